@@ -1,0 +1,1 @@
+//! The web admin role: HTTP in, JSON out.

@@ -1,0 +1,275 @@
+//! The hub: one node, its links, and what waits to be sent on each. The same hub serves both
+//! runtimes, which hold it behind their lock and do what its [`Act`]s say.
+//!
+//! What lives here: link numbers, caps, first-frame and half-frame time-outs, outboxes. What never
+//! lives here: bytes of a socket (that is [`channel::Stream`](crate::channel::Stream), driven by
+//! the runtime outside the lock) and any meaning of a frame (that is the node).
+
+use crate::io::{Address, Door, Frame, Input, Intent, Link, Why};
+use crate::limits::{ADMIN_LINKS_MAX, CLIENT_LINKS_MAX, FIRST_FRAME, FRAME_TIMEOUT, OUTBOX_FRAMES};
+use crate::node::Node;
+use crate::time::{Deadline, Mono, Now};
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+/// What the runtime has to do now. Everything is in the order in which it must be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// Open a connection and serve it under this name with `Stream::dial_backend`.
+    Dial {
+        /// The link's name.
+        link: Link,
+        /// Where to.
+        to: Address,
+    },
+    /// [`Hub::outbox`] of this link has something: wake whoever serves it.
+    Wake(Link),
+    /// As [`Intent::Append`].
+    Append(Vec<u8>),
+    /// As [`Intent::Rewrite`].
+    Rewrite(Vec<u8>),
+    /// As [`Intent::Halt`].
+    Halt(String),
+}
+
+/// What a link's server takes out of the hub when it was woken.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outbox {
+    /// Seal and write these, in order.
+    pub frames: Vec<Vec<u8>>,
+    /// Then close the connection.
+    pub close: Option<Why>,
+}
+
+#[derive(Debug)]
+struct Port {
+    door: Option<Door>,
+    outbox: Outbox,
+    woken: bool,
+    /// The node has closed it, or never knew it.
+    forgotten: bool,
+    due: Option<Mono>,
+    whole: bool,
+}
+
+/// One node and its links.
+#[derive(Debug)]
+pub struct Hub {
+    node: Node,
+    ports: BTreeMap<Link, Port>,
+    due: BTreeSet<(Mono, Link)>,
+    accepted: u64,
+    clients: usize,
+    admins: usize,
+    deadline: Option<Deadline>,
+    intents: Vec<Intent>,
+}
+
+impl Hub {
+    /// A hub around `node`. The first [`tick`](Self::tick) starts it.
+    #[must_use]
+    pub fn new(node: Node) -> Self {
+        Self {
+            node,
+            ports: BTreeMap::new(),
+            due: BTreeSet::new(),
+            accepted: 0,
+            clients: 0,
+            admins: 0,
+            deadline: None,
+            intents: Vec::new(),
+        }
+    }
+
+    /// The node, to look at.
+    #[must_use]
+    pub fn node(&self) -> &Node {
+        &self.node
+    }
+
+    /// A connection came in. `None`: the door's cap is reached, close it.
+    pub fn accept(
+        &mut self,
+        now: Now,
+        door: Door,
+        from: SocketAddr,
+        acts: &mut Vec<Act>,
+    ) -> Option<Link> {
+        let (count, cap) = match door {
+            Door::Licence => (&mut self.clients, CLIENT_LINKS_MAX),
+            Door::Admin => (&mut self.admins, ADMIN_LINKS_MAX),
+        };
+        if *count >= cap {
+            tracing::warn!(%from, cap, "connection refused: no more links on this door");
+            return None;
+        }
+        *count += 1;
+        // Dialled links are odd, accepted ones even: two counters, no clash.
+        self.accepted += 2;
+        let link = Link(self.accepted);
+        self.open(link, Some(door), Some(now.mono + FIRST_FRAME));
+        self.step(now, Input::Accepted { link, door, from }, acts);
+        Some(link)
+    }
+
+    /// Frames arrived on a link; `partial` says that bytes of an unfinished one are waiting.
+    /// Leaves `frames` empty.
+    pub fn received(
+        &mut self,
+        now: Now,
+        link: Link,
+        frames: &mut Vec<Frame>,
+        partial: bool,
+        acts: &mut Vec<Act>,
+    ) {
+        let Some(port) = self.ports.get_mut(&link) else { return frames.clear() };
+        let whole = !frames.is_empty();
+        port.whole |= whole;
+        let due = match (partial, port.due) {
+            (true, Some(due)) if !whole && port.whole => Some(due),
+            (true, _) if port.whole => Some(now.mono + FRAME_TIMEOUT),
+            (false, _) if port.whole => None,
+            (_, due) => due,
+        };
+        self.set_due(link, due);
+        for frame in frames.drain(..) {
+            if self.ports.get(&link).is_some_and(|port| !port.forgotten) {
+                self.step(now, Input::Frame { link, frame }, acts);
+            }
+        }
+    }
+
+    /// A link is gone: closed by the peer, broken, closed by the runtime, or never opened.
+    /// `unsent` says that sealed bytes were not handed to the network.
+    pub fn closed(&mut self, now: Now, link: Link, why: Why, unsent: bool, acts: &mut Vec<Act>) {
+        self.set_due(link, None);
+        let Some(port) = self.ports.remove(&link) else { return };
+        match port.door {
+            Some(Door::Licence) => self.clients -= 1,
+            Some(Door::Admin) => self.admins -= 1,
+            None => {}
+        }
+        if !port.forgotten {
+            let unsent = unsent || !port.outbox.frames.is_empty();
+            self.step(now, Input::Closed { link, why, unsent }, acts);
+        }
+    }
+
+    /// The outstanding durable write is done.
+    pub fn written(&mut self, now: Now, acts: &mut Vec<Act>) {
+        self.step(now, Input::Written, acts);
+    }
+
+    /// The time has come that [`deadline`](Self::deadline) named, or the runtime starts.
+    pub fn tick(&mut self, now: Now, acts: &mut Vec<Act>) {
+        while let Some((at, link)) = self.due.first().copied() {
+            if at > now.mono {
+                break;
+            }
+            let whole = self.ports.get(&link).is_some_and(|port| port.whole);
+            let what = if whole { "a whole frame" } else { "the first frame" };
+            self.shut(now, link, Why::Timeout(what), acts);
+        }
+        self.step(now, Input::Tick, acts);
+    }
+
+    /// When to tick next.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Deadline> {
+        let links = self.due.first().map(|&(at, _)| Deadline { at, reason: "slow link" });
+        Deadline::sooner(self.deadline, links)
+    }
+
+    /// Takes what waits on a link. A link that is not there is closed.
+    pub fn outbox(&mut self, link: Link) -> Outbox {
+        match self.ports.get_mut(&link) {
+            Some(port) => {
+                port.woken = false;
+                let close = port.outbox.close.clone();
+                Outbox { frames: core::mem::take(&mut port.outbox.frames), close }
+            }
+            None => Outbox { frames: Vec::new(), close: Some(Why::Eof) },
+        }
+    }
+
+    fn open(&mut self, link: Link, door: Option<Door>, due: Option<Mono>) {
+        let outbox = Outbox::default();
+        let port = Port { door, outbox, woken: false, forgotten: false, due: None, whole: false };
+        self.ports.insert(link, port);
+        self.set_due(link, due);
+    }
+
+    fn set_due(&mut self, link: Link, due: Option<Mono>) {
+        let Some(port) = self.ports.get_mut(&link) else { return };
+        if port.due == due {
+            return;
+        }
+        if let Some(old) = port.due {
+            self.due.remove(&(old, link));
+        }
+        if let Some(new) = due {
+            self.due.insert((new, link));
+        }
+        port.due = due;
+    }
+
+    /// Closes a link on the hub's own account and tells the node.
+    fn shut(&mut self, now: Now, link: Link, why: Why, acts: &mut Vec<Act>) {
+        self.set_due(link, None);
+        let Some(port) = self.ports.get_mut(&link) else { return };
+        let known = !port.forgotten;
+        let unsent = !port.outbox.frames.is_empty();
+        port.forgotten = true;
+        port.outbox = Outbox { frames: Vec::new(), close: Some(why.clone()) };
+        Self::wake(port, link, acts);
+        if known {
+            self.step(now, Input::Closed { link, why, unsent }, acts);
+        }
+    }
+
+    fn wake(port: &mut Port, link: Link, acts: &mut Vec<Act>) {
+        if !port.woken {
+            port.woken = true;
+            acts.push(Act::Wake(link));
+        }
+    }
+
+    fn step(&mut self, now: Now, input: Input, acts: &mut Vec<Act>) {
+        let mut intents = core::mem::take(&mut self.intents);
+        let mut overfull = Vec::new();
+        self.deadline = self.node.step(now, input, &mut intents);
+        for intent in intents.drain(..) {
+            match intent {
+                Intent::Dial { link, to } => {
+                    self.open(link, None, None);
+                    acts.push(Act::Dial { link, to });
+                }
+                Intent::Send { link, frame } => {
+                    let Some(port) = self.ports.get_mut(&link) else { continue };
+                    if port.outbox.frames.len() >= OUTBOX_FRAMES {
+                        overfull.push(link);
+                        continue;
+                    }
+                    port.outbox.frames.push(frame);
+                    Self::wake(port, link, acts);
+                }
+                Intent::Close { link, why } => {
+                    let Some(port) = self.ports.get_mut(&link) else { continue };
+                    port.forgotten = true;
+                    port.outbox.close = Some(why);
+                    Self::wake(port, link, acts);
+                    self.set_due(link, None);
+                }
+                Intent::Append(bytes) => acts.push(Act::Append(bytes)),
+                Intent::Rewrite(bytes) => acts.push(Act::Rewrite(bytes)),
+                Intent::Halt(reason) => acts.push(Act::Halt(reason)),
+            }
+        }
+        self.intents = intents;
+        for link in overfull {
+            self.shut(now, link, Why::Limit("frames waiting to be sent"), acts);
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! What crosses the boundary between a pure node and its runtime: [`Input`] in, [`Intent`] out.
+//!
+//! A runtime is accept, dial, read, write, wait and append; it decides nothing. A link that a
+//! node does not know is a no-op on both sides.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::net::SocketAddr;
+
+/// One connection, accepted or dialled. Never used again once it is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Link(pub u64);
+
+/// Which listener a connection came in by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Door {
+    /// The licence port: clients, and fronts that prove themselves with the group key.
+    Licence,
+    /// The admin port: HTTP.
+    Admin,
+}
+
+/// Where to dial: a host name or an address, and a port.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Address {
+    /// IPv4, IPv6 (without brackets) or host name.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+/// Why a link is gone, or is to go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// The peer closed it in good order.
+    Eof,
+    /// The network or the peer broke it, or it could not be opened; the system's words.
+    Broken(String),
+    /// It kept silent, or slow, for longer than its limit.
+    Timeout(&'static str),
+    /// The peer broke the protocol; what it did.
+    Protocol(&'static str),
+    /// A limit of ours was reached; which one.
+    Limit(&'static str),
+    /// This node no longer serves it: another front leads, or there is no majority.
+    Stepped(&'static str),
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Eof => f.write_str("closed by the peer"),
+            Self::Broken(what) => f.write_str(what),
+            Self::Timeout(what) => write!(f, "timed out: {what}"),
+            Self::Protocol(what) => write!(f, "broke the protocol: {what}"),
+            Self::Limit(what) => write!(f, "limit reached: {what}"),
+            Self::Stepped(what) => f.write_str(what),
+        }
+    }
+}
+
+/// A unit that a link's [`Stream`](crate::channel::Stream) made out of bytes: already decrypted,
+/// checked and delimited, not yet understood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Frame {
+    /// The plaintext of one client request (fact sheet 3.1).
+    Call(Vec<u8>),
+    /// The peer holds the group key. On a backend: a front has proved itself, with its id. On a
+    /// front: the backend it dialled has.
+    Joined {
+        /// The id of the front at one end of this link.
+        front: u32,
+    },
+    /// One verified batch of front–backend messages ([`wire::group`](crate::wire::group)).
+    Batch(Vec<u8>),
+    /// One whole HTTP request, head and body.
+    Http(Vec<u8>),
+}
+
+/// What a runtime tells a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// Nothing but the time: due timers run.
+    Tick,
+    /// A connection came in.
+    Accepted {
+        /// Its new name.
+        link: Link,
+        /// The listener.
+        door: Door,
+        /// The peer's address.
+        from: SocketAddr,
+    },
+    /// A frame arrived.
+    Frame {
+        /// On which link.
+        link: Link,
+        /// What.
+        frame: Frame,
+    },
+    /// A link is gone, or could not be dialled.
+    Closed {
+        /// Which.
+        link: Link,
+        /// Why.
+        why: Why,
+        /// Something that was to be sent on it was not handed to the network.
+        unsent: bool,
+    },
+    /// The one outstanding durable write ([`Intent::Append`], [`Intent::Rewrite`]) is on disk.
+    Written,
+}
+
+/// What a node wants done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Intent {
+    /// Open a connection to a backend and let it prove the group key.
+    Dial {
+        /// The name of the link to be.
+        link: Link,
+        /// Where to.
+        to: Address,
+    },
+    /// Send one plaintext frame.
+    Send {
+        /// On which link.
+        link: Link,
+        /// A reply, an HTTP response, or one front–backend message.
+        frame: Vec<u8>,
+    },
+    /// Send what is queued, then close. The node has forgotten the link already.
+    Close {
+        /// Which.
+        link: Link,
+        /// Why, for the log.
+        why: Why,
+    },
+    /// Append these bytes to the journal and make them durable, then say [`Input::Written`].
+    /// At most one durable write is outstanding, which is what makes group commit: all that
+    /// becomes ready meanwhile goes out with the next one.
+    Append(Vec<u8>),
+    /// Put these bytes in the journal's place, atomically and durably, then say
+    /// [`Input::Written`].
+    Rewrite(Vec<u8>),
+    /// This process must not go on; the reason, for people.
+    Halt(String),
+}

@@ -1,0 +1,38 @@
+//! The sans-IO core of the TMR licence server.
+//!
+//! What lives here: everything that decides. The wire format ([`wire`]), the secured stream
+//! ([`channel`]), signed licences ([`licence`]), the replicated log ([`log`]), what clients ask
+//! for ([`desk`]), and the two roles, [`front`] and [`backend`], with their [`admin`] pages.
+//!
+//! What never lives here: a clock, a socket, a file, a random number, a thread. Time and entropy
+//! are arguments, bytes come in as [`io::Input`], and what is to be done goes out as
+//! [`io::Intent`]. `std` does not resolve in this crate.
+//!
+//! ```text
+//! client ══bytes══▶ runtime ─▶ Stream::open (channel, frame) ─▶ Hub ─▶ Node::step ─▶ Desk ─▶ Flight
+//!                                                                                     │
+//! backends ◀═bytes═ runtime ◀─ Stream::seal ◀─ Hub ◀─ Intent::Send ×3 ◀───────────────┘
+//! ```
+//!
+//! Errors are for input, panics are for broken invariants: no byte from a network, a file or a
+//! person may panic, overflow, or grow memory without the bound that [`limits`] names.
+#![no_std]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+pub mod admin;
+pub mod backend;
+pub mod channel;
+pub mod config;
+pub mod desk;
+pub mod front;
+pub mod hub;
+pub mod io;
+pub mod licence;
+pub mod limits;
+pub mod log;
+pub mod node;
+pub mod time;
+pub mod wire;

@@ -1,0 +1,118 @@
+//! One container and what it holds.
+
+use crate::log::{LicenceKey, Mode};
+use crate::time::Wall;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// A container as a front may know it: no secret in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// Serial number; shown as `130-serial`.
+    pub serial: u32,
+    /// Equal in the three containers of one TMR set.
+    pub cm_act_id: u32,
+    /// Its firm items.
+    pub firm_items: Vec<FirmItem>,
+}
+
+/// All products of one Firm Code in a container.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FirmItem {
+    /// Firm Code.
+    pub firm_code: u32,
+    /// Firm Item text.
+    pub text: String,
+    /// Its products.
+    pub products: Vec<Product>,
+}
+
+/// One licence, or one third of one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Product {
+    /// Product Code.
+    pub product_code: u32,
+    /// Product text.
+    pub text: String,
+    /// Seats.
+    pub license_quantity: u32,
+    /// TMR-Id; 0 for an ordinary licence.
+    pub tmr_id: u32,
+    /// Feature bits; `None`: the option is not set.
+    pub feature_map: Option<u32>,
+    /// Not to be used from here on.
+    pub expiration_time: Option<Wall>,
+    /// Not to be used before.
+    pub activation_time: Option<Wall>,
+    /// Releases of the program that may use it.
+    pub maintenance_period: Option<Period>,
+    /// Seconds of use after the first one.
+    pub usage_period: Option<u32>,
+    /// Units that calls may use up.
+    pub unit_counter: Option<u32>,
+    /// Seconds that a seat stays taken after its release.
+    pub linger_time: Option<u32>,
+    /// Least client runtime: major<<24, minor<<16, build (fact sheet 4, CMACCESS).
+    pub minimum_runtime_version: Option<u32>,
+    /// Access modes that are refused with 223.
+    pub denied_modes: Vec<Mode>,
+}
+
+/// From the start to the end, both included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Period {
+    /// First second.
+    pub start: Wall,
+    /// Last second.
+    pub end: Wall,
+}
+
+/// A container as its own backend knows it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Container {
+    /// What may be told.
+    pub part: Part,
+    /// What keys are derived from; equal in the three containers of one TMR set.
+    pub secret: [u8; 32],
+}
+
+impl fmt::Debug for Container {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Container").field("part", &self.part).finish_non_exhaustive()
+    }
+}
+
+impl Part {
+    /// The container as people write it.
+    #[must_use]
+    pub fn name(&self) -> String {
+        alloc::format!("130-{}", self.serial)
+    }
+
+    /// Every product with the key of its licence: TMR licences under the CmActId, ordinary ones
+    /// under the serial.
+    pub fn licences(&self) -> impl Iterator<Item = (LicenceKey, &FirmItem, &Product)> {
+        self.firm_items.iter().flat_map(move |item| {
+            item.products.iter().map(move |product| {
+                let tmr_id = product.tmr_id;
+                let container = if tmr_id == 0 { self.serial } else { self.cm_act_id };
+                let (firm_code, product_code) = (item.firm_code, product.product_code);
+                (LicenceKey { container, firm_code, product_code, tmr_id }, item, product)
+            })
+        })
+    }
+}
+
+impl FirmItem {
+    /// A number over all properties of one of its products: two parts match when it is equal.
+    #[must_use]
+    pub fn fingerprint(&self, product: &Product) -> u64 {
+        let bytes = postcard::to_allocvec(&(self.firm_code, &self.text, product))
+            .expect("a product in memory always encodes");
+        let digest = Sha256::digest(bytes);
+        u64::from_le_bytes(digest[..8].try_into().expect("eight of 32 bytes"))
+    }
+}

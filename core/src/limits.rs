@@ -1,0 +1,88 @@
+//! Every bound of the server, by name. A queue, buffer, table, retry or time-out whose limit does
+//! not stand here is a mistake.
+
+use crate::time::Duration;
+
+/// Longest client frame after the envelope, in bytes. A crypt call carries its data in one frame;
+/// the fact sheet's 64 MiB (section 1) is the vendor's default, ours is what 512 MB can bear.
+pub const CLIENT_FRAME_MAX: usize = 256 * 1024;
+/// Longest front–backend frame after the envelope, in bytes: one batch.
+pub const GROUP_FRAME_MAX: usize = 8 * 1024 * 1024;
+/// Where a batch of front–backend messages is cut into the next frame, in bytes.
+pub const GROUP_BATCH_BYTES: usize = 1024 * 1024;
+/// Longest piece of state or log in one front–backend message, in bytes.
+pub const PIECE_BYTES: usize = 256 * 1024;
+/// Most entries in one append message.
+pub const APPEND_ENTRIES: usize = 1024;
+/// Longest HTTP request, head and body, in bytes.
+pub const HTTP_REQUEST_MAX: usize = 16 * 1024;
+/// Most headers in an HTTP request.
+pub const HTTP_HEADERS_MAX: usize = 64;
+/// Largest output buffer a client may ask for in one call, in bytes.
+pub const OUTPUT_BUFFER_MAX: u32 = 128 * 1024;
+
+/// Most links on the licence door.
+pub const CLIENT_LINKS_MAX: usize = 20_000;
+/// Most links on the admin door.
+pub const ADMIN_LINKS_MAX: usize = 64;
+/// A link that has sent no whole frame for this long after it came in is closed.
+pub const FIRST_FRAME: Duration = Duration::from_secs(10);
+/// A frame that is not whole this long after its first byte closes its link.
+pub const FRAME_TIMEOUT: Duration = Duration::from_secs(5);
+/// Frames that may wait to be sent on one link before it is closed as too slow.
+pub const OUTBOX_FRAMES: usize = 16_384;
+
+/// Most handles of one server, seats and others.
+pub const HANDLES_MAX: usize = 65_536;
+/// Handle numbers that a front or backend reserves with one log entry.
+pub const HANDLE_BLOCK: u32 = 4_096;
+/// Last handle number: bit 31 stays clear (fact sheet 3.3).
+pub const HANDLE_LAST: u32 = 0x7fff_ffff;
+/// Clean-up time of a client that asks for none.
+pub const CLEANUP_DEFAULT: Duration = Duration::from_secs(2 * 60 * 60);
+/// Shortest clean-up time: above [`FENCE`] and clock drift, so that a front that was cut off never
+/// keeps a handle alive that its successor ended.
+pub const CLEANUP_MIN: Duration = Duration::from_secs(30);
+/// Longest clean-up time a client may ask for.
+pub const CLEANUP_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+/// Longest text that is kept of a client's credential field, in bytes.
+pub const CREDENTIAL_TEXT: usize = 128;
+
+/// A call that needs the majority, or a backend, ends in an error after this time.
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(3);
+/// A backend that has not answered an any-one call by then is passed over for the next.
+pub const ANYONE_TIMEOUT: Duration = Duration::from_millis(700);
+/// How often a front asks each backend to confirm that it still leads.
+pub const HEARTBEAT: Duration = Duration::from_millis(500);
+/// A backend that says nothing for this long is taken for down and dialled again.
+pub const BACKEND_SILENCE: Duration = Duration::from_secs(2);
+/// A dialled backend that has not proved itself by then is given up.
+pub const DIAL_TIMEOUT: Duration = Duration::from_secs(2);
+/// First pause before a backend is dialled again; doubles up to the configured interval.
+pub const REDIAL_MIN: Duration = Duration::from_millis(100);
+/// Default of `NetworkRetryIntervalInSeconds` (seed page).
+pub const NETWORK_RETRY: Duration = Duration::from_secs(30);
+/// D: a front without a majority confirmation for this long drops its clients.
+pub const FENCE: Duration = Duration::from_secs(10);
+/// Shortest and longest random pause before a refused claim is made again.
+pub const CLAIM_PAUSE: (Duration, Duration) =
+    (Duration::from_millis(50), Duration::from_millis(400));
+/// A claim that has not led to service by then is begun anew.
+pub const CLAIM_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Log entries a front may have on the way that are not committed yet.
+pub const UNCOMMITTED_MAX: u64 = 8_192;
+/// Committed entries a front keeps to bring a late backend up to date without a whole state.
+pub const LOG_KEPT: usize = 16_384;
+/// A backend's journal is rewritten as a snapshot when it is longer than this and four times as
+/// long as its last snapshot, in bytes.
+pub const JOURNAL_REWRITE: usize = 8 * 1024 * 1024;
+/// Longest journal batch, in bytes; a longer one is damage.
+pub const JOURNAL_BATCH_MAX: usize = 64 * 1024 * 1024;
+
+/// Longest licence file, in bytes.
+pub const LICENCE_FILE_MAX: usize = 1024 * 1024;
+/// Longest `tmrconf.json`, in bytes.
+pub const CONFIG_MAX: usize = 1024 * 1024;
+/// Most licences in one container.
+pub const PRODUCTS_MAX: usize = 4_096;

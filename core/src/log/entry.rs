@@ -1,0 +1,158 @@
+//! What the log says: grants, releases, expirations, settings.
+
+use super::DiskId;
+use crate::time::Wall;
+use alloc::string::String;
+use core::fmt;
+use core::net::IpAddr;
+use serde::{Deserialize, Serialize};
+
+/// A handle number as clients see it: never zero, bit 31 clear, never used twice in a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Handle(pub u32);
+
+impl fmt::Display for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What makes three parts one licence, and names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct LicenceKey {
+    /// CmActId of the container, or the serial of a container used directly.
+    pub container: u32,
+    /// Firm Code.
+    pub firm_code: u32,
+    /// Product Code.
+    pub product_code: u32,
+    /// TMR-Id; 0 for an ordinary licence.
+    pub tmr_id: u32,
+}
+
+impl fmt::Display for LicenceKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.firm_code, self.product_code)?;
+        if self.tmr_id != 0 {
+            write!(f, " (TMR-Id {})", self.tmr_id)?;
+        }
+        Ok(())
+    }
+}
+
+/// How an access counts (fact sheet 5.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Mode {
+    /// Every access takes a licence.
+    UserLimit,
+    /// No licence is taken.
+    NoUserLimit,
+    /// Takes a licence, and is the only access of its station.
+    Exclusive,
+    /// All accesses of one station share one licence.
+    StationShare,
+}
+
+impl Mode {
+    /// The name used on the command line and in status.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::UserLimit => "user-limit",
+            Self::NoUserLimit => "no-user-limit",
+            Self::Exclusive => "exclusive",
+            Self::StationShare => "station-share",
+        }
+    }
+}
+
+/// Who holds a handle, as the request said it. What two accesses of one station have in common is
+/// address, host and session (fact sheet 5.2).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Client {
+    /// The address its connection came from.
+    pub address: IpAddr,
+    /// Client host name of the request; may be empty.
+    pub host: String,
+    /// User name; may be empty.
+    pub user: String,
+    /// User domain; may be empty.
+    pub domain: String,
+    /// Free text of the program; may be empty.
+    pub text: String,
+    /// Free number of the program.
+    pub user_defined_id: u32,
+    /// Process id.
+    pub pid: u32,
+    /// Session id.
+    pub session: u32,
+}
+
+impl Client {
+    /// Whether both are the same machine and session.
+    #[must_use]
+    pub fn same_station(&self, other: &Self) -> bool {
+        self.station() == other.station()
+    }
+
+    /// What identifies the station.
+    #[must_use]
+    pub fn station(&self) -> (IpAddr, &str, u32) {
+        (self.address, &self.host, self.session)
+    }
+}
+
+/// A seat is handed out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grant {
+    /// Its handle.
+    pub handle: Handle,
+    /// Of which licence.
+    pub licence: LicenceKey,
+    /// Fingerprint of the licence's properties as two parts agreed on them; a backend says with
+    /// its acknowledgement whether its own part has the same.
+    pub fingerprint: u64,
+    /// The licence's quantity: the grant is void where it would go beyond.
+    pub quantity: u32,
+    /// Licences asked for; at least 1.
+    pub take: u32,
+    /// How it counts.
+    pub mode: Mode,
+    /// Who holds it.
+    pub client: Client,
+    /// When, in seconds since 1970.
+    pub since: Wall,
+    /// Silence after which it ends, in seconds.
+    pub cleanup_seconds: u32,
+}
+
+/// What the group agrees on beside seats.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Setting {
+    /// Birth, and every repair of a lost disk: whose acknowledgements count.
+    Members([DiskId; 3]),
+    /// Handle numbers up to and with this one are given to whoever wrote this entry.
+    Handles(u32),
+    /// The serial of the virtual container (mask 131) for a CmActId.
+    Virtual {
+        /// The CmActId.
+        cm_act_id: u32,
+        /// The serial.
+        serial: u32,
+    },
+}
+
+/// One entry of the log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Entry {
+    /// Says nothing; what a new epoch begins with to find out that it can commit.
+    Noop,
+    /// A seat is handed out.
+    Grant(Grant),
+    /// A client gives its seat back, or it is taken back.
+    Release(Handle),
+    /// The holder of a seat has been silent for its clean-up time.
+    Expire(Handle),
+    /// The group agrees on a setting.
+    Configure(Setting),
+}

@@ -1,0 +1,264 @@
+//! The fold of the log: who holds what. Seats are counted here and nowhere else.
+
+use super::{DiskId, Entry, Grant, Handle, LicenceKey, Mode, Setting};
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+use core::net::IpAddr;
+use serde::{Deserialize, Serialize};
+
+/// Why a grant is void. Each has its error code at the desk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// No seat is free (212).
+    NoMoreLicences,
+    /// An exclusive use on the same station stands against it (213).
+    ExclusiveConflict,
+    /// The handle number is in use; nobody proposes this, a replayed entry may.
+    HandleTaken,
+}
+
+/// What an entry did to the state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Nothing to tell: a setting, a no-op, or a release of a handle that is not there.
+    Nothing,
+    /// The seat is held now.
+    Granted,
+    /// The grant is void; every node that folds this log finds the same.
+    Refused(Refusal),
+    /// The seat is free; this was its grant.
+    Ended(Grant),
+}
+
+/// A seat that is held.
+pub type Seat = Grant;
+
+/// How much of one licence is in use: derived from the seats, never stored.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Licences taken in user limit mode.
+    pub user_limit: u32,
+    /// Licences taken in exclusive mode.
+    pub exclusive: u32,
+    /// Stations that share, each counting one licence, with their number of handles.
+    shares: BTreeMap<(IpAddr, alloc::string::String, u32), u32>,
+    /// The handles, in number order.
+    pub handles: BTreeSet<Handle>,
+}
+
+impl Usage {
+    /// Licences in use.
+    #[must_use]
+    pub fn used(&self) -> u32 {
+        self.user_limit.saturating_add(self.exclusive).saturating_add(self.station_share())
+    }
+
+    /// Licences taken in station share mode: one a station.
+    #[must_use]
+    pub fn station_share(&self) -> u32 {
+        u32::try_from(self.shares.len()).unwrap_or(u32::MAX)
+    }
+}
+
+/// The fold of a log. Equal logs give equal states, on every machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct State {
+    members: Option<[DiskId; 3]>,
+    handles: u32,
+    virtuals: BTreeMap<u32, u32>,
+    seats: BTreeMap<Handle, Seat>,
+    usage: BTreeMap<LicenceKey, Usage>,
+}
+
+/// What a snapshot holds: the state without what can be derived.
+#[derive(Serialize, Deserialize)]
+struct Snapshot {
+    members: Option<[DiskId; 3]>,
+    handles: u32,
+    virtuals: BTreeMap<u32, u32>,
+    seats: Vec<Seat>,
+}
+
+impl State {
+    /// Whose acknowledgements count; `None` before the group is born.
+    #[must_use]
+    pub fn members(&self) -> Option<&[DiskId; 3]> {
+        self.members.as_ref()
+    }
+
+    /// Handle numbers up to and with this one belong to somebody already.
+    #[must_use]
+    pub fn handles_reserved(&self) -> u32 {
+        self.handles
+    }
+
+    /// The serial of the virtual container for a CmActId.
+    #[must_use]
+    pub fn virtual_serial(&self, cm_act_id: u32) -> Option<u32> {
+        self.virtuals.get(&cm_act_id).copied()
+    }
+
+    /// The seat of a handle.
+    #[must_use]
+    pub fn seat(&self, handle: Handle) -> Option<&Seat> {
+        self.seats.get(&handle)
+    }
+
+    /// All seats, in handle order.
+    pub fn seats(&self) -> impl Iterator<Item = &Seat> {
+        self.seats.values()
+    }
+
+    /// How many seats are held.
+    #[must_use]
+    pub fn seat_count(&self) -> usize {
+        self.seats.len()
+    }
+
+    /// What is in use of one licence.
+    #[must_use]
+    pub fn usage(&self, licence: &LicenceKey) -> Option<&Usage> {
+        self.usage.get(licence)
+    }
+
+    /// Whether a grant would hold if it were the next entry.
+    ///
+    /// # Errors
+    /// Why it would be void.
+    pub fn check(&self, grant: &Grant) -> Result<(), Refusal> {
+        if self.seats.contains_key(&grant.handle) {
+            return Err(Refusal::HandleTaken);
+        }
+        let Some(usage) = self.usage.get(&grant.licence) else {
+            return if Self::need(None, grant) <= grant.quantity {
+                Ok(())
+            } else {
+                Err(Refusal::NoMoreLicences)
+            };
+        };
+        let alone = grant.mode == Mode::Exclusive;
+        if alone || usage.exclusive > 0 {
+            let neighbours = usage.handles.iter().filter_map(|handle| self.seats.get(handle));
+            let conflict = neighbours
+                .filter(|seat| alone || seat.mode == Mode::Exclusive)
+                .any(|seat| seat.client.same_station(&grant.client));
+            if conflict {
+                return Err(Refusal::ExclusiveConflict);
+            }
+        }
+        let after = usage.used().saturating_add(Self::need(Some(usage), grant));
+        if after > grant.quantity { Err(Refusal::NoMoreLicences) } else { Ok(()) }
+    }
+
+    /// Licences that a grant takes beyond those in use.
+    fn need(usage: Option<&Usage>, grant: &Grant) -> u32 {
+        match grant.mode {
+            Mode::UserLimit | Mode::Exclusive => grant.take,
+            Mode::NoUserLimit => 0,
+            Mode::StationShare => {
+                let (address, host, session) = grant.client.station();
+                let key = (address, host.into(), session);
+                u32::from(!usage.is_some_and(|usage| usage.shares.contains_key(&key)))
+            }
+        }
+    }
+
+    /// Folds the next entry in.
+    pub fn apply(&mut self, entry: &Entry) -> Outcome {
+        match entry {
+            Entry::Noop => Outcome::Nothing,
+            Entry::Grant(grant) => match self.check(grant) {
+                Ok(()) => {
+                    self.seat_in(grant.clone());
+                    Outcome::Granted
+                }
+                Err(refusal) => Outcome::Refused(refusal),
+            },
+            Entry::Release(handle) | Entry::Expire(handle) => self.seat_out(*handle),
+            Entry::Configure(setting) => {
+                match *setting {
+                    Setting::Members(members) => self.members = Some(members),
+                    Setting::Handles(last) => self.handles = self.handles.max(last),
+                    Setting::Virtual { cm_act_id, serial } => {
+                        self.virtuals.insert(cm_act_id, serial);
+                    }
+                }
+                Outcome::Nothing
+            }
+        }
+    }
+
+    fn seat_in(&mut self, seat: Seat) {
+        let usage = self.usage.entry(seat.licence).or_default();
+        usage.handles.insert(seat.handle);
+        match seat.mode {
+            Mode::UserLimit => usage.user_limit += seat.take,
+            Mode::Exclusive => usage.exclusive += seat.take,
+            Mode::NoUserLimit => {}
+            Mode::StationShare => {
+                let (address, host, session) = seat.client.station();
+                *usage.shares.entry((address, host.into(), session)).or_default() += 1;
+            }
+        }
+        self.seats.insert(seat.handle, seat);
+    }
+
+    fn seat_out(&mut self, handle: Handle) -> Outcome {
+        let Some(seat) = self.seats.remove(&handle) else { return Outcome::Nothing };
+        let Some(usage) = self.usage.get_mut(&seat.licence) else { return Outcome::Ended(seat) };
+        usage.handles.remove(&handle);
+        match seat.mode {
+            Mode::UserLimit => usage.user_limit -= seat.take,
+            Mode::Exclusive => usage.exclusive -= seat.take,
+            Mode::NoUserLimit => {}
+            Mode::StationShare => {
+                let (address, host, session) = seat.client.station();
+                let key = (address, host.into(), session);
+                if let Some(count) = usage.shares.get_mut(&key) {
+                    *count -= 1;
+                    if *count == 0 {
+                        usage.shares.remove(&key);
+                    }
+                }
+            }
+        }
+        if usage.handles.is_empty() {
+            self.usage.remove(&seat.licence);
+        }
+        Outcome::Ended(seat)
+    }
+
+    /// The state as bytes, for a journal or another machine. Equal states give equal bytes.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let snapshot = Snapshot {
+            members: self.members,
+            handles: self.handles,
+            virtuals: self.virtuals.clone(),
+            seats: self.seats.values().cloned().collect(),
+        };
+        postcard::to_allocvec(&snapshot).expect("a snapshot in memory always encodes")
+    }
+
+    /// The state that [`encode`](Self::encode) wrote; `None` if the bytes are not one.
+    #[must_use]
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let (snapshot, rest) = postcard::take_from_bytes::<Snapshot>(bytes).ok()?;
+        if !rest.is_empty() {
+            return None;
+        }
+        let mut state = Self {
+            members: snapshot.members,
+            handles: snapshot.handles,
+            virtuals: snapshot.virtuals,
+            ..Self::default()
+        };
+        for seat in snapshot.seats {
+            if state.seats.contains_key(&seat.handle) {
+                return None;
+            }
+            state.seat_in(seat);
+        }
+        Some(state)
+    }
+}

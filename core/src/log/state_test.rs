@@ -1,0 +1,1 @@
+//! Seats are counted right in every mode.

@@ -1,0 +1,29 @@
+//! The node: whichever role this process plays, behind one entry point.
+
+use crate::backend::Backend;
+use crate::front::Front;
+use crate::io::{Input, Intent};
+use crate::time::{Deadline, Now};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+/// One process's role.
+#[derive(Debug)]
+pub enum Node {
+    /// Serves clients for the group.
+    Front(Box<Front>),
+    /// Holds one third of every licence.
+    Backend(Box<Backend>),
+}
+
+impl Node {
+    /// Takes one input at one time, and says what is to be done and when to come back.
+    ///
+    /// Due timers run first; the output is complete when this returns. Nothing else drives a node.
+    pub fn step(&mut self, now: Now, input: Input, out: &mut Vec<Intent>) -> Option<Deadline> {
+        match self {
+            Self::Front(front) => front.step(now, input, out),
+            Self::Backend(backend) => backend.step(now, input, out),
+        }
+    }
+}

@@ -1,0 +1,2 @@
+//! tmrd.
+fn main() {}

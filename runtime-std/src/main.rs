@@ -1,0 +1,2 @@
+//! tmrd-std.
+fn main() {}
