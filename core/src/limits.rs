@@ -86,3 +86,8 @@ pub const LICENCE_FILE_MAX: usize = 1024 * 1024;
 pub const CONFIG_MAX: usize = 1024 * 1024;
 /// Most licences in one container.
 pub const PRODUCTS_MAX: usize = 4_096;
+/// Longest Firm Item text or product text, in UTF-16 units: the SDK's 256 with a zero at the end
+/// (fact sheet 4, CMBOXENTRY).
+pub const TEXT_UNITS_MAX: usize = 255;
+/// Most seats of one licence: as many as handle numbers. Sums of two cannot overflow.
+pub const QUANTITY_MAX: u32 = HANDLE_LAST;
