@@ -3,7 +3,7 @@
 pub mod crypt;
 #[cfg(test)]
 mod crypt_test;
-mod keys;
+pub mod keys;
 
 use crate::desk::Identity;
 use crate::io::{Input, Intent};
