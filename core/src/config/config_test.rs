@@ -279,8 +279,8 @@ fn a_wrong_value_is_shown_with_what_would_be_right() {
             "Port: found floating point `1.5`, expected a whole number from 1 to 65535",
         ),
         ("\"Port\": null", "Port: found null, expected a whole number from 1 to 65535"),
-        ("\"Port\": [1]", "Port: found sequence, expected a whole number from 1 to 65535"),
-        ("\"Port\": {}", "Port: found map, expected a whole number from 1 to 65535"),
+        ("\"Port\": [1]", "Port: found a list, expected a whole number from 1 to 65535"),
+        ("\"Port\": {}", "Port: found an object, expected a whole number from 1 to 65535"),
     ] {
         let expected = format!("line 3, column 41, TmrServer.TwinServer.{expected}");
         assert_eq!(changed("\"Port\": 22354", new), expected);
@@ -297,7 +297,7 @@ fn a_wrong_value_is_shown_with_what_would_be_right() {
     );
     assert_eq!(
         changed("{ \"Ip\": \"192.0.2.17\", \"Port\": 22354 }", "[ \"192.0.2.17\", 22354 ]"),
-        "line 3, column 5, TmrServer.TwinServer: found sequence, expected an object in braces"
+        "line 3, column 5, TmrServer.TwinServer: found a list, expected an object in braces"
     );
 }
 
@@ -308,7 +308,7 @@ fn every_optional_key_has_its_bounds() {
     };
     for (key, value, expected) in [
         ("Port", "65536", "found integer `65536`, expected a whole number from 0 to 65535"),
-        ("VirtualIp", "\"192.0.2.42\"", "found string \"192.0.2.42\", expected a sequence"),
+        ("VirtualIp", "\"192.0.2.42\"", "found string \"192.0.2.42\", expected a list"),
         ("TwinListen", "{ \"Port\": 1, \"Ip\": \"\" }", ".Ip: found string \"\", expected an IPv4"),
         ("GroupKeyFile", "\"\"", "found string \"\", expected the path of a file"),
         ("GroupKeyFile", "\"/etc/\"", "found string \"/etc/\", expected the path of a file"),
@@ -428,7 +428,7 @@ fn what_is_no_json_object_is_told_so() {
     );
     assert_eq!(
         changed("\"Port\": 22354", "\"Port\" 22354"),
-        "line 3, column 48, TmrServer.TwinServer.Port: expected \":\" after the key, found \"22354\""
+        "line 3, column 48, TmrServer.TwinServer: expected \":\" after the key, found \"22354\""
     );
 }
 

@@ -67,11 +67,7 @@ impl ConfigError {
             let message = format!("{} is missing, expected it here", quoted(key));
             return Self::at(text, place, &steps, message);
         }
-        let found = said
-            .strip_prefix("invalid type: ")
-            .or_else(|| said.strip_prefix("invalid value: "))
-            .map_or_else(|| said.clone(), |rest| format!("found {rest}"));
-        Self::at(text, place, &steps, found)
+        Self::at(text, place, &steps, in_json_words(&said))
     }
 
     /// From what the JSON reader said about the end of `text`.
@@ -114,6 +110,23 @@ fn said(error: &serde_json::Error) -> String {
     let whole = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
     whole.strip_suffix(&place).unwrap_or(&whole).to_owned()
+}
+
+/// The message about a value of the wrong kind, in the words of JSON in the place of Rust's.
+fn in_json_words(said: &str) -> String {
+    let Some(rest) =
+        said.strip_prefix("invalid type: ").or_else(|| said.strip_prefix("invalid value: "))
+    else {
+        return said.to_owned();
+    };
+    let Some((found, expected)) = rest.rsplit_once(", expected ") else { return rest.to_owned() };
+    let found = match found {
+        "sequence" => "a list",
+        "map" => "an object",
+        other => other,
+    };
+    let expected = if expected == "a sequence" { "a list" } else { expected };
+    format!("found {found}, expected {expected}")
 }
 
 /// The message about an unknown key, if that is what the reader said: its words are
