@@ -1,80 +1,52 @@
-//! The known word that was probably meant: for error messages about what people wrote.
+//! The known word nearest to one that somebody mistyped, for error messages.
 
 use alloc::vec::Vec;
 
-/// Longer words than this are not guessed at, in bytes.
-const WORD_MAX: usize = 64;
+/// Characters of the mistyped word that are looked at; no known word is as long.
+const COMPARED: usize = 64;
 
-/// The known word with the fewest slips (a letter too many, too few, wrong, or two swapped; case
-/// does not count) between it and `word`; `None` if even that one is more than a third away. Of
-/// equally near ones the first.
+/// The word among `known` that the fewest insertions, deletions and replacements of a character
+/// make out of `word`, upper and lower case alike; the first of several. `None`: nothing is known.
 pub(crate) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    if word.len() > WORD_MAX {
-        return None;
-    }
-    known
-        .map(|candidate| (slips(word, candidate), candidate))
-        .filter(|&(slips, candidate)| slips <= candidate.len().max(3) / 3)
-        .min_by_key(|&(slips, _)| slips)
-        .map(|(_, candidate)| candidate)
+    known.min_by_key(|candidate| distance(word, candidate))
 }
 
-/// Edit distance with neighbours swapped as one slip (optimal string alignment).
-fn slips(one: &str, other: &str) -> usize {
-    let letters = |word: &str| word.chars().flat_map(char::to_lowercase).collect::<Vec<char>>();
-    let (one, other) = (letters(one), letters(other));
-    let mut before: Vec<usize> = Vec::new();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for i in 1..=one.len() {
-        let mut next = Vec::with_capacity(row.len());
-        next.push(i);
-        for j in 1..=other.len() {
-            let wrong = usize::from(one[i - 1] != other[j - 1]);
-            let mut best = (row[j - 1] + wrong).min(row[j] + 1).min(next[j - 1] + 1);
-            if i > 1 && j > 1 && one[i - 1] == other[j - 2] && one[i - 2] == other[j - 1] {
-                best = best.min(before[j - 2] + 1);
-            }
-            next.push(best);
+/// Edit distance, one row of the table at a time.
+fn distance(word: &str, known: &str) -> usize {
+    let known: Vec<char> = known.chars().collect();
+    let mut row: Vec<usize> = (0..=known.len()).collect();
+    for (i, from) in word.chars().take(COMPARED).enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, to) in known.iter().enumerate() {
+            let replaced = diagonal + usize::from(!from.eq_ignore_ascii_case(to));
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
         }
-        before = core::mem::replace(&mut row, next);
     }
-    row[other.len()]
+    row[known.len()]
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{distance, nearest};
 
-    fn near<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
-        nearest(word, known.iter().copied())
+    #[test]
+    fn distances_are_the_textbook_ones() {
+        assert_eq!(distance("kitten", "sitting"), 3);
+        assert_eq!(distance("", "abc"), 3);
+        assert_eq!(distance("abc", ""), 3);
+        assert_eq!(distance("TmrID", "TmrId"), 0);
+        assert_eq!(distance(&"x".repeat(1_000_000), "x"), 63);
     }
 
     #[test]
-    fn counts_each_kind_of_slip_once() {
-        for (one, other, count) in [
-            ("Port", "Port", 0),
-            ("port", "PORT", 0),
-            ("Prot", "Port", 1),
-            ("Pot", "Port", 1),
-            ("Ports", "Port", 1),
-            ("Pork", "Port", 1),
-            ("", "Port", 4),
-            ("Port", "", 4),
-            ("Server", "TwinServer", 4),
-        ] {
-            assert_eq!(slips(one, other), count, "{one} {other}");
-        }
-    }
-
-    #[test]
-    fn names_what_was_meant_and_nothing_far() {
-        assert_eq!(near("Prot", &["Ip", "Port"]), Some("Port"));
-        assert_eq!(near("ip", &["Ip", "Port"]), Some("Ip"));
-        assert_eq!(near("IP4", &["Ip", "Port"]), Some("Ip"));
-        assert_eq!(near("TwinSever", &["TwinServer", "TwinListen"]), Some("TwinServer"));
-        assert_eq!(near("Colour", &["Ip", "Port"]), None);
-        assert_eq!(near("", &["Ip"]), None);
-        assert_eq!(near("Port", &[]), None);
-        assert_eq!(near(&"P".repeat(WORD_MAX + 1), &["Port"]), None);
+    fn the_nearest_word_wins_and_the_first_of_two() {
+        let known = ["FirmCode", "FirmItemText", "CmActId", "Products"];
+        assert_eq!(nearest("FrimCode", known.into_iter()), Some("FirmCode"));
+        assert_eq!(nearest("Product", known.into_iter()), Some("Products"));
+        assert_eq!(nearest("cmactid", known.into_iter()), Some("CmActId"));
+        assert_eq!(nearest("ac", ["ab", "ad"].into_iter()), Some("ab"));
+        assert_eq!(nearest("word", core::iter::empty()), None);
     }
 }

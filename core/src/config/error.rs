@@ -133,15 +133,11 @@ fn in_json_words(said: &str) -> String {
 /// ``unknown field `KEY`, expected one of `A`, `B` ``.
 fn unknown(key: &str, said: &str) -> Option<String> {
     let rest = said.strip_prefix("unknown field `")?.strip_prefix(key)?;
-    let known = || rest.split('`').skip(1).filter(|word| word.starts_with(char::is_alphabetic));
+    // What follows is `` `, expected one of `A`, `B` ``.
+    let known = rest.split('`').skip(2).step_by(2);
+    let meant = nearest(key, known)?;
     let shown = clip(&escaped(key));
-    Some(match nearest(key, known()) {
-        Some(meant) => format!("unknown key \"{shown}\"; did you mean \"{meant}\"?"),
-        None => {
-            let known: Vec<&str> = known().collect();
-            format!("unknown key \"{shown}\", expected one of {}", known.join(", "))
-        }
-    })
+    Some(format!("unknown key \"{shown}\"; did you mean \"{meant}\"?"))
 }
 
 /// The message about text that is not JSON.
