@@ -77,7 +77,7 @@ constants! {
         SIGNEDTIME = 9, "CMSIGNEDTIME.";
         SYSTEM = 0xa, "CMSYSTEM; known.";
         VERSION = 0xb, "CMVERSION; known.";
-        BOXSTATUS = 0x10, "u32 of [`boxstatus`]; inferred.";
+        BOXSTATUS = 0x10, "u32 of `boxstatus`; inferred.";
         NETINFO_CLUSTER = 0x12, "Array of CMNETINFOCLUSTER.";
         NETINFO_USER = 0x13, "Array of CMNETINFOUSER.";
         CREDENTIAL = 0x14, "CMCREDENTIAL.";
