@@ -88,6 +88,8 @@ pub struct BackendStatus {
     pub epoch: u32,
     /// Seats whose grant it has on disk.
     pub handles: u64,
+    /// What keeps it from being counted, in a sentence; `null` if nothing does.
+    pub trouble: Option<String>,
 }
 
 /// A virtual container.
@@ -245,6 +247,7 @@ mod tests {
                 serial: Some("130-1000001".into()),
                 epoch: 3,
                 handles: 2,
+                trouble: None,
             }],
             containers: vec![ContainerStatus {
                 serial: "131-59885682".into(),
