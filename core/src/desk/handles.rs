@@ -152,7 +152,7 @@ mod tests {
     #[test]
     fn silence_ends_a_handle_and_any_word_of_its_link_keeps_it() {
         let (mut watches, minute) = (Watches::default(), Duration::from_secs(60));
-        let at = |seconds| Mono(seconds * 1_000_000);
+        let at = |seconds: u64| Mono(seconds * 1_000_000);
         watches.begin(at(0), Handle(1), Some(Link(2)), minute);
         watches.begin(at(0), Handle(2), None, minute);
         assert_eq!(watches.next_due(), Some(at(60)));
