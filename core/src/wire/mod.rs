@@ -2,3 +2,5 @@
 //! messages between front and backend.
 
 pub mod group;
+#[cfg(test)]
+mod group_test;
