@@ -16,12 +16,14 @@ use tmr_core::time::Now;
 /// Bytes read at once: of a client; of a front or backend.
 const CHUNK: (usize, usize) = (4 * 1024, 64 * 1024);
 
+type Bell = (Sender<()>, Arc<TcpStream>);
+
 struct Site {
     hub: Mutex<TimedHub>,
     timer: Condvar,
     /// By which a link's thread is told that the hub has something for it; and its socket, by
     /// which one that is blocked reading is told that there will be nothing more to read.
-    bells: Mutex<BTreeMap<Link, (Sender<()>, Arc<TcpStream>)>>,
+    bells: Mutex<BTreeMap<Link, Bell>>,
     streams: Streams,
 }
 
