@@ -86,7 +86,7 @@ impl Key {
     /// `data` with padding, length and check, not encrypted yet: for tests that spoil a field.
     #[must_use]
     pub fn plain(data: &[u8]) -> Vec<u8> {
-        let total = (data.len() + 24 + 15) / 16 * 16;
+        let total = (data.len() + 24).div_ceil(16) * 16;
         let mut plain = data.to_vec();
         plain.resize(total - 8, 0);
         let length = u32::try_from(data.len()).expect("test data is small");
