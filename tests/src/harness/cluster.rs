@@ -214,11 +214,10 @@ impl Cluster {
     /// The command line of backend 1, 2 or 3; port 0 lets the system choose.
     #[must_use]
     pub fn backend_arguments(&self, part: usize, port: u16, admin: u16) -> Vec<OsString> {
-        let workshop = &self.workshop;
-        backend_arguments(workshop, part, SocketAddr::new(workshop.ip(), port))
-            .into_iter()
-            .chain(["--admin".into(), SocketAddr::new(workshop.ip(), admin).to_string().into()])
-            .collect()
+        let mut line = BackendLine::of(&self.workshop, part);
+        line.listen.set_port(port);
+        line.admin = Some(SocketAddr::new(self.workshop.ip(), admin));
+        line.arguments()
     }
 
     /// Writes the configuration of a front and returns its command line.
@@ -263,18 +262,55 @@ impl Cluster {
     }
 }
 
-/// The command line of a backend without an admin side.
-#[must_use]
-pub fn backend_arguments(workshop: &Workshop, part: usize, listen: SocketAddr) -> Vec<OsString> {
-    let flag = |name: &str, value: PathBuf| [OsString::from(name), value.into_os_string()];
-    [OsString::from("backend")]
-        .into_iter()
-        .chain(flag("--listen", listen.to_string().into()))
-        .chain(flag("--license", workshop.licence(part)))
-        .chain(flag("--issuer", workshop.issuer()))
-        .chain(flag("--group-key", workshop.group_key()))
-        .chain(flag("--state", workshop.state(part)))
-        .collect()
+/// The command line of a backend.
+#[derive(Clone, Debug)]
+pub struct BackendLine {
+    /// `--listen`
+    pub listen: SocketAddr,
+    /// `--admin`
+    pub admin: Option<SocketAddr>,
+    /// `--license`
+    pub licence: PathBuf,
+    /// `--issuer`
+    pub issuer: PathBuf,
+    /// `--group-key`
+    pub group_key: PathBuf,
+    /// `--state`
+    pub state: PathBuf,
+}
+
+impl BackendLine {
+    /// For part 1, 2 or 3, at a port of the system's choice and without an admin side.
+    #[must_use]
+    pub fn of(workshop: &Workshop, part: usize) -> Self {
+        Self {
+            listen: SocketAddr::new(workshop.ip(), 0),
+            admin: None,
+            licence: workshop.licence(part),
+            issuer: workshop.issuer(),
+            group_key: workshop.group_key(),
+            state: workshop.state(part),
+        }
+    }
+
+    /// As the program takes it.
+    #[must_use]
+    pub fn arguments(&self) -> Vec<OsString> {
+        let mut arguments: Vec<OsString> = vec!["backend".into()];
+        for (name, value) in [
+            ("--listen", self.listen.to_string().as_ref()),
+            ("--license", self.licence.as_os_str()),
+            ("--issuer", self.issuer.as_os_str()),
+            ("--group-key", self.group_key.as_os_str()),
+            ("--state", self.state.as_os_str()),
+        ] {
+            arguments.extend([name.into(), value.to_owned()]);
+        }
+        if let Some(admin) = self.admin {
+            arguments.extend(["--admin".into(), admin.to_string().into()]);
+        }
+        arguments
+    }
 }
 
 /// Three backends are up and every licence has three matching parts.

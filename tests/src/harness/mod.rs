@@ -17,7 +17,7 @@ mod wait;
 mod workshop;
 
 pub use build::{Program, Runtime};
-pub use cluster::{Builder, Cluster, backend_arguments, give_back, is_whole, licence_row, take};
+pub use cluster::{BackendLine, Builder, Cluster, give_back, is_whole, licence_row, take};
 pub use http::{get, get_json};
 pub use process::{Finished, Server, kill_all, signal};
 pub use wait::{status_until, status_within, until, within};

@@ -213,17 +213,30 @@ impl Server {
         stat.rsplit_once(") ")?.1.chars().next()
     }
 
-    /// Resident memory in bytes, from `/proc/PID/status`.
+    /// Resident memory in bytes.
     ///
     /// # Panics
     /// It does not run.
     #[must_use]
-    pub fn resident(&self) -> u64 {
+    pub fn memory(&self) -> u64 {
+        self.memory_row("VmRSS:")
+    }
+
+    /// The most resident memory it ever had, in bytes.
+    ///
+    /// # Panics
+    /// It does not run.
+    #[must_use]
+    pub fn memory_peak(&self) -> u64 {
+        self.memory_row("VmHWM:")
+    }
+
+    fn memory_row(&self, row: &str) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid()));
         let status = status.expect("a running process has a status");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let line = status.lines().find_map(|line| line.strip_prefix(row));
         let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
-        kilobytes.and_then(|text| text.trim().parse::<u64>().ok()).expect("VmRSS in kB") * 1024
+        kilobytes.and_then(|text| text.trim().parse::<u64>().ok()).expect("a row in kB") * 1024
     }
 
     /// What it wrote to standard error over all its lives.
