@@ -33,6 +33,7 @@ pub mod io;
 pub mod licence;
 pub mod limits;
 pub mod log;
+mod nearest;
 pub mod node;
 pub mod time;
 pub mod wire;

@@ -84,5 +84,18 @@ pub const JOURNAL_BATCH_MAX: usize = 64 * 1024 * 1024;
 pub const LICENCE_FILE_MAX: usize = 1024 * 1024;
 /// Longest `tmrconf.json`, in bytes.
 pub const CONFIG_MAX: usize = 1024 * 1024;
+/// Longest time-out or interval that can be configured.
+pub const CONFIG_TIMEOUT_MAX: Duration = Duration::from_secs(60 * 60);
+/// Longest piece of the file that an error message about it repeats, in characters.
+pub const CONFIG_QUOTE: usize = 80;
+/// Default of `ConnectTimeoutInSeconds` (seed page).
+pub const TWIN_CONNECT: Duration = Duration::from_secs(3);
+/// Default of `TransferTimeoutInSeconds` (seed page).
+pub const TWIN_TRANSFER: Duration = Duration::from_secs(10);
 /// Most licences in one container.
 pub const PRODUCTS_MAX: usize = 4_096;
+/// Longest Firm Item text or product text, in UTF-16 units: the SDK's 256 with a zero at the end
+/// (fact sheet 4, CMBOXENTRY).
+pub const TEXT_UNITS_MAX: usize = 255;
+/// Most seats of one licence: as many as handle numbers. Sums of two cannot overflow.
+pub const QUANTITY_MAX: u32 = HANDLE_LAST;

@@ -1,5 +1,10 @@
 //! The open backend role.
 
+pub mod crypt;
+#[cfg(test)]
+mod crypt_test;
+pub mod keys;
+
 use crate::desk::Identity;
 use crate::io::{Input, Intent};
 use crate::licence::Container;

@@ -3,6 +3,20 @@
 //! What never lives here: who may use a licence now (that is [`desk`](crate::desk)) and how three
 //! parts become one (that is [`front`](crate::front)).
 
+mod difference;
+mod file;
+#[cfg(test)]
+mod file_test;
+mod form;
+mod issue;
 mod part;
+pub mod rfc3339;
+mod spec;
+#[cfg(test)]
+mod spec_test;
 
+pub use difference::{Difference, differences};
+pub use file::{File, LicenceError};
+pub use issue::{Issuer, IssuerKey, KeyError};
 pub use part::{Container, FirmItem, Part, Period, Product};
+pub use spec::{Spec, SpecError, firm_code_permitted};

@@ -1,4 +1,28 @@
-//! The wire format: envelope, calls, replies, SDK structures, error codes, and the project's own
-//! messages between front and backend.
+//! The wire format: calls, replies, SDK structures, error codes, and the project's own messages
+//! between front and backend. Bytes and values only; what is answered is decided elsewhere.
+//!
+//! | module | what stands there | fact sheet |
+//! |---|---|---|
+//! | [`request`] | every call with its arguments: [`Request`] | 3.1, 3.4, 3.6 |
+//! | [`argument`] | how arguments are encoded: [`Buffer`]; what a bad frame is: [`Malformed`] | 3.1 |
+//! | [`reply`] | status, result, output and the buffer rule: [`Reply`] | 3.2 |
+//! | [`structs`] | SDK structures, one table each: [`Layout`](structs::Layout) | 4 |
+//! | [`constants`] | flags, selectors and masks by topic | 5.1 to 5.9 |
+//! | [`error`] | the status codes: [`CmError`] | 5.10 |
+//! | [`group`] | front and backend among themselves | – |
 
+pub mod argument;
+pub mod constants;
+pub mod error;
+mod error_table;
 pub mod group;
+pub mod reply;
+pub mod request;
+#[cfg(test)]
+mod request_test;
+pub mod structs;
+
+pub use argument::{Buffer, Fault, Malformed};
+pub use error::CmError;
+pub use reply::Reply;
+pub use request::Request;

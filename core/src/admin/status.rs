@@ -1,0 +1,311 @@
+//! What `/api/status` says, field by field. Names and shapes are a contract with those who read
+//! it: a field may come, none may go or change.
+
+use crate::time::Wall;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::net::IpAddr;
+use serde::{Serialize, Serializer};
+
+/// The part that a process plays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// A front that serves clients.
+    Active,
+    /// A front that could.
+    Standby,
+    /// A front that has not found two backends yet.
+    Starting,
+    /// A backend.
+    Backend,
+}
+
+/// The status of a front.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FrontStatus {
+    /// Of the program.
+    pub version: &'static str,
+    /// `smol` or `threads`.
+    pub runtime: &'static str,
+    /// Never [`Role::Backend`].
+    pub role: Role,
+    /// Round of the highest epoch this front has seen; 0: none.
+    pub epoch: u32,
+    /// Every backend can promise, so that no two fronts can grant the same seat.
+    pub fenced: bool,
+    /// The name of the group of backends, in hex; `null` before its birth.
+    pub cluster: Option<String>,
+    /// The other front; `null` where there is none.
+    pub twin: Option<Twin>,
+    /// In the order of the configuration.
+    pub backends: Vec<BackendStatus>,
+    /// The virtual containers that clients see.
+    pub containers: Vec<ContainerStatus>,
+    /// The licences that clients see.
+    pub licenses: Vec<LicenceStatus>,
+    /// Every seat that is held.
+    pub allocations: Vec<Allocation>,
+}
+
+/// The other front, as this one sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Twin {
+    /// As configured.
+    pub address: String,
+    /// There is a connection.
+    pub connected: bool,
+    /// It has everything that this front has.
+    pub synced: bool,
+    /// Log entries that it does not have yet.
+    pub lag: u64,
+}
+
+/// How a front stands with a backend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BackendState {
+    /// Its acknowledgements count.
+    Up,
+    /// It is being brought up to date.
+    Repairing,
+    /// It cannot be reached.
+    Down,
+    /// It serves, but cannot promise.
+    Unfenced,
+}
+
+/// A backend, as a front sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct BackendStatus {
+    /// As configured.
+    pub address: String,
+    /// How it stands.
+    pub state: BackendState,
+    /// Of its first container, like `130-1000001`; `null` until it has said.
+    pub serial: Option<String>,
+    /// Round of the epoch it has promised; 0: none, or not known.
+    pub epoch: u32,
+    /// Seats whose grant it has on disk.
+    pub handles: u64,
+}
+
+/// A virtual container.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ContainerStatus {
+    /// Like `131-59885682`.
+    pub serial: String,
+    /// What its parts have in common.
+    pub cm_act_id: u32,
+    /// Serials of its parts that are there.
+    pub parts: Vec<String>,
+}
+
+/// A licence made of parts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LicenceStatus {
+    /// Firm Code.
+    pub firm_code: u32,
+    /// Product Code.
+    pub product_code: u32,
+    /// TMR-Id.
+    pub tmr_id: u32,
+    /// Seats.
+    pub quantity: u32,
+    /// Seats in use.
+    pub used: u32,
+    /// Seats that are left.
+    pub free: u32,
+    /// Parts that agree.
+    pub matching: u32,
+    /// At least two do.
+    pub available: bool,
+    /// What keeps the other parts out.
+    pub differs: Vec<Difference>,
+}
+
+/// One property in which one part differs from what the others agree on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// Address of the backend whose part it is.
+    pub backend: String,
+    /// Name of the property as in a licence specification, like `LicenseQuantity`.
+    pub field: String,
+    /// What that part says.
+    pub value: String,
+    /// What the others say.
+    pub expected: String,
+}
+
+/// A seat that is held.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Allocation {
+    /// Its handle.
+    pub handle: u32,
+    /// Firm Code of its licence.
+    pub firm_code: u32,
+    /// Product Code of its licence.
+    pub product_code: u32,
+    /// [`Mode::name`](crate::log::Mode::name).
+    pub mode: &'static str,
+    /// The address its holder's connection came from.
+    pub client: IpAddr,
+    /// The holder's host name; may be empty.
+    pub host: String,
+    /// The holder's user name; may be empty.
+    pub user: String,
+    /// When it was granted.
+    #[serde(serialize_with = "as_text")]
+    pub since: Wall,
+    /// Backends that have it on disk.
+    pub backends: u32,
+}
+
+/// The status of a backend.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct BackendRoleStatus {
+    /// Of the program.
+    pub version: &'static str,
+    /// `smol` or `threads`.
+    pub runtime: &'static str,
+    /// Always [`Role::Backend`].
+    pub role: Role,
+    /// Round of the epoch it has promised; 0: none.
+    pub promised_epoch: u32,
+    /// The name of its group, in hex; `null` while it is blank.
+    pub group: Option<String>,
+    /// The name of its state folder, in hex.
+    pub disk: String,
+    /// What it holds.
+    pub containers: Vec<PartStatus>,
+    /// How far its copy of the log goes.
+    pub log: LogStatus,
+    /// Seats in its copy of the state.
+    pub handles: u64,
+}
+
+/// A container of a backend.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PartStatus {
+    /// Like `130-1000001`.
+    pub serial: String,
+    /// Equal in the three containers of one set.
+    pub cm_act_id: u32,
+    /// What is in it.
+    pub licenses: Vec<ProductStatus>,
+}
+
+/// A licence, or one third of one, in a backend's container.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ProductStatus {
+    /// Firm Code.
+    pub firm_code: u32,
+    /// Product Code.
+    pub product_code: u32,
+    /// TMR-Id; 0: an ordinary licence.
+    pub tmr_id: u32,
+    /// Seats.
+    pub quantity: u32,
+}
+
+/// Slots of a backend's copy of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct LogStatus {
+    /// Entries up to this one are folded into its state.
+    pub base: u64,
+    /// Known to be chosen.
+    pub committed: u64,
+    /// The last one it holds.
+    pub last: u64,
+}
+
+fn as_text<S: Serializer>(time: &Wall, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(time)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+    use serde_json::json;
+
+    #[test]
+    fn a_front_says_what_the_contract_says() {
+        let status = FrontStatus {
+            version: "0.1.0",
+            runtime: "smol",
+            role: Role::Active,
+            epoch: 3,
+            fenced: true,
+            cluster: Some("00ff".into()),
+            twin: Some(Twin { address: "a:1".into(), connected: true, synced: true, lag: 0 }),
+            backends: vec![BackendStatus {
+                address: "127.0.0.1:22361".into(),
+                state: BackendState::Up,
+                serial: Some("130-1000001".into()),
+                epoch: 3,
+                handles: 2,
+            }],
+            containers: vec![ContainerStatus {
+                serial: "131-59885682".into(),
+                cm_act_id: 305_419_896,
+                parts: vec!["130-1000001".into()],
+            }],
+            licenses: vec![LicenceStatus {
+                firm_code: 6_000_010,
+                product_code: 201,
+                tmr_id: 1,
+                quantity: 5,
+                used: 2,
+                free: 3,
+                matching: 2,
+                available: true,
+                differs: vec![Difference {
+                    backend: "127.0.0.1:22363".into(),
+                    field: "LicenseQuantity".into(),
+                    value: "4".into(),
+                    expected: "5".into(),
+                }],
+            }],
+            allocations: vec![Allocation {
+                handle: 19_857,
+                firm_code: 6_000_010,
+                product_code: 201,
+                mode: "user-limit",
+                client: "127.0.0.1".parse().unwrap(),
+                host: "h".into(),
+                user: "u".into(),
+                since: Wall(1_795_287_600),
+                backends: 3,
+            }],
+        };
+        let expected = json!({
+          "version": "0.1.0", "runtime": "smol", "role": "active", "epoch": 3, "fenced": true,
+          "cluster": "00ff",
+          "twin": { "address": "a:1", "connected": true, "synced": true, "lag": 0 },
+          "backends": [ { "address": "127.0.0.1:22361", "state": "up", "serial": "130-1000001",
+                          "epoch": 3, "handles": 2 } ],
+          "containers": [ { "serial": "131-59885682", "cm_act_id": 305_419_896,
+                            "parts": ["130-1000001"] } ],
+          "licenses": [ { "firm_code": 6_000_010, "product_code": 201, "tmr_id": 1, "quantity": 5,
+                          "used": 2, "free": 3, "matching": 2, "available": true,
+                          "differs": [ { "backend": "127.0.0.1:22363", "field": "LicenseQuantity",
+                                         "value": "4", "expected": "5" } ] } ],
+          "allocations": [ { "handle": 19_857, "firm_code": 6_000_010, "product_code": 201,
+                             "mode": "user-limit", "client": "127.0.0.1", "host": "h", "user": "u",
+                             "since": "2026-11-21T19:00:00Z", "backends": 3 } ]
+        });
+        assert_eq!(serde_json::to_value(status).unwrap(), expected);
+    }
+
+    #[test]
+    fn roles_and_states_are_small_words() {
+        let roles = [Role::Active, Role::Standby, Role::Starting, Role::Backend];
+        let expected = json!(["active", "standby", "starting", "backend"]);
+        assert_eq!(serde_json::to_value(roles).unwrap(), expected);
+        let states =
+            [BackendState::Up, BackendState::Repairing, BackendState::Down, BackendState::Unfenced];
+        let expected = json!(["up", "repairing", "down", "unfenced"]);
+        assert_eq!(serde_json::to_value(states).unwrap(), expected);
+    }
+}

@@ -1,0 +1,225 @@
+//! What is wrong with a `tmrconf.json`, where, and what would be right.
+
+use super::place::{self, Step};
+use crate::limits::CONFIG_QUOTE;
+use crate::nearest::nearest;
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+use serde_json::error::Category;
+use serde_path_to_error::{Path, Segment};
+
+/// The first mistake in a `tmrconf.json`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    /// From 1.
+    pub line: usize,
+    /// In characters, from 1.
+    pub column: usize,
+    /// The key it is about, as a path like `TmrServer.TwinServer.Port` or `CmServer.Server[2].Ip`.
+    pub key: Option<String>,
+    /// What is wrong and what would be right, in one line.
+    pub message: String,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}, column {}", self.line, self.column)?;
+        if let Some(key) = &self.key {
+            write!(f, ", {key}")?;
+        }
+        write!(f, ": {}", self.message)
+    }
+}
+
+impl core::error::Error for ConfigError {}
+
+impl ConfigError {
+    /// From what the JSON reader said about a place in `text`.
+    pub(super) fn new(text: &str, path: &Path, error: &serde_json::Error) -> Self {
+        let mut steps = steps(path);
+        let said = said(error);
+        let read = place::offset(text, error.line(), error.column());
+        if error.classify() != Category::Data {
+            return Self::at(text, read, &steps, syntax(text, read, &said));
+        }
+        let place = place::find(text, &steps).unwrap_or(read);
+        if steps.is_empty() && !text[place..].starts_with('{') {
+            let found = found(text, place);
+            let message = format!("expected \"{{\" around the whole configuration, found {found}");
+            return Self::at(text, place, &steps, message);
+        }
+        if let Some(Step::Key(key)) = steps.last() {
+            if let Some(message) = unknown(key, &said) {
+                steps.pop();
+                return Self::at(text, place, &steps, message);
+            }
+        }
+        if let Some(key) = said.strip_prefix("duplicate field ") {
+            // The path leads to the first; the reader knows the last quote of the second.
+            let read = text[..read].rfind('"').unwrap_or(read);
+            let message = format!("{} stands here twice, expected it once", quoted(key));
+            return Self::at(text, read, &steps, message);
+        }
+        if let Some(key) = said.strip_prefix("missing field ") {
+            let message = format!("{} is missing, expected it here", quoted(key));
+            return Self::at(text, place, &steps, message);
+        }
+        Self::at(text, place, &steps, in_json_words(&said))
+    }
+
+    /// From what the JSON reader said about the end of `text`.
+    pub(super) fn trailing(text: &str, error: &serde_json::Error) -> Self {
+        let read = place::offset(text, error.line(), error.column());
+        let message = format!(
+            "expected nothing more after the closing brace of the configuration, found {}",
+            found(text, read)
+        );
+        Self::at(text, read, &[], message)
+    }
+
+    fn at(text: &str, offset: usize, steps: &[Step], message: String) -> Self {
+        let (line, column) = place::line_column(text, offset);
+        let mut key = String::new();
+        for step in steps {
+            match step {
+                Step::Index(index) => key += &format!("[{index}]"),
+                Step::Key(name) if key.is_empty() => key = clip(&escaped(name)),
+                Step::Key(name) => key += &format!(".{}", clip(&escaped(name))),
+            }
+        }
+        let key = (!key.is_empty()).then_some(key);
+        Self { line, column, key, message: clip_found(&message) }
+    }
+}
+
+fn steps(path: &Path) -> Vec<Step> {
+    path.iter()
+        .filter_map(|segment| match segment {
+            Segment::Map { key } => Some(Step::Key(key.clone())),
+            Segment::Seq { index } => Some(Step::Index(*index)),
+            Segment::Enum { .. } | Segment::Unknown => None,
+        })
+        .collect()
+}
+
+/// The reader's words without its place.
+fn said(error: &serde_json::Error) -> String {
+    let whole = error.to_string();
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    whole.strip_suffix(&place).unwrap_or(&whole).to_owned()
+}
+
+/// The message about a value of the wrong kind, in the words of JSON in the place of Rust's.
+fn in_json_words(said: &str) -> String {
+    let Some(rest) =
+        said.strip_prefix("invalid type: ").or_else(|| said.strip_prefix("invalid value: "))
+    else {
+        return said.to_owned();
+    };
+    let Some((found, expected)) = rest.rsplit_once(", expected ") else { return rest.to_owned() };
+    let found = match found {
+        "sequence" => "a list",
+        "map" => "an object",
+        other => other,
+    };
+    let expected = if expected == "a sequence" { "a list" } else { expected };
+    format!("found {found}, expected {expected}")
+}
+
+/// The message about an unknown key, if that is what the reader said: its words are
+/// ``unknown field `KEY`, expected one of `A`, `B` ``.
+fn unknown(key: &str, said: &str) -> Option<String> {
+    let rest = said.strip_prefix("unknown field `")?.strip_prefix(key)?;
+    // What follows is `` `, expected one of `A`, `B` ``.
+    let known = rest.split('`').skip(2).step_by(2);
+    let meant = nearest(key, known)?;
+    let shown = clip(&escaped(key));
+    Some(format!("unknown key \"{shown}\"; did you mean \"{meant}\"?"))
+}
+
+/// The message about text that is not JSON.
+fn syntax(text: &str, offset: usize, said: &str) -> String {
+    if text.starts_with('\u{feff}') {
+        return "the file begins with a byte order mark, expected plain UTF-8 without one".into();
+    }
+    if text.trim().is_empty() {
+        return "the file is empty, expected a configuration that begins with \"{\"".into();
+    }
+    let found = found(text, offset);
+    if said.starts_with("EOF") {
+        return format!("the file ends too early, expected {} here", unclosed(said));
+    }
+    match said {
+        "expected `,` or `}`" | "expected `,` or `]`" => {
+            let end = if said.contains('}') { '}' } else { ']' };
+            let (line, _) = place::line_column(text, text[..offset].trim_end().len());
+            let comma = if matches!(text.as_bytes().get(offset), Some(b'"' | b'{' | b'[')) {
+                format!("; is a comma missing at the end of line {line}?")
+            } else {
+                String::new()
+            };
+            format!("expected \",\" or \"{end}\", found {found}{comma}")
+        }
+        "trailing comma" => {
+            format!("expected another entry after the comma, found {found}; take the comma away")
+        }
+        "key must be a string" => format!("expected a key in double quotes, found {found}"),
+        "expected `:`" => format!("expected \":\" after the key, found {found}"),
+        "expected value" => {
+            format!("expected a value (a string in double quotes, a number, a list), found {found}")
+        }
+        other => format!("this is not JSON: {other}, found {found}"),
+    }
+}
+
+/// What a reader that ran out of text was waiting for.
+fn unclosed(said: &str) -> &'static str {
+    match said {
+        "EOF while parsing an object" => "\"}\" or a further key",
+        "EOF while parsing a list" => "\"]\" or a further entry",
+        "EOF while parsing a string" => "the closing double quote",
+        _ => "a value",
+    }
+}
+
+/// What stands at a place, as a person would point at it.
+fn found(text: &str, offset: usize) -> String {
+    let rest = text.get(offset..).unwrap_or_default();
+    let word = match rest.chars().next() {
+        None => return "the end of the file".into(),
+        Some('"') => rest[1..].split(['"', '\n']).next().unwrap_or_default(),
+        Some(first) if first.is_alphanumeric() => {
+            rest.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default()
+        }
+        Some(first) => &rest[..first.len_utf8()],
+    };
+    format!("\"{}\"", clip(&escaped(word)))
+}
+
+/// `` `Key` `` as `"Key"`.
+fn quoted(key: &str) -> String {
+    clip(&key.replace('`', "\""))
+}
+
+fn escaped(text: &str) -> String {
+    text.escape_debug().to_string()
+}
+
+/// At most as much as a message may repeat.
+fn clip(text: &str) -> String {
+    match text.char_indices().nth(CONFIG_QUOTE) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// A message whose first half may repeat a long value; the second half says what is right.
+fn clip_found(message: &str) -> String {
+    match message.rfind(", expected ") {
+        Some(middle) => clip(&message[..middle]) + &message[middle..],
+        None => message.to_owned(),
+    }
+}

@@ -1,0 +1,205 @@
+//! `tmrconf.json` as it stands in the file: the documented keys and their defaults.
+
+use super::value::{Host, Ip, Number, Object, OwnPort, Path, Port, Whole};
+use crate::io::Address;
+use crate::limits;
+use crate::time::Duration;
+use alloc::borrow::ToOwned;
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
+use core::fmt;
+use serde::Deserialize;
+use serde::de::{Deserializer, Error, IgnoredAny, SeqAccess, Visitor};
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub(super) struct File {
+    pub(super) tmr_server: Object<TmrServer>,
+    pub(super) cm_server: Object<CmServer>,
+    #[serde(default)]
+    pub(super) web_admin: Object<WebAdmin>,
+    #[serde(default)]
+    pub(super) virtual_containers: VirtualContainers,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub(super) struct TmrServer {
+    #[serde(default = "any_ipv4")]
+    pub(super) ip: Host,
+    #[serde(default = "licence_port")]
+    pub(super) port: OwnPort,
+    #[serde(default)]
+    pub(super) virtual_ip: Vec<Ip>,
+    pub(super) twin_server: Object<TwinServer>,
+    #[serde(default)]
+    pub(super) twin_listen: Object<TwinListen>,
+    #[serde(default = "group_key_file")]
+    pub(super) group_key_file: Path,
+    #[serde(default = "clean_up_time")]
+    pub(super) clean_up_time_in_seconds: CleanUpSeconds,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub(super) struct TwinServer {
+    pub(super) ip: Host,
+    pub(super) port: Port,
+    #[serde(default = "connect_timeout")]
+    pub(super) connect_timeout_in_seconds: Seconds,
+    #[serde(default = "transfer_timeout")]
+    pub(super) transfer_timeout_in_seconds: Seconds,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
+pub(super) struct TwinListen {
+    pub(super) ip: Host,
+    pub(super) port: OwnPort,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub(super) struct CmServer {
+    #[serde(default = "network_retry")]
+    pub(super) network_retry_interval_in_seconds: Seconds,
+    pub(super) server: Servers,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct Server {
+    ip: Host,
+    port: Port,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
+pub(super) struct WebAdmin {
+    pub(super) ip: Host,
+    pub(super) port: OwnPort,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct VirtualContainer {
+    cm_act_id: Number,
+    serial: Number,
+}
+
+/// A time-out or an interval.
+type Seconds = Whole<1, { seconds(limits::CONFIG_TIMEOUT_MAX) }>;
+/// The clean-up time of a client that asks for none.
+type CleanUpSeconds = Whole<{ seconds(limits::CLEANUP_MIN) }, { seconds(limits::CLEANUP_MAX) }>;
+
+#[expect(clippy::cast_possible_truncation, reason = "only for limits, which are hours at most")]
+const fn seconds(limit: Duration) -> u32 {
+    limit.as_secs() as u32
+}
+
+fn any_ipv4() -> Host {
+    Host("0.0.0.0".to_owned())
+}
+
+fn licence_port() -> OwnPort {
+    Whole(22_350)
+}
+
+fn group_key_file() -> Path {
+    Path("/etc/wibu/CodeMeter/tmr-group.key".to_owned())
+}
+
+fn clean_up_time() -> CleanUpSeconds {
+    Whole(seconds(limits::CLEANUP_DEFAULT))
+}
+
+fn connect_timeout() -> Seconds {
+    Whole(seconds(limits::TWIN_CONNECT))
+}
+
+fn transfer_timeout() -> Seconds {
+    Whole(seconds(limits::TWIN_TRANSFER))
+}
+
+fn network_retry() -> Seconds {
+    Whole(seconds(limits::NETWORK_RETRY))
+}
+
+impl Default for TwinListen {
+    fn default() -> Self {
+        Self { ip: Host("::".to_owned()), port: Whole(22_354) }
+    }
+}
+
+impl Default for WebAdmin {
+    fn default() -> Self {
+        Self { ip: Host("127.0.0.1".to_owned()), port: Whole(22_352) }
+    }
+}
+
+/// Exactly three servers, no two alike.
+#[derive(Debug)]
+pub(super) struct Servers(pub(super) [Address; 3]);
+
+impl<'de> Deserialize<'de> for Servers {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Three;
+        impl<'de> Visitor<'de> for Three {
+            type Value = Servers;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of exactly three servers")
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Servers, A::Error> {
+                let mut servers: Vec<Address> = Vec::new();
+                while servers.len() < 3 {
+                    let Some(Object(Server { ip, port })) = list.next_element()? else { break };
+                    let server = ip.with_port(port.port());
+                    if let Some(same) = servers.iter().position(|other| *other == server) {
+                        let (one, other) = (same + 1, servers.len() + 1);
+                        return Err(A::Error::custom(format_args!(
+                            "servers {one} and {other} are both {server}, \
+                             expected three different servers"
+                        )));
+                    }
+                    servers.push(server);
+                }
+                let mut count = servers.len();
+                while list.next_element::<IgnoredAny>()?.is_some() {
+                    count += 1;
+                }
+                match <[Address; 3]>::try_from(servers) {
+                    Ok(servers) if count == 3 => Ok(Servers(servers)),
+                    _ => Err(A::Error::custom(format_args!(
+                        "found {count} servers, expected exactly three"
+                    ))),
+                }
+            }
+        }
+        deserializer.deserialize_seq(Three)
+    }
+}
+
+/// Serials of virtual containers that the operator chose: (CmActId, serial), each number once.
+#[derive(Debug, Default)]
+pub(super) struct VirtualContainers(pub(super) Vec<(u32, u32)>);
+
+impl<'de> Deserialize<'de> for VirtualContainers {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let list = Vec::<Object<VirtualContainer>>::deserialize(deserializer)?;
+        let list: Vec<(u32, u32)> =
+            list.into_iter().map(|entry| (entry.0.cm_act_id.0, entry.0.serial.0)).collect();
+        let (mut ids, mut serials) = (BTreeSet::new(), BTreeSet::new());
+        for &(cm_act_id, serial) in &list {
+            let twice = match (ids.insert(cm_act_id), serials.insert(serial)) {
+                (false, _) => ("CmActId", cm_act_id),
+                (_, false) => ("Serial", serial),
+                _ => continue,
+            };
+            return Err(D::Error::custom(format_args!(
+                "{} {} stands here twice, expected each only once",
+                twice.0, twice.1
+            )));
+        }
+        Ok(Self(list))
+    }
+}

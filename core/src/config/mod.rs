@@ -1,0 +1,107 @@
+//! `tmrconf.json`: what a front is told by its operator.
+//!
+//! The documented keys keep their names, meaning and defaults (seed page "TMR Server Setup"); ours
+//! are in the same style and optional. What never lives here: reading the file, or looking up a
+//! host name.
+
+mod error;
+mod file;
+mod place;
+mod value;
+
+#[cfg(test)]
+mod config_test;
+
+pub use error::ConfigError;
+
+use crate::io::Address;
+use crate::limits::CONFIG_MAX;
+use crate::time::Duration;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::net::IpAddr;
+use file::File;
+use value::Object;
+
+/// A configuration that a front would take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Where clients are served: `TmrServer.Ip`, `TmrServer.Port`. Port 0: the system chooses.
+    pub listen: Address,
+    /// The addresses that follow the active front: `TmrServer.VirtualIp`. Empty: the role is set
+    /// by command.
+    pub virtual_ips: Vec<IpAddr>,
+    /// The other front: `TmrServer.TwinServer`.
+    pub twin: Twin,
+    /// Where the twin is awaited: `TmrServer.TwinListen`. Port 0: the system chooses.
+    pub twin_listen: Address,
+    /// Path of the group key: `TmrServer.GroupKeyFile`.
+    pub group_key_file: String,
+    /// Clean-up time of a client that asks for none: `TmrServer.CleanUpTimeInSeconds`.
+    pub cleanup: Duration,
+    /// The three backends, all different: `CmServer.Server`.
+    pub backends: [Address; 3],
+    /// Longest pause before a backend is dialled again: `CmServer.NetworkRetryIntervalInSeconds`.
+    pub retry: Duration,
+    /// Where the admin pages are served: `WebAdmin`. Port 0: the system chooses.
+    pub admin: Address,
+    /// Serials that the operator chose for virtual containers, as (CmActId, serial); no number is
+    /// zero or stands here twice: `VirtualContainers`.
+    pub virtuals: Vec<(u32, u32)>,
+}
+
+/// The other front.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Twin {
+    /// Where it is dialled.
+    pub address: Address,
+    /// Limit for the connection to stand: `ConnectTimeoutInSeconds`.
+    pub connect_timeout: Duration,
+    /// Limit for one transfer: `TransferTimeoutInSeconds`.
+    pub transfer_timeout: Duration,
+}
+
+impl Config {
+    /// Reads the text of a `tmrconf.json`.
+    ///
+    /// # Errors
+    /// The first mistake, with its place and what would be right.
+    pub fn parse(text: &str) -> Result<Self, ConfigError> {
+        if text.len() > CONFIG_MAX {
+            let message = alloc::format!(
+                "the file has {} bytes, expected a configuration of at most {CONFIG_MAX}",
+                text.len()
+            );
+            return Err(ConfigError { line: 1, column: 1, key: None, message });
+        }
+        let mut json = serde_json::Deserializer::from_str(text);
+        let file = serde_path_to_error::deserialize(&mut json)
+            .map_err(|error| ConfigError::new(text, error.path(), error.inner()))?;
+        json.end().map_err(|error| ConfigError::trailing(text, &error))?;
+        Ok(Self::of(file))
+    }
+
+    fn of(Object(file): Object<File>) -> Self {
+        let Object(tmr) = file.tmr_server;
+        let Object(cm) = file.cm_server;
+        let Object(twin) = tmr.twin_server;
+        let Object(twin_listen) = tmr.twin_listen;
+        let Object(admin) = file.web_admin;
+        Self {
+            listen: tmr.ip.with_port(tmr.port.port()),
+            virtual_ips: tmr.virtual_ip.into_iter().map(|ip| ip.0).collect(),
+            twin: Twin {
+                address: twin.ip.with_port(twin.port.port()),
+                connect_timeout: twin.connect_timeout_in_seconds.seconds(),
+                transfer_timeout: twin.transfer_timeout_in_seconds.seconds(),
+            },
+            twin_listen: twin_listen.ip.with_port(twin_listen.port.port()),
+            group_key_file: tmr.group_key_file.0,
+            cleanup: tmr.clean_up_time_in_seconds.seconds(),
+            backends: cm.server.0,
+            retry: cm.network_retry_interval_in_seconds.seconds(),
+            admin: admin.ip.with_port(admin.port.port()),
+            virtuals: file.virtual_containers.0,
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! How a vendor makes licence files: the issuer's key pair, and what follows from it.
+//!
+//! Everything but the time in a file follows from the issuer's secret and SPEC.json, so one part
+//! can be issued again and still belongs to the other two:
+//!
+//! - serial = 1,000,000 + n mod 8,999,999, where n is the first eight bytes, little endian, of
+//!   SHA-256("tmr container serial" ‖ issuer's public key ‖ CmActId u32 LE ‖ part u8); a part that
+//!   would get the serial of a lower one takes the next free number
+//! - secret = HMAC-SHA256(issuer's secret, "tmr container secret" ‖ CmActId u32 LE), equal in all
+//!   three parts
+
+use super::{Container, File, Spec};
+use crate::time::Wall;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::ops::RangeInclusive;
+use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
+use hmac::{Hmac, Mac};
+use sha2::{Digest, Sha256};
+
+/// The parts of a TMR set.
+const PARTS: RangeInclusive<u8> = 1..=3;
+/// Lowest serial, and how many there are.
+const SERIALS: (u32, u32) = (1_000_000, 8_999_999);
+
+/// Who signs licences.
+pub struct Issuer(SigningKey);
+
+/// By what a licence's issuer is known; hexadecimal when shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct IssuerKey([u8; 32]);
+
+/// Why a text is no key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyError {
+    /// It is not 64 hexadecimal digits.
+    NotHex,
+    /// It is, but they are no public key of Ed25519, or one that anybody can sign for.
+    NotAKey,
+}
+
+impl fmt::Display for KeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotHex => "expected a key of 64 hexadecimal digits and nothing else",
+            Self::NotAKey => "these 64 hexadecimal digits are not a public issuer key",
+        })
+    }
+}
+
+impl core::error::Error for KeyError {}
+
+/// 32 bytes in hexadecimal, with white space around them as editors leave it.
+fn bytes(text: &str) -> Result<[u8; 32], KeyError> {
+    let mut bytes = [0; 32];
+    hex::decode_to_slice(text.trim(), &mut bytes).map_err(|_| KeyError::NotHex)?;
+    Ok(bytes)
+}
+
+impl Issuer {
+    /// The issuer with this secret: 32 random bytes.
+    #[must_use]
+    pub fn from_secret(secret: [u8; 32]) -> Self {
+        Self(SigningKey::from_bytes(&secret))
+    }
+
+    /// Reads the content of a secret key file.
+    ///
+    /// # Errors
+    /// It is not 64 hexadecimal digits.
+    pub fn parse(text: &str) -> Result<Self, KeyError> {
+        bytes(text).map(Self::from_secret)
+    }
+
+    /// The content of a secret key file.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let mut text = hex::encode(self.0.as_bytes());
+        text.push('\n');
+        text
+    }
+
+    /// What backends are to trust.
+    #[must_use]
+    pub fn public(&self) -> IssuerKey {
+        IssuerKey(self.0.verifying_key().to_bytes())
+    }
+
+    /// The licence file of one part, 1 to 3, issued at this time.
+    ///
+    /// # Panics
+    /// There is no such part.
+    #[must_use]
+    pub fn issue(&self, spec: &Spec, part: u8, issued: Wall) -> Vec<u8> {
+        assert!(PARTS.contains(&part), "a TMR set has parts 1 to 3, not {part}");
+        let cm_act_id = spec.cm_act_id();
+        let container = Container {
+            part: spec.part(self.serial(cm_act_id, part)),
+            secret: self.secret(cm_act_id),
+        };
+        File::seal(&container, part, issued, self)
+    }
+
+    fn serial(&self, cm_act_id: u32, part: u8) -> u32 {
+        let mut taken = Vec::with_capacity(3);
+        let mut serial = SERIALS.0;
+        for part in *PARTS.start()..=part {
+            let digest = Sha256::new()
+                .chain_update("tmr container serial")
+                .chain_update(self.public().as_bytes())
+                .chain_update(cm_act_id.to_le_bytes())
+                .chain_update([part])
+                .finalize();
+            let number = u64::from_le_bytes(digest[..8].try_into().expect("eight of 32 bytes"));
+            serial = free_serial(number, &taken);
+            taken.push(serial);
+        }
+        serial
+    }
+
+    fn secret(&self, cm_act_id: u32) -> [u8; 32] {
+        Hmac::<Sha256>::new_from_slice(self.0.as_bytes())
+            .expect("any key length will do")
+            .chain_update("tmr container secret")
+            .chain_update(cm_act_id.to_le_bytes())
+            .finalize()
+            .into_bytes()
+            .into()
+    }
+
+    pub(super) fn sign(&self, message: &[u8]) -> [u8; 64] {
+        self.0.sign(message).to_bytes()
+    }
+}
+
+/// The serial that a number stands for, or the next one that is not taken.
+fn free_serial(number: u64, taken: &[u32]) -> u32 {
+    let (first, count) = SERIALS;
+    let mut offset = u32::try_from(number % u64::from(count)).expect("less than count");
+    while taken.contains(&(first + offset)) {
+        offset = (offset + 1) % count;
+    }
+    first + offset
+}
+
+impl fmt::Debug for Issuer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Issuer").field(&self.public()).finish()
+    }
+}
+
+impl IssuerKey {
+    /// Reads the content of a public key file.
+    ///
+    /// # Errors
+    /// See [`KeyError`].
+    pub fn parse(text: &str) -> Result<Self, KeyError> {
+        Self::from_bytes(&bytes(text)?).ok_or(KeyError::NotAKey)
+    }
+
+    /// The content of a public key file.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        alloc::format!("{self}\n")
+    }
+
+    pub(super) fn from_bytes(bytes: &[u8; 32]) -> Option<Self> {
+        let key = VerifyingKey::from_bytes(bytes).ok()?;
+        (!key.is_weak()).then_some(Self(*bytes))
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    pub(super) fn signed(&self, message: &[u8], signature: &[u8; 64]) -> bool {
+        VerifyingKey::from_bytes(&self.0)
+            .is_ok_and(|key| key.verify_strict(message, &Signature::from_bytes(signature)).is_ok())
+    }
+
+    /// Enough of the key for people to tell it from others.
+    pub(super) fn short(&self) -> String {
+        alloc::format!("{}…", hex::encode(&self.as_bytes()[..6]))
+    }
+}
+
+impl fmt::Display for IssuerKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.as_bytes()))
+    }
+}
+
+impl fmt::Debug for IssuerKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "IssuerKey({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Issuer, IssuerKey, KeyError, free_serial};
+    use alloc::format;
+
+    #[test]
+    fn keys_come_back_from_their_files_and_secrets_stay_out_of_debug() {
+        let issuer = Issuer::from_secret([7; 32]);
+        assert_eq!(issuer.to_text(), format!("{}\n", "07".repeat(32)));
+        assert_eq!(Issuer::parse(&issuer.to_text()).unwrap().public(), issuer.public());
+        assert_eq!(IssuerKey::parse(&issuer.public().to_text()), Ok(issuer.public()));
+        assert!(!format!("{issuer:?}").contains("0707"));
+    }
+
+    #[test]
+    fn what_is_no_key_is_refused() {
+        let right = "07".repeat(32);
+        for text in ["", "07", &right[..63], &format!("{right}0"), &right.replace("07", "0g")] {
+            assert_eq!(Issuer::parse(text).unwrap_err(), KeyError::NotHex);
+            assert_eq!(IssuerKey::parse(text).unwrap_err(), KeyError::NotHex);
+        }
+        // y = 2 is not on the curve; y = 1 is its neutral point, which signs anything.
+        let (off, weak) = (format!("02{}", "00".repeat(31)), format!("01{}", "00".repeat(31)));
+        assert_eq!(IssuerKey::parse(&off), Err(KeyError::NotAKey));
+        assert_eq!(IssuerKey::parse(&weak), Err(KeyError::NotAKey));
+    }
+
+    #[test]
+    fn rfc_8032_test_vector_1() {
+        let secret = "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60";
+        let public = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
+        let issuer = Issuer::parse(secret).unwrap();
+        assert_eq!(format!("{}", issuer.public()), public);
+        assert!(issuer.public().signed(b"", &issuer.sign(b"")));
+        assert!(hex::encode(issuer.sign(b"")).starts_with("e5564300c360ac729086e2cc806e828a"));
+    }
+
+    #[test]
+    fn serials_stay_in_their_range_and_apart() {
+        assert_eq!(free_serial(0, &[]), 1_000_000);
+        assert_eq!(free_serial(8_999_998, &[]), 9_999_998);
+        assert_eq!(free_serial(8_999_998, &[9_999_998, 1_000_000]), 1_000_001);
+        assert_eq!(free_serial(8_999_999 + 5, &[1_000_005, 1_000_006]), 1_000_007);
+    }
+
+    #[test]
+    fn serial_and_secret_depend_on_issuer_and_cm_act_id() {
+        let (one, two) = (Issuer::from_secret([1; 32]), Issuer::from_secret([2; 32]));
+        assert_eq!(one.serial(5, 2), one.serial(5, 2));
+        assert_ne!(one.serial(5, 1), one.serial(5, 2));
+        assert_ne!(one.serial(5, 2), one.serial(5, 3));
+        assert_ne!(one.serial(5, 1), one.serial(6, 1));
+        assert_ne!(one.serial(5, 1), two.serial(5, 1));
+        assert_ne!(one.secret(5), one.secret(6));
+        assert_ne!(one.secret(5), two.secret(5));
+    }
+}

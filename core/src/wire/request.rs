@@ -1,0 +1,401 @@
+//! The calls of clients, each with its arguments in the order in which they stand on the wire.
+//!
+//! Basis of the layouts: *known* ones were captured (fact sheet 3.4); *inferred* ones follow the C
+//! prototype by the encoding rules of 3.1, and like the captured `CmLtCreateContext` have input
+//! buffers after all other arguments. A frame that does not fit its known layout is
+//! [`Malformed`]. One that does not fit an inferred layout may show that the inference is wrong,
+//! so it becomes [`Request::Unknown`] with every byte kept. What a call is answered with never
+//! stands here.
+
+use super::argument::{Argument, Buffer, Malformed, Reader};
+use super::constants::validate;
+use super::structs::{
+    CmAccess, CmAccess2, CmAuthenticate, CmBoxInfo, CmCreateItem, CmCrypt, CmCrypt2, CmCryptSim,
+    CmCryptSim2, CmEnablingAppContext, CmLtRequest, CmLtTransfer, CmReserveFi,
+};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+/// Makes [`Request`] out of lines `number basis name(handle or nothing) { argument: type }`.
+macro_rules! calls {
+    ($(
+        $(#[$doc:meta])*
+        $number:literal $basis:ident $name:ident($($handle:ident)?) {
+            $($(#[$field_doc:meta])* $field:ident: $type:ty,)*
+        }
+    )*) => {
+        /// A call, understood.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub enum Request {
+            $(
+                $(#[$doc])*
+                $name {
+                    $(
+                        /// What the access gave.
+                        $handle: u32,
+                    )?
+                    $($(#[$field_doc])* $field: $type,)*
+                },
+            )*
+            /// Any other number, or a layout that was only inferred and does not fit.
+            Unknown {
+                /// The call number.
+                number: u32,
+                /// All that follows it.
+                bytes: Vec<u8>,
+            },
+        }
+
+        impl Request {
+            fn typed(frame: &[u8]) -> Result<Self, Malformed> {
+                let mut reader = Reader::new(frame);
+                match reader.number()? {
+                    $($number => {
+                        $(let $handle = reader.take(stringify!($handle))?;)?
+                        $(let $field = reader.take(stringify!($field))?;)*
+                        reader.end()?;
+                        Ok(Self::$name { $($handle,)? $($field,)* })
+                    })*
+                    number => Ok(Self::Unknown { number, bytes: reader.take("arguments")? }),
+                }
+            }
+
+            fn inferred(number: u32) -> bool {
+                match number {
+                    $($number => calls!(@inferred $basis),)*
+                    _ => false,
+                }
+            }
+
+            /// The plaintext, byte for byte what [`Self::parse`] took.
+            #[must_use]
+            pub fn encode(&self) -> Vec<u8> {
+                let mut out = Vec::new();
+                self.number().put(&mut out);
+                match self {
+                    $(Self::$name { $($handle,)? $($field,)* } => {
+                        $($handle.put(&mut out);)?
+                        $($field.put(&mut out);)*
+                    })*
+                    Self::Unknown { bytes, .. } => bytes.put(&mut out),
+                }
+                out
+            }
+
+            /// The call number.
+            #[must_use]
+            pub fn number(&self) -> u32 {
+                match self {
+                    $(Self::$name { .. } => $number,)*
+                    Self::Unknown { number, .. } => *number,
+                }
+            }
+
+            /// The name of the API function.
+            #[must_use]
+            pub fn name(&self) -> &'static str {
+                match self {
+                    $(Self::$name { .. } => concat!("Cm", stringify!($name)),)*
+                    Self::Unknown { .. } => "unknown call",
+                }
+            }
+
+            /// The handle it works on, if it is one that takes a handle; 0 or anything else in a
+            /// `CmGetVersion` before the first access (fact sheet 3.5).
+            #[must_use]
+            pub fn handle(&self) -> Option<u32> {
+                match self {
+                    $(Self::$name { $($handle,)? .. } => calls!(@handle $($handle)?),)*
+                    Self::Unknown { .. } => None,
+                }
+            }
+
+            /// Puts another handle in; without effect on a call that takes none.
+            pub fn set_handle(&mut self, new: u32) {
+                match self {
+                    $(Self::$name { $($handle,)? .. } => { $(*$handle = new;)? })*
+                    Self::Unknown { .. } => {}
+                }
+            }
+        }
+    };
+    (@inferred known) => { false };
+    (@inferred inferred) => { true };
+    (@handle) => { None };
+    (@handle $handle:ident) => { Some(*$handle) };
+}
+
+calls! {
+    /// 0x0a, known: access in the older form.
+    0x0a known Access() {
+        /// Search order, [`constants::access`](super::constants::access).
+        ctrl: u32,
+        /// What is wanted.
+        access: CmAccess,
+    }
+    /// 0x64, known: access.
+    0x64 known Access2() {
+        /// Search order, [`constants::access`](super::constants::access).
+        ctrl: u32,
+        /// What is wanted.
+        access: Box<CmAccess2>,
+        /// Empty from a program; 545 to 568 bytes of unknown meaning from a client's service.
+        tail: Vec<u8>,
+    }
+    /// 0x0b, known.
+    0x0b known Release(handle) {}
+    /// 0x10, inferred: the older form of [`Request::Crypt2`].
+    0x10 inferred Crypt(handle) {
+        /// Operation.
+        ctrl: u32,
+        /// Key and options.
+        crypt: CmCrypt,
+        /// Changed in place.
+        data: Buffer,
+    }
+    /// 0x11; the number is known, the layout inferred: the older form of [`Request::CryptSim2`].
+    0x11 inferred CryptSim(handle) {
+        /// Operation.
+        ctrl: u32,
+        /// Key and options.
+        crypt: CmCryptSim,
+        /// Changed in place.
+        data: Buffer,
+    }
+    /// 0x69, known.
+    0x69 known Crypt2(handle) {
+        /// Operation, [`constants::crypt`](super::constants::crypt).
+        ctrl: u32,
+        /// Key and options. Algorithms above those of API 6.80 occur.
+        crypt: CmCrypt2,
+        /// Changed in place.
+        data: Buffer,
+    }
+    /// 0x6a, inferred.
+    0x6a inferred CryptSim2(handle) {
+        /// Operation.
+        ctrl: u32,
+        /// Key and options.
+        crypt: CmCryptSim2,
+        /// Changed in place.
+        data: Buffer,
+    }
+    /// 0x20, inferred.
+    0x20 inferred GetBoxes(handle) {
+        /// Which kinds, [`constants::boxes`](super::constants::boxes).
+        port: u32,
+        /// Bytes of the list asked for.
+        size: u32,
+    }
+    /// 0x21, known.
+    0x21 known GetInfo(handle) {
+        /// Selector and modifiers, [`constants::info`](super::constants::info).
+        ctrl: u32,
+        /// Bytes of the output asked for.
+        size: u32,
+    }
+    /// 0x22, known.
+    0x22 known GetServers() {
+        /// [`constants::servers`](super::constants::servers).
+        ctrl: u32,
+        /// Bytes of the list asked for.
+        size: u32,
+    }
+    /// 0x23, known.
+    0x23 known GetVersion(handle) {}
+    /// 0x5a, known.
+    0x5a known CalculateSignature(handle) {
+        /// Key and digest.
+        auth: CmAuthenticate,
+        /// Bytes of the signature asked for.
+        size: u32,
+    }
+    /// 0x5b, known.
+    0x5b known GetPublicKey(handle) {
+        /// Key.
+        auth: CmAuthenticate,
+        /// Bytes of the key asked for.
+        size: u32,
+    }
+    /// 0x32, inferred.
+    0x32 inferred ReserveFirmItem(handle) {
+        /// Firm Code.
+        firm_code: u32,
+        /// What is reserved.
+        reserve: CmReserveFi,
+    }
+    /// 0x33, inferred.
+    0x33 inferred CreateProductItemOption(handle) {
+        /// Which option, and what to do with it.
+        ctrl: u32,
+        /// The option.
+        option: Buffer,
+    }
+    /// 0x34, inferred.
+    0x34 inferred CreateSequence(handle) {
+        /// What to program.
+        ctrl: u32,
+        /// Where.
+        item: CmCreateItem,
+        /// Its description; the sequence comes back in it.
+        sequence: Buffer,
+    }
+    /// 0x35, inferred. Whether its second buffer goes in or comes out is not known.
+    0x35 inferred Program(handle) {
+        /// What to program.
+        ctrl: u32,
+        /// Both buffers as they are.
+        arguments: Vec<u8>,
+    }
+    /// 0x36, known. For a signed time the capture has 48 bytes, not the 64 of CMSIGNEDTIME.
+    0x36 known ValidateEntry(handle) {
+        /// What is checked, [`constants::validate`](super::constants::validate).
+        ctrl: u32,
+        /// The container.
+        box_info: CmBoxInfo,
+        /// CMENTRYDATA, CMBOXTIME or CMVALIDATE_DELETEFI.
+        proof: Buffer,
+    }
+    /// 0x46, inferred.
+    0x46 inferred EnablingWriteApplicationKey(handle) {
+        /// What to write.
+        ctrl: u32,
+        /// Its description.
+        key: Buffer,
+    }
+    /// 0x47, inferred.
+    0x47 inferred EnablingGetApplicationContext(handle) {
+        /// Filled in by the reply.
+        context: CmEnablingAppContext,
+    }
+    /// 0x48, inferred.
+    0x48 inferred EnablingGetChallenge(handle) {
+        /// Whose.
+        context: CmEnablingAppContext,
+        /// Bytes of the challenge asked for.
+        size: u32,
+    }
+    /// 0x49, inferred.
+    0x49 inferred EnablingSendResponse(handle) {
+        /// Whose.
+        context: CmEnablingAppContext,
+        /// The response.
+        response: Buffer,
+    }
+    /// 0x50, inferred. How its string is encoded is not known.
+    0x50 inferred SetCertifiedTimeUpdate(handle) {
+        /// The time server's name as it is.
+        arguments: Vec<u8>,
+    }
+    /// 0x5e; number and purpose are known, offsets are not.
+    0x5e inferred CloudContainerControl(handle) {
+        /// Selector and buffers as they are.
+        arguments: Vec<u8>,
+    }
+    /// 0x6d, known.
+    0x6d known LtCreateContext(handle) {
+        /// Kind of transfer.
+        ctrl: u32,
+        /// What it begins with.
+        request: CmLtRequest,
+        /// Bytes of the context asked for.
+        size: u32,
+        /// The other side's context, for a pull.
+        pull_context: Buffer,
+    }
+    /// 0x6e, inferred; sizes in the order of [`Request::LtCreateContext`].
+    0x6e inferred LtDoTransfer(handle) {
+        /// Kind of transfer.
+        ctrl: u32,
+        /// What is moved.
+        transfer: CmLtTransfer,
+        /// Bytes of the update asked for.
+        size: u32,
+        /// The other side's context.
+        context: Buffer,
+    }
+    /// 0x6f, known.
+    0x6f known LtImportUpdate(handle) {
+        /// Kind of transfer.
+        ctrl: u32,
+        /// The update.
+        update: Buffer,
+    }
+    /// 0x70, inferred.
+    0x70 inferred LtCreateReceipt(handle) {
+        /// Kind of transfer.
+        ctrl: u32,
+        /// What it began with.
+        request: CmLtRequest,
+        /// Bytes of the receipt asked for.
+        size: u32,
+    }
+    /// 0x71, inferred.
+    0x71 inferred LtConfirmTransfer(handle) {
+        /// Kind of transfer.
+        ctrl: u32,
+        /// The receipt.
+        receipt: Buffer,
+    }
+    /// 0x72, known.
+    0x72 known LtCleanup(handle) {
+        /// What to clean up.
+        ctrl: u32,
+    }
+}
+
+impl Request {
+    /// Understands the plaintext of one frame.
+    ///
+    /// # Errors
+    /// No whole call number, or a call of known layout that is too short, too long, or has a
+    /// length behind the frame's end.
+    pub fn parse(frame: &[u8]) -> Result<Self, Malformed> {
+        Self::typed(frame).or_else(|malformed| match malformed.number {
+            Some(number) if Self::inferred(number) => {
+                Ok(Self::Unknown { number, bytes: frame[4..].to_vec() })
+            }
+            _ => Err(malformed),
+        })
+    }
+
+    /// Size in bytes of the output buffer that the call asks for; for data that is changed in
+    /// place the size of that data. `None`: the call has no output buffer.
+    #[must_use]
+    pub fn output_size(&self) -> Option<u32> {
+        match self {
+            Self::GetBoxes { size, .. }
+            | Self::GetInfo { size, .. }
+            | Self::GetServers { size, .. }
+            | Self::CalculateSignature { size, .. }
+            | Self::GetPublicKey { size, .. }
+            | Self::EnablingGetChallenge { size, .. }
+            | Self::LtCreateContext { size, .. }
+            | Self::LtDoTransfer { size, .. }
+            | Self::LtCreateReceipt { size, .. } => Some(*size),
+            Self::Crypt { data, .. }
+            | Self::CryptSim { data, .. }
+            | Self::Crypt2 { data, .. }
+            | Self::CryptSim2 { data, .. }
+            | Self::CreateSequence { sequence: data, .. } => {
+                Some(u32::try_from(data.bytes.len()).unwrap_or(u32::MAX))
+            }
+            _ => None,
+        }
+    }
+
+    /// It programs, enables, transfers or deletes something, or talks to a cloud: it would change
+    /// one container alone, so a TMR server refuses it with
+    /// [`COMMAND_NOT_SUPPORTED_BY_TMR`](super::CmError::COMMAND_NOT_SUPPORTED_BY_TMR). Goes by the
+    /// number, so that it also holds for [`Request::Unknown`].
+    #[must_use]
+    pub fn changes_container(&self) -> bool {
+        match self {
+            Self::ValidateEntry { ctrl, .. } => ctrl & validate::CMDMASK == validate::DELETE_FI,
+            other => matches!(
+                other.number(),
+                0x32..=0x35 | 0x46..=0x49 | 0x50 | 0x5e | 0x6d..=0x73
+            ),
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! Licence transfer. A TMR server refuses it; the layouts are here to name what was refused. Layouts: fact sheet 4, known.
+
+use super::time::CmTime;
+use super::{Layout, layout};
+
+layout! {
+    /// CMLTREQUEST: what a licence transfer begins with.
+    CmLtRequest, 256 {
+        /// 0x100 = no receipt.
+        0 => ctrl: u32,
+        /// Firm code (licensor).
+        4 => firm_code: u32,
+        /// Reserved.
+        8 => reserved: [u8; 248],
+    }
+}
+
+layout! {
+    /// CMLTTRANSFER: what a licence transfer moves.
+    CmLtTransfer, 264 {
+        /// Kind of transfer (CM_LTT_*).
+        0 => ctrl: u32,
+        /// Units to move.
+        4 => units_to_transfer: u32,
+        /// Licences to move.
+        8 => license_quantity_to_transfer: u32,
+        /// End of the loan.
+        12 => borrow_expiration_time: CmTime,
+        /// History entry.
+        28 => pio_history: u16,
+        /// Reserved.
+        30 => reserved: [u8; 234],
+    }
+}
