@@ -29,6 +29,8 @@ pub const ADMIN_LINKS_MAX: usize = 64;
 pub const FIRST_FRAME: Duration = Duration::from_secs(10);
 /// A frame that is not whole this long after its first byte closes its link.
 pub const FRAME_TIMEOUT: Duration = Duration::from_secs(5);
+/// A peer that takes none of the bytes we have for it for this long is closed.
+pub const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Frames that may wait to be sent on one link before it is closed as too slow.
 pub const OUTBOX_FRAMES: usize = 16_384;
 

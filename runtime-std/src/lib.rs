@@ -1,1 +1,3 @@
-//! (to be written)
+//! Blocking threads for the TMR licence server, and the std floor that both daemons stand on.
+pub mod daemon;
+pub mod run;

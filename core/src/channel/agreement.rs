@@ -1,0 +1,62 @@
+//! The key agreement of a connection (fact sheet 2.1, 2.2): ephemeral P-224 on both sides, nobody
+//! authenticated.
+
+use super::cipher::Cipher;
+use p224::elliptic_curve::sec1::ToEncodedPoint;
+use p224::{PublicKey, SecretKey, ecdh};
+use sha2::{Digest, Sha256};
+
+/// Length of an uncompressed point: 0x04, X and Y of 28 bytes each, big endian.
+pub(super) const POINT: usize = 57;
+/// An uncompressed point as it is sent. Not checked.
+pub(super) type Point = [u8; POINT];
+
+/// One side's secret of one connection; wiped when dropped.
+pub(super) struct Secret(SecretKey);
+
+/// What the peer sent is no point of the curve, or the one at infinity.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct OffCurve;
+
+impl Secret {
+    /// The secret that `entropy` stands for; every value stands for one.
+    pub(super) fn new(entropy: &[u8; 32]) -> Self {
+        (0u32..)
+            .find_map(|counter| {
+                let digest = Sha256::new()
+                    .chain_update(b"tmr ephemeral v1")
+                    .chain_update(entropy)
+                    .chain_update(counter.to_le_bytes())
+                    .finalize();
+                Self::from_scalar(digest[..28].try_into().expect("28 of 32 bytes"))
+            })
+            .expect("all but one of 2^112 digests is a scalar")
+    }
+
+    /// The secret with exactly this scalar, big endian; `None` if it is zero or not below the
+    /// order of the curve.
+    pub(super) fn from_scalar(scalar: &[u8; 28]) -> Option<Self> {
+        SecretKey::from_slice(scalar).ok().map(Self)
+    }
+
+    /// The point to send to the peer.
+    pub(super) fn point(&self) -> Point {
+        let point = self.0.public_key().to_encoded_point(false);
+        point.as_bytes().try_into().expect("an uncompressed P-224 point has 57 bytes")
+    }
+
+    /// The cipher shared with the owner of `peer`.
+    pub(super) fn agree(&self, peer: &Point) -> Result<Cipher, OffCurve> {
+        let peer = PublicKey::from_sec1_bytes(peer).map_err(|_| OffCurve)?;
+        let shared = ecdh::diffie_hellman(self.0.to_nonzero_scalar(), peer.as_affine());
+        let digest = Sha256::new()
+            .chain_update(shared.raw_secret_bytes())
+            .chain_update([0, 0, 0, 1])
+            .finalize();
+        let (key, iv) = digest.split_at(16);
+        Ok(Cipher::new(
+            key.try_into().expect("the first half of 32 bytes"),
+            iv.try_into().expect("the second half of 32 bytes"),
+        ))
+    }
+}

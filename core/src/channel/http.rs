@@ -1,0 +1,100 @@
+//! The admin door's framing: whole HTTP/1.x requests out of a byte stream.
+//!
+//! What never lives here: what a request means, and the response.
+
+use crate::io::{Frame, Why};
+use crate::limits::{HTTP_HEADERS_MAX, HTTP_REQUEST_MAX};
+use alloc::vec::Vec;
+
+/// Cuts a byte stream into requests. Nothing on the heap between two of them.
+#[derive(Default)]
+pub(super) struct Reader {
+    buffer: Vec<u8>,
+    /// Length of the request that the buffer begins with, once its head is whole.
+    length: Option<usize>,
+}
+
+impl Reader {
+    /// Takes bytes that arrived and appends every whole request to `frames`.
+    pub(super) fn read(&mut self, bytes: &[u8], frames: &mut Vec<Frame>) -> Result<(), Why> {
+        // A head becomes whole with a new line only, and its lines are counted: so a head that
+        // comes byte by byte is looked at no more often than it may have lines.
+        let mut look = self.buffer.is_empty() || bytes.contains(&b'\n');
+        self.buffer.extend_from_slice(bytes);
+        let mut from = 0;
+        loop {
+            if self.length.is_none() && look {
+                // Empty lines before a request are skipped (RFC 9112, 2.2).
+                from +=
+                    self.buffer[from..].iter().take_while(|&&b| b == b'\r' || b == b'\n').count();
+                self.length = length(&self.buffer[from..])?;
+            }
+            match self.length {
+                Some(length) if length <= self.buffer.len() - from => {
+                    frames.push(Frame::Http(self.buffer[from..from + length].to_vec()));
+                    from += length;
+                    self.length = None;
+                    look = true;
+                }
+                _ => break,
+            }
+        }
+        self.buffer.drain(..from);
+        if self.buffer.len() > HTTP_REQUEST_MAX {
+            return Err(TOO_LONG);
+        }
+        if self.buffer.is_empty() {
+            self.buffer = Vec::new();
+        }
+        Ok(())
+    }
+
+    /// A request has begun that is not whole.
+    pub(super) fn partial(&self) -> bool {
+        !self.buffer.is_empty()
+    }
+}
+
+const TOO_LONG: Why = Why::Limit("length of an HTTP request");
+
+/// Length of the request that `bytes` begin with, body included, at most [`HTTP_REQUEST_MAX`];
+/// `None` while its head is not whole.
+fn length(bytes: &[u8]) -> Result<Option<usize>, Why> {
+    let mut headers = [httparse::EMPTY_HEADER; HTTP_HEADERS_MAX];
+    let mut request = httparse::Request::new(&mut headers);
+    let head = match request.parse(bytes) {
+        Ok(httparse::Status::Complete(head)) => head,
+        Ok(httparse::Status::Partial) => return Ok(None),
+        Err(httparse::Error::TooManyHeaders) => {
+            return Err(Why::Limit("headers of an HTTP request"));
+        }
+        Err(_) => return Err(Why::Protocol("not an HTTP/1.x request")),
+    };
+    let mut body = None;
+    for header in request.headers.iter() {
+        if header.name.eq_ignore_ascii_case("transfer-encoding") {
+            return Err(Why::Protocol("an HTTP request body in chunks"));
+        }
+        if header.name.eq_ignore_ascii_case("content-length") {
+            let length = decimal(header.value)?;
+            // Two different lengths are how requests are smuggled.
+            if body.is_some_and(|other| other != length) {
+                return Err(Why::Protocol("two lengths in an HTTP request"));
+            }
+            body = Some(length);
+        }
+    }
+    match head.checked_add(body.unwrap_or(0)) {
+        Some(length) if length <= HTTP_REQUEST_MAX => Ok(Some(length)),
+        _ => Err(TOO_LONG),
+    }
+}
+
+/// Digits only: what `str::parse` takes beside them is not a length here.
+fn decimal(value: &[u8]) -> Result<usize, Why> {
+    if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
+        return Err(Why::Protocol("the length of an HTTP request body"));
+    }
+    let digits = core::str::from_utf8(value).expect("digits are text");
+    digits.parse().map_err(|_| TOO_LONG)
+}

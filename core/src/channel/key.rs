@@ -1,0 +1,50 @@
+//! The group key: the one secret that fronts and backends of a group have in common.
+
+use alloc::format;
+use alloc::string::String;
+use sha2::{Digest, Sha256};
+
+/// The group key: what a front proves to a backend, and the backend to the front. It is never
+/// sent.
+#[derive(Clone)]
+pub struct GroupKey([u8; 32]);
+
+impl core::fmt::Debug for GroupKey {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("GroupKey(..)")
+    }
+}
+
+impl GroupKey {
+    /// From the 32 bytes of the key.
+    #[must_use]
+    pub fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// From the text of a key file: 64 hex digits, with white space before and after.
+    ///
+    /// # Errors
+    /// In words for people; nothing of the key is in them.
+    pub fn from_hex(text: &str) -> Result<Self, String> {
+        let digits = text.trim();
+        if let Some(at) = digits.chars().position(|c| !c.is_ascii_hexdigit()) {
+            return Err(format!("a group key is 64 hex digits; character {} is none", at + 1));
+        }
+        let mut bytes = [0; 32];
+        hex::decode_to_slice(digits, &mut bytes)
+            .map_err(|_| format!("a group key is 64 hex digits; there are {}", digits.len()))?;
+        Ok(Self(bytes))
+    }
+
+    /// Tells one group key from another without giving it away: kept in a backend's journal.
+    #[must_use]
+    pub fn check(&self) -> [u8; 8] {
+        let digest = Sha256::new().chain_update(b"tmr group key check").chain_update(self.0);
+        digest.finalize()[..8].try_into().expect("eight of 32 bytes")
+    }
+
+    pub(super) fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}

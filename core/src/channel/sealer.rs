@@ -1,0 +1,113 @@
+//! The way out: frames into bytes.
+
+use super::cipher::{Cipher, sealed_length};
+use super::envelope::{self, HEAD};
+use super::group::{Counted, TAG};
+use crate::limits::GROUP_BATCH_BYTES;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+/// First byte of a protected message of the end that dialled (fact sheet 1). Messages of the end
+/// that accepted have none.
+pub(super) const PROTECTED: u8 = 0xa1;
+
+/// Which end of the connection this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// It dialled.
+    Client,
+    /// It accepted.
+    Server,
+}
+
+/// The sending half of a stream whose handshake is over.
+pub struct Sealer(pub(super) Kind);
+
+pub(super) enum Kind {
+    /// As it is: the admin door.
+    Plain,
+    /// Each frame a message.
+    Messages(Cipher, End),
+    /// As many frames in a message as go together.
+    Batches(Box<Batches>),
+}
+
+pub(super) struct Batches {
+    pub(super) cipher: Cipher,
+    pub(super) end: End,
+    pub(super) counted: Counted,
+}
+
+impl core::fmt::Debug for Sealer {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self.0 {
+            Kind::Plain => "Sealer(plain)",
+            Kind::Messages(..) => "Sealer(messages)",
+            Kind::Batches(_) => "Sealer(batches)",
+        })
+    }
+}
+
+impl Sealer {
+    /// As [`Stream::seal`](super::Stream::seal).
+    pub fn seal(&mut self, frames: &[Vec<u8>], wire: &mut Vec<u8>) {
+        match &mut self.0 {
+            Kind::Plain => frames.iter().for_each(|frame| wire.extend_from_slice(frame)),
+            Kind::Messages(cipher, end) => {
+                for frame in frames {
+                    message(cipher, *end, frame.len(), wire, |wire| wire.extend_from_slice(frame));
+                }
+            }
+            Kind::Batches(batches) => {
+                let mut rest = frames;
+                while !rest.is_empty() {
+                    let (batch, later) = rest.split_at(fitting(rest));
+                    batches.seal(batch, wire);
+                    rest = later;
+                }
+            }
+        }
+    }
+}
+
+impl Batches {
+    fn seal(&mut self, batch: &[Vec<u8>], wire: &mut Vec<u8>) {
+        let length = batch.iter().map(Vec::len).sum::<usize>() + TAG;
+        let counted = &mut self.counted;
+        message(&self.cipher, self.end, length, wire, |wire| {
+            let from = wire.len();
+            batch.iter().for_each(|frame| wire.extend_from_slice(frame));
+            let tag = counted.tag(&wire[from..]);
+            wire.extend_from_slice(&tag);
+        });
+    }
+}
+
+/// How many of these frames, at least one, go into the next batch.
+fn fitting(frames: &[Vec<u8>]) -> usize {
+    let mut bytes = 0;
+    let more = |frame: &&Vec<u8>| {
+        bytes += frame.len();
+        bytes <= GROUP_BATCH_BYTES
+    };
+    frames.iter().take_while(more).count().max(1)
+}
+
+/// Appends one protected message whose plaintext of `length` bytes `fill` appends.
+pub(super) fn message(
+    cipher: &Cipher,
+    end: End,
+    length: usize,
+    wire: &mut Vec<u8>,
+    fill: impl FnOnce(&mut Vec<u8>),
+) {
+    wire.reserve(HEAD + 1 + sealed_length(length));
+    let at = envelope::begin(wire);
+    if end == End::Client {
+        wire.push(PROTECTED);
+    }
+    let from = wire.len();
+    fill(wire);
+    cipher.seal(wire, from);
+    envelope::end(wire, at);
+}

@@ -1,0 +1,425 @@
+//! The way in: bytes into frames, from the first byte of a connection to its last.
+
+use super::GroupKey;
+use super::agreement::{OffCurve, POINT, Point, Secret};
+use super::cipher::Cipher;
+use super::envelope;
+use super::group::{self, Counted, Points, Way};
+use super::http;
+use super::sealer::{Batches, End, Kind, PROTECTED, Sealer, message};
+use crate::io::{Frame, Why};
+use crate::limits::{CLIENT_FRAME_MAX, GROUP_FRAME_MAX};
+use crate::wire::group::HELLO;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+/// First byte of the key agreement (fact sheet 1).
+const AGREEMENT: u8 = 0xa2;
+/// First byte of the local-only channel, which is weak and refused (fact sheet 1).
+const LOCAL: u8 = 0xa0;
+/// Byte 1 of the key agreement; known value, unknown meaning (fact sheet 2.1).
+const AGREEMENT_KIND: u8 = 0x05;
+/// Length of the key agreement's request: selector, kind, point.
+const REQUEST: usize = 2 + POINT;
+/// Bytes before the point in the key agreement's reply. Zero is the best guess (fact sheet 2.1).
+const REPLY_HEAD: usize = 8;
+/// Length of the key agreement's reply.
+const REPLY: usize = REPLY_HEAD + POINT;
+
+/// One byte stream's conversation. Some 150 bytes, and nothing on the heap, while a client is
+/// silent.
+pub struct Stream {
+    reader: envelope::Reader,
+    phase: Phase,
+    sending: Sending,
+}
+
+enum Phase {
+    /// The admin door.
+    Admin(http::Reader),
+    /// Came in on the licence door; the key agreement is to come.
+    Accepted(Box<Accepted>),
+    /// Dialled; the key agreement's reply is to come.
+    Dialled(Box<Dialled>),
+    /// Requests of a client. `hello`: what a front's hello is judged by, until the first request.
+    Serving { cipher: Cipher, hello: Option<Box<Expecting>> },
+    /// Replies of a server.
+    Asking(Cipher),
+    /// A front has sent its hello; the answer is to come.
+    Proving(Box<Proving>),
+    /// Front and backend have proved the group key to each other.
+    Joined(Box<Joined>),
+    /// The peer broke the protocol.
+    Over,
+}
+
+struct Accepted {
+    secret: Secret,
+    group: Option<GroupKey>,
+}
+
+struct Dialled {
+    secret: Secret,
+    point: Point,
+    /// The group key and the id of the front that is to prove it.
+    front: Option<(GroupKey, u32)>,
+}
+
+struct Expecting {
+    group: GroupKey,
+    points: Points,
+}
+
+struct Proving {
+    cipher: Cipher,
+    group: GroupKey,
+    points: Points,
+    front: u32,
+    hello: [u8; group::HELLO_LENGTH],
+}
+
+struct Joined {
+    cipher: Cipher,
+    end: End,
+    counted: Counted,
+}
+
+enum Sending {
+    /// Frames that came before the handshake was over.
+    Held(Vec<Vec<u8>>),
+    Here(Sealer),
+    /// See [`Stream::split`].
+    Taken,
+}
+
+impl core::fmt::Debug for Stream {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self.phase {
+            Phase::Admin(_) => "Stream(admin)",
+            Phase::Accepted(_) => "Stream(accepted)",
+            Phase::Dialled(_) => "Stream(dialled)",
+            Phase::Serving { .. } => "Stream(serving)",
+            Phase::Asking(_) => "Stream(asking)",
+            Phase::Proving(_) => "Stream(proving)",
+            Phase::Joined(_) => "Stream(joined)",
+            Phase::Over => "Stream(over)",
+        })
+    }
+}
+
+impl Stream {
+    /// A connection that came in on the licence door. `group`: on a backend, the key that a front
+    /// must prove; `None` on a front, where a hello breaks the protocol.
+    #[must_use]
+    pub fn licence(entropy: [u8; 32], group: Option<GroupKey>) -> Self {
+        Self::accepted(Secret::new(&entropy), group)
+    }
+
+    /// A connection that came in on the admin door.
+    #[must_use]
+    pub fn admin() -> Self {
+        Self {
+            reader: envelope::Reader::default(),
+            phase: Phase::Admin(http::Reader::default()),
+            sending: Sending::Here(Sealer(Kind::Plain)),
+        }
+    }
+
+    /// A connection that front `front` dialled to a backend.
+    #[must_use]
+    pub fn dial_backend(entropy: [u8; 32], group: GroupKey, front: u32) -> Self {
+        Self::dialled(Secret::new(&entropy), Some((group, front)))
+    }
+
+    /// A connection that a client dialled to a server.
+    #[must_use]
+    pub fn dial_server(entropy: [u8; 32]) -> Self {
+        Self::dialled(Secret::new(&entropy), None)
+    }
+
+    pub(super) fn accepted(secret: Secret, group: Option<GroupKey>) -> Self {
+        Self::begin(Phase::Accepted(Box::new(Accepted { secret, group })))
+    }
+
+    pub(super) fn dialled(secret: Secret, front: Option<(GroupKey, u32)>) -> Self {
+        let point = secret.point();
+        Self::begin(Phase::Dialled(Box::new(Dialled { secret, point, front })))
+    }
+
+    fn begin(phase: Phase) -> Self {
+        let reader = envelope::Reader::default();
+        Self { reader, phase, sending: Sending::Held(Vec::new()) }
+    }
+
+    /// What is to be written as soon as the connection stands; empty on accepted ones.
+    pub fn greet(&mut self, wire: &mut Vec<u8>) {
+        if let Phase::Dialled(dialled) = &self.phase {
+            let at = envelope::begin(wire);
+            wire.extend_from_slice(&[AGREEMENT, AGREEMENT_KIND]);
+            wire.extend_from_slice(&dialled.point);
+            envelope::end(wire, at);
+        }
+    }
+
+    /// Takes bytes that arrived, in any chunking. What the handshake has to answer is appended to
+    /// `wire`, whole frames to `frames`.
+    ///
+    /// # Errors
+    /// The peer broke the protocol: close the connection, after writing what is in `wire` (it may
+    /// tell the peer why). Frames that were whole before are in `frames`. Every later call is an
+    /// error again.
+    pub fn open(
+        &mut self,
+        mut bytes: &[u8],
+        wire: &mut Vec<u8>,
+        frames: &mut Vec<Frame>,
+    ) -> Result<(), Why> {
+        let taken = self.take(&mut bytes, wire, frames);
+        if taken.is_err() {
+            self.phase = Phase::Over;
+        }
+        taken
+    }
+
+    fn take(
+        &mut self,
+        bytes: &mut &[u8],
+        wire: &mut Vec<u8>,
+        frames: &mut Vec<Frame>,
+    ) -> Result<(), Why> {
+        if let Phase::Admin(reader) = &mut self.phase {
+            return reader.read(bytes, frames);
+        }
+        while let Some(body) = self.reader.next(bytes, self.longest())? {
+            self.message(body, wire, frames)?;
+        }
+        Ok(())
+    }
+
+    /// The longest message that may come next, in bytes.
+    fn longest(&self) -> usize {
+        match self.phase {
+            Phase::Accepted(_) => REQUEST,
+            Phase::Dialled(_) => REPLY,
+            Phase::Joined(_) => GROUP_FRAME_MAX,
+            _ => CLIENT_FRAME_MAX,
+        }
+    }
+
+    /// One whole message.
+    fn message(
+        &mut self,
+        mut body: Vec<u8>,
+        wire: &mut Vec<u8>,
+        frames: &mut Vec<Frame>,
+    ) -> Result<(), Why> {
+        match &mut self.phase {
+            Phase::Accepted(accepted) => {
+                let peer = agreement_request(&body)?;
+                let server = accepted.secret.point();
+                let cipher = accepted.secret.agree(peer).map_err(off_curve)?;
+                let at = envelope::begin(wire);
+                wire.extend_from_slice(&[0; REPLY_HEAD]);
+                wire.extend_from_slice(&server);
+                envelope::end(wire, at);
+                let points = Points { client: *peer, server };
+                let hello =
+                    accepted.group.take().map(|group| Box::new(Expecting { group, points }));
+                self.phase = Phase::Serving { cipher: cipher.clone(), hello };
+                self.ready(Kind::Messages(cipher, End::Server), wire);
+            }
+            Phase::Dialled(dialled) => {
+                let Some((_, peer)) = body.split_first_chunk::<REPLY_HEAD>() else {
+                    return Err(NO_REPLY);
+                };
+                let peer = peer.try_into().map_err(|_| NO_REPLY)?;
+                let cipher = dialled.secret.agree(peer).map_err(off_curve)?;
+                let Some((group, front)) = dialled.front.take() else {
+                    self.phase = Phase::Asking(cipher.clone());
+                    self.ready(Kind::Messages(cipher, End::Client), wire);
+                    return Ok(());
+                };
+                let points = Points { client: dialled.point, server: *peer };
+                let hello = group::hello(&group, &points, front);
+                message(&cipher, End::Client, hello.len(), wire, |wire| wire.extend(hello));
+                self.phase =
+                    Phase::Proving(Box::new(Proving { cipher, group, points, front, hello }));
+            }
+            Phase::Serving { cipher, hello } => {
+                protected(&body)?;
+                cipher.open(&mut body, 1)?;
+                match body.first_chunk().map_or(0, |number| u32::from_le_bytes(*number)) {
+                    0..HELLO => {
+                        // A link that carries requests will not become a front's.
+                        *hello = None;
+                        frames.push(Frame::Call(body));
+                    }
+                    HELLO => {
+                        let Some(expecting) = hello.take() else {
+                            return Err(Why::Protocol("a front's hello where none is expected"));
+                        };
+                        let cipher = cipher.clone();
+                        self.judge(cipher, &expecting, &body, wire, frames)?;
+                    }
+                    _ => {
+                        return Err(Why::Protocol(
+                            "a front's call from who has not proved to be one",
+                        ));
+                    }
+                }
+            }
+            Phase::Asking(cipher) => {
+                cipher.open(&mut body, 0)?;
+                frames.push(Frame::Call(body));
+            }
+            Phase::Proving(proving) => {
+                let Proving { cipher, group, points, front, hello } = &**proving;
+                cipher.open(&mut body, 0)?;
+                group::confirm(group, points, hello, &body)?;
+                frames.push(Frame::Joined { front: *front });
+                let (cipher, group, points) = (cipher.clone(), group.clone(), points.clone());
+                self.join(End::Client, cipher, &group, &points, wire);
+            }
+            Phase::Joined(joined) => {
+                let from = match joined.end {
+                    End::Client => 0,
+                    End::Server => protected(&body).map(|()| 1)?,
+                };
+                joined.cipher.open(&mut body, from)?;
+                joined.counted.check(&mut body)?;
+                frames.push(Frame::Batch(body));
+            }
+            Phase::Admin(_) | Phase::Over => return Err(Why::Protocol("bytes after the end")),
+        }
+        Ok(())
+    }
+
+    /// A backend answers a hello.
+    fn judge(
+        &mut self,
+        cipher: Cipher,
+        expecting: &Expecting,
+        hello: &[u8],
+        wire: &mut Vec<u8>,
+        frames: &mut Vec<Frame>,
+    ) -> Result<(), Why> {
+        let Expecting { group, points } = expecting;
+        let mut answer =
+            |bytes: &[u8]| message(&cipher, End::Server, bytes.len(), wire, |w| w.extend(bytes));
+        match group::welcome(group, points, hello) {
+            Ok((front, welcome)) => {
+                answer(&welcome);
+                frames.push(Frame::Joined { front });
+                self.join(End::Server, cipher, group, points, wire);
+                Ok(())
+            }
+            Err(turned) => {
+                answer(&turned.answer);
+                Err(turned.why)
+            }
+        }
+    }
+
+    fn join(
+        &mut self,
+        end: End,
+        cipher: Cipher,
+        group: &GroupKey,
+        points: &Points,
+        wire: &mut Vec<u8>,
+    ) {
+        let (inward, outward) = match end {
+            End::Client => (Way::ToFront, Way::ToBackend),
+            End::Server => (Way::ToBackend, Way::ToFront),
+        };
+        let counted = Counted::new(group, points, inward);
+        self.phase = Phase::Joined(Box::new(Joined { cipher: cipher.clone(), end, counted }));
+        let counted = Counted::new(group, points, outward);
+        self.ready(Kind::Batches(Box::new(Batches { cipher, end, counted })), wire);
+    }
+
+    /// From now on frames are sealed like this; those that were held go first.
+    fn ready(&mut self, kind: Kind, wire: &mut Vec<u8>) {
+        let mut sealer = Sealer(kind);
+        if let Sending::Held(frames) = &self.sending {
+            sealer.seal(frames, wire);
+        }
+        self.sending = Sending::Here(sealer);
+    }
+
+    /// Bytes of an unfinished frame are waiting.
+    #[must_use]
+    pub fn partial(&self) -> bool {
+        match &self.phase {
+            Phase::Admin(reader) => reader.partial(),
+            _ => self.reader.partial(),
+        }
+    }
+
+    /// Frames may be sent at any time from now on, not only one reply per request: the link needs
+    /// reader and writer at once.
+    #[must_use]
+    pub fn duplex(&self) -> bool {
+        matches!(self.phase, Phase::Joined(_))
+    }
+
+    /// Appends to `wire` the bytes that carry `frames`: an envelope for each on a client link, as
+    /// few as possible for a batch, the frame itself on the admin door. Before the handshake is
+    /// over the frames are held, and go out with the [`open`](Self::open) that ends it.
+    ///
+    /// # Panics
+    /// After [`split`](Self::split).
+    pub fn seal(&mut self, frames: &[Vec<u8>], wire: &mut Vec<u8>) {
+        match &mut self.sending {
+            Sending::Held(held) => held.extend_from_slice(frames),
+            Sending::Here(sealer) => sealer.seal(frames, wire),
+            Sending::Taken => panic!("seal after split"),
+        }
+    }
+
+    /// Takes the sending half out, for a second thread; `seal` must not be called here afterwards.
+    /// `None` before the handshake is over.
+    pub fn split(&mut self) -> Option<Sealer> {
+        match core::mem::replace(&mut self.sending, Sending::Taken) {
+            Sending::Here(sealer) => Some(sealer),
+            other => {
+                self.sending = other;
+                None
+            }
+        }
+    }
+}
+
+const NO_REPLY: Why = Why::Protocol("a reply to the key agreement of a wrong length");
+
+fn off_curve(OffCurve: OffCurve) -> Why {
+    Why::Protocol("the point of the key agreement is not on the curve")
+}
+
+/// The point in the first message of a client.
+fn agreement_request(body: &[u8]) -> Result<&Point, Why> {
+    match body {
+        [AGREEMENT, AGREEMENT_KIND, point @ ..] => {
+            point.try_into().map_err(|_| Why::Protocol("a key agreement of a wrong length"))
+        }
+        [AGREEMENT, ..] => Err(Why::Protocol("a key agreement of an unknown kind")),
+        [PROTECTED, ..] => Err(Why::Protocol("a protected message before the key agreement")),
+        other => Err(unknown_selector(other)),
+    }
+}
+
+/// A message of a client after the key agreement.
+fn protected(body: &[u8]) -> Result<(), Why> {
+    match body {
+        [PROTECTED, ..] => Ok(()),
+        [AGREEMENT, ..] => Err(Why::Protocol("a second key agreement")),
+        other => Err(unknown_selector(other)),
+    }
+}
+
+fn unknown_selector(body: &[u8]) -> Why {
+    match body {
+        [LOCAL, ..] => Why::Protocol("selector 0xa0: the local-only channel is refused"),
+        _ => Why::Protocol("an unknown selector"),
+    }
+}

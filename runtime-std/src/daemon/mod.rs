@@ -1,0 +1,12 @@
+//! The std floor.
+pub mod clock;
+pub mod disk;
+pub mod doors;
+pub mod entropy;
+pub mod exit;
+pub mod log;
+pub mod net;
+pub mod plan;
+pub mod signals;
+pub mod talk;
+pub mod timed;
