@@ -35,5 +35,6 @@ pub mod limits;
 pub mod log;
 mod nearest;
 pub mod node;
+mod random;
 pub mod time;
 pub mod wire;

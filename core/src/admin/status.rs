@@ -88,6 +88,8 @@ pub struct BackendStatus {
     pub epoch: u32,
     /// Seats whose grant it has on disk.
     pub handles: u64,
+    /// What keeps it from being counted, in a sentence; `null` if nothing does.
+    pub trouble: Option<String>,
 }
 
 /// A virtual container.
@@ -245,6 +247,7 @@ mod tests {
                 serial: Some("130-1000001".into()),
                 epoch: 3,
                 handles: 2,
+                trouble: None,
             }],
             containers: vec![ContainerStatus {
                 serial: "131-59885682".into(),
@@ -284,7 +287,7 @@ mod tests {
           "cluster": "00ff",
           "twin": { "address": "a:1", "connected": true, "synced": true, "lag": 0 },
           "backends": [ { "address": "127.0.0.1:22361", "state": "up", "serial": "130-1000001",
-                          "epoch": 3, "handles": 2 } ],
+                          "epoch": 3, "handles": 2, "trouble": null } ],
           "containers": [ { "serial": "131-59885682", "cm_act_id": 305_419_896,
                             "parts": ["130-1000001"] } ],
           "licenses": [ { "firm_code": 6_000_010, "product_code": 201, "tmr_id": 1, "quantity": 5,

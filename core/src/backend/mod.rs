@@ -1,16 +1,37 @@
-//! The open backend role.
+//! The open backend role: signed licences, promises, the log, and seats of ordinary licences.
+//!
+//! What lives here: the [`acceptor`] that holds one third of the group's memory, the [`journal`]
+//! it survives with, and the keys that calls are done with. A licence with a TMR-Id is refused to
+//! a client that comes here directly (130): it takes two backends and a front.
 
+mod acceptor;
 pub mod crypt;
 #[cfg(test)]
 mod crypt_test;
+mod journal;
 pub mod keys;
+mod status;
+mod writer;
 
-use crate::desk::Identity;
-use crate::io::{Input, Intent};
+use crate::admin;
+use crate::desk::{Catalogue, Desk, Ground, Identity, Move, Offer, Shown};
+use crate::io::{Door, Frame, Input, Intent, Link, Why};
 use crate::licence::Container;
+use crate::limits::{CLEANUP_DEFAULT, HANDLE_BLOCK, HANDLE_LAST};
+use crate::log::{DiskId, Entry, GroupId, LicenceKey, Setting, Slot, State};
+use crate::random::Random;
 use crate::time::{Deadline, Now};
-use alloc::string::String;
+use crate::wire::CmError;
+use crate::wire::constants::mask;
+use crate::wire::group::{Description, Message, Order, Report, decode, encode};
+use crate::wire::{Reply, Request};
+use acceptor::{Acceptor, Taken};
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use journal::Record;
+use writer::Writer;
 
 /// What a backend is told at its start.
 #[derive(Clone, Debug)]
@@ -28,7 +49,20 @@ pub struct Config {
 /// A backend.
 #[derive(Debug)]
 pub struct Backend {
-    config: Config,
+    containers: Vec<Container>,
+    acceptor: Acceptor,
+    /// Seats of ordinary licences, counted by the same fold.
+    direct: State,
+    disk: DiskId,
+    group_check: [u8; 8],
+    writer: Writer,
+    catalogue: Catalogue,
+    /// What a part of each TMR licence must look like to match.
+    prints: BTreeMap<LicenceKey, u64>,
+    desk: Desk,
+    fronts: BTreeSet<Link>,
+    admins: BTreeSet<Link>,
+    started: bool,
 }
 
 impl Backend {
@@ -38,13 +72,297 @@ impl Backend {
     ///
     /// # Errors
     /// The journal is damaged, of another version, or of another group; in words for people.
-    pub fn open(config: Config, _journal: Option<&[u8]>) -> Result<(Self, usize), String> {
-        Ok((Self { config }, 0))
+    pub fn open(config: Config, journal: Option<&[u8]>) -> Result<(Self, usize), String> {
+        let Config { identity, containers, group_check, seed } = config;
+        let mut random = Random::new(seed);
+        let disk = DiskId(random.u128());
+        let (catalogue, prints) = shelve(&containers);
+        let mut backend = Self {
+            containers,
+            acceptor: Acceptor::blank(disk),
+            direct: State::default(),
+            disk,
+            group_check,
+            writer: Writer::blank(),
+            catalogue,
+            prints,
+            desk: Desk::new(identity, CLEANUP_DEFAULT),
+            fronts: BTreeSet::new(),
+            admins: BTreeSet::new(),
+            started: false,
+        };
+        let mut keep = 0;
+        if let Some(bytes) = journal {
+            let read = journal::read(bytes)?;
+            backend.replay(&read.records)?;
+            keep = read.keep;
+            backend.writer = Writer::resume(read.next, keep);
+            if keep < bytes.len() {
+                let cut = bytes.len() - keep;
+                tracing::warn!(at = keep, cut, "journal: a torn tail was cut off");
+            }
+        }
+        backend.reserve_handles();
+        Ok((backend, keep))
+    }
+
+    fn replay(&mut self, records: &[Record]) -> Result<(), String> {
+        let Some((Record::Head { version, disk, group_check }, rest)) = records.split_first()
+        else {
+            return Err("the journal does not say whose it is".to_string());
+        };
+        if *version != journal::VERSION {
+            let own = journal::VERSION;
+            return Err(format!("the journal has format {version}; this program reads {own}"));
+        }
+        if *group_check != self.group_check {
+            return Err(
+                "the state folder belongs to another group: it was made with another group \
+                        key. Use the key it was made with, or an empty folder"
+                    .to_string(),
+            );
+        }
+        self.disk = *disk;
+        self.acceptor = Acceptor::blank(*disk);
+        for record in rest {
+            match record {
+                Record::Direct(entry) => {
+                    self.direct.apply(entry);
+                }
+                Record::DirectState(bytes) => {
+                    self.direct = State::decode(bytes)
+                        .ok_or_else(|| "the journal holds a state that is none".to_string())?;
+                }
+                other if !self.acceptor.replay(other) => {
+                    return Err("the journal's records do not fit each other".to_string());
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// See [`Node::step`](crate::node::Node::step).
-    pub fn step(&mut self, _now: Now, _input: Input, _out: &mut Vec<Intent>) -> Option<Deadline> {
-        let _ = &self.config;
-        None
+    pub fn step(&mut self, now: Now, input: Input, out: &mut Vec<Intent>) -> Option<Deadline> {
+        self.desk.start(now);
+        if !core::mem::replace(&mut self.started, true) {
+            self.desk.take_over(now.mono, &self.direct);
+            if !self.writer.begun() {
+                // A blank folder gets its name before anything is promised in it.
+                self.writer.demand_rewrite();
+            }
+        }
+        for entry in self.desk.ended(now.mono, &self.direct) {
+            self.write_direct(entry);
+        }
+        match input {
+            Input::Tick => {}
+            Input::Accepted { link, door: Door::Licence, from } => {
+                self.desk.accepted(now, link, from)
+            }
+            Input::Accepted { link, door: Door::Admin, .. } => {
+                self.admins.insert(link);
+            }
+            Input::Frame { link, frame } => self.frame(now, link, frame, out),
+            Input::Closed { link, unsent, .. } => self.closed(now, link, unsent),
+            Input::Written => self.writer.written(out),
+        }
+        self.flush(out);
+        self.acceptor.check_invariants();
+        self.desk.due().map(|at| Deadline { at, reason: "clean-up" })
     }
+
+    fn frame(&mut self, now: Now, link: Link, frame: Frame, out: &mut Vec<Intent>) {
+        match frame {
+            Frame::Call(bytes) => self.call(now, link, &bytes, out),
+            Frame::Joined { front } => {
+                tracing::info!(front = format!("{front:08x}"), "a front has joined");
+                self.desk.dismiss(link);
+                self.fronts.insert(link);
+            }
+            Frame::Batch(batch) => match decode::<Order>(&batch) {
+                Ok(orders) => {
+                    for order in orders {
+                        self.order(link, order, out);
+                    }
+                }
+                Err(_) => {
+                    let why = Why::Protocol("a front sent no run of messages");
+                    self.fronts.remove(&link);
+                    out.push(Intent::Close { link, why });
+                }
+            },
+            Frame::Http(request) => {
+                let answer = admin::answer(&request, self);
+                out.push(Intent::Send { link, frame: answer.response });
+                if answer.close {
+                    self.admins.remove(&link);
+                    out.push(Intent::Close { link, why: Why::Eof });
+                }
+            }
+        }
+    }
+
+    fn order(&mut self, link: Link, message: Message<Order>, out: &mut Vec<Intent>) {
+        let Message { correlation, body } = message;
+        let report = match body {
+            Order::Describe => Report::Described(Description {
+                standing: self.acceptor.standing(),
+                parts: self.containers.iter().map(|container| container.part.clone()).collect(),
+            }),
+            Order::Perform { licence, call } => {
+                Report::Performed { reply: self.perform(&licence, &call) }
+            }
+            order => {
+                let differing = self.differing(&order);
+                let mut taken = Taken::default();
+                let mut report = self.acceptor.order(order, &mut taken);
+                if let Report::Stored { differing: slots, .. } = &mut report {
+                    *slots = differing;
+                }
+                for record in &taken.records {
+                    self.writer.record(record);
+                }
+                if taken.rewrite {
+                    self.writer.demand_rewrite();
+                }
+                report
+            }
+        };
+        let durable = matches!(report, Report::Stored { .. } | Report::Promised(_));
+        let frame = encode(correlation, &report);
+        if durable {
+            self.writer.hold(link, frame, out);
+        } else {
+            out.push(Intent::Send { link, frame });
+        }
+    }
+
+    /// The grants of an append whose licence is held here with other properties, or not at all.
+    fn differing(&self, order: &Order) -> Vec<Slot> {
+        let Order::Append { first, entries, .. } = order else { return Vec::new() };
+        let slots = (first.0..).map(Slot);
+        let differs = slots.zip(entries).filter(|(_, entry)| match entry {
+            Entry::Grant(grant) => self.prints.get(&grant.licence) != Some(&grant.fingerprint),
+            _ => false,
+        });
+        differs.map(|(slot, _)| slot).collect()
+    }
+
+    /// A call of a client, at this backend directly.
+    fn call(&mut self, now: Now, link: Link, bytes: &[u8], out: &mut Vec<Intent>) {
+        self.desk.heard(now.mono, link);
+        let ground = Ground { now, state: &self.direct, catalogue: &self.catalogue };
+        let request = match Request::parse(bytes) {
+            Ok(request) => request,
+            Err(malformed) => return self.desk.misread(link, &malformed, out),
+        };
+        match self.desk.call(link, &request, &ground, out) {
+            Move::Done => {}
+            Move::Perform(licence) => {
+                let reply = self.perform(&licence, bytes);
+                self.desk.pass(link, reply, out);
+            }
+            Move::Commit(entry) => {
+                let mut replies = Vec::new();
+                match &entry {
+                    Entry::Grant(grant) => self.desk.granted(now.mono, link, grant, &mut replies),
+                    _ => self.desk.released(link, &mut replies),
+                }
+                self.write_direct(entry);
+                for reply in replies {
+                    if let Intent::Send { link, frame } = reply {
+                        self.writer.hold(link, frame, out);
+                    }
+                }
+                if self.desk.numbers_left() < HANDLE_BLOCK / 4 {
+                    self.reserve_handles();
+                }
+            }
+        }
+    }
+
+    /// Does a call with the keys of a licence.
+    fn perform(&self, licence: &LicenceKey, call: &[u8]) -> Vec<u8> {
+        let Ok(request) = Request::parse(call) else {
+            return Reply::error(CmError::INVALID_PARAMETER).encode();
+        };
+        let mut holders = self
+            .containers
+            .iter()
+            .filter(|container| container.part.licences().any(|(held, ..)| held == *licence));
+        match holders.next() {
+            Some(container) => crypt::perform(&container.secret, licence, &request).encode(),
+            None => Reply::error_for(&request, CmError::ENTRY_NOT_FOUND).encode(),
+        }
+    }
+
+    fn closed(&mut self, now: Now, link: Link, unsent: bool) {
+        if self.fronts.remove(&link) {
+            self.acceptor.let_go();
+        } else if !self.admins.remove(&link) {
+            if let Some(handle) = self.desk.closed(now.mono, link, unsent) {
+                self.write_direct(Entry::Release(handle));
+            }
+        }
+    }
+
+    fn write_direct(&mut self, entry: Entry) {
+        self.direct.apply(&entry);
+        self.writer.record(&Record::Direct(entry));
+    }
+
+    fn reserve_handles(&mut self) {
+        let first = self.direct.handles_reserved();
+        let last = first.saturating_add(HANDLE_BLOCK).min(HANDLE_LAST);
+        self.write_direct(Entry::Configure(Setting::Handles(last)));
+        self.desk.take_numbers(self.disk.0, first + 1..=last);
+    }
+
+    /// Begins the next durable write if none is on its way.
+    fn flush(&mut self, out: &mut Vec<Intent>) {
+        if !self.writer.wants_rewrite() {
+            return self.writer.flush(out);
+        }
+        let mut records = alloc::vec![Record::Head {
+            version: journal::VERSION,
+            disk: self.disk,
+            group_check: self.group_check,
+        }];
+        records.extend(self.acceptor.snapshot());
+        records.push(Record::DirectState(self.direct.encode()));
+        self.acceptor.forget_committed();
+        self.writer.rewrite(&records, out);
+    }
+
+    /// The group it belongs to.
+    #[must_use]
+    pub fn group(&self) -> Option<GroupId> {
+        self.acceptor.standing().group
+    }
+}
+
+/// What clients may ask for here, and what fronts may count on.
+fn shelve(containers: &[Container]) -> (Catalogue, BTreeMap<LicenceKey, u64>) {
+    let (mut catalogue, mut prints) = (Catalogue::default(), BTreeMap::new());
+    for Container { part, .. } in containers {
+        let (serial, cm_act_id) = (part.serial, part.cm_act_id);
+        catalogue.containers.push(Shown { mask: mask::CMACT_UNIVERSAL, serial, cm_act_id });
+        for (key, item, product) in part.licences() {
+            let fingerprint = item.fingerprint(product);
+            let tmr = key.tmr_id != 0;
+            if tmr {
+                prints.insert(key, fingerprint);
+            }
+            let offer = Offer {
+                key,
+                fingerprint,
+                firm_text: item.text.clone(),
+                product: product.clone(),
+                bar: tmr.then_some(CmError::REDUNDANCY_SERVER_MISSING),
+            };
+            catalogue.offers.insert(key, offer);
+        }
+    }
+    (catalogue, prints)
 }

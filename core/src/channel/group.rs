@@ -6,7 +6,7 @@
 //! layout and a test vector.
 
 use super::GroupKey;
-use super::agreement::{POINT, Point};
+use super::agreement::Point;
 use crate::io::Why;
 use crate::wire::group::HELLO;
 use alloc::format;
@@ -27,9 +27,9 @@ pub(super) const HELLO_LENGTH: usize = 4 + 4 + 4 + PROOF;
 /// Length of the answer to a hello: status, version, proof.
 pub(super) const WELCOME_LENGTH: usize = 4 + 4 + PROOF;
 const PROOF: usize = 32;
-/// CMERROR_SECURITY_PROBLEM (fact sheet 5.1): the proof is wrong.
+/// CMERROR_SECURITY_PROBLEM (fact sheet 5.10): the proof is wrong.
 const SECURITY_PROBLEM: u32 = 109;
-/// The status for another major version of the protocol.
+/// CMERROR_SERVER_VERSION_TOO_OLD (fact sheet 5.10): another major version of the protocol.
 const OTHER_VERSION: u32 = 125;
 
 const FRONT_PROOF: &[u8] = b"tmr front hello v1";
@@ -58,7 +58,6 @@ fn mac(key: &[u8]) -> Hmac<Sha256> {
 }
 
 fn over_points(key: &GroupKey, label: &[u8], points: &Points) -> Hmac<Sha256> {
-    const { assert!(POINT == 57) };
     mac(key.bytes()).chain_update(label).chain_update(points.client).chain_update(points.server)
 }
 

@@ -1,1 +1,126 @@
+//! Requests are cut out of the admin door's stream whole, within their bounds, or not at all.
 
+use super::Stream;
+use crate::io::{Frame, Why};
+use crate::limits::HTTP_REQUEST_MAX;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+
+const STATUS: &str = "GET /api/status HTTP/1.1\r\nHost: localhost\r\n\r\n";
+const POST: &str = "POST /api/failover HTTP/1.1\r\ncontent-LENGTH: 5\r\n\r\nhello";
+const OLD: &str = "GET / HTTP/1.0\n\n";
+
+fn read(stream: &mut Stream, bytes: &[u8]) -> (Vec<String>, Result<(), Why>) {
+    let (mut wire, mut frames) = (Vec::new(), Vec::new());
+    let result = stream.open(bytes, &mut wire, &mut frames);
+    assert!(wire.is_empty(), "framing answers nothing");
+    let text = |frame| match frame {
+        Frame::Http(bytes) => String::from_utf8(bytes).unwrap(),
+        other => panic!("{other:?}"),
+    };
+    (frames.into_iter().map(text).collect(), result)
+}
+
+fn refused(request: &str) -> Why {
+    let (frames, result) = read(&mut Stream::admin(), request.as_bytes());
+    assert!(frames.is_empty());
+    result.unwrap_err()
+}
+
+#[test]
+fn one_request_and_the_next_are_cut_out_of_any_chunks() {
+    let all = [STATUS, POST, "\r\n", OLD, STATUS].concat();
+    for size in 1..=all.len() {
+        let mut stream = Stream::admin();
+        let mut got = Vec::new();
+        for chunk in all.as_bytes().chunks(size) {
+            let (frames, result) = read(&mut stream, chunk);
+            result.unwrap();
+            got.extend(frames);
+        }
+        assert_eq!(got, [STATUS, POST, OLD, STATUS]);
+        assert!(!stream.partial());
+    }
+}
+
+#[test]
+fn a_request_cut_short_yields_nothing() {
+    for cut in 1..POST.len() {
+        let mut stream = Stream::admin();
+        assert_eq!(read(&mut stream, &POST.as_bytes()[..cut]), (vec![], Ok(())));
+        assert!(stream.partial());
+    }
+}
+
+#[test]
+fn requests_before_a_bad_one_are_yielded() {
+    let mut stream = Stream::admin();
+    let (frames, result) = read(&mut stream, [STATUS, "no request\r\n\r\n"].concat().as_bytes());
+    assert_eq!(frames, [STATUS]);
+    assert_eq!(result, Err(Why::Protocol("not an HTTP/1.x request")));
+    let (frames, result) = read(&mut stream, STATUS.as_bytes());
+    assert!(frames.is_empty() && result.is_err(), "a broken stream stays broken");
+}
+
+#[test]
+fn what_is_no_request_is_refused_at_once() {
+    let not = Why::Protocol("not an HTTP/1.x request");
+    assert_eq!(refused("samc\x21\0\0\0"), not);
+    assert_eq!(refused("\x16\x03\x01\x02"), not);
+    assert_eq!(refused("PRI * HTTP/2.0\r\n\r\n"), not);
+    assert_eq!(refused("GET / HTTP/1.1\r\nno colon\r\n"), not);
+}
+
+#[test]
+fn bodies_of_unclear_length_are_refused() {
+    let with = |headers: &str| refused(&format!("POST / HTTP/1.1\r\n{headers}\r\n\r\n"));
+    let chunks = Why::Protocol("an HTTP request body in chunks");
+    assert_eq!(with("Transfer-Encoding: chunked"), chunks);
+    let unclear = Why::Protocol("the length of an HTTP request body");
+    for value in ["", "-1", "+1", "1, 1", "0x1", "1 2"] {
+        assert_eq!(with(&format!("Content-Length: {value}")), unclear);
+    }
+    let two = Why::Protocol("two lengths in an HTTP request");
+    assert_eq!(with("Content-Length: 1\r\nContent-Length: 2"), two);
+}
+
+#[test]
+fn a_request_has_a_greatest_length() {
+    let long = Why::Limit("length of an HTTP request");
+    for length in ["16384", "18446744073709551615", "99999999999999999999999"] {
+        let request = format!("POST / HTTP/1.1\r\nContent-Length: {length}\r\n\r\n");
+        assert_eq!(refused(&request), long);
+    }
+    let headers = "A: b\r\n".repeat(65);
+    let many = Why::Limit("headers of an HTTP request");
+    assert_eq!(refused(&format!("GET / HTTP/1.1\r\n{headers}\r\n")), many);
+
+    let mut stream = Stream::admin();
+    let head = "POST / HTTP/1.1\r\nContent-Length: 16334\r\n\r\n";
+    let fits = format!("{head}{}", "x".repeat(HTTP_REQUEST_MAX - head.len()));
+    let body = fits.len() - head.len();
+    let fits = fits.replace("16334", &format!("{body}"));
+    assert_eq!(read(&mut stream, fits.as_bytes()).0, [fits.as_str()]);
+    let over = fits.replace(&format!("{body}"), &format!("{}", body + 1));
+    assert_eq!(read(&mut stream, over.as_bytes()).1, Err(long.clone()));
+
+    // A head without an end, one byte at a time.
+    let mut stream = Stream::admin();
+    let endless = format!("GET /{}", "a".repeat(HTTP_REQUEST_MAX));
+    let at = endless.bytes().position(|byte| read(&mut stream, &[byte]).1 == Err(long.clone()));
+    assert_eq!(at, Some(HTTP_REQUEST_MAX));
+}
+
+#[test]
+fn responses_go_out_as_they_are() {
+    let mut stream = Stream::admin();
+    let mut wire = Vec::new();
+    stream.greet(&mut wire);
+    stream.seal(&[b"HTTP/1.1 200 OK\r\n\r\n".to_vec(), b"x".to_vec()], &mut wire);
+    assert_eq!(wire, b"HTTP/1.1 200 OK\r\n\r\nx");
+    assert!(!stream.duplex());
+    stream.split().expect("nothing to wait for").seal(&[b"y".to_vec()], &mut wire);
+    assert_eq!(wire.last(), Some(&b'y'));
+}

@@ -187,8 +187,10 @@ impl Stream {
         wire: &mut Vec<u8>,
         frames: &mut Vec<Frame>,
     ) -> Result<(), Why> {
-        if let Phase::Admin(reader) = &mut self.phase {
-            return reader.read(bytes, frames);
+        match &mut self.phase {
+            Phase::Admin(reader) => return reader.read(bytes, frames),
+            Phase::Over => return Err(OVER),
+            _ => {}
         }
         while let Some(body) = self.reader.next(bytes, self.longest())? {
             self.message(body, wire, frames)?;
@@ -289,7 +291,7 @@ impl Stream {
                 joined.counted.check(&mut body)?;
                 frames.push(Frame::Batch(body));
             }
-            Phase::Admin(_) | Phase::Over => return Err(Why::Protocol("bytes after the end")),
+            Phase::Admin(_) | Phase::Over => return Err(OVER),
         }
         Ok(())
     }
@@ -390,6 +392,7 @@ impl Stream {
     }
 }
 
+const OVER: Why = Why::Protocol("bytes after what broke the protocol");
 const NO_REPLY: Why = Why::Protocol("a reply to the key agreement of a wrong length");
 
 fn off_curve(OffCurve: OffCurve) -> Why {

@@ -1,6 +1,30 @@
-//! What clients ask for.
+//! The desk: what clients ask for, and what they are told.
+//!
+//! Fronts and backends have one each; a front's desk offers virtual licences, a backend's its own
+//! ordinary ones. What lives here: sessions, handles that take no seat, access decisions, the
+//! calls that are answered on the spot, clean-up. What never lives here: how an entry becomes
+//! durable, and keys.
 
+mod access;
+mod catalogue;
+mod handles;
+mod info;
+
+pub use catalogue::{Catalogue, Offer, Shown};
+
+use crate::io::{Intent, Link, Why};
+use crate::limits::HANDLES_MAX;
+use crate::log::{Entry, Grant, Handle, LicenceKey, Mode, Refusal, State};
+use crate::time::{Duration, Mono, Now, Wall};
+use crate::wire::constants::crypt;
+use crate::wire::{CmError, Malformed, Reply, Request};
+use access::Want;
+use alloc::collections::BTreeMap;
 use alloc::string::String;
+use alloc::vec::Vec;
+use core::net::{IpAddr, SocketAddr};
+use core::ops::RangeInclusive;
+use handles::{Numbers, Watches};
 
 /// Who this server says it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,5 +34,424 @@ pub struct Identity {
     /// `smol` or `threads`.
     pub runtime: &'static str,
     /// The address clients reach it at, as far as it knows.
-    pub address: core::net::IpAddr,
+    pub address: IpAddr,
+}
+
+/// What a decision is made on.
+#[derive(Clone, Copy, Debug)]
+pub struct Ground<'a> {
+    /// The time.
+    pub now: Now,
+    /// Who holds what, everything proposed included.
+    pub state: &'a State,
+    /// What there is.
+    pub catalogue: &'a Catalogue,
+}
+
+/// What a call leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Move {
+    /// It was answered.
+    Done,
+    /// It is to be answered when this entry is durable.
+    Commit(Entry),
+    /// It is to be done with the keys of this licence.
+    Perform(LicenceKey),
+}
+
+#[derive(Debug)]
+struct Session {
+    from: SocketAddr,
+    heard: Mono,
+    /// A handle whose number may still be on its way to the client.
+    fresh: Option<Handle>,
+}
+
+/// Sessions, handles, decisions.
+#[derive(Debug)]
+pub struct Desk {
+    identity: Identity,
+    cleanup: Duration,
+    started: Option<Wall>,
+    sessions: BTreeMap<Link, Session>,
+    loose: BTreeMap<Handle, Held>,
+    watches: Watches,
+    numbers: Numbers,
+}
+
+impl Desk {
+    /// A desk with nobody at it. `cleanup`: for clients that ask for none.
+    #[must_use]
+    pub fn new(identity: Identity, cleanup: Duration) -> Self {
+        Self {
+            identity,
+            cleanup,
+            started: None,
+            sessions: BTreeMap::new(),
+            loose: BTreeMap::new(),
+            watches: Watches::default(),
+            numbers: Numbers::none(),
+        }
+    }
+
+    /// The service starts now, unless it has.
+    pub fn start(&mut self, now: Now) {
+        self.started.get_or_insert(now.wall);
+    }
+
+    /// Who it says it is.
+    #[must_use]
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// A client came in.
+    pub fn accepted(&mut self, now: Now, link: Link, from: SocketAddr) {
+        self.sessions.insert(link, Session { from, heard: now.mono, fresh: None });
+    }
+
+    /// Whether a link is a client's.
+    #[must_use]
+    pub fn knows(&self, link: Link) -> bool {
+        self.sessions.contains_key(&link)
+    }
+
+    /// A link turned out to be no client's.
+    pub fn dismiss(&mut self, link: Link) {
+        self.sessions.remove(&link);
+    }
+
+    /// Something came from a client: it is there, and has had the last reply.
+    pub fn heard(&mut self, now: Mono, link: Link) {
+        if let Some(session) = self.sessions.get_mut(&link) {
+            session.heard = now;
+            session.fresh = None;
+        }
+    }
+
+    /// A client's link is gone; its handles live on. Returns the handle whose number did not
+    /// reach it.
+    pub fn closed(&mut self, now: Mono, link: Link, unsent: bool) -> Option<Handle> {
+        let session = self.sessions.remove(&link)?;
+        let handle = session.fresh.filter(|_| unsent)?;
+        self.watches.heard(now, handle, link);
+        if self.loose.remove(&handle).is_some() {
+            self.watches.end(handle);
+            return None;
+        }
+        Some(handle)
+    }
+
+    /// A call that needs no majority, no role and no handle: version and server list.
+    #[must_use]
+    pub fn is_timeless(request: &Request) -> bool {
+        matches!(request, Request::GetServers { .. } | Request::GetVersion { handle: 0 })
+    }
+
+    /// Takes a call; answers it, or says what it leads to.
+    pub fn call(
+        &mut self,
+        link: Link,
+        request: &Request,
+        ground: &Ground<'_>,
+        out: &mut Vec<Intent>,
+    ) -> Move {
+        match self.decide(link, request, ground) {
+            Ok(Decision::Reply(reply)) => self.send(link, &reply, out),
+            Ok(Decision::Move(made)) => return made,
+            Err(error) => self.send(link, &Reply::error_for(request, error), out),
+        }
+        Move::Done
+    }
+
+    fn decide(
+        &mut self,
+        link: Link,
+        request: &Request,
+        ground: &Ground<'_>,
+    ) -> Result<Decision, CmError> {
+        let Some(from) = self.sessions.get(&link).map(|session| session.from.ip()) else {
+            return Err(CmError::INTERNAL_ORGANISATION);
+        };
+        if let Some(handle) = request.handle() {
+            self.watches.heard(ground.now.mono, Handle(handle), link);
+        }
+        if request.changes_container() {
+            return Err(CmError::COMMAND_NOT_SUPPORTED_BY_TMR);
+        }
+        match request {
+            Request::Access { access, .. } => {
+                self.access(link, &Want::of_access(access, from), ground)
+            }
+            Request::Access2 { access, .. } => {
+                self.access(link, &Want::of_access2(access, from), ground)
+            }
+            Request::Release { handle } => self.release(Handle(*handle), ground.state),
+            Request::GetServers { ctrl, size } => Ok(Decision::Reply(self.servers(*ctrl, *size))),
+            Request::GetVersion { handle: 0 } => Ok(Decision::Reply(info::version())),
+            Request::GetVersion { handle } => {
+                self.find(Handle(*handle), ground.state)?;
+                Ok(Decision::Reply(info::version()))
+            }
+            Request::GetInfo { handle, ctrl, size } => {
+                let held = self.find(Handle(*handle), ground.state)?;
+                self.info(&held, *ctrl, *size, ground).map(Decision::Reply)
+            }
+            Request::Crypt2 { handle, crypt, .. } => {
+                let Held::Licence(key) = self.find(Handle(*handle), ground.state)? else {
+                    return Err(CmError::WRONG_HANDLE_TYPE);
+                };
+                let offer = ground.catalogue.offers.get(&key);
+                let counted = offer.is_some_and(|offer| offer.product.unit_counter.is_some());
+                let units = crypt.base_crypt.encryption_code_options & crypt::UCMASK;
+                if counted && units != crypt::UCIGNORE {
+                    // Units are taken on the log; a call that takes none must not go through.
+                    return Err(CmError::FUNCTION_NOT_IMPLEMENTED);
+                }
+                Ok(Decision::Move(Move::Perform(key)))
+            }
+            Request::Unknown { .. } => Err(CmError::FUNCTION_NOT_SUPPORTED),
+            other => {
+                if let Some(handle) = other.handle() {
+                    if self.find(Handle(handle), ground.state)? == Held::Subsystem {
+                        return Err(CmError::WRONG_HANDLE_TYPE);
+                    }
+                }
+                Err(CmError::FUNCTION_NOT_IMPLEMENTED)
+            }
+        }
+    }
+
+    fn access(
+        &mut self,
+        link: Link,
+        want: &Want,
+        ground: &Ground<'_>,
+    ) -> Result<Decision, CmError> {
+        if ground.state.seat_count() + self.loose.len() >= HANDLES_MAX {
+            return Err(CmError::NO_MORE_HANDLES);
+        }
+        if want.borrow {
+            return Err(CmError::COMMAND_NOT_SUPPORTED_BY_TMR);
+        }
+        if want.subsystem {
+            return self.lend(link, Held::Subsystem, want, ground.now.mono);
+        }
+        let wanted = |shown: &Shown| {
+            (want.mask == 0 || want.mask == shown.mask)
+                && (want.serial == 0 || want.serial == shown.serial)
+                && (want.cm_act_id == 0 || want.cm_act_id == shown.cm_act_id)
+        };
+        let containers = &ground.catalogue.containers;
+        let Some(container) = containers.iter().find(|shown| wanted(shown)) else {
+            return Err(CmError::BOX_NOT_FOUND);
+        };
+        if want.firm_code == 0 {
+            let held = Held::Container(container.serial);
+            return self.lend(link, held, want, ground.now.mono);
+        }
+        let mode = want.mode.ok_or(CmError::WRONG_ACCESS_MODE)?;
+        let offers = ground.catalogue.offers.values().filter(|offer| {
+            offer.key.firm_code == want.firm_code
+                && (want.firm_item || offer.key.product_code == want.product_code)
+                && ground.catalogue.container_of(&offer.key).is_some_and(wanted)
+        });
+        // Several TMR-Ids of one product are tried in turn; the first error that is more than
+        // "none free" is told only if none of them can be had.
+        let mut error = CmError::ENTRY_NOT_FOUND;
+        for offer in offers {
+            if let Err(why) = offer.usable(ground.now.wall, mode, want.feature) {
+                error = why;
+                continue;
+            }
+            if mode == Mode::NoUserLimit || want.firm_item {
+                return self.lend(link, Held::Licence(offer.key), want, ground.now.mono);
+            }
+            let mut grant = self.grant(want, mode, offer, ground.now.wall);
+            if let Err(refusal) = ground.state.check(&grant) {
+                error = refused(refusal);
+                continue;
+            }
+            grant.handle = self.numbers.next().ok_or(CmError::NO_MORE_HANDLES)?;
+            return Ok(Decision::Move(Move::Commit(Entry::Grant(grant))));
+        }
+        Err(error)
+    }
+
+    fn grant(&self, want: &Want, mode: Mode, offer: &Offer, since: Wall) -> Grant {
+        let cleanup = want.cleanup(self.cleanup).as_secs();
+        Grant {
+            handle: Handle(0),
+            licence: offer.key,
+            fingerprint: offer.fingerprint,
+            quantity: offer.product.license_quantity,
+            take: want.take,
+            mode,
+            client: want.client.clone(),
+            since,
+            cleanup_seconds: u32::try_from(cleanup).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// A handle that takes no seat, at once.
+    fn lend(
+        &mut self,
+        link: Link,
+        held: Held,
+        want: &Want,
+        now: Mono,
+    ) -> Result<Decision, CmError> {
+        let handle = self.numbers.next().ok_or(CmError::NO_MORE_HANDLES)?;
+        self.loose.insert(handle, held);
+        self.watches.begin(now, handle, Some(link), want.cleanup(self.cleanup));
+        if let Some(session) = self.sessions.get_mut(&link) {
+            session.fresh = Some(handle);
+        }
+        Ok(Decision::Reply(Reply::ok(handle.0)))
+    }
+
+    fn release(&mut self, handle: Handle, state: &State) -> Result<Decision, CmError> {
+        self.watches.end(handle);
+        if self.loose.remove(&handle).is_some() {
+            return Ok(Decision::Reply(Reply::ok(0)));
+        }
+        if state.seat(handle).is_none() {
+            return Err(CmError::INVALID_HANDLE);
+        }
+        Ok(Decision::Move(Move::Commit(Entry::Release(handle))))
+    }
+
+    /// What a handle stands for.
+    fn find(&self, handle: Handle, state: &State) -> Result<Held, CmError> {
+        if let Some(seat) = state.seat(handle) {
+            return Ok(Held::Licence(seat.licence));
+        }
+        self.loose.get(&handle).copied().ok_or(CmError::INVALID_HANDLE)
+    }
+
+    /// The grant that a client waits for is durable.
+    pub fn granted(&mut self, now: Mono, link: Link, grant: &Grant, out: &mut Vec<Intent>) {
+        let cleanup = Duration::from_secs(grant.cleanup_seconds.into());
+        self.watches.begin(now, grant.handle, Some(link), cleanup);
+        if let Some(session) = self.sessions.get_mut(&link) {
+            session.fresh = Some(grant.handle);
+        }
+        self.send(link, &Reply::ok(grant.handle.0), out);
+    }
+
+    /// The release that a client waits for is durable.
+    pub fn released(&self, link: Link, out: &mut Vec<Intent>) {
+        self.send(link, &Reply::ok(0), out);
+    }
+
+    /// A call ends in an error; the reply has the shape that belongs to the call.
+    pub fn refuse(&self, link: Link, request: &Request, error: CmError, out: &mut Vec<Intent>) {
+        self.send(link, &Reply::error_for(request, error), out);
+    }
+
+    /// A call could not be read: its sender gets one clear error and may go on.
+    pub fn misread(&self, link: Link, malformed: &Malformed, out: &mut Vec<Intent>) {
+        tracing::debug!(%malformed, "a call that cannot be read");
+        self.send(link, &Reply::error(CmError::INVALID_PARAMETER), out);
+    }
+
+    /// Sends a reply to a client that is still there.
+    pub fn send(&self, link: Link, reply: &Reply, out: &mut Vec<Intent>) {
+        self.pass(link, reply.encode(), out);
+    }
+
+    /// Sends the bytes of a reply that a backend has made.
+    pub fn pass(&self, link: Link, frame: Vec<u8>, out: &mut Vec<Intent>) {
+        if self.sessions.contains_key(&link) {
+            out.push(Intent::Send { link, frame });
+        }
+    }
+
+    /// All seats are watched from now on: a new leader measures silence anew.
+    pub fn take_over(&mut self, now: Mono, state: &State) {
+        for seat in state.seats() {
+            let cleanup = Duration::from_secs(seat.cleanup_seconds.into());
+            self.watches.begin(now, seat.handle, None, cleanup);
+        }
+    }
+
+    /// Handle numbers to go on with.
+    pub fn take_numbers(&mut self, key: u128, block: RangeInclusive<u32>) {
+        self.numbers.take(key, block);
+    }
+
+    /// How many handle numbers are left of the block.
+    #[must_use]
+    pub fn numbers_left(&self) -> u32 {
+        self.numbers.left()
+    }
+
+    /// Ends the handles whose clients have been silent: loose ones here, seats by these entries.
+    pub fn ended(&mut self, now: Mono, state: &State) -> Vec<Entry> {
+        let mut entries = Vec::new();
+        let sessions = &self.sessions;
+        let heard = |link: Link| sessions.get(&link).map(|session| session.heard);
+        while let Some(handle) = self.watches.silent(now, heard) {
+            if self.loose.remove(&handle).is_some() {
+                continue;
+            }
+            if let Some(seat) = state.seat(handle) {
+                let (licence, client) = (&seat.licence, &seat.client.address);
+                tracing::info!(%handle, %licence, %client, "seat ended: its client is silent");
+                entries.push(Entry::Expire(handle));
+            }
+        }
+        entries
+    }
+
+    /// When a handle has to be looked at.
+    #[must_use]
+    pub fn due(&self) -> Option<Mono> {
+        self.watches.next_due()
+    }
+
+    /// Closes every client's link. Handles live on.
+    pub fn drop_clients(&mut self, why: Why, out: &mut Vec<Intent>) {
+        for (link, _) in core::mem::take(&mut self.sessions) {
+            out.push(Intent::Close { link, why: why.clone() });
+        }
+    }
+
+    /// Forgets all handles: another front leads, and the log knows the seats.
+    pub fn forget_handles(&mut self) {
+        self.loose.clear();
+        self.watches.clear();
+        self.numbers = Numbers::none();
+    }
+
+    /// How many clients there are.
+    #[must_use]
+    pub fn clients(&self) -> usize {
+        self.sessions.len()
+    }
+}
+
+/// What a handle stands for. The same word is used for one that takes a seat and one that does
+/// not (subsystem, container, no user limit, firm item).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Held {
+    /// The service itself.
+    Subsystem,
+    /// A container, by serial.
+    Container(u32),
+    /// A licence.
+    Licence(LicenceKey),
+}
+
+enum Decision {
+    Reply(Reply),
+    Move(Move),
+}
+
+fn refused(refusal: Refusal) -> CmError {
+    match refusal {
+        Refusal::NoMoreLicences => CmError::NO_MORE_LICENSES,
+        Refusal::ExclusiveConflict => CmError::EXCLUSIVE_MODE_CONFLICT,
+        Refusal::HandleTaken => CmError::HANDLE_INCONSISTENCY,
+    }
 }

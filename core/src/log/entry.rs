@@ -156,3 +156,18 @@ pub enum Entry {
     /// The group agrees on a setting.
     Configure(Setting),
 }
+
+impl Entry {
+    /// About how many bytes it takes when encoded, and at least 1: for cutting pieces.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        match self {
+            Self::Grant(grant) => {
+                let client = &grant.client;
+                let texts = [&client.host, &client.user, &client.domain, &client.text];
+                96 + texts.iter().map(|text| text.len()).sum::<usize>()
+            }
+            _ => 64,
+        }
+    }
+}

@@ -146,8 +146,10 @@ impl State {
                 return Err(Refusal::ExclusiveConflict);
             }
         }
-        let after = usage.used().saturating_add(Self::need(Some(usage), grant));
-        if after > grant.quantity { Err(Refusal::NoMoreLicences) } else { Ok(()) }
+        match usage.used().checked_add(Self::need(Some(usage), grant)) {
+            Some(after) if after <= grant.quantity => Ok(()),
+            _ => Err(Refusal::NoMoreLicences),
+        }
     }
 
     /// Licences that a grant takes beyond those in use.
@@ -192,8 +194,8 @@ impl State {
         let usage = self.usage.entry(seat.licence).or_default();
         usage.handles.insert(seat.handle);
         match seat.mode {
-            Mode::UserLimit => usage.user_limit += seat.take,
-            Mode::Exclusive => usage.exclusive += seat.take,
+            Mode::UserLimit => usage.user_limit = usage.user_limit.saturating_add(seat.take),
+            Mode::Exclusive => usage.exclusive = usage.exclusive.saturating_add(seat.take),
             Mode::NoUserLimit => {}
             Mode::StationShare => {
                 let (address, host, session) = seat.client.station();
@@ -208,8 +210,8 @@ impl State {
         let Some(usage) = self.usage.get_mut(&seat.licence) else { return Outcome::Ended(seat) };
         usage.handles.remove(&handle);
         match seat.mode {
-            Mode::UserLimit => usage.user_limit -= seat.take,
-            Mode::Exclusive => usage.exclusive -= seat.take,
+            Mode::UserLimit => usage.user_limit = usage.user_limit.saturating_sub(seat.take),
+            Mode::Exclusive => usage.exclusive = usage.exclusive.saturating_sub(seat.take),
             Mode::NoUserLimit => {}
             Mode::StationShare => {
                 let (address, host, session) = seat.client.station();

@@ -16,6 +16,8 @@ pub mod constants;
 pub mod error;
 mod error_table;
 pub mod group;
+#[cfg(test)]
+mod group_test;
 pub mod reply;
 pub mod request;
 #[cfg(test)]

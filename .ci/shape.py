@@ -1,0 +1,45 @@
+"""What the house's layout promises of its files."""
+
+import pathlib
+import re
+import sys
+
+LINES = 600
+GLUE = {"runtime-std/src/run.rs": 150, "runtime-smol/src/run.rs": 150}
+
+wrong = []
+sources = [
+    path
+    for top in ("core", "runtime-std", "runtime-smol", "tests", "fuzz")
+    for path in pathlib.Path(top).rglob("*.rs")
+    if "target" not in path.parts
+]
+if not sources:
+    wrong.append("no sources found")
+for path in sources:
+    length = len(path.read_text(encoding="utf-8").splitlines())
+    limit = GLUE.get(path.as_posix(), LINES)
+    if length > limit:
+        wrong.append(f"{path}: {length} lines, at most {limit}")
+wrong += [f"{glue}: missing" for glue in GLUE if not pathlib.Path(glue).is_file()]
+
+clippy = [
+    path
+    for name in ("clippy.toml", ".clippy.toml")
+    for path in pathlib.Path(".").rglob(name)
+    if "target" not in path.parts
+]
+if [path.as_posix() for path in clippy] != ["clippy.toml"]:
+    wrong.append(f"expected one clippy.toml, at the top; found {[str(p) for p in clippy]}")
+
+# `extern crate std` switches std on for a whole crate: in core only for its tests.
+for path in pathlib.Path("core/src").rglob("*.rs"):
+    text = path.read_text(encoding="utf-8")
+    everywhere = len(re.findall(r"^\s*(?:pub )?extern crate std\b", text, re.M))
+    in_tests = len(re.findall(r"^\s*#\[cfg\(test\)\]\n\s*extern crate std;", text, re.M))
+    if everywhere != in_tests:
+        wrong.append(f"{path}: `extern crate std` outside of tests")
+
+if wrong:
+    sys.exit("failed:\n  " + "\n  ".join(wrong))
+print(f"{len(sources)} source files in shape")

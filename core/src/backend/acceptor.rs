@@ -1,0 +1,335 @@
+//! The acceptor: promise, log, fence and snapshot of one backend, as a pure machine of orders.
+//!
+//! What lives here: the rules of *Consistency* on the accepting side. What never lives here: the
+//! journal (records are handed up), links, licences. Every rule is written up in
+//! `core/docs/consistency.md`.
+
+use super::journal::Record;
+use crate::limits::PIECE_BYTES;
+use crate::log::{DiskId, Entry, Epoch, GroupId, Slot, State, Stored};
+use crate::wire::group::{Order, Piece, Report, Standing};
+use alloc::collections::VecDeque;
+use alloc::vec;
+use alloc::vec::Vec;
+
+/// One third of the group's memory.
+#[derive(Debug)]
+pub(super) struct Acceptor {
+    disk: DiskId,
+    group: Option<GroupId>,
+    promised: Epoch,
+    /// The fold up to `committed`.
+    settled: State,
+    /// The entries that follow this slot are in `log`.
+    base: Slot,
+    log: VecDeque<Stored>,
+    committed: Slot,
+    /// Up to here this copy is known to equal the promised front's log.
+    matched: Slot,
+    /// An encoded state that a front is reading.
+    reading: Option<(Slot, Vec<u8>)>,
+    /// A state that a front is installing.
+    installing: Option<(Slot, Vec<u8>)>,
+}
+
+/// What an order led to.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    /// To be made durable before the report is sent.
+    pub(super) records: Vec<Record>,
+    /// The whole journal is to be written anew, because a state was installed.
+    pub(super) rewrite: bool,
+}
+
+impl Acceptor {
+    /// A blank acceptor.
+    pub(super) fn blank(disk: DiskId) -> Self {
+        Self {
+            disk,
+            group: None,
+            promised: Epoch::default(),
+            settled: State::default(),
+            base: Slot(0),
+            log: VecDeque::new(),
+            committed: Slot(0),
+            matched: Slot(0),
+            reading: None,
+            installing: None,
+        }
+    }
+
+    /// Takes back what a journal kept. `false`: the record does not fit what came before.
+    pub(super) fn replay(&mut self, record: &Record) -> bool {
+        match record {
+            Record::Group(group) => {
+                self.group = Some(*group);
+                self.clear_log();
+            }
+            Record::Promise(epoch) => self.promised = *epoch,
+            Record::State { slot, bytes } => match State::decode(bytes) {
+                Some(state) => self.settle(*slot, state),
+                None => return false,
+            },
+            Record::Accept { epoch, first, entries } => {
+                if *first <= self.committed || *first > self.last().next() {
+                    return false;
+                }
+                self.accept(*epoch, *first, entries);
+            }
+            Record::Committed(slot) => {
+                if *slot > self.last() {
+                    return false;
+                }
+                self.commit(*slot);
+            }
+            Record::Head { .. } | Record::Direct(_) | Record::DirectState(_) => {}
+        }
+        // Whoever was promised has to bring its log again: nothing is known to match it.
+        self.matched = self.committed;
+        true
+    }
+
+    /// The records that make a new journal out of what is in memory.
+    pub(super) fn snapshot(&self) -> Vec<Record> {
+        let mut records = Vec::new();
+        records.extend(self.group.map(Record::Group));
+        records.push(Record::Promise(self.promised));
+        if self.committed > Slot(0) {
+            records.push(Record::State { slot: self.committed, bytes: self.settled.encode() });
+        }
+        let mut first = self.committed.next();
+        for run in self.tail().collect::<Vec<_>>().chunk_by(|a, b| a.epoch == b.epoch) {
+            let entries: Vec<Entry> = run.iter().map(|stored| stored.entry.clone()).collect();
+            let next = Slot(first.0 + entries.len() as u64);
+            records.push(Record::Accept { epoch: run[0].epoch, first, entries });
+            first = next;
+        }
+        records
+    }
+
+    /// The snapshot was written: entries it folds are not needed any more.
+    pub(super) fn forget_committed(&mut self) {
+        while self.base < self.committed {
+            self.log.pop_front();
+            self.base = self.base.next();
+        }
+    }
+
+    /// How this copy stands.
+    pub(super) fn standing(&self) -> Standing {
+        Standing {
+            disk: self.disk,
+            group: self.group,
+            promised: self.promised,
+            base: self.base,
+            committed: self.committed,
+            last: self.last(),
+        }
+    }
+
+    /// The fold up to the committed slot.
+    pub(super) fn settled(&self) -> &State {
+        &self.settled
+    }
+
+    /// Takes one order that carries an epoch.
+    pub(super) fn order(&mut self, order: Order, taken: &mut Taken) -> Report {
+        let epoch = match &order {
+            Order::Claim { epoch } => {
+                // Strictly upwards: a front that starts again cannot use an epoch twice.
+                if *epoch <= self.promised {
+                    return Report::Refused { promised: self.promised };
+                }
+                self.promised = *epoch;
+                self.matched = self.committed;
+                self.installing = None;
+                taken.records.push(Record::Promise(*epoch));
+                return Report::Promised(self.standing());
+            }
+            Order::Fetch { epoch, .. }
+            | Order::Found { epoch, .. }
+            | Order::Append { epoch, .. }
+            | Order::Install { epoch, .. }
+            | Order::Confirm { epoch, .. } => *epoch,
+            Order::Describe | Order::Perform { .. } => Epoch::default(),
+        };
+        if epoch != self.promised {
+            return Report::Refused { promised: self.promised };
+        }
+        match order {
+            Order::Fetch { piece, .. } => self.fetch(piece),
+            Order::Found { group, .. } => self.found(group, taken),
+            Order::Append { first, entries, committed, .. } => {
+                self.append(first, entries, committed, taken)
+            }
+            Order::Install { group, slot, offset, bytes, last, .. } => {
+                if self.group.is_some_and(|own| own != group && self.last() > Slot(0)) {
+                    return Report::Refused { promised: self.promised };
+                }
+                self.install(group, slot, offset, &bytes, last, taken)
+            }
+            Order::Confirm { committed, .. } => {
+                self.commit_matched(committed, taken);
+                Report::Confirmed
+            }
+            Order::Claim { .. } | Order::Describe | Order::Perform { .. } => Report::Confirmed,
+        }
+    }
+
+    /// Drops what a front has left half read or half installed; its link is gone.
+    pub(super) fn let_go(&mut self) {
+        self.reading = None;
+        self.installing = None;
+    }
+
+    fn last(&self) -> Slot {
+        Slot(self.base.0 + self.log.len() as u64)
+    }
+
+    fn index(&self, slot: Slot) -> usize {
+        usize::try_from(slot.0 - self.base.0 - 1).unwrap_or(usize::MAX)
+    }
+
+    /// Entries that are not committed yet.
+    fn tail(&self) -> impl Iterator<Item = &Stored> {
+        let skip = usize::try_from(self.committed.0 - self.base.0).unwrap_or(usize::MAX);
+        self.log.iter().skip(skip)
+    }
+
+    fn fetch(&mut self, piece: Piece) -> Report {
+        match piece {
+            Piece::State { offset } => {
+                let made = self.reading.take().filter(|_| offset > 0);
+                let (slot, state) = made.unwrap_or((self.committed, self.settled.encode()));
+                let start = usize::try_from(offset).unwrap_or(usize::MAX).min(state.len());
+                let end = state.len().min(start + PIECE_BYTES);
+                let (bytes, last) = (state[start..end].to_vec(), end == state.len());
+                if !last {
+                    self.reading = Some((slot, state));
+                }
+                Report::State { slot, bytes, last }
+            }
+            Piece::Log { from } if from <= self.base => Report::Gap { committed: self.committed },
+            Piece::Log { from } => {
+                let mut size = 0;
+                let entries = self.log.iter().skip(self.index(from));
+                let entries = entries.take_while(|stored| {
+                    size += stored.entry.weight();
+                    size <= PIECE_BYTES
+                });
+                Report::Log { entries: entries.cloned().collect() }
+            }
+        }
+    }
+
+    /// Birth is allowed, and may be begun again, until something was built on its first entry.
+    fn found(&mut self, group: GroupId, taken: &mut Taken) -> Report {
+        if self.committed > Slot(0) || self.last() > Slot(1) {
+            return Report::Gap { committed: self.committed };
+        }
+        self.group = Some(group);
+        self.clear_log();
+        taken.records.push(Record::Group(group));
+        Report::Stored { last: Slot(0), differing: vec![] }
+    }
+
+    fn append(
+        &mut self,
+        first: Slot,
+        mut entries: Vec<Entry>,
+        committed: Slot,
+        taken: &mut Taken,
+    ) -> Report {
+        // No hole, and no entry of an older epoch below a newer one: what matches is a prefix.
+        if first > self.matched.next() || first == Slot(0) || self.group.is_none() {
+            return Report::Gap { committed: self.committed };
+        }
+        let known = usize::try_from(self.matched.next().0 - first.0).unwrap_or(usize::MAX);
+        entries.drain(..known.min(entries.len()));
+        if !entries.is_empty() {
+            let first = self.matched.next();
+            self.accept(self.promised, first, &entries);
+            self.matched = self.last();
+            taken.records.push(Record::Accept { epoch: self.promised, first, entries });
+        }
+        self.commit_matched(committed, taken);
+        Report::Stored { last: self.matched, differing: vec![] }
+    }
+
+    fn install(
+        &mut self,
+        group: GroupId,
+        slot: Slot,
+        offset: u64,
+        bytes: &[u8],
+        last: bool,
+        taken: &mut Taken,
+    ) -> Report {
+        if slot <= self.committed && self.group == Some(group) {
+            return Report::Stored { last: self.matched, differing: vec![] };
+        }
+        if offset == 0 {
+            self.installing = Some((slot, Vec::new()));
+        }
+        let gap = Report::Gap { committed: self.committed };
+        let Some((staged, mut state)) = self.installing.take() else { return gap };
+        if staged != slot || state.len() as u64 != offset {
+            return gap;
+        }
+        state.extend_from_slice(bytes);
+        if !last {
+            self.installing = Some((staged, state));
+            return Report::Stored { last: self.matched, differing: vec![] };
+        }
+        let Some(state) = State::decode(&state) else { return gap };
+        self.group = Some(group);
+        self.settle(slot, state);
+        taken.rewrite = true;
+        Report::Stored { last: self.matched, differing: vec![] }
+    }
+
+    /// Writes entries from `first` on; everything that stood there is of a lower epoch and void.
+    fn accept(&mut self, epoch: Epoch, first: Slot, entries: &[Entry]) {
+        self.log.truncate(self.index(first));
+        self.log.extend(entries.iter().map(|entry| Stored { epoch, entry: entry.clone() }));
+    }
+
+    fn commit_matched(&mut self, committed: Slot, taken: &mut Taken) {
+        let upto = committed.min(self.matched);
+        if upto > self.committed {
+            self.commit(upto);
+            taken.records.push(Record::Committed(upto));
+        }
+    }
+
+    fn commit(&mut self, upto: Slot) {
+        while self.committed < upto {
+            self.committed = self.committed.next();
+            let stored = &self.log[self.index(self.committed)];
+            self.settled.apply(&stored.entry);
+        }
+    }
+
+    fn settle(&mut self, slot: Slot, state: State) {
+        self.clear_log();
+        (self.settled, self.base, self.committed, self.matched) = (state, slot, slot, slot);
+    }
+
+    fn clear_log(&mut self) {
+        self.log.clear();
+        self.settled = State::default();
+        (self.base, self.committed, self.matched) = (Slot(0), Slot(0), Slot(0));
+        self.let_go();
+    }
+
+    /// What must hold between any two steps.
+    pub(super) fn check_invariants(&self) {
+        debug_assert!(self.base <= self.committed && self.committed <= self.matched);
+        debug_assert!(self.matched <= self.last());
+        debug_assert!(self.group.is_some() || self.log.is_empty());
+        debug_assert!(
+            self.log.iter().zip(self.log.iter().skip(1)).all(|(a, b)| a.epoch <= b.epoch),
+            "epochs never fall along a log"
+        );
+    }
+}

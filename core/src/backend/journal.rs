@@ -1,0 +1,131 @@
+//! The journal of a backend: what its bytes mean. Reading and writing files is the runtime's.
+//!
+//! A journal is a run of batches, each made durable before the next is begun:
+//!
+//! ```text
+//! "tmrj" · u32 length · u64 number · u32 CRC-32 (over length, number, payload) · payload
+//! ```
+//!
+//! All integers little endian; batches are numbered from 0; the payload is a run of postcard
+//! [`Record`]s, and the first one is [`Record::Head`]. Because one batch at most is on its way, a
+//! batch that is not whole can only be the last one: it was never acknowledged and is cut off.
+//! A bad batch with a good one behind it is damage, and nothing is guessed.
+
+use crate::limits::JOURNAL_BATCH_MAX;
+use crate::log::{DiskId, Entry, Epoch, GroupId, Slot};
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+
+const MAGIC: [u8; 4] = *b"tmrj";
+const HEAD: usize = 20;
+/// The format written here; another one is refused.
+pub(super) const VERSION: u16 = 1;
+
+/// One thing that a backend must not forget.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Record {
+    /// First in every journal.
+    Head { version: u16, disk: DiskId, group_check: [u8; 8] },
+    /// The group was born, or this backend was taken in.
+    Group(GroupId),
+    /// Every lower epoch is refused.
+    Promise(Epoch),
+    /// The fold of all slots up to this one, in the place of the entries.
+    State { slot: Slot, bytes: Vec<u8> },
+    /// Entries were accepted from `first` on; what stood there or behind is void.
+    Accept { epoch: Epoch, first: Slot, entries: Vec<Entry> },
+    /// Every slot up to here is chosen.
+    Committed(Slot),
+    /// An entry of this backend's own seats: ordinary licences used directly.
+    Direct(Entry),
+    /// The fold of those.
+    DirectState(Vec<u8>),
+}
+
+/// Appends `record` to the payload of a batch.
+pub(super) fn put(payload: &mut Vec<u8>, record: &Record) {
+    let bytes = core::mem::take(payload);
+    *payload = postcard::to_extend(record, bytes).expect("a record in memory always encodes");
+}
+
+/// The batch with this number and payload.
+pub(super) fn batch(number: u64, payload: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(HEAD + payload.len());
+    out.extend_from_slice(&MAGIC);
+    let length = u32::try_from(payload.len()).expect("batches stay below their limit");
+    out.extend_from_slice(&length.to_le_bytes());
+    out.extend_from_slice(&number.to_le_bytes());
+    out.extend_from_slice(&check(&out[4..16], payload).to_le_bytes());
+    out.extend_from_slice(payload);
+    out
+}
+
+fn check(head: &[u8], payload: &[u8]) -> u32 {
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(head);
+    crc.update(payload);
+    crc.finalize()
+}
+
+/// What a journal says.
+#[derive(Debug)]
+pub(super) struct Read {
+    /// Its records, in order.
+    pub(super) records: Vec<Record>,
+    /// Bytes of whole batches; what follows is a torn tail.
+    pub(super) keep: usize,
+    /// The number of the next batch.
+    pub(super) next: u64,
+}
+
+/// Reads a whole journal.
+///
+/// # Errors
+/// It holds no whole first batch, or is damaged before its end; in words for people.
+pub(super) fn read(bytes: &[u8]) -> Result<Read, String> {
+    let mut read = Read { records: Vec::new(), keep: 0, next: 0 };
+    while let Some((number, payload)) = whole(&bytes[read.keep..]) {
+        if number != read.next {
+            return Err(damaged(read.keep, "batches are missing"));
+        }
+        let mut rest = payload;
+        while !rest.is_empty() {
+            let (record, after) = postcard::take_from_bytes(rest)
+                .map_err(|_| damaged(read.keep, "a record cannot be read"))?;
+            read.records.push(record);
+            rest = after;
+        }
+        read.keep += HEAD + payload.len();
+        read.next += 1;
+    }
+    let tail = &bytes[read.keep..];
+    if (1..tail.len()).any(|at| whole(&tail[at..]).is_some()) {
+        return Err(damaged(read.keep, "good records follow a bad one"));
+    }
+    if read.next == 0 {
+        return Err("the journal does not begin with a whole record".to_string());
+    }
+    Ok(read)
+}
+
+/// The first batch of `bytes` if it is whole and good: its number and payload.
+fn whole(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let (head, rest) = bytes.split_at_checked(HEAD)?;
+    if head[..4] != MAGIC {
+        return None;
+    }
+    let length = u32::from_le_bytes(head[4..8].try_into().ok()?) as usize;
+    if length > JOURNAL_BATCH_MAX {
+        return None;
+    }
+    let payload = rest.get(..length)?;
+    let crc = u32::from_le_bytes(head[16..20].try_into().ok()?);
+    (check(&head[4..16], payload) == crc)
+        .then(|| (u64::from_le_bytes(head[8..16].try_into().unwrap_or_default()), payload))
+}
+
+fn damaged(at: usize, what: &str) -> String {
+    format!("the journal is damaged at byte {at}: {what}")
+}

@@ -1,0 +1,45 @@
+//! What a backend says of itself on its admin pages.
+
+use super::Backend;
+use crate::admin::View;
+use crate::admin::status::{BackendRoleStatus, LogStatus, PartStatus, ProductStatus, Role};
+use crate::licence::Part;
+use alloc::string::{String, ToString};
+use serde_json::Value;
+
+impl View for Backend {
+    fn status(&self) -> Value {
+        let standing = self.acceptor.standing();
+        let status = BackendRoleStatus {
+            version: env!("CARGO_PKG_VERSION"),
+            runtime: self.desk.identity().runtime,
+            role: Role::Backend,
+            promised_epoch: standing.promised.round,
+            group: standing.group.map(|group| group.to_string()),
+            disk: standing.disk.to_string(),
+            containers: self.containers.iter().map(|held| part_status(&held.part)).collect(),
+            log: LogStatus {
+                base: standing.base.0,
+                committed: standing.committed.0,
+                last: standing.last.0,
+            },
+            handles: (self.acceptor.settled().seat_count() + self.direct.seat_count()) as u64,
+        };
+        serde_json::to_value(status).unwrap_or_default()
+    }
+
+    /// A backend that runs can do all it is there for.
+    fn ready(&self) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+fn part_status(part: &Part) -> PartStatus {
+    let licenses = part.licences().map(|(key, _, product)| ProductStatus {
+        firm_code: key.firm_code,
+        product_code: key.product_code,
+        tmr_id: key.tmr_id,
+        quantity: product.license_quantity,
+    });
+    PartStatus { serial: part.name(), cm_act_id: part.cm_act_id, licenses: licenses.collect() }
+}

@@ -1,0 +1,113 @@
+//! Group commit: what is to be made durable, and what waits for it.
+//!
+//! One durable write at most is on its way. Records that come meanwhile make up the next batch,
+//! so that one flush to the disk serves all who wait; a reply that says that something is durable
+//! is held until it is.
+
+use super::journal::{self, Record};
+use crate::io::{Intent, Link};
+use crate::limits::JOURNAL_REWRITE;
+use alloc::vec::Vec;
+
+/// The writing side of the journal.
+#[derive(Debug)]
+pub(super) struct Writer {
+    /// The next batch's records.
+    payload: Vec<u8>,
+    /// Replies that wait for the next batch.
+    held: Vec<(Link, Vec<u8>)>,
+    /// Replies that wait for the write that is on its way.
+    writing: Option<Vec<(Link, Vec<u8>)>>,
+    /// The next batch's number.
+    number: u64,
+    /// Bytes of the journal, and of the snapshot it began with.
+    length: usize,
+    snapshot: usize,
+    rewrite: bool,
+}
+
+impl Writer {
+    /// For a state folder without a journal.
+    pub(super) fn blank() -> Self {
+        Self {
+            payload: Vec::new(),
+            held: Vec::new(),
+            writing: None,
+            number: 0,
+            length: 0,
+            snapshot: 0,
+            rewrite: false,
+        }
+    }
+
+    /// For a journal of so many bytes; `number` is that of its next batch.
+    pub(super) fn resume(number: u64, length: usize) -> Self {
+        Self { number, length, ..Self::blank() }
+    }
+
+    /// There is a journal.
+    pub(super) fn begun(&self) -> bool {
+        self.length > 0
+    }
+
+    /// This must become durable.
+    pub(super) fn record(&mut self, record: &Record) {
+        journal::put(&mut self.payload, record);
+    }
+
+    /// The next write is to be a whole journal.
+    pub(super) fn demand_rewrite(&mut self) {
+        self.rewrite = true;
+    }
+
+    /// Sends a reply as soon as everything recorded so far is durable.
+    pub(super) fn hold(&mut self, link: Link, frame: Vec<u8>, out: &mut Vec<Intent>) {
+        if !self.payload.is_empty() || self.rewrite {
+            self.held.push((link, frame));
+        } else if let Some(waiting) = &mut self.writing {
+            waiting.push((link, frame));
+        } else {
+            out.push(Intent::Send { link, frame });
+        }
+    }
+
+    /// The write is on disk: what waited for it is said.
+    pub(super) fn written(&mut self, out: &mut Vec<Intent>) {
+        for (link, frame) in self.writing.take().unwrap_or_default() {
+            out.push(Intent::Send { link, frame });
+        }
+    }
+
+    /// Whether the next write is to be a whole journal, and may begin.
+    pub(super) fn wants_rewrite(&self) -> bool {
+        let long = self.length > JOURNAL_REWRITE && self.length / 4 > self.snapshot;
+        self.writing.is_none() && (self.rewrite || (long && !self.payload.is_empty()))
+    }
+
+    /// Begins the next batch, if there is one and nothing is on its way.
+    pub(super) fn flush(&mut self, out: &mut Vec<Intent>) {
+        if self.writing.is_some() || self.payload.is_empty() || self.rewrite {
+            return;
+        }
+        let batch = journal::batch(self.number, &self.payload);
+        self.payload.clear();
+        self.number += 1;
+        self.length += batch.len();
+        self.writing = Some(core::mem::take(&mut self.held));
+        out.push(Intent::Append(batch));
+    }
+
+    /// Begins to write the journal anew with these records, which hold everything recorded.
+    pub(super) fn rewrite(&mut self, records: &[Record], out: &mut Vec<Intent>) {
+        self.payload.clear();
+        for record in records {
+            journal::put(&mut self.payload, record);
+        }
+        let batch = journal::batch(0, &self.payload);
+        self.payload.clear();
+        (self.number, self.length, self.snapshot) = (1, batch.len(), batch.len());
+        self.rewrite = false;
+        self.writing = Some(core::mem::take(&mut self.held));
+        out.push(Intent::Rewrite(batch));
+    }
+}

@@ -1,0 +1,123 @@
+//! What an access request wants, whichever of the two calls it came by.
+
+use crate::limits::{CLEANUP_MAX, CLEANUP_MIN, CREDENTIAL_TEXT};
+use crate::log::{Client, Mode};
+use crate::time::Duration;
+use crate::wire::constants::access;
+use crate::wire::structs::{CmAccess, CmAccess2, Text};
+use alloc::string::String;
+use core::net::IpAddr;
+
+/// An access, as the desk decides on it.
+#[derive(Clone, Debug)]
+pub(super) struct Want {
+    pub(super) firm_code: u32,
+    pub(super) product_code: u32,
+    pub(super) feature: u32,
+    pub(super) take: u32,
+    pub(super) mode: Option<Mode>,
+    pub(super) subsystem: bool,
+    pub(super) firm_item: bool,
+    pub(super) borrow: bool,
+    /// Container wanted: mask and serial; zero is any.
+    pub(super) mask: u16,
+    pub(super) serial: u32,
+    /// CmActId wanted; zero is any.
+    pub(super) cm_act_id: u32,
+    pub(super) cleanup: Duration,
+    pub(super) client: Client,
+}
+
+impl Want {
+    fn new(ctrl: u32, client: Client) -> Self {
+        let mode = match ctrl & access::STRUCTMASK {
+            access::USERLIMIT => Some(Mode::UserLimit),
+            access::NOUSERLIMIT => Some(Mode::NoUserLimit),
+            access::EXCLUSIVE => Some(Mode::Exclusive),
+            access::STATIONSHARE => Some(Mode::StationShare),
+            // CM_ACCESS_CONVENIENT and what no header explains.
+            _ => None,
+        };
+        Self {
+            firm_code: 0,
+            product_code: 0,
+            feature: 0,
+            take: 1,
+            mode,
+            subsystem: ctrl & access::SUBSYSTEM != 0,
+            firm_item: ctrl & access::FIRMITEM != 0,
+            borrow: ctrl & access::BORROW_MASK != 0,
+            mask: 0,
+            serial: 0,
+            cm_act_id: 0,
+            cleanup: Duration::ZERO,
+            client,
+        }
+    }
+
+    /// From CmAccess. It names no host or user, so the station is the address and the session.
+    pub(super) fn of_access(request: &CmAccess, address: IpAddr) -> Self {
+        let client = Client {
+            address,
+            host: String::new(),
+            user: String::new(),
+            domain: String::new(),
+            text: String::new(),
+            user_defined_id: 0,
+            pid: request.process,
+            session: request.session.into(),
+        };
+        Self {
+            firm_code: request.firm_code,
+            product_code: request.product_code,
+            feature: request.feature_code,
+            mask: request.box_info.box_mask,
+            serial: request.box_info.serial_number,
+            ..Self::new(request.ctrl, client)
+        }
+    }
+
+    /// From CmAccess2, local or remote form.
+    pub(super) fn of_access2(request: &CmAccess2, address: IpAddr) -> Self {
+        let credential = &request.credential;
+        let client = Client {
+            address,
+            host: kept(&request.borrow_data.client_name),
+            user: kept(&credential.username),
+            domain: kept(&credential.domain_name),
+            text: kept(&credential.user_defined_text),
+            user_defined_id: credential.user_defined_id,
+            pid: credential.pid,
+            session: credential.session,
+        };
+        Self {
+            firm_code: request.firm_code,
+            product_code: request.product_code,
+            feature: request.feature_code,
+            take: request.license_quantity.max(1),
+            mask: request.box_mask,
+            serial: request.serial_number,
+            cm_act_id: u32::from_le_bytes(request.cm_act_id),
+            cleanup: Duration::from_secs(credential.cleanup_time.into()),
+            ..Self::new(request.ctrl, client)
+        }
+    }
+
+    /// The clean-up time that holds for it; the unit of the request's field is inferred to be
+    /// seconds (fact sheet 4, CMCREDENTIAL).
+    pub(super) fn cleanup(&self, default: Duration) -> Duration {
+        let asked = if self.cleanup.is_zero() { default } else { self.cleanup };
+        asked.clamp(CLEANUP_MIN, CLEANUP_MAX)
+    }
+}
+
+/// The text of a field, cut to what is kept in the log.
+fn kept<const N: usize>(text: &Text<N>) -> String {
+    let mut text = text.as_str().into_owned();
+    let mut end = text.len().min(CREDENTIAL_TEXT);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.truncate(end);
+    text
+}

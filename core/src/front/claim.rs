@@ -1,0 +1,292 @@
+//! Taking the lead: claim an epoch, read the log from those who promised it, prove that it
+//! commits; or, once, the birth of a group. The rules are those of *Consistency* 2 and 7.
+
+use super::peer::{Asked, Follow};
+use super::vote::reached;
+use super::{Front, Phase};
+use crate::io::Intent;
+use crate::limits::{CLAIM_PAUSE, CLAIM_TIMEOUT, HANDLE_BLOCK, HANDLE_LAST};
+use crate::log::{DiskId, Entry, Epoch, GroupId, Setting, Slot, State, Stored};
+use crate::time::Mono;
+use crate::wire::group::{Order, Piece, Report, Standing};
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::ToString;
+use alloc::vec::Vec;
+
+/// What a claim has read so far, one piece after the other.
+#[derive(Debug)]
+pub(super) struct Gather {
+    pub(super) epoch: Epoch,
+    group: GroupId,
+    /// Backends that promised, the one with the most committed slots first.
+    from: Vec<usize>,
+    /// Which of them is being read.
+    at: usize,
+    /// Bytes of its state, while that is read.
+    state: Option<Vec<u8>>,
+    /// The next slot to read.
+    next: Slot,
+    /// Per slot the entry of the highest epoch.
+    read: BTreeMap<Slot, Stored>,
+    /// Every slot up to here is known to be chosen.
+    chosen: Slot,
+}
+
+impl Front {
+    /// Asks all who are there for a promise of an epoch above any that was seen.
+    pub(super) fn claim(&mut self, now: Mono, out: &mut Vec<Intent>) {
+        for peer in &self.peers {
+            if let Some(standing) = peer.standing() {
+                self.highest = self.highest.max(standing.promised);
+            }
+        }
+        let epoch = self.highest.next_of(self.config.front);
+        self.highest = epoch;
+        self.ledger.drop_uncommitted();
+        self.phase = Phase::Claiming { epoch };
+        self.claim_until = now + CLAIM_TIMEOUT;
+        tracing::debug!(%epoch, "claiming the lead");
+        for peer in &mut self.peers {
+            peer.follow = Follow::No;
+            peer.confirmed = None;
+            if peer.known().is_some() {
+                peer.ask(now, Asked::Claim(epoch), &Order::Claim { epoch }, out);
+            }
+        }
+    }
+
+    /// Gives this claim up and makes another one after a random pause, so that two fronts do not
+    /// keep each other from leading.
+    pub(super) fn claim_again(&mut self, now: Mono, reason: &str) {
+        let pause = self.random.pause(CLAIM_PAUSE);
+        tracing::debug!(reason, pause_ms = pause.as_millis(), "claim given up, another follows");
+        self.phase = Phase::Pausing { until: now + pause };
+    }
+
+    /// A backend has promised the current epoch: on with the claim, or let it follow.
+    pub(super) fn promised(&mut self, now: Mono, index: usize, out: &mut Vec<Intent>) {
+        self.peers[index].follow = Follow::Promised;
+        match self.phase {
+            Phase::Claiming { epoch } => self.weigh(now, epoch, out),
+            Phase::Proving { .. } | Phase::Leading { .. } => self.follow(now, index, out),
+            Phase::Standby
+            | Phase::Pausing { .. }
+            | Phase::Reading { .. }
+            | Phase::Founding { .. } => {}
+        }
+    }
+
+    /// Do those who promised suffice, and what for?
+    fn weigh(&mut self, now: Mono, epoch: Epoch, out: &mut Vec<Intent>) {
+        let promised: Vec<(usize, Standing)> = (0..3)
+            .filter(|&index| self.peers[index].follow == Follow::Promised)
+            .filter_map(|index| self.peers[index].standing().map(|standing| (index, *standing)))
+            .collect();
+        // Nothing was ever built on a first entry alone: such a group is not born yet.
+        let unborn = |s: &Standing| s.committed == Slot(0) && s.last <= Slot(1);
+        if promised.len() == 3 && promised.iter().all(|(_, standing)| unborn(standing)) {
+            return self.found(now, epoch, out);
+        }
+        let groups: Vec<GroupId> = promised.iter().filter_map(|(_, s)| s.group).collect();
+        let Some(&group) = groups.iter().find(|g| groups.iter().filter(|o| o == g).count() > 1)
+        else {
+            if promised.len() == 3 {
+                self.two_strangers(&promised);
+            }
+            return;
+        };
+        let mut from: Vec<(usize, Standing)> =
+            promised.into_iter().filter(|(_, standing)| standing.group == Some(group)).collect();
+        if from.iter().all(|(_, standing)| unborn(standing)) {
+            return;
+        }
+        from.sort_by_key(|&(index, standing)| (core::cmp::Reverse(standing.committed), index));
+        let base = from[0].1;
+        let whole = self.ledger.group() != Some(group) || self.ledger.committed() < base.base;
+        let gather = Gather {
+            epoch,
+            group,
+            from: from.iter().map(|&(index, _)| index).collect(),
+            at: 0,
+            state: whole.then(Vec::new),
+            next: self.ledger.committed().next(),
+            read: BTreeMap::new(),
+            chosen: base.committed,
+        };
+        self.phase = Phase::Reading(gather);
+        self.read_on(now, out);
+    }
+
+    /// Two of three backends hold no copy of any group, or none agree on one.
+    fn two_strangers(&mut self, promised: &[(usize, Standing)]) {
+        for &(index, standing) in promised {
+            let what = match standing.group {
+                Some(group) => format!("holds the log of group {group}, which no other one holds"),
+                None => "has an empty state folder".to_string(),
+            };
+            self.peers[index].complain(format!(
+                "{what}; two backends must hold the same log before this front can lead"
+            ));
+        }
+    }
+
+    /// Asks for the next piece, or goes on to prove what was read.
+    fn read_on(&mut self, now: Mono, out: &mut Vec<Intent>) {
+        let Phase::Reading(gather) = &mut self.phase else { return };
+        let (epoch, piece) = loop {
+            let Some(&index) = gather.from.get(gather.at) else { return self.prove(now, out) };
+            if let Some(state) = &gather.state {
+                break (gather.epoch, Piece::State { offset: state.len() as u64 });
+            }
+            let last = self.peers[index].standing().map_or(Slot(0), |standing| standing.last);
+            if gather.next <= last {
+                break (gather.epoch, Piece::Log { from: gather.next });
+            }
+            gather.at += 1;
+            gather.next = gather.chosen.max(self.ledger.committed()).next();
+        };
+        let index = gather.from[gather.at];
+        self.peers[index].ask(now, Asked::Fetch(epoch), &Order::Fetch { epoch, piece }, out);
+    }
+
+    /// A piece came.
+    pub(super) fn fetched(&mut self, now: Mono, report: Report, out: &mut Vec<Intent>) {
+        let Phase::Reading(gather) = &mut self.phase else { return };
+        match report {
+            Report::State { slot, bytes, last } => {
+                let Some(state) = &mut gather.state else { return };
+                state.extend_from_slice(&bytes);
+                if last {
+                    let Some(state) = State::decode(state) else {
+                        return self.claim_again(now, "a backend sent a state that is none");
+                    };
+                    gather.state = None;
+                    gather.next = slot.next();
+                    self.ledger.load(gather.group, slot, state);
+                }
+            }
+            Report::Log { entries } if !entries.is_empty() => {
+                for stored in entries {
+                    let slot = gather.next;
+                    gather.next = slot.next();
+                    let newer = gather.read.get(&slot).is_none_or(|had| had.epoch < stored.epoch);
+                    if newer {
+                        gather.read.insert(slot, stored);
+                    }
+                }
+            }
+            _ => return self.claim_again(now, "a backend could not read out its copy"),
+        }
+        self.read_on(now, out);
+    }
+
+    /// Everything is read: propose it again under the new epoch, with one entry more, and serve
+    /// when two have that on disk.
+    fn prove(&mut self, now: Mono, out: &mut Vec<Intent>) {
+        let Phase::Reading(gather) = &mut self.phase else { return };
+        let (epoch, chosen) = (gather.epoch, gather.chosen);
+        let read = core::mem::take(&mut gather.read);
+        let from = core::mem::take(&mut gather.from);
+        if self.ledger.adopt(read, chosen).is_none() {
+            return self.claim_again(now, "the copies that were read have a gap");
+        }
+        let members = self.ledger.ahead().members().copied().unwrap_or_default();
+        let voters = from.iter().filter(|&&index| {
+            self.peers[index].standing().is_some_and(|standing| members.contains(&standing.disk))
+        });
+        if voters.count() < 2 {
+            let reason = "fewer than two of those who promised are members of the group";
+            return self.claim_again(now, reason);
+        }
+        self.reserve_handles();
+        self.phase = Phase::Proving { epoch, upto: self.ledger.last(), need: 2 };
+        for index in 0..3 {
+            if self.peers[index].follow == Follow::Promised {
+                self.follow(now, index, out);
+            }
+        }
+    }
+
+    /// The birth of a group: all three are there and hold nothing.
+    fn found(&mut self, now: Mono, epoch: Epoch, out: &mut Vec<Intent>) {
+        let group = GroupId(self.random.u128());
+        tracing::info!(%group, "all three backends are blank: founding the group");
+        self.ledger.reset(group);
+        self.phase = Phase::Founding { epoch, group };
+        for peer in &mut self.peers {
+            peer.ask(now, Asked::Found(epoch), &Order::Found { epoch, group }, out);
+        }
+    }
+
+    /// A backend keeps the group's name. With all three, the first entry names the members; it
+    /// takes all three to commit it, so that a group that serves was never half born.
+    pub(super) fn founded(&mut self, now: Mono, index: usize) {
+        let Phase::Founding { epoch, group } = self.phase else { return };
+        if let Some(description) = &mut self.peers[index].description {
+            description.standing.group = Some(group);
+            (description.standing.last, description.standing.base) = (Slot(0), Slot(0));
+        }
+        self.peers[index].follow = Follow::Yes { next: Slot(1), acked: Slot(0) };
+        let following = |peer: &super::Peer| matches!(peer.follow, Follow::Yes { .. });
+        if !self.peers.iter().all(following) {
+            return;
+        }
+        let disk = |index: usize| self.peers[index].standing().map(|standing| standing.disk);
+        let (Some(a), Some(b), Some(c)) = (disk(0), disk(1), disk(2)) else {
+            return self.claim_again(now, "a backend went away while the group was born");
+        };
+        let (upto, _) = self.ledger.propose(Entry::Configure(Setting::Members([a, b, c])));
+        self.phase = Phase::Proving { epoch, upto, need: 3 };
+    }
+
+    /// The slots that count as committed now, by the members of the group.
+    pub(super) fn reached(&self, need: usize) -> Slot {
+        let settled = self.ledger.settled();
+        let members = settled.members().or(self.ledger.ahead().members());
+        let acked = |index: usize| {
+            let peer = &self.peers[index];
+            let member = |disk: &DiskId| members.is_some_and(|all| all.contains(disk));
+            match peer.standing() {
+                Some(standing) if member(&standing.disk) => peer.acked(),
+                _ => Slot(0),
+            }
+        };
+        reached([acked(0), acked(1), acked(2)], need)
+    }
+
+    /// The proof is there: lead.
+    pub(super) fn proved(&mut self, now: Mono) {
+        let Phase::Proving { epoch, upto, need } = self.phase else { return };
+        if self.ledger.committed() < upto {
+            return;
+        }
+        if need == 3 {
+            self.reserve_handles();
+            self.phase = Phase::Proving { epoch, upto: self.ledger.last(), need: 2 };
+            return;
+        }
+        self.phase = Phase::Leading { epoch };
+        self.silenced = false;
+        let handles = self.ledger.ahead().seat_count();
+        tracing::info!(%epoch, slot = %upto, handles, "leading: two backends have the log on disk");
+        self.desk.take_over(now, self.ledger.ahead());
+    }
+
+    /// Proposes that the next block of handle numbers is this front's.
+    pub(super) fn reserve_handles(&mut self) {
+        let first = self.ledger.ahead().handles_reserved();
+        let last = first.saturating_add(HANDLE_BLOCK).min(HANDLE_LAST);
+        // Also the no-op that a new epoch needs to find out that it commits.
+        self.ledger.propose(Entry::Configure(Setting::Handles(last)));
+        let group = self.ledger.group().unwrap_or_default();
+        self.desk.take_numbers(group.0, first + 1..=last);
+    }
+}
+
+impl Gather {
+    /// Whether a backend's copy is part of this reading.
+    pub(super) fn reads(&self, index: usize) -> bool {
+        self.from.contains(&index)
+    }
+}

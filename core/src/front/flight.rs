@@ -1,0 +1,255 @@
+//! Calls on their way: those that wait for a slot to commit, those that a backend works on, and
+//! those that wait for this front to lead. Each ends within its time, with an answer or an error.
+
+use super::peer::{Asked, Follow, Wire};
+use super::{Front, Phase};
+use crate::io::{Intent, Link};
+use crate::limits::{ANYONE_TIMEOUT, CALL_TIMEOUT};
+use crate::log::{Entry, Grant, Handle, LicenceKey, Outcome, Slot};
+use crate::time::Mono;
+use crate::wire::group::Order;
+use crate::wire::{CmError, Request};
+use alloc::vec::Vec;
+
+/// What waits for its slot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Waits {
+    /// A grant: the client gets its handle.
+    Grant(Grant),
+    /// A release.
+    Release,
+}
+
+/// A call whose entry is proposed and not answered yet.
+#[derive(Debug)]
+pub(super) struct Commit {
+    /// Who asked; `None` when it has gone away.
+    pub(super) link: Option<Link>,
+    /// What for.
+    pub(super) waits: Waits,
+    /// Backends whose own part is not as the grant says.
+    pub(super) differs: [bool; 3],
+    pub(super) until: Mono,
+}
+
+/// A call that one backend does: whichever answers first.
+#[derive(Debug)]
+pub(super) struct AnyOne {
+    link: Link,
+    licence: LicenceKey,
+    call: Request,
+    tried: [bool; 3],
+    at: usize,
+    hop: Mono,
+    until: Mono,
+}
+
+impl Front {
+    /// Proposes an entry for a client that waits for it.
+    pub(super) fn commit(&mut self, now: Mono, link: Link, entry: Entry, out: &mut Vec<Intent>) {
+        let waits = match &entry {
+            Entry::Grant(grant) => Waits::Grant(grant.clone()),
+            _ => Waits::Release,
+        };
+        let (slot, outcome) = self.ledger.propose(entry);
+        if let Outcome::Refused(_) = outcome {
+            // The desk has checked this very state; kept as the last line of defence.
+            return self.refuse(link, CmError::NO_MORE_LICENSES, out);
+        }
+        let until = now + CALL_TIMEOUT;
+        let flight = Commit { link: Some(link), waits, differs: [false; 3], until };
+        self.commits.insert(slot, flight);
+    }
+
+    /// Answers what is committed, once enough backends have said that their part agrees.
+    pub(super) fn answer_committed(&mut self, now: Mono, out: &mut Vec<Intent>) {
+        let committed = self.ledger.committed();
+        let ready: Vec<Slot> = self.commits.range(..=committed).map(|(slot, _)| *slot).collect();
+        for slot in ready {
+            let Some(flight) = self.commits.get(&slot) else { continue };
+            let agreeing = (0..3).filter(|&i| self.agrees(i, slot, flight.differs));
+            let agreed = flight.waits == Waits::Release || agreeing.count() >= 2;
+            let awaited = (0..3).any(|i| match self.peers[i].follow {
+                Follow::Yes { acked, .. } => acked < slot && !flight.differs[i],
+                _ => false,
+            });
+            if !agreed && awaited {
+                continue;
+            }
+            let Some(Commit { link, waits, .. }) = self.commits.remove(&slot) else { continue };
+            let link = link.filter(|&link| self.desk.knows(link));
+            match (waits, link) {
+                (Waits::Grant(grant), Some(link)) if agreed => {
+                    self.desk.granted(now, link, &grant, out);
+                }
+                (Waits::Grant(grant), None) if agreed => {
+                    self.give_back(grant.handle, "its client went away");
+                }
+                (Waits::Grant(grant), link) => {
+                    self.give_back(grant.handle, "fewer than two backends hold a matching part");
+                    if let Some(link) = link {
+                        self.refuse(link, CmError::NO_LICENSE_AVAILABLE, out);
+                    }
+                }
+                (Waits::Release, Some(link)) => self.desk.released(link, out),
+                (Waits::Release, None) => {}
+            }
+        }
+    }
+
+    fn agrees(&self, index: usize, slot: Slot, differs: [bool; 3]) -> bool {
+        matches!(self.peers[index].follow, Follow::Yes { acked, .. } if acked >= slot)
+            && !differs[index]
+    }
+
+    /// Takes a seat back that nobody was told of, or whose holder is gone.
+    pub(super) fn give_back(&mut self, handle: Handle, reason: &str) {
+        let leads = matches!(self.phase, Phase::Leading { .. });
+        if leads && self.ledger.ahead().seat(handle).is_some() {
+            tracing::info!(%handle, reason, "seat given back");
+            self.ledger.propose(Entry::Release(handle));
+        }
+    }
+
+    /// Ends what has waited too long.
+    pub(super) fn end_late(&mut self, now: Mono, out: &mut Vec<Intent>) {
+        // Slots are in the order of time, so the first that is not due ends the search.
+        while let Some((&slot, flight)) = self.commits.first_key_value() {
+            if flight.until > now {
+                break;
+            }
+            let Some(flight) = self.commits.remove(&slot) else { break };
+            if let Waits::Grant(grant) = &flight.waits {
+                self.give_back(grant.handle, "two backends did not confirm it in time");
+            }
+            if let Some(link) = flight.link {
+                let error = self.no_majority();
+                self.refuse(link, error, out);
+            }
+        }
+        while let Some(&(until, link)) = self.parked_until.first() {
+            if until > now {
+                break;
+            }
+            self.parked_until.pop_first();
+            let Some(call) = self.parked.remove(&link) else { continue };
+            let error = self.no_majority();
+            self.desk.refuse(link, &call, error, out);
+        }
+        let late: Vec<u64> =
+            self.anyones.iter().filter(|(_, f)| f.hop <= now).map(|f| *f.0).collect();
+        for number in late {
+            self.hop(now, number, out);
+        }
+    }
+
+    /// When something of this is due.
+    pub(super) fn flights_due(&self) -> Option<Mono> {
+        let commit = self.commits.first_key_value().map(|(_, flight)| flight.until);
+        let parked = self.parked_until.first().map(|&(until, _)| until);
+        let anyone = self.anyones.values().map(|flight| flight.hop).min();
+        [commit, parked, anyone].into_iter().flatten().min()
+    }
+
+    /// The error that says why nothing can be decided now.
+    pub(super) fn no_majority(&self) -> CmError {
+        let up = self.peers.iter().filter(|peer| peer.known().is_some()).count();
+        if up < 2 { CmError::REDUNDANCY_SERVER_MISSING } else { CmError::SERVER_START_PENDING }
+    }
+
+    /// Sends a call to the healthy backend with the least to do.
+    pub(super) fn perform(
+        &mut self,
+        now: Mono,
+        link: Link,
+        licence: LicenceKey,
+        call: Request,
+        out: &mut Vec<Intent>,
+    ) {
+        self.anyone_number += 1;
+        let until = now + CALL_TIMEOUT;
+        let flight = AnyOne { link, licence, call, tried: [false; 3], at: 0, hop: now, until };
+        self.anyones.insert(self.anyone_number, flight);
+        self.hop(now, self.anyone_number, out);
+    }
+
+    /// Tries an any-one call at the next backend; the client sees nothing of it.
+    pub(super) fn hop(&mut self, now: Mono, number: u64, out: &mut Vec<Intent>) {
+        let Some(flight) = self.anyones.get_mut(&number) else { return };
+        let holders = self.joined.joined.get(&flight.licence);
+        let holds = |index: usize| holds_part(holders, index);
+        let next = (0..3)
+            .filter(|&i| !flight.tried[i] && holds(i) && matches!(self.peers[i].wire, Wire::Up(_)))
+            // Equal ones take turns, so that load is spread evenly.
+            .min_by_key(|&i| (self.peers[i].busy, (i as u64 + number) % 3));
+        let Some(index) = next.filter(|_| now < flight.until) else {
+            let Some(flight) = self.anyones.remove(&number) else { return };
+            tracing::warn!(call = flight.call.name(), "no backend has answered a call in time");
+            return self.desk.refuse(flight.link, &flight.call, CmError::NETWORK_FAULT, out);
+        };
+        flight.tried[index] = true;
+        flight.at = index;
+        flight.hop = (now + ANYONE_TIMEOUT).min(flight.until);
+        let order = Order::Perform { licence: flight.licence, call: flight.call.encode() };
+        self.peers[index].busy += 1;
+        self.peers[index].ask(now, Asked::Perform(number), &order, out);
+    }
+
+    /// A backend has done a call. The first answer counts; a later one finds no flight.
+    pub(super) fn performed(
+        &mut self,
+        index: usize,
+        number: u64,
+        reply: Vec<u8>,
+        out: &mut Vec<Intent>,
+    ) {
+        self.peers[index].busy = self.peers[index].busy.saturating_sub(1);
+        if let Some(flight) = self.anyones.remove(&number) {
+            self.desk.pass(flight.link, reply, out);
+        }
+    }
+
+    /// A backend is gone: what it was working on is tried at another.
+    pub(super) fn hop_from(
+        &mut self,
+        now: Mono,
+        index: usize,
+        lost: Vec<Asked>,
+        out: &mut Vec<Intent>,
+    ) {
+        for asked in lost {
+            if let Asked::Perform(number) = asked {
+                if self.anyones.get(&number).is_some_and(|flight| flight.at == index) {
+                    self.hop(now, number, out);
+                }
+            }
+        }
+    }
+
+    /// Forgets every call on its way; the links they came by are closed by the caller.
+    pub(super) fn drop_flights(&mut self) {
+        self.commits.clear();
+        self.anyones.clear();
+        self.parked.clear();
+        self.parked_until.clear();
+    }
+
+    /// Keeps a call until this front leads, or its time is up.
+    pub(super) fn park(&mut self, now: Mono, link: Link, call: Request) {
+        self.parked_until.insert((now + CALL_TIMEOUT, link));
+        self.parked.insert(link, call);
+    }
+
+    /// Takes up the calls that waited for this front to lead.
+    pub(super) fn unpark(&mut self) -> Vec<(Link, Request)> {
+        if self.parked.is_empty() {
+            return Vec::new();
+        }
+        self.parked_until.clear();
+        core::mem::take(&mut self.parked).into_iter().collect()
+    }
+}
+
+fn holds_part(joined: Option<&super::catalogue::Joined>, index: usize) -> bool {
+    joined.is_some_and(|joined| joined.prints[index] == Some(joined.print))
+}

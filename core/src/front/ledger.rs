@@ -1,0 +1,117 @@
+//! The ledger: a front's copy of the log, and the two folds over it.
+//!
+//! `settled` folds what is committed and outlives every change of role: a front that claims again
+//! reads only what came since. `ahead` folds everything proposed, in log order: an outcome that is
+//! seen there is the outcome everywhere if the entry is committed at all.
+
+use crate::limits::LOG_KEPT;
+use crate::log::{Entry, GroupId, Outcome, Slot, State, Stored};
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec::Vec;
+
+/// A front's copy of the log.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    group: Option<GroupId>,
+    /// The entries that follow this slot are in `log`.
+    base: Slot,
+    log: VecDeque<Entry>,
+    committed: Slot,
+    settled: State,
+    ahead: State,
+}
+
+impl Ledger {
+    /// The group whose log this is.
+    pub(super) fn group(&self) -> Option<GroupId> {
+        self.group
+    }
+
+    /// Every slot up to here is committed.
+    pub(super) fn committed(&self) -> Slot {
+        self.committed
+    }
+
+    /// The last proposed slot.
+    pub(super) fn last(&self) -> Slot {
+        Slot(self.base.0 + self.log.len() as u64)
+    }
+
+    /// The first slot whose entry can still be sent.
+    pub(super) fn first(&self) -> Slot {
+        self.base.next()
+    }
+
+    /// The fold of everything committed.
+    pub(super) fn settled(&self) -> &State {
+        &self.settled
+    }
+
+    /// The fold of everything proposed.
+    pub(super) fn ahead(&self) -> &State {
+        &self.ahead
+    }
+
+    /// Begins anew with nothing: another group, or one that is just born.
+    pub(super) fn reset(&mut self, group: GroupId) {
+        *self = Self { group: Some(group), ..Self::default() };
+    }
+
+    /// Takes a state that was read from a backend.
+    pub(super) fn load(&mut self, group: GroupId, slot: Slot, state: State) {
+        self.reset(group);
+        (self.base, self.committed) = (slot, slot);
+        self.ahead = state.clone();
+        self.settled = state;
+    }
+
+    /// Forgets what was proposed and is not committed: this front does not lead any more.
+    pub(super) fn drop_uncommitted(&mut self) {
+        let keep = usize::try_from(self.committed.0 - self.base.0).unwrap_or(usize::MAX);
+        self.log.truncate(keep);
+        self.ahead = self.settled.clone();
+    }
+
+    /// Puts the entries that a claim has read behind the committed ones: per slot the one of the
+    /// highest epoch. `None`: a slot is missing between them.
+    pub(super) fn adopt(&mut self, read: BTreeMap<Slot, Stored>, chosen: Slot) -> Option<()> {
+        self.drop_uncommitted();
+        for (slot, stored) in read {
+            if slot <= self.committed {
+                continue;
+            }
+            if slot != self.last().next() {
+                return None;
+            }
+            self.propose(stored.entry);
+        }
+        self.commit(chosen.min(self.last()));
+        Some(())
+    }
+
+    /// Puts an entry into the next slot.
+    pub(super) fn propose(&mut self, entry: Entry) -> (Slot, Outcome) {
+        let outcome = self.ahead.apply(&entry);
+        self.log.push_back(entry);
+        (self.last(), outcome)
+    }
+
+    /// Every slot up to `upto` is committed now.
+    pub(super) fn commit(&mut self, upto: Slot) {
+        while self.committed < upto {
+            self.committed = self.committed.next();
+            let index = usize::try_from(self.committed.0 - self.base.0 - 1).unwrap_or(usize::MAX);
+            self.settled.apply(&self.log[index]);
+        }
+        while self.log.len() > LOG_KEPT && self.base < self.committed {
+            self.log.pop_front();
+            self.base = self.base.next();
+        }
+    }
+
+    /// Up to `most` entries from `from` on; `None` if the first of them is forgotten.
+    pub(super) fn entries(&self, from: Slot, most: usize) -> Option<Vec<Entry>> {
+        let skip = usize::try_from(from.0.checked_sub(self.base.0 + 1)?).ok()?;
+        Some(self.log.iter().skip(skip).take(most).cloned().collect())
+    }
+}

@@ -1,0 +1,174 @@
+//! One backend as a front sees it: its link, what it said of itself, what it was asked, and how
+//! far it follows the log.
+
+use crate::io::{Address, Intent, Link};
+use crate::limits::{DIAL_TIMEOUT, REDIAL_MIN};
+use crate::log::{Epoch, Slot};
+use crate::time::{Duration, Mono};
+use crate::wire::group::{Description, Order, Standing, encode};
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// What an order was for, kept until its report comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// Who it is.
+    Describe,
+    /// A promise of the epoch.
+    Claim(Epoch),
+    /// A piece of its copy, for the claim of that epoch.
+    Fetch(Epoch),
+    /// To keep the group's name.
+    Found(Epoch),
+    /// To accept entries.
+    Append(Epoch),
+    /// To take a state; the last piece stands for this slot.
+    Install(Epoch, Option<Slot>),
+    /// To confirm its promise.
+    Confirm(Epoch),
+    /// An any-one call, by flight number.
+    Perform(u64),
+}
+
+/// The state of the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wire {
+    /// Dialled again at this time.
+    Down(Mono),
+    /// Dialled; given up at this time unless it proves itself.
+    Dialling(Link, Mono),
+    /// It has proved the group key.
+    Up(Link),
+}
+
+/// How far it follows the front's log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Follow {
+    /// It has not promised the front's epoch.
+    No,
+    /// It has promised; nothing was sent to it yet.
+    Promised,
+    /// A state is on its way to it.
+    Installing {
+        /// What the state stands for.
+        slot: Slot,
+    },
+    /// Entries go to it as they come.
+    Yes {
+        /// The next slot to send.
+        next: Slot,
+        /// It has everything up to here on disk.
+        acked: Slot,
+    },
+}
+
+/// One of the three backends.
+#[derive(Debug)]
+pub(super) struct Peer {
+    pub(super) address: Address,
+    pub(super) wire: Wire,
+    pub(super) description: Option<Description>,
+    pub(super) follow: Follow,
+    /// Why it is not counted although it is up, in words for people.
+    pub(super) trouble: Option<String>,
+    /// Orders without a report: what for, and when they were sent.
+    pub(super) asked: BTreeMap<u32, (Asked, Mono)>,
+    /// When something last came from it.
+    pub(super) heard: Mono,
+    /// When the latest order was sent that it has answered under the front's epoch.
+    pub(super) confirmed: Option<Mono>,
+    /// Any-one calls that it works on.
+    pub(super) busy: usize,
+    correlation: u32,
+    pause: Duration,
+}
+
+impl Peer {
+    /// A backend that is to be dialled at once.
+    pub(super) fn new(address: Address) -> Self {
+        Self {
+            address,
+            wire: Wire::Down(Mono(0)),
+            description: None,
+            follow: Follow::No,
+            trouble: None,
+            asked: BTreeMap::new(),
+            heard: Mono(0),
+            confirmed: None,
+            busy: 0,
+            correlation: 0,
+            pause: REDIAL_MIN,
+        }
+    }
+
+    /// The link, whatever its state.
+    pub(super) fn link(&self) -> Option<Link> {
+        match self.wire {
+            Wire::Down(_) => None,
+            Wire::Dialling(link, _) | Wire::Up(link) => Some(link),
+        }
+    }
+
+    /// Up, and has said who it is.
+    pub(super) fn known(&self) -> Option<&Description> {
+        match self.wire {
+            Wire::Up(_) => self.description.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// How it stood when it last said so.
+    pub(super) fn standing(&self) -> Option<&Standing> {
+        self.known().map(|description| &description.standing)
+    }
+
+    /// How far it has acknowledged; 0 unless it follows.
+    pub(super) fn acked(&self) -> Slot {
+        match self.follow {
+            Follow::Yes { acked, .. } => acked,
+            _ => Slot(0),
+        }
+    }
+
+    /// Opens a connection to it.
+    pub(super) fn dial(&mut self, now: Mono, link: Link, out: &mut Vec<Intent>) {
+        self.wire = Wire::Dialling(link, now + DIAL_TIMEOUT);
+        out.push(Intent::Dial { link, to: self.address.clone() });
+    }
+
+    /// It has proved the group key.
+    pub(super) fn joined(&mut self, now: Mono, link: Link) {
+        self.wire = Wire::Up(link);
+        self.heard = now;
+        self.pause = REDIAL_MIN;
+    }
+
+    /// The link is gone; what it was asked comes back, so that flights can move on.
+    pub(super) fn lost(&mut self, now: Mono, retry: Duration) -> Vec<Asked> {
+        self.wire = Wire::Down(now + self.pause);
+        self.pause = (self.pause * 2).min(retry);
+        self.description = None;
+        self.follow = Follow::No;
+        self.busy = 0;
+        core::mem::take(&mut self.asked).into_values().map(|(asked, _)| asked).collect()
+    }
+
+    /// Sends an order, if the link is up.
+    pub(super) fn ask(&mut self, now: Mono, asked: Asked, order: &Order, out: &mut Vec<Intent>) {
+        let Wire::Up(link) = self.wire else { return };
+        if self.asked.is_empty() {
+            // Silence is measured from the first order that waits.
+            self.heard = now;
+        }
+        self.correlation = self.correlation.wrapping_add(1).max(1);
+        self.asked.insert(self.correlation, (asked, now));
+        out.push(Intent::Send { link, frame: encode(self.correlation, order) });
+    }
+
+    /// A report came: what its order was for, and when that was sent.
+    pub(super) fn answered(&mut self, now: Mono, correlation: u32) -> Option<(Asked, Mono)> {
+        self.heard = now;
+        self.asked.remove(&correlation)
+    }
+}

@@ -1,0 +1,145 @@
+//! Writing: entries go to every backend that follows, acknowledgements come back, slots commit.
+//! And repair: one that is behind, or blank, is brought up to date while the others serve.
+
+use super::peer::{Asked, Follow, Peer};
+use super::{Front, Phase};
+use crate::io::Intent;
+use crate::limits::{APPEND_ENTRIES, PIECE_BYTES, UNCOMMITTED_MAX};
+use crate::log::{Entry, Epoch, Setting, Slot};
+use crate::time::Mono;
+use crate::wire::group::Order;
+use alloc::format;
+use alloc::vec::Vec;
+
+impl Front {
+    /// A backend that has promised begins to follow the log from where it stands.
+    pub(super) fn follow(&mut self, now: Mono, index: usize, out: &mut Vec<Intent>) {
+        let Some(epoch) = self.phase.epoch() else { return };
+        let Some(standing) = self.peers[index].standing().copied() else { return };
+        match standing.group {
+            Some(group) if Some(group) != self.ledger.group() => {
+                self.peers[index].complain(format!(
+                    "its state folder belongs to group {group}, this one is {}; \
+                     start it with its own folder, or with an empty one",
+                    self.ledger.group().unwrap_or_default()
+                ));
+            }
+            Some(_) if standing.committed.next() >= self.ledger.first() => {
+                let (next, acked) = (standing.committed.next(), standing.committed);
+                self.peers[index].follow = Follow::Yes { next, acked };
+            }
+            _ => self.install(now, index, epoch, out),
+        }
+    }
+
+    /// Sends the whole committed state.
+    fn install(&mut self, now: Mono, index: usize, epoch: Epoch, out: &mut Vec<Intent>) {
+        let Some(group) = self.ledger.group() else { return };
+        let slot = self.ledger.committed();
+        let state = self.ledger.settled().encode();
+        let peer = &mut self.peers[index];
+        tracing::info!(backend = %peer.address, %slot, bytes = state.len(), "sending a whole state");
+        peer.follow = Follow::Installing { slot };
+        let pieces = state.len().div_ceil(PIECE_BYTES);
+        for (number, bytes) in state.chunks(PIECE_BYTES).enumerate() {
+            let last = number + 1 == pieces;
+            let offset = (number * PIECE_BYTES) as u64;
+            let bytes = bytes.to_vec();
+            let order = Order::Install { epoch, group, slot, offset, bytes, last };
+            peer.ask(now, Asked::Install(epoch, last.then_some(slot)), &order, out);
+        }
+    }
+
+    /// The last piece of a state is on a backend's disk: entries follow.
+    pub(super) fn installed(&mut self, now: Mono, index: usize, at: Slot, out: &mut Vec<Intent>) {
+        let Some(epoch) = self.phase.epoch() else { return };
+        if self.peers[index].follow != (Follow::Installing { slot: at }) {
+            return;
+        }
+        if let Some(description) = &mut self.peers[index].description {
+            let standing = &mut description.standing;
+            standing.group = self.ledger.group();
+            (standing.base, standing.committed, standing.last) = (at, at, at);
+        }
+        if at.next() < self.ledger.first() {
+            return self.install(now, index, epoch, out);
+        }
+        self.peers[index].follow = Follow::Yes { next: at.next(), acked: at };
+    }
+
+    /// An append did not join what a backend has: it says how far it is sure.
+    pub(super) fn gap(&mut self, now: Mono, index: usize, committed: Slot, out: &mut Vec<Intent>) {
+        if let Some(description) = &mut self.peers[index].description {
+            description.standing.committed = committed;
+        }
+        self.follow(now, index, out);
+    }
+
+    /// Sends what is proposed and not sent, as far as each backend's window allows.
+    pub(super) fn replicate(&mut self, now: Mono, out: &mut Vec<Intent>) {
+        let Some(epoch) = self.phase.epoch() else { return };
+        for index in 0..3 {
+            while let Follow::Yes { next, acked } = self.peers[index].follow {
+                let last = self.ledger.last();
+                if next > last || next.0 - acked.0 > UNCOMMITTED_MAX {
+                    break;
+                }
+                let Some(entries) = self.ledger.entries(next, APPEND_ENTRIES) else {
+                    self.install(now, index, epoch, out);
+                    break;
+                };
+                let after = Slot(next.0 + entries.len() as u64);
+                let committed = self.ledger.committed();
+                let order = Order::Append { epoch, first: next, entries, committed };
+                self.peers[index].ask(now, Asked::Append(epoch), &order, out);
+                self.peers[index].follow = Follow::Yes { next: after, acked };
+            }
+        }
+    }
+
+    /// A backend has everything up to `last` on disk; its parts differ from these grants.
+    pub(super) fn acknowledged(&mut self, index: usize, last: Slot, differing: &[Slot]) {
+        let Follow::Yes { next, acked } = self.peers[index].follow else { return };
+        // A late report of an older link cannot come: reports are tied to this link's orders.
+        self.peers[index].follow = Follow::Yes { next, acked: acked.max(last) };
+        for slot in differing {
+            if let Some(flight) = self.commits.get_mut(slot) {
+                flight.differs[index] = true;
+            }
+        }
+    }
+
+    /// Takes a caught-up backend with a new disk among the members, in the place of the one whose
+    /// disk is not there any more. Committed by the two others: until then it does not count.
+    pub(super) fn admit(&mut self) {
+        let Phase::Leading { .. } = self.phase else { return };
+        let settled = self.ledger.settled();
+        let Some(members) = settled.members().copied() else { return };
+        if self.ledger.ahead().members() != Some(&members) {
+            return;
+        }
+        let disks = self.peers.each_ref().map(|peer| peer.standing().map(|s| s.disk));
+        let stranger = (0..3).find(|&index| {
+            let caught_up = self.peers[index].acked() >= self.ledger.committed();
+            let follows = matches!(self.peers[index].follow, Follow::Yes { .. });
+            follows && caught_up && disks[index].is_some_and(|disk| !members.contains(&disk))
+        });
+        let Some(index) = stranger else { return };
+        let mut gone = members.iter().filter(|disk| !disks.contains(&Some(**disk)));
+        let (Some(&gone), None) = (gone.next(), gone.next()) else { return };
+        let Some(new) = disks[index] else { return };
+        tracing::info!(backend = %self.peers[index].address, "taking it in as a member of the group");
+        let members = members.map(|disk| if disk == gone { new } else { disk });
+        self.ledger.propose(Entry::Configure(Setting::Members(members)));
+    }
+}
+
+impl Peer {
+    /// Says once what keeps this backend from being counted.
+    pub(super) fn complain(&mut self, trouble: alloc::string::String) {
+        if self.trouble.as_ref() != Some(&trouble) {
+            tracing::warn!(backend = %self.address, "{trouble}");
+            self.trouble = Some(trouble);
+        }
+    }
+}

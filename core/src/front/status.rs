@@ -1,0 +1,163 @@
+//! What a front says of itself on its admin pages.
+
+use super::peer::{Follow, Wire};
+use super::{Front, Phase};
+use crate::admin::View;
+use crate::admin::status::{
+    Allocation, BackendState, BackendStatus, ContainerStatus, Difference, FrontStatus,
+    LicenceStatus, Role, Twin,
+};
+use crate::log::{DiskId, Grant};
+use crate::time::Now;
+use crate::wire::constants::mask;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use serde_json::Value;
+
+/// A front at one time.
+pub(super) struct At<'a> {
+    pub(super) front: &'a Front,
+    pub(super) now: Now,
+}
+
+impl View for At<'_> {
+    fn status(&self) -> Value {
+        let front = self.front;
+        let status = FrontStatus {
+            version: env!("CARGO_PKG_VERSION"),
+            runtime: front.config.identity.runtime,
+            role: self.role(),
+            epoch: front.phase.epoch().unwrap_or(front.highest).round,
+            fenced: true,
+            cluster: front.ledger.group().map(|group| group.to_string()),
+            twin: front.config.twin.as_ref().map(|address| Twin {
+                address: address.to_string(),
+                connected: false,
+                synced: false,
+                lag: 0,
+            }),
+            backends: (0..3).map(|index| self.backend(index)).collect(),
+            containers: self.containers(),
+            licenses: self.licences(),
+            allocations: front.ledger.ahead().seats().map(|seat| self.allocation(seat)).collect(),
+        };
+        serde_json::to_value(status).unwrap_or_default()
+    }
+
+    fn ready(&self) -> Result<(), String> {
+        if self.front.could_serve() {
+            return Ok(());
+        }
+        let mut missing = Vec::new();
+        for peer in self.front.peers.iter().filter(|peer| peer.known().is_none()) {
+            let why = peer.trouble.as_deref().unwrap_or("not connected yet");
+            missing.push(format!("{} ({why})", peer.address));
+        }
+        Err(format!("fewer than two backends can be reached; missing: {}", missing.join(", ")))
+    }
+}
+
+impl At<'_> {
+    fn role(&self) -> Role {
+        match self.front.phase {
+            Phase::Standby => Role::Standby,
+            Phase::Leading { .. } if self.front.confirmed(self.now.mono) => Role::Active,
+            _ => Role::Starting,
+        }
+    }
+
+    fn member(&self, disk: &DiskId) -> bool {
+        self.front.ledger.settled().members().is_some_and(|members| members.contains(disk))
+    }
+
+    fn backend(&self, index: usize) -> BackendStatus {
+        let front = self.front;
+        let peer = &front.peers[index];
+        let standing = peer.standing();
+        let leading = matches!(front.phase, Phase::Leading { .. });
+        let state = match (peer.wire, peer.follow, standing) {
+            (Wire::Up(_), _, Some(_)) if !leading && peer.trouble.is_none() => BackendState::Up,
+            (Wire::Up(_), Follow::Yes { acked, .. }, Some(standing))
+                if self.member(&standing.disk) && acked >= self.floor() =>
+            {
+                BackendState::Up
+            }
+            (Wire::Up(_), _, Some(_)) => BackendState::Repairing,
+            _ => BackendState::Down,
+        };
+        let acked = peer.acked();
+        let on_disk = leading && acked >= front.ledger.committed();
+        let handles = if on_disk { front.ledger.settled().seat_count() } else { 0 };
+        BackendStatus {
+            address: peer.address.to_string(),
+            state,
+            serial: peer.known().and_then(|d| d.parts.first()).map(|part| part.name()),
+            epoch: standing.map_or(0, |standing| standing.promised.round),
+            handles: handles as u64,
+            trouble: peer.trouble.clone(),
+        }
+    }
+
+    /// What a backend must have acknowledged to count as up to date; entries that are on their
+    /// way do not make it late.
+    fn floor(&self) -> crate::log::Slot {
+        let committed = self.front.ledger.committed();
+        crate::log::Slot(committed.0.saturating_sub(crate::limits::UNCOMMITTED_MAX))
+    }
+
+    fn containers(&self) -> Vec<ContainerStatus> {
+        let joined = &self.front.joined;
+        let shown = joined.catalogue.containers.iter().map(|shown| ContainerStatus {
+            serial: format!("{}-{}", mask::TMR, shown.serial),
+            cm_act_id: shown.cm_act_id,
+            parts: joined.containers.get(&shown.cm_act_id).cloned().unwrap_or_default(),
+        });
+        shown.collect()
+    }
+
+    fn licences(&self) -> Vec<LicenceStatus> {
+        let front = self.front;
+        let one = |(key, joined): (&crate::log::LicenceKey, &super::catalogue::Joined)| {
+            let offer = front.joined.catalogue.offers.get(key);
+            let quantity = offer.map_or(0, |offer| offer.product.license_quantity);
+            let used = front.ledger.ahead().usage(key).map_or(0, |usage| usage.used());
+            let differs = joined.differs.iter().map(|(index, field, value, expected)| Difference {
+                backend: front.peers[*index].address.to_string(),
+                field: (*field).to_string(),
+                value: value.clone(),
+                expected: expected.clone(),
+            });
+            LicenceStatus {
+                firm_code: key.firm_code,
+                product_code: key.product_code,
+                tmr_id: key.tmr_id,
+                quantity,
+                used,
+                free: quantity.saturating_sub(used),
+                matching: u32::try_from(joined.matching).unwrap_or_default(),
+                available: joined.matching >= 2,
+                differs: differs.collect(),
+            }
+        };
+        front.joined.joined.iter().map(one).collect()
+    }
+
+    fn allocation(&self, seat: &Grant) -> Allocation {
+        let holders = self.front.peers.iter().filter(|peer| {
+            matches!(peer.follow, Follow::Yes { .. })
+                && peer.acked() >= self.front.ledger.committed()
+        });
+        Allocation {
+            handle: seat.handle.0,
+            firm_code: seat.licence.firm_code,
+            product_code: seat.licence.product_code,
+            mode: seat.mode.name(),
+            client: seat.client.address,
+            host: seat.client.host.clone(),
+            user: seat.client.user.clone(),
+            since: seat.since,
+            backends: u32::try_from(holders.count()).unwrap_or_default(),
+        }
+    }
+}
