@@ -1,1 +1,3 @@
-//! (to be written)
+//! One executor on smol and async-io for the TMR licence server.
+mod peer;
+pub mod run;

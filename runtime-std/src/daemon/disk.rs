@@ -37,7 +37,7 @@ impl Folder {
         if !path.exists() {
             DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(refused)?;
             let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-            File::open(parent.unwrap_or(Path::new(".")))
+            File::open(parent.unwrap_or_else(|| Path::new(".")))
                 .and_then(|it| it.sync_all())
                 .map_err(refused)?;
         }
@@ -145,8 +145,8 @@ impl Folder {
             file.seek(io::SeekFrom::Start(keep))?;
             Ok(Some(file))
         };
-        let file =
-            open().map_err(|error| Failure::failed(format!("{}: {error}", path.display())))?;
+        let file = open()
+            .map_err(|error: io::Error| Failure::failed(format!("{}: {error}", path.display())))?;
         Ok(Journal { folder: self, file })
     }
 }
@@ -185,15 +185,28 @@ impl Journal {
         Ok(())
     }
 
-    /// Does the writes that come in, and says after each that it is done, until nobody is left to
-    /// ask for one. For a thread of its own. A write that fails ends the process: the node has
-    /// said nothing yet that depends on it, and finds what was written at its next start.
-    pub fn serve(mut self, writes: &Receiver<Durable>, mut written: impl FnMut()) {
-        for durable in writes {
-            if let Err(error) = self.write(&durable) {
-                halt(&format!("{}: {error}", self.folder.path(JOURNAL).display()));
+    /// Starts the thread that does the writes that come in, and says after each that it is done. A
+    /// write that fails ends the process: the node has said nothing yet that depends on it, and
+    /// finds what was written at its next start.
+    ///
+    /// # Errors
+    /// The system does not give a thread.
+    pub fn start(
+        mut self,
+        writes: Receiver<Durable>,
+        mut written: impl FnMut() + Send + 'static,
+    ) -> Result<(), Failure> {
+        let work = move || {
+            for durable in writes {
+                if let Err(error) = self.write(&durable) {
+                    halt(&format!("{}: {error}", self.folder.path(JOURNAL).display()));
+                }
+                written();
             }
-            written();
-        }
+        };
+        let thread = std::thread::Builder::new().name("disk".to_owned()).spawn(work);
+        thread
+            .map(drop)
+            .map_err(|error| Failure::failed(format!("no thread for the disk: {error}")))
     }
 }

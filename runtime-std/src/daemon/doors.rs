@@ -56,11 +56,12 @@ pub fn reached_at(listener: &TcpListener) -> IpAddr {
         socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9))?;
         socket.local_addr()
     };
-    let bound = listener.local_addr().as_ref().map_or(Ipv4Addr::LOCALHOST.into(), SocketAddr::ip);
+    let bound =
+        listener.local_addr().as_ref().map_or_else(|_| Ipv4Addr::LOCALHOST.into(), SocketAddr::ip);
     if !bound.is_unspecified() {
         return bound;
     }
-    outward().as_ref().map_or(Ipv4Addr::LOCALHOST.into(), SocketAddr::ip)
+    outward().as_ref().map_or_else(|_| Ipv4Addr::LOCALHOST.into(), SocketAddr::ip)
 }
 
 /// This machine's name.

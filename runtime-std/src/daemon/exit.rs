@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::process::ExitCode;
+use tmr_core::io::Why;
 
 /// What the exit code tells a script.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +64,13 @@ impl fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
+
+impl From<Why> for Failure {
+    /// For what a daemon needs at its start and does not get.
+    fn from(why: Why) -> Self {
+        Self::failed(format!("cannot start: {why}"))
+    }
+}
 
 /// What every command returns.
 pub type Outcome = Result<(), Failure>;

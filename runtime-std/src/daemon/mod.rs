@@ -10,3 +10,8 @@ pub mod plan;
 pub mod signals;
 pub mod talk;
 pub mod timed;
+
+pub use exit::{Exit, Failure, Outcome};
+pub use plan::{Plan, Streams};
+pub use talk::Talk;
+pub use timed::{TimedHub, Todo};

@@ -1,0 +1,150 @@
+//! The glue of the smol runtime: accept, dial, read, write, wait, append. It decides nothing.
+
+use crate::peer::{Bell, Peer, Peers, Turn};
+use async_io::{Async, Timer};
+use smol::LocalExecutor;
+use smol::future::yield_now;
+use std::net::{TcpListener, TcpStream};
+use std::{cell::RefCell, convert::Infallible, rc::Rc, time::Instant};
+use tmr_core::channel::Stream;
+use tmr_core::hub::{Act, Hub};
+use tmr_core::io::{Door, Link, Why};
+use tmr_core::limits::WRITE_TIMEOUT;
+use tmr_core::time::Now;
+use tmr_runtime_std::daemon::net::{BREATH, broken, dial, prepare, read_some, write_some};
+use tmr_runtime_std::daemon::{Outcome, Plan, Streams, Talk, TimedHub, Todo};
+
+/// Bytes read at once, into the one buffer that all links share.
+const CHUNK: usize = 64 * 1024;
+
+struct Site {
+    hub: RefCell<TimedHub>,
+    timer: Bell,
+    peers: Peers,
+    buffer: RefCell<Vec<u8>>,
+    streams: Streams,
+    tasks: LocalExecutor<'static>,
+}
+
+/// Serves until the process ends.
+///
+/// # Errors
+/// The system does not give what every node needs.
+pub fn run(plan: Plan) -> Outcome {
+    let (hub, writes) = TimedHub::new(plan.hub);
+    let (hub, buffer) = (RefCell::new(hub), RefCell::new(vec![0; CHUNK]));
+    let (timer, peers, tasks) = (Bell::default(), Peers::default(), LocalExecutor::new());
+    let site = &Rc::new(Site { hub, timer, peers, buffer, streams: plan.streams, tasks });
+    site.step(Hub::tick);
+    if let Some(journal) = plan.journal {
+        let (done, written) = smol::channel::unbounded();
+        journal.start(writes, move || done.try_send(()).unwrap_or_default())?;
+        site.spawn(async move |site| {
+            while written.recv().await.is_ok() {
+                site.step(Hub::written);
+            }
+        });
+    }
+    for (door, listener) in plan.doors {
+        let listener = Async::new(listener).map_err(|error| broken(&error))?;
+        site.spawn(async move |site| site.accept(door, &listener).await);
+    }
+    smol::block_on(site.tasks.run(site.keep_time()))
+}
+
+impl Site {
+    fn spawn(self: &Rc<Self>, work: impl AsyncFnOnce(&Rc<Self>) + 'static) {
+        let site = Rc::clone(self);
+        self.tasks.spawn(async move { work(&site).await }).detach();
+    }
+
+    fn step<T>(self: &Rc<Self>, step: impl FnOnce(&mut Hub, Now, &mut Vec<Act>) -> T) -> T {
+        let (out, todo) = self.hub.borrow_mut().step(step);
+        self.perform(todo);
+        out
+    }
+
+    fn perform(self: &Rc<Self>, todo: Todo) {
+        if todo.sooner {
+            self.timer.ring();
+        }
+        self.peers.ring(&todo.wake);
+        for (link, to) in todo.dial {
+            self.spawn(async move |site| {
+                let socket = smol::unblock(move || dial(&to)).await;
+                match socket.and_then(|it| Async::new(it).map_err(|error| broken(&error))) {
+                    Ok(socket) => site.serve(link, socket, site.streams.dialled()).await,
+                    Err(why) => site.closed(link, why, false),
+                }
+            });
+        }
+    }
+
+    fn closed(self: &Rc<Self>, link: Link, why: Why, unsent: bool) {
+        self.peers.remove(link);
+        let todo = self.hub.borrow_mut().closed(link, why, unsent);
+        self.perform(todo);
+    }
+
+    async fn keep_time(self: &Rc<Self>) -> ! {
+        loop {
+            let wait = self.hub.borrow_mut().set_timer();
+            if !self.timer.rings_within(wait).await {
+                self.step(Hub::tick);
+            }
+        }
+    }
+
+    async fn accept(self: &Rc<Self>, door: Door, listener: &Async<TcpListener>) {
+        loop {
+            let served = listener.accept().await.and_then(|(socket, from)| {
+                prepare(socket.get_ref())?;
+                let link = self.step(|hub, now, acts| hub.accept(now, door, from, acts));
+                let Some(link) = link else { return Ok(()) };
+                self.spawn(async move |it| it.serve(link, socket, it.streams.accepted(door)).await);
+                Ok(())
+            });
+            if let Err(error) = served {
+                tracing::warn!(?door, "a connection could not be served: {error}");
+                Timer::after(BREATH).await;
+            }
+            yield_now().await;
+        }
+    }
+
+    /// Serves one link from its start to its end.
+    async fn serve(self: &Rc<Self>, link: Link, socket: Async<TcpStream>, stream: Stream) {
+        let (peer, mut talk) = (self.peers.add(link, socket), Talk::new(stream));
+        let Err(why) = self.converse(&peer, &mut talk).await;
+        self.closed(link, why, !talk.wire.is_empty());
+    }
+
+    /// Reads and writes, whichever is possible; the error is why it ended.
+    async fn converse(self: &Rc<Self>, peer: &Peer, talk: &mut Talk) -> Result<Infallible, Why> {
+        let (mut close, mut until) = (None, None);
+        loop {
+            let reading = close.is_none() && (talk.duplex() || until.is_none() && !talk.owes());
+            match peer.turn(reading, until).await? {
+                Turn::Take => close = talk.take(self.hub.borrow_mut().hub().outbox(peer.link)),
+                Turn::Read => self.read(peer, talk)?,
+                Turn::Write => until = None,
+            }
+            if write_some(peer.socket.get_ref(), &mut talk.wire)? {
+                close.take().map_or(Ok(()), Err)?;
+                until = None;
+            } else {
+                until.get_or_insert_with(|| Instant::now() + WRITE_TIMEOUT);
+            }
+        }
+    }
+
+    fn read(self: &Rc<Self>, peer: &Peer, talk: &mut Talk) -> Result<(), Why> {
+        let (socket, mut buffer) = (peer.socket.get_ref(), self.buffer.borrow_mut());
+        let Some(count) = read_some(socket, &mut buffer)? else { return Ok(()) };
+        let opened = if count == 0 { Err(Why::Eof) } else { talk.arrived(&buffer[..count]) };
+        drop(buffer);
+        self.step(|hub, now, acts| talk.deliver(hub, now, peer.link, acts));
+        // What the handshake said last tells the peer why.
+        opened.inspect_err(|_| drop(write_some(socket, &mut talk.wire)))
+    }
+}
