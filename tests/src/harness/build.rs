@@ -58,7 +58,7 @@ impl Program {
     #[must_use]
     pub fn command<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
         let mut command = Command::new(&self.path);
-        command.args(arguments).env_remove("RUST_LOG").stdin(Stdio::null());
+        command.args(arguments).env_remove("TMR_LOG").stdin(Stdio::null());
         command
     }
 

@@ -71,10 +71,11 @@ impl Builder {
 #[derive(Debug)]
 pub struct Cluster {
     builder: Builder,
+    /// The fronts; the first one is active after the start. They are dropped first, so that their
+    /// logs do not tell of dying backends.
+    pub fronts: Vec<Server>,
     /// The three backends.
     pub backends: Vec<Server>,
-    /// The fronts; the first one is active after the start.
-    pub fronts: Vec<Server>,
     /// After the servers, so that the folder goes last.
     workshop: Workshop,
 }
