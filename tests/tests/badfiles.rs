@@ -169,9 +169,8 @@ fn configurations_are_checked(runtime: Runtime) {
 
 fn a_port_in_use_is_named(runtime: Runtime) {
     let workshop = workshop(runtime);
-    let taken = TcpListener::bind(SocketAddr::new(workshop.ip(), 0)).expect("a port is free");
-    let taken = taken.local_addr().expect("a listener has an address");
-    let in_use = TcpListener::bind(taken).expect("it is free again");
+    let in_use = TcpListener::bind(SocketAddr::new(workshop.ip(), 0)).expect("a port is free");
+    let taken = in_use.local_addr().expect("a listener has an address");
     let mut line = BackendLine::of(&workshop, 1);
     line.listen = taken;
     let end = refused(&workshop, &line, "port in use");

@@ -38,7 +38,7 @@ const SOME_MEMORY: u64 = 32 << 20;
 /// Connections that send nothing.
 const SILENT: u64 = 5_000;
 /// What one of them may cost the server: with a thread for each, its stack counts.
-const SILENT_MEMORY: u64 = 64 << 10;
+const SILENT_MEMORY: u64 = 32 << 10;
 /// Open files that are needed beside the silent connections.
 const OTHER_FILES: u64 = 1_000;
 
