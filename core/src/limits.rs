@@ -64,6 +64,9 @@ pub const DIAL_TIMEOUT: Duration = Duration::from_secs(2);
 pub const REDIAL_MIN: Duration = Duration::from_millis(100);
 /// Default of `NetworkRetryIntervalInSeconds` (seed page).
 pub const NETWORK_RETRY: Duration = Duration::from_secs(30);
+/// A front that two backends have not confirmed for this long decides nothing until they do: one
+/// that was frozen or cut off may have a successor.
+pub const CONFIRMED: Duration = Duration::from_secs(2);
 /// D: a front without a majority confirmation for this long drops its clients.
 pub const FENCE: Duration = Duration::from_secs(10);
 /// Shortest and longest random pause before a refused claim is made again.
