@@ -1,100 +1,218 @@
-//! The server's secured stream against the client that is not ours, without a network: any
-//! chunking of the bytes, the same calls.
+//! Requests that the official SDK made, against the wire format: `tests/vectors/frames/`.
+//!
+//! Each vector says what is in its frames. The expected request is built from that alone, with
+//! zeros for what it does not mention, so that a field at the wrong place cannot go unseen.
 
-use tmr_core::channel::Stream;
-use tmr_core::io::Frame;
-use tmr_tests::foreign::{
-    Ask, Crypt, Key, KeyPair, Reply, envelope, get_version, handshake_body, release,
+#![allow(clippy::unwrap_used, reason = "a vector that is not as it should be is a failure")]
+
+use serde_json::{Map, Value};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use tmr_core::wire::structs::{
+    CmAccess, CmAccess2, CmAuthenticate, CmBoxInfo, CmCrypt2, CmLtRequest, Layout,
 };
+use tmr_core::wire::{Buffer, Request};
 
-/// Bodies of whole envelopes.
-fn bodies(mut wire: &[u8]) -> Vec<Vec<u8>> {
-    let mut bodies = Vec::new();
-    while !wire.is_empty() {
-        assert_eq!(&wire[..4], b"samc");
-        let length = u32::from_le_bytes(wire[4..8].try_into().expect("four bytes")) as usize;
-        bodies.push(wire[16..16 + length].to_vec());
-        wire = &wire[16 + length..];
-    }
-    bodies
+/// One frame and what the vector says of it.
+struct Captured {
+    from: String,
+    bytes: Vec<u8>,
+    decoded: Value,
 }
 
-fn calls() -> Vec<Vec<u8>> {
-    let ask = Ask::new(10, 13);
-    vec![
-        get_version(0),
-        ask.access(),
-        ask.access2(),
-        ask.access2_remote(),
-        Crypt::firm_key(Crypt::ECB_ENCRYPT, 3).request(7, &[9; 160]),
-        release(7),
-    ]
+fn captured() -> Vec<Captured> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors/frames");
+    let mut files: Vec<_> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    assert_eq!(files.len(), 14);
+    let mut all = Vec::new();
+    for file in files {
+        let vector: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+        let frames = vector["frames"].as_array().unwrap();
+        let requests = vector["decoded"]["requests"].as_array().unwrap();
+        assert_eq!(frames.len(), requests.len());
+        for (index, (frame, decoded)) in frames.iter().zip(requests).enumerate() {
+            assert_eq!(frame["dir"], "c2s");
+            all.push(Captured {
+                from: format!("{} frame {index}", file.display()),
+                bytes: hex::decode(frame["hex"].as_str().unwrap()).unwrap(),
+                decoded: decoded.clone(),
+            });
+        }
+    }
+    all
 }
 
-/// Gives bytes to a stream in pieces; returns what it answers and understands.
-fn feed(stream: &mut Stream, bytes: &[u8], piece: usize) -> (Vec<u8>, Vec<Vec<u8>>) {
-    let (mut wire, mut frames) = (Vec::new(), Vec::new());
-    for chunk in bytes.chunks(piece) {
-        stream.open(chunk, &mut wire, &mut frames).expect("nothing is wrong with these bytes");
+/// The fields of a decoded request; each is taken once, and none may be left over.
+struct Fields(Map<String, Value>);
+
+impl Fields {
+    fn of(value: &Value) -> Self {
+        Self(value.as_object().unwrap().clone())
     }
-    let calls = frames.into_iter().map(|frame| match frame {
-        Frame::Call(call) => call,
-        other => panic!("not a call: {other:?}"),
-    });
-    (wire, calls.collect())
+    fn number(&mut self, name: &str) -> u32 {
+        let value = self.0.remove(name).unwrap_or_else(|| panic!("no {name}"));
+        u32::try_from(value.as_u64().unwrap()).unwrap()
+    }
+    fn text(&mut self, name: &str) -> String {
+        self.0.remove(name).unwrap().as_str().unwrap().to_owned()
+    }
+    fn hex<const N: usize>(&mut self, name: &str) -> [u8; N] {
+        hex::decode(self.text(name)).unwrap().try_into().unwrap()
+    }
+    fn structure(&mut self, name: &str, kind: &str) -> Self {
+        let mut fields = Self::of(&self.0.remove(name).unwrap());
+        assert_eq!(fields.text("_type"), kind);
+        fields
+    }
+    /// A structure that the vector calls all zero.
+    fn zero<T: Layout + Default>(&mut self, name: &str, kind: &str) -> T {
+        self.structure(name, kind).end();
+        T::default()
+    }
+    fn buffer(&mut self, name: &str) -> Buffer {
+        let length = self.number(&format!("cb_{name}"));
+        assert_eq!(self.text(name), "all zero");
+        let trailer = self.number(&format!("{name}_trailer"));
+        Buffer { bytes: vec![0; length as usize], trailer }
+    }
+    fn end(self) {
+        assert!(self.0.is_empty(), "fields not looked at: {:?}", self.0);
+    }
 }
 
-fn converse(piece: usize) {
-    let mut stream = Stream::licence([42; 32], None);
-    let pair = KeyPair::fresh().expect("entropy");
-    let (wire, frames) = feed(&mut stream, &envelope(&handshake_body(&pair.point())), piece);
-    assert!(frames.is_empty());
-    let [answer] = &bodies(&wire)[..] else { panic!("one answer to the key agreement") };
-    assert_eq!(answer.len(), 65);
-    let key: Key = pair.agree(&answer[8..]).expect("a point on the curve");
+fn access(mut fields: Fields) -> CmAccess {
+    let access = CmAccess {
+        ctrl: fields.number("mflCtrl"),
+        process: fields.number("midProcess"),
+        session: u16::try_from(fields.number("musSession")).unwrap(),
+        ..CmAccess::default()
+    };
+    fields.end();
+    access
+}
 
-    let mut sent = Vec::new();
-    for call in calls() {
-        sent.extend(envelope(&[vec![0xa1], key.protect(&call)].concat()));
-    }
-    let (wire, frames) = feed(&mut stream, &sent, piece);
-    assert!(wire.is_empty());
-    assert_eq!(frames, calls(), "in pieces of {piece}");
+fn access2(mut fields: Fields) -> CmAccess2 {
+    let mut access = CmAccess2 { ctrl: fields.number("mflCtrl"), ..CmAccess2::default() };
+    access.borrow_data.client_name = (*fields.text("mcmBorrowData.mszClientName")).into();
+    access.credential.pid = fields.number("mcmCredential.mulPID");
+    access.credential.session = fields.number("mcmCredential.mulSession");
+    access.credential.username = (*fields.text("mcmCredential.mszUsername")).into();
+    access.credential.reserved1 = fields.hex("mcmCredential.mabReserved1");
+    access.credential.reserved2 = fields.hex("mcmCredential.mabReserved2");
+    fields.end();
+    access
+}
 
-    let replies: Vec<Vec<u8>> =
-        [0, 8, 48, 280, 4096].map(|length| vec![3; 8 + length]).into_iter().collect();
-    let mut wire = Vec::new();
-    stream.seal(&replies, &mut wire);
-    let got: Vec<Reply> = bodies(&wire)
-        .iter()
-        .map(|body| Reply::decode(&key.open(body).expect("it opens")).expect("a reply"))
-        .collect();
-    let expected: Vec<Reply> =
-        replies.iter().map(|reply| Reply::decode(reply).expect("a reply")).collect();
-    assert_eq!(got, expected);
+/// What the vector says the request is.
+fn expected(api: &str, fields: &Value) -> Request {
+    let mut fields = Fields::of(fields);
+    let handle = if fields.0.contains_key("handle") { fields.number("handle") } else { 0 };
+    let ctrl = if fields.0.contains_key("flCtrl") { fields.number("flCtrl") } else { 0 };
+    let request = match api {
+        "CmAccess" => Request::Access { ctrl, access: access(fields.structure("acc", "CMACCESS")) },
+        "CmAccess2" => Request::Access2 {
+            ctrl,
+            access: Box::new(access2(fields.structure("acc", "CMACCESS2"))),
+            tail: Vec::new(),
+        },
+        "CmRelease" => Request::Release { handle },
+        "CmGetVersion" => Request::GetVersion { handle },
+        "CmGetInfo" => Request::GetInfo { handle, ctrl, size: fields.number("cbDest") },
+        "CmGetServers" => Request::GetServers { ctrl, size: fields.number("cbServer") },
+        "CmCalculateSignature" => Request::CalculateSignature {
+            handle,
+            auth: fields.zero::<CmAuthenticate>("auth", "CMAUTHENTICATE"),
+            size: fields.number("cbSignature"),
+        },
+        "CmGetPublicKey" => Request::GetPublicKey {
+            handle,
+            auth: fields.zero::<CmAuthenticate>("auth", "CMAUTHENTICATE"),
+            size: fields.number("cbPubKey"),
+        },
+        "CmCrypt2" => Request::Crypt2 {
+            handle,
+            ctrl,
+            crypt: fields.zero::<CmCrypt2>("crypt", "CMCRYPT2"),
+            data: fields.buffer("dest"),
+        },
+        "CmValidateEntry" => Request::ValidateEntry {
+            handle,
+            ctrl,
+            box_info: fields.zero::<CmBoxInfo>("box", "CMBOXINFO"),
+            proof: fields.buffer("validate"),
+        },
+        "CmLtCreateContext" => Request::LtCreateContext {
+            handle,
+            ctrl,
+            request: fields.zero::<CmLtRequest>("request", "CMLTREQUEST"),
+            size: fields.number("cbContext"),
+            pull_context: fields.buffer("contextForPull"),
+        },
+        "CmLtImportUpdate" => {
+            Request::LtImportUpdate { handle, ctrl, update: fields.buffer("update") }
+        }
+        "CmLtCleanup" => Request::LtCleanup { handle, ctrl },
+        other => panic!("no expectation for {other}"),
+    };
+    fields.end();
+    request
 }
 
 #[test]
-fn any_chunking_gives_the_same_calls() {
-    for piece in [1, 2, 3, 15, 16, 17, 31, 75, 76, 1000, usize::MAX] {
-        converse(piece);
+fn every_captured_request_is_what_its_vector_says() {
+    let mut seen = BTreeSet::new();
+    for Captured { from, bytes, decoded } in captured() {
+        let api = decoded["api"].as_str().unwrap();
+        let request = Request::parse(&bytes).unwrap_or_else(|fault| panic!("{from}: {fault}"));
+        assert_eq!(request, expected(api, &decoded["fields"]), "{from}");
+        assert_eq!(request.name(), api, "{from}");
+        assert_eq!(format!("{:#04x}", request.number()), decoded["opcode"], "{from}");
+        let handle = decoded["fields"]["handle"].as_u64();
+        assert_eq!(request.handle().map(u64::from), handle, "{from}");
+        assert_eq!(request.encode(), bytes, "{from}");
+        seen.insert(request.name());
+    }
+    assert_eq!(seen.len(), 13, "{seen:?}");
+}
+
+#[test]
+fn no_beginning_of_a_captured_request_is_one() {
+    for Captured { from, bytes, .. } in captured() {
+        for length in 0..bytes.len() {
+            let fault = Request::parse(&bytes[..length]).expect_err(&from);
+            assert!(fault.offset <= length, "{from} cut at {length}: {fault}");
+        }
     }
 }
 
 #[test]
-fn the_smaller_padding_is_taken() {
-    let mut stream = Stream::licence([42; 32], None);
-    let pair = KeyPair::fresh().expect("entropy");
-    let (wire, _) = feed(&mut stream, &envelope(&handshake_body(&pair.point())), usize::MAX);
-    let key = pair.agree(&bodies(&wire)[0][8..]).expect("a point on the curve");
-    // Fact sheet 2.3: servers were seen to take ((n + 16 + 15) / 16) * 16 as well.
-    let call = Crypt::firm_key(Crypt::ECB_ENCRYPT, 3).request(7, &[9; 44]);
-    let mut plain = call.clone();
-    plain.resize((call.len() + 16).div_ceil(16) * 16 - 8, 0);
-    plain.extend_from_slice(&u32::try_from(call.len()).expect("small").to_le_bytes());
-    Key::seal_check(&mut plain);
-    assert!(plain.len() < Key::plain(&call).len(), "the vector has the smaller padding");
-    let body = [vec![0xa1], key.encrypt(&plain)].concat();
-    let (_, frames) = feed(&mut stream, &envelope(&body), usize::MAX);
-    assert_eq!(frames, [call]);
+fn captured_bytes_changed_one_by_one_survive_or_are_refused() {
+    for Captured { from, bytes, .. } in captured() {
+        for at in 0..bytes.len() {
+            let mut changed = bytes.clone();
+            changed[at] = !changed[at];
+            if let Ok(request) = Request::parse(&changed) {
+                assert_eq!(request.encode(), changed, "{from} changed at {at}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_longer_access_record_of_a_remote_client_survives() {
+    let short = captured().into_iter().find(|one| one.bytes[0] == 0x64).unwrap().bytes;
+    for extra in [545, 560, 568] {
+        let tail: Vec<u8> = (0..extra).map(|at| u8::try_from(at % 251).unwrap() + 1).collect();
+        let frame = [short.as_slice(), &tail].concat();
+        let request = Request::parse(&frame).unwrap();
+        let Request::Access2 { access, tail: kept, .. } = &request else {
+            panic!("{extra}: {}", request.name());
+        };
+        assert_eq!(access.borrow_data.client_name.as_str(), "host-a000000001");
+        assert_eq!(kept, &tail);
+        assert_eq!(request.encode(), frame);
+    }
 }
