@@ -31,6 +31,9 @@ pub const FIRST_FRAME: Duration = Duration::from_secs(10);
 pub const FRAME_TIMEOUT: Duration = Duration::from_secs(5);
 /// A peer that takes none of the bytes we have for it for this long is closed.
 pub const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Calls that are taken from one client link before the first of them has its reply: the protocol
+/// has one, a few more do no harm, and reading on is how a client's end is noticed.
+pub const CALLS_AHEAD: usize = 8;
 /// Frames that may wait to be sent on one link before it is closed as too slow.
 pub const OUTBOX_FRAMES: usize = 16_384;
 

@@ -146,7 +146,7 @@ impl Site {
     async fn converse(self: &Rc<Self>, peer: &Peer, talk: &mut Talk) -> Result<Infallible, Why> {
         let (mut close, mut until) = (None, None);
         loop {
-            let reading = close.is_none() && (talk.duplex() || until.is_none() && !talk.owes());
+            let reading = close.is_none() && (talk.duplex() || until.is_none() && !talk.full());
             match peer.turn(reading, until).await.map_err(|error| broken(&error))? {
                 Turn::Take => close = talk.take(self.hub.borrow_mut().hub().outbox(peer.link)),
                 Turn::Read => self.read(peer, talk)?,

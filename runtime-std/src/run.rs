@@ -1,6 +1,6 @@
 //! The glue of the thread runtime: accept, dial, read, write, wait, append. It decides nothing.
 
-use crate::daemon::net::{BREATH, accept, dial, read, write};
+use crate::daemon::net::{BREATH, accept, dial, gone, read, write};
 use crate::daemon::{Outcome, Plan, Streams, Talk, TimedHub, Todo};
 use crate::threads::{CLIENT_STACK, STACK, lock, spawn};
 use std::collections::BTreeMap;
@@ -159,7 +159,11 @@ impl Site {
         if peer.rung.is_none() {
             return Ok(());
         }
+        let late = talk.owes() && gone(&peer.socket);
         let close = talk.take(lock(&self.hub).hub().outbox(peer.link));
+        if late {
+            return Err(Why::Eof);
+        }
         write(&peer.socket, &mut talk.wire)?;
         close.map_or(Ok(()), Err)
     }
