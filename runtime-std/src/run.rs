@@ -159,7 +159,7 @@ impl Site {
         if peer.rung.is_none() {
             return Ok(());
         }
-        let late = talk.owes() && gone(&peer.socket);
+        let late = talk.owes_client() && gone(&peer.socket);
         let close = talk.take(lock(&self.hub).hub().outbox(peer.link));
         if late {
             return Err(Why::Eof);
