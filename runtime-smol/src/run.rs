@@ -148,6 +148,7 @@ impl Site {
         loop {
             let reading = close.is_none() && (talk.duplex() || until.is_none() && !talk.owes());
             match peer.turn(reading, until).await.map_err(|error| broken(&error))? {
+                Turn::Take if talk.in_vain(peer.socket.get_ref()) => return Err(Why::Eof),
                 Turn::Take => close = talk.take(self.hub.borrow_mut().hub().outbox(peer.link)),
                 Turn::Read => self.read(peer, talk)?,
                 Turn::Write => until = None,

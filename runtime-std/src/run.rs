@@ -159,6 +159,9 @@ impl Site {
         if peer.rung.is_none() {
             return Ok(());
         }
+        if talk.in_vain(&peer.socket) {
+            return Err(Why::Eof);
+        }
         let close = talk.take(lock(&self.hub).hub().outbox(peer.link));
         write(&peer.socket, &mut talk.wire)?;
         close.map_or(Ok(()), Err)

@@ -1,5 +1,7 @@
 //! TCP, as both runtimes want it.
 
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, recv};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::time::Instant;
@@ -86,6 +88,14 @@ pub fn read_some(mut socket: &TcpStream, buffer: &mut [u8]) -> Result<Option<usi
 /// The link is broken.
 pub fn read(socket: &TcpStream, buffer: &mut [u8]) -> Result<usize, Why> {
     read_some(socket, buffer).map(Option::unwrap_or_default)
+}
+
+/// Whether the peer has ended the link, as far as the system knows by now. Takes nothing from it
+/// and does not wait.
+#[must_use]
+pub fn ended(socket: &TcpStream) -> bool {
+    let seen = recv(socket, &mut [0; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT);
+    matches!(seen, Ok((_, 0)) | Err(Errno::CONNRESET))
 }
 
 /// Writes as much of `wire` as there is room for, and says whether that was all of it. On a socket

@@ -1,6 +1,8 @@
 //! One link's conversation, as both runtimes hold it outside of the hub's lock: its stream, the
 //! bytes to write, and whether it is its turn to read.
 
+use super::net::ended;
+use std::net::TcpStream;
 use tmr_core::channel::{Sealer, Stream};
 use tmr_core::hub::{Act, Hub, Outbox};
 use tmr_core::io::{Frame, Link, Why};
@@ -15,6 +17,8 @@ pub struct Talk {
     frames: Vec<Frame>,
     /// Requests without a reply.
     owed: usize,
+    /// The peer has made a licence call.
+    calls: bool,
 }
 
 impl Talk {
@@ -23,7 +27,7 @@ impl Talk {
     pub fn new(mut stream: Stream) -> Self {
         let mut wire = Vec::new();
         stream.greet(&mut wire);
-        Self { stream, wire, frames: Vec::new(), owed: 0 }
+        Self { stream, wire, frames: Vec::new(), owed: 0, calls: false }
     }
 
     /// Frames may go either way at any time. Else it is strictly request and reply.
@@ -47,7 +51,16 @@ impl Talk {
         let before = self.frames.len();
         let opened = self.stream.open(bytes, &mut self.wire, &mut self.frames);
         self.owed += self.frames.len() - before;
+        self.calls |= self.frames[before..].iter().any(|it| matches!(it, Frame::Call(_)));
         opened
+    }
+
+    /// The reply that is owed would reach nobody: the client has gone while it was on the way. It
+    /// must not be taken from the hub then, so that a seat in it comes back. The admin door answers
+    /// whoever has just nothing more to say.
+    #[must_use]
+    pub fn in_vain(&self, socket: &TcpStream) -> bool {
+        self.calls && self.owes() && ended(socket)
     }
 
     /// Hands the frames that have arrived to the hub.
