@@ -11,6 +11,5 @@
 pub mod client;
 pub mod daemon;
 pub mod demo;
-mod peer;
 pub mod run;
 mod threads;

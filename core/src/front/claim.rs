@@ -243,7 +243,7 @@ impl Front {
     /// The slots that count as committed now, by the members of the group.
     pub(super) fn reached(&self, need: usize) -> Slot {
         let settled = self.ledger.settled();
-        let members = settled.members().or(self.ledger.ahead().members());
+        let members = settled.members().or_else(|| self.ledger.ahead().members());
         let acked = |index: usize| {
             let peer = &self.peers[index];
             let member = |disk: &DiskId| members.is_some_and(|all| all.contains(disk));
@@ -268,6 +268,7 @@ impl Front {
         }
         self.phase = Phase::Leading { epoch };
         self.silenced = false;
+        self.unnamed = true;
         let handles = self.ledger.ahead().seat_count();
         tracing::info!(%epoch, slot = %upto, handles, "leading: two backends have the log on disk");
         self.desk.take_over(now, self.ledger.ahead());

@@ -17,7 +17,7 @@ mod vote;
 use crate::admin;
 use crate::desk::{Desk, Ground, Identity, Move};
 use crate::io::{Address, Door, Frame, Input, Intent, Link, Why};
-use crate::limits::{BACKEND_SILENCE, FENCE, HANDLE_BLOCK, HEARTBEAT, UNCOMMITTED_MAX};
+use crate::limits::{BACKEND_SILENCE, CONFIRMED, FENCE, HANDLE_BLOCK, HEARTBEAT, UNCOMMITTED_MAX};
 use crate::log::{Entry, Epoch, GroupId, Setting, Slot};
 use crate::random::Random;
 use crate::time::{Deadline, Duration, Mono, Now};
@@ -108,6 +108,8 @@ pub struct Front {
     admins: BTreeSet<Link>,
     dialled: u64,
     heartbeat: Mono,
+    /// Virtual containers may have come that have no serial yet.
+    unnamed: bool,
     /// Clients were dropped because no majority confirms this front.
     silenced: bool,
     random: Random,
@@ -137,6 +139,7 @@ impl Front {
             admins: BTreeSet::new(),
             dialled: 1,
             heartbeat: Mono(0),
+            unnamed: false,
             silenced: false,
             random,
             config,
@@ -150,7 +153,7 @@ impl Front {
         match input {
             Input::Tick | Input::Written => {}
             Input::Accepted { link, door: Door::Licence, from } => {
-                self.desk.accepted(now, link, from)
+                self.desk.accepted(now, link, from);
             }
             Input::Accepted { link, door: Door::Admin, .. } => {
                 self.admins.insert(link);
@@ -187,7 +190,9 @@ impl Front {
             if self.desk.numbers_left() < HANDLE_BLOCK / 4 {
                 self.reserve_handles();
             }
-            self.name_containers();
+            if core::mem::take(&mut self.unnamed) {
+                self.name_containers();
+            }
         }
         self.replicate(now.mono, out);
     }
@@ -227,7 +232,7 @@ impl Front {
             {
                 self.claim_again(now, "it took too long");
             }
-            Phase::Leading { .. } if !self.confirmed(now) && !self.silenced => {
+            Phase::Leading { .. } if !self.confirmed(now, FENCE) && !self.silenced => {
                 tracing::warn!("no majority of backends has confirmed this front: clients dropped");
                 self.silenced = true;
                 self.drop_flights();
@@ -343,7 +348,7 @@ impl Front {
             }
             (Asked::Confirm(at), Report::Confirmed) if Some(at) == epoch => {
                 self.peers[index].confirmed = Some(sent);
-                if self.silenced && self.confirmed(now) {
+                if self.silenced && self.confirmed(now, FENCE) {
                     self.silenced = false;
                     tracing::info!("a majority of backends confirms this front again");
                 }
@@ -473,11 +478,11 @@ impl Front {
         });
         let ahead = self.ledger.ahead();
         self.joined = Virtual::join(parts, |cm_act_id| ahead.virtual_serial(cm_act_id));
+        self.unnamed = true;
     }
 
     /// Gives each virtual container its serial: the operator's, or a random one, kept in the log.
     fn name_containers(&mut self) {
-        let mut named = false;
         let ids: Vec<u32> = self.joined.containers.keys().copied().collect();
         for cm_act_id in ids {
             let chosen = self.config.virtuals.iter().find(|(id, _)| *id == cm_act_id);
@@ -488,12 +493,9 @@ impl Front {
                 _ => continue,
             };
             self.ledger.propose(Entry::Configure(Setting::Virtual { cm_act_id, serial }));
-            named = true;
         }
-        let shown = self.joined.catalogue.containers.len();
-        if named || shown < self.joined.containers.len() {
-            self.join();
-        }
+        self.join();
+        self.unnamed = false;
     }
 
     /// At least two backends are there.
@@ -505,13 +507,15 @@ impl Front {
     fn serves(&self, now: Mono) -> bool {
         let following =
             self.peers.iter().filter(|p| matches!(p.follow, Follow::Yes { .. })).count();
-        matches!(self.phase, Phase::Leading { .. }) && following >= 2 && self.confirmed(now)
+        matches!(self.phase, Phase::Leading { .. })
+            && following >= 2
+            && self.confirmed(now, CONFIRMED)
     }
 
     /// Two backends have confirmed this front lately enough.
-    fn confirmed(&self, now: Mono) -> bool {
+    fn confirmed(&self, now: Mono, within: Duration) -> bool {
         let times = self.peers.each_ref().map(|peer| peer.confirmed);
-        vote::reached(times, 2).is_some_and(|at| now.since(at) < FENCE)
+        vote::reached(times, 2).is_some_and(|at| now.since(at) < within)
     }
 
     fn peer_of(&self, link: Link) -> Option<usize> {

@@ -4,6 +4,7 @@
 use tmr_core::channel::{Sealer, Stream};
 use tmr_core::hub::{Act, Hub, Outbox};
 use tmr_core::io::{Frame, Link, Why};
+use tmr_core::limits::CALLS_AHEAD;
 use tmr_core::time::Now;
 
 /// A link's conversation.
@@ -32,11 +33,17 @@ impl Talk {
         self.stream.duplex()
     }
 
-    /// Nothing may be read before a request has its reply: a client that asks on and on without
-    /// listening fills its own buffers, not ours.
+    /// A request has no reply yet.
     #[must_use]
     pub fn owes(&self) -> bool {
         self.owed > 0 && !self.stream.duplex()
+    }
+
+    /// So many requests have no reply yet that nothing more is to be read: a client that asks on
+    /// and on without listening fills its own buffers, not ours.
+    #[must_use]
+    pub fn full(&self) -> bool {
+        self.owed >= CALLS_AHEAD && !self.stream.duplex()
     }
 
     /// Takes bytes in. What the handshake answers is in `wire` then.
