@@ -1,1 +1,4 @@
-//! (to be written)
+//! What the tests of the whole share.
+
+#[path = "../sim/mod.rs"]
+pub mod sim;
