@@ -9,6 +9,8 @@ pub mod crypt;
 #[cfg(test)]
 mod crypt_test;
 mod journal;
+#[cfg(test)]
+mod journal_test;
 pub mod keys;
 mod status;
 mod writer;
