@@ -153,7 +153,8 @@ impl Acceptor {
             | Order::Confirm { epoch, .. } => *epoch,
             Order::Describe | Order::Perform { .. } => Epoch::default(),
         };
-        if epoch != self.promised {
+        // No front has the lowest epoch: nothing is done for it, even before the first promise.
+        if epoch != self.promised || epoch == Epoch::default() {
             return Report::Refused { promised: self.promised };
         }
         match order {

@@ -131,6 +131,9 @@ fn restarted(records: &[Record]) -> Acceptor {
 #[test]
 fn a_promise_goes_strictly_upwards_and_everything_else_must_have_it() {
     let mut kept = Kept::blank();
+    let nobody = Epoch::default();
+    kept.refused(claim(nobody), nobody);
+    kept.refused(Order::Found { epoch: nobody, group: GROUP }, nobody);
     let standing = Standing {
         disk: DISK,
         group: None,
@@ -432,7 +435,7 @@ impl Dice {
             0 | 1 => claim(epoch.next_of(u32::try_from(self.roll(3)).unwrap())),
             2 => Order::Found { epoch, group: GROUP },
             3 => {
-                let slot = Slot(near(standing.committed, self.roll(8)));
+                let slot = Slot(near(standing.committed, self.roll(8)).max(1));
                 let grants = u32::try_from(self.roll(6)).unwrap();
                 let (bytes, last) = (state(grants), self.roll(4) > 0);
                 Order::Install { epoch, group: GROUP, slot, offset: 0, bytes, last }

@@ -8,6 +8,8 @@
 mod catalogue;
 mod claim;
 mod flight;
+#[cfg(test)]
+mod front_test;
 mod ledger;
 mod peer;
 mod replicate;
