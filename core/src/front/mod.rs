@@ -17,7 +17,9 @@ mod vote;
 use crate::admin;
 use crate::desk::{Desk, Ground, Identity, Move};
 use crate::io::{Address, Door, Frame, Input, Intent, Link, Why};
-use crate::limits::{BACKEND_SILENCE, CONFIRMED, FENCE, HANDLE_BLOCK, HEARTBEAT, UNCOMMITTED_MAX};
+use crate::limits::{
+    BACKEND_SILENCE, CALL_TIMEOUT, CONFIRMED, FENCE, HANDLE_BLOCK, HEARTBEAT, UNCOMMITTED_MAX,
+};
 use crate::log::{Entry, Epoch, GroupId, Setting, Slot};
 use crate::random::Random;
 use crate::time::{Deadline, Duration, Mono, Now};
@@ -101,9 +103,10 @@ pub struct Front {
     joined: Virtual,
     desk: Desk,
     commits: BTreeMap<Slot, Commit>,
+    commits_until: BTreeSet<(Mono, Slot)>,
     anyones: BTreeMap<u64, AnyOne>,
     anyone_number: u64,
-    parked: BTreeMap<Link, Request>,
+    parked: BTreeMap<Link, (Mono, Request)>,
     parked_until: BTreeSet<(Mono, Link)>,
     admins: BTreeSet<Link>,
     dialled: u64,
@@ -132,6 +135,7 @@ impl Front {
             joined: Virtual::default(),
             desk,
             commits: BTreeMap::new(),
+            commits_until: BTreeSet::new(),
             anyones: BTreeMap::new(),
             anyone_number: 0,
             parked: BTreeMap::new(),
@@ -180,8 +184,8 @@ impl Front {
         }
         if let Phase::Leading { .. } = self.phase {
             if self.serves(now.mono) {
-                for (link, call) in self.unpark() {
-                    self.serve(now, link, call, out);
+                for (link, until, call) in self.unpark() {
+                    self.serve(now, until, link, call, out);
                 }
             }
             for entry in self.desk.ended(now.mono, self.ledger.ahead()) {
@@ -390,8 +394,7 @@ impl Front {
         if self.admins.remove(&link) {
             return;
         }
-        self.parked.remove(&link);
-        self.parked_until.retain(|&(_, parked)| parked != link);
+        self.unpark_one(link);
         if let Some(handle) = self.desk.closed(now, link, unsent) {
             self.give_back(handle, "its number did not reach the client");
         }
@@ -423,24 +426,33 @@ impl Front {
             Ok(request) => request,
             Err(malformed) => return self.desk.misread(link, &malformed, out),
         };
+        // One end of its time for a call, whatever it has to wait for one after the other.
+        let until = now.mono + CALL_TIMEOUT;
         if Desk::is_timeless(&request) || self.serves(now.mono) {
-            self.serve(now, link, request, out);
+            self.serve(now, until, link, request, out);
         } else if self.wanted {
-            self.park(now.mono, link, request);
+            self.park(until, link, request);
         } else {
             self.desk.refuse(link, &request, CmError::SERVER_START_PENDING, out);
         }
     }
 
-    fn serve(&mut self, now: Now, link: Link, request: Request, out: &mut Vec<Intent>) {
+    fn serve(
+        &mut self,
+        now: Now,
+        until: Mono,
+        link: Link,
+        request: Request,
+        out: &mut Vec<Intent>,
+    ) {
         let ground = Ground { now, state: self.ledger.ahead(), catalogue: &self.joined.catalogue };
         match self.desk.call(link, &request, &ground, out) {
             Move::Done => {}
             Move::Commit(_) if self.uncommitted() >= UNCOMMITTED_MAX => {
                 self.desk.refuse(link, &request, CmError::REQUEST_OVERLOAD_REJECTED, out);
             }
-            Move::Commit(entry) => self.commit(now.mono, link, entry, out),
-            Move::Perform(licence) => self.perform(now.mono, link, licence, request, out),
+            Move::Commit(entry) => self.commit(until, link, entry, out),
+            Move::Perform(licence) => self.perform(now.mono, until, link, (licence, request), out),
         }
     }
 
