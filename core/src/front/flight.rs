@@ -228,10 +228,15 @@ impl Front {
         }
     }
 
-    /// Forgets every call on its way; the links they came by are closed by the caller.
+    /// Forgets every call on its way; the links they came by are closed by the caller. A front
+    /// that leads on must not keep the seats: nobody was told of them, and nobody watches them.
     pub(super) fn drop_flights(&mut self) {
-        self.commits.clear();
         self.commits_until.clear();
+        for flight in core::mem::take(&mut self.commits).into_values() {
+            if let Waits::Grant(grant) = &flight.waits {
+                self.give_back(grant.handle, "this front could not confirm it");
+            }
+        }
         self.anyones.clear();
         self.parked.clear();
         self.parked_until.clear();
