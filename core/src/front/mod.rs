@@ -105,9 +105,10 @@ pub struct Front {
     joined: Virtual,
     desk: Desk,
     commits: BTreeMap<Slot, Commit>,
+    commits_until: BTreeSet<(Mono, Slot)>,
     anyones: BTreeMap<u64, AnyOne>,
     anyone_number: u64,
-    parked: BTreeMap<Link, Request>,
+    parked: BTreeMap<Link, (Mono, Request)>,
     parked_until: BTreeSet<(Mono, Link)>,
     admins: BTreeSet<Link>,
     dialled: u64,
@@ -136,6 +137,7 @@ impl Front {
             joined: Virtual::default(),
             desk,
             commits: BTreeMap::new(),
+            commits_until: BTreeSet::new(),
             anyones: BTreeMap::new(),
             anyone_number: 0,
             parked: BTreeMap::new(),
@@ -184,8 +186,8 @@ impl Front {
         }
         if let Phase::Leading { .. } = self.phase {
             if self.serves(now.mono) {
-                for (link, call) in self.unpark() {
-                    self.serve(now, link, call, out);
+                for (link, until, call) in self.unpark() {
+                    self.serve(now, until, link, call, out);
                 }
             }
             for entry in self.desk.ended(now.mono, self.ledger.ahead()) {
@@ -231,8 +233,7 @@ impl Front {
         if self.admins.remove(&link) {
             return;
         }
-        self.parked.remove(&link);
-        self.parked_until.retain(|&(_, parked)| parked != link);
+        self.unpark_one(link);
         if let Some(handle) = self.desk.closed(now, link, unsent) {
             self.give_back(handle, "its number did not reach the client");
         }
