@@ -19,7 +19,9 @@ mod vote;
 use crate::admin;
 use crate::desk::{Desk, Ground, Identity, Move};
 use crate::io::{Address, Door, Frame, Input, Intent, Link, Why};
-use crate::limits::{BACKEND_SILENCE, FENCE, HANDLE_BLOCK, HEARTBEAT, UNCOMMITTED_MAX};
+use crate::limits::{
+    BACKEND_SILENCE, FENCE, HANDLE_BLOCK, HANDLE_LAST, HEARTBEAT, UNCOMMITTED_MAX,
+};
 use crate::log::{Entry, Epoch, GroupId, Setting, Slot};
 use crate::random::Random;
 use crate::time::{Deadline, Duration, Mono, Now};
@@ -30,6 +32,7 @@ use alloc::format;
 use alloc::vec::Vec;
 use catalogue::Virtual;
 use claim::Gather;
+use core::ops::RangeInclusive;
 use flight::{AnyOne, Commit};
 use ledger::Ledger;
 use peer::{Asked, Follow, Peer, Wire};
@@ -102,6 +105,8 @@ pub struct Front {
     claim_until: Mono,
     joined: Virtual,
     desk: Desk,
+    /// Handle numbers that are this front's as soon as this slot is committed.
+    block: Option<(Slot, RangeInclusive<u32>)>,
     commits: BTreeMap<Slot, Commit>,
     anyones: BTreeMap<u64, AnyOne>,
     anyone_number: u64,
@@ -131,6 +136,7 @@ impl Front {
             claim_until: Mono(0),
             joined: Virtual::default(),
             desk,
+            block: None,
             commits: BTreeMap::new(),
             anyones: BTreeMap::new(),
             anyone_number: 0,
@@ -172,12 +178,15 @@ impl Front {
             let upto = self.reached(need).min(self.ledger.last());
             if upto > self.ledger.committed() {
                 self.ledger.commit(upto);
+                self.take_handles();
                 self.proved(now.mono);
             }
             self.answer_committed(now.mono, out);
             self.admit();
         }
         if let Phase::Leading { .. } = self.phase {
+            // Before any call is served: it may ask for a container by its serial.
+            self.name_containers();
             if self.serves(now.mono) {
                 for (link, call) in self.unpark() {
                     self.serve(now, link, call, out);
@@ -186,10 +195,11 @@ impl Front {
             for entry in self.desk.ended(now.mono, self.ledger.ahead()) {
                 self.ledger.propose(entry);
             }
-            if self.desk.numbers_left() < HANDLE_BLOCK / 4 {
+            let reserved = self.ledger.ahead().handles_reserved();
+            let low = self.desk.numbers_left() < HANDLE_BLOCK / 2;
+            if low && self.block.is_none() && reserved < HANDLE_LAST {
                 self.reserve_handles();
             }
-            self.name_containers();
         }
         self.replicate(now.mono, out);
     }
@@ -433,7 +443,9 @@ impl Front {
         let ground = Ground { now, state: self.ledger.ahead(), catalogue: &self.joined.catalogue };
         match self.desk.call(link, &request, &ground, out) {
             Move::Done => {}
-            Move::Commit(_) if self.uncommitted() >= UNCOMMITTED_MAX => {
+            // A release is always taken: its handle is not watched any more, and there are no
+            // more releases than seats.
+            Move::Commit(Entry::Grant(_)) if self.uncommitted() >= UNCOMMITTED_MAX => {
                 self.desk.refuse(link, &request, CmError::REQUEST_OVERLOAD_REJECTED, out);
             }
             Move::Commit(entry) => self.commit(now.mono, link, entry, out),
