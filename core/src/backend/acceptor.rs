@@ -201,7 +201,7 @@ impl Acceptor {
         match piece {
             Piece::State { offset } => {
                 let made = self.reading.take().filter(|_| offset > 0);
-                let (slot, state) = made.unwrap_or((self.committed, self.settled.encode()));
+                let (slot, state) = made.unwrap_or_else(|| (self.committed, self.settled.encode()));
                 let start = usize::try_from(offset).unwrap_or(usize::MAX).min(state.len());
                 let end = state.len().min(start + PIECE_BYTES);
                 let (bytes, last) = (state[start..end].to_vec(), end == state.len());

@@ -7,6 +7,8 @@
 mod acceptor;
 #[cfg(test)]
 mod acceptor_test;
+#[cfg(test)]
+mod backend_test;
 pub mod crypt;
 #[cfg(test)]
 mod crypt_test;
@@ -162,7 +164,7 @@ impl Backend {
         match input {
             Input::Tick => {}
             Input::Accepted { link, door: Door::Licence, from } => {
-                self.desk.accepted(now, link, from)
+                self.desk.accepted(now, link, from);
             }
             Input::Accepted { link, door: Door::Admin, .. } => {
                 self.admins.insert(link);

@@ -25,6 +25,9 @@ pub(super) struct Joined {
     pub(super) differs: Vec<(usize, &'static str, String, String)>,
 }
 
+/// One backend's part of a licence.
+type Third<'a> = (&'a Part, &'a FirmItem, &'a Product);
+
 /// What the three backends hold, joined.
 #[derive(Debug, Default)]
 pub(super) struct Virtual {
@@ -40,8 +43,7 @@ impl Virtual {
     /// Joins what is known of three backends; `None` is one that is not there. `serial` says the
     /// serial of the virtual container for a CmActId; one without is not shown yet.
     pub(super) fn join(parts: [Option<&[Part]>; 3], serial: impl Fn(u32) -> Option<u32>) -> Self {
-        let mut all: BTreeMap<LicenceKey, [Option<(&Part, &FirmItem, &Product)>; 3]> =
-            BTreeMap::new();
+        let mut all: BTreeMap<LicenceKey, [Option<Third<'_>>; 3]> = BTreeMap::new();
         let mut containers: BTreeMap<u32, Vec<String>> = BTreeMap::new();
         for (index, held) in parts.iter().enumerate() {
             for part in held.unwrap_or_default() {
@@ -69,10 +71,7 @@ impl Virtual {
     }
 }
 
-fn join_one(
-    key: LicenceKey,
-    three: [Option<(&Part, &FirmItem, &Product)>; 3],
-) -> Option<(Joined, Offer)> {
+fn join_one(key: LicenceKey, three: [Option<Third<'_>>; 3]) -> Option<(Joined, Offer)> {
     let prints = three.map(|part| part.map(|(_, item, product)| item.fingerprint(product)));
     let agreed = vote(prints);
     let print = match agreed {

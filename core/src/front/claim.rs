@@ -261,7 +261,7 @@ impl Front {
     /// The slots that count as committed now, by the members of the group.
     pub(super) fn reached(&self, need: usize) -> Slot {
         let settled = self.ledger.settled();
-        let members = settled.members().or(self.ledger.ahead().members());
+        let members = settled.members().or_else(|| self.ledger.ahead().members());
         let acked = |index: usize| {
             let peer = &self.peers[index];
             let member = |disk: &DiskId| members.is_some_and(|all| all.contains(disk));

@@ -158,7 +158,7 @@ impl Front {
         match input {
             Input::Tick | Input::Written => {}
             Input::Accepted { link, door: Door::Licence, from } => {
-                self.desk.accepted(now, link, from)
+                self.desk.accepted(now, link, from);
             }
             Input::Accepted { link, door: Door::Admin, .. } => {
                 self.admins.insert(link);
