@@ -6,6 +6,7 @@ use crate::admin;
 use crate::desk::{Desk, Ground, Move};
 use crate::io::{Intent, Link, Why};
 use crate::limits::{CALL_TIMEOUT, CONFIRMED, UNCOMMITTED_MAX};
+use crate::log::Entry;
 use crate::time::{Mono, Now};
 use crate::wire::{CmError, Reply, Request};
 use alloc::vec::Vec;
@@ -39,7 +40,9 @@ impl Front {
         let ground = Ground { now, state: self.ledger.ahead(), catalogue: &self.joined.catalogue };
         match self.desk.call(link, &request, &ground, out) {
             Move::Done => {}
-            Move::Commit(_) if self.uncommitted() >= UNCOMMITTED_MAX => {
+            // A release is always taken: its handle is not watched any more, and there are no
+            // more releases than seats.
+            Move::Commit(Entry::Grant(_)) if self.uncommitted() >= UNCOMMITTED_MAX => {
                 self.desk.refuse(link, &request, CmError::REQUEST_OVERLOAD_REJECTED, out);
             }
             Move::Commit(entry) => self.commit(until, link, entry, out),
