@@ -5,10 +5,14 @@
 //! a client that comes here directly (130): it takes two backends and a front.
 
 mod acceptor;
+#[cfg(test)]
+mod acceptor_test;
 pub mod crypt;
 #[cfg(test)]
 mod crypt_test;
 mod journal;
+#[cfg(test)]
+mod journal_test;
 pub mod keys;
 mod status;
 mod writer;

@@ -11,6 +11,8 @@ mod catalogue;
 mod claim;
 mod clients;
 mod flight;
+#[cfg(test)]
+mod front_test;
 mod ledger;
 mod peer;
 mod replicate;
