@@ -9,7 +9,7 @@ use crate::io::{Address, Door, Frame, Input, Intent, Link, Why};
 use crate::limits::{ADMIN_LINKS_MAX, CLIENT_LINKS_MAX, FIRST_FRAME, FRAME_TIMEOUT, OUTBOX_FRAMES};
 use crate::node::Node;
 use crate::time::{Deadline, Mono, Now};
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -26,6 +26,9 @@ pub enum Act {
     },
     /// [`Hub::outbox`] of this link has something: wake whoever serves it.
     Wake(Link),
+    /// As [`Act::Wake`], and the node is done with this link: whoever waits to read from it must
+    /// stop waiting, send what is left, and close it.
+    End(Link),
     /// As [`Intent::Append`].
     Append(Vec<u8>),
     /// As [`Intent::Rewrite`].
@@ -52,6 +55,11 @@ struct Port {
     forgotten: bool,
     due: Option<Mono>,
     whole: bool,
+    /// A call was handed to the node and has no reply yet.
+    asked: bool,
+    /// Calls that came before the reply to the one before them: strictly one after the other, as
+    /// the protocol has it, whoever sends them. Runtimes do not read on meanwhile.
+    calls: VecDeque<Frame>,
 }
 
 /// One node and its links.
@@ -65,6 +73,8 @@ pub struct Hub {
     admins: usize,
     deadline: Option<Deadline>,
     intents: Vec<Intent>,
+    /// Links whose next call may go to the node.
+    answered: Vec<Link>,
 }
 
 impl Hub {
@@ -80,6 +90,7 @@ impl Hub {
             admins: 0,
             deadline: None,
             intents: Vec::new(),
+            answered: Vec::new(),
         }
     }
 
@@ -135,9 +146,28 @@ impl Hub {
         };
         self.set_due(link, due);
         for frame in frames.drain(..) {
-            if self.ports.get(&link).is_some_and(|port| !port.forgotten) {
+            let Some(port) = self.ports.get_mut(&link).filter(|port| !port.forgotten) else {
+                continue;
+            };
+            if let Frame::Call(_) = frame {
+                port.calls.push_back(frame);
+                self.answered.push(link);
+                self.pump(now, acts);
+            } else {
                 self.step(now, Input::Frame { link, frame }, acts);
+                self.pump(now, acts);
             }
+        }
+    }
+
+    /// Hands the next call of every link that has its reply to the node.
+    fn pump(&mut self, now: Now, acts: &mut Vec<Act>) {
+        while let Some(link) = self.answered.pop() {
+            let port = self.ports.get_mut(&link).filter(|port| !port.asked && !port.forgotten);
+            let Some(port) = port else { continue };
+            let Some(frame) = port.calls.pop_front() else { continue };
+            port.asked = true;
+            self.step(now, Input::Frame { link, frame }, acts);
         }
     }
 
@@ -154,12 +184,14 @@ impl Hub {
         if !port.forgotten {
             let unsent = unsent || !port.outbox.frames.is_empty();
             self.step(now, Input::Closed { link, why, unsent }, acts);
+            self.pump(now, acts);
         }
     }
 
     /// The outstanding durable write is done.
     pub fn written(&mut self, now: Now, acts: &mut Vec<Act>) {
         self.step(now, Input::Written, acts);
+        self.pump(now, acts);
     }
 
     /// The time has come that [`deadline`](Self::deadline) named, or the runtime starts.
@@ -173,6 +205,7 @@ impl Hub {
             self.shut(now, link, Why::Timeout(what), acts);
         }
         self.step(now, Input::Tick, acts);
+        self.pump(now, acts);
     }
 
     /// When to tick next.
@@ -196,7 +229,16 @@ impl Hub {
 
     fn open(&mut self, link: Link, door: Option<Door>, due: Option<Mono>) {
         let outbox = Outbox::default();
-        let port = Port { door, outbox, woken: false, forgotten: false, due: None, whole: false };
+        let port = Port {
+            door,
+            outbox,
+            woken: false,
+            forgotten: false,
+            due: None,
+            whole: false,
+            asked: false,
+            calls: VecDeque::new(),
+        };
         self.ports.insert(link, port);
         self.set_due(link, due);
     }
@@ -223,7 +265,7 @@ impl Hub {
         let unsent = !port.outbox.frames.is_empty();
         port.forgotten = true;
         port.outbox = Outbox { frames: Vec::new(), close: Some(why.clone()) };
-        Self::wake(port, link, acts);
+        acts.push(Act::End(link));
         if known {
             self.step(now, Input::Closed { link, why, unsent }, acts);
         }
@@ -253,13 +295,17 @@ impl Hub {
                         continue;
                     }
                     port.outbox.frames.push(frame);
+                    port.asked = false;
+                    if !port.calls.is_empty() {
+                        self.answered.push(link);
+                    }
                     Self::wake(port, link, acts);
                 }
                 Intent::Close { link, why } => {
                     let Some(port) = self.ports.get_mut(&link) else { continue };
                     port.forgotten = true;
                     port.outbox.close = Some(why);
-                    Self::wake(port, link, acts);
+                    acts.push(Act::End(link));
                     self.set_due(link, None);
                 }
                 Intent::Append(bytes) => acts.push(Act::Append(bytes)),

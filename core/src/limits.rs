@@ -29,6 +29,11 @@ pub const ADMIN_LINKS_MAX: usize = 64;
 pub const FIRST_FRAME: Duration = Duration::from_secs(10);
 /// A frame that is not whole this long after its first byte closes its link.
 pub const FRAME_TIMEOUT: Duration = Duration::from_secs(5);
+/// A peer that takes none of the bytes we have for it for this long is closed.
+pub const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Calls that are taken from one client link before the first of them has its reply: the protocol
+/// has one, a few more do no harm, and reading on is how a client's end is noticed.
+pub const CALLS_AHEAD: usize = 8;
 /// Frames that may wait to be sent on one link before it is closed as too slow.
 pub const OUTBOX_FRAMES: usize = 16_384;
 
@@ -63,6 +68,9 @@ pub const DIAL_TIMEOUT: Duration = Duration::from_secs(2);
 pub const REDIAL_MIN: Duration = Duration::from_millis(100);
 /// Default of `NetworkRetryIntervalInSeconds` (seed page).
 pub const NETWORK_RETRY: Duration = Duration::from_secs(30);
+/// A front that two backends have not confirmed for this long decides nothing until they do: one
+/// that was frozen or cut off may have a successor.
+pub const CONFIRMED: Duration = Duration::from_secs(2);
 /// D: a front without a majority confirmation for this long drops its clients.
 pub const FENCE: Duration = Duration::from_secs(10);
 /// Shortest and longest random pause before a refused claim is made again.

@@ -1,1 +1,2 @@
-//! (to be written)
+//! One executor on smol and async-io for the TMR licence server.
+pub mod run;

@@ -25,9 +25,6 @@ pub(super) struct Joined {
     pub(super) differs: Vec<(usize, &'static str, String, String)>,
 }
 
-/// One backend's part of a licence.
-type Third<'a> = (&'a Part, &'a FirmItem, &'a Product);
-
 /// What the three backends hold, joined.
 #[derive(Debug, Default)]
 pub(super) struct Virtual {
@@ -43,14 +40,14 @@ impl Virtual {
     /// Joins what is known of three backends; `None` is one that is not there. `serial` says the
     /// serial of the virtual container for a CmActId; one without is not shown yet.
     pub(super) fn join(parts: [Option<&[Part]>; 3], serial: impl Fn(u32) -> Option<u32>) -> Self {
-        let mut all: BTreeMap<LicenceKey, [Option<Third<'_>>; 3]> = BTreeMap::new();
+        let mut all: BTreeMap<LicenceKey, [Third<'_>; 3]> = BTreeMap::new();
         let mut containers: BTreeMap<u32, Vec<String>> = BTreeMap::new();
         for (index, held) in parts.iter().enumerate() {
             for part in held.unwrap_or_default() {
                 let names = containers.entry(part.cm_act_id).or_default();
                 names.push(part.name());
                 for (key, item, product) in part.licences().filter(|(key, ..)| key.tmr_id != 0) {
-                    all.entry(key).or_default()[index] = Some((part, item, product));
+                    all.entry(key).or_default()[index] = Some((item, product));
                 }
             }
         }
@@ -71,19 +68,22 @@ impl Virtual {
     }
 }
 
-fn join_one(key: LicenceKey, three: [Option<Third<'_>>; 3]) -> Option<(Joined, Offer)> {
-    let prints = three.map(|part| part.map(|(_, item, product)| item.fingerprint(product)));
+/// One backend's third of a licence, if it holds one.
+type Third<'a> = Option<(&'a FirmItem, &'a Product)>;
+
+fn join_one(key: LicenceKey, three: [Third<'_>; 3]) -> Option<(Joined, Offer)> {
+    let prints = three.map(|part| part.map(|(item, product)| item.fingerprint(product)));
     let agreed = vote(prints);
     let print = match agreed {
         Vote::Agreed(print) => print,
         Vote::Pending | Vote::Split => prints.iter().flatten().next().copied()?,
     };
-    let (_, item, product) =
+    let (item, product) =
         three.iter().zip(prints).find_map(|(part, p)| part.filter(|_| p == Some(print)))?;
     let matching = prints.iter().filter(|&&p| p == Some(print)).count();
     let mut differs = Vec::new();
     for (index, (other, p)) in three.iter().zip(prints).enumerate() {
-        let Some((_, other_item, other_product)) = other.filter(|_| p != Some(print)) else {
+        let Some((other_item, other_product)) = other.filter(|_| p != Some(print)) else {
             continue;
         };
         for (field, expected, value) in differences((item, product), (other_item, other_product)) {

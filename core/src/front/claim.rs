@@ -286,6 +286,7 @@ impl Front {
         }
         self.phase = Phase::Leading { epoch };
         self.silenced = false;
+        self.unnamed = true;
         let handles = self.ledger.ahead().seat_count();
         tracing::info!(%epoch, slot = %upto, handles, "leading: two backends have the log on disk");
         self.desk.take_over(now, self.ledger.ahead());

@@ -62,7 +62,11 @@ impl At<'_> {
     fn role(&self) -> Role {
         match self.front.phase {
             Phase::Standby => Role::Standby,
-            Phase::Leading { .. } if self.front.confirmed(self.now.mono) => Role::Active,
+            Phase::Leading { .. }
+                if self.front.confirmed(self.now.mono, crate::limits::CONFIRMED) =>
+            {
+                Role::Active
+            }
             _ => Role::Starting,
         }
     }

@@ -1,0 +1,47 @@
+//! The clocks, as core wants them: [`Now`] out of [`Instant`] and [`SystemTime`].
+
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use tmr_core::time::{Duration, Mono, Now, Wall};
+
+/// Measures from the moment it was started.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    start: Instant,
+}
+
+impl Clock {
+    /// Starts to measure. One clock serves the whole process.
+    #[must_use]
+    pub fn start() -> Self {
+        Self { start: Instant::now() }
+    }
+
+    /// Both clocks, now. A system clock before 1970 reads as 1970.
+    #[must_use]
+    pub fn now(&self) -> Now {
+        let mono = u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        Now { mono: Mono(mono), wall: Wall(wall) }
+    }
+
+    /// The system's name for a monotonic time; `None` if it lies beyond what the system can say,
+    /// which is never.
+    #[must_use]
+    pub fn instant(&self, at: Mono) -> Option<Instant> {
+        self.start.checked_add(Duration::from_micros(at.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instant_and_now_agree() {
+        let clock = Clock::start();
+        let now = clock.now();
+        assert!(clock.instant(now.mono).unwrap() <= Instant::now());
+        assert!(clock.instant(Mono(0)).unwrap() == clock.start);
+        assert!(now.wall.0 > 1_700_000_000, "the wall clock of the machine is set");
+    }
+}

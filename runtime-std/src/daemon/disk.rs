@@ -1,0 +1,212 @@
+//! The state folder: one process's at a time, and what is written in it stays written.
+//!
+//! A kill between any two steps leaves a file as it was or as it was to be. What the journal's
+//! bytes mean is core's business.
+
+use super::exit::{Failure, halt};
+use rustix::fs::{FlockOperation, flock};
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, ErrorKind, Read, Seek, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::Receiver;
+
+const LOCK: &str = "lock";
+const JOURNAL: &str = "journal";
+/// Ends the name of a file that is to take another's place.
+const FRESH: &str = "new";
+
+/// A state folder, locked for as long as this lives.
+#[derive(Debug)]
+pub struct Folder {
+    path: PathBuf,
+    /// For making names durable.
+    itself: File,
+    /// Holds the lock.
+    _lock: File,
+}
+
+impl Folder {
+    /// Opens the folder, makes it (mode 0700) if it is not there, and locks it.
+    ///
+    /// # Errors
+    /// Another process has it, or the system refuses.
+    pub fn open(path: &Path) -> Result<Self, Failure> {
+        let refused =
+            |error: io::Error| Failure::failed(format!("state folder {}: {error}", path.display()));
+        if !path.exists() {
+            DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(refused)?;
+            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+            File::open(parent.unwrap_or_else(|| Path::new(".")))
+                .and_then(|it| it.sync_all())
+                .map_err(refused)?;
+        }
+        let itself = File::open(path).map_err(refused)?;
+        if !itself.metadata().map_err(refused)?.is_dir() {
+            return Err(refused(io::Error::from(ErrorKind::NotADirectory)));
+        }
+        let mut lock = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(path.join(LOCK))
+            .map_err(refused)?;
+        if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+            let mut owner = String::new();
+            let _ = lock.read_to_string(&mut owner);
+            return Err(Failure::failed(format!(
+                "state folder {} is in use by process {}; every server needs a folder of its own",
+                path.display(),
+                owner.trim_end()
+            )));
+        }
+        let owner = format!("{}\n", std::process::id());
+        lock.set_len(0)
+            .and_then(|()| lock.rewind())
+            .and_then(|()| lock.write_all(owner.as_bytes()))
+            .map_err(refused)?;
+        Ok(Self { path: path.to_owned(), itself, _lock: lock })
+    }
+
+    /// Where a file of this folder is.
+    #[must_use]
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// A whole file; `None` if it is not there.
+    ///
+    /// # Errors
+    /// It is there and cannot be read.
+    pub fn read(&self, name: &str) -> Result<Option<Vec<u8>>, Failure> {
+        let path = self.path(name);
+        match std::fs::read(&path) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Failure::failed(format!("{}: {error}", path.display()))),
+        }
+    }
+
+    /// Puts `bytes` in the place of a file, atomically and durably, and returns it open at its end.
+    ///
+    /// # Errors
+    /// The system's; the old file is untouched unless the last step failed.
+    pub fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<File> {
+        let fresh = self.path(&format!("{name}.{FRESH}"));
+        let mut file =
+            OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        std::fs::rename(&fresh, self.path(name))?;
+        self.itself.sync_all()?;
+        Ok(file)
+    }
+
+    /// The journal's bytes; `None` if there is none yet. What an interrupted rewrite left behind
+    /// is removed.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn journal(&self) -> Result<Option<Vec<u8>>, Failure> {
+        let left = self.path(&format!("{JOURNAL}.{FRESH}"));
+        match std::fs::remove_file(&left) {
+            Ok(()) => {
+                tracing::warn!("{}: left by an interrupted rewrite, removed", left.display());
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(Failure::failed(format!("{}: {error}", left.display()))),
+        }
+        self.read(JOURNAL)
+    }
+
+    /// Opens the journal for writing after its first `keep` bytes; what follows them is cut off.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn write_journal(self, keep: usize) -> Result<Journal, Failure> {
+        let path = self.path(JOURNAL);
+        let open = || {
+            let mut file = match OpenOptions::new().write(true).open(&path) {
+                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+                file => file?,
+            };
+            let (keep, length) = (keep as u64, file.metadata()?.len());
+            if keep < length {
+                tracing::warn!(
+                    "{}: torn tail cut off: {} of {length} bytes",
+                    path.display(),
+                    length - keep
+                );
+                file.set_len(keep)?;
+                file.sync_all()?;
+            }
+            file.seek(io::SeekFrom::Start(keep))?;
+            Ok(Some(file))
+        };
+        let file = open()
+            .map_err(|error: io::Error| Failure::failed(format!("{}: {error}", path.display())))?;
+        Ok(Journal { folder: self, file })
+    }
+}
+
+/// A durable write that a node asked for.
+#[derive(Debug)]
+pub enum Durable {
+    /// Adds to the journal.
+    Append(Vec<u8>),
+    /// Takes the journal's place.
+    Rewrite(Vec<u8>),
+}
+
+/// The journal file, open at its end.
+#[derive(Debug)]
+pub struct Journal {
+    folder: Folder,
+    file: Option<File>,
+}
+
+impl Journal {
+    /// Does one durable write. On disk when this returns.
+    ///
+    /// # Errors
+    /// The system's; the journal may then have a torn tail, so nothing may be written after it.
+    pub fn write(&mut self, durable: &Durable) -> io::Result<()> {
+        match (durable, &mut self.file) {
+            (Durable::Append(bytes), Some(file)) => {
+                file.write_all(bytes)?;
+                file.sync_data()?;
+            }
+            (Durable::Append(bytes) | Durable::Rewrite(bytes), file) => {
+                *file = Some(self.folder.replace(JOURNAL, bytes)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts the thread that does the writes that come in, and says after each that it is done. A
+    /// write that fails ends the process: the node has said nothing yet that depends on it, and
+    /// finds what was written at its next start.
+    ///
+    /// # Errors
+    /// The system does not give a thread.
+    pub fn start(
+        mut self,
+        writes: Receiver<Durable>,
+        mut written: impl FnMut() + Send + 'static,
+    ) -> Result<(), Failure> {
+        let work = move || {
+            for durable in writes {
+                if let Err(error) = self.write(&durable) {
+                    halt(&format!("{}: {error}", self.folder.path(JOURNAL).display()));
+                }
+                written();
+            }
+        };
+        let thread = std::thread::Builder::new().name("disk".to_owned()).spawn(work);
+        thread
+            .map(drop)
+            .map_err(|error| Failure::failed(format!("no thread for the disk: {error}")))
+    }
+}

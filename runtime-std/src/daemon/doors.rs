@@ -1,0 +1,81 @@
+//! Where connections come in, and what a process says once it listens.
+
+use super::exit::Failure;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::io::{self, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use tmr_core::io::{Address, Door};
+
+/// Connections that may wait to be accepted: a whole office that starts at nine.
+const BACKLOG: i32 = 4096;
+
+/// Listens at `at`; port 0 lets the system choose one.
+///
+/// # Errors
+/// The port is in use, the address is not of this machine, or the system refuses.
+pub fn listen(what: &str, at: &Address) -> Result<TcpListener, Failure> {
+    let listen = || {
+        let listener = TcpListener::bind((at.host.as_str(), at.port))?;
+        rustix::net::listen(&listener, BACKLOG)?;
+        Ok(listener)
+    };
+    listen().map_err(|error: io::Error| {
+        let advice = match error.kind() {
+            io::ErrorKind::AddrInUse => "; stop the other program, or choose another port",
+            io::ErrorKind::AddrNotAvailable => "; right would be an address of this machine",
+            io::ErrorKind::PermissionDenied => "; ports below 1024 need rights of their own",
+            _ => "",
+        };
+        Failure::failed(format!("cannot listen on {at} ({what}): {error}{advice}"))
+    })
+}
+
+/// Prints the line that says, to whoever started this process, that it listens and where.
+pub fn announce(doors: &[(Door, TcpListener)]) {
+    let mut line = String::from("listening");
+    for (door, listener) in doors {
+        let name = match door {
+            Door::Licence => "licence",
+            Door::Admin => "admin",
+        };
+        if let Ok(at) = listener.local_addr() {
+            line.push_str(&format!(" {name}={at}"));
+        }
+    }
+    let mut out = io::stdout().lock();
+    // A server whose standard output is closed serves all the same.
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}
+
+/// The address that clients most likely reach this machine at: the one it listens on, or, if that
+/// is all of them, the one that packets to the outside leave from.
+#[must_use]
+pub fn reached_at(listener: &TcpListener) -> IpAddr {
+    let outward = || {
+        // A documentation address: connecting a datagram socket sends nothing.
+        let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+        socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9))?;
+        socket.local_addr()
+    };
+    let bound =
+        listener.local_addr().as_ref().map_or_else(|_| Ipv4Addr::LOCALHOST.into(), SocketAddr::ip);
+    if !bound.is_unspecified() {
+        return bound;
+    }
+    outward().as_ref().map_or_else(|_| Ipv4Addr::LOCALHOST.into(), SocketAddr::ip)
+}
+
+/// This machine's name.
+#[must_use]
+pub fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// One file a connection: as many as the system lets this process have.
+pub fn raise_file_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!("no more than {:?} files at once: {error}", limit.current);
+    }
+}

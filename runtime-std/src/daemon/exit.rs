@@ -1,0 +1,102 @@
+//! How a process ends: the exit codes, in this one place, and the error that carries one.
+
+use std::fmt;
+use std::process::ExitCode;
+use tmr_core::io::Why;
+
+/// What the exit code tells a script.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Done.
+    Done = 0,
+    /// Anything that has no number of its own.
+    Failed = 1,
+    /// Wrong use or wrong configuration.
+    Usage = 2,
+    /// The licence server said no.
+    Refused = 3,
+    /// No server could be reached.
+    Unreachable = 4,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Why a command ended early: the exit code, and words that say what happened, where, and what
+/// would be right.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The exit code.
+    pub exit: Exit,
+    /// For people; no newline at the end.
+    pub text: String,
+}
+
+impl Failure {
+    /// [`Exit::Failed`].
+    pub fn failed(text: impl Into<String>) -> Self {
+        Self { exit: Exit::Failed, text: text.into() }
+    }
+
+    /// [`Exit::Usage`].
+    pub fn usage(text: impl Into<String>) -> Self {
+        Self { exit: Exit::Usage, text: text.into() }
+    }
+
+    /// [`Exit::Refused`].
+    pub fn refused(text: impl Into<String>) -> Self {
+        Self { exit: Exit::Refused, text: text.into() }
+    }
+
+    /// [`Exit::Unreachable`].
+    pub fn unreachable(text: impl Into<String>) -> Self {
+        Self { exit: Exit::Unreachable, text: text.into() }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl From<Why> for Failure {
+    /// For what a daemon needs at its start and does not get.
+    fn from(why: Why) -> Self {
+        Self::failed(format!("cannot start: {why}"))
+    }
+}
+
+/// What every command returns.
+pub type Outcome = Result<(), Failure>;
+
+/// Ends a daemon that must not go on; supervision starts it again.
+pub fn halt(reason: &str) -> ! {
+    tracing::error!("halted: {reason}");
+    std::process::exit(Exit::Failed as i32);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_codes_are_those_that_scripts_rely_on() {
+        let codes = [
+            (Failure::failed("").exit, 1),
+            (Failure::usage("").exit, 2),
+            (Failure::refused("").exit, 3),
+            (Failure::unreachable("").exit, 4),
+            (Exit::Done, 0),
+        ];
+        for (exit, code) in codes {
+            assert_eq!(exit as u8, code);
+            assert_eq!(ExitCode::from(exit), ExitCode::from(code));
+        }
+    }
+}

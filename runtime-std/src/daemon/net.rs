@@ -1,0 +1,134 @@
+//! TCP, as both runtimes want it.
+
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, recv};
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::time::Instant;
+use tmr_core::io::{Address, Why};
+use tmr_core::limits::{DIAL_TIMEOUT, WRITE_TIMEOUT};
+use tmr_core::time::Duration;
+
+/// It has room for bytes of ours no more.
+const NOT_READING: Why = Why::Timeout("the peer does not read");
+/// Pause after a connection that the system could not give: no file, or no thread for it.
+pub const BREATH: Duration = Duration::from_millis(100);
+
+/// Waits for the next connection.
+///
+/// # Errors
+/// The system's: no more files, or it was over before it was taken.
+pub fn accept(listener: &TcpListener) -> Result<(TcpStream, SocketAddr), Why> {
+    let (socket, from) = listener.accept().map_err(|error| broken(&error))?;
+    prepare(&socket).map_err(|error| broken(&error))?;
+    Ok((socket, from))
+}
+
+/// Sets what every connection has: no delay for small writes, and no wait without end for a peer
+/// that does not read.
+///
+/// # Errors
+/// The system's.
+pub fn prepare(socket: &TcpStream) -> io::Result<()> {
+    socket.set_nodelay(true)?;
+    socket.set_write_timeout(Some(WRITE_TIMEOUT))
+}
+
+/// Opens a connection: every address of the host in turn, within one time-out for all.
+///
+/// # Errors
+/// None of them could be reached; the last one's reason.
+pub fn dial(to: &Address) -> Result<TcpStream, Why> {
+    let started = Instant::now();
+    let mut why = Why::Broken(format!("{}: no such host", to.host));
+    let hosts = (to.host.as_str(), to.port).to_socket_addrs().map_err(|error| broken(&error))?;
+    for host in hosts {
+        let left = DIAL_TIMEOUT.saturating_sub(started.elapsed());
+        if left.is_zero() {
+            return Err(Why::Timeout("connecting"));
+        }
+        match TcpStream::connect_timeout(&host, left).and_then(|it| prepare(&it).map(|()| it)) {
+            Ok(socket) => return Ok(socket),
+            Err(error) if error.kind() == ErrorKind::TimedOut => why = Why::Timeout("connecting"),
+            Err(error) => why = broken(&error),
+        }
+    }
+    Err(why)
+}
+
+/// What a system error says about a link that stood.
+#[must_use]
+pub fn broken(error: &io::Error) -> Why {
+    match error.kind() {
+        ErrorKind::TimedOut => NOT_READING,
+        ErrorKind::UnexpectedEof => Why::Eof,
+        _ => Why::Broken(error.to_string()),
+    }
+}
+
+/// Reads what there is. `Some(0)`: the peer has ended it. `None`: there is nothing, on a socket
+/// that does not block.
+///
+/// # Errors
+/// The link is broken.
+pub fn read_some(mut socket: &TcpStream, buffer: &mut [u8]) -> Result<Option<usize>, Why> {
+    loop {
+        match socket.read(buffer) {
+            Ok(count) => return Ok(Some(count)),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
+            Err(error) => return Err(broken(&error)),
+        }
+    }
+}
+
+/// The peer has ended a link that is not being read: what is written now reaches nobody.
+#[must_use]
+pub fn gone(socket: &TcpStream) -> bool {
+    let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+    match recv(socket, &mut [0; 1], flags) {
+        Ok((_, count)) => count == 0,
+        Err(error) => error != Errno::AGAIN,
+    }
+}
+
+/// Reads what there is, and waits for it on a socket that blocks; 0: the peer has ended it.
+///
+/// # Errors
+/// The link is broken.
+pub fn read(socket: &TcpStream, buffer: &mut [u8]) -> Result<usize, Why> {
+    read_some(socket, buffer).map(Option::unwrap_or_default)
+}
+
+/// Writes as much of `wire` as there is room for, and says whether that was all of it. On a socket
+/// that blocks it is, unless the peer has not read for [`WRITE_TIMEOUT`].
+///
+/// # Errors
+/// The link is broken.
+pub fn write_some(mut socket: &TcpStream, wire: &mut Vec<u8>) -> Result<bool, Why> {
+    let mut written = 0;
+    let stopped = loop {
+        if written == wire.len() {
+            // Nothing is kept for a link that may be silent for hours.
+            *wire = Vec::new();
+            return Ok(true);
+        }
+        match socket.write(&wire[written..]) {
+            Ok(0) => break Err(Why::Eof),
+            Ok(count) => written += count,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => break Ok(false),
+            Err(error) => break Err(broken(&error)),
+        }
+    };
+    wire.drain(..written);
+    stopped
+}
+
+/// Writes all of `wire`, on a socket that blocks.
+///
+/// # Errors
+/// The link is broken, or the peer does not read; what could not be written is still in `wire`.
+pub fn write(socket: &TcpStream, wire: &mut Vec<u8>) -> Result<(), Why> {
+    if write_some(socket, wire)? { Ok(()) } else { Err(NOT_READING) }
+}

@@ -1,0 +1,47 @@
+//! What ends a process from outside: SIGTERM, SIGINT, and a parent that is gone.
+
+use super::exit::Failure;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use std::io::Read;
+use std::os::unix::net::UnixStream;
+use std::thread;
+
+/// Calls `stop` once, on a thread of its own, when SIGTERM or SIGINT arrives.
+///
+/// # Errors
+/// The system refuses a handler, a socket pair or a thread.
+pub fn on_stop(stop: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
+    let watch = || {
+        let (mut signalled, handler) = UnixStream::pair()?;
+        signal_hook::low_level::pipe::register(SIGTERM, handler.try_clone()?)?;
+        signal_hook::low_level::pipe::register(SIGINT, handler)?;
+        thread::Builder::new().name("signals".to_owned()).spawn(move || {
+            // The handlers hold the other end for as long as the process lives.
+            if signalled.read_exact(&mut [0]).is_ok() {
+                stop();
+            }
+        })?;
+        Ok(())
+    };
+    watch().map_err(|error: std::io::Error| {
+        Failure::failed(format!("cannot watch for SIGTERM and SIGINT: {error}"))
+    })
+}
+
+/// Ends this process when whoever holds the other end of standard input is gone, however it went.
+///
+/// # Errors
+/// The system refuses a thread.
+pub fn die_with_parent() -> Result<(), Failure> {
+    let watch = || {
+        let mut input = std::io::stdin().lock();
+        // Nothing is ever written there: all that can come is the end.
+        let _ = std::io::copy(&mut input, &mut std::io::sink());
+        tracing::info!("the parent is gone: stopping");
+        std::process::exit(0);
+    };
+    match thread::Builder::new().name("parent".to_owned()).spawn(watch) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Failure::failed(format!("cannot watch standard input: {error}"))),
+    }
+}
