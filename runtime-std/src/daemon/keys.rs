@@ -2,7 +2,7 @@
 
 use super::cli::Issue;
 use super::clock::Clock;
-use super::exit::{Failure, Outcome};
+use super::exit::{Failure, Outcome, words};
 use super::{entropy, files, out};
 use std::path::{Path, PathBuf};
 use tmr_core::licence::Spec;
@@ -52,7 +52,7 @@ pub fn sign(options: &Issue) -> Result<Vec<PathBuf>, Failure> {
     let parsed = Spec::parse(&files::text(spec, LICENCE_FILE_MAX)?)
         .map_err(|error| files::wrong(spec, error))?;
     let issuer = files::issuer(key)?;
-    std::fs::create_dir_all(out).map_err(|error| files::wrong(out, error))?;
+    std::fs::create_dir_all(out).map_err(|error| files::wrong(out, words(&error)))?;
     let now = Clock::start().now().wall;
     let mut written = Vec::new();
     for part in only.map_or(1..=3, |part| part..=part) {
