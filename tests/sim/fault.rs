@@ -159,7 +159,9 @@ impl World {
             status["role"] == "active"
                 && backends.is_some_and(|all| all.iter().all(|one| one["state"] == "up"))
         });
-        if whole {
+        let members = self.checks.slots.members();
+        if whole && members.is_some() && members != self.lost {
+            self.lost = members;
             self.crash(backend, length);
             self.trace(|| format!("host {backend} has lost its disk"));
             self.hosts[backend].disk.lose();
