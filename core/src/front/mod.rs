@@ -18,7 +18,8 @@ use crate::admin;
 use crate::desk::{Desk, Ground, Identity, Move};
 use crate::io::{Address, Door, Frame, Input, Intent, Link, Why};
 use crate::limits::{
-    BACKEND_SILENCE, CALL_TIMEOUT, CONFIRMED, FENCE, HANDLE_BLOCK, HEARTBEAT, UNCOMMITTED_MAX,
+    BACKEND_SILENCE, CALL_TIMEOUT, CONFIRMED, CONTEST, FENCE, HANDLE_BLOCK, HEARTBEAT,
+    UNCOMMITTED_MAX,
 };
 use crate::log::{Entry, Epoch, GroupId, Setting, Slot};
 use crate::random::Random;
@@ -97,6 +98,8 @@ pub struct Front {
     phase: Phase,
     /// It was told to lead.
     wanted: bool,
+    /// It led until a backend named a higher epoch, and looks whether another front leads now.
+    deposed: bool,
     /// The highest epoch it has seen anywhere.
     highest: Epoch,
     claim_until: Mono,
@@ -130,6 +133,7 @@ impl Front {
             ledger: Ledger::default(),
             phase: Phase::Standby,
             wanted: false,
+            deposed: false,
             highest: Epoch::default(),
             claim_until: Mono(0),
             joined: Virtual::default(),
@@ -224,10 +228,16 @@ impl Front {
             let order = Order::Confirm { epoch, committed: self.ledger.committed() };
             for peer in self.peers.iter_mut().filter(|peer| peer.known().is_some()) {
                 peer.ask(now, Asked::Confirm(epoch), &order, out);
+                if self.deposed {
+                    peer.ask(now, Asked::Describe, &Order::Describe, out);
+                }
             }
         }
         match self.phase {
-            Phase::Pausing { until } if until <= now && self.could_serve() => self.claim(now, out),
+            Phase::Pausing { until } if until <= now && self.could_serve() => {
+                self.deposed = false;
+                self.claim(now, out);
+            }
             Phase::Claiming { .. }
             | Phase::Reading(_)
             | Phase::Founding { .. }
@@ -311,6 +321,7 @@ impl Front {
                 peer.description = Some(description);
                 peer.trouble = None;
                 self.join();
+                self.yield_to_successor();
                 match epoch {
                     Some(epoch) if promised == epoch => self.promised(now, index, out),
                     Some(epoch) => {
@@ -367,8 +378,10 @@ impl Front {
         match self.phase {
             Phase::Standby | Phase::Pausing { .. } => {}
             Phase::Leading { epoch } if promised > epoch => {
-                tracing::warn!(%promised, %epoch, "another front leads: standing by");
-                self.stand_by(out);
+                tracing::warn!(%promised, %epoch, "another front has claimed the lead");
+                self.step_back(out);
+                self.deposed = true;
+                self.phase = Phase::Pausing { until: now + CONTEST };
             }
             _ if self.phase.epoch().is_some_and(|epoch| promised > epoch) => {
                 self.claim_again(now, "another front has claimed a higher epoch");
@@ -378,13 +391,28 @@ impl Front {
     }
 
     /// Gives the lead up: nothing that was not acknowledged is said any more.
-    fn stand_by(&mut self, out: &mut Vec<Intent>) {
+    fn step_back(&mut self, out: &mut Vec<Intent>) {
         self.phase = Phase::Standby;
-        self.wanted = false;
         self.drop_flights();
         self.ledger.drop_uncommitted();
         self.desk.drop_clients(Why::Stepped("another front leads"), out);
         self.desk.forget_handles();
+    }
+
+    /// Whether another front leads: it has committed something since this one did, if only the
+    /// first entry of its epoch. A promise alone proves nothing: the claim may have led nowhere,
+    /// and nobody would lead if this front did not claim again.
+    fn succeeded(&self) -> bool {
+        let known = self.ledger.committed();
+        self.peers.iter().filter_map(Peer::standing).any(|own| own.committed > known)
+    }
+
+    /// Stands by once it is known that another front leads.
+    fn yield_to_successor(&mut self) {
+        if self.deposed && self.succeeded() {
+            tracing::warn!("another front leads: standing by");
+            (self.phase, self.wanted, self.deposed) = (Phase::Standby, false, false);
+        }
     }
 
     fn closed(&mut self, now: Mono, link: Link, why: &Why, unsent: bool, out: &mut Vec<Intent>) {
@@ -471,6 +499,9 @@ impl Front {
         if answer.close {
             self.admins.remove(&link);
             out.push(Intent::Close { link, why: Why::Eof });
+        }
+        if answer.command == Some(admin::Command::Activate) {
+            self.deposed = false;
         }
         match answer.command {
             Some(admin::Command::Activate) if !self.wanted => {
