@@ -54,6 +54,7 @@ fn entries() -> Vec<(&'static str, Entry)> {
         ("Configure Members", Entry::Configure(members)),
         ("Configure Handles", Entry::Configure(Setting::Handles(8192))),
         ("Configure Virtual", Entry::Configure(serial)),
+        ("Configure Leader", Entry::Configure(Setting::Leader(Epoch { round: 300, front: 7 }))),
     ]
 }
 
