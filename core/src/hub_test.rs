@@ -96,7 +96,7 @@ fn a_link_without_a_first_frame_is_closed_in_time() {
     hub.tick(nearly, &mut acts);
     assert_eq!(acts.len(), 1);
     hub.tick(after(FIRST_FRAME), &mut acts);
-    assert_eq!(acts[1..], [Act::Wake(silent), Act::Wake(drips)]);
+    assert_eq!(acts[1..], [Act::End(silent), Act::End(drips)]);
     let closed = Some(Why::Timeout("the first frame"));
     assert_eq!(hub.outbox(silent), Outbox { frames: vec![], close: closed.clone() });
     assert_eq!(hub.outbox(drips).close, closed);

@@ -40,6 +40,7 @@ pub(super) enum Event {
     Think { client: usize },
     GiveUp { client: usize, call: u64 },
     Fault,
+    Storm { left: u64 },
     Operator,
 }
 
@@ -189,6 +190,11 @@ impl World {
                 if self.faulty {
                     let pause = self.fault();
                     self.after(pause, Event::Fault);
+                }
+            }
+            Event::Storm { left } => {
+                if self.faulty {
+                    self.storm(left);
                 }
             }
             Event::Operator => {
