@@ -36,5 +36,7 @@ pub mod log;
 mod nearest;
 pub mod node;
 mod random;
+#[cfg(test)]
+mod testing;
 pub mod time;
 pub mod wire;

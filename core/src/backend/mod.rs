@@ -1,14 +1,18 @@
 //! The open backend role: signed licences, promises, the log, and seats of ordinary licences.
 //!
-//! What lives here: the [`acceptor`] that holds one third of the group's memory, the [`journal`]
+//! What lives here: the acceptor that holds one third of the group's memory, the journal
 //! it survives with, and the keys that calls are done with. A licence with a TMR-Id is refused to
 //! a client that comes here directly (130): it takes two backends and a front.
 
 mod acceptor;
+#[cfg(test)]
+mod acceptor_test;
 pub mod crypt;
 #[cfg(test)]
 mod crypt_test;
 mod journal;
+#[cfg(test)]
+mod journal_test;
 pub mod keys;
 mod status;
 mod writer;

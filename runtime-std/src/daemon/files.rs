@@ -80,19 +80,19 @@ pub fn issuer_key(path: &Path) -> Result<IssuerKey, Failure> {
     IssuerKey::parse(&text(path, KEY_MAX)?).map_err(|error| wrong(path, error))
 }
 
-/// Who signs licences, and whether the key is new.
+/// Who signs licences; a new key is made if the file is not there.
 ///
 /// # Errors
 /// The file holds something else, or cannot be made.
-pub fn issuer(path: &Path) -> Result<(Issuer, bool), Failure> {
+pub fn issuer(path: &Path) -> Result<Issuer, Failure> {
     if path.exists() {
         let issuer = Issuer::parse(&text(path, KEY_MAX)?).map_err(|error| wrong(path, error))?;
         warn_if_open(path);
-        return Ok((issuer, false));
+        return Ok(issuer);
     }
     let issuer = Issuer::from_secret(entropy::fresh());
     make_secret(path, issuer.to_text().as_bytes())?;
-    Ok((issuer, true))
+    Ok(issuer)
 }
 
 /// The container in a licence file.

@@ -8,6 +8,8 @@ pub mod address;
 pub mod cli;
 pub mod clock;
 pub mod disk;
+#[cfg(test)]
+mod disk_test;
 pub mod doors;
 pub mod entropy;
 pub mod exit;
