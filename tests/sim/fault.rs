@@ -1,7 +1,7 @@
 //! What goes wrong. Each kind is on or off for a whole seed, so that some seeds have many of few.
 
 use super::rng::Rng;
-use super::world::{BACKENDS, FRONTS, HOSTS, SECOND, World};
+use super::world::{BACKENDS, Event, FRONTS, HOSTS, SECOND, World};
 
 /// What a seed has in store.
 #[derive(Clone, Debug)]
@@ -39,9 +39,11 @@ enum Kind {
     Twin,
     Vanish,
     PowerCut,
+    /// Many small faults around a change of leaders, close to each other.
+    Storm,
 }
 
-const KINDS: [Kind; 12] = [
+const KINDS: [Kind; 13] = [
     Kind::CrashBackend,
     Kind::CrashFront,
     Kind::Freeze,
@@ -54,6 +56,7 @@ const KINDS: [Kind; 12] = [
     Kind::Twin,
     Kind::Vanish,
     Kind::PowerCut,
+    Kind::Storm,
 ];
 
 impl Plan {
@@ -142,6 +145,10 @@ impl World {
                 self.trace(|| format!("the disk of {backend} is slow by {by}"));
                 self.hosts[backend].slow = (self.now + length, by);
             }
+            Kind::Storm => {
+                let left = self.rng.between(5, 60);
+                self.storm(left);
+            }
             Kind::LoseDisk => self.lose_disk(backend, length),
             Kind::Twin => self.activate(front),
             Kind::Vanish => {
@@ -152,6 +159,47 @@ impl World {
         pause
     }
 
+    /// One small fault, and so many more to come.
+    pub(super) fn storm(&mut self, left: u64) {
+        let (front, backend) =
+            (self.rng.index(self.plan.fronts), FRONTS + self.rng.index(BACKENDS));
+        let short = self.rng.span(500, 3 * SECOND / 10);
+        match self.rng.between(0, 9) {
+            0..3 => self.activate(front),
+            3 => self.crash(front, short),
+            4 => self.crash(backend, short),
+            5 => {
+                let long = self.now + 4 * short;
+                self.net.blocked.insert((front, backend), long);
+                if self.rng.chance(70) {
+                    self.net.blocked.insert((backend, front), long);
+                }
+            }
+            6 => {
+                let by = self.rng.span(1000, 3 * SECOND / 10);
+                self.hosts[backend].slow = (self.now + 4 * short, by);
+            }
+            7 => {
+                let any = if self.rng.chance(50) { front } else { backend };
+                self.freeze(any, short);
+            }
+            _ => {
+                let between = |conn: &u64| {
+                    let ends = (self.place(*conn, 0), self.place(*conn, 1));
+                    ends == (Some(front), Some(backend))
+                };
+                let conns: Vec<u64> = self.net.conns.keys().copied().filter(between).collect();
+                for conn in conns {
+                    self.cut(conn);
+                }
+            }
+        }
+        if left > 0 {
+            let pause = self.rng.span(200, SECOND / 5);
+            self.after(pause, Event::Storm { left: left - 1 });
+        }
+    }
+
     /// A backend's machine is replaced, at most one until it is a member again.
     fn lose_disk(&mut self, backend: usize, length: u64) {
         let whole = self.statuses().iter().any(|status| {
@@ -159,7 +207,9 @@ impl World {
             status["role"] == "active"
                 && backends.is_some_and(|all| all.iter().all(|one| one["state"] == "up"))
         });
-        if whole {
+        let members = self.checks.slots.members();
+        if whole && members.is_some() && members != self.lost {
+            self.lost = members;
             self.crash(backend, length);
             self.trace(|| format!("host {backend} has lost its disk"));
             self.hosts[backend].disk.lose();

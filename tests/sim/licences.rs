@@ -9,7 +9,7 @@ pub const FIRM: u32 = 6_000_010;
 /// The licence that only the probe of the last phase asks for.
 pub const PROBE: u32 = 204;
 /// Product codes and quantities.
-pub const PRODUCTS: [(u32, u32); 4] = [(201, 1), (202, 2), (203, 5), (PROBE, 1)];
+pub const PRODUCTS: [(u32, u32); 4] = [(201, 1), (202, 2), (203, 5), (PROBE, 50)];
 /// The product whose third part says another quantity, where a seed wants an odd part.
 pub const ODD: u32 = 203;
 

@@ -11,6 +11,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use tmr_core::io::{Door, Frame, Link, Why};
+use tmr_core::log::DiskId;
 
 /// One second, in the microseconds that all times here are in.
 pub const SECOND: u64 = 1_000_000;
@@ -39,6 +40,7 @@ pub(super) enum Event {
     Think { client: usize },
     GiveUp { client: usize, call: u64 },
     Fault,
+    Storm { left: u64 },
     Operator,
 }
 
@@ -55,6 +57,8 @@ pub struct World {
     pub checks: Checks,
     /// Faults happen.
     pub(super) faulty: bool,
+    /// A disk was lost while these were the members: the group has to change before the next.
+    pub(super) lost: Option<[DiskId; 3]>,
     queue: BTreeMap<(u64, u64), Event>,
     queued: u64,
     /// Events so far.
@@ -82,6 +86,7 @@ impl World {
             net: Net::default(),
             checks: Checks::default(),
             faulty: true,
+            lost: None,
             queue: BTreeMap::new(),
             queued: 0,
             events: 0,
@@ -141,6 +146,12 @@ impl World {
         self.now = at;
         self.events += 1;
         if let Some(thaw) = self.frozen(&event) {
+            if let Event::Tick { host, .. } = event {
+                if self.hosts[host].tick != Some(self.now) {
+                    return true;
+                }
+                self.hosts[host].tick = Some(thaw);
+            }
             self.at(thaw, event);
             return true;
         }
@@ -179,6 +190,11 @@ impl World {
                 if self.faulty {
                     let pause = self.fault();
                     self.after(pause, Event::Fault);
+                }
+            }
+            Event::Storm { left } => {
+                if self.faulty {
+                    self.storm(left);
                 }
             }
             Event::Operator => {

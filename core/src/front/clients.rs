@@ -5,7 +5,8 @@ use super::{Front, Phase, status};
 use crate::admin;
 use crate::desk::{Desk, Ground, Move};
 use crate::io::{Intent, Link, Why};
-use crate::limits::{CONFIRMED, UNCOMMITTED_MAX};
+use crate::limits::{CALL_TIMEOUT, CONFIRMED, UNCOMMITTED_MAX};
+use crate::log::Entry;
 use crate::time::{Mono, Now};
 use crate::wire::{CmError, Reply, Request};
 use alloc::vec::Vec;
@@ -17,24 +18,35 @@ impl Front {
             Ok(request) => request,
             Err(malformed) => return self.desk.misread(link, &malformed, out),
         };
+        // One end of its time for a call, whatever it has to wait for one after the other.
+        let until = now.mono + CALL_TIMEOUT;
         if Desk::is_timeless(&request) || self.serves(now.mono) {
-            self.serve(now, link, request, out);
+            self.serve(now, until, link, request, out);
         } else if self.wanted {
-            self.park(now.mono, link, request);
+            self.park(until, link, request);
         } else {
             self.desk.refuse(link, &request, CmError::SERVER_START_PENDING, out);
         }
     }
 
-    pub(super) fn serve(&mut self, now: Now, link: Link, request: Request, out: &mut Vec<Intent>) {
+    pub(super) fn serve(
+        &mut self,
+        now: Now,
+        until: Mono,
+        link: Link,
+        request: Request,
+        out: &mut Vec<Intent>,
+    ) {
         let ground = Ground { now, state: self.ledger.ahead(), catalogue: &self.joined.catalogue };
         match self.desk.call(link, &request, &ground, out) {
             Move::Done => {}
-            Move::Commit(_) if self.uncommitted() >= UNCOMMITTED_MAX => {
+            // A release is always taken: its handle is not watched any more, and there are no
+            // more releases than seats.
+            Move::Commit(Entry::Grant(_)) if self.uncommitted() >= UNCOMMITTED_MAX => {
                 self.desk.refuse(link, &request, CmError::REQUEST_OVERLOAD_REJECTED, out);
             }
-            Move::Commit(entry) => self.commit(now.mono, link, entry, out),
-            Move::Perform(licence) => self.perform(now.mono, link, licence, request, out),
+            Move::Commit(entry) => self.commit(until, link, entry, out),
+            Move::Perform(licence) => self.perform(now.mono, until, link, (licence, request), out),
         }
     }
 

@@ -22,7 +22,7 @@ mod vote;
 
 use crate::desk::{Desk, Identity};
 use crate::io::{Address, Door, Frame, Input, Intent, Link, Why};
-use crate::limits::HANDLE_BLOCK;
+use crate::limits::{HANDLE_BLOCK, HANDLE_LAST};
 use crate::log::{Epoch, GroupId, Slot};
 use crate::random::Random;
 use crate::time::{Deadline, Duration, Mono, Now};
@@ -32,6 +32,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use catalogue::Virtual;
 use claim::Gather;
+use core::ops::RangeInclusive;
 use flight::{AnyOne, Commit};
 use ledger::Ledger;
 use peer::{Asked, Peer};
@@ -104,10 +105,13 @@ pub struct Front {
     claim_until: Mono,
     joined: Virtual,
     desk: Desk,
+    /// Handle numbers that are this front's as soon as this slot is committed.
+    block: Option<(Slot, RangeInclusive<u32>)>,
     commits: BTreeMap<Slot, Commit>,
+    commits_until: BTreeSet<(Mono, Slot)>,
     anyones: BTreeMap<u64, AnyOne>,
     anyone_number: u64,
-    parked: BTreeMap<Link, Request>,
+    parked: BTreeMap<Link, (Mono, Request)>,
     parked_until: BTreeSet<(Mono, Link)>,
     admins: BTreeSet<Link>,
     dialled: u64,
@@ -135,7 +139,9 @@ impl Front {
             claim_until: Mono(0),
             joined: Virtual::default(),
             desk,
+            block: None,
             commits: BTreeMap::new(),
+            commits_until: BTreeSet::new(),
             anyones: BTreeMap::new(),
             anyone_number: 0,
             parked: BTreeMap::new(),
@@ -177,25 +183,29 @@ impl Front {
             let upto = self.reached(need).min(self.ledger.last());
             if upto > self.ledger.committed() {
                 self.ledger.commit(upto);
+                self.take_handles();
                 self.proved(now.mono);
             }
             self.answer_committed(now.mono, out);
             self.admit();
         }
         if let Phase::Leading { .. } = self.phase {
+            // Before any call is served: it may ask for a container by its serial.
+            if core::mem::take(&mut self.unnamed) {
+                self.name_containers();
+            }
             if self.serves(now.mono) {
-                for (link, call) in self.unpark() {
-                    self.serve(now, link, call, out);
+                for (link, until, call) in self.unpark() {
+                    self.serve(now, until, link, call, out);
                 }
             }
             for entry in self.desk.ended(now.mono, self.ledger.ahead()) {
                 self.ledger.propose(entry);
             }
-            if self.desk.numbers_left() < HANDLE_BLOCK / 4 {
+            let reserved = self.ledger.ahead().handles_reserved();
+            let low = self.desk.numbers_left() < HANDLE_BLOCK / 2;
+            if low && self.block.is_none() && reserved < HANDLE_LAST {
                 self.reserve_handles();
-            }
-            if core::mem::take(&mut self.unnamed) {
-                self.name_containers();
             }
         }
         self.replicate(now.mono, out);
@@ -231,8 +241,7 @@ impl Front {
         if self.admins.remove(&link) {
             return;
         }
-        self.parked.remove(&link);
-        self.parked_until.retain(|&(_, parked)| parked != link);
+        self.unpark_one(link);
         if let Some(handle) = self.desk.closed(now, link, unsent) {
             self.give_back(handle, "its number did not reach the client");
         }

@@ -1,6 +1,6 @@
 //! Where connections come in, and what a process says once it listens.
 
-use super::exit::Failure;
+use super::exit::{Failure, words};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
@@ -26,7 +26,7 @@ pub fn listen(what: &str, at: &Address) -> Result<TcpListener, Failure> {
             io::ErrorKind::PermissionDenied => "; ports below 1024 need rights of their own",
             _ => "",
         };
-        Failure::failed(format!("cannot listen on {at} ({what}): {error}{advice}"))
+        Failure::failed(format!("cannot listen on {at} ({what}): {}{advice}", words(&error)))
     })
 }
 

@@ -2,7 +2,7 @@
 //! and ends in [`Exit::Usage`](super::exit::Exit::Usage).
 
 use super::entropy;
-use super::exit::{Failure, Outcome};
+use super::exit::{Failure, Outcome, words};
 use std::fmt::Display;
 use std::fs::OpenOptions;
 use std::io::{self, ErrorKind, Read, Write};
@@ -32,7 +32,7 @@ pub fn bytes(path: &Path, longest: usize) -> Result<Vec<u8>, Failure> {
         file.take(longest as u64 + 1).read_to_end(&mut bytes)?;
         Ok(bytes)
     };
-    read().map_err(|error: io::Error| wrong(path, error))
+    read().map_err(|error: io::Error| wrong(path, words(&error)))
 }
 
 /// The text of a file.
@@ -132,7 +132,7 @@ pub fn make_secret(path: &Path, content: &[u8]) -> Outcome {
         ErrorKind::AlreadyExists => {
             wrong(path, "it is there already and is not overwritten; choose another name")
         }
-        _ => wrong(path, error),
+        _ => wrong(path, words(&error)),
     })
 }
 
@@ -151,5 +151,5 @@ pub fn put(path: &Path, content: &[u8], secret: bool) -> Outcome {
         file.sync_all()?;
         std::fs::rename(&fresh, path)
     };
-    put().map_err(|error: io::Error| wrong(path, error))
+    put().map_err(|error: io::Error| wrong(path, words(&error)))
 }

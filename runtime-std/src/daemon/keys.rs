@@ -2,8 +2,8 @@
 
 use super::cli::Issue;
 use super::clock::Clock;
-use super::exit::{Failure, Outcome};
-use super::{entropy, files};
+use super::exit::{Failure, Outcome, words};
+use super::{entropy, files, out};
 use std::path::{Path, PathBuf};
 use tmr_core::licence::Spec;
 use tmr_core::limits::LICENCE_FILE_MAX;
@@ -14,7 +14,7 @@ use tmr_core::limits::LICENCE_FILE_MAX;
 /// The file is there already, or cannot be made.
 pub fn keygen(path: &Path) -> Outcome {
     make_group_key(path)?;
-    println!("{}", path.display());
+    out::line(path.display())?;
     eprintln!("A new group key. Give it to every front and backend of one group, and nobody else.");
     Ok(())
 }
@@ -34,7 +34,7 @@ pub fn make_group_key(path: &Path) -> Outcome {
 pub fn issue(options: &Issue) -> Outcome {
     let new = !options.key.exists();
     for path in sign(options)? {
-        println!("{}", path.display());
+        out::line(path.display())?;
     }
     if new {
         let key = options.key.display();
@@ -52,7 +52,7 @@ pub fn sign(options: &Issue) -> Result<Vec<PathBuf>, Failure> {
     let parsed = Spec::parse(&files::text(spec, LICENCE_FILE_MAX)?)
         .map_err(|error| files::wrong(spec, error))?;
     let issuer = files::issuer(key)?;
-    std::fs::create_dir_all(out).map_err(|error| files::wrong(out, error))?;
+    std::fs::create_dir_all(out).map_err(|error| files::wrong(out, words(&error)))?;
     let now = Clock::start().now().wall;
     let mut written = Vec::new();
     for part in only.map_or(1..=3, |part| part..=part) {

@@ -17,6 +17,7 @@ pub mod files;
 pub mod keys;
 pub mod log;
 pub mod net;
+pub mod out;
 pub mod plan;
 pub mod roles;
 pub mod signals;

@@ -8,7 +8,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use tmr_core::io::Address;
 
@@ -34,6 +34,7 @@ pub(super) struct Child {
     pub(super) line: Line,
     process: std::process::Child,
     output: Receiver<String>,
+    log: Option<JoinHandle<()>>,
     reported: bool,
 }
 
@@ -53,15 +54,18 @@ impl Child {
         })?;
         let (sender, output) = mpsc::channel();
         each_line(process.stdout.take(), move |line| sender.send(line).unwrap_or_default());
-        each_line(process.stderr.take(), move |line| eprintln!("{name:<9} | {line}"));
-        Ok(Self { line, process, output, reported: false })
+        let log = each_line(process.stderr.take(), move |line| eprintln!("{name:<9} | {line}"));
+        Ok(Self { line, process, output, log, reported: false })
     }
 
     /// Waits until it says that it listens.
-    pub(super) fn wait_until_it_listens(&self) -> Result<(), Failure> {
+    pub(super) fn wait_until_it_listens(&mut self) -> Result<(), Failure> {
         match self.output.recv_timeout(START) {
             Ok(line) if line.starts_with("listening") => Ok(()),
             _ => {
+                self.end();
+                // What it said last is to be read before what follows from it.
+                let _ = self.log.take().map(JoinHandle::join);
                 let name = &self.line.name;
                 Err(Failure::failed(format!("{name} does not start; it said why, above")))
             }
@@ -94,11 +98,9 @@ impl Child {
         }
         eprintln!("{:<9} | has ended. To start it again:\n  {command}", self.line.name);
     }
-}
 
-impl Drop for Child {
     /// Lets go of it, waits, and kills it if it does not end by itself.
-    fn drop(&mut self) {
+    fn end(&mut self) {
         drop(self.process.stdin.take());
         let told = Instant::now();
         while self.runs() {
@@ -111,15 +113,17 @@ impl Drop for Child {
     }
 }
 
+impl Drop for Child {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
 /// Takes a server's lines to their end, so that it never waits for somebody to read them.
 fn each_line(
     from: Option<impl Read + Send + 'static>,
     mut take: impl FnMut(String) + Send + 'static,
-) {
-    let Some(from) = from else { return };
-    thread::spawn(move || {
-        for line in BufReader::new(from).lines().map_while(Result::ok) {
-            take(line);
-        }
-    });
+) -> Option<JoinHandle<()>> {
+    let lines = BufReader::new(from?).lines();
+    Some(thread::spawn(move || lines.map_while(Result::ok).for_each(&mut take)))
 }

@@ -10,7 +10,7 @@ mod relay;
 
 use crate::client::{http, status};
 use crate::daemon::cli::Demo;
-use crate::daemon::{Failure, Outcome, doors, signals};
+use crate::daemon::{Failure, Outcome, doors, out, signals};
 use child::{Child, Line};
 use layout::Layout;
 use relay::Relay;
@@ -44,7 +44,7 @@ pub fn run(options: &Demo) -> Outcome {
     let (Ok(to_clients), Ok(to_pages)) = at else {
         return Err(Failure::failed("a listener has no address"));
     };
-    print!("{}", servers.explain(&layout, to_clients, to_pages));
+    out::line(servers.explain(&layout, to_clients, to_pages))?;
     let doors = [(Door::Licence, clients), (Door::Admin, pages)];
     doors::announce(&doors);
     let [(_, clients), (_, pages)] = doors;
@@ -82,8 +82,8 @@ impl Servers {
         let start = |lines: Vec<Line>| {
             let children: Result<Vec<Child>, Failure> =
                 lines.into_iter().map(Child::start).collect();
-            let children = children?;
-            children.iter().try_for_each(Child::wait_until_it_listens).map(|()| children)
+            let mut children = children?;
+            children.iter_mut().try_for_each(Child::wait_until_it_listens).map(|()| children)
         };
         Ok(Self { backends: start(backends)?, fronts: start(fronts)? })
     }
@@ -148,7 +148,7 @@ impl Servers {
              {access} --product-code 201\n\n  \
              # let the other front lead: no seat is lost, none is given twice\n  \
              {tmrd} activate --admin http://{other}\n\n\
-             Ctrl-C here ends all of it.\n\n",
+             Ctrl-C here ends all of it.\n",
             self.backends[2].pid()
         );
         out

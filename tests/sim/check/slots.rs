@@ -1,7 +1,7 @@
 //! The log as it goes over the links: one value a slot, and states that are its fold.
 
 use std::collections::BTreeMap;
-use tmr_core::log::{Entry, Epoch, GroupId, Outcome, State};
+use tmr_core::log::{DiskId, Entry, Epoch, GroupId, State};
 use tmr_core::wire::group::{Order, Report};
 
 /// What was proposed, and what was said to be chosen.
@@ -22,6 +22,12 @@ impl Slots {
     #[must_use]
     pub fn chosen(&self) -> usize {
         self.chosen.len()
+    }
+
+    /// Whose acknowledgements count by what is chosen.
+    #[must_use]
+    pub fn members(&self) -> Option<[DiskId; 3]> {
+        self.fold.members().copied()
     }
 
     /// A front sends an order.
@@ -80,6 +86,10 @@ impl Slots {
 
     /// A front says that every slot up to `committed` is chosen.
     fn said(&mut self, epoch: Epoch, committed: u64) -> Result<(), String> {
+        // A front that claims nothing tells what it knew when it did; no backend takes its word.
+        if epoch == Epoch::default() {
+            return Ok(());
+        }
         let from = self.checked.get(&epoch).copied().unwrap_or(0);
         for slot in from + 1..=committed {
             let index = usize::try_from(slot - 1).unwrap_or(usize::MAX);
@@ -101,11 +111,9 @@ impl Slots {
                 }
                 (None, Some(own)) => {
                     let entry = own.clone();
-                    let void = matches!(self.fold.apply(&entry), Outcome::Refused(_));
+                    self.fold.apply(&entry);
                     self.chosen.push(entry);
                     self.folds.push(self.fold.encode());
-                    // A void grant is harmless; the front checks before it proposes.
-                    let _ = void;
                 }
                 (None, None) => {
                     return Err(format!("epoch {epoch} commits slot {slot} it never proposed"));

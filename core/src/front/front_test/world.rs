@@ -29,6 +29,8 @@ pub(super) struct Machine {
     writes: VecDeque<(Vec<u8>, bool)>,
     /// Its disk does not finish anything.
     pub(super) stuck: bool,
+    /// It finishes this many writes more and then none.
+    pub(super) stuck_after: Option<u32>,
     pub(super) containers: Vec<Container>,
     up: bool,
     started: u8,
@@ -83,14 +85,15 @@ fn open(containers: &[Container], seed: u8, disk: Option<&[u8]>) -> Backend {
 }
 
 impl Machine {
-    fn new(index: usize) -> Self {
-        let containers = alloc::vec![container(index)];
+    fn new(index: usize, container: Container) -> Self {
+        let containers = alloc::vec![container];
         let started = u8::try_from(index).unwrap();
         Self {
             node: open(&containers, started, None),
             disk: Vec::new(),
             writes: VecDeque::new(),
             stuck: false,
+            stuck_after: None,
             containers,
             up: true,
             started,
@@ -101,9 +104,19 @@ impl Machine {
 impl World {
     /// Three blank backends and so many fronts that stand by.
     pub(super) fn new(fronts: usize) -> Self {
+        Self::with(fronts, [0, 1, 2].map(container))
+    }
+
+    /// The same with other containers.
+    pub(super) fn with(fronts: usize, containers: [Container; 3]) -> Self {
+        let mut machine = 0..3;
+        let backends = containers.map(|container| {
+            let index = machine.next().unwrap();
+            Machine::new(index, container)
+        });
         let mut world = Self {
             now: Now { mono: Mono(1_000_000), wall: Wall(1_795_287_600) },
-            backends: [0, 1, 2].map(Machine::new),
+            backends,
             fronts: Vec::new(),
             cables: Vec::new(),
             events: VecDeque::new(),
@@ -156,11 +169,11 @@ impl World {
         self.fronts[front].accepted += 2;
         let link = Link(self.fronts[front].accepted);
         let accepted = Input::Accepted { link, door: Door::Admin, from: peer(0) };
-        self.to_front(front, accepted);
+        self.step_front(front, accepted);
         self.fronts[front].clients.insert(link, Client::default());
-        self.to_front(front, Input::Frame { link, frame: Frame::Http(request.into()) });
+        self.step_front(front, Input::Frame { link, frame: Frame::Http(request.into()) });
         let answer = self.fronts[front].clients.remove(&link).unwrap().replies.remove(0);
-        self.to_front(front, Input::Closed { link, why: Why::Eof, unsent: false });
+        self.step_front(front, Input::Closed { link, why: Why::Eof, unsent: false });
         String::from_utf8(answer).unwrap()
     }
 
@@ -203,13 +216,13 @@ impl World {
         let link = Link(self.fronts[front].accepted);
         self.fronts[front].clients.insert(link, Client::default());
         let from = peer(u16::try_from(link.0 % 1000).unwrap());
-        self.to_front(front, Input::Accepted { link, door: Door::Licence, from });
+        self.step_front(front, Input::Accepted { link, door: Door::Licence, from });
         link
     }
 
     /// A client's call; what comes back is there as soon as it is.
     pub(super) fn call(&mut self, front: usize, link: Link, call: Vec<u8>) {
-        self.to_front(front, Input::Frame { link, frame: Frame::Call(call) });
+        self.step_front(front, Input::Frame { link, frame: Frame::Call(call) });
         self.run();
     }
 
@@ -232,7 +245,7 @@ impl World {
     /// A client goes away.
     pub(super) fn hang_up(&mut self, front: usize, link: Link, unsent: bool) {
         self.fronts[front].clients.remove(&link);
-        self.to_front(front, Input::Closed { link, why: Why::Eof, unsent });
+        self.step_front(front, Input::Closed { link, why: Why::Eof, unsent });
         self.run();
     }
 
@@ -290,8 +303,8 @@ impl World {
         for _ in 0..200_000 {
             if let Some(event) = self.events.pop_front() {
                 match event {
-                    Event::ToFront(index, input) => self.to_front(index, input),
-                    Event::ToBackend(index, input) => self.to_backend(index, input),
+                    Event::ToFront(index, input) => self.step_front(index, input),
+                    Event::ToBackend(index, input) => self.step_backend(index, input),
                 }
             } else if !self.write() {
                 return;
@@ -304,16 +317,17 @@ impl World {
     fn write(&mut self) -> bool {
         for index in 0..3 {
             let machine = &mut self.backends[index];
-            if machine.stuck || !machine.up {
+            if machine.stuck || machine.stuck_after == Some(0) || !machine.up {
                 continue;
             }
             if let Some((bytes, whole)) = machine.writes.pop_front() {
+                machine.stuck_after = machine.stuck_after.map(|left| left - 1);
                 if whole {
                     machine.disk.clear();
                 }
                 machine.disk.extend_from_slice(&bytes);
                 self.tell(|| format!("backend {index} has written"));
-                self.to_backend(index, Input::Written);
+                self.step_backend(index, Input::Written);
                 return true;
             }
         }
@@ -332,7 +346,7 @@ impl World {
             match due {
                 Some((at, index)) if at <= end => {
                     self.set_time(at.max(self.now.mono));
-                    self.to_front(index, Input::Tick);
+                    self.step_front(index, Input::Tick);
                 }
                 _ => {
                     self.set_time(end);
@@ -354,7 +368,7 @@ impl World {
         }
     }
 
-    pub(super) fn to_front(&mut self, index: usize, input: Input) {
+    pub(super) fn step_front(&mut self, index: usize, input: Input) {
         if self.fronts[index].frozen {
             return;
         }
@@ -417,7 +431,7 @@ impl World {
         }
     }
 
-    fn to_backend(&mut self, index: usize, input: Input) {
+    fn step_backend(&mut self, index: usize, input: Input) {
         if !self.backends[index].up {
             return;
         }
