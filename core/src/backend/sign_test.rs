@@ -84,7 +84,7 @@ fn the_key_is_the_documented_one() {
         mac.update(&number.to_le_bytes());
     }
     let secret = SecretKey::from_slice(&mac.finalize().into_bytes()[..28]).unwrap();
-    let point = p224::EncodedPoint::from(secret.public_key());
+    let point = EncodedPoint::from(secret.public_key());
     let [x, y] = halves(&public(&SECRET, &LICENCE, &what(auth::PISK)).unwrap());
     assert_eq!((&x[..], &y[..]), (&point.x().unwrap()[..], &point.y().unwrap()[..]));
 }

@@ -55,7 +55,22 @@ impl Catalogue {
     }
 }
 
+/// What is left of a licence that is used up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Remains {
+    /// Units left; `None`: it has no unit counter.
+    pub units: Option<u32>,
+    /// Begin of its usage period; `None`: not begun, or it has none.
+    pub used_since: Option<Wall>,
+}
+
 impl Offer {
+    /// What is left of it: as issued, since nothing is taken from it yet.
+    #[must_use]
+    pub fn remains(&self) -> Remains {
+        Remains { units: self.product.unit_counter, used_since: None }
+    }
+
     /// Whether it may be used now, in this way.
     ///
     /// # Errors
