@@ -40,6 +40,8 @@ fn grant() -> Entry {
         },
         since: Wall(1_790_000_000),
         cleanup_seconds: 7200,
+        linger_seconds: 30,
+        starts_usage: true,
     })
 }
 
@@ -55,6 +57,7 @@ fn entries() -> Vec<(&'static str, Entry)> {
         ("Configure Handles", Entry::Configure(Setting::Handles(8192))),
         ("Configure Virtual", Entry::Configure(serial)),
         ("Configure Leader", Entry::Configure(Setting::Leader(Epoch { round: 300, front: 7 }))),
+        ("Units", Entry::Units { licence: LICENCE, take: 3, issued: 1000 }),
     ]
 }
 

@@ -490,6 +490,7 @@ fn kind(entry: &crate::log::Entry) -> &'static str {
         Entry::Configure(Setting::Handles(_)) => "handles",
         Entry::Configure(Setting::Leader(_)) => "leader",
         Entry::Configure(Setting::Virtual { .. }) => "virtual serial",
+        Entry::Units { .. } => "units",
     }
 }
 
