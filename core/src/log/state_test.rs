@@ -287,10 +287,10 @@ fn bytes_that_are_no_snapshot_are_told_apart_or_are_another_one() {
 fn a_snapshot_with_a_handle_twice_is_none() {
     let seats = [grant(5, Mode::UserLimit, 1, 1), grant(5, Mode::UserLimit, 1, 2)];
     let bytes = |seats: &[Grant]| {
-        // No leader, no members, no handles, no serials; after the seats none that linger, no
-        // units, no usage periods.
-        let before = (Epoch::default(), None::<[DiskId; 3]>, 0_u32, 0_u8);
-        postcard::to_allocvec(&(before, seats, [0_u8; 3])).unwrap()
+        // No leader, members, handles or serials; after the seats none that linger, no units, no
+        // usage periods.
+        let head = (Epoch::default(), None::<[DiskId; 3]>, 0_u32, 0_u8);
+        postcard::to_allocvec(&(head, seats, [0_u8; 3])).unwrap()
     };
     assert!(State::decode(&bytes(&seats[..1])).is_some());
     assert_eq!(State::decode(&bytes(&seats)), None);

@@ -56,8 +56,8 @@ fn entries() -> Vec<(&'static str, Entry)> {
         ("Configure Members", Entry::Configure(members)),
         ("Configure Handles", Entry::Configure(Setting::Handles(8192))),
         ("Configure Virtual", Entry::Configure(serial)),
-        ("Configure Leader", Entry::Configure(Setting::Leader(Epoch { round: 300, front: 7 }))),
         ("Units", Entry::Units { licence: LICENCE, take: 3, issued: 1000 }),
+        ("Configure Leader", Entry::Configure(Setting::Leader(Epoch { round: 300, front: 7 }))),
     ]
 }
 
