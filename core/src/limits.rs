@@ -39,8 +39,9 @@ pub const OUTBOX_FRAMES: usize = 16_384;
 
 /// Most handles of one server, seats and others.
 pub const HANDLES_MAX: usize = 65_536;
-/// Handle numbers that a front or backend reserves with one log entry.
-pub const HANDLE_BLOCK: u32 = 4_096;
+/// Handle numbers that a front or backend reserves with one log entry. The next block is reserved
+/// when half of one is left, which is as many grants as may be on their way ([`UNCOMMITTED_MAX`]).
+pub const HANDLE_BLOCK: u32 = 16_384;
 /// Last handle number: bit 31 stays clear (fact sheet 3.3).
 pub const HANDLE_LAST: u32 = 0x7fff_ffff;
 /// Clean-up time of a client that asks for none.

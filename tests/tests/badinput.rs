@@ -272,6 +272,8 @@ fn a_conversation_may_end_at_every_byte(runtime: Runtime) {
     let server = cluster.front().licence();
     with_bystander(&cluster, || {
         let mut cleaner = cluster.client();
+        // A first call at once: a connection without one is closed like any silent one.
+        assert_eq!(cleaner.call(&get_version(0)).expect("an answer").status, 0);
         for room in 0.. {
             let (handle, whole) = converse(server, room);
             if let Some(handle) = handle {

@@ -16,7 +16,6 @@ use crate::io::{Intent, Link, Why};
 use crate::limits::HANDLES_MAX;
 use crate::log::{Entry, Grant, Handle, LicenceKey, Mode, Refusal, State};
 use crate::time::{Duration, Mono, Now, Wall};
-use crate::wire::constants::crypt;
 use crate::wire::{CmError, Malformed, Reply, Request};
 use access::Want;
 use alloc::collections::BTreeMap;
@@ -57,6 +56,8 @@ pub enum Move {
     Commit(Entry),
     /// It is to be done with the keys of this licence.
     Perform(LicenceKey),
+    /// It takes units: to be done with the keys of this licence when this entry is durable.
+    Spend(Entry, LicenceKey),
 }
 
 #[derive(Debug)]
@@ -201,14 +202,12 @@ impl Desk {
                 let Held::Licence(key) = self.find(Handle(*handle), ground.state)? else {
                     return Err(CmError::WRONG_HANDLE_TYPE);
                 };
-                let offer = ground.catalogue.offers.get(&key);
-                let counted = offer.is_some_and(|offer| offer.product.unit_counter.is_some());
-                let units = crypt.base_crypt.encryption_code_options & crypt::UCMASK;
-                if counted && units != crypt::UCIGNORE {
-                    // Units are taken on the log; a call that takes none must not go through.
-                    return Err(CmError::FUNCTION_NOT_IMPLEMENTED);
-                }
-                Ok(Decision::Move(Move::Perform(key)))
+                let offer = ground.catalogue.offers.get(&key).ok_or(CmError::ENTRY_NOT_FOUND)?;
+                let options = crypt.base_crypt.encryption_code_options;
+                Ok(Decision::Move(match offer.spend(ground, options)? {
+                    Some(entry) => Move::Spend(entry, key),
+                    None => Move::Perform(key),
+                }))
             }
             Request::Unknown { .. } => Err(CmError::FUNCTION_NOT_SUPPORTED),
             other => {
@@ -260,16 +259,18 @@ impl Desk {
         // "none free" is told only if none of them can be had.
         let mut error = CmError::ENTRY_NOT_FOUND;
         for offer in offers {
-            if let Err(why) = offer.usable(ground.now.wall, mode, want.feature) {
+            if let Err(why) = offer.usable(ground, mode, want) {
                 error = why;
                 continue;
             }
-            if mode == Mode::NoUserLimit || want.firm_item {
+            // A usage period begins on the log, also for who takes no seat.
+            let begins = offer.product.usage_period.is_some() && mode == Mode::NoUserLimit;
+            if want.firm_item || (mode == Mode::NoUserLimit && !begins) {
                 return self.lend(link, Held::Licence(offer.key), want, ground.now.mono);
             }
             let mut grant = self.grant(want, mode, offer, ground.now.wall);
             if let Err(refusal) = ground.state.check(&grant) {
-                error = refused(refusal);
+                error = refusal.into();
                 continue;
             }
             grant.handle = self.numbers.next().ok_or(CmError::NO_MORE_HANDLES)?;
@@ -290,6 +291,8 @@ impl Desk {
             client: want.client.clone(),
             since,
             cleanup_seconds: u32::try_from(cleanup).unwrap_or(u32::MAX),
+            linger_seconds: if want.no_linger { 0 } else { offer.product.linger_time.unwrap_or(0) },
+            starts_usage: offer.product.usage_period.is_some(),
         }
     }
 
@@ -315,7 +318,7 @@ impl Desk {
         if self.loose.remove(&handle).is_some() {
             return Ok(Decision::Reply(Reply::ok(0)));
         }
-        if state.seat(handle).is_none() {
+        if state.seat(handle).is_none() || state.lingers(handle) {
             return Err(CmError::INVALID_HANDLE);
         }
         Ok(Decision::Move(Move::Commit(Entry::Release(handle))))
@@ -323,7 +326,7 @@ impl Desk {
 
     /// What a handle stands for.
     fn find(&self, handle: Handle, state: &State) -> Result<Held, CmError> {
-        if let Some(seat) = state.seat(handle) {
+        if let Some(seat) = state.seat(handle).filter(|_| !state.lingers(handle)) {
             return Ok(Held::Licence(seat.licence));
         }
         self.loose.get(&handle).copied().ok_or(CmError::INVALID_HANDLE)
@@ -370,9 +373,22 @@ impl Desk {
     /// All seats are watched from now on: a new leader measures silence anew.
     pub fn take_over(&mut self, now: Mono, state: &State) {
         for seat in state.seats() {
-            let cleanup = Duration::from_secs(seat.cleanup_seconds.into());
-            self.watches.begin(now, seat.handle, None, cleanup);
+            self.watch(now, seat, state);
         }
+    }
+
+    /// A released seat lingers from now on.
+    pub fn linger(&mut self, now: Mono, handle: Handle, state: &State) {
+        if let Some(seat) = state.seat(handle).filter(|_| state.lingers(handle)) {
+            self.watch(now, seat, state);
+        }
+    }
+
+    /// Watches a seat that no link speaks for: for its clean-up time, or its linger time.
+    fn watch(&mut self, now: Mono, seat: &Grant, state: &State) {
+        let lingers = state.lingers(seat.handle);
+        let seconds = if lingers { seat.linger_seconds } else { seat.cleanup_seconds };
+        self.watches.begin(now, seat.handle, None, Duration::from_secs(seconds.into()));
     }
 
     /// Handle numbers to go on with.
@@ -448,10 +464,13 @@ enum Decision {
     Move(Move),
 }
 
-fn refused(refusal: Refusal) -> CmError {
-    match refusal {
-        Refusal::NoMoreLicences => CmError::NO_MORE_LICENSES,
-        Refusal::ExclusiveConflict => CmError::EXCLUSIVE_MODE_CONFLICT,
-        Refusal::HandleTaken => CmError::HANDLE_INCONSISTENCY,
+impl From<Refusal> for CmError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::NoMoreLicences => Self::NO_MORE_LICENSES,
+            Refusal::ExclusiveConflict => Self::EXCLUSIVE_MODE_CONFLICT,
+            Refusal::HandleTaken => Self::HANDLE_INCONSISTENCY,
+            Refusal::UnitsSpent => Self::UNITCOUNTERUNDERRUN,
+        }
     }
 }

@@ -4,7 +4,7 @@
 use super::peer::{Asked, Follow, Wire};
 use super::{Front, Phase};
 use crate::io::{Intent, Link};
-use crate::limits::{ANYONE_TIMEOUT, CALL_TIMEOUT};
+use crate::limits::ANYONE_TIMEOUT;
 use crate::log::{Entry, Grant, Handle, LicenceKey, Outcome, Slot};
 use crate::time::Mono;
 use crate::wire::group::Order;
@@ -18,6 +18,8 @@ pub(super) enum Waits {
     Grant(Grant),
     /// A release.
     Release,
+    /// Units: the call that takes them is done now.
+    Spend(LicenceKey, Request),
 }
 
 /// A call whose entry is proposed and not answered yet.
@@ -46,19 +48,26 @@ pub(super) struct AnyOne {
 
 impl Front {
     /// Proposes an entry for a client that waits for it.
-    pub(super) fn commit(&mut self, now: Mono, link: Link, entry: Entry, out: &mut Vec<Intent>) {
-        let waits = match &entry {
-            Entry::Grant(grant) => Waits::Grant(grant.clone()),
-            _ => Waits::Release,
-        };
+    pub(super) fn commit(
+        &mut self,
+        now: Mono,
+        until: Mono,
+        link: Link,
+        (entry, waits): (Entry, Waits),
+        out: &mut Vec<Intent>,
+    ) {
+        let released = if let Entry::Release(handle) = entry { Some(handle) } else { None };
         let (slot, outcome) = self.ledger.propose(entry);
-        if let Outcome::Refused(_) = outcome {
+        if let Outcome::Refused(refusal) = outcome {
             // The desk has checked this very state; kept as the last line of defence.
-            return self.refuse(link, CmError::NO_MORE_LICENSES, out);
+            return self.refuse(link, refusal.into(), out);
         }
-        let until = now + CALL_TIMEOUT;
+        if let Some(handle) = released {
+            self.desk.linger(now, handle, self.ledger.ahead());
+        }
         let flight = Commit { link: Some(link), waits, differs: [false; 3], until };
         self.commits.insert(slot, flight);
+        self.commits_until.insert((until, slot));
     }
 
     /// Answers what is committed, once enough backends have said that their part agrees.
@@ -67,8 +76,12 @@ impl Front {
         let ready: Vec<Slot> = self.commits.range(..=committed).map(|(slot, _)| *slot).collect();
         for slot in ready {
             let Some(flight) = self.commits.get(&slot) else { continue };
-            let agreeing = (0..3).filter(|&i| self.agrees(i, slot, flight.differs));
-            let agreed = flight.waits == Waits::Release || agreeing.count() >= 2;
+            let agreed = match &flight.waits {
+                Waits::Grant(grant) => {
+                    (0..3).filter(|&i| self.agrees(i, slot, grant, flight.differs)).count() >= 2
+                }
+                Waits::Release | Waits::Spend(..) => true,
+            };
             let awaited = (0..3).any(|i| match self.peers[i].follow {
                 Follow::Yes { acked, .. } => acked < slot && !flight.differs[i],
                 _ => false,
@@ -76,7 +89,10 @@ impl Front {
             if !agreed && awaited {
                 continue;
             }
-            let Some(Commit { link, waits, .. }) = self.commits.remove(&slot) else { continue };
+            let Some(Commit { link, waits, until, .. }) = self.commits.remove(&slot) else {
+                continue;
+            };
+            self.commits_until.remove(&(until, slot));
             let link = link.filter(|&link| self.desk.knows(link));
             match (waits, link) {
                 (Waits::Grant(grant), Some(link)) if agreed => {
@@ -92,14 +108,22 @@ impl Front {
                     }
                 }
                 (Waits::Release, Some(link)) => self.desk.released(link, out),
-                (Waits::Release, None) => {}
+                (Waits::Spend(licence, call), Some(link)) => {
+                    self.perform(now, until, link, (licence, call), out);
+                }
+                (Waits::Release | Waits::Spend(..), None) => {}
             }
         }
     }
 
-    fn agrees(&self, index: usize, slot: Slot, differs: [bool; 3]) -> bool {
+    /// A backend has the grant on disk, and its own part is as the grant says: by its word with
+    /// the acknowledgement, and by what it last said of its parts, because one that came back
+    /// with the slot already committed is not asked for that word again.
+    fn agrees(&self, index: usize, slot: Slot, grant: &Grant, differs: [bool; 3]) -> bool {
+        let joined = self.joined.joined.get(&grant.licence);
         matches!(self.peers[index].follow, Follow::Yes { acked, .. } if acked >= slot)
             && !differs[index]
+            && joined.is_some_and(|joined| joined.prints[index] == Some(grant.fingerprint))
     }
 
     /// Takes a seat back that nobody was told of, or whose holder is gone.
@@ -107,18 +131,18 @@ impl Front {
         let leads = matches!(self.phase, Phase::Leading { .. });
         if leads && self.ledger.ahead().seat(handle).is_some() {
             tracing::info!(%handle, reason, "seat given back");
-            self.ledger.propose(Entry::Release(handle));
+            self.ledger.propose(Entry::Expire(handle));
         }
     }
 
     /// Ends what has waited too long.
     pub(super) fn end_late(&mut self, now: Mono, out: &mut Vec<Intent>) {
-        // Slots are in the order of time, so the first that is not due ends the search.
-        while let Some((&slot, flight)) = self.commits.first_key_value() {
-            if flight.until > now {
+        while let Some(&(until, slot)) = self.commits_until.first() {
+            if until > now {
                 break;
             }
-            let Some(flight) = self.commits.remove(&slot) else { break };
+            self.commits_until.pop_first();
+            let Some(flight) = self.commits.remove(&slot) else { continue };
             if let Waits::Grant(grant) = &flight.waits {
                 self.give_back(grant.handle, "two backends did not confirm it in time");
             }
@@ -132,7 +156,7 @@ impl Front {
                 break;
             }
             self.parked_until.pop_first();
-            let Some(call) = self.parked.remove(&link) else { continue };
+            let Some((_, call)) = self.parked.remove(&link) else { continue };
             let error = self.no_majority();
             self.desk.refuse(link, &call, error, out);
         }
@@ -145,7 +169,7 @@ impl Front {
 
     /// When something of this is due.
     pub(super) fn flights_due(&self) -> Option<Mono> {
-        let commit = self.commits.first_key_value().map(|(_, flight)| flight.until);
+        let commit = self.commits_until.first().map(|&(until, _)| until);
         let parked = self.parked_until.first().map(|&(until, _)| until);
         let anyone = self.anyones.values().map(|flight| flight.hop).min();
         [commit, parked, anyone].into_iter().flatten().min()
@@ -161,13 +185,12 @@ impl Front {
     pub(super) fn perform(
         &mut self,
         now: Mono,
+        until: Mono,
         link: Link,
-        licence: LicenceKey,
-        call: Request,
+        (licence, call): (LicenceKey, Request),
         out: &mut Vec<Intent>,
     ) {
         self.anyone_number += 1;
-        let until = now + CALL_TIMEOUT;
         let flight = AnyOne { link, licence, call, tried: [false; 3], at: 0, hop: now, until };
         self.anyones.insert(self.anyone_number, flight);
         self.hop(now, self.anyone_number, out);
@@ -226,27 +249,42 @@ impl Front {
         }
     }
 
-    /// Forgets every call on its way; the links they came by are closed by the caller.
+    /// Forgets every call on its way; the links they came by are closed by the caller. A front
+    /// that leads on must not keep the seats: nobody was told of them, and nobody watches them.
     pub(super) fn drop_flights(&mut self) {
-        self.commits.clear();
+        self.commits_until.clear();
+        for flight in core::mem::take(&mut self.commits).into_values() {
+            if let Waits::Grant(grant) = &flight.waits {
+                self.give_back(grant.handle, "this front could not confirm it");
+            }
+        }
         self.anyones.clear();
         self.parked.clear();
         self.parked_until.clear();
     }
 
     /// Keeps a call until this front leads, or its time is up.
-    pub(super) fn park(&mut self, now: Mono, link: Link, call: Request) {
-        self.parked_until.insert((now + CALL_TIMEOUT, link));
-        self.parked.insert(link, call);
+    pub(super) fn park(&mut self, until: Mono, link: Link, call: Request) {
+        self.unpark_one(link);
+        self.parked_until.insert((until, link));
+        self.parked.insert(link, (until, call));
     }
 
-    /// Takes up the calls that waited for this front to lead.
-    pub(super) fn unpark(&mut self) -> Vec<(Link, Request)> {
+    /// A parked call's link is gone.
+    pub(super) fn unpark_one(&mut self, link: Link) {
+        if let Some((until, _)) = self.parked.remove(&link) {
+            self.parked_until.remove(&(until, link));
+        }
+    }
+
+    /// Takes up the calls that waited for this front to lead, each with the end of its time.
+    pub(super) fn unpark(&mut self) -> Vec<(Link, Mono, Request)> {
         if self.parked.is_empty() {
             return Vec::new();
         }
         self.parked_until.clear();
-        core::mem::take(&mut self.parked).into_iter().collect()
+        let parked = core::mem::take(&mut self.parked).into_iter();
+        parked.map(|(link, (until, call))| (link, until, call)).collect()
     }
 }
 

@@ -2,8 +2,7 @@
 
 use super::session::Session;
 use crate::daemon::cli::{Access, AccessMode};
-use crate::daemon::{Exit, Outcome, doors, signals};
-use std::io::Write;
+use crate::daemon::{Exit, Outcome, doors, out, signals};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 use tmr_core::io::Address;
@@ -25,9 +24,7 @@ pub(super) fn access(servers: &[Address], options: &Access) -> Outcome {
     let handle = session.call(&request(options))?.result;
     let container = container(&session.call(&box_info(handle))?);
     let Access { firm_code, product_code, .. } = options;
-    println!("handle {handle} licence {firm_code}:{product_code} container {container}");
-    // Whoever reads this may be a pipe, and the seat may be held for hours.
-    let _ = std::io::stdout().flush();
+    out::line(format!("handle {handle} licence {firm_code}:{product_code} container {container}"))?;
 
     let started = Instant::now();
     let hold = Duration::from_secs(options.hold);

@@ -62,6 +62,9 @@ fn ask(to: &Address, method: &str, path: &str) -> Result<Answer, Failure> {
     })?;
     let bytes = exchange(&socket, method, path)
         .map_err(|error| Failure::unreachable(format!("{to} does not answer: {error}")))?;
+    if bytes.is_empty() {
+        return Err(Failure::unreachable(format!("{to} closed the connection without an answer")));
+    }
     parse(&bytes).ok_or_else(|| Failure::failed(format!("{to} does not speak HTTP")))
 }
 
@@ -135,8 +138,9 @@ mod tests {
 
     #[test]
     fn half_an_answer_is_none() {
-        for half in ["", "HTTP/1.1 200", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok", "noise"]
-        {
+        let (_, made) = served("", "/", false);
+        assert_eq!(made.unwrap_err().exit, Exit::Unreachable);
+        for half in ["HTTP/1.1 200", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok", "noise"] {
             let (_, made) = served(half, "/", false);
             assert_eq!(made.unwrap_err().exit, Exit::Failed, "{half:?}");
         }

@@ -3,7 +3,7 @@
 use super::LIST_BYTES;
 use super::session::Session;
 use super::table::Table;
-use crate::daemon::{Failure, Outcome};
+use crate::daemon::{Failure, Outcome, out};
 use serde_json::{Value, json};
 use tmr_core::wire::Request;
 use tmr_core::wire::constants::{access, info};
@@ -26,11 +26,11 @@ pub(super) fn list(session: &mut Session, json: bool) -> Outcome {
         Failure::failed(format!("{}: a list of licences that cannot be read", session.server))
     })?;
     if json {
-        println!("{}", Value::from_iter(rows.iter().map(as_json)));
+        out::line(Value::from_iter(rows.iter().map(as_json)))?;
     } else if rows.is_empty() {
         eprintln!("no licences");
     } else {
-        print!("{}", as_table(&rows));
+        out::line(as_table(&rows).to_string().trim_end())?;
     }
     Ok(())
 }

@@ -11,8 +11,8 @@ pub mod session;
 pub mod status;
 mod table;
 
-use crate::daemon::Outcome;
 use crate::daemon::cli::{Ask, Client};
+use crate::daemon::{Outcome, out};
 use session::Session;
 use tmr_core::wire::Request;
 use tmr_core::wire::constants::servers;
@@ -36,8 +36,7 @@ pub fn run(options: &Client) -> Outcome {
 
 fn version(session: &mut Session) -> Outcome {
     let version = session.call(&Request::GetVersion { handle: 0 })?.result;
-    println!("{}.{}.{}", version >> 24, version >> 16 & 0xff, version & 0xffff);
-    Ok(())
+    out::line(format!("{}.{}.{}", version >> 24, version >> 16 & 0xff, version & 0xffff))
 }
 
 fn names(session: &mut Session) -> Outcome {
@@ -47,7 +46,7 @@ fn names(session: &mut Session) -> Outcome {
     let list = reply.body.get(4..).unwrap_or_default();
     let filled = list.get(..reply.result as usize).unwrap_or(list);
     for name in filled.split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
-        println!("{}", String::from_utf8_lossy(name));
+        out::line(String::from_utf8_lossy(name))?;
     }
     Ok(())
 }

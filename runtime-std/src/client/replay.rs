@@ -1,8 +1,7 @@
 //! `client replay`: plays a recorded conversation to a live server.
 
 use super::session::Session;
-use crate::daemon::files;
-use crate::daemon::{Failure, Outcome};
+use crate::daemon::{Failure, Outcome, files, out};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -65,36 +64,32 @@ pub(super) fn replay(servers: &[Address], file: &Path) -> Outcome {
         let plain = match &mut parsed {
             Ok(request) => {
                 handles.put(request);
-                println!("> {} ({:#04x})", request.name(), request.number());
-                println!("  {request:?}");
+                out::line(format!("> {} ({:#04x})", request.name(), request.number()))?;
+                out::line(format!("  {request:?}"))?;
                 request.encode()
             }
             // A server has to bear it too.
             Err(malformed) => {
-                println!("> {malformed}");
+                out::line(format!("> {malformed}"))?;
                 recorded
             }
         };
-        println!("  {}", hex::encode(&plain));
+        out::line(format!("  {}", hex::encode(&plain)))?;
         let answer = session.exchange(plain)?;
         let reply = Reply::parse(&answer).map_err(|malformed| {
             let server = &session.server;
             Failure::failed(format!("{server}: {} is no reply: {malformed}", hex::encode(&answer)))
         })?;
-        println!("< {}", reply.status);
-        println!(
-            "  result {} ({:#x}), {} bytes follow",
-            reply.result,
-            reply.result,
-            reply.body.len()
-        );
+        let Reply { status, result, body } = &reply;
+        out::line(format!("< {status}"))?;
+        out::line(format!("  result {result} ({result:#x}), {} bytes follow", body.len()))?;
         if let Ok(request) = &parsed {
             if let Some(decoded) = decoded(request, &reply) {
-                println!("  {decoded}");
+                out::line(format!("  {decoded}"))?;
             }
             handles.heard(request, &reply);
         }
-        println!("  {}", hex::encode(&answer));
+        out::line(format!("  {}", hex::encode(&answer)))?;
     }
     Ok(())
 }

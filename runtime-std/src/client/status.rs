@@ -2,7 +2,7 @@
 
 use super::http;
 use super::table::Table;
-use crate::daemon::{Failure, Outcome};
+use crate::daemon::{Failure, Outcome, out};
 use serde_json::Value;
 use std::fmt::Write;
 use std::thread;
@@ -20,12 +20,12 @@ const LOOK: Duration = Duration::from_millis(100);
 /// It cannot be reached, or says something else.
 pub fn status(at: &Address, json: bool) -> Outcome {
     let (value, text) = http::status(at)?;
-    if json {
-        println!("{}", text.trim_end());
-    } else {
-        print!("{}", if value["role"] == "backend" { backend(&value) } else { front(&value) });
-    }
-    Ok(())
+    let text = match value["role"].as_str() {
+        _ if json => text,
+        Some("backend") => backend(&value),
+        _ => front(&value),
+    };
+    out::line(text.trim_end())
 }
 
 /// Gives a front the active role, and waits until it has it.

@@ -2,7 +2,7 @@
 //! and ends in [`Exit::Usage`](super::exit::Exit::Usage).
 
 use super::entropy;
-use super::exit::{Failure, Outcome};
+use super::exit::{Failure, Outcome, words};
 use std::fmt::Display;
 use std::fs::OpenOptions;
 use std::io::{self, ErrorKind, Read, Write};
@@ -32,7 +32,7 @@ pub fn bytes(path: &Path, longest: usize) -> Result<Vec<u8>, Failure> {
         file.take(longest as u64 + 1).read_to_end(&mut bytes)?;
         Ok(bytes)
     };
-    read().map_err(|error: io::Error| wrong(path, error))
+    read().map_err(|error: io::Error| wrong(path, words(&error)))
 }
 
 /// The text of a file.
@@ -80,19 +80,19 @@ pub fn issuer_key(path: &Path) -> Result<IssuerKey, Failure> {
     IssuerKey::parse(&text(path, KEY_MAX)?).map_err(|error| wrong(path, error))
 }
 
-/// Who signs licences, and whether the key is new.
+/// Who signs licences; a new key is made if the file is not there.
 ///
 /// # Errors
 /// The file holds something else, or cannot be made.
-pub fn issuer(path: &Path) -> Result<(Issuer, bool), Failure> {
+pub fn issuer(path: &Path) -> Result<Issuer, Failure> {
     if path.exists() {
         let issuer = Issuer::parse(&text(path, KEY_MAX)?).map_err(|error| wrong(path, error))?;
         warn_if_open(path);
-        return Ok((issuer, false));
+        return Ok(issuer);
     }
     let issuer = Issuer::from_secret(entropy::fresh());
     make_secret(path, issuer.to_text().as_bytes())?;
-    Ok((issuer, true))
+    Ok(issuer)
 }
 
 /// The container in a licence file.
@@ -132,7 +132,7 @@ pub fn make_secret(path: &Path, content: &[u8]) -> Outcome {
         ErrorKind::AlreadyExists => {
             wrong(path, "it is there already and is not overwritten; choose another name")
         }
-        _ => wrong(path, error),
+        _ => wrong(path, words(&error)),
     })
 }
 
@@ -151,5 +151,5 @@ pub fn put(path: &Path, content: &[u8], secret: bool) -> Outcome {
         file.sync_all()?;
         std::fs::rename(&fresh, path)
     };
-    put().map_err(|error: io::Error| wrong(path, error))
+    put().map_err(|error: io::Error| wrong(path, words(&error)))
 }

@@ -8,6 +8,8 @@ pub mod address;
 pub mod cli;
 pub mod clock;
 pub mod disk;
+#[cfg(test)]
+mod disk_test;
 pub mod doors;
 pub mod entropy;
 pub mod exit;
@@ -15,6 +17,7 @@ pub mod files;
 pub mod keys;
 pub mod log;
 pub mod net;
+pub mod out;
 pub mod plan;
 pub mod roles;
 pub mod signals;

@@ -1,5 +1,6 @@
 //! TCP, as both runtimes want it.
 
+use super::exit::words;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
 use std::io::{self, ErrorKind, Read, Write};
@@ -62,7 +63,7 @@ pub fn broken(error: &io::Error) -> Why {
     match error.kind() {
         ErrorKind::TimedOut => NOT_READING,
         ErrorKind::UnexpectedEof => Why::Eof,
-        _ => Why::Broken(error.to_string()),
+        _ => Why::Broken(words(error)),
     }
 }
 

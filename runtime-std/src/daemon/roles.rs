@@ -5,7 +5,6 @@ use super::disk::Folder;
 use super::exit::{Failure, Outcome};
 use super::plan::{Plan, Streams};
 use super::{doors, entropy, files, log, signals};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use tmr_core::backend::{self, Backend};
@@ -118,17 +117,8 @@ fn begin(watched: &cli::Watched) -> Outcome {
     if watched.die_with_parent {
         signals::die_with_parent()?;
     }
-    raise_file_limit();
+    doors::raise_file_limit();
     Ok(())
-}
-
-/// One file a connection: as many as the system lets this process have.
-fn raise_file_limit() {
-    let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
-    if let Err(error) = setrlimit(Resource::Nofile, raised) {
-        tracing::warn!("no more than {:?} files at once: {error}", limit.current);
-    }
 }
 
 /// The containers in some licence files, each of a set of its own: a backend is one third of each.

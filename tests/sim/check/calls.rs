@@ -1,0 +1,49 @@
+//! Every call that reaches a running front ends within the bound that the limits name.
+
+use std::collections::BTreeMap;
+use tmr_core::io::Link;
+use tmr_core::limits::CALL_TIMEOUT;
+
+/// Calls that wait: host and link, since when.
+#[derive(Debug, Default)]
+pub struct Calls {
+    waiting: BTreeMap<(usize, Link), u64>,
+}
+
+impl Calls {
+    /// A front got a call.
+    pub fn asked(&mut self, now: u64, host: usize, link: Link) {
+        self.waiting.insert((host, link), now);
+    }
+
+    /// It was answered, or its link was closed.
+    pub fn ended(&mut self, host: usize, link: Link) {
+        self.waiting.remove(&(host, link));
+    }
+
+    /// The front is gone.
+    pub fn forget(&mut self, host: usize) {
+        self.waiting.retain(|(at, _), _| *at != host);
+    }
+
+    /// The front makes no step for so long.
+    pub fn excuse(&mut self, host: usize, span: u64) {
+        for ((_, _), since) in self.waiting.iter_mut().filter(|((at, _), _)| *at == host) {
+            *since += span;
+        }
+    }
+
+    /// Looks for a call that waits for too long.
+    ///
+    /// # Errors
+    /// There is one.
+    pub fn check(&mut self, now: u64) -> Result<(), String> {
+        // One percent for the clock, and what the network takes it over.
+        let bound = u64::try_from(CALL_TIMEOUT.as_micros()).unwrap_or(u64::MAX) * 102 / 100;
+        let late = self.waiting.iter().find(|(_, since)| now > **since + bound + 100_000);
+        let Some((&(host, link), &since)) = late else { return Ok(()) };
+        self.waiting.remove(&(host, link));
+        let after = (now - since) / 1000;
+        Err(format!("front {host} has not ended a call on {link:?} after {after} ms"))
+    }
+}

@@ -1,0 +1,105 @@
+//! Handles as they were acknowledged: what was granted is there, what was released is not, and no
+//! number comes twice.
+//!
+//! A front that has a successor and does not know it yet may still answer for the time that
+//! [`CONFIRMED`] names; an answer of another front within that time is no evidence.
+
+use std::collections::BTreeMap;
+use tmr_core::limits::CONFIRMED;
+
+/// A process that answers: host and life.
+pub type Process = (usize, u32);
+
+/// Who answered, and when it decided to.
+#[derive(Clone, Copy, Debug)]
+pub struct Answer {
+    /// Who.
+    pub by: Process,
+    /// When, in true microseconds.
+    pub at: u64,
+}
+
+impl Answer {
+    /// This one may come from a front that did not know of `earlier`.
+    fn may_miss(self, earlier: Self) -> bool {
+        // Clocks may be off by one percent.
+        let stale = u64::try_from(CONFIRMED.as_micros()).unwrap_or(u64::MAX) * 102 / 100;
+        self.by != earlier.by && self.at < earlier.at + stale
+    }
+}
+
+#[derive(Debug)]
+struct Known {
+    granted: Answer,
+    /// It takes a seat; the others die with their front.
+    seat: bool,
+    /// A release was asked for; its outcome may not be known.
+    tried: bool,
+    released: Option<Answer>,
+}
+
+/// Every handle that a client was told of.
+#[derive(Debug, Default)]
+pub struct Handles {
+    known: BTreeMap<u32, Known>,
+}
+
+impl Handles {
+    /// A client was given a handle.
+    ///
+    /// # Errors
+    /// The number is not new.
+    pub fn granted(&mut self, handle: u32, seat: bool, granted: Answer) -> Result<(), String> {
+        let known = Known { granted, seat, tried: false, released: None };
+        match self.known.insert(handle, known) {
+            None => Ok(()),
+            Some(before) => Err(format!("handle {handle} was given before: {before:?}")),
+        }
+    }
+
+    /// A client sends a release.
+    pub fn release_sent(&mut self, handle: u32) {
+        if let Some(known) = self.known.get_mut(&handle) {
+            known.tried = true;
+        }
+    }
+
+    /// A call with a handle worked.
+    ///
+    /// # Errors
+    /// The handle was released before.
+    pub fn worked(&mut self, handle: u32, answer: Answer) -> Result<(), String> {
+        let Some(known) = self.known.get(&handle) else { return Ok(()) };
+        match known.released {
+            Some(released) if !answer.may_miss(released) => {
+                Err(format!("handle {handle} works after its release: {released:?}, {answer:?}"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A release was acknowledged.
+    ///
+    /// # Errors
+    /// It was acknowledged before.
+    pub fn released(&mut self, handle: u32, answer: Answer) -> Result<(), String> {
+        let Some(known) = self.known.get_mut(&handle) else { return Ok(()) };
+        match known.released.replace(answer) {
+            None => Ok(()),
+            Some(before) => Err(format!("handle {handle} was released twice: {before:?}")),
+        }
+    }
+
+    /// A call was refused because there is no such handle. `believed`: its client was not silent
+    /// for so long that it may have ended.
+    ///
+    /// # Errors
+    /// It must be there.
+    pub fn missed(&self, handle: u32, believed: bool, answer: Answer) -> Result<(), String> {
+        let Some(known) = self.known.get(&handle) else { return Ok(()) };
+        if !known.seat || known.tried || !believed || answer.may_miss(known.granted) {
+            return Ok(());
+        }
+        Err(format!("handle {handle} is gone: granted {:?}, missing {answer:?}", known.granted))
+    }
+}

@@ -1,0 +1,55 @@
+//! After the last fault: a licence can be had again, all three backends are up, and the seats of
+//! clients that vanished come back. Each within its bound.
+
+use serde_json::Value;
+
+/// How far the last phase has come.
+#[derive(Debug, Default)]
+pub struct Service {
+    /// When a probe got its licence and gave it back.
+    pub served: Option<u64>,
+    /// When a front first said that all is well.
+    pub whole: Option<u64>,
+}
+
+impl Service {
+    /// What still keeps a front's status from being that of a whole cluster; `Ok`: nothing.
+    ///
+    /// # Errors
+    /// The first thing that does, in words.
+    pub fn whole(status: &Value, matching: impl Fn(u64) -> u64) -> Result<(), String> {
+        if status["role"] != "active" {
+            return Err(format!("role {}", status["role"]));
+        }
+        let (Some(backends), Some(licences)) =
+            (status["backends"].as_array(), status["licenses"].as_array())
+        else {
+            return Err("no status".to_owned());
+        };
+        if let Some(backend) = backends.iter().find(|backend| backend["state"] != "up") {
+            return Err(format!("backend {backend}"));
+        }
+        let short = licences.iter().find(|licence| {
+            let product = licence["product_code"].as_u64().unwrap_or_default();
+            licence["matching"].as_u64() != Some(matching(product))
+        });
+        match short {
+            Some(licence) => Err(format!("licence {licence}")),
+            None if licences.len() == crate::sim::licences::PRODUCTS.len() => Ok(()),
+            None => Err(format!("{} licences", licences.len())),
+        }
+    }
+
+    /// Whether nothing is in use any more.
+    ///
+    /// # Errors
+    /// What still is.
+    pub fn empty(status: &Value) -> Result<(), String> {
+        let used = status["licenses"].as_array().into_iter().flatten();
+        let used: u64 = used.filter_map(|licence| licence["used"].as_u64()).sum();
+        if used == 0 && status["role"] == "active" {
+            return Ok(());
+        }
+        Err(format!("role {}, {used} in use: {}", status["role"], status["allocations"]))
+    }
+}

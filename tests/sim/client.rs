@@ -1,0 +1,336 @@
+//! Clients: what they ask for, what they believe, and how they go away.
+
+use super::check::handles::Answer;
+use super::check::seats::Belief;
+use super::licences::{FIRM, PROBE, PRODUCTS};
+use super::net::{Conn, End, Load};
+use super::world::{Event, FRONTS, HOSTS, SECOND, World};
+use std::net::{IpAddr, Ipv4Addr};
+use tmr_core::io::Frame;
+use tmr_core::limits::FENCE;
+use tmr_core::log::Mode;
+use tmr_core::wire::constants::{access, info};
+use tmr_core::wire::structs::{CmAccess2, CmCrypt2};
+use tmr_core::wire::{CmError, Reply, Request};
+
+/// A client waits so long for a reply, then it tries elsewhere.
+const PATIENCE: u64 = 8 * SECOND;
+
+/// What a client asked.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum What {
+    Access {
+        product: u32,
+        mode: Mode,
+        take: u32,
+        cleanup: u64,
+    },
+    Subsystem,
+    Info(Held),
+    Crypt(Held),
+    Release(Held),
+    /// Uses a handle that was released.
+    Dead(u32),
+    Version,
+}
+
+/// A handle in a client's hands.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Held {
+    pub(super) handle: u32,
+    product: u32,
+    mode: Mode,
+    take: u32,
+    cleanup: u64,
+    /// Until then the seat cannot have been taken back.
+    until: u64,
+}
+
+/// A client.
+#[derive(Debug, Default)]
+pub(super) struct Client {
+    pub(super) conn: Option<u64>,
+    pub(super) open: bool,
+    pub(super) call: Option<(u64, u64, What)>,
+    pub(super) number: u64,
+    pub(super) held: Vec<Held>,
+    pub(super) dead: Vec<u32>,
+    pub(super) away: u64,
+    pub(super) front: usize,
+    pub(super) station: usize,
+    /// It asks for nothing any more.
+    pub(super) stopped: bool,
+    /// It asks for the probe licence alone.
+    pub(super) probe: bool,
+}
+
+impl Client {
+    /// The address of a station.
+    pub(super) fn ip(station: usize) -> IpAddr {
+        Ipv4Addr::new(10, 1, 0, u8::try_from(station).unwrap_or(255)).into()
+    }
+}
+
+fn seat(mode: Mode) -> bool {
+    mode != Mode::NoUserLimit
+}
+
+impl World {
+    /// A client does the next thing.
+    pub(super) fn think(&mut self, who: usize) {
+        if self.clients[who].stopped || self.clients[who].call.is_some() {
+            return;
+        }
+        if self.clients[who].away > self.now {
+            let away = self.clients[who].away;
+            return self.at(away, Event::Think { client: who });
+        }
+        if self.clients[who].conn.is_none() {
+            return self.dial_front(who);
+        }
+        if !self.clients[who].open {
+            return;
+        }
+        let what = self.choose(who);
+        self.ask(who, what);
+    }
+
+    fn dial_front(&mut self, who: usize) {
+        if self.rng.chance(30) {
+            self.clients[who].front = self.rng.index(FRONTS);
+        }
+        let host = self.clients[who].front % self.plan.fronts;
+        let to = End::Host { host, life: 0, link: None };
+        let conn = self.net.open(Conn::new(End::Client(who), to));
+        self.clients[who].conn = Some(conn);
+        self.clients[who].open = false;
+        let wait = self.net.latency(self.now, HOSTS + who, host, &mut self.rng);
+        self.after(wait, Event::Open { conn });
+        self.clients[who].number += 1;
+        let call = self.clients[who].number;
+        self.after(PATIENCE, Event::GiveUp { client: who, call });
+    }
+
+    fn choose(&mut self, who: usize) -> What {
+        let client = &self.clients[who];
+        let held = &client.held;
+        if client.probe {
+            return match held.first() {
+                Some(held) => What::Release(*held),
+                None => {
+                    What::Access { product: PROBE, mode: Mode::UserLimit, take: 1, cleanup: 30 }
+                }
+            };
+        }
+        let pick = self.rng.between(0, 99);
+        if let (90.., Some(dead)) = (pick, client.dead.last()) {
+            return What::Dead(*dead);
+        }
+        if !held.is_empty() && pick < 65 || held.len() > 2 {
+            let held = held[self.rng.index(held.len())];
+            return match pick {
+                0..25 => What::Info(held),
+                25..38 => What::Crypt(held),
+                _ => What::Release(held),
+            };
+        }
+        match pick {
+            65..69 => What::Version,
+            69..73 => What::Subsystem,
+            _ => {
+                let (product, quantity) = PRODUCTS[self.rng.index(PRODUCTS.len() - 1)];
+                let (mode, take) = match self.rng.between(0, 9) {
+                    0..5 => (Mode::UserLimit, 1),
+                    5 => (Mode::UserLimit, 2.min(quantity)),
+                    6 => (Mode::Exclusive, 1),
+                    7 => (Mode::NoUserLimit, 1),
+                    _ => (Mode::StationShare, 1),
+                };
+                What::Access { product, mode, take, cleanup: self.rng.between(30, 40) }
+            }
+        }
+    }
+
+    fn ask(&mut self, who: usize, what: What) {
+        let request = self.request(who, what);
+        let client = &mut self.clients[who];
+        client.number += 1;
+        let call = client.number;
+        client.call = Some((call, self.now, what));
+        let Some(conn) = client.conn else { return };
+        if let What::Release(held) = what {
+            client.held.retain(|other| other.handle != held.handle);
+            self.checks.seats.gone(held.handle);
+            self.checks.handles.release_sent(held.handle);
+        }
+        self.trace(|| format!("client {who} asks {what:?}"));
+        let load = Load::Frames(vec![Frame::Call(request.encode())]);
+        self.send(conn, 0, self.now, load);
+        self.after(PATIENCE, Event::GiveUp { client: who, call });
+        if self.faulty && self.plan.hangup && self.rng.chance(3) {
+            self.hang_up(who);
+            self.after(SECOND / 10, Event::Think { client: who });
+        }
+    }
+
+    fn request(&self, who: usize, what: What) -> Request {
+        let station = self.clients[who].station;
+        let mut wanted = CmAccess2 { firm_code: FIRM, ..CmAccess2::default() };
+        wanted.credential.session = 1;
+        wanted.credential.pid = u32::try_from(who).unwrap_or(0);
+        wanted.borrow_data.client_name = format!("station{station}").as_str().into();
+        match what {
+            What::Access { product, mode, take, cleanup } => {
+                wanted.ctrl = match mode {
+                    Mode::UserLimit => access::USERLIMIT,
+                    Mode::NoUserLimit => access::NOUSERLIMIT,
+                    Mode::Exclusive => access::EXCLUSIVE,
+                    Mode::StationShare => access::STATIONSHARE,
+                };
+                wanted.product_code = product;
+                wanted.license_quantity = take;
+                wanted.credential.cleanup_time = u32::try_from(cleanup).unwrap_or(0);
+                Request::Access2 { ctrl: access::LAN, access: wanted.into(), tail: Vec::new() }
+            }
+            What::Subsystem => {
+                wanted.ctrl = access::SUBSYSTEM;
+                Request::Access2 { ctrl: access::LAN, access: wanted.into(), tail: Vec::new() }
+            }
+            What::Info(Held { handle, .. }) | What::Dead(handle) => {
+                Request::GetInfo { handle, ctrl: info::VERSION, size: 32 }
+            }
+            What::Crypt(Held { handle, .. }) => Request::Crypt2 {
+                handle,
+                ctrl: 4,
+                crypt: CmCrypt2::default(),
+                data: vec![0; 16].into(),
+            },
+            What::Release(Held { handle, .. }) => Request::Release { handle },
+            What::Version => Request::GetVersion { handle: 0 },
+        }
+    }
+
+    /// A reply came.
+    pub(super) fn told(&mut self, who: usize, frame: &[u8], answer: Answer) {
+        let Some((_, sent, what)) = self.clients[who].call.take() else { return };
+        let Ok(reply) = Reply::parse(frame) else {
+            let found = Err("a reply of less than eight bytes".to_owned());
+            return self.checks.note(self.now, "calls", found);
+        };
+        self.trace(|| {
+            format!("client {who} is told {:?} {} on {what:?}", reply.status, reply.result)
+        });
+        let ok = reply.status == CmError::NO_ERROR;
+        let missing = reply.status == CmError::INVALID_HANDLE;
+        match what {
+            What::Access { product, mode, take, cleanup } if ok => {
+                let handle = reply.result;
+                let found = self.checks.handles.granted(handle, seat(mode), answer);
+                self.checks.note(self.now, "handles", found);
+                let until = believed_until(sent, cleanup);
+                let held = Held { handle, product, mode, take, cleanup, until };
+                self.clients[who].held.push(held);
+                self.believe(who, held);
+            }
+            What::Subsystem if ok => {
+                let found = self.checks.handles.granted(reply.result, false, answer);
+                self.checks.note(self.now, "handles", found);
+            }
+            What::Info(held) | What::Crypt(held) if ok => {
+                let found = self.checks.handles.worked(held.handle, answer);
+                self.checks.note(self.now, "handles", found);
+                let until = believed_until(sent, held.cleanup);
+                let held = Held { until, ..held };
+                for own in &mut self.clients[who].held {
+                    if own.handle == held.handle {
+                        *own = held;
+                    }
+                }
+                self.believe(who, held);
+            }
+            What::Info(held) | What::Crypt(held) if missing => {
+                self.missed(held, answer);
+                self.checks.seats.gone(held.handle);
+                self.clients[who].held.retain(|own| own.handle != held.handle);
+            }
+            What::Release(held) if ok => {
+                let found = self.checks.handles.released(held.handle, answer);
+                self.checks.note(self.now, "handles", found);
+                self.clients[who].dead.push(held.handle);
+                if self.clients[who].probe {
+                    self.checks.service.served.get_or_insert(self.now);
+                }
+            }
+            What::Dead(handle) if ok => {
+                let found = self.checks.handles.worked(handle, answer);
+                self.checks.note(self.now, "handles", found);
+            }
+            _ => {}
+        }
+        let pause = if self.clients[who].probe { SECOND / 4 } else { self.rng.span(1000, SECOND) };
+        self.after(pause, Event::Think { client: who });
+        if !ok && !missing && self.rng.chance(40) {
+            self.clients[who].front = self.rng.index(FRONTS);
+            self.hang_up(who);
+        }
+    }
+
+    fn missed(&mut self, held: Held, answer: Answer) {
+        let believed = answer.at < held.until;
+        let found = self.checks.handles.missed(held.handle, believed, answer);
+        self.checks.note(self.now, "handles", found);
+    }
+
+    fn believe(&mut self, who: usize, held: Held) {
+        if !seat(held.mode) {
+            return;
+        }
+        let Held { handle, product, mode, take, until, .. } = held;
+        let station = self.clients[who].station;
+        let belief = Belief { product, mode, take, station, until };
+        let found = self.checks.seats.believed(self.now, handle, belief);
+        self.checks.note(self.now, "seats", found);
+    }
+
+    /// A client closes its connection in good order.
+    pub(super) fn hang_up(&mut self, who: usize) {
+        let client = &mut self.clients[who];
+        (client.call, client.open) = (None, false);
+        let Some(conn) = client.conn.take() else { return };
+        self.trace(|| format!("client {who} hangs up"));
+        self.send(conn, 0, self.now, Load::Fin);
+        self.gone(conn, 0);
+    }
+
+    /// A client's connection is over.
+    pub(super) fn lost(&mut self, who: usize) {
+        let client = &mut self.clients[who];
+        (client.call, client.open, client.conn) = (None, false, None);
+        self.trace(|| format!("client {who} has lost its connection"));
+        self.clients[who].front = self.rng.index(FRONTS);
+        let pause = self.rng.span(1000, SECOND / 2);
+        self.after(pause, Event::Think { client: who });
+    }
+
+    /// A client's machine is gone, and comes back as another program that knows of no handle.
+    pub(super) fn vanish(&mut self, who: usize) {
+        self.trace(|| format!("client {who} vanishes"));
+        let away = self.now + self.rng.span(SECOND / 10, 10 * SECOND);
+        let client = &mut self.clients[who];
+        for held in client.held.drain(..) {
+            self.checks.seats.gone(held.handle);
+        }
+        (client.call, client.open, client.away) = (None, false, away);
+        if let Some(conn) = client.conn.take() {
+            self.gone(conn, 0);
+            self.cut(conn);
+        }
+        self.at(away, Event::Think { client: who });
+    }
+}
+
+/// Until when a client may count on its handle after a call that worked: its clean-up time, less
+/// what a front that was replaced may have told it, less clocks that are off.
+fn believed_until(sent: u64, cleanup: u64) -> u64 {
+    sent + (cleanup - FENCE.as_secs()) * (SECOND / 100 * 98) - SECOND / 2
+}

@@ -1,0 +1,218 @@
+//! What goes wrong. Each kind is on or off for a whole seed, so that some seeds have many of few.
+
+use super::rng::Rng;
+use super::world::{BACKENDS, Event, FRONTS, HOSTS, SECOND, World};
+
+/// What a seed has in store.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// 1 or 2.
+    pub fronts: usize,
+    /// How many clients.
+    pub clients: usize,
+    /// How many stations they share.
+    pub stations: usize,
+    /// One part of one licence differs.
+    pub odd: bool,
+    /// Clients close with a call on its way.
+    pub hangup: bool,
+    /// Longest pause before a backend is dialled again, in seconds.
+    pub retry: u64,
+    /// Microseconds that a write to disk takes at most.
+    pub disk: u64,
+    kinds: Vec<Kind>,
+    /// Microseconds between faults at most.
+    pause: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    CrashBackend,
+    CrashFront,
+    Freeze,
+    Cut,
+    Isolate,
+    OneWay,
+    SlowLink,
+    SlowDisk,
+    LoseDisk,
+    Twin,
+    Vanish,
+    PowerCut,
+    /// Many small faults around a change of leaders, close to each other.
+    Storm,
+}
+
+const KINDS: [Kind; 13] = [
+    Kind::CrashBackend,
+    Kind::CrashFront,
+    Kind::Freeze,
+    Kind::Cut,
+    Kind::Isolate,
+    Kind::OneWay,
+    Kind::SlowLink,
+    Kind::SlowDisk,
+    Kind::LoseDisk,
+    Kind::Twin,
+    Kind::Vanish,
+    Kind::PowerCut,
+    Kind::Storm,
+];
+
+impl Plan {
+    /// Draws one.
+    pub fn draw(rng: &mut Rng) -> Self {
+        let clients = 2 + rng.index(6);
+        Self {
+            fronts: if rng.chance(80) { 2 } else { 1 },
+            clients,
+            stations: 1 + rng.index(clients),
+            odd: rng.chance(20),
+            hangup: rng.chance(50),
+            retry: rng.between(1, 10),
+            disk: rng.span(500, 40_000),
+            kinds: KINDS.into_iter().filter(|_| rng.chance(45)).collect(),
+            pause: rng.between(SECOND / 2, 8 * SECOND),
+        }
+    }
+}
+
+impl World {
+    /// Draws how far each clock is off.
+    pub(super) fn drift(rng: &mut Rng) -> [i64; HOSTS] {
+        let off = rng.chance(60);
+        [(); HOSTS].map(|()| match (off, i64::try_from(rng.between(0, 20_000))) {
+            (true, Ok(ppm)) => ppm - 10_000,
+            _ => 0,
+        })
+    }
+
+    /// Something goes wrong; returns when the next thing does.
+    pub(super) fn fault(&mut self) -> u64 {
+        let pause = self.rng.span(1000, self.plan.pause);
+        if self.plan.kinds.is_empty() {
+            return pause;
+        }
+        let kind = self.plan.kinds[self.rng.index(self.plan.kinds.len())];
+        let (front, backend) =
+            (self.rng.index(self.plan.fronts), FRONTS + self.rng.index(BACKENDS));
+        let any = if self.rng.chance(60) { backend } else { front };
+        let length = self.rng.span(SECOND / 20, 15 * SECOND);
+        match kind {
+            Kind::CrashBackend => self.crash(backend, length),
+            Kind::CrashFront => self.crash(front, length),
+            Kind::PowerCut => {
+                for host in FRONTS..HOSTS {
+                    let length = self.rng.span(SECOND / 20, 6 * SECOND);
+                    self.crash(host, length);
+                }
+                if self.rng.chance(30) {
+                    self.crash(front, length);
+                }
+            }
+            Kind::Freeze => {
+                let length = self.rng.span(SECOND / 100, 15 * SECOND);
+                self.freeze(any, length);
+            }
+            Kind::Cut => {
+                let conns: Vec<u64> = self.net.conns.keys().copied().collect();
+                if !conns.is_empty() {
+                    let conn = conns[self.rng.index(conns.len())];
+                    self.cut(conn);
+                }
+            }
+            Kind::Isolate | Kind::OneWay => {
+                let places = HOSTS + self.clients.len();
+                let one_way = kind == Kind::OneWay;
+                let other = self.rng.chance(60).then(|| self.rng.index(HOSTS));
+                self.trace(|| format!("place {any} cannot reach {other:?}, one way: {one_way}"));
+                for place in (0..places).filter(|place| other.is_none_or(|only| only == *place)) {
+                    self.net.blocked.insert((any, place), self.now + length);
+                    if !one_way {
+                        self.net.blocked.insert((place, any), self.now + length);
+                    }
+                }
+            }
+            Kind::SlowLink => {
+                let by = self.rng.span(1000, 900_000);
+                self.net.slow.insert((front, backend), (self.now + length, by));
+                if self.rng.chance(50) {
+                    self.net.slow.insert((backend, front), (self.now + length, by));
+                }
+            }
+            Kind::SlowDisk => {
+                let by = self.rng.span(50_000, 3 * SECOND);
+                self.trace(|| format!("the disk of {backend} is slow by {by}"));
+                self.hosts[backend].slow = (self.now + length, by);
+            }
+            Kind::Storm => {
+                let left = self.rng.between(5, 60);
+                self.storm(left);
+            }
+            Kind::LoseDisk => self.lose_disk(backend, length),
+            Kind::Twin => self.activate(front),
+            Kind::Vanish => {
+                let who = self.rng.index(self.plan.clients);
+                self.vanish(who);
+            }
+        }
+        pause
+    }
+
+    /// One small fault, and so many more to come.
+    pub(super) fn storm(&mut self, left: u64) {
+        let (front, backend) =
+            (self.rng.index(self.plan.fronts), FRONTS + self.rng.index(BACKENDS));
+        let short = self.rng.span(500, 3 * SECOND / 10);
+        match self.rng.between(0, 9) {
+            0..3 => self.activate(front),
+            3 => self.crash(front, short),
+            4 => self.crash(backend, short),
+            5 => {
+                let long = self.now + 4 * short;
+                self.net.blocked.insert((front, backend), long);
+                if self.rng.chance(70) {
+                    self.net.blocked.insert((backend, front), long);
+                }
+            }
+            6 => {
+                let by = self.rng.span(1000, 3 * SECOND / 10);
+                self.hosts[backend].slow = (self.now + 4 * short, by);
+            }
+            7 => {
+                let any = if self.rng.chance(50) { front } else { backend };
+                self.freeze(any, short);
+            }
+            _ => {
+                let between = |conn: &u64| {
+                    let ends = (self.place(*conn, 0), self.place(*conn, 1));
+                    ends == (Some(front), Some(backend))
+                };
+                let conns: Vec<u64> = self.net.conns.keys().copied().filter(between).collect();
+                for conn in conns {
+                    self.cut(conn);
+                }
+            }
+        }
+        if left > 0 {
+            let pause = self.rng.span(200, SECOND / 5);
+            self.after(pause, Event::Storm { left: left - 1 });
+        }
+    }
+
+    /// A backend's machine is replaced, at most one until it is a member again.
+    fn lose_disk(&mut self, backend: usize, length: u64) {
+        let whole = self.statuses().iter().any(|status| {
+            let backends = status["backends"].as_array();
+            status["role"] == "active"
+                && backends.is_some_and(|all| all.iter().all(|one| one["state"] == "up"))
+        });
+        let members = self.checks.slots.members();
+        if whole && members.is_some() && members != self.lost {
+            self.lost = members;
+            self.crash(backend, length);
+            self.trace(|| format!("host {backend} has lost its disk"));
+            self.hosts[backend].disk.lose();
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! A machine with one node on it: its clock, its disk, and the connections its hub has.
+
+use super::disk::Disk;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+use tmr_core::hub::Hub;
+use tmr_core::io::Link;
+use tmr_core::time::{Mono, Now, Wall};
+
+/// A clock that runs off by parts per million.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Clock {
+    pub(super) ppm: i64,
+    pub(super) offset: u64,
+}
+
+impl Clock {
+    /// What it shows at a true time.
+    pub(super) fn now(self, at: u64) -> Now {
+        let mono = self.offset + Self::scaled(at, 1_000_000 + self.ppm, 1_000_000);
+        Now { mono: Mono(mono), wall: Wall(1_795_287_600 + at / 1_000_000) }
+    }
+
+    /// The first true time at which it shows this.
+    pub(super) fn at(self, mono: Mono) -> u64 {
+        let local = mono.0.saturating_sub(self.offset);
+        let mut at = Self::scaled(local, 1_000_000, 1_000_000 + self.ppm);
+        while self.now(at).mono < mono {
+            at += 1;
+        }
+        at
+    }
+
+    fn scaled(value: u64, by: i64, over: i64) -> u64 {
+        let scaled = i128::from(value) * i128::from(by) / i128::from(over);
+        u64::try_from(scaled).expect("simulated times are small")
+    }
+}
+
+/// A front or backend and its machine.
+#[derive(Debug)]
+pub(super) struct Host {
+    pub(super) name: String,
+    pub(super) ip: IpAddr,
+    /// The running process; `None` while it is down.
+    pub(super) hub: Option<Hub>,
+    /// Rises with every start, so that what was meant for a dead process is not given to the next.
+    pub(super) life: u32,
+    pub(super) clock: Clock,
+    /// No step is made before this time.
+    pub(super) frozen: u64,
+    pub(super) disk: Disk,
+    /// The disk is slow until then, and by this much.
+    pub(super) slow: (u64, u64),
+    /// Connections: number and side.
+    pub(super) links: BTreeMap<Link, (u64, usize)>,
+    /// When something was last said on a link that is not handed to the network yet.
+    pub(super) woken: BTreeMap<Link, u64>,
+    pub(super) tick: Option<u64>,
+    /// Steps since time last moved.
+    pub(super) spins: (u64, u32),
+}
+
+impl Host {
+    pub(super) fn new(name: String, last: u8, clock: Clock) -> Self {
+        Self {
+            name,
+            ip: Ipv4Addr::new(10, 0, 0, last).into(),
+            hub: None,
+            life: 0,
+            clock,
+            frozen: 0,
+            disk: Disk::default(),
+            slow: (0, 0),
+            links: BTreeMap::new(),
+            woken: BTreeMap::new(),
+            tick: None,
+            spins: (0, 0),
+        }
+    }
+
+    /// The running process with this number of life.
+    pub(super) fn lives(&self, life: u32) -> bool {
+        self.hub.is_some() && self.life == life
+    }
+}

@@ -1,0 +1,139 @@
+//! A whole cluster in one process: the real nodes behind their real hubs, on a virtual network
+//! with virtual clocks and disks. Everything is drawn from one number, so a run can be had again,
+//! event for event.
+//!
+//! What lives here: the world ([`world`], `host`, `net`, `disk`, `runtime`), what goes wrong in it
+//! ([`fault`]), the clients, and what must hold ([`check`]). What is left out of it: bytes of a
+//! socket and the cipher; links carry whole frames.
+
+pub mod check;
+mod client;
+mod disk;
+pub mod fault;
+mod host;
+pub mod licences;
+mod net;
+pub mod rng;
+mod runtime;
+pub mod world;
+
+use check::Violation;
+use check::service::Service;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use world::{Event, FRONTS, HOSTS, SECOND, Tail, World};
+
+/// Longest that faults go on, in virtual time.
+const FAULTS: u64 = 100 * SECOND;
+/// Longest until service must be whole again after the last fault, beside the configured pause
+/// before a backend is dialled again.
+const RECOVERY: u64 = 20 * SECOND;
+/// Longest clean-up time that a client asks for, and one percent, and a takeover.
+const COME_BACK: u64 = 55 * SECOND;
+
+/// What a run came to.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// Events that happened.
+    pub events: u64,
+    /// Virtual microseconds that passed.
+    pub micros: u64,
+    /// Slots that were committed.
+    pub slots: usize,
+    /// What was found.
+    pub violations: Vec<Violation>,
+}
+
+/// Runs one seed, with at most so many events in the part where things go wrong.
+#[must_use]
+pub fn run(seed: u64, steps: u64, tail: Option<Tail>) -> Outcome {
+    let mut world = World::new(seed, tail);
+    let ran = catch_unwind(AssertUnwindSafe(|| world.live(steps)));
+    let mut violations = std::mem::take(&mut world.checks.violations);
+    if let Err(panic) = ran {
+        let text = panic.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+        let what = text.unwrap_or_else(|| "no message".to_owned());
+        violations.push(Violation { at: world.now, check: "panic", what });
+    }
+    let slots = world.checks.slots.chosen();
+    Outcome { events: world.events, micros: world.now, slots, violations }
+}
+
+impl World {
+    /// From birth to the end: faults, then none.
+    fn live(&mut self, steps: u64) {
+        while self.now < FAULTS && self.events < steps && self.fine() {
+            self.next(FAULTS);
+        }
+        self.mend();
+        let bound = self.now + RECOVERY + self.plan.retry * SECOND;
+        let mut missing = String::new();
+        while self.fine() && (self.checks.service.served.is_none() || !missing.is_empty()) {
+            if self.now >= bound {
+                let served = self.checks.service.served;
+                let found = Err(format!("no full service: probe served {served:?}; {missing}"));
+                return self.checks.note(self.now, "service", found);
+            }
+            self.run_for(SECOND / 4);
+            missing = self.missing();
+        }
+        self.trace(|| "service is whole again; all clients stop".to_owned());
+        for client in &mut self.clients {
+            client.stopped = true;
+        }
+        let bound = self.now + COME_BACK;
+        while self.fine() && self.now < bound {
+            self.run_for(SECOND);
+        }
+        let statuses = self.statuses();
+        let empty: Vec<_> = statuses.iter().map(Service::empty).collect();
+        if self.fine() && !empty.iter().any(Result::is_ok) {
+            let found = Err(format!("seats of clients that are gone do not come back: {empty:?}"));
+            self.checks.note(self.now, "service", found);
+        }
+    }
+
+    fn fine(&self) -> bool {
+        self.checks.violations.is_empty()
+    }
+
+    fn run_for(&mut self, span: u64) {
+        let until = self.now + span;
+        while self.fine() && self.next(until) {}
+    }
+
+    /// Faults stop: everything is there again, nothing is slow, and one front is told to lead.
+    fn mend(&mut self) {
+        self.trace(|| "no more faults".to_owned());
+        self.faulty = false;
+        let blocked = self.net.blocked.values().copied().max().unwrap_or(0);
+        let frozen = self.hosts.iter().map(|host| host.frozen).max().unwrap_or(0);
+        self.net.heal();
+        for host in 0..HOSTS {
+            self.hosts[host].slow = (0, 0);
+            self.start(host);
+        }
+        self.run_for(blocked.max(frozen).saturating_sub(self.now));
+        let front = self.rng.index(self.plan.fronts);
+        self.activate(front);
+        let probe = self.clients.len();
+        self.clients.push(client::Client { probe: true, station: 99, ..Default::default() });
+        self.after(SECOND, Event::Think { client: probe });
+    }
+
+    /// What keeps the cluster from being whole; empty: nothing.
+    fn missing(&mut self) -> String {
+        let odd = self.plan.odd;
+        let matching = |product| if odd && product == u64::from(licences::ODD) { 2 } else { 3 };
+        let mut all = Vec::new();
+        for status in self.statuses() {
+            match Service::whole(&status, matching) {
+                Ok(()) => return String::new(),
+                Err(what) => all.push(what),
+            }
+        }
+        all.join("; ")
+    }
+}
+
+const _: () = assert!(FRONTS == 2);

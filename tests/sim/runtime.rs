@@ -1,0 +1,360 @@
+//! What a runtime does for a node: start it, give it what arrives, and do what it wants done.
+
+use super::fault::Plan;
+use super::host::Host;
+use super::licences::containers;
+use super::net::{Conn, End, Load, Parcel};
+use super::world::{Event, FRONTS, HOSTS, SECOND, World};
+use std::net::SocketAddr;
+use tmr_core::backend::{self, Backend};
+use tmr_core::desk::Identity;
+use tmr_core::front::{self, Front};
+use tmr_core::hub::{Act, Hub};
+use tmr_core::io::{Address, Door, Frame, Link, Why};
+use tmr_core::node::Node;
+use tmr_core::time::{Duration, Now};
+use tmr_core::wire::group::{Order, Report, decode};
+
+impl World {
+    /// Starts the process of a host, if it is down.
+    pub(super) fn start(&mut self, host: usize) {
+        if self.hosts[host].hub.is_some() || (self.plan.fronts..FRONTS).contains(&host) {
+            return;
+        }
+        let seed = self.rng.seed();
+        let front = u32::try_from(self.rng.between(1, u64::from(u32::MAX))).unwrap_or(1);
+        let node = match Self::node(&mut self.hosts[host], host, &self.plan, seed, front) {
+            Ok(node) => node,
+            Err(reason) => {
+                let found = Err(format!("backend {host} does not start: {reason}"));
+                return self.checks.note(self.now, "disk", found);
+            }
+        };
+        self.trace(|| format!("host {host} starts"));
+        let state = &mut self.hosts[host];
+        state.life += 1;
+        (state.hub, state.tick) = (Some(Hub::new(node)), None);
+        self.with(host, |hub, now, acts| hub.tick(now, acts));
+    }
+
+    fn node(
+        state: &mut Host,
+        host: usize,
+        plan: &Plan,
+        seed: [u8; 32],
+        front: u32,
+    ) -> Result<Node, String> {
+        let identity = Identity { name: state.name.clone(), runtime: "sim", address: state.ip };
+        if host >= FRONTS {
+            let containers = vec![containers(plan.odd)[host - FRONTS].clone()];
+            let config = backend::Config { identity, containers, group_check: [1; 8], seed };
+            let (backend, keep) = Backend::open(config, state.disk.read())?;
+            state.disk.truncate(keep);
+            return Ok(Node::Backend(Box::new(backend)));
+        }
+        let config = front::Config {
+            identity,
+            backends: [0, 1, 2]
+                .map(|index| Address { host: format!("host{}", FRONTS + index), port: 1 }),
+            retry: Duration::from_secs(plan.retry),
+            virtuals: Vec::new(),
+            cleanup: Duration::from_secs(30),
+            twin: None,
+            front,
+            seed,
+        };
+        Ok(Node::Front(Box::new(Front::new(config))))
+    }
+
+    /// Gives a node something, and does what it wants done.
+    pub(super) fn with(&mut self, host: usize, give: impl FnOnce(&mut Hub, Now, &mut Vec<Act>)) {
+        let state = &mut self.hosts[host];
+        let now = state.clock.now(self.now);
+        let Some(hub) = &mut state.hub else { return };
+        let mut acts = Vec::new();
+        give(hub, now, &mut acts);
+        let deadline = hub.deadline();
+        state.spins = match state.spins {
+            (at, count) if at == self.now => (at, count + 1),
+            _ => (self.now, 0),
+        };
+        if state.spins.1 == 5000 {
+            let found = Err(format!("host {host} does not move its deadline {deadline:?}"));
+            self.checks.note(self.now, "service", found);
+        }
+        let state = &mut self.hosts[host];
+        let due = deadline.map(|due| state.clock.at(due.at).max(self.now));
+        if due != state.tick {
+            state.tick = due;
+            let life = state.life;
+            if let Some(due) = due {
+                self.at(due, Event::Tick { host, life });
+            }
+        }
+        for act in acts {
+            self.act(host, act);
+        }
+    }
+
+    fn act(&mut self, host: usize, act: Act) {
+        let life = self.hosts[host].life;
+        match act {
+            Act::Dial { link, to } => {
+                let Some(target) = self.hosts.iter().position(|host| host.name == to.host) else {
+                    return;
+                };
+                let from = End::Host { host, life, link: Some(link) };
+                let conn = Conn::new(from, End::Host { host: target, life: 0, link: None });
+                let conn = self.net.open(conn);
+                self.hosts[host].links.insert(link, (conn, 0));
+                let wait = 2 * self.net.latency(self.now, host, target, &mut self.rng);
+                self.after(wait, Event::Open { conn });
+            }
+            Act::Wake(link) | Act::End(link) => {
+                self.hosts[host].woken.insert(link, self.now);
+                let wait = self.rng.span(1, 300);
+                self.after(wait, Event::Flush { host, life, link });
+            }
+            Act::Append(_) | Act::Rewrite(_) => {
+                let disk = &mut self.hosts[host].disk;
+                let alone = match act {
+                    Act::Append(bytes) => disk.append(bytes),
+                    Act::Rewrite(bytes) => disk.rewrite(bytes),
+                    _ => true,
+                };
+                if !alone {
+                    let found = Err(format!("backend {host} writes twice at once"));
+                    self.checks.note(self.now, "disk", found);
+                }
+                let (until, by) = self.hosts[host].slow;
+                let slow = if until > self.now { self.rng.between(by / 2, by) } else { 0 };
+                let wait = self.rng.between(self.plan.disk / 4, self.plan.disk) + slow;
+                self.after(wait, Event::Durable { host, life });
+            }
+            Act::Halt(reason) => {
+                let found = Err(format!("host {host} halts: {reason}"));
+                self.checks.note(self.now, "service", found);
+            }
+        }
+    }
+
+    /// Takes what waits on a link to the network.
+    pub(super) fn flush(&mut self, host: usize, link: Link) {
+        let state = &mut self.hosts[host];
+        let Some(hub) = &mut state.hub else { return };
+        let Some(&(conn, side)) = state.links.get(&link) else { return };
+        let outbox = hub.outbox(link);
+        let sent = state.woken.remove(&link).unwrap_or(self.now);
+        if !outbox.frames.is_empty() {
+            let client = matches!(self.net.conns[&conn].ends[1 - side], End::Client(_));
+            let frames = if client {
+                self.checks.calls.ended(host, link);
+                outbox.frames.into_iter().map(Frame::Call).collect()
+            } else {
+                let batch = outbox.frames.concat();
+                self.observe(host, &batch);
+                vec![Frame::Batch(batch)]
+            };
+            self.send(conn, side, sent, Load::Frames(frames));
+        }
+        if let Some(why) = outbox.close {
+            self.trace(|| format!("host {host} closes {link:?}: {why}"));
+            self.checks.calls.ended(host, link);
+            self.send(conn, side, self.now, Load::Fin);
+            self.hosts[host].links.remove(&link);
+            self.gone(conn, side);
+            self.with(host, |hub, now, acts| hub.closed(now, link, why, false, acts));
+        }
+    }
+
+    /// Looks at what fronts and backends say to each other.
+    fn observe(&mut self, host: usize, batch: &[u8]) {
+        let mut found = Ok(());
+        if host < FRONTS {
+            for message in decode::<Order>(batch).unwrap_or_default() {
+                if !matches!(message.body, Order::Confirm { .. }) {
+                    self.trace(|| format!("front {host} orders {:?}", message.body));
+                }
+                found = found.and(self.checks.slots.ordered(&message.body));
+            }
+        } else {
+            for message in decode::<Report>(batch).unwrap_or_default() {
+                if !matches!(message.body, Report::Confirmed | Report::Described(_)) {
+                    self.trace(|| format!("backend {host} reports {:?}", message.body));
+                }
+                found = found.and(self.checks.slots.reported(&message.body));
+            }
+        }
+        self.checks.note(self.now, "slots", found);
+    }
+
+    /// The place of one end of a connection, if that is still there.
+    pub(super) fn place(&self, conn: u64, side: usize) -> Option<usize> {
+        self.net.conns.get(&conn).map(|conn| match conn.ends[side] {
+            End::Host { host, .. } => host,
+            End::Client(who) => HOSTS + who,
+        })
+    }
+
+    /// Sends from one side of a connection to the other.
+    pub(super) fn send(&mut self, conn: u64, side: usize, sent: u64, load: Load) {
+        let (Some(from), Some(to)) = (self.place(conn, side), self.place(conn, 1 - side)) else {
+            return;
+        };
+        let wait = self.net.latency(self.now, from, to, &mut self.rng);
+        let Some(open) = self.net.conns.get_mut(&conn).filter(|conn| conn.open && !conn.cut) else {
+            return;
+        };
+        let (lane, last) = &mut open.lanes[1 - side];
+        *last = (self.now + wait).max(*last);
+        let at = *last;
+        lane.push_back(Parcel { sent, load });
+        self.at(at, Event::Arrive { conn, side: 1 - side });
+    }
+
+    /// A dialled connection reaches its target.
+    pub(super) fn opened(&mut self, conn: u64) {
+        let (Some(from), Some(to)) = (self.place(conn, 0), self.place(conn, 1)) else { return };
+        if self.net.conns[&conn].gone[0] {
+            self.net.conns.remove(&conn);
+            return;
+        }
+        let blocked = self.net.blocked(self.now, from, to);
+        let blocked = blocked.max(self.net.blocked(self.now, to, from));
+        if let Some(until) = blocked {
+            return self.at(until, Event::Open { conn });
+        }
+        if self.hosts[to].hub.is_none() {
+            self.gone(conn, 1);
+            return self.at(self.now + 500, Event::Notice { conn, side: 0 });
+        }
+        let ip = if from < HOSTS {
+            self.hosts[from].ip
+        } else {
+            Self::ip_of(&self.clients[from - HOSTS])
+        };
+        let address = SocketAddr::new(ip, 40_000);
+        let mut accepted = None;
+        self.with(to, |hub, now, acts| accepted = hub.accept(now, Door::Licence, address, acts));
+        let Some(link) = accepted else { return };
+        let life = self.hosts[to].life;
+        self.hosts[to].links.insert(link, (conn, 1));
+        let Some(open) = self.net.conns.get_mut(&conn) else { return };
+        open.open = true;
+        open.ends[1] = End::Host { host: to, life, link: Some(link) };
+        match open.ends[0] {
+            End::Host { .. } => {
+                let joined = Frame::Joined { front: u32::try_from(from).unwrap_or(0) + 1 };
+                self.send(conn, 1, self.now, Load::Frames(vec![joined.clone()]));
+                self.hear(to, link, vec![joined]);
+            }
+            End::Client(who) => {
+                self.clients[who].open = true;
+                self.after(200, Event::Think { client: who });
+            }
+        }
+    }
+
+    fn ip_of(client: &super::client::Client) -> std::net::IpAddr {
+        super::client::Client::ip(client.station)
+    }
+
+    /// What is next on a lane arrives.
+    pub(super) fn arrive(&mut self, conn: u64, side: usize) {
+        let (Some(from), Some(to)) = (self.place(conn, 1 - side), self.place(conn, side)) else {
+            return;
+        };
+        if let Some(until) = self.net.blocked(self.now, from, to) {
+            return self.at(until, Event::Arrive { conn, side });
+        }
+        let Some(known) = self.net.conns.get_mut(&conn) else { return };
+        if known.cut || known.gone[side] {
+            return;
+        }
+        let Some(Parcel { sent, load }) = known.lanes[side].0.pop_front() else { return };
+        let (end, other) = (known.ends[side], known.ends[1 - side]);
+        match (load, end, other) {
+            (Load::Fin, ..) => self.over(conn, side, Why::Eof),
+            (Load::Frames(frames), End::Host { host, link: Some(link), .. }, _) => {
+                self.hear(host, link, frames);
+            }
+            (Load::Frames(frames), End::Client(who), End::Host { host, life, .. }) => {
+                self.hear_reply(who, frames, (host, life), sent);
+            }
+            _ => {}
+        }
+    }
+
+    /// A side finds out that its connection is dead.
+    pub(super) fn notice(&mut self, conn: u64, side: usize) {
+        if self.net.conns.get(&conn).is_some_and(|conn| !conn.gone[side]) {
+            self.over(conn, side, Why::Broken("connection reset".to_owned()));
+        }
+    }
+
+    fn over(&mut self, conn: u64, side: usize, why: Why) {
+        let Some(end) = self.net.conns.get(&conn).map(|conn| conn.ends[side]) else { return };
+        self.gone(conn, side);
+        match end {
+            End::Client(who) => self.lost(who),
+            End::Host { host, life, link: Some(link) } if self.hosts[host].lives(life) => {
+                self.checks.calls.ended(host, link);
+                self.hosts[host].links.remove(&link);
+                self.with(host, |hub, now, acts| hub.closed(now, link, why, false, acts));
+            }
+            End::Host { .. } => {}
+        }
+    }
+
+    /// A side knows that a connection is over.
+    pub(super) fn gone(&mut self, conn: u64, side: usize) {
+        let Some(known) = self.net.conns.get_mut(&conn) else { return };
+        known.gone[side] = true;
+        if known.gone == [true; 2] {
+            self.net.conns.remove(&conn);
+        }
+    }
+
+    /// Cuts a connection: each side that is left notices in its own time, perhaps much later.
+    pub(super) fn cut(&mut self, conn: u64) {
+        let Some(known) = self.net.conns.get_mut(&conn) else { return };
+        known.cut = true;
+        let gone = known.gone;
+        self.trace(|| format!("connection {conn} is cut"));
+        for side in (0..2).filter(|side| !gone[*side]) {
+            let late = if self.rng.chance(70) { SECOND / 20 } else { 20 * SECOND };
+            let wait = self.rng.span(0, late);
+            self.after(wait, Event::Notice { conn, side });
+        }
+    }
+
+    /// Stops a host dead and starts it again after a while.
+    pub(super) fn crash(&mut self, host: usize, down: u64) {
+        if self.hosts[host].hub.is_none() {
+            return;
+        }
+        self.trace(|| format!("host {host} crashes for {down}"));
+        let state = &mut self.hosts[host];
+        (state.hub, state.frozen, state.tick) = (None, 0, None);
+        state.woken.clear();
+        state.disk.crash(&mut self.rng);
+        let links = std::mem::take(&mut state.links);
+        self.checks.calls.forget(host);
+        for (conn, side) in links.into_values() {
+            self.gone(conn, side);
+            self.cut(conn);
+        }
+        self.after(down, Event::Restart { host });
+    }
+
+    /// A host makes no step for a while; what comes in waits.
+    pub(super) fn freeze(&mut self, host: usize, length: u64) {
+        let state = &mut self.hosts[host];
+        if state.hub.is_none() || state.frozen > self.now {
+            return;
+        }
+        state.frozen = self.now + length;
+        self.trace(|| format!("host {host} freezes for {length}"));
+        self.checks.calls.excuse(host, length);
+    }
+}

@@ -1,0 +1,283 @@
+//! The simulated world: one queue of events, the hosts, the clients, and the time.
+
+use super::check::Checks;
+use super::check::handles::Answer;
+use super::client::Client;
+use super::fault::Plan;
+use super::host::{Clock, Host};
+use super::net::Net;
+use super::rng::Rng;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+use tmr_core::io::{Door, Frame, Link, Why};
+use tmr_core::log::DiskId;
+
+/// One second, in the microseconds that all times here are in.
+pub const SECOND: u64 = 1_000_000;
+/// Places for fronts; the second may stay empty.
+pub(super) const FRONTS: usize = 2;
+/// Backends.
+pub(super) const BACKENDS: usize = 3;
+/// Both.
+pub(super) const HOSTS: usize = FRONTS + BACKENDS;
+
+/// The last things that happened, newest last; shared, so that it outlives a panic.
+pub type Tail = Rc<RefCell<VecDeque<String>>>;
+/// How many of them are kept.
+const TAIL: usize = 400;
+
+/// Something that is to happen.
+#[derive(Clone, Debug)]
+pub(super) enum Event {
+    Tick { host: usize, life: u32 },
+    Flush { host: usize, life: u32, link: Link },
+    Durable { host: usize, life: u32 },
+    Restart { host: usize },
+    Open { conn: u64 },
+    Arrive { conn: u64, side: usize },
+    Notice { conn: u64, side: usize },
+    Think { client: usize },
+    GiveUp { client: usize, call: u64 },
+    Fault,
+    Storm { left: u64 },
+    Operator,
+}
+
+/// Everything there is.
+#[derive(Debug)]
+pub struct World {
+    pub(super) now: u64,
+    pub(super) rng: Rng,
+    pub(super) plan: Plan,
+    pub(super) hosts: Vec<Host>,
+    pub(super) clients: Vec<Client>,
+    pub(super) net: Net,
+    /// What was found so far.
+    pub checks: Checks,
+    /// Faults happen.
+    pub(super) faulty: bool,
+    /// A disk was lost while these were the members: the group has to change before the next.
+    pub(super) lost: Option<[DiskId; 3]>,
+    queue: BTreeMap<(u64, u64), Event>,
+    queued: u64,
+    /// Events so far.
+    pub events: u64,
+    tail: Option<Tail>,
+}
+
+impl World {
+    /// The world of a seed, at its beginning. `tail`: keep what happens, for people.
+    #[must_use]
+    pub fn new(seed: u64, tail: Option<Tail>) -> Self {
+        let mut rng = Rng::new(seed);
+        let plan = Plan::draw(&mut rng);
+        let drift = Self::drift(&mut rng);
+        let hosts = (0..HOSTS).map(|host| {
+            let clock = Clock { ppm: drift[host], offset: rng.between(0, 1 << 40) };
+            let last = u8::try_from(host).unwrap_or(0) + 1;
+            Host::new(format!("host{host}"), last, clock)
+        });
+        let hosts = hosts.collect();
+        let mut world = Self {
+            now: 0,
+            hosts,
+            clients: Vec::new(),
+            net: Net::default(),
+            checks: Checks::default(),
+            faulty: true,
+            lost: None,
+            queue: BTreeMap::new(),
+            queued: 0,
+            events: 0,
+            tail,
+            plan,
+            rng,
+        };
+        world.trace(|| format!("{:?}", world.plan));
+        for host in (0..world.plan.fronts).chain(FRONTS..HOSTS) {
+            let wait = world.rng.between(0, SECOND);
+            world.at(wait, Event::Restart { host });
+        }
+        for client in 0..world.plan.clients {
+            let station = client % world.plan.stations;
+            let front = world.rng.index(FRONTS);
+            world.clients.push(Client { station, front, ..Client::default() });
+            let wait = world.rng.between(SECOND, 3 * SECOND);
+            world.at(wait, Event::Think { client });
+        }
+        world.at(2 * SECOND, Event::Operator);
+        let first = world.rng.between(2 * SECOND, 6 * SECOND);
+        world.at(first, Event::Fault);
+        world
+    }
+
+    /// Puts an event at a time.
+    pub(super) fn at(&mut self, at: u64, event: Event) {
+        self.queued += 1;
+        self.queue.insert((at.max(self.now), self.queued), event);
+    }
+
+    /// Puts an event after a span.
+    pub(super) fn after(&mut self, span: u64, event: Event) {
+        self.at(self.now + span, event);
+    }
+
+    /// Keeps a line for people, if somebody wants it.
+    pub(super) fn trace(&self, line: impl FnOnce() -> String) {
+        let Some(tail) = &self.tail else { return };
+        let mut tail = tail.borrow_mut();
+        if tail.len() == TAIL {
+            tail.pop_front();
+        }
+        tail.push_back(format!("{:>12.6} {}", self.now as f64 / SECOND as f64, line()));
+    }
+
+    /// Makes the next event happen, unless it lies after `until`; `false`: it does.
+    pub(super) fn next(&mut self, until: u64) -> bool {
+        match self.queue.first_key_value() {
+            Some(((at, _), _)) if *at <= until => {}
+            _ => {
+                self.now = self.now.max(until);
+                return false;
+            }
+        }
+        let Some(((at, _), event)) = self.queue.pop_first() else { return false };
+        self.now = at;
+        self.events += 1;
+        if let Some(thaw) = self.frozen(&event) {
+            if let Event::Tick { host, .. } = event {
+                if self.hosts[host].tick != Some(self.now) {
+                    return true;
+                }
+                self.hosts[host].tick = Some(thaw);
+            }
+            self.at(thaw, event);
+            return true;
+        }
+        match event {
+            Event::Tick { host, life } => {
+                if self.hosts[host].lives(life) && self.hosts[host].tick == Some(self.now) {
+                    self.hosts[host].tick = None;
+                    self.with(host, |hub, now, acts| hub.tick(now, acts));
+                }
+            }
+            Event::Flush { host, life, link } => {
+                if self.hosts[host].lives(life) {
+                    self.flush(host, link);
+                }
+            }
+            Event::Durable { host, life } => {
+                if self.hosts[host].lives(life) {
+                    self.hosts[host].disk.done();
+                    self.with(host, |hub, now, acts| hub.written(now, acts));
+                }
+            }
+            Event::Restart { host } => self.start(host),
+            Event::Open { conn } => self.opened(conn),
+            Event::Arrive { conn, side } => self.arrive(conn, side),
+            Event::Notice { conn, side } => self.notice(conn, side),
+            Event::Think { client } => self.think(client),
+            Event::GiveUp { client, call } => {
+                let known = &self.clients[client];
+                let waits = known.call.is_some_and(|(number, ..)| number == call);
+                if waits || (known.conn.is_some() && !known.open && known.number == call) {
+                    self.hang_up(client);
+                    self.lost(client);
+                }
+            }
+            Event::Fault => {
+                if self.faulty {
+                    let pause = self.fault();
+                    self.after(pause, Event::Fault);
+                }
+            }
+            Event::Storm { left } => {
+                if self.faulty {
+                    self.storm(left);
+                }
+            }
+            Event::Operator => {
+                let found = self.checks.calls.check(self.now);
+                self.checks.note(self.now, "calls", found);
+                if self.faulty {
+                    // As keepalived would: somebody is told to lead, now and then.
+                    if self.events < 2000 || self.rng.chance(4) {
+                        let front = self.rng.index(self.plan.fronts);
+                        self.activate(front);
+                    }
+                }
+                self.after(SECOND / 4, Event::Operator);
+            }
+        }
+        true
+    }
+
+    /// When the host that an event is for makes steps again, if it does not now.
+    fn frozen(&self, event: &Event) -> Option<u64> {
+        let host = match event {
+            Event::Tick { host, .. } | Event::Flush { host, .. } | Event::Durable { host, .. } => {
+                Some(*host)
+            }
+            Event::Open { conn } => self.place(*conn, 1),
+            Event::Arrive { conn, side } | Event::Notice { conn, side } => self.place(*conn, *side),
+            _ => None,
+        };
+        let frozen = self.hosts.get(host?)?.frozen;
+        (frozen > self.now).then_some(frozen)
+    }
+
+    /// Frames or the end of a connection came to a node.
+    pub(super) fn hear(&mut self, host: usize, link: Link, mut frames: Vec<Frame>) {
+        if host < FRONTS && matches!(frames.first(), Some(Frame::Call(_))) {
+            self.checks.calls.asked(self.now, host, link);
+        }
+        self.with(host, |hub, now, acts| hub.received(now, link, &mut frames, false, acts));
+    }
+
+    /// A client hears a reply of a process.
+    pub(super) fn hear_reply(&mut self, who: usize, frames: Vec<Frame>, by: (usize, u32), at: u64) {
+        for frame in frames {
+            if let Frame::Call(bytes) = frame {
+                self.told(who, &bytes, Answer { by, at });
+            }
+        }
+    }
+
+    /// Speaks HTTP to a front's admin door; `None`: it is not running.
+    pub(super) fn admin(&mut self, host: usize, request: &str) -> Option<String> {
+        if self.hosts[host].hub.is_none() || self.hosts[host].frozen > self.now {
+            return None;
+        }
+        let from = (Client::ip(250), 1).into();
+        let mut answer = Vec::new();
+        self.with(host, |hub, now, acts| {
+            let Some(link) = hub.accept(now, Door::Admin, from, acts) else { return };
+            let mut frames = vec![Frame::Http(request.as_bytes().to_vec())];
+            hub.received(now, link, &mut frames, false, acts);
+            answer = hub.outbox(link).frames.concat();
+            hub.closed(now, link, Why::Eof, false, acts);
+        });
+        String::from_utf8(answer).ok()
+    }
+
+    /// Tells a front to lead.
+    pub(super) fn activate(&mut self, host: usize) {
+        self.trace(|| format!("front {host} is told to lead"));
+        let request = "POST /api/activate HTTP/1.1\r\nX-Tmr-Admin: 1\r\nContent-Length: 0\r\n\r\n";
+        self.admin(host, request);
+    }
+
+    /// What the running fronts say of themselves.
+    pub(super) fn statuses(&mut self) -> Vec<serde_json::Value> {
+        let mut all = Vec::new();
+        for host in 0..self.plan.fronts {
+            let Some(answer) = self.admin(host, "GET /api/status HTTP/1.1\r\n\r\n") else {
+                continue;
+            };
+            let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+            all.extend(serde_json::from_str::<serde_json::Value>(body));
+        }
+        all
+    }
+}

@@ -1,0 +1,74 @@
+//! Many simulated clusters, one a seed: no promise may break in any of them.
+//!
+//! `TMR_SEED=N` replays one seed, `TMR_SEEDS=N` runs so many, `TMR_STEPS=N` bounds the events of
+//! each one's faulty part.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::env;
+use std::process::ExitCode;
+use std::rc::Rc;
+use tmr_tests::sim::{Outcome, run};
+
+/// Seeds that once broke a promise.
+const PINNED: &[u64] = &[];
+/// Events of the part where things go wrong.
+const STEPS: u64 = 20_000;
+/// Lines of the trace that are shown.
+const SHOWN: usize = 80;
+
+fn number(name: &str) -> Option<u64> {
+    let text = env::var(name).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{name} must be a number, not {text}")))
+}
+
+/// Runs a seed again, this time with its last events written down.
+fn explain(seed: u64, steps: u64) {
+    let tail = Rc::new(RefCell::new(VecDeque::new()));
+    let again = run(seed, steps, Some(Rc::clone(&tail)));
+    let shown = number("TMR_TAIL").map_or(SHOWN, |n| usize::try_from(n).unwrap_or(SHOWN));
+    let tail = tail.borrow();
+    for line in tail.iter().skip(tail.len().saturating_sub(shown)) {
+        println!("{line}");
+    }
+    for violation in &again.violations {
+        println!("seed {seed}: {} at {} us: {}", violation.check, violation.at, violation.what);
+    }
+    println!(
+        "replay with: TMR_SEED={seed} TMR_STEPS={steps} cargo test --release -p tmr-tests --test cluster"
+    );
+}
+
+fn main() -> ExitCode {
+    let steps = number("TMR_STEPS").unwrap_or(STEPS);
+    let first = number("TMR_FROM").unwrap_or(1);
+    let seeds: Vec<u64> = match (number("TMR_SEED"), number("TMR_SEEDS")) {
+        (Some(seed), _) => vec![seed],
+        (None, count) => {
+            let count = count.unwrap_or(if cfg!(debug_assertions) { 20 } else { 300 });
+            PINNED.iter().copied().chain(first..first + count).collect()
+        }
+    };
+    let (mut sum, mut broken) = (Outcome::default(), Vec::new());
+    for &seed in &seeds {
+        let outcome = run(seed, steps, None);
+        sum.events += outcome.events;
+        sum.micros += outcome.micros;
+        if !outcome.violations.is_empty() {
+            let violation = &outcome.violations[0];
+            println!("seed {seed}: {}: {}", violation.check, violation.what);
+            if broken.is_empty() {
+                explain(seed, steps);
+            }
+            broken.push(seed);
+        }
+    }
+    println!(
+        "simulated: seeds {}, events {}, seconds {}, violations {}",
+        seeds.len(),
+        sum.events,
+        sum.micros / 1_000_000,
+        broken.len()
+    );
+    if broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
