@@ -80,6 +80,9 @@ impl Front {
             self.admins.remove(&link);
             out.push(Intent::Close { link, why: Why::Eof });
         }
+        if answer.command == Some(admin::Command::Activate) {
+            self.deposed = false;
+        }
         match answer.command {
             Some(admin::Command::Activate) if !self.wanted => {
                 tracing::info!("activated by command");
