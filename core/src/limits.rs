@@ -73,6 +73,9 @@ pub const NETWORK_RETRY: Duration = Duration::from_secs(30);
 pub const CONFIRMED: Duration = Duration::from_secs(2);
 /// D: a front without a majority confirmation for this long drops its clients.
 pub const FENCE: Duration = Duration::from_secs(10);
+/// So long a front that had to step back looks for another one that leads; if there is none, it
+/// claims again. Above what a claim takes.
+pub const CONTEST: Duration = CLAIM_TIMEOUT;
 /// Shortest and longest random pause before a refused claim is made again.
 pub const CLAIM_PAUSE: (Duration, Duration) =
     (Duration::from_millis(50), Duration::from_millis(400));

@@ -208,8 +208,14 @@ impl World {
                 && backends.is_some_and(|all| all.iter().all(|one| one["state"] == "up"))
         });
         let members = self.checks.slots.members();
-        if whole && members.is_some() && members != self.lost {
-            self.lost = members;
+        if !whole || members.is_none() || members == self.lost {
+            return;
+        }
+        // The backends have to learn that the new members are chosen; a disk that is lost before
+        // takes the proof with it, and two are gone at once.
+        let repaired = *self.repaired.get_or_insert(self.now);
+        if self.lost.is_none() || self.now > repaired + 10 * SECOND {
+            (self.lost, self.repaired) = (members, None);
             self.crash(backend, length);
             self.trace(|| format!("host {backend} has lost its disk"));
             self.hosts[backend].disk.lose();

@@ -25,7 +25,7 @@ pub(super) const HOSTS: usize = FRONTS + BACKENDS;
 /// The last things that happened, newest last; shared, so that it outlives a panic.
 pub type Tail = Rc<RefCell<VecDeque<String>>>;
 /// How many of them are kept.
-const TAIL: usize = 400;
+const TAIL: usize = 20_000;
 
 /// Something that is to happen.
 #[derive(Clone, Debug)]
@@ -59,6 +59,8 @@ pub struct World {
     pub(super) faulty: bool,
     /// A disk was lost while these were the members: the group has to change before the next.
     pub(super) lost: Option<[DiskId; 3]>,
+    /// When the members were seen to be others than those.
+    pub(super) repaired: Option<u64>,
     queue: BTreeMap<(u64, u64), Event>,
     queued: u64,
     /// Events so far.
@@ -87,6 +89,7 @@ impl World {
             checks: Checks::default(),
             faulty: true,
             lost: None,
+            repaired: None,
             queue: BTreeMap::new(),
             queued: 0,
             events: 0,

@@ -122,6 +122,8 @@ pub struct LicenceStatus {
     pub matching: u32,
     /// At least two do.
     pub available: bool,
+    /// Units that are left; `null`: they are not counted.
+    pub units_left: Option<u32>,
     /// What keeps the other parts out.
     pub differs: Vec<Difference>,
 }
@@ -263,6 +265,7 @@ mod tests {
                 free: 3,
                 matching: 2,
                 available: true,
+                units_left: None,
                 differs: vec![Difference {
                     backend: "127.0.0.1:22363".into(),
                     field: "LicenseQuantity".into(),
@@ -291,7 +294,7 @@ mod tests {
           "containers": [ { "serial": "131-59885682", "cm_act_id": 305_419_896,
                             "parts": ["130-1000001"] } ],
           "licenses": [ { "firm_code": 6_000_010, "product_code": 201, "tmr_id": 1, "quantity": 5,
-                          "used": 2, "free": 3, "matching": 2, "available": true,
+                          "used": 2, "free": 3, "matching": 2, "available": true, "units_left": null,
                           "differs": [ { "backend": "127.0.0.1:22363", "field": "LicenseQuantity",
                                          "value": "4", "expected": "5" } ] } ],
           "allocations": [ { "handle": 19_857, "firm_code": 6_000_010, "product_code": 201,

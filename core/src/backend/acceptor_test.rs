@@ -43,6 +43,8 @@ fn grant(number: u32, text: usize) -> Entry {
         },
         since: Wall(0),
         cleanup_seconds: 60,
+        linger_seconds: 0,
+        starts_usage: false,
     })
 }
 

@@ -298,6 +298,8 @@ fn another_part_is_told_with_the_acknowledgement() {
             },
             since: Wall(0),
             cleanup_seconds: 60,
+            linger_seconds: 0,
+            starts_usage: false,
         }));
     }
     machine.order(1, &claim());

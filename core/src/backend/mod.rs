@@ -274,13 +274,22 @@ impl Backend {
                 let reply = self.perform(&licence, bytes);
                 self.desk.pass(link, reply, out);
             }
+            Move::Spend(entry, licence) => {
+                let reply = self.perform(&licence, bytes);
+                self.write_direct(entry);
+                self.writer.hold(link, reply, out);
+            }
             Move::Commit(entry) => {
                 let mut replies = Vec::new();
                 match &entry {
                     Entry::Grant(grant) => self.desk.granted(now.mono, link, grant, &mut replies),
                     _ => self.desk.released(link, &mut replies),
                 }
+                let released = if let Entry::Release(handle) = entry { Some(handle) } else { None };
                 self.write_direct(entry);
+                if let Some(handle) = released {
+                    self.desk.linger(now.mono, handle, &self.direct);
+                }
                 for reply in replies {
                     if let Intent::Send { link, frame } = reply {
                         self.writer.hold(link, frame, out);
@@ -318,7 +327,7 @@ impl Backend {
             self.acceptor.let_go();
         } else if !self.admins.remove(&link) {
             if let Some(handle) = self.desk.closed(now.mono, link, unsent) {
-                self.write_direct(Entry::Release(handle));
+                self.write_direct(Entry::Expire(handle));
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::limits::{CLEANUP_MAX, CLEANUP_MIN, CREDENTIAL_TEXT};
 use crate::log::{Client, Mode};
-use crate::time::Duration;
+use crate::time::{Duration, Wall};
 use crate::wire::constants::access;
 use crate::wire::structs::{CmAccess, CmAccess2, Text};
 use alloc::string::String;
@@ -14,6 +14,12 @@ pub(super) struct Want {
     pub(super) firm_code: u32,
     pub(super) product_code: u32,
     pub(super) feature: u32,
+    /// The client's runtime, major<<24, minor<<16, build (fact sheet 4, CMACCESS); 0: not said.
+    pub(super) runtime_version: u32,
+    /// When the program was released; `None`: not said.
+    pub(super) release_date: Option<Wall>,
+    /// The seat is to be free at once on release.
+    pub(super) no_linger: bool,
     pub(super) take: u32,
     pub(super) mode: Option<Mode>,
     pub(super) subsystem: bool,
@@ -42,6 +48,9 @@ impl Want {
             firm_code: 0,
             product_code: 0,
             feature: 0,
+            runtime_version: 0,
+            release_date: None,
+            no_linger: ctrl & access::IGNORE_LINGERTIME != 0,
             take: 1,
             mode,
             subsystem: ctrl & access::SUBSYSTEM != 0,
@@ -71,6 +80,7 @@ impl Want {
             firm_code: request.firm_code,
             product_code: request.product_code,
             feature: request.feature_code,
+            runtime_version: request.used_runtime_version,
             mask: request.box_info.box_mask,
             serial: request.box_info.serial_number,
             ..Self::new(request.ctrl, client)
@@ -94,6 +104,8 @@ impl Want {
             firm_code: request.firm_code,
             product_code: request.product_code,
             feature: request.feature_code,
+            runtime_version: request.used_runtime_version,
+            release_date: request.release_date.to_wall(),
             take: request.license_quantity.max(1),
             mask: request.box_mask,
             serial: request.serial_number,

@@ -1,9 +1,11 @@
 //! What there is to ask for: containers to show and licences to offer.
 
+use super::Ground;
+use super::access::Want;
 use crate::licence::Product;
-use crate::log::{LicenceKey, Mode};
-use crate::time::Wall;
+use crate::log::{Entry, LicenceKey, Mode, State};
 use crate::wire::CmError;
+use crate::wire::constants::crypt;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -55,27 +57,17 @@ impl Catalogue {
     }
 }
 
-/// What is left of a licence that is used up.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Remains {
-    /// Units left; `None`: it has no unit counter.
-    pub units: Option<u32>,
-    /// Begin of its usage period; `None`: not begun, or it has none.
-    pub used_since: Option<Wall>,
-}
-
 impl Offer {
-    /// What is left of it: as issued, since nothing is taken from it yet.
-    #[must_use]
-    pub fn remains(&self) -> Remains {
-        Remains { units: self.product.unit_counter, used_since: None }
-    }
-
-    /// Whether it may be used now, in this way.
+    /// Whether an access may have it now.
     ///
     /// # Errors
     /// The API's error for what stands against it (fact sheet 5.10).
-    pub fn usable(&self, now: Wall, mode: Mode, feature: u32) -> Result<(), CmError> {
+    pub(super) fn usable(
+        &self,
+        ground: &Ground<'_>,
+        mode: Mode,
+        want: &Want,
+    ) -> Result<(), CmError> {
         let product = &self.product;
         if let Some(bar) = self.bar {
             return Err(bar);
@@ -83,15 +75,81 @@ impl Offer {
         if product.denied_modes.contains(&mode) {
             return Err(CmError::WRONG_ACCESS_MODE);
         }
-        if feature != 0 && product.feature_map.unwrap_or(0) & feature != feature {
+        if product.feature_map.unwrap_or(0) & want.feature != want.feature {
             return Err(CmError::FEATUREMAPINCOMPATIBLE);
         }
-        if product.activation_time.is_some_and(|start| now < start) {
+        // A client that does not say its version cannot show that it is new enough.
+        if product.minimum_runtime_version.is_some_and(|least| want.runtime_version < least) {
+            return Err(CmError::USER_RUNTIME_VERSION_TOO_OLD);
+        }
+        if let (Some(period), Some(released)) = (product.maintenance_period, want.release_date) {
+            if released < period.start {
+                return Err(CmError::MAINTENANCEPERIODUNDERRUN);
+            }
+            if released > period.end {
+                return Err(CmError::MAINTENANCEPERIODOVERRUN);
+            }
+        }
+        self.timely(ground, 0)
+    }
+
+    /// Whether its time has come and is not over. `options` are those of a crypt call, which may
+    /// leave a check out (fact sheet 5.6); 0 for an access.
+    ///
+    /// # Errors
+    /// The API's error: not active yet, expired, used up.
+    pub(super) fn timely(&self, ground: &Ground<'_>, options: u32) -> Result<(), CmError> {
+        let (product, now) = (&self.product, ground.now.wall);
+        let early = product.activation_time.is_some_and(|start| now < start);
+        if early && options & crypt::ATMASK != crypt::ATIGNORE {
             return Err(CmError::ACTIVATIONTIMEUNDERRUN);
         }
-        if product.expiration_time.is_some_and(|end| now >= end) {
+        let late = product.expiration_time.is_some_and(|end| now >= end);
+        if late && options & crypt::ETMASK != crypt::ETIGNORE {
             return Err(CmError::EXPIRATIONTIMEOVERRUN);
         }
-        Ok(())
+        let since = ground.state.used_since(&self.key);
+        match (product.usage_period, since) {
+            (Some(seconds), Some(since)) if now.0 >= since.0.saturating_add(seconds.into()) => {
+                Err(CmError::USAGEPERIODOVERRUN)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Units that are left; `None`: they are not counted.
+    #[must_use]
+    pub fn units_left(&self, state: &State) -> Option<u32> {
+        let issued = self.product.unit_counter?;
+        Some(issued.saturating_sub(state.units_taken(&self.key)))
+    }
+
+    /// What a call with these crypt options takes from it: the entry that takes the units, if it
+    /// takes any.
+    ///
+    /// # Errors
+    /// It is not its time; 31 without a unit counter where one must be; 32 with none left; 33 with
+    /// fewer left than asked for.
+    pub(super) fn spend(
+        &self,
+        ground: &Ground<'_>,
+        options: u32,
+    ) -> Result<Option<Entry>, CmError> {
+        self.timely(ground, options)?;
+        let take = options & crypt::UCDELTAMASK;
+        let rule = options & crypt::UCMASK;
+        let (Some(issued), Some(left)) = (self.product.unit_counter, self.units_left(ground.state))
+        else {
+            let wanted = rule == crypt::UCREQUIRED;
+            return if wanted { Err(CmError::UNITCOUNTERMISSED) } else { Ok(None) };
+        };
+        if rule == crypt::UCIGNORE || take == 0 {
+            return Ok(None);
+        }
+        match left {
+            0 => Err(CmError::UNITCOUNTERZERO),
+            left if left < take => Err(CmError::UNITCOUNTERUNDERRUN),
+            _ => Ok(Some(Entry::Units { licence: self.key, take, issued })),
+        }
     }
 }

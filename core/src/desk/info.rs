@@ -85,7 +85,7 @@ fn entry(
     ground: &Ground<'_>,
 ) -> Result<Reply, CmError> {
     let Held::Licence(key) = holder.held else { return Err(CmError::WRONG_HANDLE_TYPE) };
-    let item = item(ground.catalogue, &key).ok_or(CmError::ENTRY_NOT_FOUND)?;
+    let item = item(ground, &key).ok_or(CmError::ENTRY_NOT_FOUND)?;
     let bytes = match selector {
         info::ENTRYINFO if holder.firm_item => item.firm_entry().to_bytes(),
         info::ENTRYINFO => item.entry().to_bytes(),
@@ -110,7 +110,7 @@ fn entry(
 
 /// The products beside the handle's, or all of its container.
 fn products(holder: &Holder<'_>, size: u32, ground: &Ground<'_>) -> Result<Reply, CmError> {
-    let mut listed = items(ground.catalogue, shown(holder, ground)?);
+    let mut listed = items(ground, shown(holder, ground)?);
     listed.retain(|item| item.offer.bar.is_none());
     if let Held::Licence(key) = holder.held {
         listed.retain(|item| item.offer.key.firm_code == key.firm_code);

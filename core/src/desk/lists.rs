@@ -42,7 +42,7 @@ pub(super) fn contents(
     let mut listed: Vec<Item<'_>> = Vec::new();
     let firms = ctrl & boxes::FI != 0;
     for shown in chosen {
-        let mut items = items(ground.catalogue, shown);
+        let mut items = items(ground, shown);
         items.retain(|item| {
             let code = item.offer.key.firm_code;
             item.offer.bar.is_none() && (firm_code == 0 || firm_code == code)

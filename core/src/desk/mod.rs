@@ -19,7 +19,7 @@ mod netinfo;
 mod options;
 mod service;
 
-pub use catalogue::{Catalogue, Offer, Remains, Shown};
+pub use catalogue::{Catalogue, Offer, Shown};
 
 use crate::backend::crypt::simulate;
 use crate::io::{Intent, Link, Why};
@@ -67,6 +67,8 @@ pub enum Move {
     Commit(Entry),
     /// It is to be done with the keys of this licence.
     Perform(LicenceKey),
+    /// It takes units: to be done with the keys of this licence when this entry is durable.
+    Spend(Entry, LicenceKey),
 }
 
 #[derive(Debug)]
@@ -238,8 +240,10 @@ impl Desk {
             | Request::CalculateSignature { handle, .. }
             | Request::GetPublicKey { handle, .. } => {
                 let holder = self.holder(Handle(*handle), ground.state)?;
-                options::licence(&holder, request, ground)
-                    .map(|licence| Decision::Move(Move::Perform(licence)))
+                Ok(Decision::Move(match options::licence(&holder, request, ground)? {
+                    (licence, Some(entry)) => Move::Spend(entry, licence),
+                    (licence, None) => Move::Perform(licence),
+                }))
             }
             Request::Unknown { .. } => Err(CmError::FUNCTION_NOT_SUPPORTED),
             // What is left changes a container, which was refused above.
@@ -285,16 +289,18 @@ impl Desk {
         // "none free" is told only if none of them can be had.
         let mut error = CmError::ENTRY_NOT_FOUND;
         for offer in offers {
-            if let Err(why) = offer.usable(ground.now.wall, mode, want.feature) {
+            if let Err(why) = offer.usable(ground, mode, want) {
                 error = why;
                 continue;
             }
-            if mode == Mode::NoUserLimit || want.firm_item {
+            // A usage period begins on the log, also for who takes no seat.
+            let begins = offer.product.usage_period.is_some() && mode == Mode::NoUserLimit;
+            if want.firm_item || (mode == Mode::NoUserLimit && !begins) {
                 return self.lend(link, Held::Licence(offer.key), want, ground.now);
             }
             let mut grant = self.grant(want, mode, offer, ground.now.wall);
             if let Err(refusal) = ground.state.check(&grant) {
-                error = refused(refusal);
+                error = refusal.into();
                 continue;
             }
             grant.handle = self.numbers.next().ok_or(CmError::NO_MORE_HANDLES)?;
@@ -315,6 +321,8 @@ impl Desk {
             client: want.client.clone(),
             since,
             cleanup_seconds: whole_seconds(cleanup),
+            linger_seconds: if want.no_linger { 0 } else { offer.product.linger_time.unwrap_or(0) },
+            starts_usage: offer.product.usage_period.is_some(),
         }
     }
 
@@ -342,7 +350,7 @@ impl Desk {
         if self.loose.remove(&handle).is_some() {
             return Ok(Decision::Reply(Reply::ok(0)));
         }
-        if state.seat(handle).is_none() {
+        if state.seat(handle).is_none() || state.lingers(handle) {
             return Err(CmError::INVALID_HANDLE);
         }
         Ok(Decision::Move(Move::Commit(Entry::Release(handle))))
@@ -389,9 +397,22 @@ impl Desk {
     /// All seats are watched from now on: a new leader measures silence anew.
     pub fn take_over(&mut self, now: Mono, state: &State) {
         for seat in state.seats() {
-            let cleanup = Duration::from_secs(seat.cleanup_seconds.into());
-            self.watches.begin(now, seat.handle, None, cleanup);
+            self.watch(now, seat, state);
         }
+    }
+
+    /// A released seat lingers from now on.
+    pub fn linger(&mut self, now: Mono, handle: Handle, state: &State) {
+        if let Some(seat) = state.seat(handle).filter(|_| state.lingers(handle)) {
+            self.watch(now, seat, state);
+        }
+    }
+
+    /// Watches a seat that no link speaks for: for its clean-up time, or its linger time.
+    fn watch(&mut self, now: Mono, seat: &Grant, state: &State) {
+        let lingers = state.lingers(seat.handle);
+        let seconds = if lingers { seat.linger_seconds } else { seat.cleanup_seconds };
+        self.watches.begin(now, seat.handle, None, Duration::from_secs(seconds.into()));
     }
 
     /// Handle numbers to go on with.
@@ -471,10 +492,13 @@ fn whole_seconds(span: Duration) -> u32 {
     u32::try_from(span.as_secs()).unwrap_or(u32::MAX)
 }
 
-fn refused(refusal: Refusal) -> CmError {
-    match refusal {
-        Refusal::NoMoreLicences => CmError::NO_MORE_LICENSES,
-        Refusal::ExclusiveConflict => CmError::EXCLUSIVE_MODE_CONFLICT,
-        Refusal::HandleTaken => CmError::HANDLE_INCONSISTENCY,
+impl From<Refusal> for CmError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::NoMoreLicences => Self::NO_MORE_LICENSES,
+            Refusal::ExclusiveConflict => Self::EXCLUSIVE_MODE_CONFLICT,
+            Refusal::HandleTaken => Self::HANDLE_INCONSISTENCY,
+            Refusal::UnitsSpent => Self::UNITCOUNTERUNDERRUN,
+        }
     }
 }

@@ -38,7 +38,7 @@ fn rows<'a>(
     let mut rows = BTreeMap::new();
     let containers = ground.catalogue.containers.iter();
     for shown in containers.filter(|shown| only.is_none_or(|only| only == *shown)) {
-        for item in items(ground.catalogue, shown) {
+        for item in items(ground, shown) {
             let product = &item.offer.product;
             let feature_map = product.feature_map.unwrap_or(0);
             let (product_item, quantity) = (item.product_item, product.license_quantity);

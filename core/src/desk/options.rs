@@ -1,11 +1,13 @@
-//! Whether a crypt or signature call is allowed with a handle: `mulEncryptionCodeOptions`, feature
-//! code, release date, key source. What it makes is decided where the keys are.
+//! Whether a crypt or signature call is allowed with a handle, and what it takes:
+//! `mulEncryptionCodeOptions`, feature code, release date, key source. What it makes is decided
+//! where the keys are; but that it can be made at all is known here, so that no units are taken for
+//! a call that must fail.
 
 use super::container::means;
 use super::holder::Holder;
 use super::{Ground, Held, Offer};
-use crate::backend::sign;
-use crate::log::{LicenceKey, Mode};
+use crate::backend::{crypt as cipher, sign};
+use crate::log::{Entry, LicenceKey, Mode};
 use crate::time::Wall;
 use crate::wire::constants::{auth, crypt};
 use crate::wire::structs::CmAuthenticate;
@@ -19,21 +21,23 @@ struct Terms {
     encrypts: bool,
 }
 
-/// The licence whose keys do this call.
+/// The licence whose keys do this call, and the entry that takes units for it, if it takes any.
 ///
 /// # Errors
 /// 115 for a handle of the service or of a container; 218 for a licence that is not there; what
-/// stands against the call: 14, 15, 27, 28, 29, 30, 31, 34 to 37, 39, 40, 69, 76 to 78, 134, 201,
-/// and 304 for what would count something down.
+/// stands against the call in itself ([`cipher::check`], [`sign::check`]); 27, 28 and 201 for codes
+/// or a container that are not the handle's; and of the options 29 to 37, 39, 40, 69, 71, 76 to 78,
+/// and 304 for the firm access counter.
 pub(super) fn licence(
     holder: &Holder<'_>,
     request: &Request,
     ground: &Ground<'_>,
-) -> Result<LicenceKey, CmError> {
+) -> Result<(LicenceKey, Option<Entry>), CmError> {
     let Held::Licence(key) = holder.held else { return Err(CmError::WRONG_HANDLE_TYPE) };
     let offer = ground.catalogue.offers.get(&key).ok_or(CmError::NO_LICENSE_AVAILABLE)?;
     let encrypts =
         |ctrl| inferred::operation(ctrl).is_some_and(|operation| operation.decrypts == Some(false));
+    cipher::check(request)?;
     let terms = match request {
         Request::Crypt { ctrl, crypt, .. } => Terms {
             options: crypt.base_crypt.encryption_code_options,
@@ -49,6 +53,7 @@ pub(super) fn licence(
         },
         Request::CalculateSignature { auth, .. } => {
             authenticate(auth, &key, ground)?;
+            inferred::signed_digest(auth).ok_or(CmError::COMMAND_NOT_SUPPORTED_BY_TMR)?;
             Terms {
                 options: auth.encryption_code_options,
                 feature: auth.feature_code,
@@ -59,12 +64,12 @@ pub(super) fn licence(
         Request::GetPublicKey { auth, .. } => {
             // A public key uses nothing and opens nothing: no further condition.
             authenticate(auth, &key, ground)?;
-            return Ok(key);
+            return Ok((key, None));
         }
         _ => return Err(CmError::FUNCTION_NOT_IMPLEMENTED),
     };
-    allowed(&terms, offer, holder.mode, ground.now.wall)?;
-    Ok(key)
+    allowed(&terms, offer, holder.mode)?;
+    Ok((key, offer.spend(ground, terms.options)?))
 }
 
 fn authenticate(
@@ -88,7 +93,8 @@ fn authenticate(
     Ok(())
 }
 
-fn allowed(terms: &Terms, offer: &Offer, mode: Mode, now: Wall) -> Result<(), CmError> {
+/// All that is not a matter of time or units, which [`Offer::spend`] knows.
+fn allowed(terms: &Terms, offer: &Offer, mode: Mode) -> Result<(), CmError> {
     let product = &offer.product;
     let Terms { options, feature, release, encrypts } = *terms;
     if options & crypt::FACDECREMENT != 0 {
@@ -118,17 +124,12 @@ fn allowed(terms: &Terms, offer: &Offer, mode: Mode, now: Wall) -> Result<(), Cm
             return Err(CmError::FEATUREMAPINCOMPATIBLE);
         }
     }
-    match (options & crypt::ATMASK, product.activation_time) {
-        (crypt::ATIGNORE, _) => {}
-        (crypt::ATREQUIRED, None) => return Err(CmError::ACTIVATIONTIMEMISSED),
-        (_, Some(start)) if now < start => return Err(CmError::ACTIVATIONTIMEUNDERRUN),
-        _ => {}
+    let missing = |mask, required, is_set: bool| options & mask == required && !is_set;
+    if missing(crypt::ATMASK, crypt::ATREQUIRED, product.activation_time.is_some()) {
+        return Err(CmError::ACTIVATIONTIMEMISSED);
     }
-    match (options & crypt::ETMASK, product.expiration_time) {
-        (crypt::ETIGNORE, _) => {}
-        (crypt::ETREQUIRED, None) => return Err(CmError::EXPIRATIONTIMEMISSED),
-        (_, Some(end)) if now >= end => return Err(CmError::EXPIRATIONTIMEOVERRUN),
-        _ => {}
+    if missing(crypt::ETMASK, crypt::ETREQUIRED, product.expiration_time.is_some()) {
+        return Err(CmError::EXPIRATIONTIMEMISSED);
     }
     if options & crypt::MPREQUIRED != 0 {
         let period = product.maintenance_period.ok_or(CmError::MAINTENANCEPERIODMISSING)?;
@@ -139,10 +140,5 @@ fn allowed(terms: &Terms, offer: &Offer, mode: Mode, now: Wall) -> Result<(), Cm
             return Err(CmError::MAINTENANCEPERIODOVERRUN);
         }
     }
-    match (options & crypt::UCMASK, product.unit_counter) {
-        (crypt::UCREQUIRED, None) => Err(CmError::UNITCOUNTERMISSED),
-        (crypt::UCIGNORE, _) | (_, None) => Ok(()),
-        // Units are taken on the log; a call that takes none must not go through.
-        (_, Some(_)) => Err(CmError::FUNCTION_NOT_IMPLEMENTED),
-    }
+    Ok(())
 }

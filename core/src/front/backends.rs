@@ -1,10 +1,10 @@
 //! What the three backends report, and what follows when one comes, goes, or refuses this front.
 
 use super::catalogue::Virtual;
-use super::peer::Asked;
+use super::peer::{Asked, Peer};
 use super::{Front, Phase, vote};
 use crate::io::{Intent, Link, Why};
-use crate::limits::FENCE;
+use crate::limits::{CONTEST, FENCE};
 use crate::log::{Entry, Epoch, Setting};
 use crate::time::{Duration, Mono};
 use crate::wire::group::{Order, Report};
@@ -31,6 +31,7 @@ impl Front {
                 peer.description = Some(description);
                 peer.trouble = None;
                 self.join();
+                self.yield_to_successor();
                 match epoch {
                     Some(epoch) if promised == epoch => self.promised(now, index, out),
                     Some(epoch) => {
@@ -87,8 +88,10 @@ impl Front {
         match self.phase {
             Phase::Standby | Phase::Pausing { .. } => {}
             Phase::Leading { epoch } if promised > epoch => {
-                tracing::warn!(%promised, %epoch, "another front leads: standing by");
-                self.stand_by(out);
+                tracing::warn!(%promised, %epoch, "another front has claimed the lead");
+                self.step_back(out);
+                self.deposed = true;
+                self.phase = Phase::Pausing { until: now + CONTEST };
             }
             _ if self.phase.epoch().is_some_and(|epoch| promised > epoch) => {
                 self.claim_again(now, "another front has claimed a higher epoch");
@@ -98,13 +101,28 @@ impl Front {
     }
 
     /// Gives the lead up: nothing that was not acknowledged is said any more.
-    pub(super) fn stand_by(&mut self, out: &mut Vec<Intent>) {
+    fn step_back(&mut self, out: &mut Vec<Intent>) {
         self.phase = Phase::Standby;
-        self.wanted = false;
         self.drop_flights();
         self.ledger.drop_uncommitted();
         self.desk.drop_clients(Why::Stepped("another front leads"), out);
         self.desk.forget_handles();
+    }
+
+    /// Whether another front leads: it has committed something since this one did, if only the
+    /// first entry of its epoch. A promise alone proves nothing: the claim may have led nowhere,
+    /// and nobody would lead if this front did not claim again.
+    fn succeeded(&self) -> bool {
+        let known = self.ledger.committed();
+        self.peers.iter().filter_map(Peer::standing).any(|own| own.committed > known)
+    }
+
+    /// Stands by once it is known that another front leads.
+    fn yield_to_successor(&mut self) {
+        if self.deposed && self.succeeded() {
+            tracing::warn!("another front leads: standing by");
+            (self.phase, self.wanted, self.deposed) = (Phase::Standby, false, false);
+        }
     }
 
     pub(super) fn drop_peer(

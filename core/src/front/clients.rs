@@ -1,5 +1,6 @@
 //! Calls and pages that come in: which are decided now, which wait, which are refused.
 
+use super::flight::Waits;
 use super::peer::Follow;
 use super::{Front, Phase, status};
 use crate::admin;
@@ -45,7 +46,20 @@ impl Front {
             Move::Commit(Entry::Grant(_)) if self.uncommitted() >= UNCOMMITTED_MAX => {
                 self.desk.refuse(link, &request, CmError::REQUEST_OVERLOAD_REJECTED, out);
             }
-            Move::Commit(entry) => self.commit(until, link, entry, out),
+            Move::Commit(entry) => {
+                let waits = match &entry {
+                    Entry::Grant(grant) => Waits::Grant(grant.clone()),
+                    _ => Waits::Release,
+                };
+                self.commit(now.mono, until, link, (entry, waits), out);
+            }
+            Move::Spend(_, _) if self.uncommitted() >= UNCOMMITTED_MAX => {
+                self.desk.refuse(link, &request, CmError::REQUEST_OVERLOAD_REJECTED, out);
+            }
+            Move::Spend(entry, licence) => {
+                let waits = Waits::Spend(licence, request);
+                self.commit(now.mono, until, link, (entry, waits), out);
+            }
             Move::Perform(licence) => self.perform(now.mono, until, link, (licence, request), out),
         }
     }
@@ -65,6 +79,9 @@ impl Front {
         if answer.close {
             self.admins.remove(&link);
             out.push(Intent::Close { link, why: Why::Eof });
+        }
+        if answer.command == Some(admin::Command::Activate) {
+            self.deposed = false;
         }
         match answer.command {
             Some(admin::Command::Activate) if !self.wanted => {

@@ -18,6 +18,8 @@ pub(super) enum Waits {
     Grant(Grant),
     /// A release.
     Release,
+    /// Units: the call that takes them is done now.
+    Spend(LicenceKey, Request),
 }
 
 /// A call whose entry is proposed and not answered yet.
@@ -46,15 +48,22 @@ pub(super) struct AnyOne {
 
 impl Front {
     /// Proposes an entry for a client that waits for it.
-    pub(super) fn commit(&mut self, until: Mono, link: Link, entry: Entry, out: &mut Vec<Intent>) {
-        let waits = match &entry {
-            Entry::Grant(grant) => Waits::Grant(grant.clone()),
-            _ => Waits::Release,
-        };
+    pub(super) fn commit(
+        &mut self,
+        now: Mono,
+        until: Mono,
+        link: Link,
+        (entry, waits): (Entry, Waits),
+        out: &mut Vec<Intent>,
+    ) {
+        let released = if let Entry::Release(handle) = entry { Some(handle) } else { None };
         let (slot, outcome) = self.ledger.propose(entry);
-        if let Outcome::Refused(_) = outcome {
+        if let Outcome::Refused(refusal) = outcome {
             // The desk has checked this very state; kept as the last line of defence.
-            return self.refuse(link, CmError::NO_MORE_LICENSES, out);
+            return self.refuse(link, refusal.into(), out);
+        }
+        if let Some(handle) = released {
+            self.desk.linger(now, handle, self.ledger.ahead());
         }
         let flight = Commit { link: Some(link), waits, differs: [false; 3], until };
         self.commits.insert(slot, flight);
@@ -71,7 +80,7 @@ impl Front {
                 Waits::Grant(grant) => {
                     (0..3).filter(|&i| self.agrees(i, slot, grant, flight.differs)).count() >= 2
                 }
-                Waits::Release => true,
+                Waits::Release | Waits::Spend(..) => true,
             };
             let awaited = (0..3).any(|i| match self.peers[i].follow {
                 Follow::Yes { acked, .. } => acked < slot && !flight.differs[i],
@@ -99,7 +108,10 @@ impl Front {
                     }
                 }
                 (Waits::Release, Some(link)) => self.desk.released(link, out),
-                (Waits::Release, None) => {}
+                (Waits::Spend(licence, call), Some(link)) => {
+                    self.perform(now, until, link, (licence, call), out);
+                }
+                (Waits::Release | Waits::Spend(..), None) => {}
             }
         }
     }
@@ -119,7 +131,7 @@ impl Front {
         let leads = matches!(self.phase, Phase::Leading { .. });
         if leads && self.ledger.ahead().seat(handle).is_some() {
             tracing::info!(%handle, reason, "seat given back");
-            self.ledger.propose(Entry::Release(handle));
+            self.ledger.propose(Entry::Expire(handle));
         }
     }
 

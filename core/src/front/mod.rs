@@ -100,6 +100,8 @@ pub struct Front {
     phase: Phase,
     /// It was told to lead.
     wanted: bool,
+    /// It led until a backend named a higher epoch, and looks whether another front leads now.
+    deposed: bool,
     /// The highest epoch it has seen anywhere.
     highest: Epoch,
     claim_until: Mono,
@@ -135,6 +137,7 @@ impl Front {
             ledger: Ledger::default(),
             phase: Phase::Standby,
             wanted: false,
+            deposed: false,
             highest: Epoch::default(),
             claim_until: Mono(0),
             joined: Virtual::default(),

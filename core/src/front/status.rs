@@ -141,6 +141,7 @@ impl At<'_> {
                 free: quantity.saturating_sub(used),
                 matching: u32::try_from(joined.matching).unwrap_or_default(),
                 available: joined.matching >= 2,
+                units_left: offer.and_then(|offer| offer.units_left(front.ledger.ahead())),
                 differs: differs.collect(),
             }
         };

@@ -32,10 +32,16 @@ impl Front {
             let order = Order::Confirm { epoch, committed: self.ledger.committed() };
             for peer in self.peers.iter_mut().filter(|peer| peer.known().is_some()) {
                 peer.ask(now, Asked::Confirm(epoch), &order, out);
+                if self.deposed {
+                    peer.ask(now, Asked::Describe, &Order::Describe, out);
+                }
             }
         }
         match self.phase {
-            Phase::Pausing { until } if until <= now && self.could_serve() => self.claim(now, out),
+            Phase::Pausing { until } if until <= now && self.could_serve() => {
+                self.deposed = false;
+                self.claim(now, out);
+            }
             Phase::Claiming { .. }
             | Phase::Reading(_)
             | Phase::Founding { .. }

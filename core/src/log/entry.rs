@@ -124,6 +124,10 @@ pub struct Grant {
     pub since: Wall,
     /// Silence after which it ends, in seconds.
     pub cleanup_seconds: u32,
+    /// How long it stays taken after its release, in seconds.
+    pub linger_seconds: u32,
+    /// The licence has a usage period: it begins with the first grant.
+    pub starts_usage: bool,
 }
 
 /// What the group agrees on beside seats.
@@ -149,12 +153,23 @@ pub enum Entry {
     Noop,
     /// A seat is handed out.
     Grant(Grant),
-    /// A client gives its seat back, or it is taken back.
+    /// A client gives its seat back. Its handle is void; the seat is free now, or after its linger
+    /// time.
     Release(Handle),
-    /// The holder of a seat has been silent for its clean-up time.
+    /// A seat ends at once: its holder has been silent for its clean-up time, its linger time is
+    /// over, nobody was told of it, or an operator takes it back.
     Expire(Handle),
     /// The group agrees on a setting.
     Configure(Setting),
+    /// Units are taken.
+    Units {
+        /// From which licence.
+        licence: LicenceKey,
+        /// How many.
+        take: u32,
+        /// How many the licence came with: the entry is void where it would take more.
+        issued: u32,
+    },
 }
 
 impl Entry {

@@ -1,6 +1,7 @@
 //! The fold of the log: who holds what. Seats are counted here and nowhere else.
 
 use super::{DiskId, Entry, Grant, Handle, LicenceKey, Mode, Setting};
+use crate::time::Wall;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::net::IpAddr;
@@ -15,12 +16,15 @@ pub enum Refusal {
     ExclusiveConflict,
     /// The handle number is in use; nobody proposes this, a replayed entry may.
     HandleTaken,
+    /// Fewer units are left than asked for (33), or none (32).
+    UnitsSpent,
 }
 
 /// What an entry did to the state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Nothing to tell: a setting, a no-op, or a release of a handle that is not there.
+    /// Nothing to tell: a setting, a no-op, units taken, a seat that lingers now, or a release of a
+    /// handle that is not there.
     Nothing,
     /// The seat is held now.
     Granted,
@@ -68,6 +72,12 @@ pub struct State {
     virtuals: BTreeMap<u32, u32>,
     seats: BTreeMap<Handle, Seat>,
     usage: BTreeMap<LicenceKey, Usage>,
+    /// Released seats whose linger time is not over: they count, but nobody holds them.
+    lingering: BTreeSet<Handle>,
+    /// Units taken.
+    units: BTreeMap<LicenceKey, u32>,
+    /// When a usage period began.
+    used_since: BTreeMap<LicenceKey, Wall>,
 }
 
 /// What a snapshot holds: the state without what can be derived.
@@ -77,6 +87,9 @@ struct Snapshot {
     handles: u32,
     virtuals: BTreeMap<u32, u32>,
     seats: Vec<Seat>,
+    lingering: BTreeSet<Handle>,
+    units: BTreeMap<LicenceKey, u32>,
+    used_since: BTreeMap<LicenceKey, Wall>,
 }
 
 impl State {
@@ -102,6 +115,24 @@ impl State {
     #[must_use]
     pub fn seat(&self, handle: Handle) -> Option<&Seat> {
         self.seats.get(&handle)
+    }
+
+    /// Whether a seat was released and only lingers: its handle is void.
+    #[must_use]
+    pub fn lingers(&self, handle: Handle) -> bool {
+        self.lingering.contains(&handle)
+    }
+
+    /// Units taken from a licence so far.
+    #[must_use]
+    pub fn units_taken(&self, licence: &LicenceKey) -> u32 {
+        self.units.get(licence).copied().unwrap_or(0)
+    }
+
+    /// When the usage period of a licence began; `None` before its first use.
+    #[must_use]
+    pub fn used_since(&self, licence: &LicenceKey) -> Option<Wall> {
+        self.used_since.get(licence).copied()
     }
 
     /// All seats, in handle order.
@@ -171,12 +202,31 @@ impl State {
             Entry::Noop => Outcome::Nothing,
             Entry::Grant(grant) => match self.check(grant) {
                 Ok(()) => {
+                    if grant.starts_usage {
+                        self.used_since.entry(grant.licence).or_insert(grant.since);
+                    }
                     self.seat_in(grant.clone());
                     Outcome::Granted
                 }
                 Err(refusal) => Outcome::Refused(refusal),
             },
-            Entry::Release(handle) | Entry::Expire(handle) => self.seat_out(*handle),
+            Entry::Release(handle) => match self.seats.get(handle) {
+                Some(seat) if seat.linger_seconds > 0 => {
+                    self.lingering.insert(*handle);
+                    Outcome::Nothing
+                }
+                _ => self.seat_out(*handle),
+            },
+            Entry::Expire(handle) => self.seat_out(*handle),
+            Entry::Units { licence, take, issued } => {
+                match self.units_taken(licence).checked_add(*take) {
+                    Some(taken) if taken <= *issued => {
+                        self.units.insert(*licence, taken);
+                        Outcome::Nothing
+                    }
+                    _ => Outcome::Refused(Refusal::UnitsSpent),
+                }
+            }
             Entry::Configure(setting) => {
                 match *setting {
                     Setting::Members(members) => self.members = Some(members),
@@ -207,6 +257,7 @@ impl State {
 
     fn seat_out(&mut self, handle: Handle) -> Outcome {
         let Some(seat) = self.seats.remove(&handle) else { return Outcome::Nothing };
+        self.lingering.remove(&handle);
         let Some(usage) = self.usage.get_mut(&seat.licence) else { return Outcome::Ended(seat) };
         usage.handles.remove(&handle);
         match seat.mode {
@@ -238,6 +289,9 @@ impl State {
             handles: self.handles,
             virtuals: self.virtuals.clone(),
             seats: self.seats.values().cloned().collect(),
+            lingering: self.lingering.clone(),
+            units: self.units.clone(),
+            used_since: self.used_since.clone(),
         };
         postcard::to_allocvec(&snapshot).expect("a snapshot in memory always encodes")
     }
@@ -253,6 +307,8 @@ impl State {
             members: snapshot.members,
             handles: snapshot.handles,
             virtuals: snapshot.virtuals,
+            units: snapshot.units,
+            used_since: snapshot.used_since,
             ..Self::default()
         };
         for seat in snapshot.seats {
@@ -261,6 +317,10 @@ impl State {
             }
             state.seat_in(seat);
         }
+        if !snapshot.lingering.iter().all(|handle| state.seats.contains_key(handle)) {
+            return None;
+        }
+        state.lingering = snapshot.lingering;
         Some(state)
     }
 }

@@ -34,6 +34,8 @@ fn grant(handle: u32, mode: Mode, take: u32, station: u8) -> Grant {
         },
         since: Wall(1_795_287_600),
         cleanup_seconds: 60,
+        linger_seconds: 0,
+        starts_usage: false,
     }
 }
 
@@ -270,7 +272,7 @@ fn bytes_that_are_no_snapshot_are_told_apart_or_are_another_one() {
             let Some(mut state) = State::decode(&broken) else { continue };
             let handles: Vec<Handle> = state.seats().map(|seat| seat.handle).collect();
             for handle in handles {
-                assert!(matches!(state.apply(&Entry::Release(handle)), Outcome::Ended(_)));
+                assert!(matches!(state.apply(&Entry::Expire(handle)), Outcome::Ended(_)));
             }
             assert_eq!(state.seat_count(), 0);
         }
@@ -281,9 +283,9 @@ fn bytes_that_are_no_snapshot_are_told_apart_or_are_another_one() {
 fn a_snapshot_with_a_handle_twice_is_none() {
     let seats = [grant(5, Mode::UserLimit, 1, 1), grant(5, Mode::UserLimit, 1, 2)];
     let bytes = |seats: &[Grant]| {
-        let none: [(u32, u32); 0] = [];
-        let map: alloc::collections::BTreeMap<u32, u32> = none.into_iter().collect();
-        postcard::to_allocvec(&(None::<[DiskId; 3]>, 0_u32, map, seats)).unwrap()
+        // No members, no handles, no serials; after the seats none that linger, no units, no
+        // usage periods.
+        postcard::to_allocvec(&(None::<[DiskId; 3]>, 0_u32, 0_u8, seats, [0_u8; 3])).unwrap()
     };
     assert!(State::decode(&bytes(&seats[..1])).is_some());
     assert_eq!(State::decode(&bytes(&seats)), None);
@@ -314,4 +316,55 @@ fn the_largest_numbers_neither_overflow_nor_wrap() {
     state.apply(&Entry::Release(Handle(2)));
     assert_eq!(used(&state), 0);
     assert_eq!(apply(&mut state, &with(8, Mode::Exclusive, 1, 1)), Outcome::Granted);
+}
+
+#[test]
+fn a_released_seat_lingers_and_counts_until_it_is_ended() {
+    let mut state = State::default();
+    let seat = Grant { linger_seconds: 30, ..grant(1, Mode::UserLimit, 2, 1) };
+    apply(&mut state, &seat);
+    assert_eq!(state.apply(&Entry::Release(Handle(1))), Outcome::Nothing);
+    assert!(state.lingers(Handle(1)));
+    assert_eq!(used(&state), 2);
+    assert_eq!(state.apply(&Entry::Release(Handle(1))), Outcome::Nothing);
+    assert_eq!(State::decode(&state.encode()).as_ref(), Some(&state));
+    assert_eq!(state.apply(&Entry::Expire(Handle(1))), Outcome::Ended(seat));
+    assert!(!state.lingers(Handle(1)));
+    assert_eq!((used(&state), state.seat_count()), (0, 0));
+}
+
+#[test]
+fn units_run_out_exactly() {
+    let mut state = State::default();
+    let units = |take, issued| Entry::Units { licence: LICENCE, take, issued };
+    let spent = Outcome::Refused(Refusal::UnitsSpent);
+    assert_eq!(state.apply(&units(7, 10)), Outcome::Nothing);
+    assert_eq!(state.apply(&units(4, 10)), spent);
+    assert_eq!(state.units_taken(&LICENCE), 7);
+    assert_eq!(state.apply(&units(3, 10)), Outcome::Nothing);
+    assert_eq!(state.apply(&units(1, 10)), spent);
+    assert_eq!(State::decode(&state.encode()).as_ref(), Some(&state));
+    // Reissued with more: what was taken stays taken.
+    assert_eq!(state.apply(&units(5, 15)), Outcome::Nothing);
+    assert_eq!(state.apply(&units(u32::MAX, u32::MAX)), spent);
+    assert_eq!(state.units_taken(&LICENCE), 15);
+}
+
+#[test]
+fn a_usage_period_begins_with_the_first_grant_that_holds() {
+    let mut state = State::default();
+    let first = |handle, take, at| Grant {
+        starts_usage: true,
+        since: Wall(at),
+        ..grant(handle, Mode::UserLimit, take, 1)
+    };
+    assert_eq!(apply(&mut state, &first(1, 6, 10)), FULL);
+    assert_eq!(state.used_since(&LICENCE), None);
+    assert_eq!(apply(&mut state, &first(1, 1, 20)), Outcome::Granted);
+    assert_eq!(apply(&mut state, &first(2, 1, 30)), Outcome::Granted);
+    assert_eq!(state.used_since(&LICENCE), Some(Wall(20)));
+    state.apply(&Entry::Expire(Handle(1)));
+    state.apply(&Entry::Expire(Handle(2)));
+    assert_eq!(state.used_since(&LICENCE), Some(Wall(20)));
+    assert_eq!(State::decode(&state.encode()), Some(state));
 }

@@ -40,6 +40,8 @@ fn grant() -> Entry {
         },
         since: Wall(1_790_000_000),
         cleanup_seconds: 7200,
+        linger_seconds: 30,
+        starts_usage: true,
     })
 }
 
@@ -54,6 +56,7 @@ fn entries() -> Vec<(&'static str, Entry)> {
         ("Configure Members", Entry::Configure(members)),
         ("Configure Handles", Entry::Configure(Setting::Handles(8192))),
         ("Configure Virtual", Entry::Configure(serial)),
+        ("Units", Entry::Units { licence: LICENCE, take: 3, issued: 1000 }),
     ]
 }
 

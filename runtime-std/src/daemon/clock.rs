@@ -1,4 +1,8 @@
 //! The clocks, as core wants them: [`Now`] out of [`Instant`] and [`SystemTime`].
+//!
+//! The wall clock has 64 bits on a 32-bit machine too: the standard library keeps seconds in an
+//! `i64` and reads them with `__clock_gettime64`, which glibc has from 2.34 on (Debian 12). With an
+//! older glibc it falls back to a call that ends in 2038.
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use tmr_core::time::{Duration, Mono, Now, Wall};

@@ -489,6 +489,7 @@ fn kind(entry: &crate::log::Entry) -> &'static str {
         Entry::Configure(Setting::Members(_)) => "members",
         Entry::Configure(Setting::Handles(_)) => "handles",
         Entry::Configure(Setting::Virtual { .. }) => "virtual serial",
+        Entry::Units { .. } => "units",
     }
 }
 
