@@ -1,2 +1,16 @@
 //! One executor on smol and async-io for the TMR licence server.
+//!
+//! - [`run`]: the glue; one task a link, one a door, one for the timer, one for what comes from the
+//!   disk, all on the main thread, so that the hub needs no lock
+//!
+//! # Threads
+//!
+//! | name | how many | why |
+//! |---|---|---|
+//! | `main` | 1 | every task; when there is nothing to do it waits for sockets and timers |
+//! | `async-io` | 1 | waits for sockets and timers while `main` does not; idle otherwise |
+//! | `blocking-N` | on a front, while it dials | looks up a name and connects, both of which block |
+//! | `disk` | on a backend, 1 | appends to the journal and waits until it is on disk |
+//! | `signals` | 1 | waits for SIGTERM and SIGINT |
+
 pub mod run;

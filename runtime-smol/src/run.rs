@@ -2,11 +2,11 @@
 
 use async_io::{Async, Timer};
 use smol::channel::{Receiver, Sender, bounded, unbounded};
-use smol::future::{or, pending, yield_now};
+use smol::future::{or, yield_now};
 use smol::{LocalExecutor, unblock};
 use std::collections::BTreeMap;
 use std::net::{TcpListener, TcpStream};
-use std::{cell::RefCell, convert::Infallible, io::ErrorKind::TimedOut, rc::Rc, time::Instant};
+use std::{cell::RefCell, convert::Infallible, io, rc::Rc, time::Instant};
 use tmr_core::channel::Stream;
 use tmr_core::hub::{Act, Hub};
 use tmr_core::io::{Door, Link, Why};
@@ -175,23 +175,16 @@ impl Site {
 impl Peer {
     /// Waits for the next turn; `until`: there are bytes that must go on by then, and before them
     /// no others.
-    async fn turn(&self, reading: bool, until: Option<Instant>) -> std::io::Result<Turn> {
-        let read = async {
-            if reading {
-                self.socket.readable().await.map(|()| Turn::Read)
-            } else {
-                pending().await
-            }
+    async fn turn(&self, reading: bool, until: Option<Instant>) -> io::Result<Turn> {
+        let out = async {
+            let Some(until) = until else {
+                return Ok(self.rung.recv().await.map_or(Turn::Take, |()| Turn::Take));
+            };
+            let late =
+                async { Err(Timer::at(until).await).map_err(|_| io::ErrorKind::TimedOut.into()) };
+            or(async { self.socket.writable().await.map(|()| Turn::Write) }, late).await
         };
-        let Some(until) = until else {
-            return or(
-                async { Ok(self.rung.recv().await.map_or(Turn::Take, |()| Turn::Take)) },
-                read,
-            )
-            .await;
-        };
-        let write = async { self.socket.writable().await.map(|()| Turn::Write) };
-        let late = async { Err(Timer::at(until).await).map_err(|_| TimedOut.into()) };
-        or(write, or(read, late)).await
+        let read = async { self.socket.readable().await.map(|()| Turn::Read) };
+        if reading { or(out, read).await } else { out.await }
     }
 }

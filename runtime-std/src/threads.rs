@@ -1,15 +1,4 @@
-//! The threads of the thread runtime, and their stacks.
-//!
-//! | name | how many | why |
-//! |---|---|---|
-//! | `main` | 1 | waits for the next deadline and ticks the hub |
-//! | `accept` | one a door | waits for connections |
-//! | `client` | one a client link, and one an admin link | strict request and reply: it reads, steps, waits for its reply, writes |
-//! | `backend` | on a front, one a dialled backend | looks up the name, connects, then reads |
-//! | `client` and `writer` | on a backend, two a front | either end may speak at any time |
-//! | `writer` | on a front, one a joined backend | the same |
-//! | `disk` | on a backend, 1 | appends to the journal and waits until it is on disk |
-//! | `signals` | 1 | waits for SIGTERM and SIGINT |
+//! How threads are made, and what they share is locked. Which ones there are: the crate's front page.
 
 use std::sync::{Mutex, MutexGuard};
 use std::thread;

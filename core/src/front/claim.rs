@@ -199,6 +199,7 @@ impl Front {
         if voters.count() < 2 {
             return self.ask_the_third(now, epoch, from.len(), out);
         }
+        self.ledger.propose(Entry::Configure(Setting::Leader(epoch)));
         self.reserve_handles();
         self.phase = Phase::Proving { epoch, upto: self.ledger.last(), need: 2 };
         for index in 0..3 {
@@ -296,7 +297,6 @@ impl Front {
     pub(super) fn reserve_handles(&mut self) {
         let first = self.ledger.ahead().handles_reserved();
         let last = first.saturating_add(HANDLE_BLOCK).min(HANDLE_LAST);
-        // Also the no-op that a new epoch needs to find out that it commits.
         let (slot, _) = self.ledger.propose(Entry::Configure(Setting::Handles(last)));
         self.block = Some((slot, first + 1..=last));
     }

@@ -73,12 +73,17 @@ impl Ledger {
     }
 
     /// Puts the entries that a claim has read behind the committed ones: per slot the one of the
-    /// highest epoch. `None`: a slot is missing between them.
+    /// highest epoch, up to the first that a front with a higher one has left behind. That one was
+    /// never chosen, and its time is over: a seat that it would end may have been used since.
+    /// `None`: a slot is missing between them.
     pub(super) fn adopt(&mut self, read: BTreeMap<Slot, Stored>, chosen: Slot) -> Option<()> {
         self.drop_uncommitted();
         for (slot, stored) in read {
             if slot <= self.committed {
                 continue;
+            }
+            if stored.epoch < self.ahead.leader() {
+                break;
             }
             if slot != self.last().next() {
                 return None;

@@ -1,6 +1,6 @@
 //! What the log says: grants, releases, expirations, settings.
 
-use super::DiskId;
+use super::{DiskId, Epoch};
 use crate::time::Wall;
 use alloc::string::String;
 use core::fmt;
@@ -144,12 +144,16 @@ pub enum Setting {
         /// The serial.
         serial: u32,
     },
+    /// A front begins to write with this entry, under this epoch: everything before it was read
+    /// from two backends that refuse all lower epochs since. So no entry of a lower epoch behind
+    /// this one was ever chosen, nor can be.
+    Leader(Epoch),
 }
 
 /// One entry of the log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Entry {
-    /// Says nothing; what a new epoch begins with to find out that it can commit.
+    /// Says nothing; it may fill a slot.
     Noop,
     /// A seat is handed out.
     Grant(Grant),

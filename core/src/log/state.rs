@@ -1,6 +1,6 @@
 //! The fold of the log: who holds what. Seats are counted here and nowhere else.
 
-use super::{DiskId, Entry, Grant, Handle, LicenceKey, Mode, Setting};
+use super::{DiskId, Entry, Epoch, Grant, Handle, LicenceKey, Mode, Setting};
 use crate::time::Wall;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -67,6 +67,7 @@ impl Usage {
 /// The fold of a log. Equal logs give equal states, on every machine.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct State {
+    leader: Epoch,
     members: Option<[DiskId; 3]>,
     handles: u32,
     virtuals: BTreeMap<u32, u32>,
@@ -83,6 +84,7 @@ pub struct State {
 /// What a snapshot holds: the state without what can be derived.
 #[derive(Serialize, Deserialize)]
 struct Snapshot {
+    leader: Epoch,
     members: Option<[DiskId; 3]>,
     handles: u32,
     virtuals: BTreeMap<u32, u32>,
@@ -93,6 +95,12 @@ struct Snapshot {
 }
 
 impl State {
+    /// Who wrote the latest entries: those of a lower epoch that follow are void.
+    #[must_use]
+    pub fn leader(&self) -> Epoch {
+        self.leader
+    }
+
     /// Whose acknowledgements count; `None` before the group is born.
     #[must_use]
     pub fn members(&self) -> Option<&[DiskId; 3]> {
@@ -230,6 +238,7 @@ impl State {
             Entry::Configure(setting) => {
                 match *setting {
                     Setting::Members(members) => self.members = Some(members),
+                    Setting::Leader(epoch) => self.leader = self.leader.max(epoch),
                     Setting::Handles(last) => self.handles = self.handles.max(last),
                     Setting::Virtual { cm_act_id, serial } => {
                         self.virtuals.insert(cm_act_id, serial);
@@ -285,6 +294,7 @@ impl State {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let snapshot = Snapshot {
+            leader: self.leader,
             members: self.members,
             handles: self.handles,
             virtuals: self.virtuals.clone(),
@@ -304,6 +314,7 @@ impl State {
             return None;
         }
         let mut state = Self {
+            leader: snapshot.leader,
             members: snapshot.members,
             handles: snapshot.handles,
             virtuals: snapshot.virtuals,

@@ -1,7 +1,7 @@
 //! Seats are counted right in every mode, whatever the numbers.
 
 use super::{
-    Client, DiskId, Entry, Grant, Handle, LicenceKey, Mode, Outcome, Refusal, Setting, State,
+    Client, DiskId, Entry, Epoch, Grant, Handle, LicenceKey, Mode, Outcome, Refusal, Setting, State,
 };
 use crate::time::Wall;
 use alloc::format;
@@ -204,10 +204,13 @@ fn settings_are_kept_and_handle_blocks_never_shrink() {
         Setting::Handles(100),
         Setting::Virtual { cm_act_id: 7, serial: 1 },
         Setting::Virtual { cm_act_id: 7, serial: 2 },
+        Setting::Leader(Epoch { round: 2, front: 1 }),
+        Setting::Leader(Epoch { round: 1, front: 9 }),
     ] {
         assert_eq!(state.apply(&Entry::Configure(setting)), Outcome::Nothing);
     }
     assert_eq!(state.members(), Some(&members));
+    assert_eq!(state.leader(), Epoch { round: 2, front: 1 });
     assert_eq!(state.handles_reserved(), 4096);
     assert_eq!((state.virtual_serial(7), state.virtual_serial(8)), (Some(2), None));
 }
@@ -224,6 +227,7 @@ fn rich() -> State {
     ]);
     state.apply(&Entry::Configure(Setting::Members([DiskId(1), DiskId(2), DiskId(u128::MAX)])));
     state.apply(&Entry::Configure(Setting::Handles(4096)));
+    state.apply(&Entry::Configure(Setting::Leader(Epoch { round: 3, front: 0x7fff_ffff })));
     state.apply(&Entry::Configure(Setting::Virtual { cm_act_id: 7, serial: 59_885_682 }));
     state
 }
@@ -283,9 +287,10 @@ fn bytes_that_are_no_snapshot_are_told_apart_or_are_another_one() {
 fn a_snapshot_with_a_handle_twice_is_none() {
     let seats = [grant(5, Mode::UserLimit, 1, 1), grant(5, Mode::UserLimit, 1, 2)];
     let bytes = |seats: &[Grant]| {
-        // No members, no handles, no serials; after the seats none that linger, no units, no
+        // No leader, members, handles or serials; after the seats none that linger, no units, no
         // usage periods.
-        postcard::to_allocvec(&(None::<[DiskId; 3]>, 0_u32, 0_u8, seats, [0_u8; 3])).unwrap()
+        let head = (Epoch::default(), None::<[DiskId; 3]>, 0_u32, 0_u8);
+        postcard::to_allocvec(&(head, seats, [0_u8; 3])).unwrap()
     };
     assert!(State::decode(&bytes(&seats[..1])).is_some());
     assert_eq!(State::decode(&bytes(&seats)), None);

@@ -134,7 +134,8 @@ pub enum Report {
         /// does not hold.
         differing: Vec<Slot>,
     },
-    /// To [`Order::Append`] and [`Order::Install`]: this does not join what is here.
+    /// To [`Order::Append`] and [`Order::Install`]: this does not join what is here. To
+    /// [`Order::Fetch`]: these entries are folded. To [`Order::Found`]: a group was built on.
     Gap {
         /// Every slot up to here is known to be chosen; go on from the next.
         committed: Slot,

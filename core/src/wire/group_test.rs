@@ -57,6 +57,7 @@ fn entries() -> Vec<(&'static str, Entry)> {
         ("Configure Handles", Entry::Configure(Setting::Handles(8192))),
         ("Configure Virtual", Entry::Configure(serial)),
         ("Units", Entry::Units { licence: LICENCE, take: 3, issued: 1000 }),
+        ("Configure Leader", Entry::Configure(Setting::Leader(Epoch { round: 300, front: 7 }))),
     ]
 }
 

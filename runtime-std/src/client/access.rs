@@ -4,12 +4,17 @@ use super::session::Session;
 use crate::daemon::cli::{Access, AccessMode};
 use crate::daemon::{Exit, Outcome, doors, out, signals};
 use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
 use std::time::{Duration, Instant};
 use tmr_core::io::Address;
 use tmr_core::wire::constants::{access, info};
 use tmr_core::wire::structs::{CmAccess2, CmBorrowData, CmBoxInfo, CmCredential, Layout};
 use tmr_core::wire::{CmError, Reply, Request};
 
+/// Another front leads by then, if one can.
+const FAILOVER: Duration = Duration::from_secs(15);
+/// Pause between two attempts to reach it.
+const PAUSE: Duration = Duration::from_millis(500);
 /// How often a held handle is used, so that the server does not take its client for gone.
 const USED_EVERY: Duration = Duration::from_secs(10);
 
@@ -18,10 +23,11 @@ const USED_EVERY: Duration = Duration::from_secs(10);
 /// # Errors
 /// No server can be reached, or it refuses.
 pub(super) fn access(servers: &[Address], options: &Access) -> Outcome {
-    let (stop, stopped) = mpsc::channel();
-    signals::on_stop(move || stop.send(()).unwrap_or_default())?;
     let mut session = Session::open(servers)?;
     let handle = session.call(&request(options))?.result;
+    // From here on there is something to give back.
+    let (stop, stopped) = mpsc::channel();
+    signals::on_stop(move || stop.send(()).unwrap_or_default())?;
     let container = container(&session.call(&box_info(handle))?);
     let Access { firm_code, product_code, .. } = options;
     out::line(format!("handle {handle} licence {firm_code}:{product_code} container {container}"))?;
@@ -30,24 +36,50 @@ pub(super) fn access(servers: &[Address], options: &Access) -> Outcome {
     let hold = Duration::from_secs(options.hold);
     while let Some(left) = hold.checked_sub(started.elapsed()).filter(|left| !left.is_zero()) {
         match stopped.recv_timeout(left.min(USED_EVERY)) {
-            // A front that took over knows the handle: the seat is not lost with a connection.
-            Err(RecvTimeoutError::Timeout) => {
-                session.call_again(servers, &Request::GetVersion { handle })?;
-            }
+            Err(RecvTimeoutError::Timeout) => keep(&mut session, servers, handle)?,
             Ok(()) | Err(RecvTimeoutError::Disconnected) => break,
         }
     }
-    match session.call_again(servers, &Request::Release { handle }) {
-        // It was given back, and only the answer got lost.
-        Err(failure) if failure.exit == Exit::Refused && is_unknown(&failure.text) => {}
-        done => drop(done?),
-    }
+    give_back(&mut session, servers, handle)?;
     eprintln!("handle {handle} given back");
     Ok(())
 }
 
-fn is_unknown(text: &str) -> bool {
-    text.contains(CmError::INVALID_HANDLE.name())
+/// Uses a handle. A seat is not lost with a connection, nor with a front: the next one knows it.
+fn keep(session: &mut Session, servers: &[Address], handle: u32) -> Outcome {
+    match session.call(&Request::GetVersion { handle }) {
+        Err(failure) if failure.exit == Exit::Unreachable => {
+            eprintln!("{failure}; the seat is held all the same");
+            if let Ok(again) = Session::open(servers) {
+                *session = again;
+            }
+            Ok(())
+        }
+        answer => answer.map(drop),
+    }
+}
+
+/// Gives a handle back, to whichever front leads.
+fn give_back(session: &mut Session, servers: &[Address], handle: u32) -> Outcome {
+    let (started, mut again) = (Instant::now(), false);
+    loop {
+        match session.call(&Request::Release { handle }) {
+            Err(failure) if failure.exit == Exit::Unreachable && started.elapsed() < FAILOVER => {
+                if again {
+                    thread::sleep(PAUSE);
+                }
+                again = true;
+                if let Ok(next) = Session::open(servers) {
+                    *session = next;
+                }
+            }
+            // It was given back the first time, and only the answer got lost.
+            Err(failure) if again && failure.text.contains(CmError::INVALID_HANDLE.name()) => {
+                return Ok(());
+            }
+            answer => return answer.map(drop),
+        }
+    }
 }
 
 fn request(options: &Access) -> Request {

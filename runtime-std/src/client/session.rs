@@ -1,8 +1,8 @@
 //! A connection to a licence server, as a client has it: one call, one reply.
 
+use crate::daemon::Failure;
 use crate::daemon::entropy;
 use crate::daemon::net::{dial, read_some, write};
-use crate::daemon::{Exit, Failure};
 use std::net::TcpStream;
 use std::time::Duration;
 use tmr_core::channel::{Sealer, Stream};
@@ -28,7 +28,7 @@ impl Session {
     /// A conversation with the first of these servers that takes one.
     ///
     /// # Errors
-    /// None of them does: [`Exit::Unreachable`], with each one's reason.
+    /// None of them does: [`Exit::Unreachable`](crate::daemon::Exit::Unreachable), with each one's reason.
     pub fn open(servers: &[Address]) -> Result<Self, Failure> {
         let mut reasons = Vec::new();
         for server in servers {
@@ -59,7 +59,7 @@ impl Session {
     /// Sends the plaintext of a request and waits for the plaintext of its reply.
     ///
     /// # Errors
-    /// The server is gone, or does not answer: [`Exit::Unreachable`].
+    /// The server is gone, or does not answer: [`Exit::Unreachable`](crate::daemon::Exit::Unreachable).
     pub fn exchange(&mut self, request: Vec<u8>) -> Result<Vec<u8>, Failure> {
         self.try_exchange(request).map_err(|why| {
             let what =
@@ -84,7 +84,7 @@ impl Session {
     /// Makes a call.
     ///
     /// # Errors
-    /// As of [`exchange`](Self::exchange); the server refuses: [`Exit::Refused`], with its error.
+    /// As of [`exchange`](Self::exchange); the server refuses: [`Exit::Refused`](crate::daemon::Exit::Refused), with its error.
     pub fn call(&mut self, request: &Request) -> Result<Reply, Failure> {
         let bytes = self.exchange(request.encode())?;
         let reply = Reply::parse(&bytes).map_err(|malformed| {
@@ -95,20 +95,6 @@ impl Session {
         }
         let (server, name) = (&self.server, request.name());
         Err(Failure::refused(format!("{server} refused {name}: {}", reply.status)))
-    }
-
-    /// Makes a call that may be made twice, on a new connection if this one is gone.
-    ///
-    /// # Errors
-    /// As of [`call`](Self::call).
-    pub fn call_again(&mut self, servers: &[Address], request: &Request) -> Result<Reply, Failure> {
-        match self.call(request) {
-            Err(failure) if failure.exit == Exit::Unreachable => {
-                *self = Self::open(servers)?;
-                self.call(request)
-            }
-            done => done,
-        }
     }
 }
 

@@ -2,6 +2,7 @@
 //! nothing. Never coloured; without a time where the journal puts its own.
 
 use super::exit::Failure;
+use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 
 /// The variable that says what is logged.
@@ -23,7 +24,8 @@ pub fn start() -> Result<(), Failure> {
         .with_writer(std::io::stderr)
         .with_ansi(false)
         .with_target(false);
-    if std::env::var_os("JOURNAL_STREAM").is_some() {
+    let journal = std::env::var_os("JOURNAL_STREAM").is_some();
+    if journal && !std::io::stderr().is_terminal() {
         lines.without_time().init();
     } else {
         lines.init();

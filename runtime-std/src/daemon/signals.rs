@@ -1,12 +1,13 @@
 //! What ends a process from outside: SIGTERM, SIGINT, and a parent that is gone.
 
-use super::exit::Failure;
+use super::exit::{Exit, Failure};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::io::Read;
 use std::os::unix::net::UnixStream;
 use std::thread;
 
-/// Calls `stop` once, on a thread of its own, when SIGTERM or SIGINT arrives.
+/// Calls `stop` once, on a thread of its own, when SIGTERM or SIGINT arrives. The second one ends
+/// the process at once.
 ///
 /// # Errors
 /// The system refuses a handler, a socket pair or a thread.
@@ -19,6 +20,8 @@ pub fn on_stop(stop: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
             // The handlers hold the other end for as long as the process lives.
             if signalled.read_exact(&mut [0]).is_ok() {
                 stop();
+                let _ = signalled.read_exact(&mut [0]);
+                std::process::exit(Exit::Failed as i32);
             }
         })?;
         Ok(())

@@ -162,3 +162,37 @@ fn a_promise_that_is_not_on_disk_does_not_count() {
     world.advance(5 * SECOND);
     assert!(world.leads(1), "{:#}", world.status(1));
 }
+
+#[test]
+fn what_a_cut_off_front_proposed_does_not_come_back_after_its_successor_served() {
+    let mut world = twins();
+    let quiet = world.connect(0);
+    for _ in 0..4 {
+        assert_eq!(world.ask(0, quiet, seat()).0, 0);
+    }
+    world.advance(SECOND);
+    let client = world.connect(0);
+    let (_, handle) = world.ask(0, client, seat());
+    // Front 0 sees backend 2 only, front 1 the other two.
+    world.advance(30 * SECOND);
+    world.part(0, 0);
+    world.part(0, 1);
+    world.part(1, 2);
+    world.activate(1);
+    world.advance(20 * SECOND);
+    let client = world.connect(1);
+    assert_eq!(world.ask(1, client, crypt(handle)).0, 0);
+    // What front 0 holds for silence has gone to one backend, and is no news to anybody.
+    world.advance(15 * SECOND);
+    assert_eq!(world.seats(1), 5);
+    // A third front reads that backend, and one that front 1 has written to.
+    world.crash(0);
+    world.fronts[0].frozen = true;
+    world.fronts[1].frozen = true;
+    let next = world.add_front();
+    world.activate(next);
+    world.advance(5 * SECOND);
+    assert!(world.leads(next));
+    let client = world.connect(next);
+    assert_eq!(world.ask(next, client, crypt(handle)).0, 0, "its client was heard in time");
+}

@@ -488,6 +488,7 @@ fn kind(entry: &crate::log::Entry) -> &'static str {
         Entry::Expire(_) => "expire",
         Entry::Configure(Setting::Members(_)) => "members",
         Entry::Configure(Setting::Handles(_)) => "handles",
+        Entry::Configure(Setting::Leader(_)) => "leader",
         Entry::Configure(Setting::Virtual { .. }) => "virtual serial",
         Entry::Units { .. } => "units",
     }
