@@ -4,7 +4,6 @@ use crate::desk::Identity;
 use crate::licence::{Container, FirmItem, Part, Product};
 use crate::log::{LicenceKey, Mode};
 use crate::time::{Mono, Now, Wall};
-use crate::wire::constants::API_VERSION;
 use crate::wire::structs::{CmAccess2, CmBaseCrypt2, CmCredential, CmCrypt2};
 use crate::wire::{Reply, Request};
 use alloc::boxed::Box;
@@ -69,14 +68,8 @@ pub(crate) fn access(product_code: u32, mode: Mode, cleanup: u32) -> Vec<u8> {
         Mode::StationShare => 0x300,
     };
     let credential = CmCredential { cleanup_time: cleanup, ..CmCredential::default() };
-    let access = CmAccess2 {
-        ctrl,
-        firm_code: FIRM,
-        product_code,
-        used_runtime_version: API_VERSION,
-        credential,
-        ..CmAccess2::default()
-    };
+    let access =
+        CmAccess2 { ctrl, firm_code: FIRM, product_code, credential, ..CmAccess2::default() };
     Request::Access2 { ctrl: 0, access: Box::new(access), tail: Vec::new() }.encode()
 }
 

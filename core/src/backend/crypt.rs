@@ -87,6 +87,62 @@ impl Task {
         }
     }
 
+    /// CmCrypt or CmCrypt2, and the data; `None` for any other call.
+    fn of(request: &Request) -> Option<(Self, &[u8])> {
+        match request {
+            Request::Crypt { ctrl, crypt, data, .. } => {
+                Some((Self::of_base(*ctrl, &crypt.base_crypt, crypt.init_key), &data.bytes))
+            }
+            Request::Crypt2 { ctrl, crypt, data, .. } => {
+                let (direct_key, start) = (crypt.direct_aes_key, crypt.init_key);
+                let task = Self::of_base2(*ctrl, &crypt.base_crypt);
+                Some((Self { direct_key, start, ..task }, &data.bytes))
+            }
+            _ => None,
+        }
+    }
+
+    /// Its operation, if it can be done with so many bytes.
+    fn checked(&self, length: usize) -> Result<Operation, CmError> {
+        let control = self.parameters.control;
+        let Some(operation) = operation(self.operation) else {
+            return Err(CmError::FUNCTION_NOT_IMPLEMENTED);
+        };
+        let known = matches!(control & flags::ALGMASK, flags::AES | flags::AES_DIRECT);
+        if !known || self.operation & flags::AUTOKEY != 0 {
+            return Err(CmError::FUNCTION_NOT_IMPLEMENTED);
+        }
+        let sources = [flags::FIRMKEY, flags::HIDDENDATA, flags::SECRETDATA, flags::UNIVERSALDATA];
+        if !sources.contains(&(control & flags::KSMASK)) {
+            return Err(CmError::KEYSOURCEUNDEFINED);
+        }
+        let (makes, checks) = (self.makes_checksum(), self.checks_checksum());
+        let fits = match operation.decrypts {
+            Some(true) => !makes,
+            Some(false) => !checks,
+            None => !(makes && checks),
+        };
+        if !fits {
+            return Err(CmError::OPTIONINVALID);
+        }
+        let blocks = matches!(operation.chain, Chain::Ecb | Chain::Cbc);
+        if length < if blocks { BLOCK } else { 1 } {
+            return Err(CmError::DATATOOSHORT);
+        }
+        if blocks && length % BLOCK != 0 {
+            return Err(CmError::INVALID_PARAMETER);
+        }
+        Ok(operation)
+    }
+
+    fn makes_checksum(&self) -> bool {
+        self.parameters.control & flags::CALCCRC != 0
+    }
+
+    fn checks_checksum(&self) -> bool {
+        self.parameters.control & flags::CHKCRC != 0
+    }
+
     fn is_direct(&self) -> bool {
         self.parameters.control & flags::ALGMASK == flags::AES_DIRECT
             || operation(self.operation).is_some_and(|operation| operation.direct_key)
@@ -95,21 +151,14 @@ impl Task {
 
 /// Does CmCrypt and CmCrypt2 with the keys of a licence.
 pub(super) fn perform(secret: &[u8; 32], licence: &LicenceKey, request: &Request) -> Reply {
-    let (task, data) = match request {
-        Request::Crypt { ctrl, crypt, data, .. } => {
-            (Task::of_base(*ctrl, &crypt.base_crypt, crypt.init_key), data)
-        }
-        Request::Crypt2 { ctrl, crypt, data, .. } => {
-            let (direct_key, start) = (crypt.direct_aes_key, crypt.init_key);
-            (Task { direct_key, start, ..Task::of_base2(*ctrl, &crypt.base_crypt) }, data)
-        }
-        _ => return Reply::error_for(request, CmError::FUNCTION_NOT_IMPLEMENTED),
+    let Some((task, data)) = Task::of(request) else {
+        return Reply::error_for(request, CmError::FUNCTION_NOT_IMPLEMENTED);
     };
-    answer(secret, licence, &task, &data.bytes, request)
+    answer(secret, licence, &task, data, request)
 }
 
 /// Does CmCryptSim and CmCryptSim2: what a container would make whose secret is the firm key in
-/// the call. Errors are those of [`crypt`], 206 for a firm key below 16 bytes and 105 for one
+/// the call. Errors are those of [`crypt()`], 206 for a firm key below 16 bytes and 105 for one
 /// above 32.
 pub(crate) fn simulate(request: &Request) -> Reply {
     let (task, codes, size, key, data) = match request {
@@ -152,56 +201,38 @@ fn answer(
     }
 }
 
+/// Whether a call of these can be done, but for the checksum that it says it has. Any other call
+/// can, as far as is known here.
+///
+/// # Errors
+/// 304 for an operation or algorithm that is not there and for a key that the library makes, 14
+/// for a key source that is none, 11 for a checksum flag that does not go with the operation, 18
+/// for less than one block, or for no byte at all where any length will do, 105 for a broken block.
+pub(crate) fn check(request: &Request) -> Result<(), CmError> {
+    let Some((task, data)) = Task::of(request) else { return Ok(()) };
+    task.checked(data.len()).map(|_| ())
+}
+
 /// Encrypts or decrypts `data` in place; returns the checksum if CALCCRC asks for one.
 ///
 /// # Errors
-/// `data` is then not to be used: 304 for an operation or algorithm that is not there and for a
-/// key that the library makes, 14 for a key source that is none, 11 for a checksum flag that does
-/// not go with the operation, 18 for less than one block, or for no byte at all where any length
-/// will do, 105 for a broken block, 203 for a checksum that is not the one given.
+/// `data` is then not to be used: those of [`check`], and 203 for a checksum that is not the one
+/// given.
 pub fn crypt(
     secret: &[u8; 32],
     licence: &LicenceKey,
     task: &Task,
     data: &mut [u8],
 ) -> Result<Option<u32>, CmError> {
-    let control = task.parameters.control;
-    let Some(operation) = operation(task.operation) else {
-        return Err(CmError::FUNCTION_NOT_IMPLEMENTED);
-    };
-    let known = matches!(control & flags::ALGMASK, flags::AES | flags::AES_DIRECT);
-    if !known || task.operation & flags::AUTOKEY != 0 {
-        return Err(CmError::FUNCTION_NOT_IMPLEMENTED);
-    }
-    let source = control & flags::KSMASK;
-    let sources = [flags::FIRMKEY, flags::HIDDENDATA, flags::SECRETDATA, flags::UNIVERSALDATA];
-    if !sources.contains(&source) {
-        return Err(CmError::KEYSOURCEUNDEFINED);
-    }
-    let (makes, checks) = (control & flags::CALCCRC != 0, control & flags::CHKCRC != 0);
-    let fits = match operation.decrypts {
-        Some(true) => !makes,
-        Some(false) => !checks,
-        None => !(makes && checks),
-    };
-    if !fits {
-        return Err(CmError::OPTIONINVALID);
-    }
-    let blocks = matches!(operation.chain, Chain::Ecb | Chain::Cbc);
-    if data.len() < if blocks { BLOCK } else { 1 } {
-        return Err(CmError::DATATOOSHORT);
-    }
-    if blocks && data.len() % BLOCK != 0 {
-        return Err(CmError::INVALID_PARAMETER);
-    }
-    let checksum = makes.then(|| crc(data));
+    let operation = task.checked(data.len())?;
+    let checksum = task.makes_checksum().then(|| crc(data));
     let key = if task.is_direct() {
         task.direct_key
     } else {
         crypt_key(secret, licence, &task.parameters)
     };
     run(operation, key, task.start, data);
-    if checks && crc(data) != task.crc {
+    if task.checks_checksum() && crc(data) != task.crc {
         return Err(CmError::CRC_VERIFY_FAILED);
     }
     Ok(checksum)

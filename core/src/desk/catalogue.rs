@@ -4,7 +4,6 @@ use super::Ground;
 use super::access::Want;
 use crate::licence::Product;
 use crate::log::{Entry, LicenceKey, Mode, State};
-use crate::time::Wall;
 use crate::wire::CmError;
 use crate::wire::constants::crypt;
 use alloc::collections::BTreeMap;
@@ -58,22 +57,7 @@ impl Catalogue {
     }
 }
 
-/// What is left of a licence that is used up.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Remains {
-    /// Units left; `None`: it has no unit counter.
-    pub units: Option<u32>,
-    /// Begin of its usage period; `None`: not begun, or it has none.
-    pub used_since: Option<Wall>,
-}
-
 impl Offer {
-    /// What is left of it.
-    #[must_use]
-    pub fn remains(&self, state: &State) -> Remains {
-        Remains { units: self.units_left(state), used_since: state.used_since(&self.key) }
-    }
-
     /// Whether an access may have it now.
     ///
     /// # Errors

@@ -40,7 +40,7 @@ fn rich() -> Product {
         expiration_time: Some(Wall(1_900_000_000)),
         activation_time: Some(Wall(1_700_000_000)),
         maintenance_period: Some(Period { start: Wall(1_710_000_000), end: Wall(1_720_000_000) }),
-        usage_period: Some(86_400),
+        usage_period: Some(200_000_000),
         unit_counter: Some(77),
         linger_time: Some(30),
         minimum_runtime_version: Some(0x0650_0000),
@@ -105,8 +105,12 @@ impl Table {
         handle
     }
 
+    /// A seat for a client of the newest runtime.
     fn seat(&mut self, code: u32, mode: Mode) -> u32 {
-        self.handle(&access(code, mode, 60))
+        let request = Request::parse(&access(code, mode, 60)).unwrap();
+        let Request::Access2 { ctrl, mut access, tail } = request else { panic!("made so") };
+        access.used_runtime_version = 0x0700_0000;
+        self.handle(&Request::Access2 { ctrl, access, tail }.encode())
     }
 
     /// A handle of an access with these flags and no codes.
@@ -175,8 +179,8 @@ fn entries_show_every_property() {
     assert_eq!(entry.activation_time, CmTime::from_wall(Wall(1_700_000_000)));
     assert_eq!(entry.maintenance_period_start, CmTime::from_wall(Wall(1_710_000_000)));
     assert_eq!(entry.maintenance_period_end, CmTime::from_wall(Wall(1_720_000_000)));
-    assert_eq!((entry.usage_period_life_time, entry.linger_time), (86_400, 30));
-    assert_eq!(entry.usage_period_start_time, CmTime::from_wall(table.now.wall), "first use");
+    assert_eq!((entry.usage_period_life_time, entry.linger_time), (200_000_000, 30));
+    assert_eq!(entry.usage_period_start_time, CmTime::from_wall(at(100).wall));
     assert_eq!((entry.license_quantity, entry.minimum_runtime_version), (5, 0x0650_0000));
     assert_eq!((entry.license_quantity_flags, entry.license_tag), (0x208, 9));
     assert_eq!(entry.product_item_ref, 1);
@@ -395,7 +399,6 @@ fn options_of_a_crypt_call_are_checked() {
     let mut verdict = |request: &Request| match table.ask(request) {
         Ok(reply) => reply.status.code(),
         Err(Move::Perform(_)) => 0,
-        Err(Move::Spend(Entry::Units { take, issued: 77, .. }, _)) => 1000 + take,
         Err(other) => panic!("{other:?}"),
     };
     for (options, plain) in [
@@ -433,10 +436,7 @@ fn options_of_a_crypt_call_are_checked() {
     let ignore = crypt::UCIGNORE;
     let required = crypt::ATREQUIRED | crypt::ETREQUIRED | crypt::MPREQUIRED;
     assert_eq!(verdict(&crypt2(rich, ignore | required, nothing)), 0);
-    assert_eq!(verdict(&crypt2(rich, 0, nothing)), 0, "no units are asked for");
-    assert_eq!(verdict(&crypt2(rich, 77, nothing)), 1077, "units are taken first");
-    assert_eq!(verdict(&crypt2(rich, crypt::UCREQUIRED | 78, nothing)), 33);
-    assert_eq!(verdict(&crypt2(rich, ignore | 78, nothing)), 0);
+    assert_eq!(verdict(&crypt2(rich, 78, nothing)), 33, "more units than there are");
     for (release, error) in [(1_709_999_999, 77), (1_710_000_000, 0), (1_720_000_001, 78)] {
         let request = crypt2(rich, ignore | required, |crypt| {
             crypt.base_crypt.release_date = CmTime::from_wall(Wall(release));
@@ -455,9 +455,41 @@ fn options_of_a_crypt_call_are_checked() {
         }
     };
     assert_eq!(late(&mut table, 1_900_000_000, 0), 35);
-    assert_eq!(late(&mut table, 1_900_000_000, crypt::ETIGNORE), 71, "its usage period is over");
+    assert_eq!(late(&mut table, 1_900_000_000, crypt::ETIGNORE), 0);
     assert_eq!(late(&mut table, 1_600_000_000, 0), 37);
     assert_eq!(late(&mut table, 1_600_000_000, crypt::ATIGNORE), 0);
+}
+
+#[test]
+fn units_are_taken_for_what_can_be_done_and_shown_as_left() {
+    let mut table = table();
+    let seat = table.seat(TMR, Mode::UserLimit);
+    let takes = |request: &Request, table: &mut Table| match table.ask(request) {
+        Err(Move::Spend(entry, key)) => {
+            assert_eq!(key.product_code, TMR);
+            table.state.apply(&entry);
+            0
+        }
+        Ok(reply) => reply.status.code(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(takes(&crypt2(seat, 7, |_| {}), &mut table), 0);
+    let auth = CmAuthenticate { encryption_code_options: 20, ..CmAuthenticate::default() };
+    let sign = Request::CalculateSignature { handle: seat, auth, size: 64 };
+    assert_eq!(takes(&sign, &mut table), 0);
+    let entry: CmBoxEntry2 = table.one(seat, info::ENTRYINFO2);
+    assert_eq!(entry.unit_counter, 50);
+    assert_eq!(entry.usage_period_start_time, CmTime::from_wall(at(100).wall));
+    assert_eq!(takes(&crypt2(seat, 51, |_| {}), &mut table), 33);
+
+    // Nothing is taken for a call that must fail.
+    let ecies = crypt2(seat, 7, |crypt| crypt.base_crypt.ctrl = crypt::ECIES);
+    assert_eq!(takes(&ecies, &mut table), 304);
+    let Request::Crypt2 { crypt, ctrl, .. } = crypt2(seat, 7, |_| {}) else { panic!("made so") };
+    let short = Request::Crypt2 { handle: seat, ctrl, crypt, data: vec![0; 15].into() };
+    assert_eq!(takes(&short, &mut table), 18);
+    let base: CmPiEntryBase = table.info(seat, info::LISTALLPI).remove(0);
+    assert_eq!(base.unit_counter, 50);
 }
 
 #[test]

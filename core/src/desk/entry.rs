@@ -1,9 +1,8 @@
 //! Licences as entries of a container: CMBOXENTRY, CMBOXENTRY2, CMPIENTRYBASE, and what lies
 //! beside them.
 
-use super::catalogue::Remains;
 use super::{Ground, Offer, Shown};
-use crate::log::{LicenceKey, Mode};
+use crate::log::{LicenceKey, Mode, State};
 use crate::time::Wall;
 use crate::wire::constants::{pio, quantity};
 use crate::wire::inferred;
@@ -20,14 +19,15 @@ const OLD_PIOS: u32 = 0xffff;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Item<'a> {
     pub(super) offer: &'a Offer,
-    pub(super) remains: Remains,
+    /// What was taken from it.
+    state: &'a State,
     pub(super) firm_item: u16,
     pub(super) product_item: u16,
 }
 
 /// The products of a container, in the order of their codes.
 pub(super) fn items<'a>(ground: &Ground<'a>, shown: &Shown) -> Vec<Item<'a>> {
-    let Ground { catalogue, state, .. } = *ground;
+    let Ground { state, catalogue, .. } = *ground;
     let inside = |offer: &&Offer| catalogue.container_of(&offer.key) == Some(shown);
     let mut offers: Vec<&Offer> = catalogue.offers.values().filter(inside).collect();
     offers.sort_by_key(|offer| (offer.key.firm_code, offer.key.product_code, offer.key.tmr_id));
@@ -38,8 +38,7 @@ pub(super) fn items<'a>(ground: &Ground<'a>, shown: &Shown) -> Vec<Item<'a>> {
             firm_item = firm_item.saturating_add(1);
         }
         product_item = product_item.saturating_add(1);
-        let remains = offer.remains(state);
-        places.push(Item { offer, remains, firm_item, product_item });
+        places.push(Item { offer, state, firm_item, product_item });
     }
     places
 }
@@ -105,6 +104,16 @@ fn data(offer: &Offer) -> Vec<(u32, Vec<u8>)> {
 }
 
 impl Item<'_> {
+    /// Units that are left; 0 where they are not counted.
+    fn units(&self) -> u32 {
+        self.offer.units_left(self.state).unwrap_or(0)
+    }
+
+    /// When its usage period began, if it did.
+    fn used_since(&self) -> Option<Wall> {
+        self.state.used_since(&self.offer.key).filter(|_| self.offer.product.usage_period.is_some())
+    }
+
     /// The older entry of its firm item alone.
     pub(super) fn firm_entry(&self) -> CmBoxEntry {
         let key = &self.offer.key;
@@ -123,7 +132,7 @@ impl Item<'_> {
             set_pios: options(self.offer) & OLD_PIOS,
             product_code: product.product_code,
             feature_map: product.feature_map.unwrap_or(0),
-            unit_counter: self.remains.units.unwrap_or(0),
+            unit_counter: self.units(),
             expiration_time: time(product.expiration_time),
             activation_time: time(product.activation_time),
             product_item_ref: self.product_item,
@@ -140,7 +149,7 @@ impl Item<'_> {
     /// The entry.
     pub(super) fn entry2(&self) -> CmBoxEntry2 {
         let (offer, product) = (self.offer, &self.offer.product);
-        let (set, remains) = (options(offer), self.remains);
+        let set = options(offer);
         CmBoxEntry2 {
             set_native_pios: set,
             set_effective_pios: set,
@@ -149,11 +158,11 @@ impl Item<'_> {
             feature_map: product.feature_map.unwrap_or(0),
             maintenance_period_start: time(product.maintenance_period.map(|period| period.start)),
             maintenance_period_end: time(product.maintenance_period.map(|period| period.end)),
-            unit_counter: remains.units.unwrap_or(0),
+            unit_counter: self.units(),
             expiration_time: time(product.expiration_time),
             activation_time: time(product.activation_time),
             usage_period_life_time: product.usage_period.unwrap_or(0),
-            usage_period_start_time: time(remains.used_since),
+            usage_period_start_time: time(self.used_since()),
             license_quantity: product.license_quantity,
             linger_time: product.linger_time.unwrap_or(0),
             minimum_runtime_version: product.minimum_runtime_version.unwrap_or(0),
@@ -167,7 +176,7 @@ impl Item<'_> {
     /// A line of the list of products.
     pub(super) fn base(&self) -> CmPiEntryBase {
         let (offer, product) = (self.offer, &self.offer.product);
-        let (set, remains) = (options(offer), self.remains);
+        let set = options(offer);
         CmPiEntryBase {
             product_code: product.product_code,
             feature_map: product.feature_map.unwrap_or(0),
@@ -175,11 +184,11 @@ impl Item<'_> {
             set_native_pios: set,
             maintenance_period_start: seconds(product.maintenance_period.map(|p| p.start)),
             maintenance_period_end: seconds(product.maintenance_period.map(|p| p.end)),
-            unit_counter: remains.units.unwrap_or(0),
+            unit_counter: self.units(),
             expiration_time: seconds(product.expiration_time),
             activation_time: seconds(product.activation_time),
             usage_period_life_time: product.usage_period.unwrap_or(0),
-            usage_period_start_time: seconds(remains.used_since),
+            usage_period_start_time: seconds(self.used_since()),
             license_quantity: product.license_quantity,
             minimum_runtime_version: product.minimum_runtime_version.unwrap_or(0),
             license_quantity_flags: quantity_flags(offer),

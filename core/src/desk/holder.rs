@@ -1,7 +1,7 @@
 //! What is known of a handle, whether it takes a seat (the log knows it) or not (the desk does).
 
 use super::{Desk, Held};
-use crate::log::{Client, Handle, Mode, State};
+use crate::log::{Client, Handle, Mode, Seat, State};
 use crate::time::Wall;
 use crate::wire::CmError;
 
@@ -34,7 +34,7 @@ impl Desk {
     /// What is known of a handle.
     ///
     /// # Errors
-    /// 106 for one that nobody holds.
+    /// 106 for one that nobody holds; a seat that only lingers is nobody's.
     pub(super) fn holder<'a>(
         &'a self,
         handle: Handle,
@@ -61,13 +61,18 @@ impl Desk {
         let loose = self.loose.iter().map(|(&handle, loose)| Holder::of_loose(handle, loose));
         let licences =
             loose.filter(|holder| matches!(holder.held, Held::Licence(_)) && !holder.firm_item);
-        state.seats().map(Holder::of_seat).chain(licences)
+        let seats = state.seats().filter(|seat| !state.lingers(seat.handle));
+        seats.map(Holder::of_seat).chain(licences)
     }
 }
 
 impl<'a> Holder<'a> {
-    fn of_seat(seat: &'a crate::log::Seat) -> Self {
-        let take = if seat.mode == Mode::StationShare { 1 } else { seat.take };
+    fn of_seat(seat: &'a Seat) -> Self {
+        let take = match seat.mode {
+            Mode::UserLimit | Mode::Exclusive => seat.take,
+            Mode::StationShare => 1,
+            Mode::NoUserLimit => 0,
+        };
         Self {
             handle: seat.handle,
             held: Held::Licence(seat.licence),

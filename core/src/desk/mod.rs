@@ -19,7 +19,7 @@ mod netinfo;
 mod options;
 mod service;
 
-pub use catalogue::{Catalogue, Offer, Remains, Shown};
+pub use catalogue::{Catalogue, Offer, Shown};
 
 use crate::backend::crypt::simulate;
 use crate::io::{Intent, Link, Why};
@@ -240,7 +240,10 @@ impl Desk {
             | Request::CalculateSignature { handle, .. }
             | Request::GetPublicKey { handle, .. } => {
                 let holder = self.holder(Handle(*handle), ground.state)?;
-                options::decide(&holder, request, ground).map(Decision::Move)
+                Ok(Decision::Move(match options::licence(&holder, request, ground)? {
+                    (licence, Some(entry)) => Move::Spend(entry, licence),
+                    (licence, None) => Move::Perform(licence),
+                }))
             }
             Request::Unknown { .. } => Err(CmError::FUNCTION_NOT_SUPPORTED),
             // What is left changes a container, which was refused above.

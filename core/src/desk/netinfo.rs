@@ -159,7 +159,8 @@ impl Desk {
             rows.get(&key).map(|row| (holder, key, *row))
         });
         let mut listed: Vec<_> = listed.collect();
-        listed.sort_by_key(|(holder, ..)| (holder.since, holder.handle));
+        // Stable: of one second, seats first.
+        listed.sort_by_key(|(holder, ..)| holder.since);
         listed
     }
 

@@ -1,11 +1,13 @@
-//! Whether a crypt or signature call is allowed with a handle: `mulEncryptionCodeOptions`, feature
-//! code, release date, key source. What it makes is decided where the keys are.
+//! Whether a crypt or signature call is allowed with a handle, and what it takes:
+//! `mulEncryptionCodeOptions`, feature code, release date, key source. What it makes is decided
+//! where the keys are; but that it can be made at all is known here, so that no units are taken for
+//! a call that must fail.
 
 use super::container::means;
 use super::holder::Holder;
-use super::{Ground, Held, Move, Offer};
-use crate::backend::sign;
-use crate::log::{LicenceKey, Mode};
+use super::{Ground, Held, Offer};
+use crate::backend::{crypt as cipher, sign};
+use crate::log::{Entry, LicenceKey, Mode};
 use crate::time::Wall;
 use crate::wire::constants::{auth, crypt};
 use crate::wire::structs::CmAuthenticate;
@@ -19,21 +21,23 @@ struct Terms {
     encrypts: bool,
 }
 
-/// What the call leads to: a licence whose keys do it, and the units that it takes first.
+/// The licence whose keys do this call, and the entry that takes units for it, if it takes any.
 ///
 /// # Errors
 /// 115 for a handle of the service or of a container; 218 for a licence that is not there; what
-/// stands against the call: 14, 15, 27 to 37, 39, 40, 69, 71, 76 to 78, 134, 201, and 304 for a firm
-/// access counter.
-pub(super) fn decide(
+/// stands against the call in itself ([`cipher::check`], [`sign::check`]); 27, 28 and 201 for codes
+/// or a container that are not the handle's; and of the options 29 to 37, 39, 40, 69, 71, 76 to 78,
+/// and 304 for the firm access counter.
+pub(super) fn licence(
     holder: &Holder<'_>,
     request: &Request,
     ground: &Ground<'_>,
-) -> Result<Move, CmError> {
+) -> Result<(LicenceKey, Option<Entry>), CmError> {
     let Held::Licence(key) = holder.held else { return Err(CmError::WRONG_HANDLE_TYPE) };
     let offer = ground.catalogue.offers.get(&key).ok_or(CmError::NO_LICENSE_AVAILABLE)?;
     let encrypts =
         |ctrl| inferred::operation(ctrl).is_some_and(|operation| operation.decrypts == Some(false));
+    cipher::check(request)?;
     let terms = match request {
         Request::Crypt { ctrl, crypt, .. } => Terms {
             options: crypt.base_crypt.encryption_code_options,
@@ -49,6 +53,7 @@ pub(super) fn decide(
         },
         Request::CalculateSignature { auth, .. } => {
             authenticate(auth, &key, ground)?;
+            inferred::signed_digest(auth).ok_or(CmError::COMMAND_NOT_SUPPORTED_BY_TMR)?;
             Terms {
                 options: auth.encryption_code_options,
                 feature: auth.feature_code,
@@ -59,15 +64,12 @@ pub(super) fn decide(
         Request::GetPublicKey { auth, .. } => {
             // A public key uses nothing and opens nothing: no further condition.
             authenticate(auth, &key, ground)?;
-            return Ok(Move::Perform(key));
+            return Ok((key, None));
         }
         _ => return Err(CmError::FUNCTION_NOT_IMPLEMENTED),
     };
     allowed(&terms, offer, holder.mode)?;
-    Ok(match offer.spend(ground, terms.options)? {
-        Some(entry) => Move::Spend(entry, key),
-        None => Move::Perform(key),
-    })
+    Ok((key, offer.spend(ground, terms.options)?))
 }
 
 fn authenticate(
@@ -91,7 +93,7 @@ fn authenticate(
     Ok(())
 }
 
-/// What does not depend on the time or on units.
+/// All that is not a matter of time or units, which [`Offer::spend`] knows.
 fn allowed(terms: &Terms, offer: &Offer, mode: Mode) -> Result<(), CmError> {
     let product = &offer.product;
     let Terms { options, feature, release, encrypts } = *terms;
@@ -122,10 +124,11 @@ fn allowed(terms: &Terms, offer: &Offer, mode: Mode) -> Result<(), CmError> {
             return Err(CmError::FEATUREMAPINCOMPATIBLE);
         }
     }
-    if options & crypt::ATMASK == crypt::ATREQUIRED && product.activation_time.is_none() {
+    let missing = |mask, required, is_set: bool| options & mask == required && !is_set;
+    if missing(crypt::ATMASK, crypt::ATREQUIRED, product.activation_time.is_some()) {
         return Err(CmError::ACTIVATIONTIMEMISSED);
     }
-    if options & crypt::ETMASK == crypt::ETREQUIRED && product.expiration_time.is_none() {
+    if missing(crypt::ETMASK, crypt::ETREQUIRED, product.expiration_time.is_some()) {
         return Err(CmError::EXPIRATIONTIMEMISSED);
     }
     if options & crypt::MPREQUIRED != 0 {
