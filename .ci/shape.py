@@ -5,7 +5,10 @@ import re
 import sys
 
 LINES = 600
+# All that a runtime has of its own, in lines of code: no blank lines, comments or imports.
 GLUE = {"runtime-std/src/run.rs": 150, "runtime-smol/src/run.rs": 150}
+
+CODE = re.compile(r"^(?!use )\s*(?!//)\S")
 
 wrong = []
 sources = [
@@ -18,9 +21,12 @@ if not sources:
     wrong.append("no sources found")
 for path in sources:
     length = len(path.read_text(encoding="utf-8").splitlines())
-    limit = GLUE.get(path.as_posix(), LINES)
-    if length > limit:
-        wrong.append(f"{path}: {length} lines, at most {limit}")
+    if length > LINES:
+        wrong.append(f"{path}: {length} lines, at most {LINES}")
+    if path.as_posix() in GLUE:
+        code = len([line for line in path.read_text(encoding="utf-8").splitlines() if CODE.match(line)])
+        if code > GLUE[path.as_posix()]:
+            wrong.append(f"{path}: {code} lines of code, at most {GLUE[path.as_posix()]}")
 wrong += [f"{glue}: missing" for glue in GLUE if not pathlib.Path(glue).is_file()]
 
 clippy = [

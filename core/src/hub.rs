@@ -26,6 +26,9 @@ pub enum Act {
     },
     /// [`Hub::outbox`] of this link has something: wake whoever serves it.
     Wake(Link),
+    /// As [`Act::Wake`], and the node is done with this link: whoever waits to read from it must
+    /// stop waiting, send what is left, and close it.
+    End(Link),
     /// As [`Intent::Append`].
     Append(Vec<u8>),
     /// As [`Intent::Rewrite`].
@@ -262,7 +265,7 @@ impl Hub {
         let unsent = !port.outbox.frames.is_empty();
         port.forgotten = true;
         port.outbox = Outbox { frames: Vec::new(), close: Some(why.clone()) };
-        Self::wake(port, link, acts);
+        acts.push(Act::End(link));
         if known {
             self.step(now, Input::Closed { link, why, unsent }, acts);
         }
@@ -302,7 +305,7 @@ impl Hub {
                     let Some(port) = self.ports.get_mut(&link) else { continue };
                     port.forgotten = true;
                     port.outbox.close = Some(why);
-                    Self::wake(port, link, acts);
+                    acts.push(Act::End(link));
                     self.set_due(link, None);
                 }
                 Intent::Append(bytes) => acts.push(Act::Append(bytes)),

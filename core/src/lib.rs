@@ -29,6 +29,8 @@ pub mod config;
 pub mod desk;
 pub mod front;
 pub mod hub;
+#[cfg(test)]
+mod hub_test;
 pub mod io;
 pub mod licence;
 pub mod limits;
@@ -36,5 +38,7 @@ pub mod log;
 mod nearest;
 pub mod node;
 mod random;
+#[cfg(test)]
+mod testing;
 pub mod time;
 pub mod wire;

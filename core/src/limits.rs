@@ -31,13 +31,17 @@ pub const FIRST_FRAME: Duration = Duration::from_secs(10);
 pub const FRAME_TIMEOUT: Duration = Duration::from_secs(5);
 /// A peer that takes none of the bytes we have for it for this long is closed.
 pub const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Calls that are taken from one client link before the first of them has its reply: the protocol
+/// has one, a few more do no harm, and reading on is how a client's end is noticed.
+pub const CALLS_AHEAD: usize = 8;
 /// Frames that may wait to be sent on one link before it is closed as too slow.
 pub const OUTBOX_FRAMES: usize = 16_384;
 
 /// Most handles of one server, seats and others.
 pub const HANDLES_MAX: usize = 65_536;
-/// Handle numbers that a front or backend reserves with one log entry.
-pub const HANDLE_BLOCK: u32 = 4_096;
+/// Handle numbers that a front or backend reserves with one log entry. The next block is reserved
+/// when half of one is left, which is as many grants as may be on their way ([`UNCOMMITTED_MAX`]).
+pub const HANDLE_BLOCK: u32 = 16_384;
 /// Last handle number: bit 31 stays clear (fact sheet 3.3).
 pub const HANDLE_LAST: u32 = 0x7fff_ffff;
 /// Clean-up time of a client that asks for none.

@@ -1,2 +1,9 @@
-//! tmrd.
-fn main() {}
+//! `tmrd`: the licence server on one executor.
+
+use std::process::ExitCode;
+use tmr_runtime_smol::run;
+use tmr_runtime_std::daemon;
+
+fn main() -> ExitCode {
+    daemon::main("smol", run::run)
+}

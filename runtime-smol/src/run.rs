@@ -1,11 +1,12 @@
 //! The glue of the smol runtime: accept, dial, read, write, wait, append. It decides nothing.
 
-use crate::peer::{Bell, Peer, Peers, Turn};
 use async_io::{Async, Timer};
-use smol::LocalExecutor;
-use smol::future::yield_now;
+use smol::channel::{Receiver, Sender, bounded, unbounded};
+use smol::future::{or, pending, yield_now};
+use smol::{LocalExecutor, unblock};
+use std::collections::BTreeMap;
 use std::net::{TcpListener, TcpStream};
-use std::{cell::RefCell, convert::Infallible, rc::Rc, time::Instant};
+use std::{cell::RefCell, convert::Infallible, io::ErrorKind::TimedOut, rc::Rc, time::Instant};
 use tmr_core::channel::Stream;
 use tmr_core::hub::{Act, Hub};
 use tmr_core::io::{Door, Link, Why};
@@ -19,11 +20,27 @@ const CHUNK: usize = 64 * 1024;
 
 struct Site {
     hub: RefCell<TimedHub>,
-    timer: Bell,
-    peers: Peers,
+    /// Tells the timer's task that a deadline came nearer.
+    timer: Sender<()>,
+    /// Tells a link's task that the hub has something for it.
+    bells: RefCell<BTreeMap<Link, Sender<()>>>,
     buffer: RefCell<Vec<u8>>,
     streams: Streams,
     tasks: LocalExecutor<'static>,
+}
+
+/// A link as its task sees it.
+struct Peer {
+    link: Link,
+    socket: Async<TcpStream>,
+    rung: Receiver<()>,
+}
+
+/// What a link's task can do now: take what the hub has for it, read, or write.
+enum Turn {
+    Take,
+    Read,
+    Write,
 }
 
 /// Serves until the process ends.
@@ -33,11 +50,11 @@ struct Site {
 pub fn run(plan: Plan) -> Outcome {
     let (hub, writes) = TimedHub::new(plan.hub);
     let (hub, buffer) = (RefCell::new(hub), RefCell::new(vec![0; CHUNK]));
-    let (timer, peers, tasks) = (Bell::default(), Peers::default(), LocalExecutor::new());
-    let site = &Rc::new(Site { hub, timer, peers, buffer, streams: plan.streams, tasks });
+    let ((timer, rung), bells, tasks) = (bounded(1), RefCell::default(), LocalExecutor::new());
+    let site = &Rc::new(Site { hub, timer, bells, buffer, streams: plan.streams, tasks });
     site.step(Hub::tick);
     if let Some(journal) = plan.journal {
-        let (done, written) = smol::channel::unbounded();
+        let (done, written) = unbounded();
         journal.start(writes, move || done.try_send(()).unwrap_or_default())?;
         site.spawn(async move |site| {
             while written.recv().await.is_ok() {
@@ -49,7 +66,7 @@ pub fn run(plan: Plan) -> Outcome {
         let listener = Async::new(listener).map_err(|error| broken(&error))?;
         site.spawn(async move |site| site.accept(door, &listener).await);
     }
-    smol::block_on(site.tasks.run(site.keep_time()))
+    smol::block_on(site.tasks.run(site.keep_time(&rung)))
 }
 
 impl Site {
@@ -65,13 +82,15 @@ impl Site {
     }
 
     fn perform(self: &Rc<Self>, todo: Todo) {
-        if todo.sooner {
-            self.timer.ring();
+        let bells = self.bells.borrow();
+        let links = todo.wake.iter().chain(&todo.end).filter_map(|link| bells.get(link));
+        // A full bell has rung and was not heard yet.
+        for bell in links.chain(todo.sooner.then_some(&self.timer)) {
+            let _ = bell.try_send(());
         }
-        self.peers.ring(&todo.wake);
         for (link, to) in todo.dial {
             self.spawn(async move |site| {
-                let socket = smol::unblock(move || dial(&to)).await;
+                let socket = unblock(move || dial(&to)).await;
                 match socket.and_then(|it| Async::new(it).map_err(|error| broken(&error))) {
                     Ok(socket) => site.serve(link, socket, site.streams.dialled()).await,
                     Err(why) => site.closed(link, why, false),
@@ -81,15 +100,16 @@ impl Site {
     }
 
     fn closed(self: &Rc<Self>, link: Link, why: Why, unsent: bool) {
-        self.peers.remove(link);
+        self.bells.borrow_mut().remove(&link);
         let todo = self.hub.borrow_mut().closed(link, why, unsent);
         self.perform(todo);
     }
 
-    async fn keep_time(self: &Rc<Self>) -> ! {
+    async fn keep_time(self: &Rc<Self>, rung: &Receiver<()>) -> ! {
         loop {
-            let wait = self.hub.borrow_mut().set_timer();
-            if !self.timer.rings_within(wait).await {
+            let due = Timer::after(self.hub.borrow_mut().set_timer());
+            if or(async { rung.recv().await.is_err() }, async { due.await <= Instant::now() }).await
+            {
                 self.step(Hub::tick);
             }
         }
@@ -114,8 +134,11 @@ impl Site {
 
     /// Serves one link from its start to its end.
     async fn serve(self: &Rc<Self>, link: Link, socket: Async<TcpStream>, stream: Stream) {
-        let (peer, mut talk) = (self.peers.add(link, socket), Talk::new(stream));
-        let Err(why) = self.converse(&peer, &mut talk).await;
+        let ((bell, rung), mut talk) = (bounded(1), Talk::new(stream));
+        // What the hub had for this link before its bell hung must be looked for.
+        let _ = bell.try_send(());
+        self.bells.borrow_mut().insert(link, bell);
+        let Err(why) = self.converse(&Peer { link, socket, rung }, &mut talk).await;
         self.closed(link, why, !talk.wire.is_empty());
     }
 
@@ -123,8 +146,8 @@ impl Site {
     async fn converse(self: &Rc<Self>, peer: &Peer, talk: &mut Talk) -> Result<Infallible, Why> {
         let (mut close, mut until) = (None, None);
         loop {
-            let reading = close.is_none() && (talk.duplex() || until.is_none() && !talk.owes());
-            match peer.turn(reading, until).await? {
+            let reading = close.is_none() && (talk.duplex() || until.is_none() && !talk.full());
+            match peer.turn(reading, until).await.map_err(|error| broken(&error))? {
                 Turn::Take => close = talk.take(self.hub.borrow_mut().hub().outbox(peer.link)),
                 Turn::Read => self.read(peer, talk)?,
                 Turn::Write => until = None,
@@ -146,5 +169,29 @@ impl Site {
         self.step(|hub, now, acts| talk.deliver(hub, now, peer.link, acts));
         // What the handshake said last tells the peer why.
         opened.inspect_err(|_| drop(write_some(socket, &mut talk.wire)))
+    }
+}
+
+impl Peer {
+    /// Waits for the next turn; `until`: there are bytes that must go on by then, and before them
+    /// no others.
+    async fn turn(&self, reading: bool, until: Option<Instant>) -> std::io::Result<Turn> {
+        let read = async {
+            if reading {
+                self.socket.readable().await.map(|()| Turn::Read)
+            } else {
+                pending().await
+            }
+        };
+        let Some(until) = until else {
+            return or(
+                async { Ok(self.rung.recv().await.map_or(Turn::Take, |()| Turn::Take)) },
+                read,
+            )
+            .await;
+        };
+        let write = async { self.socket.writable().await.map(|()| Turn::Write) };
+        let late = async { Err(Timer::at(until).await).map_err(|_| TimedOut.into()) };
+        or(write, or(read, late)).await
     }
 }

@@ -1,12 +1,13 @@
 //! The glue of the thread runtime: accept, dial, read, write, wait, append. It decides nothing.
 
-use crate::daemon::net::{BREATH, accept, dial, read, write};
+use crate::daemon::net::{BREATH, accept, dial, gone, read, write};
 use crate::daemon::{Outcome, Plan, Streams, Talk, TimedHub, Todo};
-use crate::peer::{Peer, Peers};
 use crate::threads::{CLIENT_STACK, STACK, lock, spawn};
-use std::convert::Infallible;
+use std::collections::BTreeMap;
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::{Arc, Condvar, Mutex, mpsc::Receiver};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Condvar, Mutex};
+use std::{convert::Infallible, thread};
 use tmr_core::channel::{Sealer, Stream};
 use tmr_core::hub::{Act, Hub};
 use tmr_core::io::{Door, Link, Why};
@@ -15,11 +16,23 @@ use tmr_core::time::Now;
 /// Bytes read at once: of a client; of a front or backend.
 const CHUNK: (usize, usize) = (4 * 1024, 64 * 1024);
 
+type Bell = (Sender<()>, Arc<TcpStream>);
+
 struct Site {
     hub: Mutex<TimedHub>,
     timer: Condvar,
-    peers: Peers,
+    /// By which a link's thread is told that the hub has something for it; and its socket, by
+    /// which one that is blocked reading is told that there will be nothing more to read.
+    bells: Mutex<BTreeMap<Link, Bell>>,
     streams: Streams,
+}
+
+/// A link as its thread sees it.
+struct Peer {
+    link: Link,
+    socket: Arc<TcpStream>,
+    /// With the first thread, until a second one does the writing.
+    rung: Option<Receiver<()>>,
 }
 
 /// Serves until the process ends.
@@ -28,8 +41,8 @@ struct Site {
 /// The system does not give the threads that every node needs.
 pub fn run(plan: Plan) -> Outcome {
     let (hub, writes) = TimedHub::new(plan.hub);
-    let (hub, timer, peers) = (Mutex::new(hub), Condvar::new(), Peers::default());
-    let site = Arc::new(Site { hub, timer, peers, streams: plan.streams });
+    let (hub, timer, bells) = (Mutex::new(hub), Condvar::new(), Mutex::default());
+    let site = Arc::new(Site { hub, timer, bells, streams: plan.streams });
     site.step(Hub::tick);
     if let Some(journal) = plan.journal {
         let site = Arc::clone(&site);
@@ -42,10 +55,11 @@ pub fn run(plan: Plan) -> Outcome {
     loop {
         let mut hub = lock(&site.hub);
         let wait = hub.set_timer();
-        let (hub, waited) = site.timer.wait_timeout(hub, wait).expect("as in `lock`");
-        drop(hub);
-        if waited.timed_out() {
+        if wait.is_zero() {
+            drop(hub);
             site.step(Hub::tick);
+        } else {
+            drop(site.timer.wait_timeout(hub, wait));
         }
     }
 }
@@ -61,7 +75,15 @@ impl Site {
         if todo.sooner {
             self.timer.notify_one();
         }
-        self.peers.ring(&todo.wake);
+        let bells = lock(&self.bells);
+        for (bell, _) in todo.wake.iter().filter_map(|link| bells.get(link)) {
+            // Whoever listened may be gone.
+            let _ = bell.send(());
+        }
+        for (bell, socket) in todo.end.iter().filter_map(|link| bells.get(link)) {
+            let _ = (bell.send(()), socket.shutdown(Shutdown::Read));
+        }
+        drop(bells);
         for (link, to) in todo.dial {
             let site = Arc::clone(self);
             let work = move || match dial(&to) {
@@ -73,7 +95,7 @@ impl Site {
     }
 
     fn closed(self: &Arc<Self>, link: Link, why: Why, unsent: bool) {
-        self.peers.remove(link);
+        lock(&self.bells).remove(&link);
         let todo = lock(&self.hub).closed(link, why, unsent);
         self.perform(todo);
     }
@@ -89,38 +111,40 @@ impl Site {
             });
             if let Err(why) = served {
                 tracing::warn!(?door, "a connection could not be served: {why}");
-                std::thread::sleep(BREATH);
+                thread::sleep(BREATH);
             }
         }
     }
 
     /// Serves one link from its start to its end.
     fn serve(self: &Arc<Self>, link: Link, socket: TcpStream, stream: Stream) {
-        let (mut peer, mut talk) = (self.peers.add(link, socket), Talk::new(stream));
-        let Err(why) = self.converse(&mut peer, &mut talk);
-        let _ = peer.socket.shutdown(Shutdown::Both);
+        let ((bell, rung), socket) = (channel(), Arc::new(socket));
+        lock(&self.bells).insert(link, (bell, Arc::clone(&socket)));
+        let mut talk = Talk::new(stream);
+        let peer = Peer { link, socket, rung: Some(rung) };
+        let Err(why) = self.converse(peer, &mut talk);
         self.closed(link, why, !talk.wire.is_empty());
     }
 
     /// Reads, and writes unless a second thread does; the error is why it ended.
-    fn converse(self: &Arc<Self>, peer: &mut Peer, talk: &mut Talk) -> Result<Infallible, Why> {
+    fn converse(self: &Arc<Self>, mut peer: Peer, talk: &mut Talk) -> Result<Infallible, Why> {
         let mut buffer = vec![0; CHUNK.0];
+        // What the hub had before the bell hung, the end among it, must be looked for.
+        self.flush(&peer, talk)?;
         loop {
-            if peer.called(talk.owes()) {
-                self.flush(peer, talk)?;
+            if talk.owes() && peer.rung.as_ref().is_some_and(|rung| rung.recv().is_ok()) {
+                self.flush(&peer, talk)?;
                 continue;
             }
             let count = read(&peer.socket, &mut buffer)?;
-            peer.busy();
             if count == 0 {
-                // The peer ended it, or the bell cut it short.
-                let last = if peer.rung.is_some() { self.flush(peer, talk) } else { Ok(()) };
-                return Err(last.err().unwrap_or(Why::Eof));
+                // The peer has ended it, or the hub: then it says why.
+                self.flush(&peer, talk)?;
+                return Err(Why::Eof);
             }
             let opened = talk.arrived(&buffer[..count]);
             write(&peer.socket, &mut talk.wire)?;
-            if let (Some(sealer), Some(rung)) = (talk.split(), peer.rung.take_if(|_| talk.duplex()))
-            {
+            if let Some((sealer, rung)) = talk.split().zip(peer.rung.take_if(|_| talk.duplex())) {
                 buffer.resize(CHUNK.1, 0);
                 let (site, link, socket) = (Arc::clone(self), peer.link, Arc::clone(&peer.socket));
                 spawn("writer", STACK, move || site.write(link, &socket, &rung, sealer))?;
@@ -132,7 +156,14 @@ impl Site {
 
     /// Writes what the hub has for a link; the error is why it is to be closed then.
     fn flush(&self, peer: &Peer, talk: &mut Talk) -> Result<(), Why> {
+        if peer.rung.is_none() {
+            return Ok(());
+        }
+        let late = talk.owes_client() && gone(&peer.socket);
         let close = talk.take(lock(&self.hub).hub().outbox(peer.link));
+        if late {
+            return Err(Why::Eof);
+        }
         write(&peer.socket, &mut talk.wire)?;
         close.map_or(Ok(()), Err)
     }

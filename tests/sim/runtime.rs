@@ -110,7 +110,7 @@ impl World {
                 let wait = 2 * self.net.latency(self.now, host, target, &mut self.rng);
                 self.after(wait, Event::Open { conn });
             }
-            Act::Wake(link) => {
+            Act::Wake(link) | Act::End(link) => {
                 self.hosts[host].woken.insert(link, self.now);
                 let wait = self.rng.span(1, 300);
                 self.after(wait, Event::Flush { host, life, link });

@@ -153,7 +153,8 @@ impl Acceptor {
             | Order::Confirm { epoch, .. } => *epoch,
             Order::Describe | Order::Perform { .. } => Epoch::default(),
         };
-        if epoch != self.promised {
+        // No front has the lowest epoch: nothing is done for it, even before the first promise.
+        if epoch != self.promised || epoch == Epoch::default() {
             return Report::Refused { promised: self.promised };
         }
         match order {
@@ -240,7 +241,7 @@ impl Acceptor {
         committed: Slot,
         taken: &mut Taken,
     ) -> Report {
-        // No hole, and no entry of an older epoch below a newer one: what matches is a prefix.
+        // No hole: what matches the promised front's log is a prefix of it.
         if first > self.matched.next() || first == Slot(0) || self.group.is_none() {
             return Report::Gap { committed: self.committed };
         }
@@ -249,7 +250,7 @@ impl Acceptor {
         if !entries.is_empty() {
             let first = self.matched.next();
             self.accept(self.promised, first, &entries);
-            self.matched = self.last();
+            self.matched = Slot(self.matched.0 + entries.len() as u64);
             taken.records.push(Record::Accept { epoch: self.promised, first, entries });
         }
         self.commit_matched(committed, taken);
@@ -283,15 +284,26 @@ impl Acceptor {
         }
         let Some(state) = State::decode(&state) else { return gap };
         self.group = Some(group);
+        // Entries behind the state may be chosen with this acceptor's vote.
+        let held = usize::try_from(slot.0.saturating_sub(self.base.0)).unwrap_or(usize::MAX);
+        let behind = self.log.split_off(held.min(self.log.len()));
         self.settle(slot, state);
+        self.log = behind;
         taken.rewrite = true;
         Report::Stored { last: self.matched, differing: vec![] }
     }
 
-    /// Writes entries from `first` on; everything that stood there is of a lower epoch and void.
+    /// Writes entries from `first` on over those of lower epochs. What stands behind them stays:
+    /// it may be chosen with this acceptor's vote, and the front that brings its log again in
+    /// several pieces may go away between two of them.
     fn accept(&mut self, epoch: Epoch, first: Slot, entries: &[Entry]) {
-        self.log.truncate(self.index(first));
-        self.log.extend(entries.iter().map(|entry| Stored { epoch, entry: entry.clone() }));
+        for (index, entry) in (self.index(first)..).zip(entries) {
+            let stored = Stored { epoch, entry: entry.clone() };
+            match self.log.get_mut(index) {
+                Some(held) => *held = stored,
+                None => self.log.push_back(stored),
+            }
+        }
     }
 
     fn commit_matched(&mut self, committed: Slot, taken: &mut Taken) {
@@ -327,9 +339,11 @@ impl Acceptor {
         debug_assert!(self.base <= self.committed && self.committed <= self.matched);
         debug_assert!(self.matched <= self.last());
         debug_assert!(self.group.is_some() || self.log.is_empty());
+        debug_assert!(self.log.iter().all(|stored| stored.epoch <= self.promised));
+        let own = usize::try_from(self.matched.0 - self.committed.0).unwrap_or(usize::MAX);
         debug_assert!(
-            self.log.iter().zip(self.log.iter().skip(1)).all(|(a, b)| a.epoch <= b.epoch),
-            "epochs never fall along a log"
+            self.tail().take(own).all(|stored| stored.epoch == self.promised),
+            "what matches the promised front's log and is not committed was written by it"
         );
     }
 }

@@ -34,7 +34,7 @@ pub(super) enum Record {
     Promise(Epoch),
     /// The fold of all slots up to this one, in the place of the entries.
     State { slot: Slot, bytes: Vec<u8> },
-    /// Entries were accepted from `first` on; what stood there or behind is void.
+    /// Entries were accepted from `first` on, over what stood there; what stands behind stays.
     Accept { epoch: Epoch, first: Slot, entries: Vec<Entry> },
     /// Every slot up to here is chosen.
     Committed(Slot),

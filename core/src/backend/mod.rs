@@ -1,14 +1,20 @@
 //! The open backend role: signed licences, promises, the log, and seats of ordinary licences.
 //!
-//! What lives here: the [`acceptor`] that holds one third of the group's memory, the [`journal`]
+//! What lives here: the acceptor that holds one third of the group's memory, the journal
 //! it survives with, and the keys that calls are done with. A licence with a TMR-Id is refused to
 //! a client that comes here directly (130): it takes two backends and a front.
 
 mod acceptor;
+#[cfg(test)]
+mod acceptor_test;
+#[cfg(test)]
+mod backend_test;
 pub mod crypt;
 #[cfg(test)]
 mod crypt_test;
 mod journal;
+#[cfg(test)]
+mod journal_test;
 pub mod keys;
 mod status;
 mod writer;
@@ -229,7 +235,9 @@ impl Backend {
                 report
             }
         };
-        let durable = matches!(report, Report::Stored { .. } | Report::Promised(_));
+        // A description tells of a promise too, to a front that lost its link while it claimed.
+        let durable =
+            matches!(report, Report::Stored { .. } | Report::Promised(_) | Report::Described(_));
         let frame = encode(correlation, &report);
         if durable {
             self.writer.hold(link, frame, out);
@@ -241,12 +249,12 @@ impl Backend {
     /// The grants of an append whose licence is held here with other properties, or not at all.
     fn differing(&self, order: &Order) -> Vec<Slot> {
         let Order::Append { first, entries, .. } = order else { return Vec::new() };
-        let slots = (first.0..).map(Slot);
-        let differs = slots.zip(entries).filter(|(_, entry)| match entry {
+        let differs = (0..).zip(entries).filter(|(_, entry)| match entry {
             Entry::Grant(grant) => self.prints.get(&grant.licence) != Some(&grant.fingerprint),
             _ => false,
         });
-        differs.map(|(slot, _)| slot).collect()
+        // An append so far out that the sum does not fit ends as a gap.
+        differs.filter_map(|(offset, _)| first.0.checked_add(offset).map(Slot)).collect()
     }
 
     /// A call of a client, at this backend directly.
@@ -275,7 +283,7 @@ impl Backend {
                         self.writer.hold(link, frame, out);
                     }
                 }
-                if self.desk.numbers_left() < HANDLE_BLOCK / 4 {
+                if self.desk.numbers_left() < HANDLE_BLOCK / 2 {
                     self.reserve_handles();
                 }
             }

@@ -14,26 +14,33 @@ use sha2::{Digest, Sha256};
 pub(super) struct Numbers {
     key: u128,
     block: RangeInclusive<u32>,
+    /// Follows when that one is used up.
+    spare: RangeInclusive<u32>,
 }
 
 impl Numbers {
     pub(super) fn none() -> Self {
-        Self { key: 0, block: RangeInclusive::new(1, 0) }
+        Self { key: 0, block: RangeInclusive::new(1, 0), spare: RangeInclusive::new(1, 0) }
     }
 
-    /// Goes on with this block. `key` belongs to the group, so that its handles look alike on
+    /// Goes on with this block when what there is has been used up. `key` belongs to the group, so that its handles look alike on
     /// both fronts and unlike another group's.
     pub(super) fn take(&mut self, key: u128, block: RangeInclusive<u32>) {
-        (self.key, self.block) = (key, block);
+        (self.key, self.spare) = (key, block);
     }
 
     pub(super) fn left(&self) -> u32 {
-        let (first, last) = (*self.block.start(), *self.block.end());
-        if self.block.is_empty() { 0 } else { last - first + 1 }
+        let left = |block: &RangeInclusive<u32>| {
+            if block.is_empty() { 0 } else { block.end() - block.start() + 1 }
+        };
+        left(&self.block) + left(&self.spare)
     }
 
     pub(super) fn next(&mut self) -> Option<Handle> {
         loop {
+            if self.block.is_empty() {
+                self.block = core::mem::replace(&mut self.spare, RangeInclusive::new(1, 0));
+            }
             let handle = scramble(self.key, self.block.next()?);
             if handle.0 != 0 {
                 return Some(handle);
@@ -147,6 +154,13 @@ mod tests {
             assert!(seen.insert(handle), "{handle} came twice");
         }
         assert_eq!((seen.len(), numbers.left()), (20_001, 0));
+        // A block that comes early waits for its turn.
+        numbers.take(7, 80_001..=80_002);
+        assert!(numbers.next().is_some_and(|handle| seen.insert(handle)));
+        numbers.take(7, 80_003..=80_004);
+        assert_eq!(numbers.left(), 3);
+        assert!((0..3).all(|_| numbers.next().is_some_and(|handle| seen.insert(handle))));
+        assert_eq!((numbers.next(), numbers.left()), (None, 0));
     }
 
     #[test]

@@ -4,9 +4,10 @@
 //! show is the [`Catalogue`](super::Catalogue), and a front's holds the virtual container.
 
 use super::{Desk, Ground, Held, Shown};
+use crate::log::Usage;
 use crate::wire::constants::{API_VERSION, info, mode, servers, system};
 use crate::wire::structs::{
-    CmBoxInfo, CmBoxTime, CmCommunication, CmSystem, CmTime, CmVersion, Layout,
+    CmBoxInfo, CmBoxTime, CmCommunication, CmNetInfoCluster, CmSystem, CmTime, CmVersion, Layout,
 };
 use crate::wire::{CmError, Reply};
 use alloc::string::ToString;
@@ -48,6 +49,7 @@ impl Desk {
             info::SYSTEM => self.system().to_bytes(),
             info::VERSION => server_version().to_bytes(),
             info::COMMUNICATION => self.communication().to_bytes(),
+            info::NETINFO_CLUSTER => usage(held, ground)?,
             info::BOXINFO => box_info(shown(held, ground)?).to_bytes(),
             info::BOXTIME => {
                 shown(held, ground)?;
@@ -104,6 +106,42 @@ fn shown<'a>(held: &Held, ground: &Ground<'a>) -> Result<&'a Shown, CmError> {
         Held::Licence(key) => ground.catalogue.container_of(key),
     };
     found.ok_or(CmError::BOX_NOT_FOUND)
+}
+
+/// Every licence of a container, or of all of them by a handle of the service, and how many of it
+/// are in use: one CMNETINFOCLUSTER each.
+fn usage(held: &Held, ground: &Ground<'_>) -> Result<Vec<u8>, CmError> {
+    let only = match held {
+        Held::Subsystem => None,
+        _ => Some(shown(held, ground)?),
+    };
+    let mut bytes = Vec::new();
+    for offer in ground.catalogue.offers.values() {
+        let Some(shown) = ground.catalogue.container_of(&offer.key) else { continue };
+        if only.is_some_and(|only| only != shown) {
+            continue;
+        }
+        let quantity = offer.product.license_quantity;
+        let taken = ground.state.usage(&offer.key);
+        let used = taken.map_or(0, Usage::used);
+        CmNetInfoCluster {
+            serial: shown.serial,
+            mask: shown.mask,
+            firm_code: offer.key.firm_code,
+            product_code: offer.key.product_code,
+            feature_map: offer.product.feature_map.unwrap_or(0),
+            user_limit_licenses: taken.map_or(0, |taken| taken.user_limit),
+            exclusive_licenses: taken.map_or(0, |taken| taken.exclusive),
+            station_share_licenses: taken.map_or(0, Usage::station_share),
+            used_licenses: used,
+            free_licenses: quantity.saturating_sub(used),
+            total_licenses: quantity,
+            license_quantity: quantity,
+            ..CmNetInfoCluster::default()
+        }
+        .encode(&mut bytes);
+    }
+    Ok(bytes)
 }
 
 /// What is known of a container without a chip: mask and serial.

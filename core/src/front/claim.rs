@@ -44,6 +44,7 @@ impl Front {
         let epoch = self.highest.next_of(self.config.front);
         self.highest = epoch;
         self.ledger.drop_uncommitted();
+        self.block = None;
         self.phase = Phase::Claiming { epoch };
         self.claim_until = now + CLAIM_TIMEOUT;
         tracing::debug!(%epoch, "claiming the lead");
@@ -196,8 +197,7 @@ impl Front {
             self.peers[index].standing().is_some_and(|standing| members.contains(&standing.disk))
         });
         if voters.count() < 2 {
-            let reason = "fewer than two of those who promised are members of the group";
-            return self.claim_again(now, reason);
+            return self.ask_the_third(now, epoch, from.len(), out);
         }
         self.reserve_handles();
         self.phase = Phase::Proving { epoch, upto: self.ledger.last(), need: 2 };
@@ -205,6 +205,24 @@ impl Front {
             if self.peers[index].follow == Follow::Promised {
                 self.follow(now, index, out);
             }
+        }
+    }
+
+    /// Those who were read are not two members of the group: one is repaired and not taken in
+    /// yet. Who promised meanwhile is read too, and who has not answered is waited for; without
+    /// this, the same two would be the first to answer every claim.
+    fn ask_the_third(&mut self, now: Mono, epoch: Epoch, read: usize, out: &mut Vec<Intent>) {
+        let promised = self.peers.iter().filter(|peer| peer.follow == Follow::Promised).count();
+        let asked = |peer: &super::Peer| {
+            peer.asked.values().any(|(asked, _)| *asked == Asked::Claim(epoch))
+        };
+        if promised > read {
+            self.weigh(now, epoch, out);
+        } else if self.peers.iter().any(asked) {
+            self.phase = Phase::Claiming { epoch };
+        } else {
+            let reason = "fewer than two of those who promised are members of the group";
+            self.claim_again(now, reason);
         }
     }
 
@@ -279,9 +297,18 @@ impl Front {
         let first = self.ledger.ahead().handles_reserved();
         let last = first.saturating_add(HANDLE_BLOCK).min(HANDLE_LAST);
         // Also the no-op that a new epoch needs to find out that it commits.
-        self.ledger.propose(Entry::Configure(Setting::Handles(last)));
-        let group = self.ledger.group().unwrap_or_default();
-        self.desk.take_numbers(group.0, first + 1..=last);
+        let (slot, _) = self.ledger.propose(Entry::Configure(Setting::Handles(last)));
+        self.block = Some((slot, first + 1..=last));
+    }
+
+    /// A reserved block is used when it is committed: a handle without a seat is not in the log,
+    /// so nothing else would keep a successor from handing its number out again.
+    pub(super) fn take_handles(&mut self) {
+        let committed = self.ledger.committed();
+        if let Some((_, block)) = self.block.take_if(|(slot, _)| *slot <= committed) {
+            let group = self.ledger.group().unwrap_or_default();
+            self.desk.take_numbers(group.0, block);
+        }
     }
 }
 

@@ -67,8 +67,12 @@ impl Front {
         let ready: Vec<Slot> = self.commits.range(..=committed).map(|(slot, _)| *slot).collect();
         for slot in ready {
             let Some(flight) = self.commits.get(&slot) else { continue };
-            let agreeing = (0..3).filter(|&i| self.agrees(i, slot, flight.differs));
-            let agreed = flight.waits == Waits::Release || agreeing.count() >= 2;
+            let agreed = match &flight.waits {
+                Waits::Grant(grant) => {
+                    (0..3).filter(|&i| self.agrees(i, slot, grant, flight.differs)).count() >= 2
+                }
+                Waits::Release => true,
+            };
             let awaited = (0..3).any(|i| match self.peers[i].follow {
                 Follow::Yes { acked, .. } => acked < slot && !flight.differs[i],
                 _ => false,
@@ -100,9 +104,14 @@ impl Front {
         }
     }
 
-    fn agrees(&self, index: usize, slot: Slot, differs: [bool; 3]) -> bool {
+    /// A backend has the grant on disk, and its own part is as the grant says: by its word with
+    /// the acknowledgement, and by what it last said of its parts, because one that came back
+    /// with the slot already committed is not asked for that word again.
+    fn agrees(&self, index: usize, slot: Slot, grant: &Grant, differs: [bool; 3]) -> bool {
+        let joined = self.joined.joined.get(&grant.licence);
         matches!(self.peers[index].follow, Follow::Yes { acked, .. } if acked >= slot)
             && !differs[index]
+            && joined.is_some_and(|joined| joined.prints[index] == Some(grant.fingerprint))
     }
 
     /// Takes a seat back that nobody was told of, or whose holder is gone.

@@ -1,1 +1,317 @@
-//! Seats are counted right in every mode.
+//! Seats are counted right in every mode, whatever the numbers.
+
+use super::{
+    Client, DiskId, Entry, Grant, Handle, LicenceKey, Mode, Outcome, Refusal, Setting, State,
+};
+use crate::time::Wall;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::net::{IpAddr, Ipv4Addr};
+
+const LICENCE: LicenceKey =
+    LicenceKey { container: 7, firm_code: 6_000_010, product_code: 201, tmr_id: 1 };
+
+/// A grant with this handle, of 5 licences, from this station.
+fn grant(handle: u32, mode: Mode, take: u32, station: u8) -> Grant {
+    Grant {
+        handle: Handle(handle),
+        licence: LICENCE,
+        fingerprint: 11,
+        quantity: 5,
+        take,
+        mode,
+        client: Client {
+            address: IpAddr::V4(Ipv4Addr::new(192, 0, 2, station)),
+            host: format!("host-{station}"),
+            user: "user".into(),
+            domain: String::new(),
+            text: String::new(),
+            user_defined_id: 0,
+            pid: handle,
+            session: 1,
+        },
+        since: Wall(1_795_287_600),
+        cleanup_seconds: 60,
+    }
+}
+
+fn apply(state: &mut State, grant: &Grant) -> Outcome {
+    let expected = match state.check(grant) {
+        Ok(()) => Outcome::Granted,
+        Err(refusal) => Outcome::Refused(refusal),
+    };
+    let outcome = state.apply(&Entry::Grant(grant.clone()));
+    assert_eq!(outcome, expected, "check foretells apply");
+    outcome
+}
+
+fn used(state: &State) -> u32 {
+    state.usage(&LICENCE).map_or(0, super::Usage::used)
+}
+
+const FULL: Outcome = Outcome::Refused(Refusal::NoMoreLicences);
+const CONFLICT: Outcome = Outcome::Refused(Refusal::ExclusiveConflict);
+const TAKEN: Outcome = Outcome::Refused(Refusal::HandleTaken);
+
+/// Grants one after the other, as (mode, take, station), each with what comes of it and what is
+/// in use then.
+fn story(steps: &[(Mode, u32, u8, Outcome, u32)]) -> State {
+    let mut state = State::default();
+    for (number, (mode, take, station, outcome, after)) in steps.iter().enumerate() {
+        let grant = grant(100 + u32::try_from(number).unwrap(), *mode, *take, *station);
+        assert_eq!(apply(&mut state, &grant), *outcome, "step {number}: {mode:?} {take}");
+        assert_eq!(used(&state), *after, "step {number}: {mode:?} {take}");
+    }
+    state
+}
+
+#[test]
+fn user_limit_takes_as_many_as_are_asked_for() {
+    use Mode::UserLimit;
+    let state = story(&[
+        (UserLimit, 1, 1, Outcome::Granted, 1),
+        (UserLimit, 3, 1, Outcome::Granted, 4),
+        (UserLimit, 2, 2, FULL, 4),
+        (UserLimit, 1, 2, Outcome::Granted, 5),
+        (UserLimit, 1, 3, FULL, 5),
+    ]);
+    assert_eq!(state.seat_count(), 3);
+    assert_eq!(state.usage(&LICENCE).unwrap().user_limit, 5);
+}
+
+#[test]
+fn no_user_limit_takes_none_even_when_all_are_taken() {
+    use Mode::{NoUserLimit, UserLimit};
+    let state = story(&[
+        (NoUserLimit, 1, 1, Outcome::Granted, 0),
+        (UserLimit, 5, 1, Outcome::Granted, 5),
+        (NoUserLimit, 9, 1, Outcome::Granted, 5),
+        (UserLimit, 1, 1, FULL, 5),
+    ]);
+    assert_eq!(state.usage(&LICENCE).unwrap().handles.len(), 3);
+}
+
+#[test]
+fn exclusive_is_alone_on_its_station_and_only_there() {
+    use Mode::{Exclusive, NoUserLimit, StationShare, UserLimit};
+    let state = story(&[
+        (Exclusive, 1, 1, Outcome::Granted, 1),
+        (Exclusive, 1, 1, CONFLICT, 1),
+        (UserLimit, 1, 1, CONFLICT, 1),
+        (NoUserLimit, 1, 1, CONFLICT, 1),
+        (StationShare, 1, 1, CONFLICT, 1),
+        (UserLimit, 1, 2, Outcome::Granted, 2),
+        (Exclusive, 1, 2, CONFLICT, 2),
+        (Exclusive, 1, 3, Outcome::Granted, 3),
+        (UserLimit, 2, 4, Outcome::Granted, 5),
+        // Full is told only where nothing else stands against it.
+        (UserLimit, 1, 3, CONFLICT, 5),
+        (Exclusive, 1, 5, FULL, 5),
+    ]);
+    let usage = state.usage(&LICENCE).unwrap();
+    assert_eq!((usage.user_limit, usage.exclusive, usage.station_share()), (3, 2, 0));
+}
+
+#[test]
+fn a_station_shares_one_licence() {
+    use Mode::StationShare;
+    let mut state = story(&[
+        (StationShare, 1, 1, Outcome::Granted, 1),
+        (StationShare, 1, 1, Outcome::Granted, 1),
+        (StationShare, 1, 2, Outcome::Granted, 2),
+        (StationShare, 9, 1, Outcome::Granted, 2),
+    ]);
+    // The licence is free when the last of a station's handles is gone.
+    for (handle, after) in [(101, 2), (100, 2), (103, 1), (102, 0)] {
+        assert!(matches!(state.apply(&Entry::Release(Handle(handle))), Outcome::Ended(_)));
+        assert_eq!(used(&state), after, "after {handle}");
+    }
+    assert_eq!(state, State::default());
+    // Another session, host or address is another station.
+    let base = grant(1, StationShare, 1, 1);
+    let mut others = vec![base.clone(), base.clone(), base.clone(), base];
+    others[1].client.session = 2;
+    others[2].client.host = "other".into();
+    others[3].client.address = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    for (number, mut other) in others.into_iter().enumerate() {
+        other.handle = Handle(200 + u32::try_from(number).unwrap());
+        assert_eq!(apply(&mut state, &other), Outcome::Granted);
+    }
+    assert_eq!(used(&state), 4);
+}
+
+#[test]
+fn modes_mix_and_count_together() {
+    use Mode::{Exclusive, NoUserLimit, StationShare, UserLimit};
+    let mut state = story(&[
+        (UserLimit, 2, 1, Outcome::Granted, 2),
+        (StationShare, 1, 1, Outcome::Granted, 3),
+        (StationShare, 1, 2, Outcome::Granted, 4),
+        (Exclusive, 1, 3, Outcome::Granted, 5),
+        (StationShare, 1, 4, FULL, 5),
+        (StationShare, 1, 2, Outcome::Granted, 5),
+        (NoUserLimit, 1, 4, Outcome::Granted, 5),
+    ]);
+    let Outcome::Ended(seat) = state.apply(&Entry::Expire(Handle(103))) else { panic!() };
+    assert_eq!(seat, grant(103, Exclusive, 1, 3));
+    assert_eq!(used(&state), 4);
+    assert_eq!(apply(&mut state, &grant(300, UserLimit, 1, 3)), Outcome::Granted);
+}
+
+#[test]
+fn a_void_grant_leaves_no_trace() {
+    let mut state = story(&[(Mode::UserLimit, 5, 1, Outcome::Granted, 5)]);
+    let before = state.clone();
+    assert_eq!(apply(&mut state, &grant(7, Mode::UserLimit, 1, 1)), FULL);
+    assert_eq!(apply(&mut state, &grant(100, Mode::NoUserLimit, 1, 1)), TAKEN);
+    let mut other = grant(100, Mode::UserLimit, 1, 1);
+    other.licence.product_code = 9;
+    assert_eq!(apply(&mut state, &other), TAKEN);
+    assert_eq!(state, before);
+    let mut none = grant(8, Mode::UserLimit, 1, 1);
+    (none.licence.product_code, none.quantity) = (10, 0);
+    assert_eq!(apply(&mut state, &none), FULL);
+    assert_eq!(state, before);
+    assert_eq!(state.usage(&none.licence), None);
+}
+
+#[test]
+fn a_second_release_frees_nothing() {
+    let mut state = story(&[
+        (Mode::UserLimit, 2, 1, Outcome::Granted, 2),
+        (Mode::UserLimit, 1, 1, Outcome::Granted, 3),
+    ]);
+    let first = grant(100, Mode::UserLimit, 2, 1);
+    assert_eq!(state.apply(&Entry::Release(Handle(100))), Outcome::Ended(first));
+    for entry in [Entry::Release(Handle(100)), Entry::Expire(Handle(100)), Entry::Noop] {
+        assert_eq!(state.apply(&entry), Outcome::Nothing);
+        assert_eq!((used(&state), state.seat_count()), (1, 1));
+    }
+}
+
+#[test]
+fn settings_are_kept_and_handle_blocks_never_shrink() {
+    let mut state = State::default();
+    assert_eq!((state.members(), state.handles_reserved()), (None, 0));
+    let members = [DiskId(1), DiskId(2), DiskId(3)];
+    for setting in [
+        Setting::Members(members),
+        Setting::Handles(4096),
+        Setting::Handles(100),
+        Setting::Virtual { cm_act_id: 7, serial: 1 },
+        Setting::Virtual { cm_act_id: 7, serial: 2 },
+    ] {
+        assert_eq!(state.apply(&Entry::Configure(setting)), Outcome::Nothing);
+    }
+    assert_eq!(state.members(), Some(&members));
+    assert_eq!(state.handles_reserved(), 4096);
+    assert_eq!((state.virtual_serial(7), state.virtual_serial(8)), (Some(2), None));
+}
+
+/// A state with something of everything.
+fn rich() -> State {
+    use Mode::{Exclusive, NoUserLimit, StationShare, UserLimit};
+    let mut state = story(&[
+        (UserLimit, 2, 1, Outcome::Granted, 2),
+        (StationShare, 1, 2, Outcome::Granted, 3),
+        (StationShare, 1, 2, Outcome::Granted, 3),
+        (Exclusive, 1, 3, Outcome::Granted, 4),
+        (NoUserLimit, 1, 4, Outcome::Granted, 4),
+    ]);
+    state.apply(&Entry::Configure(Setting::Members([DiskId(1), DiskId(2), DiskId(u128::MAX)])));
+    state.apply(&Entry::Configure(Setting::Handles(4096)));
+    state.apply(&Entry::Configure(Setting::Virtual { cm_act_id: 7, serial: 59_885_682 }));
+    state
+}
+
+#[test]
+fn a_snapshot_is_the_state() {
+    for state in [State::default(), rich()] {
+        let bytes = state.encode();
+        let mut back = State::decode(&bytes).unwrap();
+        assert_eq!(back, state);
+        assert_eq!(back.encode(), bytes);
+        // What is derived works on: the copy counts as the original does.
+        let (mut state, next) = (state, grant(900, Mode::UserLimit, 2, 9));
+        assert_eq!(apply(&mut back, &next), apply(&mut state, &next));
+        assert_eq!(back, state);
+    }
+}
+
+#[test]
+fn equal_folds_give_equal_bytes_whatever_the_order() {
+    let (one, other) = (grant(5, Mode::UserLimit, 1, 1), grant(6, Mode::StationShare, 1, 2));
+    let (mut a, mut b) = (State::default(), State::default());
+    a.apply(&Entry::Grant(one.clone()));
+    a.apply(&Entry::Grant(other.clone()));
+    b.apply(&Entry::Grant(grant(4, Mode::UserLimit, 1, 1)));
+    b.apply(&Entry::Grant(other));
+    b.apply(&Entry::Release(Handle(4)));
+    b.apply(&Entry::Grant(one));
+    assert_eq!(a.encode(), b.encode());
+}
+
+#[test]
+fn bytes_that_are_no_snapshot_are_told_apart_or_are_another_one() {
+    let bytes = rich().encode();
+    for end in 0..bytes.len() {
+        assert_eq!(State::decode(&bytes[..end]), None, "a prefix of {end} bytes");
+    }
+    let mut longer = bytes.clone();
+    longer.push(0);
+    assert_eq!(State::decode(&longer), None);
+    for at in 0..bytes.len() {
+        for bit in 0..8 {
+            let mut broken = bytes.clone();
+            broken[at] ^= 1 << bit;
+            // What can still be read must fold and end without a panic.
+            let Some(mut state) = State::decode(&broken) else { continue };
+            let handles: Vec<Handle> = state.seats().map(|seat| seat.handle).collect();
+            for handle in handles {
+                assert!(matches!(state.apply(&Entry::Release(handle)), Outcome::Ended(_)));
+            }
+            assert_eq!(state.seat_count(), 0);
+        }
+    }
+}
+
+#[test]
+fn a_snapshot_with_a_handle_twice_is_none() {
+    let seats = [grant(5, Mode::UserLimit, 1, 1), grant(5, Mode::UserLimit, 1, 2)];
+    let bytes = |seats: &[Grant]| {
+        let none: [(u32, u32); 0] = [];
+        let map: alloc::collections::BTreeMap<u32, u32> = none.into_iter().collect();
+        postcard::to_allocvec(&(None::<[DiskId; 3]>, 0_u32, map, seats)).unwrap()
+    };
+    assert!(State::decode(&bytes(&seats[..1])).is_some());
+    assert_eq!(State::decode(&bytes(&seats)), None);
+}
+
+#[test]
+fn the_largest_numbers_neither_overflow_nor_wrap() {
+    let with = |handle: u32, mode: Mode, take: u32, quantity: u32| Grant {
+        quantity,
+        ..grant(handle, mode, take, u8::try_from(handle).unwrap())
+    };
+    let mut state = State::default();
+    assert_eq!(apply(&mut state, &with(1, Mode::UserLimit, u32::MAX, 5)), FULL);
+    assert_eq!(apply(&mut state, &with(2, Mode::UserLimit, u32::MAX, u32::MAX)), Outcome::Granted);
+    for (handle, mode, take) in [
+        (3, Mode::UserLimit, 1),
+        (4, Mode::UserLimit, u32::MAX),
+        (5, Mode::Exclusive, u32::MAX),
+        (6, Mode::StationShare, u32::MAX),
+    ] {
+        assert_eq!(apply(&mut state, &with(handle, mode, take, u32::MAX)), FULL, "{mode:?}");
+        assert_eq!(used(&state), u32::MAX);
+    }
+    assert_eq!(
+        apply(&mut state, &with(7, Mode::NoUserLimit, u32::MAX, u32::MAX)),
+        Outcome::Granted
+    );
+    state.apply(&Entry::Release(Handle(2)));
+    assert_eq!(used(&state), 0);
+    assert_eq!(apply(&mut state, &with(8, Mode::Exclusive, 1, 1)), Outcome::Granted);
+}

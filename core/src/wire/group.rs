@@ -128,7 +128,7 @@ pub enum Report {
     },
     /// To [`Order::Found`], [`Order::Append`] and [`Order::Install`]: on disk.
     Stored {
-        /// Last slot of this copy.
+        /// Up to here this copy is the front's log. Older entries may stand behind it.
         last: Slot,
         /// Grants of that append whose licence this backend holds with other properties, or
         /// does not hold.

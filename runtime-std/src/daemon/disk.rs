@@ -3,7 +3,7 @@
 //! A kill between any two steps leaves a file as it was or as it was to be. What the journal's
 //! bytes mean is core's business.
 
-use super::exit::{Failure, halt};
+use super::exit::{Failure, halt, words};
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Seek, Write};
@@ -32,8 +32,9 @@ impl Folder {
     /// # Errors
     /// Another process has it, or the system refuses.
     pub fn open(path: &Path) -> Result<Self, Failure> {
-        let refused =
-            |error: io::Error| Failure::failed(format!("state folder {}: {error}", path.display()));
+        let refused = |error: io::Error| {
+            Failure::failed(format!("state folder {}: {}", path.display(), words(&error)))
+        };
         if !path.exists() {
             DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(refused)?;
             let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
@@ -85,7 +86,7 @@ impl Folder {
         match std::fs::read(&path) {
             Ok(bytes) => Ok(Some(bytes)),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(Failure::failed(format!("{}: {error}", path.display()))),
+            Err(error) => Err(Failure::failed(format!("{}: {}", path.display(), words(&error)))),
         }
     }
 
@@ -116,7 +117,9 @@ impl Folder {
                 tracing::warn!("{}: left by an interrupted rewrite, removed", left.display());
             }
             Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => return Err(Failure::failed(format!("{}: {error}", left.display()))),
+            Err(error) => {
+                return Err(Failure::failed(format!("{}: {}", left.display(), words(&error))));
+            }
         }
         self.read(JOURNAL)
     }
@@ -145,8 +148,9 @@ impl Folder {
             file.seek(io::SeekFrom::Start(keep))?;
             Ok(Some(file))
         };
-        let file = open()
-            .map_err(|error: io::Error| Failure::failed(format!("{}: {error}", path.display())))?;
+        let file = open().map_err(|error: io::Error| {
+            Failure::failed(format!("{}: {}", path.display(), words(&error)))
+        })?;
         Ok(Journal { folder: self, file })
     }
 }
@@ -199,7 +203,7 @@ impl Journal {
         let work = move || {
             for durable in writes {
                 if let Err(error) = self.write(&durable) {
-                    halt(&format!("{}: {error}", self.folder.path(JOURNAL).display()));
+                    halt(&format!("{}: {}", self.folder.path(JOURNAL).display(), words(&error)));
                 }
                 written();
             }

@@ -1,6 +1,7 @@
 //! Where connections come in, and what a process says once it listens.
 
-use super::exit::Failure;
+use super::exit::{Failure, words};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use tmr_core::io::{Address, Door};
@@ -25,7 +26,7 @@ pub fn listen(what: &str, at: &Address) -> Result<TcpListener, Failure> {
             io::ErrorKind::PermissionDenied => "; ports below 1024 need rights of their own",
             _ => "",
         };
-        Failure::failed(format!("cannot listen on {at} ({what}): {error}{advice}"))
+        Failure::failed(format!("cannot listen on {at} ({what}): {}{advice}", words(&error)))
     })
 }
 
@@ -68,4 +69,13 @@ pub fn reached_at(listener: &TcpListener) -> IpAddr {
 #[must_use]
 pub fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// One file a connection: as many as the system lets this process have.
+pub fn raise_file_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!("no more than {:?} files at once: {error}", limit.current);
+    }
 }

@@ -72,6 +72,13 @@ impl From<Why> for Failure {
     }
 }
 
+/// A system error in the system's words, without its number.
+#[must_use]
+pub fn words(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error ").next().unwrap_or(&text).to_owned()
+}
+
 /// What every command returns.
 pub type Outcome = Result<(), Failure>;
 
@@ -84,6 +91,13 @@ pub fn halt(reason: &str) -> ! {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_system_error_has_words() {
+        let error = std::io::Error::from_raw_os_error(2);
+        assert_eq!(words(&error), "No such file or directory");
+        assert_eq!(words(&std::io::Error::other("x")), "x");
+    }
 
     #[test]
     fn the_codes_are_those_that_scripts_rely_on() {

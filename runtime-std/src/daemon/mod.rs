@@ -1,12 +1,25 @@
-//! The std floor.
+//! The std floor that both daemons stand on: what is alike in them, line for line.
+//!
+//! What lives here: the command line, the clock, entropy, the disk, sockets, logs, exit codes, and
+//! from files to a running node. What never lives here: threads that serve links (that is each
+//! runtime's `run`), and any decision about licences (that is core).
+
+pub mod address;
+pub mod cli;
 pub mod clock;
 pub mod disk;
+#[cfg(test)]
+mod disk_test;
 pub mod doors;
 pub mod entropy;
 pub mod exit;
+pub mod files;
+pub mod keys;
 pub mod log;
 pub mod net;
+pub mod out;
 pub mod plan;
+pub mod roles;
 pub mod signals;
 pub mod talk;
 pub mod timed;
@@ -15,3 +28,38 @@ pub use exit::{Exit, Failure, Outcome};
 pub use plan::{Plan, Streams};
 pub use talk::Talk;
 pub use timed::{TimedHub, Todo};
+
+use crate::client;
+use crate::demo;
+use clap::Parser;
+use cli::{Cli, Command};
+use roles::Runtime;
+use std::process::ExitCode;
+
+/// The whole program, whichever runtime it is built on: `run` serves a plan to the end, `runtime`
+/// is what it is called in status.
+#[must_use]
+pub fn main(runtime: &'static str, run: fn(Plan) -> Outcome) -> ExitCode {
+    let runtime = Runtime { name: runtime, run };
+    match perform(runtime, &Cli::parse().command) {
+        Ok(()) => Exit::Done.into(),
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            failure.exit.into()
+        }
+    }
+}
+
+fn perform(runtime: Runtime, command: &Command) -> Outcome {
+    match command {
+        Command::Demo(options) => demo::run(options),
+        Command::Keygen { file } => keys::keygen(file),
+        Command::Issue(options) => keys::issue(options),
+        Command::Backend(options) => roles::backend(runtime, options),
+        Command::Serve(options) => roles::serve(runtime, options),
+        Command::CheckConfig { file } => roles::check_config(file),
+        Command::Status { admin, json } => client::status::status(&admin.at, *json),
+        Command::Activate { admin } => client::status::activate(&admin.at),
+        Command::Client(options) => client::run(options),
+    }
+}

@@ -1,5 +1,8 @@
 //! TCP, as both runtimes want it.
 
+use super::exit::words;
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, recv};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::time::Instant;
@@ -60,7 +63,7 @@ pub fn broken(error: &io::Error) -> Why {
     match error.kind() {
         ErrorKind::TimedOut => NOT_READING,
         ErrorKind::UnexpectedEof => Why::Eof,
-        _ => Why::Broken(error.to_string()),
+        _ => Why::Broken(words(error)),
     }
 }
 
@@ -77,6 +80,16 @@ pub fn read_some(mut socket: &TcpStream, buffer: &mut [u8]) -> Result<Option<usi
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
             Err(error) => return Err(broken(&error)),
         }
+    }
+}
+
+/// The peer has ended a link that is not being read: what is written now reaches nobody.
+#[must_use]
+pub fn gone(socket: &TcpStream) -> bool {
+    let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+    match recv(socket, &mut [0; 1], flags) {
+        Ok((_, count)) => count == 0,
+        Err(error) => error != Errno::AGAIN,
     }
 }
 

@@ -4,6 +4,7 @@
 use tmr_core::channel::{Sealer, Stream};
 use tmr_core::hub::{Act, Hub, Outbox};
 use tmr_core::io::{Frame, Link, Why};
+use tmr_core::limits::CALLS_AHEAD;
 use tmr_core::time::Now;
 
 /// A link's conversation.
@@ -15,6 +16,8 @@ pub struct Talk {
     frames: Vec<Frame>,
     /// Requests without a reply.
     owed: usize,
+    /// They are a client's calls.
+    client: bool,
 }
 
 impl Talk {
@@ -23,7 +26,7 @@ impl Talk {
     pub fn new(mut stream: Stream) -> Self {
         let mut wire = Vec::new();
         stream.greet(&mut wire);
-        Self { stream, wire, frames: Vec::new(), owed: 0 }
+        Self { stream, wire, frames: Vec::new(), owed: 0, client: false }
     }
 
     /// Frames may go either way at any time. Else it is strictly request and reply.
@@ -32,11 +35,24 @@ impl Talk {
         self.stream.duplex()
     }
 
-    /// Nothing may be read before a request has its reply: a client that asks on and on without
-    /// listening fills its own buffers, not ours.
+    /// A request has no reply yet.
     #[must_use]
     pub fn owes(&self) -> bool {
         self.owed > 0 && !self.stream.duplex()
+    }
+
+    /// A client's call has no reply yet. If its link ends now, the reply is for nobody; one who
+    /// asks for a page may end its side and still wait for the page.
+    #[must_use]
+    pub fn owes_client(&self) -> bool {
+        self.owes() && self.client
+    }
+
+    /// So many requests have no reply yet that nothing more is to be read: a client that asks on
+    /// and on without listening fills its own buffers, not ours.
+    #[must_use]
+    pub fn full(&self) -> bool {
+        self.owed >= if self.client { CALLS_AHEAD } else { 1 } && !self.stream.duplex()
     }
 
     /// Takes bytes in. What the handshake answers is in `wire` then.
@@ -47,6 +63,7 @@ impl Talk {
         let before = self.frames.len();
         let opened = self.stream.open(bytes, &mut self.wire, &mut self.frames);
         self.owed += self.frames.len() - before;
+        self.client |= matches!(self.frames.get(before), Some(Frame::Call(_)));
         opened
     }
 

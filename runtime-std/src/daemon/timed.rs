@@ -26,6 +26,8 @@ pub struct Todo {
     pub sooner: bool,
     /// The hub has something for these links.
     pub wake: Vec<Link>,
+    /// The hub has the last for these links: nothing more is to be read from them.
+    pub end: Vec<Link>,
     /// Connections to open.
     pub dial: Vec<(Link, Address)>,
 }
@@ -53,6 +55,7 @@ impl TimedHub {
         for act in acts {
             match act {
                 Act::Wake(link) => todo.wake.push(link),
+                Act::End(link) => todo.end.push(link),
                 Act::Dial { link, to } => todo.dial.push((link, to)),
                 Act::Append(bytes) => self.write(Durable::Append(bytes)),
                 Act::Rewrite(bytes) => self.write(Durable::Rewrite(bytes)),

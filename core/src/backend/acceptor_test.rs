@@ -1,0 +1,498 @@
+//! The acceptor by its rules: call, then compare the report, the records and how it stands.
+
+use super::acceptor::{Acceptor, Taken};
+use super::journal::Record;
+use crate::limits::PIECE_BYTES;
+use crate::log::{
+    Client, DiskId, Entry, Epoch, Grant, GroupId, Handle, LicenceKey, Mode, Setting, Slot, State,
+    Stored,
+};
+use crate::time::Wall;
+use crate::wire::group::{Order, Piece, Report, Standing};
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::net::{IpAddr, Ipv4Addr};
+
+const DISK: DiskId = DiskId(1);
+const GROUP: GroupId = GroupId(0xa);
+const ONE: Epoch = Epoch { round: 1, front: 1 };
+const TWO: Epoch = Epoch { round: 2, front: 2 };
+
+fn handles(last: u32) -> Entry {
+    Entry::Configure(Setting::Handles(last))
+}
+
+fn grant(number: u32, text: usize) -> Entry {
+    Entry::Grant(Grant {
+        handle: Handle(number),
+        licence: LicenceKey { container: 7, firm_code: 10, product_code: 1, tmr_id: 1 },
+        fingerprint: 1,
+        quantity: u32::MAX,
+        take: 1,
+        mode: Mode::UserLimit,
+        client: Client {
+            address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            host: "x".repeat(text),
+            user: String::new(),
+            domain: String::new(),
+            text: String::new(),
+            user_defined_id: 0,
+            pid: 0,
+            session: 0,
+        },
+        since: Wall(0),
+        cleanup_seconds: 60,
+    })
+}
+
+fn claim(epoch: Epoch) -> Order {
+    Order::Claim { epoch }
+}
+
+fn append(epoch: Epoch, first: u64, entries: &[Entry], committed: u64) -> Order {
+    let (first, committed) = (Slot(first), Slot(committed));
+    Order::Append { epoch, first, entries: entries.to_vec(), committed }
+}
+
+fn install(epoch: Epoch, slot: u64, offset: u64, bytes: &[u8], last: bool) -> Order {
+    let (bytes, slot) = (bytes.to_vec(), Slot(slot));
+    Order::Install { epoch, group: GROUP, slot, offset, bytes, last }
+}
+
+fn stored(last: u64) -> Report {
+    Report::Stored { last: Slot(last), differing: vec![] }
+}
+
+fn gap(committed: u64) -> Report {
+    Report::Gap { committed: Slot(committed) }
+}
+
+/// An acceptor and what its journal would hold.
+struct Kept {
+    acceptor: Acceptor,
+    journal: Vec<Record>,
+}
+
+impl Kept {
+    fn blank() -> Self {
+        let acceptor = Acceptor::blank(DISK);
+        let journal = acceptor.snapshot();
+        Self { acceptor, journal }
+    }
+
+    /// In the group, with `ONE` promised.
+    fn born() -> Self {
+        let mut kept = Self::blank();
+        kept.order(claim(ONE));
+        assert_eq!(kept.order(Order::Found { epoch: ONE, group: GROUP }), stored(0));
+        kept
+    }
+
+    /// Gives an order and keeps its records as the backend does.
+    fn order(&mut self, order: Order) -> Report {
+        let mut taken = Taken::default();
+        let report = self.acceptor.order(order, &mut taken);
+        self.acceptor.check_invariants();
+        self.journal.append(&mut taken.records);
+        if taken.rewrite {
+            self.journal = self.acceptor.snapshot();
+            self.acceptor.forget_committed();
+        }
+        report
+    }
+
+    fn refused(&mut self, order: Order, promised: Epoch) {
+        let (before, records) = (self.acceptor.standing(), self.journal.len());
+        assert_eq!(self.order(order), Report::Refused { promised });
+        assert_eq!((self.acceptor.standing(), self.journal.len()), (before, records));
+    }
+
+    fn log(&mut self, epoch: Epoch, from: u64) -> Vec<(u32, Entry)> {
+        let piece = Piece::Log { from: Slot(from) };
+        match self.order(Order::Fetch { epoch, piece }) {
+            Report::Log { entries } => {
+                entries.into_iter().map(|Stored { epoch, entry }| (epoch.round, entry)).collect()
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+fn restarted(records: &[Record]) -> Acceptor {
+    let mut acceptor = Acceptor::blank(DISK);
+    for record in records {
+        assert!(acceptor.replay(record), "{record:?}");
+        acceptor.check_invariants();
+    }
+    acceptor
+}
+
+#[test]
+fn a_promise_goes_strictly_upwards_and_everything_else_must_have_it() {
+    let mut kept = Kept::blank();
+    let nobody = Epoch::default();
+    kept.refused(claim(nobody), nobody);
+    kept.refused(Order::Found { epoch: nobody, group: GROUP }, nobody);
+    let standing = Standing {
+        disk: DISK,
+        group: None,
+        promised: TWO,
+        base: Slot(0),
+        committed: Slot(0),
+        last: Slot(0),
+    };
+    assert_eq!(kept.order(claim(TWO)), Report::Promised(standing));
+    assert_eq!(kept.journal.last(), Some(&Record::Promise(TWO)));
+    // The same epoch again, a lower round, and the same round of a lower front.
+    for epoch in [TWO, ONE, Epoch { round: 2, front: 1 }, Epoch::default()] {
+        kept.refused(claim(epoch), TWO);
+    }
+    // A higher front in the same round is higher.
+    let higher = Epoch { round: 2, front: 3 };
+    assert!(matches!(kept.order(claim(higher)), Report::Promised(_)));
+    // Neither a lower nor a higher epoch than the promised one may do anything.
+    for epoch in [TWO, ONE, Epoch { round: 3, front: 0 }, Epoch::default()] {
+        kept.refused(Order::Found { epoch, group: GROUP }, higher);
+        kept.refused(append(epoch, 1, &[Entry::Noop], 0), higher);
+        kept.refused(install(epoch, 5, 0, &State::default().encode(), true), higher);
+        kept.refused(Order::Confirm { epoch, committed: Slot(9) }, higher);
+        kept.refused(Order::Fetch { epoch, piece: Piece::Log { from: Slot(1) } }, higher);
+        kept.refused(Order::Fetch { epoch, piece: Piece::State { offset: 0 } }, higher);
+    }
+    let confirm = Order::Confirm { epoch: higher, committed: Slot(0) };
+    assert_eq!(kept.order(confirm), Report::Confirmed);
+}
+
+#[test]
+fn entries_join_without_a_hole_and_a_repeated_one_is_taken_once() {
+    let mut kept = Kept::blank();
+    kept.order(claim(ONE));
+    assert_eq!(kept.order(append(ONE, 1, &[Entry::Noop], 0)), gap(0), "no group yet");
+    let mut kept = Kept::born();
+    assert_eq!(kept.order(append(ONE, 2, &[Entry::Noop], 0)), gap(0));
+    assert_eq!(kept.order(append(ONE, 0, &[Entry::Noop], 0)), gap(0));
+    assert_eq!(kept.order(append(ONE, u64::MAX, &[Entry::Noop], 0)), gap(0));
+    let first = [handles(1), handles(2)];
+    assert_eq!(kept.order(append(ONE, 1, &first, 0)), stored(2));
+    let record = Record::Accept { epoch: ONE, first: Slot(1), entries: first.to_vec() };
+    assert_eq!(kept.journal.last(), Some(&record));
+    // Twice the same; then one that overlaps.
+    let records = kept.journal.len();
+    assert_eq!(kept.order(append(ONE, 1, &first, 0)), stored(2));
+    assert_eq!(kept.order(append(ONE, 2, &[], 0)), stored(2));
+    assert_eq!(kept.journal.len(), records);
+    assert_eq!(kept.order(append(ONE, 2, &[handles(2), handles(3)], 0)), stored(3));
+    let record = Record::Accept { epoch: ONE, first: Slot(3), entries: vec![handles(3)] };
+    assert_eq!(kept.journal.last(), Some(&record));
+    assert_eq!(kept.order(append(ONE, 5, &[Entry::Noop], 0)), gap(0));
+    assert_eq!(kept.acceptor.standing().last, Slot(3));
+}
+
+#[test]
+fn only_entries_of_the_promised_epoch_are_folded() {
+    let mut kept = Kept::born();
+    kept.order(append(ONE, 1, &[handles(1), handles(2), handles(3)], 1));
+    assert_eq!(kept.acceptor.settled().handles_reserved(), 1);
+    kept.order(claim(TWO));
+    // Slots 2 and 3 are chosen, says the new front; what stands there is another front's.
+    let confirm = Order::Confirm { epoch: TWO, committed: Slot(3) };
+    assert_eq!(kept.order(confirm), Report::Confirmed);
+    assert_eq!(kept.order(append(TWO, 2, &[], 3)), stored(1));
+    assert_eq!(kept.acceptor.standing().committed, Slot(1));
+    assert_eq!(kept.acceptor.settled().handles_reserved(), 1);
+    // It goes as far as the new front's own entries go, and no farther than it says.
+    assert_eq!(kept.order(append(TWO, 2, &[handles(20)], 3)), stored(2));
+    assert_eq!(kept.acceptor.settled().handles_reserved(), 20);
+    assert_eq!(kept.acceptor.standing().committed, Slot(2));
+    assert_eq!(kept.journal.last(), Some(&Record::Committed(Slot(2))));
+    // A lower commit number takes nothing back.
+    assert_eq!(kept.order(append(TWO, 3, &[handles(30)], 0)), stored(3));
+    assert_eq!(kept.acceptor.standing().committed, Slot(2));
+}
+
+#[test]
+fn a_newer_entry_takes_its_slot_and_what_stands_behind_stays_until_its_turn() {
+    let mut kept = Kept::born();
+    kept.order(append(ONE, 1, &[handles(1), handles(2), handles(3)], 1));
+    kept.order(claim(TWO));
+    // The tail comes again in pieces. Slot 3 may be chosen with this acceptor's vote: if the
+    // front goes away between two pieces, the next one must still find it.
+    assert_eq!(kept.order(append(TWO, 2, &[handles(2)], 1)), stored(2));
+    assert_eq!(kept.acceptor.standing().last, Slot(3));
+    let want = [(1, handles(1)), (2, handles(2)), (1, handles(3))];
+    assert_eq!(kept.log(TWO, 1), want);
+    let mut back = Kept { acceptor: restarted(&kept.journal), journal: vec![] };
+    assert_eq!(back.log(TWO, 1), want);
+    assert_eq!(kept.order(append(TWO, 3, &[handles(33), handles(4)], 1)), stored(4));
+    assert_eq!(kept.log(TWO, 2), [(2, handles(2)), (2, handles(33)), (2, handles(4))]);
+}
+
+#[test]
+fn a_group_is_founded_until_something_is_built_on_its_first_entry() {
+    let mut kept = Kept::born();
+    assert_eq!(kept.order(append(ONE, 1, &[handles(1)], 0)), stored(1));
+    kept.order(claim(TWO));
+    let group = GroupId(0xb);
+    assert_eq!(kept.order(Order::Found { epoch: TWO, group }), stored(0));
+    assert_eq!(kept.journal.last(), Some(&Record::Group(group)));
+    let standing = kept.acceptor.standing();
+    assert_eq!((standing.group, standing.last), (Some(group), Slot(0)));
+    // A second entry, or a committed first one, is what can be lost.
+    let mut two = Kept::born();
+    two.order(append(ONE, 1, &[handles(1), handles(2)], 0));
+    assert_eq!(two.order(Order::Found { epoch: ONE, group }), gap(0));
+    let mut one = Kept::born();
+    one.order(append(ONE, 1, &[handles(1)], 1));
+    assert_eq!(one.order(Order::Found { epoch: ONE, group }), gap(1));
+    assert_eq!(one.acceptor.standing().group, Some(GROUP));
+}
+
+/// The fold of so many grants, as bytes.
+fn state(grants: u32) -> Vec<u8> {
+    let mut state = State::default();
+    for number in 1..=grants {
+        state.apply(&grant(number, 100));
+    }
+    state.encode()
+}
+
+#[test]
+fn a_state_is_installed_piece_by_piece() {
+    let bytes = state(20);
+    let (a, b) = bytes.split_at(1000);
+    let mut kept = Kept::blank();
+    kept.order(claim(ONE));
+    assert_eq!(kept.order(install(ONE, 50, 0, a, false)), stored(0));
+    assert_eq!(kept.acceptor.standing().group, None, "nothing changes before the last piece");
+    assert_eq!(kept.order(install(ONE, 50, 1000, b, true)), stored(50));
+    let standing = kept.acceptor.standing();
+    assert_eq!(standing.group, Some(GROUP));
+    assert_eq!([standing.base, standing.committed, standing.last], [Slot(50); 3]);
+    assert_eq!(kept.acceptor.settled().encode(), bytes);
+    assert_eq!(kept.order(append(ONE, 51, &[Entry::Noop], 50)), stored(51));
+    // An older state changes nothing and is acknowledged: what it brings is there.
+    assert_eq!(kept.order(install(ONE, 40, 0, &state(1), true)), stored(51));
+    assert_eq!(kept.acceptor.settled().seat_count(), 20);
+}
+
+#[test]
+fn pieces_that_do_not_follow_each_other_are_not_installed() {
+    let bytes = state(20);
+    let (a, b) = bytes.split_at(1000);
+    let wrong: [(&str, Vec<Order>); 5] = [
+        ("without the first", vec![install(ONE, 50, 1000, b, true)]),
+        ("with a hole", vec![install(ONE, 50, 0, a, false), install(ONE, 50, 1001, &b[1..], true)]),
+        (
+            "the same twice",
+            vec![
+                install(ONE, 50, 0, a, false),
+                install(ONE, 50, 1000, b, false),
+                install(ONE, 50, 1000, b, true),
+            ],
+        ),
+        ("of another state", vec![install(ONE, 50, 0, a, false), install(ONE, 51, 1000, b, true)]),
+        ("that make no state", vec![install(ONE, 50, 0, a, true)]),
+    ];
+    for (what, orders) in wrong {
+        let mut kept = Kept::blank();
+        kept.order(claim(ONE));
+        let reports: Vec<Report> = orders.into_iter().map(|order| kept.order(order)).collect();
+        assert_eq!(reports.last(), Some(&gap(0)), "{what}");
+        assert_eq!(kept.acceptor.standing().group, None, "{what}");
+        // The first piece begins anew.
+        kept.order(install(ONE, 50, 0, a, false));
+        assert_eq!(kept.order(install(ONE, 50, 1000, b, true)), stored(50), "{what}");
+    }
+    // Another front, or a link that is gone, ends what was half done.
+    let mut kept = Kept::blank();
+    kept.order(claim(ONE));
+    kept.order(install(ONE, 50, 0, a, false));
+    kept.order(claim(TWO));
+    assert_eq!(kept.order(install(TWO, 50, 1000, b, true)), gap(0));
+    kept.order(install(TWO, 50, 0, a, false));
+    kept.acceptor.let_go();
+    assert_eq!(kept.order(install(TWO, 50, 1000, b, true)), gap(0));
+}
+
+#[test]
+fn an_installed_state_does_not_take_accepted_entries_behind_it_away() {
+    let mut kept = Kept::born();
+    kept.order(append(ONE, 1, &[handles(1), handles(2), handles(3)], 1));
+    kept.order(claim(TWO));
+    // This acceptor's vote may be what chose slot 3; the state reaches to slot 2 only.
+    let mut fold = State::default();
+    fold.apply(&handles(2));
+    assert_eq!(kept.order(install(TWO, 2, 0, &fold.encode(), true)), stored(2));
+    assert_eq!(kept.acceptor.standing().last, Slot(3));
+    assert_eq!(kept.log(TWO, 3), [(1, handles(3))]);
+    let mut back = Kept { acceptor: restarted(&kept.journal), journal: vec![] };
+    assert_eq!(back.acceptor.standing(), kept.acceptor.standing());
+    assert_eq!(back.log(TWO, 3), [(1, handles(3))]);
+}
+
+#[test]
+fn another_groups_state_is_refused_by_a_copy_that_is_not_empty() {
+    let mut kept = Kept::born();
+    kept.order(append(ONE, 1, &[Entry::Noop], 0));
+    let order = |epoch| Order::Install {
+        epoch,
+        group: GroupId(0xb),
+        slot: Slot(9),
+        offset: 0,
+        bytes: state(1),
+        last: true,
+    };
+    kept.refused(order(ONE), ONE);
+    // An empty one has nothing to lose.
+    let mut empty = Kept::born();
+    assert_eq!(empty.order(order(ONE)), stored(9));
+    assert_eq!(empty.acceptor.standing().group, Some(GroupId(0xb)));
+}
+
+#[test]
+fn a_copy_is_read_in_pieces_that_make_it_up() {
+    let mut kept = Kept::born();
+    let count = u32::try_from(PIECE_BYTES / 400).unwrap();
+    let entries: Vec<Entry> = (1..=count).map(|number| grant(number, 900)).collect();
+    kept.order(append(ONE, 1, &entries, u64::from(count)));
+    let (mut bytes, mut pieces) = (Vec::new(), 0);
+    loop {
+        let piece = Piece::State { offset: bytes.len() as u64 };
+        let Report::State { slot, bytes: piece, last } =
+            kept.order(Order::Fetch { epoch: ONE, piece })
+        else {
+            panic!()
+        };
+        assert_eq!(slot, Slot(count.into()));
+        assert!(piece.len() <= PIECE_BYTES);
+        bytes.extend_from_slice(&piece);
+        pieces += 1;
+        if last {
+            break;
+        }
+    }
+    assert_eq!(State::decode(&bytes).as_ref(), Some(kept.acceptor.settled()));
+    assert!(pieces > 1, "{} bytes in one piece", bytes.len());
+    // The log likewise, to the empty piece behind its end.
+    let (mut read, mut pieces) = (Vec::new(), 0);
+    loop {
+        let piece = kept.log(ONE, read.len() as u64 + 1);
+        if piece.is_empty() {
+            break;
+        }
+        pieces += 1;
+        read.extend(piece.into_iter().map(|(_, entry)| entry));
+    }
+    assert_eq!(read, entries);
+    assert!(pieces > 1);
+    for from in [u64::from(count) + 2, u64::MAX] {
+        assert_eq!(kept.log(ONE, from), []);
+    }
+    // What a snapshot has folded is not there to be read entry by entry.
+    kept.acceptor.forget_committed();
+    for from in [0, 1, u64::from(count)] {
+        let piece = Piece::Log { from: Slot(from) };
+        let report = kept.order(Order::Fetch { epoch: ONE, piece });
+        assert_eq!(report, gap(count.into()));
+    }
+}
+
+#[test]
+fn records_that_do_not_fit_are_told() {
+    let mut kept = Kept::born();
+    kept.order(append(ONE, 1, &[Entry::Noop, Entry::Noop], 1));
+    let accept = |first| Record::Accept { epoch: ONE, first: Slot(first), entries: vec![] };
+    for wrong in [
+        accept(0),
+        accept(1),
+        accept(4),
+        Record::Committed(Slot(3)),
+        Record::State { slot: Slot(9), bytes: vec![0xff] },
+    ] {
+        let mut acceptor = restarted(&kept.journal);
+        assert!(!acceptor.replay(&wrong), "{wrong:?}");
+    }
+}
+
+/// A small generator with a fixed start: the same numbers at every run.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963);
+        (self.0 >> 33) % sides
+    }
+
+    fn order(&mut self, standing: &Standing) -> Order {
+        let epoch = match self.roll(8) {
+            0 => standing.promised.next_of(1),
+            1 => Epoch { round: standing.promised.round.saturating_sub(1), front: 1 },
+            _ => standing.promised,
+        };
+        let near = |slot: Slot, by: u64| slot.0.saturating_add(by).saturating_sub(3);
+        match self.roll(12) {
+            0 | 1 => claim(epoch.next_of(u32::try_from(self.roll(3)).unwrap())),
+            2 => Order::Found { epoch, group: GROUP },
+            3 => {
+                let slot = Slot(near(standing.committed, self.roll(8)).max(1));
+                let grants = u32::try_from(self.roll(6)).unwrap();
+                let (bytes, last) = (state(grants), self.roll(4) > 0);
+                Order::Install { epoch, group: GROUP, slot, offset: 0, bytes, last }
+            }
+            4 => Order::Confirm { epoch, committed: Slot(near(standing.last, self.roll(6))) },
+            5 => {
+                let from = Slot(near(standing.base, self.roll(9)));
+                Order::Fetch { epoch, piece: Piece::Log { from } }
+            }
+            _ => {
+                let entries: Vec<Entry> = (0..self.roll(5))
+                    .map(|_| match self.roll(3) {
+                        0 => Entry::Release(Handle(u32::try_from(self.roll(9)).unwrap())),
+                        1 => grant(u32::try_from(self.roll(9)).unwrap(), 3),
+                        _ => handles(u32::try_from(self.roll(99)).unwrap()),
+                    })
+                    .collect();
+                let first = near(standing.committed, self.roll(10));
+                append(epoch, first, &entries, near(standing.committed, self.roll(8)))
+            }
+        }
+    }
+}
+
+/// What a restart must bring back: everything but what was only read so far.
+fn essence(acceptor: &mut Acceptor) -> (Standing, State, Vec<Record>) {
+    acceptor.forget_committed();
+    (acceptor.standing(), acceptor.settled().clone(), acceptor.snapshot())
+}
+
+#[test]
+fn whatever_it_was_told_a_restart_brings_the_same_back() {
+    let (mut refused, mut kept_some) = (0, 0);
+    for seed in 0..200 {
+        let (mut dice, mut kept) = (Dice(seed), Kept::blank());
+        for step in 0..60 {
+            let order = dice.order(&kept.acceptor.standing());
+            let before = kept.acceptor.standing();
+            let report = kept.order(order.clone());
+            let after = kept.acceptor.standing();
+            assert!(after.promised >= before.promised, "seed {seed} step {step}");
+            if !matches!(order, Order::Found { .. }) {
+                assert!(after.committed >= before.committed, "seed {seed} step {step}");
+                assert!(after.last >= before.last, "seed {seed} step {step}: {order:?}");
+            }
+            if let Report::Refused { .. } = report {
+                refused += 1;
+                assert_eq!(after, before, "seed {seed} step {step}");
+            }
+            let live = essence(&mut kept.acceptor);
+            let from_journal = essence(&mut restarted(&kept.journal));
+            assert_eq!(from_journal, live, "seed {seed} step {step}: journal, {order:?}");
+            let from_snapshot = essence(&mut restarted(&kept.acceptor.snapshot()));
+            assert_eq!(from_snapshot, live, "seed {seed} step {step}: snapshot, {order:?}");
+        }
+        kept_some += u64::from(kept.acceptor.standing().committed > Slot(0));
+    }
+    // The dice must reach what they are for.
+    assert!(refused > 1000 && kept_some > 100, "{refused} refused, {kept_some} got anywhere");
+}

@@ -1,0 +1,396 @@
+//! A backend as a node: what it says, and what is on its disk when it says it.
+
+use super::{Backend, Config};
+use crate::io::{Door, Frame, Input, Intent, Link, Why};
+use crate::log::{
+    Client, DiskId, Entry, Epoch, Grant, GroupId, Handle, LicenceKey, Mode, Setting, Slot,
+};
+use crate::testing::{
+    LICENCE, ORDINARY, TMR, access, at, container, crypt, identity, peer, release, reply, seat,
+};
+use crate::time::Wall;
+use crate::wire::group::{Order, Report, decode, encode};
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+
+const EPOCH: Epoch = Epoch { round: 1, front: 7 };
+const FRONT: Link = Link(2);
+
+fn config(seed: u8, group_check: &[u8; 8]) -> Config {
+    let containers = vec![container(0)];
+    Config { identity: identity(), containers, group_check: *group_check, seed: [seed; 32] }
+}
+
+/// A backend and its disk.
+struct Machine {
+    node: Backend,
+    disk: Vec<u8>,
+    /// The write on its way, and whether it is a whole journal.
+    write: Option<(Vec<u8>, bool)>,
+    writes: usize,
+    /// What was sent, in order.
+    sent: Vec<(Link, Vec<u8>)>,
+    seconds: u64,
+}
+
+impl Machine {
+    fn from(disk: &[u8], seed: u8) -> Self {
+        let journal = (!disk.is_empty()).then_some(disk);
+        let (node, keep) = Backend::open(config(seed, b"checksum"), journal).unwrap();
+        assert!(keep <= disk.len());
+        let disk = disk[..keep].to_vec();
+        let mut machine = Self { node, disk, write: None, writes: 0, sent: vec![], seconds: 1 };
+        machine.step(Input::Tick);
+        machine
+    }
+
+    /// Started, with a front on its link.
+    fn joined(disk: &[u8], seed: u8) -> Self {
+        let mut machine = Self::from(disk, seed);
+        machine.settle();
+        machine.step(Input::Accepted { link: FRONT, door: Door::Licence, from: peer(0) });
+        machine.step(Input::Frame { link: FRONT, frame: Frame::Joined { front: 7 } });
+        machine
+    }
+
+    fn step(&mut self, input: Input) {
+        let mut out = Vec::new();
+        self.node.step(at(self.seconds), input, &mut out);
+        for intent in out {
+            match intent {
+                Intent::Send { link, frame } => self.sent.push((link, frame)),
+                Intent::Append(bytes) => self.begin(bytes, false),
+                Intent::Rewrite(bytes) => self.begin(bytes, true),
+                Intent::Close { .. } => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    fn begin(&mut self, bytes: Vec<u8>, whole: bool) {
+        assert!(self.write.is_none(), "one write at a time");
+        self.write = Some((bytes, whole));
+        self.writes += 1;
+    }
+
+    /// The write on its way ends.
+    fn written(&mut self) {
+        let (bytes, whole) = self.write.take().expect("a write on its way");
+        if whole {
+            self.disk.clear();
+        }
+        self.disk.extend_from_slice(&bytes);
+        self.step(Input::Written);
+    }
+
+    fn settle(&mut self) {
+        while self.write.is_some() {
+            self.written();
+        }
+    }
+
+    fn order(&mut self, correlation: u32, order: &Order) {
+        let frame = Frame::Batch(encode(correlation, order));
+        self.step(Input::Frame { link: FRONT, frame });
+    }
+
+    /// What the front was told since the last look.
+    fn reports(&mut self) -> Vec<(u32, Report)> {
+        let sent = core::mem::take(&mut self.sent);
+        let decoded = sent.iter().flat_map(|(link, frame)| {
+            assert_eq!(*link, FRONT);
+            decode::<Report>(frame).unwrap()
+        });
+        decoded.map(|message| (message.correlation, message.body)).collect()
+    }
+
+    fn client(&mut self, number: u64) -> Link {
+        let link = Link(100 + 2 * number);
+        self.step(Input::Accepted { link, door: Door::Licence, from: peer(1) });
+        link
+    }
+
+    /// A client's call, with its reply when everything is on disk.
+    fn ask(&mut self, link: Link, call: Vec<u8>) -> (u32, u32) {
+        self.step(Input::Frame { link, frame: Frame::Call(call) });
+        self.settle();
+        let (to, frame) = self.sent.pop().expect("a reply");
+        assert_eq!(to, link);
+        reply(&frame)
+    }
+}
+
+fn claim() -> Order {
+    Order::Claim { epoch: EPOCH }
+}
+
+fn found() -> Order {
+    Order::Found { epoch: EPOCH, group: GroupId(5) }
+}
+
+fn append(first: u64, entries: &[Entry]) -> Order {
+    let entries = entries.to_vec();
+    Order::Append { epoch: EPOCH, first: Slot(first), entries, committed: Slot(first - 1) }
+}
+
+fn handles(last: u32) -> Entry {
+    Entry::Configure(Setting::Handles(last))
+}
+
+fn stored(last: u64) -> Report {
+    Report::Stored { last: Slot(last), differing: vec![] }
+}
+
+#[test]
+fn a_blank_backend_writes_its_name_before_it_says_it() {
+    let mut machine = Machine::from(b"", 1);
+    let (_, whole) = machine.write.as_ref().expect("a write on its way");
+    assert!(whole, "the journal begins with its head");
+    machine.step(Input::Accepted { link: FRONT, door: Door::Licence, from: peer(0) });
+    machine.step(Input::Frame { link: FRONT, frame: Frame::Joined { front: 7 } });
+    machine.order(1, &Order::Describe);
+    assert_eq!(machine.reports(), []);
+    machine.written();
+    let reports = machine.reports();
+    let [(1, Report::Described(description))] = &reports[..] else { panic!("{reports:?}") };
+    assert_eq!(description.parts, [container(0).part]);
+    let disk = description.standing.disk;
+    assert_ne!(disk, DiskId(0));
+    // The same folder has the same name, another one another.
+    for (bytes, seed, same) in [(machine.disk.clone(), 2, true), (vec![], 3, false)] {
+        let mut again = Machine::joined(&bytes, seed);
+        again.order(1, &Order::Describe);
+        let Some((_, Report::Described(other))) = again.reports().pop() else { panic!() };
+        assert_eq!(other.standing.disk == disk, same);
+    }
+}
+
+#[test]
+fn nothing_is_said_to_be_on_disk_before_it_is() {
+    let mut machine = Machine::joined(b"", 1);
+    machine.order(1, &claim());
+    assert_eq!(machine.reports(), []);
+    // Neither does a description give the promise away.
+    machine.order(2, &Order::Describe);
+    assert_eq!(machine.reports(), []);
+    machine.written();
+    let reports = machine.reports();
+    let [(1, Report::Promised(_)), (2, Report::Described(_))] = reports[..] else {
+        panic!("{reports:?}")
+    };
+    for (number, order, last) in [(3, found(), 0), (4, append(1, &[handles(1)]), 1)] {
+        machine.order(number, &order);
+        assert_eq!(machine.reports(), [], "{order:?}");
+        machine.settle();
+        assert_eq!(machine.reports(), [(number, stored(last))]);
+    }
+    // What changes nothing is said at once.
+    machine.order(5, &Order::Confirm { epoch: EPOCH, committed: Slot(0) });
+    assert_eq!(machine.reports(), [(5, Report::Confirmed)]);
+    // And what repeats what is being written waits for that.
+    machine.order(6, &append(2, &[handles(2)]));
+    machine.order(7, &append(2, &[handles(2)]));
+    assert_eq!(machine.reports(), []);
+    machine.written();
+    assert_eq!(machine.reports(), [(6, stored(2)), (7, stored(2))]);
+    assert!(machine.write.is_none());
+}
+
+#[test]
+fn what_comes_during_a_write_goes_out_with_one_next() {
+    let mut machine = Machine::joined(b"", 1);
+    machine.order(1, &claim());
+    machine.settle();
+    machine.order(2, &found());
+    machine.settle();
+    machine.reports();
+    let before = machine.writes;
+    for number in 1..=20 {
+        machine.order(10 + number, &append(number.into(), &[handles(number)]));
+    }
+    assert_eq!(machine.writes, before + 1);
+    machine.written();
+    assert_eq!(machine.reports(), [(11, stored(1))]);
+    assert_eq!(machine.writes, before + 2);
+    machine.written();
+    let numbers: Vec<u32> = machine.reports().into_iter().map(|(number, _)| number).collect();
+    assert_eq!(numbers, (12..=30).collect::<Vec<u32>>());
+    assert_eq!((machine.writes, machine.write.is_none()), (before + 2, true));
+}
+
+#[test]
+fn cut_off_at_any_byte_it_has_everything_it_acknowledged() {
+    let mut machine = Machine::joined(b"", 1);
+    machine.order(1, &claim());
+    machine.settle();
+    machine.order(2, &found());
+    machine.settle();
+    let born = machine.disk.len();
+    // How far it had acknowledged when its disk was so long.
+    let mut acknowledged = vec![(born, 0)];
+    for slot in 1..=6 {
+        machine.order(slot, &append(slot.into(), &[handles(slot)]));
+        machine.settle();
+        acknowledged.push((machine.disk.len(), slot));
+    }
+    for cut in born..=machine.disk.len() {
+        let want = acknowledged.iter().rev().find(|(length, _)| *length <= cut).unwrap();
+        let (node, keep) =
+            Backend::open(config(9, b"checksum"), Some(&machine.disk[..cut])).unwrap();
+        assert_eq!(keep, want.0, "cut at {cut}");
+        let standing = node.acceptor.standing();
+        assert_eq!(standing.last, Slot(want.1.into()), "cut at {cut}");
+        assert_eq!((standing.promised, standing.group), (EPOCH, Some(GroupId(5))));
+    }
+    // It goes on behind what was kept.
+    let cut = machine.disk.len() - 1;
+    let mut again = Machine::joined(&machine.disk[..cut], 9);
+    again.order(1, &append(5, &[handles(5), handles(60)]));
+    again.settle();
+    assert_eq!(again.reports(), [(1, stored(6))]);
+    let (third, keep) = Backend::open(config(10, b"checksum"), Some(&again.disk)).unwrap();
+    assert_eq!((third.acceptor.standing().last, keep), (Slot(6), again.disk.len()));
+}
+
+#[test]
+fn another_groups_folder_and_another_format_are_refused_in_words() {
+    let machine = Machine::joined(b"", 1);
+    let words = |result: Result<(Backend, usize), String>| result.err().unwrap();
+    assert_eq!(
+        words(Backend::open(config(1, b"another1"), Some(&machine.disk))),
+        "the state folder belongs to another group: it was made with another group key. Use the \
+         key it was made with, or an empty folder"
+    );
+    for (journal, part) in [
+        (&b""[..], "does not begin with a whole record"),
+        (&machine.disk[..5], "does not begin with a whole record"),
+    ] {
+        let words = words(Backend::open(config(1, b"checksum"), Some(journal)));
+        assert!(words.contains(part), "{words}");
+    }
+}
+
+#[test]
+fn another_part_is_told_with_the_acknowledgement() {
+    let mut machine = Machine::joined(b"", 1);
+    let print = machine.node.prints[&LICENCE];
+    let mut grants = Vec::new();
+    for (handle, fingerprint, product_code) in
+        [(1, print, TMR), (2, print + 1, TMR), (3, print, TMR), (4, print, 999)]
+    {
+        grants.push(Entry::Grant(Grant {
+            handle: Handle(handle),
+            licence: LicenceKey { product_code, ..LICENCE },
+            fingerprint,
+            quantity: 5,
+            take: 1,
+            mode: Mode::UserLimit,
+            client: Client {
+                address: peer(0).ip(),
+                host: String::new(),
+                user: String::new(),
+                domain: String::new(),
+                text: String::new(),
+                user_defined_id: 0,
+                pid: 0,
+                session: 0,
+            },
+            since: Wall(0),
+            cleanup_seconds: 60,
+        }));
+    }
+    machine.order(1, &claim());
+    machine.order(2, &found());
+    machine.settle();
+    machine.reports();
+    machine.order(3, &append(1, &grants));
+    machine.settle();
+    let differing = vec![Slot(2), Slot(4)];
+    assert_eq!(machine.reports(), [(3, Report::Stored { last: Slot(4), differing })]);
+    // Nothing overflows at the end of all slots.
+    let order = Order::Append {
+        epoch: EPOCH,
+        first: Slot(u64::MAX),
+        entries: grants,
+        committed: Slot(u64::MAX),
+    };
+    machine.order(4, &order);
+    machine.settle();
+    assert_eq!(machine.reports(), [(4, Report::Gap { committed: Slot(0) })]);
+}
+
+#[test]
+fn a_client_that_comes_directly_gets_ordinary_licences_only() {
+    let mut machine = Machine::from(b"", 1);
+    machine.settle();
+    let link = machine.client(0);
+    assert_eq!(machine.ask(link, seat()), (130, 0));
+    let ordinary = || access(ORDINARY, Mode::UserLimit, 60);
+    let mut handles = Vec::new();
+    for _ in 0..5 {
+        let (status, handle) = machine.ask(link, ordinary());
+        assert_eq!(status, 0);
+        assert!(!handles.contains(&handle));
+        handles.push(handle);
+    }
+    assert_eq!(machine.ask(link, ordinary()), (212, 0));
+    assert_eq!(machine.ask(link, crypt(handles[0])).0, 0);
+    assert_eq!(machine.ask(link, release(handles[0])), (0, 0));
+    assert_eq!(machine.ask(link, crypt(handles[0])).0, 106);
+    let (_, newest) = machine.ask(link, ordinary());
+    // After a restart they are held still, and no number comes again.
+    let mut again = Machine::from(&machine.disk, 2);
+    again.settle();
+    let link = again.client(0);
+    assert_eq!(again.ask(link, ordinary()), (212, 0));
+    assert_eq!(again.ask(link, crypt(handles[1])).0, 0);
+    assert_eq!(again.ask(link, release(handles[1])), (0, 0));
+    let (status, handle) = again.ask(link, ordinary());
+    assert_eq!(status, 0);
+    assert!(!handles.contains(&handle) && handle != newest);
+    // Whose clients stay silent come back, measured from the restart.
+    again.seconds += 59;
+    again.step(Input::Tick);
+    let link = again.client(1);
+    assert_eq!(again.ask(link, ordinary()), (212, 0));
+    again.seconds += 1;
+    again.step(Input::Tick);
+    assert_eq!(again.ask(link, ordinary()).0, 0);
+}
+
+#[test]
+fn a_direct_grant_is_told_when_it_is_on_disk() {
+    let mut machine = Machine::from(b"", 1);
+    machine.settle();
+    let link = machine.client(0);
+    let call = access(ORDINARY, Mode::UserLimit, 60);
+    machine.step(Input::Frame { link, frame: Frame::Call(call) });
+    assert_eq!(machine.sent, []);
+    machine.written();
+    assert_eq!(reply(&machine.sent.pop().unwrap().1).0, 0);
+    // One that could not be sent is taken back.
+    machine.step(Input::Closed { link, why: Why::Eof, unsent: true });
+    machine.settle();
+    assert_eq!(machine.node.direct.seat_count(), 0);
+    let mut again = Machine::from(&machine.disk, 2);
+    again.settle();
+    assert_eq!(again.node.direct.seat_count(), 0);
+}
+
+#[test]
+fn keys_of_the_licence_are_used_for_a_front_and_for_nobody_elses_licence() {
+    let mut machine = Machine::joined(b"", 1);
+    machine.order(1, &Order::Perform { licence: LICENCE, call: crypt(77) });
+    let reports = machine.reports();
+    let [(1, Report::Performed { reply: bytes })] = &reports[..] else { panic!("{reports:?}") };
+    assert_eq!(reply(bytes).0, 0);
+    assert_eq!(bytes.len(), 8 + 16);
+    let other = LicenceKey { product_code: 999, ..LICENCE };
+    for (licence, call) in [(other, crypt(77)), (LICENCE, vec![1]), (LICENCE, release(1))] {
+        machine.order(2, &Order::Perform { licence, call });
+        let reports = machine.reports();
+        let [(2, Report::Performed { reply: bytes })] = &reports[..] else { panic!() };
+        assert_ne!(reply(bytes).0, 0);
+    }
+}

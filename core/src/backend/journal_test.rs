@@ -1,0 +1,153 @@
+//! A journal gives back what was whole, and nothing that was not.
+
+use super::journal::{Read, Record, VERSION, batch, put, read};
+use crate::limits::JOURNAL_BATCH_MAX;
+use crate::log::{DiskId, Entry, Epoch, GroupId, Handle, Setting, Slot};
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+
+fn batches() -> Vec<Vec<Record>> {
+    let epoch = Epoch { round: 3, front: 9 };
+    vec![
+        vec![
+            Record::Head { version: VERSION, disk: DiskId(7), group_check: *b"checksum" },
+            Record::Promise(epoch),
+        ],
+        vec![Record::Group(GroupId(u128::MAX))],
+        vec![
+            Record::Accept {
+                epoch,
+                first: Slot(1),
+                entries: vec![Entry::Noop, Entry::Release(Handle(5))],
+            },
+            Record::Committed(Slot(1)),
+            Record::Direct(Entry::Configure(Setting::Handles(4096))),
+        ],
+        vec![
+            Record::State { slot: Slot(u64::MAX), bytes: vec![1, 2, 3] },
+            Record::DirectState(b"tmrj".to_vec()),
+        ],
+    ]
+}
+
+fn encoded(batches: &[Vec<Record>]) -> Vec<Vec<u8>> {
+    let encode = |(number, records): (usize, &Vec<Record>)| {
+        let mut payload = Vec::new();
+        for record in records {
+            put(&mut payload, record);
+        }
+        batch(number as u64, &payload)
+    };
+    batches.iter().enumerate().map(encode).collect()
+}
+
+fn parts(read: Result<Read, String>) -> Result<(Vec<Record>, usize, u64), String> {
+    read.map(|read| (read.records, read.keep, read.next))
+}
+
+#[test]
+fn what_is_written_is_read() {
+    let journal = encoded(&batches()).concat();
+    let want = (batches().concat(), journal.len(), 4);
+    assert_eq!(parts(read(&journal)), Ok(want));
+}
+
+#[test]
+fn a_batch_has_the_documented_bytes() {
+    let bytes = batch(0x0102, b"abc");
+    let mut want = Vec::from(*b"tmrj\x03\0\0\0\x02\x01\0\0\0\0\0\0");
+    want.extend_from_slice(&crc32fast::hash(b"\x03\0\0\0\x02\x01\0\0\0\0\0\0abc").to_le_bytes());
+    want.extend_from_slice(b"abc");
+    assert_eq!(bytes, want);
+}
+
+#[test]
+fn cut_anywhere_it_gives_the_whole_batches_before_the_cut() {
+    let encoded = encoded(&batches());
+    let journal = encoded.concat();
+    for cut in 0..journal.len() {
+        let (mut whole, mut keep) = (0, 0);
+        while keep + encoded[whole].len() <= cut {
+            keep += encoded[whole].len();
+            whole += 1;
+        }
+        let got = parts(read(&journal[..cut]));
+        if whole == 0 {
+            let want = "the journal does not begin with a whole record".into();
+            assert_eq!(got, Err(want), "cut at {cut}");
+        } else {
+            let want = (batches()[..whole].concat(), keep, whole as u64);
+            assert_eq!(got, Ok(want), "cut at {cut}");
+        }
+    }
+}
+
+#[test]
+fn a_flipped_byte_is_a_torn_tail_at_the_end_and_damage_before_it() {
+    let encoded = encoded(&batches());
+    let (journal, last) = (encoded.concat(), encoded[3].len());
+    let tail = journal.len() - last;
+    for at in 0..journal.len() {
+        for flip in [0x01, 0x80, 0xff] {
+            let mut broken = journal.clone();
+            broken[at] ^= flip;
+            let got = parts(read(&broken));
+            if at >= tail {
+                let want = (batches()[..3].concat(), tail, 3);
+                assert_eq!(got, Ok(want), "byte {at} ^ {flip:#x}");
+            } else {
+                let start = (0..4)
+                    .scan(0, |sum, index| {
+                        let start = *sum;
+                        *sum += encoded[index].len();
+                        Some(start)
+                    })
+                    .filter(|start| *start <= at)
+                    .last()
+                    .unwrap();
+                let want = alloc::format!(
+                    "the journal is damaged at byte {start}: good records follow a bad one"
+                );
+                assert_eq!(got, Err(want), "byte {at} ^ {flip:#x}");
+            }
+        }
+    }
+}
+
+#[test]
+fn missing_and_swapped_batches_are_damage() {
+    let encoded = encoded(&batches());
+    for order in [&[0, 2][..], &[0, 1, 3], &[0, 2, 1, 3], &[0, 1, 1], &[0, 0]] {
+        let journal: Vec<u8> = order.iter().flat_map(|&index| encoded[index].clone()).collect();
+        let words = read(&journal).unwrap_err();
+        assert!(words.ends_with("batches are missing"), "{order:?}: {words}");
+    }
+    // Without its first batch it is no journal at all.
+    let words = read(&encoded[1..].concat()).unwrap_err();
+    assert_eq!(words, "the journal is damaged at byte 0: batches are missing");
+    assert!(read(b"").is_err());
+}
+
+#[test]
+fn garbage_behind_the_last_batch_is_a_torn_tail() {
+    let journal = encoded(&batches()).concat();
+    let mut too_long = Vec::from(*b"tmrj");
+    too_long.extend_from_slice(&(u32::try_from(JOURNAL_BATCH_MAX).unwrap() + 1).to_le_bytes());
+    too_long.resize(64, 0);
+    for garbage in [b"x".to_vec(), vec![0; 4096], b"tmrj".to_vec(), too_long] {
+        let longer = [journal.clone(), garbage].concat();
+        let want = (batches().concat(), journal.len(), 4);
+        assert_eq!(parts(read(&longer)), Ok(want));
+    }
+}
+
+#[test]
+fn a_good_checksum_over_no_records_is_damage() {
+    let good = encoded(&batches());
+    for payload in [&b"\xff\xff\xff"[..], &[200; 40]] {
+        let journal = [good[0].clone(), batch(1, payload)].concat();
+        let words = read(&journal).unwrap_err();
+        assert!(words.ends_with("a record cannot be read"), "{words}");
+    }
+}

@@ -1,0 +1,196 @@
+//! What the three backends report, and what follows when one comes, goes, or refuses this front.
+
+use super::catalogue::Virtual;
+use super::peer::{Asked, Peer};
+use super::{Front, Phase, vote};
+use crate::io::{Intent, Link, Why};
+use crate::limits::{CONTEST, FENCE};
+use crate::log::{Entry, Epoch, Setting};
+use crate::time::{Duration, Mono};
+use crate::wire::group::{Order, Report};
+use alloc::format;
+use alloc::vec::Vec;
+
+impl Front {
+    pub(super) fn report(
+        &mut self,
+        now: Mono,
+        index: usize,
+        number: u32,
+        report: Report,
+        out: &mut Vec<Intent>,
+    ) {
+        let Some((asked, sent)) = self.peers[index].answered(now, number) else { return };
+        let epoch = self.phase.epoch();
+        match (asked, report) {
+            (Asked::Describe, Report::Described(description)) => {
+                let peer = &mut self.peers[index];
+                self.highest = self.highest.max(description.standing.promised);
+                tracing::info!(backend = %peer.address, parts = description.parts.len(), "backend is up");
+                let promised = description.standing.promised;
+                peer.description = Some(description);
+                peer.trouble = None;
+                self.join();
+                self.yield_to_successor();
+                match epoch {
+                    Some(epoch) if promised == epoch => self.promised(now, index, out),
+                    Some(epoch) => {
+                        let order = Order::Claim { epoch };
+                        self.peers[index].ask(now, Asked::Claim(epoch), &order, out);
+                    }
+                    None => {}
+                }
+            }
+            (Asked::Perform(flight), Report::Performed { reply }) => {
+                self.performed(index, flight, reply, out);
+            }
+            (Asked::Confirm(at), Report::Refused { promised }) if Some(at) != epoch => {
+                self.highest = self.highest.max(promised);
+            }
+            (_, Report::Refused { promised }) => self.refused(now, promised, out),
+            (Asked::Claim(at), Report::Promised(standing)) if Some(at) == epoch => {
+                self.peers[index].confirmed = Some(sent);
+                if let Some(description) = &mut self.peers[index].description {
+                    description.standing = standing;
+                }
+                self.promised(now, index, out);
+            }
+            (Asked::Fetch(at), report) if Some(at) == epoch => self.fetched(now, report, out),
+            (Asked::Found(at), Report::Stored { .. }) if Some(at) == epoch => {
+                self.founded(now, index);
+            }
+            (Asked::Append(at), Report::Stored { last, differing }) if Some(at) == epoch => {
+                self.peers[index].confirmed = Some(sent);
+                self.acknowledged(index, last, &differing);
+            }
+            (Asked::Install(at, Some(slot)), Report::Stored { .. }) if Some(at) == epoch => {
+                self.installed(now, index, slot, out);
+            }
+            (Asked::Append(at) | Asked::Install(at, _), Report::Gap { committed })
+                if Some(at) == epoch =>
+            {
+                self.gap(now, index, committed, out);
+            }
+            (Asked::Confirm(at), Report::Confirmed) if Some(at) == epoch => {
+                self.peers[index].confirmed = Some(sent);
+                if self.silenced && self.confirmed(now, FENCE) {
+                    self.silenced = false;
+                    tracing::info!("a majority of backends confirms this front again");
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A backend has promised a higher epoch to another front.
+    pub(super) fn refused(&mut self, now: Mono, promised: Epoch, out: &mut Vec<Intent>) {
+        self.highest = self.highest.max(promised);
+        match self.phase {
+            Phase::Standby | Phase::Pausing { .. } => {}
+            Phase::Leading { epoch } if promised > epoch => {
+                tracing::warn!(%promised, %epoch, "another front has claimed the lead");
+                self.step_back(out);
+                self.deposed = true;
+                self.phase = Phase::Pausing { until: now + CONTEST };
+            }
+            _ if self.phase.epoch().is_some_and(|epoch| promised > epoch) => {
+                self.claim_again(now, "another front has claimed a higher epoch");
+            }
+            _ => {}
+        }
+    }
+
+    /// Gives the lead up: nothing that was not acknowledged is said any more.
+    fn step_back(&mut self, out: &mut Vec<Intent>) {
+        self.phase = Phase::Standby;
+        self.drop_flights();
+        self.ledger.drop_uncommitted();
+        self.desk.drop_clients(Why::Stepped("another front leads"), out);
+        self.desk.forget_handles();
+    }
+
+    /// Whether another front leads: it has committed something since this one did, if only the
+    /// first entry of its epoch. A promise alone proves nothing: the claim may have led nowhere,
+    /// and nobody would lead if this front did not claim again.
+    fn succeeded(&self) -> bool {
+        let known = self.ledger.committed();
+        self.peers.iter().filter_map(Peer::standing).any(|own| own.committed > known)
+    }
+
+    /// Stands by once it is known that another front leads.
+    fn yield_to_successor(&mut self) {
+        if self.deposed && self.succeeded() {
+            tracing::warn!("another front leads: standing by");
+            (self.phase, self.wanted, self.deposed) = (Phase::Standby, false, false);
+        }
+    }
+
+    pub(super) fn drop_peer(
+        &mut self,
+        now: Mono,
+        link: Link,
+        index: usize,
+        why: Why,
+        out: &mut Vec<Intent>,
+    ) {
+        out.push(Intent::Close { link, why: why.clone() });
+        self.lost_peer(now, index, &why, out);
+    }
+
+    pub(super) fn lost_peer(&mut self, now: Mono, index: usize, why: &Why, out: &mut Vec<Intent>) {
+        let peer = &mut self.peers[index];
+        if peer.known().is_some() {
+            tracing::warn!(backend = %peer.address, %why, "backend is down");
+        }
+        peer.trouble = Some(format!("{why}"));
+        let lost = peer.lost(now, self.config.retry);
+        self.join();
+        self.hop_from(now, index, lost, out);
+        let reading = matches!(&self.phase, Phase::Reading(gather) if gather.reads(index));
+        if reading || matches!(self.phase, Phase::Founding { .. }) {
+            self.claim_again(now, "a backend went away");
+        }
+    }
+
+    /// Joins the parts anew: a backend came, went, or holds something else.
+    pub(super) fn join(&mut self) {
+        let parts = self.peers.each_ref().map(|peer| {
+            peer.known().filter(|_| peer.trouble.is_none()).map(|d| d.parts.as_slice())
+        });
+        let ahead = self.ledger.ahead();
+        self.joined = Virtual::join(parts, |cm_act_id| ahead.virtual_serial(cm_act_id));
+        self.unnamed = true;
+    }
+
+    /// Gives each virtual container its serial: the operator's, or a random one, kept in the log.
+    pub(super) fn name_containers(&mut self) {
+        let ids: Vec<u32> = self.joined.containers.keys().copied().collect();
+        for cm_act_id in ids {
+            let chosen = self.config.virtuals.iter().find(|(id, _)| *id == cm_act_id);
+            let kept = self.ledger.ahead().virtual_serial(cm_act_id);
+            let serial = match (chosen, kept) {
+                (Some(&(_, serial)), kept) if kept != Some(serial) => serial,
+                (None, None) => self.random.between(10_000_000, 99_999_999),
+                _ => continue,
+            };
+            self.ledger.propose(Entry::Configure(Setting::Virtual { cm_act_id, serial }));
+        }
+        self.join();
+        self.unnamed = false;
+    }
+
+    /// At least two backends are there.
+    pub(super) fn could_serve(&self) -> bool {
+        self.peers.iter().filter(|peer| peer.known().is_some()).count() >= 2
+    }
+
+    /// Two backends have confirmed this front lately enough.
+    pub(super) fn confirmed(&self, now: Mono, within: Duration) -> bool {
+        let times = self.peers.each_ref().map(|peer| peer.confirmed);
+        vote::reached(times, 2).is_some_and(|at| now.since(at) < within)
+    }
+
+    pub(super) fn peer_of(&self, link: Link) -> Option<usize> {
+        self.peers.iter().position(|peer| peer.link() == Some(link))
+    }
+}

@@ -1,0 +1,91 @@
+//! Calls and pages that come in: which are decided now, which wait, which are refused.
+
+use super::peer::Follow;
+use super::{Front, Phase, status};
+use crate::admin;
+use crate::desk::{Desk, Ground, Move};
+use crate::io::{Intent, Link, Why};
+use crate::limits::{CALL_TIMEOUT, CONFIRMED, UNCOMMITTED_MAX};
+use crate::log::Entry;
+use crate::time::{Mono, Now};
+use crate::wire::{CmError, Reply, Request};
+use alloc::vec::Vec;
+
+impl Front {
+    pub(super) fn call(&mut self, now: Now, link: Link, bytes: &[u8], out: &mut Vec<Intent>) {
+        self.desk.heard(now.mono, link);
+        let request = match Request::parse(bytes) {
+            Ok(request) => request,
+            Err(malformed) => return self.desk.misread(link, &malformed, out),
+        };
+        // One end of its time for a call, whatever it has to wait for one after the other.
+        let until = now.mono + CALL_TIMEOUT;
+        if Desk::is_timeless(&request) || self.serves(now.mono) {
+            self.serve(now, until, link, request, out);
+        } else if self.wanted {
+            self.park(until, link, request);
+        } else {
+            self.desk.refuse(link, &request, CmError::SERVER_START_PENDING, out);
+        }
+    }
+
+    pub(super) fn serve(
+        &mut self,
+        now: Now,
+        until: Mono,
+        link: Link,
+        request: Request,
+        out: &mut Vec<Intent>,
+    ) {
+        let ground = Ground { now, state: self.ledger.ahead(), catalogue: &self.joined.catalogue };
+        match self.desk.call(link, &request, &ground, out) {
+            Move::Done => {}
+            // A release is always taken: its handle is not watched any more, and there are no
+            // more releases than seats.
+            Move::Commit(Entry::Grant(_)) if self.uncommitted() >= UNCOMMITTED_MAX => {
+                self.desk.refuse(link, &request, CmError::REQUEST_OVERLOAD_REJECTED, out);
+            }
+            Move::Commit(entry) => self.commit(until, link, entry, out),
+            Move::Perform(licence) => self.perform(now.mono, until, link, (licence, request), out),
+        }
+    }
+
+    pub(super) fn uncommitted(&self) -> u64 {
+        self.ledger.last().0 - self.ledger.committed().0
+    }
+
+    /// Refuses an access or a release that was on its way.
+    pub(super) fn refuse(&self, link: Link, error: CmError, out: &mut Vec<Intent>) {
+        self.desk.send(link, &Reply::error(error), out);
+    }
+
+    pub(super) fn http(&mut self, now: Now, link: Link, request: &[u8], out: &mut Vec<Intent>) {
+        let answer = admin::answer(request, &status::At { front: self, now });
+        out.push(Intent::Send { link, frame: answer.response });
+        if answer.close {
+            self.admins.remove(&link);
+            out.push(Intent::Close { link, why: Why::Eof });
+        }
+        if answer.command == Some(admin::Command::Activate) {
+            self.deposed = false;
+        }
+        match answer.command {
+            Some(admin::Command::Activate) if !self.wanted => {
+                tracing::info!("activated by command");
+                self.wanted = true;
+                self.phase = Phase::Pausing { until: now.mono };
+                self.timers(now.mono, out);
+            }
+            Some(admin::Command::Activate) | None => {}
+        }
+    }
+
+    /// It leads, is confirmed, and two backends follow: a call can be decided.
+    pub(super) fn serves(&self, now: Mono) -> bool {
+        let following =
+            self.peers.iter().filter(|p| matches!(p.follow, Follow::Yes { .. })).count();
+        matches!(self.phase, Phase::Leading { .. })
+            && following >= 2
+            && self.confirmed(now, CONFIRMED)
+    }
+}

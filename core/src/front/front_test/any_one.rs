@@ -1,0 +1,74 @@
+//! Calls that any one backend can do.
+
+use super::World;
+use crate::limits::{ANYONE_TIMEOUT, CALL_TIMEOUT};
+use crate::testing::{crypt, seat};
+use crate::time::Duration;
+use crate::wire::group::Order;
+
+const MILLI: Duration = Duration::from_millis(1);
+
+#[test]
+fn a_backend_that_does_not_answer_is_passed_over_unseen() {
+    let mut world = World::serving();
+    let client = world.connect(0);
+    let (_, handle) = world.ask(0, client, seat());
+    world.call(0, client, crypt(handle));
+    let want = world.client(0, client).replies.pop().unwrap();
+    world.lose = |backend, order| backend != 2 && matches!(order, Order::Perform { .. });
+    for _ in 0..3 {
+        world.call(0, client, crypt(handle));
+        world.advance(2 * ANYONE_TIMEOUT);
+        assert_eq!(world.client(0, client).replies, core::slice::from_ref(&want));
+        world.client(0, client).replies.clear();
+    }
+}
+
+#[test]
+fn a_backend_that_dies_over_a_call_hands_it_on_at_once() {
+    let mut world = World::serving();
+    let client = world.connect(0);
+    let (_, handle) = world.ask(0, client, seat());
+    world.lose = |_, order| matches!(order, Order::Perform { .. });
+    world.call(0, client, crypt(handle));
+    world.lose = |_, _| false;
+    // One of them has it; the others come back before the next one goes.
+    for index in 0..3 {
+        world.advance(150 * MILLI);
+        assert_eq!(world.answer(0, client), None);
+        world.unplug(|ends| ends.backend == index);
+        if let Some((status, _)) = world.answer(0, client) {
+            return assert_eq!(status, 0);
+        }
+    }
+    panic!("nobody did it");
+}
+
+#[test]
+fn when_nobody_answers_the_client_is_told_in_time() {
+    let mut world = World::serving();
+    let client = world.connect(0);
+    let (_, handle) = world.ask(0, client, seat());
+    world.lose = |_, order| matches!(order, Order::Perform { .. });
+    world.call(0, client, crypt(handle));
+    world.advance(CALL_TIMEOUT + MILLI);
+    assert_eq!(world.answer(0, client).map(|(status, _)| status), Some(100));
+    assert_eq!(world.answer(0, client), None);
+}
+
+#[test]
+fn load_is_spread_evenly() {
+    let mut world = World::serving();
+    let client = world.connect(0);
+    let (_, handle) = world.ask(0, client, seat());
+    world.told = Some(alloc::vec![]);
+    for _ in 0..30 {
+        assert_eq!(world.ask(0, client, crypt(handle)).0, 0);
+    }
+    let told = world.told.take().unwrap();
+    for index in 0..3 {
+        let prefix = alloc::format!("front → {index}: Perform");
+        let count = told.iter().filter(|line| line.starts_with(&prefix)).count();
+        assert_eq!(count, 10, "backend {index}");
+    }
+}

@@ -1,0 +1,98 @@
+//! A group is born once, and only with all three.
+
+use super::World;
+use crate::testing::{crypt, seat};
+use crate::time::Duration;
+use alloc::vec;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[test]
+fn birth_and_one_grant() {
+    let mut world = World::new(1);
+    world.told = Some(vec![]);
+    world.activate(0);
+    world.advance(Duration::from_millis(1));
+    let client = world.connect(0);
+    world.told.as_mut().unwrap().push("client → front: CmAccess2".into());
+    world.call(0, client, seat());
+    let story = world.told.take().unwrap().join("\n");
+    insta::assert_snapshot!(story);
+}
+
+#[test]
+fn two_blank_backends_are_no_group() {
+    let mut world = World::new(1);
+    world.crash(2);
+    world.activate(0);
+    world.advance(10 * SECOND);
+    assert_eq!(world.role(0), "starting");
+    for index in [0, 1] {
+        assert_eq!(world.backends[index].node.group(), None);
+    }
+    world.restart(2);
+    world.advance(5 * SECOND);
+    assert_eq!(world.role(0), "active");
+    let groups = [0, 1, 2].map(|index| world.backends[index].node.group());
+    assert!(groups[0].is_some() && groups.iter().all(|group| *group == groups[0]));
+}
+
+#[test]
+fn the_first_entry_takes_all_three() {
+    let mut world = World::new(1);
+    world.backends[2].stuck = true;
+    world.activate(0);
+    world.advance(10 * SECOND);
+    assert_eq!(world.role(0), "starting", "the third has nothing on disk");
+    world.unstick(2);
+    world.advance(10 * SECOND);
+    assert_eq!(world.role(0), "active");
+}
+
+#[test]
+fn a_birth_that_broke_off_is_begun_again() {
+    for victim in 0..3 {
+        for writes in 0..4 {
+            let mut world = World::new(1);
+            // The third write or so of one backend never ends: somewhere in the birth.
+            world.backends[victim].stuck_after = Some(writes);
+            world.activate(0);
+            world.advance(Duration::from_millis(500));
+            let led = world.leads(0);
+            world.crash(victim);
+            world.advance(SECOND);
+            if !led {
+                assert!(!world.leads(0), "victim {victim}, {writes} writes");
+            }
+            world.backends[victim].stuck_after = None;
+            world.restart(victim);
+            world.advance(10 * SECOND);
+            assert!(world.leads(0), "victim {victim}, {writes} writes");
+            let client = world.connect(0);
+            let (status, handle) = world.ask(0, client, seat());
+            assert_eq!(status, 0);
+            assert_eq!(world.ask(0, client, crypt(handle)).0, 0);
+        }
+    }
+}
+
+#[test]
+fn a_group_that_was_born_is_found_again_by_two() {
+    let mut world = World::serving();
+    let client = world.connect(0);
+    let (_, handle) = world.ask(0, client, seat());
+    let group = world.backends[0].node.group();
+    for index in 0..3 {
+        world.crash(index);
+    }
+    world.fronts[0].frozen = true;
+    world.restart(0);
+    world.restart(2);
+    let next = world.add_front();
+    world.activate(next);
+    world.advance(5 * SECOND);
+    assert!(world.leads(next));
+    assert_eq!(world.backends[2].node.group(), group);
+    let client = world.connect(next);
+    assert_eq!(world.ask(next, client, crypt(handle)).0, 0);
+}

@@ -1,0 +1,164 @@
+//! Who leads: claims, refusals, calls that wait, silence.
+
+use super::World;
+use crate::limits::{CALL_TIMEOUT, FENCE};
+use crate::testing::{crypt, release, seat};
+use crate::time::Duration;
+
+const SECOND: Duration = Duration::from_secs(1);
+const MILLI: Duration = Duration::from_millis(1);
+
+/// Front 0 leads, front 1 stands by.
+fn twins() -> World {
+    let mut world = World::new(2);
+    world.activate(0);
+    world.advance(MILLI);
+    assert!(world.leads(0));
+    world
+}
+
+#[test]
+fn a_higher_epoch_takes_over_and_the_old_front_says_no_more() {
+    let mut world = twins();
+    let client = world.connect(0);
+    let (_, handle) = world.ask(0, client, seat());
+    world.activate(1);
+    world.advance(SECOND);
+    assert_eq!(world.role(0), "standby");
+    assert_eq!(world.role(1), "active");
+    assert!(world.client(0, client).closed);
+    let late = world.connect(0);
+    assert_eq!(world.ask(0, late, seat()).0, 238);
+    // The seat has come along, and so has its count.
+    let client = world.connect(1);
+    assert_eq!(world.ask(1, client, crypt(handle)).0, 0);
+    for _ in 0..4 {
+        let client = world.connect(1);
+        assert_eq!(world.ask(1, client, seat()).0, 0);
+    }
+    assert_eq!(world.ask(1, client, seat()).0, 212);
+    // And back again.
+    world.activate(0);
+    world.advance(SECOND);
+    assert_eq!((world.role(0).as_str(), world.role(1).as_str()), ("active", "standby"));
+    let client = world.connect(0);
+    assert_eq!(world.ask(0, client, release(handle)), (0, 0));
+    assert_eq!(world.seats(0), 4);
+}
+
+#[test]
+fn an_old_front_that_sees_one_backend_only_grants_nothing() {
+    let mut world = twins();
+    let client = world.connect(0);
+    world.part(0, 1);
+    world.part(0, 2);
+    world.part(1, 0);
+    world.activate(1);
+    world.advance(MILLI);
+    assert!(world.leads(1));
+    world.call(0, client, seat());
+    world.advance(CALL_TIMEOUT);
+    assert_eq!(world.answer(0, client), Some((130, 0)));
+    // It cannot know of the other one, so its clients are dropped when D is over.
+    assert!(!world.client(0, client).closed);
+    world.advance(FENCE);
+    assert!(world.client(0, client).closed);
+    assert_eq!(world.role(0), "starting");
+    let other = world.connect(1);
+    assert_eq!(world.ask(1, other, seat()).0, 0);
+    // When it sees them again it learns the truth and stands by.
+    world.cut.clear();
+    world.advance(3 * SECOND);
+    assert_eq!(world.role(0), "standby");
+    assert!(world.leads(1));
+    assert_eq!(world.seats(1), 1);
+}
+
+#[test]
+fn both_told_to_lead_end_with_one_that_does() {
+    for seed in 0..5 {
+        let mut world = World::new(2);
+        world.advance(Duration::from_millis(seed));
+        world.activate(0);
+        world.activate(1);
+        world.advance(10 * SECOND);
+        let roles = [world.role(0), world.role(1)];
+        assert_eq!(roles.iter().filter(|role| *role == "active").count(), 1, "{roles:?}");
+    }
+}
+
+#[test]
+fn a_call_waits_for_the_claim_and_is_answered_after_it() {
+    let mut world = World::serving();
+    world.fronts[0].frozen = true;
+    let next = world.add_front();
+    for index in 0..3 {
+        world.backends[index].stuck = true;
+    }
+    world.activate(next);
+    assert_eq!(world.role(next), "starting");
+    let client = world.connect(next);
+    world.call(next, client, seat());
+    world.advance(SECOND);
+    assert_eq!(world.answer(next, client), None);
+    world.unstick(0);
+    world.unstick(1);
+    world.advance(SECOND);
+    assert!(world.leads(next));
+    assert_eq!(world.answer(next, client).expect("an answer").0, 0);
+}
+
+#[test]
+fn a_call_that_waits_for_a_claim_in_vain_ends_in_time() {
+    let mut world = World::new(1);
+    world.crash(0);
+    world.crash(1);
+    world.activate(0);
+    let client = world.connect(0);
+    world.call(0, client, seat());
+    world.advance(CALL_TIMEOUT - MILLI);
+    assert_eq!(world.answer(0, client), None);
+    world.advance(MILLI);
+    assert_eq!(world.answer(0, client), Some((130, 0)));
+}
+
+#[test]
+fn an_acknowledged_seat_outlives_every_pair_of_crashes() {
+    // The seat is on two disks; a new front reads any two and must find it.
+    for (slow, dead) in [(0, 1), (0, 2), (1, 0), (1, 2), (2, 0), (2, 1)] {
+        let mut world = twins();
+        world.backends[slow].stuck = true;
+        let client = world.connect(0);
+        let (status, handle) = world.ask(0, client, seat());
+        assert_eq!(status, 0);
+        world.fronts[0].frozen = true;
+        world.crash(slow);
+        world.crash(dead);
+        world.restart(slow);
+        world.activate(1);
+        world.advance(5 * SECOND);
+        assert!(world.leads(1), "slow {slow}, dead {dead}");
+        let client = world.connect(1);
+        assert_eq!(world.ask(1, client, crypt(handle)).0, 0, "slow {slow}, dead {dead}");
+    }
+}
+
+#[test]
+fn a_promise_that_is_not_on_disk_does_not_count() {
+    let mut world = twins();
+    for index in [0, 1] {
+        world.backends[index].stuck = true;
+    }
+    world.part(1, 2);
+    world.activate(1);
+    // The connections break and come back: the backends describe themselves once more.
+    world.unplug(|ends| ends.front == 1);
+    world.advance(Duration::from_millis(1500));
+    assert_ne!(world.role(1), "active");
+    world.crash(0);
+    world.restart(0);
+    world.crash(1);
+    world.restart(1);
+    world.advance(5 * SECOND);
+    assert!(world.leads(1), "{:#}", world.status(1));
+}

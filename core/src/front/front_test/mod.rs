@@ -1,0 +1,11 @@
+//! A front with three real backends, in memory and in virtual time.
+
+mod any_one;
+mod birth;
+mod handles;
+mod lead;
+mod repair;
+mod seats;
+mod world;
+
+use world::World;

@@ -1,0 +1,163 @@
+//! Backends that come late, come back blank, or belong elsewhere.
+
+use super::World;
+use crate::testing::{crypt, seat};
+use crate::time::Duration;
+use crate::wire::group::Order;
+use alloc::vec::Vec;
+
+const SECOND: Duration = Duration::from_secs(1);
+const MILLI: Duration = Duration::from_millis(1);
+
+/// So many seats, each of a client of its own.
+fn take(world: &mut World, front: usize, seats: usize) -> Vec<u32> {
+    let one = |_| {
+        let client = world.connect(front);
+        let (status, handle) = world.ask(front, client, seat());
+        assert_eq!(status, 0);
+        handle
+    };
+    (0..seats).map(one).collect()
+}
+
+/// Every one of these handles is known, and no more than five seats can be had.
+fn holds(world: &mut World, front: usize, handles: &[u32]) {
+    let client = world.connect(front);
+    for &handle in handles {
+        assert_eq!(world.ask(front, client, crypt(handle)).0, 0, "{handle}");
+    }
+    let free = 5 - handles.len();
+    take(world, front, free);
+    assert_eq!(world.ask(front, client, seat()).0, 212);
+}
+
+#[test]
+fn a_late_backend_catches_up_and_then_counts() {
+    let mut world = World::serving();
+    world.crash(2);
+    let handles = take(&mut world, 0, 3);
+    assert_eq!(world.backend_state(0, 2), "down");
+    world.restart(2);
+    world.advance(2 * SECOND);
+    assert_eq!(world.backend_state(0, 2), "up");
+    world.crash(0);
+    holds(&mut world, 0, &handles);
+}
+
+#[test]
+fn a_blank_backend_is_repaired_taken_in_and_then_counts() {
+    let mut world = World::serving();
+    let handles = take(&mut world, 0, 3);
+    let disk = world.status(0);
+    world.crash(2);
+    world.backends[2].disk.clear();
+    world.restart(2);
+    world.advance(2 * SECOND);
+    assert_eq!(world.backend_state(0, 2), "up", "{disk:#}");
+    world.crash(0);
+    holds(&mut world, 0, &handles);
+    // It is a member for the next front as well, alone with one of the old ones.
+    world.fronts[0].frozen = true;
+    let next = world.add_front();
+    world.activate(next);
+    world.advance(2 * SECOND);
+    assert!(world.leads(next));
+    assert_eq!(world.seats(next), 5);
+}
+
+#[test]
+fn a_blank_backend_makes_no_quorum() {
+    let mut world = World::serving();
+    world.backends[0].stuck = true;
+    // On the disks of 1 and 2 only.
+    let handles = take(&mut world, 0, 1);
+    world.fronts[0].frozen = true;
+    world.crash(0);
+    world.crash(1);
+    world.crash(2);
+    world.backends[1].disk.clear();
+    world.restart(0);
+    world.restart(1);
+    let next = world.add_front();
+    world.activate(next);
+    world.advance(20 * SECOND);
+    assert!(!world.leads(next), "0 does not know of the seat, and 1 has forgotten it");
+    assert!(world.backends[1].node.group().is_none());
+    world.restart(2);
+    world.advance(10 * SECOND);
+    assert!(world.leads(next));
+    holds(&mut world, next, &handles);
+}
+
+#[test]
+fn one_that_was_repaired_and_not_taken_in_yet_does_not_keep_the_members_from_leading() {
+    let mut world = World::serving();
+    let handles = take(&mut world, 0, 2);
+    world.crash(0);
+    world.backends[0].disk.clear();
+    for index in [1, 2] {
+        world.backends[index].stuck = true;
+    }
+    world.lose = |backend, order| backend == 0 && matches!(order, Order::Append { .. });
+    world.restart(0);
+    world.advance(300 * MILLI);
+    assert!(world.backends[0].node.group().is_some(), "the state is installed");
+    world.fronts[0].frozen = true;
+    world.lose = |_, _| false;
+    for index in [1, 2] {
+        world.crash(index);
+        world.restart(index);
+    }
+    // The answers come in the order 0, 1, 2: the first two are one member and a stranger.
+    let next = world.add_front();
+    world.activate(next);
+    world.advance(5 * SECOND);
+    assert!(world.leads(next), "{:#}", world.status(next));
+    holds(&mut world, next, &handles);
+    world.advance(SECOND);
+    assert_eq!(world.backend_state(next, 0), "up");
+}
+
+#[test]
+fn another_groups_backend_does_not_count_and_the_operator_is_told() {
+    let mut other = World::serving();
+    other.fronts[0].frozen = true;
+    let mut world = World::new(1);
+    // Born under other names than the first group: its front draws another seed.
+    let front = world.add_front();
+    world.activate(front);
+    world.advance(MILLI);
+    assert_ne!(world.backends[2].node.group(), other.backends[2].node.group());
+    let handles = take(&mut world, front, 2);
+    world.crash(2);
+    world.backends[2].disk = other.backends[2].disk.clone();
+    world.restart(2);
+    world.advance(2 * SECOND);
+    let status = world.status(front);
+    let trouble = status["backends"][2]["trouble"].as_str().unwrap();
+    assert!(trouble.starts_with("its state folder belongs to group "), "{trouble}");
+    assert_ne!(status["backends"][2]["state"], "up");
+    assert_eq!(world.backends[2].node.group(), other.backends[2].node.group());
+    holds(&mut world, front, &handles);
+    world.crash(1);
+    let client = world.connect(front);
+    world.call(front, client, seat());
+    world.advance(4 * SECOND);
+    assert_ne!(world.answer(front, client).expect("an answer").0, 0);
+}
+
+#[test]
+fn a_backend_that_restarts_from_any_moment_of_its_disk_keeps_what_it_acknowledged() {
+    let mut world = World::serving();
+    let mut handles = Vec::new();
+    for round in 0..5 {
+        handles.extend(take(&mut world, 0, 1));
+        let index = round % 3;
+        world.crash(index);
+        world.advance(100 * MILLI);
+        world.restart(index);
+        world.advance(2 * SECOND);
+        assert_eq!(world.backend_state(0, index), "up");
+    }
+    holds(&mut world, 0, &handles);
+}

@@ -1,0 +1,85 @@
+//! What is due: dials, heartbeats, claims, the fence; and when to come back.
+
+use super::peer::{Asked, Wire};
+use super::{Front, Phase};
+use crate::io::{Intent, Link, Why};
+use crate::limits::{BACKEND_SILENCE, FENCE, HEARTBEAT};
+use crate::time::{Deadline, Mono};
+use crate::wire::group::Order;
+use alloc::vec::Vec;
+
+impl Front {
+    pub(super) fn timers(&mut self, now: Mono, out: &mut Vec<Intent>) {
+        for index in 0..3 {
+            let peer = &mut self.peers[index];
+            match peer.wire {
+                Wire::Down(at) if at <= now => {
+                    self.dialled += 2;
+                    peer.dial(now, Link(self.dialled), out);
+                }
+                Wire::Dialling(link, until) if until <= now => {
+                    self.drop_peer(now, link, index, Why::Timeout("to prove the group key"), out);
+                }
+                Wire::Up(link) if !peer.asked.is_empty() && peer.heard + BACKEND_SILENCE <= now => {
+                    self.drop_peer(now, link, index, Why::Timeout("a backend is silent"), out);
+                }
+                _ => {}
+            }
+        }
+        if self.heartbeat <= now {
+            self.heartbeat = now + HEARTBEAT;
+            let epoch = self.phase.epoch().unwrap_or_default();
+            let order = Order::Confirm { epoch, committed: self.ledger.committed() };
+            for peer in self.peers.iter_mut().filter(|peer| peer.known().is_some()) {
+                peer.ask(now, Asked::Confirm(epoch), &order, out);
+                if self.deposed {
+                    peer.ask(now, Asked::Describe, &Order::Describe, out);
+                }
+            }
+        }
+        match self.phase {
+            Phase::Pausing { until } if until <= now && self.could_serve() => {
+                self.deposed = false;
+                self.claim(now, out);
+            }
+            Phase::Claiming { .. }
+            | Phase::Reading(_)
+            | Phase::Founding { .. }
+            | Phase::Proving { .. }
+                if self.claim_until <= now =>
+            {
+                self.claim_again(now, "it took too long");
+            }
+            Phase::Leading { .. } if !self.confirmed(now, FENCE) && !self.silenced => {
+                tracing::warn!("no majority of backends has confirmed this front: clients dropped");
+                self.silenced = true;
+                self.drop_flights();
+                self.desk.drop_clients(Why::Stepped("no majority of backends"), out);
+            }
+            _ => {}
+        }
+        self.end_late(now, out);
+    }
+
+    pub(super) fn deadline(&self) -> Option<Deadline> {
+        let peers = self.peers.iter().filter_map(|peer| match peer.wire {
+            Wire::Down(at) => Some(Deadline { at, reason: "dial a backend" }),
+            Wire::Dialling(_, at) => Some(Deadline { at, reason: "backend does not answer" }),
+            Wire::Up(_) if !peer.asked.is_empty() => {
+                Some(Deadline { at: peer.heard + BACKEND_SILENCE, reason: "backend is silent" })
+            }
+            Wire::Up(_) => None,
+        });
+        let heartbeat = Deadline { at: self.heartbeat, reason: "heartbeat" };
+        let claim = match self.phase {
+            Phase::Standby | Phase::Leading { .. } => None,
+            Phase::Pausing { until } if self.could_serve() => Some(until),
+            Phase::Pausing { .. } => None,
+            _ => Some(self.claim_until),
+        };
+        let claim = claim.map(|at| Deadline { at, reason: "claim" });
+        let flights = self.flights_due().map(|at| Deadline { at, reason: "call" });
+        let cleanup = self.desk.due().map(|at| Deadline { at, reason: "clean-up" });
+        peers.chain([heartbeat]).chain(claim).chain(flights).chain(cleanup).min()
+    }
+}

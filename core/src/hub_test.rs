@@ -1,0 +1,234 @@
+//! Links: caps, time-outs, outboxes.
+
+use crate::backend::{Backend, Config as BackendConfig};
+use crate::front::{Config, Front};
+use crate::hub::{Act, Hub, Outbox};
+use crate::io::{Address, Door, Frame, Link, Why};
+use crate::limits::{
+    ADMIN_LINKS_MAX, CLEANUP_DEFAULT, CLIENT_LINKS_MAX, FIRST_FRAME, FRAME_TIMEOUT, OUTBOX_FRAMES,
+};
+use crate::log::Mode;
+use crate::node::Node;
+use crate::testing::{ORDINARY, access, at, container, crypt, identity, peer, reply};
+use crate::time::{Duration, Mono, Now};
+use crate::wire::Request;
+use alloc::boxed::Box;
+use alloc::vec;
+use alloc::vec::Vec;
+
+fn backend() -> Hub {
+    let config = BackendConfig {
+        identity: identity(),
+        containers: vec![container(0)],
+        group_check: [0; 8],
+        seed: [1; 32],
+    };
+    let (node, _) = Backend::open(config, None).unwrap();
+    let mut hub = Hub::new(Node::Backend(Box::new(node)));
+    let mut acts = Vec::new();
+    hub.tick(at(0), &mut acts);
+    assert!(matches!(acts[..], [Act::Rewrite(_)]), "{acts:?}");
+    hub.written(at(0), &mut vec![]);
+    hub
+}
+
+fn front() -> Hub {
+    let backend = |port| Address { host: "backend".into(), port };
+    Hub::new(Node::Front(Box::new(Front::new(Config {
+        identity: identity(),
+        backends: [1, 2, 3].map(backend),
+        retry: Duration::from_secs(30),
+        virtuals: vec![],
+        cleanup: CLEANUP_DEFAULT,
+        twin: None,
+        front: 7,
+        seed: [1; 32],
+    }))))
+}
+
+fn servers() -> Vec<u8> {
+    Request::GetServers { ctrl: 0, size: 64 }.encode()
+}
+
+fn calls(count: usize) -> Vec<Frame> {
+    vec![Frame::Call(servers()); count]
+}
+
+fn after(span: Duration) -> Now {
+    let now = at(0);
+    Now { mono: now.mono + span, ..now }
+}
+
+const MICRO: Duration = Duration::from_micros(1);
+
+#[test]
+fn each_door_has_its_cap_and_a_closed_link_makes_room() {
+    for (door, cap) in [(Door::Licence, CLIENT_LINKS_MAX), (Door::Admin, ADMIN_LINKS_MAX)] {
+        let (mut hub, mut acts) = (backend(), vec![]);
+        let links: Vec<Link> =
+            (0..cap).map(|_| hub.accept(at(0), door, peer(1), &mut acts).unwrap()).collect();
+        assert_eq!(hub.accept(at(0), door, peer(1), &mut acts), None);
+        // The other door is open still.
+        let other = if door == Door::Admin { Door::Licence } else { Door::Admin };
+        assert!(hub.accept(at(0), other, peer(1), &mut acts).is_some());
+        hub.closed(at(0), links[0], Why::Eof, false, &mut acts);
+        hub.closed(at(0), links[0], Why::Eof, false, &mut acts);
+        let link = hub.accept(at(0), door, peer(1), &mut acts).unwrap();
+        assert!(!links.contains(&link), "a link's name is never used again");
+        assert_eq!(hub.accept(at(0), door, peer(1), &mut acts), None);
+        assert_eq!(acts, []);
+    }
+}
+
+#[test]
+fn a_link_without_a_first_frame_is_closed_in_time() {
+    let (mut hub, mut acts) = (backend(), vec![]);
+    let silent = hub.accept(at(0), Door::Licence, peer(1), &mut acts).unwrap();
+    let drips = hub.accept(at(0), Door::Licence, peer(2), &mut acts).unwrap();
+    let talks = hub.accept(at(0), Door::Licence, peer(3), &mut acts).unwrap();
+    let due = hub.deadline().unwrap();
+    assert_eq!((due.at, due.reason), (at(0).mono + FIRST_FRAME, "slow link"));
+    // Bytes that make no frame do not put it off.
+    let nearly = after(FIRST_FRAME - MICRO);
+    hub.received(nearly, drips, &mut vec![], true, &mut acts);
+    hub.received(nearly, talks, &mut calls(1), false, &mut acts);
+    assert_eq!(acts, [Act::Wake(talks)]);
+    hub.tick(nearly, &mut acts);
+    assert_eq!(acts.len(), 1);
+    hub.tick(after(FIRST_FRAME), &mut acts);
+    assert_eq!(acts[1..], [Act::End(silent), Act::End(drips)]);
+    let closed = Some(Why::Timeout("the first frame"));
+    assert_eq!(hub.outbox(silent), Outbox { frames: vec![], close: closed.clone() });
+    assert_eq!(hub.outbox(drips).close, closed);
+    assert_eq!(hub.outbox(talks).close, None);
+    assert_eq!(hub.deadline(), None);
+}
+
+#[test]
+fn a_frame_must_be_whole_in_time_however_it_drips() {
+    let (mut hub, mut acts) = (backend(), vec![]);
+    let link = hub.accept(at(0), Door::Licence, peer(1), &mut acts).unwrap();
+    hub.received(at(1), link, &mut calls(1), false, &mut acts);
+    assert_eq!(hub.deadline(), None, "an idle link may idle");
+    hub.received(at(5), link, &mut vec![], true, &mut acts);
+    let due = at(5).mono + FRAME_TIMEOUT;
+    assert_eq!(hub.deadline().map(|deadline| deadline.at), Some(due));
+    hub.received(at(8), link, &mut vec![], true, &mut acts);
+    assert_eq!(hub.deadline().map(|deadline| deadline.at), Some(due));
+    // A whole frame, with the next one begun behind it, starts the clock anew.
+    hub.received(at(9), link, &mut calls(1), true, &mut acts);
+    let due = at(9).mono + FRAME_TIMEOUT;
+    assert_eq!(hub.deadline().map(|deadline| deadline.at), Some(due));
+    hub.received(at(10), link, &mut calls(1), false, &mut acts);
+    assert_eq!(hub.deadline(), None);
+    hub.received(at(20), link, &mut vec![], true, &mut acts);
+    hub.tick(at(25), &mut acts);
+    let outbox = hub.outbox(link);
+    assert_eq!(outbox.close, Some(Why::Timeout("a whole frame")));
+    // It is forgotten: what comes now goes nowhere.
+    acts.clear();
+    let mut late = calls(1);
+    hub.received(at(25), link, &mut late, false, &mut acts);
+    assert_eq!((acts, late), (vec![], vec![]));
+}
+
+#[test]
+fn a_link_that_takes_nothing_is_closed_when_too_much_waits() {
+    let (mut hub, mut acts) = (backend(), vec![]);
+    let link = hub.accept(at(0), Door::Licence, peer(1), &mut acts).unwrap();
+    hub.received(at(0), link, &mut calls(OUTBOX_FRAMES), false, &mut acts);
+    assert_eq!(acts, [Act::Wake(link)], "one wake-up for all");
+    hub.received(at(0), link, &mut calls(3), false, &mut acts);
+    let Outbox { frames, close } = hub.outbox(link);
+    assert_eq!(close, Some(Why::Limit("frames waiting to be sent")));
+    assert_eq!(frames, Vec::<Vec<u8>>::new());
+    hub.closed(at(0), link, Why::Eof, false, &mut acts);
+    assert_eq!(hub.outbox(link), Outbox { frames: vec![], close: Some(Why::Eof) });
+    // One that is emptied in between has no limit.
+    let link = hub.accept(at(0), Door::Licence, peer(1), &mut acts).unwrap();
+    for _ in 0..2 {
+        hub.received(at(0), link, &mut calls(OUTBOX_FRAMES), false, &mut acts);
+        let outbox = hub.outbox(link);
+        assert_eq!((outbox.frames.len(), outbox.close), (OUTBOX_FRAMES, None));
+    }
+}
+
+/// Seats of the ordinary licence that can still be had, each by a client of its own.
+fn free(hub: &mut Hub) -> usize {
+    let mut acts = vec![];
+    for count in 0.. {
+        let link = hub.accept(at(2), Door::Licence, peer(9), &mut acts).unwrap();
+        let call = Frame::Call(access(ORDINARY, Mode::UserLimit, 60));
+        hub.received(at(2), link, &mut vec![call], false, &mut acts);
+        if acts.drain(..).any(|act| matches!(act, Act::Append(_))) {
+            hub.written(at(2), &mut acts);
+        }
+        if reply(&hub.outbox(link).frames[0]).0 != 0 {
+            return count;
+        }
+    }
+    unreachable!("seats end")
+}
+
+#[test]
+fn a_reply_in_the_outbox_of_a_closed_link_was_not_sent() {
+    // Taken out or not, and whether the runtime got rid of it: is the seat given back?
+    for (taken, unsent, left) in [(false, false, 5), (true, true, 5), (true, false, 4)] {
+        let (mut hub, mut acts) = (backend(), vec![]);
+        let link = hub.accept(at(0), Door::Licence, peer(1), &mut acts).unwrap();
+        let call = Frame::Call(access(ORDINARY, Mode::UserLimit, 60));
+        hub.received(at(0), link, &mut vec![call], false, &mut acts);
+        assert!(matches!(acts[..], [Act::Append(_)]), "not before it is on disk");
+        hub.written(at(0), &mut acts);
+        assert_eq!(acts[1..], [Act::Wake(link)]);
+        if taken {
+            assert_eq!(reply(&hub.outbox(link).frames[0]).0, 0);
+        }
+        hub.closed(at(1), link, Why::Broken("reset".into()), unsent, &mut acts);
+        hub.written(at(1), &mut vec![]);
+        assert_eq!(free(&mut hub), left, "taken {taken}, unsent {unsent}");
+    }
+}
+
+#[test]
+fn a_link_that_nobody_knows_is_a_no_op() {
+    let (mut hub, mut acts) = (backend(), vec![]);
+    let link = Link(4711);
+    hub.received(at(0), link, &mut vec![Frame::Call(crypt(1))], true, &mut acts);
+    hub.closed(at(0), link, Why::Eof, true, &mut acts);
+    assert_eq!(acts, []);
+    assert_eq!(hub.outbox(link), Outbox { frames: vec![], close: Some(Why::Eof) });
+    assert_eq!(hub.deadline(), None);
+}
+
+#[test]
+fn dialled_and_accepted_links_have_different_names() {
+    let (mut hub, mut acts) = (front(), vec![]);
+    hub.tick(at(1), &mut acts);
+    let mut names: Vec<Link> = Vec::new();
+    for act in &acts {
+        let Act::Dial { link, .. } = act else { panic!("{act:?}") };
+        names.push(*link);
+    }
+    assert_eq!(names.len(), 3);
+    for number in 0..8 {
+        names.push(hub.accept(at(1), Door::Licence, peer(number), &mut acts).unwrap());
+    }
+    let unique: alloc::collections::BTreeSet<Link> = names.iter().copied().collect();
+    assert_eq!(unique.len(), names.len());
+    // A dialled one that could not be opened is dialled again later, under another name.
+    acts.clear();
+    let why = Why::Broken("connection refused".into());
+    hub.closed(at(1), names[0], why, false, &mut acts);
+    assert_eq!(acts, []);
+    let due = hub.deadline().unwrap();
+    assert!(due.at > at(1).mono && due.at < Mono(u64::MAX));
+    hub.tick(Now { mono: due.at, ..at(1) }, &mut acts);
+    let again = acts.iter().find_map(|act| match act {
+        Act::Dial { link, to } => Some((*link, to.port)),
+        _ => None,
+    });
+    let (link, port) = again.expect("dialled again");
+    assert!(!names.contains(&link));
+    assert_eq!(port, 1);
+}

@@ -1,0 +1,91 @@
+//! `client access`: takes a seat, keeps it, gives it back.
+
+use super::session::Session;
+use crate::daemon::cli::{Access, AccessMode};
+use crate::daemon::{Exit, Outcome, doors, out, signals};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::{Duration, Instant};
+use tmr_core::io::Address;
+use tmr_core::wire::constants::{access, info};
+use tmr_core::wire::structs::{CmAccess2, CmBorrowData, CmBoxInfo, CmCredential, Layout};
+use tmr_core::wire::{CmError, Reply, Request};
+
+/// How often a held handle is used, so that the server does not take its client for gone.
+const USED_EVERY: Duration = Duration::from_secs(10);
+
+/// Takes a seat and gives it back, after a while if asked to.
+///
+/// # Errors
+/// No server can be reached, or it refuses.
+pub(super) fn access(servers: &[Address], options: &Access) -> Outcome {
+    let (stop, stopped) = mpsc::channel();
+    signals::on_stop(move || stop.send(()).unwrap_or_default())?;
+    let mut session = Session::open(servers)?;
+    let handle = session.call(&request(options))?.result;
+    let container = container(&session.call(&box_info(handle))?);
+    let Access { firm_code, product_code, .. } = options;
+    out::line(format!("handle {handle} licence {firm_code}:{product_code} container {container}"))?;
+
+    let started = Instant::now();
+    let hold = Duration::from_secs(options.hold);
+    while let Some(left) = hold.checked_sub(started.elapsed()).filter(|left| !left.is_zero()) {
+        match stopped.recv_timeout(left.min(USED_EVERY)) {
+            // A front that took over knows the handle: the seat is not lost with a connection.
+            Err(RecvTimeoutError::Timeout) => {
+                session.call_again(servers, &Request::GetVersion { handle })?;
+            }
+            Ok(()) | Err(RecvTimeoutError::Disconnected) => break,
+        }
+    }
+    match session.call_again(servers, &Request::Release { handle }) {
+        // It was given back, and only the answer got lost.
+        Err(failure) if failure.exit == Exit::Refused && is_unknown(&failure.text) => {}
+        done => drop(done?),
+    }
+    eprintln!("handle {handle} given back");
+    Ok(())
+}
+
+fn is_unknown(text: &str) -> bool {
+    text.contains(CmError::INVALID_HANDLE.name())
+}
+
+fn request(options: &Access) -> Request {
+    let mode = match options.mode {
+        AccessMode::UserLimit => access::USERLIMIT,
+        AccessMode::NoUserLimit => access::NOUSERLIMIT,
+        AccessMode::Exclusive => access::EXCLUSIVE,
+        AccessMode::StationShare => access::STATIONSHARE,
+    };
+    let client_name = doors::host_name().as_str().into();
+    let user = std::env::var("USER").unwrap_or_default();
+    let credential = CmCredential {
+        pid: std::process::id(),
+        username: user.as_str().into(),
+        user_defined_text: "tmrd client".into(),
+        ..CmCredential::default()
+    };
+    let wanted = CmAccess2 {
+        ctrl: mode,
+        firm_code: options.firm_code,
+        product_code: options.product_code,
+        feature_code: options.feature,
+        borrow_data: CmBorrowData { client_name, ..CmBorrowData::default() },
+        credential,
+        ..CmAccess2::default()
+    };
+    Request::Access2 { ctrl: access::LAN, access: Box::new(wanted), tail: Vec::new() }
+}
+
+fn box_info(handle: u32) -> Request {
+    let size = u32::try_from(CmBoxInfo::SIZE).expect("144");
+    Request::GetInfo { handle, ctrl: info::BOXINFO, size }
+}
+
+/// The container as people write it.
+fn container(reply: &Reply) -> String {
+    CmBoxInfo::parse(&reply.body).map_or_else(
+        |_| "unknown".to_owned(),
+        |(_, info)| format!("{}-{}", info.box_mask, info.serial_number),
+    )
+}

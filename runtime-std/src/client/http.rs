@@ -1,0 +1,158 @@
+//! One HTTP request to a server's admin pages.
+
+use crate::daemon::Failure;
+use crate::daemon::net::dial;
+use serde_json::Value;
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+use tmr_core::io::Address;
+
+/// An admin page answers at once, or its server is not well.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Longest answer that is read, in bytes: the status of a server with every seat taken.
+const ANSWER_MAX: u64 = 64 * 1024 * 1024;
+/// Most headers in an answer.
+const HEADERS_MAX: usize = 32;
+
+/// What a server answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Like 200.
+    pub status: u16,
+    /// The text.
+    pub body: String,
+}
+
+/// `GET path`.
+///
+/// # Errors
+/// The server cannot be reached, or does not speak HTTP.
+pub fn get(to: &Address, path: &str) -> Result<Answer, Failure> {
+    ask(to, "GET", path)
+}
+
+/// `POST path`, with the header that says an operator means it.
+///
+/// # Errors
+/// As of [`get`].
+pub fn post(to: &Address, path: &str) -> Result<Answer, Failure> {
+    ask(to, "POST", path)
+}
+
+/// `/api/status`, and its text as it came.
+///
+/// # Errors
+/// As of [`get`], or the answer is no status.
+pub fn status(to: &Address) -> Result<(Value, String), Failure> {
+    let answer = get(to, "/api/status")?;
+    if answer.status != 200 {
+        let line = answer.body.lines().next().unwrap_or_default();
+        return Err(Failure::failed(format!("{to} answered {}: {line}", answer.status)));
+    }
+    match serde_json::from_str(&answer.body) {
+        Ok(value) => Ok((value, answer.body)),
+        Err(error) => Err(Failure::failed(format!("{to}: the status is not JSON: {error}"))),
+    }
+}
+
+fn ask(to: &Address, method: &str, path: &str) -> Result<Answer, Failure> {
+    let socket = dial(to).map_err(|why| {
+        Failure::unreachable(format!("cannot reach the admin pages at {to}: {why}"))
+    })?;
+    let bytes = exchange(&socket, method, path)
+        .map_err(|error| Failure::unreachable(format!("{to} does not answer: {error}")))?;
+    if bytes.is_empty() {
+        return Err(Failure::unreachable(format!("{to} closed the connection without an answer")));
+    }
+    parse(&bytes).ok_or_else(|| Failure::failed(format!("{to} does not speak HTTP")))
+}
+
+fn exchange(mut socket: &TcpStream, method: &str, path: &str) -> io::Result<Vec<u8>> {
+    socket.set_read_timeout(Some(PATIENCE))?;
+    // By its number: a server must not be led to take a command that was meant for another.
+    let host = socket.peer_addr()?;
+    let more = if method == "POST" { "X-Tmr-Admin: 1\r\nContent-Length: 0\r\n" } else { "" };
+    write!(socket, "{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{more}\r\n")?;
+    let mut bytes = Vec::new();
+    match socket.take(ANSWER_MAX).read_to_end(&mut bytes) {
+        // A server that ends rudely may have said all there is.
+        Err(error) if parse(&bytes).is_none() => Err(error),
+        _ => Ok(bytes),
+    }
+}
+
+/// An answer that ends with its connection, or where its length says.
+fn parse(bytes: &[u8]) -> Option<Answer> {
+    let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
+    let mut response = httparse::Response::new(&mut headers);
+    let httparse::Status::Complete(head) = response.parse(bytes).ok()? else { return None };
+    let length = response
+        .headers
+        .iter()
+        .find(|header| header.name.eq_ignore_ascii_case("content-length"))
+        .map(|header| std::str::from_utf8(header.value).ok()?.trim().parse::<usize>().ok());
+    let body = match length {
+        Some(length) => bytes[head..].get(..length?)?,
+        None => &bytes[head..],
+    };
+    Some(Answer { status: response.code?, body: String::from_utf8_lossy(body).into_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::daemon::Exit;
+    use std::net::TcpListener;
+    use std::thread;
+
+    /// What a server got that answers like this, and what the client made of the answer.
+    fn served(answer: &'static str, path: &str, post: bool) -> (String, Result<Answer, Failure>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let at = listener.local_addr().unwrap();
+        let server = thread::spawn(move || {
+            let (mut socket, _) = listener.accept().unwrap();
+            let mut got = Vec::new();
+            while !got.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                socket.read_exact(&mut byte).unwrap();
+                got.push(byte[0]);
+            }
+            socket.write_all(answer.as_bytes()).unwrap();
+            String::from_utf8(got).unwrap().replace(&at.to_string(), "HERE")
+        });
+        let to = Address { host: at.ip().to_string(), port: at.port() };
+        let made = ask(&to, if post { "POST" } else { "GET" }, path);
+        (server.join().unwrap(), made)
+    }
+
+    #[test]
+    fn a_whole_answer_is_read() {
+        let (got, made) = served("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", "/a", false);
+        assert_eq!(got, "GET /a HTTP/1.1\r\nHost: HERE\r\nConnection: close\r\n\r\n");
+        assert_eq!(made, Ok(Answer { status: 200, body: "ok".into() }));
+        let (got, made) = served("HTTP/1.1 202 Accepted\r\n\r\ntaken\n", "/b", true);
+        assert!(got.starts_with("POST /b ") && got.contains("\r\nX-Tmr-Admin: 1\r\n"), "{got}");
+        assert_eq!(made, Ok(Answer { status: 202, body: "taken\n".into() }));
+    }
+
+    #[test]
+    fn half_an_answer_is_none() {
+        let (_, made) = served("", "/", false);
+        assert_eq!(made.unwrap_err().exit, Exit::Unreachable);
+        for half in ["HTTP/1.1 200", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok", "noise"] {
+            let (_, made) = served(half, "/", false);
+            assert_eq!(made.unwrap_err().exit, Exit::Failed, "{half:?}");
+        }
+    }
+
+    #[test]
+    fn nobody_there_is_unreachable() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        drop(listener);
+        let failure = get(&Address { host: "127.0.0.1".into(), port }, "/").unwrap_err();
+        assert_eq!(failure.exit, Exit::Unreachable);
+        assert!(failure.text.contains(&format!("127.0.0.1:{port}")), "{failure}");
+    }
+}

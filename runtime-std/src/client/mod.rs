@@ -1,0 +1,52 @@
+//! The other side: a licence client for people and scripts, and what reads the admin pages.
+//!
+//! It speaks the protocol through core's own stream and requests, so it shows what a program
+//! gets, not what the server thinks.
+
+mod access;
+pub mod http;
+mod list;
+mod replay;
+pub mod session;
+pub mod status;
+mod table;
+
+use crate::daemon::cli::{Ask, Client};
+use crate::daemon::{Outcome, out};
+use session::Session;
+use tmr_core::wire::Request;
+use tmr_core::wire::constants::servers;
+
+/// Bytes asked for where an answer has no fixed size.
+const LIST_BYTES: u32 = 64 * 1024;
+
+/// Asks what the command line says.
+///
+/// # Errors
+/// No server can be reached, or it refuses.
+pub fn run(options: &Client) -> Outcome {
+    match &options.ask {
+        Ask::Version => version(&mut Session::open(&options.server)?),
+        Ask::Servers => names(&mut Session::open(&options.server)?),
+        Ask::List { json } => list::list(&mut Session::open(&options.server)?, *json),
+        Ask::Access(access) => access::access(&options.server, access),
+        Ask::Replay { file } => replay::replay(&options.server, file),
+    }
+}
+
+fn version(session: &mut Session) -> Outcome {
+    let version = session.call(&Request::GetVersion { handle: 0 })?.result;
+    out::line(format!("{}.{}.{}", version >> 24, version >> 16 & 0xff, version & 0xffff))
+}
+
+fn names(session: &mut Session) -> Outcome {
+    let ctrl = servers::LIST | servers::NAME | servers::ALL_SERVERS;
+    let reply = session.call(&Request::GetServers { ctrl, size: LIST_BYTES })?;
+    // The number of servers stands before the list of names, each with its NUL.
+    let list = reply.body.get(4..).unwrap_or_default();
+    let filled = list.get(..reply.result as usize).unwrap_or(list);
+    for name in filled.split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
+        out::line(String::from_utf8_lossy(name))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,222 @@
+//! `status` and `activate`: what an operator asks of a server's admin pages.
+
+use super::http;
+use super::table::Table;
+use crate::daemon::{Failure, Outcome, out};
+use serde_json::Value;
+use std::fmt::Write;
+use std::thread;
+use std::time::{Duration, Instant};
+use tmr_core::io::Address;
+
+/// How long a front may take to get the active role before the command gives up waiting.
+const ACTIVATION: Duration = Duration::from_secs(15);
+/// Pause between two looks at the status.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Prints what a server says of itself.
+///
+/// # Errors
+/// It cannot be reached, or says something else.
+pub fn status(at: &Address, json: bool) -> Outcome {
+    let (value, text) = http::status(at)?;
+    let text = match value["role"].as_str() {
+        _ if json => text,
+        Some("backend") => backend(&value),
+        _ => front(&value),
+    };
+    out::line(text.trim_end())
+}
+
+/// Gives a front the active role, and waits until it has it.
+///
+/// # Errors
+/// It cannot be reached, is no front, or does not get the role in time.
+pub fn activate(at: &Address) -> Outcome {
+    let answer = http::post(at, "/api/activate")?;
+    if answer.status != 202 {
+        let line = answer.body.lines().next().unwrap_or_default();
+        return Err(Failure::failed(format!("{at} answered {}: {line}", answer.status)));
+    }
+    let started = Instant::now();
+    loop {
+        let (status, _) = http::status(at)?;
+        match status["role"].as_str() {
+            Some("active") => break,
+            Some("backend") => {
+                return Err(Failure::usage(format!("{at} is a backend; only a front has a role")));
+            }
+            _ if started.elapsed() > ACTIVATION => {
+                let reason = http::get(at, "/readyz")?.body;
+                let waited = ACTIVATION.as_secs();
+                return Err(Failure::failed(format!(
+                    "{at} is not active after {waited} s (it goes on trying): {}",
+                    reason.trim_end()
+                )));
+            }
+            _ => thread::sleep(LOOK),
+        }
+    }
+    eprintln!("{at} is active");
+    Ok(())
+}
+
+/// A value as a cell: text without quotes, nothing for null.
+fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+fn rows<'a>(status: &'a Value, key: &str) -> &'a [Value] {
+    status[key].as_array().map_or(&[], Vec::as_slice)
+}
+
+fn section(out: &mut String, name: &str, table: &Table, rows: usize) {
+    let _ =
+        if rows == 0 { writeln!(out, "\n{name}: none") } else { write!(out, "\n{name}:\n{table}") };
+}
+
+/// A table of these columns: heading and key.
+fn listed(out: &mut String, status: &Value, name: &str, key: &str, columns: &[(&str, &str)]) {
+    let headings: Vec<&str> = columns.iter().map(|(heading, _)| *heading).collect();
+    let mut table = Table::new(&headings);
+    for row in rows(status, key) {
+        table.row(columns.iter().map(|(_, key)| cell(&row[key])));
+    }
+    section(out, name, &table, rows(status, key).len());
+}
+
+fn front(status: &Value) -> String {
+    let mut out = String::new();
+    let text = |key: &str| cell(&status[key]);
+    let _ = write!(out, "front, {}, epoch {}", text("role"), text("epoch"));
+    let fenced = if status["fenced"] == true { "fenced" } else { "unfenced" };
+    let _ = writeln!(out, ", {fenced} (tmrd {}, {})", text("version"), text("runtime"));
+    if let Some(twin) = status.get("twin").filter(|twin| !twin.is_null()) {
+        let connected = if twin["connected"] == true { "connected" } else { "not connected" };
+        let synced = if twin["synced"] == true { ", synced" } else { "" };
+        let _ = writeln!(out, "twin {}: {connected}{synced}", cell(&twin["address"]));
+    }
+    let columns = [
+        ("address", "address"),
+        ("state", "state"),
+        ("container", "serial"),
+        ("epoch", "epoch"),
+        ("seats", "handles"),
+    ];
+    listed(&mut out, status, "backends", "backends", &columns);
+    let mut table = Table::new(&["container", "CmActId", "parts"]);
+    for container in rows(status, "containers") {
+        let parts: Vec<String> = rows(container, "parts").iter().map(cell).collect();
+        let parts = parts.join(", ");
+        table.row([cell(&container["serial"]), cell(&container["cm_act_id"]), parts]);
+    }
+    section(&mut out, "containers", &table, rows(status, "containers").len());
+    let columns = [
+        ("firm", "firm_code"),
+        ("product", "product_code"),
+        ("TMR-Id", "tmr_id"),
+        ("seats", "quantity"),
+        ("used", "used"),
+        ("free", "free"),
+        ("parts", "matching"),
+        ("available", "available"),
+    ];
+    listed(&mut out, status, "licences", "licenses", &columns);
+    for licence in rows(status, "licenses") {
+        for differs in rows(licence, "differs") {
+            let _ = writeln!(
+                out,
+                "  {}:{} differs at {}: {} is {}, the others have {}",
+                cell(&licence["firm_code"]),
+                cell(&licence["product_code"]),
+                cell(&differs["backend"]),
+                cell(&differs["field"]),
+                cell(&differs["value"]),
+                cell(&differs["expected"])
+            );
+        }
+    }
+    let columns = [
+        ("handle", "handle"),
+        ("firm", "firm_code"),
+        ("product", "product_code"),
+        ("mode", "mode"),
+        ("client", "client"),
+        ("host", "host"),
+        ("user", "user"),
+        ("since", "since"),
+        ("backends", "backends"),
+    ];
+    listed(&mut out, status, "seats held", "allocations", &columns);
+    out
+}
+
+fn backend(status: &Value) -> String {
+    let mut out = String::new();
+    let text = |key: &str| cell(&status[key]);
+    let _ = writeln!(
+        out,
+        "backend, epoch {} promised, {} seats held (tmrd {}, {})",
+        text("promised_epoch"),
+        text("handles"),
+        text("version"),
+        text("runtime")
+    );
+    let _ = writeln!(out, "group {}, disk {}", text("group"), text("disk"));
+    let log = &status["log"];
+    let (base, committed, last) = (cell(&log["base"]), cell(&log["committed"]), cell(&log["last"]));
+    let _ = writeln!(out, "log: from {base}, committed {committed}, last {last}");
+    let mut table = Table::new(&["container", "CmActId", "firm", "product", "TMR-Id", "seats"]);
+    let mut count = 0;
+    for container in rows(status, "containers") {
+        for licence in rows(container, "licenses") {
+            let of = |key: &str| cell(&licence[key]);
+            table.row([
+                cell(&container["serial"]),
+                cell(&container["cm_act_id"]),
+                of("firm_code"),
+                of("product_code"),
+                of("tmr_id"),
+                of("quantity"),
+            ]);
+            count += 1;
+        }
+    }
+    section(&mut out, "licences", &table, count);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_front_is_shown_with_what_differs() {
+        let shown = front(&json!({
+            "version": "0.1.0", "runtime": "smol", "role": "active", "epoch": 3, "fenced": true,
+            "twin": null,
+            "backends": [{"address": "a:1", "state": "up", "serial": null, "epoch": 3,
+                          "handles": 2}],
+            "containers": [{"serial": "131-5", "cm_act_id": 7, "parts": ["130-1", "130-2"]}],
+            "licenses": [{"firm_code": 10, "product_code": 201, "tmr_id": 1, "quantity": 5,
+                "used": 2, "free": 3, "matching": 2, "available": true, "differs": [
+                {"backend": "c:3", "field": "LicenseQuantity", "value": "4", "expected": "5"}]}],
+            "allocations": []
+        }));
+        for line in [
+            "front, active, epoch 3, fenced (tmrd 0.1.0, smol)",
+            "  a:1      up     -          3      2",
+            "  131-5      7        130-1, 130-2",
+            "  10    201      1       5      2     3     2      true",
+            "  10:201 differs at c:3: LicenseQuantity is 4, the others have 5",
+            "seats held: none",
+        ] {
+            assert!(shown.lines().any(|found| found == line), "{line}\n{shown}");
+        }
+    }
+}

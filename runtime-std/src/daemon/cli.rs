@@ -1,0 +1,290 @@
+//! The command line. What a command does stands elsewhere.
+
+use super::address;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::net::IpAddr;
+use std::path::PathBuf;
+use tmr_core::io::Address;
+
+/// An open Triple Mode Redundancy (TMR) licence server.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    after_help = "Exit codes: 0 done, 1 failed, 2 wrong use or configuration, 3 the licence server \
+                  said no, 4 no server could be reached.\n\
+                  TMR_LOG=debug says more on standard error.\n\nStart here:\n  tmrd demo"
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// The whole five-server set-up on this machine, with sample licences.
+    #[command(after_help = "Example:\n  tmrd demo --dir ./demo --port 22350")]
+    Demo(Demo),
+    /// Makes a new group key: what fronts prove to backends.
+    #[command(after_help = "Example:\n  tmrd keygen group.key")]
+    Keygen {
+        /// The file to make; never overwritten.
+        file: PathBuf,
+    },
+    /// Signs the licences of a specification into three files, one a container.
+    #[command(after_help = "Example:\n  \
+        tmrd issue spec.json --key issuer.key --out licences\n\nspec.json:\n  \
+        {\"FirmCode\": 6000010, \"FirmItemText\": \"Example\", \"CmActId\": 305419896,\n   \
+        \"Products\": [{\"ProductCode\": 201, \"Text\": \"Editor\", \"LicenseQuantity\": 5, \
+        \"TmrId\": 1}]}")]
+    Issue(Issue),
+    /// Runs a backend: it holds one third of every licence.
+    #[command(after_help = "Example:\n  tmrd backend --listen 0.0.0.0:22350 --license 1.cmlic \
+        --issuer issuer.pub \\\n      --group-key group.key --state /var/lib/tmrd/backend")]
+    Backend(Backend),
+    /// Runs a front: it serves clients.
+    #[command(after_help = "Example:\n  \
+        tmrd serve --config tmrconf.json --state /var/lib/tmrd/front")]
+    Serve(Serve),
+    /// Says whether a front would take a configuration.
+    #[command(after_help = "Example:\n  tmrd check-config tmrconf.json")]
+    CheckConfig {
+        /// The configuration.
+        file: PathBuf,
+    },
+    /// Shows what a server says of itself.
+    #[command(after_help = "Example:\n  tmrd status --admin http://127.0.0.1:22352")]
+    Status {
+        /// Whom to ask.
+        #[command(flatten)]
+        admin: Admin,
+        /// Print what it says as it is.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Gives a front the active role, and waits until it has it.
+    #[command(after_help = "Example:\n  tmrd activate --admin http://127.0.0.1:22352")]
+    Activate {
+        /// Which front.
+        #[command(flatten)]
+        admin: Admin,
+    },
+    /// Asks a licence server as a program would.
+    #[command(after_help = "Example:\n  tmrd client --server 127.0.0.1:22350 list")]
+    Client(Client),
+}
+
+/// Which server's admin pages.
+#[derive(Debug, Args)]
+pub struct Admin {
+    /// The address of its admin pages.
+    #[arg(
+        long = "admin",
+        value_name = "http://IP:PORT",
+        default_value = "http://127.0.0.1:22352",
+        value_parser = address::admin
+    )]
+    pub at: Address,
+}
+
+/// `demo`.
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// Where keys, licences and state are kept, for the next time too [default: a new folder that
+    /// is removed at the end].
+    #[arg(long)]
+    pub dir: Option<PathBuf>,
+    /// The address clients reach.
+    #[arg(long, default_value = "127.0.0.1")]
+    pub ip: IpAddr,
+    /// The port clients reach; 0: any free one.
+    #[arg(long, default_value_t = 22_350)]
+    pub port: u16,
+    /// The port of the admin pages; 0: any free one.
+    #[arg(long, default_value_t = 22_352)]
+    pub admin_port: u16,
+}
+
+/// `issue`.
+#[derive(Debug, Args)]
+pub struct Issue {
+    /// What to issue, as JSON.
+    #[arg(value_name = "SPEC.json")]
+    pub spec: PathBuf,
+    /// The issuer's secret key; made if it is not there.
+    #[arg(long, value_name = "ISSUER.key")]
+    pub key: PathBuf,
+    /// Where 1.cmlic, 2.cmlic, 3.cmlic and issuer.pub go; made if it is not there.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Issue this part alone, again.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=3))]
+    pub only: Option<u8>,
+}
+
+/// `backend`.
+#[derive(Debug, Args)]
+pub struct Backend {
+    /// Where fronts and clients come in; port 0: any free one.
+    #[arg(long, value_name = "IP:PORT", value_parser = address::licence)]
+    pub listen: Address,
+    /// Signed licence files, each a container.
+    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
+    pub license: Vec<PathBuf>,
+    /// Whose licences are trusted.
+    #[arg(long, value_name = "ISSUER.pub", required = true, num_args = 1..)]
+    pub issuer: Vec<PathBuf>,
+    /// The group key that fronts must prove.
+    #[arg(long, value_name = "FILE")]
+    pub group_key: PathBuf,
+    /// Its state folder; no other process may have it.
+    #[arg(long, value_name = "DIR")]
+    pub state: PathBuf,
+    /// Where its admin pages are; none if not given.
+    #[arg(long, value_name = "IP:PORT", value_parser = address::admin)]
+    pub admin: Option<Address>,
+    /// See [`Watched`].
+    #[command(flatten)]
+    pub watched: Watched,
+}
+
+/// `serve`.
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// The configuration.
+    #[arg(long, value_name = "tmrconf.json")]
+    pub config: PathBuf,
+    /// Its state folder; no other process may have it.
+    #[arg(long, value_name = "DIR")]
+    pub state: PathBuf,
+    /// See [`Watched`].
+    #[command(flatten)]
+    pub watched: Watched,
+}
+
+/// For the demo's children.
+#[derive(Debug, Args)]
+pub struct Watched {
+    /// End when standard input ends: whoever started this process holds the other end.
+    #[arg(long, hide = true)]
+    pub die_with_parent: bool,
+}
+
+/// `client`.
+#[derive(Debug, Args)]
+pub struct Client {
+    /// The servers, in the order in which they are tried.
+    #[arg(
+        long,
+        value_name = "IP:PORT",
+        required = true,
+        value_delimiter = ',',
+        value_parser = address::licence
+    )]
+    pub server: Vec<Address>,
+    /// What to ask.
+    #[command(subcommand)]
+    pub ask: Ask,
+}
+
+/// What to ask a licence server.
+#[derive(Debug, Subcommand)]
+pub enum Ask {
+    /// The version of the API that the server speaks.
+    #[command(after_help = "Example:\n  tmrd client --server 127.0.0.1:22350 version")]
+    Version,
+    /// The servers that it knows.
+    #[command(after_help = "Example:\n  tmrd client --server 127.0.0.1:22350 servers")]
+    Servers,
+    /// The licences that it has, and how many are in use.
+    #[command(after_help = "Example:\n  tmrd client --server 127.0.0.1:22350 list")]
+    List {
+        /// Print one JSON value.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Takes a seat of a licence, and gives it back.
+    #[command(after_help = "Example:\n  tmrd client --server 127.0.0.1:22350 access --firm-code \
+        6000010 --product-code 201 --hold 60")]
+    Access(Access),
+    /// Plays a recorded conversation, with the live handle in the place of the recorded one.
+    #[command(after_help = "Example:\n  \
+        tmrd client --server 127.0.0.1:22350 replay conversation.json\n\nconversation.json:\n  \
+        {\"frames\": [{\"dir\": \"c2s\", \"hex\": \"2300000000000000\"}]}")]
+    Replay {
+        /// The conversation.
+        #[arg(value_name = "FILE.json")]
+        file: PathBuf,
+    },
+}
+
+/// `client access`.
+#[derive(Debug, Args)]
+pub struct Access {
+    /// Firm Code.
+    #[arg(long, value_name = "N")]
+    pub firm_code: u32,
+    /// Product Code.
+    #[arg(long, value_name = "N")]
+    pub product_code: u32,
+    /// Feature bits that the licence must have.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub feature: u32,
+    /// How it counts.
+    #[arg(long, value_enum, default_value = "user-limit")]
+    pub mode: AccessMode,
+    /// How long to keep the seat; Ctrl-C gives it back earlier. 0: give it back at once.
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    pub hold: u64,
+}
+
+/// How an access counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum AccessMode {
+    /// Every access takes a seat.
+    UserLimit,
+    /// No seat is taken.
+    NoUserLimit,
+    /// Takes a seat, and is the only access of its station.
+    Exclusive,
+    /// All accesses of one station share one seat.
+    StationShare,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_an_example() {
+        fn check(command: &clap::Command, above: &str) {
+            for command in command.get_subcommands() {
+                let name = format!("{above} {}", command.get_name());
+                let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+                assert!(help.contains("Example"), "{name}: {help}");
+                for word in name.split(' ') {
+                    assert!(help.contains(word), "{name}: {help}");
+                }
+                check(command, &name);
+            }
+        }
+        check(&Cli::command(), "tmrd");
+    }
+
+    #[test]
+    fn servers_may_be_several() {
+        let line = ["tmrd", "client", "--server", "127.0.0.1:1,h:2", "version"];
+        let Command::Client(client) = Cli::try_parse_from(line).unwrap().command else {
+            panic!("another command");
+        };
+        let shown: Vec<String> = client.server.iter().map(ToString::to_string).collect();
+        assert_eq!(shown, ["127.0.0.1:1", "h:2"]);
+    }
+}

@@ -1,0 +1,143 @@
+//! `backend`, `serve` and `check-config`: from files and options to a node, and a plan to run it.
+
+use super::cli;
+use super::disk::Folder;
+use super::exit::{Failure, Outcome};
+use super::plan::{Plan, Streams};
+use super::{doors, entropy, files, log, signals};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use tmr_core::backend::{self, Backend};
+use tmr_core::desk::Identity;
+use tmr_core::front::{self, Front};
+use tmr_core::hub::Hub;
+use tmr_core::io::Door;
+use tmr_core::licence::{Container, IssuerKey};
+use tmr_core::node::Node;
+
+/// A runtime: its name in status, and its glue.
+#[derive(Clone, Copy, Debug)]
+pub struct Runtime {
+    /// `smol` or `threads`.
+    pub name: &'static str,
+    /// Runs a plan until the process ends.
+    pub run: fn(Plan) -> Outcome,
+}
+
+impl Runtime {
+    /// Who a server is that listens there.
+    fn identity(&self, listener: &TcpListener) -> Identity {
+        let address = doors::reached_at(listener);
+        Identity { name: doors::host_name(), runtime: self.name, address }
+    }
+}
+
+/// Runs a backend.
+///
+/// # Errors
+/// It cannot start; every file is checked before anything is listened on.
+pub fn backend(runtime: Runtime, options: &cli::Backend) -> Outcome {
+    begin(&options.watched)?;
+    let group = files::group_key(&options.group_key)?;
+    let issuers = each(&options.issuer, files::issuer_key)?;
+    let containers = containers(&options.license, &issuers)?;
+    let folder = Folder::open(&options.state)?;
+    let journal = folder.journal()?;
+    let mut doors = vec![(Door::Licence, doors::listen("the licence port", &options.listen)?)];
+    if let Some(admin) = &options.admin {
+        doors.push((Door::Admin, doors::listen("the admin port", admin)?));
+    }
+    let identity = runtime.identity(&doors[0].1);
+    let (group_check, seed) = (group.check(), entropy::fresh());
+    let config = backend::Config { identity, containers, group_check, seed };
+    let (node, keep) = Backend::open(config, journal.as_deref())
+        .map_err(|error| files::wrong(&folder.path("journal"), error))?;
+    let journal = Some(folder.write_journal(keep)?);
+    let hub = Hub::new(Node::Backend(Box::new(node)));
+    doors::announce(&doors);
+    (runtime.run)(Plan { hub, doors, streams: Streams { group, front: None }, journal })
+}
+
+/// Runs a front.
+///
+/// # Errors
+/// It cannot start; every file is checked before anything is listened on.
+pub fn serve(runtime: Runtime, options: &cli::Serve) -> Outcome {
+    begin(&options.watched)?;
+    let config = files::config(&options.config)?;
+    let group = files::group_key(&files::beside(&options.config, &config.group_key_file))?;
+    // Nothing is kept in it; it is what keeps a second process away.
+    let _folder = Folder::open(&options.state)?;
+    let doors = vec![
+        (Door::Licence, doors::listen("TmrServer", &config.listen)?),
+        (Door::Admin, doors::listen("WebAdmin", &config.admin)?),
+    ];
+    let mut identity = runtime.identity(&doors[0].1);
+    if let Some(address) = config.virtual_ips.first() {
+        identity.address = *address;
+    }
+    let front = entropy::id();
+    let node = Front::new(front::Config {
+        identity,
+        front,
+        backends: config.backends,
+        retry: config.retry,
+        virtuals: config.virtuals,
+        cleanup: config.cleanup,
+        twin: Some(config.twin.address),
+        seed: entropy::fresh(),
+    });
+    let hub = Hub::new(Node::Front(Box::new(node)));
+    doors::announce(&doors);
+    let streams = Streams { group, front: Some(front) };
+    (runtime.run)(Plan { hub, doors, streams, journal: None })
+}
+
+/// Says whether a front would take a configuration.
+///
+/// # Errors
+/// It would not.
+pub fn check_config(path: &Path) -> Outcome {
+    let config = files::config(path)?;
+    eprintln!("{}: a front would take this", path.display());
+    // The machine that a configuration is checked on need not be the one it is for.
+    if let Err(failure) = files::group_key(&files::beside(path, &config.group_key_file)) {
+        eprintln!("but not on this machine as it is: {failure}");
+    }
+    Ok(())
+}
+
+/// What every server does first.
+fn begin(watched: &cli::Watched) -> Outcome {
+    log::start()?;
+    signals::on_stop(|| {
+        tracing::info!("told to stop");
+        std::process::exit(0);
+    })?;
+    if watched.die_with_parent {
+        signals::die_with_parent()?;
+    }
+    doors::raise_file_limit();
+    Ok(())
+}
+
+/// The containers in some licence files, each of a set of its own: a backend is one third of each.
+fn containers(paths: &[PathBuf], issuers: &[IssuerKey]) -> Result<Vec<Container>, Failure> {
+    let containers = each(paths, |path| files::container(path, issuers))?;
+    for (at, container) in containers.iter().enumerate() {
+        let set = container.part.cm_act_id;
+        if let Some(other) = containers[..at].iter().position(|it| it.part.cm_act_id == set) {
+            let other = paths[other].display();
+            let what = format!("of the same set (CmActId {set}) as {other}; right would be one");
+            return Err(files::wrong(&paths[at], what));
+        }
+    }
+    Ok(containers)
+}
+
+fn each<T>(
+    paths: &[impl AsRef<Path>],
+    read: impl Fn(&Path) -> Result<T, Failure>,
+) -> Result<Vec<T>, Failure> {
+    paths.iter().map(|path| read(path.as_ref())).collect()
+}

@@ -1,0 +1,129 @@
+//! One server of the demo: a process that ends with this one.
+
+use super::program;
+use crate::daemon::Failure;
+use std::ffi::OsString;
+use std::fmt::Write;
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+use tmr_core::io::Address;
+
+/// A server listens by then.
+const START: Duration = Duration::from_secs(30);
+/// A server that was told to end has ended by then.
+const END: Duration = Duration::from_secs(3);
+/// Pause between two looks at a process that is to end.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// What a server is started with.
+#[derive(Clone, Debug)]
+pub(super) struct Line {
+    pub(super) name: String,
+    pub(super) arguments: Vec<OsString>,
+    pub(super) licence: SocketAddr,
+    pub(super) admin: SocketAddr,
+}
+
+/// A server.
+#[derive(Debug)]
+pub(super) struct Child {
+    pub(super) line: Line,
+    process: std::process::Child,
+    output: Receiver<String>,
+    log: Option<JoinHandle<()>>,
+    reported: bool,
+}
+
+impl Child {
+    /// Starts a server; its log goes to standard error under its name.
+    pub(super) fn start(line: Line) -> Result<Self, Failure> {
+        let start = || {
+            let mut command = Command::new(std::env::current_exe()?);
+            command.args(&line.arguments).arg("--die-with-parent");
+            // Standard input is what ties it to this process: it is never written to.
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+            command.spawn()
+        };
+        let name = line.name.clone();
+        let mut process = start().map_err(|error: std::io::Error| {
+            Failure::failed(format!("{name} does not start: {error}"))
+        })?;
+        let (sender, output) = mpsc::channel();
+        each_line(process.stdout.take(), move |line| sender.send(line).unwrap_or_default());
+        let log = each_line(process.stderr.take(), move |line| eprintln!("{name:<9} | {line}"));
+        Ok(Self { line, process, output, log, reported: false })
+    }
+
+    /// Waits until it says that it listens.
+    pub(super) fn wait_until_it_listens(&mut self) -> Result<(), Failure> {
+        match self.output.recv_timeout(START) {
+            Ok(line) if line.starts_with("listening") => Ok(()),
+            _ => {
+                self.end();
+                // What it said last is to be read before what follows from it.
+                let _ = self.log.take().map(JoinHandle::join);
+                let name = &self.line.name;
+                Err(Failure::failed(format!("{name} does not start; it said why, above")))
+            }
+        }
+    }
+
+    /// Where its admin pages are.
+    pub(super) fn admin(&self) -> Address {
+        let at = self.line.admin;
+        Address { host: at.ip().to_string(), port: at.port() }
+    }
+
+    pub(super) fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    pub(super) fn runs(&mut self) -> bool {
+        matches!(self.process.try_wait(), Ok(None))
+    }
+
+    /// Says once that it has ended, and how it can be started again.
+    pub(super) fn report_end(&mut self) {
+        if self.reported || self.runs() {
+            return;
+        }
+        self.reported = true;
+        let mut command = program();
+        for argument in &self.line.arguments {
+            let _ = write!(command, " {}", argument.to_string_lossy());
+        }
+        eprintln!("{:<9} | has ended. To start it again:\n  {command}", self.line.name);
+    }
+
+    /// Lets go of it, waits, and kills it if it does not end by itself.
+    fn end(&mut self) {
+        drop(self.process.stdin.take());
+        let told = Instant::now();
+        while self.runs() {
+            if told.elapsed() > END {
+                let _ = self.process.kill();
+                let _ = self.process.wait();
+            }
+            thread::sleep(LOOK);
+        }
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Takes a server's lines to their end, so that it never waits for somebody to read them.
+fn each_line(
+    from: Option<impl Read + Send + 'static>,
+    mut take: impl FnMut(String) + Send + 'static,
+) -> Option<JoinHandle<()>> {
+    let lines = BufReader::new(from?).lines();
+    Some(thread::spawn(move || lines.map_while(Result::ok).for_each(&mut take)))
+}

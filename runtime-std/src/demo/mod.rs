@@ -1,0 +1,163 @@
+//! `demo`: three backends and two fronts on this machine as processes of their own, sample
+//! licences, and one address that follows the active front, as keepalived does it elsewhere.
+//!
+//! What never lives here: anything that a server does. The five are what `backend` and `serve`
+//! start, and end when this process does, however it ends.
+
+mod child;
+mod layout;
+mod relay;
+
+use crate::client::{http, status};
+use crate::daemon::cli::Demo;
+use crate::daemon::{Failure, Outcome, doors, out, signals};
+use child::{Child, Line};
+use layout::Layout;
+use relay::Relay;
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::path::Path;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+use tmr_core::io::{Address, Door};
+
+/// How often the fronts are asked which of them is active.
+const LOOK: Duration = Duration::from_millis(200);
+/// All three backends are up by then.
+const START: Duration = Duration::from_secs(30);
+
+/// Runs the demo until it is told to stop.
+///
+/// # Errors
+/// A port is in use, or a server does not start.
+pub fn run(options: &Demo) -> Outcome {
+    let (stop, stopped) = mpsc::channel();
+    signals::on_stop(move || stop.send(()).unwrap_or_default())?;
+    doors::raise_file_limit();
+    let clients = listen(options.ip, options.port, "--port")?;
+    let pages = listen(options.ip, options.admin_port, "--admin-port")?;
+    let layout = Layout::prepare(options.dir.as_deref())?;
+    let mut servers = Servers::start(&layout)?;
+    status::activate(&servers.fronts[0].admin())?;
+    servers.wait_until_whole(&stopped)?;
+
+    let at = (clients.local_addr(), pages.local_addr());
+    let (Ok(to_clients), Ok(to_pages)) = at else {
+        return Err(Failure::failed("a listener has no address"));
+    };
+    out::line(servers.explain(&layout, to_clients, to_pages))?;
+    let doors = [(Door::Licence, clients), (Door::Admin, pages)];
+    doors::announce(&doors);
+    let [(_, clients), (_, pages)] = doors;
+    let (clients, pages) = (Relay::start(clients)?, Relay::start(pages)?);
+    loop {
+        servers.report_ends();
+        let (active, shown) = servers.lead();
+        clients.follow(active);
+        pages.follow(shown);
+        if stopped.recv_timeout(LOOK) != Err(RecvTimeoutError::Timeout) {
+            eprintln!("stopping");
+            return Ok(());
+        }
+    }
+}
+
+fn listen(ip: IpAddr, port: u16, option: &str) -> Result<TcpListener, Failure> {
+    let at = Address { host: ip.to_string(), port };
+    doors::listen("the demo", &at).map_err(|failure| Failure {
+        text: format!("{failure} with {option} N ({option} 0: any free one)"),
+        ..failure
+    })
+}
+
+/// The five.
+#[derive(Debug)]
+struct Servers {
+    backends: Vec<Child>,
+    fronts: Vec<Child>,
+}
+
+impl Servers {
+    fn start(layout: &Layout) -> Result<Self, Failure> {
+        let (backends, fronts) = layout.lines()?;
+        let start = |lines: Vec<Line>| {
+            let children: Result<Vec<Child>, Failure> =
+                lines.into_iter().map(Child::start).collect();
+            let mut children = children?;
+            children.iter_mut().try_for_each(Child::wait_until_it_listens).map(|()| children)
+        };
+        Ok(Self { backends: start(backends)?, fronts: start(fronts)? })
+    }
+
+    /// Waits until the first front leads with three backends.
+    fn wait_until_whole(&self, stopped: &Receiver<()>) -> Outcome {
+        let (at, started) = (self.fronts[0].admin(), Instant::now());
+        loop {
+            let (status, _) = http::status(&at)?;
+            let backends = status["backends"].as_array().map_or(&[][..], Vec::as_slice);
+            if backends.iter().all(|backend| backend["state"] == "up") {
+                return Ok(());
+            }
+            if started.elapsed() > START || stopped.recv_timeout(LOOK).is_ok() {
+                return Err(Failure::failed("not all backends came up; they said why, above"));
+            }
+        }
+    }
+
+    /// Where the active front serves clients, if one is active, and whose admin pages to show:
+    /// there is something to see at a front that stands by, too.
+    fn lead(&mut self) -> (Option<SocketAddr>, Option<SocketAddr>) {
+        let mut shown = None;
+        for front in &mut self.fronts {
+            let Ok((status, _)) = http::status(&front.admin()) else { continue };
+            if status["role"] == "active" {
+                return (Some(front.line.licence), Some(front.line.admin));
+            }
+            shown = shown.or(Some(front.line.admin));
+        }
+        (None, shown)
+    }
+
+    fn report_ends(&mut self) {
+        self.backends.iter_mut().chain(&mut self.fronts).for_each(Child::report_end);
+    }
+
+    /// What runs, and what to try next.
+    fn explain(&self, layout: &Layout, clients: SocketAddr, pages: SocketAddr) -> String {
+        let mut out = String::from("\nFive servers are running:\n\n");
+        for child in self.backends.iter().chain(&self.fronts) {
+            let Line { name, licence, admin, .. } = &child.line;
+            let pid = child.pid();
+            out += &format!("  {name:<10} pid {pid:<8} {licence}  http://{admin}\n");
+        }
+        let kept = if layout.is_kept() { "kept" } else { "removed at the end" };
+        out += &format!("\nTheir files: {} ({kept})\n", layout.folder().display());
+        out += &format!("Clients reach whichever front is active at {clients},\n");
+        out += &format!("and its admin pages at http://{pages}\n");
+        let tmrd = program();
+        let access = format!("{tmrd} client --server {clients} access --firm-code 6000010");
+        let other = self.fronts[1].line.admin;
+        out += &format!(
+            "\nTry this in another terminal:\n\n  \
+             # what there is\n  \
+             {tmrd} client --server {clients} list\n\n  \
+             # take a seat for a minute, and see who has it\n  \
+             {access} --product-code 201 --hold 60\n  \
+             {tmrd} status --admin http://{pages}\n\n  \
+             # lose a backend: seats live on and new ones are given\n  \
+             kill -9 {}\n  \
+             {access} --product-code 201\n\n  \
+             # let the other front lead: no seat is lost, none is given twice\n  \
+             {tmrd} activate --admin http://{other}\n\n\
+             Ctrl-C here ends all of it.\n",
+            self.backends[2].pid()
+        );
+        out
+    }
+}
+
+/// This program, as it can be typed.
+fn program() -> String {
+    let Ok(path) = std::env::current_exe() else { return "tmrd".to_owned() };
+    let here = std::env::current_dir().unwrap_or_default();
+    path.strip_prefix(here).map_or(&*path, Path::new).display().to_string()
+}

@@ -1,0 +1,349 @@
+//! Three backends and a front, as the contract's command line starts them.
+
+use super::build::{Program, Runtime};
+use super::http::{get, get_json};
+use super::process::{Finished, Server, kill_all};
+use super::wait::{status_until, until};
+use super::workshop::{CM_ACT_ID, SEATS, TMR, Workshop, specification};
+use crate::foreign::{Ask, Client, Fault, release};
+use serde_json::{Value, json};
+use std::ffi::OsString;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// What a cluster is to be like.
+#[derive(Clone, Debug)]
+pub struct Builder {
+    runtime: Runtime,
+    licences: Vec<(u32, u32)>,
+    retry: u32,
+    serial: u32,
+    fronts: usize,
+}
+
+impl Builder {
+    /// These TMR licences, product code and seats, in the place of the sample one.
+    #[must_use]
+    pub fn licences(mut self, licences: &[(u32, u32)]) -> Self {
+        self.licences = licences.to_vec();
+        self
+    }
+
+    /// `NetworkRetryIntervalInSeconds`.
+    #[must_use]
+    pub fn retry(mut self, seconds: u32) -> Self {
+        self.retry = seconds;
+        self
+    }
+
+    /// A second front that stands by.
+    #[must_use]
+    pub fn twin(mut self) -> Self {
+        self.fronts = 2;
+        self
+    }
+
+    /// Starts it, and waits until front 0 is active with all three backends.
+    ///
+    /// # Panics
+    /// It does not come up.
+    #[must_use]
+    pub fn start(self) -> Cluster {
+        let workshop = Workshop::new(self.runtime, &specification(&self.licences));
+        let mut cluster =
+            Cluster { workshop, builder: self, backends: Vec::new(), fronts: Vec::new() };
+        for part in 1..=3 {
+            let arguments = cluster.backend_arguments(part, 0, 0);
+            cluster.backends.push(cluster.server(&format!("backend-{part}"), &arguments));
+        }
+        for front in 0..cluster.builder.fronts {
+            let arguments = cluster.front_arguments(front, 0, 0);
+            cluster.fronts.push(cluster.server(&format!("front-{front}"), &arguments));
+        }
+        cluster.activate(0);
+        cluster.wait_whole(0);
+        cluster
+    }
+}
+
+/// Running servers and what they were made from. Dropping it kills them.
+#[derive(Debug)]
+pub struct Cluster {
+    builder: Builder,
+    /// The fronts; the first one is active after the start. They are dropped first, so that their
+    /// logs do not tell of dying backends.
+    pub fronts: Vec<Server>,
+    /// The three backends.
+    pub backends: Vec<Server>,
+    /// After the servers, so that the folder goes last.
+    workshop: Workshop,
+}
+
+impl Cluster {
+    /// The serial of the virtual container, as configured.
+    pub const SERIAL: u32 = 59_885_682;
+
+    /// A cluster with the sample licence.
+    #[must_use]
+    pub fn of(runtime: Runtime) -> Builder {
+        let licences = vec![(TMR, SEATS)];
+        Builder { runtime, licences, retry: 2, serial: Self::SERIAL, fronts: 1 }
+    }
+
+    /// Starts a cluster with the sample licence.
+    #[must_use]
+    pub fn start(runtime: Runtime) -> Self {
+        Self::of(runtime).start()
+    }
+
+    /// The program it runs.
+    #[must_use]
+    pub fn program(&self) -> &Program {
+        self.workshop.program()
+    }
+
+    /// Its folder with keys and licences.
+    #[must_use]
+    pub fn workshop(&self) -> &Workshop {
+        &self.workshop
+    }
+
+    /// The first front.
+    #[must_use]
+    pub fn front(&self) -> &Server {
+        &self.fronts[0]
+    }
+
+    /// A client of the first front.
+    ///
+    /// # Panics
+    /// It does not come to a key.
+    #[must_use]
+    #[track_caller]
+    pub fn client(&self) -> Client {
+        Client::connect(self.front().licence()).expect("the front takes a client")
+    }
+
+    /// `/api/status` of the first front.
+    ///
+    /// # Panics
+    /// It does not answer.
+    #[must_use]
+    #[track_caller]
+    pub fn status(&self) -> Value {
+        get_json(self.front().admin(), "/api/status").expect("the front's status")
+    }
+
+    /// The row of a licence in `/api/status` of the first front.
+    ///
+    /// # Panics
+    /// There is none.
+    #[must_use]
+    #[track_caller]
+    pub fn licence(&self, product_code: u32) -> Value {
+        licence_row(&self.status(), product_code).expect("the licence is in the status")
+    }
+
+    /// How many seats of a licence are in use, as the first front says.
+    ///
+    /// # Panics
+    /// It does not say it.
+    #[must_use]
+    #[track_caller]
+    pub fn used(&self, product_code: u32) -> u64 {
+        self.licence(product_code)["used"].as_u64().expect("used is a number")
+    }
+
+    /// `tmrd activate` for a front, and waits until it is active.
+    ///
+    /// # Panics
+    /// It is not.
+    #[track_caller]
+    pub fn activate(&self, front: usize) {
+        let admin = self.fronts[front].admin();
+        let url = format!("http://{admin}");
+        self.program().run(["activate", "--admin", &url]).expect(0);
+        status_until(admin, "the front to be active", |status| {
+            (status["role"] == "active").then_some(())
+        });
+    }
+
+    /// Waits until a front sees three backends up and its licences whole.
+    ///
+    /// # Panics
+    /// It does not within a minute.
+    #[track_caller]
+    pub fn wait_whole(&self, front: usize) {
+        let admin = self.fronts[front].admin();
+        status_until(admin, "three backends and three matching parts", |status| {
+            is_whole(status).then_some(())
+        });
+        until("the front to be ready", || {
+            matches!(get(admin, "/readyz"), Ok((200, _))).then_some(())
+        });
+    }
+
+    /// Kills every process at the same moment.
+    pub fn kill_everything(&mut self) {
+        kill_all(self.backends.iter_mut().chain(&mut self.fronts));
+    }
+
+    /// Starts backend 0, 1 or 2 again, at its old address.
+    ///
+    /// # Panics
+    /// It does not start.
+    #[track_caller]
+    pub fn restart_backend(&mut self, index: usize) {
+        let port = self.backends[index].licence().port();
+        let admin = self.backends[index].admin().port();
+        let arguments = self.backend_arguments(index + 1, port, admin);
+        self.backends[index].restart(&arguments).unwrap_or_else(|end| panic!("{end:?}"));
+    }
+
+    /// Starts a front again, at its old addresses.
+    ///
+    /// # Panics
+    /// It does not start.
+    #[track_caller]
+    pub fn restart_front(&mut self, index: usize) {
+        let (licence, admin) = (self.fronts[index].licence(), self.fronts[index].admin());
+        let arguments = self.front_arguments(index, licence.port(), admin.port());
+        self.fronts[index].restart(&arguments).unwrap_or_else(|end| panic!("{end:?}"));
+    }
+
+    /// The command line of backend 1, 2 or 3; port 0 lets the system choose.
+    #[must_use]
+    pub fn backend_arguments(&self, part: usize, port: u16, admin: u16) -> Vec<OsString> {
+        let mut line = BackendLine::of(&self.workshop, part);
+        line.listen.set_port(port);
+        line.admin = Some(SocketAddr::new(self.workshop.ip(), admin));
+        line.arguments()
+    }
+
+    /// Writes the configuration of a front and returns its command line.
+    fn front_arguments(&self, front: usize, port: u16, admin: u16) -> Vec<OsString> {
+        let config = self.workshop.folder().join(format!("tmrconf-{front}.json"));
+        let text = self.configuration(port, admin).to_string();
+        fs::write(&config, text).expect("a configuration can be written");
+        let state = self.workshop.folder().join(format!("front-{front}"));
+        ["serve".into(), "--config".into(), config.into(), "--state".into(), state.into()].into()
+    }
+
+    /// What stands in a front's `tmrconf.json`.
+    #[must_use]
+    pub fn configuration(&self, port: u16, admin: u16) -> Value {
+        let ip = self.workshop.ip();
+        let servers: Vec<Value> = self
+            .backends
+            .iter()
+            .map(|server| json!({ "Ip": ip, "Port": server.licence().port() }))
+            .collect();
+        json!({
+            "TmrServer": {
+                "Ip": ip, "Port": port,
+                "TwinServer": { "Ip": ip, "Port": 22354 },
+                "TwinListen": { "Ip": ip, "Port": 0 },
+                "GroupKeyFile": self.workshop.group_key(),
+            },
+            "CmServer": {
+                "NetworkRetryIntervalInSeconds": self.builder.retry,
+                "Server": servers,
+            },
+            "WebAdmin": { "Ip": ip, "Port": admin },
+            "VirtualContainers": [{ "CmActId": CM_ACT_ID, "Serial": self.builder.serial }],
+        })
+    }
+
+    fn server(&self, name: &str, arguments: &[OsString]) -> Server {
+        let started = Server::start(name, self.workshop.folder(), self.program(), arguments);
+        started.unwrap_or_else(|Finished { command, code, out, err }| {
+            panic!("{name} ended with {code:?}\n{command}\nout: {out}\nerr: {err}")
+        })
+    }
+}
+
+/// The command line of a backend.
+#[derive(Clone, Debug)]
+pub struct BackendLine {
+    /// `--listen`
+    pub listen: SocketAddr,
+    /// `--admin`
+    pub admin: Option<SocketAddr>,
+    /// `--license`
+    pub licence: PathBuf,
+    /// `--issuer`
+    pub issuer: PathBuf,
+    /// `--group-key`
+    pub group_key: PathBuf,
+    /// `--state`
+    pub state: PathBuf,
+}
+
+impl BackendLine {
+    /// For part 1, 2 or 3, at a port of the system's choice and without an admin side.
+    #[must_use]
+    pub fn of(workshop: &Workshop, part: usize) -> Self {
+        Self {
+            listen: SocketAddr::new(workshop.ip(), 0),
+            admin: None,
+            licence: workshop.licence(part),
+            issuer: workshop.issuer(),
+            group_key: workshop.group_key(),
+            state: workshop.state(part),
+        }
+    }
+
+    /// As the program takes it.
+    #[must_use]
+    pub fn arguments(&self) -> Vec<OsString> {
+        let mut arguments: Vec<OsString> = vec!["backend".into()];
+        for (name, value) in [
+            ("--listen", self.listen.to_string().as_ref()),
+            ("--license", self.licence.as_os_str()),
+            ("--issuer", self.issuer.as_os_str()),
+            ("--group-key", self.group_key.as_os_str()),
+            ("--state", self.state.as_os_str()),
+        ] {
+            arguments.extend([name.into(), value.to_owned()]);
+        }
+        if let Some(admin) = self.admin {
+            arguments.extend(["--admin".into(), admin.to_string().into()]);
+        }
+        arguments
+    }
+}
+
+/// Three backends are up and every licence has three matching parts.
+#[must_use]
+pub fn is_whole(status: &Value) -> bool {
+    let all = |list: &str, is: &dyn Fn(&Value) -> bool| {
+        status[list].as_array().is_some_and(|rows| !rows.is_empty() && rows.iter().all(is))
+    };
+    all("backends", &|row| row["state"] == "up")
+        && status["backends"].as_array().is_some_and(|rows| rows.len() == 3)
+        && all("licenses", &|row| row["matching"] == 3)
+}
+
+/// The row of a licence in a status.
+#[must_use]
+pub fn licence_row(status: &Value, product_code: u32) -> Option<Value> {
+    let rows = status["licenses"].as_array()?;
+    rows.iter().find(|row| row["product_code"] == product_code).cloned()
+}
+
+/// Takes a seat with CmAccess2.
+///
+/// # Errors
+/// The conversation broke; `Ok(Err(status))` is a refusal.
+pub fn take(client: &mut Client, ask: &Ask) -> Result<Result<u32, u32>, Fault> {
+    Ok(client.call(&ask.access2())?.done())
+}
+
+/// Gives a handle back.
+///
+/// # Errors
+/// The conversation broke; `Ok(Err(status))` is a refusal.
+pub fn give_back(client: &mut Client, handle: u32) -> Result<Result<u32, u32>, Fault> {
+    Ok(client.call(&release(handle))?.done())
+}

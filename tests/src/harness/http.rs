@@ -1,0 +1,43 @@
+//! The admin side over a plain connection: one GET, one answer.
+
+use serde_json::Value;
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+/// An admin page answers at once or not at all.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Status code and body of `GET path`.
+///
+/// # Errors
+/// The system's, or `InvalidData` for what is not HTTP.
+pub fn get(at: SocketAddr, path: &str) -> io::Result<(u16, String)> {
+    let mut socket = TcpStream::connect_timeout(&at, PATIENCE)?;
+    socket.set_read_timeout(Some(PATIENCE))?;
+    write!(socket, "GET {path} HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n\r\n")?;
+    let mut answer = Vec::new();
+    socket.read_to_end(&mut answer)?;
+    let answer = String::from_utf8_lossy(&answer);
+    let wrong = || io::Error::new(io::ErrorKind::InvalidData, format!("not HTTP: {answer:?}"));
+    let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(wrong)?;
+    let code = head
+        .strip_prefix("HTTP/1.1 ")
+        .and_then(|rest| rest.get(..3))
+        .and_then(|code| code.parse().ok())
+        .ok_or_else(wrong)?;
+    Ok((code, body.to_owned()))
+}
+
+/// The JSON value of `GET path`.
+///
+/// # Errors
+/// The system's, or `InvalidData` for what is not JSON with status 200.
+pub fn get_json(at: SocketAddr, path: &str) -> io::Result<Value> {
+    let (code, body) = get(at, path)?;
+    let wrong = |why: String| io::Error::new(io::ErrorKind::InvalidData, why);
+    if code != 200 {
+        return Err(wrong(format!("{path} answered {code}: {body}")));
+    }
+    serde_json::from_str(&body).map_err(|error| wrong(format!("{path}: {error}: {body}")))
+}

@@ -1,0 +1,57 @@
+//! Real programs as real processes: builds them, starts, kills, freezes and restarts them, and
+//! looks at them from outside.
+//!
+//! What lives here: [`Program`] and [`Server`] (one process), [`Cluster`] (three backends and a
+//! front), the admin side over plain HTTP, waiting for a condition. What never lives here: a
+//! judgement on what a server should do.
+//!
+//! No process outlives the tests: each is killed when its [`Server`] is dropped, and a guardian
+//! shell kills what is left when the test process itself ends, whatever ended it.
+
+mod build;
+mod cluster;
+mod guardian;
+mod http;
+mod process;
+mod wait;
+mod workshop;
+
+pub use build::{Program, Runtime};
+pub use cluster::{BackendLine, Builder, Cluster, give_back, is_whole, licence_row, take};
+pub use http::{get, get_json};
+pub use process::{Finished, Server, kill_all, signal};
+pub use wait::{status_until, status_within, until, within};
+pub use workshop::{
+    CM_ACT_ID, FIRM_CODE, ORDINARY, ORDINARY_SEATS, SEATS, TMR, Workshop, specification,
+};
+
+/// What a test needs and this machine has not: fails where `TMR_REQUIRE_ALL=1` is set, otherwise
+/// says so and returns true, so that the test can end early.
+///
+/// # Panics
+/// `TMR_REQUIRE_ALL=1` is set and `there` is false.
+#[must_use]
+pub fn missing(there: bool, what: &str) -> bool {
+    if there {
+        return false;
+    }
+    let required = std::env::var("TMR_REQUIRE_ALL").is_ok_and(|value| value == "1");
+    assert!(!required, "needed and not there: {what}");
+    eprintln!("ignored, needed and not there: {what}");
+    true
+}
+
+/// One test function for each script, run against both runtimes.
+#[macro_export]
+macro_rules! on_both_runtimes {
+    ($($script:ident),+ $(,)?) => {
+        /// Against `tmrd`.
+        mod smol {
+            $(#[test] fn $script() { super::$script($crate::harness::Runtime::Smol); })+
+        }
+        /// Against `tmrd-std`.
+        mod threads {
+            $(#[test] fn $script() { super::$script($crate::harness::Runtime::Threads); })+
+        }
+    };
+}

@@ -1,0 +1,72 @@
+//! Waiting for a condition, not for a time.
+
+use super::http::get_json;
+use serde_json::Value;
+use std::net::SocketAddr;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Pause between two looks.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// Far above what anything here takes on a slow machine; running into it is a finding.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Looks until there is something to see, at most a minute.
+///
+/// # Panics
+/// Nothing was to be seen in time.
+#[track_caller]
+pub fn until<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    within(DEADLINE, what, look)
+}
+
+/// Looks until there is something to see, at most for `limit`.
+///
+/// # Panics
+/// Nothing was to be seen in time.
+#[track_caller]
+pub fn within<T>(limit: Duration, what: &str, look: impl FnMut() -> Option<T>) -> T {
+    let Some(seen) = poll(limit, look) else { panic!("waited {limit:?} in vain for {what}") };
+    seen
+}
+
+/// Looks until `status` shows what is awaited, at most for `limit`.
+///
+/// # Panics
+/// It did not in time; the message has the last status.
+#[track_caller]
+pub fn status_within<T>(
+    limit: Duration,
+    admin: SocketAddr,
+    what: &str,
+    mut look: impl FnMut(&Value) -> Option<T>,
+) -> T {
+    let mut last = Value::Null;
+    let seen = poll(limit, || {
+        last = get_json(admin, "/api/status").ok()?;
+        look(&last)
+    });
+    let Some(seen) = seen else { panic!("waited {limit:?} in vain for {what}: {last:#}") };
+    seen
+}
+
+/// As [`status_within`], at most a minute.
+///
+/// # Panics
+/// It did not in time.
+#[track_caller]
+pub fn status_until<T>(admin: SocketAddr, what: &str, look: impl FnMut(&Value) -> Option<T>) -> T {
+    status_within(DEADLINE, admin, what, look)
+}
+
+fn poll<T>(limit: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
+    let start = Instant::now();
+    loop {
+        let seen = look();
+        if seen.is_some() || start.elapsed() >= limit {
+            return seen;
+        }
+        thread::sleep(LOOK_AGAIN);
+    }
+}

@@ -1,0 +1,143 @@
+//! A folder of its own with a group key and signed licences, made with the program's own commands.
+
+use super::build::{Program, Runtime};
+use serde_json::{Value, json};
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
+use std::process;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Firm Code of the sample licences: the vendor's public evaluation code.
+pub const FIRM_CODE: u32 = 6_000_010;
+/// Product Code of the sample TMR licence.
+pub const TMR: u32 = 201;
+/// Its seats.
+pub const SEATS: u32 = 5;
+/// Product Code of the sample licence without TMR-Id.
+pub const ORDINARY: u32 = 301;
+/// Its seats.
+pub const ORDINARY_SEATS: u32 = 2;
+/// CmActId of the three sample containers.
+pub const CM_ACT_ID: u32 = 305_419_896;
+
+/// A specification for `tmrd issue` with these products beside the ordinary one: product code and
+/// seats of TMR licences.
+#[must_use]
+pub fn specification(licences: &[(u32, u32)]) -> Value {
+    let mut products: Vec<Value> = licences
+        .iter()
+        .map(|&(code, seats)| {
+            let text = format!("Product {code}");
+            json!({ "ProductCode": code, "Text": text, "LicenseQuantity": seats, "TmrId": 1 })
+        })
+        .collect();
+    products.push(json!({
+        "ProductCode": ORDINARY, "Text": "Ordinary", "LicenseQuantity": ORDINARY_SEATS
+    }));
+    json!({
+        "FirmCode": FIRM_CODE, "FirmItemText": "Example", "CmActId": CM_ACT_ID,
+        "Products": products
+    })
+}
+
+/// The folder; gone when this is dropped, unless the test fails.
+#[derive(Debug)]
+pub struct Workshop {
+    program: Program,
+    folder: PathBuf,
+    ip: IpAddr,
+}
+
+impl Workshop {
+    /// A folder with a group key and the parts of the licences of a specification.
+    ///
+    /// # Panics
+    /// `keygen` or `issue` fails.
+    #[must_use]
+    pub fn new(runtime: Runtime, specification: &Value) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(1);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let pid = process::id();
+        let folder = std::env::temp_dir().join(format!("tmr-tests-{pid}-{count}"));
+        fs::create_dir_all(&folder).expect("a folder can be made among the temporary ones");
+        let workshop = Self { program: Program::of(runtime), folder, ip: address(pid, count) };
+        workshop.program.run([Path::new("keygen"), &workshop.group_key()]).expect(0);
+        workshop.issue(specification, "issuer", "licences");
+        workshop
+    }
+
+    /// Runs `tmrd issue` with `KEY.key` into the folder `out`.
+    ///
+    /// # Panics
+    /// It fails.
+    pub fn issue(&self, specification: &Value, key: &str, out: &str) {
+        let file = self.folder.join(format!("{out}.json"));
+        fs::write(&file, specification.to_string()).expect("a specification can be written");
+        let key = self.folder.join(format!("{key}.key"));
+        let out = self.folder.join(out);
+        let arguments =
+            [Path::new("issue"), &file, Path::new("--key"), &key, Path::new("--out"), &out];
+        self.program.run(arguments).expect(0);
+    }
+
+    /// The program all this was made with.
+    #[must_use]
+    pub fn program(&self) -> &Program {
+        &self.program
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// A loopback address of this workshop's own: a port that is free on it stays free while a
+    /// server is down, since connections of others start at 127.0.0.1.
+    #[must_use]
+    pub fn ip(&self) -> IpAddr {
+        self.ip
+    }
+
+    /// The group key.
+    #[must_use]
+    pub fn group_key(&self) -> PathBuf {
+        self.folder.join("group.key")
+    }
+
+    /// The licence of part 1, 2 or 3.
+    #[must_use]
+    pub fn licence(&self, part: usize) -> PathBuf {
+        self.folder.join(format!("licences/{part}.cmlic"))
+    }
+
+    /// The issuer's public key.
+    #[must_use]
+    pub fn issuer(&self) -> PathBuf {
+        self.folder.join("licences/issuer.pub")
+    }
+
+    /// The state folder of part 1, 2 or 3.
+    #[must_use]
+    pub fn state(&self, part: usize) -> PathBuf {
+        self.folder.join(format!("state-{part}"))
+    }
+}
+
+/// 127.x.y.z, unlike that of any other test that runs on this machine.
+fn address(pid: u32, count: u32) -> IpAddr {
+    let [_, _, high, low] = (pid % 0xfe00 + 0x100).to_be_bytes();
+    let count = u8::try_from(count % 250 + 1).expect("below 251");
+    IpAddr::V4(Ipv4Addr::new(127, high, low, count))
+}
+
+impl Drop for Workshop {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("left for a look: {}", self.folder.display());
+        } else {
+            let _ = fs::remove_dir_all(&self.folder);
+        }
+    }
+}
