@@ -79,6 +79,15 @@ struct Session {
     fresh: Option<Handle>,
 }
 
+/// The reply to any call of a client for whom there is no room.
+#[must_use]
+pub fn overloaded(call: &[u8]) -> Vec<u8> {
+    let error = CmError::REQUEST_OVERLOAD_REJECTED;
+    Request::parse(call)
+        .map_or_else(|_| Reply::error(error), |request| Reply::error_for(&request, error))
+        .encode()
+}
+
 /// Sessions, handles, decisions.
 #[derive(Debug)]
 pub struct Desk {
