@@ -160,9 +160,11 @@ impl Front {
             let error = self.no_majority();
             self.desk.refuse(link, &call, error, out);
         }
-        let late: Vec<u64> =
-            self.anyones.iter().filter(|(_, f)| f.hop <= now).map(|f| *f.0).collect();
-        for number in late {
+        while let Some(&(at, number)) = self.hops.first() {
+            if at > now {
+                break;
+            }
+            self.hops.pop_first();
             self.hop(now, number, out);
         }
     }
@@ -171,7 +173,7 @@ impl Front {
     pub(super) fn flights_due(&self) -> Option<Mono> {
         let commit = self.commits_until.first().map(|&(until, _)| until);
         let parked = self.parked_until.first().map(|&(until, _)| until);
-        let anyone = self.anyones.values().map(|flight| flight.hop).min();
+        let anyone = self.hops.first().map(|&(at, _)| at);
         [commit, parked, anyone].into_iter().flatten().min()
     }
 
@@ -199,6 +201,7 @@ impl Front {
     /// Tries an any-one call at the next backend; the client sees nothing of it.
     pub(super) fn hop(&mut self, now: Mono, number: u64, out: &mut Vec<Intent>) {
         let Some(flight) = self.anyones.get_mut(&number) else { return };
+        self.hops.remove(&(flight.hop, number));
         let holders = self.joined.joined.get(&flight.licence);
         let holds = |index: usize| holds_part(holders, index);
         let next = (0..3)
@@ -213,6 +216,7 @@ impl Front {
         flight.tried[index] = true;
         flight.at = index;
         flight.hop = (now + ANYONE_TIMEOUT).min(flight.until);
+        self.hops.insert((flight.hop, number));
         let order = Order::Perform { licence: flight.licence, call: flight.call.encode() };
         self.peers[index].busy += 1;
         self.peers[index].ask(now, Asked::Perform(number), &order, out);
@@ -228,6 +232,7 @@ impl Front {
     ) {
         self.peers[index].busy = self.peers[index].busy.saturating_sub(1);
         if let Some(flight) = self.anyones.remove(&number) {
+            self.hops.remove(&(flight.hop, number));
             self.desk.pass(flight.link, reply, out);
         }
     }
@@ -259,6 +264,7 @@ impl Front {
             }
         }
         self.anyones.clear();
+        self.hops.clear();
         self.parked.clear();
         self.parked_until.clear();
     }

@@ -112,6 +112,8 @@ pub struct Front {
     commits: BTreeMap<Slot, Commit>,
     commits_until: BTreeSet<(Mono, Slot)>,
     anyones: BTreeMap<u64, AnyOne>,
+    /// When each any-one call moves on to the next backend, by number.
+    hops: BTreeSet<(Mono, u64)>,
     anyone_number: u64,
     parked: BTreeMap<Link, (Mono, Request)>,
     parked_until: BTreeSet<(Mono, Link)>,
@@ -146,6 +148,7 @@ impl Front {
             commits: BTreeMap::new(),
             commits_until: BTreeSet::new(),
             anyones: BTreeMap::new(),
+            hops: BTreeSet::new(),
             anyone_number: 0,
             parked: BTreeMap::new(),
             parked_until: BTreeSet::new(),

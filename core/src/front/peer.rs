@@ -5,7 +5,7 @@ use crate::io::{Address, Intent, Link};
 use crate::limits::{DIAL_TIMEOUT, REDIAL_MIN};
 use crate::log::{Epoch, Slot};
 use crate::time::{Duration, Mono};
-use crate::wire::group::{Description, Order, Standing, encode};
+use crate::wire::group::{Description, Order, Standing, correlate, encode};
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -80,6 +80,8 @@ pub(super) struct Peer {
     pub(super) confirmed: Option<Mono>,
     /// Any-one calls that it works on.
     pub(super) busy: usize,
+    /// Append orders without a report.
+    pub(super) appending: usize,
     correlation: u32,
     pause: Duration,
 }
@@ -97,6 +99,7 @@ impl Peer {
             heard: Mono(0),
             confirmed: None,
             busy: 0,
+            appending: 0,
             correlation: 0,
             pause: REDIAL_MIN,
         }
@@ -150,12 +153,23 @@ impl Peer {
         self.pause = (self.pause * 2).min(retry);
         self.description = None;
         self.follow = Follow::No;
-        self.busy = 0;
+        (self.busy, self.appending) = (0, 0);
         core::mem::take(&mut self.asked).into_values().map(|(asked, _)| asked).collect()
     }
 
     /// Sends an order, if the link is up.
     pub(super) fn ask(&mut self, now: Mono, asked: Asked, order: &Order, out: &mut Vec<Intent>) {
+        self.ask_encoded(now, asked, encode(0, order), out);
+    }
+
+    /// Sends an order that is encoded already, under a correlation of its own.
+    pub(super) fn ask_encoded(
+        &mut self,
+        now: Mono,
+        asked: Asked,
+        mut order: Vec<u8>,
+        out: &mut Vec<Intent>,
+    ) {
         let Wire::Up(link) = self.wire else { return };
         if self.asked.is_empty() {
             // Silence is measured from the first order that waits.
@@ -163,12 +177,16 @@ impl Peer {
         }
         self.correlation = self.correlation.wrapping_add(1).max(1);
         self.asked.insert(self.correlation, (asked, now));
-        out.push(Intent::Send { link, frame: encode(self.correlation, order) });
+        self.appending += usize::from(matches!(asked, Asked::Append(_)));
+        correlate(&mut order, self.correlation);
+        out.push(Intent::Send { link, frame: order });
     }
 
     /// A report came: what its order was for, and when that was sent.
     pub(super) fn answered(&mut self, now: Mono, correlation: u32) -> Option<(Asked, Mono)> {
         self.heard = now;
-        self.asked.remove(&correlation)
+        let (asked, sent) = self.asked.remove(&correlation)?;
+        self.appending -= usize::from(matches!(asked, Asked::Append(_)));
+        Some((asked, sent))
     }
 }

@@ -4,10 +4,10 @@
 use super::peer::{Asked, Follow, Peer};
 use super::{Front, Phase};
 use crate::io::Intent;
-use crate::limits::{APPEND_ENTRIES, PIECE_BYTES, UNCOMMITTED_MAX};
+use crate::limits::{APPEND_ENTRIES, APPENDS_AHEAD, PIECE_BYTES, UNCOMMITTED_MAX};
 use crate::log::{Entry, Epoch, Setting, Slot};
 use crate::time::Mono;
-use crate::wire::group::Order;
+use crate::wire::group::{Order, encode};
 use alloc::format;
 use alloc::vec::Vec;
 
@@ -75,26 +75,37 @@ impl Front {
         self.follow(now, index, out);
     }
 
-    /// Sends what is proposed and not sent, as far as each backend's window allows.
+    /// Sends what is proposed and not sent, as far as each backend's window allows. What is
+    /// proposed while a backend has its appends to do goes out together with the next one.
     pub(super) fn replicate(&mut self, now: Mono, out: &mut Vec<Intent>) {
         let Some(epoch) = self.phase.epoch() else { return };
+        // Backends that are equally far get the same bytes.
+        let mut made: Option<(Slot, Slot, Vec<u8>)> = None;
         for index in 0..3 {
             while let Follow::Yes { next, acked } = self.peers[index].follow {
                 let last = self.ledger.last();
-                if next > last || next.0 - acked.0 > UNCOMMITTED_MAX {
+                let full = self.peers[index].appending >= APPENDS_AHEAD;
+                if next > last || full || next.0 - acked.0 > UNCOMMITTED_MAX {
                     break;
                 }
-                let Some(entries) = self.ledger.entries(next, APPEND_ENTRIES) else {
+                let same = made.take().filter(|(first, ..)| *first == next);
+                let Some((first, after, order)) = same.or_else(|| self.append(epoch, next)) else {
                     self.install(now, index, epoch, out);
                     break;
                 };
-                let after = Slot(next.0 + entries.len() as u64);
-                let committed = self.ledger.committed();
-                let order = Order::Append { epoch, first: next, entries, committed };
-                self.peers[index].ask(now, Asked::Append(epoch), &order, out);
+                self.peers[index].ask_encoded(now, Asked::Append(epoch), order.clone(), out);
                 self.peers[index].follow = Follow::Yes { next: after, acked };
+                made = Some((first, after, order));
             }
         }
+    }
+
+    /// The append that begins with a slot: with that slot, the one after it, and the bytes.
+    fn append(&self, epoch: Epoch, first: Slot) -> Option<(Slot, Slot, Vec<u8>)> {
+        let entries = self.ledger.entries(first, APPEND_ENTRIES)?;
+        let after = Slot(first.0 + entries.len() as u64);
+        let committed = self.ledger.committed();
+        Some((first, after, encode(0, &Order::Append { epoch, first, entries, committed })))
     }
 
     /// A backend has everything up to `last` on disk; its parts differ from these grants.

@@ -238,6 +238,12 @@ pub fn encode<T: Numbered>(correlation: u32, body: &T) -> Vec<u8> {
     out
 }
 
+/// Gives a message that [`encode`] made another correlation: what goes to all three backends is
+/// encoded once.
+pub fn correlate(message: &mut [u8], correlation: u32) {
+    message[4..8].copy_from_slice(&correlation.to_le_bytes());
+}
+
 /// The messages of a batch, in order.
 ///
 /// # Errors

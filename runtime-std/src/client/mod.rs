@@ -4,6 +4,7 @@
 //! gets, not what the server thinks.
 
 mod access;
+pub mod bench;
 pub mod http;
 mod list;
 mod replay;

@@ -73,6 +73,11 @@ pub enum Command {
     /// Asks a licence server as a program would.
     #[command(after_help = "Example:\n  tmrd client --server 127.0.0.1:22350 list")]
     Client(Client),
+    /// Puts load on a licence server and prints what came of it as JSON: calls, calls a second,
+    /// and how long they took.
+    #[command(after_help = "Example:\n  tmrd bench crypt --server 127.0.0.1:22350 --firm-code \
+        6000010 --product-code 201 \\\n      --clients 64 --seconds 10")]
+    Bench(Bench),
 }
 
 /// Which server's admin pages.
@@ -237,6 +242,46 @@ pub struct Access {
     /// How long to keep the seat; Ctrl-C gives it back earlier. 0: give it back at once.
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     pub hold: u64,
+}
+
+/// `bench`.
+#[derive(Debug, Args)]
+pub struct Bench {
+    /// What each client does.
+    #[arg(value_enum)]
+    pub work: BenchWork,
+    /// The server.
+    #[arg(long, value_name = "IP:PORT", value_parser = address::licence)]
+    pub server: Address,
+    /// Firm Code.
+    #[arg(long, value_name = "N", default_value_t = 6_000_010)]
+    pub firm_code: u32,
+    /// Product Code; it must have a seat for each client.
+    #[arg(long, value_name = "N", default_value_t = 201)]
+    pub product_code: u32,
+    /// How many clients there are at once, each with a link of its own.
+    #[arg(long, value_name = "N", default_value_t = 64,
+        value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=20_000))]
+    pub clients: usize,
+    /// How long is measured.
+    #[arg(long, value_name = "N", default_value_t = 10,
+        value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub seconds: u64,
+    /// Bytes that each crypt call encrypts; whole blocks of 16.
+    #[arg(long, value_name = "BYTES", default_value_t = 64,
+        value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(16..=65_536))]
+    pub data: usize,
+}
+
+/// What the clients of `bench` do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum BenchWork {
+    /// Take a seat and give it back, again and again.
+    Access,
+    /// Hold a seat and encrypt with it, again and again.
+    Crypt,
+    /// Connect, ask for the version once, and stay silent.
+    Idle,
 }
 
 /// How an access counts.

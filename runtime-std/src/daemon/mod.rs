@@ -61,5 +61,6 @@ fn perform(runtime: Runtime, command: &Command) -> Outcome {
         Command::Status { admin, json } => client::status::status(&admin.at, *json),
         Command::Activate { admin } => client::status::activate(&admin.at),
         Command::Client(options) => client::run(options),
+        Command::Bench(options) => client::bench::run(options),
     }
 }
