@@ -74,24 +74,39 @@ fn table() -> Table {
 }
 
 impl Table {
-    fn ask(&mut self, request: &Request) -> Result<Reply, Move> {
+    /// What a call leads to, and the reply if it was answered at once.
+    fn call(&mut self, request: &Request) -> (Move, Option<Reply>) {
         let mut out = Vec::new();
         let ground = Ground { now: self.now, state: &self.state, catalogue: &self.catalogue };
-        match self.desk.call(LINK, request, &ground, &mut out) {
-            Move::Done => {}
-            Move::Commit(Entry::Grant(grant)) => {
-                self.state.apply(&Entry::Grant(grant.clone()));
-                self.desk.granted(self.now.mono, LINK, &grant, &mut out);
-            }
-            other => return Err(other),
+        let made = self.desk.call(LINK, request, &ground, &mut out);
+        if let Move::Commit(Entry::Grant(grant)) = &made {
+            self.state.apply(&Entry::Grant(grant.clone()));
+            self.desk.granted(self.now.mono, LINK, grant, &mut out);
         }
-        let [Intent::Send { link: LINK, frame }] = &out[..] else { panic!("{out:?}") };
-        Ok(Reply::parse(frame).unwrap())
+        let reply = match &out[..] {
+            [] => None,
+            [Intent::Send { link: LINK, frame }] => Some(Reply::parse(frame).unwrap()),
+            more => panic!("{more:?}"),
+        };
+        (made, reply)
+    }
+
+    fn ask(&mut self, request: &Request) -> Reply {
+        self.call(request).1.expect("an answer at once")
+    }
+
+    /// The status of a call, 0 for one that goes to the keys of a licence.
+    fn verdict(&mut self, request: &Request) -> u32 {
+        match self.call(request) {
+            (Move::Perform(_), None) => 0,
+            (Move::Done, Some(reply)) => reply.status.code(),
+            other => panic!("{other:?}"),
+        }
     }
 
     /// The status and the result of a call that the desk answers.
     fn said(&mut self, request: &Request) -> (u32, u32) {
-        let reply = self.ask(request).unwrap();
+        let reply = self.ask(request);
         (reply.status.code(), reply.result)
     }
 
@@ -140,10 +155,10 @@ impl Table {
         let (status, needed) = self.said(&Request::GetInfo { handle, ctrl, size: 0 });
         assert_eq!(status, 0, "selector {ctrl:#x}");
         let short = Request::GetInfo { handle, ctrl, size: needed - 1 };
-        let short = self.ask(&short).unwrap();
+        let short = self.ask(&short);
         assert_eq!(short.status, CmError::BUFFER_OVERFLOW, "selector {ctrl:#x}");
         assert_eq!(short.body, vec![0; needed as usize - 1], "never a cut structure");
-        let reply = self.ask(&Request::GetInfo { handle, ctrl, size: needed + 3 }).unwrap();
+        let reply = self.ask(&Request::GetInfo { handle, ctrl, size: needed + 3 });
         assert_eq!((reply.status.code(), reply.result), (0, needed), "selector {ctrl:#x}");
         assert_eq!(reply.body[needed as usize..], [0; 3]);
         reply.body[..needed as usize].to_vec()
@@ -241,12 +256,12 @@ fn lists_leave_out_what_cannot_be_had() {
     let any = CmBoxInfo::default;
     assert_eq!(table.said(&ask(boxes::ALLENTRIES, 0, any(), 0)), (0, 2));
     assert_eq!(table.said(&ask(boxes::ALLENTRIES, FIRM, any(), 1)), (112, 0));
-    let reply = table.ask(&ask(boxes::ALLENTRIES, FIRM, any(), 3)).unwrap();
+    let reply = table.ask(&ask(boxes::ALLENTRIES, FIRM, any(), 3));
     assert_eq!((reply.status.code(), reply.result, reply.body.len()), (0, 2, 3 * 588));
     let second = CmBoxEntry::parse(&reply.body[588..]).unwrap().1;
     assert_eq!((second.product_code, second.product_item_ref), (PLAIN, 2));
     assert_eq!(table.said(&ask(boxes::ALLENTRIES, FIRM + 1, any(), 3)), (0, 0));
-    let reply = table.ask(&ask(boxes::FI, 0, any(), 1)).unwrap();
+    let reply = table.ask(&ask(boxes::FI, 0, any(), 1));
     let firm = CmBoxEntry::parse(&reply.body).unwrap().1;
     assert_eq!((reply.result, firm.firm_code, firm.product_code), (1, FIRM, 0));
     let own = CmBoxInfo { box_mask: 131, serial_number: SERIAL, ..any() };
@@ -266,7 +281,7 @@ fn boxes_are_the_virtual_ones() {
     {
         assert_eq!(table.said(&ask(port, 0)), (0, found), "port {port}");
     }
-    let reply = table.ask(&ask(boxes::ALLPORTS, 4)).unwrap();
+    let reply = table.ask(&ask(boxes::ALLPORTS, 4));
     assert_eq!((reply.result, reply.body.len()), (1, 4 * 144));
     let first = CmBoxInfo::parse(&reply.body).unwrap().1;
     let expected = CmBoxInfo { box_mask: 131, serial_number: SERIAL, ..CmBoxInfo::default() };
@@ -396,11 +411,7 @@ fn options_of_a_crypt_call_are_checked() {
     let free = table.seat(PLAIN, Mode::NoUserLimit);
     let service = table.other(ways::SUBSYSTEM, 0);
     let nothing = |_: &mut CmCrypt2| {};
-    let mut verdict = |request: &Request| match table.ask(request) {
-        Ok(reply) => reply.status.code(),
-        Err(Move::Perform(_)) => 0,
-        Err(other) => panic!("{other:?}"),
-    };
+    let mut verdict = |request: &Request| table.verdict(request);
     for (options, plain) in [
         (0, 0),
         (crypt::ATREQUIRED, 36),
@@ -449,10 +460,7 @@ fn options_of_a_crypt_call_are_checked() {
     }
     let late = |table: &mut Table, wall, options| {
         table.now.wall = Wall(wall);
-        match table.ask(&crypt2(rich, crypt::UCIGNORE | options, nothing)) {
-            Ok(reply) => reply.status.code(),
-            Err(_) => 0,
-        }
+        table.verdict(&crypt2(rich, crypt::UCIGNORE | options, nothing))
     };
     assert_eq!(late(&mut table, 1_900_000_000, 0), 35);
     assert_eq!(late(&mut table, 1_900_000_000, crypt::ETIGNORE), 0);
@@ -464,13 +472,13 @@ fn options_of_a_crypt_call_are_checked() {
 fn units_are_taken_for_what_can_be_done_and_shown_as_left() {
     let mut table = table();
     let seat = table.seat(TMR, Mode::UserLimit);
-    let takes = |request: &Request, table: &mut Table| match table.ask(request) {
-        Err(Move::Spend(entry, key)) => {
+    let takes = |request: &Request, table: &mut Table| match table.call(request) {
+        (Move::Spend(entry, key), None) => {
             assert_eq!(key.product_code, TMR);
             table.state.apply(&entry);
             0
         }
-        Ok(reply) => reply.status.code(),
+        (Move::Done, Some(reply)) => reply.status.code(),
         other => panic!("{other:?}"),
     };
     assert_eq!(takes(&crypt2(seat, 7, |_| {}), &mut table), 0);
@@ -500,11 +508,9 @@ fn signatures_go_to_the_licences_keys() {
     let sign =
         |handle, auth: CmAuthenticate| Request::CalculateSignature { handle, auth, size: 64 };
     let with = |ctrl| CmAuthenticate { ctrl, ..CmAuthenticate::default() };
-    let mut verdict = |request: &Request| match table.ask(request) {
-        Ok(reply) => reply.status.code(),
-        Err(Move::Perform(key)) => u32::from(key.product_code != PLAIN),
-        Err(other) => panic!("{other:?}"),
-    };
+    let (made, _) = table.call(&sign(seat, with(auth::PISK)));
+    assert!(matches!(made, Move::Perform(key) if key.product_code == PLAIN), "{made:?}");
+    let mut verdict = |request: &Request| table.verdict(request);
     assert_eq!(verdict(&sign(seat, with(auth::PISK))), 0);
     assert_eq!(verdict(&sign(service, with(auth::PISK))), 115);
     assert_eq!(verdict(&sign(seat, with(auth::SERIALKEY))), 134);
@@ -540,7 +546,7 @@ fn simulations_need_no_licence() {
         crypt: crypt.clone(),
         data: vec![0; 16].into(),
     };
-    let reply = table.ask(&ask(service)).unwrap();
+    let reply = table.ask(&ask(service));
     assert_eq!((reply.status.code(), reply.body.len()), (0, 16));
     assert_ne!(reply.body, [0; 16]);
     assert_eq!(table.status(&ask(service ^ 1 << 20)), 106);
@@ -574,7 +580,7 @@ fn proofs_and_secrets_of_others_are_refused() {
     {
         let pio_type = u16::try_from(kind).unwrap();
         let secure = CmSecureData { pio_type, ..CmSecureData::default() };
-        let reply = table.ask(&Request::GetSecureData { handle, secure, tail: vec![] }).unwrap();
+        let reply = table.ask(&Request::GetSecureData { handle, secure, tail: vec![] });
         assert_eq!((reply.status.code(), reply.body), (error, vec![0; CmEntryData::SIZE]));
     }
 }
