@@ -5,14 +5,18 @@
 //! lives here: bytes of a socket (that is [`channel::Stream`](crate::channel::Stream), driven by
 //! the runtime outside the lock) and any meaning of a frame (that is the node).
 
+use crate::desk;
 use crate::io::{Address, Door, Frame, Input, Intent, Link, Why};
-use crate::limits::{ADMIN_LINKS_MAX, CLIENT_LINKS_MAX, FIRST_FRAME, FRAME_TIMEOUT, OUTBOX_FRAMES};
+use crate::limits::{
+    ADMIN_LINKS_MAX, CLIENT_LINKS_MAX, CLIENT_LINKS_PER_ADDRESS, CROWDED_LINKS, FIRST_FRAME,
+    FRAME_TIMEOUT, OUTBOX_FRAMES,
+};
 use crate::node::Node;
 use crate::time::{Deadline, Mono, Now};
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 
 /// What the runtime has to do now. Everything is in the order in which it must be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,9 +52,12 @@ pub struct Outbox {
 
 #[derive(Debug)]
 struct Port {
-    door: Option<Door>,
+    /// Where it came in, and from whom; `None`: it was dialled.
+    door: Option<(Door, IpAddr)>,
     outbox: Outbox,
     woken: bool,
+    /// It came in beyond the cap.
+    crowded: bool,
     /// The node has closed it, or never knew it.
     forgotten: bool,
     due: Option<Mono>,
@@ -70,6 +77,11 @@ pub struct Hub {
     due: BTreeSet<(Mono, Link)>,
     accepted: u64,
     clients: usize,
+    clients_max: usize,
+    /// Client links by address.
+    addresses: BTreeMap<IpAddr, usize>,
+    /// Links that are only told that there is no room.
+    crowded: usize,
     admins: usize,
     deadline: Option<Deadline>,
     intents: Vec<Intent>,
@@ -87,6 +99,9 @@ impl Hub {
             due: BTreeSet::new(),
             accepted: 0,
             clients: 0,
+            clients_max: CLIENT_LINKS_MAX,
+            addresses: BTreeMap::new(),
+            crowded: 0,
             admins: 0,
             deadline: None,
             intents: Vec::new(),
@@ -100,7 +115,15 @@ impl Hub {
         &self.node
     }
 
-    /// A connection came in. `None`: the door's cap is reached, close it.
+    /// At most so many client links: fewer than [`CLIENT_LINKS_MAX`] where the system does not give
+    /// a process that many files.
+    #[must_use]
+    pub fn with_clients_max(mut self, most: usize) -> Self {
+        self.clients_max = most.min(CLIENT_LINKS_MAX);
+        self
+    }
+
+    /// A connection came in. `None`: close it, there is no room even to say so.
     pub fn accept(
         &mut self,
         now: Now,
@@ -108,19 +131,41 @@ impl Hub {
         from: SocketAddr,
         acts: &mut Vec<Act>,
     ) -> Option<Link> {
-        let (count, cap) = match door {
-            Door::Licence => (&mut self.clients, CLIENT_LINKS_MAX),
-            Door::Admin => (&mut self.admins, ADMIN_LINKS_MAX),
+        let crowded = match door {
+            Door::Licence => {
+                self.clients >= self.clients_max
+                    || self
+                        .addresses
+                        .get(&from.ip())
+                        .is_some_and(|&n| n >= CLIENT_LINKS_PER_ADDRESS)
+            }
+            Door::Admin => self.admins >= ADMIN_LINKS_MAX,
         };
-        if *count >= cap {
-            tracing::warn!(%from, cap, "connection refused: no more links on this door");
-            return None;
+        if crowded {
+            let total = self.clients;
+            tracing::warn!(%from, total, "connection refused: no more links on this door");
+            if door == Door::Admin || self.crowded >= CROWDED_LINKS {
+                return None;
+            }
         }
-        *count += 1;
         // Dialled links are odd, accepted ones even: two counters, no clash.
         self.accepted += 2;
         let link = Link(self.accepted);
-        self.open(link, Some(door), Some(now.mono + FIRST_FRAME));
+        self.open(link, Some((door, from.ip())), Some(now.mono + FIRST_FRAME));
+        match door {
+            Door::Admin => self.admins += 1,
+            Door::Licence if crowded => {
+                self.crowded += 1;
+                if let Some(port) = self.ports.get_mut(&link) {
+                    (port.crowded, port.forgotten) = (true, true);
+                }
+                return Some(link);
+            }
+            Door::Licence => {
+                self.clients += 1;
+                *self.addresses.entry(from.ip()).or_default() += 1;
+            }
+        }
         self.step(now, Input::Accepted { link, door, from }, acts);
         Some(link)
     }
@@ -146,9 +191,15 @@ impl Hub {
         };
         self.set_due(link, due);
         for frame in frames.drain(..) {
-            let Some(port) = self.ports.get_mut(&link).filter(|port| !port.forgotten) else {
+            let Some(port) = self.ports.get_mut(&link) else { continue };
+            if let (true, Frame::Call(call), None) = (port.crowded, &frame, &port.outbox.close) {
+                port.outbox.frames.push(desk::overloaded(call));
+                port.outbox.close = Some(Why::Limit("client links"));
+                acts.push(Act::End(link));
+            }
+            if port.forgotten {
                 continue;
-            };
+            }
             if let Frame::Call(_) = frame {
                 port.calls.push_back(frame);
                 self.answered.push(link);
@@ -177,8 +228,17 @@ impl Hub {
         self.set_due(link, None);
         let Some(port) = self.ports.remove(&link) else { return };
         match port.door {
-            Some(Door::Licence) => self.clients -= 1,
-            Some(Door::Admin) => self.admins -= 1,
+            Some((Door::Licence, _)) if port.crowded => self.crowded -= 1,
+            Some((Door::Licence, address)) => {
+                self.clients -= 1;
+                if let Some(count) = self.addresses.get_mut(&address) {
+                    *count -= 1;
+                    if *count == 0 {
+                        self.addresses.remove(&address);
+                    }
+                }
+            }
+            Some((Door::Admin, _)) => self.admins -= 1,
             None => {}
         }
         if !port.forgotten {
@@ -227,12 +287,13 @@ impl Hub {
         }
     }
 
-    fn open(&mut self, link: Link, door: Option<Door>, due: Option<Mono>) {
+    fn open(&mut self, link: Link, door: Option<(Door, IpAddr)>, due: Option<Mono>) {
         let outbox = Outbox::default();
         let port = Port {
             door,
             outbox,
             woken: false,
+            crowded: false,
             forgotten: false,
             due: None,
             whole: false,

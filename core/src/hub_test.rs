@@ -5,16 +5,18 @@ use crate::front::{Config, Front};
 use crate::hub::{Act, Hub, Outbox};
 use crate::io::{Address, Door, Frame, Link, Why};
 use crate::limits::{
-    ADMIN_LINKS_MAX, CLEANUP_DEFAULT, CLIENT_LINKS_MAX, FIRST_FRAME, FRAME_TIMEOUT, OUTBOX_FRAMES,
+    ADMIN_LINKS_MAX, CLEANUP_DEFAULT, CLIENT_LINKS_PER_ADDRESS, CROWDED_LINKS, FIRST_FRAME,
+    FRAME_TIMEOUT, OUTBOX_FRAMES,
 };
 use crate::log::Mode;
 use crate::node::Node;
 use crate::testing::{ORDINARY, access, at, container, crypt, identity, peer, reply};
 use crate::time::{Duration, Mono, Now};
-use crate::wire::Request;
+use crate::wire::{CmError, Reply, Request};
 use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::net::SocketAddr;
 
 fn backend() -> Hub {
     let config = BackendConfig {
@@ -63,11 +65,21 @@ const MICRO: Duration = Duration::from_micros(1);
 
 #[test]
 fn each_door_has_its_cap_and_a_closed_link_makes_room() {
-    for (door, cap) in [(Door::Licence, CLIENT_LINKS_MAX), (Door::Admin, ADMIN_LINKS_MAX)] {
-        let (mut hub, mut acts) = (backend(), vec![]);
+    for (door, cap) in [(Door::Licence, 100), (Door::Admin, ADMIN_LINKS_MAX)] {
+        let (mut hub, mut acts) = (backend().with_clients_max(100), vec![]);
+        let full = |hub: &mut Hub, acts: &mut Vec<Act>| {
+            // Beyond its cap the licence door takes a few in to tell them so.
+            let told = if door == Door::Licence { CROWDED_LINKS } else { 0 };
+            let told: Vec<Link> =
+                (0..told).map(|_| hub.accept(at(0), door, peer(1), acts).unwrap()).collect();
+            assert_eq!(hub.accept(at(0), door, peer(1), acts), None);
+            for link in told {
+                hub.closed(at(0), link, Why::Eof, false, acts);
+            }
+        };
         let links: Vec<Link> =
             (0..cap).map(|_| hub.accept(at(0), door, peer(1), &mut acts).unwrap()).collect();
-        assert_eq!(hub.accept(at(0), door, peer(1), &mut acts), None);
+        full(&mut hub, &mut acts);
         // The other door is open still.
         let other = if door == Door::Admin { Door::Licence } else { Door::Admin };
         assert!(hub.accept(at(0), other, peer(1), &mut acts).is_some());
@@ -75,9 +87,29 @@ fn each_door_has_its_cap_and_a_closed_link_makes_room() {
         hub.closed(at(0), links[0], Why::Eof, false, &mut acts);
         let link = hub.accept(at(0), door, peer(1), &mut acts).unwrap();
         assert!(!links.contains(&link), "a link's name is never used again");
-        assert_eq!(hub.accept(at(0), door, peer(1), &mut acts), None);
+        full(&mut hub, &mut acts);
         assert_eq!(acts, []);
     }
+}
+
+#[test]
+fn one_address_cannot_take_every_place_and_is_told_so() {
+    let (mut hub, mut acts) = (backend(), vec![]);
+    let from = |host: u8, port: u16| SocketAddr::from(([192, 0, 2, host], port));
+    for port in 0..u16::try_from(CLIENT_LINKS_PER_ADDRESS).unwrap() {
+        hub.accept(at(0), Door::Licence, from(1, port), &mut acts).unwrap();
+    }
+    let told = hub.accept(at(0), Door::Licence, from(1, 50_000), &mut acts).unwrap();
+    let other = hub.accept(at(0), Door::Licence, from(2, 1), &mut acts).unwrap();
+    assert_eq!(acts, []);
+    hub.received(at(0), told, &mut calls(2), false, &mut acts);
+    assert_eq!(acts, [Act::End(told)]);
+    let outbox = hub.outbox(told);
+    let status = Reply::parse(&outbox.frames[0]).unwrap().status;
+    assert_eq!((outbox.frames.len(), status), (1, CmError::REQUEST_OVERLOAD_REJECTED));
+    assert_eq!(outbox.close, Some(Why::Limit("client links")));
+    hub.received(at(0), other, &mut calls(1), false, &mut acts);
+    assert_eq!(acts[1..], [Act::Wake(other)]);
 }
 
 #[test]

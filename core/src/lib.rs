@@ -14,6 +14,9 @@
 //! backends ◀═bytes═ runtime ◀─ Stream::seal ◀─ Hub ◀─ Intent::Send ×3 ◀───────────────┘
 //! ```
 //!
+//! Written up for who makes another one: [the wire format](channel#the-wire-format) and [how fronts
+//! and backends agree](log#consistency).
+//!
 //! Errors are for input, panics are for broken invariants: no byte from a network, a file or a
 //! person may panic, overflow, or grow memory without the bound that [`limits`] names.
 #![no_std]

@@ -22,7 +22,13 @@ pub const HTTP_HEADERS_MAX: usize = 64;
 pub const OUTPUT_BUFFER_MAX: u32 = 128 * 1024;
 
 /// Most links on the licence door.
-pub const CLIENT_LINKS_MAX: usize = 20_000;
+pub const CLIENT_LINKS_MAX: usize = 16_384;
+/// Most links on the licence door from one address: one machine cannot shut out the others.
+pub const CLIENT_LINKS_PER_ADDRESS: usize = 12_288;
+/// Links beyond those caps that are served long enough to be told so (309); more are just closed.
+pub const CROWDED_LINKS: usize = 64;
+/// Files that are kept back from client links: backends, pages, the journal, what libraries open.
+pub const FILES_RESERVED: usize = 128;
 /// Most links on the admin door.
 pub const ADMIN_LINKS_MAX: usize = 64;
 /// A link that has sent no whole frame for this long after it came in is closed.
@@ -89,8 +95,11 @@ pub const LOG_KEPT: usize = 16_384;
 /// A backend's journal is rewritten as a snapshot when it is longer than this and four times as
 /// long as its last snapshot, in bytes.
 pub const JOURNAL_REWRITE: usize = 8 * 1024 * 1024;
-/// Longest journal batch, in bytes; a longer one is damage.
-pub const JOURNAL_BATCH_MAX: usize = 64 * 1024 * 1024;
+/// Longest journal batch, in bytes; a longer one is damage. A snapshot of all handles of the group
+/// and as many of the backend's own, each with the longest texts, is below it.
+pub const JOURNAL_BATCH_MAX: usize = 128 * 1024 * 1024;
+/// Longest state that a front may install, in bytes: all handles with the longest texts.
+pub const STATE_MAX: usize = 60 * 1024 * 1024;
 
 /// Longest licence file, in bytes.
 pub const LICENCE_FILE_MAX: usize = 1024 * 1024;

@@ -175,14 +175,18 @@ impl World {
                 if !matches!(message.body, Order::Confirm { .. }) {
                     self.trace(|| format!("front {host} orders {:?}", message.body));
                 }
-                found = found.and(self.checks.slots.ordered(&message.body));
+                // Looked at even after something was found: the checker remembers what it saw.
+                let ordered = self.checks.slots.ordered(&message.body);
+                found = found.and(ordered);
             }
         } else {
             for message in decode::<Report>(batch).unwrap_or_default() {
                 if !matches!(message.body, Report::Confirmed | Report::Described(_)) {
                     self.trace(|| format!("backend {host} reports {:?}", message.body));
                 }
-                found = found.and(self.checks.slots.reported(&message.body));
+                // Looked at even after something was found: the checker remembers what it saw.
+                let reported = self.checks.slots.reported(&message.body);
+                found = found.and(reported);
             }
         }
         self.checks.note(self.now, "slots", found);

@@ -5,7 +5,7 @@
 //! `core/docs/consistency.md`.
 
 use super::journal::Record;
-use crate::limits::PIECE_BYTES;
+use crate::limits::{PIECE_BYTES, STATE_MAX};
 use crate::log::{DiskId, Entry, Epoch, GroupId, Slot, State, Stored};
 use crate::wire::group::{Order, Piece, Report, Standing};
 use alloc::collections::VecDeque;
@@ -274,7 +274,8 @@ impl Acceptor {
         }
         let gap = Report::Gap { committed: self.committed };
         let Some((staged, mut state)) = self.installing.take() else { return gap };
-        if staged != slot || state.len() as u64 != offset {
+        let long = state.len().saturating_add(bytes.len()) > STATE_MAX;
+        if staged != slot || state.len() as u64 != offset || long {
             return gap;
         }
         state.extend_from_slice(bytes);

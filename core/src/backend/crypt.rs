@@ -1,44 +1,33 @@
-//! CmCrypt2 (0x69) with AES-128 in ECB and CBC: a pure function of the licence's secret and the
-//! call, so any one of the backends can do it.
+//! The crypt calls: pure functions of the licence's secret and the call, so any one of the
+//! backends can do them; CmCryptSim, of the call alone.
 //!
 //! The key is the licence's ([`keys`](super::keys) has the derivation), or with
-//! `CM_CRYPT_AES_DIRECT` and the `…_CBC_DIRECT` operations the caller's own. CBC starts from the
-//! caller's `mabInitKey`. Blocks are changed in place, nothing is padded. Numbers are of fact sheet
-//! 5.6; that a direct key goes straight into AES is inferred from its name.
+//! `CM_CRYPT_AES_DIRECT` and the `…_CBC_DIRECT` operations the caller's own. Data is changed in
+//! place, nothing is padded. What each operation is stands in
+//! [`wire::inferred`](crate::wire::inferred). ECIES and RSA are not there: the form of their keys
+//! and of their output is not public.
 //!
 //! What never lives here: whether the call is allowed. Features, dates, units and access options
 //! are the caller's to check.
 
 use super::keys::crypt_key;
 use crate::log::LicenceKey;
+use crate::wire::constants::crypt as flags;
+use crate::wire::inferred::{
+    CRYPT_RESULT, Chain, Operation, crc, crypt_output, direct_without_field, operation,
+};
+use crate::wire::structs::{CmBaseCrypt, CmBaseCrypt2};
 use crate::wire::{CmError, Reply, Request};
 use aes::Aes128;
 use aes::cipher::inout::InOutBuf;
 use aes::cipher::{
-    BlockDecrypt, BlockDecryptMut, BlockEncrypt, BlockEncryptMut, KeyInit, KeyIvInit,
+    Block, BlockDecrypt, BlockDecryptMut, BlockEncrypt, BlockEncryptMut, KeyInit, KeyIvInit,
 };
-
-/// CMERROR_DATATOOSHORT.
-const DATA_TOO_SHORT: u32 = 18;
-/// CMERROR_INVALID_PARAMETER.
-const INVALID_PARAMETER: u32 = 105;
-/// CMERROR_FUNCTION_NOT_IMPLEMENTED.
-const NOT_IMPLEMENTED: u32 = 304;
 
 /// Bytes of an AES block.
 const BLOCK: usize = 16;
-/// `CM_CRYPT_CMDMASK` of flCtrl.
-const OPERATION: u32 = 0xf;
-/// `CM_CRYPT_AUTOKEY` of flCtrl.
-const AUTOKEY: u32 = 0x100;
-/// `CM_CRYPT_ALGMASK` of `mflCtrl`.
-const ALGORITHM: u32 = 0xff00_0000;
-/// `CM_CRYPT_AES`.
-const AES: u32 = 0;
-/// `CM_CRYPT_AES_DIRECT`.
-const AES_DIRECT: u32 = 0x0300_0000;
-/// `CM_CRYPT_CHKCRC` and `CM_CRYPT_CALCCRC` of `mflCtrl`.
-const CHECKSUM: u32 = 0x0003_0000;
+/// Shortest firm key of a CmCryptSim, in bytes: one AES key.
+const FIRM_KEY_MIN: usize = 16;
 
 /// The members of CMBASECRYPT2 (fact sheet 4) that choose key and algorithm.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,64 +42,237 @@ pub struct Parameters {
     pub feature_code: u32,
 }
 
-/// Does a call of a client with the keys of a licence.
-pub(super) fn perform(secret: &[u8; 32], licence: &LicenceKey, request: &Request) -> Reply {
-    let Request::Crypt2 { ctrl, crypt, data, .. } = request else {
-        return Reply::error_for(request, CmError::FUNCTION_NOT_IMPLEMENTED);
-    };
-    let base = &crypt.base_crypt;
-    let parameters = Parameters {
-        control: base.ctrl,
-        key_ext_type: base.key_ext_type,
-        encryption_code: base.encryption_code,
-        feature_code: base.feature_code,
-    };
-    let (direct, init) = (crypt.direct_aes_key, crypt.init_key);
-    let mut data = data.bytes.clone();
-    match crypt2(secret, licence, *ctrl, &parameters, direct, init, &mut data) {
-        // The changed buffer follows the two words (inferred, fact sheet 3.2).
-        Ok(()) => Reply { body: data, ..Reply::ok(0) },
-        Err(error) => Reply::error_for(request, CmError(error)),
+/// A crypt call, whichever of the four it came by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Task {
+    /// flCtrl of the call.
+    pub operation: u32,
+    /// What chooses key and algorithm.
+    pub parameters: Parameters,
+    /// `mulCrc`: what CHKCRC compares with.
+    pub crc: u32,
+    /// The caller's own key.
+    pub direct_key: [u8; 16],
+    /// Initial vector.
+    pub start: [u8; 16],
+}
+
+impl Task {
+    fn of_base(operation: u32, base: &CmBaseCrypt, init_key: [u8; 16]) -> Self {
+        let parameters = Parameters {
+            control: base.ctrl,
+            key_ext_type: base.key_ext_type,
+            encryption_code: base.encryption_code,
+            feature_code: base.feature_code,
+        };
+        Self { operation, parameters, crc: base.crc, ..Self::default() }.with_one_field(init_key)
+    }
+
+    fn of_base2(operation: u32, base: &CmBaseCrypt2) -> Self {
+        let parameters = Parameters {
+            control: base.ctrl,
+            key_ext_type: base.key_ext_type,
+            encryption_code: base.encryption_code,
+            feature_code: base.feature_code,
+        };
+        Self { operation, parameters, crc: base.crc, ..Self::default() }
+    }
+
+    fn with_one_field(self, init_key: [u8; 16]) -> Self {
+        if self.is_direct() {
+            let (direct_key, start) = direct_without_field(init_key);
+            Self { direct_key, start, ..self }
+        } else {
+            Self { start: init_key, ..self }
+        }
+    }
+
+    /// CmCrypt or CmCrypt2, and the data; `None` for any other call.
+    fn of(request: &Request) -> Option<(Self, &[u8])> {
+        match request {
+            Request::Crypt { ctrl, crypt, data, .. } => {
+                Some((Self::of_base(*ctrl, &crypt.base_crypt, crypt.init_key), &data.bytes))
+            }
+            Request::Crypt2 { ctrl, crypt, data, .. } => {
+                let (direct_key, start) = (crypt.direct_aes_key, crypt.init_key);
+                let task = Self::of_base2(*ctrl, &crypt.base_crypt);
+                Some((Self { direct_key, start, ..task }, &data.bytes))
+            }
+            _ => None,
+        }
+    }
+
+    /// Its operation, if it can be done with so many bytes.
+    fn checked(&self, length: usize) -> Result<Operation, CmError> {
+        let control = self.parameters.control;
+        let Some(operation) = operation(self.operation) else {
+            return Err(CmError::FUNCTION_NOT_IMPLEMENTED);
+        };
+        let known = matches!(control & flags::ALGMASK, flags::AES | flags::AES_DIRECT);
+        if !known || self.operation & flags::AUTOKEY != 0 {
+            return Err(CmError::FUNCTION_NOT_IMPLEMENTED);
+        }
+        let sources = [flags::FIRMKEY, flags::HIDDENDATA, flags::SECRETDATA, flags::UNIVERSALDATA];
+        if !sources.contains(&(control & flags::KSMASK)) {
+            return Err(CmError::KEYSOURCEUNDEFINED);
+        }
+        let (makes, checks) = (self.makes_checksum(), self.checks_checksum());
+        let fits = match operation.decrypts {
+            Some(true) => !makes,
+            Some(false) => !checks,
+            None => !(makes && checks),
+        };
+        if !fits {
+            return Err(CmError::OPTIONINVALID);
+        }
+        let blocks = matches!(operation.chain, Chain::Ecb | Chain::Cbc);
+        if length < if blocks { BLOCK } else { 1 } {
+            return Err(CmError::DATATOOSHORT);
+        }
+        if blocks && length % BLOCK != 0 {
+            return Err(CmError::INVALID_PARAMETER);
+        }
+        Ok(operation)
+    }
+
+    fn makes_checksum(&self) -> bool {
+        self.parameters.control & flags::CALCCRC != 0
+    }
+
+    fn checks_checksum(&self) -> bool {
+        self.parameters.control & flags::CHKCRC != 0
+    }
+
+    fn is_direct(&self) -> bool {
+        self.parameters.control & flags::ALGMASK == flags::AES_DIRECT
+            || operation(self.operation).is_some_and(|operation| operation.direct_key)
     }
 }
 
-/// Encrypts or decrypts `data` in place. `control` is the call's flCtrl, `direct_key` and
-/// `init_key` are CMCRYPT2's.
-///
-/// # Errors
-/// The CMERROR number, with `data` unchanged: 18 for less than one block, 105 for a broken one,
-/// 304 for another operation or algorithm, and for what would need more than is known of the
-/// protocol: a checksum (where it goes in the reply) or a key that the library makes.
-pub fn crypt2(
+/// Does CmCrypt and CmCrypt2 with the keys of a licence.
+pub(super) fn perform(secret: &[u8; 32], licence: &LicenceKey, request: &Request) -> Reply {
+    let Some((task, data)) = Task::of(request) else {
+        return Reply::error_for(request, CmError::FUNCTION_NOT_IMPLEMENTED);
+    };
+    answer(secret, licence, &task, data, request)
+}
+
+/// Does CmCryptSim and CmCryptSim2: what a container would make whose secret is the firm key in
+/// the call. Errors are those of [`crypt()`], 206 for a firm key below 16 bytes and 105 for one
+/// above 32.
+pub(crate) fn simulate(request: &Request) -> Reply {
+    let (task, codes, size, key, data) = match request {
+        Request::CryptSim { ctrl, crypt, data, .. } => {
+            let task = Task::of_base(*ctrl, &crypt.base_crypt, crypt.init_key);
+            let codes = (crypt.firm_code, crypt.product_code);
+            (task, codes, crypt.ext_firm_key_size, crypt.ext_firm_key, data)
+        }
+        Request::CryptSim2 { ctrl, crypt, data, .. } => {
+            let task = Task::of_base2(*ctrl, &crypt.base_crypt).with_one_field(crypt.init_key);
+            let codes = (crypt.firm_code, crypt.product_code);
+            (task, codes, crypt.ext_firm_key_size, crypt.ext_firm_key, data)
+        }
+        _ => return Reply::error_for(request, CmError::FUNCTION_NOT_IMPLEMENTED),
+    };
+    let mut secret = [0; 32];
+    let Some(given) = usize::try_from(size).ok().and_then(|size| key.get(..size)) else {
+        return Reply::error_for(request, CmError::INVALID_PARAMETER);
+    };
+    if given.len() < FIRM_KEY_MIN {
+        return Reply::error_for(request, CmError::FIRMKEY_TOO_SHORT);
+    }
+    secret[..given.len()].copy_from_slice(given);
+    let (firm_code, product_code) = codes;
+    let licence = LicenceKey { container: 0, firm_code, product_code, tmr_id: 0 };
+    answer(&secret, &licence, &task, &data.bytes, request)
+}
+
+fn answer(
     secret: &[u8; 32],
     licence: &LicenceKey,
-    control: u32,
-    parameters: &Parameters,
-    direct_key: [u8; 16],
-    init_key: [u8; 16],
+    task: &Task,
+    data: &[u8],
+    request: &Request,
+) -> Reply {
+    let mut data = data.to_vec();
+    match crypt(secret, licence, task, &mut data) {
+        Ok(checksum) => Reply { body: crypt_output(data, checksum), ..Reply::ok(CRYPT_RESULT) },
+        Err(error) => Reply::error_for(request, error),
+    }
+}
+
+/// Whether a call of these can be done, but for the checksum that it says it has. Any other call
+/// can, as far as is known here.
+///
+/// # Errors
+/// 304 for an operation or algorithm that is not there and for a key that the library makes, 14
+/// for a key source that is none, 11 for a checksum flag that does not go with the operation, 18
+/// for less than one block, or for no byte at all where any length will do, 105 for a broken block.
+pub(crate) fn check(request: &Request) -> Result<(), CmError> {
+    let Some((task, data)) = Task::of(request) else { return Ok(()) };
+    task.checked(data.len()).map(|_| ())
+}
+
+/// Encrypts or decrypts `data` in place; returns the checksum if CALCCRC asks for one.
+///
+/// # Errors
+/// `data` is then not to be used: those of [`check`], and 203 for a checksum that is not the one
+/// given.
+pub fn crypt(
+    secret: &[u8; 32],
+    licence: &LicenceKey,
+    task: &Task,
     data: &mut [u8],
-) -> Result<(), u32> {
-    let operation = control & OPERATION;
-    let algorithm = parameters.control & ALGORITHM;
-    let known = matches!(operation, 0x4 | 0x5 | 0x8..=0xb) && matches!(algorithm, AES | AES_DIRECT);
-    if !known || control & AUTOKEY != 0 || parameters.control & CHECKSUM != 0 {
-        return Err(NOT_IMPLEMENTED);
+) -> Result<Option<u32>, CmError> {
+    let operation = task.checked(data.len())?;
+    let checksum = task.makes_checksum().then(|| crc(data));
+    let key = if task.is_direct() {
+        task.direct_key
+    } else {
+        crypt_key(secret, licence, &task.parameters)
+    };
+    run(operation, key, task.start, data);
+    if task.checks_checksum() && crc(data) != task.crc {
+        return Err(CmError::CRC_VERIFY_FAILED);
     }
-    if data.len() < BLOCK {
-        return Err(DATA_TOO_SHORT);
+    Ok(checksum)
+}
+
+fn run(operation: Operation, key: [u8; 16], start: [u8; 16], data: &mut [u8]) {
+    let (key, start) = (&key.into(), &start.into());
+    let aes = Aes128::new(key);
+    let decrypts = operation.decrypts == Some(true);
+    match (operation.chain, decrypts) {
+        (Chain::Ecb, false) => aes.encrypt_blocks_inout(InOutBuf::from(data).into_chunks().0),
+        (Chain::Ecb, true) => aes.decrypt_blocks_inout(InOutBuf::from(data).into_chunks().0),
+        (Chain::Cbc, false) => cbc::Encryptor::<Aes128>::new(key, start)
+            .encrypt_blocks_inout_mut(InOutBuf::from(data).into_chunks().0),
+        (Chain::Cbc, true) => cbc::Decryptor::<Aes128>::new(key, start)
+            .decrypt_blocks_inout_mut(InOutBuf::from(data).into_chunks().0),
+        (Chain::Cfb, decrypts) => feed_back(&aes, *start, decrypts, data),
+        (Chain::Stream, _) => count(&aes, *start, data),
     }
-    let (mut blocks, rest) = InOutBuf::from(data).into_chunks();
-    if !rest.is_empty() {
-        return Err(INVALID_PARAMETER);
+}
+
+/// CFB-128: each block's mask is the encrypted block of ciphertext before it.
+fn feed_back(aes: &Aes128, mut mask: Block<Aes128>, decrypts: bool, data: &mut [u8]) {
+    for chunk in data.chunks_mut(BLOCK) {
+        aes.encrypt_block(&mut mask);
+        for (byte, mask) in chunk.iter_mut().zip(&mut mask) {
+            let taken = *byte;
+            *byte ^= *mask;
+            *mask = if decrypts { taken } else { *byte };
+        }
     }
-    let direct = algorithm == AES_DIRECT || matches!(operation, 0xa | 0xb);
-    let key = if direct { direct_key } else { crypt_key(secret, licence, parameters) };
-    let (key, start) = (&key.into(), &init_key.into());
-    match operation {
-        0x4 => Aes128::new(key).encrypt_blocks_inout(blocks.reborrow()),
-        0x5 => Aes128::new(key).decrypt_blocks_inout(blocks.reborrow()),
-        0x8 | 0xa => cbc::Encryptor::<Aes128>::new(key, start).encrypt_blocks_inout_mut(blocks),
-        _ => cbc::Decryptor::<Aes128>::new(key, start).decrypt_blocks_inout_mut(blocks),
+}
+
+/// CTR: each block's mask is the encrypted counter.
+fn count(aes: &Aes128, start: Block<Aes128>, data: &mut [u8]) {
+    let mut counter = u128::from_be_bytes(start.into());
+    for chunk in data.chunks_mut(BLOCK) {
+        let mut mask = Block::<Aes128>::from(counter.to_be_bytes());
+        aes.encrypt_block(&mut mask);
+        chunk.iter_mut().zip(mask).for_each(|(byte, mask)| *byte ^= mask);
+        counter = counter.wrapping_add(1);
     }
-    Ok(())
 }

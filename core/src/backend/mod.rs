@@ -16,6 +16,9 @@ mod journal;
 #[cfg(test)]
 mod journal_test;
 pub mod keys;
+pub(crate) mod sign;
+#[cfg(test)]
+mod sign_test;
 mod status;
 mod writer;
 
@@ -309,7 +312,12 @@ impl Backend {
             .iter()
             .filter(|container| container.part.licences().any(|(held, ..)| held == *licence));
         match holders.next() {
-            Some(container) => crypt::perform(&container.secret, licence, &request).encode(),
+            Some(container) => match request {
+                Request::CalculateSignature { .. } | Request::GetPublicKey { .. } => {
+                    sign::perform(&container.secret, licence, &request).encode()
+                }
+                _ => crypt::perform(&container.secret, licence, &request).encode(),
+            },
             None => Reply::error_for(&request, CmError::ENTRY_NOT_FOUND).encode(),
         }
     }

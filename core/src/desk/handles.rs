@@ -47,6 +47,15 @@ impl Numbers {
             }
         }
     }
+
+    /// What an allocation is called in front of others: says nothing about its handle.
+    pub(super) fn alias(&self, handle: Handle) -> u32 {
+        let mut hash = Sha256::new_with_prefix("allocation");
+        hash.update(self.key.to_le_bytes());
+        hash.update(handle.0.to_le_bytes());
+        let digest = hash.finalize();
+        u32::from_le_bytes([digest[0], digest[1], digest[2], digest[3]])
+    }
 }
 
 /// One handle for each number below 2^31: the low half counts, the high half looks random, as
@@ -96,6 +105,11 @@ impl Watches {
         if let Some(watch) = self.handles.get_mut(&handle) {
             (watch.heard, watch.link) = (now, Some(link));
         }
+    }
+
+    /// When it was last used, as far as is known.
+    pub(super) fn last(&self, handle: Handle) -> Option<Mono> {
+        self.handles.get(&handle).map(|watch| watch.heard)
     }
 
     pub(super) fn end(&mut self, handle: Handle) {

@@ -1,161 +1,142 @@
-//! The calls that a desk answers on the spot: about itself and about the container it shows.
+//! CmGetInfo: which selector is answered with what (fact sheet 5.3), and which is refused.
 //!
 //! A backend's serial, address or handle never comes through here on a front: all there is to
 //! show is the [`Catalogue`](super::Catalogue), and a front's holds the virtual container.
+//!
+//! | refused | why |
+//! |---|---|
+//! | SIGNEDLIST, SIGNEDTIME | 134: proofs made with the key of one container |
+//! | ACT_LICENSE_INFO, ACT_LICENSE_INFO2, ACT_ERROR_INFO | 134: the licence file of one container |
+//! | BORROWCLIENT, BORROWDATA, BORROWITEMS, LTHISTORY, LTTRANSFEROPTIONS | 134: nothing is lent or moved |
+//! | RESET_TIME | 134: changes one container |
+//! | CHIPINFO, USBCHIPINFO | 66: there is no chip |
+//! | ENABLEBLOCKITEMS, ENABLELOOKUPITEMS_FI, ENABLELOOKUPITEMS_PI, ENABLEINFO | 204: nothing is enabled or disabled |
+//! | NAMEDUSER; PITEXT without a text | 205: the option is not set |
+//! | ENTRYDATA without data | 209 |
+//! | entry information by a handle of the service or of a container | 115 |
+//! | any other number | 306 |
 
-use super::{Desk, Ground, Held, Shown};
-use crate::log::Usage;
-use crate::wire::constants::{API_VERSION, info, mode, servers, system};
-use crate::wire::structs::{
-    CmBoxInfo, CmBoxTime, CmCommunication, CmNetInfoCluster, CmSystem, CmTime, CmVersion, Layout,
-};
-use crate::wire::{CmError, Reply};
-use alloc::string::ToString;
-use alloc::vec::Vec;
-use core::net::IpAddr;
-
-/// CmGetVersion: what stands in the result word is inferred (fact sheet 3.2).
-pub(super) fn version() -> Reply {
-    Reply::ok(API_VERSION)
-}
+use super::container::{STATUS, box_info, box_time, shown};
+use super::entry::{Item, item, items};
+use super::holder::Holder;
+use super::netinfo::credential_of;
+use super::service::{security_version, server_version};
+use super::{Desk, Ground, Held};
+use crate::wire::constants::info;
+use crate::wire::structs::{CmBoxControl, CmBoxSecurity, CmMemInfo, CmMemInfo2, Layout};
+use crate::wire::{CmError, Reply, inferred};
 
 impl Desk {
-    /// CmGetServers: this server, by name or by address (fact sheet 5.5).
-    pub(super) fn servers(&self, ctrl: u32, size: u32) -> Reply {
-        // A walk through single servers ends behind the first.
-        if ctrl & servers::CMDMASK == servers::SINGLE {
-            return Reply::servers(size, &[]);
-        }
-        let mapped = ctrl & servers::IPADDR_IPV6MAPPED != 0;
-        let name = match self.identity.address {
-            _ if ctrl & (servers::IPADDR | servers::IPADDR_IPV6MAPPED) == 0 => {
-                self.identity.name.clone()
-            }
-            IpAddr::V4(address) if mapped => address.to_ipv6_mapped().to_string(),
-            address => address.to_string(),
-        };
-        Reply::servers(size, &[&name])
-    }
-
-    /// CmGetInfo (fact sheet 5.3).
+    /// CmGetInfo.
     pub(super) fn info(
         &self,
-        held: &Held,
+        holder: &Holder<'_>,
         ctrl: u32,
         size: u32,
         ground: &Ground<'_>,
     ) -> Result<Reply, CmError> {
-        let bytes = match ctrl & info::CMDMASK {
+        let selector = ctrl & info::CMDMASK;
+        let bytes = match selector {
             info::SYSTEM => self.system().to_bytes(),
-            info::VERSION => server_version().to_bytes(),
+            info::VERSION | info::CMACTVERSION => server_version().to_bytes(),
+            info::SECURITYVERSION => security_version().to_bytes(),
             info::COMMUNICATION => self.communication().to_bytes(),
-            info::NETINFO_CLUSTER => usage(held, ground)?,
-            info::BOXINFO => box_info(shown(held, ground)?).to_bytes(),
+            info::SYSTEMSTATUS => self.system_status().to_bytes(),
+            info::CREDENTIAL => credential_of(holder).to_bytes(),
+            info::NETINFO_CLUSTER => return self.cluster(holder, size, ground),
+            info::NETINFO_USER => return self.users(holder, size, ground),
+            info::NETINFO_USER_EXT => return self.users_ext(holder, size, ground),
+            info::BOXINFO => box_info(shown(holder, ground)?).to_bytes(),
             info::BOXTIME => {
-                shown(held, ground)?;
-                let now = CmTime::from_wall(ground.now.wall);
-                let never = CmTime::default();
-                CmBoxTime { certified_time: never, box_time: now.clone(), system_time: now }
-                    .to_bytes()
+                shown(holder, ground)?;
+                box_time(ground.now.wall).to_bytes()
             }
-            _ => return Err(CmError::FUNCTION_NOT_IMPLEMENTED),
+            info::BOXSTATUS => {
+                shown(holder, ground)?;
+                STATUS.to_bytes()
+            }
+            info::BOXCONTROL | info::BOXSECURITY | info::MEMINFO | info::MEMINFO2 => {
+                shown(holder, ground)?;
+                match selector {
+                    info::BOXCONTROL => CmBoxControl::default().to_bytes(),
+                    info::BOXSECURITY => CmBoxSecurity::default().to_bytes(),
+                    info::MEMINFO => CmMemInfo::default().to_bytes(),
+                    _ => CmMemInfo2::default().to_bytes(),
+                }
+            }
+            info::LISTALLPI => return products(holder, size, ground),
+            info::ENTRYINFO
+            | info::ENTRYINFO2
+            | info::INTERNALENTRYINFO
+            | info::ENTRYDATA
+            | info::PITEXT
+            | info::NAMEDUSER => return entry(holder, selector, size, ground),
+            other => return Err(refusal(other)),
         };
         Ok(Reply::buffer(size, &bytes))
     }
-
-    fn system(&self) -> CmSystem {
-        let groups = match self.identity.address {
-            IpAddr::V4(address) => address.to_ipv6_mapped().segments(),
-            IpAddr::V6(address) => address.segments(),
-        };
-        CmSystem {
-            platform: system::LINUX | system::LITTLE_ENDIAN,
-            ip_address: groups,
-            computer_name: self.identity.name.as_str().into(),
-            ..CmSystem::default()
-        }
-    }
-
-    fn communication(&self) -> CmCommunication {
-        let (mut four, mut six) = (Vec::new(), Vec::new());
-        match self.identity.address {
-            IpAddr::V4(address) => four.push(address.to_string()),
-            IpAddr::V6(address) => six.push(address.to_string()),
-        }
-        CmCommunication {
-            server_features: system::LAN_SERVER,
-            api_communication_mode: mode::TCPIP_IPV4 | mode::TCPIP_IPV6,
-            ipv4_address: four.pop().unwrap_or_default().as_str().into(),
-            ipv6_address: six.pop().unwrap_or_default().as_str().into(),
-            computer_name: self.identity.name.as_str().into(),
-            ..CmCommunication::default()
-        }
-    }
 }
 
-/// The container that a handle belongs to.
-///
-/// # Errors
-/// 115 for a handle of the service itself, 201 for a container that is not there any more.
-fn shown<'a>(held: &Held, ground: &Ground<'a>) -> Result<&'a Shown, CmError> {
-    let found = match held {
-        Held::Subsystem => return Err(CmError::WRONG_HANDLE_TYPE),
-        Held::Container(serial) => {
-            ground.catalogue.containers.iter().find(|shown| shown.serial == *serial)
+/// What is told of one licence.
+fn entry(
+    holder: &Holder<'_>,
+    selector: u32,
+    size: u32,
+    ground: &Ground<'_>,
+) -> Result<Reply, CmError> {
+    let Held::Licence(key) = holder.held else { return Err(CmError::WRONG_HANDLE_TYPE) };
+    let item = item(ground, &key).ok_or(CmError::ENTRY_NOT_FOUND)?;
+    let bytes = match selector {
+        info::ENTRYINFO if holder.firm_item => item.firm_entry().to_bytes(),
+        info::ENTRYINFO => item.entry().to_bytes(),
+        info::ENTRYINFO2 if holder.firm_item => item.firm_entry2().to_bytes(),
+        info::ENTRYINFO2 => item.entry2().to_bytes(),
+        info::INTERNALENTRYINFO => item.internal(holder.firm_item).to_bytes(),
+        info::ENTRYDATA if !holder.firm_item => {
+            let data = item.data();
+            if data.is_empty() {
+                return Err(CmError::NO_DATA_AVAILABLE);
+            }
+            return Ok(Reply::array(size, data.len(), data.into_iter()));
         }
-        Held::Licence(key) => ground.catalogue.container_of(key),
+        info::ENTRYDATA => return Err(CmError::NO_DATA_AVAILABLE),
+        info::PITEXT if !holder.firm_item && !item.offer.product.text.is_empty() => {
+            inferred::text(&item.offer.product.text)
+        }
+        _ => return Err(CmError::NO_PIO_SET),
     };
-    found.ok_or(CmError::BOX_NOT_FOUND)
+    Ok(Reply::buffer(size, &bytes))
 }
 
-/// Every licence of a container, or of all of them by a handle of the service, and how many of it
-/// are in use: one CMNETINFOCLUSTER each.
-fn usage(held: &Held, ground: &Ground<'_>) -> Result<Vec<u8>, CmError> {
-    let only = match held {
-        Held::Subsystem => None,
-        _ => Some(shown(held, ground)?),
-    };
-    let mut bytes = Vec::new();
-    for offer in ground.catalogue.offers.values() {
-        let Some(shown) = ground.catalogue.container_of(&offer.key) else { continue };
-        if only.is_some_and(|only| only != shown) {
-            continue;
-        }
-        let quantity = offer.product.license_quantity;
-        let taken = ground.state.usage(&offer.key);
-        let used = taken.map_or(0, Usage::used);
-        CmNetInfoCluster {
-            serial: shown.serial,
-            mask: shown.mask,
-            firm_code: offer.key.firm_code,
-            product_code: offer.key.product_code,
-            feature_map: offer.product.feature_map.unwrap_or(0),
-            user_limit_licenses: taken.map_or(0, |taken| taken.user_limit),
-            exclusive_licenses: taken.map_or(0, |taken| taken.exclusive),
-            station_share_licenses: taken.map_or(0, Usage::station_share),
-            used_licenses: used,
-            free_licenses: quantity.saturating_sub(used),
-            total_licenses: quantity,
-            license_quantity: quantity,
-            ..CmNetInfoCluster::default()
-        }
-        .encode(&mut bytes);
+/// The products beside the handle's, or all of its container.
+fn products(holder: &Holder<'_>, size: u32, ground: &Ground<'_>) -> Result<Reply, CmError> {
+    let mut listed = items(ground, shown(holder, ground)?);
+    listed.retain(|item| item.offer.bar.is_none());
+    if let Held::Licence(key) = holder.held {
+        listed.retain(|item| item.offer.key.firm_code == key.firm_code);
     }
-    Ok(bytes)
+    Ok(Reply::array(size, listed.len(), listed.iter().map(Item::base)))
 }
 
-/// What is known of a container without a chip: mask and serial.
-fn box_info(shown: &Shown) -> CmBoxInfo {
-    CmBoxInfo { box_mask: shown.mask, serial_number: shown.serial, ..CmBoxInfo::default() }
-}
-
-/// CMVERSION of the API that is spoken, not of this program.
-fn server_version() -> CmVersion {
-    let [build_low, build_high, minor, major] = API_VERSION.to_le_bytes();
-    CmVersion {
-        version: major.into(),
-        sub_version: minor.into(),
-        build: u16::from_le_bytes([build_low, build_high]),
-        ..CmVersion::default()
+/// Why a selector is not answered.
+fn refusal(selector: u32) -> CmError {
+    match selector {
+        info::SIGNEDLIST
+        | info::SIGNEDTIME
+        | info::ACT_LICENSE_INFO
+        | info::ACT_LICENSE_INFO2
+        | info::ACT_ERROR_INFO
+        | info::BORROWCLIENT
+        | info::BORROWDATA
+        | info::BORROWITEMS
+        | info::LTHISTORY
+        | info::LTTRANSFEROPTIONS
+        | info::RESET_TIME => CmError::COMMAND_NOT_SUPPORTED_BY_TMR,
+        info::CHIPINFO | info::USBCHIPINFO => CmError::COMMANDUNSUPPORTED,
+        info::ENABLEBLOCKITEMS
+        | info::ENABLELOOKUPITEMS_FI
+        | info::ENABLELOOKUPITEMS_PI
+        | info::ENABLEINFO => CmError::NO_ENABLING_EXISTS,
+        _ => CmError::FUNCTION_NOT_SUPPORTED,
     }
 }

@@ -7,11 +7,21 @@
 
 mod access;
 mod catalogue;
+mod container;
+#[cfg(test)]
+mod desk_test;
+mod entry;
 mod handles;
+mod holder;
 mod info;
+mod lists;
+mod netinfo;
+mod options;
+mod service;
 
 pub use catalogue::{Catalogue, Offer, Shown};
 
+use crate::backend::crypt::simulate;
 use crate::io::{Intent, Link, Why};
 use crate::limits::HANDLES_MAX;
 use crate::log::{Entry, Grant, Handle, LicenceKey, Mode, Refusal, State};
@@ -24,6 +34,7 @@ use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 use core::ops::RangeInclusive;
 use handles::{Numbers, Watches};
+use holder::Loose;
 
 /// Who this server says it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +79,15 @@ struct Session {
     fresh: Option<Handle>,
 }
 
+/// The reply to any call of a client for whom there is no room.
+#[must_use]
+pub fn overloaded(call: &[u8]) -> Vec<u8> {
+    let error = CmError::REQUEST_OVERLOAD_REJECTED;
+    Request::parse(call)
+        .map_or_else(|_| Reply::error(error), |request| Reply::error_for(&request, error))
+        .encode()
+}
+
 /// Sessions, handles, decisions.
 #[derive(Debug)]
 pub struct Desk {
@@ -75,7 +95,7 @@ pub struct Desk {
     cleanup: Duration,
     started: Option<Wall>,
     sessions: BTreeMap<Link, Session>,
-    loose: BTreeMap<Handle, Held>,
+    loose: BTreeMap<Handle, Loose>,
     watches: Watches,
     numbers: Numbers,
 }
@@ -189,35 +209,54 @@ impl Desk {
             }
             Request::Release { handle } => self.release(Handle(*handle), ground.state),
             Request::GetServers { ctrl, size } => Ok(Decision::Reply(self.servers(*ctrl, *size))),
-            Request::GetVersion { handle: 0 } => Ok(Decision::Reply(info::version())),
+            Request::GetVersion { handle: 0 } => Ok(Decision::Reply(service::version())),
             Request::GetVersion { handle } => {
                 self.find(Handle(*handle), ground.state)?;
-                Ok(Decision::Reply(info::version()))
+                Ok(Decision::Reply(service::version()))
             }
             Request::GetInfo { handle, ctrl, size } => {
-                let held = self.find(Handle(*handle), ground.state)?;
-                self.info(&held, *ctrl, *size, ground).map(Decision::Reply)
+                let holder = self.holder(Handle(*handle), ground.state)?;
+                self.info(&holder, *ctrl, *size, ground).map(Decision::Reply)
             }
-            Request::Crypt2 { handle, crypt, .. } => {
-                let Held::Licence(key) = self.find(Handle(*handle), ground.state)? else {
-                    return Err(CmError::WRONG_HANDLE_TYPE);
-                };
-                let offer = ground.catalogue.offers.get(&key).ok_or(CmError::ENTRY_NOT_FOUND)?;
-                let options = crypt.base_crypt.encryption_code_options;
-                Ok(Decision::Move(match offer.spend(ground, options)? {
-                    Some(entry) => Move::Spend(entry, key),
-                    None => Move::Perform(key),
+            Request::GetBoxes { handle, port, number } => {
+                self.find(Handle(*handle), ground.state)?;
+                Ok(Decision::Reply(lists::containers(*port, *number, ground)))
+            }
+            Request::GetBoxContents { handle, ctrl, firm_code, box_info, number } => {
+                self.find(Handle(*handle), ground.state)?;
+                let reply = lists::contents(*ctrl, *firm_code, box_info, *number, ground)?;
+                Ok(Decision::Reply(reply))
+            }
+            Request::GetLicenseInfo { handle, .. } => {
+                self.find(Handle(*handle), ground.state)?;
+                // It lists a licensor's own licences in a firm security box; there is none.
+                Err(CmError::NO_FSB_FUNCTIONALITY)
+            }
+            Request::GetSecureData { handle, secure, .. } => {
+                let holder = self.holder(Handle(*handle), ground.state)?;
+                Err(lists::secure_data(&holder, secure))
+            }
+            Request::ValidateEntry { handle, ctrl, box_info, proof } => {
+                let holder = self.holder(Handle(*handle), ground.state)?;
+                Err(lists::validate(&holder, *ctrl, box_info, &proof.bytes, ground))
+            }
+            Request::CryptSim { handle, .. } | Request::CryptSim2 { handle, .. } => {
+                self.find(Handle(*handle), ground.state)?;
+                Ok(Decision::Reply(simulate(request)))
+            }
+            Request::Crypt { handle, .. }
+            | Request::Crypt2 { handle, .. }
+            | Request::CalculateSignature { handle, .. }
+            | Request::GetPublicKey { handle, .. } => {
+                let holder = self.holder(Handle(*handle), ground.state)?;
+                Ok(Decision::Move(match options::licence(&holder, request, ground)? {
+                    (licence, Some(entry)) => Move::Spend(entry, licence),
+                    (licence, None) => Move::Perform(licence),
                 }))
             }
             Request::Unknown { .. } => Err(CmError::FUNCTION_NOT_SUPPORTED),
-            other => {
-                if let Some(handle) = other.handle() {
-                    if self.find(Handle(handle), ground.state)? == Held::Subsystem {
-                        return Err(CmError::WRONG_HANDLE_TYPE);
-                    }
-                }
-                Err(CmError::FUNCTION_NOT_IMPLEMENTED)
-            }
+            // What is left changes a container, which was refused above.
+            _ => Err(CmError::COMMAND_NOT_SUPPORTED_BY_TMR),
         }
     }
 
@@ -234,7 +273,7 @@ impl Desk {
             return Err(CmError::COMMAND_NOT_SUPPORTED_BY_TMR);
         }
         if want.subsystem {
-            return self.lend(link, Held::Subsystem, want, ground.now.mono);
+            return self.lend(link, Held::Subsystem, want, ground.now);
         }
         let wanted = |shown: &Shown| {
             (want.mask == 0 || want.mask == shown.mask)
@@ -247,7 +286,7 @@ impl Desk {
         };
         if want.firm_code == 0 {
             let held = Held::Container(container.serial);
-            return self.lend(link, held, want, ground.now.mono);
+            return self.lend(link, held, want, ground.now);
         }
         let mode = want.mode.ok_or(CmError::WRONG_ACCESS_MODE)?;
         let offers = ground.catalogue.offers.values().filter(|offer| {
@@ -266,7 +305,7 @@ impl Desk {
             // A usage period begins on the log, also for who takes no seat.
             let begins = offer.product.usage_period.is_some() && mode == Mode::NoUserLimit;
             if want.firm_item || (mode == Mode::NoUserLimit && !begins) {
-                return self.lend(link, Held::Licence(offer.key), want, ground.now.mono);
+                return self.lend(link, Held::Licence(offer.key), want, ground.now);
             }
             let mut grant = self.grant(want, mode, offer, ground.now.wall);
             if let Err(refusal) = ground.state.check(&grant) {
@@ -280,7 +319,7 @@ impl Desk {
     }
 
     fn grant(&self, want: &Want, mode: Mode, offer: &Offer, since: Wall) -> Grant {
-        let cleanup = want.cleanup(self.cleanup).as_secs();
+        let cleanup = want.cleanup(self.cleanup);
         Grant {
             handle: Handle(0),
             licence: offer.key,
@@ -290,23 +329,25 @@ impl Desk {
             mode,
             client: want.client.clone(),
             since,
-            cleanup_seconds: u32::try_from(cleanup).unwrap_or(u32::MAX),
+            cleanup_seconds: whole_seconds(cleanup),
             linger_seconds: if want.no_linger { 0 } else { offer.product.linger_time.unwrap_or(0) },
             starts_usage: offer.product.usage_period.is_some(),
         }
     }
 
     /// A handle that takes no seat, at once.
-    fn lend(
-        &mut self,
-        link: Link,
-        held: Held,
-        want: &Want,
-        now: Mono,
-    ) -> Result<Decision, CmError> {
+    fn lend(&mut self, link: Link, held: Held, want: &Want, now: Now) -> Result<Decision, CmError> {
         let handle = self.numbers.next().ok_or(CmError::NO_MORE_HANDLES)?;
-        self.loose.insert(handle, held);
-        self.watches.begin(now, handle, Some(link), want.cleanup(self.cleanup));
+        let cleanup = want.cleanup(self.cleanup);
+        let loose = Loose {
+            held,
+            firm_item: want.firm_item,
+            client: want.client.clone(),
+            since: now.wall,
+            cleanup_seconds: whole_seconds(cleanup),
+        };
+        self.loose.insert(handle, loose);
+        self.watches.begin(now.mono, handle, Some(link), cleanup);
         if let Some(session) = self.sessions.get_mut(&link) {
             session.fresh = Some(handle);
         }
@@ -322,14 +363,6 @@ impl Desk {
             return Err(CmError::INVALID_HANDLE);
         }
         Ok(Decision::Move(Move::Commit(Entry::Release(handle))))
-    }
-
-    /// What a handle stands for.
-    fn find(&self, handle: Handle, state: &State) -> Result<Held, CmError> {
-        if let Some(seat) = state.seat(handle).filter(|_| !state.lingers(handle)) {
-            return Ok(Held::Licence(seat.licence));
-        }
-        self.loose.get(&handle).copied().ok_or(CmError::INVALID_HANDLE)
     }
 
     /// The grant that a client waits for is durable.
@@ -462,6 +495,10 @@ enum Held {
 enum Decision {
     Reply(Reply),
     Move(Move),
+}
+
+fn whole_seconds(span: Duration) -> u32 {
+    u32::try_from(span.as_secs()).unwrap_or(u32::MAX)
 }
 
 impl From<Refusal> for CmError {

@@ -2,8 +2,9 @@
 //!
 //! Fronts and backends share this code, so that a seat is counted in one way in one place. What
 //! never lives here: who proposes, who accepts, when something is committed (that is
-//! [`front`](crate::front) and [`backend`](crate::backend)). The protocol as a whole is written up
-//! in `core/docs/consistency.md`.
+//! [`front`](crate::front) and [`backend`](crate::backend)). The protocol as a whole:
+//!
+#![doc = include_str!("../../docs/consistency.md")]
 
 mod entry;
 mod epoch;

@@ -8,6 +8,7 @@
 //! | [`reply`] | status, result, output and the buffer rule: [`Reply`] | 3.2 |
 //! | [`structs`] | SDK structures, one table each: [`Layout`](structs::Layout) | 4 |
 //! | [`constants`] | flags, selectors and masks by topic | 5.1 to 5.9 |
+//! | [`inferred`] | what no capture has shown yet, in one table | 3.2, 5.3 |
 //! | [`error`] | the status codes: [`CmError`] | 5.10 |
 //! | [`group`] | front and backend among themselves | – |
 
@@ -19,6 +20,7 @@ mod error_table;
 pub mod group;
 #[cfg(test)]
 mod group_test;
+pub mod inferred;
 pub mod reply;
 pub mod request;
 #[cfg(test)]

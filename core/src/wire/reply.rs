@@ -2,6 +2,7 @@
 //! once; what is in them is decided elsewhere.
 
 use super::argument::{Malformed, Reader};
+use super::inferred::list_bytes;
 use super::structs::Layout;
 use super::{CmError, Request};
 use crate::limits::OUTPUT_BUFFER_MAX;
@@ -77,6 +78,34 @@ impl Reply {
         Self::filled(asked, &[], output)
     }
 
+    /// As [`Self::buffer`] with this many structures one after the other. They are made only when
+    /// there is room for all of them.
+    #[must_use]
+    pub fn array<T: Layout>(asked: u32, number: usize, items: impl Iterator<Item = T>) -> Self {
+        let needed = number.saturating_mul(T::SIZE);
+        let fits = usize::try_from(asked).is_ok_and(|room| needed <= room);
+        if asked != 0 && asked <= OUTPUT_BUFFER_MAX && fits {
+            let mut output = Vec::with_capacity(needed);
+            items.for_each(|item| item.encode(&mut output));
+            return Self::buffer(asked, &output);
+        }
+        match asked {
+            0 => Self::ok(u32::try_from(needed).unwrap_or(u32::MAX)),
+            _ if asked > OUTPUT_BUFFER_MAX => Self::error(CmError::INVALID_PARAMETER),
+            _ => Self { body: zeros(0, asked), ..Self::error(CmError::BUFFER_OVERFLOW) },
+        }
+    }
+
+    /// As [`Self::array`] for a call that counts structures, not bytes: in what is asked for, and
+    /// in the result.
+    #[must_use]
+    pub fn list<T: Layout>(asked: u32, number: usize, items: impl Iterator<Item = T>) -> Self {
+        let reply = Self::array(list_bytes(asked, T::SIZE), number, items);
+        let done = reply.status == CmError::NO_ERROR;
+        let result = if done { u32::try_from(number).unwrap_or(u32::MAX) } else { 0 };
+        Self { result, ..reply }
+    }
+
     /// The reply to CmGetServers: as [`Self::buffer`], with the number of servers before the list
     /// (known), which is the names each with its NUL (known for one name, inferred for more).
     #[must_use]
@@ -132,6 +161,25 @@ mod tests {
         assert_eq!(Reply::buffer(3, &[1, 2]).encode(), [0, 0, 0, 0, 2, 0, 0, 0, 1, 2, 0]);
         assert_eq!(Reply::buffer(2, &[1, 2]).body, [1, 2]);
         assert_eq!(Reply::buffer(2, &[]), Reply { body: vec![0; 2], ..Reply::ok(0) });
+    }
+
+    #[test]
+    fn arrays_count_bytes_and_lists_count_structures() {
+        let three = || [1_u16, 2, 3].into_iter();
+        assert_eq!(Reply::array(6, 3, three()), Reply::buffer(6, &[1, 0, 2, 0, 3, 0]));
+        assert_eq!(Reply::array(0, 3, three()), Reply::ok(6));
+        assert_eq!(Reply::array(5, 3, three()), Reply::buffer(5, &[0; 6]));
+        assert_eq!(Reply::list(0, 3, three()), Reply::ok(3));
+        let room = Reply::list(4, 3, three());
+        assert_eq!((room.result, &room.body[..]), (3, &[1, 0, 2, 0, 3, 0, 0, 0][..]));
+        let short = Reply::list(2, 3, three());
+        assert_eq!((short.status, short.result), (CmError::BUFFER_OVERFLOW, 0));
+        assert_eq!(short.body, [0; 4]);
+        // What does not fit is not even made.
+        let never = || core::iter::from_fn(|| -> Option<u16> { panic!("made") });
+        assert_eq!(Reply::list(u32::MAX, 3, never()), Reply::error(CmError::INVALID_PARAMETER));
+        assert_eq!(Reply::array(0, usize::MAX, never()), Reply::ok(u32::MAX));
+        assert_eq!(Reply::array(2, usize::MAX, never()).status, CmError::BUFFER_OVERFLOW);
     }
 
     #[test]

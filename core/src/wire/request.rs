@@ -9,9 +9,11 @@
 
 use super::argument::{Argument, Buffer, Malformed, Reader};
 use super::constants::validate;
+use super::inferred::list_bytes;
 use super::structs::{
-    CmAccess, CmAccess2, CmAuthenticate, CmBoxInfo, CmCreateItem, CmCrypt, CmCrypt2, CmCryptSim,
-    CmCryptSim2, CmEnablingAppContext, CmLtRequest, CmLtTransfer, CmReserveFi,
+    CmAccess, CmAccess2, CmAuthenticate, CmBoxEntry, CmBoxInfo, CmCreateItem, CmCrypt, CmCrypt2,
+    CmCryptSim, CmCryptSim2, CmEnablingAppContext, CmEntryData, CmLicenseInfo, CmLtRequest,
+    CmLtTransfer, CmReserveFi, CmSecureData, Layout,
 };
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -184,8 +186,31 @@ calls! {
     0x20 inferred GetBoxes(handle) {
         /// Which kinds, [`constants::boxes`](super::constants::boxes).
         port: u32,
-        /// Bytes of the list asked for.
-        size: u32,
+        /// How many there is room for.
+        number: u32,
+    }
+    /// 0x1f, inferred.
+    0x1f inferred GetBoxContents(handle) {
+        /// What is listed, [`constants::boxes`](super::constants::boxes).
+        ctrl: u32,
+        /// Of which Firm Code; 0 is any.
+        firm_code: u32,
+        /// In which container.
+        box_info: CmBoxInfo,
+        /// How many there is room for.
+        number: u32,
+    }
+    /// 0x24, inferred.
+    0x24 inferred GetLicenseInfo(handle) {
+        /// How many there is room for.
+        number: u32,
+    }
+    /// 0x14, inferred.
+    0x14 inferred GetSecureData(handle) {
+        /// Which data, and how it comes.
+        secure: CmSecureData,
+        /// Empty, or the caller's CMENTRYDATA.
+        tail: Vec<u8>,
     }
     /// 0x21, known.
     0x21 known GetInfo(handle) {
@@ -364,8 +389,11 @@ impl Request {
     #[must_use]
     pub fn output_size(&self) -> Option<u32> {
         match self {
-            Self::GetBoxes { size, .. }
-            | Self::GetInfo { size, .. }
+            Self::GetBoxes { number, .. } => Some(list_bytes(*number, CmBoxInfo::SIZE)),
+            Self::GetBoxContents { number, .. } => Some(list_bytes(*number, CmBoxEntry::SIZE)),
+            Self::GetLicenseInfo { number, .. } => Some(list_bytes(*number, CmLicenseInfo::SIZE)),
+            Self::GetSecureData { .. } => Some(list_bytes(1, CmEntryData::SIZE)),
+            Self::GetInfo { size, .. }
             | Self::GetServers { size, .. }
             | Self::CalculateSignature { size, .. }
             | Self::GetPublicKey { size, .. }

@@ -32,7 +32,24 @@ fn inferred() -> Vec<(Request, u32, usize)> {
             0x6a,
             12 + 176 + 4 + 16 + 4,
         ),
-        (Request::GetBoxes { handle, port: 0, size }, 0x20, 16),
+        (Request::GetBoxes { handle, port: 0, number: size }, 0x20, 16),
+        (
+            Request::GetBoxContents {
+                handle,
+                ctrl,
+                firm_code: 10,
+                box_info: Default::default(),
+                number: 3,
+            },
+            0x1f,
+            20 + 144,
+        ),
+        (Request::GetLicenseInfo { handle, number: 3 }, 0x24, 12),
+        (
+            Request::GetSecureData { handle, secure: Default::default(), tail: vec![0; 528] },
+            0x14,
+            8 + 48 + 528,
+        ),
         (
             Request::ReserveFirmItem { handle, firm_code: 10, reserve: Default::default() },
             0x32,

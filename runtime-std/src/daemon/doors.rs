@@ -5,6 +5,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use tmr_core::io::{Address, Door};
+use tmr_core::limits::{CLIENT_LINKS_MAX, FILES_RESERVED};
 
 /// Connections that may wait to be accepted: a whole office that starts at nine.
 const BACKLOG: i32 = 4096;
@@ -71,11 +72,31 @@ pub fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
-/// One file a connection: as many as the system lets this process have.
-pub fn raise_file_limit() {
+/// One file a connection: as many as the system lets this process have. Returns how many that is.
+pub fn raise_file_limit() -> usize {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
-    if let Err(error) = setrlimit(Resource::Nofile, raised) {
-        tracing::warn!("no more than {:?} files at once: {error}", limit.current);
+    let files = match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => limit.maximum,
+        Err(error) => {
+            tracing::warn!("no more than {:?} files at once: {error}", limit.current);
+            limit.current
+        }
+    };
+    files.map_or(usize::MAX, |files| usize::try_from(files).unwrap_or(usize::MAX))
+}
+
+/// How many client links there may be: one file each, less those that a full table must not take
+/// from backends, pages and the journal.
+#[must_use]
+pub fn clients_max() -> usize {
+    let files = raise_file_limit();
+    let clients = files.saturating_sub(FILES_RESERVED);
+    if clients < CLIENT_LINKS_MAX {
+        tracing::warn!(
+            "room for {clients} client links, not {CLIENT_LINKS_MAX}: the system gives this process \
+             {files} files; raise its limit (LimitNOFILE, ulimit -n)"
+        );
     }
+    clients
 }

@@ -53,7 +53,7 @@ pub fn backend(runtime: Runtime, options: &cli::Backend) -> Outcome {
     let (node, keep) = Backend::open(config, journal.as_deref())
         .map_err(|error| files::wrong(&folder.path("journal"), error))?;
     let journal = Some(folder.write_journal(keep)?);
-    let hub = Hub::new(Node::Backend(Box::new(node)));
+    let hub = Hub::new(Node::Backend(Box::new(node))).with_clients_max(doors::clients_max());
     doors::announce(&doors);
     (runtime.run)(Plan { hub, doors, streams: Streams { group, front: None }, journal })
 }
@@ -87,7 +87,7 @@ pub fn serve(runtime: Runtime, options: &cli::Serve) -> Outcome {
         twin: Some(config.twin.address),
         seed: entropy::fresh(),
     });
-    let hub = Hub::new(Node::Front(Box::new(node)));
+    let hub = Hub::new(Node::Front(Box::new(node))).with_clients_max(doors::clients_max());
     doors::announce(&doors);
     let streams = Streams { group, front: Some(front) };
     (runtime.run)(Plan { hub, doors, streams, journal: None })
@@ -117,7 +117,6 @@ fn begin(watched: &cli::Watched) -> Outcome {
     if watched.die_with_parent {
         signals::die_with_parent()?;
     }
-    doors::raise_file_limit();
     Ok(())
 }
 

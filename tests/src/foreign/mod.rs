@@ -5,11 +5,15 @@
 //! What lives here: one blocking connection, builders for the calls, a reader for the replies.
 //! What never lives here: anything of `tmr-core`.
 
+mod calls;
 mod cipher;
 mod link;
 mod record;
 mod reply;
 
+pub use calls::{
+    Sign, box_contents, crypt_older, crypt_sim, get_boxes, licence_info, secure_data, validate,
+};
 pub use cipher::{Key, KeyPair};
 pub use link::{Client, Fault, PATIENCE, envelope, handshake_body, read_body};
 pub use record::{

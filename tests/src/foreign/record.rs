@@ -154,6 +154,10 @@ pub struct Crypt {
     pub algorithm: u32,
     /// Encryption code that the program chose.
     pub code: u32,
+    /// Options: units, times, access mode.
+    pub options: u32,
+    /// Checksum of the plain data, for [`Self::CHECK_CRC`].
+    pub crc: u32,
     /// Key of direct AES.
     pub direct_key: [u8; 16],
     /// Initial value.
@@ -174,17 +178,24 @@ impl Crypt {
     /// Algorithm: AES with the key of the request.
     pub const AES_DIRECT: u32 = 0x0300_0000;
 
+    /// Added to the algorithm: compare the checksum after decryption.
+    pub const CHECK_CRC: u32 = 0x1_0000;
+    /// Added to the algorithm: compute the checksum before encryption.
+    pub const MAKE_CRC: u32 = 0x2_0000;
+
     /// With the firm key of the licence.
     #[must_use]
     pub fn firm_key(operation: u32, code: u32) -> Self {
         let (direct_key, initial) = ([0; 16], [0; 16]);
-        Self { operation, algorithm: Self::AES, code, direct_key, initial }
+        let algorithm = Self::AES;
+        Self { operation, algorithm, code, options: 0, crc: 0, direct_key, initial }
     }
 
     /// With a key of one's own.
     #[must_use]
     pub fn direct(operation: u32, direct_key: [u8; 16], initial: [u8; 16]) -> Self {
-        Self { operation, algorithm: Self::AES_DIRECT, code: 0, direct_key, initial }
+        let algorithm = Self::AES_DIRECT;
+        Self { algorithm, direct_key, initial, ..Self::firm_key(operation, 0) }
     }
 
     /// The request: 164 bytes and the data.
@@ -195,6 +206,8 @@ impl Crypt {
         record.word(8, self.operation);
         record.word(12, self.algorithm);
         record.word(20, self.code);
+        record.word(24, self.options);
+        record.word(48, self.crc);
         record.bytes(92, &self.direct_key);
         record.bytes(108, &self.initial);
         record.word(156, u32::try_from(data.len()).expect("test data is small"));
@@ -254,20 +267,20 @@ pub fn program(call: u32, handle: u32, size: u32) -> Vec<u8> {
 }
 
 /// A request under construction: zeros with its call number.
-struct Record(Vec<u8>);
+pub(super) struct Record(pub(super) Vec<u8>);
 
 impl Record {
-    fn new(call: u32, size: usize) -> Self {
+    pub(super) fn new(call: u32, size: usize) -> Self {
         let mut record = Self(vec![0; size]);
         record.word(0, call);
         record
     }
 
-    fn bytes(&mut self, at: usize, bytes: &[u8]) {
+    pub(super) fn bytes(&mut self, at: usize, bytes: &[u8]) {
         self.0[at..at + bytes.len()].copy_from_slice(bytes);
     }
 
-    fn word(&mut self, at: usize, word: u32) {
+    pub(super) fn word(&mut self, at: usize, word: u32) {
         self.bytes(at, &word.to_le_bytes());
     }
 

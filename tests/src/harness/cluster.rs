@@ -17,6 +17,7 @@ use std::path::PathBuf;
 pub struct Builder {
     runtime: Runtime,
     licences: Vec<(u32, u32)>,
+    products: Vec<Value>,
     retry: u32,
     serial: u32,
     fronts: usize,
@@ -27,6 +28,13 @@ impl Builder {
     #[must_use]
     pub fn licences(mut self, licences: &[(u32, u32)]) -> Self {
         self.licences = licences.to_vec();
+        self
+    }
+
+    /// One more product, as a specification has it.
+    #[must_use]
+    pub fn product(mut self, product: Value) -> Self {
+        self.products.push(product);
         self
     }
 
@@ -50,7 +58,10 @@ impl Builder {
     /// It does not come up.
     #[must_use]
     pub fn start(self) -> Cluster {
-        let workshop = Workshop::new(self.runtime, &specification(&self.licences));
+        let mut specification = specification(&self.licences);
+        let products = specification["Products"].as_array_mut().expect("a list of products");
+        products.extend(self.products.iter().cloned());
+        let workshop = Workshop::new(self.runtime, &specification);
         let mut cluster =
             Cluster { workshop, builder: self, backends: Vec::new(), fronts: Vec::new() };
         for part in 1..=3 {
@@ -88,7 +99,14 @@ impl Cluster {
     #[must_use]
     pub fn of(runtime: Runtime) -> Builder {
         let licences = vec![(TMR, SEATS)];
-        Builder { runtime, licences, retry: 2, serial: Self::SERIAL, fronts: 1 }
+        Builder {
+            runtime,
+            licences,
+            products: Vec::new(),
+            retry: 2,
+            serial: Self::SERIAL,
+            fronts: 1,
+        }
     }
 
     /// Starts a cluster with the sample licence.

@@ -1,0 +1,586 @@
+//! Every call and selector that a desk answers, on a virtual container with three licences.
+
+use super::{Catalogue, Desk, Ground, Move, Offer, Shown};
+use crate::io::{Intent, Link};
+use crate::licence::{Period, Product};
+use crate::log::{Entry, Handle, LicenceKey, Mode, State};
+use crate::testing::{CM_ACT_ID, FIRM, TMR, access, at, identity, peer, product};
+use crate::time::{Duration, Now, Wall};
+use crate::wire::constants::{access as ways, auth, boxes, credential, crypt, info, pio, validate};
+use crate::wire::structs::{
+    CmAccess2, CmAuthenticate, CmBaseCrypt, CmBaseCrypt2, CmBoxEntry, CmBoxEntry2, CmBoxInfo,
+    CmCredential, CmCrypt, CmCrypt2, CmCryptSim, CmEntryData, CmInternalEntryInfo,
+    CmNetInfoCluster, CmNetInfoUser, CmNetInfoUserExt, CmPiEntryBase, CmSecureData, CmSystemStatus,
+    CmTime, Layout, seconds_since_2000,
+};
+use crate::wire::{CmError, Reply, Request};
+use std::boxed::Box;
+use std::vec;
+use std::vec::Vec;
+
+const SERIAL: u32 = 59_885_682;
+/// A licence with nothing but a quantity.
+const PLAIN: u32 = 203;
+/// A licence whose parts do not agree.
+const SPLIT: u32 = 204;
+const LINK: Link = Link(1);
+const CLIENT: &str = "198.51.100.7";
+
+struct Table {
+    desk: Desk,
+    state: State,
+    catalogue: Catalogue,
+    now: Now,
+}
+
+fn rich() -> Product {
+    Product {
+        text: "Editor é".into(),
+        feature_map: Some(0b110),
+        expiration_time: Some(Wall(1_900_000_000)),
+        activation_time: Some(Wall(1_700_000_000)),
+        maintenance_period: Some(Period { start: Wall(1_710_000_000), end: Wall(1_720_000_000) }),
+        usage_period: Some(200_000_000),
+        unit_counter: Some(77),
+        linger_time: Some(30),
+        minimum_runtime_version: Some(0x0650_0000),
+        denied_modes: vec![Mode::StationShare],
+        ..product(TMR, 9)
+    }
+}
+
+fn table() -> Table {
+    let mut desk = Desk::new(identity(), Duration::from_secs(600));
+    desk.start(at(0));
+    desk.accepted(at(0), LINK, peer(1));
+    desk.take_numbers(11, 1..=1000);
+    let shown = Shown { mask: 131, serial: SERIAL, cm_act_id: CM_ACT_ID };
+    let mut catalogue = Catalogue { containers: vec![shown], ..Catalogue::default() };
+    let plain = Product { text: "".into(), ..product(PLAIN, 1) };
+    let split = product(SPLIT, 1);
+    for (product, bar) in
+        [(rich(), None), (plain, None), (split, Some(CmError::NO_LICENSE_AVAILABLE))]
+    {
+        let key = LicenceKey {
+            container: CM_ACT_ID,
+            firm_code: FIRM,
+            product_code: product.product_code,
+            tmr_id: product.tmr_id,
+        };
+        let firm_text = "Firma ü".into();
+        catalogue.offers.insert(key, Offer { key, fingerprint: 1, firm_text, product, bar });
+    }
+    Table { desk, state: State::default(), catalogue, now: at(100) }
+}
+
+impl Table {
+    /// What a call leads to, and the reply if it was answered at once.
+    fn call(&mut self, request: &Request) -> (Move, Option<Reply>) {
+        let mut out = Vec::new();
+        let ground = Ground { now: self.now, state: &self.state, catalogue: &self.catalogue };
+        let made = self.desk.call(LINK, request, &ground, &mut out);
+        if let Move::Commit(Entry::Grant(grant)) = &made {
+            self.state.apply(&Entry::Grant(grant.clone()));
+            self.desk.granted(self.now.mono, LINK, grant, &mut out);
+        }
+        let reply = match &out[..] {
+            [] => None,
+            [Intent::Send { link: LINK, frame }] => Some(Reply::parse(frame).unwrap()),
+            more => panic!("{more:?}"),
+        };
+        (made, reply)
+    }
+
+    fn ask(&mut self, request: &Request) -> Reply {
+        self.call(request).1.expect("an answer at once")
+    }
+
+    /// The status of a call, 0 for one that goes to the keys of a licence.
+    fn verdict(&mut self, request: &Request) -> u32 {
+        match self.call(request) {
+            (Move::Perform(_), None) => 0,
+            (Move::Done, Some(reply)) => reply.status.code(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The status and the result of a call that the desk answers.
+    fn said(&mut self, request: &Request) -> (u32, u32) {
+        let reply = self.ask(request);
+        (reply.status.code(), reply.result)
+    }
+
+    fn status(&mut self, request: &Request) -> u32 {
+        self.said(request).0
+    }
+
+    fn handle(&mut self, bytes: &[u8]) -> u32 {
+        let (status, handle) = self.said(&Request::parse(bytes).unwrap());
+        assert_eq!(status, 0);
+        handle
+    }
+
+    /// A seat for a client of the newest runtime.
+    fn seat(&mut self, code: u32, mode: Mode) -> u32 {
+        let request = Request::parse(&access(code, mode, 60)).unwrap();
+        let Request::Access2 { ctrl, mut access, tail } = request else { panic!("made so") };
+        access.used_runtime_version = 0x0700_0000;
+        self.handle(&Request::Access2 { ctrl, access, tail }.encode())
+    }
+
+    /// A handle of an access with these flags and no codes.
+    fn other(&mut self, ctrl: u32, firm_code: u32) -> u32 {
+        let wanted = CmAccess2 { ctrl, firm_code, ..CmAccess2::default() };
+        let request = Request::Access2 { ctrl: 0, access: Box::new(wanted), tail: vec![] };
+        self.handle(&request.encode())
+    }
+
+    /// A selector's answer, of one or more structures; the buffer rule is checked beside it.
+    #[track_caller]
+    fn info<T: Layout>(&mut self, handle: u32, ctrl: u32) -> Vec<T> {
+        let bytes = self.bytes(handle, ctrl);
+        assert_eq!(bytes.len() % T::SIZE, 0, "selector {ctrl:#x}");
+        bytes.chunks(T::SIZE).map(|chunk| T::parse(chunk).unwrap().1).collect()
+    }
+
+    #[track_caller]
+    fn one<T: Layout>(&mut self, handle: u32, ctrl: u32) -> T {
+        let mut all = self.info(handle, ctrl);
+        assert_eq!(all.len(), 1);
+        all.remove(0)
+    }
+
+    #[track_caller]
+    fn bytes(&mut self, handle: u32, ctrl: u32) -> Vec<u8> {
+        let (status, needed) = self.said(&Request::GetInfo { handle, ctrl, size: 0 });
+        assert_eq!(status, 0, "selector {ctrl:#x}");
+        let short = Request::GetInfo { handle, ctrl, size: needed - 1 };
+        let short = self.ask(&short);
+        assert_eq!(short.status, CmError::BUFFER_OVERFLOW, "selector {ctrl:#x}");
+        assert_eq!(short.body, vec![0; needed as usize - 1], "never a cut structure");
+        let reply = self.ask(&Request::GetInfo { handle, ctrl, size: needed + 3 });
+        assert_eq!((reply.status.code(), reply.result), (0, needed), "selector {ctrl:#x}");
+        assert_eq!(reply.body[needed as usize..], [0; 3]);
+        reply.body[..needed as usize].to_vec()
+    }
+
+    #[track_caller]
+    fn refused(&mut self, handle: u32, ctrl: u32) -> u32 {
+        self.status(&Request::GetInfo { handle, ctrl, size: 32 })
+    }
+}
+
+#[test]
+fn entries_show_every_property() {
+    let mut table = table();
+    let handle = table.seat(TMR, Mode::UserLimit);
+    let entry: CmBoxEntry2 = table.one(handle, info::ENTRYINFO2);
+    assert_eq!((entry.fi_ctrl, entry.firm_code), (4, FIRM));
+    assert_eq!(entry.firm_item_text.to_text(), "Firma ü");
+    let all = pio::PRODUCTCODE
+        | pio::FEATUREMAP
+        | pio::EXPTIME
+        | pio::ACTTIME
+        | pio::UNITCOUNTER
+        | pio::TEXT
+        | pio::USAGEPERIOD
+        | pio::LICENSEQUANTITY
+        | pio::MAINTENANCEPERIOD
+        | pio::LINGERTIME
+        | pio::MINIMUMVERSION;
+    assert_eq!((entry.set_pios, entry.set_native_pios, entry.set_effective_pios), (all, all, all));
+    assert_eq!((entry.product_code, entry.feature_map, entry.unit_counter), (TMR, 6, 77));
+    assert_eq!(entry.expiration_time, CmTime::from_wall(Wall(1_900_000_000)));
+    assert_eq!(entry.activation_time, CmTime::from_wall(Wall(1_700_000_000)));
+    assert_eq!(entry.maintenance_period_start, CmTime::from_wall(Wall(1_710_000_000)));
+    assert_eq!(entry.maintenance_period_end, CmTime::from_wall(Wall(1_720_000_000)));
+    assert_eq!((entry.usage_period_life_time, entry.linger_time), (200_000_000, 30));
+    assert_eq!(entry.usage_period_start_time, CmTime::from_wall(at(100).wall));
+    assert_eq!((entry.license_quantity, entry.minimum_runtime_version), (5, 0x0650_0000));
+    assert_eq!((entry.license_quantity_flags, entry.license_tag), (0x208, 9));
+    assert_eq!(entry.product_item_ref, 1);
+
+    let old: CmBoxEntry = table.one(handle, info::ENTRYINFO);
+    assert_eq!((old.set_pios, old.product_code, old.unit_counter), (all & 0xffff, TMR, 77));
+    assert_eq!(old.firm_item_text.to_text(), "Firma ü");
+    assert_eq!(old.expiration_time, entry.expiration_time);
+    let place: CmInternalEntryInfo = table.one(handle, info::INTERNALENTRYINFO);
+    assert_eq!((place.firm_item_reference, place.product_item_reference), (1, 1));
+    let data: CmEntryData = table.one(handle, info::ENTRYDATA);
+    assert_eq!((data.ctrl, data.data_size), (pio::TEXT, 18));
+    let text = table.bytes(handle, info::PITEXT);
+    assert_eq!(data.data[..18], text);
+    assert_eq!(text[14..], [0xe9, 0, 0, 0]);
+
+    // A licence without options, and the firm item.
+    let plain = table.seat(PLAIN, Mode::UserLimit);
+    let entry: CmBoxEntry2 = table.one(plain, info::ENTRYINFO2);
+    assert_eq!(entry.set_pios, pio::PRODUCTCODE | pio::LICENSEQUANTITY);
+    assert_eq!((entry.license_quantity_flags, entry.product_item_ref), (0x200, 2));
+    assert_eq!(entry.expiration_time, CmTime::default());
+    assert_eq!(table.refused(plain, info::ENTRYDATA), 209);
+    assert_eq!(table.refused(plain, info::PITEXT), 205);
+    assert_eq!(table.refused(plain, info::NAMEDUSER), 205);
+    let firm = table.other(ways::FIRMITEM, FIRM);
+    let entry: CmBoxEntry2 = table.one(firm, info::ENTRYINFO2);
+    assert_eq!((entry.firm_code, entry.product_code, entry.set_pios), (FIRM, 0, 0));
+    let old: CmBoxEntry = table.one(firm, info::ENTRYINFO);
+    assert_eq!((old.firm_code, old.product_code), (FIRM, 0));
+    let place: CmInternalEntryInfo = table.one(firm, info::INTERNALENTRYINFO);
+    assert_eq!((place.firm_item_reference, place.product_item_reference), (1, 0));
+    assert_eq!(table.refused(firm, info::ENTRYDATA), 209);
+    assert_eq!(table.refused(firm, info::PITEXT), 205);
+}
+
+#[test]
+fn lists_leave_out_what_cannot_be_had() {
+    let mut table = table();
+    let seat = table.seat(TMR, Mode::UserLimit);
+    let container = table.other(0, 0);
+    for handle in [seat, container] {
+        let listed: Vec<CmPiEntryBase> = table.info(handle, info::LISTALLPI);
+        let codes: Vec<u32> = listed.iter().map(|item| item.product_code).collect();
+        assert_eq!(codes, [TMR, PLAIN]);
+        assert_eq!(listed[0].license_quantity_flags, 0x208);
+        assert_eq!(listed[0].expiration_time, 1_900_000_000 - 946_684_800);
+        assert_eq!((listed[0].unit_counter, listed[1].product_item_ref), (77, 2));
+    }
+
+    let ask = |ctrl, firm_code, box_info: CmBoxInfo, number| Request::GetBoxContents {
+        handle: container,
+        ctrl,
+        firm_code,
+        box_info,
+        number,
+    };
+    let any = CmBoxInfo::default;
+    assert_eq!(table.said(&ask(boxes::ALLENTRIES, 0, any(), 0)), (0, 2));
+    assert_eq!(table.said(&ask(boxes::ALLENTRIES, FIRM, any(), 1)), (112, 0));
+    let reply = table.ask(&ask(boxes::ALLENTRIES, FIRM, any(), 3));
+    assert_eq!((reply.status.code(), reply.result, reply.body.len()), (0, 2, 3 * 588));
+    let second = CmBoxEntry::parse(&reply.body[588..]).unwrap().1;
+    assert_eq!((second.product_code, second.product_item_ref), (PLAIN, 2));
+    assert_eq!(table.said(&ask(boxes::ALLENTRIES, FIRM + 1, any(), 3)), (0, 0));
+    let reply = table.ask(&ask(boxes::FI, 0, any(), 1));
+    let firm = CmBoxEntry::parse(&reply.body).unwrap().1;
+    assert_eq!((reply.result, firm.firm_code, firm.product_code), (1, FIRM, 0));
+    let own = CmBoxInfo { box_mask: 131, serial_number: SERIAL, ..any() };
+    assert_eq!(table.said(&ask(boxes::BOX, 0, own, 0)), (0, 2));
+    let other = CmBoxInfo { box_mask: 130, ..any() };
+    assert_eq!(table.said(&ask(boxes::BOX, 0, other.clone(), 0)), (201, 0));
+    assert_eq!(table.said(&ask(boxes::ALLENTRIES, 0, other, 0)), (0, 2), "asked of all");
+}
+
+#[test]
+fn boxes_are_the_virtual_ones() {
+    let mut table = table();
+    let service = table.other(ways::SUBSYSTEM, 0);
+    let ask = |port, number| Request::GetBoxes { handle: service, port, number };
+    for (port, found) in
+        [(boxes::ALLPORTS, 1), (boxes::ACT, 1), (boxes::DONGLE, 0), (boxes::SIM, 0)]
+    {
+        assert_eq!(table.said(&ask(port, 0)), (0, found), "port {port}");
+    }
+    let reply = table.ask(&ask(boxes::ALLPORTS, 4));
+    assert_eq!((reply.result, reply.body.len()), (1, 4 * 144));
+    let first = CmBoxInfo::parse(&reply.body).unwrap().1;
+    let expected = CmBoxInfo { box_mask: 131, serial_number: SERIAL, ..CmBoxInfo::default() };
+    assert_eq!(first, expected);
+    assert_eq!(table.said(&ask(0, u32::MAX)), (105, 0));
+    let nobody = Request::GetBoxes { handle: service ^ 1 << 20, port: 0, number: 1 };
+    assert_eq!(table.status(&nobody), 106);
+    assert_eq!(table.status(&Request::GetLicenseInfo { handle: service, number: 1 }), 122);
+}
+
+#[test]
+fn containers_and_service_describe_themselves() {
+    let mut table = table();
+    let seat = table.seat(TMR, Mode::UserLimit);
+    let service = table.other(ways::SUBSYSTEM, 0);
+    for handle in [seat, service] {
+        assert_eq!(table.bytes(handle, info::VERSION), table.bytes(handle, info::CMACTVERSION));
+        let security = table.bytes(handle, info::SECURITYVERSION);
+        assert_eq!((security.len(), &security[..4]), (32, &[6, 0, 80, 0][..]));
+        let status: CmSystemStatus = table.one(handle, info::SYSTEMSTATUS);
+        assert_eq!(status.server_start_time, seconds_since_2000(at(0).wall));
+        assert_eq!(status.status_flags & 1, 1, "runs as a service");
+    }
+    for (selector, size) in
+        [(info::BOXCONTROL, 8), (info::BOXSECURITY, 16), (info::MEMINFO, 16), (info::MEMINFO2, 40)]
+    {
+        assert_eq!(table.bytes(seat, selector), vec![0; size], "selector {selector:#x}");
+        assert_eq!(table.refused(service, selector), 115, "selector {selector:#x}");
+    }
+    let status: u32 = table.one(seat, info::BOXSTATUS);
+    assert_eq!(status & 0x000f_0008, 8, "a CmAct container that is enabled");
+    for selector in [info::BOXSTATUS, info::BOXINFO, info::BOXTIME, info::ENTRYINFO2] {
+        assert_eq!(table.refused(service, selector), 115, "selector {selector:#x}");
+    }
+    let container = table.other(0, 0);
+    for selector in [info::ENTRYINFO, info::INTERNALENTRYINFO, info::ENTRYDATA, info::PITEXT] {
+        assert_eq!(table.refused(container, selector), 115, "selector {selector:#x}");
+    }
+}
+
+#[test]
+fn what_one_container_alone_could_say_is_refused() {
+    let mut table = table();
+    let seat = table.seat(TMR, Mode::UserLimit);
+    for (error, selectors) in [
+        (134, &[0x08, 0x09, 0x18, 0x19, 0x30, 0x31, 0x32, 0x35, 0x38, 0x39, 0x42][..]),
+        (66, &[0x0f, 0x11]),
+        (204, &[0x0c, 0x0d, 0x0e, 0x34]),
+        (306, &[0x21, 0x50, 0xff]),
+    ] {
+        for &selector in selectors {
+            assert_eq!(table.refused(seat, selector), error, "selector {selector:#x}");
+        }
+    }
+}
+
+#[test]
+fn users_are_told_without_their_handles() {
+    let mut table = table();
+    let one = table.seat(PLAIN, Mode::UserLimit);
+    table.now = at(101);
+    let two = table.seat(PLAIN, Mode::StationShare);
+    table.now = at(102);
+    let free = table.seat(PLAIN, Mode::NoUserLimit);
+    let service = table.other(ways::SUBSYSTEM, 0);
+    let firm = table.other(ways::FIRMITEM, FIRM);
+    table.now = at(150);
+
+    let clusters: Vec<CmNetInfoCluster> = table.info(one, info::NETINFO_CLUSTER);
+    let cluster = clusters.iter().find(|row| row.product_code == PLAIN).unwrap();
+    assert_eq!((cluster.mask, cluster.serial, cluster.product_item_ref), (131, SERIAL, 2));
+    assert_eq!((cluster.user_limit_licenses, cluster.station_share_licenses), (1, 1));
+    assert_eq!((cluster.no_user_limit_licenses, cluster.exclusive_licenses), (1, 0));
+    assert_eq!((cluster.used_licenses, cluster.free_licenses), (2, 3));
+    assert_eq!((cluster.total_licenses, cluster.license_quantity), (5, 5));
+
+    for handle in [one, service] {
+        let users: Vec<CmNetInfoUser> = table.info(handle, info::NETINFO_USER);
+        let modes: Vec<u32> = users.iter().map(|user| user.access_mode).collect();
+        assert_eq!(modes, [0, 0x300, 0x100]);
+        for (user, second) in users.iter().zip(100..) {
+            assert_eq!((user.mask, user.serial, user.product_code), (131, SERIAL, PLAIN));
+            assert_eq!(user.client_ip.as_str(), CLIENT);
+            assert_eq!(user.creation_time, seconds_since_2000(at(second).wall));
+            assert!(![one, two, free].contains(&user.id), "the handle is its holder's secret");
+        }
+        let ext: Vec<CmNetInfoUserExt> = table.info(handle, info::NETINFO_USER_EXT);
+        let ids = |row: &CmNetInfoUserExt| row.id;
+        let same: Vec<u32> = users.iter().map(|user| user.id).collect();
+        assert_eq!(ext.iter().map(ids).collect::<Vec<_>>(), same);
+        let taken: Vec<u32> = ext.iter().map(|user| user.used_license_quantity).collect();
+        assert_eq!(taken, [1, 1, 0]);
+        assert_eq!(ext[0].credential.cleanup_time, 60);
+        assert_eq!(ext[0].client_address.as_str(), CLIENT);
+    }
+    // The first was used just now, the third at its access.
+    let ext: Vec<CmNetInfoUserExt> = table.info(one, info::NETINFO_USER_EXT);
+    assert_eq!(ext[0].last_access_time, seconds_since_2000(at(150).wall));
+    assert_eq!(ext[2].last_access_time, seconds_since_2000(at(102).wall));
+
+    for (handle, kind, since) in [
+        (one, credential::HANDLE_ENTRY, 100),
+        (free, credential::HANDLE_ENTRY, 102),
+        (firm, credential::HANDLE_FI, 102),
+        (service, credential::HANDLE_SUBSYSTEM, 102),
+    ] {
+        let own: CmCredential = table.one(handle, info::CREDENTIAL);
+        assert_eq!(own.access_ctrl, kind | credential::LOCATION_LAN);
+        assert_eq!(own.creation_time, seconds_since_2000(at(since).wall));
+    }
+    table.state.apply(&Entry::Release(Handle(two)));
+    assert_eq!(table.info::<CmNetInfoUser>(one, info::NETINFO_USER).len(), 2);
+}
+
+fn crypt2(handle: u32, options: u32, change: impl FnOnce(&mut CmCrypt2)) -> Request {
+    let base_crypt = CmBaseCrypt2 { encryption_code_options: options, ..CmBaseCrypt2::default() };
+    let mut crypt = CmCrypt2 { base_crypt, ..CmCrypt2::default() };
+    change(&mut crypt);
+    Request::Crypt2 { handle, ctrl: crypt::AES_ENC_ECB, crypt, data: vec![0; 16].into() }
+}
+
+#[test]
+fn options_of_a_crypt_call_are_checked() {
+    let mut table = table();
+    let (user, rich) = (table.seat(PLAIN, Mode::UserLimit), table.seat(TMR, Mode::UserLimit));
+    let share = table.seat(PLAIN, Mode::StationShare);
+    let free = table.seat(PLAIN, Mode::NoUserLimit);
+    let service = table.other(ways::SUBSYSTEM, 0);
+    let nothing = |_: &mut CmCrypt2| {};
+    let mut verdict = |request: &Request| table.verdict(request);
+    for (options, plain) in [
+        (0, 0),
+        (crypt::ATREQUIRED, 36),
+        (crypt::ETREQUIRED, 34),
+        (crypt::MPREQUIRED, 76),
+        (crypt::UCREQUIRED, 31),
+        (crypt::UCREQUIRED | 3, 31),
+        (crypt::TOPLAINONLY, 40),
+        (crypt::FACDECREMENT, 304),
+        (crypt::CERTTIME, 39),
+        (crypt::SAUSERLIMIT, 0),
+        (crypt::SASTATIONSHARE, 69),
+        (crypt::SAEXCLUSIVE, 69),
+        (crypt::ATIGNORE | crypt::ETIGNORE | crypt::UCIGNORE, 0),
+    ] {
+        assert_eq!(verdict(&crypt2(user, options, nothing)), plain, "options {options:#x}");
+        let base_crypt = CmBaseCrypt { encryption_code_options: options, ..CmBaseCrypt::default() };
+        let crypt = CmCrypt { base_crypt, ..CmCrypt::default() };
+        let data = vec![0; 16].into();
+        let older = Request::Crypt { handle: user, ctrl: crypt::AES_ENC_CFB, crypt, data };
+        assert_eq!(verdict(&older), plain, "CmCrypt, options {options:#x}");
+    }
+    let Request::Crypt2 { crypt, data, .. } = crypt2(user, crypt::TOPLAINONLY, nothing) else {
+        panic!("made as one");
+    };
+    let back = Request::Crypt2 { handle: user, ctrl: crypt::AES_DEC_ECB, crypt, data };
+    assert_eq!(verdict(&back), 0, "decryption is what it is for");
+    assert_eq!(verdict(&crypt2(share, crypt::SASTATIONSHARE, nothing)), 0);
+    assert_eq!(verdict(&crypt2(free, crypt::SAUSERLIMIT, nothing)), 69);
+    assert_eq!(verdict(&crypt2(service, 0, nothing)), 115);
+
+    // A counted licence, with times and features.
+    let ignore = crypt::UCIGNORE;
+    let required = crypt::ATREQUIRED | crypt::ETREQUIRED | crypt::MPREQUIRED;
+    assert_eq!(verdict(&crypt2(rich, ignore | required, nothing)), 0);
+    assert_eq!(verdict(&crypt2(rich, 78, nothing)), 33, "more units than there are");
+    for (release, error) in [(1_709_999_999, 77), (1_710_000_000, 0), (1_720_000_001, 78)] {
+        let request = crypt2(rich, ignore | required, |crypt| {
+            crypt.base_crypt.release_date = CmTime::from_wall(Wall(release));
+        });
+        assert_eq!(verdict(&request), error, "release {release}");
+    }
+    for (handle, feature, error) in [(rich, 2, 0), (rich, 1, 30), (user, 1, 29)] {
+        let request = crypt2(handle, ignore, |crypt| crypt.base_crypt.feature_code = feature);
+        assert_eq!(verdict(&request), error, "feature {feature}");
+    }
+    let late = |table: &mut Table, wall, options| {
+        table.now.wall = Wall(wall);
+        table.verdict(&crypt2(rich, crypt::UCIGNORE | options, nothing))
+    };
+    assert_eq!(late(&mut table, 1_900_000_000, 0), 35);
+    assert_eq!(late(&mut table, 1_900_000_000, crypt::ETIGNORE), 0);
+    assert_eq!(late(&mut table, 1_600_000_000, 0), 37);
+    assert_eq!(late(&mut table, 1_600_000_000, crypt::ATIGNORE), 0);
+}
+
+#[test]
+fn units_are_taken_for_what_can_be_done_and_shown_as_left() {
+    let mut table = table();
+    let seat = table.seat(TMR, Mode::UserLimit);
+    let takes = |request: &Request, table: &mut Table| match table.call(request) {
+        (Move::Spend(entry, key), None) => {
+            assert_eq!(key.product_code, TMR);
+            table.state.apply(&entry);
+            0
+        }
+        (Move::Done, Some(reply)) => reply.status.code(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(takes(&crypt2(seat, 7, |_| {}), &mut table), 0);
+    let auth = CmAuthenticate { encryption_code_options: 20, ..CmAuthenticate::default() };
+    let sign = Request::CalculateSignature { handle: seat, auth, size: 64 };
+    assert_eq!(takes(&sign, &mut table), 0);
+    let entry: CmBoxEntry2 = table.one(seat, info::ENTRYINFO2);
+    assert_eq!(entry.unit_counter, 50);
+    assert_eq!(entry.usage_period_start_time, CmTime::from_wall(at(100).wall));
+    assert_eq!(takes(&crypt2(seat, 51, |_| {}), &mut table), 33);
+
+    // Nothing is taken for a call that must fail.
+    let ecies = crypt2(seat, 7, |crypt| crypt.base_crypt.ctrl = crypt::ECIES);
+    assert_eq!(takes(&ecies, &mut table), 304);
+    let Request::Crypt2 { crypt, ctrl, .. } = crypt2(seat, 7, |_| {}) else { panic!("made so") };
+    let short = Request::Crypt2 { handle: seat, ctrl, crypt, data: vec![0; 15].into() };
+    assert_eq!(takes(&short, &mut table), 18);
+    let base: CmPiEntryBase = table.info(seat, info::LISTALLPI).remove(0);
+    assert_eq!(base.unit_counter, 50);
+}
+
+#[test]
+fn signatures_go_to_the_licences_keys() {
+    let mut table = table();
+    let seat = table.seat(PLAIN, Mode::UserLimit);
+    let service = table.other(ways::SUBSYSTEM, 0);
+    let sign =
+        |handle, auth: CmAuthenticate| Request::CalculateSignature { handle, auth, size: 64 };
+    let with = |ctrl| CmAuthenticate { ctrl, ..CmAuthenticate::default() };
+    let (made, _) = table.call(&sign(seat, with(auth::PISK)));
+    assert!(matches!(made, Move::Perform(key) if key.product_code == PLAIN), "{made:?}");
+    let mut verdict = |request: &Request| table.verdict(request);
+    assert_eq!(verdict(&sign(seat, with(auth::PISK))), 0);
+    assert_eq!(verdict(&sign(service, with(auth::PISK))), 115);
+    assert_eq!(verdict(&sign(seat, with(auth::SERIALKEY))), 134);
+    assert_eq!(verdict(&sign(seat, with(auth::BOXKEY))), 134);
+    assert_eq!(verdict(&sign(seat, with(7))), 14);
+    let extended = with(auth::EXTENDED);
+    assert_eq!(verdict(&sign(seat, extended.clone())), 27);
+    let extended = CmAuthenticate { firm_code: FIRM, ..extended };
+    assert_eq!(verdict(&sign(seat, extended.clone())), 28);
+    let extended = CmAuthenticate { product_code: PLAIN, ..extended };
+    assert_eq!(verdict(&sign(seat, extended)), 0);
+    let mut tied = with(auth::PISK);
+    (tied.box_info.box_mask, tied.box_info.serial_number) = (131, SERIAL);
+    assert_eq!(verdict(&sign(seat, tied.clone())), 0);
+    tied.box_info.serial_number = 1000;
+    assert_eq!(verdict(&sign(seat, tied.clone())), 201);
+    let options = CmAuthenticate { encryption_code_options: crypt::UCREQUIRED, ..with(0) };
+    assert_eq!(verdict(&sign(seat, options.clone())), 31);
+    let key = |auth| Request::GetPublicKey { handle: seat, auth, size: 64 };
+    assert_eq!(verdict(&key(options)), 0);
+    assert_eq!(verdict(&key(tied)), 201);
+}
+
+#[test]
+fn simulations_need_no_licence() {
+    let mut table = table();
+    let service = table.other(ways::SUBSYSTEM, 0);
+    let crypt =
+        CmCryptSim { ext_firm_key_size: 32, ext_firm_key: [4; 32], ..CmCryptSim::default() };
+    let ask = |handle| Request::CryptSim {
+        handle,
+        ctrl: crypt::AES_ENC_ECB,
+        crypt: crypt.clone(),
+        data: vec![0; 16].into(),
+    };
+    let reply = table.ask(&ask(service));
+    assert_eq!((reply.status.code(), reply.body.len()), (0, 16));
+    assert_ne!(reply.body, [0; 16]);
+    assert_eq!(table.status(&ask(service ^ 1 << 20)), 106);
+}
+
+#[test]
+fn proofs_and_secrets_of_others_are_refused() {
+    let mut table = table();
+    let (seat, service) = (table.seat(TMR, Mode::UserLimit), table.other(ways::SUBSYSTEM, 0));
+    let check = |handle, ctrl, size: usize, serial_number| Request::ValidateEntry {
+        handle,
+        ctrl,
+        box_info: CmBoxInfo { serial_number, ..CmBoxInfo::default() },
+        proof: vec![0; size].into(),
+    };
+    for (ctrl, size, error) in [
+        (validate::SIGNEDLIST, 528, 210),
+        (validate::SIGNEDTIME, 48, 211),
+        (validate::SIGNEDTIME, 64, 211),
+        (validate::SIGNEDLIST, 48, 105),
+        (validate::DELETE_FI, 32, 134),
+        (3, 528, 105),
+    ] {
+        assert_eq!(table.status(&check(seat, ctrl, size, 0)), error, "{ctrl}, {size} bytes");
+    }
+    assert_eq!(table.status(&check(seat, validate::SIGNEDLIST, 528, SERIAL)), 210);
+    assert_eq!(table.status(&check(seat, validate::SIGNEDLIST, 528, 1)), 201);
+    assert_eq!(table.status(&check(service, validate::SIGNEDLIST, 528, 0)), 115);
+    for (handle, kind, error) in
+        [(seat, pio::HIDDENDATA, 205), (seat, pio::TEXT, 24), (service, pio::HIDDENDATA, 115)]
+    {
+        let pio_type = u16::try_from(kind).unwrap();
+        let secure = CmSecureData { pio_type, ..CmSecureData::default() };
+        let reply = table.ask(&Request::GetSecureData { handle, secure, tail: vec![] });
+        assert_eq!((reply.status.code(), reply.body), (error, vec![0; CmEntryData::SIZE]));
+    }
+}

@@ -1,0 +1,87 @@
+//! The calls that list containers and their contents, and those that read or check one data field:
+//! CmGetBoxes, CmGetBoxContents, CmGetSecureData, CmValidateEntry.
+
+use super::container::{box_info, means, shown};
+use super::entry::{Item, firm_items, items};
+use super::holder::Holder;
+use super::{Ground, Held};
+use crate::wire::constants::{boxes, pio, validate};
+use crate::wire::structs::{CmBoxInfo, CmBoxTime, CmEntryData, CmSecureData, CmSignedTime, Layout};
+use crate::wire::{CmError, Reply};
+use alloc::vec::Vec;
+
+/// CmGetBoxes: a virtual container stands among the CmAct ones, since its parts are such.
+pub(super) fn containers(port: u32, number: u32, ground: &Ground<'_>) -> Reply {
+    let port = port & boxes::PORT_MASK;
+    let listed = if port == boxes::ALLPORTS || port & boxes::ACT != 0 {
+        ground.catalogue.containers.as_slice()
+    } else {
+        &[]
+    };
+    Reply::list(number, listed.len(), listed.iter().map(box_info))
+}
+
+/// CmGetBoxContents: products, or with CM_GBC_FI firm items, of a Firm Code or of any. What cannot
+/// be had is not listed.
+///
+/// # Errors
+/// 201 when CM_GBC_BOX names a container that is not there.
+pub(super) fn contents(
+    ctrl: u32,
+    firm_code: u32,
+    named: &CmBoxInfo,
+    number: u32,
+    ground: &Ground<'_>,
+) -> Result<Reply, CmError> {
+    let all = ctrl & boxes::BOX == 0;
+    let containers = ground.catalogue.containers.iter();
+    let mut chosen = containers.filter(|shown| all || means(named, shown)).peekable();
+    if chosen.peek().is_none() {
+        return Err(CmError::BOX_NOT_FOUND);
+    }
+    let mut listed: Vec<Item<'_>> = Vec::new();
+    let firms = ctrl & boxes::FI != 0;
+    for shown in chosen {
+        let mut items = items(ground, shown);
+        items.retain(|item| {
+            let code = item.offer.key.firm_code;
+            item.offer.bar.is_none() && (firm_code == 0 || firm_code == code)
+        });
+        listed.extend(if firms { firm_items(&items) } else { items });
+    }
+    let line = |item: &Item<'_>| if firms { item.firm_entry() } else { item.entry() };
+    Ok(Reply::list(number, listed.len(), listed.iter().map(line)))
+}
+
+/// CmGetSecureData: no licence has a field that comes encrypted.
+pub(super) fn secure_data(holder: &Holder<'_>, secure: &CmSecureData) -> CmError {
+    let protected =
+        [pio::PROTDATA, pio::EXTPROTDATA, pio::HIDDENDATA, pio::SECRETDATA, pio::USERDATA];
+    match holder.held {
+        Held::Licence(_) if protected.contains(&secure.pio_type.into()) => CmError::NO_PIO_SET,
+        Held::Licence(_) => CmError::PRODUCTITEMOPTIONUNDEFINED,
+        _ => CmError::WRONG_HANDLE_TYPE,
+    }
+}
+
+/// CmValidateEntry of a signed list or time. Nothing that this server can have signed is ever
+/// right: the proofs are made by single containers, whose keys it does not know.
+pub(super) fn validate(
+    holder: &Holder<'_>,
+    ctrl: u32,
+    named: &CmBoxInfo,
+    proof: &[u8],
+    ground: &Ground<'_>,
+) -> CmError {
+    if let Err(error) = shown(holder, ground) {
+        return error;
+    }
+    if !ground.catalogue.containers.iter().any(|shown| means(named, shown)) {
+        return CmError::BOX_NOT_FOUND;
+    }
+    match (ctrl & validate::CMDMASK, proof.len()) {
+        (validate::SIGNEDLIST, CmEntryData::SIZE) => CmError::SIGNEDLIST_FAILED,
+        (validate::SIGNEDTIME, CmBoxTime::SIZE | CmSignedTime::SIZE) => CmError::VALIDATION_FAILED,
+        _ => CmError::INVALID_PARAMETER,
+    }
+}
