@@ -151,9 +151,12 @@ impl Survey {
     }
 }
 
+/// What was asked, and the bytes that came.
+type Same = BTreeMap<String, Vec<u8>>;
+
 /// Everything that can be asked with a seat of the rich licence. Returns what must be the same
-/// whenever and of whomever it is asked.
-fn survey(cluster: &Cluster, seat: u32) -> (BTreeMap<String, Vec<u8>>, Vec<(String, Reply)>) {
+/// whenever and of whomever it is asked, and every reply.
+fn survey(cluster: &Cluster, seat: u32) -> (Same, Vec<(String, Reply)>) {
     let mut survey = Survey::of(cluster);
     let mut same = BTreeMap::new();
     let service = survey.handle("the service", &Ask::subsystem());
