@@ -175,14 +175,16 @@ impl World {
                 if !matches!(message.body, Order::Confirm { .. }) {
                     self.trace(|| format!("front {host} orders {:?}", message.body));
                 }
-                found = found.and(self.checks.slots.ordered(&message.body));
+                let more = self.checks.slots.ordered(&message.body);
+                found = found.and(more);
             }
         } else {
             for message in decode::<Report>(batch).unwrap_or_default() {
                 if !matches!(message.body, Report::Confirmed | Report::Described(_)) {
                     self.trace(|| format!("backend {host} reports {:?}", message.body));
                 }
-                found = found.and(self.checks.slots.reported(&message.body));
+                let more = self.checks.slots.reported(&message.body);
+                found = found.and(more);
             }
         }
         self.checks.note(self.now, "slots", found);
