@@ -1,7 +1,8 @@
 //! Many simulated clusters, one a seed: no promise may break in any of them.
 //!
 //! `TMR_SEED=N` replays one seed, `TMR_SEEDS=N` runs so many, `TMR_STEPS=N` bounds the events of
-//! each one's faulty part.
+//! each one's faulty part, `TMR_FROM=N` is the first seed, `TMR_TAIL=N` how many of the last events
+//! of the first broken run are shown.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
