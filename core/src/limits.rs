@@ -14,9 +14,6 @@ pub const GROUP_BATCH_BYTES: usize = 1024 * 1024;
 pub const PIECE_BYTES: usize = 256 * 1024;
 /// Most entries in one append message.
 pub const APPEND_ENTRIES: usize = 1024;
-/// Append orders that one backend may have without a report: one that its disk works on, and one
-/// that is there when the disk is done. Entries that come meanwhile share the next order.
-pub const APPENDS_AHEAD: usize = 2;
 /// Longest HTTP request, head and body, in bytes.
 pub const HTTP_REQUEST_MAX: usize = 16 * 1024;
 /// Most headers in an HTTP request.

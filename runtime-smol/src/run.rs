@@ -2,7 +2,7 @@
 
 use async_io::{Async, Timer};
 use smol::channel::{Receiver, Sender, bounded, unbounded};
-use smol::future::{or, yield_now};
+use smol::future::{or, poll_fn, yield_now};
 use smol::{LocalExecutor, unblock};
 use std::collections::BTreeMap;
 use std::net::{TcpListener, TcpStream};
@@ -184,7 +184,8 @@ impl Peer {
                 async { Err(Timer::at(until).await).map_err(|_| io::ErrorKind::TimedOut.into()) };
             or(async { self.socket.writable().await.map(|()| Turn::Write) }, late).await
         };
-        let read = async { self.socket.readable().await.map(|()| Turn::Read) };
+        // Polled by hand, the wait outlives this turn: one that was not over is not begun anew.
+        let read = poll_fn(|cx| self.socket.poll_readable(cx).map_ok(|()| Turn::Read));
         if reading { or(out, read).await } else { out.await }
     }
 }

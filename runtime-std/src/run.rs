@@ -14,7 +14,7 @@ use tmr_core::io::{Door, Link, Why};
 use tmr_core::time::Now;
 
 /// Bytes read at once: of a client; of a front or backend.
-const CHUNK: (usize, usize) = (4 * 1024, 64 * 1024);
+const CHUNK: (usize, usize) = (1024, 64 * 1024);
 
 type Bell = (Sender<()>, Arc<TcpStream>);
 

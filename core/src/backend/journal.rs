@@ -33,7 +33,11 @@ pub(super) enum Record {
     /// Every lower epoch is refused.
     Promise(Epoch),
     /// The fold of all slots up to this one, in the place of the entries.
-    State { slot: Slot, bytes: Vec<u8> },
+    State {
+        slot: Slot,
+        #[serde(with = "crate::wire::bytes")]
+        bytes: Vec<u8>,
+    },
     /// Entries were accepted from `first` on, over what stood there; what stands behind stays.
     Accept { epoch: Epoch, first: Slot, entries: Vec<Entry> },
     /// Every slot up to here is chosen.
@@ -41,7 +45,7 @@ pub(super) enum Record {
     /// An entry of this backend's own seats: ordinary licences used directly.
     Direct(Entry),
     /// The fold of those.
-    DirectState(Vec<u8>),
+    DirectState(#[serde(with = "crate::wire::bytes")] Vec<u8>),
 }
 
 /// Appends `record` to the payload of a batch.

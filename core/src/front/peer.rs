@@ -80,8 +80,6 @@ pub(super) struct Peer {
     pub(super) confirmed: Option<Mono>,
     /// Any-one calls that it works on.
     pub(super) busy: usize,
-    /// Append orders without a report.
-    pub(super) appending: usize,
     correlation: u32,
     pause: Duration,
 }
@@ -99,7 +97,6 @@ impl Peer {
             heard: Mono(0),
             confirmed: None,
             busy: 0,
-            appending: 0,
             correlation: 0,
             pause: REDIAL_MIN,
         }
@@ -153,7 +150,7 @@ impl Peer {
         self.pause = (self.pause * 2).min(retry);
         self.description = None;
         self.follow = Follow::No;
-        (self.busy, self.appending) = (0, 0);
+        self.busy = 0;
         core::mem::take(&mut self.asked).into_values().map(|(asked, _)| asked).collect()
     }
 
@@ -177,7 +174,6 @@ impl Peer {
         }
         self.correlation = self.correlation.wrapping_add(1).max(1);
         self.asked.insert(self.correlation, (asked, now));
-        self.appending += usize::from(matches!(asked, Asked::Append(_)));
         correlate(&mut order, self.correlation);
         out.push(Intent::Send { link, frame: order });
     }
@@ -185,8 +181,6 @@ impl Peer {
     /// A report came: what its order was for, and when that was sent.
     pub(super) fn answered(&mut self, now: Mono, correlation: u32) -> Option<(Asked, Mono)> {
         self.heard = now;
-        let (asked, sent) = self.asked.remove(&correlation)?;
-        self.appending -= usize::from(matches!(asked, Asked::Append(_)));
-        Some((asked, sent))
+        self.asked.remove(&correlation)
     }
 }

@@ -4,7 +4,7 @@
 use super::peer::{Asked, Follow, Peer};
 use super::{Front, Phase};
 use crate::io::Intent;
-use crate::limits::{APPEND_ENTRIES, APPENDS_AHEAD, PIECE_BYTES, UNCOMMITTED_MAX};
+use crate::limits::{APPEND_ENTRIES, PIECE_BYTES, UNCOMMITTED_MAX};
 use crate::log::{Entry, Epoch, Setting, Slot};
 use crate::time::Mono;
 use crate::wire::group::{Order, encode};
@@ -75,8 +75,7 @@ impl Front {
         self.follow(now, index, out);
     }
 
-    /// Sends what is proposed and not sent, as far as each backend's window allows. What is
-    /// proposed while a backend has its appends to do goes out together with the next one.
+    /// Sends what is proposed and not sent, as far as each backend's window allows.
     pub(super) fn replicate(&mut self, now: Mono, out: &mut Vec<Intent>) {
         let Some(epoch) = self.phase.epoch() else { return };
         // Backends that are equally far get the same bytes.
@@ -84,8 +83,7 @@ impl Front {
         for index in 0..3 {
             while let Follow::Yes { next, acked } = self.peers[index].follow {
                 let last = self.ledger.last();
-                let full = self.peers[index].appending >= APPENDS_AHEAD;
-                if next > last || full || next.0 - acked.0 > UNCOMMITTED_MAX {
+                if next > last || next.0 - acked.0 > UNCOMMITTED_MAX {
                     break;
                 }
                 let same = made.take().filter(|(first, ..)| *first == next);

@@ -80,6 +80,7 @@ pub enum Order {
         /// Where these bytes belong; 0 starts anew.
         offset: u64,
         /// Bytes of [`State::encode`](crate::log::State::encode).
+        #[serde(with = "super::bytes")]
         bytes: Vec<u8>,
         /// These are the last ones.
         last: bool,
@@ -96,6 +97,7 @@ pub enum Order {
         /// The licence.
         licence: LicenceKey,
         /// The client's request, its handle included.
+        #[serde(with = "super::bytes")]
         call: Vec<u8>,
     },
 }
@@ -117,6 +119,7 @@ pub enum Report {
         /// The chosen slot it stands for.
         slot: Slot,
         /// The bytes.
+        #[serde(with = "super::bytes")]
         bytes: Vec<u8>,
         /// Nothing follows.
         last: bool,
@@ -145,6 +148,7 @@ pub enum Report {
     /// To [`Order::Perform`]: the plaintext of the reply.
     Performed {
         /// Fact sheet 3.2.
+        #[serde(with = "super::bytes")]
         reply: Vec<u8>,
     },
 }

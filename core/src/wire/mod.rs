@@ -13,6 +13,7 @@
 //! | [`group`] | front and backend among themselves | – |
 
 pub mod argument;
+pub(crate) mod bytes;
 pub mod constants;
 pub mod error;
 mod error_table;
