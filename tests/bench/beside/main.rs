@@ -51,9 +51,7 @@ fn main() -> ExitCode {
             let caller = || etcd::Etcd::new(number.replace(number.get() + 1), *data);
             asked("etcd put", server, *clients, measured, caller)
         }
-        Work::Relay => {
-            asked("relay", server, *clients, measured, || relay::Relay::new(*data))
-        }
+        Work::Relay => asked("relay", server, *clients, measured, || relay::Relay::new(*data)),
         Work::Echo => echo::serve(&server.to_string()).map(|never| match never {}),
     };
     match done {
