@@ -77,6 +77,7 @@ impl Table {
     /// What a call leads to, and the reply if it was answered at once.
     fn call(&mut self, request: &Request) -> (Move, Option<Reply>) {
         let mut out = Vec::new();
+        self.desk.named(self.now.mono, LINK, request);
         let ground = Ground { now: self.now, state: &self.state, catalogue: &self.catalogue };
         let made = self.desk.call(LINK, request, &ground, &mut out);
         if let Move::Commit(Entry::Grant(grant)) = &made {
