@@ -25,7 +25,7 @@ pub(super) const HOSTS: usize = FRONTS + BACKENDS;
 /// The last things that happened, newest last; shared, so that it outlives a panic.
 pub type Tail = Rc<RefCell<VecDeque<String>>>;
 /// How many of them are kept.
-const TAIL: usize = 20_000;
+const TAIL: usize = 5_000;
 
 /// Something that is to happen.
 #[derive(Clone, Debug)]

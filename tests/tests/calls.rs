@@ -151,11 +151,14 @@ impl Survey {
     }
 }
 
+/// What was asked, and the bytes of the answer.
+type Answers = BTreeMap<String, Vec<u8>>;
+
 /// Everything that can be asked with a seat of the rich licence. Returns what must be the same
 /// whenever and of whomever it is asked.
-fn survey(cluster: &Cluster, seat: u32) -> (BTreeMap<String, Vec<u8>>, Vec<(String, Reply)>) {
+fn survey(cluster: &Cluster, seat: u32) -> (Answers, Vec<(String, Reply)>) {
     let mut survey = Survey::of(cluster);
-    let mut same = BTreeMap::new();
+    let mut same = Answers::new();
     let service = survey.handle("the service", &Ask::subsystem());
     let container = survey.handle("the container", &Ask::new(0, 0));
     let firm = survey.handle("the firm item", &Ask::new(FIRM_CODE, 0).mode(FIRM_ITEM));
@@ -257,7 +260,7 @@ fn survey(cluster: &Cluster, seat: u32) -> (BTreeMap<String, Vec<u8>>, Vec<(Stri
 }
 
 /// What backends compute: into the same pot.
-fn computed(survey: &mut Survey, seat: u32, same: &mut BTreeMap<String, Vec<u8>>) {
+fn computed(survey: &mut Survey, seat: u32, same: &mut Answers) {
     let data: Vec<u8> = (0..48).collect();
     for operation in [0, 1, 3, 4, 5, 6, 7, 8, 9, 10, 11] {
         for source in [0, 1, 2, 8] {

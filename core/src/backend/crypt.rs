@@ -205,9 +205,7 @@ fn answer(
 /// can, as far as is known here.
 ///
 /// # Errors
-/// 304 for an operation or algorithm that is not there and for a key that the library makes, 14
-/// for a key source that is none, 11 for a checksum flag that does not go with the operation, 18
-/// for less than one block, or for no byte at all where any length will do, 105 for a broken block.
+/// Those of [`crypt()`] but 203.
 pub(crate) fn check(request: &Request) -> Result<(), CmError> {
     let Some((task, data)) = Task::of(request) else { return Ok(()) };
     task.checked(data.len()).map(|_| ())
@@ -216,8 +214,10 @@ pub(crate) fn check(request: &Request) -> Result<(), CmError> {
 /// Encrypts or decrypts `data` in place; returns the checksum if CALCCRC asks for one.
 ///
 /// # Errors
-/// `data` is then not to be used: those of [`check`], and 203 for a checksum that is not the one
-/// given.
+/// `data` is then not to be used: 304 for an operation or algorithm that is not there and for a
+/// key that the library makes, 14 for a key source that is none, 11 for a checksum flag that does
+/// not go with the operation, 18 for less than one block, or for no byte at all where any length
+/// will do, 105 for a broken block, 203 for a checksum that is not the one given.
 pub fn crypt(
     secret: &[u8; 32],
     licence: &LicenceKey,

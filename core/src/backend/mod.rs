@@ -268,6 +268,7 @@ impl Backend {
             Ok(request) => request,
             Err(malformed) => return self.desk.misread(link, &malformed, out),
         };
+        self.desk.named(now.mono, link, &request);
         match self.desk.call(link, &request, &ground, out) {
             Move::Done => {}
             Move::Perform(licence) => {

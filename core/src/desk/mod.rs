@@ -150,6 +150,13 @@ impl Desk {
         }
     }
 
+    /// A call names a handle: whoever holds it is there, whatever becomes of the call.
+    pub fn named(&mut self, now: Mono, link: Link, request: &Request) {
+        if let Some(handle) = request.handle() {
+            self.watches.heard(now, Handle(handle), link);
+        }
+    }
+
     /// A client's link is gone; its handles live on. Returns the handle whose number did not
     /// reach it.
     pub fn closed(&mut self, now: Mono, link: Link, unsent: bool) -> Option<Handle> {
@@ -194,9 +201,6 @@ impl Desk {
         let Some(from) = self.sessions.get(&link).map(|session| session.from.ip()) else {
             return Err(CmError::INTERNAL_ORGANISATION);
         };
-        if let Some(handle) = request.handle() {
-            self.watches.heard(ground.now.mono, Handle(handle), link);
-        }
         if request.changes_container() {
             return Err(CmError::COMMAND_NOT_SUPPORTED_BY_TMR);
         }

@@ -19,6 +19,7 @@ impl Front {
             Ok(request) => request,
             Err(malformed) => return self.desk.misread(link, &malformed, out),
         };
+        self.desk.named(now.mono, link, &request);
         // One end of its time for a call, whatever it has to wait for one after the other.
         let until = now.mono + CALL_TIMEOUT;
         if Desk::is_timeless(&request) || self.serves(now.mono) {

@@ -23,12 +23,17 @@ impl Front {
                      start it with its own folder, or with an empty one",
                     self.ledger.group().unwrap_or_default()
                 ));
+                return self.join();
             }
             Some(_) if standing.committed.next() >= self.ledger.first() => {
                 let (next, acked) = (standing.committed.next(), standing.committed);
                 self.peers[index].follow = Follow::Yes { next, acked };
             }
             _ => self.install(now, index, epoch, out),
+        }
+        // Whatever kept it from being counted before: it follows now, and its parts count.
+        if self.peers[index].trouble.take().is_some() {
+            self.join();
         }
     }
 
