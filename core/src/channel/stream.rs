@@ -361,7 +361,6 @@ impl Stream {
     }
 
     /// From now on frames are sealed like this; those that were held go first.
-    #[inline(never)]
     fn ready(&mut self, kind: Kind, wire: &mut Vec<u8>) {
         let mut sealer = Sealer(kind);
         if let Sending::Held(frames) = &self.sending {

@@ -29,6 +29,8 @@ pub(super) struct LicenceClient {
     licence: (u32, u32),
     /// Its seat; 0: none.
     handle: u32,
+    /// The plaintext of the call that it makes with its seat, the same each time.
+    crypt: Vec<Vec<u8>>,
     ready: bool,
     frames: Vec<Frame>,
 }
@@ -37,7 +39,8 @@ impl LicenceClient {
     /// Of a licence: Firm Code, Product Code.
     pub(super) fn new(work: Work, licence: (u32, u32)) -> Self {
         let (stream, sealer) = (Stream::dial_server(entropy::fresh()), None);
-        Self { stream, sealer, work, licence, handle: 0, ready: false, frames: Vec::new() }
+        let (crypt, frames) = (Vec::new(), Vec::new());
+        Self { stream, sealer, work, licence, handle: 0, crypt, ready: false, frames }
     }
 
     fn say(&mut self, request: &Request, wire: &mut Vec<u8>) {
@@ -61,6 +64,18 @@ impl LicenceClient {
             ..CmAccess2::default()
         };
         Request::Access2 { ctrl: access::LAN, access: Box::new(wanted), tail: Vec::new() }
+    }
+
+    /// Encrypts; what the call is made of is put together once.
+    fn crypt(&mut self, bytes: usize, wire: &mut Vec<u8>) {
+        if self.crypt.is_empty() {
+            let (handle, ctrl) = (self.handle, crypt::AES_ENC_ECB);
+            let (crypt, data) = (CmCrypt2::default(), vec![0x5a; bytes].into());
+            self.crypt.push(Request::Crypt2 { handle, ctrl, crypt, data }.encode());
+        }
+        if let Some(sealer) = &mut self.sealer {
+            sealer.seal(&self.crypt, wire);
+        }
     }
 
     fn reply(&mut self, reply: &Reply) -> Heard {
@@ -105,6 +120,7 @@ impl Caller for LicenceClient {
             return Ok(Heard::Nothing);
         }
         let Some(Frame::Call(reply)) = frames.pop() else { return Ok(Heard::Nothing) };
+        self.frames = frames;
         let reply = Reply::parse(&reply).map_err(|_| Why::Protocol("not a reply"))?;
         let heard = self.reply(&reply);
         let first = !std::mem::replace(&mut self.ready, true);
@@ -119,10 +135,8 @@ impl Caller for LicenceClient {
                 self.say(&self.access(), wire);
                 Some("access")
             }
-            (Work::Crypt(bytes), handle) if !last => {
-                let crypt = CmCrypt2::default();
-                let data = vec![0x5a; bytes].into();
-                self.say(&Request::Crypt2 { handle, ctrl: crypt::AES_ENC_ECB, crypt, data }, wire);
+            (Work::Crypt(bytes), _) if !last => {
+                self.crypt(bytes, wire);
                 Some("crypt")
             }
             (_, handle) => {
