@@ -22,7 +22,7 @@ on_both_runtimes!(
 );
 
 /// The commands of the contract that this program has so far.
-const COMMANDS: [&[&str]; 14] = [
+const COMMANDS: [&[&str]; 15] = [
     &["demo"],
     &["keygen"],
     &["issue"],
@@ -37,6 +37,7 @@ const COMMANDS: [&[&str]; 14] = [
     &["client", "list"],
     &["client", "access"],
     &["client", "replay"],
+    &["bench"],
 ];
 
 fn name(path: &Path) -> &str {

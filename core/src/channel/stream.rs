@@ -230,23 +230,7 @@ impl Stream {
                 self.phase = Phase::Serving { cipher: cipher.clone(), hello };
                 self.ready(Kind::Messages(cipher, End::Server), wire);
             }
-            Phase::Dialled(dialled) => {
-                let Some((_, peer)) = body.split_first_chunk::<REPLY_HEAD>() else {
-                    return Err(NO_REPLY);
-                };
-                let peer = peer.try_into().map_err(|_| NO_REPLY)?;
-                let cipher = dialled.secret.agree(peer).map_err(off_curve)?;
-                let Some((group, front)) = dialled.front.take() else {
-                    self.phase = Phase::Asking(cipher.clone());
-                    self.ready(Kind::Messages(cipher, End::Client), wire);
-                    return Ok(());
-                };
-                let points = Points { client: dialled.point, server: *peer };
-                let hello = group::hello(&group, &points, front);
-                message(&cipher, End::Client, hello.len(), wire, |wire| wire.extend(hello));
-                self.phase =
-                    Phase::Proving(Box::new(Proving { cipher, group, points, front, hello }));
-            }
+            Phase::Dialled(_) => self.agreed(&body, wire)?,
             Phase::Serving { cipher, hello } => {
                 protected(&body)?;
                 cipher.open(&mut body, 1)?;
@@ -274,14 +258,7 @@ impl Stream {
                 cipher.open(&mut body, 0)?;
                 frames.push(Frame::Call(body));
             }
-            Phase::Proving(proving) => {
-                let Proving { cipher, group, points, front, hello } = &**proving;
-                cipher.open(&mut body, 0)?;
-                group::confirm(group, points, hello, &body)?;
-                frames.push(Frame::Joined { front: *front });
-                let (cipher, group, points) = (cipher.clone(), group.clone(), points.clone());
-                self.join(End::Client, cipher, &group, &points, wire);
-            }
+            Phase::Proving(_) => self.welcomed(body, wire, frames)?,
             Phase::Joined(joined) => {
                 let from = match joined.end {
                     End::Client => 0,
@@ -296,7 +273,49 @@ impl Stream {
         Ok(())
     }
 
+    /// The server's half of the key agreement, at the end that dialled. Kept out of
+    /// [`message`](Self::message), as all that only a front's link needs is: it would be room on
+    /// the stack of every client's thread.
+    #[inline(never)]
+    fn agreed(&mut self, body: &[u8], wire: &mut Vec<u8>) -> Result<(), Why> {
+        let Phase::Dialled(dialled) = &mut self.phase else { return Err(OVER) };
+        let Some((_, peer)) = body.split_first_chunk::<REPLY_HEAD>() else {
+            return Err(NO_REPLY);
+        };
+        let peer = peer.try_into().map_err(|_| NO_REPLY)?;
+        let cipher = dialled.secret.agree(peer).map_err(off_curve)?;
+        let Some((group, front)) = dialled.front.take() else {
+            self.phase = Phase::Asking(cipher.clone());
+            self.ready(Kind::Messages(cipher, End::Client), wire);
+            return Ok(());
+        };
+        let points = Points { client: dialled.point, server: *peer };
+        let hello = group::hello(&group, &points, front);
+        message(&cipher, End::Client, hello.len(), wire, |wire| wire.extend(hello));
+        self.phase = Phase::Proving(Box::new(Proving { cipher, group, points, front, hello }));
+        Ok(())
+    }
+
+    /// A backend's answer to the hello.
+    #[inline(never)]
+    fn welcomed(
+        &mut self,
+        mut body: Vec<u8>,
+        wire: &mut Vec<u8>,
+        frames: &mut Vec<Frame>,
+    ) -> Result<(), Why> {
+        let Phase::Proving(proving) = &self.phase else { return Err(OVER) };
+        let Proving { cipher, group, points, front, hello } = &**proving;
+        cipher.open(&mut body, 0)?;
+        group::confirm(group, points, hello, &body)?;
+        frames.push(Frame::Joined { front: *front });
+        let (cipher, group, points) = (cipher.clone(), group.clone(), points.clone());
+        self.join(End::Client, cipher, &group, &points, wire);
+        Ok(())
+    }
+
     /// A backend answers a hello.
+    #[inline(never)]
     fn judge(
         &mut self,
         cipher: Cipher,
@@ -322,6 +341,7 @@ impl Stream {
         }
     }
 
+    #[inline(never)]
     fn join(
         &mut self,
         end: End,
@@ -341,6 +361,7 @@ impl Stream {
     }
 
     /// From now on frames are sealed like this; those that were held go first.
+    #[inline(never)]
     fn ready(&mut self, kind: Kind, wire: &mut Vec<u8>) {
         let mut sealer = Sealer(kind);
         if let Sending::Held(frames) = &self.sending {

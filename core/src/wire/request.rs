@@ -18,6 +18,16 @@ use super::structs::{
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+/// Bytes of most requests.
+const USUAL: usize = 256;
+
+/// Keeps one call's arguments in a stack frame of their own. One frame with room for those of all
+/// calls would be the deepest part of every client thread's stack.
+#[inline(never)]
+fn apart<T>(take: impl FnOnce() -> T) -> T {
+    take()
+}
+
 /// Makes [`Request`] out of lines `number basis name(handle or nothing) { argument: type }`.
 macro_rules! calls {
     ($(
@@ -52,12 +62,12 @@ macro_rules! calls {
             fn typed(frame: &[u8]) -> Result<Self, Malformed> {
                 let mut reader = Reader::new(frame);
                 match reader.number()? {
-                    $($number => {
+                    $($number => apart(|| {
                         $(let $handle = reader.take(stringify!($handle))?;)?
                         $(let $field = reader.take(stringify!($field))?;)*
                         reader.end()?;
                         Ok(Self::$name { $($handle,)? $($field,)* })
-                    })*
+                    }),)*
                     number => Ok(Self::Unknown { number, bytes: reader.take("arguments")? }),
                 }
             }
@@ -72,7 +82,7 @@ macro_rules! calls {
             /// The plaintext, byte for byte what [`Self::parse`] took.
             #[must_use]
             pub fn encode(&self) -> Vec<u8> {
-                let mut out = Vec::new();
+                let mut out = Vec::with_capacity(USUAL);
                 self.number().put(&mut out);
                 match self {
                     $(Self::$name { $($handle,)? $($field,)* } => {
