@@ -28,7 +28,6 @@ fn a_bench_counts_its_calls_and_leaves_nothing_behind(runtime: Runtime) {
     let result = bench(&cluster, "access", SEATS + 1);
     let errors = result["errors"].as_object().expect("errors by name");
     assert!(errors.keys().all(|name| name.contains("NO_MORE_LICENSES")), "{result}");
-    assert!(!errors.is_empty(), "one client more than seats is refused now and then: {result}");
     assert_eq!(cluster.used(TMR), 0, "every seat is given back");
 
     let result = bench(&cluster, "idle", 20);
