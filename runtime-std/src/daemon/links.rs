@@ -40,18 +40,18 @@ const EVENTS: usize = 128;
 /// A node's links, and the node behind them.
 #[derive(Debug)]
 pub struct Links {
-    hub: Mutex<TimedHub>,
-    peers: Mutex<BTreeMap<Link, Arc<Peer>>>,
+    pub(super) hub: Mutex<TimedHub>,
+    pub(super) peers: Mutex<BTreeMap<Link, Arc<Peer>>>,
     polls: Vec<OwnedFd>,
     streams: Streams,
 }
 
 #[derive(Debug)]
-struct Peer {
+pub(super) struct Peer {
     link: Link,
-    talk: Mutex<Talk>,
+    pub(super) talk: Mutex<Talk>,
     /// How often it was called for to be written since whoever writes it has looked.
-    rung: AtomicUsize,
+    pub(super) rung: AtomicUsize,
 }
 
 /// What one who takes turns keeps between them: its poll, and room for what it reads.
@@ -254,7 +254,7 @@ impl Links {
     }
 
     /// Writes what the hub has for a link, or leaves word with who is at it.
-    fn flush(&self, link: Link) -> Option<Todo> {
+    pub(super) fn flush(&self, link: Link) -> Option<Todo> {
         let peer = Arc::clone(lock(&self.peers).get(&link)?);
         if peer.rung.fetch_add(1, Ordering::AcqRel) > 0 {
             return None;
@@ -324,6 +324,6 @@ fn refused(error: Errno) -> Why {
     broken(&io::Error::from(error))
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().expect("a panic ends the process")
 }

@@ -16,6 +16,8 @@ pub mod exit;
 pub mod files;
 pub mod keys;
 pub mod links;
+#[cfg(test)]
+mod links_test;
 pub mod log;
 pub mod net;
 pub mod out;
@@ -23,6 +25,8 @@ pub mod plan;
 pub mod roles;
 pub mod signals;
 mod talk;
+#[cfg(test)]
+mod talk_test;
 mod timed;
 
 pub use exit::{Exit, Failure, Outcome};

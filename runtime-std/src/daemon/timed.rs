@@ -19,7 +19,7 @@ pub(super) struct TimedHub {
     /// When the timer will look again; `None`: not before it is told to.
     set: Option<Mono>,
     /// Links whose peers do not read, and until when that is borne.
-    patience: BTreeMap<Link, Mono>,
+    pub(super) patience: BTreeMap<Link, Mono>,
     disk: Sender<Durable>,
 }
 
