@@ -19,7 +19,7 @@ pub(super) enum Waits {
     /// A release.
     Release,
     /// Units: the call that takes them is done now.
-    Spend(LicenceKey, Request),
+    Spend(LicenceKey, Vec<u8>),
 }
 
 /// A call whose entry is proposed and not answered yet.
@@ -39,7 +39,8 @@ pub(super) struct Commit {
 pub(super) struct AnyOne {
     link: Link,
     licence: LicenceKey,
-    call: Request,
+    /// As the client said it.
+    call: Vec<u8>,
     tried: [bool; 3],
     at: usize,
     hop: Mono,
@@ -189,7 +190,7 @@ impl Front {
         now: Mono,
         until: Mono,
         link: Link,
-        (licence, call): (LicenceKey, Request),
+        (licence, call): (LicenceKey, Vec<u8>),
         out: &mut Vec<Intent>,
     ) {
         self.anyone_number += 1;
@@ -210,16 +211,26 @@ impl Front {
             .min_by_key(|&i| (self.peers[i].busy, (i as u64 + number) % 3));
         let Some(index) = next.filter(|_| now < flight.until) else {
             let Some(flight) = self.anyones.remove(&number) else { return };
-            tracing::warn!(call = flight.call.name(), "no backend has answered a call in time");
-            return self.desk.refuse(flight.link, &flight.call, CmError::NETWORK_FAULT, out);
+            return self.unanswered(&flight, out);
         };
         flight.tried[index] = true;
         flight.at = index;
         flight.hop = (now + ANYONE_TIMEOUT).min(flight.until);
         self.hops.insert((flight.hop, number));
-        let order = Order::Perform { licence: flight.licence, call: flight.call.encode() };
+        let order = Order::Perform { licence: flight.licence, call: flight.call.clone() };
         self.peers[index].busy += 1;
         self.peers[index].ask(now, Asked::Perform(number), &order, out);
+    }
+
+    /// No backend is left to try.
+    fn unanswered(&self, flight: &AnyOne, out: &mut Vec<Intent>) {
+        match Request::parse(&flight.call) {
+            Ok(call) => {
+                tracing::warn!(call = call.name(), "no backend has answered a call in time");
+                self.desk.refuse(flight.link, &call, CmError::NETWORK_FAULT, out);
+            }
+            Err(malformed) => self.desk.misread(flight.link, &malformed, out),
+        }
     }
 
     /// A backend has done a call. The first answer counts; a later one finds no flight.

@@ -202,7 +202,8 @@ impl Front {
             }
             if self.serves(now.mono) {
                 for (link, until, call) in self.unpark() {
-                    self.serve(now, until, link, call, out);
+                    let bytes = call.encode();
+                    self.serve(now, until, link, (&call, bytes), out);
                 }
             }
             for entry in self.desk.ended(now.mono, self.ledger.ahead()) {
@@ -219,7 +220,7 @@ impl Front {
 
     fn frame(&mut self, now: Now, link: Link, frame: Frame, out: &mut Vec<Intent>) {
         match frame {
-            Frame::Call(bytes) => self.call(now, link, &bytes, out),
+            Frame::Call(bytes) => self.call(now, link, bytes, out),
             Frame::Http(request) => self.http(now, link, &request, out),
             // No stock server is dialled yet.
             Frame::Reply(_) => {}
