@@ -173,6 +173,11 @@ impl Backend {
                 self.admins.insert(link);
             }
             Input::Frame { link, frame } => self.frame(now, link, frame, out),
+            Input::Calls(calls) => {
+                for (link, bytes) in calls {
+                    self.call(now, link, &bytes, out);
+                }
+            }
             Input::Closed { link, unsent, .. } => self.closed(now, link, unsent),
             Input::Written => self.writer.written(out),
         }

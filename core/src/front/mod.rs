@@ -175,6 +175,11 @@ impl Front {
                 self.admins.insert(link);
             }
             Input::Frame { link, frame } => self.frame(now, link, frame, out),
+            Input::Calls(calls) => {
+                for (link, bytes) in calls {
+                    self.call(now, link, bytes, out);
+                }
+            }
             Input::Closed { link, why, unsent } => self.closed(now.mono, link, &why, unsent, out),
         }
         self.settle(now, out);

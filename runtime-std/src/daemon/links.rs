@@ -28,9 +28,9 @@ use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::{fmt, io};
 use tmr_core::channel::Stream;
-use tmr_core::hub::{Act, Hub};
+use tmr_core::hub::Hub;
 use tmr_core::io::{Door, Frame, Input, Link, Why};
-use tmr_core::time::{Duration, Now};
+use tmr_core::time::Duration;
 
 /// Bytes read at once.
 const CHUNK: usize = 64 * 1024;
@@ -128,16 +128,12 @@ impl Links {
             let heard = self.hear(&peer, flags, &mut ears.buffer);
             todo.wake.extend(heard.writes.then_some(peer.link));
             ended.extend(heard.end.map(|why| (peer.link, why)));
-            arrived.extend(heard.read.map(|read| (peer.link, read)));
+            arrived.extend(heard.read.map(|(frames, partial)| (peer.link, frames, partial)));
         }
         let mut chores = Chores::default();
         if !arrived.is_empty() {
-            let receive = |hub: &mut Hub, now: Now, acts: &mut Vec<Act>| {
-                for (link, (mut frames, partial)) in arrived {
-                    hub.received(now, link, &mut frames, partial, acts);
-                }
-            };
-            let ((), more) = lock(&self.hub).step(receive);
+            let received = |hub: &mut Hub, now, acts: &mut _| hub.received_all(now, arrived, acts);
+            let ((), more) = lock(&self.hub).step(received);
             todo.wake.extend(&more.wake);
             todo = Todo { wake: todo.wake, ..more };
         }
