@@ -10,6 +10,8 @@ use tmr_core::io::Door;
 
 /// Threads that serve links, at most: more would wait for each other at the hub.
 const SERVING_MAX: usize = 4;
+/// CPUs for each of them: what the system does for its links takes as much again.
+const CPUS: usize = 2;
 
 struct Site {
     links: Links,
@@ -22,7 +24,8 @@ struct Site {
 /// # Errors
 /// The system does not give the threads that every node needs.
 pub fn run(plan: Plan) -> Outcome {
-    let serving = thread::available_parallelism().map_or(1, usize::from).min(SERVING_MAX);
+    let cpus = thread::available_parallelism().map_or(1, usize::from);
+    let serving = (cpus / CPUS).clamp(1, SERVING_MAX);
     let (links, writes) = Links::new(plan.hub, plan.streams, serving)?;
     let site = Arc::new(Site { links, timer: thread::current() });
     site.perform(site.links.tick());
