@@ -1,4 +1,4 @@
-//! `tmrd-std`: the licence server on blocking threads.
+//! `tmrd-std`: the licence server on a few threads.
 
 use std::process::ExitCode;
 use tmr_runtime_std::{daemon, run};
