@@ -8,8 +8,8 @@
 //! What there is no room for waits until the poll says that there is, but no longer than
 //! [`WRITE_TIMEOUT`](tmr_core::limits::WRITE_TIMEOUT).
 //!
-//! Locks are taken in this order, never in another: a link's talk, then the hub. Nothing is read,
-//! written or computed on bytes while the hub is locked.
+//! Locks are taken in this order, never in another: a link's talk, then the hub or the table of
+//! links. Nothing is read, written or computed on bytes while the hub is locked.
 
 use super::disk::Durable;
 use super::exit::halt;
@@ -202,9 +202,10 @@ impl Links {
         let unblocked = socket.set_nonblocking(true).map_err(|error| broken(&error));
         let peer = Peer { link, talk: Mutex::new(Talk::new(socket, stream)), rung: 0.into() };
         let peer = Arc::new(peer);
-        lock(&self.peers).insert(link, Arc::clone(&peer));
         let watched = {
+            // Whoever finds it already has to wait until it is watched.
             let talk = lock(&peer.talk);
+            lock(&self.peers).insert(link, Arc::clone(&peer));
             let (data, flags) = (epoll::EventData::new_u64(link.0), Talk::FIRST_WATCH);
             epoll::add(self.poll_of(link), &talk.socket, data, flags).map_err(refused)
         };
