@@ -36,6 +36,8 @@ pub struct FrontStatus {
     pub fenced: bool,
     /// The name of the group of backends, in hex; `null` before its birth.
     pub cluster: Option<String>,
+    /// Whether the virtual address is on this machine; `null` where there is none.
+    pub virtual_ip: Option<bool>,
     /// The other front; `null` where there is none.
     pub twin: Option<Twin>,
     /// In the order of the configuration.
@@ -242,6 +244,7 @@ mod tests {
             epoch: 3,
             fenced: true,
             cluster: Some("00ff".into()),
+            virtual_ip: Some(true),
             twin: Some(Twin { address: "a:1".into(), connected: true, synced: true, lag: 0 }),
             backends: vec![BackendStatus {
                 address: "127.0.0.1:22361".into(),
@@ -287,7 +290,7 @@ mod tests {
         };
         let expected = json!({
           "version": "0.1.0", "runtime": "smol", "role": "active", "epoch": 3, "fenced": true,
-          "cluster": "00ff",
+          "cluster": "00ff", "virtual_ip": true,
           "twin": { "address": "a:1", "connected": true, "synced": true, "lag": 0 },
           "backends": [ { "address": "127.0.0.1:22361", "state": "up", "serial": "130-1000001",
                           "epoch": 3, "handles": 2, "trouble": null } ],

@@ -8,6 +8,7 @@ pub mod bench;
 pub mod http;
 mod list;
 mod replay;
+pub mod role;
 pub mod session;
 pub mod status;
 mod table;

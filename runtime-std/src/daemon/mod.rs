@@ -23,6 +23,7 @@ pub mod roles;
 pub mod signals;
 pub mod talk;
 pub mod timed;
+pub mod vip;
 
 pub use exit::{Exit, Failure, Outcome};
 pub use plan::{Plan, Streams};
@@ -60,6 +61,8 @@ fn perform(runtime: Runtime, command: &Command) -> Outcome {
         Command::CheckConfig { file } => roles::check_config(file),
         Command::Status { admin, json } => client::status::status(&admin.at, *json),
         Command::Activate { admin } => client::status::activate(&admin.at),
+        Command::Notify { admin, news } => client::role::notify(&admin.at, news),
+        Command::Track { what, admin } => client::role::track(&admin.at, *what),
         Command::Client(options) => client::run(options),
         Command::Bench(options) => client::bench::run(options),
     }
