@@ -55,7 +55,8 @@ pub fn backend(runtime: Runtime, options: &cli::Backend) -> Outcome {
     let (node, keep) = Backend::open(config, journal.as_deref())
         .map_err(|error| files::wrong(&folder.path("journal"), error))?;
     let journal = Some(folder.write_journal(keep)?);
-    let hub = Hub::new(Node::Backend(Box::new(node))).with_clients_max(doors::clients_max(runtime.clients_max));
+    let hub = Hub::new(Node::Backend(Box::new(node)))
+        .with_clients_max(doors::clients_max(runtime.clients_max));
     doors::announce(&doors);
     (runtime.run)(Plan { hub, doors, streams: Streams { group, front: None }, journal })
 }
@@ -89,7 +90,8 @@ pub fn serve(runtime: Runtime, options: &cli::Serve) -> Outcome {
         twin: Some(config.twin.address),
         seed: entropy::fresh(),
     });
-    let hub = Hub::new(Node::Front(Box::new(node))).with_clients_max(doors::clients_max(runtime.clients_max));
+    let hub = Hub::new(Node::Front(Box::new(node)))
+        .with_clients_max(doors::clients_max(runtime.clients_max));
     doors::announce(&doors);
     let streams = Streams { group, front: Some(front) };
     (runtime.run)(Plan { hub, doors, streams, journal: None })
