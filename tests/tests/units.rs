@@ -340,8 +340,8 @@ fn units_are_taken_once_whatever_dies(runtime: Runtime) {
     scene.under_load(SIP, |cluster, turns| {
         turns.more(BETWEEN);
         cluster.fronts[0].kill();
-        turns.active.store(1, Ordering::SeqCst);
         cluster.activate(1);
+        turns.active.store(1, Ordering::SeqCst);
         cluster.wait_whole(1);
         turns.more(BETWEEN);
         in_turn(cluster, 1, turns);
@@ -360,10 +360,10 @@ fn units_are_taken_once_whatever_dies(runtime: Runtime) {
         });
         cluster.fronts[1].kill();
         kill_all(&mut cluster.backends);
-        turns.active.store(0, Ordering::SeqCst);
         cluster.restart_backend(0);
         cluster.restart_backend(1);
         cluster.activate(0);
+        turns.active.store(0, Ordering::SeqCst);
         turns.more(BETWEEN);
         cluster.restart_backend(2);
         cluster.wait_whole(0);
