@@ -27,7 +27,7 @@ on_both_runtimes!(units_are_taken_once_whatever_dies);
 /// The licence with a unit counter.
 const METERED: u32 = 501;
 /// Its units.
-const ISSUED: u32 = 20_000_000;
+const ISSUED: u32 = 5_000_000;
 const CLIENTS: u32 = 32;
 /// Acknowledged calls between two faults.
 const BETWEEN: u32 = 150;
