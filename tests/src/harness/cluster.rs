@@ -22,7 +22,11 @@ pub struct Builder {
     retry: u32,
     serial: u32,
     fronts: usize,
+    own: Option<OwnPart>,
 }
+
+/// Makes the specification of part 1, 2 or 3 out of that of all.
+type OwnPart = fn(usize, &mut Value);
 
 impl Builder {
     /// These TMR licences, product code and seats, in the place of the sample one.
@@ -53,7 +57,15 @@ impl Builder {
         self
     }
 
-    /// Starts it, and waits until front 0 is active with all three backends.
+    /// Each part is issued from a specification of its own, so that they may disagree.
+    #[must_use]
+    pub fn parts(mut self, own: OwnPart) -> Self {
+        self.own = Some(own);
+        self
+    }
+
+    /// Starts it, and waits until front 0 is active with all three backends, and, unless parts
+    /// have specifications of their own, all licences are whole.
     ///
     /// # Panics
     /// It does not come up.
@@ -63,6 +75,13 @@ impl Builder {
         let products = specification["Products"].as_array_mut().expect("a list of products");
         products.extend(self.products.iter().cloned());
         let workshop = Workshop::new(self.runtime, &specification);
+        if let Some(own) = self.own {
+            for part in 1..=3 {
+                let mut specification = specification.clone();
+                own(part, &mut specification);
+                workshop.issue_part(&specification, part);
+            }
+        }
         let mut cluster = Cluster {
             workshop,
             builder: self,
@@ -80,7 +99,11 @@ impl Builder {
         }
         cluster.keep_secrets();
         cluster.activate(0);
-        cluster.wait_whole(0);
+        if cluster.builder.own.is_none() {
+            cluster.wait_whole(0);
+        } else {
+            cluster.wait_up(0);
+        }
         cluster
     }
 }
@@ -115,6 +138,7 @@ impl Cluster {
             retry: 2,
             serial: Self::SERIAL,
             fronts: 1,
+            own: None,
         }
     }
 
@@ -231,6 +255,18 @@ impl Cluster {
         });
         until("the front to be ready", || {
             matches!(get(admin, "/readyz"), Ok((200, _))).then_some(())
+        });
+    }
+
+    /// Waits until a front sees three backends up, whatever their licences are.
+    ///
+    /// # Panics
+    /// It does not within a minute.
+    #[track_caller]
+    pub fn wait_up(&self, front: usize) {
+        status_until(self.fronts[front].admin(), "three backends", |status| {
+            let rows = status["backends"].as_array()?;
+            rows.iter().all(|row| row["state"] == "up").then_some(())
         });
     }
 

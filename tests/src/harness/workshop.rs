@@ -91,6 +91,17 @@ impl Workshop {
         self.program.run(arguments).expect(0);
     }
 
+    /// Puts part 1, 2 or 3 of another specification in the place of that part.
+    ///
+    /// # Panics
+    /// It cannot be issued.
+    pub fn issue_part(&self, specification: &Value, part: usize) {
+        let own = format!("own-{part}");
+        self.issue(specification, "issuer", &own);
+        let made = self.folder.join(own).join(format!("{part}.cmlic"));
+        fs::copy(made, self.licence(part)).expect("a licence can be copied");
+    }
+
     /// The program all this was made with.
     #[must_use]
     pub fn program(&self) -> &Program {
