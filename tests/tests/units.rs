@@ -15,7 +15,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::thread;
 use tmr_tests::foreign::{
-    Ask, Client, Crypt, MODE_NO_USER_LIMIT, MODE_USER_LIMIT, Person, Reply, get_info,
+    Ask, Client, Crypt, MODE_NO_USER_LIMIT, MODE_USER_LIMIT, Person, Reply, get_info, release,
 };
 use tmr_tests::harness::{
     Cluster, FIRM_CODE, Runtime, get, get_json, kill_all, licence_row, take, until,
@@ -179,6 +179,16 @@ fn left(status: &Value) -> Option<u32> {
     row["units_left"].as_u64().and_then(|left| u32::try_from(left).ok())
 }
 
+/// The same, as the entry info tells any client; `None` where the front cannot say.
+fn left_by_api(front: SocketAddr) -> Option<u32> {
+    let mut client = Client::connect(front).ok()?;
+    let ask = Ask::new(FIRM_CODE, METERED).mode(MODE_NO_USER_LIMIT);
+    let handle = take(&mut client, &ask).ok()?.ok()?;
+    let entry = client.call(&get_info(handle, ENTRY, 1024)).ok()?;
+    client.call(&release(handle)).ok()?;
+    (entry.status == 0).then(|| entry.word(ENTRY_UNITS))
+}
+
 /// The clients, the cluster, and which front leads.
 struct Scene {
     cluster: Cluster,
@@ -227,17 +237,20 @@ impl Scene {
                 });
             }
             let auditor = scope.spawn(|| {
-                let mut looks = 0_u32;
+                let mut looks = [0_u32; 2];
                 until_stopped(&round.stop, book, || {
-                    let at = admins[active.load(Ordering::SeqCst)];
-                    let look = || left(&get_json(at, "/api/status").ok()?);
-                    looks += u32::from(book.check("under load", look).is_some());
+                    let at = active.load(Ordering::SeqCst);
+                    let status = || left(&get_json(admins[at], "/api/status").ok()?);
+                    let told = || left_by_api(fronts[at]);
+                    looks[0] += u32::from(book.check("status under load", status).is_some());
+                    looks[1] += u32::from(book.check("the API under load", told).is_some());
                 });
                 looks
             });
             faults(cluster, &Turns { book, active, ended: &ended });
             drop(end);
-            assert!(auditor.join().expect("units add up under load") > 0, "nobody looked");
+            let looks = auditor.join().expect("units add up under load");
+            assert!(looks.iter().all(|&looks| looks > 0), "nobody looked: {looks:?}");
         });
         self.check();
     }
@@ -251,11 +264,7 @@ impl Scene {
         });
         let active = self.active.load(Ordering::SeqCst);
         let front = self.cluster.fronts[active].licence();
-        let mut client = Client::connect(front).expect("the front takes a client");
-        let ask = Ask::new(FIRM_CODE, METERED).mode(MODE_NO_USER_LIMIT);
-        let handle = take(&mut client, &ask).expect("an answer").expect("it takes no seat");
-        let entry = client.call(&get_info(handle, ENTRY, 1024)).expect("an answer");
-        assert_eq!(Some(entry.word(ENTRY_UNITS)), told, "the API and the status");
+        assert_eq!(left_by_api(front), told, "the API and the status");
         bounds.expect("the front leads")
     }
 }
