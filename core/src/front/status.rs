@@ -150,6 +150,7 @@ impl At<'_> {
                 matching: u32::try_from(joined.matching).unwrap_or_default(),
                 available: joined.matching >= 2,
                 units_left: offer.and_then(|offer| offer.units_left(front.ledger.ahead())),
+                expires: offer.and_then(|offer| offer.product.expiration_time),
                 differs: differs.collect(),
             }
         };

@@ -7,6 +7,7 @@ mod access;
 pub mod bench;
 pub mod http;
 mod list;
+mod listing;
 mod replay;
 pub mod role;
 pub mod session;

@@ -233,8 +233,14 @@ pub enum Ask {
     /// The servers that it knows.
     #[command(after_help = "Example:\n  tmrd client --server 127.0.0.1:22350 servers")]
     Servers,
-    /// The licences that it has, and how many are in use.
-    #[command(after_help = "Example:\n  tmrd client --server 127.0.0.1:22350 list")]
+    /// What its containers hold: licences, what limits them, and how many are in use. Takes no seat
+    /// and begins no usage period.
+    #[command(after_help = "Example:\n  tmrd client --server 127.0.0.1:22350 list\n\n  \
+        virtual container 131-59885682\n\n  \
+        Firm Item 6000010  Example\n    \
+        product  TMR-Id  seats  used  free  text\n    \
+        201      1       5      2     3     Editor\n             \
+        held: 2 user-limit; expires 2099-01-01; denied: exclusive")]
     List {
         /// Print one JSON value.
         #[arg(long)]

@@ -27,6 +27,7 @@ pub mod vip;
 
 pub use exit::{Exit, Failure, Outcome};
 pub use plan::{Plan, Streams};
+pub use roles::Runtime;
 pub use talk::Talk;
 pub use timed::{TimedHub, Todo};
 
@@ -34,14 +35,11 @@ use crate::client;
 use crate::demo;
 use clap::Parser;
 use cli::{Cli, Command};
-use roles::Runtime;
 use std::process::ExitCode;
 
-/// The whole program, whichever runtime it is built on: `run` serves a plan to the end, `runtime`
-/// is what it is called in status.
+/// The whole program, whichever runtime it is built on.
 #[must_use]
-pub fn main(runtime: &'static str, run: fn(Plan) -> Outcome) -> ExitCode {
-    let runtime = Runtime { name: runtime, run };
+pub fn main(runtime: Runtime) -> ExitCode {
     match perform(runtime, &Cli::parse().command) {
         Ok(()) => Exit::Done.into(),
         Err(failure) => {

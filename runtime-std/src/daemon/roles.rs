@@ -20,6 +20,8 @@ use tmr_core::node::Node;
 pub struct Runtime {
     /// `smol` or `threads`.
     pub name: &'static str,
+    /// How many client links it can bear.
+    pub clients_max: usize,
     /// Runs a plan until the process ends.
     pub run: fn(Plan) -> Outcome,
 }
@@ -53,7 +55,8 @@ pub fn backend(runtime: Runtime, options: &cli::Backend) -> Outcome {
     let (node, keep) = Backend::open(config, journal.as_deref())
         .map_err(|error| files::wrong(&folder.path("journal"), error))?;
     let journal = Some(folder.write_journal(keep)?);
-    let hub = Hub::new(Node::Backend(Box::new(node))).with_clients_max(doors::clients_max());
+    let hub = Hub::new(Node::Backend(Box::new(node)))
+        .with_clients_max(doors::clients_max(runtime.clients_max));
     doors::announce(&doors);
     let sources = Sources { journal, ..Sources::default() };
     (runtime.run)(Plan { hub, doors, streams: Streams { group, front: None }, sources })
@@ -88,7 +91,8 @@ pub fn serve(runtime: Runtime, options: &cli::Serve) -> Outcome {
         twin: Some(config.twin.address),
         seed: entropy::fresh(),
     });
-    let hub = Hub::new(Node::Front(Box::new(node))).with_clients_max(doors::clients_max());
+    let hub = Hub::new(Node::Front(Box::new(node)))
+        .with_clients_max(doors::clients_max(runtime.clients_max));
     doors::announce(&doors);
     let streams = Streams { group, front: Some(front) };
     let sources = Sources { address, ..Sources::default() };
