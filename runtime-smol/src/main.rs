@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 use tmr_runtime_smol::run;
-use tmr_runtime_std::daemon;
+use tmr_runtime_std::daemon::{self, Runtime};
 
 fn main() -> ExitCode {
-    daemon::main("smol", run::run)
+    daemon::main(Runtime { name: "smol", run: run::run })
 }

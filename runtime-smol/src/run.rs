@@ -23,12 +23,12 @@ struct Site {
 /// # Errors
 /// The system does not give what every node needs.
 pub fn run(plan: Plan) -> Outcome {
-    let (links, writes) = Links::new(plan.hub, plan.streams, 1)?;
+    let (links, errands) = Links::new(plan.hub, plan.streams, 1)?;
     let ((timer, rung), tasks) = (bounded(1), LocalExecutor::new());
     let site = &Rc::new(Site { links: Arc::new(links), timer, tasks });
     site.perform(site.links.tick());
     let (tell, told) = unbounded();
-    plan.sources.start(writes, move |input| drop(tell.try_send(input)))?;
+    plan.sources.start(errands, move |input| drop(tell.try_send(input)))?;
     site.spawn(async move |site| {
         while let Ok(input) = told.recv().await {
             site.perform(site.links.told(input));

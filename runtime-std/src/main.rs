@@ -1,8 +1,9 @@
 //! `tmrd-std`: the licence server on a few threads.
 
 use std::process::ExitCode;
-use tmr_runtime_std::{daemon, run};
+use tmr_runtime_std::daemon::{self, Runtime};
+use tmr_runtime_std::run;
 
 fn main() -> ExitCode {
-    daemon::main("threads", run::run)
+    daemon::main(Runtime { name: "threads", run: run::run })
 }

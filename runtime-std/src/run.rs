@@ -26,11 +26,11 @@ struct Site {
 pub fn run(plan: Plan) -> Outcome {
     let cpus = thread::available_parallelism().map_or(1, usize::from);
     let serving = (cpus / CPUS).clamp(1, SERVING_MAX);
-    let (links, writes) = Links::new(plan.hub, plan.streams, serving)?;
+    let (links, errands) = Links::new(plan.hub, plan.streams, serving)?;
     let site = Arc::new(Site { links, timer: thread::current() });
     site.perform(site.links.tick());
     let told = Arc::clone(&site);
-    plan.sources.start(writes, move |input| told.perform(told.links.told(input)))?;
+    plan.sources.start(errands, move |input| told.perform(told.links.told(input)))?;
     for poll in 0..serving {
         let site = Arc::clone(&site);
         spawn("links", move || site.serve(Ears::new(poll)))?;

@@ -86,7 +86,7 @@ pub fn raise_file_limit() -> usize {
     files.map_or(usize::MAX, |files| usize::try_from(files).unwrap_or(usize::MAX))
 }
 
-/// How many client links there may be: one file each, less those that a full table must not take
+/// How many client links there may be, one file each, less those that a full table must not take
 /// from backends, pages and the journal.
 #[must_use]
 pub fn clients_max() -> usize {
@@ -94,8 +94,8 @@ pub fn clients_max() -> usize {
     let clients = files.saturating_sub(FILES_RESERVED);
     if clients < CLIENT_LINKS_MAX {
         tracing::warn!(
-            "room for {clients} client links, not {CLIENT_LINKS_MAX}: the system gives this process \
-             {files} files; raise its limit (LimitNOFILE, ulimit -n)"
+            "room for {clients} client links, not {CLIENT_LINKS_MAX}: the system gives this process {files} \
+             files; raise its limit (LimitNOFILE, ulimit -n)"
         );
     }
     clients

@@ -11,10 +11,9 @@
 //! Locks are taken in this order, never in another: a link's talk, then the hub or the table of
 //! links. Nothing is read, written or computed on bytes while the hub is locked.
 
-use super::disk::Durable;
 use super::exit::halt;
 use super::net::{NOT_READING, broken, dial, prepare};
-use super::plan::Streams;
+use super::plan::{Errand, Streams};
 use super::talk::{Talk, Waiting};
 use super::timed::{Dial, TimedHub, Todo};
 use rustix::buffer::spare_capacity;
@@ -86,16 +85,16 @@ pub struct Chores {
 }
 
 impl Links {
-    /// Of a hub that has not been stepped yet; and what it wants written. Its links are spread over
+    /// Of a hub that has not been stepped yet; and what it wants done. Its links are spread over
     /// as many `polls`, at least one.
     ///
     /// # Errors
     /// The system does not give a poll.
-    pub fn new(hub: Hub, streams: Streams, polls: usize) -> Result<(Self, Receiver<Durable>), Why> {
-        let (hub, writes) = TimedHub::new(hub);
+    pub fn new(hub: Hub, streams: Streams, polls: usize) -> Result<(Self, Receiver<Errand>), Why> {
+        let (hub, errands) = TimedHub::new(hub);
         let poll = |_| epoll::create(epoll::CreateFlags::CLOEXEC).map_err(refused);
         let polls = (0..polls).map(poll).collect::<Result<_, _>>()?;
-        Ok((Self { hub: Mutex::new(hub), peers: Mutex::default(), polls, streams }, writes))
+        Ok((Self { hub: Mutex::new(hub), peers: Mutex::default(), polls, streams }, errands))
     }
 
     /// What tells that a turn of this poll would find something.

@@ -4,7 +4,7 @@ use super::cli;
 use super::disk::Folder;
 use super::exit::{Failure, Outcome};
 use super::plan::{Plan, Sources, Streams};
-use super::{doors, entropy, files, log, signals};
+use super::{doors, entropy, files, log, signals, vip};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use tmr_core::backend::{self, Backend};
@@ -67,8 +67,7 @@ pub fn serve(runtime: Runtime, options: &cli::Serve) -> Outcome {
     begin(&options.watched)?;
     let config = files::config(&options.config)?;
     let group = files::group_key(&files::beside(&options.config, &config.group_key_file))?;
-    // Nothing is kept in it; it is what keeps a second process away.
-    let _folder = Folder::open(&options.state)?;
+    let folder = Folder::open(&options.state)?;
     let doors = vec![
         (Door::Licence, doors::listen("TmrServer", &config.listen)?),
         (Door::Admin, doors::listen("WebAdmin", &config.admin)?),
@@ -77,6 +76,7 @@ pub fn serve(runtime: Runtime, options: &cli::Serve) -> Outcome {
     if let Some(address) = config.virtual_ips.first() {
         identity.address = *address;
     }
+    let address = Some(vip::Watch::new(config.virtual_ips, folder)?);
     let front = entropy::id();
     let node = Front::new(front::Config {
         identity,
@@ -91,7 +91,8 @@ pub fn serve(runtime: Runtime, options: &cli::Serve) -> Outcome {
     let hub = Hub::new(Node::Front(Box::new(node))).with_clients_max(doors::clients_max());
     doors::announce(&doors);
     let streams = Streams { group, front: Some(front) };
-    (runtime.run)(Plan { hub, doors, streams, sources: Sources::default() })
+    let sources = Sources { address, ..Sources::default() };
+    (runtime.run)(Plan { hub, doors, streams, sources })
 }
 
 /// Says whether a front would take a configuration.

@@ -1,9 +1,10 @@
 //! The hub with what it needs of this machine: the clock that steps it, the time that the
-//! runtime's timer is set to, the patience with peers that do not read, and the queue to the disk.
+//! runtime's timer is set to, the patience with peers that do not read, and the errands it sends.
 
 use super::clock::Clock;
 use super::disk::Durable;
 use super::exit::halt;
+use super::plan::Errand;
 use std::collections::BTreeMap;
 use std::sync::mpsc::{self, Receiver, Sender};
 use tmr_core::hub::{Act, Hub};
@@ -20,7 +21,7 @@ pub(super) struct TimedHub {
     set: Option<Mono>,
     /// Links whose peers do not read, and until when that is borne.
     pub(super) patience: BTreeMap<Link, Mono>,
-    disk: Sender<Durable>,
+    errands: Sender<Errand>,
 }
 
 /// What a step left to do, outside of the lock.
@@ -40,11 +41,11 @@ pub(super) struct Todo {
 pub type Dial = (Link, Address, Callee);
 
 impl TimedHub {
-    /// A hub that has not been stepped yet, and what it wants written.
-    pub(super) fn new(hub: Hub) -> (Self, Receiver<Durable>) {
-        let (disk, writes) = mpsc::channel();
+    /// A hub that has not been stepped yet, and what it wants done on this machine.
+    pub(super) fn new(hub: Hub) -> (Self, Receiver<Errand>) {
+        let (errands, waiting) = mpsc::channel();
         let (clock, set, patience) = (Clock::start(), None, BTreeMap::new());
-        (Self { hub, clock, set, patience, disk }, writes)
+        (Self { hub, clock, set, patience, errands }, waiting)
     }
 
     /// The hub, for what takes no time and leaves nothing to do.
@@ -64,8 +65,10 @@ impl TimedHub {
             match act {
                 Act::Wake(link) | Act::End(link) => todo.wake.push(link),
                 Act::Dial { link, to, callee } => todo.dial.push((link, to, callee)),
-                Act::Append(bytes) => self.write(Durable::Append(bytes)),
-                Act::Rewrite(bytes) => self.write(Durable::Rewrite(bytes)),
+                Act::Append(bytes) => self.errand(Errand::Write(Durable::Append(bytes))),
+                Act::Rewrite(bytes) => self.errand(Errand::Write(Durable::Rewrite(bytes))),
+                Act::Look => self.errand(Errand::Look),
+                Act::GiveAway(away) => self.errand(Errand::GiveAway(away)),
                 Act::Halt(reason) => halt(&reason),
             }
         }
@@ -113,7 +116,9 @@ impl TimedHub {
         self.due().is_some_and(|due| self.set.is_none_or(|set| due < set))
     }
 
-    fn write(&self, durable: Durable) {
-        self.disk.send(durable).expect("a node that writes has a journal, served to the end");
+    fn errand(&self, errand: Errand) {
+        let write = matches!(errand, Errand::Write(_));
+        let sent = self.errands.send(errand).is_ok();
+        assert!(sent || !write, "a node that writes has a journal, served to the end");
     }
 }
