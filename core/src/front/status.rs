@@ -155,8 +155,9 @@ impl At<'_> {
         });
         Allocation {
             handle: seat.handle.0,
-            firm_code: seat.licence.firm_code,
-            product_code: seat.licence.product_code,
+            kind: seat.held.kind(),
+            firm_code: seat.held.key().map_or(0, |key| key.firm_code),
+            product_code: seat.held.licence().map_or(0, |key| key.product_code),
             mode: seat.mode.name(),
             client: seat.client.address,
             host: seat.client.host.clone(),
