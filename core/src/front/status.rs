@@ -149,9 +149,12 @@ impl At<'_> {
     }
 
     fn allocation(&self, seat: &Grant) -> Allocation {
+        let ledger = &self.front.ledger;
+        // One that is on its way still is counted for none.
+        let there = ledger.settled().seat(seat.handle).is_some();
         let holders = self.front.peers.iter().filter(|peer| {
-            matches!(peer.follow, Follow::Yes { .. })
-                && peer.acked() >= self.front.ledger.committed()
+            let follows = matches!(peer.follow, Follow::Yes { .. });
+            there && follows && peer.acked() >= ledger.committed()
         });
         Allocation {
             handle: seat.handle.0,
