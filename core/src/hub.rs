@@ -6,7 +6,7 @@
 //! the runtime outside the lock) and any meaning of a frame (that is the node).
 
 use crate::desk;
-use crate::io::{Address, Door, Frame, Input, Intent, Link, Why};
+use crate::io::{Address, Callee, Door, Frame, Input, Intent, Link, Why};
 use crate::limits::{
     ADMIN_LINKS_MAX, CLIENT_LINKS_MAX, CLIENT_LINKS_PER_ADDRESS, CROWDED_LINKS, FIRST_FRAME,
     FRAME_TIMEOUT, OUTBOX_FRAMES,
@@ -21,12 +21,14 @@ use core::net::{IpAddr, SocketAddr};
 /// What the runtime has to do now. Everything is in the order in which it must be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Act {
-    /// Open a connection and serve it under this name with `Stream::dial_backend`.
+    /// Open a connection and serve it under this name, as the callee wants it.
     Dial {
         /// The link's name.
         link: Link,
         /// Where to.
         to: Address,
+        /// Whom it expects there.
+        callee: Callee,
     },
     /// [`Hub::outbox`] of this link has something: wake whoever serves it.
     Wake(Link),
@@ -248,9 +250,10 @@ impl Hub {
         }
     }
 
-    /// The outstanding durable write is done.
-    pub fn written(&mut self, now: Now, acts: &mut Vec<Act>) {
-        self.step(now, Input::Written, acts);
+    /// Something that has to do with no link: the outstanding durable write is done, or the machine
+    /// has news.
+    pub fn told(&mut self, now: Now, input: Input, acts: &mut Vec<Act>) {
+        self.step(now, input, acts);
         self.pump(now, acts);
     }
 
@@ -345,9 +348,9 @@ impl Hub {
         self.deadline = self.node.step(now, input, &mut intents);
         for intent in intents.drain(..) {
             match intent {
-                Intent::Dial { link, to } => {
+                Intent::Dial { link, to, callee } => {
                     self.open(link, None, None);
-                    acts.push(Act::Dial { link, to });
+                    acts.push(Act::Dial { link, to, callee });
                 }
                 Intent::Send { link, frame } => {
                     let Some(port) = self.ports.get_mut(&link) else { continue };

@@ -3,7 +3,7 @@
 use crate::backend::{Backend, Config as BackendConfig};
 use crate::front::{Config, Front};
 use crate::hub::{Act, Hub, Outbox};
-use crate::io::{Address, Door, Frame, Link, Why};
+use crate::io::{Address, Door, Frame, Input, Link, Why};
 use crate::limits::{
     ADMIN_LINKS_MAX, CLEANUP_DEFAULT, CLIENT_LINKS_PER_ADDRESS, CROWDED_LINKS, FIRST_FRAME,
     FRAME_TIMEOUT, OUTBOX_FRAMES,
@@ -30,7 +30,7 @@ fn backend() -> Hub {
     let mut acts = Vec::new();
     hub.tick(at(0), &mut acts);
     assert!(matches!(acts[..], [Act::Rewrite(_)]), "{acts:?}");
-    hub.written(at(0), &mut vec![]);
+    hub.told(at(0), Input::Written, &mut vec![]);
     hub
 }
 
@@ -193,7 +193,7 @@ fn free(hub: &mut Hub) -> usize {
         let call = Frame::Call(access(ORDINARY, Mode::UserLimit, 60));
         hub.received(at(2), link, &mut vec![call], false, &mut acts);
         if acts.drain(..).any(|act| matches!(act, Act::Append(_))) {
-            hub.written(at(2), &mut acts);
+            hub.told(at(2), Input::Written, &mut acts);
         }
         if reply(&hub.outbox(link).frames[0]).0 != 0 {
             return count;
@@ -211,13 +211,13 @@ fn a_reply_in_the_outbox_of_a_closed_link_was_not_sent() {
         let call = Frame::Call(access(ORDINARY, Mode::UserLimit, 60));
         hub.received(at(0), link, &mut vec![call], false, &mut acts);
         assert!(matches!(acts[..], [Act::Append(_)]), "not before it is on disk");
-        hub.written(at(0), &mut acts);
+        hub.told(at(0), Input::Written, &mut acts);
         assert_eq!(acts[1..], [Act::Wake(link)]);
         if taken {
             assert_eq!(reply(&hub.outbox(link).frames[0]).0, 0);
         }
         hub.closed(at(1), link, Why::Broken("reset".into()), unsent, &mut acts);
-        hub.written(at(1), &mut vec![]);
+        hub.told(at(1), Input::Written, &mut vec![]);
         assert_eq!(free(&mut hub), left, "taken {taken}, unsent {unsent}");
     }
 }
@@ -257,7 +257,7 @@ fn dialled_and_accepted_links_have_different_names() {
     assert!(due.at > at(1).mono && due.at < Mono(u64::MAX));
     hub.tick(Now { mono: due.at, ..at(1) }, &mut acts);
     let again = acts.iter().find_map(|act| match act {
-        Act::Dial { link, to } => Some((*link, to.port)),
+        Act::Dial { link, to, .. } => Some((*link, to.port)),
         _ => None,
     });
     let (link, port) = again.expect("dialled again");

@@ -40,6 +40,15 @@ impl fmt::Display for Address {
     }
 }
 
+/// Who is at the other end of a connection that a node dials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Callee {
+    /// A backend of ours: the link proves the group key and carries batches.
+    Backend,
+    /// A stock licence server: the link carries one client call after the other.
+    Stock,
+}
+
 /// Why a link is gone, or is to go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Why {
@@ -76,6 +85,8 @@ impl fmt::Display for Why {
 pub enum Frame {
     /// The plaintext of one client request (fact sheet 3.1).
     Call(Vec<u8>),
+    /// The plaintext of a server's reply (fact sheet 3.2), on a link that was dialled to one.
+    Reply(Vec<u8>),
     /// The peer holds the group key. On a backend: a front has proved itself, with its id. On a
     /// front: the backend it dialled has.
     Joined {
@@ -125,12 +136,14 @@ pub enum Input {
 /// What a node wants done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Intent {
-    /// Open a connection to a backend and let it prove the group key.
+    /// Open a connection.
     Dial {
         /// The name of the link to be.
         link: Link,
         /// Where to.
         to: Address,
+        /// Whom it expects there.
+        callee: Callee,
     },
     /// Send one plaintext frame.
     Send {

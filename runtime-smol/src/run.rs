@@ -53,15 +53,13 @@ pub fn run(plan: Plan) -> Outcome {
     let ((timer, rung), bells, tasks) = (bounded(1), RefCell::default(), LocalExecutor::new());
     let site = &Rc::new(Site { hub, timer, bells, buffer, streams: plan.streams, tasks });
     site.step(Hub::tick);
-    if let Some(journal) = plan.journal {
-        let (done, written) = unbounded();
-        journal.start(writes, move || done.try_send(()).unwrap_or_default())?;
-        site.spawn(async move |site| {
-            while written.recv().await.is_ok() {
-                site.step(Hub::written);
-            }
-        });
-    }
+    let (tell, told) = unbounded();
+    plan.sources.start(writes, move |input| drop(tell.try_send(input)))?;
+    site.spawn(async move |site| {
+        while let Ok(input) = told.recv().await {
+            site.step(|hub, now, acts| hub.told(now, input, acts));
+        }
+    });
     for (door, listener) in plan.doors {
         let listener = Async::new(listener).map_err(|error| broken(&error))?;
         site.spawn(async move |site| site.accept(door, &listener).await);
@@ -88,11 +86,11 @@ impl Site {
         for bell in links.chain(todo.sooner.then_some(&self.timer)) {
             let _ = bell.try_send(());
         }
-        for (link, to) in todo.dial {
+        for (link, to, callee) in todo.dial {
             self.spawn(async move |site| {
                 let socket = unblock(move || dial(&to)).await;
                 match socket.and_then(|it| Async::new(it).map_err(|error| broken(&error))) {
-                    Ok(socket) => site.serve(link, socket, site.streams.dialled()).await,
+                    Ok(socket) => site.serve(link, socket, site.streams.dialled(callee)).await,
                     Err(why) => site.closed(link, why, false),
                 }
             });

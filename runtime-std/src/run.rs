@@ -44,10 +44,9 @@ pub fn run(plan: Plan) -> Outcome {
     let (hub, timer, bells) = (Mutex::new(hub), Condvar::new(), Mutex::default());
     let site = Arc::new(Site { hub, timer, bells, streams: plan.streams });
     site.step(Hub::tick);
-    if let Some(journal) = plan.journal {
-        let site = Arc::clone(&site);
-        journal.start(writes, move || site.step(Hub::written))?;
-    }
+    let told = Arc::clone(&site);
+    plan.sources
+        .start(writes, move |input| told.step(|hub, now, acts| hub.told(now, input, acts)))?;
     for (door, listener) in plan.doors {
         let site = Arc::clone(&site);
         spawn("accept", STACK, move || site.accept(door, &listener))?;
@@ -84,10 +83,10 @@ impl Site {
             let _ = (bell.send(()), socket.shutdown(Shutdown::Read));
         }
         drop(bells);
-        for (link, to) in todo.dial {
+        for (link, to, callee) in todo.dial {
             let site = Arc::clone(self);
             let work = move || match dial(&to) {
-                Ok(socket) => site.serve(link, socket, site.streams.dialled()),
+                Ok(socket) => site.serve(link, socket, site.streams.dialled(callee)),
                 Err(why) => site.closed(link, why, false),
             };
             spawn("backend", STACK, work).unwrap_or_else(|why| self.closed(link, why, false));

@@ -99,7 +99,7 @@ impl World {
     fn act(&mut self, host: usize, act: Act) {
         let life = self.hosts[host].life;
         match act {
-            Act::Dial { link, to } => {
+            Act::Dial { link, to, .. } => {
                 let Some(target) = self.hosts.iter().position(|host| host.name == to.host) else {
                     return;
                 };

@@ -10,7 +10,7 @@ use super::rng::Rng;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
-use tmr_core::io::{Door, Frame, Link, Why};
+use tmr_core::io::{Door, Frame, Input, Link, Why};
 use tmr_core::log::DiskId;
 
 /// One second, in the microseconds that all times here are in.
@@ -173,7 +173,7 @@ impl World {
             Event::Durable { host, life } => {
                 if self.hosts[host].lives(life) {
                     self.hosts[host].disk.done();
-                    self.with(host, |hub, now, acts| hub.written(now, acts));
+                    self.with(host, |hub, now, acts| hub.told(now, Input::Written, acts));
                 }
             }
             Event::Restart { host } => self.start(host),

@@ -199,6 +199,8 @@ impl Backend {
                     out.push(Intent::Close { link, why });
                 }
             },
+            // A backend dials nobody.
+            Frame::Reply(_) => {}
             Frame::Http(request) => {
                 let answer = admin::answer(&request, self);
                 out.push(Intent::Send { link, frame: answer.response });

@@ -256,7 +256,7 @@ impl Stream {
             }
             Phase::Asking(cipher) => {
                 cipher.open(&mut body, 0)?;
-                frames.push(Frame::Call(body));
+                frames.push(Frame::Reply(body));
             }
             Phase::Proving(_) => self.welcomed(body, wire, frames)?,
             Phase::Joined(joined) => {
@@ -382,7 +382,7 @@ impl Stream {
     /// reader and writer at once.
     #[must_use]
     pub fn duplex(&self) -> bool {
-        matches!(self.phase, Phase::Joined(_))
+        matches!(self.phase, Phase::Joined(_) | Phase::Asking(_))
     }
 
     /// Appends to `wire` the bytes that carry `frames`: an envelope for each on a client link, as

@@ -69,7 +69,7 @@ fn both_roles_speak_the_vector() {
     server.seal(&[bytes(REPLY_DATA)], &mut wire);
     assert_eq!(wire, bytes(REPLY));
     client.open(&wire, &mut Vec::new(), &mut frames).unwrap();
-    assert_eq!(frames, [Frame::Call(bytes(REPLY_DATA))]);
+    assert_eq!(frames, [Frame::Reply(bytes(REPLY_DATA))]);
 }
 
 #[test]

@@ -221,6 +221,8 @@ impl Front {
         match frame {
             Frame::Call(bytes) => self.call(now, link, &bytes, out),
             Frame::Http(request) => self.http(now, link, &request, out),
+            // No stock server is dialled yet.
+            Frame::Reply(_) => {}
             Frame::Joined { .. } => {
                 let Some(index) = self.peer_of(link) else { return };
                 let peer = &mut self.peers[index];

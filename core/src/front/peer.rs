@@ -1,7 +1,7 @@
 //! One backend as a front sees it: its link, what it said of itself, what it was asked, and how
 //! far it follows the log.
 
-use crate::io::{Address, Intent, Link};
+use crate::io::{Address, Callee, Intent, Link};
 use crate::limits::{DIAL_TIMEOUT, REDIAL_MIN};
 use crate::log::{Epoch, Slot};
 use crate::time::{Duration, Mono};
@@ -134,7 +134,7 @@ impl Peer {
     /// Opens a connection to it.
     pub(super) fn dial(&mut self, now: Mono, link: Link, out: &mut Vec<Intent>) {
         self.wire = Wire::Dialling(link, now + DIAL_TIMEOUT);
-        out.push(Intent::Dial { link, to: self.address.clone() });
+        out.push(Intent::Dial { link, to: self.address.clone(), callee: Callee::Backend });
     }
 
     /// It has proved the group key.

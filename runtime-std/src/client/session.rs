@@ -74,7 +74,7 @@ impl Session {
         write(&self.socket, &mut wire)?;
         loop {
             match frames.pop() {
-                Some(Frame::Call(reply)) => return Ok(reply),
+                Some(Frame::Reply(reply)) => return Ok(reply),
                 Some(_) => return Err(Why::Protocol("something else than a reply")),
                 None => arrive(&self.socket, &mut self.stream, &mut wire, &mut frames)?,
             }

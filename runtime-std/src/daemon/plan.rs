@@ -1,11 +1,15 @@
 //! What a runtime is given to run.
 
-use super::disk::Journal;
+use super::disk::{Durable, Journal};
 use super::entropy;
+use super::exit::{Failure, Outcome};
 use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+use std::{fmt, thread};
 use tmr_core::channel::{GroupKey, Stream};
 use tmr_core::hub::Hub;
-use tmr_core::io::Door;
+use tmr_core::io::{Callee, Door, Input};
 
 /// A node with all that it needs of this machine.
 #[derive(Debug)]
@@ -16,8 +20,56 @@ pub struct Plan {
     pub doors: Vec<(Door, TcpListener)>,
     /// How the stream of a new connection begins.
     pub streams: Streams,
+    /// What the node hears of beside its links.
+    pub sources: Sources,
+}
+
+/// Tells the node something, from any thread.
+pub type Tell = Arc<dyn Fn(Input) + Send + Sync>;
+
+/// Something of this machine that a node is told of; on a thread of its own until the process ends.
+pub type Source = Box<dyn FnOnce(Tell) + Send>;
+
+/// What a node hears of beside its links: that its writes are done, and what the machine reports.
+#[derive(Default)]
+pub struct Sources {
     /// A backend's; a front has none.
     pub journal: Option<Journal>,
+    /// The others, each with a name for its thread.
+    pub others: Vec<(&'static str, Source)>,
+}
+
+impl fmt::Debug for Sources {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let others: Vec<_> = self.others.iter().map(|(name, _)| name).collect();
+        f.debug_struct("Sources").field("journal", &self.journal).field("others", &others).finish()
+    }
+}
+
+impl Sources {
+    /// Starts them all; each tells what it has by `tell`. `writes`: what the journal is to write.
+    ///
+    /// # Errors
+    /// The system does not give a thread.
+    pub fn start(
+        self,
+        writes: Receiver<Durable>,
+        tell: impl Fn(Input) + Send + Sync + 'static,
+    ) -> Outcome {
+        let tell: Tell = Arc::new(tell);
+        if let Some(journal) = self.journal {
+            let tell = Arc::clone(&tell);
+            journal.start(writes, move || tell(Input::Written))?;
+        }
+        for (name, source) in self.others {
+            let tell = Arc::clone(&tell);
+            thread::Builder::new()
+                .name(name.to_owned())
+                .spawn(move || source(tell))
+                .map_err(|error| Failure::failed(format!("no thread for {name}: {error}")))?;
+        }
+        Ok(())
+    }
 }
 
 /// Begins the stream of every connection.
@@ -44,7 +96,13 @@ impl Streams {
 
     /// Of a connection that was dialled.
     #[must_use]
-    pub fn dialled(&self) -> Stream {
-        Stream::dial_backend(entropy::fresh(), self.group.clone(), self.front.unwrap_or_default())
+    pub fn dialled(&self, callee: Callee) -> Stream {
+        match callee {
+            Callee::Backend => {
+                let front = self.front.unwrap_or_default();
+                Stream::dial_backend(entropy::fresh(), self.group.clone(), front)
+            }
+            Callee::Stock => Stream::dial_server(entropy::fresh()),
+        }
     }
 }

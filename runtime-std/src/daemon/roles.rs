@@ -3,7 +3,7 @@
 use super::cli;
 use super::disk::Folder;
 use super::exit::{Failure, Outcome};
-use super::plan::{Plan, Streams};
+use super::plan::{Plan, Sources, Streams};
 use super::{doors, entropy, files, log, signals};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -55,7 +55,8 @@ pub fn backend(runtime: Runtime, options: &cli::Backend) -> Outcome {
     let journal = Some(folder.write_journal(keep)?);
     let hub = Hub::new(Node::Backend(Box::new(node))).with_clients_max(doors::clients_max());
     doors::announce(&doors);
-    (runtime.run)(Plan { hub, doors, streams: Streams { group, front: None }, journal })
+    let sources = Sources { journal, ..Sources::default() };
+    (runtime.run)(Plan { hub, doors, streams: Streams { group, front: None }, sources })
 }
 
 /// Runs a front.
@@ -90,7 +91,7 @@ pub fn serve(runtime: Runtime, options: &cli::Serve) -> Outcome {
     let hub = Hub::new(Node::Front(Box::new(node))).with_clients_max(doors::clients_max());
     doors::announce(&doors);
     let streams = Streams { group, front: Some(front) };
-    (runtime.run)(Plan { hub, doors, streams, journal: None })
+    (runtime.run)(Plan { hub, doors, streams, sources: Sources::default() })
 }
 
 /// Says whether a front would take a configuration.

@@ -6,7 +6,7 @@ use super::disk::Durable;
 use super::exit::halt;
 use std::sync::mpsc::{self, Receiver, Sender};
 use tmr_core::hub::{Act, Hub};
-use tmr_core::io::{Address, Link, Why};
+use tmr_core::io::{Address, Callee, Link, Why};
 use tmr_core::time::{Duration, Mono, Now};
 
 /// What a runtime holds behind its lock.
@@ -29,7 +29,7 @@ pub struct Todo {
     /// The hub has the last for these links: nothing more is to be read from them.
     pub end: Vec<Link>,
     /// Connections to open.
-    pub dial: Vec<(Link, Address)>,
+    pub dial: Vec<(Link, Address, Callee)>,
 }
 
 impl TimedHub {
@@ -56,7 +56,7 @@ impl TimedHub {
             match act {
                 Act::Wake(link) => todo.wake.push(link),
                 Act::End(link) => todo.end.push(link),
-                Act::Dial { link, to } => todo.dial.push((link, to)),
+                Act::Dial { link, to, callee } => todo.dial.push((link, to, callee)),
                 Act::Append(bytes) => self.write(Durable::Append(bytes)),
                 Act::Rewrite(bytes) => self.write(Durable::Rewrite(bytes)),
                 Act::Halt(reason) => halt(&reason),

@@ -381,7 +381,7 @@ impl World {
 
     fn front_wants(&mut self, index: usize, intent: Intent) {
         match intent {
-            Intent::Dial { link: near, to } => {
+            Intent::Dial { link: near, to, .. } => {
                 let backend = usize::from(to.port);
                 if !self.backends[backend].up || self.cut.contains(&(index, backend)) {
                     let why = Why::Broken("connection refused".into());

@@ -119,7 +119,7 @@ impl Caller for LicenceClient {
             }
             return Ok(Heard::Nothing);
         }
-        let Some(Frame::Call(reply)) = frames.pop() else { return Ok(Heard::Nothing) };
+        let Some(Frame::Reply(reply)) = frames.pop() else { return Ok(Heard::Nothing) };
         self.frames = frames;
         let reply = Reply::parse(&reply).map_err(|_| Why::Protocol("not a reply"))?;
         let heard = self.reply(&reply);
