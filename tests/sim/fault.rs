@@ -21,6 +21,8 @@ pub struct Plan {
     pub hangup: bool,
     /// Longest pause before a backend is dialled again, in seconds.
     pub retry: u64,
+    /// Clients mostly ask for handles that take no seat.
+    pub light: bool,
     /// Microseconds that a write to disk takes at most.
     pub disk: u64,
     kinds: Vec<Kind>,
@@ -77,6 +79,7 @@ impl Plan {
             disk: rng.span(500, 40_000),
             kinds: KINDS.into_iter().filter(|_| rng.chance(45)).collect(),
             pause: rng.between(SECOND / 2, 8 * SECOND),
+            light: rng.chance(30),
         }
     }
 }

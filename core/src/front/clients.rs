@@ -19,7 +19,7 @@ impl Front {
             Ok(request) => request,
             Err(malformed) => return self.desk.misread(link, &malformed, out),
         };
-        self.desk.named(now.mono, link, &request);
+        self.desk.named(now.mono, link, &request, self.ledger.ahead());
         // One end of its time for a call, whatever it has to wait for one after the other.
         let until = now.mono + CALL_TIMEOUT;
         if Desk::is_timeless(&request) || self.serves(now.mono) {
@@ -44,7 +44,7 @@ impl Front {
         match self.desk.call(link, request, &ground, out) {
             Move::Done => {}
             // A release is always taken: its handle is not watched any more, and there are no
-            // more releases than seats.
+            // more releases than handles.
             Move::Commit(Entry::Grant(_)) if self.uncommitted() >= UNCOMMITTED_MAX => {
                 self.desk.refuse(link, request, CmError::REQUEST_OVERLOAD_REJECTED, out);
             }
