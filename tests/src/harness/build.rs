@@ -54,6 +54,12 @@ impl Program {
         Self { path: folder.join(runtime.program_name()) }
     }
 
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// A command line of it, nothing redirected yet.
     #[must_use]
     pub fn command<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {

@@ -10,7 +10,7 @@
 
 mod build;
 mod cluster;
-mod guardian;
+pub(crate) mod guardian;
 mod http;
 mod process;
 mod wait;

@@ -1,0 +1,144 @@
+//! What clients were told, and what may not be among it.
+//!
+//! A seat is in a client's hands from the grant it received to the release it sends. Both are noted
+//! on the client's side of the wire, the grant after, the release before, so each stay that is
+//! noted is within the real one.
+
+use super::licences::{NARROW, quantity};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+/// Everything the clients of one cluster were told.
+#[derive(Debug, Default)]
+pub struct History {
+    /// Handles in clients' hands, and of which licence.
+    held: BTreeMap<u32, u32>,
+    /// Seats in clients' hands, a licence.
+    seats: BTreeMap<u32, u32>,
+    /// The most of the narrow licence that were out at a time.
+    pub peak: u32,
+    ever: BTreeSet<u32>,
+    /// Releases without an answer: the handle may be there or not.
+    releasing: BTreeMap<u32, u32>,
+    /// Accesses without an answer, a licence: each may have left a seat.
+    asking: BTreeMap<u32, u32>,
+    /// When an access was acknowledged, and to which group of clients.
+    acknowledged: Vec<(Instant, usize)>,
+    /// Answers of any kind.
+    pub answers: u64,
+    /// Connections that broke.
+    pub breaks: u64,
+    /// Other refusals than "no more licences", by number.
+    pub troubles: BTreeMap<u32, u64>,
+    /// Promises broken.
+    broken: Vec<String>,
+}
+
+impl History {
+    /// An access was acknowledged to a client of a group.
+    pub fn granted(&mut self, handle: u32, product: u32, group: usize) {
+        self.acknowledged.push((Instant::now(), group));
+        if !self.ever.insert(handle) {
+            self.broken.push(format!("handle {handle} was given a second time"));
+        }
+        self.held.insert(handle, product);
+        let seats = self.seats.entry(product).or_default();
+        *seats += 1;
+        if *seats > quantity(product) {
+            let seats = *seats;
+            self.broken.push(format!("{seats} seats of {product} are in clients' hands"));
+        }
+        if product == NARROW.0 {
+            self.peak = self.peak.max(*seats);
+        }
+    }
+
+    /// An access got no answer.
+    pub fn unanswered(&mut self, product: u32) {
+        *self.asking.entry(product).or_default() += 1;
+    }
+
+    /// A client sends a release.
+    pub fn releases(&mut self, handle: u32) {
+        if let Some(product) = self.held.remove(&handle) {
+            *self.seats.entry(product).or_default() -= 1;
+            self.releasing.insert(handle, product);
+        }
+    }
+
+    /// It was acknowledged.
+    pub fn released(&mut self, handle: u32) {
+        self.releasing.remove(&handle);
+    }
+
+    /// A call with a handle in a client's hands got this status.
+    pub fn used(&mut self, handle: u32, status: u32, what: &str) {
+        const WRONG_HANDLE: u32 = 106;
+        match status {
+            0 => {}
+            WRONG_HANDLE => self.broken.push(format!("{what} of held handle {handle} got 106")),
+            other => *self.troubles.entry(other).or_default() += 1,
+        }
+    }
+
+    /// Handles in clients' hands.
+    #[must_use]
+    pub fn held(&self) -> &BTreeMap<u32, u32> {
+        &self.held
+    }
+
+    /// Takes the promises that were broken.
+    #[must_use]
+    pub fn broken(&self) -> &[String] {
+        &self.broken
+    }
+
+    /// How many accesses were acknowledged to a group since.
+    #[must_use]
+    pub fn granted_since(&self, since: Instant, group: usize) -> usize {
+        self.acknowledged.iter().filter(|&&(at, to)| at >= since && to == group).count()
+    }
+
+    /// The longest time without an acknowledged access that reaches into the time since.
+    #[must_use]
+    pub fn gap_since(&self, since: Instant) -> Duration {
+        let pairs = self.acknowledged.windows(2).map(|pair| (pair[0].0, pair[1].0));
+        let gaps = pairs.filter(|&(_, end)| end >= since).map(|(start, end)| end - start);
+        gaps.max().unwrap_or_default()
+    }
+
+    /// Compares with what the front that leads says it has: handle and licence. Returns the handles
+    /// that no client knows of and that may be there, since an answer was lost on the way; they are
+    /// forgotten here.
+    ///
+    /// # Errors
+    /// A held one is missing, or there is one that nobody can have asked for.
+    pub fn compare(&mut self, there: &BTreeMap<u32, u32>) -> Result<Vec<u32>, String> {
+        let mut there = there.clone();
+        for (handle, product) in &self.held {
+            if there.remove(handle) != Some(*product) {
+                return Err(format!("acknowledged seat {handle} of {product} is lost"));
+            }
+        }
+        let mut left = Vec::new();
+        for (handle, product) in there {
+            let asked = self.asking.entry(product).or_default();
+            if self.releasing.remove(&handle).is_none() {
+                if self.ever.contains(&handle) {
+                    return Err(format!("handle {handle} of {product} is back after its release"));
+                }
+                *asked = asked
+                    .checked_sub(1)
+                    .ok_or_else(|| format!("nobody asked for handle {handle} of {product}"))?;
+            }
+            left.push(handle);
+        }
+        Ok(left)
+    }
+
+    /// What was on the way is settled.
+    pub fn settled(&mut self) {
+        self.asking.clear();
+        self.releasing.clear();
+    }
+}

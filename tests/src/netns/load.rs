@@ -1,0 +1,221 @@
+//! Clients that take seats, use them and give them back, and connect again when their link breaks.
+
+use super::history::History;
+use super::licences::{NARROW, WIDE};
+use super::space::Space;
+use crate::foreign::{Ask, Client, Fault, INFO_VERSION, Person, get_info};
+use crate::harness::{FIRM_CODE, give_back, take, within};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Clients in all.
+pub const CLIENTS: u32 = 32;
+/// Seats of the wide licence that one keeps at most: while it loads, and over a fault.
+const HOLD: usize = 6;
+/// A connection or a reply that takes longer is given up.
+const IMPATIENCE: Duration = Duration::from_millis(1500);
+/// A connection attempt of its own packet; the system would send the next one after a second.
+const ATTEMPT: Duration = Duration::from_millis(200);
+/// Between two calls of a client: 32 of them keep one processor half busy in a debug build.
+const PACE: Duration = Duration::from_millis(25);
+
+const NO_MORE_LICENSES: u32 = 212;
+
+/// A group of clients on one machine that speak to one address.
+#[derive(Clone, Debug)]
+pub struct Group {
+    /// Their machine.
+    pub space: Space,
+    /// Whom they speak to.
+    pub server: SocketAddr,
+    /// How many they are.
+    pub clients: u32,
+}
+
+/// What clients and the test share.
+#[derive(Debug)]
+pub struct Load {
+    history: Mutex<History>,
+    stop: AtomicBool,
+}
+
+/// One client: what it holds outlives its connections.
+#[derive(Debug)]
+struct Worker<'a> {
+    load: &'a Load,
+    number: u32,
+    group: usize,
+    server: SocketAddr,
+    /// Handle and licence, the oldest first.
+    held: Vec<(u32, u32)>,
+    turn: u32,
+}
+
+impl Load {
+    /// Nobody has asked for anything yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { history: Mutex::new(History::default()), stop: AtomicBool::new(false) }
+    }
+
+    /// What the clients were told so far.
+    pub fn history(&self) -> MutexGuard<'_, History> {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs clients while the test does its work. What they held before is dealt out among them,
+    /// and what they hold at the end stays in the history.
+    ///
+    /// # Panics
+    /// The work does, or a client.
+    pub fn during<T>(&self, groups: &[Group], work: impl FnOnce(&Self) -> T) -> T {
+        self.stop.store(false, Ordering::SeqCst);
+        let held: Vec<(u32, u32)> = self.history().held().clone().into_iter().collect();
+        let all: u32 = groups.iter().map(|group| group.clients).sum();
+        thread::scope(|scope| {
+            let mut number = 0;
+            for (index, group) in groups.iter().enumerate() {
+                for _ in 0..group.clients {
+                    let every = all as usize;
+                    let held = held.iter().copied().skip(number as usize).step_by(every).collect();
+                    let server = group.server;
+                    let worker =
+                        Worker { load: self, number, group: index, server, held, turn: number };
+                    group.space.thread(scope, || worker.work());
+                    number += 1;
+                }
+            }
+            // The clients end whatever happens in the work.
+            let _stop = Stop(&self.stop);
+            work(self)
+        })
+    }
+
+    /// Waits for so many more acknowledged accesses of a group.
+    ///
+    /// # Panics
+    /// They do not come within a minute.
+    pub fn wait_for(&self, group: usize, count: usize) {
+        let start = Instant::now();
+        within(Duration::from_secs(60), "acknowledged accesses", || {
+            (self.history().granted_since(start, group) >= count).then_some(())
+        });
+    }
+}
+
+impl Default for Load {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+/// A connection of an impatient client.
+///
+/// # Errors
+/// See [`Fault`].
+pub fn connect(server: SocketAddr) -> Result<Client, Fault> {
+    let socket = TcpStream::connect_timeout(&server, ATTEMPT)?;
+    socket.set_read_timeout(Some(IMPATIENCE))?;
+    socket.set_write_timeout(Some(IMPATIENCE))?;
+    socket.set_nodelay(true)?;
+    Client::shake(socket)
+}
+
+impl Worker<'_> {
+    fn stopped(&self) -> bool {
+        self.load.stop.load(Ordering::SeqCst)
+    }
+
+    fn work(mut self) {
+        while !self.stopped() {
+            if let Ok(mut client) = connect(self.server) {
+                while !self.stopped() && self.turn(&mut client).is_ok() {
+                    thread::sleep(PACE);
+                }
+                self.load.history().breaks += 1;
+            }
+            thread::sleep(PACE);
+        }
+    }
+
+    /// One call. An answer that is no good ends the connection, as a broken link does: another
+    /// front may be the right one.
+    fn turn(&mut self, client: &mut Client) -> Result<(), Fault> {
+        self.turn += 1;
+        let product = if self.turn % 2 == 0 { NARROW.0 } else { WIDE.0 };
+        let mine: Vec<usize> =
+            (0..self.held.len()).filter(|&at| self.held[at].1 == product).collect();
+        let most = if product == NARROW.0 { 1 } else { HOLD };
+        match (self.turn / 2 % 3, mine.first()) {
+            (0, Some(_)) => self.use_one(client),
+            (_, Some(&at)) if mine.len() >= most => self.give_back(client, at),
+            _ => self.take(client, product),
+        }
+    }
+
+    fn use_one(&self, client: &mut Client) -> Result<(), Fault> {
+        let (handle, _) = self.held[self.turn as usize % self.held.len()];
+        let reply = client.call(&get_info(handle, INFO_VERSION, 16))?;
+        self.answered(handle, reply.status, "a use")
+    }
+
+    fn give_back(&mut self, client: &mut Client, at: usize) -> Result<(), Fault> {
+        let (handle, _) = self.held.remove(at);
+        self.load.history().releases(handle);
+        match give_back(client, handle)? {
+            Ok(_) => {
+                let mut history = self.load.history();
+                history.released(handle);
+                history.answers += 1;
+                Ok(())
+            }
+            Err(status) => self.answered(handle, status, "the release"),
+        }
+    }
+
+    fn take(&mut self, client: &mut Client, product: u32) -> Result<(), Fault> {
+        let number = self.number;
+        let person = Person { pid: number, ..Person::new(&format!("ws-{number}"), "load") };
+        let answer = take(client, &Ask::new(FIRM_CODE, product).by(person));
+        let mut history = self.load.history();
+        match answer {
+            Ok(Ok(handle)) => {
+                history.answers += 1;
+                history.granted(handle, product, self.group);
+                self.held.push((handle, product));
+                Ok(())
+            }
+            Ok(Err(NO_MORE_LICENSES)) if product == NARROW.0 => {
+                history.answers += 1;
+                Ok(())
+            }
+            Ok(Err(status)) => {
+                history.unanswered(product);
+                *history.troubles.entry(status).or_default() += 1;
+                Err(Fault::Closed)
+            }
+            Err(fault) => {
+                history.unanswered(product);
+                Err(fault)
+            }
+        }
+    }
+
+    fn answered(&self, handle: u32, status: u32, what: &str) -> Result<(), Fault> {
+        let mut history = self.load.history();
+        history.answers += 1;
+        history.used(handle, status, what);
+        if status == 0 { Ok(()) } else { Err(Fault::Closed) }
+    }
+}

@@ -1,0 +1,22 @@
+//! Machines that are network namespaces: real fronts and backends, real keepalived, cables that
+//! can be pulled out.
+//!
+//! What lives here: [`Network`] and [`Space`] (namespaces, bridges and cables), [`Keepalived`] from
+//! the blueprint that is shipped, [`Pair`] (two fronts, three backends, two client hosts), [`Load`]
+//! (clients that note what they are told) and [`History`], which knows what they may never be told.
+//! What never lives here: a fault, or what must hold after it; those stand in `tests/`.
+
+mod history;
+mod keepalived;
+pub mod licences;
+mod load;
+mod pair;
+mod report;
+mod space;
+
+pub use history::History;
+pub use keepalived::{Adapted, Keepalived, check};
+pub use load::{CLIENTS, Group, Load, connect};
+pub use pair::{FRONT, Pair, VIRTUAL, possible, use_it};
+pub use report::{Row, report, table};
+pub use space::{Network, Space};

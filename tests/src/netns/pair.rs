@@ -1,0 +1,388 @@
+//! Two fronts with keepalived, three backends and two client hosts, each a machine of its own.
+
+use super::keepalived::{Adapted, Keepalived};
+use super::licences::ALL;
+use super::load::{Group, connect};
+use super::space::{Network, Space};
+use crate::foreign::{Client, INFO_VERSION, get_info};
+use crate::harness::{
+    BackendLine, CM_ACT_ID, Cluster, Runtime, Server, Workshop, get_json, give_back, is_whole,
+    kill_all, missing, specification, until, within,
+};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::Load;
+
+/// The virtual address, as in the blueprint.
+pub const VIRTUAL: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 42);
+/// Where clients come in, as in the blueprint; the name of the interface and of its network.
+pub const FRONT: &str = "front";
+/// Where backends are, as in the blueprint.
+const BACK: &str = "back";
+const LICENCE_PORT: u16 = 22350;
+const ADMIN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 22352);
+/// Longer than anything here should take, on a machine that does other things too.
+const LIMIT: Duration = Duration::from_secs(60);
+
+fn front_name(front: usize) -> String {
+    format!("front-{front}")
+}
+
+fn backend_name(part: usize) -> String {
+    format!("backend-{part}")
+}
+
+/// A front's address for clients.
+fn own(front: usize) -> Ipv4Addr {
+    Ipv4Addr::new(192, 0, 2, 11 + last(front))
+}
+
+fn last(index: usize) -> u8 {
+    u8::try_from(index).expect("a few machines")
+}
+
+fn backend_address(part: usize) -> SocketAddr {
+    (Ipv4Addr::new(198, 51, 100, 20 + last(part)), LICENCE_PORT).into()
+}
+
+/// All of it. Dropping it ends the processes and removes the machines.
+#[derive(Debug)]
+pub struct Pair {
+    /// Ended first, so that no log tells of dying neighbours.
+    keepers: Vec<Keepalived>,
+    fronts: Vec<Server>,
+    backends: Vec<Server>,
+    spaces: BTreeMap<String, Space>,
+    network: Network,
+    workshop: Workshop,
+}
+
+impl Pair {
+    /// Starts it, and waits until one front leads with three matching parts and the other one
+    /// stands by. `None` where a machine cannot have it.
+    ///
+    /// # Panics
+    /// It does not come up, or cannot be had and `TMR_REQUIRE_ALL=1` is set.
+    #[must_use]
+    pub fn start(runtime: Runtime) -> Option<Self> {
+        let network = possible()?;
+        let workshop = Workshop::new(runtime, &specification(&ALL));
+        let mut pair = Self {
+            keepers: Vec::new(),
+            fronts: Vec::new(),
+            backends: Vec::new(),
+            spaces: BTreeMap::new(),
+            network,
+            workshop,
+        };
+        pair.lay_cables().unwrap_or_else(|error| panic!("{error}"));
+        for part in 1..=3 {
+            let name = backend_name(part);
+            let server = pair.server(&name, &pair.backend_arguments(part));
+            pair.backends.push(server);
+        }
+        let program = pair.own_program();
+        for front in 0..2 {
+            let arguments = pair.front_arguments(front);
+            let server = pair.server(&front_name(front), &arguments);
+            pair.fronts.push(server);
+            let adapted = Adapted {
+                name: front_name(front),
+                priority: 150 - 50 * last(front),
+                advert: "0.1",
+                program: program.clone(),
+                scripts: pair.network.folder().into(),
+                state: pair.front_state(front),
+            };
+            adapted.put_scripts();
+            let space = pair.front(front).clone();
+            pair.keepers.push(Keepalived::start(&space, pair.network.folder(), &adapted));
+        }
+        pair.settled();
+        Some(pair)
+    }
+
+    fn lay_cables(&mut self) -> Result<(), String> {
+        for front in 0..2 {
+            let name = front_name(front);
+            self.machine(&name)?;
+            self.network.plug(&name, FRONT, "clients", own(front))?;
+            let back = Ipv4Addr::new(198, 51, 100, 11 + last(front));
+            self.network.plug(&name, BACK, "backends", back)?;
+        }
+        for part in 1..=3 {
+            let SocketAddr::V4(address) = backend_address(part) else { unreachable!("IPv4") };
+            self.machine(&backend_name(part))?;
+            self.network.plug(&backend_name(part), BACK, "backends", *address.ip())?;
+        }
+        for host in 0..2 {
+            let name = format!("client-{host}");
+            self.machine(&name)?;
+            self.network.plug(&name, FRONT, "clients", [192, 0, 2, 101 + last(host)].into())?;
+        }
+        Ok(())
+    }
+
+    fn machine(&mut self, name: &str) -> Result<(), String> {
+        let space = self.network.machine(name)?;
+        self.spaces.insert(name.into(), space);
+        Ok(())
+    }
+
+    /// The program where scripts that run as nobody may reach it.
+    fn own_program(&self) -> std::path::PathBuf {
+        let built = self.workshop.program().path();
+        let copy = self.network.folder().join("tmrd");
+        if fs::hard_link(built, &copy).is_err() {
+            fs::copy(built, &copy).expect("the program can be copied");
+        }
+        copy
+    }
+
+    fn front_state(&self, front: usize) -> std::path::PathBuf {
+        self.workshop.folder().join(format!("state-{}", front_name(front)))
+    }
+
+    fn server(&self, name: &str, arguments: &[OsString]) -> Server {
+        let (folder, program) = (self.workshop.folder(), self.workshop.program());
+        let started = self.spaces[name].inside(|| Server::start(name, folder, program, arguments));
+        started.unwrap_or_else(|end| panic!("{name}: {end:?}"))
+    }
+
+    fn backend_arguments(&self, part: usize) -> Vec<OsString> {
+        let mut line = BackendLine::of(&self.workshop, part);
+        line.listen = backend_address(part);
+        line.arguments()
+    }
+
+    fn front_arguments(&self, front: usize) -> Vec<OsString> {
+        let servers: Vec<Value> = (1..=3)
+            .map(backend_address)
+            .map(|at| json!({ "Ip": at.ip(), "Port": at.port() }))
+            .collect();
+        let twin = Ipv4Addr::new(198, 51, 100, 12 - last(front));
+        let configuration = json!({
+            "TmrServer": {
+                "VirtualIp": [VIRTUAL],
+                "TwinServer": { "Ip": twin, "Port": 22354 },
+                "GroupKeyFile": self.workshop.group_key(),
+            },
+            "CmServer": { "NetworkRetryIntervalInSeconds": 2, "Server": servers },
+            "VirtualContainers": [{ "CmActId": CM_ACT_ID, "Serial": Cluster::SERIAL }],
+        });
+        let file = self.workshop.folder().join(format!("{}.json", front_name(front)));
+        fs::write(&file, configuration.to_string()).expect("a configuration can be written");
+        let state = self.front_state(front);
+        ["serve".into(), "--config".into(), file.into(), "--state".into(), state.into()].into()
+    }
+
+    /// The network.
+    #[must_use]
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// The machine of a front.
+    #[must_use]
+    pub fn front(&self, front: usize) -> &Space {
+        &self.spaces[&front_name(front)]
+    }
+
+    /// The keepalived of a front's machine.
+    pub fn keeper(&mut self, front: usize) -> &mut Keepalived {
+        &mut self.keepers[front]
+    }
+
+    /// The process of a front.
+    pub fn front_process(&mut self, front: usize) -> &mut Server {
+        &mut self.fronts[front]
+    }
+
+    /// A client host.
+    #[must_use]
+    pub fn host(&self, host: usize) -> &Space {
+        &self.spaces[&format!("client-{host}")]
+    }
+
+    /// Where clients find the front that leads.
+    #[must_use]
+    pub fn virtual_address(&self) -> SocketAddr {
+        (VIRTUAL, LICENCE_PORT).into()
+    }
+
+    /// The address of a front that stays.
+    #[must_use]
+    pub fn own_address(&self, front: usize) -> SocketAddr {
+        (own(front), LICENCE_PORT).into()
+    }
+
+    /// Clients of the virtual address on a host.
+    #[must_use]
+    pub fn group(&self, host: usize, clients: u32) -> Group {
+        Group { space: self.host(host).clone(), server: self.virtual_address(), clients }
+    }
+
+    /// What a front says of itself.
+    #[must_use]
+    pub fn status(&self, front: usize) -> Option<Value> {
+        self.front(front).inside(|| get_json(ADMIN, "/api/status").ok())
+    }
+
+    /// Whether a front's machine has the virtual address.
+    #[must_use]
+    pub fn has_address(&self, front: usize) -> bool {
+        self.front(front).has(FRONT, VIRTUAL)
+    }
+
+    /// Waits until this front says that it leads, and has the virtual address.
+    ///
+    /// # Panics
+    /// It does not within a minute.
+    pub fn wait_leads(&self, front: usize) {
+        within(LIMIT, "a front to lead with the address", || {
+            let leads = self.has_address(front) && self.status(front)?["role"] == "active";
+            leads.then_some(())
+        });
+    }
+
+    /// Waits until exactly one front leads, has the virtual address and sees three matching parts,
+    /// the other one stands by and could serve, and keepalived on its machine would take the
+    /// address; returns the one that leads, and its epoch.
+    ///
+    /// # Panics
+    /// That does not come within a minute.
+    #[track_caller]
+    pub fn settled(&self) -> (usize, u64) {
+        let mut seen = Vec::new();
+        let limit = Instant::now() + LIMIT;
+        loop {
+            let all: Vec<Option<Value>> = (0..2).map(|front| self.status(front)).collect();
+            let addresses: Vec<bool> = (0..2).map(|front| self.has_address(front)).collect();
+            if let [Some(a), Some(b)] = &all[..] {
+                for (leader, [leads, other]) in [[a, b], [b, a]].into_iter().enumerate() {
+                    let stands = leads["role"] == "active" && other["role"] == "standby";
+                    let here = addresses[leader] && !addresses[1 - leader];
+                    if stands && here && is_whole(leads) && self.keepers[1 - leader].is_backup() {
+                        return (leader, leads["epoch"].as_u64().expect("an epoch"));
+                    }
+                }
+            }
+            seen.push((all, addresses));
+            assert!(Instant::now() < limit, "one leads: waited in vain: {:#?}", seen.pop());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// The handles that a front says there are, and their licences.
+    ///
+    /// # Panics
+    /// It does not answer.
+    #[must_use]
+    pub fn allocations(&self, front: usize) -> BTreeMap<u32, u32> {
+        let status = self.status(front).expect("the front's status");
+        let rows = status["allocations"].as_array().expect("a list of allocations");
+        let number = |value: &Value| {
+            value.as_u64().and_then(|number| u32::try_from(number).ok()).expect("a number")
+        };
+        rows.iter().map(|row| (number(&row["handle"]), number(&row["product_code"]))).collect()
+    }
+
+    /// Everything that was acknowledged is there, and answers; what answers were lost of is cleared
+    /// away, and then the count is exact. The clients are at rest.
+    ///
+    /// # Panics
+    /// A promise is broken.
+    #[track_caller]
+    pub fn verify(&self, load: &Load, leader: usize) {
+        let mut history = load.history();
+        assert!(history.broken().is_empty(), "broken: {:#?}", history.broken());
+        let there = self.allocations(leader);
+        let left = history.compare(&there).unwrap_or_else(|what| panic!("{what}"));
+        let server = self.virtual_address();
+        let held = history.held().clone();
+        self.host(0).inside(|| {
+            let mut client = until("a connection to who leads", || connect(server).ok());
+            for handle in held.keys() {
+                assert_eq!(use_it(&mut client, *handle), 0, "acknowledged seat {handle} answers");
+            }
+            for handle in left {
+                // Its link has gone, so the front may be giving it back by itself.
+                let answer = give_back(&mut client, handle).expect("an answer");
+                assert!(matches!(answer, Ok(_) | Err(106)), "{handle}: {answer:?}");
+            }
+        });
+        until("the count to be exact", || (self.allocations(leader) == held).then_some(()));
+        history.settled();
+    }
+
+    /// Kills all five servers at the same moment.
+    pub fn kill_everything(&mut self) {
+        kill_all(self.backends.iter_mut().chain(&mut self.fronts));
+    }
+
+    /// Starts a front again.
+    ///
+    /// # Panics
+    /// It does not start.
+    pub fn restart_front(&mut self, front: usize) {
+        let arguments = self.front_arguments(front);
+        let (space, server) = (&self.spaces[&front_name(front)], &mut self.fronts[front]);
+        space.inside(|| server.restart(&arguments)).unwrap_or_else(|end| panic!("{end:?}"));
+    }
+
+    /// Kills backend 1, 2 or 3 and deletes what it has on disk.
+    ///
+    /// # Panics
+    /// It cannot be deleted.
+    pub fn lose_backend(&mut self, part: usize) {
+        self.backends[part - 1].kill();
+        fs::remove_dir_all(self.workshop.state(part)).expect("its state can be deleted");
+    }
+
+    /// Starts backend 1, 2 or 3 again.
+    ///
+    /// # Panics
+    /// It does not start.
+    pub fn restart_backend(&mut self, part: usize) {
+        let arguments = self.backend_arguments(part);
+        let (space, server) = (&self.spaces[&backend_name(part)], &mut self.backends[part - 1]);
+        space.inside(|| server.restart(&arguments)).unwrap_or_else(|end| panic!("{end:?}"));
+    }
+}
+
+/// The status of a use of a handle.
+///
+/// # Panics
+/// There is no answer.
+#[track_caller]
+pub fn use_it(client: &mut Client, handle: u32) -> u32 {
+    client.call(&get_info(handle, INFO_VERSION, 16)).expect("an answer").status
+}
+
+/// An empty network, if this machine can have one, and has keepalived.
+///
+/// # Panics
+/// It cannot, and `TMR_REQUIRE_ALL=1` is set.
+#[must_use]
+pub fn possible() -> Option<Network> {
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    let keepalived = std::env::split_paths(&paths)
+        .chain([Path::new("/usr/sbin").into()])
+        .any(|folder| folder.join("keepalived").is_file());
+    if missing(keepalived, "keepalived (Debian: keepalived)") {
+        return None;
+    }
+    match Network::new(&["clients", "backends"]) {
+        Ok(network) => Some(network),
+        Err(error) => {
+            let _ = missing(false, &format!("root, network namespaces and iproute2: {error}"));
+            None
+        }
+    }
+}
