@@ -14,8 +14,8 @@ use tmr_tests::harness::{
 };
 use tmr_tests::netns::licences::{LONELY, WIDE};
 use tmr_tests::netns::{
-    Adapted, CLIENTS, FRONT, Load, Pair, Row, VIRTUAL, check, connect, possible, report, table,
-    use_it,
+    Adapted, CLIENTS, FRONT, Group, Load, Pair, Row, VIRTUAL, check, connect, possible,
+    put_scripts, report, table, use_it,
 };
 use tmr_tests::on_both_runtimes;
 
@@ -26,6 +26,7 @@ on_both_runtimes!(
     the_active_front_is_frozen,
     all_five_are_killed,
     each_backend_is_emptied,
+    both_are_told_to_lead,
 );
 
 /// Acknowledged accesses before a fault, and after it.
@@ -251,6 +252,32 @@ fn each_backend_is_emptied(runtime: Runtime) {
     });
 }
 
+/// Each front is told to lead, again and again, while clients speak to both at their own
+/// addresses. In the end the address goes to the one that leads.
+fn both_are_told_to_lead(runtime: Runtime) {
+    let takeovers = if many().is_some() { 200 } else { 12 };
+    play(runtime, "both told to lead", 1, |pair, load, leader| {
+        let groups = [0, 1].map(|front| Group {
+            server: pair.own_address(front),
+            ..pair.group(front, CLIENTS / 2)
+        });
+        let (struck, more) = load.during(&groups, |load| {
+            load.wait_for(leader, SOME);
+            let struck = Instant::now();
+            for turn in 0..takeovers {
+                let told = (leader + 1 + turn) % 2;
+                pair.activate(told);
+                load.wait_for(told, 1);
+            }
+            let history = load.history();
+            let granted = [0, 1].map(|group| history.granted_since(struck, group));
+            let more = json!({ "takeovers": takeovers, "granted": granted });
+            (struck, more.as_object().expect("it was made as one").clone())
+        });
+        (struck, more)
+    });
+}
+
 /// Both runtimes at once: most of it is waiting.
 #[test]
 fn the_seat_of_a_cut_off_client_comes_back_in_time() {
@@ -304,12 +331,12 @@ fn keepalived_takes_the_blueprint_without_a_word() {
     let folder = network.folder().to_owned();
     let program = folder.join("tmrd");
     std::fs::copy(Program::of(Runtime::Threads).path(), &program).expect("it can be copied");
+    put_scripts(&folder, &program);
     std::fs::write(folder.join("give-away"), "0\n").expect("a file can be written");
     for (advert, priority) in [("1", 150), ("0.1", 100)] {
         let (scripts, state) = (folder.clone(), folder.clone());
         let name = "front-a".into();
         let adapted = Adapted { name, priority, advert, program: program.clone(), scripts, state };
-        adapted.put_scripts();
         let text = adapted.text();
         assert_eq!(check(&machine, &folder, &text), (Some(0), String::new()), "{text}");
         let wrong = text.replace("nopreempt", "nopreemt");

@@ -87,7 +87,7 @@ impl History {
         &self.held
     }
 
-    /// Takes the promises that were broken.
+    /// Promises that were broken.
     #[must_use]
     pub fn broken(&self) -> &[String] {
         &self.broken
@@ -140,5 +140,59 @@ impl History {
     pub fn settled(&mut self) {
         self.asking.clear();
         self.releasing.clear();
+    }
+}
+
+#[cfg(test)]
+mod test {
+    use super::*;
+
+    fn of(handles: &[u32]) -> BTreeMap<u32, u32> {
+        handles.iter().map(|&handle| (handle, NARROW.0)).collect()
+    }
+
+    fn holding(handles: &[u32]) -> History {
+        let mut history = History::default();
+        handles.iter().for_each(|&handle| history.granted(handle, NARROW.0, 0));
+        history
+    }
+
+    #[test]
+    fn one_seat_too_many_is_seen_and_one_given_back_is_not() {
+        let most: Vec<u32> = (1..=NARROW.1).collect();
+        let mut history = holding(&most);
+        history.releases(1);
+        history.granted(100, NARROW.0, 0);
+        assert_eq!(history.broken(), &[] as &[String]);
+        history.granted(101, NARROW.0, 1);
+        assert_eq!(history.broken().len(), 1, "{:?}", history.broken());
+        assert_eq!(history.peak, NARROW.1 + 1);
+    }
+
+    #[test]
+    fn a_handle_that_comes_twice_or_is_not_known_any_more_is_seen() {
+        let mut history = holding(&[1]);
+        history.used(1, 0, "a use");
+        assert!(history.broken().is_empty());
+        history.used(1, 106, "a use");
+        history.releases(1);
+        history.released(1);
+        history.granted(1, NARROW.0, 0);
+        assert_eq!(history.broken().len(), 2, "{:?}", history.broken());
+    }
+
+    #[test]
+    fn what_the_front_has_is_what_was_acknowledged_and_what_was_on_the_way() {
+        let mut history = holding(&[1, 2, 3]);
+        assert_eq!(history.compare(&of(&[1, 2, 3])), Ok(vec![]));
+        assert!(history.compare(&of(&[1, 2])).unwrap_err().contains("3 of 402 is lost"));
+        assert!(history.compare(&of(&[1, 2, 3, 4])).unwrap_err().contains("nobody asked"));
+        history.unanswered(NARROW.0);
+        history.releases(3);
+        assert_eq!(history.compare(&of(&[1, 2])), Ok(vec![]));
+        assert_eq!(history.compare(&of(&[1, 2, 3, 4])), Ok(vec![3, 4]));
+        history.releases(2);
+        history.released(2);
+        assert!(history.compare(&of(&[1, 2])).unwrap_err().contains("back after its release"));
     }
 }

@@ -67,19 +67,20 @@ impl Adapted {
         assert!(text.contains(member), "the blueprint's group has no tmr_IPv6");
         text.replace(member, "")
     }
+}
 
-    /// Puts the scripts where the configuration says, pointing at the program that it says.
-    ///
-    /// # Panics
-    /// They cannot be written.
-    pub fn put_scripts(&self) {
-        let program = self.program.to_str().expect("paths of tests are text");
-        for name in ["tmr_status", "tmr_manual_failover"] {
-            let text = fs::read_to_string(Path::new(DIST).join(name)).expect("it is shipped");
-            let path = self.scripts.join(name);
-            fs::write(&path, text.replace("/usr/bin/tmrd", program)).expect("a script");
-            fs::set_permissions(&path, Permissions::from_mode(0o755)).expect("our own file");
-        }
+/// Puts the scripts that are shipped into a folder, pointing at this program.
+///
+/// # Panics
+/// They cannot be written.
+pub fn put_scripts(folder: &Path, program: &Path) {
+    let program = program.to_str().expect("paths of tests are text");
+    for name in ["tmr_status", "tmr_manual_failover"] {
+        let text = fs::read_to_string(Path::new(DIST).join(name)).expect("it is shipped");
+        assert!(text.contains("/usr/bin/tmrd"), "{name} runs something else");
+        let path = folder.join(name);
+        fs::write(&path, text.replace("/usr/bin/tmrd", program)).expect("a script can be written");
+        fs::set_permissions(&path, Permissions::from_mode(0o755)).expect("our own file");
     }
 }
 

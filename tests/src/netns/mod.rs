@@ -15,7 +15,7 @@ mod report;
 mod space;
 
 pub use history::History;
-pub use keepalived::{Adapted, Keepalived, check};
+pub use keepalived::{Adapted, Keepalived, check, put_scripts};
 pub use load::{CLIENTS, Group, Load, connect};
 pub use pair::{FRONT, Pair, VIRTUAL, possible, use_it};
 pub use report::{Row, report, table};

@@ -1,6 +1,6 @@
 //! Two fronts with keepalived, three backends and two client hosts, each a machine of its own.
 
-use super::keepalived::{Adapted, Keepalived};
+use super::keepalived::{Adapted, Keepalived, put_scripts};
 use super::licences::ALL;
 use super::load::{Group, connect};
 use super::space::{Network, Space};
@@ -88,6 +88,7 @@ impl Pair {
             pair.backends.push(server);
         }
         let program = pair.own_program();
+        put_scripts(pair.network.folder(), &program);
         for front in 0..2 {
             let arguments = pair.front_arguments(front);
             let server = pair.server(&front_name(front), &arguments);
@@ -100,7 +101,6 @@ impl Pair {
                 scripts: pair.network.folder().into(),
                 state: pair.front_state(front),
             };
-            adapted.put_scripts();
             let space = pair.front(front).clone();
             pair.keepers.push(Keepalived::start(&space, pair.network.folder(), &adapted));
         }
@@ -319,6 +319,14 @@ impl Pair {
         });
         until("the count to be exact", || (self.allocations(leader) == held).then_some(()));
         history.settled();
+    }
+
+    /// Tells a front to lead, and waits until it does.
+    ///
+    /// # Panics
+    /// It does not.
+    pub fn activate(&self, front: usize) {
+        self.front(front).inside(|| self.workshop.program().run(["activate"])).expect(0);
     }
 
     /// Kills all five servers at the same moment.
