@@ -103,10 +103,9 @@ fn take_over(
 /// Repairs a machine, and sees that the one that leads goes on in the same epoch.
 #[track_caller]
 fn stays(pair: &mut Pair, leads: usize, repair: impl FnOnce(&mut Pair)) {
-    let epoch = pair.status(leads).expect("a status")["epoch"].as_u64();
+    let epoch = pair.epoch(leads);
     repair(pair);
-    let (leader, now) = pair.settled();
-    assert_eq!((leader, Some(now)), (leads, epoch), "the one that comes back pre-empts nobody");
+    assert_eq!(pair.settled(), (leads, epoch), "the one that comes back pre-empts nobody");
 }
 
 fn the_active_front_is_killed(runtime: Runtime) {
@@ -150,6 +149,7 @@ fn both_machines_hold_the_address(runtime: Runtime) {
             let struck = Instant::now();
             pair.keeper(leader).kill();
             pair.wait_leads(other);
+            let (taken, epoch) = (Instant::now(), pair.epoch(other));
             let end = Instant::now() + both;
             while Instant::now() < end {
                 assert!(pair.has_address(leader), "nobody has taken it away");
@@ -157,9 +157,9 @@ fn both_machines_hold_the_address(runtime: Runtime) {
                 thread::sleep(Duration::from_millis(100));
             }
             load.wait_for(0, SOME);
+            assert_eq!(pair.epoch(other), epoch, "the two do not take turns");
             let history = load.history();
-            let granted: Vec<usize> =
-                (0..2).map(|group| history.granted_since(struck, group)).collect();
+            let granted = [0, 1].map(|group| history.granted_since(taken, group));
             let more = json!({ "both_ms": both.as_millis() as u64, "granted": granted });
             (struck, more.as_object().expect("it was made as one").clone())
         });

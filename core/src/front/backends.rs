@@ -122,10 +122,15 @@ impl Front {
         self.peers.iter().filter_map(Peer::standing).any(|own| own.committed > known)
     }
 
-    /// Stands by once it is known that another front leads.
+    /// Stands by once it is known that another front leads. The backend that showed it may not have
+    /// been told so by that front yet; this one does not wait to claim, having read it there.
     fn yield_to_successor(&mut self) {
         if self.wish.deposed && self.succeeded() {
             tracing::warn!("another front leads: standing by");
+            let known = self.ledger.committed();
+            for description in self.peers.iter_mut().filter_map(|peer| peer.description.as_mut()) {
+                description.led |= description.standing.committed > known;
+            }
             self.stand_by();
         }
     }

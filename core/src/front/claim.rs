@@ -288,6 +288,8 @@ impl Front {
         self.phase = Phase::Leading { epoch };
         self.silenced = false;
         self.unnamed = true;
+        // Whoever waits for nobody to lead is to learn of it now.
+        self.heartbeat = now;
         let handles = self.ledger.ahead().seat_count();
         tracing::info!(%epoch, slot = %upto, handles, "leading: two backends have the log on disk");
         self.desk.take_over(now, self.ledger.ahead());

@@ -234,6 +234,15 @@ impl Pair {
         self.front(front).inside(|| get_json(ADMIN, "/api/status").ok())
     }
 
+    /// The epoch that a front is in.
+    ///
+    /// # Panics
+    /// It does not say.
+    #[must_use]
+    pub fn epoch(&self, front: usize) -> u64 {
+        self.status(front).expect("the front's status")["epoch"].as_u64().expect("a number")
+    }
+
     /// Whether a front's machine has the virtual address.
     #[must_use]
     pub fn has_address(&self, front: usize) -> bool {

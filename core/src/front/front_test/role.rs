@@ -1,7 +1,7 @@
 //! The role and the virtual address: it comes, goes, stays, and is on two machines at once.
 
 use super::World;
-use crate::testing::{crypt, seat};
+use crate::testing::{crypt, release, seat};
 use crate::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -100,6 +100,37 @@ fn both_have_the_address_for_ever() {
     assert!(world.leads(0));
     assert_eq!(world.role(1), "standby");
     assert_eq!((world.fronts[0].away, world.fronts[1].away), (false, true));
+}
+
+#[test]
+fn two_that_have_the_address_do_not_take_turns() {
+    // The one that led has its heartbeat first, and looks how the backends stand.
+    for late in (50..500).step_by(50) {
+        let mut world = twins();
+        world.advance(late * MILLI);
+        let other = world.add_front();
+        world.address(other, false);
+        let old = world.connect(0);
+        world.advance(SECOND + (500 - late) / 2 * MILLI);
+        world.address(other, true);
+        world.advance(MILLI);
+        assert!(world.leads(other));
+        let epoch = world.status(other)["epoch"].clone();
+        // Its own clients tell the one that led, before its successor has sent a first heartbeat;
+        // what clients do there is committed meanwhile.
+        world.call(0, old, seat());
+        let client = world.connect(other);
+        for _ in 0..100 {
+            let (status, handle) = world.ask(other, client, seat());
+            assert_eq!(status, 0, "{late}");
+            assert_eq!(world.ask(other, client, release(handle)).0, 0);
+            world.advance(10 * MILLI);
+        }
+        world.advance(20 * SECOND);
+        assert!(world.leads(other), "{late}");
+        assert_eq!(world.role(0), "standby");
+        assert_eq!(world.status(other)["epoch"], epoch, "nobody has claimed since");
+    }
 }
 
 #[test]
