@@ -1,4 +1,4 @@
-//! The admin side over a plain connection: one GET, one answer.
+//! The admin side over a plain connection: one request, one answer.
 
 use serde_json::Value;
 use std::io::{self, Read, Write};
@@ -13,9 +13,24 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// # Errors
 /// The system's, or `InvalidData` for what is not HTTP.
 pub fn get(at: SocketAddr, path: &str) -> io::Result<(u16, String)> {
+    ask(at, "GET", path)
+}
+
+/// Status code and body of `POST path` with nothing in it: something is to change.
+///
+/// # Errors
+/// As for [`get`].
+pub fn post(at: SocketAddr, path: &str) -> io::Result<(u16, String)> {
+    ask(at, "POST", path)
+}
+
+fn ask(at: SocketAddr, method: &str, path: &str) -> io::Result<(u16, String)> {
     let mut socket = TcpStream::connect_timeout(&at, PATIENCE)?;
     socket.set_read_timeout(Some(PATIENCE))?;
-    write!(socket, "GET {path} HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n\r\n")?;
+    write!(
+        socket,
+        "{method} {path} HTTP/1.1\r\nHost: {at}\r\nX-Tmr-Admin: 1\r\nConnection: close\r\n\r\n"
+    )?;
     let mut answer = Vec::new();
     socket.read_to_end(&mut answer)?;
     let answer = String::from_utf8_lossy(&answer);

@@ -198,19 +198,12 @@ impl Server {
 
     /// Stops it where it is, and waits until the kernel says so.
     pub fn freeze(&self) {
-        signal("STOP", &[self.pid()]);
-        until("a frozen process", || (self.state()? == 'T').then_some(()));
+        freeze(self.pid());
     }
 
     /// Lets it go on.
     pub fn resume(&self) {
         signal("CONT", &[self.pid()]);
-    }
-
-    /// The state letter of `/proc/PID/stat`.
-    fn state(&self) -> Option<char> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid())).ok()?;
-        stat.rsplit_once(") ")?.1.chars().next()
     }
 
     /// Resident memory in bytes.
@@ -275,6 +268,21 @@ pub fn signal(name: &str, pids: &[u32]) {
     kill.arg(format!("-{name}")).args(pids.iter().map(u32::to_string));
     let status = kill.status().expect("there is a kill command");
     assert!(status.success(), "{kill:?}");
+}
+
+/// Stops a process where it is, and waits until the kernel says so.
+///
+/// # Panics
+/// It is not there.
+pub fn freeze(pid: u32) {
+    signal("STOP", &[pid]);
+    until("a frozen process", || (state(pid)? == 'T').then_some(()));
+}
+
+/// The state letter of `/proc/PID/stat`.
+fn state(pid: u32) -> Option<char> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(") ")?.1.chars().next()
 }
 
 /// Kills all these at the same moment, and waits for their ends.

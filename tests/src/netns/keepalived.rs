@@ -1,7 +1,7 @@
 //! keepalived, run from the blueprint that is shipped.
 
 use super::space::Space;
-use crate::harness::{guardian, signal, until};
+use crate::harness::{freeze, guardian, signal, until};
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -170,13 +170,17 @@ impl Keepalived {
         guardian::watch(self.speaker);
     }
 
-    /// Kills both its processes at the same moment: left alone, the child would clear up.
+    /// Kills both its processes. The child is stopped first: it is told when its parent ends, and
+    /// would clear up.
     pub fn kill(&mut self) {
         let Some(mut child) = self.child.take() else { return };
         let pids: Vec<u32> = [child.id(), self.speaker]
             .into_iter()
             .filter(|pid| Path::new("/proc").join(pid.to_string()).exists())
             .collect();
+        if pids.contains(&self.speaker) {
+            freeze(self.speaker);
+        }
         signal("KILL", &pids);
         child.wait().expect("a child of our own can be waited for");
         for pid in [child.id(), self.speaker] {

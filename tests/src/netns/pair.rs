@@ -7,7 +7,7 @@ use super::space::{Network, Space};
 use crate::foreign::{Client, INFO_VERSION, get_info};
 use crate::harness::{
     BackendLine, CM_ACT_ID, Cluster, Runtime, Server, Workshop, get_json, give_back, is_whole,
-    kill_all, missing, specification, until, within,
+    kill_all, missing, post, specification, until, within,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -330,12 +330,14 @@ impl Pair {
         history.settled();
     }
 
-    /// Tells a front to lead, and waits until it does.
+    /// Tells a front to lead; an address that moves meanwhile may overrule that.
     ///
     /// # Panics
-    /// It does not.
+    /// It does not take it.
     pub fn activate(&self, front: usize) {
-        self.front(front).inside(|| self.workshop.program().run(["activate"])).expect(0);
+        let answer = self.front(front).inside(|| post(ADMIN, "/api/activate"));
+        let (code, body) = answer.expect("an answer");
+        assert_eq!(code, 202, "{body}");
     }
 
     /// Kills all five servers at the same moment.
