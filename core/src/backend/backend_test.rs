@@ -274,7 +274,7 @@ fn another_groups_folder_and_another_format_are_refused_in_words() {
 #[test]
 fn another_part_is_told_with_the_acknowledgement() {
     let mut machine = Machine::joined(b"", 1);
-    let print = machine.node.prints[&LICENCE];
+    let print = machine.node.print(&LICENCE).expect("it holds that licence");
     let mut grants = Vec::new();
     for (handle, fingerprint, product_code) in
         [(1, print, TMR), (2, print + 1, TMR), (3, print, TMR), (4, print, 999)]

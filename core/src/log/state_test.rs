@@ -1,7 +1,8 @@
 //! Seats are counted right in every mode, whatever the numbers.
 
 use super::{
-    Client, DiskId, Entry, Epoch, Grant, Handle, LicenceKey, Mode, Outcome, Refusal, Setting, State,
+    Client, ContainerId, DiskId, Entry, Epoch, Grant, Handle, LicenceKey, Mode, Outcome, Refusal,
+    Setting, State,
 };
 use crate::time::Wall;
 use alloc::format;
@@ -10,8 +11,12 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr};
 
-const LICENCE: LicenceKey =
-    LicenceKey { container: 7, firm_code: 6_000_010, product_code: 201, tmr_id: 1 };
+const LICENCE: LicenceKey = LicenceKey {
+    container: ContainerId::CmAct(7),
+    firm_code: 6_000_010,
+    product_code: 201,
+    tmr_id: 1,
+};
 
 /// A grant with this handle, of 5 licences, from this station.
 fn grant(handle: u32, mode: Mode, take: u32, station: u8) -> Grant {
@@ -202,8 +207,8 @@ fn settings_are_kept_and_handle_blocks_never_shrink() {
         Setting::Members(members),
         Setting::Handles(4096),
         Setting::Handles(100),
-        Setting::Virtual { cm_act_id: 7, serial: 1 },
-        Setting::Virtual { cm_act_id: 7, serial: 2 },
+        Setting::Virtual { container: LICENCE.container, serial: 1 },
+        Setting::Virtual { container: LICENCE.container, serial: 2 },
         Setting::Leader(Epoch { round: 2, front: 1 }),
         Setting::Leader(Epoch { round: 1, front: 9 }),
     ] {
@@ -212,7 +217,10 @@ fn settings_are_kept_and_handle_blocks_never_shrink() {
     assert_eq!(state.members(), Some(&members));
     assert_eq!(state.leader(), Epoch { round: 2, front: 1 });
     assert_eq!(state.handles_reserved(), 4096);
-    assert_eq!((state.virtual_serial(7), state.virtual_serial(8)), (Some(2), None));
+    assert_eq!(
+        (state.virtual_serial(&LICENCE.container), state.virtual_serial(&ContainerId::CmAct(8))),
+        (Some(2), None)
+    );
 }
 
 /// A state with something of everything.
@@ -228,7 +236,10 @@ fn rich() -> State {
     state.apply(&Entry::Configure(Setting::Members([DiskId(1), DiskId(2), DiskId(u128::MAX)])));
     state.apply(&Entry::Configure(Setting::Handles(4096)));
     state.apply(&Entry::Configure(Setting::Leader(Epoch { round: 3, front: 0x7fff_ffff })));
-    state.apply(&Entry::Configure(Setting::Virtual { cm_act_id: 7, serial: 59_885_682 }));
+    state.apply(&Entry::Configure(Setting::Virtual {
+        container: LICENCE.container,
+        serial: 59_885_682,
+    }));
     state
 }
 

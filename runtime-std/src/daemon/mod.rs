@@ -15,6 +15,7 @@ pub mod entropy;
 pub mod exit;
 pub mod files;
 pub mod keys;
+pub mod licences;
 pub mod log;
 pub mod net;
 pub mod out;
