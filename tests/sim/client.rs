@@ -42,6 +42,8 @@ pub(super) struct Held {
     mode: Mode,
     take: u32,
     cleanup: u64,
+    /// When it was asked for.
+    since: u64,
     /// Until then the seat cannot have been taken back.
     until: u64,
 }
@@ -228,9 +230,9 @@ impl World {
                 let found = self.checks.handles.granted(handle, seat(mode), answer);
                 self.checks.note(self.now, "handles", found);
                 let until = believed_until(sent, cleanup);
-                let held = Held { handle, product, mode, take, cleanup, until };
+                let held = Held { handle, product, mode, take, cleanup, since: sent, until };
                 self.clients[who].held.push(held);
-                self.believe(who, held);
+                self.believe(who, held, true);
             }
             What::Subsystem if ok => {
                 let found = self.checks.handles.granted(reply.result, false, answer);
@@ -246,7 +248,7 @@ impl World {
                         *own = held;
                     }
                 }
-                self.believe(who, held);
+                self.believe(who, held, false);
             }
             What::Info(held) | What::Crypt(held) if missing => {
                 self.missed(held, answer);
@@ -281,14 +283,19 @@ impl World {
         self.checks.note(self.now, "handles", found);
     }
 
-    fn believe(&mut self, who: usize, held: Held) {
+    fn believe(&mut self, who: usize, held: Held, new: bool) {
         if !seat(held.mode) {
             return;
         }
-        let Held { handle, product, mode, take, until, .. } = held;
+        let Held { handle, product, mode, take, since, until, .. } = held;
         let station = self.clients[who].station;
-        let belief = Belief { product, mode, take, station, until };
-        let found = self.checks.seats.believed(self.now, handle, belief);
+        let belief = Belief { product, mode, take, station, since, until };
+        let seats = &mut self.checks.seats;
+        let found = if new {
+            seats.granted(self.now, handle, belief)
+        } else {
+            seats.believed(self.now, handle, belief)
+        };
         self.checks.note(self.now, "seats", found);
     }
 

@@ -48,7 +48,7 @@ impl Front {
                 }
             }
             (Asked::Perform(flight), Report::Performed { reply }) => {
-                self.performed(index, flight, reply, out);
+                self.performed(now, index, flight, reply, out);
             }
             (Asked::Confirm(at), Report::Refused { promised }) if Some(at) != epoch => {
                 self.highest = self.highest.max(promised);

@@ -384,3 +384,45 @@ fn a_usage_period_begins_with_the_first_grant_that_holds() {
     assert_eq!(state.used_since(&LICENCE), Some(Wall(20)));
     assert_eq!(State::decode(&state.encode()), Some(state));
 }
+
+#[test]
+fn a_list_takes_the_place_of_one_that_it_shares_two_serials_with() {
+    let list = |a, b, c| ContainerId::of_serials([a, b, c]);
+    let under = |container| LicenceKey { container, ..LICENCE };
+    let name = |container, serial| Entry::Configure(Setting::Virtual { container, serial });
+    let (before, after) = (list(3, 2, 1), list(1, 4, 2));
+    let mut state = State::default();
+    for entry in [name(before, 7), name(list(8, 9, 10), 6), name(LICENCE.container, 5)] {
+        state.apply(&entry);
+    }
+    for (handle, licence) in [(1, under(before)), (2, under(before)), (3, LICENCE)] {
+        let grant = Grant { licence, starts_usage: true, ..grant(handle, Mode::UserLimit, 2, 1) };
+        assert_eq!(apply(&mut state, &grant), Outcome::Granted);
+        state.apply(&Entry::Units { licence, take: 3, issued: 10 });
+    }
+    state.apply(&Entry::Release(Handle(2)));
+    assert_eq!((state.list_of(3), state.list_of(4), state.list_of(0)), (Some(before), None, None));
+    assert_eq!((state.serial_before(&after), state.serial_before(&list(1, 4, 5))), (Some(7), None));
+
+    state.apply(&name(after, 7));
+    assert_eq!(
+        (state.list_of(3), state.list_of(1), state.list_of(4)),
+        (None, Some(after), Some(after))
+    );
+    assert_eq!(state.list_of(8), Some(list(8, 9, 10)), "another list stays");
+    let of = |key: &LicenceKey| state.usage(key).map_or(0, super::Usage::used);
+    assert_eq!((of(&under(before)), of(&under(after)), of(&LICENCE)), (0, 2, 2));
+    let taken = [before, after, LICENCE.container].map(|id| state.units_taken(&under(id)));
+    assert_eq!(taken, [0, 6, 3]);
+    assert_eq!(state.used_since(&under(before)), None);
+    assert_eq!(state.used_since(&under(after)), Some(grant(1, Mode::UserLimit, 1, 1).since));
+    assert_eq!(State::decode(&state.encode()).as_ref(), Some(&state));
+
+    // One serial in common: another licence. Its list takes the serial, and no seat.
+    state.apply(&name(list(4, 5, 6), 3));
+    assert_eq!((state.list_of(4), state.list_of(1)), (Some(list(4, 5, 6)), None));
+    assert_eq!(state.usage(&under(after)).map_or(0, super::Usage::used), 2);
+    // And what is still held under a list that is gone is found by the one that succeeds it.
+    state.apply(&name(list(1, 2, 9), 3));
+    assert_eq!(state.usage(&under(list(1, 2, 9))).map_or(0, super::Usage::used), 2);
+}

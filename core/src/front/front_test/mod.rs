@@ -4,7 +4,9 @@ mod any_one;
 mod birth;
 mod handles;
 mod lead;
+mod lists;
 mod repair;
+mod replaced;
 mod seats;
 mod world;
 
