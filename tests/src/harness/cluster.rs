@@ -21,6 +21,8 @@ pub struct Builder {
     retry: u32,
     serial: u32,
     fronts: usize,
+    second: Option<Value>,
+    virtuals: Vec<Value>,
 }
 
 impl Builder {
@@ -52,6 +54,20 @@ impl Builder {
         self
     }
 
+    /// A second container on each backend, issued from this into [`Cluster::SECOND`].
+    #[must_use]
+    pub fn second(mut self, specification: Value) -> Self {
+        self.second = Some(specification);
+        self
+    }
+
+    /// One more entry of `VirtualContainers`.
+    #[must_use]
+    pub fn virtual_container(mut self, entry: Value) -> Self {
+        self.virtuals.push(entry);
+        self
+    }
+
     /// Starts it, and waits until front 0 is active with all three backends.
     ///
     /// # Panics
@@ -62,6 +78,9 @@ impl Builder {
         let products = specification["Products"].as_array_mut().expect("a list of products");
         products.extend(self.products.iter().cloned());
         let workshop = Workshop::new(self.runtime, &specification);
+        if let Some(second) = &self.second {
+            workshop.issue(second, "issuer", Cluster::SECOND);
+        }
         let mut cluster =
             Cluster { workshop, builder: self, backends: Vec::new(), fronts: Vec::new() };
         for part in 1..=3 {
@@ -95,6 +114,9 @@ impl Cluster {
     /// The serial of the virtual container, as configured.
     pub const SERIAL: u32 = 59_885_682;
 
+    /// The folder of second containers in the workshop.
+    pub const SECOND: &str = "second";
+
     /// A cluster with the sample licence.
     #[must_use]
     pub fn of(runtime: Runtime) -> Builder {
@@ -106,6 +128,8 @@ impl Cluster {
             retry: 2,
             serial: Self::SERIAL,
             fronts: 1,
+            second: None,
+            virtuals: Vec::new(),
         }
     }
 
@@ -236,6 +260,8 @@ impl Cluster {
         let mut line = BackendLine::of(&self.workshop, part);
         line.listen.set_port(port);
         line.admin = Some(SocketAddr::new(self.workshop.ip(), admin));
+        let second = self.builder.second.as_ref();
+        line.second = second.map(|_| self.workshop.licence_in(Self::SECOND, part));
         line.arguments()
     }
 
@@ -252,6 +278,9 @@ impl Cluster {
     #[must_use]
     pub fn configuration(&self, port: u16, admin: u16) -> Value {
         let ip = self.workshop.ip();
+        let sample = json!({ "CmActId": CM_ACT_ID, "Serial": self.builder.serial });
+        let mut virtuals = vec![sample];
+        virtuals.extend(self.builder.virtuals.iter().cloned());
         let servers: Vec<Value> = self
             .backends
             .iter()
@@ -269,7 +298,7 @@ impl Cluster {
                 "Server": servers,
             },
             "WebAdmin": { "Ip": ip, "Port": admin },
-            "VirtualContainers": [{ "CmActId": CM_ACT_ID, "Serial": self.builder.serial }],
+            "VirtualContainers": virtuals,
         })
     }
 
@@ -290,6 +319,8 @@ pub struct BackendLine {
     pub admin: Option<SocketAddr>,
     /// `--license`
     pub licence: PathBuf,
+    /// Another `--license`
+    pub second: Option<PathBuf>,
     /// `--issuer`
     pub issuer: PathBuf,
     /// `--group-key`
@@ -306,6 +337,7 @@ impl BackendLine {
             listen: SocketAddr::new(workshop.ip(), 0),
             admin: None,
             licence: workshop.licence(part),
+            second: None,
             issuer: workshop.issuer(),
             group_key: workshop.group_key(),
             state: workshop.state(part),
@@ -324,6 +356,9 @@ impl BackendLine {
             ("--state", self.state.as_os_str()),
         ] {
             arguments.extend([name.into(), value.to_owned()]);
+        }
+        if let Some(second) = &self.second {
+            arguments.extend(["--license".into(), second.into()]);
         }
         if let Some(admin) = self.admin {
             arguments.extend(["--admin".into(), admin.to_string().into()]);
