@@ -54,12 +54,8 @@ fn table() -> Table {
     desk.start(at(0));
     desk.accepted(at(0), LINK, peer(1));
     desk.take_numbers(11, 1..=1000);
-    let shown = Shown {
-        id: ContainerId::CmAct(CM_ACT_ID),
-        mask: 131,
-        serial: SERIAL,
-        cm_act_id: CM_ACT_ID,
-    };
+    let id = ContainerId::CmAct(CM_ACT_ID);
+    let shown = Shown { id, mask: 131, serial: SERIAL, cm_act_id: CM_ACT_ID };
     let mut catalogue = Catalogue { containers: vec![shown], ..Catalogue::default() };
     let plain = Product { text: "".into(), ..product(PLAIN, 1) };
     let split = product(SPLIT, 1);
@@ -67,7 +63,7 @@ fn table() -> Table {
         [(rich(), None), (plain, None), (split, Some(CmError::NO_LICENSE_AVAILABLE))]
     {
         let key = LicenceKey {
-            container: ContainerId::CmAct(CM_ACT_ID),
+            container: id,
             firm_code: FIRM,
             product_code: product.product_code,
             tmr_id: product.tmr_id,

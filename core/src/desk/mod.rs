@@ -496,6 +496,7 @@ enum Held {
     Licence(LicenceKey),
 }
 
+#[expect(clippy::large_enum_variant, reason = "it lives for one call, on the stack")]
 enum Decision {
     Reply(Reply),
     Move(Move),

@@ -141,7 +141,7 @@ impl Issuer {
 fn name(spec: &Spec) -> Vec<u8> {
     let mut name = spec.cm_act_id().to_le_bytes().to_vec();
     if spec.cm_act_id() == 0 {
-        let rest = spec.serials().map_or([spec.firm_item().firm_code].to_vec(), Into::into);
+        let rest = spec.serials().map_or_else(|| [spec.firm_item().firm_code].to_vec(), Into::into);
         name.extend(rest.into_iter().flat_map(u32::to_le_bytes));
     }
     name

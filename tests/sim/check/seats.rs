@@ -114,3 +114,35 @@ impl Seats {
         self.held.remove(&handle);
     }
 }
+
+#[cfg(test)]
+mod test {
+    use super::*;
+
+    const PRODUCT: u32 = 201;
+
+    fn belief(since: u64) -> Belief {
+        let mode = Mode::UserLimit;
+        Belief { product: PRODUCT, mode, take: 1, station: 0, since, until: 1_000 }
+    }
+
+    #[test]
+    fn a_grant_needs_a_quantity_that_two_parts_said_while_it_was_on_its_way() {
+        let mut seats = Seats::default();
+        (0..3).for_each(|part| seats.holds(0, part, [(PRODUCT, 1)].into()));
+        assert_eq!(seats.granted(2, 7, belief(1)), Ok(()));
+        assert!(seats.granted(3, 8, belief(2)).is_err(), "the second of one");
+        seats.gone(8);
+        seats.holds(10, 0, [(PRODUCT, 2)].into());
+        assert!(seats.granted(12, 8, belief(11)).is_err(), "one part alone says two");
+        seats.gone(8);
+        seats.holds(20, 2, [(PRODUCT, 2)].into());
+        assert_eq!(seats.granted(22, 8, belief(19)), Ok(()));
+        (0..3).for_each(|part| seats.holds(30, part, [(PRODUCT, 1)].into()));
+        assert_eq!(seats.believed(40, 7, belief(1)), Ok(()), "they live until they end");
+        seats.gone(7);
+        assert!(seats.granted(42, 9, belief(41)).is_err(), "but none comes beside them");
+        assert_eq!(seats.allowed(PRODUCT, 29), 2);
+        assert_eq!(seats.allowed(PRODUCT, 30), 1);
+    }
+}
