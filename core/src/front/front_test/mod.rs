@@ -7,6 +7,7 @@ mod lead;
 mod lists;
 mod repair;
 mod replaced;
+mod role;
 mod seats;
 mod world;
 
