@@ -177,6 +177,12 @@ impl World {
         let state = &mut self.hosts[host];
         let Some(hub) = &mut state.hub else { return };
         let Some(&(conn, side)) = state.links.get(&link) else { return };
+        if !self.net.conns.contains_key(&conn) {
+            // It was cut before it stood, and the other side knows: whoever sends on it learns.
+            let why = Why::Broken("connection reset".to_owned());
+            state.links.remove(&link);
+            return self.with(host, |hub, now, acts| hub.closed(now, link, why, true, acts));
+        }
         let outbox = hub.outbox(link);
         let sent = state.woken.remove(&link).unwrap_or(self.now);
         if !outbox.frames.is_empty() {
