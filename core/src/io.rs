@@ -3,6 +3,7 @@
 //! A runtime is accept, dial, read, write, wait and append; it decides nothing. A link that a
 //! node does not know is a no-op on both sides.
 
+use crate::licence::Container;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -132,6 +133,8 @@ pub enum Input {
         /// Something that was to be sent on it was not handed to the network.
         unsent: bool,
     },
+    /// The licence files of this backend hold this now, all of it checked. Not for a front.
+    Containers(Vec<Container>),
     /// The one outstanding durable write ([`Intent::Append`], [`Intent::Rewrite`]) is on disk.
     Written,
     /// To a front: whether this machine has the virtual address. When that is first known, and

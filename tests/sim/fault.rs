@@ -1,5 +1,6 @@
 //! What goes wrong. Each kind is on or off for a whole seed, so that some seeds have many of few.
 
+use super::licences::{PRODUCTS, reissued};
 use super::rng::Rng;
 use super::world::{BACKENDS, Event, FRONTS, HOSTS, SECOND, World};
 
@@ -164,6 +165,28 @@ impl World {
             }
         }
         pause
+    }
+
+    /// One, two or three parts of a licence are issued again with another quantity, mostly the
+    /// same one, and put on the backends one after the other; returns when that happens next.
+    pub(super) fn reissue(&mut self) -> u64 {
+        let vendor = &mut self.vendor;
+        let (product, usual) = PRODUCTS[vendor.index(PRODUCTS.len() - 1)];
+        let most = u64::from(usual) + 3;
+        let mut quantity = vendor.between(1, most);
+        let first = vendor.index(BACKENDS);
+        for step in 0..=vendor.index(BACKENDS) {
+            if self.vendor.chance(15) {
+                quantity = self.vendor.between(1, most);
+            }
+            let part = (first + step) % BACKENDS;
+            let seats = u32::try_from(quantity).unwrap_or(1);
+            self.trace(|| format!("part {part} of {product} is issued again with {seats} seats"));
+            self.files[part] = reissued(part, &self.files[part], product, seats);
+            let wait = self.vendor.span(1000, 3 * SECOND);
+            self.after(wait, Event::Reload { host: FRONTS + part });
+        }
+        self.vendor.span(SECOND / 100, 15 * SECOND)
     }
 
     /// One small fault, and so many more to come.

@@ -2,7 +2,7 @@
 
 use super::fault::Plan;
 use super::host::Host;
-use super::licences::containers;
+use super::licences::quantities;
 use super::net::{Conn, End, Load, Parcel};
 use super::world::{Event, FRONTS, HOSTS, SECOND, World};
 use std::net::SocketAddr;
@@ -11,6 +11,7 @@ use tmr_core::desk::Identity;
 use tmr_core::front::{self, Front};
 use tmr_core::hub::{Act, Hub};
 use tmr_core::io::{Address, Door, Frame, Input, Link, Why};
+use tmr_core::licence::Container;
 use tmr_core::node::Node;
 use tmr_core::time::{Duration, Now};
 use tmr_core::wire::group::{Order, Report, decode};
@@ -23,7 +24,8 @@ impl World {
         }
         let seed = self.rng.seed();
         let front = u32::try_from(self.rng.between(1, u64::from(u32::MAX))).unwrap_or(1);
-        let node = match Self::node(&mut self.hosts[host], host, &self.plan, seed, front) {
+        let file = host.checked_sub(FRONTS).map(|part| self.files[part].clone());
+        let node = match Self::node(&mut self.hosts[host], file, &self.plan, seed, front) {
             Ok(node) => node,
             Err(reason) => {
                 let found = Err(format!("backend {host} does not start: {reason}"));
@@ -31,6 +33,7 @@ impl World {
             }
         };
         self.trace(|| format!("host {host} starts"));
+        self.taken(host);
         let state = &mut self.hosts[host];
         state.life += 1;
         (state.hub, state.tick) = (Some(Hub::new(node)), None);
@@ -52,14 +55,14 @@ impl World {
 
     fn node(
         state: &mut Host,
-        host: usize,
+        file: Option<Container>,
         plan: &Plan,
         seed: [u8; 32],
         front: u32,
     ) -> Result<Node, String> {
         let identity = Identity { name: state.name.clone(), runtime: "sim", address: state.ip };
-        if host >= FRONTS {
-            let containers = vec![containers(plan.odd)[host - FRONTS].clone()];
+        if let Some(container) = file {
+            let containers = vec![container];
             let config = backend::Config { identity, containers, group_check: [1; 8], seed };
             let (backend, keep) = Backend::open(config, state.disk.read())?;
             state.disk.truncate(keep);
@@ -77,6 +80,22 @@ impl World {
             seed,
         };
         Ok(Node::Front(Box::new(Front::new(config))))
+    }
+
+    /// A backend has read its licence file.
+    fn taken(&mut self, host: usize) {
+        let Some(part) = host.checked_sub(FRONTS) else { return };
+        self.checks.seats.holds(self.now, part, quantities(&self.files[part]));
+    }
+
+    /// A backend looks at its licence file.
+    pub(super) fn reload(&mut self, host: usize) {
+        let Some(part) = host.checked_sub(FRONTS).filter(|_| self.hosts[host].hub.is_some()) else {
+            return;
+        };
+        self.taken(host);
+        let input = Input::Containers(vec![self.files[part].clone()]);
+        self.with(host, |hub, now, acts| hub.told(now, input, acts));
     }
 
     /// Gives a node something, and does what it wants done.
@@ -158,6 +177,12 @@ impl World {
         let state = &mut self.hosts[host];
         let Some(hub) = &mut state.hub else { return };
         let Some(&(conn, side)) = state.links.get(&link) else { return };
+        if !self.net.conns.contains_key(&conn) {
+            // It was cut before it stood, and the other side knows: whoever sends on it learns.
+            let why = Why::Broken("connection reset".to_owned());
+            state.links.remove(&link);
+            return self.with(host, |hub, now, acts| hub.closed(now, link, why, true, acts));
+        }
         let outbox = hub.outbox(link);
         let sent = state.woken.remove(&link).unwrap_or(self.now);
         if !outbox.frames.is_empty() {

@@ -44,6 +44,8 @@ pub struct FrontStatus {
     pub backends: Vec<BackendStatus>,
     /// The virtual containers that clients see.
     pub containers: Vec<ContainerStatus>,
+    /// Containers that no client sees because nothing says which others they belong to.
+    pub strays: Vec<StrayStatus>,
     /// The licences that clients see.
     pub licenses: Vec<LicenceStatus>,
     /// Every seat that is held.
@@ -99,10 +101,21 @@ pub struct BackendStatus {
 pub struct ContainerStatus {
     /// Like `131-59885682`.
     pub serial: String,
-    /// What its parts have in common.
+    /// What its parts have in common; 0: they have none, and stand in a list of serials.
     pub cm_act_id: u32,
     /// Serials of its parts that are there.
     pub parts: Vec<String>,
+}
+
+/// A container of a backend that belongs to no virtual one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct StrayStatus {
+    /// Address of the backend.
+    pub backend: String,
+    /// Like `130-1000001`.
+    pub serial: String,
+    /// Why, in a sentence.
+    pub trouble: &'static str,
 }
 
 /// A licence made of parts.
@@ -200,7 +213,7 @@ pub struct BackendRoleStatus {
 pub struct PartStatus {
     /// Like `130-1000001`.
     pub serial: String,
-    /// Equal in the three containers of one set.
+    /// Equal in the three containers of one set; 0: it has none.
     pub cm_act_id: u32,
     /// What is in it.
     pub licenses: Vec<ProductStatus>,
@@ -271,6 +284,11 @@ mod tests {
                 cm_act_id: 305_419_896,
                 parts: vec!["130-1000001".into()],
             }],
+            strays: vec![StrayStatus {
+                backend: "127.0.0.1:22363".into(),
+                serial: "130-7".into(),
+                trouble: "it is alone",
+            }],
             licenses: vec![LicenceStatus {
                 firm_code: 6_000_010,
                 product_code: 201,
@@ -314,6 +332,8 @@ mod tests {
                           "epoch": 3, "handles": 2, "trouble": null } ],
           "containers": [ { "serial": "131-59885682", "cm_act_id": 305_419_896,
                             "parts": ["130-1000001"] } ],
+          "strays": [ { "backend": "127.0.0.1:22363", "serial": "130-7",
+                        "trouble": "it is alone" } ],
           "licenses": [ { "firm_code": 6_000_010, "product_code": 201, "tmr_id": 1, "quantity": 5,
                           "used": 2, "free": 3, "matching": 2, "available": true, "units_left": null,
                           "differs": [ { "backend": "127.0.0.1:22363", "field": "LicenseQuantity",

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 const MAGIC: [u8; 4] = *b"tmrj";
 const HEAD: usize = 20;
 /// The format written here; another one is refused.
-pub(super) const VERSION: u16 = 2;
+pub(super) const VERSION: u16 = 3;
 
 /// One thing that a backend must not forget.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::limits;
+use crate::log::ContainerId;
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::ToString;
@@ -111,7 +112,8 @@ fn the_minimal_one_has_the_documented_defaults() {
 #[test]
 fn the_full_one_says_everything_itself() {
     let text = r#"{
-      "VirtualContainers": [ { "CmActId": 305419896, "Serial": 59885682 }, { "Serial": 1, "CmActId": 4294967295 } ],
+      "VirtualContainers": [ { "CmActId": 305419896, "Serial": 59885682 }, { "Serial": 1, "CmActId": 4294967295 },
+        { "Serials": [1000003, 1000001, 1000002], "Serial": 2 }, { "Serials": [4, 5, 6] } ],
       "WebAdmin": { "Ip": "::1", "Port": 0 },
       "CmServer": {
         "NetworkRetryIntervalInSeconds": 5,
@@ -144,7 +146,12 @@ fn the_full_one_says_everything_itself() {
         ],
         retry: Duration::from_secs(5),
         admin: address("::1", 0),
-        virtuals: vec![(305_419_896, 59_885_682), (u32::MAX, 1)],
+        virtuals: vec![
+            (ContainerId::CmAct(305_419_896), Some(59_885_682)),
+            (ContainerId::CmAct(u32::MAX), Some(1)),
+            (ContainerId::Serials([1_000_001, 1_000_002, 1_000_003]), Some(2)),
+            (ContainerId::Serials([4, 5, 6]), None),
+        ],
     };
     assert_eq!(Config::parse(text).unwrap(), expected);
 }
@@ -360,6 +367,41 @@ fn virtual_containers_are_not_zero_and_not_twice() {
         (
             r#"[{"CmActId": 1}]"#,
             "line 1, column 25, VirtualContainers[0]: \"Serial\" is missing, expected it here",
+        ),
+        (
+            r#"[{"Serials": [1, 2, 3]}, {"Serial": 1}]"#,
+            "line 1, column 49, VirtualContainers[1]: \"CmActId\" is missing, expected it here, \
+             or \"Serials\" for containers that have none",
+        ),
+        (
+            r#"[{"CmActId": 1, "Serial": 4, "Serials": [1, 2, 3]}]"#,
+            "line 1, column 25, VirtualContainers[0]: \"CmActId\" and \"Serials\" stand here \
+             together, expected \"CmActId\" alone, or \"Serials\" for containers that have none",
+        ),
+        (
+            r#"[{"Serials": [1, 2]}]"#,
+            "line 1, column 25, VirtualContainers[0]: found 2 in \"Serials\", expected exactly \
+             three",
+        ),
+        (
+            r#"[{"Serials": [1, 2, 1]}]"#,
+            "line 1, column 25, VirtualContainers[0]: a serial stands twice in \"Serials\", \
+             expected three different ones",
+        ),
+        (
+            r#"[{"Serials": [1, 2, 0]}]"#,
+            "line 1, column 44, VirtualContainers[0].Serials[2]: found integer `0`, expected a whole \
+             number from 1 to 4294967295",
+        ),
+        (
+            r#"[{"Serials": [1, 2, 3]}, {"Serials": [4, 5, 1]}]"#,
+            "line 1, column 3, VirtualContainers: the serial 1 stands here twice in \"Serials\", \
+             expected each only once",
+        ),
+        (
+            r#"[{"CmActId": 1, "Serial": 7}, {"Serials": [1, 2, 3], "Serial": 7}]"#,
+            "line 1, column 3, VirtualContainers: Serial 7 stands here twice, expected each only \
+             once",
         ),
     ] {
         assert_eq!(with(list), expected);

@@ -16,6 +16,7 @@ pub use error::ConfigError;
 
 use crate::io::Address;
 use crate::limits::CONFIG_MAX;
+use crate::log::ContainerId;
 use crate::time::Duration;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -45,9 +46,9 @@ pub struct Config {
     pub retry: Duration,
     /// Where the admin pages are served: `WebAdmin`. Port 0: the system chooses.
     pub admin: Address,
-    /// Serials that the operator chose for virtual containers, as (CmActId, serial); no number is
-    /// zero or stands here twice: `VirtualContainers`.
-    pub virtuals: Vec<(u32, u32)>,
+    /// Virtual containers, by CmActId or by the three serials that make one, with the serial that
+    /// the operator chose; no number is zero or stands here twice: `VirtualContainers`.
+    pub virtuals: Vec<(ContainerId, Option<u32>)>,
 }
 
 /// The other front.

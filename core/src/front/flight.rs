@@ -1,14 +1,15 @@
 //! Calls on their way: those that wait for a slot to commit, those that a backend works on, and
 //! those that wait for this front to lead. Each ends within its time, with an answer or an error.
 
-use super::peer::{Asked, Follow, Wire};
+use super::catalogue::Virtual;
+use super::peer::{Asked, Follow, Peer, Wire};
 use super::{Front, Phase};
 use crate::io::{Intent, Link};
 use crate::limits::ANYONE_TIMEOUT;
 use crate::log::{Entry, Grant, Handle, LicenceKey, Outcome, Slot};
 use crate::time::Mono;
 use crate::wire::group::Order;
-use crate::wire::{CmError, Request};
+use crate::wire::{CmError, Reply, Request};
 use alloc::vec::Vec;
 
 /// What waits for its slot.
@@ -213,12 +214,7 @@ impl Front {
     pub(super) fn hop(&mut self, now: Mono, number: u64, out: &mut Vec<Intent>) {
         let Some(flight) = self.anyones.get_mut(&number) else { return };
         self.hops.remove(&(flight.hop, number));
-        let holders = self.joined.joined.get(&flight.licence);
-        let holds = |index: usize| holds_part(holders, index);
-        let next = (0..3)
-            .filter(|&i| !flight.tried[i] && holds(i) && matches!(self.peers[i].wire, Wire::Up(_)))
-            // Equal ones take turns, so that load is spread evenly.
-            .min_by_key(|&i| (self.peers[i].busy, (i as u64 + number) % 3));
+        let next = next_holder(&self.peers, &self.joined, flight, number);
         let Some(index) = next.filter(|_| now < flight.until) else {
             let Some(flight) = self.anyones.remove(&number) else { return };
             return self.unanswered(&flight, out);
@@ -243,15 +239,25 @@ impl Front {
         }
     }
 
-    /// A backend has done a call. The first answer counts; a later one finds no flight.
+    /// A backend has done a call. The first answer counts; a later one finds no flight. One whose
+    /// part was taken away while the call was on its way is no answer while there is another part.
     pub(super) fn performed(
         &mut self,
+        now: Mono,
         index: usize,
         number: u64,
         reply: Vec<u8>,
         out: &mut Vec<Intent>,
     ) {
         self.peers[index].busy = self.peers[index].busy.saturating_sub(1);
+        let Some(flight) = self.anyones.get(&number) else { return };
+        let gone = Reply::parse(&reply).is_ok_and(|reply| reply.status == CmError::ENTRY_NOT_FOUND);
+        if gone && flight.at != index {
+            return;
+        }
+        if gone && next_holder(&self.peers, &self.joined, flight, number).is_some() {
+            return self.hop(now, number, out);
+        }
         if let Some(flight) = self.anyones.remove(&number) {
             self.hops.remove(&(flight.hop, number));
             self.desk.pass(flight.link, reply, out);
@@ -315,6 +321,12 @@ impl Front {
     }
 }
 
-fn holds_part(joined: Option<&super::catalogue::Joined>, index: usize) -> bool {
-    joined.is_some_and(|joined| joined.prints[index] == Some(joined.print))
+/// The healthy backend with the least to do that holds a matching part and was not tried yet.
+fn next_holder(peers: &[Peer; 3], joined: &Virtual, flight: &AnyOne, number: u64) -> Option<usize> {
+    let joined = joined.joined.get(&flight.licence)?;
+    (0..3)
+        .filter(|&i| !flight.tried[i] && joined.prints[i] == Some(joined.print))
+        .filter(|&i| matches!(peers[i].wire, Wire::Up(_)))
+        // Equal ones take turns, so that load is spread evenly.
+        .min_by_key(|&i| (peers[i].busy, (i as u64 + number) % 3))
 }

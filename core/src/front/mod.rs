@@ -24,7 +24,7 @@ mod vote;
 use crate::desk::{Desk, Identity};
 use crate::io::{Address, Door, Frame, Input, Intent, Link, Why};
 use crate::limits::{HANDLE_BLOCK, HANDLE_LAST};
-use crate::log::{Epoch, GroupId, Slot};
+use crate::log::{ContainerId, Epoch, GroupId, Slot};
 use crate::random::Random;
 use crate::time::{Deadline, Duration, Mono, Now};
 use crate::wire::Request;
@@ -48,8 +48,9 @@ pub struct Config {
     pub backends: [Address; 3],
     /// Longest pause before a backend is dialled again.
     pub retry: Duration,
-    /// Serials of virtual containers that the operator chose: (CmActId, serial).
-    pub virtuals: Vec<(u32, u32)>,
+    /// Virtual containers that the operator named: which, and the serial if one was chosen. Lists
+    /// of serials are what joins containers without a CmActId; none share a serial.
+    pub virtuals: Vec<(ContainerId, Option<u32>)>,
     /// Clean-up time of a client that asks for none.
     pub cleanup: Duration,
     /// The other front, as configured; shown in status.
@@ -165,7 +166,7 @@ impl Front {
         self.desk.start(now);
         self.timers(now.mono, out);
         match input {
-            Input::Tick | Input::Written => {}
+            Input::Tick | Input::Written | Input::Containers(_) => {}
             Input::Accepted { link, door: Door::Licence, from } => {
                 self.desk.accepted(now, link, from);
             }

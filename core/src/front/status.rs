@@ -5,7 +5,7 @@ use super::{Front, Phase};
 use crate::admin::View;
 use crate::admin::status::{
     Allocation, BackendState, BackendStatus, ContainerStatus, Difference, FrontStatus,
-    LicenceStatus, Role, Twin,
+    LicenceStatus, Role, StrayStatus, Twin,
 };
 use crate::log::{DiskId, Grant};
 use crate::time::Now;
@@ -40,6 +40,7 @@ impl View for At<'_> {
             }),
             backends: (0..3).map(|index| self.backend(index)).collect(),
             containers: self.containers(),
+            strays: self.strays(),
             licenses: self.licences(),
             allocations: front.ledger.ahead().seats().map(|seat| self.allocation(seat)).collect(),
         };
@@ -123,9 +124,19 @@ impl At<'_> {
         let shown = joined.catalogue.containers.iter().map(|shown| ContainerStatus {
             serial: format!("{}-{}", mask::TMR, shown.serial),
             cm_act_id: shown.cm_act_id,
-            parts: joined.containers.get(&shown.cm_act_id).cloned().unwrap_or_default(),
+            parts: joined.containers.get(&shown.id).cloned().unwrap_or_default(),
         });
         shown.collect()
+    }
+
+    fn strays(&self) -> Vec<StrayStatus> {
+        let stray = |(index, serial): &(usize, String)| StrayStatus {
+            backend: self.front.peers[*index].address.to_string(),
+            serial: serial.clone(),
+            trouble: "it has no CmActId, and no list of Serials in VirtualContainers names it: \
+                      its TMR licences are not served",
+        };
+        self.front.joined.strays.iter().map(stray).collect()
     }
 
     fn licences(&self) -> Vec<LicenceStatus> {

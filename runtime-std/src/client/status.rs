@@ -115,6 +115,10 @@ fn front(status: &Value) -> String {
         table.row([cell(&container["serial"]), cell(&container["cm_act_id"]), parts]);
     }
     section(&mut out, "containers", &table, rows(status, "containers").len());
+    for stray in rows(status, "strays") {
+        let (serial, backend) = (cell(&stray["serial"]), cell(&stray["backend"]));
+        let _ = writeln!(out, "  {serial} at {backend}: {}", cell(&stray["trouble"]));
+    }
     let columns = [
         ("firm", "firm_code"),
         ("product", "product_code"),
@@ -205,6 +209,7 @@ mod tests {
             "backends": [{"address": "a:1", "state": "up", "serial": null, "epoch": 3,
                           "handles": 2}],
             "containers": [{"serial": "131-5", "cm_act_id": 7, "parts": ["130-1", "130-2"]}],
+            "strays": [{"backend": "b:2", "serial": "130-9", "trouble": "it is alone"}],
             "licenses": [{"firm_code": 10, "product_code": 201, "tmr_id": 1, "quantity": 5,
                 "used": 2, "free": 3, "matching": 2, "available": true,
                 "expires": "2026-11-21T19:00:00Z", "differs": [
@@ -215,6 +220,7 @@ mod tests {
             "front, active, epoch 3, fenced (tmrd 0.1.0, smol)",
             "  a:1      up     -          3      2",
             "  131-5      7        130-1, 130-2",
+            "  130-9 at b:2: it is alone",
             "  10    201      1       5      2     3     2      true       2026-11-21T19:00:00Z",
             "  10:201 differs at c:3: LicenseQuantity is 4, the others have 5",
             "seats held: none",

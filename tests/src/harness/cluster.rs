@@ -22,6 +22,8 @@ pub struct Builder {
     retry: u32,
     serial: u32,
     fronts: usize,
+    second: Option<Value>,
+    virtuals: Vec<Value>,
     own: Option<OwnPart>,
 }
 
@@ -57,6 +59,20 @@ impl Builder {
         self
     }
 
+    /// A second container on each backend, issued from this into [`Cluster::SECOND`].
+    #[must_use]
+    pub fn second(mut self, specification: Value) -> Self {
+        self.second = Some(specification);
+        self
+    }
+
+    /// One more entry of `VirtualContainers`.
+    #[must_use]
+    pub fn virtual_container(mut self, entry: Value) -> Self {
+        self.virtuals.push(entry);
+        self
+    }
+
     /// Each part is issued from a specification of its own, so that they may disagree.
     #[must_use]
     pub fn parts(mut self, own: OwnPart) -> Self {
@@ -75,6 +91,9 @@ impl Builder {
         let products = specification["Products"].as_array_mut().expect("a list of products");
         products.extend(self.products.iter().cloned());
         let workshop = Workshop::new(self.runtime, &specification);
+        if let Some(second) = &self.second {
+            workshop.issue(second, "issuer", Cluster::SECOND);
+        }
         if let Some(own) = self.own {
             for part in 1..=3 {
                 let mut specification = specification.clone();
@@ -127,6 +146,9 @@ impl Cluster {
     /// The serial of the virtual container, as configured.
     pub const SERIAL: u32 = 59_885_682;
 
+    /// The folder of second containers in the workshop.
+    pub const SECOND: &str = "second";
+
     /// A cluster with the sample licence.
     #[must_use]
     pub fn of(runtime: Runtime) -> Builder {
@@ -138,6 +160,8 @@ impl Cluster {
             retry: 2,
             serial: Self::SERIAL,
             fronts: 1,
+            second: None,
+            virtuals: Vec::new(),
             own: None,
         }
     }
@@ -304,6 +328,8 @@ impl Cluster {
         let mut line = BackendLine::of(&self.workshop, part);
         line.listen.set_port(port);
         line.admin = Some(SocketAddr::new(line.listen.ip(), admin));
+        let second = self.builder.second.as_ref();
+        line.second = second.map(|_| self.workshop.licence_in(Self::SECOND, part));
         line.arguments()
     }
 
@@ -320,6 +346,9 @@ impl Cluster {
     #[must_use]
     pub fn configuration(&self, port: u16, admin: u16) -> Value {
         let ip = self.workshop.ip();
+        let sample = json!({ "CmActId": CM_ACT_ID, "Serial": self.builder.serial });
+        let mut virtuals = vec![sample];
+        virtuals.extend(self.builder.virtuals.iter().cloned());
         let servers: Vec<Value> = self
             .backends
             .iter()
@@ -338,7 +367,7 @@ impl Cluster {
                 "Server": servers,
             },
             "WebAdmin": { "Ip": ip, "Port": admin },
-            "VirtualContainers": [{ "CmActId": CM_ACT_ID, "Serial": self.builder.serial }],
+            "VirtualContainers": virtuals,
         })
     }
 
@@ -359,6 +388,8 @@ pub struct BackendLine {
     pub admin: Option<SocketAddr>,
     /// `--license`
     pub licence: PathBuf,
+    /// Another `--license`
+    pub second: Option<PathBuf>,
     /// `--issuer`
     pub issuer: PathBuf,
     /// `--group-key`
@@ -375,6 +406,7 @@ impl BackendLine {
             listen: SocketAddr::new(workshop.backend_ip(part), 0),
             admin: None,
             licence: workshop.licence(part),
+            second: None,
             issuer: workshop.issuer(),
             group_key: workshop.group_key(),
             state: workshop.state(part),
@@ -393,6 +425,9 @@ impl BackendLine {
             ("--state", self.state.as_os_str()),
         ] {
             arguments.extend([name.into(), value.to_owned()]);
+        }
+        if let Some(second) = &self.second {
+            arguments.extend(["--license".into(), second.into()]);
         }
         if let Some(admin) = self.admin {
             arguments.extend(["--admin".into(), admin.to_string().into()]);

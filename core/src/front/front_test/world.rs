@@ -6,6 +6,7 @@ use crate::front::{Config, Front};
 use crate::io::{Address, Door, Frame, Input, Intent, Link, Why};
 use crate::licence::Container;
 use crate::limits::CLEANUP_DEFAULT;
+use crate::log::ContainerId;
 use crate::testing::{container, identity, peer};
 use crate::time::{Deadline, Duration, Mono, Now, Wall};
 use crate::wire::group::{Order, Report, decode};
@@ -74,6 +75,8 @@ pub(super) struct World {
     pub(super) lose: fn(usize, &Order) -> bool,
     /// The messages of the story so far, if it is told.
     pub(super) told: Option<Vec<String>>,
+    /// What the operator of a front that is added says of virtual containers.
+    pub(super) virtuals: Vec<(ContainerId, Option<u32>)>,
 }
 
 fn open(containers: &[Container], seed: u8, disk: Option<&[u8]>) -> Backend {
@@ -126,6 +129,7 @@ impl World {
             cut: Vec::new(),
             lose: |_, _| false,
             told: None,
+            virtuals: Vec::new(),
         };
         for _ in 0..fronts {
             world.add_front();
@@ -144,7 +148,7 @@ impl World {
             identity: identity(),
             backends: [0, 1, 2].map(address),
             retry: Duration::from_secs(1),
-            virtuals: Vec::new(),
+            virtuals: self.virtuals.clone(),
             cleanup: CLEANUP_DEFAULT,
             twin: None,
             front: 0xf0 + u32::from(number),
@@ -280,6 +284,13 @@ impl World {
         (machine.up, machine.stuck) = (true, false);
         self.events.push_back(Event::ToBackend(index, Input::Tick));
         self.run();
+    }
+
+    /// Other licence files are put in the place of a backend's.
+    pub(super) fn replace(&mut self, index: usize, containers: &[Container]) {
+        self.backends[index].containers = containers.to_vec();
+        let input = Input::Containers(containers.to_vec());
+        self.events.push_back(Event::ToBackend(index, input));
     }
 
     /// No message goes between a front and a backend any more; their connection breaks.
