@@ -2,6 +2,7 @@
 //! those that wait for this front to lead. Each ends within its time, with an answer or an error.
 
 use super::peer::{Asked, Follow, Wire};
+use super::vote::{Vote, vote};
 use super::{Front, Phase};
 use crate::io::{Intent, Link};
 use crate::limits::ANYONE_TIMEOUT;
@@ -31,6 +32,8 @@ pub(super) struct Commit {
     pub(super) waits: Waits,
     /// Backends whose own part is not as the grant says.
     pub(super) differs: [bool; 3],
+    /// Why stock servers refused the seat.
+    pub(super) errors: [Option<CmError>; 3],
     pub(super) until: Mono,
 }
 
@@ -65,7 +68,8 @@ impl Front {
         if let Some(handle) = released {
             self.desk.linger(now, handle, self.ledger.ahead());
         }
-        let flight = Commit { link: Some(link), waits, differs: [false; 3], until };
+        let (differs, errors) = ([false; 3], [None; 3]);
+        let flight = Commit { link: Some(link), waits, differs, errors, until };
         self.commits.insert(slot, flight);
         self.commits_until.insert((until, slot));
     }
@@ -86,10 +90,10 @@ impl Front {
                 Follow::Yes { acked, .. } => acked < slot && !flight.differs[i],
                 _ => false,
             });
-            if !agreed && awaited {
+            if (!agreed && awaited) || !self.twin_has(slot) {
                 continue;
             }
-            let Some(Commit { link, waits, until, .. }) = self.commits.remove(&slot) else {
+            let Some(Commit { link, waits, errors, until, .. }) = self.commits.remove(&slot) else {
                 continue;
             };
             self.commits_until.remove(&(until, slot));
@@ -104,7 +108,7 @@ impl Front {
                 (Waits::Grant(grant), link) => {
                     self.give_back(grant.handle, "fewer than two backends hold a matching part");
                     if let Some(link) = link {
-                        self.refuse(link, CmError::NO_LICENSE_AVAILABLE, out);
+                        self.refuse(link, why_not(errors), out);
                     }
                 }
                 (Waits::Release, Some(link)) => self.desk.released(link, out),
@@ -114,6 +118,34 @@ impl Front {
                 (Waits::Release | Waits::Spend(..), None) => {}
             }
         }
+    }
+
+    /// Whether an answer about a slot may be given as far as the twin is concerned. Backends that
+    /// promise make it needless to wait. Stock servers do not: in unfenced mode the answer is to
+    /// wait until the twin has the slot, or its transfer time is over. Nothing is sent to it yet.
+    #[expect(clippy::unused_self, reason = "the place where the twin will be asked")]
+    fn twin_has(&self, _slot: Slot) -> bool {
+        true
+    }
+
+    /// A stock server has refused a grant, which will be among those it does not hold.
+    pub(super) fn refused_there(&mut self, index: usize, slot: Slot, error: CmError) {
+        if let Some(flight) = self.commits.get_mut(&slot) {
+            flight.errors[index] = Some(error);
+        }
+    }
+
+    /// A stock server cannot do a call now, and another one may: it is tried there.
+    pub(super) fn unable(
+        &mut self,
+        now: Mono,
+        index: usize,
+        correlation: u32,
+        out: &mut Vec<Intent>,
+    ) {
+        let Some((asked, _)) = self.peers[index].answered(now, correlation) else { return };
+        self.peers[index].busy = self.peers[index].busy.saturating_sub(1);
+        self.hop_from(now, index, alloc::vec![asked], out);
     }
 
     /// A backend has the grant on disk, and its own part is as the grant says: by its word with
@@ -292,6 +324,17 @@ impl Front {
         let parked = core::mem::take(&mut self.parked).into_iter();
         parked.map(|(link, (until, call))| (link, until, call)).collect()
     }
+}
+
+/// What a client is told whose seat fewer than two backends have given: the error that two of them
+/// have named, or one that says more than that the network failed; 218 if none has said anything.
+fn why_not(errors: [Option<CmError>; 3]) -> CmError {
+    if let Vote::Agreed(error) = vote(errors) {
+        return error;
+    }
+    let named = || errors.into_iter().flatten();
+    let telling = named().find(|error| *error != CmError::NETWORK_FAULT);
+    telling.or_else(|| named().next()).unwrap_or(CmError::NO_LICENSE_AVAILABLE)
 }
 
 fn holds_part(joined: Option<&super::catalogue::Joined>, index: usize) -> bool {

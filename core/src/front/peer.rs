@@ -80,6 +80,8 @@ pub(super) struct Peer {
     pub(super) confirmed: Option<Mono>,
     /// Any-one calls that it works on.
     pub(super) busy: usize,
+    /// Seats that a stock server has given; `None`: it is a backend of ours.
+    pub(super) seats: Option<usize>,
     correlation: u32,
     pause: Duration,
 }
@@ -97,6 +99,7 @@ impl Peer {
             heard: Mono(0),
             confirmed: None,
             busy: 0,
+            seats: None,
             correlation: 0,
             pause: REDIAL_MIN,
         }

@@ -29,7 +29,7 @@ impl View for At<'_> {
             runtime: front.config.identity.runtime,
             role: self.role(),
             epoch: front.phase.epoch().unwrap_or(front.highest).round,
-            fenced: true,
+            fenced: !front.config.unfenced,
             cluster: front.ledger.group().map(|group| group.to_string()),
             twin: front.config.twin.as_ref().map(|address| Twin {
                 address: address.to_string(),
@@ -81,6 +81,7 @@ impl At<'_> {
         let standing = peer.standing();
         let leading = matches!(front.phase, Phase::Leading { .. });
         let state = match (peer.wire, peer.follow, standing) {
+            (Wire::Up(_), _, Some(_)) if front.config.unfenced => BackendState::Unfenced,
             (Wire::Up(_), _, Some(_)) if !leading && peer.trouble.is_none() => BackendState::Up,
             (Wire::Up(_), Follow::Yes { acked, .. }, Some(standing))
                 if self.member(&standing.disk) && acked >= self.floor() =>
@@ -92,7 +93,8 @@ impl At<'_> {
         };
         let acked = peer.acked();
         let on_disk = leading && acked >= front.ledger.committed();
-        let handles = if on_disk { front.ledger.settled().seat_count() } else { 0 };
+        let on_disk = if on_disk { front.ledger.settled().seat_count() } else { 0 };
+        let handles = peer.seats.unwrap_or(on_disk);
         BackendStatus {
             address: peer.address.to_string(),
             state,
