@@ -108,7 +108,8 @@ impl Front {
                 (Waits::Grant(grant), link) => {
                     self.give_back(grant.handle, "fewer than two backends hold a matching part");
                     if let Some(link) = link {
-                        self.refuse(link, why_not(errors), out);
+                        let error = self.why_not(errors);
+                        self.refuse(link, error, out);
                     }
                 }
                 (Waits::Release, Some(link)) => self.desk.released(link, out),
@@ -156,6 +157,19 @@ impl Front {
         matches!(self.peers[index].follow, Follow::Yes { acked, .. } if acked >= slot)
             && !differs[index]
             && joined.is_some_and(|joined| joined.prints[index] == Some(grant.fingerprint))
+    }
+
+    /// What a client is told whose seat fewer than two backends have given: the error that two of
+    /// them have named, or else any one; 218 if none has named one. That a server was not reached
+    /// is told only if no server said more.
+    fn why_not(&self, errors: [Option<CmError>; 3]) -> CmError {
+        let said = errors.map(|error| error.filter(|error| *error != CmError::NETWORK_FAULT));
+        match (vote(said), said.into_iter().flatten().next()) {
+            (Vote::Agreed(error), _) | (_, Some(error)) => error,
+            _ if errors == [None; 3] => CmError::NO_LICENSE_AVAILABLE,
+            _ if self.could_serve() => CmError::NETWORK_FAULT,
+            _ => CmError::REDUNDANCY_SERVER_MISSING,
+        }
     }
 
     /// Takes a seat back that nobody was told of, or whose holder is gone.
@@ -324,17 +338,6 @@ impl Front {
         let parked = core::mem::take(&mut self.parked).into_iter();
         parked.map(|(link, (until, call))| (link, until, call)).collect()
     }
-}
-
-/// What a client is told whose seat fewer than two backends have given: the error that two of them
-/// have named, or one that says more than that the network failed; 218 if none has said anything.
-fn why_not(errors: [Option<CmError>; 3]) -> CmError {
-    if let Vote::Agreed(error) = vote(errors) {
-        return error;
-    }
-    let named = || errors.into_iter().flatten();
-    let telling = named().find(|error| *error != CmError::NETWORK_FAULT);
-    telling.or_else(|| named().next()).unwrap_or(CmError::NO_LICENSE_AVAILABLE)
 }
 
 fn holds_part(joined: Option<&super::catalogue::Joined>, index: usize) -> bool {
