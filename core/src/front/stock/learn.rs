@@ -151,6 +151,11 @@ impl Learner {
         self.lines.clear();
     }
 
+    /// Ends a round before its end.
+    pub(super) fn stop(&mut self) {
+        self.step = Step::Idle;
+    }
+
     /// Forgets every handle: the server was away, and may be another one.
     pub(super) fn forget(&mut self) {
         *self = Self::new(core::mem::take(&mut self.ids));

@@ -80,7 +80,7 @@ impl Stock {
             match next {
                 Some((_, Event::Line(event))) => input = Some(event),
                 Some((index, Event::Refused(slot, error))) => {
-                    front.refused_there(index, slot, error)
+                    front.refused_there(index, slot, error);
                 }
                 Some((index, Event::Unable(correlation))) => {
                     front.unable(now.mono, index, correlation, &mut wants);

@@ -29,6 +29,7 @@ pub(super) enum Job {
         order: u64,
         licence: LicenceKey,
         number: u32,
+        again: bool,
     },
     /// A client's call; `holder`: the seat whose handle it was done with.
     Perform {
@@ -129,8 +130,8 @@ impl Stand {
                 }
             }
             match self.changes.pop_front()?.1 {
-                Change::Give { licence, number } => {
-                    let job = Job::Give { order, licence, number };
+                Change::Give { licence, number, again } => {
+                    let job = Job::Give { order, licence, number, again };
                     return Some((job, Request::Release { handle: number }));
                 }
                 Change::Take(grant) if self.book.at(grant.handle) == Some(At::Asked) => {
@@ -329,20 +330,21 @@ impl Stand {
     /// A connection is gone, or could not be opened.
     pub(super) fn closed(&mut self, now: Mono, link: Link, why: Why, out: &mut Vec<Intent>) {
         let Some(left) = self.pool.gone(link) else { return };
-        if let Some(job) = left.job {
-            if !left.spoke {
-                self.undone(now, job, false);
-                return self.lost(now, why, out);
-            }
-            self.undone(now, job, true);
+        let Some(job) = left.job else {
+            // Is it still there? The others may be the next to close.
+            self.heard = Mono(0);
+            return;
+        };
+        self.undone(now, job, left.spoke);
+        if !left.spoke || self.reach == Reach::Coming {
+            self.lost(now, why, out);
         }
-        // Is it still there? The others may be the next to close.
-        self.heard = Mono(0);
     }
 
     /// A call has no answer. `doubt`: the server may have done it. A seat that it may have given
     /// has a handle that nobody knows; it is taken there until the server cleans it up, and only
-    /// then asked for again.
+    /// then asked for again. Nothing is repeated at once more than once: a server may break the
+    /// connection at that very call.
     fn undone(&mut self, now: Mono, job: Job, doubt: bool) {
         self.background &= !job.is_background();
         match job {
@@ -353,17 +355,21 @@ impl Stand {
                 }
                 self.answered(grant.handle, Some(CmError::NETWORK_FAULT));
             }
-            Job::Give { order, licence, number } => {
-                self.changes.push_front((order, Change::Give { licence, number }));
+            Job::Give { order, licence, number, again: false } => {
+                let change = Change::Give { licence, number, again: true };
+                self.changes.push_front((order, change));
             }
+            Job::Give { order, licence, .. } => self.given(order, licence),
             Job::Perform { line, correlation, .. } if self.line == Some(line) => {
                 self.events.push_back(Event::Unable(correlation));
             }
             Job::Learn => {
-                // From the start: what this call may have given is cleaned up there.
-                self.learner.begin();
+                // From the start, later: what this call may have given is cleaned up there.
+                self.learner.stop();
+                self.learn_at = now + STOCK_LEARN;
             }
-            Job::Perform { .. } | Job::Ping | Job::Keep(..) => {}
+            Job::Ping => self.heard = now,
+            Job::Perform { .. } | Job::Keep(..) => {}
         }
     }
 

@@ -43,7 +43,12 @@ pub(super) enum Reach {
 #[derive(Debug)]
 pub(super) enum Change {
     Take(Box<Grant>),
-    Give { licence: LicenceKey, number: u32 },
+    /// `again`: its connection broke once before.
+    Give {
+        licence: LicenceKey,
+        number: u32,
+        again: bool,
+    },
 }
 
 /// A client's call that waits for a connection.
@@ -300,7 +305,7 @@ impl Stand {
     /// Gives a handle back to the server.
     pub(super) fn give_number(&mut self, licence: LicenceKey, number: u32) {
         self.giving.entry(licence).or_default().insert(self.changed);
-        self.change(Change::Give { licence, number });
+        self.change(Change::Give { licence, number, again: false });
     }
 
     fn change(&mut self, change: Change) {
