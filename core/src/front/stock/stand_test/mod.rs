@@ -269,7 +269,11 @@ fn a_server_that_breaks_off_at_a_call_is_not_asked_the_same_for_ever() {
     }
     // A release, once more; a question, after its usual pause.
     let mut bench = Bench::there();
-    bench.seat(11, 5001);
+    bench.append(vec![Entry::Grant(grant(11)), Entry::Grant(grant(13))], 1);
+    let two = [11, 13].map(|handle| bench.access(handle).expect("two connections").0);
+    for (link, number) in two.into_iter().zip([5001, 5003]) {
+        bench.answer(link, reply(CmError::NO_ERROR, number));
+    }
     bench.append(vec![Entry::Release(Handle(11))], bench.slot);
     for _ in 0..2 {
         let (link, number) = bench.release().expect("a release");
