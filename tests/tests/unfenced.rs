@@ -383,6 +383,10 @@ fn a_lost_reply_ends_in_an_answer_and_no_seat_too_many(runtime: Runtime) {
     set_up.servers[0].trouble(Trouble::LosesReplies);
     let handles: Vec<u32> = (0..2).map(|person| seat(&mut client, TMR, person)).collect();
     set_up.used_there(TMR, [2; 3]);
+    status_until(set_up.front.admin(), "two seats, each held at two servers", |status| {
+        let seats = status["allocations"].as_array()?;
+        (seats.len() == 2 && seats.iter().all(|seat| seat["backends"] == 2)).then_some(())
+    });
     set_up.servers[0].trouble(Trouble::None);
     for &handle in &handles {
         assert_eq!(crypt(&mut client, handle).status, 0);

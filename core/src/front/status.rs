@@ -10,6 +10,7 @@ use crate::admin::status::{
 use crate::log::{DiskId, Grant};
 use crate::time::Now;
 use crate::wire::constants::mask;
+use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -94,7 +95,7 @@ impl At<'_> {
         let acked = peer.acked();
         let on_disk = leading && acked >= front.ledger.committed();
         let on_disk = if on_disk { front.ledger.settled().seat_count() } else { 0 };
-        let handles = peer.seats.unwrap_or(on_disk);
+        let handles = peer.seats.as_ref().map_or(on_disk, BTreeSet::len);
         BackendStatus {
             address: peer.address.to_string(),
             state,
@@ -154,6 +155,7 @@ impl At<'_> {
         let holders = self.front.peers.iter().filter(|peer| {
             matches!(peer.follow, Follow::Yes { .. })
                 && peer.acked() >= self.front.ledger.committed()
+                && peer.seats.as_ref().is_none_or(|seats| seats.contains(&seat.handle))
         });
         Allocation {
             handle: seat.handle.0,

@@ -29,9 +29,9 @@ impl Book {
         self.seats.get(&handle).map(|(_, at)| *at)
     }
 
-    /// How many have a handle there.
-    pub(super) fn held(&self) -> usize {
-        self.numbers.len()
+    /// Those that have a handle there.
+    pub(super) fn held(&self) -> BTreeSet<Handle> {
+        self.numbers.values().copied().collect()
     }
 
     /// All seats.
@@ -122,7 +122,8 @@ mod tests {
         book.put(Mono(2), Handle(2), licence, At::Held(7, Mono(8)));
         book.check_invariants();
         assert_eq!(book.at(Handle(1)), Some(At::Lacking(Mono(2))));
-        assert_eq!((book.held(), book.first()), (1, Some((Mono(2), Handle(1)))));
+        assert_eq!(book.held(), [Handle(2)].into());
+        assert_eq!(book.first(), Some((Mono(2), Handle(1))));
         assert_eq!(book.remove(Handle(2)), Some((licence, 7)));
         assert_eq!(book.remove(Handle(1)), None);
         book.check_invariants();

@@ -58,6 +58,12 @@ impl Stock {
         for stand in &mut self.stands {
             stand.timers(now.mono, out);
         }
+        if let Input::Frame { frame: Frame::Http(_), .. } = &input {
+            // A page says who holds what, and where.
+            for (stand, peer) in self.stands.iter().zip(&mut front.peers) {
+                peer.seats = Some(stand.book.held());
+            }
+        }
         let mut input = self.server(now, input, out).or(Some(Input::Tick));
         let mut wants = Vec::new();
         let mut due = None;
@@ -89,10 +95,7 @@ impl Stock {
                 None => break,
             }
         }
-        for (stand, peer) in self.stands.iter().zip(&mut front.peers) {
-            stand.book.check_invariants();
-            peer.seats = Some(stand.book.held());
-        }
+        self.stands.iter().for_each(|stand| stand.book.check_invariants());
         self.stands.iter().filter_map(Stand::deadline).chain(due).min()
     }
 
