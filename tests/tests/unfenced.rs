@@ -250,6 +250,7 @@ fn one_server_may_be_away_hang_or_refuse(runtime: Runtime) {
         back(&mut client, again);
         server.restart();
         set_up.whole();
+        set_up.used_there(TMR, [2; 3]);
         back(&mut client, during);
         set_up.used_there(TMR, [1; 3]);
 

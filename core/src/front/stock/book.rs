@@ -66,9 +66,7 @@ impl Book {
                 self.due.insert((time, handle));
             }
             At::Held(number, time) => {
-                if let Some(&other) = self.numbers.get(&number) {
-                    self.set(now, other, At::Lacking(now));
-                }
+                self.taken_over(now, number);
                 self.numbers.insert(number, handle);
                 self.due.insert((time, handle));
             }
@@ -80,6 +78,13 @@ impl Book {
     pub(super) fn set(&mut self, now: Mono, handle: Handle, at: At) {
         if let Some(&(licence, _)) = self.seats.get(&handle) {
             self.put(now, handle, licence, at);
+        }
+    }
+
+    /// The server has given this number for something else: no seat has it any more.
+    pub(super) fn taken_over(&mut self, now: Mono, number: u32) {
+        if let Some(&other) = self.numbers.get(&number) {
+            self.set(now, other, At::Lacking(now));
         }
     }
 

@@ -260,6 +260,10 @@ impl Stand {
     }
 
     fn learnt(&mut self, now: Mono, reply: &Reply, out: &mut Vec<Intent>) {
+        let given = reply.status == CmError::NO_ERROR;
+        if given && matches!(self.learner.call(), Some(Request::Access2 { .. })) {
+            self.book.taken_over(now, reply.result);
+        }
         match self.learner.heard(reply) {
             Heard::More => {}
             Heard::Failed(why) => self.lost(now, Why::Broken(why), out),
