@@ -10,7 +10,7 @@ use tmr_core::backend::{self, Backend};
 use tmr_core::desk::Identity;
 use tmr_core::front::{self, Front};
 use tmr_core::hub::{Act, Hub};
-use tmr_core::io::{Address, Door, Frame, Link, Why};
+use tmr_core::io::{Address, Door, Frame, Input, Link, Why};
 use tmr_core::node::Node;
 use tmr_core::time::{Duration, Now};
 use tmr_core::wire::group::{Order, Report, decode};
@@ -35,6 +35,19 @@ impl World {
         state.life += 1;
         (state.hub, state.tick) = (Some(Hub::new(node)), None);
         self.with(host, |hub, now, acts| hub.tick(now, acts));
+        self.hosts[host].told = None;
+        self.look(host);
+    }
+
+    /// A front's machine looks for the virtual address.
+    pub(super) fn look(&mut self, host: usize) {
+        let state = &mut self.hosts[host];
+        let awake = state.hub.is_some() && state.frozen <= self.now;
+        let here = state.address;
+        if host < FRONTS && self.plan.address && awake && state.told != Some(here) {
+            state.told = Some(here);
+            self.with(host, |hub, now, acts| hub.told(now, Input::Address { here }, acts));
+        }
     }
 
     fn node(
@@ -132,6 +145,8 @@ impl World {
                 let wait = self.rng.between(self.plan.disk / 4, self.plan.disk) + slow;
                 self.after(wait, Event::Durable { host, life });
             }
+            // Nobody listens to what is said of the address: it goes where it goes.
+            Act::Look | Act::GiveAway(_) => {}
             Act::Halt(reason) => {
                 let found = Err(format!("host {host} halts: {reason}"));
                 self.checks.note(self.now, "service", found);
@@ -153,7 +168,7 @@ impl World {
                 outbox.frames.into_iter().map(Frame::Call).collect()
             } else {
                 let batch = outbox.frames.concat();
-                self.observe(host, &batch);
+                self.observe(host, link, &batch);
                 vec![Frame::Batch(batch)]
             };
             self.send(conn, side, sent, Load::Frames(frames));
@@ -169,7 +184,7 @@ impl World {
     }
 
     /// Looks at what fronts and backends say to each other.
-    fn observe(&mut self, host: usize, batch: &[u8]) {
+    fn observe(&mut self, host: usize, link: Link, batch: &[u8]) {
         let mut found = Ok(());
         if host < FRONTS {
             for message in decode::<Order>(batch).unwrap_or_default() {
@@ -186,7 +201,7 @@ impl World {
                     self.trace(|| format!("backend {host} reports {:?}", message.body));
                 }
                 // Looked at even after something was found: the checker remembers what it saw.
-                let reported = self.checks.slots.reported(&message.body);
+                let reported = self.checks.slots.reported((host, link), &message.body);
                 found = found.and(reported);
             }
         }

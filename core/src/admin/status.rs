@@ -36,6 +36,8 @@ pub struct FrontStatus {
     pub fenced: bool,
     /// The name of the group of backends, in hex; `null` before its birth.
     pub cluster: Option<String>,
+    /// Whether the virtual address is on this machine; `null` where there is none.
+    pub virtual_ip: Option<bool>,
     /// The other front; `null` where there is none.
     pub twin: Option<Twin>,
     /// In the order of the configuration.
@@ -124,6 +126,9 @@ pub struct LicenceStatus {
     pub available: bool,
     /// Units that are left; `null`: they are not counted.
     pub units_left: Option<u32>,
+    /// From when on it cannot be used; not there if it never ends.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_optional_text")]
+    pub expires: Option<Wall>,
     /// What keeps the other parts out.
     pub differs: Vec<Difference>,
 }
@@ -141,14 +146,16 @@ pub struct Difference {
     pub expected: String,
 }
 
-/// A seat that is held.
+/// A handle that is held, with a seat or without one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Allocation {
-    /// Its handle.
+    /// The handle.
     pub handle: u32,
-    /// Firm Code of its licence.
+    /// [`Held::kind`](crate::log::Held::kind): what it stands for.
+    pub kind: &'static str,
+    /// Firm Code of its licence or firm item, or 0.
     pub firm_code: u32,
-    /// Product Code of its licence.
+    /// Product Code of its licence, or 0.
     pub product_code: u32,
     /// [`Mode::name`](crate::log::Mode::name).
     pub mode: &'static str,
@@ -227,6 +234,13 @@ fn as_text<S: Serializer>(time: &Wall, serializer: S) -> Result<S::Ok, S::Error>
     serializer.collect_str(time)
 }
 
+fn as_optional_text<S: Serializer>(time: &Option<Wall>, serializer: S) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => as_text(time, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -242,6 +256,7 @@ mod tests {
             epoch: 3,
             fenced: true,
             cluster: Some("00ff".into()),
+            virtual_ip: Some(true),
             twin: Some(Twin { address: "a:1".into(), connected: true, synced: true, lag: 0 }),
             backends: vec![BackendStatus {
                 address: "127.0.0.1:22361".into(),
@@ -266,6 +281,7 @@ mod tests {
                 matching: 2,
                 available: true,
                 units_left: None,
+                expires: None,
                 differs: vec![Difference {
                     backend: "127.0.0.1:22363".into(),
                     field: "LicenseQuantity".into(),
@@ -275,6 +291,7 @@ mod tests {
             }],
             allocations: vec![Allocation {
                 handle: 19_857,
+                kind: "licence",
                 firm_code: 6_000_010,
                 product_code: 201,
                 mode: "user-limit",
@@ -285,9 +302,13 @@ mod tests {
                 backends: 3,
             }],
         };
+        let mut ends = status.clone();
+        ends.licenses[0].expires = Some(Wall(1_795_287_600));
+        let ends = serde_json::to_value(ends).unwrap();
+        assert_eq!(ends["licenses"][0]["expires"], "2026-11-21T19:00:00Z");
         let expected = json!({
           "version": "0.1.0", "runtime": "smol", "role": "active", "epoch": 3, "fenced": true,
-          "cluster": "00ff",
+          "cluster": "00ff", "virtual_ip": true,
           "twin": { "address": "a:1", "connected": true, "synced": true, "lag": 0 },
           "backends": [ { "address": "127.0.0.1:22361", "state": "up", "serial": "130-1000001",
                           "epoch": 3, "handles": 2, "trouble": null } ],
@@ -297,8 +318,8 @@ mod tests {
                           "used": 2, "free": 3, "matching": 2, "available": true, "units_left": null,
                           "differs": [ { "backend": "127.0.0.1:22363", "field": "LicenseQuantity",
                                          "value": "4", "expected": "5" } ] } ],
-          "allocations": [ { "handle": 19_857, "firm_code": 6_000_010, "product_code": 201,
-                             "mode": "user-limit", "client": "127.0.0.1", "host": "h", "user": "u",
+          "allocations": [ { "handle": 19_857, "kind": "licence", "firm_code": 6_000_010,
+                             "product_code": 201, "mode": "user-limit", "client": "127.0.0.1", "host": "h", "user": "u",
                              "since": "2026-11-21T19:00:00Z", "backends": 3 } ]
         });
         assert_eq!(serde_json::to_value(status).unwrap(), expected);

@@ -1,7 +1,7 @@
 //! The open backend role: signed licences, promises, the log, and seats of ordinary licences.
 //!
-//! What lives here: the acceptor that holds one third of the group's memory, the journal
-//! it survives with, and the keys that calls are done with. A licence with a TMR-Id is refused to
+//! What lives here: the acceptor that holds one third of the group's memory, and the journal it
+//! survives with. A licence with a TMR-Id is refused to
 //! a client that comes here directly (130): it takes two backends and a front.
 
 pub(crate) mod acceptor;
@@ -26,10 +26,10 @@ use crate::admin;
 use crate::desk::{Catalogue, Desk, Ground, Identity, Move, Offer, Shown};
 use crate::io::{Door, Frame, Input, Intent, Link, Why};
 use crate::licence::Container;
-use crate::limits::{CLEANUP_DEFAULT, HANDLE_BLOCK, HANDLE_LAST};
+use crate::limits::{CLEANUP_DEFAULT, CONFIRMED, HANDLE_BLOCK, HANDLE_LAST};
 use crate::log::{DiskId, Entry, GroupId, LicenceKey, Setting, Slot, State};
 use crate::random::Random;
-use crate::time::{Deadline, Now};
+use crate::time::{Deadline, Mono, Now};
 use crate::wire::CmError;
 use crate::wire::constants::mask;
 use crate::wire::group::{Description, Message, Order, Report, decode, encode};
@@ -65,6 +65,8 @@ pub struct Backend {
     disk: DiskId,
     group_check: [u8; 8],
     writer: Writer,
+    /// When this is durable, the handle numbers are that the desk has.
+    reserved: u64,
     catalogue: Catalogue,
     /// What a part of each TMR licence must look like to match.
     prints: BTreeMap<LicenceKey, u64>,
@@ -72,6 +74,8 @@ pub struct Backend {
     fronts: BTreeSet<Link>,
     admins: BTreeSet<Link>,
     started: bool,
+    /// When the front that was promised last said that it serves.
+    served: Option<Mono>,
 }
 
 impl Backend {
@@ -93,12 +97,14 @@ impl Backend {
             disk,
             group_check,
             writer: Writer::blank(),
+            reserved: 0,
             catalogue,
             prints,
             desk: Desk::new(identity, CLEANUP_DEFAULT),
             fronts: BTreeSet::new(),
             admins: BTreeSet::new(),
             started: false,
+            served: None,
         };
         let mut keep = 0;
         if let Some(bytes) = journal {
@@ -116,14 +122,9 @@ impl Backend {
     }
 
     fn replay(&mut self, records: &[Record]) -> Result<(), String> {
-        let Some((Record::Head { version, disk, group_check }, rest)) = records.split_first()
-        else {
+        let Some((Record::Head { disk, group_check, .. }, rest)) = records.split_first() else {
             return Err("the journal does not say whose it is".to_string());
         };
-        if *version != journal::VERSION {
-            let own = journal::VERSION;
-            return Err(format!("the journal has format {version}; this program reads {own}"));
-        }
         if *group_check != self.group_check {
             return Err(
                 "the state folder belongs to another group: it was made with another group \
@@ -175,6 +176,8 @@ impl Backend {
             Input::Frame { link, frame } => self.frame(now, link, frame, out),
             Input::Closed { link, unsent, .. } => self.closed(now, link, unsent),
             Input::Written => self.writer.written(out),
+            // It has no role that follows an address.
+            Input::Address { .. } => {}
         }
         self.flush(out);
         self.acceptor.check_invariants();
@@ -192,7 +195,7 @@ impl Backend {
             Frame::Batch(batch) => match decode::<Order>(&batch) {
                 Ok(orders) => {
                     for order in orders {
-                        self.order(link, order, out);
+                        self.order(now.mono, link, order, out);
                     }
                 }
                 Err(_) => {
@@ -214,11 +217,12 @@ impl Backend {
         }
     }
 
-    fn order(&mut self, link: Link, message: Message<Order>, out: &mut Vec<Intent>) {
+    fn order(&mut self, now: Mono, link: Link, message: Message<Order>, out: &mut Vec<Intent>) {
         let Message { correlation, body } = message;
         let report = match body {
             Order::Describe => Report::Described(Description {
                 standing: self.acceptor.standing(),
+                led: self.served.is_some_and(|at| now.since(at) < CONFIRMED),
                 parts: self.containers.iter().map(|container| container.part.clone()).collect(),
             }),
             Order::Perform { licence, call } => {
@@ -226,10 +230,16 @@ impl Backend {
             }
             order => {
                 let differing = self.differing(&order);
+                let serves = matches!(order, Order::Confirm { serves: true, .. });
                 let mut taken = Taken::default();
                 let mut report = self.acceptor.order(order, &mut taken);
                 if let Report::Stored { differing: slots, .. } = &mut report {
                     *slots = differing;
+                }
+                match report {
+                    Report::Promised(_) => self.served = None,
+                    Report::Confirmed if serves => self.served = Some(now),
+                    _ => {}
                 }
                 for record in &taken.records {
                     self.writer.record(record);
@@ -255,7 +265,10 @@ impl Backend {
     fn differing(&self, order: &Order) -> Vec<Slot> {
         let Order::Append { first, entries, .. } = order else { return Vec::new() };
         let differs = (0..).zip(entries).filter(|(_, entry)| match entry {
-            Entry::Grant(grant) => self.prints.get(&grant.licence) != Some(&grant.fingerprint),
+            Entry::Grant(grant) => {
+                let licence = grant.held.licence();
+                licence.is_some_and(|key| self.prints.get(key) != Some(&grant.fingerprint))
+            }
             _ => false,
         });
         // An append so far out that the sum does not fit ends as a gap.
@@ -270,7 +283,7 @@ impl Backend {
             Ok(request) => request,
             Err(malformed) => return self.desk.misread(link, &malformed, out),
         };
-        self.desk.named(now.mono, link, &request);
+        self.desk.named(now.mono, link, &request, &self.direct);
         match self.desk.call(link, &request, &ground, out) {
             Move::Done => {}
             Move::Perform(licence) => {
@@ -282,26 +295,36 @@ impl Backend {
                 self.write_direct(entry);
                 self.writer.hold(link, reply, out);
             }
-            Move::Commit(entry) => {
-                let mut replies = Vec::new();
-                match &entry {
-                    Entry::Grant(grant) => self.desk.granted(now.mono, link, grant, &mut replies),
-                    _ => self.desk.released(link, &mut replies),
-                }
-                let released = if let Entry::Release(handle) = entry { Some(handle) } else { None };
-                self.write_direct(entry);
-                if let Some(handle) = released {
-                    self.desk.linger(now.mono, handle, &self.direct);
-                }
-                for reply in replies {
-                    if let Intent::Send { link, frame } = reply {
-                        self.writer.hold(link, frame, out);
-                    }
-                }
-                if self.desk.numbers_left() < HANDLE_BLOCK / 2 {
-                    self.reserve_handles();
-                }
+            Move::Commit(entry) => self.commit(now, link, entry, out),
+        }
+    }
+
+    /// Writes an entry of a client, who is told of it when it is durable, or at once if it takes
+    /// nothing.
+    fn commit(&mut self, now: Now, link: Link, entry: Entry, out: &mut Vec<Intent>) {
+        let mut replies = Vec::new();
+        let mut waits = true;
+        match &entry {
+            Entry::Grant(grant) => {
+                // Before the block of its number is durable, a restart could hand it out again.
+                waits = grant.waits_for_disk() || !self.writer.is_durable(self.reserved);
+                self.desk.granted(now.mono, link, grant, &mut replies);
             }
+            _ => self.desk.released(link, &mut replies),
+        }
+        let released = if let Entry::Release(handle) = entry { Some(handle) } else { None };
+        self.write_direct(entry);
+        if let Some(handle) = released {
+            self.desk.linger(now.mono, handle, &self.direct);
+        }
+        for reply in replies {
+            match reply {
+                Intent::Send { link, frame } if waits => self.writer.hold(link, frame, out),
+                reply => out.push(reply),
+            }
+        }
+        if self.desk.numbers_left() < HANDLE_BLOCK / 2 {
+            self.reserve_handles();
         }
     }
 
@@ -344,6 +367,7 @@ impl Backend {
         let first = self.direct.handles_reserved();
         let last = first.saturating_add(HANDLE_BLOCK).min(HANDLE_LAST);
         self.write_direct(Entry::Configure(Setting::Handles(last)));
+        self.reserved = self.writer.ticket();
         self.desk.take_numbers(self.disk.0, first + 1..=last);
     }
 

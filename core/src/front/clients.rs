@@ -19,12 +19,12 @@ impl Front {
             Ok(request) => request,
             Err(malformed) => return self.desk.misread(link, &malformed, out),
         };
-        self.desk.named(now.mono, link, &request);
+        self.desk.named(now.mono, link, &request, self.ledger.ahead());
         // One end of its time for a call, whatever it has to wait for one after the other.
         let until = now.mono + CALL_TIMEOUT;
         if Desk::is_timeless(&request) || self.serves(now.mono) {
             self.serve(now, until, link, request, out);
-        } else if self.wanted {
+        } else if self.wish.lead {
             self.park(until, link, request);
         } else {
             self.desk.refuse(link, &request, CmError::SERVER_START_PENDING, out);
@@ -43,7 +43,7 @@ impl Front {
         match self.desk.call(link, &request, &ground, out) {
             Move::Done => {}
             // A release is always taken: its handle is not watched any more, and there are no
-            // more releases than seats.
+            // more releases than handles.
             Move::Commit(Entry::Grant(_)) if self.uncommitted() >= UNCOMMITTED_MAX => {
                 self.desk.refuse(link, &request, CmError::REQUEST_OVERLOAD_REJECTED, out);
             }
@@ -87,17 +87,14 @@ impl Front {
             self.admins.remove(&link);
             out.push(Intent::Close { link, why: Why::Eof });
         }
-        if answer.command == Some(admin::Command::Activate) {
-            self.deposed = false;
-        }
         match answer.command {
-            Some(admin::Command::Activate) if !self.wanted => {
+            Some(admin::Command::Activate) => {
                 tracing::info!("activated by command");
-                self.wanted = true;
-                self.phase = Phase::Pausing { until: now.mono };
+                self.take_role(now.mono);
                 self.timers(now.mono, out);
             }
-            Some(admin::Command::Activate) | None => {}
+            Some(admin::Command::Notify) => out.push(Intent::Look),
+            None => {}
         }
     }
 

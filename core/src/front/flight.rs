@@ -50,7 +50,7 @@ pub(super) struct AnyOne {
 }
 
 impl Front {
-    /// Proposes an entry for a client that waits for it.
+    /// Proposes an entry for a client, which waits for it unless it is a grant that takes nothing.
     pub(super) fn commit(
         &mut self,
         now: Mono,
@@ -60,6 +60,7 @@ impl Front {
         out: &mut Vec<Intent>,
     ) {
         let released = if let Entry::Release(handle) = entry { Some(handle) } else { None };
+        // Nobody is told of a grant before it is known to hold: it is folded in first.
         let (slot, outcome) = self.ledger.propose(entry);
         if let Outcome::Refused(refusal) = outcome {
             // The desk has checked this very state; kept as the last line of defence.
@@ -68,6 +69,15 @@ impl Front {
         if let Some(handle) = released {
             self.desk.linger(now, handle, self.ledger.ahead());
         }
+        let waits = match waits {
+            // It goes out with this very step, and is on two disks some milliseconds later. Its
+            // release waits for the disks all the same: told before, it could be the one entry of
+            // the two that is lost, and a handle that was given back would live again.
+            Waits::Grant(grant) if !grant.waits_for_disk() => {
+                return self.desk.granted(now, link, &grant, out);
+            }
+            waits => waits,
+        };
         let (differs, errors) = ([false; 3], [None; 3]);
         let flight = Commit { link: Some(link), waits, differs, errors, until };
         self.commits.insert(slot, flight);
@@ -153,7 +163,7 @@ impl Front {
     /// the acknowledgement, and by what it last said of its parts, because one that came back
     /// with the slot already committed is not asked for that word again.
     fn agrees(&self, index: usize, slot: Slot, grant: &Grant, differs: [bool; 3]) -> bool {
-        let joined = self.joined.joined.get(&grant.licence);
+        let joined = grant.held.licence().and_then(|key| self.joined.joined.get(key));
         matches!(self.peers[index].follow, Follow::Yes { acked, .. } if acked >= slot)
             && !differs[index]
             && joined.is_some_and(|joined| joined.prints[index] == Some(grant.fingerprint))
@@ -172,11 +182,11 @@ impl Front {
         }
     }
 
-    /// Takes a seat back that nobody was told of, or whose holder is gone.
+    /// Takes a handle back that nobody was told of, or whose holder is gone.
     pub(super) fn give_back(&mut self, handle: Handle, reason: &str) {
         let leads = matches!(self.phase, Phase::Leading { .. });
         if leads && self.ledger.ahead().seat(handle).is_some() {
-            tracing::info!(%handle, reason, "seat given back");
+            tracing::info!(%handle, reason, "handle given back");
             self.ledger.propose(Entry::Expire(handle));
         }
     }

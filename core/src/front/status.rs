@@ -32,6 +32,7 @@ impl View for At<'_> {
             epoch: front.phase.epoch().unwrap_or(front.highest).round,
             fenced: !front.config.unfenced,
             cluster: front.ledger.group().map(|group| group.to_string()),
+            virtual_ip: front.wish.address,
             twin: front.config.twin.as_ref().map(|address| Twin {
                 address: address.to_string(),
                 connected: false,
@@ -56,6 +57,13 @@ impl View for At<'_> {
             missing.push(format!("{} ({why})", peer.address));
         }
         Err(format!("fewer than two backends can be reached; missing: {}", missing.join(", ")))
+    }
+
+    fn holds(&self) -> Result<(), String> {
+        if self.front.is_misplaced() {
+            return Err("another front leads: the virtual address belongs there".to_string());
+        }
+        Ok(())
     }
 }
 
@@ -145,6 +153,7 @@ impl At<'_> {
                 matching: u32::try_from(joined.matching).unwrap_or_default(),
                 available: joined.matching >= 2,
                 units_left: offer.and_then(|offer| offer.units_left(front.ledger.ahead())),
+                expires: offer.and_then(|offer| offer.product.expiration_time),
                 differs: differs.collect(),
             }
         };
@@ -152,15 +161,19 @@ impl At<'_> {
     }
 
     fn allocation(&self, seat: &Grant) -> Allocation {
+        let ledger = &self.front.ledger;
+        // One that is on its way still is counted for none.
+        let there = ledger.settled().seat(seat.handle).is_some();
         let holders = self.front.peers.iter().filter(|peer| {
-            matches!(peer.follow, Follow::Yes { .. })
-                && peer.acked() >= self.front.ledger.committed()
-                && peer.seats.as_ref().is_none_or(|seats| seats.contains(&seat.handle))
+            let follows = matches!(peer.follow, Follow::Yes { .. });
+            let given = peer.seats.as_ref().is_none_or(|seats| seats.contains(&seat.handle));
+            there && given && follows && peer.acked() >= ledger.committed()
         });
         Allocation {
             handle: seat.handle.0,
-            firm_code: seat.licence.firm_code,
-            product_code: seat.licence.product_code,
+            kind: seat.held.kind(),
+            firm_code: seat.held.key().map_or(0, |key| key.firm_code),
+            product_code: seat.held.licence().map_or(0, |key| key.product_code),
             mode: seat.mode.name(),
             client: seat.client.address,
             host: seat.client.host.clone(),

@@ -6,7 +6,8 @@ use super::group::{
 };
 use crate::licence::{FirmItem, Part, Period, Product};
 use crate::log::{
-    Client, DiskId, Entry, Epoch, Grant, GroupId, Handle, LicenceKey, Mode, Setting, Slot, Stored,
+    Client, DiskId, Entry, Epoch, Grant, GroupId, Handle, Held, LicenceKey, Mode, Setting, Slot,
+    Stored,
 };
 use crate::time::Wall;
 use alloc::format;
@@ -23,7 +24,7 @@ const LICENCE: LicenceKey =
 fn grant() -> Entry {
     Entry::Grant(Grant {
         handle: Handle(4097),
-        licence: LICENCE,
+        held: Held::Licence(LICENCE),
         fingerprint: 0x0102_0304_0506_0708,
         quantity: 5,
         take: 1,
@@ -45,12 +46,26 @@ fn grant() -> Entry {
     })
 }
 
+/// A grant of a handle that takes nothing.
+fn service() -> Entry {
+    let Entry::Grant(seat) = grant() else { panic!("made as one") };
+    Entry::Grant(Grant {
+        held: Held::Subsystem,
+        fingerprint: 0,
+        quantity: 0,
+        mode: Mode::NoUserLimit,
+        linger_seconds: 0,
+        starts_usage: false,
+        ..seat
+    })
+}
+
 fn entries() -> Vec<(&'static str, Entry)> {
     let members = Setting::Members([DiskId(1), DiskId(2), DiskId(3)]);
     let serial = Setting::Virtual { cm_act_id: 305_419_896, serial: 59_885_682 };
     vec![
-        ("Noop", Entry::Noop),
         ("Grant", grant()),
+        ("Grant of the service", service()),
         ("Release", Entry::Release(Handle(4097))),
         ("Expire", Entry::Expire(Handle(4098))),
         ("Configure Members", Entry::Configure(members)),
@@ -87,6 +102,7 @@ fn description() -> Description {
             committed: Slot(299),
             last: Slot(300),
         },
+        led: true,
         parts: vec![Part { serial: 1_000_001, cm_act_id: 305_419_896, firm_items: vec![item] }],
     }
 }
@@ -114,7 +130,7 @@ fn orders() -> Vec<(&'static str, Order)> {
         ("Found", Order::Found { epoch: EPOCH, group: GROUP }),
         ("Append", append),
         ("Install", install),
-        ("Confirm", Order::Confirm { epoch: EPOCH, committed: Slot(300) }),
+        ("Confirm", Order::Confirm { epoch: EPOCH, committed: Slot(300), serves: true }),
         ("Perform", Order::Perform { licence: LICENCE, call: vec![0x23, 0, 0, 0, 1, 16, 0, 0] }),
     ]
 }
@@ -177,7 +193,7 @@ fn a_batch_is_a_run_of_messages() {
 
 #[test]
 fn a_batch_that_is_cut_or_mislabelled_is_refused() {
-    let one = encode(1, &Order::Confirm { epoch: EPOCH, committed: Slot(300) });
+    let one = encode(1, &Order::Confirm { epoch: EPOCH, committed: Slot(300), serves: false });
     for cut in 1..one.len() {
         assert_eq!(decode::<Order>(&one[..cut]), Err(Malformed));
         assert_eq!(decode::<Order>(&[&one[..], &one[..cut]].concat()), Err(Malformed));

@@ -112,7 +112,7 @@ fn front(status: &Value) -> String {
         ("state", "state"),
         ("container", "serial"),
         ("epoch", "epoch"),
-        ("seats", "handles"),
+        ("handles", "handles"),
     ];
     listed(&mut out, status, "backends", "backends", &columns);
     let mut table = Table::new(&["container", "CmActId", "parts"]);
@@ -131,6 +131,7 @@ fn front(status: &Value) -> String {
         ("free", "free"),
         ("parts", "matching"),
         ("available", "available"),
+        ("expires", "expires"),
     ];
     listed(&mut out, status, "licences", "licenses", &columns);
     for licence in rows(status, "licenses") {
@@ -149,6 +150,7 @@ fn front(status: &Value) -> String {
     }
     let columns = [
         ("handle", "handle"),
+        ("kind", "kind"),
         ("firm", "firm_code"),
         ("product", "product_code"),
         ("mode", "mode"),
@@ -158,7 +160,7 @@ fn front(status: &Value) -> String {
         ("since", "since"),
         ("backends", "backends"),
     ];
-    listed(&mut out, status, "seats held", "allocations", &columns);
+    listed(&mut out, status, "handles held", "allocations", &columns);
     out
 }
 
@@ -167,7 +169,7 @@ fn backend(status: &Value) -> String {
     let text = |key: &str| cell(&status[key]);
     let _ = writeln!(
         out,
-        "backend, epoch {} promised, {} seats held (tmrd {}, {})",
+        "backend, epoch {} promised, {} handles held (tmrd {}, {})",
         text("promised_epoch"),
         text("handles"),
         text("version"),
@@ -211,7 +213,8 @@ mod tests {
                           "handles": 2}],
             "containers": [{"serial": "131-5", "cm_act_id": 7, "parts": ["130-1", "130-2"]}],
             "licenses": [{"firm_code": 10, "product_code": 201, "tmr_id": 1, "quantity": 5,
-                "used": 2, "free": 3, "matching": 2, "available": true, "differs": [
+                "used": 2, "free": 3, "matching": 2, "available": true,
+                "expires": "2026-11-21T19:00:00Z", "differs": [
                 {"backend": "c:3", "field": "LicenseQuantity", "value": "4", "expected": "5"}]}],
             "allocations": []
         }));
@@ -219,7 +222,7 @@ mod tests {
             "front, active, epoch 3, fenced (tmrd 0.1.0, smol)",
             "  a:1      up     -          3      2",
             "  131-5      7        130-1, 130-2",
-            "  10    201      1       5      2     3     2      true",
+            "  10    201      1       5      2     3     2      true       2026-11-21T19:00:00Z",
             "  10:201 differs at c:3: LicenseQuantity is 4, the others have 5",
             "seats held: none",
         ] {

@@ -5,6 +5,7 @@ mod birth;
 mod handles;
 mod lead;
 mod repair;
+mod role;
 mod seats;
 mod world;
 

@@ -5,7 +5,7 @@
 use super::book::At;
 use super::calls;
 use super::learn::{Heard, is_unknown};
-use super::stand::{Change, Errand, Event, Reach, Stand};
+use super::stand::{Change, Errand, Event, Reach, Stand, seat_of};
 use crate::io::{Intent, Link, Why};
 use crate::limits::{STOCK_CLEANUP, STOCK_KEEP, STOCK_LEARN, STOCK_PING, STOCK_QUEUE, STOCK_RETRY};
 use crate::log::{Grant, Handle, LicenceKey};
@@ -124,7 +124,8 @@ impl Stand {
         while let Some((order, change)) = self.changes.front() {
             let order = *order;
             if let Change::Take(grant) = change {
-                let first = self.giving.get(&grant.licence).and_then(|orders| orders.first());
+                let giving = seat_of(grant).and_then(|licence| self.giving.get(&licence));
+                let first = giving.and_then(|orders| orders.first());
                 if first.is_some_and(|&first| first < order) {
                     return None;
                 }
@@ -148,7 +149,8 @@ impl Stand {
 
     /// The call that takes a seat.
     fn seat(&mut self, grant: Grant, quiet: bool) -> Option<(Job, Request)> {
-        let Some(known) = self.learnt.licences.get(&grant.licence) else {
+        let known = seat_of(&grant).and_then(|licence| self.learnt.licences.get(&licence));
+        let Some(known) = known else {
             self.answered(grant.handle, Some(CmError::NO_LICENSE_AVAILABLE));
             return None;
         };
@@ -209,8 +211,9 @@ impl Stand {
             }
             let grant = self.grant(handle).filter(|grant| self.matches(grant)).cloned();
             // While something of this licence is given back, there may be no room for it.
-            let Some(grant) = grant.filter(|grant| !self.giving.contains_key(&grant.licence))
-            else {
+            let Some(grant) = grant.filter(|grant| {
+                seat_of(grant).is_some_and(|licence| !self.giving.contains_key(&licence))
+            }) else {
                 continue;
             };
             self.book.set(now, handle, At::Asked);
@@ -300,7 +303,9 @@ impl Stand {
                 self.answered(handle, None);
             }
             Some(number) => {
-                self.give_number(grant.licence, number);
+                if let Some(licence) = seat_of(grant) {
+                    self.give_number(licence, number);
+                }
                 self.answered(handle, None);
             }
             None => {

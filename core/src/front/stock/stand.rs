@@ -17,6 +17,11 @@ use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec;
 use alloc::vec::Vec;
 
+/// The licence of which a grant takes a seat, or begins a usage period.
+pub(super) fn seat_of(grant: &Grant) -> Option<LicenceKey> {
+    grant.held.licence().filter(|_| grant.waits_for_disk()).copied()
+}
+
 /// What the front learns.
 #[derive(Debug)]
 pub(super) enum Event {
@@ -190,7 +195,9 @@ impl Stand {
         match body {
             Order::Describe => {
                 let (standing, parts) = (self.acceptor.standing(), self.learnt.parts.clone());
-                self.report(correlation, &Report::Described(Description { standing, parts }));
+                // No other front can lead by what is in this one's memory.
+                let led = false;
+                self.report(correlation, &Report::Described(Description { standing, led, parts }));
             }
             Order::Perform { licence, call } => self.perform(correlation, licence, &call),
             Order::Append { epoch, first, entries, committed } => {
@@ -246,6 +253,8 @@ impl Stand {
         let (mut awaited, mut differing) = (BTreeMap::new(), Vec::new());
         for (slot, entry) in entries {
             match entry {
+                // What takes nothing is not taken there either.
+                Entry::Grant(grant) if seat_of(&grant).is_none() => {}
                 Entry::Grant(grant) => match self.book.at(grant.handle) {
                     Some(At::Asked) => {
                         awaited.insert(grant.handle, slot);
@@ -253,7 +262,7 @@ impl Stand {
                     Some(At::Held(..)) => {}
                     // Chosen already: nobody waits for this server.
                     _ if slot <= committed => {
-                        self.book.put(now, grant.handle, grant.licence, At::Lacking(now));
+                        self.lacks(now, &grant);
                     }
                     _ => match self.take(now, grant) {
                         Ok(handle) => {
@@ -276,21 +285,28 @@ impl Stand {
     /// Asks the server for a seat.
     fn take(&mut self, now: Mono, grant: Grant) -> Result<Handle, CmError> {
         let handle = grant.handle;
-        if !self.matches(&grant) {
+        let Some(licence) = seat_of(&grant).filter(|_| self.matches(&grant)) else {
             return Err(CmError::NO_LICENSE_AVAILABLE);
-        }
+        };
         if self.changes.len() >= STOCK_QUEUE {
-            self.book.put(now, handle, grant.licence, At::Lacking(now));
+            self.book.put(now, handle, licence, At::Lacking(now));
             return Err(CmError::REQUEST_OVERLOAD_REJECTED);
         }
-        self.book.put(now, handle, grant.licence, At::Asked);
+        self.book.put(now, handle, licence, At::Asked);
         self.change(Change::Take(Box::new(grant)));
         Ok(handle)
     }
 
+    /// A seat of the log that this server does not have.
+    fn lacks(&mut self, now: Mono, grant: &Grant) {
+        if let Some(licence) = seat_of(grant) {
+            self.book.put(now, grant.handle, licence, At::Lacking(now));
+        }
+    }
+
     /// This server's own part of a licence is as a grant says.
     pub(super) fn matches(&self, grant: &Grant) -> bool {
-        let known = self.learnt.licences.get(&grant.licence);
+        let known = seat_of(grant).and_then(|licence| self.learnt.licences.get(&licence));
         known.is_some_and(|known| known.print == grant.fingerprint)
     }
 
@@ -332,7 +348,7 @@ impl Stand {
         }
         for seat in state.seats().filter(|seat| held(&seat.handle)) {
             if self.book.at(seat.handle).is_none() {
-                self.book.put(now, seat.handle, seat.licence, At::Lacking(now));
+                self.lacks(now, seat);
             }
         }
     }

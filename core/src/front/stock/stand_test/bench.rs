@@ -75,7 +75,7 @@ pub(super) fn grant(handle: u32) -> Grant {
     };
     Grant {
         handle: Handle(handle),
-        licence: LICENCE,
+        held: crate::log::Held::Licence(LICENCE),
         fingerprint: print(),
         quantity: 5,
         take: 1,
@@ -86,6 +86,11 @@ pub(super) fn grant(handle: u32) -> Grant {
         linger_seconds: 0,
         starts_usage: false,
     }
+}
+
+/// An entry that has no effect: the end of a handle that nobody has.
+pub(super) fn nothing() -> Entry {
+    Entry::Release(Handle(1))
 }
 
 pub(super) fn reply(status: CmError, result: u32) -> Vec<u8> {

@@ -19,7 +19,7 @@ use crate::wire::group::{Order, Report};
 use crate::wire::{CmError, Reply, Request};
 use alloc::vec;
 use alloc::vec::Vec;
-use bench::{Bench, LINE, SERIAL, Told, grant, print, reply, stored};
+use bench::{Bench, LINE, SERIAL, Told, grant, nothing, print, reply, stored};
 
 #[test]
 fn a_server_is_found_out_and_described() {
@@ -40,8 +40,8 @@ fn a_server_is_found_out_and_described() {
 #[test]
 fn a_grant_is_acknowledged_when_the_server_has_given_the_seat() {
     let mut bench = Bench::there();
-    let first = bench.append(vec![Entry::Noop, Entry::Grant(grant(11))], 1);
-    let second = bench.append(vec![Entry::Noop], 1);
+    let first = bench.append(vec![nothing(), Entry::Grant(grant(11))], 1);
+    let second = bench.append(vec![nothing()], 1);
     assert_eq!(bench.told(), [], "nothing before the server's answer, in the order of the log");
     let (link, access) = bench.access(11).unwrap();
     assert_eq!((access.firm_code, access.product_code, access.serial_number), (FIRM, TMR, SERIAL));
@@ -125,7 +125,7 @@ fn a_lost_reply_is_a_refusal_and_the_seat_is_asked_for_after_the_clean_up() {
     assert_eq!(bench.told(), [refused, Told::Report(correlation, stored(2, vec![2]))]);
     assert_eq!(bench.stand.reach, Reach::There, "one connection is not the server");
     // Two others have given it, so it is committed and lives.
-    bench.append(vec![Entry::Noop], 2);
+    bench.append(vec![nothing()], 2);
     let asked_for = |bench: &Bench| bench.access(11).is_some();
     for _ in 0..STOCK_CLEANUP.as_secs() - 1 {
         bench.wait(Duration::from_secs(1));
@@ -157,7 +157,7 @@ fn a_server_that_is_silent_is_left_and_its_seats_are_looked_at_when_it_is_back()
     bench.stand.dialled(bench.now, LINE);
     bench.learn();
     assert_eq!(bench.told(), [Told::Joined]);
-    bench.append(vec![Entry::Noop], 4);
+    bench.append(vec![nothing()], 4);
     // One is still there, the other one is not.
     for (number, status) in [(5001, CmError::NO_ERROR), (5002, CmError::INVALID_HANDLE)] {
         let keeps = |call: &Request| matches!(call, Request::GetInfo { handle, ctrl: info::BOXINFO, .. } if *handle == number);
@@ -237,14 +237,14 @@ fn idle_handles_are_used_and_a_silent_server_is_asked() {
 fn a_claim_anew_leaves_no_seat_that_is_not_in_the_log() {
     let mut bench = Bench::there();
     bench.seat(11, 5001);
-    bench.append(vec![Entry::Noop], 2);
+    bench.append(vec![nothing()], 2);
     bench.told();
     bench.seat(12, 5002);
     // The front claims again; 12 was not committed, and is not in the log that it brings.
     let epoch = Epoch { round: 3, front: 7 };
     bench.order(Order::Claim { epoch });
     let (first, committed) = (Slot(3), Slot(2));
-    bench.order(Order::Append { epoch, first, entries: vec![Entry::Noop], committed });
+    bench.order(Order::Append { epoch, first, entries: vec![nothing()], committed });
     assert_eq!(bench.release().map(|(_, number)| number), Some(5002));
     assert_eq!(bench.stand.book.at(Handle(12)), None);
     assert!(matches!(bench.stand.book.at(Handle(11)), Some(At::Held(5001, _))));
