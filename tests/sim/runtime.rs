@@ -73,6 +73,7 @@ impl World {
             backends: [0, 1, 2]
                 .map(|index| Address { host: format!("host{}", FRONTS + index), port: 1 }),
             retry: Duration::from_secs(plan.retry),
+            unfenced: false,
             virtuals: Vec::new(),
             cleanup: Duration::from_secs(30),
             twin: None,

@@ -90,7 +90,7 @@ pub struct BackendStatus {
     pub serial: Option<String>,
     /// Round of the epoch it has promised; 0: none, or not known.
     pub epoch: u32,
-    /// Seats whose grant it has on disk.
+    /// Seats whose grant it has on disk; of a stock server, those it has given.
     pub handles: u64,
     /// What keeps it from being counted, in a sentence; `null` if nothing does.
     pub trouble: Option<String>,
@@ -181,7 +181,7 @@ pub struct Allocation {
     /// When it was granted.
     #[serde(serialize_with = "as_text")]
     pub since: Wall,
-    /// Backends that have it on disk.
+    /// Backends that have it on disk, or stock servers that have given it.
     pub backends: u32,
 }
 

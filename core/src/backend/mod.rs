@@ -4,7 +4,7 @@
 //! survives with. A licence with a TMR-Id is refused to
 //! a client that comes here directly (130): it takes two backends and a front.
 
-mod acceptor;
+pub(crate) mod acceptor;
 #[cfg(test)]
 mod acceptor_test;
 #[cfg(test)]

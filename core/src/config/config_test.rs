@@ -103,6 +103,7 @@ fn the_minimal_one_has_the_documented_defaults() {
         cleanup: limits::CLEANUP_DEFAULT,
         backends: [1, 2, 3].map(|n| address(&format!("192.0.2.{n}"), 22350)),
         retry: Duration::from_secs(30),
+        unfenced: false,
         admin: address("127.0.0.1", 22352),
         virtuals: vec![],
     };
@@ -117,6 +118,7 @@ fn the_full_one_says_everything_itself() {
       "WebAdmin": { "Ip": "::1", "Port": 0 },
       "CmServer": {
         "NetworkRetryIntervalInSeconds": 5,
+        "Unfenced": true,
         "Server": [ { "Ip": "2001:db8:0:b::1", "Port": 1 }, { "Ip": "B2.example.org", "Port": 65535 }, { "Ip": "2001:db8:0:b::1", "Port": 2 } ]
       },
       "TmrServer": {
@@ -145,6 +147,7 @@ fn the_full_one_says_everything_itself() {
             address("2001:db8:0:b::1", 2),
         ],
         retry: Duration::from_secs(5),
+        unfenced: true,
         admin: address("::1", 0),
         virtuals: vec![
             (ContainerId::CmAct(305_419_896), Some(59_885_682)),
@@ -333,6 +336,26 @@ fn every_optional_key_has_its_bounds() {
         "line 6, column 5, CmServer.NetworkRetryIntervalInSeconds: found integer `3601`, expected \
          a whole number from 1 to 3600"
     );
+}
+
+#[test]
+fn stock_servers_are_asked_for_by_name_and_need_their_ids() {
+    let with = |key: &str| changed("\n    \"Server\"", &format!("\n    {key},\n    \"Server\""));
+    assert_eq!(
+        with("\"Unfenced\": 1"),
+        "line 6, column 5, CmServer.Unfenced: found integer `1`, expected true or false"
+    );
+    assert_eq!(
+        with("\"Unfence\": true"),
+        "line 6, column 5, CmServer: unknown key \"Unfence\"; did you mean \"Unfenced\"?"
+    );
+    assert_eq!(
+        with("\"Unfenced\": true"),
+        "line 6, column 5, CmServer.Unfenced: found true, expected an entry in \
+         \"VirtualContainers\" for each CmActId beside it: a stock server does not tell it"
+    );
+    let no = MINIMAL.replace("\n    \"Server\"", "\n \"Unfenced\": false, \"Server\"");
+    assert_eq!(Config::parse(&no).unwrap(), Config::parse(MINIMAL).unwrap());
 }
 
 #[test]

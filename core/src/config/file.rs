@@ -1,6 +1,6 @@
 //! `tmrconf.json` as it stands in the file: the documented keys and their defaults.
 
-use super::value::{Host, Ip, Number, Object, OwnPort, Path, Port, Whole};
+use super::value::{Flag, Host, Ip, Number, Object, OwnPort, Path, Port, Whole};
 use crate::io::Address;
 use crate::limits;
 use crate::log::ContainerId;
@@ -66,6 +66,8 @@ pub(super) struct TwinListen {
 pub(super) struct CmServer {
     #[serde(default = "network_retry")]
     pub(super) network_retry_interval_in_seconds: Seconds,
+    #[serde(default)]
+    pub(super) unfenced: Flag,
     pub(super) server: Servers,
 }
 

@@ -3,6 +3,7 @@
 
 use super::catalogue::Virtual;
 use super::peer::{Asked, Follow, Peer, Wire};
+use super::vote::{Vote, vote};
 use super::{Front, Phase};
 use crate::io::{Intent, Link};
 use crate::limits::ANYONE_TIMEOUT;
@@ -32,6 +33,8 @@ pub(super) struct Commit {
     pub(super) waits: Waits,
     /// Backends whose own part is not as the grant says.
     pub(super) differs: [bool; 3],
+    /// Why stock servers refused the seat.
+    pub(super) errors: [Option<CmError>; 3],
     pub(super) until: Mono,
 }
 
@@ -77,7 +80,8 @@ impl Front {
             }
             waits => waits,
         };
-        let flight = Commit { link: Some(link), waits, differs: [false; 3], until };
+        let (differs, errors) = ([false; 3], [None; 3]);
+        let flight = Commit { link: Some(link), waits, differs, errors, until };
         self.commits.insert(slot, flight);
         self.commits_until.insert((until, slot));
     }
@@ -98,10 +102,10 @@ impl Front {
                 Follow::Yes { acked, .. } => acked < slot && !flight.differs[i],
                 _ => false,
             });
-            if !agreed && awaited {
+            if (!agreed && awaited) || !self.twin_has(slot) {
                 continue;
             }
-            let Some(Commit { link, waits, until, .. }) = self.commits.remove(&slot) else {
+            let Some(Commit { link, waits, errors, until, .. }) = self.commits.remove(&slot) else {
                 continue;
             };
             self.commits_until.remove(&(until, slot));
@@ -116,7 +120,8 @@ impl Front {
                 (Waits::Grant(grant), link) => {
                     self.give_back(grant.handle, "fewer than two backends hold a matching part");
                     if let Some(link) = link {
-                        self.refuse(link, CmError::NO_LICENSE_AVAILABLE, out);
+                        let error = self.why_not(errors);
+                        self.refuse(link, error, out);
                     }
                 }
                 (Waits::Release, Some(link)) => self.desk.released(link, out),
@@ -128,6 +133,34 @@ impl Front {
         }
     }
 
+    /// Whether an answer about a slot may be given as far as the twin is concerned. Backends that
+    /// promise make it needless to wait. Stock servers do not: in unfenced mode the answer is to
+    /// wait until the twin has the slot, or its transfer time is over. Nothing is sent to it yet.
+    #[expect(clippy::unused_self, reason = "the place where the twin will be asked")]
+    fn twin_has(&self, _slot: Slot) -> bool {
+        true
+    }
+
+    /// A stock server has refused a grant, which will be among those it does not hold.
+    pub(super) fn refused_there(&mut self, index: usize, slot: Slot, error: CmError) {
+        if let Some(flight) = self.commits.get_mut(&slot) {
+            flight.errors[index] = Some(error);
+        }
+    }
+
+    /// A stock server cannot do a call now, and another one may: it is tried there.
+    pub(super) fn unable(
+        &mut self,
+        now: Mono,
+        index: usize,
+        correlation: u32,
+        out: &mut Vec<Intent>,
+    ) {
+        let Some((asked, _)) = self.peers[index].answered(now, correlation) else { return };
+        self.peers[index].busy = self.peers[index].busy.saturating_sub(1);
+        self.hop_from(now, index, alloc::vec![asked], out);
+    }
+
     /// A backend has the grant on disk, and its own part is as the grant says: by its word with
     /// the acknowledgement, and by what it last said of its parts, because one that came back
     /// with the slot already committed is not asked for that word again.
@@ -136,6 +169,19 @@ impl Front {
         matches!(self.peers[index].follow, Follow::Yes { acked, .. } if acked >= slot)
             && !differs[index]
             && joined.is_some_and(|joined| joined.prints[index] == Some(grant.fingerprint))
+    }
+
+    /// What a client is told whose seat fewer than two backends have given: the error that two of
+    /// them have named, or else any one; 218 if none has named one. That a server was not reached
+    /// is told only if no server said more.
+    fn why_not(&self, errors: [Option<CmError>; 3]) -> CmError {
+        let said = errors.map(|error| error.filter(|error| *error != CmError::NETWORK_FAULT));
+        match (vote(said), said.into_iter().flatten().next()) {
+            (Vote::Agreed(error), _) | (_, Some(error)) => error,
+            _ if errors == [None; 3] => CmError::NO_LICENSE_AVAILABLE,
+            _ if self.could_serve() => CmError::NETWORK_FAULT,
+            _ => CmError::REDUNDANCY_SERVER_MISSING,
+        }
     }
 
     /// Takes a handle back that nobody was told of, or whose holder is gone.

@@ -2,7 +2,8 @@
 //!
 //! What lives here: the claim and the log as a proposer (`claim`, `replicate`, `ledger`), the join
 //! of three parts (`catalogue`, `vote`), calls that come in and are on their way (`clients`,
-//! `flight`), the three backends (`peer`, `backends`), what is due (`timing`).
+//! `flight`), the three backends (`peer`, `backends`) or what stands in for them where they are
+//! stock servers (`stock`), what is due (`timing`).
 //! What never lives here: what a call means (that is [`desk`](crate::desk)) and how a seat is
 //! counted (that is [`log`](crate::log)).
 
@@ -18,6 +19,7 @@ mod peer;
 mod replicate;
 mod role;
 mod status;
+mod stock;
 mod timing;
 mod vote;
 
@@ -29,6 +31,7 @@ use crate::random::Random;
 use crate::time::{Deadline, Duration, Mono, Now};
 use crate::wire::Request;
 use crate::wire::group::{Order, Report, decode};
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use catalogue::Virtual;
@@ -38,6 +41,7 @@ use flight::{AnyOne, Commit};
 use ledger::Ledger;
 use peer::{Asked, Peer};
 use role::Wish;
+use stock::Stock;
 
 /// What a front is told at its start.
 #[derive(Clone, Debug)]
@@ -48,6 +52,8 @@ pub struct Config {
     pub backends: [Address; 3],
     /// Longest pause before a backend is dialled again.
     pub retry: Duration,
+    /// All three backends are stock servers, which cannot promise.
+    pub unfenced: bool,
     /// Virtual containers that the operator named: which, and the serial if one was chosen. Lists
     /// of serials are what joins containers without a CmActId; none share a serial.
     pub virtuals: Vec<(ContainerId, Option<u32>)>,
@@ -124,6 +130,8 @@ pub struct Front {
     unnamed: bool,
     /// Clients were dropped because no majority confirms this front.
     silenced: bool,
+    /// What stands in for the backends in unfenced mode; `None` otherwise, and during its step.
+    stock: Option<Box<Stock>>,
     random: Random,
 }
 
@@ -132,7 +140,8 @@ impl Front {
     #[must_use]
     pub fn new(config: Config) -> Self {
         let peers = config.backends.each_ref().map(|address| Peer::new(address.clone()));
-        let random = Random::new(config.seed);
+        let mut random = Random::new(config.seed);
+        let stock = config.unfenced.then(|| Box::new(Stock::new(&config, &mut random)));
         let desk = Desk::new(config.identity.clone(), config.cleanup);
         Self {
             peers,
@@ -156,6 +165,7 @@ impl Front {
             heartbeat: Mono(0),
             unnamed: false,
             silenced: false,
+            stock,
             random,
             config,
         }
@@ -163,6 +173,14 @@ impl Front {
 
     /// See [`Node::step`](crate::node::Node::step).
     pub fn step(&mut self, now: Now, input: Input, out: &mut Vec<Intent>) -> Option<Deadline> {
+        let Some(mut stock) = self.stock.take() else { return self.turn(now, input, out) };
+        let due = stock.step(self, now, input, out);
+        self.stock = Some(stock);
+        due
+    }
+
+    /// A step that sees backends as backends of ours, whatever they are.
+    fn turn(&mut self, now: Now, input: Input, out: &mut Vec<Intent>) -> Option<Deadline> {
         self.desk.start(now);
         self.timers(now.mono, out);
         match input {
@@ -232,7 +250,7 @@ impl Front {
         match frame {
             Frame::Call(bytes) => self.call(now, link, bytes, out),
             Frame::Http(request) => self.http(now, link, &request, out),
-            // No stock server is dialled yet.
+            // Stand-ins take the replies of stock servers; a late one is nobody's.
             Frame::Reply(_) => {}
             Frame::Joined { .. } => {
                 let Some(index) = self.peer_of(link) else { return };

@@ -10,6 +10,7 @@ use crate::admin::status::{
 use crate::log::{DiskId, Grant};
 use crate::time::Now;
 use crate::wire::constants::mask;
+use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -29,7 +30,7 @@ impl View for At<'_> {
             runtime: front.config.identity.runtime,
             role: self.role(),
             epoch: front.phase.epoch().unwrap_or(front.highest).round,
-            fenced: true,
+            fenced: !front.config.unfenced,
             cluster: front.ledger.group().map(|group| group.to_string()),
             virtual_ip: front.wish.address,
             twin: front.config.twin.as_ref().map(|address| Twin {
@@ -90,6 +91,7 @@ impl At<'_> {
         let standing = peer.standing();
         let leading = matches!(front.phase, Phase::Leading { .. });
         let state = match (peer.wire, peer.follow, standing) {
+            (Wire::Up(_), _, Some(_)) if front.config.unfenced => BackendState::Unfenced,
             (Wire::Up(_), _, Some(_)) if !leading && peer.trouble.is_none() => BackendState::Up,
             (Wire::Up(_), Follow::Yes { acked, .. }, Some(standing))
                 if self.member(&standing.disk) && acked >= self.floor() =>
@@ -101,7 +103,8 @@ impl At<'_> {
         };
         let acked = peer.acked();
         let on_disk = leading && acked >= front.ledger.committed();
-        let handles = if on_disk { front.ledger.settled().seat_count() } else { 0 };
+        let on_disk = if on_disk { front.ledger.settled().seat_count() } else { 0 };
+        let handles = peer.seats.as_ref().map_or(on_disk, BTreeSet::len);
         BackendStatus {
             address: peer.address.to_string(),
             state,
@@ -174,7 +177,8 @@ impl At<'_> {
         let there = ledger.settled().seat(seat.handle).is_some();
         let holders = self.front.peers.iter().filter(|peer| {
             let follows = matches!(peer.follow, Follow::Yes { .. });
-            there && follows && peer.acked() >= ledger.committed()
+            let given = peer.seats.as_ref().is_none_or(|seats| seats.contains(&seat.handle));
+            there && given && follows && peer.acked() >= ledger.committed()
         });
         Allocation {
             handle: seat.handle.0,

@@ -95,6 +95,13 @@ fn front(status: &Value) -> String {
     let _ = write!(out, "front, {}, epoch {}", text("role"), text("epoch"));
     let fenced = if status["fenced"] == true { "fenced" } else { "unfenced" };
     let _ = writeln!(out, ", {fenced} (tmrd {}, {})", text("version"), text("runtime"));
+    if status["fenced"] != true {
+        let _ = writeln!(
+            out,
+            "The backends are stock servers, which cannot promise: \
+             no seat is protected against two leaders."
+        );
+    }
     if let Some(twin) = status.get("twin").filter(|twin| !twin.is_null()) {
         let connected = if twin["connected"] == true { "connected" } else { "not connected" };
         let synced = if twin["synced"] == true { ", synced" } else { "" };

@@ -85,6 +85,7 @@ pub fn serve(runtime: Runtime, options: &cli::Serve) -> Outcome {
         front,
         backends: config.backends,
         retry: config.retry,
+        unfenced: config.unfenced,
         virtuals: config.virtuals,
         cleanup: config.cleanup,
         twin: Some(config.twin.address),

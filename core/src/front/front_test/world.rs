@@ -148,6 +148,7 @@ impl World {
             identity: identity(),
             backends: [0, 1, 2].map(address),
             retry: Duration::from_secs(1),
+            unfenced: false,
             virtuals: self.virtuals.clone(),
             cleanup: CLEANUP_DEFAULT,
             twin: None,
