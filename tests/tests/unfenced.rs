@@ -19,6 +19,7 @@ use tmr_tests::plainserver::{Licence, PlainServer, Trouble};
 on_both_runtimes!(
     seats_are_counted_as_with_any_backend,
     two_seats_stay_two_over_three_servers,
+    servers_without_a_cm_act_id_are_joined_by_their_serials,
     one_server_may_be_away_hang_or_refuse,
     without_two_servers_nothing_is_granted_and_nothing_is_left,
     a_server_that_forgets_or_restarts_is_given_its_seats_again,
@@ -72,7 +73,7 @@ fn serial(index: usize) -> u32 {
     7_654_321 + u32::try_from(index).expect("three servers") * 1_111
 }
 
-fn configuration(workshop: &Workshop, servers: &[PlainServer]) -> Value {
+fn configuration(workshop: &Workshop, servers: &[PlainServer], container: &Value) -> Value {
     let ip = workshop.ip();
     let list: Vec<Value> =
         servers.iter().map(|it| json!({ "Ip": ip, "Port": it.address().port() })).collect();
@@ -85,18 +86,24 @@ fn configuration(workshop: &Workshop, servers: &[PlainServer]) -> Value {
         },
         "CmServer": { "NetworkRetryIntervalInSeconds": 1, "Unfenced": true, "Server": list },
         "WebAdmin": { "Ip": ip, "Port": 0 },
-        "VirtualContainers": [{ "CmActId": CM_ACT_ID, "Serial": VIRTUAL }],
+        "VirtualContainers": [container],
     })
 }
 
 impl SetUp {
     fn start(runtime: Runtime) -> Self {
+        Self::of(runtime, CM_ACT_ID, &json!({ "CmActId": CM_ACT_ID, "Serial": VIRTUAL }))
+    }
+
+    /// Servers whose containers have this CmActId, and what the front is told to make of them.
+    fn of(runtime: Runtime, cm_act_id: u32, container: &Value) -> Self {
         let workshop = Workshop::new(runtime, &specification(&[]));
         let servers: Vec<PlainServer> = (0..3)
-            .map(|at| PlainServer::start(workshop.ip(), serial(at), CM_ACT_ID, licences()))
+            .map(|at| PlainServer::start(workshop.ip(), serial(at), cm_act_id, licences()))
             .collect();
         let file = workshop.folder().join("tmrconf.json");
-        fs::write(&file, configuration(&workshop, &servers).to_string()).expect("a file");
+        fs::write(&file, configuration(&workshop, &servers, container).to_string())
+            .expect("a file");
         let state = workshop.folder().join("front");
         let arguments =
             ["serve".into(), "--config".into(), file.into(), "--state".into(), state.into()];
@@ -186,6 +193,19 @@ fn back(client: &mut Client, handle: u32) {
 fn crypt(client: &mut Client, handle: u32) -> Reply {
     let crypt = Crypt::firm_key(Crypt::ECB_ENCRYPT, 7);
     client.call(&crypt.request(handle, &[5; 32])).expect("the connection stays open")
+}
+
+fn servers_without_a_cm_act_id_are_joined_by_their_serials(runtime: Runtime) {
+    let serials = [2, 0, 1].map(serial);
+    let set_up = SetUp::of(runtime, 0, &json!({ "Serials": serials, "Serial": VIRTUAL }));
+    let mut client = set_up.client();
+    let handles: Vec<u32> = (0..SEATS).map(|person| seat(&mut client, TMR, person)).collect();
+    set_up.used_there(TMR, [SEATS; 3]);
+    refused(&mut client, TMR, NO_MORE_LICENSES);
+    back(&mut client, handles[2]);
+    seat(&mut client, TMR, 6);
+    assert_eq!(set_up.status()["containers"][0]["serial"], format!("131-{VIRTUAL}"));
+    assert_eq!(set_up.status()["containers"][0]["cm_act_id"], 0);
 }
 
 fn seats_are_counted_as_with_any_backend(runtime: Runtime) {

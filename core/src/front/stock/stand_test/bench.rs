@@ -102,7 +102,8 @@ impl Bench {
     pub(super) fn away() -> Self {
         let address = Address { host: "stock".into(), port: 1 };
         let members = [DiskId(1), DiskId(2), DiskId(3)];
-        let stand = Stand::new(address, vec![ContainerId::CmAct(CM_ACT_ID)], 7, GroupId(5), members, 1);
+        let stand =
+            Stand::new(address, vec![ContainerId::CmAct(CM_ACT_ID)], 7, GroupId(5), members, 1);
         Self {
             stand,
             now: Mono(1_000_000),
