@@ -88,7 +88,7 @@ impl Site {
         }
         for (link, to, callee) in todo.dial {
             self.spawn(async move |site| {
-                let socket = unblock(move || dial(&to)).await;
+                let socket = unblock(move || dial(&to, callee.within())).await;
                 match socket.and_then(|it| Async::new(it).map_err(|error| broken(&error))) {
                     Ok(socket) => site.serve(link, socket, site.streams.dialled(callee)).await,
                     Err(why) => site.closed(link, why, false),

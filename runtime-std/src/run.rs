@@ -85,7 +85,7 @@ impl Site {
         drop(bells);
         for (link, to, callee) in todo.dial {
             let site = Arc::clone(self);
-            let work = move || match dial(&to) {
+            let work = move || match dial(&to, callee.within()) {
                 Ok(socket) => site.serve(link, socket, site.streams.dialled(callee)),
                 Err(why) => site.closed(link, why, false),
             };

@@ -165,7 +165,8 @@ impl Backend {
             self.write_direct(entry);
         }
         match input {
-            Input::Tick => {}
+            // There is no door for twins here.
+            Input::Tick | Input::Accepted { door: Door::Twin, .. } => {}
             Input::Accepted { link, door: Door::Licence, from } => {
                 self.desk.accepted(now, link, from);
             }
@@ -202,7 +203,7 @@ impl Backend {
                 }
             },
             // A backend dials nobody.
-            Frame::Reply(_) => {}
+            Frame::Reply(_) | Frame::Twin(_) => {}
             Frame::Http(request) => {
                 let answer = admin::answer(&request, self);
                 out.push(Intent::Send { link, frame: answer.response });

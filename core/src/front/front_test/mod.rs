@@ -4,8 +4,10 @@ mod any_one;
 mod birth;
 mod handles;
 mod lead;
+mod line;
 mod repair;
 mod seats;
+mod twin;
 mod world;
 
 use world::World;
