@@ -3,7 +3,7 @@
 
 use super::World;
 use crate::config;
-use crate::io::Address;
+use crate::io::{Address, Input};
 use crate::limits::{
     LOG_KEPT, TWIN_CONNECT, TWIN_REDIAL_MAX, TWIN_STATE_PAUSE, TWIN_TRANSFER, TWIN_WINDOW,
 };
@@ -157,7 +157,8 @@ fn a_twin_that_takes_nothing_holds_nobody_up() {
     let many = LOG_KEPT as u64 + TWIN_WINDOW;
     for _ in 0..many / 1000 + 1 {
         world.fronts[0].node.fill(1000);
-        world.advance(MILLI);
+        world.step_front(0, Input::Tick);
+        world.run();
     }
     take(&mut world, 0, 2);
     let before = twin(&mut world, 0);
