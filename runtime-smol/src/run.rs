@@ -12,7 +12,7 @@ use tmr_core::hub::{Act, Hub};
 use tmr_core::io::{Door, Link, Why};
 use tmr_core::limits::WRITE_TIMEOUT;
 use tmr_core::time::Now;
-use tmr_runtime_std::daemon::net::{BREATH, broken, dial, prepare, read_some, write_some};
+use tmr_runtime_std::daemon::net::{BREATH, broken, dial_within, prepare, read_some, write_some};
 use tmr_runtime_std::daemon::{Outcome, Plan, Streams, Talk, TimedHub, Todo};
 
 /// Bytes read at once, into the one buffer that all links share.
@@ -88,7 +88,7 @@ impl Site {
         }
         for (link, to, callee) in todo.dial {
             self.spawn(async move |site| {
-                let socket = unblock(move || dial(&to, callee.within())).await;
+                let socket = unblock(move || dial_within(&to, callee.within())).await;
                 match socket.and_then(|it| Async::new(it).map_err(|error| broken(&error))) {
                     Ok(socket) => site.serve(link, socket, site.streams.dialled(callee)).await,
                     Err(why) => site.closed(link, why, false),

@@ -1,6 +1,6 @@
 //! The glue of the thread runtime: accept, dial, read, write, wait, append. It decides nothing.
 
-use crate::daemon::net::{BREATH, accept, dial, gone, read, write};
+use crate::daemon::net::{BREATH, accept, dial_within, gone, read, write};
 use crate::daemon::{Outcome, Plan, Streams, Talk, TimedHub, Todo};
 use crate::threads::{CLIENT_STACK, STACK, lock, spawn};
 use std::collections::BTreeMap;
@@ -85,7 +85,7 @@ impl Site {
         drop(bells);
         for (link, to, callee) in todo.dial {
             let site = Arc::clone(self);
-            let work = move || match dial(&to, callee.within()) {
+            let work = move || match dial_within(&to, callee.within()) {
                 Ok(socket) => site.serve(link, socket, site.streams.dialled(callee)),
                 Err(why) => site.closed(link, why, false),
             };

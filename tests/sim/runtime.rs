@@ -7,13 +7,15 @@ use super::net::{Conn, End, Load, Parcel};
 use super::world::{Event, FRONTS, HOSTS, SECOND, World};
 use std::net::SocketAddr;
 use tmr_core::backend::{self, Backend};
+use tmr_core::config::Twin;
 use tmr_core::desk::Identity;
 use tmr_core::front::{self, Front};
 use tmr_core::hub::{Act, Hub};
-use tmr_core::io::{Address, Door, Frame, Link, Why};
+use tmr_core::io::{Address, Callee, Door, Frame, Link, Why};
 use tmr_core::node::Node;
 use tmr_core::time::{Duration, Now};
 use tmr_core::wire::group::{Order, Report, decode};
+use tmr_core::wire::twin::{Tell, Version};
 
 impl World {
     /// Starts the process of a host, if it is down.
@@ -59,7 +61,11 @@ impl World {
             retry: Duration::from_secs(plan.retry),
             virtuals: Vec::new(),
             cleanup: Duration::from_secs(30),
-            twin: None,
+            twin: (plan.fronts == FRONTS).then(|| Twin {
+                address: Address { host: format!("host{}", 1 - host), port: 2 },
+                connect_timeout: Duration::from_secs(plan.connect),
+                transfer_timeout: Duration::from_secs(plan.transfer),
+            }),
             front,
             seed,
         };
@@ -99,12 +105,17 @@ impl World {
     fn act(&mut self, host: usize, act: Act) {
         let life = self.hosts[host].life;
         match act {
-            Act::Dial { link, to, .. } => {
+            Act::Dial { link, to, callee } => {
                 let Some(target) = self.hosts.iter().position(|host| host.name == to.host) else {
                     return;
                 };
                 let from = End::Host { host, life, link: Some(link) };
-                let conn = Conn::new(from, End::Host { host: target, life: 0, link: None });
+                let door = match callee {
+                    Callee::Twin { .. } => Door::Twin,
+                    Callee::Backend | Callee::Stock => Door::Licence,
+                };
+                let to = End::Host { host: target, life: 0, link: None };
+                let conn = Conn::new(from, to, door);
                 let conn = self.net.open(conn);
                 self.hosts[host].links.insert(link, (conn, 0));
                 let wait = 2 * self.net.latency(self.now, host, target, &mut self.rng);
@@ -143,11 +154,22 @@ impl World {
         let state = &mut self.hosts[host];
         let Some(hub) = &mut state.hub else { return };
         let Some(&(conn, side)) = state.links.get(&link) else { return };
-        let outbox = hub.outbox(link);
+        let mut outbox = hub.outbox(link);
+        // Nobody writes to a link before it stands.
+        let waits = self.net.conns.get(&conn).is_some_and(|conn| !conn.open && !conn.cut);
+        let held = state.held.entry(link).or_default();
+        held.append(&mut outbox.frames);
+        if !waits || outbox.close.is_some() {
+            outbox.frames = state.held.remove(&link).unwrap_or_default();
+        }
         let sent = state.woken.remove(&link).unwrap_or(self.now);
         if !outbox.frames.is_empty() {
             let client = matches!(self.net.conns[&conn].ends[1 - side], End::Client(_));
-            let frames = if client {
+            let twin = self.net.conns[&conn].door == Door::Twin;
+            let frames = if twin {
+                self.overhear(host, side, &outbox.frames);
+                outbox.frames.into_iter().map(Frame::Twin).collect()
+            } else if client {
                 self.checks.calls.ended(host, link);
                 outbox.frames.into_iter().map(Frame::Call).collect()
             } else {
@@ -188,6 +210,18 @@ impl World {
                 let reported = self.checks.slots.reported(&message.body);
                 found = found.and(reported);
             }
+        }
+        self.checks.note(self.now, "slots", found);
+    }
+
+    /// Looks at what fronts tell each other.
+    fn overhear(&mut self, host: usize, side: usize, frames: &[Vec<u8>]) {
+        let mut found = Ok(());
+        for bytes in frames.iter().filter(|_| side == 0) {
+            let Ok(tell) = Tell::decode(bytes, Version::OWN.minor) else { continue };
+            self.trace(|| format!("front {host} tells {tell:?}"));
+            let told = self.checks.slots.told(&tell);
+            found = found.and(told);
         }
         self.checks.note(self.now, "slots", found);
     }
@@ -238,8 +272,8 @@ impl World {
             Self::ip_of(&self.clients[from - HOSTS])
         };
         let address = SocketAddr::new(ip, 40_000);
-        let mut accepted = None;
-        self.with(to, |hub, now, acts| accepted = hub.accept(now, Door::Licence, address, acts));
+        let (mut accepted, door) = (None, self.net.conns[&conn].door);
+        self.with(to, |hub, now, acts| accepted = hub.accept(now, door, address, acts));
         let Some(link) = accepted else { return };
         let life = self.hosts[to].life;
         self.hosts[to].links.insert(link, (conn, 1));
@@ -247,6 +281,10 @@ impl World {
         open.open = true;
         open.ends[1] = End::Host { host: to, life, link: Some(link) };
         match open.ends[0] {
+            End::Host { host, life, link: Some(near) } if door == Door::Twin => {
+                // What was said before it stood.
+                self.after(1, Event::Flush { host, life, link: near });
+            }
             End::Host { .. } => {
                 let joined = Frame::Joined { front: u32::try_from(from).unwrap_or(0) + 1 };
                 self.send(conn, 1, self.now, Load::Frames(vec![joined.clone()]));
@@ -341,6 +379,7 @@ impl World {
         let state = &mut self.hosts[host];
         (state.hub, state.frozen, state.tick) = (None, 0, None);
         state.woken.clear();
+        state.held.clear();
         state.disk.crash(&mut self.rng);
         let links = std::mem::take(&mut state.links);
         self.checks.calls.forget(host);

@@ -7,7 +7,6 @@ use crate::io::{Frame, Why};
 use crate::limits::TWIN_FRAME_MAX;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
-use alloc::vec;
 use alloc::vec::Vec;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
@@ -238,7 +237,7 @@ fn say(state: &mut HandshakeState, wire: &mut Vec<u8>) {
 
 /// Takes the other end's message of the handshake.
 fn heard(state: &mut HandshakeState, message: &[u8]) -> Result<(), Why> {
-    match state.read_message(message, &mut vec![0; HANDSHAKE]) {
+    match state.read_message(message, &mut [0; HANDSHAKE]) {
         Ok(0) => Ok(()),
         _ => Err(NO_TWIN),
     }

@@ -7,7 +7,6 @@ use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 use tmr_core::io::Address;
-use tmr_core::limits::DIAL_TIMEOUT;
 
 /// An admin page answers at once, or its server is not well.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -58,7 +57,7 @@ pub fn status(to: &Address) -> Result<(Value, String), Failure> {
 }
 
 fn ask(to: &Address, method: &str, path: &str) -> Result<Answer, Failure> {
-    let socket = dial(to, DIAL_TIMEOUT).map_err(|why| {
+    let socket = dial(to).map_err(|why| {
         Failure::unreachable(format!("cannot reach the admin pages at {to}: {why}"))
     })?;
     let bytes = exchange(&socket, method, path)
