@@ -61,6 +61,9 @@ fn in_sync(cluster: &Cluster, seats: usize) {
             (good && held == seats).then_some(())
         });
     }
+    for front in 0..cluster.fronts.len() {
+        cluster.wait_whole(front);
+    }
     let of = |front: usize, key: &str| {
         let status = get_json(cluster.fronts[front].admin(), "/api/status").expect("a status");
         status[key].clone()

@@ -197,8 +197,7 @@ fn the_bytes_are_pinned() {
     let fourth = sealed(&mut other, &[b"three".to_vec()]);
     let shown = [first, second, third, fourth].map(hex::encode);
     let text = include_str!("../../docs/wire.md");
-    for bytes in shown {
-        let quoted: String = alloc::format!("`{bytes}`");
-        assert!(text.contains(&quoted), "not in wire.md: {bytes}");
-    }
+    let missing: Vec<String> =
+        shown.into_iter().filter(|bytes| !text.contains(&alloc::format!("`{bytes}`"))).collect();
+    assert!(missing.is_empty(), "not in wire.md:\n{}", missing.join("\n"));
 }

@@ -11,7 +11,8 @@
 //! | 1 | [`Tell::Shared`] |
 
 use crate::limits::{
-    TWIN_ADDRESS_MAX, TWIN_ENTRIES, TWIN_PIECE_BYTES, TWIN_VERSION_TEXT, TWIN_VIRTUALS_MAX,
+    TWIN_ADDRESS_MAX, TWIN_ENTRIES, TWIN_PIECE_BYTES, TWIN_SLOT_LAST, TWIN_VERSION_TEXT,
+    TWIN_VIRTUALS_MAX,
 };
 use crate::log::{Entry, Epoch, GroupId, Slot};
 use crate::time::Wall;
@@ -226,13 +227,16 @@ impl Tell {
     /// From bytes of a minor version.
     ///
     /// # Errors
-    /// They are no message of that version, or one that is too large.
+    /// They are no message of that version, or one beyond a limit.
     pub fn decode(bytes: &[u8], minor: u16) -> Result<Self, Malformed> {
         let tell: Self = whole(bytes)?;
         let fits = match &tell {
-            Self::Standing(_) => true,
-            Self::State { bytes, .. } => bytes.len() <= TWIN_PIECE_BYTES,
-            Self::Entries { entries, .. } => entries.len() <= TWIN_ENTRIES,
+            Self::Standing(standing) => in_range(standing.committed),
+            Self::State { slot, bytes, .. } => in_range(*slot) && bytes.len() <= TWIN_PIECE_BYTES,
+            Self::Entries { first, entries, committed, .. } => {
+                let slots = *first > Slot(0) && in_range(*first) && in_range(*committed);
+                slots && entries.len() <= TWIN_ENTRIES
+            }
             Self::Shared(shared) => {
                 let plain = |text: &String| {
                     text.len() <= TWIN_ADDRESS_MAX && text.bytes().all(|b| b.is_ascii_graphic())
@@ -256,8 +260,20 @@ impl Heard {
     /// # Errors
     /// They are no answer.
     pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
-        whole(bytes)
+        let heard: Self = whole(bytes)?;
+        match heard.answer {
+            Answer::Ready { committed: slot, .. } | Answer::Have { last: slot, .. }
+                if !in_range(slot) =>
+            {
+                Err(Malformed)
+            }
+            _ => Ok(heard),
+        }
     }
+}
+
+fn in_range(slot: Slot) -> bool {
+    slot.0 <= TWIN_SLOT_LAST
 }
 
 fn bytes(message: &impl Serialize) -> Vec<u8> {

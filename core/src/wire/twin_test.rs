@@ -1,7 +1,9 @@
 //! Messages between fronts: what is read is what was written, and nothing else is.
 
 use super::twin::{Answer, Heard, Hello, Malformed, Part, Shared, Standing, Tell, Version};
-use crate::limits::{TWIN_ADDRESS_MAX, TWIN_ENTRIES, TWIN_PIECE_BYTES, TWIN_VIRTUALS_MAX};
+use crate::limits::{
+    TWIN_ADDRESS_MAX, TWIN_ENTRIES, TWIN_PIECE_BYTES, TWIN_SLOT_LAST, TWIN_VIRTUALS_MAX,
+};
 use crate::log::{Entry, Epoch, GroupId, Handle, Slot};
 use crate::time::Wall;
 use alloc::format;
@@ -67,10 +69,10 @@ fn the_bytes_are_pinned() {
     rows.extend(tells().map(|(name, tell)| (name, tell.encode(1).unwrap())));
     rows.extend(answers().map(|(name, answer)| (name, Heard { count: 7, answer }.encode())));
     let text = include_str!("../../docs/wire.md");
-    for (name, bytes) in rows {
-        let row = format!("| {name} | `{}` |", hex::encode(bytes));
-        assert!(text.contains(&row), "not in wire.md: {row}");
-    }
+    let rows =
+        rows.into_iter().map(|(name, bytes)| format!("| {name} | `{}` |", hex::encode(bytes)));
+    let missing: Vec<String> = rows.filter(|row| !text.contains(row)).collect();
+    assert!(missing.is_empty(), "not in wire.md:\n{}", missing.join("\n"));
 }
 
 #[test]
@@ -151,7 +153,13 @@ fn messages_have_limits() {
         let text: String = "x".repeat(length);
         Tell::Shared(Shared { servers: [text.clone(), text.clone(), text], ..shared() })
     };
+    let from = |first| {
+        let (first, entries) = (Slot(first), Vec::new());
+        Tell::Entries { epoch, first, entries, committed: slot }
+    };
     let rows: Vec<(Tell, Tell)> = vec![
+        (from(TWIN_SLOT_LAST), from(TWIN_SLOT_LAST + 1)),
+        (from(1), from(0)),
         (entries(TWIN_ENTRIES), entries(TWIN_ENTRIES + 1)),
         (piece(TWIN_PIECE_BYTES), piece(TWIN_PIECE_BYTES + 1)),
         (virtuals(TWIN_VIRTUALS_MAX), virtuals(TWIN_VIRTUALS_MAX + 1)),
@@ -161,4 +169,6 @@ fn messages_have_limits() {
         assert!(Tell::decode(&most.encode(1).unwrap(), 1).is_ok());
         assert_eq!(Tell::decode(&more.encode(1).unwrap(), 1), Err(Malformed));
     }
+    let beyond = Heard { count: 1, answer: Answer::Have { epoch, last: Slot(u64::MAX) } };
+    assert_eq!(Heard::decode(&beyond.encode()), Err(Malformed));
 }
