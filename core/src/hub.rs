@@ -39,6 +39,10 @@ pub enum Act {
     Append(Vec<u8>),
     /// As [`Intent::Rewrite`].
     Rewrite(Vec<u8>),
+    /// As [`Intent::Look`].
+    Look,
+    /// As [`Intent::GiveAway`].
+    GiveAway(bool),
     /// As [`Intent::Halt`].
     Halt(String),
 }
@@ -379,6 +383,8 @@ impl Hub {
                 }
                 Intent::Append(bytes) => acts.push(Act::Append(bytes)),
                 Intent::Rewrite(bytes) => acts.push(Act::Rewrite(bytes)),
+                Intent::Look => acts.push(Act::Look),
+                Intent::GiveAway(away) => acts.push(Act::GiveAway(away)),
                 Intent::Halt(reason) => acts.push(Act::Halt(reason)),
             }
         }

@@ -154,6 +154,12 @@ pub enum Input {
     },
     /// The one outstanding durable write ([`Intent::Append`], [`Intent::Rewrite`]) is on disk.
     Written,
+    /// To a front: whether this machine has the virtual address. When that is first known, and
+    /// whenever it changes.
+    Address {
+        /// It is here.
+        here: bool,
+    },
 }
 
 /// What a node wants done.
@@ -189,6 +195,10 @@ pub enum Intent {
     /// Put these bytes in the journal's place, atomically and durably, then say
     /// [`Input::Written`].
     Rewrite(Vec<u8>),
+    /// Look now whether this machine has the virtual address: it may just have moved.
+    Look,
+    /// Tell whoever moves the virtual address whether this machine is to give it away.
+    GiveAway(bool),
     /// This process must not go on; the reason, for people.
     Halt(String),
 }

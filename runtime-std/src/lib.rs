@@ -25,4 +25,4 @@ pub mod client;
 pub mod daemon;
 pub mod demo;
 pub mod run;
-mod threads;
+pub mod threads;

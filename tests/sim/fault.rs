@@ -14,6 +14,9 @@ pub struct Plan {
     pub stations: usize,
     /// One part of one licence differs.
     pub odd: bool,
+    /// The role follows a virtual address, which goes to either front, both or neither; else
+    /// fronts are told to lead.
+    pub address: bool,
     /// Clients close with a call on its way.
     pub hangup: bool,
     /// Longest pause before a backend is dialled again, in seconds.
@@ -72,6 +75,7 @@ impl Plan {
             clients,
             stations: 1 + rng.index(clients),
             odd: rng.chance(20),
+            address: rng.chance(50),
             hangup: rng.chance(50),
             retry: rng.between(1, 10),
             connect: rng.between(1, 3),
@@ -159,7 +163,7 @@ impl World {
                 self.storm(left);
             }
             Kind::LoseDisk => self.lose_disk(backend, length),
-            Kind::Twin => self.activate(front),
+            Kind::Twin => self.let_lead(front),
             Kind::Vanish => {
                 let who = self.rng.index(self.plan.clients);
                 self.vanish(who);
@@ -174,7 +178,7 @@ impl World {
             (self.rng.index(self.plan.fronts), FRONTS + self.rng.index(BACKENDS));
         let short = self.rng.span(500, 3 * SECOND / 10);
         match self.rng.between(0, 9) {
-            0..3 => self.activate(front),
+            0..3 => self.let_lead(front),
             3 => self.crash(front, short),
             4 => self.crash(backend, short),
             5 => {

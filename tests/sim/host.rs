@@ -44,6 +44,10 @@ pub(super) struct Host {
     pub(super) ip: IpAddr,
     /// The running process; `None` while it is down.
     pub(super) hub: Option<Hub>,
+    /// The virtual address is on it.
+    pub(super) address: bool,
+    /// What its process was last told of that.
+    pub(super) told: Option<bool>,
     /// Rises with every start, so that what was meant for a dead process is not given to the next.
     pub(super) life: u32,
     pub(super) clock: Clock,
@@ -69,6 +73,8 @@ impl Host {
             name,
             ip: Ipv4Addr::new(10, 0, 0, last).into(),
             hub: None,
+            address: false,
+            told: None,
             life: 0,
             clock,
             frozen: 0,

@@ -115,7 +115,11 @@ impl World {
         }
         self.run_for(blocked.max(frozen).saturating_sub(self.now));
         let front = self.rng.index(self.plan.fronts);
-        self.activate(front);
+        if self.plan.address {
+            self.move_address(front, true, false);
+        } else {
+            self.activate(front);
+        }
         let probe = self.clients.len();
         self.clients.push(client::Client { probe: true, station: 99, ..Default::default() });
         self.after(SECOND, Event::Think { client: probe });

@@ -11,7 +11,7 @@ use tmr_core::config::Twin;
 use tmr_core::desk::Identity;
 use tmr_core::front::{self, Front};
 use tmr_core::hub::{Act, Hub};
-use tmr_core::io::{Address, Callee, Door, Frame, Link, Why};
+use tmr_core::io::{Address, Callee, Door, Frame, Input, Link, Why};
 use tmr_core::node::Node;
 use tmr_core::time::{Duration, Now};
 use tmr_core::wire::group::{Order, Report, decode};
@@ -37,6 +37,19 @@ impl World {
         state.life += 1;
         (state.hub, state.tick) = (Some(Hub::new(node)), None);
         self.with(host, |hub, now, acts| hub.tick(now, acts));
+        self.hosts[host].told = None;
+        self.look(host);
+    }
+
+    /// A front's machine looks for the virtual address.
+    pub(super) fn look(&mut self, host: usize) {
+        let state = &mut self.hosts[host];
+        let awake = state.hub.is_some() && state.frozen <= self.now;
+        let here = state.address;
+        if host < FRONTS && self.plan.address && awake && state.told != Some(here) {
+            state.told = Some(here);
+            self.with(host, |hub, now, acts| hub.told(now, Input::Address { here }, acts));
+        }
     }
 
     fn node(
@@ -142,6 +155,8 @@ impl World {
                 let wait = self.rng.between(self.plan.disk / 4, self.plan.disk) + slow;
                 self.after(wait, Event::Durable { host, life });
             }
+            // Nobody listens to what is said of the address: it goes where it goes.
+            Act::Look | Act::GiveAway(_) => {}
             Act::Halt(reason) => {
                 let found = Err(format!("host {host} halts: {reason}"));
                 self.checks.note(self.now, "service", found);

@@ -203,11 +203,14 @@ impl World {
             Event::Operator => {
                 let found = self.checks.calls.check(self.now);
                 self.checks.note(self.now, "calls", found);
+                for front in 0..self.plan.fronts {
+                    self.look(front);
+                }
                 if self.faulty {
                     // As keepalived would: somebody is told to lead, now and then.
                     if self.events < 2000 || self.rng.chance(4) {
                         let front = self.rng.index(self.plan.fronts);
-                        self.activate(front);
+                        self.let_lead(front);
                     }
                 }
                 self.after(SECOND / 4, Event::Operator);
@@ -262,6 +265,26 @@ impl World {
             hub.closed(now, link, Why::Eof, false, acts);
         });
         String::from_utf8(answer).ok()
+    }
+
+    /// As an operator or keepalived would: this front should lead. Keepalived may also leave the
+    /// address on both machines, or on none.
+    pub(super) fn let_lead(&mut self, host: usize) {
+        if !self.plan.address {
+            return self.activate(host);
+        }
+        let (here, stays) = (!self.rng.chance(10), self.rng.chance(25));
+        self.move_address(host, here, stays);
+    }
+
+    /// The address comes to a front's machine, or leaves it; on the other one it may stay.
+    pub(super) fn move_address(&mut self, host: usize, here: bool, stays: bool) {
+        self.trace(|| format!("the address is at front {host}: {here}; stays elsewhere: {stays}"));
+        for front in 0..self.plan.fronts {
+            let address = &mut self.hosts[front].address;
+            *address = if front == host { here } else { stays && *address };
+            self.look(front);
+        }
     }
 
     /// Tells a front to lead.

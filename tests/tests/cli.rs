@@ -1,6 +1,6 @@
 //! The command line: what it takes, what it says, and how it ends.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
@@ -18,6 +18,7 @@ on_both_runtimes!(
     keygen_never_overwrites,
     issue_can_make_one_part_again,
     the_client_commands_work,
+    a_list_shows_what_a_person_wants_to_know,
     status_is_a_table_or_one_json_value,
 );
 
@@ -175,6 +176,78 @@ fn the_client_commands_work(runtime: Runtime) {
     end.one_clear_error(&["212", "CMERROR_NO_MORE_LICENSES"]);
     let end = client(&["access", "--firm-code", &firm, "--product-code", "999"]).expect(3);
     end.one_clear_error(&["200", "CMERROR_ENTRY_NOT_FOUND"]);
+}
+
+fn a_list_shows_what_a_person_wants_to_know(runtime: Runtime) {
+    let rich = json!({
+        "ProductCode": 205, "Text": "Simulator", "LicenseQuantity": 4, "TmrId": 7,
+        "FeatureMap": 6, "ExpirationTime": "2099-01-01T00:00:00Z",
+        "ActivationTime": "2020-01-01T12:00:00Z", "LingerTime": 60, "UnitCounter": 37,
+        "MaintenancePeriod": { "Start": "2020-01-01T00:00:00Z", "End": "9999-01-01T00:00:00Z" },
+        "DeniedModes": ["exclusive", "station-share"], "MinimumRuntimeVersion": "7.10.1",
+    });
+    let period = json!({
+        "ProductCode": 206, "Text": "Trial", "LicenseQuantity": 2, "TmrId": 1,
+        "UsagePeriod": 864_000,
+    });
+    let cluster = Cluster::of(runtime).product(rich).product(period).start();
+    let server = cluster.front().licence().to_string();
+    let list = || cluster.program().run(["client", "--server", &server, "list"]).expect(0).out;
+    let mut holder = cluster.client();
+    let handle = take(&mut holder, &Ask::new(FIRM_CODE, TMR)).expect("the connection stays open");
+    handle.expect("a seat is free");
+    let expected = "\
+virtual container 131-59885682
+
+Firm Item 6000010  Example
+  product  TMR-Id  seats  used  free  text
+  201      1       5      1     4     Product 201
+           held: 1 user-limit
+  205      7       4      0     4     Simulator
+           units left 37; expires 2099-01-01; active from 2020-01-01T12:00:00Z;
+           maintained 2020-01-01 to 9999-01-01; features 0x6; denied: exclusive, station-share;
+           runtime from 7.10.1; lingers 60 s
+  206      -       2      0     2     -
+           usage period 10 days, not begun
+";
+    assert_eq!(list(), expected);
+    // Looking begins no usage period and leaves nothing behind, however often.
+    assert_eq!(list(), expected);
+    assert_eq!(cluster.status()["allocations"].as_array().map(Vec::len), Some(1));
+
+    take(&mut holder, &Ask::new(FIRM_CODE, 206)).expect("an answer").expect("a seat is free");
+    let begun = list();
+    assert!(begun.contains("206      1       2      1     1     Trial"), "{begun}");
+    assert!(begun.contains("usage period 10 days, began 2"), "{begun}");
+
+    let json = cluster.program().run(["client", "--server", &server, "list", "--json"]).expect(0);
+    let rows: Value = serde_json::from_str(&json.out).expect("one JSON value");
+    let row = &rows[1];
+    for (key, value) in [
+        ("container", json!("131-59885682")),
+        ("firm_code", json!(FIRM_CODE)),
+        ("firm_item_text", json!("Example")),
+        ("product_code", json!(205)),
+        ("text", json!("Simulator")),
+        ("tmr_id", json!(7)),
+        ("feature_map", json!(6)),
+        ("quantity", json!(4)),
+        ("used", json!(0)),
+        ("free", json!(4)),
+        ("available", json!(true)),
+        ("held", json!({})),
+        ("denied_modes", json!(["exclusive", "station-share"])),
+        ("expires", json!("2099-01-01T00:00:00Z")),
+        ("activates", json!("2020-01-01T12:00:00Z")),
+        ("maintenance", json!({ "start": "2020-01-01T00:00:00Z", "end": "9999-01-01T00:00:00Z" })),
+        ("usage_period_seconds", Value::Null),
+        ("usage_began", Value::Null),
+        ("units_left", json!(37)),
+        ("linger_seconds", json!(60)),
+        ("minimum_runtime_version", json!("7.10.1")),
+    ] {
+        assert_eq!(row[key], value, "{key}");
+    }
 }
 
 fn status_is_a_table_or_one_json_value(runtime: Runtime) {

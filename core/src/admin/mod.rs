@@ -23,6 +23,12 @@ pub trait View {
     /// # Errors
     /// Why not, in a sentence for people.
     fn ready(&self) -> Result<(), String>;
+
+    /// Whether this machine may have the virtual address.
+    ///
+    /// # Errors
+    /// Why it is to give it away, in a sentence for people.
+    fn holds(&self) -> Result<(), String>;
 }
 
 /// What an operator wants done.
@@ -30,6 +36,8 @@ pub trait View {
 pub enum Command {
     /// Take the active role.
     Activate,
+    /// The virtual address may have moved.
+    Notify,
 }
 
 /// What comes of one request.
@@ -62,8 +70,8 @@ pub fn answer(request: &[u8], view: &impl View) -> Answer {
 
 fn route(request: &Request<'_>, view: &impl View) -> (Response, Option<Command>) {
     let allow = match request.path {
-        "/" | "/api/status" | "/healthz" | "/readyz" => "GET, HEAD",
-        "/api/activate" => "POST",
+        "/" | "/api/status" | "/healthz" | "/readyz" | "/holdz" => "GET, HEAD",
+        "/api/activate" | "/api/notify" => "POST",
         _ => return (Response::text(404, "There is nothing at this path."), None),
     };
     if !allow.split(", ").any(|method| method == request.method) {
@@ -76,17 +84,26 @@ fn route(request: &Request<'_>, view: &impl View) -> (Response, Option<Command>)
     let response = match request.path {
         "/" => page(&view.status()),
         "/api/status" => json(&view.status()),
-        "/readyz" => match view.ready() {
-            Ok(()) => Response::text(200, "ok"),
-            Err(reason) => Response::text(503, &reason),
-        },
+        "/readyz" => verdict(view.ready()),
+        "/holdz" => verdict(view.holds()),
         "/api/activate" => {
             let sentence = "The role is being taken; /api/status says when it is held.";
             return (Response::text(202, sentence), Some(Command::Activate));
         }
+        "/api/notify" => {
+            let sentence = "The virtual address is being looked for.";
+            return (Response::text(202, sentence), Some(Command::Notify));
+        }
         _ => Response::text(200, "ok"),
     };
     (response, None)
+}
+
+fn verdict(verdict: Result<(), String>) -> Response {
+    match verdict {
+        Ok(()) => Response::text(200, "ok"),
+        Err(reason) => Response::text(503, &reason),
+    }
 }
 
 /// Why a request that changes something is refused: a browser may have been led here by a page
@@ -146,6 +163,9 @@ mod tests {
         fn ready(&self) -> Result<(), String> {
             self.0.clone()
         }
+        fn holds(&self) -> Result<(), String> {
+            self.0.clone()
+        }
     }
 
     /// Status line, whole response and the rest.
@@ -176,6 +196,7 @@ mod tests {
 
         assert_eq!(get("/healthz"), (200, "ok\n".into()));
         assert_eq!(get("/readyz"), (200, "ok\n".into()));
+        assert_eq!(get("/holdz"), (200, "ok\n".into()));
         assert_eq!(get("/nowhere"), (404, "There is nothing at this path.\n".into()));
         assert_eq!(get("//").0, 404);
     }

@@ -36,6 +36,8 @@ pub struct FrontStatus {
     pub fenced: bool,
     /// The name of the group of backends, in hex; `null` before its birth.
     pub cluster: Option<String>,
+    /// Whether the virtual address is on this machine; `null` where there is none.
+    pub virtual_ip: Option<bool>,
     /// The other front; `null` where there is none.
     pub twin: Option<Twin>,
     /// In the order of the configuration.
@@ -64,7 +66,7 @@ pub struct Twin {
     /// Round of the highest epoch it has seen, as it said last.
     pub epoch: Option<u32>,
     /// Since when it leads; `null`: it does not.
-    #[serde(serialize_with = "as_text_or_null")]
+    #[serde(serialize_with = "as_optional_text")]
     pub since: Option<Wall>,
     /// Of its program; `null` while it is not known.
     pub version: Option<String>,
@@ -148,6 +150,9 @@ pub struct LicenceStatus {
     pub available: bool,
     /// Units that are left; `null`: they are not counted.
     pub units_left: Option<u32>,
+    /// From when on it cannot be used; not there if it never ends.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_optional_text")]
+    pub expires: Option<Wall>,
     /// What keeps the other parts out.
     pub differs: Vec<Difference>,
 }
@@ -251,7 +256,7 @@ fn as_text<S: Serializer>(time: &Wall, serializer: S) -> Result<S::Ok, S::Error>
     serializer.collect_str(time)
 }
 
-fn as_text_or_null<S: Serializer>(time: &Option<Wall>, serializer: S) -> Result<S::Ok, S::Error> {
+fn as_optional_text<S: Serializer>(time: &Option<Wall>, serializer: S) -> Result<S::Ok, S::Error> {
     match time {
         Some(time) => as_text(time, serializer),
         None => serializer.serialize_none(),
@@ -273,6 +278,7 @@ mod tests {
             epoch: 3,
             fenced: true,
             cluster: Some("00ff".into()),
+            virtual_ip: Some(true),
             twin: Some(Twin {
                 address: "a:1".into(),
                 connected: true,
@@ -312,6 +318,7 @@ mod tests {
                 matching: 2,
                 available: true,
                 units_left: None,
+                expires: None,
                 differs: vec![Difference {
                     backend: "127.0.0.1:22363".into(),
                     field: "LicenseQuantity".into(),
@@ -331,9 +338,13 @@ mod tests {
                 backends: 3,
             }],
         };
+        let mut ends = status.clone();
+        ends.licenses[0].expires = Some(Wall(1_795_287_600));
+        let ends = serde_json::to_value(ends).unwrap();
+        assert_eq!(ends["licenses"][0]["expires"], "2026-11-21T19:00:00Z");
         let expected = json!({
           "version": "0.1.0", "runtime": "smol", "role": "active", "epoch": 3, "fenced": true,
-          "cluster": "00ff",
+          "cluster": "00ff", "virtual_ip": true,
           "twin": { "address": "a:1", "connected": true, "synced": true, "lag": 0,
                     "role": "standby", "epoch": 3, "since": null, "version": "0.1.0",
                     "trouble": null,

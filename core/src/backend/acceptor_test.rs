@@ -158,11 +158,11 @@ fn a_promise_goes_strictly_upwards_and_everything_else_must_have_it() {
         kept.refused(Order::Found { epoch, group: GROUP }, higher);
         kept.refused(append(epoch, 1, &[Entry::Noop], 0), higher);
         kept.refused(install(epoch, 5, 0, &State::default().encode(), true), higher);
-        kept.refused(Order::Confirm { epoch, committed: Slot(9) }, higher);
+        kept.refused(Order::Confirm { epoch, committed: Slot(9), serves: false }, higher);
         kept.refused(Order::Fetch { epoch, piece: Piece::Log { from: Slot(1) } }, higher);
         kept.refused(Order::Fetch { epoch, piece: Piece::State { offset: 0 } }, higher);
     }
-    let confirm = Order::Confirm { epoch: higher, committed: Slot(0) };
+    let confirm = Order::Confirm { epoch: higher, committed: Slot(0), serves: false };
     assert_eq!(kept.order(confirm), Report::Confirmed);
 }
 
@@ -198,7 +198,7 @@ fn only_entries_of_the_promised_epoch_are_folded() {
     assert_eq!(kept.acceptor.settled().handles_reserved(), 1);
     kept.order(claim(TWO));
     // Slots 2 and 3 are chosen, says the new front; what stands there is another front's.
-    let confirm = Order::Confirm { epoch: TWO, committed: Slot(3) };
+    let confirm = Order::Confirm { epoch: TWO, committed: Slot(3), serves: false };
     assert_eq!(kept.order(confirm), Report::Confirmed);
     assert_eq!(kept.order(append(TWO, 2, &[], 3)), stored(1));
     assert_eq!(kept.acceptor.standing().committed, Slot(1));
@@ -442,7 +442,11 @@ impl Dice {
                 let (bytes, last) = (state(grants), self.roll(4) > 0);
                 Order::Install { epoch, group: GROUP, slot, offset: 0, bytes, last }
             }
-            4 => Order::Confirm { epoch, committed: Slot(near(standing.last, self.roll(6))) },
+            4 => Order::Confirm {
+                epoch,
+                committed: Slot(near(standing.last, self.roll(6))),
+                serves: false,
+            },
             5 => {
                 let from = Slot(near(standing.base, self.roll(9)));
                 Order::Fetch { epoch, piece: Piece::Log { from } }

@@ -186,7 +186,7 @@ fn nothing_is_said_to_be_on_disk_before_it_is() {
         assert_eq!(machine.reports(), [(number, stored(last))]);
     }
     // What changes nothing is said at once.
-    machine.order(5, &Order::Confirm { epoch: EPOCH, committed: Slot(0) });
+    machine.order(5, &Order::Confirm { epoch: EPOCH, committed: Slot(0), serves: false });
     assert_eq!(machine.reports(), [(5, Report::Confirmed)]);
     // And what repeats what is being written waits for that.
     machine.order(6, &append(2, &[handles(2)]));

@@ -26,10 +26,10 @@ use crate::admin;
 use crate::desk::{Catalogue, Desk, Ground, Identity, Move, Offer, Shown};
 use crate::io::{Door, Frame, Input, Intent, Link, Why};
 use crate::licence::Container;
-use crate::limits::{CLEANUP_DEFAULT, HANDLE_BLOCK, HANDLE_LAST};
+use crate::limits::{CLEANUP_DEFAULT, CONFIRMED, HANDLE_BLOCK, HANDLE_LAST};
 use crate::log::{DiskId, Entry, GroupId, LicenceKey, Setting, Slot, State};
 use crate::random::Random;
-use crate::time::{Deadline, Now};
+use crate::time::{Deadline, Mono, Now};
 use crate::wire::CmError;
 use crate::wire::constants::mask;
 use crate::wire::group::{Description, Message, Order, Report, decode, encode};
@@ -72,6 +72,8 @@ pub struct Backend {
     fronts: BTreeSet<Link>,
     admins: BTreeSet<Link>,
     started: bool,
+    /// When the front that was promised last said that it serves.
+    served: Option<Mono>,
 }
 
 impl Backend {
@@ -99,6 +101,7 @@ impl Backend {
             fronts: BTreeSet::new(),
             admins: BTreeSet::new(),
             started: false,
+            served: None,
         };
         let mut keep = 0;
         if let Some(bytes) = journal {
@@ -176,6 +179,8 @@ impl Backend {
             Input::Frame { link, frame } => self.frame(now, link, frame, out),
             Input::Closed { link, unsent, .. } => self.closed(now, link, unsent),
             Input::Written => self.writer.written(out),
+            // It has no role that follows an address.
+            Input::Address { .. } => {}
         }
         self.flush(out);
         self.acceptor.check_invariants();
@@ -193,7 +198,7 @@ impl Backend {
             Frame::Batch(batch) => match decode::<Order>(&batch) {
                 Ok(orders) => {
                     for order in orders {
-                        self.order(link, order, out);
+                        self.order(now.mono, link, order, out);
                     }
                 }
                 Err(_) => {
@@ -215,11 +220,12 @@ impl Backend {
         }
     }
 
-    fn order(&mut self, link: Link, message: Message<Order>, out: &mut Vec<Intent>) {
+    fn order(&mut self, now: Mono, link: Link, message: Message<Order>, out: &mut Vec<Intent>) {
         let Message { correlation, body } = message;
         let report = match body {
             Order::Describe => Report::Described(Description {
                 standing: self.acceptor.standing(),
+                led: self.served.is_some_and(|at| now.since(at) < CONFIRMED),
                 parts: self.containers.iter().map(|container| container.part.clone()).collect(),
             }),
             Order::Perform { licence, call } => {
@@ -227,10 +233,16 @@ impl Backend {
             }
             order => {
                 let differing = self.differing(&order);
+                let serves = matches!(order, Order::Confirm { serves: true, .. });
                 let mut taken = Taken::default();
                 let mut report = self.acceptor.order(order, &mut taken);
                 if let Report::Stored { differing: slots, .. } = &mut report {
                     *slots = differing;
+                }
+                match report {
+                    Report::Promised(_) => self.served = None,
+                    Report::Confirmed if serves => self.served = Some(now),
+                    _ => {}
                 }
                 for record in &taken.records {
                     self.writer.record(record);

@@ -32,6 +32,11 @@ impl View for Backend {
     fn ready(&self) -> Result<(), String> {
         Ok(())
     }
+
+    /// It has nothing to do with the virtual address.
+    fn holds(&self) -> Result<(), String> {
+        Ok(())
+    }
 }
 
 fn part_status(part: &Part) -> PartStatus {

@@ -10,7 +10,7 @@ use super::{Desk, Ground, Held, Shown};
 use crate::log::{LicenceKey, Mode, Usage};
 use crate::wire::constants::{access, credential};
 use crate::wire::structs::{
-    CmCredential, CmNetInfoCluster, CmNetInfoUser, CmNetInfoUserExt, seconds_since_2000,
+    CmCredential, CmNetInfoCluster, CmNetInfoUser, CmNetInfoUserExt, Layout, seconds_since_2000,
 };
 use crate::wire::{CmError, Reply};
 use alloc::collections::BTreeMap;
@@ -104,9 +104,7 @@ impl Desk {
         size: u32,
         ground: &Ground<'_>,
     ) -> Result<Reply, CmError> {
-        let rows = rows(holder, ground)?;
-        let users = self.allocations(&rows, ground);
-        let line = |&(holder, key, row): &(Holder<'_>, LicenceKey, Row<'_>)| CmNetInfoUser {
+        self.allocations(holder, size, ground, |holder, key, row| CmNetInfoUser {
             serial: row.shown.serial,
             mask: row.shown.mask,
             product_item_ref: row.product_item,
@@ -117,20 +115,17 @@ impl Desk {
             access_mode: mode_flag(holder.mode),
             creation_time: seconds_since_2000(holder.since),
             client_ip: holder.client.address.to_string().as_str().into(),
-        };
-        Ok(Reply::array(size, users.len(), users.iter().map(line)))
+        })
     }
 
-    /// Every allocation, with who holds it.
+    /// Every allocation, with who holds it: the short form, and more.
     pub(super) fn users_ext(
         &self,
         holder: &Holder<'_>,
         size: u32,
         ground: &Ground<'_>,
     ) -> Result<Reply, CmError> {
-        let rows = rows(holder, ground)?;
-        let users = self.allocations(&rows, ground);
-        let line = |&(holder, key, row): &(Holder<'_>, LicenceKey, Row<'_>)| CmNetInfoUserExt {
+        self.allocations(holder, size, ground, |holder, key, row| CmNetInfoUserExt {
             mask: row.shown.mask,
             serial: row.shown.serial,
             product_item_ref: row.product_item.into(),
@@ -139,21 +134,23 @@ impl Desk {
             feature_map: row.feature_map,
             id: self.numbers.alias(holder.handle),
             access_mode: mode_flag(holder.mode),
-            last_access_time: self.last_access(&holder, ground),
+            last_access_time: self.last_access(holder, ground),
             used_license_quantity: holder.take,
             client_address: holder.client.address.to_string().as_str().into(),
-            credential: credential_of(&holder),
+            credential: credential_of(holder),
             ..CmNetInfoUserExt::default()
-        };
-        Ok(Reply::array(size, users.len(), users.iter().map(line)))
+        })
     }
 
-    /// Who holds one of these licences, the oldest first.
-    fn allocations<'a, 'r>(
-        &'a self,
-        rows: &BTreeMap<LicenceKey, Row<'r>>,
-        ground: &Ground<'a>,
-    ) -> Vec<(Holder<'a>, LicenceKey, Row<'r>)> {
+    /// A line for each who holds one of the licences that this handle lists, the oldest first.
+    fn allocations<T: Layout>(
+        &self,
+        holder: &Holder<'_>,
+        size: u32,
+        ground: &Ground<'_>,
+        line: impl Fn(&Holder<'_>, LicenceKey, Row<'_>) -> T,
+    ) -> Result<Reply, CmError> {
+        let rows = rows(holder, ground)?;
         let listed = self.holders(ground.state).filter_map(|holder| {
             let Held::Licence(key) = holder.held else { return None };
             rows.get(&key).map(|row| (holder, key, *row))
@@ -161,7 +158,8 @@ impl Desk {
         let mut listed: Vec<_> = listed.collect();
         // Stable: of one second, seats first.
         listed.sort_by_key(|(holder, ..)| holder.since);
-        listed
+        let lines = listed.iter().map(|(holder, key, row)| line(holder, *key, *row));
+        Ok(Reply::array(size, listed.len(), lines))
     }
 
     /// When a handle was last used, as this server saw it.

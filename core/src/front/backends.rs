@@ -32,6 +32,7 @@ impl Front {
                 peer.trouble = None;
                 self.join();
                 self.yield_to_successor();
+                self.lead_if_nobody_does(now);
                 match epoch {
                     Some(epoch) if promised == epoch => self.promised(now, index, out),
                     Some(epoch) => {
@@ -90,8 +91,12 @@ impl Front {
             Phase::Leading { epoch } if promised > epoch => {
                 tracing::warn!(%promised, %epoch, "another front has claimed the lead");
                 self.step_back(out);
-                self.deposed = true;
-                self.phase = Phase::Pausing { until: now + CONTEST };
+                if self.wish.address == Some(false) {
+                    self.stand_by();
+                } else {
+                    self.wish.deposed = true;
+                    self.phase = Phase::Pausing { until: now + CONTEST };
+                }
             }
             _ if self.phase.epoch().is_some_and(|epoch| promised > epoch) => {
                 self.claim_again(now, "another front has claimed a higher epoch");
@@ -119,9 +124,9 @@ impl Front {
 
     /// Stands by once it is known that another front leads.
     fn yield_to_successor(&mut self) {
-        if self.deposed && self.succeeded() {
+        if self.wish.deposed && self.succeeded() {
             tracing::warn!("another front leads: standing by");
-            (self.phase, self.wanted, self.deposed) = (Phase::Standby, false, false);
+            self.stand_by();
         }
     }
 

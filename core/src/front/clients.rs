@@ -24,7 +24,7 @@ impl Front {
         let until = now.mono + CALL_TIMEOUT;
         if Desk::is_timeless(&request) || self.serves(now.mono) {
             self.serve(now, until, link, request, out);
-        } else if self.wanted {
+        } else if self.wish.lead {
             self.park(until, link, request);
         } else {
             self.desk.refuse(link, &request, CmError::SERVER_START_PENDING, out);
@@ -81,17 +81,14 @@ impl Front {
             self.admins.remove(&link);
             out.push(Intent::Close { link, why: Why::Eof });
         }
-        if answer.command == Some(admin::Command::Activate) {
-            self.deposed = false;
-        }
         match answer.command {
-            Some(admin::Command::Activate) if !self.wanted => {
+            Some(admin::Command::Activate) => {
                 tracing::info!("activated by command");
-                self.wanted = true;
-                self.phase = Phase::Pausing { until: now.mono };
+                self.take_role(now.mono);
                 self.timers(now.mono, out);
             }
-            Some(admin::Command::Activate) | None => {}
+            Some(admin::Command::Notify) => out.push(Intent::Look),
+            None => {}
         }
     }
 

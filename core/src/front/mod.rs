@@ -17,6 +17,7 @@ mod front_test;
 mod ledger;
 mod peer;
 mod replicate;
+mod role;
 mod status;
 mod timing;
 mod twin;
@@ -39,6 +40,7 @@ use core::ops::RangeInclusive;
 use flight::{AnyOne, Commit};
 use ledger::Ledger;
 use peer::{Asked, Peer};
+use role::Wish;
 use twin::Twin;
 
 /// What a front is told at its start.
@@ -103,10 +105,7 @@ pub struct Front {
     ledger: Ledger,
     twin: Option<Twin>,
     phase: Phase,
-    /// It was told to lead.
-    wanted: bool,
-    /// It led until a backend named a higher epoch, and looks whether another front leads now.
-    deposed: bool,
+    wish: Wish,
     /// The highest epoch it has seen anywhere.
     highest: Epoch,
     claim_until: Mono,
@@ -144,8 +143,7 @@ impl Front {
             ledger: Ledger::default(),
             twin: config.twin.clone().map(Twin::new),
             phase: Phase::Standby,
-            wanted: false,
-            deposed: false,
+            wish: Wish::default(),
             highest: Epoch::default(),
             claim_until: Mono(0),
             joined: Virtual::default(),
@@ -185,8 +183,14 @@ impl Front {
             }
             Input::Frame { link, frame } => self.frame(now, link, frame, out),
             Input::Closed { link, why, unsent } => self.closed(now.mono, link, &why, unsent, out),
+            Input::Address { here } => {
+                self.address(now.mono, here);
+                self.lead_if_nobody_does(now.mono);
+                self.timers(now.mono, out);
+            }
         }
         self.settle(now, out);
+        self.tell_away(out);
         debug_assert!(self.check_invariants());
         self.deadline()
     }
@@ -289,7 +293,7 @@ impl Front {
     /// What must hold between any two steps.
     fn check_invariants(&self) -> bool {
         let sane = self.ledger.committed() <= self.ledger.last();
-        let quiet = self.wanted || matches!(self.phase, Phase::Standby);
+        let quiet = self.wish.lead || matches!(self.phase, Phase::Standby);
         let flights = self.commits.keys().all(|slot| *slot <= self.ledger.last());
         sane && quiet && flights
     }

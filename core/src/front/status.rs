@@ -32,6 +32,7 @@ impl View for At<'_> {
             epoch: front.phase.epoch().unwrap_or(front.highest).round,
             fenced: true,
             cluster: front.ledger.group().map(|group| group.to_string()),
+            virtual_ip: front.wish.address,
             twin: front.twin_status(),
             backends: (0..3).map(|index| self.backend(index)).collect(),
             containers: self.containers(),
@@ -51,6 +52,13 @@ impl View for At<'_> {
             missing.push(format!("{} ({why})", peer.address));
         }
         Err(format!("fewer than two backends can be reached; missing: {}", missing.join(", ")))
+    }
+
+    fn holds(&self) -> Result<(), String> {
+        if self.front.is_misplaced() {
+            return Err("another front leads: the virtual address belongs there".to_string());
+        }
+        Ok(())
     }
 }
 
@@ -134,6 +142,7 @@ impl At<'_> {
                 matching: u32::try_from(joined.matching).unwrap_or_default(),
                 available: joined.matching >= 2,
                 units_left: offer.and_then(|offer| offer.units_left(front.ledger.ahead())),
+                expires: offer.and_then(|offer| offer.product.expiration_time),
                 differs: differs.collect(),
             }
         };

@@ -29,17 +29,18 @@ impl Front {
         if self.heartbeat <= now {
             self.heartbeat = now + HEARTBEAT;
             let epoch = self.phase.epoch().unwrap_or_default();
-            let order = Order::Confirm { epoch, committed: self.ledger.committed() };
+            let (committed, serves) = (self.ledger.committed(), self.serves(now));
+            let order = Order::Confirm { epoch, committed, serves };
             for peer in self.peers.iter_mut().filter(|peer| peer.known().is_some()) {
                 peer.ask(now, Asked::Confirm(epoch), &order, out);
-                if self.deposed {
+                if self.wish.deposed || self.wish.waits {
                     peer.ask(now, Asked::Describe, &Order::Describe, out);
                 }
             }
         }
         match self.phase {
             Phase::Pausing { until } if until <= now && self.could_serve() => {
-                self.deposed = false;
+                self.wish.deposed = false;
                 self.claim(now, out);
             }
             Phase::Claiming { .. }

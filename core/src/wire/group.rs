@@ -91,6 +91,8 @@ pub enum Order {
         epoch: Epoch,
         /// Every slot up to here is chosen.
         committed: Slot,
+        /// The front serves clients: two backends have confirmed it lately.
+        serves: bool,
     },
     /// Do this call of a client with the keys of that licence.
     Perform {
@@ -175,6 +177,8 @@ pub struct Standing {
 pub struct Description {
     /// How it stands to the log.
     pub standing: Standing,
+    /// The front that it promised has said lately that it serves.
+    pub led: bool,
     /// What it holds: one part per container.
     pub parts: Vec<Part>,
 }

@@ -87,6 +87,7 @@ fn description() -> Description {
             committed: Slot(299),
             last: Slot(300),
         },
+        led: true,
         parts: vec![Part { serial: 1_000_001, cm_act_id: 305_419_896, firm_items: vec![item] }],
     }
 }
@@ -114,7 +115,7 @@ fn orders() -> Vec<(&'static str, Order)> {
         ("Found", Order::Found { epoch: EPOCH, group: GROUP }),
         ("Append", append),
         ("Install", install),
-        ("Confirm", Order::Confirm { epoch: EPOCH, committed: Slot(300) }),
+        ("Confirm", Order::Confirm { epoch: EPOCH, committed: Slot(300), serves: true }),
         ("Perform", Order::Perform { licence: LICENCE, call: vec![0x23, 0, 0, 0, 1, 16, 0, 0] }),
     ]
 }
@@ -177,7 +178,7 @@ fn a_batch_is_a_run_of_messages() {
 
 #[test]
 fn a_batch_that_is_cut_or_mislabelled_is_refused() {
-    let one = encode(1, &Order::Confirm { epoch: EPOCH, committed: Slot(300) });
+    let one = encode(1, &Order::Confirm { epoch: EPOCH, committed: Slot(300), serves: false });
     for cut in 1..one.len() {
         assert_eq!(decode::<Order>(&one[..cut]), Err(Malformed));
         assert_eq!(decode::<Order>(&[&one[..], &one[..cut]].concat()), Err(Malformed));

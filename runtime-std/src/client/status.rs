@@ -134,6 +134,7 @@ fn front(status: &Value) -> String {
         ("free", "free"),
         ("parts", "matching"),
         ("available", "available"),
+        ("expires", "expires"),
     ];
     listed(&mut out, status, "licences", "licenses", &columns);
     for licence in rows(status, "licenses") {
@@ -216,7 +217,8 @@ mod tests {
                           "handles": 2}],
             "containers": [{"serial": "131-5", "cm_act_id": 7, "parts": ["130-1", "130-2"]}],
             "licenses": [{"firm_code": 10, "product_code": 201, "tmr_id": 1, "quantity": 5,
-                "used": 2, "free": 3, "matching": 2, "available": true, "differs": [
+                "used": 2, "free": 3, "matching": 2, "available": true,
+                "expires": "2026-11-21T19:00:00Z", "differs": [
                 {"backend": "c:3", "field": "LicenseQuantity", "value": "4", "expected": "5"}]}],
             "allocations": []
         }));
@@ -226,7 +228,7 @@ mod tests {
             "  CmServer.Server differs: x here, y there",
             "  a:1      up     -          3      2",
             "  131-5      7        130-1, 130-2",
-            "  10    201      1       5      2     3     2      true",
+            "  10    201      1       5      2     3     2      true       2026-11-21T19:00:00Z",
             "  10:201 differs at c:3: LicenseQuantity is 4, the others have 5",
             "seats held: none",
         ] {

@@ -70,6 +70,28 @@ pub enum Command {
         #[command(flatten)]
         admin: Admin,
     },
+    /// Tells a front that the virtual address may have moved; for keepalived's `notify`.
+    #[command(after_help = "Example, in keepalived.conf:\n  notify \"/usr/bin/tmrd notify\"")]
+    Notify {
+        /// Which front.
+        #[command(flatten)]
+        admin: Admin,
+        /// What keepalived adds by itself: kind, name, state, priority.
+        #[arg(value_name = "NEWS")]
+        news: Vec<String>,
+    },
+    /// Says, by its exit code, whether this machine should have the virtual address; for
+    /// keepalived's `track_script`.
+    #[command(after_help = "Example, in keepalived.conf:\n  \
+        vrrp_script tmr_status { script \"/usr/bin/tmrd track status\" }")]
+    Track {
+        /// What is asked.
+        #[arg(value_enum)]
+        what: Track,
+        /// Which front.
+        #[command(flatten)]
+        admin: Admin,
+    },
     /// Asks a licence server as a program would.
     #[command(after_help = "Example:\n  tmrd client --server 127.0.0.1:22350 list")]
     Client(Client),
@@ -91,6 +113,15 @@ pub struct Admin {
         value_parser = address::admin
     )]
     pub at: Address,
+}
+
+/// What `track` asks; each is 0 while the address may stay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Track {
+    /// Could this front serve: are two backends there?
+    Status,
+    /// Is the address to stay here: 1 when another front leads, or the role is given away.
+    ManualFailover,
 }
 
 /// `demo`.
@@ -202,8 +233,14 @@ pub enum Ask {
     /// The servers that it knows.
     #[command(after_help = "Example:\n  tmrd client --server 127.0.0.1:22350 servers")]
     Servers,
-    /// The licences that it has, and how many are in use.
-    #[command(after_help = "Example:\n  tmrd client --server 127.0.0.1:22350 list")]
+    /// What its containers hold: licences, what limits them, and how many are in use. Takes no seat
+    /// and begins no usage period.
+    #[command(after_help = "Example:\n  tmrd client --server 127.0.0.1:22350 list\n\n  \
+        virtual container 131-59885682\n\n  \
+        Firm Item 6000010  Example\n    \
+        product  TMR-Id  seats  used  free  text\n    \
+        201      1       5      2     3     Editor\n             \
+        held: 2 user-limit; expires 2099-01-01; denied: exclusive")]
     List {
         /// Print one JSON value.
         #[arg(long)]

@@ -4,12 +4,14 @@
 //! bytes mean is core's business.
 
 use super::exit::{Failure, halt, words};
+use super::plan::{Errand, Tell};
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Receiver;
+use tmr_core::io::Input;
 
 const LOCK: &str = "lock";
 const JOURNAL: &str = "journal";
@@ -189,28 +191,17 @@ impl Journal {
         Ok(())
     }
 
-    /// Starts the thread that does the writes that come in, and says after each that it is done. A
+    /// Does the writes that come in until the process ends, and says after each that it is done. A
     /// write that fails ends the process: the node has said nothing yet that depends on it, and
     /// finds what was written at its next start.
-    ///
-    /// # Errors
-    /// The system does not give a thread.
-    pub fn start(
-        mut self,
-        writes: Receiver<Durable>,
-        mut written: impl FnMut() + Send + 'static,
-    ) -> Result<(), Failure> {
-        let work = move || {
-            for durable in writes {
-                if let Err(error) = self.write(&durable) {
-                    halt(&format!("{}: {}", self.folder.path(JOURNAL).display(), words(&error)));
-                }
-                written();
+    pub fn serve(mut self, errands: &Receiver<Errand>, tell: &Tell) {
+        for errand in errands {
+            // A backend has no other errands.
+            let Errand::Write(durable) = errand else { continue };
+            if let Err(error) = self.write(&durable) {
+                halt(&format!("{}: {}", self.folder.path(JOURNAL).display(), words(&error)));
             }
-        };
-        let thread = std::thread::Builder::new().name("disk".to_owned()).spawn(work);
-        thread
-            .map(drop)
-            .map_err(|error| Failure::failed(format!("no thread for the disk: {error}")))
+            tell(Input::Written);
+        }
     }
 }

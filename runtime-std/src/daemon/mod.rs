@@ -23,9 +23,11 @@ pub mod roles;
 pub mod signals;
 pub mod talk;
 pub mod timed;
+pub mod vip;
 
 pub use exit::{Exit, Failure, Outcome};
 pub use plan::{Plan, Streams};
+pub use roles::Runtime;
 pub use talk::Talk;
 pub use timed::{TimedHub, Todo};
 
@@ -33,14 +35,11 @@ use crate::client;
 use crate::demo;
 use clap::Parser;
 use cli::{Cli, Command};
-use roles::Runtime;
 use std::process::ExitCode;
 
-/// The whole program, whichever runtime it is built on: `run` serves a plan to the end, `runtime`
-/// is what it is called in status.
+/// The whole program, whichever runtime it is built on.
 #[must_use]
-pub fn main(runtime: &'static str, run: fn(Plan) -> Outcome) -> ExitCode {
-    let runtime = Runtime { name: runtime, run };
+pub fn main(runtime: Runtime) -> ExitCode {
     match perform(runtime, &Cli::parse().command) {
         Ok(()) => Exit::Done.into(),
         Err(failure) => {
@@ -60,6 +59,8 @@ fn perform(runtime: Runtime, command: &Command) -> Outcome {
         Command::CheckConfig { file } => roles::check_config(file),
         Command::Status { admin, json } => client::status::status(&admin.at, *json),
         Command::Activate { admin } => client::status::activate(&admin.at),
+        Command::Notify { admin, news } => client::role::notify(&admin.at, news),
+        Command::Track { what, admin } => client::role::track(&admin.at, *what),
         Command::Client(options) => client::run(options),
         Command::Bench(options) => client::bench::run(options),
     }

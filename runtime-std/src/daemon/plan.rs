@@ -3,6 +3,7 @@
 use super::disk::{Durable, Journal};
 use super::entropy;
 use super::exit::{Failure, Outcome};
+use super::vip;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
@@ -24,6 +25,17 @@ pub struct Plan {
     pub sources: Sources,
 }
 
+/// What a node wants done on this machine, one after the other.
+#[derive(Debug)]
+pub enum Errand {
+    /// A durable write.
+    Write(Durable),
+    /// Look now whether the virtual address is here.
+    Look,
+    /// Say whether the virtual address is to be given away.
+    GiveAway(bool),
+}
+
 /// Tells the node something, from any thread.
 pub type Tell = Arc<dyn Fn(Input) + Send + Sync>;
 
@@ -35,6 +47,8 @@ pub type Source = Box<dyn FnOnce(Tell) + Send>;
 pub struct Sources {
     /// A backend's; a front has none.
     pub journal: Option<Journal>,
+    /// Of a front that has a virtual address.
+    pub address: Option<vip::Watch>,
     /// The others, each with a name for its thread.
     pub others: Vec<(&'static str, Source)>,
 }
@@ -42,24 +56,31 @@ pub struct Sources {
 impl fmt::Debug for Sources {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let others: Vec<_> = self.others.iter().map(|(name, _)| name).collect();
-        f.debug_struct("Sources").field("journal", &self.journal).field("others", &others).finish()
+        f.debug_struct("Sources")
+            .field("journal", &self.journal)
+            .field("address", &self.address)
+            .field("others", &others)
+            .finish()
     }
 }
 
 impl Sources {
-    /// Starts them all; each tells what it has by `tell`. `writes`: what the journal is to write.
+    /// Starts them all; each tells what it has by `tell`. `errands`: what the node wants done.
     ///
     /// # Errors
     /// The system does not give a thread.
     pub fn start(
-        self,
-        writes: Receiver<Durable>,
+        mut self,
+        errands: Receiver<Errand>,
         tell: impl Fn(Input) + Send + Sync + 'static,
     ) -> Outcome {
         let tell: Tell = Arc::new(tell);
         if let Some(journal) = self.journal {
-            let tell = Arc::clone(&tell);
-            journal.start(writes, move || tell(Input::Written))?;
+            let work: Source = Box::new(move |tell| journal.serve(&errands, &tell));
+            self.others.push(("disk", work));
+        } else if let Some(watch) = self.address {
+            let work: Source = Box::new(move |tell| watch.serve(&errands, &tell));
+            self.others.push(("address", work));
         }
         for (name, source) in self.others {
             let tell = Arc::clone(&tell);

@@ -4,7 +4,7 @@ use super::cli;
 use super::disk::Folder;
 use super::exit::{Failure, Outcome};
 use super::plan::{Plan, Sources, Streams};
-use super::{doors, entropy, files, log, signals};
+use super::{doors, entropy, files, log, signals, vip};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use tmr_core::backend::{self, Backend};
@@ -20,6 +20,8 @@ use tmr_core::node::Node;
 pub struct Runtime {
     /// `smol` or `threads`.
     pub name: &'static str,
+    /// How many client links it can bear.
+    pub clients_max: usize,
     /// Runs a plan until the process ends.
     pub run: fn(Plan) -> Outcome,
 }
@@ -53,7 +55,8 @@ pub fn backend(runtime: Runtime, options: &cli::Backend) -> Outcome {
     let (node, keep) = Backend::open(config, journal.as_deref())
         .map_err(|error| files::wrong(&folder.path("journal"), error))?;
     let journal = Some(folder.write_journal(keep)?);
-    let hub = Hub::new(Node::Backend(Box::new(node))).with_clients_max(doors::clients_max());
+    let hub = Hub::new(Node::Backend(Box::new(node)))
+        .with_clients_max(doors::clients_max(runtime.clients_max));
     doors::announce(&doors);
     let sources = Sources { journal, ..Sources::default() };
     (runtime.run)(Plan { hub, doors, streams: Streams { group, front: None }, sources })
@@ -67,8 +70,7 @@ pub fn serve(runtime: Runtime, options: &cli::Serve) -> Outcome {
     begin(&options.watched)?;
     let config = files::config(&options.config)?;
     let group = files::group_key(&files::beside(&options.config, &config.group_key_file))?;
-    // Nothing is kept in it; it is what keeps a second process away.
-    let _folder = Folder::open(&options.state)?;
+    let folder = Folder::open(&options.state)?;
     let doors = vec![
         (Door::Licence, doors::listen("TmrServer", &config.listen)?),
         (Door::Admin, doors::listen("WebAdmin", &config.admin)?),
@@ -78,6 +80,7 @@ pub fn serve(runtime: Runtime, options: &cli::Serve) -> Outcome {
     if let Some(address) = config.virtual_ips.first() {
         identity.address = *address;
     }
+    let address = Some(vip::Watch::new(config.virtual_ips, folder)?);
     let front = entropy::id();
     let node = Front::new(front::Config {
         identity,
@@ -89,10 +92,12 @@ pub fn serve(runtime: Runtime, options: &cli::Serve) -> Outcome {
         twin: Some(config.twin),
         seed: entropy::fresh(),
     });
-    let hub = Hub::new(Node::Front(Box::new(node))).with_clients_max(doors::clients_max());
+    let hub = Hub::new(Node::Front(Box::new(node)))
+        .with_clients_max(doors::clients_max(runtime.clients_max));
     doors::announce(&doors);
     let streams = Streams { group, front: Some(front) };
-    (runtime.run)(Plan { hub, doors, streams, sources: Sources::default() })
+    let sources = Sources { address, ..Sources::default() };
+    (runtime.run)(Plan { hub, doors, streams, sources })
 }
 
 /// Says whether a front would take a configuration.

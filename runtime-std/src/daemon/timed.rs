@@ -1,9 +1,10 @@
 //! The hub with what it needs of this machine: the clock that steps it, the time that the
-//! runtime's timer is set to, and the queue to the disk.
+//! runtime's timer is set to, and the errands it sends.
 
 use super::clock::Clock;
 use super::disk::Durable;
 use super::exit::halt;
+use super::plan::Errand;
 use std::sync::mpsc::{self, Receiver, Sender};
 use tmr_core::hub::{Act, Hub};
 use tmr_core::io::{Address, Callee, Link, Why};
@@ -16,7 +17,7 @@ pub struct TimedHub {
     clock: Clock,
     /// When the timer will look again; `None`: not before it is told to.
     set: Option<Mono>,
-    disk: Sender<Durable>,
+    errands: Sender<Errand>,
 }
 
 /// What a step left to do, outside of the lock.
@@ -33,11 +34,11 @@ pub struct Todo {
 }
 
 impl TimedHub {
-    /// A hub that has not been stepped yet, and what it wants written.
+    /// A hub that has not been stepped yet, and what it wants done on this machine.
     #[must_use]
-    pub fn new(hub: Hub) -> (Self, Receiver<Durable>) {
-        let (disk, writes) = mpsc::channel();
-        (Self { hub, clock: Clock::start(), set: None, disk }, writes)
+    pub fn new(hub: Hub) -> (Self, Receiver<Errand>) {
+        let (errands, waiting) = mpsc::channel();
+        (Self { hub, clock: Clock::start(), set: None, errands }, waiting)
     }
 
     /// The hub, for what takes no time and leaves nothing to do.
@@ -57,8 +58,10 @@ impl TimedHub {
                 Act::Wake(link) => todo.wake.push(link),
                 Act::End(link) => todo.end.push(link),
                 Act::Dial { link, to, callee } => todo.dial.push((link, to, callee)),
-                Act::Append(bytes) => self.write(Durable::Append(bytes)),
-                Act::Rewrite(bytes) => self.write(Durable::Rewrite(bytes)),
+                Act::Append(bytes) => self.errand(Errand::Write(Durable::Append(bytes))),
+                Act::Rewrite(bytes) => self.errand(Errand::Write(Durable::Rewrite(bytes))),
+                Act::Look => self.errand(Errand::Look),
+                Act::GiveAway(away) => self.errand(Errand::GiveAway(away)),
                 Act::Halt(reason) => halt(&reason),
             }
         }
@@ -78,7 +81,9 @@ impl TimedHub {
         self.set.map_or(Duration::MAX, |at| at.since(self.clock.now().mono))
     }
 
-    fn write(&self, durable: Durable) {
-        self.disk.send(durable).expect("a node that writes has a journal, served to the end");
+    fn errand(&self, errand: Errand) {
+        let write = matches!(errand, Errand::Write(_));
+        let sent = self.errands.send(errand).is_ok();
+        assert!(sent || !write, "a node that writes has a journal, served to the end");
     }
 }

@@ -55,7 +55,7 @@ impl Slots {
                 }
                 self.said(*epoch, committed.0)
             }
-            Order::Confirm { epoch, committed } => self.said(*epoch, committed.0),
+            Order::Confirm { epoch, committed, .. } => self.said(*epoch, committed.0),
             Order::Install { slot, offset: 0, bytes, last: true, epoch, .. } => {
                 self.said(*epoch, slot.0)?;
                 self.state(slot.0, bytes)

@@ -1,6 +1,8 @@
 //! One blocking connection: envelope (fact sheet 1), handshake (2.1), request and reply.
 
+use super::secrets::{Side, side};
 use super::{Key, KeyPair, Reply};
+use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -90,11 +92,15 @@ pub fn read_body(socket: &mut TcpStream) -> Result<Vec<u8>, Fault> {
     Ok(body)
 }
 
-/// A connection whose key agreement is done.
+/// A connection whose key agreement is done. Every reply of a front is searched for
+/// [secrets](super::Secrets) of its backends.
 #[derive(Debug)]
 pub struct Client {
     socket: TcpStream,
     key: Key,
+    side: Option<Side>,
+    /// Numbers of the calls whose replies are to come.
+    asked: VecDeque<u32>,
 }
 
 impl Client {
@@ -130,13 +136,18 @@ impl Client {
             return Err(Fault::Malformed("the key agreement reply has not 65 bytes"));
         }
         let key = pair.agree(&body[8..])?;
-        Ok(Self { socket, key })
+        let side = side(socket.peer_addr()?);
+        Ok(Self { socket, key, side, asked: VecDeque::new() })
     }
 
     /// One request and its reply.
     ///
     /// # Errors
     /// See [`Fault`]. A reply with an error status is no fault.
+    ///
+    /// # Panics
+    /// See [`receive`](Self::receive).
+    #[track_caller]
     pub fn call(&mut self, request: &[u8]) -> Result<Reply, Fault> {
         self.send(request)?;
         self.receive()
@@ -148,6 +159,8 @@ impl Client {
     /// See [`Fault`].
     pub fn send(&mut self, request: &[u8]) -> Result<(), Fault> {
         let frame = self.frame(request);
+        let call = request.first_chunk().map_or(0, |call| u32::from_le_bytes(*call));
+        self.asked.push_back(call);
         Ok(self.socket.write_all(&frame)?)
     }
 
@@ -155,9 +168,21 @@ impl Client {
     ///
     /// # Errors
     /// See [`Fault`].
+    ///
+    /// # Panics
+    /// It is a front's, and tells something of a backend.
+    #[track_caller]
     pub fn receive(&mut self) -> Result<Reply, Fault> {
         let body = read_body(&mut self.socket)?;
-        Reply::decode(&self.key.open(&body)?)
+        let plain = self.key.open(&body)?;
+        // 0: what a test wrote to the socket by itself.
+        let call = self.asked.pop_front().unwrap_or(0);
+        match &self.side {
+            Some(Side::Front(secrets)) => secrets.search(call, &plain),
+            Some(Side::Backend(secrets)) => secrets.learn(call, &plain),
+            None => {}
+        }
+        Reply::decode(&plain)
     }
 
     /// The bytes on the wire that carry a request.

@@ -2,7 +2,8 @@
 //! gives them, written a second time without the server's code, so that a mistake would have to be
 //! made twice to stay unseen.
 //!
-//! What lives here: one blocking connection, builders for the calls, a reader for the replies.
+//! What lives here: one blocking connection, builders for the calls, a reader for the replies, and
+//! the search of all of them for what only backends may know.
 //! What never lives here: anything of `tmr-core`.
 
 mod calls;
@@ -10,6 +11,7 @@ mod cipher;
 mod link;
 mod record;
 mod reply;
+mod secrets;
 
 pub use calls::{
     Sign, box_contents, crypt_older, crypt_sim, get_boxes, licence_info, secure_data, validate,
@@ -22,3 +24,4 @@ pub use record::{
     get_info, get_servers, get_version, program, release, with_handle,
 };
 pub use reply::{BoxInfo, Reply, is_known_status, text};
+pub use secrets::Secrets;

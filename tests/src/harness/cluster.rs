@@ -5,12 +5,13 @@ use super::http::{get, get_json};
 use super::process::{Finished, Server, kill_all};
 use super::wait::{status_until, until};
 use super::workshop::{CM_ACT_ID, SEATS, TMR, Workshop, specification};
-use crate::foreign::{Ask, Client, Fault, release};
+use crate::foreign::{Ask, Client, Fault, Secrets, release};
 use serde_json::{Value, json};
 use std::ffi::OsString;
 use std::fs;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// How often a front is started before its ports are given up.
 const TRIES: usize = 5;
@@ -25,7 +26,11 @@ pub struct Builder {
     serial: u32,
     /// Of each front.
     fronts: Vec<Runtime>,
+    own: Option<OwnPart>,
 }
+
+/// Makes the specification of part 1, 2 or 3 out of that of all.
+type OwnPart = fn(usize, &mut Value);
 
 impl Builder {
     /// These TMR licences, product code and seats, in the place of the sample one.
@@ -63,7 +68,15 @@ impl Builder {
         self
     }
 
-    /// Starts it, and waits until front 0 is active with all three backends.
+    /// Each part is issued from a specification of its own, so that they may disagree.
+    #[must_use]
+    pub fn parts(mut self, own: OwnPart) -> Self {
+        self.own = Some(own);
+        self
+    }
+
+    /// Starts it, and waits until front 0 is active with all three backends, and, unless parts
+    /// have specifications of their own, all licences are whole.
     ///
     /// # Panics
     /// It does not come up.
@@ -73,9 +86,17 @@ impl Builder {
         let products = specification["Products"].as_array_mut().expect("a list of products");
         products.extend(self.products.iter().cloned());
         let workshop = Workshop::new(self.runtime, &specification);
+        if let Some(own) = self.own {
+            for part in 1..=3 {
+                let mut specification = specification.clone();
+                own(part, &mut specification);
+                workshop.issue_part(&specification, part);
+            }
+        }
         let twins = twin_ports(workshop.ip());
         let (backends, fronts) = (Vec::new(), Vec::new());
-        let mut cluster = Cluster { workshop, twins, builder: self, backends, fronts };
+        let secrets = Secrets::new();
+        let mut cluster = Cluster { workshop, twins, builder: self, backends, fronts, secrets };
         for part in 1..=3 {
             let arguments = cluster.backend_arguments(part, 0, 0);
             let program = cluster.program().clone();
@@ -85,8 +106,13 @@ impl Builder {
         for front in 0..cluster.builder.fronts.len() {
             cluster.start_front(front);
         }
+        cluster.keep_secrets();
         cluster.activate(0);
-        cluster.wait_whole(0);
+        if cluster.builder.own.is_none() {
+            cluster.wait_whole(0);
+        } else {
+            cluster.wait_up(0);
+        }
         cluster
     }
 }
@@ -100,6 +126,8 @@ pub struct Cluster {
     pub fronts: Vec<Server>,
     /// The three backends.
     pub backends: Vec<Server>,
+    /// What no reply of a front may tell.
+    secrets: Arc<Secrets>,
     /// After the servers, so that the folder goes last.
     workshop: Workshop,
     /// Where each of two fronts awaits the other.
@@ -121,6 +149,7 @@ impl Cluster {
             retry: 2,
             serial: Self::SERIAL,
             fronts: vec![runtime],
+            own: None,
         }
     }
 
@@ -140,6 +169,29 @@ impl Cluster {
     #[must_use]
     pub fn workshop(&self) -> &Workshop {
         &self.workshop
+    }
+
+    /// What every reply of a front is searched for.
+    #[must_use]
+    pub fn secrets(&self) -> &Arc<Secrets> {
+        &self.secrets
+    }
+
+    /// Has every reply of the fronts searched for what the backends say of themselves.
+    fn keep_secrets(&self) {
+        for backend in &self.backends {
+            self.secrets.backend(backend.licence());
+            let status = get_json(backend.admin(), "/api/status").expect("a backend's status");
+            for container in status["containers"].as_array().expect("a list of containers") {
+                let serial =
+                    container["serial"].as_str().and_then(|text| text.strip_prefix("130-"));
+                let serial = serial.and_then(|digits| digits.parse().ok());
+                self.secrets.serial(serial.expect("a backend's container is 130-number"));
+            }
+        }
+        for front in &self.fronts {
+            self.secrets.guard(front.licence());
+        }
     }
 
     /// The first front.
@@ -217,6 +269,18 @@ impl Cluster {
         });
     }
 
+    /// Waits until a front sees three backends up, whatever their licences are.
+    ///
+    /// # Panics
+    /// It does not within a minute.
+    #[track_caller]
+    pub fn wait_up(&self, front: usize) {
+        status_until(self.fronts[front].admin(), "three backends", |status| {
+            let rows = status["backends"].as_array()?;
+            rows.iter().all(|row| row["state"] == "up").then_some(())
+        });
+    }
+
     /// Kills every process at the same moment.
     pub fn kill_everything(&mut self) {
         kill_all(self.backends.iter_mut().chain(&mut self.fronts));
@@ -261,7 +325,7 @@ impl Cluster {
     pub fn backend_arguments(&self, part: usize, port: u16, admin: u16) -> Vec<OsString> {
         let mut line = BackendLine::of(&self.workshop, part);
         line.listen.set_port(port);
-        line.admin = Some(SocketAddr::new(self.workshop.ip(), admin));
+        line.admin = Some(SocketAddr::new(line.listen.ip(), admin));
         line.arguments()
     }
 
@@ -280,7 +344,8 @@ impl Cluster {
         let servers: Vec<Value> = self
             .backends
             .iter()
-            .map(|server| json!({ "Ip": ip, "Port": server.licence().port() }))
+            .map(|server| server.licence())
+            .map(|at| json!({ "Ip": at.ip(), "Port": at.port() }))
             .collect();
         json!({
             "TmrServer": {
@@ -350,7 +415,7 @@ impl BackendLine {
     #[must_use]
     pub fn of(workshop: &Workshop, part: usize) -> Self {
         Self {
-            listen: SocketAddr::new(workshop.ip(), 0),
+            listen: SocketAddr::new(workshop.backend_ip(part), 0),
             admin: None,
             licence: workshop.licence(part),
             issuer: workshop.issuer(),

@@ -2,8 +2,9 @@
 
 use super::build::{Program, Runtime};
 use serde_json::{Value, json};
-use std::fs;
+use std::fs::{self, Permissions};
 use std::net::{IpAddr, Ipv4Addr};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -20,6 +21,11 @@ pub const ORDINARY: u32 = 301;
 pub const ORDINARY_SEATS: u32 = 2;
 /// CmActId of the three sample containers.
 pub const CM_ACT_ID: u32 = 305_419_896;
+
+/// The issuer's key, the same in every workshop: the first digest of `tmr tests issuer N` that gives
+/// the three containers serials (9411533, 9935563, 9476785) whose low three bytes are 0x80 and
+/// above, so that they are found in a reply only where they are, not in a text or a small number.
+const ISSUER: &str = "f6ee41f19fa4e8adeeb793284e06e4083a890a7d9f46f59b8c12b32c7cfbf9aa";
 
 /// A specification for `tmrd issue` with these products beside the ordinary one: product code and
 /// seats of TMR licences.
@@ -46,7 +52,7 @@ pub fn specification(licences: &[(u32, u32)]) -> Value {
 pub struct Workshop {
     program: Program,
     folder: PathBuf,
-    ip: IpAddr,
+    ip: Ipv4Addr,
 }
 
 impl Workshop {
@@ -63,6 +69,10 @@ impl Workshop {
         fs::create_dir_all(&folder).expect("a folder can be made among the temporary ones");
         let workshop = Self { program: Program::of(runtime), folder, ip: address(pid, count) };
         workshop.program.run([Path::new("keygen"), &workshop.group_key()]).expect(0);
+        let issuer = workshop.folder.join("issuer.key");
+        fs::write(&issuer, ISSUER).expect("a key can be written");
+        let private = Permissions::from_mode(0o600);
+        fs::set_permissions(&issuer, private).expect("a file of our own has our permissions");
         workshop.issue(specification, "issuer", "licences");
         workshop
     }
@@ -81,6 +91,17 @@ impl Workshop {
         self.program.run(arguments).expect(0);
     }
 
+    /// Puts part 1, 2 or 3 of another specification in the place of that part.
+    ///
+    /// # Panics
+    /// It cannot be issued.
+    pub fn issue_part(&self, specification: &Value, part: usize) {
+        let own = format!("own-{part}");
+        self.issue(specification, "issuer", &own);
+        let made = self.folder.join(own).join(format!("{part}.cmlic"));
+        fs::copy(made, self.licence(part)).expect("a licence can be copied");
+    }
+
     /// The program all this was made with.
     #[must_use]
     pub fn program(&self) -> &Program {
@@ -97,7 +118,20 @@ impl Workshop {
     /// server is down, since connections of others start at 127.0.0.1.
     #[must_use]
     pub fn ip(&self) -> IpAddr {
-        self.ip
+        self.ip.into()
+    }
+
+    /// Another one, of backend 1, 2 or 3 alone, so that it can be told from all others where it
+    /// must not be shown. No text of one of these begins with that of another.
+    ///
+    /// # Panics
+    /// There is no such part.
+    #[must_use]
+    pub fn backend_ip(&self, part: usize) -> IpAddr {
+        assert!((1..=3).contains(&part), "there is no backend {part}");
+        let [a, b, c, d] = self.ip.octets();
+        let part = u8::try_from(part).expect("up to 3");
+        Ipv4Addr::new(a, b, c, d + part).into()
     }
 
     /// The group key.
@@ -125,11 +159,11 @@ impl Workshop {
     }
 }
 
-/// 127.x.y.z, unlike that of any other test that runs on this machine.
-fn address(pid: u32, count: u32) -> IpAddr {
+/// 127.x.y.z, the first of four that are unlike those of any other test that runs on this machine.
+fn address(pid: u32, count: u32) -> Ipv4Addr {
     let [_, _, high, low] = (pid % 0xfe00 + 0x100).to_be_bytes();
-    let count = u8::try_from(count % 250 + 1).expect("below 251");
-    IpAddr::V4(Ipv4Addr::new(127, high, low, count))
+    let last = u8::try_from(count % 62 * 4 + 4).expect("up to 248");
+    Ipv4Addr::new(127, high, low, last)
 }
 
 impl Drop for Workshop {

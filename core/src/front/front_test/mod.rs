@@ -6,6 +6,7 @@ mod handles;
 mod lead;
 mod line;
 mod repair;
+mod role;
 mod seats;
 mod twin;
 mod world;

@@ -50,6 +50,8 @@ pub(super) struct Side {
     pub(super) accepted: u64,
     /// It is not scheduled: nothing reaches it, and no timer fires.
     pub(super) frozen: bool,
+    /// Its machine was told to give the virtual address away.
+    pub(super) away: bool,
 }
 
 /// One connection between a front and a backend.
@@ -164,7 +166,14 @@ impl World {
         change(&mut config);
         let node = Front::new(config);
         let clients = BTreeMap::new();
-        self.fronts.push(Side { node, due: None, clients, accepted: 0, frozen: false });
+        self.fronts.push(Side {
+            node,
+            due: None,
+            clients,
+            accepted: 0,
+            frozen: false,
+            away: false,
+        });
         let index = self.fronts.len() - 1;
         self.events.push_back(Event::ToFront(index, Input::Tick));
         self.run();
@@ -198,6 +207,12 @@ impl World {
             "POST /api/activate HTTP/1.1\r\nX-Tmr-Admin: 1\r\nContent-Length: 0\r\n\r\n",
         );
         assert!(answer.starts_with("HTTP/1.1 202"), "{answer}");
+        self.run();
+    }
+
+    /// The virtual address comes to a front's machine, or goes.
+    pub(super) fn address(&mut self, front: usize, here: bool) {
+        self.step_front(front, Input::Address { here });
         self.run();
     }
 
@@ -451,6 +466,8 @@ impl World {
                     self.events.push_back(Event::ToBackend(backend, input));
                 }
             }
+            Intent::GiveAway(away) => self.fronts[index].away = away,
+            Intent::Look => {}
             other => panic!("a front has no disk: {other:?}"),
         }
     }

@@ -188,7 +188,7 @@ impl Front {
         let Some(epoch) = news.leads else { return };
         self.highest = self.highest.max(epoch);
         let over = matches!(self.phase, Phase::Leading { epoch: own } if own < epoch);
-        if over || self.deposed {
+        if over || self.wish.deposed {
             // The twin is no authority. The backends are, and they are asked at once.
             self.heartbeat = now;
         }

@@ -1,0 +1,128 @@
+//! The role and the virtual address: it comes, goes, stays, and is on two machines at once.
+
+use super::World;
+use crate::testing::{crypt, seat};
+use crate::time::Duration;
+
+const SECOND: Duration = Duration::from_secs(1);
+const MILLI: Duration = Duration::from_millis(1);
+
+/// Front 0 has the address and leads, front 1 has not.
+fn twins() -> World {
+    let mut world = World::new(2);
+    world.address(0, true);
+    world.address(1, false);
+    world.advance(SECOND);
+    assert!(world.leads(0), "{:#}", world.status(0));
+    assert_eq!(world.role(1), "standby");
+    world
+}
+
+#[test]
+fn the_address_takes_the_lead_along() {
+    let mut world = twins();
+    let client = world.connect(0);
+    let (status, handle) = world.ask(0, client, seat());
+    assert_eq!(status, 0);
+    world.address(0, false);
+    world.address(1, true);
+    world.advance(MILLI);
+    assert!(world.leads(1));
+    // The old leader learns of it with its next confirmation at the latest.
+    world.advance(SECOND);
+    assert_eq!(world.role(0), "standby");
+    let client = world.connect(1);
+    assert_eq!(world.ask(1, client, crypt(handle)).0, 0);
+    assert_eq!(world.status(1)["virtual_ip"], true);
+    assert_eq!(world.status(0)["virtual_ip"], false);
+    // The one without it does not come back by itself, whatever becomes of the other.
+    world.fronts[1].frozen = true;
+    world.advance(20 * SECOND);
+    assert_eq!(world.role(0), "standby");
+    world.address(0, true);
+    world.advance(MILLI);
+    assert!(world.leads(0));
+}
+
+#[test]
+fn a_front_whose_address_goes_serves_until_another_one_leads() {
+    let mut world = twins();
+    let client = world.connect(0);
+    world.address(0, false);
+    world.advance(20 * SECOND);
+    assert_eq!(world.ask(0, client, seat()).0, 0);
+    world.address(1, true);
+    world.advance(SECOND);
+    assert!(world.client(0, client).closed);
+    assert_eq!(world.role(0), "standby");
+}
+
+#[test]
+fn one_that_starts_with_the_address_pre_empts_nobody() {
+    let mut world = twins();
+    let client = world.connect(0);
+    assert_eq!(world.ask(0, client, seat()).0, 0);
+    let back = world.add_front();
+    world.advance(MILLI);
+    world.address(back, true);
+    world.advance(20 * SECOND);
+    assert!(world.leads(0));
+    assert_eq!(world.role(back), "standby");
+    assert!(world.fronts[back].away, "the address is better where the lead is");
+    assert!(!world.fronts[0].away);
+    // The leader dies: the address is here, and nobody leads.
+    world.fronts[0].frozen = true;
+    world.advance(4 * SECOND);
+    assert!(world.leads(back));
+    assert!(!world.fronts[back].away);
+}
+
+#[test]
+fn both_have_the_address_for_ever() {
+    let mut world = twins();
+    let client = world.connect(0);
+    let (_, handle) = world.ask(0, client, seat());
+    // It comes to the other one and stays here too, as when keepalived was killed.
+    world.address(1, true);
+    world.advance(20 * SECOND);
+    assert!(world.leads(1));
+    assert_eq!(world.role(0), "standby");
+    assert_eq!((world.fronts[0].away, world.fronts[1].away), (true, false));
+    let client = world.connect(1);
+    assert_eq!(world.ask(1, client, crypt(handle)).0, 0);
+    // The leader goes; the first one still has the address.
+    world.fronts[1].frozen = true;
+    world.advance(4 * SECOND);
+    assert!(world.leads(0));
+    // The other one comes back to life, learns that it was deposed, and pre-empts nobody.
+    world.fronts[1].frozen = false;
+    world.advance(20 * SECOND);
+    assert!(world.leads(0));
+    assert_eq!(world.role(1), "standby");
+    assert_eq!((world.fronts[0].away, world.fronts[1].away), (false, true));
+}
+
+#[test]
+fn a_leader_that_lost_its_majority_is_not_waited_for() {
+    let mut world = twins();
+    world.add_front();
+    world.advance(MILLI);
+    world.address(2, true);
+    world.advance(MILLI);
+    // The leader still talks to one backend, which the other one sees too.
+    world.part(0, 1);
+    world.part(0, 2);
+    world.advance(6 * SECOND);
+    assert!(world.leads(2));
+    assert_ne!(world.role(0), "active");
+}
+
+#[test]
+fn an_operators_word_holds_without_the_address() {
+    let mut world = twins();
+    world.activate(1);
+    world.advance(SECOND);
+    assert!(world.leads(1));
+    assert_eq!(world.role(0), "standby");
+    assert!(world.fronts[0].away, "the address follows the lead");
+}

@@ -1,0 +1,95 @@
+//! The role: whether this front is to lead, by command or because the virtual address is here.
+//!
+//! The address is a hint to try, never a right to write: that is an epoch which two backends have
+//! promised. So two machines may hold the address for as long as they like.
+//!
+//! - The address comes: claim, whoever leads. Whoever moved it wants it so.
+//! - The address is found here when the front starts, or is still here after another front has
+//!   taken the lead: claim only if nobody leads. A front that comes back pre-empts nobody.
+//! - The address goes: nothing is claimed any more. A front that leads goes on until another one
+//!   does; clients that know its own address lose nothing.
+
+use super::{Front, Phase};
+use crate::io::Intent;
+use crate::time::Mono;
+use alloc::vec::Vec;
+
+/// What the role of a front hangs on.
+#[derive(Debug, Default)]
+pub(super) struct Wish {
+    /// It is to lead.
+    pub(super) lead: bool,
+    /// It is to lead as soon as nobody does.
+    pub(super) waits: bool,
+    /// It led until a backend named a higher epoch, and looks whether another front leads now.
+    pub(super) deposed: bool,
+    /// The virtual address is here; `None`: there is none, or nobody has looked.
+    pub(super) address: Option<bool>,
+    /// This machine was told to give the address away.
+    away: bool,
+}
+
+impl Front {
+    /// It is to lead: an operator says so, or the virtual address has come.
+    pub(super) fn take_role(&mut self, now: Mono) {
+        (self.wish.waits, self.wish.deposed) = (false, false);
+        if !core::mem::replace(&mut self.wish.lead, true) {
+            self.phase = Phase::Pausing { until: now };
+        }
+    }
+
+    /// The machine says whether it has the virtual address.
+    pub(super) fn address(&mut self, now: Mono, here: bool) {
+        match (self.wish.address.replace(here), here) {
+            (Some(false), true) => {
+                tracing::info!("the virtual address has come: taking the lead");
+                self.take_role(now);
+            }
+            (None, true) => {
+                tracing::info!("the virtual address is here: leading as soon as nobody does");
+                self.wish.waits = !self.wish.lead;
+            }
+            (Some(true), false) => {
+                tracing::info!("the virtual address has gone");
+                self.wish.waits = false;
+                if !matches!(self.phase, Phase::Leading { .. }) {
+                    self.stand_by();
+                }
+            }
+            (None | Some(false), false) | (Some(true), true) => {}
+        }
+    }
+
+    /// Another front leads, or this one has no reason to try.
+    pub(super) fn stand_by(&mut self) {
+        self.phase = Phase::Standby;
+        (self.wish.lead, self.wish.deposed) = (false, false);
+        self.wish.waits = self.wish.address == Some(true);
+    }
+
+    /// Takes the role if it waits for nobody to lead, and nobody does.
+    pub(super) fn lead_if_nobody_does(&mut self, now: Mono) {
+        if self.wish.waits && self.could_serve() && !self.somebody_leads() {
+            tracing::info!("the virtual address is here and nobody leads: taking the lead");
+            self.take_role(now);
+        }
+    }
+
+    /// A backend knows of a front that serves.
+    pub(super) fn somebody_leads(&self) -> bool {
+        self.peers.iter().filter_map(|peer| peer.known()).any(|description| description.led)
+    }
+
+    /// The address is here, and another front leads: it is better there.
+    pub(super) fn is_misplaced(&self) -> bool {
+        self.wish.waits && self.wish.address == Some(true) && self.somebody_leads()
+    }
+
+    /// Tells whoever moves the address, when that changes.
+    pub(super) fn tell_away(&mut self, out: &mut Vec<Intent>) {
+        let away = self.is_misplaced();
+        if core::mem::replace(&mut self.wish.away, away) != away {
+            out.push(Intent::GiveAway(away));
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! The virtual address: is it on this machine, and is it to leave. Who moves it is keepalived;
+//! what follows from it is core's business.
+
+use super::disk::Folder;
+use super::exit::{Failure, words};
+use super::plan::{Errand, Tell};
+use std::net::IpAddr;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+use tmr_core::io::Input;
+
+/// How often this machine's addresses are looked at.
+const LOOK: Duration = Duration::from_millis(100);
+/// In the state folder: `1` while the address is to leave this machine, else `0`; for keepalived's
+/// `track_file`, which sees it at once.
+const GIVE_AWAY: &str = "give-away";
+
+/// Looks for the virtual address, for as long as the process lives.
+#[derive(Debug)]
+pub struct Watch {
+    addresses: Vec<IpAddr>,
+    folder: Folder,
+}
+
+impl Watch {
+    /// A watch for any of these addresses; with none, the role is set by command. Keeps the state
+    /// folder, which is what keeps a second process away.
+    ///
+    /// # Errors
+    /// The state folder cannot be written.
+    pub fn new(addresses: Vec<IpAddr>, folder: Folder) -> Result<Self, Failure> {
+        let watch = Self { addresses, folder };
+        watch.say(false).map_err(|error| {
+            let path = watch.folder.path(GIVE_AWAY);
+            Failure::failed(format!("{}: {}", path.display(), words(&error)))
+        })?;
+        Ok(watch)
+    }
+
+    /// Looks, and does what is asked, until the node is gone.
+    pub fn serve(self, errands: &Receiver<Errand>, tell: &Tell) {
+        let mut told = None;
+        loop {
+            let here = self.here();
+            if here.is_some() && here != told {
+                told = here;
+                tell(Input::Address { here: here == Some(true) });
+            }
+            match errands.recv_timeout(LOOK) {
+                Ok(Errand::GiveAway(away)) => {
+                    if let Err(error) = self.say(away) {
+                        let path = self.folder.path(GIVE_AWAY);
+                        tracing::error!("{}: {}", path.display(), words(&error));
+                    }
+                }
+                Ok(Errand::Look | Errand::Write(_)) | Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    /// `None`: there is nothing to look for, or the system does not say.
+    fn here(&self) -> Option<bool> {
+        if self.addresses.is_empty() {
+            return None;
+        }
+        match if_addrs::get_if_addrs() {
+            Ok(all) => Some(all.iter().any(|found| self.addresses.contains(&found.ip()))),
+            Err(error) => {
+                tracing::warn!("this machine's addresses cannot be read: {}", words(&error));
+                None
+            }
+        }
+    }
+
+    /// Written in place: whoever watches it looks at this very file.
+    fn say(&self, away: bool) -> std::io::Result<()> {
+        std::fs::write(self.folder.path(GIVE_AWAY), if away { "1\n" } else { "0\n" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::sync::mpsc::channel;
+    use std::thread;
+
+    /// What a watch for these addresses tells, and its `give-away` after one errand.
+    fn watched(name: &str, addresses: &[&str]) -> (Vec<Input>, String) {
+        let path = std::env::temp_dir().join(format!("tmr-vip-{name}-{}", std::process::id()));
+        let folder = Folder::open(&path).unwrap();
+        let addresses = addresses.iter().map(|it| it.parse().unwrap()).collect();
+        let watch = Watch::new(addresses, folder).unwrap();
+        assert_eq!(std::fs::read_to_string(path.join(GIVE_AWAY)).unwrap(), "0\n");
+        let ((send, errands), (told, news)) = (channel(), channel());
+        let tell: Tell = Arc::new(move |input| told.send(input).unwrap());
+        let work = thread::spawn(move || watch.serve(&errands, &tell));
+        send.send(Errand::GiveAway(true)).unwrap();
+        send.send(Errand::Look).unwrap();
+        drop(send);
+        work.join().unwrap();
+        let said = std::fs::read_to_string(path.join(GIVE_AWAY)).unwrap();
+        std::fs::remove_dir_all(path).unwrap();
+        (news.iter().collect(), said)
+    }
+
+    #[test]
+    fn an_address_of_this_machine_is_found_and_told_once() {
+        let here = Input::Address { here: true };
+        let elsewhere = Input::Address { here: false };
+        assert_eq!(watched("loop", &["192.0.2.1", "127.0.0.1"]), (vec![here], "1\n".into()));
+        assert_eq!(watched("other", &["192.0.2.1"]), (vec![elsewhere], "1\n".into()));
+        assert_eq!(watched("none", &[]), (vec![], "1\n".into()));
+    }
+}
