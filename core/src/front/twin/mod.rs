@@ -187,8 +187,7 @@ impl Front {
         }
         let Some(epoch) = news.leads else { return };
         self.highest = self.highest.max(epoch);
-        let over = matches!(self.phase, Phase::Leading { epoch: own } if own < epoch);
-        if over || self.wish.deposed {
+        if matches!(self.phase, Phase::Leading { epoch: own } if own < epoch) {
             // The twin is no authority. The backends are, and they are asked at once.
             self.heartbeat = now;
         }
