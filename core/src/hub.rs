@@ -72,7 +72,7 @@ struct Port {
     asked: bool,
     /// Calls that came before the reply to the one before them: strictly one after the other, as
     /// the protocol has it, whoever sends them. Runtimes do not read on meanwhile.
-    calls: VecDeque<Frame>,
+    calls: VecDeque<Vec<u8>>,
 }
 
 /// One node and its links.
@@ -190,6 +190,32 @@ impl Hub {
         partial: bool,
         acts: &mut Vec<Act>,
     ) {
+        self.take_in(now, link, frames, partial, acts);
+        self.pump(now, acts);
+    }
+
+    /// As [`received`](Self::received), of several links at once: the node gets their calls
+    /// together.
+    pub fn received_all(
+        &mut self,
+        now: Now,
+        arrived: impl IntoIterator<Item = (Link, Vec<Frame>, bool)>,
+        acts: &mut Vec<Act>,
+    ) {
+        for (link, mut frames, partial) in arrived {
+            self.take_in(now, link, &mut frames, partial, acts);
+        }
+        self.pump(now, acts);
+    }
+
+    fn take_in(
+        &mut self,
+        now: Now,
+        link: Link,
+        frames: &mut Vec<Frame>,
+        partial: bool,
+        acts: &mut Vec<Act>,
+    ) {
         let Some(port) = self.ports.get_mut(&link) else { return frames.clear() };
         let whole = !frames.is_empty();
         port.whole |= whole;
@@ -210,25 +236,29 @@ impl Hub {
             if port.forgotten {
                 continue;
             }
-            if let Frame::Call(_) = frame {
-                port.calls.push_back(frame);
+            if let Frame::Call(call) = frame {
+                port.calls.push_back(call);
                 self.answered.push(link);
-                self.pump(now, acts);
             } else {
                 self.step(now, Input::Frame { link, frame }, acts);
-                self.pump(now, acts);
             }
         }
     }
 
     /// Hands the next call of every link that has its reply to the node.
     fn pump(&mut self, now: Now, acts: &mut Vec<Act>) {
-        while let Some(link) = self.answered.pop() {
-            let port = self.ports.get_mut(&link).filter(|port| !port.asked && !port.forgotten);
-            let Some(port) = port else { continue };
-            let Some(frame) = port.calls.pop_front() else { continue };
-            port.asked = true;
-            self.step(now, Input::Frame { link, frame }, acts);
+        while !self.answered.is_empty() {
+            let mut calls = Vec::with_capacity(self.answered.len());
+            for link in self.answered.drain(..) {
+                let port = self.ports.get_mut(&link).filter(|port| !port.asked && !port.forgotten);
+                let Some(port) = port else { continue };
+                let Some(call) = port.calls.pop_front() else { continue };
+                port.asked = true;
+                calls.push((link, call));
+            }
+            if !calls.is_empty() {
+                self.step(now, Input::Calls(calls), acts);
+            }
         }
     }
 

@@ -25,10 +25,6 @@ pub const OUTPUT_BUFFER_MAX: u32 = 128 * 1024;
 
 /// Most links on the licence door.
 pub const CLIENT_LINKS_MAX: usize = 16_384;
-/// Most links on the licence door of a server that has a thread for each, where an address has 32
-/// bits: 128 KiB of stack each, in an address space of which two to three gigabytes are there to
-/// be used.
-pub const CLIENT_LINKS_MAX_THREADS_32: usize = 4_096;
 /// Most links on the licence door from one address: one machine cannot shut out the others.
 pub const CLIENT_LINKS_PER_ADDRESS: usize = 12_288;
 /// Links beyond those caps that are served long enough to be told so (309); more are just closed.

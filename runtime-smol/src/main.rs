@@ -1,10 +1,9 @@
 //! `tmrd`: the licence server on one executor.
 
 use std::process::ExitCode;
-use tmr_core::limits::CLIENT_LINKS_MAX;
 use tmr_runtime_smol::run;
 use tmr_runtime_std::daemon::{self, Runtime};
 
 fn main() -> ExitCode {
-    daemon::main(Runtime { name: "smol", clients_max: CLIENT_LINKS_MAX, run: run::run })
+    daemon::main(Runtime { name: "smol", run: run::run })
 }

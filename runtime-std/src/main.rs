@@ -1,10 +1,9 @@
-//! `tmrd-std`: the licence server on blocking threads.
+//! `tmrd-std`: the licence server on a few threads.
 
 use std::process::ExitCode;
 use tmr_runtime_std::daemon::{self, Runtime};
-use tmr_runtime_std::{run, threads};
+use tmr_runtime_std::run;
 
 fn main() -> ExitCode {
-    let clients_max = threads::CLIENTS_MAX;
-    daemon::main(Runtime { name: "threads", clients_max, run: run::run })
+    daemon::main(Runtime { name: "threads", run: run::run })
 }

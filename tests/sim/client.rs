@@ -25,7 +25,9 @@ pub(super) enum What {
         take: u32,
         cleanup: u64,
     },
-    Subsystem,
+    Subsystem {
+        cleanup: u64,
+    },
     Info(Held),
     Crypt(Held),
     Release(Held),
@@ -38,6 +40,7 @@ pub(super) enum What {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Held {
     pub(super) handle: u32,
+    /// 0: the service itself.
     product: u32,
     mode: Mode,
     take: u32,
@@ -69,10 +72,6 @@ impl Client {
     pub(super) fn ip(station: usize) -> IpAddr {
         Ipv4Addr::new(10, 1, 0, u8::try_from(station).unwrap_or(255)).into()
     }
-}
-
-fn seat(mode: Mode) -> bool {
-    mode != Mode::NoUserLimit
 }
 
 impl World {
@@ -130,13 +129,21 @@ impl World {
             let held = held[self.rng.index(held.len())];
             return match pick {
                 0..25 => What::Info(held),
+                25..38 if held.product == 0 => What::Info(held),
                 25..38 => What::Crypt(held),
                 _ => What::Release(held),
             };
         }
         match pick {
             65..69 => What::Version,
-            69..73 => What::Subsystem,
+            69..73 => What::Subsystem { cleanup: self.rng.between(30, 40) },
+            73..76 if self.plan.light => What::Version,
+            76..84 if self.plan.light => What::Subsystem { cleanup: self.rng.between(30, 40) },
+            84..97 if self.plan.light => {
+                let (product, _) = PRODUCTS[self.rng.index(PRODUCTS.len() - 1)];
+                let mode = if self.rng.chance(25) { Mode::Exclusive } else { Mode::NoUserLimit };
+                What::Access { product, mode, take: 1, cleanup: self.rng.between(30, 40) }
+            }
             _ => {
                 let (product, quantity) = PRODUCTS[self.rng.index(PRODUCTS.len() - 1)];
                 let (mode, take) = match self.rng.between(0, 9) {
@@ -192,8 +199,9 @@ impl World {
                 wanted.credential.cleanup_time = u32::try_from(cleanup).unwrap_or(0);
                 Request::Access2 { ctrl: access::LAN, access: wanted.into(), tail: Vec::new() }
             }
-            What::Subsystem => {
+            What::Subsystem { cleanup } => {
                 wanted.ctrl = access::SUBSYSTEM;
+                wanted.credential.cleanup_time = u32::try_from(cleanup).unwrap_or(0);
                 Request::Access2 { ctrl: access::LAN, access: wanted.into(), tail: Vec::new() }
             }
             What::Info(Held { handle, .. }) | What::Dead(handle) => {
@@ -224,17 +232,13 @@ impl World {
         let missing = reply.status == CmError::INVALID_HANDLE;
         match what {
             What::Access { product, mode, take, cleanup } if ok => {
-                let handle = reply.result;
-                let found = self.checks.handles.granted(handle, seat(mode), answer);
-                self.checks.note(self.now, "handles", found);
-                let until = believed_until(sent, cleanup);
-                let held = Held { handle, product, mode, take, cleanup, until };
-                self.clients[who].held.push(held);
-                self.believe(who, held);
+                let held = Held { handle: reply.result, product, mode, take, cleanup, until: 0 };
+                self.given(who, sent, held, answer);
             }
-            What::Subsystem if ok => {
-                let found = self.checks.handles.granted(reply.result, false, answer);
-                self.checks.note(self.now, "handles", found);
+            What::Subsystem { cleanup } if ok => {
+                let (handle, mode) = (reply.result, Mode::NoUserLimit);
+                let held = Held { handle, product: 0, mode, take: 0, cleanup, until: 0 };
+                self.given(who, sent, held, answer);
             }
             What::Info(held) | What::Crypt(held) if ok => {
                 let found = self.checks.handles.worked(held.handle, answer);
@@ -275,14 +279,28 @@ impl World {
         }
     }
 
+    /// A client was given a handle.
+    fn given(&mut self, who: usize, sent: u64, held: Held, answer: Answer) {
+        let held = Held { until: believed_until(sent, held.cleanup), ..held };
+        let found = self.checks.handles.granted(held.handle, answer);
+        self.checks.note(self.now, "handles", found);
+        self.clients[who].held.push(held);
+        self.believe(who, held);
+    }
+
     fn missed(&mut self, held: Held, answer: Answer) {
-        let believed = answer.at < held.until;
+        let believed = answer.at < held.until && self.certain(held);
         let found = self.checks.handles.missed(held.handle, believed, answer);
         self.checks.note(self.now, "handles", found);
     }
 
+    /// No takeover may lose the handle: it takes a seat, or is on two disks by now.
+    fn certain(&self, held: Held) -> bool {
+        held.mode != Mode::NoUserLimit || self.checks.slots.durable(held.handle)
+    }
+
     fn believe(&mut self, who: usize, held: Held) {
-        if !seat(held.mode) {
+        if held.product == 0 || !self.certain(held) {
             return;
         }
         let Held { handle, product, mode, take, until, .. } = held;

@@ -25,6 +25,8 @@ pub struct Plan {
     pub connect: u64,
     /// See `connect`.
     pub transfer: u64,
+    /// Clients mostly ask for handles that take no seat.
+    pub light: bool,
     /// Microseconds that a write to disk takes at most.
     pub disk: u64,
     kinds: Vec<Kind>,
@@ -83,6 +85,7 @@ impl Plan {
             disk: rng.span(500, 40_000),
             kinds: KINDS.into_iter().filter(|_| rng.chance(45)).collect(),
             pause: rng.between(SECOND / 2, 8 * SECOND),
+            light: rng.chance(30),
         }
     }
 }

@@ -189,7 +189,7 @@ impl World {
                 outbox.frames.into_iter().map(Frame::Call).collect()
             } else {
                 let batch = outbox.frames.concat();
-                self.observe(host, &batch);
+                self.observe(host, link, &batch);
                 vec![Frame::Batch(batch)]
             };
             self.send(conn, side, sent, Load::Frames(frames));
@@ -205,7 +205,7 @@ impl World {
     }
 
     /// Looks at what fronts and backends say to each other.
-    fn observe(&mut self, host: usize, batch: &[u8]) {
+    fn observe(&mut self, host: usize, link: Link, batch: &[u8]) {
         let mut found = Ok(());
         if host < FRONTS {
             for message in decode::<Order>(batch).unwrap_or_default() {
@@ -222,7 +222,7 @@ impl World {
                     self.trace(|| format!("backend {host} reports {:?}", message.body));
                 }
                 // Looked at even after something was found: the checker remembers what it saw.
-                let reported = self.checks.slots.reported(&message.body);
+                let reported = self.checks.slots.reported((host, link), &message.body);
                 found = found.and(reported);
             }
         }

@@ -170,14 +170,16 @@ pub struct Difference {
     pub expected: String,
 }
 
-/// A seat that is held.
+/// A handle that is held, with a seat or without one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Allocation {
-    /// Its handle.
+    /// The handle.
     pub handle: u32,
-    /// Firm Code of its licence.
+    /// [`Held::kind`](crate::log::Held::kind): what it stands for.
+    pub kind: &'static str,
+    /// Firm Code of its licence or firm item, or 0.
     pub firm_code: u32,
-    /// Product Code of its licence.
+    /// Product Code of its licence, or 0.
     pub product_code: u32,
     /// [`Mode::name`](crate::log::Mode::name).
     pub mode: &'static str,
@@ -328,6 +330,7 @@ mod tests {
             }],
             allocations: vec![Allocation {
                 handle: 19_857,
+                kind: "licence",
                 firm_code: 6_000_010,
                 product_code: 201,
                 mode: "user-limit",
@@ -357,8 +360,8 @@ mod tests {
                           "used": 2, "free": 3, "matching": 2, "available": true, "units_left": null,
                           "differs": [ { "backend": "127.0.0.1:22363", "field": "LicenseQuantity",
                                          "value": "4", "expected": "5" } ] } ],
-          "allocations": [ { "handle": 19_857, "firm_code": 6_000_010, "product_code": 201,
-                             "mode": "user-limit", "client": "127.0.0.1", "host": "h", "user": "u",
+          "allocations": [ { "handle": 19_857, "kind": "licence", "firm_code": 6_000_010,
+                             "product_code": 201, "mode": "user-limit", "client": "127.0.0.1", "host": "h", "user": "u",
                              "since": "2026-11-21T19:00:00Z", "backends": 3 } ]
         });
         assert_eq!(serde_json::to_value(status).unwrap(), expected);

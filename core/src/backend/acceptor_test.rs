@@ -4,8 +4,8 @@ use super::acceptor::{Acceptor, Taken};
 use super::journal::Record;
 use crate::limits::PIECE_BYTES;
 use crate::log::{
-    Client, DiskId, Entry, Epoch, Grant, GroupId, Handle, LicenceKey, Mode, Setting, Slot, State,
-    Stored,
+    Client, DiskId, Entry, Epoch, Grant, GroupId, Handle, Held, LicenceKey, Mode, Setting, Slot,
+    State, Stored,
 };
 use crate::time::Wall;
 use crate::wire::group::{Order, Piece, Report, Standing};
@@ -26,7 +26,7 @@ fn handles(last: u32) -> Entry {
 fn grant(number: u32, text: usize) -> Entry {
     Entry::Grant(Grant {
         handle: Handle(number),
-        licence: LicenceKey { container: 7, firm_code: 10, product_code: 1, tmr_id: 1 },
+        held: Held::Licence(LicenceKey { container: 7, firm_code: 10, product_code: 1, tmr_id: 1 }),
         fingerprint: 1,
         quantity: u32::MAX,
         take: 1,
@@ -156,7 +156,7 @@ fn a_promise_goes_strictly_upwards_and_everything_else_must_have_it() {
     // Neither a lower nor a higher epoch than the promised one may do anything.
     for epoch in [TWO, ONE, Epoch { round: 3, front: 0 }, Epoch::default()] {
         kept.refused(Order::Found { epoch, group: GROUP }, higher);
-        kept.refused(append(epoch, 1, &[Entry::Noop], 0), higher);
+        kept.refused(append(epoch, 1, &[handles(1)], 0), higher);
         kept.refused(install(epoch, 5, 0, &State::default().encode(), true), higher);
         kept.refused(Order::Confirm { epoch, committed: Slot(9), serves: false }, higher);
         kept.refused(Order::Fetch { epoch, piece: Piece::Log { from: Slot(1) } }, higher);
@@ -170,11 +170,11 @@ fn a_promise_goes_strictly_upwards_and_everything_else_must_have_it() {
 fn entries_join_without_a_hole_and_a_repeated_one_is_taken_once() {
     let mut kept = Kept::blank();
     kept.order(claim(ONE));
-    assert_eq!(kept.order(append(ONE, 1, &[Entry::Noop], 0)), gap(0), "no group yet");
+    assert_eq!(kept.order(append(ONE, 1, &[handles(1)], 0)), gap(0), "no group yet");
     let mut kept = Kept::born();
-    assert_eq!(kept.order(append(ONE, 2, &[Entry::Noop], 0)), gap(0));
-    assert_eq!(kept.order(append(ONE, 0, &[Entry::Noop], 0)), gap(0));
-    assert_eq!(kept.order(append(ONE, u64::MAX, &[Entry::Noop], 0)), gap(0));
+    assert_eq!(kept.order(append(ONE, 2, &[handles(1)], 0)), gap(0));
+    assert_eq!(kept.order(append(ONE, 0, &[handles(1)], 0)), gap(0));
+    assert_eq!(kept.order(append(ONE, u64::MAX, &[handles(1)], 0)), gap(0));
     let first = [handles(1), handles(2)];
     assert_eq!(kept.order(append(ONE, 1, &first, 0)), stored(2));
     let record = Record::Accept { epoch: ONE, first: Slot(1), entries: first.to_vec() };
@@ -187,7 +187,7 @@ fn entries_join_without_a_hole_and_a_repeated_one_is_taken_once() {
     assert_eq!(kept.order(append(ONE, 2, &[handles(2), handles(3)], 0)), stored(3));
     let record = Record::Accept { epoch: ONE, first: Slot(3), entries: vec![handles(3)] };
     assert_eq!(kept.journal.last(), Some(&record));
-    assert_eq!(kept.order(append(ONE, 5, &[Entry::Noop], 0)), gap(0));
+    assert_eq!(kept.order(append(ONE, 5, &[handles(1)], 0)), gap(0));
     assert_eq!(kept.acceptor.standing().last, Slot(3));
 }
 
@@ -272,7 +272,7 @@ fn a_state_is_installed_piece_by_piece() {
     assert_eq!(standing.group, Some(GROUP));
     assert_eq!([standing.base, standing.committed, standing.last], [Slot(50); 3]);
     assert_eq!(kept.acceptor.settled().encode(), bytes);
-    assert_eq!(kept.order(append(ONE, 51, &[Entry::Noop], 50)), stored(51));
+    assert_eq!(kept.order(append(ONE, 51, &[handles(1)], 50)), stored(51));
     // An older state changes nothing and is acknowledged: what it brings is there.
     assert_eq!(kept.order(install(ONE, 40, 0, &state(1), true)), stored(51));
     assert_eq!(kept.acceptor.settled().seat_count(), 20);
@@ -336,7 +336,7 @@ fn an_installed_state_does_not_take_accepted_entries_behind_it_away() {
 #[test]
 fn another_groups_state_is_refused_by_a_copy_that_is_not_empty() {
     let mut kept = Kept::born();
-    kept.order(append(ONE, 1, &[Entry::Noop], 0));
+    kept.order(append(ONE, 1, &[handles(1)], 0));
     let order = |epoch| Order::Install {
         epoch,
         group: GroupId(0xb),
@@ -403,7 +403,7 @@ fn a_copy_is_read_in_pieces_that_make_it_up() {
 #[test]
 fn records_that_do_not_fit_are_told() {
     let mut kept = Kept::born();
-    kept.order(append(ONE, 1, &[Entry::Noop, Entry::Noop], 1));
+    kept.order(append(ONE, 1, &[handles(1), handles(1)], 1));
     let accept = |first| Record::Accept { epoch: ONE, first: Slot(first), entries: vec![] };
     for wrong in [
         accept(0),

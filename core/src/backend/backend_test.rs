@@ -3,7 +3,7 @@
 use super::{Backend, Config};
 use crate::io::{Door, Frame, Input, Intent, Link, Why};
 use crate::log::{
-    Client, DiskId, Entry, Epoch, Grant, GroupId, Handle, LicenceKey, Mode, Setting, Slot,
+    Client, DiskId, Entry, Epoch, Grant, GroupId, Handle, Held, LicenceKey, Mode, Setting, Slot,
 };
 use crate::testing::{
     LICENCE, ORDINARY, TMR, access, at, container, crypt, identity, peer, release, reply, seat,
@@ -281,7 +281,7 @@ fn another_part_is_told_with_the_acknowledgement() {
     {
         grants.push(Entry::Grant(Grant {
             handle: Handle(handle),
-            licence: LicenceKey { product_code, ..LICENCE },
+            held: Held::Licence(LicenceKey { product_code, ..LICENCE }),
             fingerprint,
             quantity: 5,
             take: 1,
@@ -378,6 +378,33 @@ fn a_direct_grant_is_told_when_it_is_on_disk() {
     let mut again = Machine::from(&machine.disk, 2);
     again.settle();
     assert_eq!(again.node.direct.seat_count(), 0);
+}
+
+#[test]
+fn a_direct_handle_without_a_seat_waits_for_no_disk_but_that_of_its_number() {
+    let call = || Frame::Call(access(ORDINARY, Mode::NoUserLimit, 60));
+    let mut machine = Machine::from(b"", 1);
+    let link = machine.client(0);
+    // The block of its number is not on disk yet: after a restart it would be handed out again.
+    machine.step(Input::Frame { link, frame: call() });
+    assert_eq!(machine.sent, []);
+    machine.settle();
+    let (status, first) = reply(&machine.sent.pop().unwrap().1);
+    assert_eq!(status, 0);
+    machine.step(Input::Frame { link, frame: call() });
+    assert!(machine.write.is_some(), "it is on its way to the disk");
+    let (status, second) = reply(&machine.sent.pop().expect("an answer at once").1);
+    assert_eq!(status, 0);
+    // One was on disk when the power went, the other one was not; neither number comes again.
+    let mut again = Machine::from(&machine.disk, 2);
+    again.settle();
+    let link = again.client(0);
+    assert_eq!(again.ask(link, crypt(first)).0, 0);
+    assert_eq!(again.ask(link, crypt(second)).0, 106);
+    let (status, third) = again.ask(link, access(ORDINARY, Mode::NoUserLimit, 60));
+    assert_eq!(status, 0);
+    assert!(![first, second].contains(&third));
+    assert_eq!(again.ask(link, access(ORDINARY, Mode::Exclusive, 60)).0, 213);
 }
 
 #[test]

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 const MAGIC: [u8; 4] = *b"tmrj";
 const HEAD: usize = 20;
 /// The format written here; another one is refused.
-pub(super) const VERSION: u16 = 1;
+pub(super) const VERSION: u16 = 2;
 
 /// One thing that a backend must not forget.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,7 +87,8 @@ pub(super) struct Read {
 /// Reads a whole journal.
 ///
 /// # Errors
-/// It holds no whole first batch, or is damaged before its end; in words for people.
+/// It is of another format, holds no whole first batch, or is damaged before its end; in words for
+/// people.
 pub(super) fn read(bytes: &[u8]) -> Result<Read, String> {
     let mut read = Read { records: Vec::new(), keep: 0, next: 0 };
     while let Some((number, payload)) = whole(&bytes[read.keep..]) {
@@ -98,6 +99,14 @@ pub(super) fn read(bytes: &[u8]) -> Result<Read, String> {
         while !rest.is_empty() {
             let (record, after) = postcard::take_from_bytes(rest)
                 .map_err(|_| damaged(read.keep, "a record cannot be read"))?;
+            // Before anything else: what follows is in that other format.
+            if let Record::Head { version, .. } = record {
+                if version != VERSION {
+                    return Err(format!(
+                        "the journal has format {version}; this program reads {VERSION}"
+                    ));
+                }
+            }
             read.records.push(record);
             rest = after;
         }

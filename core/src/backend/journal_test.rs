@@ -3,6 +3,7 @@
 use super::journal::{Read, Record, VERSION, batch, put, read};
 use crate::limits::JOURNAL_BATCH_MAX;
 use crate::log::{DiskId, Entry, Epoch, GroupId, Handle, Setting, Slot};
+use alloc::format;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -19,7 +20,7 @@ fn batches() -> Vec<Vec<Record>> {
             Record::Accept {
                 epoch,
                 first: Slot(1),
-                entries: vec![Entry::Noop, Entry::Release(Handle(5))],
+                entries: vec![Entry::Expire(Handle(4)), Entry::Release(Handle(5))],
             },
             Record::Committed(Slot(1)),
             Record::Direct(Entry::Configure(Setting::Handles(4096))),
@@ -51,6 +52,19 @@ fn what_is_written_is_read() {
     let journal = encoded(&batches()).concat();
     let want = (batches().concat(), journal.len(), 4);
     assert_eq!(parts(read(&journal)), Ok(want));
+}
+
+#[test]
+fn another_format_is_named_whatever_follows() {
+    let mut payload = Vec::new();
+    put(
+        &mut payload,
+        &Record::Head { version: VERSION - 1, disk: DiskId(7), group_check: *b"checksum" },
+    );
+    // No record of this format.
+    payload.push(0xff);
+    let words = read(&batch(0, &payload)).unwrap_err();
+    assert_eq!(words, format!("the journal has format 1; this program reads {VERSION}"));
 }
 
 #[test]

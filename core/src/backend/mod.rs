@@ -1,7 +1,7 @@
 //! The open backend role: signed licences, promises, the log, and seats of ordinary licences.
 //!
-//! What lives here: the acceptor that holds one third of the group's memory, the journal
-//! it survives with, and the keys that calls are done with. A licence with a TMR-Id is refused to
+//! What lives here: the acceptor that holds one third of the group's memory, and the journal it
+//! survives with. A licence with a TMR-Id is refused to
 //! a client that comes here directly (130): it takes two backends and a front.
 
 mod acceptor;
@@ -65,6 +65,8 @@ pub struct Backend {
     disk: DiskId,
     group_check: [u8; 8],
     writer: Writer,
+    /// When this is durable, the handle numbers are that the desk has.
+    reserved: u64,
     catalogue: Catalogue,
     /// What a part of each TMR licence must look like to match.
     prints: BTreeMap<LicenceKey, u64>,
@@ -95,6 +97,7 @@ impl Backend {
             disk,
             group_check,
             writer: Writer::blank(),
+            reserved: 0,
             catalogue,
             prints,
             desk: Desk::new(identity, CLEANUP_DEFAULT),
@@ -119,14 +122,9 @@ impl Backend {
     }
 
     fn replay(&mut self, records: &[Record]) -> Result<(), String> {
-        let Some((Record::Head { version, disk, group_check }, rest)) = records.split_first()
-        else {
+        let Some((Record::Head { disk, group_check, .. }, rest)) = records.split_first() else {
             return Err("the journal does not say whose it is".to_string());
         };
-        if *version != journal::VERSION {
-            let own = journal::VERSION;
-            return Err(format!("the journal has format {version}; this program reads {own}"));
-        }
         if *group_check != self.group_check {
             return Err(
                 "the state folder belongs to another group: it was made with another group \
@@ -177,6 +175,11 @@ impl Backend {
                 self.admins.insert(link);
             }
             Input::Frame { link, frame } => self.frame(now, link, frame, out),
+            Input::Calls(calls) => {
+                for (link, bytes) in calls {
+                    self.call(now, link, &bytes, out);
+                }
+            }
             Input::Closed { link, unsent, .. } => self.closed(now, link, unsent),
             Input::Written => self.writer.written(out),
             // It has no role that follows an address.
@@ -268,7 +271,10 @@ impl Backend {
     fn differing(&self, order: &Order) -> Vec<Slot> {
         let Order::Append { first, entries, .. } = order else { return Vec::new() };
         let differs = (0..).zip(entries).filter(|(_, entry)| match entry {
-            Entry::Grant(grant) => self.prints.get(&grant.licence) != Some(&grant.fingerprint),
+            Entry::Grant(grant) => {
+                let licence = grant.held.licence();
+                licence.is_some_and(|key| self.prints.get(key) != Some(&grant.fingerprint))
+            }
             _ => false,
         });
         // An append so far out that the sum does not fit ends as a gap.
@@ -283,7 +289,7 @@ impl Backend {
             Ok(request) => request,
             Err(malformed) => return self.desk.misread(link, &malformed, out),
         };
-        self.desk.named(now.mono, link, &request);
+        self.desk.named(now.mono, link, &request, &self.direct);
         match self.desk.call(link, &request, &ground, out) {
             Move::Done => {}
             Move::Perform(licence) => {
@@ -295,26 +301,36 @@ impl Backend {
                 self.write_direct(entry);
                 self.writer.hold(link, reply, out);
             }
-            Move::Commit(entry) => {
-                let mut replies = Vec::new();
-                match &entry {
-                    Entry::Grant(grant) => self.desk.granted(now.mono, link, grant, &mut replies),
-                    _ => self.desk.released(link, &mut replies),
-                }
-                let released = if let Entry::Release(handle) = entry { Some(handle) } else { None };
-                self.write_direct(entry);
-                if let Some(handle) = released {
-                    self.desk.linger(now.mono, handle, &self.direct);
-                }
-                for reply in replies {
-                    if let Intent::Send { link, frame } = reply {
-                        self.writer.hold(link, frame, out);
-                    }
-                }
-                if self.desk.numbers_left() < HANDLE_BLOCK / 2 {
-                    self.reserve_handles();
-                }
+            Move::Commit(entry) => self.commit(now, link, entry, out),
+        }
+    }
+
+    /// Writes an entry of a client, who is told of it when it is durable, or at once if it takes
+    /// nothing.
+    fn commit(&mut self, now: Now, link: Link, entry: Entry, out: &mut Vec<Intent>) {
+        let mut replies = Vec::new();
+        let mut waits = true;
+        match &entry {
+            Entry::Grant(grant) => {
+                // Before the block of its number is durable, a restart could hand it out again.
+                waits = grant.waits_for_disk() || !self.writer.is_durable(self.reserved);
+                self.desk.granted(now.mono, link, grant, &mut replies);
             }
+            _ => self.desk.released(link, &mut replies),
+        }
+        let released = if let Entry::Release(handle) = entry { Some(handle) } else { None };
+        self.write_direct(entry);
+        if let Some(handle) = released {
+            self.desk.linger(now.mono, handle, &self.direct);
+        }
+        for reply in replies {
+            match reply {
+                Intent::Send { link, frame } if waits => self.writer.hold(link, frame, out),
+                reply => out.push(reply),
+            }
+        }
+        if self.desk.numbers_left() < HANDLE_BLOCK / 2 {
+            self.reserve_handles();
         }
     }
 
@@ -357,6 +373,7 @@ impl Backend {
         let first = self.direct.handles_reserved();
         let last = first.saturating_add(HANDLE_BLOCK).min(HANDLE_LAST);
         self.write_direct(Entry::Configure(Setting::Handles(last)));
+        self.reserved = self.writer.ticket();
         self.desk.take_numbers(self.disk.0, first + 1..=last);
     }
 

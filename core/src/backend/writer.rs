@@ -18,6 +18,8 @@ pub(super) struct Writer {
     held: Vec<(Link, Vec<u8>)>,
     /// Replies that wait for the write that is on its way.
     writing: Option<Vec<(Link, Vec<u8>)>>,
+    /// Writes that are done.
+    done: u64,
     /// The next batch's number.
     number: u64,
     /// Bytes of the journal, and of the snapshot it began with.
@@ -33,6 +35,7 @@ impl Writer {
             payload: Vec::new(),
             held: Vec::new(),
             writing: None,
+            done: 0,
             number: 0,
             length: 0,
             snapshot: 0,
@@ -55,6 +58,16 @@ impl Writer {
         journal::put(&mut self.payload, record);
     }
 
+    /// What was recorded last, for [`is_durable`](Self::is_durable).
+    pub(super) fn ticket(&self) -> u64 {
+        self.done + u64::from(self.writing.is_some()) + 1
+    }
+
+    /// Whether everything recorded before the ticket was taken is on disk.
+    pub(super) fn is_durable(&self, ticket: u64) -> bool {
+        ticket <= self.done
+    }
+
     /// The next write is to be a whole journal.
     pub(super) fn demand_rewrite(&mut self) {
         self.rewrite = true;
@@ -73,6 +86,7 @@ impl Writer {
 
     /// The write is on disk: what waited for it is said.
     pub(super) fn written(&mut self, out: &mut Vec<Intent>) {
+        self.done += u64::from(self.writing.is_some());
         for (link, frame) in self.writing.take().unwrap_or_default() {
             out.push(Intent::Send { link, frame });
         }

@@ -51,8 +51,7 @@ impl Secret {
         self.shared(peer).map(|shared| derive(&shared))
     }
 
-    /// The deepest part of a client thread's stack, which stays resident once it was touched:
-    /// nothing else has room in this frame.
+    /// The deepest part of the stack: nothing else has room in this frame.
     #[inline(never)]
     fn shared(&self, peer: &Point) -> Result<SharedSecret, OffCurve> {
         let peer = PublicKey::from_sec1_bytes(peer).map_err(|_| OffCurve)?;

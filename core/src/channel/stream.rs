@@ -300,8 +300,8 @@ impl Stream {
     }
 
     /// The server's half of the key agreement, at the end that dialled. Kept out of
-    /// [`message`](Self::message), as all that only a front's link needs is: it would be room on
-    /// the stack of every client's thread.
+    /// [`message`](Self::message), as all that only a front's link needs is: what is done for each
+    /// message stays small.
     #[inline(never)]
     fn agreed(&mut self, body: &[u8], wire: &mut Vec<u8>) -> Result<(), Why> {
         let Phase::Dialled(dialled) = &mut self.phase else { return Err(OVER) };

@@ -1,8 +1,8 @@
 //! What is told of a container as a whole. A virtual one has mask and serial, a state, and clocks;
 //! it has no chip, no keys and no memory of its own, and says so with zeros.
 
-use super::holder::Holder;
-use super::{Catalogue, Ground, Held, Shown};
+use super::{Catalogue, Ground, Shown};
+use crate::log::{Grant, Held};
 use crate::time::Wall;
 use crate::wire::CmError;
 use crate::wire::constants::boxstatus;
@@ -19,11 +19,11 @@ pub(super) const STATUS: u32 = boxstatus::ENABLED
 ///
 /// # Errors
 /// 115 for a handle of the service itself, 201 for a container that is not there any more.
-pub(super) fn shown<'a>(holder: &Holder<'_>, ground: &Ground<'a>) -> Result<&'a Shown, CmError> {
+pub(super) fn shown<'a>(holder: &Grant, ground: &Ground<'a>) -> Result<&'a Shown, CmError> {
     let found = match holder.held {
         Held::Subsystem => return Err(CmError::WRONG_HANDLE_TYPE),
         Held::Container(serial) => by_serial(ground.catalogue, serial),
-        Held::Licence(key) => ground.catalogue.container_of(&key),
+        Held::FirmItem(key) | Held::Licence(key) => ground.catalogue.container_of(&key),
     };
     found.ok_or(CmError::BOX_NOT_FOUND)
 }

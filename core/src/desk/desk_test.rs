@@ -77,7 +77,7 @@ impl Table {
     /// What a call leads to, and the reply if it was answered at once.
     fn call(&mut self, request: &Request) -> (Move, Option<Reply>) {
         let mut out = Vec::new();
-        self.desk.named(self.now.mono, LINK, request);
+        self.desk.named(self.now.mono, LINK, request, &self.state);
         let ground = Ground { now: self.now, state: &self.state, catalogue: &self.catalogue };
         let made = self.desk.call(LINK, request, &ground, &mut out);
         if let Move::Commit(Entry::Grant(grant)) = &made {
@@ -593,7 +593,7 @@ fn a_call_that_cannot_be_served_yet_keeps_its_handle() {
     let (granted, minute, other) = (table.now.mono, Duration::from_secs(60), Link(4));
     table.desk.accepted(table.now, other, peer(2));
     let spoke = granted + (minute - Duration::from_micros(1));
-    table.desk.named(spoke, other, &Request::GetVersion { handle });
+    table.desk.named(spoke, other, &Request::GetVersion { handle }, &table.state);
     assert_eq!(table.desk.ended(granted + minute, &table.state), []);
     assert_eq!(table.desk.ended(spoke + minute, &table.state).len(), 1);
 }

@@ -18,10 +18,10 @@
 
 use super::container::{STATUS, box_info, box_time, shown};
 use super::entry::{Item, item, items};
-use super::holder::Holder;
 use super::netinfo::credential_of;
 use super::service::{security_version, server_version};
-use super::{Desk, Ground, Held};
+use super::{Desk, Ground};
+use crate::log::{Grant, Held};
 use crate::wire::constants::info;
 use crate::wire::structs::{CmBoxControl, CmBoxSecurity, CmMemInfo, CmMemInfo2, Layout};
 use crate::wire::{CmError, Reply, inferred};
@@ -30,7 +30,7 @@ impl Desk {
     /// CmGetInfo.
     pub(super) fn info(
         &self,
-        holder: &Holder<'_>,
+        holder: &Grant,
         ctrl: u32,
         size: u32,
         ground: &Ground<'_>,
@@ -78,21 +78,17 @@ impl Desk {
 }
 
 /// What is told of one licence.
-fn entry(
-    holder: &Holder<'_>,
-    selector: u32,
-    size: u32,
-    ground: &Ground<'_>,
-) -> Result<Reply, CmError> {
-    let Held::Licence(key) = holder.held else { return Err(CmError::WRONG_HANDLE_TYPE) };
-    let item = item(ground, &key).ok_or(CmError::ENTRY_NOT_FOUND)?;
+fn entry(holder: &Grant, selector: u32, size: u32, ground: &Ground<'_>) -> Result<Reply, CmError> {
+    let key = holder.held.key().ok_or(CmError::WRONG_HANDLE_TYPE)?;
+    let of_firm_item = matches!(holder.held, Held::FirmItem(_));
+    let item = item(ground, key).ok_or(CmError::ENTRY_NOT_FOUND)?;
     let bytes = match selector {
-        info::ENTRYINFO if holder.firm_item => item.firm_entry().to_bytes(),
+        info::ENTRYINFO if of_firm_item => item.firm_entry().to_bytes(),
         info::ENTRYINFO => item.entry().to_bytes(),
-        info::ENTRYINFO2 if holder.firm_item => item.firm_entry2().to_bytes(),
+        info::ENTRYINFO2 if of_firm_item => item.firm_entry2().to_bytes(),
         info::ENTRYINFO2 => item.entry2().to_bytes(),
-        info::INTERNALENTRYINFO => item.internal(holder.firm_item).to_bytes(),
-        info::ENTRYDATA if !holder.firm_item => {
+        info::INTERNALENTRYINFO => item.internal(of_firm_item).to_bytes(),
+        info::ENTRYDATA if !of_firm_item => {
             let data = item.data();
             if data.is_empty() {
                 return Err(CmError::NO_DATA_AVAILABLE);
@@ -100,7 +96,7 @@ fn entry(
             return Ok(Reply::array(size, data.len(), data.into_iter()));
         }
         info::ENTRYDATA => return Err(CmError::NO_DATA_AVAILABLE),
-        info::PITEXT if !holder.firm_item && !item.offer.product.text.is_empty() => {
+        info::PITEXT if !of_firm_item && !item.offer.product.text.is_empty() => {
             inferred::text(&item.offer.product.text)
         }
         _ => return Err(CmError::NO_PIO_SET),
@@ -109,10 +105,10 @@ fn entry(
 }
 
 /// The products beside the handle's, or all of its container.
-fn products(holder: &Holder<'_>, size: u32, ground: &Ground<'_>) -> Result<Reply, CmError> {
+fn products(holder: &Grant, size: u32, ground: &Ground<'_>) -> Result<Reply, CmError> {
     let mut listed = items(ground, shown(holder, ground)?);
     listed.retain(|item| item.offer.bar.is_none());
-    if let Held::Licence(key) = holder.held {
+    if let Some(key) = holder.held.key() {
         listed.retain(|item| item.offer.key.firm_code == key.firm_code);
     }
     Ok(Reply::array(size, listed.len(), listed.iter().map(Item::base)))

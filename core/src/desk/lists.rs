@@ -1,10 +1,10 @@
 //! The calls that list containers and their contents, and those that read or check one data field:
 //! CmGetBoxes, CmGetBoxContents, CmGetSecureData, CmValidateEntry.
 
+use super::Ground;
 use super::container::{box_info, means, shown};
 use super::entry::{Item, firm_items, items};
-use super::holder::Holder;
-use super::{Ground, Held};
+use crate::log::Grant;
 use crate::wire::constants::{boxes, pio, validate};
 use crate::wire::structs::{CmBoxInfo, CmBoxTime, CmEntryData, CmSecureData, CmSignedTime, Layout};
 use crate::wire::{CmError, Reply};
@@ -54,20 +54,20 @@ pub(super) fn contents(
 }
 
 /// CmGetSecureData: no licence has a field that comes encrypted.
-pub(super) fn secure_data(holder: &Holder<'_>, secure: &CmSecureData) -> CmError {
+pub(super) fn secure_data(holder: &Grant, secure: &CmSecureData) -> CmError {
     let protected =
         [pio::PROTDATA, pio::EXTPROTDATA, pio::HIDDENDATA, pio::SECRETDATA, pio::USERDATA];
-    match holder.held {
-        Held::Licence(_) if protected.contains(&secure.pio_type.into()) => CmError::NO_PIO_SET,
-        Held::Licence(_) => CmError::PRODUCTITEMOPTIONUNDEFINED,
-        _ => CmError::WRONG_HANDLE_TYPE,
+    match holder.held.key() {
+        Some(_) if protected.contains(&secure.pio_type.into()) => CmError::NO_PIO_SET,
+        Some(_) => CmError::PRODUCTITEMOPTIONUNDEFINED,
+        None => CmError::WRONG_HANDLE_TYPE,
     }
 }
 
 /// CmValidateEntry of a signed list or time. Nothing that this server can have signed is ever
 /// right: the proofs are made by single containers, whose keys it does not know.
 pub(super) fn validate(
-    holder: &Holder<'_>,
+    holder: &Grant,
     ctrl: u32,
     named: &CmBoxInfo,
     proof: &[u8],

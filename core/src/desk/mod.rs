@@ -1,9 +1,9 @@
 //! The desk: what clients ask for, and what they are told.
 //!
 //! Fronts and backends have one each; a front's desk offers virtual licences, a backend's its own
-//! ordinary ones. What lives here: sessions, handles that take no seat, access decisions, the
-//! calls that are answered on the spot, clean-up. What never lives here: how an entry becomes
-//! durable, and keys.
+//! ordinary ones. What lives here: sessions, handle numbers, access decisions, the calls that are
+//! answered on the spot, clean-up. What never lives here: who holds what (that is the log), how an
+//! entry becomes durable, and keys.
 
 mod access;
 mod catalogue;
@@ -12,7 +12,6 @@ mod container;
 mod desk_test;
 mod entry;
 mod handles;
-mod holder;
 mod info;
 mod lists;
 mod netinfo;
@@ -24,7 +23,7 @@ pub use catalogue::{Catalogue, Offer, Shown};
 use crate::backend::crypt::simulate;
 use crate::io::{Intent, Link, Why};
 use crate::limits::HANDLES_MAX;
-use crate::log::{Entry, Grant, Handle, LicenceKey, Mode, Refusal, State};
+use crate::log::{Entry, Grant, Handle, Held, LicenceKey, Mode, Refusal, State};
 use crate::time::{Duration, Mono, Now, Wall};
 use crate::wire::{CmError, Malformed, Reply, Request};
 use access::Want;
@@ -34,7 +33,6 @@ use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 use core::ops::RangeInclusive;
 use handles::{Numbers, Watches};
-use holder::Loose;
 
 /// Who this server says it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,7 +61,8 @@ pub struct Ground<'a> {
 pub enum Move {
     /// It was answered.
     Done,
-    /// It is to be answered when this entry is durable.
+    /// This is to be put on the log, and to be answered when it is durable, or at once
+    /// ([`Grant::waits_for_disk`]).
     Commit(Entry),
     /// It is to be done with the keys of this licence.
     Perform(LicenceKey),
@@ -95,7 +94,6 @@ pub struct Desk {
     cleanup: Duration,
     started: Option<Wall>,
     sessions: BTreeMap<Link, Session>,
-    loose: BTreeMap<Handle, Loose>,
     watches: Watches,
     numbers: Numbers,
 }
@@ -109,7 +107,6 @@ impl Desk {
             cleanup,
             started: None,
             sessions: BTreeMap::new(),
-            loose: BTreeMap::new(),
             watches: Watches::default(),
             numbers: Numbers::none(),
         }
@@ -150,10 +147,11 @@ impl Desk {
         }
     }
 
-    /// A call names a handle: whoever holds it is there, whatever becomes of the call.
-    pub fn named(&mut self, now: Mono, link: Link, request: &Request) {
-        if let Some(handle) = request.handle() {
-            self.watches.heard(now, Handle(handle), link);
+    /// A call names a handle: whoever holds it is there, whatever becomes of the call. A seat that
+    /// only lingers is nobody's, and no call makes it linger longer.
+    pub fn named(&mut self, now: Mono, link: Link, request: &Request, state: &State) {
+        if let Some(seat) = request.handle().and_then(|handle| state.held(Handle(handle))) {
+            self.watches.heard(now, seat.handle, link);
         }
     }
 
@@ -163,10 +161,6 @@ impl Desk {
         let session = self.sessions.remove(&link)?;
         let handle = session.fresh.filter(|_| unsent)?;
         self.watches.heard(now, handle, link);
-        if self.loose.remove(&handle).is_some() {
-            self.watches.end(handle);
-            return None;
-        }
         Some(handle)
     }
 
@@ -205,55 +199,51 @@ impl Desk {
             return Err(CmError::COMMAND_NOT_SUPPORTED_BY_TMR);
         }
         match request {
-            Request::Access { access, .. } => {
-                self.access(link, &Want::of_access(access, from), ground)
-            }
-            Request::Access2 { access, .. } => {
-                self.access(link, &Want::of_access2(access, from), ground)
-            }
+            Request::Access { access, .. } => self.access(&Want::of_access(access, from), ground),
+            Request::Access2 { access, .. } => self.access(&Want::of_access2(access, from), ground),
             Request::Release { handle } => self.release(Handle(*handle), ground.state),
             Request::GetServers { ctrl, size } => Ok(Decision::Reply(self.servers(*ctrl, *size))),
             Request::GetVersion { handle: 0 } => Ok(Decision::Reply(service::version())),
             Request::GetVersion { handle } => {
-                self.find(Handle(*handle), ground.state)?;
+                held(*handle, ground)?;
                 Ok(Decision::Reply(service::version()))
             }
             Request::GetInfo { handle, ctrl, size } => {
-                let holder = self.holder(Handle(*handle), ground.state)?;
-                self.info(&holder, *ctrl, *size, ground).map(Decision::Reply)
+                let holder = held(*handle, ground)?;
+                self.info(holder, *ctrl, *size, ground).map(Decision::Reply)
             }
             Request::GetBoxes { handle, port, number } => {
-                self.find(Handle(*handle), ground.state)?;
+                held(*handle, ground)?;
                 Ok(Decision::Reply(lists::containers(*port, *number, ground)))
             }
             Request::GetBoxContents { handle, ctrl, firm_code, box_info, number } => {
-                self.find(Handle(*handle), ground.state)?;
+                held(*handle, ground)?;
                 let reply = lists::contents(*ctrl, *firm_code, box_info, *number, ground)?;
                 Ok(Decision::Reply(reply))
             }
             Request::GetLicenseInfo { handle, .. } => {
-                self.find(Handle(*handle), ground.state)?;
+                held(*handle, ground)?;
                 // It lists a licensor's own licences in a firm security box; there is none.
                 Err(CmError::NO_FSB_FUNCTIONALITY)
             }
             Request::GetSecureData { handle, secure, .. } => {
-                let holder = self.holder(Handle(*handle), ground.state)?;
-                Err(lists::secure_data(&holder, secure))
+                let holder = held(*handle, ground)?;
+                Err(lists::secure_data(holder, secure))
             }
             Request::ValidateEntry { handle, ctrl, box_info, proof } => {
-                let holder = self.holder(Handle(*handle), ground.state)?;
-                Err(lists::validate(&holder, *ctrl, box_info, &proof.bytes, ground))
+                let holder = held(*handle, ground)?;
+                Err(lists::validate(holder, *ctrl, box_info, &proof.bytes, ground))
             }
             Request::CryptSim { handle, .. } | Request::CryptSim2 { handle, .. } => {
-                self.find(Handle(*handle), ground.state)?;
+                held(*handle, ground)?;
                 Ok(Decision::Reply(simulate(request)))
             }
             Request::Crypt { handle, .. }
             | Request::Crypt2 { handle, .. }
             | Request::CalculateSignature { handle, .. }
             | Request::GetPublicKey { handle, .. } => {
-                let holder = self.holder(Handle(*handle), ground.state)?;
-                Ok(Decision::Move(match options::licence(&holder, request, ground)? {
+                let holder = held(*handle, ground)?;
+                Ok(Decision::Move(match options::licence(holder, request, ground)? {
                     (licence, Some(entry)) => Move::Spend(entry, licence),
                     (licence, None) => Move::Perform(licence),
                 }))
@@ -264,20 +254,15 @@ impl Desk {
         }
     }
 
-    fn access(
-        &mut self,
-        link: Link,
-        want: &Want,
-        ground: &Ground<'_>,
-    ) -> Result<Decision, CmError> {
-        if ground.state.seat_count() + self.loose.len() >= HANDLES_MAX {
+    fn access(&mut self, want: &Want, ground: &Ground<'_>) -> Result<Decision, CmError> {
+        if ground.state.seat_count() >= HANDLES_MAX {
             return Err(CmError::NO_MORE_HANDLES);
         }
         if want.borrow {
             return Err(CmError::COMMAND_NOT_SUPPORTED_BY_TMR);
         }
         if want.subsystem {
-            return self.lend(link, Held::Subsystem, want, ground.now);
+            return self.give(self.grant(want, Held::Subsystem, ground.now.wall));
         }
         let wanted = |shown: &Shown| {
             (want.mask == 0 || want.mask == shown.mask)
@@ -290,7 +275,7 @@ impl Desk {
         };
         if want.firm_code == 0 {
             let held = Held::Container(container.serial);
-            return self.lend(link, held, want, ground.now);
+            return self.give(self.grant(want, held, ground.now.wall));
         }
         let mode = want.mode.ok_or(CmError::WRONG_ACCESS_MODE)?;
         let offers = ground.catalogue.offers.values().filter(|offer| {
@@ -306,70 +291,66 @@ impl Desk {
                 error = why;
                 continue;
             }
-            // A usage period begins on the log, also for who takes no seat.
-            let begins = offer.product.usage_period.is_some() && mode == Mode::NoUserLimit;
-            if want.firm_item || (mode == Mode::NoUserLimit && !begins) {
-                return self.lend(link, Held::Licence(offer.key), want, ground.now);
-            }
-            let mut grant = self.grant(want, mode, offer, ground.now.wall);
+            let grant = if want.firm_item {
+                self.grant(want, Held::FirmItem(offer.key), ground.now.wall)
+            } else {
+                self.licence(want, mode, offer, ground.now.wall)
+            };
             if let Err(refusal) = ground.state.check(&grant) {
                 error = refusal.into();
                 continue;
             }
-            grant.handle = self.numbers.next().ok_or(CmError::NO_MORE_HANDLES)?;
-            return Ok(Decision::Move(Move::Commit(Entry::Grant(grant))));
+            return self.give(grant);
         }
         Err(error)
     }
 
-    fn grant(&self, want: &Want, mode: Mode, offer: &Offer, since: Wall) -> Grant {
-        let cleanup = want.cleanup(self.cleanup);
+    /// A handle that takes nothing.
+    fn grant(&self, want: &Want, held: Held, since: Wall) -> Grant {
         Grant {
             handle: Handle(0),
-            licence: offer.key,
-            fingerprint: offer.fingerprint,
-            quantity: offer.product.license_quantity,
-            take: want.take,
-            mode,
+            held,
+            fingerprint: 0,
+            quantity: 0,
+            take: 1,
+            mode: Mode::NoUserLimit,
             client: want.client.clone(),
             since,
-            cleanup_seconds: whole_seconds(cleanup),
-            linger_seconds: if want.no_linger { 0 } else { offer.product.linger_time.unwrap_or(0) },
-            starts_usage: offer.product.usage_period.is_some(),
+            cleanup_seconds: whole_seconds(want.cleanup(self.cleanup)),
+            linger_seconds: 0,
+            starts_usage: false,
         }
     }
 
-    /// A handle that takes no seat, at once.
-    fn lend(&mut self, link: Link, held: Held, want: &Want, now: Now) -> Result<Decision, CmError> {
-        let handle = self.numbers.next().ok_or(CmError::NO_MORE_HANDLES)?;
-        let cleanup = want.cleanup(self.cleanup);
-        let loose = Loose {
-            held,
-            firm_item: want.firm_item,
-            client: want.client.clone(),
-            since: now.wall,
-            cleanup_seconds: whole_seconds(cleanup),
-        };
-        self.loose.insert(handle, loose);
-        self.watches.begin(now.mono, handle, Some(link), cleanup);
-        if let Some(session) = self.sessions.get_mut(&link) {
-            session.fresh = Some(handle);
+    /// A handle for the use of a licence.
+    fn licence(&self, want: &Want, mode: Mode, offer: &Offer, since: Wall) -> Grant {
+        let product = &offer.product;
+        // What takes no seat leaves none to linger.
+        let lingers = mode != Mode::NoUserLimit && !want.no_linger;
+        Grant {
+            fingerprint: offer.fingerprint,
+            quantity: product.license_quantity,
+            take: want.take,
+            mode,
+            linger_seconds: product.linger_time.filter(|_| lingers).unwrap_or(0),
+            starts_usage: product.usage_period.is_some(),
+            ..self.grant(want, Held::Licence(offer.key), since)
         }
-        Ok(Decision::Reply(Reply::ok(handle.0)))
+    }
+
+    /// Gives the grant a number.
+    fn give(&mut self, mut grant: Grant) -> Result<Decision, CmError> {
+        grant.handle = self.numbers.next().ok_or(CmError::NO_MORE_HANDLES)?;
+        Ok(Decision::Move(Move::Commit(Entry::Grant(grant))))
     }
 
     fn release(&mut self, handle: Handle, state: &State) -> Result<Decision, CmError> {
+        state.held(handle).ok_or(CmError::INVALID_HANDLE)?;
         self.watches.end(handle);
-        if self.loose.remove(&handle).is_some() {
-            return Ok(Decision::Reply(Reply::ok(0)));
-        }
-        if state.seat(handle).is_none() || state.lingers(handle) {
-            return Err(CmError::INVALID_HANDLE);
-        }
         Ok(Decision::Move(Move::Commit(Entry::Release(handle))))
     }
 
-    /// The grant that a client waits for is durable.
+    /// A client has its grant.
     pub fn granted(&mut self, now: Mono, link: Link, grant: &Grant, out: &mut Vec<Intent>) {
         let cleanup = Duration::from_secs(grant.cleanup_seconds.into());
         self.watches.begin(now, grant.handle, Some(link), cleanup);
@@ -439,18 +420,15 @@ impl Desk {
         self.numbers.left()
     }
 
-    /// Ends the handles whose clients have been silent: loose ones here, seats by these entries.
+    /// Ends the handles whose clients have been silent, by these entries.
     pub fn ended(&mut self, now: Mono, state: &State) -> Vec<Entry> {
         let mut entries = Vec::new();
         let sessions = &self.sessions;
         let heard = |link: Link| sessions.get(&link).map(|session| session.heard);
         while let Some(handle) = self.watches.silent(now, heard) {
-            if self.loose.remove(&handle).is_some() {
-                continue;
-            }
             if let Some(seat) = state.seat(handle) {
-                let (licence, client) = (&seat.licence, &seat.client.address);
-                tracing::info!(%handle, %licence, %client, "seat ended: its client is silent");
+                let (held, client) = (&seat.held, &seat.client.address);
+                tracing::info!(%handle, %held, %client, "handle ended: its client is silent");
                 entries.push(Entry::Expire(handle));
             }
         }
@@ -470,9 +448,8 @@ impl Desk {
         }
     }
 
-    /// Forgets all handles: another front leads, and the log knows the seats.
+    /// Forgets all handles: another front leads, and the log knows them.
     pub fn forget_handles(&mut self) {
-        self.loose.clear();
         self.watches.clear();
         self.numbers = Numbers::none();
     }
@@ -484,21 +461,17 @@ impl Desk {
     }
 }
 
-/// What a handle stands for. The same word is used for one that takes a seat and one that does
-/// not (subsystem, container, no user limit, firm item).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Held {
-    /// The service itself.
-    Subsystem,
-    /// A container, by serial.
-    Container(u32),
-    /// A licence.
-    Licence(LicenceKey),
-}
-
 enum Decision {
     Reply(Reply),
     Move(Move),
+}
+
+/// What a handle was granted for.
+///
+/// # Errors
+/// 106 for one that nobody holds; a seat that only lingers is nobody's.
+fn held<'a>(handle: u32, ground: &Ground<'a>) -> Result<&'a Grant, CmError> {
+    ground.state.held(Handle(handle)).ok_or(CmError::INVALID_HANDLE)
 }
 
 fn whole_seconds(span: Duration) -> u32 {

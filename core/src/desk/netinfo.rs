@@ -1,16 +1,15 @@
 //! Who uses what: CMNETINFOCLUSTER, CMNETINFOUSER, CMNETINFOUSER_EXT, CMCREDENTIAL.
 //!
-//! Seats are those of the log, handles without a seat those of this desk. An allocation is told
-//! under a number of its own: handles are known to their holders alone.
+//! Handles are those of the log. An allocation is told under a number of its own: handles are known
+//! to their holders alone.
 
 use super::container::shown;
 use super::entry::items;
-use super::holder::Holder;
-use super::{Desk, Ground, Held, Shown};
-use crate::log::{LicenceKey, Mode, Usage};
+use super::{Desk, Ground, Shown};
+use crate::log::{Grant, Held, LicenceKey, Mode, Usage};
 use crate::wire::constants::{access, credential};
 use crate::wire::structs::{
-    CmCredential, CmNetInfoCluster, CmNetInfoUser, CmNetInfoUserExt, Layout, seconds_since_2000,
+    CmCredential, CmNetInfoCluster, CmNetInfoUser, CmNetInfoUserExt, seconds_since_2000,
 };
 use crate::wire::{CmError, Reply};
 use alloc::collections::BTreeMap;
@@ -27,10 +26,7 @@ struct Row<'a> {
 }
 
 /// The licences of the handle's container, or of all by a handle of the service.
-fn rows<'a>(
-    holder: &Holder<'_>,
-    ground: &Ground<'a>,
-) -> Result<BTreeMap<LicenceKey, Row<'a>>, CmError> {
+fn rows<'a>(holder: &Grant, ground: &Ground<'a>) -> Result<BTreeMap<LicenceKey, Row<'a>>, CmError> {
     let only = match holder.held {
         Held::Subsystem => None,
         _ => Some(shown(holder, ground)?),
@@ -62,17 +58,11 @@ impl Desk {
     /// How much of each licence is in use.
     pub(super) fn cluster(
         &self,
-        holder: &Holder<'_>,
+        holder: &Grant,
         size: u32,
         ground: &Ground<'_>,
     ) -> Result<Reply, CmError> {
         let rows = rows(holder, ground)?;
-        let mut free_riders: BTreeMap<LicenceKey, u32> = BTreeMap::new();
-        for holder in self.holders(ground.state).filter(|holder| holder.mode == Mode::NoUserLimit) {
-            if let Held::Licence(key) = holder.held {
-                *free_riders.entry(key).or_default() += 1;
-            }
-        }
         let line = |(key, row): (&LicenceKey, &Row<'_>)| {
             let taken = ground.state.usage(key);
             let used = taken.map_or(0, Usage::used);
@@ -84,9 +74,9 @@ impl Desk {
                 product_code: key.product_code,
                 feature_map: row.feature_map,
                 user_limit_licenses: taken.map_or(0, |taken| taken.user_limit),
-                no_user_limit_licenses: free_riders.get(key).copied().unwrap_or(0),
+                no_user_limit_licenses: taken.map_or(0, |taken| taken.no_user_limit),
                 exclusive_licenses: taken.map_or(0, |taken| taken.exclusive),
-                station_share_licenses: taken.map_or(0, Usage::station_share),
+                station_share_licenses: taken.map_or(0, |taken| taken.station_share),
                 used_licenses: used,
                 free_licenses: row.quantity.saturating_sub(used),
                 total_licenses: row.quantity,
@@ -100,11 +90,13 @@ impl Desk {
     /// Every allocation, in the short form.
     pub(super) fn users(
         &self,
-        holder: &Holder<'_>,
+        holder: &Grant,
         size: u32,
         ground: &Ground<'_>,
     ) -> Result<Reply, CmError> {
-        self.allocations(holder, size, ground, |holder, key, row| CmNetInfoUser {
+        let rows = rows(holder, ground)?;
+        let users = allocations(&rows, ground);
+        let line = |&(holder, key, row): &Listed<'_, '_>| CmNetInfoUser {
             serial: row.shown.serial,
             mask: row.shown.mask,
             product_item_ref: row.product_item,
@@ -115,17 +107,20 @@ impl Desk {
             access_mode: mode_flag(holder.mode),
             creation_time: seconds_since_2000(holder.since),
             client_ip: holder.client.address.to_string().as_str().into(),
-        })
+        };
+        Ok(Reply::array(size, users.len(), users.iter().map(line)))
     }
 
-    /// Every allocation, with who holds it: the short form, and more.
+    /// Every allocation, with who holds it.
     pub(super) fn users_ext(
         &self,
-        holder: &Holder<'_>,
+        holder: &Grant,
         size: u32,
         ground: &Ground<'_>,
     ) -> Result<Reply, CmError> {
-        self.allocations(holder, size, ground, |holder, key, row| CmNetInfoUserExt {
+        let rows = rows(holder, ground)?;
+        let users = allocations(&rows, ground);
+        let line = |&(holder, key, row): &Listed<'_, '_>| CmNetInfoUserExt {
             mask: row.shown.mask,
             serial: row.shown.serial,
             product_item_ref: row.product_item.into(),
@@ -135,50 +130,50 @@ impl Desk {
             id: self.numbers.alias(holder.handle),
             access_mode: mode_flag(holder.mode),
             last_access_time: self.last_access(holder, ground),
-            used_license_quantity: holder.take,
+            used_license_quantity: holder.takes(),
             client_address: holder.client.address.to_string().as_str().into(),
             credential: credential_of(holder),
             ..CmNetInfoUserExt::default()
-        })
-    }
-
-    /// A line for each who holds one of the licences that this handle lists, the oldest first.
-    fn allocations<T: Layout>(
-        &self,
-        holder: &Holder<'_>,
-        size: u32,
-        ground: &Ground<'_>,
-        line: impl Fn(&Holder<'_>, LicenceKey, Row<'_>) -> T,
-    ) -> Result<Reply, CmError> {
-        let rows = rows(holder, ground)?;
-        let listed = self.holders(ground.state).filter_map(|holder| {
-            let Held::Licence(key) = holder.held else { return None };
-            rows.get(&key).map(|row| (holder, key, *row))
-        });
-        let mut listed: Vec<_> = listed.collect();
-        // Stable: of one second, seats first.
-        listed.sort_by_key(|(holder, ..)| holder.since);
-        let lines = listed.iter().map(|(holder, key, row)| line(holder, *key, *row));
-        Ok(Reply::array(size, listed.len(), lines))
+        };
+        Ok(Reply::array(size, users.len(), users.iter().map(line)))
     }
 
     /// When a handle was last used, as this server saw it.
-    fn last_access(&self, holder: &Holder<'_>, ground: &Ground<'_>) -> u32 {
+    fn last_access(&self, holder: &Grant, ground: &Ground<'_>) -> u32 {
         let heard = self.watches.last(holder.handle).unwrap_or(ground.now.mono);
         let ago = ground.now.mono.since(heard).as_secs();
         seconds_since_2000(crate::time::Wall(ground.now.wall.0.saturating_sub(ago)))
     }
 }
 
+/// An allocation: who has it, of which licence.
+type Listed<'a, 'r> = (&'a Grant, LicenceKey, Row<'r>);
+
+/// Who uses one of these licences, the oldest first.
+fn allocations<'a, 'r>(
+    rows: &BTreeMap<LicenceKey, Row<'r>>,
+    ground: &Ground<'a>,
+) -> Vec<Listed<'a, 'r>> {
+    let held = ground.state.seats().filter(|seat| !ground.state.lingers(seat.handle));
+    let listed = held.filter_map(|seat| {
+        let key = *seat.held.licence()?;
+        rows.get(&key).map(|row| (seat, key, *row))
+    });
+    let mut listed: Vec<_> = listed.collect();
+    // Stable: of one second, in the order of their numbers.
+    listed.sort_by_key(|(seat, ..)| seat.since);
+    listed
+}
+
 /// Who holds a handle, and how it was given.
-pub(super) fn credential_of(holder: &Holder<'_>) -> CmCredential {
+pub(super) fn credential_of(holder: &Grant) -> CmCredential {
     let kind = match holder.held {
         Held::Subsystem => credential::HANDLE_SUBSYSTEM,
         Held::Container(_) => credential::HANDLE_BOX,
-        Held::Licence(_) if holder.firm_item => credential::HANDLE_FI,
+        Held::FirmItem(_) => credential::HANDLE_FI,
         Held::Licence(_) => credential::HANDLE_ENTRY,
     };
-    let client = holder.client;
+    let client = &holder.client;
     CmCredential {
         pid: client.pid,
         session: client.session,

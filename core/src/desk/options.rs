@@ -4,10 +4,9 @@
 //! a call that must fail.
 
 use super::container::means;
-use super::holder::Holder;
-use super::{Ground, Held, Offer};
+use super::{Ground, Offer};
 use crate::backend::{crypt as cipher, sign};
-use crate::log::{Entry, LicenceKey, Mode};
+use crate::log::{Entry, Grant, LicenceKey, Mode};
 use crate::time::Wall;
 use crate::wire::constants::{auth, crypt};
 use crate::wire::structs::CmAuthenticate;
@@ -29,11 +28,11 @@ struct Terms {
 /// or a container that are not the handle's; and of the options 29 to 37, 39, 40, 69, 71, 76 to 78,
 /// and 304 for the firm access counter.
 pub(super) fn licence(
-    holder: &Holder<'_>,
+    holder: &Grant,
     request: &Request,
     ground: &Ground<'_>,
 ) -> Result<(LicenceKey, Option<Entry>), CmError> {
-    let Held::Licence(key) = holder.held else { return Err(CmError::WRONG_HANDLE_TYPE) };
+    let key = *holder.held.key().ok_or(CmError::WRONG_HANDLE_TYPE)?;
     let offer = ground.catalogue.offers.get(&key).ok_or(CmError::NO_LICENSE_AVAILABLE)?;
     let encrypts =
         |ctrl| inferred::operation(ctrl).is_some_and(|operation| operation.decrypts == Some(false));

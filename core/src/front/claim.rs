@@ -303,8 +303,9 @@ impl Front {
         self.block = Some((slot, first + 1..=last));
     }
 
-    /// A reserved block is used when it is committed: a handle without a seat is not in the log,
-    /// so nothing else would keep a successor from handing its number out again.
+    /// A reserved block is used when it is committed: a handle without a seat is told of before its
+    /// own entry is on any disk, so nothing else would keep a successor from handing its number out
+    /// again.
     pub(super) fn take_handles(&mut self) {
         let committed = self.ledger.committed();
         if let Some((_, block)) = self.block.take_if(|(slot, _)| *slot <= committed) {

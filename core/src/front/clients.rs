@@ -13,17 +13,17 @@ use crate::wire::{CmError, Reply, Request};
 use alloc::vec::Vec;
 
 impl Front {
-    pub(super) fn call(&mut self, now: Now, link: Link, bytes: &[u8], out: &mut Vec<Intent>) {
+    pub(super) fn call(&mut self, now: Now, link: Link, bytes: Vec<u8>, out: &mut Vec<Intent>) {
         self.desk.heard(now.mono, link);
-        let request = match Request::parse(bytes) {
+        let request = match Request::parse(&bytes) {
             Ok(request) => request,
             Err(malformed) => return self.desk.misread(link, &malformed, out),
         };
-        self.desk.named(now.mono, link, &request);
+        self.desk.named(now.mono, link, &request, self.ledger.ahead());
         // One end of its time for a call, whatever it has to wait for one after the other.
         let until = now.mono + CALL_TIMEOUT;
         if Desk::is_timeless(&request) || self.serves(now.mono) {
-            self.serve(now, until, link, request, out);
+            self.serve(now, until, link, (&request, bytes), out);
         } else if self.wish.lead {
             self.park(until, link, request);
         } else {
@@ -31,21 +31,22 @@ impl Front {
         }
     }
 
+    /// Decides a call; `bytes` are what it was understood from, for who is to do it.
     pub(super) fn serve(
         &mut self,
         now: Now,
         until: Mono,
         link: Link,
-        request: Request,
+        (request, bytes): (&Request, Vec<u8>),
         out: &mut Vec<Intent>,
     ) {
         let ground = Ground { now, state: self.ledger.ahead(), catalogue: &self.joined.catalogue };
-        match self.desk.call(link, &request, &ground, out) {
+        match self.desk.call(link, request, &ground, out) {
             Move::Done => {}
             // A release is always taken: its handle is not watched any more, and there are no
-            // more releases than seats.
+            // more releases than handles.
             Move::Commit(Entry::Grant(_)) if self.uncommitted() >= UNCOMMITTED_MAX => {
-                self.desk.refuse(link, &request, CmError::REQUEST_OVERLOAD_REJECTED, out);
+                self.desk.refuse(link, request, CmError::REQUEST_OVERLOAD_REJECTED, out);
             }
             Move::Commit(entry) => {
                 let waits = match &entry {
@@ -55,13 +56,13 @@ impl Front {
                 self.commit(now.mono, until, link, (entry, waits), out);
             }
             Move::Spend(_, _) if self.uncommitted() >= UNCOMMITTED_MAX => {
-                self.desk.refuse(link, &request, CmError::REQUEST_OVERLOAD_REJECTED, out);
+                self.desk.refuse(link, request, CmError::REQUEST_OVERLOAD_REJECTED, out);
             }
             Move::Spend(entry, licence) => {
-                let waits = Waits::Spend(licence, request);
+                let waits = Waits::Spend(licence, bytes);
                 self.commit(now.mono, until, link, (entry, waits), out);
             }
-            Move::Perform(licence) => self.perform(now.mono, until, link, (licence, request), out),
+            Move::Perform(licence) => self.perform(now.mono, until, link, (licence, bytes), out),
         }
     }
 

@@ -19,7 +19,7 @@ pub(super) enum Waits {
     /// A release.
     Release,
     /// Units: the call that takes them is done now.
-    Spend(LicenceKey, Request),
+    Spend(LicenceKey, Vec<u8>),
 }
 
 /// A call whose entry is proposed and not answered yet.
@@ -39,7 +39,8 @@ pub(super) struct Commit {
 pub(super) struct AnyOne {
     link: Link,
     licence: LicenceKey,
-    call: Request,
+    /// As the client said it.
+    call: Vec<u8>,
     tried: [bool; 3],
     at: usize,
     hop: Mono,
@@ -47,7 +48,7 @@ pub(super) struct AnyOne {
 }
 
 impl Front {
-    /// Proposes an entry for a client that waits for it.
+    /// Proposes an entry for a client, which waits for it unless it is a grant that takes nothing.
     pub(super) fn commit(
         &mut self,
         now: Mono,
@@ -57,6 +58,7 @@ impl Front {
         out: &mut Vec<Intent>,
     ) {
         let released = if let Entry::Release(handle) = entry { Some(handle) } else { None };
+        // Nobody is told of a grant before it is known to hold: it is folded in first.
         let (slot, outcome) = self.ledger.propose(entry);
         if let Outcome::Refused(refusal) = outcome {
             // The desk has checked this very state; kept as the last line of defence.
@@ -65,6 +67,15 @@ impl Front {
         if let Some(handle) = released {
             self.desk.linger(now, handle, self.ledger.ahead());
         }
+        let waits = match waits {
+            // It goes out with this very step, and is on two disks some milliseconds later. Its
+            // release waits for the disks all the same: told before, it could be the one entry of
+            // the two that is lost, and a handle that was given back would live again.
+            Waits::Grant(grant) if !grant.waits_for_disk() => {
+                return self.desk.granted(now, link, &grant, out);
+            }
+            waits => waits,
+        };
         let flight = Commit { link: Some(link), waits, differs: [false; 3], until };
         self.commits.insert(slot, flight);
         self.commits_until.insert((until, slot));
@@ -120,17 +131,17 @@ impl Front {
     /// the acknowledgement, and by what it last said of its parts, because one that came back
     /// with the slot already committed is not asked for that word again.
     fn agrees(&self, index: usize, slot: Slot, grant: &Grant, differs: [bool; 3]) -> bool {
-        let joined = self.joined.joined.get(&grant.licence);
+        let joined = grant.held.licence().and_then(|key| self.joined.joined.get(key));
         matches!(self.peers[index].follow, Follow::Yes { acked, .. } if acked >= slot)
             && !differs[index]
             && joined.is_some_and(|joined| joined.prints[index] == Some(grant.fingerprint))
     }
 
-    /// Takes a seat back that nobody was told of, or whose holder is gone.
+    /// Takes a handle back that nobody was told of, or whose holder is gone.
     pub(super) fn give_back(&mut self, handle: Handle, reason: &str) {
         let leads = matches!(self.phase, Phase::Leading { .. });
         if leads && self.ledger.ahead().seat(handle).is_some() {
-            tracing::info!(%handle, reason, "seat given back");
+            tracing::info!(%handle, reason, "handle given back");
             self.ledger.propose(Entry::Expire(handle));
         }
     }
@@ -189,7 +200,7 @@ impl Front {
         now: Mono,
         until: Mono,
         link: Link,
-        (licence, call): (LicenceKey, Request),
+        (licence, call): (LicenceKey, Vec<u8>),
         out: &mut Vec<Intent>,
     ) {
         self.anyone_number += 1;
@@ -210,16 +221,26 @@ impl Front {
             .min_by_key(|&i| (self.peers[i].busy, (i as u64 + number) % 3));
         let Some(index) = next.filter(|_| now < flight.until) else {
             let Some(flight) = self.anyones.remove(&number) else { return };
-            tracing::warn!(call = flight.call.name(), "no backend has answered a call in time");
-            return self.desk.refuse(flight.link, &flight.call, CmError::NETWORK_FAULT, out);
+            return self.unanswered(&flight, out);
         };
         flight.tried[index] = true;
         flight.at = index;
         flight.hop = (now + ANYONE_TIMEOUT).min(flight.until);
         self.hops.insert((flight.hop, number));
-        let order = Order::Perform { licence: flight.licence, call: flight.call.encode() };
+        let order = Order::Perform { licence: flight.licence, call: flight.call.clone() };
         self.peers[index].busy += 1;
         self.peers[index].ask(now, Asked::Perform(number), &order, out);
+    }
+
+    /// No backend is left to try.
+    fn unanswered(&self, flight: &AnyOne, out: &mut Vec<Intent>) {
+        match Request::parse(&flight.call) {
+            Ok(call) => {
+                tracing::warn!(call = call.name(), "no backend has answered a call in time");
+                self.desk.refuse(flight.link, &call, CmError::NETWORK_FAULT, out);
+            }
+            Err(malformed) => self.desk.misread(flight.link, &malformed, out),
+        }
     }
 
     /// A backend has done a call. The first answer counts; a later one finds no flight.

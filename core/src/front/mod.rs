@@ -182,6 +182,11 @@ impl Front {
                 self.twin_accepted(link, from, out);
             }
             Input::Frame { link, frame } => self.frame(now, link, frame, out),
+            Input::Calls(calls) => {
+                for (link, bytes) in calls {
+                    self.call(now, link, bytes, out);
+                }
+            }
             Input::Closed { link, why, unsent } => self.closed(now.mono, link, &why, unsent, out),
             Input::Address { here } => {
                 self.address(now.mono, here);
@@ -215,7 +220,8 @@ impl Front {
             }
             if self.serves(now.mono) {
                 for (link, until, call) in self.unpark() {
-                    self.serve(now, until, link, call, out);
+                    let bytes = call.encode();
+                    self.serve(now, until, link, (&call, bytes), out);
                 }
             }
             for entry in self.desk.ended(now.mono, self.ledger.ahead()) {
@@ -233,7 +239,7 @@ impl Front {
 
     fn frame(&mut self, now: Now, link: Link, frame: Frame, out: &mut Vec<Intent>) {
         match frame {
-            Frame::Call(bytes) => self.call(now, link, &bytes, out),
+            Frame::Call(bytes) => self.call(now, link, bytes, out),
             Frame::Http(request) => self.http(now, link, &request, out),
             Frame::Twin(bytes) => self.twin_frame(now, link, &bytes, out),
             // No stock server is dialled yet.
@@ -280,7 +286,7 @@ impl Front {
     #[cfg(test)]
     fn fill(&mut self, count: u32) {
         for _ in 0..count {
-            self.ledger.propose(crate::log::Entry::Noop);
+            self.ledger.propose(crate::log::Entry::Expire(crate::log::Handle(0)));
         }
     }
 

@@ -150,14 +150,18 @@ impl At<'_> {
     }
 
     fn allocation(&self, seat: &Grant) -> Allocation {
+        let ledger = &self.front.ledger;
+        // One that is on its way still is counted for none.
+        let there = ledger.settled().seat(seat.handle).is_some();
         let holders = self.front.peers.iter().filter(|peer| {
-            matches!(peer.follow, Follow::Yes { .. })
-                && peer.acked() >= self.front.ledger.committed()
+            let follows = matches!(peer.follow, Follow::Yes { .. });
+            there && follows && peer.acked() >= ledger.committed()
         });
         Allocation {
             handle: seat.handle.0,
-            firm_code: seat.licence.firm_code,
-            product_code: seat.licence.product_code,
+            kind: seat.held.kind(),
+            firm_code: seat.held.key().map_or(0, |key| key.firm_code),
+            product_code: seat.held.licence().map_or(0, |key| key.product_code),
             mode: seat.mode.name(),
             client: seat.client.address,
             host: seat.client.host.clone(),

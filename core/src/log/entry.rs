@@ -40,6 +40,58 @@ impl fmt::Display for LicenceKey {
     }
 }
 
+/// What a handle stands for (the handle kinds of fact sheet 5.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Held {
+    /// The service itself, no container.
+    Subsystem,
+    /// A container, by its serial as clients see it.
+    Container(u32),
+    /// A firm item, by the first of its products that could be had.
+    FirmItem(LicenceKey),
+    /// A licence.
+    Licence(LicenceKey),
+}
+
+impl Held {
+    /// The licence that is in use; a firm item is no use of its products.
+    #[must_use]
+    pub fn licence(&self) -> Option<&LicenceKey> {
+        if let Self::Licence(key) = self { Some(key) } else { None }
+    }
+
+    /// The licence whose entry and keys calls with the handle are about.
+    #[must_use]
+    pub fn key(&self) -> Option<&LicenceKey> {
+        match self {
+            Self::FirmItem(key) | Self::Licence(key) => Some(key),
+            Self::Subsystem | Self::Container(_) => None,
+        }
+    }
+
+    /// The name used in status.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Subsystem => "subsystem",
+            Self::Container(_) => "container",
+            Self::FirmItem(_) => "firm-item",
+            Self::Licence(_) => "licence",
+        }
+    }
+}
+
+impl fmt::Display for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Subsystem => f.write_str("the service"),
+            Self::Container(serial) => write!(f, "container {serial}"),
+            Self::FirmItem(key) => write!(f, "firm item {}", key.firm_code),
+            Self::Licence(key) => key.fmt(f),
+        }
+    }
+}
+
 /// How an access counts (fact sheet 5.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Mode {
@@ -89,12 +141,6 @@ pub struct Client {
 }
 
 impl Client {
-    /// Whether both are the same machine and session.
-    #[must_use]
-    pub fn same_station(&self, other: &Self) -> bool {
-        self.station() == other.station()
-    }
-
     /// What identifies the station.
     #[must_use]
     pub fn station(&self) -> (IpAddr, &str, u32) {
@@ -102,21 +148,22 @@ impl Client {
     }
 }
 
-/// A seat is handed out.
+/// A handle is handed out, with a seat or without one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Grant {
-    /// Its handle.
+    /// The handle.
     pub handle: Handle,
-    /// Of which licence.
-    pub licence: LicenceKey,
+    /// What it stands for.
+    pub held: Held,
     /// Fingerprint of the licence's properties as two parts agreed on them; a backend says with
-    /// its acknowledgement whether its own part has the same.
+    /// its acknowledgement whether its own part has the same. 0 where no licence is held.
     pub fingerprint: u64,
-    /// The licence's quantity: the grant is void where it would go beyond.
+    /// The licence's quantity: the grant is void where it would go beyond. 0 where no licence is
+    /// held.
     pub quantity: u32,
     /// Licences asked for; at least 1.
     pub take: u32,
-    /// How it counts.
+    /// How it counts; where no licence is held, it does not ([`Mode::NoUserLimit`]).
     pub mode: Mode,
     /// Who holds it.
     pub client: Client,
@@ -130,7 +177,27 @@ pub struct Grant {
     pub starts_usage: bool,
 }
 
-/// What the group agrees on beside seats.
+impl Grant {
+    /// Licences that it counts for by itself: of those that share a station, each says one.
+    #[must_use]
+    pub fn takes(&self) -> u32 {
+        match self.mode {
+            Mode::UserLimit | Mode::Exclusive => self.take,
+            Mode::StationShare => 1,
+            Mode::NoUserLimit => 0,
+        }
+    }
+
+    /// Whether its client is told of it only when it is durable: it takes a seat, or begins a
+    /// usage period. The others take nothing that somebody else could be given, so one that is
+    /// lost on its way costs its client an error and nobody else anything.
+    #[must_use]
+    pub fn waits_for_disk(&self) -> bool {
+        self.mode != Mode::NoUserLimit || self.starts_usage
+    }
+}
+
+/// What the group agrees on beside handles.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Setting {
     /// Birth, and every repair of a lost disk: whose acknowledgements count.
@@ -153,14 +220,11 @@ pub enum Setting {
 /// One entry of the log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Entry {
-    /// Says nothing; it may fill a slot.
-    Noop,
-    /// A seat is handed out.
+    /// A handle is handed out.
     Grant(Grant),
-    /// A client gives its seat back. Its handle is void; the seat is free now, or after its linger
-    /// time.
+    /// A client gives its handle back. It is void; its seat is free now, or after its linger time.
     Release(Handle),
-    /// A seat ends at once: its holder has been silent for its clean-up time, its linger time is
+    /// A handle ends at once, and with it its seat: its holder has been silent for its clean-up time, its linger time is
     /// over, nobody was told of it, or an operator takes it back.
     Expire(Handle),
     /// The group agrees on a setting.

@@ -12,6 +12,6 @@ mod state;
 #[cfg(test)]
 mod state_test;
 
-pub use entry::{Client, Entry, Grant, Handle, LicenceKey, Mode, Setting};
+pub use entry::{Client, Entry, Grant, Handle, Held, LicenceKey, Mode, Setting};
 pub use epoch::{DiskId, Epoch, GroupId, Slot, Stored};
 pub use state::{Outcome, Refusal, Seat, State, Usage};

@@ -3,6 +3,7 @@
 use super::{DiskId, Entry, Epoch, Grant, Handle, LicenceKey, Mode, Setting};
 use crate::time::Wall;
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 use serde::{Deserialize, Serialize};
@@ -23,18 +24,18 @@ pub enum Refusal {
 /// What an entry did to the state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Nothing to tell: a setting, a no-op, units taken, a seat that lingers now, or a release of a
+    /// Nothing to tell: a setting, units taken, a seat that lingers now, or a release of a
     /// handle that is not there.
     Nothing,
-    /// The seat is held now.
+    /// The handle is held now.
     Granted,
     /// The grant is void; every node that folds this log finds the same.
     Refused(Refusal),
-    /// The seat is free; this was its grant.
+    /// The handle is no more, and its seat is free; this was its grant.
     Ended(Grant),
 }
 
-/// A seat that is held.
+/// A handle that is held. One that takes no licence has a place here like the others.
 pub type Seat = Grant;
 
 /// How much of one licence is in use: derived from the seats, never stored.
@@ -44,23 +45,32 @@ pub struct Usage {
     pub user_limit: u32,
     /// Licences taken in exclusive mode.
     pub exclusive: u32,
-    /// Stations that share, each counting one licence, with their number of handles.
-    shares: BTreeMap<(IpAddr, alloc::string::String, u32), u32>,
-    /// The handles, in number order.
-    pub handles: BTreeSet<Handle>,
+    /// Licences taken in station share mode: one a station.
+    pub station_share: u32,
+    /// Handles in no user limit mode; they take none.
+    pub no_user_limit: u32,
+    /// Who uses it.
+    stations: BTreeMap<StationName, Station>,
+}
+
+/// [`Client::station`], to keep.
+type StationName = (IpAddr, String, u32);
+
+/// Handles of one licence on one station.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Station {
+    handles: u32,
+    /// Those of exclusive mode.
+    exclusive: u32,
+    /// Those that share.
+    sharing: u32,
 }
 
 impl Usage {
     /// Licences in use.
     #[must_use]
     pub fn used(&self) -> u32 {
-        self.user_limit.saturating_add(self.exclusive).saturating_add(self.station_share())
-    }
-
-    /// Licences taken in station share mode: one a station.
-    #[must_use]
-    pub fn station_share(&self) -> u32 {
-        u32::try_from(self.shares.len()).unwrap_or(u32::MAX)
+        self.user_limit.saturating_add(self.exclusive).saturating_add(self.station_share)
     }
 }
 
@@ -119,10 +129,16 @@ impl State {
         self.virtuals.get(&cm_act_id).copied()
     }
 
-    /// The seat of a handle.
+    /// The seat of a handle, if anybody holds it or it lingers.
     #[must_use]
     pub fn seat(&self, handle: Handle) -> Option<&Seat> {
         self.seats.get(&handle)
+    }
+
+    /// What a handle was granted for; a seat that only lingers is nobody's.
+    #[must_use]
+    pub fn held(&self, handle: Handle) -> Option<&Seat> {
+        self.seat(handle).filter(|_| !self.lingers(handle))
     }
 
     /// Whether a seat was released and only lingers: its handle is void.
@@ -143,12 +159,12 @@ impl State {
         self.used_since.get(licence).copied()
     }
 
-    /// All seats, in handle order.
+    /// All of them, in handle order.
     pub fn seats(&self) -> impl Iterator<Item = &Seat> {
         self.seats.values()
     }
 
-    /// How many seats are held.
+    /// How many there are.
     #[must_use]
     pub fn seat_count(&self) -> usize {
         self.seats.len()
@@ -168,50 +184,31 @@ impl State {
         if self.seats.contains_key(&grant.handle) {
             return Err(Refusal::HandleTaken);
         }
-        let Some(usage) = self.usage.get(&grant.licence) else {
-            return if Self::need(None, grant) <= grant.quantity {
-                Ok(())
-            } else {
-                Err(Refusal::NoMoreLicences)
-            };
+        let Some(licence) = grant.held.licence() else { return Ok(()) };
+        let usage = self.usage.get(licence);
+        let station = usage.and_then(|usage| usage.stations.get(&station_of(grant)));
+        // Exclusive is the only use of its station (fact sheet 5.2: "only one running instance per
+        // machine"), so one that takes no licence stands against it too, and it against them.
+        if station.is_some_and(|on| on.exclusive > 0 || grant.mode == Mode::Exclusive) {
+            return Err(Refusal::ExclusiveConflict);
+        }
+        let need = match grant.mode {
+            Mode::StationShare if station.is_some_and(|on| on.sharing > 0) => 0,
+            _ => grant.takes(),
         };
-        let alone = grant.mode == Mode::Exclusive;
-        if alone || usage.exclusive > 0 {
-            let neighbours = usage.handles.iter().filter_map(|handle| self.seats.get(handle));
-            let conflict = neighbours
-                .filter(|seat| alone || seat.mode == Mode::Exclusive)
-                .any(|seat| seat.client.same_station(&grant.client));
-            if conflict {
-                return Err(Refusal::ExclusiveConflict);
-            }
-        }
-        match usage.used().checked_add(Self::need(Some(usage), grant)) {
-            Some(after) if after <= grant.quantity => Ok(()),
+        match usage.map_or(0, Usage::used).checked_add(need) {
+            Some(after) if after <= grant.quantity || need == 0 => Ok(()),
             _ => Err(Refusal::NoMoreLicences),
-        }
-    }
-
-    /// Licences that a grant takes beyond those in use.
-    fn need(usage: Option<&Usage>, grant: &Grant) -> u32 {
-        match grant.mode {
-            Mode::UserLimit | Mode::Exclusive => grant.take,
-            Mode::NoUserLimit => 0,
-            Mode::StationShare => {
-                let (address, host, session) = grant.client.station();
-                let key = (address, host.into(), session);
-                u32::from(!usage.is_some_and(|usage| usage.shares.contains_key(&key)))
-            }
         }
     }
 
     /// Folds the next entry in.
     pub fn apply(&mut self, entry: &Entry) -> Outcome {
         match entry {
-            Entry::Noop => Outcome::Nothing,
             Entry::Grant(grant) => match self.check(grant) {
                 Ok(()) => {
-                    if grant.starts_usage {
-                        self.used_since.entry(grant.licence).or_insert(grant.since);
+                    if let (true, Some(licence)) = (grant.starts_usage, grant.held.licence()) {
+                        self.used_since.entry(*licence).or_insert(grant.since);
                     }
                     self.seat_in(grant.clone());
                     Outcome::Granted
@@ -250,15 +247,21 @@ impl State {
     }
 
     fn seat_in(&mut self, seat: Seat) {
-        let usage = self.usage.entry(seat.licence).or_default();
-        usage.handles.insert(seat.handle);
-        match seat.mode {
-            Mode::UserLimit => usage.user_limit = usage.user_limit.saturating_add(seat.take),
-            Mode::Exclusive => usage.exclusive = usage.exclusive.saturating_add(seat.take),
-            Mode::NoUserLimit => {}
-            Mode::StationShare => {
-                let (address, host, session) = seat.client.station();
-                *usage.shares.entry((address, host.into(), session)).or_default() += 1;
+        if let Some(licence) = seat.held.licence() {
+            let usage = self.usage.entry(*licence).or_default();
+            let on = usage.stations.entry(station_of(&seat)).or_default();
+            on.handles += 1;
+            match seat.mode {
+                Mode::UserLimit => usage.user_limit = usage.user_limit.saturating_add(seat.take),
+                Mode::Exclusive => {
+                    usage.exclusive = usage.exclusive.saturating_add(seat.take);
+                    on.exclusive += 1;
+                }
+                Mode::NoUserLimit => usage.no_user_limit += 1,
+                Mode::StationShare => {
+                    on.sharing += 1;
+                    usage.station_share += u32::from(on.sharing == 1);
+                }
             }
         }
         self.seats.insert(seat.handle, seat);
@@ -267,27 +270,36 @@ impl State {
     fn seat_out(&mut self, handle: Handle) -> Outcome {
         let Some(seat) = self.seats.remove(&handle) else { return Outcome::Nothing };
         self.lingering.remove(&handle);
-        let Some(usage) = self.usage.get_mut(&seat.licence) else { return Outcome::Ended(seat) };
-        usage.handles.remove(&handle);
-        match seat.mode {
-            Mode::UserLimit => usage.user_limit = usage.user_limit.saturating_sub(seat.take),
-            Mode::Exclusive => usage.exclusive = usage.exclusive.saturating_sub(seat.take),
-            Mode::NoUserLimit => {}
-            Mode::StationShare => {
-                let (address, host, session) = seat.client.station();
-                let key = (address, host.into(), session);
-                if let Some(count) = usage.shares.get_mut(&key) {
-                    *count -= 1;
-                    if *count == 0 {
-                        usage.shares.remove(&key);
-                    }
-                }
-            }
-        }
-        if usage.handles.is_empty() {
-            self.usage.remove(&seat.licence);
+        if let Some(licence) = seat.held.licence() {
+            self.unused(licence, &seat);
         }
         Outcome::Ended(seat)
+    }
+
+    /// A use of a licence is over.
+    fn unused(&mut self, licence: &LicenceKey, seat: &Seat) {
+        let name = station_of(seat);
+        let Some(usage) = self.usage.get_mut(licence) else { return };
+        let Some(on) = usage.stations.get_mut(&name) else { return };
+        on.handles -= 1;
+        match seat.mode {
+            Mode::UserLimit => usage.user_limit = usage.user_limit.saturating_sub(seat.take),
+            Mode::Exclusive => {
+                usage.exclusive = usage.exclusive.saturating_sub(seat.take);
+                on.exclusive -= 1;
+            }
+            Mode::NoUserLimit => usage.no_user_limit -= 1,
+            Mode::StationShare => {
+                on.sharing -= 1;
+                usage.station_share -= u32::from(on.sharing == 0);
+            }
+        }
+        if on.handles == 0 {
+            usage.stations.remove(&name);
+        }
+        if usage.stations.is_empty() {
+            self.usage.remove(licence);
+        }
     }
 
     /// The state as bytes, for a journal or another machine. Equal states give equal bytes.
@@ -334,4 +346,9 @@ impl State {
         state.lingering = snapshot.lingering;
         Some(state)
     }
+}
+
+fn station_of(seat: &Seat) -> StationName {
+    let (address, host, session) = seat.client.station();
+    (address, host.into(), session)
 }

@@ -1,7 +1,8 @@
 //! Seats are counted right in every mode, whatever the numbers.
 
 use super::{
-    Client, DiskId, Entry, Epoch, Grant, Handle, LicenceKey, Mode, Outcome, Refusal, Setting, State,
+    Client, DiskId, Entry, Epoch, Grant, Handle, Held, LicenceKey, Mode, Outcome, Refusal, Setting,
+    State,
 };
 use crate::time::Wall;
 use alloc::format;
@@ -17,7 +18,7 @@ const LICENCE: LicenceKey =
 fn grant(handle: u32, mode: Mode, take: u32, station: u8) -> Grant {
     Grant {
         handle: Handle(handle),
-        licence: LICENCE,
+        held: Held::Licence(LICENCE),
         fingerprint: 11,
         quantity: 5,
         take,
@@ -92,7 +93,7 @@ fn no_user_limit_takes_none_even_when_all_are_taken() {
         (NoUserLimit, 9, 1, Outcome::Granted, 5),
         (UserLimit, 1, 1, FULL, 5),
     ]);
-    assert_eq!(state.usage(&LICENCE).unwrap().handles.len(), 3);
+    assert_eq!(state.usage(&LICENCE).unwrap().no_user_limit, 2);
 }
 
 #[test]
@@ -113,7 +114,7 @@ fn exclusive_is_alone_on_its_station_and_only_there() {
         (Exclusive, 1, 5, FULL, 5),
     ]);
     let usage = state.usage(&LICENCE).unwrap();
-    assert_eq!((usage.user_limit, usage.exclusive, usage.station_share()), (3, 2, 0));
+    assert_eq!((usage.user_limit, usage.exclusive, usage.station_share), (3, 2, 0));
 }
 
 #[test]
@@ -169,14 +170,15 @@ fn a_void_grant_leaves_no_trace() {
     assert_eq!(apply(&mut state, &grant(7, Mode::UserLimit, 1, 1)), FULL);
     assert_eq!(apply(&mut state, &grant(100, Mode::NoUserLimit, 1, 1)), TAKEN);
     let mut other = grant(100, Mode::UserLimit, 1, 1);
-    other.licence.product_code = 9;
+    other.held = Held::Licence(LicenceKey { product_code: 9, ..LICENCE });
     assert_eq!(apply(&mut state, &other), TAKEN);
     assert_eq!(state, before);
     let mut none = grant(8, Mode::UserLimit, 1, 1);
-    (none.licence.product_code, none.quantity) = (10, 0);
+    let empty = LicenceKey { product_code: 10, ..LICENCE };
+    (none.held, none.quantity) = (Held::Licence(empty), 0);
     assert_eq!(apply(&mut state, &none), FULL);
     assert_eq!(state, before);
-    assert_eq!(state.usage(&none.licence), None);
+    assert_eq!(state.usage(&empty), None);
 }
 
 #[test]
@@ -187,7 +189,7 @@ fn a_second_release_frees_nothing() {
     ]);
     let first = grant(100, Mode::UserLimit, 2, 1);
     assert_eq!(state.apply(&Entry::Release(Handle(100))), Outcome::Ended(first));
-    for entry in [Entry::Release(Handle(100)), Entry::Expire(Handle(100)), Entry::Noop] {
+    for entry in [Entry::Release(Handle(100)), Entry::Expire(Handle(100))] {
         assert_eq!(state.apply(&entry), Outcome::Nothing);
         assert_eq!((used(&state), state.seat_count()), (1, 1));
     }
@@ -372,4 +374,45 @@ fn a_usage_period_begins_with_the_first_grant_that_holds() {
     state.apply(&Entry::Expire(Handle(2)));
     assert_eq!(state.used_since(&LICENCE), Some(Wall(20)));
     assert_eq!(State::decode(&state.encode()), Some(state));
+}
+
+#[test]
+fn what_takes_no_licence_is_held_all_the_same() {
+    let mut state = State::default();
+    let firm_item = Held::FirmItem(LICENCE);
+    for (number, held) in (1..).zip([Held::Subsystem, Held::Container(7), firm_item]) {
+        let none = Grant { held, quantity: 0, ..grant(number, Mode::NoUserLimit, 1, 1) };
+        assert_eq!(apply(&mut state, &none), Outcome::Granted);
+        assert_eq!(apply(&mut state, &none), TAKEN);
+        assert_eq!(state.held(Handle(number)), Some(&none));
+    }
+    assert_eq!((state.seat_count(), state.usage(&LICENCE)), (3, None));
+    // None of them is a use of the licence, so an exclusive one is alone.
+    assert_eq!(apply(&mut state, &grant(9, Mode::Exclusive, 1, 1)), Outcome::Granted);
+    assert_eq!(State::decode(&state.encode()).as_ref(), Some(&state));
+    for number in 1..=3 {
+        assert!(matches!(state.apply(&Entry::Release(Handle(number))), Outcome::Ended(_)));
+        assert_eq!(state.held(Handle(number)), None);
+    }
+    assert_eq!(used(&state), 1);
+}
+
+#[test]
+fn a_licence_without_limit_stands_against_exclusive_use_and_takes_none() {
+    use Mode::{Exclusive, NoUserLimit, UserLimit};
+    let mut state = story(&[
+        (NoUserLimit, 1, 1, Outcome::Granted, 0),
+        (NoUserLimit, 1, 1, Outcome::Granted, 0),
+        (Exclusive, 1, 1, CONFLICT, 0),
+        (Exclusive, 1, 2, Outcome::Granted, 1),
+        (UserLimit, 4, 1, Outcome::Granted, 5),
+    ]);
+    assert_eq!(state.usage(&LICENCE).unwrap().no_user_limit, 2);
+    // Issued again with fewer: what takes none is still to be had.
+    let fewer = Grant { quantity: 1, ..grant(300, NoUserLimit, 1, 3) };
+    assert_eq!(apply(&mut state, &fewer), Outcome::Granted);
+    for handle in [300, 104, 101, 100] {
+        assert!(matches!(state.apply(&Entry::Expire(Handle(handle))), Outcome::Ended(_)));
+    }
+    assert_eq!(apply(&mut state, &grant(301, Exclusive, 1, 1)), Outcome::Granted);
 }

@@ -16,6 +16,8 @@ use serde::{Deserialize, Serialize};
 
 /// The hello of a link that will carry batches; the only own call outside of a batch.
 pub const HELLO: u32 = 0x0001_0000;
+/// Bytes of most messages, a call of a client in them included.
+const USUAL: usize = 384;
 /// Set in the call number of a report.
 const REPORT: u32 = 0x8000_0000;
 
@@ -235,7 +237,7 @@ impl Numbered for Report {
 /// One message as it stands in a batch.
 #[must_use]
 pub fn encode<T: Numbered>(correlation: u32, body: &T) -> Vec<u8> {
-    let mut out = Vec::with_capacity(64);
+    let mut out = Vec::with_capacity(USUAL);
     out.extend_from_slice(&body.number().to_le_bytes());
     out.extend_from_slice(&correlation.to_le_bytes());
     out.extend_from_slice(&[0; 4]);

@@ -6,7 +6,8 @@ use super::group::{
 };
 use crate::licence::{FirmItem, Part, Period, Product};
 use crate::log::{
-    Client, DiskId, Entry, Epoch, Grant, GroupId, Handle, LicenceKey, Mode, Setting, Slot, Stored,
+    Client, DiskId, Entry, Epoch, Grant, GroupId, Handle, Held, LicenceKey, Mode, Setting, Slot,
+    Stored,
 };
 use crate::time::Wall;
 use alloc::format;
@@ -23,7 +24,7 @@ const LICENCE: LicenceKey =
 fn grant() -> Entry {
     Entry::Grant(Grant {
         handle: Handle(4097),
-        licence: LICENCE,
+        held: Held::Licence(LICENCE),
         fingerprint: 0x0102_0304_0506_0708,
         quantity: 5,
         take: 1,
@@ -45,12 +46,26 @@ fn grant() -> Entry {
     })
 }
 
+/// A grant of a handle that takes nothing.
+fn service() -> Entry {
+    let Entry::Grant(seat) = grant() else { panic!("made as one") };
+    Entry::Grant(Grant {
+        held: Held::Subsystem,
+        fingerprint: 0,
+        quantity: 0,
+        mode: Mode::NoUserLimit,
+        linger_seconds: 0,
+        starts_usage: false,
+        ..seat
+    })
+}
+
 fn entries() -> Vec<(&'static str, Entry)> {
     let members = Setting::Members([DiskId(1), DiskId(2), DiskId(3)]);
     let serial = Setting::Virtual { cm_act_id: 305_419_896, serial: 59_885_682 };
     vec![
-        ("Noop", Entry::Noop),
         ("Grant", grant()),
+        ("Grant of the service", service()),
         ("Release", Entry::Release(Handle(4097))),
         ("Expire", Entry::Expire(Handle(4098))),
         ("Configure Members", Entry::Configure(members)),

@@ -22,7 +22,7 @@ use alloc::vec::Vec;
 const USUAL: usize = 256;
 
 /// Keeps one call's arguments in a stack frame of their own. One frame with room for those of all
-/// calls would be the deepest part of every client thread's stack.
+/// calls would be many pages long, and touched for each call.
 #[inline(never)]
 fn apart<T>(take: impl FnOnce() -> T) -> T {
     take()

@@ -33,7 +33,7 @@ fn tells() -> [(&'static str, Tell); 4] {
         committed: Slot(300),
     };
     let (epoch, first, committed) = (EPOCH, Slot(301), Slot(300));
-    let entries = vec![Entry::Noop, Entry::Release(Handle(4097))];
+    let entries = vec![Entry::Expire(Handle(2)), Entry::Release(Handle(4097))];
     [
         ("Standing", Tell::Standing(standing)),
         (
@@ -141,7 +141,7 @@ fn nothing_else_is_read() {
 fn messages_have_limits() {
     let (epoch, slot) = (EPOCH, Slot(1));
     let entries = |count| {
-        let entries = vec![Entry::Noop; count];
+        let entries = vec![Entry::Expire(Handle(2)); count];
         Tell::Entries { epoch, first: slot, entries, committed: slot }
     };
     let piece = |length| {

@@ -115,7 +115,7 @@ fn front(status: &Value) -> String {
         ("state", "state"),
         ("container", "serial"),
         ("epoch", "epoch"),
-        ("seats", "handles"),
+        ("handles", "handles"),
     ];
     listed(&mut out, status, "backends", "backends", &columns);
     let mut table = Table::new(&["container", "CmActId", "parts"]);
@@ -153,6 +153,7 @@ fn front(status: &Value) -> String {
     }
     let columns = [
         ("handle", "handle"),
+        ("kind", "kind"),
         ("firm", "firm_code"),
         ("product", "product_code"),
         ("mode", "mode"),
@@ -162,7 +163,7 @@ fn front(status: &Value) -> String {
         ("since", "since"),
         ("backends", "backends"),
     ];
-    listed(&mut out, status, "seats held", "allocations", &columns);
+    listed(&mut out, status, "handles held", "allocations", &columns);
     out
 }
 
@@ -171,7 +172,7 @@ fn backend(status: &Value) -> String {
     let text = |key: &str| cell(&status[key]);
     let _ = writeln!(
         out,
-        "backend, epoch {} promised, {} seats held (tmrd {}, {})",
+        "backend, epoch {} promised, {} handles held (tmrd {}, {})",
         text("promised_epoch"),
         text("handles"),
         text("version"),

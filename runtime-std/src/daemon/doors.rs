@@ -5,7 +5,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use tmr_core::io::{Address, Door};
-use tmr_core::limits::FILES_RESERVED;
+use tmr_core::limits::{CLIENT_LINKS_MAX, FILES_RESERVED};
 
 /// Connections that may wait to be accepted: a whole office that starts at nine.
 const BACKLOG: i32 = 4096;
@@ -87,17 +87,17 @@ pub fn raise_file_limit() -> usize {
     files.map_or(usize::MAX, |files| usize::try_from(files).unwrap_or(usize::MAX))
 }
 
-/// How many client links there may be, of the `most` that the runtime takes: one file each, less
-/// those that a full table must not take from backends, pages and the journal.
+/// How many client links there may be, one file each, less those that a full table must not take
+/// from backends, pages and the journal.
 #[must_use]
-pub fn clients_max(most: usize) -> usize {
+pub fn clients_max() -> usize {
     let files = raise_file_limit();
     let clients = files.saturating_sub(FILES_RESERVED);
-    if clients < most {
+    if clients < CLIENT_LINKS_MAX {
         tracing::warn!(
-            "room for {clients} client links, not {most}: the system gives this process {files} \
+            "room for {clients} client links, not {CLIENT_LINKS_MAX}: the system gives this process {files} \
              files; raise its limit (LimitNOFILE, ulimit -n)"
         );
     }
-    clients.min(most)
+    clients
 }

@@ -1,8 +1,8 @@
 //! The std floor that both daemons stand on: what is alike in them, line for line.
 //!
 //! What lives here: the command line, the clock, entropy, the disk, sockets, logs, exit codes, and
-//! from files to a running node. What never lives here: threads that serve links (that is each
-//! runtime's `run`), and any decision about licences (that is core).
+//! from files to a running node. What never lives here: threads and tasks that wait for links (that is
+//! each runtime's `run`), and any decision about licences (that is core).
 
 pub mod address;
 pub mod cli;
@@ -15,21 +15,26 @@ pub mod entropy;
 pub mod exit;
 pub mod files;
 pub mod keys;
+pub mod links;
+#[cfg(test)]
+mod links_test;
 pub mod log;
 pub mod net;
 pub mod out;
 pub mod plan;
 pub mod roles;
 pub mod signals;
-pub mod talk;
-pub mod timed;
+mod talk;
+#[cfg(test)]
+mod talk_test;
+mod timed;
 pub mod vip;
 
 pub use exit::{Exit, Failure, Outcome};
+pub use links::{Chores, Ears, Links};
 pub use plan::{Plan, Streams};
 pub use roles::Runtime;
-pub use talk::Talk;
-pub use timed::{TimedHub, Todo};
+pub use timed::Dial;
 
 use crate::client;
 use crate::demo;

@@ -1,29 +1,17 @@
-//! TCP, as both runtimes want it.
+//! TCP, as servers and clients here want it.
 
 use super::exit::words;
-use rustix::io::Errno;
-use rustix::net::{RecvFlags, recv};
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Instant;
 use tmr_core::io::{Address, Why};
 use tmr_core::limits::{DIAL_TIMEOUT, WRITE_TIMEOUT};
 use tmr_core::time::Duration;
 
 /// It has room for bytes of ours no more.
-const NOT_READING: Why = Why::Timeout("the peer does not read");
+pub const NOT_READING: Why = Why::Timeout("the peer does not read");
 /// Pause after a connection that the system could not give: no file, or no thread for it.
 pub const BREATH: Duration = Duration::from_millis(100);
-
-/// Waits for the next connection.
-///
-/// # Errors
-/// The system's: no more files, or it was over before it was taken.
-pub fn accept(listener: &TcpListener) -> Result<(TcpStream, SocketAddr), Why> {
-    let (socket, from) = listener.accept().map_err(|error| broken(&error))?;
-    prepare(&socket).map_err(|error| broken(&error))?;
-    Ok((socket, from))
-}
 
 /// Sets what every connection has: no delay for small writes, and no wait without end for a peer
 /// that does not read.
@@ -89,24 +77,6 @@ pub fn read_some(mut socket: &TcpStream, buffer: &mut [u8]) -> Result<Option<usi
             Err(error) => return Err(broken(&error)),
         }
     }
-}
-
-/// The peer has ended a link that is not being read: what is written now reaches nobody.
-#[must_use]
-pub fn gone(socket: &TcpStream) -> bool {
-    let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
-    match recv(socket, &mut [0; 1], flags) {
-        Ok((_, count)) => count == 0,
-        Err(error) => error != Errno::AGAIN,
-    }
-}
-
-/// Reads what there is, and waits for it on a socket that blocks; 0: the peer has ended it.
-///
-/// # Errors
-/// The link is broken.
-pub fn read(socket: &TcpStream, buffer: &mut [u8]) -> Result<usize, Why> {
-    read_some(socket, buffer).map(Option::unwrap_or_default)
 }
 
 /// Writes as much of `wire` as there is room for, and says whether that was all of it. On a socket

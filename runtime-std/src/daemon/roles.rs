@@ -20,8 +20,6 @@ use tmr_core::node::Node;
 pub struct Runtime {
     /// `smol` or `threads`.
     pub name: &'static str,
-    /// How many client links it can bear.
-    pub clients_max: usize,
     /// Runs a plan until the process ends.
     pub run: fn(Plan) -> Outcome,
 }
@@ -55,8 +53,7 @@ pub fn backend(runtime: Runtime, options: &cli::Backend) -> Outcome {
     let (node, keep) = Backend::open(config, journal.as_deref())
         .map_err(|error| files::wrong(&folder.path("journal"), error))?;
     let journal = Some(folder.write_journal(keep)?);
-    let hub = Hub::new(Node::Backend(Box::new(node)))
-        .with_clients_max(doors::clients_max(runtime.clients_max));
+    let hub = Hub::new(Node::Backend(Box::new(node))).with_clients_max(doors::clients_max());
     doors::announce(&doors);
     let sources = Sources { journal, ..Sources::default() };
     (runtime.run)(Plan { hub, doors, streams: Streams { group, front: None }, sources })
@@ -92,8 +89,7 @@ pub fn serve(runtime: Runtime, options: &cli::Serve) -> Outcome {
         twin: Some(config.twin),
         seed: entropy::fresh(),
     });
-    let hub = Hub::new(Node::Front(Box::new(node)))
-        .with_clients_max(doors::clients_max(runtime.clients_max));
+    let hub = Hub::new(Node::Front(Box::new(node))).with_clients_max(doors::clients_max());
     doors::announce(&doors);
     let streams = Streams { group, front: Some(front) };
     let sources = Sources { address, ..Sources::default() };

@@ -1,89 +1,145 @@
-//! One link's conversation, as both runtimes hold it outside of the hub's lock: its stream, the
-//! bytes to write, and whether it is its turn to read.
+//! One link's conversation, outside of the hub's lock: its socket, which never blocks, its stream,
+//! the bytes to write, and whether it is its turn to be read.
 
-use tmr_core::channel::{Sealer, Stream};
-use tmr_core::hub::{Act, Hub, Outbox};
-use tmr_core::io::{Frame, Link, Why};
+use super::net::{read_some, write_some};
+use rustix::event::epoll::EventFlags;
+use std::net::TcpStream;
+use tmr_core::channel::Stream;
+use tmr_core::hub::Outbox;
+use tmr_core::io::{Frame, Why};
 use tmr_core::limits::CALLS_AHEAD;
-use tmr_core::time::Now;
 
 /// A link's conversation.
 #[derive(Debug)]
-pub struct Talk {
+pub(super) struct Talk {
+    pub(super) socket: TcpStream,
     stream: Stream,
-    /// Bytes to write.
-    pub wire: Vec<u8>,
-    frames: Vec<Frame>,
-    /// Requests without a reply.
+    /// Sealed bytes that the system has not taken yet.
+    wire: Vec<u8>,
+    /// A client's requests without a reply.
     owed: usize,
-    /// They are a client's calls.
+    /// They are calls.
     client: bool,
+    /// It ends when `wire` is written.
+    close: Option<Why>,
+    /// It has ended: nothing is taken for it any more.
+    over: bool,
+    /// What it was last watched for.
+    watched: EventFlags,
+}
+
+/// What became of the bytes that waited for the peer to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Waiting {
+    /// As before.
+    Same,
+    /// Some wait, and others went on just now: the time of its patience begins.
+    Begun,
+    /// None are left.
+    Over,
 }
 
 impl Talk {
-    /// Begins; what a dialled link has to say first is in `wire`.
-    #[must_use]
-    pub fn new(mut stream: Stream) -> Self {
-        let mut wire = Vec::new();
+    /// What a link is watched for at first.
+    pub(super) const FIRST_WATCH: EventFlags = EventFlags::IN;
+
+    /// Begins; what a dialled link has to say first goes out with the first [`flush`](Self::flush).
+    pub(super) fn new(socket: TcpStream, mut stream: Stream) -> Self {
+        let (mut wire, watched) = (Vec::new(), Self::FIRST_WATCH);
         stream.greet(&mut wire);
-        Self { stream, wire, frames: Vec::new(), owed: 0, client: false }
+        let (owed, client, close, over) = (0, false, None, false);
+        Self { socket, stream, wire, owed, client, close, over, watched }
     }
 
-    /// Frames may go either way at any time. Else it is strictly request and reply.
-    #[must_use]
-    pub fn duplex(&self) -> bool {
-        self.stream.duplex()
-    }
-
-    /// A request has no reply yet.
-    #[must_use]
-    pub fn owes(&self) -> bool {
-        self.owed > 0 && !self.stream.duplex()
-    }
-
-    /// A client's call has no reply yet. If its link ends now, the reply is for nobody; one who
-    /// asks for a page may end its side and still wait for the page.
-    #[must_use]
-    pub fn owes_client(&self) -> bool {
-        self.owes() && self.client
-    }
-
-    /// So many requests have no reply yet that nothing more is to be read: a client that asks on
-    /// and on without listening fills its own buffers, not ours.
-    #[must_use]
-    pub fn full(&self) -> bool {
-        self.owed >= if self.client { CALLS_AHEAD } else { 1 } && !self.stream.duplex()
-    }
-
-    /// Takes bytes in. What the handshake answers is in `wire` then.
+    /// Reads once what there is, if it is to be read; `broken`: in any case. Whole frames go to
+    /// `frames`; what the handshake answers goes out with the next [`flush`](Self::flush).
     ///
     /// # Errors
-    /// The peer broke the protocol. Frames that were whole are to be delivered all the same.
-    pub fn arrived(&mut self, bytes: &[u8]) -> Result<(), Why> {
-        let before = self.frames.len();
-        let opened = self.stream.open(bytes, &mut self.wire, &mut self.frames);
-        self.owed += self.frames.len() - before;
-        self.client |= matches!(self.frames.get(before), Some(Frame::Call(_)));
+    /// The peer ended it, or broke it or the protocol. Frames that were whole are to be delivered
+    /// all the same.
+    pub(super) fn hear(
+        &mut self,
+        broken: bool,
+        buffer: &mut [u8],
+        frames: &mut Vec<Frame>,
+    ) -> Result<(), Why> {
+        if self.over || !(broken || self.reads()) {
+            return Ok(());
+        }
+        let Some(count) = read_some(&self.socket, buffer)? else { return Ok(()) };
+        if count == 0 {
+            return Err(Why::Eof);
+        }
+        let opened = self.stream.open(&buffer[..count], &mut self.wire, frames);
+        if !self.stream.duplex() {
+            self.owed += frames.len();
+            self.client |= matches!(frames.first(), Some(Frame::Call(_)));
+        }
         opened
     }
 
-    /// Hands the frames that have arrived to the hub.
-    pub fn deliver(&mut self, hub: &mut Hub, now: Now, link: Link, acts: &mut Vec<Act>) {
-        hub.received(now, link, &mut self.frames, self.stream.partial(), acts);
+    /// Bytes of an unfinished frame are waiting.
+    pub(super) fn partial(&self) -> bool {
+        self.stream.partial()
     }
 
-    /// Seals what the hub has for this link into `wire`; with a reason if it is to be closed when
-    /// that is written.
-    pub fn take(&mut self, outbox: Outbox) -> Option<Why> {
-        self.owed = self.owed.saturating_sub(outbox.frames.len());
-        if !outbox.frames.is_empty() {
-            self.stream.seal(&outbox.frames, &mut self.wire);
+    /// The handshake has something to say.
+    pub(super) fn answers(&self) -> bool {
+        !self.wire.is_empty()
+    }
+
+    /// Writes what waits, then what `outbox` gives, as far as there is room.
+    ///
+    /// # Errors
+    /// It is to be closed now: broken, or all is written and the hub is done with it.
+    pub(super) fn flush(&mut self, outbox: impl FnOnce() -> Outbox) -> Result<Waiting, Why> {
+        if self.over {
+            return Ok(Waiting::Same);
         }
-        outbox.close
+        // What came first goes first; what comes later stays with the hub, which counts it.
+        let waited = self.watched.contains(EventFlags::OUT);
+        let before = self.wire.len();
+        if !write_some(&self.socket, &mut self.wire)? {
+            let more = !waited || self.wire.len() < before;
+            return Ok(if more { Waiting::Begun } else { Waiting::Same });
+        }
+        if self.close.is_none() {
+            let taken = outbox();
+            self.owed = self.owed.saturating_sub(taken.frames.len());
+            if !taken.frames.is_empty() {
+                self.stream.seal(&taken.frames, &mut self.wire);
+            }
+            self.close = taken.close;
+            if !write_some(&self.socket, &mut self.wire)? {
+                return Ok(Waiting::Begun);
+            }
+        }
+        self.close.take().map_or(Ok(()), Err)?;
+        Ok(if waited { Waiting::Over } else { Waiting::Same })
     }
 
-    /// The sending half of a duplex conversation, once.
-    pub fn split(&mut self) -> Option<Sealer> {
-        if self.stream.duplex() { self.stream.split() } else { None }
+    /// Ends it, after a last try to say why; `true`: there are bytes that the system did not take.
+    pub(super) fn end(&mut self, why: &Why) -> bool {
+        if matches!(why, Why::Protocol(_) | Why::Limit(_)) {
+            // A broken link is being closed already.
+            let _ = write_some(&self.socket, &mut self.wire);
+        }
+        self.over = true;
+        !self.wire.is_empty()
+    }
+
+    /// What is to be watched for now, if that has changed.
+    pub(super) fn watch(&mut self) -> Option<EventFlags> {
+        let mut flags = EventFlags::empty();
+        flags.set(EventFlags::IN, self.reads());
+        flags.set(EventFlags::OUT, !self.wire.is_empty());
+        (std::mem::replace(&mut self.watched, flags) != flags).then_some(flags)
+    }
+
+    /// It is to be read: a client that asks on and on without listening fills its own buffers, not
+    /// ours.
+    fn reads(&self) -> bool {
+        let most = if self.client { CALLS_AHEAD } else { 1 };
+        self.close.is_none() && (self.stream.duplex() || (self.wire.is_empty() && self.owed < most))
     }
 }

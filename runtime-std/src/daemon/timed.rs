@@ -1,62 +1,69 @@
 //! The hub with what it needs of this machine: the clock that steps it, the time that the
-//! runtime's timer is set to, and the errands it sends.
+//! runtime's timer is set to, the patience with peers that do not read, and the errands it sends.
 
 use super::clock::Clock;
 use super::disk::Durable;
 use super::exit::halt;
 use super::plan::Errand;
+use std::collections::BTreeMap;
 use std::sync::mpsc::{self, Receiver, Sender};
 use tmr_core::hub::{Act, Hub};
 use tmr_core::io::{Address, Callee, Link, Why};
+use tmr_core::limits::WRITE_TIMEOUT;
 use tmr_core::time::{Duration, Mono, Now};
 
-/// What a runtime holds behind its lock.
+/// What stands behind a runtime's lock.
 #[derive(Debug)]
-pub struct TimedHub {
+pub(super) struct TimedHub {
     hub: Hub,
     clock: Clock,
     /// When the timer will look again; `None`: not before it is told to.
     set: Option<Mono>,
+    /// Links whose peers do not read, and until when that is borne.
+    pub(super) patience: BTreeMap<Link, Mono>,
     errands: Sender<Errand>,
 }
 
 /// What a step left to do, outside of the lock.
 #[derive(Debug, Default)]
-pub struct Todo {
+pub(super) struct Todo {
     /// The timer is set to a time after the deadline: set it anew.
-    pub sooner: bool,
+    pub(super) sooner: bool,
     /// The hub has something for these links.
-    pub wake: Vec<Link>,
-    /// The hub has the last for these links: nothing more is to be read from them.
-    pub end: Vec<Link>,
+    pub(super) wake: Vec<Link>,
+    /// Their peers have not read for too long.
+    pub(super) late: Vec<Link>,
     /// Connections to open.
-    pub dial: Vec<(Link, Address, Callee)>,
+    pub(super) dial: Vec<Dial>,
 }
+
+/// A connection to open: its link, where to, and whom it expects there.
+pub type Dial = (Link, Address, Callee);
 
 impl TimedHub {
     /// A hub that has not been stepped yet, and what it wants done on this machine.
-    #[must_use]
-    pub fn new(hub: Hub) -> (Self, Receiver<Errand>) {
+    pub(super) fn new(hub: Hub) -> (Self, Receiver<Errand>) {
         let (errands, waiting) = mpsc::channel();
-        (Self { hub, clock: Clock::start(), set: None, errands }, waiting)
+        let (clock, set, patience) = (Clock::start(), None, BTreeMap::new());
+        (Self { hub, clock, set, patience, errands }, waiting)
     }
 
     /// The hub, for what takes no time and leaves nothing to do.
-    pub fn hub(&mut self) -> &mut Hub {
+    pub(super) fn hub(&mut self) -> &mut Hub {
         &mut self.hub
     }
 
     /// Steps the hub at the time that it is now.
-    pub fn step<T>(&mut self, step: impl FnOnce(&mut Hub, Now, &mut Vec<Act>) -> T) -> (T, Todo) {
+    pub(super) fn step<T>(
+        &mut self,
+        step: impl FnOnce(&mut Hub, Now, &mut Vec<Act>) -> T,
+    ) -> (T, Todo) {
         let mut acts = Vec::new();
         let out = step(&mut self.hub, self.clock.now(), &mut acts);
-        let due = self.hub.deadline();
-        let sooner = due.is_some_and(|due| self.set.is_none_or(|set| due.at < set));
-        let mut todo = Todo { sooner, ..Todo::default() };
+        let mut todo = Todo { sooner: self.sooner(), ..Todo::default() };
         for act in acts {
             match act {
-                Act::Wake(link) => todo.wake.push(link),
-                Act::End(link) => todo.end.push(link),
+                Act::Wake(link) | Act::End(link) => todo.wake.push(link),
                 Act::Dial { link, to, callee } => todo.dial.push((link, to, callee)),
                 Act::Append(bytes) => self.errand(Errand::Write(Durable::Append(bytes))),
                 Act::Rewrite(bytes) => self.errand(Errand::Write(Durable::Rewrite(bytes))),
@@ -68,17 +75,45 @@ impl TimedHub {
         (out, todo)
     }
 
+    /// Steps the hub because time has gone on.
+    pub(super) fn tick(&mut self) -> Todo {
+        let now = self.clock.now().mono;
+        let late = self.patience.iter().filter(|(_, until)| **until <= now);
+        let late = late.map(|(link, _)| *link).collect();
+        Todo { late, ..self.step(Hub::tick).1 }
+    }
+
     /// A link is gone, and why; for the hub and for the log.
-    pub fn closed(&mut self, link: Link, why: Why, unsent: bool) -> Todo {
+    pub(super) fn closed(&mut self, link: Link, why: Why, unsent: bool) -> Todo {
         tracing::debug!(link = link.0, %why, unsent, "closed");
+        self.patience.remove(&link);
         self.step(|hub, now, acts| hub.closed(now, link, why, unsent, acts)).1
     }
 
-    /// How long the timer has to wait before the next [`Hub::tick`]; zero: it is due. The timer
-    /// counts as set to that time from now on.
-    pub fn set_timer(&mut self) -> Duration {
-        self.set = self.hub.deadline().map(|due| due.at);
+    /// A link's peer is waited for from now on until it reads, or not any more.
+    pub(super) fn wait_for(&mut self, link: Link, waits: bool) -> Todo {
+        if waits {
+            self.patience.insert(link, self.clock.now().mono + WRITE_TIMEOUT);
+        } else {
+            self.patience.remove(&link);
+        }
+        Todo { sooner: self.sooner(), ..Todo::default() }
+    }
+
+    /// How long the timer has to wait before the next [`tick`](Self::tick); zero: it is due. The
+    /// timer counts as set to that time from now on.
+    pub(super) fn set_timer(&mut self) -> Duration {
+        self.set = self.due();
         self.set.map_or(Duration::MAX, |at| at.since(self.clock.now().mono))
+    }
+
+    fn due(&self) -> Option<Mono> {
+        let hub = self.hub.deadline().map(|due| due.at);
+        hub.into_iter().chain(self.patience.values().copied()).min()
+    }
+
+    fn sooner(&self) -> bool {
+        self.due().is_some_and(|due| self.set.is_none_or(|set| due < set))
     }
 
     fn errand(&self, errand: Errand) {

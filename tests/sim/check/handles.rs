@@ -1,5 +1,6 @@
 //! Handles as they were acknowledged: what was granted is there, what was released is not, and no
-//! number comes twice.
+//! number comes twice. One without a seat is acknowledged before it is on two disks, and may be
+//! lost until then.
 //!
 //! A front that has a successor and does not know it yet may still answer for the time that
 //! [`CONFIRMED`] names; an answer of another front within that time is no evidence.
@@ -31,8 +32,6 @@ impl Answer {
 #[derive(Debug)]
 struct Known {
     granted: Answer,
-    /// It takes a seat; the others die with their front.
-    seat: bool,
     /// A release was asked for; its outcome may not be known.
     tried: bool,
     released: Option<Answer>,
@@ -49,8 +48,8 @@ impl Handles {
     ///
     /// # Errors
     /// The number is not new.
-    pub fn granted(&mut self, handle: u32, seat: bool, granted: Answer) -> Result<(), String> {
-        let known = Known { granted, seat, tried: false, released: None };
+    pub fn granted(&mut self, handle: u32, granted: Answer) -> Result<(), String> {
+        let known = Known { granted, tried: false, released: None };
         match self.known.insert(handle, known) {
             None => Ok(()),
             Some(before) => Err(format!("handle {handle} was given before: {before:?}")),
@@ -91,13 +90,13 @@ impl Handles {
     }
 
     /// A call was refused because there is no such handle. `believed`: its client was not silent
-    /// for so long that it may have ended.
+    /// for so long that it may have ended, and if it takes no seat, it is on two disks.
     ///
     /// # Errors
     /// It must be there.
     pub fn missed(&self, handle: u32, believed: bool, answer: Answer) -> Result<(), String> {
         let Some(known) = self.known.get(&handle) else { return Ok(()) };
-        if !known.seat || known.tried || !believed || answer.may_miss(known.granted) {
+        if known.tried || !believed || answer.may_miss(known.granted) {
             return Ok(());
         }
         Err(format!("handle {handle} is gone: granted {:?}, missing {answer:?}", known.granted))

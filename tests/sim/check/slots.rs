@@ -1,7 +1,8 @@
 //! The log as it goes over the links: one value a slot, and states that are its fold.
 
-use std::collections::BTreeMap;
-use tmr_core::log::{DiskId, Entry, Epoch, GroupId, State};
+use std::collections::{BTreeMap, BTreeSet};
+use tmr_core::io::Link;
+use tmr_core::log::{DiskId, Entry, Epoch, GroupId, Handle, State};
 use tmr_core::wire::group::{Order, Report};
 use tmr_core::wire::twin::Tell;
 
@@ -16,6 +17,14 @@ pub struct Slots {
     folds: Vec<Vec<u8>>,
     /// How far each epoch's word was checked.
     checked: BTreeMap<Epoch, u64>,
+    /// What backends last said by each of their links: their promise, and the name of their disk.
+    speakers: BTreeMap<(usize, Link), (Epoch, DiskId)>,
+    /// How far each disk has each epoch's log.
+    stored: BTreeMap<Epoch, BTreeMap<DiskId, u64>>,
+    /// How far two members have each epoch's log.
+    twice: BTreeMap<Epoch, u64>,
+    /// Handles whose grant two members have.
+    durable: BTreeSet<Handle>,
 }
 
 impl Slots {
@@ -31,6 +40,12 @@ impl Slots {
         self.fold.members().copied()
     }
 
+    /// Whether the grant of a handle was ever on the disks of two members.
+    #[must_use]
+    pub fn durable(&self, handle: u32) -> bool {
+        self.durable.contains(&Handle(handle))
+    }
+
     /// A front sends an order.
     ///
     /// # Errors
@@ -43,7 +58,8 @@ impl Slots {
                     let chosen = self.chosen.len();
                     return Err(format!("a group is founded over {chosen} chosen entries"));
                 }
-                *self = Self { group: Some(*group), ..Self::default() };
+                let speakers = std::mem::take(&mut self.speakers);
+                *self = Self { group: Some(*group), speakers, ..Self::default() };
                 Ok(())
             }
             Order::Append { epoch, first, entries, committed } => {
@@ -84,15 +100,47 @@ impl Slots {
         }
     }
 
-    /// A backend sends a report.
+    /// A backend sends a report by one of its links.
     ///
     /// # Errors
     /// It contradicts what is chosen.
-    pub fn reported(&mut self, report: &Report) -> Result<(), String> {
+    pub fn reported(&mut self, by: (usize, Link), report: &Report) -> Result<(), String> {
         match report {
-            Report::State { slot, bytes, last: true } => self.state(slot.0, bytes),
-            _ => Ok(()),
+            Report::Promised(standing) => {
+                self.speakers.insert(by, (standing.promised, standing.disk));
+            }
+            Report::Described(description) => {
+                let standing = &description.standing;
+                self.speakers.insert(by, (standing.promised, standing.disk));
+            }
+            // What it has stored for this front since it promised; both are said in order.
+            Report::Stored { last, .. } => {
+                if let Some(&(epoch, disk)) = self.speakers.get(&by) {
+                    let upto = self.stored.entry(epoch).or_default().entry(disk).or_default();
+                    *upto = (*upto).max(last.0);
+                    self.count(epoch);
+                }
+            }
+            Report::State { slot, bytes, last: true } => return self.state(slot.0, bytes),
+            _ => {}
         }
+        Ok(())
+    }
+
+    /// Looks which grants of an epoch's log two members have now.
+    fn count(&mut self, epoch: Epoch) {
+        let Some(members) = self.members() else { return };
+        let Some(stored) = self.stored.get(&epoch) else { return };
+        let mut uptos = members.map(|disk| stored.get(&disk).copied().unwrap_or(0));
+        uptos.sort_unstable();
+        let twice = self.twice.entry(epoch).or_default();
+        let grants =
+            (*twice + 1..=uptos[1]).filter_map(|slot| match self.proposed.get(&(epoch, slot))? {
+                Entry::Grant(grant) => Some(grant.handle),
+                _ => None,
+            });
+        self.durable.extend(grants);
+        *twice = (*twice).max(uptos[1]);
     }
 
     fn state(&self, slot: u64, bytes: &[u8]) -> Result<(), String> {

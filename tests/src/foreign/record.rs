@@ -21,6 +21,8 @@ pub const MODE_EXCLUSIVE: u32 = 0x200;
 pub const MODE_STATION_SHARE: u32 = 0x300;
 /// The service itself; no container needed.
 pub const MODE_SUBSYSTEM: u32 = 0x0008_0000;
+/// The firm item, no product of it.
+pub const MODE_FIRM_ITEM: u32 = 0x0010_0000;
 
 /// CmGetServers: host names, as one list (fact sheet 5.5).
 pub const NAMES_LIST: u32 = 0x10;

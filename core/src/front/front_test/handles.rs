@@ -1,47 +1,227 @@
-//! Handle numbers: never one twice.
+//! Handles without a seat: given at once, on the log like the others, and never one number twice.
 
 use super::World;
-use crate::limits::HANDLE_BLOCK;
-use crate::testing::seat;
+use crate::limits::{CALL_TIMEOUT, UNCOMMITTED_MAX};
+use crate::log::Mode;
+use crate::testing::{FIRM, TMR, access, crypt, release, seat};
 use crate::time::Duration;
 use crate::wire::Request;
+use crate::wire::constants::{access as ways, info};
 use crate::wire::structs::CmAccess;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
-/// Asks for a handle of the service itself: it takes no seat and is in no log.
-fn loose() -> Vec<u8> {
-    let access = CmAccess { ctrl: 0x0008_0000, ..CmAccess::default() };
+const SECOND: Duration = Duration::from_secs(1);
+const MILLI: Duration = Duration::from_millis(1);
+
+/// Asks for a handle of the service itself.
+fn service() -> Vec<u8> {
+    let access = CmAccess { ctrl: ways::SUBSYSTEM, ..CmAccess::default() };
     Request::Access { ctrl: 0, access }.encode()
 }
 
+/// One of each kind: what status calls it, and the call that asks for it.
+fn kinds() -> [(&'static str, Vec<u8>); 4] {
+    let firm_item = CmAccess { ctrl: ways::FIRMITEM, firm_code: FIRM, ..CmAccess::default() };
+    let [container, firm_item] =
+        [CmAccess::default(), firm_item].map(|access| Request::Access { ctrl: 0, access }.encode());
+    [
+        ("subsystem", service()),
+        ("container", container),
+        ("firm-item", firm_item),
+        ("licence", access(TMR, Mode::NoUserLimit, 60)),
+    ]
+}
+
+fn version(handle: u32) -> Vec<u8> {
+    Request::GetInfo { handle, ctrl: info::VERSION, size: 32 }.encode()
+}
+
 #[test]
-fn a_block_is_used_when_its_reservation_is_committed_and_not_before() {
+fn a_handle_without_a_seat_is_told_at_once_and_survives_its_front() {
     let mut world = World::serving();
     let next = world.add_front();
     for index in 0..3 {
         world.backends[index].stuck = true;
     }
-    // The first block was committed; the second one's reservation is on no disk.
-    let (client, call) = (world.connect(0), loose());
-    let mut given = BTreeSet::new();
-    while let (0, handle) = world.ask(0, client, call.clone()) {
-        assert!(given.insert(handle), "{handle} came twice");
+    let client = world.connect(0);
+    let given = kinds().map(|(kind, call)| {
+        let (status, handle) = world.ask(0, client, call);
+        assert_eq!(status, 0, "{kind}");
+        handle
+    });
+    let status = world.status(0);
+    let shown = status["allocations"].as_array().unwrap();
+    for ((kind, _), handle) in kinds().iter().zip(given) {
+        let row = shown.iter().find(|row| row["handle"] == handle).unwrap();
+        assert_eq!(
+            (row["kind"].as_str(), row["mode"].as_str()),
+            (Some(*kind), Some("no-user-limit"))
+        );
     }
-    assert_eq!(given.len(), HANDLE_BLOCK as usize);
-    // When it is, service goes on.
+    assert_eq!(status["licenses"][0]["used"], 0);
+    // They went out with the answer: the disks have them when they go on, with no word more.
+    world.fronts[0].frozen = true;
+    for index in 0..3 {
+        world.unstick(index);
+    }
+    world.activate(next);
+    world.advance(5 * SECOND);
+    let client = world.connect(next);
+    for handle in given {
+        assert_eq!(world.ask(next, client, version(handle)).0, 0);
+    }
+    assert_eq!(world.ask(next, client, crypt(given[3])).0, 0);
+    assert_eq!(world.ask(next, client, crypt(given[0])).0, 115);
+    assert_eq!(world.seats(next), 4);
+    for handle in given {
+        assert_eq!(world.ask(next, client, release(handle)), (0, 0));
+        assert_eq!(world.ask(next, client, version(handle)).0, 106);
+    }
+    assert_eq!(world.seats(next), 0);
+}
+
+#[test]
+fn one_that_reached_no_disk_is_lost_and_its_number_with_it() {
+    let mut world = World::serving();
+    let next = world.add_front();
+    for index in 0..3 {
+        world.backends[index].stuck = true;
+    }
+    let client = world.connect(0);
+    let (_, lost) = world.ask(0, client, service());
+    world.fronts[0].frozen = true;
+    for index in 0..3 {
+        world.crash(index);
+        world.restart(index);
+    }
+    world.activate(next);
+    world.advance(5 * SECOND);
+    let client = world.connect(next);
+    assert_eq!(world.ask(next, client, version(lost)).0, 106);
+    for call in [service(), seat()] {
+        let (status, handle) = world.ask(next, client, call);
+        assert_eq!(status, 0);
+        assert_ne!(handle, lost);
+    }
+}
+
+#[test]
+fn a_release_is_told_when_it_cannot_be_lost() {
+    let mut world = World::serving();
+    let client = world.connect(0);
+    let (_, handle) = world.ask(0, client, service());
+    for index in [0, 1] {
+        world.backends[index].stuck = true;
+    }
+    world.call(0, client, release(handle));
+    assert_eq!(world.answer(0, client), None, "on one disk of three");
+    // It is void from now on all the same.
+    let other = world.connect(0);
+    assert_eq!(world.ask(0, other, version(handle)).0, 106);
+    assert_eq!(world.ask(0, other, release(handle)).0, 106);
+    world.unstick(0);
+    assert_eq!(world.answer(0, client), Some((0, 0)));
+}
+
+#[test]
+fn exclusive_use_and_use_without_limit_stand_against_each_other() {
+    let mut world = World::serving();
+    let client = world.connect(0);
+    let (free, alone) = (access(TMR, Mode::NoUserLimit, 60), access(TMR, Mode::Exclusive, 60));
+    // Those who hold no licence are in nobody's way.
+    for (_, call) in &kinds()[..3] {
+        assert_eq!(world.ask(0, client, call.clone()).0, 0);
+    }
+    let (_, handle) = world.ask(0, client, free.clone());
+    assert_eq!(world.ask(0, client, alone.clone()), (213, 0));
+    assert_eq!(world.ask(0, client, release(handle)), (0, 0));
+    assert_eq!(world.ask(0, client, alone.clone()).0, 0);
+    assert_eq!(world.ask(0, client, free), (213, 0));
+    let (_, call) = &kinds()[2];
+    assert_eq!(world.ask(0, client, call.clone()).0, 0);
+    assert_eq!(world.seats(0), 5);
+}
+
+#[test]
+fn silence_ends_it_and_so_does_a_number_that_was_not_sent() {
+    let mut world = World::serving();
+    let next = world.add_front();
+    let client = world.connect(0);
+    let call = access(TMR, Mode::NoUserLimit, 60);
+    assert_eq!(world.ask(0, client, call.clone()).0, 0);
+    world.hang_up(0, client, true);
+    assert_eq!(world.seats(0), 0, "nobody knows its number");
+    let client = world.connect(0);
+    let (_, handle) = world.ask(0, client, call);
+    world.hang_up(0, client, false);
+    world.advance(59 * SECOND);
+    assert_eq!(world.seats(0), 1);
+    // A new leader measures anew.
+    world.fronts[0].frozen = true;
+    world.activate(next);
+    world.advance(59 * SECOND);
+    assert_eq!(world.seats(next), 1);
+    world.advance(SECOND);
+    assert_eq!(world.seats(next), 0);
+    let client = world.connect(next);
+    assert_eq!(world.ask(next, client, version(handle)).0, 106);
+}
+
+#[test]
+fn without_a_majority_it_waits_like_every_other_call() {
+    let mut world = World::serving();
+    world.crash(1);
+    world.crash(2);
+    let client = world.connect(0);
+    world.call(0, client, service());
+    world.advance(CALL_TIMEOUT - MILLI);
+    assert_eq!(world.answer(0, client), None);
+    world.advance(MILLI);
+    assert_eq!(world.answer(0, client), Some((130, 0)));
+    world.call(0, client, service());
+    world.restart(1);
+    world.advance(2 * SECOND);
+    assert_eq!(world.answer(0, client).expect("two are there again").0, 0);
+}
+
+#[test]
+fn so_many_may_be_on_their_way_and_no_number_comes_twice() {
+    let mut world = World::serving();
+    let next = world.add_front();
+    for index in 0..3 {
+        world.backends[index].stuck = true;
+    }
+    let (client, call) = (world.connect(0), service());
+    let mut given = BTreeSet::new();
+    let end = loop {
+        let (status, handle) = world.ask(0, client, call.clone());
+        if status != 0 {
+            break status;
+        }
+        assert!(given.insert(handle), "{handle} came twice");
+    };
+    assert_eq!((end, given.len() as u64), (309, UNCOMMITTED_MAX));
+    // When they are on two disks, service goes on.
     world.unstick(0);
     world.unstick(1);
     assert_eq!(world.ask(0, client, call.clone()).0, 0);
     world.unstick(2);
-    // The same with a front that goes away: its successor hands out none of its numbers.
+    // And so it is with a front that goes away before: its successor hands out none of its numbers.
+    for index in 0..3 {
+        world.backends[index].stuck = true;
+    }
+    for _ in 0..100 {
+        let (_, handle) = world.ask(0, client, call.clone());
+        assert!(given.insert(handle), "{handle} came twice");
+    }
     for index in 0..3 {
         world.crash(index);
         world.restart(index);
     }
     world.fronts[0].frozen = true;
     world.activate(next);
-    world.advance(Duration::from_secs(5));
+    world.advance(5 * SECOND);
     let client = world.connect(next);
     for call in [call, seat()] {
         let (status, handle) = world.ask(next, client, call);

@@ -523,7 +523,6 @@ fn brief(order: &Order) -> String {
 fn kind(entry: &crate::log::Entry) -> &'static str {
     use crate::log::{Entry, Setting};
     match entry {
-        Entry::Noop => "no-op",
         Entry::Grant(_) => "grant",
         Entry::Release(_) => "release",
         Entry::Expire(_) => "expire",

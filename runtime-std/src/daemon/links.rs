@@ -1,0 +1,325 @@
+//! All links of a node, as both runtimes serve them: read where the runtime waits for them, and
+//! written by whoever has stepped the hub.
+//!
+//! A [`turn`](Links::turn) takes up what there is to read on all links of one poll, and steps the
+//! hub with all of it at once. What the hub then has for any link is sealed and written by the same
+//! thread, as much as there is room for: nobody is woken to do it. Who finds a link busy leaves
+//! word with the one who is busy with it, who then looks again; so one write may serve many steps.
+//! What there is no room for waits until the poll says that there is, but no longer than
+//! [`WRITE_TIMEOUT`](tmr_core::limits::WRITE_TIMEOUT).
+//!
+//! Locks are taken in this order, never in another: a link's talk, then the hub or the table of
+//! links. Nothing is read, written or computed on bytes while the hub is locked.
+
+use super::exit::halt;
+use super::net::{NOT_READING, broken, dial_within, prepare};
+use super::plan::{Errand, Streams};
+use super::talk::{Talk, Waiting};
+use super::timed::{Dial, TimedHub, Todo};
+use rustix::buffer::spare_capacity;
+use rustix::event::{Timespec, epoll};
+use rustix::io::Errno;
+use std::collections::BTreeMap;
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::{fmt, io};
+use tmr_core::channel::Stream;
+use tmr_core::hub::Hub;
+use tmr_core::io::{Door, Frame, Input, Link, Why};
+use tmr_core::time::Duration;
+
+/// Bytes read at once.
+const CHUNK: usize = 64 * 1024;
+/// Links that one turn looks at.
+const EVENTS: usize = 128;
+
+/// A node's links, and the node behind them.
+#[derive(Debug)]
+pub struct Links {
+    pub(super) hub: Mutex<TimedHub>,
+    pub(super) peers: Mutex<BTreeMap<Link, Arc<Peer>>>,
+    polls: Vec<OwnedFd>,
+    streams: Streams,
+}
+
+#[derive(Debug)]
+pub(super) struct Peer {
+    link: Link,
+    pub(super) talk: Mutex<Talk>,
+    /// How often it was called for to be written since whoever writes it has looked.
+    pub(super) rung: AtomicUsize,
+}
+
+/// What one who takes turns keeps between them: its poll, and room for what it reads.
+pub struct Ears {
+    poll: usize,
+    buffer: Vec<u8>,
+    events: Vec<epoll::Event>,
+}
+
+impl fmt::Debug for Ears {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ears").field("poll", &self.poll).finish_non_exhaustive()
+    }
+}
+
+impl Ears {
+    /// For the links of this poll.
+    #[must_use]
+    pub fn new(poll: usize) -> Self {
+        Self { poll, buffer: vec![0; CHUNK], events: Vec::with_capacity(EVENTS) }
+    }
+}
+
+/// What is the runtime's to do.
+#[derive(Debug, Default)]
+#[must_use]
+pub struct Chores {
+    /// The timer is set to a time after the deadline: set it anew.
+    pub sooner: bool,
+    /// Connections to open, each where it may block.
+    pub dial: Vec<Dial>,
+}
+
+impl Links {
+    /// Of a hub that has not been stepped yet; and what it wants done. Its links are spread over
+    /// as many `polls`, at least one.
+    ///
+    /// # Errors
+    /// The system does not give a poll.
+    pub fn new(hub: Hub, streams: Streams, polls: usize) -> Result<(Self, Receiver<Errand>), Why> {
+        let (hub, errands) = TimedHub::new(hub);
+        let poll = |_| epoll::create(epoll::CreateFlags::CLOEXEC).map_err(refused);
+        let polls = (0..polls).map(poll).collect::<Result<_, _>>()?;
+        Ok((Self { hub: Mutex::new(hub), peers: Mutex::default(), polls, streams }, errands))
+    }
+
+    /// What tells that a turn of this poll would find something.
+    #[must_use]
+    pub fn poll(&self, poll: usize) -> BorrowedFd<'_> {
+        self.polls[poll].as_fd()
+    }
+
+    /// Takes up what there is on the links of one poll; `waits`: and waits until there is
+    /// something. `None`: there was nothing.
+    pub fn turn(&self, ears: &mut Ears, waits: bool) -> Option<Chores> {
+        let none = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let patience = if waits { None } else { Some(&none) };
+        ears.events.clear();
+        match epoll::wait(&self.polls[ears.poll], spare_capacity(&mut ears.events), patience) {
+            Ok(0) | Err(Errno::INTR) => return None,
+            Ok(_) => {}
+            Err(error) => halt(&format!("waiting for links: {}", refused(error))),
+        }
+        let mut ready = Vec::with_capacity(ears.events.len());
+        {
+            let peers = lock(&self.peers);
+            for event in &ears.events {
+                let peer = peers.get(&Link(event.data.u64()));
+                ready.extend(peer.map(|peer| (Arc::clone(peer), event.flags)));
+            }
+        }
+        let (mut arrived, mut todo, mut ended) = (Vec::new(), Todo::default(), Vec::new());
+        for (peer, flags) in ready {
+            let heard = self.hear(&peer, flags, &mut ears.buffer);
+            todo.wake.extend(heard.writes.then_some(peer.link));
+            ended.extend(heard.end.map(|why| (peer.link, why)));
+            arrived.extend(heard.read.map(|(frames, partial)| (peer.link, frames, partial)));
+        }
+        let mut chores = Chores::default();
+        if !arrived.is_empty() {
+            let received = |hub: &mut Hub, now, acts: &mut _| hub.received_all(now, arrived, acts);
+            let ((), more) = lock(&self.hub).step(received);
+            todo.wake.extend(&more.wake);
+            todo = Todo { wake: todo.wake, ..more };
+        }
+        // Before anything is written: what is for who has gone does not count as sent.
+        for (link, why) in ended {
+            self.perform(self.end(link, why), &mut chores);
+        }
+        self.perform(todo, &mut chores);
+        Some(chores)
+    }
+
+    /// A connection came in.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn accepted(
+        &self,
+        door: Door,
+        (socket, from): (TcpStream, SocketAddr),
+    ) -> Result<Chores, Why> {
+        prepare(&socket).map_err(|error| broken(&error))?;
+        let mut chores = Chores::default();
+        let (link, todo) = lock(&self.hub).step(|hub, now, acts| hub.accept(now, door, from, acts));
+        if let Some(link) = link {
+            self.open(link, socket, self.streams.accepted(door), &mut chores);
+        }
+        self.perform(todo, &mut chores);
+        Ok(chores)
+    }
+
+    /// Opens a connection; may block for as long as that takes.
+    pub fn dial(&self, (link, to, callee): Dial) -> Chores {
+        let mut chores = Chores::default();
+        match dial_within(&to, callee.within()) {
+            Ok(socket) => self.open(link, socket, self.streams.dialled(callee), &mut chores),
+            Err(why) => return self.undialled(link, why),
+        }
+        chores
+    }
+
+    /// A connection could not be opened.
+    pub fn undialled(&self, link: Link, why: Why) -> Chores {
+        let todo = lock(&self.hub).closed(link, why, false);
+        self.performed(todo)
+    }
+
+    /// The node hears something that has to do with no link.
+    pub fn told(&self, input: Input) -> Chores {
+        let todo = lock(&self.hub).step(|hub, now, acts| hub.told(now, input, acts)).1;
+        self.performed(todo)
+    }
+
+    /// The time has come that [`set_timer`](Self::set_timer) named, or the runtime starts.
+    pub fn tick(&self) -> Chores {
+        let todo = lock(&self.hub).tick();
+        self.performed(todo)
+    }
+
+    /// How long the timer has to wait before the next [`tick`](Self::tick); zero: it is due. The
+    /// timer counts as set to that time from now on.
+    pub fn set_timer(&self) -> Duration {
+        lock(&self.hub).set_timer()
+    }
+
+    fn open(&self, link: Link, socket: TcpStream, stream: Stream, chores: &mut Chores) {
+        let unblocked = socket.set_nonblocking(true).map_err(|error| broken(&error));
+        let peer = Peer { link, talk: Mutex::new(Talk::new(socket, stream)), rung: 0.into() };
+        let peer = Arc::new(peer);
+        let watched = {
+            // Whoever finds it already has to wait until it is watched.
+            let talk = lock(&peer.talk);
+            lock(&self.peers).insert(link, Arc::clone(&peer));
+            let (data, flags) = (epoll::EventData::new_u64(link.0), Talk::FIRST_WATCH);
+            epoll::add(self.poll_of(link), &talk.socket, data, flags).map_err(refused)
+        };
+        let todo = match unblocked.and(watched) {
+            // What the hub had before, the end among it, must be looked for.
+            Ok(()) => self.flush(link).unwrap_or_default(),
+            Err(why) => self.end(link, why),
+        };
+        self.perform(todo, chores);
+    }
+
+    /// Reads a link that the poll has named.
+    fn hear(&self, peer: &Peer, flags: epoll::EventFlags, buffer: &mut [u8]) -> Heard {
+        let (mut frames, mut end, mut read) = (Vec::new(), None, None);
+        let mut talk = lock(&peer.talk);
+        let broken = flags.intersects(epoll::EventFlags::HUP | epoll::EventFlags::ERR);
+        if broken || flags.contains(epoll::EventFlags::IN) {
+            end = talk.hear(broken, buffer, &mut frames).err();
+            read = Some((frames, talk.partial()));
+        }
+        let writes = talk.answers();
+        if !writes {
+            self.watch(peer.link, &mut talk);
+        }
+        Heard { read, end, writes }
+    }
+
+    /// Does what a step left to do, and what that leaves to do.
+    fn perform(&self, todo: Todo, chores: &mut Chores) {
+        let mut todos = vec![todo];
+        while let Some(todo) = todos.pop() {
+            chores.sooner |= todo.sooner;
+            chores.dial.extend(todo.dial);
+            todos.extend(todo.late.into_iter().map(|link| self.end(link, NOT_READING)));
+            todos.extend(todo.wake.into_iter().filter_map(|link| self.flush(link)));
+        }
+    }
+
+    fn performed(&self, todo: Todo) -> Chores {
+        let mut chores = Chores::default();
+        self.perform(todo, &mut chores);
+        chores
+    }
+
+    /// Writes what the hub has for a link, or leaves word with who is at it.
+    pub(super) fn flush(&self, link: Link) -> Option<Todo> {
+        let peer = Arc::clone(lock(&self.peers).get(&link)?);
+        if peer.rung.fetch_add(1, Ordering::AcqRel) > 0 {
+            return None;
+        }
+        let mut todo: Option<Todo> = None;
+        loop {
+            let rung = peer.rung.load(Ordering::Acquire);
+            if let Some(more) = self.write(&peer) {
+                let sooner = todo.is_some_and(|todo| todo.sooner);
+                todo = Some(Todo { sooner: sooner || more.sooner, ..more });
+            }
+            if peer.rung.fetch_sub(rung, Ordering::AcqRel) == rung {
+                return todo;
+            }
+        }
+    }
+
+    fn write(&self, peer: &Peer) -> Option<Todo> {
+        let mut talk = lock(&peer.talk);
+        let why = match talk.flush(|| lock(&self.hub).hub().outbox(peer.link)) {
+            Ok(waiting) => {
+                self.watch(peer.link, &mut talk);
+                let begun = waiting == Waiting::Begun;
+                return (waiting != Waiting::Same)
+                    .then(|| lock(&self.hub).wait_for(peer.link, begun));
+            }
+            Err(why) => why,
+        };
+        drop(talk);
+        Some(self.end(peer.link, why))
+    }
+
+    /// A link ends here, once.
+    fn end(&self, link: Link, why: Why) -> Todo {
+        let peer = lock(&self.peers).remove(&link);
+        let Some(peer) = peer else { return Todo::default() };
+        let unsent = lock(&peer.talk).end(&why);
+        lock(&self.hub).closed(link, why, unsent)
+    }
+
+    fn watch(&self, link: Link, talk: &mut Talk) {
+        if let Some(flags) = talk.watch() {
+            let data = epoll::EventData::new_u64(link.0);
+            if let Err(error) = epoll::modify(self.poll_of(link), &talk.socket, data, flags) {
+                halt(&format!("watching a link: {}", refused(error)));
+            }
+        }
+    }
+
+    fn poll_of(&self, link: Link) -> &OwnedFd {
+        // Of accepted links and of dialled ones each the next has the next number but one.
+        let number = usize::try_from(link.0 / 2).unwrap_or_default();
+        &self.polls[number % self.polls.len()]
+    }
+}
+
+/// What came of reading a link.
+struct Heard {
+    /// Whole frames, and whether bytes of an unfinished one are waiting.
+    read: Option<(Vec<Frame>, bool)>,
+    end: Option<Why>,
+    /// There is something to write.
+    writes: bool,
+}
+
+fn refused(error: Errno) -> Why {
+    broken(&io::Error::from(error))
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().expect("a panic ends the process")
+}

@@ -1,0 +1,161 @@
+//! Links of a front, by its admin door: who is written by whom, and who is not waited for.
+
+use super::links::{Ears, Links, lock};
+use super::net::NOT_READING;
+use super::plan::Streams;
+use rustix::net::sockopt::{set_socket_recv_buffer_size, set_socket_send_buffer_size};
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+use tmr_core::channel::GroupKey;
+use tmr_core::desk::Identity;
+use tmr_core::front::{self, Front};
+use tmr_core::hub::Hub;
+use tmr_core::io::{Address, Door, Input, Link};
+use tmr_core::limits::{CLEANUP_DEFAULT, NETWORK_RETRY, WRITE_TIMEOUT};
+use tmr_core::node::Node;
+
+fn links(polls: usize) -> Links {
+    let (name, address) = ("server".into(), IpAddr::V4(Ipv4Addr::LOCALHOST));
+    let node = Front::new(front::Config {
+        identity: Identity { name, runtime: "threads", address },
+        backends: [1, 2, 3].map(|port| Address { host: "192.0.2.1".into(), port }),
+        retry: NETWORK_RETRY,
+        virtuals: Vec::new(),
+        cleanup: CLEANUP_DEFAULT,
+        twin: None,
+        front: 1,
+        seed: [7; 32],
+    });
+    let streams = Streams { group: GroupKey::new([7; 32]), front: Some(1) };
+    Links::new(Hub::new(Node::Front(Box::new(node))), streams, polls).unwrap().0
+}
+
+/// A new connection, and its name. Neither end keeps more than some KB for the other.
+fn connect(links: &Links, listener: &TcpListener) -> (TcpStream, Link) {
+    let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    set_socket_recv_buffer_size(&peer, 4096).unwrap();
+    let _ = links.accepted(Door::Admin, listener.accept().unwrap()).unwrap();
+    let link = *lock(&links.peers).keys().max().unwrap();
+    (peer, link)
+}
+
+fn listener() -> TcpListener {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    set_socket_send_buffer_size(&listener, 4096).unwrap();
+    listener
+}
+
+/// Three pages that can be told apart by their status.
+const PAGES: [(&str, &str); 3] =
+    [("GET /healthz", "200"), ("GET /nowhere", "404"), ("DELETE /", "405")];
+
+fn request(number: usize) -> String {
+    format!("{} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", PAGES[number % 3].0)
+}
+
+/// Reads one response, and says its status.
+fn status(peer: &mut TcpStream) -> String {
+    let (mut head, mut byte) = (Vec::new(), [0]);
+    while !head.ends_with(b"\r\n\r\n") {
+        peer.read_exact(&mut byte).unwrap();
+        head.push(byte[0]);
+    }
+    let head = String::from_utf8(head).unwrap().to_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
+    peer.read_exact(&mut vec![0; length.parse().unwrap()]).unwrap();
+    head.split(' ').nth(1).unwrap().to_owned()
+}
+
+#[test]
+fn each_link_gets_its_own_answers_in_order_whoever_writes_them() {
+    const CLIENTS: usize = 12;
+    const ASKED: usize = 120;
+    let (links, listener, over) = (&links(2), listener(), &AtomicBool::new(false));
+    let peers: Vec<TcpStream> = (0..CLIENTS).map(|_| connect(links, &listener).0).collect();
+    thread::scope(|scope| {
+        for poll in 0..2 {
+            scope.spawn(move || {
+                let mut ears = Ears::new(poll);
+                while !over.load(Ordering::Relaxed) {
+                    if links.turn(&mut ears, false).is_none() {
+                        thread::yield_now();
+                    }
+                }
+            });
+        }
+        // A third one calls for every link to be written, all the time.
+        scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                let _ = links.told(Input::Tick);
+                let all: Vec<Link> = lock(&links.peers).keys().copied().collect();
+                all.into_iter().for_each(|link| drop(links.flush(link)));
+            }
+        });
+        let asking: Vec<_> = peers
+            .into_iter()
+            .map(|mut peer| {
+                scope.spawn(move || {
+                    let all: String = (0..ASKED).map(request).collect();
+                    peer.write_all(all.as_bytes()).unwrap();
+                    for number in 0..ASKED {
+                        assert_eq!(status(&mut peer), PAGES[number % 3].1, "{number}");
+                    }
+                })
+            })
+            .collect();
+        let ended: Vec<_> = asking.into_iter().map(thread::ScopedJoinHandle::join).collect();
+        over.store(true, Ordering::Relaxed);
+        ended.into_iter().for_each(|ended| ended.unwrap());
+    });
+}
+
+#[test]
+fn who_finds_a_link_busy_leaves_word_and_goes_on() {
+    let (links, listener) = (links(1), listener());
+    let (_peer, link) = connect(&links, &listener);
+    let peer = lock(&links.peers)[&link].clone();
+    // Somebody is at it: with its talk locked, and before looking whether there is more.
+    let talk = lock(&peer.talk);
+    peer.rung.store(1, Ordering::Release);
+    assert!(links.flush(link).is_none());
+    assert!(links.flush(link).is_none());
+    assert_eq!(peer.rung.load(Ordering::Acquire), 3);
+    // Nor does anybody wait for this link with the hub in his hands.
+    assert!(links.hub.try_lock().is_ok());
+    drop(talk);
+    peer.rung.store(0, Ordering::Release);
+    assert!(links.flush(link).is_none());
+    assert_eq!(peer.rung.load(Ordering::Acquire), 0);
+}
+
+#[test]
+fn a_peer_that_does_not_read_stops_nobody_and_is_left_in_the_end() {
+    let (links, listener) = (links(1), listener());
+    let mut ears = Ears::new(0);
+    let ((mut deaf, link), (mut other, _)) =
+        (connect(&links, &listener), connect(&links, &listener));
+    let page = "GET /api/status HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
+    deaf.write_all(page.repeat(1000).as_bytes()).unwrap();
+    let begun = Instant::now();
+    while lock(&links.hub).patience.is_empty() {
+        let _ = links.turn(&mut ears, false);
+        assert!(begun.elapsed() < WRITE_TIMEOUT, "its answers all fit somewhere");
+    }
+    other.write_all(request(0).as_bytes()).unwrap();
+    let _ = links.turn(&mut ears, true);
+    assert_eq!(status(&mut other), PAGES[0].1);
+
+    assert!(links.set_timer() <= WRITE_TIMEOUT);
+    while lock(&links.peers).contains_key(&link) {
+        thread::sleep(links.set_timer());
+        let _ = links.tick();
+        assert!(begun.elapsed() < WRITE_TIMEOUT * 2, "{NOT_READING}");
+    }
+    assert!(begun.elapsed() >= WRITE_TIMEOUT - Duration::from_secs(1));
+    other.write_all(request(1).as_bytes()).unwrap();
+    let _ = links.turn(&mut ears, true);
+    assert_eq!(status(&mut other), PAGES[1].1);
+}
