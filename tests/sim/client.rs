@@ -6,7 +6,7 @@ use super::licences::{FIRM, PROBE, PRODUCTS};
 use super::net::{Conn, End, Load};
 use super::world::{Event, FRONTS, HOSTS, SECOND, World};
 use std::net::{IpAddr, Ipv4Addr};
-use tmr_core::io::Frame;
+use tmr_core::io::{Door, Frame};
 use tmr_core::limits::FENCE;
 use tmr_core::log::Mode;
 use tmr_core::wire::constants::{access, info};
@@ -102,7 +102,7 @@ impl World {
         }
         let host = self.clients[who].front % self.plan.fronts;
         let to = End::Host { host, life: 0, link: None };
-        let conn = self.net.open(Conn::new(End::Client(who), to));
+        let conn = self.net.open(Conn::new(End::Client(who), to, Door::Licence));
         self.clients[who].conn = Some(conn);
         self.clients[who].open = false;
         let wait = self.net.latency(self.now, HOSTS + who, host, &mut self.rng);

@@ -22,6 +22,10 @@ pub struct Plan {
     pub hangup: bool,
     /// Longest pause before a backend is dialled again, in seconds.
     pub retry: u64,
+    /// The fronts' time-outs for each other, in seconds.
+    pub connect: u64,
+    /// See `connect`.
+    pub transfer: u64,
     /// Clients mostly ask for handles that take no seat.
     pub light: bool,
     /// Microseconds that a write to disk takes at most.
@@ -77,6 +81,8 @@ impl Plan {
             address: rng.chance(50),
             hangup: rng.chance(50),
             retry: rng.between(1, 10),
+            connect: rng.between(1, 3),
+            transfer: rng.between(1, 10),
             disk: rng.span(500, 40_000),
             kinds: KINDS.into_iter().filter(|_| rng.chance(45)).collect(),
             pause: rng.between(SECOND / 2, 8 * SECOND),
@@ -143,6 +149,9 @@ impl World {
             }
             Kind::SlowLink => {
                 let by = self.rng.span(1000, 900_000);
+                if self.rng.chance(30) {
+                    self.net.slow.insert((front, 1 - front), (self.now + length, by));
+                }
                 self.net.slow.insert((front, backend), (self.now + length, by));
                 if self.rng.chance(50) {
                     self.net.slow.insert((backend, front), (self.now + length, by));
@@ -214,9 +223,10 @@ impl World {
                 self.freeze(any, short);
             }
             _ => {
+                let other = if self.rng.chance(50) { backend } else { 1 - front };
                 let between = |conn: &u64| {
                     let ends = (self.place(*conn, 0), self.place(*conn, 1));
-                    ends == (Some(front), Some(backend))
+                    ends == (Some(front), Some(other))
                 };
                 let conns: Vec<u64> = self.net.conns.keys().copied().filter(between).collect();
                 for conn in conns {

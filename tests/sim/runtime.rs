@@ -7,14 +7,16 @@ use super::net::{Conn, End, Load, Parcel};
 use super::world::{Event, FRONTS, HOSTS, SECOND, World};
 use std::net::SocketAddr;
 use tmr_core::backend::{self, Backend};
+use tmr_core::config::Twin;
 use tmr_core::desk::Identity;
 use tmr_core::front::{self, Front};
 use tmr_core::hub::{Act, Hub};
-use tmr_core::io::{Address, Door, Frame, Input, Link, Why};
+use tmr_core::io::{Address, Callee, Door, Frame, Input, Link, Why};
 use tmr_core::licence::Container;
 use tmr_core::node::Node;
 use tmr_core::time::{Duration, Now};
 use tmr_core::wire::group::{Order, Report, decode};
+use tmr_core::wire::twin::{Tell, Version};
 
 impl World {
     /// Starts the process of a host, if it is down.
@@ -68,6 +70,7 @@ impl World {
             state.disk.truncate(keep);
             return Ok(Node::Backend(Box::new(backend)));
         }
+        let other = if state.name == "host0" { "host1" } else { "host0" };
         let config = front::Config {
             identity,
             backends: [0, 1, 2]
@@ -76,7 +79,11 @@ impl World {
             unfenced: false,
             virtuals: Vec::new(),
             cleanup: Duration::from_secs(30),
-            twin: None,
+            twin: (plan.fronts == FRONTS).then(|| Twin {
+                address: Address { host: other.to_owned(), port: 2 },
+                connect_timeout: Duration::from_secs(plan.connect),
+                transfer_timeout: Duration::from_secs(plan.transfer),
+            }),
             front,
             seed,
         };
@@ -132,12 +139,17 @@ impl World {
     fn act(&mut self, host: usize, act: Act) {
         let life = self.hosts[host].life;
         match act {
-            Act::Dial { link, to, .. } => {
+            Act::Dial { link, to, callee } => {
                 let Some(target) = self.hosts.iter().position(|host| host.name == to.host) else {
                     return;
                 };
                 let from = End::Host { host, life, link: Some(link) };
-                let conn = Conn::new(from, End::Host { host: target, life: 0, link: None });
+                let door = match callee {
+                    Callee::Twin { .. } => Door::Twin,
+                    Callee::Backend | Callee::Stock => Door::Licence,
+                };
+                let to = End::Host { host: target, life: 0, link: None };
+                let conn = Conn::new(from, to, door);
                 let conn = self.net.open(conn);
                 self.hosts[host].links.insert(link, (conn, 0));
                 let wait = 2 * self.net.latency(self.now, host, target, &mut self.rng);
@@ -184,11 +196,22 @@ impl World {
             state.links.remove(&link);
             return self.with(host, |hub, now, acts| hub.closed(now, link, why, true, acts));
         }
-        let outbox = hub.outbox(link);
+        let mut outbox = hub.outbox(link);
+        // Nobody writes to a link before it stands.
+        let waits = self.net.conns.get(&conn).is_some_and(|conn| !conn.open && !conn.cut);
+        let held = state.held.entry(link).or_default();
+        held.append(&mut outbox.frames);
+        if !waits || outbox.close.is_some() {
+            outbox.frames = state.held.remove(&link).unwrap_or_default();
+        }
         let sent = state.woken.remove(&link).unwrap_or(self.now);
         if !outbox.frames.is_empty() {
             let client = matches!(self.net.conns[&conn].ends[1 - side], End::Client(_));
-            let frames = if client {
+            let twin = self.net.conns[&conn].door == Door::Twin;
+            let frames = if twin {
+                self.overhear(host, side, &outbox.frames);
+                outbox.frames.into_iter().map(Frame::Twin).collect()
+            } else if client {
                 self.checks.calls.ended(host, link);
                 outbox.frames.into_iter().map(Frame::Call).collect()
             } else {
@@ -229,6 +252,18 @@ impl World {
                 let reported = self.checks.slots.reported((host, link), &message.body);
                 found = found.and(reported);
             }
+        }
+        self.checks.note(self.now, "slots", found);
+    }
+
+    /// Looks at what fronts tell each other.
+    fn overhear(&mut self, host: usize, side: usize, frames: &[Vec<u8>]) {
+        let mut found = Ok(());
+        for bytes in frames.iter().filter(|_| side == 0) {
+            let Ok(tell) = Tell::decode(bytes, Version::OWN.minor) else { continue };
+            self.trace(|| format!("front {host} tells {tell:?}"));
+            let told = self.checks.slots.told(&tell);
+            found = found.and(told);
         }
         self.checks.note(self.now, "slots", found);
     }
@@ -279,8 +314,8 @@ impl World {
             Self::ip_of(&self.clients[from - HOSTS])
         };
         let address = SocketAddr::new(ip, 40_000);
-        let mut accepted = None;
-        self.with(to, |hub, now, acts| accepted = hub.accept(now, Door::Licence, address, acts));
+        let (mut accepted, door) = (None, self.net.conns[&conn].door);
+        self.with(to, |hub, now, acts| accepted = hub.accept(now, door, address, acts));
         let Some(link) = accepted else { return };
         let life = self.hosts[to].life;
         self.hosts[to].links.insert(link, (conn, 1));
@@ -288,6 +323,10 @@ impl World {
         open.open = true;
         open.ends[1] = End::Host { host: to, life, link: Some(link) };
         match open.ends[0] {
+            End::Host { host, life, link: Some(near) } if door == Door::Twin => {
+                // What was said before it stood.
+                self.after(1, Event::Flush { host, life, link: near });
+            }
             End::Host { .. } => {
                 let joined = Frame::Joined { front: u32::try_from(from).unwrap_or(0) + 1 };
                 self.send(conn, 1, self.now, Load::Frames(vec![joined.clone()]));
@@ -382,6 +421,7 @@ impl World {
         let state = &mut self.hosts[host];
         (state.hub, state.frozen, state.tick) = (None, 0, None);
         state.woken.clear();
+        state.held.clear();
         state.disk.crash(&mut self.rng);
         let links = std::mem::take(&mut state.links);
         self.checks.calls.forget(host);

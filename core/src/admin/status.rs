@@ -57,12 +57,36 @@ pub struct FrontStatus {
 pub struct Twin {
     /// As configured.
     pub address: String,
-    /// There is a connection.
+    /// Both connections stand, and both ends have proved the group key on them.
     pub connected: bool,
-    /// It has everything that this front has.
+    /// The one that stands by has everything committed that the one that leads has.
     pub synced: bool,
-    /// Log entries that it does not have yet.
+    /// Committed log entries that the one that stands by does not have yet.
     pub lag: u64,
+    /// What it said last of its part; `null` while it has said nothing.
+    pub role: Option<Role>,
+    /// Round of the highest epoch it has seen, as it said last.
+    pub epoch: Option<u32>,
+    /// Since when it leads; `null`: it does not.
+    #[serde(serialize_with = "as_optional_text")]
+    pub since: Option<Wall>,
+    /// Of its program; `null` while it is not known.
+    pub version: Option<String>,
+    /// What keeps the two apart, in a sentence; `null` if nothing does.
+    pub trouble: Option<String>,
+    /// In what their configurations differ that must be alike.
+    pub differs: Vec<TwinDifference>,
+}
+
+/// A key of the configuration that both fronts must have alike and have not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TwinDifference {
+    /// Like `CmServer.Server`.
+    pub key: String,
+    /// What this front has.
+    pub ours: String,
+    /// What the other one has.
+    pub theirs: String,
 }
 
 /// How a front stands with a backend.
@@ -270,7 +294,22 @@ mod tests {
             fenced: true,
             cluster: Some("00ff".into()),
             virtual_ip: Some(true),
-            twin: Some(Twin { address: "a:1".into(), connected: true, synced: true, lag: 0 }),
+            twin: Some(Twin {
+                address: "a:1".into(),
+                connected: true,
+                synced: true,
+                lag: 0,
+                role: Some(Role::Standby),
+                epoch: Some(3),
+                since: None,
+                version: Some("0.1.0".into()),
+                trouble: None,
+                differs: vec![TwinDifference {
+                    key: "CmServer.Server".into(),
+                    ours: "a".into(),
+                    theirs: "b".into(),
+                }],
+            }),
             backends: vec![BackendStatus {
                 address: "127.0.0.1:22361".into(),
                 state: BackendState::Up,
@@ -327,7 +366,10 @@ mod tests {
         let expected = json!({
           "version": "0.1.0", "runtime": "smol", "role": "active", "epoch": 3, "fenced": true,
           "cluster": "00ff", "virtual_ip": true,
-          "twin": { "address": "a:1", "connected": true, "synced": true, "lag": 0 },
+          "twin": { "address": "a:1", "connected": true, "synced": true, "lag": 0,
+                    "role": "standby", "epoch": 3, "since": null, "version": "0.1.0",
+                    "trouble": null,
+                    "differs": [ { "key": "CmServer.Server", "ours": "a", "theirs": "b" } ] },
           "backends": [ { "address": "127.0.0.1:22361", "state": "up", "serial": "130-1000001",
                           "epoch": 3, "handles": 2, "trouble": null } ],
           "containers": [ { "serial": "131-59885682", "cm_act_id": 305_419_896,

@@ -166,7 +166,8 @@ impl Backend {
             self.write_direct(entry);
         }
         match input {
-            Input::Tick => {}
+            // There is no door for twins here.
+            Input::Tick | Input::Accepted { door: Door::Twin, .. } => {}
             Input::Accepted { link, door: Door::Licence, from } => {
                 self.desk.accepted(now, link, from);
             }
@@ -211,7 +212,7 @@ impl Backend {
                 }
             },
             // A backend dials nobody.
-            Frame::Reply(_) => {}
+            Frame::Reply(_) | Frame::Twin(_) => {}
             Frame::Http(request) => {
                 let answer = admin::answer(&request, self);
                 out.push(Intent::Send { link, frame: answer.response });

@@ -286,6 +286,8 @@ impl Front {
             return;
         }
         self.phase = Phase::Leading { epoch };
+        // Who waits for nobody to lead is to learn from the backends that this front does.
+        self.heartbeat = now;
         self.silenced = false;
         self.unnamed = true;
         let handles = self.ledger.ahead().seat_count();

@@ -102,7 +102,7 @@ impl Front {
                 Follow::Yes { acked, .. } => acked < slot && !flight.differs[i],
                 _ => false,
             });
-            if (!agreed && awaited) || !self.twin_has(slot) {
+            if !agreed && awaited {
                 continue;
             }
             let Some(Commit { link, waits, errors, until, .. }) = self.commits.remove(&slot) else {
@@ -131,14 +131,6 @@ impl Front {
                 (Waits::Release | Waits::Spend(..), None) => {}
             }
         }
-    }
-
-    /// Whether an answer about a slot may be given as far as the twin is concerned. Backends that
-    /// promise make it needless to wait. Stock servers do not: in unfenced mode the answer is to
-    /// wait until the twin has the slot, or its transfer time is over. Nothing is sent to it yet.
-    #[expect(clippy::unused_self, reason = "the place where the twin will be asked")]
-    fn twin_has(&self, _slot: Slot) -> bool {
-        true
     }
 
     /// A stock server has refused a grant, which will be among those it does not hold.

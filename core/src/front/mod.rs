@@ -3,7 +3,7 @@
 //! What lives here: the claim and the log as a proposer (`claim`, `replicate`, `ledger`), the join
 //! of three parts (`catalogue`, `vote`), calls that come in and are on their way (`clients`,
 //! `flight`), the three backends (`peer`, `backends`) or what stands in for them where they are
-//! stock servers (`stock`), what is due (`timing`).
+//! stock servers (`stock`), the other front (`twin`), what is due (`timing`).
 //! What never lives here: what a call means (that is [`desk`](crate::desk)) and how a seat is
 //! counted (that is [`log`](crate::log)).
 
@@ -21,8 +21,10 @@ mod role;
 mod status;
 mod stock;
 mod timing;
+mod twin;
 mod vote;
 
+use crate::config::Twin as TwinConfig;
 use crate::desk::{Desk, Identity};
 use crate::io::{Address, Door, Frame, Input, Intent, Link, Why};
 use crate::limits::{HANDLE_BLOCK, HANDLE_LAST};
@@ -42,6 +44,7 @@ use ledger::Ledger;
 use peer::{Asked, Peer};
 use role::Wish;
 use stock::Stock;
+use twin::Twin;
 
 /// What a front is told at its start.
 #[derive(Clone, Debug)]
@@ -59,8 +62,8 @@ pub struct Config {
     pub virtuals: Vec<(ContainerId, Option<u32>)>,
     /// Clean-up time of a client that asks for none.
     pub cleanup: Duration,
-    /// The other front, as configured; shown in status.
-    pub twin: Option<Address>,
+    /// The other front, as configured; `None`: there is none.
+    pub twin: Option<TwinConfig>,
     /// Its id: drawn anew at every start and never 0, so that no epoch is ever used twice.
     pub front: u32,
     /// Entropy for everything this node draws; 32 fresh bytes at every start.
@@ -106,6 +109,7 @@ pub struct Front {
     config: Config,
     peers: [Peer; 3],
     ledger: Ledger,
+    twin: Option<Twin>,
     phase: Phase,
     wish: Wish,
     /// The highest epoch it has seen anywhere.
@@ -146,6 +150,7 @@ impl Front {
         Self {
             peers,
             ledger: Ledger::default(),
+            twin: config.twin.clone().map(Twin::new),
             phase: Phase::Standby,
             wish: Wish::default(),
             highest: Epoch::default(),
@@ -190,6 +195,9 @@ impl Front {
             }
             Input::Accepted { link, door: Door::Admin, .. } => {
                 self.admins.insert(link);
+            }
+            Input::Accepted { link, door: Door::Twin, from } => {
+                self.twin_accepted(link, from, out);
             }
             Input::Frame { link, frame } => self.frame(now, link, frame, out),
             Input::Calls(calls) => {
@@ -244,12 +252,14 @@ impl Front {
             }
         }
         self.replicate(now.mono, out);
+        self.twin_settle(now, out);
     }
 
     fn frame(&mut self, now: Now, link: Link, frame: Frame, out: &mut Vec<Intent>) {
         match frame {
             Frame::Call(bytes) => self.call(now, link, bytes, out),
             Frame::Http(request) => self.http(now, link, &request, out),
+            Frame::Twin(bytes) => self.twin_frame(now, link, &bytes, out),
             // Stand-ins take the replies of stock servers; a late one is nobody's.
             Frame::Reply(_) => {}
             Frame::Joined { .. } => {
@@ -275,13 +285,33 @@ impl Front {
         if let Some(index) = self.peer_of(link) {
             return self.lost_peer(now, index, why, out);
         }
-        if self.admins.remove(&link) {
+        if self.admins.remove(&link) || self.twin_closed(now, link, why) {
             return;
         }
         self.unpark_one(link);
         if let Some(handle) = self.desk.closed(now, link, unsent) {
             self.give_back(handle, "its number did not reach the client");
         }
+    }
+
+    /// In tests: speaks another version to its twin.
+    #[cfg(test)]
+    fn speak(&mut self, version: crate::wire::twin::Version) {
+        self.twin.as_mut().expect("this front has a twin").own = version;
+    }
+
+    /// In tests: proposes so many entries that do nothing.
+    #[cfg(test)]
+    fn fill(&mut self, count: u32) {
+        for _ in 0..count {
+            self.ledger.propose(crate::log::Entry::Expire(crate::log::Handle(0)));
+        }
+    }
+
+    /// In tests: the last slot that is committed.
+    #[cfg(test)]
+    fn committed(&self) -> Slot {
+        self.ledger.committed()
     }
 
     /// What must hold between any two steps.

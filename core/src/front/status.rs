@@ -5,11 +5,12 @@ use super::{Front, Phase};
 use crate::admin::View;
 use crate::admin::status::{
     Allocation, BackendState, BackendStatus, ContainerStatus, Difference, FrontStatus,
-    LicenceStatus, Role, StrayStatus, Twin,
+    LicenceStatus, Role, StrayStatus,
 };
 use crate::log::{DiskId, Grant};
 use crate::time::Now;
 use crate::wire::constants::mask;
+use crate::wire::twin::Part;
 use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -33,12 +34,7 @@ impl View for At<'_> {
             fenced: !front.config.unfenced,
             cluster: front.ledger.group().map(|group| group.to_string()),
             virtual_ip: front.wish.address,
-            twin: front.config.twin.as_ref().map(|address| Twin {
-                address: address.to_string(),
-                connected: false,
-                synced: false,
-                lag: 0,
-            }),
+            twin: front.twin_status(),
             backends: (0..3).map(|index| self.backend(index)).collect(),
             containers: self.containers(),
             strays: self.strays(),
@@ -70,14 +66,10 @@ impl View for At<'_> {
 
 impl At<'_> {
     fn role(&self) -> Role {
-        match self.front.phase {
-            Phase::Standby => Role::Standby,
-            Phase::Leading { .. }
-                if self.front.confirmed(self.now.mono, crate::limits::CONFIRMED) =>
-            {
-                Role::Active
-            }
-            _ => Role::Starting,
+        match self.front.part(self.now.mono) {
+            Part::Standby => Role::Standby,
+            Part::Starting => Role::Starting,
+            Part::Active => Role::Active,
         }
     }
 

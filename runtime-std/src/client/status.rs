@@ -103,9 +103,19 @@ fn front(status: &Value) -> String {
         );
     }
     if let Some(twin) = status.get("twin").filter(|twin| !twin.is_null()) {
-        let connected = if twin["connected"] == true { "connected" } else { "not connected" };
-        let synced = if twin["synced"] == true { ", synced" } else { "" };
-        let _ = writeln!(out, "twin {}: {connected}{synced}", cell(&twin["address"]));
+        let _ = write!(out, "twin {}: ", cell(&twin["address"]));
+        let _ = match (twin["connected"] == true, twin["synced"] == true) {
+            (false, _) => write!(out, "not connected"),
+            (true, true) => write!(out, "{}, in sync", cell(&twin["role"])),
+            (true, false) => write!(out, "{}, {} behind", cell(&twin["role"]), cell(&twin["lag"])),
+        };
+        let trouble = twin["trouble"].as_str().map(|text| format!("; {text}"));
+        let _ = writeln!(out, "{}", trouble.unwrap_or_default());
+        for differs in rows(twin, "differs") {
+            let (key, ours) = (cell(&differs["key"]), cell(&differs["ours"]));
+            let _ =
+                writeln!(out, "  {key} differs: {ours} here, {} there", cell(&differs["theirs"]));
+        }
     }
     let columns = [
         ("address", "address"),
@@ -212,7 +222,9 @@ mod tests {
     fn a_front_is_shown_with_what_differs() {
         let shown = front(&json!({
             "version": "0.1.0", "runtime": "smol", "role": "active", "epoch": 3, "fenced": true,
-            "twin": null,
+            "twin": {"address": "b:2", "connected": true, "synced": false, "lag": 7,
+                     "role": "standby", "trouble": null, "differs": [
+                     {"key": "CmServer.Server", "ours": "x", "theirs": "y"}]},
             "backends": [{"address": "a:1", "state": "up", "serial": null, "epoch": 3,
                           "handles": 2}],
             "containers": [{"serial": "131-5", "cm_act_id": 7, "parts": ["130-1", "130-2"]}],
@@ -225,6 +237,8 @@ mod tests {
         }));
         for line in [
             "front, active, epoch 3, fenced (tmrd 0.1.0, smol)",
+            "twin b:2: standby, 7 behind",
+            "  CmServer.Server differs: x here, y there",
             "  a:1      up     -          3      2",
             "  131-5      7        130-1, 130-2",
             "  130-9 at b:2: it is alone",

@@ -73,6 +73,7 @@ pub fn serve(runtime: Runtime, options: &cli::Serve) -> Outcome {
     let doors = vec![
         (Door::Licence, doors::listen("TmrServer", &config.listen)?),
         (Door::Admin, doors::listen("WebAdmin", &config.admin)?),
+        (Door::Twin, doors::listen("TmrServer.TwinListen", &config.twin_listen)?),
     ];
     let mut identity = runtime.identity(&doors[0].1);
     if let Some(address) = config.virtual_ips.first() {
@@ -88,7 +89,7 @@ pub fn serve(runtime: Runtime, options: &cli::Serve) -> Outcome {
         unfenced: config.unfenced,
         virtuals: config.virtuals,
         cleanup: config.cleanup,
-        twin: Some(config.twin.address),
+        twin: Some(config.twin),
         seed: entropy::fresh(),
     });
     let hub = Hub::new(Node::Front(Box::new(node))).with_clients_max(doors::clients_max());
