@@ -62,6 +62,7 @@ fn front(chunks: Vec<Vec<u8>>) {
         identity: Identity { name: "front".into(), runtime: "fuzz", address: ip },
         backends: [1, 2, 3].map(address),
         retry: timeout,
+        unfenced: false,
         virtuals: Vec::new(),
         cleanup: timeout,
         twin: Some(Twin {

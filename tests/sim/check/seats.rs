@@ -54,9 +54,7 @@ impl Seats {
     /// # Errors
     /// More seats are in use than two agreeing parts allowed at any time while it was on its way.
     pub fn granted(&mut self, now: u64, handle: u32, belief: Belief) -> Result<(), String> {
-        // One that joins others of its station takes nothing; what they were granted by is not
-        // known any more if they are gone.
-        let since = if belief.mode == Mode::StationShare { 0 } else { belief.since };
+        let since = counts_since(&belief);
         self.check(now, handle, belief, Some(since))
     }
 
@@ -93,7 +91,7 @@ impl Seats {
             }
             who.push(format!("{handle} ({}, station {})", belief.mode.name(), belief.station));
         }
-        let first = all.clone().map(|(_, belief)| belief.since).min().unwrap_or(now);
+        let first = all.clone().map(|(_, belief)| counts_since(belief)).min().unwrap_or(now);
         let quantity = self.allowed(product, since.unwrap_or(first));
         if used > quantity {
             let who = who.join(", ");
@@ -113,6 +111,12 @@ impl Seats {
     pub fn gone(&mut self, handle: u32) {
         self.held.remove(&handle);
     }
+}
+
+/// When a seat may have been granted that this one is. One that joined others of its station took
+/// nothing; what they were granted by is not known any more if they are gone.
+fn counts_since(belief: &Belief) -> u64 {
+    if belief.mode == Mode::StationShare { 0 } else { belief.since }
 }
 
 #[cfg(test)]
@@ -144,5 +148,21 @@ mod test {
         assert!(seats.granted(42, 9, belief(41)).is_err(), "but none comes beside them");
         assert_eq!(seats.allowed(PRODUCT, 29), 2);
         assert_eq!(seats.allowed(PRODUCT, 30), 1);
+    }
+
+    #[test]
+    fn a_station_keeps_the_seat_that_its_first_handle_took() {
+        let mut seats = Seats::default();
+        (0..3).for_each(|part| seats.holds(0, part, [(PRODUCT, 2)].into()));
+        let shared = |since, station| Belief { mode: Mode::StationShare, station, ..belief(since) };
+        assert_eq!(seats.granted(2, 7, shared(1, 0)), Ok(()));
+        assert_eq!(seats.granted(3, 8, shared(2, 1)), Ok(()));
+        (0..3).for_each(|part| seats.holds(10, part, [(PRODUCT, 1)].into()));
+        // Each station's next handle joins the one before, which is given back then.
+        assert_eq!(seats.granted(12, 9, shared(11, 1)), Ok(()));
+        assert_eq!(seats.granted(13, 10, shared(12, 0)), Ok(()));
+        seats.gone(7);
+        seats.gone(8);
+        assert_eq!(seats.believed(20, 9, shared(11, 1)), Ok(()));
     }
 }
