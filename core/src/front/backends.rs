@@ -96,8 +96,11 @@ impl Front {
             Phase::Standby | Phase::Pausing { .. } => {}
             Phase::Leading { epoch } if promised > epoch => {
                 tracing::warn!(%promised, %epoch, "another front has claimed the lead");
+                let told = self.was_told_since();
                 self.step_back(out);
-                if self.wish.address == Some(false) {
+                if told {
+                    self.claim_again(now, "it was told to lead meanwhile");
+                } else if self.wish.address == Some(false) {
                     self.stand_by();
                 } else {
                     self.wish.deposed = true;
