@@ -244,7 +244,7 @@ mod tests {
             "  130-9 at b:2: it is alone",
             "  10    201      1       5      2     3     2      true       2026-11-21T19:00:00Z",
             "  10:201 differs at c:3: LicenseQuantity is 4, the others have 5",
-            "seats held: none",
+            "handles held: none",
         ] {
             assert!(shown.lines().any(|found| found == line), "{line}\n{shown}");
         }
