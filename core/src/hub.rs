@@ -9,7 +9,7 @@ use crate::desk;
 use crate::io::{Address, Callee, Door, Frame, Input, Intent, Link, Why};
 use crate::limits::{
     ADMIN_LINKS_MAX, CLIENT_LINKS_MAX, CLIENT_LINKS_PER_ADDRESS, CROWDED_LINKS, FIRST_FRAME,
-    FRAME_TIMEOUT, OUTBOX_FRAMES,
+    FRAME_TIMEOUT, OUTBOX_FRAMES, TWIN_LINKS_MAX,
 };
 use crate::node::Node;
 use crate::time::{Deadline, Mono, Now};
@@ -89,6 +89,7 @@ pub struct Hub {
     /// Links that are only told that there is no room.
     crowded: usize,
     admins: usize,
+    twins: usize,
     deadline: Option<Deadline>,
     intents: Vec<Intent>,
     /// Links whose next call may go to the node.
@@ -109,6 +110,7 @@ impl Hub {
             addresses: BTreeMap::new(),
             crowded: 0,
             admins: 0,
+            twins: 0,
             deadline: None,
             intents: Vec::new(),
             answered: Vec::new(),
@@ -146,11 +148,12 @@ impl Hub {
                         .is_some_and(|&n| n >= CLIENT_LINKS_PER_ADDRESS)
             }
             Door::Admin => self.admins >= ADMIN_LINKS_MAX,
+            Door::Twin => self.twins >= TWIN_LINKS_MAX,
         };
         if crowded {
             let total = self.clients;
             tracing::warn!(%from, total, "connection refused: no more links on this door");
-            if door == Door::Admin || self.crowded >= CROWDED_LINKS {
+            if door != Door::Licence || self.crowded >= CROWDED_LINKS {
                 return None;
             }
         }
@@ -160,6 +163,7 @@ impl Hub {
         self.open(link, Some((door, from.ip())), Some(now.mono + FIRST_FRAME));
         match door {
             Door::Admin => self.admins += 1,
+            Door::Twin => self.twins += 1,
             Door::Licence if crowded => {
                 self.crowded += 1;
                 if let Some(port) = self.ports.get_mut(&link) {
@@ -275,6 +279,7 @@ impl Hub {
                 }
             }
             Some((Door::Admin, _)) => self.admins -= 1,
+            Some((Door::Twin, _)) => self.twins -= 1,
             None => {}
         }
         if !port.forgotten {

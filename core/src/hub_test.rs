@@ -40,6 +40,7 @@ fn front() -> Hub {
         identity: identity(),
         backends: [1, 2, 3].map(backend),
         retry: Duration::from_secs(30),
+        unfenced: false,
         virtuals: vec![],
         cleanup: CLEANUP_DEFAULT,
         twin: None,

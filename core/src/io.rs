@@ -3,6 +3,9 @@
 //! A runtime is accept, dial, read, write, wait and append; it decides nothing. A link that a
 //! node does not know is a no-op on both sides.
 
+use crate::licence::Container;
+use crate::limits::DIAL_TIMEOUT;
+use crate::time::Duration;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -19,6 +22,8 @@ pub enum Door {
     Licence,
     /// The admin port: HTTP.
     Admin,
+    /// The port where the other front is awaited.
+    Twin,
 }
 
 /// Where to dial: a host name or an address, and a port.
@@ -47,6 +52,22 @@ pub enum Callee {
     Backend,
     /// A stock licence server: the link carries one client call after the other.
     Stock,
+    /// The other front, at its door for twins.
+    Twin {
+        /// How long the connection may take to stand.
+        within: Duration,
+    },
+}
+
+impl Callee {
+    /// How long the connection may take to stand.
+    #[must_use]
+    pub fn within(self) -> Duration {
+        match self {
+            Self::Backend | Self::Stock => DIAL_TIMEOUT,
+            Self::Twin { within } => within,
+        }
+    }
 }
 
 /// Why a link is gone, or is to go.
@@ -95,6 +116,9 @@ pub enum Frame {
     },
     /// One verified batch of front–backend messages ([`wire::group`](crate::wire::group)).
     Batch(Vec<u8>),
+    /// One message of the other front ([`wire::twin`](crate::wire::twin)); the first of a link says
+    /// that it holds the group key.
+    Twin(Vec<u8>),
     /// One whole HTTP request, head and body.
     Http(Vec<u8>),
 }
@@ -132,6 +156,8 @@ pub enum Input {
         /// Something that was to be sent on it was not handed to the network.
         unsent: bool,
     },
+    /// The licence files of this backend hold this now, all of it checked. Not for a front.
+    Containers(Vec<Container>),
     /// The one outstanding durable write ([`Intent::Append`], [`Intent::Rewrite`]) is on disk.
     Written,
     /// To a front: whether this machine has the virtual address. When that is first known, and
@@ -158,7 +184,7 @@ pub enum Intent {
     Send {
         /// On which link.
         link: Link,
-        /// A reply, an HTTP response, or one front–backend message.
+        /// A reply, an HTTP response, or one message between servers.
         frame: Vec<u8>,
     },
     /// Send what is queued, then close. The node has forgotten the link already.

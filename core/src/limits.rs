@@ -14,6 +14,8 @@ pub const GROUP_BATCH_BYTES: usize = 1024 * 1024;
 pub const PIECE_BYTES: usize = 256 * 1024;
 /// Most entries in one append message.
 pub const APPEND_ENTRIES: usize = 1024;
+/// Longest message between two fronts, in bytes; it goes in as many pieces as it needs.
+pub const TWIN_FRAME_MAX: usize = 1024 * 1024;
 /// Longest HTTP request, head and body, in bytes.
 pub const HTTP_REQUEST_MAX: usize = 16 * 1024;
 /// Most headers in an HTTP request.
@@ -31,6 +33,9 @@ pub const CROWDED_LINKS: usize = 64;
 pub const FILES_RESERVED: usize = 128;
 /// Most links on the admin door.
 pub const ADMIN_LINKS_MAX: usize = 64;
+/// Most links on the door for the twin, which needs one, and another while the first is not known
+/// to be dead.
+pub const TWIN_LINKS_MAX: usize = 8;
 /// A link that has sent no whole frame for this long after it came in is closed.
 pub const FIRST_FRAME: Duration = Duration::from_secs(10);
 /// A frame that is not whole this long after its first byte closes its link.
@@ -88,6 +93,32 @@ pub const CLAIM_PAUSE: (Duration, Duration) =
 /// A claim that has not led to service by then is begun anew.
 pub const CLAIM_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// Connections to one stock licence server; each carries one call at a time.
+pub const STOCK_LINKS: usize = 4;
+/// Accesses and, beside them, other calls that may wait for one of those; more are refused.
+pub const STOCK_QUEUE: usize = 4_096;
+/// A stock server that has not answered a call by then is taken for down. Below [`CALL_TIMEOUT`],
+/// so that a client hears what the two others say.
+pub const STOCK_TIMEOUT: Duration = Duration::from_secs(2);
+/// A stock server from which nothing came for this long is asked for its version.
+pub const STOCK_PING: Duration = Duration::from_secs(1);
+/// How often a stock server is asked again what it holds. Below a third of [`STOCK_CLEANUP`]: the
+/// handles that this is asked with live by it.
+pub const STOCK_LEARN: Duration = Duration::from_secs(30);
+/// Clean-up time that is asked for at a stock server: what a front that dies leaves taken there is
+/// free after it. The unit of the field is not known: seconds are inferred, and as minutes this is
+/// the vendor's default (fact sheet 7).
+pub const STOCK_CLEANUP: Duration = Duration::from_secs(120);
+/// How often a handle is used at a stock server while its client lives: a quarter of that.
+pub const STOCK_KEEP: Duration = Duration::from_secs(30);
+/// Pause before a seat that a stock server refused is asked for there again.
+pub const STOCK_RETRY: Duration = Duration::from_secs(10);
+/// Containers of one stock server that are looked at.
+pub const STOCK_CONTAINERS: u32 = 16;
+/// Products of one container at a stock server that are looked at: their list fits into
+/// [`OUTPUT_BUFFER_MAX`].
+pub const STOCK_PRODUCTS: u32 = 200;
+
 /// Log entries a front may have on the way that are not committed yet.
 pub const UNCOMMITTED_MAX: u64 = 8_192;
 /// Committed entries a front keeps to bring a late backend up to date without a whole state.
@@ -113,6 +144,32 @@ pub const CONFIG_QUOTE: usize = 80;
 pub const TWIN_CONNECT: Duration = Duration::from_secs(3);
 /// Default of `TransferTimeoutInSeconds` (seed page).
 pub const TWIN_TRANSFER: Duration = Duration::from_secs(10);
+/// How often a front that has nothing else to tell its twin says that it is there.
+pub const TWIN_HEARTBEAT: Duration = Duration::from_secs(1);
+/// Longest pause before the twin is dialled again; the first one is [`REDIAL_MIN`].
+pub const TWIN_REDIAL_MAX: Duration = Duration::from_secs(2);
+/// Entries that may be on their way to the twin, not acknowledged: beyond it they wait in the log,
+/// and one that is too far behind gets a whole state. As many it keeps that are not committed.
+pub const TWIN_WINDOW: u64 = UNCOMMITTED_MAX;
+/// Most entries in one message to the twin.
+pub const TWIN_ENTRIES: usize = 256;
+/// Longest piece of a state in one message to the twin, in bytes: the line between two sites may
+/// be a thin one.
+pub const TWIN_PIECE_BYTES: usize = 64 * 1024;
+/// Messages that may be on their way to the twin while a state is.
+pub const TWIN_PIECES: u64 = 8;
+/// A whole state goes to the twin at most this often: making one costs the front that leads time.
+pub const TWIN_STATE_PAUSE: Duration = Duration::from_secs(2);
+/// The same trouble with a twin, or with who says to be one, is logged at most this often.
+pub const TWIN_TROUBLE_LOGGED: Duration = Duration::from_secs(60);
+/// Last slot that a twin may speak of: sums with it cannot overflow, and no log gets there.
+pub const TWIN_SLOT_LAST: u64 = 1 << 62;
+/// Longest program version that a twin may name, in bytes.
+pub const TWIN_VERSION_TEXT: usize = 32;
+/// Most virtual serials that a twin may tell of its configuration.
+pub const TWIN_VIRTUALS_MAX: usize = 4_096;
+/// Longest address that a twin may tell of its configuration, in bytes: a host name and a port.
+pub const TWIN_ADDRESS_MAX: usize = 300;
 /// Most licences in one container.
 pub const PRODUCTS_MAX: usize = 4_096;
 /// Longest Firm Item text or product text, in UTF-16 units: the SDK's 256 with a zero at the end

@@ -2,7 +2,7 @@
 
 use crate::desk::Identity;
 use crate::licence::{Container, FirmItem, Part, Product};
-use crate::log::{LicenceKey, Mode};
+use crate::log::{ContainerId, LicenceKey, Mode};
 use crate::time::{Mono, Now, Wall};
 use crate::wire::structs::{CmAccess2, CmBaseCrypt2, CmCredential, CmCrypt2};
 use crate::wire::{Reply, Request};
@@ -17,8 +17,12 @@ pub(crate) const FIRM: u32 = 6_000_010;
 pub(crate) const TMR: u32 = 201;
 /// An ordinary product of five seats.
 pub(crate) const ORDINARY: u32 = 202;
-pub(crate) const LICENCE: LicenceKey =
-    LicenceKey { container: CM_ACT_ID, firm_code: FIRM, product_code: TMR, tmr_id: 1 };
+pub(crate) const LICENCE: LicenceKey = LicenceKey {
+    container: ContainerId::CmAct(CM_ACT_ID),
+    firm_code: FIRM,
+    product_code: TMR,
+    tmr_id: 1,
+};
 
 pub(crate) fn at(seconds: u64) -> Now {
     Now { mono: Mono(seconds * 1_000_000), wall: Wall(1_795_287_600 + seconds) }

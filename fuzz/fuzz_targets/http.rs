@@ -14,6 +14,9 @@ impl View for Blank {
     fn ready(&self) -> Result<(), String> {
         Err("Nothing is reachable.".into())
     }
+    fn holds(&self) -> Result<(), String> {
+        Ok(())
+    }
 }
 
 fuzz_target!(|request: &[u8]| {

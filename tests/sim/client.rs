@@ -6,7 +6,7 @@ use super::licences::{FIRM, PROBE, PRODUCTS};
 use super::net::{Conn, End, Load};
 use super::world::{Event, FRONTS, HOSTS, SECOND, World};
 use std::net::{IpAddr, Ipv4Addr};
-use tmr_core::io::Frame;
+use tmr_core::io::{Door, Frame};
 use tmr_core::limits::FENCE;
 use tmr_core::log::Mode;
 use tmr_core::wire::constants::{access, info};
@@ -45,6 +45,8 @@ pub(super) struct Held {
     mode: Mode,
     take: u32,
     cleanup: u64,
+    /// When it was asked for.
+    since: u64,
     /// Until then the seat cannot have been taken back.
     until: u64,
 }
@@ -100,7 +102,7 @@ impl World {
         }
         let host = self.clients[who].front % self.plan.fronts;
         let to = End::Host { host, life: 0, link: None };
-        let conn = self.net.open(Conn::new(End::Client(who), to));
+        let conn = self.net.open(Conn::new(End::Client(who), to, Door::Licence));
         self.clients[who].conn = Some(conn);
         self.clients[who].open = false;
         let wait = self.net.latency(self.now, HOSTS + who, host, &mut self.rng);
@@ -232,12 +234,14 @@ impl World {
         let missing = reply.status == CmError::INVALID_HANDLE;
         match what {
             What::Access { product, mode, take, cleanup } if ok => {
-                let held = Held { handle: reply.result, product, mode, take, cleanup, until: 0 };
+                let handle = reply.result;
+                let held = Held { handle, product, mode, take, cleanup, since: sent, until: 0 };
                 self.given(who, sent, held, answer);
             }
             What::Subsystem { cleanup } if ok => {
                 let (handle, mode) = (reply.result, Mode::NoUserLimit);
-                let held = Held { handle, product: 0, mode, take: 0, cleanup, until: 0 };
+                let held =
+                    Held { handle, product: 0, mode, take: 0, cleanup, since: sent, until: 0 };
                 self.given(who, sent, held, answer);
             }
             What::Info(held) | What::Crypt(held) if ok => {
@@ -250,7 +254,7 @@ impl World {
                         *own = held;
                     }
                 }
-                self.believe(who, held);
+                self.believe(who, held, false);
             }
             What::Info(held) | What::Crypt(held) if missing => {
                 self.missed(held, answer);
@@ -285,7 +289,7 @@ impl World {
         let found = self.checks.handles.granted(held.handle, answer);
         self.checks.note(self.now, "handles", found);
         self.clients[who].held.push(held);
-        self.believe(who, held);
+        self.believe(who, held, true);
     }
 
     fn missed(&mut self, held: Held, answer: Answer) {
@@ -299,14 +303,19 @@ impl World {
         held.mode != Mode::NoUserLimit || self.checks.slots.durable(held.handle)
     }
 
-    fn believe(&mut self, who: usize, held: Held) {
+    fn believe(&mut self, who: usize, held: Held, new: bool) {
         if held.product == 0 || !self.certain(held) {
             return;
         }
-        let Held { handle, product, mode, take, until, .. } = held;
+        let Held { handle, product, mode, take, since, until, .. } = held;
         let station = self.clients[who].station;
-        let belief = Belief { product, mode, take, station, until };
-        let found = self.checks.seats.believed(self.now, handle, belief);
+        let belief = Belief { product, mode, take, station, since, until };
+        let seats = &mut self.checks.seats;
+        let found = if new {
+            seats.granted(self.now, handle, belief)
+        } else {
+            seats.believed(self.now, handle, belief)
+        };
         self.checks.note(self.now, "seats", found);
     }
 

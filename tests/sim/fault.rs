@@ -1,5 +1,6 @@
 //! What goes wrong. Each kind is on or off for a whole seed, so that some seeds have many of few.
 
+use super::licences::{PRODUCTS, reissued};
 use super::rng::Rng;
 use super::world::{BACKENDS, Event, FRONTS, HOSTS, SECOND, World};
 
@@ -21,6 +22,10 @@ pub struct Plan {
     pub hangup: bool,
     /// Longest pause before a backend is dialled again, in seconds.
     pub retry: u64,
+    /// The fronts' time-outs for each other, in seconds.
+    pub connect: u64,
+    /// See `connect`.
+    pub transfer: u64,
     /// Clients mostly ask for handles that take no seat.
     pub light: bool,
     /// Microseconds that a write to disk takes at most.
@@ -76,6 +81,8 @@ impl Plan {
             address: rng.chance(50),
             hangup: rng.chance(50),
             retry: rng.between(1, 10),
+            connect: rng.between(1, 3),
+            transfer: rng.between(1, 10),
             disk: rng.span(500, 40_000),
             kinds: KINDS.into_iter().filter(|_| rng.chance(45)).collect(),
             pause: rng.between(SECOND / 2, 8 * SECOND),
@@ -142,6 +149,9 @@ impl World {
             }
             Kind::SlowLink => {
                 let by = self.rng.span(1000, 900_000);
+                if self.rng.chance(30) {
+                    self.net.slow.insert((front, 1 - front), (self.now + length, by));
+                }
                 self.net.slow.insert((front, backend), (self.now + length, by));
                 if self.rng.chance(50) {
                     self.net.slow.insert((backend, front), (self.now + length, by));
@@ -164,6 +174,28 @@ impl World {
             }
         }
         pause
+    }
+
+    /// One, two or three parts of a licence are issued again with another quantity, mostly the
+    /// same one, and put on the backends one after the other; returns when that happens next.
+    pub(super) fn reissue(&mut self) -> u64 {
+        let vendor = &mut self.vendor;
+        let (product, usual) = PRODUCTS[vendor.index(PRODUCTS.len() - 1)];
+        let most = u64::from(usual) + 3;
+        let mut quantity = vendor.between(1, most);
+        let first = vendor.index(BACKENDS);
+        for step in 0..=vendor.index(BACKENDS) {
+            if self.vendor.chance(15) {
+                quantity = self.vendor.between(1, most);
+            }
+            let part = (first + step) % BACKENDS;
+            let seats = u32::try_from(quantity).unwrap_or(1);
+            self.trace(|| format!("part {part} of {product} is issued again with {seats} seats"));
+            self.files[part] = reissued(part, &self.files[part], product, seats);
+            let wait = self.vendor.span(1000, 3 * SECOND);
+            self.after(wait, Event::Reload { host: FRONTS + part });
+        }
+        self.vendor.span(SECOND / 100, 15 * SECOND)
     }
 
     /// One small fault, and so many more to come.
@@ -191,9 +223,10 @@ impl World {
                 self.freeze(any, short);
             }
             _ => {
+                let other = if self.rng.chance(50) { backend } else { 1 - front };
                 let between = |conn: &u64| {
                     let ends = (self.place(*conn, 0), self.place(*conn, 1));
-                    ends == (Some(front), Some(backend))
+                    ends == (Some(front), Some(other))
                 };
                 let conns: Vec<u64> = self.net.conns.keys().copied().filter(between).collect();
                 for conn in conns {

@@ -60,6 +60,8 @@ pub(super) struct Host {
     pub(super) links: BTreeMap<Link, (u64, usize)>,
     /// When something was last said on a link that is not handed to the network yet.
     pub(super) woken: BTreeMap<Link, u64>,
+    /// What was said on links that do not stand yet.
+    pub(super) held: BTreeMap<Link, Vec<Vec<u8>>>,
     pub(super) tick: Option<u64>,
     /// Steps since time last moved.
     pub(super) spins: (u64, u32),
@@ -80,6 +82,7 @@ impl Host {
             slow: (0, 0),
             links: BTreeMap::new(),
             woken: BTreeMap::new(),
+            held: BTreeMap::new(),
             tick: None,
             spins: (0, 0),
         }

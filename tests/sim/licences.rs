@@ -1,5 +1,6 @@
 //! The licences of every simulated cluster: small quantities, so that every seat is fought for.
 
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use tmr_core::licence::{Container, File, Issuer, Spec};
 use tmr_core::time::Wall;
@@ -13,33 +14,53 @@ pub const PRODUCTS: [(u32, u32); 4] = [(201, 1), (202, 2), (203, 5), (PROBE, 50)
 /// The product whose third part says another quantity, where a seed wants an odd part.
 pub const ODD: u32 = 203;
 
-/// How many seats a licence has.
-#[must_use]
-pub fn quantity(product: u32) -> u32 {
-    PRODUCTS.iter().find(|(code, _)| *code == product).map_or(0, |(_, quantity)| *quantity)
-}
-
 /// The containers of the three backends. `odd`: the third one differs in one product.
 #[must_use]
 pub fn containers(odd: bool) -> &'static [Container; 3] {
     static ISSUED: OnceLock<[[Container; 3]; 2]> = OnceLock::new();
-    &ISSUED.get_or_init(|| [issue(false), issue(true)])[usize::from(odd)]
+    &ISSUED.get_or_init(|| {
+        [false, true].map(|odd| [0, 1, 2].map(|part| issue(part, &said(part, odd))))
+    })[usize::from(odd)]
 }
 
-fn issue(odd: bool) -> [Container; 3] {
+/// What the part of a backend says of each product's quantity.
+fn said(part: usize, odd: bool) -> BTreeMap<u32, u32> {
+    let said = PRODUCTS.map(|(code, quantity)| {
+        let differs = odd && part == 2 && code == ODD;
+        (code, if differs { quantity - 1 } else { quantity })
+    });
+    said.into()
+}
+
+/// The quantities that a container says, by product.
+#[must_use]
+pub fn quantities(container: &Container) -> BTreeMap<u32, u32> {
+    let products = container.part.firm_items.iter().flat_map(|item| &item.products);
+    products.map(|product| (product.product_code, product.license_quantity)).collect()
+}
+
+/// The part of a backend, issued again with another quantity of one product.
+#[must_use]
+pub fn reissued(part: usize, before: &Container, product: u32, quantity: u32) -> Container {
+    let mut said = quantities(before);
+    said.insert(product, quantity);
+    issue(part, &said)
+}
+
+fn issue(part: usize, quantities: &BTreeMap<u32, u32>) -> Container {
     let issuer = Issuer::from_secret([7; 32]);
-    [1, 2, 3].map(|part| {
-        let products = PRODUCTS.map(|(code, quantity)| {
-            let differs = odd && part == 3 && code == ODD;
-            let quantity = if differs { quantity - 1 } else { quantity };
+    let products: Vec<String> = quantities
+        .iter()
+        .map(|(code, quantity)| {
             format!("{{\"ProductCode\":{code},\"LicenseQuantity\":{quantity},\"TmrId\":1}}")
-        });
-        let json = format!(
-            "{{\"FirmCode\":{FIRM},\"CmActId\":305419896,\"Products\":[{}]}}",
-            products.join(",")
-        );
-        let spec = Spec::parse(&json).expect("the specification stands above");
-        let file = issuer.issue(&spec, part, Wall(1_795_287_600));
-        File::open(&file, &[issuer.public()]).expect("it was signed just now")
-    })
+        })
+        .collect();
+    let json = format!(
+        "{{\"FirmCode\":{FIRM},\"CmActId\":305419896,\"Products\":[{}]}}",
+        products.join(",")
+    );
+    let spec = Spec::parse(&json).expect("the specification stands above");
+    let number = u8::try_from(part + 1).expect("one of three");
+    let file = issuer.issue(&spec, number, Wall(1_795_287_600));
+    File::open(&file, &[issuer.public()]).expect("it was signed just now")
 }

@@ -106,6 +106,10 @@ impl World {
     fn mend(&mut self) {
         self.trace(|| "no more faults".to_owned());
         self.faulty = false;
+        self.files = licences::containers(self.plan.odd).clone();
+        for host in FRONTS..HOSTS {
+            self.at(self.now, Event::Reload { host });
+        }
         let blocked = self.net.blocked.values().copied().max().unwrap_or(0);
         let frozen = self.hosts.iter().map(|host| host.frozen).max().unwrap_or(0);
         self.net.heal();

@@ -3,7 +3,7 @@
 
 use super::rng::Rng;
 use std::collections::{BTreeMap, VecDeque};
-use tmr_core::io::{Frame, Link};
+use tmr_core::io::{Door, Frame, Link};
 
 /// One end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +33,8 @@ pub(super) struct Parcel {
 #[derive(Debug)]
 pub(super) struct Conn {
     pub(super) ends: [End; 2],
+    /// Where side 1 awaits it.
+    pub(super) door: Door,
     pub(super) open: bool,
     /// Nothing passes any more.
     pub(super) cut: bool,
@@ -43,9 +45,10 @@ pub(super) struct Conn {
 }
 
 impl Conn {
-    pub(super) fn new(from: End, to: End) -> Self {
+    pub(super) fn new(from: End, to: End, door: Door) -> Self {
         Self {
             ends: [from, to],
+            door,
             open: false,
             cut: false,
             gone: [false; 2],

@@ -2,18 +2,21 @@
 
 use super::fault::Plan;
 use super::host::Host;
-use super::licences::containers;
+use super::licences::quantities;
 use super::net::{Conn, End, Load, Parcel};
 use super::world::{Event, FRONTS, HOSTS, SECOND, World};
 use std::net::SocketAddr;
 use tmr_core::backend::{self, Backend};
+use tmr_core::config::Twin;
 use tmr_core::desk::Identity;
 use tmr_core::front::{self, Front};
 use tmr_core::hub::{Act, Hub};
-use tmr_core::io::{Address, Door, Frame, Input, Link, Why};
+use tmr_core::io::{Address, Callee, Door, Frame, Input, Link, Why};
+use tmr_core::licence::Container;
 use tmr_core::node::Node;
 use tmr_core::time::{Duration, Now};
 use tmr_core::wire::group::{Order, Report, decode};
+use tmr_core::wire::twin::{Tell, Version};
 
 impl World {
     /// Starts the process of a host, if it is down.
@@ -23,7 +26,8 @@ impl World {
         }
         let seed = self.rng.seed();
         let front = u32::try_from(self.rng.between(1, u64::from(u32::MAX))).unwrap_or(1);
-        let node = match Self::node(&mut self.hosts[host], host, &self.plan, seed, front) {
+        let file = host.checked_sub(FRONTS).map(|part| self.files[part].clone());
+        let node = match Self::node(&mut self.hosts[host], file, &self.plan, seed, front) {
             Ok(node) => node,
             Err(reason) => {
                 let found = Err(format!("backend {host} does not start: {reason}"));
@@ -31,6 +35,7 @@ impl World {
             }
         };
         self.trace(|| format!("host {host} starts"));
+        self.taken(host);
         let state = &mut self.hosts[host];
         state.life += 1;
         (state.hub, state.tick) = (Some(Hub::new(node)), None);
@@ -52,31 +57,53 @@ impl World {
 
     fn node(
         state: &mut Host,
-        host: usize,
+        file: Option<Container>,
         plan: &Plan,
         seed: [u8; 32],
         front: u32,
     ) -> Result<Node, String> {
         let identity = Identity { name: state.name.clone(), runtime: "sim", address: state.ip };
-        if host >= FRONTS {
-            let containers = vec![containers(plan.odd)[host - FRONTS].clone()];
+        if let Some(container) = file {
+            let containers = vec![container];
             let config = backend::Config { identity, containers, group_check: [1; 8], seed };
             let (backend, keep) = Backend::open(config, state.disk.read())?;
             state.disk.truncate(keep);
             return Ok(Node::Backend(Box::new(backend)));
         }
+        let other = if state.name == "host0" { "host1" } else { "host0" };
         let config = front::Config {
             identity,
             backends: [0, 1, 2]
                 .map(|index| Address { host: format!("host{}", FRONTS + index), port: 1 }),
             retry: Duration::from_secs(plan.retry),
+            unfenced: false,
             virtuals: Vec::new(),
             cleanup: Duration::from_secs(30),
-            twin: None,
+            twin: (plan.fronts == FRONTS).then(|| Twin {
+                address: Address { host: other.to_owned(), port: 2 },
+                connect_timeout: Duration::from_secs(plan.connect),
+                transfer_timeout: Duration::from_secs(plan.transfer),
+            }),
             front,
             seed,
         };
         Ok(Node::Front(Box::new(Front::new(config))))
+    }
+
+    /// A backend has read its licence file.
+    fn taken(&mut self, host: usize) {
+        let Some(part) = host.checked_sub(FRONTS) else { return };
+        self.checks.seats.holds(self.now, part, quantities(&self.files[part]));
+    }
+
+    /// A backend looks at its licence file.
+    pub(super) fn reload(&mut self, host: usize) {
+        let Some(part) = host.checked_sub(FRONTS).filter(|_| self.hosts[host].hub.is_some()) else {
+            return;
+        };
+        self.taken(host);
+        let input = Input::Containers(vec![self.files[part].clone()]);
+        self.with(host, |hub, now, acts| hub.told(now, input, acts));
     }
 
     /// Gives a node something, and does what it wants done.
@@ -112,12 +139,17 @@ impl World {
     fn act(&mut self, host: usize, act: Act) {
         let life = self.hosts[host].life;
         match act {
-            Act::Dial { link, to, .. } => {
+            Act::Dial { link, to, callee } => {
                 let Some(target) = self.hosts.iter().position(|host| host.name == to.host) else {
                     return;
                 };
                 let from = End::Host { host, life, link: Some(link) };
-                let conn = Conn::new(from, End::Host { host: target, life: 0, link: None });
+                let door = match callee {
+                    Callee::Twin { .. } => Door::Twin,
+                    Callee::Backend | Callee::Stock => Door::Licence,
+                };
+                let to = End::Host { host: target, life: 0, link: None };
+                let conn = Conn::new(from, to, door);
                 let conn = self.net.open(conn);
                 self.hosts[host].links.insert(link, (conn, 0));
                 let wait = 2 * self.net.latency(self.now, host, target, &mut self.rng);
@@ -158,11 +190,28 @@ impl World {
         let state = &mut self.hosts[host];
         let Some(hub) = &mut state.hub else { return };
         let Some(&(conn, side)) = state.links.get(&link) else { return };
-        let outbox = hub.outbox(link);
+        if !self.net.conns.contains_key(&conn) {
+            // It was cut before it stood, and the other side knows: whoever sends on it learns.
+            let why = Why::Broken("connection reset".to_owned());
+            state.links.remove(&link);
+            return self.with(host, |hub, now, acts| hub.closed(now, link, why, true, acts));
+        }
+        let mut outbox = hub.outbox(link);
+        // Nobody writes to a link before it stands.
+        let waits = self.net.conns.get(&conn).is_some_and(|conn| !conn.open && !conn.cut);
+        let held = state.held.entry(link).or_default();
+        held.append(&mut outbox.frames);
+        if !waits || outbox.close.is_some() {
+            outbox.frames = state.held.remove(&link).unwrap_or_default();
+        }
         let sent = state.woken.remove(&link).unwrap_or(self.now);
         if !outbox.frames.is_empty() {
             let client = matches!(self.net.conns[&conn].ends[1 - side], End::Client(_));
-            let frames = if client {
+            let twin = self.net.conns[&conn].door == Door::Twin;
+            let frames = if twin {
+                self.overhear(host, side, &outbox.frames);
+                outbox.frames.into_iter().map(Frame::Twin).collect()
+            } else if client {
                 self.checks.calls.ended(host, link);
                 outbox.frames.into_iter().map(Frame::Call).collect()
             } else {
@@ -203,6 +252,18 @@ impl World {
                 let reported = self.checks.slots.reported((host, link), &message.body);
                 found = found.and(reported);
             }
+        }
+        self.checks.note(self.now, "slots", found);
+    }
+
+    /// Looks at what fronts tell each other.
+    fn overhear(&mut self, host: usize, side: usize, frames: &[Vec<u8>]) {
+        let mut found = Ok(());
+        for bytes in frames.iter().filter(|_| side == 0) {
+            let Ok(tell) = Tell::decode(bytes, Version::OWN.minor) else { continue };
+            self.trace(|| format!("front {host} tells {tell:?}"));
+            let told = self.checks.slots.told(&tell);
+            found = found.and(told);
         }
         self.checks.note(self.now, "slots", found);
     }
@@ -253,8 +314,8 @@ impl World {
             Self::ip_of(&self.clients[from - HOSTS])
         };
         let address = SocketAddr::new(ip, 40_000);
-        let mut accepted = None;
-        self.with(to, |hub, now, acts| accepted = hub.accept(now, Door::Licence, address, acts));
+        let (mut accepted, door) = (None, self.net.conns[&conn].door);
+        self.with(to, |hub, now, acts| accepted = hub.accept(now, door, address, acts));
         let Some(link) = accepted else { return };
         let life = self.hosts[to].life;
         self.hosts[to].links.insert(link, (conn, 1));
@@ -262,6 +323,10 @@ impl World {
         open.open = true;
         open.ends[1] = End::Host { host: to, life, link: Some(link) };
         match open.ends[0] {
+            End::Host { host, life, link: Some(near) } if door == Door::Twin => {
+                // What was said before it stood.
+                self.after(1, Event::Flush { host, life, link: near });
+            }
             End::Host { .. } => {
                 let joined = Frame::Joined { front: u32::try_from(from).unwrap_or(0) + 1 };
                 self.send(conn, 1, self.now, Load::Frames(vec![joined.clone()]));
@@ -356,6 +421,7 @@ impl World {
         let state = &mut self.hosts[host];
         (state.hub, state.frozen, state.tick) = (None, 0, None);
         state.woken.clear();
+        state.held.clear();
         state.disk.crash(&mut self.rng);
         let links = std::mem::take(&mut state.links);
         self.checks.calls.forget(host);

@@ -5,12 +5,14 @@ use super::check::handles::Answer;
 use super::client::Client;
 use super::fault::Plan;
 use super::host::{Clock, Host};
+use super::licences::containers;
 use super::net::Net;
 use super::rng::Rng;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use tmr_core::io::{Door, Frame, Input, Link, Why};
+use tmr_core::licence::Container;
 use tmr_core::log::DiskId;
 
 /// One second, in the microseconds that all times here are in.
@@ -30,18 +32,51 @@ const TAIL: usize = 5_000;
 /// Something that is to happen.
 #[derive(Clone, Debug)]
 pub(super) enum Event {
-    Tick { host: usize, life: u32 },
-    Flush { host: usize, life: u32, link: Link },
-    Durable { host: usize, life: u32 },
-    Restart { host: usize },
-    Open { conn: u64 },
-    Arrive { conn: u64, side: usize },
-    Notice { conn: u64, side: usize },
-    Think { client: usize },
-    GiveUp { client: usize, call: u64 },
+    Tick {
+        host: usize,
+        life: u32,
+    },
+    Flush {
+        host: usize,
+        life: u32,
+        link: Link,
+    },
+    Durable {
+        host: usize,
+        life: u32,
+    },
+    Restart {
+        host: usize,
+    },
+    Open {
+        conn: u64,
+    },
+    Arrive {
+        conn: u64,
+        side: usize,
+    },
+    Notice {
+        conn: u64,
+        side: usize,
+    },
+    Think {
+        client: usize,
+    },
+    GiveUp {
+        client: usize,
+        call: u64,
+    },
     Fault,
-    Storm { left: u64 },
+    Storm {
+        left: u64,
+    },
     Operator,
+    /// The vendor issues parts of a licence again.
+    Reissue,
+    /// A backend looks at its licence file.
+    Reload {
+        host: usize,
+    },
 }
 
 /// Everything there is.
@@ -53,6 +88,11 @@ pub struct World {
     pub(super) hosts: Vec<Host>,
     pub(super) clients: Vec<Client>,
     pub(super) net: Net,
+    /// The licence file of each backend.
+    pub(super) files: [Container; BACKENDS],
+    /// When and what the vendor issues: a number of its own, so that a seed without this is what it
+    /// was without it.
+    pub(super) vendor: Rng,
     /// What was found so far.
     pub checks: Checks,
     /// Faults happen.
@@ -86,6 +126,8 @@ impl World {
             hosts,
             clients: Vec::new(),
             net: Net::default(),
+            files: containers(plan.odd).clone(),
+            vendor: Rng::new(!seed),
             checks: Checks::default(),
             faulty: true,
             lost: None,
@@ -112,6 +154,10 @@ impl World {
         world.at(2 * SECOND, Event::Operator);
         let first = world.rng.between(2 * SECOND, 6 * SECOND);
         world.at(first, Event::Fault);
+        if world.vendor.chance(40) {
+            let first = world.vendor.between(2 * SECOND, 20 * SECOND);
+            world.at(first, Event::Reissue);
+        }
         world
     }
 
@@ -195,6 +241,13 @@ impl World {
                     self.after(pause, Event::Fault);
                 }
             }
+            Event::Reissue => {
+                if self.faulty {
+                    let pause = self.reissue();
+                    self.after(pause, Event::Reissue);
+                }
+            }
+            Event::Reload { host } => self.reload(host),
             Event::Storm { left } => {
                 if self.faulty {
                     self.storm(left);
@@ -222,9 +275,10 @@ impl World {
     /// When the host that an event is for makes steps again, if it does not now.
     fn frozen(&self, event: &Event) -> Option<u64> {
         let host = match event {
-            Event::Tick { host, .. } | Event::Flush { host, .. } | Event::Durable { host, .. } => {
-                Some(*host)
-            }
+            Event::Tick { host, .. }
+            | Event::Flush { host, .. }
+            | Event::Durable { host, .. }
+            | Event::Reload { host } => Some(*host),
             Event::Open { conn } => self.place(*conn, 1),
             Event::Arrive { conn, side } | Event::Notice { conn, side } => self.place(*conn, *side),
             _ => None,

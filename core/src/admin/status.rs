@@ -44,6 +44,8 @@ pub struct FrontStatus {
     pub backends: Vec<BackendStatus>,
     /// The virtual containers that clients see.
     pub containers: Vec<ContainerStatus>,
+    /// Containers that no client sees because nothing says which others they belong to.
+    pub strays: Vec<StrayStatus>,
     /// The licences that clients see.
     pub licenses: Vec<LicenceStatus>,
     /// Every seat that is held.
@@ -55,12 +57,36 @@ pub struct FrontStatus {
 pub struct Twin {
     /// As configured.
     pub address: String,
-    /// There is a connection.
+    /// Both connections stand, and both ends have proved the group key on them.
     pub connected: bool,
-    /// It has everything that this front has.
+    /// The one that stands by has everything committed that the one that leads has.
     pub synced: bool,
-    /// Log entries that it does not have yet.
+    /// Committed log entries that the one that stands by does not have yet.
     pub lag: u64,
+    /// What it said last of its part; `null` while it has said nothing.
+    pub role: Option<Role>,
+    /// Round of the highest epoch it has seen, as it said last.
+    pub epoch: Option<u32>,
+    /// Since when it leads; `null`: it does not.
+    #[serde(serialize_with = "as_optional_text")]
+    pub since: Option<Wall>,
+    /// Of its program; `null` while it is not known.
+    pub version: Option<String>,
+    /// What keeps the two apart, in a sentence; `null` if nothing does.
+    pub trouble: Option<String>,
+    /// In what their configurations differ that must be alike.
+    pub differs: Vec<TwinDifference>,
+}
+
+/// A key of the configuration that both fronts must have alike and have not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TwinDifference {
+    /// Like `CmServer.Server`.
+    pub key: String,
+    /// What this front has.
+    pub ours: String,
+    /// What the other one has.
+    pub theirs: String,
 }
 
 /// How a front stands with a backend.
@@ -88,7 +114,7 @@ pub struct BackendStatus {
     pub serial: Option<String>,
     /// Round of the epoch it has promised; 0: none, or not known.
     pub epoch: u32,
-    /// Seats whose grant it has on disk.
+    /// Seats whose grant it has on disk; of a stock server, those it has given.
     pub handles: u64,
     /// What keeps it from being counted, in a sentence; `null` if nothing does.
     pub trouble: Option<String>,
@@ -99,10 +125,21 @@ pub struct BackendStatus {
 pub struct ContainerStatus {
     /// Like `131-59885682`.
     pub serial: String,
-    /// What its parts have in common.
+    /// What its parts have in common; 0: they have none, and stand in a list of serials.
     pub cm_act_id: u32,
     /// Serials of its parts that are there.
     pub parts: Vec<String>,
+}
+
+/// A container of a backend that belongs to no virtual one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct StrayStatus {
+    /// Address of the backend.
+    pub backend: String,
+    /// Like `130-1000001`.
+    pub serial: String,
+    /// Why, in a sentence.
+    pub trouble: &'static str,
 }
 
 /// A licence made of parts.
@@ -168,7 +205,7 @@ pub struct Allocation {
     /// When it was granted.
     #[serde(serialize_with = "as_text")]
     pub since: Wall,
-    /// Backends that have it on disk.
+    /// Backends that have it on disk, or stock servers that have given it.
     pub backends: u32,
 }
 
@@ -200,7 +237,7 @@ pub struct BackendRoleStatus {
 pub struct PartStatus {
     /// Like `130-1000001`.
     pub serial: String,
-    /// Equal in the three containers of one set.
+    /// Equal in the three containers of one set; 0: it has none.
     pub cm_act_id: u32,
     /// What is in it.
     pub licenses: Vec<ProductStatus>,
@@ -257,7 +294,22 @@ mod tests {
             fenced: true,
             cluster: Some("00ff".into()),
             virtual_ip: Some(true),
-            twin: Some(Twin { address: "a:1".into(), connected: true, synced: true, lag: 0 }),
+            twin: Some(Twin {
+                address: "a:1".into(),
+                connected: true,
+                synced: true,
+                lag: 0,
+                role: Some(Role::Standby),
+                epoch: Some(3),
+                since: None,
+                version: Some("0.1.0".into()),
+                trouble: None,
+                differs: vec![TwinDifference {
+                    key: "CmServer.Server".into(),
+                    ours: "a".into(),
+                    theirs: "b".into(),
+                }],
+            }),
             backends: vec![BackendStatus {
                 address: "127.0.0.1:22361".into(),
                 state: BackendState::Up,
@@ -270,6 +322,11 @@ mod tests {
                 serial: "131-59885682".into(),
                 cm_act_id: 305_419_896,
                 parts: vec!["130-1000001".into()],
+            }],
+            strays: vec![StrayStatus {
+                backend: "127.0.0.1:22363".into(),
+                serial: "130-7".into(),
+                trouble: "it is alone",
             }],
             licenses: vec![LicenceStatus {
                 firm_code: 6_000_010,
@@ -309,11 +366,16 @@ mod tests {
         let expected = json!({
           "version": "0.1.0", "runtime": "smol", "role": "active", "epoch": 3, "fenced": true,
           "cluster": "00ff", "virtual_ip": true,
-          "twin": { "address": "a:1", "connected": true, "synced": true, "lag": 0 },
+          "twin": { "address": "a:1", "connected": true, "synced": true, "lag": 0,
+                    "role": "standby", "epoch": 3, "since": null, "version": "0.1.0",
+                    "trouble": null,
+                    "differs": [ { "key": "CmServer.Server", "ours": "a", "theirs": "b" } ] },
           "backends": [ { "address": "127.0.0.1:22361", "state": "up", "serial": "130-1000001",
                           "epoch": 3, "handles": 2, "trouble": null } ],
           "containers": [ { "serial": "131-59885682", "cm_act_id": 305_419_896,
                             "parts": ["130-1000001"] } ],
+          "strays": [ { "backend": "127.0.0.1:22363", "serial": "130-7",
+                        "trouble": "it is alone" } ],
           "licenses": [ { "firm_code": 6_000_010, "product_code": 201, "tmr_id": 1, "quantity": 5,
                           "used": 2, "free": 3, "matching": 2, "available": true, "units_left": null,
                           "differs": [ { "backend": "127.0.0.1:22363", "field": "LicenseQuantity",

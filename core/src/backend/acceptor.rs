@@ -1,7 +1,8 @@
 //! The acceptor: promise, log, fence and snapshot of one backend, as a pure machine of orders.
 //!
 //! What lives here: the rules of *Consistency* on the accepting side. What never lives here: the
-//! journal (records are handed up), links, licences. Every rule is written up in
+//! journal (records are handed up), links, licences. A front that stands in for stock servers has
+//! three of them in its memory. Every rule is written up in
 //! `core/docs/consistency.md`.
 
 use super::journal::Record;
@@ -14,7 +15,7 @@ use alloc::vec::Vec;
 
 /// One third of the group's memory.
 #[derive(Debug)]
-pub(super) struct Acceptor {
+pub(crate) struct Acceptor {
     disk: DiskId,
     group: Option<GroupId>,
     promised: Epoch,
@@ -34,16 +35,16 @@ pub(super) struct Acceptor {
 
 /// What an order led to.
 #[derive(Debug, Default)]
-pub(super) struct Taken {
+pub(crate) struct Taken {
     /// To be made durable before the report is sent.
-    pub(super) records: Vec<Record>,
+    pub(crate) records: Vec<Record>,
     /// The whole journal is to be written anew, because a state was installed.
-    pub(super) rewrite: bool,
+    pub(crate) rewrite: bool,
 }
 
 impl Acceptor {
     /// A blank acceptor.
-    pub(super) fn blank(disk: DiskId) -> Self {
+    pub(crate) fn blank(disk: DiskId) -> Self {
         Self {
             disk,
             group: None,
@@ -59,7 +60,7 @@ impl Acceptor {
     }
 
     /// Takes back what a journal kept. `false`: the record does not fit what came before.
-    pub(super) fn replay(&mut self, record: &Record) -> bool {
+    pub(crate) fn replay(&mut self, record: &Record) -> bool {
         match record {
             Record::Group(group) => {
                 self.group = Some(*group);
@@ -90,7 +91,7 @@ impl Acceptor {
     }
 
     /// The records that make a new journal out of what is in memory.
-    pub(super) fn snapshot(&self) -> Vec<Record> {
+    pub(crate) fn snapshot(&self) -> Vec<Record> {
         let mut records = Vec::new();
         records.extend(self.group.map(Record::Group));
         records.push(Record::Promise(self.promised));
@@ -108,7 +109,7 @@ impl Acceptor {
     }
 
     /// The snapshot was written: entries it folds are not needed any more.
-    pub(super) fn forget_committed(&mut self) {
+    pub(crate) fn forget_committed(&mut self) {
         while self.base < self.committed {
             self.log.pop_front();
             self.base = self.base.next();
@@ -116,7 +117,7 @@ impl Acceptor {
     }
 
     /// How this copy stands.
-    pub(super) fn standing(&self) -> Standing {
+    pub(crate) fn standing(&self) -> Standing {
         Standing {
             disk: self.disk,
             group: self.group,
@@ -128,12 +129,22 @@ impl Acceptor {
     }
 
     /// The fold up to the committed slot.
-    pub(super) fn settled(&self) -> &State {
+    pub(crate) fn settled(&self) -> &State {
         &self.settled
     }
 
+    /// The fold up to the last slot that is known to be the promised front's.
+    pub(crate) fn matched_state(&self) -> State {
+        let mut state = self.settled.clone();
+        let own = usize::try_from(self.matched.0 - self.committed.0).unwrap_or(usize::MAX);
+        for stored in self.tail().take(own) {
+            state.apply(&stored.entry);
+        }
+        state
+    }
+
     /// Takes one order that carries an epoch.
-    pub(super) fn order(&mut self, order: Order, taken: &mut Taken) -> Report {
+    pub(crate) fn order(&mut self, order: Order, taken: &mut Taken) -> Report {
         let epoch = match &order {
             Order::Claim { epoch } => {
                 // Strictly upwards: a front that starts again cannot use an epoch twice.
@@ -178,7 +189,7 @@ impl Acceptor {
     }
 
     /// Drops what a front has left half read or half installed; its link is gone.
-    pub(super) fn let_go(&mut self) {
+    pub(crate) fn let_go(&mut self) {
         self.reading = None;
         self.installing = None;
     }
@@ -336,7 +347,7 @@ impl Acceptor {
     }
 
     /// What must hold between any two steps.
-    pub(super) fn check_invariants(&self) {
+    pub(crate) fn check_invariants(&self) {
         debug_assert!(self.base <= self.committed && self.committed <= self.matched);
         debug_assert!(self.matched <= self.last());
         debug_assert!(self.group.is_some() || self.log.is_empty());

@@ -4,8 +4,8 @@ use super::acceptor::{Acceptor, Taken};
 use super::journal::Record;
 use crate::limits::PIECE_BYTES;
 use crate::log::{
-    Client, DiskId, Entry, Epoch, Grant, GroupId, Handle, Held, LicenceKey, Mode, Setting, Slot,
-    State, Stored,
+    Client, ContainerId, DiskId, Entry, Epoch, Grant, GroupId, Handle, Held, LicenceKey, Mode,
+    Setting, Slot, State, Stored,
 };
 use crate::time::Wall;
 use crate::wire::group::{Order, Piece, Report, Standing};
@@ -26,7 +26,12 @@ fn handles(last: u32) -> Entry {
 fn grant(number: u32, text: usize) -> Entry {
     Entry::Grant(Grant {
         handle: Handle(number),
-        held: Held::Licence(LicenceKey { container: 7, firm_code: 10, product_code: 1, tmr_id: 1 }),
+        held: Held::Licence(LicenceKey {
+            container: ContainerId::CmAct(7),
+            firm_code: 10,
+            product_code: 1,
+            tmr_id: 1,
+        }),
         fingerprint: 1,
         quantity: u32::MAX,
         take: 1,

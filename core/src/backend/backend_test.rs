@@ -272,9 +272,55 @@ fn another_groups_folder_and_another_format_are_refused_in_words() {
 }
 
 #[test]
+fn other_licence_files_are_told_to_every_front_when_what_that_tells_is_durable() {
+    let mut machine = Machine::joined(b"", 1);
+    let mut other = container(0);
+    other.part.firm_items[0].products[0].license_quantity = 9;
+    machine.order(1, &claim());
+    machine.step(Input::Containers(vec![other.clone()]));
+    assert_eq!(machine.reports(), vec![], "the promise is not on disk");
+    machine.settle();
+    let reports = machine.reports();
+    assert!(matches!(reports[0], (1, Report::Promised(_))));
+    let (0, Report::Described(description)) = &reports[1] else { panic!("{reports:?}") };
+    assert_eq!((description.standing.promised, &description.parts[..]), (EPOCH, &[other.part][..]));
+
+    let mut seen = Vec::new();
+    for containers in [vec![container(0)], vec![container(0)], vec![]] {
+        let count = containers.len();
+        machine.step(Input::Containers(containers));
+        seen.push((count, machine.reports().len()));
+    }
+    assert_eq!(seen, [(1, 1), (1, 0), (0, 1)], "what changes nothing is not told");
+}
+
+#[test]
+fn seats_of_an_ordinary_licence_outlive_its_file() {
+    let mut machine = Machine::from(b"", 1);
+    machine.settle();
+    let client = machine.client(0);
+    let want = || access(ORDINARY, Mode::UserLimit, 60);
+    let handles: Vec<u32> = (0..5).map(|_| machine.ask(client, want()).1).collect();
+    let mut less = container(0);
+    less.part.firm_items[0].products[1].license_quantity = 4;
+    machine.step(Input::Containers(vec![less]));
+    assert_eq!(machine.ask(client, crypt(handles[4])).0, 0);
+    assert_eq!(machine.ask(client, release(handles[4])), (0, 0));
+    assert_eq!(machine.ask(client, want()).0, 212);
+    machine.step(Input::Containers(vec![]));
+    assert_eq!(machine.ask(client, want()).0, 201);
+    assert_eq!(machine.ask(client, release(handles[3])), (0, 0));
+    machine.step(Input::Containers(vec![container(0)]));
+    assert_eq!(machine.ask(client, crypt(handles[0])).0, 0);
+    assert_eq!(machine.ask(client, want()).0, 0);
+    assert_eq!(machine.ask(client, want()).0, 0);
+    assert_eq!(machine.ask(client, want()).0, 212);
+}
+
+#[test]
 fn another_part_is_told_with_the_acknowledgement() {
     let mut machine = Machine::joined(b"", 1);
-    let print = machine.node.prints[&LICENCE];
+    let print = machine.node.print(&LICENCE).expect("it holds that licence");
     let mut grants = Vec::new();
     for (handle, fingerprint, product_code) in
         [(1, print, TMR), (2, print + 1, TMR), (3, print, TMR), (4, print, 999)]

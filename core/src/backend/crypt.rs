@@ -11,7 +11,7 @@
 //! are the caller's to check.
 
 use super::keys::crypt_key;
-use crate::log::LicenceKey;
+use crate::log::{ContainerId, LicenceKey};
 use crate::wire::constants::crypt as flags;
 use crate::wire::inferred::{
     CRYPT_RESULT, Chain, Operation, crc, crypt_output, direct_without_field, operation,
@@ -183,7 +183,8 @@ pub(crate) fn simulate(request: &Request) -> Reply {
     }
     secret[..given.len()].copy_from_slice(given);
     let (firm_code, product_code) = codes;
-    let licence = LicenceKey { container: 0, firm_code, product_code, tmr_id: 0 };
+    let licence =
+        LicenceKey { container: ContainerId::Serial(0), firm_code, product_code, tmr_id: 0 };
     answer(&secret, &licence, &task, &data.bytes, request)
 }
 

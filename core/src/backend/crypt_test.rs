@@ -1,14 +1,18 @@
 use super::crypt::{Parameters, Task, crypt, perform, simulate};
 use crate::licence::{File, Issuer, Spec};
-use crate::log::LicenceKey;
+use crate::log::{ContainerId, LicenceKey};
 use crate::time::Wall;
 use crate::wire::structs::{CmBaseCrypt, CmBaseCrypt2, CmCrypt, CmCrypt2, CmCryptSim, CmCryptSim2};
 use crate::wire::{Buffer, CmError, Request};
 use alloc::vec;
 use alloc::vec::Vec;
 
-const LICENCE: LicenceKey =
-    LicenceKey { container: 305_419_896, firm_code: 6_000_010, product_code: 201, tmr_id: 1 };
+const LICENCE: LicenceKey = LicenceKey {
+    container: ContainerId::CmAct(305_419_896),
+    firm_code: 6_000_010,
+    product_code: 201,
+    tmr_id: 1,
+};
 const AES: Parameters =
     Parameters { control: 0, key_ext_type: 3, encryption_code: 0x1234, feature_code: 1 };
 const AES_DIRECT: Parameters = Parameters { control: 0x0300_0000, ..AES };
@@ -124,7 +128,8 @@ fn three_containers_issued_together_decrypt_each_others_data() {
     for part in 1..=3 {
         let file = issuer.issue(&spec, part, Wall(u64::from(part)));
         let container = File::open(&file, &[issuer.public()]).unwrap();
-        let keys: Vec<_> = container.part.licences().map(|(key, ..)| key).collect();
+        let keys: Vec<_> =
+            container.part.licences(container.part.id()).map(|(key, ..)| key).collect();
         let encrypt = |key| bound(&container.secret, key, ENC_CBC, &AES, &bytes(PLAIN));
         assert_eq!(encrypt(&keys[0]), encrypt(&keys[1]), "another set of one product");
         assert_ne!(encrypt(&keys[0]), encrypt(&keys[2]), "another product");

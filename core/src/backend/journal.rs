@@ -21,11 +21,11 @@ use serde::{Deserialize, Serialize};
 const MAGIC: [u8; 4] = *b"tmrj";
 const HEAD: usize = 20;
 /// The format written here; another one is refused.
-pub(super) const VERSION: u16 = 2;
+pub(super) const VERSION: u16 = 3;
 
 /// One thing that a backend must not forget.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Record {
+pub(crate) enum Record {
     /// First in every journal.
     Head { version: u16, disk: DiskId, group_check: [u8; 8] },
     /// The group was born, or this backend was taken in.

@@ -58,10 +58,14 @@ pub(super) fn crypt_key(
 mod tests {
     use super::crypt_key;
     use crate::backend::crypt::Parameters;
-    use crate::log::LicenceKey;
+    use crate::log::{ContainerId, LicenceKey};
 
-    const LICENCE: LicenceKey =
-        LicenceKey { container: 1, firm_code: 6_000_010, product_code: 201, tmr_id: 1 };
+    const LICENCE: LicenceKey = LicenceKey {
+        container: ContainerId::CmAct(1),
+        firm_code: 6_000_010,
+        product_code: 201,
+        tmr_id: 1,
+    };
 
     #[test]
     fn the_key_is_the_documented_one() {
@@ -86,7 +90,7 @@ mod tests {
             assert_ne!(*other, key, "{place}");
             assert!(!others[..place].contains(other), "{place}");
         }
-        let same = LicenceKey { container: 9, tmr_id: 2, ..LICENCE };
+        let same = LicenceKey { container: ContainerId::CmAct(9), tmr_id: 2, ..LICENCE };
         assert_eq!(crypt_key(&[0; 32], &same, &zero), key);
         let flags = Parameters { control: 0xffff_fff0, ..zero };
         assert_eq!(crypt_key(&[0; 32], &LICENCE, &flags), key);

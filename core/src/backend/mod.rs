@@ -4,7 +4,7 @@
 //! survives with. A licence with a TMR-Id is refused to
 //! a client that comes here directly (130): it takes two backends and a front.
 
-mod acceptor;
+pub(crate) mod acceptor;
 #[cfg(test)]
 mod acceptor_test;
 #[cfg(test)]
@@ -68,7 +68,7 @@ pub struct Backend {
     /// When this is durable, the handle numbers are that the desk has.
     reserved: u64,
     catalogue: Catalogue,
-    /// What a part of each TMR licence must look like to match.
+    /// What each licence looks like, by the serial of its container.
     prints: BTreeMap<LicenceKey, u64>,
     desk: Desk,
     fronts: BTreeSet<Link>,
@@ -166,7 +166,8 @@ impl Backend {
             self.write_direct(entry);
         }
         match input {
-            Input::Tick => {}
+            // There is no door for twins here.
+            Input::Tick | Input::Accepted { door: Door::Twin, .. } => {}
             Input::Accepted { link, door: Door::Licence, from } => {
                 self.desk.accepted(now, link, from);
             }
@@ -181,6 +182,7 @@ impl Backend {
             }
             Input::Closed { link, unsent, .. } => self.closed(now, link, unsent),
             Input::Written => self.writer.written(out),
+            Input::Containers(containers) => self.replace(now.mono, containers, out),
             // It has no role that follows an address.
             Input::Address { .. } => {}
         }
@@ -210,7 +212,7 @@ impl Backend {
                 }
             },
             // A backend dials nobody.
-            Frame::Reply(_) => {}
+            Frame::Reply(_) | Frame::Twin(_) => {}
             Frame::Http(request) => {
                 let answer = admin::answer(&request, self);
                 out.push(Intent::Send { link, frame: answer.response });
@@ -225,11 +227,7 @@ impl Backend {
     fn order(&mut self, now: Mono, link: Link, message: Message<Order>, out: &mut Vec<Intent>) {
         let Message { correlation, body } = message;
         let report = match body {
-            Order::Describe => Report::Described(Description {
-                standing: self.acceptor.standing(),
-                led: self.served.is_some_and(|at| now.since(at) < CONFIRMED),
-                parts: self.containers.iter().map(|container| container.part.clone()).collect(),
-            }),
+            Order::Describe => self.describe(now),
             Order::Perform { licence, call } => {
                 Report::Performed { reply: self.perform(&licence, &call) }
             }
@@ -266,18 +264,51 @@ impl Backend {
         }
     }
 
+    fn describe(&self, now: Mono) -> Report {
+        Report::Described(Description {
+            standing: self.acceptor.standing(),
+            led: self.served.is_some_and(|at| now.since(at) < CONFIRMED),
+            parts: self.containers.iter().map(|container| container.part.clone()).collect(),
+        })
+    }
+
+    /// Other licence files were put in the place of those there were. Seats stay as they are, until
+    /// they end; every front is told, as soon as what that tells of the log is durable.
+    fn replace(&mut self, now: Mono, containers: Vec<Container>, out: &mut Vec<Intent>) {
+        if self.containers == containers {
+            return;
+        }
+        (self.catalogue, self.prints) = shelve(&containers);
+        self.containers = containers;
+        let frame = encode(0, &self.describe(now));
+        for link in &self.fronts {
+            self.writer.hold(*link, frame.clone(), out);
+        }
+    }
+
     /// The grants of an append whose licence is held here with other properties, or not at all.
     fn differing(&self, order: &Order) -> Vec<Slot> {
         let Order::Append { first, entries, .. } = order else { return Vec::new() };
         let differs = (0..).zip(entries).filter(|(_, entry)| match entry {
             Entry::Grant(grant) => {
                 let licence = grant.held.licence();
-                licence.is_some_and(|key| self.prints.get(key) != Some(&grant.fingerprint))
+                licence.is_some_and(|key| self.print(key) != Some(grant.fingerprint))
             }
             _ => false,
         });
         // An append so far out that the sum does not fit ends as a gap.
         differs.filter_map(|(offset, _)| first.0.checked_add(offset).map(Slot)).collect()
+    }
+
+    /// What a licence looks like here, if it is here.
+    fn print(&self, licence: &LicenceKey) -> Option<u64> {
+        let part = &self.holder(licence)?.part;
+        self.prints.get(&LicenceKey { container: part.id(), ..*licence }).copied()
+    }
+
+    /// The container that holds a licence, or would.
+    fn holder(&self, licence: &LicenceKey) -> Option<&Container> {
+        self.containers.iter().find(|container| container.part.belongs_to(&licence.container))
     }
 
     /// A call of a client, at this backend directly.
@@ -338,11 +369,8 @@ impl Backend {
         let Ok(request) = Request::parse(call) else {
             return Reply::error(CmError::INVALID_PARAMETER).encode();
         };
-        let mut holders = self
-            .containers
-            .iter()
-            .filter(|container| container.part.licences().any(|(held, ..)| held == *licence));
-        match holders.next() {
+        let holder = self.holder(licence).filter(|_| self.print(licence).is_some());
+        match holder {
             Some(container) => match request {
                 Request::CalculateSignature { .. } | Request::GetPublicKey { .. } => {
                     sign::perform(&container.secret, licence, &request).encode()
@@ -404,13 +432,12 @@ fn shelve(containers: &[Container]) -> (Catalogue, BTreeMap<LicenceKey, u64>) {
     let (mut catalogue, mut prints) = (Catalogue::default(), BTreeMap::new());
     for Container { part, .. } in containers {
         let (serial, cm_act_id) = (part.serial, part.cm_act_id);
-        catalogue.containers.push(Shown { mask: mask::CMACT_UNIVERSAL, serial, cm_act_id });
-        for (key, item, product) in part.licences() {
+        let shown = Shown { id: part.id(), mask: mask::CMACT_UNIVERSAL, serial, cm_act_id };
+        catalogue.containers.push(shown);
+        for (key, item, product) in part.licences(part.id()) {
             let fingerprint = item.fingerprint(product);
             let tmr = key.tmr_id != 0;
-            if tmr {
-                prints.insert(key, fingerprint);
-            }
+            prints.insert(key, fingerprint);
             let offer = Offer {
                 key,
                 fingerprint,

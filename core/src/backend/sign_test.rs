@@ -1,5 +1,5 @@
 use super::sign::{check, perform};
-use crate::log::LicenceKey;
+use crate::log::{ContainerId, LicenceKey};
 use crate::wire::constants::auth;
 use crate::wire::structs::CmAuthenticate;
 use crate::wire::{CmError, Request};
@@ -10,8 +10,12 @@ use p224::{EncodedPoint, SecretKey};
 use sha2::{Digest, Sha256};
 use std::vec::Vec;
 
-const LICENCE: LicenceKey =
-    LicenceKey { container: 7, firm_code: 6_000_010, product_code: 201, tmr_id: 1 };
+const LICENCE: LicenceKey = LicenceKey {
+    container: ContainerId::CmAct(7),
+    firm_code: 6_000_010,
+    product_code: 201,
+    tmr_id: 1,
+};
 const SECRET: [u8; 32] = [3; 32];
 const SOURCES: [u32; 5] =
     [auth::FIRMKEY, auth::HIDDENDATA, auth::SECRETDATA, auth::PISK, auth::UNIVERSALDATA];
@@ -70,7 +74,7 @@ fn a_signature_verifies_with_the_public_key_and_with_no_other() {
         assert!(!keys.contains(&other.unwrap()));
     }
     // Neither the container nor the call's options make another key.
-    let same = LicenceKey { container: 8, tmr_id: 2, ..LICENCE };
+    let same = LicenceKey { container: ContainerId::CmAct(8), tmr_id: 2, ..LICENCE };
     assert!(keys.contains(&public(&SECRET, &same, &what).unwrap()));
     let options = CmAuthenticate { feature_code: 1, encryption_code_options: 9, ..what };
     assert!(keys.contains(&public(&SECRET, &LICENCE, &options).unwrap()));

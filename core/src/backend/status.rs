@@ -40,7 +40,7 @@ impl View for Backend {
 }
 
 fn part_status(part: &Part) -> PartStatus {
-    let licenses = part.licences().map(|(key, _, product)| ProductStatus {
+    let licenses = part.licences(part.id()).map(|(key, _, product)| ProductStatus {
         firm_code: key.firm_code,
         product_code: key.product_code,
         tmr_id: key.tmr_id,

@@ -1,7 +1,8 @@
 //! A secured stream: chunks of bytes in, plaintext frames out, and back.
 //!
 //! What lives here: everything that belongs to one connection alone. The envelope, the key
-//! agreement, the protected message, a front's hello and its batches, HTTP's framing. A runtime
+//! agreement, the protected message, a front's hello and its batches, the
+//! twins' handshake, HTTP's framing. A runtime
 //! drives one [`Stream`] per connection outside of the node's lock.
 //!
 //! What never lives here: what a frame means (that is [`wire`](crate::wire) and the node), time,
@@ -20,6 +21,7 @@ mod envelope;
 mod group;
 mod http;
 mod key;
+mod noise;
 mod sealer;
 mod stream;
 
@@ -27,6 +29,8 @@ mod stream;
 mod group_test;
 #[cfg(test)]
 mod http_test;
+#[cfg(test)]
+mod noise_test;
 #[cfg(test)]
 mod stream_test;
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use super::cipher::{Cipher, sealed_length};
 use super::envelope::{self, HEAD};
 use super::group::{Counted, TAG};
+use super::noise;
 use crate::limits::GROUP_BATCH_BYTES;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -30,6 +31,8 @@ pub(super) enum Kind {
     Messages(Cipher, End),
     /// As many frames in a message as go together.
     Batches(Box<Batches>),
+    /// To a twin.
+    Twin(Box<noise::Outward>),
 }
 
 pub(super) struct Batches {
@@ -44,6 +47,7 @@ impl core::fmt::Debug for Sealer {
             Kind::Plain => "Sealer(plain)",
             Kind::Messages(..) => "Sealer(messages)",
             Kind::Batches(_) => "Sealer(batches)",
+            Kind::Twin(_) => "Sealer(twin)",
         })
     }
 }
@@ -66,6 +70,7 @@ impl Sealer {
                     rest = later;
                 }
             }
+            Kind::Twin(outward) => outward.seal(frames, wire),
         }
     }
 }

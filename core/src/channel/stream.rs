@@ -6,6 +6,7 @@ use super::cipher::Cipher;
 use super::envelope;
 use super::group::{self, Counted, Points, Way};
 use super::http;
+use super::noise;
 use super::sealer::{Batches, End, Kind, PROTECTED, Sealer, message};
 use crate::io::{Frame, Why};
 use crate::limits::{CLIENT_FRAME_MAX, GROUP_FRAME_MAX};
@@ -49,6 +50,8 @@ enum Phase {
     Proving(Box<Proving>),
     /// Front and backend have proved the group key to each other.
     Joined(Box<Joined>),
+    /// Two fronts, from their first byte on.
+    Twin(Box<noise::Inward>),
     /// The peer broke the protocol.
     Over,
 }
@@ -102,6 +105,7 @@ impl core::fmt::Debug for Stream {
             Phase::Asking(_) => "Stream(asking)",
             Phase::Proving(_) => "Stream(proving)",
             Phase::Joined(_) => "Stream(joined)",
+            Phase::Twin(_) => "Stream(twin)",
             Phase::Over => "Stream(over)",
         })
     }
@@ -137,6 +141,18 @@ impl Stream {
         Self::dialled(Secret::new(&entropy), None)
     }
 
+    /// A connection that came in on the door for the twin.
+    #[must_use]
+    pub fn twin_accept(entropy: [u8; 32], group: &GroupKey) -> Self {
+        Self::begin(Phase::Twin(Box::new(noise::Inward::accept(entropy, group))))
+    }
+
+    /// A connection that was dialled to the twin.
+    #[must_use]
+    pub fn twin_dial(entropy: [u8; 32], group: &GroupKey) -> Self {
+        Self::begin(Phase::Twin(Box::new(noise::Inward::dial(entropy, group))))
+    }
+
     pub(super) fn accepted(secret: Secret, group: Option<GroupKey>) -> Self {
         Self::begin(Phase::Accepted(Box::new(Accepted { secret, group })))
     }
@@ -153,6 +169,9 @@ impl Stream {
 
     /// What is to be written as soon as the connection stands; empty on accepted ones.
     pub fn greet(&mut self, wire: &mut Vec<u8>) {
+        if let Phase::Twin(twin) = &mut self.phase {
+            twin.greet(wire);
+        }
         if let Phase::Dialled(dialled) = &self.phase {
             let at = envelope::begin(wire);
             wire.extend_from_slice(&[AGREEMENT, AGREEMENT_KIND]);
@@ -189,6 +208,13 @@ impl Stream {
     ) -> Result<(), Why> {
         match &mut self.phase {
             Phase::Admin(reader) => return reader.read(bytes, frames),
+            Phase::Twin(twin) => {
+                let read = twin.read(bytes, wire, frames);
+                if let Some(outward) = twin.take_outward() {
+                    self.ready(Kind::Twin(Box::new(outward)), wire);
+                }
+                return read;
+            }
             Phase::Over => return Err(OVER),
             _ => {}
         }
@@ -268,7 +294,7 @@ impl Stream {
                 joined.counted.check(&mut body)?;
                 frames.push(Frame::Batch(body));
             }
-            Phase::Admin(_) | Phase::Over => return Err(OVER),
+            Phase::Admin(_) | Phase::Twin(_) | Phase::Over => return Err(OVER),
         }
         Ok(())
     }
@@ -374,6 +400,7 @@ impl Stream {
     pub fn partial(&self) -> bool {
         match &self.phase {
             Phase::Admin(reader) => reader.partial(),
+            Phase::Twin(twin) => twin.partial(),
             _ => self.reader.partial(),
         }
     }
@@ -382,7 +409,11 @@ impl Stream {
     /// reader and writer at once.
     #[must_use]
     pub fn duplex(&self) -> bool {
-        matches!(self.phase, Phase::Joined(_) | Phase::Asking(_))
+        match &self.phase {
+            Phase::Joined(_) | Phase::Asking(_) => true,
+            Phase::Twin(twin) => twin.is_open(),
+            _ => false,
+        }
     }
 
     /// Appends to `wire` the bytes that carry `frames`: an envelope for each on a client link, as

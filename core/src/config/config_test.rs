@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::limits;
+use crate::log::ContainerId;
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::ToString;
@@ -102,6 +103,7 @@ fn the_minimal_one_has_the_documented_defaults() {
         cleanup: limits::CLEANUP_DEFAULT,
         backends: [1, 2, 3].map(|n| address(&format!("192.0.2.{n}"), 22350)),
         retry: Duration::from_secs(30),
+        unfenced: false,
         admin: address("127.0.0.1", 22352),
         virtuals: vec![],
     };
@@ -111,10 +113,12 @@ fn the_minimal_one_has_the_documented_defaults() {
 #[test]
 fn the_full_one_says_everything_itself() {
     let text = r#"{
-      "VirtualContainers": [ { "CmActId": 305419896, "Serial": 59885682 }, { "Serial": 1, "CmActId": 4294967295 } ],
+      "VirtualContainers": [ { "CmActId": 305419896, "Serial": 59885682 }, { "Serial": 1, "CmActId": 4294967295 },
+        { "Serials": [1000003, 1000001, 1000002], "Serial": 2 }, { "Serials": [4, 5, 6] } ],
       "WebAdmin": { "Ip": "::1", "Port": 0 },
       "CmServer": {
         "NetworkRetryIntervalInSeconds": 5,
+        "Unfenced": true,
         "Server": [ { "Ip": "2001:db8:0:b::1", "Port": 1 }, { "Ip": "B2.example.org", "Port": 65535 }, { "Ip": "2001:db8:0:b::1", "Port": 2 } ]
       },
       "TmrServer": {
@@ -143,8 +147,14 @@ fn the_full_one_says_everything_itself() {
             address("2001:db8:0:b::1", 2),
         ],
         retry: Duration::from_secs(5),
+        unfenced: true,
         admin: address("::1", 0),
-        virtuals: vec![(305_419_896, 59_885_682), (u32::MAX, 1)],
+        virtuals: vec![
+            (ContainerId::CmAct(305_419_896), Some(59_885_682)),
+            (ContainerId::CmAct(u32::MAX), Some(1)),
+            (ContainerId::Serials([1_000_001, 1_000_002, 1_000_003]), Some(2)),
+            (ContainerId::Serials([4, 5, 6]), None),
+        ],
     };
     assert_eq!(Config::parse(text).unwrap(), expected);
 }
@@ -329,6 +339,26 @@ fn every_optional_key_has_its_bounds() {
 }
 
 #[test]
+fn stock_servers_are_asked_for_by_name_and_need_their_ids() {
+    let with = |key: &str| changed("\n    \"Server\"", &format!("\n    {key},\n    \"Server\""));
+    assert_eq!(
+        with("\"Unfenced\": 1"),
+        "line 6, column 5, CmServer.Unfenced: found integer `1`, expected true or false"
+    );
+    assert_eq!(
+        with("\"Unfence\": true"),
+        "line 6, column 5, CmServer: unknown key \"Unfence\"; did you mean \"Unfenced\"?"
+    );
+    assert_eq!(
+        with("\"Unfenced\": true"),
+        "line 6, column 5, CmServer.Unfenced: found true, expected an entry in \
+         \"VirtualContainers\" for each CmActId beside it: a stock server does not tell it"
+    );
+    let no = MINIMAL.replace("\n    \"Server\"", "\n \"Unfenced\": false, \"Server\"");
+    assert_eq!(Config::parse(&no).unwrap(), Config::parse(MINIMAL).unwrap());
+}
+
+#[test]
 fn virtual_containers_are_not_zero_and_not_twice() {
     let with = |list: &str| {
         changed(
@@ -360,6 +390,41 @@ fn virtual_containers_are_not_zero_and_not_twice() {
         (
             r#"[{"CmActId": 1}]"#,
             "line 1, column 25, VirtualContainers[0]: \"Serial\" is missing, expected it here",
+        ),
+        (
+            r#"[{"Serials": [1, 2, 3]}, {"Serial": 1}]"#,
+            "line 1, column 49, VirtualContainers[1]: \"CmActId\" is missing, expected it here, \
+             or \"Serials\" for containers that have none",
+        ),
+        (
+            r#"[{"CmActId": 1, "Serial": 4, "Serials": [1, 2, 3]}]"#,
+            "line 1, column 25, VirtualContainers[0]: \"CmActId\" and \"Serials\" stand here \
+             together, expected \"CmActId\" alone, or \"Serials\" for containers that have none",
+        ),
+        (
+            r#"[{"Serials": [1, 2]}]"#,
+            "line 1, column 25, VirtualContainers[0]: found 2 in \"Serials\", expected exactly \
+             three",
+        ),
+        (
+            r#"[{"Serials": [1, 2, 1]}]"#,
+            "line 1, column 25, VirtualContainers[0]: a serial stands twice in \"Serials\", \
+             expected three different ones",
+        ),
+        (
+            r#"[{"Serials": [1, 2, 0]}]"#,
+            "line 1, column 44, VirtualContainers[0].Serials[2]: found integer `0`, expected a whole \
+             number from 1 to 4294967295",
+        ),
+        (
+            r#"[{"Serials": [1, 2, 3]}, {"Serials": [4, 5, 1]}]"#,
+            "line 1, column 3, VirtualContainers: the serial 1 stands here twice in \"Serials\", \
+             expected each only once",
+        ),
+        (
+            r#"[{"CmActId": 1, "Serial": 7}, {"Serials": [1, 2, 3], "Serial": 7}]"#,
+            "line 1, column 3, VirtualContainers: Serial 7 stands here twice, expected each only \
+             once",
         ),
     ] {
         assert_eq!(with(list), expected);

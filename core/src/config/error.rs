@@ -80,6 +80,13 @@ impl ConfigError {
         Self::at(text, read, &[], message)
     }
 
+    /// About a key that is right in itself, but not beside the others.
+    pub(super) fn of_key(text: &str, path: &[&str], message: &str) -> Self {
+        let steps: Vec<Step> = path.iter().map(|&key| Step::Key(key.into())).collect();
+        let place = place::find(text, &steps).unwrap_or_default();
+        Self::at(text, place, &steps, message.into())
+    }
+
     fn at(text: &str, offset: usize, steps: &[Step], message: String) -> Self {
         let (line, column) = place::line_column(text, offset);
         let mut key = String::new();

@@ -1,11 +1,14 @@
 //! `tmrconf.json` as it stands in the file: the documented keys and their defaults.
 
-use super::value::{Host, Ip, Number, Object, OwnPort, Path, Port, Whole};
+use super::value::{Flag, Host, Ip, Number, Object, OwnPort, Path, Port, Whole};
 use crate::io::Address;
 use crate::limits;
+use crate::log::ContainerId;
 use crate::time::Duration;
 use alloc::borrow::ToOwned;
 use alloc::collections::BTreeSet;
+use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use serde::Deserialize;
@@ -63,6 +66,8 @@ pub(super) struct TwinListen {
 pub(super) struct CmServer {
     #[serde(default = "network_retry")]
     pub(super) network_retry_interval_in_seconds: Seconds,
+    #[serde(default)]
+    pub(super) unfenced: Flag,
     pub(super) server: Servers,
 }
 
@@ -82,10 +87,16 @@ pub(super) struct WebAdmin {
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
-struct VirtualContainer {
-    cm_act_id: Number,
-    serial: Number,
+struct VirtualContainerForm {
+    cm_act_id: Option<Number>,
+    serials: Option<Vec<Number>>,
+    serial: Option<Number>,
 }
+
+/// Which one, and its serial.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "VirtualContainerForm")]
+struct VirtualContainer(ContainerId, Option<u32>);
 
 /// A time-out or an interval.
 type Seconds = Whole<1, { seconds(limits::CONFIG_TIMEOUT_MAX) }>;
@@ -179,26 +190,68 @@ impl<'de> Deserialize<'de> for Servers {
     }
 }
 
-/// Serials of virtual containers that the operator chose: (CmActId, serial), each number once.
+/// Virtual containers by CmActId or by three serials, each with the serial that the operator chose.
+/// Each number stands here once.
 #[derive(Debug, Default)]
-pub(super) struct VirtualContainers(pub(super) Vec<(u32, u32)>);
+pub(super) struct VirtualContainers(pub(super) Vec<(ContainerId, Option<u32>)>);
+
+impl TryFrom<VirtualContainerForm> for VirtualContainer {
+    type Error = String;
+
+    fn try_from(form: VirtualContainerForm) -> Result<Self, String> {
+        let serial = form.serial.map(|serial| serial.0);
+        match (form.cm_act_id, form.serials) {
+            (Some(_), Some(_)) => Err("\"CmActId\" and \"Serials\" stand here together, expected \
+                 \"CmActId\" alone, or \"Serials\" for containers that have none"
+                .into()),
+            (None, None) => Err("\"CmActId\" is missing, expected it here, or \"Serials\" for \
+                 containers that have none"
+                .into()),
+            (Some(_), None) if serial.is_none() => {
+                Err("\"Serial\" is missing, expected it here".into())
+            }
+            (Some(id), None) => Ok(Self(ContainerId::CmAct(id.0), serial)),
+            (None, Some(list)) => {
+                let list: Vec<u32> = list.into_iter().map(|serial| serial.0).collect();
+                let count = list.len();
+                match <[u32; 3]>::try_from(list) {
+                    Ok([a, b, c]) if a != b && a != c && b != c => {
+                        Ok(Self(ContainerId::of_serials([a, b, c]), serial))
+                    }
+                    Ok(_) => Err("a serial stands twice in \"Serials\", expected three different \
+                         ones"
+                        .into()),
+                    Err(_) => Err(format!("found {count} in \"Serials\", expected exactly three")),
+                }
+            }
+        }
+    }
+}
 
 impl<'de> Deserialize<'de> for VirtualContainers {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let list = Vec::<Object<VirtualContainer>>::deserialize(deserializer)?;
-        let list: Vec<(u32, u32)> =
-            list.into_iter().map(|entry| (entry.0.cm_act_id.0, entry.0.serial.0)).collect();
-        let (mut ids, mut serials) = (BTreeSet::new(), BTreeSet::new());
-        for &(cm_act_id, serial) in &list {
-            let twice = match (ids.insert(cm_act_id), serials.insert(serial)) {
-                (false, _) => ("CmActId", cm_act_id),
-                (_, false) => ("Serial", serial),
-                _ => continue,
+        let forms = Vec::<Object<VirtualContainer>>::deserialize(deserializer)?;
+        let mut list = Vec::with_capacity(forms.len());
+        let (mut ids, mut parts, mut serials) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        for Object(VirtualContainer(container, serial)) in forms {
+            let twice = match container {
+                ContainerId::Serials(all) => all
+                    .into_iter()
+                    .find(|part| !parts.insert(*part))
+                    .map(|part| ("the serial", part, " in \"Serials\"")),
+                id => (!ids.insert(id)).then(|| ("CmActId", id.cm_act_id(), "")),
             };
-            return Err(D::Error::custom(format_args!(
-                "{} {} stands here twice, expected each only once",
-                twice.0, twice.1
-            )));
+            let twice = twice.or_else(|| {
+                serial
+                    .filter(|serial| !serials.insert(*serial))
+                    .map(|serial| ("Serial", serial, ""))
+            });
+            if let Some((what, number, place)) = twice {
+                return Err(D::Error::custom(format_args!(
+                    "{what} {number} stands here twice{place}, expected each only once"
+                )));
+            }
+            list.push((container, serial));
         }
         Ok(Self(list))
     }

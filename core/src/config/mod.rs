@@ -16,6 +16,7 @@ pub use error::ConfigError;
 
 use crate::io::Address;
 use crate::limits::CONFIG_MAX;
+use crate::log::ContainerId;
 use crate::time::Duration;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -43,11 +44,14 @@ pub struct Config {
     pub backends: [Address; 3],
     /// Longest pause before a backend is dialled again: `CmServer.NetworkRetryIntervalInSeconds`.
     pub retry: Duration,
+    /// All three are stock licence servers, which cannot promise: `CmServer.Unfenced`. Then
+    /// `virtuals` is not empty.
+    pub unfenced: bool,
     /// Where the admin pages are served: `WebAdmin`. Port 0: the system chooses.
     pub admin: Address,
-    /// Serials that the operator chose for virtual containers, as (CmActId, serial); no number is
-    /// zero or stands here twice: `VirtualContainers`.
-    pub virtuals: Vec<(u32, u32)>,
+    /// Virtual containers, by CmActId or by the three serials that make one, with the serial that
+    /// the operator chose; no number is zero or stands here twice: `VirtualContainers`.
+    pub virtuals: Vec<(ContainerId, Option<u32>)>,
 }
 
 /// The other front.
@@ -78,7 +82,16 @@ impl Config {
         let file = serde_path_to_error::deserialize(&mut json)
             .map_err(|error| ConfigError::new(text, error.path(), error.inner()))?;
         json.end().map_err(|error| ConfigError::trailing(text, &error))?;
-        Ok(Self::of(file))
+        let config = Self::of(file);
+        if config.unfenced && config.virtuals.is_empty() {
+            return Err(ConfigError::of_key(
+                text,
+                &["CmServer", "Unfenced"],
+                "found true, expected an entry in \"VirtualContainers\" for each CmActId beside \
+                 it: a stock server does not tell it",
+            ));
+        }
+        Ok(config)
     }
 
     fn of(Object(file): Object<File>) -> Self {
@@ -100,6 +113,7 @@ impl Config {
             cleanup: tmr.clean_up_time_in_seconds.seconds(),
             backends: cm.server.0,
             retry: cm.network_retry_interval_in_seconds.seconds(),
+            unfenced: cm.unfenced.0,
             admin: admin.ip.with_port(admin.port.port()),
             virtuals: file.virtual_containers.0,
         }

@@ -3,7 +3,7 @@
 use super::Ground;
 use super::access::Want;
 use crate::licence::Product;
-use crate::log::{Entry, LicenceKey, Mode, State};
+use crate::log::{ContainerId, Entry, LicenceKey, Mode, State};
 use crate::wire::CmError;
 use crate::wire::constants::crypt;
 use alloc::collections::BTreeMap;
@@ -13,11 +13,13 @@ use alloc::vec::Vec;
 /// A container as clients see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shown {
+    /// What it is named in the log.
+    pub id: ContainerId,
     /// 131 for a virtual one, 130 for a backend's own.
     pub mask: u16,
     /// Serial number.
     pub serial: u32,
-    /// CmActId.
+    /// CmActId; 0: it has none.
     pub cm_act_id: u32,
 }
 
@@ -50,10 +52,7 @@ impl Catalogue {
     /// The container that holds a licence.
     #[must_use]
     pub fn container_of(&self, key: &LicenceKey) -> Option<&Shown> {
-        self.containers.iter().find(|shown| match key.tmr_id {
-            0 => shown.serial == key.container,
-            _ => shown.cm_act_id == key.container,
-        })
+        self.containers.iter().find(|shown| shown.id == key.container)
     }
 }
 

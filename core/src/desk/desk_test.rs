@@ -3,7 +3,7 @@
 use super::{Catalogue, Desk, Ground, Move, Offer, Shown};
 use crate::io::{Intent, Link};
 use crate::licence::{Period, Product};
-use crate::log::{Entry, Handle, LicenceKey, Mode, State};
+use crate::log::{ContainerId, Entry, Handle, LicenceKey, Mode, State};
 use crate::testing::{CM_ACT_ID, FIRM, TMR, access, at, identity, peer, product};
 use crate::time::{Duration, Now, Wall};
 use crate::wire::constants::{access as ways, auth, boxes, credential, crypt, info, pio, validate};
@@ -54,7 +54,8 @@ fn table() -> Table {
     desk.start(at(0));
     desk.accepted(at(0), LINK, peer(1));
     desk.take_numbers(11, 1..=1000);
-    let shown = Shown { mask: 131, serial: SERIAL, cm_act_id: CM_ACT_ID };
+    let id = ContainerId::CmAct(CM_ACT_ID);
+    let shown = Shown { id, mask: 131, serial: SERIAL, cm_act_id: CM_ACT_ID };
     let mut catalogue = Catalogue { containers: vec![shown], ..Catalogue::default() };
     let plain = Product { text: "".into(), ..product(PLAIN, 1) };
     let split = product(SPLIT, 1);
@@ -62,7 +63,7 @@ fn table() -> Table {
         [(rich(), None), (plain, None), (split, Some(CmError::NO_LICENSE_AVAILABLE))]
     {
         let key = LicenceKey {
-            container: CM_ACT_ID,
+            container: id,
             firm_code: FIRM,
             product_code: product.product_code,
             tmr_id: product.tmr_id,

@@ -461,6 +461,7 @@ impl Desk {
     }
 }
 
+#[expect(clippy::large_enum_variant, reason = "it lives for one call, on the stack")]
 enum Decision {
     Reply(Reply),
     Move(Move),

@@ -5,9 +5,9 @@ use super::peer::{Asked, Peer};
 use super::{Front, Phase, vote};
 use crate::io::{Intent, Link, Why};
 use crate::limits::{CONTEST, FENCE};
-use crate::log::{Entry, Epoch, Setting};
+use crate::log::{ContainerId, Entry, Epoch, Setting};
 use crate::time::{Duration, Mono};
-use crate::wire::group::{Order, Report};
+use crate::wire::group::{Description, Order, Report};
 use alloc::format;
 use alloc::vec::Vec;
 
@@ -20,7 +20,13 @@ impl Front {
         report: Report,
         out: &mut Vec<Intent>,
     ) {
-        let Some((asked, sent)) = self.peers[index].answered(now, number) else { return };
+        let asked = self.peers[index].answered(now, number);
+        let Some((asked, sent)) = asked else {
+            if let (0, Report::Described(description)) = (number, report) {
+                self.described_anew(index, description);
+            }
+            return;
+        };
         let epoch = self.phase.epoch();
         match (asked, report) {
             (Asked::Describe, Report::Described(description)) => {
@@ -43,7 +49,7 @@ impl Front {
                 }
             }
             (Asked::Perform(flight), Report::Performed { reply }) => {
-                self.performed(index, flight, reply, out);
+                self.performed(now, index, flight, reply, out);
             }
             (Asked::Confirm(at), Report::Refused { promised }) if Some(at) != epoch => {
                 self.highest = self.highest.max(promised);
@@ -90,8 +96,11 @@ impl Front {
             Phase::Standby | Phase::Pausing { .. } => {}
             Phase::Leading { epoch } if promised > epoch => {
                 tracing::warn!(%promised, %epoch, "another front has claimed the lead");
+                let told = self.was_told_since();
                 self.step_back(out);
-                if self.wish.address == Some(false) {
+                if told {
+                    self.claim_again(now, "it was told to lead meanwhile");
+                } else if self.wish.address == Some(false) {
                     self.stand_by();
                 } else {
                     self.wish.deposed = true;
@@ -167,26 +176,54 @@ impl Front {
         let parts = self.peers.each_ref().map(|peer| {
             peer.known().filter(|_| peer.trouble.is_none()).map(|d| d.parts.as_slice())
         });
-        let ahead = self.ledger.ahead();
-        self.joined = Virtual::join(parts, |cm_act_id| ahead.virtual_serial(cm_act_id));
+        let lists = self.config.virtuals.iter().map(|(id, _)| *id);
+        self.joined = Virtual::join(parts, self.ledger.ahead(), lists);
         self.unnamed = true;
     }
 
     /// Gives each virtual container its serial: the operator's, or a random one, kept in the log.
+    /// The operator's lists of serials go there first, so that all fronts join alike: the lists of
+    /// the one that leads hold, and those that others have left there beside them.
     pub(super) fn name_containers(&mut self) {
-        let ids: Vec<u32> = self.joined.containers.keys().copied().collect();
-        for cm_act_id in ids {
-            let chosen = self.config.virtuals.iter().find(|(id, _)| *id == cm_act_id);
-            let kept = self.ledger.ahead().virtual_serial(cm_act_id);
-            let serial = match (chosen, kept) {
-                (Some(&(_, serial)), kept) if kept != Some(serial) => serial,
-                (None, None) => self.random.between(10_000_000, 99_999_999),
-                _ => continue,
-            };
-            self.ledger.propose(Entry::Configure(Setting::Virtual { cm_act_id, serial }));
+        let lists = |(id, _): &&(ContainerId, _)| matches!(id, ContainerId::Serials(_));
+        let listed: Vec<ContainerId> =
+            self.config.virtuals.iter().filter(lists).map(|(id, _)| *id).collect();
+        for container in listed {
+            self.name_container(container);
+        }
+        self.join();
+        let there: Vec<ContainerId> = self.joined.containers.keys().copied().collect();
+        for container in there {
+            self.name_container(container);
         }
         self.join();
         self.unnamed = false;
+    }
+
+    fn name_container(&mut self, container: ContainerId) {
+        let chosen = self.config.virtuals.iter().find(|(id, _)| *id == container);
+        let chosen = chosen.and_then(|(_, serial)| *serial);
+        let kept = self.ledger.ahead().virtual_serial(&container);
+        if kept.is_some() && (chosen.is_none() || chosen == kept) {
+            return;
+        }
+        let serial = chosen.or_else(|| self.ledger.ahead().serial_before(&container));
+        let serial = serial.unwrap_or_else(|| self.random.between(10_000_000, 99_999_999));
+        tracing::info!(%container, serial, "a virtual container has its serial");
+        self.ledger.propose(Entry::Configure(Setting::Virtual { container, serial }));
+    }
+
+    /// A backend has taken other licence files. What it told of the log before stays as it was:
+    /// this says nothing new about it.
+    fn described_anew(&mut self, index: usize, description: Description) {
+        self.highest = self.highest.max(description.standing.promised);
+        let peer = &mut self.peers[index];
+        // Before it has said who it is, what it was asked for is on its way and says all this.
+        if let Some(known) = &mut peer.description {
+            tracing::info!(backend = %peer.address, parts = description.parts.len(), "backend has other licences");
+            known.parts = description.parts;
+            self.join();
+        }
     }
 
     /// At least two backends are there.

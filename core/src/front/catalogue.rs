@@ -1,11 +1,11 @@
-//! Three parts become one licence: equal CmActId, Firm Code, Product Code and TMR-Id, and all
-//! other properties equal in at least two. The part that differs is out, and it is told which
-//! field differs.
+//! Three parts become one licence: containers of equal CmActId, or without one and in one list of
+//! three serials; equal Firm Code, Product Code and TMR-Id; and all other properties equal in at
+//! least two. The part that differs is out, and it is told which field differs.
 
 use super::vote::{Vote, vote};
 use crate::desk::{Catalogue, Offer, Shown};
 use crate::licence::{FirmItem, Part, Product, differences};
-use crate::log::LicenceKey;
+use crate::log::{ContainerId, LicenceKey, State};
 use crate::wire::CmError;
 use crate::wire::constants::mask;
 use alloc::collections::BTreeMap;
@@ -32,29 +32,49 @@ pub(super) struct Virtual {
     pub(super) catalogue: Catalogue,
     /// How each licence came together.
     pub(super) joined: BTreeMap<LicenceKey, Joined>,
-    /// The parts of each virtual container, by CmActId, as people write them.
-    pub(super) containers: BTreeMap<u32, Vec<String>>,
+    /// The parts of each virtual container, as people write them.
+    pub(super) containers: BTreeMap<ContainerId, Vec<String>>,
+    /// Containers with TMR licences that have no CmActId and stand in no list: backend and name.
+    pub(super) strays: Vec<(usize, String)>,
 }
 
 impl Virtual {
-    /// Joins what is known of three backends; `None` is one that is not there. `serial` says the
-    /// serial of the virtual container for a CmActId; one without is not shown yet.
-    pub(super) fn join(parts: [Option<&[Part]>; 3], serial: impl Fn(u32) -> Option<u32>) -> Self {
+    /// Joins what is known of three backends; `None` is one that is not there. By `state`, a
+    /// virtual container has its serial, and one that has none is not shown yet. A container
+    /// without a CmActId has its list there, or in `lists` as long as the log has none.
+    pub(super) fn join(
+        parts: [Option<&[Part]>; 3],
+        state: &State,
+        lists: impl Iterator<Item = ContainerId> + Clone,
+    ) -> Self {
+        let list_of = |part: &Part| {
+            let listed = lists.clone().find(|list| part.belongs_to(list));
+            state.list_of(part.serial).or(listed)
+        };
         let mut all: BTreeMap<LicenceKey, [Third<'_>; 3]> = BTreeMap::new();
-        let mut containers: BTreeMap<u32, Vec<String>> = BTreeMap::new();
+        let mut made = Self::default();
         for (index, held) in parts.iter().enumerate() {
             for part in held.unwrap_or_default() {
-                let names = containers.entry(part.cm_act_id).or_default();
-                names.push(part.name());
-                for (key, item, product) in part.licences().filter(|(key, ..)| key.tmr_id != 0) {
-                    all.entry(key).or_default()[index] = Some((item, product));
+                let id = match part.cm_act_id {
+                    0 => list_of(part),
+                    cm_act_id => Some(ContainerId::CmAct(cm_act_id)),
+                };
+                let Some(id) = id else {
+                    if part.licences(part.id()).any(|(key, ..)| key.tmr_id != 0) {
+                        made.strays.push((index, part.name()));
+                    }
+                    continue;
+                };
+                made.containers.entry(id).or_default().push(part.name());
+                for (key, item, product) in part.licences(id).filter(|(key, ..)| key.tmr_id != 0) {
+                    // Two containers of one list at one backend: it does calls with the first.
+                    all.entry(key).or_default()[index].get_or_insert((item, product));
                 }
             }
         }
-        let mut made = Self { containers, ..Self::default() };
-        for &cm_act_id in made.containers.keys() {
-            if let Some(serial) = serial(cm_act_id) {
-                let shown = Shown { mask: mask::TMR, serial, cm_act_id };
+        for &id in made.containers.keys() {
+            if let Some(serial) = state.virtual_serial(&id) {
+                let shown = Shown { id, mask: mask::TMR, serial, cm_act_id: id.cm_act_id() };
                 made.catalogue.containers.push(shown);
             }
         }

@@ -286,10 +286,10 @@ impl Front {
             return;
         }
         self.phase = Phase::Leading { epoch };
+        // Who waits for nobody to lead is to learn from the backends that this front does.
+        self.heartbeat = now;
         self.silenced = false;
         self.unnamed = true;
-        // Whoever waits for nobody to lead is to learn of it now.
-        self.heartbeat = now;
         let handles = self.ledger.ahead().seat_count();
         tracing::info!(%epoch, slot = %upto, handles, "leading: two backends have the log on disk");
         self.desk.take_over(now, self.ledger.ahead());

@@ -55,6 +55,12 @@ impl Front {
                 };
                 self.commit(now.mono, until, link, (entry, waits), out);
             }
+            // Each stock server has a counter of its own, and none can be turned back: a call that
+            // two of them did and one did not would leave them apart for good.
+            Move::Spend(_, _) if self.config.unfenced => {
+                let error = CmError::COMMAND_NOT_SUPPORTED_BY_TMR;
+                self.desk.refuse(link, request, error, out);
+            }
             Move::Spend(_, _) if self.uncommitted() >= UNCOMMITTED_MAX => {
                 self.desk.refuse(link, request, CmError::REQUEST_OVERLOAD_REJECTED, out);
             }

@@ -1,14 +1,16 @@
 //! Calls on their way: those that wait for a slot to commit, those that a backend works on, and
 //! those that wait for this front to lead. Each ends within its time, with an answer or an error.
 
-use super::peer::{Asked, Follow, Wire};
+use super::catalogue::Virtual;
+use super::peer::{Asked, Follow, Peer, Wire};
+use super::vote::{Vote, vote};
 use super::{Front, Phase};
 use crate::io::{Intent, Link};
 use crate::limits::ANYONE_TIMEOUT;
 use crate::log::{Entry, Grant, Handle, LicenceKey, Outcome, Slot};
 use crate::time::Mono;
 use crate::wire::group::Order;
-use crate::wire::{CmError, Request};
+use crate::wire::{CmError, Reply, Request};
 use alloc::vec::Vec;
 
 /// What waits for its slot.
@@ -31,6 +33,8 @@ pub(super) struct Commit {
     pub(super) waits: Waits,
     /// Backends whose own part is not as the grant says.
     pub(super) differs: [bool; 3],
+    /// Why stock servers refused the seat.
+    pub(super) errors: [Option<CmError>; 3],
     pub(super) until: Mono,
 }
 
@@ -76,7 +80,8 @@ impl Front {
             }
             waits => waits,
         };
-        let flight = Commit { link: Some(link), waits, differs: [false; 3], until };
+        let (differs, errors) = ([false; 3], [None; 3]);
+        let flight = Commit { link: Some(link), waits, differs, errors, until };
         self.commits.insert(slot, flight);
         self.commits_until.insert((until, slot));
     }
@@ -100,7 +105,7 @@ impl Front {
             if !agreed && awaited {
                 continue;
             }
-            let Some(Commit { link, waits, until, .. }) = self.commits.remove(&slot) else {
+            let Some(Commit { link, waits, errors, until, .. }) = self.commits.remove(&slot) else {
                 continue;
             };
             self.commits_until.remove(&(until, slot));
@@ -115,7 +120,8 @@ impl Front {
                 (Waits::Grant(grant), link) => {
                     self.give_back(grant.handle, "fewer than two backends hold a matching part");
                     if let Some(link) = link {
-                        self.refuse(link, CmError::NO_LICENSE_AVAILABLE, out);
+                        let error = self.why_not(errors);
+                        self.refuse(link, error, out);
                     }
                 }
                 (Waits::Release, Some(link)) => self.desk.released(link, out),
@@ -127,6 +133,26 @@ impl Front {
         }
     }
 
+    /// A stock server has refused a grant, which will be among those it does not hold.
+    pub(super) fn refused_there(&mut self, index: usize, slot: Slot, error: CmError) {
+        if let Some(flight) = self.commits.get_mut(&slot) {
+            flight.errors[index] = Some(error);
+        }
+    }
+
+    /// A stock server cannot do a call now, and another one may: it is tried there.
+    pub(super) fn unable(
+        &mut self,
+        now: Mono,
+        index: usize,
+        correlation: u32,
+        out: &mut Vec<Intent>,
+    ) {
+        let Some((asked, _)) = self.peers[index].answered(now, correlation) else { return };
+        self.peers[index].busy = self.peers[index].busy.saturating_sub(1);
+        self.hop_from(now, index, alloc::vec![asked], out);
+    }
+
     /// A backend has the grant on disk, and its own part is as the grant says: by its word with
     /// the acknowledgement, and by what it last said of its parts, because one that came back
     /// with the slot already committed is not asked for that word again.
@@ -135,6 +161,19 @@ impl Front {
         matches!(self.peers[index].follow, Follow::Yes { acked, .. } if acked >= slot)
             && !differs[index]
             && joined.is_some_and(|joined| joined.prints[index] == Some(grant.fingerprint))
+    }
+
+    /// What a client is told whose seat fewer than two backends have given: the error that two of
+    /// them have named, or else any one; 218 if none has named one. That a server was not reached
+    /// is told only if no server said more.
+    fn why_not(&self, errors: [Option<CmError>; 3]) -> CmError {
+        let said = errors.map(|error| error.filter(|error| *error != CmError::NETWORK_FAULT));
+        match (vote(said), said.into_iter().flatten().next()) {
+            (Vote::Agreed(error), _) | (_, Some(error)) => error,
+            _ if errors == [None; 3] => CmError::NO_LICENSE_AVAILABLE,
+            _ if self.could_serve() => CmError::NETWORK_FAULT,
+            _ => CmError::REDUNDANCY_SERVER_MISSING,
+        }
     }
 
     /// Takes a handle back that nobody was told of, or whose holder is gone.
@@ -213,12 +252,7 @@ impl Front {
     pub(super) fn hop(&mut self, now: Mono, number: u64, out: &mut Vec<Intent>) {
         let Some(flight) = self.anyones.get_mut(&number) else { return };
         self.hops.remove(&(flight.hop, number));
-        let holders = self.joined.joined.get(&flight.licence);
-        let holds = |index: usize| holds_part(holders, index);
-        let next = (0..3)
-            .filter(|&i| !flight.tried[i] && holds(i) && matches!(self.peers[i].wire, Wire::Up(_)))
-            // Equal ones take turns, so that load is spread evenly.
-            .min_by_key(|&i| (self.peers[i].busy, (i as u64 + number) % 3));
+        let next = next_holder(&self.peers, &self.joined, flight, number);
         let Some(index) = next.filter(|_| now < flight.until) else {
             let Some(flight) = self.anyones.remove(&number) else { return };
             return self.unanswered(&flight, out);
@@ -243,15 +277,25 @@ impl Front {
         }
     }
 
-    /// A backend has done a call. The first answer counts; a later one finds no flight.
+    /// A backend has done a call. The first answer counts; a later one finds no flight. One whose
+    /// part was taken away while the call was on its way is no answer while there is another part.
     pub(super) fn performed(
         &mut self,
+        now: Mono,
         index: usize,
         number: u64,
         reply: Vec<u8>,
         out: &mut Vec<Intent>,
     ) {
         self.peers[index].busy = self.peers[index].busy.saturating_sub(1);
+        let Some(flight) = self.anyones.get(&number) else { return };
+        let gone = Reply::parse(&reply).is_ok_and(|reply| reply.status == CmError::ENTRY_NOT_FOUND);
+        if gone && flight.at != index {
+            return;
+        }
+        if gone && next_holder(&self.peers, &self.joined, flight, number).is_some() {
+            return self.hop(now, number, out);
+        }
         if let Some(flight) = self.anyones.remove(&number) {
             self.hops.remove(&(flight.hop, number));
             self.desk.pass(flight.link, reply, out);
@@ -315,6 +359,12 @@ impl Front {
     }
 }
 
-fn holds_part(joined: Option<&super::catalogue::Joined>, index: usize) -> bool {
-    joined.is_some_and(|joined| joined.prints[index] == Some(joined.print))
+/// The healthy backend with the least to do that holds a matching part and was not tried yet.
+fn next_holder(peers: &[Peer; 3], joined: &Virtual, flight: &AnyOne, number: u64) -> Option<usize> {
+    let joined = joined.joined.get(&flight.licence)?;
+    (0..3)
+        .filter(|&i| !flight.tried[i] && joined.prints[i] == Some(joined.print))
+        .filter(|&i| matches!(peers[i].wire, Wire::Up(_)))
+        // Equal ones take turns, so that load is spread evenly.
+        .min_by_key(|&i| (peers[i].busy, (i as u64 + number) % 3))
 }

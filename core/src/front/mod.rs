@@ -2,7 +2,8 @@
 //!
 //! What lives here: the claim and the log as a proposer (`claim`, `replicate`, `ledger`), the join
 //! of three parts (`catalogue`, `vote`), calls that come in and are on their way (`clients`,
-//! `flight`), the three backends (`peer`, `backends`), what is due (`timing`).
+//! `flight`), the three backends (`peer`, `backends`) or what stands in for them where they are
+//! stock servers (`stock`), the other front (`twin`), what is due (`timing`).
 //! What never lives here: what a call means (that is [`desk`](crate::desk)) and how a seat is
 //! counted (that is [`log`](crate::log)).
 
@@ -18,17 +19,21 @@ mod peer;
 mod replicate;
 mod role;
 mod status;
+mod stock;
 mod timing;
+mod twin;
 mod vote;
 
+use crate::config::Twin as TwinConfig;
 use crate::desk::{Desk, Identity};
 use crate::io::{Address, Door, Frame, Input, Intent, Link, Why};
 use crate::limits::{HANDLE_BLOCK, HANDLE_LAST};
-use crate::log::{Epoch, GroupId, Slot};
+use crate::log::{ContainerId, Epoch, GroupId, Slot};
 use crate::random::Random;
 use crate::time::{Deadline, Duration, Mono, Now};
 use crate::wire::Request;
 use crate::wire::group::{Order, Report, decode};
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use catalogue::Virtual;
@@ -38,6 +43,8 @@ use flight::{AnyOne, Commit};
 use ledger::Ledger;
 use peer::{Asked, Peer};
 use role::Wish;
+use stock::Stock;
+use twin::Twin;
 
 /// What a front is told at its start.
 #[derive(Clone, Debug)]
@@ -48,12 +55,15 @@ pub struct Config {
     pub backends: [Address; 3],
     /// Longest pause before a backend is dialled again.
     pub retry: Duration,
-    /// Serials of virtual containers that the operator chose: (CmActId, serial).
-    pub virtuals: Vec<(u32, u32)>,
+    /// All three backends are stock servers, which cannot promise.
+    pub unfenced: bool,
+    /// Virtual containers that the operator named: which, and the serial if one was chosen. Lists
+    /// of serials are what joins containers without a CmActId; none share a serial.
+    pub virtuals: Vec<(ContainerId, Option<u32>)>,
     /// Clean-up time of a client that asks for none.
     pub cleanup: Duration,
-    /// The other front, as configured; shown in status.
-    pub twin: Option<Address>,
+    /// The other front, as configured; `None`: there is none.
+    pub twin: Option<TwinConfig>,
     /// Its id: drawn anew at every start and never 0, so that no epoch is ever used twice.
     pub front: u32,
     /// Entropy for everything this node draws; 32 fresh bytes at every start.
@@ -99,6 +109,7 @@ pub struct Front {
     config: Config,
     peers: [Peer; 3],
     ledger: Ledger,
+    twin: Option<Twin>,
     phase: Phase,
     wish: Wish,
     /// The highest epoch it has seen anywhere.
@@ -123,6 +134,8 @@ pub struct Front {
     unnamed: bool,
     /// Clients were dropped because no majority confirms this front.
     silenced: bool,
+    /// What stands in for the backends in unfenced mode; `None` otherwise, and during its step.
+    stock: Option<Box<Stock>>,
     random: Random,
 }
 
@@ -131,11 +144,13 @@ impl Front {
     #[must_use]
     pub fn new(config: Config) -> Self {
         let peers = config.backends.each_ref().map(|address| Peer::new(address.clone()));
-        let random = Random::new(config.seed);
+        let mut random = Random::new(config.seed);
+        let stock = config.unfenced.then(|| Box::new(Stock::new(&config, &mut random)));
         let desk = Desk::new(config.identity.clone(), config.cleanup);
         Self {
             peers,
             ledger: Ledger::default(),
+            twin: config.twin.clone().map(Twin::new),
             phase: Phase::Standby,
             wish: Wish::default(),
             highest: Epoch::default(),
@@ -155,6 +170,7 @@ impl Front {
             heartbeat: Mono(0),
             unnamed: false,
             silenced: false,
+            stock,
             random,
             config,
         }
@@ -162,15 +178,26 @@ impl Front {
 
     /// See [`Node::step`](crate::node::Node::step).
     pub fn step(&mut self, now: Now, input: Input, out: &mut Vec<Intent>) -> Option<Deadline> {
+        let Some(mut stock) = self.stock.take() else { return self.turn(now, input, out) };
+        let due = stock.step(self, now, input, out);
+        self.stock = Some(stock);
+        due
+    }
+
+    /// A step that sees backends as backends of ours, whatever they are.
+    fn turn(&mut self, now: Now, input: Input, out: &mut Vec<Intent>) -> Option<Deadline> {
         self.desk.start(now);
         self.timers(now.mono, out);
         match input {
-            Input::Tick | Input::Written => {}
+            Input::Tick | Input::Written | Input::Containers(_) => {}
             Input::Accepted { link, door: Door::Licence, from } => {
                 self.desk.accepted(now, link, from);
             }
             Input::Accepted { link, door: Door::Admin, .. } => {
                 self.admins.insert(link);
+            }
+            Input::Accepted { link, door: Door::Twin, from } => {
+                self.twin_accepted(link, from, out);
             }
             Input::Frame { link, frame } => self.frame(now, link, frame, out),
             Input::Calls(calls) => {
@@ -225,13 +252,15 @@ impl Front {
             }
         }
         self.replicate(now.mono, out);
+        self.twin_settle(now, out);
     }
 
     fn frame(&mut self, now: Now, link: Link, frame: Frame, out: &mut Vec<Intent>) {
         match frame {
             Frame::Call(bytes) => self.call(now, link, bytes, out),
             Frame::Http(request) => self.http(now, link, &request, out),
-            // No stock server is dialled yet.
+            Frame::Twin(bytes) => self.twin_frame(now, link, &bytes, out),
+            // Stand-ins take the replies of stock servers; a late one is nobody's.
             Frame::Reply(_) => {}
             Frame::Joined { .. } => {
                 let Some(index) = self.peer_of(link) else { return };
@@ -256,13 +285,33 @@ impl Front {
         if let Some(index) = self.peer_of(link) {
             return self.lost_peer(now, index, why, out);
         }
-        if self.admins.remove(&link) {
+        if self.admins.remove(&link) || self.twin_closed(now, link, why) {
             return;
         }
         self.unpark_one(link);
         if let Some(handle) = self.desk.closed(now, link, unsent) {
             self.give_back(handle, "its number did not reach the client");
         }
+    }
+
+    /// In tests: speaks another version to its twin.
+    #[cfg(test)]
+    fn speak(&mut self, version: crate::wire::twin::Version) {
+        self.twin.as_mut().expect("this front has a twin").own = version;
+    }
+
+    /// In tests: proposes so many entries that do nothing.
+    #[cfg(test)]
+    fn fill(&mut self, count: u32) {
+        for _ in 0..count {
+            self.ledger.propose(crate::log::Entry::Expire(crate::log::Handle(0)));
+        }
+    }
+
+    /// In tests: the last slot that is committed.
+    #[cfg(test)]
+    fn committed(&self) -> Slot {
+        self.ledger.committed()
     }
 
     /// What must hold between any two steps.

@@ -3,10 +3,10 @@
 
 use crate::io::{Address, Callee, Intent, Link};
 use crate::limits::{DIAL_TIMEOUT, REDIAL_MIN};
-use crate::log::{Epoch, Slot};
+use crate::log::{Epoch, Handle, Slot};
 use crate::time::{Duration, Mono};
 use crate::wire::group::{Description, Order, Standing, correlate, encode};
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -80,6 +80,8 @@ pub(super) struct Peer {
     pub(super) confirmed: Option<Mono>,
     /// Any-one calls that it works on.
     pub(super) busy: usize,
+    /// Seats that a stock server has given, as of the latest page; `None`: a backend of ours.
+    pub(super) seats: Option<BTreeSet<Handle>>,
     correlation: u32,
     pause: Duration,
 }
@@ -97,6 +99,7 @@ impl Peer {
             heard: Mono(0),
             confirmed: None,
             busy: 0,
+            seats: None,
             correlation: 0,
             pause: REDIAL_MIN,
         }

@@ -9,6 +9,7 @@
 //! - The address goes: nothing is claimed any more. A front that leads goes on until another one
 //!   does; clients that know its own address lose nothing.
 
+use super::vote::reached;
 use super::{Front, Phase};
 use crate::io::Intent;
 use crate::time::Mono;
@@ -19,6 +20,8 @@ use alloc::vec::Vec;
 pub(super) struct Wish {
     /// It is to lead.
     pub(super) lead: bool,
+    /// When it was last told to.
+    told: Option<Mono>,
     /// It is to lead as soon as nobody does.
     pub(super) waits: bool,
     /// It led until a backend named a higher epoch, and looks whether another front leads now.
@@ -33,9 +36,17 @@ impl Front {
     /// It is to lead: an operator says so, or the virtual address has come.
     pub(super) fn take_role(&mut self, now: Mono) {
         (self.wish.waits, self.wish.deposed) = (false, false);
+        self.wish.told = Some(now);
         if !core::mem::replace(&mut self.wish.lead, true) {
             self.phase = Phase::Pausing { until: now };
         }
+    }
+
+    /// It was told to lead after it last knew that it did: whoever has claimed a higher epoch
+    /// meanwhile did so before that.
+    pub(super) fn was_told_since(&self) -> bool {
+        let confirmed = reached(self.peers.each_ref().map(|peer| peer.confirmed), 2);
+        self.wish.told.is_some_and(|told| confirmed.is_none_or(|at| at < told))
     }
 
     /// The machine says whether it has the virtual address.

@@ -5,11 +5,13 @@ use super::{Front, Phase};
 use crate::admin::View;
 use crate::admin::status::{
     Allocation, BackendState, BackendStatus, ContainerStatus, Difference, FrontStatus,
-    LicenceStatus, Role, Twin,
+    LicenceStatus, Role, StrayStatus,
 };
 use crate::log::{DiskId, Grant};
 use crate::time::Now;
 use crate::wire::constants::mask;
+use crate::wire::twin::Part;
+use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -29,17 +31,13 @@ impl View for At<'_> {
             runtime: front.config.identity.runtime,
             role: self.role(),
             epoch: front.phase.epoch().unwrap_or(front.highest).round,
-            fenced: true,
+            fenced: !front.config.unfenced,
             cluster: front.ledger.group().map(|group| group.to_string()),
             virtual_ip: front.wish.address,
-            twin: front.config.twin.as_ref().map(|address| Twin {
-                address: address.to_string(),
-                connected: false,
-                synced: false,
-                lag: 0,
-            }),
+            twin: front.twin_status(),
             backends: (0..3).map(|index| self.backend(index)).collect(),
             containers: self.containers(),
+            strays: self.strays(),
             licenses: self.licences(),
             allocations: front.ledger.ahead().seats().map(|seat| self.allocation(seat)).collect(),
         };
@@ -68,14 +66,10 @@ impl View for At<'_> {
 
 impl At<'_> {
     fn role(&self) -> Role {
-        match self.front.phase {
-            Phase::Standby => Role::Standby,
-            Phase::Leading { .. }
-                if self.front.confirmed(self.now.mono, crate::limits::CONFIRMED) =>
-            {
-                Role::Active
-            }
-            _ => Role::Starting,
+        match self.front.part(self.now.mono) {
+            Part::Standby => Role::Standby,
+            Part::Starting => Role::Starting,
+            Part::Active => Role::Active,
         }
     }
 
@@ -89,6 +83,7 @@ impl At<'_> {
         let standing = peer.standing();
         let leading = matches!(front.phase, Phase::Leading { .. });
         let state = match (peer.wire, peer.follow, standing) {
+            (Wire::Up(_), _, Some(_)) if front.config.unfenced => BackendState::Unfenced,
             (Wire::Up(_), _, Some(_)) if !leading && peer.trouble.is_none() => BackendState::Up,
             (Wire::Up(_), Follow::Yes { acked, .. }, Some(standing))
                 if self.member(&standing.disk) && acked >= self.floor() =>
@@ -100,7 +95,8 @@ impl At<'_> {
         };
         let acked = peer.acked();
         let on_disk = leading && acked >= front.ledger.committed();
-        let handles = if on_disk { front.ledger.settled().seat_count() } else { 0 };
+        let on_disk = if on_disk { front.ledger.settled().seat_count() } else { 0 };
+        let handles = peer.seats.as_ref().map_or(on_disk, BTreeSet::len);
         BackendStatus {
             address: peer.address.to_string(),
             state,
@@ -123,9 +119,19 @@ impl At<'_> {
         let shown = joined.catalogue.containers.iter().map(|shown| ContainerStatus {
             serial: format!("{}-{}", mask::TMR, shown.serial),
             cm_act_id: shown.cm_act_id,
-            parts: joined.containers.get(&shown.cm_act_id).cloned().unwrap_or_default(),
+            parts: joined.containers.get(&shown.id).cloned().unwrap_or_default(),
         });
         shown.collect()
+    }
+
+    fn strays(&self) -> Vec<StrayStatus> {
+        let stray = |(index, serial): &(usize, String)| StrayStatus {
+            backend: self.front.peers[*index].address.to_string(),
+            serial: serial.clone(),
+            trouble: "it has no CmActId, and no list of Serials in VirtualContainers names it: \
+                      its TMR licences are not served",
+        };
+        self.front.joined.strays.iter().map(stray).collect()
     }
 
     fn licences(&self) -> Vec<LicenceStatus> {
@@ -163,7 +169,8 @@ impl At<'_> {
         let there = ledger.settled().seat(seat.handle).is_some();
         let holders = self.front.peers.iter().filter(|peer| {
             let follows = matches!(peer.follow, Follow::Yes { .. });
-            there && follows && peer.acked() >= ledger.committed()
+            let given = peer.seats.as_ref().is_none_or(|seats| seats.contains(&seat.handle));
+            there && given && follows && peer.acked() >= ledger.committed()
         });
         Allocation {
             handle: seat.handle.0,

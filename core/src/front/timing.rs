@@ -59,6 +59,7 @@ impl Front {
             }
             _ => {}
         }
+        self.twin_timers(now, out);
         self.end_late(now, out);
     }
 
@@ -81,6 +82,7 @@ impl Front {
         let claim = claim.map(|at| Deadline { at, reason: "claim" });
         let flights = self.flights_due().map(|at| Deadline { at, reason: "call" });
         let cleanup = self.desk.due().map(|at| Deadline { at, reason: "clean-up" });
-        peers.chain([heartbeat]).chain(claim).chain(flights).chain(cleanup).min()
+        let twin = self.twin_deadline();
+        peers.chain([heartbeat]).chain(claim).chain(flights).chain(cleanup).chain(twin).min()
     }
 }

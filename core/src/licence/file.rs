@@ -14,7 +14,7 @@
 //! the ones that were signed are a licence file. Keep it like a key: its `Secret` is what makes
 //! the licence's ciphers.
 
-use super::form::{FirmItemForm, nonzero, time};
+use super::form::{FirmItemForm, is_zero, nonzero, time};
 use super::spec::{self, PERMITTED, firm_code_permitted};
 use super::{Container, Issuer, IssuerKey, Part, SpecError};
 use crate::limits::{LICENCE_FILE_MAX, PRODUCTS_MAX};
@@ -105,7 +105,7 @@ impl core::error::Error for LicenceError {}
 struct Payload {
     #[serde(deserialize_with = "nonzero")]
     serial: u32,
-    #[serde(deserialize_with = "nonzero")]
+    #[serde(default, deserialize_with = "nonzero", skip_serializing_if = "is_zero")]
     cm_act_id: u32,
     #[serde(deserialize_with = "part_number")]
     part: u8,

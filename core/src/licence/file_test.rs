@@ -71,6 +71,19 @@ fn three_parts_share_everything_but_their_serial() {
 }
 
 #[test]
+fn a_container_without_a_cm_act_id_says_nothing_of_one() {
+    let keys = "\"Serials\": [7, 8, 9],";
+    let spec = Spec::parse(&EXAMPLE.replace("\"CmActId\": 305419896,", keys)).unwrap();
+    let file = issuer().issue(&spec, 2, ISSUED);
+    assert!(!payload(&file).contains("CmActId"));
+    let part = open(&file).unwrap().part;
+    assert_eq!((part.serial, part.cm_act_id), (8, 0));
+    // Zero is not how it is said.
+    let zero = payload(&file).replace("\"Part\"", "\"CmActId\": 0, \"Part\"");
+    assert!(matches!(open(&signed(&zero)), Err(LicenceError::Content(_))));
+}
+
+#[test]
 fn a_file_cut_off_anywhere_is_refused_as_such() {
     let file = full();
     for length in 0..file.len() {

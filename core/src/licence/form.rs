@@ -85,7 +85,7 @@ struct PeriodForm(#[serde(with = "PeriodKeys")] Period);
 #[serde(transparent)]
 struct TimeForm(#[serde(with = "time")] Wall);
 
-fn is_zero(value: &u32) -> bool {
+pub(super) fn is_zero(value: &u32) -> bool {
     *value == 0
 }
 

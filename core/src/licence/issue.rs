@@ -4,10 +4,12 @@
 //! can be issued again and still belongs to the other two:
 //!
 //! - serial = 1,000,000 + n mod 8,999,999, where n is the first eight bytes, little endian, of
-//!   SHA-256("tmr container serial" ‖ issuer's public key ‖ CmActId u32 LE ‖ part u8); a part that
-//!   would get the serial of a lower one takes the next free number
-//! - secret = HMAC-SHA256(issuer's secret, "tmr container secret" ‖ CmActId u32 LE), equal in all
-//!   three parts
+//!   SHA-256("tmr container serial" ‖ issuer's public key ‖ name ‖ part u8); a part that would get
+//!   the serial of a lower one takes the next free number. Where SPEC.json says the serials, they
+//!   are those
+//! - secret = HMAC-SHA256(issuer's secret, "tmr container secret" ‖ name), equal in all three parts
+//! - name = CmActId; without one 0, and then the three serials if SPEC.json says them, or else the
+//!   Firm Code. Each u32, little endian
 
 use super::{Container, File, Spec};
 use crate::time::Wall;
@@ -94,22 +96,22 @@ impl Issuer {
     #[must_use]
     pub fn issue(&self, spec: &Spec, part: u8, issued: Wall) -> Vec<u8> {
         assert!(PARTS.contains(&part), "a TMR set has parts 1 to 3, not {part}");
-        let cm_act_id = spec.cm_act_id();
-        let container = Container {
-            part: spec.part(self.serial(cm_act_id, part)),
-            secret: self.secret(cm_act_id),
-        };
+        let container =
+            Container { part: spec.part(self.serial(spec, part)), secret: self.secret(spec) };
         File::seal(&container, part, issued, self)
     }
 
-    fn serial(&self, cm_act_id: u32, part: u8) -> u32 {
+    fn serial(&self, spec: &Spec, part: u8) -> u32 {
+        if let Some(serials) = spec.serials() {
+            return serials[usize::from(part - *PARTS.start())];
+        }
         let mut taken = Vec::with_capacity(3);
         let mut serial = SERIALS.0;
         for part in *PARTS.start()..=part {
             let digest = Sha256::new()
                 .chain_update("tmr container serial")
                 .chain_update(self.public().as_bytes())
-                .chain_update(cm_act_id.to_le_bytes())
+                .chain_update(name(spec))
                 .chain_update([part])
                 .finalize();
             let number = u64::from_le_bytes(digest[..8].try_into().expect("eight of 32 bytes"));
@@ -119,11 +121,11 @@ impl Issuer {
         serial
     }
 
-    fn secret(&self, cm_act_id: u32) -> [u8; 32] {
+    fn secret(&self, spec: &Spec) -> [u8; 32] {
         Hmac::<Sha256>::new_from_slice(self.0.as_bytes())
             .expect("any key length will do")
             .chain_update("tmr container secret")
-            .chain_update(cm_act_id.to_le_bytes())
+            .chain_update(name(spec))
             .finalize()
             .into_bytes()
             .into()
@@ -132,6 +134,17 @@ impl Issuer {
     pub(super) fn sign(&self, message: &[u8]) -> [u8; 64] {
         self.0.sign(message).to_bytes()
     }
+}
+
+/// What tells one set of three from another one of the same issuer, whatever else is changed when
+/// a part is issued again.
+fn name(spec: &Spec) -> Vec<u8> {
+    let mut name = spec.cm_act_id().to_le_bytes().to_vec();
+    if spec.cm_act_id() == 0 {
+        let rest = spec.serials().map_or_else(|| [spec.firm_item().firm_code].to_vec(), Into::into);
+        name.extend(rest.into_iter().flat_map(u32::to_le_bytes));
+    }
+    name
 }
 
 /// The serial that a number stands for, or the next one that is not taken.
@@ -200,6 +213,7 @@ impl fmt::Debug for IssuerKey {
 #[cfg(test)]
 mod tests {
     use super::{Issuer, IssuerKey, KeyError, free_serial};
+    use crate::licence::Spec;
     use alloc::format;
 
     #[test]
@@ -243,14 +257,33 @@ mod tests {
     }
 
     #[test]
-    fn serial_and_secret_depend_on_issuer_and_cm_act_id() {
+    fn serial_and_secret_depend_on_issuer_and_what_names_the_set() {
         let (one, two) = (Issuer::from_secret([1; 32]), Issuer::from_secret([2; 32]));
-        assert_eq!(one.serial(5, 2), one.serial(5, 2));
-        assert_ne!(one.serial(5, 1), one.serial(5, 2));
-        assert_ne!(one.serial(5, 2), one.serial(5, 3));
-        assert_ne!(one.serial(5, 1), one.serial(6, 1));
-        assert_ne!(one.serial(5, 1), two.serial(5, 1));
-        assert_ne!(one.secret(5), one.secret(6));
-        assert_ne!(one.secret(5), two.secret(5));
+        let spec = |keys: &str| {
+            let products = r#""Products": [{"ProductCode": 1, "LicenseQuantity": 1}]"#;
+            Spec::parse(&format!("{{\"FirmCode\": 10, {keys} {products}}}")).unwrap()
+        };
+        let (five, six) = (spec(r#""CmActId": 5,"#), spec(r#""CmActId": 6,"#));
+        assert_eq!(one.serial(&five, 2), one.serial(&five, 2));
+        assert_ne!(one.serial(&five, 1), one.serial(&five, 2));
+        assert_ne!(one.serial(&five, 2), one.serial(&five, 3));
+        assert_ne!(one.serial(&five, 1), one.serial(&six, 1));
+        assert_ne!(one.serial(&five, 1), two.serial(&five, 1));
+        assert_ne!(one.secret(&five), one.secret(&six));
+        assert_ne!(one.secret(&five), two.secret(&five));
+        // Without a CmActId: by Firm Code, or as the specification says, whatever the texts.
+        let (bare, text) = (spec(""), spec(r#""FirmItemText": "other","#));
+        assert_eq!(
+            (one.serial(&bare, 1), one.secret(&bare)),
+            (one.serial(&text, 1), one.secret(&text))
+        );
+        assert_ne!(one.serial(&bare, 1), one.serial(&bare, 2));
+        let said = spec(r#""Serials": [30, 20, 10],"#);
+        assert_eq!([1, 2, 3].map(|part| one.serial(&said, part)), [30, 20, 10]);
+        let secrets = [&five, &bare, &said, &spec(r#""Serials": [30, 20, 11],"#)];
+        let secrets = secrets.map(|spec| one.secret(spec));
+        for (place, secret) in secrets.iter().enumerate() {
+            assert!(!secrets[..place].contains(secret), "{place}");
+        }
     }
 }

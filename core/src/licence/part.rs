@@ -1,6 +1,6 @@
 //! One container and what it holds.
 
-use crate::log::{LicenceKey, Mode};
+use crate::log::{ContainerId, LicenceKey, Mode};
 use crate::time::Wall;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 pub struct Part {
     /// Serial number; shown as `130-serial`.
     pub serial: u32,
-    /// Equal in the three containers of one TMR set.
+    /// Equal in the three containers of one TMR set; 0: it has none.
     pub cm_act_id: u32,
     /// Its firm items.
     pub firm_items: Vec<FirmItem>,
@@ -92,14 +92,27 @@ impl Part {
         alloc::format!("130-{}", self.serial)
     }
 
-    /// Every product with the key of its licence: TMR licences under the CmActId, ordinary ones
-    /// under the serial.
-    pub fn licences(&self) -> impl Iterator<Item = (LicenceKey, &FirmItem, &Product)> {
+    /// How it is named by itself.
+    #[must_use]
+    pub fn id(&self) -> ContainerId {
+        ContainerId::Serial(self.serial)
+    }
+
+    /// Whether it is that container, or one third of it.
+    #[must_use]
+    pub fn belongs_to(&self, container: &ContainerId) -> bool {
+        container.includes(self.serial, self.cm_act_id)
+    }
+
+    /// Every product with the key of its licence, `container` being what it is named there.
+    pub fn licences(
+        &self,
+        container: ContainerId,
+    ) -> impl Iterator<Item = (LicenceKey, &FirmItem, &Product)> {
         self.firm_items.iter().flat_map(move |item| {
             item.products.iter().map(move |product| {
-                let tmr_id = product.tmr_id;
-                let container = if tmr_id == 0 { self.serial } else { self.cm_act_id };
                 let (firm_code, product_code) = (item.firm_code, product.product_code);
+                let tmr_id = product.tmr_id;
                 (LicenceKey { container, firm_code, product_code, tmr_id }, item, product)
             })
         })

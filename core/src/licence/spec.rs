@@ -28,6 +28,7 @@ pub fn firm_code_permitted(firm_code: u32) -> bool {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spec {
     cm_act_id: u32,
+    serials: Option<[u32; 3]>,
     firm_item: FirmItem,
 }
 
@@ -38,8 +39,10 @@ struct SpecForm {
     firm_code: u32,
     #[serde(default, deserialize_with = "text")]
     firm_item_text: String,
-    #[serde(deserialize_with = "nonzero")]
+    #[serde(default, deserialize_with = "nonzero")]
     cm_act_id: u32,
+    #[serde(default, deserialize_with = "serials")]
+    serials: Option<[u32; 3]>,
     #[serde(deserialize_with = "products::deserialize")]
     products: Vec<Product>,
 }
@@ -50,6 +53,17 @@ fn firm_code<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
         Ok(code)
     } else {
         Err(D::Error::custom(format!("Firm Code {code} is refused: {PERMITTED}")))
+    }
+}
+
+/// Three different numbers that are not 0.
+fn serials<'de, D: Deserializer<'de>>(from: D) -> Result<Option<[u32; 3]>, D::Error> {
+    let list = Vec::<u32>::deserialize(from)?;
+    match <[u32; 3]>::try_from(list) {
+        Ok([a, b, c]) if a != b && a != c && b != c && a != 0 && b != 0 && c != 0 => {
+            Ok(Some([a, b, c]))
+        }
+        _ => Err(D::Error::custom("expected three different serials, none of them 0")),
     }
 }
 
@@ -89,8 +103,13 @@ impl Spec {
             return Err(at_top(format!("longer than {LICENCE_FILE_MAX} bytes")));
         }
         let form: SpecForm = read(json.as_bytes())?;
+        if form.cm_act_id != 0 && form.serials.is_some() {
+            let what = "Serials are for containers without a CmActId, but there is one".to_owned();
+            return Err(SpecError { key: Some("Serials".to_owned()), ..at_top(what) });
+        }
         let spec = Self {
             cm_act_id: form.cm_act_id,
+            serials: form.serials,
             firm_item: FirmItem {
                 firm_code: form.firm_code,
                 text: form.firm_item_text,
@@ -105,10 +124,16 @@ impl Spec {
         Ok(spec)
     }
 
-    /// CmActId of the three containers.
+    /// CmActId of the three containers; 0: they have none.
     #[must_use]
     pub fn cm_act_id(&self) -> u32 {
         self.cm_act_id
+    }
+
+    /// The serials of the three containers, where the specification says them.
+    #[must_use]
+    pub fn serials(&self) -> Option<[u32; 3]> {
+        self.serials
     }
 
     /// What they hold.

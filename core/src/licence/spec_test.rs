@@ -207,3 +207,20 @@ fn a_product_stands_once_in_a_container_of_bounded_size() {
     let large: Vec<_> = (0..3_000).map(|code| one(code, &text)).collect();
     assert!(error(&list(&large)).what.contains("the licence file would be longer"));
 }
+
+#[test]
+fn containers_may_have_no_cm_act_id_and_serials_of_their_own() {
+    let with = |keys: &str| EXAMPLE.replace("\"CmActId\": 305419896,", keys);
+    let bare = Spec::parse(&with("")).unwrap();
+    assert_eq!((bare.cm_act_id(), bare.serials()), (0, None));
+    let said = Spec::parse(&with("\"Serials\": [3, 1, 2],")).unwrap();
+    assert_eq!((said.cm_act_id(), said.serials()), (0, Some([3, 1, 2])));
+    for bad in ["[1, 2]", "[1, 2, 3, 4]", "[1, 2, 1]", "[0, 1, 2]"] {
+        let error = error(&with(&format!("\"Serials\": {bad},")));
+        assert_eq!(error.key.as_deref(), Some("Serials"), "{error}");
+        assert!(error.what.contains("three different serials"), "{error}");
+    }
+    let both = error(&with("\"Serials\": [1, 2, 3], \"CmActId\": 5,"));
+    assert_eq!(both.key.as_deref(), Some("Serials"));
+    assert!(both.what.contains("without a CmActId"), "{both}");
+}

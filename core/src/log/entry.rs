@@ -1,6 +1,6 @@
 //! What the log says: grants, releases, expirations, settings.
 
-use super::{DiskId, Epoch};
+use super::{ContainerId, DiskId, Epoch};
 use crate::time::Wall;
 use alloc::string::String;
 use core::fmt;
@@ -20,8 +20,8 @@ impl fmt::Display for Handle {
 /// What makes three parts one licence, and names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct LicenceKey {
-    /// CmActId of the container, or the serial of a container used directly.
-    pub container: u32,
+    /// The container: of a TMR licence three that are one, of an ordinary one its own.
+    pub container: ContainerId,
     /// Firm Code.
     pub firm_code: u32,
     /// Product Code.
@@ -204,10 +204,11 @@ pub enum Setting {
     Members([DiskId; 3]),
     /// Handle numbers up to and with this one are given to whoever wrote this entry.
     Handles(u32),
-    /// The serial of the virtual container (mask 131) for a CmActId.
+    /// The serial of a virtual container (mask 131). With a list of serials it is also what makes
+    /// those three one container: see [`State::list_of`](super::State::list_of).
     Virtual {
-        /// The CmActId.
-        cm_act_id: u32,
+        /// Which container.
+        container: ContainerId,
         /// The serial.
         serial: u32,
     },

@@ -6,12 +6,14 @@
 //!
 #![doc = include_str!("../../docs/consistency.md")]
 
+mod container;
 mod entry;
 mod epoch;
 mod state;
 #[cfg(test)]
 mod state_test;
 
+pub use container::ContainerId;
 pub use entry::{Client, Entry, Grant, Handle, Held, LicenceKey, Mode, Setting};
 pub use epoch::{DiskId, Epoch, GroupId, Slot, Stored};
 pub use state::{Outcome, Refusal, Seat, State, Usage};

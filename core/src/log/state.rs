@@ -1,6 +1,6 @@
 //! The fold of the log: who holds what. Seats are counted here and nowhere else.
 
-use super::{DiskId, Entry, Epoch, Grant, Handle, LicenceKey, Mode, Setting};
+use super::{ContainerId, DiskId, Entry, Epoch, Grant, Handle, Held, LicenceKey, Mode, Setting};
 use crate::time::Wall;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
@@ -80,7 +80,7 @@ pub struct State {
     leader: Epoch,
     members: Option<[DiskId; 3]>,
     handles: u32,
-    virtuals: BTreeMap<u32, u32>,
+    virtuals: BTreeMap<ContainerId, u32>,
     seats: BTreeMap<Handle, Seat>,
     usage: BTreeMap<LicenceKey, Usage>,
     /// Released seats whose linger time is not over: they count, but nobody holds them.
@@ -97,7 +97,7 @@ struct Snapshot {
     leader: Epoch,
     members: Option<[DiskId; 3]>,
     handles: u32,
-    virtuals: BTreeMap<u32, u32>,
+    virtuals: BTreeMap<ContainerId, u32>,
     seats: Vec<Seat>,
     lingering: BTreeSet<Handle>,
     units: BTreeMap<LicenceKey, u32>,
@@ -123,10 +123,25 @@ impl State {
         self.handles
     }
 
-    /// The serial of the virtual container for a CmActId.
+    /// The serial of a virtual container.
     #[must_use]
-    pub fn virtual_serial(&self, cm_act_id: u32) -> Option<u32> {
-        self.virtuals.get(&cm_act_id).copied()
+    pub fn virtual_serial(&self, container: &ContainerId) -> Option<u32> {
+        self.virtuals.get(container).copied()
+    }
+
+    /// The serial of the list that this one takes the place of.
+    #[must_use]
+    pub fn serial_before(&self, list: &ContainerId) -> Option<u32> {
+        self.virtuals.iter().find(|(other, _)| list.succeeds(other)).map(|(_, serial)| *serial)
+    }
+
+    /// The list of three that a container without a CmActId stands in, by its serial. No serial
+    /// stands in two: the later list has taken the other one's place.
+    #[must_use]
+    pub fn list_of(&self, serial: u32) -> Option<ContainerId> {
+        let lists =
+            |id: &&ContainerId| matches!(id, ContainerId::Serials(all) if all.contains(&serial));
+        self.virtuals.keys().find(lists).copied()
     }
 
     /// The seat of a handle, if anybody holds it or it lingers.
@@ -237,12 +252,40 @@ impl State {
                     Setting::Members(members) => self.members = Some(members),
                     Setting::Leader(epoch) => self.leader = self.leader.max(epoch),
                     Setting::Handles(last) => self.handles = self.handles.max(last),
-                    Setting::Virtual { cm_act_id, serial } => {
-                        self.virtuals.insert(cm_act_id, serial);
+                    Setting::Virtual { container, serial } => {
+                        self.virtuals.retain(|other, _| other.in_common(&container) == 0);
+                        self.virtuals.insert(container, serial);
+                        self.succeed(container);
                     }
                 }
                 Outcome::Nothing
             }
+        }
+    }
+
+    /// What was held and taken under a list that this one takes the place of goes on under this
+    /// one: whichever front has its list in the log, a seat is counted once.
+    fn succeed(&mut self, list: ContainerId) {
+        let moved = |key: LicenceKey| {
+            if list.succeeds(&key.container) { LicenceKey { container: list, ..key } } else { key }
+        };
+        if !matches!(list, ContainerId::Serials(_)) {
+            return;
+        }
+        self.usage.clear();
+        for mut seat in core::mem::take(&mut self.seats).into_values() {
+            if let Held::Licence(key) | Held::FirmItem(key) = &mut seat.held {
+                *key = moved(*key);
+            }
+            self.seat_in(seat);
+        }
+        for (key, taken) in core::mem::take(&mut self.units) {
+            let all = self.units.entry(moved(key)).or_default();
+            *all = all.saturating_add(taken);
+        }
+        for (key, since) in core::mem::take(&mut self.used_since) {
+            let first = self.used_since.entry(moved(key)).or_insert(since);
+            *first = since.min(*first);
         }
     }
 

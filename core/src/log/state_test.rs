@@ -1,8 +1,8 @@
 //! Seats are counted right in every mode, whatever the numbers.
 
 use super::{
-    Client, DiskId, Entry, Epoch, Grant, Handle, Held, LicenceKey, Mode, Outcome, Refusal, Setting,
-    State,
+    Client, ContainerId, DiskId, Entry, Epoch, Grant, Handle, Held, LicenceKey, Mode, Outcome,
+    Refusal, Setting, State,
 };
 use crate::time::Wall;
 use alloc::format;
@@ -11,8 +11,12 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr};
 
-const LICENCE: LicenceKey =
-    LicenceKey { container: 7, firm_code: 6_000_010, product_code: 201, tmr_id: 1 };
+const LICENCE: LicenceKey = LicenceKey {
+    container: ContainerId::CmAct(7),
+    firm_code: 6_000_010,
+    product_code: 201,
+    tmr_id: 1,
+};
 
 /// A grant with this handle, of 5 licences, from this station.
 fn grant(handle: u32, mode: Mode, take: u32, station: u8) -> Grant {
@@ -204,8 +208,8 @@ fn settings_are_kept_and_handle_blocks_never_shrink() {
         Setting::Members(members),
         Setting::Handles(4096),
         Setting::Handles(100),
-        Setting::Virtual { cm_act_id: 7, serial: 1 },
-        Setting::Virtual { cm_act_id: 7, serial: 2 },
+        Setting::Virtual { container: LICENCE.container, serial: 1 },
+        Setting::Virtual { container: LICENCE.container, serial: 2 },
         Setting::Leader(Epoch { round: 2, front: 1 }),
         Setting::Leader(Epoch { round: 1, front: 9 }),
     ] {
@@ -214,7 +218,10 @@ fn settings_are_kept_and_handle_blocks_never_shrink() {
     assert_eq!(state.members(), Some(&members));
     assert_eq!(state.leader(), Epoch { round: 2, front: 1 });
     assert_eq!(state.handles_reserved(), 4096);
-    assert_eq!((state.virtual_serial(7), state.virtual_serial(8)), (Some(2), None));
+    assert_eq!(
+        (state.virtual_serial(&LICENCE.container), state.virtual_serial(&ContainerId::CmAct(8))),
+        (Some(2), None)
+    );
 }
 
 /// A state with something of everything.
@@ -230,7 +237,10 @@ fn rich() -> State {
     state.apply(&Entry::Configure(Setting::Members([DiskId(1), DiskId(2), DiskId(u128::MAX)])));
     state.apply(&Entry::Configure(Setting::Handles(4096)));
     state.apply(&Entry::Configure(Setting::Leader(Epoch { round: 3, front: 0x7fff_ffff })));
-    state.apply(&Entry::Configure(Setting::Virtual { cm_act_id: 7, serial: 59_885_682 }));
+    state.apply(&Entry::Configure(Setting::Virtual {
+        container: LICENCE.container,
+        serial: 59_885_682,
+    }));
     state
 }
 
@@ -415,4 +425,47 @@ fn a_licence_without_limit_stands_against_exclusive_use_and_takes_none() {
         assert!(matches!(state.apply(&Entry::Expire(Handle(handle))), Outcome::Ended(_)));
     }
     assert_eq!(apply(&mut state, &grant(301, Exclusive, 1, 1)), Outcome::Granted);
+}
+
+#[test]
+fn a_list_takes_the_place_of_one_that_it_shares_two_serials_with() {
+    let list = |a, b, c| ContainerId::of_serials([a, b, c]);
+    let under = |container| LicenceKey { container, ..LICENCE };
+    let name = |container, serial| Entry::Configure(Setting::Virtual { container, serial });
+    let (before, after) = (list(3, 2, 1), list(1, 4, 2));
+    let mut state = State::default();
+    for entry in [name(before, 7), name(list(8, 9, 10), 6), name(LICENCE.container, 5)] {
+        state.apply(&entry);
+    }
+    for (handle, licence) in [(1, under(before)), (2, under(before)), (3, LICENCE)] {
+        let held = Held::Licence(licence);
+        let grant = Grant { held, starts_usage: true, ..grant(handle, Mode::UserLimit, 2, 1) };
+        assert_eq!(apply(&mut state, &grant), Outcome::Granted);
+        state.apply(&Entry::Units { licence, take: 3, issued: 10 });
+    }
+    state.apply(&Entry::Release(Handle(2)));
+    assert_eq!((state.list_of(3), state.list_of(4), state.list_of(0)), (Some(before), None, None));
+    assert_eq!((state.serial_before(&after), state.serial_before(&list(1, 4, 5))), (Some(7), None));
+
+    state.apply(&name(after, 7));
+    assert_eq!(
+        (state.list_of(3), state.list_of(1), state.list_of(4)),
+        (None, Some(after), Some(after))
+    );
+    assert_eq!(state.list_of(8), Some(list(8, 9, 10)), "another list stays");
+    let of = |key: &LicenceKey| state.usage(key).map_or(0, super::Usage::used);
+    assert_eq!((of(&under(before)), of(&under(after)), of(&LICENCE)), (0, 2, 2));
+    let taken = [before, after, LICENCE.container].map(|id| state.units_taken(&under(id)));
+    assert_eq!(taken, [0, 6, 3]);
+    assert_eq!(state.used_since(&under(before)), None);
+    assert_eq!(state.used_since(&under(after)), Some(grant(1, Mode::UserLimit, 1, 1).since));
+    assert_eq!(State::decode(&state.encode()).as_ref(), Some(&state));
+
+    // One serial in common: another licence. Its list takes the serial, and no seat.
+    state.apply(&name(list(4, 5, 6), 3));
+    assert_eq!((state.list_of(4), state.list_of(1)), (Some(list(4, 5, 6)), None));
+    assert_eq!(state.usage(&under(after)).map_or(0, super::Usage::used), 2);
+    // And what is still held under a list that is gone is found by the one that succeeds it.
+    state.apply(&name(list(1, 2, 9), 3));
+    assert_eq!(state.usage(&under(list(1, 2, 9))).map_or(0, super::Usage::used), 2);
 }

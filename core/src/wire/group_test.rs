@@ -6,8 +6,8 @@ use super::group::{
 };
 use crate::licence::{FirmItem, Part, Period, Product};
 use crate::log::{
-    Client, DiskId, Entry, Epoch, Grant, GroupId, Handle, Held, LicenceKey, Mode, Setting, Slot,
-    Stored,
+    Client, ContainerId, DiskId, Entry, Epoch, Grant, GroupId, Handle, Held, LicenceKey, Mode,
+    Setting, Slot, Stored,
 };
 use crate::time::Wall;
 use alloc::format;
@@ -18,8 +18,12 @@ use core::net::{IpAddr, Ipv4Addr};
 
 const EPOCH: Epoch = Epoch { round: 3, front: 0x0102_0304 };
 const GROUP: GroupId = GroupId(0x0011_2233_4455_6677_8899_aabb_ccdd_eeff);
-const LICENCE: LicenceKey =
-    LicenceKey { container: 305_419_896, firm_code: 6_000_010, product_code: 201, tmr_id: 1 };
+const LICENCE: LicenceKey = LicenceKey {
+    container: ContainerId::CmAct(305_419_896),
+    firm_code: 6_000_010,
+    product_code: 201,
+    tmr_id: 1,
+};
 
 fn grant() -> Entry {
     Entry::Grant(Grant {
@@ -62,7 +66,9 @@ fn service() -> Entry {
 
 fn entries() -> Vec<(&'static str, Entry)> {
     let members = Setting::Members([DiskId(1), DiskId(2), DiskId(3)]);
-    let serial = Setting::Virtual { cm_act_id: 305_419_896, serial: 59_885_682 };
+    let serial = Setting::Virtual { container: LICENCE.container, serial: 59_885_682 };
+    let container = ContainerId::of_serials([1_000_003, 1_000_001, 1_000_002]);
+    let listed = Setting::Virtual { container, serial: 59_885_682 };
     vec![
         ("Grant", grant()),
         ("Grant of the service", service()),
@@ -71,6 +77,7 @@ fn entries() -> Vec<(&'static str, Entry)> {
         ("Configure Members", Entry::Configure(members)),
         ("Configure Handles", Entry::Configure(Setting::Handles(8192))),
         ("Configure Virtual", Entry::Configure(serial)),
+        ("Configure Virtual, of a list", Entry::Configure(listed)),
         ("Units", Entry::Units { licence: LICENCE, take: 3, issued: 1000 }),
         ("Configure Leader", Entry::Configure(Setting::Leader(Epoch { round: 300, front: 7 }))),
     ]

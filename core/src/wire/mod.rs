@@ -1,5 +1,5 @@
 //! The wire format: calls, replies, SDK structures, error codes, and the project's own messages
-//! between front and backend. Bytes and values only; what is answered is decided elsewhere.
+//! between servers. Bytes and values only; what is answered is decided elsewhere.
 //!
 //! | module | what stands there | fact sheet |
 //! |---|---|---|
@@ -11,6 +11,7 @@
 //! | [`inferred`] | what no capture has shown yet, in one table | 3.2, 5.3 |
 //! | [`error`] | the status codes: [`CmError`] | 5.10 |
 //! | [`group`] | front and backend among themselves | – |
+//! | [`twin`] | the two fronts among themselves | – |
 
 pub mod argument;
 pub(crate) mod bytes;
@@ -26,6 +27,9 @@ pub mod request;
 #[cfg(test)]
 mod request_test;
 pub mod structs;
+pub mod twin;
+#[cfg(test)]
+mod twin_test;
 
 pub use argument::{Buffer, Fault, Malformed};
 pub use error::CmError;

@@ -95,10 +95,27 @@ fn front(status: &Value) -> String {
     let _ = write!(out, "front, {}, epoch {}", text("role"), text("epoch"));
     let fenced = if status["fenced"] == true { "fenced" } else { "unfenced" };
     let _ = writeln!(out, ", {fenced} (tmrd {}, {})", text("version"), text("runtime"));
+    if status["fenced"] != true {
+        let _ = writeln!(
+            out,
+            "The backends are stock servers, which cannot promise: \
+             no seat is protected against two leaders."
+        );
+    }
     if let Some(twin) = status.get("twin").filter(|twin| !twin.is_null()) {
-        let connected = if twin["connected"] == true { "connected" } else { "not connected" };
-        let synced = if twin["synced"] == true { ", synced" } else { "" };
-        let _ = writeln!(out, "twin {}: {connected}{synced}", cell(&twin["address"]));
+        let _ = write!(out, "twin {}: ", cell(&twin["address"]));
+        let _ = match (twin["connected"] == true, twin["synced"] == true) {
+            (false, _) => write!(out, "not connected"),
+            (true, true) => write!(out, "{}, in sync", cell(&twin["role"])),
+            (true, false) => write!(out, "{}, {} behind", cell(&twin["role"]), cell(&twin["lag"])),
+        };
+        let trouble = twin["trouble"].as_str().map(|text| format!("; {text}"));
+        let _ = writeln!(out, "{}", trouble.unwrap_or_default());
+        for differs in rows(twin, "differs") {
+            let (key, ours) = (cell(&differs["key"]), cell(&differs["ours"]));
+            let _ =
+                writeln!(out, "  {key} differs: {ours} here, {} there", cell(&differs["theirs"]));
+        }
     }
     let columns = [
         ("address", "address"),
@@ -115,6 +132,10 @@ fn front(status: &Value) -> String {
         table.row([cell(&container["serial"]), cell(&container["cm_act_id"]), parts]);
     }
     section(&mut out, "containers", &table, rows(status, "containers").len());
+    for stray in rows(status, "strays") {
+        let (serial, backend) = (cell(&stray["serial"]), cell(&stray["backend"]));
+        let _ = writeln!(out, "  {serial} at {backend}: {}", cell(&stray["trouble"]));
+    }
     let columns = [
         ("firm", "firm_code"),
         ("product", "product_code"),
@@ -201,10 +222,13 @@ mod tests {
     fn a_front_is_shown_with_what_differs() {
         let shown = front(&json!({
             "version": "0.1.0", "runtime": "smol", "role": "active", "epoch": 3, "fenced": true,
-            "twin": null,
+            "twin": {"address": "b:2", "connected": true, "synced": false, "lag": 7,
+                     "role": "standby", "trouble": null, "differs": [
+                     {"key": "CmServer.Server", "ours": "x", "theirs": "y"}]},
             "backends": [{"address": "a:1", "state": "up", "serial": null, "epoch": 3,
                           "handles": 2}],
             "containers": [{"serial": "131-5", "cm_act_id": 7, "parts": ["130-1", "130-2"]}],
+            "strays": [{"backend": "b:2", "serial": "130-9", "trouble": "it is alone"}],
             "licenses": [{"firm_code": 10, "product_code": 201, "tmr_id": 1, "quantity": 5,
                 "used": 2, "free": 3, "matching": 2, "available": true,
                 "expires": "2026-11-21T19:00:00Z", "differs": [
@@ -213,11 +237,14 @@ mod tests {
         }));
         for line in [
             "front, active, epoch 3, fenced (tmrd 0.1.0, smol)",
+            "twin b:2: standby, 7 behind",
+            "  CmServer.Server differs: x here, y there",
             "  a:1      up     -          3      2",
             "  131-5      7        130-1, 130-2",
+            "  130-9 at b:2: it is alone",
             "  10    201      1       5      2     3     2      true       2026-11-21T19:00:00Z",
             "  10:201 differs at c:3: LicenseQuantity is 4, the others have 5",
-            "seats held: none",
+            "handles held: none",
         ] {
             assert!(shown.lines().any(|found| found == line), "{line}\n{shown}");
         }

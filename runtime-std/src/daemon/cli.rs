@@ -37,11 +37,17 @@ pub enum Command {
         tmrd issue spec.json --key issuer.key --out licences\n\nspec.json:\n  \
         {\"FirmCode\": 6000010, \"FirmItemText\": \"Example\", \"CmActId\": 305419896,\n   \
         \"Products\": [{\"ProductCode\": 201, \"Text\": \"Editor\", \"LicenseQuantity\": 5, \
-        \"TmrId\": 1}]}")]
+        \"TmrId\": 1}]}\n\nCmActId may be left out: the three containers have none then, and fronts \
+        join them by the list of\ntheir serials in tmrconf.json. Serials, a list of three, says which \
+        they are; without it they follow from\nthe Firm Code, and a second such set needs it.\n\n\
+        A part issued again with --only N keeps its serial. A backend takes the new file without a \
+        restart.")]
     Issue(Issue),
     /// Runs a backend: it holds one third of every licence.
     #[command(after_help = "Example:\n  tmrd backend --listen 0.0.0.0:22350 --license 1.cmlic \
-        --issuer issuer.pub \\\n      --group-key group.key --state /var/lib/tmrd/backend")]
+        --issuer issuer.pub \\\n      --group-key group.key --state /var/lib/tmrd/backend\n\n\
+        A licence file that is replaced is taken within seconds, or at once on SIGHUP. One that is \
+        not right\nchanges nothing, and the log says what is wrong with it.")]
     Backend(Backend),
     /// Runs a front: it serves clients.
     #[command(after_help = "Example:\n  \
@@ -165,7 +171,7 @@ pub struct Backend {
     /// Where fronts and clients come in; port 0: any free one.
     #[arg(long, value_name = "IP:PORT", value_parser = address::licence)]
     pub listen: Address,
-    /// Signed licence files, each a container.
+    /// Signed licence files, each a container; read again when they change.
     #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
     pub license: Vec<PathBuf>,
     /// Whose licences are trusted.

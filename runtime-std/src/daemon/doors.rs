@@ -38,6 +38,7 @@ pub fn announce(doors: &[(Door, TcpListener)]) {
         let name = match door {
             Door::Licence => "licence",
             Door::Admin => "admin",
+            Door::Twin => "twin",
         };
         if let Ok(at) = listener.local_addr() {
             line.push_str(&format!(" {name}={at}"));

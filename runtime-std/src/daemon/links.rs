@@ -12,7 +12,7 @@
 //! links. Nothing is read, written or computed on bytes while the hub is locked.
 
 use super::exit::halt;
-use super::net::{NOT_READING, broken, dial, prepare};
+use super::net::{NOT_READING, broken, dial_within, prepare};
 use super::plan::{Errand, Streams};
 use super::talk::{Talk, Waiting};
 use super::timed::{Dial, TimedHub, Todo};
@@ -166,7 +166,7 @@ impl Links {
     /// Opens a connection; may block for as long as that takes.
     pub fn dial(&self, (link, to, callee): Dial) -> Chores {
         let mut chores = Chores::default();
-        match dial(&to) {
+        match dial_within(&to, callee.within()) {
             Ok(socket) => self.open(link, socket, self.streams.dialled(callee), &mut chores),
             Err(why) => return self.undialled(link, why),
         }

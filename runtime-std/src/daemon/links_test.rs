@@ -23,6 +23,7 @@ fn links(polls: usize) -> Links {
         identity: Identity { name, runtime: "threads", address },
         backends: [1, 2, 3].map(|port| Address { host: "192.0.2.1".into(), port }),
         retry: NETWORK_RETRY,
+        unfenced: false,
         virtuals: Vec::new(),
         cleanup: CLEANUP_DEFAULT,
         twin: None,

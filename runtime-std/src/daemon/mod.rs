@@ -15,6 +15,7 @@ pub mod entropy;
 pub mod exit;
 pub mod files;
 pub mod keys;
+pub mod licences;
 pub mod links;
 #[cfg(test)]
 mod links_test;

@@ -23,16 +23,24 @@ pub fn prepare(socket: &TcpStream) -> io::Result<()> {
     socket.set_write_timeout(Some(WRITE_TIMEOUT))
 }
 
-/// Opens a connection: every address of the host in turn, within one time-out for all.
+/// Opens a connection, as a client does: see [`dial_within`].
+///
+/// # Errors
+/// As there.
+pub fn dial(to: &Address) -> Result<TcpStream, Why> {
+    dial_within(to, DIAL_TIMEOUT)
+}
+
+/// Opens a connection: every address of the host in turn, `within` one time-out for all.
 ///
 /// # Errors
 /// None of them could be reached; the last one's reason.
-pub fn dial(to: &Address) -> Result<TcpStream, Why> {
+pub fn dial_within(to: &Address, within: Duration) -> Result<TcpStream, Why> {
     let started = Instant::now();
     let mut why = Why::Broken(format!("{}: no such host", to.host));
     let hosts = (to.host.as_str(), to.port).to_socket_addrs().map_err(|error| broken(&error))?;
     for host in hosts {
-        let left = DIAL_TIMEOUT.saturating_sub(started.elapsed());
+        let left = within.saturating_sub(started.elapsed());
         if left.is_zero() {
             return Err(Why::Timeout("connecting"));
         }

@@ -112,6 +112,7 @@ impl Streams {
                 Stream::licence(entropy::fresh(), group)
             }
             Door::Admin => Stream::admin(),
+            Door::Twin => Stream::twin_accept(entropy::fresh(), &self.group),
         }
     }
 
@@ -124,6 +125,7 @@ impl Streams {
                 Stream::dial_backend(entropy::fresh(), self.group.clone(), front)
             }
             Callee::Stock => Stream::dial_server(entropy::fresh()),
+            Callee::Twin { .. } => Stream::twin_dial(entropy::fresh(), &self.group),
         }
     }
 }

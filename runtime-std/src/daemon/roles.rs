@@ -3,16 +3,16 @@
 use super::cli;
 use super::disk::Folder;
 use super::exit::{Failure, Outcome};
-use super::plan::{Plan, Sources, Streams};
+use super::licences::Licences;
+use super::plan::{Plan, Source, Sources, Streams};
 use super::{doors, entropy, files, log, signals, vip};
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use tmr_core::backend::{self, Backend};
 use tmr_core::desk::Identity;
 use tmr_core::front::{self, Front};
 use tmr_core::hub::Hub;
 use tmr_core::io::Door;
-use tmr_core::licence::{Container, IssuerKey};
 use tmr_core::node::Node;
 
 /// A runtime: its name in status, and its glue.
@@ -40,7 +40,7 @@ pub fn backend(runtime: Runtime, options: &cli::Backend) -> Outcome {
     begin(&options.watched)?;
     let group = files::group_key(&options.group_key)?;
     let issuers = each(&options.issuer, files::issuer_key)?;
-    let containers = containers(&options.license, &issuers)?;
+    let licences = Licences::open(&options.license, issuers)?;
     let folder = Folder::open(&options.state)?;
     let journal = folder.journal()?;
     let mut doors = vec![(Door::Licence, doors::listen("the licence port", &options.listen)?)];
@@ -49,13 +49,15 @@ pub fn backend(runtime: Runtime, options: &cli::Backend) -> Outcome {
     }
     let identity = runtime.identity(&doors[0].1);
     let (group_check, seed) = (group.check(), entropy::fresh());
+    let containers = licences.containers();
     let config = backend::Config { identity, containers, group_check, seed };
     let (node, keep) = Backend::open(config, journal.as_deref())
         .map_err(|error| files::wrong(&folder.path("journal"), error))?;
     let journal = Some(folder.write_journal(keep)?);
     let hub = Hub::new(Node::Backend(Box::new(node))).with_clients_max(doors::clients_max());
     doors::announce(&doors);
-    let sources = Sources { journal, ..Sources::default() };
+    let others: Vec<(&str, Source)> = vec![("licences", licences.source())];
+    let sources = Sources { journal, others, ..Sources::default() };
     (runtime.run)(Plan { hub, doors, streams: Streams { group, front: None }, sources })
 }
 
@@ -71,6 +73,7 @@ pub fn serve(runtime: Runtime, options: &cli::Serve) -> Outcome {
     let doors = vec![
         (Door::Licence, doors::listen("TmrServer", &config.listen)?),
         (Door::Admin, doors::listen("WebAdmin", &config.admin)?),
+        (Door::Twin, doors::listen("TmrServer.TwinListen", &config.twin_listen)?),
     ];
     let mut identity = runtime.identity(&doors[0].1);
     if let Some(address) = config.virtual_ips.first() {
@@ -83,9 +86,10 @@ pub fn serve(runtime: Runtime, options: &cli::Serve) -> Outcome {
         front,
         backends: config.backends,
         retry: config.retry,
+        unfenced: config.unfenced,
         virtuals: config.virtuals,
         cleanup: config.cleanup,
-        twin: Some(config.twin.address),
+        twin: Some(config.twin),
         seed: entropy::fresh(),
     });
     let hub = Hub::new(Node::Front(Box::new(node))).with_clients_max(doors::clients_max());
@@ -120,20 +124,6 @@ fn begin(watched: &cli::Watched) -> Outcome {
         signals::die_with_parent()?;
     }
     Ok(())
-}
-
-/// The containers in some licence files, each of a set of its own: a backend is one third of each.
-fn containers(paths: &[PathBuf], issuers: &[IssuerKey]) -> Result<Vec<Container>, Failure> {
-    let containers = each(paths, |path| files::container(path, issuers))?;
-    for (at, container) in containers.iter().enumerate() {
-        let set = container.part.cm_act_id;
-        if let Some(other) = containers[..at].iter().position(|it| it.part.cm_act_id == set) {
-            let other = paths[other].display();
-            let what = format!("of the same set (CmActId {set}) as {other}; right would be one");
-            return Err(files::wrong(&paths[at], what));
-        }
-    }
-    Ok(containers)
 }
 
 fn each<T>(

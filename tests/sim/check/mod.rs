@@ -4,7 +4,7 @@
 //!
 //! | file | promise it guards |
 //! |---|---|
-//! | [`seats`] | seats in use by clients (from grant received to release sent, or until clean-up may have passed) are never above the licence's quantity; an exclusive use is alone on its station, also among those without limit that are on two disks |
+//! | [`seats`] | seats in use by clients (from grant received to release sent, or until clean-up may have passed) are never above the quantity that two agreeing parts allowed when the last of them was granted; an exclusive use is alone on its station, also among those without limit that are on two disks |
 //! | [`handles`] | no acknowledged grant or release is missing later, but that of a handle without a seat that was not on two disks yet; a handle number is never given twice; a released one never works again |
 //! | [`slots`] | at most one value is committed in a slot; every state that is sent is the fold of the committed entries |
 //! | [`calls`] | every call ends, with an answer or a closed link, within the bound of the limits |

@@ -1,7 +1,6 @@
 //! Seats as clients believe in them: from the grant received to the release sent, or to the time
 //! from which the client was silent for so long that its seat may have been given to another.
 
-use crate::sim::licences::quantity;
 use std::collections::{BTreeMap, BTreeSet};
 use tmr_core::log::Mode;
 
@@ -16,22 +15,64 @@ pub struct Belief {
     pub take: u32,
     /// The client's station.
     pub station: usize,
+    /// When it was asked for.
+    pub since: u64,
     /// No longer than this.
     pub until: u64,
 }
+
+/// Quantities by product, as a part says them.
+pub type Quantities = BTreeMap<u32, u32>;
 
 /// Everything that is believed.
 #[derive(Debug, Default)]
 pub struct Seats {
     held: BTreeMap<u32, Belief>,
+    /// What the part of each backend said, and from when on.
+    parts: [Vec<(u64, Quantities)>; 3],
 }
 
 impl Seats {
-    /// A client was told that it has a seat, or that it still has it.
+    /// A backend holds a part that says this from now on.
+    pub fn holds(&mut self, now: u64, part: usize, said: Quantities) {
+        self.parts[part].push((now, said));
+    }
+
+    /// The largest quantity that two parts said at any time since then.
+    fn allowed(&self, product: u32, since: u64) -> u32 {
+        let said = self.parts.each_ref().map(|said| {
+            let first = said.partition_point(|(at, _)| *at <= since).saturating_sub(1);
+            said[first..].iter().filter_map(|(_, said)| said.get(&product)).collect::<BTreeSet<_>>()
+        });
+        let agree =
+            |quantity: &&&u32| said.iter().filter(|all| all.contains(**quantity)).count() > 1;
+        said.iter().flatten().filter(agree).max().map_or(0, |quantity| **quantity)
+    }
+
+    /// A client was told that it has a new seat.
     ///
     /// # Errors
-    /// More seats are in use than there are.
+    /// More seats are in use than two agreeing parts allowed at any time while it was on its way.
+    pub fn granted(&mut self, now: u64, handle: u32, belief: Belief) -> Result<(), String> {
+        let since = counts_since(&belief);
+        self.check(now, handle, belief, Some(since))
+    }
+
+    /// A client was told that it still has a seat.
+    ///
+    /// # Errors
+    /// More seats are in use than two agreeing parts allowed since the first of them was granted.
     pub fn believed(&mut self, now: u64, handle: u32, belief: Belief) -> Result<(), String> {
+        self.check(now, handle, belief, None)
+    }
+
+    fn check(
+        &mut self,
+        now: u64,
+        handle: u32,
+        belief: Belief,
+        since: Option<u64>,
+    ) -> Result<(), String> {
         if belief.until <= now {
             self.held.remove(&handle);
             return Ok(());
@@ -50,7 +91,8 @@ impl Seats {
             }
             who.push(format!("{handle} ({}, station {})", belief.mode.name(), belief.station));
         }
-        let quantity = quantity(product);
+        let first = all.clone().map(|(_, belief)| counts_since(belief)).min().unwrap_or(now);
+        let quantity = self.allowed(product, since.unwrap_or(first));
         if used > quantity {
             let who = who.join(", ");
             return Err(format!("{used} of {quantity} seats of {product} are in use: {who}"));
@@ -68,5 +110,59 @@ impl Seats {
     /// A client sends a release, or does not believe any more.
     pub fn gone(&mut self, handle: u32) {
         self.held.remove(&handle);
+    }
+}
+
+/// When a seat may have been granted that this one is. One that joined others of its station took
+/// nothing; what they were granted by is not known any more if they are gone.
+fn counts_since(belief: &Belief) -> u64 {
+    if belief.mode == Mode::StationShare { 0 } else { belief.since }
+}
+
+#[cfg(test)]
+mod test {
+    use super::*;
+
+    const PRODUCT: u32 = 201;
+
+    fn belief(since: u64) -> Belief {
+        let mode = Mode::UserLimit;
+        Belief { product: PRODUCT, mode, take: 1, station: 0, since, until: 1_000 }
+    }
+
+    #[test]
+    fn a_grant_needs_a_quantity_that_two_parts_said_while_it_was_on_its_way() {
+        let mut seats = Seats::default();
+        (0..3).for_each(|part| seats.holds(0, part, [(PRODUCT, 1)].into()));
+        assert_eq!(seats.granted(2, 7, belief(1)), Ok(()));
+        assert!(seats.granted(3, 8, belief(2)).is_err(), "the second of one");
+        seats.gone(8);
+        seats.holds(10, 0, [(PRODUCT, 2)].into());
+        assert!(seats.granted(12, 8, belief(11)).is_err(), "one part alone says two");
+        seats.gone(8);
+        seats.holds(20, 2, [(PRODUCT, 2)].into());
+        assert_eq!(seats.granted(22, 8, belief(19)), Ok(()));
+        (0..3).for_each(|part| seats.holds(30, part, [(PRODUCT, 1)].into()));
+        assert_eq!(seats.believed(40, 7, belief(1)), Ok(()), "they live until they end");
+        seats.gone(7);
+        assert!(seats.granted(42, 9, belief(41)).is_err(), "but none comes beside them");
+        assert_eq!(seats.allowed(PRODUCT, 29), 2);
+        assert_eq!(seats.allowed(PRODUCT, 30), 1);
+    }
+
+    #[test]
+    fn a_station_keeps_the_seat_that_its_first_handle_took() {
+        let mut seats = Seats::default();
+        (0..3).for_each(|part| seats.holds(0, part, [(PRODUCT, 2)].into()));
+        let shared = |since, station| Belief { mode: Mode::StationShare, station, ..belief(since) };
+        assert_eq!(seats.granted(2, 7, shared(1, 0)), Ok(()));
+        assert_eq!(seats.granted(3, 8, shared(2, 1)), Ok(()));
+        (0..3).for_each(|part| seats.holds(10, part, [(PRODUCT, 1)].into()));
+        // Each station's next handle joins the one before, which is given back then.
+        assert_eq!(seats.granted(12, 9, shared(11, 1)), Ok(()));
+        assert_eq!(seats.granted(13, 10, shared(12, 0)), Ok(()));
+        seats.gone(7);
+        seats.gone(8);
+        assert_eq!(seats.believed(20, 9, shared(11, 1)), Ok(()));
     }
 }

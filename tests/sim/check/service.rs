@@ -1,5 +1,5 @@
-//! After the last fault: a licence can be had again, all three backends are up, and the handles of
-//! clients that vanished come back. Each within its bound.
+//! After the last fault: a licence can be had again, all three backends are up, the twin is in
+//! sync, and the handles of clients that vanished come back. Each within its bound.
 
 use serde_json::Value;
 
@@ -20,6 +20,10 @@ impl Service {
     pub fn whole(status: &Value, matching: impl Fn(u64) -> u64) -> Result<(), String> {
         if status["role"] != "active" {
             return Err(format!("role {}", status["role"]));
+        }
+        let twin = &status["twin"];
+        if !twin.is_null() && (twin["connected"] != true || twin["synced"] != true) {
+            return Err(format!("twin {twin}"));
         }
         let (Some(backends), Some(licences)) =
             (status["backends"].as_array(), status["licenses"].as_array())

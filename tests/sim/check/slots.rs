@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tmr_core::io::Link;
 use tmr_core::log::{DiskId, Entry, Epoch, GroupId, Handle, State};
 use tmr_core::wire::group::{Order, Report};
+use tmr_core::wire::twin::Tell;
 
 /// What was proposed, and what was said to be chosen.
 #[derive(Debug, Default)]
@@ -72,6 +73,26 @@ impl Slots {
             }
             Order::Confirm { epoch, committed, .. } => self.said(*epoch, committed.0),
             Order::Install { slot, offset: 0, bytes, last: true, epoch, .. } => {
+                self.said(*epoch, slot.0)?;
+                self.state(slot.0, bytes)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A front tells its twin something. It may be the only one to hear that a slot is committed.
+    ///
+    /// # Errors
+    /// It contradicts what is chosen.
+    pub fn told(&mut self, tell: &Tell) -> Result<(), String> {
+        match tell {
+            Tell::Entries { epoch, first, entries, committed } => self.ordered(&Order::Append {
+                epoch: *epoch,
+                first: *first,
+                entries: entries.clone(),
+                committed: *committed,
+            }),
+            Tell::State { epoch, slot, offset: 0, bytes, last: true, .. } => {
                 self.said(*epoch, slot.0)?;
                 self.state(slot.0, bytes)
             }

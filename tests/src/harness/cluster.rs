@@ -9,9 +9,12 @@ use crate::foreign::{Ask, Client, Fault, Secrets, release};
 use serde_json::{Value, json};
 use std::ffi::OsString;
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
+
+/// How often a front is started before its ports are given up.
+const TRIES: usize = 5;
 
 /// What a cluster is to be like.
 #[derive(Clone, Debug)]
@@ -21,7 +24,10 @@ pub struct Builder {
     products: Vec<Value>,
     retry: u32,
     serial: u32,
-    fronts: usize,
+    /// Of each front.
+    fronts: Vec<Runtime>,
+    second: Option<Value>,
+    virtuals: Vec<Value>,
     own: Option<OwnPart>,
 }
 
@@ -53,7 +59,28 @@ impl Builder {
     /// A second front that stands by.
     #[must_use]
     pub fn twin(mut self) -> Self {
-        self.fronts = 2;
+        self.fronts = vec![self.runtime; 2];
+        self
+    }
+
+    /// A second front that stands by, on a runtime of its own.
+    #[must_use]
+    pub fn twin_on(mut self, runtime: Runtime) -> Self {
+        self.fronts = vec![self.runtime, runtime];
+        self
+    }
+
+    /// A second container on each backend, issued from this into [`Cluster::SECOND`].
+    #[must_use]
+    pub fn second(mut self, specification: Value) -> Self {
+        self.second = Some(specification);
+        self
+    }
+
+    /// One more entry of `VirtualContainers`.
+    #[must_use]
+    pub fn virtual_container(mut self, entry: Value) -> Self {
+        self.virtuals.push(entry);
         self
     }
 
@@ -75,6 +102,9 @@ impl Builder {
         let products = specification["Products"].as_array_mut().expect("a list of products");
         products.extend(self.products.iter().cloned());
         let workshop = Workshop::new(self.runtime, &specification);
+        if let Some(second) = &self.second {
+            workshop.issue(second, "issuer", Cluster::SECOND);
+        }
         if let Some(own) = self.own {
             for part in 1..=3 {
                 let mut specification = specification.clone();
@@ -82,20 +112,18 @@ impl Builder {
                 workshop.issue_part(&specification, part);
             }
         }
-        let mut cluster = Cluster {
-            workshop,
-            builder: self,
-            backends: Vec::new(),
-            fronts: Vec::new(),
-            secrets: Secrets::new(),
-        };
+        let twins = twin_ports(workshop.ip());
+        let (backends, fronts) = (Vec::new(), Vec::new());
+        let secrets = Secrets::new();
+        let mut cluster = Cluster { workshop, twins, builder: self, backends, fronts, secrets };
         for part in 1..=3 {
             let arguments = cluster.backend_arguments(part, 0, 0);
-            cluster.backends.push(cluster.server(&format!("backend-{part}"), &arguments));
+            let program = cluster.program().clone();
+            let started = cluster.server(&format!("backend-{part}"), &program, &arguments);
+            cluster.backends.push(started.unwrap_or_else(|end| panic!("{end:?}")));
         }
-        for front in 0..cluster.builder.fronts {
-            let arguments = cluster.front_arguments(front, 0, 0);
-            cluster.fronts.push(cluster.server(&format!("front-{front}"), &arguments));
+        for front in 0..cluster.builder.fronts.len() {
+            cluster.start_front(front);
         }
         cluster.keep_secrets();
         cluster.activate(0);
@@ -121,11 +149,16 @@ pub struct Cluster {
     secrets: Arc<Secrets>,
     /// After the servers, so that the folder goes last.
     workshop: Workshop,
+    /// Where each of two fronts awaits the other.
+    twins: [u16; 2],
 }
 
 impl Cluster {
     /// The serial of the virtual container, as configured.
     pub const SERIAL: u32 = 59_885_682;
+
+    /// The folder of second containers in the workshop.
+    pub const SECOND: &str = "second";
 
     /// A cluster with the sample licence.
     #[must_use]
@@ -137,7 +170,9 @@ impl Cluster {
             products: Vec::new(),
             retry: 2,
             serial: Self::SERIAL,
-            fronts: 1,
+            fronts: vec![runtime],
+            second: None,
+            virtuals: Vec::new(),
             own: None,
         }
     }
@@ -293,8 +328,19 @@ impl Cluster {
     /// It does not start.
     #[track_caller]
     pub fn restart_front(&mut self, index: usize) {
+        self.restart_front_with(index, |_| ());
+    }
+
+    /// Starts a front again, with something else in its configuration.
+    ///
+    /// # Panics
+    /// It does not start.
+    #[track_caller]
+    pub fn restart_front_with(&mut self, index: usize, change: impl FnOnce(&mut Value)) {
         let (licence, admin) = (self.fronts[index].licence(), self.fronts[index].admin());
-        let arguments = self.front_arguments(index, licence.port(), admin.port());
+        let mut value = self.configuration(index, licence.port(), admin.port());
+        change(&mut value);
+        let arguments = self.front_arguments(index, &value);
         self.fronts[index].restart(&arguments).unwrap_or_else(|end| panic!("{end:?}"));
     }
 
@@ -304,22 +350,26 @@ impl Cluster {
         let mut line = BackendLine::of(&self.workshop, part);
         line.listen.set_port(port);
         line.admin = Some(SocketAddr::new(line.listen.ip(), admin));
+        let second = self.builder.second.as_ref();
+        line.second = second.map(|_| self.workshop.licence_in(Self::SECOND, part));
         line.arguments()
     }
 
     /// Writes the configuration of a front and returns its command line.
-    fn front_arguments(&self, front: usize, port: u16, admin: u16) -> Vec<OsString> {
+    fn front_arguments(&self, front: usize, value: &Value) -> Vec<OsString> {
         let config = self.workshop.folder().join(format!("tmrconf-{front}.json"));
-        let text = self.configuration(port, admin).to_string();
-        fs::write(&config, text).expect("a configuration can be written");
+        fs::write(&config, value.to_string()).expect("a configuration can be written");
         let state = self.workshop.folder().join(format!("front-{front}"));
         ["serve".into(), "--config".into(), config.into(), "--state".into(), state.into()].into()
     }
 
     /// What stands in a front's `tmrconf.json`.
     #[must_use]
-    pub fn configuration(&self, port: u16, admin: u16) -> Value {
+    pub fn configuration(&self, front: usize, port: u16, admin: u16) -> Value {
         let ip = self.workshop.ip();
+        let sample = json!({ "CmActId": CM_ACT_ID, "Serial": self.builder.serial });
+        let mut virtuals = vec![sample];
+        virtuals.extend(self.builder.virtuals.iter().cloned());
         let servers: Vec<Value> = self
             .backends
             .iter()
@@ -329,8 +379,8 @@ impl Cluster {
         json!({
             "TmrServer": {
                 "Ip": ip, "Port": port,
-                "TwinServer": { "Ip": ip, "Port": 22354 },
-                "TwinListen": { "Ip": ip, "Port": 0 },
+                "TwinServer": { "Ip": ip, "Port": self.twins[1 - front] },
+                "TwinListen": { "Ip": ip, "Port": self.twins[front] },
                 "GroupKeyFile": self.workshop.group_key(),
             },
             "CmServer": {
@@ -338,16 +388,38 @@ impl Cluster {
                 "Server": servers,
             },
             "WebAdmin": { "Ip": ip, "Port": admin },
-            "VirtualContainers": [{ "CmActId": CM_ACT_ID, "Serial": self.builder.serial }],
+            "VirtualContainers": virtuals,
         })
     }
 
-    fn server(&self, name: &str, arguments: &[OsString]) -> Server {
-        let started = Server::start(name, self.workshop.folder(), self.program(), arguments);
-        started.unwrap_or_else(|Finished { command, code, out, err }| {
-            panic!("{name} ended with {code:?}\n{command}\nout: {out}\nerr: {err}")
-        })
+    /// Starts a front for the first time. The system may have given its twin port away meanwhile,
+    /// to one of its own other doors: the next try gets other ones for these.
+    fn start_front(&mut self, front: usize) {
+        let arguments = self.front_arguments(front, &self.configuration(front, 0, 0));
+        let program = Program::of(self.builder.fronts[front]);
+        let mut tries =
+            (0..TRIES).map(|_| self.server(&format!("front-{front}"), &program, &arguments));
+        let clash = |started: &Result<Server, Finished>| matches!(started, Err(end) if end.err.contains("TmrServer.TwinListen"));
+        let started = tries.find(|started| !clash(started)).expect("a port of its own");
+        self.fronts.push(started.unwrap_or_else(|end| panic!("{end:?}")));
     }
+
+    fn server(
+        &self,
+        name: &str,
+        program: &Program,
+        arguments: &[OsString],
+    ) -> Result<Server, Finished> {
+        Server::start(name, self.workshop.folder(), program, arguments)
+    }
+}
+
+/// Two ports that are free on an address of this test's own: each front must know the other's
+/// before either runs.
+fn twin_ports(ip: IpAddr) -> [u16; 2] {
+    // Both at once, so that they are not the same.
+    let held = [(); 2].map(|()| TcpListener::bind((ip, 0)).expect("a free port"));
+    held.map(|listener| listener.local_addr().expect("it is bound").port())
 }
 
 /// The command line of a backend.
@@ -359,6 +431,8 @@ pub struct BackendLine {
     pub admin: Option<SocketAddr>,
     /// `--license`
     pub licence: PathBuf,
+    /// Another `--license`
+    pub second: Option<PathBuf>,
     /// `--issuer`
     pub issuer: PathBuf,
     /// `--group-key`
@@ -375,6 +449,7 @@ impl BackendLine {
             listen: SocketAddr::new(workshop.backend_ip(part), 0),
             admin: None,
             licence: workshop.licence(part),
+            second: None,
             issuer: workshop.issuer(),
             group_key: workshop.group_key(),
             state: workshop.state(part),
@@ -393,6 +468,9 @@ impl BackendLine {
             ("--state", self.state.as_os_str()),
         ] {
             arguments.extend([name.into(), value.to_owned()]);
+        }
+        if let Some(second) = &self.second {
+            arguments.extend(["--license".into(), second.into()]);
         }
         if let Some(admin) = self.admin {
             arguments.extend(["--admin".into(), admin.to_string().into()]);

@@ -251,12 +251,18 @@ impl Drop for Server {
     }
 }
 
-/// The addresses in `listening licence=IP:PORT admin=IP:PORT`.
+/// The addresses in `listening licence=IP:PORT admin=IP:PORT …`.
 fn listening(line: &str) -> Option<(SocketAddr, Option<SocketAddr>)> {
-    let mut words = line.strip_prefix("listening licence=")?.split(" admin=");
-    let licence = words.next()?.parse().ok()?;
-    let admin = words.next().map(str::parse).transpose().ok()?;
-    Some((licence, admin))
+    let words = line.strip_prefix("listening ")?.split(' ').map(|word| word.split_once('='));
+    let (mut licence, mut admin) = (None, None);
+    for word in words {
+        match word? {
+            ("licence", at) => licence = Some(at.parse().ok()?),
+            ("admin", at) => admin = Some(at.parse().ok()?),
+            _ => {}
+        }
+    }
+    Some((licence?, admin))
 }
 
 /// Sends a signal, by name, to processes at once.
@@ -305,6 +311,9 @@ mod test {
         assert_eq!((licence.port(), admin.unwrap().port()), (5, 6));
         let (licence, admin) = listening("listening licence=127.0.0.1:5").unwrap();
         assert_eq!((licence.port(), admin), (5, None));
+        let (licence, _) = listening("listening licence=[::1]:5 twin=[::1]:7").unwrap();
+        assert_eq!(licence.port(), 5);
         assert!(listening("listening").is_none());
+        assert!(listening("listening twin=[::1]:7").is_none());
     }
 }

@@ -2,6 +2,7 @@
 
 use super::build::{Program, Runtime};
 use serde_json::{Value, json};
+use std::ffi::OsString;
 use std::fs::{self, Permissions};
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::fs::PermissionsExt;
@@ -82,13 +83,27 @@ impl Workshop {
     /// # Panics
     /// It fails.
     pub fn issue(&self, specification: &Value, key: &str, out: &str) {
+        self.run_issue(specification, key, out, &[]);
+    }
+
+    /// Runs `tmrd issue --only N` with `issuer.key` into the folder `out`: that part is issued
+    /// again.
+    ///
+    /// # Panics
+    /// It fails.
+    pub fn reissue(&self, specification: &Value, part: usize, out: &str) {
+        self.run_issue(specification, "issuer", out, &["--only".into(), part.to_string().into()]);
+    }
+
+    fn run_issue(&self, specification: &Value, key: &str, out: &str, more: &[OsString]) {
         let file = self.folder.join(format!("{out}.json"));
         fs::write(&file, specification.to_string()).expect("a specification can be written");
         let key = self.folder.join(format!("{key}.key"));
         let out = self.folder.join(out);
         let arguments =
             [Path::new("issue"), &file, Path::new("--key"), &key, Path::new("--out"), &out];
-        self.program.run(arguments).expect(0);
+        let arguments = arguments.map(|one| one.as_os_str().to_owned()).into_iter();
+        self.program.run(arguments.chain(more.iter().cloned())).expect(0);
     }
 
     /// Puts part 1, 2 or 3 of another specification in the place of that part.
@@ -143,7 +158,13 @@ impl Workshop {
     /// The licence of part 1, 2 or 3.
     #[must_use]
     pub fn licence(&self, part: usize) -> PathBuf {
-        self.folder.join(format!("licences/{part}.cmlic"))
+        self.licence_in("licences", part)
+    }
+
+    /// The licence of part 1, 2 or 3 that was issued into the folder `out`.
+    #[must_use]
+    pub fn licence_in(&self, out: &str, part: usize) -> PathBuf {
+        self.folder.join(format!("{out}/{part}.cmlic"))
     }
 
     /// The issuer's public key.

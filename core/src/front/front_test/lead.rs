@@ -47,6 +47,23 @@ fn a_higher_epoch_takes_over_and_the_old_front_says_no_more() {
 }
 
 #[test]
+fn an_order_to_lead_holds_for_a_front_that_wrongly_believes_it_leads() {
+    let mut world = twins();
+    for backend in 0..3 {
+        world.part(0, backend);
+    }
+    world.activate(1);
+    world.advance(SECOND);
+    assert!(world.leads(1));
+    // The successor dies, and the operator takes the one that is left.
+    world.fronts[1].frozen = true;
+    world.activate(0);
+    world.cut.clear();
+    world.advance(5 * SECOND);
+    assert!(world.leads(0), "{:#}", world.status(0));
+}
+
+#[test]
 fn an_old_front_that_sees_one_backend_only_grants_nothing() {
     let mut world = twins();
     let client = world.connect(0);

@@ -4,9 +4,13 @@ mod any_one;
 mod birth;
 mod handles;
 mod lead;
+mod line;
+mod lists;
 mod repair;
+mod replaced;
 mod role;
 mod seats;
+mod twin;
 mod world;
 
 use world::World;

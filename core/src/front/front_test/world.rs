@@ -1,11 +1,13 @@
 //! Fronts and three real backends, joined by queues in memory. Everything is delivered in order
 //! and at once, unless a test holds it back; time moves only when a test says so.
 
+use super::line::Line;
 use crate::backend::{Backend, Config as BackendConfig};
 use crate::front::{Config, Front};
-use crate::io::{Address, Door, Frame, Input, Intent, Link, Why};
+use crate::io::{Address, Callee, Door, Frame, Input, Intent, Link, Why};
 use crate::licence::Container;
-use crate::limits::CLEANUP_DEFAULT;
+use crate::limits::{CLEANUP_DEFAULT, TWIN_CONNECT, TWIN_TRANSFER};
+use crate::log::ContainerId;
 use crate::testing::{container, identity, peer};
 use crate::time::{Deadline, Duration, Mono, Now, Wall};
 use crate::wire::group::{Order, Report, decode};
@@ -16,7 +18,7 @@ use alloc::vec::Vec;
 
 /// What is on its way to a node.
 #[derive(Debug)]
-enum Event {
+pub(super) enum Event {
     ToFront(usize, Input),
     ToBackend(usize, Input),
 }
@@ -46,7 +48,7 @@ pub(super) struct Side {
     pub(super) node: Front,
     due: Option<Deadline>,
     clients: BTreeMap<Link, Client>,
-    accepted: u64,
+    pub(super) accepted: u64,
     /// It is not scheduled: nothing reaches it, and no timer fires.
     pub(super) frozen: bool,
     /// Its machine was told to give the virtual address away.
@@ -66,7 +68,9 @@ pub(super) struct World {
     pub(super) backends: [Machine; 3],
     pub(super) fronts: Vec<Side>,
     cables: Vec<Cable>,
-    events: VecDeque<Event>,
+    /// Between fronts.
+    pub(super) line: Line,
+    pub(super) events: VecDeque<Event>,
     dialled: u64,
     /// Which fronts can reach which backends: pairs that cannot.
     pub(super) cut: Vec<(usize, usize)>,
@@ -74,6 +78,8 @@ pub(super) struct World {
     pub(super) lose: fn(usize, &Order) -> bool,
     /// The messages of the story so far, if it is told.
     pub(super) told: Option<Vec<String>>,
+    /// What the operator of a front that is added says of virtual containers.
+    pub(super) virtuals: Vec<(ContainerId, Option<u32>)>,
 }
 
 fn open(containers: &[Container], seed: u8, disk: Option<&[u8]>) -> Backend {
@@ -121,11 +127,13 @@ impl World {
             backends,
             fronts: Vec::new(),
             cables: Vec::new(),
+            line: Line::default(),
             events: VecDeque::new(),
             dialled: 1,
             cut: Vec::new(),
             lose: |_, _| false,
             told: None,
+            virtuals: Vec::new(),
         };
         for _ in 0..fronts {
             world.add_front();
@@ -138,18 +146,30 @@ impl World {
     }
 
     pub(super) fn add_front(&mut self) -> usize {
+        self.add_front_with(|_| ())
+    }
+
+    /// The same, with something else in its configuration.
+    pub(super) fn add_front_with(&mut self, change: impl FnOnce(&mut Config)) -> usize {
         let number = u8::try_from(self.fronts.len()).unwrap();
         let address = |port| Address { host: "backend".into(), port };
-        let node = Front::new(Config {
+        let mut config = Config {
             identity: identity(),
             backends: [0, 1, 2].map(address),
             retry: Duration::from_secs(1),
-            virtuals: Vec::new(),
+            unfenced: false,
+            virtuals: self.virtuals.clone(),
             cleanup: CLEANUP_DEFAULT,
-            twin: None,
+            twin: Some(crate::config::Twin {
+                address: Address { host: "twin".into(), port: u16::from(number ^ 1) },
+                connect_timeout: TWIN_CONNECT,
+                transfer_timeout: TWIN_TRANSFER,
+            }),
             front: 0xf0 + u32::from(number),
             seed: [100 + number; 32],
-        });
+        };
+        change(&mut config);
+        let node = Front::new(config);
         let clients = BTreeMap::new();
         self.fronts.push(Side {
             node,
@@ -282,6 +302,13 @@ impl World {
         self.run();
     }
 
+    /// Other licence files are put in the place of a backend's.
+    pub(super) fn replace(&mut self, index: usize, containers: &[Container]) {
+        self.backends[index].containers = containers.to_vec();
+        let input = Input::Containers(containers.to_vec());
+        self.events.push_back(Event::ToBackend(index, input));
+    }
+
     /// No message goes between a front and a backend any more; their connection breaks.
     pub(super) fn part(&mut self, front: usize, backend: usize) {
         self.cut.push((front, backend));
@@ -396,6 +423,9 @@ impl World {
 
     fn front_wants(&mut self, index: usize, intent: Intent) {
         match intent {
+            Intent::Dial { link, to, callee: Callee::Twin { .. } } => {
+                self.dial_twin(index, link, usize::from(to.port));
+            }
             Intent::Dial { link: near, to, .. } => {
                 let backend = usize::from(to.port);
                 if !self.backends[backend].up || self.cut.contains(&(index, backend)) {
@@ -412,6 +442,12 @@ impl World {
                 self.events.push_back(Event::ToBackend(backend, accepted));
                 self.events.push_back(Event::ToBackend(backend, joined(far)));
                 self.events.push_back(Event::ToFront(index, joined(near)));
+            }
+            Intent::Send { link, frame } if self.line.has(index, link) => {
+                self.send_twin(index, link, frame);
+            }
+            Intent::Close { link, .. } if self.line.has(index, link) => {
+                self.close_twin(index, link);
             }
             Intent::Send { link, frame } => {
                 let cable = self.cables.iter().find(|c| (c.front, c.near) == (index, link));

@@ -1,0 +1,277 @@
+//! The link between two fronts: a Noise handshake with the group key, then frames of any length in
+//! messages that Noise can carry. The cryptography is the snow library's; here is only how its
+//! messages are cut out of a stream, and frames out of theirs.
+
+use super::GroupKey;
+use crate::io::{Frame, Why};
+use crate::limits::TWIN_FRAME_MAX;
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
+use snow::params::{CipherChoice, DHChoice, HashChoice};
+use snow::resolvers::{CryptoResolver, DefaultResolver, FallbackResolver};
+use snow::types::{Cipher, Dh, Hash, Random};
+use snow::{Builder, HandshakeState, StatelessTransportState};
+
+/// Nobody has a name but the group key, which both must have before a byte of theirs is read.
+const PATTERN: &str = "Noise_NNpsk0_25519_ChaChaPoly_SHA256";
+/// What both ends mean by this link; another word here and they do not understand each other.
+const PROLOGUE: &[u8] = b"tmr twin link 1";
+/// What the group key is used for here, so that it is never the same key in two protocols.
+const PSK: &[u8] = b"tmr twin psk v1";
+/// Length of both messages of the handshake: a point of 32 bytes, and a tag.
+const HANDSHAKE: usize = 48;
+/// Bytes of the length before every message.
+const HEAD: usize = 2;
+/// Length of the tag at the end of every message.
+const TAG: usize = 16;
+/// Plaintext that one message carries at most (Noise, section 3).
+const PLAIN_MAX: usize = 65_535 - TAG;
+/// Bytes of the length before every frame.
+const FRAME_HEAD: usize = 4;
+
+const NO_TWIN: Why = Why::Protocol("no handshake of a twin with this group key");
+const CHANGED: Why = Why::Protocol("a message of a twin was changed, lost or repeated on the way");
+
+/// The way in, from the first byte to the last.
+pub(super) struct Inward {
+    phase: Phase,
+    /// Bytes of a message that is not whole.
+    wire: Vec<u8>,
+    /// Plaintext of a frame that is not whole.
+    plain: Vec<u8>,
+    /// The way out, from the end of the handshake until it is taken.
+    outward: Option<Outward>,
+}
+
+enum Phase {
+    /// This end dialled: the answer is to come.
+    Dialled(Box<HandshakeState>),
+    /// The other end dialled.
+    Accepted(Box<HandshakeState>),
+    Open {
+        keys: Arc<StatelessTransportState>,
+        received: u64,
+    },
+    Over,
+}
+
+/// The way out, once the handshake is over.
+pub(super) struct Outward {
+    keys: Arc<StatelessTransportState>,
+    sent: u64,
+}
+
+impl Inward {
+    /// The end that dials; what it says first is appended by [`greet`](Self::greet).
+    pub(super) fn dial(entropy: [u8; 32], group: &GroupKey) -> Self {
+        Self::begin(Phase::Dialled(handshake(entropy, group, true)))
+    }
+
+    /// The end that was dialled.
+    pub(super) fn accept(entropy: [u8; 32], group: &GroupKey) -> Self {
+        Self::begin(Phase::Accepted(handshake(entropy, group, false)))
+    }
+
+    fn begin(phase: Phase) -> Self {
+        Self { phase, wire: Vec::new(), plain: Vec::new(), outward: None }
+    }
+
+    /// The first message of the end that dials.
+    pub(super) fn greet(&mut self, wire: &mut Vec<u8>) {
+        if let Phase::Dialled(state) = &mut self.phase {
+            say(state, wire);
+        }
+    }
+
+    /// Takes bytes that arrived. The handshake's answer is appended to `wire`, whole frames to
+    /// `frames`.
+    pub(super) fn read(
+        &mut self,
+        bytes: &[u8],
+        wire: &mut Vec<u8>,
+        frames: &mut Vec<Frame>,
+    ) -> Result<(), Why> {
+        let mut held = core::mem::take(&mut self.wire);
+        held.extend_from_slice(bytes);
+        let mut rest = held.as_slice();
+        while let Some((head, body)) = rest.split_first_chunk::<HEAD>() {
+            let length = usize::from(u16::from_le_bytes(*head));
+            let open = matches!(self.phase, Phase::Open { .. });
+            if (open && length <= TAG) || (!open && length != HANDSHAKE) {
+                return Err(if open { CHANGED } else { NO_TWIN });
+            }
+            let Some((message, later)) = body.split_at_checked(length) else { break };
+            self.message(message, wire, frames)?;
+            rest = later;
+        }
+        if !rest.is_empty() {
+            let from = held.len() - rest.len();
+            held.drain(..from);
+            self.wire = held;
+        }
+        Ok(())
+    }
+
+    fn message(
+        &mut self,
+        message: &[u8],
+        wire: &mut Vec<u8>,
+        frames: &mut Vec<Frame>,
+    ) -> Result<(), Why> {
+        match core::mem::replace(&mut self.phase, Phase::Over) {
+            Phase::Accepted(mut state) => {
+                heard(&mut state, message)?;
+                say(&mut state, wire);
+                self.opened(*state);
+            }
+            Phase::Dialled(mut state) => {
+                heard(&mut state, message)?;
+                self.opened(*state);
+            }
+            Phase::Open { keys, received } => {
+                let from = self.plain.len();
+                self.plain.resize(from + message.len(), 0);
+                let opened = keys.read_message(received, message, &mut self.plain[from..]);
+                let length = opened.map_err(|_| CHANGED)?;
+                self.plain.truncate(from + length);
+                self.phase = Phase::Open { keys, received: received + 1 };
+                self.cut(frames)?;
+            }
+            Phase::Over => return Err(CHANGED),
+        }
+        Ok(())
+    }
+
+    fn opened(&mut self, state: HandshakeState) {
+        let keys = state.into_stateless_transport_mode().expect("both messages have been");
+        let keys = Arc::new(keys);
+        self.outward = Some(Outward { keys: Arc::clone(&keys), sent: 0 });
+        self.phase = Phase::Open { keys, received: 0 };
+    }
+
+    /// Cuts whole frames off the plaintext.
+    fn cut(&mut self, frames: &mut Vec<Frame>) -> Result<(), Why> {
+        let mut rest = self.plain.as_slice();
+        while let Some((head, body)) = rest.split_first_chunk::<FRAME_HEAD>() {
+            let length = usize::try_from(u32::from_le_bytes(*head)).unwrap_or(usize::MAX);
+            if length > TWIN_FRAME_MAX {
+                return Err(Why::Limit("length of a twin's frame"));
+            }
+            let Some((frame, later)) = body.split_at_checked(length) else { break };
+            frames.push(Frame::Twin(frame.to_vec()));
+            rest = later;
+        }
+        let from = self.plain.len() - rest.len();
+        self.plain.drain(..from);
+        if self.plain.is_empty() {
+            self.plain = Vec::new();
+        }
+        Ok(())
+    }
+
+    /// The way out, once.
+    pub(super) fn take_outward(&mut self) -> Option<Outward> {
+        self.outward.take()
+    }
+
+    /// The handshake is over.
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.phase, Phase::Open { .. })
+    }
+
+    /// Something has begun that is not whole.
+    pub(super) fn partial(&self) -> bool {
+        !self.wire.is_empty() || !self.plain.is_empty()
+    }
+}
+
+impl Outward {
+    /// Appends the messages that carry `frames`: as few as possible.
+    pub(super) fn seal(&mut self, frames: &[Vec<u8>], wire: &mut Vec<u8>) {
+        let mut plain = Vec::new();
+        for frame in frames {
+            let length = u32::try_from(frame.len()).expect("frames are below their limit");
+            plain.extend_from_slice(&length.to_le_bytes());
+            plain.extend_from_slice(frame);
+        }
+        for plain in plain.chunks(PLAIN_MAX) {
+            let length = u16::try_from(plain.len() + TAG).expect("the chunk's limit");
+            wire.extend_from_slice(&length.to_le_bytes());
+            let from = wire.len();
+            wire.resize(from + usize::from(length), 0);
+            let sealed = self.keys.write_message(self.sent, plain, &mut wire[from..]);
+            debug_assert_eq!(sealed.ok(), Some(usize::from(length)));
+            self.sent += 1;
+        }
+    }
+}
+
+/// Everything before the first message.
+fn handshake(entropy: [u8; 32], group: &GroupKey, initiator: bool) -> Box<HandshakeState> {
+    let mut mac =
+        <Hmac<Sha256> as Mac>::new_from_slice(group.bytes()).expect("any length is taken");
+    mac.update(PSK);
+    let psk = mac.finalize().into_bytes().into();
+    let random = Box::new(Given(entropy));
+    let resolver = FallbackResolver::new(random, Box::new(DefaultResolver));
+    let pattern = PATTERN.parse().expect("a pattern that snow knows");
+    let builder = Builder::with_resolver(pattern, Box::new(resolver));
+    let builder = builder.psk(0, &psk).and_then(|it| it.prologue(PROLOGUE));
+    let built = builder.and_then(|builder| {
+        if initiator { builder.build_initiator() } else { builder.build_responder() }
+    });
+    Box::new(built.expect("the pattern needs no more than this"))
+}
+
+/// Appends this end's message of the handshake.
+fn say(state: &mut HandshakeState, wire: &mut Vec<u8>) {
+    let mut message = [0; HANDSHAKE];
+    let length = state.write_message(&[], &mut message).expect("its turn, with room and entropy");
+    debug_assert_eq!(length, HANDSHAKE);
+    wire.extend_from_slice(&(HANDSHAKE as u16).to_le_bytes());
+    wire.extend_from_slice(&message);
+}
+
+/// Takes the other end's message of the handshake.
+fn heard(state: &mut HandshakeState, message: &[u8]) -> Result<(), Why> {
+    match state.read_message(message, &mut [0; HANDSHAKE]) {
+        Ok(0) => Ok(()),
+        _ => Err(NO_TWIN),
+    }
+}
+
+/// The entropy that came in; enough for the one key that an end makes.
+struct Given([u8; 32]);
+
+impl CryptoResolver for Given {
+    fn resolve_rng(&self) -> Option<Box<dyn Random>> {
+        Some(Box::new(Once(Some(self.0))))
+    }
+    fn resolve_dh(&self, _: &DHChoice) -> Option<Box<dyn Dh>> {
+        None
+    }
+    fn resolve_hash(&self, _: &HashChoice) -> Option<Box<dyn Hash>> {
+        None
+    }
+    fn resolve_cipher(&self, _: &CipherChoice) -> Option<Box<dyn Cipher>> {
+        None
+    }
+}
+
+/// Gives its bytes once, so that no two keys are ever made of them.
+struct Once(Option<[u8; 32]>);
+
+impl Random for Once {
+    fn try_fill_bytes(&mut self, to: &mut [u8]) -> Result<(), snow::Error> {
+        match self.0.take() {
+            Some(bytes) if bytes.len() == to.len() => {
+                to.copy_from_slice(&bytes);
+                Ok(())
+            }
+            _ => Err(snow::Error::Rng),
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! The line between two fronts: what goes over it, and how it breaks.
+
+use super::World;
+use super::world::Event;
+use crate::io::{Door, Frame, Input, Link, Why};
+use crate::testing::peer;
+use alloc::vec::Vec;
+
+/// One connection; the first end has dialled.
+struct Wire([(usize, Link); 2]);
+
+/// All connections between fronts, and what was said on them.
+#[derive(Default)]
+pub(super) struct Line {
+    wires: Vec<Wire>,
+    /// Nothing passes, and no connection can be made.
+    pub(super) cut: bool,
+    /// What is sent is lost, and nobody notices.
+    pub(super) loses: bool,
+    /// Messages of those that dialled: by whom, and the bytes.
+    pub(super) told: Vec<(usize, Vec<u8>)>,
+}
+
+impl Line {
+    pub(super) fn has(&self, front: usize, link: Link) -> bool {
+        self.wires.iter().any(|wire| wire.0.contains(&(front, link)))
+    }
+
+    /// The other end, and whether this one has dialled.
+    fn other(&self, front: usize, link: Link) -> Option<((usize, Link), bool)> {
+        let wire = self.wires.iter().find(|wire| wire.0.contains(&(front, link)))?;
+        let dialled = wire.0[0] == (front, link);
+        Some((wire.0[usize::from(dialled)], dialled))
+    }
+}
+
+impl World {
+    pub(super) fn dial_twin(&mut self, from: usize, near: Link, to: usize) {
+        if self.line.cut || to >= self.fronts.len() {
+            let why = Why::Broken("connection refused".into());
+            let input = Input::Closed { link: near, why, unsent: true };
+            return self.events.push_back(Event::ToFront(from, input));
+        }
+        self.fronts[to].accepted += 2;
+        let far = Link(self.fronts[to].accepted);
+        self.line.wires.push(Wire([(from, near), (to, far)]));
+        let accepted = Input::Accepted { link: far, door: Door::Twin, from: peer(0) };
+        self.events.push_back(Event::ToFront(to, accepted));
+    }
+
+    pub(super) fn send_twin(&mut self, from: usize, link: Link, frame: Vec<u8>) {
+        let Some(((to, far), dialled)) = self.line.other(from, link) else { return };
+        if self.line.loses {
+            return;
+        }
+        if dialled {
+            self.line.told.push((from, frame.clone()));
+        }
+        let input = Input::Frame { link: far, frame: Frame::Twin(frame) };
+        self.events.push_back(Event::ToFront(to, input));
+    }
+
+    pub(super) fn close_twin(&mut self, from: usize, link: Link) {
+        let Some(((to, far), _)) = self.line.other(from, link) else { return };
+        self.line.wires.retain(|wire| !wire.0.contains(&(from, link)));
+        let input = Input::Closed { link: far, why: Why::Eof, unsent: false };
+        self.events.push_back(Event::ToFront(to, input));
+    }
+
+    /// Bytes come to both ends of every connection that nobody sent.
+    pub(super) fn garble(&mut self, bytes: &[u8]) {
+        let ends: Vec<(usize, Link)> = self.line.wires.iter().flat_map(|wire| wire.0).collect();
+        for (front, link) in ends {
+            let input = Input::Frame { link, frame: Frame::Twin(bytes.to_vec()) };
+            self.events.push_back(Event::ToFront(front, input));
+        }
+        self.run();
+    }
+
+    /// All connections between fronts break, and both ends learn of it.
+    pub(super) fn break_line(&mut self) {
+        for Wire(ends) in core::mem::take(&mut self.line.wires) {
+            for (front, link) in ends {
+                let why = Why::Broken("unplugged".into());
+                let input = Input::Closed { link, why, unsent: false };
+                self.events.push_back(Event::ToFront(front, input));
+            }
+        }
+        self.run();
+    }
+}

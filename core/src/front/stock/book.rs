@@ -1,0 +1,137 @@
+//! Which seat of the log has which handle at one stock server, and when each is to be seen to.
+
+use crate::log::{Handle, LicenceKey};
+use crate::time::Mono;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+
+/// How a seat stands at the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum At {
+    /// It is asked for there.
+    Asked,
+    /// It has this handle there; it is to be used at this time, so that it stays.
+    Held(u32, Mono),
+    /// It has none, and is to be asked for at this time.
+    Lacking(Mono),
+}
+
+/// The seats of one server.
+#[derive(Debug, Default)]
+pub(super) struct Book {
+    seats: BTreeMap<Handle, (LicenceKey, At)>,
+    due: BTreeSet<(Mono, Handle)>,
+    numbers: BTreeMap<u32, Handle>,
+}
+
+impl Book {
+    pub(super) fn at(&self, handle: Handle) -> Option<At> {
+        self.seats.get(&handle).map(|(_, at)| *at)
+    }
+
+    /// Those that have a handle there.
+    pub(super) fn held(&self) -> BTreeSet<Handle> {
+        self.numbers.values().copied().collect()
+    }
+
+    /// All seats.
+    pub(super) fn handles(&self) -> impl Iterator<Item = Handle> {
+        self.seats.keys().copied()
+    }
+
+    /// Forgets a seat; says the handle that it had there.
+    pub(super) fn remove(&mut self, handle: Handle) -> Option<(LicenceKey, u32)> {
+        let (licence, at) = self.seats.remove(&handle)?;
+        match at {
+            At::Asked => None,
+            At::Lacking(at) => {
+                self.due.remove(&(at, handle));
+                None
+            }
+            At::Held(number, at) => {
+                self.due.remove(&(at, handle));
+                self.numbers.remove(&number);
+                Some((licence, number))
+            }
+        }
+    }
+
+    /// A seat of a licence stands so from now on. A number that another seat seemed to have is this one's: the
+    /// server gave it anew, so that one has none.
+    pub(super) fn put(&mut self, now: Mono, handle: Handle, licence: LicenceKey, at: At) {
+        self.remove(handle);
+        match at {
+            At::Asked => {}
+            At::Lacking(time) => {
+                self.due.insert((time, handle));
+            }
+            At::Held(number, time) => {
+                self.taken_over(now, number);
+                self.numbers.insert(number, handle);
+                self.due.insert((time, handle));
+            }
+        }
+        self.seats.insert(handle, (licence, at));
+    }
+
+    /// The same for a seat that is here; nothing for one that is not.
+    pub(super) fn set(&mut self, now: Mono, handle: Handle, at: At) {
+        if let Some(&(licence, _)) = self.seats.get(&handle) {
+            self.put(now, handle, licence, at);
+        }
+    }
+
+    /// The server has given this number for something else: no seat has it any more.
+    pub(super) fn taken_over(&mut self, now: Mono, number: u32) {
+        if let Some(&other) = self.numbers.get(&number) {
+            self.set(now, other, At::Lacking(now));
+        }
+    }
+
+    /// When the first seat is to be seen to, and which.
+    pub(super) fn first(&self) -> Option<(Mono, Handle)> {
+        self.due.first().copied()
+    }
+
+    /// Everything is to be seen to at once: the server was away.
+    pub(super) fn doubt(&mut self, now: Mono) {
+        let seats: Vec<(Handle, At)> = self.seats.iter().map(|(h, (_, at))| (*h, *at)).collect();
+        for (handle, at) in seats {
+            match at {
+                At::Held(number, _) => self.set(now, handle, At::Held(number, now)),
+                At::Asked => self.set(now, handle, At::Lacking(now)),
+                At::Lacking(_) => {}
+            }
+        }
+    }
+
+    /// What must hold between any two steps.
+    pub(super) fn check_invariants(&self) {
+        let count =
+            |which: fn(&At) -> bool| self.seats.values().filter(|(_, at)| which(at)).count();
+        debug_assert_eq!(self.numbers.len(), count(|at| matches!(at, At::Held(..))));
+        let asked = count(|at| *at == At::Asked);
+        debug_assert_eq!(self.due.len() + asked, self.seats.len());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_belongs_to_the_seat_that_was_given_it_last() {
+        let mut book = Book::default();
+        let licence = crate::testing::LICENCE;
+        book.put(Mono(1), Handle(1), licence, At::Held(7, Mono(9)));
+        book.put(Mono(2), Handle(2), licence, At::Held(7, Mono(8)));
+        book.check_invariants();
+        assert_eq!(book.at(Handle(1)), Some(At::Lacking(Mono(2))));
+        assert_eq!(book.held(), [Handle(2)].into());
+        assert_eq!(book.first(), Some((Mono(2), Handle(1))));
+        assert_eq!(book.remove(Handle(2)), Some((licence, 7)));
+        assert_eq!(book.remove(Handle(1)), None);
+        book.check_invariants();
+        assert_eq!(book.first(), None);
+    }
+}

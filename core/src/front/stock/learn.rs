@@ -1,0 +1,378 @@
+//! What a stock server holds, found out one call after the other: its containers, which of them
+//! have a CmActId that is looked for, the products there, and what each of them is.
+//!
+//! A server does not tell a CmActId (the layout of CMACTLICENSEINFO is not public), but an access
+//! may name the one it wants: so every container is asked for with each one in the configuration.
+//! Each product is looked at by a handle that takes no licence. That handle stays: it is looked at
+//! by again, and calls are done with it for clients whose own handle takes no licence either.
+
+use super::calls::{self, Place, Product};
+use super::entry::{product, tmr_id};
+use crate::licence::{self, FirmItem, Part};
+use crate::limits::{STOCK_CONTAINERS, STOCK_PRODUCTS};
+use crate::log::{ContainerId, LicenceKey};
+use crate::wire::structs::{CmBoxEntry, CmBoxEntry2, CmBoxInfo, Layout};
+use crate::wire::{CmError, Reply, Request};
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// A licence at a stock server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Known {
+    pub(super) product: Product,
+    /// What it is.
+    pub(super) licence: licence::Product,
+    /// [`FirmItem::fingerprint`] of it.
+    pub(super) print: u64,
+    /// A handle of it that takes no licence.
+    pub(super) number: u32,
+}
+
+/// Everything that a stock server holds for this front.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Learnt {
+    pub(super) parts: Vec<Part>,
+    pub(super) licences: BTreeMap<LicenceKey, Known>,
+}
+
+/// How far it has come.
+#[derive(Debug)]
+pub(super) enum Heard {
+    /// The next call is to be made.
+    More,
+    /// All is known.
+    Done(Learnt),
+    /// It cannot be found out; why, for people.
+    Failed(String),
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Step {
+    Service,
+    Containers,
+    /// Does the container have this CmActId?
+    Container {
+        at: usize,
+        id: usize,
+    },
+    /// The list of its products, by that handle.
+    Contents {
+        at: usize,
+        id: usize,
+        handle: u32,
+    },
+    /// That handle is not needed any more.
+    Leave {
+        at: usize,
+        handle: u32,
+    },
+    /// A handle of a product.
+    Open {
+        line: usize,
+    },
+    /// By that handle; `old`: it is of an earlier round.
+    Info {
+        line: usize,
+        old: bool,
+    },
+    Text {
+        line: usize,
+    },
+    /// Handles of products that are not there any more.
+    Drop {
+        handles: Vec<u32>,
+    },
+    /// Nothing is to be asked.
+    Idle,
+}
+
+#[derive(Debug)]
+struct Line {
+    product: Product,
+    container: ContainerId,
+    entry: Option<Box<CmBoxEntry2>>,
+    text: String,
+}
+
+/// Serial, Firm Code, Product Code, index: what a handle was taken for.
+type Key = (u32, u32, u32, u16);
+
+/// Asks one server again and again.
+#[derive(Debug)]
+pub(super) struct Learner {
+    /// Which virtual containers it is asked about.
+    wanted: Vec<ContainerId>,
+    step: Step,
+    /// Handle of the service; 0: none. `fresh`: of this round.
+    service: u32,
+    fresh: bool,
+    places: Vec<Place>,
+    lines: Vec<Line>,
+    handles: BTreeMap<Key, u32>,
+}
+
+fn key(product: &Product) -> Key {
+    let Product { place, firm_code, product_code, item } = *product;
+    (place.serial, firm_code, product_code, item)
+}
+
+/// The server does not know the handle: it was restarted, or has cleaned up.
+pub(super) fn is_unknown(status: CmError) -> bool {
+    [CmError::INVALID_HANDLE, CmError::BAD_HANDLE, CmError::HANDLE_INCONSISTENCY].contains(&status)
+}
+
+/// Structures one after the other.
+fn listed<T: Layout>(body: &[u8], most: u32) -> impl Iterator<Item = T> {
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
+    body.chunks_exact(T::SIZE).take(most).filter_map(|bytes| Some(T::parse(bytes).ok()?.1))
+}
+
+impl Learner {
+    /// One that looks for parts of these virtual containers.
+    pub(super) fn new(wanted: Vec<ContainerId>) -> Self {
+        Self {
+            wanted,
+            step: Step::Idle,
+            service: 0,
+            fresh: false,
+            places: Vec::new(),
+            lines: Vec::new(),
+            handles: BTreeMap::new(),
+        }
+    }
+
+    /// Begins a round.
+    pub(super) fn begin(&mut self) {
+        self.step = if self.service == 0 { Step::Service } else { Step::Containers };
+        self.fresh = false;
+        self.places.clear();
+        self.lines.clear();
+    }
+
+    /// Ends a round before its end.
+    pub(super) fn stop(&mut self) {
+        self.step = Step::Idle;
+    }
+
+    /// Forgets every handle: the server was away, and may be another one.
+    pub(super) fn forget(&mut self) {
+        *self = Self::new(core::mem::take(&mut self.wanted));
+    }
+
+    /// Handle of the service; 0: none.
+    pub(super) fn service(&self) -> u32 {
+        self.service
+    }
+
+    /// The next call; `None` between two rounds.
+    pub(super) fn call(&self) -> Option<Request> {
+        let handle = |line: &usize| self.handle(*line);
+        Some(match &self.step {
+            Step::Service => calls::service(),
+            Step::Containers => calls::containers(self.service),
+            Step::Container { at, id } => {
+                calls::container(self.places[*at], self.wanted[*id].cm_act_id())
+            }
+            Step::Contents { at, handle, .. } => calls::contents(*handle, self.places[*at]),
+            Step::Leave { handle, .. } => Request::Release { handle: *handle },
+            Step::Open { line } => calls::product(&self.lines[*line].product),
+            Step::Info { line, .. } => calls::entry(handle(line)),
+            Step::Text { line } => calls::text(handle(line)),
+            Step::Drop { handles } => Request::Release { handle: *handles.last()? },
+            Step::Idle => return None,
+        })
+    }
+
+    fn handle(&self, line: usize) -> u32 {
+        self.handles.get(&key(&self.lines[line].product)).copied().unwrap_or(0)
+    }
+
+    /// The reply to the latest call.
+    pub(super) fn heard(&mut self, reply: &Reply) -> Heard {
+        let given = (reply.status == CmError::NO_ERROR).then_some(reply.result);
+        match core::mem::replace(&mut self.step, Step::Idle) {
+            Step::Service => match given.filter(|&handle| handle != 0) {
+                Some(handle) => {
+                    (self.service, self.fresh, self.step) = (handle, true, Step::Containers);
+                }
+                None => return Heard::Failed(format!("it gives no handle: {}", reply.status)),
+            },
+            Step::Containers if given.is_none() => {
+                if !is_unknown(reply.status) || core::mem::take(&mut self.fresh) {
+                    return Heard::Failed(format!("it lists no containers: {}", reply.status));
+                }
+                self.service = 0;
+                self.begin();
+            }
+            Step::Containers => {
+                // Unused places are zero.
+                let found = listed::<CmBoxInfo>(&reply.body, STOCK_CONTAINERS);
+                let found = found.take_while(|found| found.serial_number != 0);
+                let place =
+                    |found: CmBoxInfo| Place { mask: found.box_mask, serial: found.serial_number };
+                self.places = found.map(place).collect();
+                self.step = self.container(0, 0);
+            }
+            Step::Container { at, id } => match given.filter(|&handle| handle != 0) {
+                Some(handle) => self.step = Step::Contents { at, id, handle },
+                None => self.step = self.container(at, id + 1),
+            },
+            Step::Contents { at, id, handle } => {
+                if given.is_some() {
+                    self.list(at, id, &reply.body);
+                } else {
+                    let (serial, status) = (self.places[at].serial, reply.status);
+                    tracing::warn!(serial, %status, "a stock server does not list a container");
+                }
+                self.step = Step::Leave { at, handle };
+            }
+            Step::Leave { at, .. } => self.step = self.container(at + 1, 0),
+            Step::Open { line } => match given.filter(|&handle| handle != 0) {
+                Some(handle) => {
+                    self.handles.insert(key(&self.lines[line].product), handle);
+                    self.step = Step::Info { line, old: false };
+                }
+                None => {
+                    let (product, status) = (&self.lines[line].product, reply.status);
+                    tracing::warn!(?product, %status, "a stock server does not show a licence");
+                    self.step = self.open(line + 1);
+                }
+            },
+            Step::Info { line, old } => self.step = self.info(line, old, reply),
+            Step::Text { line } => {
+                if given.is_some() {
+                    self.lines[line].text = wide(&reply.body);
+                }
+                self.step = self.open(line + 1);
+            }
+            Step::Drop { mut handles } => {
+                handles.pop();
+                self.step = Step::Drop { handles };
+            }
+            Step::Idle => {}
+        }
+        self.end()
+    }
+
+    /// The round is over when the last handle is given back.
+    fn end(&mut self) -> Heard {
+        match &self.step {
+            Step::Drop { handles } if handles.is_empty() => {
+                self.step = Step::Idle;
+                Heard::Done(self.learnt())
+            }
+            _ => Heard::More,
+        }
+    }
+
+    /// On to what a container may be a part of, or to the next container, or to the products. A
+    /// CmActId has to be asked for; a list says itself which serials are meant.
+    fn container(&self, at: usize, id: usize) -> Step {
+        let Some(place) = self.places.get(at) else { return self.open(0) };
+        let may_be = |wanted: &ContainerId| match wanted {
+            ContainerId::CmAct(_) => true,
+            listed => listed.includes(place.serial, 0),
+        };
+        match self.wanted.iter().skip(id).position(may_be) {
+            Some(further) => Step::Container { at, id: id + further },
+            None => self.container(at + 1, 0),
+        }
+    }
+
+    fn list(&mut self, at: usize, id: usize, body: &[u8]) {
+        let (place, container) = (self.places[at], self.wanted[id]);
+        let entries: Vec<CmBoxEntry> =
+            listed(body, STOCK_PRODUCTS).take_while(|e: &CmBoxEntry| e.firm_code != 0).collect();
+        for entry in &entries {
+            let CmBoxEntry { firm_code, product_code, product_item_ref, .. } = *entry;
+            let same = |e: &&CmBoxEntry| (e.firm_code, e.product_code) == (firm_code, product_code);
+            let item = if entries.iter().filter(same).count() > 1 { product_item_ref } else { 0 };
+            let product = Product { place, firm_code, product_code, item };
+            self.lines.push(Line { product, container, entry: None, text: String::new() });
+        }
+    }
+
+    /// On to a product, with the handle that there may be already, or to the end.
+    fn open(&self, line: usize) -> Step {
+        match self.lines.get(line) {
+            Some(_) if self.handle(line) != 0 => Step::Info { line, old: true },
+            Some(_) => Step::Open { line },
+            None => {
+                let there = |key: &&Key| self.lines.iter().any(|l| self::key(&l.product) == **key);
+                let gone = self.handles.keys().filter(|key| !there(key));
+                Step::Drop { handles: gone.map(|key| self.handles[key]).collect() }
+            }
+        }
+    }
+
+    fn info(&mut self, line: usize, old: bool, reply: &Reply) -> Step {
+        let entry = CmBoxEntry2::parse(&reply.body).ok().map(|(_, entry)| entry);
+        match entry.filter(|_| reply.status == CmError::NO_ERROR) {
+            Some(entry) => {
+                let next = if super::entry::has_text(&entry) {
+                    Step::Text { line }
+                } else {
+                    self.open(line + 1)
+                };
+                self.lines[line].entry = Some(Box::new(entry));
+                next
+            }
+            None if old && is_unknown(reply.status) => {
+                self.handles.remove(&key(&self.lines[line].product));
+                Step::Open { line }
+            }
+            None => {
+                let (product, status) = (&self.lines[line].product, reply.status);
+                tracing::warn!(?product, %status, "a stock server does not describe a licence");
+                self.open(line + 1)
+            }
+        }
+    }
+
+    /// What was found, put together. Only TMR licences concern this front.
+    fn learnt(&mut self) -> Learnt {
+        let mut learnt = Learnt::default();
+        let lines = core::mem::take(&mut self.lines);
+        self.handles.retain(|key, _| lines.iter().any(|line| self::key(&line.product) == *key));
+        for line in lines {
+            let Some(entry) = line.entry.filter(|entry| tmr_id(entry) != 0) else { continue };
+            let licence = product(&entry, line.text);
+            let serial = line.product.place.serial;
+            let at = learnt.parts.iter().position(|part| part.serial == serial);
+            let at = at.unwrap_or_else(|| {
+                let (cm_act_id, firm_items) = (line.container.cm_act_id(), Vec::new());
+                learnt.parts.push(Part { serial, cm_act_id, firm_items });
+                learnt.parts.len() - 1
+            });
+            let items = &mut learnt.parts[at].firm_items;
+            let firm_code = entry.firm_code;
+            let at = items.iter().position(|item| item.firm_code == firm_code);
+            let at = at.unwrap_or_else(|| {
+                let text = entry.firm_item_text.to_text();
+                items.push(FirmItem { firm_code, text, products: Vec::new() });
+                items.len() - 1
+            });
+            let number = self.handles.get(&key(&line.product)).copied().unwrap_or(0);
+            let key = LicenceKey {
+                container: line.container,
+                firm_code,
+                product_code: licence.product_code,
+                tmr_id: licence.tmr_id,
+            };
+            let print = items[at].fingerprint(&licence);
+            items[at].products.push(licence.clone());
+            learnt.licences.insert(key, Known { product: line.product, licence, print, number });
+        }
+        learnt
+    }
+}
+
+/// UTF-16 up to its NUL (inferred, as our own answer is).
+fn wide(body: &[u8]) -> String {
+    let units = body.chunks_exact(2).map(|two| u16::from_le_bytes([two[0], two[1]]));
+    let units: Vec<u16> = units.take_while(|unit| *unit != 0).collect();
+    String::from_utf16_lossy(&units)
+}

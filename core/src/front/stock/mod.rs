@@ -1,0 +1,147 @@
+//! Unfenced mode: the three backends are stock licence servers, which know only the public API.
+//!
+//! What lives here: three stand-ins, each of which answers the front's orders as a backend of ours
+//! would ([`stand`]) and has its server give and take the seats ([`server`]), over a few strictly
+//! alternating connections ([`pool`]), with what it has found out about it ([`learn`]). So the
+//! front's claim, log, votes and status are the same in both modes.
+//!
+//! What never lives here: a promise. The log is in the memory of this process; two fronts that
+//! both believe they lead are not kept apart by anything. `core/docs/consistency.md`, section 10.
+
+mod book;
+mod calls;
+mod entry;
+mod learn;
+mod pool;
+mod server;
+mod stand;
+#[cfg(test)]
+mod stand_test;
+
+use super::{Config, Front};
+use crate::io::{Callee, Frame, Input, Intent, Link};
+use crate::log::{ContainerId, DiskId, GroupId};
+use crate::random::Random;
+use crate::time::{Deadline, Now};
+use crate::wire::group::{Order, decode};
+use alloc::vec::Vec;
+use stand::{Event, Stand};
+
+/// The stand-ins of the three servers.
+#[derive(Debug)]
+pub(super) struct Stock {
+    stands: [Stand; 3],
+}
+
+impl Stock {
+    pub(super) fn new(config: &Config, random: &mut Random) -> Self {
+        let group = GroupId(random.u128());
+        let members = [0; 3].map(|_| DiskId(random.u128()));
+        let wanted: Vec<ContainerId> = config.virtuals.iter().map(|&(id, _)| id).collect();
+        let mut index = 0..3;
+        let stands = config.backends.each_ref().map(|address| {
+            let index = index.next().unwrap_or_default();
+            Stand::new(address.clone(), wanted.clone(), config.front, group, members, index)
+        });
+        Self { stands }
+    }
+
+    /// A step of the front with its stand-ins: they see what is theirs, the front sees the rest,
+    /// and what the two have to say to each other is said until neither has anything left.
+    pub(super) fn step(
+        &mut self,
+        front: &mut Front,
+        now: Now,
+        input: Input,
+        out: &mut Vec<Intent>,
+    ) -> Option<Deadline> {
+        for stand in &mut self.stands {
+            stand.timers(now.mono, out);
+        }
+        if let Input::Frame { frame: Frame::Http(_), .. } = &input {
+            // A page says who holds what, and where.
+            for (stand, peer) in self.stands.iter().zip(&mut front.peers) {
+                peer.seats = Some(stand.book.held());
+            }
+        }
+        let mut input = self.server(now, input, out).or(Some(Input::Tick));
+        let mut wants = Vec::new();
+        let mut due = None;
+        loop {
+            if let Some(input) = input.take() {
+                due = front.turn(now, input, &mut wants);
+            }
+            for intent in wants.drain(..) {
+                self.front_wants(front, now, intent, out);
+            }
+            for stand in &mut self.stands {
+                let new = || {
+                    front.dialled += 2;
+                    Link(front.dialled)
+                };
+                stand.pump(now.mono, new, out);
+            }
+            let next =
+                (0..3).find_map(|index| Some((index, self.stands[index].events.pop_front()?)));
+            match next {
+                Some((_, Event::Line(event))) => input = Some(event),
+                Some((index, Event::Refused(slot, error))) => {
+                    front.refused_there(index, slot, error);
+                }
+                Some((index, Event::Unable(correlation))) => {
+                    front.unable(now.mono, index, correlation, &mut wants);
+                    input = Some(Input::Tick);
+                }
+                None => break,
+            }
+        }
+        self.stands.iter().for_each(|stand| stand.book.check_invariants());
+        self.stands.iter().filter_map(Stand::deadline).chain(due).min()
+    }
+
+    /// What comes from a server; gives back what does not.
+    fn server(&mut self, now: Now, input: Input, out: &mut Vec<Intent>) -> Option<Input> {
+        let (Input::Frame { link, .. } | Input::Closed { link, .. }) = &input else {
+            return Some(input);
+        };
+        let link = *link;
+        let Some(stand) = self.stands.iter_mut().find(|stand| stand.pool.has(link)) else {
+            return Some(input);
+        };
+        match input {
+            Input::Frame { frame: Frame::Reply(bytes), .. } => {
+                stand.replied(now.mono, link, &bytes, out);
+            }
+            Input::Closed { why, .. } => stand.closed(now.mono, link, why, out),
+            // A dialled link to a stock server carries replies and nothing else.
+            _ => {}
+        }
+        None
+    }
+
+    /// What the front wants of a backend goes to its stand-in, everything else goes out.
+    fn front_wants(&mut self, front: &Front, now: Now, intent: Intent, out: &mut Vec<Intent>) {
+        let stand_of = |link: Link| self.stands.iter().position(|s| s.line == Some(link));
+        match intent {
+            Intent::Dial { link, callee: Callee::Backend, .. } => {
+                if let Some(index) = front.peer_of(link) {
+                    self.stands[index].dialled(now.mono, link);
+                }
+            }
+            Intent::Send { link, frame } => match stand_of(link) {
+                Some(index) => {
+                    let orders = decode::<Order>(&frame).expect("the front encoded it just now");
+                    for order in orders {
+                        self.stands[index].order(now.mono, order);
+                    }
+                }
+                None => out.push(Intent::Send { link, frame }),
+            },
+            Intent::Close { link, why } => match stand_of(link) {
+                Some(index) => self.stands[index].hung_up(),
+                None => out.push(Intent::Close { link, why }),
+            },
+            other => out.push(other),
+        }
+    }
+}

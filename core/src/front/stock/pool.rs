@@ -1,0 +1,101 @@
+//! The connections to one stock server: strict request and reply, so one call at a time on each,
+//! and a limit for each call.
+
+use crate::io::{Address, Callee, Intent, Link, Why};
+use crate::limits::{STOCK_LINKS, STOCK_TIMEOUT};
+use crate::time::Mono;
+use crate::wire::Request;
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+/// A connection that is open, or being opened.
+#[derive(Debug)]
+struct Line<J> {
+    /// What it is busy with, and until when.
+    busy: Option<(J, Mono)>,
+    /// The server has answered on it.
+    spoke: bool,
+}
+
+/// What a closed connection leaves.
+#[derive(Debug)]
+pub(super) struct Left<J> {
+    /// The call that has no reply.
+    pub(super) job: Option<J>,
+    /// The server has answered on it before; if not, nobody is there.
+    pub(super) spoke: bool,
+}
+
+/// The connections to one server; `J` says what a call is for.
+#[derive(Debug)]
+pub(super) struct Pool<J> {
+    address: Address,
+    lines: BTreeMap<Link, Line<J>>,
+}
+
+impl<J> Pool<J> {
+    pub(super) fn new(address: Address) -> Self {
+        Self { address, lines: BTreeMap::new() }
+    }
+
+    pub(super) fn has(&self, link: Link) -> bool {
+        self.lines.contains_key(&link)
+    }
+
+    /// A call can be made now.
+    pub(super) fn free(&self) -> bool {
+        self.lines.len() < STOCK_LINKS || self.lines.values().any(|line| line.busy.is_none())
+    }
+
+    /// Makes a call on the first connection that is free; `new` names one to be opened if none is.
+    /// Only when [`free`](Self::free).
+    pub(super) fn call(
+        &mut self,
+        now: Mono,
+        job: J,
+        request: &Request,
+        new: impl FnOnce() -> Link,
+        out: &mut Vec<Intent>,
+    ) {
+        debug_assert!(self.free());
+        let free = self.lines.iter().find(|(_, line)| line.busy.is_none()).map(|(link, _)| *link);
+        let link = free.unwrap_or_else(|| {
+            let link = new();
+            let to = self.address.clone();
+            out.push(Intent::Dial { link, to, callee: Callee::Stock });
+            link
+        });
+        let line = self.lines.entry(link).or_insert(Line { busy: None, spoke: false });
+        line.busy = Some((job, now + STOCK_TIMEOUT));
+        out.push(Intent::Send { link, frame: request.encode() });
+    }
+
+    /// A reply came: what its call was for. `None`: nothing was asked.
+    pub(super) fn answered(&mut self, link: Link) -> Option<J> {
+        let line = self.lines.get_mut(&link)?;
+        line.spoke = true;
+        line.busy.take().map(|(job, _)| job)
+    }
+
+    /// A connection is gone.
+    pub(super) fn gone(&mut self, link: Link) -> Option<Left<J>> {
+        let Line { busy, spoke } = self.lines.remove(&link)?;
+        Some(Left { job: busy.map(|(job, _)| job), spoke })
+    }
+
+    /// Closes all of them.
+    pub(super) fn close(&mut self, why: &Why, out: &mut Vec<Intent>) -> Vec<Left<J>> {
+        let lines = core::mem::take(&mut self.lines);
+        let mut left = Vec::new();
+        for (link, Line { busy, spoke }) in lines {
+            out.push(Intent::Close { link, why: why.clone() });
+            left.push(Left { job: busy.map(|(job, _)| job), spoke });
+        }
+        left
+    }
+
+    /// When the first call without a reply is late.
+    pub(super) fn due(&self) -> Option<Mono> {
+        self.lines.values().filter_map(|line| line.busy.as_ref().map(|(_, until)| *until)).min()
+    }
+}

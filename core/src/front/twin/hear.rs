@@ -1,0 +1,303 @@
+//! The link that the twin dialled: what this front hears, and keeps while it stands by. What is
+//! committed goes into the ledger, so that a claim has little left to read; what is only proposed
+//! is kept aside, and forgotten with the link.
+
+use super::super::ledger::Ledger;
+use super::Trouble;
+use crate::admin::status::TwinDifference;
+use crate::io::{Intent, Link, Why};
+use crate::limits::{STATE_MAX, TWIN_ENTRIES, TWIN_HEARTBEAT, TWIN_WINDOW};
+use crate::log::{ContainerId, Entry, Epoch, GroupId, Setting, Slot, State};
+use crate::time::{Duration, Mono};
+use crate::wire::twin::{Answer, Heard, Shared, Standing, Tell};
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+/// What of this front has to do with what it hears.
+#[derive(Debug)]
+pub(super) struct Ground<'a> {
+    /// It neither leads nor tries to: its copy of the log may be the twin's.
+    pub(super) stands_by: bool,
+    pub(super) ledger: &'a mut Ledger,
+}
+
+/// What a message has brought.
+#[derive(Debug, Default)]
+pub(super) struct News {
+    /// Serials of virtual containers.
+    pub(super) named: bool,
+    /// What the twin's configuration says.
+    pub(super) shared: Option<Shared>,
+    /// It leads, under an epoch that it had not named before.
+    pub(super) leads: Option<Epoch>,
+}
+
+/// The hearing end.
+#[derive(Debug, Default)]
+pub(super) struct Hearing {
+    /// Connections that have not said hello.
+    pub(super) strangers: BTreeMap<Link, SocketAddr>,
+    pub(super) trouble: Trouble,
+    /// In what the two configurations differ.
+    pub(super) differs: Vec<TwinDifference>,
+    /// The link, and the version that is spoken on it.
+    link: Option<(Link, u16)>,
+    /// Messages that were dealt with.
+    count: u64,
+    /// When something last came.
+    last: Mono,
+    standing: Option<Standing>,
+    /// The log of the standing's epoch is taken.
+    takes: bool,
+    /// What was told did not fit, and that was said: what was on its way then is left.
+    gap: bool,
+    /// Entries behind the ledger's committed ones.
+    entries: VecDeque<Entry>,
+    /// A state that is not whole.
+    state: Option<(GroupId, Slot, Vec<u8>)>,
+    /// Every slot up to here is committed, as was told.
+    mark: Slot,
+}
+
+impl Hearing {
+    /// The twin has said hello on this link; the one that it takes the place of.
+    pub(super) fn stands(&mut self, now: Mono, link: Link, minor: u16) -> Option<Link> {
+        tracing::info!(minor, "the twin tells");
+        let old = self.link();
+        let strangers = core::mem::take(&mut self.strangers);
+        let differs = core::mem::take(&mut self.differs);
+        *self =
+            Self { strangers, differs, link: Some((link, minor)), last: now, ..Self::default() };
+        old
+    }
+
+    /// The link is gone.
+    pub(super) fn lost(&mut self) {
+        self.link = None;
+        self.forget();
+        self.standing = None;
+    }
+
+    fn forget(&mut self) {
+        (self.takes, self.gap, self.state) = (false, false, None);
+        self.entries = VecDeque::new();
+    }
+
+    pub(super) fn link(&self) -> Option<Link> {
+        self.link.map(|(link, _)| link)
+    }
+
+    /// When a twin that says nothing more is given up.
+    pub(super) fn silent(&self, transfer: Duration) -> Mono {
+        self.last + transfer + 2 * TWIN_HEARTBEAT
+    }
+
+    pub(super) fn standing(&self) -> Option<&Standing> {
+        self.standing.as_ref()
+    }
+
+    /// The epoch under which the twin leads, by its word.
+    pub(super) fn leads(&self) -> Option<Epoch> {
+        self.standing.filter(|standing| standing.leads.is_some()).map(|standing| standing.epoch)
+    }
+
+    /// Committed slots that the twin has told of and that are not here.
+    pub(super) fn lag(&self, committed: Slot) -> u64 {
+        let told = self.standing.filter(|it| it.leads.is_some()).map_or(Slot(0), |it| it.committed);
+        told.max(self.mark).0.saturating_sub(committed.0)
+    }
+
+    /// Nothing is being told that is not whole yet.
+    pub(super) fn whole(&self) -> bool {
+        let told = self.leads().is_none() || self.takes;
+        told && !self.gap && self.state.is_none()
+    }
+
+    /// A message came.
+    pub(super) fn heard(
+        &mut self,
+        now: Mono,
+        bytes: &[u8],
+        ground: Ground<'_>,
+        out: &mut Vec<Intent>,
+    ) -> Result<News, Why> {
+        let Some((_, minor)) = self.link else { return Ok(News::default()) };
+        let tell = Tell::decode(bytes, minor)
+            .map_err(|_| Why::Protocol("a twin sent no message of the version that is spoken"))?;
+        self.last = now;
+        self.count += 1;
+        let mut news = News::default();
+        let answer = match tell {
+            Tell::Shared(shared) => {
+                news.shared = Some(shared);
+                Answer::Noted
+            }
+            Tell::Standing(standing) => self.stood(standing, ground, &mut news),
+            _ if !self.takes || !ground.stands_by => Answer::Noted,
+            Tell::State { epoch, .. } | Tell::Entries { epoch, .. }
+                if Some(epoch) != self.leads() =>
+            {
+                Answer::Noted
+            }
+            Tell::State { epoch, group, slot, offset, bytes, last } => {
+                let piece = (group, slot, offset, bytes, last);
+                self.state(epoch, piece, ground.ledger, &mut news)?
+            }
+            Tell::Entries { epoch, first, entries, committed } => {
+                self.mark = self.mark.max(committed);
+                self.entries(epoch, first, entries, ground.ledger, &mut news)?
+            }
+        };
+        self.answer(answer, out);
+        Ok(news)
+    }
+
+    fn answer(&self, answer: Answer, out: &mut Vec<Intent>) {
+        let Some((link, _)) = self.link else { return };
+        out.push(Intent::Send { link, frame: Heard { count: self.count, answer }.encode() });
+    }
+
+    fn stood(&mut self, standing: Standing, ground: Ground<'_>, news: &mut News) -> Answer {
+        let before = self.leads();
+        self.standing = Some(standing);
+        match self.leads() {
+            None => self.forget(),
+            Some(epoch) if before != Some(epoch) => {
+                self.forget();
+                news.leads = Some(epoch);
+                (self.mark, self.takes) = (Slot(0), ground.stands_by);
+                return if self.takes {
+                    ready(epoch, ground.ledger)
+                } else {
+                    Answer::Busy { epoch }
+                };
+            }
+            Some(_) => {}
+        }
+        Answer::Noted
+    }
+
+    /// A piece of a state. What does not belong to the one before is left: entries will not fit
+    /// then, and that is said.
+    fn state(
+        &mut self,
+        epoch: Epoch,
+        (group, slot, offset, piece, last): (GroupId, Slot, u64, Vec<u8>, bool),
+        ledger: &mut Ledger,
+        news: &mut News,
+    ) -> Result<Answer, Why> {
+        if offset == 0 {
+            self.gap = false;
+            self.entries.clear();
+            if ledger.group() == Some(group) && slot <= ledger.committed() {
+                self.gap = true;
+                return Ok(ready(epoch, ledger));
+            }
+            self.state = Some((group, slot, Vec::new()));
+        }
+        let next = |(of, at, bytes): &&mut (GroupId, Slot, Vec<u8>)| {
+            (*of, *at, bytes.len() as u64) == (group, slot, offset)
+        };
+        let Some((_, _, bytes)) = self.state.as_mut().filter(next) else {
+            return Ok(Answer::Noted);
+        };
+        if bytes.len() + piece.len() > STATE_MAX {
+            return Err(Why::Limit("length of a twin's state"));
+        }
+        bytes.extend_from_slice(&piece);
+        if !last {
+            return Ok(Answer::Noted);
+        }
+        let whole =
+            State::decode(bytes).ok_or(Why::Protocol("a twin sent a state that is none"))?;
+        tracing::info!(%slot, seats = whole.seat_count(), "the twin's state is here");
+        ledger.load(group, slot, whole);
+        self.state = None;
+        news.named = true;
+        Ok(Answer::Have { epoch, last: slot })
+    }
+
+    fn entries(
+        &mut self,
+        epoch: Epoch,
+        first: Slot,
+        entries: Vec<Entry>,
+        ledger: &mut Ledger,
+        news: &mut News,
+    ) -> Result<Answer, Why> {
+        let have = Slot(ledger.committed().0.saturating_add(self.entries.len() as u64));
+        if first > have.next() || self.state.is_some() {
+            let said = core::mem::replace(&mut self.gap, true);
+            self.state = None;
+            self.entries.clear();
+            return Ok(if said { Answer::Noted } else { ready(epoch, ledger) });
+        }
+        self.gap = false;
+        let known = usize::try_from(have.0 + 1 - first.0).unwrap_or(usize::MAX);
+        self.entries.extend(entries.into_iter().skip(known));
+        while ledger.committed() < self.mark {
+            let Some(entry) = self.entries.pop_front() else { break };
+            news.named |= matches!(entry, Entry::Configure(Setting::Virtual { .. }));
+            let (slot, _) = ledger.propose(entry);
+            ledger.commit(slot);
+        }
+        if self.entries.len() as u64 > TWIN_WINDOW + TWIN_ENTRIES as u64 {
+            return Err(Why::Limit("entries of a twin that are not committed"));
+        }
+        let last = Slot(ledger.committed().0 + self.entries.len() as u64);
+        Ok(Answer::Have { epoch, last })
+    }
+
+    /// Says what has changed here: the log of the twin is taken from now on, or not any more.
+    pub(super) fn settle(&mut self, ground: Ground<'_>, out: &mut Vec<Intent>) {
+        let Some(epoch) = self.leads() else { return };
+        if ground.stands_by == self.takes {
+            return;
+        }
+        self.forget();
+        self.takes = ground.stands_by;
+        let answer = if self.takes { ready(epoch, ground.ledger) } else { Answer::Busy { epoch } };
+        self.answer(answer, out);
+    }
+
+    /// Keeps in what the two configurations differ, and logs it once.
+    pub(super) fn compare(&mut self, own: &Shared, theirs: &Shared) {
+        let list = |servers: &[String; 3]| servers.join(", ");
+        let pairs = |virtuals: &[(ContainerId, Option<u32>)]| {
+            let each = virtuals.iter().map(|(id, serial)| match serial {
+                Some(serial) => format!("{id} as {serial}"),
+                None => id.to_string(),
+            });
+            let each: Vec<String> = each.collect();
+            if each.is_empty() { "none".to_string() } else { each.join(", ") }
+        };
+        let seconds = |it: &Shared| it.cleanup_seconds.to_string();
+        let rows = [
+            ("CmServer.Server", list(&own.servers), list(&theirs.servers)),
+            ("VirtualContainers", pairs(&own.virtuals), pairs(&theirs.virtuals)),
+            ("TmrServer.CleanUpTimeInSeconds", seconds(own), seconds(theirs)),
+        ];
+        let differs: Vec<TwinDifference> = rows
+            .into_iter()
+            .filter(|(_, ours, theirs)| ours != theirs)
+            .map(|(key, ours, theirs)| TwinDifference { key: key.to_string(), ours, theirs })
+            .collect();
+        for TwinDifference { key, ours, theirs } in &differs {
+            if !self.differs.iter().any(|known| known.key == *key && known.theirs == *theirs) {
+                tracing::warn!("the twin's configuration differs in {key}: {theirs}; here: {ours}");
+            }
+        }
+        self.differs = differs;
+    }
+}
+
+/// Where the twin is to go on. Nothing that was ever proposed here may be in its way.
+fn ready(epoch: Epoch, ledger: &mut Ledger) -> Answer {
+    if ledger.last() > ledger.committed() {
+        ledger.drop_uncommitted();
+    }
+    Answer::Ready { epoch, group: ledger.group(), committed: ledger.committed() }
+}

@@ -1,0 +1,259 @@
+//! The link that this front dialled: what it tells its twin. Entries go out at the instant they go
+//! to the backends; nothing ever waits for their acknowledgement, and what the twin does not take
+//! stays in the log, which forgets it in its own time.
+
+use super::super::ledger::Ledger;
+use super::super::peer::Wire;
+use super::Trouble;
+use crate::io::{Intent, Link};
+use crate::limits::{
+    REDIAL_MIN, TWIN_ENTRIES, TWIN_HEARTBEAT, TWIN_PIECE_BYTES, TWIN_PIECES, TWIN_REDIAL_MAX,
+    TWIN_STATE_PAUSE, TWIN_WINDOW,
+};
+use crate::log::{Epoch, Slot};
+use crate::time::{Duration, Mono, Now};
+use crate::wire::twin::{Answer, Heard, Part, Standing, Tell};
+use alloc::vec::Vec;
+
+/// What there is to tell.
+#[derive(Debug)]
+pub(super) struct Subject<'a> {
+    pub(super) part: Part,
+    /// Its own, or the highest it has seen.
+    pub(super) epoch: Epoch,
+    pub(super) leads: bool,
+    pub(super) ledger: &'a Ledger,
+}
+
+/// What of the log goes out.
+#[derive(Debug, PartialEq, Eq)]
+enum Pace {
+    /// Nothing: this front does not lead, or the twin has not said where to begin.
+    Waiting,
+    /// A whole state, when the next may go.
+    Behind,
+    /// Pieces of a state, from here on.
+    State { slot: Slot, bytes: Vec<u8>, from: usize },
+    /// Entries, as they come. `mark`: what was last said to be committed.
+    Following { next: Slot, mark: Slot },
+}
+
+/// The telling end.
+#[derive(Debug)]
+pub(super) struct Telling {
+    pub(super) wire: Wire,
+    pub(super) trouble: Trouble,
+    pause: Duration,
+    /// The version that is spoken.
+    minor: u16,
+    /// Messages behind the hello that were sent, and that the twin has dealt with.
+    sent: u64,
+    heard: u64,
+    /// When the twin last dealt with one, or the first of those that wait was sent.
+    progress: Mono,
+    /// When something was last sent.
+    spoke: Mono,
+    told: Option<Standing>,
+    pace: Pace,
+    /// The twin has every entry up to here.
+    acked: Slot,
+    /// The next whole state may go out from then on.
+    state_after: Mono,
+}
+
+impl Default for Telling {
+    fn default() -> Self {
+        Self {
+            wire: Wire::Down(Mono(0)),
+            trouble: Trouble::default(),
+            pause: REDIAL_MIN,
+            minor: 0,
+            sent: 0,
+            heard: 0,
+            progress: Mono(0),
+            spoke: Mono(0),
+            told: None,
+            pace: Pace::Waiting,
+            acked: Slot(0),
+            state_after: Mono(0),
+        }
+    }
+}
+
+impl Telling {
+    /// Both ends have said hello.
+    pub(super) fn stands(&mut self, now: Mono, link: Link, minor: u16) {
+        tracing::info!(minor, "the twin listens");
+        let state_after = self.state_after;
+        *self = Self { wire: Wire::Up(link), minor, state_after, ..Self::default() };
+        (self.progress, self.spoke) = (now, now);
+    }
+
+    /// The link is gone; the next one is dialled after a pause.
+    pub(super) fn lost(&mut self, now: Mono) {
+        self.wire = Wire::Down(now + self.pause);
+        self.pause = (self.pause * 2).min(TWIN_REDIAL_MAX);
+        (self.pace, self.acked, self.told) = (Pace::Waiting, Slot(0), None);
+        (self.sent, self.heard) = (0, 0);
+    }
+
+    /// The link, once both ends have said hello.
+    pub(super) fn stood(&self) -> Option<Link> {
+        match self.wire {
+            Wire::Up(link) => Some(link),
+            _ => None,
+        }
+    }
+
+    /// The twin has every entry up to here.
+    pub(super) fn acked(&self) -> Slot {
+        self.acked
+    }
+
+    /// When a message that has no answer is too old.
+    pub(super) fn due(&self, transfer: Duration) -> Option<Mono> {
+        (self.heard < self.sent).then(|| self.progress + transfer)
+    }
+
+    /// When to say something again.
+    pub(super) fn next(&self, heartbeat: Duration) -> Option<Mono> {
+        match self.pace {
+            Pace::Behind => Some(self.state_after),
+            _ if self.heard == self.sent => Some(self.spoke + heartbeat),
+            _ => None,
+        }
+    }
+
+    /// Sends a message, if the version that is spoken has it.
+    pub(super) fn send(&mut self, now: Mono, tell: &Tell, out: &mut Vec<Intent>) {
+        let Wire::Up(link) = self.wire else { return };
+        let Some(frame) = tell.encode(self.minor) else { return };
+        if self.heard == self.sent {
+            self.progress = now;
+        }
+        self.sent += 1;
+        self.spoke = now;
+        out.push(Intent::Send { link, frame });
+    }
+
+    /// The twin has answered. `false`: it knows of slots that this front, which leads as far as it
+    /// knows, has never proposed.
+    pub(super) fn answered(&mut self, now: Mono, heard: Heard, ledger: &Ledger) -> bool {
+        if heard.count > self.heard {
+            self.heard = heard.count.min(self.sent);
+            self.progress = now;
+        }
+        let epoch = self.told.filter(|told| told.leads.is_some()).map(|told| told.epoch);
+        match heard.answer {
+            Answer::Ready { epoch: of, group, committed } if Some(of) == epoch => {
+                let same = group.is_some() && group == ledger.group();
+                if same && committed > ledger.last() {
+                    self.pace = Pace::Waiting;
+                    return false;
+                }
+                if same && committed.next() >= ledger.first() {
+                    self.acked = committed;
+                    self.pace = Pace::Following { next: committed.next(), mark: Slot(0) };
+                } else {
+                    self.acked = Slot(0);
+                    self.pace = Pace::Behind;
+                }
+            }
+            Answer::Busy { epoch: of } if Some(of) == epoch => {
+                (self.pace, self.acked) = (Pace::Waiting, Slot(0));
+            }
+            Answer::Have { epoch: of, last } if Some(of) == epoch => {
+                let told = match &self.pace {
+                    Pace::Following { next, .. } => Slot(next.0 - 1),
+                    Pace::State { slot, .. } => *slot,
+                    _ => self.acked,
+                };
+                self.acked = self.acked.max(last.min(told));
+            }
+            _ => {}
+        }
+        true
+    }
+
+    /// Sends whatever is to be told now.
+    pub(super) fn settle(&mut self, now: Now, subject: &Subject<'_>, out: &mut Vec<Intent>) {
+        if self.stood().is_none() {
+            return;
+        }
+        self.tell_standing(now, subject, out);
+        if subject.leads {
+            self.tell_state(now.mono, subject, out);
+            self.tell_entries(now.mono, subject, out);
+        }
+    }
+
+    fn tell_standing(&mut self, now: Now, subject: &Subject<'_>, out: &mut Vec<Intent>) {
+        let Subject { part, epoch, leads, ledger } = *subject;
+        let before = self.told.map(|told| (told.part, told.epoch, told.leads.is_some()));
+        let changed = before != Some((part, epoch, leads));
+        let again = self.heard == self.sent && self.spoke + TWIN_HEARTBEAT <= now.mono;
+        if !changed && !again {
+            return;
+        }
+        let since = match self.told {
+            Some(told) if leads && told.epoch == epoch => told.leads,
+            _ => None,
+        };
+        if before.is_none_or(|(_, of, led)| (of, led) != (epoch, leads)) {
+            (self.pace, self.acked) = (Pace::Waiting, Slot(0));
+        }
+        let leads = leads.then(|| since.unwrap_or(now.wall));
+        let standing = Standing { part, epoch, leads, committed: ledger.committed() };
+        self.told = Some(standing);
+        self.send(now.mono, &Tell::Standing(standing), out);
+    }
+
+    /// Makes a whole state when that is due, and sends as many pieces as may be on their way.
+    fn tell_state(&mut self, now: Mono, subject: &Subject<'_>, out: &mut Vec<Intent>) {
+        let (epoch, ledger) = (subject.epoch, subject.ledger);
+        let Some(group) = ledger.group() else { return };
+        if self.pace == Pace::Behind && self.state_after <= now {
+            let (slot, bytes) = (ledger.committed(), ledger.settled().encode());
+            tracing::info!(%slot, bytes = bytes.len(), "sending the twin a whole state");
+            self.state_after = now + TWIN_STATE_PAUSE;
+            self.pace = Pace::State { slot, bytes, from: 0 };
+        }
+        while let Pace::State { slot, bytes, from } = &mut self.pace {
+            if self.sent - self.heard >= TWIN_PIECES {
+                return;
+            }
+            let slot = *slot;
+            let to = bytes.len().min(*from + TWIN_PIECE_BYTES);
+            let (piece, offset, last) =
+                (bytes[*from..to].to_vec(), *from as u64, to == bytes.len());
+            *from = to;
+            let tell = Tell::State { epoch, group, slot, offset, bytes: piece, last };
+            self.send(now, &tell, out);
+            if last {
+                self.pace = Pace::Following { next: slot.next(), mark: slot };
+            }
+        }
+    }
+
+    /// Sends entries as far as the window goes; and what is committed, with them or, when nothing
+    /// is on its way, alone.
+    fn tell_entries(&mut self, now: Mono, subject: &Subject<'_>, out: &mut Vec<Intent>) {
+        let (epoch, ledger) = (subject.epoch, subject.ledger);
+        let committed = ledger.committed();
+        while let Pace::Following { next, mark } = self.pace {
+            let more = next <= ledger.last() && next.0 - self.acked.0 <= TWIN_WINDOW;
+            let alone = mark < committed && self.sent == self.heard;
+            if !more && !alone {
+                return;
+            }
+            let entries = if more { ledger.entries(next, TWIN_ENTRIES) } else { Some(Vec::new()) };
+            let Some(entries) = entries else {
+                self.pace = Pace::Behind;
+                return;
+            };
+            let after = Slot(next.0 + entries.len() as u64);
+            self.send(now, &Tell::Entries { epoch, first: next, entries, committed }, out);
+            self.pace = Pace::Following { next: after, mark: committed };
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! The two fronts among themselves: what the one that dials tells, and what the other answers.
+//!
+//! First each says hello, in a form that every version reads. Then messages follow in the lower of
+//! the two minor versions; they are postcard, and begin with the index of their kind. The link has
+//! proved the group key at both ends ([`channel`](crate::channel)); `core/docs/wire.md` has the
+//! test vectors.
+//!
+//! | minor | what came with it |
+//! |---|---|
+//! | 0 | everything else |
+//! | 1 | [`Tell::Shared`] |
+
+use crate::limits::{
+    TWIN_ADDRESS_MAX, TWIN_ENTRIES, TWIN_PIECE_BYTES, TWIN_SLOT_LAST, TWIN_VERSION_TEXT,
+    TWIN_VIRTUALS_MAX,
+};
+use crate::log::{ContainerId, Entry, Epoch, GroupId, Slot};
+use crate::time::Wall;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+use nom::Parser;
+use nom::bytes::complete::{tag, take};
+use nom::number::complete::{le_u16, le_u32, u8};
+use serde::{Deserialize, Serialize};
+
+/// How every hello begins.
+const MAGIC: &[u8] = b"tmr twin";
+
+/// A version of this protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Version {
+    /// Two that differ here cannot talk.
+    pub major: u16,
+    /// Two that differ here speak the lower one.
+    pub minor: u16,
+}
+
+impl Version {
+    /// The one that this program speaks.
+    pub const OWN: Self = Self { major: 1, minor: 1 };
+
+    /// The minor version that is spoken between this one and another; `None`: they cannot talk.
+    #[must_use]
+    pub fn spoken_with(self, other: Self) -> Option<u16> {
+        (self.major == other.major).then_some(self.minor.min(other.minor))
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.major, self.minor)
+    }
+}
+
+/// The first message of each end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hello {
+    /// The highest version it speaks.
+    pub version: Version,
+    /// Its id: drawn anew at every start.
+    pub front: u32,
+    /// The version of its program, for people.
+    pub program: String,
+}
+
+impl Hello {
+    /// Its bytes.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = MAGIC.to_vec();
+        out.extend_from_slice(&self.version.major.to_le_bytes());
+        out.extend_from_slice(&self.version.minor.to_le_bytes());
+        out.extend_from_slice(&self.front.to_le_bytes());
+        let program = self.program.as_bytes();
+        let program = &program[..program.len().min(TWIN_VERSION_TEXT)];
+        out.push(u8::try_from(program.len()).expect("the limit is below 256"));
+        out.extend_from_slice(program);
+        out
+    }
+
+    /// From bytes. What follows is left: a later version may say more.
+    ///
+    /// # Errors
+    /// They are no hello.
+    pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+        let (rest, (_, major, minor, front, length)) =
+            (tag::<_, _, nom::error::Error<&[u8]>>(MAGIC), le_u16, le_u16, le_u32, u8)
+                .parse(bytes)
+                .map_err(|_| Malformed)?;
+        let (_, program) =
+            take::<_, _, nom::error::Error<&[u8]>>(length).parse(rest).map_err(|_| Malformed)?;
+        let plain = program.iter().all(u8::is_ascii_graphic) && program.len() <= TWIN_VERSION_TEXT;
+        let text = core::str::from_utf8(program).ok().filter(|_| plain).ok_or(Malformed)?;
+        Ok(Self { version: Version { major, minor }, front, program: text.to_string() })
+    }
+}
+
+/// The part that a front plays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Part {
+    /// It could serve.
+    Standby,
+    /// It tries to lead, or leads and is not confirmed.
+    Starting,
+    /// It leads, and two backends confirm it.
+    Active,
+}
+
+/// How the one that dialled stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    /// Its part.
+    pub part: Part,
+    /// The highest epoch that it has seen; its own while it leads.
+    pub epoch: Epoch,
+    /// Since when it leads under that epoch, by its clock, for people; `None`: it does not.
+    pub leads: Option<Wall>,
+    /// The last slot that it knows to be committed.
+    pub committed: Slot,
+}
+
+/// What two fronts of one group must have alike in their configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shared {
+    /// `CmServer.Server`, sorted.
+    pub servers: [String; 3],
+    /// `VirtualContainers`, each with its serial if one was chosen, sorted.
+    pub virtuals: Vec<(ContainerId, Option<u32>)>,
+    /// `TmrServer.CleanUpTimeInSeconds`.
+    pub cleanup_seconds: u64,
+}
+
+/// What the one that dialled tells of itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Tell {
+    /// How it stands: after the hello, at every change, and as a sign of life. One with a new
+    /// epoch under which it leads begins its log anew: it waits for [`Answer::Ready`].
+    Standing(Standing),
+    /// A piece of the state up to a committed slot.
+    State {
+        /// Under which it leads.
+        epoch: Epoch,
+        /// Whose log it is.
+        group: GroupId,
+        /// What the state stands for.
+        slot: Slot,
+        /// Where these bytes belong; 0 begins anew.
+        offset: u64,
+        /// Bytes of [`State::encode`](crate::log::State::encode).
+        #[serde(with = "super::bytes")]
+        bytes: Vec<u8>,
+        /// These are the last ones.
+        last: bool,
+    },
+    /// Entries as they are proposed; none, if only more is committed.
+    Entries {
+        /// Under which it leads.
+        epoch: Epoch,
+        /// The slot of the first one; the rest follow without a gap.
+        first: Slot,
+        /// The entries.
+        entries: Vec<Entry>,
+        /// Every slot up to here is chosen.
+        committed: Slot,
+    },
+    /// What its configuration says. Since minor version 1.
+    Shared(Shared),
+}
+
+/// What the other one answers, and to how much.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Heard {
+    /// Messages on this link that it has dealt with, the hello not among them.
+    pub count: u64,
+    /// What it has to say.
+    pub answer: Answer,
+}
+
+/// See [`Heard`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Answer {
+    /// Nothing more.
+    Noted,
+    /// Go on behind this slot, if this is your group; else from a state.
+    Ready {
+        /// Of which it has heard.
+        epoch: Epoch,
+        /// Whose log it has.
+        group: Option<GroupId>,
+        /// How far.
+        committed: Slot,
+    },
+    /// It leads, or tries to, and takes no log of anybody else's.
+    Busy {
+        /// Of which it has heard.
+        epoch: Epoch,
+    },
+    /// It has the log of this epoch.
+    Have {
+        /// Under which it was told.
+        epoch: Epoch,
+        /// Up to here, committed or not.
+        last: Slot,
+    },
+}
+
+/// The bytes are no message of the version that is spoken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Malformed;
+
+impl Tell {
+    /// The minor version that it came with.
+    fn since(&self) -> u16 {
+        match self {
+            Self::Standing(_) | Self::State { .. } | Self::Entries { .. } => 0,
+            Self::Shared(_) => 1,
+        }
+    }
+
+    /// Its bytes in a minor version; `None`: that one has no such message.
+    #[must_use]
+    pub fn encode(&self, minor: u16) -> Option<Vec<u8>> {
+        (self.since() <= minor).then(|| bytes(self))
+    }
+
+    /// From bytes of a minor version.
+    ///
+    /// # Errors
+    /// They are no message of that version, or one beyond a limit.
+    pub fn decode(bytes: &[u8], minor: u16) -> Result<Self, Malformed> {
+        let tell: Self = whole(bytes)?;
+        let fits = match &tell {
+            Self::Standing(standing) => in_range(standing.committed),
+            Self::State { slot, bytes, .. } => in_range(*slot) && bytes.len() <= TWIN_PIECE_BYTES,
+            Self::Entries { first, entries, committed, .. } => {
+                let slots = *first > Slot(0) && in_range(*first) && in_range(*committed);
+                slots && entries.len() <= TWIN_ENTRIES
+            }
+            Self::Shared(shared) => {
+                let plain = |text: &String| {
+                    text.len() <= TWIN_ADDRESS_MAX && text.bytes().all(|b| b.is_ascii_graphic())
+                };
+                shared.servers.iter().all(plain) && shared.virtuals.len() <= TWIN_VIRTUALS_MAX
+            }
+        };
+        if tell.since() <= minor && fits { Ok(tell) } else { Err(Malformed) }
+    }
+}
+
+impl Heard {
+    /// Its bytes: the same in every minor version so far.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        bytes(self)
+    }
+
+    /// From bytes.
+    ///
+    /// # Errors
+    /// They are no answer.
+    pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+        let heard: Self = whole(bytes)?;
+        match heard.answer {
+            Answer::Ready { committed: slot, .. } | Answer::Have { last: slot, .. }
+                if !in_range(slot) =>
+            {
+                Err(Malformed)
+            }
+            _ => Ok(heard),
+        }
+    }
+}
+
+fn in_range(slot: Slot) -> bool {
+    slot.0 <= TWIN_SLOT_LAST
+}
+
+fn bytes(message: &impl Serialize) -> Vec<u8> {
+    postcard::to_allocvec(message).expect("a message in memory always encodes")
+}
+
+fn whole<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Malformed> {
+    match postcard::take_from_bytes(bytes) {
+        Ok((message, [])) => Ok(message),
+        _ => Err(Malformed),
+    }
+}

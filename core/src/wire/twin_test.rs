@@ -1,0 +1,180 @@
+//! Messages between fronts: what is read is what was written, and nothing else is.
+
+use super::twin::{Answer, Heard, Hello, Malformed, Part, Shared, Standing, Tell, Version};
+use crate::limits::{
+    TWIN_ADDRESS_MAX, TWIN_ENTRIES, TWIN_PIECE_BYTES, TWIN_SLOT_LAST, TWIN_VIRTUALS_MAX,
+};
+use crate::log::{ContainerId, Entry, Epoch, GroupId, Handle, Slot};
+use crate::time::Wall;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+
+const EPOCH: Epoch = Epoch { round: 3, front: 0x0102_0304 };
+const GROUP: GroupId = GroupId(0x1122_3344_5566_7788_99aa_bbcc_ddee_ff00);
+
+fn hello() -> Hello {
+    let version = Version { major: 1, minor: 1 };
+    Hello { version, front: 0x0a0b_0c0d, program: "0.1.0".into() }
+}
+
+fn shared() -> Shared {
+    let servers = ["a:1", "b:2", "c:3"].map(Into::into);
+    Shared {
+        servers,
+        virtuals: vec![(ContainerId::CmAct(305_419_896), Some(59_885_682))],
+        cleanup_seconds: 7200,
+    }
+}
+
+/// One of each kind, by its name in wire.md.
+fn tells() -> [(&'static str, Tell); 4] {
+    let standing = Standing {
+        part: Part::Active,
+        epoch: EPOCH,
+        leads: Some(Wall(1_795_287_600)),
+        committed: Slot(300),
+    };
+    let (epoch, first, committed) = (EPOCH, Slot(301), Slot(300));
+    let entries = vec![Entry::Expire(Handle(2)), Entry::Release(Handle(4097))];
+    [
+        ("Standing", Tell::Standing(standing)),
+        (
+            "State",
+            Tell::State {
+                epoch,
+                group: GROUP,
+                slot: Slot(300),
+                offset: 3,
+                bytes: vec![1, 2, 3],
+                last: true,
+            },
+        ),
+        ("Entries", Tell::Entries { epoch, first, entries, committed }),
+        ("Shared", Tell::Shared(shared())),
+    ]
+}
+
+fn answers() -> [(&'static str, Answer); 4] {
+    let (epoch, committed) = (EPOCH, Slot(300));
+    [
+        ("Noted", Answer::Noted),
+        ("Ready", Answer::Ready { epoch, group: Some(GROUP), committed }),
+        ("Busy", Answer::Busy { epoch }),
+        ("Have", Answer::Have { epoch, last: Slot(302) }),
+    ]
+}
+
+/// The vectors of wire.md.
+#[test]
+fn the_bytes_are_pinned() {
+    let mut rows = vec![("hello", hello().encode())];
+    rows.extend(tells().map(|(name, tell)| (name, tell.encode(1).unwrap())));
+    rows.extend(answers().map(|(name, answer)| (name, Heard { count: 7, answer }.encode())));
+    let text = include_str!("../../docs/wire.md");
+    let rows =
+        rows.into_iter().map(|(name, bytes)| format!("| {name} | `{}` |", hex::encode(bytes)));
+    let missing: Vec<String> = rows.filter(|row| !text.contains(row)).collect();
+    assert!(missing.is_empty(), "not in wire.md:\n{}", missing.join("\n"));
+}
+
+#[test]
+fn what_is_read_is_what_was_written() {
+    assert_eq!(Hello::decode(&hello().encode()), Ok(hello()));
+    for (_, tell) in tells() {
+        assert_eq!(Tell::decode(&tell.encode(1).unwrap(), 1), Ok(tell));
+    }
+    for (_, answer) in answers() {
+        let heard = Heard { count: u64::MAX, answer };
+        assert_eq!(Heard::decode(&heard.encode()), Ok(heard));
+    }
+}
+
+#[test]
+fn a_hello_is_read_whatever_its_version_and_whatever_follows() {
+    let other = Hello { version: Version { major: 9, minor: 400 }, ..hello() };
+    let mut bytes = other.encode();
+    bytes.extend(b"and more");
+    assert_eq!(Hello::decode(&bytes), Ok(other));
+    let bytes = hello().encode();
+    for end in 0..bytes.len() {
+        assert_eq!(Hello::decode(&bytes[..end]), Err(Malformed));
+    }
+    // What goes into a log is plain.
+    let mut bent = bytes;
+    *bent.last_mut().unwrap() = b'\n';
+    assert_eq!(Hello::decode(&bent), Err(Malformed));
+    let long = Hello { program: "x".repeat(300), ..hello() };
+    assert_eq!(Hello::decode(&long.encode()).unwrap().program, "x".repeat(32));
+}
+
+#[test]
+fn the_lower_minor_version_is_spoken() {
+    let version = |major, minor| Version { major, minor };
+    assert_eq!(version(1, 1).spoken_with(version(1, 0)), Some(0));
+    assert_eq!(version(1, 1).spoken_with(version(1, 7)), Some(1));
+    assert_eq!(version(1, 1).spoken_with(version(2, 1)), None);
+    for (name, tell) in tells() {
+        let bytes = tell.encode(1).unwrap();
+        match name {
+            "Shared" => {
+                assert_eq!(tell.encode(0), None);
+                assert_eq!(Tell::decode(&bytes, 0), Err(Malformed));
+            }
+            _ => assert_eq!(tell.encode(0), Some(bytes)),
+        }
+    }
+}
+
+#[test]
+fn nothing_else_is_read() {
+    for (_, tell) in tells() {
+        let bytes = tell.encode(1).unwrap();
+        for end in 0..bytes.len() {
+            assert_eq!(Tell::decode(&bytes[..end], 1), Err(Malformed));
+        }
+        let longer = [bytes, vec![0]].concat();
+        assert_eq!(Tell::decode(&longer, 1), Err(Malformed));
+    }
+    assert_eq!(Tell::decode(&[4], 1), Err(Malformed));
+    assert_eq!(Heard::decode(&[0, 4]), Err(Malformed));
+}
+
+#[test]
+fn messages_have_limits() {
+    let (epoch, slot) = (EPOCH, Slot(1));
+    let entries = |count| {
+        let entries = vec![Entry::Expire(Handle(2)); count];
+        Tell::Entries { epoch, first: slot, entries, committed: slot }
+    };
+    let piece = |length| {
+        let bytes = vec![0; length];
+        Tell::State { epoch, group: GROUP, slot, offset: 0, bytes, last: false }
+    };
+    let virtuals = |count| {
+        Tell::Shared(Shared { virtuals: vec![(ContainerId::CmAct(1), None); count], ..shared() })
+    };
+    let server = |length| {
+        let text: String = "x".repeat(length);
+        Tell::Shared(Shared { servers: [text.clone(), text.clone(), text], ..shared() })
+    };
+    let from = |first| {
+        let (first, entries) = (Slot(first), Vec::new());
+        Tell::Entries { epoch, first, entries, committed: slot }
+    };
+    let rows: Vec<(Tell, Tell)> = vec![
+        (from(TWIN_SLOT_LAST), from(TWIN_SLOT_LAST + 1)),
+        (from(1), from(0)),
+        (entries(TWIN_ENTRIES), entries(TWIN_ENTRIES + 1)),
+        (piece(TWIN_PIECE_BYTES), piece(TWIN_PIECE_BYTES + 1)),
+        (virtuals(TWIN_VIRTUALS_MAX), virtuals(TWIN_VIRTUALS_MAX + 1)),
+        (server(TWIN_ADDRESS_MAX), server(TWIN_ADDRESS_MAX + 1)),
+    ];
+    for (most, more) in rows {
+        assert!(Tell::decode(&most.encode(1).unwrap(), 1).is_ok());
+        assert_eq!(Tell::decode(&more.encode(1).unwrap(), 1), Err(Malformed));
+    }
+    let beyond = Heard { count: 1, answer: Answer::Have { epoch, last: Slot(u64::MAX) } };
+    assert_eq!(Heard::decode(&beyond.encode()), Err(Malformed));
+}
