@@ -32,6 +32,9 @@ on_both_runtimes!(
 /// Acknowledged accesses before a fault, and after it.
 const SOME: usize = 100;
 
+/// No failure, but what the servers logged is shown.
+const WORTH_A_LOOK: Duration = Duration::from_secs(10);
+
 /// Clusters do not share the processors.
 fn one_at_a_time() -> MutexGuard<'static, ()> {
     static ONE: Mutex<()> = Mutex::new(());
@@ -70,6 +73,9 @@ fn play(
             more.insert("held".into(), history.held().len().into());
             more.insert("breaks".into(), history.breaks.into());
             more.insert("refusals".into(), json!(history.troubles));
+        }
+        if gap > WORTH_A_LOOK {
+            pair.tell();
         }
         let row = Row { fault, runtime, gap, more };
         report(&row);

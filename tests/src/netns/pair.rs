@@ -340,6 +340,16 @@ impl Pair {
         assert_eq!(code, 202, "{body}");
     }
 
+    /// Writes what all of them have logged to standard error, for a look at a round that took long.
+    pub fn tell(&self) {
+        for keeper in &self.keepers {
+            eprintln!("--- keepalived:\n{}", keeper.log());
+        }
+        for server in self.fronts.iter().chain(&self.backends) {
+            eprintln!("--- {}:\n{}", server.name(), server.log_text());
+        }
+    }
+
     /// Kills all five servers at the same moment.
     pub fn kill_everything(&mut self) {
         kill_all(self.backends.iter_mut().chain(&mut self.fronts));
