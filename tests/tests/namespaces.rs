@@ -94,16 +94,19 @@ fn take_over(
     repair: impl FnOnce(&mut Pair),
 ) -> Struck {
     let (other, group) = (1 - leader, pair.group(0, CLIENTS));
-    let struck = load.during(&[group], |load| {
+    let (struck, led) = load.during(&[group], |load| {
         load.wait_for(0, SOME);
         let struck = Instant::now();
         strike(pair);
         pair.wait_leads(other);
+        // What a gap has beyond this, it took clients to find who leads.
+        let led = struck.elapsed();
         load.wait_for(0, SOME);
-        struck
+        (struck, led)
     });
     stays(pair, other, repair);
-    (struck, Map::new())
+    let more = json!({ "led_ms": led.as_millis() as u64 });
+    (struck, more.as_object().expect("it was made as one").clone())
 }
 
 /// Repairs a machine, and sees that the one that leads goes on in the same epoch.
