@@ -90,8 +90,7 @@ impl Front {
         }
         match answer.command {
             Some(admin::Command::Activate) => {
-                tracing::info!("activated by command");
-                self.take_role(now.mono);
+                self.order(now.mono);
                 self.timers(now.mono, out);
             }
             Some(admin::Command::Notify) => out.push(Intent::Look),

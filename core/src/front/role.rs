@@ -6,8 +6,8 @@
 //! - The address comes: claim, whoever leads. Whoever moved it wants it so.
 //! - The address is found here when the front starts, or is still here after another front has
 //!   taken the lead: claim only if nobody leads. A front that comes back pre-empts nobody.
-//! - The address goes: nothing is claimed any more. A front that leads goes on until another one
-//!   does; clients that know its own address lose nothing.
+//! - The address goes: nothing is claimed any more, unless an operator has said so. A front that
+//!   leads goes on until another one does; clients that know its own address lose nothing.
 
 use super::vote::reached;
 use super::{Front, Phase};
@@ -22,6 +22,8 @@ pub(super) struct Wish {
     pub(super) lead: bool,
     /// When it was last told to.
     told: Option<Mono>,
+    /// An operator has told it to: that the address goes does not end it.
+    ordered: bool,
     /// It is to lead as soon as nobody does.
     pub(super) waits: bool,
     /// It led until a backend named a higher epoch, and looks whether another front leads now.
@@ -40,6 +42,13 @@ impl Front {
         if !core::mem::replace(&mut self.wish.lead, true) {
             self.phase = Phase::Pausing { until: now };
         }
+    }
+
+    /// An operator says that it is to lead.
+    pub(super) fn order(&mut self, now: Mono) {
+        tracing::info!("activated by command");
+        self.take_role(now);
+        self.wish.ordered = true;
     }
 
     /// It was told to lead after it last knew that it did: whoever has claimed a higher epoch
@@ -63,7 +72,7 @@ impl Front {
             (Some(true), false) => {
                 tracing::info!("the virtual address has gone");
                 self.wish.waits = false;
-                if !matches!(self.phase, Phase::Leading { .. }) {
+                if !matches!(self.phase, Phase::Leading { .. }) && !self.wish.ordered {
                     self.stand_by();
                 }
             }
@@ -74,7 +83,7 @@ impl Front {
     /// Another front leads, or this one has no reason to try.
     pub(super) fn stand_by(&mut self) {
         self.phase = Phase::Standby;
-        (self.wish.lead, self.wish.deposed) = (false, false);
+        (self.wish.lead, self.wish.ordered, self.wish.deposed) = (false, false, false);
         self.wish.waits = self.wish.address == Some(true);
     }
 

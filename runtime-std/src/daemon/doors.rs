@@ -1,6 +1,7 @@
 //! Where connections come in, and what a process says once it listens.
 
 use super::exit::{Failure, words};
+use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
@@ -15,12 +16,19 @@ const BACKLOG: i32 = 4096;
 /// # Errors
 /// The port is in use, the address is not of this machine, or the system refuses.
 pub fn listen(what: &str, at: &Address) -> Result<TcpListener, Failure> {
-    let listen = || {
-        let listener = TcpListener::bind((at.host.as_str(), at.port))?;
+    let listen = |host: &str| {
+        let listener = TcpListener::bind((host, at.port))?;
         rustix::net::listen(&listener, BACKLOG)?;
         Ok(listener)
     };
-    listen().map_err(|error: io::Error| {
+    let listened = listen(&at.host).or_else(|error| match without_ipv6(&at.host, &error) {
+        Some(instead) => {
+            tracing::warn!("{what}: this machine has no IPv6; listening on {instead}");
+            listen(instead)
+        }
+        None => Err(error),
+    });
+    listened.map_err(|error: io::Error| {
         let advice = match error.kind() {
             io::ErrorKind::AddrInUse => "; stop the other program, or choose another port",
             io::ErrorKind::AddrNotAvailable => "; right would be an address of this machine",
@@ -29,6 +37,12 @@ pub fn listen(what: &str, at: &Address) -> Result<TcpListener, Failure> {
         };
         Failure::failed(format!("cannot listen on {at} ({what}): {}{advice}", words(&error)))
     })
+}
+
+/// Where to listen on a machine that has no IPv6, when all its addresses are meant.
+fn without_ipv6(host: &str, error: &io::Error) -> Option<&'static str> {
+    let missing = error.raw_os_error() == Some(Errno::AFNOSUPPORT.raw_os_error());
+    (missing && host == "::").then_some("0.0.0.0")
 }
 
 /// Prints the line that says, to whoever started this process, that it listens and where.
@@ -100,4 +114,17 @@ pub fn clients_max() -> usize {
         );
     }
     clients
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_addresses_are_those_of_ipv4_where_there_is_no_ipv6() {
+        let none = io::Error::from(Errno::AFNOSUPPORT);
+        assert_eq!(without_ipv6("::", &none), Some("0.0.0.0"));
+        assert_eq!(without_ipv6("::1", &none), None, "that address was meant and no other");
+        assert_eq!(without_ipv6("::", &io::Error::from(Errno::ADDRINUSE)), None);
+    }
 }

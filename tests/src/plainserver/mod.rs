@@ -1,7 +1,7 @@
 //! A stock licence server that is not ours: it knows the envelope, the channel and the calls as
 //! the fact sheet gives them, counts its seats by itself, and takes one call after the other.
 //!
-//! What lives here: connections ([`PlainServer`]) and what the calls do ([`service`]). What never
+//! What lives here: connections ([`PlainServer`]) and what the calls do (`service`). What never
 //! lives here: anything of `tmr-core`, or any notion of a front, a twin or a log. The codec is that
 //! of [`foreign`](crate::foreign).
 //!

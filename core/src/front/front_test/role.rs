@@ -149,6 +149,23 @@ fn a_leader_that_lost_its_majority_is_not_waited_for() {
 }
 
 #[test]
+fn an_operators_word_holds_while_the_address_leaves() {
+    let mut world = World::new(1);
+    for backend in [0, 1] {
+        world.crash(backend);
+    }
+    world.address(0, true);
+    world.advance(SECOND);
+    world.activate(0);
+    world.address(0, false);
+    for backend in [0, 1] {
+        world.restart(backend);
+    }
+    world.advance(5 * SECOND);
+    assert!(world.leads(0), "{:#}", world.status(0));
+}
+
+#[test]
 fn an_operators_word_holds_without_the_address() {
     let mut world = twins();
     world.activate(1);
