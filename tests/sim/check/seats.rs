@@ -54,8 +54,9 @@ impl Seats {
     /// # Errors
     /// More seats are in use than two agreeing parts allowed at any time while it was on its way.
     pub fn granted(&mut self, now: u64, handle: u32, belief: Belief) -> Result<(), String> {
-        let since = counts_since(&belief);
-        self.check(now, handle, belief, Some(since))
+        // What takes none may come beside seats of a larger quantity.
+        let since = (belief.mode != Mode::NoUserLimit).then(|| counts_since(&belief));
+        self.check(now, handle, belief, since)
     }
 
     /// A client was told that it still has a seat.
@@ -148,6 +149,18 @@ mod test {
         assert!(seats.granted(42, 9, belief(41)).is_err(), "but none comes beside them");
         assert_eq!(seats.allowed(PRODUCT, 29), 2);
         assert_eq!(seats.allowed(PRODUCT, 30), 1);
+    }
+
+    #[test]
+    fn what_takes_no_seat_comes_beside_seats_of_a_larger_quantity() {
+        let mut seats = Seats::default();
+        (0..3).for_each(|part| seats.holds(0, part, [(PRODUCT, 2)].into()));
+        assert_eq!(seats.granted(2, 7, belief(1)), Ok(()));
+        assert_eq!(seats.granted(3, 8, Belief { station: 1, ..belief(2) }), Ok(()));
+        (0..3).for_each(|part| seats.holds(10, part, [(PRODUCT, 1)].into()));
+        let none = Belief { mode: Mode::NoUserLimit, ..belief(11) };
+        assert_eq!(seats.granted(12, 9, none), Ok(()));
+        assert!(seats.granted(14, 10, Belief { station: 2, ..belief(13) }).is_err());
     }
 
     #[test]
