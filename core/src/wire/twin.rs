@@ -9,16 +9,18 @@
 //! |---|---|
 //! | 0 | everything else |
 //! | 1 | [`Tell::Shared`] |
+//! | 2 | [`Tell::Lead`]; [`Tell::Call`], [`Tell::Gone`], [`Answer::Reply`], [`Answer::Dropped`] |
 
 use crate::limits::{
-    TWIN_ADDRESS_MAX, TWIN_ENTRIES, TWIN_PIECE_BYTES, TWIN_SLOT_LAST, TWIN_VERSION_TEXT,
-    TWIN_VIRTUALS_MAX,
+    CLIENT_FRAME_MAX, TWIN_ADDRESS_MAX, TWIN_ENTRIES, TWIN_PIECE_BYTES, TWIN_SLOT_LAST,
+    TWIN_VERSION_TEXT, TWIN_VIRTUALS_MAX,
 };
 use crate::log::{ContainerId, Entry, Epoch, GroupId, Slot};
 use crate::time::Wall;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
+use core::net::SocketAddr;
 use nom::Parser;
 use nom::bytes::complete::{tag, take};
 use nom::number::complete::{le_u16, le_u32, u8};
@@ -38,7 +40,7 @@ pub struct Version {
 
 impl Version {
     /// The one that this program speaks.
-    pub const OWN: Self = Self { major: 1, minor: 1 };
+    pub const OWN: Self = Self { major: 1, minor: 2 };
 
     /// The minor version that is spoken between this one and another; `None`: they cannot talk.
     #[must_use]
@@ -166,10 +168,33 @@ pub enum Tell {
     },
     /// What its configuration says. Since minor version 1.
     Shared(Shared),
+    /// The other one is to take the lead: this one has ended what it had begun, begins nothing
+    /// more, and steps back as soon as a backend has promised another epoch. Since minor version 2.
+    Lead {
+        /// Under which it leads.
+        epoch: Epoch,
+        /// Every slot up to here is committed, and there is none behind it.
+        committed: Slot,
+    },
+    /// A call of one of its own clients, for the one that leads. Since minor version 2.
+    Call {
+        /// Its number for that client, never used for another one on this connection.
+        client: u64,
+        /// Where the client is.
+        from: SocketAddr,
+        /// The call, as the client said it.
+        #[serde(with = "super::bytes")]
+        bytes: Vec<u8>,
+    },
+    /// That client has gone. Since minor version 2.
+    Gone {
+        /// Its number.
+        client: u64,
+    },
 }
 
 /// What the other one answers, and to how much.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Heard {
     /// Messages on this link that it has dealt with, the hello not among them.
     pub count: u64,
@@ -178,7 +203,7 @@ pub struct Heard {
 }
 
 /// See [`Heard`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Answer {
     /// Nothing more.
     Noted,
@@ -203,6 +228,20 @@ pub enum Answer {
         /// Up to here, committed or not.
         last: Slot,
     },
+    /// The reply to a client's [`Tell::Call`]; comes in its own time, also with the count of
+    /// before. Since minor version 2.
+    Reply {
+        /// Whose it is.
+        client: u64,
+        /// The reply.
+        #[serde(with = "super::bytes")]
+        bytes: Vec<u8>,
+    },
+    /// A client that has called gets no reply: its link is to be closed. Since minor version 2.
+    Dropped {
+        /// Its number.
+        client: u64,
+    },
 }
 
 /// The bytes are no message of the version that is spoken.
@@ -215,6 +254,7 @@ impl Tell {
         match self {
             Self::Standing(_) | Self::State { .. } | Self::Entries { .. } => 0,
             Self::Shared(_) => 1,
+            Self::Lead { .. } | Self::Call { .. } | Self::Gone { .. } => 2,
         }
     }
 
@@ -243,13 +283,17 @@ impl Tell {
                 };
                 shared.servers.iter().all(plain) && shared.virtuals.len() <= TWIN_VIRTUALS_MAX
             }
+            Self::Lead { committed, .. } => in_range(*committed),
+            Self::Call { bytes, .. } => bytes.len() <= CLIENT_FRAME_MAX,
+            Self::Gone { .. } => true,
         };
         if tell.since() <= minor && fits { Ok(tell) } else { Err(Malformed) }
     }
 }
 
 impl Heard {
-    /// Its bytes: the same in every minor version so far.
+    /// Its bytes: the same in every minor version that has it. Those that came later answer only
+    /// what came with them.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         bytes(self)
@@ -261,14 +305,14 @@ impl Heard {
     /// They are no answer.
     pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         let heard: Self = whole(bytes)?;
-        match heard.answer {
-            Answer::Ready { committed: slot, .. } | Answer::Have { last: slot, .. }
-                if !in_range(slot) =>
-            {
-                Err(Malformed)
+        let fits = match &heard.answer {
+            Answer::Ready { committed: slot, .. } | Answer::Have { last: slot, .. } => {
+                in_range(*slot)
             }
-            _ => Ok(heard),
-        }
+            Answer::Reply { bytes, .. } => bytes.len() <= CLIENT_FRAME_MAX,
+            Answer::Noted | Answer::Busy { .. } | Answer::Dropped { .. } => true,
+        };
+        if fits { Ok(heard) } else { Err(Malformed) }
     }
 }
 

@@ -2,7 +2,8 @@
 
 use super::twin::{Answer, Heard, Hello, Malformed, Part, Shared, Standing, Tell, Version};
 use crate::limits::{
-    TWIN_ADDRESS_MAX, TWIN_ENTRIES, TWIN_PIECE_BYTES, TWIN_SLOT_LAST, TWIN_VIRTUALS_MAX,
+    CLIENT_FRAME_MAX, TWIN_ADDRESS_MAX, TWIN_ENTRIES, TWIN_PIECE_BYTES, TWIN_SLOT_LAST,
+    TWIN_VIRTUALS_MAX,
 };
 use crate::log::{ContainerId, Entry, Epoch, GroupId, Handle, Slot};
 use crate::time::Wall;
@@ -15,7 +16,7 @@ const EPOCH: Epoch = Epoch { round: 3, front: 0x0102_0304 };
 const GROUP: GroupId = GroupId(0x1122_3344_5566_7788_99aa_bbcc_ddee_ff00);
 
 fn hello() -> Hello {
-    let version = Version { major: 1, minor: 1 };
+    let version = Version { major: 1, minor: 2 };
     Hello { version, front: 0x0a0b_0c0d, program: "0.1.0".into() }
 }
 
@@ -29,7 +30,7 @@ fn shared() -> Shared {
 }
 
 /// One of each kind, by its name in wire.md.
-fn tells() -> [(&'static str, Tell); 4] {
+fn tells() -> [(&'static str, Tell); 7] {
     let standing = Standing {
         part: Part::Active,
         epoch: EPOCH,
@@ -37,6 +38,7 @@ fn tells() -> [(&'static str, Tell); 4] {
         committed: Slot(300),
     };
     let (epoch, first, committed) = (EPOCH, Slot(301), Slot(300));
+    let from = ([192, 0, 2, 101], 50_000).into();
     let entries = vec![Entry::Expire(Handle(2)), Entry::Release(Handle(4097))];
     [
         ("Standing", Tell::Standing(standing)),
@@ -53,16 +55,21 @@ fn tells() -> [(&'static str, Tell); 4] {
         ),
         ("Entries", Tell::Entries { epoch, first, entries, committed }),
         ("Shared", Tell::Shared(shared())),
+        ("Lead", Tell::Lead { epoch, committed }),
+        ("Call", Tell::Call { client: 300, from, bytes: vec![1, 2, 3] }),
+        ("Gone", Tell::Gone { client: 300 }),
     ]
 }
 
-fn answers() -> [(&'static str, Answer); 4] {
+fn answers() -> [(&'static str, Answer); 6] {
     let (epoch, committed) = (EPOCH, Slot(300));
     [
         ("Noted", Answer::Noted),
         ("Ready", Answer::Ready { epoch, group: Some(GROUP), committed }),
         ("Busy", Answer::Busy { epoch }),
         ("Have", Answer::Have { epoch, last: Slot(302) }),
+        ("Reply", Answer::Reply { client: 300, bytes: vec![1, 2, 3] }),
+        ("Dropped", Answer::Dropped { client: 300 }),
     ]
 }
 
@@ -70,7 +77,7 @@ fn answers() -> [(&'static str, Answer); 4] {
 #[test]
 fn the_bytes_are_pinned() {
     let mut rows = vec![("hello", hello().encode())];
-    rows.extend(tells().map(|(name, tell)| (name, tell.encode(1).unwrap())));
+    rows.extend(tells().map(|(name, tell)| (name, tell.encode(2).unwrap())));
     rows.extend(answers().map(|(name, answer)| (name, Heard { count: 7, answer }.encode())));
     let text = include_str!("../../docs/wire.md");
     let rows =
@@ -83,7 +90,7 @@ fn the_bytes_are_pinned() {
 fn what_is_read_is_what_was_written() {
     assert_eq!(Hello::decode(&hello().encode()), Ok(hello()));
     for (_, tell) in tells() {
-        assert_eq!(Tell::decode(&tell.encode(1).unwrap(), 1), Ok(tell));
+        assert_eq!(Tell::decode(&tell.encode(2).unwrap(), 2), Ok(tell));
     }
     for (_, answer) in answers() {
         let heard = Heard { count: u64::MAX, answer };
@@ -116,13 +123,16 @@ fn the_lower_minor_version_is_spoken() {
     assert_eq!(version(1, 1).spoken_with(version(1, 7)), Some(1));
     assert_eq!(version(1, 1).spoken_with(version(2, 1)), None);
     for (name, tell) in tells() {
-        let bytes = tell.encode(1).unwrap();
-        match name {
-            "Shared" => {
-                assert_eq!(tell.encode(0), None);
-                assert_eq!(Tell::decode(&bytes, 0), Err(Malformed));
-            }
-            _ => assert_eq!(tell.encode(0), Some(bytes)),
+        let bytes = tell.encode(2).unwrap();
+        let since = match name {
+            "Standing" | "State" | "Entries" => 0,
+            "Shared" => 1,
+            _ => 2,
+        };
+        for minor in 0..=2 {
+            let has = minor >= since;
+            assert_eq!(tell.encode(minor), has.then(|| bytes.clone()), "{name} in {minor}");
+            assert_eq!(Tell::decode(&bytes, minor).is_ok(), has, "{name} in {minor}");
         }
     }
 }
@@ -130,15 +140,15 @@ fn the_lower_minor_version_is_spoken() {
 #[test]
 fn nothing_else_is_read() {
     for (_, tell) in tells() {
-        let bytes = tell.encode(1).unwrap();
+        let bytes = tell.encode(2).unwrap();
         for end in 0..bytes.len() {
-            assert_eq!(Tell::decode(&bytes[..end], 1), Err(Malformed));
+            assert_eq!(Tell::decode(&bytes[..end], 2), Err(Malformed));
         }
         let longer = [bytes, vec![0]].concat();
-        assert_eq!(Tell::decode(&longer, 1), Err(Malformed));
+        assert_eq!(Tell::decode(&longer, 2), Err(Malformed));
     }
-    assert_eq!(Tell::decode(&[4], 1), Err(Malformed));
-    assert_eq!(Heard::decode(&[0, 4]), Err(Malformed));
+    assert_eq!(Tell::decode(&[7], 2), Err(Malformed));
+    assert_eq!(Heard::decode(&[0, 6]), Err(Malformed));
 }
 
 #[test]
@@ -163,7 +173,14 @@ fn messages_have_limits() {
         let (first, entries) = (Slot(first), Vec::new());
         Tell::Entries { epoch, first, entries, committed: slot }
     };
+    let call = |length| {
+        let from = ([192, 0, 2, 101], 50_000).into();
+        Tell::Call { client: 1, from, bytes: vec![0; length] }
+    };
+    let lead = |last| Tell::Lead { epoch, committed: Slot(last) };
     let rows: Vec<(Tell, Tell)> = vec![
+        (call(CLIENT_FRAME_MAX), call(CLIENT_FRAME_MAX + 1)),
+        (lead(TWIN_SLOT_LAST), lead(TWIN_SLOT_LAST + 1)),
         (from(TWIN_SLOT_LAST), from(TWIN_SLOT_LAST + 1)),
         (from(1), from(0)),
         (entries(TWIN_ENTRIES), entries(TWIN_ENTRIES + 1)),
@@ -172,9 +189,14 @@ fn messages_have_limits() {
         (server(TWIN_ADDRESS_MAX), server(TWIN_ADDRESS_MAX + 1)),
     ];
     for (most, more) in rows {
-        assert!(Tell::decode(&most.encode(1).unwrap(), 1).is_ok());
-        assert_eq!(Tell::decode(&more.encode(1).unwrap(), 1), Err(Malformed));
+        assert!(Tell::decode(&most.encode(2).unwrap(), 2).is_ok());
+        assert_eq!(Tell::decode(&more.encode(2).unwrap(), 2), Err(Malformed));
     }
-    let beyond = Heard { count: 1, answer: Answer::Have { epoch, last: Slot(u64::MAX) } };
-    assert_eq!(Heard::decode(&beyond.encode()), Err(Malformed));
+    let reply = vec![0; CLIENT_FRAME_MAX + 1];
+    for answer in
+        [Answer::Have { epoch, last: Slot(u64::MAX) }, Answer::Reply { client: 1, bytes: reply }]
+    {
+        let beyond = Heard { count: 1, answer };
+        assert_eq!(Heard::decode(&beyond.encode()), Err(Malformed));
+    }
 }

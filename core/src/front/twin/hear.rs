@@ -136,6 +136,7 @@ impl Hearing {
                 Answer::Noted
             }
             Tell::Standing(standing) => self.stood(standing, ground, &mut news),
+            Tell::Lead { .. } | Tell::Call { .. } | Tell::Gone { .. } => Answer::Noted,
             _ if !self.takes || !ground.stands_by => Answer::Noted,
             Tell::State { epoch, .. } | Tell::Entries { epoch, .. }
                 if Some(epoch) != self.leads() =>
