@@ -180,30 +180,16 @@ impl Hub {
         Some(link)
     }
 
-    /// Frames arrived on a link; `partial` says that bytes of an unfinished one are waiting.
-    /// Leaves `frames` empty.
+    /// Frames arrived on links; `partial` says of each that bytes of an unfinished one are waiting.
+    /// The node gets all calls among them together.
     pub fn received(
-        &mut self,
-        now: Now,
-        link: Link,
-        frames: &mut Vec<Frame>,
-        partial: bool,
-        acts: &mut Vec<Act>,
-    ) {
-        self.take_in(now, link, frames, partial, acts);
-        self.pump(now, acts);
-    }
-
-    /// As [`received`](Self::received), of several links at once: the node gets their calls
-    /// together.
-    pub fn received_all(
         &mut self,
         now: Now,
         arrived: impl IntoIterator<Item = (Link, Vec<Frame>, bool)>,
         acts: &mut Vec<Act>,
     ) {
-        for (link, mut frames, partial) in arrived {
-            self.take_in(now, link, &mut frames, partial, acts);
+        for (link, frames, partial) in arrived {
+            self.take_in(now, link, frames, partial, acts);
         }
         self.pump(now, acts);
     }
@@ -212,11 +198,11 @@ impl Hub {
         &mut self,
         now: Now,
         link: Link,
-        frames: &mut Vec<Frame>,
+        frames: Vec<Frame>,
         partial: bool,
         acts: &mut Vec<Act>,
     ) {
-        let Some(port) = self.ports.get_mut(&link) else { return frames.clear() };
+        let Some(port) = self.ports.get_mut(&link) else { return };
         let whole = !frames.is_empty();
         port.whole |= whole;
         let due = match (partial, port.due) {
@@ -226,7 +212,7 @@ impl Hub {
             (_, due) => due,
         };
         self.set_due(link, due);
-        for frame in frames.drain(..) {
+        for frame in frames {
             let Some(port) = self.ports.get_mut(&link) else { continue };
             if let (true, Frame::Call(call), None) = (port.crowded, &frame, &port.outbox.close) {
                 port.outbox.frames.push(desk::overloaded(call));

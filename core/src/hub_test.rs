@@ -103,13 +103,13 @@ fn one_address_cannot_take_every_place_and_is_told_so() {
     let told = hub.accept(at(0), Door::Licence, from(1, 50_000), &mut acts).unwrap();
     let other = hub.accept(at(0), Door::Licence, from(2, 1), &mut acts).unwrap();
     assert_eq!(acts, []);
-    hub.received(at(0), told, &mut calls(2), false, &mut acts);
+    hub.received(at(0), [(told, calls(2), false)], &mut acts);
     assert_eq!(acts, [Act::End(told)]);
     let outbox = hub.outbox(told);
     let status = Reply::parse(&outbox.frames[0]).unwrap().status;
     assert_eq!((outbox.frames.len(), status), (1, CmError::REQUEST_OVERLOAD_REJECTED));
     assert_eq!(outbox.close, Some(Why::Limit("client links")));
-    hub.received(at(0), other, &mut calls(1), false, &mut acts);
+    hub.received(at(0), [(other, calls(1), false)], &mut acts);
     assert_eq!(acts[1..], [Act::Wake(other)]);
 }
 
@@ -123,8 +123,8 @@ fn a_link_without_a_first_frame_is_closed_in_time() {
     assert_eq!((due.at, due.reason), (at(0).mono + FIRST_FRAME, "slow link"));
     // Bytes that make no frame do not put it off.
     let nearly = after(FIRST_FRAME - MICRO);
-    hub.received(nearly, drips, &mut vec![], true, &mut acts);
-    hub.received(nearly, talks, &mut calls(1), false, &mut acts);
+    hub.received(nearly, [(drips, vec![], true)], &mut acts);
+    hub.received(nearly, [(talks, calls(1), false)], &mut acts);
     assert_eq!(acts, [Act::Wake(talks)]);
     hub.tick(nearly, &mut acts);
     assert_eq!(acts.len(), 1);
@@ -141,37 +141,36 @@ fn a_link_without_a_first_frame_is_closed_in_time() {
 fn a_frame_must_be_whole_in_time_however_it_drips() {
     let (mut hub, mut acts) = (backend(), vec![]);
     let link = hub.accept(at(0), Door::Licence, peer(1), &mut acts).unwrap();
-    hub.received(at(1), link, &mut calls(1), false, &mut acts);
+    hub.received(at(1), [(link, calls(1), false)], &mut acts);
     assert_eq!(hub.deadline(), None, "an idle link may idle");
-    hub.received(at(5), link, &mut vec![], true, &mut acts);
+    hub.received(at(5), [(link, vec![], true)], &mut acts);
     let due = at(5).mono + FRAME_TIMEOUT;
     assert_eq!(hub.deadline().map(|deadline| deadline.at), Some(due));
-    hub.received(at(8), link, &mut vec![], true, &mut acts);
+    hub.received(at(8), [(link, vec![], true)], &mut acts);
     assert_eq!(hub.deadline().map(|deadline| deadline.at), Some(due));
     // A whole frame, with the next one begun behind it, starts the clock anew.
-    hub.received(at(9), link, &mut calls(1), true, &mut acts);
+    hub.received(at(9), [(link, calls(1), true)], &mut acts);
     let due = at(9).mono + FRAME_TIMEOUT;
     assert_eq!(hub.deadline().map(|deadline| deadline.at), Some(due));
-    hub.received(at(10), link, &mut calls(1), false, &mut acts);
+    hub.received(at(10), [(link, calls(1), false)], &mut acts);
     assert_eq!(hub.deadline(), None);
-    hub.received(at(20), link, &mut vec![], true, &mut acts);
+    hub.received(at(20), [(link, vec![], true)], &mut acts);
     hub.tick(at(25), &mut acts);
     let outbox = hub.outbox(link);
     assert_eq!(outbox.close, Some(Why::Timeout("a whole frame")));
     // It is forgotten: what comes now goes nowhere.
     acts.clear();
-    let mut late = calls(1);
-    hub.received(at(25), link, &mut late, false, &mut acts);
-    assert_eq!((acts, late), (vec![], vec![]));
+    hub.received(at(25), [(link, calls(1), false)], &mut acts);
+    assert_eq!(acts, vec![]);
 }
 
 #[test]
 fn a_link_that_takes_nothing_is_closed_when_too_much_waits() {
     let (mut hub, mut acts) = (backend(), vec![]);
     let link = hub.accept(at(0), Door::Licence, peer(1), &mut acts).unwrap();
-    hub.received(at(0), link, &mut calls(OUTBOX_FRAMES), false, &mut acts);
+    hub.received(at(0), [(link, calls(OUTBOX_FRAMES), false)], &mut acts);
     assert_eq!(acts, [Act::Wake(link)], "one wake-up for all");
-    hub.received(at(0), link, &mut calls(3), false, &mut acts);
+    hub.received(at(0), [(link, calls(3), false)], &mut acts);
     let Outbox { frames, close } = hub.outbox(link);
     assert_eq!(close, Some(Why::Limit("frames waiting to be sent")));
     assert_eq!(frames, Vec::<Vec<u8>>::new());
@@ -180,7 +179,7 @@ fn a_link_that_takes_nothing_is_closed_when_too_much_waits() {
     // One that is emptied in between has no limit.
     let link = hub.accept(at(0), Door::Licence, peer(1), &mut acts).unwrap();
     for _ in 0..2 {
-        hub.received(at(0), link, &mut calls(OUTBOX_FRAMES), false, &mut acts);
+        hub.received(at(0), [(link, calls(OUTBOX_FRAMES), false)], &mut acts);
         let outbox = hub.outbox(link);
         assert_eq!((outbox.frames.len(), outbox.close), (OUTBOX_FRAMES, None));
     }
@@ -192,7 +191,7 @@ fn free(hub: &mut Hub) -> usize {
     for count in 0.. {
         let link = hub.accept(at(2), Door::Licence, peer(9), &mut acts).unwrap();
         let call = Frame::Call(access(ORDINARY, Mode::UserLimit, 60));
-        hub.received(at(2), link, &mut vec![call], false, &mut acts);
+        hub.received(at(2), [(link, vec![call], false)], &mut acts);
         if acts.drain(..).any(|act| matches!(act, Act::Append(_))) {
             hub.told(at(2), Input::Written, &mut acts);
         }
@@ -210,7 +209,7 @@ fn a_reply_in_the_outbox_of_a_closed_link_was_not_sent() {
         let (mut hub, mut acts) = (backend(), vec![]);
         let link = hub.accept(at(0), Door::Licence, peer(1), &mut acts).unwrap();
         let call = Frame::Call(access(ORDINARY, Mode::UserLimit, 60));
-        hub.received(at(0), link, &mut vec![call], false, &mut acts);
+        hub.received(at(0), [(link, vec![call], false)], &mut acts);
         assert!(matches!(acts[..], [Act::Append(_)]), "not before it is on disk");
         hub.told(at(0), Input::Written, &mut acts);
         assert_eq!(acts[1..], [Act::Wake(link)]);
@@ -227,7 +226,7 @@ fn a_reply_in_the_outbox_of_a_closed_link_was_not_sent() {
 fn a_link_that_nobody_knows_is_a_no_op() {
     let (mut hub, mut acts) = (backend(), vec![]);
     let link = Link(4711);
-    hub.received(at(0), link, &mut vec![Frame::Call(crypt(1))], true, &mut acts);
+    hub.received(at(0), [(link, vec![Frame::Call(crypt(1))], true)], &mut acts);
     hub.closed(at(0), link, Why::Eof, true, &mut acts);
     assert_eq!(acts, []);
     assert_eq!(hub.outbox(link), Outbox { frames: vec![], close: Some(Why::Eof) });

@@ -288,11 +288,11 @@ impl World {
     }
 
     /// Frames or the end of a connection came to a node.
-    pub(super) fn hear(&mut self, host: usize, link: Link, mut frames: Vec<Frame>) {
+    pub(super) fn hear(&mut self, host: usize, link: Link, frames: Vec<Frame>) {
         if host < FRONTS && matches!(frames.first(), Some(Frame::Call(_))) {
             self.checks.calls.asked(self.now, host, link);
         }
-        self.with(host, |hub, now, acts| hub.received(now, link, &mut frames, false, acts));
+        self.with(host, |hub, now, acts| hub.received(now, [(link, frames, false)], acts));
     }
 
     /// A client hears a reply of a process.
@@ -313,8 +313,8 @@ impl World {
         let mut answer = Vec::new();
         self.with(host, |hub, now, acts| {
             let Some(link) = hub.accept(now, Door::Admin, from, acts) else { return };
-            let mut frames = vec![Frame::Http(request.as_bytes().to_vec())];
-            hub.received(now, link, &mut frames, false, acts);
+            let frames = vec![Frame::Http(request.as_bytes().to_vec())];
+            hub.received(now, [(link, frames, false)], acts);
             answer = hub.outbox(link).frames.concat();
             hub.closed(now, link, Why::Eof, false, acts);
         });

@@ -11,6 +11,9 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use tmr_tests::foreign::error::{
+    BUFFER_OVERFLOW, COMMAND_NOT_SUPPORTED_BY_TMR, INVALID_PARAMETER, WRONG_HANDLE_TYPE,
+};
 use tmr_tests::foreign::{
     Ask, Client, Crypt, INFO_BOX, MODE_NO_USER_LIMIT, NAMES_LIST, Person, Reply, Sign,
     box_contents, crypt_older, crypt_sim, get_boxes, get_info, get_servers, get_version,
@@ -33,11 +36,7 @@ const RICH: u32 = 205;
 /// Access flags: the firm item.
 const FIRM_ITEM: u32 = 0x0010_0000;
 
-const INVALID_PARAMETER: u32 = 105;
-const BUFFER_OVERFLOW: u32 = 112;
-const WRONG_HANDLE_TYPE: u32 = 115;
 const NO_FIRM_SECURITY_BOX: u32 = 122;
-const NOT_SUPPORTED_BY_TMR: u32 = 134;
 const CRC_VERIFY_FAILED: u32 = 203;
 const NO_OPTION: u32 = 205;
 const SIGNED_LIST_FAILED: u32 = 210;
@@ -71,24 +70,24 @@ const SELECTORS: [(u32, u32, bool); 19] = [
 
 /// Selectors that a server without a chip, a licence file and a key of its own cannot answer.
 const REFUSED: [(u32, u32); 20] = [
-    (0x08, NOT_SUPPORTED_BY_TMR),
-    (0x09, NOT_SUPPORTED_BY_TMR),
+    (0x08, COMMAND_NOT_SUPPORTED_BY_TMR),
+    (0x09, COMMAND_NOT_SUPPORTED_BY_TMR),
     (0x0c, 204),
     (0x0d, 204),
     (0x0e, 204),
     (0x0f, 66),
     (0x11, 66),
-    (0x18, NOT_SUPPORTED_BY_TMR),
-    (0x19, NOT_SUPPORTED_BY_TMR),
-    (0x30, NOT_SUPPORTED_BY_TMR),
-    (0x31, NOT_SUPPORTED_BY_TMR),
-    (0x32, NOT_SUPPORTED_BY_TMR),
+    (0x18, COMMAND_NOT_SUPPORTED_BY_TMR),
+    (0x19, COMMAND_NOT_SUPPORTED_BY_TMR),
+    (0x30, COMMAND_NOT_SUPPORTED_BY_TMR),
+    (0x31, COMMAND_NOT_SUPPORTED_BY_TMR),
+    (0x32, COMMAND_NOT_SUPPORTED_BY_TMR),
     (0x34, 204),
-    (0x35, NOT_SUPPORTED_BY_TMR),
-    (0x38, NOT_SUPPORTED_BY_TMR),
-    (0x39, NOT_SUPPORTED_BY_TMR),
+    (0x35, COMMAND_NOT_SUPPORTED_BY_TMR),
+    (0x38, COMMAND_NOT_SUPPORTED_BY_TMR),
+    (0x39, COMMAND_NOT_SUPPORTED_BY_TMR),
     (0x40, NO_OPTION),
-    (0x42, NOT_SUPPORTED_BY_TMR),
+    (0x42, COMMAND_NOT_SUPPORTED_BY_TMR),
     (0x21, 306),
     (0xff, 306),
 ];
@@ -237,7 +236,7 @@ fn survey(cluster: &Cluster, seat: u32) -> Answers {
         (0, 528, SIGNED_LIST_FAILED),
         (1, 48, VALIDATION_FAILED),
         (1, 64, VALIDATION_FAILED),
-        (2, 32, NOT_SUPPORTED_BY_TMR),
+        (2, 32, COMMAND_NOT_SUPPORTED_BY_TMR),
         (0, 48, INVALID_PARAMETER),
     ] {
         let request = validate(seat, selector, size);
@@ -246,7 +245,7 @@ fn survey(cluster: &Cluster, seat: u32) -> Answers {
     assert_eq!(survey.ask(&get_servers(NAMES_LIST, 4096)).status, 0);
     assert_eq!(survey.ask(&get_servers(0x200, 4096)).status, 0);
     assert_eq!(survey.ask(&get_version(seat)).status, 0);
-    assert_eq!(survey.status(&program(0x6f, seat, 64)), NOT_SUPPORTED_BY_TMR);
+    assert_eq!(survey.status(&program(0x6f, seat, 64)), COMMAND_NOT_SUPPORTED_BY_TMR);
 
     computed(&mut survey, seat, &mut same);
     for handle in [service, container, firm, free] {
@@ -307,7 +306,7 @@ fn computed(survey: &mut Survey, seat: u32, same: &mut Answers) {
     for control in [3, 4, 0x0002_0000] {
         let sign = Sign { control, extension: 0, digest: [1; 32] };
         let status = survey.status(&sign.signature(seat, 64));
-        assert_eq!(status, NOT_SUPPORTED_BY_TMR, "key source {control:#x}");
+        assert_eq!(status, COMMAND_NOT_SUPPORTED_BY_TMR, "key source {control:#x}");
     }
 }
 

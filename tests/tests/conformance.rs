@@ -3,6 +3,10 @@
 use aes::Aes128;
 use aes::cipher::{BlockEncrypt, KeyInit};
 use std::net::SocketAddr;
+use tmr_tests::foreign::error::{
+    BUFFER_OVERFLOW, COMMAND_NOT_SUPPORTED_BY_TMR, ENTRY_NOT_FOUND, EXCLUSIVE_MODE_CONFLICT,
+    INVALID_HANDLE, NO_MORE_LICENSES, REDUNDANCY_SERVER_MISSING, WRONG_HANDLE_TYPE,
+};
 use tmr_tests::foreign::{
     Ask, BoxInfo, Client, Crypt, Fault, INFO_BOX, INFO_COMMUNICATION, INFO_SYSTEM, INFO_TIME,
     INFO_VERSION, MODE_EXCLUSIVE, MODE_NO_USER_LIMIT, MODE_STATION_SHARE, NAMES_LIST, Person,
@@ -24,15 +28,6 @@ on_both_runtimes!(
     backends_serve_only_ordinary_licences_directly,
     status_shows_who_holds_what,
 );
-
-const WRONG_HANDLE: u32 = 106;
-const BUFFER_OVERFLOW: u32 = 112;
-const WRONG_HANDLE_TYPE: u32 = 115;
-const REDUNDANCY_SERVER_MISSING: u32 = 130;
-const NOT_SUPPORTED_BY_TMR: u32 = 134;
-const ENTRY_NOT_FOUND: u32 = 200;
-const NO_MORE_LICENSES: u32 = 212;
-const EXCLUSIVE_CONFLICT: u32 = 213;
 
 #[track_caller]
 fn call(client: &mut Client, request: &[u8]) -> Reply {
@@ -81,7 +76,7 @@ fn seats_are_counted(runtime: Runtime) {
 
     let freed = handles.swap_remove(2);
     assert_eq!(give(&mut client, freed), Ok(()));
-    assert_eq!(give(&mut client, freed), Err(WRONG_HANDLE), "released twice");
+    assert_eq!(give(&mut client, freed), Err(INVALID_HANDLE), "released twice");
     let again = access(&mut client, &tmr()).expect("a released seat can be taken again");
     assert_ne!(again, freed, "a handle number is never used again");
     assert_eq!(access(&mut client, &tmr()), Err(NO_MORE_LICENSES));
@@ -131,15 +126,15 @@ fn modes_count_as_documented(runtime: Runtime) {
     // Exclusive: alone on its station, but not in the world.
     let alone = |number| tmr().mode(MODE_EXCLUSIVE).by(person(number));
     held.push(access(&mut client, &alone(1)).expect("the first on its station"));
-    assert_eq!(access(&mut client, &alone(1)), Err(EXCLUSIVE_CONFLICT));
-    assert_eq!(access(&mut client, &tmr().by(person(1))), Err(EXCLUSIVE_CONFLICT));
+    assert_eq!(access(&mut client, &alone(1)), Err(EXCLUSIVE_MODE_CONFLICT));
+    assert_eq!(access(&mut client, &tmr().by(person(1))), Err(EXCLUSIVE_MODE_CONFLICT));
     held.push(access(&mut client, &alone(2)).expect("another station"));
     assert_eq!(cluster.used(TMR), 2);
     for handle in held.drain(..) {
         assert_eq!(give(&mut client, handle), Ok(()));
     }
     let plain = access(&mut client, &tmr().by(person(1))).expect("a seat is free");
-    assert_eq!(access(&mut client, &alone(1)), Err(EXCLUSIVE_CONFLICT), "not alone");
+    assert_eq!(access(&mut client, &alone(1)), Err(EXCLUSIVE_MODE_CONFLICT), "not alone");
     assert_eq!(give(&mut client, plain), Ok(()));
     assert_eq!(cluster.used(TMR), 0);
 }
@@ -152,12 +147,16 @@ fn wrong_requests_are_told_apart(runtime: Runtime) {
 
     let seat = access(&mut client, &tmr()).expect("a seat is free");
     let unknown = seat ^ 0x4000_0000;
-    assert_eq!(give(&mut client, unknown), Err(WRONG_HANDLE));
-    assert_eq!(give(&mut client, 0), Err(WRONG_HANDLE));
+    assert_eq!(give(&mut client, unknown), Err(INVALID_HANDLE));
+    assert_eq!(give(&mut client, 0), Err(INVALID_HANDLE));
     let reply = call(&mut client, &get_info(unknown, INFO_BOX, 144));
-    assert_eq!(reply.status, WRONG_HANDLE, "info");
+    assert_eq!(reply.status, INVALID_HANDLE, "info");
     let crypt = Crypt::firm_key(Crypt::ECB_ENCRYPT, 1);
-    assert_eq!(call(&mut client, &crypt.request(unknown, &[0; 16])).status, WRONG_HANDLE, "crypt");
+    assert_eq!(
+        call(&mut client, &crypt.request(unknown, &[0; 16])).status,
+        INVALID_HANDLE,
+        "crypt"
+    );
 
     let service = access(&mut client, &Ask::subsystem()).expect("the service itself");
     let reply = call(&mut client, &crypt.request(service, &[0; 16]));
@@ -167,7 +166,7 @@ fn wrong_requests_are_told_apart(runtime: Runtime) {
     for number in [0x35, 0x6f, 0x5e] {
         for handle in [seat, service] {
             let reply = call(&mut client, &program(number, handle, 64));
-            assert_eq!(reply.status, NOT_SUPPORTED_BY_TMR, "call {number:#x}");
+            assert_eq!(reply.status, COMMAND_NOT_SUPPORTED_BY_TMR, "call {number:#x}");
         }
     }
 
@@ -330,7 +329,7 @@ fn a_handle_outlives_its_connection(runtime: Runtime) {
     let mut third = cluster.client();
     assert_eq!(call(&mut third, &get_info(handle, INFO_BOX, 144)).status, 0);
     assert_eq!(give(&mut third, handle), Ok(()));
-    assert_eq!(call(&mut second, &release(handle)).status, WRONG_HANDLE);
+    assert_eq!(call(&mut second, &release(handle)).status, INVALID_HANDLE);
     assert_eq!(cluster.used(TMR), 0);
 }
 
@@ -354,7 +353,7 @@ fn backends_serve_only_ordinary_licences_directly(runtime: Runtime) {
         check_crypt(&mut client, held[0], &[7; 32]);
         for handle in held {
             assert_eq!(give(&mut client, handle), Ok(()));
-            assert_eq!(give(&mut client, handle), Err(WRONG_HANDLE));
+            assert_eq!(give(&mut client, handle), Err(INVALID_HANDLE));
         }
     }
     assert_eq!(cluster.used(TMR), 0);

@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
+use tmr_tests::foreign::error::NO_MORE_LICENSES;
 use tmr_tests::foreign::{Ask, Client, Fault, INFO_BOX, Person, get_info};
 use tmr_tests::harness::{
     Cluster, FIRM_CODE, Runtime, get_json, give_back, licence_row, take, within,
@@ -23,8 +24,6 @@ const WIDE: (u32, u32) = (401, 500);
 const NARROW: (u32, u32) = (402, 2);
 /// Seats of the wide licence that a worker keeps at most.
 const HOLD: usize = 30;
-
-const NO_MORE_LICENSES: u32 = 212;
 
 /// Handle and product code of seats.
 type Seats = BTreeMap<u32, u32>;

@@ -2,6 +2,7 @@
 //! three of them the licence is not there. Nothing else is touched by it.
 
 use serde_json::{Value, json};
+use tmr_tests::foreign::error::{ENTRY_NOT_FOUND, NO_LICENSE_AVAILABLE, NO_MORE_LICENSES};
 use tmr_tests::foreign::{Ask, Client, box_contents, get_info};
 use tmr_tests::harness::{
     CM_ACT_ID, Cluster, FIRM_CODE, Runtime, TMR, give_back, licence_row, status_until, take,
@@ -14,10 +15,7 @@ on_both_runtimes!(
     a_part_that_is_missing_or_elsewhere_is_out,
 );
 
-const NO_LICENCE_AVAILABLE: u32 = 218;
 const RUNTIME_TOO_OLD: u32 = 129;
-const ENTRY_NOT_FOUND: u32 = 200;
-const NO_MORE_LICENSES: u32 = 212;
 
 /// A property, what two parts have, what the third has, and both as people read them.
 type Property = (&'static str, Value, Value, [&'static str; 2]);
@@ -149,7 +147,7 @@ fn one_part_that_differs_in_any_property_is_out(runtime: Runtime) {
         for (code, odd, (field, ..)) in products() {
             let row = cluster.licence(code);
             let (matching, answer) =
-                if odd == gone { (2, served(field)) } else { (1, Err(NO_LICENCE_AVAILABLE)) };
+                if odd == gone { (2, served(field)) } else { (1, Err(NO_LICENSE_AVAILABLE)) };
             assert_eq!(row["matching"], matching, "{code} without backend {gone}");
             assert_eq!(row["available"], matching == 2, "{code} without backend {gone}");
             let got = access(&mut client, code);
@@ -195,7 +193,7 @@ fn three_different_parts_are_no_licence(runtime: Runtime) {
     assert_eq!(told, [(&second, &values[1], &values[0]), (&third, &values[2], &values[0])]);
 
     let mut client = cluster.client();
-    assert_eq!(access(&mut client, SPLIT), Err(NO_LICENCE_AVAILABLE));
+    assert_eq!(access(&mut client, SPLIT), Err(NO_LICENSE_AVAILABLE));
     // The text of the firm item is a property of each of its licences.
     let row = cluster.licence(WHOLE);
     assert_eq!((&row["matching"], &row["available"]), (&json!(2), &json!(true)));

@@ -3,6 +3,7 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
+use tmr_tests::foreign::error::{INVALID_HANDLE, NO_MORE_LICENSES};
 use tmr_tests::foreign::{Ask, Client, INFO_BOX, Person, get_info};
 use tmr_tests::harness::{
     Cluster, FIRM_CODE, Runtime, SEATS, TMR, give_back, is_whole, licence_row, status_until,
@@ -23,9 +24,6 @@ const REFUSAL: Duration = Duration::from_secs(5);
 const RETRY: u32 = 5;
 /// What the machine may need on top, to notice and to be asked.
 const SLACK: Duration = Duration::from_secs(2);
-
-const WRONG_HANDLE: u32 = 106;
-const NO_MORE_LICENSES: u32 = 212;
 
 fn tmr() -> Ask {
     Ask::new(FIRM_CODE, TMR)
@@ -202,7 +200,7 @@ fn a_client_that_goes_too_early_leaves_no_seat(runtime: Runtime) {
         exactly(&cluster, 0);
     }
     let mut client = cluster.client();
-    assert_eq!(give_back(&mut client, 1).expect("the connection stays open"), Err(WRONG_HANDLE));
+    assert_eq!(give_back(&mut client, 1).expect("the connection stays open"), Err(INVALID_HANDLE));
 }
 
 /// Whether the server's end of a connection is still established: the kernel's own table.

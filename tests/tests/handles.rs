@@ -1,6 +1,7 @@
 //! Handles of every kind outlive the front that gave them.
 
 use std::net::SocketAddr;
+use tmr_tests::foreign::error::{EXCLUSIVE_MODE_CONFLICT, INVALID_HANDLE, WRONG_HANDLE_TYPE};
 use tmr_tests::foreign::{
     Ask, Client, Crypt, INFO_VERSION, MODE_EXCLUSIVE, MODE_FIRM_ITEM, MODE_NO_USER_LIMIT, get_info,
 };
@@ -10,10 +11,6 @@ use tmr_tests::harness::{
 use tmr_tests::on_both_runtimes;
 
 on_both_runtimes!(every_handle_answers_after_its_front_was_killed);
-
-const WRONG_HANDLE: u32 = 106;
-const WRONG_HANDLE_TYPE: u32 = 115;
-const EXCLUSIVE_CONFLICT: u32 = 213;
 
 /// What status calls a handle, and what it is asked for with; the last one takes a seat.
 fn kinds() -> [(&'static str, Ask); 5] {
@@ -81,7 +78,7 @@ fn every_handle_answers_after_its_front_was_killed(runtime: Runtime) {
     let (seat, free) = (taken[4].1, taken[3].1);
     assert_eq!(give_back(&mut client, seat).expect("an answer"), Ok(0));
     let alone = Ask::new(FIRM_CODE, TMR).mode(MODE_EXCLUSIVE);
-    assert_eq!(take(&mut client, &alone).expect("an answer"), Err(EXCLUSIVE_CONFLICT));
+    assert_eq!(take(&mut client, &alone).expect("an answer"), Err(EXCLUSIVE_MODE_CONFLICT));
     assert_eq!(give_back(&mut client, free).expect("an answer"), Ok(0));
     let alone = take(&mut client, &alone).expect("an answer").expect("nobody else is there");
     assert!(taken.iter().all(|(_, handle)| *handle != alone), "a new number");
@@ -89,7 +86,7 @@ fn every_handle_answers_after_its_front_was_killed(runtime: Runtime) {
         assert_eq!(give_back(&mut client, *handle).expect("an answer"), Ok(0), "{kind}");
     }
     for (kind, handle) in taken {
-        assert_eq!(calls(&mut client, handle), (WRONG_HANDLE, WRONG_HANDLE), "{kind}");
+        assert_eq!(calls(&mut client, handle), (INVALID_HANDLE, INVALID_HANDLE), "{kind}");
     }
     committed(admin, &[("licence", alone)]);
 }

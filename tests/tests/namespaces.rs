@@ -163,7 +163,7 @@ fn both_machines_hold_the_address(runtime: Runtime) {
             while Instant::now() < end {
                 assert!(pair.has_address(leader), "nobody has taken it away");
                 assert!(pair.has_address(other));
-                thread::sleep(Duration::from_millis(100));
+                load.wait_for(0, 1);
             }
             load.wait_for(0, SOME);
             assert_eq!(pair.epoch(other), epoch, "the two do not take turns");
@@ -196,9 +196,10 @@ fn the_active_front_is_frozen(runtime: Runtime) {
             pair.front_process(leader).freeze();
             old.send(&ask.access2()).expect("the kernel takes it");
             pair.wait_leads(other);
-            let five = Duration::from_secs(5);
-            thread::sleep(five.saturating_sub(struck.elapsed()));
             load.wait_for(0, SOME);
+            while struck.elapsed() < Duration::from_secs(5) {
+                load.wait_for(0, 1);
+            }
             struck
         });
         stays(pair, other, |pair| {

@@ -6,6 +6,7 @@ use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
+use tmr_tests::foreign::error::NO_MORE_LICENSES;
 use tmr_tests::foreign::{Ask, Client, Crypt, INFO_BOX, Person, get_boxes, get_info};
 use tmr_tests::harness::{
     Cluster, FIRM_CODE, Runtime, SEATS, TMR, give_back, is_whole, licence_row, signal,
@@ -20,7 +21,6 @@ on_both_runtimes!(
     an_ordinary_licence_follows_its_file,
 );
 
-const NO_MORE_LICENSES: u32 = 212;
 /// Product Code of the licence in containers without a CmActId, and its seats.
 const BARE: u32 = 401;
 const BARE_SEATS: u32 = 2;

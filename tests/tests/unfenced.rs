@@ -5,6 +5,10 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs;
 use std::time::{Duration, Instant};
+use tmr_tests::foreign::error::{
+    COMMAND_NOT_SUPPORTED_BY_TMR, INVALID_HANDLE, NO_MORE_LICENSES, REDUNDANCY_SERVER_MISSING,
+    WRONG_ACCESS_MODE,
+};
 use tmr_tests::foreign::{
     Ask, BoxInfo, Client, Crypt, INFO_BOX, MODE_NO_USER_LIMIT, Person, Reply, Sign, box_contents,
     get_boxes, get_info, get_servers, get_version,
@@ -41,11 +45,6 @@ const REFUSAL: Duration = Duration::from_secs(5);
 
 const ACCESS2: u32 = 0x64;
 const CRYPT2: u32 = 0x69;
-const INVALID_HANDLE: u32 = 106;
-const REDUNDANCY_SERVER_MISSING: u32 = 130;
-const NOT_SUPPORTED_BY_TMR: u32 = 134;
-const NO_MORE_LICENSES: u32 = 212;
-const WRONG_ACCESS_MODE: u32 = 223;
 
 /// A front, three stock servers, and the folder of the front.
 struct SetUp {
@@ -402,7 +401,7 @@ fn calls_are_spread_and_tried_elsewhere(runtime: Runtime) {
     let units = seat(&mut client, UNITS, 3);
     let taking = Crypt { options: 1, ..Crypt::firm_key(Crypt::ECB_ENCRYPT, 7) };
     let reply = client.call(&taking.request(units, &[5; 16])).expect("open");
-    assert_eq!(reply.status, NOT_SUPPORTED_BY_TMR);
+    assert_eq!(reply.status, COMMAND_NOT_SUPPORTED_BY_TMR);
     assert_eq!(crypt(&mut client, units).status, 0, "a call that takes none is done");
     let row = licence_row(&set_up.status(), UNITS).expect("the licence is shown");
     assert_eq!(row["units_left"], 100);

@@ -14,6 +14,7 @@ use std::net::SocketAddr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::thread;
+use tmr_tests::foreign::error::INVALID_HANDLE;
 use tmr_tests::foreign::{
     Ask, Client, Crypt, MODE_NO_USER_LIMIT, MODE_USER_LIMIT, Person, Reply, get_info, release,
 };
@@ -42,7 +43,6 @@ const ENTRY_UNITS: usize = 684;
 
 const UNITS_ZERO: u32 = 32;
 const UNITS_UNDERRUN: u32 = 33;
-const WRONG_HANDLE: u32 = 106;
 
 /// What all clients together know, in units.
 #[derive(Debug, Default)]
@@ -137,7 +137,7 @@ impl Round<'_> {
                     assert!(dry || units > 1, "one unit is not more than what is left");
                     most = 1;
                 }
-                WRONG_HANDLE => {
+                INVALID_HANDLE => {
                     self.book.refused.fetch_add(units, Ordering::SeqCst);
                     let (_, given_by) = taker.handle.take().expect("it was used");
                     assert_ne!(taker.mode, MODE_USER_LIMIT, "an acknowledged seat is lost");

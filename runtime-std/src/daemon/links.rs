@@ -131,7 +131,7 @@ impl Links {
         }
         let mut chores = Chores::default();
         if !arrived.is_empty() {
-            let received = |hub: &mut Hub, now, acts: &mut _| hub.received_all(now, arrived, acts);
+            let received = |hub: &mut Hub, now, acts: &mut _| hub.received(now, arrived, acts);
             let ((), more) = lock(&self.hub).step(received);
             todo.wake.extend(&more.wake);
             todo = Todo { wake: todo.wake, ..more };

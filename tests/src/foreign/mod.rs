@@ -8,6 +8,7 @@
 
 mod calls;
 mod cipher;
+pub mod error;
 mod link;
 mod record;
 mod reply;

@@ -20,6 +20,7 @@ pub use build::{Program, Runtime};
 pub use cluster::{BackendLine, Builder, Cluster, give_back, is_whole, licence_row, take};
 pub use http::{get, get_json, post};
 pub use process::{Finished, Server, freeze, kill_all, signal};
+pub(crate) use wait::poll;
 pub use wait::{status_until, status_within, until, within};
 pub use workshop::{
     CM_ACT_ID, FIRM_CODE, ORDINARY, ORDINARY_SEATS, SEATS, TMR, Workshop, specification,

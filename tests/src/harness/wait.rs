@@ -60,7 +60,8 @@ pub fn status_until<T>(admin: SocketAddr, what: &str, look: impl FnMut(&Value) -
     status_within(DEADLINE, admin, what, look)
 }
 
-fn poll<T>(limit: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
+/// Looks until there is something to see; `None`: it did not come within `limit`.
+pub(crate) fn poll<T>(limit: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
     let start = Instant::now();
     loop {
         let seen = look();

@@ -3,6 +3,7 @@
 use super::history::History;
 use super::licences::{NARROW, WIDE};
 use super::space::Space;
+use crate::foreign::error::NO_MORE_LICENSES;
 use crate::foreign::{Ask, Client, Fault, INFO_VERSION, Person, get_info};
 use crate::harness::{FIRM_CODE, give_back, take, within};
 use std::net::{SocketAddr, TcpStream};
@@ -21,8 +22,6 @@ const IMPATIENCE: Duration = Duration::from_millis(1500);
 const ATTEMPT: Duration = Duration::from_millis(200);
 /// Between two calls of a client: 32 of them keep one processor half busy in a debug build.
 const PACE: Duration = Duration::from_millis(25);
-
-const NO_MORE_LICENSES: u32 = 212;
 
 /// A group of clients on one machine that speak to one address.
 #[derive(Clone, Debug)]

@@ -7,7 +7,7 @@ use super::space::{Network, Space};
 use crate::foreign::{Client, INFO_VERSION, get_info};
 use crate::harness::{
     BackendLine, CM_ACT_ID, Cluster, Runtime, Server, Workshop, get_json, give_back, is_whole,
-    kill_all, missing, post, specification, until, within,
+    kill_all, missing, poll, post, specification, until, within,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::Load;
 
@@ -268,24 +268,19 @@ impl Pair {
     /// That does not come within a minute.
     #[track_caller]
     pub fn settled(&self) -> (usize, u64) {
-        let mut seen = Vec::new();
-        let limit = Instant::now() + LIMIT;
-        loop {
-            let all: Vec<Option<Value>> = (0..2).map(|front| self.status(front)).collect();
-            let addresses: Vec<bool> = (0..2).map(|front| self.has_address(front)).collect();
-            if let [Some(a), Some(b)] = &all[..] {
-                for (leader, [leads, other]) in [[a, b], [b, a]].into_iter().enumerate() {
-                    let stands = leads["role"] == "active" && other["role"] == "standby";
-                    let here = addresses[leader] && !addresses[1 - leader];
-                    if stands && here && is_whole(leads) && self.keepers[1 - leader].is_backup() {
-                        return (leader, leads["epoch"].as_u64().expect("an epoch"));
-                    }
-                }
-            }
-            seen.push((all, addresses));
-            assert!(Instant::now() < limit, "one leads: waited in vain: {:#?}", seen.pop());
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        let mut last = None;
+        let settled = poll(LIMIT, || {
+            let (a, b) = last.insert((self.status(0)?, self.status(1)?));
+            [[&*a, &*b], [b, a]].into_iter().enumerate().find_map(|(leader, [leads, other])| {
+                let stands = leads["role"] == "active" && other["role"] == "standby";
+                let here = self.has_address(leader) && !self.has_address(1 - leader);
+                let settled =
+                    stands && here && is_whole(leads) && self.keepers[1 - leader].is_backup();
+                settled.then(|| (leader, leads["epoch"].as_u64().expect("an epoch")))
+            })
+        });
+        let addresses = [0, 1].map(|front| self.has_address(front));
+        settled.unwrap_or_else(|| panic!("one leads: waited in vain: {addresses:?} {last:#?}"))
     }
 
     /// The handles that a front says there are, and their licences.

@@ -1,15 +1,12 @@
 //! What a stock server does with a call: fact sheet 3 to 5, and nothing else.
 
+use crate::foreign::error::{
+    ENTRY_NOT_FOUND, EXCLUSIVE_MODE_CONFLICT, INVALID_HANDLE, INVALID_PARAMETER, NO_MORE_LICENSES,
+    WRONG_ACCESS_MODE, WRONG_HANDLE_TYPE,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
-const INVALID_PARAMETER: u32 = 105;
-const INVALID_HANDLE: u32 = 106;
-const WRONG_HANDLE_TYPE: u32 = 115;
-const ENTRY_NOT_FOUND: u32 = 200;
 const BOX_NOT_FOUND: u32 = 201;
-const NO_MORE_LICENSES: u32 = 212;
-const EXCLUSIVE_MODE_CONFLICT: u32 = 213;
-const WRONG_ACCESS_MODE: u32 = 223;
 const FUNCTION_NOT_SUPPORTED: u32 = 306;
 const FEATURE_MAP_INCOMPATIBLE: u32 = 30;
 

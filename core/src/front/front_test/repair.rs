@@ -9,17 +9,6 @@ use alloc::vec::Vec;
 const SECOND: Duration = Duration::from_secs(1);
 const MILLI: Duration = Duration::from_millis(1);
 
-/// So many seats, each of a client of its own.
-fn take(world: &mut World, front: usize, seats: usize) -> Vec<u32> {
-    let one = |_| {
-        let client = world.connect(front);
-        let (status, handle) = world.ask(front, client, seat());
-        assert_eq!(status, 0);
-        handle
-    };
-    (0..seats).map(one).collect()
-}
-
 /// Every one of these handles is known, and no more than five seats can be had.
 fn holds(world: &mut World, front: usize, handles: &[u32]) {
     let client = world.connect(front);
@@ -27,7 +16,7 @@ fn holds(world: &mut World, front: usize, handles: &[u32]) {
         assert_eq!(world.ask(front, client, crypt(handle)).0, 0, "{handle}");
     }
     let free = 5 - handles.len();
-    take(world, front, free);
+    world.take(front, free);
     assert_eq!(world.ask(front, client, seat()).0, 212);
 }
 
@@ -35,7 +24,7 @@ fn holds(world: &mut World, front: usize, handles: &[u32]) {
 fn a_late_backend_catches_up_and_then_counts() {
     let mut world = World::serving();
     world.crash(2);
-    let handles = take(&mut world, 0, 3);
+    let handles = world.take(0, 3);
     assert_eq!(world.backend_state(0, 2), "down");
     world.restart(2);
     world.advance(2 * SECOND);
@@ -47,7 +36,7 @@ fn a_late_backend_catches_up_and_then_counts() {
 #[test]
 fn a_blank_backend_is_repaired_taken_in_and_then_counts() {
     let mut world = World::serving();
-    let handles = take(&mut world, 0, 3);
+    let handles = world.take(0, 3);
     let disk = world.status(0);
     world.crash(2);
     world.backends[2].disk.clear();
@@ -70,7 +59,7 @@ fn a_blank_backend_makes_no_quorum() {
     let mut world = World::serving();
     world.backends[0].stuck = true;
     // On the disks of 1 and 2 only.
-    let handles = take(&mut world, 0, 1);
+    let handles = world.take(0, 1);
     world.fronts[0].frozen = true;
     world.crash(0);
     world.crash(1);
@@ -92,7 +81,7 @@ fn a_blank_backend_makes_no_quorum() {
 #[test]
 fn one_that_was_repaired_and_not_taken_in_yet_does_not_keep_the_members_from_leading() {
     let mut world = World::serving();
-    let handles = take(&mut world, 0, 2);
+    let handles = world.take(0, 2);
     world.crash(0);
     world.backends[0].disk.clear();
     for index in [1, 2] {
@@ -128,7 +117,7 @@ fn another_groups_backend_does_not_count_and_the_operator_is_told() {
     world.activate(front);
     world.advance(MILLI);
     assert_ne!(world.backends[2].node.group(), other.backends[2].node.group());
-    let handles = take(&mut world, front, 2);
+    let handles = world.take(front, 2);
     world.crash(2);
     world.backends[2].disk = other.backends[2].disk.clone();
     world.restart(2);
@@ -151,7 +140,7 @@ fn a_backend_that_restarts_from_any_moment_of_its_disk_keeps_what_it_acknowledge
     let mut world = World::serving();
     let mut handles = Vec::new();
     for round in 0..5 {
-        handles.extend(take(&mut world, 0, 1));
+        handles.extend(world.take(0, 1));
         let index = round % 3;
         world.crash(index);
         world.advance(100 * MILLI);

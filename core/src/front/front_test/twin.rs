@@ -43,16 +43,6 @@ fn in_sync(world: &mut World, when: &str) {
     }
 }
 
-fn take(world: &mut World, front: usize, seats: usize) -> Vec<u32> {
-    let one = |_| {
-        let client = world.connect(front);
-        let (status, handle) = world.ask(front, client, seat());
-        assert_eq!(status, 0);
-        handle
-    };
-    (0..seats).map(one).collect()
-}
-
 /// What a front has told since it was last asked: how many states, entries, and configurations.
 fn told(world: &mut World, front: usize) -> (usize, usize, usize) {
     let (mut states, mut entries, mut shared) = (0, 0, 0);
@@ -70,7 +60,7 @@ fn told(world: &mut World, front: usize) -> (usize, usize, usize) {
 #[test]
 fn the_one_that_stands_by_shows_what_the_leader_has() {
     let mut world = twins();
-    let handles = take(&mut world, 0, 3);
+    let handles = world.take(0, 3);
     let client = world.connect(0);
     assert_eq!(world.ask(0, client, release(handles[0])), (0, 0));
     in_sync(&mut world, "after calls");
@@ -95,7 +85,7 @@ fn the_one_that_stands_by_shows_what_the_leader_has() {
 fn a_takeover_reads_no_state_where_the_twin_has_it() {
     for warm in [true, false] {
         let mut world = if warm { twins() } else { World::serving() };
-        let handles = take(&mut world, 0, 3);
+        let handles = world.take(0, 3);
         if !warm {
             world.line.cut = true;
             world.add_front();
@@ -118,10 +108,10 @@ fn a_takeover_reads_no_state_where_the_twin_has_it() {
 #[test]
 fn after_a_break_only_what_is_missing_is_told() {
     let mut world = twins();
-    take(&mut world, 0, 1);
+    world.take(0, 1);
     world.line.cut = true;
     world.break_line();
-    let late = take(&mut world, 0, 2);
+    let late = world.take(0, 2);
     let twin = twin(&mut world, 0);
     assert_eq!((&twin["connected"], &twin["synced"]), (&false.into(), &false.into()));
     assert!(twin["trouble"].as_str().unwrap().contains("twin:1"), "{twin:#}");
@@ -137,12 +127,12 @@ fn after_a_break_only_what_is_missing_is_told() {
 #[test]
 fn one_that_starts_later_gets_a_state_and_then_entries() {
     let mut world = World::serving();
-    take(&mut world, 0, 2);
+    world.take(0, 2);
     world.add_front();
     world.advance(TWIN_REDIAL_MAX);
     in_sync(&mut world, "after a state");
     assert_eq!(told(&mut world, 0), (1, 0, 1));
-    take(&mut world, 0, 2);
+    world.take(0, 2);
     in_sync(&mut world, "after entries");
     assert_eq!(told(&mut world, 0), (0, 2, 0));
     assert_eq!(world.seats(1), 4);
@@ -160,7 +150,7 @@ fn a_twin_that_takes_nothing_holds_nobody_up() {
         world.step_front(0, Input::Tick);
         world.run();
     }
-    take(&mut world, 0, 2);
+    world.take(0, 2);
     let before = twin(&mut world, 0);
     assert!(before["lag"].as_u64().unwrap() >= many, "{before:#}");
     // Nothing moves: after the time that was set, the link is given up.
@@ -177,7 +167,7 @@ fn a_twin_that_takes_nothing_holds_nobody_up() {
 #[test]
 fn a_proposal_that_was_told_is_not_committed_by_it() {
     let mut world = twins();
-    take(&mut world, 0, 2);
+    world.take(0, 2);
     told(&mut world, 0);
     // The leader reaches its twin and no backend: what it proposes is told, and nothing more.
     for backend in 0..3 {
@@ -216,7 +206,7 @@ fn one_that_leads_takes_nobody_elses_log() {
     world.advance(MILLI);
     assert!(world.leads(1));
     let before = world.seats(0);
-    take(&mut world, 1, 3);
+    world.take(1, 3);
     assert_eq!(world.seats(0), before);
     assert_eq!(twin(&mut world, 1)["synced"], false);
     assert_eq!(twin(&mut world, 0)["role"], "active");
@@ -274,7 +264,7 @@ fn an_older_minor_version_is_served_as_it_is() {
     world.fronts[1].node.speak(Version { major: 1, minor: 0 });
     world.line.cut = false;
     world.advance(TWIN_REDIAL_MAX + SECOND);
-    take(&mut world, 0, 2);
+    world.take(0, 2);
     in_sync(&mut world, "with an older one");
     let (states, entries, shared) = told(&mut world, 0);
     assert_eq!((states, shared), (1, 0), "no message that it does not know");
@@ -322,7 +312,7 @@ fn what_the_twin_has_is_known_slot_by_slot() {
     assert!(world.fronts[0].node.twin_has(last));
     assert!(!world.fronts[0].node.twin_has(last.next()));
     world.line.loses = true;
-    take(&mut world, 0, 1);
+    world.take(0, 1);
     assert!(!world.fronts[0].node.twin_has(last.next()));
     assert!(!world.fronts[1].node.twin_has(Slot(1)), "one that stands by has told nothing");
 }

@@ -8,7 +8,7 @@ use crate::io::{Address, Callee, Door, Frame, Input, Intent, Link, Why};
 use crate::licence::Container;
 use crate::limits::{CLEANUP_DEFAULT, TWIN_CONNECT, TWIN_TRANSFER};
 use crate::log::ContainerId;
-use crate::testing::{container, identity, peer};
+use crate::testing::{container, identity, peer, seat};
 use crate::time::{Deadline, Duration, Mono, Now, Wall};
 use crate::wire::group::{Order, Report, decode};
 use alloc::collections::{BTreeMap, VecDeque};
@@ -213,6 +213,17 @@ impl World {
         );
         assert!(answer.starts_with("HTTP/1.1 202"), "{answer}");
         self.run();
+    }
+
+    /// So many seats, each of a client of its own.
+    pub(super) fn take(&mut self, front: usize, seats: usize) -> Vec<u32> {
+        let one = |_| {
+            let client = self.connect(front);
+            let (status, handle) = self.ask(front, client, seat());
+            assert_eq!(status, 0);
+            handle
+        };
+        (0..seats).map(one).collect()
     }
 
     /// The virtual address comes to a front's machine, or goes.
