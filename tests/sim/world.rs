@@ -112,8 +112,14 @@ impl World {
     /// The world of a seed, at its beginning. `tail`: keep what happens, for people.
     #[must_use]
     pub fn new(seed: u64, tail: Option<Tail>) -> Self {
-        let mut rng = Rng::new(seed);
+        Self::drawn(Rng::new(seed), Rng::new(!seed), tail)
+    }
+
+    /// The world that a generator draws; what the vendor issues comes from one of its own.
+    pub(super) fn drawn(mut rng: Rng, vendor: Rng, tail: Option<Tail>) -> Self {
+        rng.follow(true);
         let plan = Plan::draw(&mut rng);
+        rng.follow(false);
         let drift = Self::drift(&mut rng);
         let hosts = (0..HOSTS).map(|host| {
             let clock = Clock { ppm: drift[host], offset: rng.between(0, 1 << 40) };
@@ -127,7 +133,7 @@ impl World {
             clients: Vec::new(),
             net: Net::default(),
             files: containers(plan.odd).clone(),
-            vendor: Rng::new(!seed),
+            vendor,
             checks: Checks::default(),
             faulty: true,
             lost: None,
@@ -204,6 +210,7 @@ impl World {
             self.at(thaw, event);
             return true;
         }
+        self.rng.follow(matches!(event, Event::Fault | Event::Storm { .. }));
         match event {
             Event::Tick { host, life } => {
                 if self.hosts[host].lives(life) && self.hosts[host].tick == Some(self.now) {
