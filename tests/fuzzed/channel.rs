@@ -16,6 +16,8 @@ struct End {
     wire: Vec<u8>,
     sent: Vec<u8>,
     got: Vec<u8>,
+    /// Something came in, or the key was proved.
+    met: bool,
     over: bool,
 }
 
@@ -23,7 +25,7 @@ impl End {
     fn new(mut stream: Stream) -> Self {
         let mut wire = Vec::new();
         stream.greet(&mut wire);
-        Self { stream, wire, sent: Vec::new(), got: Vec::new(), over: false }
+        Self { stream, wire, sent: Vec::new(), got: Vec::new(), met: false, over: false }
     }
 
     fn send(&mut self, frame: &[u8], cut: bool) {
@@ -34,6 +36,7 @@ impl End {
     fn hear(&mut self, bytes: &[u8], cut: bool) {
         let mut frames = Vec::new();
         self.over |= self.stream.open(bytes, &mut self.wire, &mut frames).is_err();
+        self.met |= !frames.is_empty();
         for frame in frames {
             match frame {
                 Frame::Joined { front } => assert_eq!(front, FRONT),
@@ -85,14 +88,18 @@ pub(super) fn run(bytes: &[u8]) {
         match what % 8 {
             0..3 => {
                 let frame = piece(&mut input).to_vec();
-                ends[side].send(&frame, cut);
+                // A server says nothing before it was asked, or has met the front.
+                if side == 0 || kind > 3 || ends[side].met {
+                    ends[side].send(&frame, cut);
+                }
             }
             3..6 => {
                 let count = input.arbitrary::<u16>().map_or(0, usize::from);
                 deliver(&mut ends, side, count, cut);
             }
             6 => {
-                let (place, by) = (input.arbitrary::<u16>().map_or(0, usize::from), byte(&mut input));
+                let (place, by) =
+                    (input.arbitrary::<u16>().map_or(0, usize::from), byte(&mut input));
                 if let Some(byte) = ends[side].wire.get_mut(place) {
                     *byte ^= by;
                     meddled |= by != 0;

@@ -9,8 +9,7 @@ pub(super) fn run(bytes: &[u8]) {
         Ok(config) => {
             let [one, two, three] = &config.backends;
             assert!(one != two && two != three && one != three, "a backend stands there twice");
-            let spans =
-                [config.retry, config.twin.connect_timeout, config.twin.transfer_timeout];
+            let spans = [config.retry, config.twin.connect_timeout, config.twin.transfer_timeout];
             assert!(spans.iter().all(|span| !span.is_zero() && *span <= CONFIG_TIMEOUT_MAX));
             assert!(!config.unfenced || !config.virtuals.is_empty());
         }

@@ -46,7 +46,11 @@ fn same(chunks: &[&[u8]]) {
         one(request);
     }
     let (whole_end, _, whole) = open(Stream::admin(), &[&chunks.concat()]);
-    assert_eq!((end, frames), (whole_end, whole));
+    // A head that breaks the rules is noticed with its next line break, or with what comes with it.
+    match end.is_ok() && whole_end.is_ok() {
+        true => assert_eq!(frames, whole),
+        false => assert!(frames.starts_with(&whole) || whole.starts_with(&frames)),
+    }
 }
 
 fn one(request: &[u8]) {

@@ -60,7 +60,8 @@ fn fits(container: Container) {
     let items = &container.part.firm_items;
     assert!(items.iter().all(|item| firm_code_permitted(item.firm_code)));
     assert!(items.iter().map(|item| item.products.len()).sum::<usize>() <= PRODUCTS_MAX);
-    let all: Vec<_> = items.iter().flat_map(|it| it.products.iter().map(move |p| (it, p))).collect();
+    let all: Vec<_> =
+        items.iter().flat_map(|it| it.products.iter().map(move |p| (it, p))).collect();
     for pair in all.windows(2) {
         let ((item, product), (other, second)) = (pair[0], pair[1]);
         let equal = item.fingerprint(product) == other.fingerprint(second);

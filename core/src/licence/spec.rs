@@ -166,6 +166,8 @@ fn misfit(error: &serde_json::Error, key: Option<String>) -> SpecError {
     let said = error.to_string();
     let place = format!(" at line {line} column {column}");
     let said = said.strip_suffix(&place).unwrap_or(&said);
+    // A line break where none may be is before the first character of its line.
+    let column = column.max(1);
     SpecError { line, column, key, what: unknown_key(said).unwrap_or_else(|| said.to_owned()) }
 }
 
