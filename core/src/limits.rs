@@ -139,6 +139,8 @@ pub const STATE_MAX: usize = 60 * 1024 * 1024;
 
 /// Longest licence file, in bytes.
 pub const LICENCE_FILE_MAX: usize = 1024 * 1024;
+/// Longest piece of an error message about one, in characters.
+pub const LICENCE_ERROR_TEXT: usize = 400;
 /// Longest `tmrconf.json`, in bytes.
 pub const CONFIG_MAX: usize = 1024 * 1024;
 /// Longest time-out or interval that can be configured.
