@@ -20,9 +20,10 @@ pub(super) fn access(session: &mut Session, options: &Access) -> Outcome {
     let handle = session.call(&request(options))?.result;
     // From here on there is something to give back.
     let held = hold(session, handle, options);
-    session.call(&Request::Release { handle })?;
+    let released = session.call(&Request::Release { handle });
+    held.and(released)?;
     eprintln!("handle {handle} given back");
-    held
+    Ok(())
 }
 
 fn hold(session: &mut Session, handle: u32, options: &Access) -> Outcome {
@@ -54,7 +55,9 @@ fn keep(session: &mut Session, handle: u32) -> Outcome {
     }
 }
 
-fn request(options: &Access) -> Request {
+/// The access that these options ask for.
+#[must_use]
+pub fn request(options: &Access) -> Request {
     let mode = match options.mode {
         AccessMode::UserLimit => access::USERLIMIT,
         AccessMode::NoUserLimit => access::NOUSERLIMIT,

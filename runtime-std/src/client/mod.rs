@@ -3,7 +3,7 @@
 //! It speaks the protocol through core's own client, so it shows what a program gets, not what the
 //! server thinks.
 
-mod access;
+pub mod access;
 pub mod bench;
 pub mod http;
 mod list;
@@ -12,7 +12,7 @@ mod replay;
 pub mod role;
 pub mod session;
 pub mod status;
-mod table;
+pub mod table;
 
 use crate::daemon::cli::{Ask, Client};
 use crate::daemon::{Outcome, out};
