@@ -210,9 +210,13 @@ impl Servers {
              kill -9 {}\n  \
              {access} --product-code 201\n\n  \
              # let the other front lead: no seat is lost, none is given twice\n  \
-             {tmrd} activate --admin http://{other}\n\n\
-             Ctrl-C here ends all of it.\n",
-            self.backends[2].pid()
+             {tmrd} activate --admin http://{other}\n\n  \
+             # lose the one that leads: the first one takes over again\n  \
+             kill -9 {}\n\n\
+             Ctrl-C here ends all of it. All of this, by itself and with clients at work:\n  \
+             {tmrd} demo --drill --port 0 --admin-port 0\n",
+            self.backends[2].pid(),
+            self.fronts[1].pid()
         );
         out
     }

@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
+use tmr_core::client::Unanswered;
 use tmr_core::io::Address;
 use tmr_core::wire::{CmError, Request};
 
@@ -112,6 +113,11 @@ impl Shared {
     }
 }
 
+/// What happened, without what a program can do about it.
+fn what(lost: &Unanswered) -> String {
+    lost.to_string().split(". ").next().unwrap_or_default().to_owned()
+}
+
 /// A client of that address.
 pub(super) fn session(server: SocketAddr) -> Session {
     Session::new(&[Address { host: server.ip().to_string(), port: server.port() }])
@@ -161,7 +167,7 @@ impl Worker {
             }
             Ok(reply) if reply.status == CmError::NO_MORE_LICENSES => history.none_free(),
             Ok(reply) => history.not_granted(reply.status.to_string(), false),
-            Err(lost) => history.not_granted(lost.to_string(), lost.doubt.is_some()),
+            Err(lost) => history.not_granted(what(&lost), lost.doubt.is_some()),
         }
     }
 
@@ -172,7 +178,7 @@ impl Worker {
             Ok(reply) if reply.status == CmError::NO_ERROR => history.used(),
             Ok(reply) if reply.status == CmError::INVALID_HANDLE => history.unknown(handle),
             Ok(reply) => history.not_used(reply.status.to_string()),
-            Err(lost) => history.not_used(lost.to_string()),
+            Err(lost) => history.not_used(what(&lost)),
         }
         drop(history);
         self.held = Some((handle, used.saturating_add(1)));
@@ -186,7 +192,7 @@ impl Worker {
             Ok(reply) if reply.status == CmError::NO_ERROR => history.released(handle),
             Ok(reply) if reply.status == CmError::INVALID_HANDLE => history.unknown(handle),
             Ok(reply) => history.not_released(reply.status.to_string()),
-            Err(lost) => history.not_released(lost.to_string()),
+            Err(lost) => history.not_released(what(&lost)),
         }
         drop(history);
         self.held = None;

@@ -231,7 +231,7 @@ mod tests {
         history.releases(1);
         history.granted(Instant::now(), 3);
         history.released(1);
-        assert_eq!(history.compare(&set(&[2, 3])), []);
+        assert_eq!(history.compare(&set(&[2, 3])), Vec::<u32>::new());
         assert_eq!(history.all_broken(), &[] as &[String]);
         let counts = history.end(Instant::now());
         assert_eq!((counts.taken, counts.given_back, counts.none_free), (3, 1, 1));
@@ -256,7 +256,7 @@ mod tests {
     #[test]
     fn a_lost_seat_is_found() {
         let mut history = holding(&[1, 2]);
-        assert_eq!(history.compare(&set(&[1])), []);
+        assert_eq!(history.compare(&set(&[1])), Vec::<u32>::new());
         assert_eq!(history.all_broken(), ["acknowledged seat 2 is lost: no front has it"]);
         history.unknown(1);
         assert_eq!(history.all_broken().len(), 2);
@@ -267,7 +267,7 @@ mod tests {
         let mut history = holding(&[1]);
         history.releases(1);
         history.released(1);
-        assert_eq!(history.compare(&set(&[1])), []);
+        assert_eq!(history.compare(&set(&[1])), Vec::<u32>::new());
         assert_eq!(history.all_broken(), ["seat 1 is taken again after it was given back"]);
     }
 
@@ -281,7 +281,7 @@ mod tests {
         assert_eq!(history.all_broken(), &[] as &[String]);
         assert_eq!(history.end(Instant::now()).lost, 2);
         // It is given back, and explains nothing later.
-        assert_eq!(history.compare(&set(&[8])), []);
+        assert_eq!(history.compare(&set(&[8])), Vec::<u32>::new());
         assert_eq!(history.all_broken(), ["seat 8 is taken, and nobody asked for it"]);
     }
 

@@ -93,6 +93,9 @@ impl<'a> Drill<'a> {
     }
 
     fn steps(&mut self) -> Outcome {
+        self.clients.go();
+        // What is measured does not begin with eight key agreements.
+        self.until_seats_are_given(MORE)?;
         self.step("nothing: all is well", |_| Ok(()), None)?;
 
         let third = 2;
@@ -163,9 +166,7 @@ impl<'a> Drill<'a> {
         }
         let taken = self.clients.history().so_far().taken;
         self.work(WORK)?;
-        if self.wait(|_, clients| clients.history().so_far().taken >= taken + MORE)?.is_none() {
-            self.broken(format!("{what}: nobody got a seat any more"));
-        }
+        self.until_seats_are_given(taken + MORE)?;
         let end = Instant::now();
         let (house, stopped) = (&mut *self.house, self.stopped);
         self.clients.halt(|| look(house, stopped).map(drop))?;
@@ -193,6 +194,14 @@ impl<'a> Drill<'a> {
         for handle in left {
             self.checker.call(&Request::Release { handle })?;
             self.left += 1;
+        }
+        Ok(())
+    }
+
+    /// Waits until clients were given so many seats in this step.
+    fn until_seats_are_given(&mut self, count: u32) -> Outcome {
+        if self.wait(|_, clients| clients.history().so_far().taken >= count)?.is_none() {
+            self.broken(format!("no {count} seats were given within {} s", LIMIT.as_secs()));
         }
         Ok(())
     }

@@ -106,25 +106,25 @@ impl fmt::Display for Report {
         }
         let lost = self.sum(|counts| counts.lost);
         if lost > 0 {
+            let left = self.left;
             writeln!(
                 f,
-                "Of {lost} lost answers {} had left a seat that nobody held. A clean-up time ends \
-                 such a seat; the drill gave it back.",
-                self.left
+                "Of {lost} lost answers {left} had left a seat that nobody held. It would"
             )?;
+            writeln!(f, "have been free again after its clean-up time; the drill gave it back.")?;
         }
         let mut sum = String::new();
         let (taken, given_back) = (self.sum(|it| it.taken), self.sum(|it| it.given_back));
         let used = self.sum(|it| it.used);
-        let _ = write!(sum, "{taken} seats taken, {used} times used, {given_back} given back. ");
+        let _ = write!(sum, "{taken} seats taken, {used} times used, {given_back} given back.");
         if self.is_clean() {
             return write!(
                 f,
-                "{sum}Every seat in a client's hands was known to the front that\n\
-                 led, after each step. No acknowledged seat was lost, and none was granted twice."
+                "{sum} After each step the front that led\nknew every seat in a client's hands, \
+                 and it answered. No acknowledged seat was lost,\nand none was granted twice."
             );
         }
-        writeln!(f, "{sum}\nFAILED:")?;
+        writeln!(f, "{sum}\n\nFAILED:")?;
         let broken: Vec<String> = self.broken.iter().map(|what| format!("  {what}")).collect();
         f.write_str(&broken.join("\n"))
     }
