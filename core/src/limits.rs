@@ -101,8 +101,10 @@ pub const CLIENT_CONNECT: (Duration, Duration) =
 /// connections and says nothing; one to which a thousand clients come back at once needs a while.
 pub const CLIENT_GREETING: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(4));
 /// Pause of a client that has tried all its servers in vain, first and at most; doubles, and up to
-/// half of it is left out at random.
-pub const CLIENT_PAUSE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
+/// half of it is left out at random. The longest one is what a client may come later to a front that
+/// has just taken over.
+pub const CLIENT_PAUSE: (Duration, Duration) =
+    (Duration::from_millis(20), Duration::from_millis(250));
 /// A client gives up a connection on which no reply came by then. Above [`CALL_TIMEOUT`].
 pub const CLIENT_REPLY: Duration = Duration::from_secs(4);
 /// A client's call ends by then, whatever it took: above what a change of fronts takes.

@@ -179,7 +179,7 @@ fn pauses_grow_from_20_ms_and_differ() {
     assert!((10..=20).contains(&at[1]), "{at:?}");
     let pauses: Vec<u64> = at.windows(2).map(|pair| pair[1] - pair[0]).collect();
     for (round, pause) in pauses.iter().enumerate() {
-        let most = (20 << round).min(1000);
+        let most = (20 << round.min(8)).min(250);
         assert!((most / 2..=most).contains(pause), "{pauses:?}");
     }
     let mut other = World::new(&[Manner::Refuses]);

@@ -106,12 +106,14 @@ impl fmt::Display for Report {
         }
         let lost = self.sum(|counts| counts.lost);
         if lost > 0 {
-            let left = self.left;
-            writeln!(
-                f,
-                "Of {lost} lost answers {left} had left a seat that nobody held. It would"
-            )?;
-            writeln!(f, "have been free again after its clean-up time; the drill gave it back.")?;
+            match self.left {
+                0 => writeln!(f, "None of the {lost} lost answers had left a seat behind.")?,
+                left => writeln!(
+                    f,
+                    "Of {lost} lost answers {left} had left a seat that nobody held. It would have\n\
+                     been free again after its clean-up time; the drill gave it back."
+                )?,
+            }
         }
         let mut sum = String::new();
         let (taken, given_back) = (self.sum(|it| it.taken), self.sum(|it| it.given_back));
