@@ -4,28 +4,10 @@
 //! calls are made again. What never lives here: a socket, a clock, what an answer means to a
 //! program. One call at a time, as the protocol has it.
 //!
-//! A front that dies, freezes or steps back closes its connections, or is silent. The client then
-//! tries its servers in turn, at first after 20 ms ([`CLIENT_PAUSE`]). **Handles go on as they
-//! are**: whichever front leads knows them, so there is nothing to log in to, and nothing to take
-//! again. A call ends within 15 s ([`CLIENT_CALL`]), with an answer or an [`Unanswered`].
+//! A call ends within 15 s ([`CLIENT_CALL`]), with an answer or an [`Unanswered`]. What it does
+//! meanwhile, and for who writes another client:
 //!
-//! Whether a call is made again depends on what is known of the first attempt:
-//!
-//! | nothing of it was sent | every call is made again |
-//! |---|---|
-//! | **the answer is 238**, service is still starting | every call: a front that answers it has not begun. It stands by, or does not lead yet |
-//! | **the answer is anything else** | it is the answer; 130 is one, told after the front has waited for the backends as long as it may |
-//! | **the answer is lost**, and the call is … | |
-//! | CmGetVersion, CmGetServers, CmGetInfo, CmGetBoxes, CmGetBoxContents, CmGetLicenseInfo, CmGetSecureData, CmValidateEntry, CmCryptSim, CmGetPublicKey | made again: it changes nothing |
-//! | CmCrypt, CmCrypt2, CmCalculateSignature without units | made again: the same keys give the same at every backend |
-//! | the same with units, or a firm access counter | an error: each time takes them |
-//! | CmRelease | made again: it frees one seat once, and no number is ever used for another seat. 106, handle not valid, for one that was sent before means done |
-//! | CmAccess, CmAccess2 | an error: the first may have taken a seat that is nobody's until its clean-up time is over, and a second access would take another |
-//! | calls that change a container, unknown ones | an error |
-//!
-//! A release that finds its handle gone (106) may be the second of two, the first of which is still
-//! on its way to the disks. If that front dies in these milliseconds the first one may be lost, and
-//! the seat is free after its clean-up time only. It is never granted twice.
+#![doc = include_str!("../../docs/client.md")]
 
 mod effect;
 mod unanswered;
@@ -46,6 +28,7 @@ use crate::time::{Deadline, Duration, Mono};
 use crate::wire::{CmError, Reply, Request};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
+use alloc::vec;
 use alloc::vec::Vec;
 
 /// What a runtime tells a client.
@@ -295,7 +278,7 @@ impl Client {
         if let Some(call) = &mut self.call {
             call.lost |= call.sent.take().is_some();
             if call.lost && !call.effect.is_repeatable() {
-                let tried = alloc::vec![(self.servers[self.at].clone(), why)];
+                let tried = vec![(self.servers[self.at].clone(), why)];
                 let lost = Unanswered { call: call.name, doubt: Some(call.effect), tried };
                 self.call = None;
                 out.push(Intent::Answer(Err(lost)));
