@@ -11,7 +11,7 @@ on_both_runtimes!(a_thousand_clients_come_back);
 
 /// All of the crowd where time is measured. Elsewhere servers and clients are debug builds and share
 /// their processors with whatever else is tested: fewer then, who say the same of the servers.
-fn crowd() -> u32 {
+fn clients() -> u32 {
     if many().is_some() { 1000 } else { 200 }
 }
 
@@ -24,7 +24,7 @@ fn a_thousand_clients_come_back(runtime: Runtime) {
         1,
         |pair, load, leader| {
             let other = 1 - leader;
-            let crowd = Crowd::seated(pair.host(1), pair.virtual_address(), crowd());
+            let crowd = Crowd::seated(pair.host(1), pair.virtual_address(), clients());
             let (struck, led, served) = load.during(&[pair.group(0, CLIENTS)], |load| {
                 load.wait_for(0, SOME);
                 let struck = Instant::now();
@@ -45,7 +45,7 @@ fn a_thousand_clients_come_back(runtime: Runtime) {
             let most = served.iter().map(|one| one.tries).max();
             let more = json!({
                 "led_ms": led.as_millis() as u64, "served_ms": last.as_millis() as u64,
-                "clients": crowd(), "again": again, "most_tries": most,
+                "clients": clients(), "again": again, "most_tries": most,
             });
             (struck, told(more))
         },
