@@ -44,16 +44,23 @@ pub fn quantile<T: Copy>(sorted: &[T], per_mille: usize) -> T {
     sorted[(sorted.len() - 1) * per_mille / 1000]
 }
 
-/// Prints a row as JSON, with the load that the machine had.
+/// Prints a row as JSON.
 pub fn report(row: &Row) {
+    let mut more = row.more.clone();
+    more.insert("gap_ms".into(), millis(row.gap).into());
+    tell(row.fault, row.runtime, more);
+}
+
+/// Prints what there is to tell of a fault as JSON, with the load that the machine had.
+pub fn tell(fault: Fault, runtime: Runtime, more: Map<String, Value>) {
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let load = load.split(' ').next().and_then(|text| text.parse::<f64>().ok());
     let mut line = json!({
-        "fault": row.fault.name, "must_hold": row.fault.holds, "advert": advert_interval(),
-        "runtime": row.runtime.status_name(), "gap_ms": millis(row.gap), "load_average": load,
+        "fault": fault.name, "must_hold": fault.holds, "advert": advert_interval(),
+        "runtime": runtime.status_name(), "load_average": load,
     });
     let object = line.as_object_mut().expect("it was made as one");
-    object.extend(row.more.clone());
+    object.extend(more);
     println!("{line}");
 }
 

@@ -1,13 +1,13 @@
 //! The hosts of clients: cut off without a word.
 
-use crate::one_at_a_time;
+use crate::{one_at_a_time, told};
 use serde_json::json;
 use std::thread;
 use std::time::{Duration, Instant};
 use tmr_tests::foreign::Ask;
 use tmr_tests::harness::{FIRM_CODE, Runtime, give_back, licence_row, take, within};
 use tmr_tests::netns::licences::LONELY;
-use tmr_tests::netns::{FRONT, Pair, connect, use_it};
+use tmr_tests::netns::{FRONT, Fault, Pair, connect, tell, use_it};
 
 /// Both runtimes at once: most of it is waiting.
 #[test]
@@ -39,9 +39,9 @@ fn cut_off(runtime: Runtime) {
     });
     let back = last_word.elapsed();
     assert!(back >= CLEANUP, "the seat was taken away after {back:?}");
-    let line = json!({ "fault": "client host cut off", "runtime": runtime.status_name(),
-        "seat_back_ms": back.as_millis() as u64 });
-    println!("{line}");
+    let holds = "its seat comes back after its clean-up time of 30 s, not before";
+    let more = told(json!({ "seat_back_ms": back.as_millis() as u64 }));
+    tell(Fault { name: "client host cut off", holds }, runtime, more);
     let mut next = pair.host(0).inside(|| connect(server)).expect("it takes a client");
     let seat = take(&mut next, &ask).expect("an answer").expect("the seat is free");
     assert_ne!(seat, handle);
