@@ -22,5 +22,5 @@ pub use history::History;
 pub use keepalived::{Adapted, Keepalived, check, put_scripts};
 pub use load::{CLIENTS, Group, Load, connect};
 pub use pair::{FRONT, Pair, VIRTUAL, possible, use_it};
-pub use report::{Fault, Row, quantile, report, table, tell};
+pub use report::{Fault, Row, load_average, quantile, report, table, tell};
 pub use space::{Network, Space};

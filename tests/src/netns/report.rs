@@ -51,13 +51,17 @@ pub fn report(row: &Row) {
     tell(row.fault, row.runtime, more);
 }
 
+/// The load that the machine had in the last minute.
+#[must_use]
+pub fn load_average() -> Option<f64> {
+    fs::read_to_string("/proc/loadavg").ok()?.split(' ').next()?.parse().ok()
+}
+
 /// Prints what there is to tell of a fault as JSON, with the load that the machine had.
 pub fn tell(fault: Fault, runtime: Runtime, more: Map<String, Value>) {
-    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    let load = load.split(' ').next().and_then(|text| text.parse::<f64>().ok());
     let mut line = json!({
         "fault": fault.name, "must_hold": fault.holds, "advert": advert_interval(),
-        "runtime": runtime.status_name(), "load_average": load,
+        "runtime": runtime.status_name(), "load_average": load_average(),
     });
     let object = line.as_object_mut().expect("it was made as one");
     object.extend(more);

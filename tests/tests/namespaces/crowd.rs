@@ -4,7 +4,7 @@ use crate::{SOME, many, play, told};
 use serde_json::{Value, json};
 use std::time::Instant;
 use tmr_tests::harness::Runtime;
-use tmr_tests::netns::{CLIENTS, Crowd, Fault, Pair};
+use tmr_tests::netns::{CLIENTS, Crowd, Fault, Pair, load_average};
 use tmr_tests::on_both_runtimes;
 
 on_both_runtimes!(a_thousand_clients_come_back);
@@ -24,6 +24,12 @@ fn a_thousand_clients_come_back(runtime: Runtime) {
         1,
         |pair, load, leader| {
             let other = 1 - leader;
+            let busy = load_average().is_some_and(|load| load > BUSY);
+            if busy {
+                eprintln!(
+                    "this machine is busy with other things: only that all are served is tested"
+                );
+            }
             let crowd = Crowd::seated(pair.host(1), pair.virtual_address(), clients());
             let (struck, led, served) = load.during(&[pair.group(0, CLIENTS)], |load| {
                 load.wait_for(0, SOME);
@@ -31,10 +37,14 @@ fn a_thousand_clients_come_back(runtime: Runtime) {
                 pair.front_process(leader).kill();
                 pair.wait_leads(other);
                 let led = struck.elapsed();
-                let mut watch = Watch::new(pair, other);
+                let mut watch = (!busy).then(|| Watch::new(pair, other));
                 crowd.come_back();
                 pair.restart_front(leader);
-                let served = crowd.served(|| watch.look(pair));
+                let served = crowd.served(|| {
+                    if let Some(watch) = &mut watch {
+                        watch.look(pair);
+                    }
+                });
                 load.wait_for(0, SOME);
                 (struck, led, served)
             });
@@ -51,6 +61,10 @@ fn a_thousand_clients_come_back(runtime: Runtime) {
         },
     );
 }
+
+/// Under a load above this, which is not ours, servers and keepalived's scripts wait for seconds for
+/// a processor, and lose each other whatever clients do.
+const BUSY: f64 = 10.0;
 
 /// What the front that leads says of itself, again and again.
 struct Watch {
