@@ -39,7 +39,7 @@ fn each_backend_is_emptied(runtime: Runtime) {
         1,
         |pair, load, leader| {
             let (_, epoch) = pair.settled();
-            let (struck, repaired) = load.during(&[pair.group(0, CLIENTS)], |load| {
+            let (struck, repaired) = undisturbed(pair.group(0, CLIENTS), load, |load| {
                 load.wait_for(0, SOME);
                 let struck = Instant::now();
                 let whole = |pair: &Pair| Some(is_whole(&pair.status(leader)?));
