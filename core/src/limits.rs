@@ -179,8 +179,9 @@ pub const TWIN_PIECE_BYTES: usize = 64 * 1024;
 pub const TWIN_PIECES: u64 = 8;
 /// A whole state goes to the twin at most this often: making one costs the front that leads time.
 pub const TWIN_STATE_PAUSE: Duration = Duration::from_secs(2);
-/// The same trouble with a twin, or with who says to be one, is logged at most this often.
-pub const TWIN_TROUBLE_LOGGED: Duration = Duration::from_secs(60);
+/// The same trouble with another server of the group, or with who says to be one, is logged at most
+/// this often.
+pub const TROUBLE_LOGGED: Duration = Duration::from_secs(60);
 /// Last slot that a twin may speak of: sums with it cannot overflow, and no log gets there.
 pub const TWIN_SLOT_LAST: u64 = 1 << 62;
 /// Longest program version that a twin may name, in bytes.
