@@ -374,6 +374,7 @@ mod tests {
           "cluster": "00ff", "virtual_ip": true,
           "twin": { "address": "a:1", "connected": true, "synced": true, "lag": 0,
                     "role": "standby", "epoch": 3, "since": null, "version": "0.1.0",
+                    "passed_to": 0, "passed_from": 2,
                     "trouble": null,
                     "differs": [ { "key": "CmServer.Server", "ours": "a", "theirs": "b" } ] },
           "backends": [ { "address": "127.0.0.1:22361", "state": "up", "serial": "130-1000001",

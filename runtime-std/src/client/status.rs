@@ -109,9 +109,10 @@ fn front(status: &Value) -> String {
             (true, true) => write!(out, "{}, in sync", cell(&twin["role"])),
             (true, false) => write!(out, "{}, {} behind", cell(&twin["role"]), cell(&twin["lag"])),
         };
-        for (key, what) in
-            [("passed_to", "clients passed on to it"), ("passed_from", "of its clients served here")]
-        {
+        for (key, what) in [
+            ("passed_to", "clients passed on to it"),
+            ("passed_from", "of its clients served here"),
+        ] {
             if let Some(count) = twin[key].as_u64().filter(|count| *count > 0) {
                 let _ = write!(out, ", {count} {what}");
             }

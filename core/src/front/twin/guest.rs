@@ -127,7 +127,9 @@ impl Front {
         });
         let Some(guest) = guests.guests.get_mut(&link) else { return Ok(()) };
         if guest.call.replace(Call::Waits).is_some() {
-            return Err(Why::Protocol("a twin passed on a second call before the first had its reply"));
+            return Err(Why::Protocol(
+                "a twin passed on a second call before the first had its reply",
+            ));
         }
         self.call(now, link, bytes, out);
         Ok(())
@@ -172,7 +174,8 @@ impl Front {
     pub(in super::super) fn guests_are_at_the_desk(&self) -> bool {
         let Some(twin) = &self.twin else { return true };
         let guests = &twin.guests;
-        guests.links.len() == guests.len() && guests.guests.keys().all(|link| self.desk.knows(*link))
+        guests.links.len() == guests.len()
+            && guests.guests.keys().all(|link| self.desk.knows(*link))
     }
 
     /// A front that does not even try to lead keeps no call of its twin's clients.
