@@ -368,7 +368,7 @@ fn every_call_answers_for_the_virtual_container(runtime: Runtime) {
 
 /// The search that every reply of a front goes through sees what a real backend tells of itself.
 fn a_backend_that_answered_a_client_would_be_found(runtime: Runtime) {
-    let cluster = Cluster::cluster(runtime).start();
+    let cluster = Cluster::start(runtime);
     cluster.secrets().guard(cluster.backends[1].licence());
     let mut client =
         Client::connect(cluster.backends[1].licence()).expect("a backend takes clients");
