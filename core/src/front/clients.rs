@@ -22,7 +22,7 @@ impl Front {
         self.desk.named(now.mono, link, &request, self.ledger.ahead());
         // One end of its time for a call, whatever it has to wait for one after the other.
         let until = now.mono + CALL_TIMEOUT;
-        if Desk::is_timeless(&request) || self.serves(now.mono) {
+        if Desk::is_timeless(&request) || self.begins(now.mono) {
             self.serve(now, until, link, (&request, bytes), out);
         } else if self.wish.lead {
             self.park(until, link, request);
@@ -77,7 +77,7 @@ impl Front {
     }
 
     /// Refuses an access or a release that was on its way.
-    pub(super) fn refuse(&self, link: Link, error: CmError, out: &mut Vec<Intent>) {
+    pub(super) fn refuse(&mut self, link: Link, error: CmError, out: &mut Vec<Intent>) {
         self.desk.send(link, &Reply::error(error), out);
     }
 
@@ -93,9 +93,17 @@ impl Front {
                 self.order(now.mono);
                 self.timers(now.mono, out);
             }
+            Some(admin::Command::Failover) => {
+                self.hand_over(now.mono);
+            }
             Some(admin::Command::Notify) => out.push(Intent::Look),
             None => {}
         }
+    }
+
+    /// A call can be decided, and the role is not being given away.
+    pub(super) fn begins(&self, now: Mono) -> bool {
+        !self.handover.holds_back() && self.serves(now)
     }
 
     /// It leads, is confirmed, and two backends follow: a call can be decided.

@@ -29,6 +29,9 @@ use serde::{Deserialize, Serialize};
 /// How every hello begins.
 const MAGIC: &[u8] = b"tmr twin";
 
+/// The minor version that brought [`Tell::Lead`].
+pub const LEAD_SINCE: u16 = 2;
+
 /// A version of this protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Version {
@@ -254,7 +257,8 @@ impl Tell {
         match self {
             Self::Standing(_) | Self::State { .. } | Self::Entries { .. } => 0,
             Self::Shared(_) => 1,
-            Self::Lead { .. } | Self::Call { .. } | Self::Gone { .. } => 2,
+            Self::Lead { .. } => LEAD_SINCE,
+            Self::Call { .. } | Self::Gone { .. } => 2,
         }
     }
 

@@ -5,6 +5,7 @@
 
 mod access;
 pub mod bench;
+pub mod failover;
 pub mod http;
 mod list;
 mod listing;

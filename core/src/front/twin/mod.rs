@@ -15,9 +15,9 @@ use crate::admin::status::{Role, Twin as Shown};
 use crate::config;
 use crate::io::{Callee, Intent, Link, Why};
 use crate::limits::{CONFIRMED, TWIN_HEARTBEAT, TWIN_TROUBLE_LOGGED};
-use crate::log::Slot;
+use crate::log::{Epoch, Slot};
 use crate::time::{Deadline, Mono, Now};
-use crate::wire::twin::{Heard, Hello, Part, Shared, Tell, Version};
+use crate::wire::twin::{Heard, Hello, LEAD_SINCE, Part, Shared, Tell, Version};
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -165,7 +165,7 @@ impl Front {
             _ if twin.hear.link() == Some(link) => {
                 let ground = Ground { stands_by, ledger: &mut self.ledger };
                 match twin.hear.heard(now.mono, bytes, ground, out) {
-                    Ok(news) => return self.twin_news(now.mono, news),
+                    Ok(news) => return self.twin_news(now.mono, news, out),
                     Err(why) => Some(why),
                 }
             }
@@ -178,16 +178,23 @@ impl Front {
     }
 
     /// What a message of the twin has brought.
-    fn twin_news(&mut self, now: Mono, news: News) {
+    fn twin_news(&mut self, now: Mono, news: News, out: &mut Vec<Intent>) {
         if news.named {
             self.join();
         }
         if let (Some(twin), Some(theirs)) = (&mut self.twin, &news.shared) {
             twin.hear.compare(&shared(&self.config), theirs);
         }
+        if news.offered {
+            self.take_offer(now, out);
+        }
         let Some(epoch) = news.leads else { return };
         self.highest = self.highest.max(epoch);
-        if matches!(self.phase, Phase::Leading { epoch: own } if own < epoch) {
+        let leads = matches!(self.phase, Phase::Leading { .. });
+        let above = self.phase.epoch().is_none_or(|own| own < epoch);
+        if above && self.handover.was_told() {
+            self.twin_has_taken_over(now);
+        } else if above && leads {
             // The twin is no authority. The backends are, and they are asked at once.
             self.heartbeat = now;
         }
@@ -288,6 +295,36 @@ impl Front {
     /// The twin has every entry up to this slot in its memory, under the epoch of this front.
     pub(super) fn twin_has(&self, slot: Slot) -> bool {
         self.twin.as_ref().is_some_and(|twin| twin.tell.acked() >= slot)
+    }
+
+    /// Whether the twin can be given the lead in good order.
+    ///
+    /// # Errors
+    /// Why not, in a sentence for people.
+    pub(super) fn twin_could_lead(&self) -> Result<(), String> {
+        let Some(twin) = &self.twin else {
+            let none = "there is no other front: TmrServer.TwinServer is not configured";
+            return Err(none.to_owned());
+        };
+        let why = if twin.tell.stood().is_none() || twin.hear.link().is_none() {
+            "is not connected"
+        } else if twin.tell.minor() < LEAD_SINCE {
+            "runs a version of tmrd that cannot be given the role"
+        } else if !twin.tell.follows() {
+            "does not have this front's log yet"
+        } else {
+            return Ok(());
+        };
+        let address = &twin.config.address;
+        Err(format!("the twin {address} {why}; to have it lead all the same: tmrd activate there"))
+    }
+
+    /// Tells the twin to lead: nothing is on its way any more.
+    pub(super) fn tell_twin_to_lead(&mut self, now: Mono, epoch: Epoch, out: &mut Vec<Intent>) {
+        let committed = self.ledger.committed();
+        if let Some(twin) = &mut self.twin {
+            twin.tell.send(now, &Tell::Lead { epoch, committed }, out);
+        }
     }
 
     pub(super) fn twin_deadline(&self) -> Option<Deadline> {

@@ -105,6 +105,16 @@ impl Telling {
         }
     }
 
+    /// The version that is spoken.
+    pub(super) fn minor(&self) -> u16 {
+        self.minor
+    }
+
+    /// The twin takes the log of this front, entry by entry.
+    pub(super) fn follows(&self) -> bool {
+        matches!(self.pace, Pace::Following { .. })
+    }
+
     /// The twin has every entry up to here.
     pub(super) fn acked(&self) -> Slot {
         self.acked
