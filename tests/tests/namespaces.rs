@@ -5,6 +5,7 @@
 //! twice. Gaps are reported, never asserted.
 
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -21,6 +22,7 @@ use tmr_tests::on_both_runtimes;
 
 on_both_runtimes!(
     the_active_front_is_killed,
+    planned_failover,
     the_link_of_the_active_machine_is_cut,
     both_machines_hold_the_address,
     the_active_front_is_frozen,
@@ -72,6 +74,7 @@ fn play(
             let history = load.history();
             more.insert("held".into(), history.held().len().into());
             more.insert("breaks".into(), history.breaks.into());
+            more.insert("failed".into(), history.failed.into());
             more.insert("refusals".into(), json!(history.troubles));
         }
         if gap > WORTH_A_LOOK {
@@ -121,6 +124,18 @@ fn the_active_front_is_killed(runtime: Runtime) {
     play(runtime, "front killed", 2, |pair, load, leader| {
         let strike = |pair: &mut Pair| pair.front_process(leader).kill();
         take_over(pair, load, leader, strike, |pair| pair.restart_front(leader))
+    });
+}
+
+/// What was begun ends, and what was not can be made again: no call fails.
+fn planned_failover(runtime: Runtime) {
+    play(runtime, "planned failover", 2, |pair, load, leader| {
+        let order = |pair: &mut Pair| pair.fail_over(leader);
+        let struck = take_over(pair, load, leader, order, |_| ());
+        pair.verify(load, 1 - leader);
+        let history = load.history();
+        assert_eq!((history.failed, &history.troubles), (0, &BTreeMap::new()));
+        struck
     });
 }
 

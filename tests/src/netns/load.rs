@@ -154,10 +154,15 @@ impl Worker<'_> {
     fn work(mut self) {
         while !self.stopped() {
             if let Ok(mut client) = connect(self.server) {
-                while !self.stopped() && self.turn(&mut client).is_ok() {
+                let mut end = Ok(());
+                while !self.stopped() && end.is_ok() {
+                    end = self.turn(&mut client);
                     thread::sleep(PACE);
                 }
-                self.load.history().breaks += 1;
+                let mut history = self.load.history();
+                history.breaks += 1;
+                history.failed +=
+                    u64::from(matches!(end, Err(ref fault) if !matches!(fault, Fault::Closed)));
             }
             thread::sleep(PACE);
         }
