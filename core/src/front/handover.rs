@@ -148,7 +148,8 @@ impl Front {
         self.handover = Handover { stage: Stage::Idle, trouble: Some(why) };
     }
 
-    /// Goes on to the next stage, if this one has come to its end.
+    /// Goes on to the next stage, if this one has come to its end. Before calls that wait are looked
+    /// at: they are served if the role stays.
     pub(super) fn handover_settle(&mut self, now: Mono, out: &mut Vec<Intent>) {
         let stands_by = matches!(self.phase, Phase::Standby);
         match self.handover.stage {
@@ -168,7 +169,6 @@ impl Front {
                 self.handover.stage = Stage::Idle;
                 if self.wish.address == Some(true) {
                     self.handover.stage = Stage::Closing(now + HANDOVER_CLOSE);
-                    self.close_links(now, out);
                 }
             }
             Stage::Closing(_) | Stage::Flushing(_) | Stage::Leaving(_)
@@ -176,7 +176,6 @@ impl Front {
             {
                 self.handover.stage = Stage::Idle;
             }
-            Stage::Closing(_) => self.close_links(now, out),
             _ => {}
         }
     }
@@ -188,9 +187,11 @@ impl Front {
         answered && self.ledger.committed() == last && self.twin_has(last)
     }
 
-    /// Closes the links whose clients wait for nothing that could come from here. A call that is
-    /// parked was not begun: its client may make it again, at whoever has the address then.
-    fn close_links(&mut self, now: Mono, out: &mut Vec<Intent>) {
+    /// While links are to be closed: closes those whose clients wait for nothing that could come
+    /// from here. A call that is still parked was not begun, and goes to nobody: its client may make
+    /// it again, at whoever has the address then. So this comes last in a step.
+    pub(super) fn handover_close(&mut self, now: Mono, out: &mut Vec<Intent>) {
+        let Stage::Closing(_) = self.handover.stage else { return };
         let parked = &self.parked;
         self.desk.close_links(|link, asks| !asks || parked.contains_key(&link), &LEAVES, out);
         self.parked.clear();

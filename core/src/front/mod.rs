@@ -261,6 +261,7 @@ impl Front {
         }
         self.replicate(now.mono, out);
         self.twin_settle(now, out);
+        self.handover_close(now.mono, out);
     }
 
     fn frame(&mut self, now: Now, link: Link, frame: Frame, out: &mut Vec<Intent>) {
