@@ -203,7 +203,8 @@ impl World {
     pub(super) fn order_failover(&mut self) -> Option<u64> {
         let mut operator = self.operator.take()?;
         let front = operator.index(FRONTS);
-        if self.fail_over(front) && operator.chance(70) {
+        let ordered = self.fail_over(front) || self.fail_over(1 - front);
+        if ordered && operator.chance(70) {
             let wait = operator.span(100, SECOND / 10);
             self.after(wait, Event::Storm { left: operator.between(0, 5) });
         }

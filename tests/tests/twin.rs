@@ -29,6 +29,7 @@ on_pairs!(
     what_one_grants_the_other_knows,
     a_stopped_twin_costs_nothing,
     every_seat_answers_at_the_other_front,
+    the_role_goes_to_the_other_front_by_command,
     another_group_key_gets_nothing,
     a_front_that_is_its_own_twin_says_so,
 );
@@ -144,6 +145,32 @@ fn every_seat_answers_at_the_other_front(one: Runtime, other: Runtime) {
         get_json(cluster.fronts[front].admin(), "/api/status").expect("a status")["role"].clone()
     });
     assert_eq!(roles, ["standby", "active"]);
+}
+
+fn the_role_goes_to_the_other_front_by_command(one: Runtime, other: Runtime) {
+    let cluster = start(one, other);
+    let mut client = cluster.client();
+    let held = seats(&mut client, 10);
+    in_sync(&cluster, held.len());
+    let failover = |front: usize| {
+        let admin = cluster.fronts[front].admin();
+        cluster.program().run(["failover", "--admin", &format!("http://{admin}")])
+    };
+    failover(1).expect(1).one_clear_error(&["does not lead", "tmrd activate"]);
+    failover(0).expect(0);
+    in_sync(&cluster, held.len());
+    let mut client = Client::connect(cluster.fronts[1].licence()).expect("it takes a client");
+    for handle in &held {
+        let reply = client.call(&get_info(*handle, INFO_BOX, 144)).expect("an answer");
+        assert_eq!(reply.status, 0, "seat {handle}");
+    }
+    // And back again; then there is nobody else.
+    failover(1).expect(0);
+    cluster.fronts[1].freeze();
+    failover(0).expect(1).one_clear_error(&["did not"]);
+    assert_eq!(cluster.status()["role"], "active");
+    cluster.fronts[1].resume();
+    in_sync(&cluster, held.len());
 }
 
 fn another_group_key_gets_nothing(one: Runtime, other: Runtime) {
