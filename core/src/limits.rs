@@ -93,6 +93,24 @@ pub const CLAIM_PAUSE: (Duration, Duration) =
 /// A claim that has not led to service by then is begun anew.
 pub const CLAIM_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// Planned failover: the calls on their way end within this time, or the role stays. Above
+/// [`ANYONE_TIMEOUT`], so that one can be tried at a second backend. With [`HANDOVER_WAIT`] below
+/// [`CALL_TIMEOUT`]: calls that had to wait are still served where the role stays.
+pub const HANDOVER_DRAIN: Duration = Duration::from_secs(1);
+/// So long a front tries to take a role that its twin gives away.
+pub const HANDOVER_CLAIM: Duration = Duration::from_secs(1);
+/// So long the twin waits for that: longer, so that the two do not want the role at once.
+pub const HANDOVER_WAIT: Duration = Duration::from_millis(1500);
+/// Links of clients that wait for a reply are closed after this time, before the virtual address
+/// goes.
+pub const HANDOVER_CLOSE: Duration = Duration::from_millis(300);
+/// Between the last link closed and the address given away: what was said on the links leaves the
+/// machine.
+pub const HANDOVER_FLUSH: Duration = Duration::from_millis(10);
+/// An address that has not left by then does not leave: keepalived asks its slowest script once a
+/// second.
+pub const HANDOVER_ADDRESS: Duration = Duration::from_secs(5);
+
 /// How long a client lets a connection take to stand, first and at most; doubles. A packet that is
 /// lost while an address moves costs this, and not the second after which a system sends it again.
 pub const CLIENT_CONNECT: (Duration, Duration) =

@@ -47,6 +47,8 @@ pub(super) struct Host {
     pub(super) hub: Option<Hub>,
     /// The virtual address is on it.
     pub(super) address: bool,
+    /// Its process wants it to go.
+    pub(super) away: bool,
     /// What its process was last told of that.
     pub(super) told: Option<bool>,
     /// Rises with every start, so that what was meant for a dead process is not given to the next.
@@ -77,6 +79,7 @@ impl Host {
             ip: Ipv4Addr::new(10, 0, 0, last).into(),
             hub: None,
             address: false,
+            away: false,
             told: None,
             life: 0,
             clock,

@@ -39,6 +39,7 @@ impl World {
         self.taken(host);
         let state = &mut self.hosts[host];
         state.life += 1;
+        state.away = false;
         (state.hub, state.tick) = (Some(Hub::new(node)), None);
         self.with(host, |hub, now, acts| hub.tick(now, acts));
         self.hosts[host].told = None;
@@ -177,8 +178,15 @@ impl World {
                 let wait = self.rng.between(self.plan.disk / 4, self.plan.disk) + slow;
                 self.after(wait, Event::Durable { host, life });
             }
-            // Nobody listens to what is said of the address: it goes where it goes.
-            Act::Look | Act::GiveAway(_) => {}
+            Act::GiveAway(away) => {
+                self.hosts[host].away = away;
+                // Without an operator nobody listens to that: the address goes where it goes.
+                if let Some(operator) = self.operator.as_mut().filter(|_| away) {
+                    let wait = operator.span(500, SECOND / 2);
+                    self.after(wait, Event::Follow { host });
+                }
+            }
+            Act::Look => {}
             Act::Halt(reason) => {
                 let found = Err(format!("host {host} halts: {reason}"));
                 self.checks.note(self.now, "service", found);

@@ -33,6 +33,7 @@ on_pairs!(
     a_client_is_served_at_either_front,
     the_lead_changes_sides_under_clients_of_both,
     a_leader_that_dies_leaves_no_client_of_the_other_waiting,
+    the_role_goes_to_the_other_front_by_command,
     another_group_key_gets_nothing,
     a_front_that_is_its_own_twin_says_so,
 );
@@ -256,6 +257,32 @@ fn a_leader_that_dies_leaves_no_client_of_the_other_waiting(one: Runtime, other:
         assert_eq!(give_back(&mut client, *handle).expect("the connection stays open"), Ok(0));
     }
     in_sync(&cluster, 0);
+}
+
+fn the_role_goes_to_the_other_front_by_command(one: Runtime, other: Runtime) {
+    let cluster = start(one, other);
+    let mut client = cluster.client();
+    let held = seats(&mut client, 10);
+    in_sync(&cluster, held.len());
+    let failover = |front: usize| {
+        let admin = cluster.fronts[front].admin();
+        cluster.program().run(["failover", "--admin", &format!("http://{admin}")])
+    };
+    failover(1).expect(1).one_clear_error(&["does not lead", "tmrd activate"]);
+    failover(0).expect(0);
+    in_sync(&cluster, held.len());
+    let mut client = Client::connect(cluster.fronts[1].licence()).expect("it takes a client");
+    for handle in &held {
+        let reply = client.call(&get_info(*handle, INFO_BOX, 144)).expect("an answer");
+        assert_eq!(reply.status, 0, "seat {handle}");
+    }
+    // And back again; then there is nobody else.
+    failover(1).expect(0);
+    cluster.fronts[1].freeze();
+    failover(0).expect(1).one_clear_error(&["did not"]);
+    assert_eq!(cluster.status()["role"], "active");
+    cluster.fronts[1].resume();
+    in_sync(&cluster, held.len());
 }
 
 fn another_group_key_gets_nothing(one: Runtime, other: Runtime) {

@@ -38,6 +38,9 @@ pub struct FrontStatus {
     pub cluster: Option<String>,
     /// Whether the virtual address is on this machine; `null` where there is none.
     pub virtual_ip: Option<bool>,
+    /// Why the last planned failover came to nothing, or did not come to its end; `null`: none was
+    /// ordered, or all went well.
+    pub failover_trouble: Option<String>,
     /// The other front; `null` where there is none.
     pub twin: Option<Twin>,
     /// In the order of the configuration.
@@ -298,6 +301,7 @@ mod tests {
             fenced: true,
             cluster: Some("00ff".into()),
             virtual_ip: Some(true),
+            failover_trouble: Some("late".into()),
             twin: Some(Twin {
                 address: "a:1".into(),
                 connected: true,
@@ -371,7 +375,7 @@ mod tests {
         assert_eq!(ends["licenses"][0]["expires"], "2026-11-21T19:00:00Z");
         let expected = json!({
           "version": "0.1.0", "runtime": "smol", "role": "active", "epoch": 3, "fenced": true,
-          "cluster": "00ff", "virtual_ip": true,
+          "cluster": "00ff", "virtual_ip": true, "failover_trouble": "late",
           "twin": { "address": "a:1", "connected": true, "synced": true, "lag": 0,
                     "role": "standby", "epoch": 3, "since": null, "version": "0.1.0",
                     "passed_to": 0, "passed_from": 2,

@@ -97,7 +97,11 @@ impl Front {
             Phase::Leading { epoch } if promised > epoch => {
                 tracing::warn!(%promised, %epoch, "another front has claimed the lead");
                 let told = self.was_told_since();
-                self.step_back(out);
+                if self.handover.was_told() {
+                    self.let_go();
+                } else {
+                    self.step_back(out);
+                }
                 if told {
                     self.claim_again(now, "it was told to lead meanwhile");
                 } else if self.wish.address == Some(false) {

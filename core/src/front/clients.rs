@@ -26,7 +26,7 @@ impl Front {
         // What the twin has passed on is not passed on again.
         if !link.is_passed() && self.passes() {
             self.pass_on((now.mono, until), link, bytes, out);
-        } else if Desk::is_timeless(&request) || self.serves(now.mono) {
+        } else if Desk::is_timeless(&request) || self.begins(now.mono) {
             self.serve(now, until, link, (&request, bytes), out);
         } else if self.wish.lead || link.is_passed() || self.may_pass() {
             self.park(until, link, request);
@@ -82,7 +82,7 @@ impl Front {
     }
 
     /// Refuses an access or a release that was on its way.
-    pub(super) fn refuse(&self, link: Link, error: CmError, out: &mut Vec<Intent>) {
+    pub(super) fn refuse(&mut self, link: Link, error: CmError, out: &mut Vec<Intent>) {
         self.desk.send(link, &Reply::error(error), out);
     }
 
@@ -98,9 +98,17 @@ impl Front {
                 self.order(now.mono);
                 self.timers(now.mono, out);
             }
+            Some(admin::Command::Failover) => {
+                self.hand_over(now.mono);
+            }
             Some(admin::Command::Notify) => out.push(Intent::Look),
             None => {}
         }
+    }
+
+    /// A call can be decided, and the role is not being given away.
+    pub(super) fn begins(&self, now: Mono) -> bool {
+        !self.handover.holds_back() && self.serves(now)
     }
 
     /// It leads, is confirmed, and two backends follow: a call can be decided.

@@ -267,7 +267,7 @@ impl Front {
     }
 
     /// No backend is left to try.
-    fn unanswered(&self, flight: &AnyOne, out: &mut Vec<Intent>) {
+    fn unanswered(&mut self, flight: &AnyOne, out: &mut Vec<Intent>) {
         match Request::parse(&flight.call) {
             Ok(call) => {
                 tracing::warn!(call = call.name(), "no backend has answered a call in time");

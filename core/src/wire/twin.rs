@@ -41,6 +41,8 @@ pub struct Version {
 impl Version {
     /// The one that this program speaks.
     pub const OWN: Self = Self { major: 1, minor: 2 };
+    /// The minor version that came with the lead being given away ([`Tell::Lead`]).
+    pub const GIVES_LEAD: u16 = 2;
     /// The minor version that came with calls of clients ([`Tell::Call`]).
     pub const PASSES: u16 = 2;
 
@@ -261,7 +263,8 @@ impl Tell {
         match self {
             Self::Standing(_) | Self::State { .. } | Self::Entries { .. } => 0,
             Self::Shared(_) => 1,
-            Self::Lead { .. } | Self::Call { .. } | Self::Gone { .. } => 2,
+            Self::Lead { .. } => Version::GIVES_LEAD,
+            Self::Call { .. } | Self::Gone { .. } => 2,
         }
     }
 

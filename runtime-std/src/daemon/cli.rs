@@ -78,6 +78,17 @@ pub enum Command {
         #[command(flatten)]
         admin: Admin,
     },
+    /// Has a front give the active role to the other one, in good order, and waits until that leads:
+    /// calls on their way end before, and the virtual address follows.
+    #[command(after_help = "Example, at the front that leads:\n  \
+        tmrd failover --admin http://127.0.0.1:22352\n\n\
+        Where it cannot give the role away it says why, and keeps it. tmrd activate at the other \
+        front takes the\nrole in any case; calls on their way may then end without an answer.")]
+    Failover {
+        /// Which front.
+        #[command(flatten)]
+        admin: Admin,
+    },
     /// Tells a front that the virtual address may have moved; for keepalived's `notify`.
     #[command(after_help = "Example, in keepalived.conf:\n  notify \"/usr/bin/tmrd notify\"")]
     Notify {

@@ -198,7 +198,7 @@ impl Servers {
         out += &format!("and its admin pages at http://{pages}\n");
         let tmrd = program();
         let access = format!("{tmrd} client --server {clients} access --firm-code 6000010");
-        let other = self.fronts[1].line.admin;
+        let first = self.fronts[0].line.admin;
         out += &format!(
             "\nTry this in another terminal:\n\n  \
              # what there is\n  \
@@ -209,8 +209,8 @@ impl Servers {
              # lose a backend: seats live on and new ones are given\n  \
              kill -9 {}\n  \
              {access} --product-code 201\n\n  \
-             # let the other front lead: no seat is lost, none is given twice\n  \
-             {tmrd} activate --admin http://{other}\n\n  \
+             # let the other front lead: calls on their way end before, and no seat is lost\n  \
+             {tmrd} failover --admin http://{first}\n\n  \
              # lose the one that leads: the first one takes over again\n  \
              kill -9 {}\n\n\
              Ctrl-C here ends all of it. All of this, by itself and with clients at work:\n  \

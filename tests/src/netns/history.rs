@@ -39,6 +39,9 @@ pub struct History {
     pub breaks: u64,
     /// Other refusals than "no more licences", by number.
     pub troubles: BTreeMap<u32, u64>,
+    /// Calls that failed: no answer in time, or begun and their answer was lost. A call whose
+    /// connection was closed before it was begun is none of them: it can be made again.
+    pub failed: u64,
     /// Promises broken.
     broken: Vec<String>,
 }
@@ -153,7 +156,7 @@ impl History {
         let mut left = Vec::new();
         for (handle, product) in there {
             let asked = self.asking.entry(product).or_default();
-            if self.releasing.remove(&handle).is_none() {
+            if !self.releasing.contains_key(&handle) {
                 if self.ever.contains(&handle) {
                     return Err(format!("handle {handle} of {product} is back after its release"));
                 }
@@ -163,6 +166,10 @@ impl History {
             }
             left.push(handle);
         }
+        // What is left was begun, and so was a release whose handle is gone.
+        let asked = left.iter().filter(|handle| !self.releasing.contains_key(handle)).count();
+        let gone = self.releasing.keys().filter(|handle| !left.contains(handle)).count();
+        self.failed += (asked + gone) as u64;
         Ok(left)
     }
 
@@ -228,8 +235,12 @@ mod test {
         assert!(history.compare(&of(&[1, 2, 3, 4])).unwrap_err().contains("nobody asked"));
         history.unanswered(NARROW.0);
         history.releases(3);
+        assert_eq!(history.failed, 0);
         assert_eq!(history.compare(&of(&[1, 2])), Ok(vec![]));
+        assert_eq!(history.failed, 1, "the release was begun");
         assert_eq!(history.compare(&of(&[1, 2, 3, 4])), Ok(vec![3, 4]));
+        assert_eq!(history.failed, 2, "the access was begun, the release was not");
+        history.settled();
         history.releases(2);
         history.released(2);
         assert!(history.compare(&of(&[1, 2])).unwrap_err().contains("back after its release"));

@@ -39,7 +39,7 @@ impl Adapted {
         let path = |path: &Path| path.to_str().expect("paths of tests are text").to_owned();
         for (old, new) in [
             ("router_id tmr_front_a", format!("router_id {}", self.name)),
-            ("priority 150", format!("priority {}", self.priority)),
+            ("priority 250", format!("priority {}", self.priority)),
             ("advert_int 1\n", format!("advert_int {}\n", self.advert)),
             ("/usr/bin/tmrd", path(&self.program)),
             ("/usr/share/tmrd", path(&self.scripts)),

@@ -166,8 +166,11 @@ impl Worker<'_> {
         while !self.stopped() {
             if let Ok(mut client) = connect_within(self.server, self.patience) {
                 while !self.stopped() {
-                    if self.turn(&mut client).is_err() {
-                        self.load.history().breaks += 1;
+                    if let Err(fault) = self.turn(&mut client) {
+                        let mut history = self.load.history();
+                        history.breaks += 1;
+                        // Closed before an answer: failed if it was begun, which shows later.
+                        history.failed += u64::from(!matches!(fault, Fault::Closed));
                         break;
                     }
                     thread::sleep(PACE);

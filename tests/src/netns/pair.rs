@@ -100,7 +100,7 @@ impl Pair {
             pair.fronts.push(server);
             let adapted = Adapted {
                 name: front_name(front),
-                priority: 150 - 50 * last(front),
+                priority: 250 - 10 * last(front),
                 advert: advert_interval(),
                 program: program.clone(),
                 scripts: pair.network.folder().into(),
@@ -346,6 +346,14 @@ impl Pair {
         let answer = self.front(front).inside(|| post(ADMIN, "/api/activate"));
         let (code, body) = answer.expect("an answer");
         assert_eq!(code, 202, "{body}");
+    }
+
+    /// `tmrd failover` on the machine of a front.
+    ///
+    /// # Panics
+    /// It does not end well.
+    pub fn fail_over(&self, front: usize) {
+        self.front(front).inside(|| self.workshop.program().run(["failover"])).expect(0);
     }
 
     /// Writes what all of them have logged to standard error, for a look at a round that took long.

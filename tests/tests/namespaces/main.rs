@@ -71,6 +71,7 @@ fn play(
             let history = load.history();
             more.insert("held".into(), history.held().len().into());
             more.insert("breaks".into(), history.breaks.into());
+            more.insert("failed".into(), history.failed.into());
             more.insert("refusals".into(), json!(history.troubles));
         }
         if gap > WORTH_A_LOOK {

@@ -2,6 +2,7 @@
 
 use crate::{SOME, Struck, many, play, told};
 use serde_json::{Map, json};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use tmr_tests::foreign::{Ask, get_info};
 use tmr_tests::harness::{FIRM_CODE, Runtime, take, until};
@@ -11,6 +12,7 @@ use tmr_tests::on_both_runtimes;
 
 on_both_runtimes!(
     the_active_front_is_killed,
+    planned_failover,
     the_link_of_the_active_machine_is_cut,
     both_machines_hold_the_address,
     the_active_front_is_frozen,
@@ -54,6 +56,19 @@ fn the_active_front_is_killed(runtime: Runtime) {
     play(runtime, Fault { name: "front killed", holds }, 2, |pair, load, leader| {
         let strike = |pair: &mut Pair| pair.front_process(leader).kill();
         take_over(pair, load, leader, strike, |pair| pair.restart_front(leader))
+    });
+}
+
+/// What was begun ends, and what was not can be made again: no call fails.
+fn planned_failover(runtime: Runtime) {
+    let holds = "no call fails";
+    play(runtime, Fault { name: "planned failover", holds }, 2, |pair, load, leader| {
+        let order = |pair: &mut Pair| pair.fail_over(leader);
+        let struck = take_over(pair, load, leader, order, |_| ());
+        pair.verify(load, 1 - leader);
+        let history = load.history();
+        assert_eq!((history.failed, &history.troubles), (0, &BTreeMap::new()));
+        struck
     });
 }
 

@@ -3,6 +3,7 @@
 mod any_one;
 mod birth;
 mod handles;
+mod handover;
 mod lead;
 mod line;
 mod lists;

@@ -178,9 +178,11 @@ impl Front {
             && guests.guests.keys().all(|link| self.desk.knows(*link))
     }
 
-    /// A front that does not even try to lead keeps no call of its twin's clients.
+    /// A front that does not even try to lead, or gives its role away, keeps no call of its twin's
+    /// clients.
     pub(super) fn guests_settle(&mut self, out: &mut Vec<Intent>) {
-        if !matches!(self.phase, Phase::Standby) && !self.wish.deposed {
+        let quiet = matches!(self.phase, Phase::Standby) || self.wish.deposed;
+        if !quiet && !self.handover.holds_back() {
             return;
         }
         let waiting: Vec<Link> =

@@ -20,7 +20,7 @@ use crate::admin::status::{Role, Twin as Shown};
 use crate::config;
 use crate::io::{Callee, Intent, Link, Why};
 use crate::limits::{CONFIRMED, TWIN_HEARTBEAT};
-use crate::log::Slot;
+use crate::log::{Epoch, Slot};
 use crate::seldom::Seldom;
 use crate::time::{Deadline, Mono, Now};
 use crate::wire::twin::{Answer, Heard, Hello, Part, Shared, Tell, Version};
@@ -203,12 +203,19 @@ impl Front {
         if let (Some(twin), Some(theirs)) = (&mut self.twin, &news.shared) {
             twin.hear.compare(&shared(&self.config), theirs);
         }
+        if news.offered {
+            self.take_offer(now.mono, out);
+        }
         if let Some((client, unsent)) = news.gone {
             self.guest_gone(now.mono, client, unsent);
         }
         if let Some(epoch) = news.leads {
             self.highest = self.highest.max(epoch);
-            if matches!(self.phase, Phase::Leading { epoch: own } if own < epoch) {
+            let leads = matches!(self.phase, Phase::Leading { .. });
+            let above = self.phase.epoch().is_none_or(|own| own < epoch);
+            if above && self.handover.was_told() {
+                self.twin_has_taken_over(now.mono);
+            } else if above && leads {
                 // The twin is no authority. The backends are, and they are asked at once.
                 self.heartbeat = now.mono;
             }
@@ -348,6 +355,36 @@ impl Front {
     /// The twin has every entry up to this slot in its memory, under the epoch of this front.
     pub(super) fn twin_has(&self, slot: Slot) -> bool {
         self.twin.as_ref().is_some_and(|twin| twin.tell.acked() >= slot)
+    }
+
+    /// Whether the twin can be given the lead in good order.
+    ///
+    /// # Errors
+    /// Why not, in a sentence for people.
+    pub(super) fn twin_could_lead(&self) -> Result<(), String> {
+        let Some(twin) = &self.twin else {
+            let none = "there is no other front: TmrServer.TwinServer is not configured";
+            return Err(none.to_owned());
+        };
+        let why = if twin.tell.stood().is_none() || twin.hear.link().is_none() {
+            "is not connected"
+        } else if !twin.tell.knows(Version::GIVES_LEAD) {
+            "runs a version of tmrd that cannot be given the role"
+        } else if !twin.tell.follows() {
+            "does not have this front's log yet"
+        } else {
+            return Ok(());
+        };
+        let address = &twin.config.address;
+        Err(format!("the twin {address} {why}; to have it lead all the same: tmrd activate there"))
+    }
+
+    /// Tells the twin to lead: nothing is on its way any more.
+    pub(super) fn tell_twin_to_lead(&mut self, now: Mono, epoch: Epoch, out: &mut Vec<Intent>) {
+        let committed = self.ledger.committed();
+        if let Some(twin) = &mut self.twin {
+            twin.tell.send(now, &Tell::Lead { epoch, committed }, out);
+        }
     }
 
     pub(super) fn twin_deadline(&self) -> Option<Deadline> {

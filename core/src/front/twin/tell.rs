@@ -115,6 +115,11 @@ impl Telling {
         self.sent - self.heard
     }
 
+    /// The twin takes the log of this front, entry by entry.
+    pub(super) fn follows(&self) -> bool {
+        matches!(self.pace, Pace::Following { .. })
+    }
+
     /// The twin has every entry up to here.
     pub(super) fn acked(&self) -> Slot {
         self.acked
