@@ -44,6 +44,7 @@ pub mod log;
 mod nearest;
 pub mod node;
 mod random;
+mod seldom;
 #[cfg(test)]
 mod testing;
 pub mod time;

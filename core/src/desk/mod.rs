@@ -134,7 +134,13 @@ impl Desk {
         self.sessions.contains_key(&link)
     }
 
-    /// A link turned out to be no client's.
+    /// Where a client is.
+    #[must_use]
+    pub fn whereabouts(&self, link: Link) -> Option<SocketAddr> {
+        self.sessions.get(&link).map(|session| session.from)
+    }
+
+    /// A link is no client's, or is closed by this end.
     pub fn dismiss(&mut self, link: Link) {
         self.sessions.remove(&link);
     }

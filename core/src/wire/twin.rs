@@ -41,6 +41,8 @@ pub struct Version {
 impl Version {
     /// The one that this program speaks.
     pub const OWN: Self = Self { major: 1, minor: 2 };
+    /// The minor version that came with calls of clients ([`Tell::Call`]).
+    pub const PASSES: u16 = 2;
 
     /// The minor version that is spoken between this one and another; `None`: they cannot talk.
     #[must_use]
@@ -190,6 +192,8 @@ pub enum Tell {
     Gone {
         /// Its number.
         client: u64,
+        /// The reply to its last call did not reach it.
+        unsent: bool,
     },
 }
 
@@ -237,10 +241,13 @@ pub enum Answer {
         #[serde(with = "super::bytes")]
         bytes: Vec<u8>,
     },
-    /// A client that has called gets no reply: its link is to be closed. Since minor version 2.
+    /// A client's [`Tell::Call`] gets no reply. Since minor version 2.
     Dropped {
         /// Its number.
         client: u64,
+        /// The call may have been done, so its client's link is to be closed; else whoever leads
+        /// may still do it.
+        begun: bool,
     },
 }
 

@@ -6,6 +6,7 @@ mod handles;
 mod lead;
 mod line;
 mod lists;
+mod pass;
 mod repair;
 mod replaced;
 mod role;
