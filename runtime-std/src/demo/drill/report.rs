@@ -107,7 +107,7 @@ impl fmt::Display for Report {
         let lost = self.sum(|counts| counts.lost);
         if lost > 0 {
             match self.left {
-                0 => writeln!(f, "None of the {lost} lost answers had left a seat behind.")?,
+                0 => writeln!(f, "No lost answer had left a seat behind.")?,
                 left => writeln!(
                     f,
                     "Of {lost} lost answers {left} had left a seat that nobody held. It would have\n\
