@@ -23,6 +23,9 @@ impl View for Blank {
     fn holds(&self) -> Result<(), String> {
         Ok(())
     }
+    fn yields(&self) -> Result<(), String> {
+        Err("It leads.".into())
+    }
 }
 
 pub(super) fn run(bytes: &[u8]) {

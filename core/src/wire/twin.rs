@@ -41,6 +41,10 @@ pub struct Version {
 impl Version {
     /// The one that this program speaks.
     pub const OWN: Self = Self { major: 1, minor: 2 };
+    /// The minor version that came with the lead being given away ([`Tell::Lead`]).
+    pub const GIVES_LEAD: u16 = 2;
+    /// The minor version that came with calls of clients ([`Tell::Call`]).
+    pub const PASSES: u16 = 2;
 
     /// The minor version that is spoken between this one and another; `None`: they cannot talk.
     #[must_use]
@@ -190,6 +194,8 @@ pub enum Tell {
     Gone {
         /// Its number.
         client: u64,
+        /// The reply to its last call did not reach it.
+        unsent: bool,
     },
 }
 
@@ -237,10 +243,13 @@ pub enum Answer {
         #[serde(with = "super::bytes")]
         bytes: Vec<u8>,
     },
-    /// A client that has called gets no reply: its link is to be closed. Since minor version 2.
+    /// A client's [`Tell::Call`] gets no reply. Since minor version 2.
     Dropped {
         /// Its number.
         client: u64,
+        /// The call may have been done, so its client's link is to be closed; else whoever leads
+        /// may still do it.
+        begun: bool,
     },
 }
 
@@ -254,7 +263,8 @@ impl Tell {
         match self {
             Self::Standing(_) | Self::State { .. } | Self::Entries { .. } => 0,
             Self::Shared(_) => 1,
-            Self::Lead { .. } | Self::Call { .. } | Self::Gone { .. } => 2,
+            Self::Lead { .. } => Version::GIVES_LEAD,
+            Self::Call { .. } | Self::Gone { .. } => 2,
         }
     }
 

@@ -33,6 +33,12 @@ pub(super) struct News {
     pub(super) shared: Option<Shared>,
     /// It leads, under an epoch that it had not named before.
     pub(super) leads: Option<Epoch>,
+    /// A call of one of its clients: whose, where that is, and what it says.
+    pub(super) call: Option<(u64, SocketAddr, Vec<u8>)>,
+    /// One of its clients is gone, and its last reply did not reach it.
+    pub(super) gone: Option<(u64, bool)>,
+    /// It gives its role away, and this front has all that it has committed.
+    pub(super) offered: bool,
 }
 
 /// The hearing end.
@@ -136,9 +142,16 @@ impl Hearing {
                 Answer::Noted
             }
             Tell::Standing(standing) => self.stood(standing, ground, &mut news),
-            Tell::Lead { .. } | Tell::Call { .. } | Tell::Gone { .. } => Answer::Noted,
+            Tell::Call { client, from, bytes } => {
+                news.call = Some((client, from, bytes));
+                Answer::Noted
+            }
+            Tell::Gone { client, unsent } => {
+                news.gone = Some((client, unsent));
+                Answer::Noted
+            }
             _ if !self.takes || !ground.stands_by => Answer::Noted,
-            Tell::State { epoch, .. } | Tell::Entries { epoch, .. }
+            Tell::State { epoch, .. } | Tell::Entries { epoch, .. } | Tell::Lead { epoch, .. }
                 if Some(epoch) != self.leads() =>
             {
                 Answer::Noted
@@ -151,14 +164,21 @@ impl Hearing {
                 self.mark = self.mark.max(committed);
                 self.entries(epoch, first, entries, ground.ledger, &mut news)?
             }
+            Tell::Lead { committed, .. } => {
+                self.mark = self.mark.max(committed);
+                self.commit_marked(ground.ledger, &mut news);
+                news.offered = ground.ledger.committed() >= committed;
+                Answer::Noted
+            }
         };
-        self.answer(answer, out);
+        out.extend(self.answer(answer));
         Ok(news)
     }
 
-    fn answer(&self, answer: Answer, out: &mut Vec<Intent>) {
-        let Some((link, _)) = self.link else { return };
-        out.push(Intent::Send { link, frame: Heard { count: self.count, answer }.encode() });
+    /// An answer to all that was heard so far; `None`: there is no link any more.
+    pub(super) fn answer(&self, answer: Answer) -> Option<Intent> {
+        let (link, _) = self.link?;
+        Some(Intent::Send { link, frame: Heard { count: self.count, answer }.encode() })
     }
 
     fn stood(&mut self, standing: Standing, ground: Ground<'_>, news: &mut News) -> Answer {
@@ -239,17 +259,22 @@ impl Hearing {
         self.gap = false;
         let known = usize::try_from(have.0 + 1 - first.0).unwrap_or(usize::MAX);
         self.entries.extend(entries.into_iter().skip(known));
+        self.commit_marked(ledger, news);
+        if self.entries.len() as u64 > TWIN_WINDOW + TWIN_ENTRIES as u64 {
+            return Err(Why::Limit("entries of a twin that are not committed"));
+        }
+        let last = Slot(ledger.committed().0 + self.entries.len() as u64);
+        Ok(Answer::Have { epoch, last })
+    }
+
+    /// Puts what is known to be committed into the ledger.
+    fn commit_marked(&mut self, ledger: &mut Ledger, news: &mut News) {
         while ledger.committed() < self.mark {
             let Some(entry) = self.entries.pop_front() else { break };
             news.named |= matches!(entry, Entry::Configure(Setting::Virtual { .. }));
             let (slot, _) = ledger.propose(entry);
             ledger.commit(slot);
         }
-        if self.entries.len() as u64 > TWIN_WINDOW + TWIN_ENTRIES as u64 {
-            return Err(Why::Limit("entries of a twin that are not committed"));
-        }
-        let last = Slot(ledger.committed().0 + self.entries.len() as u64);
-        Ok(Answer::Have { epoch, last })
     }
 
     /// Says what has changed here: the log of the twin is taken from now on, or not any more.
@@ -261,7 +286,7 @@ impl Hearing {
         self.forget();
         self.takes = ground.stands_by;
         let answer = if self.takes { ready(epoch, ground.ledger) } else { Answer::Busy { epoch } };
-        self.answer(answer, out);
+        out.extend(self.answer(answer));
     }
 
     /// Keeps in what the two configurations differ, and logs it once.
