@@ -17,7 +17,7 @@ use crate::io::{Callee, Intent, Link, Why};
 use crate::limits::{CONFIRMED, TWIN_HEARTBEAT, TWIN_TROUBLE_LOGGED};
 use crate::log::Slot;
 use crate::time::{Deadline, Mono, Now};
-use crate::wire::twin::{Heard, Hello, Part, Shared, Tell, Version};
+use crate::wire::twin::{Heard, Hello, Part, Placed, Shared, Tell, Version};
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -36,6 +36,8 @@ pub(super) struct Twin {
     program: Option<String>,
     tell: Telling,
     hear: Hearing,
+    /// When this front stops waiting for a first word of the other one.
+    hello_until: Option<Mono>,
 }
 
 /// What is wrong with one of the two links.
@@ -65,6 +67,7 @@ impl Twin {
             program: None,
             tell: Telling::default(),
             hear: Hearing::default(),
+            hello_until: None,
         }
     }
 
@@ -113,7 +116,7 @@ impl Front {
 
     /// A message of the twin, on either link.
     pub(super) fn twin_frame(&mut self, now: Now, link: Link, bytes: &[u8], out: &mut Vec<Intent>) {
-        let stands_by = matches!(self.phase, Phase::Standby);
+        let (stands_by, unfenced) = (self.listens(), self.config.unfenced);
         let id = self.config.front;
         let Some(twin) = &mut self.twin else { return };
         let ended = match twin.tell.wire {
@@ -163,9 +166,9 @@ impl Front {
                 }
             },
             _ if twin.hear.link() == Some(link) => {
-                let ground = Ground { stands_by, ledger: &mut self.ledger };
+                let ground = Ground { stands_by, unfenced, ledger: &mut self.ledger };
                 match twin.hear.heard(now.mono, bytes, ground, out) {
-                    Ok(news) => return self.twin_news(now.mono, news),
+                    Ok(news) => return self.twin_news(now.mono, news, out),
                     Err(why) => Some(why),
                 }
             }
@@ -178,7 +181,8 @@ impl Front {
     }
 
     /// What a message of the twin has brought.
-    fn twin_news(&mut self, now: Mono, news: News) {
+    fn twin_news(&mut self, now: Mono, news: News, out: &mut Vec<Intent>) {
+        self.placed = news.seats.filter(|_| self.config.unfenced);
         if news.named {
             self.join();
         }
@@ -187,6 +191,10 @@ impl Front {
         }
         let Some(epoch) = news.leads else { return };
         self.highest = self.highest.max(epoch);
+        if self.config.unfenced {
+            // There is nobody else to ask.
+            return self.refused(now, epoch, out);
+        }
         if matches!(self.phase, Phase::Leading { epoch: own } if own < epoch) {
             // The twin is no authority. The backends are, and they are asked at once.
             self.heartbeat = now;
@@ -235,6 +243,7 @@ impl Front {
         let Some(twin) = &mut self.twin else { return };
         let within = twin.config.connect_timeout;
         let transfer = twin.config.transfer_timeout;
+        twin.hello_until.get_or_insert(now + within);
         let mut late = Vec::new();
         match twin.tell.wire {
             Wire::Down(at) if at <= now => {
@@ -266,14 +275,68 @@ impl Front {
     }
 
     /// Tells the twin what is new, and answers what has changed here.
-    pub(super) fn twin_settle(&mut self, now: Now, out: &mut Vec<Intent>) {
+    pub(super) fn twin_settle(&mut self, now: Now, seats: Vec<Placed>, out: &mut Vec<Intent>) {
         let part = self.part(now.mono);
-        let stands_by = matches!(self.phase, Phase::Standby);
+        let (stands_by, unfenced) = (self.listens(), self.config.unfenced);
         let leads = matches!(self.phase, Phase::Leading { .. });
         let epoch = self.phase.epoch().unwrap_or(self.highest);
         let Some(twin) = &mut self.twin else { return };
-        twin.hear.settle(Ground { stands_by, ledger: &mut self.ledger }, out);
-        twin.tell.settle(now, &Subject { part, epoch, leads, ledger: &self.ledger }, out);
+        twin.hear.settle(Ground { stands_by, unfenced, ledger: &mut self.ledger }, out);
+        let subject = Subject { part, epoch, leads, ledger: &self.ledger, unfenced };
+        twin.tell.settle(now, &subject, seats, out);
+    }
+
+    /// It neither leads nor tries to: its copy of the log may be the twin's. In unfenced mode it
+    /// takes that also while it waits to claim: it has nothing else to go on with.
+    fn listens(&self) -> bool {
+        match self.phase {
+            Phase::Standby => true,
+            Phase::Pausing { .. } => self.config.unfenced,
+            _ => false,
+        }
+    }
+
+    /// The handles at stock servers are to be told whole.
+    pub(super) fn twin_wants_all(&self) -> bool {
+        self.twin.as_ref().is_some_and(|twin| twin.tell.wants_all())
+    }
+
+    /// When this front may claim as far as its twin goes. In unfenced mode what the twin has is all
+    /// there is, so a claim waits until it is known whether it leads, and until its log is here;
+    /// no longer than its link has time for either.
+    pub(super) fn twin_awaited(&self) -> Mono {
+        let Some(twin) = self.twin.as_ref().filter(|_| self.config.unfenced) else {
+            return Mono(0);
+        };
+        let silent = twin.hear.silent(twin.config.transfer_timeout);
+        match (twin.hear.link(), twin.hear.standing()) {
+            (None, _) if twin.tell.trouble.text.is_none() => {
+                twin.hello_until.unwrap_or(Mono(u64::MAX))
+            }
+            (Some(_), None) => silent,
+            (Some(_), Some(_)) if twin.hear.owes(&self.ledger) => silent,
+            _ => Mono(0),
+        }
+    }
+
+    /// By its own word the twin leads.
+    pub(super) fn twin_leads(&self) -> bool {
+        self.twin.as_ref().is_some_and(|twin| twin.hear.leads().is_some())
+    }
+
+    /// In unfenced mode a client hears what is committed when the twin has it too. When such a
+    /// reply goes out all the same; `None`: the twin has it, or nobody can wait for it now.
+    pub(super) fn twin_lacks(&self, now: Mono, slot: Slot) -> Option<Mono> {
+        let twin = self.twin.as_ref().filter(|_| self.config.unfenced)?;
+        twin.tell.holds_back(slot).then(|| now + twin.config.transfer_timeout)
+    }
+
+    /// A reply has waited long enough: none waits any more until the twin has caught up.
+    pub(super) fn twin_is_late(&mut self) {
+        let last = self.ledger.last();
+        if let Some(twin) = &mut self.twin {
+            twin.tell.give_up(last);
+        }
     }
 
     /// The part that this front plays now.
@@ -285,9 +348,14 @@ impl Front {
         }
     }
 
-    /// The twin has every entry up to this slot in its memory, under the epoch of this front.
+    /// The twin has every entry up to this slot in its memory, under the epoch of this front; in
+    /// unfenced mode it also knows that they are committed.
     pub(super) fn twin_has(&self, slot: Slot) -> bool {
-        self.twin.as_ref().is_some_and(|twin| twin.tell.acked() >= slot)
+        self.twin.as_ref().is_some_and(|twin| self.twin_copy(twin) >= slot)
+    }
+
+    fn twin_copy(&self, twin: &Twin) -> Slot {
+        if self.config.unfenced { twin.tell.held() } else { twin.tell.acked() }
     }
 
     pub(super) fn twin_deadline(&self) -> Option<Deadline> {
@@ -314,7 +382,7 @@ impl Front {
         let connected = twin.tell.stood().is_some() && twin.hear.link().is_some();
         let committed = self.ledger.committed();
         let lag = if let Phase::Leading { .. } = self.phase {
-            committed.0.saturating_sub(twin.tell.acked().0)
+            committed.0.saturating_sub(self.twin_copy(twin).0)
         } else {
             twin.hear.lag(committed)
         };
