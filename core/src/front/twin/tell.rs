@@ -142,7 +142,7 @@ impl Telling {
 
     /// Nothing waits for the twin any more until it has got this far.
     pub(super) fn give_up(&mut self, last: Slot) {
-        if self.late.replace(last).is_none() {
+        if self.stood().is_some() && self.late.replace(last).is_none() {
             tracing::warn!(
                 "the twin does not take what changes within TransferTimeoutInSeconds: clients are \
                  answered without it until it has caught up"
