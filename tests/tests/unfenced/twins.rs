@@ -2,7 +2,8 @@
 //! other, what a reply waits for, and who stands back.
 
 use super::{
-    PAIR, SEATS, TMR, back, configuration, crypt, licences, refused, seat, serial, used_at, whole,
+    ACCESS2, PAIR, SEATS, TMR, ask, back, configuration, crypt, licences, refused, seat, serial,
+    used_at, whole,
 };
 use serde_json::{Value, json};
 use std::ffi::OsString;
@@ -15,14 +16,15 @@ use std::time::Instant;
 use tmr_tests::foreign::Client;
 use tmr_tests::foreign::error::{INVALID_HANDLE, NO_MORE_LICENSES};
 use tmr_tests::harness::{
-    CM_ACT_ID, Program, Runtime, Server, Workshop, get, get_json, specification, status_until,
-    twin_ports,
+    CM_ACT_ID, Program, Runtime, Server, Workshop, get, get_json, give_back, specification,
+    status_until, take, twin_ports, until,
 };
 use tmr_tests::on_both_runtimes;
 use tmr_tests::plainserver::PlainServer;
 
 on_both_runtimes!(
     every_seat_goes_on_at_the_other_front,
+    what_was_acknowledged_outlives_the_leader,
     a_server_that_restarts_meanwhile_is_given_its_seats_again,
     a_frozen_twin_holds_a_reply_no_longer_than_was_set,
     after_a_break_the_twin_catches_up,
@@ -237,6 +239,71 @@ fn every_seat_goes_on_at_the_other_front(runtime: Runtime) {
     assert!(pair.servers.iter().all(|server| server.most() <= SEATS));
 }
 
+/// What one client was told, until its connection broke.
+#[derive(Debug, Default)]
+struct Heard {
+    held: Vec<u32>,
+    released: Vec<u32>,
+}
+
+/// Takes and gives back seats until the front is gone.
+fn take_and_give(mut client: Client, person: u32) -> Heard {
+    let mut heard = Heard::default();
+    loop {
+        match take(&mut client, &ask(TMR, person)) {
+            Ok(Ok(handle)) => heard.held.push(handle),
+            Ok(Err(status)) => assert_eq!(status, NO_MORE_LICENSES),
+            Err(_) => return heard,
+        }
+        if heard.held.len() > 1 {
+            // It may be given back whatever becomes of the answer.
+            let handle = heard.held.remove(0);
+            match give_back(&mut client, handle) {
+                Ok(done) => {
+                    assert_eq!(done, Ok(0));
+                    heard.released.push(handle);
+                }
+                Err(_) => return heard,
+            }
+        }
+    }
+}
+
+fn what_was_acknowledged_outlives_the_leader(runtime: Runtime) {
+    let mut pair = Pair::start(runtime);
+    let clients: Vec<_> = (0..3)
+        .map(|person| {
+            let client = pair.client(0);
+            thread::spawn(move || take_and_give(client, person))
+        })
+        .collect();
+    // In the midst of it, wherever that is.
+    let calls = |pair: &Pair| pair.servers[0].calls(ACCESS2);
+    let before = calls(&pair);
+    until("some seats to be taken", || (calls(&pair) > before + 60).then_some(()));
+    pair.fronts[0].kill();
+    let heard: Vec<Heard> =
+        clients.into_iter().map(|client| client.join().expect("nothing else went wrong")).collect();
+    pair.activate(1);
+    let mut client = pair.client(1);
+    for &handle in heard.iter().flat_map(|it| &it.released) {
+        assert_eq!(crypt(&mut client, handle).status, INVALID_HANDLE, "{handle} was given back");
+    }
+    let mut left = SEATS;
+    for &handle in heard.iter().flat_map(|it| &it.held) {
+        assert_eq!(crypt(&mut client, handle).status, 0, "{handle} is held");
+        left -= 1;
+    }
+    // What was committed and not acknowledged is held by nobody until its clean-up time is over.
+    let held = pair.status(1)["allocations"].as_array().expect("a list").len();
+    let free = SEATS - u32::try_from(held).expect("few");
+    assert!(free <= left, "{held} seats in the log, {left} not acknowledged");
+    seats(&mut client, TMR, free);
+    refused(&mut client, TMR, NO_MORE_LICENSES);
+    pair.used_there(TMR, [SEATS; 3]);
+    assert!(pair.servers.iter().all(|server| server.most() <= SEATS));
+}
+
 fn a_server_that_restarts_meanwhile_is_given_its_seats_again(runtime: Runtime) {
     let mut pair = Pair::start(runtime);
     let mut client = pair.client(0);
@@ -322,7 +389,7 @@ fn of_two_that_lead_one_stands_back(runtime: Runtime) {
     handles.push(seat(&mut other, TMR, 7));
     pair.ways.iter().for_each(|way| way.cut(false));
     pair.in_sync(1);
-    assert!(client.call(&super::ask(TMR, 8).access2()).is_err(), "its clients are sent away");
+    assert!(client.call(&ask(TMR, 8).access2()).is_err(), "its clients are sent away");
     for &handle in &handles {
         assert_eq!(crypt(&mut other, handle).status, 0);
     }

@@ -189,4 +189,32 @@ mod tests {
         book.check_invariants();
         assert_eq!(book.first(), None);
     }
+
+    #[test]
+    fn what_is_new_is_told_once_and_all_of_it_when_that_is_asked_for() {
+        let mut book = Book::default();
+        let licence = crate::testing::LICENCE;
+        let held = |time| At::Held(7, Mono(time));
+        book.put(Mono(1), Handle(1), licence, At::Asked);
+        assert_eq!(book.news().count(), 0);
+        book.set(Mono(1), Handle(1), held(9));
+        assert_eq!(book.news().collect::<Vec<_>>(), [(7, Handle(1), licence)]);
+        // That it is seen to later is no news.
+        book.set(Mono(2), Handle(1), held(12));
+        assert_eq!((book.news().count(), book.first()), (0, Some((Mono(12), Handle(1)))));
+        book.check_invariants();
+        // Until it is back, it is there.
+        assert_eq!(book.remove(Handle(1)), Some((licence, 7)));
+        book.leave(7, Handle(1), licence);
+        assert_eq!(book.placed().collect::<Vec<_>>(), [(7, Handle(1), licence)]);
+        book.left(7);
+        assert_eq!(book.news().collect::<Vec<_>>(), [(7, NOBODY, licence)]);
+        assert_eq!(book.placed().count(), 0);
+        // Nobody gives back what the server has given anew.
+        book.leave(8, Handle(2), licence);
+        book.put(Mono(3), Handle(3), licence, At::Held(8, Mono(9)));
+        book.stay();
+        assert_eq!(book.placed().collect::<Vec<_>>(), [(8, Handle(3), licence)]);
+        assert_eq!(book.news().collect::<Vec<_>>(), [(8, Handle(3), licence)]);
+    }
 }

@@ -43,7 +43,9 @@ impl Told {
     fn take(&mut self, serial: u32) -> Vec<(Placed, bool)> {
         let found: Vec<(Placed, bool)> =
             self.0.range(Self::at(serial)).map(|(_, it)| *it).collect();
-        self.0.retain(|key, _| key.0 != serial);
+        for (placed, _) in &found {
+            self.0.remove(&(serial, placed.number));
+        }
         found
     }
 }

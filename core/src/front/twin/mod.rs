@@ -4,7 +4,8 @@
 //!
 //! What lives here: connecting, hellos, versions, time-outs, what an operator is told (`tell` and
 //! `hear` have the rest). What never lives here: a decision. Who leads and what is committed is for
-//! the backends to say; what a twin says saves reading, and is asked again where it matters.
+//! the backends to say; what a twin says saves reading, and is asked again where it matters. Only
+//! before stock servers its word is all there is (`core/docs/consistency.md`, section 10).
 
 mod hear;
 mod tell;
