@@ -29,6 +29,7 @@ pub mod admin;
 pub mod backend;
 pub mod channel;
 pub mod config;
+mod crypt;
 pub mod desk;
 pub mod front;
 pub mod hub;

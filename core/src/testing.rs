@@ -58,10 +58,10 @@ pub(crate) fn product(product_code: u32, tmr_id: u32) -> Product {
 /// The container of backend 0, 1 or 2.
 pub(crate) fn container(index: usize) -> Container {
     let products = vec![product(TMR, 1), product(ORDINARY, 0)];
-    let item = FirmItem { firm_code: FIRM, text: "a firm".into(), products };
+    let item = FirmItem { firm_code: FIRM, text: "a firm".into(), key_check: 0, products };
     let serial = 1000 + u32::try_from(index).unwrap();
     let part = Part { serial, cm_act_id: CM_ACT_ID, firm_items: vec![item] };
-    Container { part, secret: [9; 32] }
+    Container::new(part, [9; 32])
 }
 
 pub(crate) fn access(product_code: u32, mode: Mode, cleanup: u32) -> Vec<u8> {

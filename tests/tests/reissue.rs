@@ -17,6 +17,7 @@ use tmr_tests::on_both_runtimes;
 on_both_runtimes!(
     a_quantity_is_raised_part_by_part,
     what_is_not_right_changes_nothing,
+    a_part_with_other_keys_is_out,
     a_set_without_a_cm_act_id_stands_beside_one_with,
     an_ordinary_licence_follows_its_file,
 );
@@ -188,6 +189,26 @@ fn what_is_not_right_changes_nothing(runtime: Runtime) {
     signal("HUP", &[cluster.backends[0].pid()]);
     until("the log to say so", || (lines(&cluster, 0, &["SIGHUP"]) == 1).then_some(()));
     assert!(busy.end() > 10);
+    give(&mut client, held);
+}
+
+/// The same licence from another issuer, whom the backend was told to trust: what it encrypts,
+/// nobody else decrypts.
+fn a_part_with_other_keys_is_out(runtime: Runtime) {
+    let mut cluster = Cluster::of(runtime).licences(&[(TMR, SEATS)]).start();
+    let workshop = cluster.workshop();
+    workshop.issue(&specification(&[(TMR, SEATS)]), "foreign", "foreign");
+    let foreign = workshop.folder().join("foreign");
+    fs::copy(foreign.join("1.cmlic"), workshop.licence(1)).expect("a licence can be copied");
+    fs::copy(foreign.join("issuer.pub"), workshop.issuer()).expect("a key can be copied");
+    cluster.backends[0].kill();
+    cluster.restart_backend(0);
+    let row = row_until(&cluster, TMR, "the part to be out", |row| row["differs"] != json!([]));
+    assert_eq!((&row["matching"], &row["available"]), (&json!(2), &json!(true)));
+    let (differs, address) = (&row["differs"][0], cluster.backends[0].licence().to_string());
+    assert_eq!((&differs["field"], &differs["backend"]), (&json!("Keys"), &json!(address)));
+    let mut client = cluster.client();
+    let held = seat(&mut client, TMR, 0).expect("two parts agree");
     give(&mut client, held);
 }
 

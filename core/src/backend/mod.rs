@@ -9,20 +9,14 @@ pub(crate) mod acceptor;
 mod acceptor_test;
 #[cfg(test)]
 mod backend_test;
-pub mod crypt;
-#[cfg(test)]
-mod crypt_test;
 mod journal;
 #[cfg(test)]
 mod journal_test;
-pub mod keys;
-pub(crate) mod sign;
-#[cfg(test)]
-mod sign_test;
 mod status;
 mod writer;
 
 use crate::admin;
+use crate::crypt::{cipher, sign};
 use crate::desk::{Catalogue, Desk, Ground, Identity, Move, Offer, Shown};
 use crate::io::{Door, Frame, Input, Intent, Link, Why};
 use crate::licence::Container;
@@ -375,7 +369,7 @@ impl Backend {
                 Request::CalculateSignature { .. } | Request::GetPublicKey { .. } => {
                     sign::perform(&container.secret, licence, &request).encode()
                 }
-                _ => crypt::perform(&container.secret, licence, &request).encode(),
+                _ => cipher::perform(&container.secret, licence, &request).encode(),
             },
             None => Reply::error_for(&request, CmError::ENTRY_NOT_FOUND).encode(),
         }

@@ -20,7 +20,7 @@ mod service;
 
 pub use catalogue::{Catalogue, Offer, Shown};
 
-use crate::backend::crypt::simulate;
+use crate::crypt::cipher::simulate;
 use crate::io::{Intent, Link, Why};
 use crate::limits::HANDLES_MAX;
 use crate::log::{Entry, Grant, Handle, Held, LicenceKey, Mode, Refusal, State};

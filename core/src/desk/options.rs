@@ -5,7 +5,7 @@
 
 use super::container::means;
 use super::{Ground, Offer};
-use crate::backend::{crypt as cipher, sign};
+use crate::crypt::{cipher, sign};
 use crate::log::{Entry, Grant, LicenceKey, Mode};
 use crate::time::Wall;
 use crate::wire::constants::{auth, crypt};

@@ -16,10 +16,13 @@ pub type Difference = (&'static str, String, String);
 #[must_use]
 pub fn differences(one: (&FirmItem, &Product), other: (&FirmItem, &Product)) -> Vec<Difference> {
     // The products of a firm item are not properties of any one of them.
-    let FirmItem { firm_code, text, products: _ } = one.0;
+    let FirmItem { firm_code, text, key_check, products: _ } = one.0;
     let mut found = Vec::new();
     note(&mut found, "FirmCode", firm_code, &other.0.firm_code, u32::to_string);
     note(&mut found, "FirmItemText", text, &other.0.text, String::clone);
+    note(&mut found, "Keys", key_check, &other.0.key_check, |check| {
+        alloc::format!("keys {check:016x}")
+    });
     found.extend(one.1.differences(other.1));
     found
 }

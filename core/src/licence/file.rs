@@ -177,7 +177,7 @@ impl File {
     /// How long the licence file of a container is, in bytes: times, keys and part numbers are of
     /// one length all.
     pub(super) fn length(part: &Part) -> usize {
-        let container = Container { part: part.clone(), secret: [0; 32] };
+        let container = Container::new(part.clone(), [0; 32]);
         Self::seal(&container, 1, Wall(0), &Issuer::from_secret([0; 32])).len()
     }
 }
@@ -241,7 +241,7 @@ fn content(json: &[u8]) -> Result<Container, LicenceError> {
         return Err(whole(format!("a container holds at most {PRODUCTS_MAX} products")));
     }
     let part = Part { serial: payload.serial, cm_act_id: payload.cm_act_id, firm_items };
-    Ok(Container { part, secret: payload.secret })
+    Ok(Container::new(part, payload.secret))
 }
 
 fn find_first(bytes: &[u8], word: &[u8]) -> Option<usize> {

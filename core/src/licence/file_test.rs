@@ -41,7 +41,10 @@ fn open(file: &[u8]) -> Result<Container, LicenceError> {
 fn what_was_issued_is_loaded() {
     let spec = Spec::parse(FULL).unwrap();
     let container = open(&full()).unwrap();
-    assert_eq!(container.part.firm_items, [spec.firm_item().clone()]);
+    let key_check = container.part.firm_items[0].key_check;
+    assert_ne!(key_check, 0);
+    let item = FirmItem { key_check, ..spec.firm_item().clone() };
+    assert_eq!(container.part.firm_items, [item]);
     assert_eq!(container.part.cm_act_id, spec.cm_act_id());
     assert_eq!(open(&signed(&payload(&full()))).unwrap(), container);
     assert!(!format!("{container:?}").contains("secret"));
@@ -199,9 +202,10 @@ fn each_property_changes_the_fingerprint_and_is_shown_as_a_difference() {
     let item = spec.firm_item();
     let product = &item.products[0];
     assert_eq!(differences((item, product), (item, product)), []);
-    let changes: [(&str, &str, &str, Change); 15] = [
+    let changes: [(&str, &str, &str, Change); 16] = [
         ("FirmCode", "6000010", "10", |item, _| item.firm_code = 10),
         ("FirmItemText", "Größe \"L\"", "", |item, _| item.text.clear()),
+        ("Keys", "keys 0000000000000000", "keys 000000000000000a", |item, _| item.key_check = 10),
         ("ProductCode", "201", "7", |_, product| product.product_code = 7),
         ("Text", "Editor", "", |_, product| product.text.clear()),
         ("LicenseQuantity", "5", "6", |_, product| product.license_quantity = 6),

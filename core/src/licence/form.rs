@@ -25,6 +25,8 @@ struct FirmItemKeys {
     firm_code: u32,
     #[serde(rename = "FirmItemText", default, deserialize_with = "text")]
     text: String,
+    #[serde(skip)]
+    key_check: u64,
     #[serde(with = "products")]
     products: Vec<Product>,
 }

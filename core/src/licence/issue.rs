@@ -96,8 +96,7 @@ impl Issuer {
     #[must_use]
     pub fn issue(&self, spec: &Spec, part: u8, issued: Wall) -> Vec<u8> {
         assert!(PARTS.contains(&part), "a TMR set has parts 1 to 3, not {part}");
-        let container =
-            Container { part: spec.part(self.serial(spec, part)), secret: self.secret(spec) };
+        let container = Container::new(spec.part(self.serial(spec, part)), self.secret(spec));
         File::seal(&container, part, issued, self)
     }
 

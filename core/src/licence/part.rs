@@ -5,6 +5,7 @@ use crate::time::Wall;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
+use hmac::{Hmac, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -26,6 +27,8 @@ pub struct FirmItem {
     pub firm_code: u32,
     /// Firm Item text.
     pub text: String,
+    /// Equal where the keys are, and tells nothing about them; 0: not known.
+    pub key_check: u64,
     /// Its products.
     pub products: Vec<Product>,
 }
@@ -79,6 +82,18 @@ pub struct Container {
     pub secret: [u8; 32],
 }
 
+impl Container {
+    /// A container whose firm items say which keys they have.
+    #[must_use]
+    pub fn new(mut part: Part, secret: [u8; 32]) -> Self {
+        let mac = Hmac::<Sha256>::new_from_slice(&secret).expect("any key length will do");
+        let check = mac.chain_update("tmr key check v1").finalize().into_bytes();
+        let check = u64::from_le_bytes(check[..8].try_into().expect("eight of 32 bytes"));
+        part.firm_items.iter_mut().for_each(|item| item.key_check = check);
+        Self { part, secret }
+    }
+}
+
 impl fmt::Debug for Container {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Container").field("part", &self.part).finish_non_exhaustive()
@@ -123,7 +138,7 @@ impl FirmItem {
     /// A number over all properties of one of its products: two parts match when it is equal.
     #[must_use]
     pub fn fingerprint(&self, product: &Product) -> u64 {
-        let bytes = postcard::to_allocvec(&(self.firm_code, &self.text, product))
+        let bytes = postcard::to_allocvec(&(self.firm_code, &self.text, self.key_check, product))
             .expect("a product in memory always encodes");
         let digest = Sha256::digest(bytes);
         u64::from_le_bytes(digest[..8].try_into().expect("eight of 32 bytes"))

@@ -113,6 +113,7 @@ impl Spec {
             firm_item: FirmItem {
                 firm_code: form.firm_code,
                 text: form.firm_item_text,
+                key_check: 0,
                 products: form.products,
             },
         };

@@ -99,7 +99,8 @@ fn description() -> Description {
         minimum_runtime_version: None,
         denied_modes: vec![Mode::Exclusive],
     };
-    let item = FirmItem { firm_code: 6_000_010, text: "Example".into(), products: vec![product] };
+    let (text, products) = ("Example".into(), vec![product]);
+    let item = FirmItem { firm_code: 6_000_010, text, key_check: 300, products };
     Description {
         standing: Standing {
             disk: DiskId(7),

@@ -17,8 +17,8 @@
 //! | CM_GBC_BOX there | only the container of the CMBOXINFO; without it, all | `desk::lists` |
 //! | arguments of CmGetSecureData | handle, CMSECUREDATA, perhaps CMENTRYDATA; output CMENTRYDATA | [`Request`](super::Request) |
 //! | arguments of CmGetLicenseInfo | handle, number | [`Request`](super::Request) |
-//! | signature | ECDSA on P-224 of the digest's first 28 bytes: r ‖ s | `backend::sign` |
-//! | public key | X ‖ Y on P-224 | `backend::sign` |
+//! | signature | ECDSA on P-224 of the digest's first 28 bytes: r ‖ s | `crypt::sign` |
+//! | public key | X ‖ Y on P-224 | `crypt::sign` |
 //! | a number of 28 bytes in 32 | big endian, four zero bytes before it | [`number`] |
 //! | what EXTENDED and EXTENDED2 sign | SHA-256 over digest and codes | [`signed_digest`] |
 //! | output of selector 0x04, ENTRYDATA | CMENTRYDATA for each data option that is set, text included | `desk::entry` |

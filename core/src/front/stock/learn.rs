@@ -357,7 +357,7 @@ impl Learner {
             let at = items.iter().position(|item| item.firm_code == firm_code);
             let at = at.unwrap_or_else(|| {
                 let text = entry.firm_item_text.to_text();
-                items.push(FirmItem { firm_code, text, products: Vec::new() });
+                items.push(FirmItem { firm_code, text, key_check: 0, products: Vec::new() });
                 items.len() - 1
             });
             let number = self.handles.get(&key(&line.product)).copied().unwrap_or(0);

@@ -58,7 +58,8 @@ pub(super) fn entry() -> CmBoxEntry2 {
 }
 
 pub(super) fn print() -> u64 {
-    let item = FirmItem { firm_code: FIRM, text: "a firm".into(), products: Vec::new() };
+    let text = "a firm".into();
+    let item = FirmItem { firm_code: FIRM, text, key_check: 0, products: Vec::new() };
     item.fingerprint(&product(TMR, 1))
 }
 

@@ -31,30 +31,30 @@ const FIRM_KEY_MIN: usize = 16;
 
 /// The members of CMBASECRYPT2 (fact sheet 4) that choose key and algorithm.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Parameters {
+pub(crate) struct Parameters {
     /// `mflCtrl`: key source, algorithm, checksum flags.
-    pub control: u32,
+    pub(crate) control: u32,
     /// `mulKeyExtType`.
-    pub key_ext_type: u32,
+    pub(crate) key_ext_type: u32,
     /// `mulEncryptionCode`.
-    pub encryption_code: u32,
+    pub(crate) encryption_code: u32,
     /// `mulFeatureCode`.
-    pub feature_code: u32,
+    pub(crate) feature_code: u32,
 }
 
 /// A crypt call, whichever of the four it came by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Task {
+pub(crate) struct Task {
     /// flCtrl of the call.
-    pub operation: u32,
+    pub(crate) operation: u32,
     /// What chooses key and algorithm.
-    pub parameters: Parameters,
+    pub(crate) parameters: Parameters,
     /// `mulCrc`: what CHKCRC compares with.
-    pub crc: u32,
+    pub(crate) crc: u32,
     /// The caller's own key.
-    pub direct_key: [u8; 16],
+    pub(crate) direct_key: [u8; 16],
     /// Initial vector.
-    pub start: [u8; 16],
+    pub(crate) start: [u8; 16],
 }
 
 impl Task {
@@ -150,7 +150,7 @@ impl Task {
 }
 
 /// Does CmCrypt and CmCrypt2 with the keys of a licence.
-pub(super) fn perform(secret: &[u8; 32], licence: &LicenceKey, request: &Request) -> Reply {
+pub(crate) fn perform(secret: &[u8; 32], licence: &LicenceKey, request: &Request) -> Reply {
     let Some((task, data)) = Task::of(request) else {
         return Reply::error_for(request, CmError::FUNCTION_NOT_IMPLEMENTED);
     };
@@ -219,7 +219,7 @@ pub(crate) fn check(request: &Request) -> Result<(), CmError> {
 /// key that the library makes, 14 for a key source that is none, 11 for a checksum flag that does
 /// not go with the operation, 18 for less than one block, or for no byte at all where any length
 /// will do, 105 for a broken block, 203 for a checksum that is not the one given.
-pub fn crypt(
+pub(crate) fn crypt(
     secret: &[u8; 32],
     licence: &LicenceKey,
     task: &Task,

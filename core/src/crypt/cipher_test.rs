@@ -1,4 +1,4 @@
-use super::crypt::{Parameters, Task, crypt, perform, simulate};
+use super::cipher::{Parameters, Task, crypt, perform, simulate};
 use crate::licence::{File, Issuer, Spec};
 use crate::log::{ContainerId, LicenceKey};
 use crate::time::Wall;

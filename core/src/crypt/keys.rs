@@ -24,7 +24,7 @@
 //! f7c5635519f970396e994f9544ff1050
 //! ```
 
-use super::crypt::Parameters;
+use super::cipher::Parameters;
 use crate::log::LicenceKey;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
@@ -57,7 +57,7 @@ pub(super) fn crypt_key(
 #[cfg(test)]
 mod tests {
     use super::crypt_key;
-    use crate::backend::crypt::Parameters;
+    use crate::crypt::cipher::Parameters;
     use crate::log::{ContainerId, LicenceKey};
 
     const LICENCE: LicenceKey = LicenceKey {

@@ -49,7 +49,7 @@ pub(crate) fn check(what: &CmAuthenticate) -> Result<(), CmError> {
 }
 
 /// Does a call with the keys of a licence.
-pub(super) fn perform(secret: &[u8; 32], licence: &LicenceKey, request: &Request) -> Reply {
+pub(crate) fn perform(secret: &[u8; 32], licence: &LicenceKey, request: &Request) -> Reply {
     let made = match request {
         Request::CalculateSignature { auth, size, .. } => {
             signature(secret, licence, auth).map(|bytes| Reply::buffer(*size, &bytes))

@@ -1,0 +1,13 @@
+//! What is computed with a licence's keys: data encrypted and decrypted, signatures.
+//!
+//! What lives here: pure functions of a container's secret and a call, so the three backends have
+//! one answer. What never lives here: whether a call is allowed, which the
+//! [`desk`](crate::desk) decides.
+
+pub(crate) mod cipher;
+#[cfg(test)]
+mod cipher_test;
+pub(crate) mod keys;
+pub(crate) mod sign;
+#[cfg(test)]
+mod sign_test;
