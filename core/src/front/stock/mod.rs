@@ -9,7 +9,8 @@
 //! ([`told`]).
 //!
 //! What never lives here: a promise. The log is in the memory of this process and of its twin; two
-//! fronts that both believe they lead are kept apart by nothing but the link between them. `core/docs/consistency.md`, section 10.
+//! fronts that both believe they lead are kept apart by nothing but the link between them.
+//! `core/docs/consistency.md`, section 10.
 
 mod book;
 mod calls;

@@ -10,7 +10,7 @@ use super::book::NOBODY;
 use super::stand::{Log, Reach, Stand};
 use crate::front::{Front, Phase};
 use crate::limits::TWIN_SEATS_MAX;
-use crate::log::{Entry, Handle, LicenceKey, Setting};
+use crate::log::{Entry, Epoch, Handle, LicenceKey, Setting};
 use crate::time::Now;
 use crate::wire::twin::Placed;
 use alloc::collections::BTreeMap;
@@ -79,7 +79,7 @@ impl Stock {
             Phase::Standby => self.set_down(),
             Phase::Claiming { epoch } if self.claimed != Some(epoch) => {
                 self.claimed = Some(epoch);
-                self.begin(front);
+                self.begin(front, epoch);
             }
             _ => {}
         }
@@ -97,7 +97,7 @@ impl Stock {
 
     /// The front claims. If the log that it has is another front's, that is what it goes on with:
     /// the stand-ins forget what they had. If it has none, neither have they.
-    fn begin(&mut self, front: &mut Front) {
+    fn begin(&mut self, front: &mut Front, epoch: Epoch) {
         self.stands.iter_mut().for_each(|stand| stand.unsure = true);
         let id = front.config.front;
         if front.ledger.settled().leader().front == id {
@@ -105,8 +105,10 @@ impl Stock {
         }
         let log = match front.ledger.group() {
             Some(group) => {
-                let members = Entry::Configure(Setting::Members(self.members));
-                let (slot, _) = front.ledger.propose(members);
+                // From here on it is this front's own, whatever becomes of the claim.
+                front.ledger.propose(Entry::Configure(Setting::Members(self.members)));
+                let leader = Entry::Configure(Setting::Leader(epoch));
+                let (slot, _) = front.ledger.propose(leader);
                 front.ledger.commit(slot);
                 let settled = front.ledger.settled();
                 tracing::info!(%slot, handles = settled.seat_count(), "going on with the twin's log");
