@@ -222,11 +222,9 @@ fn every_seat_goes_on_at_the_other_front(runtime: Runtime) {
     refused(&mut client, TMR, NO_MORE_LICENSES);
     back(&mut client, handles.remove(0));
 
-    // The old leader comes back, has nothing to say, and knows what the new one knows.
+    // The old leader comes back, and knows what the new one knows.
     pair.restart(0);
     pair.in_sync(1);
-    let old = pair.client(0).call(&tmr_tests::foreign::get_info(handles[0], 1, 144));
-    assert_ne!(old.expect("an answer").status, 0, "it serves nobody");
     handles.push(more);
     let mut client = pair.take_over(1, &handles);
     pair.used_there(TMR, [SEATS - 1; 3]);
@@ -259,7 +257,7 @@ fn take_and_give(mut client: Client, person: u32) -> Heard {
             Err(_) => return heard,
         }
         if heard.held.len() > 1 {
-            // It may be given back whatever becomes of the answer.
+            // It may be back whatever becomes of the answer.
             let handle = heard.held.remove(0);
             match give_back(&mut client, handle) {
                 Ok(done) => {
