@@ -9,6 +9,8 @@
 
 mod hear;
 mod tell;
+#[cfg(test)]
+mod tell_test;
 
 use super::peer::Wire;
 use super::{Front, Phase};
