@@ -93,6 +93,25 @@ pub const CLAIM_PAUSE: (Duration, Duration) =
 /// A claim that has not led to service by then is begun anew.
 pub const CLAIM_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// How long a client lets a connection take to stand, first and at most; doubles. A packet that is
+/// lost while an address moves costs this, and not the second after which a system sends it again.
+pub const CLIENT_CONNECT: (Duration, Duration) =
+    (Duration::from_millis(250), Duration::from_secs(2));
+/// How long a client lets the key agreement take, first and at most; doubles. A frozen server takes
+/// connections and says nothing; one to which a thousand clients come back at once needs a while.
+pub const CLIENT_GREETING: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(4));
+/// Pause of a client that has tried all its servers in vain, first and at most; doubles, and up to
+/// half of it is left out at random. The longest one is what a client may come later to a front that
+/// has just taken over.
+pub const CLIENT_PAUSE: (Duration, Duration) =
+    (Duration::from_millis(20), Duration::from_millis(250));
+/// A client gives up a connection on which no reply came by then. Above [`CALL_TIMEOUT`].
+pub const CLIENT_REPLY: Duration = Duration::from_secs(4);
+/// A client's call ends by then, whatever it took: above what a change of fronts takes.
+pub const CLIENT_CALL: Duration = Duration::from_secs(15);
+/// A call ends by then while its client has never reached a server: its addresses may be wrong.
+pub const CLIENT_FIRST: Duration = Duration::from_secs(3);
+
 /// Connections to one stock licence server; each carries one call at a time.
 pub const STOCK_LINKS: usize = 4;
 /// Accesses and, beside them, other calls that may wait for one of those; more are refused.
@@ -164,8 +183,9 @@ pub const TWIN_PIECE_BYTES: usize = 64 * 1024;
 pub const TWIN_PIECES: u64 = 8;
 /// A whole state goes to the twin at most this often: making one costs the front that leads time.
 pub const TWIN_STATE_PAUSE: Duration = Duration::from_secs(2);
-/// The same trouble with a twin, or with who says to be one, is logged at most this often.
-pub const TWIN_TROUBLE_LOGGED: Duration = Duration::from_secs(60);
+/// The same trouble with another server of the group, or with who says to be one, is logged at most
+/// this often.
+pub const TROUBLE_LOGGED: Duration = Duration::from_secs(60);
 /// Last slot that a twin may speak of: sums with it cannot overflow, and no log gets there.
 pub const TWIN_SLOT_LAST: u64 = 1 << 62;
 /// Longest program version that a twin may name, in bytes.

@@ -134,6 +134,12 @@ impl Desk {
         self.sessions.contains_key(&link)
     }
 
+    /// Where a client comes from.
+    #[must_use]
+    pub fn address(&self, link: Link) -> Option<IpAddr> {
+        self.sessions.get(&link).map(|session| session.from.ip())
+    }
+
     /// A link turned out to be no client's.
     pub fn dismiss(&mut self, link: Link) {
         self.sessions.remove(&link);

@@ -160,6 +160,9 @@ impl Front {
         let peer = &mut self.peers[index];
         if peer.known().is_some() {
             tracing::warn!(backend = %peer.address, %why, "backend is down");
+        } else {
+            let text = format!("backend {} cannot be used: {why}", peer.address);
+            peer.unreached.warn(now, &text);
         }
         peer.trouble = Some(format!("{why}"));
         let lost = peer.lost(now, self.config.retry);

@@ -219,8 +219,8 @@ impl Front {
                 self.give_back(grant.handle, "two backends did not confirm it in time");
             }
             if let Some(link) = flight.link {
-                let error = self.no_majority();
-                self.refuse(link, error, out);
+                // Not 238, after which a client may do anything again: this call was begun.
+                self.refuse(link, CmError::REDUNDANCY_SERVER_MISSING, out);
             }
         }
         while let Some(&(until, link)) = self.parked_until.first() {
@@ -249,7 +249,7 @@ impl Front {
         [commit, parked, anyone].into_iter().flatten().min()
     }
 
-    /// The error that says why nothing can be decided now.
+    /// The error that says why nothing could be decided, and nothing was begun.
     pub(super) fn no_majority(&self) -> CmError {
         let up = self.peers.iter().filter(|peer| peer.known().is_some()).count();
         if up < 2 { CmError::REDUNDANCY_SERVER_MISSING } else { CmError::SERVER_START_PENDING }

@@ -125,6 +125,11 @@ fn front(status: &Value) -> String {
         ("handles", "handles"),
     ];
     listed(&mut out, status, "backends", "backends", &columns);
+    for backend in rows(status, "backends") {
+        if let Some(trouble) = backend["trouble"].as_str() {
+            let _ = writeln!(out, "  {}: {trouble}", cell(&backend["address"]));
+        }
+    }
     let mut table = Table::new(&["container", "CmActId", "parts"]);
     for container in rows(status, "containers") {
         let parts: Vec<String> = rows(container, "parts").iter().map(cell).collect();

@@ -18,7 +18,7 @@ pub struct Adapted {
     /// `priority`
     pub priority: u8,
     /// `advert_int`, in seconds.
-    pub advert: &'static str,
+    pub advert: String,
     /// In the place of `/usr/bin/tmrd`.
     pub program: PathBuf,
     /// In the place of `/usr/share/tmrd`, which the scripts are put into.

@@ -17,8 +17,9 @@ use super::{Front, Phase};
 use crate::admin::status::{Role, Twin as Shown};
 use crate::config;
 use crate::io::{Callee, Intent, Link, Why};
-use crate::limits::{CONFIRMED, TWIN_HEARTBEAT, TWIN_TROUBLE_LOGGED};
+use crate::limits::{CONFIRMED, TWIN_HEARTBEAT};
 use crate::log::Slot;
+use crate::seldom::Seldom;
 use crate::time::{Deadline, Mono, Now};
 use crate::wire::twin::{Heard, Hello, Part, Placed, Shared, Tell, Version};
 use alloc::borrow::ToOwned;
@@ -41,23 +42,21 @@ pub(super) struct Twin {
     hear: Hearing,
     /// When this front stops waiting for a first word of the other one.
     hello_until: Option<Mono>,
+    /// Who came in by the twin's door and is not the twin.
+    impostors: Seldom,
 }
 
 /// What is wrong with one of the two links.
 #[derive(Debug, Default)]
 struct Trouble {
     text: Option<String>,
-    logged: Option<Mono>,
+    logged: Seldom,
 }
 
 impl Trouble {
     /// Keeps it, and logs it unless something was logged lately.
     fn note(&mut self, now: Mono, text: String) {
-        let again = self.logged.is_none_or(|at| now.since(at) >= TWIN_TROUBLE_LOGGED);
-        if again {
-            tracing::warn!("twin: {text}");
-            self.logged = Some(now);
-        }
+        self.logged.warn(now, &format!("twin: {text}"));
         self.text = Some(text);
     }
 }
@@ -71,6 +70,7 @@ impl Twin {
             tell: Telling::default(),
             hear: Hearing::default(),
             hello_until: None,
+            impostors: Seldom::default(),
         }
     }
 
@@ -232,8 +232,14 @@ impl Front {
             }
             _ => {
                 let Some(from) = twin.hear.strangers.remove(&link) else { return false };
-                if let (Why::Protocol(_), None) = (why, twin.hear.link()) {
-                    twin.hear.trouble.note(now, format!("a connection from {from}: {why}"));
+                if let Why::Protocol(_) = why {
+                    // Without the port: that is another one each time.
+                    let text = format!("a connection from {}: {why}", from.ip());
+                    twin.impostors.warn(now, &format!("twin: {text}"));
+                    // As long as the twin is there, it is nobody's trouble but theirs.
+                    if twin.hear.link().is_none() {
+                        twin.hear.trouble.text = Some(text);
+                    }
                 }
             }
         }
