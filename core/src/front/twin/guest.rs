@@ -180,7 +180,7 @@ impl Front {
 
     /// A front that does not even try to lead, or gives its role away, keeps no call of its twin's
     /// clients.
-    pub(super) fn guests_settle(&mut self, out: &mut Vec<Intent>) {
+    pub(in super::super) fn guests_settle(&mut self, out: &mut Vec<Intent>) {
         let quiet = matches!(self.phase, Phase::Standby) || self.wish.deposed;
         if !quiet && !self.handover.holds_back() {
             return;

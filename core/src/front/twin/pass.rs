@@ -186,7 +186,7 @@ impl Front {
 
     /// Passes on what waits here, when that begins; a front that leads itself takes no reply of
     /// another one any more.
-    pub(super) fn pass_settle(&mut self, now: Mono, out: &mut Vec<Intent>) {
+    pub(in super::super) fn pass_settle(&mut self, now: Mono, out: &mut Vec<Intent>) {
         let passes = self.passes();
         let leads = matches!(self.phase, Phase::Leading { .. });
         let Some(twin) = &mut self.twin else { return };
