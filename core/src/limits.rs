@@ -208,6 +208,16 @@ pub const TWIN_VERSION_TEXT: usize = 32;
 pub const TWIN_VIRTUALS_MAX: usize = 4_096;
 /// Longest address that a twin may tell of its configuration, in bytes: a host name and a port.
 pub const TWIN_ADDRESS_MAX: usize = 300;
+/// Clients whose calls a front that stands by passes on to its twin, and that a front takes of its
+/// twin: with their calls, and the word that they are gone, they stay below [`OUTBOX_FRAMES`].
+pub const PASSED_CLIENTS: usize = 4_096;
+/// Messages to the twin that may wait for its word before no more calls are passed on.
+pub const PASSED_WINDOW: u64 = 8_192;
+/// Bytes of calls that the twin may have without a reply to them.
+pub const PASSED_BYTES: usize = 8 * 1024 * 1024;
+/// A call that the twin has passed on ends in an error after this time: early enough for that to
+/// reach its client before the twin gives it up, at [`CALL_TIMEOUT`].
+pub const PASSED_TIMEOUT: Duration = Duration::from_millis(2_500);
 /// Most licences in one container.
 pub const PRODUCTS_MAX: usize = 4_096;
 /// Longest Firm Item text or product text, in UTF-16 units: the SDK's 256 with a zero at the end

@@ -1,5 +1,6 @@
 //! A machine with one node on it: its clock, its disk, and the connections its hub has.
 
+use super::check::handles::Answer;
 use super::disk::Disk;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -64,6 +65,8 @@ pub(super) struct Host {
     pub(super) woken: BTreeMap<Link, u64>,
     /// What was said on links that do not stand yet.
     pub(super) held: BTreeMap<Link, Vec<Vec<u8>>>,
+    /// Who made the replies that the other front has sent for clients of this one.
+    pub(super) passed: BTreeMap<Link, Answer>,
     pub(super) tick: Option<u64>,
     /// Steps since time last moved.
     pub(super) spins: (u64, u32),
@@ -86,6 +89,7 @@ impl Host {
             links: BTreeMap::new(),
             woken: BTreeMap::new(),
             held: BTreeMap::new(),
+            passed: BTreeMap::new(),
             tick: None,
             spins: (0, 0),
         }

@@ -318,10 +318,10 @@ impl World {
     }
 
     /// A client hears a reply of a process.
-    pub(super) fn hear_reply(&mut self, who: usize, frames: Vec<Frame>, by: (usize, u32), at: u64) {
+    pub(super) fn hear_reply(&mut self, who: usize, frames: Vec<Frame>, answer: Answer) {
         for frame in frames {
             if let Frame::Call(bytes) = frame {
-                self.told(who, &bytes, Answer { by, at });
+                self.told(who, &bytes, answer);
             }
         }
     }

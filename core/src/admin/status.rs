@@ -75,6 +75,10 @@ pub struct Twin {
     pub since: Option<Wall>,
     /// Of its program; `null` while it is not known.
     pub version: Option<String>,
+    /// Clients of this front whose calls go to the twin, because that one leads.
+    pub passed_to: u64,
+    /// Clients of the twin whose calls come to this front.
+    pub passed_from: u64,
     /// What keeps the two apart, in a sentence; `null` if nothing does.
     pub trouble: Option<String>,
     /// In what their configurations differ that must be alike.
@@ -307,6 +311,8 @@ mod tests {
                 epoch: Some(3),
                 since: None,
                 version: Some("0.1.0".into()),
+                passed_to: 0,
+                passed_from: 2,
                 trouble: None,
                 differs: vec![TwinDifference {
                     key: "CmServer.Server".into(),
@@ -372,6 +378,7 @@ mod tests {
           "cluster": "00ff", "virtual_ip": true, "failover_trouble": "late",
           "twin": { "address": "a:1", "connected": true, "synced": true, "lag": 0,
                     "role": "standby", "epoch": 3, "since": null, "version": "0.1.0",
+                    "passed_to": 0, "passed_from": 2,
                     "trouble": null,
                     "differs": [ { "key": "CmServer.Server", "ours": "a", "theirs": "b" } ] },
           "backends": [ { "address": "127.0.0.1:22361", "state": "up", "serial": "130-1000001",

@@ -180,8 +180,9 @@ impl Backend {
                 }
             }
             Input::Closed { link, why, unsent } => {
-                if let (true, Some(from)) = (why == OTHER_KEY, self.desk.address(link)) {
-                    let text = format!("a front at {from} was refused: it has another group key");
+                if let (true, Some(from)) = (why == OTHER_KEY, self.desk.whereabouts(link)) {
+                    let text =
+                        format!("a front at {} was refused: it has another group key", from.ip());
                     self.impostors.warn(now.mono, &text);
                 }
                 self.closed(now, link, unsent);

@@ -136,13 +136,13 @@ impl Desk {
         self.sessions.contains_key(&link)
     }
 
-    /// Where a client comes from.
+    /// Where a client is.
     #[must_use]
-    pub fn address(&self, link: Link) -> Option<IpAddr> {
-        self.sessions.get(&link).map(|session| session.from.ip())
+    pub fn whereabouts(&self, link: Link) -> Option<SocketAddr> {
+        self.sessions.get(&link).map(|session| session.from)
     }
 
-    /// A link turned out to be no client's.
+    /// A link is no client's, or is closed by this end.
     pub fn dismiss(&mut self, link: Link) {
         self.sessions.remove(&link);
     }

@@ -221,6 +221,7 @@ impl Front {
         }
         self.settle(now, out);
         self.tell_away(out);
+        self.twin_forward(now.mono, out);
         debug_assert!(self.check_invariants());
         self.deadline()
     }
@@ -294,9 +295,15 @@ impl Front {
         if let Some(index) = self.peer_of(link) {
             return self.lost_peer(now, index, why, out);
         }
-        if self.admins.remove(&link) || self.twin_closed(now, link, why) {
+        if self.admins.remove(&link) || self.twin_closed(now, link, why, out) {
             return;
         }
+        self.pass_gone(now, link, unsent, out);
+        self.client_closed(now, link, unsent);
+    }
+
+    /// A client is gone, and what it waits for with it.
+    fn client_closed(&mut self, now: Mono, link: Link, unsent: bool) {
         self.unpark_one(link);
         if let Some(handle) = self.desk.closed(now, link, unsent) {
             self.give_back(handle, "its number did not reach the client");
@@ -328,6 +335,6 @@ impl Front {
         let sane = self.ledger.committed() <= self.ledger.last();
         let quiet = self.wish.lead || matches!(self.phase, Phase::Standby);
         let flights = self.commits.keys().all(|slot| *slot <= self.ledger.last());
-        sane && quiet && flights
+        sane && quiet && flights && self.guests_are_at_the_desk()
     }
 }

@@ -29,9 +29,6 @@ use serde::{Deserialize, Serialize};
 /// How every hello begins.
 const MAGIC: &[u8] = b"tmr twin";
 
-/// The minor version that brought [`Tell::Lead`].
-pub const LEAD_SINCE: u16 = 2;
-
 /// A version of this protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Version {
@@ -44,6 +41,10 @@ pub struct Version {
 impl Version {
     /// The one that this program speaks.
     pub const OWN: Self = Self { major: 1, minor: 2 };
+    /// The minor version that came with calls of clients ([`Tell::Call`]).
+    pub const PASSES: u16 = 2;
+    /// The minor version that brought [`Tell::Lead`].
+    pub const LEADS: u16 = 2;
 
     /// The minor version that is spoken between this one and another; `None`: they cannot talk.
     #[must_use]
@@ -193,6 +194,8 @@ pub enum Tell {
     Gone {
         /// Its number.
         client: u64,
+        /// The reply to its last call did not reach it.
+        unsent: bool,
     },
 }
 
@@ -240,10 +243,13 @@ pub enum Answer {
         #[serde(with = "super::bytes")]
         bytes: Vec<u8>,
     },
-    /// A client that has called gets no reply: its link is to be closed. Since minor version 2.
+    /// A client's [`Tell::Call`] gets no reply. Since minor version 2.
     Dropped {
         /// Its number.
         client: u64,
+        /// The call may have been done, so its client's link is to be closed; else whoever leads
+        /// may still do it.
+        begun: bool,
     },
 }
 
@@ -257,7 +263,7 @@ impl Tell {
         match self {
             Self::Standing(_) | Self::State { .. } | Self::Entries { .. } => 0,
             Self::Shared(_) => 1,
-            Self::Lead { .. } => LEAD_SINCE,
+            Self::Lead { .. } => Version::LEADS,
             Self::Call { .. } | Self::Gone { .. } => 2,
         }
     }

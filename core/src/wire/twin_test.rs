@@ -57,7 +57,7 @@ fn tells() -> [(&'static str, Tell); 7] {
         ("Shared", Tell::Shared(shared())),
         ("Lead", Tell::Lead { epoch, committed }),
         ("Call", Tell::Call { client: 300, from, bytes: vec![1, 2, 3] }),
-        ("Gone", Tell::Gone { client: 300 }),
+        ("Gone", Tell::Gone { client: 300, unsent: true }),
     ]
 }
 
@@ -69,7 +69,7 @@ fn answers() -> [(&'static str, Answer); 6] {
         ("Busy", Answer::Busy { epoch }),
         ("Have", Answer::Have { epoch, last: Slot(302) }),
         ("Reply", Answer::Reply { client: 300, bytes: vec![1, 2, 3] }),
-        ("Dropped", Answer::Dropped { client: 300 }),
+        ("Dropped", Answer::Dropped { client: 300, begun: true }),
     ]
 }
 

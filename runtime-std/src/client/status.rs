@@ -112,6 +112,14 @@ fn front(status: &Value) -> String {
             (true, true) => write!(out, "{}, in sync", cell(&twin["role"])),
             (true, false) => write!(out, "{}, {} behind", cell(&twin["role"]), cell(&twin["lag"])),
         };
+        for (key, what) in [
+            ("passed_to", "clients passed on to it"),
+            ("passed_from", "of its clients served here"),
+        ] {
+            if let Some(count) = twin[key].as_u64().filter(|count| *count > 0) {
+                let _ = write!(out, ", {count} {what}");
+            }
+        }
         let trouble = twin["trouble"].as_str().map(|text| format!("; {text}"));
         let _ = writeln!(out, "{}", trouble.unwrap_or_default());
         for differs in rows(twin, "differs") {
@@ -231,7 +239,7 @@ mod tests {
         let shown = front(&json!({
             "version": "0.1.0", "runtime": "smol", "role": "active", "epoch": 3, "fenced": true,
             "twin": {"address": "b:2", "connected": true, "synced": false, "lag": 7,
-                     "role": "standby", "trouble": null, "differs": [
+                     "passed_to": 0, "passed_from": 2, "role": "standby", "trouble": null, "differs": [
                      {"key": "CmServer.Server", "ours": "x", "theirs": "y"}]},
             "backends": [{"address": "a:1", "state": "up", "serial": null, "epoch": 3,
                           "handles": 2}],
@@ -247,7 +255,7 @@ mod tests {
         for line in [
             "front, active, epoch 3, fenced (tmrd 0.1.0, smol)",
             "The last planned failover: too late",
-            "twin b:2: standby, 7 behind",
+            "twin b:2: standby, 7 behind, 2 of its clients served here",
             "  CmServer.Server differs: x here, y there",
             "  a:1      up     -          3      2",
             "  131-5      7        130-1, 130-2",

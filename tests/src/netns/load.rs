@@ -112,24 +112,9 @@ impl Load {
     /// # Panics
     /// They do not come within a minute.
     pub fn wait_for(&self, group: usize, count: usize) {
-        self.wait(count, |history, since| history.granted_since(since, group));
-    }
-
-    /// Waits for so many more acknowledged accesses of anybody.
-    ///
-    /// # Panics
-    /// They do not come within a minute.
-    pub fn wait_for_any(&self, count: usize) {
-        let groups = |history: &History, since| {
-            (0..2).map(|group| history.granted_since(since, group)).sum()
-        };
-        self.wait(count, groups);
-    }
-
-    fn wait(&self, count: usize, granted: impl Fn(&History, Instant) -> usize) {
         let start = Instant::now();
         within(Duration::from_secs(60), "acknowledged accesses", || {
-            (granted(&self.history(), start) >= count).then_some(())
+            (self.history().granted_since(start, group) >= count).then_some(())
         });
     }
 }

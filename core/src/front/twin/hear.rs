@@ -35,6 +35,10 @@ pub(super) struct News {
     pub(super) leads: Option<Epoch>,
     /// It gives its role away, and this front has all that it has committed.
     pub(super) offered: bool,
+    /// A call of one of its clients: whose, where that is, and what it says.
+    pub(super) call: Option<(u64, SocketAddr, Vec<u8>)>,
+    /// One of its clients is gone, and its last reply did not reach it.
+    pub(super) gone: Option<(u64, bool)>,
 }
 
 /// The hearing end.
@@ -138,7 +142,14 @@ impl Hearing {
                 Answer::Noted
             }
             Tell::Standing(standing) => self.stood(standing, ground, &mut news),
-            Tell::Call { .. } | Tell::Gone { .. } => Answer::Noted,
+            Tell::Call { client, from, bytes } => {
+                news.call = Some((client, from, bytes));
+                Answer::Noted
+            }
+            Tell::Gone { client, unsent } => {
+                news.gone = Some((client, unsent));
+                Answer::Noted
+            }
             _ if !self.takes || !ground.stands_by => Answer::Noted,
             Tell::State { epoch, .. } | Tell::Entries { epoch, .. } | Tell::Lead { epoch, .. }
                 if Some(epoch) != self.leads() =>
@@ -160,13 +171,14 @@ impl Hearing {
                 Answer::Noted
             }
         };
-        self.answer(answer, out);
+        out.extend(self.answer(answer));
         Ok(news)
     }
 
-    fn answer(&self, answer: Answer, out: &mut Vec<Intent>) {
-        let Some((link, _)) = self.link else { return };
-        out.push(Intent::Send { link, frame: Heard { count: self.count, answer }.encode() });
+    /// An answer to all that was heard so far; `None`: there is no link any more.
+    pub(super) fn answer(&self, answer: Answer) -> Option<Intent> {
+        let (link, _) = self.link?;
+        Some(Intent::Send { link, frame: Heard { count: self.count, answer }.encode() })
     }
 
     fn stood(&mut self, standing: Standing, ground: Ground<'_>, news: &mut News) -> Answer {
@@ -274,7 +286,7 @@ impl Hearing {
         self.forget();
         self.takes = ground.stands_by;
         let answer = if self.takes { ready(epoch, ground.ledger) } else { Answer::Busy { epoch } };
-        self.answer(answer, out);
+        out.extend(self.answer(answer));
     }
 
     /// Keeps in what the two configurations differ, and logs it once.

@@ -2,11 +2,16 @@
 //! two links, and on each the telling end keeps the other one's copy of the log warm while it
 //! leads.
 //!
+//! Clients of the one that stands by are served by the one that leads: their calls go over the first
+//! one's link (`pass`), and are calls of guests at the other (`guest`).
+//!
 //! What lives here: connecting, hellos, versions, time-outs, what an operator is told (`tell` and
 //! `hear` have the rest). What never lives here: a decision. Who leads and what is committed is for
 //! the backends to say; what a twin says saves reading, and is asked again where it matters.
 
+mod guest;
 mod hear;
+mod pass;
 mod tell;
 
 use super::peer::Wire;
@@ -18,13 +23,15 @@ use crate::limits::{CONFIRMED, TWIN_HEARTBEAT};
 use crate::log::{Epoch, Slot};
 use crate::seldom::Seldom;
 use crate::time::{Deadline, Mono, Now};
-use crate::wire::twin::{Heard, Hello, LEAD_SINCE, Part, Shared, Tell, Version};
+use crate::wire::twin::{Answer, Heard, Hello, Part, Shared, Tell, Version};
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::net::SocketAddr;
+use guest::Guests;
 use hear::{Ground, Hearing, News};
+use pass::Passing;
 use tell::{Subject, Telling};
 
 /// The other front, as this one knows it.
@@ -39,6 +46,8 @@ pub(super) struct Twin {
     hear: Hearing,
     /// Who came in by the twin's door and is not the twin.
     impostors: Seldom,
+    passing: Passing,
+    guests: Guests,
 }
 
 /// What is wrong with one of the two links.
@@ -65,6 +74,8 @@ impl Twin {
             tell: Telling::default(),
             hear: Hearing::default(),
             impostors: Seldom::default(),
+            passing: Passing::default(),
+            guests: Guests::default(),
         }
     }
 
@@ -74,7 +85,7 @@ impl Twin {
     }
 
     /// What the other one's hello leads to: the minor version to speak, or why not at all.
-    fn judge(&self, front: u32, bytes: &[u8]) -> Result<(u16, String), (String, Why)> {
+    fn judge(&self, front: u32, bytes: &[u8]) -> Result<(u16, Hello), (String, Why)> {
         let address = &self.config.address;
         let Ok(hello) = Hello::decode(bytes) else {
             let text = format!("{address} holds the group key, but says no hello of a twin");
@@ -99,7 +110,7 @@ impl Twin {
             );
             return Err((text, Why::Stepped("a twin of another major version")));
         };
-        Ok((minor, hello.program))
+        Ok((minor, hello))
     }
 }
 
@@ -118,11 +129,12 @@ impl Front {
         let Some(twin) = &mut self.twin else { return };
         let ended = match twin.tell.wire {
             Wire::Dialling(at, _) if at == link => match twin.judge(id, bytes) {
-                Ok((minor, program)) => {
-                    twin.program = Some(program);
+                Ok((minor, hello)) => {
+                    twin.program = Some(hello.program);
                     twin.tell.stands(now.mono, link, minor);
                     let shared = Tell::Shared(shared(&self.config));
                     twin.tell.send(now.mono, &shared, out);
+                    self.pass_anew(now.mono, out);
                     None
                 }
                 Err((text, why)) => {
@@ -133,26 +145,34 @@ impl Front {
             },
             Wire::Up(at) if at == link => match Heard::decode(bytes) {
                 Ok(heard) => {
-                    if !twin.tell.answered(now.mono, heard, &self.ledger) {
+                    if !twin.tell.answered(now.mono, &heard, &self.ledger) {
                         // It knows of more than this front has proposed: somebody else leads.
                         self.heartbeat = now.mono;
+                    }
+                    match heard.answer {
+                        Answer::Reply { client, bytes } => self.pass_back(client, bytes, out),
+                        Answer::Dropped { client, begun } => self.pass_dropped(client, begun, out),
+                        _ => {}
                     }
                     None
                 }
                 Err(_) => Some(Why::Protocol("a twin sent no answer")),
             },
             _ if twin.hear.strangers.contains_key(&link) => match twin.judge(id, bytes) {
-                Ok((minor, program)) => {
-                    twin.program = Some(program);
+                Ok((minor, hello)) => {
+                    twin.program = Some(hello.program);
                     twin.hear.strangers.remove(&link);
-                    if let Some(old) = twin.hear.stands(now.mono, link, minor) {
-                        let why = Why::Stepped("a later link of the twin took its place");
-                        out.push(Intent::Close { link: old, why });
-                    }
+                    let old = twin.hear.stands(now.mono, link, minor);
                     // It is there: no pause is needed to find that out.
                     if let Wire::Down(_) = twin.tell.wire {
                         twin.tell.wire = Wire::Down(now.mono);
                     }
+                    if let Some(old) = old {
+                        let why = Why::Stepped("a later link of the twin took its place");
+                        out.push(Intent::Close { link: old, why });
+                        self.guests_lost(now.mono);
+                    }
+                    self.guests_of(hello.front);
                     None
                 }
                 Err((text, why)) => {
@@ -164,21 +184,19 @@ impl Front {
             },
             _ if twin.hear.link() == Some(link) => {
                 let ground = Ground { stands_by, ledger: &mut self.ledger };
-                match twin.hear.heard(now.mono, bytes, ground, out) {
-                    Ok(news) => return self.twin_news(now.mono, news, out),
-                    Err(why) => Some(why),
-                }
+                let heard = twin.hear.heard(now.mono, bytes, ground, out);
+                heard.and_then(|news| self.twin_news(now, news, out)).err()
             }
             _ => return,
         };
         if let Some(why) = ended {
             out.push(Intent::Close { link, why: why.clone() });
-            self.twin_closed(now.mono, link, &why);
+            self.twin_closed(now.mono, link, &why, out);
         }
     }
 
     /// What a message of the twin has brought.
-    fn twin_news(&mut self, now: Mono, news: News, out: &mut Vec<Intent>) {
+    fn twin_news(&mut self, now: Now, news: News, out: &mut Vec<Intent>) -> Result<(), Why> {
         if news.named {
             self.join();
         }
@@ -186,22 +204,36 @@ impl Front {
             twin.hear.compare(&shared(&self.config), theirs);
         }
         if news.offered {
-            self.take_offer(now, out);
+            self.take_offer(now.mono, out);
         }
-        let Some(epoch) = news.leads else { return };
-        self.highest = self.highest.max(epoch);
-        let leads = matches!(self.phase, Phase::Leading { .. });
-        let above = self.phase.epoch().is_none_or(|own| own < epoch);
-        if above && self.handover.was_told() {
-            self.twin_has_taken_over(now);
-        } else if above && leads {
-            // The twin is no authority. The backends are, and they are asked at once.
-            self.heartbeat = now;
+        if let Some((client, unsent)) = news.gone {
+            self.guest_gone(now.mono, client, unsent);
+        }
+        if let Some(epoch) = news.leads {
+            self.highest = self.highest.max(epoch);
+            let leads = matches!(self.phase, Phase::Leading { .. });
+            let above = self.phase.epoch().is_none_or(|own| own < epoch);
+            if above && self.handover.was_told() {
+                self.twin_has_taken_over(now.mono);
+            } else if above && leads {
+                // The twin is no authority. The backends are, and they are asked at once.
+                self.heartbeat = now.mono;
+            }
+        }
+        match news.call {
+            Some((client, from, bytes)) => self.guest_calls(now, client, (from, bytes), out),
+            None => Ok(()),
         }
     }
 
     /// A link is gone; whether it was one with the twin.
-    pub(super) fn twin_closed(&mut self, now: Mono, link: Link, why: &Why) -> bool {
+    pub(super) fn twin_closed(
+        &mut self,
+        now: Mono,
+        link: Link,
+        why: &Why,
+        out: &mut Vec<Intent>,
+    ) -> bool {
         let Some(twin) = &mut self.twin else { return false };
         let address = &twin.config.address;
         match twin.tell.wire {
@@ -220,11 +252,13 @@ impl Front {
                 let text = format!("the connection to {address} is lost: {why}");
                 twin.tell.lost(now);
                 twin.tell.trouble.note(now, text);
+                self.pass_lost(out);
             }
             _ if twin.hear.link() == Some(link) => {
                 twin.hear.lost();
                 let text = format!("the connection from {address} is lost: {why}");
                 twin.hear.trouble.note(now, text);
+                self.guests_lost(now);
             }
             _ => {
                 let Some(from) = twin.hear.strangers.remove(&link) else { return false };
@@ -274,12 +308,15 @@ impl Front {
         for (link, what) in late {
             let why = Why::Timeout(what);
             out.push(Intent::Close { link, why: why.clone() });
-            self.twin_closed(now, link, &why);
+            self.twin_closed(now, link, &why, out);
         }
+        self.pass_late(now, out);
     }
 
     /// Tells the twin what is new, and answers what has changed here.
     pub(super) fn twin_settle(&mut self, now: Now, out: &mut Vec<Intent>) {
+        self.guests_settle(out);
+        self.pass_settle(now.mono, out);
         let part = self.part(now.mono);
         let stands_by = matches!(self.phase, Phase::Standby);
         let leads = matches!(self.phase, Phase::Leading { .. });
@@ -287,6 +324,23 @@ impl Front {
         let Some(twin) = &mut self.twin else { return };
         twin.hear.settle(Ground { stands_by, ledger: &mut self.ledger }, out);
         twin.tell.settle(now, &Subject { part, epoch, leads, ledger: &self.ledger }, out);
+    }
+
+    /// The last thing of a step: what it said to clients of the twin goes to the twin, and the twin
+    /// hears of clients of this front whose links it closed.
+    pub(super) fn twin_forward(&mut self, now: Mono, out: &mut Vec<Intent>) {
+        let Some(Twin { hear, passing, guests, .. }) = &mut self.twin else { return };
+        if passing.len() + guests.len() == 0 {
+            return;
+        }
+        out.retain_mut(|intent| guests.translate(intent, |answer| hear.answer(answer)));
+        let closed = |intent: &Intent| match intent {
+            Intent::Close { link, .. } => Some(*link),
+            _ => None,
+        };
+        for link in out.iter().filter_map(closed).collect::<Vec<Link>>() {
+            self.pass_gone(now, link, false, out);
+        }
     }
 
     /// The part that this front plays now.
@@ -314,7 +368,7 @@ impl Front {
         };
         let why = if twin.tell.stood().is_none() || twin.hear.link().is_none() {
             "is not connected"
-        } else if twin.tell.minor() < LEAD_SINCE {
+        } else if !twin.tell.knows(Version::LEADS) {
             "runs a version of tmrd that cannot be given the role"
         } else if !twin.tell.follows() {
             "does not have this front's log yet"
@@ -348,7 +402,8 @@ impl Front {
         };
         let at = twin.hear.silent(transfer);
         let hear = twin.hear.link().map(|_| Deadline { at, reason: "twin is silent" });
-        Deadline::sooner(tell, hear)
+        let passed = twin.passing.due().map(|at| Deadline { at, reason: "a call passed on" });
+        Deadline::sooner(Deadline::sooner(tell, hear), passed)
     }
 
     /// What status says of it.
@@ -379,6 +434,8 @@ impl Front {
             epoch: standing.map(|standing| standing.epoch.round),
             since: standing.and_then(|standing| standing.leads),
             version: twin.program.clone(),
+            passed_to: twin.passing.len() as u64,
+            passed_from: twin.guests.len() as u64,
             trouble: twin.tell.trouble.text.clone().or_else(|| twin.hear.trouble.text.clone()),
             differs: twin.hear.differs.clone(),
         })

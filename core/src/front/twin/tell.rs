@@ -105,14 +105,19 @@ impl Telling {
         }
     }
 
-    /// The version that is spoken.
-    pub(super) fn minor(&self) -> u16 {
-        self.minor
-    }
-
     /// The twin takes the log of this front, entry by entry.
     pub(super) fn follows(&self) -> bool {
         matches!(self.pace, Pace::Following { .. })
+    }
+
+    /// The link stands, and the version that is spoken is this one or later.
+    pub(super) fn knows(&self, minor: u16) -> bool {
+        self.stood().is_some() && self.minor >= minor
+    }
+
+    /// Messages that the twin has not dealt with.
+    pub(super) fn waiting(&self) -> u64 {
+        self.sent - self.heard
     }
 
     /// The twin has every entry up to here.
@@ -148,7 +153,7 @@ impl Telling {
 
     /// The twin has answered. `false`: it knows of slots that this front, which leads as far as it
     /// knows, has never proposed.
-    pub(super) fn answered(&mut self, now: Mono, heard: Heard, ledger: &Ledger) -> bool {
+    pub(super) fn answered(&mut self, now: Mono, heard: &Heard, ledger: &Ledger) -> bool {
         if heard.count > self.heard {
             self.heard = heard.count.min(self.sent);
             self.progress = now;
