@@ -208,8 +208,9 @@ pub enum Tell {
     Gone {
         /// Its number.
         client: u64,
-        /// The reply to its last call did not reach it.
-        unsent: bool,
+        /// So many replies on this connection, or on the last one if it has not called by this one,
+        /// have reached it.
+        replies: u32,
     },
     /// In unfenced mode: which handles at the servers stand for its seats; what has changed, before
     /// that is committed, or all of it. Since minor version 2.

@@ -67,7 +67,7 @@ fn tells() -> [(&'static str, Tell); 8] {
         ("Shared", Tell::Shared(shared())),
         ("Lead", Tell::Lead { epoch, committed }),
         ("Call", Tell::Call { client: 300, from, bytes: vec![1, 2, 3] }),
-        ("Gone", Tell::Gone { client: 300, unsent: true }),
+        ("Gone", Tell::Gone { client: 300, replies: 2 }),
         ("Seats", Tell::Seats { epoch, anew: true, seats: vec![placed()] }),
     ]
 }
