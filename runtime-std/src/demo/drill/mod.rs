@@ -11,6 +11,7 @@ mod history;
 mod report;
 
 use super::{House, LOOK, Seen};
+use crate::client::http;
 use crate::client::session::Session;
 use crate::daemon::{Failure, Outcome, out};
 use clients::{CLIENTS, Clients, session};
@@ -136,8 +137,17 @@ impl<'a> Drill<'a> {
             "backend-1 goes on (SIGCONT)",
             |house| house.servers.backends[0].signal(Signal::CONT),
             Some(whole()),
+        )?;
+
+        self.step(
+            &format!("planned failover at {leads}"),
+            |house| {
+                let answer = http::post(&house.servers.fronts[new].admin(), "/api/failover")?;
+                let refused = || Failure::failed(answer.body.trim_end());
+                if answer.status == 202 { Ok(()) } else { Err(refused()) }
+            },
+            Some(then(&format!("{killed} leads"), move |seen| seen.active == Some(old))),
         )
-        // A planned failover (`POST /api/failover` at the front that leads) is the next step.
     }
 
     fn front(&self, index: usize) -> String {
