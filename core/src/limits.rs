@@ -197,6 +197,10 @@ pub const TWIN_REDIAL_MAX: Duration = Duration::from_secs(2);
 pub const TWIN_WINDOW: u64 = UNCOMMITTED_MAX;
 /// Most entries in one message to the twin.
 pub const TWIN_ENTRIES: usize = 256;
+/// Most handles at stock servers in one message to the twin.
+pub const TWIN_SEATS: usize = 1_024;
+/// Most handles at stock servers that a twin may tell of: each seat has one at each of three.
+pub const TWIN_SEATS_MAX: usize = 3 * HANDLES_MAX;
 /// Longest piece of a state in one message to the twin, in bytes: the line between two sites may
 /// be a thin one.
 pub const TWIN_PIECE_BYTES: usize = 64 * 1024;

@@ -4,7 +4,7 @@ use tmr_core::config::Config;
 use tmr_core::limits::CONFIG_TIMEOUT_MAX;
 
 pub(super) fn run(bytes: &[u8]) {
-    let Ok(text) = str::from_utf8(bytes) else { return };
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
     match Config::parse(text) {
         Ok(config) => {
             let [one, two, three] = &config.backends;

@@ -114,11 +114,11 @@ impl World {
             }
             8 => {
                 let frame = Frame::Batch(piece(input).to_vec());
-                self.from_backend(who, frame);
+                self.backend_says(who, frame);
             }
             9 => {
                 let frame = Frame::Reply(piece(input).to_vec());
-                self.from_backend(who, frame);
+                self.backend_says(who, frame);
             }
             10 => self.hang_up(who),
             11 => self.backends[who % 3].crash(0),
@@ -265,7 +265,7 @@ impl World {
         *batch = encode(first.map_or(0, |message| message.correlation), report);
     }
 
-    fn from_backend(&mut self, who: usize, frame: Frame) {
+    fn backend_says(&mut self, who: usize, frame: Frame) {
         let link = self.dialled.keys().nth(who % self.dialled.len().max(1)).copied();
         if let Some(link) = link {
             self.step(Input::Frame { link, frame });

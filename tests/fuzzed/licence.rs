@@ -25,7 +25,7 @@ pub(super) fn run(bytes: &[u8]) {
             }
         }
         2 => {
-            if let Ok(text) = str::from_utf8(rest) {
+            if let Ok(text) = std::str::from_utf8(rest) {
                 issued(text);
             }
         }

@@ -271,7 +271,7 @@ impl World {
                 }
             }
             Event::HandOver => {
-                if let Some(pause) = self.order_failover().filter(|_| self.faulty) {
+                if let Some(pause) = self.faulty.then(|| self.order_failover()).flatten() {
                     self.after(pause, Event::HandOver);
                 }
             }

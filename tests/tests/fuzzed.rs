@@ -15,7 +15,8 @@ fn folder() -> PathBuf {
 fn names(place: &str, ending: &str) -> BTreeSet<String> {
     let files = fs::read_dir(folder().join(place)).unwrap_or_else(|e| panic!("{place}: {e}"));
     let name = |entry: std::io::Result<fs::DirEntry>| {
-        entry.unwrap().file_name().into_string().unwrap().replace(ending, "")
+        let name = entry.expect("a folder can be read").file_name();
+        name.into_string().expect("a plain name").replace(ending, "")
     };
     files.map(name).collect()
 }

@@ -104,7 +104,7 @@ impl Front {
                 }
                 if told {
                     self.claim_again(now, "it was told to lead meanwhile");
-                } else if self.wish.address == Some(false) {
+                } else if self.wish.address == Some(false) || self.config.unfenced {
                     self.stand_by();
                 } else {
                     self.wish.deposed = true;

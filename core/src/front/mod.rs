@@ -34,6 +34,7 @@ use crate::random::Random;
 use crate::time::{Deadline, Duration, Mono, Now};
 use crate::wire::Request;
 use crate::wire::group::{Order, Report, decode};
+use crate::wire::twin::Placed;
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -139,6 +140,8 @@ pub struct Front {
     silenced: bool,
     /// What stands in for the backends in unfenced mode; `None` otherwise, and during its step.
     stock: Option<Box<Stock>>,
+    /// What the twin has just told of handles at stock servers, and whether that is all of them.
+    placed: Option<(bool, Vec<Placed>)>,
     random: Random,
 }
 
@@ -175,6 +178,7 @@ impl Front {
             unnamed: false,
             silenced: false,
             stock,
+            placed: None,
             random,
             config,
         }
@@ -261,7 +265,12 @@ impl Front {
             }
         }
         self.replicate(now.mono, out);
-        self.twin_settle(now, out);
+        self.guests_settle(out);
+        self.pass_settle(now.mono, out);
+        // Where there are stand-ins, it is told when they have done their part.
+        if !self.config.unfenced {
+            self.twin_settle(now, Vec::new(), out);
+        }
         self.handover_close(now.mono, out);
     }
 

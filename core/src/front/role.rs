@@ -12,6 +12,7 @@
 //!   leads goes on until another one does; clients that know its own address lose nothing.
 
 use super::handover::Handover;
+use super::peer::Peer;
 use super::vote::reached;
 use super::{Front, Phase};
 use crate::io::Intent;
@@ -96,15 +97,18 @@ impl Front {
 
     /// Takes the role if it waits for nobody to lead, and nobody does.
     pub(super) fn lead_if_nobody_does(&mut self, now: Mono) {
-        if self.wish.waits && self.could_serve() && !self.somebody_leads() {
+        let sure = self.twin_awaited() <= now;
+        if self.wish.waits && self.could_serve() && sure && !self.somebody_leads() {
             tracing::info!("the virtual address is here and nobody leads: taking the lead");
             self.take_role(now);
         }
     }
 
-    /// A backend knows of a front that serves.
+    /// A backend knows of a front that serves. No stock server does: there it is the twin that says
+    /// so.
     pub(super) fn somebody_leads(&self) -> bool {
-        self.peers.iter().filter_map(|peer| peer.known()).any(|description| description.led)
+        let led = self.peers.iter().filter_map(Peer::known).any(|description| description.led);
+        led || self.config.unfenced && self.twin_leads()
     }
 
     /// The address is here, and another front leads: it is better there.

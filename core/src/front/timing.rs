@@ -39,7 +39,9 @@ impl Front {
             }
         }
         match self.phase {
-            Phase::Pausing { until } if until <= now && self.could_serve() => {
+            Phase::Pausing { until }
+                if until.max(self.twin_awaited()) <= now && self.could_serve() =>
+            {
                 self.wish.deposed = false;
                 self.claim(now, out);
             }
@@ -80,7 +82,7 @@ impl Front {
         let heartbeat = Deadline { at: self.heartbeat, reason: "heartbeat" };
         let claim = match self.phase {
             Phase::Standby | Phase::Leading { .. } => None,
-            Phase::Pausing { until } if self.could_serve() => Some(until),
+            Phase::Pausing { until } if self.could_serve() => Some(until.max(self.twin_awaited())),
             Phase::Pausing { .. } => None,
             _ => Some(self.claim_until),
         };

@@ -9,13 +9,13 @@
 //! |---|---|
 //! | 0 | everything else |
 //! | 1 | [`Tell::Shared`] |
-//! | 2 | [`Tell::Lead`]; [`Tell::Call`], [`Tell::Gone`], [`Answer::Reply`], [`Answer::Dropped`] |
+//! | 2 | [`Tell::Lead`]; [`Tell::Call`], [`Tell::Gone`], [`Answer::Reply`], [`Answer::Dropped`]; [`Tell::Seats`] |
 
 use crate::limits::{
-    CLIENT_FRAME_MAX, SLOT_LAST, TWIN_ADDRESS_MAX, TWIN_ENTRIES, TWIN_PIECE_BYTES,
+    CLIENT_FRAME_MAX, SLOT_LAST, TWIN_ADDRESS_MAX, TWIN_ENTRIES, TWIN_PIECE_BYTES, TWIN_SEATS,
     TWIN_VERSION_TEXT, TWIN_VIRTUALS_MAX,
 };
-use crate::log::{ContainerId, Entry, Epoch, GroupId, Slot};
+use crate::log::{ContainerId, Entry, Epoch, GroupId, Handle, LicenceKey, Slot};
 use crate::time::Wall;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -137,6 +137,20 @@ pub struct Shared {
     pub cleanup_seconds: u64,
 }
 
+/// A handle at a stock server, and the seat that it stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Placed {
+    /// The serial of the container there: whatever stands at that server's address later, its
+    /// handles are another one's.
+    pub server: u32,
+    /// The handle there.
+    pub number: u32,
+    /// The seat; 0: that handle was given back, or is not known there any more.
+    pub handle: Handle,
+    /// The licence that it takes.
+    pub licence: LicenceKey,
+}
+
 /// What the one that dialled tells of itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Tell {
@@ -194,8 +208,19 @@ pub enum Tell {
     Gone {
         /// Its number.
         client: u64,
-        /// The reply to its last call did not reach it.
-        unsent: bool,
+        /// So many replies on this connection, or on the last one if it has not called by this one,
+        /// have reached it.
+        replies: u32,
+    },
+    /// In unfenced mode: which handles at the servers stand for its seats; what has changed, before
+    /// that is committed, or all of it. Since minor version 2.
+    Seats {
+        /// Under which it leads.
+        epoch: Epoch,
+        /// What was told before counts no more: these, and those that follow, are all there are.
+        anew: bool,
+        /// The handles.
+        seats: Vec<Placed>,
     },
 }
 
@@ -264,7 +289,8 @@ impl Tell {
             Self::Standing(_) | Self::State { .. } | Self::Entries { .. } => 0,
             Self::Shared(_) => 1,
             Self::Lead { .. } => Version::GIVES_LEAD,
-            Self::Call { .. } | Self::Gone { .. } => 2,
+            Self::Call { .. } | Self::Gone { .. } => Version::PASSES,
+            Self::Seats { .. } => 2,
         }
     }
 
@@ -296,6 +322,7 @@ impl Tell {
             Self::Lead { committed, .. } => in_range(*committed),
             Self::Call { bytes, .. } => bytes.len() <= CLIENT_FRAME_MAX,
             Self::Gone { .. } => true,
+            Self::Seats { seats, .. } => seats.len() <= TWIN_SEATS,
         };
         if tell.since() <= minor && fits { Ok(tell) } else { Err(Malformed) }
     }

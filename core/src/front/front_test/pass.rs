@@ -173,6 +173,22 @@ fn a_reply_that_is_lost_on_the_line_costs_no_seat() {
 }
 
 #[test]
+fn a_call_that_is_lost_on_the_line_costs_no_seat() {
+    let mut world = twins();
+    let client = world.connect(1);
+    let (_, handle) = world.ask(1, client, seat());
+    world.line.loses = true;
+    world.call(1, client, crypt(handle));
+    world.line.loses = false;
+    world.line.cut = true;
+    world.break_line();
+    closed_without_a_word(&mut world, 1, client);
+    world.line.cut = false;
+    world.advance(TWIN_REDIAL_MAX);
+    assert_eq!(world.seats(0), 1, "its number had reached the client");
+}
+
+#[test]
 fn a_standby_that_is_replaced_takes_nobodys_seat_back() {
     let mut world = twins();
     let client = world.connect(1);
@@ -180,7 +196,7 @@ fn a_standby_that_is_replaced_takes_nobodys_seat_back() {
     world.break_line();
     // Another process, whose clients have the same numbers.
     let number = client.0;
-    world.speak_as(1, 0xabc, &[Tell::Gone { client: number, unsent: true }]);
+    world.speak_as(1, 0xabc, &[Tell::Gone { client: number, replies: 0 }]);
     let other = world.connect(0);
     assert_eq!(world.ask(0, other, crypt(handle)).0, 0);
 }

@@ -7,12 +7,15 @@
 //!
 //! What lives here: connecting, hellos, versions, time-outs, what an operator is told (`tell` and
 //! `hear` have the rest). What never lives here: a decision. Who leads and what is committed is for
-//! the backends to say; what a twin says saves reading, and is asked again where it matters.
+//! the backends to say; what a twin says saves reading, and is asked again where it matters. Only
+//! before stock servers its word is all there is (`core/docs/consistency.md`, section 10).
 
 mod guest;
 mod hear;
 mod pass;
 mod tell;
+#[cfg(test)]
+mod tell_test;
 
 use super::peer::Wire;
 use super::{Front, Phase};
@@ -23,7 +26,7 @@ use crate::limits::{CONFIRMED, TWIN_HEARTBEAT};
 use crate::log::{Epoch, Slot};
 use crate::seldom::Seldom;
 use crate::time::{Deadline, Mono, Now};
-use crate::wire::twin::{Answer, Heard, Hello, Part, Shared, Tell, Version};
+use crate::wire::twin::{Answer, Heard, Hello, Part, Placed, Shared, Tell, Version};
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -44,6 +47,8 @@ pub(super) struct Twin {
     program: Option<String>,
     tell: Telling,
     hear: Hearing,
+    /// When this front stops waiting for a first word of the other one.
+    hello_until: Option<Mono>,
     /// Who came in by the twin's door and is not the twin.
     impostors: Seldom,
     passing: Passing,
@@ -73,6 +78,7 @@ impl Twin {
             program: None,
             tell: Telling::default(),
             hear: Hearing::default(),
+            hello_until: None,
             impostors: Seldom::default(),
             passing: Passing::default(),
             guests: Guests::default(),
@@ -124,7 +130,7 @@ impl Front {
 
     /// A message of the twin, on either link.
     pub(super) fn twin_frame(&mut self, now: Now, link: Link, bytes: &[u8], out: &mut Vec<Intent>) {
-        let stands_by = matches!(self.phase, Phase::Standby);
+        let (stands_by, unfenced) = (self.listens(), self.config.unfenced);
         let id = self.config.front;
         let Some(twin) = &mut self.twin else { return };
         let ended = match twin.tell.wire {
@@ -183,7 +189,7 @@ impl Front {
                 }
             },
             _ if twin.hear.link() == Some(link) => {
-                let ground = Ground { stands_by, ledger: &mut self.ledger };
+                let ground = Ground { stands_by, unfenced, ledger: &mut self.ledger };
                 let heard = twin.hear.heard(now.mono, bytes, ground, out);
                 heard.and_then(|news| self.twin_news(now, news, out)).err()
             }
@@ -197,6 +203,7 @@ impl Front {
 
     /// What a message of the twin has brought.
     fn twin_news(&mut self, now: Now, news: News, out: &mut Vec<Intent>) -> Result<(), Why> {
+        self.placed = news.seats.filter(|_| self.config.unfenced);
         if news.named {
             self.join();
         }
@@ -206,8 +213,8 @@ impl Front {
         if news.offered {
             self.take_offer(now.mono, out);
         }
-        if let Some((client, unsent)) = news.gone {
-            self.guest_gone(now.mono, client, unsent);
+        if let Some((client, replies)) = news.gone {
+            self.guest_gone(now.mono, client, replies);
         }
         if let Some(epoch) = news.leads {
             self.highest = self.highest.max(epoch);
@@ -215,6 +222,9 @@ impl Front {
             let above = self.phase.epoch().is_none_or(|own| own < epoch);
             if above && self.handover.was_told() {
                 self.twin_has_taken_over(now.mono);
+            } else if self.config.unfenced {
+                // There is nobody else to ask.
+                self.refused(now.mono, epoch, out);
             } else if above && leads {
                 // The twin is no authority. The backends are, and they are asked at once.
                 self.heartbeat = now.mono;
@@ -282,6 +292,7 @@ impl Front {
         let Some(twin) = &mut self.twin else { return };
         let within = twin.config.connect_timeout;
         let transfer = twin.config.transfer_timeout;
+        twin.hello_until.get_or_insert(now + within);
         let mut late = Vec::new();
         match twin.tell.wire {
             Wire::Down(at) if at <= now => {
@@ -314,16 +325,68 @@ impl Front {
     }
 
     /// Tells the twin what is new, and answers what has changed here.
-    pub(super) fn twin_settle(&mut self, now: Now, out: &mut Vec<Intent>) {
-        self.guests_settle(out);
-        self.pass_settle(now.mono, out);
+    pub(super) fn twin_settle(&mut self, now: Now, seats: Vec<Placed>, out: &mut Vec<Intent>) {
         let part = self.part(now.mono);
-        let stands_by = matches!(self.phase, Phase::Standby);
+        let (stands_by, unfenced) = (self.listens(), self.config.unfenced);
         let leads = matches!(self.phase, Phase::Leading { .. });
         let epoch = self.phase.epoch().unwrap_or(self.highest);
         let Some(twin) = &mut self.twin else { return };
-        twin.hear.settle(Ground { stands_by, ledger: &mut self.ledger }, out);
-        twin.tell.settle(now, &Subject { part, epoch, leads, ledger: &self.ledger }, out);
+        twin.hear.settle(Ground { stands_by, unfenced, ledger: &mut self.ledger }, out);
+        let subject = Subject { part, epoch, leads, ledger: &self.ledger, unfenced };
+        twin.tell.settle(now, &subject, seats, out);
+    }
+
+    /// It neither leads nor tries to: its copy of the log may be the twin's. In unfenced mode it
+    /// takes that also while it waits to claim: it has nothing else to go on with.
+    fn listens(&self) -> bool {
+        match self.phase {
+            Phase::Standby => true,
+            Phase::Pausing { .. } => self.config.unfenced,
+            _ => false,
+        }
+    }
+
+    /// The handles at stock servers are to be told whole.
+    pub(super) fn twin_wants_all(&self) -> bool {
+        self.twin.as_ref().is_some_and(|twin| twin.tell.wants_all())
+    }
+
+    /// When this front may claim as far as its twin goes. In unfenced mode what the twin has is all
+    /// there is, so a claim waits until it is known whether it leads, and until its log is here;
+    /// no longer than its link has time for either.
+    pub(super) fn twin_awaited(&self) -> Mono {
+        let Some(twin) = self.twin.as_ref().filter(|_| self.config.unfenced) else {
+            return Mono(0);
+        };
+        let silent = twin.hear.silent(twin.config.transfer_timeout);
+        match (twin.hear.link(), twin.hear.standing()) {
+            (None, _) if twin.tell.trouble.text.is_none() => {
+                twin.hello_until.unwrap_or(Mono(u64::MAX))
+            }
+            (Some(_), None) => silent,
+            (Some(_), Some(_)) if twin.hear.owes(&self.ledger) => silent,
+            _ => Mono(0),
+        }
+    }
+
+    /// By its own word the twin leads.
+    pub(super) fn twin_leads(&self) -> bool {
+        self.twin.as_ref().is_some_and(|twin| twin.hear.leads().is_some())
+    }
+
+    /// In unfenced mode a client hears what is committed when the twin has it too. When such a
+    /// reply goes out all the same; `None`: the twin has it, or nobody can wait for it now.
+    pub(super) fn twin_lacks(&self, now: Mono, slot: Slot) -> Option<Mono> {
+        let twin = self.twin.as_ref().filter(|_| self.config.unfenced)?;
+        twin.tell.holds_back(slot).then(|| now + twin.config.transfer_timeout)
+    }
+
+    /// A reply has waited long enough: none waits any more until the twin has caught up.
+    pub(super) fn twin_is_late(&mut self) {
+        let last = self.ledger.last();
+        if let Some(twin) = &mut self.twin {
+            twin.tell.give_up(last);
+        }
     }
 
     /// The last thing of a step: what it said to clients of the twin goes to the twin, and the twin
@@ -352,9 +415,14 @@ impl Front {
         }
     }
 
-    /// The twin has every entry up to this slot in its memory, under the epoch of this front.
+    /// The twin has every entry up to this slot in its memory, under the epoch of this front; in
+    /// unfenced mode it also knows that they are committed.
     pub(super) fn twin_has(&self, slot: Slot) -> bool {
-        self.twin.as_ref().is_some_and(|twin| twin.tell.acked() >= slot)
+        self.twin.as_ref().is_some_and(|twin| self.twin_copy(twin) >= slot)
+    }
+
+    fn twin_copy(&self, twin: &Twin) -> Slot {
+        if self.config.unfenced { twin.tell.held() } else { twin.tell.acked() }
     }
 
     /// Whether the twin can be given the lead in good order.
@@ -412,7 +480,7 @@ impl Front {
         let connected = twin.tell.stood().is_some() && twin.hear.link().is_some();
         let committed = self.ledger.committed();
         let lag = if let Phase::Leading { .. } = self.phase {
-            committed.0.saturating_sub(twin.tell.acked().0)
+            committed.0.saturating_sub(self.twin_copy(twin).0)
         } else {
             twin.hear.lag(committed)
         };
