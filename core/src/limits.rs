@@ -176,7 +176,7 @@ pub const STATE_MAX: usize = 60 * 1024 * 1024;
 
 /// Longest licence file, in bytes.
 pub const LICENCE_FILE_MAX: usize = 1024 * 1024;
-/// Longest piece of an error message about one, in characters.
+/// Where a piece of an error message about one is cut off, in bytes.
 pub const LICENCE_ERROR_TEXT: usize = 400;
 /// Longest `tmrconf.json`, in bytes.
 pub const CONFIG_MAX: usize = 1024 * 1024;

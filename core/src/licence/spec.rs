@@ -175,7 +175,10 @@ fn misfit(error: &serde_json::Error, key: Option<String>) -> SpecError {
 /// Words that may repeat the file's: without what would disturb a log line, and not endless.
 fn shown(text: &str) -> String {
     let mut shown = String::new();
-    for letter in text.chars().take(LICENCE_ERROR_TEXT) {
+    for letter in text.chars() {
+        if shown.len() >= LICENCE_ERROR_TEXT {
+            break;
+        }
         match letter.is_control() {
             true => shown.extend(letter.escape_default()),
             false => shown.push(letter),

@@ -86,8 +86,10 @@ fn what_an_error_repeats_is_plain_and_short() {
     let broken = error("{\"CmA\\nId\": 1}");
     assert_eq!(broken.key.as_deref(), Some("CmA\\nId"));
     assert!(!broken.to_string().contains('\n'), "{broken}");
-    let long = error(&format!("{{\"{}\": 1}}", "x".repeat(10_000)));
-    assert!(long.to_string().len() < 1_000, "{long}");
+    for letter in ["x", "\u{7f}"] {
+        let long = error(&format!("{{\"{}\": 1}}", letter.repeat(10_000)));
+        assert!(long.to_string().len() < 1_000, "{long}");
+    }
 }
 
 /// Found by fuzzing: the column was 0.
