@@ -361,8 +361,9 @@ fn a_frozen_twin_holds_a_reply_no_longer_than_was_set(runtime: Runtime) {
     let twin = pair.status(0)["twin"].clone();
     assert_eq!((&twin["connected"], &twin["synced"]), (&false.into(), &false.into()), "{twin:#}");
     let log = pair.fronts[0].log_text();
-    let said = log.lines().filter(|line| line.contains("clients are answered without it"));
-    assert_eq!(said.count(), 1, "{log}");
+    // That a reply has waited long enough, that the link has, or both at one moment; not each call.
+    let said = log.lines().filter(|line| line.contains("TransferTimeoutInSeconds")).count();
+    assert!((1..=2).contains(&said), "{log}");
     pair.fronts[1].resume();
     pair.in_sync(0);
     handles.extend(seats(&mut client, TMR, 3));
