@@ -1,6 +1,6 @@
 //! Clients of a front that stands by: served as at the one that leads, and never by both.
 
-use super::World;
+use super::{World, twins};
 use crate::desk;
 use crate::io::Link;
 use crate::limits::{CALL_TIMEOUT, PASSED_CLIENTS, PASSED_TIMEOUT, TWIN_REDIAL_MAX};
@@ -13,15 +13,6 @@ use alloc::vec::Vec;
 
 const SECOND: Duration = Duration::from_secs(1);
 const PENDING: CmError = CmError::SERVER_START_PENDING;
-
-/// Front 0 leads, front 1 stands by, and both are connected.
-fn twins() -> World {
-    let mut world = World::new(2);
-    world.activate(0);
-    world.advance(SECOND);
-    assert!(world.leads(0));
-    world
-}
 
 /// How many clients of front 1 go to front 0, as each of them says.
 fn passed(world: &mut World) -> (u64, u64) {
