@@ -218,4 +218,11 @@ fn a_container_with_a_cm_act_id_has_the_serial_that_the_operator_chose() {
     let client = world.connect(0);
     assert_eq!(world.ask(0, client, seat_in(22)).0, 0);
     assert_ne!(world.ask(0, client, seat_in(11_111_111)).0, 0);
+    // A front that is told another one, and leads, has it changed.
+    world.fronts[0].frozen = true;
+    world.virtuals = vec![(ContainerId::CmAct(CM_ACT_ID), Some(33))];
+    let next = world.add_front();
+    world.activate(next);
+    world.advance(SECOND);
+    assert_eq!(world.status(next)["containers"][0]["serial"], "131-33");
 }

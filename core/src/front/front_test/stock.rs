@@ -8,9 +8,9 @@ use crate::limits::{
     TWIN_TRANSFER,
 };
 use crate::log::{ContainerId, Mode};
-use crate::testing::{CM_ACT_ID, FIRM, TMR, access, crypt, release, seat};
+use crate::testing::{CM_ACT_ID, FIRM, ORDINARY, TMR, access, crypt, release, seat};
 use crate::time::Duration;
-use crate::wire::constants::{access as how, info, pio, quantity};
+use crate::wire::constants::{access as how, boxes, info, pio, quantity};
 use crate::wire::structs::{CmAccess2, CmBoxEntry, CmBoxEntry2, CmBoxInfo, Layout};
 use crate::wire::{CmError, Reply, Request};
 use alloc::collections::BTreeMap;
@@ -27,8 +27,8 @@ const MASK: u16 = 130;
 enum Given {
     Service,
     Container,
-    /// The licence, without a seat.
-    Look,
+    /// A licence, without a seat.
+    Look(u32),
     Seat,
 }
 
@@ -70,16 +70,30 @@ impl Server {
         }
     }
 
+    fn looks(&self) -> usize {
+        self.handles.values().filter(|given| matches!(given, Given::Look(_))).count()
+    }
+
     fn seats(&self) -> usize {
         self.handles.values().filter(|given| **given == Given::Seat).count()
     }
 
-    fn entry(&self) -> CmBoxEntry2 {
+    /// Of one of its products: the ordinary one has no text.
+    fn entry(&self, product_code: u32) -> CmBoxEntry2 {
+        if product_code == ORDINARY {
+            return CmBoxEntry2 {
+                firm_code: FIRM,
+                set_pios: pio::PRODUCTCODE | pio::LICENSEQUANTITY,
+                product_code,
+                license_quantity: 1,
+                ..CmBoxEntry2::default()
+            };
+        }
         CmBoxEntry2 {
             firm_code: FIRM,
             firm_item_text: "a firm".into(),
             set_pios: pio::PRODUCTCODE | pio::LICENSEQUANTITY | pio::TEXT,
-            product_code: TMR,
+            product_code,
             license_quantity: self.quantity,
             license_quantity_flags: quantity::TRIPLEMODEREDUNDANCY,
             license_tag: 1,
@@ -96,13 +110,8 @@ impl Server {
         let given = match asked.firm_code {
             0 if asked.ctrl & how::SUBSYSTEM != 0 => Given::Service,
             0 if mine && asked.cm_act_id == CM_ACT_ID.to_le_bytes() => Given::Container,
-            FIRM if mine && asked.product_code == TMR => {
-                if asked.ctrl & how::NOUSERLIMIT != 0 {
-                    Given::Look
-                } else {
-                    Given::Seat
-                }
-            }
+            FIRM if mine && asked.ctrl & how::NOUSERLIMIT != 0 => Given::Look(asked.product_code),
+            FIRM if mine && asked.product_code == TMR => Given::Seat,
             _ => return Err(CmError::ENTRY_NOT_FOUND),
         };
         if given == Given::Seat {
@@ -123,6 +132,10 @@ impl Server {
         let given = call.handle().and_then(|handle| self.handles.get(&handle).copied());
         let known = |kinds: &[Given]| given.is_some_and(|given| kinds.contains(&given));
         let body = match call {
+            // At this server alone, as a client's library asks.
+            Request::Access2 { ctrl, .. } if *ctrl != how::FROM_LIBRARY | how::LOCAL => {
+                return Reply::error(CmError::INVALID_PARAMETER);
+            }
             Request::Access2 { access, .. } => match self.give(access) {
                 Ok(result) => return Reply { status: CmError::NO_ERROR, result, body: vec![] },
                 Err(error) => return Reply::error(error),
@@ -135,32 +148,40 @@ impl Server {
                 body.resize(CmBoxInfo::SIZE * usize::try_from(*number).unwrap(), 0);
                 body
             }
-            Request::GetBoxContents { number, box_info, .. }
+            Request::GetBoxContents { number, box_info, ctrl, .. }
                 if known(&[Given::Container])
+                    && *ctrl == boxes::ALLENTRIES | boxes::BOX
                     && (box_info.box_mask, box_info.serial_number) == (MASK, self.serial) =>
             {
-                let entry = self.entry();
-                let line = CmBoxEntry {
-                    firm_code: FIRM,
-                    product_code: TMR,
-                    product_item_ref: entry.product_item_ref,
-                    ..CmBoxEntry::default()
+                let line = |product_code| {
+                    let product_item_ref = self.entry(product_code).product_item_ref;
+                    let firm_code = FIRM;
+                    CmBoxEntry {
+                        firm_code,
+                        product_code,
+                        product_item_ref,
+                        ..CmBoxEntry::default()
+                    }
                 };
-                let mut body = line.to_bytes();
+                let mut body = line(ORDINARY).to_bytes();
+                body.extend(line(TMR).to_bytes());
                 body.resize(CmBoxEntry::SIZE * usize::try_from(*number).unwrap(), 0);
                 body
             }
-            Request::GetInfo { ctrl: info::ENTRYINFO2, .. } if known(&[Given::Look]) => {
-                self.entry().to_bytes()
-            }
-            Request::GetInfo { ctrl: info::PITEXT, .. } if known(&[Given::Look]) => {
+            Request::GetInfo { ctrl: info::ENTRYINFO2, .. } => match given {
+                Some(Given::Look(product_code)) => self.entry(product_code).to_bytes(),
+                _ => return Reply::error(CmError::INVALID_HANDLE),
+            },
+            Request::GetInfo { ctrl: info::PITEXT, .. } if known(&[Given::Look(TMR)]) => {
                 crate::wire::inferred::text("a product")
             }
             Request::GetInfo { ctrl: info::VERSION, .. } if known(&[Given::Service]) => vec![],
-            Request::GetInfo { ctrl: info::BOXINFO, .. } if known(&[Given::Seat, Given::Look]) => {
+            Request::GetInfo { ctrl: info::BOXINFO, .. }
+                if known(&[Given::Seat, Given::Look(TMR)]) =>
+            {
                 vec![]
             }
-            Request::Crypt2 { .. } if known(&[Given::Seat, Given::Look]) => {
+            Request::Crypt2 { .. } if known(&[Given::Seat, Given::Look(TMR)]) => {
                 self.performed += 1;
                 vec![0; 16]
             }
@@ -224,7 +245,8 @@ impl World {
 fn stock(fronts: usize) -> World {
     let mut world = World::new(0);
     world.servers.all = (0..3).map(Server::new).collect();
-    world.virtuals = vec![(ContainerId::CmAct(CM_ACT_ID), Some(59_885_682))];
+    world.virtuals =
+        vec![(ContainerId::CmAct(7), None), (ContainerId::CmAct(CM_ACT_ID), Some(59_885_682))];
     for _ in 0..fronts {
         world.add_front_with(|config| config.unfenced = true);
     }
@@ -508,4 +530,47 @@ fn of_two_that_lead_the_lower_one_stands_back_when_they_hear_of_each_other() {
     assert_eq!(world.seats(0), 1);
     assert_eq!(ask(&mut world, 0, crypt(handles[1])), 0);
     assert_eq!(world.used_there(), [1, 1, 1]);
+}
+
+#[test]
+fn what_is_asked_again_and_again_leaves_no_handles_behind() {
+    let mut world = stock(1);
+    let status = world.status(0);
+    assert_eq!(status["licenses"].as_array().unwrap().len(), 1, "the other one is ordinary");
+    let before = [0, 1, 2].map(|index| world.servers.all[index].handles.len());
+    assert_eq!([0, 1, 2].map(|index| world.servers.all[index].looks()), [2, 2, 2]);
+    world.advance(3 * STOCK_LEARN);
+    assert_eq!([0, 1, 2].map(|index| world.servers.all[index].handles.len()), before);
+    // Handles that the server does not know any more are taken again.
+    for server in &mut world.servers.all {
+        server.handles.clear();
+    }
+    world.advance(2 * STOCK_LEARN);
+    assert_eq!([0, 1, 2].map(|index| world.servers.all[index].handles.len()), before);
+    assert_eq!(ask(&mut world, 0, seat()), 0);
+}
+
+#[test]
+fn one_that_starts_beside_a_leader_claims_with_that_ones_log() {
+    let mut world = stock(1);
+    let handles = take(&mut world, 0, 2);
+    world.add_front_with(|config| config.unfenced = true);
+    world.activate(1);
+    world.advance(TWIN_CONNECT + 2 * SECOND);
+    assert!(world.leads(1), "{:#}", world.status(1));
+    assert_eq!(world.role(0), "standby");
+    assert_eq!((world.seats(1), world.used_there()), (2, [2, 2, 2]));
+    assert_eq!(ask(&mut world, 1, release(handles[0])), 0);
+    assert_eq!(world.used_there(), [1, 1, 1]);
+}
+
+#[test]
+fn one_that_is_alone_does_not_wait_for_a_twin_that_cannot_be_reached() {
+    let mut world = World::new(0);
+    world.servers.all = (0..3).map(Server::new).collect();
+    world.virtuals = vec![(ContainerId::CmAct(CM_ACT_ID), None)];
+    world.add_front_with(|config| config.unfenced = true);
+    world.activate(0);
+    world.advance(SECOND);
+    assert!(world.leads(0), "{:#}", world.status(0));
 }
