@@ -356,7 +356,6 @@ fn ready(epoch: Epoch, ledger: &mut Ledger) -> Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::log::Handle;
     use crate::testing::at;
     use crate::wire::twin::{Part, Version};
 
