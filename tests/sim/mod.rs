@@ -19,6 +19,7 @@ pub mod world;
 
 use check::Violation;
 use check::service::Service;
+use rng::Rng;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use world::{Event, FRONTS, HOSTS, SECOND, Tail, World};
 
@@ -27,6 +28,8 @@ const FAULTS: u64 = 100 * SECOND;
 /// Longest until service must be whole again after the last fault, beside the configured pause
 /// before a backend is dialled again.
 const RECOVERY: u64 = 20 * SECOND;
+/// Longest that a planned failover takes when nothing is wrong.
+const HANDED_OVER: u64 = SECOND;
 /// Longest clean-up time that a client asks for, and one percent, and a takeover.
 const COME_BACK: u64 = 55 * SECOND;
 
@@ -46,7 +49,19 @@ pub struct Outcome {
 /// Runs one seed, with at most so many events in the part where things go wrong.
 #[must_use]
 pub fn run(seed: u64, steps: u64, tail: Option<Tail>) -> Outcome {
-    let mut world = World::new(seed, tail);
+    end(World::new(seed, tail), steps)
+}
+
+/// Runs what bytes say: the first eight are the seed, and the others are drawn for the plan and for
+/// what goes wrong, while there are any.
+#[must_use]
+pub fn run_drawn(bytes: &[u8], steps: u64, tail: Option<Tail>) -> Outcome {
+    let mut rng = Rng::of_bytes(bytes);
+    let seed = rng.bits();
+    end(World::drawn(rng, seed, tail), steps)
+}
+
+fn end(mut world: World, steps: u64) -> Outcome {
     let ran = catch_unwind(AssertUnwindSafe(|| world.live(steps)));
     let mut violations = std::mem::take(&mut world.checks.violations);
     if let Err(panic) = ran {
@@ -77,6 +92,9 @@ impl World {
             self.run_for(SECOND / 4);
             missing = self.missing();
         }
+        if self.fine() && self.operator.is_some() {
+            self.hand_over();
+        }
         self.trace(|| "service is whole again; all clients stop".to_owned());
         for client in &mut self.clients {
             client.stopped = true;
@@ -89,6 +107,27 @@ impl World {
         let empty: Vec<_> = statuses.iter().map(Service::empty).collect();
         if self.fine() && !empty.iter().any(Result::is_ok) {
             let found = Err(format!("seats of clients that are gone do not come back: {empty:?}"));
+            self.checks.note(self.now, "service", found);
+        }
+    }
+
+    /// With nothing wrong, a planned failover leads to its end.
+    fn hand_over(&mut self) {
+        let active = |status: &serde_json::Value| status["role"] == "active";
+        let statuses = self.statuses();
+        let Some(leader) = statuses.iter().position(active).filter(|_| statuses.len() == FRONTS)
+        else {
+            return self.checks.note(self.now, "service", Err("nobody leads".to_owned()));
+        };
+        if !self.fail_over(leader) {
+            let found = Err(format!("front {leader} does not give its role away"));
+            return self.checks.note(self.now, "service", found);
+        }
+        self.run_for(HANDED_OVER);
+        let statuses = self.statuses();
+        let led = statuses.get(1 - leader).is_some_and(active);
+        if self.fine() && (!led || active(&statuses[leader])) {
+            let found = Err(format!("the role was not given away: {statuses:#?}"));
             self.checks.note(self.now, "service", found);
         }
     }

@@ -1,0 +1,545 @@
+//! A front before three stock licence servers: what clients see, what is taken at the servers, and
+//! what becomes of both when a server goes, hangs, refuses, forgets or comes back. Two fronts before
+//! them are in `twins`.
+
+mod twins;
+
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::fs;
+use std::time::{Duration, Instant};
+use tmr_tests::foreign::error::{
+    COMMAND_NOT_SUPPORTED_BY_TMR, INVALID_HANDLE, NO_MORE_LICENSES, REDUNDANCY_SERVER_MISSING,
+    WRONG_ACCESS_MODE,
+};
+use tmr_tests::foreign::{
+    Ask, BoxInfo, Client, Crypt, INFO_BOX, MODE_NO_USER_LIMIT, Person, Reply, Sign, box_contents,
+    get_boxes, get_info, get_servers, get_version,
+};
+use tmr_tests::harness::{
+    CM_ACT_ID, FIRM_CODE, ORDINARY, Runtime, Server, TMR, Workshop, get_json, give_back,
+    licence_row, specification, status_until, take, until,
+};
+use tmr_tests::on_both_runtimes;
+use tmr_tests::plainserver::{Licence, PlainServer, Trouble};
+
+on_both_runtimes!(
+    seats_are_counted_as_with_any_backend,
+    two_seats_stay_two_over_three_servers,
+    servers_without_a_cm_act_id_are_joined_by_their_serials,
+    one_server_may_be_away_hang_or_refuse,
+    without_two_servers_nothing_is_granted_and_nothing_is_left,
+    a_server_that_forgets_or_restarts_is_given_its_seats_again,
+    calls_are_spread_and_tried_elsewhere,
+    a_lost_reply_ends_in_an_answer_and_no_seat_too_many,
+    a_licence_that_changes_is_noticed,
+    nothing_of_one_server_reaches_a_client,
+    the_operator_is_told_that_no_seat_is_protected,
+);
+
+const SEATS: u32 = 5;
+const PAIR: u32 = 202;
+const UNITS: u32 = 203;
+const VIRTUAL: u32 = 59_885_682;
+/// A seat that was lost is taken again within this time, and any other follows its answer.
+const PATIENCE: Duration = Duration::from_secs(50);
+/// A refusal comes within this time, as required.
+const REFUSAL: Duration = Duration::from_secs(5);
+
+const ACCESS2: u32 = 0x64;
+const CRYPT2: u32 = 0x69;
+
+/// A front, three stock servers, and the folder of the front.
+struct SetUp {
+    front: Server,
+    servers: Vec<PlainServer>,
+    workshop: Workshop,
+}
+
+fn licence(product_code: u32, quantity: u32) -> Licence {
+    let text = format!("Product {product_code}");
+    let (firm_code, features, units) = (FIRM_CODE, 6, None);
+    Licence { firm_code, product_code, tmr_id: 1, quantity, features, text, units }
+}
+
+fn licences() -> Vec<Licence> {
+    vec![
+        Licence { tmr_id: 0, ..licence(ORDINARY, 2) },
+        licence(TMR, SEATS),
+        licence(PAIR, 2),
+        Licence { units: Some(100), ..licence(UNITS, 3) },
+    ]
+}
+
+fn serial(index: usize) -> u32 {
+    7_654_321 + u32::try_from(index).expect("three servers") * 1_111
+}
+
+fn configuration(workshop: &Workshop, servers: &[PlainServer], container: &Value) -> Value {
+    let ip = workshop.ip();
+    let list: Vec<Value> =
+        servers.iter().map(|it| json!({ "Ip": ip, "Port": it.address().port() })).collect();
+    json!({
+        "TmrServer": {
+            "Ip": ip, "Port": 0,
+            "TwinServer": { "Ip": ip, "Port": 22354 },
+            "TwinListen": { "Ip": ip, "Port": 0 },
+            "GroupKeyFile": workshop.group_key(),
+        },
+        "CmServer": { "NetworkRetryIntervalInSeconds": 1, "Unfenced": true, "Server": list },
+        "WebAdmin": { "Ip": ip, "Port": 0 },
+        "VirtualContainers": [container],
+    })
+}
+
+impl SetUp {
+    fn start(runtime: Runtime) -> Self {
+        Self::of(runtime, CM_ACT_ID, &json!({ "CmActId": CM_ACT_ID, "Serial": VIRTUAL }))
+    }
+
+    /// Servers whose containers have this CmActId, and what the front is told to make of them.
+    fn of(runtime: Runtime, cm_act_id: u32, container: &Value) -> Self {
+        let workshop = Workshop::new(runtime, &specification(&[]));
+        let servers: Vec<PlainServer> = (0..3)
+            .map(|at| PlainServer::start(workshop.ip(), serial(at), cm_act_id, licences()))
+            .collect();
+        let file = workshop.folder().join("tmrconf.json");
+        fs::write(&file, configuration(&workshop, &servers, container).to_string())
+            .expect("a file");
+        let state = workshop.folder().join("front");
+        let arguments =
+            ["serve".into(), "--config".into(), file.into(), "--state".into(), state.into()];
+        let front = Server::start("front", workshop.folder(), workshop.program(), &arguments)
+            .unwrap_or_else(|end| panic!("{end:?}"));
+        let url = format!("http://{}", front.admin());
+        workshop.program().run(["activate", "--admin", &url]).expect(0);
+        let set_up = Self { front, servers, workshop };
+        set_up.whole();
+        set_up
+    }
+
+    fn status(&self) -> Value {
+        get_json(self.front.admin(), "/api/status").expect("the front's status")
+    }
+
+    fn whole(&self) {
+        whole(&self.front);
+    }
+
+    fn down(&self, index: usize) {
+        status_until(self.front.admin(), "the server to be shown as down", |status| {
+            (status["backends"][index]["state"] == "down").then_some(())
+        });
+    }
+
+    fn client(&self) -> Client {
+        Client::connect(self.front.licence()).expect("the front takes a client")
+    }
+
+    #[track_caller]
+    fn used_there(&self, product_code: u32, seats: [u32; 3]) {
+        used_at(&self.servers, product_code, seats);
+    }
+
+    /// Waits until the front knows a handle of so many seats at each server. A server counts a seat
+    /// before its reply is under way, and a reply that is lost with the server leaves a doubt.
+    fn held(&self, seats: u64) {
+        status_until(self.front.admin(), "handles at each server", |status| {
+            let rows = status["backends"].as_array()?;
+            rows.iter().all(|row| row["handles"] == seats).then_some(())
+        });
+    }
+
+    fn used(&self, product_code: u32) -> u64 {
+        let row = licence_row(&self.status(), product_code).expect("the licence is shown");
+        row["used"].as_u64().expect("a number")
+    }
+}
+
+#[track_caller]
+fn whole(front: &Server) {
+    status_until(front.admin(), "three servers and whole licences", |status| {
+        let all = |list: &str, is: &dyn Fn(&Value) -> bool| {
+            status[list].as_array().is_some_and(|it| !it.is_empty() && it.iter().all(is))
+        };
+        (all("backends", &|it| it["state"] == "unfenced")
+            && all("licenses", &|it| it["matching"] == 3))
+        .then_some(())
+    });
+}
+
+/// Waits until each server counts so many seats.
+#[track_caller]
+fn used_at(servers: &[PlainServer], product_code: u32, seats: [u32; 3]) {
+    let start = Instant::now();
+    until("seats at the servers", || {
+        let there = [0, 1, 2].map(|at: usize| servers[at].used(product_code));
+        let right = there == seats;
+        assert!(right || start.elapsed() < PATIENCE, "{there:?} and not {seats:?} seats");
+        right.then_some(())
+    });
+}
+
+fn ask(product_code: u32, person: u32) -> Ask {
+    let host = format!("ws-{person}");
+    Ask::new(FIRM_CODE, product_code).by(Person { pid: person, ..Person::new(&host, "ada") })
+}
+
+#[track_caller]
+fn seat(client: &mut Client, product_code: u32, person: u32) -> u32 {
+    let taken = take(client, &ask(product_code, person)).expect("the connection stays open");
+    taken.expect("a seat is free")
+}
+
+#[track_caller]
+fn refused(client: &mut Client, product_code: u32, status: u32) {
+    let taken = take(client, &ask(product_code, 99)).expect("the connection stays open");
+    assert_eq!(taken, Err(status));
+}
+
+#[track_caller]
+fn back(client: &mut Client, handle: u32) {
+    assert_eq!(give_back(client, handle).expect("the connection stays open"), Ok(0));
+}
+
+#[track_caller]
+fn crypt(client: &mut Client, handle: u32) -> Reply {
+    let crypt = Crypt::firm_key(Crypt::ECB_ENCRYPT, 7);
+    client.call(&crypt.request(handle, &[5; 32])).expect("the connection stays open")
+}
+
+fn servers_without_a_cm_act_id_are_joined_by_their_serials(runtime: Runtime) {
+    let serials = [2, 0, 1].map(serial);
+    let set_up = SetUp::of(runtime, 0, &json!({ "Serials": serials, "Serial": VIRTUAL }));
+    let mut client = set_up.client();
+    let handles: Vec<u32> = (0..SEATS).map(|person| seat(&mut client, TMR, person)).collect();
+    set_up.used_there(TMR, [SEATS; 3]);
+    refused(&mut client, TMR, NO_MORE_LICENSES);
+    back(&mut client, handles[2]);
+    seat(&mut client, TMR, 6);
+    assert_eq!(set_up.status()["containers"][0]["serial"], format!("131-{VIRTUAL}"));
+    assert_eq!(set_up.status()["containers"][0]["cm_act_id"], 0);
+}
+
+fn seats_are_counted_as_with_any_backend(runtime: Runtime) {
+    let set_up = SetUp::start(runtime);
+    let mut client = set_up.client();
+    let handles: Vec<u32> = (0..SEATS).map(|person| seat(&mut client, TMR, person)).collect();
+    set_up.used_there(TMR, [SEATS; 3]);
+    let hosts: BTreeSet<String> = set_up.servers[1].hosts().into_iter().collect();
+    assert_eq!(hosts.len(), SEATS as usize, "each server is told who holds a seat: {hosts:?}");
+    refused(&mut client, TMR, NO_MORE_LICENSES);
+    refused(&mut client, ORDINARY, 200);
+    back(&mut client, handles[2]);
+    assert_eq!(give_back(&mut client, handles[2]).expect("open"), Err(INVALID_HANDLE));
+    // At once: no server sees the new access before the release.
+    for round in 0..20 {
+        let handle = seat(&mut client, TMR, 50 + round);
+        refused(&mut client, TMR, NO_MORE_LICENSES);
+        back(&mut client, handle);
+    }
+    set_up.used_there(TMR, [SEATS - 1; 3]);
+    for handle in [0, 1, 3, 4] {
+        back(&mut client, handles[handle]);
+    }
+    set_up.used_there(TMR, [0; 3]);
+    assert_eq!(set_up.used(TMR), 0);
+    assert!(set_up.servers.iter().all(|server| server.most() <= SEATS));
+    // Seats of several licences, a share of a station, and one instance of a machine.
+    let ask = |mode| Ask::new(FIRM_CODE, TMR).mode(mode);
+    let share = |client: &mut Client| take(client, &ask(0x300)).expect("open").expect("a share");
+    let shares = [share(&mut client), share(&mut client)];
+    set_up.used_there(TMR, [1; 3]);
+    shares.into_iter().for_each(|handle| back(&mut client, handle));
+    let alone = take(&mut client, &ask(0x200)).expect("open").expect("alone");
+    let second = take(&mut client, &ask(0x200)).expect("open");
+    assert_eq!(second, Err(213), "one instance of a machine");
+    back(&mut client, alone);
+    set_up.used_there(TMR, [0; 3]);
+}
+
+fn two_seats_stay_two_over_three_servers(runtime: Runtime) {
+    let set_up = SetUp::start(runtime);
+    // Each of three clients can be served by two of the servers; three seats must not come of it.
+    let mut held = Vec::new();
+    let mut client = set_up.client();
+    for away in 0..3 {
+        set_up.servers[away].trouble(Trouble::Refuses(212));
+        match take(&mut client, &ask(PAIR, 10)).expect("the connection stays open") {
+            Ok(handle) => held.push(handle),
+            Err(status) => assert_eq!(status, NO_MORE_LICENSES),
+        }
+        set_up.servers[away].trouble(Trouble::None);
+    }
+    assert_eq!(held.len(), 2, "two seats, and never three");
+    let taken: u32 = set_up.servers.iter().map(|server| server.used(PAIR)).sum();
+    assert!((4..=6).contains(&taken), "each on two servers at least: {taken}");
+    assert!(set_up.servers.iter().all(|server| server.most() <= 2));
+}
+
+fn one_server_may_be_away_hang_or_refuse(runtime: Runtime) {
+    let set_up = SetUp::start(runtime);
+    let mut client = set_up.client();
+    let first = seat(&mut client, TMR, 1);
+    set_up.held(1);
+    for index in 0..3 {
+        let server = &set_up.servers[index];
+        server.kill();
+        let during = seat(&mut client, TMR, 2);
+        assert_eq!(crypt(&mut client, during).status, 0);
+        assert_eq!(crypt(&mut client, first).status, 0);
+        set_up.down(index);
+        let again = seat(&mut client, TMR, 3);
+        back(&mut client, again);
+        back(&mut client, during);
+        server.restart();
+        set_up.whole();
+        set_up.used_there(TMR, [1; 3]);
+        set_up.held(1);
+
+        server.trouble(Trouble::Hangs);
+        let during = seat(&mut client, TMR, 4);
+        assert_eq!(crypt(&mut client, during).status, 0);
+        set_up.down(index);
+        assert_eq!(crypt(&mut client, first).status, 0);
+        server.trouble(Trouble::None);
+        set_up.whole();
+        back(&mut client, during);
+        set_up.used_there(TMR, [1; 3]);
+
+        server.trouble(Trouble::Refuses(WRONG_ACCESS_MODE));
+        let during = seat(&mut client, TMR, 5);
+        back(&mut client, during);
+        server.trouble(Trouble::None);
+        set_up.used_there(TMR, [1; 3]);
+        set_up.held(1);
+    }
+    back(&mut client, first);
+    set_up.used_there(TMR, [0; 3]);
+}
+
+fn without_two_servers_nothing_is_granted_and_nothing_is_left(runtime: Runtime) {
+    let set_up = SetUp::start(runtime);
+    let mut client = set_up.client();
+    // What two servers say is what the client hears; what the third gave is given back.
+    for (status, index) in [(WRONG_ACCESS_MODE, 0), (NO_MORE_LICENSES, 1), (213, 2)] {
+        let others = [(index + 1) % 3, (index + 2) % 3].map(|at| &set_up.servers[at]);
+        others.iter().for_each(|server| server.trouble(Trouble::Refuses(status)));
+        refused(&mut client, TMR, status);
+        others.iter().for_each(|server| server.trouble(Trouble::None));
+        set_up.used_there(TMR, [0; 3]);
+    }
+    // Two of them hang: the call ends in its time, and the third is left with nothing.
+    set_up.servers[0].trouble(Trouble::Hangs);
+    set_up.servers[2].trouble(Trouble::Hangs);
+    let start = Instant::now();
+    let taken = take(&mut client, &ask(TMR, 1)).expect("an answer");
+    assert!(taken.is_err_and(|status| status != NO_MORE_LICENSES && status != 0), "{taken:?}");
+    assert!(start.elapsed() <= REFUSAL, "{:?}", start.elapsed());
+    set_up.used_there(TMR, [0; 3]);
+    set_up.servers[0].trouble(Trouble::None);
+    set_up.servers[2].trouble(Trouble::None);
+    set_up.whole();
+    set_up.servers[0].kill();
+    set_up.servers[1].kill();
+    set_up.down(0);
+    set_up.down(1);
+    let mut client = set_up.client();
+    let start = Instant::now();
+    refused(&mut client, TMR, REDUNDANCY_SERVER_MISSING);
+    assert!(start.elapsed() <= REFUSAL, "{:?}", start.elapsed());
+    assert_eq!(set_up.servers[2].used(TMR), 0);
+    set_up.servers[0].restart();
+    set_up.servers[1].restart();
+    set_up.whole();
+    let mut client = set_up.client();
+    let handle = seat(&mut client, TMR, 1);
+    back(&mut client, handle);
+    set_up.used_there(TMR, [0; 3]);
+}
+
+fn a_server_that_forgets_or_restarts_is_given_its_seats_again(runtime: Runtime) {
+    let set_up = SetUp::start(runtime);
+    let mut client = set_up.client();
+    let handles: Vec<u32> = (0..4).map(|person| seat(&mut client, TMR, person)).collect();
+    set_up.used_there(TMR, [4; 3]);
+    set_up.held(4);
+    for index in 0..3 {
+        set_up.servers[index].kill();
+        set_up.down(index);
+        set_up.servers[index].restart();
+        set_up.used_there(TMR, [4; 3]);
+        set_up.held(4);
+    }
+    // One that forgets and stays: who calls with such a handle is served by another server.
+    set_up.servers[1].forget();
+    until("each seat to be used at the server that has forgotten it", || {
+        for &handle in &handles {
+            assert_eq!(crypt(&mut client, handle).status, 0, "unseen by the client");
+        }
+        (set_up.servers[1].used(TMR) == 4).then_some(())
+    });
+    for handle in handles {
+        back(&mut client, handle);
+    }
+    set_up.used_there(TMR, [0; 3]);
+    assert!(set_up.servers.iter().all(|server| server.most() <= SEATS));
+}
+
+fn calls_are_spread_and_tried_elsewhere(runtime: Runtime) {
+    let set_up = SetUp::start(runtime);
+    let mut client = set_up.client();
+    let handle = seat(&mut client, TMR, 1);
+    let expected = crypt(&mut client, handle);
+    assert_eq!((expected.status, expected.body.len()), (0, 32));
+    set_up.used_there(TMR, [1; 3]);
+    for _ in 0..60 {
+        assert_eq!(crypt(&mut client, handle), expected, "equal on every server");
+    }
+    let done = [0, 1, 2].map(|at: usize| set_up.servers[at].calls(CRYPT2));
+    assert!(done.iter().all(|&calls| calls >= 10), "spread over all three: {done:?}");
+    // A handle that takes no licence.
+    let free = take(&mut client, &ask(TMR, 2).mode(MODE_NO_USER_LIMIT)).expect("open");
+    let free = free.expect("no licence is needed");
+    assert_eq!(crypt(&mut client, free), expected);
+    set_up.used_there(TMR, [1; 3]);
+    for index in 0..3 {
+        set_up.servers[index].cut();
+        for _ in 0..6 {
+            assert_eq!(crypt(&mut client, handle), expected, "another connection, or server");
+            assert_eq!(crypt(&mut client, free), expected);
+        }
+        set_up.whole();
+    }
+    // Units can be taken at no server.
+    let units = seat(&mut client, UNITS, 3);
+    let taking = Crypt { options: 1, ..Crypt::firm_key(Crypt::ECB_ENCRYPT, 7) };
+    let reply = client.call(&taking.request(units, &[5; 16])).expect("open");
+    assert_eq!(reply.status, COMMAND_NOT_SUPPORTED_BY_TMR);
+    assert_eq!(crypt(&mut client, units).status, 0, "a call that takes none is done");
+    let row = licence_row(&set_up.status(), UNITS).expect("the licence is shown");
+    assert_eq!(row["units_left"], 100);
+}
+
+fn a_lost_reply_ends_in_an_answer_and_no_seat_too_many(runtime: Runtime) {
+    let set_up = SetUp::start(runtime);
+    let mut client = set_up.client();
+    set_up.servers[0].trouble(Trouble::LosesReplies);
+    let handles: Vec<u32> = (0..2).map(|person| seat(&mut client, TMR, person)).collect();
+    set_up.used_there(TMR, [2; 3]);
+    status_until(set_up.front.admin(), "two seats, each held at two servers", |status| {
+        let seats = status["allocations"].as_array()?;
+        (seats.len() == 2 && seats.iter().all(|seat| seat["backends"] == 2)).then_some(())
+    });
+    set_up.servers[0].trouble(Trouble::None);
+    for &handle in &handles {
+        assert_eq!(crypt(&mut client, handle).status, 0);
+        back(&mut client, handle);
+    }
+    // What was given there in a lost reply stays taken there until that server cleans it up.
+    set_up.used_there(TMR, [2, 0, 0]);
+    let handles: Vec<u32> = (0..SEATS).map(|person| seat(&mut client, TMR, person)).collect();
+    refused(&mut client, TMR, NO_MORE_LICENSES);
+    set_up.used_there(TMR, [SEATS; 3]);
+    handles.into_iter().for_each(|handle| back(&mut client, handle));
+    set_up.used_there(TMR, [2, 0, 0]);
+}
+
+fn a_licence_that_changes_is_noticed(runtime: Runtime) {
+    let set_up = SetUp::start(runtime);
+    set_up.servers[2].replace(vec![licence(TMR, SEATS + 1)]);
+    // At the next look, or as here when it is found anew.
+    set_up.servers[2].kill();
+    set_up.down(2);
+    set_up.servers[2].restart();
+    status_until(set_up.front.admin(), "the difference to be told", |status| {
+        let row = licence_row(status, TMR)?;
+        let differs = row["differs"].as_array()?.first()?;
+        (row["matching"] == 2 && differs["field"] == "LicenseQuantity" && differs["value"] == "6")
+            .then_some(())
+    });
+    let mut client = set_up.client();
+    let handle = seat(&mut client, TMR, 1);
+    set_up.used_there(TMR, [1, 1, 0]);
+    back(&mut client, handle);
+    set_up.used_there(TMR, [0; 3]);
+}
+
+fn nothing_of_one_server_reaches_a_client(runtime: Runtime) {
+    let set_up = SetUp::start(runtime);
+    let mut client = set_up.client();
+    let mut replies: Vec<Reply> = Vec::new();
+    let access = client.call(&ask(TMR, 1).access2()).expect("open");
+    let handle = access.done().expect("a seat");
+    replies.push(access);
+    let sign = Sign { control: 5, extension: 0, digest: [1; 32] };
+    let mut calls = vec![
+        get_boxes(handle, 0, 4),
+        box_contents(handle, 0, 0, 8),
+        get_servers(0x10, 4096),
+        get_version(handle),
+        sign.signature(handle, 64),
+        sign.public_key(handle, 64),
+        Crypt::firm_key(Crypt::ECB_ENCRYPT, 1).request(handle, &[3; 16]),
+    ];
+    for selector in 0..=0x42 {
+        calls.push(get_info(handle, selector, 8192));
+    }
+    for call in calls {
+        replies.push(client.call(&call).expect("the connection stays open"));
+    }
+    let info = client.call(&get_info(handle, INFO_BOX, 144)).expect("open");
+    let shown = BoxInfo::decode(&info).expect("container info");
+    assert_eq!(shown, BoxInfo { mask: 131, serial: VIRTUAL });
+    let given: BTreeSet<u32> = set_up.servers.iter().flat_map(PlainServer::handles).collect();
+    assert!(given.len() > 9, "there is something to find: {given:?}");
+    assert!(!given.contains(&handle));
+    let secrets = given.into_iter().chain((0..3).map(serial));
+    for secret in secrets {
+        let bytes = secret.to_le_bytes();
+        for reply in &replies {
+            assert_ne!(reply.result, secret);
+            let found = reply.body.windows(4).any(|window| window == bytes);
+            assert!(!found, "{secret} in {reply:?}");
+        }
+    }
+}
+
+fn the_operator_is_told_that_no_seat_is_protected(runtime: Runtime) {
+    let set_up = SetUp::start(runtime);
+    let mut client = set_up.client();
+    let _seat = seat(&mut client, TMR, 1);
+    status_until(set_up.front.admin(), "a handle at each of three stock servers", |status| {
+        let rows = status["backends"].as_array()?;
+        let right = rows.iter().enumerate().all(|(index, row)| {
+            row["state"] == "unfenced"
+                && row["serial"] == format!("130-{}", serial(index))
+                && row["handles"] == 1
+        });
+        (right && rows.len() == 3 && status["fenced"] == false).then_some(())
+    });
+    let accesses = set_up.servers[0].calls(ACCESS2);
+    assert!(accesses >= 1);
+    let program = set_up.workshop.program();
+    let url = format!("http://{}", set_up.front.admin());
+    let shown = program.run(["status", "--admin", &url]).expect(0);
+    assert!(shown.out.contains("unfenced"), "{}", shown.out);
+    assert!(shown.out.contains("no seat is protected against two leaders"), "{}", shown.out);
+
+    // The same configuration with one letter less, and without what it needs.
+    let file = set_up.workshop.folder().join("tmrconf.json");
+    let text = fs::read_to_string(&file).expect("the configuration");
+    let name = file.to_str().expect("a plain name");
+    program.run(["check-config", name]).expect(0);
+    fs::write(&file, text.replace("\"Unfenced\"", "\"Unfence\"")).expect("a file");
+    let end = program.run(["check-config", name]).expect(2);
+    end.one_clear_error(&["Unfence", "did you mean \"Unfenced\"?"]);
+    fs::write(&file, text.replace("\"Unfenced\":true", "\"Unfenced\":\"yes\"")).expect("a file");
+    let end = program.run(["check-config", name]).expect(2);
+    end.one_clear_error(&["CmServer.Unfenced", "expected true or false"]);
+    let none = text.replace(&format!("{{\"CmActId\":{CM_ACT_ID},\"Serial\":{VIRTUAL}}}"), "");
+    assert_ne!(none, text);
+    fs::write(&file, none).expect("a file");
+    let end = program.run(["check-config", name]).expect(2);
+    end.one_clear_error(&["CmServer.Unfenced", "VirtualContainers"]);
+}
