@@ -15,6 +15,8 @@ mod flight;
 #[cfg(test)]
 mod front_test;
 mod ledger;
+#[cfg(feature = "model")]
+mod model;
 mod peer;
 mod replicate;
 mod role;
@@ -41,6 +43,8 @@ use claim::Gather;
 use core::ops::RangeInclusive;
 use flight::{AnyOne, Commit};
 use ledger::Ledger;
+#[cfg(feature = "model")]
+pub use model::Timer;
 use peer::{Asked, Peer};
 use role::Wish;
 use stock::Stock;
@@ -71,7 +75,7 @@ pub struct Config {
 }
 
 /// How far this front has come to lead.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Phase {
     /// It was not told to.
     Standby,
@@ -105,6 +109,7 @@ impl Phase {
 
 /// A front.
 #[derive(Debug)]
+#[cfg_attr(feature = "model", derive(Clone))]
 pub struct Front {
     config: Config,
     peers: [Peer; 3],

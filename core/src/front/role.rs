@@ -16,7 +16,7 @@ use crate::time::Mono;
 use alloc::vec::Vec;
 
 /// What the role of a front hangs on.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Wish {
     /// It is to lead.
     pub(super) lead: bool,

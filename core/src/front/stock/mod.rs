@@ -28,7 +28,7 @@ use alloc::vec::Vec;
 use stand::{Event, Stand};
 
 /// The stand-ins of the three servers.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Stock {
     stands: [Stand; 3],
 }

@@ -27,7 +27,7 @@ use hear::{Ground, Hearing, News};
 use tell::{Subject, Telling};
 
 /// The other front, as this one knows it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Twin {
     config: config::Twin,
     /// What this front speaks.
@@ -39,7 +39,7 @@ pub(super) struct Twin {
 }
 
 /// What is wrong with one of the two links.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Trouble {
     text: Option<String>,
     logged: Option<Mono>,

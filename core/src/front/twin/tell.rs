@@ -26,7 +26,7 @@ pub(super) struct Subject<'a> {
 }
 
 /// What of the log goes out.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Pace {
     /// Nothing: this front does not lead, or the twin has not said where to begin.
     Waiting,
@@ -39,7 +39,7 @@ enum Pace {
 }
 
 /// The telling end.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Telling {
     pub(super) wire: Wire,
     pub(super) trouble: Trouble,
