@@ -1,12 +1,11 @@
 //! What can happen next, and what comes of it.
 
-use crate::node;
+use crate::node::Event;
 use crate::plan::Plan;
 use crate::watch::{Broken, Life};
 use crate::world::{Ask, World, pairs};
 use stateright::{Model, Property};
 use tmr_core::front::Timer;
-use tmr_core::io::{Input, Link};
 use tmr_core::log::{Epoch, Handle};
 use tmr_core::wire::group::{Report, decode};
 
@@ -58,7 +57,7 @@ impl Model for Plan {
     type Action = Action;
 
     fn init_states(&self) -> Vec<World> {
-        vec![World::new(&self.containers())]
+        vec![World::new(self)]
     }
 
     fn actions(&self, world: &World, actions: &mut Vec<Action>) {
@@ -101,39 +100,39 @@ impl Model for Plan {
     fn next_state(&self, before: &World, action: Action) -> Option<World> {
         let mut world = before.clone();
         match action {
-            Action::Order { front, backend } => world.order(front, backend, false),
+            Action::Order { front, backend } => world.order(self, front, backend, false),
             Action::OrderThenPowerCut { front, backend } => {
                 world.spent.backend_crashes += 1;
-                world.order(front, backend, true);
+                world.order(self, front, backend, true);
             }
-            Action::Stray { front, backend } => world.stray(front, backend),
+            Action::Stray { front, backend } => world.stray(self, front, backend),
             Action::Report { front, backend } => world.report(self, front, backend),
             Action::Break { front, backend } => {
                 world.spent.breaks += 1;
                 world.lose(self, front, backend);
             }
             Action::Notice { front, backend } => world.lose(self, front, backend),
-            Action::Dial { front, backend } => self.fire(&mut world, front, Timer::Dial(backend)),
+            Action::Dial { front, backend } => world.go(self, front, Event::Timer(Timer::Dial(backend))),
             Action::PowerCut { backend } => {
                 world.spent.backend_crashes += 1;
-                world.crash_backend(backend);
+                world.cut_power(self, backend);
             }
             Action::Kill { front } => {
                 world.spent.front_crashes += 1;
-                world.crash_front(self, front);
+                world.kill(self, front);
             }
             Action::Lead { front } => {
                 world.spent.claims += 1;
-                world.go(self, front, node::activate);
+                world.go(self, front, Event::Activate);
             }
             Action::Claim { front } => {
                 world.spent.claims += 1;
-                self.fire(&mut world, front, Timer::Claim);
+                world.go(self, front, Event::Timer(Timer::Claim));
             }
-            Action::GiveUp { front } => self.fire(&mut world, front, Timer::Claim),
+            Action::GiveUp { front } => world.go(self, front, Event::Timer(Timer::Claim)),
             Action::Heartbeat { front } => {
                 world.spent.heartbeats += 1;
-                self.fire(&mut world, front, Timer::Heartbeat);
+                world.go(self, front, Event::Timer(Timer::Heartbeat));
             }
             Action::Access { front } => {
                 world.spent.accesses += 1;
@@ -146,7 +145,7 @@ impl Model for Plan {
             }
             Action::TimeOut { front } => {
                 world.spent.timeouts += 1;
-                self.fire(&mut world, front, Timer::Call);
+                world.go(self, front, Event::Timer(Timer::Call));
             }
             Action::Silence { front, handle } => {
                 world.spent.silences += 1;
@@ -156,14 +155,15 @@ impl Model for Plan {
                 if matches!(*life, Life::Held(used) if used <= epoch) {
                     *life = Life::Silent;
                 }
-                self.fire(&mut world, front, Timer::Silence(Handle(handle)));
+                world.go(self, front, Event::Timer(Timer::Silence(Handle(handle))));
             }
             Action::HangUp { front, link } => {
                 world.spent.hangups += 1;
                 world.calls.retain(|call| (call.front, call.link) != (front, link));
-                world.go(self, front, |node, said| node::step(node, node::closed(Link(link)), said));
+                world.go(self, front, Event::Closed(link));
             }
         }
+        world.skip(self);
         Some(world)
     }
 
@@ -270,14 +270,5 @@ impl Plan {
                 actions.push(Action::Silence { front, handle });
             }
         }
-    }
-
-    /// Lets a timer of a front fire.
-    fn fire(&self, world: &mut World, front: usize, timer: Timer) {
-        world.go(self, front, |node, said| {
-            if node.let_fire(timer) {
-                node::step(node, Input::Tick, said);
-            }
-        });
     }
 }

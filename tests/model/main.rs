@@ -1,6 +1,7 @@
 //! Every order of events, up to a bound, in the core's own nodes.
 
 mod action;
+mod memo;
 mod node;
 mod plan;
 mod watch;

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use tmr_core::backend::{Backend, Config as BackendConfig};
 use tmr_core::desk::Identity;
-use tmr_core::front::{Config as FrontConfig, Front};
+use tmr_core::front::{Config as FrontConfig, Fingerprint, Front, Timer};
 use tmr_core::io::{Address, Callee, Door, Frame, Input, Intent, Link, Why};
 use tmr_core::licence::Container;
 use tmr_core::limits::CLEANUP_DEFAULT;
@@ -69,8 +69,14 @@ pub(crate) enum Said {
 #[derive(Debug)]
 pub(crate) struct FrontNode {
     pub(crate) node: Front,
+    /// What it is told from others by.
+    pub(crate) id: u64,
     /// What it is apart from backends, and what each backend is to it.
     pub(crate) prints: (u64, [u64; 3]),
+    /// The same without what backends were asked.
+    pub(crate) still: u64,
+    /// The next report of a backend is about a claim that is over for good.
+    pub(crate) past: [bool; 3],
     /// What it knows to be committed: the slot before, and each entry.
     pub(crate) log: (Slot, Vec<u64>),
     /// The handles that are held by that.
@@ -102,25 +108,28 @@ impl FrontNode {
     }
 
     fn of(node: Front) -> Arc<Self> {
-        let (own, peers) = node.fingerprint(NOW);
+        let Fingerprint { own, peers, asked } = node.fingerprint(NOW);
         let (base, entries, state) = node.committed_log();
         let log = (base, entries.iter().map(entry_print).collect());
         let held = state.seats().map(|seat| seat.handle.0).collect();
-        let prints = (print(&own), peers.each_ref().map(print));
+        let still = print(&(&own, &peers));
+        let prints = (print(&own), [0, 1, 2].map(|index| print(&(&peers[index], &asked[index]))));
+        let id = print(&prints);
+        let past = [0, 1, 2].map(|index| node.is_past(index));
         let (leads, decides) = (node.leads(), node.decides(NOW));
-        Arc::new(Self { node, prints, log, held, leads, decides })
+        Arc::new(Self { node, id, prints, still, past, log, held, leads, decides })
     }
 
-    /// A copy that has gone on by so much.
-    pub(crate) fn then(&self, go: impl FnOnce(&mut Front)) -> Arc<Self> {
-        let mut node = self.node.clone();
-        go(&mut node);
-        Self::of(node)
+    /// What it is and says when something has happened.
+    pub(crate) fn then(&self, event: &Event) -> (Arc<Self>, Arc<[Said]>) {
+        let (mut node, mut said) = (self.node.clone(), Vec::new());
+        happen(&mut node, event, &mut said);
+        (Self::of(node), said.into())
     }
 }
 
 /// Steps a front.
-pub(crate) fn step(node: &mut Front, input: Input, said: &mut Vec<Said>) {
+fn step(node: &mut Front, input: Input, said: &mut Vec<Said>) {
     let mut out = Vec::new();
     node.step(NOW, input, &mut out);
     for intent in out {
@@ -143,41 +152,61 @@ pub(crate) fn step(node: &mut Front, input: Input, said: &mut Vec<Said>) {
     }
 }
 
-/// A backend's report comes to a front.
-pub(crate) fn report(node: &mut Front, index: usize, message: &Message, said: &mut Vec<Said>) {
-    let link = node.link_to(index).expect("its link stands");
-    let mut bytes = message.bytes.to_vec();
-    correlate(&mut bytes, node.oldest_order(index).expect("it has asked for it"));
-    step(node, Input::Frame { link, frame: Frame::Batch(bytes) }, said);
+/// What happens to a front.
+#[derive(Clone, Debug, Hash)]
+pub(crate) enum Event {
+    /// A backend's report comes.
+    Report(usize, Message),
+    /// The link to a backend is gone.
+    Broken(usize),
+    /// The link to a backend stands.
+    Joined(usize),
+    /// An operator tells it to lead.
+    Activate,
+    /// A client comes and calls.
+    Call(u64, Vec<u8>),
+    /// A client is gone.
+    Closed(u64),
+    /// A timer fires.
+    Timer(Timer),
 }
 
-/// A front's link to a backend is gone.
-pub(crate) fn broken(node: &mut Front, index: usize, said: &mut Vec<Said>) {
-    let link = node.link_to(index).expect("its link stands");
-    step(node, closed(link), said);
+/// Something happens to a front, and it says so much.
+fn happen(node: &mut Front, event: &Event, said: &mut Vec<Said>) {
+    let link_to = |node: &Front, index| node.link_to(index).expect("it was dialled");
+    match event {
+        Event::Report(index, message) => {
+            let mut bytes = message.bytes.to_vec();
+            correlate(&mut bytes, node.oldest_order(*index).expect("it has asked for it"));
+            let frame = Frame::Batch(bytes);
+            step(node, Input::Frame { link: link_to(node, *index), frame }, said);
+        }
+        Event::Broken(index) => step(node, closed(link_to(node, *index)), said),
+        Event::Joined(index) => {
+            let frame = Frame::Joined { front: 0 };
+            step(node, Input::Frame { link: link_to(node, *index), frame }, said);
+        }
+        Event::Activate => {
+            step(node, Input::Accepted { link: ADMIN, door: Door::Admin, from: client() }, said);
+            let frame = Frame::Http(ACTIVATE.into());
+            step(node, Input::Frame { link: ADMIN, frame }, said);
+            step(node, closed(ADMIN), said);
+        }
+        Event::Call(link, call) => {
+            let (link, frame) = (Link(*link), Frame::Call(call.clone()));
+            step(node, Input::Accepted { link, door: Door::Licence, from: client() }, said);
+            step(node, Input::Frame { link, frame }, said);
+        }
+        Event::Closed(link) => step(node, closed(Link(*link)), said),
+        Event::Timer(timer) => {
+            if node.let_fire(*timer) {
+                step(node, Input::Tick, said);
+            }
+        }
+    }
 }
 
-/// A front's link to a backend stands.
-pub(crate) fn joined(node: &mut Front, index: usize, said: &mut Vec<Said>) {
-    let link = node.link_to(index).expect("it was dialled");
-    step(node, Input::Frame { link, frame: Frame::Joined { front: 0 } }, said);
-}
-
-/// An operator tells a front to lead.
-pub(crate) fn activate(node: &mut Front, said: &mut Vec<Said>) {
-    step(node, Input::Accepted { link: ADMIN, door: Door::Admin, from: client() }, said);
-    let frame = Frame::Http(ACTIVATE.into());
-    step(node, Input::Frame { link: ADMIN, frame }, said);
-    step(node, closed(ADMIN), said);
-}
-
-/// A client comes and calls.
-pub(crate) fn call(node: &mut Front, link: Link, call: Vec<u8>, said: &mut Vec<Said>) {
-    step(node, Input::Accepted { link, door: Door::Licence, from: client() }, said);
-    step(node, Input::Frame { link, frame: Frame::Call(call) }, said);
-}
-
-pub(crate) fn closed(link: Link) -> Input {
+fn closed(link: Link) -> Input {
     Input::Closed { link, why: Why::Eof, unsent: false }
 }
 
@@ -193,13 +222,15 @@ fn identity() -> Identity {
 /// A backend and its disk.
 #[derive(Debug)]
 pub(crate) struct BackendNode {
+    /// What it is told from others by, and from others of its number.
+    pub(crate) id: u64,
+    pub(crate) print: u64,
     index: usize,
     containers: Arc<[Container]>,
     node: Backend,
     disk: Vec<u8>,
     /// What it would be if its power were cut.
     reborn: (Backend, Vec<u8>),
-    pub(crate) print: u64,
     /// Its copy of the log: the slot before, and each entry.
     pub(crate) log: (Slot, Vec<u64>),
     /// How much of it it knows to be chosen.
@@ -222,46 +253,50 @@ impl BackendNode {
         let (base, entries, committed) = node.copy();
         let log = (base, entries.iter().map(|stored| entry_print(&stored.entry)).collect());
         let durable = reborn.0.copy().1;
-        Arc::new(Self { index, containers, node, disk, reborn, print, log, committed, durable })
+        let id = self::print(&(index, print));
+        Arc::new(Self { id, print, index, containers, node, disk, reborn, log, committed, durable })
     }
 
-    /// Its power is cut, and it starts again.
-    pub(crate) fn restart(&self) -> Arc<Self> {
-        let (node, disk) = self.reborn.clone();
-        Self::of(self.index, Arc::clone(&self.containers), node, disk)
-    }
-
-    /// It takes an order of a front, and everything that comes of it is on its disk before
-    /// anything else happens.
-    pub(crate) fn order(&self, front: usize, message: &Message) -> (Arc<Self>, Vec<Message>) {
+    /// What it is and reports when something has happened, and everything that came of it is on
+    /// its disk.
+    pub(crate) fn then(&self, happened: &Happened) -> (Arc<Self>, Arc<[Message]>) {
         let (mut node, mut disk, mut reports) = (self.node.clone(), self.disk.clone(), Vec::new());
-        take(&mut node, Some(&mut disk), ordered(front, message), &mut reports);
-        (Self::of(self.index, Arc::clone(&self.containers), node, disk), reports)
+        match happened {
+            Happened::Order(front, message) => {
+                take(&mut node, Some(&mut disk), ordered(*front, message), &mut reports);
+            }
+            Happened::OrderThenPowerCut(front, message) => {
+                take(&mut node, None, ordered(*front, message), &mut reports);
+                (node, disk) = self.reborn.clone();
+            }
+            Happened::PowerCut => (node, disk) = self.reborn.clone(),
+            Happened::Lost(front) => {
+                take(&mut node, Some(&mut disk), closed(link_of(*front)), &mut reports);
+            }
+            Happened::Joined(front) => {
+                let frame = Frame::Joined { front: 0 };
+                let input = Input::Frame { link: link_of(*front), frame };
+                take(&mut node, Some(&mut disk), input, &mut reports);
+            }
+        }
+        (Self::of(self.index, Arc::clone(&self.containers), node, disk), reports.into())
     }
+}
 
-    /// It takes an order, and its power is cut before anything is on its disk. What it said at once
+/// What happens to a backend.
+#[derive(Clone, Debug, Hash)]
+pub(crate) enum Happened {
+    /// An order of a front comes.
+    Order(usize, Message),
+    /// The same, and its power is cut before anything of it is on its disk. What it said at once
     /// is on its way.
-    pub(crate) fn order_and_die(&self, front: usize, message: &Message) -> (Arc<Self>, Vec<Message>) {
-        let (mut node, mut reports) = (self.node.clone(), Vec::new());
-        take(&mut node, None, ordered(front, message), &mut reports);
-        (self.restart(), reports)
-    }
-
-    /// A front's link is gone.
-    pub(crate) fn lose(&self, front: usize) -> Arc<Self> {
-        let (mut node, mut disk) = (self.node.clone(), self.disk.clone());
-        take(&mut node, Some(&mut disk), closed(link_of(front)), &mut Vec::new());
-        Self::of(self.index, Arc::clone(&self.containers), node, disk)
-    }
-
+    OrderThenPowerCut(usize, Message),
+    /// Its power is cut. It starts again from its disk.
+    PowerCut,
+    /// The link of a front is gone.
+    Lost(usize),
     /// A front has proved itself.
-    pub(crate) fn meet(&self, front: usize) -> Arc<Self> {
-        let (mut node, mut disk) = (self.node.clone(), self.disk.clone());
-        let frame = Frame::Joined { front: 0 };
-        let input = Input::Frame { link: link_of(front), frame };
-        take(&mut node, Some(&mut disk), input, &mut Vec::new());
-        Self::of(self.index, Arc::clone(&self.containers), node, disk)
-    }
+    Joined(usize),
 }
 
 /// What links are called at a backend. Old and new ones of a front have one name: a backend ties

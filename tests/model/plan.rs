@@ -1,5 +1,8 @@
 //! The bounds of a run: what happens at most how often. What lies beyond them is left out.
 
+use crate::memo::Memo;
+use crate::node::{BackendNode, FrontNode, Message, Said};
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use tmr_core::licence::Container;
 use tmr_tests::sim::licences;
@@ -28,6 +31,9 @@ pub(crate) struct Plan {
     /// Clients that go away while they wait.
     pub(crate) hangups: u8,
     pub(crate) heartbeats: u8,
+    /// Steps of fronts and backends.
+    pub(crate) fronts: Memo<(u64, u64), (Arc<FrontNode>, Arc<[Said]>)>,
+    pub(crate) backends: Memo<(u64, u64), (Arc<BackendNode>, Arc<[Message]>)>,
     /// An access was refused because no seat was free.
     pub(crate) full: AtomicBool,
 }

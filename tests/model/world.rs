@@ -1,13 +1,13 @@
 //! A state of the whole: five nodes, what is on its way between them, and what clients have.
 
-use crate::node::{self, BackendNode, FrontNode, Message, NOW, Said, print};
+use crate::node::{BackendNode, Event, FrontNode, Happened, Message, Said, print};
 use crate::plan::Plan;
 use crate::watch::Watch;
 use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
+use tmr_core::front::Timer;
 use tmr_core::io::Link;
-use tmr_core::licence::Container;
 use tmr_core::wire::constants::access;
 use tmr_core::wire::structs::CmAccess2;
 use tmr_core::wire::Request;
@@ -93,14 +93,14 @@ impl PartialEq for World {
 
 impl World {
     /// A group is born, front 0 leads it, front 1 stands by, and nothing is on its way.
-    pub(crate) fn new(containers: &[Container; 3]) -> Self {
+    pub(crate) fn new(plan: &Plan) -> Self {
         let mut said = [Vec::new(), Vec::new()];
         let mut number = 0..2;
         let fronts = said.each_mut().map(|said| {
             FrontNode::start(number.next().expect("there are two"), said)
         });
         let mut index = 0..3;
-        let backends = containers.clone().map(|container| {
+        let backends = plan.containers().map(|container| {
             BackendNode::start(index.next().expect("there are three"), container)
         });
         let mut world = Self {
@@ -111,19 +111,15 @@ impl World {
             spent: Spent::default(),
             watch: Watch::default(),
         };
-        let plan = Plan::default();
         for (front, said) in said.into_iter().enumerate() {
-            world.take(&plan, front, said);
-            world.rest(&plan);
+            world.take(plan, front, &said);
+            world.rest(plan);
         }
-        world.go(&plan, 0, node::activate);
-        world.rest(&plan);
-        world.go(&plan, 0, |node, said| {
-            node.let_fire(tmr_core::front::Timer::Heartbeat);
-            node::step(node, tmr_core::io::Input::Tick, said);
-        });
-        world.rest(&plan);
-        assert!(world.fronts[0].node.decides(NOW), "the group is born and serves");
+        world.go(plan, 0, Event::Activate);
+        world.rest(plan);
+        world.go(plan, 0, Event::Timer(Timer::Heartbeat));
+        world.rest(plan);
+        assert!(world.fronts[0].decides, "the group is born and serves");
         world
     }
 
@@ -134,47 +130,56 @@ impl World {
             !line.orders.is_empty() || !line.reports.is_empty()
         }) {
             if self.lines[front][index].reports.is_empty() {
-                self.order(front, index, false);
+                self.order(plan, front, index, false);
             } else {
                 self.report(plan, front, index);
             }
         }
     }
 
-    /// A front goes on, and what it says is on its way.
-    pub(crate) fn go(
-        &mut self,
-        plan: &Plan,
-        front: usize,
-        how: impl FnOnce(&mut tmr_core::front::Front, &mut Vec<Said>),
-    ) {
-        let mut said = Vec::new();
-        self.fronts[front] = self.fronts[front].then(|node| how(node, &mut said));
-        self.take(plan, front, said);
+    /// Something happens to a front, and what it says is on its way.
+    pub(crate) fn go(&mut self, plan: &Plan, front: usize, event: Event) {
+        let before = &self.fronts[front];
+        let key = (before.id, print(&event));
+        let (after, said) = plan.fronts.get(key, || before.then(&event));
+        self.fronts[front] = after;
+        self.take(plan, front, &said);
+    }
+
+    /// Something happens to a backend.
+    fn happens(&mut self, plan: &Plan, index: usize, what: &Happened) -> Arc<[Message]> {
+        let before = &self.backends[index];
+        let key = (before.id, print(what));
+        let (after, reports) = plan.backends.get(key, || before.then(what));
+        self.backends[index] = after;
+        self.watch.committed_at(&self.backends[index]);
+        reports
     }
 
     /// What a front has said goes on its way; replies are with their clients at once.
-    pub(crate) fn take(&mut self, plan: &Plan, front: usize, said: Vec<Said>) {
+    pub(crate) fn take(&mut self, plan: &Plan, front: usize, said: &[Said]) {
         for said in said {
             match said {
                 Said::Order(index, message) => {
-                    let line = &mut self.lines[front][index];
+                    let line = &mut self.lines[front][*index];
                     if !line.dead {
-                        line.orders.push_back(message);
+                        line.orders.push_back(message.clone());
                     }
                 }
-                Said::Dial(index) => self.connect(plan, front, index),
+                Said::Dial(index) => {
+                    (self.lines[front][*index].up, self.lines[front][*index].dead) = (true, false);
+                    self.happens(plan, *index, &Happened::Joined(front));
+                    self.go(plan, front, Event::Joined(*index));
+                }
                 Said::Reply(link, status, result) => {
-                    if let Some(ask) = self.end_call(front, link) {
+                    if let Some(ask) = self.end_call(front, *link) {
                         let at = self.fronts[front].leads.unwrap_or_default();
-                        self.watch.replied(plan, ask, (status, result), at, &self.backends);
-                        self.go(plan, front, |node, said| {
-                            node::step(node, node::closed(link), said);
-                        });
+                        self.watch.replied(plan, ask, (*status, *result), at, &self.backends);
+                        self.go(plan, front, Event::Closed(link.0));
                     }
                 }
                 Said::Dropped(link) => {
-                    self.end_call(front, link);
+                    self.end_call(front, *link);
                 }
             }
         }
@@ -187,60 +192,68 @@ impl World {
         Some(self.calls.remove(at).ask)
     }
 
-    /// A connection stands; both sides have said who they are.
-    fn connect(&mut self, plan: &Plan, front: usize, index: usize) {
-        let line = &mut self.lines[front][index];
-        (line.up, line.dead) = (true, false);
-        self.backends[index] = self.backends[index].meet(front);
-        self.go(plan, front, |node, said| node::joined(node, index, said));
-    }
-
     /// The next order on a link reaches its backend. `dies`: whose power is cut before anything of
     /// it is on its disk.
-    pub(crate) fn order(&mut self, front: usize, index: usize, dies: bool) {
+    pub(crate) fn order(&mut self, plan: &Plan, front: usize, index: usize, dies: bool) {
         let Some(message) = self.lines[front][index].orders.pop_front() else { return };
-        let (backend, reports) = if dies {
-            self.backends[index].order_and_die(front, &message)
-        } else {
-            self.backends[index].order(front, &message)
-        };
-        self.lines[front][index].reports.extend(reports);
-        self.backends[index] = backend;
-        self.watch.committed_at(&self.backends[index]);
+        let happened = if dies { Happened::OrderThenPowerCut } else { Happened::Order };
+        let reports = self.happens(plan, index, &happened(front, message));
+        self.lines[front][index].reports.extend(reports.iter().cloned());
         if dies {
             self.unplug(index);
         }
     }
 
     /// An order that was on its way when its link broke reaches its backend.
-    pub(crate) fn stray(&mut self, front: usize, index: usize) {
+    pub(crate) fn stray(&mut self, plan: &Plan, front: usize, index: usize) {
         let Some(message) = self.lines[front][index].strays.pop_front() else { return };
-        self.backends[index] = self.backends[index].order(front, &message).0;
-        self.watch.committed_at(&self.backends[index]);
+        self.happens(plan, index, &Happened::Order(front, message));
     }
 
     /// The next report on a link reaches its front.
     pub(crate) fn report(&mut self, plan: &Plan, front: usize, index: usize) {
         let Some(message) = self.lines[front][index].reports.pop_front() else { return };
-        self.go(plan, front, |node, said| node::report(node, index, &message, said));
+        self.go(plan, front, Event::Report(index, message));
+    }
+
+    /// Delivers reports that mean nothing to their front and never will: they are about a claim
+    /// that is over, and nothing follows from them. When they come makes no difference.
+    pub(crate) fn skip(&mut self, plan: &Plan) {
+        for (front, index) in pairs() {
+            while let Some(message) = self.lines[front][index].reports.front() {
+                let before = &self.fronts[front];
+                if !before.past[index] {
+                    break;
+                }
+                let event = Event::Report(index, message.clone());
+                let key = (before.id, print(&event));
+                let (after, said) = plan.fronts.get(key, || before.then(&event));
+                if after.still != before.still || !said.is_empty() {
+                    break;
+                }
+                self.lines[front][index].reports.pop_front();
+                self.fronts[front] = after;
+            }
+        }
     }
 
     /// A front's link is gone for it; its orders may still arrive, reports do not.
     pub(crate) fn lose(&mut self, plan: &Plan, front: usize, index: usize) {
-        let line = &mut self.lines[front][index];
-        if !line.dead {
-            self.backends[index] = self.backends[index].lose(front);
+        self.hang_up(plan, front, index);
+        self.go(plan, front, Event::Broken(index));
+    }
+
+    fn hang_up(&mut self, plan: &Plan, front: usize, index: usize) {
+        let line = std::mem::take(&mut self.lines[front][index]);
+        if line.up && !line.dead {
+            self.happens(plan, index, &Happened::Lost(front));
         }
-        let line = &mut self.lines[front][index];
-        let orders = std::mem::take(&mut line.orders);
-        let strays = std::mem::take(&mut line.strays);
-        *line = Line { strays: strays.into_iter().chain(orders).collect(), ..Line::default() };
-        self.go(plan, front, |node, said| node::broken(node, index, said));
+        self.lines[front][index].strays = line.strays.into_iter().chain(line.orders).collect();
     }
 
     /// A backend's power is cut, and it is there again.
-    pub(crate) fn crash_backend(&mut self, index: usize) {
-        self.backends[index] = self.backends[index].restart();
+    pub(crate) fn cut_power(&mut self, plan: &Plan, index: usize) {
+        self.happens(plan, index, &Happened::PowerCut);
         self.unplug(index);
     }
 
@@ -255,18 +268,14 @@ impl World {
     }
 
     /// A front is killed, and started again: another one for everybody.
-    pub(crate) fn crash_front(&mut self, plan: &Plan, front: usize) {
+    pub(crate) fn kill(&mut self, plan: &Plan, front: usize) {
         for index in 0..3 {
-            let line = std::mem::take(&mut self.lines[front][index]);
-            if line.up && !line.dead {
-                self.backends[index] = self.backends[index].lose(front);
-            }
-            self.lines[front][index].strays = line.strays.into_iter().chain(line.orders).collect();
+            self.hang_up(plan, front, index);
         }
         self.calls.retain(|call| call.front != front);
         let mut said = Vec::new();
         self.fronts[front] = FrontNode::start(1 + u32::from(self.spent.front_crashes), &mut said);
-        self.take(plan, front, said);
+        self.take(plan, front, &said);
     }
 
     /// A new client asks a front for something.
@@ -285,7 +294,7 @@ impl World {
         };
         self.calls.push(Call { front, link, ask });
         self.calls.sort_unstable_by_key(|call| (call.front, call.link));
-        self.go(plan, front, |node, said| node::call(node, Link(link), request.encode(), said));
+        self.go(plan, front, Event::Call(link, request.encode()));
     }
 
     /// No front that leads lacks a seat that was acknowledged before it did, or has one that was

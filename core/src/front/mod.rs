@@ -44,7 +44,7 @@ use core::ops::RangeInclusive;
 use flight::{AnyOne, Commit};
 use ledger::Ledger;
 #[cfg(feature = "model")]
-pub use model::Timer;
+pub use model::{Fingerprint, Timer};
 use peer::{Asked, Peer};
 use role::Wish;
 use stock::Stock;

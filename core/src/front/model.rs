@@ -5,18 +5,19 @@
 //! order in which timers could fire on machines of any speed can be tried.
 
 use super::flight::Waits;
-use super::peer::Wire;
+use super::peer::{Asked, Wire};
 use super::{Front, Phase};
 use crate::io::Link;
 use crate::log::{Entry, Epoch, Handle, Slot, State};
 use crate::time::{Mono, Now};
 use crate::wire::group::Standing;
 use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 use serde::Serialize;
 
 /// A timer of a front.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Timer {
     /// To dial this backend again.
     Dial(usize),
@@ -54,17 +55,16 @@ impl Front {
         true
     }
 
-    /// What it is apart from the backends, and what each backend is to it. Fronts for which these
-    /// are equal do the same from here on, whatever comes.
+    /// Fronts for which this is equal do the same from here on, whatever comes.
     #[must_use]
-    pub fn fingerprint(&self, now: Now) -> (Vec<u8>, [Vec<u8>; 3]) {
+    pub fn fingerprint(&self, now: Now) -> Fingerprint {
         // Taken apart, so that whoever adds a field has to think of it here. Left out: what was
         // configured and never changes; times, because none but `now` and a constant later ever
         // occurs; numbers of links, which are names; what is drawn at random, which is how long
         // to pause and names that were given before; what follows from the rest.
         let Self {
             config: _,
-            peers: _,
+            peers,
             ledger,
             twin,
             phase,
@@ -99,14 +99,18 @@ impl Front {
             Phase::Reading(gather) => gather.fingerprint(&mut print),
             phase => print.add(&format!("{phase:?}")),
         }
-        print.add(&(wish.lead, wish.waits, wish.deposed, highest, heartbeat <= &now.mono));
-        print.add(&(unnamed, silenced, block));
+        print.add(&(wish.lead, wish.told.is_some(), wish.waits, wish.deposed));
+        print.add(&(highest, heartbeat <= &now.mono, unnamed, silenced, block));
         print.0.extend(desk.fingerprint());
         for (slot, flight) in commits {
             let grant = matches!(flight.waits, Waits::Grant(_));
             print.add(&(slot, grant, flight.link.map(|link| link.0)));
         }
-        (print.0, [0, 1, 2].map(|index| self.peer_print(index)))
+        // Reports come in the order of their orders: the numbers say nothing more.
+        let asked = peers.each_ref().map(|peer| {
+            format!("{:?}", peer.asked.values().map(|(asked, _)| asked).collect::<Vec<_>>())
+        });
+        Fingerprint { own: print.0, peers: [0, 1, 2].map(|index| self.peer_print(index)), asked }
     }
 
     fn peer_print(&self, index: usize) -> Vec<u8> {
@@ -124,9 +128,6 @@ impl Front {
         });
         print.add(&(wire, standing, peer.trouble.is_some(), peer.confirmed.is_some()));
         print.add(&format!("{:?}", peer.follow));
-        // Reports come in the order of their orders: the numbers say nothing more.
-        let asked: Vec<_> = peer.asked.values().map(|(asked, _)| asked).collect();
-        print.add(&format!("{asked:?}"));
         let joined = self.joined.joined.values().map(|joined| joined.prints[index]);
         print.add(&joined.collect::<Vec<_>>());
         let differs = self.commits.values().map(|flight| flight.differs[index]);
@@ -188,11 +189,37 @@ impl Front {
         self.peers[index].link()
     }
 
+    /// The oldest order that a backend has not answered is of a claim that is over for good.
+    #[must_use]
+    pub fn is_past(&self, index: usize) -> bool {
+        let oldest = self.peers[index].asked.values().next();
+        oldest.is_some_and(|(asked, _)| match asked {
+            Asked::Describe | Asked::Perform(_) => false,
+            Asked::Claim(epoch)
+            | Asked::Fetch(epoch)
+            | Asked::Found(epoch)
+            | Asked::Append(epoch)
+            | Asked::Install(epoch, _)
+            | Asked::Confirm(epoch) => Some(*epoch) != self.phase.epoch(),
+        })
+    }
+
     /// The number of the oldest order that a backend has not answered.
     #[must_use]
     pub fn oldest_order(&self, index: usize) -> Option<u32> {
         self.peers[index].asked.keys().next().copied()
     }
+}
+
+/// How a front stands.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Fingerprint {
+    /// What it is apart from the backends.
+    pub own: Vec<u8>,
+    /// What each backend is to it.
+    pub peers: [Vec<u8>; 3],
+    /// What each backend was asked and has not answered.
+    pub asked: [String; 3],
 }
 
 /// Bytes that say how a front stands.

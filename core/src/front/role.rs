@@ -21,7 +21,7 @@ pub(super) struct Wish {
     /// It is to lead.
     pub(super) lead: bool,
     /// When it was last told to.
-    told: Option<Mono>,
+    pub(super) told: Option<Mono>,
     /// An operator has told it to: that the address goes does not end it.
     ordered: bool,
     /// It is to lead as soon as nobody does.
