@@ -58,12 +58,12 @@ impl Front {
     /// Fronts for which this is equal do the same from here on, whatever comes.
     #[must_use]
     pub fn fingerprint(&self, now: Now) -> Fingerprint {
-        // Taken apart, so that whoever adds a field has to think of it here. Left out: what was
-        // configured and never changes; times, because none but `now` and a constant later ever
+        // Taken apart, so that whoever adds a field has to think of it here. Left out: what
+        // is configured alike for all, times, because none but `now` and a constant later ever
         // occurs; numbers of links, which are names; what is drawn at random, which is how long
         // to pause and names that were given before; what follows from the rest.
         let Self {
-            config: _,
+            config,
             peers,
             ledger,
             twin,
@@ -91,6 +91,7 @@ impl Front {
         } = self;
         assert!(twin.is_none() && stock.is_none() && anyones.is_empty() && parked.is_empty());
         let mut print = Print(Vec::with_capacity(1024));
+        print.add(&config.front);
         print.add(&(ledger.group(), ledger.first(), ledger.committed()));
         print.add(&ledger.entries(ledger.first(), usize::MAX));
         print.add(&ledger.settled().encode());
