@@ -23,6 +23,7 @@ fn main() -> ExitCode {
         product: 200 + u32::from(env("Q", 1)),
         odd: env("ODD", 0) == 1,
         claims: env("CLAIMS", 1),
+        held: env("HELD", 0),
         accesses: env("ACCESSES", 2),
         breaks: env("BREAKS", 0),
         backend_crashes: env("BCRASH", 0),

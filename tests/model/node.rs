@@ -12,7 +12,7 @@ use tmr_core::limits::CLEANUP_DEFAULT;
 use tmr_core::log::{Entry, Epoch, Slot, Stored};
 use tmr_core::time::{Duration, Mono, Now, Wall};
 use tmr_core::wire::Reply;
-use tmr_core::wire::group::correlate;
+use tmr_core::wire::group::{Order, correlate, decode};
 
 /// The only time there is.
 pub(crate) const NOW: Now = Now { mono: Mono(3_600_000_000), wall: Wall(1_795_287_600) };
@@ -37,12 +37,24 @@ fn entry_print(entry: &Entry) -> u64 {
 pub(crate) struct Message {
     pub(crate) bytes: Arc<[u8]>,
     print: u64,
+    /// Of an order.
+    pub(crate) epoch: Option<Epoch>,
 }
 
 impl Message {
     fn new(mut bytes: Vec<u8>) -> Self {
         correlate(&mut bytes, 0);
-        Self { print: print(&bytes), bytes: bytes.into() }
+        let orders = decode::<Order>(&bytes).unwrap_or_default();
+        let epoch = orders.first().and_then(|order| match order.body {
+            Order::Describe | Order::Perform { .. } => None,
+            Order::Claim { epoch }
+            | Order::Fetch { epoch, .. }
+            | Order::Found { epoch, .. }
+            | Order::Append { epoch, .. }
+            | Order::Install { epoch, .. }
+            | Order::Confirm { epoch, .. } => Some(epoch),
+        });
+        Self { print: print(&bytes), bytes: bytes.into(), epoch }
     }
 }
 
@@ -85,6 +97,8 @@ pub(crate) struct FrontNode {
     pub(crate) leads: Option<Epoch>,
     /// It decides calls.
     pub(crate) decides: bool,
+    /// The highest epoch that it has seen.
+    pub(crate) highest: Epoch,
 }
 
 impl FrontNode {
@@ -116,8 +130,8 @@ impl FrontNode {
         let prints = (print(&own), [0, 1, 2].map(|index| print(&(&peers[index], &asked[index]))));
         let id = print(&prints);
         let past = [0, 1, 2].map(|index| node.is_past(index));
-        let (leads, decides) = (node.leads(), node.decides(NOW));
-        Arc::new(Self { node, id, prints, still, past, log, held, leads, decides })
+        let (leads, decides, highest) = (node.leads(), node.decides(NOW), node.highest());
+        Arc::new(Self { node, id, prints, still, past, log, held, leads, decides, highest })
     }
 
     /// What it is and says when something has happened.
@@ -235,6 +249,7 @@ pub(crate) struct BackendNode {
     pub(crate) log: (Slot, Vec<u64>),
     /// How much of it it knows to be chosen.
     pub(crate) committed: Slot,
+    pub(crate) promised: Epoch,
     /// What is on its disk of the log.
     pub(crate) durable: Vec<Stored>,
 }
@@ -250,11 +265,11 @@ impl BackendNode {
     fn of(index: usize, containers: Arc<[Container]>, node: Backend, disk: Vec<u8>) -> Arc<Self> {
         let reborn = boot(index, &containers, disk.clone());
         let print = print(&(node.fingerprint(), reborn.0.fingerprint()));
-        let (base, entries, committed) = node.copy();
+        let (base, entries, committed, promised) = node.copy();
         let log = (base, entries.iter().map(|stored| entry_print(&stored.entry)).collect());
         let durable = reborn.0.copy().1;
         let id = self::print(&(index, print));
-        Arc::new(Self { id, print, index, containers, node, disk, reborn, log, committed, durable })
+        Arc::new(Self { id, print, index, containers, node, disk, reborn, log, committed, promised, durable })
     }
 
     /// What it is and reports when something has happened, and everything that came of it is on

@@ -19,6 +19,8 @@ pub(crate) struct Plan {
     pub(crate) odd: bool,
     /// Claims after the first front's: so many epochs more.
     pub(crate) claims: u8,
+    /// Seats that clients have at the beginning, and accesses after that.
+    pub(crate) held: u8,
     pub(crate) accesses: u8,
     /// Links that break while both ends live.
     pub(crate) breaks: u8,

@@ -120,6 +120,10 @@ impl World {
         world.go(plan, 0, Event::Timer(Timer::Heartbeat));
         world.rest(plan);
         assert!(world.fronts[0].decides, "the group is born and serves");
+        for _ in 0..plan.held {
+            world.call(plan, 0, Ask::Access);
+            world.rest(plan);
+        }
         world
     }
 
@@ -216,24 +220,46 @@ impl World {
         self.go(plan, front, Event::Report(index, message));
     }
 
-    /// Delivers reports that mean nothing to their front and never will: they are about a claim
-    /// that is over, and nothing follows from them. When they come makes no difference.
+    /// Delivers what makes no difference when it comes: only one order of such things is tried.
     pub(crate) fn skip(&mut self, plan: &Plan) {
         for (front, index) in pairs() {
-            while let Some(message) = self.lines[front][index].reports.front() {
-                let before = &self.fronts[front];
-                if !before.past[index] {
-                    break;
-                }
-                let event = Event::Report(index, message.clone());
-                let key = (before.id, print(&event));
-                let (after, said) = plan.fronts.get(key, || before.then(&event));
-                if after.still != before.still || !said.is_empty() {
-                    break;
-                }
-                self.lines[front][index].reports.pop_front();
-                self.fronts[front] = after;
+            self.skip_orders(plan, front, index);
+            self.skip_reports(plan, front, index);
+        }
+    }
+
+    /// Orders that are refused whenever they come, with the same words.
+    fn skip_orders(&mut self, plan: &Plan, front: usize, index: usize) {
+        let promised = self.backends[index].promised;
+        let late = |order: &Message| order.epoch.is_some_and(|epoch| epoch < promised);
+        while self.lines[front][index].strays.front().is_some_and(late) {
+            self.stray(plan, front, index);
+        }
+        // Nobody will claim a higher epoch.
+        let highest = self.fronts.iter().all(|front| front.highest <= promised);
+        while highest && self.spent.claims >= plan.claims {
+            if !self.lines[front][index].orders.front().is_some_and(late) {
+                break;
             }
+            self.order(plan, front, index, false);
+        }
+    }
+
+    /// Reports that mean nothing to their front and never will.
+    fn skip_reports(&mut self, plan: &Plan, front: usize, index: usize) {
+        while let Some(message) = self.lines[front][index].reports.front() {
+            let before = &self.fronts[front];
+            if !before.past[index] {
+                break;
+            }
+            let event = Event::Report(index, message.clone());
+            let key = (before.id, print(&event));
+            let (after, said) = plan.fronts.get(key, || before.then(&event));
+            if after.still != before.still || !said.is_empty() {
+                break;
+            }
+            self.lines[front][index].reports.pop_front();
+            self.fronts[front] = after;
         }
     }
 

@@ -2,7 +2,7 @@
 //! alike, and what there is to compare.
 
 use super::Backend;
-use crate::log::{Slot, Stored};
+use crate::log::{Epoch, Slot, Stored};
 use alloc::vec::Vec;
 
 impl Backend {
@@ -16,11 +16,11 @@ impl Backend {
         print
     }
 
-    /// What its copy of the log holds, with the slot before it, and how far that is known to be
-    /// chosen.
+    /// What its copy of the log holds, with the slot before it; how far that is known to be chosen;
+    /// what it promised.
     #[must_use]
-    pub fn copy(&self) -> (Slot, Vec<Stored>, Slot) {
+    pub fn copy(&self) -> (Slot, Vec<Stored>, Slot, Epoch) {
         let standing = self.acceptor.standing();
-        (standing.base, self.acceptor.entries(), standing.committed)
+        (standing.base, self.acceptor.entries(), standing.committed, standing.promised)
     }
 }

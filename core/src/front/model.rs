@@ -190,12 +190,20 @@ impl Front {
         self.peers[index].link()
     }
 
-    /// The oldest order that a backend has not answered is of a claim that is over for good.
+    /// The highest epoch that it has seen.
+    #[must_use]
+    pub fn highest(&self) -> Epoch {
+        self.highest
+    }
+
+    /// The oldest order that a backend has not answered is of a claim that is over for good, or
+    /// asks for a confirmation that it has under this claim already.
     #[must_use]
     pub fn is_past(&self, index: usize) -> bool {
         let oldest = self.peers[index].asked.values().next();
         oldest.is_some_and(|(asked, _)| match asked {
             Asked::Describe | Asked::Perform(_) => false,
+            Asked::Confirm(_) if self.peers[index].confirmed.is_some() => true,
             Asked::Claim(epoch)
             | Asked::Fetch(epoch)
             | Asked::Found(epoch)
