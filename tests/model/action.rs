@@ -3,8 +3,9 @@
 use crate::node::Event;
 use crate::plan::Plan;
 use crate::watch::{Broken, Life};
-use crate::world::{Ask, World, pairs};
+use crate::world::{Ask, Call, World, pairs};
 use stateright::{Model, Property};
+use std::sync::atomic::Ordering;
 use tmr_core::front::Timer;
 use tmr_core::log::{Epoch, Handle};
 use tmr_core::wire::group::{Report, decode};
@@ -36,8 +37,6 @@ pub(crate) enum Action {
     Claim { front: usize },
     /// A front gives its claim up, because it takes too long.
     GiveUp { front: usize },
-    /// A front asks for its confirmation.
-    Heartbeat { front: usize },
     /// A new client asks for a seat.
     Access { front: usize },
     /// A client uses its seat.
@@ -70,7 +69,7 @@ impl Model for Plan {
             let line = &world.lines[front][backend];
             if !line.orders.is_empty() {
                 actions.push(Action::Order { front, backend });
-                if spent.backend_crashes < self.backend_crashes {
+                if spent.power_cuts < self.power_cuts {
                     actions.push(Action::OrderThenPowerCut { front, backend });
                 }
             }
@@ -89,7 +88,7 @@ impl Model for Plan {
                 actions.push(Action::Dial { front, backend });
             }
         }
-        if spent.backend_crashes < self.backend_crashes {
+        if spent.power_cuts < self.power_cuts {
             actions.extend((0..3).map(|backend| Action::PowerCut { backend }));
         }
         for front in 0..2 {
@@ -102,7 +101,7 @@ impl Model for Plan {
         match action {
             Action::Order { front, backend } => world.order(self, front, backend, false),
             Action::OrderThenPowerCut { front, backend } => {
-                world.spent.backend_crashes += 1;
+                world.spent.power_cuts += 1;
                 world.order(self, front, backend, true);
             }
             Action::Stray { front, backend } => world.stray(self, front, backend),
@@ -114,11 +113,11 @@ impl Model for Plan {
             Action::Notice { front, backend } => world.lose(self, front, backend),
             Action::Dial { front, backend } => world.go(self, front, Event::Timer(Timer::Dial(backend))),
             Action::PowerCut { backend } => {
-                world.spent.backend_crashes += 1;
+                world.spent.power_cuts += 1;
                 world.cut_power(self, backend);
             }
             Action::Kill { front } => {
-                world.spent.front_crashes += 1;
+                world.spent.kills += 1;
                 world.kill(self, front);
             }
             Action::Lead { front } => {
@@ -130,10 +129,6 @@ impl Model for Plan {
                 world.go(self, front, Event::Timer(Timer::Claim));
             }
             Action::GiveUp { front } => world.go(self, front, Event::Timer(Timer::Claim)),
-            Action::Heartbeat { front } => {
-                world.spent.heartbeats += 1;
-                world.go(self, front, Event::Timer(Timer::Heartbeat));
-            }
             Action::Access { front } => {
                 world.spent.accesses += 1;
                 world.call(self, front, Ask::Access);
@@ -212,7 +207,7 @@ impl Model for Plan {
                 world.fronts.iter().all(|front| front.leads.is_some())
             }),
             Property::sometimes("an access is refused: no seat is free", |plan: &Self, _: &World| {
-                plan.full.load(std::sync::atomic::Ordering::Relaxed)
+                plan.full.load(Ordering::Relaxed)
             }),
         ]
     }
@@ -222,7 +217,8 @@ impl Plan {
     /// What a front can do by itself, and what its clients can.
     fn of_front(&self, world: &World, front: usize, actions: &mut Vec<Action>) {
         let (spent, at) = (&world.spent, &world.fronts[front]);
-        if spent.front_crashes < self.front_crashes {
+        // The first leader, whoever leads by now.
+        if front == 0 && spent.kills < self.kills {
             actions.push(Action::Kill { front });
         }
         if spent.claims < self.claims {
@@ -234,16 +230,13 @@ impl Plan {
                 actions.push(Action::GiveUp { front });
             }
         }
-        if spent.heartbeats < self.heartbeats {
-            actions.push(Action::Heartbeat { front });
-        }
-        let waiting = |call: &&crate::world::Call| call.front == front;
+        let waiting = |call: &&Call| call.front == front;
         if world.calls.iter().any(|call| call.front == front) {
             if spent.timeouts < self.timeouts {
                 actions.push(Action::TimeOut { front });
             }
             if spent.hangups < self.hangups {
-                let link = |call: &crate::world::Call| Action::HangUp { front, link: call.link };
+                let link = |call: &Call| Action::HangUp { front, link: call.link };
                 actions.extend(world.calls.iter().filter(waiting).map(link));
             }
         }
@@ -256,7 +249,7 @@ impl Plan {
             match life {
                 Life::Held(used) if at.decides && used <= epoch => {
                     actions.push(Action::Release { front, handle });
-                    if used < epoch {
+                    if used < epoch && self.silences > 0 {
                         actions.push(Action::Use { front, handle });
                     }
                 }

@@ -76,7 +76,7 @@ impl Watch {
                 }
                 self.lives.push((handle, epoch, Life::Held(epoch)));
                 self.lives.sort_unstable_by_key(|(handle, ..)| *handle);
-                if self.in_hands() > plan.quantity {
+                if self.in_hands() > plan.quantity as usize {
                     self.broken = Some(Broken::TooManySeats);
                 }
             }

@@ -50,12 +50,11 @@ pub(crate) struct Spent {
     pub(crate) claims: u8,
     pub(crate) accesses: u8,
     pub(crate) breaks: u8,
-    pub(crate) backend_crashes: u8,
-    pub(crate) front_crashes: u8,
+    pub(crate) power_cuts: u8,
+    pub(crate) kills: u8,
     pub(crate) timeouts: u8,
     pub(crate) silences: u8,
     pub(crate) hangups: u8,
-    pub(crate) heartbeats: u8,
 }
 
 /// Everything.
@@ -300,7 +299,7 @@ impl World {
         }
         self.calls.retain(|call| call.front != front);
         let mut said = Vec::new();
-        self.fronts[front] = FrontNode::start(1 + u32::from(self.spent.front_crashes), &mut said);
+        self.fronts[front] = FrontNode::start(1 + u32::from(self.spent.kills), &mut said);
         self.take(plan, front, &said);
     }
 
@@ -311,7 +310,7 @@ impl World {
         let request = match ask {
             Ask::Access => {
                 let mut wanted = CmAccess2 { firm_code: FIRM, ..CmAccess2::default() };
-                wanted.product_code = plan.product;
+                wanted.product_code = plan.product();
                 wanted.license_quantity = 1;
                 Request::Access2 { ctrl: access::LAN, access: wanted.into(), tail: Vec::new() }
             }
