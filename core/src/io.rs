@@ -15,6 +15,22 @@ use core::net::SocketAddr;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Link(pub u64);
 
+impl Link {
+    /// Above any number that a connection ever has.
+    const PASSED: u64 = 1 << 63;
+
+    /// A client of the other front, which passes its calls on: it has no connection here. A runtime
+    /// never hears of such a link.
+    pub(crate) fn passed(number: u64) -> Self {
+        Self(Self::PASSED | number)
+    }
+
+    /// Whether it is one of those.
+    pub(crate) fn is_passed(self) -> bool {
+        self.0 >= Self::PASSED
+    }
+}
+
 /// Which listener a connection came in by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Door {

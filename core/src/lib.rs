@@ -2,7 +2,8 @@
 //!
 //! What lives here: everything that decides. The wire format ([`wire`]), the secured stream
 //! ([`channel`]), signed licences ([`licence`]), the replicated log ([`log`]), what clients ask
-//! for ([`desk`]), and the two roles, [`front`] and [`backend`], with their [`admin`] pages.
+//! for ([`desk`]), the two roles, [`front`] and [`backend`], with their [`admin`] pages, and the
+//! other side: the [`client`].
 //!
 //! What never lives here: a clock, a socket, a file, a random number, a thread. Time and entropy
 //! are arguments, bytes come in as [`io::Input`], and what is to be done goes out as
@@ -28,6 +29,7 @@ extern crate std;
 pub mod admin;
 pub mod backend;
 pub mod channel;
+pub mod client;
 pub mod config;
 mod crypt;
 pub mod desk;
@@ -42,6 +44,7 @@ pub mod log;
 mod nearest;
 pub mod node;
 mod random;
+mod seldom;
 #[cfg(test)]
 mod testing;
 pub mod time;

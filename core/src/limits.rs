@@ -93,6 +93,43 @@ pub const CLAIM_PAUSE: (Duration, Duration) =
 /// A claim that has not led to service by then is begun anew.
 pub const CLAIM_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// Planned failover: the calls on their way end within this time, or the role stays. Above
+/// [`ANYONE_TIMEOUT`], so that one can be tried at a second backend. With [`HANDOVER_WAIT`] below
+/// [`CALL_TIMEOUT`]: calls that had to wait are still served where the role stays.
+pub const HANDOVER_DRAIN: Duration = Duration::from_secs(1);
+/// So long a front tries to take a role that its twin gives away.
+pub const HANDOVER_CLAIM: Duration = Duration::from_secs(1);
+/// So long the twin waits for that: longer, so that the two do not want the role at once.
+pub const HANDOVER_WAIT: Duration = Duration::from_millis(1500);
+/// Links of clients that wait for a reply are closed after this time, before the virtual address
+/// goes.
+pub const HANDOVER_CLOSE: Duration = Duration::from_millis(300);
+/// Between the last link closed and the address given away: what was said on the links leaves the
+/// machine.
+pub const HANDOVER_FLUSH: Duration = Duration::from_millis(10);
+/// An address that has not left by then does not leave: keepalived asks its slowest script once a
+/// second.
+pub const HANDOVER_ADDRESS: Duration = Duration::from_secs(5);
+
+/// How long a client lets a connection take to stand, first and at most; doubles. A packet that is
+/// lost while an address moves costs this, and not the second after which a system sends it again.
+pub const CLIENT_CONNECT: (Duration, Duration) =
+    (Duration::from_millis(250), Duration::from_secs(2));
+/// How long a client lets the key agreement take, first and at most; doubles. A frozen server takes
+/// connections and says nothing; one to which a thousand clients come back at once needs a while.
+pub const CLIENT_GREETING: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(4));
+/// Pause of a client that has tried all its servers in vain, first and at most; doubles, and up to
+/// half of it is left out at random. The longest one is what a client may come later to a front that
+/// has just taken over.
+pub const CLIENT_PAUSE: (Duration, Duration) =
+    (Duration::from_millis(20), Duration::from_millis(250));
+/// A client gives up a connection on which no reply came by then. Above [`CALL_TIMEOUT`].
+pub const CLIENT_REPLY: Duration = Duration::from_secs(4);
+/// A client's call ends by then, whatever it took: above what a change of fronts takes.
+pub const CLIENT_CALL: Duration = Duration::from_secs(15);
+/// A call ends by then while its client has never reached a server: its addresses may be wrong.
+pub const CLIENT_FIRST: Duration = Duration::from_secs(3);
+
 /// Connections to one stock licence server; each carries one call at a time.
 pub const STOCK_LINKS: usize = 4;
 /// Accesses and, beside them, other calls that may wait for one of those; more are refused.
@@ -153,6 +190,10 @@ pub const TWIN_REDIAL_MAX: Duration = Duration::from_secs(2);
 pub const TWIN_WINDOW: u64 = UNCOMMITTED_MAX;
 /// Most entries in one message to the twin.
 pub const TWIN_ENTRIES: usize = 256;
+/// Most handles at stock servers in one message to the twin.
+pub const TWIN_SEATS: usize = 1_024;
+/// Most handles at stock servers that a twin may tell of: each seat has one at each of three.
+pub const TWIN_SEATS_MAX: usize = 3 * HANDLES_MAX;
 /// Longest piece of a state in one message to the twin, in bytes: the line between two sites may
 /// be a thin one.
 pub const TWIN_PIECE_BYTES: usize = 64 * 1024;
@@ -160,8 +201,9 @@ pub const TWIN_PIECE_BYTES: usize = 64 * 1024;
 pub const TWIN_PIECES: u64 = 8;
 /// A whole state goes to the twin at most this often: making one costs the front that leads time.
 pub const TWIN_STATE_PAUSE: Duration = Duration::from_secs(2);
-/// The same trouble with a twin, or with who says to be one, is logged at most this often.
-pub const TWIN_TROUBLE_LOGGED: Duration = Duration::from_secs(60);
+/// The same trouble with another server of the group, or with who says to be one, is logged at most
+/// this often.
+pub const TROUBLE_LOGGED: Duration = Duration::from_secs(60);
 /// Last slot that a twin may speak of: sums with it cannot overflow, and no log gets there.
 pub const TWIN_SLOT_LAST: u64 = 1 << 62;
 /// Longest program version that a twin may name, in bytes.
@@ -170,6 +212,16 @@ pub const TWIN_VERSION_TEXT: usize = 32;
 pub const TWIN_VIRTUALS_MAX: usize = 4_096;
 /// Longest address that a twin may tell of its configuration, in bytes: a host name and a port.
 pub const TWIN_ADDRESS_MAX: usize = 300;
+/// Clients whose calls a front that stands by passes on to its twin, and that a front takes of its
+/// twin: with their calls, and the word that they are gone, they stay below [`OUTBOX_FRAMES`].
+pub const PASSED_CLIENTS: usize = 4_096;
+/// Messages to the twin that may wait for its word before no more calls are passed on.
+pub const PASSED_WINDOW: u64 = 8_192;
+/// Bytes of calls that the twin may have without a reply to them.
+pub const PASSED_BYTES: usize = 8 * 1024 * 1024;
+/// A call that the twin has passed on ends in an error after this time: early enough for that to
+/// reach its client before the twin gives it up, at [`CALL_TIMEOUT`].
+pub const PASSED_TIMEOUT: Duration = Duration::from_millis(2_500);
 /// Most licences in one container.
 pub const PRODUCTS_MAX: usize = 4_096;
 /// Longest Firm Item text or product text, in UTF-16 units: the SDK's 256 with a zero at the end

@@ -198,6 +198,28 @@ impl World {
         self.vendor.span(SECOND / 100, 15 * SECOND)
     }
 
+    /// An operator has a front give its role away; in most cases something goes wrong while it
+    /// does. Returns when that happens next.
+    pub(super) fn order_failover(&mut self) -> Option<u64> {
+        let mut operator = self.operator.take()?;
+        let front = operator.index(FRONTS);
+        let ordered = self.fail_over(front) || self.fail_over(1 - front);
+        if ordered && operator.chance(70) {
+            let wait = operator.span(100, SECOND / 10);
+            self.after(wait, Event::Storm { left: operator.between(0, 5) });
+        }
+        let pause = operator.span(SECOND / 100, 10 * SECOND);
+        self.operator = Some(operator);
+        Some(pause)
+    }
+
+    /// Keepalived moves the address away from a machine that is to give it away.
+    pub(super) fn follow(&mut self, host: usize) {
+        if self.hosts[host].address && self.hosts[host].away {
+            self.move_address(1 - host, true, false);
+        }
+    }
+
     /// One small fault, and so many more to come.
     pub(super) fn storm(&mut self, left: u64) {
         let (front, backend) =

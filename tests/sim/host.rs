@@ -1,5 +1,6 @@
 //! A machine with one node on it: its clock, its disk, and the connections its hub has.
 
+use super::check::handles::Answer;
 use super::disk::Disk;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -46,6 +47,8 @@ pub(super) struct Host {
     pub(super) hub: Option<Hub>,
     /// The virtual address is on it.
     pub(super) address: bool,
+    /// Its process wants it to go.
+    pub(super) away: bool,
     /// What its process was last told of that.
     pub(super) told: Option<bool>,
     /// Rises with every start, so that what was meant for a dead process is not given to the next.
@@ -62,6 +65,8 @@ pub(super) struct Host {
     pub(super) woken: BTreeMap<Link, u64>,
     /// What was said on links that do not stand yet.
     pub(super) held: BTreeMap<Link, Vec<Vec<u8>>>,
+    /// Who made the replies that the other front has sent for clients of this one.
+    pub(super) passed: BTreeMap<Link, Answer>,
     pub(super) tick: Option<u64>,
     /// Steps since time last moved.
     pub(super) spins: (u64, u32),
@@ -74,6 +79,7 @@ impl Host {
             ip: Ipv4Addr::new(10, 0, 0, last).into(),
             hub: None,
             address: false,
+            away: false,
             told: None,
             life: 0,
             clock,
@@ -83,6 +89,7 @@ impl Host {
             links: BTreeMap::new(),
             woken: BTreeMap::new(),
             held: BTreeMap::new(),
+            passed: BTreeMap::new(),
             tick: None,
             spins: (0, 0),
         }

@@ -27,6 +27,8 @@ const FAULTS: u64 = 100 * SECOND;
 /// Longest until service must be whole again after the last fault, beside the configured pause
 /// before a backend is dialled again.
 const RECOVERY: u64 = 20 * SECOND;
+/// Longest that a planned failover takes when nothing is wrong.
+const HANDED_OVER: u64 = SECOND;
 /// Longest clean-up time that a client asks for, and one percent, and a takeover.
 const COME_BACK: u64 = 55 * SECOND;
 
@@ -77,6 +79,9 @@ impl World {
             self.run_for(SECOND / 4);
             missing = self.missing();
         }
+        if self.fine() && self.operator.is_some() {
+            self.hand_over();
+        }
         self.trace(|| "service is whole again; all clients stop".to_owned());
         for client in &mut self.clients {
             client.stopped = true;
@@ -89,6 +94,27 @@ impl World {
         let empty: Vec<_> = statuses.iter().map(Service::empty).collect();
         if self.fine() && !empty.iter().any(Result::is_ok) {
             let found = Err(format!("seats of clients that are gone do not come back: {empty:?}"));
+            self.checks.note(self.now, "service", found);
+        }
+    }
+
+    /// With nothing wrong, a planned failover leads to its end.
+    fn hand_over(&mut self) {
+        let active = |status: &serde_json::Value| status["role"] == "active";
+        let statuses = self.statuses();
+        let Some(leader) = statuses.iter().position(active).filter(|_| statuses.len() == FRONTS)
+        else {
+            return self.checks.note(self.now, "service", Err("nobody leads".to_owned()));
+        };
+        if !self.fail_over(leader) {
+            let found = Err(format!("front {leader} does not give its role away"));
+            return self.checks.note(self.now, "service", found);
+        }
+        self.run_for(HANDED_OVER);
+        let statuses = self.statuses();
+        let led = statuses.get(1 - leader).is_some_and(active);
+        if self.fine() && (!led || active(&statuses[leader])) {
+            let found = Err(format!("the role was not given away: {statuses:#?}"));
             self.checks.note(self.now, "service", found);
         }
     }

@@ -1,6 +1,7 @@
 //! The network: connections like TCP (in order, each direction for itself), which can be slow,
 //! blocked, or cut; then each end notices in its own time, and what was on its way is lost.
 
+use super::check::handles::Answer;
 use super::rng::Rng;
 use std::collections::{BTreeMap, VecDeque};
 use tmr_core::io::{Door, Frame, Link};
@@ -18,6 +19,8 @@ pub(super) enum End {
 #[derive(Clone, Debug)]
 pub(super) enum Load {
     Frames(Vec<Frame>),
+    /// A reply that another front than the one that sends it has made.
+    Passed(Vec<Frame>, Answer),
     Fin,
 }
 

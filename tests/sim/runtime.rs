@@ -1,5 +1,6 @@
 //! What a runtime does for a node: start it, give it what arrives, and do what it wants done.
 
+use super::check::handles::Answer;
 use super::fault::Plan;
 use super::host::Host;
 use super::licences::quantities;
@@ -16,7 +17,7 @@ use tmr_core::licence::Container;
 use tmr_core::node::Node;
 use tmr_core::time::{Duration, Now};
 use tmr_core::wire::group::{Order, Report, decode};
-use tmr_core::wire::twin::{Tell, Version};
+use tmr_core::wire::twin::{self, Heard, Tell, Version};
 
 impl World {
     /// Starts the process of a host, if it is down.
@@ -38,6 +39,7 @@ impl World {
         self.taken(host);
         let state = &mut self.hosts[host];
         state.life += 1;
+        state.away = false;
         (state.hub, state.tick) = (Some(Hub::new(node)), None);
         self.with(host, |hub, now, acts| hub.tick(now, acts));
         self.hosts[host].told = None;
@@ -176,8 +178,15 @@ impl World {
                 let wait = self.rng.between(self.plan.disk / 4, self.plan.disk) + slow;
                 self.after(wait, Event::Durable { host, life });
             }
-            // Nobody listens to what is said of the address: it goes where it goes.
-            Act::Look | Act::GiveAway(_) => {}
+            Act::GiveAway(away) => {
+                self.hosts[host].away = away;
+                // Without an operator nobody listens to that: the address goes where it goes.
+                if let Some(operator) = self.operator.as_mut().filter(|_| away) {
+                    let wait = operator.span(500, SECOND / 2);
+                    self.after(wait, Event::Follow { host });
+                }
+            }
+            Act::Look => {}
             Act::Halt(reason) => {
                 let found = Err(format!("host {host} halts: {reason}"));
                 self.checks.note(self.now, "service", found);
@@ -219,7 +228,12 @@ impl World {
                 self.observe(host, link, &batch);
                 vec![Frame::Batch(batch)]
             };
-            self.send(conn, side, sent, Load::Frames(frames));
+            let passed = self.hosts[host].passed.remove(&link).filter(|_| client);
+            let load = match passed {
+                Some(answer) => Load::Passed(frames, answer),
+                None => Load::Frames(frames),
+            };
+            self.send(conn, side, sent, load);
         }
         if let Some(why) = outbox.close {
             self.trace(|| format!("host {host} closes {link:?}: {why}"));
@@ -266,6 +280,17 @@ impl World {
             found = found.and(told);
         }
         self.checks.note(self.now, "slots", found);
+    }
+
+    /// Remembers which replies to its own clients a front gets from the other one.
+    fn passed(&mut self, host: usize, frames: &[Frame], answer: Answer) {
+        for frame in frames {
+            let Frame::Twin(bytes) = frame else { return };
+            let Ok(heard) = Heard::decode(bytes) else { return };
+            if let twin::Answer::Reply { client, .. } = heard.answer {
+                self.hosts[host].passed.insert(Link(client), answer);
+            }
+        }
     }
 
     /// The place of one end of a connection, if that is still there.
@@ -359,11 +384,17 @@ impl World {
         let (end, other) = (known.ends[side], known.ends[1 - side]);
         match (load, end, other) {
             (Load::Fin, ..) => self.over(conn, side, Why::Eof),
-            (Load::Frames(frames), End::Host { host, link: Some(link), .. }, _) => {
+            (Load::Frames(frames), End::Host { host, link: Some(link), .. }, other) => {
+                if let (0, End::Host { host: by, life, .. }) = (side, other) {
+                    self.passed(host, &frames, Answer { by: (by, life), at: sent });
+                }
                 self.hear(host, link, frames);
             }
             (Load::Frames(frames), End::Client(who), End::Host { host, life, .. }) => {
-                self.hear_reply(who, frames, (host, life), sent);
+                self.hear_reply(who, frames, Answer { by: (host, life), at: sent });
+            }
+            (Load::Passed(frames, answer), End::Client(who), _) => {
+                self.hear_reply(who, frames, answer);
             }
             _ => {}
         }
@@ -422,6 +453,7 @@ impl World {
         (state.hub, state.frozen, state.tick) = (None, 0, None);
         state.woken.clear();
         state.held.clear();
+        state.passed.clear();
         state.disk.crash(&mut self.rng);
         let links = std::mem::take(&mut state.links);
         self.checks.calls.forget(host);

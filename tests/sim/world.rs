@@ -73,6 +73,12 @@ pub(super) enum Event {
     Operator,
     /// The vendor issues parts of a licence again.
     Reissue,
+    /// An operator has a front give its role away.
+    HandOver,
+    /// Keepalived has seen what a front's machine is to do with the address.
+    Follow {
+        host: usize,
+    },
     /// A backend looks at its licence file.
     Reload {
         host: usize,
@@ -93,6 +99,9 @@ pub struct World {
     /// When and what the vendor issues: a number of its own, so that a seed without this is what it
     /// was without it.
     pub(super) vendor: Rng,
+    /// When an operator orders planned failovers, and what goes wrong meanwhile; a number of its own
+    /// likewise. `None`: never in this seed.
+    pub(super) operator: Option<Rng>,
     /// What was found so far.
     pub checks: Checks,
     /// Faults happen.
@@ -128,6 +137,7 @@ impl World {
             net: Net::default(),
             files: containers(plan.odd).clone(),
             vendor: Rng::new(!seed),
+            operator: None,
             checks: Checks::default(),
             faulty: true,
             lost: None,
@@ -157,6 +167,12 @@ impl World {
         if world.vendor.chance(40) {
             let first = world.vendor.between(2 * SECOND, 20 * SECOND);
             world.at(first, Event::Reissue);
+        }
+        let mut operator = Rng::new(seed.rotate_left(32));
+        if world.plan.fronts == FRONTS && operator.chance(60) {
+            let first = operator.between(3 * SECOND, 10 * SECOND);
+            world.at(first, Event::HandOver);
+            world.operator = Some(operator);
         }
         world
     }
@@ -247,6 +263,12 @@ impl World {
                     self.after(pause, Event::Reissue);
                 }
             }
+            Event::HandOver => {
+                if let Some(pause) = self.faulty.then(|| self.order_failover()).flatten() {
+                    self.after(pause, Event::HandOver);
+                }
+            }
+            Event::Follow { host } => self.follow(host),
             Event::Reload { host } => self.reload(host),
             Event::Storm { left } => {
                 if self.faulty {
@@ -296,10 +318,10 @@ impl World {
     }
 
     /// A client hears a reply of a process.
-    pub(super) fn hear_reply(&mut self, who: usize, frames: Vec<Frame>, by: (usize, u32), at: u64) {
+    pub(super) fn hear_reply(&mut self, who: usize, frames: Vec<Frame>, answer: Answer) {
         for frame in frames {
             if let Frame::Call(bytes) = frame {
-                self.told(who, &bytes, Answer { by, at });
+                self.told(who, &bytes, answer);
             }
         }
     }
@@ -346,6 +368,14 @@ impl World {
         self.trace(|| format!("front {host} is told to lead"));
         let request = "POST /api/activate HTTP/1.1\r\nX-Tmr-Admin: 1\r\nContent-Length: 0\r\n\r\n";
         self.admin(host, request);
+    }
+
+    /// Has a front give its role away; whether it says that it does.
+    pub(super) fn fail_over(&mut self, host: usize) -> bool {
+        let request = "POST /api/failover HTTP/1.1\r\nX-Tmr-Admin: 1\r\nContent-Length: 0\r\n\r\n";
+        let answer = self.admin(host, request);
+        self.trace(|| format!("front {host} is to give its role away: {answer:?}"));
+        answer.is_some_and(|answer| answer.starts_with("HTTP/1.1 202"))
     }
 
     /// What the running fronts say of themselves.

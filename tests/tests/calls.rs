@@ -1,6 +1,6 @@
 //! The whole call surface, as a client that is not ours sees it: what is told is the virtual
-//! container's, on three backends, on two, and by a front that came back; what is computed is
-//! equal on every backend, and right by other libraries.
+//! container's, on three backends, on two, by a front that stands by, and by one that came back;
+//! what is computed is equal on every backend, and right by other libraries.
 
 use aes::Aes128;
 use aes::cipher::{BlockEncrypt, KeyInit};
@@ -20,7 +20,8 @@ use tmr_tests::foreign::{
     licence_info, program, release, secure_data, text, validate,
 };
 use tmr_tests::harness::{
-    Cluster, FIRM_CODE, ORDINARY, Runtime, TMR, is_whole, licence_row, status_until, take,
+    Builder, Cluster, FIRM_CODE, ORDINARY, Runtime, Server, TMR, is_whole, licence_row,
+    status_until, take,
 };
 use tmr_tests::on_both_runtimes;
 
@@ -92,7 +93,7 @@ const REFUSED: [(u32, u32); 20] = [
     (0xff, 306),
 ];
 
-fn start(runtime: Runtime) -> Cluster {
+fn cluster(runtime: Runtime) -> Builder {
     let rich = json!({
         "ProductCode": RICH, "Text": "Editor", "LicenseQuantity": 4, "TmrId": 7,
         "FeatureMap": 6, "ExpirationTime": "2099-01-01T00:00:00Z",
@@ -100,7 +101,7 @@ fn start(runtime: Runtime) -> Cluster {
         "MaintenancePeriod": { "Start": "2020-01-01T00:00:00Z", "End": "2098-01-01T00:00:00Z" },
         "DeniedModes": ["exclusive"],
     });
-    Cluster::of(runtime).product(rich).start()
+    Cluster::of(runtime).product(rich)
 }
 
 fn seat(client: &mut Client, code: u32) -> u32 {
@@ -148,8 +149,8 @@ type Answers = BTreeMap<String, Vec<u8>>;
 
 /// Everything that can be asked with a seat of the rich licence. Returns what must be the same
 /// whenever and of whomever it is asked.
-fn survey(cluster: &Cluster, seat: u32) -> Answers {
-    let mut survey = Survey(cluster.client());
+fn survey(front: &Server, seat: u32) -> Answers {
+    let mut survey = Survey(Client::connect(front.licence()).expect("the front takes a client"));
     let mut same = Answers::new();
     let service = survey.handle(&Ask::subsystem());
     let container = survey.handle(&Ask::new(0, 0));
@@ -337,18 +338,22 @@ fn telling_handle(cluster: &Cluster, backend: usize) {
 }
 
 fn every_call_answers_for_the_virtual_container(runtime: Runtime) {
-    let mut cluster = start(runtime);
+    let mut cluster = cluster(runtime).twin().start();
     for backend in 0..3 {
         telling_handle(&cluster, backend);
     }
     let seat = seat(&mut cluster.client(), RICH);
-    let whole = survey(&cluster, seat);
+    let whole = survey(cluster.front(), seat);
+    status_until(cluster.fronts[1].admin(), "a twin that leads", |status| {
+        (status["twin"]["connected"] == true && status["twin"]["role"] == "active").then_some(())
+    });
+    assert_eq!(survey(&cluster.fronts[1], seat), whole, "by a front that stands by");
     for backend in 0..3 {
         cluster.backends[backend].kill();
         status_until(cluster.front().admin(), "two parts", |status| {
             (licence_row(status, RICH)?["matching"] == 2).then_some(())
         });
-        assert_eq!(survey(&cluster, seat), whole, "without backend {backend}");
+        assert_eq!(survey(cluster.front(), seat), whole, "without backend {backend}");
         cluster.restart_backend(backend);
         cluster.wait_whole(0);
     }
@@ -356,7 +361,7 @@ fn every_call_answers_for_the_virtual_container(runtime: Runtime) {
     cluster.restart_front(0);
     cluster.activate(0);
     cluster.wait_whole(0);
-    assert_eq!(survey(&cluster, seat), whole, "by a front that came back");
+    assert_eq!(survey(cluster.front(), seat), whole, "by a front that came back");
     let searched = cluster.secrets().searched();
     assert!(searched > 900, "{searched} replies were searched for what gives a backend away");
 }
@@ -377,7 +382,7 @@ fn a_backend_that_answered_a_client_would_be_found(runtime: Runtime) {
 }
 
 fn ciphers_and_signatures_are_equal_on_every_backend(runtime: Runtime) {
-    let mut cluster = start(runtime);
+    let mut cluster = cluster(runtime).start();
     // Asked directly, each for its ordinary licence: the three answer alike.
     let mut direct = Vec::new();
     for backend in &cluster.backends {
@@ -432,7 +437,7 @@ fn ciphers_and_signatures_are_equal_on_every_backend(runtime: Runtime) {
 
 /// Operation by operation against AES block by block.
 fn aes_is_what_other_libraries_make_of_it(runtime: Runtime) {
-    let cluster = start(runtime);
+    let cluster = cluster(runtime).start();
     let mut client = cluster.client();
     let handle = seat(&mut client, TMR);
     let (key, start) = (*b"a key of our own", *b"an initial value");

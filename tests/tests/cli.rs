@@ -23,7 +23,7 @@ on_both_runtimes!(
 );
 
 /// The commands of the contract that this program has so far.
-const COMMANDS: [&[&str]; 15] = [
+const COMMANDS: [&[&str]; 16] = [
     &["demo"],
     &["keygen"],
     &["issue"],
@@ -32,6 +32,7 @@ const COMMANDS: [&[&str]; 15] = [
     &["check-config"],
     &["status"],
     &["activate"],
+    &["failover"],
     &["client"],
     &["client", "version"],
     &["client", "servers"],
@@ -96,6 +97,7 @@ fn an_unreachable_server_ends_with_4(runtime: Runtime) {
         &["status", "--admin", &url],
         &["status", "--admin", &url, "--json"],
         &["activate", "--admin", &url],
+        &["failover", "--admin", &url],
     ] {
         let end = program.run(arguments).expect(4);
         assert_eq!(end.out, "", "{end:?}");

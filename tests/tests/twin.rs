@@ -1,9 +1,10 @@
 //! Two fronts as real processes: in sync by themselves whatever one of them goes through, warm at
-//! a takeover, and no burden to each other.
+//! a takeover, no burden to each other, and one server to clients of either.
 
 use serde_json::Value;
 use std::fs;
-use tmr_tests::foreign::{Ask, Client, INFO_BOX, get_info};
+use tmr_tests::foreign::error::INVALID_HANDLE;
+use tmr_tests::foreign::{Ask, Client, Crypt, Fault, INFO_BOX, get_info, get_version};
 use tmr_tests::harness::{Cluster, FIRM_CODE, Runtime, get_json, give_back, status_until, take};
 
 /// A licence that is never short.
@@ -29,6 +30,10 @@ on_pairs!(
     what_one_grants_the_other_knows,
     a_stopped_twin_costs_nothing,
     every_seat_answers_at_the_other_front,
+    a_client_is_served_at_either_front,
+    the_lead_changes_sides_under_clients_of_both,
+    a_leader_that_dies_leaves_no_client_of_the_other_waiting,
+    the_role_goes_to_the_other_front_by_command,
     another_group_key_gets_nothing,
     a_front_that_is_its_own_twin_says_so,
 );
@@ -144,6 +149,140 @@ fn every_seat_answers_at_the_other_front(one: Runtime, other: Runtime) {
         get_json(cluster.fronts[front].admin(), "/api/status").expect("a status")["role"].clone()
     });
     assert_eq!(roles, ["standby", "active"]);
+}
+
+#[track_caller]
+fn client_of(cluster: &Cluster, front: usize) -> Client {
+    Client::connect(cluster.fronts[front].licence()).expect("it takes a client")
+}
+
+/// A front that stands by knows that its twin leads.
+#[track_caller]
+fn passes(cluster: &Cluster, standby: usize) {
+    status_until(cluster.fronts[standby].admin(), "a twin that leads", |status| {
+        let twin = &status["twin"];
+        let leads = twin["connected"] == true && twin["role"] == "active";
+        (status["role"] == "standby" && leads).then_some(())
+    });
+}
+
+fn a_client_is_served_at_either_front(one: Runtime, other: Runtime) {
+    let cluster = start(one, other);
+    passes(&cluster, 1);
+    let (mut here, mut there) = (cluster.client(), client_of(&cluster, 1));
+    let mine = seats(&mut there, 3);
+    let others = seats(&mut here, 3);
+    let shown = |front: usize| {
+        let status = get_json(cluster.fronts[front].admin(), "/api/status").expect("a status");
+        let twin = &status["twin"];
+        (twin["passed_to"].as_u64(), twin["passed_from"].as_u64(), status["allocations"].clone())
+    };
+    let ((to, _, _), (_, from, allocations)) = (shown(1), shown(0));
+    assert_eq!((to, from), (Some(1), Some(1)));
+    assert_eq!(allocations.as_array().map(Vec::len), Some(6));
+    for handle in mine.iter().chain(&others) {
+        let request = Crypt::firm_key(Crypt::ECB_ENCRYPT, 5).request(*handle, &[9; 32]);
+        let [one, other] = [&mut here, &mut there].map(|client| client.call(&request));
+        let (one, other) = (one.expect("an answer"), other.expect("an answer"));
+        assert_eq!((one.status, &one.body), (0, &other.body), "seat {handle}");
+    }
+    // Given back crosswise.
+    for (client, handles) in [(&mut here, &mine), (&mut there, &others)] {
+        for handle in handles {
+            assert_eq!(give_back(client, *handle).expect("the connection stays open"), Ok(0));
+        }
+    }
+    let gone = there.call(&get_info(mine[0], INFO_BOX, 144)).expect("an answer");
+    assert_eq!(gone.status, INVALID_HANDLE);
+    drop(there);
+    status_until(cluster.front().admin(), "it to be gone", |status| {
+        (status["twin"]["passed_from"] == 0).then_some(())
+    });
+    in_sync(&cluster, 0);
+}
+
+fn the_lead_changes_sides_under_clients_of_both(one: Runtime, other: Runtime) {
+    let cluster = start(one, other);
+    let mut held = Vec::new();
+    let mut clients: Vec<Client> = (0..4).map(|at| client_of(&cluster, at % 2)).collect();
+    for turn in 0..4 {
+        let leads = turn % 2;
+        cluster.activate(leads);
+        passes(&cluster, 1 - leads);
+        for (at, client) in clients.iter_mut().enumerate() {
+            // A front that is deposed drops its clients; they come back to where they were.
+            if client.call(&get_version(0)).is_err() {
+                *client = client_of(&cluster, at % 2);
+            }
+            held.extend(seats(client, 1));
+        }
+        for (handle, client) in held.iter().zip((0..4).cycle()) {
+            let request = get_info(*handle, INFO_BOX, 144);
+            let reply = clients[client].call(&request).expect("an answer");
+            assert_eq!(reply.status, 0, "seat {handle}, turn {turn}");
+        }
+    }
+    in_sync(&cluster, held.len());
+    for (handle, client) in held.iter().zip((0..4).cycle()) {
+        let given = give_back(&mut clients[client], *handle).expect("the connection stays open");
+        assert_eq!(given, Ok(0));
+    }
+    in_sync(&cluster, 0);
+}
+
+fn a_leader_that_dies_leaves_no_client_of_the_other_waiting(one: Runtime, other: Runtime) {
+    let mut cluster = start(one, other);
+    passes(&cluster, 1);
+    let (mut waits, mut idle) = (client_of(&cluster, 1), client_of(&cluster, 1));
+    let held = seats(&mut idle, 2);
+    cluster.fronts[0].freeze();
+    waits.send(&ask().access2()).expect("the kernel takes it");
+    cluster.fronts[0].kill();
+    let end = waits.receive();
+    assert!(matches!(end, Err(Fault::Closed)), "an answer that nobody gave: {end:?}");
+    cluster.activate(1);
+    cluster.wait_whole(1);
+    // The other one's connection stands, and is served by the new leader.
+    for handle in &held {
+        let reply = idle.call(&get_info(*handle, INFO_BOX, 144)).expect("an answer");
+        assert_eq!(reply.status, 0, "seat {handle}");
+    }
+    let status = get_json(cluster.fronts[1].admin(), "/api/status").expect("a status");
+    assert_eq!(status["allocations"].as_array().map(Vec::len), Some(held.len()));
+    cluster.restart_front(0);
+    in_sync(&cluster, held.len());
+    // And now the other way round.
+    let mut client = client_of(&cluster, 0);
+    for handle in &held {
+        assert_eq!(give_back(&mut client, *handle).expect("the connection stays open"), Ok(0));
+    }
+    in_sync(&cluster, 0);
+}
+
+fn the_role_goes_to_the_other_front_by_command(one: Runtime, other: Runtime) {
+    let cluster = start(one, other);
+    let mut client = cluster.client();
+    let held = seats(&mut client, 10);
+    in_sync(&cluster, held.len());
+    let failover = |front: usize| {
+        let admin = cluster.fronts[front].admin();
+        cluster.program().run(["failover", "--admin", &format!("http://{admin}")])
+    };
+    failover(1).expect(1).one_clear_error(&["does not lead", "tmrd activate"]);
+    failover(0).expect(0);
+    in_sync(&cluster, held.len());
+    let mut client = Client::connect(cluster.fronts[1].licence()).expect("it takes a client");
+    for handle in &held {
+        let reply = client.call(&get_info(*handle, INFO_BOX, 144)).expect("an answer");
+        assert_eq!(reply.status, 0, "seat {handle}");
+    }
+    // And back again; then there is nobody else.
+    failover(1).expect(0);
+    cluster.fronts[1].freeze();
+    failover(0).expect(1).one_clear_error(&["did not"]);
+    assert_eq!(cluster.status()["role"], "active");
+    cluster.fronts[1].resume();
+    in_sync(&cluster, held.len());
 }
 
 fn another_group_key_gets_nothing(one: Runtime, other: Runtime) {

@@ -29,6 +29,12 @@ pub trait View {
     /// # Errors
     /// Why it is to give it away, in a sentence for people.
     fn holds(&self) -> Result<(), String>;
+
+    /// Whether this node has the active role, and somebody to give it to.
+    ///
+    /// # Errors
+    /// Why it cannot give it away, and what would be right, in a sentence for people.
+    fn yields(&self) -> Result<(), String>;
 }
 
 /// What an operator wants done.
@@ -36,6 +42,8 @@ pub trait View {
 pub enum Command {
     /// Take the active role.
     Activate,
+    /// Give the active role to the other front.
+    Failover,
     /// The virtual address may have moved.
     Notify,
 }
@@ -71,7 +79,7 @@ pub fn answer(request: &[u8], view: &impl View) -> Answer {
 fn route(request: &Request<'_>, view: &impl View) -> (Response, Option<Command>) {
     let allow = match request.path {
         "/" | "/api/status" | "/healthz" | "/readyz" | "/holdz" => "GET, HEAD",
-        "/api/activate" | "/api/notify" => "POST",
+        "/api/activate" | "/api/failover" | "/api/notify" => "POST",
         _ => return (Response::text(404, "There is nothing at this path."), None),
     };
     if !allow.split(", ").any(|method| method == request.method) {
@@ -89,6 +97,13 @@ fn route(request: &Request<'_>, view: &impl View) -> (Response, Option<Command>)
         "/api/activate" => {
             let sentence = "The role is being taken; /api/status says when it is held.";
             return (Response::text(202, sentence), Some(Command::Activate));
+        }
+        "/api/failover" => {
+            if let Err(reason) = view.yields() {
+                return (Response::text(409, &reason), None);
+            }
+            let sentence = "The role is being given away; /api/status says when it is.";
+            return (Response::text(202, sentence), Some(Command::Failover));
         }
         "/api/notify" => {
             let sentence = "The virtual address is being looked for.";
@@ -164,6 +179,9 @@ mod tests {
             self.0.clone()
         }
         fn holds(&self) -> Result<(), String> {
+            self.0.clone()
+        }
+        fn yields(&self) -> Result<(), String> {
             self.0.clone()
         }
     }
@@ -249,6 +267,19 @@ mod tests {
         assert_eq!(post("X-Tmr-Admin: 0\r\n"), (403, None));
         assert_eq!(post("Host: 127.0.0.1\r\n"), (403, None));
         assert_eq!(post("X-Tmr-Admin: 1\r\nHost: rebound.example.org\r\n"), (403, None));
+    }
+
+    #[test]
+    fn a_role_that_cannot_be_given_away_stays_with_a_reason() {
+        let request = b"POST /api/failover HTTP/1.1\r\nX-Tmr-Admin: 1\r\n\r\n";
+        let done = answer(request, &Node(Ok(())));
+        assert_eq!(done.command, Some(Command::Failover));
+        assert!(done.response.starts_with(b"HTTP/1.1 202 "));
+        let refused = answer(request, &Node(Err("It does not lead.".into())));
+        let text = String::from_utf8(refused.response).unwrap();
+        assert_eq!(refused.command, None);
+        assert!(text.starts_with("HTTP/1.1 409 Conflict\r\n"), "{text}");
+        assert!(text.ends_with("\r\n\r\nIt does not lead.\n"), "{text}");
     }
 
     #[test]

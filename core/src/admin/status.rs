@@ -38,6 +38,9 @@ pub struct FrontStatus {
     pub cluster: Option<String>,
     /// Whether the virtual address is on this machine; `null` where there is none.
     pub virtual_ip: Option<bool>,
+    /// Why the last planned failover came to nothing, or did not come to its end; `null`: none was
+    /// ordered, or all went well.
+    pub failover_trouble: Option<String>,
     /// The other front; `null` where there is none.
     pub twin: Option<Twin>,
     /// In the order of the configuration.
@@ -72,6 +75,10 @@ pub struct Twin {
     pub since: Option<Wall>,
     /// Of its program; `null` while it is not known.
     pub version: Option<String>,
+    /// Clients of this front whose calls go to the twin, because that one leads.
+    pub passed_to: u64,
+    /// Clients of the twin whose calls come to this front.
+    pub passed_from: u64,
     /// What keeps the two apart, in a sentence; `null` if nothing does.
     pub trouble: Option<String>,
     /// In what their configurations differ that must be alike.
@@ -294,6 +301,7 @@ mod tests {
             fenced: true,
             cluster: Some("00ff".into()),
             virtual_ip: Some(true),
+            failover_trouble: Some("late".into()),
             twin: Some(Twin {
                 address: "a:1".into(),
                 connected: true,
@@ -303,6 +311,8 @@ mod tests {
                 epoch: Some(3),
                 since: None,
                 version: Some("0.1.0".into()),
+                passed_to: 0,
+                passed_from: 2,
                 trouble: None,
                 differs: vec![TwinDifference {
                     key: "CmServer.Server".into(),
@@ -365,9 +375,10 @@ mod tests {
         assert_eq!(ends["licenses"][0]["expires"], "2026-11-21T19:00:00Z");
         let expected = json!({
           "version": "0.1.0", "runtime": "smol", "role": "active", "epoch": 3, "fenced": true,
-          "cluster": "00ff", "virtual_ip": true,
+          "cluster": "00ff", "virtual_ip": true, "failover_trouble": "late",
           "twin": { "address": "a:1", "connected": true, "synced": true, "lag": 0,
                     "role": "standby", "epoch": 3, "since": null, "version": "0.1.0",
+                    "passed_to": 0, "passed_from": 2,
                     "trouble": null,
                     "differs": [ { "key": "CmServer.Server", "ours": "a", "theirs": "b" } ] },
           "backends": [ { "address": "127.0.0.1:22361", "state": "up", "serial": "130-1000001",

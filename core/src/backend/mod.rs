@@ -18,6 +18,7 @@ mod status;
 mod writer;
 
 use crate::admin;
+use crate::channel::OTHER_KEY;
 use crate::crypt::{cipher, sign};
 use crate::desk::{Catalogue, Desk, Ground, Identity, Move, Offer, Shown};
 use crate::io::{Door, Frame, Input, Intent, Link, Why};
@@ -25,6 +26,7 @@ use crate::licence::Container;
 use crate::limits::{CLEANUP_DEFAULT, CONFIRMED, HANDLE_BLOCK, HANDLE_LAST};
 use crate::log::{DiskId, Entry, GroupId, LicenceKey, Setting, Slot, State};
 use crate::random::Random;
+use crate::seldom::Seldom;
 use crate::time::{Deadline, Mono, Now};
 use crate::wire::CmError;
 use crate::wire::constants::mask;
@@ -70,6 +72,8 @@ pub struct Backend {
     desk: Desk,
     fronts: BTreeSet<Link>,
     admins: BTreeSet<Link>,
+    /// Fronts that did not prove the group key.
+    impostors: Seldom,
     started: bool,
     /// When the front that was promised last said that it serves.
     served: Option<Mono>,
@@ -100,6 +104,7 @@ impl Backend {
             desk: Desk::new(identity, CLEANUP_DEFAULT),
             fronts: BTreeSet::new(),
             admins: BTreeSet::new(),
+            impostors: Seldom::default(),
             started: false,
             served: None,
         };
@@ -177,7 +182,14 @@ impl Backend {
                     self.call(now, link, &bytes, out);
                 }
             }
-            Input::Closed { link, unsent, .. } => self.closed(now, link, unsent),
+            Input::Closed { link, why, unsent } => {
+                if let (true, Some(from)) = (why == OTHER_KEY, self.desk.whereabouts(link)) {
+                    let text =
+                        format!("a front at {} was refused: it has another group key", from.ip());
+                    self.impostors.warn(now.mono, &text);
+                }
+                self.closed(now, link, unsent);
+            }
             Input::Written => self.writer.written(out),
             Input::Containers(containers) => self.replace(now.mono, containers, out),
             // It has no role that follows an address.

@@ -37,6 +37,10 @@ impl View for Backend {
     fn holds(&self) -> Result<(), String> {
         Ok(())
     }
+
+    fn yields(&self) -> Result<(), String> {
+        Err("this is a backend, which has no role to give away: ask the front that leads".into())
+    }
 }
 
 fn part_status(part: &Part) -> PartStatus {

@@ -77,6 +77,9 @@ pub(super) fn hello(key: &GroupKey, points: &Points, front: u32) -> [u8; HELLO_L
     out
 }
 
+/// Why a backend closes the link of a front that has not proved the group key.
+pub(crate) const OTHER_KEY: Why = Why::Protocol("group key does not match");
+
 /// A hello that was not taken: what the front is told before the link is closed, and why it is.
 pub(super) struct Turned {
     pub(super) answer: [u8; 8],
@@ -107,7 +110,7 @@ pub(super) fn welcome(
     }
     let expected = over_points(key, FRONT_PROOF, points).chain_update(&hello[..12]);
     if expected.verify_slice(proof).is_err() {
-        return Err(turned(SECURITY_PROBLEM, Why::Protocol("group key does not match")));
+        return Err(turned(SECURITY_PROBLEM, OTHER_KEY));
     }
     let mut answer = [0; WELCOME_LENGTH];
     answer[4..8].copy_from_slice(&version().to_le_bytes());

@@ -36,6 +36,7 @@ mod stream_test;
 #[cfg(test)]
 mod vector_test;
 
+pub(crate) use group::OTHER_KEY;
 pub use key::GroupKey;
 pub use sealer::Sealer;
 pub use stream::Stream;

@@ -76,6 +76,8 @@ struct Session {
     heard: Mono,
     /// A handle whose number may still be on its way to the client.
     fresh: Option<Handle>,
+    /// It waits for a reply.
+    asks: bool,
 }
 
 /// The reply to any call of a client for whom there is no room.
@@ -126,7 +128,7 @@ impl Desk {
 
     /// A client came in.
     pub fn accepted(&mut self, now: Now, link: Link, from: SocketAddr) {
-        self.sessions.insert(link, Session { from, heard: now.mono, fresh: None });
+        self.sessions.insert(link, Session { from, heard: now.mono, fresh: None, asks: false });
     }
 
     /// Whether a link is a client's.
@@ -135,7 +137,13 @@ impl Desk {
         self.sessions.contains_key(&link)
     }
 
-    /// A link turned out to be no client's.
+    /// Where a client is.
+    #[must_use]
+    pub fn whereabouts(&self, link: Link) -> Option<SocketAddr> {
+        self.sessions.get(&link).map(|session| session.from)
+    }
+
+    /// A link is no client's, or is closed by this end.
     pub fn dismiss(&mut self, link: Link) {
         self.sessions.remove(&link);
     }
@@ -145,6 +153,7 @@ impl Desk {
         if let Some(session) = self.sessions.get_mut(&link) {
             session.heard = now;
             session.fresh = None;
+            session.asks = true;
         }
     }
 
@@ -362,29 +371,30 @@ impl Desk {
     }
 
     /// The release that a client waits for is durable.
-    pub fn released(&self, link: Link, out: &mut Vec<Intent>) {
+    pub fn released(&mut self, link: Link, out: &mut Vec<Intent>) {
         self.send(link, &Reply::ok(0), out);
     }
 
     /// A call ends in an error; the reply has the shape that belongs to the call.
-    pub fn refuse(&self, link: Link, request: &Request, error: CmError, out: &mut Vec<Intent>) {
+    pub fn refuse(&mut self, link: Link, request: &Request, error: CmError, out: &mut Vec<Intent>) {
         self.send(link, &Reply::error_for(request, error), out);
     }
 
     /// A call could not be read: its sender gets one clear error and may go on.
-    pub fn misread(&self, link: Link, malformed: &Malformed, out: &mut Vec<Intent>) {
+    pub fn misread(&mut self, link: Link, malformed: &Malformed, out: &mut Vec<Intent>) {
         tracing::debug!(%malformed, "a call that cannot be read");
         self.send(link, &Reply::error(CmError::INVALID_PARAMETER), out);
     }
 
     /// Sends a reply to a client that is still there.
-    pub fn send(&self, link: Link, reply: &Reply, out: &mut Vec<Intent>) {
+    pub fn send(&mut self, link: Link, reply: &Reply, out: &mut Vec<Intent>) {
         self.pass(link, reply.encode(), out);
     }
 
     /// Sends the bytes of a reply that a backend has made.
-    pub fn pass(&self, link: Link, frame: Vec<u8>, out: &mut Vec<Intent>) {
-        if self.sessions.contains_key(&link) {
+    pub fn pass(&mut self, link: Link, frame: Vec<u8>, out: &mut Vec<Intent>) {
+        if let Some(session) = self.sessions.get_mut(&link) {
+            session.asks = false;
             out.push(Intent::Send { link, frame });
         }
     }
@@ -444,9 +454,24 @@ impl Desk {
 
     /// Closes every client's link. Handles live on.
     pub fn drop_clients(&mut self, why: Why, out: &mut Vec<Intent>) {
-        for (link, _) in core::mem::take(&mut self.sessions) {
-            out.push(Intent::Close { link, why: why.clone() });
-        }
+        self.close_links(|_, _| true, &why, out);
+    }
+
+    /// Closes the links of some clients: those that `ends` says, told whether they wait for a
+    /// reply. Handles live on.
+    pub fn close_links(
+        &mut self,
+        ends: impl Fn(Link, bool) -> bool,
+        why: &Why,
+        out: &mut Vec<Intent>,
+    ) {
+        self.sessions.retain(|&link, session| {
+            let ends = ends(link, session.asks);
+            if ends {
+                out.push(Intent::Close { link, why: why.clone() });
+            }
+            !ends
+        });
     }
 
     /// Forgets all handles: another front leads, and the log knows them.

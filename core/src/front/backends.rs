@@ -97,10 +97,14 @@ impl Front {
             Phase::Leading { epoch } if promised > epoch => {
                 tracing::warn!(%promised, %epoch, "another front has claimed the lead");
                 let told = self.was_told_since();
-                self.step_back(out);
+                if self.handover.was_told() {
+                    self.let_go();
+                } else {
+                    self.step_back(out);
+                }
                 if told {
                     self.claim_again(now, "it was told to lead meanwhile");
-                } else if self.wish.address == Some(false) {
+                } else if self.wish.address == Some(false) || self.config.unfenced {
                     self.stand_by();
                 } else {
                     self.wish.deposed = true;
@@ -160,6 +164,9 @@ impl Front {
         let peer = &mut self.peers[index];
         if peer.known().is_some() {
             tracing::warn!(backend = %peer.address, %why, "backend is down");
+        } else {
+            let text = format!("backend {} cannot be used: {why}", peer.address);
+            peer.unreached.warn(now, &text);
         }
         peer.trouble = Some(format!("{why}"));
         let lost = peer.lost(now, self.config.retry);

@@ -286,6 +286,7 @@ impl Front {
             return;
         }
         self.phase = Phase::Leading { epoch };
+        self.wish.offered = None;
         // Who waits for nobody to lead is to learn from the backends that this front does.
         self.heartbeat = now;
         self.silenced = false;

@@ -1,4 +1,5 @@
-//! Calls and pages that come in: which are decided now, which wait, which are refused.
+//! Calls and pages that come in: which are decided now, which are passed on to
+//! the twin, which wait, which are refused.
 
 use super::flight::Waits;
 use super::peer::Follow;
@@ -6,7 +7,7 @@ use super::{Front, Phase, status};
 use crate::admin;
 use crate::desk::{Desk, Ground, Move};
 use crate::io::{Intent, Link, Why};
-use crate::limits::{CALL_TIMEOUT, CONFIRMED, UNCOMMITTED_MAX};
+use crate::limits::{CALL_TIMEOUT, CONFIRMED, PASSED_TIMEOUT, UNCOMMITTED_MAX};
 use crate::log::Entry;
 use crate::time::{Mono, Now};
 use crate::wire::{CmError, Reply, Request};
@@ -21,10 +22,13 @@ impl Front {
         };
         self.desk.named(now.mono, link, &request, self.ledger.ahead());
         // One end of its time for a call, whatever it has to wait for one after the other.
-        let until = now.mono + CALL_TIMEOUT;
-        if Desk::is_timeless(&request) || self.serves(now.mono) {
+        let until = now.mono + if link.is_passed() { PASSED_TIMEOUT } else { CALL_TIMEOUT };
+        // What the twin has passed on is not passed on again.
+        if !link.is_passed() && self.passes() {
+            self.pass_on((now.mono, until), link, bytes, out);
+        } else if Desk::is_timeless(&request) || self.begins(now.mono) {
             self.serve(now, until, link, (&request, bytes), out);
-        } else if self.wish.lead {
+        } else if self.wish.lead || link.is_passed() || self.may_pass() {
             self.park(until, link, request);
         } else {
             self.desk.refuse(link, &request, CmError::SERVER_START_PENDING, out);
@@ -40,6 +44,7 @@ impl Front {
         (request, bytes): (&Request, Vec<u8>),
         out: &mut Vec<Intent>,
     ) {
+        self.guest_begins(link);
         let ground = Ground { now, state: self.ledger.ahead(), catalogue: &self.joined.catalogue };
         match self.desk.call(link, request, &ground, out) {
             Move::Done => {}
@@ -77,7 +82,7 @@ impl Front {
     }
 
     /// Refuses an access or a release that was on its way.
-    pub(super) fn refuse(&self, link: Link, error: CmError, out: &mut Vec<Intent>) {
+    pub(super) fn refuse(&mut self, link: Link, error: CmError, out: &mut Vec<Intent>) {
         self.desk.send(link, &Reply::error(error), out);
     }
 
@@ -93,9 +98,17 @@ impl Front {
                 self.order(now.mono);
                 self.timers(now.mono, out);
             }
+            Some(admin::Command::Failover) => {
+                self.hand_over(now.mono);
+            }
             Some(admin::Command::Notify) => out.push(Intent::Look),
             None => {}
         }
+    }
+
+    /// A call can be decided, and the role is not being given away.
+    pub(super) fn begins(&self, now: Mono) -> bool {
+        !self.handover.holds_back() && self.serves(now)
     }
 
     /// It leads, is confirmed, and two backends follow: a call can be decided.

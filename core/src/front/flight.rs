@@ -35,6 +35,8 @@ pub(super) struct Commit {
     pub(super) differs: [bool; 3],
     /// Why stock servers refused the seat.
     pub(super) errors: [Option<CmError>; 3],
+    /// It is committed, and waits for the twin to have it.
+    pub(super) twin: bool,
     pub(super) until: Mono,
 }
 
@@ -81,28 +83,34 @@ impl Front {
             waits => waits,
         };
         let (differs, errors) = ([false; 3], [None; 3]);
-        let flight = Commit { link: Some(link), waits, differs, errors, until };
+        let flight = Commit { link: Some(link), waits, differs, errors, twin: false, until };
         self.commits.insert(slot, flight);
         self.commits_until.insert((until, slot));
     }
 
-    /// Answers what is committed, once enough backends have said that their part agrees.
+    /// Answers what is committed, once enough backends have said that their part agrees, and in
+    /// unfenced mode the twin has it.
     pub(super) fn answer_committed(&mut self, now: Mono, out: &mut Vec<Intent>) {
         let committed = self.ledger.committed();
         let ready: Vec<Slot> = self.commits.range(..=committed).map(|(slot, _)| *slot).collect();
         for slot in ready {
             let Some(flight) = self.commits.get(&slot) else { continue };
-            let agreed = match &flight.waits {
-                Waits::Grant(grant) => {
-                    (0..3).filter(|&i| self.agrees(i, slot, grant, flight.differs)).count() >= 2
-                }
-                Waits::Release | Waits::Spend(..) => true,
-            };
+            let agreed = flight.twin
+                || match &flight.waits {
+                    Waits::Grant(grant) => {
+                        (0..3).filter(|&i| self.agrees(i, slot, grant, flight.differs)).count() >= 2
+                    }
+                    Waits::Release | Waits::Spend(..) => true,
+                };
             let awaited = (0..3).any(|i| match self.peers[i].follow {
                 Follow::Yes { acked, .. } => acked < slot && !flight.differs[i],
                 _ => false,
             });
             if !agreed && awaited {
+                continue;
+            }
+            if let Some(late) = self.twin_lacks(now, slot).filter(|_| agreed) {
+                self.wait_for_twin(slot, late);
                 continue;
             }
             let Some(Commit { link, waits, errors, until, .. }) = self.commits.remove(&slot) else {
@@ -131,6 +139,16 @@ impl Front {
                 (Waits::Release | Waits::Spend(..), None) => {}
             }
         }
+    }
+
+    /// What is committed is not refused any more: its reply waits for the twin, until then.
+    fn wait_for_twin(&mut self, slot: Slot, late: Mono) {
+        let Some(flight) = self.commits.get_mut(&slot).filter(|flight| !flight.twin) else {
+            return;
+        };
+        self.commits_until.remove(&(flight.until, slot));
+        (flight.twin, flight.until) = (true, late);
+        self.commits_until.insert((late, slot));
     }
 
     /// A stock server has refused a grant, which will be among those it does not hold.
@@ -192,13 +210,17 @@ impl Front {
                 break;
             }
             self.commits_until.pop_first();
+            if self.commits.get(&slot).is_some_and(|flight| flight.twin) {
+                self.twin_is_late();
+                continue;
+            }
             let Some(flight) = self.commits.remove(&slot) else { continue };
             if let Waits::Grant(grant) = &flight.waits {
                 self.give_back(grant.handle, "two backends did not confirm it in time");
             }
             if let Some(link) = flight.link {
-                let error = self.no_majority();
-                self.refuse(link, error, out);
+                // Not 238, after which a client may do anything again: this call was begun.
+                self.refuse(link, CmError::REDUNDANCY_SERVER_MISSING, out);
             }
         }
         while let Some(&(until, link)) = self.parked_until.first() {
@@ -227,7 +249,7 @@ impl Front {
         [commit, parked, anyone].into_iter().flatten().min()
     }
 
-    /// The error that says why nothing can be decided now.
+    /// The error that says why nothing could be decided, and nothing was begun.
     pub(super) fn no_majority(&self) -> CmError {
         let up = self.peers.iter().filter(|peer| peer.known().is_some()).count();
         if up < 2 { CmError::REDUNDANCY_SERVER_MISSING } else { CmError::SERVER_START_PENDING }
@@ -267,7 +289,7 @@ impl Front {
     }
 
     /// No backend is left to try.
-    fn unanswered(&self, flight: &AnyOne, out: &mut Vec<Intent>) {
+    fn unanswered(&mut self, flight: &AnyOne, out: &mut Vec<Intent>) {
         match Request::parse(&flight.call) {
             Ok(call) => {
                 tracing::warn!(call = call.name(), "no backend has answered a call in time");

@@ -2,7 +2,7 @@
 //!
 //! What lives here: the claim and the log as a proposer (`claim`, `replicate`, `ledger`), the join
 //! of three parts (`catalogue`, `vote`), calls that come in and are on their way (`clients`,
-//! `flight`), the three backends (`peer`, `backends`) or what stands in for them where they are
+//! `flight`), the role and how it is given away (`role`, `handover`), the three backends (`peer`, `backends`) or what stands in for them where they are
 //! stock servers (`stock`), the other front (`twin`), what is due (`timing`).
 //! What never lives here: what a call means (that is [`desk`](crate::desk)) and how a seat is
 //! counted (that is [`log`](crate::log)).
@@ -14,6 +14,7 @@ mod clients;
 mod flight;
 #[cfg(test)]
 mod front_test;
+mod handover;
 mod ledger;
 #[cfg(feature = "model")]
 mod model;
@@ -35,6 +36,7 @@ use crate::random::Random;
 use crate::time::{Deadline, Duration, Mono, Now};
 use crate::wire::Request;
 use crate::wire::group::{Order, Report, decode};
+use crate::wire::twin::Placed;
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -42,6 +44,7 @@ use catalogue::Virtual;
 use claim::Gather;
 use core::ops::RangeInclusive;
 use flight::{AnyOne, Commit};
+use handover::Handover;
 use ledger::Ledger;
 #[cfg(feature = "model")]
 pub use model::{Fingerprint, Timer};
@@ -117,6 +120,7 @@ pub struct Front {
     twin: Option<Twin>,
     phase: Phase,
     wish: Wish,
+    handover: Handover,
     /// The highest epoch it has seen anywhere.
     highest: Epoch,
     claim_until: Mono,
@@ -141,6 +145,8 @@ pub struct Front {
     silenced: bool,
     /// What stands in for the backends in unfenced mode; `None` otherwise, and during its step.
     stock: Option<Box<Stock>>,
+    /// What the twin has just told of handles at stock servers, and whether that is all of them.
+    placed: Option<(bool, Vec<Placed>)>,
     random: Random,
 }
 
@@ -158,6 +164,7 @@ impl Front {
             twin: config.twin.clone().map(Twin::new),
             phase: Phase::Standby,
             wish: Wish::default(),
+            handover: Handover::default(),
             highest: Epoch::default(),
             claim_until: Mono(0),
             joined: Virtual::default(),
@@ -176,6 +183,7 @@ impl Front {
             unnamed: false,
             silenced: false,
             stock,
+            placed: None,
             random,
             config,
         }
@@ -195,6 +203,9 @@ impl Front {
         self.timers(now.mono, out);
         match input {
             Input::Tick | Input::Written | Input::Containers(_) => {}
+            Input::Accepted { link, door: Door::Licence, .. } if self.handover.turns_away() => {
+                out.push(Intent::Close { link, why: handover::LEAVES });
+            }
             Input::Accepted { link, door: Door::Licence, from } => {
                 self.desk.accepted(now, link, from);
             }
@@ -219,6 +230,7 @@ impl Front {
         }
         self.settle(now, out);
         self.tell_away(out);
+        self.twin_forward(now.mono, out);
         debug_assert!(self.check_invariants());
         self.deadline()
     }
@@ -236,12 +248,13 @@ impl Front {
             self.answer_committed(now.mono, out);
             self.admit();
         }
+        self.handover_settle(now.mono, out);
         if let Phase::Leading { .. } = self.phase {
             // Before any call is served: it may ask for a container by its serial.
             if core::mem::take(&mut self.unnamed) {
                 self.name_containers();
             }
-            if self.serves(now.mono) {
+            if self.begins(now.mono) {
                 for (link, until, call) in self.unpark() {
                     let bytes = call.encode();
                     self.serve(now, until, link, (&call, bytes), out);
@@ -257,7 +270,13 @@ impl Front {
             }
         }
         self.replicate(now.mono, out);
-        self.twin_settle(now, out);
+        self.guests_settle(out);
+        self.pass_settle(now.mono, out);
+        // Where there are stand-ins, it is told when they have done their part.
+        if !self.config.unfenced {
+            self.twin_settle(now, Vec::new(), out);
+        }
+        self.handover_close(now.mono, out);
     }
 
     fn frame(&mut self, now: Now, link: Link, frame: Frame, out: &mut Vec<Intent>) {
@@ -290,9 +309,15 @@ impl Front {
         if let Some(index) = self.peer_of(link) {
             return self.lost_peer(now, index, why, out);
         }
-        if self.admins.remove(&link) || self.twin_closed(now, link, why) {
+        if self.admins.remove(&link) || self.twin_closed(now, link, why, out) {
             return;
         }
+        self.pass_gone(now, link, unsent, out);
+        self.client_closed(now, link, unsent);
+    }
+
+    /// A client is gone, and what it waits for with it.
+    fn client_closed(&mut self, now: Mono, link: Link, unsent: bool) {
         self.unpark_one(link);
         if let Some(handle) = self.desk.closed(now, link, unsent) {
             self.give_back(handle, "its number did not reach the client");
@@ -324,6 +349,6 @@ impl Front {
         let sane = self.ledger.committed() <= self.ledger.last();
         let quiet = self.wish.lead || matches!(self.phase, Phase::Standby);
         let flights = self.commits.keys().all(|slot| *slot <= self.ledger.last());
-        sane && quiet && flights
+        sane && quiet && flights && self.guests_are_at_the_desk()
     }
 }

@@ -4,6 +4,7 @@
 use crate::io::{Address, Callee, Intent, Link};
 use crate::limits::{DIAL_TIMEOUT, REDIAL_MIN};
 use crate::log::{Epoch, Handle, Slot};
+use crate::seldom::Seldom;
 use crate::time::{Duration, Mono};
 use crate::wire::group::{Description, Order, Standing, correlate, encode};
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -72,6 +73,8 @@ pub(super) struct Peer {
     pub(super) follow: Follow,
     /// Why it is not counted although it is up, in words for people.
     pub(super) trouble: Option<String>,
+    /// That it is out of reach, for the log.
+    pub(super) unreached: Seldom,
     /// Orders without a report: what for, and when they were sent.
     pub(super) asked: BTreeMap<u32, (Asked, Mono)>,
     /// When something last came from it.
@@ -95,6 +98,7 @@ impl Peer {
             description: None,
             follow: Follow::No,
             trouble: None,
+            unreached: Seldom::default(),
             asked: BTreeMap::new(),
             heard: Mono(0),
             confirmed: None,

@@ -6,9 +6,13 @@
 //! - The address comes: claim, whoever leads. Whoever moved it wants it so.
 //! - The address is found here when the front starts, or is still here after another front has
 //!   taken the lead: claim only if nobody leads. A front that comes back pre-empts nobody.
+//! - The twin gives its role away, because an operator says so: claim, for a short time. The address
+//!   follows some milliseconds later, and changes nothing then.
 //! - The address goes: nothing is claimed any more, unless an operator has said so. A front that
 //!   leads goes on until another one does; clients that know its own address lose nothing.
 
+use super::handover::Handover;
+use super::peer::Peer;
 use super::vote::reached;
 use super::{Front, Phase};
 use crate::io::Intent;
@@ -24,6 +28,8 @@ pub(super) struct Wish {
     pub(super) told: Option<Mono>,
     /// An operator has told it to: that the address goes does not end it.
     ordered: bool,
+    /// The twin gives its role away; this front leads by then, or lets it be.
+    pub(super) offered: Option<Mono>,
     /// It is to lead as soon as nobody does.
     pub(super) waits: bool,
     /// It led until a backend named a higher epoch, and looks whether another front leads now.
@@ -37,7 +43,7 @@ pub(super) struct Wish {
 impl Front {
     /// It is to lead: an operator says so, or the virtual address has come.
     pub(super) fn take_role(&mut self, now: Mono) {
-        (self.wish.waits, self.wish.deposed) = (false, false);
+        (self.wish.waits, self.wish.deposed, self.wish.offered) = (false, false, None);
         self.wish.told = Some(now);
         if !core::mem::replace(&mut self.wish.lead, true) {
             self.phase = Phase::Pausing { until: now };
@@ -47,6 +53,7 @@ impl Front {
     /// An operator says that it is to lead.
     pub(super) fn order(&mut self, now: Mono) {
         tracing::info!("activated by command");
+        self.handover = Handover::default();
         self.take_role(now);
         self.wish.ordered = true;
     }
@@ -84,25 +91,30 @@ impl Front {
     pub(super) fn stand_by(&mut self) {
         self.phase = Phase::Standby;
         (self.wish.lead, self.wish.ordered, self.wish.deposed) = (false, false, false);
+        self.wish.offered = None;
         self.wish.waits = self.wish.address == Some(true);
     }
 
     /// Takes the role if it waits for nobody to lead, and nobody does.
     pub(super) fn lead_if_nobody_does(&mut self, now: Mono) {
-        if self.wish.waits && self.could_serve() && !self.somebody_leads() {
+        let sure = self.twin_awaited() <= now;
+        if self.wish.waits && self.could_serve() && sure && !self.somebody_leads() {
             tracing::info!("the virtual address is here and nobody leads: taking the lead");
             self.take_role(now);
         }
     }
 
-    /// A backend knows of a front that serves.
+    /// A backend knows of a front that serves. No stock server does: there it is the twin that says
+    /// so.
     pub(super) fn somebody_leads(&self) -> bool {
-        self.peers.iter().filter_map(|peer| peer.known()).any(|description| description.led)
+        let led = self.peers.iter().filter_map(Peer::known).any(|description| description.led);
+        led || self.config.unfenced && self.twin_leads()
     }
 
     /// The address is here, and another front leads: it is better there.
     pub(super) fn is_misplaced(&self) -> bool {
-        self.wish.waits && self.wish.address == Some(true) && self.somebody_leads()
+        let here = self.wish.waits && self.wish.address == Some(true);
+        here && self.somebody_leads() && !self.handover.keeps_address()
     }
 
     /// Tells whoever moves the address, when that changes.

@@ -34,6 +34,7 @@ impl View for At<'_> {
             fenced: !front.config.unfenced,
             cluster: front.ledger.group().map(|group| group.to_string()),
             virtual_ip: front.wish.address,
+            failover_trouble: front.handover.trouble.clone(),
             twin: front.twin_status(),
             backends: (0..3).map(|index| self.backend(index)).collect(),
             containers: self.containers(),
@@ -61,6 +62,10 @@ impl View for At<'_> {
             return Err("another front leads: the virtual address belongs there".to_string());
         }
         Ok(())
+    }
+
+    fn yields(&self) -> Result<(), String> {
+        self.front.could_hand_over(self.now.mono)
     }
 }
 

@@ -39,7 +39,9 @@ impl Front {
             }
         }
         match self.phase {
-            Phase::Pausing { until } if until <= now && self.could_serve() => {
+            Phase::Pausing { until }
+                if until.max(self.twin_awaited()) <= now && self.could_serve() =>
+            {
                 self.wish.deposed = false;
                 self.claim(now, out);
             }
@@ -59,6 +61,11 @@ impl Front {
             }
             _ => {}
         }
+        if self.wish.offered.is_some_and(|until| until <= now) {
+            tracing::warn!("the role that the twin gives away could not be taken in time");
+            self.stand_by();
+        }
+        self.handover_timers(now, out);
         self.twin_timers(now, out);
         self.end_late(now, out);
     }
@@ -75,7 +82,7 @@ impl Front {
         let heartbeat = Deadline { at: self.heartbeat, reason: "heartbeat" };
         let claim = match self.phase {
             Phase::Standby | Phase::Leading { .. } => None,
-            Phase::Pausing { until } if self.could_serve() => Some(until),
+            Phase::Pausing { until } if self.could_serve() => Some(until.max(self.twin_awaited())),
             Phase::Pausing { .. } => None,
             _ => Some(self.claim_until),
         };
@@ -83,6 +90,9 @@ impl Front {
         let flights = self.flights_due().map(|at| Deadline { at, reason: "call" });
         let cleanup = self.desk.due().map(|at| Deadline { at, reason: "clean-up" });
         let twin = self.twin_deadline();
-        peers.chain([heartbeat]).chain(claim).chain(flights).chain(cleanup).chain(twin).min()
+        let handover = self.handover.deadline();
+        let offered = self.wish.offered.map(|at| Deadline { at, reason: "role offered" });
+        let single = [Some(heartbeat), claim, flights, cleanup, twin, handover, offered];
+        peers.chain(single.into_iter().flatten()).min()
     }
 }

@@ -9,13 +9,13 @@
 //! |---|---|
 //! | 0 | everything else |
 //! | 1 | [`Tell::Shared`] |
-//! | 2 | [`Tell::Lead`]; [`Tell::Call`], [`Tell::Gone`], [`Answer::Reply`], [`Answer::Dropped`] |
+//! | 2 | [`Tell::Lead`]; [`Tell::Call`], [`Tell::Gone`], [`Answer::Reply`], [`Answer::Dropped`]; [`Tell::Seats`] |
 
 use crate::limits::{
-    CLIENT_FRAME_MAX, TWIN_ADDRESS_MAX, TWIN_ENTRIES, TWIN_PIECE_BYTES, TWIN_SLOT_LAST,
+    CLIENT_FRAME_MAX, TWIN_ADDRESS_MAX, TWIN_ENTRIES, TWIN_PIECE_BYTES, TWIN_SEATS, TWIN_SLOT_LAST,
     TWIN_VERSION_TEXT, TWIN_VIRTUALS_MAX,
 };
-use crate::log::{ContainerId, Entry, Epoch, GroupId, Slot};
+use crate::log::{ContainerId, Entry, Epoch, GroupId, Handle, LicenceKey, Slot};
 use crate::time::Wall;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -41,6 +41,10 @@ pub struct Version {
 impl Version {
     /// The one that this program speaks.
     pub const OWN: Self = Self { major: 1, minor: 2 };
+    /// The minor version that came with the lead being given away ([`Tell::Lead`]).
+    pub const GIVES_LEAD: u16 = 2;
+    /// The minor version that came with calls of clients ([`Tell::Call`]).
+    pub const PASSES: u16 = 2;
 
     /// The minor version that is spoken between this one and another; `None`: they cannot talk.
     #[must_use]
@@ -133,6 +137,20 @@ pub struct Shared {
     pub cleanup_seconds: u64,
 }
 
+/// A handle at a stock server, and the seat that it stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Placed {
+    /// The serial of the container there: whatever stands at that server's address later, its
+    /// handles are another one's.
+    pub server: u32,
+    /// The handle there.
+    pub number: u32,
+    /// The seat; 0: that handle was given back, or is not known there any more.
+    pub handle: Handle,
+    /// The licence that it takes.
+    pub licence: LicenceKey,
+}
+
 /// What the one that dialled tells of itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Tell {
@@ -190,6 +208,18 @@ pub enum Tell {
     Gone {
         /// Its number.
         client: u64,
+        /// The reply to its last call did not reach it.
+        unsent: bool,
+    },
+    /// In unfenced mode: which handles at the servers stand for its seats; what has changed, before
+    /// that is committed, or all of it. Since minor version 2.
+    Seats {
+        /// Under which it leads.
+        epoch: Epoch,
+        /// What was told before counts no more: these, and those that follow, are all there are.
+        anew: bool,
+        /// The handles.
+        seats: Vec<Placed>,
     },
 }
 
@@ -237,10 +267,13 @@ pub enum Answer {
         #[serde(with = "super::bytes")]
         bytes: Vec<u8>,
     },
-    /// A client that has called gets no reply: its link is to be closed. Since minor version 2.
+    /// A client's [`Tell::Call`] gets no reply. Since minor version 2.
     Dropped {
         /// Its number.
         client: u64,
+        /// The call may have been done, so its client's link is to be closed; else whoever leads
+        /// may still do it.
+        begun: bool,
     },
 }
 
@@ -254,7 +287,9 @@ impl Tell {
         match self {
             Self::Standing(_) | Self::State { .. } | Self::Entries { .. } => 0,
             Self::Shared(_) => 1,
-            Self::Lead { .. } | Self::Call { .. } | Self::Gone { .. } => 2,
+            Self::Lead { .. } => Version::GIVES_LEAD,
+            Self::Call { .. } | Self::Gone { .. } => Version::PASSES,
+            Self::Seats { .. } => 2,
         }
     }
 
@@ -286,6 +321,7 @@ impl Tell {
             Self::Lead { committed, .. } => in_range(*committed),
             Self::Call { bytes, .. } => bytes.len() <= CLIENT_FRAME_MAX,
             Self::Gone { .. } => true,
+            Self::Seats { seats, .. } => seats.len() <= TWIN_SEATS,
         };
         if tell.since() <= minor && fits { Ok(tell) } else { Err(Malformed) }
     }

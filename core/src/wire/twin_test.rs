@@ -1,11 +1,11 @@
 //! Messages between fronts: what is read is what was written, and nothing else is.
 
-use super::twin::{Answer, Heard, Hello, Malformed, Part, Shared, Standing, Tell, Version};
+use super::twin::{Answer, Heard, Hello, Malformed, Part, Placed, Shared, Standing, Tell, Version};
 use crate::limits::{
-    CLIENT_FRAME_MAX, TWIN_ADDRESS_MAX, TWIN_ENTRIES, TWIN_PIECE_BYTES, TWIN_SLOT_LAST,
+    CLIENT_FRAME_MAX, TWIN_ADDRESS_MAX, TWIN_ENTRIES, TWIN_PIECE_BYTES, TWIN_SEATS, TWIN_SLOT_LAST,
     TWIN_VIRTUALS_MAX,
 };
-use crate::log::{ContainerId, Entry, Epoch, GroupId, Handle, Slot};
+use crate::log::{ContainerId, Entry, Epoch, GroupId, Handle, LicenceKey, Slot};
 use crate::time::Wall;
 use alloc::format;
 use alloc::string::String;
@@ -29,8 +29,18 @@ fn shared() -> Shared {
     }
 }
 
+fn placed() -> Placed {
+    let licence = LicenceKey {
+        container: ContainerId::CmAct(305_419_896),
+        firm_code: 6_000_010,
+        product_code: 201,
+        tmr_id: 1,
+    };
+    Placed { server: 7_654_321, number: 300, handle: Handle(4097), licence }
+}
+
 /// One of each kind, by its name in wire.md.
-fn tells() -> [(&'static str, Tell); 7] {
+fn tells() -> [(&'static str, Tell); 8] {
     let standing = Standing {
         part: Part::Active,
         epoch: EPOCH,
@@ -57,7 +67,8 @@ fn tells() -> [(&'static str, Tell); 7] {
         ("Shared", Tell::Shared(shared())),
         ("Lead", Tell::Lead { epoch, committed }),
         ("Call", Tell::Call { client: 300, from, bytes: vec![1, 2, 3] }),
-        ("Gone", Tell::Gone { client: 300 }),
+        ("Gone", Tell::Gone { client: 300, unsent: true }),
+        ("Seats", Tell::Seats { epoch, anew: true, seats: vec![placed()] }),
     ]
 }
 
@@ -69,7 +80,7 @@ fn answers() -> [(&'static str, Answer); 6] {
         ("Busy", Answer::Busy { epoch }),
         ("Have", Answer::Have { epoch, last: Slot(302) }),
         ("Reply", Answer::Reply { client: 300, bytes: vec![1, 2, 3] }),
-        ("Dropped", Answer::Dropped { client: 300 }),
+        ("Dropped", Answer::Dropped { client: 300, begun: true }),
     ]
 }
 
@@ -147,7 +158,7 @@ fn nothing_else_is_read() {
         let longer = [bytes, vec![0]].concat();
         assert_eq!(Tell::decode(&longer, 2), Err(Malformed));
     }
-    assert_eq!(Tell::decode(&[7], 2), Err(Malformed));
+    assert_eq!(Tell::decode(&[8], 2), Err(Malformed));
     assert_eq!(Heard::decode(&[0, 6]), Err(Malformed));
 }
 
@@ -177,10 +188,12 @@ fn messages_have_limits() {
         let from = ([192, 0, 2, 101], 50_000).into();
         Tell::Call { client: 1, from, bytes: vec![0; length] }
     };
+    let seats = |count| Tell::Seats { epoch, anew: false, seats: vec![placed(); count] };
     let lead = |last| Tell::Lead { epoch, committed: Slot(last) };
     let rows: Vec<(Tell, Tell)> = vec![
         (call(CLIENT_FRAME_MAX), call(CLIENT_FRAME_MAX + 1)),
         (lead(TWIN_SLOT_LAST), lead(TWIN_SLOT_LAST + 1)),
+        (seats(TWIN_SEATS), seats(TWIN_SEATS + 1)),
         (from(TWIN_SLOT_LAST), from(TWIN_SLOT_LAST + 1)),
         (from(1), from(0)),
         (entries(TWIN_ENTRIES), entries(TWIN_ENTRIES + 1)),

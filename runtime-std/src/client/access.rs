@@ -4,17 +4,11 @@ use super::session::Session;
 use crate::daemon::cli::{Access, AccessMode};
 use crate::daemon::{Exit, Outcome, doors, out, signals};
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::thread;
 use std::time::{Duration, Instant};
-use tmr_core::io::Address;
 use tmr_core::wire::constants::{access, info};
 use tmr_core::wire::structs::{CmAccess2, CmBorrowData, CmBoxInfo, CmCredential, Layout};
-use tmr_core::wire::{CmError, Reply, Request};
+use tmr_core::wire::{Reply, Request};
 
-/// Another front leads by then, if one can.
-const FAILOVER: Duration = Duration::from_secs(15);
-/// Pause between two attempts to reach it.
-const PAUSE: Duration = Duration::from_millis(500);
 /// How often a held handle is used, so that the server does not take its client for gone.
 const USED_EVERY: Duration = Duration::from_secs(10);
 
@@ -22,10 +16,17 @@ const USED_EVERY: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// No server can be reached, or it refuses.
-pub(super) fn access(servers: &[Address], options: &Access) -> Outcome {
-    let mut session = Session::open(servers)?;
+pub(super) fn access(session: &mut Session, options: &Access) -> Outcome {
     let handle = session.call(&request(options))?.result;
     // From here on there is something to give back.
+    let held = hold(session, handle, options);
+    let released = session.call(&Request::Release { handle });
+    held.and(released)?;
+    eprintln!("handle {handle} given back");
+    Ok(())
+}
+
+fn hold(session: &mut Session, handle: u32, options: &Access) -> Outcome {
     let (stop, stopped) = mpsc::channel();
     signals::on_stop(move || stop.send(()).unwrap_or_default())?;
     let container = container(&session.call(&box_info(handle))?);
@@ -36,53 +37,27 @@ pub(super) fn access(servers: &[Address], options: &Access) -> Outcome {
     let hold = Duration::from_secs(options.hold);
     while let Some(left) = hold.checked_sub(started.elapsed()).filter(|left| !left.is_zero()) {
         match stopped.recv_timeout(left.min(USED_EVERY)) {
-            Err(RecvTimeoutError::Timeout) => keep(&mut session, servers, handle)?,
+            Err(RecvTimeoutError::Timeout) => keep(session, handle)?,
             Ok(()) | Err(RecvTimeoutError::Disconnected) => break,
         }
     }
-    give_back(&mut session, servers, handle)?;
-    eprintln!("handle {handle} given back");
     Ok(())
 }
 
 /// Uses a handle. A seat is not lost with a connection, nor with a front: the next one knows it.
-fn keep(session: &mut Session, servers: &[Address], handle: u32) -> Outcome {
+fn keep(session: &mut Session, handle: u32) -> Outcome {
     match session.call(&Request::GetVersion { handle }) {
         Err(failure) if failure.exit == Exit::Unreachable => {
             eprintln!("{failure}; the seat is held all the same");
-            if let Ok(again) = Session::open(servers) {
-                *session = again;
-            }
             Ok(())
         }
         answer => answer.map(drop),
     }
 }
 
-/// Gives a handle back, to whichever front leads.
-fn give_back(session: &mut Session, servers: &[Address], handle: u32) -> Outcome {
-    let (started, mut again) = (Instant::now(), false);
-    loop {
-        match session.call(&Request::Release { handle }) {
-            Err(failure) if failure.exit == Exit::Unreachable && started.elapsed() < FAILOVER => {
-                if again {
-                    thread::sleep(PAUSE);
-                }
-                again = true;
-                if let Ok(next) = Session::open(servers) {
-                    *session = next;
-                }
-            }
-            // It was given back the first time, and only the answer got lost.
-            Err(failure) if again && failure.text.contains(CmError::INVALID_HANDLE.name()) => {
-                return Ok(());
-            }
-            answer => return answer.map(drop),
-        }
-    }
-}
-
-fn request(options: &Access) -> Request {
+/// The access that these options ask for.
+#[must_use]
+pub fn request(options: &Access) -> Request {
     let mode = match options.mode {
         AccessMode::UserLimit => access::USERLIMIT,
         AccessMode::NoUserLimit => access::NOUSERLIMIT,

@@ -164,7 +164,7 @@ fn contents(
 
 fn all<T: Layout>(session: &Session, bytes: Option<&[u8]>) -> Result<Vec<T>, Failure> {
     bytes.and_then(whole).ok_or_else(|| {
-        Failure::failed(format!("{}: a list of licences that cannot be read", session.server))
+        Failure::failed(format!("{}: a list of licences that cannot be read", session.server()))
     })
 }
 

@@ -1,10 +1,11 @@
 //! The other side: a licence client for people and scripts, and what reads the admin pages.
 //!
-//! It speaks the protocol through core's own stream and requests, so it shows what a program
-//! gets, not what the server thinks.
+//! It speaks the protocol through core's own client, so it shows what a program gets, not what the
+//! server thinks.
 
-mod access;
+pub mod access;
 pub mod bench;
+pub mod failover;
 pub mod http;
 mod list;
 mod listing;
@@ -12,7 +13,7 @@ mod replay;
 pub mod role;
 pub mod session;
 pub mod status;
-mod table;
+pub mod table;
 
 use crate::daemon::cli::{Ask, Client};
 use crate::daemon::{Outcome, out};
@@ -28,12 +29,13 @@ const LIST_BYTES: u32 = 64 * 1024;
 /// # Errors
 /// No server can be reached, or it refuses.
 pub fn run(options: &Client) -> Outcome {
+    let session = &mut Session::new(&options.server);
     match &options.ask {
-        Ask::Version => version(&mut Session::open(&options.server)?),
-        Ask::Servers => names(&mut Session::open(&options.server)?),
-        Ask::List { json } => list::list(&mut Session::open(&options.server)?, *json),
-        Ask::Access(access) => access::access(&options.server, access),
-        Ask::Replay { file } => replay::replay(&options.server, file),
+        Ask::Version => version(session),
+        Ask::Servers => names(session),
+        Ask::List { json } => list::list(session, *json),
+        Ask::Access(access) => access::access(session, access),
+        Ask::Replay { file } => replay::replay(session, file),
     }
 }
 

@@ -5,7 +5,6 @@ use crate::daemon::{Failure, Outcome, files, out};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::Path;
-use tmr_core::io::Address;
 use tmr_core::wire::constants::info;
 use tmr_core::wire::structs::{CmBoxInfo, CmBoxTime, CmCommunication, CmSystem, CmVersion, Layout};
 use tmr_core::wire::{CmError, Reply, Request};
@@ -54,10 +53,9 @@ impl Handles {
 /// Plays the requests of a file and prints what comes back.
 ///
 /// # Errors
-/// The file holds something else, the server is gone, or a reply is not well-formed.
-pub(super) fn replay(servers: &[Address], file: &Path) -> Outcome {
+/// The file holds something else, or a call gets no answer.
+pub(super) fn replay(session: &mut Session, file: &Path) -> Outcome {
     let requests = read(file)?;
-    let mut session = Session::open(servers)?;
     let mut handles = Handles::default();
     for recorded in requests {
         let mut parsed = Request::parse(&recorded);
@@ -75,11 +73,7 @@ pub(super) fn replay(servers: &[Address], file: &Path) -> Outcome {
             }
         };
         out::line(format!("  {}", hex::encode(&plain)))?;
-        let answer = session.exchange(plain)?;
-        let reply = Reply::parse(&answer).map_err(|malformed| {
-            let server = &session.server;
-            Failure::failed(format!("{server}: {} is no reply: {malformed}", hex::encode(&answer)))
-        })?;
+        let reply = session.exchange(plain)?;
         let Reply { status, result, body } = &reply;
         out::line(format!("< {status}"))?;
         out::line(format!("  result {result} ({result:#x}), {} bytes follow", body.len()))?;
@@ -89,7 +83,7 @@ pub(super) fn replay(servers: &[Address], file: &Path) -> Outcome {
             }
             handles.heard(request, &reply);
         }
-        out::line(format!("  {}", hex::encode(&answer)))?;
+        out::line(format!("  {}", hex::encode(reply.encode())))?;
     }
     Ok(())
 }

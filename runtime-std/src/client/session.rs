@@ -1,114 +1,167 @@
-//! A connection to a licence server, as a client has it: one call, one reply.
+//! A licence client's sockets: what core's [`Client`] wants done, done.
 
-use crate::daemon::Failure;
+use crate::daemon::clock::Clock;
 use crate::daemon::entropy;
-use crate::daemon::net::{dial, read_some, write};
+use crate::daemon::net::{broken, dial_within, read_some, write};
+use crate::daemon::{Exit, Failure};
 use std::net::TcpStream;
-use std::time::Duration;
-use tmr_core::channel::{Sealer, Stream};
-use tmr_core::io::{Address, Frame, Why};
+use std::thread;
+use std::time::{Duration, Instant};
+use tmr_core::client::{Client, Input, Intent, Unanswered};
+use tmr_core::io::{Address, Link, Why};
+use tmr_core::time::Deadline;
 use tmr_core::wire::{CmError, Reply, Request};
 
-/// A front that waits for a majority answers after three seconds at most.
-const PATIENCE: Duration = Duration::from_secs(10);
 /// Bytes read at once.
 const CHUNK: usize = 16 * 1024;
+/// The shortest wait that a socket takes.
+const SHORTEST: Duration = Duration::from_millis(1);
 
-/// One conversation with one server.
+/// A client that blocks while its call is made.
 #[derive(Debug)]
 pub struct Session {
-    /// Whom with.
-    pub server: Address,
-    socket: TcpStream,
-    stream: Stream,
-    sealer: Sealer,
+    client: Client,
+    clock: Clock,
+    socket: Option<(Link, TcpStream)>,
 }
 
 impl Session {
-    /// A conversation with the first of these servers that takes one.
-    ///
-    /// # Errors
-    /// None of them does: [`Exit::Unreachable`](crate::daemon::Exit::Unreachable), with each one's reason.
-    pub fn open(servers: &[Address]) -> Result<Self, Failure> {
-        let mut reasons = Vec::new();
-        for server in servers {
-            match Self::greet(server) {
-                Ok(session) => return Ok(session),
-                Err(why) => reasons.push(format!("{server}: {why}")),
-            }
-        }
-        Err(Failure::unreachable(format!("no licence server: {}", reasons.join("; "))))
+    /// Nothing is dialled before the first call.
+    #[must_use]
+    pub fn new(servers: &[Address]) -> Self {
+        let client = Client::new(servers.to_vec(), entropy::fresh());
+        Self { client, clock: Clock::start(), socket: None }
     }
 
-    /// Connects and agrees on a key.
-    fn greet(server: &Address) -> Result<Self, Why> {
-        let (socket, mut stream) = (dial(server)?, Stream::dial_server(entropy::fresh()));
-        let patience = socket.set_read_timeout(Some(PATIENCE));
-        patience.map_err(|error| Why::Broken(error.to_string()))?;
-        let mut wire = Vec::new();
-        stream.greet(&mut wire);
-        loop {
-            write(&socket, &mut wire)?;
-            if let Some(sealer) = stream.split() {
-                return Ok(Self { server: server.clone(), socket, stream, sealer });
-            }
-            arrive(&socket, &mut stream, &mut wire, &mut Vec::new())?;
-        }
+    /// The server that is connected, or tried next.
+    #[must_use]
+    pub fn server(&self) -> &Address {
+        self.client.server()
     }
 
-    /// Sends the plaintext of a request and waits for the plaintext of its reply.
+    /// Makes a call, and says what was answered, be it an error.
     ///
     /// # Errors
-    /// The server is gone, or does not answer: [`Exit::Unreachable`](crate::daemon::Exit::Unreachable).
-    pub fn exchange(&mut self, request: Vec<u8>) -> Result<Vec<u8>, Failure> {
-        self.try_exchange(request).map_err(|why| {
-            let what =
-                if why == Why::Eof { "closed the connection".to_owned() } else { why.to_string() };
-            Failure::unreachable(format!("licence server {}: {what}", self.server))
+    /// There was no answer: [`Exit::Unreachable`], or [`Exit::Failed`] where the call may have been
+    /// done all the same.
+    pub fn exchange(&mut self, plain: Vec<u8>) -> Result<Reply, Failure> {
+        self.try_exchange(plain).map_err(|lost| {
+            let exit = if lost.doubt.is_some() { Exit::Failed } else { Exit::Unreachable };
+            Failure { exit, text: lost.to_string() }
         })
-    }
-
-    fn try_exchange(&mut self, request: Vec<u8>) -> Result<Vec<u8>, Why> {
-        let (mut wire, mut frames) = (Vec::new(), Vec::new());
-        self.sealer.seal(&[request], &mut wire);
-        write(&self.socket, &mut wire)?;
-        loop {
-            match frames.pop() {
-                Some(Frame::Reply(reply)) => return Ok(reply),
-                Some(_) => return Err(Why::Protocol("something else than a reply")),
-                None => arrive(&self.socket, &mut self.stream, &mut wire, &mut frames)?,
-            }
-        }
     }
 
     /// Makes a call.
     ///
     /// # Errors
-    /// As of [`exchange`](Self::exchange); the server refuses: [`Exit::Refused`](crate::daemon::Exit::Refused), with its error.
+    /// As of [`exchange`](Self::exchange); the server refuses: [`Exit::Refused`], with its error.
     pub fn call(&mut self, request: &Request) -> Result<Reply, Failure> {
-        let bytes = self.exchange(request.encode())?;
-        let reply = Reply::parse(&bytes).map_err(|malformed| {
-            Failure::failed(format!("{}: not a reply: {malformed}", self.server))
-        })?;
+        let reply = self.exchange(request.encode())?;
         if reply.status == CmError::NO_ERROR {
             return Ok(reply);
         }
-        let (server, name) = (&self.server, request.name());
+        let (server, name) = (self.server(), request.name());
         Err(Failure::refused(format!("{server} refused {name}: {}", reply.status)))
+    }
+
+    /// Makes a call of whose answer the caller decides what it is worth.
+    ///
+    /// # Errors
+    /// There was no answer.
+    pub fn try_exchange(&mut self, plain: Vec<u8>) -> Result<Reply, Unanswered> {
+        // Nothing is sent on a connection whose end has arrived already.
+        if let Some(news) = self.meanwhile() {
+            self.step(news);
+        }
+        let mut input = Input::Call(plain);
+        loop {
+            let (deadline, done) = self.step(input);
+            input = match done {
+                Some(Done::Answer(answer)) => return answer,
+                Some(Done::Next(input)) => input,
+                None => self.wait(deadline),
+            };
+        }
+    }
+
+    fn step(&mut self, input: Input) -> (Option<Deadline>, Option<Done>) {
+        let mut intents = Vec::new();
+        let deadline = self.client.step(self.clock.now().mono, input, &mut intents);
+        let mut done = None;
+        for intent in intents {
+            match intent {
+                Intent::Dial { link, to, within } => {
+                    done = Some(Done::Next(match dial_within(&to, within) {
+                        Ok(socket) => {
+                            self.socket = Some((link, socket));
+                            Input::Opened { link, entropy: entropy::fresh() }
+                        }
+                        Err(why) => Input::Closed { link, why },
+                    }));
+                }
+                Intent::Write { link, mut bytes } => {
+                    let Some((_, socket)) = &self.socket else { continue };
+                    if let Err(why) = write(socket, &mut bytes) {
+                        done = Some(Done::Next(Input::Closed { link, why }));
+                    }
+                }
+                Intent::Close { .. } => self.socket = None,
+                Intent::Answer(answer) => done = Some(Done::Answer(answer)),
+            }
+        }
+        (deadline, done)
+    }
+
+    /// What has come on the connection since the last call: mostly nothing, or its end.
+    fn meanwhile(&mut self) -> Option<Input> {
+        let (_, socket) = self.socket.as_ref()?;
+        let patience = socket.set_nonblocking(true);
+        let read = patience.map_err(|error| broken(&error)).and_then(|()| read(socket));
+        let read = read.and_then(|read| {
+            let blocks = socket.set_nonblocking(false);
+            blocks.map(|()| read).map_err(|error| broken(&error))
+        });
+        self.arrived(read)
+    }
+
+    /// What comes next on the connection, or the time.
+    fn wait(&mut self, deadline: Option<Deadline>) -> Input {
+        let due = deadline.and_then(|deadline| self.clock.instant(deadline.at));
+        let left = due.map_or(Duration::ZERO, |due| due.saturating_duration_since(Instant::now()));
+        let Some((_, socket)) = &self.socket else {
+            thread::sleep(left);
+            return Input::Tick;
+        };
+        let patience = socket.set_read_timeout(Some(left.max(SHORTEST)));
+        let read = patience.map_err(|error| broken(&error)).and_then(|()| read(socket));
+        self.arrived(read).unwrap_or(Input::Tick)
+    }
+
+    fn arrived(&mut self, read: Result<Option<Vec<u8>>, Why>) -> Option<Input> {
+        let link = self.socket.as_ref()?.0;
+        let why = match read {
+            Ok(None) => return None,
+            Ok(Some(bytes)) if !bytes.is_empty() => return Some(Input::Received { link, bytes }),
+            Ok(Some(_)) => Why::Eof,
+            Err(why) => why,
+        };
+        self.socket = None;
+        Some(Input::Closed { link, why })
     }
 }
 
-/// Waits for bytes, and takes them in.
-fn arrive(
-    socket: &TcpStream,
-    stream: &mut Stream,
-    wire: &mut Vec<u8>,
-    frames: &mut Vec<Frame>,
-) -> Result<(), Why> {
+/// What there is to read; nothing is its end, and `None` that there is nothing yet.
+fn read(socket: &TcpStream) -> Result<Option<Vec<u8>>, Why> {
     let mut buffer = vec![0; CHUNK];
-    match read_some(socket, &mut buffer)? {
-        Some(0) => Err(Why::Eof),
-        Some(count) => stream.open(&buffer[..count], wire, frames),
-        None => Err(Why::Timeout("an answer")),
-    }
+    let read = read_some(socket, &mut buffer)?;
+    Ok(read.map(|count| {
+        buffer.truncate(count);
+        buffer
+    }))
+}
+
+/// What a step came to.
+enum Done {
+    Next(Input),
+    Answer(Result<Reply, Unanswered>),
 }

@@ -102,6 +102,9 @@ fn front(status: &Value) -> String {
              no seat is protected against two leaders."
         );
     }
+    if let Some(trouble) = status["failover_trouble"].as_str() {
+        let _ = writeln!(out, "The last planned failover: {trouble}");
+    }
     if let Some(twin) = status.get("twin").filter(|twin| !twin.is_null()) {
         let _ = write!(out, "twin {}: ", cell(&twin["address"]));
         let _ = match (twin["connected"] == true, twin["synced"] == true) {
@@ -109,6 +112,14 @@ fn front(status: &Value) -> String {
             (true, true) => write!(out, "{}, in sync", cell(&twin["role"])),
             (true, false) => write!(out, "{}, {} behind", cell(&twin["role"]), cell(&twin["lag"])),
         };
+        for (key, what) in [
+            ("passed_to", "clients passed on to it"),
+            ("passed_from", "of its clients served here"),
+        ] {
+            if let Some(count) = twin[key].as_u64().filter(|count| *count > 0) {
+                let _ = write!(out, ", {count} {what}");
+            }
+        }
         let trouble = twin["trouble"].as_str().map(|text| format!("; {text}"));
         let _ = writeln!(out, "{}", trouble.unwrap_or_default());
         for differs in rows(twin, "differs") {
@@ -125,6 +136,11 @@ fn front(status: &Value) -> String {
         ("handles", "handles"),
     ];
     listed(&mut out, status, "backends", "backends", &columns);
+    for backend in rows(status, "backends") {
+        if let Some(trouble) = backend["trouble"].as_str() {
+            let _ = writeln!(out, "  {}: {trouble}", cell(&backend["address"]));
+        }
+    }
     let mut table = Table::new(&["container", "CmActId", "parts"]);
     for container in rows(status, "containers") {
         let parts: Vec<String> = rows(container, "parts").iter().map(cell).collect();
@@ -223,11 +239,12 @@ mod tests {
         let shown = front(&json!({
             "version": "0.1.0", "runtime": "smol", "role": "active", "epoch": 3, "fenced": true,
             "twin": {"address": "b:2", "connected": true, "synced": false, "lag": 7,
-                     "role": "standby", "trouble": null, "differs": [
+                     "passed_to": 0, "passed_from": 2, "role": "standby", "trouble": null, "differs": [
                      {"key": "CmServer.Server", "ours": "x", "theirs": "y"}]},
             "backends": [{"address": "a:1", "state": "up", "serial": null, "epoch": 3,
                           "handles": 2}],
             "containers": [{"serial": "131-5", "cm_act_id": 7, "parts": ["130-1", "130-2"]}],
+            "failover_trouble": "too late",
             "strays": [{"backend": "b:2", "serial": "130-9", "trouble": "it is alone"}],
             "licenses": [{"firm_code": 10, "product_code": 201, "tmr_id": 1, "quantity": 5,
                 "used": 2, "free": 3, "matching": 2, "available": true,
@@ -237,7 +254,8 @@ mod tests {
         }));
         for line in [
             "front, active, epoch 3, fenced (tmrd 0.1.0, smol)",
-            "twin b:2: standby, 7 behind",
+            "The last planned failover: too late",
+            "twin b:2: standby, 7 behind, 2 of its clients served here",
             "  CmServer.Server differs: x here, y there",
             "  a:1      up     -          3      2",
             "  131-5      7        130-1, 130-2",

@@ -10,7 +10,7 @@ const GAP: usize = 2;
 
 /// Rows under headings, each column as wide as it must be.
 #[derive(Clone, Debug)]
-pub(super) struct Table {
+pub struct Table {
     lines: Vec<Line>,
     /// Columns of the terminal that a line has at most.
     most: usize,
@@ -26,25 +26,25 @@ enum Line {
 impl Table {
     /// A table with these headings and no rows.
     #[must_use]
-    pub(super) fn new(headings: &[&str]) -> Self {
+    pub fn new(headings: &[&str]) -> Self {
         let headings = headings.iter().map(ToString::to_string).collect();
         Self { lines: vec![Line::Row(headings)], most: usize::MAX }
     }
 
     /// No line is longer than this: the last column is cut, notes go on in the next line.
     #[must_use]
-    pub(super) fn within(mut self, most: usize) -> Self {
+    pub fn within(mut self, most: usize) -> Self {
         self.most = most;
         self
     }
 
     /// Adds a row, with a cell for each heading.
-    pub(super) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+    pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         self.lines.push(Line::Row(cells.into_iter().collect()));
     }
 
     /// Adds phrases below the last row, from its second column on.
-    pub(super) fn note(&mut self, phrases: &[String]) {
+    pub fn note(&mut self, phrases: &[String]) {
         if !phrases.is_empty() {
             self.lines.push(Line::Note(phrases.to_vec()));
         }

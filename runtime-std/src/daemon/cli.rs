@@ -24,7 +24,9 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// The whole five-server set-up on this machine, with sample licences.
-    #[command(after_help = "Example:\n  tmrd demo --dir ./demo --port 22350")]
+    #[command(after_help = "Examples:\n  tmrd demo --dir ./demo --port 22350\n  \
+        tmrd demo --drill --port 0\n\nThe drill takes some 20 seconds and ends by itself: 0 if no \
+        acknowledged seat was lost and none was\ngranted twice, else 1.")]
     Demo(Demo),
     /// Makes a new group key: what fronts prove to backends.
     #[command(after_help = "Example:\n  tmrd keygen group.key")]
@@ -72,6 +74,17 @@ pub enum Command {
     /// Gives a front the active role, and waits until it has it.
     #[command(after_help = "Example:\n  tmrd activate --admin http://127.0.0.1:22352")]
     Activate {
+        /// Which front.
+        #[command(flatten)]
+        admin: Admin,
+    },
+    /// Has a front give the active role to the other one, in good order, and waits until that leads:
+    /// calls on their way end before, and the virtual address follows.
+    #[command(after_help = "Example, at the front that leads:\n  \
+        tmrd failover --admin http://127.0.0.1:22352\n\n\
+        Where it cannot give the role away it says why, and keeps it. tmrd activate at the other \
+        front takes the\nrole in any case; calls on their way may then end without an answer.")]
+    Failover {
         /// Which front.
         #[command(flatten)]
         admin: Admin,
@@ -146,6 +159,12 @@ pub struct Demo {
     /// The port of the admin pages; 0: any free one.
     #[arg(long, default_value_t = 22_352)]
     pub admin_port: u16,
+    /// Let clients work while servers are killed, frozen and started again, and say what they saw.
+    #[arg(long)]
+    pub drill: bool,
+    /// Print one JSON value instead of a table.
+    #[arg(long, requires = "drill")]
+    pub json: bool,
 }
 
 /// `issue`.

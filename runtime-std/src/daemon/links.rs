@@ -26,7 +26,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::{fmt, io};
-use tmr_core::channel::Stream;
 use tmr_core::hub::Hub;
 use tmr_core::io::{Door, Frame, Input, Link, Why};
 use tmr_core::time::Duration;
@@ -34,7 +33,11 @@ use tmr_core::time::Duration;
 /// Bytes read at once.
 const CHUNK: usize = 64 * 1024;
 /// Links that one turn looks at.
-const EVENTS: usize = 128;
+const EVENTS: usize = 1024;
+/// Key agreements with new clients in one turn: they are all that takes long. A thousand clients
+/// that come at once are served one after the other, and who was there before them (backends, the
+/// twin, other clients) after these few.
+pub(super) const GREETINGS: usize = 8;
 
 /// A node's links, and the node behind them.
 #[derive(Debug)]
@@ -123,8 +126,17 @@ impl Links {
             }
         }
         let (mut arrived, mut todo, mut ended) = (Vec::new(), Todo::default(), Vec::new());
+        let mut greetings = 0;
         for (peer, flags) in ready {
-            let heard = self.hear(&peer, flags, &mut ears.buffer);
+            let mut talk = lock(&peer.talk);
+            if talk.greets() {
+                greetings += 1;
+                if greetings > GREETINGS {
+                    // The poll names it again.
+                    continue;
+                }
+            }
+            let heard = self.hear(peer.link, &mut talk, flags, &mut ears.buffer);
             todo.wake.extend(heard.writes.then_some(peer.link));
             ended.extend(heard.end.map(|why| (peer.link, why)));
             arrived.extend(heard.read.map(|(frames, partial)| (peer.link, frames, partial)));
@@ -157,7 +169,9 @@ impl Links {
         let mut chores = Chores::default();
         let (link, todo) = lock(&self.hub).step(|hub, now, acts| hub.accept(now, door, from, acts));
         if let Some(link) = link {
-            self.open(link, socket, self.streams.accepted(door), &mut chores);
+            let stream = self.streams.accepted(door);
+            let talk = Talk::new(socket, stream, door == Door::Licence);
+            self.open(link, talk, &mut chores);
         }
         self.perform(todo, &mut chores);
         Ok(chores)
@@ -167,7 +181,10 @@ impl Links {
     pub fn dial(&self, (link, to, callee): Dial) -> Chores {
         let mut chores = Chores::default();
         match dial_within(&to, callee.within()) {
-            Ok(socket) => self.open(link, socket, self.streams.dialled(callee), &mut chores),
+            Ok(socket) => {
+                let talk = Talk::new(socket, self.streams.dialled(callee), false);
+                self.open(link, talk, &mut chores);
+            }
             Err(why) => return self.undialled(link, why),
         }
         chores
@@ -197,10 +214,9 @@ impl Links {
         lock(&self.hub).set_timer()
     }
 
-    fn open(&self, link: Link, socket: TcpStream, stream: Stream, chores: &mut Chores) {
-        let unblocked = socket.set_nonblocking(true).map_err(|error| broken(&error));
-        let peer = Peer { link, talk: Mutex::new(Talk::new(socket, stream)), rung: 0.into() };
-        let peer = Arc::new(peer);
+    fn open(&self, link: Link, talk: Talk, chores: &mut Chores) {
+        let unblocked = talk.socket.set_nonblocking(true).map_err(|error| broken(&error));
+        let peer = Arc::new(Peer { link, talk: Mutex::new(talk), rung: 0.into() });
         let watched = {
             // Whoever finds it already has to wait until it is watched.
             let talk = lock(&peer.talk);
@@ -217,9 +233,14 @@ impl Links {
     }
 
     /// Reads a link that the poll has named.
-    fn hear(&self, peer: &Peer, flags: epoll::EventFlags, buffer: &mut [u8]) -> Heard {
+    fn hear(
+        &self,
+        link: Link,
+        talk: &mut Talk,
+        flags: epoll::EventFlags,
+        buffer: &mut [u8],
+    ) -> Heard {
         let (mut frames, mut end, mut read) = (Vec::new(), None, None);
-        let mut talk = lock(&peer.talk);
         let broken = flags.intersects(epoll::EventFlags::HUP | epoll::EventFlags::ERR);
         if broken || flags.contains(epoll::EventFlags::IN) {
             end = talk.hear(broken, buffer, &mut frames).err();
@@ -227,7 +248,7 @@ impl Links {
         }
         let writes = talk.answers();
         if !writes {
-            self.watch(peer.link, &mut talk);
+            self.watch(link, talk);
         }
         Heard { read, end, writes }
     }

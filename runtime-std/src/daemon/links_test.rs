@@ -1,6 +1,6 @@
 //! Links of a front, by its admin door: who is written by whom, and who is not waited for.
 
-use super::links::{Ears, Links, lock};
+use super::links::{Ears, GREETINGS, Links, lock};
 use super::net::NOT_READING;
 use super::plan::Streams;
 use rustix::net::sockopt::{set_socket_recv_buffer_size, set_socket_send_buffer_size};
@@ -159,4 +159,30 @@ fn a_peer_that_does_not_read_stops_nobody_and_is_left_in_the_end() {
     other.write_all(request(1).as_bytes()).unwrap();
     let _ = links.turn(&mut ears, true);
     assert_eq!(status(&mut other), PAGES[1].1);
+}
+
+#[test]
+fn who_is_there_does_not_wait_for_a_crowd_that_comes() {
+    let (links, listener) = (links(1), listener());
+    let came: Vec<TcpStream> = (0..3 * GREETINGS)
+        .map(|_| {
+            let mut peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            let _ = links.accepted(Door::Licence, listener.accept().unwrap()).unwrap();
+            peer.write_all(b"samc").unwrap();
+            peer
+        })
+        .collect();
+    let (mut there, _) = connect(&links, &listener);
+    there.write_all(request(0).as_bytes()).unwrap();
+
+    let unread = || lock(&links.peers).values().filter(|peer| lock(&peer.talk).greets()).count();
+    let mut ears = Ears::new(0);
+    assert_eq!(unread(), came.len());
+    let _ = links.turn(&mut ears, false).unwrap();
+    assert_eq!(status(&mut there), PAGES[0].1, "answered in the first turn");
+    assert_eq!(unread(), came.len() - GREETINGS);
+    for left in [GREETINGS, 0] {
+        let _ = links.turn(&mut ears, false).unwrap();
+        assert_eq!(unread(), left);
+    }
 }

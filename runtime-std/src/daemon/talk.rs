@@ -22,6 +22,8 @@ pub(super) struct Talk {
     client: bool,
     /// It ends when `wire` is written.
     close: Option<Why>,
+    /// A client's link that nothing was read from: what comes first makes work.
+    greets: bool,
     /// It has ended: nothing is taken for it any more.
     over: bool,
     /// What it was last watched for.
@@ -44,11 +46,12 @@ impl Talk {
     pub(super) const FIRST_WATCH: EventFlags = EventFlags::IN;
 
     /// Begins; what a dialled link has to say first goes out with the first [`flush`](Self::flush).
-    pub(super) fn new(socket: TcpStream, mut stream: Stream) -> Self {
+    /// `greets`: the peer may be a client, who begins with a key agreement.
+    pub(super) fn new(socket: TcpStream, mut stream: Stream, greets: bool) -> Self {
         let (mut wire, watched) = (Vec::new(), Self::FIRST_WATCH);
         stream.greet(&mut wire);
         let (owed, client, close, over) = (0, false, None, false);
-        Self { socket, stream, wire, owed, client, close, over, watched }
+        Self { socket, stream, wire, owed, client, close, greets, over, watched }
     }
 
     /// Reads once what there is, if it is to be read; `broken`: in any case. Whole frames go to
@@ -67,6 +70,7 @@ impl Talk {
             return Ok(());
         }
         let Some(count) = read_some(&self.socket, buffer)? else { return Ok(()) };
+        self.greets = false;
         if count == 0 {
             return Err(Why::Eof);
         }
@@ -76,6 +80,11 @@ impl Talk {
             self.client |= matches!(frames.first(), Some(Frame::Call(_)));
         }
         opened
+    }
+
+    /// The peer's first bytes may be a key agreement, and are to come.
+    pub(super) fn greets(&self) -> bool {
+        self.greets
     }
 
     /// Bytes of an unfinished frame are waiting.

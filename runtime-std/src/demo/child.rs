@@ -2,10 +2,13 @@
 
 use super::program;
 use crate::daemon::Failure;
+use rustix::process::{Pid, Signal, kill_process};
 use std::ffi::OsString;
 use std::fmt::Write;
-use std::io::{BufRead, BufReader, Read};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread::{self, JoinHandle};
@@ -26,6 +29,8 @@ pub(super) struct Line {
     pub(super) arguments: Vec<OsString>,
     pub(super) licence: SocketAddr,
     pub(super) admin: SocketAddr,
+    /// Its log is appended to this file; `None`: it goes to standard error, under its name.
+    pub(super) log: Option<PathBuf>,
 }
 
 /// A server.
@@ -39,17 +44,20 @@ pub(super) struct Child {
 }
 
 impl Child {
-    /// Starts a server; its log goes to standard error under its name.
+    /// Starts a server.
     pub(super) fn start(line: Line) -> Result<Self, Failure> {
         let start = || {
             let mut command = Command::new(std::env::current_exe()?);
             command.args(&line.arguments).arg("--die-with-parent");
             // Standard input is what ties it to this process: it is never written to.
-            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(match &line.log {
+                Some(log) => File::options().create(true).append(true).open(log)?.into(),
+                None => Stdio::piped(),
+            });
             command.spawn()
         };
         let name = line.name.clone();
-        let mut process = start().map_err(|error: std::io::Error| {
+        let mut process = start().map_err(|error: io::Error| {
             Failure::failed(format!("{name} does not start: {error}"))
         })?;
         let (sender, output) = mpsc::channel();
@@ -67,9 +75,38 @@ impl Child {
                 // What it said last is to be read before what follows from it.
                 let _ = self.log.take().map(JoinHandle::join);
                 let name = &self.line.name;
-                Err(Failure::failed(format!("{name} does not start; it said why, above")))
+                let place = match &self.line.log {
+                    Some(log) => format!("in {}", log.display()),
+                    None => "above".to_owned(),
+                };
+                Err(Failure::failed(format!("{name} does not start; it said why, {place}")))
             }
         }
+    }
+
+    /// Starts it again, after its end.
+    pub(super) fn start_again(&mut self) -> Result<(), Failure> {
+        *self = Self::start(self.line.clone())?;
+        self.wait_until_it_listens()
+    }
+
+    /// Sends it a signal.
+    pub(super) fn signal(&mut self, signal: Signal) -> Result<(), Failure> {
+        let name = self.line.name.clone();
+        // It is a child that was not waited for: nobody else can have its number.
+        let sent = match Pid::from_raw(i32::try_from(self.process.id()).unwrap_or_default()) {
+            Some(pid) if self.runs() => kill_process(pid, signal).map_err(io::Error::from),
+            _ => Err(io::Error::other("it has ended")),
+        };
+        sent.map_err(|error| Failure::failed(format!("{name} takes no signal: {error}")))
+    }
+
+    /// Ends it on the spot (SIGKILL).
+    pub(super) fn kill(&mut self) -> Result<(), Failure> {
+        self.signal(Signal::KILL)?;
+        let ended = self.process.wait().map(drop);
+        let name = &self.line.name;
+        ended.map_err(|error| Failure::failed(format!("{name} does not end: {error}")))
     }
 
     /// Where its admin pages are.

@@ -21,19 +21,21 @@ const RETRY_SECONDS: u32 = 2;
 pub(super) struct Layout {
     path: PathBuf,
     kept: bool,
+    logs: bool,
     /// No other demo uses it.
     _lock: Folder,
 }
 
 impl Layout {
-    /// Makes what is not there yet in `dir`, or in a folder that is removed at the end.
-    pub(super) fn prepare(dir: Option<&Path>) -> Result<Self, Failure> {
+    /// Makes what is not there yet in `dir`, or in a folder that is removed at the end. `logs`:
+    /// servers write their logs there too.
+    pub(super) fn prepare(dir: Option<&Path>, logs: bool) -> Result<Self, Failure> {
         let fresh = || std::env::temp_dir().join(format!("tmrd-demo-{}", std::process::id()));
         let given = dir.map_or_else(fresh, Path::to_owned);
         let lock = Folder::open(&given)?;
         // Command lines that are shown must work from anywhere.
         let path = given.canonicalize().map_err(|error| files::wrong(&given, error))?;
-        let layout = Self { path, kept: dir.is_some(), _lock: lock };
+        let layout = Self { path, kept: dir.is_some(), logs, _lock: lock };
         if !layout.group_key().exists() {
             keys::make_group_key(&layout.group_key())?;
         }
@@ -52,6 +54,15 @@ impl Layout {
 
     pub(super) fn is_kept(&self) -> bool {
         self.kept
+    }
+
+    /// It is not removed at the end: there is something to look into.
+    pub(super) fn keep(&mut self) {
+        self.kept = true;
+    }
+
+    fn log(&self, name: &str) -> Option<PathBuf> {
+        self.logs.then(|| self.path.join(format!("{name}.log")))
     }
 
     /// The five command lines, each with ports of its own; writes the fronts' configurations.
@@ -87,7 +98,7 @@ impl Layout {
             "--state".into(),
             self.path.join(&name).into(),
         ];
-        Line { name, arguments, licence, admin }
+        Line { log: self.log(&name), name, arguments, licence, admin }
     }
 
     fn front(
@@ -115,7 +126,7 @@ impl Layout {
         let state = self.path.join(&name);
         let arguments =
             vec!["serve".into(), "--config".into(), config.into(), "--state".into(), state.into()];
-        Ok(Line { name, arguments, licence, admin })
+        Ok(Line { log: self.log(&name), name, arguments, licence, admin })
     }
 
     fn group_key(&self) -> PathBuf {

@@ -5,6 +5,7 @@
 //! start, and end when this process does, however it ends.
 
 mod child;
+mod drill;
 mod layout;
 mod relay;
 
@@ -14,6 +15,7 @@ use crate::daemon::{Failure, Outcome, doors, out, signals};
 use child::{Child, Line};
 use layout::Layout;
 use relay::Relay;
+use serde_json::Value;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
@@ -21,43 +23,118 @@ use std::time::{Duration, Instant};
 use tmr_core::io::{Address, Door};
 
 /// How often the fronts are asked which of them is active.
-const LOOK: Duration = Duration::from_millis(200);
+const LOOK: Duration = Duration::from_millis(100);
 /// All three backends are up by then.
 const START: Duration = Duration::from_secs(30);
 
-/// Runs the demo until it is told to stop.
+/// Runs the demo until it is told to stop, or its drill.
 ///
 /// # Errors
-/// A port is in use, or a server does not start.
+/// A port is in use, a server does not start, or the drill found something.
 pub fn run(options: &Demo) -> Outcome {
     let (stop, stopped) = mpsc::channel();
     signals::on_stop(move || stop.send(()).unwrap_or_default())?;
     doors::raise_file_limit();
     let clients = listen(options.ip, options.port, "--port")?;
     let pages = listen(options.ip, options.admin_port, "--admin-port")?;
-    let layout = Layout::prepare(options.dir.as_deref())?;
-    let mut servers = Servers::start(&layout)?;
+    let mut layout = Layout::prepare(options.dir.as_deref(), options.drill)?;
+    let outcome = serve(options, &layout, clients, pages, &stopped);
+    if options.drill && outcome.is_err() {
+        layout.keep();
+        eprintln!("what the servers logged is in {}", layout.folder().display());
+    }
+    outcome
+}
+
+fn serve(
+    options: &Demo,
+    layout: &Layout,
+    clients: TcpListener,
+    pages: TcpListener,
+    stopped: &Receiver<()>,
+) -> Outcome {
+    let servers = Servers::start(layout)?;
     status::activate(&servers.fronts[0].admin())?;
-    servers.wait_until_whole(&stopped)?;
+    servers.wait_until_whole(stopped)?;
 
     let at = (clients.local_addr(), pages.local_addr());
     let (Ok(to_clients), Ok(to_pages)) = at else {
         return Err(Failure::failed("a listener has no address"));
     };
-    out::line(servers.explain(&layout, to_clients, to_pages))?;
+    if !options.drill {
+        out::line(servers.explain(layout, to_clients, to_pages))?;
+    }
     let doors = [(Door::Licence, clients), (Door::Admin, pages)];
-    doors::announce(&doors);
+    if !options.drill {
+        doors::announce(&doors);
+    }
     let [(_, clients), (_, pages)] = doors;
     let (clients, pages) = (Relay::start(clients)?, Relay::start(pages)?);
+    let mut house = House { servers, clients, pages, ordered: None };
+    if options.drill {
+        return drill::run(&mut house, to_clients, stopped, options.json);
+    }
     loop {
-        servers.report_ends();
-        let (active, shown) = servers.lead();
-        clients.follow(active);
-        pages.follow(shown);
+        house.servers.report_ends();
+        house.look();
         if stopped.recv_timeout(LOOK) != Err(RecvTimeoutError::Timeout) {
             eprintln!("stopping");
             return Ok(());
         }
+    }
+}
+
+/// The five, and the addresses that lead to whichever front is active.
+#[derive(Debug)]
+struct House {
+    servers: Servers,
+    clients: Relay,
+    pages: Relay,
+    /// The front that was told to lead, until one does.
+    ordered: Option<usize>,
+}
+
+/// What a look at the fronts has shown.
+#[derive(Debug)]
+struct Seen {
+    active: Option<usize>,
+    /// What each front says of itself; null where it says nothing.
+    statuses: Vec<Value>,
+}
+
+impl House {
+    /// Looks which front leads, lets the addresses follow it, and does what keepalived does where
+    /// there is a virtual address: when the front that led is gone, the other one is to lead.
+    fn look(&mut self) -> Seen {
+        let fronts = &mut self.servers.fronts;
+        let status = |front: &Child| http::status(&front.admin()).map_or(Value::Null, |(it, _)| it);
+        let statuses: Vec<Value> = fronts.iter().map(status).collect();
+        let active = statuses.iter().position(|status| status["role"] == "active");
+        // There is something to see at a front that stands by, too.
+        let shown = active.or_else(|| statuses.iter().position(|status| !status.is_null()));
+        self.clients.follow(active.map(|index| fronts[index].line.licence));
+        self.pages.follow(shown.map(|index| fronts[index].line.admin));
+        let mut ended =
+            statuses.iter().zip(fronts.iter_mut()).map(|(it, front)| it.is_null() && !front.runs());
+        if active.is_some() {
+            self.ordered = None;
+        } else if self.ordered.is_none() && ended.any(|ended| ended) {
+            let next = statuses.iter().position(|status| status["role"] == "standby");
+            let told = |index: &usize| http::post(&fronts[*index].admin(), "/api/activate").is_ok();
+            self.ordered = next.filter(told);
+        }
+        Seen { active, statuses }
+    }
+}
+
+impl Seen {
+    /// The status of the front that leads.
+    fn leader(&self) -> Option<&Value> {
+        self.active.map(|index| &self.statuses[index])
+    }
+
+    fn role(&self, index: usize) -> &str {
+        self.statuses[index]["role"].as_str().unwrap_or_default()
     }
 }
 
@@ -103,20 +180,6 @@ impl Servers {
         }
     }
 
-    /// Where the active front serves clients, if one is active, and whose admin pages to show:
-    /// there is something to see at a front that stands by, too.
-    fn lead(&mut self) -> (Option<SocketAddr>, Option<SocketAddr>) {
-        let mut shown = None;
-        for front in &mut self.fronts {
-            let Ok((status, _)) = http::status(&front.admin()) else { continue };
-            if status["role"] == "active" {
-                return (Some(front.line.licence), Some(front.line.admin));
-            }
-            shown = shown.or(Some(front.line.admin));
-        }
-        (None, shown)
-    }
-
     fn report_ends(&mut self) {
         self.backends.iter_mut().chain(&mut self.fronts).for_each(Child::report_end);
     }
@@ -135,7 +198,7 @@ impl Servers {
         out += &format!("and its admin pages at http://{pages}\n");
         let tmrd = program();
         let access = format!("{tmrd} client --server {clients} access --firm-code 6000010");
-        let other = self.fronts[1].line.admin;
+        let first = self.fronts[0].line.admin;
         out += &format!(
             "\nTry this in another terminal:\n\n  \
              # what there is\n  \
@@ -146,10 +209,14 @@ impl Servers {
              # lose a backend: seats live on and new ones are given\n  \
              kill -9 {}\n  \
              {access} --product-code 201\n\n  \
-             # let the other front lead: no seat is lost, none is given twice\n  \
-             {tmrd} activate --admin http://{other}\n\n\
-             Ctrl-C here ends all of it.\n",
-            self.backends[2].pid()
+             # let the other front lead: calls on their way end before, and no seat is lost\n  \
+             {tmrd} failover --admin http://{first}\n\n  \
+             # lose the one that leads: the first one takes over again\n  \
+             kill -9 {}\n\n\
+             Ctrl-C here ends all of it. All of this, by itself and with clients at work:\n  \
+             {tmrd} demo --drill --port 0 --admin-port 0\n",
+            self.backends[2].pid(),
+            self.fronts[1].pid()
         );
         out
     }

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// How long a reply is waited for. Far above what a server may take for any call, so that running
@@ -128,10 +129,23 @@ impl Client {
     ///
     /// # Errors
     /// See [`Fault`].
-    pub fn shake(mut socket: TcpStream) -> Result<Self, Fault> {
-        let pair = KeyPair::fresh()?;
+    pub fn shake(socket: TcpStream) -> Result<Self, Fault> {
+        Self::shake_as(socket, &KeyPair::fresh()?, &Mutex::new(()))
+    }
+
+    /// Agrees on a key with a pair that was made before. Of clients with the same gate one at a
+    /// time computes, so that a machine that plays many of them does something else as well.
+    ///
+    /// # Errors
+    /// See [`Fault`].
+    pub fn shake_as(
+        mut socket: TcpStream,
+        pair: &KeyPair,
+        gate: &Mutex<()>,
+    ) -> Result<Self, Fault> {
         socket.write_all(&envelope(&handshake_body(&pair.point())))?;
         let body = read_body(&mut socket)?;
+        let _one = gate.lock().unwrap_or_else(PoisonError::into_inner);
         if body.len() != 65 {
             return Err(Fault::Malformed("the key agreement reply has not 65 bytes"));
         }

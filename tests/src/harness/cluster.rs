@@ -416,7 +416,11 @@ impl Cluster {
 
 /// Two ports that are free on an address of this test's own: each front must know the other's
 /// before either runs.
-fn twin_ports(ip: IpAddr) -> [u16; 2] {
+///
+/// # Panics
+/// There are none.
+#[must_use]
+pub fn twin_ports(ip: IpAddr) -> [u16; 2] {
     // Both at once, so that they are not the same.
     let held = [(); 2].map(|()| TcpListener::bind((ip, 0)).expect("a free port"));
     held.map(|listener| listener.local_addr().expect("it is bound").port())

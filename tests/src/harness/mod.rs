@@ -2,7 +2,7 @@
 //! looks at them from outside.
 //!
 //! What lives here: [`Program`] and [`Server`] (one process), [`Cluster`] (three backends and a
-//! front), the admin side over plain HTTP, waiting for a condition. What never lives here: a
+//! front), [`Recorder`] (a wire that remembers), the admin side over plain HTTP, waiting for a condition. What never lives here: a
 //! judgement on what a server should do.
 //!
 //! No process outlives the tests: each is killed when its [`Server`] is dropped, and a guardian
@@ -13,13 +13,17 @@ mod cluster;
 pub(crate) mod guardian;
 mod http;
 mod process;
+mod recorder;
 mod wait;
 mod workshop;
 
 pub use build::{Program, Runtime};
-pub use cluster::{BackendLine, Builder, Cluster, give_back, is_whole, licence_row, take};
+pub use cluster::{
+    BackendLine, Builder, Cluster, give_back, is_whole, licence_row, take, twin_ports,
+};
 pub use http::{get, get_json, post};
 pub use process::{Finished, Server, freeze, kill_all, signal};
+pub use recorder::{Recorder, play};
 pub(crate) use wait::poll;
 pub use wait::{status_until, status_within, until, within};
 pub use workshop::{

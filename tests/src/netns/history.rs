@@ -8,6 +8,16 @@ use super::licences::{NARROW, quantity};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+/// An access that was acknowledged.
+#[derive(Clone, Copy, Debug)]
+struct Acknowledged {
+    at: Instant,
+    /// To which group of clients.
+    group: usize,
+    /// From the request to the reply.
+    took: Duration,
+}
+
 /// Everything the clients of one cluster were told.
 #[derive(Debug, Default)]
 pub struct History {
@@ -22,22 +32,35 @@ pub struct History {
     releasing: BTreeMap<u32, u32>,
     /// Accesses without an answer, a licence: each may have left a seat.
     asking: BTreeMap<u32, u32>,
-    /// When an access was acknowledged, and to which group of clients.
-    acknowledged: Vec<(Instant, usize)>,
-    /// Answers of any kind.
-    pub answers: u64,
+    acknowledged: Vec<Acknowledged>,
+    /// Answers of any kind, refusals too, a group of clients.
+    answers: BTreeMap<usize, u64>,
     /// Connections that broke.
     pub breaks: u64,
     /// Other refusals than "no more licences", by number.
     pub troubles: BTreeMap<u32, u64>,
+    /// Calls that failed: no answer in time, or begun and their answer was lost. A call whose
+    /// connection was closed before it was begun is none of them: it can be made again.
+    pub failed: u64,
     /// Promises broken.
     broken: Vec<String>,
 }
 
 impl History {
-    /// An access was acknowledged to a client of a group.
-    pub fn granted(&mut self, handle: u32, product: u32, group: usize) {
-        self.acknowledged.push((Instant::now(), group));
+    /// An answer of any kind came to a client of a group.
+    pub fn answered(&mut self, group: usize) {
+        *self.answers.entry(group).or_default() += 1;
+    }
+
+    /// Answers of any kind that came to a group.
+    #[must_use]
+    pub fn answers(&self, group: usize) -> u64 {
+        self.answers.get(&group).copied().unwrap_or_default()
+    }
+
+    /// An access was acknowledged to a client of a group, so long after its request.
+    pub fn granted(&mut self, handle: u32, product: u32, group: usize, took: Duration) {
+        self.acknowledged.push(Acknowledged { at: Instant::now(), group, took });
         if !self.ever.insert(handle) {
             self.broken.push(format!("handle {handle} was given a second time"));
         }
@@ -96,13 +119,23 @@ impl History {
     /// How many accesses were acknowledged to a group since.
     #[must_use]
     pub fn granted_since(&self, since: Instant, group: usize) -> usize {
-        self.acknowledged.iter().filter(|&&(at, to)| at >= since && to == group).count()
+        self.acknowledged.iter().filter(|it| it.at >= since && it.group == group).count()
+    }
+
+    /// How long accesses took whose request and reply lie between these, the shortest first.
+    #[must_use]
+    pub fn access_times(&self, from: Instant, to: Instant) -> Vec<Duration> {
+        let within = |it: &&Acknowledged| it.at <= to && it.at >= from + it.took;
+        let mut times: Vec<Duration> =
+            self.acknowledged.iter().filter(within).map(|it| it.took).collect();
+        times.sort_unstable();
+        times
     }
 
     /// The longest time without an acknowledged access that reaches into the time since.
     #[must_use]
     pub fn gap_since(&self, since: Instant) -> Duration {
-        let pairs = self.acknowledged.windows(2).map(|pair| (pair[0].0, pair[1].0));
+        let pairs = self.acknowledged.windows(2).map(|pair| (pair[0].at, pair[1].at));
         let gaps = pairs.filter(|&(_, end)| end >= since).map(|(start, end)| end - start);
         gaps.max().unwrap_or_default()
     }
@@ -123,7 +156,7 @@ impl History {
         let mut left = Vec::new();
         for (handle, product) in there {
             let asked = self.asking.entry(product).or_default();
-            if self.releasing.remove(&handle).is_none() {
+            if !self.releasing.contains_key(&handle) {
                 if self.ever.contains(&handle) {
                     return Err(format!("handle {handle} of {product} is back after its release"));
                 }
@@ -133,6 +166,10 @@ impl History {
             }
             left.push(handle);
         }
+        // What is left was begun, and so was a release whose handle is gone.
+        let asked = left.iter().filter(|handle| !self.releasing.contains_key(handle)).count();
+        let gone = self.releasing.keys().filter(|handle| !left.contains(handle)).count();
+        self.failed += (asked + gone) as u64;
         Ok(left)
     }
 
@@ -153,7 +190,7 @@ mod test {
 
     fn holding(handles: &[u32]) -> History {
         let mut history = History::default();
-        handles.iter().for_each(|&handle| history.granted(handle, NARROW.0, 0));
+        handles.iter().for_each(|&handle| history.granted(handle, NARROW.0, 0, Duration::ZERO));
         history
     }
 
@@ -162,11 +199,20 @@ mod test {
         let most: Vec<u32> = (1..=NARROW.1).collect();
         let mut history = holding(&most);
         history.releases(1);
-        history.granted(100, NARROW.0, 0);
+        history.granted(100, NARROW.0, 0, Duration::ZERO);
         assert_eq!(history.broken(), &[] as &[String]);
-        history.granted(101, NARROW.0, 1);
+        history.granted(101, NARROW.0, 1, Duration::ZERO);
         assert_eq!(history.broken().len(), 1, "{:?}", history.broken());
         assert_eq!(history.peak, NARROW.1 + 1);
+    }
+
+    #[test]
+    fn an_access_that_began_before_does_not_count() {
+        let mut history = History::default();
+        let start = Instant::now();
+        history.granted(1, NARROW.0, 0, Duration::from_secs(5));
+        history.granted(2, NARROW.0, 0, Duration::ZERO);
+        assert_eq!(history.access_times(start, Instant::now()), [Duration::ZERO]);
     }
 
     #[test]
@@ -177,7 +223,7 @@ mod test {
         history.used(1, 106, "a use");
         history.releases(1);
         history.released(1);
-        history.granted(1, NARROW.0, 0);
+        history.granted(1, NARROW.0, 0, Duration::ZERO);
         assert_eq!(history.broken().len(), 2, "{:?}", history.broken());
     }
 
@@ -189,8 +235,12 @@ mod test {
         assert!(history.compare(&of(&[1, 2, 3, 4])).unwrap_err().contains("nobody asked"));
         history.unanswered(NARROW.0);
         history.releases(3);
+        assert_eq!(history.failed, 0);
         assert_eq!(history.compare(&of(&[1, 2])), Ok(vec![]));
+        assert_eq!(history.failed, 1, "the release was begun");
         assert_eq!(history.compare(&of(&[1, 2, 3, 4])), Ok(vec![3, 4]));
+        assert_eq!(history.failed, 2, "the access was begun, the release was not");
+        history.settled();
         history.releases(2);
         history.released(2);
         assert!(history.compare(&of(&[1, 2])).unwrap_err().contains("back after its release"));

@@ -18,7 +18,7 @@ pub struct Adapted {
     /// `priority`
     pub priority: u8,
     /// `advert_int`, in seconds.
-    pub advert: &'static str,
+    pub advert: String,
     /// In the place of `/usr/bin/tmrd`.
     pub program: PathBuf,
     /// In the place of `/usr/share/tmrd`, which the scripts are put into.
@@ -39,7 +39,7 @@ impl Adapted {
         let path = |path: &Path| path.to_str().expect("paths of tests are text").to_owned();
         for (old, new) in [
             ("router_id tmr_front_a", format!("router_id {}", self.name)),
-            ("priority 150", format!("priority {}", self.priority)),
+            ("priority 250", format!("priority {}", self.priority)),
             ("advert_int 1\n", format!("advert_int {}\n", self.advert)),
             ("/usr/bin/tmrd", path(&self.program)),
             ("/usr/share/tmrd", path(&self.scripts)),

@@ -6,9 +6,11 @@ pub const WIDE: (u32, u32) = (401, 600);
 pub const NARROW: (u32, u32) = (402, 8);
 /// One seat, of a client that is cut off.
 pub const LONELY: (u32, u32) = (403, 1);
+/// For clients who come all at once, and may have to ask again.
+pub const CROWDED: (u32, u32) = (404, 3000);
 
 /// All of them.
-pub const ALL: [(u32, u32); 3] = [WIDE, NARROW, LONELY];
+pub const ALL: [(u32, u32); 4] = [WIDE, NARROW, LONELY, CROWDED];
 
 /// Seats of a licence.
 ///

@@ -4,8 +4,9 @@ use super::history::History;
 use super::licences::{NARROW, WIDE};
 use super::space::Space;
 use crate::foreign::error::NO_MORE_LICENSES;
-use crate::foreign::{Ask, Client, Fault, INFO_VERSION, Person, get_info};
+use crate::foreign::{Ask, Client, Fault, INFO_VERSION, PATIENCE, Person, get_info};
 use crate::harness::{FIRM_CODE, give_back, take, within};
+use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -16,8 +17,8 @@ use std::time::{Duration, Instant};
 pub const CLIENTS: u32 = 32;
 /// Seats of the wide licence that one keeps at most: while it loads, and over a fault.
 const HOLD: usize = 6;
-/// A connection or a reply that takes longer is given up.
-const IMPATIENCE: Duration = Duration::from_millis(1500);
+/// What clients wait for who would rather try the next front.
+pub(super) const IMPATIENCE: Duration = Duration::from_millis(1500);
 /// A connection attempt of its own packet; the system would send the next one after a second.
 const ATTEMPT: Duration = Duration::from_millis(200);
 /// Between two calls of a client: 32 of them keep one processor half busy in a debug build.
@@ -32,6 +33,17 @@ pub struct Group {
     pub server: SocketAddr,
     /// How many they are.
     pub clients: u32,
+    /// A connection or a reply that takes longer is given up.
+    pub patience: Duration,
+}
+
+impl Group {
+    /// The same clients, who wait for any answer that may come at all: whoever is not answered
+    /// then was not answered, not answered late.
+    #[must_use]
+    pub fn patient(self) -> Self {
+        Self { patience: PATIENCE, ..self }
+    }
 }
 
 /// What clients and the test share.
@@ -48,6 +60,7 @@ struct Worker<'a> {
     number: u32,
     group: usize,
     server: SocketAddr,
+    patience: Duration,
     /// Handle and licence, the oldest first.
     held: Vec<(u32, u32)>,
     turn: u32,
@@ -80,9 +93,10 @@ impl Load {
                 for _ in 0..group.clients {
                     let every = all as usize;
                     let held = held.iter().copied().skip(number as usize).step_by(every).collect();
-                    let server = group.server;
+                    let Group { server, patience, .. } = *group;
+                    let (load, turn) = (self, number);
                     let worker =
-                        Worker { load: self, number, group: index, server, held, turn: number };
+                        Worker { load, number, group: index, server, patience, held, turn };
                     group.space.thread(scope, || worker.work());
                     number += 1;
                 }
@@ -98,24 +112,9 @@ impl Load {
     /// # Panics
     /// They do not come within a minute.
     pub fn wait_for(&self, group: usize, count: usize) {
-        self.wait(count, |history, since| history.granted_since(since, group));
-    }
-
-    /// Waits for so many more acknowledged accesses of anybody.
-    ///
-    /// # Panics
-    /// They do not come within a minute.
-    pub fn wait_for_any(&self, count: usize) {
-        let groups = |history: &History, since| {
-            (0..2).map(|group| history.granted_since(since, group)).sum()
-        };
-        self.wait(count, groups);
-    }
-
-    fn wait(&self, count: usize, granted: impl Fn(&History, Instant) -> usize) {
         let start = Instant::now();
         within(Duration::from_secs(60), "acknowledged accesses", || {
-            (granted(&self.history(), start) >= count).then_some(())
+            (self.history().granted_since(start, group) >= count).then_some(())
         });
     }
 }
@@ -139,11 +138,23 @@ impl Drop for Stop<'_> {
 /// # Errors
 /// See [`Fault`].
 pub fn connect(server: SocketAddr) -> Result<Client, Fault> {
+    connect_within(server, IMPATIENCE)
+}
+
+fn connect_within(server: SocketAddr, patience: Duration) -> Result<Client, Fault> {
+    Client::shake(dial(server, patience)?)
+}
+
+/// A bare connection of a client that waits so long for an answer.
+///
+/// # Errors
+/// The system's.
+pub(super) fn dial(server: SocketAddr, patience: Duration) -> io::Result<TcpStream> {
     let socket = TcpStream::connect_timeout(&server, ATTEMPT)?;
-    socket.set_read_timeout(Some(IMPATIENCE))?;
-    socket.set_write_timeout(Some(IMPATIENCE))?;
+    socket.set_read_timeout(Some(patience))?;
+    socket.set_write_timeout(Some(patience))?;
     socket.set_nodelay(true)?;
-    Client::shake(socket)
+    Ok(socket)
 }
 
 impl Worker<'_> {
@@ -153,11 +164,17 @@ impl Worker<'_> {
 
     fn work(mut self) {
         while !self.stopped() {
-            if let Ok(mut client) = connect(self.server) {
-                while !self.stopped() && self.turn(&mut client).is_ok() {
+            if let Ok(mut client) = connect_within(self.server, self.patience) {
+                while !self.stopped() {
+                    if let Err(fault) = self.turn(&mut client) {
+                        let mut history = self.load.history();
+                        history.breaks += 1;
+                        // Closed before an answer: failed if it was begun, which shows later.
+                        history.failed += u64::from(!matches!(fault, Fault::Closed));
+                        break;
+                    }
                     thread::sleep(PACE);
                 }
-                self.load.history().breaks += 1;
             }
             thread::sleep(PACE);
         }
@@ -190,8 +207,8 @@ impl Worker<'_> {
         match give_back(client, handle)? {
             Ok(_) => {
                 let mut history = self.load.history();
+                history.answered(self.group);
                 history.released(handle);
-                history.answers += 1;
                 Ok(())
             }
             Err(status) => self.answered(handle, status, "the release"),
@@ -201,19 +218,20 @@ impl Worker<'_> {
     fn take(&mut self, client: &mut Client, product: u32) -> Result<(), Fault> {
         let number = self.number;
         let person = Person { pid: number, ..Person::new(&format!("ws-{number}"), "load") };
+        let asked = Instant::now();
         let answer = take(client, &Ask::new(FIRM_CODE, product).by(person));
+        let took = asked.elapsed();
         let mut history = self.load.history();
+        if answer.is_ok() {
+            history.answered(self.group);
+        }
         match answer {
             Ok(Ok(handle)) => {
-                history.answers += 1;
-                history.granted(handle, product, self.group);
+                history.granted(handle, product, self.group, took);
                 self.held.push((handle, product));
                 Ok(())
             }
-            Ok(Err(NO_MORE_LICENSES)) if product == NARROW.0 => {
-                history.answers += 1;
-                Ok(())
-            }
+            Ok(Err(NO_MORE_LICENSES)) if product == NARROW.0 => Ok(()),
             Ok(Err(status)) => {
                 history.unanswered(product);
                 *history.troubles.entry(status).or_default() += 1;
@@ -228,7 +246,7 @@ impl Worker<'_> {
 
     fn answered(&self, handle: u32, status: u32, what: &str) -> Result<(), Fault> {
         let mut history = self.load.history();
-        history.answers += 1;
+        history.answered(self.group);
         history.used(handle, status, what);
         if status == 0 { Ok(()) } else { Err(Fault::Closed) }
     }

@@ -3,9 +3,11 @@
 //!
 //! What lives here: [`Network`] and [`Space`] (namespaces, bridges and cables), [`Keepalived`] from
 //! the blueprint that is shipped, [`Pair`] (two fronts, three backends, two client hosts), [`Load`]
-//! (clients that note what they are told) and [`History`], which knows what they may never be told.
+//! (clients that note what they are told), [`History`], which knows what they may never be told, and
+//! [`Crowd`] (clients that come back all at once).
 //! What never lives here: a fault, or what must hold after it; those stand in `tests/`.
 
+mod crowd;
 mod history;
 mod keepalived;
 pub mod licences;
@@ -13,10 +15,12 @@ mod load;
 mod pair;
 mod report;
 mod space;
+mod twins;
 
+pub use crowd::{Crowd, Served};
 pub use history::History;
 pub use keepalived::{Adapted, Keepalived, check, put_scripts};
 pub use load::{CLIENTS, Group, Load, connect};
 pub use pair::{FRONT, Pair, VIRTUAL, possible, use_it};
-pub use report::{Row, report, table};
+pub use report::{Fault, Row, load_average, quantile, report, table, tell};
 pub use space::{Network, Space};

@@ -2,9 +2,9 @@
 
 use super::keepalived::{Adapted, Keepalived, put_scripts};
 use super::licences::ALL;
-use super::load::{Group, connect};
+use super::load::{Group, IMPATIENCE, connect};
 use super::space::{Network, Space};
-use crate::foreign::{Client, INFO_VERSION, get_info};
+use crate::foreign::{Client, Fault, INFO_VERSION, get_info};
 use crate::harness::{
     BackendLine, CM_ACT_ID, Cluster, Runtime, Server, Workshop, get_json, give_back, is_whole,
     kill_all, missing, poll, post, specification, until, within,
@@ -24,7 +24,7 @@ pub const VIRTUAL: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 42);
 /// Where clients come in, as in the blueprint; the name of the interface and of its network.
 pub const FRONT: &str = "front";
 /// Where backends are, as in the blueprint.
-const BACK: &str = "back";
+pub(super) const BACK: &str = "back";
 const LICENCE_PORT: u16 = 22350;
 const ADMIN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 22352);
 /// Longer than anything here should take, on a machine that does other things too.
@@ -41,6 +41,11 @@ fn backend_name(part: usize) -> String {
 /// A front's address for clients.
 fn own(front: usize) -> Ipv4Addr {
     Ipv4Addr::new(192, 0, 2, 11 + last(front))
+}
+
+/// A front's address for backends and its twin.
+pub(super) fn behind(front: usize) -> Ipv4Addr {
+    Ipv4Addr::new(198, 51, 100, 11 + last(front))
 }
 
 fn last(index: usize) -> u8 {
@@ -95,8 +100,8 @@ impl Pair {
             pair.fronts.push(server);
             let adapted = Adapted {
                 name: front_name(front),
-                priority: 150 - 50 * last(front),
-                advert: "0.1",
+                priority: 250 - 10 * last(front),
+                advert: advert_interval(),
                 program: program.clone(),
                 scripts: pair.network.folder().into(),
                 state: pair.front_state(front),
@@ -113,8 +118,7 @@ impl Pair {
             let name = front_name(front);
             self.machine(&name)?;
             self.network.plug(&name, FRONT, "clients", own(front))?;
-            let back = Ipv4Addr::new(198, 51, 100, 11 + last(front));
-            self.network.plug(&name, BACK, "backends", back)?;
+            self.network.plug(&name, BACK, "backends", behind(front))?;
         }
         for part in 1..=3 {
             let SocketAddr::V4(address) = backend_address(part) else { unreachable!("IPv4") };
@@ -166,11 +170,10 @@ impl Pair {
             .map(backend_address)
             .map(|at| json!({ "Ip": at.ip(), "Port": at.port() }))
             .collect();
-        let twin = Ipv4Addr::new(198, 51, 100, 12 - last(front));
         let configuration = json!({
             "TmrServer": {
                 "VirtualIp": [VIRTUAL],
-                "TwinServer": { "Ip": twin, "Port": 22354 },
+                "TwinServer": { "Ip": behind(1 - front), "Port": 22354 },
                 "GroupKeyFile": self.workshop.group_key(),
             },
             "CmServer": { "NetworkRetryIntervalInSeconds": 2, "Server": servers },
@@ -204,6 +207,12 @@ impl Pair {
         &mut self.fronts[front]
     }
 
+    /// The process of backend 1, 2 or 3.
+    #[must_use]
+    pub fn backend_process(&self, part: usize) -> &Server {
+        &self.backends[part - 1]
+    }
+
     /// A client host.
     #[must_use]
     pub fn host(&self, host: usize) -> &Space {
@@ -225,7 +234,8 @@ impl Pair {
     /// Clients of the virtual address on a host.
     #[must_use]
     pub fn group(&self, host: usize, clients: u32) -> Group {
-        Group { space: self.host(host).clone(), server: self.virtual_address(), clients }
+        let (space, server) = (self.host(host).clone(), self.virtual_address());
+        Group { space, server, clients, patience: IMPATIENCE }
     }
 
     /// What a front says of itself.
@@ -298,7 +308,7 @@ impl Pair {
     }
 
     /// Everything that was acknowledged is there, and answers; what answers were lost of is cleared
-    /// away, and then the count is exact. The clients are at rest.
+    /// away, and then the count is exact, and the other front has the same. The clients are at rest.
     ///
     /// # Panics
     /// A promise is broken.
@@ -321,7 +331,10 @@ impl Pair {
                 assert!(matches!(answer, Ok(_) | Err(106)), "{handle}: {answer:?}");
             }
         });
-        until("the count to be exact", || (self.allocations(leader) == held).then_some(()));
+        for (front, what) in [(leader, "the count"), (1 - leader, "the copy of the other front")] {
+            let exact = || (self.allocations(front) == held).then_some(());
+            until(&format!("{what} to be exact"), exact);
+        }
         history.settled();
     }
 
@@ -333,6 +346,14 @@ impl Pair {
         let answer = self.front(front).inside(|| post(ADMIN, "/api/activate"));
         let (code, body) = answer.expect("an answer");
         assert_eq!(code, 202, "{body}");
+    }
+
+    /// `tmrd failover` on the machine of a front.
+    ///
+    /// # Panics
+    /// It does not end well.
+    pub fn fail_over(&self, front: usize) {
+        self.front(front).inside(|| self.workshop.program().run(["failover"])).expect(0);
     }
 
     /// Writes what all of them have logged to standard error, for a look at a round that took long.
@@ -386,7 +407,22 @@ impl Pair {
 /// There is no answer.
 #[track_caller]
 pub fn use_it(client: &mut Client, handle: u32) -> u32 {
-    client.call(&get_info(handle, INFO_VERSION, 16)).expect("an answer").status
+    try_use(client, handle).expect("an answer")
+}
+
+/// The status of a use of a handle.
+///
+/// # Errors
+/// The conversation broke.
+pub(super) fn try_use(client: &mut Client, handle: u32) -> Result<u32, Fault> {
+    Ok(client.call(&get_info(handle, INFO_VERSION, 16))?.status)
+}
+
+/// Seconds between two signs of life of keepalived: 0.1, or what `TMR_ADVERT` says, as keepalived
+/// takes it.
+#[must_use]
+pub(super) fn advert_interval() -> String {
+    std::env::var("TMR_ADVERT").unwrap_or_else(|_| "0.1".into())
 }
 
 /// An empty network, if this machine can have one, and has keepalived.

@@ -1,16 +1,28 @@
-//! What was measured: a line of JSON a round, and a table over many rounds. Nothing here is
-//! asserted: a machine that does other things too makes every gap longer.
+//! What was measured: a line of JSON a round, and a table over many rounds (`tests/faults/run` makes
+//! the README's of the lines). Nothing here is asserted: a machine that does other things too makes
+//! every gap longer.
 
+use super::pair::advert_interval;
 use crate::harness::Runtime;
 use serde_json::{Map, Value, json};
 use std::fs;
 use std::time::Duration;
 
+/// What can go wrong, and what is promised then.
+#[derive(Clone, Copy, Debug)]
+pub struct Fault {
+    /// What goes wrong.
+    pub name: &'static str,
+    /// What the test asserts, beside what holds at all times: no acknowledged seat is lost, none is
+    /// given twice.
+    pub holds: &'static str,
+}
+
 /// One fault, once.
 #[derive(Clone, Debug)]
 pub struct Row {
     /// Which fault.
-    pub fault: &'static str,
+    pub fault: Fault,
     /// In which daemon.
     pub runtime: Runtime,
     /// The longest time without an acknowledged access.
@@ -23,16 +35,36 @@ fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Prints a row as JSON, with the load that the machine had.
+/// The value below which so many of a thousand values lie, which are sorted.
+///
+/// # Panics
+/// There is no value.
+#[must_use]
+pub fn quantile<T: Copy>(sorted: &[T], per_mille: usize) -> T {
+    sorted[(sorted.len() - 1) * per_mille / 1000]
+}
+
+/// Prints a row as JSON.
 pub fn report(row: &Row) {
-    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    let load = load.split(' ').next().and_then(|text| text.parse::<f64>().ok());
+    let mut more = row.more.clone();
+    more.insert("gap_ms".into(), millis(row.gap).into());
+    tell(row.fault, row.runtime, more);
+}
+
+/// The load that the machine had in the last minute.
+#[must_use]
+pub fn load_average() -> Option<f64> {
+    fs::read_to_string("/proc/loadavg").ok()?.split(' ').next()?.parse().ok()
+}
+
+/// Prints what there is to tell of a fault as JSON, with the load that the machine had.
+pub fn tell(fault: Fault, runtime: Runtime, more: Map<String, Value>) {
     let mut line = json!({
-        "fault": row.fault, "runtime": row.runtime.status_name(), "gap_ms": millis(row.gap),
-        "load_average": load,
+        "fault": fault.name, "must_hold": fault.holds, "advert": advert_interval(),
+        "runtime": runtime.status_name(), "load_average": load_average(),
     });
     let object = line.as_object_mut().expect("it was made as one");
-    object.extend(row.more.clone());
+    object.extend(more);
     println!("{line}");
 }
 
@@ -43,6 +75,18 @@ pub fn table(rows: &[Row]) {
     if let (Some(row), Some(worst)) = (rows.first(), gaps.last()) {
         let (runtime, median, rounds) =
             (row.runtime.status_name(), gaps[gaps.len() / 2], gaps.len());
-        println!("| {} | {runtime} | {rounds} | {median} ms | {worst} ms |", row.fault);
+        println!("| {} | {runtime} | {rounds} | {median} ms | {worst} ms |", row.fault.name);
+    }
+}
+
+#[cfg(test)]
+mod test {
+    use super::quantile;
+
+    #[test]
+    fn a_quantile_is_one_of_the_values() {
+        let values: Vec<u32> = (1..=200).collect();
+        assert_eq!([0, 500, 990, 1000].map(|at| quantile(&values, at)), [1, 100, 198, 200]);
+        assert_eq!(quantile(&[7], 990), 7);
     }
 }

@@ -27,6 +27,9 @@ fn a_higher_epoch_takes_over_and_the_old_front_says_no_more() {
     assert_eq!(world.role(0), "standby");
     assert_eq!(world.role(1), "active");
     assert!(world.client(0, client).closed);
+    // Without the line to its twin, which would take the call.
+    world.line.cut = true;
+    world.break_line();
     let late = world.connect(0);
     assert_eq!(world.ask(0, late, seat()).0, 238);
     // The seat has come along, and so has its count.

@@ -4,6 +4,7 @@ use super::World;
 use super::world::Event;
 use crate::io::{Door, Frame, Input, Link, Why};
 use crate::testing::peer;
+use crate::wire::twin::{Hello, Tell, Version};
 use alloc::vec::Vec;
 
 /// One connection; the first end has dialled.
@@ -74,6 +75,34 @@ impl World {
             let input = Input::Frame { link, frame: Frame::Twin(bytes.to_vec()) };
             self.events.push_back(Event::ToFront(front, input));
         }
+        self.run();
+    }
+
+    /// A message comes from a front that it did not send, on the connection that it dialled.
+    pub(super) fn tell_as(&mut self, from: usize, tell: &Tell) {
+        let wire = self.line.wires.iter().find(|wire| wire.0[0].0 == from).expect("it dialled");
+        let (to, link) = wire.0[1];
+        let bytes = tell.encode(Version::OWN.minor).expect("the latest version has it");
+        let frame = Frame::Twin(bytes);
+        self.events.push_back(Event::ToFront(to, Input::Frame { link, frame }));
+        self.run();
+    }
+
+    /// A front of another id dials in a front's place, says this, and goes.
+    pub(super) fn speak_as(&mut self, from: usize, id: u32, tells: &[Tell]) {
+        let to = 1 - from;
+        self.fronts[to].accepted += 2;
+        let link = Link(self.fronts[to].accepted);
+        let hello = Hello { version: Version::OWN, front: id, program: "0.1.0".into() };
+        let accepted = Input::Accepted { link, door: Door::Twin, from: peer(0) };
+        self.events.push_back(Event::ToFront(to, accepted));
+        let tells = tells.iter().map(|tell| tell.encode(Version::OWN.minor).unwrap());
+        for bytes in [hello.encode()].into_iter().chain(tells) {
+            let frame = Frame::Twin(bytes);
+            self.events.push_back(Event::ToFront(to, Input::Frame { link, frame }));
+        }
+        self.events
+            .push_back(Event::ToFront(to, Input::Closed { link, why: Why::Eof, unsent: false }));
         self.run();
     }
 

@@ -3,9 +3,11 @@
 mod any_one;
 mod birth;
 mod handles;
+mod handover;
 mod lead;
 mod line;
 mod lists;
+mod pass;
 mod repair;
 mod replaced;
 mod role;

@@ -194,7 +194,7 @@ impl World {
         world
     }
 
-    fn http(&mut self, front: usize, request: &str) -> String {
+    pub(super) fn http(&mut self, front: usize, request: &str) -> String {
         self.fronts[front].accepted += 2;
         let link = Link(self.fronts[front].accepted);
         let accepted = Input::Accepted { link, door: Door::Admin, from: peer(0) };

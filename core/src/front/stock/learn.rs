@@ -162,6 +162,11 @@ impl Learner {
         *self = Self::new(core::mem::take(&mut self.wanted));
     }
 
+    /// Whether this handle is one that it asks with.
+    pub(super) fn has(&self, number: u32) -> bool {
+        self.service == number || self.handles.values().any(|handle| *handle == number)
+    }
+
     /// Handle of the service; 0: none.
     pub(super) fn service(&self) -> u32 {
         self.service

@@ -5,8 +5,12 @@
 //! alternating connections ([`pool`]), with what it has found out about it ([`learn`]). So the
 //! front's claim, log, votes and status are the same in both modes.
 //!
-//! What never lives here: a promise. The log is in the memory of this process; two fronts that
-//! both believe they lead are not kept apart by anything. `core/docs/consistency.md`, section 10.
+//! And what of this the twin is told, and what a front does with that when it takes the lead
+//! ([`told`]).
+//!
+//! What never lives here: a promise. The log is in the memory of this process and of its twin; two
+//! fronts that both believe they lead are kept apart by nothing but the link between them.
+//! `core/docs/consistency.md`, section 10.
 
 mod book;
 mod calls;
@@ -17,20 +21,28 @@ mod server;
 mod stand;
 #[cfg(test)]
 mod stand_test;
+mod told;
 
 use super::{Config, Front};
 use crate::io::{Callee, Frame, Input, Intent, Link};
-use crate::log::{ContainerId, DiskId, GroupId};
+use crate::log::{ContainerId, DiskId, Epoch, GroupId};
 use crate::random::Random;
 use crate::time::{Deadline, Now};
 use crate::wire::group::{Order, decode};
 use alloc::vec::Vec;
-use stand::{Event, Stand};
+use stand::{Event, Log, Stand};
+use told::Told;
 
 /// The stand-ins of the three servers.
 #[derive(Clone, Debug)]
 pub(super) struct Stock {
     stands: [Stand; 3],
+    /// Of the group that is born if there is no log to go on with.
+    group: GroupId,
+    members: [DiskId; 3],
+    told: Told,
+    /// The latest epoch that the front has claimed.
+    claimed: Option<Epoch>,
 }
 
 impl Stock {
@@ -38,12 +50,13 @@ impl Stock {
         let group = GroupId(random.u128());
         let members = [0; 3].map(|_| DiskId(random.u128()));
         let wanted: Vec<ContainerId> = config.virtuals.iter().map(|&(id, _)| id).collect();
-        let mut index = 0..3;
+        let log = Log::birth(config.front, group, members);
+        let mut disks = members.into_iter();
         let stands = config.backends.each_ref().map(|address| {
-            let index = index.next().unwrap_or_default();
-            Stand::new(address.clone(), wanted.clone(), config.front, group, members, index)
+            let disk = disks.next().unwrap_or_default();
+            Stand::new(address.clone(), wanted.clone(), disk, &log)
         });
-        Self { stands }
+        Self { stands, group, members, told: Told::default(), claimed: None }
     }
 
     /// A step of the front with its stand-ins: they see what is theirs, the front sees the rest,
@@ -66,14 +79,15 @@ impl Stock {
         }
         let mut input = self.server(now, input, out).or(Some(Input::Tick));
         let mut wants = Vec::new();
-        let mut due = None;
         loop {
             if let Some(input) = input.take() {
-                due = front.turn(now, input, &mut wants);
+                front.turn(now, input, &mut wants);
+                self.follow(front);
             }
             for intent in wants.drain(..) {
                 self.front_wants(front, now, intent, out);
             }
+            self.take_up(front, now);
             for stand in &mut self.stands {
                 let new = || {
                     front.dialled += 2;
@@ -96,7 +110,10 @@ impl Stock {
             }
         }
         self.stands.iter().for_each(|stand| stand.book.check_invariants());
-        self.stands.iter().filter_map(Stand::deadline).chain(due).min()
+        // After everything that the servers said, so that what is committed by it is told behind it.
+        let seats = self.placed(front.twin_wants_all());
+        front.twin_settle(now, seats, out);
+        self.stands.iter().filter_map(Stand::deadline).chain(front.deadline()).min()
     }
 
     /// What comes from a server; gives back what does not.

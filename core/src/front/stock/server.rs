@@ -235,10 +235,12 @@ impl Stand {
         let done = reply.status == CmError::NO_ERROR;
         match job {
             Job::Learn => self.learnt(now, &reply, out),
-            Job::Ping if is_unknown(reply.status) => self.learn_at = now,
+            Job::Ping if is_unknown(reply.status) => {
+                (self.learn_at, self.broke) = (now, true);
+            }
             Job::Ping => {}
             Job::Take { grant, .. } => self.taken(now, &grant, &reply),
-            Job::Give { order, licence, .. } => self.given(order, licence),
+            Job::Give { order, licence, number, .. } => self.given(order, licence, number),
             Job::Keep(handle, number) if is_unknown(reply.status) => {
                 self.unknown(now, handle, number);
             }
@@ -304,7 +306,7 @@ impl Stand {
             }
             Some(number) => {
                 if let Some(licence) = seat_of(grant) {
-                    self.give_number(licence, number);
+                    self.give_number(licence, number, handle);
                 }
                 self.answered(handle, None);
             }
@@ -319,7 +321,8 @@ impl Stand {
     }
 
     /// A release is over, whatever the server said: what is not known there is not taken there.
-    fn given(&mut self, order: u64, licence: LicenceKey) {
+    fn given(&mut self, order: u64, licence: LicenceKey, number: u32) {
+        self.book.left(number);
         if let Some(orders) = self.giving.get_mut(&licence) {
             orders.remove(&order);
             if orders.is_empty() {
@@ -368,7 +371,7 @@ impl Stand {
                 let change = Change::Give { licence, number, again: true };
                 self.changes.push_front((order, change));
             }
-            Job::Give { order, licence, .. } => self.given(order, licence),
+            Job::Give { order, licence, number, .. } => self.given(order, licence, number),
             Job::Perform { line, correlation, .. } if self.line == Some(line) => {
                 self.events.push_back(Event::Unable(correlation));
             }
@@ -390,8 +393,9 @@ impl Stand {
                 self.undone(now, job, left.spoke);
             }
         }
-        self.reach = Reach::Away;
+        (self.reach, self.broke) = (Reach::Away, true);
         self.changes.clear();
+        self.book.stay();
         self.giving.clear();
         self.learner.forget();
         self.learnt.licences.values_mut().for_each(|known| known.number = 0);

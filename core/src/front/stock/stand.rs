@@ -9,19 +9,55 @@ use crate::backend::acceptor::{Acceptor, Taken};
 use crate::io::{Address, Frame, Input, Link, Why};
 use crate::limits::{LOG_KEPT, STOCK_QUEUE};
 use crate::log::{
-    ContainerId, DiskId, Entry, Epoch, Grant, GroupId, Handle, LicenceKey, Setting, Slot,
+    ContainerId, DiskId, Entry, Epoch, Grant, GroupId, Handle, LicenceKey, Setting, Slot, State,
 };
 use crate::time::Mono;
 use crate::wire::group::{Description, Message, Order, Report, encode};
+use crate::wire::twin::Placed;
 use crate::wire::{CmError, Request};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
-use alloc::vec;
 use alloc::vec::Vec;
 
 /// The licence of which a grant takes a seat, or begins a usage period.
 pub(super) fn seat_of(grant: &Grant) -> Option<LicenceKey> {
     grant.held.licence().filter(|_| grant.waits_for_disk()).copied()
+}
+
+/// The log that the three stand-ins of a front begin with: in memory, since none of the three
+/// servers keeps anything of it.
+#[derive(Debug)]
+pub(super) struct Log {
+    /// The front, whose lowest epoch it is written under.
+    pub(super) front: u32,
+    pub(super) group: GroupId,
+    pub(super) slot: Slot,
+    /// The encoded fold up to that slot.
+    pub(super) state: Vec<u8>,
+}
+
+impl Log {
+    /// Of a group that is born, with these members.
+    pub(super) fn birth(front: u32, group: GroupId, members: [DiskId; 3]) -> Self {
+        let mut state = State::default();
+        state.apply(&Entry::Configure(Setting::Members(members)));
+        Self { front, group, slot: Slot(1), state: state.encode() }
+    }
+
+    fn acceptor(&self, disk: DiskId) -> Acceptor {
+        let Self { front, group, slot, ref state } = *self;
+        let mut acceptor = Acceptor::blank(disk);
+        let epoch = Epoch::default().next_of(front);
+        let (offset, bytes, last) = (0, state.clone(), true);
+        for order in [
+            Order::Claim { epoch },
+            Order::Found { epoch, group },
+            Order::Install { epoch, group, slot, offset, bytes, last },
+        ] {
+            acceptor.order(order, &mut Taken::default());
+        }
+        acceptor
+    }
 }
 
 /// What the front learns.
@@ -81,7 +117,9 @@ struct Waiting {
 pub(super) struct Stand {
     acceptor: Acceptor,
     /// The front has claimed anew: what was accepted before may not be in its log.
-    unsure: bool,
+    pub(super) unsure: bool,
+    /// The server was away, or has forgotten a handle: it may have been started anew.
+    pub(super) broke: bool,
     waiting: VecDeque<Waiting>,
     /// What the front believes to be a link to a backend.
     pub(super) line: Option<Link>,
@@ -107,30 +145,12 @@ pub(super) struct Stand {
 }
 
 impl Stand {
-    /// A stand-in, one of these members of a group that is born: in memory, since none of the
-    /// three servers keeps anything of it.
-    pub(super) fn new(
-        address: Address,
-        wanted: Vec<ContainerId>,
-        front: u32,
-        group: GroupId,
-        members: [DiskId; 3],
-        index: usize,
-    ) -> Self {
-        let mut acceptor = Acceptor::blank(members[index]);
-        let epoch = Epoch::default().next_of(front);
-        let (first, committed) = (Slot(1), Slot(1));
-        let entries = vec![Entry::Configure(Setting::Members(members))];
-        for order in [
-            Order::Claim { epoch },
-            Order::Found { epoch, group },
-            Order::Append { epoch, first, entries, committed },
-        ] {
-            acceptor.order(order, &mut Taken::default());
-        }
+    /// A stand-in that is this member of a group with this log.
+    pub(super) fn new(address: Address, wanted: Vec<ContainerId>, disk: DiskId, log: &Log) -> Self {
         Self {
-            acceptor,
+            acceptor: log.acceptor(disk),
             unsure: false,
+            broke: false,
             waiting: VecDeque::new(),
             line: None,
             events: VecDeque::new(),
@@ -148,6 +168,42 @@ impl Stand {
             learns: false,
             heard: Mono(0),
             address,
+        }
+    }
+
+    /// Begins with this log in the place of what it had.
+    pub(super) fn begin(&mut self, log: &Log) {
+        self.acceptor = log.acceptor(self.acceptor.standing().disk);
+    }
+
+    /// The front stands by: it has no seats at the server any more. Which handles it had there.
+    pub(super) fn set_down(&mut self) -> Book {
+        let committed = self.acceptor.standing().committed;
+        for waiting in core::mem::take(&mut self.waiting) {
+            self.report(waiting.correlation, &Report::Gap { committed });
+        }
+        self.changes.clear();
+        self.giving.clear();
+        core::mem::take(&mut self.book)
+    }
+
+    /// The serial of the container that a licence is in there.
+    pub(super) fn place(&self, licence: &LicenceKey) -> Option<u32> {
+        self.learnt.licences.get(licence).map(|known| known.product.place.serial)
+    }
+
+    /// Goes on with a handle that another front had there for a seat. One of which the log knows
+    /// no seat is given back, if it is `sure` that the server has not been started anew since.
+    pub(super) fn take_up(&mut self, now: Mono, placed: &Placed, sure: bool) {
+        let Placed { number, handle, licence, .. } = *placed;
+        if self.learner.has(number) {
+            return;
+        }
+        match self.book.at(handle) {
+            Some(At::Lacking(_)) => self.book.set(now, handle, At::Held(number, now)),
+            Some(At::Held(held, _)) if held == number => {}
+            _ if sure => self.give_number(licence, number, handle),
+            _ => {}
         }
     }
 
@@ -316,12 +372,13 @@ impl Stand {
     /// back when the handle comes.
     fn give(&mut self, handle: Handle) {
         if let Some((licence, number)) = self.book.remove(handle) {
-            self.give_number(licence, number);
+            self.give_number(licence, number, handle);
         }
     }
 
-    /// Gives a handle back to the server.
-    pub(super) fn give_number(&mut self, licence: LicenceKey, number: u32) {
+    /// Gives a handle back to the server that stood for a seat.
+    pub(super) fn give_number(&mut self, licence: LicenceKey, number: u32, handle: Handle) {
+        self.book.leave(number, handle, licence);
         self.giving.entry(licence).or_default().insert(self.changed);
         self.change(Change::Give { licence, number, again: false });
     }

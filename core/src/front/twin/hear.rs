@@ -9,7 +9,7 @@ use crate::io::{Intent, Link, Why};
 use crate::limits::{STATE_MAX, TWIN_ENTRIES, TWIN_HEARTBEAT, TWIN_WINDOW};
 use crate::log::{ContainerId, Entry, Epoch, GroupId, Setting, Slot, State};
 use crate::time::{Duration, Mono};
-use crate::wire::twin::{Answer, Heard, Shared, Standing, Tell};
+use crate::wire::twin::{Answer, Heard, Placed, Shared, Standing, Tell};
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -21,6 +21,8 @@ use core::net::SocketAddr;
 pub(super) struct Ground<'a> {
     /// It neither leads nor tries to: its copy of the log may be the twin's.
     pub(super) stands_by: bool,
+    /// What the twin has committed is known to nobody else.
+    pub(super) unfenced: bool,
     pub(super) ledger: &'a mut Ledger,
 }
 
@@ -33,6 +35,14 @@ pub(super) struct News {
     pub(super) shared: Option<Shared>,
     /// It leads, under an epoch that it had not named before.
     pub(super) leads: Option<Epoch>,
+    /// A call of one of its clients: whose, where that is, and what it says.
+    pub(super) call: Option<(u64, SocketAddr, Vec<u8>)>,
+    /// One of its clients is gone, and its last reply did not reach it.
+    pub(super) gone: Option<(u64, bool)>,
+    /// It gives its role away, and this front has all that it has committed.
+    pub(super) offered: bool,
+    /// Handles at stock servers, and whether they are all that it has.
+    pub(super) seats: Option<(bool, Vec<Placed>)>,
 }
 
 /// The hearing end.
@@ -110,6 +120,12 @@ impl Hearing {
         told.max(self.mark).0.saturating_sub(committed.0)
     }
 
+    /// It leads, and not all of its log is here that it has told of.
+    pub(super) fn owes(&self, ledger: &Ledger) -> bool {
+        let all = |epoch| ledger.settled().leader() == epoch && self.lag(ledger.committed()) == 0;
+        self.leads().is_some_and(|epoch| !all(epoch))
+    }
+
     /// Nothing is being told that is not whole yet.
     pub(super) fn whole(&self) -> bool {
         let told = self.leads().is_none() || self.takes;
@@ -136,9 +152,19 @@ impl Hearing {
                 Answer::Noted
             }
             Tell::Standing(standing) => self.stood(standing, ground, &mut news),
-            Tell::Lead { .. } | Tell::Call { .. } | Tell::Gone { .. } => Answer::Noted,
+            Tell::Call { client, from, bytes } => {
+                news.call = Some((client, from, bytes));
+                Answer::Noted
+            }
+            Tell::Gone { client, unsent } => {
+                news.gone = Some((client, unsent));
+                Answer::Noted
+            }
             _ if !self.takes || !ground.stands_by => Answer::Noted,
-            Tell::State { epoch, .. } | Tell::Entries { epoch, .. }
+            Tell::State { epoch, .. }
+            | Tell::Entries { epoch, .. }
+            | Tell::Seats { epoch, .. }
+            | Tell::Lead { epoch, .. }
                 if Some(epoch) != self.leads() =>
             {
                 Answer::Noted
@@ -147,18 +173,29 @@ impl Hearing {
                 let piece = (group, slot, offset, bytes, last);
                 self.state(epoch, piece, ground.ledger, &mut news)?
             }
+            Tell::Seats { anew, seats, .. } => {
+                news.seats = Some((anew, seats));
+                Answer::Noted
+            }
             Tell::Entries { epoch, first, entries, committed } => {
                 self.mark = self.mark.max(committed);
                 self.entries(epoch, first, entries, ground.ledger, &mut news)?
             }
+            Tell::Lead { committed, .. } => {
+                self.mark = self.mark.max(committed);
+                self.commit_marked(ground.ledger, &mut news);
+                news.offered = ground.ledger.committed() >= committed;
+                Answer::Noted
+            }
         };
-        self.answer(answer, out);
+        out.extend(self.answer(answer));
         Ok(news)
     }
 
-    fn answer(&self, answer: Answer, out: &mut Vec<Intent>) {
-        let Some((link, _)) = self.link else { return };
-        out.push(Intent::Send { link, frame: Heard { count: self.count, answer }.encode() });
+    /// An answer to all that was heard so far; `None`: there is no link any more.
+    pub(super) fn answer(&self, answer: Answer) -> Option<Intent> {
+        let (link, _) = self.link?;
+        Some(Intent::Send { link, frame: Heard { count: self.count, answer }.encode() })
     }
 
     fn stood(&mut self, standing: Standing, ground: Ground<'_>, news: &mut News) -> Answer {
@@ -170,11 +207,7 @@ impl Hearing {
                 self.forget();
                 news.leads = Some(epoch);
                 (self.mark, self.takes) = (Slot(0), ground.stands_by);
-                return if self.takes {
-                    ready(epoch, ground.ledger)
-                } else {
-                    Answer::Busy { epoch }
-                };
+                return if self.takes { ground.ready(epoch) } else { Answer::Busy { epoch } };
             }
             Some(_) => {}
         }
@@ -239,17 +272,22 @@ impl Hearing {
         self.gap = false;
         let known = usize::try_from(have.0 + 1 - first.0).unwrap_or(usize::MAX);
         self.entries.extend(entries.into_iter().skip(known));
+        self.commit_marked(ledger, news);
+        if self.entries.len() as u64 > TWIN_WINDOW + TWIN_ENTRIES as u64 {
+            return Err(Why::Limit("entries of a twin that are not committed"));
+        }
+        let last = Slot(ledger.committed().0 + self.entries.len() as u64);
+        Ok(Answer::Have { epoch, last })
+    }
+
+    /// Puts what is known to be committed into the ledger.
+    fn commit_marked(&mut self, ledger: &mut Ledger, news: &mut News) {
         while ledger.committed() < self.mark {
             let Some(entry) = self.entries.pop_front() else { break };
             news.named |= matches!(entry, Entry::Configure(Setting::Virtual { .. }));
             let (slot, _) = ledger.propose(entry);
             ledger.commit(slot);
         }
-        if self.entries.len() as u64 > TWIN_WINDOW + TWIN_ENTRIES as u64 {
-            return Err(Why::Limit("entries of a twin that are not committed"));
-        }
-        let last = Slot(ledger.committed().0 + self.entries.len() as u64);
-        Ok(Answer::Have { epoch, last })
     }
 
     /// Says what has changed here: the log of the twin is taken from now on, or not any more.
@@ -260,8 +298,8 @@ impl Hearing {
         }
         self.forget();
         self.takes = ground.stands_by;
-        let answer = if self.takes { ready(epoch, ground.ledger) } else { Answer::Busy { epoch } };
-        self.answer(answer, out);
+        let answer = if self.takes { ground.ready(epoch) } else { Answer::Busy { epoch } };
+        out.extend(self.answer(answer));
     }
 
     /// Keeps in what the two configurations differ, and logs it once.
@@ -292,6 +330,18 @@ impl Hearing {
             }
         }
         self.differs = differs;
+    }
+}
+
+impl Ground<'_> {
+    /// Where the twin is to begin. In unfenced mode slots are the same only under one leader: what
+    /// two backends would have kept, its predecessor may have taken with it. So what is here of
+    /// another one's log is forgotten.
+    fn ready(self, epoch: Epoch) -> Answer {
+        if self.unfenced && self.ledger.settled().leader() != epoch {
+            *self.ledger = Ledger::default();
+        }
+        ready(epoch, self.ledger)
     }
 }
 

@@ -2,28 +2,39 @@
 //! two links, and on each the telling end keeps the other one's copy of the log warm while it
 //! leads.
 //!
+//! Clients of the one that stands by are served by the one that leads: their calls go over the first
+//! one's link (`pass`), and are calls of guests at the other (`guest`).
+//!
 //! What lives here: connecting, hellos, versions, time-outs, what an operator is told (`tell` and
 //! `hear` have the rest). What never lives here: a decision. Who leads and what is committed is for
-//! the backends to say; what a twin says saves reading, and is asked again where it matters.
+//! the backends to say; what a twin says saves reading, and is asked again where it matters. Only
+//! before stock servers its word is all there is (`core/docs/consistency.md`, section 10).
 
+mod guest;
 mod hear;
+mod pass;
 mod tell;
+#[cfg(test)]
+mod tell_test;
 
 use super::peer::Wire;
 use super::{Front, Phase};
 use crate::admin::status::{Role, Twin as Shown};
 use crate::config;
 use crate::io::{Callee, Intent, Link, Why};
-use crate::limits::{CONFIRMED, TWIN_HEARTBEAT, TWIN_TROUBLE_LOGGED};
-use crate::log::Slot;
+use crate::limits::{CONFIRMED, TWIN_HEARTBEAT};
+use crate::log::{Epoch, Slot};
+use crate::seldom::Seldom;
 use crate::time::{Deadline, Mono, Now};
-use crate::wire::twin::{Heard, Hello, Part, Shared, Tell, Version};
+use crate::wire::twin::{Answer, Heard, Hello, Part, Placed, Shared, Tell, Version};
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::net::SocketAddr;
+use guest::Guests;
 use hear::{Ground, Hearing, News};
+use pass::Passing;
 use tell::{Subject, Telling};
 
 /// The other front, as this one knows it.
@@ -36,23 +47,25 @@ pub(super) struct Twin {
     program: Option<String>,
     tell: Telling,
     hear: Hearing,
+    /// When this front stops waiting for a first word of the other one.
+    hello_until: Option<Mono>,
+    /// Who came in by the twin's door and is not the twin.
+    impostors: Seldom,
+    passing: Passing,
+    guests: Guests,
 }
 
 /// What is wrong with one of the two links.
 #[derive(Clone, Debug, Default)]
 struct Trouble {
     text: Option<String>,
-    logged: Option<Mono>,
+    logged: Seldom,
 }
 
 impl Trouble {
     /// Keeps it, and logs it unless something was logged lately.
     fn note(&mut self, now: Mono, text: String) {
-        let again = self.logged.is_none_or(|at| now.since(at) >= TWIN_TROUBLE_LOGGED);
-        if again {
-            tracing::warn!("twin: {text}");
-            self.logged = Some(now);
-        }
+        self.logged.warn(now, &format!("twin: {text}"));
         self.text = Some(text);
     }
 }
@@ -65,6 +78,10 @@ impl Twin {
             program: None,
             tell: Telling::default(),
             hear: Hearing::default(),
+            hello_until: None,
+            impostors: Seldom::default(),
+            passing: Passing::default(),
+            guests: Guests::default(),
         }
     }
 
@@ -74,7 +91,7 @@ impl Twin {
     }
 
     /// What the other one's hello leads to: the minor version to speak, or why not at all.
-    fn judge(&self, front: u32, bytes: &[u8]) -> Result<(u16, String), (String, Why)> {
+    fn judge(&self, front: u32, bytes: &[u8]) -> Result<(u16, Hello), (String, Why)> {
         let address = &self.config.address;
         let Ok(hello) = Hello::decode(bytes) else {
             let text = format!("{address} holds the group key, but says no hello of a twin");
@@ -99,7 +116,7 @@ impl Twin {
             );
             return Err((text, Why::Stepped("a twin of another major version")));
         };
-        Ok((minor, hello.program))
+        Ok((minor, hello))
     }
 }
 
@@ -113,16 +130,17 @@ impl Front {
 
     /// A message of the twin, on either link.
     pub(super) fn twin_frame(&mut self, now: Now, link: Link, bytes: &[u8], out: &mut Vec<Intent>) {
-        let stands_by = matches!(self.phase, Phase::Standby);
+        let (stands_by, unfenced) = (self.listens(), self.config.unfenced);
         let id = self.config.front;
         let Some(twin) = &mut self.twin else { return };
         let ended = match twin.tell.wire {
             Wire::Dialling(at, _) if at == link => match twin.judge(id, bytes) {
-                Ok((minor, program)) => {
-                    twin.program = Some(program);
+                Ok((minor, hello)) => {
+                    twin.program = Some(hello.program);
                     twin.tell.stands(now.mono, link, minor);
                     let shared = Tell::Shared(shared(&self.config));
                     twin.tell.send(now.mono, &shared, out);
+                    self.pass_anew(now.mono, out);
                     None
                 }
                 Err((text, why)) => {
@@ -133,26 +151,34 @@ impl Front {
             },
             Wire::Up(at) if at == link => match Heard::decode(bytes) {
                 Ok(heard) => {
-                    if !twin.tell.answered(now.mono, heard, &self.ledger) {
+                    if !twin.tell.answered(now.mono, &heard, &self.ledger) {
                         // It knows of more than this front has proposed: somebody else leads.
                         self.heartbeat = now.mono;
+                    }
+                    match heard.answer {
+                        Answer::Reply { client, bytes } => self.pass_back(client, bytes, out),
+                        Answer::Dropped { client, begun } => self.pass_dropped(client, begun, out),
+                        _ => {}
                     }
                     None
                 }
                 Err(_) => Some(Why::Protocol("a twin sent no answer")),
             },
             _ if twin.hear.strangers.contains_key(&link) => match twin.judge(id, bytes) {
-                Ok((minor, program)) => {
-                    twin.program = Some(program);
+                Ok((minor, hello)) => {
+                    twin.program = Some(hello.program);
                     twin.hear.strangers.remove(&link);
-                    if let Some(old) = twin.hear.stands(now.mono, link, minor) {
-                        let why = Why::Stepped("a later link of the twin took its place");
-                        out.push(Intent::Close { link: old, why });
-                    }
+                    let old = twin.hear.stands(now.mono, link, minor);
                     // It is there: no pause is needed to find that out.
                     if let Wire::Down(_) = twin.tell.wire {
                         twin.tell.wire = Wire::Down(now.mono);
                     }
+                    if let Some(old) = old {
+                        let why = Why::Stepped("a later link of the twin took its place");
+                        out.push(Intent::Close { link: old, why });
+                        self.guests_lost(now.mono);
+                    }
+                    self.guests_of(hello.front);
                     None
                 }
                 Err((text, why)) => {
@@ -163,38 +189,61 @@ impl Front {
                 }
             },
             _ if twin.hear.link() == Some(link) => {
-                let ground = Ground { stands_by, ledger: &mut self.ledger };
-                match twin.hear.heard(now.mono, bytes, ground, out) {
-                    Ok(news) => return self.twin_news(now.mono, news),
-                    Err(why) => Some(why),
-                }
+                let ground = Ground { stands_by, unfenced, ledger: &mut self.ledger };
+                let heard = twin.hear.heard(now.mono, bytes, ground, out);
+                heard.and_then(|news| self.twin_news(now, news, out)).err()
             }
             _ => return,
         };
         if let Some(why) = ended {
             out.push(Intent::Close { link, why: why.clone() });
-            self.twin_closed(now.mono, link, &why);
+            self.twin_closed(now.mono, link, &why, out);
         }
     }
 
     /// What a message of the twin has brought.
-    fn twin_news(&mut self, now: Mono, news: News) {
+    fn twin_news(&mut self, now: Now, news: News, out: &mut Vec<Intent>) -> Result<(), Why> {
+        self.placed = news.seats.filter(|_| self.config.unfenced);
         if news.named {
             self.join();
         }
         if let (Some(twin), Some(theirs)) = (&mut self.twin, &news.shared) {
             twin.hear.compare(&shared(&self.config), theirs);
         }
-        let Some(epoch) = news.leads else { return };
-        self.highest = self.highest.max(epoch);
-        if matches!(self.phase, Phase::Leading { epoch: own } if own < epoch) {
-            // The twin is no authority. The backends are, and they are asked at once.
-            self.heartbeat = now;
+        if news.offered {
+            self.take_offer(now.mono, out);
+        }
+        if let Some((client, unsent)) = news.gone {
+            self.guest_gone(now.mono, client, unsent);
+        }
+        if let Some(epoch) = news.leads {
+            self.highest = self.highest.max(epoch);
+            let leads = matches!(self.phase, Phase::Leading { .. });
+            let above = self.phase.epoch().is_none_or(|own| own < epoch);
+            if above && self.handover.was_told() {
+                self.twin_has_taken_over(now.mono);
+            } else if self.config.unfenced {
+                // There is nobody else to ask.
+                self.refused(now.mono, epoch, out);
+            } else if above && leads {
+                // The twin is no authority. The backends are, and they are asked at once.
+                self.heartbeat = now.mono;
+            }
+        }
+        match news.call {
+            Some((client, from, bytes)) => self.guest_calls(now, client, (from, bytes), out),
+            None => Ok(()),
         }
     }
 
     /// A link is gone; whether it was one with the twin.
-    pub(super) fn twin_closed(&mut self, now: Mono, link: Link, why: &Why) -> bool {
+    pub(super) fn twin_closed(
+        &mut self,
+        now: Mono,
+        link: Link,
+        why: &Why,
+        out: &mut Vec<Intent>,
+    ) -> bool {
         let Some(twin) = &mut self.twin else { return false };
         let address = &twin.config.address;
         match twin.tell.wire {
@@ -213,16 +262,24 @@ impl Front {
                 let text = format!("the connection to {address} is lost: {why}");
                 twin.tell.lost(now);
                 twin.tell.trouble.note(now, text);
+                self.pass_lost(out);
             }
             _ if twin.hear.link() == Some(link) => {
                 twin.hear.lost();
                 let text = format!("the connection from {address} is lost: {why}");
                 twin.hear.trouble.note(now, text);
+                self.guests_lost(now);
             }
             _ => {
                 let Some(from) = twin.hear.strangers.remove(&link) else { return false };
-                if let (Why::Protocol(_), None) = (why, twin.hear.link()) {
-                    twin.hear.trouble.note(now, format!("a connection from {from}: {why}"));
+                if let Why::Protocol(_) = why {
+                    // Without the port: that is another one each time.
+                    let text = format!("a connection from {}: {why}", from.ip());
+                    twin.impostors.warn(now, &format!("twin: {text}"));
+                    // As long as the twin is there, it is nobody's trouble but theirs.
+                    if twin.hear.link().is_none() {
+                        twin.hear.trouble.text = Some(text);
+                    }
                 }
             }
         }
@@ -235,6 +292,7 @@ impl Front {
         let Some(twin) = &mut self.twin else { return };
         let within = twin.config.connect_timeout;
         let transfer = twin.config.transfer_timeout;
+        twin.hello_until.get_or_insert(now + within);
         let mut late = Vec::new();
         match twin.tell.wire {
             Wire::Down(at) if at <= now => {
@@ -261,19 +319,91 @@ impl Front {
         for (link, what) in late {
             let why = Why::Timeout(what);
             out.push(Intent::Close { link, why: why.clone() });
-            self.twin_closed(now, link, &why);
+            self.twin_closed(now, link, &why, out);
         }
+        self.pass_late(now, out);
     }
 
     /// Tells the twin what is new, and answers what has changed here.
-    pub(super) fn twin_settle(&mut self, now: Now, out: &mut Vec<Intent>) {
+    pub(super) fn twin_settle(&mut self, now: Now, seats: Vec<Placed>, out: &mut Vec<Intent>) {
         let part = self.part(now.mono);
-        let stands_by = matches!(self.phase, Phase::Standby);
+        let (stands_by, unfenced) = (self.listens(), self.config.unfenced);
         let leads = matches!(self.phase, Phase::Leading { .. });
         let epoch = self.phase.epoch().unwrap_or(self.highest);
         let Some(twin) = &mut self.twin else { return };
-        twin.hear.settle(Ground { stands_by, ledger: &mut self.ledger }, out);
-        twin.tell.settle(now, &Subject { part, epoch, leads, ledger: &self.ledger }, out);
+        twin.hear.settle(Ground { stands_by, unfenced, ledger: &mut self.ledger }, out);
+        let subject = Subject { part, epoch, leads, ledger: &self.ledger, unfenced };
+        twin.tell.settle(now, &subject, seats, out);
+    }
+
+    /// It neither leads nor tries to: its copy of the log may be the twin's. In unfenced mode it
+    /// takes that also while it waits to claim: it has nothing else to go on with.
+    fn listens(&self) -> bool {
+        match self.phase {
+            Phase::Standby => true,
+            Phase::Pausing { .. } => self.config.unfenced,
+            _ => false,
+        }
+    }
+
+    /// The handles at stock servers are to be told whole.
+    pub(super) fn twin_wants_all(&self) -> bool {
+        self.twin.as_ref().is_some_and(|twin| twin.tell.wants_all())
+    }
+
+    /// When this front may claim as far as its twin goes. In unfenced mode what the twin has is all
+    /// there is, so a claim waits until it is known whether it leads, and until its log is here;
+    /// no longer than its link has time for either.
+    pub(super) fn twin_awaited(&self) -> Mono {
+        let Some(twin) = self.twin.as_ref().filter(|_| self.config.unfenced) else {
+            return Mono(0);
+        };
+        let silent = twin.hear.silent(twin.config.transfer_timeout);
+        match (twin.hear.link(), twin.hear.standing()) {
+            (None, _) if twin.tell.trouble.text.is_none() => {
+                twin.hello_until.unwrap_or(Mono(u64::MAX))
+            }
+            (Some(_), None) => silent,
+            (Some(_), Some(_)) if twin.hear.owes(&self.ledger) => silent,
+            _ => Mono(0),
+        }
+    }
+
+    /// By its own word the twin leads.
+    pub(super) fn twin_leads(&self) -> bool {
+        self.twin.as_ref().is_some_and(|twin| twin.hear.leads().is_some())
+    }
+
+    /// In unfenced mode a client hears what is committed when the twin has it too. When such a
+    /// reply goes out all the same; `None`: the twin has it, or nobody can wait for it now.
+    pub(super) fn twin_lacks(&self, now: Mono, slot: Slot) -> Option<Mono> {
+        let twin = self.twin.as_ref().filter(|_| self.config.unfenced)?;
+        twin.tell.holds_back(slot).then(|| now + twin.config.transfer_timeout)
+    }
+
+    /// A reply has waited long enough: none waits any more until the twin has caught up.
+    pub(super) fn twin_is_late(&mut self) {
+        let last = self.ledger.last();
+        if let Some(twin) = &mut self.twin {
+            twin.tell.give_up(last);
+        }
+    }
+
+    /// The last thing of a step: what it said to clients of the twin goes to the twin, and the twin
+    /// hears of clients of this front whose links it closed.
+    pub(super) fn twin_forward(&mut self, now: Mono, out: &mut Vec<Intent>) {
+        let Some(Twin { hear, passing, guests, .. }) = &mut self.twin else { return };
+        if passing.len() + guests.len() == 0 {
+            return;
+        }
+        out.retain_mut(|intent| guests.translate(intent, |answer| hear.answer(answer)));
+        let closed = |intent: &Intent| match intent {
+            Intent::Close { link, .. } => Some(*link),
+            _ => None,
+        };
+        for link in out.iter().filter_map(closed).collect::<Vec<Link>>() {
+            self.pass_gone(now, link, false, out);
+        }
     }
 
     /// The part that this front plays now.
@@ -285,9 +415,44 @@ impl Front {
         }
     }
 
-    /// The twin has every entry up to this slot in its memory, under the epoch of this front.
+    /// The twin has every entry up to this slot in its memory, under the epoch of this front; in
+    /// unfenced mode it also knows that they are committed.
     pub(super) fn twin_has(&self, slot: Slot) -> bool {
-        self.twin.as_ref().is_some_and(|twin| twin.tell.acked() >= slot)
+        self.twin.as_ref().is_some_and(|twin| self.twin_copy(twin) >= slot)
+    }
+
+    fn twin_copy(&self, twin: &Twin) -> Slot {
+        if self.config.unfenced { twin.tell.held() } else { twin.tell.acked() }
+    }
+
+    /// Whether the twin can be given the lead in good order.
+    ///
+    /// # Errors
+    /// Why not, in a sentence for people.
+    pub(super) fn twin_could_lead(&self) -> Result<(), String> {
+        let Some(twin) = &self.twin else {
+            let none = "there is no other front: TmrServer.TwinServer is not configured";
+            return Err(none.to_owned());
+        };
+        let why = if twin.tell.stood().is_none() || twin.hear.link().is_none() {
+            "is not connected"
+        } else if !twin.tell.knows(Version::GIVES_LEAD) {
+            "runs a version of tmrd that cannot be given the role"
+        } else if !twin.tell.follows() {
+            "does not have this front's log yet"
+        } else {
+            return Ok(());
+        };
+        let address = &twin.config.address;
+        Err(format!("the twin {address} {why}; to have it lead all the same: tmrd activate there"))
+    }
+
+    /// Tells the twin to lead: nothing is on its way any more.
+    pub(super) fn tell_twin_to_lead(&mut self, now: Mono, epoch: Epoch, out: &mut Vec<Intent>) {
+        let committed = self.ledger.committed();
+        if let Some(twin) = &mut self.twin {
+            twin.tell.send(now, &Tell::Lead { epoch, committed }, out);
+        }
     }
 
     pub(super) fn twin_deadline(&self) -> Option<Deadline> {
@@ -305,7 +470,8 @@ impl Front {
         };
         let at = twin.hear.silent(transfer);
         let hear = twin.hear.link().map(|_| Deadline { at, reason: "twin is silent" });
-        Deadline::sooner(tell, hear)
+        let passed = twin.passing.due().map(|at| Deadline { at, reason: "a call passed on" });
+        Deadline::sooner(Deadline::sooner(tell, hear), passed)
     }
 
     /// What status says of it.
@@ -314,7 +480,7 @@ impl Front {
         let connected = twin.tell.stood().is_some() && twin.hear.link().is_some();
         let committed = self.ledger.committed();
         let lag = if let Phase::Leading { .. } = self.phase {
-            committed.0.saturating_sub(twin.tell.acked().0)
+            committed.0.saturating_sub(self.twin_copy(twin).0)
         } else {
             twin.hear.lag(committed)
         };
@@ -336,6 +502,8 @@ impl Front {
             epoch: standing.map(|standing| standing.epoch.round),
             since: standing.and_then(|standing| standing.leads),
             version: twin.program.clone(),
+            passed_to: twin.passing.len() as u64,
+            passed_from: twin.guests.len() as u64,
             trouble: twin.tell.trouble.text.clone().or_else(|| twin.hear.trouble.text.clone()),
             differs: twin.hear.differs.clone(),
         })

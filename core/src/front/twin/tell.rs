@@ -1,6 +1,8 @@
 //! The link that this front dialled: what it tells its twin. Entries go out at the instant they go
-//! to the backends; nothing ever waits for their acknowledgement, and what the twin does not take
-//! stays in the log, which forgets it in its own time.
+//! to the backends, and what the twin does not take stays in the log, which forgets it in its own
+//! time. Nothing waits for their acknowledgement, but for replies in unfenced mode: there the twin
+//! is also told at once what is committed, and before that which handles at the servers it is
+//! about.
 
 use super::super::ledger::Ledger;
 use super::super::peer::Wire;
@@ -8,11 +10,12 @@ use super::Trouble;
 use crate::io::{Intent, Link};
 use crate::limits::{
     REDIAL_MIN, TWIN_ENTRIES, TWIN_HEARTBEAT, TWIN_PIECE_BYTES, TWIN_PIECES, TWIN_REDIAL_MAX,
-    TWIN_STATE_PAUSE, TWIN_WINDOW,
+    TWIN_SEATS, TWIN_STATE_PAUSE, TWIN_WINDOW,
 };
 use crate::log::{Epoch, Slot};
 use crate::time::{Duration, Mono, Now};
-use crate::wire::twin::{Answer, Heard, Part, Standing, Tell};
+use crate::wire::twin::{Answer, Heard, Part, Placed, Standing, Tell};
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 /// What there is to tell.
@@ -23,6 +26,8 @@ pub(super) struct Subject<'a> {
     pub(super) epoch: Epoch,
     pub(super) leads: bool,
     pub(super) ledger: &'a Ledger,
+    /// Replies wait for the twin.
+    pub(super) unfenced: bool,
 }
 
 /// What of the log goes out.
@@ -37,6 +42,9 @@ enum Pace {
     /// Entries, as they come. `mark`: what was last said to be committed.
     Following { next: Slot, mark: Slot },
 }
+
+/// What [`late`](Telling::late) is until the twin has begun to take the log.
+const NOT_BEGUN: Option<Slot> = Some(Slot(1));
 
 /// The telling end.
 #[derive(Clone, Debug)]
@@ -57,6 +65,14 @@ pub(super) struct Telling {
     pace: Pace,
     /// The twin has every entry up to here.
     acked: Slot,
+    /// What was said to be committed, and with which message.
+    marks: VecDeque<(u64, Slot)>,
+    /// The twin has every entry up to here, and knows that they are committed.
+    held: Slot,
+    /// Nothing waits for the twin until it has got this far.
+    late: Option<Slot>,
+    /// It was told all handles at stock servers.
+    placed: bool,
     /// The next whole state may go out from then on.
     state_after: Mono,
 }
@@ -75,6 +91,10 @@ impl Default for Telling {
             told: None,
             pace: Pace::Waiting,
             acked: Slot(0),
+            marks: VecDeque::new(),
+            held: Slot(0),
+            late: NOT_BEGUN,
+            placed: false,
             state_after: Mono(0),
         }
     }
@@ -93,8 +113,46 @@ impl Telling {
     pub(super) fn lost(&mut self, now: Mono) {
         self.wire = Wire::Down(now + self.pause);
         self.pause = (self.pause * 2).min(TWIN_REDIAL_MAX);
-        (self.pace, self.acked, self.told) = (Pace::Waiting, Slot(0), None);
+        self.told = None;
+        self.wait();
         (self.sent, self.heard) = (0, 0);
+    }
+
+    /// Nothing of the log goes out until the twin has said where to begin.
+    fn wait(&mut self) {
+        (self.pace, self.placed) = (Pace::Waiting, false);
+        self.has(Slot(0));
+    }
+
+    /// Everything up to here is at the twin, and nothing is on its way.
+    fn has(&mut self, slot: Slot) {
+        (self.acked, self.held) = (slot, slot);
+        self.marks.clear();
+    }
+
+    /// The twin knows that everything up to here is committed.
+    pub(super) fn held(&self) -> Slot {
+        self.held
+    }
+
+    /// A reply is to wait until the twin has this.
+    pub(super) fn holds_back(&self, slot: Slot) -> bool {
+        self.stood().is_some() && self.late.is_none() && self.held < slot
+    }
+
+    /// Nothing waits for the twin any more until it has got this far.
+    pub(super) fn give_up(&mut self, last: Slot) {
+        if self.stood().is_some() && self.late.replace(last).is_none() {
+            tracing::warn!(
+                "the twin does not take what changes within TransferTimeoutInSeconds: clients are \
+                 answered without it until it has caught up"
+            );
+        }
+    }
+
+    /// All handles at stock servers are to be told.
+    pub(super) fn wants_all(&self) -> bool {
+        !self.placed && self.pace != Pace::Waiting
     }
 
     /// The link, once both ends have said hello.
@@ -103,6 +161,21 @@ impl Telling {
             Wire::Up(link) => Some(link),
             _ => None,
         }
+    }
+
+    /// The link stands, and the version that is spoken is this one or later.
+    pub(super) fn knows(&self, minor: u16) -> bool {
+        self.stood().is_some() && self.minor >= minor
+    }
+
+    /// Messages that the twin has not dealt with.
+    pub(super) fn waiting(&self) -> u64 {
+        self.sent - self.heard
+    }
+
+    /// The twin takes the log of this front, entry by entry.
+    pub(super) fn follows(&self) -> bool {
+        matches!(self.pace, Pace::Following { .. })
     }
 
     /// The twin has every entry up to here.
@@ -138,7 +211,7 @@ impl Telling {
 
     /// The twin has answered. `false`: it knows of slots that this front, which leads as far as it
     /// knows, has never proposed.
-    pub(super) fn answered(&mut self, now: Mono, heard: Heard, ledger: &Ledger) -> bool {
+    pub(super) fn answered(&mut self, now: Mono, heard: &Heard, ledger: &Ledger) -> bool {
         if heard.count > self.heard {
             self.heard = heard.count.min(self.sent);
             self.progress = now;
@@ -148,19 +221,19 @@ impl Telling {
             Answer::Ready { epoch: of, group, committed } if Some(of) == epoch => {
                 let same = group.is_some() && group == ledger.group();
                 if same && committed > ledger.last() {
-                    self.pace = Pace::Waiting;
+                    self.wait();
                     return false;
                 }
                 if same && committed.next() >= ledger.first() {
-                    self.acked = committed;
+                    self.has(committed);
                     self.pace = Pace::Following { next: committed.next(), mark: Slot(0) };
                 } else {
-                    self.acked = Slot(0);
+                    self.has(Slot(0));
                     self.pace = Pace::Behind;
                 }
             }
             Answer::Busy { epoch: of } if Some(of) == epoch => {
-                (self.pace, self.acked) = (Pace::Waiting, Slot(0));
+                self.wait();
             }
             Answer::Have { epoch: of, last } if Some(of) == epoch => {
                 let told = match &self.pace {
@@ -169,26 +242,41 @@ impl Telling {
                     _ => self.acked,
                 };
                 self.acked = self.acked.max(last.min(told));
+                while let Some(&(_, mark)) = self.marks.front().filter(|(by, _)| *by <= heard.count)
+                {
+                    self.held = self.held.max(mark.min(last));
+                    self.marks.pop_front();
+                }
             }
             _ => {}
         }
+        self.late = self.late.filter(|late| self.held < *late);
         true
     }
 
     /// Sends whatever is to be told now.
-    pub(super) fn settle(&mut self, now: Now, subject: &Subject<'_>, out: &mut Vec<Intent>) {
+    pub(super) fn settle(
+        &mut self,
+        now: Now,
+        subject: &Subject<'_>,
+        seats: Vec<Placed>,
+        out: &mut Vec<Intent>,
+    ) {
         if self.stood().is_none() {
             return;
         }
         self.tell_standing(now, subject, out);
         if subject.leads {
+            if subject.unfenced {
+                self.tell_seats(now.mono, subject.epoch, seats, out);
+            }
             self.tell_state(now.mono, subject, out);
             self.tell_entries(now.mono, subject, out);
         }
     }
 
     fn tell_standing(&mut self, now: Now, subject: &Subject<'_>, out: &mut Vec<Intent>) {
-        let Subject { part, epoch, leads, ledger } = *subject;
+        let Subject { part, epoch, leads, ledger, .. } = *subject;
         let before = self.told.map(|told| (told.part, told.epoch, told.leads.is_some()));
         let changed = before != Some((part, epoch, leads));
         let again = self.heard == self.sent && self.spoke + TWIN_HEARTBEAT <= now.mono;
@@ -200,12 +288,30 @@ impl Telling {
             _ => None,
         };
         if before.is_none_or(|(_, of, led)| (of, led) != (epoch, leads)) {
-            (self.pace, self.acked) = (Pace::Waiting, Slot(0));
+            self.wait();
+            self.late = NOT_BEGUN;
         }
         let leads = leads.then(|| since.unwrap_or(now.wall));
         let standing = Standing { part, epoch, leads, committed: ledger.committed() };
         self.told = Some(standing);
         self.send(now.mono, &Tell::Standing(standing), out);
+    }
+
+    /// Tells which handles at stock servers stand for which seats, before the slots are told of as
+    /// committed that this is about.
+    fn tell_seats(&mut self, now: Mono, epoch: Epoch, seats: Vec<Placed>, out: &mut Vec<Intent>) {
+        if self.pace == Pace::Waiting {
+            return;
+        }
+        let mut anew = !core::mem::replace(&mut self.placed, true);
+        if anew && seats.is_empty() {
+            return self.send(now, &Tell::Seats { epoch, anew, seats }, out);
+        }
+        for some in seats.chunks(TWIN_SEATS) {
+            let tell = Tell::Seats { epoch, anew, seats: some.to_vec() };
+            self.send(now, &tell, out);
+            anew = false;
+        }
     }
 
     /// Makes a whole state when that is due, and sends as many pieces as may be on their way.
@@ -230,6 +336,7 @@ impl Telling {
             let tell = Tell::State { epoch, group, slot, offset, bytes: piece, last };
             self.send(now, &tell, out);
             if last {
+                self.marks.push_back((self.sent, slot));
                 self.pace = Pace::Following { next: slot.next(), mark: slot };
             }
         }
@@ -242,7 +349,7 @@ impl Telling {
         let committed = ledger.committed();
         while let Pace::Following { next, mark } = self.pace {
             let more = next <= ledger.last() && next.0 - self.acked.0 <= TWIN_WINDOW;
-            let alone = mark < committed && self.sent == self.heard;
+            let alone = mark < committed && (subject.unfenced || self.sent == self.heard);
             if !more && !alone {
                 return;
             }
@@ -253,6 +360,7 @@ impl Telling {
             };
             let after = Slot(next.0 + entries.len() as u64);
             self.send(now, &Tell::Entries { epoch, first: next, entries, committed }, out);
+            self.marks.push_back((self.sent, committed));
             self.pace = Pace::Following { next: after, mark: committed };
         }
     }

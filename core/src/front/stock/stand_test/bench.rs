@@ -1,6 +1,6 @@
 //! The bench: a stand-in, what it asks of its server, and what it tells its front.
 
-use crate::front::stock::stand::{Event, Reach, Stand};
+use crate::front::stock::stand::{Event, Log, Reach, Stand};
 use crate::io::{Address, Frame, Input, Intent, Link, Why};
 use crate::licence::FirmItem;
 use crate::limits::STOCK_LINKS;
@@ -103,8 +103,9 @@ impl Bench {
     pub(super) fn away() -> Self {
         let address = Address { host: "stock".into(), port: 1 };
         let members = [DiskId(1), DiskId(2), DiskId(3)];
-        let stand =
-            Stand::new(address, vec![ContainerId::CmAct(CM_ACT_ID)], 7, GroupId(5), members, 1);
+        let log = Log::birth(7, GroupId(5), members);
+        let wanted = vec![ContainerId::CmAct(CM_ACT_ID)];
+        let stand = Stand::new(address, wanted, members[1], &log);
         Self {
             stand,
             now: Mono(1_000_000),

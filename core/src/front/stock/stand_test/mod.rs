@@ -2,6 +2,7 @@
 //! what is looked at is what goes over the connections, and what the front is told.
 
 mod bench;
+mod take_up;
 
 use super::book::At;
 use super::learn::Learner;

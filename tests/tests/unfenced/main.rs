@@ -1,5 +1,8 @@
 //! A front before three stock licence servers: what clients see, what is taken at the servers, and
-//! what becomes of both when a server goes, hangs, refuses, forgets or comes back.
+//! what becomes of both when a server goes, hangs, refuses, forgets or comes back. Two fronts before
+//! them are in `twins`.
+
+mod twins;
 
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -120,14 +123,7 @@ impl SetUp {
     }
 
     fn whole(&self) {
-        status_until(self.front.admin(), "three servers and whole licences", |status| {
-            let all = |list: &str, is: &dyn Fn(&Value) -> bool| {
-                status[list].as_array().is_some_and(|it| !it.is_empty() && it.iter().all(is))
-            };
-            (all("backends", &|it| it["state"] == "unfenced")
-                && all("licenses", &|it| it["matching"] == 3))
-            .then_some(())
-        });
+        whole(&self.front);
     }
 
     fn down(&self, index: usize) {
@@ -140,15 +136,9 @@ impl SetUp {
         Client::connect(self.front.licence()).expect("the front takes a client")
     }
 
-    /// Waits until each server counts so many seats.
+    #[track_caller]
     fn used_there(&self, product_code: u32, seats: [u32; 3]) {
-        let start = Instant::now();
-        until("seats at the servers", || {
-            let there = [0, 1, 2].map(|at: usize| self.servers[at].used(product_code));
-            let right = there == seats;
-            assert!(right || start.elapsed() < PATIENCE, "{there:?} and not {seats:?} seats");
-            right.then_some(())
-        });
+        used_at(&self.servers, product_code, seats);
     }
 
     /// Waits until the front knows a handle of so many seats at each server. A server counts a seat
@@ -164,6 +154,30 @@ impl SetUp {
         let row = licence_row(&self.status(), product_code).expect("the licence is shown");
         row["used"].as_u64().expect("a number")
     }
+}
+
+#[track_caller]
+fn whole(front: &Server) {
+    status_until(front.admin(), "three servers and whole licences", |status| {
+        let all = |list: &str, is: &dyn Fn(&Value) -> bool| {
+            status[list].as_array().is_some_and(|it| !it.is_empty() && it.iter().all(is))
+        };
+        (all("backends", &|it| it["state"] == "unfenced")
+            && all("licenses", &|it| it["matching"] == 3))
+        .then_some(())
+    });
+}
+
+/// Waits until each server counts so many seats.
+#[track_caller]
+fn used_at(servers: &[PlainServer], product_code: u32, seats: [u32; 3]) {
+    let start = Instant::now();
+    until("seats at the servers", || {
+        let there = [0, 1, 2].map(|at: usize| servers[at].used(product_code));
+        let right = there == seats;
+        assert!(right || start.elapsed() < PATIENCE, "{there:?} and not {seats:?} seats");
+        right.then_some(())
+    });
 }
 
 fn ask(product_code: u32, person: u32) -> Ask {

@@ -1,0 +1,135 @@
+//! The telling end before stock servers: what a reply waits for, and how long.
+
+use super::super::ledger::Ledger;
+use super::tell::{Subject, Telling};
+use crate::io::{Intent, Link};
+use crate::log::{Entry, Epoch, GroupId, Handle, Slot};
+use crate::testing::{LICENCE, at};
+use crate::wire::twin::{Answer, Heard, Part, Placed, Tell};
+use alloc::vec;
+use alloc::vec::Vec;
+
+const EPOCH: Epoch = Epoch { round: 4, front: 7 };
+
+/// A leader's telling end, its log, and what has gone out.
+struct Line {
+    tell: Telling,
+    ledger: Ledger,
+    count: u64,
+}
+
+impl Line {
+    /// The twin has said hello, and the leader has one committed slot.
+    fn new() -> Self {
+        let mut line = Self { tell: Telling::default(), ledger: Ledger::default(), count: 0 };
+        line.ledger.reset(GroupId(9));
+        line.commits(1);
+        line.tell.stands(at(0).mono, Link(1), 2);
+        line
+    }
+
+    /// A twin that has taken the log.
+    fn following() -> Self {
+        let mut line = Self::new();
+        line.tells(vec![]);
+        let committed = Slot(1);
+        line.hears(Answer::Ready { epoch: EPOCH, group: Some(GroupId(9)), committed });
+        line
+    }
+
+    fn commits(&mut self, count: u64) {
+        for _ in 0..count {
+            let (slot, _) = self.ledger.propose(Entry::Expire(Handle(1)));
+            self.ledger.commit(slot);
+        }
+    }
+
+    fn tells(&mut self, seats: Vec<Placed>) -> Vec<Tell> {
+        let (part, epoch, ledger) = (Part::Active, EPOCH, &self.ledger);
+        let subject = Subject { part, epoch, leads: true, ledger, unfenced: true };
+        let mut out = Vec::new();
+        self.tell.settle(at(0), &subject, seats, &mut out);
+        self.count += out.len() as u64;
+        let told = out.into_iter().map(|intent| match intent {
+            Intent::Send { frame, .. } => Tell::decode(&frame, 2).unwrap(),
+            other => panic!("{other:?}"),
+        });
+        told.collect()
+    }
+
+    /// The twin answers everything that it was told.
+    fn hears(&mut self, answer: Answer) {
+        let heard = Heard { count: self.count, answer };
+        assert!(self.tell.answered(at(0).mono, &heard, &self.ledger));
+    }
+
+    fn has(&mut self, last: u64) {
+        self.hears(Answer::Have { epoch: EPOCH, last: Slot(last) });
+    }
+}
+
+#[test]
+fn a_reply_waits_until_the_twin_knows_that_its_slot_is_committed() {
+    let mut line = Line::following();
+    line.ledger.propose(Entry::Expire(Handle(2)));
+    line.tells(vec![]);
+    line.has(2);
+    assert_eq!(line.tell.acked(), Slot(2));
+    assert!(line.tell.holds_back(Slot(2)), "it has it, and could not know that it counts");
+    // Whatever else is on its way, that goes out at once.
+    line.tell.send(at(0).mono, &Tell::Gone { client: 1, unsent: false }, &mut Vec::new());
+    line.count += 1;
+    line.ledger.commit(Slot(2));
+    let told = line.tells(vec![]);
+    let entries = vec![];
+    let (epoch, first, committed) = (EPOCH, Slot(3), Slot(2));
+    assert_eq!(told.last(), Some(&Tell::Entries { epoch, first, entries, committed }));
+    assert!(line.tell.holds_back(Slot(2)));
+    line.has(2);
+    assert!(!line.tell.holds_back(Slot(2)));
+    assert!(line.tell.holds_back(Slot(3)));
+}
+
+#[test]
+fn handles_are_told_before_what_they_are_about_and_all_of_them_at_first() {
+    let mut line = Line::following();
+    let placed = |number| Placed { server: 3, number, handle: Handle(11), licence: LICENCE };
+    assert!(line.tell.wants_all());
+    line.commits(1);
+    let told = line.tells(vec![placed(5)]);
+    let seats = vec![placed(5)];
+    assert_eq!(told[0], Tell::Seats { epoch: EPOCH, anew: true, seats });
+    assert!(matches!(told[1], Tell::Entries { committed: Slot(2), .. }), "{told:?}");
+    assert!(!line.tell.wants_all());
+    let seats = vec![placed(6)];
+    assert_eq!(line.tells(seats.clone()), [Tell::Seats { epoch: EPOCH, anew: false, seats }]);
+    // One that has to begin anew is told of all again.
+    line.hears(Answer::Busy { epoch: EPOCH });
+    line.hears(Answer::Ready { epoch: EPOCH, group: None, committed: Slot(0) });
+    assert!(line.tell.wants_all());
+}
+
+#[test]
+fn nothing_waits_for_a_twin_that_is_away_or_behind_or_late() {
+    let mut line = Line::new();
+    line.tells(vec![]);
+    assert!(!line.tell.holds_back(Slot(1)), "it has not begun to take the log");
+    let mut line = Line::following();
+    line.commits(2);
+    line.tells(vec![]);
+    assert!(line.tell.holds_back(Slot(3)));
+    line.tell.give_up(Slot(3));
+    assert!(!line.tell.holds_back(Slot(3)));
+    line.commits(1);
+    line.tells(vec![]);
+    assert!(!line.tell.holds_back(Slot(4)));
+    // When it has caught up, it counts again.
+    line.has(4);
+    line.commits(1);
+    assert!(line.tell.holds_back(Slot(5)));
+    // One that is about to lead itself takes nothing: it is waited for, and then heard of.
+    line.hears(Answer::Busy { epoch: EPOCH });
+    assert!(line.tell.holds_back(Slot(4)));
+    line.tell.lost(at(0).mono);
+    assert!(!line.tell.holds_back(Slot(5)));
+}

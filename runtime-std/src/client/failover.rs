@@ -1,0 +1,72 @@
+//! `failover`: the role goes to the other front in good order.
+
+use super::http;
+use crate::daemon::{Failure, Outcome};
+use serde_json::Value;
+use std::thread;
+use std::time::{Duration, Instant};
+use tmr_core::io::Address;
+
+/// Longer than a front takes to give the role away, or to give that up.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// Pause between two looks at the status.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Has a front give its role to the other one, and waits until that leads and the virtual address,
+/// if there is one, has left this machine.
+///
+/// # Errors
+/// It cannot be reached, does not lead, has nobody to give the role to, or keeps it; and why.
+pub fn failover(at: &Address) -> Outcome {
+    let started = Instant::now();
+    let answer = http::post(at, "/api/failover")?;
+    if answer.status != 202 {
+        return Err(Failure::failed(format!("{at}: {}", answer.body.trim_end())));
+    }
+    loop {
+        let (status, _) = http::status(at)?;
+        if let Some(trouble) = status["failover_trouble"].as_str() {
+            return Err(Failure::failed(format!("{at}: {trouble}")));
+        }
+        if is_done(&status) {
+            let (twin, took) = (&status["twin"]["address"], started.elapsed().as_millis());
+            let twin = twin.as_str().unwrap_or("the other front");
+            eprintln!("{at} stands by; {twin} leads (it took {took} ms)");
+            return Ok(());
+        }
+        if started.elapsed() > PATIENCE {
+            let waited = PATIENCE.as_secs();
+            return Err(Failure::failed(format!(
+                "{at} has not given its role away after {waited} s; tmrd status says how it stands"
+            )));
+        }
+        thread::sleep(LOOK);
+    }
+}
+
+/// The other one leads, and clients find it.
+fn is_done(status: &Value) -> bool {
+    let led = status["role"] == "standby" && status["twin"]["role"] == "active";
+    led && status["virtual_ip"] != true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn it_is_done_when_the_other_one_leads_and_has_the_address() {
+        let status = |role, twin, here: Option<bool>| json!({ "role": role, "virtual_ip": here, "twin": { "role": twin } });
+        for (role, twin, here, done) in [
+            ("standby", "active", None, true),
+            ("standby", "active", Some(false), true),
+            ("standby", "active", Some(true), false),
+            ("standby", "starting", None, false),
+            ("active", "standby", None, false),
+            ("starting", "active", None, false),
+        ] {
+            assert_eq!(is_done(&status(role, twin, here)), done, "{role} {twin} {here:?}");
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! Clients without number that have a seat each, lose their server and come back all at once.
+
+use super::licences::CROWDED;
+use super::load::dial;
+use super::pair::try_use;
+use super::space::Space;
+use crate::foreign::error::INVALID_HANDLE;
+use crate::foreign::{Ask, Client, Fault, KeyPair, PATIENCE, Person};
+use crate::harness::{FIRM_CODE, give_back, take};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+/// Stack of a client's thread, in bytes: there are many.
+const STACK: usize = 256 * 1024;
+/// What is left of the processors when servers have what they want is for clients.
+const NICE: i32 = 19;
+/// Before a client tries again.
+const BREATH: Duration = Duration::from_millis(50);
+/// Between two looks at what goes on.
+const LOOK: Duration = Duration::from_millis(50);
+/// Longer than anything here should take, on a machine that does other things too.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// How a client came back.
+#[derive(Clone, Copy, Debug)]
+pub struct Served {
+    /// From the word to come back to the answer of its handle.
+    pub after: Duration,
+    /// Connections it has tried.
+    pub tries: u32,
+}
+
+/// What the clients are to do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd)]
+enum Word {
+    #[default]
+    Stay,
+    ComeBack(Instant),
+    Leave,
+}
+
+/// The word, and whom to wake when it changes.
+type Board = Arc<(Mutex<Word>, Condvar)>;
+
+/// All of them. Dropping it sends them away.
+#[derive(Debug)]
+pub struct Crowd {
+    board: Board,
+    events: Receiver<Result<Served, String>>,
+    clients: Vec<JoinHandle<()>>,
+}
+
+impl Crowd {
+    /// So many clients on one machine, with a connection and a seat each.
+    ///
+    /// # Panics
+    /// One gets none.
+    #[must_use]
+    pub fn seated(space: &Space, server: SocketAddr, count: u32) -> Self {
+        let board = Board::default();
+        let (send, events) = mpsc::channel();
+        // Threads are where their maker is, and as nice: all who are served live elsewhere.
+        let clients = space.inside(|| {
+            rustix::process::nice(NICE).expect("a thread may be nicer than it was");
+            let one = |number| {
+                let (board, send) = (Arc::clone(&board), send.clone());
+                let builder = thread::Builder::new().stack_size(STACK);
+                let live = move || live(number, server, &board, &send);
+                builder.spawn(live).expect("a thread with a small stack")
+            };
+            (0..count).map(one).collect()
+        });
+        let crowd = Self { board, events, clients };
+        crowd.each("a seat for everybody", || ());
+        crowd
+    }
+
+    fn say(&self, word: Word) {
+        *self.board.0.lock().unwrap_or_else(PoisonError::into_inner) = word;
+        self.board.1.notify_all();
+    }
+
+    /// Waits for news of each of them, and looks at what goes on meanwhile.
+    #[track_caller]
+    fn each(&self, what: &str, mut look: impl FnMut()) -> Vec<Served> {
+        let (start, mut looked) = (Instant::now(), Instant::now());
+        let mut all = Vec::new();
+        while all.len() < self.clients.len() {
+            match self.events.recv_timeout(LOOK) {
+                Ok(news) => all.push(news.unwrap_or_else(|wrong| panic!("{what}: {wrong}"))),
+                Err(_) => assert!(start.elapsed() < LIMIT, "{what}: {} have it", all.len()),
+            }
+            if looked.elapsed() >= LOOK {
+                look();
+                looked = Instant::now();
+            }
+        }
+        all
+    }
+
+    /// Has all of them connect again at this moment and use their handles.
+    pub fn come_back(&self) {
+        self.say(Word::ComeBack(Instant::now()));
+    }
+
+    /// Waits until all are served, and looks at what goes on meanwhile, at least once.
+    ///
+    /// # Panics
+    /// One is not served.
+    pub fn served(&self, mut look: impl FnMut()) -> Vec<Served> {
+        look();
+        self.each("an answer for everybody", look)
+    }
+
+    /// Has all of them give their seats back, and waits for that.
+    ///
+    /// # Panics
+    /// One cannot.
+    pub fn leave(mut self) {
+        self.say(Word::Leave);
+        self.each("everybody to give its seat back", || ());
+        for client in self.clients.drain(..) {
+            client.join().expect("a client does not panic");
+        }
+    }
+}
+
+impl Drop for Crowd {
+    fn drop(&mut self) {
+        self.say(Word::Leave);
+    }
+}
+
+/// Waits for another word than this.
+fn listen(board: &Board, but: Word) -> Word {
+    let word = board.0.lock().unwrap_or_else(PoisonError::into_inner);
+    let word = board.1.wait_while(word, |word| *word == but);
+    *word.unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A thing that all clients of a machine share: one of them computes at a time.
+static GATE: Mutex<()> = Mutex::new(());
+
+/// They come in one after the other; it is coming back at once that counts.
+static ENTRANCE: Mutex<()> = Mutex::new(());
+
+/// A pair for the next connection.
+fn pair() -> io::Result<KeyPair> {
+    let _one = GATE.lock().unwrap_or_else(PoisonError::into_inner);
+    KeyPair::fresh()
+}
+
+/// Why a client has not what it wants.
+enum Not {
+    /// It may try again.
+    Yet(String),
+    Ever(String),
+}
+
+impl From<Fault> for Not {
+    fn from(fault: Fault) -> Self {
+        Self::Yet(fault.to_string())
+    }
+}
+
+/// Connects until the work succeeds; with its result, how many connections that took.
+fn persist<T>(
+    server: SocketAddr,
+    pair: &KeyPair,
+    mut work: impl FnMut(&mut Client) -> Result<T, Not>,
+) -> Result<(Client, T, u32), String> {
+    let start = Instant::now();
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let socket = dial(server, PATIENCE).map_err(Fault::from);
+        let tried = socket.and_then(|socket| Client::shake_as(socket, pair, &GATE));
+        let tried = tried.map_err(Not::from);
+        let done = tried.and_then(|mut client| work(&mut client).map(|it| (client, it)));
+        match done {
+            Ok((client, it)) => return Ok((client, it, tries)),
+            Err(Not::Yet(_)) if start.elapsed() < LIMIT => thread::sleep(BREATH),
+            Err(Not::Yet(what) | Not::Ever(what)) => return Err(what),
+        }
+    }
+}
+
+/// A client's life; it ends with the first thing that went wrong, which is told.
+fn live(number: u32, server: SocketAddr, board: &Board, send: &Sender<Result<Served, String>>) {
+    let step = || -> Result<(), String> {
+        // Nobody listens when the test has failed; then the word is to leave.
+        let tell = |after, tries| drop(send.send(Ok(Served { after, tries })));
+        let made = || pair().map_err(|error| error.to_string());
+        let start = Instant::now();
+        let person = Person { pid: number, ..Person::new(&format!("crowd-{number}"), "crowd") };
+        let ask = Ask::new(FIRM_CODE, CROWDED.0).by(person);
+        let (client, handle, tries) = {
+            let _one = ENTRANCE.lock().unwrap_or_else(PoisonError::into_inner);
+            persist(server, &made()?, |client| {
+                take(client, &ask)?.map_err(|status| Not::Yet(format!("no seat: {status}")))
+            })?
+        };
+        let next = made()?;
+        tell(start.elapsed(), tries);
+        let Word::ComeBack(at) = listen(board, Word::Stay) else { return Ok(()) };
+        drop(client);
+        let (mut client, (), tries) =
+            persist(server, &next, |client| match try_use(client, handle)? {
+                0 => Ok(()),
+                INVALID_HANDLE => Err(Not::Ever(format!("acknowledged seat {handle} is lost"))),
+                status => Err(Not::Yet(format!("no use of {handle}: {status}"))),
+            })?;
+        tell(at.elapsed(), tries);
+        listen(board, Word::ComeBack(at));
+        match give_back(&mut client, handle) {
+            Ok(Ok(_)) => tell(at.elapsed(), tries),
+            other => return Err(format!("the release of {handle}: {other:?}")),
+        }
+        Ok(())
+    };
+    if let Err(wrong) = step() {
+        let _ = send.send(Err(format!("client {number}: {wrong}")));
+    }
+}

@@ -1,0 +1,99 @@
+//! Two fronts with real keepalived in network namespaces, and 32 clients: nothing is lost and
+//! nothing is given twice, whichever of the machines dies, freezes or is cut off.
+//!
+//! `TMR_ROUNDS=N` plays each fault N times and prints medians and worst gaps; without it, once or
+//! twice. `TMR_ADVERT` is keepalived's `advert_int` in seconds, 0.1 without it. What is measured is
+//! reported, never asserted; `tests/faults/run` makes a table of it.
+//!
+//! What lives here: playing a fault, and what must hold after any. The faults are in the modules.
+
+mod backends;
+mod blueprint;
+mod crowd;
+mod hosts;
+mod takeover;
+mod twin;
+
+use serde_json::{Map, Value, json};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tmr_tests::harness::Runtime;
+use tmr_tests::netns::{Fault, Group, Load, Pair, Row, report, table};
+
+/// Acknowledged accesses before a fault, and after it.
+const SOME: usize = 100;
+
+/// No failure, but what the servers logged is shown.
+const WORTH_A_LOOK: Duration = Duration::from_secs(10);
+
+/// Clusters do not share the processors.
+fn one_at_a_time() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How often each fault is played, if somebody asked.
+fn many() -> Option<u32> {
+    let text = std::env::var("TMR_ROUNDS").ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("TMR_ROUNDS must be a number, not {text}")))
+}
+
+/// What a round gives: when the fault struck, and what else there is to tell.
+type Struck = (Instant, Map<String, Value>);
+
+/// Something to tell of a round.
+fn told(more: Value) -> Map<String, Value> {
+    match more {
+        Value::Object(more) => more,
+        other => panic!("names and values are told, not {other}"),
+    }
+}
+
+/// Plays a fault on a cluster, again and again; after each round one front leads and everything
+/// that was acknowledged is there.
+fn play(
+    runtime: Runtime,
+    fault: Fault,
+    rounds: u32,
+    strike: impl Fn(&mut Pair, &Load, usize) -> Struck,
+) {
+    let _one = one_at_a_time();
+    let Some(mut pair) = Pair::start(runtime) else { return };
+    let load = Load::new();
+    let mut rows = Vec::new();
+    for _ in 0..many().unwrap_or(rounds) {
+        let (leader, _) = pair.settled();
+        let (struck, mut more) = strike(&mut pair, &load, leader);
+        let (leader, _) = pair.settled();
+        pair.verify(&load, leader);
+        let gap = load.history().gap_since(struck);
+        {
+            let history = load.history();
+            more.insert("held".into(), history.held().len().into());
+            more.insert("breaks".into(), history.breaks.into());
+            more.insert("failed".into(), history.failed.into());
+            more.insert("refusals".into(), json!(history.troubles));
+        }
+        if gap > WORTH_A_LOOK {
+            pair.tell();
+        }
+        let row = Row { fault, runtime, gap, more };
+        report(&row);
+        rows.push(row);
+    }
+    table(&rows);
+}
+
+/// The work under load from clients who wait for every answer: none is refused, and no connection
+/// breaks.
+#[track_caller]
+fn undisturbed<T>(group: Group, load: &Load, work: impl FnOnce(&Load) -> T) -> T {
+    let ill = || {
+        let history = load.history();
+        (history.breaks, history.troubles.clone())
+    };
+    let before = ill();
+    let done = load.during(&[group.patient()], work);
+    assert_eq!(ill(), before, "broken connections, and refusals by number");
+    done
+}
