@@ -111,7 +111,9 @@ impl Model for Plan {
                 world.lose(self, front, backend);
             }
             Action::Notice { front, backend } => world.lose(self, front, backend),
-            Action::Dial { front, backend } => world.go(self, front, Event::Timer(Timer::Dial(backend))),
+            Action::Dial { front, backend } => {
+                world.go(self, front, Event::Timer(Timer::Dial(backend)))
+            }
             Action::PowerCut { backend } => {
                 world.spent.power_cuts += 1;
                 world.cut_power(self, backend);
@@ -188,9 +190,7 @@ impl Model for Plan {
                 world.watch.lives.iter().any(|(_, epoch, life)| held(life) && granted(*epoch))
             }),
             Property::sometimes("a seat is released after a takeover", |_, world: &World| {
-                let freed = |(_, epoch, life): &(u32, Epoch, Life)| {
-                    matches!(life, Life::Freed(done) if done > epoch)
-                };
+                let freed = |(_, epoch, life): &(u32, Epoch, Life)| matches!(life, Life::Freed(done) if done > epoch);
                 world.watch.lives.iter().any(freed)
             }),
             Property::sometimes("a front that believes it leads is refused", |_, world: &World| {
@@ -206,9 +206,10 @@ impl Model for Plan {
             Property::sometimes("two fronts believe that they lead", |_, world: &World| {
                 world.fronts.iter().all(|front| front.leads.is_some())
             }),
-            Property::sometimes("an access is refused: no seat is free", |plan: &Self, _: &World| {
-                plan.full.load(Ordering::Relaxed)
-            }),
+            Property::sometimes(
+                "an access is refused: no seat is free",
+                |plan: &Self, _: &World| plan.full.load(Ordering::Relaxed),
+            ),
         ]
     }
 }

@@ -86,7 +86,8 @@ fn main() -> ExitCode {
     }
     // A model in which nothing happens breaks nothing.
     for property in &properties {
-        let never = property.expectation == Expectation::Sometimes && !seen.contains(&property.name);
+        let never =
+            property.expectation == Expectation::Sometimes && !seen.contains(&property.name);
         if all && never {
             println!("never: {}", property.name);
             sum.broken += 1;

@@ -149,7 +149,9 @@ fn step(node: &mut Front, input: Input, said: &mut Vec<Said>) {
     for intent in out {
         let peer = |link| (0..3).find(|&index| node.link_to(index) == Some(link));
         match intent {
-            Intent::Dial { to, callee: Callee::Backend, .. } => said.push(Said::Dial(to.port.into())),
+            Intent::Dial { to, callee: Callee::Backend, .. } => {
+                said.push(Said::Dial(to.port.into()))
+            }
             Intent::Send { link, .. } if link == ADMIN => {}
             Intent::Send { link, frame } => match peer(link) {
                 Some(index) => said.push(Said::Order(index, Message::new(frame))),
@@ -269,7 +271,19 @@ impl BackendNode {
         let log = (base, entries.iter().map(|stored| entry_print(&stored.entry)).collect());
         let durable = reborn.0.copy().1;
         let id = self::print(&(index, print));
-        Arc::new(Self { id, print, index, containers, node, disk, reborn, log, committed, promised, durable })
+        Arc::new(Self {
+            id,
+            print,
+            index,
+            containers,
+            node,
+            disk,
+            reborn,
+            log,
+            committed,
+            promised,
+            durable,
+        })
     }
 
     /// What it is and reports when something has happened, and everything that came of it is on
@@ -332,14 +346,20 @@ fn boot(index: usize, containers: &[Container], mut disk: Vec<u8>) -> (Backend, 
         seed: [u8::try_from(index).expect("one of three"); 32],
     };
     let journal = (!disk.is_empty()).then_some(disk.as_slice());
-    let (mut node, keep) = Backend::open(config, journal).expect("a journal that was written whole");
+    let (mut node, keep) =
+        Backend::open(config, journal).expect("a journal that was written whole");
     assert_eq!(keep, disk.len(), "every batch is whole");
     take(&mut node, Some(&mut disk), Input::Tick, &mut Vec::new());
     (node, disk)
 }
 
 /// Steps a backend, and finishes its writes if there is a disk.
-fn take(node: &mut Backend, mut disk: Option<&mut Vec<u8>>, input: Input, reports: &mut Vec<Message>) {
+fn take(
+    node: &mut Backend,
+    mut disk: Option<&mut Vec<u8>>,
+    input: Input,
+    reports: &mut Vec<Message>,
+) {
     let mut inputs = vec![input];
     while let Some(input) = inputs.pop() {
         let mut out = Vec::new();

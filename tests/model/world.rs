@@ -8,9 +8,9 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use tmr_core::front::Timer;
 use tmr_core::io::Link;
+use tmr_core::wire::Request;
 use tmr_core::wire::constants::access;
 use tmr_core::wire::structs::CmAccess2;
-use tmr_core::wire::Request;
 use tmr_tests::sim::licences::FIRM;
 
 /// Between a front and a backend. As TCP has it: what is said on one link arrives in its order or
@@ -95,13 +95,13 @@ impl World {
     pub(crate) fn new(plan: &Plan) -> Self {
         let mut said = [Vec::new(), Vec::new()];
         let mut number = 0..2;
-        let fronts = said.each_mut().map(|said| {
-            FrontNode::start(number.next().expect("there are two"), said)
-        });
+        let fronts = said
+            .each_mut()
+            .map(|said| FrontNode::start(number.next().expect("there are two"), said));
         let mut index = 0..3;
-        let backends = plan.containers().map(|container| {
-            BackendNode::start(index.next().expect("there are three"), container)
-        });
+        let backends = plan
+            .containers()
+            .map(|container| BackendNode::start(index.next().expect("there are three"), container));
         let mut world = Self {
             fronts,
             backends,
@@ -305,8 +305,10 @@ impl World {
 
     /// A new client asks a front for something.
     pub(crate) fn call(&mut self, plan: &Plan, front: usize, ask: Ask) {
-        let taken = |link: &u64| self.calls.iter().any(|call| (call.front, call.link) == (front, *link));
-        let link = (1..).map(|number| 2 * number).find(|link| !taken(link)).expect("links are many");
+        let taken =
+            |link: &u64| self.calls.iter().any(|call| (call.front, call.link) == (front, *link));
+        let link =
+            (1..).map(|number| 2 * number).find(|link| !taken(link)).expect("links are many");
         let request = match ask {
             Ask::Access => {
                 let mut wanted = CmAccess2 { firm_code: FIRM, ..CmAccess2::default() };
@@ -325,9 +327,9 @@ impl World {
     /// No front that leads lacks a seat that was acknowledged before it did, or has one that was
     /// freed before.
     pub(crate) fn keeps_every_seat(&self) -> bool {
-        self.fronts.iter().all(|front| {
-            front.leads.is_none_or(|epoch| self.watch.agrees(epoch, &front.held))
-        })
+        self.fronts
+            .iter()
+            .all(|front| front.leads.is_none_or(|epoch| self.watch.agrees(epoch, &front.held)))
     }
 }
 

@@ -51,9 +51,8 @@ impl Numbers {
     /// What is left of both blocks.
     #[cfg(feature = "model")]
     pub(super) fn ranges(&self) -> [Option<(u32, u32)>; 2] {
-        [&self.block, &self.spare].map(|left| {
-            (!left.is_empty()).then(|| (*left.start(), *left.end()))
-        })
+        [&self.block, &self.spare]
+            .map(|left| (!left.is_empty()).then(|| (*left.start(), *left.end())))
     }
 
     /// What an allocation is called in front of others: says nothing about its handle.

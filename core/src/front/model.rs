@@ -69,6 +69,8 @@ impl Front {
             twin,
             phase,
             wish,
+            handover,
+            placed,
             highest,
             claim_until: _,
             joined: _,
@@ -89,7 +91,9 @@ impl Front {
             stock,
             random: _,
         } = self;
-        assert!(twin.is_none() && stock.is_none() && anyones.is_empty() && parked.is_empty());
+        assert!(twin.is_none() && stock.is_none() && placed.is_none());
+        assert!(anyones.is_empty() && parked.is_empty());
+        assert!(!handover.holds_back() && !handover.turns_away());
         let mut print = Print(Vec::with_capacity(1024));
         print.add(&config.front);
         print.add(&(ledger.group(), ledger.first(), ledger.committed()));

@@ -16,7 +16,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 /// A call that the twin has.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Passed {
     until: Mono,
     bytes: Vec<u8>,
@@ -24,7 +24,7 @@ struct Passed {
 
 /// What is passed on. A client's number on the link is that of its own link, which is never used
 /// again.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Passing {
     /// Clients that have called by the present link, with the call that has no reply.
     clients: BTreeMap<Link, Option<Passed>>,
