@@ -150,7 +150,7 @@ impl Model for Plan {
                 let life = world.watch.life(handle);
                 // One that has gone on at a later front is not silent: only this front hears nothing.
                 if matches!(*life, Life::Held(used) if used <= epoch) {
-                    *life = Life::Silent;
+                    *life = Life::Gone;
                 }
                 world.go(self, front, Event::Timer(Timer::Silence(Handle(handle))));
             }
@@ -259,7 +259,7 @@ impl Plan {
                 }
                 _ => {}
             }
-            let silent = !asked && !matches!(life, Life::Freed(_));
+            let silent = !asked && !matches!(life, Life::Freed(_) | Life::Gone);
             if silent && spent.silences < self.silences {
                 actions.push(Action::Silence { front, handle });
             }

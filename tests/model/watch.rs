@@ -17,8 +17,8 @@ pub(crate) enum Life {
     Leaving,
     /// Its client has a reply to that, of a front that led under this epoch.
     Freed(Epoch),
-    /// Its client is silent for good.
-    Silent,
+    /// Its client is silent for good, or was told that nobody holds it (106): nothing is promised.
+    Gone,
 }
 
 /// A promise that was broken.
@@ -93,10 +93,12 @@ impl Watch {
                 }
             }
             Ask::Release(handle) => {
-                // Told 106 after an earlier try without an answer: that one was done.
-                if status == 0 || status == CmError::INVALID_HANDLE.code() {
-                    *self.life(handle) = Life::Freed(epoch);
-                }
+                // 106: an earlier try has ended it, or will, or its clean-up time is over.
+                *self.life(handle) = match status {
+                    0 => Life::Freed(epoch),
+                    status if status == CmError::INVALID_HANDLE.code() => Life::Gone,
+                    _ => Life::Leaving,
+                };
             }
         }
     }
@@ -125,7 +127,7 @@ impl Watch {
         self.lives.iter().all(|(handle, _, life)| match *life {
             Life::Held(used) => epoch < used || held.contains(handle),
             Life::Freed(done) => epoch < done || !held.contains(handle),
-            Life::Leaving | Life::Silent => true,
+            Life::Leaving | Life::Gone => true,
         })
     }
 }
