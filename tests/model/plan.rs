@@ -56,7 +56,7 @@ impl Plan {
         let one = || Self { quantity: 1, claims: 1, ..Self::default() };
         vec![
             Self { name: "two clients, one seat", accesses: 2, ..one() },
-            Self { name: "three clients, two seats", quantity: 2, held: 1, accesses: 2, ..one() },
+            Self { name: "three clients, two seats", quantity: 2, held: 2, accesses: 1, ..one() },
             Self { name: "a part that differs", quantity: 2, odd: true, accesses: 1, ..one() },
             Self { name: "three epochs", claims: 2, held: 1, ..one() },
             Self { name: "a broken link", breaks: 1, accesses: 1, ..one() },
