@@ -112,7 +112,7 @@ impl Model for Plan {
             }
             Action::Notice { front, backend } => world.lose(self, front, backend),
             Action::Dial { front, backend } => {
-                world.go(self, front, Event::Timer(Timer::Dial(backend)))
+                world.go(self, front, Event::Timer(Timer::Dial(backend)));
             }
             Action::PowerCut { backend } => {
                 world.spent.power_cuts += 1;

@@ -150,7 +150,7 @@ fn step(node: &mut Front, input: Input, said: &mut Vec<Said>) {
         let peer = |link| (0..3).find(|&index| node.link_to(index) == Some(link));
         match intent {
             Intent::Dial { to, callee: Callee::Backend, .. } => {
-                said.push(Said::Dial(to.port.into()))
+                said.push(Said::Dial(to.port.into()));
             }
             Intent::Send { link, .. } if link == ADMIN => {}
             Intent::Send { link, frame } => match peer(link) {

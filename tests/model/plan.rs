@@ -7,6 +7,9 @@ use std::sync::atomic::AtomicBool;
 use tmr_core::licence::Container;
 use tmr_tests::sim::licences::{self, PRODUCTS};
 
+/// What a node became and said, by which one it was and what happened to it.
+type Steps<N, S> = Memo<(u64, u64), (Arc<N>, Arc<[S]>)>;
+
 /// One run. A number that is not said is 0.
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
@@ -35,8 +38,8 @@ pub(crate) struct Plan {
     /// Handles whose clean-up time ends; then clients use their handles at later fronts, too.
     pub(crate) silences: u8,
     /// Steps of fronts and backends.
-    pub(crate) fronts: Memo<(u64, u64), (Arc<FrontNode>, Arc<[Said]>)>,
-    pub(crate) backends: Memo<(u64, u64), (Arc<BackendNode>, Arc<[Message]>)>,
+    pub(crate) fronts: Steps<FrontNode, Said>,
+    pub(crate) backends: Steps<BackendNode, Message>,
     /// An access was refused because no seat was free.
     pub(crate) full: AtomicBool,
 }
