@@ -14,6 +14,11 @@ pub const GROUP_BATCH_BYTES: usize = 1024 * 1024;
 pub const PIECE_BYTES: usize = 256 * 1024;
 /// Most entries in one append message.
 pub const APPEND_ENTRIES: usize = 1024;
+/// Most entries in one piece of log: each counts for 64 bytes at least.
+pub const PIECE_ENTRIES: usize = PIECE_BYTES / 64;
+/// Last slot that any message or journal may speak of: sums with it cannot overflow, and no log gets
+/// there.
+pub const SLOT_LAST: u64 = 1 << 62;
 /// Longest message between two fronts, in bytes; it goes in as many pieces as it needs.
 pub const TWIN_FRAME_MAX: usize = 1024 * 1024;
 /// Longest HTTP request, head and body, in bytes.
@@ -171,6 +176,8 @@ pub const STATE_MAX: usize = 60 * 1024 * 1024;
 
 /// Longest licence file, in bytes.
 pub const LICENCE_FILE_MAX: usize = 1024 * 1024;
+/// Where a piece of an error message about one is cut off, in bytes.
+pub const LICENCE_ERROR_TEXT: usize = 400;
 /// Longest `tmrconf.json`, in bytes.
 pub const CONFIG_MAX: usize = 1024 * 1024;
 /// Longest time-out or interval that can be configured.
@@ -204,8 +211,6 @@ pub const TWIN_STATE_PAUSE: Duration = Duration::from_secs(2);
 /// The same trouble with another server of the group, or with who says to be one, is logged at most
 /// this often.
 pub const TROUBLE_LOGGED: Duration = Duration::from_secs(60);
-/// Last slot that a twin may speak of: sums with it cannot overflow, and no log gets there.
-pub const TWIN_SLOT_LAST: u64 = 1 << 62;
 /// Longest program version that a twin may name, in bytes.
 pub const TWIN_VERSION_TEXT: usize = 32;
 /// Most virtual serials that a twin may tell of its configuration.

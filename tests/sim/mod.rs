@@ -19,6 +19,7 @@ pub mod world;
 
 use check::Violation;
 use check::service::Service;
+use rng::Rng;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use world::{Event, FRONTS, HOSTS, SECOND, Tail, World};
 
@@ -48,7 +49,19 @@ pub struct Outcome {
 /// Runs one seed, with at most so many events in the part where things go wrong.
 #[must_use]
 pub fn run(seed: u64, steps: u64, tail: Option<Tail>) -> Outcome {
-    let mut world = World::new(seed, tail);
+    end(World::new(seed, tail), steps)
+}
+
+/// Runs what bytes say: the first eight are the seed, and the others are drawn for the plan and for
+/// what goes wrong, while there are any.
+#[must_use]
+pub fn run_drawn(bytes: &[u8], steps: u64, tail: Option<Tail>) -> Outcome {
+    let mut rng = Rng::of_bytes(bytes);
+    let seed = rng.bits();
+    end(World::drawn(rng, seed, tail), steps)
+}
+
+fn end(mut world: World, steps: u64) -> Outcome {
     let ran = catch_unwind(AssertUnwindSafe(|| world.live(steps)));
     let mut violations = std::mem::take(&mut world.checks.violations);
     if let Err(panic) = ran {

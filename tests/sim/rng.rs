@@ -1,20 +1,47 @@
 //! All chance of a run: one number in, the same draws out, on every machine.
 
-/// SplitMix64.
+use std::collections::VecDeque;
+
+/// SplitMix64, and draws that somebody has chosen.
 #[derive(Clone, Debug)]
-pub struct Rng(u64);
+pub struct Rng {
+    state: u64,
+    chosen: VecDeque<u8>,
+    /// The chosen ones are drawn while there are any.
+    follows: bool,
+}
 
 impl Rng {
     /// The generator of a seed.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self(seed ^ 0x6a09_e667_f3bc_c908)
+        let state = seed ^ 0x6a09_e667_f3bc_c908;
+        Self { state, chosen: VecDeque::new(), follows: false }
+    }
+
+    /// The generator of the seed in the first eight bytes; two bytes each of the others are what is
+    /// drawn while it [follows](Self::follow) them.
+    #[must_use]
+    pub fn of_bytes(bytes: &[u8]) -> Self {
+        let (seed, chosen) = bytes.split_at(bytes.len().min(8));
+        let seed = seed.iter().rev().fold(0, |all, byte| all << 8 | u64::from(*byte));
+        Self { chosen: chosen.iter().copied().collect(), ..Self::new(seed) }
+    }
+
+    /// From now on it draws what was chosen, or does not.
+    pub fn follow(&mut self, follows: bool) {
+        self.follows = follows;
     }
 
     /// 64 random bits.
     pub fn bits(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
+        if let (true, Some(low)) = (self.follows, self.chosen.pop_front()) {
+            let high = self.chosen.pop_front().unwrap_or_default();
+            // All 64 bits of it, for spans that are longer than two bytes can say.
+            return u64::from(u16::from_le_bytes([low, high])) * 0x0001_0001_0001_0001;
+        }
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.state;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ (z >> 31)

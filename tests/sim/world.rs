@@ -121,8 +121,14 @@ impl World {
     /// The world of a seed, at its beginning. `tail`: keep what happens, for people.
     #[must_use]
     pub fn new(seed: u64, tail: Option<Tail>) -> Self {
-        let mut rng = Rng::new(seed);
+        Self::drawn(Rng::new(seed), seed, tail)
+    }
+
+    /// The world that a generator draws, and that a seed adds the vendor and the operator to.
+    pub(super) fn drawn(mut rng: Rng, seed: u64, tail: Option<Tail>) -> Self {
+        rng.follow(true);
         let plan = Plan::draw(&mut rng);
+        rng.follow(false);
         let drift = Self::drift(&mut rng);
         let hosts = (0..HOSTS).map(|host| {
             let clock = Clock { ppm: drift[host], offset: rng.between(0, 1 << 40) };
@@ -220,6 +226,7 @@ impl World {
             self.at(thaw, event);
             return true;
         }
+        self.rng.follow(matches!(event, Event::Fault | Event::Storm { .. }));
         match event {
             Event::Tick { host, life } => {
                 if self.hosts[host].lives(life) && self.hosts[host].tick == Some(self.now) {

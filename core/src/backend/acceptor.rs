@@ -6,7 +6,7 @@
 //! `core/docs/consistency.md`.
 
 use super::journal::Record;
-use crate::limits::{PIECE_BYTES, STATE_MAX};
+use crate::limits::{PIECE_BYTES, SLOT_LAST, STATE_MAX};
 use crate::log::{DiskId, Entry, Epoch, GroupId, Slot, State, Stored};
 use crate::wire::group::{Order, Piece, Report, Standing};
 use alloc::collections::VecDeque;
@@ -66,13 +66,15 @@ impl Acceptor {
                 self.group = Some(*group);
                 self.clear_log();
             }
+            Record::Promise(epoch) if *epoch < self.promised => return false,
             Record::Promise(epoch) => self.promised = *epoch,
             Record::State { slot, bytes } => match State::decode(bytes) {
-                Some(state) => self.settle(*slot, state),
-                None => return false,
+                Some(state) if slot.0 <= SLOT_LAST => self.settle(*slot, state),
+                _ => return false,
             },
             Record::Accept { epoch, first, entries } => {
-                if *first <= self.committed || *first > self.last().next() {
+                let joins = *first > self.committed && *first <= self.last().next();
+                if !joins || *epoch > self.promised || self.group.is_none() {
                     return false;
                 }
                 self.accept(*epoch, *first, entries);

@@ -2,6 +2,7 @@
 
 use super::{Backend, Config};
 use crate::io::{Door, Frame, Input, Intent, Link, Why};
+use crate::limits::SLOT_LAST;
 use crate::log::{
     Client, DiskId, Entry, Epoch, Grant, GroupId, Handle, Held, LicenceKey, Mode, Setting, Slot,
 };
@@ -357,12 +358,8 @@ fn another_part_is_told_with_the_acknowledgement() {
     let differing = vec![Slot(2), Slot(4)];
     assert_eq!(machine.reports(), [(3, Report::Stored { last: Slot(4), differing })]);
     // Nothing overflows at the end of all slots.
-    let order = Order::Append {
-        epoch: EPOCH,
-        first: Slot(u64::MAX),
-        entries: grants,
-        committed: Slot(u64::MAX),
-    };
+    let last = Slot(SLOT_LAST);
+    let order = Order::Append { epoch: EPOCH, first: last, entries: grants, committed: last };
     machine.order(4, &order);
     machine.settle();
     assert_eq!(machine.reports(), [(4, Report::Gap { committed: Slot(0) })]);

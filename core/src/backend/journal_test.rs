@@ -1,8 +1,11 @@
 //! A journal gives back what was whole, and nothing that was not.
 
 use super::journal::{Read, Record, VERSION, batch, put, read};
-use crate::limits::JOURNAL_BATCH_MAX;
-use crate::log::{DiskId, Entry, Epoch, GroupId, Handle, Setting, Slot};
+use super::{Backend, Config};
+use crate::io::Input;
+use crate::limits::{JOURNAL_BATCH_MAX, SLOT_LAST};
+use crate::log::{DiskId, Entry, Epoch, GroupId, Handle, Setting, Slot, State};
+use crate::testing::{at, container, identity};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec;
@@ -166,5 +169,44 @@ fn a_good_checksum_over_no_records_is_damage() {
         let journal = [good[0].clone(), batch(1, payload)].concat();
         let words = read(&journal).unwrap_err();
         assert!(words.ends_with("a record cannot be read"), "{words}");
+    }
+}
+
+/// A backend with a journal of these records behind the first one.
+fn open(records: &[Record]) -> Result<Backend, String> {
+    let group_check = *b"checksum";
+    let head = Record::Head { version: VERSION, disk: DiskId(7), group_check };
+    let journal = encoded(&[[&[head], records].concat()]).concat();
+    let containers = vec![container(0)];
+    let config = Config { identity: identity(), containers, group_check, seed: [1; 32] };
+    Backend::open(config, Some(&journal)).map(|(backend, _)| backend)
+}
+
+/// Found by fuzzing: each of these was taken, and broke an invariant or overflowed with the next
+/// step.
+#[test]
+fn records_that_contradict_each_other_are_refused_in_words() {
+    let (low, high) = (Epoch { round: 1, front: 1 }, Epoch { round: 2, front: 1 });
+    let group = Record::Group(GroupId(1));
+    let accept =
+        |epoch| Record::Accept { epoch, first: Slot(1), entries: vec![Entry::Expire(Handle(1))] };
+    let state = |slot| Record::State { slot: Slot(slot), bytes: State::default().encode() };
+    for records in [
+        vec![Record::Promise(low), accept(low)],
+        vec![group.clone(), Record::Promise(low), accept(high)],
+        vec![group.clone(), Record::Promise(high), Record::Promise(low)],
+        vec![group.clone(), state(SLOT_LAST + 1)],
+    ] {
+        let words = open(&records).map(|_| ()).unwrap_err();
+        assert_eq!(words, "the journal's records do not fit each other", "{records:?}");
+    }
+    for records in [
+        vec![group.clone(), Record::Promise(high), accept(low)],
+        vec![group, state(SLOT_LAST)],
+        // All handle numbers are taken, and one more than there are.
+        vec![Record::Direct(Entry::Configure(Setting::Handles(u32::MAX)))],
+    ] {
+        let mut backend = open(&records).unwrap();
+        backend.step(at(0), Input::Tick, &mut Vec::new());
     }
 }

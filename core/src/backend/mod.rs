@@ -410,7 +410,7 @@ impl Backend {
         let last = first.saturating_add(HANDLE_BLOCK).min(HANDLE_LAST);
         self.write_direct(Entry::Configure(Setting::Handles(last)));
         self.reserved = self.writer.ticket();
-        self.desk.take_numbers(self.disk.0, first + 1..=last);
+        self.desk.take_numbers(self.disk.0, first.saturating_add(1)..=last);
     }
 
     /// Begins the next durable write if none is on its way.

@@ -5,7 +5,7 @@ use super::peer::{Asked, Follow};
 use super::vote::reached;
 use super::{Front, Phase};
 use crate::io::Intent;
-use crate::limits::{CLAIM_PAUSE, CLAIM_TIMEOUT, HANDLE_BLOCK, HANDLE_LAST};
+use crate::limits::{CLAIM_PAUSE, CLAIM_TIMEOUT, HANDLE_BLOCK, HANDLE_LAST, STATE_MAX};
 use crate::log::{DiskId, Entry, Epoch, GroupId, Setting, Slot, State, Stored};
 use crate::time::Mono;
 use crate::wire::group::{Order, Piece, Report, Standing};
@@ -157,6 +157,9 @@ impl Front {
         match report {
             Report::State { slot, bytes, last } => {
                 let Some(state) = &mut gather.state else { return };
+                if state.len() + bytes.len() > STATE_MAX {
+                    return self.claim_again(now, "a backend sent a state that is too long");
+                }
                 state.extend_from_slice(&bytes);
                 if last {
                     let Some(state) = State::decode(state) else {
@@ -301,7 +304,7 @@ impl Front {
         let first = self.ledger.ahead().handles_reserved();
         let last = first.saturating_add(HANDLE_BLOCK).min(HANDLE_LAST);
         let (slot, _) = self.ledger.propose(Entry::Configure(Setting::Handles(last)));
-        self.block = Some((slot, first + 1..=last));
+        self.block = Some((slot, first.saturating_add(1)..=last));
     }
 
     /// A reserved block is used when it is committed: a handle without a seat is told of before its

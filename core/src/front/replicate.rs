@@ -114,7 +114,9 @@ impl Front {
     /// A backend has everything up to `last` on disk; its parts differ from these grants.
     pub(super) fn acknowledged(&mut self, index: usize, last: Slot, differing: &[Slot]) {
         let Follow::Yes { next, acked } = self.peers[index].follow else { return };
-        // A late report of an older link cannot come: reports are tied to this link's orders.
+        // A late report of an older link cannot come: reports are tied to this link's orders. What
+        // was not sent yet cannot be there.
+        let last = last.min(Slot(next.0 - 1));
         self.peers[index].follow = Follow::Yes { next, acked: acked.max(last) };
         for slot in differing {
             if let Some(flight) = self.commits.get_mut(slot) {

@@ -2,7 +2,7 @@
 
 use super::form::{nonzero, products, text};
 use super::{File, FirmItem, Part, Product};
-use crate::limits::LICENCE_FILE_MAX;
+use crate::limits::{LICENCE_ERROR_TEXT, LICENCE_FILE_MAX};
 use crate::nearest::nearest;
 use alloc::borrow::ToOwned;
 use alloc::format;
@@ -166,7 +166,25 @@ fn misfit(error: &serde_json::Error, key: Option<String>) -> SpecError {
     let said = error.to_string();
     let place = format!(" at line {line} column {column}");
     let said = said.strip_suffix(&place).unwrap_or(&said);
-    SpecError { line, column, key, what: unknown_key(said).unwrap_or_else(|| said.to_owned()) }
+    // A line break where none may be is before the first character of its line.
+    let column = column.max(1);
+    let what = unknown_key(said).unwrap_or_else(|| said.to_owned());
+    SpecError { line, column, key: key.as_deref().map(shown), what: shown(&what) }
+}
+
+/// Words that may repeat the file's: without what would disturb a log line, and not endless.
+fn shown(text: &str) -> String {
+    let mut shown = String::new();
+    for letter in text.chars() {
+        if shown.len() >= LICENCE_ERROR_TEXT {
+            break;
+        }
+        match letter.is_control() {
+            true => shown.extend(letter.escape_default()),
+            false => shown.push(letter),
+        }
+    }
+    shown
 }
 
 /// serde's ``unknown field `A`, expected one of `B`, `C` `` with one helpful word in the place of

@@ -80,6 +80,25 @@ fn a_mistake_in_the_json_is_found_where_it_is() {
     assert!(cut.what.starts_with("EOF"), "{cut}");
 }
 
+/// Found by fuzzing: a key could bring line breaks and any length into the log.
+#[test]
+fn what_an_error_repeats_is_plain_and_short() {
+    let broken = error("{\"CmA\\nId\": 1}");
+    assert_eq!(broken.key.as_deref(), Some("CmA\\nId"));
+    assert!(!broken.to_string().contains('\n'), "{broken}");
+    for letter in ["x", "\u{7f}"] {
+        let long = error(&format!("{{\"{}\": 1}}", letter.repeat(10_000)));
+        assert!(long.to_string().len() < 1_000, "{long}");
+    }
+}
+
+/// Found by fuzzing: the column was 0.
+#[test]
+fn a_line_break_inside_a_text_stands_in_the_first_column() {
+    let error = error("{\"FirmCode\n\": 10}");
+    assert_eq!((error.line, error.column), (2, 1), "{error}");
+}
+
 #[test]
 fn an_unknown_key_is_answered_with_the_nearest_known_one() {
     let top = error("{\"FrimCode\": 10}");

@@ -1,9 +1,11 @@
-//! Byte strings in postcard, as one piece. serde takes a `Vec<u8>` byte by byte; the encoding is
-//! the same.
+//! Lists in postcard that serde alone would take otherwise. Byte strings as one piece: serde takes a
+//! `Vec<u8>` byte by byte; the encoding is the same. And lists that may not be longer than a limit:
+//! what is short on the wire may be a hundred times as long in memory.
 
 use alloc::vec::Vec;
 use core::fmt;
-use serde::de::{Deserializer, Error, Visitor};
+use core::marker::PhantomData;
+use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 use serde::ser::Serializer;
 
 pub(crate) fn serialize<S: Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
@@ -28,6 +30,36 @@ impl Visitor<'_> for Whole {
     }
 }
 
+/// A list of at most so many; a longer one is an error as soon as that is seen.
+pub(crate) fn at_most<'a, T, D, const MOST: usize>(from: D) -> Result<Vec<T>, D::Error>
+where
+    T: Deserialize<'a>,
+    D: Deserializer<'a>,
+{
+    from.deserialize_seq(AtMost::<T, MOST>(PhantomData))
+}
+
+struct AtMost<T, const MOST: usize>(PhantomData<T>);
+
+impl<'a, T: Deserialize<'a>, const MOST: usize> Visitor<'a> for AtMost<T, MOST> {
+    type Value = Vec<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a list of at most {MOST}")
+    }
+
+    fn visit_seq<A: SeqAccess<'a>>(self, mut list: A) -> Result<Vec<T>, A::Error> {
+        let mut all = Vec::new();
+        while let Some(one) = list.next_element()? {
+            if all.len() == MOST {
+                return Err(A::Error::invalid_length(MOST + 1, &self));
+            }
+            all.push(one);
+        }
+        Ok(all)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use alloc::vec::Vec;
@@ -38,6 +70,17 @@ mod tests {
 
     #[derive(Debug, PartialEq, Deserialize, Serialize)]
     struct Piece(#[serde(with = "super")] Vec<u8>, u32);
+
+    #[derive(Debug, PartialEq, Deserialize, Serialize)]
+    struct Few(#[serde(deserialize_with = "super::at_most::<_, _, 3>")] Vec<u8>);
+
+    #[test]
+    fn a_list_beyond_its_limit_is_an_error() {
+        let few = Few(alloc::vec![1, 2, 3]);
+        assert_eq!(postcard::from_bytes(&postcard::to_allocvec(&few).unwrap()), Ok(few));
+        let many = postcard::to_allocvec(&Few(alloc::vec![1, 2, 3, 4])).unwrap();
+        assert!(postcard::from_bytes::<Few>(&many).is_err());
+    }
 
     #[test]
     fn one_piece_is_encoded_as_single_bytes_are() {

@@ -5,8 +5,9 @@
 //! The body is postcard. The link that carries batches has proved the group key
 //! ([`channel`](crate::channel)); `core/docs/wire.md` has the test vectors.
 
+use super::bytes::at_most;
 use crate::licence::Part;
-use crate::limits::{GROUP_FRAME_MAX, PIECE_BYTES};
+use crate::limits::{APPEND_ENTRIES, GROUP_FRAME_MAX, PIECE_BYTES, PIECE_ENTRIES, SLOT_LAST};
 use crate::log::{DiskId, Entry, Epoch, GroupId, LicenceKey, Slot, Stored};
 use alloc::vec::Vec;
 use nom::Parser;
@@ -66,7 +67,8 @@ pub enum Order {
         epoch: Epoch,
         /// The slot of the first entry; the rest follow without a gap.
         first: Slot,
-        /// The entries.
+        /// The entries, at most [`APPEND_ENTRIES`].
+        #[serde(deserialize_with = "at_most::<_, _, APPEND_ENTRIES>")]
         entries: Vec<Entry>,
         /// Every slot up to here is chosen.
         committed: Slot,
@@ -130,7 +132,8 @@ pub enum Report {
     },
     /// To [`Order::Fetch`] of log: entries from the slot asked for, in order. Empty: no more.
     Log {
-        /// The entries.
+        /// The entries, at most [`PIECE_ENTRIES`].
+        #[serde(deserialize_with = "at_most::<_, _, PIECE_ENTRIES>")]
         entries: Vec<Stored>,
     },
     /// To [`Order::Found`], [`Order::Append`] and [`Order::Install`]: on disk.
@@ -202,6 +205,18 @@ pub struct Malformed;
 pub trait Numbered: Serialize + for<'a> Deserialize<'a> {
     /// The call number of this kind.
     fn number(&self) -> u32;
+    /// No slot in it lies behind [`SLOT_LAST`].
+    fn in_range(&self) -> bool;
+}
+
+fn in_range<const N: usize>(slots: [Slot; N]) -> bool {
+    slots.iter().all(|slot| slot.0 <= SLOT_LAST)
+}
+
+impl Standing {
+    fn in_range(&self) -> bool {
+        in_range([self.base, self.committed, self.last])
+    }
 }
 
 impl Numbered for Order {
@@ -215,6 +230,20 @@ impl Numbered for Order {
             Self::Install { .. } => 0x0001_0006,
             Self::Confirm { .. } => 0x0001_0007,
             Self::Perform { .. } => 0x0001_0008,
+        }
+    }
+
+    fn in_range(&self) -> bool {
+        match self {
+            Self::Fetch { piece: Piece::Log { from: slot }, .. }
+            | Self::Install { slot, .. }
+            | Self::Confirm { committed: slot, .. } => in_range([*slot]),
+            Self::Append { first, committed, .. } => in_range([*first, *committed]),
+            Self::Describe
+            | Self::Claim { .. }
+            | Self::Fetch { piece: Piece::State { .. }, .. }
+            | Self::Found { .. }
+            | Self::Perform { .. } => true,
         }
     }
 }
@@ -231,6 +260,19 @@ impl Numbered for Report {
                 Self::Performed { .. } => 0x0001_0008,
                 Self::Refused { .. } => 0x0001_0009,
             }
+    }
+
+    fn in_range(&self) -> bool {
+        match self {
+            Self::Described(description) => description.standing.in_range(),
+            Self::Promised(standing) => standing.in_range(),
+            Self::State { slot, .. }
+            | Self::Stored { last: slot, .. }
+            | Self::Gap { committed: slot } => in_range([*slot]),
+            Self::Refused { .. } | Self::Log { .. } | Self::Confirmed | Self::Performed { .. } => {
+                true
+            }
+        }
     }
 }
 
@@ -257,8 +299,8 @@ pub fn correlate(message: &mut [u8], correlation: u32) {
 /// The messages of a batch, in order.
 ///
 /// # Errors
-/// [`Malformed`] at the first message that is not whole, has another number than its body, or
-/// trails bytes; the link is to be closed.
+/// [`Malformed`] at the first message that is not whole, has another number than its body, trails
+/// bytes, or says something beyond a limit; the link is to be closed.
 pub fn decode<T: Numbered>(mut batch: &[u8]) -> Result<Vec<Message<T>>, Malformed> {
     let mut messages = Vec::new();
     while !batch.is_empty() {
@@ -269,7 +311,7 @@ pub fn decode<T: Numbered>(mut batch: &[u8]) -> Result<Vec<Message<T>>, Malforme
         let (rest, body) =
             take::<_, _, nom::error::Error<&[u8]>>(length).parse(rest).map_err(|_| Malformed)?;
         let (body, trailing) = postcard::take_from_bytes::<T>(body).map_err(|_| Malformed)?;
-        if body.number() != number || !trailing.is_empty() {
+        if body.number() != number || !trailing.is_empty() || !body.in_range() {
             return Err(Malformed);
         }
         messages.push(Message { correlation, body });

@@ -5,6 +5,7 @@ use super::group::{
     Description, Malformed, Message, Numbered, Order, Piece, Report, Standing, decode, encode,
 };
 use crate::licence::{FirmItem, Part, Period, Product};
+use crate::limits::{APPEND_ENTRIES, PIECE_ENTRIES, SLOT_LAST};
 use crate::log::{
     Client, ContainerId, DiskId, Entry, Epoch, Grant, GroupId, Handle, Held, LicenceKey, Mode,
     Setting, Slot, Stored,
@@ -217,4 +218,49 @@ fn a_batch_that_is_cut_or_mislabelled_is_refused() {
     let mut endless = one;
     endless[8..12].fill(0xff);
     assert_eq!(decode::<Order>(&endless), Err(Malformed));
+}
+
+/// Found by fuzzing: sums with such slots overflowed in the acceptor and in the front.
+#[test]
+fn a_slot_that_no_log_gets_to_is_refused() {
+    let standing = |last| Standing { last: Slot(last), ..description().standing };
+    for (last, good) in [(SLOT_LAST, true), (SLOT_LAST + 1, false), (u64::MAX, false)] {
+        let slot = Slot(last);
+        let (epoch, group, bytes) = (EPOCH, GroupId(1), Vec::new());
+        for order in [
+            Order::Fetch { epoch, piece: Piece::Log { from: slot } },
+            Order::Append { epoch, first: slot, entries: Vec::new(), committed: Slot(0) },
+            Order::Append { epoch, first: Slot(1), entries: Vec::new(), committed: slot },
+            Order::Install { epoch, group, slot, offset: 0, bytes, last: true },
+            Order::Confirm { epoch, committed: slot, serves: true },
+        ] {
+            assert_eq!(decode::<Order>(&encode(1, &order)).is_ok(), good, "{order:?}");
+        }
+        for report in [
+            Report::Promised(standing(last)),
+            Report::Described(Description { standing: standing(last), ..description() }),
+            Report::State { slot, bytes: Vec::new(), last: true },
+            Report::Stored { last: slot, differing: Vec::new() },
+            Report::Gap { committed: slot },
+        ] {
+            assert_eq!(decode::<Report>(&encode(1, &report)).is_ok(), good, "{report:?}");
+        }
+    }
+}
+
+#[test]
+fn a_list_of_entries_beyond_its_limit_is_refused() {
+    let entries = |count| vec![Entry::Expire(Handle(1)); count];
+    let append = |count| Order::Append {
+        epoch: EPOCH,
+        first: Slot(1),
+        entries: entries(count),
+        committed: Slot(0),
+    };
+    assert!(decode::<Order>(&encode(1, &append(APPEND_ENTRIES))).is_ok());
+    assert_eq!(decode::<Order>(&encode(1, &append(APPEND_ENTRIES + 1))), Err(Malformed));
+    let stored = |entry| Stored { epoch: EPOCH, entry };
+    let log = |count| Report::Log { entries: entries(count).into_iter().map(stored).collect() };
+    assert!(decode::<Report>(&encode(1, &log(PIECE_ENTRIES))).is_ok());
+    assert_eq!(decode::<Report>(&encode(1, &log(PIECE_ENTRIES + 1))), Err(Malformed));
 }

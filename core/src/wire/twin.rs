@@ -12,7 +12,7 @@
 //! | 2 | [`Tell::Lead`]; [`Tell::Call`], [`Tell::Gone`], [`Answer::Reply`], [`Answer::Dropped`]; [`Tell::Seats`] |
 
 use crate::limits::{
-    CLIENT_FRAME_MAX, TWIN_ADDRESS_MAX, TWIN_ENTRIES, TWIN_PIECE_BYTES, TWIN_SEATS, TWIN_SLOT_LAST,
+    CLIENT_FRAME_MAX, SLOT_LAST, TWIN_ADDRESS_MAX, TWIN_ENTRIES, TWIN_PIECE_BYTES, TWIN_SEATS,
     TWIN_VERSION_TEXT, TWIN_VIRTUALS_MAX,
 };
 use crate::log::{ContainerId, Entry, Epoch, GroupId, Handle, LicenceKey, Slot};
@@ -208,8 +208,9 @@ pub enum Tell {
     Gone {
         /// Its number.
         client: u64,
-        /// The reply to its last call did not reach it.
-        unsent: bool,
+        /// So many replies on this connection, or on the last one if it has not called by this one,
+        /// have reached it.
+        replies: u32,
     },
     /// In unfenced mode: which handles at the servers stand for its seats; what has changed, before
     /// that is committed, or all of it. Since minor version 2.
@@ -353,7 +354,7 @@ impl Heard {
 }
 
 fn in_range(slot: Slot) -> bool {
-    slot.0 <= TWIN_SLOT_LAST
+    slot.0 <= SLOT_LAST
 }
 
 fn bytes(message: &impl Serialize) -> Vec<u8> {

@@ -2,7 +2,7 @@
 
 use super::twin::{Answer, Heard, Hello, Malformed, Part, Placed, Shared, Standing, Tell, Version};
 use crate::limits::{
-    CLIENT_FRAME_MAX, TWIN_ADDRESS_MAX, TWIN_ENTRIES, TWIN_PIECE_BYTES, TWIN_SEATS, TWIN_SLOT_LAST,
+    CLIENT_FRAME_MAX, SLOT_LAST, TWIN_ADDRESS_MAX, TWIN_ENTRIES, TWIN_PIECE_BYTES, TWIN_SEATS,
     TWIN_VIRTUALS_MAX,
 };
 use crate::log::{ContainerId, Entry, Epoch, GroupId, Handle, LicenceKey, Slot};
@@ -67,7 +67,7 @@ fn tells() -> [(&'static str, Tell); 8] {
         ("Shared", Tell::Shared(shared())),
         ("Lead", Tell::Lead { epoch, committed }),
         ("Call", Tell::Call { client: 300, from, bytes: vec![1, 2, 3] }),
-        ("Gone", Tell::Gone { client: 300, unsent: true }),
+        ("Gone", Tell::Gone { client: 300, replies: 2 }),
         ("Seats", Tell::Seats { epoch, anew: true, seats: vec![placed()] }),
     ]
 }
@@ -192,9 +192,9 @@ fn messages_have_limits() {
     let lead = |last| Tell::Lead { epoch, committed: Slot(last) };
     let rows: Vec<(Tell, Tell)> = vec![
         (call(CLIENT_FRAME_MAX), call(CLIENT_FRAME_MAX + 1)),
-        (lead(TWIN_SLOT_LAST), lead(TWIN_SLOT_LAST + 1)),
+        (lead(SLOT_LAST), lead(SLOT_LAST + 1)),
         (seats(TWIN_SEATS), seats(TWIN_SEATS + 1)),
-        (from(TWIN_SLOT_LAST), from(TWIN_SLOT_LAST + 1)),
+        (from(SLOT_LAST), from(SLOT_LAST + 1)),
         (from(1), from(0)),
         (entries(TWIN_ENTRIES), entries(TWIN_ENTRIES + 1)),
         (piece(TWIN_PIECE_BYTES), piece(TWIN_PIECE_BYTES + 1)),

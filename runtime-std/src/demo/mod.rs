@@ -112,8 +112,10 @@ impl House {
         let active = statuses.iter().position(|status| status["role"] == "active");
         // There is something to see at a front that stands by, too.
         let shown = active.or_else(|| statuses.iter().position(|status| !status.is_null()));
-        self.clients.follow(active.map(|index| fronts[index].line.licence));
-        self.pages.follow(shown.map(|index| fronts[index].line.admin));
+        let there = statuses.iter().zip(fronts.iter()).filter(|(status, _)| !status.is_null());
+        let stays: Vec<SocketAddr> = there.map(|(_, front)| front.line.licence).collect();
+        self.clients.follow(active.map(|index| fronts[index].line.licence), &stays);
+        self.pages.follow(shown.map(|index| fronts[index].line.admin), &[]);
         let mut ended =
             statuses.iter().zip(fronts.iter_mut()).map(|(it, front)| it.is_null() && !front.runs());
         if active.is_some() {

@@ -1,4 +1,5 @@
-//! One address for clients that leads to the active front: what a virtual IP is elsewhere.
+//! One address for clients that leads to the active front: what a virtual IP is elsewhere. Only that
+//! a connection to a front that goes on as a standby stays, for it passes its clients on.
 
 use crate::daemon::Failure;
 use std::collections::BTreeMap;
@@ -25,7 +26,7 @@ pub(super) struct Relay {
 struct State {
     to: Option<SocketAddr>,
     count: u64,
-    open: BTreeMap<u64, [Arc<TcpStream>; 2]>,
+    open: BTreeMap<u64, (SocketAddr, [Arc<TcpStream>; 2])>,
 }
 
 impl Relay {
@@ -45,14 +46,16 @@ impl Relay {
         Ok(relay)
     }
 
-    /// New connections go there from now on; if that is another place, those that stand are
-    /// closed, as they are when an address moves to another machine.
-    pub(super) fn follow(&self, to: Option<SocketAddr>) {
+    /// New connections go there from now on; if that is another place, those that stand are closed
+    /// unless they lead to one that `stays`.
+    pub(super) fn follow(&self, to: Option<SocketAddr>, stays: &[SocketAddr]) {
         let mut state = self.state();
         if state.to != to {
             state.to = to;
-            for socket in state.open.values().flatten() {
-                let _ = socket.shutdown(Shutdown::Both);
+            for (_, sockets) in state.open.values().filter(|(at, _)| !stays.contains(at)) {
+                for socket in sockets {
+                    let _ = socket.shutdown(Shutdown::Both);
+                }
             }
         }
     }
@@ -74,7 +77,7 @@ impl Relay {
             state.count += 1;
             let number = state.count;
             if state.to == Some(to) {
-                state.open.insert(number, ends.clone());
+                state.open.insert(number, (to, ends.clone()));
             }
             number
         };
@@ -104,7 +107,7 @@ mod tests {
     use std::io::{Read, Write};
 
     #[test]
-    fn connections_follow_and_are_cut_when_the_way_changes() {
+    fn connections_follow_and_those_that_lead_to_nobody_are_cut() {
         let (one, two) = (listen(), listen());
         let front = listen();
         let at = front.local_addr().unwrap();
@@ -112,21 +115,23 @@ mod tests {
         let mut nowhere = TcpStream::connect(at).unwrap();
         assert_eq!(nowhere.read(&mut [0]).unwrap(), 0, "there is nowhere to go");
 
-        relay.follow(Some(one.local_addr().unwrap()));
+        let (first, second) = (one.local_addr().unwrap(), two.local_addr().unwrap());
+        relay.follow(Some(first), &[]);
         let mut client = TcpStream::connect(at).unwrap();
         client.write_all(b"hello").unwrap();
         let (mut server, _) = one.accept().unwrap();
         let mut heard = [0; 5];
         server.read_exact(&mut heard).unwrap();
-        server.write_all(&heard).unwrap();
-        client.read_exact(&mut heard).unwrap();
-        assert_eq!(&heard, b"hello");
-
-        relay.follow(Some(two.local_addr().unwrap()));
-        assert_eq!(client.read(&mut [0]).unwrap_or(0), 0, "cut");
-        assert_eq!(server.read(&mut [0]).unwrap_or(0), 0, "cut");
+        relay.follow(Some(second), &[first]);
         let _client = TcpStream::connect(at).unwrap();
         two.accept().unwrap();
+        server.write_all(&heard).unwrap();
+        client.read_exact(&mut heard).unwrap();
+        assert_eq!(&heard, b"hello", "it stays with one that stays");
+
+        relay.follow(None, &[second]);
+        assert_eq!(client.read(&mut [0]).unwrap_or(0), 0, "cut");
+        assert_eq!(server.read(&mut [0]).unwrap_or(0), 0, "cut");
     }
 
     fn listen() -> TcpListener {

@@ -96,6 +96,7 @@ impl Slots {
                 self.said(*epoch, slot.0)?;
                 self.state(slot.0, bytes)
             }
+            Tell::Lead { epoch, committed } => self.said(*epoch, committed.0),
             _ => Ok(()),
         }
     }

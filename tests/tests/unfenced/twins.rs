@@ -13,6 +13,7 @@ use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Instant;
+use tmr_core::limits::STOCK_LINKS;
 use tmr_tests::foreign::Client;
 use tmr_tests::foreign::error::{INVALID_HANDLE, NO_MORE_LICENSES};
 use tmr_tests::harness::{
@@ -309,11 +310,11 @@ fn what_was_acknowledged_outlives_the_leader(runtime: Runtime) {
         assert_eq!(crypt(&mut client, handle).status, 0, "{handle} is held");
         back(&mut client, handle);
     }
-    // What a server gave at the very end, one seat for each client, nobody was told of: it is free
-    // there after the clean-up.
+    // What a server gave at the very end, one seat by each connection, nobody was told of: it is
+    // free there after the clean-up.
     until("all others to be free", || {
-        let used = pair.servers.iter().map(|server| server.used(TMR));
-        (used.max() <= Some(CLIENTS)).then_some(())
+        let used = pair.servers.iter().map(|server| server.used(TMR) as usize);
+        (used.max() <= Some(STOCK_LINKS)).then_some(())
     });
     assert!(pair.servers.iter().all(|server| server.most() <= SEATS));
 }
@@ -360,8 +361,9 @@ fn a_frozen_twin_holds_a_reply_no_longer_than_was_set(runtime: Runtime) {
     let twin = pair.status(0)["twin"].clone();
     assert_eq!((&twin["connected"], &twin["synced"]), (&false.into(), &false.into()), "{twin:#}");
     let log = pair.fronts[0].log_text();
-    let said = log.lines().filter(|line| line.contains("TransferTimeoutInSeconds"));
-    assert_eq!(said.count(), 1, "{log}");
+    // That a reply has waited long enough, that the link has, or both at one moment; not each call.
+    let said = log.lines().filter(|line| line.contains("TransferTimeoutInSeconds")).count();
+    assert!((1..=2).contains(&said), "{log}");
     pair.fronts[1].resume();
     pair.in_sync(0);
     handles.extend(seats(&mut client, TMR, 3));

@@ -1,6 +1,6 @@
 //! Planned failover: what is on its way, what waits, and what becomes of it when it goes wrong.
 
-use super::World;
+use super::{World, twins, with_address};
 use crate::io::Link;
 use crate::limits::{
     CALL_TIMEOUT, HANDOVER_ADDRESS, HANDOVER_CLAIM, HANDOVER_DRAIN, HANDOVER_FLUSH, HANDOVER_WAIT,
@@ -15,25 +15,6 @@ use serde_json::Value;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MILLI: Duration = Duration::from_millis(1);
-
-/// Front 0 leads, front 1 stands by, and both are connected.
-fn twins() -> World {
-    let mut world = World::new(2);
-    world.activate(0);
-    world.advance(SECOND);
-    assert!(world.leads(0));
-    world
-}
-
-/// The same, and front 0 has the virtual address.
-fn with_address() -> World {
-    let mut world = World::new(2);
-    world.address(0, true);
-    world.address(1, false);
-    world.advance(SECOND);
-    assert!(world.leads(0));
-    world
-}
 
 /// `tmrd failover` for a front: status code and what it says.
 fn order(world: &mut World, front: usize) -> (u16, String) {

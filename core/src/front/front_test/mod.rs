@@ -15,4 +15,25 @@ mod seats;
 mod twin;
 mod world;
 
+use crate::time::Duration;
 use world::World;
+
+/// Front 0 leads, front 1 stands by, and both are connected.
+fn twins() -> World {
+    let mut world = World::new(2);
+    world.activate(0);
+    world.advance(Duration::from_secs(1));
+    assert!(world.leads(0));
+    world
+}
+
+/// The same, because front 0 has the virtual address.
+fn with_address() -> World {
+    let mut world = World::new(2);
+    world.address(0, true);
+    world.address(1, false);
+    world.advance(Duration::from_secs(1));
+    assert!(world.leads(0), "{:#}", world.status(0));
+    assert_eq!(world.role(1), "standby");
+    world
+}

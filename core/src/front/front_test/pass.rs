@@ -1,6 +1,6 @@
 //! Clients of a front that stands by: served as at the one that leads, and never by both.
 
-use super::World;
+use super::{World, twins};
 use crate::desk;
 use crate::io::Link;
 use crate::limits::{CALL_TIMEOUT, PASSED_CLIENTS, PASSED_TIMEOUT, TWIN_REDIAL_MAX};
@@ -13,15 +13,6 @@ use alloc::vec::Vec;
 
 const SECOND: Duration = Duration::from_secs(1);
 const PENDING: CmError = CmError::SERVER_START_PENDING;
-
-/// Front 0 leads, front 1 stands by, and both are connected.
-fn twins() -> World {
-    let mut world = World::new(2);
-    world.activate(0);
-    world.advance(SECOND);
-    assert!(world.leads(0));
-    world
-}
 
 /// How many clients of front 1 go to front 0, as each of them says.
 fn passed(world: &mut World) -> (u64, u64) {
@@ -173,6 +164,22 @@ fn a_reply_that_is_lost_on_the_line_costs_no_seat() {
 }
 
 #[test]
+fn a_call_that_is_lost_on_the_line_costs_no_seat() {
+    let mut world = twins();
+    let client = world.connect(1);
+    let (_, handle) = world.ask(1, client, seat());
+    world.line.loses = true;
+    world.call(1, client, crypt(handle));
+    world.line.loses = false;
+    world.line.cut = true;
+    world.break_line();
+    closed_without_a_word(&mut world, 1, client);
+    world.line.cut = false;
+    world.advance(TWIN_REDIAL_MAX);
+    assert_eq!(world.seats(0), 1, "its number had reached the client");
+}
+
+#[test]
 fn a_standby_that_is_replaced_takes_nobodys_seat_back() {
     let mut world = twins();
     let client = world.connect(1);
@@ -180,7 +187,7 @@ fn a_standby_that_is_replaced_takes_nobodys_seat_back() {
     world.break_line();
     // Another process, whose clients have the same numbers.
     let number = client.0;
-    world.speak_as(1, 0xabc, &[Tell::Gone { client: number, unsent: true }]);
+    world.speak_as(1, 0xabc, &[Tell::Gone { client: number, replies: 0 }]);
     let other = world.connect(0);
     assert_eq!(world.ask(0, other, crypt(handle)).0, 0);
 }

@@ -1,26 +1,15 @@
 //! The role and the virtual address: it comes, goes, stays, and is on two machines at once.
 
-use super::World;
+use super::{World, with_address};
 use crate::testing::{crypt, release, seat};
 use crate::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MILLI: Duration = Duration::from_millis(1);
 
-/// Front 0 has the address and leads, front 1 has not.
-fn twins() -> World {
-    let mut world = World::new(2);
-    world.address(0, true);
-    world.address(1, false);
-    world.advance(SECOND);
-    assert!(world.leads(0), "{:#}", world.status(0));
-    assert_eq!(world.role(1), "standby");
-    world
-}
-
 #[test]
 fn the_address_takes_the_lead_along() {
-    let mut world = twins();
+    let mut world = with_address();
     let client = world.connect(0);
     let (status, handle) = world.ask(0, client, seat());
     assert_eq!(status, 0);
@@ -46,7 +35,7 @@ fn the_address_takes_the_lead_along() {
 
 #[test]
 fn a_front_whose_address_goes_serves_until_another_one_leads() {
-    let mut world = twins();
+    let mut world = with_address();
     let client = world.connect(0);
     world.address(0, false);
     world.advance(20 * SECOND);
@@ -59,7 +48,7 @@ fn a_front_whose_address_goes_serves_until_another_one_leads() {
 
 #[test]
 fn one_that_starts_with_the_address_pre_empts_nobody() {
-    let mut world = twins();
+    let mut world = with_address();
     let client = world.connect(0);
     assert_eq!(world.ask(0, client, seat()).0, 0);
     let back = world.add_front();
@@ -79,7 +68,7 @@ fn one_that_starts_with_the_address_pre_empts_nobody() {
 
 #[test]
 fn both_have_the_address_for_ever() {
-    let mut world = twins();
+    let mut world = with_address();
     let client = world.connect(0);
     let (_, handle) = world.ask(0, client, seat());
     // It comes to the other one and stays here too, as when keepalived was killed.
@@ -106,7 +95,7 @@ fn both_have_the_address_for_ever() {
 fn two_that_have_the_address_do_not_take_turns() {
     // The one that led has its heartbeat first, and looks how the backends stand.
     for late in (50..500).step_by(50) {
-        let mut world = twins();
+        let mut world = with_address();
         world.advance(late * MILLI);
         let other = world.add_front();
         world.address(other, false);
@@ -135,7 +124,7 @@ fn two_that_have_the_address_do_not_take_turns() {
 
 #[test]
 fn a_leader_that_lost_its_majority_is_not_waited_for() {
-    let mut world = twins();
+    let mut world = with_address();
     world.add_front();
     world.advance(MILLI);
     world.address(2, true);
@@ -167,7 +156,7 @@ fn an_operators_word_holds_while_the_address_leaves() {
 
 #[test]
 fn an_operators_word_holds_without_the_address() {
-    let mut world = twins();
+    let mut world = with_address();
     world.activate(1);
     world.advance(SECOND);
     assert!(world.leads(1));

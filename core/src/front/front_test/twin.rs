@@ -19,12 +19,9 @@ use serde_json::Value;
 const SECOND: Duration = Duration::from_secs(1);
 const MILLI: Duration = Duration::from_millis(1);
 
-/// Front 0 leads, front 1 stands by, and both are connected.
+/// Front 0 leads, and front 1 stands by in sync.
 fn twins() -> World {
-    let mut world = World::new(2);
-    world.activate(0);
-    world.advance(SECOND);
-    assert!(world.leads(0));
+    let mut world = super::twins();
     in_sync(&mut world, "at first");
     world
 }

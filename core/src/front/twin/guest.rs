@@ -26,6 +26,8 @@ enum Call {
 struct Guest {
     client: u64,
     call: Option<Call>,
+    /// Replies that were sent to it.
+    replies: u32,
 }
 
 /// Clients of the twin.
@@ -36,9 +38,9 @@ pub(super) struct Guests {
     links: BTreeMap<u64, Link>,
     /// How many there were.
     number: u64,
-    /// Handles that the replies on the last link named, by client: the twin says on the next one
-    /// which of them it never had.
-    doubtful: BTreeMap<u64, Handle>,
+    /// Handles that the last replies on the last link named, by client, and how many replies there
+    /// were with that: the twin says on the next one which of them it never had.
+    doubtful: BTreeMap<u64, (Handle, u32)>,
     /// The front whose clients they are.
     of: u32,
 }
@@ -59,13 +61,14 @@ impl Guests {
     fn replied(&mut self, link: Link, bytes: Vec<u8>) -> Option<Answer> {
         let guest = self.guests.get_mut(&link)?;
         guest.call.take()?;
+        guest.replies = guest.replies.saturating_add(1);
         Some(Answer::Reply { client: guest.client, bytes })
     }
 
     /// The desk is done with a client. Only one that waits for a reply hears of it: another one may
     /// come back at any time.
     fn dropped(&mut self, link: Link) -> Option<Answer> {
-        let Guest { client, call } = self.remove(link)?;
+        let Guest { client, call, .. } = self.remove(link)?;
         call.map(|call| Answer::Dropped { client, begun: call == Call::Begun })
     }
 
@@ -121,7 +124,7 @@ impl Front {
         let link = *guests.links.entry(client).or_insert_with(|| {
             guests.number += 1;
             let link = Link::passed(guests.number);
-            guests.guests.insert(link, Guest { client, call: None });
+            guests.guests.insert(link, Guest { client, call: None, replies: 0 });
             self.desk.accepted(now, link, from);
             link
         });
@@ -143,15 +146,15 @@ impl Front {
         }
     }
 
-    /// A client of the twin is gone; `unsent`: the last reply did not reach it.
-    pub(super) fn guest_gone(&mut self, now: Mono, client: u64, unsent: bool) {
+    /// A client of the twin is gone, and so many replies had reached it.
+    pub(super) fn guest_gone(&mut self, now: Mono, client: u64, replies: u32) {
         let Some(twin) = &mut self.twin else { return };
-        let doubtful = twin.guests.doubtful.remove(&client).filter(|_| unsent);
+        let doubtful = twin.guests.doubtful.remove(&client).filter(|(_, sent)| *sent > replies);
         let link = twin.guests.links.get(&client).copied();
         if let Some(link) = link {
-            twin.guests.remove(link);
+            let unsent = twin.guests.remove(link).is_some_and(|guest| guest.replies > replies);
             self.client_closed(now, link, unsent);
-        } else if let Some(handle) = doubtful {
+        } else if let Some((handle, _)) = doubtful {
             self.give_back(handle, "its number did not reach the twin's client");
         }
     }
@@ -165,7 +168,7 @@ impl Front {
             self.unpark_one(link);
             let fresh = self.desk.closed(now, link, true);
             if let (Some(handle), Some(twin)) = (fresh, &mut self.twin) {
-                twin.guests.doubtful.insert(guest.client, handle);
+                twin.guests.doubtful.insert(guest.client, (handle, guest.replies));
             }
         }
     }

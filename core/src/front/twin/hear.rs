@@ -37,8 +37,8 @@ pub(super) struct News {
     pub(super) leads: Option<Epoch>,
     /// A call of one of its clients: whose, where that is, and what it says.
     pub(super) call: Option<(u64, SocketAddr, Vec<u8>)>,
-    /// One of its clients is gone, and its last reply did not reach it.
-    pub(super) gone: Option<(u64, bool)>,
+    /// One of its clients is gone, and so many replies had reached it.
+    pub(super) gone: Option<(u64, u32)>,
     /// It gives its role away, and this front has all that it has committed.
     pub(super) offered: bool,
     /// Handles at stock servers, and whether they are all that it has.
@@ -156,8 +156,8 @@ impl Hearing {
                 news.call = Some((client, from, bytes));
                 Answer::Noted
             }
-            Tell::Gone { client, unsent } => {
-                news.gone = Some((client, unsent));
+            Tell::Gone { client, replies } => {
+                news.gone = Some((client, replies));
                 Answer::Noted
             }
             _ if !self.takes || !ground.stands_by => Answer::Noted,

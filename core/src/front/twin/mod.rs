@@ -213,8 +213,8 @@ impl Front {
         if news.offered {
             self.take_offer(now.mono, out);
         }
-        if let Some((client, unsent)) = news.gone {
-            self.guest_gone(now.mono, client, unsent);
+        if let Some((client, replies)) = news.gone {
+            self.guest_gone(now.mono, client, replies);
         }
         if let Some(epoch) = news.leads {
             self.highest = self.highest.max(epoch);

@@ -22,18 +22,27 @@ struct Passed {
     bytes: Vec<u8>,
 }
 
+/// A client that has called by the present link.
+#[derive(Clone, Debug, Default)]
+struct Caller {
+    /// The call that has no reply.
+    call: Option<Passed>,
+    /// Replies that came for it.
+    replies: u32,
+}
+
 /// What is passed on. A client's number on the link is that of its own link, which is never used
 /// again.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Passing {
-    /// Clients that have called by the present link, with the call that has no reply.
-    clients: BTreeMap<Link, Option<Passed>>,
+    clients: BTreeMap<Link, Caller>,
     /// When those calls end.
     until: BTreeSet<(Mono, Link)>,
     /// Bytes of those calls.
     bytes: usize,
-    /// Clients whose call had no reply when the last link broke: the next one says so.
-    lost: Vec<Link>,
+    /// Clients whose call had no reply when the last link broke, and how many replies each had had:
+    /// the next one says so.
+    lost: Vec<(Link, u32)>,
     /// Calls are being passed on.
     open: bool,
 }
@@ -56,23 +65,33 @@ impl Passing {
             self.end(link);
             self.bytes += bytes.len();
             self.until.insert((until, link));
-            self.clients.insert(link, Some(Passed { until, bytes: bytes.to_vec() }));
+            let call = Some(Passed { until, bytes: bytes.to_vec() });
+            self.clients.entry(link).or_default().call = call;
         }
         room
     }
 
     /// The call of a client is over.
     fn end(&mut self, link: Link) -> Option<Passed> {
-        let passed = self.clients.get_mut(&link)?.take()?;
+        let passed = self.clients.get_mut(&link)?.call.take()?;
         self.until.remove(&(passed.until, link));
         self.bytes -= passed.bytes.len();
         Some(passed)
     }
 
-    /// A client is gone: whether a call of it had no reply; `None`: the twin does not know it.
-    fn forget(&mut self, link: Link) -> Option<bool> {
+    /// A reply has come; `false`: for no call that waits for one.
+    fn replied(&mut self, link: Link) -> bool {
         let waited = self.end(link).is_some();
-        self.clients.remove(&link).map(|_| waited)
+        if let Some(caller) = self.clients.get_mut(&link).filter(|_| waited) {
+            caller.replies = caller.replies.saturating_add(1);
+        }
+        waited
+    }
+
+    /// A client is gone: how many replies came for it; `None`: the twin does not know it.
+    fn forget(&mut self, link: Link) -> Option<u32> {
+        self.end(link);
+        self.clients.remove(&link).map(|caller| caller.replies)
     }
 
     /// Clients with a call that has no reply and ends by then.
@@ -121,7 +140,7 @@ impl Front {
     /// The twin has replied to a call.
     pub(super) fn pass_back(&mut self, client: u64, reply: Vec<u8>, out: &mut Vec<Intent>) {
         let link = Link(client);
-        if self.twin.as_mut().is_some_and(|twin| twin.passing.end(link).is_some()) {
+        if self.twin.as_mut().is_some_and(|twin| twin.passing.replied(link)) {
             self.desk.pass(link, reply, out);
         }
     }
@@ -155,9 +174,11 @@ impl Front {
     /// The link to the twin is gone, and with it the replies.
     pub(super) fn pass_lost(&mut self, out: &mut Vec<Intent>) {
         let Some(twin) = &mut self.twin else { return };
-        let lost = core::mem::take(&mut twin.passing).waiting(Mono(u64::MAX));
-        twin.passing.lost.clone_from(&lost);
-        for link in lost {
+        let mut passing = core::mem::take(&mut twin.passing);
+        let waiting = passing.waiting(Mono(u64::MAX)).into_iter();
+        let lost = waiting.filter_map(|link| Some((link, passing.forget(link)?)));
+        twin.passing.lost = lost.collect();
+        for (link, _) in twin.passing.lost.clone() {
             self.pass_fails(link, "the front that leads is out of reach", out);
         }
     }
@@ -165,12 +186,13 @@ impl Front {
     /// The link to the twin stands: it learns which replies did not get here by the one before.
     pub(super) fn pass_anew(&mut self, now: Mono, out: &mut Vec<Intent>) {
         let Some(twin) = &mut self.twin else { return };
-        for link in core::mem::take(&mut twin.passing.lost) {
-            twin.tell.send(now, &Tell::Gone { client: link.0, unsent: true }, out);
+        for (link, replies) in core::mem::take(&mut twin.passing.lost) {
+            twin.tell.send(now, &Tell::Gone { client: link.0, replies }, out);
         }
     }
 
-    /// A client is gone, or its link is closed: the twin is to know.
+    /// A client is gone, or its link is closed: the twin is to know. `unsent`: the last reply did
+    /// not reach it.
     pub(in super::super) fn pass_gone(
         &mut self,
         now: Mono,
@@ -179,9 +201,9 @@ impl Front {
         out: &mut Vec<Intent>,
     ) {
         let Some(twin) = &mut self.twin else { return };
-        let Some(waited) = twin.passing.forget(link) else { return };
-        let tell = Tell::Gone { client: link.0, unsent: unsent || waited };
-        twin.tell.send(now, &tell, out);
+        let Some(replies) = twin.passing.forget(link) else { return };
+        let replies = replies.saturating_sub(u32::from(unsent));
+        twin.tell.send(now, &Tell::Gone { client: link.0, replies }, out);
     }
 
     /// Passes on what waits here, when that begins; a front that leads itself takes no reply of

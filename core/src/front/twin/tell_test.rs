@@ -77,7 +77,7 @@ fn a_reply_waits_until_the_twin_knows_that_its_slot_is_committed() {
     assert_eq!(line.tell.acked(), Slot(2));
     assert!(line.tell.holds_back(Slot(2)), "it has it, and could not know that it counts");
     // Whatever else is on its way, that goes out at once.
-    line.tell.send(at(0).mono, &Tell::Gone { client: 1, unsent: false }, &mut Vec::new());
+    line.tell.send(at(0).mono, &Tell::Gone { client: 1, replies: 0 }, &mut Vec::new());
     line.count += 1;
     line.ledger.commit(Slot(2));
     let told = line.tells(vec![]);

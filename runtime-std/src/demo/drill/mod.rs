@@ -11,9 +11,10 @@ mod history;
 mod report;
 
 use super::{House, LOOK, Seen};
+use crate::client::http;
 use crate::client::session::Session;
 use crate::daemon::{Failure, Outcome, out};
-use clients::{CLIENTS, Clients, session};
+use clients::{CLIENTS, Clients, KEEPERS, session};
 use history::History;
 use report::{Report, Row};
 use rustix::process::Signal;
@@ -136,8 +137,17 @@ impl<'a> Drill<'a> {
             "backend-1 goes on (SIGCONT)",
             |house| house.servers.backends[0].signal(Signal::CONT),
             Some(whole()),
+        )?;
+
+        self.step(
+            &format!("planned failover at {leads}"),
+            |house| {
+                let answer = http::post(&house.servers.fronts[new].admin(), "/api/failover")?;
+                let refused = || Failure::failed(answer.body.trim_end());
+                if answer.status == 202 { Ok(()) } else { Err(refused()) }
+            },
+            Some(then(&format!("{killed} leads"), move |seen| seen.active == Some(old))),
         )
-        // A planned failover (`POST /api/failover` at the front that leads) is the next step.
     }
 
     fn front(&self, index: usize) -> String {
@@ -164,7 +174,11 @@ impl<'a> Drill<'a> {
         }
         let taken = self.clients.history().so_far().taken;
         self.work(WORK)?;
-        self.until_seats_are_given(taken + MORE)?;
+        // A seat whose grant was lost on the way is nobody's until this step has ended.
+        let lost = self.clients.history().so_far().lost;
+        if lost + KEEPERS < self.quantity {
+            self.until_seats_are_given(taken + MORE)?;
+        }
         let end = Instant::now();
         let (house, stopped) = (&mut *self.house, self.stopped);
         self.clients.halt(|| look(house, stopped).map(drop))?;

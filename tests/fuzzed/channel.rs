@@ -1,0 +1,144 @@
+//! Two ends of a connection that mean well, and somebody between them who cuts what they send as he
+//! likes, changes it, or adds to it: what arrives is what was sent, as far as anything arrives.
+//! Where the group key is proved, that holds against him too; on a client link (fact sheet 2.3) only
+//! while he changes nothing.
+
+use super::{byte, piece};
+use arbitrary::Unstructured;
+use tmr_core::channel::{GroupKey, Stream};
+use tmr_core::io::Frame;
+use tmr_core::limits::TWIN_FRAME_MAX;
+
+/// One end.
+struct End {
+    stream: Stream,
+    /// On its way to the other one.
+    wire: Vec<u8>,
+    sent: Vec<u8>,
+    got: Vec<u8>,
+    /// Something came in, or the key was proved.
+    met: bool,
+    over: bool,
+}
+
+impl End {
+    fn new(mut stream: Stream) -> Self {
+        let mut wire = Vec::new();
+        stream.greet(&mut wire);
+        Self { stream, wire, sent: Vec::new(), got: Vec::new(), met: false, over: false }
+    }
+
+    fn send(&mut self, frame: &[u8], cut: bool) {
+        self.stream.seal(&[frame.to_vec()], &mut self.wire);
+        mark(&mut self.sent, frame, cut);
+    }
+
+    fn hear(&mut self, bytes: &[u8], cut: bool) {
+        let mut frames = Vec::new();
+        self.over |= self.stream.open(bytes, &mut self.wire, &mut frames).is_err();
+        self.met |= !frames.is_empty();
+        for frame in frames {
+            match frame {
+                Frame::Joined { front } => assert_eq!(front, FRONT),
+                Frame::Call(bytes)
+                | Frame::Reply(bytes)
+                | Frame::Batch(bytes)
+                | Frame::Twin(bytes)
+                | Frame::Http(bytes) => {
+                    assert!(bytes.len() <= TWIN_FRAME_MAX);
+                    mark(&mut self.got, &bytes, cut);
+                }
+            }
+        }
+    }
+}
+
+/// Frames one after the other; with their ends, where those are kept on the way.
+fn mark(all: &mut Vec<u8>, frame: &[u8], cut: bool) {
+    if cut {
+        all.extend(u64::try_from(frame.len()).expect("a length").to_le_bytes());
+    }
+    all.extend(frame);
+}
+
+const FRONT: u32 = 0x0102_0304;
+
+pub(super) fn run(bytes: &[u8]) {
+    let mut input = Unstructured::new(bytes);
+    let (key, other) = (GroupKey::new([9; 32]), GroupKey::new([8; 32]));
+    let kind = byte(&mut input) % 6;
+    let (dialled, accepted) = match kind {
+        0 => (Stream::dial_server([3; 32]), Stream::licence([7; 32], None)),
+        1 => (Stream::dial_server([3; 32]), Stream::licence([7; 32], Some(key))),
+        2 => (Stream::dial_backend([3; 32], key.clone(), FRONT), {
+            Stream::licence([7; 32], Some(key))
+        }),
+        3 => (Stream::dial_backend([3; 32], other, FRONT), Stream::licence([7; 32], Some(key))),
+        4 => (Stream::twin_dial([3; 32], &key), Stream::twin_accept([7; 32], &key)),
+        _ => (Stream::twin_dial([3; 32], &other), Stream::twin_accept([7; 32], &key)),
+    };
+    let (proved, foreign) = (matches!(kind, 2 | 4), matches!(kind, 3 | 5));
+    // Batches flow together; all other frames keep their ends.
+    let cut = !matches!(kind, 2 | 3);
+    let mut ends = [End::new(dialled), End::new(accepted)];
+    let mut meddled = false;
+    while !input.is_empty() {
+        let what = byte(&mut input);
+        let side = usize::from(what >> 7);
+        match what % 8 {
+            0..3 => {
+                let frame = piece(&mut input).to_vec();
+                // A server says nothing before it was asked, or has met the front.
+                if side == 0 || kind > 3 || ends[side].met {
+                    ends[side].send(&frame, cut);
+                }
+            }
+            3..6 => {
+                let count = input.arbitrary::<u16>().map_or(0, usize::from);
+                deliver(&mut ends, side, count, cut);
+            }
+            6 => {
+                let (place, by) =
+                    (input.arbitrary::<u16>().map_or(0, usize::from), byte(&mut input));
+                if let Some(byte) = ends[side].wire.get_mut(place) {
+                    *byte ^= by;
+                    meddled |= by != 0;
+                }
+            }
+            _ => {
+                let bytes = piece(&mut input);
+                ends[side].wire.extend(bytes);
+                meddled |= !bytes.is_empty();
+            }
+        }
+    }
+    while ends.iter().any(|end| !end.wire.is_empty()) {
+        for side in [0, 1] {
+            deliver(&mut ends, side, usize::MAX, cut);
+        }
+    }
+    let [one, two] = &ends;
+    for (from, to) in [(one, two), (two, one)] {
+        if foreign {
+            assert!(to.got.is_empty(), "something came in without the group key");
+        }
+        if proved || !meddled {
+            assert!(from.sent.starts_with(&to.got), "other bytes arrived than were sent");
+        }
+        if !meddled && !foreign && !one.over && !two.over {
+            assert_eq!(from.sent.len(), to.got.len(), "not all bytes arrived");
+        }
+    }
+    if !meddled && proved {
+        assert!(!one.over && !two.over, "a link broke by itself");
+    }
+}
+
+/// So many bytes of what one end has sent arrive at the other one.
+fn deliver(ends: &mut [End; 2], side: usize, count: usize, cut: bool) {
+    let count = count.min(ends[side].wire.len());
+    let bytes: Vec<u8> = ends[side].wire.drain(..count).collect();
+    if !bytes.is_empty() {
+        ends[1 - side].hear(&bytes, cut);
+    }
+}

@@ -1,0 +1,23 @@
+//! `tmrconf.json`: any text gives a configuration, or one short line that points into the text.
+
+use tmr_core::config::Config;
+use tmr_core::limits::CONFIG_TIMEOUT_MAX;
+
+pub(super) fn run(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    match Config::parse(text) {
+        Ok(config) => {
+            let [one, two, three] = &config.backends;
+            assert!(one != two && two != three && one != three, "a backend stands there twice");
+            let spans = [config.retry, config.twin.connect_timeout, config.twin.transfer_timeout];
+            assert!(spans.iter().all(|span| !span.is_zero() && *span <= CONFIG_TIMEOUT_MAX));
+            assert!(!config.unfenced || !config.virtuals.is_empty());
+        }
+        Err(error) => {
+            assert!((1..=text.split('\n').count()).contains(&error.line), "{error}");
+            assert!(error.column >= 1, "{error}");
+            let said = error.to_string();
+            assert!(!said.contains(char::is_control) && said.chars().count() < 1_000, "{said}");
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! The admin door: any bytes in any chunks give requests within their limit or an error, the same
+//! ones however they were cut; any request gets one response, and none but a marked POST is a
+//! command.
+
+use super::stream::open;
+use super::{byte, pieces};
+use arbitrary::Unstructured;
+use serde_json::{Value, json};
+use tmr_core::admin::{View, answer};
+use tmr_core::channel::Stream;
+use tmr_core::io::Frame;
+use tmr_core::limits::HTTP_REQUEST_MAX;
+
+struct Blank;
+
+impl View for Blank {
+    fn status(&self) -> Value {
+        json!({ "role": "standby" })
+    }
+    fn ready(&self) -> Result<(), String> {
+        Err("Nothing is reachable.".into())
+    }
+    fn holds(&self) -> Result<(), String> {
+        Ok(())
+    }
+    fn yields(&self) -> Result<(), String> {
+        Err("It leads.".into())
+    }
+}
+
+pub(super) fn run(bytes: &[u8]) {
+    let mut input = Unstructured::new(bytes);
+    if byte(&mut input) % 2 == 0 {
+        let rest = input.take_rest();
+        one(rest);
+        // As it comes from a browser, and cut in two.
+        let (head, tail) = rest.split_at(rest.len() / 2);
+        same(&[head, tail]);
+    } else {
+        same(&pieces(&mut input));
+    }
+}
+
+fn same(chunks: &[&[u8]]) {
+    let (end, _, frames) = open(Stream::admin(), chunks);
+    for frame in &frames {
+        let Frame::Http(request) = frame else { panic!("{frame:?} on the admin door") };
+        assert!(request.len() <= HTTP_REQUEST_MAX);
+        one(request);
+    }
+    let (whole_end, _, whole) = open(Stream::admin(), &[&chunks.concat()]);
+    // A head that breaks the rules is noticed with its next line break, or with what comes with it.
+    match end.is_ok() && whole_end.is_ok() {
+        true => assert_eq!(frames, whole),
+        false => assert!(frames.starts_with(&whole) || whole.starts_with(&frames)),
+    }
+}
+
+fn one(request: &[u8]) {
+    let answer = answer(request, &Blank);
+    assert!(answer.response.starts_with(b"HTTP/1.1 "));
+    let marked = request.to_ascii_lowercase().windows(11).any(|name| name == b"x-tmr-admin");
+    let post = request.windows(4).any(|word| word == b"POST");
+    assert!(answer.command.is_none() || (marked && post));
+}

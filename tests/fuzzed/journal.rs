@@ -1,0 +1,93 @@
+//! The journal of a backend, as it is found on disk: any bytes are opened or refused in words; what
+//! is opened says the same when it is opened again; and a write that was torn costs that write alone.
+
+use super::node::{Machine, at, open};
+use super::{byte, pieces};
+use arbitrary::Unstructured;
+use std::sync::OnceLock;
+use tmr_core::backend::Backend;
+use tmr_core::io::{Door, Frame, Input, Intent, Link};
+use tmr_core::wire::group::{Order, Report, decode, encode};
+
+/// The journal of a backend that has just made its folder.
+fn blank() -> &'static [u8] {
+    static BLANK: OnceLock<Vec<u8>> = OnceLock::new();
+    BLANK.get_or_init(|| {
+        let (mut out, (mut node, _)) = (Vec::new(), open(0, None).expect("a blank one"));
+        node.step(at(0), Input::Tick, &mut out);
+        match out.as_slice() {
+            [Intent::Rewrite(bytes)] => bytes.clone(),
+            other => panic!("it began with {other:?}"),
+        }
+    })
+}
+
+/// What is appended to a journal as its batch of this number.
+fn batch(number: u64, payload: &[u8]) -> Vec<u8> {
+    let mut head = u32::try_from(payload.len()).expect("short").to_le_bytes().to_vec();
+    head.extend(number.to_le_bytes());
+    let mut check = crc32fast::Hasher::new();
+    check.update(&head);
+    check.update(payload);
+    [b"tmrj", head.as_slice(), &check.finalize().to_le_bytes(), payload].concat()
+}
+
+/// How a backend stands, as it tells a front.
+fn standing(node: &mut Backend) -> Report {
+    let (link, mut out) = (Link(2), Vec::new());
+    let from = ([127, 0, 0, 1], 9).into();
+    node.step(at(0), Input::Accepted { link, door: Door::Licence, from }, &mut out);
+    node.step(at(0), Input::Frame { link, frame: Frame::Joined { front: 1 } }, &mut out);
+    let frame = Frame::Batch(encode(1, &Order::Describe));
+    node.step(at(0), Input::Frame { link, frame }, &mut out);
+    node.step(at(0), Input::Written, &mut out);
+    let sent = out.into_iter().find_map(|intent| match intent {
+        Intent::Send { frame, .. } => decode::<Report>(&frame).expect("reports").pop(),
+        _ => None,
+    });
+    sent.expect("it was asked").body
+}
+
+/// Opens a journal; what was kept of it, and how the backend stands.
+fn recover(journal: &[u8]) -> Option<(usize, Report)> {
+    let (mut node, keep) = match open(0, Some(journal)) {
+        Ok(opened) => opened,
+        Err(reason) => {
+            assert!(!reason.is_empty() && reason.len() < 300, "{reason}");
+            return None;
+        }
+    };
+    assert!(keep <= journal.len());
+    let stands = standing(&mut node);
+    if keep < journal.len() {
+        let again = recover(&journal[..keep]);
+        assert_eq!(again, Some((keep, stands.clone())), "another one without its torn tail");
+    }
+    Some((keep, stands))
+}
+
+pub(super) fn run(bytes: &[u8]) {
+    let mut input = Unstructured::new(bytes);
+    if byte(&mut input) % 2 == 0 {
+        recover(input.take_rest());
+        return;
+    }
+    let torn = input.arbitrary::<u16>().map_or(0, usize::from);
+    let mut journal = blank().to_vec();
+    let mut last = journal.len();
+    for (number, payload) in (1..).zip(pieces(&mut input)) {
+        last = journal.len();
+        journal.extend(batch(number, payload));
+    }
+    let Some((keep, _)) = recover(&journal) else { return };
+    assert_eq!(keep, journal.len(), "a whole batch was cut off");
+    if last > 0 && last < keep {
+        let cut = last + torn % (keep - last);
+        let (keep, _) = recover(&journal[..cut]).expect("all but its last write is whole");
+        assert_eq!(keep, last, "more or less than the torn write was cut off");
+    }
+    let mut machine = Machine::with(&journal);
+    machine.step(at(0), Input::Tick);
+    machine.settle(at(0));
+    machine.crash(0);
+}

@@ -1,0 +1,109 @@
+//! Licence files and SPEC.json: any bytes are a licence or an error in one short line; what an
+//! issuer has signed is read as what was issued; and nothing else than what was signed is.
+
+use super::byte;
+use super::node::{at, identity};
+use arbitrary::Unstructured;
+use ed25519_dalek::{Signer, SigningKey};
+use tmr_core::backend::{Backend, Config};
+use tmr_core::io::Input;
+use tmr_core::licence::{Container, File, Issuer, Spec, differences, firm_code_permitted};
+use tmr_core::limits::PRODUCTS_MAX;
+use tmr_core::time::Wall;
+
+const SECRET: [u8; 32] = [7; 32];
+
+pub(super) fn run(bytes: &[u8]) {
+    let mut input = Unstructured::new(bytes);
+    let mode = byte(&mut input);
+    let rest = input.take_rest();
+    match mode % 4 {
+        0 => drop(read(rest)),
+        1 => {
+            if let Some(container) = read(&signed(rest)) {
+                fits(container);
+            }
+        }
+        2 => {
+            if let Ok(text) = std::str::from_utf8(rest) {
+                issued(text);
+            }
+        }
+        _ => altered(rest),
+    }
+}
+
+/// Opens a file; an error is one line for people.
+fn read(file: &[u8]) -> Option<Container> {
+    match File::open(file, &[Issuer::from_secret(SECRET).public()]) {
+        Ok(container) => Some(container),
+        Err(error) => {
+            let said = error.to_string();
+            assert!(!said.contains(char::is_control), "{said:?}");
+            assert!(said.chars().count() < 1_000, "{said}");
+            None
+        }
+    }
+}
+
+/// A licence file of the trusted issuer with any content.
+fn signed(content: &[u8]) -> Vec<u8> {
+    let public = Issuer::from_secret(SECRET).public().to_text();
+    let mut file = [b"tmr-license 1\n", content, b"\nissuer ", public.as_bytes()].concat();
+    let signature = SigningKey::from_bytes(&SECRET).sign(&file).to_bytes();
+    file.extend(format!("signature {}\n", hex::encode(signature)).bytes());
+    file
+}
+
+/// A backend can serve whatever a file may hold.
+fn fits(container: Container) {
+    let items = &container.part.firm_items;
+    assert!(items.iter().all(|item| firm_code_permitted(item.firm_code)));
+    assert!(items.iter().map(|item| item.products.len()).sum::<usize>() <= PRODUCTS_MAX);
+    let all: Vec<_> =
+        items.iter().flat_map(|it| it.products.iter().map(move |p| (it, p))).collect();
+    for pair in all.windows(2) {
+        let ((item, product), (other, second)) = (pair[0], pair[1]);
+        let equal = item.fingerprint(product) == other.fingerprint(second);
+        assert_eq!(differences(pair[0], pair[1]).is_empty(), equal, "{product:?} {second:?}");
+    }
+    let (group_check, seed) = ([1; 8], [2; 32]);
+    let containers = vec![container];
+    let config = Config { identity: identity(), containers, group_check, seed };
+    let (mut node, _) = Backend::open(config, None).expect("there is no journal to refuse");
+    node.step(at(0), Input::Tick, &mut Vec::new());
+}
+
+/// What SPEC.json says comes out of all three files.
+fn issued(text: &str) {
+    let spec = match Spec::parse(text) {
+        Ok(spec) => spec,
+        Err(error) => {
+            assert!(error.line >= 1 && error.column >= 1, "{error}");
+            return;
+        }
+    };
+    let issuer = Issuer::from_secret(SECRET);
+    let parts = [1, 2, 3].map(|part| {
+        let file = issuer.issue(&spec, part, Wall(1_795_287_600));
+        read(&file).expect("what may be issued may be loaded").part
+    });
+    assert!(parts[0].serial != parts[1].serial && parts[1].serial != parts[2].serial);
+    for part in &parts[1..] {
+        assert_eq!((part.cm_act_id, &part.firm_items), (parts[0].cm_act_id, &parts[0].firm_items));
+    }
+}
+
+/// One byte of a good file is another one.
+fn altered(bytes: &[u8]) {
+    let mut input = Unstructured::new(bytes);
+    let (place, by) = (input.arbitrary::<u16>().map_or(0, usize::from), byte(&mut input));
+    let mut file = signed(
+        br#"{"Serial": 1234567, "Part": 1, "Issued": "2026-11-21T19:00:00Z", "FirmItems": [],
+"Secret": "0909090909090909090909090909090909090909090909090909090909090909"}"#,
+    );
+    assert!(read(&file).is_some(), "the file is good");
+    let place = place % file.len();
+    file[place] ^= by;
+    assert_eq!(read(&file).is_some(), by == 0, "an altered file was taken");
+}

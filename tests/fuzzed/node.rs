@@ -1,0 +1,130 @@
+//! One backend with its disk, as several targets need it.
+
+use std::sync::OnceLock;
+use tmr_core::backend::{Backend, Config};
+use tmr_core::desk::Identity;
+use tmr_core::io::{Input, Intent};
+use tmr_core::licence::{Container, File, Issuer, Spec};
+use tmr_core::time::{Deadline, Mono, Now, Wall};
+
+/// One product of each kind; the first one of a TMR set, the others ordinary.
+const SPEC: &str = r#"{
+    "FirmCode": 6000010, "FirmItemText": "fuzz", "CmActId": 305419896, "Products": [
+    {"ProductCode": 1, "LicenseQuantity": 2, "TmrId": 1},
+    {"ProductCode": 2, "LicenseQuantity": 2, "Text": "plain"},
+    {"ProductCode": 3, "LicenseQuantity": 3, "LingerTime": 5, "FeatureMap": 7},
+    {"ProductCode": 4, "LicenseQuantity": 1, "UnitCounter": 9, "DeniedModes": ["exclusive"]},
+    {"ProductCode": 5, "LicenseQuantity": 2147483647, "UsagePeriod": 60,
+     "ActivationTime": "2020-01-01T00:00:00Z", "ExpirationTime": "2030-01-01T00:00:00Z",
+     "MaintenancePeriod": {"Start": "2020-01-01T00:00:00Z", "End": "2030-01-01T00:00:00Z"}},
+    {"ProductCode": 2, "LicenseQuantity": 2, "TmrId": 1},
+    {"ProductCode": 3, "LicenseQuantity": 2, "TmrId": 1, "LingerTime": 5},
+    {"ProductCode": 4, "LicenseQuantity": 1, "TmrId": 1, "UnitCounter": 9}]}"#;
+
+/// The container of backend 0, 1 or 2.
+pub(super) fn container(part: usize) -> Container {
+    static ISSUED: OnceLock<[Container; 3]> = OnceLock::new();
+    let all = ISSUED.get_or_init(|| {
+        let issuer = Issuer::from_secret([7; 32]);
+        let spec = Spec::parse(SPEC).expect("it stands above");
+        [1, 2, 3].map(|part| {
+            let file = issuer.issue(&spec, part, Wall(START));
+            File::open(&file, &[issuer.public()]).expect("it was signed just now")
+        })
+    });
+    all[part].clone()
+}
+
+/// Who a node says it is.
+pub(super) fn identity() -> Identity {
+    Identity { name: "node".into(), runtime: "fuzz", address: [127, 0, 0, 1].into() }
+}
+
+/// Wall-clock time at the beginning of every run.
+const START: u64 = 1_795_287_600;
+
+/// So many microseconds after the beginning.
+pub(super) fn at(micros: u64) -> Now {
+    Now { mono: Mono(micros), wall: Wall(START + micros / 1_000_000) }
+}
+
+/// A backend with this journal.
+pub(super) fn open(part: usize, journal: Option<&[u8]>) -> Result<(Backend, usize), String> {
+    let config = Config {
+        identity: identity(),
+        containers: vec![container(part)],
+        group_check: [1; 8],
+        seed: [u8::try_from(part).expect("one of three"); 32],
+    };
+    Backend::open(config, journal)
+}
+
+/// A backend and its disk, which has one write on its way at most.
+pub(super) struct Machine {
+    part: usize,
+    node: Backend,
+    disk: Vec<u8>,
+    write: Option<(Vec<u8>, bool)>,
+}
+
+impl Machine {
+    /// A blank one.
+    pub(super) fn new(part: usize) -> Self {
+        let (node, _) = open(part, None).expect("there is no journal to refuse");
+        Self { part, node, disk: Vec::new(), write: None }
+    }
+
+    /// One that was found with this journal, whole.
+    pub(super) fn with(journal: &[u8]) -> Self {
+        let (node, _) = open(0, Some(journal)).expect("it was opened before");
+        Self { part: 0, node, disk: journal.to_vec(), write: None }
+    }
+
+    /// One step; what is to be written is kept apart.
+    pub(super) fn step(&mut self, now: Now, input: Input) -> (Vec<Intent>, Option<Deadline>) {
+        let mut out = Vec::new();
+        let due = self.node.step(now, input, &mut out);
+        out.retain_mut(|intent| match intent {
+            Intent::Append(bytes) | Intent::Rewrite(bytes) => {
+                assert!(self.write.is_none(), "a second write before the first was done");
+                let bytes = std::mem::take(bytes);
+                self.write = Some((bytes, matches!(intent, Intent::Rewrite(_))));
+                false
+            }
+            Intent::Halt(reason) => panic!("the backend halts: {reason}"),
+            _ => true,
+        });
+        (out, due)
+    }
+
+    /// The write that is on its way, if there is one, is on disk.
+    pub(super) fn finish(&mut self, now: Now) -> Vec<Intent> {
+        let Some((bytes, rewrite)) = self.write.take() else { return Vec::new() };
+        if rewrite {
+            self.disk.clear();
+        }
+        self.disk.extend(bytes);
+        self.step(now, Input::Written).0
+    }
+
+    /// All writes are on disk.
+    pub(super) fn settle(&mut self, now: Now) -> Vec<Intent> {
+        let mut out = Vec::new();
+        while self.write.is_some() {
+            out.extend(self.finish(now));
+        }
+        out
+    }
+
+    /// The power fails: so much of an append that was on its way is on disk, and the backend starts
+    /// again with that. What it wrote itself it must be able to read.
+    pub(super) fn crash(&mut self, torn: usize) {
+        if let Some((bytes, false)) = self.write.take() {
+            self.disk.extend(&bytes[..torn.min(bytes.len())]);
+        }
+        let journal = (!self.disk.is_empty()).then_some(self.disk.as_slice());
+        let (node, keep) = open(self.part, journal).expect("its own journal");
+        self.disk.truncate(keep);
+        self.node = node;
+    }
+}

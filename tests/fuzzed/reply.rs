@@ -1,0 +1,118 @@
+//! A server's reply, as a front that asks a stock server reads it: what was understood, written
+//! again, is byte for byte what came, the SDK's structures too; and what is answered stays within
+//! the output buffer that was asked for.
+
+use arbitrary::Unstructured;
+use tmr_core::limits::OUTPUT_BUFFER_MAX;
+use tmr_core::wire::structs::{
+    CmAccess, CmAccess2, CmAuthenticate, CmBoxControl, CmBoxEntry, CmBoxEntry2, CmBoxInfo,
+    CmBoxSecurity, CmBoxTime, CmCommunication, CmCreateItem, CmCredential, CmCrypt, CmCrypt2,
+    CmCryptSim, CmCryptSim2, CmEnablingAppContext, CmEntryData, CmInternalEntryInfo, CmLicenseInfo,
+    CmLtRequest, CmLtTransfer, CmMemInfo, CmMemInfo2, CmNamedUser, CmNetInfoCluster, CmNetInfoUser,
+    CmNetInfoUserExt, CmPioCk, CmReserveFi, CmSecureData, CmSecurityVersion, CmSerial,
+    CmSignedTime, CmSystem, CmSystemStatus, CmTime, CmUsagePeriod, CmValidateDeleteFi, CmVersion,
+    Layout,
+};
+use tmr_core::wire::{CmError, Reply};
+
+/// A structure, and the same one in a list: every byte survives, and nothing beyond it is touched.
+fn structure<T: Layout>(bytes: &[u8]) {
+    match T::parse(bytes) {
+        Ok((rest, value)) => {
+            assert_eq!(rest.len() + T::SIZE, bytes.len());
+            assert_eq!(value.to_bytes(), bytes[..T::SIZE]);
+        }
+        Err(_) => assert!(bytes.len() < T::SIZE),
+    }
+}
+
+macro_rules! structures {
+    ($bytes:expr, $($name:ident),* $(,)?) => { $(structure::<$name>($bytes);)* };
+}
+
+pub(super) fn run(bytes: &[u8]) {
+    match Reply::parse(bytes) {
+        Ok(reply) => {
+            assert_eq!(reply.encode(), bytes);
+            let mut body = reply.body.as_slice();
+            while let Ok((rest, entry)) = CmBoxEntry::parse(body) {
+                assert_eq!(entry.to_bytes(), body[..CmBoxEntry::SIZE]);
+                body = rest;
+            }
+        }
+        Err(_) => assert!(bytes.len() < 8),
+    }
+    structures!(
+        bytes,
+        CmAccess,
+        CmAccess2,
+        CmAuthenticate,
+        CmBoxControl,
+        CmBoxEntry2,
+        CmBoxInfo,
+        CmBoxSecurity,
+        CmBoxTime,
+        CmCommunication,
+        CmCreateItem,
+        CmCredential,
+        CmCrypt,
+        CmCrypt2,
+        CmCryptSim,
+        CmCryptSim2,
+        CmEnablingAppContext,
+        CmEntryData,
+        CmInternalEntryInfo,
+        CmLicenseInfo,
+        CmLtRequest,
+        CmLtTransfer,
+        CmMemInfo,
+        CmMemInfo2,
+        CmNamedUser,
+        CmNetInfoCluster,
+        CmNetInfoUser,
+        CmNetInfoUserExt,
+        CmPioCk,
+        CmReserveFi,
+        CmSecureData,
+        CmSecurityVersion,
+        CmSerial,
+        CmSignedTime,
+        CmSystem,
+        CmSystemStatus,
+        CmTime,
+        CmUsagePeriod,
+        CmValidateDeleteFi,
+        CmVersion,
+    );
+    let mut input = Unstructured::new(bytes);
+    let asked = input.arbitrary::<u32>().unwrap_or_default();
+    let output = input.take_rest();
+    let words = || output.iter().map(|byte| u16::from(*byte));
+    for (reply, before, needed) in [
+        (Reply::buffer(asked, output), 0, output.len()),
+        (Reply::array(asked, output.len(), words()), 0, 2 * output.len()),
+        servers(asked, output),
+    ] {
+        let most = if asked <= OUTPUT_BUFFER_MAX { before + size(asked) } else { 0 };
+        assert!(reply.body.len() <= most.max(before), "{} bytes for {asked}", reply.body.len());
+        if reply.status == CmError::NO_ERROR {
+            assert!(asked == 0 || needed <= size(asked), "more than was asked for");
+        }
+        assert_eq!(Reply::parse(&reply.encode()), Ok(reply));
+    }
+    let list = Reply::list(asked, output.len(), words());
+    assert!(list.body.len() <= size(OUTPUT_BUFFER_MAX));
+    assert!(list.body.is_empty() || list.body.len() == 2 * size(asked));
+}
+
+fn size(asked: u32) -> usize {
+    usize::try_from(asked).expect("32 bits")
+}
+
+/// The reply with a list of servers, each name with the zero at its end.
+fn servers(asked: u32, output: &[u8]) -> (Reply, usize, usize) {
+    let text = String::from_utf8_lossy(output);
+    let names: Vec<&str> = text.split('\0').collect();
+    let needed = text.len() + 1;
+    (Reply::servers(asked, &names), 4, needed)
+}

@@ -1,0 +1,13 @@
+//! A whole cluster: the bytes say what it is like and what goes wrong in it, the simulator's
+//! checkers say what was broken.
+
+use crate::sim::run_drawn;
+
+/// Events of the part where things go wrong: some ten seconds of a cluster's life.
+const STEPS: u64 = 3_000;
+
+pub(super) fn run(bytes: &[u8]) {
+    let outcome = run_drawn(bytes, STEPS, None);
+    let found = outcome.violations.first();
+    assert!(found.is_none(), "{found:?}");
+}

@@ -1,0 +1,30 @@
+//! Snapshots and the fold of the log: what was read, written and read again, is the same, and goes
+//! on alike under any further entries; no grant goes beyond its quantity.
+
+use super::{piece, pieces};
+use arbitrary::Unstructured;
+use tmr_core::log::{Entry, Outcome, State};
+
+pub(super) fn run(bytes: &[u8]) {
+    let mut input = Unstructured::new(bytes);
+    let snapshot = piece(&mut input);
+    let mut state = State::decode(snapshot).unwrap_or_default();
+    for bytes in pieces(&mut input) {
+        let Ok((entry, _)) = postcard::take_from_bytes::<Entry>(bytes) else { continue };
+        let mut again = State::decode(&state.encode()).expect("it was encoded just now");
+        assert_eq!(again, state, "a snapshot lost something");
+        let outcome = state.apply(&entry);
+        assert_eq!(again.apply(&entry), outcome);
+        granted(&state, &entry, &outcome);
+    }
+    assert_eq!(State::decode(&state.encode()), Some(state));
+}
+
+/// A grant that holds is there, and within what the licence has.
+fn granted(state: &State, entry: &Entry, outcome: &Outcome) {
+    let (Entry::Grant(grant), Outcome::Granted) = (entry, outcome) else { return };
+    assert_eq!(state.seat(grant.handle), Some(grant));
+    let Some(licence) = grant.held.licence() else { return };
+    let used = state.usage(licence).expect("it is in use").used();
+    assert!(used <= grant.quantity || grant.takes() == 0 || used == 0, "{used} of {grant:?}");
+}

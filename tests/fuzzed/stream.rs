@@ -1,0 +1,32 @@
+//! A connection on the licence door, of a front and of a backend: any bytes in any chunks give
+//! frames or an error, the same ones however they were cut, and no frame beyond its limit.
+
+use super::{byte, pieces};
+use arbitrary::Unstructured;
+use tmr_core::channel::{GroupKey, Stream};
+use tmr_core::io::{Frame, Why};
+use tmr_core::limits::CLIENT_FRAME_MAX;
+
+/// What a stream made of bytes: how it ended, what it answered, what it understood.
+pub(super) type Opened = (Result<(), Why>, Vec<u8>, Vec<Frame>);
+
+/// Gives chunks to a stream.
+pub(super) fn open(mut stream: Stream, chunks: &[&[u8]]) -> Opened {
+    let (mut wire, mut frames) = (Vec::new(), Vec::new());
+    stream.greet(&mut wire);
+    let end = chunks.iter().try_for_each(|bytes| stream.open(bytes, &mut wire, &mut frames));
+    (end, wire, frames)
+}
+
+pub(super) fn run(bytes: &[u8]) {
+    let mut input = Unstructured::new(bytes);
+    let backend = byte(&mut input) % 2 == 1;
+    let chunks = pieces(&mut input);
+    let stream = || Stream::licence([7; 32], backend.then(|| GroupKey::new([9; 32])));
+    let (end, wire, frames) = open(stream(), &chunks);
+    for frame in &frames {
+        let Frame::Call(call) = frame else { continue };
+        assert!(call.len() <= CLIENT_FRAME_MAX, "a call of {} bytes", call.len());
+    }
+    assert_eq!(open(stream(), &[&chunks.concat()]), (end, wire, frames));
+}
