@@ -1,6 +1,6 @@
 //! What can happen next, and what comes of it.
 
-use crate::node::Event;
+use crate::front::Event;
 use crate::plan::Plan;
 use crate::watch::{Broken, Life};
 use crate::world::{Ask, Call, World, pairs};
@@ -249,7 +249,9 @@ impl Plan {
             let asked = world.calls.iter().any(|call| call.ask == Ask::Release(handle));
             match life {
                 Life::Held(used) if at.decides && used <= epoch => {
-                    actions.push(Action::Release { front, handle });
+                    if !self.keep {
+                        actions.push(Action::Release { front, handle });
+                    }
                     if used < epoch && self.silences > 0 {
                         actions.push(Action::Use { front, handle });
                     }

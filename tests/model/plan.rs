@@ -1,7 +1,9 @@
 //! The bounds of a run: what happens at most how often. What lies beyond them is left out.
 
+use crate::backend::BackendNode;
+use crate::front::{FrontNode, Said};
 use crate::memo::Memo;
-use crate::node::{BackendNode, FrontNode, Message, Said};
+use crate::node::Message;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use tmr_core::licence::Container;
@@ -10,7 +12,7 @@ use tmr_tests::sim::licences::{self, PRODUCTS};
 /// What a node became and said, by which one it was and what happened to it.
 type Steps<N, S> = Memo<(u64, u64), (Arc<N>, Arc<[S]>)>;
 
-/// One run. A number that is not said is 0.
+/// One run. What is not said is 0, or not so.
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
     /// What is special about it.
@@ -21,6 +23,8 @@ pub(crate) struct Plan {
     pub(crate) odd: bool,
     /// Seats that clients have at the beginning.
     pub(crate) held: u8,
+    /// Clients never give back what they have.
+    pub(crate) keep: bool,
     /// Accesses after that.
     pub(crate) accesses: u8,
     /// Claims after that of the first leader: so many epochs more.
@@ -57,10 +61,13 @@ impl Plan {
     /// All of them.
     pub(crate) fn full() -> Vec<Self> {
         let one = || Self { quantity: 1, claims: 1, ..Self::default() };
+        let two = || Self { quantity: 2, ..one() };
         vec![
             Self { name: "two clients, one seat", accesses: 2, ..one() },
-            Self { name: "three clients, two seats", quantity: 2, held: 2, accesses: 1, ..one() },
-            Self { name: "a part that differs", quantity: 2, odd: true, accesses: 1, ..one() },
+            Self { name: "the last of two seats", held: 1, accesses: 2, keep: true, ..two() },
+            Self { name: "two seats at a takeover", held: 2, ..two() },
+            Self { name: "a seat comes free", held: 2, accesses: 1, claims: 0, ..two() },
+            Self { name: "a part that differs", odd: true, accesses: 1, ..two() },
             Self { name: "three epochs", claims: 2, held: 1, ..one() },
             Self { name: "a broken link", breaks: 1, accesses: 1, ..one() },
             Self { name: "grants and power cuts", claims: 0, power_cuts: 2, accesses: 1, ..one() },

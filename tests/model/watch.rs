@@ -1,6 +1,6 @@
 //! What clients have and were told, and what was ever committed: what promises are held against.
 
-use crate::node::BackendNode;
+use crate::backend::BackendNode;
 use crate::plan::Plan;
 use crate::world::Ask;
 use std::sync::Arc;

@@ -1,6 +1,8 @@
 //! A state of the whole: five nodes, what is on its way between them, and what clients have.
 
-use crate::node::{BackendNode, Event, FrontNode, Happened, Message, Said, print};
+use crate::backend::{BackendNode, Happened};
+use crate::front::{Event, FrontNode, Said};
+use crate::node::{Message, print};
 use crate::plan::Plan;
 use crate::watch::Watch;
 use std::collections::VecDeque;

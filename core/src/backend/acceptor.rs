@@ -352,10 +352,21 @@ impl Acceptor {
     #[cfg(feature = "model")]
     pub(super) fn fingerprint(&self) -> Vec<u8> {
         // Which disk it is is a name.
-        let Self { disk: _, group, promised, settled, base, log, committed, matched, .. } = self;
+        let Self {
+            disk: _,
+            group,
+            promised,
+            settled,
+            base,
+            log,
+            committed,
+            matched,
+            reading,
+            installing,
+        } = self;
         let state = (group, promised, settled.encode(), base, log, committed, matched);
-        let pieces = (&self.reading, &self.installing);
-        postcard::to_allocvec(&(state, pieces)).expect("what is in memory always encodes")
+        postcard::to_allocvec(&(state, reading, installing))
+            .expect("what is in memory always encodes")
     }
 
     /// The entries behind `base`.

@@ -5,6 +5,7 @@ use super::Backend;
 use crate::log::{Epoch, Slot, Stored};
 use alloc::vec::Vec;
 
+#[doc(hidden)]
 impl Backend {
     /// Equal for backends that do the same from here on, whatever comes. For one that is no
     /// client's: what a backend does for those that come to it directly is not looked at.

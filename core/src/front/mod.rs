@@ -47,6 +47,7 @@ use flight::{AnyOne, Commit};
 use handover::Handover;
 use ledger::Ledger;
 #[cfg(feature = "model")]
+#[doc(hidden)]
 pub use model::{Fingerprint, Timer};
 use peer::{Asked, Peer};
 use role::Wish;

@@ -4,7 +4,7 @@
 //! A check steps fronts at one time that never moves. So no timer is ever due by itself, and every
 //! order in which timers could fire on machines of any speed can be tried.
 
-use super::flight::Waits;
+use super::flight::{Commit, Waits};
 use super::peer::{Asked, Wire};
 use super::{Front, Phase};
 use crate::io::Link;
@@ -31,6 +31,7 @@ pub enum Timer {
     Silence(Handle),
 }
 
+#[doc(hidden)]
 impl Front {
     /// Makes a timer due at the next step; `false` if it does not run.
     pub fn let_fire(&mut self, timer: Timer) -> bool {
@@ -104,12 +105,13 @@ impl Front {
             Phase::Reading(gather) => gather.fingerprint(&mut print),
             phase => print.add(&format!("{phase:?}")),
         }
-        print.add(&(wish.lead, wish.told.is_some(), wish.waits, wish.deposed));
+        wish.fingerprint(&mut print);
         print.add(&(highest, heartbeat <= &now.mono, unnamed, silenced, block));
         print.0.extend(desk.fingerprint());
-        for (slot, flight) in commits {
-            let grant = matches!(flight.waits, Waits::Grant(_));
-            print.add(&(slot, grant, flight.link.map(|link| link.0)));
+        for (slot, commit) in commits {
+            // Whose parts differ is told with each peer.
+            let Commit { link, waits, differs: _, errors: _, twin: _, until: _ } = commit;
+            print.add(&(slot, matches!(waits, Waits::Grant(_)), link.map(|link| link.0)));
         }
         // Reports come in the order of their orders: the numbers say nothing more.
         let asked = peers.each_ref().map(|peer| {

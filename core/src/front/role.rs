@@ -25,7 +25,7 @@ pub(super) struct Wish {
     /// It is to lead.
     pub(super) lead: bool,
     /// When it was last told to.
-    pub(super) told: Option<Mono>,
+    told: Option<Mono>,
     /// An operator has told it to: that the address goes does not end it.
     ordered: bool,
     /// The twin gives its role away; this front leads by then, or lets it be.
@@ -38,6 +38,16 @@ pub(super) struct Wish {
     pub(super) address: Option<bool>,
     /// This machine was told to give the address away.
     away: bool,
+}
+
+#[cfg(feature = "model")]
+impl Wish {
+    /// For an exhaustive check: all of it but when it was told.
+    pub(super) fn fingerprint(&self, print: &mut super::model::Print) {
+        let Self { lead, told, ordered, offered, waits, deposed, address, away } = self;
+        assert!(offered.is_none() && address.is_none() && !away);
+        print.add(&(lead, told.is_some(), ordered, waits, deposed));
+    }
 }
 
 impl Front {
