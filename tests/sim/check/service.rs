@@ -58,3 +58,43 @@ impl Service {
         Err(format!("role {}, {used} in use: {}", status["role"], status["allocations"]))
     }
 }
+
+#[cfg(test)]
+mod test {
+    use super::*;
+    use serde_json::json;
+
+    fn status() -> Value {
+        let licence = |product: &u32| json!({ "product_code": product, "matching": 3, "used": 0 });
+        let products = crate::sim::licences::PRODUCTS.map(|(product, _)| product);
+        json!({
+            "role": "active",
+            "twin": { "connected": true, "synced": true },
+            "backends": [{ "state": "up" }, { "state": "up" }, { "state": "up" }],
+            "licenses": products.iter().map(licence).collect::<Vec<_>>(),
+            "allocations": [],
+        })
+    }
+
+    #[test]
+    fn whatever_is_missing_is_found() {
+        assert_eq!(Service::whole(&status(), |_| 3), Ok(()));
+        assert_eq!(Service::empty(&status()), Ok(()));
+        for (place, value) in [
+            ("/role", json!("standby")),
+            ("/twin/synced", json!(false)),
+            ("/backends/1/state", json!("repairing")),
+            ("/licenses/0/matching", json!(2)),
+            ("/licenses", json!([])),
+        ] {
+            let mut status = status();
+            *status.pointer_mut(place).unwrap() = value;
+            assert!(Service::whole(&status, |_| 3).is_err(), "{place}");
+        }
+        for (place, value) in [("/licenses/2/used", json!(1)), ("/allocations", json!([{}]))] {
+            let mut status = status();
+            *status.pointer_mut(place).unwrap() = value;
+            assert!(Service::empty(&status).is_err(), "{place}");
+        }
+    }
+}
