@@ -101,3 +101,36 @@ impl Disk {
         *self = Self::default();
     }
 }
+
+#[cfg(test)]
+mod test {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_takes_a_part_of_a_write_and_gives_it_back_when_that_is_cut_off() {
+        let mut rng = Rng::new(1);
+        let mut torn = std::collections::BTreeSet::new();
+        for _ in 0..50 {
+            let mut disk = Disk::default();
+            disk.rewrite(b"head".to_vec());
+            disk.done();
+            disk.fill(Some(3));
+            disk.append(b"one".to_vec());
+            assert!(disk.fits());
+            disk.fill(Some(2));
+            assert!(!disk.fits());
+            disk.fail(&mut rng);
+            torn.insert(disk.read().unwrap().len());
+            disk.truncate(4);
+            assert_eq!((disk.read(), disk.room), (Some(b"head".as_slice()), Some(2)));
+            disk.rewrite(b"other".to_vec());
+            disk.fail(&mut rng);
+            assert_eq!(disk.read(), Some(b"head".as_slice()), "as it was");
+            disk.append(b"12".to_vec());
+            assert!(disk.fits());
+            disk.done();
+            assert_eq!((disk.read(), disk.room), (Some(b"head12".as_slice()), Some(0)));
+        }
+        assert_eq!(torn, [4, 5, 6].into());
+    }
+}

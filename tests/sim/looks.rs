@@ -7,7 +7,7 @@ use tmr_core::wire::constants::{auth, boxes, info, servers};
 use tmr_core::wire::structs::{CmAuthenticate, CmBoxInfo};
 
 /// Bytes that there is room for.
-const SIZE: u32 = 8_192;
+const SIZE: u32 = 2_048;
 const INFOS: [u32; 14] = [
     info::BOXINFO,
     info::BOXTIME,

@@ -70,7 +70,7 @@ impl World {
                 _ => Some(TODAY),
             };
             let off = |seconds| i64::try_from(seconds).expect("some years");
-            self.hosts[host].clock.date = back.map_or(off(seconds), |back| -off(back));
+            self.hosts[host].clock.date = back.map_or_else(|| off(seconds), |back| -off(back));
             self.trace(|| {
                 format!("the date of {} is {} s off", NAMES[host], self.hosts[host].clock.date)
             });

@@ -190,12 +190,14 @@ impl World {
     fn missing(&mut self) -> String {
         let odd = self.plan.odd;
         let matching = |product| if odd && product == u64::from(licences::ODD) { 2 } else { 3 };
-        let mut all = Vec::new();
-        for status in self.statuses() {
-            match Service::whole(&status, matching) {
-                Ok(()) => return String::new(),
-                Err(what) => all.push(what),
-            }
+        let statuses = self.statuses();
+        // Who stands by must be able to serve as well.
+        let mut all: Vec<_> =
+            statuses.iter().filter_map(|status| Service::connected(status).err()).collect();
+        let whole: Vec<_> =
+            statuses.iter().map(|status| Service::whole(status, matching)).collect();
+        if !whole.iter().any(Result::is_ok) {
+            all.extend(whole.into_iter().filter_map(Result::err));
         }
         all.join("; ")
     }

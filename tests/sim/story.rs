@@ -92,22 +92,21 @@ impl Story {
         self.world.net.blocked.insert((other, one), until);
     }
 
-    /// A client asks for a seat, by its connection, or by a new one to that front; whether it has
-    /// one then.
+    /// A client asks a front for a seat; whether it has one then.
     pub fn take(&mut self, client: usize, front: &str, product: u32) -> bool {
         let access = What::Access { product, mode: Mode::UserLimit, take: 1, cleanup: 30 };
         self.ask(client, front, access);
         self.seat(client).is_some()
     }
 
-    /// A client uses its seat; whether that works.
+    /// A client uses its seat at a front; whether that works.
     pub fn uses(&mut self, client: usize, front: &str) -> bool {
-        let seat = self.seat(client).expect("it has one");
-        self.ask(client, front, What::Info(seat));
-        self.seat(client).is_some()
+        let before = self.seat(client).expect("it has one");
+        self.ask(client, front, What::Info(before));
+        self.seat(client).is_some_and(|seat| seat.until > before.until)
     }
 
-    /// A client gives its seat back.
+    /// A client gives its seat back at a front.
     pub fn give_back(&mut self, client: usize, front: &str) {
         let seat = self.seat(client).expect("it has one");
         self.ask(client, front, What::Release(seat));
@@ -117,16 +116,22 @@ impl Story {
         self.world.clients[client].held.first().copied()
     }
 
+    /// A client asks, by the connection that it has to that front, or by a new one.
     fn ask(&mut self, client: usize, front: &str, what: What) {
         let _kept = lines::keep();
-        let until = self.world.now + LONG;
-        if self.world.clients[client].conn.is_none() {
-            self.world.clients[client].front = place(front);
-            self.world.dial(client);
+        let world = &mut self.world;
+        let until = world.now + LONG;
+        let front = place(front);
+        let conn = world.clients[client].conn;
+        let stands = conn.and_then(|conn| world.net.conns.get(&conn)).is_some_and(|conn| !conn.cut);
+        if !stands || world.clients[client].front != front {
+            world.hang_up(client);
+            world.clients[client].front = front;
+            world.dial(client);
         }
-        while !self.world.clients[client].open && self.world.next(until) {}
-        self.world.ask(client, what);
-        while self.world.clients[client].call.is_some() && self.world.next(until) {}
+        while !world.clients[client].open && world.next(until) {}
+        world.ask(client, what);
+        while world.clients[client].call.is_some() && world.next(until) {}
     }
 
     /// What was broken.

@@ -11,15 +11,23 @@ pub struct Epochs {
 }
 
 impl Epochs {
-    /// A disk promises.
+    /// A disk promises; it decided to no earlier than `since`.
     ///
     /// # Errors
-    /// It has promised this epoch, or a higher one, before.
-    pub fn promised(&mut self, now: u64, disk: DiskId, epoch: Epoch) -> Result<(), String> {
+    /// It had promised this epoch, or a higher one, before.
+    pub fn promised(
+        &mut self,
+        now: u64,
+        since: u64,
+        disk: DiskId,
+        epoch: Epoch,
+    ) -> Result<(), String> {
         match self.promised.get(&disk) {
-            Some((before, _)) if *before >= epoch => {
+            Some((before, at)) if *before >= epoch && *at < since => {
                 Err(format!("a disk that promised {before} promises {epoch}"))
             }
+            // Two promises that went out together.
+            Some((before, _)) if *before >= epoch => Ok(()),
             _ => {
                 self.promised.insert(disk, (epoch, now));
                 Ok(())
@@ -27,7 +35,7 @@ impl Epochs {
         }
     }
 
-    /// A disk acknowledges something to the front of an epoch; it decided to no earlier than
+    /// A disk acknowledges entries to the front of an epoch; it decided to no earlier than
     /// `since`.
     ///
     /// # Errors
@@ -52,15 +60,16 @@ mod test {
         let [low, high] = [1, 2].map(|round| Epoch { round, front: 7 });
         let (disk, other) = (DiskId(1), DiskId(2));
         let mut epochs = Epochs::default();
-        assert_eq!(epochs.promised(10, disk, low), Ok(()));
+        assert_eq!(epochs.promised(10, 10, disk, low), Ok(()));
         assert_eq!(epochs.acknowledged(11, disk, low), Ok(()));
-        assert_eq!(epochs.promised(20, disk, high), Ok(()));
+        assert_eq!(epochs.promised(20, 20, disk, high), Ok(()));
         assert_eq!(epochs.acknowledged(20, disk, low), Ok(()), "decided before it promised");
         assert!(epochs.acknowledged(21, disk, low).is_err());
         assert_eq!(epochs.acknowledged(21, disk, high), Ok(()));
         assert_eq!(epochs.acknowledged(21, other, low), Ok(()));
-        assert!(epochs.promised(30, disk, high).is_err());
-        assert!(epochs.promised(30, disk, low).is_err());
-        assert_eq!(epochs.promised(30, other, low), Ok(()));
+        assert!(epochs.promised(30, 30, disk, high).is_err());
+        assert!(epochs.promised(30, 30, disk, low).is_err());
+        assert_eq!(epochs.promised(21, 20, disk, low), Ok(()), "decided before the other");
+        assert_eq!(epochs.promised(30, 30, other, low), Ok(()));
     }
 }

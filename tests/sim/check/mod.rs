@@ -87,18 +87,17 @@ impl Checks {
     pub fn reported(&mut self, at: u64, since: u64, by: (usize, Link), report: &Report) {
         let found = self.slots.reported(by, report);
         self.note(at, "slots", found);
-        if let Report::Promised(standing) = report {
-            let found = self.epochs.promised(at, standing.disk, standing.promised);
-            return self.note(at, "epochs", found);
-        }
-        let acknowledged = matches!(report, Report::Stored { .. } | Report::Confirmed);
-        if let Some((epoch, disk)) = self.slots.speaker(by).filter(|_| acknowledged) {
-            let found = self.epochs.acknowledged(since, disk, epoch);
-            self.note(at, "epochs", found);
-        }
-        if let Report::Stored { last, differing } = report {
-            self.acks.stored(&self.slots, by, *last, differing);
-        }
+        let found = match (report, self.slots.speaker(by)) {
+            (Report::Promised(standing), _) => {
+                self.epochs.promised(at, since, standing.disk, standing.promised)
+            }
+            (Report::Stored { last, differing }, Some((epoch, disk))) => {
+                self.acks.stored(&self.slots, by, *last, differing);
+                self.epochs.acknowledged(since, disk, epoch)
+            }
+            _ => Ok(()),
+        };
+        self.note(at, "epochs", found);
     }
 
     /// More may be chosen.

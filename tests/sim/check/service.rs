@@ -25,14 +25,10 @@ impl Service {
         if !twin.is_null() && (twin["connected"] != true || twin["synced"] != true) {
             return Err(format!("twin {twin}"));
         }
-        let (Some(backends), Some(licences)) =
-            (status["backends"].as_array(), status["licenses"].as_array())
-        else {
+        Self::connected(status)?;
+        let Some(licences) = status["licenses"].as_array() else {
             return Err("no status".to_owned());
         };
-        if let Some(backend) = backends.iter().find(|backend| backend["state"] != "up") {
-            return Err(format!("backend {backend}"));
-        }
         let short = licences.iter().find(|licence| {
             let product = licence["product_code"].as_u64().unwrap_or_default();
             licence["matching"].as_u64() != Some(matching(product))
@@ -41,6 +37,18 @@ impl Service {
             Some(licence) => Err(format!("licence {licence}")),
             None if licences.len() == crate::sim::licences::PRODUCTS.len() => Ok(()),
             None => Err(format!("{} licences", licences.len())),
+        }
+    }
+
+    /// What keeps a front from its three backends; `Ok`: nothing.
+    ///
+    /// # Errors
+    /// The first thing that does, in words.
+    pub fn connected(status: &Value) -> Result<(), String> {
+        let backends = status["backends"].as_array().ok_or("no status")?;
+        match backends.iter().find(|backend| backend["state"] != "up") {
+            Some(backend) => Err(format!("backend {backend}")),
+            None => Ok(()),
         }
     }
 
@@ -90,6 +98,7 @@ mod test {
             let mut status = status();
             *status.pointer_mut(place).unwrap() = value;
             assert!(Service::whole(&status, |_| 3).is_err(), "{place}");
+            assert_eq!(Service::connected(&status).is_err(), place.starts_with("/backends"));
         }
         for (place, value) in [("/licenses/2/used", json!(1)), ("/allocations", json!([{}]))] {
             let mut status = status();
