@@ -52,7 +52,7 @@ pub(super) struct Held {
     /// When it was asked for.
     since: u64,
     /// Until then the seat cannot have been taken back.
-    until: u64,
+    pub(super) until: u64,
 }
 
 /// A client.
@@ -244,7 +244,7 @@ impl World {
         };
         self.trace(|| {
             let (status, result) = (reply.status, reply.result);
-            format!("client-{who} is told {status}, {result}: it asked {}", words::what(&what))
+            format!("client-{who} is told {status:?}, {result}: it asked {}", words::what(&what))
         });
         // What was encrypted may be any bytes.
         if !matches!(what, What::Crypt(_)) {

@@ -9,7 +9,7 @@ use super::licences::containers;
 use super::rng::Rng;
 use super::world::{Event, HOSTS, NAMES, SECOND, Tail, World};
 use std::cell::RefCell;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
 use tmr_core::log::Mode;
 
@@ -140,10 +140,16 @@ impl Story {
         &self.world.checks.violations
     }
 
-    /// What happened since it was last told, one line each.
+    /// What happened since it was last told, one line each. A front that stands by asks all the
+    /// time, and is refused: that is told once.
     #[must_use]
     pub fn told(&self) -> String {
-        let lines: Vec<String> = self.tail.borrow_mut().drain(..).collect();
+        let mut refused = BTreeSet::new();
+        let mut lines: Vec<String> = self.tail.borrow_mut().drain(..).collect();
+        lines.retain(|line| {
+            let what = line.split_once(" ms  ").map_or("", |(_, what)| what);
+            !what.contains(": refused") || refused.insert(what.to_owned())
+        });
         lines.join("\n")
     }
 }

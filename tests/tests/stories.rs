@@ -56,7 +56,7 @@ fn a_role_is_given_away_in_good_order() {
     assert!(story.take(1, "front-1", 202));
     story.fail_over("front-1");
     assert!(story.take(2, "front-2", 202), "its call waits until it can be served");
-    assert!(story.uses(1, "front-2"), "by front-1, which passes it on");
+    assert!(story.uses(1, "front-1"), "it passes the call on");
     told!(story);
 }
 
