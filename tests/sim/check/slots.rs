@@ -10,6 +10,8 @@ use tmr_core::wire::twin::Tell;
 #[derive(Debug, Default)]
 pub struct Slots {
     group: Option<GroupId>,
+    /// Under which epoch it was founded.
+    founded: Epoch,
     proposed: BTreeMap<(Epoch, u64), Entry>,
     chosen: Vec<Entry>,
     fold: State,
@@ -81,14 +83,17 @@ impl Slots {
     /// It contradicts what is chosen.
     pub fn ordered(&mut self, order: &Order) -> Result<(), String> {
         match order {
-            Order::Found { group, .. } if self.group != Some(*group) => {
+            // Who claims since then has been promised more: nobody follows that order.
+            Order::Found { epoch, .. } if *epoch < self.founded => Ok(()),
+            Order::Found { group, epoch } if self.group != Some(*group) => {
                 // Until something is built on the first entry, birth may begin again.
                 if self.chosen.len() > 1 {
                     let chosen = self.chosen.len();
                     return Err(format!("a group is founded over {chosen} chosen entries"));
                 }
                 let speakers = std::mem::take(&mut self.speakers);
-                *self = Self { group: Some(*group), speakers, ..Self::default() };
+                let (group, founded) = (Some(*group), *epoch);
+                *self = Self { group, founded, speakers, ..Self::default() };
                 Ok(())
             }
             Order::Append { epoch, first, entries, committed } => {
@@ -301,14 +306,18 @@ pub(super) mod test {
 
     #[test]
     fn a_slot_has_one_value() {
-        let mut slots = log(&[grant(7), grant(8)]);
+        let mut slots = Slots::default();
+        let found = |epoch, group| Order::Found { epoch, group: GroupId(group) };
+        assert_eq!(slots.ordered(&found(EPOCH, 1)), Ok(()));
+        slots.ordered(&append(EPOCH, 1, &[grant(7), grant(8)], 2)).unwrap();
         assert_eq!(slots.ordered(&append(LATER, 2, &[grant(8)], 2)), Ok(()));
         assert_eq!(slots.ordered(&append(LATER, 3, &[grant(9)], 2)), Ok(()));
         assert!(slots.ordered(&append(LATER, 3, &[grant(10)], 2)).is_err(), "proposed otherwise");
         assert!(log(&[grant(7)]).ordered(&append(LATER, 1, &[grant(8)], 1)).is_err());
         assert!(log(&[grant(7)]).ordered(&append(LATER, 1, &[], 2)).is_err(), "never proposed");
-        let group = GroupId(1);
-        assert!(slots.ordered(&Order::Found { epoch: LATER, group }).is_err(), "a second birth");
+        assert_eq!(slots.ordered(&found(Epoch { round: 0, front: 9 }, 2)), Ok(()), "too late");
+        assert!(slots.ordered(&found(LATER, 2)).is_err(), "a second birth");
+        assert_eq!(slots.chosen(), 2);
     }
 
     #[test]
