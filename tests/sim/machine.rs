@@ -29,7 +29,7 @@ pub(super) struct Machines {
 impl Machines {
     /// Draws it.
     pub(super) fn draw(seed: u64) -> Self {
-        let mut rng = Rng::new(seed.rotate_left(16));
+        let mut rng = Rng::new(seed.rotate_left(8));
         let [full, dates, versions] = [(); 3].map(|()| rng.chance(25));
         Self { rng, full, dates, versions }
     }

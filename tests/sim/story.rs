@@ -77,21 +77,6 @@ impl Story {
         self.world.freeze(place(host), milliseconds * MILLI);
     }
 
-    /// A backend's disk is slow for a while.
-    pub fn slow_disk(&mut self, host: &str, milliseconds: u64, by: u64) {
-        self.world.trace(|| format!("the disk of {host} is slow by {by} ms"));
-        self.world.hosts[place(host)].slow = (self.world.now + milliseconds * MILLI, by * MILLI);
-    }
-
-    /// Nothing passes between two machines for a while.
-    pub fn part(&mut self, one: &str, other: &str, milliseconds: u64) {
-        self.world.trace(|| format!("nothing passes between {one} and {other}"));
-        let until = self.world.now + milliseconds * MILLI;
-        let (one, other) = (place(one), place(other));
-        self.world.net.blocked.insert((one, other), until);
-        self.world.net.blocked.insert((other, one), until);
-    }
-
     /// A client asks a front for a seat; whether it has one then.
     pub fn take(&mut self, client: usize, front: &str, product: u32) -> bool {
         let access = What::Access { product, mode: Mode::UserLimit, take: 1, cleanup: 30 };

@@ -146,9 +146,9 @@ impl World {
         rng.follow(true);
         let mut plan = Plan::draw(&mut rng);
         rng.follow(false);
-        let mut later = Rng::new(seed.rotate_left(48));
+        let mut later = Rng::new(seed.rotate_left(44));
         plan.widen(&mut later);
-        let pieces = later.chance(5).then(|| Rng::new(!seed.rotate_left(48)));
+        let pieces = later.chance(5).then(|| Rng::new(!seed.rotate_left(44)));
         let late = later.chance(40).then_some(later);
         let mut machines = Machines::draw(seed);
         let pause = machines.pause();
