@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use std::env;
 use std::process::ExitCode;
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 use tmr_tests::sim::{Outcome, run};
 
 /// Seeds that broke a promise: 1077, a leader stood by for good because of a claim that led nowhere;
@@ -18,6 +19,8 @@ const PINNED: &[u64] = &[1077, 28];
 const STEPS: u64 = 20_000;
 /// Lines of the trace that are shown.
 const SHOWN: usize = 80;
+/// A long sweep says so often how far it is.
+const PROGRESS: Duration = Duration::from_secs(60);
 
 fn number(name: &str) -> Option<u64> {
     let text = env::var(name).ok()?;
@@ -52,7 +55,21 @@ fn main() -> ExitCode {
         }
     };
     let (mut sum, mut broken) = (Outcome::default(), Vec::new());
-    for &seed in &seeds {
+    let begun = Instant::now();
+    let mut said = begun;
+    let so_far = |done: usize, sum: &Outcome, broken: usize| {
+        format!(
+            "simulated: seeds {done}, events {}, seconds {}, real seconds {}, violations {broken}",
+            sum.events,
+            sum.micros / 1_000_000,
+            begun.elapsed().as_secs(),
+        )
+    };
+    for (done, &seed) in seeds.iter().enumerate() {
+        if said.elapsed() >= PROGRESS {
+            said = Instant::now();
+            println!("{} so far, of seeds {}", so_far(done, &sum, broken.len()), seeds.len());
+        }
         let outcome = run(seed, steps, None);
         sum.events += outcome.events;
         sum.micros += outcome.micros;
@@ -65,12 +82,6 @@ fn main() -> ExitCode {
             broken.push(seed);
         }
     }
-    println!(
-        "simulated: seeds {}, events {}, seconds {}, violations {}",
-        seeds.len(),
-        sum.events,
-        sum.micros / 1_000_000,
-        broken.len()
-    );
+    println!("{}", so_far(seeds.len(), &sum, broken.len()));
     if broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -36,7 +36,7 @@ use crate::random::Random;
 use crate::time::{Deadline, Duration, Mono, Now};
 use crate::wire::Request;
 use crate::wire::group::{Order, Report, decode};
-use crate::wire::twin::Placed;
+use crate::wire::twin::{Placed, Version};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -190,6 +190,14 @@ impl Front {
         }
     }
 
+    /// Speaks another version than [`Version::OWN`] to its twin, from its first step on: that is how
+    /// an older or newer program is simulated.
+    pub fn speak(&mut self, version: Version) {
+        if let Some(twin) = &mut self.twin {
+            twin.own = version;
+        }
+    }
+
     /// See [`Node::step`](crate::node::Node::step).
     pub fn step(&mut self, now: Now, input: Input, out: &mut Vec<Intent>) -> Option<Deadline> {
         let Some(mut stock) = self.stock.take() else { return self.turn(now, input, out) };
@@ -323,12 +331,6 @@ impl Front {
         if let Some(handle) = self.desk.closed(now, link, unsent) {
             self.give_back(handle, "its number did not reach the client");
         }
-    }
-
-    /// In tests: speaks another version to its twin.
-    #[cfg(test)]
-    fn speak(&mut self, version: crate::wire::twin::Version) {
-        self.twin.as_mut().expect("this front has a twin").own = version;
     }
 
     /// In tests: proposes so many entries that do nothing.
