@@ -85,7 +85,7 @@ impl Plan {
     }
 
     pub(crate) fn containers(&self) -> [Container; 3] {
-        let mut containers = licences::containers(false).clone();
+        let mut containers = licences::containers(false, false).clone();
         if self.odd {
             let other = self.quantity + 1;
             containers[2] = licences::reissued(2, &containers[2], self.product(), other);
