@@ -14,7 +14,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 /// One third of the group's memory.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Acceptor {
     disk: DiskId,
     group: Option<GroupId>,
@@ -346,6 +346,33 @@ impl Acceptor {
         self.settled = State::default();
         (self.base, self.committed, self.matched) = (Slot(0), Slot(0), Slot(0));
         self.let_go();
+    }
+
+    /// Equal for acceptors that do the same from here on.
+    #[cfg(feature = "model")]
+    pub(super) fn fingerprint(&self) -> Vec<u8> {
+        // Which disk it is is a name.
+        let Self {
+            disk: _,
+            group,
+            promised,
+            settled,
+            base,
+            log,
+            committed,
+            matched,
+            reading,
+            installing,
+        } = self;
+        let state = (group, promised, settled.encode(), base, log, committed, matched);
+        postcard::to_allocvec(&(state, reading, installing))
+            .expect("what is in memory always encodes")
+    }
+
+    /// The entries behind `base`.
+    #[cfg(feature = "model")]
+    pub(super) fn entries(&self) -> Vec<Stored> {
+        self.log.iter().cloned().collect()
     }
 
     /// What must hold between any two steps; of the log, its end, which is where a step adds.

@@ -16,6 +16,8 @@ mod flight;
 mod front_test;
 mod handover;
 mod ledger;
+#[cfg(feature = "model")]
+mod model;
 mod peer;
 mod replicate;
 mod role;
@@ -44,6 +46,9 @@ use core::ops::RangeInclusive;
 use flight::{AnyOne, Commit};
 use handover::Handover;
 use ledger::Ledger;
+#[cfg(feature = "model")]
+#[doc(hidden)]
+pub use model::{Fingerprint, Timer};
 use peer::{Asked, Peer};
 use role::Wish;
 use stock::Stock;
@@ -74,7 +79,7 @@ pub struct Config {
 }
 
 /// How far this front has come to lead.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Phase {
     /// It was not told to.
     Standby,
@@ -108,6 +113,7 @@ impl Phase {
 
 /// A front.
 #[derive(Debug)]
+#[cfg_attr(feature = "model", derive(Clone))]
 pub struct Front {
     config: Config,
     peers: [Peer; 3],

@@ -16,14 +16,14 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 /// A call that the twin has.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Passed {
     until: Mono,
     bytes: Vec<u8>,
 }
 
 /// A client that has called by the present link.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Caller {
     /// The call that has no reply.
     call: Option<Passed>,
@@ -33,7 +33,7 @@ struct Caller {
 
 /// What is passed on. A client's number on the link is that of its own link, which is never used
 /// again.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Passing {
     clients: BTreeMap<Link, Caller>,
     /// When those calls end.
