@@ -80,7 +80,7 @@ impl Disk {
         if let Some(Write::Append(bytes)) = self.writing.take() {
             let torn = rng.index(room.min(bytes.len()) + 1);
             self.durable.get_or_insert_default().extend(&bytes[..torn]);
-            self.room = Some(room - torn);
+            self.room = self.room.map(|room| room - torn);
         }
     }
 
@@ -132,5 +132,16 @@ mod test {
             assert_eq!((disk.read(), disk.room), (Some(b"head12".as_slice()), Some(0)));
         }
         assert_eq!(torn, [4, 5, 6].into());
+    }
+
+    #[test]
+    fn room_that_has_come_stays_when_a_write_fails_that_began_before() {
+        let mut disk = Disk::default();
+        disk.fill(Some(0));
+        disk.append(b"one".to_vec());
+        disk.fill(None);
+        disk.fail(&mut Rng::new(1));
+        disk.append(b"one".to_vec());
+        assert!(disk.fits());
     }
 }
