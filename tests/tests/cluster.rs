@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 use tmr_tests::sim::{Outcome, run};
 
 /// Seeds that broke a promise: 1077, a leader stood by for good because of a claim that led nowhere;
-/// 28, a leader took back a seat that a client of its twin had been told of.
-const PINNED: &[u64] = &[1077, 28];
+/// 28 and 5195, a leader took back a seat that a client of its twin had been told of.
+const PINNED: &[u64] = &[1077, 28, 5195];
 /// Events of the part where things go wrong.
 const STEPS: u64 = 20_000;
 /// Lines of the trace that are shown.

@@ -180,6 +180,17 @@ fn a_call_that_is_lost_on_the_line_costs_no_seat() {
 }
 
 #[test]
+fn an_own_reply_that_is_lost_costs_no_seat_of_the_twins() {
+    let mut world = twins();
+    let client = world.connect(1);
+    assert_eq!(world.ask(1, client, seat()).0, 0);
+    // The front that stands by answers what nobody understands for itself.
+    world.call(1, client, alloc::vec![0; 3]);
+    world.hang_up(1, client, true);
+    assert_eq!(world.seats(0), 1, "the client called after it was told of its seat");
+}
+
+#[test]
 fn a_standby_that_is_replaced_takes_nobodys_seat_back() {
     let mut world = twins();
     let client = world.connect(1);
