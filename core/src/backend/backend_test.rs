@@ -1,8 +1,9 @@
 //! A backend as a node: what it says, and what is on its disk when it says it.
 
 use super::{Backend, Config};
+use crate::crypt::sign;
 use crate::io::{Door, Frame, Input, Intent, Link, Why};
-use crate::limits::SLOT_LAST;
+use crate::limits::{JOURNAL_REWRITE, SLOT_LAST};
 use crate::log::{
     Client, DiskId, Entry, Epoch, Grant, GroupId, Handle, Held, LicenceKey, Mode, Setting, Slot,
 };
@@ -10,7 +11,9 @@ use crate::testing::{
     LICENCE, ORDINARY, TMR, access, at, container, crypt, identity, peer, release, reply, seat,
 };
 use crate::time::Wall;
+use crate::wire::Request;
 use crate::wire::group::{Order, Report, decode, encode};
+use crate::wire::structs::CmAuthenticate;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -137,6 +140,32 @@ fn append(first: u64, entries: &[Entry]) -> Order {
 
 fn handles(last: u32) -> Entry {
     Entry::Configure(Setting::Handles(last))
+}
+
+/// A seat whose client says so much of itself.
+fn grant(handle: u32, text: &str) -> Grant {
+    Grant {
+        handle: Handle(handle),
+        held: Held::Licence(LICENCE),
+        fingerprint: 1,
+        quantity: u32::MAX,
+        take: 1,
+        mode: Mode::UserLimit,
+        client: Client {
+            address: peer(0).ip(),
+            host: String::new(),
+            user: String::new(),
+            domain: String::new(),
+            text: text.into(),
+            user_defined_id: 0,
+            pid: 0,
+            session: 0,
+        },
+        since: Wall(0),
+        cleanup_seconds: 60,
+        linger_seconds: 0,
+        starts_usage: false,
+    }
 }
 
 fn stored(last: u64) -> Report {
@@ -326,28 +355,8 @@ fn another_part_is_told_with_the_acknowledgement() {
     for (handle, fingerprint, product_code) in
         [(1, print, TMR), (2, print + 1, TMR), (3, print, TMR), (4, print, 999)]
     {
-        grants.push(Entry::Grant(Grant {
-            handle: Handle(handle),
-            held: Held::Licence(LicenceKey { product_code, ..LICENCE }),
-            fingerprint,
-            quantity: 5,
-            take: 1,
-            mode: Mode::UserLimit,
-            client: Client {
-                address: peer(0).ip(),
-                host: String::new(),
-                user: String::new(),
-                domain: String::new(),
-                text: String::new(),
-                user_defined_id: 0,
-                pid: 0,
-                session: 0,
-            },
-            since: Wall(0),
-            cleanup_seconds: 60,
-            linger_seconds: 0,
-            starts_usage: false,
-        }));
+        let held = Held::Licence(LicenceKey { product_code, ..LICENCE });
+        grants.push(Entry::Grant(Grant { held, fingerprint, ..grant(handle, "") }));
     }
     machine.order(1, &claim());
     machine.order(2, &found());
@@ -465,4 +474,112 @@ fn keys_of_the_licence_are_used_for_a_front_and_for_nobody_elses_licence() {
         let [(2, Report::Performed { reply: bytes })] = &reports[..] else { panic!() };
         assert_ne!(reply(bytes).0, 0);
     }
+}
+
+#[test]
+fn a_journal_is_gone_on_with_and_written_anew_when_it_is_long() {
+    let mut machine = Machine::joined(b"", 1);
+    for (correlation, order) in [(1, claim()), (2, found())] {
+        machine.order(correlation, &order);
+        machine.settle();
+    }
+    let again = Machine::from(&machine.disk, 1);
+    assert!(!again.write.expect("a write on its way").1, "there is a journal");
+    // Seats that are ended at once: what is written anew is short.
+    let text = "x".repeat(60_000);
+    let entries = [Entry::Grant(grant(9, &text)), Entry::Expire(Handle(9))];
+    let (mut first, mut rewritten) = (1, false);
+    while !rewritten {
+        let before = machine.disk.len();
+        machine.order(3, &append(first, &entries));
+        first += 2;
+        rewritten = machine.write.as_ref().expect("a write on its way").1;
+        assert_eq!(rewritten, before > JOURNAL_REWRITE);
+        machine.settle();
+    }
+    assert!(machine.disk.len() < JOURNAL_REWRITE / 4);
+    // Once: then it grows again.
+    machine.order(4, &append(first, &entries));
+    assert!(!machine.write.as_ref().expect("a write on its way").1);
+}
+
+#[test]
+fn a_long_state_is_not_written_anew_with_every_entry() {
+    let mut machine = Machine::joined(b"", 1);
+    for (correlation, order) in [(1, claim()), (2, found())] {
+        machine.order(correlation, &order);
+        machine.settle();
+    }
+    let text = "x".repeat(60_000);
+    let most = 2 * u32::try_from(JOURNAL_REWRITE / 60_000).unwrap();
+    let mut rewritten = 0;
+    for number in 1..=most {
+        machine.order(number, &append(number.into(), &[Entry::Grant(grant(number, &text))]));
+        rewritten += usize::from(machine.write.as_ref().expect("a write on its way").1);
+        machine.settle();
+    }
+    assert_eq!(rewritten, 1, "the next time when it is four times as long");
+}
+
+#[test]
+fn a_new_promise_ends_what_the_front_before_said_of_itself() {
+    let mut machine = Machine::joined(b"", 1);
+    let mut led = |order: Option<Order>| {
+        if let Some(order) = order {
+            machine.order(1, &order);
+            machine.settle();
+            machine.reports();
+        }
+        machine.order(2, &Order::Describe);
+        machine.settle();
+        let reports = machine.reports();
+        let [(2, Report::Described(description))] = &reports[..] else { panic!("{reports:?}") };
+        description.led
+    };
+    assert!(!led(Some(claim())));
+    assert!(led(Some(Order::Confirm { epoch: EPOCH, committed: Slot(0), serves: true })));
+    assert!(led(None));
+    let next = Epoch { round: EPOCH.round + 1, ..EPOCH };
+    assert!(!led(Some(Order::Claim { epoch: next })), "that one does not lead any more");
+}
+
+#[test]
+fn its_pages_say_what_it_holds_and_that_it_has_no_role() {
+    let mut machine = Machine::joined(b"", 1);
+    let link = machine.client(0);
+    assert_eq!(machine.ask(link, access(ORDINARY, Mode::UserLimit, 60)).0, 0);
+    machine.order(1, &claim());
+    machine.order(2, &found());
+    machine.order(3, &append(1, &[Entry::Grant(grant(70, ""))]));
+    machine.order(4, &Order::Confirm { epoch: EPOCH, committed: Slot(1), serves: true });
+    machine.settle();
+    let mut page = |request: &str| {
+        let link = Link(900);
+        machine.sent.clear();
+        machine.step(Input::Accepted { link, door: Door::Admin, from: peer(2) });
+        machine.step(Input::Frame { link, frame: Frame::Http(request.into()) });
+        machine.step(Input::Closed { link, why: Why::Eof, unsent: false });
+        String::from_utf8(machine.sent.pop().expect("an answer").1).unwrap()
+    };
+    let answer = page("GET /api/status HTTP/1.1\r\n\r\n");
+    let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+    let status: serde_json::Value = serde_json::from_str(body).unwrap();
+    assert_eq!(status["role"], "backend");
+    assert_eq!(status["handles"], 2, "one of its own, one of the group");
+    assert_eq!(status["containers"][0]["serial"], "130-1000");
+    assert_eq!(status["log"]["committed"], 1);
+    let request = "POST /api/failover HTTP/1.1\r\nX-Tmr-Admin: 1\r\nContent-Length: 0\r\n\r\n";
+    assert!(page(request).contains("no role to give away"));
+}
+
+#[test]
+fn a_front_has_it_sign_with_the_keys_of_a_licence() {
+    let mut machine = Machine::joined(b"", 1);
+    let auth = CmAuthenticate::default();
+    let call = Request::GetPublicKey { handle: 1, auth, size: 56 }.encode();
+    machine.order(1, &Order::Perform { licence: LICENCE, call: call.clone() });
+    let reports = machine.reports();
+    let [(1, Report::Performed { reply: bytes })] = &reports[..] else { panic!("{reports:?}") };
+    let request = Request::parse(&call).unwrap();
+    assert_eq!(*bytes, sign::perform(&[9; 32], &LICENCE, &request).encode());
 }

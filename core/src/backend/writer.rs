@@ -131,3 +131,28 @@ impl Writer {
         out.push(Intent::Rewrite(batch));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::Epoch;
+
+    #[test]
+    fn what_comes_during_a_write_is_durable_with_the_next_one() {
+        let (mut writer, mut out) = (Writer::blank(), Vec::new());
+        let promise = Record::Promise(Epoch::default());
+        writer.record(&promise);
+        let first = writer.ticket();
+        writer.flush(&mut out);
+        writer.record(&promise);
+        let second = writer.ticket();
+        writer.flush(&mut out);
+        assert_eq!([first, second].map(|ticket| writer.is_durable(ticket)), [false, false]);
+        writer.written(&mut out);
+        assert_eq!([first, second].map(|ticket| writer.is_durable(ticket)), [true, false]);
+        writer.flush(&mut out);
+        writer.written(&mut out);
+        assert_eq!([first, second].map(|ticket| writer.is_durable(ticket)), [true, true]);
+        assert_eq!(out.len(), 2, "two writes, one after the other");
+    }
+}

@@ -120,3 +120,44 @@ impl Ledger {
         Some(self.log.iter().skip(skip).take(most).cloned().collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::{Handle, Setting};
+
+    fn handles(last: u32) -> Entry {
+        Entry::Configure(Setting::Handles(last))
+    }
+
+    #[test]
+    fn what_is_not_committed_is_forgotten_with_the_lead() {
+        let mut ledger = Ledger::default();
+        ledger.load(GroupId(1), Slot(10), State::default());
+        for last in 1..=4 {
+            ledger.propose(handles(last));
+        }
+        ledger.commit(Slot(12));
+        assert_eq!((ledger.last(), ledger.ahead().handles_reserved()), (Slot(14), 4));
+        ledger.drop_uncommitted();
+        assert_eq!((ledger.last(), ledger.committed()), (Slot(12), Slot(12)));
+        assert_eq!(ledger.ahead().handles_reserved(), 2);
+        assert_eq!(ledger.entries(Slot(11), 9), Some(alloc::vec![handles(1), handles(2)]));
+    }
+
+    #[test]
+    fn committed_entries_are_kept_as_far_as_there_is_room_and_others_all() {
+        let mut ledger = Ledger::default();
+        let (kept, more) = (LOG_KEPT as u64, 5);
+        for _ in 0..kept + more {
+            ledger.propose(Entry::Expire(Handle(1)));
+        }
+        ledger.commit(Slot(2));
+        assert_eq!(ledger.first(), Slot(3), "the others are on their way");
+        ledger.commit(Slot(kept));
+        assert_eq!(ledger.first(), Slot(more + 1));
+        assert!(ledger.entries(Slot(more), 1).is_none());
+        assert!(ledger.entries(Slot(more + 1), 1).is_some());
+        assert_eq!(ledger.last(), Slot(kept + more));
+    }
+}

@@ -469,3 +469,16 @@ fn a_list_takes_the_place_of_one_that_it_shares_two_serials_with() {
     state.apply(&name(list(1, 2, 9), 3));
     assert_eq!(state.usage(&under(list(1, 2, 9))).map_or(0, super::Usage::used), 2);
 }
+
+#[test]
+fn handles_without_limit_are_counted_as_they_come_and_go() {
+    let mut state = story(&[
+        (Mode::NoUserLimit, 1, 1, Outcome::Granted, 0),
+        (Mode::NoUserLimit, 1, 1, Outcome::Granted, 0),
+        (Mode::NoUserLimit, 1, 2, Outcome::Granted, 0),
+    ]);
+    for (handle, left) in [(100, 2), (102, 1)] {
+        assert!(matches!(state.apply(&Entry::Release(Handle(handle))), Outcome::Ended(_)));
+        assert_eq!(state.usage(&LICENCE).unwrap().no_user_limit, left);
+    }
+}

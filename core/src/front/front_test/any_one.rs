@@ -2,7 +2,7 @@
 
 use super::World;
 use crate::limits::{ANYONE_TIMEOUT, CALL_TIMEOUT};
-use crate::testing::{crypt, seat};
+use crate::testing::{container, crypt, seat};
 use crate::time::Duration;
 use crate::wire::group::Order;
 
@@ -70,5 +70,40 @@ fn load_is_spread_evenly() {
         let prefix = alloc::format!("front → {index}: Perform");
         let count = told.iter().filter(|line| line.starts_with(&prefix)).count();
         assert_eq!(count, 10, "backend {index}");
+    }
+}
+
+#[test]
+fn a_part_that_differs_does_no_calls() {
+    let mut other = container(2);
+    other.part.firm_items[0].products[0].license_quantity = 9;
+    let mut world = World::with(1, [container(0), container(1), other]);
+    world.activate(0);
+    world.advance(MILLI);
+    let client = world.connect(0);
+    let (_, handle) = world.ask(0, client, seat());
+    world.told = Some(alloc::vec![]);
+    for _ in 0..6 {
+        assert_eq!(world.ask(0, client, crypt(handle)).0, 0);
+    }
+    let told = world.told.take().unwrap();
+    assert!(!told.iter().any(|line| line.starts_with("front → 2: Perform")), "{told:?}");
+}
+
+#[test]
+fn one_that_owes_an_answer_gets_no_more_calls_while_others_are_idle() {
+    let mut world = World::serving();
+    let client = world.connect(0);
+    let (_, handle) = world.ask(0, client, seat());
+    world.lose = |backend, order| backend == 0 && matches!(order, Order::Perform { .. });
+    // They take turns: one of three calls is its.
+    let waiting = (0..3).filter(|_| {
+        let client = world.connect(0);
+        world.call(0, client, crypt(handle));
+        world.answer(0, client).is_none()
+    });
+    assert_eq!(waiting.count(), 1);
+    for _ in 0..6 {
+        assert_eq!(world.ask(0, client, crypt(handle)).0, 0, "at once");
     }
 }

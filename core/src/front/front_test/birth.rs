@@ -1,8 +1,10 @@
 //! A group is born once, and only with all three.
 
 use super::World;
+use crate::limits::{CLAIM_PAUSE, REDIAL_MIN};
 use crate::testing::{crypt, seat};
 use crate::time::Duration;
+use crate::wire::group::Order;
 use alloc::vec;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -95,4 +97,17 @@ fn a_group_that_was_born_is_found_again_by_two() {
     assert_eq!(world.backends[2].node.group(), group);
     let client = world.connect(next);
     assert_eq!(world.ask(next, client, crypt(handle)).0, 0);
+}
+
+#[test]
+fn a_backend_that_dies_at_the_birth_is_not_waited_for() {
+    let mut world = World::new(1);
+    world.lose = |backend, order| backend == 2 && matches!(order, Order::Found { .. });
+    world.activate(0);
+    assert_eq!(world.role(0), "starting");
+    world.lose = |_, _| false;
+    world.crash(2);
+    world.restart(2);
+    world.advance(CLAIM_PAUSE.1 + 2 * REDIAL_MIN);
+    assert!(world.leads(0), "{:#}", world.status(0));
 }

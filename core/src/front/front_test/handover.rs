@@ -3,10 +3,11 @@
 use super::{World, twins, with_address};
 use crate::io::Link;
 use crate::limits::{
-    CALL_TIMEOUT, HANDOVER_ADDRESS, HANDOVER_CLAIM, HANDOVER_DRAIN, HANDOVER_FLUSH, HANDOVER_WAIT,
-    TWIN_REDIAL_MAX,
+    ANYONE_TIMEOUT, CALL_TIMEOUT, HANDOVER_ADDRESS, HANDOVER_CLAIM, HANDOVER_DRAIN, HANDOVER_FLUSH,
+    HANDOVER_WAIT, TWIN_REDIAL_MAX,
 };
-use crate::testing::{crypt, seat};
+use crate::log::Mode;
+use crate::testing::{TMR, access, crypt, seat};
 use crate::time::Duration;
 use crate::wire::group::Order;
 use crate::wire::twin::{Tell, Version};
@@ -281,4 +282,49 @@ fn an_address_that_stays_is_an_operators_business() {
     assert_eq!(world.role(0), "standby");
     let client = world.connect(0);
     assert!(!world.client(0, client).closed);
+}
+
+#[test]
+fn a_call_that_a_backend_works_on_ends_first() {
+    let mut world = twins();
+    let handle = world.take(0, 1)[0];
+    world.lose = |_, order| matches!(order, Order::Perform { .. });
+    let client = world.connect(0);
+    world.call(0, client, crypt(handle));
+    world.lose = |_, _| false;
+    ordered(&mut world, 0);
+    assert_eq!(leads_told(&world, 0), 0);
+    world.advance(ANYONE_TIMEOUT);
+    assert_eq!(world.answer(0, client).map(|(status, _)| status), Some(0));
+    assert_eq!(leads_told(&world, 0), 1);
+    goes_on_at(&mut world, 1);
+}
+
+#[test]
+fn what_nobody_waits_for_is_committed_first() {
+    let mut world = twins();
+    for backend in 0..3 {
+        world.backends[backend].stuck = true;
+    }
+    let client = world.connect(0);
+    // It takes no seat, so its client is told before it is on any disk.
+    assert_eq!(world.ask(0, client, access(TMR, Mode::NoUserLimit, 60)).0, 0);
+    ordered(&mut world, 0);
+    assert_eq!(leads_told(&world, 0), 0);
+    for backend in 0..3 {
+        world.unstick(backend);
+    }
+    assert_eq!(leads_told(&world, 0), 1);
+    goes_on_at(&mut world, 1);
+    assert_eq!(world.seats(1), 2);
+}
+
+#[test]
+fn one_that_cannot_take_it_does_not_try() {
+    let mut world = twins();
+    world.part(1, 0);
+    world.part(1, 1);
+    ordered(&mut world, 0);
+    assert_eq!(leads_told(&world, 0), 1);
+    assert_eq!(world.role(1), "standby");
 }

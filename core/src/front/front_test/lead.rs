@@ -2,7 +2,7 @@
 
 use super::World;
 use crate::io::Input;
-use crate::limits::{CALL_TIMEOUT, CONFIRMED, FENCE, HEARTBEAT};
+use crate::limits::{CALL_TIMEOUT, CLAIM_PAUSE, CONFIRMED, FENCE, HEARTBEAT};
 use crate::testing::{crypt, release, seat};
 use crate::time::Duration;
 use crate::wire::group::Order;
@@ -268,4 +268,86 @@ fn what_a_cut_off_front_proposed_does_not_come_back_after_its_successor_served()
     assert!(world.leads(next));
     let client = world.connect(next);
     assert_eq!(world.ask(next, client, crypt(handle)).0, 0, "its client was heard in time");
+}
+
+#[test]
+fn what_a_higher_epoch_has_written_over_is_not_taken_up_again() {
+    type Lose = fn(usize, &Order) -> bool;
+    let ways: [(usize, usize, Lose); 2] = [
+        (0, 2, |backend, order| backend != 0 && matches!(order, Order::Append { .. })),
+        (2, 0, |backend, order| backend != 2 && matches!(order, Order::Append { .. })),
+    ];
+    for (stale, unread, lose) in ways {
+        let mut world = twins();
+        world.advance(SECOND);
+        // What front 0 writes gets to one backend only, and nobody is answered.
+        world.lose = lose;
+        for _ in 0..4 {
+            let client = world.connect(0);
+            world.call(0, client, seat());
+            assert_eq!(world.answer(0, client), None);
+        }
+        assert_eq!(world.seats(0), 4);
+        world.fronts[0].frozen = true;
+        // Front 1 leads with the two others, which do not hear that its first entries are committed.
+        world.part(1, stale);
+        world.lose = |_, order| matches!(order, Order::Confirm { .. });
+        world.activate(1);
+        assert!(world.leads(1));
+        world.fronts[1].frozen = true;
+        world.lose = |_, _| false;
+        // A third front reads those slots from both.
+        let next = world.add_front();
+        world.part(next, unread);
+        world.activate(next);
+        world.advance(5 * SECOND);
+        assert!(world.leads(next));
+        assert_eq!(world.seats(next), 0, "those slots were another's already");
+    }
+}
+
+#[test]
+fn a_claim_that_is_refused_is_made_again_soon() {
+    let mut world = twins();
+    let other = world.add_front();
+    world.advance(SECOND);
+    // Both claim the next round, and the one with the lower number comes second.
+    world.activate(other);
+    world.activate(1);
+    world.advance(CLAIM_PAUSE.1 + MILLI);
+    assert!(world.leads(1), "{:#}", world.status(1));
+}
+
+#[test]
+fn a_backend_that_dies_while_it_is_read_is_not_waited_for() {
+    let mut world = World::serving();
+    world.take(0, 2);
+    world.fronts[0].frozen = true;
+    let next = world.add_front();
+    world.lose = |_, order| matches!(order, Order::Fetch { .. });
+    world.activate(next);
+    assert_eq!(world.role(next), "starting");
+    world.lose = |_, _| false;
+    world.crash(0);
+    world.advance(CLAIM_PAUSE.1 + MILLI);
+    assert!(world.leads(next), "{:#}", world.status(next));
+    assert_eq!(world.seats(next), 2);
+}
+
+#[test]
+fn a_client_that_goes_away_before_anybody_leads_leaves_no_seat() {
+    let mut world = World::new(1);
+    for backend in [0, 1] {
+        world.crash(backend);
+    }
+    world.activate(0);
+    let client = world.connect(0);
+    world.call(0, client, seat());
+    world.hang_up(0, client, false);
+    for backend in [0, 1] {
+        world.restart(backend);
+    }
+    world.advance(2 * SECOND);
+    assert!(world.leads(0));
+    assert_eq!(world.seats(0), 0);
 }

@@ -207,3 +207,22 @@ fn two_fronts_that_are_configured_otherwise_count_a_seat_once() {
     assert_eq!(world.ask(bare_front, client, release(handles[1])), (0, 0));
     assert_eq!(fill(&mut world, bare_front, 900).len(), 1);
 }
+
+#[test]
+fn a_container_with_a_cm_act_id_has_the_serial_that_the_operator_chose() {
+    let chosen =
+        vec![(ContainerId::CmAct(7), Some(11_111_111)), (ContainerId::CmAct(CM_ACT_ID), Some(22))];
+    let containers = [0, 1, 2].map(|index| vec![container(index)]);
+    let mut world = world(containers, chosen);
+    assert_eq!(world.status(0)["containers"][0]["serial"], "131-22");
+    let client = world.connect(0);
+    assert_eq!(world.ask(0, client, seat_in(22)).0, 0);
+    assert_ne!(world.ask(0, client, seat_in(11_111_111)).0, 0);
+    // A front that is told another one, and leads, has it changed.
+    world.fronts[0].frozen = true;
+    world.virtuals = vec![(ContainerId::CmAct(CM_ACT_ID), Some(33))];
+    let next = world.add_front();
+    world.activate(next);
+    world.advance(SECOND);
+    assert_eq!(world.status(next)["containers"][0]["serial"], "131-33");
+}

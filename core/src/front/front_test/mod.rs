@@ -12,6 +12,7 @@ mod repair;
 mod replaced;
 mod role;
 mod seats;
+mod stock;
 mod twin;
 mod world;
 

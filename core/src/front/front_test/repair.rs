@@ -1,6 +1,7 @@
 //! Backends that come late, come back blank, or belong elsewhere.
 
-use super::World;
+use super::{World, twins};
+use crate::limits::{BACKEND_SILENCE, HEARTBEAT};
 use crate::testing::{crypt, seat};
 use crate::time::Duration;
 use crate::wire::group::Order;
@@ -167,4 +168,82 @@ fn a_backend_that_restarts_from_any_moment_of_its_disk_keeps_what_it_acknowledge
         assert_eq!(world.backend_state(0, index), "up");
     }
     holds(&mut world, 0, &handles);
+}
+
+#[test]
+fn a_repaired_backend_does_not_count_before_the_members_have_taken_it_in() {
+    let mut world = World::serving();
+    world.crash(1);
+    world.crash(2);
+    world.backends[2].disk.clear();
+    world.restart(2);
+    world.advance(SECOND);
+    assert!(world.backends[2].node.group().is_some(), "the state is installed");
+    assert_eq!(world.backend_state(0, 2), "repairing");
+    let client = world.connect(0);
+    world.call(0, client, seat());
+    world.advance(SECOND);
+    assert_eq!(world.answer(0, client), None, "it is on the disk of one member");
+    world.restart(1);
+    world.advance(SECOND);
+    assert_eq!(world.answer(0, client).map(|(status, _)| status), Some(0));
+    assert_eq!(world.backend_state(0, 2), "up");
+}
+
+#[test]
+fn two_that_have_lost_their_disks_are_named_and_nobody_leads() {
+    let mut world = World::serving();
+    world.take(0, 1);
+    world.fronts[0].frozen = true;
+    for index in [0, 1] {
+        world.crash(index);
+        world.backends[index].disk.clear();
+        world.restart(index);
+    }
+    let next = world.add_front();
+    world.activate(next);
+    world.advance(5 * SECOND);
+    assert!(!world.leads(next));
+    let backends = world.status(next)["backends"].take();
+    for (index, what) in ["empty state folder", "empty state folder", "holds the log of group"]
+        .into_iter()
+        .enumerate()
+    {
+        let trouble = backends[index]["trouble"].as_str().unwrap();
+        assert!(trouble.contains(what), "{index}: {trouble}");
+    }
+}
+
+#[test]
+fn a_front_that_was_away_reads_the_state_of_backends_that_have_forgotten_its_log() {
+    let mut world = twins();
+    world.line.cut = true;
+    world.break_line();
+    let handles = world.take(0, 3);
+    for index in [1, 2] {
+        world.crash(index);
+        world.backends[index].disk.clear();
+        world.restart(index);
+        world.advance(2 * SECOND);
+        assert_eq!(world.backend_state(0, index), "up");
+    }
+    // What was written before these two were repaired cannot be had from them entry by entry.
+    world.fronts[0].frozen = true;
+    world.part(1, 0);
+    world.activate(1);
+    world.advance(2 * SECOND);
+    assert!(world.leads(1), "{:#}", world.status(1));
+    holds(&mut world, 1, &handles);
+}
+
+#[test]
+fn a_backend_that_says_nothing_is_down_until_it_speaks() {
+    let mut world = World::serving();
+    world.lose = |backend, _| backend == 2;
+    world.advance(HEARTBEAT + BACKEND_SILENCE + MILLI);
+    assert_ne!(world.backend_state(0, 2), "up");
+    world.take(0, 1);
+    world.lose = |_, _| false;
+    world.advance(BACKEND_SILENCE + 2 * SECOND);
+    assert_eq!(world.backend_state(0, 2), "up");
 }

@@ -3,6 +3,7 @@
 use super::{World, with_address};
 use crate::testing::{crypt, release, seat};
 use crate::time::Duration;
+use crate::wire::group::Order;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MILLI: Duration = Duration::from_millis(1);
@@ -162,4 +163,29 @@ fn an_operators_word_holds_without_the_address() {
     assert!(world.leads(1));
     assert_eq!(world.role(0), "standby");
     assert!(world.fronts[0].away, "the address follows the lead");
+}
+
+#[test]
+fn one_whose_address_has_gone_does_not_lead_again_because_another_claim_led_nowhere() {
+    let mut world = with_address();
+    world.address(0, false);
+    // The other one gets its promises, and dies with them.
+    world.lose = |_, order| matches!(order, Order::Append { .. });
+    world.address(1, true);
+    world.fronts[1].frozen = true;
+    world.lose = |_, _| false;
+    world.advance(20 * SECOND);
+    assert_eq!(world.role(0), "standby");
+}
+
+#[test]
+fn keepalived_is_told_where_the_address_belongs() {
+    let mut world = with_address();
+    let status = |world: &mut World, front| world.http(front, "GET /holdz HTTP/1.1\r\n\r\n");
+    assert!(status(&mut world, 0).starts_with("HTTP/1.1 200"));
+    world.activate(1);
+    world.advance(SECOND);
+    let said = status(&mut world, 0);
+    assert!(said.starts_with("HTTP/1.1 503") && said.contains("another front leads"), "{said}");
+    assert!(status(&mut world, 1).starts_with("HTTP/1.1 200"));
 }

@@ -222,3 +222,29 @@ fn a_seat_that_was_on_its_way_when_the_front_froze_comes_back() {
     world.advance(61 * SECOND);
     assert_eq!(world.seats(0), 0, "nobody was told of it");
 }
+
+#[test]
+fn status_says_at_how_many_backends_a_seat_is() {
+    let mut world = super::twins();
+    world.take(0, 2);
+    let backends = |world: &mut World, seat: usize| {
+        world.status(0)["allocations"][seat]["backends"].as_u64().unwrap()
+    };
+    assert_eq!(backends(&mut world, 1), 3);
+    world.backends[1].stuck = true;
+    world.backends[2].stuck = true;
+    let client = world.connect(0);
+    world.call(0, client, seat());
+    assert_eq!([0, 1, 2].map(|seat| backends(&mut world, seat)), [3, 3, 0], "on its way");
+    world.unstick(1);
+    assert_eq!([0, 1, 2].map(|seat| backends(&mut world, seat)), [2, 2, 2], "not at the third");
+    world.crash(2);
+    assert_eq!(backends(&mut world, 0), 2);
+    let handles = |world: &mut World, front: usize| {
+        [0, 1, 2].map(|index| world.status(front)["backends"][index]["handles"].as_u64().unwrap())
+    };
+    assert_eq!(handles(&mut world, 0), [3, 3, 0]);
+    assert_eq!(handles(&mut world, 1), [0, 0, 0], "that one does not know what they have");
+    let states = [0, 1, 2].map(|index| world.backend_state(1, index));
+    assert_eq!(states, ["up", "up", "down"]);
+}

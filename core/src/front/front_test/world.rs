@@ -2,6 +2,7 @@
 //! and at once, unless a test holds it back; time moves only when a test says so.
 
 use super::line::Line;
+use super::stock::Servers;
 use crate::backend::{Backend, Config as BackendConfig};
 use crate::front::{Config, Front};
 use crate::io::{Address, Callee, Door, Frame, Input, Intent, Link, Why};
@@ -70,6 +71,8 @@ pub(super) struct World {
     cables: Vec<Cable>,
     /// Between fronts.
     pub(super) line: Line,
+    /// In the place of the backends, for fronts that are unfenced.
+    pub(super) servers: Servers,
     pub(super) events: VecDeque<Event>,
     dialled: u64,
     /// Which fronts can reach which backends: pairs that cannot.
@@ -128,6 +131,7 @@ impl World {
             fronts: Vec::new(),
             cables: Vec::new(),
             line: Line::default(),
+            servers: Servers::default(),
             events: VecDeque::new(),
             dialled: 1,
             cut: Vec::new(),
@@ -436,6 +440,15 @@ impl World {
         match intent {
             Intent::Dial { link, to, callee: Callee::Twin { .. } } => {
                 self.dial_twin(index, link, usize::from(to.port));
+            }
+            Intent::Dial { link, to, callee: Callee::Stock } => {
+                self.dial_server(index, link, usize::from(to.port));
+            }
+            Intent::Send { link, frame } if self.servers.has(index, link) => {
+                self.ask_server(index, link, &frame);
+            }
+            Intent::Close { link, .. } if self.servers.has(index, link) => {
+                self.servers.hang_up(index, link);
             }
             Intent::Dial { link: near, to, .. } => {
                 let backend = usize::from(to.port);

@@ -3,8 +3,10 @@
 use super::super::ledger::Ledger;
 use super::tell::{Subject, Telling};
 use crate::io::{Intent, Link};
+use crate::limits::TWIN_STATE_PAUSE;
 use crate::log::{Entry, Epoch, GroupId, Handle, Slot};
 use crate::testing::{LICENCE, at};
+use crate::time::Duration;
 use crate::wire::twin::{Answer, Heard, Part, Placed, Tell};
 use alloc::vec;
 use alloc::vec::Vec;
@@ -132,4 +134,94 @@ fn nothing_waits_for_a_twin_that_is_away_or_behind_or_late() {
     assert!(line.tell.holds_back(Slot(4)));
     line.tell.lost(at(0).mono);
     assert!(!line.tell.holds_back(Slot(5)));
+}
+
+#[test]
+fn it_knows_when_an_answer_is_late_and_when_to_say_something_again() {
+    let (transfer, heartbeat) = (Duration::from_secs(10), Duration::from_secs(1));
+    let mut line = Line::new();
+    let start = at(0).mono;
+    assert_eq!(line.tell.waiting(), 0);
+    assert_eq!(
+        (line.tell.due(transfer), line.tell.next(heartbeat)),
+        (None, Some(start + heartbeat))
+    );
+    assert_eq!(line.tells(vec![]).len(), 1);
+    assert_eq!(line.tell.waiting(), 1);
+    assert_eq!(
+        (line.tell.due(transfer), line.tell.next(heartbeat)),
+        (Some(start + transfer), None)
+    );
+    // A second one does not move the time of the first.
+    let mut out = Vec::new();
+    let gone = Tell::Gone { client: 1, replies: 0 };
+    line.tell.send(at(3).mono, &gone, &mut out);
+    line.count += 1;
+    assert_eq!(line.tell.waiting(), 2);
+    assert_eq!(line.tell.due(transfer), Some(start + transfer));
+    // An answer to the first one does.
+    let heard = Heard { count: 1, answer: Answer::Noted };
+    assert!(line.tell.answered(at(4).mono, &heard, &line.ledger));
+    assert_eq!(line.tell.waiting(), 1);
+    assert_eq!(line.tell.due(transfer), Some(at(4).mono + transfer));
+    // The same answer again is no progress.
+    assert!(line.tell.answered(at(5).mono, &heard, &line.ledger));
+    assert_eq!(line.tell.due(transfer), Some(at(4).mono + transfer));
+    line.hears(Answer::Noted);
+    assert_eq!(line.tell.waiting(), 0);
+    assert_eq!(line.tell.next(heartbeat), Some(at(3).mono + heartbeat));
+}
+
+#[test]
+fn the_twin_has_no_more_than_it_was_told_whatever_it_says() {
+    let mut line = Line::new();
+    assert!(!line.tell.follows());
+    line.tells(vec![]);
+    assert!(!line.tell.follows(), "it has not said where to begin");
+    let ready = |epoch| {
+        let (group, committed) = (Some(GroupId(9)), Slot(1));
+        Answer::Ready { epoch, group, committed }
+    };
+    let other = Epoch { round: 3, front: 7 };
+    line.hears(ready(other));
+    assert!(!line.tell.follows(), "that is about another lead");
+    line.hears(ready(EPOCH));
+    assert!(line.tell.follows());
+    line.commits(2);
+    line.tells(vec![]);
+    line.hears(Answer::Have { epoch: other, last: Slot(3) });
+    assert_eq!(line.tell.acked(), Slot(1));
+    line.has(77);
+    assert_eq!(line.tell.acked(), Slot(3));
+    line.hears(Answer::Busy { epoch: other });
+    assert!(line.tell.follows());
+    line.hears(Answer::Busy { epoch: EPOCH });
+    assert!(!line.tell.follows());
+    assert_eq!(line.tell.acked(), Slot(0));
+}
+
+#[test]
+fn a_whole_state_goes_to_one_of_another_log_and_not_too_often() {
+    let mut line = Line::new();
+    line.tells(vec![]);
+    let stranger = Answer::Ready { epoch: EPOCH, group: Some(GroupId(1)), committed: Slot(1) };
+    line.hears(stranger.clone());
+    let states = |told: &[Tell]| {
+        told.iter().filter(|tell| matches!(tell, Tell::State { last: true, .. })).count()
+    };
+    assert_eq!(states(&line.tells(vec![])), 1);
+    line.has(1);
+    assert!(line.tell.follows());
+    // It wants another one at once.
+    line.hears(stranger);
+    assert_eq!(states(&line.tells(vec![])), 0);
+    let again = at(0).mono + TWIN_STATE_PAUSE;
+    assert_eq!(line.tell.next(Duration::from_secs(1)), Some(again));
+    // A new link is no reason either.
+    line.tell.lost(at(0).mono);
+    line.tell.stands(at(0).mono, Link(3), 2);
+    line.count = 0;
+    line.tells(vec![]);
+    line.hears(Answer::Ready { epoch: EPOCH, group: None, committed: Slot(0) });
+    assert_eq!(states(&line.tells(vec![])), 0);
 }
