@@ -7,7 +7,7 @@ use alloc::format;
 use alloc::string::String;
 
 /// When such a line was last written, and how many there were since.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Seldom {
     written: Option<Mono>,
     unwritten: u64,

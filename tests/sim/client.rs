@@ -3,7 +3,9 @@
 use super::check::handles::Answer;
 use super::check::seats::Belief;
 use super::licences::{FIRM, PROBE, PRODUCTS};
+use super::looks::look;
 use super::net::{Conn, End, Load};
+use super::words;
 use super::world::{Event, FRONTS, HOSTS, SECOND, World};
 use std::net::{IpAddr, Ipv4Addr};
 use tmr_core::io::{Door, Frame};
@@ -34,6 +36,8 @@ pub(super) enum What {
     /// Uses a handle that was released.
     Dead(u32),
     Version,
+    /// Asks with a handle where it is, in one of many ways.
+    Look(u32, u64),
 }
 
 /// A handle in a client's hands.
@@ -48,7 +52,7 @@ pub(super) struct Held {
     /// When it was asked for.
     since: u64,
     /// Until then the seat cannot have been taken back.
-    until: u64,
+    pub(super) until: u64,
 }
 
 /// A client.
@@ -100,6 +104,11 @@ impl World {
         if self.rng.chance(30) {
             self.clients[who].front = self.rng.index(FRONTS);
         }
+        self.dial(who);
+    }
+
+    /// A client connects to the front that it wants.
+    pub(super) fn dial(&mut self, who: usize) {
         let host = self.clients[who].front % self.plan.fronts;
         let to = End::Host { host, life: 0, link: None };
         let conn = self.net.open(Conn::new(End::Client(who), to, Door::Licence));
@@ -124,6 +133,10 @@ impl World {
             };
         }
         let pick = self.rng.between(0, 99);
+        if self.plan.curious && pick % 8 == 3 {
+            let handle = held.last().map_or(0, |held| held.handle);
+            return What::Look(handle, client.number);
+        }
         if let (90.., Some(dead)) = (pick, client.dead.last()) {
             return What::Dead(*dead);
         }
@@ -160,7 +173,8 @@ impl World {
         }
     }
 
-    fn ask(&mut self, who: usize, what: What) {
+    /// A client asks on its connection.
+    pub(super) fn ask(&mut self, who: usize, what: What) {
         let request = self.request(who, what);
         let client = &mut self.clients[who];
         client.number += 1;
@@ -172,8 +186,8 @@ impl World {
             self.checks.seats.gone(held.handle);
             self.checks.handles.release_sent(held.handle);
         }
-        self.trace(|| format!("client {who} asks {what:?}"));
-        let load = Load::Frames(vec![Frame::Call(request.encode())]);
+        self.trace(|| format!("client-{who} asks {}", words::what(&what)));
+        let load = Load::Frames(vec![Frame::Call(request.encode())], None);
         self.send(conn, 0, self.now, load);
         self.after(PATIENCE, Event::GiveUp { client: who, call });
         if self.faulty && self.plan.hangup && self.rng.chance(3) {
@@ -217,6 +231,7 @@ impl World {
             },
             What::Release(Held { handle, .. }) => Request::Release { handle },
             What::Version => Request::GetVersion { handle: 0 },
+            What::Look(handle, which) => look(handle, which),
         }
     }
 
@@ -228,8 +243,14 @@ impl World {
             return self.checks.note(self.now, "calls", found);
         };
         self.trace(|| {
-            format!("client {who} is told {:?} {} on {what:?}", reply.status, reply.result)
+            let (status, result) = (reply.status, reply.result);
+            format!("client-{who} is told {status:?}, {result}: it asked {}", words::what(&what))
         });
+        // What was encrypted may be any bytes.
+        if !matches!(what, What::Crypt(_)) {
+            let found = self.checks.identity.told(frame);
+            self.checks.note(self.now, "identity", found);
+        }
         let ok = reply.status == CmError::NO_ERROR;
         let missing = reply.status == CmError::INVALID_HANDLE;
         match what {
@@ -264,6 +285,8 @@ impl World {
             What::Release(held) if ok => {
                 let found = self.checks.handles.released(held.handle, answer);
                 self.checks.note(self.now, "handles", found);
+                let found = self.checks.acks.released(held.handle);
+                self.checks.note(self.now, "acks", found);
                 self.clients[who].dead.push(held.handle);
                 if self.clients[who].probe {
                     self.checks.service.served.get_or_insert(self.now);
@@ -288,6 +311,10 @@ impl World {
         let held = Held { until: believed_until(sent, held.cleanup), ..held };
         let found = self.checks.handles.granted(held.handle, answer);
         self.checks.note(self.now, "handles", found);
+        if held.mode != Mode::NoUserLimit {
+            let found = self.checks.acks.granted(held.handle);
+            self.checks.note(self.now, "acks", found);
+        }
         self.clients[who].held.push(held);
         self.believe(who, held, true);
     }
@@ -324,7 +351,7 @@ impl World {
         let client = &mut self.clients[who];
         (client.call, client.open) = (None, false);
         let Some(conn) = client.conn.take() else { return };
-        self.trace(|| format!("client {who} hangs up"));
+        self.trace(|| format!("client-{who} hangs up"));
         self.send(conn, 0, self.now, Load::Fin);
         self.gone(conn, 0);
     }
@@ -333,7 +360,7 @@ impl World {
     pub(super) fn lost(&mut self, who: usize) {
         let client = &mut self.clients[who];
         (client.call, client.open, client.conn) = (None, false, None);
-        self.trace(|| format!("client {who} has lost its connection"));
+        self.trace(|| format!("client-{who} has lost its connection"));
         self.clients[who].front = self.rng.index(FRONTS);
         let pause = self.rng.span(1000, SECOND / 2);
         self.after(pause, Event::Think { client: who });
@@ -341,7 +368,7 @@ impl World {
 
     /// A client's machine is gone, and comes back as another program that knows of no handle.
     pub(super) fn vanish(&mut self, who: usize) {
-        self.trace(|| format!("client {who} vanishes"));
+        self.trace(|| format!("client-{who} vanishes"));
         let away = self.now + self.rng.span(SECOND / 10, 10 * SECOND);
         let client = &mut self.clients[who];
         for held in client.held.drain(..) {

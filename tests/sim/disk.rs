@@ -1,4 +1,4 @@
-//! A backend's disk: what is durable, and the one write that is on its way.
+//! A backend's disk: what is durable, the one write that is on its way, and how much room is left.
 
 use super::rng::Rng;
 
@@ -8,11 +8,21 @@ enum Write {
     Rewrite(Vec<u8>),
 }
 
+impl Write {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Append(bytes) | Self::Rewrite(bytes) => bytes,
+        }
+    }
+}
+
 /// The journal file of one backend.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Disk {
     durable: Option<Vec<u8>>,
     writing: Option<Write>,
+    /// Bytes that it still takes; `None`: as many as anybody wants.
+    room: Option<usize>,
 }
 
 impl Disk {
@@ -24,8 +34,21 @@ impl Disk {
     /// Cuts off a torn tail.
     pub(super) fn truncate(&mut self, keep: usize) {
         if let Some(bytes) = &mut self.durable {
+            let cut = bytes.len() - keep;
             bytes.truncate(keep);
+            self.room = self.room.map(|room| room + cut);
         }
+    }
+
+    /// From now on it takes so many bytes; `None`: as many as anybody wants.
+    pub(super) fn fill(&mut self, room: Option<usize>) {
+        self.room = room;
+    }
+
+    /// Whether the write that is on its way fits on it.
+    pub(super) fn fits(&self) -> bool {
+        let length = self.writing.as_ref().map_or(0, |write| write.bytes().len());
+        self.room.is_none_or(|room| length <= room)
     }
 
     /// Begins to append. `false`: a write is on its way already, which must never be.
@@ -40,10 +63,24 @@ impl Disk {
 
     /// The write is durable.
     pub(super) fn done(&mut self) {
-        match self.writing.take() {
-            Some(Write::Append(bytes)) => self.durable.get_or_insert_default().extend(bytes),
-            Some(Write::Rewrite(bytes)) => self.durable = Some(bytes),
-            None => {}
+        let Some(write) = self.writing.take() else { return };
+        if let Some(room) = &mut self.room {
+            *room = room.saturating_sub(write.bytes().len());
+        }
+        match write {
+            Write::Append(bytes) => self.durable.get_or_insert_default().extend(bytes),
+            Write::Rewrite(bytes) => self.durable = Some(bytes),
+        }
+    }
+
+    /// The write failed, for want of room: of an append any first part that fits may be there, and
+    /// of a rewrite nothing.
+    pub(super) fn fail(&mut self, rng: &mut Rng) {
+        let room = self.room.unwrap_or_default();
+        if let Some(Write::Append(bytes)) = self.writing.take() {
+            let torn = rng.index(room.min(bytes.len()) + 1);
+            self.durable.get_or_insert_default().extend(&bytes[..torn]);
+            self.room = self.room.map(|room| room - torn);
         }
     }
 
@@ -62,5 +99,49 @@ impl Disk {
     /// Everything is gone.
     pub(super) fn lose(&mut self) {
         *self = Self::default();
+    }
+}
+
+#[cfg(test)]
+mod test {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_takes_a_part_of_a_write_and_gives_it_back_when_that_is_cut_off() {
+        let mut rng = Rng::new(1);
+        let mut torn = std::collections::BTreeSet::new();
+        for _ in 0..50 {
+            let mut disk = Disk::default();
+            disk.rewrite(b"head".to_vec());
+            disk.done();
+            disk.fill(Some(3));
+            disk.append(b"one".to_vec());
+            assert!(disk.fits());
+            disk.fill(Some(2));
+            assert!(!disk.fits());
+            disk.fail(&mut rng);
+            torn.insert(disk.read().unwrap().len());
+            disk.truncate(4);
+            assert_eq!((disk.read(), disk.room), (Some(b"head".as_slice()), Some(2)));
+            disk.rewrite(b"other".to_vec());
+            disk.fail(&mut rng);
+            assert_eq!(disk.read(), Some(b"head".as_slice()), "as it was");
+            disk.append(b"12".to_vec());
+            assert!(disk.fits());
+            disk.done();
+            assert_eq!((disk.read(), disk.room), (Some(b"head12".as_slice()), Some(0)));
+        }
+        assert_eq!(torn, [4, 5, 6].into());
+    }
+
+    #[test]
+    fn room_that_has_come_stays_when_a_write_fails_that_began_before() {
+        let mut disk = Disk::default();
+        disk.fill(Some(0));
+        disk.append(b"one".to_vec());
+        disk.fill(None);
+        disk.fail(&mut Rng::new(1));
+        disk.append(b"one".to_vec());
+        assert!(disk.fits());
     }
 }

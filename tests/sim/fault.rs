@@ -2,7 +2,7 @@
 
 use super::licences::{PRODUCTS, reissued};
 use super::rng::Rng;
-use super::world::{BACKENDS, Event, FRONTS, HOSTS, SECOND, World};
+use super::world::{BACKENDS, Event, FRONTS, HOSTS, NAMES, SECOND, World};
 
 /// What a seed has in store.
 #[derive(Clone, Debug)]
@@ -30,6 +30,8 @@ pub struct Plan {
     pub light: bool,
     /// Microseconds that a write to disk takes at most.
     pub disk: u64,
+    /// Clients ask for all that may tell them where they are.
+    pub curious: bool,
     kinds: Vec<Kind>,
     /// Microseconds between faults at most.
     pause: u64,
@@ -87,6 +89,36 @@ impl Plan {
             kinds: KINDS.into_iter().filter(|_| rng.chance(45)).collect(),
             pause: rng.between(SECOND / 2, 8 * SECOND),
             light: rng.chance(30),
+            curious: false,
+        }
+    }
+
+    /// Nothing goes wrong, and three clients on three stations ask for nothing by themselves.
+    pub(super) fn quiet() -> Self {
+        Self {
+            fronts: FRONTS,
+            clients: 3,
+            stations: 3,
+            odd: false,
+            address: false,
+            hangup: false,
+            retry: 1,
+            connect: 1,
+            transfer: 1,
+            light: false,
+            disk: 4_000,
+            curious: false,
+            kinds: Vec::new(),
+            pause: SECOND,
+        }
+    }
+
+    /// Draws what came later, from a number of its own: a seed without it is what it was before.
+    pub(super) fn widen(&mut self, rng: &mut Rng) {
+        self.curious = rng.chance(40);
+        if rng.chance(10) {
+            self.clients = 20 + rng.index(31);
+            self.stations = 1 + rng.index(self.clients);
         }
     }
 }
@@ -139,7 +171,13 @@ impl World {
                 let places = HOSTS + self.clients.len();
                 let one_way = kind == Kind::OneWay;
                 let other = self.rng.chance(60).then(|| self.rng.index(HOSTS));
-                self.trace(|| format!("place {any} cannot reach {other:?}, one way: {one_way}"));
+                self.trace(|| {
+                    format!(
+                        "{} cannot reach {}, one way: {one_way}",
+                        NAMES[any],
+                        other.map_or("anybody", |other| NAMES[other])
+                    )
+                });
                 for place in (0..places).filter(|place| other.is_none_or(|only| only == *place)) {
                     self.net.blocked.insert((any, place), self.now + length);
                     if !one_way {
@@ -159,7 +197,9 @@ impl World {
             }
             Kind::SlowDisk => {
                 let by = self.rng.span(50_000, 3 * SECOND);
-                self.trace(|| format!("the disk of {backend} is slow by {by}"));
+                self.trace(|| {
+                    format!("the disk of {} is slow by {} ms", NAMES[backend], by / 1000)
+                });
                 self.hosts[backend].slow = (self.now + length, by);
             }
             Kind::Storm => {
@@ -279,7 +319,7 @@ impl World {
         if self.lost.is_none() || self.now > repaired + 10 * SECOND {
             (self.lost, self.repaired) = (members, None);
             self.crash(backend, length);
-            self.trace(|| format!("host {backend} has lost its disk"));
+            self.trace(|| format!("{} has lost its disk", NAMES[backend]));
             self.hosts[backend].disk.lose();
         }
     }

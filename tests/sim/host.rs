@@ -7,19 +7,26 @@ use std::net::{IpAddr, Ipv4Addr};
 use tmr_core::hub::Hub;
 use tmr_core::io::Link;
 use tmr_core::time::{Mono, Now, Wall};
+use tmr_core::wire::twin::Version;
+
+/// When a run begins, in seconds since 1970.
+pub(super) const TODAY: u64 = 1_795_287_600;
 
 /// A clock that runs off by parts per million.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Clock {
     pub(super) ppm: i64,
     pub(super) offset: u64,
+    /// Seconds that its date is off.
+    pub(super) date: i64,
 }
 
 impl Clock {
     /// What it shows at a true time.
     pub(super) fn now(self, at: u64) -> Now {
         let mono = self.offset + Self::scaled(at, 1_000_000 + self.ppm, 1_000_000);
-        Now { mono: Mono(mono), wall: Wall(1_795_287_600 + at / 1_000_000) }
+        let wall = (TODAY + at / 1_000_000).saturating_add_signed(self.date);
+        Now { mono: Mono(mono), wall: Wall(wall) }
     }
 
     /// The first true time at which it shows this.
@@ -57,6 +64,8 @@ pub(super) struct Host {
     /// No step is made before this time.
     pub(super) frozen: u64,
     pub(super) disk: Disk,
+    /// What the process speaks to its twin, if it is a front.
+    pub(super) version: Version,
     /// The disk is slow until then, and by this much.
     pub(super) slow: (u64, u64),
     /// Connections: number and side.
@@ -85,6 +94,7 @@ impl Host {
             clock,
             frozen: 0,
             disk: Disk::default(),
+            version: Version::OWN,
             slow: (0, 0),
             links: BTreeMap::new(),
             woken: BTreeMap::new(),

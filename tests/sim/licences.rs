@@ -14,13 +14,20 @@ pub const PRODUCTS: [(u32, u32); 4] = [(201, 1), (202, 2), (203, 5), (PROBE, 50)
 /// The product whose third part says another quantity, where a seed wants an odd part.
 pub const ODD: u32 = 203;
 
-/// The containers of the three backends. `odd`: the third one differs in one product.
+/// What the licence of [`DATED`] ends by, where a seed changes dates.
+const DATES: &str = ",\"ExpirationTime\":\"2029-01-01T00:00:00Z\",\"UsagePeriod\":1000000";
+/// The product that has those.
+const DATED: u32 = 203;
+
+/// The containers of the three backends. `odd`: the third one differs in one product. `dates`: one
+/// product ends some time.
 #[must_use]
-pub fn containers(odd: bool) -> &'static [Container; 3] {
-    static ISSUED: OnceLock<[[Container; 3]; 2]> = OnceLock::new();
+pub fn containers(odd: bool, dates: bool) -> &'static [Container; 3] {
+    static ISSUED: OnceLock<[[Container; 3]; 4]> = OnceLock::new();
     &ISSUED.get_or_init(|| {
-        [false, true].map(|odd| [0, 1, 2].map(|part| issue(part, &said(part, odd))))
-    })[usize::from(odd)]
+        [(false, false), (true, false), (false, true), (true, true)]
+            .map(|(odd, dates)| [0, 1, 2].map(|part| issue(part, &said(part, odd), dates)))
+    })[usize::from(odd) + 2 * usize::from(dates)]
 }
 
 /// What the part of a backend says of each product's quantity.
@@ -44,15 +51,17 @@ pub fn quantities(container: &Container) -> BTreeMap<u32, u32> {
 pub fn reissued(part: usize, before: &Container, product: u32, quantity: u32) -> Container {
     let mut said = quantities(before);
     said.insert(product, quantity);
-    issue(part, &said)
+    let mut products = before.part.firm_items.iter().flat_map(|item| &item.products);
+    issue(part, &said, products.any(|product| product.usage_period.is_some()))
 }
 
-fn issue(part: usize, quantities: &BTreeMap<u32, u32>) -> Container {
+fn issue(part: usize, quantities: &BTreeMap<u32, u32>, dates: bool) -> Container {
     let issuer = Issuer::from_secret([7; 32]);
     let products: Vec<String> = quantities
         .iter()
         .map(|(code, quantity)| {
-            format!("{{\"ProductCode\":{code},\"LicenseQuantity\":{quantity},\"TmrId\":1}}")
+            let ends = if dates && *code == DATED { DATES } else { "" };
+            format!("{{\"ProductCode\":{code},\"LicenseQuantity\":{quantity},\"TmrId\":1{ends}}}")
         })
         .collect();
     let json = format!(

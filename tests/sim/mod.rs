@@ -3,24 +3,31 @@
 //! event for event.
 //!
 //! What lives here: the world ([`world`], `host`, `net`, `disk`, `runtime`), what goes wrong in it
-//! ([`fault`]), the clients, and what must hold ([`check`]). What is left out of it: bytes of a
-//! socket and the cipher; links carry whole frames.
+//! ([`fault`], `machine`), the clients, and what must hold ([`check`]); [`story`] has no chance in it.
+//! Links carry whole frames, and in one seed of twenty the bytes that the real streams make of them,
+//! cut anywhere (`cable`). What is left out: sockets, files, and stock servers.
 
+mod cable;
 pub mod check;
 mod client;
 mod disk;
 pub mod fault;
 mod host;
 pub mod licences;
+mod looks;
+mod machine;
 mod net;
 pub mod rng;
 mod runtime;
+pub mod story;
+mod words;
 pub mod world;
 
 use check::Violation;
 use check::service::Service;
 use rng::Rng;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use tmr_core::wire::twin::Version;
 use world::{Event, FRONTS, HOSTS, SECOND, Tail, World};
 
 /// Longest that faults go on, in virtual time.
@@ -62,6 +69,7 @@ pub fn run_drawn(bytes: &[u8], steps: u64, tail: Option<Tail>) -> Outcome {
 }
 
 fn end(mut world: World, steps: u64) -> Outcome {
+    let _kept = check::lines::keep();
     let ran = catch_unwind(AssertUnwindSafe(|| world.live(steps)));
     let mut violations = std::mem::take(&mut world.checks.violations);
     if let Err(panic) = ran {
@@ -103,6 +111,10 @@ impl World {
         while self.fine() && self.now < bound {
             self.run_for(SECOND);
         }
+        if self.fine() {
+            let found = self.checks.acks.kept(&self.checks.slots);
+            self.checks.note(self.now, "acks", found);
+        }
         let statuses = self.statuses();
         let empty: Vec<_> = statuses.iter().map(Service::empty).collect();
         if self.fine() && !empty.iter().any(Result::is_ok) {
@@ -113,6 +125,10 @@ impl World {
 
     /// With nothing wrong, a planned failover leads to its end.
     fn hand_over(&mut self) {
+        let spoken = self.hosts[0].version.spoken_with(self.hosts[1].version);
+        if spoken.is_none_or(|minor| minor < Version::GIVES_LEAD) {
+            return;
+        }
         let active = |status: &serde_json::Value| status["role"] == "active";
         let statuses = self.statuses();
         let Some(leader) = statuses.iter().position(active).filter(|_| statuses.len() == FRONTS)
@@ -145,7 +161,7 @@ impl World {
     fn mend(&mut self) {
         self.trace(|| "no more faults".to_owned());
         self.faulty = false;
-        self.files = licences::containers(self.plan.odd).clone();
+        self.files = licences::containers(self.plan.odd, self.machines.dates).clone();
         for host in FRONTS..HOSTS {
             self.at(self.now, Event::Reload { host });
         }
@@ -154,6 +170,8 @@ impl World {
         self.net.heal();
         for host in 0..HOSTS {
             self.hosts[host].slow = (0, 0);
+            self.hosts[host].clock.date = 0;
+            self.hosts[host].disk.fill(None);
             self.start(host);
         }
         self.run_for(blocked.max(frozen).saturating_sub(self.now));
@@ -172,12 +190,14 @@ impl World {
     fn missing(&mut self) -> String {
         let odd = self.plan.odd;
         let matching = |product| if odd && product == u64::from(licences::ODD) { 2 } else { 3 };
-        let mut all = Vec::new();
-        for status in self.statuses() {
-            match Service::whole(&status, matching) {
-                Ok(()) => return String::new(),
-                Err(what) => all.push(what),
-            }
+        let statuses = self.statuses();
+        // Who stands by must be able to serve as well.
+        let mut all: Vec<_> =
+            statuses.iter().filter_map(|status| Service::connected(status).err()).collect();
+        let whole: Vec<_> =
+            statuses.iter().map(|status| Service::whole(status, matching)).collect();
+        if !whole.iter().any(Result::is_ok) {
+            all.extend(whole.into_iter().filter_map(Result::err));
         }
         all.join("; ")
     }

@@ -1,6 +1,13 @@
-//! The network: connections like TCP (in order, each direction for itself), which can be slow,
-//! blocked, or cut; then each end notices in its own time, and what was on its way is lost.
+//! The network: connections like TCP, each direction for itself, which can be slow, blocked, or cut;
+//! then each end notices in its own time.
+//!
+//! Within a connection nothing is lost, doubled or out of order, as TCP sees to that. It happens
+//! between connections. *Lost* is what is on its way when a connection is cut, and what is said into
+//! it before its end is noticed, on a half-open link. *Twice* comes what a node says again on the next
+//! connection after the first one's had arrived, and only its answer was lost. *Out of order* is what
+//! arrives on an old connection, closed or cut, after the same two have spoken on a new one.
 
+use super::cable::Cable;
 use super::check::handles::Answer;
 use super::rng::Rng;
 use std::collections::{BTreeMap, VecDeque};
@@ -18,9 +25,10 @@ pub(super) enum End {
 /// What arrives.
 #[derive(Clone, Debug)]
 pub(super) enum Load {
-    Frames(Vec<Frame>),
-    /// A reply that another front than the one that sends it has made.
-    Passed(Vec<Frame>, Answer),
+    /// Frames; and who made a reply among them, if that was another front than the one that sends it.
+    Frames(Vec<Frame>, Option<Answer>),
+    /// Bytes that frames became.
+    Bytes(Vec<u8>, Option<Answer>),
     Fin,
 }
 
@@ -39,8 +47,12 @@ pub(super) struct Conn {
     /// Where side 1 awaits it.
     pub(super) door: Door,
     pub(super) open: bool,
-    /// Nothing passes any more.
+    /// Nothing more is sent on it.
     pub(super) cut: bool,
+    /// What was on its way when it was cut still arrives.
+    pub(super) lingers: bool,
+    /// What makes frames of bytes, where it carries those.
+    pub(super) cable: Option<Box<Cable>>,
     /// The side knows that it is over.
     pub(super) gone: [bool; 2],
     /// What is on its way to each side, and when the last of it arrives.
@@ -54,6 +66,8 @@ impl Conn {
             door,
             open: false,
             cut: false,
+            lingers: false,
+            cable: None,
             gone: [false; 2],
             lanes: [(VecDeque::new(), 0), (VecDeque::new(), 0)],
         }
@@ -69,6 +83,10 @@ pub(super) struct Net {
     pub(super) blocked: BTreeMap<(usize, usize), u64>,
     /// What passes takes so much longer until then.
     pub(super) slow: BTreeMap<(usize, usize), (u64, u64)>,
+    /// What was on its way when a connection is cut may arrive; `None`: never in this seed.
+    pub(super) late: Option<Rng>,
+    /// Connections carry bytes, in these pieces; `None`: frames.
+    pub(super) pieces: Option<Rng>,
 }
 
 impl Net {
@@ -77,6 +95,14 @@ impl Net {
         self.opened += 1;
         self.conns.insert(self.opened, conn);
         self.opened
+    }
+
+    /// Cuts a connection.
+    pub(super) fn cut(&mut self, conn: u64) {
+        let lingers = self.late.as_mut().is_some_and(|rng| rng.chance(50));
+        if let Some(conn) = self.conns.get_mut(&conn) {
+            (conn.cut, conn.lingers) = (true, lingers);
+        }
     }
 
     /// Until when nothing passes; `None`: it passes.

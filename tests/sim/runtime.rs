@@ -1,11 +1,13 @@
 //! What a runtime does for a node: start it, give it what arrives, and do what it wants done.
 
 use super::check::handles::Answer;
+use super::check::lines;
 use super::fault::Plan;
 use super::host::Host;
 use super::licences::quantities;
 use super::net::{Conn, End, Load, Parcel};
-use super::world::{Event, FRONTS, HOSTS, SECOND, World};
+use super::words;
+use super::world::{Event, FRONTS, HOSTS, NAMES, SECOND, World};
 use std::net::SocketAddr;
 use tmr_core::backend::{self, Backend};
 use tmr_core::config::Twin;
@@ -28,6 +30,9 @@ impl World {
         let seed = self.rng.seed();
         let front = u32::try_from(self.rng.between(1, u64::from(u32::MAX))).unwrap_or(1);
         let file = host.checked_sub(FRONTS).map(|part| self.files[part].clone());
+        if host < FRONTS {
+            self.hosts[host].version = self.machines.version(self.faulty);
+        }
         let node = match Self::node(&mut self.hosts[host], file, &self.plan, seed, front) {
             Ok(node) => node,
             Err(reason) => {
@@ -35,7 +40,7 @@ impl World {
                 return self.checks.note(self.now, "disk", found);
             }
         };
-        self.trace(|| format!("host {host} starts"));
+        self.trace(|| format!("{} starts", NAMES[host]));
         self.taken(host);
         let state = &mut self.hosts[host];
         state.life += 1;
@@ -72,11 +77,11 @@ impl World {
             state.disk.truncate(keep);
             return Ok(Node::Backend(Box::new(backend)));
         }
-        let other = if state.name == "host0" { "host1" } else { "host0" };
+        let other = NAMES[usize::from(state.name == NAMES[0])];
         let config = front::Config {
             identity,
             backends: [0, 1, 2]
-                .map(|index| Address { host: format!("host{}", FRONTS + index), port: 1 }),
+                .map(|index| Address { host: NAMES[FRONTS + index].to_owned(), port: 1 }),
             retry: Duration::from_secs(plan.retry),
             unfenced: false,
             virtuals: Vec::new(),
@@ -89,7 +94,9 @@ impl World {
             front,
             seed,
         };
-        Ok(Node::Front(Box::new(Front::new(config))))
+        let mut front = Front::new(config);
+        front.speak(state.version);
+        Ok(Node::Front(Box::new(front)))
     }
 
     /// A backend has read its licence file.
@@ -133,6 +140,8 @@ impl World {
                 self.at(due, Event::Tick { host, life });
             }
         }
+        let logged = lines::check(self.faulty);
+        self.checks.note(self.now, "lines", logged);
         for act in acts {
             self.act(host, act);
         }
@@ -176,7 +185,10 @@ impl World {
                 let (until, by) = self.hosts[host].slow;
                 let slow = if until > self.now { self.rng.between(by / 2, by) } else { 0 };
                 let wait = self.rng.between(self.plan.disk / 4, self.plan.disk) + slow;
-                self.after(wait, Event::Durable { host, life });
+                let fits = self.hosts[host].disk.fits();
+                let done =
+                    if fits { Event::Durable { host, life } } else { Event::Full { host, life } };
+                self.after(wait, done);
             }
             Act::GiveAway(away) => {
                 self.hosts[host].away = away;
@@ -218,25 +230,21 @@ impl World {
             let client = matches!(self.net.conns[&conn].ends[1 - side], End::Client(_));
             let twin = self.net.conns[&conn].door == Door::Twin;
             let frames = if twin {
-                self.overhear(host, side, &outbox.frames);
+                self.overhear(host, link, side, &outbox.frames);
                 outbox.frames.into_iter().map(Frame::Twin).collect()
             } else if client {
                 self.checks.calls.ended(host, link);
                 outbox.frames.into_iter().map(Frame::Call).collect()
             } else {
                 let batch = outbox.frames.concat();
-                self.observe(host, link, &batch);
+                self.observe(host, link, sent, &batch);
                 vec![Frame::Batch(batch)]
             };
             let passed = self.hosts[host].passed.remove(&link).filter(|_| client);
-            let load = match passed {
-                Some(answer) => Load::Passed(frames, answer),
-                None => Load::Frames(frames),
-            };
-            self.send(conn, side, sent, load);
+            self.send(conn, side, sent, Load::Frames(frames, passed));
         }
         if let Some(why) = outbox.close {
-            self.trace(|| format!("host {host} closes {link:?}: {why}"));
+            self.trace(|| format!("{} closes a link: {why}", NAMES[host]));
             self.checks.calls.ended(host, link);
             self.send(conn, side, self.now, Load::Fin);
             self.hosts[host].links.remove(&link);
@@ -246,40 +254,39 @@ impl World {
     }
 
     /// Looks at what fronts and backends say to each other.
-    fn observe(&mut self, host: usize, link: Link, batch: &[u8]) {
-        let mut found = Ok(());
+    fn observe(&mut self, host: usize, link: Link, sent: u64, batch: &[u8]) {
         if host < FRONTS {
             for message in decode::<Order>(batch).unwrap_or_default() {
-                if !matches!(message.body, Order::Confirm { .. }) {
-                    self.trace(|| format!("front {host} orders {:?}", message.body));
-                }
-                // Looked at even after something was found: the checker remembers what it saw.
-                let ordered = self.checks.slots.ordered(&message.body);
-                found = found.and(ordered);
+                self.trace_said(host, link, || words::order(&message.body));
+                self.checks.ordered(self.now, &message.body);
             }
         } else {
             for message in decode::<Report>(batch).unwrap_or_default() {
-                if !matches!(message.body, Report::Confirmed | Report::Described(_)) {
-                    self.trace(|| format!("backend {host} reports {:?}", message.body));
-                }
-                // Looked at even after something was found: the checker remembers what it saw.
-                let reported = self.checks.slots.reported((host, link), &message.body);
-                found = found.and(reported);
+                self.trace_said(host, link, || words::report(&message.body));
+                self.checks.reported(self.now, sent, (host, link), &message.body);
             }
         }
-        self.checks.note(self.now, "slots", found);
     }
 
     /// Looks at what fronts tell each other.
-    fn overhear(&mut self, host: usize, side: usize, frames: &[Vec<u8>]) {
-        let mut found = Ok(());
+    fn overhear(&mut self, host: usize, link: Link, side: usize, frames: &[Vec<u8>]) {
         for bytes in frames.iter().filter(|_| side == 0) {
             let Ok(tell) = Tell::decode(bytes, Version::OWN.minor) else { continue };
-            self.trace(|| format!("front {host} tells {tell:?}"));
-            let told = self.checks.slots.told(&tell);
-            found = found.and(told);
+            self.trace_said(host, link, || words::tell(&tell));
+            self.checks.told(self.now, &tell);
         }
-        self.checks.note(self.now, "slots", found);
+    }
+
+    /// Keeps what one server says to another.
+    fn trace_said(&self, host: usize, link: Link, said: impl FnOnce() -> Option<String>) {
+        if !self.traces() {
+            return;
+        }
+        let Some(said) = said() else { return };
+        let to = self.hosts[host].links.get(&link);
+        let to = to.and_then(|&(conn, side)| self.place(conn, 1 - side));
+        let to = to.and_then(|place| NAMES.get(place)).unwrap_or(&"nobody");
+        self.trace(|| format!("{} to {to}: {said}", NAMES[host]));
     }
 
     /// Remembers which replies to its own clients a front gets from the other one.
@@ -303,10 +310,17 @@ impl World {
 
     /// Sends from one side of a connection to the other.
     pub(super) fn send(&mut self, conn: u64, side: usize, sent: u64, load: Load) {
+        if let Some(load) = self.seal(conn, side, sent, load) {
+            self.put(conn, side, sent, 0, load);
+        }
+    }
+
+    /// Puts something on its way, so much later than it could be.
+    pub(super) fn put(&mut self, conn: u64, side: usize, sent: u64, late: u64, load: Load) {
         let (Some(from), Some(to)) = (self.place(conn, side), self.place(conn, 1 - side)) else {
             return;
         };
-        let wait = self.net.latency(self.now, from, to, &mut self.rng);
+        let wait = self.net.latency(self.now, from, to, &mut self.rng) + late;
         let Some(open) = self.net.conns.get_mut(&conn).filter(|conn| conn.open && !conn.cut) else {
             return;
         };
@@ -347,16 +361,20 @@ impl World {
         let Some(open) = self.net.conns.get_mut(&conn) else { return };
         open.open = true;
         open.ends[1] = End::Host { host: to, life, link: Some(link) };
-        match open.ends[0] {
+        let end = open.ends[0];
+        self.lay_cable(conn);
+        match end {
             End::Host { host, life, link: Some(near) } if door == Door::Twin => {
                 // What was said before it stood.
                 self.after(1, Event::Flush { host, life, link: near });
             }
-            End::Host { .. } => {
+            // Else the streams say so.
+            End::Host { .. } if self.net.pieces.is_none() => {
                 let joined = Frame::Joined { front: u32::try_from(from).unwrap_or(0) + 1 };
-                self.send(conn, 1, self.now, Load::Frames(vec![joined.clone()]));
-                self.hear(to, link, vec![joined]);
+                self.send(conn, 1, self.now, Load::Frames(vec![joined.clone()], None));
+                self.hear(to, link, vec![joined], false);
             }
+            End::Host { .. } => {}
             End::Client(who) => {
                 self.clients[who].open = true;
                 self.after(200, Event::Think { client: who });
@@ -377,24 +395,39 @@ impl World {
             return self.at(until, Event::Arrive { conn, side });
         }
         let Some(known) = self.net.conns.get_mut(&conn) else { return };
-        if known.cut || known.gone[side] {
+        if known.cut && !known.lingers || known.gone[side] {
             return;
         }
         let Some(Parcel { sent, load }) = known.lanes[side].0.pop_front() else { return };
-        let (end, other) = (known.ends[side], known.ends[1 - side]);
-        match (load, end, other) {
-            (Load::Fin, ..) => self.over(conn, side, Why::Eof),
-            (Load::Frames(frames), End::Host { host, link: Some(link), .. }, other) => {
+        match load {
+            Load::Fin => self.over(conn, side, Why::Eof),
+            Load::Frames(frames, answer) => self.take_in(conn, side, sent, answer, frames, false),
+            Load::Bytes(bytes, answer) => self.take_bytes(conn, side, sent, answer, &bytes),
+        }
+    }
+
+    /// Frames arrive; `partial`: and a part of another one. `answer`: who has made a reply among
+    /// them, if not the one that sends it.
+    pub(super) fn take_in(
+        &mut self,
+        conn: u64,
+        side: usize,
+        sent: u64,
+        answer: Option<Answer>,
+        frames: Vec<Frame>,
+        partial: bool,
+    ) {
+        let Some(known) = self.net.conns.get(&conn) else { return };
+        match (known.ends[side], known.ends[1 - side]) {
+            (End::Host { host, link: Some(link), .. }, other) => {
                 if let (0, End::Host { host: by, life, .. }) = (side, other) {
                     self.passed(host, &frames, Answer { by: (by, life), at: sent });
                 }
-                self.hear(host, link, frames);
+                self.hear(host, link, frames, partial);
             }
-            (Load::Frames(frames), End::Client(who), End::Host { host, life, .. }) => {
-                self.hear_reply(who, frames, Answer { by: (host, life), at: sent });
-            }
-            (Load::Passed(frames, answer), End::Client(who), _) => {
-                self.hear_reply(who, frames, answer);
+            (End::Client(who), End::Host { host, life, .. }) => {
+                let own = Answer { by: (host, life), at: sent };
+                self.hear_reply(who, frames, answer.unwrap_or(own));
             }
             _ => {}
         }
@@ -432,9 +465,8 @@ impl World {
 
     /// Cuts a connection: each side that is left notices in its own time, perhaps much later.
     pub(super) fn cut(&mut self, conn: u64) {
-        let Some(known) = self.net.conns.get_mut(&conn) else { return };
-        known.cut = true;
-        let gone = known.gone;
+        let Some(gone) = self.net.conns.get(&conn).map(|known| known.gone) else { return };
+        self.net.cut(conn);
         self.trace(|| format!("connection {conn} is cut"));
         for side in (0..2).filter(|side| !gone[*side]) {
             let late = if self.rng.chance(70) { SECOND / 20 } else { 20 * SECOND };
@@ -448,7 +480,7 @@ impl World {
         if self.hosts[host].hub.is_none() {
             return;
         }
-        self.trace(|| format!("host {host} crashes for {down}"));
+        self.trace(|| format!("{} stops for {} ms", NAMES[host], down / 1000));
         let state = &mut self.hosts[host];
         (state.hub, state.frozen, state.tick) = (None, 0, None);
         state.woken.clear();
@@ -471,7 +503,7 @@ impl World {
             return;
         }
         state.frozen = self.now + length;
-        self.trace(|| format!("host {host} freezes for {length}"));
+        self.trace(|| format!("{} is frozen for {} ms", NAMES[host], length / 1000));
         self.checks.calls.excuse(host, length);
     }
 }

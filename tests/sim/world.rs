@@ -6,6 +6,7 @@ use super::client::Client;
 use super::fault::Plan;
 use super::host::{Clock, Host};
 use super::licences::containers;
+use super::machine::Machines;
 use super::net::Net;
 use super::rng::Rng;
 use std::cell::RefCell;
@@ -23,6 +24,9 @@ pub(super) const FRONTS: usize = 2;
 pub(super) const BACKENDS: usize = 3;
 /// Both.
 pub(super) const HOSTS: usize = FRONTS + BACKENDS;
+/// Their names.
+pub(super) const NAMES: [&str; HOSTS] =
+    ["front-1", "front-2", "backend-1", "backend-2", "backend-3"];
 
 /// The last things that happened, newest last; shared, so that it outlives a panic.
 pub type Tail = Rc<RefCell<VecDeque<String>>>;
@@ -45,6 +49,17 @@ pub(super) enum Event {
         host: usize,
         life: u32,
     },
+    /// A write has found no room on the disk.
+    Full {
+        host: usize,
+        life: u32,
+    },
+    /// There is room again.
+    Room {
+        host: usize,
+    },
+    /// Something happens to a machine.
+    Machine,
     Restart {
         host: usize,
     },
@@ -102,6 +117,8 @@ pub struct World {
     /// When an operator orders planned failovers, and what goes wrong meanwhile; a number of its own
     /// likewise. `None`: never in this seed.
     pub(super) operator: Option<Rng>,
+    /// What goes wrong with machines; a number of its own likewise.
+    pub(super) machines: Machines,
     /// What was found so far.
     pub checks: Checks,
     /// Faults happen.
@@ -114,7 +131,7 @@ pub struct World {
     queued: u64,
     /// Events so far.
     pub events: u64,
-    tail: Option<Tail>,
+    pub(super) tail: Option<Tail>,
 }
 
 impl World {
@@ -127,23 +144,30 @@ impl World {
     /// The world that a generator draws, and that a seed adds the vendor and the operator to.
     pub(super) fn drawn(mut rng: Rng, seed: u64, tail: Option<Tail>) -> Self {
         rng.follow(true);
-        let plan = Plan::draw(&mut rng);
+        let mut plan = Plan::draw(&mut rng);
         rng.follow(false);
+        let mut later = Rng::new(seed.rotate_left(44));
+        plan.widen(&mut later);
+        let pieces = later.chance(5).then(|| Rng::new(!seed.rotate_left(44)));
+        let late = later.chance(40).then_some(later);
+        let mut machines = Machines::draw(seed);
+        let pause = machines.pause();
         let drift = Self::drift(&mut rng);
         let hosts = (0..HOSTS).map(|host| {
-            let clock = Clock { ppm: drift[host], offset: rng.between(0, 1 << 40) };
+            let clock = Clock { ppm: drift[host], offset: rng.between(0, 1 << 40), date: 0 };
             let last = u8::try_from(host).unwrap_or(0) + 1;
-            Host::new(format!("host{host}"), last, clock)
+            Host::new(NAMES[host].to_owned(), last, clock)
         });
         let hosts = hosts.collect();
         let mut world = Self {
             now: 0,
             hosts,
             clients: Vec::new(),
-            net: Net::default(),
-            files: containers(plan.odd).clone(),
+            net: Net { late, pieces, ..Net::default() },
+            files: containers(plan.odd, machines.dates).clone(),
             vendor: Rng::new(!seed),
             operator: None,
+            machines,
             checks: Checks::default(),
             faulty: true,
             lost: None,
@@ -155,7 +179,11 @@ impl World {
             plan,
             rng,
         };
-        world.trace(|| format!("{:?}", world.plan));
+        world.trace(|| format!("{:?}, {:?}", world.plan, world.machines));
+        world.keep_identities();
+        if let Some(first) = pause {
+            world.at(first, Event::Machine);
+        }
         for host in (0..world.plan.fronts).chain(FRONTS..HOSTS) {
             let wait = world.rng.between(0, SECOND);
             world.at(wait, Event::Restart { host });
@@ -183,6 +211,24 @@ impl World {
         world
     }
 
+    /// What no client may learn of the backends.
+    fn keep_identities(&mut self) {
+        let keeps = &mut self.checks.identity;
+        for (part, file) in self.files.iter().enumerate() {
+            let (host, serial) = (&self.hosts[FRONTS + part], file.part.serial);
+            let name = host.name.clone();
+            keeps.keeps(format!("the serial of {name}"), serial.to_le_bytes().to_vec());
+            keeps.keeps(format!("the serial of {name} as text"), serial.to_string().into_bytes());
+            keeps.keeps(format!("the address of {name}"), host.ip.to_string().into_bytes());
+            keeps.keeps(format!("the name of {name}"), name.into_bytes());
+        }
+    }
+
+    /// Nothing that was to happen does.
+    pub(super) fn forget(&mut self) {
+        self.queue.clear();
+    }
+
     /// Puts an event at a time.
     pub(super) fn at(&mut self, at: u64, event: Event) {
         self.queued += 1;
@@ -201,7 +247,12 @@ impl World {
         if tail.len() == TAIL {
             tail.pop_front();
         }
-        tail.push_back(format!("{:>12.6} {}", self.now as f64 / SECOND as f64, line()));
+        tail.push_back(format!("{:>10}.{:03} ms  {}", self.now / 1000, self.now % 1000, line()));
+    }
+
+    /// Whether somebody wants lines.
+    pub(super) fn traces(&self) -> bool {
+        self.tail.is_some()
     }
 
     /// Makes the next event happen, unless it lies after `until`; `false`: it does.
@@ -243,6 +294,18 @@ impl World {
                 if self.hosts[host].lives(life) {
                     self.hosts[host].disk.done();
                     self.with(host, |hub, now, acts| hub.told(now, Input::Written, acts));
+                }
+            }
+            Event::Full { host, life } => {
+                if self.hosts[host].lives(life) {
+                    self.full(host);
+                }
+            }
+            Event::Room { host } => self.room(host),
+            Event::Machine => {
+                if let Some(pause) = self.faulty.then(|| self.machines.pause()).flatten() {
+                    self.machine();
+                    self.after(pause, Event::Machine);
                 }
             }
             Event::Restart { host } => self.start(host),
@@ -307,6 +370,7 @@ impl World {
             Event::Tick { host, .. }
             | Event::Flush { host, .. }
             | Event::Durable { host, .. }
+            | Event::Full { host, .. }
             | Event::Reload { host } => Some(*host),
             Event::Open { conn } => self.place(*conn, 1),
             Event::Arrive { conn, side } | Event::Notice { conn, side } => self.place(*conn, *side),
@@ -317,17 +381,17 @@ impl World {
     }
 
     /// Frames or the end of a connection came to a node.
-    pub(super) fn hear(&mut self, host: usize, link: Link, frames: Vec<Frame>) {
+    pub(super) fn hear(&mut self, host: usize, link: Link, frames: Vec<Frame>, partial: bool) {
         if host < FRONTS && matches!(frames.first(), Some(Frame::Call(_))) {
             self.checks.calls.asked(self.now, host, link);
         }
-        self.with(host, |hub, now, acts| hub.received(now, [(link, frames, false)], acts));
+        self.with(host, |hub, now, acts| hub.received(now, [(link, frames, partial)], acts));
     }
 
     /// A client hears a reply of a process.
     pub(super) fn hear_reply(&mut self, who: usize, frames: Vec<Frame>, answer: Answer) {
         for frame in frames {
-            if let Frame::Call(bytes) = frame {
+            if let Frame::Call(bytes) | Frame::Reply(bytes) = frame {
                 self.told(who, &bytes, answer);
             }
         }
@@ -362,7 +426,9 @@ impl World {
 
     /// The address comes to a front's machine, or leaves it; on the other one it may stay.
     pub(super) fn move_address(&mut self, host: usize, here: bool, stays: bool) {
-        self.trace(|| format!("the address is at front {host}: {here}; stays elsewhere: {stays}"));
+        self.trace(|| {
+            format!("the address is at {}: {here}; stays elsewhere: {stays}", NAMES[host])
+        });
         for front in 0..self.plan.fronts {
             let address = &mut self.hosts[front].address;
             *address = if front == host { here } else { stays && *address };
@@ -372,7 +438,7 @@ impl World {
 
     /// Tells a front to lead.
     pub(super) fn activate(&mut self, host: usize) {
-        self.trace(|| format!("front {host} is told to lead"));
+        self.trace(|| format!("{} is told to lead", NAMES[host]));
         let request = "POST /api/activate HTTP/1.1\r\nX-Tmr-Admin: 1\r\nContent-Length: 0\r\n\r\n";
         self.admin(host, request);
     }
@@ -381,7 +447,9 @@ impl World {
     pub(super) fn fail_over(&mut self, host: usize) -> bool {
         let request = "POST /api/failover HTTP/1.1\r\nX-Tmr-Admin: 1\r\nContent-Length: 0\r\n\r\n";
         let answer = self.admin(host, request);
-        self.trace(|| format!("front {host} is to give its role away: {answer:?}"));
+        self.trace(|| {
+            format!("{} is to give its role away: {}", NAMES[host], first_line(answer.as_ref()))
+        });
         answer.is_some_and(|answer| answer.starts_with("HTTP/1.1 202"))
     }
 
@@ -397,4 +465,8 @@ impl World {
         }
         all
     }
+}
+
+fn first_line(answer: Option<&String>) -> &str {
+    answer.and_then(|answer| answer.lines().next()).unwrap_or("no answer")
 }

@@ -1,23 +1,29 @@
 //! Many simulated clusters, one a seed: no promise may break in any of them.
 //!
-//! `TMR_SEED=N` replays one seed, `TMR_SEEDS=N` runs so many, `TMR_STEPS=N` bounds the events of
-//! each one's faulty part, `TMR_FROM=N` is the first seed, `TMR_TAIL=N` how many of the last events
-//! of the first broken run are shown.
+//! `TMR_SEED=N` replays one seed, `TMR_SEEDS=N` runs so many, `TMR_SECONDS=N` as many as there is time
+//! for, `TMR_FROM=N` is the first seed, `TMR_THREADS=N` how many are run at a time, `TMR_STEPS=N`
+//! bounds the events of each one's faulty part, `TMR_TAIL=N` how many of the last events of the first
+//! broken run are shown.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::env;
 use std::process::ExitCode;
 use std::rc::Rc;
+use std::sync::Mutex;
+use std::thread;
+use std::time::{Duration, Instant};
 use tmr_tests::sim::{Outcome, run};
 
 /// Seeds that broke a promise: 1077, a leader stood by for good because of a claim that led nowhere;
-/// 28, a leader took back a seat that a client of its twin had been told of.
-const PINNED: &[u64] = &[1077, 28];
+/// 28 and 5195, a leader took back a seat that a client of its twin had been told of.
+const PINNED: &[u64] = &[1077, 28, 5195];
 /// Events of the part where things go wrong.
 const STEPS: u64 = 20_000;
 /// Lines of the trace that are shown.
 const SHOWN: usize = 80;
+/// A long sweep says so often how far it is.
+const PROGRESS: Duration = Duration::from_secs(60);
 
 fn number(name: &str) -> Option<u64> {
     let text = env::var(name).ok()?;
@@ -41,36 +47,95 @@ fn explain(seed: u64, steps: u64) {
     );
 }
 
+/// Runs over many seeds: what is left, and what they came to.
+struct Sweep<'a> {
+    seeds: &'a mut (dyn Iterator<Item = u64> + Send),
+    until: Option<Instant>,
+    begun: Instant,
+    said: Instant,
+    done: u64,
+    events: u64,
+    micros: u64,
+    broken: u64,
+}
+
+impl Sweep<'_> {
+    fn next(&mut self) -> Option<u64> {
+        if self.until.is_some_and(|until| until <= Instant::now()) {
+            return None;
+        }
+        if self.said.elapsed() >= PROGRESS {
+            self.said = Instant::now();
+            println!("{} so far", self.line());
+        }
+        self.seeds.next()
+    }
+
+    fn add(&mut self, seed: u64, steps: u64, outcome: &Outcome) {
+        self.done += 1;
+        self.events += outcome.events;
+        self.micros += outcome.micros;
+        if let Some(violation) = outcome.violations.first() {
+            println!("seed {seed}: {}: {}", violation.check, violation.what);
+            if self.broken == 0 {
+                explain(seed, steps);
+            }
+            self.broken += 1;
+        }
+    }
+
+    fn line(&self) -> String {
+        format!(
+            "simulated: seeds {}, events {}, seconds {}, real seconds {}, violations {}",
+            self.done,
+            self.events,
+            self.micros / 1_000_000,
+            self.begun.elapsed().as_secs(),
+            self.broken,
+        )
+    }
+}
+
 fn main() -> ExitCode {
     let steps = number("TMR_STEPS").unwrap_or(STEPS);
     let first = number("TMR_FROM").unwrap_or(1);
-    let seeds: Vec<u64> = match (number("TMR_SEED"), number("TMR_SEEDS")) {
-        (Some(seed), _) => vec![seed],
-        (None, count) => {
-            let count = count.unwrap_or(if cfg!(debug_assertions) { 40 } else { 300 });
-            PINNED.iter().copied().chain(first..first + count).collect()
+    let seconds = number("TMR_SECONDS");
+    let count = match (number("TMR_SEEDS"), seconds) {
+        (Some(count), _) => count,
+        (None, Some(_)) => u64::MAX - first,
+        (None, None) => {
+            if cfg!(debug_assertions) {
+                40
+            } else {
+                300
+            }
         }
     };
-    let (mut sum, mut broken) = (Outcome::default(), Vec::new());
-    for &seed in &seeds {
-        let outcome = run(seed, steps, None);
-        sum.events += outcome.events;
-        sum.micros += outcome.micros;
-        if !outcome.violations.is_empty() {
-            let violation = &outcome.violations[0];
-            println!("seed {seed}: {}: {}", violation.check, violation.what);
-            if broken.is_empty() {
-                explain(seed, steps);
-            }
-            broken.push(seed);
+    let mut many = PINNED.iter().copied().chain(first..first + count);
+    let mut one = number("TMR_SEED").into_iter();
+    let begun = Instant::now();
+    let sweep = Mutex::new(Sweep {
+        seeds: if one.len() == 1 { &mut one } else { &mut many },
+        until: seconds.map(|seconds| begun + Duration::from_secs(seconds)),
+        begun,
+        said: begun,
+        done: 0,
+        events: 0,
+        micros: 0,
+        broken: 0,
+    });
+    let lock = || sweep.lock().expect("no run panics");
+    thread::scope(|scope| {
+        for _ in 0..number("TMR_THREADS").unwrap_or(1) {
+            scope.spawn(|| {
+                loop {
+                    let Some(seed) = lock().next() else { break };
+                    let outcome = run(seed, steps, None);
+                    lock().add(seed, steps, &outcome);
+                }
+            });
         }
-    }
-    println!(
-        "simulated: seeds {}, events {}, seconds {}, violations {}",
-        seeds.len(),
-        sum.events,
-        sum.micros / 1_000_000,
-        broken.len()
-    );
-    if broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    });
+    println!("{}", lock().line());
+    if lock().broken == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

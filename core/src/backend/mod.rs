@@ -12,6 +12,8 @@ mod backend_test;
 mod journal;
 #[cfg(test)]
 mod journal_test;
+#[cfg(feature = "model")]
+mod model;
 mod status;
 mod writer;
 
@@ -53,6 +55,7 @@ pub struct Config {
 
 /// A backend.
 #[derive(Debug)]
+#[cfg_attr(feature = "model", derive(Clone))]
 pub struct Backend {
     containers: Vec<Container>,
     acceptor: Acceptor,

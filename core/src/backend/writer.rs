@@ -10,7 +10,7 @@ use crate::limits::JOURNAL_REWRITE;
 use alloc::vec::Vec;
 
 /// The writing side of the journal.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Writer {
     /// The next batch's records.
     payload: Vec<u8>,
@@ -90,6 +90,12 @@ impl Writer {
         for (link, frame) in self.writing.take().unwrap_or_default() {
             out.push(Intent::Send { link, frame });
         }
+    }
+
+    /// Nothing waits for the disk.
+    #[cfg(feature = "model")]
+    pub(super) fn is_idle(&self) -> bool {
+        self.payload.is_empty() && self.held.is_empty() && self.writing.is_none() && !self.rewrite
     }
 
     /// Whether the next write is to be a whole journal, and may begin.

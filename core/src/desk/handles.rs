@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 /// Hands out handle numbers from a reserved block. A number is never handed out twice: blocks are
 /// reserved in the log, and within a block it counts upwards.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Numbers {
     key: u128,
     block: RangeInclusive<u32>,
@@ -48,6 +48,13 @@ impl Numbers {
         }
     }
 
+    /// What is left of both blocks.
+    #[cfg(feature = "model")]
+    pub(super) fn ranges(&self) -> [Option<(u32, u32)>; 2] {
+        [&self.block, &self.spare]
+            .map(|left| (!left.is_empty()).then(|| (*left.start(), *left.end())))
+    }
+
     /// What an allocation is called in front of others: says nothing about its handle.
     pub(super) fn alias(&self, handle: Handle) -> u32 {
         let mut hash = Sha256::new_with_prefix("allocation");
@@ -70,7 +77,7 @@ fn scramble(key: u128, number: u32) -> Handle {
     Handle((((number >> 16) ^ mask) << 16) | low)
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Watch {
     heard: Mono,
     link: Option<Link>,
@@ -79,7 +86,7 @@ struct Watch {
 }
 
 /// When each handle was last heard of.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Watches {
     handles: BTreeMap<Handle, Watch>,
     due: BTreeSet<(Mono, Handle)>,
@@ -120,6 +127,21 @@ impl Watches {
 
     pub(super) fn clear(&mut self) {
         *self = Self::default();
+    }
+
+    /// The clean-up time of a handle is over; `false`: it is not watched.
+    #[cfg(feature = "model")]
+    pub(super) fn let_end(&mut self, handle: Handle) -> bool {
+        let Some(watch) = self.handles.get_mut(&handle) else { return false };
+        self.due.remove(&(watch.due, handle));
+        *watch = Watch { heard: Mono(0), link: None, cleanup: Duration::ZERO, due: Mono(0) };
+        self.due.insert((watch.due, handle))
+    }
+
+    /// The handles that are watched.
+    #[cfg(feature = "model")]
+    pub(super) fn handles(&self) -> alloc::vec::Vec<Handle> {
+        self.handles.keys().copied().collect()
     }
 
     /// When the first one has to be looked at.

@@ -70,7 +70,7 @@ pub enum Move {
     Spend(Entry, LicenceKey),
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Session {
     from: SocketAddr,
     heard: Mono,
@@ -91,6 +91,7 @@ pub fn overloaded(call: &[u8]) -> Vec<u8> {
 
 /// Sessions, handles, decisions.
 #[derive(Debug)]
+#[cfg_attr(feature = "model", derive(Clone))]
 pub struct Desk {
     identity: Identity,
     cleanup: Duration,
@@ -477,6 +478,21 @@ impl Desk {
     pub fn forget_handles(&mut self) {
         self.watches.clear();
         self.numbers = Numbers::none();
+    }
+
+    /// In an exhaustive check: the clean-up time of a handle is over. `false`: it is not watched.
+    #[cfg(feature = "model")]
+    pub(crate) fn let_end(&mut self, handle: Handle) -> bool {
+        self.watches.let_end(handle)
+    }
+
+    /// Equal for desks that do the same from here on while time does not move.
+    #[cfg(feature = "model")]
+    pub(crate) fn fingerprint(&self) -> Vec<u8> {
+        let fresh = |(link, session): (&Link, &Session)| (link.0, session.fresh);
+        let sessions: Vec<_> = self.sessions.iter().map(fresh).collect();
+        let parts = (sessions, self.watches.handles(), self.numbers.ranges());
+        postcard::to_allocvec(&parts).expect("what is in memory always encodes")
     }
 
     /// How many clients there are.

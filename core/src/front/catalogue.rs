@@ -13,7 +13,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 /// One licence as its three parts tell it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Joined {
     /// The fingerprint of each backend's part.
     pub(super) prints: [Option<u64>; 3],
@@ -26,7 +26,7 @@ pub(super) struct Joined {
 }
 
 /// What the three backends hold, joined.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Virtual {
     /// What clients are served from.
     pub(super) catalogue: Catalogue,

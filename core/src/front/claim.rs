@@ -15,7 +15,7 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 
 /// What a claim has read so far, one piece after the other.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Gather {
     pub(super) epoch: Epoch,
     group: GroupId,
@@ -323,5 +323,18 @@ impl Gather {
     /// Whether a backend's copy is part of this reading.
     pub(super) fn reads(&self, index: usize) -> bool {
         self.from.contains(&index)
+    }
+
+    /// For an exhaustive check: what was read, apart from the order of the backends.
+    #[cfg(feature = "model")]
+    pub(super) fn fingerprint(&self, print: &mut super::model::Print) {
+        let Self { epoch, group, from: _, at, state, next, read, chosen } = self;
+        print.add(&(epoch, group, at, state, next, read, chosen));
+    }
+
+    /// For an exhaustive check: when a backend's copy is read.
+    #[cfg(feature = "model")]
+    pub(super) fn turn(&self, index: usize) -> Option<usize> {
+        self.from.iter().position(|&read| read == index)
     }
 }

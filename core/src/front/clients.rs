@@ -16,6 +16,7 @@ use alloc::vec::Vec;
 impl Front {
     pub(super) fn call(&mut self, now: Now, link: Link, bytes: Vec<u8>, out: &mut Vec<Intent>) {
         self.desk.heard(now.mono, link);
+        self.pass_heard(link);
         let request = match Request::parse(&bytes) {
             Ok(request) => request,
             Err(malformed) => return self.desk.misread(link, &malformed, out),

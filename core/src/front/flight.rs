@@ -25,7 +25,7 @@ pub(super) enum Waits {
 }
 
 /// A call whose entry is proposed and not answered yet.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Commit {
     /// Who asked; `None` when it has gone away.
     pub(super) link: Option<Link>,
@@ -41,7 +41,7 @@ pub(super) struct Commit {
 }
 
 /// A call that one backend does: whichever answers first.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct AnyOne {
     link: Link,
     licence: LicenceKey,

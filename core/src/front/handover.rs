@@ -38,7 +38,7 @@ enum Stage {
 }
 
 /// The planned failover, if one is under way, and what became of the last one.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Handover {
     stage: Stage,
     /// Why the last one came to nothing, or did not come to its end.

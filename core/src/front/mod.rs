@@ -16,6 +16,8 @@ mod flight;
 mod front_test;
 mod handover;
 mod ledger;
+#[cfg(feature = "model")]
+mod model;
 mod peer;
 mod replicate;
 mod role;
@@ -34,7 +36,7 @@ use crate::random::Random;
 use crate::time::{Deadline, Duration, Mono, Now};
 use crate::wire::Request;
 use crate::wire::group::{Order, Report, decode};
-use crate::wire::twin::Placed;
+use crate::wire::twin::{Placed, Version};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -44,6 +46,9 @@ use core::ops::RangeInclusive;
 use flight::{AnyOne, Commit};
 use handover::Handover;
 use ledger::Ledger;
+#[cfg(feature = "model")]
+#[doc(hidden)]
+pub use model::{Fingerprint, Timer};
 use peer::{Asked, Peer};
 use role::Wish;
 use stock::Stock;
@@ -74,7 +79,7 @@ pub struct Config {
 }
 
 /// How far this front has come to lead.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Phase {
     /// It was not told to.
     Standby,
@@ -108,6 +113,7 @@ impl Phase {
 
 /// A front.
 #[derive(Debug)]
+#[cfg_attr(feature = "model", derive(Clone))]
 pub struct Front {
     config: Config,
     peers: [Peer; 3],
@@ -181,6 +187,14 @@ impl Front {
             placed: None,
             random,
             config,
+        }
+    }
+
+    /// Speaks another version than [`Version::OWN`] to its twin, from its first step on: that is how
+    /// an older or newer program is simulated.
+    pub fn speak(&mut self, version: Version) {
+        if let Some(twin) = &mut self.twin {
+            twin.own = version;
         }
     }
 
@@ -319,12 +333,6 @@ impl Front {
         }
     }
 
-    /// In tests: speaks another version to its twin.
-    #[cfg(test)]
-    fn speak(&mut self, version: crate::wire::twin::Version) {
-        self.twin.as_mut().expect("this front has a twin").own = version;
-    }
-
     /// In tests: proposes so many entries that do nothing.
     #[cfg(test)]
     fn fill(&mut self, count: u32) {
@@ -343,7 +351,8 @@ impl Front {
     fn check_invariants(&self) -> bool {
         let sane = self.ledger.committed() <= self.ledger.last();
         let quiet = self.wish.lead || matches!(self.phase, Phase::Standby);
-        let flights = self.commits.keys().all(|slot| *slot <= self.ledger.last());
+        let newest = self.commits.last_key_value();
+        let flights = newest.is_none_or(|(slot, _)| *slot <= self.ledger.last());
         sane && quiet && flights && self.guests_are_at_the_desk()
     }
 }

@@ -65,7 +65,7 @@ pub(super) enum Follow {
 }
 
 /// One of the three backends.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Peer {
     pub(super) address: Address,
     pub(super) wire: Wire,

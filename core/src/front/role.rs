@@ -20,7 +20,7 @@ use crate::time::Mono;
 use alloc::vec::Vec;
 
 /// What the role of a front hangs on.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Wish {
     /// It is to lead.
     pub(super) lead: bool,
@@ -38,6 +38,16 @@ pub(super) struct Wish {
     pub(super) address: Option<bool>,
     /// This machine was told to give the address away.
     away: bool,
+}
+
+#[cfg(feature = "model")]
+impl Wish {
+    /// For an exhaustive check: all of it but when it was told.
+    pub(super) fn fingerprint(&self, print: &mut super::model::Print) {
+        let Self { lead, told, ordered, offered, waits, deposed, address, away } = self;
+        assert!(offered.is_none() && address.is_none() && !away);
+        print.add(&(lead, told.is_some(), ordered, waits, deposed));
+    }
 }
 
 impl Front {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 /// A handle number as clients see it: never zero, bit 31 clear, never used twice in a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "model", derive(Hash))]
 pub struct Handle(pub u32);
 
 impl fmt::Display for Handle {

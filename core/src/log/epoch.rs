@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 /// The right to write, ordered. Two fronts never share an epoch, because each puts its own id in
 /// the low half.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "model", derive(Hash))]
 pub struct Epoch {
     /// Rises with every claim; this is the number people are shown.
     pub round: u32,

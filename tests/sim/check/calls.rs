@@ -47,3 +47,26 @@ impl Calls {
         Err(format!("front {host} has not ended a call on {link:?} after {after} ms"))
     }
 }
+
+#[cfg(test)]
+mod test {
+    use super::*;
+
+    #[test]
+    fn a_call_that_waits_for_too_long_is_found_once() {
+        let late = 3_200_000;
+        let mut calls = Calls::default();
+        calls.asked(0, 0, Link(2));
+        calls.asked(0, 0, Link(4));
+        calls.asked(0, 1, Link(2));
+        assert_eq!(calls.check(3_000_000), Ok(()));
+        calls.ended(0, Link(2));
+        calls.forget(1);
+        assert!(calls.check(late).is_err());
+        assert_eq!(calls.check(late), Ok(()));
+        calls.asked(0, 0, Link(6));
+        calls.excuse(0, 1_000_000);
+        assert_eq!(calls.check(late), Ok(()), "its front was frozen");
+        assert!(calls.check(late + 1_000_000).is_err());
+    }
+}

@@ -63,6 +63,12 @@ impl Handles {
         }
     }
 
+    /// Whether a client has it and never asked for its release.
+    #[must_use]
+    pub fn is_kept(&self, handle: u32) -> bool {
+        self.known.get(&handle).is_some_and(|known| !known.tried)
+    }
+
     /// A call with a handle worked.
     ///
     /// # Errors
@@ -100,5 +106,43 @@ impl Handles {
             return Ok(());
         }
         Err(format!("handle {handle} is gone: granted {:?}, missing {answer:?}", known.granted))
+    }
+}
+
+#[cfg(test)]
+mod test {
+    use super::*;
+
+    fn answer(host: usize, at: u64) -> Answer {
+        Answer { by: (host, 1), at }
+    }
+
+    fn given() -> Handles {
+        let mut handles = Handles::default();
+        handles.granted(7, answer(0, 10)).unwrap();
+        handles
+    }
+
+    #[test]
+    fn a_number_is_given_once_and_released_once() {
+        let mut handles = given();
+        assert!(handles.granted(7, answer(0, 20)).is_err());
+        handles.release_sent(7);
+        assert_eq!(handles.worked(7, answer(0, 25)), Ok(()));
+        assert_eq!(handles.released(7, answer(0, 30)), Ok(()));
+        assert!(handles.worked(7, answer(0, 40)).is_err());
+        assert!(handles.released(7, answer(0, 50)).is_err());
+    }
+
+    #[test]
+    fn a_handle_that_is_there_is_not_missed() {
+        let late = 3_000_000;
+        let mut handles = given();
+        assert!(handles.missed(7, true, answer(0, 20)).is_err());
+        assert_eq!(handles.missed(7, false, answer(0, 20)), Ok(()), "it was silent for too long");
+        assert_eq!(handles.missed(7, true, answer(1, 20)), Ok(()), "an old leader");
+        assert!(handles.missed(7, true, answer(1, late)).is_err(), "it would know by now");
+        handles.release_sent(7);
+        assert_eq!(handles.missed(7, true, answer(0, late)), Ok(()));
     }
 }

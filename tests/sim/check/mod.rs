@@ -6,17 +6,31 @@
 //! |---|---|
 //! | [`seats`] | seats in use by clients (from grant received to release sent, or until clean-up may have passed) are never above the quantity that two agreeing parts allowed when the last of them was granted; an exclusive use is alone on its station, also among those without limit that are on two disks |
 //! | [`handles`] | no acknowledged grant or release is missing later, but that of a handle without a seat that was not on two disks yet; a handle number is never given twice; a released one never works again |
-//! | [`slots`] | at most one value is committed in a slot; every state that is sent is the fold of the committed entries |
+//! | [`acks`] | no grant is acknowledged that two disks with matching parts do not have, and no release that two disks do not have; both are in the log of every later epoch |
+//! | [`ledger`] | a release frees one seat once, and its client asked for it; no seat ends before its time; no number is granted twice; seats are counted as the consistency document says |
+//! | [`slots`] | at most one value is committed in a slot, a setting as well as a seat; every state that is sent is the fold of the committed entries |
+//! | [`epochs`] | at most one epoch can commit: no promise is broken |
 //! | [`calls`] | every call ends, with an answer or a closed link, within the bound of the limits |
+//! | [`identity`] | nothing of one backend's identity reaches a client |
 //! | [`service`] | after faults stop, full service returns within a bound, and every seat of a vanished client comes back |
+//! | [`lines`] | no node logs at ERROR level, but of faults that were made |
 //!
 //! That nothing panics is seen by whoever runs a seed.
 
+pub mod acks;
 pub mod calls;
+pub mod epochs;
 pub mod handles;
+pub mod identity;
+pub mod ledger;
+pub mod lines;
 pub mod seats;
 pub mod service;
 pub mod slots;
+
+use tmr_core::io::Link;
+use tmr_core::wire::group::{Order, Report};
+use tmr_core::wire::twin::Tell;
 
 /// A promise that was broken.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,15 +52,60 @@ pub struct Checks {
     pub seats: seats::Seats,
     /// See [`handles`].
     pub handles: handles::Handles,
+    /// See [`acks`].
+    pub acks: acks::Acks,
+    /// See [`ledger`].
+    pub ledger: ledger::Ledger,
     /// See [`slots`].
     pub slots: slots::Slots,
+    /// See [`epochs`].
+    pub epochs: epochs::Epochs,
     /// See [`calls`].
     pub calls: calls::Calls,
+    /// See [`identity`].
+    pub identity: identity::Identity,
     /// See [`service`].
     pub service: service::Service,
 }
 
 impl Checks {
+    /// A front sends an order.
+    pub fn ordered(&mut self, at: u64, order: &Order) {
+        let found = self.slots.ordered(order);
+        self.note(at, "slots", found);
+        self.chosen(at);
+    }
+
+    /// A front tells its twin something.
+    pub fn told(&mut self, at: u64, tell: &Tell) {
+        let found = self.slots.told(tell);
+        self.note(at, "slots", found);
+        self.chosen(at);
+    }
+
+    /// A backend sends a report by one of its links, and has not decided to before `since`.
+    pub fn reported(&mut self, at: u64, since: u64, by: (usize, Link), report: &Report) {
+        let found = self.slots.reported(by, report);
+        self.note(at, "slots", found);
+        let found = match (report, self.slots.speaker(by)) {
+            (Report::Promised(standing), _) => {
+                self.epochs.promised(at, since, standing.disk, standing.promised)
+            }
+            (Report::Stored { last, differing }, Some((epoch, disk))) => {
+                self.acks.stored(&self.slots, by, *last, differing);
+                self.epochs.acknowledged(since, disk, epoch)
+            }
+            _ => Ok(()),
+        };
+        self.note(at, "epochs", found);
+    }
+
+    /// More may be chosen.
+    fn chosen(&mut self, at: u64) {
+        let found = self.ledger.chosen(at, &self.slots, &self.seats, &self.handles);
+        self.note(at, "ledger", found);
+    }
+
     /// Keeps what a checker found.
     pub fn note(&mut self, at: u64, check: &'static str, found: Result<(), String>) {
         if let Err(what) = found {

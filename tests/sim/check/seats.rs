@@ -108,6 +108,12 @@ impl Seats {
         Ok(())
     }
 
+    /// Until when a client may count on a seat; `None`: nobody does.
+    #[must_use]
+    pub fn until(&self, handle: u32) -> Option<u64> {
+        self.held.get(&handle).map(|belief| belief.until)
+    }
+
     /// A client sends a release, or does not believe any more.
     pub fn gone(&mut self, handle: u32) {
         self.held.remove(&handle);

@@ -25,14 +25,10 @@ impl Service {
         if !twin.is_null() && (twin["connected"] != true || twin["synced"] != true) {
             return Err(format!("twin {twin}"));
         }
-        let (Some(backends), Some(licences)) =
-            (status["backends"].as_array(), status["licenses"].as_array())
-        else {
+        Self::connected(status)?;
+        let Some(licences) = status["licenses"].as_array() else {
             return Err("no status".to_owned());
         };
-        if let Some(backend) = backends.iter().find(|backend| backend["state"] != "up") {
-            return Err(format!("backend {backend}"));
-        }
         let short = licences.iter().find(|licence| {
             let product = licence["product_code"].as_u64().unwrap_or_default();
             licence["matching"].as_u64() != Some(matching(product))
@@ -41,6 +37,18 @@ impl Service {
             Some(licence) => Err(format!("licence {licence}")),
             None if licences.len() == crate::sim::licences::PRODUCTS.len() => Ok(()),
             None => Err(format!("{} licences", licences.len())),
+        }
+    }
+
+    /// What keeps a front from its three backends; `Ok`: nothing.
+    ///
+    /// # Errors
+    /// The first thing that does, in words.
+    pub fn connected(status: &Value) -> Result<(), String> {
+        let backends = status["backends"].as_array().ok_or("no status")?;
+        match backends.iter().find(|backend| backend["state"] != "up") {
+            Some(backend) => Err(format!("backend {backend}")),
+            None => Ok(()),
         }
     }
 
@@ -56,5 +64,46 @@ impl Service {
             return Ok(());
         }
         Err(format!("role {}, {used} in use: {}", status["role"], status["allocations"]))
+    }
+}
+
+#[cfg(test)]
+mod test {
+    use super::*;
+    use serde_json::json;
+
+    fn status() -> Value {
+        let licence = |product: &u32| json!({ "product_code": product, "matching": 3, "used": 0 });
+        let products = crate::sim::licences::PRODUCTS.map(|(product, _)| product);
+        json!({
+            "role": "active",
+            "twin": { "connected": true, "synced": true },
+            "backends": [{ "state": "up" }, { "state": "up" }, { "state": "up" }],
+            "licenses": products.iter().map(licence).collect::<Vec<_>>(),
+            "allocations": [],
+        })
+    }
+
+    #[test]
+    fn whatever_is_missing_is_found() {
+        assert_eq!(Service::whole(&status(), |_| 3), Ok(()));
+        assert_eq!(Service::empty(&status()), Ok(()));
+        for (place, value) in [
+            ("/role", json!("standby")),
+            ("/twin/synced", json!(false)),
+            ("/backends/1/state", json!("repairing")),
+            ("/licenses/0/matching", json!(2)),
+            ("/licenses", json!([])),
+        ] {
+            let mut status = status();
+            *status.pointer_mut(place).unwrap() = value;
+            assert!(Service::whole(&status, |_| 3).is_err(), "{place}");
+            assert_eq!(Service::connected(&status).is_err(), place.starts_with("/backends"));
+        }
+        for (place, value) in [("/licenses/2/used", json!(1)), ("/allocations", json!([{}]))] {
+            let mut status = status();
+            *status.pointer_mut(place).unwrap() = value;
+            assert!(Service::empty(&status).is_err(), "{place}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use tmr_core::io::Link;
-use tmr_core::log::{DiskId, Entry, Epoch, GroupId, Handle, State};
+use tmr_core::log::{DiskId, Entry, Epoch, GroupId, Handle, LicenceKey, State};
 use tmr_core::wire::group::{Order, Report};
 use tmr_core::wire::twin::Tell;
 
@@ -10,6 +10,8 @@ use tmr_core::wire::twin::Tell;
 #[derive(Debug, Default)]
 pub struct Slots {
     group: Option<GroupId>,
+    /// Under which epoch it was founded.
+    founded: Epoch,
     proposed: BTreeMap<(Epoch, u64), Entry>,
     chosen: Vec<Entry>,
     fold: State,
@@ -34,6 +36,35 @@ impl Slots {
         self.chosen.len()
     }
 
+    /// What was chosen, but for the first so many slots.
+    pub fn entries(&self, from: usize) -> impl Iterator<Item = &Entry> {
+        self.chosen.iter().skip(from)
+    }
+
+    /// How many of a licence are in use by the nodes' own fold of it.
+    #[must_use]
+    pub fn used(&self, licence: &LicenceKey) -> u32 {
+        self.fold.usage(licence).map_or(0, |usage| usage.used())
+    }
+
+    /// Whom a backend has promised by one of its links, and the name of its disk.
+    #[must_use]
+    pub fn speaker(&self, by: (usize, Link)) -> Option<(Epoch, DiskId)> {
+        self.speakers.get(&by).copied()
+    }
+
+    /// What an epoch has proposed in these slots.
+    pub fn proposed(
+        &self,
+        epoch: Epoch,
+        from: u64,
+        upto: u64,
+    ) -> impl Iterator<Item = (u64, &Entry)> {
+        let slots = (epoch, from)..=(epoch, upto.max(from));
+        let proposed = self.proposed.range(slots).map(|((_, slot), entry)| (*slot, entry));
+        proposed.filter(move |(slot, _)| *slot <= upto)
+    }
+
     /// Whose acknowledgements count by what is chosen.
     #[must_use]
     pub fn members(&self) -> Option<[DiskId; 3]> {
@@ -52,14 +83,17 @@ impl Slots {
     /// It contradicts what is chosen.
     pub fn ordered(&mut self, order: &Order) -> Result<(), String> {
         match order {
-            Order::Found { group, .. } if self.group != Some(*group) => {
+            // Who claims since then has been promised more: nobody follows that order.
+            Order::Found { epoch, .. } if *epoch < self.founded => Ok(()),
+            Order::Found { group, epoch } if self.group != Some(*group) => {
                 // Until something is built on the first entry, birth may begin again.
                 if self.chosen.len() > 1 {
                     let chosen = self.chosen.len();
                     return Err(format!("a group is founded over {chosen} chosen entries"));
                 }
                 let speakers = std::mem::take(&mut self.speakers);
-                *self = Self { group: Some(*group), speakers, ..Self::default() };
+                let (group, founded) = (Some(*group), *epoch);
+                *self = Self { group, founded, speakers, ..Self::default() };
                 Ok(())
             }
             Order::Append { epoch, first, entries, committed } => {
@@ -194,5 +228,125 @@ impl Slots {
         let checked = self.checked.entry(epoch).or_default();
         *checked = (*checked).max(committed);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+pub(super) mod test {
+    use super::*;
+    use tmr_core::log::{Client, ContainerId, Grant, Held, Mode, Slot};
+    use tmr_core::time::Wall;
+    use tmr_core::wire::group::Standing;
+
+    const EPOCH: Epoch = Epoch { round: 1, front: 7 };
+    const LATER: Epoch = Epoch { round: 2, front: 8 };
+    const DISKS: [DiskId; 3] = [DiskId(2), DiskId(3), DiskId(4)];
+
+    /// A seat of a licence that has five.
+    pub(in super::super) fn grant(handle: u32) -> Entry {
+        let container = ContainerId::CmAct(305_419_896);
+        let licence = LicenceKey { container, firm_code: 6_000_010, product_code: 201, tmr_id: 1 };
+        let client = Client {
+            address: [10, 1, 0, 1].into(),
+            host: String::new(),
+            user: String::new(),
+            domain: String::new(),
+            text: String::new(),
+            user_defined_id: 0,
+            pid: 1,
+            session: 1,
+        };
+        Entry::Grant(Grant {
+            handle: Handle(handle),
+            held: Held::Licence(licence),
+            fingerprint: 1,
+            quantity: 5,
+            take: 1,
+            mode: Mode::UserLimit,
+            client,
+            since: Wall(0),
+            cleanup_seconds: 30,
+            linger_seconds: 0,
+            starts_usage: false,
+        })
+    }
+
+    fn append(epoch: Epoch, first: u64, entries: &[Entry], committed: u64) -> Order {
+        let (first, committed) = (Slot(first), Slot(committed));
+        Order::Append { epoch, first, entries: entries.to_vec(), committed }
+    }
+
+    /// A front proposes these from slot 1 on.
+    pub(in super::super) fn propose(slots: &mut Slots, entries: &[Entry]) {
+        slots.ordered(&append(EPOCH, 1, entries, 0)).unwrap();
+    }
+
+    /// A log in which these are chosen.
+    pub(in super::super) fn log(entries: &[Entry]) -> Slots {
+        let mut slots = Slots::default();
+        slots.ordered(&append(EPOCH, 1, entries, entries.len() as u64)).unwrap();
+        slots
+    }
+
+    /// A backend promises the front that [proposes](propose); the link by which it does.
+    pub(in super::super) fn joined(slots: &mut Slots, host: usize) -> (usize, Link) {
+        let by = (host, Link(1));
+        let (disk, zero) = (DiskId(host as u128), Slot(0));
+        let standing = Standing {
+            disk,
+            group: None,
+            promised: EPOCH,
+            base: zero,
+            committed: zero,
+            last: zero,
+        };
+        slots.reported(by, &Report::Promised(standing)).unwrap();
+        by
+    }
+
+    #[test]
+    fn a_slot_has_one_value() {
+        let mut slots = Slots::default();
+        let found = |epoch, group| Order::Found { epoch, group: GroupId(group) };
+        assert_eq!(slots.ordered(&found(EPOCH, 1)), Ok(()));
+        slots.ordered(&append(EPOCH, 1, &[grant(7), grant(8)], 2)).unwrap();
+        assert_eq!(slots.ordered(&append(LATER, 2, &[grant(8)], 2)), Ok(()));
+        assert_eq!(slots.ordered(&append(LATER, 3, &[grant(9)], 2)), Ok(()));
+        assert!(slots.ordered(&append(LATER, 3, &[grant(10)], 2)).is_err(), "proposed otherwise");
+        assert!(log(&[grant(7)]).ordered(&append(LATER, 1, &[grant(8)], 1)).is_err());
+        assert!(log(&[grant(7)]).ordered(&append(LATER, 1, &[], 2)).is_err(), "never proposed");
+        assert_eq!(slots.ordered(&found(Epoch { round: 0, front: 9 }, 2)), Ok(()), "too late");
+        assert!(slots.ordered(&found(LATER, 2)).is_err(), "a second birth");
+        assert_eq!(slots.chosen(), 2);
+    }
+
+    #[test]
+    fn a_state_is_the_fold_of_what_was_chosen() {
+        let mut slots = log(&[grant(7), grant(8)]);
+        let fold = |entries: &[Entry]| {
+            let mut fold = State::default();
+            entries.iter().for_each(|entry| _ = fold.apply(entry));
+            fold.encode()
+        };
+        let mut state = |slot, bytes| {
+            slots.reported((2, Link(1)), &Report::State { slot: Slot(slot), bytes, last: true })
+        };
+        assert_eq!(state(1, fold(&[grant(7)])), Ok(()));
+        assert_eq!(state(2, fold(&[grant(7), grant(8)])), Ok(()));
+        assert!(state(2, fold(&[grant(7)])).is_err());
+        assert!(state(3, fold(&[grant(7), grant(8)])).is_err(), "beyond what is chosen");
+    }
+
+    #[test]
+    fn two_members_make_a_grant_durable() {
+        let members = Entry::Configure(tmr_core::log::Setting::Members(DISKS));
+        let mut slots = Slots::default();
+        slots.ordered(&append(EPOCH, 1, &[members, grant(7)], 1)).unwrap();
+        let stored = Report::Stored { last: Slot(2), differing: Vec::new() };
+        for (host, durable) in [(9, false), (2, false), (4, true)] {
+            let by = joined(&mut slots, host);
+            slots.reported(by, &stored).unwrap();
+            assert_eq!(slots.durable(7), durable, "after {host}");
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! Who leads: claims, refusals, calls that wait, silence.
 
 use super::World;
-use crate::limits::{CALL_TIMEOUT, CLAIM_PAUSE, FENCE};
+use crate::io::Input;
+use crate::limits::{CALL_TIMEOUT, CLAIM_PAUSE, CONFIRMED, FENCE, HEARTBEAT};
 use crate::testing::{crypt, release, seat};
 use crate::time::Duration;
 use crate::wire::group::Order;
@@ -93,6 +94,57 @@ fn an_old_front_that_sees_one_backend_only_grants_nothing() {
     assert_eq!(world.role(0), "standby");
     assert!(world.leads(1));
     assert_eq!(world.seats(1), 1);
+}
+
+#[test]
+fn of_two_entries_in_one_slot_the_later_fronts_is_taken() {
+    let mut world = twins();
+    // What front 0 proposes gets to one backend only, and fills the slots that its successor uses.
+    world.lose = |backend, order| {
+        backend > 0 && matches!(order, Order::Append { epoch, .. } if epoch.front == 0xf0)
+    };
+    for _ in 0..4 {
+        let client = world.connect(0);
+        world.call(0, client, seat());
+        assert_eq!(world.answer(0, client), None);
+    }
+    world.fronts[0].frozen = true;
+    world.part(1, 0);
+    world.activate(1);
+    world.advance(MILLI);
+    let handle = world.take(1, 1)[0];
+    // No backend knows yet that it is committed.
+    world.fronts[1].frozen = true;
+    world.crash(2);
+    let next = world.add_front();
+    world.activate(next);
+    world.advance(SECOND);
+    let client = world.connect(next);
+    assert_eq!(world.ask(next, client, crypt(handle)).0, 0);
+    assert_eq!(world.seats(next), 1);
+}
+
+#[test]
+fn a_confirmation_counts_from_when_it_was_asked_for() {
+    let mut world = twins();
+    let client = world.connect(0);
+    let (_, handle) = world.ask(0, client, seat());
+    world.fronts[0].frozen = true;
+    world.advance(HEARTBEAT);
+    world.fronts[0].frozen = false;
+    world.step_front(0, Input::Tick);
+    // What it asks gets to the backends late, and what it asks then does not get there at all.
+    let asked = core::mem::take(&mut world.events);
+    world.fronts[0].frozen = true;
+    world.advance(CONFIRMED - 100 * MILLI);
+    world.fronts[0].frozen = false;
+    world.lose = |_, order| matches!(order, Order::Confirm { .. });
+    world.events = asked;
+    world.run();
+    assert_eq!(world.ask(0, client, crypt(handle)).0, 0);
+    world.advance(100 * MILLI);
+    world.call(0, client, crypt(handle));
+    assert_eq!(world.answer(0, client), None, "another front may lead by now");
 }
 
 #[test]

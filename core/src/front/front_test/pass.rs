@@ -3,7 +3,7 @@
 use super::{World, twins};
 use crate::desk;
 use crate::io::Link;
-use crate::limits::{CALL_TIMEOUT, PASSED_CLIENTS, PASSED_TIMEOUT, TWIN_REDIAL_MAX};
+use crate::limits::{CALL_TIMEOUT, HEARTBEAT, PASSED_CLIENTS, PASSED_TIMEOUT, TWIN_REDIAL_MAX};
 use crate::log::Mode;
 use crate::testing::{TMR, access, crypt, release, reply, seat};
 use crate::time::Duration;
@@ -180,6 +180,17 @@ fn a_call_that_is_lost_on_the_line_costs_no_seat() {
 }
 
 #[test]
+fn an_own_reply_that_is_lost_costs_no_seat_of_the_twins() {
+    let mut world = twins();
+    let client = world.connect(1);
+    assert_eq!(world.ask(1, client, seat()).0, 0);
+    // The front that stands by answers what nobody understands for itself.
+    world.call(1, client, alloc::vec![0; 3]);
+    world.hang_up(1, client, true);
+    assert_eq!(world.seats(0), 1, "the client called after it was told of its seat");
+}
+
+#[test]
 fn a_standby_that_is_replaced_takes_nobodys_seat_back() {
     let mut world = twins();
     let client = world.connect(1);
@@ -250,6 +261,23 @@ fn a_call_that_may_have_been_done_is_not_done_again() {
     world.advance(SECOND);
     assert!(world.leads(1));
     closed_without_a_word(&mut world, 1, client);
+}
+
+#[test]
+fn a_call_that_was_begun_is_not_done_again_when_its_leader_drops_it() {
+    let mut world = twins();
+    let client = world.connect(1);
+    stick(&mut world, true);
+    world.call(1, client, seat());
+    // The leader has proposed it, and hears that it is deposed before the other one leads.
+    world.activate(1);
+    world.advance(HEARTBEAT);
+    assert!(!world.leads(0) && !world.leads(1));
+    closed_without_a_word(&mut world, 1, client);
+    stick(&mut world, false);
+    world.advance(SECOND);
+    assert!(world.leads(1));
+    assert_eq!(world.seats(1), 1, "what the first one proposed, and nothing else");
 }
 
 #[test]

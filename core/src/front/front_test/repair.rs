@@ -80,6 +80,24 @@ fn a_blank_backend_makes_no_quorum() {
 }
 
 #[test]
+fn one_that_was_repaired_counts_when_it_is_a_member() {
+    let mut world = World::serving();
+    world.take(0, 1);
+    world.crash(2);
+    world.backends[2].disk.clear();
+    // It cannot be taken in while this one writes nothing.
+    world.backends[1].stuck = true;
+    world.restart(2);
+    world.advance(300 * MILLI);
+    assert!(world.backends[2].node.group().is_some(), "the state is installed");
+    let client = world.connect(0);
+    world.call(0, client, seat());
+    assert_eq!(world.answer(0, client), None, "one member has it, and one that is none");
+    world.unstick(1);
+    assert_eq!(world.answer(0, client).map(|(status, _)| status), Some(0));
+}
+
+#[test]
 fn one_that_was_repaired_and_not_taken_in_yet_does_not_keep_the_members_from_leading() {
     let mut world = World::serving();
     let handles = world.take(0, 2);

@@ -58,6 +58,23 @@ fn a_grant_is_told_when_two_have_it_on_disk_and_not_before() {
 }
 
 #[test]
+fn seats_on_their_way_are_counted() {
+    let mut world = World::serving();
+    for backend in 0..3 {
+        world.backends[backend].stuck = true;
+    }
+    let clients = [(); 6].map(|()| world.connect(0));
+    for client in clients {
+        world.call(0, client, seat());
+    }
+    for backend in 0..3 {
+        world.unstick(backend);
+    }
+    let told = clients.map(|client| world.answer(0, client).expect("an answer").0);
+    assert_eq!(told, [0, 0, 0, 0, 0, 212]);
+}
+
+#[test]
 fn one_stuck_disk_holds_nobody_up() {
     for slow in 0..3 {
         let mut world = World::serving();

@@ -7,7 +7,7 @@ use crate::io::{Address, Input};
 use crate::limits::{
     LOG_KEPT, TWIN_CONNECT, TWIN_REDIAL_MAX, TWIN_STATE_PAUSE, TWIN_TRANSFER, TWIN_WINDOW,
 };
-use crate::log::{ContainerId, Slot};
+use crate::log::{ContainerId, Entry, Handle, Slot};
 use crate::testing::{crypt, release, seat};
 use crate::time::Duration;
 use crate::wire::twin::{Tell, Version};
@@ -190,6 +190,29 @@ fn a_proposal_that_was_told_is_not_committed_by_it() {
     assert_eq!(world.role(0), "standby");
     in_sync(&mut world, "the other way round");
     assert_eq!(world.seats(0), 2);
+}
+
+#[test]
+fn entries_behind_a_gap_are_not_taken() {
+    let mut world = twins();
+    let handle = world.take(0, 1)[0];
+    let mut told = world.line.told.iter().rev();
+    let epoch = told.find_map(|(_, bytes)| match Tell::decode(bytes, Version::OWN.minor) {
+        Ok(Tell::Entries { epoch, .. }) => Some(epoch),
+        _ => None,
+    });
+    let committed = world.fronts[1].node.committed();
+    let behind = Tell::Entries {
+        epoch: epoch.expect("the leader has told entries"),
+        first: committed.next().next(),
+        entries: alloc::vec![Entry::Expire(Handle(handle))],
+        committed,
+    };
+    world.tell_as(0, &behind);
+    world.take(0, 2);
+    world.advance(SECOND);
+    in_sync(&mut world, "after a gap");
+    assert_eq!(world.seats(1), 3);
 }
 
 #[test]

@@ -18,7 +18,7 @@ pub(super) enum At {
 }
 
 /// The seats of one server.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Book {
     seats: BTreeMap<Handle, (LicenceKey, At)>,
     due: BTreeSet<(Mono, Handle)>,

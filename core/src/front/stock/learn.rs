@@ -39,7 +39,7 @@ pub(super) struct Learnt {
 }
 
 /// How far it has come.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Heard {
     /// The next call is to be made.
     More,
@@ -49,7 +49,7 @@ pub(super) enum Heard {
     Failed(String),
 }
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Step {
     Service,
     Containers,
@@ -89,7 +89,7 @@ enum Step {
     Idle,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Line {
     product: Product,
     container: ContainerId,
@@ -101,7 +101,7 @@ struct Line {
 type Key = (u32, u32, u32, u16);
 
 /// Asks one server again and again.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Learner {
     /// Which virtual containers it is asked about.
     wanted: Vec<ContainerId>,

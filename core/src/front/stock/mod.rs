@@ -34,7 +34,7 @@ use stand::{Event, Log, Stand};
 use told::Told;
 
 /// The stand-ins of the three servers.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Stock {
     stands: [Stand; 3],
     /// Of the group that is born if there is no log to go on with.

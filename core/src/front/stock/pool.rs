@@ -9,7 +9,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 /// A connection that is open, or being opened.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Line<J> {
     /// What it is busy with, and until when.
     busy: Option<(J, Mono)>,
@@ -18,7 +18,7 @@ struct Line<J> {
 }
 
 /// What a closed connection leaves.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Left<J> {
     /// The call that has no reply.
     pub(super) job: Option<J>,
@@ -27,7 +27,7 @@ pub(super) struct Left<J> {
 }
 
 /// The connections to one server; `J` says what a call is for.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Pool<J> {
     address: Address,
     lines: BTreeMap<Link, Line<J>>,

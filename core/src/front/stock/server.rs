@@ -16,7 +16,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 /// What a call at the server is for.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Job {
     Learn,
     Ping,

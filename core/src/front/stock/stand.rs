@@ -61,7 +61,7 @@ impl Log {
 }
 
 /// What the front learns.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Event {
     /// On the line that it thinks a backend is at.
     Line(Input),
@@ -83,7 +83,7 @@ pub(super) enum Reach {
 }
 
 /// A change of seats at the server, in the order of the log.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Change {
     Take(Box<Grant>),
     /// `again`: its connection broke once before.
@@ -95,7 +95,7 @@ pub(super) enum Change {
 }
 
 /// A client's call that waits for a connection.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Errand {
     pub(super) line: Link,
     pub(super) correlation: u32,
@@ -104,7 +104,7 @@ pub(super) struct Errand {
 }
 
 /// An acknowledgement that waits for the server.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Waiting {
     correlation: u32,
     last: Slot,
@@ -113,7 +113,7 @@ struct Waiting {
 }
 
 /// The stand-in of one stock server.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Stand {
     acceptor: Acceptor,
     /// The front has claimed anew: what was accepted before may not be in its log.

@@ -18,7 +18,7 @@ use alloc::vec::Vec;
 
 /// Handles by the serial of the container and their number there. With each: the server has not
 /// been started anew since, as far as this front can see.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Told(BTreeMap<(u32, u32), (Placed, bool)>);
 
 impl Told {

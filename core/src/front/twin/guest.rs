@@ -22,7 +22,7 @@ enum Call {
     Begun,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Guest {
     client: u64,
     call: Option<Call>,
@@ -31,7 +31,7 @@ struct Guest {
 }
 
 /// Clients of the twin.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Guests {
     guests: BTreeMap<Link, Guest>,
     /// By the twin's number for it.

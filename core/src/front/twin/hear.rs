@@ -27,7 +27,7 @@ pub(super) struct Ground<'a> {
 }
 
 /// What a message has brought.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct News {
     /// Serials of virtual containers.
     pub(super) named: bool,
@@ -46,7 +46,7 @@ pub(super) struct News {
 }
 
 /// The hearing end.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Hearing {
     /// Connections that have not said hello.
     pub(super) strangers: BTreeMap<Link, SocketAddr>,

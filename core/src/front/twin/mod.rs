@@ -38,7 +38,7 @@ use pass::Passing;
 use tell::{Subject, Telling};
 
 /// The other front, as this one knows it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Twin {
     config: config::Twin,
     /// What this front speaks.
@@ -56,7 +56,7 @@ pub(super) struct Twin {
 }
 
 /// What is wrong with one of the two links.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Trouble {
     text: Option<String>,
     logged: Seldom,

@@ -16,24 +16,26 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 /// A call that the twin has.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Passed {
     until: Mono,
     bytes: Vec<u8>,
 }
 
 /// A client that has called by the present link.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Caller {
     /// The call that has no reply.
     call: Option<Passed>,
     /// Replies that came for it.
     replies: u32,
+    /// The last of them is what it was last sent: it has not called since.
+    fresh: bool,
 }
 
 /// What is passed on. A client's number on the link is that of its own link, which is never used
 /// again.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Passing {
     clients: BTreeMap<Link, Caller>,
     /// When those calls end.
@@ -83,15 +85,25 @@ impl Passing {
     fn replied(&mut self, link: Link) -> bool {
         let waited = self.end(link).is_some();
         if let Some(caller) = self.clients.get_mut(&link).filter(|_| waited) {
-            caller.replies = caller.replies.saturating_add(1);
+            (caller.replies, caller.fresh) = (caller.replies.saturating_add(1), true);
         }
         waited
     }
 
-    /// A client is gone: how many replies came for it; `None`: the twin does not know it.
-    fn forget(&mut self, link: Link) -> Option<u32> {
+    /// A client has called, so it has had every reply. Whoever answers that call, the twin or this
+    /// front: what may be lost from now on is not the reply before.
+    fn heard(&mut self, link: Link) {
+        if let Some(caller) = self.clients.get_mut(&link) {
+            caller.fresh = false;
+        }
+    }
+
+    /// A client is gone: how many replies of those that came had reached it; `None`: the twin does
+    /// not know it. `unsent`: what it was last sent did not.
+    fn forget(&mut self, link: Link, unsent: bool) -> Option<u32> {
         self.end(link);
-        self.clients.remove(&link).map(|caller| caller.replies)
+        let caller = self.clients.remove(&link)?;
+        Some(caller.replies.saturating_sub(u32::from(unsent && caller.fresh)))
     }
 
     /// Clients with a call that has no reply and ends by then.
@@ -176,7 +188,7 @@ impl Front {
         let Some(twin) = &mut self.twin else { return };
         let mut passing = core::mem::take(&mut twin.passing);
         let waiting = passing.waiting(Mono(u64::MAX)).into_iter();
-        let lost = waiting.filter_map(|link| Some((link, passing.forget(link)?)));
+        let lost = waiting.filter_map(|link| Some((link, passing.forget(link, false)?)));
         twin.passing.lost = lost.collect();
         for (link, _) in twin.passing.lost.clone() {
             self.pass_fails(link, "the front that leads is out of reach", out);
@@ -191,8 +203,15 @@ impl Front {
         }
     }
 
-    /// A client is gone, or its link is closed: the twin is to know. `unsent`: the last reply did
-    /// not reach it.
+    /// A client of this front calls.
+    pub(in super::super) fn pass_heard(&mut self, link: Link) {
+        if let Some(twin) = &mut self.twin {
+            twin.passing.heard(link);
+        }
+    }
+
+    /// A client is gone, or its link is closed: the twin is to know. `unsent`: what it was last
+    /// sent did not reach it.
     pub(in super::super) fn pass_gone(
         &mut self,
         now: Mono,
@@ -201,8 +220,7 @@ impl Front {
         out: &mut Vec<Intent>,
     ) {
         let Some(twin) = &mut self.twin else { return };
-        let Some(replies) = twin.passing.forget(link) else { return };
-        let replies = replies.saturating_sub(u32::from(unsent));
+        let Some(replies) = twin.passing.forget(link, unsent) else { return };
         twin.tell.send(now, &Tell::Gone { client: link.0, replies }, out);
     }
 

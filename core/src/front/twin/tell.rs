@@ -31,7 +31,7 @@ pub(super) struct Subject<'a> {
 }
 
 /// What of the log goes out.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Pace {
     /// Nothing: this front does not lead, or the twin has not said where to begin.
     Waiting,
@@ -47,7 +47,7 @@ enum Pace {
 const NOT_BEGUN: Option<Slot> = Some(Slot(1));
 
 /// The telling end.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Telling {
     pub(super) wire: Wire,
     pub(super) trouble: Trouble,

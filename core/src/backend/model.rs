@@ -1,0 +1,27 @@
+//! What an exhaustive check needs of a backend beside steps (feature `model`): which backends are
+//! alike, and what there is to compare.
+
+use super::Backend;
+use crate::log::{Epoch, Slot, Stored};
+use alloc::vec::Vec;
+
+#[doc(hidden)]
+impl Backend {
+    /// Equal for backends that do the same from here on, whatever comes. For one that is no
+    /// client's: what a backend does for those that come to it directly is not looked at.
+    #[must_use]
+    pub fn fingerprint(&self) -> Vec<u8> {
+        let served = self.served.is_some();
+        let mut print = self.acceptor.fingerprint();
+        print.extend([u8::from(self.writer.is_idle()), u8::from(served)]);
+        print
+    }
+
+    /// What its copy of the log holds, with the slot before it; how far that is known to be chosen;
+    /// what it promised.
+    #[must_use]
+    pub fn copy(&self) -> (Slot, Vec<Stored>, Slot, Epoch) {
+        let standing = self.acceptor.standing();
+        (standing.base, self.acceptor.entries(), standing.committed, standing.promised)
+    }
+}

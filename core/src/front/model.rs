@@ -1,0 +1,248 @@
+//! What an exhaustive check needs of a front beside steps (feature `model`): which fronts are
+//! alike, timers that fire when it is told so, and what there is to compare.
+//!
+//! A check steps fronts at one time that never moves. So no timer is ever due by itself, and every
+//! order in which timers could fire on machines of any speed can be tried.
+
+use super::flight::{Commit, Waits};
+use super::peer::{Asked, Wire};
+use super::{Front, Phase};
+use crate::io::Link;
+use crate::log::{Entry, Epoch, Handle, Slot, State};
+use crate::time::{Mono, Now};
+use crate::wire::group::Standing;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use serde::Serialize;
+
+/// A timer of a front.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Timer {
+    /// To dial this backend again.
+    Dial(usize),
+    /// To ask the backends for their confirmation.
+    Heartbeat,
+    /// To claim after a pause, or to give up a claim that leads nowhere.
+    Claim,
+    /// To give up the oldest call that waits for its slot.
+    Call,
+    /// To end this handle, because its client is silent.
+    Silence(Handle),
+}
+
+#[doc(hidden)]
+impl Front {
+    /// Makes a timer due at the next step; `false` if it does not run.
+    pub fn let_fire(&mut self, timer: Timer) -> bool {
+        let due = Mono(0);
+        match timer {
+            Timer::Dial(index) => match &mut self.peers[index].wire {
+                Wire::Down(at) => *at = due,
+                _ => return false,
+            },
+            Timer::Heartbeat => self.heartbeat = due,
+            Timer::Claim => match &mut self.phase {
+                Phase::Standby | Phase::Leading { .. } => return false,
+                Phase::Pausing { until } => *until = due,
+                _ => self.claim_until = due,
+            },
+            Timer::Call => {
+                let Some((_, slot)) = self.commits_until.pop_first() else { return false };
+                self.commits_until.insert((due, slot));
+            }
+            Timer::Silence(handle) => return self.desk.let_end(handle),
+        }
+        true
+    }
+
+    /// Fronts for which this is equal do the same from here on, whatever comes.
+    #[must_use]
+    pub fn fingerprint(&self, now: Now) -> Fingerprint {
+        // Taken apart, so that whoever adds a field has to think of it here. Left out: what
+        // is configured alike for all, times, because none but `now` and a constant later ever
+        // occurs; numbers of links, which are names; what is drawn at random, which is how long
+        // to pause and names that were given before; what follows from the rest.
+        let Self {
+            config,
+            peers,
+            ledger,
+            twin,
+            phase,
+            wish,
+            handover,
+            placed,
+            highest,
+            claim_until: _,
+            joined: _,
+            desk,
+            block,
+            commits,
+            commits_until: _,
+            anyones,
+            hops: _,
+            anyone_number: _,
+            parked,
+            parked_until: _,
+            admins: _,
+            dialled: _,
+            heartbeat,
+            unnamed,
+            silenced,
+            stock,
+            random: _,
+        } = self;
+        assert!(twin.is_none() && stock.is_none() && placed.is_none());
+        assert!(anyones.is_empty() && parked.is_empty());
+        assert!(!handover.holds_back() && !handover.turns_away());
+        let mut print = Print(Vec::with_capacity(1024));
+        print.add(&config.front);
+        print.add(&(ledger.group(), ledger.first(), ledger.committed()));
+        print.add(&ledger.entries(ledger.first(), usize::MAX));
+        print.add(&ledger.settled().encode());
+        match phase {
+            Phase::Pausing { .. } => print.add(&"pausing"),
+            Phase::Reading(gather) => gather.fingerprint(&mut print),
+            phase => print.add(&format!("{phase:?}")),
+        }
+        wish.fingerprint(&mut print);
+        print.add(&(highest, heartbeat <= &now.mono, unnamed, silenced, block));
+        print.0.extend(desk.fingerprint());
+        for (slot, commit) in commits {
+            // Whose parts differ is told with each peer.
+            let Commit { link, waits, differs: _, errors: _, twin: _, until: _ } = commit;
+            print.add(&(slot, matches!(waits, Waits::Grant(_)), link.map(|link| link.0)));
+        }
+        // Reports come in the order of their orders: the numbers say nothing more.
+        let asked = peers.each_ref().map(|peer| {
+            format!("{:?}", peer.asked.values().map(|(asked, _)| asked).collect::<Vec<_>>())
+        });
+        Fingerprint { own: print.0, peers: [0, 1, 2].map(|index| self.peer_print(index)), asked }
+    }
+
+    fn peer_print(&self, index: usize) -> Vec<u8> {
+        let (mut print, peer) = (Print(Vec::with_capacity(128)), &self.peers[index]);
+        // Silence, pauses and load are the business of timers; a backend of ours has no seats here.
+        let wire = match peer.wire {
+            Wire::Down(_) => 0u8,
+            Wire::Dialling(..) => 1,
+            Wire::Up(_) => 2,
+        };
+        // Its parts never change in a check.
+        let standing = peer.description.as_ref().map(|known| {
+            let Standing { disk: _, group, promised, base, committed, last } = known.standing;
+            (group, promised, base, committed, last, known.led)
+        });
+        print.add(&(wire, standing, peer.trouble.is_some(), peer.confirmed.is_some()));
+        print.add(&format!("{:?}", peer.follow));
+        let joined = self.joined.joined.values().map(|joined| joined.prints[index]);
+        print.add(&joined.collect::<Vec<_>>());
+        let differs = self.commits.values().map(|flight| flight.differs[index]);
+        print.add(&differs.collect::<Vec<_>>());
+        if let Phase::Reading(gather) = &self.phase {
+            print.add(&gather.turn(index));
+        }
+        print.0
+    }
+
+    /// The epoch under which it leads, or believes so.
+    #[must_use]
+    pub fn leads(&self) -> Option<Epoch> {
+        if let Phase::Leading { epoch } = self.phase { Some(epoch) } else { None }
+    }
+
+    /// It was told to lead, and claims as soon as its pause is over.
+    #[must_use]
+    pub fn pauses(&self) -> bool {
+        matches!(self.phase, Phase::Pausing { .. }) && self.could_serve()
+    }
+
+    /// Two backends are there, so a claim could lead somewhere.
+    #[must_use]
+    pub fn could_claim(&self) -> bool {
+        self.could_serve()
+    }
+
+    /// It is taking the lead.
+    #[must_use]
+    pub fn claims(&self) -> bool {
+        self.phase.epoch().is_some() && self.leads().is_none()
+    }
+
+    /// It was not told to lead.
+    #[must_use]
+    pub fn stands_by(&self) -> bool {
+        !self.wish.lead
+    }
+
+    /// It decides calls.
+    #[must_use]
+    pub fn decides(&self, now: Now) -> bool {
+        self.serves(now.mono)
+    }
+
+    /// What it knows to be committed: the slot before the first entry, the entries, and the fold.
+    #[must_use]
+    pub fn committed_log(&self) -> (Slot, Vec<Entry>, &State) {
+        let first = self.ledger.first();
+        let known = self.ledger.committed().0 + 1 - first.0;
+        let entries = self.ledger.entries(first, usize::try_from(known).unwrap_or(usize::MAX));
+        (Slot(first.0 - 1), entries.unwrap_or_default(), self.ledger.settled())
+    }
+
+    /// The link to a backend, if there is one.
+    #[must_use]
+    pub fn link_to(&self, index: usize) -> Option<Link> {
+        self.peers[index].link()
+    }
+
+    /// The highest epoch that it has seen.
+    #[must_use]
+    pub fn highest(&self) -> Epoch {
+        self.highest
+    }
+
+    /// The oldest order that a backend has not answered is of a claim that is over for good, or
+    /// asks for a confirmation that it has under this claim already.
+    #[must_use]
+    pub fn is_past(&self, index: usize) -> bool {
+        let oldest = self.peers[index].asked.values().next();
+        oldest.is_some_and(|(asked, _)| match asked {
+            Asked::Describe | Asked::Perform(_) => false,
+            Asked::Confirm(_) if self.peers[index].confirmed.is_some() => true,
+            Asked::Claim(epoch)
+            | Asked::Fetch(epoch)
+            | Asked::Found(epoch)
+            | Asked::Append(epoch)
+            | Asked::Install(epoch, _)
+            | Asked::Confirm(epoch) => Some(*epoch) != self.phase.epoch(),
+        })
+    }
+
+    /// The number of the oldest order that a backend has not answered.
+    #[must_use]
+    pub fn oldest_order(&self, index: usize) -> Option<u32> {
+        self.peers[index].asked.keys().next().copied()
+    }
+}
+
+/// How a front stands.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Fingerprint {
+    /// What it is apart from the backends.
+    pub own: Vec<u8>,
+    /// What each backend is to it.
+    pub peers: [Vec<u8>; 3],
+    /// What each backend was asked and has not answered.
+    pub asked: [String; 3],
+}
+
+/// Bytes that say how a front stands.
+pub(super) struct Print(Vec<u8>);
+
+impl Print {
+    pub(super) fn add(&mut self, what: &impl Serialize) {
+        let bytes = core::mem::take(&mut self.0);
+        self.0 = postcard::to_extend(what, bytes).expect("what is in memory always encodes");
+    }
+}

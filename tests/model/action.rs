@@ -1,0 +1,270 @@
+//! What can happen next, and what comes of it.
+
+use crate::front::Event;
+use crate::plan::Plan;
+use crate::watch::{Broken, Life};
+use crate::world::{Ask, Call, World, pairs};
+use stateright::{Model, Property};
+use std::sync::atomic::Ordering;
+use tmr_core::front::Timer;
+use tmr_core::log::{Epoch, Handle};
+use tmr_core::wire::group::{Report, decode};
+
+/// One thing that happens. Fronts and backends by number; handles and links as they are named.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Action {
+    /// The next order of a front reaches a backend, and what comes of it is on its disk.
+    Order { front: usize, backend: usize },
+    /// The same, and its power is cut before anything is on its disk.
+    OrderThenPowerCut { front: usize, backend: usize },
+    /// An order of a link that is gone reaches a backend.
+    Stray { front: usize, backend: usize },
+    /// The next report of a backend reaches a front.
+    Report { front: usize, backend: usize },
+    /// A link breaks, and the front notices.
+    Break { front: usize, backend: usize },
+    /// A front notices that a backend had died.
+    Notice { front: usize, backend: usize },
+    /// A front dials a backend again.
+    Dial { front: usize, backend: usize },
+    /// A backend loses its power and is started again.
+    PowerCut { backend: usize },
+    /// A front is killed and started again.
+    Kill { front: usize },
+    /// An operator tells a front to lead.
+    Lead { front: usize },
+    /// A pause is over, and a front claims.
+    Claim { front: usize },
+    /// A front gives its claim up, because it takes too long.
+    GiveUp { front: usize },
+    /// A new client asks for a seat.
+    Access { front: usize },
+    /// A client uses its seat.
+    Use { front: usize, handle: u32 },
+    /// A client gives its seat back.
+    Release { front: usize, handle: u32 },
+    /// A client's call is given up, because two backends do not confirm it in time.
+    TimeOut { front: usize },
+    /// A client is silent for its clean-up time, as a front measures it.
+    Silence { front: usize, handle: u32 },
+    /// A client that waits goes away.
+    HangUp { front: usize, link: u64 },
+}
+
+impl Model for Plan {
+    type State = World;
+    type Action = Action;
+
+    fn init_states(&self) -> Vec<World> {
+        vec![World::new(self)]
+    }
+
+    fn actions(&self, world: &World, actions: &mut Vec<Action>) {
+        // What is behind a broken promise is of no interest.
+        if world.watch.broken.is_some() {
+            return;
+        }
+        let spent = &world.spent;
+        for (front, backend) in pairs() {
+            let line = &world.lines[front][backend];
+            if !line.orders.is_empty() {
+                actions.push(Action::Order { front, backend });
+                if spent.power_cuts < self.power_cuts {
+                    actions.push(Action::OrderThenPowerCut { front, backend });
+                }
+            }
+            if !line.strays.is_empty() {
+                actions.push(Action::Stray { front, backend });
+            }
+            if !line.reports.is_empty() {
+                actions.push(Action::Report { front, backend });
+            }
+            if line.dead {
+                actions.push(Action::Notice { front, backend });
+            } else if line.up && spent.breaks < self.breaks {
+                actions.push(Action::Break { front, backend });
+            }
+            if !line.up {
+                actions.push(Action::Dial { front, backend });
+            }
+        }
+        if spent.power_cuts < self.power_cuts {
+            actions.extend((0..3).map(|backend| Action::PowerCut { backend }));
+        }
+        for front in 0..2 {
+            self.of_front(world, front, actions);
+        }
+    }
+
+    fn next_state(&self, before: &World, action: Action) -> Option<World> {
+        let mut world = before.clone();
+        match action {
+            Action::Order { front, backend } => world.order(self, front, backend, false),
+            Action::OrderThenPowerCut { front, backend } => {
+                world.spent.power_cuts += 1;
+                world.order(self, front, backend, true);
+            }
+            Action::Stray { front, backend } => world.stray(self, front, backend),
+            Action::Report { front, backend } => world.report(self, front, backend),
+            Action::Break { front, backend } => {
+                world.spent.breaks += 1;
+                world.lose(self, front, backend);
+            }
+            Action::Notice { front, backend } => world.lose(self, front, backend),
+            Action::Dial { front, backend } => {
+                world.go(self, front, Event::Timer(Timer::Dial(backend)));
+            }
+            Action::PowerCut { backend } => {
+                world.spent.power_cuts += 1;
+                world.cut_power(self, backend);
+            }
+            Action::Kill { front } => {
+                world.spent.kills += 1;
+                world.kill(self, front);
+            }
+            Action::Lead { front } => {
+                world.spent.claims += 1;
+                world.go(self, front, Event::Activate);
+            }
+            Action::Claim { front } => {
+                world.spent.claims += 1;
+                world.go(self, front, Event::Timer(Timer::Claim));
+            }
+            Action::GiveUp { front } => world.go(self, front, Event::Timer(Timer::Claim)),
+            Action::Access { front } => {
+                world.spent.accesses += 1;
+                world.call(self, front, Ask::Access);
+            }
+            Action::Use { front, handle } => world.call(self, front, Ask::Use(handle)),
+            Action::Release { front, handle } => {
+                *world.watch.life(handle) = Life::Leaving;
+                world.call(self, front, Ask::Release(handle));
+            }
+            Action::TimeOut { front } => {
+                world.spent.timeouts += 1;
+                world.go(self, front, Event::Timer(Timer::Call));
+            }
+            Action::Silence { front, handle } => {
+                world.spent.silences += 1;
+                let epoch = world.fronts[front].leads.unwrap_or_default();
+                let life = world.watch.life(handle);
+                // One that has gone on at a later front is not silent: only this front hears nothing.
+                if matches!(*life, Life::Held(used) if used <= epoch) {
+                    *life = Life::Gone;
+                }
+                world.go(self, front, Event::Timer(Timer::Silence(Handle(handle))));
+            }
+            Action::HangUp { front, link } => {
+                world.spent.hangups += 1;
+                world.calls.retain(|call| (call.front, call.link) != (front, link));
+                world.go(self, front, Event::Closed(link));
+            }
+        }
+        world.skip(self);
+        Some(world)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        vec![
+            Property::always("no more seats are in use than there are", |_, world: &World| {
+                world.watch.broken != Some(Broken::TooManySeats)
+            }),
+            Property::always("one slot never has two committed entries", |_, world: &World| {
+                world.watch.broken != Some(Broken::TwoEntriesInOneSlot)
+            }),
+            Property::always("a handle number is never used again", |_, world: &World| {
+                world.watch.broken != Some(Broken::NumberUsedAgain)
+            }),
+            Property::always("two agreeing parts have a grant on disk", |_, world: &World| {
+                world.watch.broken != Some(Broken::TooFewAgree)
+            }),
+            Property::always("a client's handle works at every later front", |_, world: &World| {
+                world.watch.broken != Some(Broken::HeldIsGone)
+            }),
+            Property::always("every later leader has what was acknowledged", |_, world: &World| {
+                world.keeps_every_seat()
+            }),
+            Property::sometimes("a seat is carried over by a takeover", |_, world: &World| {
+                let granted = |epoch: Epoch| world.fronts.iter().any(|f| f.leads > Some(epoch));
+                let held = |life: &Life| matches!(life, Life::Held(_));
+                world.watch.lives.iter().any(|(_, epoch, life)| held(life) && granted(*epoch))
+            }),
+            Property::sometimes("a seat is released after a takeover", |_, world: &World| {
+                let freed = |(_, epoch, life): &(u32, Epoch, Life)| matches!(life, Life::Freed(done) if done > epoch);
+                world.watch.lives.iter().any(freed)
+            }),
+            Property::sometimes("a front that believes it leads is refused", |_, world: &World| {
+                pairs().any(|(front, backend)| {
+                    let line = &world.lines[front][backend];
+                    world.fronts[front].leads.is_some()
+                        && line.reports.front().is_some_and(|report| {
+                            let reports = decode::<Report>(&report.bytes).unwrap_or_default();
+                            reports.iter().any(|r| matches!(r.body, Report::Refused { .. }))
+                        })
+                })
+            }),
+            Property::sometimes("two fronts believe that they lead", |_, world: &World| {
+                world.fronts.iter().all(|front| front.leads.is_some())
+            }),
+            Property::sometimes(
+                "an access is refused: no seat is free",
+                |plan: &Self, _: &World| plan.full.load(Ordering::Relaxed),
+            ),
+        ]
+    }
+}
+
+impl Plan {
+    /// What a front can do by itself, and what its clients can.
+    fn of_front(&self, world: &World, front: usize, actions: &mut Vec<Action>) {
+        let (spent, at) = (&world.spent, &world.fronts[front]);
+        // The first leader, whoever leads by now.
+        if front == 0 && spent.kills < self.kills {
+            actions.push(Action::Kill { front });
+        }
+        if spent.claims < self.claims {
+            if at.node.stands_by() && at.node.could_claim() {
+                actions.push(Action::Lead { front });
+            } else if at.node.pauses() {
+                actions.push(Action::Claim { front });
+            } else if at.node.claims() {
+                actions.push(Action::GiveUp { front });
+            }
+        }
+        let waiting = |call: &&Call| call.front == front;
+        if world.calls.iter().any(|call| call.front == front) {
+            if spent.timeouts < self.timeouts {
+                actions.push(Action::TimeOut { front });
+            }
+            if spent.hangups < self.hangups {
+                let link = |call: &Call| Action::HangUp { front, link: call.link };
+                actions.extend(world.calls.iter().filter(waiting).map(link));
+            }
+        }
+        let Some(epoch) = at.leads else { return };
+        if at.decides && spent.accesses < self.accesses {
+            actions.push(Action::Access { front });
+        }
+        for &(handle, _, life) in &world.watch.lives {
+            let asked = world.calls.iter().any(|call| call.ask == Ask::Release(handle));
+            match life {
+                Life::Held(used) if at.decides && used <= epoch => {
+                    if !self.keep {
+                        actions.push(Action::Release { front, handle });
+                    }
+                    if used < epoch && self.silences > 0 {
+                        actions.push(Action::Use { front, handle });
+                    }
+                }
+                Life::Leaving if at.decides && !asked => {
+                    actions.push(Action::Release { front, handle });
+                }
+                _ => {}
+            }
+            let silent = !asked && !matches!(life, Life::Freed(_) | Life::Gone);
+            if silent && spent.silences < self.silences {
+                actions.push(Action::Silence { front, handle });
+            }
+        }
+    }
+}

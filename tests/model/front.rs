@@ -1,0 +1,173 @@
+//! A real front, what it is told from others by, and the one way to step it.
+
+use crate::node::{Message, NOW, client, closed, entry_print, identity, print};
+use std::sync::Arc;
+use tmr_core::front::{Config, Fingerprint, Front, Timer};
+use tmr_core::io::{Address, Callee, Door, Frame, Input, Intent, Link, Why};
+use tmr_core::limits::CLEANUP_DEFAULT;
+use tmr_core::log::{Epoch, Slot};
+use tmr_core::time::Duration;
+use tmr_core::wire::Reply;
+use tmr_core::wire::group::correlate;
+
+/// The link of whoever tells a front to lead.
+const ADMIN: Link = Link(1000);
+const ACTIVATE: &str = "POST /api/activate HTTP/1.1\r\nX-Tmr-Admin: 1\r\nContent-Length: 0\r\n\r\n";
+
+/// What a front wants of the world.
+#[derive(Clone, Debug)]
+pub(crate) enum Said {
+    /// An order to a backend.
+    Order(usize, Message),
+    /// A reply to a client: status and result.
+    Reply(Link, u32, u32),
+    /// A client's link is closed.
+    Dropped(Link),
+    /// A backend is dialled.
+    Dial(usize),
+}
+
+/// A front.
+#[derive(Debug)]
+pub(crate) struct FrontNode {
+    pub(crate) node: Front,
+    /// What it is told from others by.
+    pub(crate) id: u64,
+    /// What it is apart from backends, and what each backend is to it.
+    pub(crate) prints: (u64, [u64; 3]),
+    /// The same without what backends were asked.
+    pub(crate) still: u64,
+    /// The next report of a backend is about a claim that is over for good.
+    pub(crate) past: [bool; 3],
+    /// What it knows to be committed: the slot before, and each entry.
+    pub(crate) log: (Slot, Vec<u64>),
+    /// The handles that are held by that.
+    pub(crate) held: Vec<u32>,
+    /// The epoch under which it leads.
+    pub(crate) leads: Option<Epoch>,
+    /// It decides calls.
+    pub(crate) decides: bool,
+    /// The highest epoch that it has seen.
+    pub(crate) highest: Epoch,
+}
+
+impl FrontNode {
+    /// A front that has just started, the `number`th of all.
+    pub(crate) fn start(number: u32, said: &mut Vec<Said>) -> Arc<Self> {
+        let address = |port| Address { host: "backend".into(), port };
+        let seed = [100 + u8::try_from(number).expect("few fronts are started"); 32];
+        let mut node = Front::new(Config {
+            identity: identity(),
+            backends: [0, 1, 2].map(address),
+            retry: Duration::from_secs(1),
+            unfenced: false,
+            virtuals: Vec::new(),
+            cleanup: CLEANUP_DEFAULT,
+            twin: None,
+            front: number + 1,
+            seed,
+        });
+        step(&mut node, Input::Tick, said);
+        Self::of(node)
+    }
+
+    fn of(node: Front) -> Arc<Self> {
+        let Fingerprint { own, peers, asked } = node.fingerprint(NOW);
+        let (base, entries, state) = node.committed_log();
+        let log = (base, entries.iter().map(entry_print).collect());
+        let held = state.seats().map(|seat| seat.handle.0).collect();
+        let still = print(&(&own, &peers));
+        let prints = (print(&own), [0, 1, 2].map(|index| print(&(&peers[index], &asked[index]))));
+        let id = print(&prints);
+        let past = [0, 1, 2].map(|index| node.is_past(index));
+        let (leads, decides, highest) = (node.leads(), node.decides(NOW), node.highest());
+        Arc::new(Self { node, id, prints, still, past, log, held, leads, decides, highest })
+    }
+
+    /// What it is and says when something has happened.
+    pub(crate) fn then(&self, event: &Event) -> (Arc<Self>, Arc<[Said]>) {
+        let (mut node, mut said) = (self.node.clone(), Vec::new());
+        happen(&mut node, event, &mut said);
+        (Self::of(node), said.into())
+    }
+}
+
+/// Steps a front.
+fn step(node: &mut Front, input: Input, said: &mut Vec<Said>) {
+    let mut out = Vec::new();
+    node.step(NOW, input, &mut out);
+    for intent in out {
+        let peer = |link| (0..3).find(|&index| node.link_to(index) == Some(link));
+        match intent {
+            Intent::Dial { to, callee: Callee::Backend, .. } => {
+                said.push(Said::Dial(to.port.into()));
+            }
+            Intent::Send { link, .. } if link == ADMIN => {}
+            Intent::Send { link, frame } => match peer(link) {
+                Some(index) => said.push(Said::Order(index, Message::new(frame))),
+                None => {
+                    let reply = Reply::parse(&frame).expect("a front sends whole replies");
+                    said.push(Said::Reply(link, reply.status.code(), reply.result));
+                }
+            },
+            Intent::Close { link, why: Why::Stepped(_) } => said.push(Said::Dropped(link)),
+            Intent::Close { link, .. } if link == ADMIN => {}
+            Intent::GiveAway(_) | Intent::Look => {}
+            other => panic!("not foreseen of a front: {other:?}"),
+        }
+    }
+}
+
+/// What happens to a front.
+#[derive(Clone, Debug, Hash)]
+pub(crate) enum Event {
+    /// A backend's report comes.
+    Report(usize, Message),
+    /// The link to a backend is gone.
+    Broken(usize),
+    /// The link to a backend stands.
+    Joined(usize),
+    /// An operator tells it to lead.
+    Activate,
+    /// A client comes and calls.
+    Call(u64, Vec<u8>),
+    /// A client is gone.
+    Closed(u64),
+    /// A timer fires.
+    Timer(Timer),
+}
+
+/// Something happens to a front, and it says so much.
+fn happen(node: &mut Front, event: &Event, said: &mut Vec<Said>) {
+    let link_to = |node: &Front, index| node.link_to(index).expect("it was dialled");
+    match event {
+        Event::Report(index, message) => {
+            let mut bytes = message.bytes.to_vec();
+            correlate(&mut bytes, node.oldest_order(*index).expect("it has asked for it"));
+            let frame = Frame::Batch(bytes);
+            step(node, Input::Frame { link: link_to(node, *index), frame }, said);
+        }
+        Event::Broken(index) => step(node, closed(link_to(node, *index)), said),
+        Event::Joined(index) => {
+            let frame = Frame::Joined { front: 0 };
+            step(node, Input::Frame { link: link_to(node, *index), frame }, said);
+        }
+        Event::Activate => {
+            step(node, Input::Accepted { link: ADMIN, door: Door::Admin, from: client() }, said);
+            let frame = Frame::Http(ACTIVATE.into());
+            step(node, Input::Frame { link: ADMIN, frame }, said);
+            step(node, closed(ADMIN), said);
+        }
+        Event::Call(link, call) => {
+            let (link, frame) = (Link(*link), Frame::Call(call.clone()));
+            step(node, Input::Accepted { link, door: Door::Licence, from: client() }, said);
+            step(node, Input::Frame { link, frame }, said);
+        }
+        Event::Closed(link) => step(node, closed(Link(*link)), said),
+        Event::Timer(timer) => {
+            if node.let_fire(*timer) {
+                step(node, Input::Tick, said);
+            }
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! The bounds of a run: what happens at most how often. What lies beyond them is left out.
+
+use crate::backend::BackendNode;
+use crate::front::{FrontNode, Said};
+use crate::memo::Memo;
+use crate::node::Message;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use tmr_core::licence::Container;
+use tmr_tests::sim::licences::{self, PRODUCTS};
+
+/// What a node became and said, by which one it was and what happened to it.
+type Steps<N, S> = Memo<(u64, u64), (Arc<N>, Arc<[S]>)>;
+
+/// One run. What is not said is 0, or not so.
+#[derive(Debug, Default)]
+pub(crate) struct Plan {
+    /// What is special about it.
+    pub(crate) name: &'static str,
+    /// Seats of the licence.
+    pub(crate) quantity: u32,
+    /// The third backend's part differs.
+    pub(crate) odd: bool,
+    /// Seats that clients have at the beginning.
+    pub(crate) held: u8,
+    /// Clients never give back what they have.
+    pub(crate) keep: bool,
+    /// Accesses after that.
+    pub(crate) accesses: u8,
+    /// Claims after that of the first leader: so many epochs more.
+    pub(crate) claims: u8,
+    /// Links that break while both ends live.
+    pub(crate) breaks: u8,
+    /// Backends that lose their power, before or after an order is on disk.
+    pub(crate) power_cuts: u8,
+    /// Times that the first leader is killed and started again.
+    pub(crate) kills: u8,
+    /// Calls that are given up because two backends did not confirm them in time.
+    pub(crate) timeouts: u8,
+    /// Clients that go away while they wait.
+    pub(crate) hangups: u8,
+    /// Handles whose clean-up time ends; then clients use their handles at later fronts, too.
+    pub(crate) silences: u8,
+    /// Steps of fronts and backends.
+    pub(crate) fronts: Steps<FrontNode, Said>,
+    pub(crate) backends: Steps<BackendNode, Message>,
+    /// An access was refused because no seat was free.
+    pub(crate) full: AtomicBool,
+}
+
+impl Plan {
+    /// Those that are over in seconds, also without optimisation.
+    pub(crate) fn short() -> Vec<Self> {
+        let one = || Self { quantity: 1, claims: 1, ..Self::default() };
+        vec![
+            Self { name: "takeover", accesses: 1, ..one() },
+            Self { name: "full", claims: 0, accesses: 2, ..one() },
+        ]
+    }
+
+    /// All of them.
+    pub(crate) fn full() -> Vec<Self> {
+        let one = || Self { quantity: 1, claims: 1, ..Self::default() };
+        let two = || Self { quantity: 2, ..one() };
+        vec![
+            Self { name: "two clients, one seat", accesses: 2, ..one() },
+            Self { name: "the last of two seats", held: 1, accesses: 2, keep: true, ..two() },
+            Self { name: "two seats at a takeover", held: 2, ..two() },
+            Self { name: "a seat comes free", held: 2, accesses: 1, claims: 0, ..two() },
+            Self { name: "a part that differs", odd: true, accesses: 1, ..two() },
+            Self { name: "three epochs", claims: 2, held: 1, ..one() },
+            Self { name: "a broken link", breaks: 1, accesses: 1, ..one() },
+            Self { name: "grants and power cuts", claims: 0, power_cuts: 2, accesses: 1, ..one() },
+            Self { name: "a takeover and a power cut", power_cuts: 1, held: 1, ..one() },
+            Self { name: "a killed front", kills: 1, held: 1, ..one() },
+            Self { name: "nobody waits", timeouts: 1, hangups: 1, accesses: 1, ..one() },
+            Self { name: "a silent client", silences: 1, held: 1, claims: 2, ..one() },
+        ]
+    }
+
+    /// The Product Code of the licence.
+    pub(crate) fn product(&self) -> u32 {
+        let of_quantity = PRODUCTS.iter().find(|(_, quantity)| *quantity == self.quantity);
+        of_quantity.expect("there is a licence of this quantity").0
+    }
+
+    pub(crate) fn containers(&self) -> [Container; 3] {
+        let mut containers = licences::containers(false, false).clone();
+        if self.odd {
+            let other = self.quantity + 1;
+            containers[2] = licences::reissued(2, &containers[2], self.product(), other);
+        }
+        containers
+    }
+}

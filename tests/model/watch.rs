@@ -1,0 +1,133 @@
+//! What clients have and were told, and what was ever committed: what promises are held against.
+
+use crate::backend::BackendNode;
+use crate::plan::Plan;
+use crate::world::Ask;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use tmr_core::log::{Entry, Epoch, Slot};
+use tmr_core::wire::CmError;
+
+/// What has become of a handle whose number a client was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Life {
+    /// A client holds it, and was last known to a front that led under this epoch.
+    Held(Epoch),
+    /// Its client has sent a release.
+    Leaving,
+    /// Its client has a reply to that, of a front that led under this epoch.
+    Freed(Epoch),
+    /// Its client is silent for good, or was told that nobody holds it (106): nothing is promised.
+    Gone,
+}
+
+/// A promise that was broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Broken {
+    TooManySeats,
+    TwoEntriesInOneSlot,
+    NumberUsedAgain,
+    TooFewAgree,
+    HeldIsGone,
+}
+
+#[derive(Clone, Debug, Default, Hash)]
+pub(crate) struct Watch {
+    /// By handle, with the epoch of the grant.
+    pub(crate) lives: Vec<(u32, Epoch, Life)>,
+    /// Everything that any node ever knew to be committed, from slot 1.
+    committed: Arc<Vec<u64>>,
+    pub(crate) broken: Option<Broken>,
+}
+
+impl Watch {
+    /// Clients that hold a seat, as far as they know.
+    pub(crate) fn in_hands(&self) -> usize {
+        self.lives.iter().filter(|(.., life)| matches!(life, Life::Held(_))).count()
+    }
+
+    pub(crate) fn life(&mut self, handle: u32) -> &mut Life {
+        let known = self.lives.iter_mut().find(|(known, ..)| *known == handle);
+        &mut known.expect("only what was told is named").2
+    }
+
+    /// A client is told what came of its call, by a front that leads under this epoch.
+    pub(crate) fn replied(
+        &mut self,
+        plan: &Plan,
+        ask: Ask,
+        (status, handle): (u32, u32),
+        epoch: Epoch,
+        backends: &[Arc<BackendNode>; 3],
+    ) {
+        match ask {
+            Ask::Access if status == 0 => {
+                if self.lives.iter().any(|(known, ..)| *known == handle) {
+                    self.broken = Some(Broken::NumberUsedAgain);
+                }
+                let agree = (0..3).filter(|&index| {
+                    let differs = plan.odd && index == 2;
+                    !differs && backends[index].durable.iter().any(|stored| {
+                        matches!(&stored.entry, Entry::Grant(grant) if grant.handle.0 == handle)
+                    })
+                });
+                if agree.count() < 2 {
+                    self.broken = Some(Broken::TooFewAgree);
+                }
+                self.lives.push((handle, epoch, Life::Held(epoch)));
+                self.lives.sort_unstable_by_key(|(handle, ..)| *handle);
+                if self.in_hands() > plan.quantity as usize {
+                    self.broken = Some(Broken::TooManySeats);
+                }
+            }
+            Ask::Access => {
+                if status == CmError::NO_MORE_LICENSES.code() {
+                    plan.full.store(true, Ordering::Relaxed);
+                }
+            }
+            Ask::Use(handle) => {
+                if status == 0 {
+                    *self.life(handle) = Life::Held(epoch);
+                } else {
+                    self.broken = Some(Broken::HeldIsGone);
+                }
+            }
+            Ask::Release(handle) => {
+                // 106: an earlier try has ended it, or will, or its clean-up time is over.
+                *self.life(handle) = match status {
+                    0 => Life::Freed(epoch),
+                    status if status == CmError::INVALID_HANDLE.code() => Life::Gone,
+                    _ => Life::Leaving,
+                };
+            }
+        }
+    }
+
+    /// A node knows these entries behind a slot to be committed.
+    pub(crate) fn committed(&mut self, base: Slot, entries: &[u64]) {
+        let base = usize::try_from(base.0).expect("logs are short");
+        let known = self.committed.len().saturating_sub(base).min(entries.len());
+        let common = &self.committed[base.min(self.committed.len())..][..known];
+        if common != &entries[..known] {
+            self.broken = Some(Broken::TwoEntriesInOneSlot);
+        } else if entries.len() > known {
+            assert!(base <= self.committed.len(), "a state is read from who knew every slot of it");
+            Arc::make_mut(&mut self.committed).extend(&entries[known..]);
+        }
+    }
+
+    pub(crate) fn committed_at(&mut self, backend: &BackendNode) {
+        let (base, entries) = &backend.log;
+        let known = usize::try_from(backend.committed.0 - base.0).expect("logs are short");
+        self.committed(*base, &entries[..known]);
+    }
+
+    /// Whether a front that leads under this epoch holds what it should, by its committed log.
+    pub(crate) fn agrees(&self, epoch: Epoch, held: &[u32]) -> bool {
+        self.lives.iter().all(|(handle, _, life)| match *life {
+            Life::Held(used) => epoch < used || held.contains(handle),
+            Life::Freed(done) => epoch < done || !held.contains(handle),
+            Life::Leaving | Life::Gone => true,
+        })
+    }
+}

@@ -1,0 +1,134 @@
+//! Connections that carry bytes: in some seeds every frame goes through the real streams, key
+//! agreement, cipher and all, and the bytes arrive in pieces of any length at any time.
+
+use super::check::handles::Answer;
+use super::net::{End, Load};
+use super::rng::Rng;
+use super::world::{SECOND, World};
+use tmr_core::channel::{GroupKey, Stream};
+use tmr_core::io::{Door, Frame, Why};
+
+/// Most pieces of one write.
+const PIECES: usize = 5;
+
+/// The streams at the two ends of a connection.
+#[derive(Debug)]
+pub(super) struct Cable([Stream; 2]);
+
+impl Cable {
+    /// A connection that side 0 has dialled; `host`: a server has.
+    pub(super) fn new(rng: &mut Rng, door: Door, host: bool) -> Self {
+        let key = GroupKey::new([7; 32]);
+        let (one, other) = (rng.seed(), rng.seed());
+        Self(match (door, host) {
+            (Door::Twin, _) => [Stream::twin_dial(one, &key), Stream::twin_accept(other, &key)],
+            (_, true) => {
+                [Stream::dial_backend(one, key.clone(), 1), Stream::licence(other, Some(key))]
+            }
+            (_, false) => [Stream::dial_server(one), Stream::licence(other, None)],
+        })
+    }
+}
+
+/// The pieces in which bytes arrive, each with how much later than the one before.
+fn pieces(rng: &mut Rng, mut bytes: Vec<u8>) -> Vec<(u64, Vec<u8>)> {
+    let mut pieces = Vec::new();
+    while pieces.len() + 1 < PIECES && bytes.len() > 1 && rng.chance(40) {
+        let rest = bytes.split_off(1 + rng.index(bytes.len() - 1));
+        pieces.push(bytes);
+        bytes = rest;
+    }
+    pieces.push(bytes);
+    let gap = |rng: &mut Rng| if rng.chance(2) { rng.span(0, SECOND) } else { rng.span(0, 2_000) };
+    pieces.into_iter().map(|piece| (gap(rng), piece)).collect()
+}
+
+impl World {
+    /// A connection stands; if it carries bytes, the handshake begins.
+    pub(super) fn lay_cable(&mut self, conn: u64) {
+        let Some(rng) = &mut self.net.pieces else { return };
+        let Some(known) = self.net.conns.get_mut(&conn) else { return };
+        let host = matches!(known.ends[0], End::Host { .. });
+        let mut cable = Box::new(Cable::new(rng, known.door, host));
+        let mut wire = Vec::new();
+        cable.0[0].greet(&mut wire);
+        known.cable = Some(cable);
+        self.send_bytes(conn, 0, self.now, None, wire);
+    }
+
+    /// Sends frames as bytes, if the connection carries those; else they come back.
+    pub(super) fn seal(&mut self, conn: u64, side: usize, sent: u64, load: Load) -> Option<Load> {
+        let open = self.net.conns.get_mut(&conn).filter(|conn| conn.open && !conn.cut);
+        let (Some(cable), Load::Frames(frames, answer)) =
+            (open.and_then(|conn| conn.cable.as_mut()), &load)
+        else {
+            return Some(load);
+        };
+        let bytes = |frame: &Frame| match frame {
+            Frame::Call(bytes) | Frame::Reply(bytes) | Frame::Batch(bytes) | Frame::Twin(bytes) => {
+                bytes.clone()
+            }
+            Frame::Joined { .. } | Frame::Http(_) => Vec::new(),
+        };
+        let frames: Vec<_> = frames.iter().map(bytes).collect();
+        let mut wire = Vec::new();
+        cable.0[side].seal(&frames, &mut wire);
+        self.send_bytes(conn, side, sent, *answer, wire);
+        None
+    }
+
+    fn send_bytes(
+        &mut self,
+        conn: u64,
+        side: usize,
+        sent: u64,
+        answer: Option<Answer>,
+        bytes: Vec<u8>,
+    ) {
+        let Some(rng) = self.net.pieces.as_mut().filter(|_| !bytes.is_empty()) else { return };
+        let mut late = 0;
+        for (gap, piece) in pieces(rng, bytes) {
+            late += gap;
+            self.put(conn, side, sent, late, Load::Bytes(piece, answer));
+        }
+    }
+
+    /// Bytes arrive.
+    pub(super) fn take_bytes(
+        &mut self,
+        conn: u64,
+        side: usize,
+        sent: u64,
+        answer: Option<Answer>,
+        bytes: &[u8],
+    ) {
+        let cable = self.net.conns.get_mut(&conn).and_then(|conn| conn.cable.as_mut());
+        let Some(stream) = cable.map(|cable| &mut cable.0[side]) else { return };
+        let (mut wire, mut frames) = (Vec::new(), Vec::new());
+        let opened = stream.open(bytes, &mut wire, &mut frames);
+        let partial = stream.partial();
+        self.checks.note(self.now, "channel", opened.map_err(|why: Why| why.to_string()));
+        self.send_bytes(conn, side, self.now, None, wire);
+        self.take_in(conn, side, sent, answer, frames, partial);
+    }
+}
+
+#[cfg(test)]
+mod test {
+    use super::*;
+
+    #[test]
+    fn pieces_make_up_what_was_cut() {
+        let mut rng = Rng::new(1);
+        let whole: Vec<u8> = (0..200).collect();
+        let mut counts = std::collections::BTreeSet::new();
+        for _ in 0..200 {
+            let pieces = pieces(&mut rng, whole.clone());
+            assert!(pieces.iter().all(|(_, piece)| !piece.is_empty()));
+            counts.insert(pieces.len());
+            let pieces: Vec<_> = pieces.into_iter().map(|(_, piece)| piece).collect();
+            assert_eq!(pieces.concat(), whole);
+        }
+        assert_eq!(counts, (1..=PIECES).collect());
+    }
+}

@@ -1,0 +1,93 @@
+//! What goes wrong with a machine alone: its disk is full for a while, its date is set to another
+//! one, or the front that it starts is of another version. Drawn from a number of its own, so that a
+//! seed without this is what it was before there was such a thing.
+
+use super::host::TODAY;
+use super::rng::Rng;
+use super::world::{BACKENDS, Event, FRONTS, HOSTS, NAMES, SECOND, World};
+use tmr_core::wire::twin::Version;
+
+/// Bytes that fit on a disk that is about to be full.
+const ROOM: u64 = 5_000;
+/// Ten years, in seconds.
+const YEARS: u64 = 10 * 365 * 24 * 60 * 60;
+/// Minor versions that fronts speak to each other, from the first to one that is not there yet.
+const MINORS: u16 = Version::OWN.minor + 2;
+
+/// What a seed has in store for its machines.
+#[derive(Debug)]
+pub(super) struct Machines {
+    rng: Rng,
+    /// Disks become full.
+    full: bool,
+    /// Dates change.
+    pub(super) dates: bool,
+    /// Fronts start as older and newer programs.
+    versions: bool,
+}
+
+impl Machines {
+    /// Draws it.
+    pub(super) fn draw(seed: u64) -> Self {
+        let mut rng = Rng::new(seed.rotate_left(8));
+        let [full, dates, versions] = [(); 3].map(|()| rng.chance(25));
+        Self { rng, full, dates, versions }
+    }
+
+    /// The version that a front has which starts now.
+    pub(super) fn version(&mut self, faulty: bool) -> Version {
+        if !self.versions || !faulty {
+            return Version::OWN;
+        }
+        let minor = self.rng.between(0, u64::from(MINORS - 1));
+        Version { minor: u16::try_from(minor).unwrap_or_default(), ..Version::OWN }
+    }
+
+    /// When something happens next; `None`: nothing does.
+    pub(super) fn pause(&mut self) -> Option<u64> {
+        (self.full || self.dates).then(|| self.rng.span(SECOND / 10, 15 * SECOND))
+    }
+}
+
+impl World {
+    /// A disk is full from now on, or a date is another one.
+    pub(super) fn machine(&mut self) {
+        let machines = &mut self.machines;
+        if machines.full && (!machines.dates || machines.rng.chance(50)) {
+            let host = FRONTS + machines.rng.index(BACKENDS);
+            let room = usize::try_from(machines.rng.span(0, ROOM)).unwrap_or_default();
+            let length = machines.rng.span(SECOND / 10, 20 * SECOND);
+            self.trace(|| format!("the disk of {} has room for {room} bytes", NAMES[host]));
+            self.hosts[host].disk.fill(Some(room));
+            self.after(length, Event::Room { host });
+        } else {
+            let host = machines.rng.index(HOSTS);
+            let seconds = machines.rng.span(60, YEARS);
+            let back = match machines.rng.between(0, 9) {
+                0..5 => None,
+                5..9 => Some(seconds),
+                // Its battery is dead.
+                _ => Some(TODAY),
+            };
+            let off = |seconds| i64::try_from(seconds).expect("some years");
+            self.hosts[host].clock.date = back.map_or_else(|| off(seconds), |back| -off(back));
+            self.trace(|| {
+                format!("the date of {} is {} s off", NAMES[host], self.hosts[host].clock.date)
+            });
+        }
+    }
+
+    /// A disk has room again.
+    pub(super) fn room(&mut self, host: usize) {
+        self.trace(|| format!("the disk of {} has room again", NAMES[host]));
+        self.hosts[host].disk.fill(None);
+    }
+
+    /// A write did not fit: the process ends, and is started again by whoever supervises it.
+    pub(super) fn full(&mut self, host: usize) {
+        self.trace(|| format!("the disk of {} is full", NAMES[host]));
+        self.hosts[host].disk.fail(&mut self.machines.rng);
+        let pause = self.machines.rng.span(SECOND / 10, 2 * SECOND);
+        self.crash(host, pause);
+    }
+}

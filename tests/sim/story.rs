@@ -1,0 +1,164 @@
+//! Stories: a cluster in which nothing goes wrong but what the teller says, told by its trace. The
+//! checkers look on as in every other run.
+
+use super::check::{Violation, lines};
+use super::client::{Client, Held, What};
+use super::fault::Plan;
+use super::host::Clock;
+use super::licences::containers;
+use super::rng::Rng;
+use super::world::{Event, HOSTS, NAMES, SECOND, Tail, World};
+use std::cell::RefCell;
+use std::collections::{BTreeSet, VecDeque};
+use std::rc::Rc;
+use tmr_core::log::Mode;
+
+/// Longest that anything takes that is waited for.
+const LONG: u64 = 10 * SECOND;
+/// One millisecond.
+const MILLI: u64 = 1_000;
+
+/// A cluster, and what has been told of it.
+#[derive(Debug)]
+pub struct Story {
+    world: World,
+    tail: Tail,
+}
+
+impl Default for Story {
+    /// Two fronts, of which front-1 leads, three backends, and nothing yet to tell.
+    fn default() -> Self {
+        let tail = Rc::new(RefCell::new(VecDeque::new()));
+        let mut world = World::quiet(Plan::quiet(), Rc::clone(&tail));
+        for host in 0..HOSTS {
+            world.at(0, Event::Restart { host });
+        }
+        let mut story = Self { world, tail };
+        story.run(100);
+        story.lead("front-1");
+        story.run(3_000);
+        story.tail.borrow_mut().clear();
+        story
+    }
+}
+
+impl Story {
+    /// Time passes.
+    pub fn run(&mut self, milliseconds: u64) {
+        let _kept = lines::keep();
+        self.world.run_for(milliseconds * MILLI);
+    }
+
+    /// A front is told to lead.
+    pub fn lead(&mut self, front: &str) {
+        self.world.activate(place(front));
+    }
+
+    /// A front is told to give its role away.
+    pub fn fail_over(&mut self, front: &str) {
+        let ordered = self.world.fail_over(place(front));
+        assert!(ordered, "it cannot");
+    }
+
+    /// A machine stops dead, and starts again.
+    pub fn stop(&mut self, host: &str, milliseconds: u64) {
+        self.world.crash(place(host), milliseconds * MILLI);
+    }
+
+    /// A backend's machine is replaced by a blank one, which takes a while.
+    pub fn replace(&mut self, host: &str, milliseconds: u64) {
+        self.stop(host, milliseconds);
+        self.world.trace(|| format!("{host} has lost its disk"));
+        self.world.hosts[place(host)].disk.lose();
+    }
+
+    /// A machine does nothing for a while.
+    pub fn freeze(&mut self, host: &str, milliseconds: u64) {
+        self.world.freeze(place(host), milliseconds * MILLI);
+    }
+
+    /// A client asks a front for a seat; whether it has one then.
+    pub fn take(&mut self, client: usize, front: &str, product: u32) -> bool {
+        let access = What::Access { product, mode: Mode::UserLimit, take: 1, cleanup: 30 };
+        self.ask(client, front, access);
+        self.seat(client).is_some()
+    }
+
+    /// A client uses its seat at a front; whether that works.
+    pub fn uses(&mut self, client: usize, front: &str) -> bool {
+        let before = self.seat(client).expect("it has one");
+        self.ask(client, front, What::Info(before));
+        self.seat(client).is_some_and(|seat| seat.until > before.until)
+    }
+
+    /// A client gives its seat back at a front.
+    pub fn give_back(&mut self, client: usize, front: &str) {
+        let seat = self.seat(client).expect("it has one");
+        self.ask(client, front, What::Release(seat));
+    }
+
+    fn seat(&self, client: usize) -> Option<Held> {
+        self.world.clients[client].held.first().copied()
+    }
+
+    /// A client asks, by the connection that it has to that front, or by a new one.
+    fn ask(&mut self, client: usize, front: &str, what: What) {
+        let _kept = lines::keep();
+        let world = &mut self.world;
+        let until = world.now + LONG;
+        let front = place(front);
+        let conn = world.clients[client].conn;
+        let stands = conn.and_then(|conn| world.net.conns.get(&conn)).is_some_and(|conn| !conn.cut);
+        if !stands || world.clients[client].front != front {
+            world.hang_up(client);
+            world.clients[client].front = front;
+            world.dial(client);
+        }
+        while !world.clients[client].open && world.next(until) {}
+        world.ask(client, what);
+        while world.clients[client].call.is_some() && world.next(until) {}
+    }
+
+    /// What was broken.
+    #[must_use]
+    pub fn violations(&self) -> &[Violation] {
+        &self.world.checks.violations
+    }
+
+    /// What happened since it was last told, one line each. A front that stands by asks all the
+    /// time, and is refused: that is told once.
+    #[must_use]
+    pub fn told(&self) -> String {
+        let mut refused = BTreeSet::new();
+        let mut lines: Vec<String> = self.tail.borrow_mut().drain(..).collect();
+        lines.retain(|line| {
+            let what = line.split_once(" ms  ").map_or("", |(_, what)| what);
+            !what.contains(": refused") || refused.insert(what.to_owned())
+        });
+        lines.join("\n")
+    }
+}
+
+fn place(name: &str) -> usize {
+    NAMES.iter().position(|known| *known == name).expect("one of the five")
+}
+
+impl World {
+    /// A world in which nothing happens by itself, not even a start.
+    fn quiet(plan: Plan, tail: Tail) -> Self {
+        let mut world = Self::drawn(Rng::new(0), 0, None);
+        world.forget();
+        // Whatever seeds come to draw, stories stay as they are.
+        world.rng = Rng::new(0);
+        world.files = containers(false, false).clone();
+        for host in &mut world.hosts {
+            host.clock = Clock { ppm: 0, offset: 0, date: 0 };
+        }
+        let client = |station| Client { station, stopped: true, ..Client::default() };
+        world.clients = (0..plan.clients).map(client).collect();
+        (world.net.late, world.net.pieces) = (None, None);
+        (world.operator, world.faulty) = (None, false);
+        (world.plan, world.tail) = (plan, Some(tail));
+        world
+    }
+}

@@ -1,0 +1,75 @@
+//! Stories of a cluster, each with what happens in it as a snapshot: times in virtual milliseconds,
+//! everybody by name. Heartbeats are left out. Nothing is drawn but delays, so a story is the same
+//! every time.
+
+use tmr_tests::sim::story::Story;
+
+/// The story is over: no checker has found anything, and this is how it went.
+macro_rules! told {
+    ($story:expr) => {
+        assert_eq!($story.violations(), []);
+        insta::assert_snapshot!($story.told());
+    };
+}
+
+#[test]
+fn a_seat_is_taken_and_given_back() {
+    let mut story = Story::default();
+    assert!(story.take(1, "front-1", 201));
+    assert!(!story.take(2, "front-1", 201), "there is one");
+    story.give_back(1, "front-1");
+    assert!(story.take(2, "front-1", 201));
+    story.run(100);
+    told!(story);
+}
+
+#[test]
+fn the_leader_dies_with_a_seat_out_and_the_other_front_knows_it() {
+    let mut story = Story::default();
+    assert!(story.take(1, "front-1", 201));
+    story.stop("front-1", 60_000);
+    story.lead("front-2");
+    story.run(1_000);
+    assert!(story.uses(1, "front-2"), "the seat outlives the front that granted it");
+    assert!(!story.take(2, "front-2", 201), "and is not given to another");
+    story.give_back(1, "front-2");
+    assert!(story.take(2, "front-2", 201));
+    told!(story);
+}
+
+#[test]
+fn a_leader_that_was_asleep_learns_that_it_has_a_successor() {
+    let mut story = Story::default();
+    story.freeze("front-1", 4_000);
+    story.lead("front-2");
+    story.run(2_000);
+    assert!(story.take(1, "front-2", 201));
+    story.run(1_990);
+    assert!(!story.take(2, "front-1", 201), "it wakes up while it is asked");
+    story.run(1_000);
+    told!(story);
+}
+
+#[test]
+fn a_role_is_given_away_in_good_order() {
+    let mut story = Story::default();
+    assert!(story.take(1, "front-1", 202));
+    story.fail_over("front-1");
+    assert!(story.take(2, "front-2", 202), "its call waits until it can be served");
+    assert!(story.uses(1, "front-1"), "it passes the call on");
+    told!(story);
+}
+
+#[test]
+fn a_backend_is_replaced_and_becomes_a_member() {
+    let mut story = Story::default();
+    assert!(story.take(1, "front-1", 201));
+    story.replace("backend-3", 500);
+    story.run(3_000);
+    // Now the new one and one old one are two of three.
+    story.stop("backend-1", 60_000);
+    story.run(100);
+    story.give_back(1, "front-1");
+    assert!(story.take(2, "front-1", 201));
+    told!(story);
+}
