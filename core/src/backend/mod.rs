@@ -188,7 +188,7 @@ impl Backend {
                         format!("a front at {} was refused: it has another group key", from.ip());
                     self.impostors.warn(now.mono, &text);
                 }
-                self.closed(now, link, unsent);
+                self.closed(link, unsent);
             }
             Input::Written => self.writer.written(out),
             Input::Containers(containers) => self.replace(now.mono, containers, out),
@@ -390,11 +390,11 @@ impl Backend {
         }
     }
 
-    fn closed(&mut self, now: Now, link: Link, unsent: bool) {
+    fn closed(&mut self, link: Link, unsent: bool) {
         if self.fronts.remove(&link) {
             self.acceptor.let_go();
         } else if !self.admins.remove(&link) {
-            if let Some(handle) = self.desk.closed(now.mono, link, unsent) {
+            if let Some(handle) = self.desk.closed(link, unsent) {
                 self.write_direct(Entry::Expire(handle));
             }
         }

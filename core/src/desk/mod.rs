@@ -166,12 +166,10 @@ impl Desk {
     }
 
     /// A client's link is gone; its handles live on. Returns the handle whose number did not
-    /// reach it.
-    pub fn closed(&mut self, now: Mono, link: Link, unsent: bool) -> Option<Handle> {
+    /// reach it; its clean-up time goes on.
+    pub fn closed(&mut self, link: Link, unsent: bool) -> Option<Handle> {
         let session = self.sessions.remove(&link)?;
-        let handle = session.fresh.filter(|_| unsent)?;
-        self.watches.heard(now, handle, link);
-        Some(handle)
+        session.fresh.filter(|_| unsent)
     }
 
     /// A call that needs no majority, no role and no handle: version and server list.

@@ -322,13 +322,13 @@ impl Front {
             return;
         }
         self.pass_gone(now, link, unsent, out);
-        self.client_closed(now, link, unsent);
+        self.client_closed(link, unsent);
     }
 
     /// A client is gone, and what it waits for with it.
-    fn client_closed(&mut self, now: Mono, link: Link, unsent: bool) {
+    fn client_closed(&mut self, link: Link, unsent: bool) {
         self.unpark_one(link);
-        if let Some(handle) = self.desk.closed(now, link, unsent) {
+        if let Some(handle) = self.desk.closed(link, unsent) {
             self.give_back(handle, "its number did not reach the client");
         }
     }

@@ -180,6 +180,20 @@ fn a_call_that_is_lost_on_the_line_costs_no_seat() {
 }
 
 #[test]
+fn a_line_that_breaks_is_no_sign_of_life_of_a_client() {
+    let mut world = twins();
+    let client = world.connect(1);
+    let cleanup = 60;
+    assert_eq!(world.ask(1, client, access(TMR, Mode::UserLimit, cleanup)).0, 0);
+    world.advance(50 * SECOND);
+    world.break_line();
+    world.advance(9 * SECOND);
+    assert_eq!(world.seats(0), 1);
+    world.advance(2 * SECOND);
+    assert_eq!(world.seats(0), 0, "the client has been silent for its clean-up time");
+}
+
+#[test]
 fn an_own_reply_that_is_lost_costs_no_seat_of_the_twins() {
     let mut world = twins();
     let client = world.connect(1);

@@ -9,7 +9,7 @@ use crate::desk;
 use crate::io::{Intent, Link, Why};
 use crate::limits::PASSED_CLIENTS;
 use crate::log::Handle;
-use crate::time::{Mono, Now};
+use crate::time::Now;
 use crate::wire::twin::Answer;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -147,26 +147,26 @@ impl Front {
     }
 
     /// A client of the twin is gone, and so many replies had reached it.
-    pub(super) fn guest_gone(&mut self, now: Mono, client: u64, replies: u32) {
+    pub(super) fn guest_gone(&mut self, client: u64, replies: u32) {
         let Some(twin) = &mut self.twin else { return };
         let doubtful = twin.guests.doubtful.remove(&client).filter(|(_, sent)| *sent > replies);
         let link = twin.guests.links.get(&client).copied();
         if let Some(link) = link {
             let unsent = twin.guests.remove(link).is_some_and(|guest| guest.replies > replies);
-            self.client_closed(now, link, unsent);
+            self.client_closed(link, unsent);
         } else if let Some((handle, _)) = doubtful {
             self.give_back(handle, "its number did not reach the twin's client");
         }
     }
 
     /// The link by which they came is gone.
-    pub(super) fn guests_lost(&mut self, now: Mono) {
+    pub(super) fn guests_lost(&mut self) {
         let Some(twin) = &mut self.twin else { return };
         twin.guests.links.clear();
         twin.guests.doubtful.clear();
         for (link, guest) in core::mem::take(&mut twin.guests.guests) {
             self.unpark_one(link);
-            let fresh = self.desk.closed(now, link, true);
+            let fresh = self.desk.closed(link, true);
             if let (Some(handle), Some(twin)) = (fresh, &mut self.twin) {
                 twin.guests.doubtful.insert(guest.client, (handle, guest.replies));
             }

@@ -176,7 +176,7 @@ impl Front {
                     if let Some(old) = old {
                         let why = Why::Stepped("a later link of the twin took its place");
                         out.push(Intent::Close { link: old, why });
-                        self.guests_lost(now.mono);
+                        self.guests_lost();
                     }
                     self.guests_of(hello.front);
                     None
@@ -214,7 +214,7 @@ impl Front {
             self.take_offer(now.mono, out);
         }
         if let Some((client, replies)) = news.gone {
-            self.guest_gone(now.mono, client, replies);
+            self.guest_gone(client, replies);
         }
         if let Some(epoch) = news.leads {
             self.highest = self.highest.max(epoch);
@@ -268,7 +268,7 @@ impl Front {
                 twin.hear.lost();
                 let text = format!("the connection from {address} is lost: {why}");
                 twin.hear.trouble.note(now, text);
-                self.guests_lost(now);
+                self.guests_lost();
             }
             _ => {
                 let Some(from) = twin.hear.strangers.remove(&link) else { return false };
