@@ -6,6 +6,7 @@ use crate::testing::{CM_ACT_ID, FIRM, LICENCE, ORDINARY, TMR};
 use crate::wire::constants::{info, pio, quantity};
 use crate::wire::structs::{CmAccess2, CmBoxEntry, CmBoxEntry2, CmBoxInfo, Layout};
 use crate::wire::{CmError, Reply, Request};
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec;
@@ -28,8 +29,11 @@ fn entry(product_code: u32, product_item_ref: u16) -> CmBoxEntry2 {
 enum Given {
     Service,
     Container(usize),
-    Product(CmBoxEntry2),
+    Product(Box<CmBoxEntry2>),
 }
+
+/// Calls that a server refuses, and with which error.
+type Refusal = (fn(&Request) -> bool, CmError);
 
 #[derive(Default)]
 struct Server {
@@ -38,7 +42,7 @@ struct Server {
     handles: BTreeMap<u32, Given>,
     number: u32,
     /// What it says to some calls.
-    refuses: Option<(fn(&Request) -> bool, CmError)>,
+    refuses: Option<Refusal>,
 }
 
 impl Server {
@@ -60,7 +64,7 @@ impl Server {
             e.product_code == asked.product_code
                 && (item == 0 || item == u32::from(e.product_item_ref))
         };
-        self.boxes[at].1.iter().find(meant).map(|e| Given::Product(e.clone()))
+        self.boxes[at].1.iter().find(meant).map(|e| Given::Product(Box::new(e.clone())))
     }
 
     fn body(&mut self, call: &Request) -> Option<Vec<u8>> {
@@ -101,11 +105,10 @@ impl Server {
         }
         let Request::Access2 { access, .. } = call else {
             let body = self.body(call);
-            return body.map_or(Reply::error(CmError::INVALID_HANDLE), |body| Reply {
-                status: CmError::NO_ERROR,
-                result: 0,
-                body,
-            });
+            return match body {
+                Some(body) => Reply { status: CmError::NO_ERROR, result: 0, body },
+                None => Reply::error(CmError::INVALID_HANDLE),
+            };
         };
         let Some(given) = self.give(access) else { return Reply::error(CmError::ENTRY_NOT_FOUND) };
         self.number += 1;
@@ -147,9 +150,13 @@ fn learner() -> Learner {
 }
 
 fn accesses(asked: &[Request]) -> Vec<&CmAccess2> {
-    let access =
-        |call| if let &Request::Access2 { ref access, .. } = call { Some(access) } else { None };
-    asked.iter().filter_map(access).map(|access| &**access).collect()
+    asked
+        .iter()
+        .filter_map(|call| match call {
+            Request::Access2 { access, .. } => Some(&**access),
+            _ => None,
+        })
+        .collect()
 }
 
 fn is_release(call: &Request) -> bool {
