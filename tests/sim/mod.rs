@@ -37,6 +37,8 @@ const FAULTS: u64 = 100 * SECOND;
 const RECOVERY: u64 = 20 * SECOND;
 /// Longest that a planned failover takes when nothing is wrong.
 const HANDED_OVER: u64 = SECOND;
+/// Longest until a front says that the address has not left it, by its own clock.
+const LEAVES: u64 = 6 * SECOND;
 /// Longest clean-up time that a client asks for, and one percent, and a takeover.
 const COME_BACK: u64 = 55 * SECOND;
 
@@ -181,6 +183,8 @@ impl World {
         } else {
             self.activate(front);
         }
+        // A role that was given away before may have had nobody who moved the address.
+        self.quiet = self.now + LEAVES;
         let probe = self.clients.len();
         self.clients.push(client::Client { probe: true, station: 99, ..Default::default() });
         self.after(SECOND, Event::Think { client: probe });

@@ -24,7 +24,8 @@ pub fn keep() -> DefaultGuard {
     tracing::subscriber::set_default(Keeper)
 }
 
-/// What was logged since it was last looked at. `faulty`: things go wrong on purpose.
+/// What was logged since it was last looked at. `faulty`: things go wrong on purpose,
+/// or did a moment ago.
 ///
 /// # Errors
 /// There is a line that no fault explains.
