@@ -213,8 +213,10 @@ mod tests {
         // Nobody gives back what the server has given anew.
         book.leave(8, Handle(2), licence);
         book.put(Mono(3), Handle(3), licence, At::Held(8, Mono(9)));
+        book.leave(9, Handle(4), licence);
         book.stay();
         assert_eq!(book.placed().collect::<Vec<_>>(), [(8, Handle(3), licence)]);
-        assert_eq!(book.news().collect::<Vec<_>>(), [(8, Handle(3), licence)]);
+        let news = [(8, Handle(3), licence), (9, NOBODY, licence)];
+        assert_eq!(book.news().collect::<Vec<_>>(), news);
     }
 }

@@ -14,14 +14,20 @@
 
 mod book;
 mod calls;
+#[cfg(test)]
+mod calls_test;
 mod entry;
 mod learn;
+#[cfg(test)]
+mod learn_test;
 mod pool;
 mod server;
 mod stand;
 #[cfg(test)]
 mod stand_test;
 mod told;
+#[cfg(test)]
+mod told_test;
 
 use super::{Config, Front};
 use crate::io::{Callee, Frame, Input, Intent, Link};

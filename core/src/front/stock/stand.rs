@@ -412,15 +412,15 @@ impl Stand {
         }
     }
 
-    /// The server has answered for a seat, or will not.
+    /// The server has answered for a seat, or will not. More than one order may wait for it: after a
+    /// claim anew the front sends again what was on its way.
     pub(super) fn answered(&mut self, handle: Handle, error: Option<CmError>) {
-        let waits = self.waiting.iter_mut().find_map(|waiting| {
-            let slot = waiting.awaited.remove(&handle)?;
-            Some((waiting, slot))
-        });
-        if let (Some((waiting, slot)), Some(error)) = (waits, error) {
-            waiting.differing.push(slot);
-            self.events.push_back(Event::Refused(slot, error));
+        for waiting in &mut self.waiting {
+            let Some(slot) = waiting.awaited.remove(&handle) else { continue };
+            if let Some(error) = error {
+                waiting.differing.push(slot);
+                self.events.push_back(Event::Refused(slot, error));
+            }
         }
         self.acknowledge();
     }

@@ -40,7 +40,7 @@ impl Told {
         self.0.range_mut(Self::at(serial)).for_each(|(_, (_, sure))| *sure = false);
     }
 
-    fn take(&mut self, serial: u32) -> Vec<(Placed, bool)> {
+    pub(super) fn take(&mut self, serial: u32) -> Vec<(Placed, bool)> {
         let found: Vec<(Placed, bool)> =
             self.0.range(Self::at(serial)).map(|(_, it)| *it).collect();
         for (placed, _) in &found {

@@ -12,6 +12,8 @@
 
 mod guest;
 mod hear;
+#[cfg(test)]
+mod hear_test;
 mod pass;
 mod tell;
 #[cfg(test)]

@@ -244,3 +244,27 @@ impl Front {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_room_for_so_many_bytes_and_clients_until_their_calls_are_over() {
+        let mut passing = Passing::default();
+        let most = alloc::vec![0; PASSED_BYTES];
+        assert!(passing.begin(Link(1), Mono(5), &most));
+        assert_eq!(passing.due(), Some(Mono(5)));
+        assert!(!passing.begin(Link(2), Mono(6), &[0]));
+        assert!(passing.end(Link(1)).is_some());
+        assert_eq!(passing.due(), None);
+        assert!(passing.begin(Link(2), Mono(6), &most));
+        assert!(passing.replied(Link(2)));
+        for client in 3..=PASSED_CLIENTS as u64 {
+            assert!(passing.begin(Link(client), Mono(6), &[0]), "{client}");
+        }
+        assert_eq!(passing.len(), PASSED_CLIENTS);
+        assert!(!passing.begin(Link(9_999_999), Mono(6), &[0]));
+        assert!(passing.begin(Link(2), Mono(7), &[0]), "one that is known already");
+    }
+}

@@ -225,3 +225,26 @@ fn a_whole_state_goes_to_one_of_another_log_and_not_too_often() {
     line.hears(Answer::Ready { epoch: EPOCH, group: None, committed: Slot(0) });
     assert_eq!(states(&line.tells(vec![])), 0);
 }
+
+#[test]
+fn since_when_it_leads_is_said_of_this_epoch_alone() {
+    let mut line = Line::new();
+    let mut since = |seconds, part, epoch, leads| {
+        let subject = Subject { part, epoch, leads, ledger: &line.ledger, unfenced: false };
+        let mut out = Vec::new();
+        line.tell.settle(at(seconds), &subject, vec![], &mut out);
+        match &out[..] {
+            [Intent::Send { frame, .. }] => match Tell::decode(frame, 2).unwrap() {
+                Tell::Standing(standing) => standing.leads,
+                other => panic!("{other:?}"),
+            },
+            other => panic!("{other:?}"),
+        }
+    };
+    let later = EPOCH.next_of(7);
+    assert_eq!(since(1, Part::Active, EPOCH, true), Some(at(1).wall));
+    assert_eq!(since(2, Part::Starting, EPOCH, true), Some(at(1).wall), "in doubt for a moment");
+    assert_eq!(since(3, Part::Active, later, true), Some(at(3).wall));
+    assert_eq!(since(4, Part::Standby, later, false), None);
+    assert_eq!(since(5, Part::Active, later, true), Some(at(5).wall));
+}

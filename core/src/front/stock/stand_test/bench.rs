@@ -63,7 +63,7 @@ pub(super) fn print() -> u64 {
     item.fingerprint(&product(TMR, 1))
 }
 
-pub(super) fn grant(handle: u32) -> Grant {
+pub(in super::super) fn grant(handle: u32) -> Grant {
     let client = crate::log::Client {
         address: [192, 0, 2, 9].into(),
         host: alloc::format!("host-{handle}"),

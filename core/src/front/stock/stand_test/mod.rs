@@ -2,6 +2,7 @@
 //! what is looked at is what goes over the connections, and what the front is told.
 
 mod bench;
+mod orders;
 mod take_up;
 
 use super::book::At;
@@ -20,7 +21,8 @@ use crate::wire::group::{Order, Report};
 use crate::wire::{CmError, Reply, Request};
 use alloc::vec;
 use alloc::vec::Vec;
-use bench::{Bench, LINE, SERIAL, Told, grant, nothing, print, reply, stored};
+pub(super) use bench::grant;
+use bench::{Bench, LINE, SERIAL, Told, nothing, print, reply, stored};
 
 #[test]
 fn a_server_is_found_out_and_described() {
