@@ -8,6 +8,7 @@ use arbitrary::Unstructured;
 use tmr_core::channel::{GroupKey, Stream};
 use tmr_core::io::Frame;
 use tmr_core::limits::TWIN_FRAME_MAX;
+use tmr_core::wire::group::HELLO;
 
 /// One end.
 struct End {
@@ -82,6 +83,8 @@ pub(super) fn run(bytes: &[u8]) {
     let cut = !matches!(kind, 2 | 3);
     let mut ends = [End::new(dialled), End::new(accepted)];
     let mut meddled = false;
+    // A client called as a front does when it says hello: a backend turns it away in its own words.
+    let mut turned = false;
     while !input.is_empty() {
         let what = byte(&mut input);
         let side = usize::from(what >> 7);
@@ -90,6 +93,7 @@ pub(super) fn run(bytes: &[u8]) {
                 let frame = piece(&mut input).to_vec();
                 // A server says nothing before it was asked, or has met the front.
                 if side == 0 || kind > 3 || ends[side].met {
+                    turned |= kind == 1 && side == 0 && frame.starts_with(&HELLO.to_le_bytes());
                     ends[side].send(&frame, cut);
                 }
             }
@@ -118,11 +122,11 @@ pub(super) fn run(bytes: &[u8]) {
         }
     }
     let [one, two] = &ends;
-    for (from, to) in [(one, two), (two, one)] {
+    for (from, to, others) in [(one, two, false), (two, one, turned)] {
         if foreign {
             assert!(to.got.is_empty(), "something came in without the group key");
         }
-        if proved || !meddled {
+        if (proved || !meddled) && !others {
             assert!(from.sent.starts_with(&to.got), "other bytes arrived than were sent");
         }
         if !meddled && !foreign && !one.over && !two.over {
