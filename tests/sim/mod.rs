@@ -184,7 +184,7 @@ impl World {
             self.activate(front);
         }
         // A role that was given away before may have had nobody who moved the address.
-        self.quiet = self.now + LEAVES;
+        self.aftermath = self.now + LEAVES;
         let probe = self.clients.len();
         self.clients.push(client::Client { probe: true, station: 99, ..Default::default() });
         self.after(SECOND, Event::Think { client: probe });
