@@ -83,8 +83,16 @@ impl Slots {
     /// It contradicts what is chosen.
     pub fn ordered(&mut self, order: &Order) -> Result<(), String> {
         match order {
-            // Who claims since then has been promised more: nobody follows that order.
-            Order::Found { epoch, .. } if *epoch < self.founded => Ok(()),
+            // Who founded the group has been promised more since then: nobody follows that order,
+            // and what it says is of the group that was not born.
+            Order::Found { epoch, .. }
+            | Order::Append { epoch, .. }
+            | Order::Confirm { epoch, .. }
+            | Order::Install { epoch, .. }
+                if *epoch < self.founded =>
+            {
+                Ok(())
+            }
             Order::Found { group, epoch } if self.group != Some(*group) => {
                 // Until something is built on the first entry, birth may begin again.
                 if self.chosen.len() > 1 {
@@ -190,8 +198,9 @@ impl Slots {
 
     /// A front says that every slot up to `committed` is chosen.
     fn said(&mut self, epoch: Epoch, committed: u64) -> Result<(), String> {
-        // A front that claims nothing tells what it knew when it did; no backend takes its word.
-        if epoch == Epoch::default() {
+        // A front that claims nothing tells what it knew when it did; no backend takes its word. Nor
+        // that of one who knows only a group that was not born.
+        if epoch == Epoch::default() || epoch < self.founded {
             return Ok(());
         }
         let from = self.checked.get(&epoch).copied().unwrap_or(0);
@@ -318,6 +327,15 @@ pub(super) mod test {
         assert_eq!(slots.ordered(&found(Epoch { round: 0, front: 9 }, 2)), Ok(()), "too late");
         assert!(slots.ordered(&found(LATER, 2)).is_err(), "a second birth");
         assert_eq!(slots.chosen(), 2);
+
+        // Birth began again over a first entry of which nobody knew that it was chosen.
+        let mut slots = Slots::default();
+        assert_eq!(slots.ordered(&found(EPOCH, 1)), Ok(()));
+        slots.ordered(&append(EPOCH, 1, &[grant(7)], 0)).unwrap();
+        assert_eq!(slots.ordered(&found(LATER, 2)), Ok(()));
+        assert_eq!(slots.ordered(&append(EPOCH, 2, &[grant(8)], 1)), Ok(()), "of the group before");
+        assert_eq!(slots.chosen(), 0);
+        assert!(slots.ordered(&append(LATER, 2, &[grant(8)], 1)).is_err(), "of this one");
     }
 
     #[test]
