@@ -83,16 +83,8 @@ impl Slots {
     /// It contradicts what is chosen.
     pub fn ordered(&mut self, order: &Order) -> Result<(), String> {
         match order {
-            // Who founded the group has been promised more since then: nobody follows that order,
-            // and what it says is of the group that was not born.
-            Order::Found { epoch, .. }
-            | Order::Append { epoch, .. }
-            | Order::Confirm { epoch, .. }
-            | Order::Install { epoch, .. }
-                if *epoch < self.founded =>
-            {
-                Ok(())
-            }
+            // Who claims since then has been promised more: nobody follows that order.
+            Order::Found { epoch, .. } if *epoch < self.founded => Ok(()),
             Order::Found { group, epoch } if self.group != Some(*group) => {
                 // Until something is built on the first entry, birth may begin again.
                 if self.chosen.len() > 1 {
@@ -100,8 +92,9 @@ impl Slots {
                     return Err(format!("a group is founded over {chosen} chosen entries"));
                 }
                 let speakers = std::mem::take(&mut self.speakers);
+                let proposed = std::mem::take(&mut self.proposed);
                 let (group, founded) = (Some(*group), *epoch);
-                *self = Self { group, founded, speakers, ..Self::default() };
+                *self = Self { group, founded, speakers, proposed, ..Self::default() };
                 Ok(())
             }
             Order::Append { epoch, first, entries, committed } => {
@@ -198,24 +191,25 @@ impl Slots {
 
     /// A front says that every slot up to `committed` is chosen.
     fn said(&mut self, epoch: Epoch, committed: u64) -> Result<(), String> {
-        // A front that claims nothing tells what it knew when it did; no backend takes its word. Nor
-        // that of one who knows only a group that was not born.
-        if epoch == Epoch::default() || epoch < self.founded {
+        // A front that claims nothing tells what it knew when it did; no backend takes its word.
+        if epoch == Epoch::default() {
             return Ok(());
         }
         let from = self.checked.get(&epoch).copied().unwrap_or(0);
         for slot in from + 1..=committed {
             let index = usize::try_from(slot - 1).unwrap_or(usize::MAX);
-            let own = self.proposed.get(&(epoch, slot)).or_else(|| {
+            let own = self.proposed.get_key_value(&(epoch, slot)).or_else(|| {
                 // It knew when it led before, and had no time to say so.
                 let earlier = self.proposed.iter().rev();
                 let mut earlier = earlier.filter(|((e, s), _)| *e < epoch && *s == slot);
                 let unsaid = self.chosen.len() <= index;
-                unsaid
-                    .then(|| earlier.find(|((e, _), _)| e.front == epoch.front))
-                    .flatten()
-                    .map(|(_, entry)| entry)
+                unsaid.then(|| earlier.find(|((e, _), _)| e.front == epoch.front)).flatten()
             });
+            // It speaks of a group that was not born: birth has begun again since.
+            if own.is_some_and(|((proposed, _), _)| *proposed < self.founded) {
+                return Ok(());
+            }
+            let own = own.map(|(_, entry)| entry);
             match (self.chosen.get(index), own) {
                 (Some(chosen), Some(own)) if chosen != own => {
                     return Err(format!(
