@@ -43,7 +43,7 @@ pub struct FrontStatus {
     pub failover_trouble: Option<String>,
     /// The other front; `null` where there is none.
     pub twin: Option<Twin>,
-    /// In the order of the configuration.
+    /// In the order of the configuration that this process began with.
     pub backends: Vec<BackendStatus>,
     /// The virtual containers that clients see.
     pub containers: Vec<ContainerStatus>,
@@ -83,6 +83,9 @@ pub struct Twin {
     pub trouble: Option<String>,
     /// In what their configurations differ that must be alike.
     pub differs: Vec<TwinDifference>,
+    /// Why this front does not follow the other one's configuration, which was changed later; `null`
+    /// if it does.
+    pub configuration_trouble: Option<String>,
 }
 
 /// A key of the configuration that both fronts must have alike and have not.

@@ -19,11 +19,13 @@ pub mod licences;
 pub mod links;
 #[cfg(test)]
 mod links_test;
+pub mod listeners;
 pub mod log;
 pub mod net;
 pub mod out;
 pub mod plan;
 pub mod roles;
+pub mod settings;
 pub mod signals;
 mod talk;
 #[cfg(test)]
