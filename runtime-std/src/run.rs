@@ -27,7 +27,8 @@ pub fn run(plan: Plan) -> Outcome {
     let site = Arc::new(Site { links, timer: thread::current() });
     site.perform(site.links.tick());
     let told = Arc::clone(&site);
-    plan.sources.start(errands, site.links.doors(), move |input| told.perform(told.links.told(input)))?;
+    plan.sources
+        .start(errands, site.links.doors(), move |input| told.perform(told.links.told(input)))?;
     for poll in 0..serving {
         let site = Arc::clone(&site);
         spawn("links", move || site.serve(Ears::new(poll)))?;

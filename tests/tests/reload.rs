@@ -56,7 +56,11 @@ fn a_bad_file_changes_nothing_and_is_explained(runtime: Runtime) {
     let (mut client, before) = (cluster.client(), cluster.status());
     let whole = read(&cluster, 0);
     let typo = whole.to_string().replace("\"CmServer\"", "\"CmSever\"");
-    reload(&cluster, &typo, "unknown key \"CmSever\"; did you mean \"CmServer\"?; nothing has changed");
+    reload(
+        &cluster,
+        &typo,
+        "unknown key \"CmSever\"; did you mean \"CmServer\"?; nothing has changed",
+    );
     // What only this machine can find out is found out before anything changes.
     let taken = TcpListener::bind((cluster.workshop().ip(), 0)).unwrap();
     let mut busy = whole.clone();
@@ -89,7 +93,10 @@ fn ports_move_under_a_client_that_stays(runtime: Runtime) {
     works(&mut client);
     works(&mut Client::connect(new).unwrap());
     let status = get_json(new_admin, "/api/status").unwrap();
-    assert_eq!((&status["role"], &status["allocations"][0]["handle"]), (&"active".into(), &seat.into()));
+    assert_eq!(
+        (&status["role"], &status["allocations"][0]["handle"]),
+        (&"active".into(), &seat.into())
+    );
     // To all addresses, at the same port.
     config["TmrServer"]["Ip"] = "0.0.0.0".into();
     reload(&cluster, &config.to_string(), "is in force");
@@ -129,7 +136,11 @@ fn a_change_at_the_web_admin_is_written_back_and_reaches_the_twin(runtime: Runti
     fs::set_permissions(file(&cluster, 0), fs::Permissions::from_mode(0o640)).unwrap();
     let text = shown(admins[0])["text"].as_str().unwrap().to_owned();
     assert_eq!(text, fs::read_to_string(file(&cluster, 0)).unwrap());
-    let changed = text.replacen("{\"NetworkRetryIntervalInSeconds\":2", "{\n \"NetworkRetryIntervalInSeconds\": 7", 1);
+    let changed = text.replacen(
+        "{\"NetworkRetryIntervalInSeconds\":2",
+        "{\n \"NetworkRetryIntervalInSeconds\": 7",
+        1,
+    );
     assert_ne!(changed, text);
     let (status, body) = post_text(admins[0], "/api/config", &changed).unwrap();
     let answer: Value = serde_json::from_str(&body).unwrap();
@@ -219,7 +230,10 @@ fn a_log_file_may_be_cut_off_or_moved_away(runtime: Runtime) {
     assert_eq!(data.len(), u64::try_from(text().len()).unwrap());
     assert!(!text().contains('\0') && data.blocks() * 512 >= data.len(), "a hole: {data:?}");
     let last: Value = serde_json::from_str(text().lines().last().unwrap()).unwrap();
-    assert_eq!((&last["level"], &last["target"]), (&"INFO".into(), &"tmr_runtime_std::daemon::settings".into()));
+    assert_eq!(
+        (&last["level"], &last["target"]),
+        (&"INFO".into(), &"tmr_runtime_std::daemon::settings".into())
+    );
     assert!(last["message"].as_str().unwrap().contains("is in force"));
     assert!(last["timestamp"].as_str().unwrap().ends_with('Z'));
 

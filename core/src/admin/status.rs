@@ -322,6 +322,7 @@ mod tests {
                     ours: "a".into(),
                     theirs: "b".into(),
                 }],
+                configuration_trouble: None,
             }),
             backends: vec![BackendStatus {
                 address: "127.0.0.1:22361".into(),
@@ -383,7 +384,8 @@ mod tests {
                     "role": "standby", "epoch": 3, "since": null, "version": "0.1.0",
                     "passed_to": 0, "passed_from": 2,
                     "trouble": null,
-                    "differs": [ { "key": "CmServer.Server", "ours": "a", "theirs": "b" } ] },
+                    "differs": [ { "key": "CmServer.Server", "ours": "a", "theirs": "b" } ],
+                          "configuration_trouble": null },
           "backends": [ { "address": "127.0.0.1:22361", "state": "up", "serial": "130-1000001",
                           "epoch": 3, "handles": 2, "trouble": null } ],
           "containers": [ { "serial": "131-59885682", "cm_act_id": 305_419_896,

@@ -349,10 +349,15 @@ fn every_optional_key_has_its_bounds() {
 
 #[test]
 fn a_log_is_described_in_words_that_there_are() {
-    let log = |inside: &str| changed("{\n  \"TmrServer\"", &format!("{{ \"Log\": {{ {inside} }},\n  \"TmrServer\""));
+    let log = |inside: &str| {
+        changed("{\n  \"TmrServer\"", &format!("{{ \"Log\": {{ {inside} }},\n  \"TmrServer\""))
+    };
     for (inside, expected) in [
         ("\"Format\": \"xml\"", "Log.Format: found string \"xml\", expected \"text\" or \"json\""),
-        ("\"Level\": \"loud\"", "Log.Level: found string \"loud\", expected error, warn, info, debug, trace, off, or"),
+        (
+            "\"Level\": \"loud\"",
+            "Log.Level: found string \"loud\", expected error, warn, info, debug, trace, off, or",
+        ),
         ("\"Level\": \"=info\"", "Log.Level: found"),
         ("\"Level\": \"info,\"", "Log.Level: found"),
         ("\"File\": \"\"", "Log.File: found string \"\", expected the path of a file"),

@@ -54,7 +54,8 @@ pub(super) fn remove(text: &str, path: &[&str]) -> Option<String> {
 mod tests {
     use super::*;
 
-    const TEXT: &str = "{\n  \"A\": { \"x\": 1,\n    \"y\" : [1, 2] },\n  \"B\": {}, \"C\":\"}\"\n}\n";
+    const TEXT: &str =
+        "{\n  \"A\": { \"x\": 1,\n    \"y\" : [1, 2] },\n  \"B\": {}, \"C\":\"}\"\n}\n";
 
     #[test]
     fn a_value_is_found_as_it_stands() {

@@ -1,8 +1,6 @@
 //! `tmrconf.json` as it stands in the file: the documented keys and their defaults.
 
-use super::value::{
-    Flag, Host, Ip, Levels, LogFormat, Number, Object, OwnPort, Path, Port, Whole,
-};
+use super::value::{Flag, Host, Ip, Levels, LogFormat, Number, Object, OwnPort, Path, Port, Whole};
 use crate::io::Address;
 use crate::limits;
 use crate::log::ContainerId;

@@ -19,8 +19,8 @@ const FULL: &str = include_str!("../../../runtime-std/dist/tmrconf.json.full");
 
 /// A type whose schema stands where it is used.
 macro_rules! schema {
-    ($(<$(const $bound:ident: $of:ty),+>)? $type:ty, $generator:ident, $schema:expr) => {
-        impl $(<$(const $bound: $of),+>)? JsonSchema for $type {
+    ($type:ty, $generator:ident, $schema:expr) => {
+        impl JsonSchema for $type {
             fn inline_schema() -> bool {
                 true
             }
@@ -34,25 +34,42 @@ macro_rules! schema {
     };
 }
 
+impl<const MIN: u32, const MAX: u32> JsonSchema for Whole<MIN, MAX> {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "whole number".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "integer", "minimum": MIN, "maximum": MAX })
+    }
+}
+
 fn text(expected: &str) -> Schema {
     json_schema!({ "type": "string", "minLength": 1, "title": expected })
 }
 
-schema!(<const MIN: u32, const MAX: u32> Whole<MIN, MAX>, _it, json_schema!({
-    "type": "integer", "minimum": MIN, "maximum": MAX
-}));
 schema!(Flag, _it, json_schema!({ "type": "boolean" }));
 schema!(Host, _it, text(HOST));
 schema!(Ip, _it, text(IP));
 schema!(Path, _it, text(PATH));
 schema!(Levels, _it, text(LEVELS));
 schema!(LogFormat, _it, json_schema!({ "type": "string", "enum": ["text", "json"] }));
-schema!(Servers, it, json_schema!({
-    "type": "array", "minItems": 3, "maxItems": 3, "items": Server::json_schema(it)
-}));
-schema!(VirtualContainers, it, json_schema!({
-    "type": "array", "items": VirtualContainerForm::json_schema(it)
-}));
+schema!(
+    Servers,
+    it,
+    json_schema!({
+        "type": "array", "minItems": 3, "maxItems": 3, "items": Server::json_schema(it)
+    })
+);
+schema!(
+    VirtualContainers,
+    it,
+    json_schema!({
+        "type": "array", "items": VirtualContainerForm::json_schema(it)
+    })
+);
 
 impl<T: JsonSchema> JsonSchema for Object<T> {
     fn inline_schema() -> bool {
@@ -110,13 +127,16 @@ fn wrong(schema: &Value, value: &Value, at: &str) -> Vec<String> {
         match word.as_str() {
             "$schema" | "title" | "description" | "default" => {}
             "type" => {
-                let fits = said == kind || said.as_array().is_some_and(|all| all.contains(&kind.into()));
+                let fits =
+                    said == kind || said.as_array().is_some_and(|all| all.contains(&kind.into()));
                 check(fits, format!("{kind}, not {said}"));
             }
             "enum" => check(said.as_array().unwrap().contains(value), format!("not one of {said}")),
             "minimum" => check(value.as_u64() >= said.as_u64(), format!("below {said}")),
             "maximum" => check(value.as_u64() <= said.as_u64(), format!("above {said}")),
-            "minLength" => check(value.as_str().is_none_or(|text| !text.is_empty()), "empty".into()),
+            "minLength" => {
+                check(value.as_str().is_none_or(|text| !text.is_empty()), "empty".into())
+            }
             "minItems" => check(length >= said.as_u64().unwrap(), format!("fewer than {said}")),
             "maxItems" => check(length <= said.as_u64().unwrap(), format!("more than {said}")),
             "items" => {
@@ -174,7 +194,11 @@ fn what_the_reader_refuses_the_schema_refuses() {
         ("/Log/Format", json!("xml"), "file.Log.Format: not one of [\"text\",\"json\"]"),
         ("/WebAdmin", json!({ "Prot": 1 }), "file.WebAdmin: unknown Prot"),
         ("/CmServer", json!({}), "file.CmServer: no \"Server\""),
-        ("/VirtualContainers", json!([{ "Serial": 0 }]), "file.VirtualContainers[0].Serial: below 1"),
+        (
+            "/VirtualContainers",
+            json!([{ "Serial": 0 }]),
+            "file.VirtualContainers[0].Serial: below 1",
+        ),
     ] {
         let mut changed = full.clone();
         *changed.pointer_mut(path).unwrap() = value;

@@ -167,7 +167,13 @@ mod tests {
         let turned = shared(OWN).replace("b1", "x").replace("b2", "b1").replace("\"x\"", "\"b2\"");
         let turned = turned.replace(": 60", ": 7200");
         assert_eq!(differences(&other, &turned), [], "in another order");
-        assert_eq!(differences(&other, &edit::remove(&turned, &["TmrServer.CleanUpTimeInSeconds"]).unwrap()), []);
+        assert_eq!(
+            differences(
+                &other,
+                &edit::remove(&turned, &["TmrServer.CleanUpTimeInSeconds"]).unwrap()
+            ),
+            []
+        );
     }
 
     #[test]

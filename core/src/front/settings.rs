@@ -101,7 +101,11 @@ impl Front {
     pub(super) fn tell_settings(&mut self, now: Mono, out: &mut Vec<Intent>) {
         let Some(twin) = &mut self.twin else { return };
         let tell = self.settings.told().filter(|_| twin.speaks(Version::SETTINGS));
-        twin.tell(now, &tell.unwrap_or_else(|| Tell::Shared(super::twin::shared(&self.config))), out);
+        twin.tell(
+            now,
+            &tell.unwrap_or_else(|| Tell::Shared(super::twin::shared(&self.config))),
+            out,
+        );
     }
 
     /// The twin has told what its configuration says.
@@ -111,7 +115,11 @@ impl Front {
         (revision, text): (u32, String),
         out: &mut Vec<Intent>,
     ) {
-        self.settings.theirs = Some(Theirs { revision, text, fresh: true });
+        let before = self.settings.theirs.as_ref();
+        let same = before.is_some_and(|it| it.revision == revision && it.text == text);
+        // What is being stored is not stored twice.
+        let fresh = !(same && matches!(self.settings.storing, Some(Asker::Twin)));
+        self.settings.theirs = Some(Theirs { revision, text, fresh });
         self.compare_settings(now, out);
     }
 

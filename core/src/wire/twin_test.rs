@@ -139,6 +139,7 @@ fn the_lower_minor_version_is_spoken() {
         let since = match name {
             "Standing" | "State" | "Entries" => 0,
             "Shared" => 1,
+            "Settings" => 3,
             _ => 2,
         };
         for minor in 0..=3 {

@@ -59,10 +59,15 @@ pub enum Command {
         log says\nwhat is wrong with it; one that is comes into force, ports included.")]
     Serve(Serve),
     /// Says whether a front would take a configuration.
-    #[command(after_help = "Example:\n  tmrd check-config tmrconf.json")]
+    #[command(after_help = "Examples:\n  tmrd check-config tmrconf.json\n  \
+        tmrd check-config --schema >tmrconf.schema.json")]
     CheckConfig {
         /// The configuration.
-        file: PathBuf,
+        #[arg(required_unless_present = "schema")]
+        file: Option<PathBuf>,
+        /// Print the JSON Schema of such files: every key, what it means and what it may be.
+        #[arg(long, exclusive = true)]
+        schema: bool,
     },
     /// Shows what a server says of itself.
     #[command(after_help = "Example:\n  tmrd status --admin http://127.0.0.1:22352")]

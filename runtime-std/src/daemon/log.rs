@@ -155,8 +155,8 @@ struct Sink {
 impl Sink {
     fn open(path: PathBuf) -> Result<Self, Failure> {
         let file = OpenOptions::new().create(true).append(true).open(&path);
-        let file =
-            file.map_err(|error| Failure::failed(format!("{}: {}", path.display(), words(&error))))?;
+        let file = file
+            .map_err(|error| Failure::failed(format!("{}: {}", path.display(), words(&error))))?;
         Ok(Self { path, file, failed: AtomicBool::new(false) })
     }
 }

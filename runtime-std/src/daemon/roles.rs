@@ -7,7 +7,7 @@ use super::exit::{Failure, Outcome};
 use super::licences::Licences;
 use super::plan::{Plan, Source, Sources, Streams};
 use super::settings::{self, Settings};
-use super::{doors, entropy, files, log, signals, vip};
+use super::{doors, entropy, files, log, out, signals, vip};
 use std::net::TcpListener;
 use std::path::Path;
 use tmr_core::backend::{self, Backend};
@@ -101,11 +101,15 @@ pub fn serve(runtime: Runtime, options: &cli::Serve) -> Outcome {
     (runtime.run)(Plan { hub, doors, streams, sources })
 }
 
-/// Says whether a front would take a configuration.
+/// Every key of a configuration, what it means and what it may be.
+const SCHEMA: &str = include_str!("../../dist/tmrconf.schema.json");
+
+/// Says whether a front would take a configuration; without one, what configurations are.
 ///
 /// # Errors
 /// It would not.
-pub fn check_config(path: &Path) -> Outcome {
+pub fn check_config(path: Option<&Path>) -> Outcome {
+    let Some(path) = path else { return out::line(SCHEMA.trim_end()) };
     let (_, config) = files::config(path)?;
     eprintln!("{}: a front would take this", path.display());
     // The machine that a configuration is checked on need not be the one it is for.

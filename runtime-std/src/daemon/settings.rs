@@ -4,12 +4,12 @@
 //! can be wrong with it is looked at before anything changes: the text, the group key, the log, the
 //! ports. So a bad one changes nothing, and the log or the node hears what is wrong with it.
 
+use super::doors::{self, Spot};
 use super::exit::{Failure, Outcome, halt, words};
+use super::links::lock;
 use super::listeners::Listeners;
 use super::plan::Tell;
 use super::vip::Addresses;
-use super::doors::{self, Spot};
-use super::links::lock;
 use super::{files, log, signals};
 use std::io::Read;
 use std::net::IpAddr;

@@ -36,11 +36,7 @@ impl Watch {
     ///
     /// # Errors
     /// The state folder cannot be written.
-    pub fn new(
-        addresses: Addresses,
-        folder: Folder,
-        stores: Sender<Ask>,
-    ) -> Result<Self, Failure> {
+    pub fn new(addresses: Addresses, folder: Folder, stores: Sender<Ask>) -> Result<Self, Failure> {
         let watch = Self { addresses, folder, stores };
         watch.say(false).map_err(|error| {
             let path = watch.folder.path(GIVE_AWAY);

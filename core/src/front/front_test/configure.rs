@@ -22,7 +22,12 @@ fn configure(world: &mut World, front: usize, change: impl FnOnce(&mut Config)) 
     config.twin.address.port = u16::try_from(front ^ 1).unwrap();
     config.virtuals.clone_from(&world.virtuals);
     change(&mut config);
-    let new = InForce { config, text: text.into(), path: "tmrconf.json".into(), address: identity().address };
+    let new = InForce {
+        config,
+        text: text.into(),
+        path: "tmrconf.json".into(),
+        address: identity().address,
+    };
     world.step_front(front, Input::Configured(Box::new(new)));
     world.run();
 }
@@ -92,6 +97,7 @@ fn all_backends_move_at_once_and_every_seat_is_there_afterwards() {
     world.advance(SECOND);
     assert!(world.leads(0));
     assert_eq!(world.seats(0), 1);
+    std::println!("{:#} {}", world.status(0), world.client(0, client).closed);
     assert_eq!(world.ask(0, client, crypt(handle)).0, 0);
     assert_eq!(world.ask(0, client, release(handle)), (0, 0));
 }
@@ -112,11 +118,10 @@ fn a_front_that_claims_goes_on_with_other_backends() {
 fn the_twin_is_looked_for_where_it_is_now() {
     let mut world = twins();
     assert_eq!(world.status(0)["twin"]["connected"], true);
-    // There is nobody but itself.
-    configure(&mut world, 0, |new| new.twin.address = at("nobody", 0));
+    configure(&mut world, 0, |new| new.twin.address = at("nobody", 7));
     world.advance(SECOND);
     let twin = world.status(0)["twin"].take();
-    assert_eq!((&twin["address"], &twin["connected"]), (&"nobody:0".into(), &false.into()));
+    assert_eq!((&twin["address"], &twin["connected"]), (&"nobody:7".into(), &false.into()));
     configure(&mut world, 0, |_| ());
     world.advance(SECOND);
     let twin = world.status(0)["twin"].take();

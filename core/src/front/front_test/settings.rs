@@ -97,9 +97,7 @@ fn of_two_that_were_changed_equally_often_nobody_follows() {
     put(&mut world, 0, &text(0, 3, 60));
     put(&mut world, 1, &text(1, 3, 90));
     assert!(world.stores.is_empty());
-    let row = |ours: &str, theirs: &str| {
-        json!([{ "key": "TmrServer.CleanUpTimeInSeconds", "ours": ours, "theirs": theirs }])
-    };
+    let row = |ours: &str, theirs: &str| json!([{ "key": "TmrServer.CleanUpTimeInSeconds", "ours": ours, "theirs": theirs }]);
     assert_eq!(twin(&mut world, 0)["differs"], row("60", "90"));
     assert_eq!(twin(&mut world, 1)["differs"], row("90", "60"));
     put(&mut world, 0, &text(0, 3, 90));
@@ -158,7 +156,10 @@ fn a_page_hears_what_became_of_its_change() {
     let page = post(&mut world, &text(0, 2, 63));
     store(&mut world, 0, Some("no room"));
     let reply = String::from_utf8(world.client(0, page).replies[0].clone()).unwrap();
-    assert!(reply.starts_with("HTTP/1.1 409 ") && reply.contains("\"message\": \"no room\""), "{reply}");
+    assert!(
+        reply.starts_with("HTTP/1.1 409 ") && reply.contains("\"message\": \"no room\""),
+        "{reply}"
+    );
     // One that has gone away changes nothing of that.
     let page = post(&mut world, &text(0, 2, 64));
     world.hang_up(0, page, false);
