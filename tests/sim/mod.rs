@@ -3,7 +3,7 @@
 //! event for event.
 //!
 //! What lives here: the world ([`world`], `host`, `net`, `disk`, `runtime`), what goes wrong in it
-//! ([`fault`], `machine`), the clients, and what must hold ([`check`]); [`story`] has no chance in it.
+//! ([`fault`], `machine`, `editor`), the clients, and what must hold ([`check`]); [`story`] has no chance in it.
 //! Links carry whole frames, and in one seed of twenty the bytes that the real streams make of them,
 //! cut anywhere (`cable`). What is left out: sockets, files, and stock servers.
 
@@ -11,6 +11,7 @@ mod cable;
 pub mod check;
 mod client;
 mod disk;
+mod editor;
 pub mod fault;
 mod host;
 pub mod licences;
