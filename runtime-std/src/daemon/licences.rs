@@ -7,6 +7,7 @@
 
 use super::exit::Failure;
 use super::files;
+use super::notify;
 use super::plan::{Source, Tell};
 use signal_hook::consts::SIGHUP;
 use std::io::Read;
@@ -90,10 +91,16 @@ impl Licences {
                 // The handler holds the other end for as long as the process lives, so no byte
                 // means that the time is up.
                 let told = self.hang_up.read(&mut [0; 64]).is_ok();
+                if told {
+                    notify::reloading();
+                }
                 if let Some(containers) = self.look(told) {
                     tell(Input::Containers(containers));
                 } else if told {
                     tracing::info!("SIGHUP: the licence files hold what is in force already");
+                }
+                if told {
+                    notify::ready("the licence files were read again");
                 }
             }
         })

@@ -3,7 +3,7 @@
 use super::disk::{Durable, Journal};
 use super::entropy;
 use super::exit::{Failure, Outcome};
-use super::vip;
+use super::{notify, vip};
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
@@ -82,6 +82,7 @@ impl Sources {
             let work: Source = Box::new(move |tell| watch.serve(&errands, &tell));
             self.others.push(("address", work));
         }
+        self.others.extend(notify::watchdog().map(|source| ("watchdog", source)));
         for (name, source) in self.others {
             let tell = Arc::clone(&tell);
             thread::Builder::new()

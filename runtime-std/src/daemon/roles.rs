@@ -5,7 +5,7 @@ use super::disk::Folder;
 use super::exit::{Failure, Outcome};
 use super::licences::Licences;
 use super::plan::{Plan, Source, Sources, Streams};
-use super::{doors, entropy, files, log, signals, vip};
+use super::{doors, entropy, files, log, notify, signals, vip};
 use std::net::TcpListener;
 use std::path::Path;
 use tmr_core::backend::{self, Backend};
@@ -118,6 +118,7 @@ fn begin(watched: &cli::Watched) -> Outcome {
     log::start()?;
     signals::on_stop(|| {
         tracing::info!("told to stop");
+        notify::stopping();
         std::process::exit(0);
     })?;
     if watched.die_with_parent {

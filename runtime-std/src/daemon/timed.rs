@@ -4,6 +4,7 @@
 use super::clock::Clock;
 use super::disk::Durable;
 use super::exit::halt;
+use super::notify;
 use super::plan::Errand;
 use std::collections::BTreeMap;
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -60,6 +61,7 @@ impl TimedHub {
     ) -> (T, Todo) {
         let mut acts = Vec::new();
         let out = step(&mut self.hub, self.clock.now(), &mut acts);
+        notify::turned();
         let mut todo = Todo { sooner: self.sooner(), ..Todo::default() };
         for act in acts {
             match act {
