@@ -46,6 +46,8 @@ impl Runtime {
 #[derive(Clone, Debug)]
 pub struct Program {
     path: PathBuf,
+    /// What a shell does before it becomes the daemon.
+    before: Option<&'static str>,
 }
 
 impl Program {
@@ -57,7 +59,7 @@ impl Program {
     pub fn of(runtime: Runtime) -> Self {
         static FOLDER: OnceLock<PathBuf> = OnceLock::new();
         let folder = FOLDER.get_or_init(build);
-        Self { path: folder.join(runtime.program_name()) }
+        Self { path: folder.join(runtime.program_name()), before: None }
     }
 
     /// The daemon of a runtime as it was at [`PREVIOUS`]; builds both on the first call. `None` where
@@ -72,7 +74,13 @@ impl Program {
         if missing(folder.is_some(), &format!("the history of this repository, with {PREVIOUS}")) {
             return None;
         }
-        Some(Self { path: folder?.join(runtime.program_name()) })
+        Some(Self { path: folder?.join(runtime.program_name()), before: None })
+    }
+
+    /// The same, by a shell that does this before, like setting a limit.
+    #[must_use]
+    pub fn after(&self, before: &'static str) -> Self {
+        Self { before: Some(before), ..self.clone() }
     }
 
     /// Where it is.
@@ -84,7 +92,13 @@ impl Program {
     /// A command line of it, nothing redirected yet.
     #[must_use]
     pub fn command<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
-        let mut command = Command::new(&self.path);
+        let mut command = if let Some(before) = self.before {
+            let mut shell = Command::new("/bin/sh");
+            shell.arg("-c").arg(format!("{before} && exec \"$0\" \"$@\"")).arg(&self.path);
+            shell
+        } else {
+            Command::new(&self.path)
+        };
         command.args(arguments).env_remove("TMR_LOG").stdin(Stdio::null());
         command
     }
