@@ -1,9 +1,10 @@
 //! A front with as many clients as it takes: what that costs, and who hears what beyond it.
 
-use serde_json::Value;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use tmr_tests::foreign::{Ask, Client, Fault, get_version, release};
-use tmr_tests::harness::{Cluster, FIRM_CODE, Runtime, TMR, take, until};
+use std::thread;
+use tmr_runtime_std::daemon::doors::raise_file_limit;
+use tmr_tests::foreign::{Ask, Client, Fault, KeyPair, get_version, release};
+use tmr_tests::harness::{Cluster, FIRM_CODE, Runtime, TMR, missing, take, until};
 use tmr_tests::netns::use_it;
 use tmr_tests::on_both_runtimes;
 
@@ -12,6 +13,8 @@ on_both_runtimes!(idle_clients_cost_little, at_the_limit_old_clients_are_undistu
 /// Memory of a small machine, in bytes, and what sets it for a process: all its addresses, so that
 /// more than what it uses is counted.
 const SMALL: (u64, &str) = (512 * 1024 * 1024, "ulimit -v 524288");
+/// Threads that open connections.
+const CALLERS: usize = 4;
 /// Files of a front with room for few clients: [`FEW`], and what is kept back for all else.
 const FEW_FILES: &str = "ulimit -n 160";
 const FEW: usize = 160 - tmr_core::limits::FILES_RESERVED;
@@ -39,24 +42,35 @@ fn idle_clients_cost_little(runtime: Runtime) {
         Runtime::Smol => 10_000,
         Runtime::Threads => 4_000,
     };
+    let files = raise_file_limit();
+    if missing(files >= clients + 1_000, &format!("files for {clients} clients; it is {files}")) {
+        return;
+    }
     let cluster = start(runtime, SMALL.1);
-    let before = cluster.front().memory_peak();
-    let (server, number) = (cluster.front().licence().to_string(), clients.to_string());
-    let line = ["bench", "idle", "--server", &server, "--clients", &number, "--seconds", "2"];
-    let done = cluster.program().run(line).expect(0);
-    let result: Value = serde_json::from_str(&done.out).expect("one JSON value");
-    assert_eq!(result["still_open"], clients, "{result}");
+    let (door, before) = (cluster.front().licence(), cluster.front().memory_peak());
+    let pair = KeyPair::fresh().expect("the system has random numbers");
+    let one = |_| {
+        let socket = Client::open(door).expect("the front takes it");
+        let mut client = Client::shake_as(socket, &pair, &Mutex::new(())).expect("a key");
+        assert_eq!(client.call(&get_version(0)).expect("an answer").status, 0);
+        client
+    };
+    let mut idle: Vec<Client> = thread::scope(|scope| {
+        let some = || scope.spawn(|| (0..clients / CALLERS).map(one).collect::<Vec<_>>());
+        let all: Vec<_> = (0..CALLERS).map(|_| some()).collect();
+        all.into_iter().flat_map(|some| some.join().expect("all are served")).collect()
+    });
+    assert_eq!(idle.len(), clients);
     let after = cluster.front().memory_peak();
-    eprintln!(
-        "{}: {clients} idle clients: {} KB, {} KB before",
-        runtime.status_name(),
-        after / 1024,
-        before / 1024
-    );
+    let (name, kb) = (runtime.status_name(), [after / 1024, before / 1024]);
+    eprintln!("{name}: {clients} idle clients, at most {} KB; before them {} KB", kb[0], kb[1]);
     assert!(after < SMALL.0, "{after} bytes");
-    // It serves.
+    // Whoever wakes is served.
+    for client in idle.iter_mut().step_by(clients / 100) {
+        assert_eq!(client.call(&get_version(0)).expect("an answer").status, 0);
+    }
     let ask = Ask::new(FIRM_CODE, TMR);
-    take(&mut cluster.client(), &ask).expect("an answer").expect("a seat");
+    take(&mut idle[0], &ask).expect("an answer").expect("a seat");
 }
 
 fn at_the_limit_old_clients_are_undisturbed(runtime: Runtime) {
