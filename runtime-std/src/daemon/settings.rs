@@ -106,7 +106,7 @@ impl Settings {
         }
     }
 
-    fn watch_hang_up(&mut self) {
+    fn watch_hang_up(&self) {
         let (hang_up, asks) = (self.hang_up.try_clone(), self.asks());
         let watch = |mut hang_up: UnixStream| {
             // The handler holds the other end for as long as the process lives.
