@@ -90,9 +90,10 @@ impl Front {
             unnamed,
             silenced,
             stock,
+            settings,
             random: _,
         } = self;
-        assert!(twin.is_none() && stock.is_none() && placed.is_none());
+        assert!(twin.is_none() && stock.is_none() && placed.is_none() && settings.now.is_none());
         assert!(anyones.is_empty() && parked.is_empty());
         assert!(!handover.holds_back() && !handover.turns_away());
         let mut print = Print(Vec::with_capacity(1024));
