@@ -144,7 +144,7 @@ impl World {
                 self.at(due, Event::Tick { host, life });
             }
         }
-        let logged = lines::check(self.now < self.quiet);
+        let logged = lines::check(self.now < self.aftermath);
         self.checks.note(self.now, "lines", logged);
         for act in acts {
             self.act(host, act);

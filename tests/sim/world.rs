@@ -134,7 +134,7 @@ pub struct World {
     /// Faults happen.
     pub(super) faulty: bool,
     /// Until then a fault may have caused what nodes log.
-    pub(super) quiet: u64,
+    pub(super) aftermath: u64,
     /// A disk was lost while these were the members: the group has to change before the next.
     pub(super) lost: Option<[DiskId; 3]>,
     /// When the members were seen to be others than those.
@@ -183,7 +183,7 @@ impl World {
             machines,
             checks: Checks::default(),
             faulty: true,
-            quiet: u64::MAX,
+            aftermath: u64::MAX,
             lost: None,
             repaired: None,
             queue: BTreeMap::new(),
