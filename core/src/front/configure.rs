@@ -53,7 +53,8 @@ impl Front {
             }
             // What has confirmed this front until now has done so, wherever it was.
             let confirmed = self.peers[index].confirmed;
-            self.peers[index] = Peer { confirmed, ..Peer::new(address.clone()) };
+            self.peers[index] = Peer::new(address.clone());
+            self.peers[index].confirmed = confirmed;
         }
         self.config.backends = places;
         self.join();

@@ -89,7 +89,6 @@ impl Front {
             heartbeat,
             unnamed,
             silenced,
-            settings: _,
             stock,
             settings,
             random: _,
