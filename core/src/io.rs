@@ -3,9 +3,11 @@
 //! A runtime is accept, dial, read, write, wait and append; it decides nothing. A link that a
 //! node does not know is a no-op on both sides.
 
+use crate::admin::{Entrance, Password, Rights};
 use crate::licence::Container;
 use crate::limits::DIAL_TIMEOUT;
 use crate::time::Duration;
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -182,6 +184,15 @@ pub enum Input {
         /// It is here.
         here: bool,
     },
+    /// To a front: who can come in at its admin pages now.
+    Entrance(Box<Entrance>),
+    /// The password that [`Intent::Verify`] named was checked.
+    Verified {
+        /// The link it came in by.
+        link: Link,
+        /// What it gives; `None`: it is wrong.
+        granted: Option<Rights>,
+    },
 }
 
 /// What a node wants done.
@@ -221,6 +232,15 @@ pub enum Intent {
     Look,
     /// Tell whoever moves the virtual address whether this machine is to give it away.
     GiveAway(bool),
+    /// Check a password, which takes long on purpose, then say [`Input::Verified`].
+    Verify {
+        /// The link it came in by.
+        link: Link,
+        /// What was typed.
+        password: Password,
+    },
+    /// Append this line to the record of what operators changed. Nothing waits for it.
+    Audit(String),
     /// This process must not go on; the reason, for people.
     Halt(String),
 }

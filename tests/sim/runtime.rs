@@ -198,7 +198,7 @@ impl World {
                     self.after(wait, Event::Follow { host });
                 }
             }
-            Act::Look => {}
+            Act::Look | Act::Audit(_) | Act::Verify { .. } => {}
             Act::Halt(reason) => {
                 let found = Err(format!("host {host} halts: {reason}"));
                 self.checks.note(self.now, "service", found);

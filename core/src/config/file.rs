@@ -83,6 +83,10 @@ struct Server {
 pub(super) struct WebAdmin {
     pub(super) ip: Host,
     pub(super) port: OwnPort,
+    pub(super) password_file: Path,
+    pub(super) certificate_chain_file: Option<Path>,
+    pub(super) private_key_file: Option<Path>,
+    pub(super) host_names: Vec<Host>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -144,7 +148,14 @@ impl Default for TwinListen {
 
 impl Default for WebAdmin {
     fn default() -> Self {
-        Self { ip: Host("127.0.0.1".to_owned()), port: Whole(22_352) }
+        Self {
+            ip: Host("127.0.0.1".to_owned()),
+            port: Whole(22_352),
+            password_file: Path("/etc/wibu/CodeMeter/tmr-admin.passwd".to_owned()),
+            certificate_chain_file: None,
+            private_key_file: None,
+            host_names: Vec::new(),
+        }
     }
 }
 

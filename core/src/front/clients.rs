@@ -4,13 +4,14 @@
 use super::flight::Waits;
 use super::peer::Follow;
 use super::{Front, Phase, status};
-use crate::admin;
+use crate::admin::{self, Rights};
 use crate::desk::{Desk, Ground, Move};
-use crate::io::{Intent, Link, Why};
+use crate::io::{Intent, Link};
 use crate::limits::{CALL_TIMEOUT, CONFIRMED, PASSED_TIMEOUT, UNCOMMITTED_MAX};
-use crate::log::Entry;
+use crate::log::{Entry, Handle};
 use crate::time::{Mono, Now};
 use crate::wire::{CmError, Reply, Request};
+use alloc::format;
 use alloc::vec::Vec;
 
 impl Front {
@@ -87,14 +88,18 @@ impl Front {
         self.desk.send(link, &Reply::error(error), out);
     }
 
-    pub(super) fn http(&mut self, now: Now, link: Link, request: &[u8], out: &mut Vec<Intent>) {
-        let answer = admin::answer(request, &status::At { front: self, now });
-        out.push(Intent::Send { link, frame: answer.response });
-        if answer.close {
-            self.admins.remove(&link);
-            out.push(Intent::Close { link, why: Why::Eof });
-        }
-        match answer.command {
+    /// A request at the admin pages; `checked`: the rights of the password that came with it.
+    pub(super) fn http(
+        &mut self,
+        now: Now,
+        link: Link,
+        request: &[u8],
+        checked: Option<Rights>,
+        out: &mut Vec<Intent>,
+    ) {
+        let Some(asked) = self.admin.admit(now, link, request, checked, out) else { return };
+        let reply = asked.answer(&self.admin, &status::At { front: self, now });
+        match self.admin.reply(now, &asked, reply, out) {
             Some(admin::Command::Activate) => {
                 self.order(now.mono);
                 self.timers(now.mono, out);
@@ -103,8 +108,30 @@ impl Front {
                 self.hand_over(now.mono);
             }
             Some(admin::Command::Notify) => out.push(Intent::Look),
+            Some(admin::Command::Release(handle)) => self.take_back(now, handle),
             None => {}
         }
+    }
+
+    /// A password was checked.
+    pub(super) fn verified(
+        &mut self,
+        now: Now,
+        link: Link,
+        granted: Option<Rights>,
+        out: &mut Vec<Intent>,
+    ) {
+        if let Some(request) = self.admin.verified(now, link, granted, out) {
+            self.http(now, link, &request, granted, out);
+        }
+    }
+
+    /// An operator takes a handle back.
+    fn take_back(&mut self, now: Now, handle: Handle) {
+        let Some(seat) = self.ledger.ahead().seat(handle) else { return };
+        let text = format!("{handle} ({}) taken back from {}", seat.held, status::holder(seat));
+        self.events.note(now.wall, "seat", text);
+        self.give_back(handle, "an operator took it back");
     }
 
     /// A call can be decided, and the role is not being given away.

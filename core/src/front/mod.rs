@@ -11,6 +11,7 @@ mod backends;
 mod catalogue;
 mod claim;
 mod clients;
+mod events;
 mod flight;
 #[cfg(test)]
 mod front_test;
@@ -27,6 +28,7 @@ mod timing;
 mod twin;
 mod vote;
 
+use crate::admin::{Admin, Entrance};
 use crate::config::Twin as TwinConfig;
 use crate::desk::{Desk, Identity};
 use crate::io::{Address, Door, Frame, Input, Intent, Link, Why};
@@ -39,10 +41,12 @@ use crate::wire::group::{Order, Report, decode};
 use crate::wire::twin::{Placed, Version};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
 use alloc::vec::Vec;
 use catalogue::Virtual;
 use claim::Gather;
 use core::ops::RangeInclusive;
+use events::Events;
 use flight::{AnyOne, Commit};
 use handover::Handover;
 use ledger::Ledger;
@@ -137,7 +141,8 @@ pub struct Front {
     anyone_number: u64,
     parked: BTreeMap<Link, (Mono, Request)>,
     parked_until: BTreeSet<(Mono, Link)>,
-    admins: BTreeSet<Link>,
+    admin: Admin,
+    events: Events,
     dialled: u64,
     heartbeat: Mono,
     /// Virtual containers may have come that have no serial yet.
@@ -178,7 +183,8 @@ impl Front {
             anyone_number: 0,
             parked: BTreeMap::new(),
             parked_until: BTreeSet::new(),
-            admins: BTreeSet::new(),
+            admin: Admin::new(config.seed),
+            events: Events::default(),
             dialled: 1,
             heartbeat: Mono(0),
             unnamed: false,
@@ -196,6 +202,16 @@ impl Front {
         if let Some(twin) = &mut self.twin {
             twin.own = version;
         }
+    }
+
+    /// With what is known of its admin pages before anybody can ask for them: by which names beside
+    /// its own it may be asked for, and who can come in.
+    #[must_use]
+    pub fn with_admin(mut self, mut names: Vec<String>, entrance: Entrance) -> Self {
+        names.push(self.config.identity.name.clone());
+        self.admin.set_names(names);
+        self.admin.set_entrance(entrance);
+        self
     }
 
     /// See [`Node::step`](crate::node::Node::step).
@@ -218,8 +234,8 @@ impl Front {
             Input::Accepted { link, door: Door::Licence, from } => {
                 self.desk.accepted(now, link, from);
             }
-            Input::Accepted { link, door: Door::Admin, .. } => {
-                self.admins.insert(link);
+            Input::Accepted { link, door: Door::Admin, from } => {
+                self.admin.accepted(link, from.ip());
             }
             Input::Accepted { link, door: Door::Twin, from } => {
                 self.twin_accepted(link, from, out);
@@ -236,10 +252,13 @@ impl Front {
                 self.lead_if_nobody_does(now.mono);
                 self.timers(now.mono, out);
             }
+            Input::Entrance(entrance) => self.admin.set_entrance(*entrance),
+            Input::Verified { link, granted } => self.verified(now, link, granted, out),
         }
         self.settle(now, out);
         self.tell_away(out);
         self.twin_forward(now.mono, out);
+        self.take_notes(now);
         debug_assert!(self.check_invariants());
         self.deadline()
     }
@@ -291,7 +310,7 @@ impl Front {
     fn frame(&mut self, now: Now, link: Link, frame: Frame, out: &mut Vec<Intent>) {
         match frame {
             Frame::Call(bytes) => self.call(now, link, bytes, out),
-            Frame::Http(request) => self.http(now, link, &request, out),
+            Frame::Http(request) => self.http(now, link, &request, None, out),
             Frame::Twin(bytes) => self.twin_frame(now, link, &bytes, out),
             // Stand-ins take the replies of stock servers; a late one is nobody's.
             Frame::Reply(_) => {}
@@ -318,7 +337,7 @@ impl Front {
         if let Some(index) = self.peer_of(link) {
             return self.lost_peer(now, index, why, out);
         }
-        if self.admins.remove(&link) || self.twin_closed(now, link, why, out) {
+        if self.admin.closed(link) || self.twin_closed(now, link, why, out) {
             return;
         }
         self.pass_gone(now, link, unsent, out);

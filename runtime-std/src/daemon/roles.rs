@@ -1,10 +1,12 @@
 //! `backend`, `serve` and `check-config`: from files and options to a node, and a plan to run it.
 
+use super::clerk::Clerk;
 use super::cli;
 use super::disk::Folder;
 use super::exit::{Failure, Outcome};
 use super::licences::Licences;
 use super::plan::{Plan, Source, Sources, Streams};
+use super::tls::{Certificate, Tls};
 use super::{doors, entropy, files, log, signals, vip};
 use std::net::TcpListener;
 use std::path::Path;
@@ -58,7 +60,8 @@ pub fn backend(runtime: Runtime, options: &cli::Backend) -> Outcome {
     doors::announce(&doors);
     let others: Vec<(&str, Source)> = vec![("licences", licences.source())];
     let sources = Sources { journal, others, ..Sources::default() };
-    (runtime.run)(Plan { hub, doors, streams: Streams { group, front: None }, sources })
+    let streams = Streams { group, front: None, tls: Tls::default() };
+    (runtime.run)(Plan { hub, doors, streams, sources })
 }
 
 /// Runs a front.
@@ -79,6 +82,12 @@ pub fn serve(runtime: Runtime, options: &cli::Serve) -> Outcome {
     if let Some(address) = config.virtual_ips.first() {
         identity.address = *address;
     }
+    let password_file = files::beside(&options.config, &config.web.password_file);
+    let certificate = config.web.certificate.as_ref().map(|(chain, key)| Certificate {
+        chain: files::beside(&options.config, chain),
+        key: files::beside(&options.config, key),
+    });
+    let clerk = Clerk::open(password_file, certificate, &folder)?;
     let address = Some(vip::Watch::new(config.virtual_ips, folder)?);
     let front = entropy::id();
     let node = Front::new(front::Config {
@@ -91,11 +100,12 @@ pub fn serve(runtime: Runtime, options: &cli::Serve) -> Outcome {
         cleanup: config.cleanup,
         twin: Some(config.twin),
         seed: entropy::fresh(),
-    });
+    })
+    .with_admin(config.web.host_names, clerk.entrance());
     let hub = Hub::new(Node::Front(Box::new(node))).with_clients_max(doors::clients_max());
     doors::announce(&doors);
-    let streams = Streams { group, front: Some(front) };
-    let sources = Sources { address, ..Sources::default() };
+    let streams = Streams { group, front: Some(front), tls: clerk.tls() };
+    let sources = Sources { address, clerk: Some(clerk), ..Sources::default() };
     (runtime.run)(Plan { hub, doors, streams, sources })
 }
 

@@ -69,6 +69,8 @@ impl TimedHub {
                 Act::Rewrite(bytes) => self.errand(Errand::Write(Durable::Rewrite(bytes))),
                 Act::Look => self.errand(Errand::Look),
                 Act::GiveAway(away) => self.errand(Errand::GiveAway(away)),
+                Act::Verify { link, password } => self.errand(Errand::Verify { link, password }),
+                Act::Audit(line) => self.errand(Errand::Audit(line)),
                 Act::Halt(reason) => halt(&reason),
             }
         }

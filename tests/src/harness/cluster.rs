@@ -363,6 +363,12 @@ impl Cluster {
         ["serve".into(), "--config".into(), config.into(), "--state".into(), state.into()].into()
     }
 
+    /// Where a front looks for passwords. There is no such file at the start.
+    #[must_use]
+    pub fn password_file(&self, front: usize) -> PathBuf {
+        self.workshop.folder().join(format!("admin-{front}.passwd"))
+    }
+
     /// What stands in a front's `tmrconf.json`.
     #[must_use]
     pub fn configuration(&self, front: usize, port: u16, admin: u16) -> Value {
@@ -387,7 +393,7 @@ impl Cluster {
                 "NetworkRetryIntervalInSeconds": self.builder.retry,
                 "Server": servers,
             },
-            "WebAdmin": { "Ip": ip, "Port": admin },
+            "WebAdmin": { "Ip": ip, "Port": admin, "PasswordFile": self.password_file(front) },
             "VirtualContainers": virtuals,
         })
     }

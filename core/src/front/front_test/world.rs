@@ -201,7 +201,8 @@ impl World {
     pub(super) fn http(&mut self, front: usize, request: &str) -> String {
         self.fronts[front].accepted += 2;
         let link = Link(self.fronts[front].accepted);
-        let accepted = Input::Accepted { link, door: Door::Admin, from: peer(0) };
+        let accepted =
+            Input::Accepted { link, door: Door::Admin, from: ([127, 0, 0, 1], 9).into() };
         self.step_front(front, accepted);
         self.fronts[front].clients.insert(link, Client::default());
         self.step_front(front, Input::Frame { link, frame: Frame::Http(request.into()) });
@@ -503,7 +504,7 @@ impl World {
                 }
             }
             Intent::GiveAway(away) => self.fronts[index].away = away,
-            Intent::Look => {}
+            Intent::Look | Intent::Audit(_) => {}
             other => panic!("a front has no disk: {other:?}"),
         }
     }
