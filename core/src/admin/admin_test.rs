@@ -5,6 +5,7 @@ use crate::limits::{PASSWORDS_WAITING, SIGN_IN_SLIPS};
 use crate::time::Mono;
 use alloc::borrow::ToOwned;
 use alloc::format;
+use alloc::string::ToString;
 use alloc::vec;
 use serde_json::json;
 

@@ -1,17 +1,15 @@
-//! Calls and pages that come in: which are decided now, which are passed on to
-//! the twin, which wait, which are refused.
+//! Calls that come in: which are decided now, which are passed on to the twin, which wait, which are
+//! refused.
 
 use super::flight::Waits;
 use super::peer::Follow;
-use super::{Front, Phase, status};
-use crate::admin::{self, Rights};
+use super::{Front, Phase};
 use crate::desk::{Desk, Ground, Move};
 use crate::io::{Intent, Link};
 use crate::limits::{CALL_TIMEOUT, CONFIRMED, PASSED_TIMEOUT, UNCOMMITTED_MAX};
-use crate::log::{Entry, Handle};
+use crate::log::Entry;
 use crate::time::{Mono, Now};
 use crate::wire::{CmError, Reply, Request};
-use alloc::format;
 use alloc::vec::Vec;
 
 impl Front {
@@ -86,52 +84,6 @@ impl Front {
     /// Refuses an access or a release that was on its way.
     pub(super) fn refuse(&mut self, link: Link, error: CmError, out: &mut Vec<Intent>) {
         self.desk.send(link, &Reply::error(error), out);
-    }
-
-    /// A request at the admin pages; `checked`: the rights of the password that came with it.
-    pub(super) fn http(
-        &mut self,
-        now: Now,
-        link: Link,
-        request: &[u8],
-        checked: Option<Rights>,
-        out: &mut Vec<Intent>,
-    ) {
-        let Some(asked) = self.admin.admit(now, link, request, checked, out) else { return };
-        let reply = asked.answer(&self.admin, &status::At { front: self, now });
-        match self.admin.reply(now, &asked, reply, out) {
-            Some(admin::Command::Activate) => {
-                self.order(now.mono);
-                self.timers(now.mono, out);
-            }
-            Some(admin::Command::Failover) => {
-                self.hand_over(now.mono);
-            }
-            Some(admin::Command::Notify) => out.push(Intent::Look),
-            Some(admin::Command::Release(handle)) => self.take_back(now, handle),
-            None => {}
-        }
-    }
-
-    /// A password was checked.
-    pub(super) fn verified(
-        &mut self,
-        now: Now,
-        link: Link,
-        granted: Option<Rights>,
-        out: &mut Vec<Intent>,
-    ) {
-        if let Some(request) = self.admin.verified(now, link, granted, out) {
-            self.http(now, link, &request, granted, out);
-        }
-    }
-
-    /// An operator takes a handle back.
-    fn take_back(&mut self, now: Now, handle: Handle) {
-        let Some(seat) = self.ledger.ahead().seat(handle) else { return };
-        let text = format!("{handle} ({}) taken back from {}", seat.held, status::holder(seat));
-        self.events.note(now.wall, "seat", text);
-        self.give_back(handle, "an operator took it back");
     }
 
     /// A call can be decided, and the role is not being given away.

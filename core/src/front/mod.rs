@@ -19,6 +19,7 @@ mod handover;
 mod ledger;
 #[cfg(feature = "model")]
 mod model;
+mod pages;
 mod peer;
 mod replicate;
 mod role;

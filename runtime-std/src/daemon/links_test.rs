@@ -3,6 +3,7 @@
 use super::links::{Ears, GREETINGS, Links, lock};
 use super::net::NOT_READING;
 use super::plan::Streams;
+use super::tls::Tls;
 use rustix::net::sockopt::{set_socket_recv_buffer_size, set_socket_send_buffer_size};
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream};
@@ -30,7 +31,8 @@ fn links(polls: usize) -> Links {
         front: 1,
         seed: [7; 32],
     });
-    let streams = Streams { group: GroupKey::new([7; 32]), front: Some(1) };
+    let tls = Tls::default();
+    let streams = Streams { group: GroupKey::new([7; 32]), front: Some(1), tls };
     Links::new(Hub::new(Node::Front(Box::new(node))), streams, polls).unwrap().0
 }
 

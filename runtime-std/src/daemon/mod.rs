@@ -32,6 +32,8 @@ mod talk;
 mod talk_test;
 mod timed;
 pub mod tls;
+#[cfg(test)]
+mod tls_test;
 pub mod vip;
 
 pub use exit::{Exit, Failure, Outcome};

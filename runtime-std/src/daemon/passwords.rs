@@ -3,9 +3,9 @@
 //!
 //! What never lives here: who is signed in (that is core's `admin`).
 
+use super::entropy;
 use super::exit::{Failure, Outcome};
 use super::files;
-use argon2::password_hash::rand_core::OsRng;
 use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
 use argon2::{Algorithm, Argon2, Params, Version};
 use std::fs;
@@ -149,7 +149,7 @@ fn ask(rights: Rights) -> Result<String, Failure> {
 fn hash(password: &str) -> Result<String, Failure> {
     let failed = |error: &dyn std::fmt::Display| Failure::failed(format!("no hash: {error}"));
     let params = Params::new(MEMORY, PASSES, 1, None).map_err(|error| failed(&error))?;
-    let salt = SaltString::generate(&mut OsRng);
+    let salt = SaltString::encode_b64(&entropy::fresh()[..16]).map_err(|error| failed(&error))?;
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
         .hash_password(password.as_bytes(), &salt)
         .map(|hash| hash.to_string())

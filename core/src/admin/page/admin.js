@@ -14,7 +14,7 @@ function el(tag, attributes = {}, ...children) {
     if (name.startsWith('on')) node.addEventListener(name.slice(2), value);
     else node.setAttribute(name, value === true ? '' : value);
   }
-  node.append(...children.flat().filter(child => child !== null && child !== undefined).map(asNode));
+  node.append(...children.flat(Infinity).filter(child => child !== null && child !== undefined).map(asNode));
   return node;
 }
 const asNode = child => child instanceof Node ? child : document.createTextNode(child);
@@ -119,7 +119,9 @@ function ago(time) {
 }
 const clock = time => {
   const date = new Date(time);
-  return Number.isNaN(date.getTime()) ? time : date.toLocaleString(undefined, { dateStyle: 'short', timeStyle: 'medium' });
+  if (Number.isNaN(date.getTime())) return time;
+  const two = number => String(number).padStart(2, '0');
+  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
 };
 const when = time => el('time', { datetime: time, title: time }, clock(time));
 const code = row => `${row.firm_code}:${row.product_code}`;
@@ -181,7 +183,7 @@ const LEVEL = { active: 'good', standby: 'good', starting: 'bad', up: 'good', un
 
 function machine(kind, name, address, state, level, facts, trouble) {
   return el('div', { class: `machine ${level}`, role: 'group', 'aria-label': `${kind} ${name}, ${state}` },
-    el('span', { class: 'pill' }, `${mark[level]}${state}`), el('h3', {}, name), el('div', { class: 'mono' }, address),
+    el('span', { class: 'pill' }, `${mark[level]}${state}`), el('h3', {}, name), el('div', { class: 'mono' }, address.replace(/:\d+$/, ''), el('wbr'), address.match(/:\d+$/)?.[0]),
     el('dl', {}, facts.filter(([, value]) => value !== null && value !== undefined).map(([key, value]) => [el('dt', {}, key), el('dd', {}, String(value))])),
     trouble ? el('p', { class: 'trouble' }, trouble) : null);
 }
