@@ -134,7 +134,7 @@ fn who_signs_in_takes_a_seat_back_and_it_is_recorded() {
     browser.click("#ask-sure .main");
     browser.shows("#seats", &["nobody holds a seat"]);
     browser.shows("#toast", &["is being taken back"]);
-    browser.shows("#audit", &["sign in", &format!("take back {handle}"), "operator"]);
+    browser.shows("#audit", &["sign in", &format!("take back handle {handle}"), "operator"]);
     browser.shows("#events", &["taken back"]);
     let refused = give_back(&mut client, handle).expect("an answer");
     assert_eq!(refused, Err(INVALID_HANDLE), "its program hears that it has it no more");

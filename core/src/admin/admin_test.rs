@@ -307,16 +307,16 @@ fn who_gives_the_right_password_may_change_things_until_they_sign_out() {
     let whats: Vec<_> = audit.iter().map(what).collect();
     let expected = [
         ("sign in", true),
-        ("take back 7 from somebody", true),
-        ("take back 8", false),
+        ("take back handle 7 from somebody", true),
+        ("take back handle 8", false),
         ("sign out", true),
     ];
     assert_eq!(whats, expected.map(|(what, done)| (what.to_owned(), done)));
     assert_eq!(
         audit[1],
         json!({ "time": "2026-11-21T19:00:00Z", "who": "operator", "from": AFAR,
-                "what": "take back 7 from somebody", "done": true,
-                "result": "7 is being taken back from somebody." })
+                "what": "take back handle 7 from somebody", "done": true,
+                "result": "Handle 7 is being taken back from somebody." })
     );
     let shown: Value = serde_json::from_str(&desk.get(AFAR, "/api/audit").body).unwrap();
     assert_eq!((shown.as_array().unwrap().len(), &shown[3]), (4, &audit[0]));
@@ -418,4 +418,30 @@ fn a_role_that_cannot_be_given_away_stays_with_a_reason() {
     let got = desk.post(HERE, "/api/failover", "X-Tmr-Admin: 1\r\n", "");
     assert_eq!((got.status, got.command, &*got.body), (409, None, "It does not lead.\n"));
     assert!(desk.audit[0].contains("\"who\":\"this machine\""), "{:?}", desk.audit);
+}
+
+#[test]
+fn a_change_that_takes_its_time_is_answered_and_recorded_at_its_end() {
+    for gone in [false, true] {
+        let mut desk = Desk::new(true, false);
+        let (link, from) = (desk.link(AFAR), AFAR.parse().unwrap());
+        let who = Who { from, machine: false, rights: Some(Rights::Operator) };
+        let request = Request { method: "POST", path: "/api/release", ..Request::default() };
+        let route = routes::find(&request).unwrap();
+        let asked = Asked { link, request, route, who };
+        let (mut out, reply) = (Vec::new(), Reply::later(Command::Notify, "store something"));
+        let command = desk.admin.reply(desk.now, &asked, reply, &mut out);
+        assert_eq!((command, out.len()), (Some(Command::Notify), 0), "nothing is said yet");
+        if gone {
+            assert!(desk.admin.closed(link));
+        }
+        let value = json!({ "message": "the disk is full" });
+        desk.admin.conclude(desk.now, link, (409, &value), &mut out);
+        let said = desk.take(None, out).unwrap();
+        assert_eq!(said.status, if gone { 0 } else { 409 });
+        assert!(desk.audit[0].contains("\"result\":\"the disk is full\""), "{:?}", desk.audit);
+        let mut out = Vec::new();
+        desk.admin.conclude(desk.now, link, (200, &value), &mut out);
+        assert!(out.is_empty(), "once");
+    }
 }

@@ -37,8 +37,13 @@ impl Audit {
             "admin: {name} at {from}: {what}: {}",
             if done { "taken" } else { "refused" }
         );
-        let result = if response.kind.starts_with("text/") { cut(&response.body) } else { "ok" };
-        self.write(now, name, from, what, (done, result), out);
+        let said: Value = serde_json::from_str(&response.body).unwrap_or_default();
+        let result = match said["message"].as_str() {
+            Some(message) => message,
+            None if response.kind.starts_with("text/") => &response.body,
+            None => "ok",
+        };
+        self.write(now, name, from, what, (done, cut(result)), out);
     }
 
     /// A wrong password: one line a minute for all of them, however many there are.

@@ -136,7 +136,18 @@ pub struct Admin {
     slips: Slips,
     /// Requests that wait for their password to be checked.
     waiting: BTreeMap<Link, Vec<u8>>,
+    /// Changes of which it is not known yet what becomes of them.
+    later: BTreeMap<Link, Later>,
     audit: Audit,
+}
+
+/// A change that is under way.
+#[derive(Clone, Debug)]
+struct Later {
+    who: Who,
+    change: String,
+    /// The connection is to be closed with the answer.
+    close: bool,
 }
 
 /// A request that may be answered.
@@ -159,6 +170,7 @@ impl Admin {
             sessions: Sessions::new(Random::named(seed, "admin")),
             slips: Slips::default(),
             waiting: BTreeMap::new(),
+            later: BTreeMap::new(),
             audit: Audit::default(),
         }
     }
@@ -203,9 +215,8 @@ impl Admin {
         out: &mut Vec<Intent>,
     ) -> Option<Asked<'a>> {
         let from = *self.links.get(&link)?;
-        if self.waiting.contains_key(&link) {
-            self.links.remove(&link);
-            self.waiting.remove(&link);
+        if self.waiting.contains_key(&link) || self.later.contains_key(&link) {
+            self.closed(link);
             let why = Why::Protocol("an HTTP request before the answer to the one before it");
             out.push(Intent::Close { link, why });
             return None;
@@ -309,6 +320,11 @@ impl Admin {
         match effect {
             Effect::None => {}
             Effect::Command(wanted) => command = Some(wanted),
+            Effect::Later(wanted) => {
+                let (change, close) = (change.unwrap_or_default(), request.close);
+                self.later.insert(*link, Later { who: *who, change, close });
+                return Some(wanted);
+            }
             Effect::SignIn(rights) => {
                 let token = self.sessions.open(now.mono, rights);
                 let secure = self.entrance.certificate_ends.is_some() && !who.from.is_loopback();
@@ -328,6 +344,24 @@ impl Admin {
         }
         self.send(*link, request, &response, out);
         command
+    }
+
+    /// What has become of a change ([`Reply::later`]), as a status and a JSON value. It is recorded
+    /// though who wanted it has gone.
+    pub fn conclude(
+        &mut self,
+        now: Now,
+        link: Link,
+        (status, value): (u16, &Value),
+        out: &mut Vec<Intent>,
+    ) {
+        let Some(Later { who, change, close }) = self.later.remove(&link) else { return };
+        let response = Response::json(status, value);
+        self.audit.record(now, &who, &change, &response, out);
+        if self.links.contains_key(&link) {
+            let request = Request { close, ..Request::default() };
+            self.send(link, &request, &response, out);
+        }
     }
 
     fn send(

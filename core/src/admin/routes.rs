@@ -64,6 +64,8 @@ pub(super) struct Context<'a> {
 pub(super) enum Effect {
     None,
     Command(Command),
+    /// The response is sent when it is known what has become of it.
+    Later(Command),
     SignIn(Rights),
     SignOut,
 }
@@ -88,6 +90,13 @@ impl Reply {
     pub(super) fn command(command: Command, change: impl ToString, sentence: &str) -> Self {
         let response = Response::text(202, sentence);
         Self { response, effect: Effect::Command(command), change: Some(change.to_string()) }
+    }
+
+    /// A command of which it is not known yet what becomes of it: [`Admin::conclude`] says it.
+    #[must_use]
+    pub fn later(command: Command, change: impl ToString) -> Self {
+        let response = Response::text(202, "");
+        Self { response, effect: Effect::Later(command), change: Some(change.to_string()) }
     }
 
     /// A change that does not come to be.
@@ -217,10 +226,10 @@ fn release(request: &Request<'_>, context: &Context<'_>) -> Reply {
         return Response::text(400, sentence).into();
     };
     match context.view.held(handle) {
-        Err(reason) => Reply::refused(409, format!("take back {handle}"), &reason),
+        Err(reason) => Reply::refused(409, format!("take back handle {handle}"), &reason),
         Ok(whose) => {
-            let sentence = format!("{handle} is being taken back from {whose}.");
-            let change = format!("take back {handle} from {whose}");
+            let sentence = format!("Handle {handle} is being taken back from {whose}.");
+            let change = format!("take back handle {handle} from {whose}");
             Reply::command(Command::Release(handle), change, &sentence)
         }
     }

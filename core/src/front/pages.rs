@@ -50,7 +50,8 @@ impl Front {
     /// An operator takes a handle back.
     fn take_back(&mut self, now: Now, handle: Handle) {
         let Some(seat) = self.ledger.ahead().seat(handle) else { return };
-        let text = format!("{handle} ({}) taken back from {}", seat.held, status::holder(seat));
+        let text =
+            format!("handle {handle} ({}) taken back from {}", seat.held, status::holder(seat));
         self.events.note(now.wall, "seat", text);
         self.give_back(handle, "an operator took it back");
     }

@@ -59,7 +59,7 @@ impl View for At<'_> {
             return Err(format!("this front does not lead: take the handle back {where_else}"));
         }
         let seat = self.front.ledger.ahead().seat(handle);
-        seat.map(holder).ok_or_else(|| format!("nobody holds {handle} any more"))
+        seat.map(holder).ok_or_else(|| format!("nobody holds handle {handle} any more"))
     }
 
     fn ready(&self) -> Result<(), String> {

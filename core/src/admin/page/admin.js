@@ -5,6 +5,7 @@
 const $ = selector => document.querySelector(selector);
 const SECOND = 1000;
 const ROWS = 500; // of a table; more are found by the filter
+const CHARTS = 60;
 
 function el(tag, attributes = {}, ...children) {
   const svg = ['svg', 'line', 'path', 'rect', 'title'].includes(tag);
@@ -342,12 +343,12 @@ function showUsage(answer) {
   put($('#usage > div:last-child'), answer.ok ? [answer.value, status.licenses] : answer.status, () => {
     if (!answer.ok) return el('p', { class: 'soft' }, 'No history of usage is kept here.');
     if (!answer.value.licenses.length) return el('p', { class: 'soft' }, `Nothing was used in this ${span}.`);
-    return el('div', { class: 'charts' }, answer.value.licenses.map(row => chart(row, answer.value)));
+    return el('div', { class: 'charts' }, answer.value.licenses.slice(0, CHARTS).map(row => chart(row, answer.value)));
   });
 }
 
 function chart(row, { from, step_seconds: step }) {
-  const quantity = status.licenses.filter(one => code(one) === code(row)).reduce((sum, one) => sum + one.quantity, 0);
+  const quantity = status.licenses.filter(one => code(one) === code(row) && (row.tmr_id ?? one.tmr_id) === one.tmr_id).reduce((sum, one) => sum + one.quantity, 0);
   const peak = Math.max(0, ...row.max_used);
   const denied = row.denied.reduce((sum, count) => sum + count, 0);
   const top = Math.max(peak, quantity, 1) * 1.15;
@@ -405,14 +406,16 @@ save.addEventListener('click', async () => {
   save.disabled = false;
   if (!answer) { editor.said.textContent = ''; return; }
   if (answer.ok) {
+    const later = answer.value?.after_restart ?? [];
     editor.saved = editor.area.value;
-    editor.said.className = 'good';
-    editor.said.textContent = `✓ ${answer.value?.message ?? (answer.text || 'Taken.')}`;
+    editor.said.className = later.length ? 'warn' : 'good';
+    editor.said.textContent = later.length ? `! Stored, and in force but for ${later.join(', ')}: that takes a restart.` : '✓ Stored, and in force. The other front follows where both must be alike.';
+    loadConfig();
     return;
   }
   const error = answer.value ?? {};
   editor.said.className = 'bad';
-  editor.said.textContent = error.message ? `✕ Nothing was changed. Line ${error.line}, column ${error.column}${error.key ? `, ${error.key}` : ''}: ${error.message}` : `✕ Nothing was changed: ${answer.text}`;
+  editor.said.textContent = error.message ? `✕ Nothing was changed. ${error.line ? `Line ${error.line}, column ${error.column}, ` : ''}${error.key ? `${error.key}: ` : ''}${error.message}` : `✕ Nothing was changed: ${answer.text}`;
   if (error.line) pointAt(error.line, error.column ?? 1);
 });
 undo.addEventListener('click', () => { editor.area.value = editor.saved ?? ''; number(); editor.said.textContent = ''; });
@@ -473,7 +476,7 @@ async function change(path, body, wrongIsFine = false) {
     const answer = await ask(path, body);
     setTimeout(audit, SECOND / 5);
     if (answer.status === 401) { await learnSession(); askPassword(); return null; }
-    if (!answer.ok && !(wrongIsFine && answer.status === 400)) { toast(answer.text); return null; }
+    if (!answer.ok && !(wrongIsFine && answer.value)) { toast(answer.text); return null; }
     return answer;
   } catch {
     toast('This server does not answer; nothing may have been changed.');

@@ -3,6 +3,7 @@
 
 use super::line::Line;
 use super::stock::Servers;
+use crate::admin::Rights;
 use crate::backend::{Backend, Config as BackendConfig};
 use crate::front::{Config, Front};
 use crate::io::{Address, Callee, Door, Frame, Input, Intent, Link, Why};
@@ -206,6 +207,9 @@ impl World {
         self.step_front(front, accepted);
         self.fronts[front].clients.insert(link, Client::default());
         self.step_front(front, Input::Frame { link, frame: Frame::Http(request.into()) });
+        if self.fronts[front].clients[&link].replies.is_empty() {
+            self.run();
+        }
         let answer = self.fronts[front].clients.remove(&link).unwrap().replies.remove(0);
         self.step_front(front, Input::Closed { link, why: Why::Eof, unsent: false });
         String::from_utf8(answer).unwrap()
@@ -505,6 +509,10 @@ impl World {
             }
             Intent::GiveAway(away) => self.fronts[index].away = away,
             Intent::Look | Intent::Audit(_) => {}
+            Intent::Verify { link, .. } => {
+                let granted = Some(Rights::Operator);
+                self.events.push_back(Event::ToFront(index, Input::Verified { link, granted }));
+            }
             other => panic!("a front has no disk: {other:?}"),
         }
     }
