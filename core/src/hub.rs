@@ -53,6 +53,8 @@ pub enum Act {
     },
     /// As [`Intent::Audit`].
     Audit(String),
+    /// As [`Intent::Store`].
+    Store(String),
     /// As [`Intent::Halt`].
     Halt(String),
 }
@@ -413,6 +415,7 @@ impl Hub {
                 Intent::GiveAway(away) => acts.push(Act::GiveAway(away)),
                 Intent::Verify { link, password } => acts.push(Act::Verify { link, password }),
                 Intent::Audit(line) => acts.push(Act::Audit(line)),
+                Intent::Store(text) => acts.push(Act::Store(text)),
                 Intent::Halt(reason) => acts.push(Act::Halt(reason)),
             }
         }

@@ -4,6 +4,7 @@
 //! node does not know is a no-op on both sides.
 
 use crate::admin::{Entrance, Password, Rights};
+use crate::config::InForce;
 use crate::licence::Container;
 use crate::limits::DIAL_TIMEOUT;
 use crate::time::Duration;
@@ -193,7 +194,16 @@ pub enum Input {
         /// What it gives; `None`: it is wrong.
         granted: Option<Rights>,
     },
+    /// To a front: this configuration is in force now. When that is first known, and whenever
+    /// another one comes into force.
+    Configured(Box<InForce>),
+    /// To a front: what became of the one outstanding [`Intent::Store`].
+    Stored(Stored),
 }
+
+/// What became of a configuration that was to be stored: it is in force, apart from what is named,
+/// which needs a restart; or nothing has changed, and why.
+pub type Stored = Result<Vec<String>, String>;
 
 /// What a node wants done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -241,6 +251,9 @@ pub enum Intent {
     },
     /// Append this line to the record of what operators changed. Nothing waits for it.
     Audit(String),
+    /// Put this text into the file of the configuration, durably and as a whole, and into force; then
+    /// say [`Input::Configured`] and [`Input::Stored`]. At most one is outstanding.
+    Store(String),
     /// This process must not go on; the reason, for people.
     Halt(String),
 }

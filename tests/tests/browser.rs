@@ -8,16 +8,14 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
-use std::process::Stdio;
 use std::thread;
 use tmr_tests::browser::Browser;
 use tmr_tests::foreign::error::INVALID_HANDLE;
 use tmr_tests::foreign::{Ask, Client};
 use tmr_tests::harness::{
-    Cluster, FIRM_CODE, Runtime, TMR, get, give_back, missing, post, status_until, take, until,
+    Cluster, FIRM_CODE, PASSWORD, Runtime, TMR, get, give_back, missing, post, status_until, take,
+    until,
 };
-
-const PASSWORD: &str = "correct horse";
 
 /// `None`: there is no browser here.
 fn browser() -> Option<Browser> {
@@ -28,23 +26,8 @@ fn browser() -> Option<Browser> {
 /// Two fronts, three backends, and a password for operators of both fronts.
 fn cluster(runtime: Runtime) -> Cluster {
     let cluster = Cluster::of(runtime).twin().start();
-    for front in 0..2 {
-        set_password(&cluster, front, "operator", PASSWORD);
-        until("the password to be known", || {
-            let (_, session) = get(cluster.fronts[front].admin(), "/api/session").ok()?;
-            session.contains("\"operator\": true").then_some(())
-        });
-    }
+    [0, 1].map(|front| cluster.set_password(front, "operator", PASSWORD));
     cluster
-}
-
-fn set_password(cluster: &Cluster, front: usize, role: &str, password: &str) {
-    let file = cluster.password_file(front);
-    let mut command = cluster.program().command(["password", "--role", role]);
-    command.arg(&file).stdin(Stdio::piped()).stderr(Stdio::null());
-    let mut child = command.spawn().expect("tmrd starts");
-    writeln!(child.stdin.take().expect("a pipe"), "{password}").expect("it reads a password");
-    assert!(child.wait().expect("it ends").success());
 }
 
 fn url(at: SocketAddr) -> String {
@@ -161,12 +144,8 @@ fn who_signs_in_takes_a_seat_back_and_it_is_recorded() {
 fn with_a_password_for_readers_a_page_from_elsewhere_is_empty_until_they_sign_in() {
     let Some(browser) = browser() else { return };
     let cluster = cluster(Runtime::Smol);
-    set_password(&cluster, 0, "reader", "look at it");
+    cluster.set_password(0, "reader", "look at it");
     let at = cluster.front().admin();
-    until("the reader's password to be known", || {
-        let (_, session) = get(at, "/api/session").ok()?;
-        session.contains("\"reader\": true").then_some(())
-    });
     // This machine may look; who comes by a proxy is not this machine.
     assert_eq!(get(at, "/api/status").unwrap().0, 200);
     let proxy = proxy(at);
@@ -272,6 +251,48 @@ fn a_page_of_somebody_else_changes_and_reads_nothing() {
         401,
         "this machine has to sign in for that, too"
     );
+}
+
+#[test]
+fn a_configuration_is_changed_and_a_wrong_one_refused_with_its_line() {
+    let Some(browser) = browser() else { return };
+    let cluster = cluster(Runtime::Smol);
+    let file = cluster.workshop().folder().join("tmrconf-0.json");
+    let before = fs::read_to_string(&file).unwrap();
+    browser.open(&url(cluster.front().admin()));
+    browser.shows("#config .editor pre", &["1"]);
+    browser.hides("#config .actions button");
+    sign_in(&browser, PASSWORD);
+    browser.shows("#config .actions", &["save"]);
+    // Somebody writes it anew, on several lines, with a mistake in one.
+    let value: Value = serde_json::from_str(&before).unwrap();
+    let pretty = format!("{value:#}");
+    let write = |text: &str| {
+        let script = format!(
+            "const area = document.querySelector('#config textarea'); area.value = {}; \
+             area.dispatchEvent(new Event('input'))",
+            json!(text)
+        );
+        let _ = browser.run(&script);
+        browser.click("#config .actions .main");
+    };
+    let wrong =
+        pretty.replace("\"NetworkRetryIntervalInSeconds\": 2", "\"NetworkRetryInterval\": 2");
+    assert_ne!(wrong, pretty);
+    let line =
+        1 + wrong.lines().position(|line| line.contains("\"NetworkRetryInterval\"")).unwrap();
+    write(&wrong);
+    browser.shows("#config-said", &["nothing was changed", &format!("line {line},")]);
+    browser.shows("#config .editor pre b", &[&line.to_string()]);
+    assert_eq!(fs::read_to_string(&file).unwrap(), before);
+    let right = pretty
+        .replace("\"NetworkRetryIntervalInSeconds\": 2", "\"NetworkRetryIntervalInSeconds\": 3");
+    write(&right);
+    browser.shows("#config-said", &["stored, and in force"]);
+    browser.shows("#audit", &["change the configuration", "operator"]);
+    let after: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+    assert_eq!(after["CmServer"]["NetworkRetryIntervalInSeconds"], 3);
+    assert_eq!(after["TmrServer"]["Revision"], 1);
 }
 
 #[test]

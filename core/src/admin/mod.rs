@@ -14,8 +14,10 @@ mod http;
 mod page;
 mod routes;
 mod sessions;
+pub(crate) mod settings;
 pub mod status;
 
+use crate::config::InForce;
 use crate::io::{Intent, Link, Why};
 use crate::limits::PASSWORDS_WAITING;
 use crate::log::Handle;
@@ -65,10 +67,16 @@ pub trait View {
     /// # Errors
     /// Why it cannot, and what would be right, in a sentence for people.
     fn held(&self, handle: Handle) -> Result<String, String>;
+
+    /// The configuration, once it is known, and whether another one is being stored. `None`: a node
+    /// without one.
+    fn settings(&self) -> Option<(Option<&InForce>, bool)> {
+        None
+    }
 }
 
 /// What an operator wants done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     /// Take the active role.
     Activate,
@@ -78,6 +86,9 @@ pub enum Command {
     Notify,
     /// Take this handle back from whoever holds it.
     Release(Handle),
+    /// Store this configuration, which a front would take; then say what became of it
+    /// ([`Admin::conclude`]).
+    Store(String),
 }
 
 /// What somebody who is signed in may do.

@@ -4,7 +4,7 @@
 
 use super::guard::Who;
 use super::http::{Request, Response};
-use super::{Admin, Command, Rights, View, page};
+use super::{Admin, Command, Rights, View, page, settings};
 use crate::log::Handle;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -93,8 +93,7 @@ impl Reply {
     }
 
     /// A command of which it is not known yet what becomes of it: [`Admin::conclude`] says it.
-    #[must_use]
-    pub fn later(command: Command, change: impl ToString) -> Self {
+    pub(super) fn later(command: Command, change: impl ToString) -> Self {
         let response = Response::text(202, "");
         Self { response, effect: Effect::Later(command), change: Some(change.to_string()) }
     }
@@ -147,6 +146,8 @@ const ROUTES: &[Route] = &[
         Reply { change: None, ..Reply::command(Command::Notify, "", sentence) }
     }),
     post("/api/release", May::Operator, release),
+    get("/api/config", May::Reader, config),
+    post("/api/config", May::Operator, store),
 ];
 
 /// The route of a request.
@@ -231,6 +232,28 @@ fn release(request: &Request<'_>, context: &Context<'_>) -> Reply {
             let sentence = format!("Handle {handle} is being taken back from {whose}.");
             let change = format!("take back handle {handle} from {whose}");
             Reply::command(Command::Release(handle), change, &sentence)
+        }
+    }
+}
+
+/// What a node without a configuration says.
+fn no_config() -> Reply {
+    Response::text(404, "A backend has no configuration file.").into()
+}
+
+fn config(_: &Request<'_>, context: &Context<'_>) -> Reply {
+    let Some((now, _)) = context.view.settings() else { return no_config() };
+    let (status, value) = settings::shown(now);
+    Response::json(status, &value).into()
+}
+
+fn store(request: &Request<'_>, context: &Context<'_>) -> Reply {
+    let Some((now, busy)) = context.view.settings() else { return no_config() };
+    let change = "change the configuration";
+    match settings::checked(now, busy, request.body) {
+        Ok(text) => Reply::later(Command::Store(text), change),
+        Err((status, value)) => {
+            Reply { change: Some(change.to_string()), ..Response::json(status, &value).into() }
         }
     }
 }

@@ -193,7 +193,11 @@ impl Backend {
             Input::Written => self.writer.written(out),
             Input::Containers(containers) => self.replace(now.mono, containers, out),
             // It has no role that follows an address, and nobody signs in here.
-            Input::Address { .. } | Input::Entrance(_) | Input::Verified { .. } => {}
+            Input::Address { .. }
+            | Input::Configured(_)
+            | Input::Stored(_)
+            | Input::Entrance(_)
+            | Input::Verified { .. } => {}
         }
         self.flush(out);
         self.acceptor.check_invariants();

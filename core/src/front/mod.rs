@@ -2,7 +2,7 @@
 //!
 //! What lives here: the claim and the log as a proposer (`claim`, `replicate`, `ledger`), the join
 //! of three parts (`catalogue`, `vote`), calls that come in and are on their way (`clients`,
-//! `flight`), the role and how it is given away (`role`, `handover`), the three backends (`peer`, `backends`) or what stands in for them where they are
+//! `flight`), another configuration (`configure`, `settings`), the role and how it is given away (`role`, `handover`), the three backends (`peer`, `backends`) or what stands in for them where they are
 //! stock servers (`stock`), the other front (`twin`), what is due (`timing`).
 //! What never lives here: what a call means (that is [`desk`](crate::desk)) and how a seat is
 //! counted (that is [`log`](crate::log)).
@@ -11,6 +11,7 @@ mod backends;
 mod catalogue;
 mod claim;
 mod clients;
+mod configure;
 mod events;
 mod flight;
 #[cfg(test)]
@@ -23,6 +24,7 @@ mod pages;
 mod peer;
 mod replicate;
 mod role;
+mod settings;
 mod status;
 mod stock;
 mod timing;
@@ -42,7 +44,6 @@ use crate::wire::group::{Order, Report, decode};
 use crate::wire::twin::{Placed, Version};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
-use alloc::string::String;
 use alloc::vec::Vec;
 use catalogue::Virtual;
 use claim::Gather;
@@ -56,6 +57,7 @@ use ledger::Ledger;
 pub use model::{Fingerprint, Timer};
 use peer::{Asked, Peer};
 use role::Wish;
+use settings::Settings;
 use stock::Stock;
 use twin::Twin;
 
@@ -154,6 +156,7 @@ pub struct Front {
     stock: Option<Box<Stock>>,
     /// What the twin has just told of handles at stock servers, and whether that is all of them.
     placed: Option<(bool, Vec<Placed>)>,
+    settings: Settings,
     random: Random,
 }
 
@@ -192,6 +195,7 @@ impl Front {
             silenced: false,
             stock,
             placed: None,
+            settings: Settings::default(),
             random,
             config,
         }
@@ -205,12 +209,9 @@ impl Front {
         }
     }
 
-    /// With what is known of its admin pages before anybody can ask for them: by which names beside
-    /// its own it may be asked for, and who can come in.
+    /// With what is known of who can come in at its admin pages before anybody can ask for them.
     #[must_use]
-    pub fn with_admin(mut self, mut names: Vec<String>, entrance: Entrance) -> Self {
-        names.push(self.config.identity.name.clone());
-        self.admin.set_names(names);
+    pub fn with_entrance(mut self, entrance: Entrance) -> Self {
         self.admin.set_entrance(entrance);
         self
     }
@@ -255,6 +256,12 @@ impl Front {
             }
             Input::Entrance(entrance) => self.admin.set_entrance(*entrance),
             Input::Verified { link, granted } => self.verified(now, link, granted, out),
+            Input::Configured(new) => {
+                self.configured(now.mono, &new, out);
+                self.in_force(now.mono, *new, out);
+                self.timers(now.mono, out);
+            }
+            Input::Stored(stored) => self.stored(now, stored, out),
         }
         self.settle(now, out);
         self.tell_away(out);

@@ -90,6 +90,7 @@ impl Front {
             heartbeat,
             unnamed,
             silenced,
+            settings: _,
             stock,
             random: _,
         } = self;

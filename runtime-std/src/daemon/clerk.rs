@@ -5,7 +5,9 @@
 //! What never lives here: who may do what.
 
 use super::disk::Folder;
-use super::exit::{Failure, words};
+use super::exit::{Failure, Outcome, words};
+use super::files;
+use super::links::lock;
 use super::passwords::Passwords;
 use super::plan::{Errand, Tell};
 use super::tls::{Certificate, Tls};
@@ -14,8 +16,10 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tmr_core::admin::Entrance;
+use tmr_core::config::Config;
 use tmr_core::io::Input;
 
 /// How often the files are looked at.
@@ -28,18 +32,54 @@ const AUDIT_MAX: u64 = 4 * 1024 * 1024;
 const ENDS_SOON: Duration = Duration::from_secs(21 * 24 * 60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// The files that it looks after, as the configuration names them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Papers {
+    passwords: PathBuf,
+    certificate: Option<Certificate>,
+}
+
+impl Papers {
+    /// Of a configuration at this path; relative paths begin at its folder.
+    #[must_use]
+    pub fn of(path: &Path, config: &Config) -> Self {
+        let certificate = config.web.certificate.as_ref().map(|(chain, key)| Certificate {
+            chain: files::beside(path, chain),
+            key: files::beside(path, key),
+        });
+        Self { passwords: files::beside(path, &config.web.password_file), certificate }
+    }
+
+    /// Whether they could be used.
+    ///
+    /// # Errors
+    /// One of them cannot.
+    pub fn check(&self) -> Outcome {
+        Passwords::read(&self.passwords)?;
+        self.certificate.as_ref().map_or(Ok(()), |certificate| certificate.read().map(drop))
+    }
+
+    fn paths(&self) -> impl Iterator<Item = &Path> {
+        let certificate = self.certificate.as_ref();
+        let pems = certificate.into_iter().flat_map(|it| [it.chain.as_path(), it.key.as_path()]);
+        std::iter::once(self.passwords.as_path()).chain(pems)
+    }
+}
+
+/// Files as they looked at one time.
+type Seen = (Papers, Vec<Option<(SystemTime, u64)>>);
+
 /// What it looks after.
 #[derive(Debug)]
 pub struct Clerk {
-    password_file: PathBuf,
-    certificate: Option<Certificate>,
+    papers: Arc<Mutex<Papers>>,
     tls: Tls,
     audit: PathBuf,
     passwords: Passwords,
     /// What was told last.
     told: Entrance,
     /// What the files looked like then.
-    seen: Vec<Option<(SystemTime, u64)>>,
+    seen: Seen,
     warned: Option<Instant>,
 }
 
@@ -48,22 +88,16 @@ impl Clerk {
     ///
     /// # Errors
     /// One of them cannot be used.
-    pub fn open(
-        password_file: PathBuf,
-        certificate: Option<Certificate>,
-        folder: &Folder,
-    ) -> Result<Self, Failure> {
+    pub fn open(papers: Arc<Mutex<Papers>>, folder: &Folder) -> Result<Self, Failure> {
         let mut clerk = Self {
             told: Entrance::default(),
             audit: folder.path(AUDIT),
-            password_file,
-            certificate,
             tls: Tls::default(),
             passwords: Passwords::default(),
-            seen: Vec::new(),
+            seen: look(&papers),
+            papers,
             warned: None,
         };
-        clerk.seen = clerk.look();
         clerk.told = clerk.read()?;
         Ok(clerk)
     }
@@ -97,7 +131,7 @@ impl Clerk {
                 Err(RecvTimeoutError::Disconnected) => return,
             }
             self.warn();
-            let looks = self.look();
+            let looks = look(&self.papers);
             if looks != self.seen {
                 self.seen = looks;
                 self.read_again();
@@ -106,33 +140,18 @@ impl Clerk {
         }
     }
 
-    fn files(&self) -> impl Iterator<Item = &Path> {
-        let certificate = self.certificate.as_ref();
-        let pems = certificate.into_iter().flat_map(|it| [it.chain.as_path(), it.key.as_path()]);
-        std::iter::once(self.password_file.as_path()).chain(pems)
-    }
-
-    fn look(&self) -> Vec<Option<(SystemTime, u64)>> {
-        let of = |path: &Path| {
-            let found = fs::metadata(path).ok()?;
-            Some((found.modified().ok()?, found.len()))
-        };
-        self.files().map(of).collect()
-    }
-
     fn read(&mut self) -> Result<Entrance, Failure> {
-        let passwords = Passwords::read(&self.password_file)?;
+        let Papers { passwords: file, certificate } = &self.seen.0;
+        let passwords = Passwords::read(file)?;
         let mut entrance = Entrance {
-            password_file: self.password_file.display().to_string(),
+            password_file: file.display().to_string(),
             operator: passwords.operator(),
             reader: passwords.reader(),
             ..Entrance::default()
         };
-        if let Some(certificate) = &self.certificate {
-            let (config, ends) = certificate.read()?;
-            self.tls.set(Some(config));
-            entrance.certificate_ends = Some(ends);
-        }
+        let read = certificate.as_ref().map(Certificate::read).transpose()?;
+        entrance.certificate_ends = read.as_ref().map(|(_, ends)| *ends);
+        self.tls.set(read.map(|(config, _)| config));
         self.passwords = passwords;
         Ok(entrance)
     }
@@ -157,7 +176,7 @@ impl Clerk {
         let left = Duration::from_secs(ends.0).saturating_sub(now);
         if left < ENDS_SOON && self.warned.is_none_or(|at| at.elapsed() > DAY) {
             self.warned = Some(Instant::now());
-            let file = self.certificate.as_ref().map(|it| it.chain.display().to_string());
+            let file = self.seen.0.certificate.as_ref().map(|it| it.chain.display().to_string());
             tracing::warn!("{}: the certificate ends on {ends}", file.unwrap_or_default());
         }
     }
@@ -172,4 +191,14 @@ impl Clerk {
             OpenOptions::new().append(true).create(true).mode(0o640).open(&self.audit)?;
         file.write_all(line.as_bytes())
     }
+}
+
+fn look(papers: &Mutex<Papers>) -> Seen {
+    let papers = lock(papers).clone();
+    let of = |path: &Path| {
+        let found = fs::metadata(path).ok()?;
+        Some((found.modified().ok()?, found.len()))
+    };
+    let looks = papers.paths().map(of).collect();
+    (papers, looks)
 }

@@ -20,12 +20,14 @@ pub mod licences;
 pub mod links;
 #[cfg(test)]
 mod links_test;
+pub mod listeners;
 pub mod log;
 pub mod net;
 pub mod out;
 pub mod passwords;
 pub mod plan;
 pub mod roles;
+pub mod settings;
 pub mod signals;
 mod talk;
 #[cfg(test)]
@@ -68,7 +70,7 @@ fn perform(runtime: Runtime, command: &Command) -> Outcome {
         Command::Backend(options) => roles::backend(runtime, options),
         Command::Serve(options) => roles::serve(runtime, options),
         Command::Password { role, file } => passwords::set(file, (*role).into()),
-        Command::CheckConfig { file } => roles::check_config(file),
+        Command::CheckConfig { file, .. } => roles::check_config(file.as_deref()),
         Command::Status { admin, json } => client::status::status(&admin.at, *json),
         Command::Activate { admin } => client::status::activate(&admin.at),
         Command::Failover { admin } => client::failover::failover(&admin.at),

@@ -4,6 +4,8 @@ use super::clerk::Clerk;
 use super::disk::{Durable, Journal};
 use super::entropy;
 use super::exit::{Failure, Outcome};
+use super::listeners::Listeners;
+use super::settings::Settings;
 use super::tls::Tls;
 use super::vip;
 use std::net::TcpListener;
@@ -46,6 +48,8 @@ pub enum Errand {
     },
     /// Add a line to the record of changes.
     Audit(String),
+    /// Put this text into the file of the configuration, and into force.
+    Store(String),
 }
 
 /// Tells the node something, from any thread.
@@ -61,8 +65,10 @@ pub struct Sources {
     pub journal: Option<Journal>,
     /// Of a front that has a virtual address.
     pub address: Option<vip::Watch>,
-    /// A front's.
+    /// A front's, for its admin pages.
     pub clerk: Option<Clerk>,
+    /// A front's.
+    pub settings: Option<Settings>,
     /// The others, each with a name for its thread.
     pub others: Vec<(&'static str, Source)>,
 }
@@ -74,19 +80,22 @@ impl fmt::Debug for Sources {
             .field("journal", &self.journal)
             .field("address", &self.address)
             .field("clerk", &self.clerk)
+            .field("settings", &self.settings)
             .field("others", &others)
             .finish()
     }
 }
 
 impl Sources {
-    /// Starts them all; each tells what it has by `tell`. `errands`: what the node wants done.
+    /// Starts them all; each tells what it has by `tell`. `errands`: what the node wants done;
+    /// `doors`: where its links come in.
     ///
     /// # Errors
     /// The system does not give a thread.
     pub fn start(
         mut self,
         errands: Receiver<Errand>,
+        doors: Arc<Listeners>,
         tell: impl Fn(Input) + Send + Sync + 'static,
     ) -> Outcome {
         let tell: Tell = Arc::new(tell);
@@ -102,6 +111,10 @@ impl Sources {
                 let work: Source = Box::new(move |tell| clerk.serve(&papers, &tell));
                 self.others.push(("clerk", work));
             }
+        }
+        if let Some(settings) = self.settings {
+            let work: Source = Box::new(move |tell| settings.serve(&doors, &tell));
+            self.others.push(("configuration", work));
         }
         for (name, source) in self.others {
             let tell = Arc::clone(&tell);

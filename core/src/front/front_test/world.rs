@@ -84,6 +84,8 @@ pub(super) struct World {
     pub(super) told: Option<Vec<String>>,
     /// What the operator of a front that is added says of virtual containers.
     pub(super) virtuals: Vec<(ContainerId, Option<u32>)>,
+    /// Configurations that fronts want stored.
+    pub(super) stores: Vec<(usize, String)>,
 }
 
 fn open(containers: &[Container], seed: u8, disk: Option<&[u8]>) -> Backend {
@@ -139,6 +141,7 @@ impl World {
             lose: |_, _| false,
             told: None,
             virtuals: Vec::new(),
+            stores: Vec::new(),
         };
         for _ in 0..fronts {
             world.add_front();
@@ -199,7 +202,8 @@ impl World {
         world
     }
 
-    pub(super) fn http(&mut self, front: usize, request: &str) -> String {
+    /// A page asks for something; its link.
+    pub(super) fn asks(&mut self, front: usize, request: &str) -> Link {
         self.fronts[front].accepted += 2;
         let link = Link(self.fronts[front].accepted);
         let accepted =
@@ -207,6 +211,11 @@ impl World {
         self.step_front(front, accepted);
         self.fronts[front].clients.insert(link, Client::default());
         self.step_front(front, Input::Frame { link, frame: Frame::Http(request.into()) });
+        link
+    }
+
+    pub(super) fn http(&mut self, front: usize, request: &str) -> String {
+        let link = self.asks(front, request);
         if self.fronts[front].clients[&link].replies.is_empty() {
             self.run();
         }
@@ -513,6 +522,7 @@ impl World {
                 let granted = Some(Rights::Operator);
                 self.events.push_back(Event::ToFront(index, Input::Verified { link, granted }));
             }
+            Intent::Store(text) => self.stores.push((index, text)),
             other => panic!("a front has no disk: {other:?}"),
         }
     }
