@@ -77,6 +77,8 @@ impl TimedHub {
                 Act::Rewrite(bytes) => self.errand(Errand::Write(Durable::Rewrite(bytes))),
                 Act::Look => self.errand(Errand::Look),
                 Act::GiveAway(away) => self.errand(Errand::GiveAway(away)),
+                Act::Verify { link, password } => self.errand(Errand::Verify { link, password }),
+                Act::Audit(line) => self.errand(Errand::Audit(line)),
                 Act::Store(text) => self.errand(Errand::Store(text)),
                 Act::Halt(reason) => halt(&reason),
             }
