@@ -193,7 +193,7 @@ impl Backend {
             Input::Written => self.writer.written(out),
             Input::Containers(containers) => self.replace(now.mono, containers, out),
             // It has no role that follows an address.
-            Input::Address { .. } => {}
+            Input::Address { .. } | Input::Configured(_) | Input::Stored(_) => {}
         }
         self.flush(out);
         self.acceptor.check_invariants();

@@ -7,6 +7,7 @@ use crate::admin::status::{
     Allocation, BackendState, BackendStatus, ContainerStatus, Difference, FrontStatus,
     LicenceStatus, Role, StrayStatus,
 };
+use crate::config::InForce;
 use crate::log::{DiskId, Grant};
 use crate::time::Now;
 use crate::wire::constants::mask;
@@ -66,6 +67,11 @@ impl View for At<'_> {
 
     fn yields(&self) -> Result<(), String> {
         self.front.could_hand_over(self.now.mono)
+    }
+
+    fn settings(&self) -> Option<(Option<&InForce>, bool)> {
+        let settings = &self.front.settings;
+        Some((settings.now.as_deref(), settings.is_busy()))
     }
 }
 
