@@ -98,11 +98,19 @@ impl Settings {
             match ask {
                 Ask::Read => {
                     notify::reloading();
-                    match self.read(doors, tell) {
-                        Ok(_) => tracing::info!("SIGHUP: {} is in force", self.path.display()),
-                        Err(failure) => tracing::error!("SIGHUP: {failure}; nothing has changed"),
-                    }
-                    notify::ready("the configuration was read again");
+                    let words = match self.read(doors, tell) {
+                        Ok(_) => {
+                            let words = format!("{} is in force", self.path.display());
+                            tracing::info!("SIGHUP: {words}");
+                            words
+                        }
+                        Err(failure) => {
+                            let words = format!("{failure}; nothing has changed");
+                            tracing::error!("SIGHUP: {words}");
+                            words
+                        }
+                    };
+                    notify::ready(&words);
                 }
                 Ask::Store(text) => {
                     let stored = self.store(text, doors, tell);
