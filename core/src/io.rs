@@ -3,6 +3,7 @@
 //! A runtime is accept, dial, read, write, wait and append; it decides nothing. A link that a
 //! node does not know is a no-op on both sides.
 
+use crate::history::Mark;
 use crate::licence::Container;
 use crate::limits::DIAL_TIMEOUT;
 use crate::time::Duration;
@@ -176,6 +177,13 @@ pub enum Input {
     Containers(Vec<Container>),
     /// The one outstanding durable write ([`Intent::Append`], [`Intent::Rewrite`]) is on disk.
     Written,
+    /// To a front: what [`Intent::Recall`] asked for.
+    Recalled {
+        /// As it was asked.
+        after: Option<Mark>,
+        /// The lines; none: there are none.
+        lines: Vec<u8>,
+    },
     /// To a front: whether this machine has the virtual address. When that is first known, and
     /// whenever it changes.
     Address {
@@ -217,6 +225,14 @@ pub enum Intent {
     /// Put these bytes in the journal's place, atomically and durably, then say
     /// [`Input::Written`].
     Rewrite(Vec<u8>),
+    /// Add these lines to the usage history. What cannot be written is lost: nothing waits for it.
+    Record(Vec<u8>),
+    /// Read lines of the usage history that follow this, in order and one message at most
+    /// ([`HISTORY_BLOCK`](crate::limits::HISTORY_BLOCK)), then say [`Input::Recalled`].
+    Recall {
+        /// `None`: from the first one on.
+        after: Option<Mark>,
+    },
     /// Look now whether this machine has the virtual address: it may just have moved.
     Look,
     /// Tell whoever moves the virtual address whether this machine is to give it away.

@@ -67,6 +67,10 @@ pub(super) fn tell(tell: &Tell) -> Option<String> {
             format!("client {client} is gone, with {replies} replies")
         }
         Tell::Seats { seats, .. } => format!("{} seats at servers", seats.len()),
+        Tell::History { lines, .. } => {
+            let count = lines.iter().filter(|byte| **byte == b'\n').count();
+            format!("{count} lines of history")
+        }
     })
 }
 

@@ -16,6 +16,8 @@ pub(super) struct Request<'a> {
     pub(super) method: &'a str,
     /// Without the query.
     pub(super) path: &'a str,
+    /// What follows the question mark.
+    pub(super) query: &'a str,
     /// The client will close the connection, or does not know that it could stay open.
     pub(super) close: bool,
     /// The host it asked for is an address or this machine: no name that somebody else could have
@@ -45,9 +47,11 @@ impl<'a> Request<'a> {
         if !target.starts_with('/') {
             return Err("The request target must begin with a slash.");
         }
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let mut request = Request {
             method,
-            path: target.split('?').next().unwrap_or_default(),
+            path,
+            query,
             close: version == 0,
             host_is_plain: true,
             from_admin: false,
@@ -163,6 +167,7 @@ mod tests {
         let text = "POST /api/activate?now=1 HTTP/1.1\r\nHost: 127.0.0.1:22352\r\n\
                     x-tmr-admin:  1 \r\nContent-Length: 2\r\n\r\n{}";
         let expected = Request {
+            query: "now=1",
             method: "POST",
             path: "/api/activate",
             close: false,

@@ -6,7 +6,9 @@
 
 mod http;
 pub mod status;
+pub mod usage;
 
+use crate::history::Span;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -17,6 +19,9 @@ use serde_json::Value;
 pub trait View {
     /// What `/api/status` says: one of the structures of [`status`].
     fn status(&self) -> Value;
+
+    /// What [`usage`] says of it; `None`: it keeps no usage history.
+    fn usage(&self, span: Span) -> Option<Value>;
 
     /// Whether this node serves, or could.
     ///
@@ -78,7 +83,7 @@ pub fn answer(request: &[u8], view: &impl View) -> Answer {
 
 fn route(request: &Request<'_>, view: &impl View) -> (Response, Option<Command>) {
     let allow = match request.path {
-        "/" | "/api/status" | "/healthz" | "/readyz" | "/holdz" => "GET, HEAD",
+        "/" | "/api/status" | "/api/usage" | "/healthz" | "/readyz" | "/holdz" => "GET, HEAD",
         "/api/activate" | "/api/failover" | "/api/notify" => "POST",
         _ => return (Response::text(404, "There is nothing at this path."), None),
     };
@@ -92,6 +97,11 @@ fn route(request: &Request<'_>, view: &impl View) -> (Response, Option<Command>)
     let response = match request.path {
         "/" => page(&view.status()),
         "/api/status" => json(&view.status()),
+        "/api/usage" => match usage::span(request.query).map(|span| view.usage(span)) {
+            Some(Some(value)) => json(&value),
+            Some(None) => Response::text(404, "Only fronts keep a usage history."),
+            None => Response::text(400, usage::SPANS),
+        },
         "/readyz" => verdict(view.ready()),
         "/holdz" => verdict(view.holds()),
         "/api/activate" => {
@@ -175,6 +185,9 @@ mod tests {
         fn status(&self) -> Value {
             json!({ "version": "1.2.3", "role": "<b>active & well</b>" })
         }
+        fn usage(&self, span: Span) -> Option<Value> {
+            (span != Span::Month).then(|| json!(span.name()))
+        }
         fn ready(&self) -> Result<(), String> {
             self.0.clone()
         }
@@ -212,6 +225,9 @@ mod tests {
         assert!(body.contains("tmrd 1.2.3") && body.contains("href=\"/api/status\""), "{body}");
         assert!(body.contains("&lt;b&gt;active &amp; well&lt;/b&gt;"), "{body}");
 
+        assert_eq!(get("/api/usage?span=hour"), (200, "\"hour\"\n".into()));
+        assert_eq!(get("/api/usage?span=month").0, 404);
+        assert_eq!(get("/api/usage?span=x"), (400, format!("{}\n", usage::SPANS)));
         assert_eq!(get("/healthz"), (200, "ok\n".into()));
         assert_eq!(get("/readyz"), (200, "ok\n".into()));
         assert_eq!(get("/holdz"), (200, "ok\n".into()));

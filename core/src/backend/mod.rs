@@ -192,8 +192,8 @@ impl Backend {
             }
             Input::Written => self.writer.written(out),
             Input::Containers(containers) => self.replace(now.mono, containers, out),
-            // It has no role that follows an address.
-            Input::Address { .. } => {}
+            // It has no role that follows an address, and no usage history.
+            Input::Address { .. } | Input::Recalled { .. } => {}
         }
         self.flush(out);
         self.acceptor.check_invariants();
@@ -330,7 +330,7 @@ impl Backend {
         };
         self.desk.named(now.mono, link, &request, &self.direct);
         match self.desk.call(link, &request, &ground, out) {
-            Move::Done => {}
+            Move::Done | Move::Refused(_) => {}
             Move::Perform(licence) => {
                 let reply = self.perform(&licence, bytes);
                 self.desk.pass(link, reply, out);

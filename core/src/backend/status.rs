@@ -3,6 +3,7 @@
 use super::Backend;
 use crate::admin::View;
 use crate::admin::status::{BackendRoleStatus, LogStatus, PartStatus, ProductStatus, Role};
+use crate::history::Span;
 use crate::licence::Part;
 use alloc::string::{String, ToString};
 use serde_json::Value;
@@ -29,6 +30,10 @@ impl View for Backend {
     }
 
     /// A backend that runs can do all it is there for.
+    fn usage(&self, _: Span) -> Option<Value> {
+        None
+    }
+
     fn ready(&self) -> Result<(), String> {
         Ok(())
     }

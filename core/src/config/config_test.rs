@@ -106,6 +106,13 @@ fn the_minimal_one_has_the_documented_defaults() {
         unfenced: false,
         admin: address("127.0.0.1", 22352),
         virtuals: vec![],
+        tracking: Tracking {
+            enabled: true,
+            path: None,
+            file: 16 << 20,
+            files: 512 << 20,
+            months: 13,
+        },
     };
     assert_eq!(config, expected);
 }
@@ -116,6 +123,8 @@ fn the_full_one_says_everything_itself() {
       "VirtualContainers": [ { "CmActId": 305419896, "Serial": 59885682 }, { "Serial": 1, "CmActId": 4294967295 },
         { "Serials": [1000003, 1000001, 1000002], "Serial": 2 }, { "Serials": [4, 5, 6] } ],
       "WebAdmin": { "Ip": "::1", "Port": 0 },
+      "LicenseTracking": { "Enabled": false, "Path": "/srv/history", "MaxFileSizeInMegabytes": 1,
+        "MaxTotalSizeInMegabytes": 4, "KeepMonths": 240 },
       "CmServer": {
         "NetworkRetryIntervalInSeconds": 5,
         "Unfenced": true,
@@ -155,6 +164,13 @@ fn the_full_one_says_everything_itself() {
             (ContainerId::Serials([1_000_001, 1_000_002, 1_000_003]), Some(2)),
             (ContainerId::Serials([4, 5, 6]), None),
         ],
+        tracking: Tracking {
+            enabled: false,
+            path: Some("/srv/history".into()),
+            file: 1 << 20,
+            files: 4 << 20,
+            months: 240,
+        },
     };
     assert_eq!(Config::parse(text).unwrap(), expected);
 }

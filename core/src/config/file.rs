@@ -2,7 +2,7 @@
 
 use super::value::{Flag, Host, Ip, Number, Object, OwnPort, Path, Port, Whole};
 use crate::io::Address;
-use crate::limits;
+use crate::limits::{self, HISTORY_FILE, HISTORY_FILES, HISTORY_MONTHS};
 use crate::log::ContainerId;
 use crate::time::Duration;
 use alloc::borrow::ToOwned;
@@ -23,6 +23,8 @@ pub(super) struct File {
     pub(super) web_admin: Object<WebAdmin>,
     #[serde(default)]
     pub(super) virtual_containers: VirtualContainers,
+    #[serde(default)]
+    pub(super) license_tracking: Object<LicenseTracking>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -86,6 +88,16 @@ pub(super) struct WebAdmin {
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
+pub(super) struct LicenseTracking {
+    pub(super) enabled: Flag,
+    pub(super) path: Option<Path>,
+    pub(super) max_file_size_in_megabytes: Whole<{ HISTORY_FILE.0 }, { HISTORY_FILE.1 }>,
+    pub(super) max_total_size_in_megabytes: Whole<{ HISTORY_FILES.0 }, { HISTORY_FILES.1 }>,
+    pub(super) keep_months: Whole<{ HISTORY_MONTHS.0 }, { HISTORY_MONTHS.1 }>,
+}
+
+#[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 struct VirtualContainerForm {
     cm_act_id: Option<Number>,
@@ -139,6 +151,18 @@ fn network_retry() -> Seconds {
 impl Default for TwinListen {
     fn default() -> Self {
         Self { ip: Host("::".to_owned()), port: Whole(22_354) }
+    }
+}
+
+impl Default for LicenseTracking {
+    fn default() -> Self {
+        Self {
+            enabled: Flag(true),
+            path: None,
+            max_file_size_in_megabytes: Whole(HISTORY_FILE.2),
+            max_total_size_in_megabytes: Whole(HISTORY_FILES.2),
+            keep_months: Whole(HISTORY_MONTHS.2),
+        }
     }
 }
 

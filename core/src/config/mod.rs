@@ -52,6 +52,23 @@ pub struct Config {
     /// Virtual containers, by CmActId or by the three serials that make one, with the serial that
     /// the operator chose; no number is zero or stands here twice: `VirtualContainers`.
     pub virtuals: Vec<(ContainerId, Option<u32>)>,
+    /// The usage history: `LicenseTracking`.
+    pub tracking: Tracking,
+}
+
+/// What is kept of the usage history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tracking {
+    /// It is written to files: `Enabled`.
+    pub enabled: bool,
+    /// Their folder: `Path`; `None`: `history` in the state folder.
+    pub path: Option<String>,
+    /// Where a file is followed by the next, in bytes: `MaxFileSizeInMegabytes`.
+    pub file: u64,
+    /// All files together, in bytes: `MaxTotalSizeInMegabytes`.
+    pub files: u64,
+    /// Months before the current one: `KeepMonths`.
+    pub months: u32,
 }
 
 /// The other front.
@@ -100,6 +117,7 @@ impl Config {
         let Object(twin) = tmr.twin_server;
         let Object(twin_listen) = tmr.twin_listen;
         let Object(admin) = file.web_admin;
+        let Object(tracking) = file.license_tracking;
         Self {
             listen: tmr.ip.with_port(tmr.port.port()),
             virtual_ips: tmr.virtual_ip.into_iter().map(|ip| ip.0).collect(),
@@ -116,6 +134,13 @@ impl Config {
             unfenced: cm.unfenced.0,
             admin: admin.ip.with_port(admin.port.port()),
             virtuals: file.virtual_containers.0,
+            tracking: Tracking {
+                enabled: tracking.enabled.0,
+                path: tracking.path.map(|path| path.0),
+                file: u64::from(tracking.max_file_size_in_megabytes.0) << 20,
+                files: u64::from(tracking.max_total_size_in_megabytes.0) << 20,
+                months: tracking.keep_months.0,
+            },
         }
     }
 }

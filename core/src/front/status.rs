@@ -7,6 +7,8 @@ use crate::admin::status::{
     Allocation, BackendState, BackendStatus, ContainerStatus, Difference, FrontStatus,
     LicenceStatus, Role, StrayStatus,
 };
+use crate::admin::usage::usage;
+use crate::history::Span;
 use crate::log::{DiskId, Grant};
 use crate::time::Now;
 use crate::wire::constants::mask;
@@ -43,6 +45,10 @@ impl View for At<'_> {
             allocations: front.ledger.ahead().seats().map(|seat| self.allocation(seat)).collect(),
         };
         serde_json::to_value(status).unwrap_or_default()
+    }
+
+    fn usage(&self, span: Span) -> Option<Value> {
+        Some(usage(self.front.history().charts(), span, self.now.wall))
     }
 
     fn ready(&self) -> Result<(), String> {

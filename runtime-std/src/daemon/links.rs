@@ -13,7 +13,7 @@
 
 use super::exit::halt;
 use super::net::{NOT_READING, broken, dial_within, prepare};
-use super::plan::{Errand, Streams};
+use super::plan::{Errands, Streams};
 use super::talk::{Talk, Waiting};
 use super::timed::{Dial, TimedHub, Todo};
 use rustix::buffer::spare_capacity;
@@ -23,7 +23,6 @@ use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::{fmt, io};
 use tmr_core::hub::Hub;
@@ -93,7 +92,7 @@ impl Links {
     ///
     /// # Errors
     /// The system does not give a poll.
-    pub fn new(hub: Hub, streams: Streams, polls: usize) -> Result<(Self, Receiver<Errand>), Why> {
+    pub fn new(hub: Hub, streams: Streams, polls: usize) -> Result<(Self, Errands), Why> {
         let (hub, errands) = TimedHub::new(hub);
         let poll = |_| epoll::create(epoll::CreateFlags::CLOEXEC).map_err(refused);
         let polls = (0..polls).map(poll).collect::<Result<_, _>>()?;

@@ -3,6 +3,7 @@
 use super::disk::{Durable, Journal};
 use super::entropy;
 use super::exit::{Failure, Outcome};
+use super::history::{Keeper, Tray};
 use super::vip;
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -36,6 +37,15 @@ pub enum Errand {
     GiveAway(bool),
 }
 
+/// Where a node's errands arrive.
+#[derive(Debug)]
+pub struct Errands {
+    /// One after the other.
+    pub(super) waiting: Receiver<Errand>,
+    /// What it records.
+    pub(super) tray: Arc<Tray>,
+}
+
 /// Tells the node something, from any thread.
 pub type Tell = Arc<dyn Fn(Input) + Send + Sync>;
 
@@ -49,6 +59,8 @@ pub struct Sources {
     pub journal: Option<Journal>,
     /// Of a front that has a virtual address.
     pub address: Option<vip::Watch>,
+    /// Of a front that keeps its usage history.
+    pub history: Option<Keeper>,
     /// The others, each with a name for its thread.
     pub others: Vec<(&'static str, Source)>,
 }
@@ -71,15 +83,19 @@ impl Sources {
     /// The system does not give a thread.
     pub fn start(
         mut self,
-        errands: Receiver<Errand>,
+        errands: Errands,
         tell: impl Fn(Input) + Send + Sync + 'static,
     ) -> Outcome {
         let tell: Tell = Arc::new(tell);
+        let Errands { waiting, tray } = errands;
+        if let Some(keeper) = self.history {
+            self.others.push(("history", Box::new(move |tell| keeper.serve(&tray, &tell))));
+        }
         if let Some(journal) = self.journal {
-            let work: Source = Box::new(move |tell| journal.serve(&errands, &tell));
+            let work: Source = Box::new(move |tell| journal.serve(&waiting, &tell));
             self.others.push(("disk", work));
         } else if let Some(watch) = self.address {
-            let work: Source = Box::new(move |tell| watch.serve(&errands, &tell));
+            let work: Source = Box::new(move |tell| watch.serve(&waiting, &tell));
             self.others.push(("address", work));
         }
         for (name, source) in self.others {

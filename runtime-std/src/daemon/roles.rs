@@ -3,17 +3,23 @@
 use super::cli;
 use super::disk::Folder;
 use super::exit::{Failure, Outcome};
+use super::history::{self, Farewell, Keeper};
 use super::licences::Licences;
 use super::plan::{Plan, Source, Sources, Streams};
 use super::{doors, entropy, files, log, signals, vip};
 use std::net::TcpListener;
 use std::path::Path;
 use tmr_core::backend::{self, Backend};
+use tmr_core::config::Tracking;
 use tmr_core::desk::Identity;
 use tmr_core::front::{self, Front};
+use tmr_core::history::Server;
 use tmr_core::hub::Hub;
 use tmr_core::io::Door;
 use tmr_core::node::Node;
+
+/// In the state folder: the usage history, unless it has a folder of its own.
+const HISTORY: &str = "history";
 
 /// A runtime: its name in status, and its glue.
 #[derive(Clone, Copy, Debug)]
@@ -37,7 +43,7 @@ impl Runtime {
 /// # Errors
 /// It cannot start; every file is checked before anything is listened on.
 pub fn backend(runtime: Runtime, options: &cli::Backend) -> Outcome {
-    begin(&options.watched)?;
+    begin(&options.watched, &Farewell::default())?;
     let group = files::group_key(&options.group_key)?;
     let issuers = each(&options.issuer, files::issuer_key)?;
     let licences = Licences::open(&options.license, issuers)?;
@@ -66,7 +72,8 @@ pub fn backend(runtime: Runtime, options: &cli::Backend) -> Outcome {
 /// # Errors
 /// It cannot start; every file is checked before anything is listened on.
 pub fn serve(runtime: Runtime, options: &cli::Serve) -> Outcome {
-    begin(&options.watched)?;
+    let farewell = Farewell::default();
+    begin(&options.watched, &farewell)?;
     let config = files::config(&options.config)?;
     let group = files::group_key(&files::beside(&options.config, &config.group_key_file))?;
     let folder = Folder::open(&options.state)?;
@@ -79,9 +86,12 @@ pub fn serve(runtime: Runtime, options: &cli::Serve) -> Outcome {
     if let Some(address) = config.virtual_ips.first() {
         identity.address = *address;
     }
+    let server = Server { name: identity.name.clone(), address: identity.address };
+    let settings = history_settings(&config.tracking, options);
+    let mut history = Keeper::new(settings, config.tracking.enabled, server, farewell);
     let address = Some(vip::Watch::new(config.virtual_ips, folder)?);
     let front = entropy::id();
-    let node = Front::new(front::Config {
+    let mut node = Front::new(front::Config {
         identity,
         front,
         backends: config.backends,
@@ -92,10 +102,11 @@ pub fn serve(runtime: Runtime, options: &cli::Serve) -> Outcome {
         twin: Some(config.twin),
         seed: entropy::fresh(),
     });
+    history.remind(&mut node);
     let hub = Hub::new(Node::Front(Box::new(node))).with_clients_max(doors::clients_max());
     doors::announce(&doors);
     let streams = Streams { group, front: Some(front) };
-    let sources = Sources { address, ..Sources::default() };
+    let sources = Sources { address, history: Some(history), ..Sources::default() };
     (runtime.run)(Plan { hub, doors, streams, sources })
 }
 
@@ -114,16 +125,29 @@ pub fn check_config(path: &Path) -> Outcome {
 }
 
 /// What every server does first.
-fn begin(watched: &cli::Watched) -> Outcome {
+fn begin(watched: &cli::Watched, farewell: &Farewell) -> Outcome {
     log::start()?;
-    signals::on_stop(|| {
+    let last = farewell.clone();
+    signals::on_stop(move || {
         tracing::info!("told to stop");
+        last.say();
         std::process::exit(0);
     })?;
     if watched.die_with_parent {
-        signals::die_with_parent()?;
+        let last = farewell.clone();
+        signals::die_with_parent(move || last.say())?;
     }
     Ok(())
+}
+
+/// Where a front's usage history is.
+fn history_settings(tracking: &Tracking, options: &cli::Serve) -> history::Settings {
+    let folder = match &tracking.path {
+        Some(path) => files::beside(&options.config, path),
+        None => options.state.join(HISTORY),
+    };
+    let Tracking { file, files, months, .. } = *tracking;
+    history::Settings { folder, file, files, months }
 }
 
 fn each<T>(

@@ -4,9 +4,11 @@
 use super::clock::Clock;
 use super::disk::Durable;
 use super::exit::halt;
-use super::plan::Errand;
+use super::history::Tray;
+use super::plan::{Errand, Errands};
 use std::collections::BTreeMap;
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Sender};
 use tmr_core::hub::{Act, Hub};
 use tmr_core::io::{Address, Callee, Link, Why};
 use tmr_core::limits::WRITE_TIMEOUT;
@@ -22,6 +24,7 @@ pub(super) struct TimedHub {
     /// Links whose peers do not read, and until when that is borne.
     pub(super) patience: BTreeMap<Link, Mono>,
     errands: Sender<Errand>,
+    tray: Arc<Tray>,
 }
 
 /// What a step left to do, outside of the lock.
@@ -42,10 +45,12 @@ pub type Dial = (Link, Address, Callee);
 
 impl TimedHub {
     /// A hub that has not been stepped yet, and what it wants done on this machine.
-    pub(super) fn new(hub: Hub) -> (Self, Receiver<Errand>) {
+    pub(super) fn new(hub: Hub) -> (Self, Errands) {
         let (errands, waiting) = mpsc::channel();
+        let tray = Arc::new(Tray::default());
         let (clock, set, patience) = (Clock::start(), None, BTreeMap::new());
-        (Self { hub, clock, set, patience, errands }, waiting)
+        let arrive = Errands { waiting, tray: Arc::clone(&tray) };
+        (Self { hub, clock, set, patience, errands, tray }, arrive)
     }
 
     /// The hub, for what takes no time and leaves nothing to do.
@@ -67,6 +72,8 @@ impl TimedHub {
                 Act::Dial { link, to, callee } => todo.dial.push((link, to, callee)),
                 Act::Append(bytes) => self.errand(Errand::Write(Durable::Append(bytes))),
                 Act::Rewrite(bytes) => self.errand(Errand::Write(Durable::Rewrite(bytes))),
+                Act::Record(lines) => self.tray.record(&lines),
+                Act::Recall(after) => self.tray.recall(after),
                 Act::Look => self.errand(Errand::Look),
                 Act::GiveAway(away) => self.errand(Errand::GiveAway(away)),
                 Act::Halt(reason) => halt(&reason),

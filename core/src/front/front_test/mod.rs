@@ -4,6 +4,7 @@ mod any_one;
 mod birth;
 mod handles;
 mod handover;
+mod history;
 mod lead;
 mod line;
 mod lists;
