@@ -43,9 +43,9 @@ impl Front {
         while let Some(news) = self.ledger.news() {
             let passed = !news.mark.follows(covered.as_ref()) || !news.mark.is_beside(&mark);
             if told && !passed {
-                return;
+                break;
             }
-            let Some(news) = self.ledger.pop_news() else { return };
+            let Some(news) = self.ledger.pop_news() else { break };
             if !passed {
                 self.record_news(&news);
             }
@@ -53,6 +53,7 @@ impl Front {
         if !told {
             self.history.cover(mark);
         }
+        self.history.leads(leads, self.ledger.settled());
     }
 
     fn record_news(&mut self, news: &News) {

@@ -5,9 +5,9 @@
 //! seen there is the outcome everywhere if the entry is committed at all.
 
 use super::news::{Happened, News};
-use crate::history::Mark;
+use crate::history::{History, Mark};
 use crate::limits::{HISTORY_WAITING, LOG_KEPT};
-use crate::log::{Entry, GroupId, Outcome, Slot, State, Stored};
+use crate::log::{Entry, GroupId, Outcome, Setting, Slot, State, Stored};
 use crate::time::Wall;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
@@ -117,6 +117,29 @@ impl Ledger {
         self.settled = state;
         if slot > Slot(0) {
             self.note(Happened::Unknown);
+        }
+    }
+
+    /// The state that was loaded came of these entries, which follow a slot: so what they did is not
+    /// unknown. `history`: what was held at that slot.
+    pub(super) fn recall(&mut self, after: Slot, entries: Vec<Entry>, history: &History) {
+        let Some(group) = self.group else { return };
+        let container = |serial| self.settled.container_of(serial);
+        let mut state = State::default();
+        if let (Some(members), Some(covered)) = (self.settled.members(), history.covered()) {
+            for setting in [Setting::Members(*members), Setting::Leader(covered.epoch())] {
+                state.apply(&Entry::Configure(setting));
+            }
+        }
+        for held in history.held(container) {
+            state.apply(&held);
+        }
+        self.news.clear();
+        for (number, entry) in (1..).zip(entries) {
+            if let Some(what) = Happened::by(&entry, &mut state) {
+                let mark = Mark::of_entry(group, state.leader(), Slot(after.0 + number));
+                self.news.push_back(News::new(mark, self.now, what, &state));
+            }
         }
     }
 

@@ -2,12 +2,13 @@
 //! twin, the counts for charts, and what is to be written.
 
 use super::{Charts, Kind, Malformed, Mark, Record};
-use crate::limits::{HISTORY_BLOCK, HISTORY_KEPT, HISTORY_LINE};
-use alloc::collections::VecDeque;
+use crate::limits::{HANDLES_MAX, HISTORY_BLOCK, HISTORY_KEPT, HISTORY_LINE};
+use crate::log::{ContainerId, Entry, State};
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
 /// A front's usage history. Records come in the order of their marks, each once.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct History {
     /// Everything up to here is recorded.
     covered: Option<Mark>,
@@ -20,6 +21,23 @@ pub struct History {
     fresh: Vec<u8>,
     /// Counts.
     charts: Charts,
+    /// What is held there, by handle, and whether it only lingers; `None`: this front leads, and
+    /// its log says so.
+    held: Option<BTreeMap<u32, (Record, bool)>>,
+}
+
+impl Default for History {
+    fn default() -> Self {
+        Self {
+            covered: None,
+            kept: VecDeque::new(),
+            bytes: 0,
+            before: None,
+            fresh: Vec::new(),
+            charts: Charts::default(),
+            held: Some(BTreeMap::new()),
+        }
+    }
 }
 
 /// Where lines for one message are cut: there is room for one that says what is missing.
@@ -96,6 +114,7 @@ impl History {
             self.charts.restart(record.time);
         }
         self.charts.count(record);
+        self.hold(record);
         self.covered = Some(mark);
         self.fresh.extend_from_slice(line);
         self.bytes += line.len();
@@ -105,6 +124,53 @@ impl History {
             self.bytes -= line.len();
             self.before = Some(mark);
         }
+    }
+
+    /// Keeps what is held.
+    fn hold(&mut self, record: &Record) {
+        let Some(held) = &mut self.held else { return };
+        match record.kind {
+            Kind::Started => held.clear(),
+            Kind::Access if held.len() < HANDLES_MAX => {
+                held.insert(record.handle, (record.clone(), false));
+            }
+            Kind::Release => match held.get_mut(&record.handle) {
+                Some((access, lingers)) if access.linger > 0 => *lingers = true,
+                _ => _ = held.remove(&record.handle),
+            },
+            Kind::Expire | Kind::Lingered => _ = held.remove(&record.handle),
+            _ => {}
+        }
+    }
+
+    /// This front leads, or does not any more and has recorded all that is in this state.
+    pub fn leads(&mut self, leads: bool, state: &State) {
+        if leads || self.held.is_some() {
+            self.held = self.held.take().filter(|_| !leads);
+            return;
+        }
+        let licences = state.seats().filter(|seat| seat.held.licence().is_some());
+        let held = licences.map(|seat| {
+            let lingers = state.lingers(seat.handle);
+            let mut access = Record { time: seat.since, ..Record::of_grant(Kind::Access, seat) };
+            let key = seat.held.licence();
+            access.serial = key.and_then(|key| state.virtual_serial(&key.container)).unwrap_or(0);
+            (seat.handle.0, (access, lingers))
+        });
+        self.held = Some(held.collect());
+    }
+
+    /// What is held, as the entries that it came of. `container`: which one has a serial.
+    pub fn held(
+        &self,
+        container: impl Fn(u32) -> Option<ContainerId>,
+    ) -> impl Iterator<Item = Entry> {
+        let held = self.held.iter().flat_map(BTreeMap::values);
+        held.flat_map(move |(access, lingers)| {
+            let grant = container(access.serial).and_then(|container| access.grant(container));
+            let release = grant.as_ref().filter(|_| *lingers).map(|it| Entry::Release(it.handle));
+            grant.map(Entry::Grant).into_iter().chain(release)
+        })
     }
 
     /// What is to be written now.

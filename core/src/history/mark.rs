@@ -48,6 +48,18 @@ impl Mark {
         self.group
     }
 
+    /// Under which its slot was written.
+    #[must_use]
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// Its slot.
+    #[must_use]
+    pub fn slot(&self) -> Slot {
+        self.slot
+    }
+
     /// Whether both are of one group, so that one comes before the other.
     #[must_use]
     pub fn is_beside(&self, other: &Self) -> bool {

@@ -4,7 +4,7 @@
 use super::{Malformed, Mark};
 use crate::licence::rfc3339;
 use crate::limits::HISTORY_LINE;
-use crate::log::{Grant, LicenceKey, Mode};
+use crate::log::{Client, ContainerId, Grant, Handle, Held, LicenceKey, Mode};
 use crate::time::Wall;
 use alloc::borrow::Cow;
 use alloc::string::String;
@@ -103,6 +103,12 @@ pub struct Record {
     /// Seats that it takes or asked for.
     #[serde(skip_serializing_if = "is_empty")]
     pub take: u32,
+    /// Of an access: the client's session, which is part of what makes its station.
+    #[serde(skip_serializing_if = "is_empty")]
+    pub session: u32,
+    /// Of an access: seconds for which its seat will linger.
+    #[serde(skip_serializing_if = "is_empty")]
+    pub linger: u32,
     /// Of an end: when it was granted.
     #[serde(
         skip_serializing_if = "is_empty",
@@ -142,6 +148,8 @@ impl Record {
             handle: grant.handle.0,
             mode: Some(grant.mode),
             take: grant.take,
+            session: client.session,
+            linger: grant.linger_seconds,
             since: (kind != Kind::Access).then_some(grant.since),
             address: Some(client.address),
             host: client.host.clone(),
@@ -154,6 +162,36 @@ impl Record {
             record.name(key);
         }
         record
+    }
+
+    /// The grant that an access was of, as far as it matters to who holds what.
+    #[must_use]
+    pub fn grant(&self, container: ContainerId) -> Option<Grant> {
+        let (firm_code, product_code, tmr_id) = (self.firm_code, self.product_code, self.tmr_id);
+        let client = Client {
+            address: self.address?,
+            host: self.host.clone(),
+            user: self.user.clone(),
+            domain: String::new(),
+            text: self.app_text.clone(),
+            user_defined_id: self.app_id,
+            pid: 0,
+            session: self.session,
+        };
+        Some(Grant {
+            handle: Handle(self.handle),
+            held: Held::Licence(LicenceKey { container, firm_code, product_code, tmr_id }),
+            fingerprint: 0,
+            // It was granted, whatever the licence's quantity is now.
+            quantity: u32::MAX,
+            take: self.take,
+            mode: self.mode?,
+            client,
+            since: self.time,
+            cleanup_seconds: 0,
+            linger_seconds: self.linger,
+            starts_usage: false,
+        })
     }
 
     /// Says which licence it is about.
