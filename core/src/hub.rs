@@ -48,6 +48,8 @@ pub enum Act {
     Look,
     /// As [`Intent::GiveAway`].
     GiveAway(bool),
+    /// As [`Intent::Store`].
+    Store(String),
     /// As [`Intent::Halt`].
     Halt(String),
 }
@@ -408,6 +410,7 @@ impl Hub {
                 Intent::Recall { after } => acts.push(Act::Recall(after)),
                 Intent::Look => acts.push(Act::Look),
                 Intent::GiveAway(away) => acts.push(Act::GiveAway(away)),
+                Intent::Store(text) => acts.push(Act::Store(text)),
                 Intent::Halt(reason) => acts.push(Act::Halt(reason)),
             }
         }

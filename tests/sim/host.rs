@@ -66,6 +66,8 @@ pub(super) struct Host {
     /// No step is made before this time.
     pub(super) frozen: u64,
     pub(super) disk: Disk,
+    /// The file of its configuration, if it is a front's that was ever changed.
+    pub(super) config: Option<String>,
     /// What its front has recorded, and when.
     pub(super) history: Vec<(u64, Vec<u8>)>,
     /// What the process speaks to its twin, if it is a front.
@@ -98,6 +100,7 @@ impl Host {
             clock,
             frozen: 0,
             disk: Disk::default(),
+            config: None,
             history: Vec::new(),
             version: Version::OWN,
             slow: (0, 0),

@@ -25,6 +25,7 @@ pub(super) struct Request<'a> {
     pub(super) host_is_plain: bool,
     /// It carries `X-Tmr-Admin: 1`, which a form on a foreign page cannot send.
     pub(super) from_admin: bool,
+    pub(super) body: &'a [u8],
 }
 
 impl<'a> Request<'a> {
@@ -55,6 +56,7 @@ impl<'a> Request<'a> {
             close: version == 0,
             host_is_plain: true,
             from_admin: false,
+            body: &bytes[length..],
         };
         let mut body = 0;
         let mut hosts = 0;
@@ -173,6 +175,7 @@ mod tests {
             close: false,
             host_is_plain: true,
             from_admin: true,
+            body: b"{}",
         };
         assert_eq!(request(text), Ok(expected));
     }

@@ -193,7 +193,10 @@ impl Backend {
             Input::Written => self.writer.written(out),
             Input::Containers(containers) => self.replace(now.mono, containers, out),
             // It has no role that follows an address, and no usage history.
-            Input::Address { .. } | Input::Recalled { .. } => {}
+            Input::Address { .. }
+            | Input::Configured(_)
+            | Input::Stored(_)
+            | Input::Recalled { .. } => {}
         }
         self.flush(out);
         self.acceptor.check_invariants();

@@ -1,6 +1,6 @@
 //! `tmrconf.json` as it stands in the file: the documented keys and their defaults.
 
-use super::value::{Flag, Host, Ip, Number, Object, OwnPort, Path, Port, Whole};
+use super::value::{Flag, Host, Ip, Levels, LogFormat, Number, Object, OwnPort, Path, Port, Whole};
 use crate::io::Address;
 use crate::limits::{self, HISTORY_FILE, HISTORY_FILES, HISTORY_MONTHS};
 use crate::log::ContainerId;
@@ -14,94 +14,157 @@ use core::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, SeqAccess, Visitor};
 
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub(super) struct File {
+    /// This front, and the other one.
     pub(super) tmr_server: Object<TmrServer>,
+    /// The three servers behind both fronts.
     pub(super) cm_server: Object<CmServer>,
+    /// The admin pages of this front.
     #[serde(default)]
     pub(super) web_admin: Object<WebAdmin>,
+    /// Virtual containers: which, and the serial that clients see.
     #[serde(default)]
     pub(super) virtual_containers: VirtualContainers,
+    /// The log of this front.
+    #[serde(default)]
+    pub(super) log: Object<Log>,
+    /// The usage history, and the licence tracking files.
     #[serde(default)]
     pub(super) license_tracking: Object<LicenseTracking>,
 }
 
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub(super) struct TmrServer {
+    /// Where clients come in: an address of this machine; 0.0.0.0 and :: are all of them.
     #[serde(default = "any_ipv4")]
     pub(super) ip: Host,
+    /// Where clients come in.
     #[serde(default = "licence_port")]
     pub(super) port: OwnPort,
+    /// The addresses that follow the front that leads. Without one the role is set by command.
     #[serde(default)]
     pub(super) virtual_ip: Vec<Ip>,
+    /// The other front.
     pub(super) twin_server: Object<TwinServer>,
+    /// Where the other front comes in.
     #[serde(default)]
     pub(super) twin_listen: Object<TwinListen>,
+    /// The key that all five machines have. A relative path begins at the folder of this file.
     #[serde(default = "group_key_file")]
     pub(super) group_key_file: Path,
+    /// How often the configuration was changed at a web admin: a front follows the one with the higher
+    /// revision.
+    #[serde(default)]
+    pub(super) revision: Revision,
+    /// How long the seat of a client that is silent stays taken, if it asks for no time of its own.
     #[serde(default = "clean_up_time")]
     pub(super) clean_up_time_in_seconds: CleanUpSeconds,
 }
 
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub(super) struct TwinServer {
+    /// Its address or host name.
     pub(super) ip: Host,
+    /// The port of its TwinListen.
     pub(super) port: Port,
+    /// Limit for a connection to it to stand.
     #[serde(default = "connect_timeout")]
     pub(super) connect_timeout_in_seconds: Seconds,
+    /// Limit for one transfer.
     #[serde(default = "transfer_timeout")]
     pub(super) transfer_timeout_in_seconds: Seconds,
 }
 
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
 pub(super) struct TwinListen {
+    /// An address of this machine; 0.0.0.0 and :: are all of them.
     pub(super) ip: Host,
+    /// The port.
     pub(super) port: OwnPort,
 }
 
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub(super) struct CmServer {
+    /// Longest pause before a server that is away is looked for again.
     #[serde(default = "network_retry")]
     pub(super) network_retry_interval_in_seconds: Seconds,
+    /// The three are stock licence servers, which cannot keep two fronts apart.
     #[serde(default)]
     pub(super) unfenced: Flag,
+    /// Exactly three, all different.
     pub(super) server: Servers,
 }
 
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
-struct Server {
+pub(super) struct Server {
+    /// Its address or host name.
     ip: Host,
+    /// Its licence port.
     port: Port,
 }
 
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
 pub(super) struct WebAdmin {
+    /// An address of this machine; 0.0.0.0 and :: are all of them.
     pub(super) ip: Host,
+    /// The port.
     pub(super) port: OwnPort,
 }
 
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
+pub(super) struct Log {
+    /// A file that lines are added to, beside standard error. A relative path begins at the folder of
+    /// this file.
+    pub(super) file: Option<Path>,
+    /// How a line looks, there and on standard error.
+    pub(super) format: LogFormat,
+    /// What is logged: a level, and others for single topics, like tmr_core::front=debug,info.
+    pub(super) level: Levels,
+}
+
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
 pub(super) struct LicenseTracking {
+    /// Files are written; else the history is in memory alone.
     pub(super) enabled: Flag,
+    /// Their folder. A relative path begins at the folder of this file. Without one they are in
+    /// history, in the state folder.
     pub(super) path: Option<Path>,
+    /// Where a file is followed by the next.
     pub(super) max_file_size_in_megabytes: Whole<{ HISTORY_FILE.0 }, { HISTORY_FILE.1 }>,
+    /// All files together; the oldest are removed.
     pub(super) max_total_size_in_megabytes: Whole<{ HISTORY_FILES.0 }, { HISTORY_FILES.1 }>,
+    /// Months before the current one that are kept.
     pub(super) keep_months: Whole<{ HISTORY_MONTHS.0 }, { HISTORY_MONTHS.1 }>,
 }
 
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
-struct VirtualContainerForm {
+pub(super) struct VirtualContainerForm {
+    /// The CmActId that its three parts have in common.
     cm_act_id: Option<Number>,
+    /// The serials of its three parts, where they have no CmActId.
     serials: Option<Vec<Number>>,
+    /// The serial that clients see; one that is left out is drawn, and kept.
     serial: Option<Number>,
 }
 
@@ -110,6 +173,8 @@ struct VirtualContainerForm {
 #[serde(try_from = "VirtualContainerForm")]
 struct VirtualContainer(ContainerId, Option<u32>);
 
+/// How often the file was changed at a web admin.
+type Revision = Whole<0, { u32::MAX }>;
 /// A time-out or an interval.
 type Seconds = Whole<1, { seconds(limits::CONFIG_TIMEOUT_MAX) }>;
 /// The clean-up time of a client that asks for none.
@@ -217,6 +282,7 @@ impl<'de> Deserialize<'de> for Servers {
 /// Virtual containers by CmActId or by three serials, each with the serial that the operator chose.
 /// Each number stands here once.
 #[derive(Debug, Default)]
+#[cfg_attr(test, derive(serde::Serialize))]
 pub(super) struct VirtualContainers(pub(super) Vec<(ContainerId, Option<u32>)>);
 
 impl TryFrom<VirtualContainerForm> for VirtualContainer {

@@ -2,7 +2,7 @@
 //!
 //! What lives here: the claim and the log as a proposer (`claim`, `replicate`, `ledger`), the join
 //! of three parts (`catalogue`, `vote`), calls that come in and are on their way (`clients`,
-//! `flight`), the role and how it is given away (`role`, `handover`), the three backends (`peer`, `backends`) or what stands in for them where they are
+//! `flight`), another configuration (`configure`, `settings`), the role and how it is given away (`role`, `handover`), the three backends (`peer`, `backends`) or what stands in for them where they are
 //! stock servers (`stock`), the other front (`twin`), what is due (`timing`), usage history (`news`, `history`, `denials`).
 //! What never lives here: what a call means (that is [`desk`](crate::desk)) and how a seat is
 //! counted (that is [`log`](crate::log)).
@@ -11,6 +11,7 @@ mod backends;
 mod catalogue;
 mod claim;
 mod clients;
+mod configure;
 mod denials;
 mod flight;
 #[cfg(test)]
@@ -24,6 +25,7 @@ mod news;
 mod peer;
 mod replicate;
 mod role;
+mod settings;
 mod status;
 mod stock;
 mod timing;
@@ -56,6 +58,7 @@ use ledger::Ledger;
 pub use model::{Fingerprint, Timer};
 use peer::{Asked, Peer};
 use role::Wish;
+use settings::Settings;
 use stock::Stock;
 use twin::Twin;
 
@@ -153,6 +156,7 @@ pub struct Front {
     stock: Option<Box<Stock>>,
     /// What the twin has just told of handles at stock servers, and whether that is all of them.
     placed: Option<(bool, Vec<Placed>)>,
+    settings: Settings,
     history: History,
     denials: Denials,
     random: Random,
@@ -192,6 +196,7 @@ impl Front {
             silenced: false,
             stock,
             placed: None,
+            settings: Settings::default(),
             history: History::default(),
             denials: Denials::default(),
             random,
@@ -247,6 +252,12 @@ impl Front {
                 self.lead_if_nobody_does(now.mono);
                 self.timers(now.mono, out);
             }
+            Input::Configured(new) => {
+                self.configured(now.mono, &new, out);
+                self.in_force(now.mono, *new, out);
+                self.timers(now.mono, out);
+            }
+            Input::Stored(stored) => self.stored(now.mono, stored, out),
         }
         self.settle(now, out);
         self.tell_away(out);

@@ -89,6 +89,7 @@ impl Front {
             heartbeat,
             unnamed,
             silenced,
+            settings: _,
             stock,
             random: _,
         } = self;

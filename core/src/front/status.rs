@@ -8,6 +8,7 @@ use crate::admin::status::{
     LicenceStatus, Role, StrayStatus,
 };
 use crate::admin::usage::usage;
+use crate::config::InForce;
 use crate::history::Span;
 use crate::log::{DiskId, Grant};
 use crate::time::Now;
@@ -72,6 +73,11 @@ impl View for At<'_> {
 
     fn yields(&self) -> Result<(), String> {
         self.front.could_hand_over(self.now.mono)
+    }
+
+    fn settings(&self) -> Option<(Option<&InForce>, bool)> {
+        let settings = &self.front.settings;
+        Some((settings.now.as_deref(), settings.is_busy()))
     }
 }
 

@@ -10,12 +10,12 @@
 //! | 0 | everything else |
 //! | 1 | [`Tell::Shared`] |
 //! | 2 | [`Tell::Lead`]; [`Tell::Call`], [`Tell::Gone`], [`Answer::Reply`], [`Answer::Dropped`]; [`Tell::Seats`] |
-//! | 3 | [`Tell::History`], [`Answer::Recorded`] |
+//! | 3 | [`Tell::Settings`] in the place of [`Tell::Shared`]; [`Tell::History`], [`Answer::Recorded`] |
 
 use crate::history::Mark;
 use crate::limits::{
     CLIENT_FRAME_MAX, HISTORY_BLOCK, SLOT_LAST, TWIN_ADDRESS_MAX, TWIN_ENTRIES, TWIN_PIECE_BYTES,
-    TWIN_SEATS, TWIN_VERSION_TEXT, TWIN_VIRTUALS_MAX,
+    TWIN_SEATS, TWIN_SETTINGS_MAX, TWIN_VERSION_TEXT, TWIN_VIRTUALS_MAX,
 };
 use crate::log::{ContainerId, Entry, Epoch, GroupId, Handle, LicenceKey, Slot};
 use crate::time::Wall;
@@ -47,6 +47,8 @@ impl Version {
     pub const GIVES_LEAD: u16 = 2;
     /// The minor version that came with calls of clients ([`Tell::Call`]).
     pub const PASSES: u16 = 2;
+    /// The minor version that came with configurations that follow each other ([`Tell::Settings`]).
+    pub const SETTINGS: u16 = 3;
     /// The minor version that came with usage history ([`Tell::History`]).
     pub const HISTORY: u16 = 3;
 
@@ -226,6 +228,13 @@ pub enum Tell {
         /// The handles.
         seats: Vec<Placed>,
     },
+    /// What its configuration says of what both must have alike. Since minor version 3.
+    Settings {
+        /// How often that was changed at a web admin; the higher one holds.
+        revision: u32,
+        /// A JSON object ([`config::shared`](crate::config::shared)).
+        text: String,
+    },
     /// What has happened, as lines of the usage history, behind what the other one said last that it
     /// has ([`Answer::Recorded`]). The next one follows when that has been said again. Since minor
     /// version 3.
@@ -313,6 +322,7 @@ impl Tell {
             Self::Lead { .. } => Version::GIVES_LEAD,
             Self::Call { .. } | Self::Gone { .. } => Version::PASSES,
             Self::Seats { .. } => 2,
+            Self::Settings { .. } => Version::SETTINGS,
             Self::History { .. } => Version::HISTORY,
         }
     }
@@ -346,6 +356,7 @@ impl Tell {
             Self::Call { bytes, .. } => bytes.len() <= CLIENT_FRAME_MAX,
             Self::Gone { .. } => true,
             Self::Seats { seats, .. } => seats.len() <= TWIN_SEATS,
+            Self::Settings { text, .. } => text.len() <= TWIN_SETTINGS_MAX,
             Self::History { lines, .. } => lines.len() <= HISTORY_BLOCK,
         };
         if tell.since() <= minor && fits { Ok(tell) } else { Err(Malformed) }

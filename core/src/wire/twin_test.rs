@@ -45,7 +45,7 @@ fn mark() -> Mark {
 }
 
 /// One of each kind, by its name in wire.md.
-fn tells() -> [(&'static str, Tell); 9] {
+fn tells() -> [(&'static str, Tell); 10] {
     let standing = Standing {
         part: Part::Active,
         epoch: EPOCH,
@@ -74,6 +74,7 @@ fn tells() -> [(&'static str, Tell); 9] {
         ("Call", Tell::Call { client: 300, from, bytes: vec![1, 2, 3] }),
         ("Gone", Tell::Gone { client: 300, replies: 2 }),
         ("Seats", Tell::Seats { epoch, anew: true, seats: vec![placed()] }),
+        ("Settings", Tell::Settings { revision: 7, text: "{ \"VirtualContainers\": [] }".into() }),
         ("History", Tell::History { epoch, lines: b"{}\n".to_vec(), upto: Some(mark()) }),
     ]
 }
@@ -145,7 +146,7 @@ fn the_lower_minor_version_is_spoken() {
         let since = match name {
             "Standing" | "State" | "Entries" => 0,
             "Shared" => 1,
-            "History" => 3,
+            "Settings" | "History" => 3,
             _ => 2,
         };
         for minor in 0..=3 {
@@ -166,7 +167,7 @@ fn nothing_else_is_read() {
         let longer = [bytes, vec![0]].concat();
         assert_eq!(Tell::decode(&longer, 3), Err(Malformed));
     }
-    assert_eq!(Tell::decode(&[9], 3), Err(Malformed));
+    assert_eq!(Tell::decode(&[10], 3), Err(Malformed));
     assert_eq!(Heard::decode(&[0, 7]), Err(Malformed));
 }
 

@@ -13,7 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// # Errors
 /// The system's, or `InvalidData` for what is not HTTP.
 pub fn get(at: SocketAddr, path: &str) -> io::Result<(u16, String)> {
-    ask(at, "GET", path)
+    ask(at, "GET", path, "")
 }
 
 /// Status code and body of `POST path` with nothing in it: something is to change.
@@ -21,15 +21,25 @@ pub fn get(at: SocketAddr, path: &str) -> io::Result<(u16, String)> {
 /// # Errors
 /// As for [`get`].
 pub fn post(at: SocketAddr, path: &str) -> io::Result<(u16, String)> {
-    ask(at, "POST", path)
+    ask(at, "POST", path, "")
 }
 
-fn ask(at: SocketAddr, method: &str, path: &str) -> io::Result<(u16, String)> {
+/// Status code and body of `POST path` with something in it.
+///
+/// # Errors
+/// As for [`get`].
+pub fn post_text(at: SocketAddr, path: &str, text: &str) -> io::Result<(u16, String)> {
+    ask(at, "POST", path, text)
+}
+
+fn ask(at: SocketAddr, method: &str, path: &str, body: &str) -> io::Result<(u16, String)> {
     let mut socket = TcpStream::connect_timeout(&at, PATIENCE)?;
     socket.set_read_timeout(Some(PATIENCE))?;
     write!(
         socket,
-        "{method} {path} HTTP/1.1\r\nHost: {at}\r\nX-Tmr-Admin: 1\r\nConnection: close\r\n\r\n"
+        "{method} {path} HTTP/1.1\r\nHost: {at}\r\nX-Tmr-Admin: 1\r\nConnection: close\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
     )?;
     let mut answer = Vec::new();
     socket.read_to_end(&mut answer)?;
