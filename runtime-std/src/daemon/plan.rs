@@ -6,7 +6,7 @@ use super::exit::{Failure, Outcome};
 use super::history::{Keeper, Tray};
 use super::listeners::Listeners;
 use super::settings::Settings;
-use super::vip;
+use super::{notify, vip};
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
@@ -111,6 +111,7 @@ impl Sources {
             let work: Source = Box::new(move |tell| settings.serve(&doors, &tell));
             self.others.push(("configuration", work));
         }
+        self.others.extend(notify::watchdog().map(|source| ("watchdog", source)));
         for (name, source) in self.others {
             let tell = Arc::clone(&tell);
             thread::Builder::new()

@@ -8,7 +8,7 @@ use super::history::{self, Farewell, Keeper};
 use super::licences::Licences;
 use super::plan::{Plan, Source, Sources, Streams};
 use super::settings::{self, Settings};
-use super::{doors, entropy, files, log, out, signals, vip};
+use super::{doors, entropy, files, log, notify, out, signals, vip};
 use std::net::TcpListener;
 use std::path::Path;
 use tmr_core::backend::{self, Backend};
@@ -137,6 +137,7 @@ fn begin(watched: &cli::Watched, farewell: &Farewell) -> Outcome {
     let last = farewell.clone();
     signals::on_stop(move || {
         tracing::info!("told to stop");
+        notify::stopping();
         last.say();
         std::process::exit(0);
     })?;

@@ -7,6 +7,7 @@ use super::disk::Durable;
 use super::exit::halt;
 use super::history::Tray;
 use super::net::BREATH;
+use super::notify;
 use super::plan::{Errand, Errands};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -72,6 +73,7 @@ impl TimedHub {
     ) -> (T, Todo) {
         let mut acts = Vec::new();
         let out = step(&mut self.hub, self.clock.now(), &mut acts);
+        notify::turned();
         let mut todo = Todo { sooner: self.sooner(), ..Todo::default() };
         for act in acts {
             match act {
