@@ -3,6 +3,7 @@
 //! A runtime is accept, dial, read, write, wait and append; it decides nothing. A link that a
 //! node does not know is a no-op on both sides.
 
+use crate::counts::HubCounts;
 use crate::licence::Container;
 use crate::limits::DIAL_TIMEOUT;
 use crate::time::Duration;
@@ -182,6 +183,8 @@ pub enum Input {
         /// It is here.
         here: bool,
     },
+    /// What the hub has counted, before any page that may show it.
+    Counted(HubCounts),
 }
 
 /// What a node wants done.

@@ -23,6 +23,8 @@ pub(super) struct Request<'a> {
     pub(super) host_is_plain: bool,
     /// It carries `X-Tmr-Admin: 1`, which a form on a foreign page cannot send.
     pub(super) from_admin: bool,
+    /// The kinds of answer that it would like.
+    pub(super) accept: &'a str,
 }
 
 impl<'a> Request<'a> {
@@ -51,6 +53,7 @@ impl<'a> Request<'a> {
             close: version == 0,
             host_is_plain: true,
             from_admin: false,
+            accept: "",
         };
         let mut body = 0;
         let mut hosts = 0;
@@ -64,6 +67,8 @@ impl<'a> Request<'a> {
                 request.host_is_plain &= is_plain(value);
             } else if named("x-tmr-admin") {
                 request.from_admin = value == "1";
+            } else if named("accept") {
+                request.accept = value;
             } else if named("content-length") {
                 body = value.parse().map_err(|_| "The Content-Length is not a number.")?;
             } else if named("transfer-encoding") {
@@ -168,6 +173,7 @@ mod tests {
             close: false,
             host_is_plain: true,
             from_admin: true,
+            accept: "",
         };
         assert_eq!(request(text), Ok(expected));
     }

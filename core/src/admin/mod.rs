@@ -5,12 +5,14 @@
 //! the node).
 
 mod http;
+pub mod metrics;
 pub mod status;
 
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use http::{Request, Response};
+use metrics::Page;
 use serde_json::Value;
 
 /// What a node lets its admin pages see.
@@ -35,6 +37,9 @@ pub trait View {
     /// # Errors
     /// Why it cannot give it away, and what would be right, in a sentence for people.
     fn yields(&self) -> Result<(), String>;
+
+    /// Writes what `/metrics` says.
+    fn measure(&self, page: &mut Page);
 }
 
 /// What an operator wants done.
@@ -78,7 +83,7 @@ pub fn answer(request: &[u8], view: &impl View) -> Answer {
 
 fn route(request: &Request<'_>, view: &impl View) -> (Response, Option<Command>) {
     let allow = match request.path {
-        "/" | "/api/status" | "/healthz" | "/readyz" | "/holdz" => "GET, HEAD",
+        "/" | "/api/status" | "/healthz" | "/metrics" | "/readyz" | "/holdz" => "GET, HEAD",
         "/api/activate" | "/api/failover" | "/api/notify" => "POST",
         _ => return (Response::text(404, "There is nothing at this path."), None),
     };
@@ -92,6 +97,12 @@ fn route(request: &Request<'_>, view: &impl View) -> (Response, Option<Command>)
     let response = match request.path {
         "/" => page(&view.status()),
         "/api/status" => json(&view.status()),
+        "/metrics" => {
+            let mut page = Page::new(request.accept);
+            view.measure(&mut page);
+            let (kind, body) = page.end();
+            Response { status: 200, kind, allow: None, body }
+        }
         "/readyz" => verdict(view.ready()),
         "/holdz" => verdict(view.holds()),
         "/api/activate" => {
@@ -183,6 +194,10 @@ mod tests {
         }
         fn yields(&self) -> Result<(), String> {
             self.0.clone()
+        }
+
+        fn measure(&self, page: &mut Page) {
+            page.counter("tmrd_tests", "Tests.").is(&[], 1);
         }
     }
 

@@ -1,5 +1,6 @@
 //! `tmrconf.json` as it stands in the file: the documented keys and their defaults.
 
+use super::access::{AccessControl, ClientVersion};
 use super::value::{Flag, Host, Ip, Number, Object, OwnPort, Path, Port, Whole};
 use crate::io::Address;
 use crate::limits;
@@ -23,6 +24,8 @@ pub(super) struct File {
     pub(super) web_admin: Object<WebAdmin>,
     #[serde(default)]
     pub(super) virtual_containers: VirtualContainers,
+    #[serde(default)]
+    pub(super) access_control: AccessControl,
 }
 
 #[derive(Debug, Deserialize)]
@@ -41,6 +44,7 @@ pub(super) struct TmrServer {
     pub(super) group_key_file: Path,
     #[serde(default = "clean_up_time")]
     pub(super) clean_up_time_in_seconds: CleanUpSeconds,
+    pub(super) minimum_client_version: Option<ClientVersion>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -3,6 +3,7 @@
 use super::peer::{Follow, Wire};
 use super::{Front, Phase};
 use crate::admin::View;
+use crate::admin::metrics::Page;
 use crate::admin::status::{
     Allocation, BackendState, BackendStatus, ContainerStatus, Difference, FrontStatus,
     LicenceStatus, Role, StrayStatus,
@@ -40,6 +41,7 @@ impl View for At<'_> {
             containers: self.containers(),
             strays: self.strays(),
             licenses: self.licences(),
+            clients: front.desk.visitors(),
             allocations: front.ledger.ahead().seats().map(|seat| self.allocation(seat)).collect(),
         };
         serde_json::to_value(status).unwrap_or_default()
@@ -67,10 +69,14 @@ impl View for At<'_> {
     fn yields(&self) -> Result<(), String> {
         self.front.could_hand_over(self.now.mono)
     }
+
+    fn measure(&self, page: &mut Page) {
+        self.write(page);
+    }
 }
 
 impl At<'_> {
-    fn role(&self) -> Role {
+    pub(super) fn role(&self) -> Role {
         match self.front.part(self.now.mono) {
             Part::Standby => Role::Standby,
             Part::Starting => Role::Starting,
@@ -82,7 +88,7 @@ impl At<'_> {
         self.front.ledger.settled().members().is_some_and(|members| members.contains(disk))
     }
 
-    fn backend(&self, index: usize) -> BackendStatus {
+    pub(super) fn backend(&self, index: usize) -> BackendStatus {
         let front = self.front;
         let peer = &front.peers[index];
         let standing = peer.standing();
@@ -139,7 +145,7 @@ impl At<'_> {
         self.front.joined.strays.iter().map(stray).collect()
     }
 
-    fn licences(&self) -> Vec<LicenceStatus> {
+    pub(super) fn licences(&self) -> Vec<LicenceStatus> {
         let front = self.front;
         let one = |(key, joined): (&crate::log::LicenceKey, &super::catalogue::Joined)| {
             let offer = front.joined.catalogue.offers.get(key);

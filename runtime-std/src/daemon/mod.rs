@@ -68,6 +68,7 @@ fn perform(runtime: Runtime, command: &Command) -> Outcome {
         Command::Failover { admin } => client::failover::failover(&admin.at),
         Command::Notify { admin, news } => client::role::notify(&admin.at, news),
         Command::Track { what, admin } => client::role::track(&admin.at, *what),
+        Command::Doctor(options) => client::doctor::doctor(options),
         Command::Client(options) => client::run(options),
         Command::Bench(options) => client::bench::run(options),
     }

@@ -54,7 +54,9 @@ pub fn backend(runtime: Runtime, options: &cli::Backend) -> Outcome {
     let (node, keep) = Backend::open(config, journal.as_deref())
         .map_err(|error| files::wrong(&folder.path("journal"), error))?;
     let journal = Some(folder.write_journal(keep)?);
-    let hub = Hub::new(Node::Backend(Box::new(node))).with_clients_max(doors::clients_max());
+    let hub = Hub::new(Node::Backend(Box::new(node)))
+        .with_clients_max(doors::clients_max())
+        .with_files_max(doors::raise_file_limit());
     doors::announce(&doors);
     let others: Vec<(&str, Source)> = vec![("licences", licences.source())];
     let sources = Sources { journal, others, ..Sources::default() };
@@ -89,10 +91,13 @@ pub fn serve(runtime: Runtime, options: &cli::Serve) -> Outcome {
         unfenced: config.unfenced,
         virtuals: config.virtuals,
         cleanup: config.cleanup,
+        policy: config.policy,
         twin: Some(config.twin),
         seed: entropy::fresh(),
     });
-    let hub = Hub::new(Node::Front(Box::new(node))).with_clients_max(doors::clients_max());
+    let hub = Hub::new(Node::Front(Box::new(node)))
+        .with_clients_max(doors::clients_max())
+        .with_files_max(doors::raise_file_limit());
     doors::announce(&doors);
     let streams = Streams { group, front: Some(front) };
     let sources = Sources { address, ..Sources::default() };

@@ -16,6 +16,14 @@ pub fn get(at: SocketAddr, path: &str) -> io::Result<(u16, String)> {
     ask(at, "GET", path)
 }
 
+/// Head and body of `GET path` with these header lines more.
+///
+/// # Errors
+/// As for [`get`].
+pub fn get_with(at: SocketAddr, path: &str, headers: &str) -> io::Result<(String, String)> {
+    exchange(at, "GET", path, headers)
+}
+
 /// Status code and body of `POST path` with nothing in it: something is to change.
 ///
 /// # Errors
@@ -25,23 +33,30 @@ pub fn post(at: SocketAddr, path: &str) -> io::Result<(u16, String)> {
 }
 
 fn ask(at: SocketAddr, method: &str, path: &str) -> io::Result<(u16, String)> {
+    let (head, body) = exchange(at, method, path, "")?;
+    let code = head.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)?.parse().ok());
+    let wrong = || io::Error::new(io::ErrorKind::InvalidData, format!("not HTTP: {head:?}"));
+    Ok((code.ok_or_else(wrong)?, body))
+}
+
+fn exchange(
+    at: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &str,
+) -> io::Result<(String, String)> {
     let mut socket = TcpStream::connect_timeout(&at, PATIENCE)?;
     socket.set_read_timeout(Some(PATIENCE))?;
     write!(
         socket,
-        "{method} {path} HTTP/1.1\r\nHost: {at}\r\nX-Tmr-Admin: 1\r\nConnection: close\r\n\r\n"
+        "{method} {path} HTTP/1.1\r\nHost: {at}\r\nX-Tmr-Admin: 1\r\nConnection: close\r\n{headers}\r\n"
     )?;
     let mut answer = Vec::new();
     socket.read_to_end(&mut answer)?;
     let answer = String::from_utf8_lossy(&answer);
     let wrong = || io::Error::new(io::ErrorKind::InvalidData, format!("not HTTP: {answer:?}"));
     let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(wrong)?;
-    let code = head
-        .strip_prefix("HTTP/1.1 ")
-        .and_then(|rest| rest.get(..3))
-        .and_then(|code| code.parse().ok())
-        .ok_or_else(wrong)?;
-    Ok((code, body.to_owned()))
+    Ok((head.to_owned(), body.to_owned()))
 }
 
 /// The JSON value of `GET path`.
