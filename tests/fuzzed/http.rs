@@ -6,6 +6,7 @@ use super::stream::open;
 use super::{byte, pieces};
 use arbitrary::Unstructured;
 use serde_json::{Value, json};
+use tmr_core::admin::metrics::Page;
 use tmr_core::admin::{View, answer};
 use tmr_core::channel::Stream;
 use tmr_core::io::Frame;
@@ -25,6 +26,9 @@ impl View for Blank {
     }
     fn yields(&self) -> Result<(), String> {
         Err("It leads.".into())
+    }
+    fn measure(&self, page: &mut Page) {
+        page.gauge("tmrd_nothing", "Nothing.").is(&[("label", &"\\\"\n")], 1);
     }
 }
 

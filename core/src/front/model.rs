@@ -90,6 +90,9 @@ impl Front {
             unnamed,
             silenced,
             stock,
+            // What is only counted.
+            counts: _,
+            seen: _,
             random: _,
         } = self;
         assert!(twin.is_none() && stock.is_none() && placed.is_none());
