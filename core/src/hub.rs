@@ -44,6 +44,8 @@ pub enum Act {
     Look,
     /// As [`Intent::GiveAway`].
     GiveAway(bool),
+    /// As [`Intent::Store`].
+    Store(String),
     /// As [`Intent::Halt`].
     Halt(String),
 }
@@ -422,6 +424,7 @@ impl Hub {
                 Intent::Rewrite(bytes) => acts.push(Act::Rewrite(bytes)),
                 Intent::Look => acts.push(Act::Look),
                 Intent::GiveAway(away) => acts.push(Act::GiveAway(away)),
+                Intent::Store(text) => acts.push(Act::Store(text)),
                 Intent::Halt(reason) => acts.push(Act::Halt(reason)),
             }
         }

@@ -3,10 +3,12 @@
 //! A runtime is accept, dial, read, write, wait and append; it decides nothing. A link that a
 //! node does not know is a no-op on both sides.
 
+use crate::config::InForce;
 use crate::counts::HubCounts;
 use crate::licence::Container;
 use crate::limits::DIAL_TIMEOUT;
 use crate::time::Duration;
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -185,7 +187,16 @@ pub enum Input {
     },
     /// What the hub has counted, before any page that may show it.
     Counted(HubCounts),
+    /// To a front: this configuration is in force now. When that is first known, and whenever
+    /// another one comes into force.
+    Configured(Box<InForce>),
+    /// To a front: what became of the one outstanding [`Intent::Store`].
+    Stored(Stored),
 }
+
+/// What became of a configuration that was to be stored: it is in force, apart from what is named,
+/// which needs a restart; or nothing has changed, and why.
+pub type Stored = Result<Vec<String>, String>;
 
 /// What a node wants done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -224,6 +235,9 @@ pub enum Intent {
     Look,
     /// Tell whoever moves the virtual address whether this machine is to give it away.
     GiveAway(bool),
+    /// Put this text into the file of the configuration, durably and as a whole, and into force; then
+    /// say [`Input::Configured`] and [`Input::Stored`]. At most one is outstanding.
+    Store(String),
     /// This process must not go on; the reason, for people.
     Halt(String),
 }

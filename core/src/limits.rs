@@ -224,6 +224,8 @@ pub const TROUBLE_LOGGED: Duration = Duration::from_secs(60);
 pub const TWIN_VERSION_TEXT: usize = 32;
 /// Most virtual serials that a twin may tell of its configuration.
 pub const TWIN_VIRTUALS_MAX: usize = 4_096;
+/// Longest part of a configuration that a twin may tell, in bytes.
+pub const TWIN_SETTINGS_MAX: usize = 512 * 1024;
 /// Longest address that a twin may tell of its configuration, in bytes: a host name and a port.
 pub const TWIN_ADDRESS_MAX: usize = 300;
 /// Clients whose calls a front that stands by passes on to its twin, and that a front takes of its

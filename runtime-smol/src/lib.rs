@@ -1,7 +1,7 @@
 //! One executor on smol and async-io for the TMR licence server.
 //!
-//! - [`run`]: the glue; one task a link, one a door, one for the timer, one for what comes from the
-//!   disk, all on the main thread, so that the hub needs no lock
+//! - [`run`]: the glue; one task for all links and doors, one a connection that is dialled, one for the
+//!   timer, one for what the machine reports, all on the main thread, so that the hub needs no lock
 //!
 //! # Threads
 //!

@@ -4,11 +4,9 @@ use async_io::{Async, Timer};
 use smol::channel::{Receiver, Sender, bounded, unbounded};
 use smol::future::{or, yield_now};
 use smol::{LocalExecutor, unblock};
-use std::net::TcpListener;
 use std::os::fd::AsFd;
-use std::{io, rc::Rc, sync::Arc, time::Instant};
-use tmr_core::io::Door;
-use tmr_runtime_std::daemon::net::{BREATH, broken};
+use std::{rc::Rc, sync::Arc, time::Instant};
+use tmr_runtime_std::daemon::net::broken;
 use tmr_runtime_std::daemon::{Chores, Ears, Links, Outcome, Plan};
 
 struct Site {
@@ -23,12 +21,12 @@ struct Site {
 /// # Errors
 /// The system does not give what every node needs.
 pub fn run(plan: Plan) -> Outcome {
-    let (links, errands) = Links::new(plan.hub, plan.streams, 1)?;
+    let (links, errands) = Links::new(plan.hub, plan.streams, plan.doors, 1)?;
     let ((timer, rung), tasks) = (bounded(1), LocalExecutor::new());
     let site = &Rc::new(Site { links: Arc::new(links), timer, tasks });
     site.perform(site.links.tick());
     let (tell, told) = unbounded();
-    plan.sources.start(errands, move |input| drop(tell.try_send(input)))?;
+    plan.sources.start(errands, site.links.doors(), move |input| drop(tell.try_send(input)))?;
     site.spawn(async move |site| {
         while let Ok(input) = told.recv().await {
             site.perform(site.links.told(input));
@@ -37,10 +35,6 @@ pub fn run(plan: Plan) -> Outcome {
     let poll = site.links.poll(0).try_clone_to_owned().and_then(Async::new_nonblocking);
     let poll = poll.map_err(|error| broken(&error))?;
     site.spawn(async move |site| site.serve(&poll).await);
-    for (door, listener) in plan.doors {
-        let listener = Async::new(listener).map_err(|error| broken(&error))?;
-        site.spawn(async move |site| site.accept(door, &listener).await);
-    }
     smol::block_on(site.tasks.run(site.keep_time(&rung)))
 }
 
@@ -84,24 +78,6 @@ impl Site {
             {
                 self.perform(self.links.tick());
             }
-        }
-    }
-
-    async fn accept(self: &Rc<Self>, door: Door, listener: &Async<TcpListener>) {
-        loop {
-            let accepted = listener.accept().await.and_then(|(socket, from)| {
-                let socket: io::Result<_> = socket.into_inner();
-                Ok((socket?, from))
-            });
-            let accepted = accepted.map_err(|error| broken(&error));
-            match accepted.and_then(|accepted| self.links.accepted(door, accepted)) {
-                Ok(chores) => self.perform(chores),
-                Err(why) => {
-                    tracing::warn!(?door, "a connection could not be served: {why}");
-                    Timer::after(BREATH).await;
-                }
-            }
-            yield_now().await;
         }
     }
 }

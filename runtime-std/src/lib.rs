@@ -10,8 +10,7 @@
 //! | name | how many | why |
 //! |---|---|---|
 //! | `main` | 1 | waits for the next deadline and ticks the hub |
-//! | `accept` | one a door | waits for connections |
-//! | `links` | one for two CPUs, at most 4 | waits for what arrives on its share of the links; each link is read by one of them only |
+//! | `links` | one for two CPUs, at most 4 | waits for what arrives on its share of the links and doors; each is looked at by one of them only |
 //! | `dial` | on a front, one a backend that is being dialled | looks up the name and connects, which blocks |
 //! | `disk` | on a backend, 1 | appends to the journal and waits until it is on disk |
 //! | `signals` | 1 | waits for SIGTERM and SIGINT |

@@ -1,12 +1,9 @@
 //! The glue of the thread runtime: accept, dial, wait. It decides nothing.
 
-use crate::daemon::net::{BREATH, broken};
 use crate::daemon::{Chores, Ears, Links, Outcome, Plan};
 use crate::threads::spawn;
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::thread::{self, Thread};
-use tmr_core::io::Door;
 
 /// Threads that serve links, at most: more would wait for each other at the hub.
 const SERVING_MAX: usize = 4;
@@ -26,18 +23,15 @@ struct Site {
 pub fn run(plan: Plan) -> Outcome {
     let cpus = thread::available_parallelism().map_or(1, usize::from);
     let serving = (cpus / CPUS).clamp(1, SERVING_MAX);
-    let (links, errands) = Links::new(plan.hub, plan.streams, serving)?;
+    let (links, errands) = Links::new(plan.hub, plan.streams, plan.doors, serving)?;
     let site = Arc::new(Site { links, timer: thread::current() });
     site.perform(site.links.tick());
     let told = Arc::clone(&site);
-    plan.sources.start(errands, move |input| told.perform(told.links.told(input)))?;
+    plan.sources
+        .start(errands, site.links.doors(), move |input| told.perform(told.links.told(input)))?;
     for poll in 0..serving {
         let site = Arc::clone(&site);
         spawn("links", move || site.serve(Ears::new(poll)))?;
-    }
-    for (door, listener) in plan.doors {
-        let site = Arc::clone(&site);
-        spawn("accept", move || site.accept(door, &listener))?;
     }
     loop {
         let wait = site.links.set_timer();
@@ -66,19 +60,6 @@ impl Site {
         loop {
             if let Some(chores) = self.links.turn(&mut ears, true) {
                 self.perform(chores);
-            }
-        }
-    }
-
-    fn accept(self: &Arc<Self>, door: Door, listener: &TcpListener) {
-        loop {
-            let accepted = listener.accept().map_err(|error| broken(&error));
-            match accepted.and_then(|accepted| self.links.accepted(door, accepted)) {
-                Ok(chores) => self.perform(chores),
-                Err(why) => {
-                    tracing::warn!(?door, "a connection could not be served: {why}");
-                    thread::sleep(BREATH);
-                }
             }
         }
     }

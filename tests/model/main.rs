@@ -103,14 +103,24 @@ fn explain(name: &str) {
 }
 
 fn main() -> ExitCode {
-    let threads = env::var("TMR_THREADS").map_or(1, |text| text.parse().expect("a number"));
+    let Ok(threads) = env::var("TMR_THREADS").map_or(Ok(1), |text| text.parse()) else {
+        eprintln!("error: TMR_THREADS must be a whole number");
+        return ExitCode::from(2);
+    };
     let chosen = env::var("TMR_MODEL").ok();
     let plans = match chosen.as_deref() {
         None => Plan::short(),
         Some("full") => Plan::full(),
         Some(name) => Plan::full().into_iter().filter(|plan| plan.name == name).collect(),
     };
-    assert!(!plans.is_empty(), "there is no plan of that name");
+    if plans.is_empty() {
+        let names: Vec<_> = Plan::full().iter().map(|plan| plan.name).collect();
+        eprintln!(
+            "error: TMR_MODEL names no plan; right would be full, or one of: {}",
+            names.join(", ")
+        );
+        return ExitCode::from(2);
+    }
     let all = plans.len() > 1;
     let (start, mut sum) = (Instant::now(), Sum::default());
     for plan in plans {

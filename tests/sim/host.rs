@@ -64,6 +64,8 @@ pub(super) struct Host {
     /// No step is made before this time.
     pub(super) frozen: u64,
     pub(super) disk: Disk,
+    /// The file of its configuration, if it is a front's that was ever changed.
+    pub(super) config: Option<String>,
     /// What the process speaks to its twin, if it is a front.
     pub(super) version: Version,
     /// The disk is slow until then, and by this much.
@@ -94,6 +96,7 @@ impl Host {
             clock,
             frozen: 0,
             disk: Disk::default(),
+            config: None,
             version: Version::OWN,
             slow: (0, 0),
             links: BTreeMap::new(),

@@ -47,6 +47,7 @@ impl World {
         state.away = false;
         (state.hub, state.tick) = (Some(Hub::new(node)), None);
         self.with(host, |hub, now, acts| hub.tick(now, acts));
+        self.configure(host);
         self.hosts[host].told = None;
         self.look(host);
     }
@@ -106,8 +107,11 @@ impl World {
         self.checks.seats.holds(self.now, part, quantities(&self.files[part]));
     }
 
-    /// A backend looks at its licence file.
+    /// A backend looks at its licence file, or a front at its configuration.
     pub(super) fn reload(&mut self, host: usize) {
+        if host < FRONTS {
+            return self.configure(host);
+        }
         let Some(part) = host.checked_sub(FRONTS).filter(|_| self.hosts[host].hub.is_some()) else {
             return;
         };
@@ -141,7 +145,7 @@ impl World {
                 self.at(due, Event::Tick { host, life });
             }
         }
-        let logged = lines::check(self.now < self.quiet);
+        let logged = lines::check(self.now < self.aftermath);
         self.checks.note(self.now, "lines", logged);
         for act in acts {
             self.act(host, act);
@@ -200,6 +204,7 @@ impl World {
                 }
             }
             Act::Look => {}
+            Act::Store(text) => self.wants_stored(host, text),
             Act::Halt(reason) => {
                 let found = Err(format!("host {host} halts: {reason}"));
                 self.checks.note(self.now, "service", found);

@@ -157,7 +157,7 @@ impl World {
         let client = |station| Client { station, stopped: true, ..Client::default() };
         world.clients = (0..plan.clients).map(client).collect();
         (world.net.late, world.net.pieces) = (None, None);
-        (world.operator, world.faulty, world.quiet) = (None, false, 0);
+        (world.operator, world.faulty, world.aftermath) = (None, false, 0);
         (world.plan, world.tail) = (plan, Some(tail));
         world
     }

@@ -94,9 +94,17 @@ pub(super) enum Event {
     Follow {
         host: usize,
     },
-    /// A backend looks at its licence file.
+    /// A backend looks at its licence file, or a front at its configuration.
     Reload {
         host: usize,
+    },
+    /// An operator changes a front's configuration.
+    Edit,
+    /// A front's machine puts a configuration into force that the front wants stored, or refuses.
+    Store {
+        host: usize,
+        life: u32,
+        text: Option<String>,
     },
 }
 
@@ -117,6 +125,8 @@ pub struct World {
     /// When an operator orders planned failovers, and what goes wrong meanwhile; a number of its own
     /// likewise. `None`: never in this seed.
     pub(super) operator: Option<Rng>,
+    /// When and how fronts are configured anew; a number of its own likewise.
+    pub(super) editor: Option<Rng>,
     /// What goes wrong with machines; a number of its own likewise.
     pub(super) machines: Machines,
     /// What was found so far.
@@ -124,7 +134,7 @@ pub struct World {
     /// Faults happen.
     pub(super) faulty: bool,
     /// Until then a fault may have caused what nodes log.
-    pub(super) quiet: u64,
+    pub(super) aftermath: u64,
     /// A disk was lost while these were the members: the group has to change before the next.
     pub(super) lost: Option<[DiskId; 3]>,
     /// When the members were seen to be others than those.
@@ -169,10 +179,11 @@ impl World {
             files: containers(plan.odd, machines.dates).clone(),
             vendor: Rng::new(!seed),
             operator: None,
+            editor: None,
             machines,
             checks: Checks::default(),
             faulty: true,
-            quiet: u64::MAX,
+            aftermath: u64::MAX,
             lost: None,
             repaired: None,
             queue: BTreeMap::new(),
@@ -210,6 +221,12 @@ impl World {
             let first = operator.between(3 * SECOND, 10 * SECOND);
             world.at(first, Event::HandOver);
             world.operator = Some(operator);
+        }
+        let mut editor = Rng::new(seed.rotate_left(16));
+        if editor.chance(30) {
+            let first = editor.between(2 * SECOND, 20 * SECOND);
+            world.at(first, Event::Edit);
+            world.editor = Some(editor);
         }
         world
     }
@@ -343,6 +360,16 @@ impl World {
             }
             Event::Follow { host } => self.follow(host),
             Event::Reload { host } => self.reload(host),
+            Event::Edit => {
+                if let Some(pause) = self.faulty.then(|| self.edit()).flatten() {
+                    self.after(pause, Event::Edit);
+                }
+            }
+            Event::Store { host, life, text } => {
+                if self.hosts[host].lives(life) {
+                    self.store(host, text);
+                }
+            }
             Event::Storm { left } => {
                 if self.faulty {
                     self.storm(left);
@@ -374,6 +401,7 @@ impl World {
             | Event::Flush { host, .. }
             | Event::Durable { host, .. }
             | Event::Full { host, .. }
+            | Event::Store { host, .. }
             | Event::Reload { host } => Some(*host),
             Event::Open { conn } => self.place(*conn, 1),
             Event::Arrive { conn, side } | Event::Notice { conn, side } => self.place(*conn, *side),

@@ -28,7 +28,11 @@ const PROGRESS: Duration = Duration::from_secs(60);
 
 fn number(name: &str) -> Option<u64> {
     let text = env::var(name).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{name} must be a number, not {text}")))
+    let Ok(number) = text.parse() else {
+        eprintln!("error: {name} must be a whole number, not {text:?}");
+        std::process::exit(2);
+    };
+    Some(number)
 }
 
 /// Runs a seed again, this time with its last events written down.

@@ -25,6 +25,7 @@ pub(super) struct Request<'a> {
     pub(super) from_admin: bool,
     /// The kinds of answer that it would like.
     pub(super) accept: &'a str,
+    pub(super) body: &'a [u8],
 }
 
 impl<'a> Request<'a> {
@@ -54,6 +55,7 @@ impl<'a> Request<'a> {
             host_is_plain: true,
             from_admin: false,
             accept: "",
+            body: &bytes[length..],
         };
         let mut body = 0;
         let mut hosts = 0;
@@ -174,6 +176,7 @@ mod tests {
             host_is_plain: true,
             from_admin: true,
             accept: "",
+            body: b"{}",
         };
         assert_eq!(request(text), Ok(expected));
     }

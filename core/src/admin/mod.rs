@@ -6,8 +6,10 @@
 
 mod http;
 pub mod metrics;
+pub(crate) mod settings;
 pub mod status;
 
+use crate::config::InForce;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -40,10 +42,16 @@ pub trait View {
 
     /// Writes what `/metrics` says.
     fn measure(&self, page: &mut Page);
+
+    /// The configuration, once it is known, and whether another one is being stored. `None`: a node
+    /// without one.
+    fn settings(&self) -> Option<(Option<&InForce>, bool)> {
+        None
+    }
 }
 
 /// What an operator wants done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     /// Take the active role.
     Activate,
@@ -51,6 +59,9 @@ pub enum Command {
     Failover,
     /// The virtual address may have moved.
     Notify,
+    /// Store this configuration, which a front would take. The response follows when it is known
+    /// what became of it ([`said`]).
+    Store(String),
 }
 
 /// What comes of one request.
@@ -85,6 +96,7 @@ fn route(request: &Request<'_>, view: &impl View) -> (Response, Option<Command>)
     let allow = match request.path {
         "/" | "/api/status" | "/healthz" | "/metrics" | "/readyz" | "/holdz" => "GET, HEAD",
         "/api/activate" | "/api/failover" | "/api/notify" => "POST",
+        "/api/config" => "GET, HEAD, POST",
         _ => return (Response::text(404, "There is nothing at this path."), None),
     };
     if !allow.split(", ").any(|method| method == request.method) {
@@ -96,13 +108,26 @@ fn route(request: &Request<'_>, view: &impl View) -> (Response, Option<Command>)
     }
     let response = match request.path {
         "/" => page(&view.status()),
-        "/api/status" => json(&view.status()),
         "/metrics" => {
             let mut page = Page::new(request.accept);
             view.measure(&mut page);
             let (kind, body) = page.end();
             Response { status: 200, kind, allow: None, body }
         }
+        "/api/status" => json(200, &view.status()),
+        "/api/config" => match view.settings() {
+            None => Response::text(404, "A backend has no configuration file."),
+            Some((now, busy)) if request.method == "POST" => {
+                match settings::checked(now, busy, request.body) {
+                    Ok(text) => return (Response::text(202, "ok"), Some(Command::Store(text))),
+                    Err((status, value)) => json(status, &value),
+                }
+            }
+            Some((now, _)) => {
+                let (status, value) = settings::shown(now);
+                json(status, &value)
+            }
+        },
         "/readyz" => verdict(view.ready()),
         "/holdz" => verdict(view.holds()),
         "/api/activate" => {
@@ -144,10 +169,15 @@ fn forbidden(request: &Request<'_>) -> Option<&'static str> {
     }
 }
 
-fn json(value: &Value) -> Response {
+/// The response that came later.
+pub(crate) fn said((status, value): settings::Said, close: bool) -> Vec<u8> {
+    json(status, &value).write(false, close)
+}
+
+fn json(status: u16, value: &Value) -> Response {
     let mut body = format!("{value:#}");
     body.push('\n');
-    Response { status: 200, kind: "application/json", allow: None, body }
+    Response { status, kind: "application/json", allow: None, body }
 }
 
 /// What a person finds who opens the address in a browser.

@@ -56,7 +56,7 @@ pub struct FrontStatus {
     pub failover_trouble: Option<String>,
     /// The other front; `null` where there is none.
     pub twin: Option<Twin>,
-    /// In the order of the configuration.
+    /// In the order of the configuration that this process began with.
     pub backends: Vec<BackendStatus>,
     /// The virtual containers that clients see.
     pub containers: Vec<ContainerStatus>,
@@ -98,6 +98,9 @@ pub struct Twin {
     pub trouble: Option<String>,
     /// In what their configurations differ that must be alike.
     pub differs: Vec<TwinDifference>,
+    /// Why this front does not follow the other one's configuration, which was changed later; `null`
+    /// if it does.
+    pub configuration_trouble: Option<String>,
 }
 
 /// A key of the configuration that both fronts must have alike and have not.
@@ -372,6 +375,7 @@ mod tests {
                     ours: "a".into(),
                     theirs: "b".into(),
                 }],
+                configuration_trouble: None,
             }),
             backends: vec![BackendStatus {
                 address: "127.0.0.1:22361".into(),
@@ -443,7 +447,8 @@ mod tests {
                     "role": "standby", "epoch": 3, "since": null, "version": "0.1.0",
                     "passed_to": 0, "passed_from": 2,
                     "trouble": null,
-                    "differs": [ { "key": "CmServer.Server", "ours": "a", "theirs": "b" } ] },
+                    "differs": [ { "key": "CmServer.Server", "ours": "a", "theirs": "b" } ],
+                          "configuration_trouble": null },
           "backends": [ { "address": "127.0.0.1:22361", "state": "up", "serial": "130-1000001",
                           "epoch": 3, "handles": 2, "trouble": null } ],
           "containers": [ { "serial": "131-59885682", "cm_act_id": 305_419_896,

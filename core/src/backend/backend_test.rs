@@ -3,7 +3,7 @@
 use super::{Backend, Config};
 use crate::crypt::sign;
 use crate::io::{Door, Frame, Input, Intent, Link, Why};
-use crate::limits::{JOURNAL_REWRITE, SLOT_LAST};
+use crate::limits::{HANDLE_BLOCK, JOURNAL_REWRITE, SLOT_LAST};
 use crate::log::{
     Client, DiskId, Entry, Epoch, Grant, GroupId, Handle, Held, LicenceKey, Mode, Setting, Slot,
 };
@@ -372,6 +372,20 @@ fn another_part_is_told_with_the_acknowledgement() {
     machine.order(4, &order);
     machine.settle();
     assert_eq!(machine.reports(), [(4, Report::Gap { committed: Slot(0) })]);
+}
+
+#[test]
+fn the_next_numbers_are_there_before_the_last_one_is_used() {
+    let mut machine = Machine::from(b"", 1);
+    machine.settle();
+    let link = machine.client(0);
+    let mut last = 0;
+    for count in 0..=HANDLE_BLOCK {
+        let (status, handle) = machine.ask(link, access(ORDINARY, Mode::NoUserLimit, 60));
+        assert_eq!(status, 0, "number {count}");
+        assert_ne!(handle, last);
+        last = handle;
+    }
 }
 
 #[test]

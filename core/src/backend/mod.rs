@@ -198,7 +198,7 @@ impl Backend {
             Input::Counted(counts) => self.counts = counts,
             Input::Containers(containers) => self.replace(now.mono, containers, out),
             // It has no role that follows an address.
-            Input::Address { .. } => {}
+            Input::Address { .. } | Input::Configured(_) | Input::Stored(_) => {}
         }
         self.flush(now.mono, out);
         self.acceptor.check_invariants();

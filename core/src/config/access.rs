@@ -56,12 +56,17 @@ impl Policy {
     }
 }
 
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
 #[derive(Debug, serde::Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
-struct RuleForm {
+pub(super) struct RuleForm {
+    /// Whether it may have it: allow or deny.
     action: Action,
+    /// Where the client is: networks, or single addresses.
     networks: Networks,
+    /// Only where it asks for this Firm Code.
     firm_code: Option<Number>,
+    /// Only where it asks for this Product Code.
     product_code: Option<Number>,
 }
 
@@ -90,7 +95,7 @@ impl<'de> Deserialize<'de> for AccessControl {
 
 /// Whether a rule allows.
 #[derive(Debug)]
-struct Action(bool);
+pub(super) struct Action(bool);
 
 impl<'de> Deserialize<'de> for Action {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -104,7 +109,7 @@ impl<'de> Deserialize<'de> for Action {
 
 /// Networks, at least one.
 #[derive(Debug)]
-struct Networks(Vec<IpNet>);
+pub(super) struct Networks(Vec<IpNet>);
 
 impl<'de> Deserialize<'de> for Networks {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

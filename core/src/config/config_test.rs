@@ -93,6 +93,7 @@ fn the_minimal_one_has_the_documented_defaults() {
     let expected = Config {
         listen: address("0.0.0.0", 22350),
         virtual_ips: vec![],
+        revision: 0,
         twin: Twin {
             address: address("192.0.2.17", 22354),
             connect_timeout: Duration::from_secs(3),
@@ -107,6 +108,7 @@ fn the_minimal_one_has_the_documented_defaults() {
         unfenced: false,
         admin: address("127.0.0.1", 22352),
         virtuals: vec![],
+        log: Log { file: None, json: false, level: "info".into() },
     };
     assert_eq!(config, expected);
 }
@@ -127,12 +129,14 @@ fn the_full_one_says_everything_itself() {
         "VirtualIp": ["192.0.2.42", "2001:db8:0:f::2a"],
         "TwinServer": { "Ip": "twin", "Port": 22355, "ConnectTimeoutInSeconds": 4, "TransferTimeoutInSeconds": 11 },
         "TwinListen": { "Port": 22356 },
-        "GroupKeyFile": "group.key",
+        "GroupKeyFile": "group.key", "Revision": 7,
         "CleanUpTimeInSeconds": 30
-      }
+      },
+      "Log": { "File": "tmrd.log", "Format": "json", "Level": "tmr_core::front=debug,warn" }
     }"#;
     let expected = Config {
         listen: address("2001:db8::a", 22351),
+        revision: 7,
         virtual_ips: vec!["192.0.2.42".parse().unwrap(), "2001:db8:0:f::2a".parse().unwrap()],
         twin: Twin {
             address: address("twin", 22355),
@@ -157,6 +161,11 @@ fn the_full_one_says_everything_itself() {
             (ContainerId::Serials([1_000_001, 1_000_002, 1_000_003]), Some(2)),
             (ContainerId::Serials([4, 5, 6]), None),
         ],
+        log: Log {
+            file: Some("tmrd.log".into()),
+            json: true,
+            level: "tmr_core::front=debug,warn".into(),
+        },
     };
     assert_eq!(Config::parse(text).unwrap(), expected);
 }
@@ -338,6 +347,27 @@ fn every_optional_key_has_its_bounds() {
         "line 6, column 5, CmServer.NetworkRetryIntervalInSeconds: found integer `3601`, expected \
          a whole number from 1 to 3600"
     );
+}
+
+#[test]
+fn a_log_is_described_in_words_that_there_are() {
+    let log = |inside: &str| {
+        changed("{\n  \"TmrServer\"", &format!("{{ \"Log\": {{ {inside} }},\n  \"TmrServer\""))
+    };
+    for (inside, expected) in [
+        ("\"Format\": \"xml\"", "Log.Format: found string \"xml\", expected \"text\" or \"json\""),
+        (
+            "\"Level\": \"loud\"",
+            "Log.Level: found string \"loud\", expected error, warn, info, debug, trace, off, or",
+        ),
+        ("\"Level\": \"=info\"", "Log.Level: found"),
+        ("\"Level\": \"info,\"", "Log.Level: found"),
+        ("\"File\": \"\"", "Log.File: found string \"\", expected the path of a file"),
+        ("\"Levle\": \"info\"", "Log: unknown key \"Levle\"; did you mean \"Level\"?"),
+    ] {
+        let said = log(inside);
+        assert!(said.starts_with("line 1, column 12, ") && said.contains(expected), "{said}");
+    }
 }
 
 #[test]

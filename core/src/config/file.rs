@@ -1,7 +1,7 @@
 //! `tmrconf.json` as it stands in the file: the documented keys and their defaults.
 
 use super::access::{AccessControl, ClientVersion};
-use super::value::{Flag, Host, Ip, Number, Object, OwnPort, Path, Port, Whole};
+use super::value::{Flag, Host, Ip, Levels, LogFormat, Number, Object, OwnPort, Path, Port, Whole};
 use crate::io::Address;
 use crate::limits;
 use crate::log::ContainerId;
@@ -15,85 +15,142 @@ use core::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, SeqAccess, Visitor};
 
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub(super) struct File {
+    /// This front, and the other one.
     pub(super) tmr_server: Object<TmrServer>,
+    /// The three servers behind both fronts.
     pub(super) cm_server: Object<CmServer>,
+    /// The admin pages of this front.
     #[serde(default)]
     pub(super) web_admin: Object<WebAdmin>,
+    /// Virtual containers: which, and the serial that clients see.
     #[serde(default)]
     pub(super) virtual_containers: VirtualContainers,
+    /// Who may have what: the first rule that fits decides, and where none does it is allowed.
     #[serde(default)]
     pub(super) access_control: AccessControl,
+    /// The log of this front.
+    #[serde(default)]
+    pub(super) log: Object<Log>,
 }
 
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub(super) struct TmrServer {
+    /// Where clients come in: an address of this machine; 0.0.0.0 and :: are all of them.
     #[serde(default = "any_ipv4")]
     pub(super) ip: Host,
+    /// Where clients come in.
     #[serde(default = "licence_port")]
     pub(super) port: OwnPort,
+    /// The addresses that follow the front that leads. Without one the role is set by command.
     #[serde(default)]
     pub(super) virtual_ip: Vec<Ip>,
+    /// The other front.
     pub(super) twin_server: Object<TwinServer>,
+    /// Where the other front comes in.
     #[serde(default)]
     pub(super) twin_listen: Object<TwinListen>,
+    /// The key that all five machines have. A relative path begins at the folder of this file.
     #[serde(default = "group_key_file")]
     pub(super) group_key_file: Path,
+    /// How often the configuration was changed at a web admin: a front follows the one with the higher
+    /// revision.
+    #[serde(default)]
+    pub(super) revision: Revision,
+    /// How long the seat of a client that is silent stays taken, if it asks for no time of its own.
     #[serde(default = "clean_up_time")]
     pub(super) clean_up_time_in_seconds: CleanUpSeconds,
+    /// Clients of an older runtime get no licence; without it all do.
     pub(super) minimum_client_version: Option<ClientVersion>,
 }
 
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub(super) struct TwinServer {
+    /// Its address or host name.
     pub(super) ip: Host,
+    /// The port of its TwinListen.
     pub(super) port: Port,
+    /// Limit for a connection to it to stand.
     #[serde(default = "connect_timeout")]
     pub(super) connect_timeout_in_seconds: Seconds,
+    /// Limit for one transfer.
     #[serde(default = "transfer_timeout")]
     pub(super) transfer_timeout_in_seconds: Seconds,
 }
 
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
 pub(super) struct TwinListen {
+    /// An address of this machine; 0.0.0.0 and :: are all of them.
     pub(super) ip: Host,
+    /// The port.
     pub(super) port: OwnPort,
 }
 
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub(super) struct CmServer {
+    /// Longest pause before a server that is away is looked for again.
     #[serde(default = "network_retry")]
     pub(super) network_retry_interval_in_seconds: Seconds,
+    /// The three are stock licence servers, which cannot keep two fronts apart.
     #[serde(default)]
     pub(super) unfenced: Flag,
+    /// Exactly three, all different.
     pub(super) server: Servers,
 }
 
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
-struct Server {
+pub(super) struct Server {
+    /// Its address or host name.
     ip: Host,
+    /// Its licence port.
     port: Port,
 }
 
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
 pub(super) struct WebAdmin {
+    /// An address of this machine; 0.0.0.0 and :: are all of them.
     pub(super) ip: Host,
+    /// The port.
     pub(super) port: OwnPort,
 }
 
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
+pub(super) struct Log {
+    /// A file that lines are added to, beside standard error. A relative path begins at the folder of
+    /// this file.
+    pub(super) file: Option<Path>,
+    /// How a line looks, there and on standard error.
+    pub(super) format: LogFormat,
+    /// What is logged: a level, and others for single topics, like tmr_core::front=debug,info.
+    pub(super) level: Levels,
+}
+
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
-struct VirtualContainerForm {
+pub(super) struct VirtualContainerForm {
+    /// The CmActId that its three parts have in common.
     cm_act_id: Option<Number>,
+    /// The serials of its three parts, where they have no CmActId.
     serials: Option<Vec<Number>>,
+    /// The serial that clients see; one that is left out is drawn, and kept.
     serial: Option<Number>,
 }
 
@@ -102,6 +159,8 @@ struct VirtualContainerForm {
 #[serde(try_from = "VirtualContainerForm")]
 struct VirtualContainer(ContainerId, Option<u32>);
 
+/// How often the file was changed at a web admin.
+type Revision = Whole<0, { u32::MAX }>;
 /// A time-out or an interval.
 type Seconds = Whole<1, { seconds(limits::CONFIG_TIMEOUT_MAX) }>;
 /// The clean-up time of a client that asks for none.
@@ -197,6 +256,7 @@ impl<'de> Deserialize<'de> for Servers {
 /// Virtual containers by CmActId or by three serials, each with the serial that the operator chose.
 /// Each number stands here once.
 #[derive(Debug, Default)]
+#[cfg_attr(test, derive(serde::Serialize))]
 pub(super) struct VirtualContainers(pub(super) Vec<(ContainerId, Option<u32>)>);
 
 impl TryFrom<VirtualContainerForm> for VirtualContainer {

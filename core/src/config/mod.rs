@@ -5,16 +5,21 @@
 //! host name.
 
 mod access;
+mod edit;
 mod error;
 mod file;
 mod place;
+mod shared;
 mod value;
 
 #[cfg(test)]
 mod config_test;
+#[cfg(test)]
+mod schema_test;
 
 pub use access::{AccessRule, Policy};
 pub use error::ConfigError;
+pub use shared::{Difference, adopt, differences, revised, shared};
 
 use crate::io::Address;
 use crate::limits::CONFIG_MAX;
@@ -24,7 +29,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 use file::File;
-use value::Object;
+use value::{LogFormat, Object};
 
 /// A configuration that a front would take.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +39,8 @@ pub struct Config {
     /// The addresses that follow the active front: `TmrServer.VirtualIp`. Empty: the role is set
     /// by command.
     pub virtual_ips: Vec<IpAddr>,
+    /// How often it was changed at the web admin of either front: `TmrServer.Revision`.
+    pub revision: u32,
     /// The other front: `TmrServer.TwinServer`.
     pub twin: Twin,
     /// Where the twin is awaited: `TmrServer.TwinListen`. Port 0: the system chooses.
@@ -56,6 +63,32 @@ pub struct Config {
     /// Virtual containers, by CmActId or by the three serials that make one, with the serial that
     /// the operator chose; no number is zero or stands here twice: `VirtualContainers`.
     pub virtuals: Vec<(ContainerId, Option<u32>)>,
+    /// The log of the process: `Log`.
+    pub log: Log,
+}
+
+/// A configuration as a front runs by it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InForce {
+    /// What it says.
+    pub config: Config,
+    /// The text that says it.
+    pub text: String,
+    /// The file that says so, for people.
+    pub path: String,
+    /// The address that this machine is most likely reached at, where there is no virtual one.
+    pub address: IpAddr,
+}
+
+/// Where the log goes beside standard error, and what is logged: `Log`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// A file that lines are added to: `File`.
+    pub file: Option<String>,
+    /// One JSON value a line, in the place of text: `Format`.
+    pub json: bool,
+    /// What is logged, as in `TMR_LOG`: `Level`.
+    pub level: String,
 }
 
 /// The other front.
@@ -104,8 +137,10 @@ impl Config {
         let Object(twin) = tmr.twin_server;
         let Object(twin_listen) = tmr.twin_listen;
         let Object(admin) = file.web_admin;
+        let Object(log) = file.log;
         Self {
             listen: tmr.ip.with_port(tmr.port.port()),
+            revision: tmr.revision.0,
             virtual_ips: tmr.virtual_ip.into_iter().map(|ip| ip.0).collect(),
             twin: Twin {
                 address: twin.ip.with_port(twin.port.port()),
@@ -124,6 +159,11 @@ impl Config {
             unfenced: cm.unfenced.0,
             admin: admin.ip.with_port(admin.port.port()),
             virtuals: file.virtual_containers.0,
+            log: Log {
+                file: log.file.map(|path| path.0),
+                json: log.format == LogFormat::Json,
+                level: log.level.0,
+            },
         }
     }
 }

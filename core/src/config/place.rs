@@ -18,7 +18,17 @@ pub(super) enum Step {
 /// The byte offset of what `path` leads to: the opening quote of a key, the first byte of a list
 /// element or of the whole value.
 pub(super) fn find(text: &str, path: &[Step]) -> Option<usize> {
-    let json = Json(text);
+    follow(Json(text), path).map(|(place, _)| place)
+}
+
+/// What [`find`] finds, and the first byte of the value there, and the first behind it.
+pub(super) fn span(text: &str, path: &[Step]) -> Option<(usize, usize, usize)> {
+    let (place, value) = follow(Json(text), path)?;
+    let end = Json(text).value(value)?;
+    Some((place, value, text.get(..end)?.trim_end().len()))
+}
+
+fn follow(json: Json<'_>, path: &[Step]) -> Option<(usize, usize)> {
     let mut value = json.blank(0);
     let mut place = value;
     for step in path {
@@ -30,7 +40,7 @@ pub(super) fn find(text: &str, path: &[Step]) -> Option<usize> {
             }
         };
     }
-    Some(place)
+    Some((place, value))
 }
 
 /// Line and column of a byte offset, both from 1, the column in characters.
@@ -51,6 +61,7 @@ pub(super) fn offset(text: &str, line: usize, column: usize) -> usize {
     offset
 }
 
+#[derive(Clone, Copy)]
 struct Json<'a>(&'a str);
 
 impl Json<'_> {

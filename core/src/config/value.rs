@@ -30,7 +30,8 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
 }
 
 /// A whole number within bounds, both included.
-#[derive(Clone, Copy, Debug)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Whole<const MIN: u32, const MAX: u32>(pub(super) u32);
 
 /// A port to dial.
@@ -73,6 +74,7 @@ impl<'de, const MIN: u32, const MAX: u32> Deserialize<'de> for Whole<MIN, MAX> {
 }
 
 /// A yes or no; no if it is left out.
+#[cfg_attr(test, derive(serde::Serialize))]
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Flag(pub(super) bool);
 
@@ -92,7 +94,18 @@ impl<'de> Deserialize<'de> for Flag {
     }
 }
 
+/// What a [`Host`] is.
+pub(super) const HOST: &str = "an IPv4 address, an IPv6 address without brackets, or a host name";
+/// What an [`Ip`] is.
+pub(super) const IP: &str = "an IPv4 address or an IPv6 address without brackets";
+/// What a [`Path`] is.
+pub(super) const PATH: &str = "the path of a file";
+/// What [`Levels`] are.
+pub(super) const LEVELS: &str = "error, warn, info, debug, trace, off, or a list of these for \
+                                 single topics like \"tmr_core::front=debug,info\"";
+
 /// A host as people write it, brought to one spelling.
+#[cfg_attr(test, derive(serde::Serialize))]
 #[derive(Clone, Debug)]
 pub(super) struct Host(pub(super) String);
 
@@ -105,24 +118,24 @@ impl Host {
 
 impl<'de> Deserialize<'de> for Host {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let expected = "an IPv4 address, an IPv6 address without brackets, or a host name";
-        deserializer.deserialize_str(Text { expected, take: host })
+        deserializer.deserialize_str(Text { expected: HOST, take: host })
     }
 }
 
 /// An address, not a name.
+#[cfg_attr(test, derive(serde::Serialize))]
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ip(pub(super) IpAddr);
 
 impl<'de> Deserialize<'de> for Ip {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let expected = "an IPv4 address or an IPv6 address without brackets";
         let take = |text: &str| text.parse().ok().map(Self);
-        deserializer.deserialize_str(Text { expected, take })
+        deserializer.deserialize_str(Text { expected: IP, take })
     }
 }
 
 /// The path of a file.
+#[cfg_attr(test, derive(serde::Serialize))]
 #[derive(Clone, Debug)]
 pub(super) struct Path(pub(super) String);
 
@@ -132,8 +145,56 @@ impl<'de> Deserialize<'de> for Path {
             let names_a_file = !text.is_empty() && !text.ends_with('/') && !text.contains('\0');
             names_a_file.then(|| Self(text.to_owned()))
         };
-        deserializer.deserialize_str(Text { expected: "the path of a file", take })
+        deserializer.deserialize_str(Text { expected: PATH, take })
     }
+}
+
+/// How a line of the log looks.
+#[cfg_attr(test, derive(serde::Serialize), serde(rename_all = "lowercase"))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For machines.
+    Json,
+}
+
+impl<'de> Deserialize<'de> for LogFormat {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let take = |text: &str| match text {
+            "text" => Some(Self::Text),
+            "json" => Some(Self::Json),
+            _ => None,
+        };
+        deserializer.deserialize_str(Text { expected: "\"text\" or \"json\"", take })
+    }
+}
+
+/// What is logged.
+#[cfg_attr(test, derive(serde::Serialize))]
+#[derive(Clone, Debug)]
+pub(super) struct Levels(pub(super) String);
+
+impl Default for Levels {
+    fn default() -> Self {
+        Self("info".to_owned())
+    }
+}
+
+impl<'de> Deserialize<'de> for Levels {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let take = |text: &str| text.split(',').all(is_level).then(|| Self(text.to_owned()));
+        deserializer.deserialize_str(Text { expected: LEVELS, take })
+    }
+}
+
+/// A level, or one for a topic.
+fn is_level(text: &str) -> bool {
+    let (topic, level) = text.split_once('=').unwrap_or(("all", text));
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b':';
+    let known = ["off", "error", "warn", "info", "debug", "trace"];
+    !topic.is_empty() && topic.bytes().all(plain) && known.contains(&level)
 }
 
 /// Takes a string that `take` can make something of.

@@ -155,6 +155,12 @@ impl Desk {
         &self.identity
     }
 
+    /// It says something else of itself from now on, and clients that ask for none have this
+    /// clean-up time. Those that hold something keep theirs.
+    pub fn configure(&mut self, address: IpAddr, cleanup: Duration) {
+        (self.identity.address, self.cleanup) = (address, cleanup);
+    }
+
     /// A client came in.
     pub fn accepted(&mut self, now: Now, link: Link, from: SocketAddr) {
         let session = Session {

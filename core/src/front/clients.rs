@@ -12,6 +12,7 @@ use crate::log::Entry;
 use crate::time::{Mono, Now};
 use crate::wire::{CmError, Reply, Request};
 use alloc::vec::Vec;
+use serde_json::Value;
 
 impl Front {
     pub(super) fn call(&mut self, now: Now, link: Link, bytes: Vec<u8>, out: &mut Vec<Intent>) {
@@ -89,11 +90,11 @@ impl Front {
 
     pub(super) fn http(&mut self, now: Now, link: Link, request: &[u8], out: &mut Vec<Intent>) {
         let answer = admin::answer(request, &status::At { front: self, now });
-        out.push(Intent::Send { link, frame: answer.response });
-        if answer.close {
-            self.admins.remove(&link);
-            out.push(Intent::Close { link, why: Why::Eof });
+        if let Some(admin::Command::Store(text)) = answer.command {
+            return self.store((link, answer.close), text, out);
         }
+        out.push(Intent::Send { link, frame: answer.response });
+        self.close_page(link, answer.close, out);
         match answer.command {
             Some(admin::Command::Activate) => {
                 self.order(now.mono);
@@ -103,7 +104,27 @@ impl Front {
                 self.hand_over(now.mono);
             }
             Some(admin::Command::Notify) => out.push(Intent::Look),
-            None => {}
+            Some(admin::Command::Store(_)) | None => {}
+        }
+    }
+
+    /// A page hears what came of its request later, if it is there still.
+    pub(super) fn answer_page(
+        &mut self,
+        (link, close): (Link, bool),
+        said: (u16, Value),
+        out: &mut Vec<Intent>,
+    ) {
+        if self.admins.contains(&link) {
+            out.push(Intent::Send { link, frame: admin::said(said, close) });
+            self.close_page(link, close, out);
+        }
+    }
+
+    fn close_page(&mut self, link: Link, close: bool, out: &mut Vec<Intent>) {
+        if close {
+            self.admins.remove(&link);
+            out.push(Intent::Close { link, why: Why::Eof });
         }
     }
 

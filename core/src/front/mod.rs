@@ -2,7 +2,7 @@
 //!
 //! What lives here: the claim and the log as a proposer (`claim`, `replicate`, `ledger`), the join
 //! of three parts (`catalogue`, `vote`), calls that come in and are on their way (`clients`,
-//! `flight`), the role and how it is given away (`role`, `handover`), the three backends (`peer`, `backends`) or what stands in for them where they are
+//! `flight`), another configuration (`configure`, `settings`), the role and how it is given away (`role`, `handover`), the three backends (`peer`, `backends`) or what stands in for them where they are
 //! stock servers (`stock`), the other front (`twin`), what is due (`timing`).
 //! What never lives here: what a call means (that is [`desk`](crate::desk)) and how a seat is
 //! counted (that is [`log`](crate::log)).
@@ -11,6 +11,7 @@ mod backends;
 mod catalogue;
 mod claim;
 mod clients;
+mod configure;
 mod flight;
 #[cfg(test)]
 mod front_test;
@@ -22,6 +23,7 @@ mod model;
 mod peer;
 mod replicate;
 mod role;
+mod settings;
 mod status;
 mod stock;
 mod timing;
@@ -54,6 +56,7 @@ use ledger::Ledger;
 pub use model::{Fingerprint, Timer};
 use peer::{Asked, Peer};
 use role::Wish;
+use settings::Settings;
 use stock::Stock;
 use twin::Twin;
 
@@ -155,6 +158,7 @@ pub struct Front {
     placed: Option<(bool, Vec<Placed>)>,
     counts: HubCounts,
     seen: measure::Seen,
+    settings: Settings,
     random: Random,
 }
 
@@ -195,6 +199,7 @@ impl Front {
             placed: None,
             counts: HubCounts::default(),
             seen: measure::Seen::default(),
+            settings: Settings::default(),
             random,
             config,
         }
@@ -247,6 +252,12 @@ impl Front {
                 self.lead_if_nobody_does(now.mono);
                 self.timers(now.mono, out);
             }
+            Input::Configured(new) => {
+                self.configured(now.mono, &new, out);
+                self.in_force(now.mono, *new, out);
+                self.timers(now.mono, out);
+            }
+            Input::Stored(stored) => self.stored(now.mono, stored, out),
         }
         self.settle(now, out);
         self.tell_away(out);

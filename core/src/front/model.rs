@@ -89,6 +89,7 @@ impl Front {
             heartbeat,
             unnamed,
             silenced,
+            settings: _,
             stock,
             // What is only counted.
             counts: _,

@@ -8,6 +8,7 @@ use crate::admin::status::{
     Allocation, BackendState, BackendStatus, ContainerStatus, Difference, FrontStatus,
     LicenceStatus, Role, StrayStatus,
 };
+use crate::config::InForce;
 use crate::log::{DiskId, Grant};
 use crate::time::Now;
 use crate::wire::constants::mask;
@@ -72,6 +73,11 @@ impl View for At<'_> {
 
     fn measure(&self, page: &mut Page) {
         self.write(page);
+    }
+
+    fn settings(&self) -> Option<(Option<&InForce>, bool)> {
+        let settings = &self.front.settings;
+        Some((settings.now.as_deref(), settings.is_busy()))
     }
 }
 

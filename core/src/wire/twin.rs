@@ -10,10 +10,11 @@
 //! | 0 | everything else |
 //! | 1 | [`Tell::Shared`] |
 //! | 2 | [`Tell::Lead`]; [`Tell::Call`], [`Tell::Gone`], [`Answer::Reply`], [`Answer::Dropped`]; [`Tell::Seats`] |
+//! | 3 | [`Tell::Settings`] in the place of [`Tell::Shared`] |
 
 use crate::limits::{
     CLIENT_FRAME_MAX, SLOT_LAST, TWIN_ADDRESS_MAX, TWIN_ENTRIES, TWIN_PIECE_BYTES, TWIN_SEATS,
-    TWIN_VERSION_TEXT, TWIN_VIRTUALS_MAX,
+    TWIN_SETTINGS_MAX, TWIN_VERSION_TEXT, TWIN_VIRTUALS_MAX,
 };
 use crate::log::{ContainerId, Entry, Epoch, GroupId, Handle, LicenceKey, Slot};
 use crate::time::Wall;
@@ -40,11 +41,13 @@ pub struct Version {
 
 impl Version {
     /// The one that this program speaks.
-    pub const OWN: Self = Self { major: 1, minor: 2 };
+    pub const OWN: Self = Self { major: 1, minor: 3 };
     /// The minor version that came with the lead being given away ([`Tell::Lead`]).
     pub const GIVES_LEAD: u16 = 2;
     /// The minor version that came with calls of clients ([`Tell::Call`]).
     pub const PASSES: u16 = 2;
+    /// The minor version that came with configurations that follow each other ([`Tell::Settings`]).
+    pub const SETTINGS: u16 = 3;
 
     /// The minor version that is spoken between this one and another; `None`: they cannot talk.
     #[must_use]
@@ -222,6 +225,13 @@ pub enum Tell {
         /// The handles.
         seats: Vec<Placed>,
     },
+    /// What its configuration says of what both must have alike. Since minor version 3.
+    Settings {
+        /// How often that was changed at a web admin; the higher one holds.
+        revision: u32,
+        /// A JSON object ([`config::shared`](crate::config::shared)).
+        text: String,
+    },
 }
 
 /// What the other one answers, and to how much.
@@ -291,6 +301,7 @@ impl Tell {
             Self::Lead { .. } => Version::GIVES_LEAD,
             Self::Call { .. } | Self::Gone { .. } => Version::PASSES,
             Self::Seats { .. } => 2,
+            Self::Settings { .. } => Version::SETTINGS,
         }
     }
 
@@ -323,6 +334,7 @@ impl Tell {
             Self::Call { bytes, .. } => bytes.len() <= CLIENT_FRAME_MAX,
             Self::Gone { .. } => true,
             Self::Seats { seats, .. } => seats.len() <= TWIN_SEATS,
+            Self::Settings { text, .. } => text.len() <= TWIN_SETTINGS_MAX,
         };
         if tell.since() <= minor && fits { Ok(tell) } else { Err(Malformed) }
     }

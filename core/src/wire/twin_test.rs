@@ -16,7 +16,7 @@ const EPOCH: Epoch = Epoch { round: 3, front: 0x0102_0304 };
 const GROUP: GroupId = GroupId(0x1122_3344_5566_7788_99aa_bbcc_ddee_ff00);
 
 fn hello() -> Hello {
-    let version = Version { major: 1, minor: 2 };
+    let version = Version { major: 1, minor: 3 };
     Hello { version, front: 0x0a0b_0c0d, program: "0.1.0".into() }
 }
 
@@ -40,7 +40,7 @@ fn placed() -> Placed {
 }
 
 /// One of each kind, by its name in wire.md.
-fn tells() -> [(&'static str, Tell); 8] {
+fn tells() -> [(&'static str, Tell); 9] {
     let standing = Standing {
         part: Part::Active,
         epoch: EPOCH,
@@ -69,6 +69,7 @@ fn tells() -> [(&'static str, Tell); 8] {
         ("Call", Tell::Call { client: 300, from, bytes: vec![1, 2, 3] }),
         ("Gone", Tell::Gone { client: 300, replies: 2 }),
         ("Seats", Tell::Seats { epoch, anew: true, seats: vec![placed()] }),
+        ("Settings", Tell::Settings { revision: 7, text: "{ \"VirtualContainers\": [] }".into() }),
     ]
 }
 
@@ -88,7 +89,7 @@ fn answers() -> [(&'static str, Answer); 6] {
 #[test]
 fn the_bytes_are_pinned() {
     let mut rows = vec![("hello", hello().encode())];
-    rows.extend(tells().map(|(name, tell)| (name, tell.encode(2).unwrap())));
+    rows.extend(tells().map(|(name, tell)| (name, tell.encode(3).unwrap())));
     rows.extend(answers().map(|(name, answer)| (name, Heard { count: 7, answer }.encode())));
     let text = include_str!("../../docs/wire.md");
     let rows =
@@ -101,7 +102,7 @@ fn the_bytes_are_pinned() {
 fn what_is_read_is_what_was_written() {
     assert_eq!(Hello::decode(&hello().encode()), Ok(hello()));
     for (_, tell) in tells() {
-        assert_eq!(Tell::decode(&tell.encode(2).unwrap(), 2), Ok(tell));
+        assert_eq!(Tell::decode(&tell.encode(3).unwrap(), 3), Ok(tell));
     }
     for (_, answer) in answers() {
         let heard = Heard { count: u64::MAX, answer };
@@ -134,13 +135,14 @@ fn the_lower_minor_version_is_spoken() {
     assert_eq!(version(1, 1).spoken_with(version(1, 7)), Some(1));
     assert_eq!(version(1, 1).spoken_with(version(2, 1)), None);
     for (name, tell) in tells() {
-        let bytes = tell.encode(2).unwrap();
+        let bytes = tell.encode(3).unwrap();
         let since = match name {
             "Standing" | "State" | "Entries" => 0,
             "Shared" => 1,
+            "Settings" => 3,
             _ => 2,
         };
-        for minor in 0..=2 {
+        for minor in 0..=3 {
             let has = minor >= since;
             assert_eq!(tell.encode(minor), has.then(|| bytes.clone()), "{name} in {minor}");
             assert_eq!(Tell::decode(&bytes, minor).is_ok(), has, "{name} in {minor}");
@@ -151,14 +153,14 @@ fn the_lower_minor_version_is_spoken() {
 #[test]
 fn nothing_else_is_read() {
     for (_, tell) in tells() {
-        let bytes = tell.encode(2).unwrap();
+        let bytes = tell.encode(3).unwrap();
         for end in 0..bytes.len() {
-            assert_eq!(Tell::decode(&bytes[..end], 2), Err(Malformed));
+            assert_eq!(Tell::decode(&bytes[..end], 3), Err(Malformed));
         }
         let longer = [bytes, vec![0]].concat();
-        assert_eq!(Tell::decode(&longer, 2), Err(Malformed));
+        assert_eq!(Tell::decode(&longer, 3), Err(Malformed));
     }
-    assert_eq!(Tell::decode(&[8], 2), Err(Malformed));
+    assert_eq!(Tell::decode(&[9], 3), Err(Malformed));
     assert_eq!(Heard::decode(&[0, 6]), Err(Malformed));
 }
 
@@ -202,8 +204,8 @@ fn messages_have_limits() {
         (server(TWIN_ADDRESS_MAX), server(TWIN_ADDRESS_MAX + 1)),
     ];
     for (most, more) in rows {
-        assert!(Tell::decode(&most.encode(2).unwrap(), 2).is_ok());
-        assert_eq!(Tell::decode(&more.encode(2).unwrap(), 2), Err(Malformed));
+        assert!(Tell::decode(&most.encode(3).unwrap(), 3).is_ok());
+        assert_eq!(Tell::decode(&more.encode(3).unwrap(), 3), Err(Malformed));
     }
     let reply = vec![0; CLIENT_FRAME_MAX + 1];
     for answer in

@@ -4,6 +4,7 @@ use super::address;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::IpAddr;
 use std::path::PathBuf;
+use tmr_core::config::Log;
 use tmr_core::io::Address;
 
 /// An open Triple Mode Redundancy (TMR) licence server.
@@ -53,13 +54,20 @@ pub enum Command {
     Backend(Backend),
     /// Runs a front: it serves clients.
     #[command(after_help = "Example:\n  \
-        tmrd serve --config tmrconf.json --state /var/lib/tmrd/front")]
+        tmrd serve --config tmrconf.json --state /var/lib/tmrd/front\n\n\
+        SIGHUP has it read its configuration again. One that is not right changes nothing, and the \
+        log says\nwhat is wrong with it; one that is comes into force, ports included.")]
     Serve(Serve),
     /// Says whether a front would take a configuration.
-    #[command(after_help = "Example:\n  tmrd check-config tmrconf.json")]
+    #[command(after_help = "Examples:\n  tmrd check-config tmrconf.json\n  \
+        tmrd check-config --schema >tmrconf.schema.json")]
     CheckConfig {
         /// The configuration.
-        file: PathBuf,
+        #[arg(required_unless_present = "schema")]
+        file: Option<PathBuf>,
+        /// Print the JSON Schema of such files: every key, what it means and what it may be.
+        #[arg(long, exclusive = true)]
+        schema: bool,
     },
     /// Shows what a server says of itself.
     #[command(after_help = "Example:\n  tmrd status --admin http://127.0.0.1:22352")]
@@ -211,6 +219,9 @@ pub struct Backend {
     /// Where its admin pages are; none if not given.
     #[arg(long, value_name = "IP:PORT", value_parser = address::admin)]
     pub admin: Option<Address>,
+    /// See [`Logging`].
+    #[command(flatten)]
+    pub logging: Logging,
     /// See [`Watched`].
     #[command(flatten)]
     pub watched: Watched,
@@ -234,6 +245,36 @@ pub struct Doctor {
     /// Print one JSON value.
     #[arg(long)]
     pub json: bool,
+}
+
+/// Where a backend's log goes beside standard error, and how its lines look; a front's
+/// configuration says the same of a front.
+#[derive(Debug, Args)]
+pub struct Logging {
+    /// A file that the log is added to; SIGHUP opens it anew.
+    #[arg(long, value_name = "FILE")]
+    pub log_file: Option<PathBuf>,
+    /// How its lines look, there and on standard error.
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+}
+
+impl Logging {
+    /// As a configuration says it.
+    #[must_use]
+    pub fn log(&self) -> Log {
+        let file = self.log_file.as_ref().map(|path| path.to_string_lossy().into_owned());
+        Log { file, json: self.log_format == LogFormat::Json, level: "info".to_owned() }
+    }
+}
+
+/// How a line of the log looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON value a line.
+    Json,
 }
 
 /// `serve`.

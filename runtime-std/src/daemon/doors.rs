@@ -2,22 +2,53 @@
 
 use super::exit::{Failure, words};
 use rustix::io::Errno;
+use rustix::net::sockopt::{set_socket_reuseaddr, set_socket_reuseport};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io::{self, Write};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs, UdpSocket};
 use tmr_core::io::{Address, Door};
 use tmr_core::limits::{CLIENT_LINKS_MAX, FILES_RESERVED};
 
 /// Connections that may wait to be accepted: a whole office that starts at nine.
 const BACKLOG: i32 = 4096;
 
-/// Listens at `at`; port 0 lets the system choose one.
+/// Where a door is to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spot {
+    /// Which.
+    pub door: Door,
+    /// What says so, for people.
+    pub what: &'static str,
+    /// Port 0 lets the system choose one.
+    pub at: Address,
+}
+
+/// Listens at each of these.
+///
+/// # Errors
+/// As [`listen`].
+pub fn open(spots: &[Spot]) -> Result<Vec<(Door, TcpListener)>, Failure> {
+    spots.iter().map(|spot| Ok((spot.door, listen(spot, &[])?))).collect()
+}
+
+/// Listens at a spot. `beside`: listeners of this process that will be closed soon after, and may
+/// stand in its place.
 ///
 /// # Errors
 /// The port is in use, the address is not of this machine, or the system refuses.
-pub fn listen(what: &str, at: &Address) -> Result<TcpListener, Failure> {
+pub fn listen(spot: &Spot, beside: &[&TcpListener]) -> Result<TcpListener, Failure> {
+    let Spot { what, at, .. } = spot;
     let listen = |host: &str| {
-        let listener = TcpListener::bind((host, at.port))?;
+        let listener = TcpListener::bind((host, at.port)).or_else(|error| {
+            let same = |it: &&&TcpListener| it.local_addr().is_ok_and(|own| own.port() == at.port);
+            let own: Vec<&TcpListener> = beside.iter().filter(same).copied().collect();
+            if error.kind() != io::ErrorKind::AddrInUse || own.is_empty() {
+                return Err(error);
+            }
+            let mut hosts = (host, at.port).to_socket_addrs()?;
+            hosts.find_map(|host| bind_beside(host, &own).ok()).ok_or(error)
+        })?;
         rustix::net::listen(&listener, BACKLOG)?;
         Ok(listener)
     };
@@ -39,6 +70,24 @@ pub fn listen(what: &str, at: &Address) -> Result<TcpListener, Failure> {
     })
 }
 
+/// Takes a place where listeners of this process stand: `0.0.0.0` for `127.0.0.1`, say. The system
+/// lets both while all of them say so, which they do for that moment only: another process that
+/// wants the port is told that it is taken.
+fn bind_beside(at: SocketAddr, own: &[&TcpListener]) -> io::Result<TcpListener> {
+    let family = if at.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let socket = socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    set_socket_reuseaddr(&socket, true)?;
+    let share = |shared: bool| -> io::Result<()> {
+        set_socket_reuseport(&socket, shared)?;
+        own.iter().try_for_each(|it| Ok(set_socket_reuseport(it, shared)?))
+    };
+    let bound = share(true)
+        .and_then(|()| Ok(rustix::net::bind(&socket, &at)?))
+        .and_then(|()| Ok(rustix::net::listen(&socket, BACKLOG)?));
+    share(false)?;
+    bound.map(|()| socket.into())
+}
+
 /// Where to listen on a machine that has no IPv6, when all its addresses are meant.
 fn without_ipv6(host: &str, error: &io::Error) -> Option<&'static str> {
     let missing = error.raw_os_error() == Some(Errno::AFNOSUPPORT.raw_os_error());
@@ -49,11 +98,7 @@ fn without_ipv6(host: &str, error: &io::Error) -> Option<&'static str> {
 pub fn announce(doors: &[(Door, TcpListener)]) {
     let mut line = String::from("listening");
     for (door, listener) in doors {
-        let name = match door {
-            Door::Licence => "licence",
-            Door::Admin => "admin",
-            Door::Twin => "twin",
-        };
+        let name = name(*door);
         if let Ok(at) = listener.local_addr() {
             line.push_str(&format!(" {name}={at}"));
         }
@@ -61,6 +106,15 @@ pub fn announce(doors: &[(Door, TcpListener)]) {
     let mut out = io::stdout().lock();
     // A server whose standard output is closed serves all the same.
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}
+
+/// What a door is called.
+pub(super) fn name(door: Door) -> &'static str {
+    match door {
+        Door::Licence => "licence",
+        Door::Admin => "admin",
+        Door::Twin => "twin",
+    }
 }
 
 /// The address that clients most likely reach this machine at: the one it listens on, or, if that
@@ -101,11 +155,10 @@ pub fn raise_file_limit() -> usize {
     files.map_or(usize::MAX, |files| usize::try_from(files).unwrap_or(usize::MAX))
 }
 
-/// How many client links there may be, one file each, less those that a full table must not take
-/// from backends, pages and the journal.
+/// How many client links there may be with so many files, one file each, less those that a full table
+/// must not take from backends, pages and the journal.
 #[must_use]
-pub fn clients_max() -> usize {
-    let files = raise_file_limit();
+pub fn clients_max(files: usize) -> usize {
     let clients = files.saturating_sub(FILES_RESERVED);
     if clients < CLIENT_LINKS_MAX {
         tracing::warn!(

@@ -6,7 +6,7 @@ use super::exit::{Failure, Outcome, words};
 use std::fmt::Display;
 use std::fs::OpenOptions;
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use tmr_core::channel::GroupKey;
 use tmr_core::config::Config;
@@ -104,12 +104,49 @@ pub fn container(path: &Path, issuers: &[IssuerKey]) -> Result<Container, Failur
     File::open(&bytes, issuers).map_err(|error| wrong(path, error))
 }
 
-/// A front's configuration.
+/// A front's configuration, with its text.
 ///
 /// # Errors
 /// The first mistake, with its place.
-pub fn config(path: &Path) -> Result<Config, Failure> {
-    Config::parse(&text(path, CONFIG_MAX)?).map_err(|error| wrong(path, error))
+pub fn config(path: &Path) -> Result<(String, Config), Failure> {
+    let text = text(path, CONFIG_MAX)?;
+    let config = Config::parse(&text).map_err(|error| wrong(path, error))?;
+    Ok((text, config))
+}
+
+/// Puts content in the place of a file that is there, atomically and durably; its owner and its mode
+/// stay. A link to it stays one.
+///
+/// # Errors
+/// The system's, or its owner could not stay; the file is as it was.
+pub fn replace(path: &Path, content: &[u8]) -> Outcome {
+    let put = || {
+        let path = path.canonicalize()?;
+        let (old, folder) = (std::fs::metadata(&path)?, path.parent().unwrap_or(Path::new("/")));
+        let mut fresh = path.as_os_str().to_owned();
+        fresh.push(".new");
+        let fresh = PathBuf::from(fresh);
+        // One that is left from before may have any mode.
+        let _ = std::fs::remove_file(&fresh);
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
+        let made = file.metadata()?;
+        if (made.uid(), made.gid()) != (old.uid(), old.gid()) {
+            std::os::unix::fs::fchown(&file, Some(old.uid()), Some(old.gid()))?;
+        }
+        file.set_permissions(old.permissions())?;
+        file.write_all(content)?;
+        file.sync_all()?;
+        std::fs::rename(&fresh, &path)?;
+        std::fs::File::open(folder)?.sync_all()
+    };
+    put().map_err(|error: io::Error| match error.kind() {
+        ErrorKind::PermissionDenied => wrong(
+            path,
+            "it cannot be replaced; right would be a file, and a folder, of the user that tmrd \
+             runs as",
+        ),
+        _ => wrong(path, words(&error)),
+    })
 }
 
 /// Where a path in a configuration leads to, seen from the configuration's own folder.

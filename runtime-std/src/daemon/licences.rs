@@ -11,7 +11,7 @@
 use super::exit::Failure;
 use super::files;
 use super::plan::{Source, Tell};
-use signal_hook::consts::SIGHUP;
+use super::{log, signals};
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
@@ -90,7 +90,9 @@ impl Licences {
                 "there is no licence file: this backend has nothing to serve until one comes"
             );
         }
-        let hang_up = watch_hang_up()
+        let hang_up = signals::hang_up()?;
+        hang_up
+            .set_read_timeout(Some(LOOK))
             .map_err(|error| Failure::failed(format!("cannot watch for SIGHUP: {error}")))?;
         let held = together(&watched)?;
         Ok(Self { issuers, named: paths.to_vec(), files: watched, held, hang_up })
@@ -110,6 +112,9 @@ impl Licences {
                 // The handler holds the other end for as long as the process lives, so no byte
                 // means that the time is up.
                 let told = self.hang_up.read(&mut [0; 64]).is_ok();
+                if told {
+                    log::reopen();
+                }
                 if let Some(containers) = self.look(told) {
                     tell(Input::Containers(containers));
                 } else if told {
@@ -208,13 +213,6 @@ fn listed(named: &[PathBuf]) -> Vec<PathBuf> {
     }
     all.truncate(LICENCE_FILES_MAX);
     all
-}
-
-fn watch_hang_up() -> std::io::Result<UnixStream> {
-    let (hang_up, handler) = UnixStream::pair()?;
-    signal_hook::low_level::pipe::register(SIGHUP, handler)?;
-    hang_up.set_read_timeout(Some(LOOK))?;
-    Ok(hang_up)
 }
 
 /// The containers of some files. Each is of a set of its own, because a backend is one third of

@@ -12,6 +12,7 @@
 //! links. Nothing is read, written or computed on bytes while the hub is locked.
 
 use super::exit::halt;
+use super::listeners::{Came, Listeners, Open};
 use super::net::{NOT_READING, broken, dial_within, prepare};
 use super::plan::{Errand, Streams};
 use super::talk::{Talk, Waiting};
@@ -20,7 +21,7 @@ use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
 use std::collections::BTreeMap;
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Receiver;
@@ -38,13 +39,16 @@ const EVENTS: usize = 1024;
 /// that come at once are served one after the other, and who was there before them (backends, the
 /// twin, other clients) after these few.
 pub(super) const GREETINGS: usize = 8;
+/// Connections that one turn takes in by one door; who is there already comes first in the next.
+pub(super) const ACCEPTS: usize = 16;
 
 /// A node's links, and the node behind them.
 #[derive(Debug)]
 pub struct Links {
     pub(super) hub: Mutex<TimedHub>,
     pub(super) peers: Mutex<BTreeMap<Link, Arc<Peer>>>,
-    polls: Vec<OwnedFd>,
+    polls: Arc<[OwnedFd]>,
+    doors: Arc<Listeners>,
     streams: Streams,
 }
 
@@ -89,15 +93,31 @@ pub struct Chores {
 
 impl Links {
     /// Of a hub that has not been stepped yet; and what it wants done. Its links are spread over
-    /// as many `polls`, at least one.
+    /// as many `polls`, at least one, and so are the doors by which they come in.
     ///
     /// # Errors
     /// The system does not give a poll.
-    pub fn new(hub: Hub, streams: Streams, polls: usize) -> Result<(Self, Receiver<Errand>), Why> {
+    pub fn new(
+        hub: Hub,
+        streams: Streams,
+        doors: Vec<(Door, TcpListener)>,
+        polls: usize,
+    ) -> Result<(Self, Receiver<Errand>), Why> {
         let (hub, errands) = TimedHub::new(hub);
         let poll = |_| epoll::create(epoll::CreateFlags::CLOEXEC).map_err(refused);
-        let polls = (0..polls).map(poll).collect::<Result<_, _>>()?;
-        Ok((Self { hub: Mutex::new(hub), peers: Mutex::default(), polls, streams }, errands))
+        let polls = (0..polls).map(poll).collect::<Result<Arc<[OwnedFd]>, _>>()?;
+        let open = Arc::new(Listeners::new(Arc::clone(&polls)));
+        for (door, listener) in doors {
+            open.open(door, listener).map_err(|error| broken(&error))?;
+        }
+        let (hub, peers) = (Mutex::new(hub), Mutex::default());
+        Ok((Self { hub, peers, polls, doors: open, streams }, errands))
+    }
+
+    /// The doors by which links come in.
+    #[must_use]
+    pub fn doors(&self) -> Arc<Listeners> {
+        Arc::clone(&self.doors)
     }
 
     /// What tells that a turn of this poll would find something.
@@ -106,8 +126,8 @@ impl Links {
         self.polls[poll].as_fd()
     }
 
-    /// Takes up what there is on the links of one poll; `waits`: and waits until there is
-    /// something. `None`: there was nothing.
+    /// Takes up what there is on the links of one poll, then who waits at its doors; `waits`: and
+    /// waits until there is something. `None`: there was nothing.
     pub fn turn(&self, ears: &mut Ears, waits: bool) -> Option<Chores> {
         let none = Timespec { tv_sec: 0, tv_nsec: 0 };
         let patience = if waits { None } else { Some(&none) };
@@ -153,28 +173,52 @@ impl Links {
             self.perform(self.end(link, why), &mut chores);
         }
         self.perform(todo, &mut chores);
+        for open in ears.events.iter().filter_map(|event| self.doors.of(event.data.u64())) {
+            self.take_in(&open, &mut chores);
+        }
         Some(chores)
     }
 
+    /// Takes in who waits at a door. Where the system cannot give connections, it is left alone for
+    /// a moment: those who are there go on meanwhile.
+    fn take_in(&self, open: &Open, chores: &mut Chores) {
+        for _ in 0..ACCEPTS {
+            match open.take_in() {
+                Came::In(socket, from) => self.accepted(open.door, (socket, from), chores),
+                Came::Gone => {}
+                Came::Nobody => return,
+                Came::Refused => {
+                    self.watch_door(open.name, false);
+                    let todo = lock(&self.hub).rest(open.name);
+                    return self.perform(todo, chores);
+                }
+            }
+        }
+    }
+
+    fn watch_door(&self, name: u64, watched: bool) {
+        if let Err(error) = self.doors.watch(name, watched) {
+            halt(&format!("watching a door: {}", broken(&error)));
+        }
+    }
+
     /// A connection came in.
-    ///
-    /// # Errors
-    /// The system's.
-    pub fn accepted(
+    pub(super) fn accepted(
         &self,
         door: Door,
         (socket, from): (TcpStream, SocketAddr),
-    ) -> Result<Chores, Why> {
-        prepare(&socket).map_err(|error| broken(&error))?;
-        let mut chores = Chores::default();
+        chores: &mut Chores,
+    ) {
+        if let Err(error) = prepare(&socket) {
+            return tracing::debug!(%from, "gone before it was served: {}", broken(&error));
+        }
         let (link, todo) = lock(&self.hub).step(|hub, now, acts| hub.accept(now, door, from, acts));
         if let Some(link) = link {
             let stream = self.streams.accepted(door);
             let talk = Talk::new(socket, stream, door == Door::Licence);
-            self.open(link, talk, &mut chores);
+            self.open(link, talk, chores);
         }
-        self.perform(todo, &mut chores);
-        Ok(chores)
+        self.perform(todo, chores);
     }
 
     /// Opens a connection; may block for as long as that takes.
@@ -259,6 +303,7 @@ impl Links {
         while let Some(todo) = todos.pop() {
             chores.sooner |= todo.sooner;
             chores.dial.extend(todo.dial);
+            todo.rested.into_iter().for_each(|name| self.watch_door(name, true));
             todos.extend(todo.late.into_iter().map(|link| self.end(link, NOT_READING)));
             todos.extend(todo.wake.into_iter().filter_map(|link| self.flush(link)));
         }

@@ -1,11 +1,12 @@
 //! Links of a front, by its admin door: who is written by whom, and who is not waited for.
 
-use super::links::{Ears, GREETINGS, Links, lock};
-use super::net::NOT_READING;
+use super::doors::Spot;
+use super::links::{ACCEPTS, Chores, Ears, GREETINGS, Links, lock};
+use super::net::{BREATH, NOT_READING};
 use super::plan::Streams;
 use rustix::net::sockopt::{set_socket_recv_buffer_size, set_socket_send_buffer_size};
 use std::io::{Read, Write};
-use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -32,14 +33,14 @@ fn links(polls: usize) -> Links {
         seed: [7; 32],
     });
     let streams = Streams { group: GroupKey::new([7; 32]), front: Some(1) };
-    Links::new(Hub::new(Node::Front(Box::new(node))), streams, polls).unwrap().0
+    Links::new(Hub::new(Node::Front(Box::new(node))), streams, Vec::new(), polls).unwrap().0
 }
 
 /// A new connection, and its name. Neither end keeps more than some KB for the other.
 fn connect(links: &Links, listener: &TcpListener) -> (TcpStream, Link) {
     let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     set_socket_recv_buffer_size(&peer, 4096).unwrap();
-    let _ = links.accepted(Door::Admin, listener.accept().unwrap()).unwrap();
+    links.accepted(Door::Admin, listener.accept().unwrap(), &mut Chores::default());
     let link = *lock(&links.peers).keys().max().unwrap();
     (peer, link)
 }
@@ -168,7 +169,7 @@ fn who_is_there_does_not_wait_for_a_crowd_that_comes() {
     let came: Vec<TcpStream> = (0..3 * GREETINGS)
         .map(|_| {
             let mut peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-            let _ = links.accepted(Door::Licence, listener.accept().unwrap()).unwrap();
+            links.accepted(Door::Licence, listener.accept().unwrap(), &mut Chores::default());
             peer.write_all(b"samc").unwrap();
             peer
         })
@@ -185,5 +186,83 @@ fn who_is_there_does_not_wait_for_a_crowd_that_comes() {
     for left in [GREETINGS, 0] {
         let _ = links.turn(&mut ears, false).unwrap();
         assert_eq!(unread(), left);
+    }
+}
+
+/// Opens a door at a port of the system's choice.
+fn open(links: &Links, door: Door) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = listener.local_addr().unwrap();
+    links.doors().open(door, listener).unwrap();
+    at
+}
+
+#[test]
+fn a_crowd_at_one_door_shuts_nobody_out_at_another() {
+    let links = links(1);
+    let (crowded, other) = (open(&links, Door::Admin), open(&links, Door::Twin));
+    let crowd: Vec<TcpStream> =
+        (0..2 * ACCEPTS).map(|_| TcpStream::connect(crowded).unwrap()).collect();
+    let _late = TcpStream::connect(other).unwrap();
+    let mut ears = Ears::new(0);
+    let there = || lock(&links.peers).len();
+    let _ = links.turn(&mut ears, true).unwrap();
+    assert_eq!(there(), ACCEPTS + 1, "some of the crowd, and who came by the other door");
+    let _ = links.turn(&mut ears, false).unwrap();
+    assert_eq!(there(), crowd.len() + 1);
+}
+
+#[test]
+fn a_door_moves_and_who_came_by_it_stays() {
+    let links = links(2);
+    let old = open(&links, Door::Admin);
+    let mut ears = [Ears::new(0), Ears::new(1)];
+    let mut turn = || ears.iter_mut().for_each(|ears| drop(links.turn(ears, false)));
+    let mut client = TcpStream::connect(old).unwrap();
+    turn();
+    let spot = |ip: &str, port| Spot {
+        door: Door::Admin,
+        what: "WebAdmin",
+        at: Address { host: ip.into(), port },
+    };
+    // One that cannot be listened at changes nothing: the port is another program's.
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let failed = links.doors().prepare(&[spot("127.0.0.1", taken.local_addr().unwrap().port())]);
+    assert!(failed.unwrap_err().text.contains("WebAdmin"));
+    drop(TcpStream::connect(old).unwrap());
+    // The same port at all addresses is taken over from the one that has it at one of them.
+    let opened = links.doors().prepare(&[spot("0.0.0.0", old.port())]).unwrap();
+    links.doors().swap(opened).unwrap();
+    let mut late = TcpStream::connect(old).unwrap();
+    turn();
+    // Nobody else can have it meanwhile.
+    assert!(TcpListener::bind(("0.0.0.0", old.port())).is_err());
+    let opened = links.doors().prepare(&[spot("127.0.0.1", 0)]).unwrap();
+    let new = opened[0].1.local_addr().unwrap();
+    links.doors().swap(opened).unwrap();
+    assert!(TcpStream::connect(old).is_err(), "nobody listens there any more");
+    let mut newest = TcpStream::connect(new).unwrap();
+    turn();
+    for peer in [&mut client, &mut late, &mut newest] {
+        peer.write_all(request(0).as_bytes()).unwrap();
+        turn();
+        assert_eq!(status(peer), PAGES[0].1);
+    }
+}
+
+#[test]
+fn a_door_that_fails_rests_and_is_tried_again() {
+    let links = links(1);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    // Nobody can come in by such a listener, and the system says so each time.
+    rustix::net::shutdown(&listener, rustix::net::Shutdown::Both).unwrap();
+    links.doors().open(Door::Admin, listener).unwrap();
+    let mut ears = Ears::new(0);
+    for _ in 0..2 {
+        assert!(links.turn(&mut ears, true).is_some());
+        assert!(links.turn(&mut ears, false).is_none(), "it is left alone");
+        assert!(links.set_timer() <= BREATH);
+        thread::sleep(BREATH);
+        let _ = links.tick();
     }
 }

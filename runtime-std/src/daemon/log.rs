@@ -1,39 +1,179 @@
-//! Logs go to standard error, one line an event: what `TMR_LOG` lets through, `info` if it says
-//! nothing. Never coloured; without a time where the journal puts its own.
+//! Logs go to standard error, and to a file if one is configured, one line an event. Never coloured;
+//! without a time where the journal puts its own.
+//!
+//! What is logged: what `TMR_LOG` says at the start, else the configuration; and what a
+//! configuration says that comes into force later. The file is only ever added to, at its end
+//! wherever that is: it may be cut off (logrotate's `copytruncate`), or moved away, until SIGHUP
+//! opens a new one.
 
-use super::exit::Failure;
-use std::io::IsTerminal;
-use tracing_subscriber::EnvFilter;
+use super::exit::{Failure, words};
+use super::links::lock;
+use std::fs::{File, OpenOptions};
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use tmr_core::config::Log;
+use tracing_subscriber::layer::{Layered, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 
 /// The variable that says what is logged.
 pub const VARIABLE: &str = "TMR_LOG";
 
-/// Starts logging, and makes a panic end the process: a broken invariant must not be served on.
+/// One for each place that lines go to.
+type Lines = Vec<Box<dyn Layer<Registry> + Send + Sync>>;
+
+/// How logging is changed while it goes on.
+struct Control {
+    lines: reload::Handle<Lines, Registry>,
+    levels: reload::Handle<EnvFilter, Layered<reload::Layer<Lines, Registry>, Registry>>,
+    /// What is in force.
+    now: Mutex<Option<Log>>,
+}
+
+static CONTROL: OnceLock<Control> = OnceLock::new();
+
+/// Starts logging to standard error, and makes a panic end the process: a broken invariant must not
+/// be served on.
 ///
 /// # Errors
 /// `TMR_LOG` cannot be understood.
 pub fn start() -> Result<(), Failure> {
-    let wanted = std::env::var(VARIABLE).unwrap_or_else(|_| "info".to_owned());
+    let wanted = variable().unwrap_or_else(|| "info".to_owned());
     let filter = EnvFilter::try_new(&wanted).map_err(|error| {
         Failure::usage(format!(
             "{VARIABLE}={wanted}: {error}; right would be info, debug, or tmr_core::front=debug,info"
         ))
     })?;
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(false)
-        .with_target(false);
-    let journal = std::env::var_os("JOURNAL_STREAM").is_some();
-    if journal && !std::io::stderr().is_terminal() {
-        lines.without_time().init();
-    } else {
-        lines.init();
-    }
+    let (outer, levels) = reload::Layer::new(filter);
+    let (inner, lines) = reload::Layer::new(vec![standard_error(false)]);
+    tracing_subscriber::registry().with(inner).with(outer).init();
+    let _ = CONTROL.set(Control { lines, levels, now: Mutex::default() });
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         report(panic);
         std::process::abort();
     }));
     Ok(())
+}
+
+fn variable() -> Option<String> {
+    std::env::var(VARIABLE).ok()
+}
+
+/// Another way of logging that could come into force.
+#[derive(Debug)]
+pub struct Prepared {
+    log: Log,
+    levels: EnvFilter,
+    sink: Option<Arc<Sink>>,
+}
+
+/// Opens the log file, anew if it is in use already, so that one that was moved away is not written
+/// to any more.
+///
+/// # Errors
+/// It cannot be opened, or the levels are none.
+pub fn prepare(log: &Log) -> Result<Prepared, Failure> {
+    let levels = EnvFilter::try_new(&log.level)
+        .map_err(|error| Failure::usage(format!("Log.Level {}: {error}", log.level)))?;
+    let sink = log.file.as_ref().map(|path| Sink::open(path.into()).map(Arc::new)).transpose()?;
+    Ok(Prepared { log: log.clone(), levels, sink })
+}
+
+/// Logs so from now on.
+pub fn apply(Prepared { log, levels, sink }: Prepared) {
+    let Some(control) = CONTROL.get() else { return };
+    let mut now = lock(&control.now);
+    let same = now.as_ref().map(|now| now.level == log.level);
+    match (same, variable()) {
+        // What it says at the start holds until something else is configured.
+        (None, Some(variable)) => {
+            if log.level != "info" {
+                tracing::info!("{VARIABLE}={variable} is set: Log.Level is left aside");
+            }
+        }
+        (Some(true), _) => {}
+        _ => control.levels.reload(levels).expect("logging lasts as long as the process"),
+    }
+    let file = sink.map(|sink| lines(log.json, true, sink));
+    let lines: Lines = [standard_error(log.json)].into_iter().chain(file).collect();
+    control.lines.reload(lines).expect("logging lasts as long as the process");
+    *now = Some(log);
+}
+
+/// Logs as configured at the start. A log file that cannot be written stops nothing.
+pub fn begin(log: &Log) {
+    let without = |failure: Failure| {
+        tracing::error!("{failure}; logging to standard error only");
+        prepare(&Log { file: None, ..log.clone() })
+    };
+    match prepare(log).or_else(without) {
+        Ok(prepared) => apply(prepared),
+        Err(failure) => tracing::error!("{failure}"),
+    }
+}
+
+/// Opens the log file anew, if there is one.
+pub fn reopen() {
+    let now = CONTROL.get().and_then(|control| lock(&control.now).clone());
+    if let Some(log) = now.filter(|log| log.file.is_some()) {
+        match prepare(&log) {
+            Ok(prepared) => apply(prepared),
+            Err(failure) => tracing::error!("{failure}; going on with the file that is open"),
+        }
+    }
+}
+
+fn standard_error(json: bool) -> Box<dyn Layer<Registry> + Send + Sync> {
+    let journal = std::env::var_os("JOURNAL_STREAM").is_some() && !io::stderr().is_terminal();
+    lines(json, !journal, io::stderr)
+}
+
+fn lines<W>(json: bool, timed: bool, to: W) -> Box<dyn Layer<Registry> + Send + Sync>
+where
+    W: for<'a> fmt::MakeWriter<'a> + Send + Sync + 'static,
+{
+    let lines = fmt::layer().with_writer(to).with_ansi(false);
+    match (json, timed) {
+        (true, _) => lines.json().flatten_event(true).with_current_span(false).boxed(),
+        (false, true) => lines.with_target(false).boxed(),
+        (false, false) => lines.with_target(false).without_time().boxed(),
+    }
+}
+
+/// A log file.
+#[derive(Debug)]
+struct Sink {
+    path: PathBuf,
+    file: File,
+    /// The last line could not be written, and that was said.
+    failed: AtomicBool,
+}
+
+impl Sink {
+    fn open(path: PathBuf) -> Result<Self, Failure> {
+        let file = OpenOptions::new().create(true).append(true).open(&path);
+        let file = file
+            .map_err(|error| Failure::failed(format!("{}: {}", path.display(), words(&error))))?;
+        Ok(Self { path, file, failed: AtomicBool::new(false) })
+    }
+}
+
+/// A line that the file has no room for is left out, which is said where it can be said: standard
+/// error has the line too.
+impl Write for &Sink {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let written = (&self.file).write_all(line);
+        let failed = self.failed.swap(written.is_err(), Ordering::Relaxed);
+        if let (Err(error), false) = (written, failed) {
+            eprintln!("log file {}: {}", self.path.display(), words(&error));
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }

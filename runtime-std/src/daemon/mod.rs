@@ -19,11 +19,13 @@ pub mod licences;
 pub mod links;
 #[cfg(test)]
 mod links_test;
+pub mod listeners;
 pub mod log;
 pub mod net;
 pub mod out;
 pub mod plan;
 pub mod roles;
+pub mod settings;
 pub mod signals;
 mod talk;
 #[cfg(test)]
@@ -62,7 +64,7 @@ fn perform(runtime: Runtime, command: &Command) -> Outcome {
         Command::Issue(options) => keys::issue(options),
         Command::Backend(options) => roles::backend(runtime, options),
         Command::Serve(options) => roles::serve(runtime, options),
-        Command::CheckConfig { file } => roles::check_config(file),
+        Command::CheckConfig { file, .. } => roles::check_config(file.as_deref()),
         Command::Status { admin, json } => client::status::status(&admin.at, *json),
         Command::Activate { admin } => client::status::activate(&admin.at),
         Command::Failover { admin } => client::failover::failover(&admin.at),

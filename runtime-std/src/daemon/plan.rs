@@ -3,6 +3,8 @@
 use super::disk::{Durable, Journal};
 use super::entropy;
 use super::exit::{Failure, Outcome};
+use super::listeners::Listeners;
+use super::settings::Settings;
 use super::vip;
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -34,6 +36,8 @@ pub enum Errand {
     Look,
     /// Say whether the virtual address is to be given away.
     GiveAway(bool),
+    /// Put this text into the file of the configuration, and into force.
+    Store(String),
 }
 
 /// Tells the node something, from any thread.
@@ -49,6 +53,8 @@ pub struct Sources {
     pub journal: Option<Journal>,
     /// Of a front that has a virtual address.
     pub address: Option<vip::Watch>,
+    /// A front's.
+    pub settings: Option<Settings>,
     /// The others, each with a name for its thread.
     pub others: Vec<(&'static str, Source)>,
 }
@@ -59,19 +65,22 @@ impl fmt::Debug for Sources {
         f.debug_struct("Sources")
             .field("journal", &self.journal)
             .field("address", &self.address)
+            .field("settings", &self.settings)
             .field("others", &others)
             .finish()
     }
 }
 
 impl Sources {
-    /// Starts them all; each tells what it has by `tell`. `errands`: what the node wants done.
+    /// Starts them all; each tells what it has by `tell`. `errands`: what the node wants done;
+    /// `doors`: where its links come in.
     ///
     /// # Errors
     /// The system does not give a thread.
     pub fn start(
         mut self,
         errands: Receiver<Errand>,
+        doors: Arc<Listeners>,
         tell: impl Fn(Input) + Send + Sync + 'static,
     ) -> Outcome {
         let tell: Tell = Arc::new(tell);
@@ -81,6 +90,10 @@ impl Sources {
         } else if let Some(watch) = self.address {
             let work: Source = Box::new(move |tell| watch.serve(&errands, &tell));
             self.others.push(("address", work));
+        }
+        if let Some(settings) = self.settings {
+            let work: Source = Box::new(move |tell| settings.serve(&doors, &tell));
+            self.others.push(("configuration", work));
         }
         for (name, source) in self.others {
             let tell = Arc::clone(&tell);

@@ -2,17 +2,19 @@
 
 use super::cli;
 use super::disk::Folder;
+use super::doors::Spot;
 use super::exit::{Failure, Outcome};
 use super::licences::Licences;
 use super::plan::{Plan, Source, Sources, Streams};
-use super::{doors, entropy, files, log, signals, vip};
+use super::settings::{self, Settings};
+use super::{doors, entropy, files, log, out, signals, vip};
 use std::net::TcpListener;
 use std::path::Path;
 use tmr_core::backend::{self, Backend};
 use tmr_core::desk::Identity;
 use tmr_core::front::{self, Front};
 use tmr_core::hub::Hub;
-use tmr_core::io::Door;
+use tmr_core::io::{Address, Door};
 use tmr_core::node::Node;
 
 /// A runtime: its name in status, and its glue.
@@ -38,15 +40,16 @@ impl Runtime {
 /// It cannot start; every file is checked before anything is listened on.
 pub fn backend(runtime: Runtime, options: &cli::Backend) -> Outcome {
     begin(&options.watched)?;
+    log::begin(&options.logging.log());
     let group = files::group_key(&options.group_key)?;
     let issuers = each(&options.issuer, files::issuer_key)?;
     let licences = Licences::open(&options.license, issuers)?;
     let folder = Folder::open(&options.state)?;
     let journal = folder.journal()?;
-    let mut doors = vec![(Door::Licence, doors::listen("the licence port", &options.listen)?)];
-    if let Some(admin) = &options.admin {
-        doors.push((Door::Admin, doors::listen("the admin port", admin)?));
-    }
+    let at = |door, what, at: &Address| Spot { door, what, at: at.clone() };
+    let licence = at(Door::Licence, "the licence port", &options.listen);
+    let admin = options.admin.as_ref().map(|admin| at(Door::Admin, "the admin port", admin));
+    let doors = doors::open(&[licence].into_iter().chain(admin).collect::<Vec<_>>())?;
     let identity = runtime.identity(&doors[0].1);
     let (group_check, seed) = (group.check(), entropy::fresh());
     let containers = licences.containers();
@@ -54,9 +57,7 @@ pub fn backend(runtime: Runtime, options: &cli::Backend) -> Outcome {
     let (node, keep) = Backend::open(config, journal.as_deref())
         .map_err(|error| files::wrong(&folder.path("journal"), error))?;
     let journal = Some(folder.write_journal(keep)?);
-    let hub = Hub::new(Node::Backend(Box::new(node)))
-        .with_clients_max(doors::clients_max())
-        .with_files_max(doors::raise_file_limit());
+    let hub = hub(Node::Backend(Box::new(node)));
     doors::announce(&doors);
     let others: Vec<(&str, Source)> = vec![("licences", licences.source())];
     let sources = Sources { journal, others, ..Sources::default() };
@@ -69,19 +70,18 @@ pub fn backend(runtime: Runtime, options: &cli::Backend) -> Outcome {
 /// It cannot start; every file is checked before anything is listened on.
 pub fn serve(runtime: Runtime, options: &cli::Serve) -> Outcome {
     begin(&options.watched)?;
-    let config = files::config(&options.config)?;
+    let (text, config) = files::config(&options.config)?;
+    log::begin(&settings::logging(&options.config, &config));
     let group = files::group_key(&files::beside(&options.config, &config.group_key_file))?;
     let folder = Folder::open(&options.state)?;
-    let doors = vec![
-        (Door::Licence, doors::listen("TmrServer", &config.listen)?),
-        (Door::Admin, doors::listen("WebAdmin", &config.admin)?),
-        (Door::Twin, doors::listen("TmrServer.TwinListen", &config.twin_listen)?),
-    ];
+    let doors = doors::open(&settings::spots(&config))?;
     let mut identity = runtime.identity(&doors[0].1);
+    let begun = (text, config.clone());
+    let settings = Settings::new(&options.config, begun, group.clone(), identity.address)?;
     if let Some(address) = config.virtual_ips.first() {
         identity.address = *address;
     }
-    let address = Some(vip::Watch::new(config.virtual_ips, folder)?);
+    let address = Some(vip::Watch::new(settings.addresses(), folder, settings.asks())?);
     let front = entropy::id();
     let node = Front::new(front::Config {
         identity,
@@ -95,27 +95,35 @@ pub fn serve(runtime: Runtime, options: &cli::Serve) -> Outcome {
         twin: Some(config.twin),
         seed: entropy::fresh(),
     });
-    let hub = Hub::new(Node::Front(Box::new(node)))
-        .with_clients_max(doors::clients_max())
-        .with_files_max(doors::raise_file_limit());
+    let hub = hub(Node::Front(Box::new(node)));
     doors::announce(&doors);
     let streams = Streams { group, front: Some(front) };
-    let sources = Sources { address, ..Sources::default() };
+    let sources = Sources { address, settings: Some(settings), ..Sources::default() };
     (runtime.run)(Plan { hub, doors, streams, sources })
 }
 
-/// Says whether a front would take a configuration.
+/// Every key of a configuration, what it means and what it may be.
+const SCHEMA: &str = include_str!("../../dist/tmrconf.schema.json");
+
+/// Says whether a front would take a configuration; without one, what configurations are.
 ///
 /// # Errors
 /// It would not.
-pub fn check_config(path: &Path) -> Outcome {
-    let config = files::config(path)?;
+pub fn check_config(path: Option<&Path>) -> Outcome {
+    let Some(path) = path else { return out::line(SCHEMA.trim_end()) };
+    let (_, config) = files::config(path)?;
     eprintln!("{}: a front would take this", path.display());
     // The machine that a configuration is checked on need not be the one it is for.
     if let Err(failure) = files::group_key(&files::beside(path, &config.group_key_file)) {
         eprintln!("but not on this machine as it is: {failure}");
     }
     Ok(())
+}
+
+/// A hub with room for as many links as this process may have files.
+fn hub(node: Node) -> Hub {
+    let files = doors::raise_file_limit();
+    Hub::new(node).with_clients_max(doors::clients_max(files)).with_files_max(files)
 }
 
 /// What every server does first.

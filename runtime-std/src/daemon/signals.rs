@@ -1,7 +1,8 @@
-//! What ends a process from outside: SIGTERM, SIGINT, and a parent that is gone.
+//! What a process is told from outside: SIGTERM, SIGINT and a parent that is gone end it, SIGHUP
+//! has it look at its files.
 
 use super::exit::{Exit, Failure};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::io::Read;
 use std::os::unix::net::UnixStream;
 use std::thread;
@@ -28,6 +29,21 @@ pub fn on_stop(stop: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
     };
     watch().map_err(|error: std::io::Error| {
         Failure::failed(format!("cannot watch for SIGTERM and SIGINT: {error}"))
+    })
+}
+
+/// A stream to which a byte comes with every SIGHUP.
+///
+/// # Errors
+/// The system refuses a handler or a socket pair.
+pub fn hang_up() -> Result<UnixStream, Failure> {
+    let watch = || {
+        let (hang_up, handler) = UnixStream::pair()?;
+        signal_hook::low_level::pipe::register(SIGHUP, handler)?;
+        Ok(hang_up)
+    };
+    watch().map_err(|error: std::io::Error| {
+        Failure::failed(format!("cannot watch for SIGHUP: {error}"))
     })
 }
 

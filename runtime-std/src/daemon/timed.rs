@@ -1,9 +1,11 @@
 //! The hub with what it needs of this machine: the clock that steps it, the time that the
-//! runtime's timer is set to, the patience with peers that do not read, and the errands it sends.
+//! runtime's timer is set to, the patience with peers that do not read, the rest of doors that
+//! cannot take anybody in, and the errands it sends.
 
 use super::clock::Clock;
 use super::disk::Durable;
 use super::exit::halt;
+use super::net::BREATH;
 use super::plan::Errand;
 use std::collections::BTreeMap;
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -21,6 +23,8 @@ pub(super) struct TimedHub {
     set: Option<Mono>,
     /// Links whose peers do not read, and until when that is borne.
     pub(super) patience: BTreeMap<Link, Mono>,
+    /// Doors that take nobody in, and until when.
+    resting: BTreeMap<u64, Mono>,
     errands: Sender<Errand>,
 }
 
@@ -35,6 +39,8 @@ pub(super) struct Todo {
     pub(super) late: Vec<Link>,
     /// Connections to open.
     pub(super) dial: Vec<Dial>,
+    /// Doors to look at again.
+    pub(super) rested: Vec<u64>,
 }
 
 /// A connection to open: its link, where to, and whom it expects there.
@@ -44,8 +50,8 @@ impl TimedHub {
     /// A hub that has not been stepped yet, and what it wants done on this machine.
     pub(super) fn new(hub: Hub) -> (Self, Receiver<Errand>) {
         let (errands, waiting) = mpsc::channel();
-        let (clock, set, patience) = (Clock::start(), None, BTreeMap::new());
-        (Self { hub, clock, set, patience, errands }, waiting)
+        let (patience, resting) = (BTreeMap::new(), BTreeMap::new());
+        (Self { hub, clock: Clock::start(), set: None, patience, resting, errands }, waiting)
     }
 
     /// The hub, for what takes no time and leaves nothing to do.
@@ -69,6 +75,7 @@ impl TimedHub {
                 Act::Rewrite(bytes) => self.errand(Errand::Write(Durable::Rewrite(bytes))),
                 Act::Look => self.errand(Errand::Look),
                 Act::GiveAway(away) => self.errand(Errand::GiveAway(away)),
+                Act::Store(text) => self.errand(Errand::Store(text)),
                 Act::Halt(reason) => halt(&reason),
             }
         }
@@ -80,7 +87,16 @@ impl TimedHub {
         let now = self.clock.now().mono;
         let late = self.patience.iter().filter(|(_, until)| **until <= now);
         let late = late.map(|(link, _)| *link).collect();
-        Todo { late, ..self.step(Hub::tick).1 }
+        let rested = self.resting.iter().filter(|(_, until)| **until <= now);
+        let rested = rested.map(|(door, _)| *door).collect();
+        self.resting.retain(|_, until| *until > now);
+        Todo { late, rested, ..self.step(Hub::tick).1 }
+    }
+
+    /// A door takes nobody in for a moment.
+    pub(super) fn rest(&mut self, door: u64) -> Todo {
+        self.resting.insert(door, self.clock.now().mono + BREATH);
+        Todo { sooner: self.sooner(), ..Todo::default() }
     }
 
     /// A link is gone, and why; for the hub and for the log.
@@ -109,7 +125,7 @@ impl TimedHub {
 
     fn due(&self) -> Option<Mono> {
         let hub = self.hub.deadline().map(|due| due.at);
-        hub.into_iter().chain(self.patience.values().copied()).min()
+        hub.into_iter().chain(self.patience.values().chain(self.resting.values()).copied()).min()
     }
 
     fn sooner(&self) -> bool {

@@ -3,9 +3,12 @@
 
 use super::disk::Folder;
 use super::exit::{Failure, words};
+use super::links::lock;
 use super::plan::{Errand, Tell};
+use super::settings::Ask;
 use std::net::IpAddr;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tmr_core::io::Input;
 
@@ -15,11 +18,16 @@ const LOOK: Duration = Duration::from_millis(100);
 /// `track_file`, which sees it at once.
 const GIVE_AWAY: &str = "give-away";
 
+/// The virtual addresses; others may be configured while they are looked for.
+pub type Addresses = Arc<Mutex<Vec<IpAddr>>>;
+
 /// Looks for the virtual address, for as long as the process lives.
 #[derive(Debug)]
 pub struct Watch {
-    addresses: Vec<IpAddr>,
+    addresses: Addresses,
     folder: Folder,
+    /// Does the errands that have to do with the configuration: they take long.
+    stores: Sender<Ask>,
 }
 
 impl Watch {
@@ -28,8 +36,8 @@ impl Watch {
     ///
     /// # Errors
     /// The state folder cannot be written.
-    pub fn new(addresses: Vec<IpAddr>, folder: Folder) -> Result<Self, Failure> {
-        let watch = Self { addresses, folder };
+    pub fn new(addresses: Addresses, folder: Folder, stores: Sender<Ask>) -> Result<Self, Failure> {
+        let watch = Self { addresses, folder, stores };
         watch.say(false).map_err(|error| {
             let path = watch.folder.path(GIVE_AWAY);
             Failure::failed(format!("{}: {}", path.display(), words(&error)))
@@ -42,10 +50,10 @@ impl Watch {
         let mut told = None;
         loop {
             let here = self.here();
-            if here.is_some() && here != told {
-                told = here;
-                tell(Input::Address { here: here == Some(true) });
+            if let Some(here) = here.filter(|_| here != told) {
+                tell(Input::Address { here });
             }
+            told = here.or(told).filter(|_| !lock(&self.addresses).is_empty());
             match errands.recv_timeout(LOOK) {
                 Ok(Errand::GiveAway(away)) => {
                     if let Err(error) = self.say(away) {
@@ -53,6 +61,8 @@ impl Watch {
                         tracing::error!("{}: {}", path.display(), words(&error));
                     }
                 }
+                // Whoever does it has ended only with the process.
+                Ok(Errand::Store(text)) => drop(self.stores.send(Ask::Store(text))),
                 Ok(Errand::Look | Errand::Write(_)) | Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
@@ -61,11 +71,12 @@ impl Watch {
 
     /// `None`: there is nothing to look for, or the system does not say.
     fn here(&self) -> Option<bool> {
-        if self.addresses.is_empty() {
+        let addresses = lock(&self.addresses).clone();
+        if addresses.is_empty() {
             return None;
         }
         match if_addrs::get_if_addrs() {
-            Ok(all) => Some(all.iter().any(|found| self.addresses.contains(&found.ip()))),
+            Ok(all) => Some(all.iter().any(|found| addresses.contains(&found.ip()))),
             Err(error) => {
                 tracing::warn!("this machine's addresses cannot be read: {}", words(&error));
                 None
@@ -82,7 +93,6 @@ impl Watch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
     use std::sync::mpsc::channel;
     use std::thread;
 
@@ -91,7 +101,7 @@ mod tests {
         let path = std::env::temp_dir().join(format!("tmr-vip-{name}-{}", std::process::id()));
         let folder = Folder::open(&path).unwrap();
         let addresses = addresses.iter().map(|it| it.parse().unwrap()).collect();
-        let watch = Watch::new(addresses, folder).unwrap();
+        let watch = Watch::new(Arc::new(Mutex::new(addresses)), folder, channel().0).unwrap();
         assert_eq!(std::fs::read_to_string(path.join(GIVE_AWAY)).unwrap(), "0\n");
         let ((send, errands), (told, news)) = (channel(), channel());
         let tell: Tell = Arc::new(move |input| told.send(input).unwrap());

@@ -11,7 +11,8 @@ mod relay;
 
 use crate::client::{http, status};
 use crate::daemon::cli::Demo;
-use crate::daemon::{Failure, Outcome, doors, out, signals};
+use crate::daemon::doors::{self, Spot};
+use crate::daemon::{Failure, Outcome, out, signals};
 use child::{Child, Line};
 use layout::Layout;
 use relay::Relay;
@@ -142,7 +143,8 @@ impl Seen {
 
 fn listen(ip: IpAddr, port: u16, option: &str) -> Result<TcpListener, Failure> {
     let at = Address { host: ip.to_string(), port };
-    doors::listen("the demo", &at).map_err(|failure| Failure {
+    let spot = Spot { door: Door::Licence, what: "the demo", at };
+    doors::listen(&spot, &[]).map_err(|failure| Failure {
         text: format!("{failure} with {option} N ({option} 0: any free one)"),
         ..failure
     })

@@ -92,8 +92,9 @@ impl Slots {
                     return Err(format!("a group is founded over {chosen} chosen entries"));
                 }
                 let speakers = std::mem::take(&mut self.speakers);
+                let proposed = std::mem::take(&mut self.proposed);
                 let (group, founded) = (Some(*group), *epoch);
-                *self = Self { group, founded, speakers, ..Self::default() };
+                *self = Self { group, founded, speakers, proposed, ..Self::default() };
                 Ok(())
             }
             Order::Append { epoch, first, entries, committed } => {
@@ -197,16 +198,18 @@ impl Slots {
         let from = self.checked.get(&epoch).copied().unwrap_or(0);
         for slot in from + 1..=committed {
             let index = usize::try_from(slot - 1).unwrap_or(usize::MAX);
-            let own = self.proposed.get(&(epoch, slot)).or_else(|| {
+            let own = self.proposed.get_key_value(&(epoch, slot)).or_else(|| {
                 // It knew when it led before, and had no time to say so.
                 let earlier = self.proposed.iter().rev();
                 let mut earlier = earlier.filter(|((e, s), _)| *e < epoch && *s == slot);
                 let unsaid = self.chosen.len() <= index;
-                unsaid
-                    .then(|| earlier.find(|((e, _), _)| e.front == epoch.front))
-                    .flatten()
-                    .map(|(_, entry)| entry)
+                unsaid.then(|| earlier.find(|((e, _), _)| e.front == epoch.front)).flatten()
             });
+            // It speaks of a group that was not born: birth has begun again since.
+            if own.is_some_and(|((proposed, _), _)| *proposed < self.founded) {
+                return Ok(());
+            }
+            let own = own.map(|(_, entry)| entry);
             match (self.chosen.get(index), own) {
                 (Some(chosen), Some(own)) if chosen != own => {
                     return Err(format!(
@@ -318,6 +321,15 @@ pub(super) mod test {
         assert_eq!(slots.ordered(&found(Epoch { round: 0, front: 9 }, 2)), Ok(()), "too late");
         assert!(slots.ordered(&found(LATER, 2)).is_err(), "a second birth");
         assert_eq!(slots.chosen(), 2);
+
+        // Birth began again over a first entry of which nobody knew that it was chosen.
+        let mut slots = Slots::default();
+        assert_eq!(slots.ordered(&found(EPOCH, 1)), Ok(()));
+        slots.ordered(&append(EPOCH, 1, &[grant(7)], 0)).unwrap();
+        assert_eq!(slots.ordered(&found(LATER, 2)), Ok(()));
+        assert_eq!(slots.ordered(&append(EPOCH, 2, &[grant(8)], 1)), Ok(()), "of the group before");
+        assert_eq!(slots.chosen(), 0);
+        assert!(slots.ordered(&append(LATER, 2, &[grant(8)], 1)).is_err(), "of this one");
     }
 
     #[test]

@@ -13,7 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// # Errors
 /// The system's, or `InvalidData` for what is not HTTP.
 pub fn get(at: SocketAddr, path: &str) -> io::Result<(u16, String)> {
-    ask(at, "GET", path)
+    ask(at, "GET", path, "")
 }
 
 /// Head and body of `GET path` with these header lines more.
@@ -21,7 +21,7 @@ pub fn get(at: SocketAddr, path: &str) -> io::Result<(u16, String)> {
 /// # Errors
 /// As for [`get`].
 pub fn get_with(at: SocketAddr, path: &str, headers: &str) -> io::Result<(String, String)> {
-    exchange(at, "GET", path, headers)
+    exchange(at, "GET", path, (headers, ""))
 }
 
 /// Status code and body of `POST path` with nothing in it: something is to change.
@@ -29,27 +29,38 @@ pub fn get_with(at: SocketAddr, path: &str, headers: &str) -> io::Result<(String
 /// # Errors
 /// As for [`get`].
 pub fn post(at: SocketAddr, path: &str) -> io::Result<(u16, String)> {
-    ask(at, "POST", path)
+    ask(at, "POST", path, "")
 }
 
-fn ask(at: SocketAddr, method: &str, path: &str) -> io::Result<(u16, String)> {
-    let (head, body) = exchange(at, method, path, "")?;
+/// Status code and body of `POST path` with something in it.
+///
+/// # Errors
+/// As for [`get`].
+pub fn post_text(at: SocketAddr, path: &str, text: &str) -> io::Result<(u16, String)> {
+    ask(at, "POST", path, text)
+}
+
+fn ask(at: SocketAddr, method: &str, path: &str, body: &str) -> io::Result<(u16, String)> {
+    let (head, body) = exchange(at, method, path, ("", body))?;
     let code = head.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)?.parse().ok());
     let wrong = || io::Error::new(io::ErrorKind::InvalidData, format!("not HTTP: {head:?}"));
     Ok((code.ok_or_else(wrong)?, body))
 }
 
+/// Head and body of the answer to a request with these header lines more, and this body.
 fn exchange(
     at: SocketAddr,
     method: &str,
     path: &str,
-    headers: &str,
+    (headers, body): (&str, &str),
 ) -> io::Result<(String, String)> {
     let mut socket = TcpStream::connect_timeout(&at, PATIENCE)?;
     socket.set_read_timeout(Some(PATIENCE))?;
     write!(
         socket,
-        "{method} {path} HTTP/1.1\r\nHost: {at}\r\nX-Tmr-Admin: 1\r\nConnection: close\r\n{headers}\r\n"
+        "{method} {path} HTTP/1.1\r\nHost: {at}\r\nX-Tmr-Admin: 1\r\nConnection: close\r\n\
+         Content-Length: {}\r\n{headers}\r\n{body}",
+        body.len()
     )?;
     let mut answer = Vec::new();
     socket.read_to_end(&mut answer)?;

@@ -1,13 +1,13 @@
 //! Handles without a seat: given at once, on the log like the others, and never one number twice.
 
 use super::World;
-use crate::limits::{CALL_TIMEOUT, UNCOMMITTED_MAX};
+use crate::limits::{CALL_TIMEOUT, HANDLE_BLOCK, UNCOMMITTED_MAX};
 use crate::log::Mode;
-use crate::testing::{FIRM, TMR, access, crypt, release, seat};
+use crate::testing::{FIRM, TMR, access, container, crypt, release, seat};
 use crate::time::Duration;
 use crate::wire::Request;
 use crate::wire::constants::{access as ways, info};
-use crate::wire::structs::CmAccess;
+use crate::wire::structs::{CmAccess, CmBaseCrypt2, CmCrypt2};
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
@@ -228,4 +228,45 @@ fn so_many_may_be_on_their_way_and_no_number_comes_twice() {
         assert_eq!(status, 0);
         assert!(!given.contains(&handle), "{handle} came twice");
     }
+}
+
+#[test]
+fn the_next_numbers_are_there_before_the_last_one_is_used() {
+    let mut world = World::serving();
+    let (client, call) = (world.connect(0), service());
+    let mut given = BTreeSet::new();
+    for _ in 0..=HANDLE_BLOCK {
+        let (status, handle) = world.ask(0, client, call.clone());
+        assert!(status == 0 && given.insert(handle), "{status}, {handle} of {}", given.len());
+    }
+}
+
+#[test]
+fn units_are_refused_while_too_much_is_on_its_way() {
+    let counted = |index| {
+        let mut made = container(index);
+        made.part.firm_items[0].products[0].unit_counter = Some(10);
+        made
+    };
+    let mut world = World::with(1, [0, 1, 2].map(counted));
+    world.activate(0);
+    world.advance(SECOND);
+    let client = world.connect(0);
+    let (_, handle) = world.ask(0, client, seat());
+    let spend = || {
+        let base_crypt = CmBaseCrypt2 { encryption_code_options: 1, ..CmBaseCrypt2::default() };
+        let crypt = CmCrypt2 { base_crypt, ..CmCrypt2::default() };
+        Request::Crypt2 { handle, ctrl: 4, crypt, data: alloc::vec![0; 16].into() }.encode()
+    };
+    assert_eq!(world.ask(0, client, spend()).0, 0);
+    for index in 0..3 {
+        world.backends[index].stuck = true;
+    }
+    while world.ask(0, client, service()).0 == 0 {}
+    assert_eq!(world.ask(0, client, spend()).0, 309);
+    world.unstick(0);
+    world.unstick(1);
+    assert_eq!(world.ask(0, client, spend()).0, 0);
+    let licence = &world.status(0)["licenses"][0];
+    assert_eq!(licence["units_left"], 8, "what was refused took none: {licence:#}");
 }

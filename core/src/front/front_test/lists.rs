@@ -226,3 +226,18 @@ fn a_container_with_a_cm_act_id_has_the_serial_that_the_operator_chose() {
     world.advance(SECOND);
     assert_eq!(world.status(next)["containers"][0]["serial"], "131-33");
 }
+
+#[test]
+fn a_container_is_a_stray_only_with_a_part_of_a_tmr_licence() {
+    let of_product = |serial: u32, index: usize| {
+        let mut made = bare(serial, 5);
+        made.part.firm_items[0].products.remove(1 - index);
+        made
+    };
+    let held = [vec![container(0), of_product(7, 0), of_product(8, 1)], vec![container(1)]];
+    let [first, second] = held;
+    let mut world = world([first, second, vec![container(2)]], Vec::new());
+    let strays = world.status(0)["strays"].clone();
+    assert_eq!(strays.as_array().map(Vec::len), Some(1), "{strays:#}");
+    assert_eq!(strays[0]["serial"], "130-7");
+}

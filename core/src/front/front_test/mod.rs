@@ -2,6 +2,7 @@
 
 mod any_one;
 mod birth;
+mod configure;
 mod handles;
 mod handover;
 mod lead;
@@ -12,6 +13,7 @@ mod repair;
 mod replaced;
 mod role;
 mod seats;
+mod settings;
 mod stock;
 mod twin;
 mod world;

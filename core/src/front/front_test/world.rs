@@ -83,6 +83,8 @@ pub(super) struct World {
     pub(super) told: Option<Vec<String>>,
     /// What the operator of a front that is added says of virtual containers.
     pub(super) virtuals: Vec<(ContainerId, Option<u32>)>,
+    /// Configurations that fronts want stored.
+    pub(super) stores: Vec<(usize, String)>,
 }
 
 fn open(containers: &[Container], seed: u8, disk: Option<&[u8]>) -> Backend {
@@ -138,6 +140,7 @@ impl World {
             lose: |_, _| false,
             told: None,
             virtuals: Vec::new(),
+            stores: Vec::new(),
         };
         for _ in 0..fronts {
             world.add_front();
@@ -199,13 +202,19 @@ impl World {
         world
     }
 
-    pub(super) fn http(&mut self, front: usize, request: &str) -> String {
+    /// A page asks for something; its link.
+    pub(super) fn asks(&mut self, front: usize, request: &str) -> Link {
         self.fronts[front].accepted += 2;
         let link = Link(self.fronts[front].accepted);
         let accepted = Input::Accepted { link, door: Door::Admin, from: peer(0) };
         self.step_front(front, accepted);
         self.fronts[front].clients.insert(link, Client::default());
         self.step_front(front, Input::Frame { link, frame: Frame::Http(request.into()) });
+        link
+    }
+
+    pub(super) fn http(&mut self, front: usize, request: &str) -> String {
+        let link = self.asks(front, request);
         let answer = self.fronts[front].clients.remove(&link).unwrap().replies.remove(0);
         self.step_front(front, Input::Closed { link, why: Why::Eof, unsent: false });
         String::from_utf8(answer).unwrap()
@@ -505,6 +514,7 @@ impl World {
             }
             Intent::GiveAway(away) => self.fronts[index].away = away,
             Intent::Look => {}
+            Intent::Store(text) => self.stores.push((index, text)),
             other => panic!("a front has no disk: {other:?}"),
         }
     }

@@ -160,6 +160,13 @@ impl Book {
         }
     }
 
+    /// None of them has anything: another server stands in the place of the one that knew them.
+    pub(super) fn lack(&mut self, now: Mono) {
+        for handle in self.handles().collect::<Vec<_>>() {
+            self.set(now, handle, At::Lacking(now));
+        }
+    }
+
     /// What must hold between any two steps.
     pub(super) fn check_invariants(&self) {
         let count =

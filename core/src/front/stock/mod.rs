@@ -29,7 +29,9 @@ mod told;
 #[cfg(test)]
 mod told_test;
 
+use super::configure::places;
 use super::{Config, Front};
+use crate::config;
 use crate::io::{Callee, Frame, Input, Intent, Link};
 use crate::log::{ContainerId, DiskId, Epoch, GroupId};
 use crate::random::Random;
@@ -83,6 +85,9 @@ impl Stock {
                 peer.seats = Some(stand.book.held());
             }
         }
+        if let Input::Configured(new) = &input {
+            self.configured(front, now, &new.config, out);
+        }
         let mut input = self.server(now, input, out).or(Some(Input::Tick));
         let mut wants = Vec::new();
         loop {
@@ -120,6 +125,19 @@ impl Stock {
         let seats = self.placed(front.twin_wants_all());
         front.twin_settle(now, seats, out);
         self.stands.iter().filter_map(Stand::deadline).chain(front.deadline()).min()
+    }
+
+    /// Another configuration comes into force: some servers are others, or they are asked for other
+    /// containers. In the same places as the front has them.
+    fn configured(&mut self, front: &Front, now: Now, new: &config::Config, out: &mut Vec<Intent>) {
+        let wanted: Vec<ContainerId> = new.virtuals.iter().map(|&(id, _)| id).collect();
+        let before: Vec<ContainerId> = front.config.virtuals.iter().map(|&(id, _)| id).collect();
+        let places = places(front.config.backends.each_ref(), &new.backends);
+        for (stand, address) in self.stands.iter_mut().zip(places) {
+            if wanted != before || *stand.address() != address {
+                stand.moved(now.mono, address, wanted.clone(), out);
+            }
+        }
     }
 
     /// What comes from a server; gives back what does not.

@@ -4,11 +4,12 @@
 
 use super::book::At;
 use super::calls;
-use super::learn::{Heard, is_unknown};
+use super::learn::{Heard, Learner, Learnt, is_unknown};
+use super::pool::Pool;
 use super::stand::{Change, Errand, Event, Reach, Stand, seat_of};
-use crate::io::{Intent, Link, Why};
+use crate::io::{Address, Intent, Link, Why};
 use crate::limits::{STOCK_CLEANUP, STOCK_KEEP, STOCK_LEARN, STOCK_PING, STOCK_QUEUE, STOCK_RETRY};
-use crate::log::{Grant, Handle, LicenceKey};
+use crate::log::{ContainerId, Grant, Handle, LicenceKey};
 use crate::time::{Deadline, Mono};
 use crate::wire::group::Report;
 use crate::wire::{CmError, Reply, Request};
@@ -382,6 +383,23 @@ impl Stand {
             }
             Job::Ping => self.heard = now,
             Job::Perform { .. } | Job::Keep(..) => {}
+        }
+    }
+
+    /// Goes on with another server, or with this one and other containers, from the start.
+    pub(super) fn moved(
+        &mut self,
+        now: Mono,
+        address: Address,
+        wanted: Vec<ContainerId>,
+        out: &mut Vec<Intent>,
+    ) {
+        self.lost(now, Why::Stepped("another configuration is in force"), out);
+        (self.learner, self.learnt) = (Learner::new(wanted), Learnt::default());
+        if self.address != address {
+            self.pool = Pool::new(address.clone());
+            self.book.lack(now);
+            self.address = address;
         }
     }
 

@@ -141,7 +141,7 @@ pub(super) struct Stand {
     /// Whose turn it is then: to learn, or to see to a seat.
     pub(super) learns: bool,
     pub(super) heard: Mono,
-    address: Address,
+    pub(super) address: Address,
 }
 
 impl Stand {

@@ -33,6 +33,8 @@ pub(super) struct News {
     pub(super) named: bool,
     /// What the twin's configuration says.
     pub(super) shared: Option<Shared>,
+    /// The same since minor version 3: its revision and text.
+    pub(super) settings: Option<(u32, String)>,
     /// It leads, under an epoch that it had not named before.
     pub(super) leads: Option<Epoch>,
     /// A call of one of its clients: whose, where that is, and what it says.
@@ -149,6 +151,10 @@ impl Hearing {
         let answer = match tell {
             Tell::Shared(shared) => {
                 news.shared = Some(shared);
+                Answer::Noted
+            }
+            Tell::Settings { revision, text } => {
+                news.settings = Some((revision, text));
                 Answer::Noted
             }
             Tell::Standing(standing) => self.stood(standing, ground, &mut news),
@@ -302,7 +308,7 @@ impl Hearing {
         out.extend(self.answer(answer));
     }
 
-    /// Keeps in what the two configurations differ, and logs it once.
+    /// Finds in what the two configurations differ.
     pub(super) fn compare(&mut self, own: &Shared, theirs: &Shared) {
         let list = |servers: &[String; 3]| servers.join(", ");
         let pairs = |virtuals: &[(ContainerId, Option<u32>)]| {
@@ -324,6 +330,11 @@ impl Hearing {
             .filter(|(_, ours, theirs)| ours != theirs)
             .map(|(key, ours, theirs)| TwinDifference { key: key.to_string(), ours, theirs })
             .collect();
+        self.differ(differs);
+    }
+
+    /// Keeps this, and logs what is new of it.
+    pub(super) fn differ(&mut self, differs: Vec<TwinDifference>) {
         for TwinDifference { key, ours, theirs } in &differs {
             if !self.differs.iter().any(|known| known.key == *key && known.theirs == *theirs) {
                 tracing::warn!("the twin's configuration differs in {key}: {theirs}; here: {ours}");

@@ -21,7 +21,7 @@ mod tell_test;
 
 use super::peer::Wire;
 use super::{Front, Phase};
-use crate::admin::status::{Role, Twin as Shown};
+use crate::admin::status::{Role, Twin as Shown, TwinDifference};
 use crate::config;
 use crate::io::{Callee, Intent, Link, Why};
 use crate::limits::{CONFIRMED, TWIN_HEARTBEAT};
@@ -87,6 +87,38 @@ impl Twin {
         }
     }
 
+    /// The link that this front dialled.
+    pub(super) fn dialled(&self) -> Option<Link> {
+        match self.tell.wire {
+            Wire::Down(_) => None,
+            Wire::Dialling(link, _) | Wire::Up(link) => Some(link),
+        }
+    }
+
+    /// It is looked for by this configuration; where it has `moved` to, at once.
+    pub(super) fn configure(&mut self, now: Mono, config: config::Twin, moved: bool) {
+        self.config = config;
+        if moved {
+            self.tell.wire = Wire::Down(now);
+            self.tell.trouble = Trouble::default();
+        }
+    }
+
+    /// The link that this front dialled stands, and this version or a later one is spoken on it.
+    pub(super) fn speaks(&self, minor: u16) -> bool {
+        self.tell.knows(minor)
+    }
+
+    /// Tells it something, if it is there and knows of such things.
+    pub(super) fn tell(&mut self, now: Mono, tell: &Tell, out: &mut Vec<Intent>) {
+        self.tell.send(now, tell, out);
+    }
+
+    /// In what the two configurations differ.
+    pub(super) fn differ(&mut self, rows: Vec<TwinDifference>) {
+        self.hear.differ(rows);
+    }
+
     fn hello(&self, front: u32) -> Vec<u8> {
         let program = env!("CARGO_PKG_VERSION").to_owned();
         Hello { version: self.own, front, program }.encode()
@@ -140,8 +172,7 @@ impl Front {
                 Ok((minor, hello)) => {
                     twin.program = Some(hello.program);
                     twin.tell.stands(now.mono, link, minor);
-                    let shared = Tell::Shared(shared(&self.config));
-                    twin.tell.send(now.mono, &shared, out);
+                    self.tell_settings(now.mono, out);
                     self.pass_anew(now.mono, out);
                     None
                 }
@@ -211,6 +242,9 @@ impl Front {
         }
         if let (Some(twin), Some(theirs)) = (&mut self.twin, &news.shared) {
             twin.hear.compare(&shared(&self.config), theirs);
+        }
+        if let Some(theirs) = news.settings {
+            self.heard_settings(now.mono, theirs, out);
         }
         if news.offered {
             self.take_offer(now.mono, out);
@@ -513,12 +547,13 @@ impl Front {
             passed_from: twin.guests.len() as u64,
             trouble: twin.tell.trouble.text.clone().or_else(|| twin.hear.trouble.text.clone()),
             differs: twin.hear.differs.clone(),
+            configuration_trouble: self.settings.trouble.clone(),
         })
     }
 }
 
 /// What this front's configuration says of what both must have alike.
-fn shared(config: &super::Config) -> Shared {
+pub(super) fn shared(config: &super::Config) -> Shared {
     let mut servers = config.backends.each_ref().map(ToString::to_string);
     servers.sort();
     let mut virtuals = config.virtuals.clone();

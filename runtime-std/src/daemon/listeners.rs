@@ -1,0 +1,171 @@
+//! The doors that stand open: each is a listener in the poll of some links, so that whoever takes
+//! turns there takes up who comes in. Doors open and close while the node runs.
+//!
+//! What never lives here: where to listen (that is `doors`), and what becomes of a connection.
+
+use super::doors::{self, Spot};
+use super::exit::{Failure, words};
+use super::links::lock;
+use rustix::event::epoll::{self, EventData, EventFlags};
+use rustix::io::Errno;
+use std::collections::BTreeMap;
+use std::io::{self, ErrorKind};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+use tmr_core::io::Door;
+use tmr_core::limits::TROUBLE_LOGGED;
+
+/// The bit that a poll's events of doors have, and those of links never do.
+const MARK: u64 = 1 << 62;
+
+/// The doors that stand open.
+#[derive(Debug)]
+pub struct Listeners {
+    polls: Arc<[OwnedFd]>,
+    open: Mutex<Table>,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    last: u64,
+    open: BTreeMap<u64, Arc<Open>>,
+}
+
+/// One door.
+#[derive(Debug)]
+pub(super) struct Open {
+    /// What the poll calls it.
+    pub(super) name: u64,
+    pub(super) door: Door,
+    listener: TcpListener,
+    /// When it was last logged that nobody can come in.
+    complained: Mutex<Option<Instant>>,
+}
+
+/// What came of one try to take somebody in.
+#[derive(Debug)]
+pub(super) enum Came {
+    /// A connection.
+    In(TcpStream, SocketAddr),
+    /// One that has gone already.
+    Gone,
+    /// Nobody waits.
+    Nobody,
+    /// The system cannot give a connection now: no file, no memory.
+    Refused,
+}
+
+impl Listeners {
+    pub(super) fn new(polls: Arc<[OwnedFd]>) -> Self {
+        Self { polls, open: Mutex::default() }
+    }
+
+    /// Opens a door beside those that stand open.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn open(&self, door: Door, listener: TcpListener) -> io::Result<()> {
+        listener.set_nonblocking(true)?;
+        let mut table = lock(&self.open);
+        table.last += 1;
+        let name = MARK | table.last;
+        let open = Arc::new(Open { name, door, listener, complained: Mutex::default() });
+        self.watch_at(&open)?;
+        table.open.insert(name, open);
+        Ok(())
+    }
+
+    /// Listens at other spots for some doors, which stand open where they are meanwhile.
+    ///
+    /// # Errors
+    /// One of them cannot be listened at.
+    pub fn prepare(&self, spots: &[Spot]) -> Result<Vec<(Door, TcpListener)>, Failure> {
+        let own: Vec<Arc<Open>> = lock(&self.open).open.values().cloned().collect();
+        let goes = |open: &&Arc<Open>| spots.iter().any(|spot| spot.door == open.door);
+        let beside: Vec<&TcpListener> = own.iter().filter(goes).map(|it| &it.listener).collect();
+        spots.iter().map(|spot| Ok((spot.door, doors::listen(spot, &beside)?))).collect()
+    }
+
+    /// Opens these in the place of those that their doors have. Who waited there and was not taken
+    /// in has to come again; who was is not disturbed.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn swap(&self, opened: Vec<(Door, TcpListener)>) -> io::Result<()> {
+        let old: Vec<Arc<Open>> = lock(&self.open).open.values().cloned().collect();
+        for (door, listener) in opened {
+            self.open(door, listener)?;
+            for old in old.iter().filter(|old| old.door == door) {
+                lock(&self.open).open.remove(&old.name);
+                // It is closed as soon as nobody looks at it any more.
+                self.leave(old)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A door that an event of a poll names; `None`: it is closed, or the event is a link's.
+    pub(super) fn of(&self, event: u64) -> Option<Arc<Open>> {
+        if event & MARK == 0 { None } else { lock(&self.open).open.get(&event).cloned() }
+    }
+
+    /// Looks at a door again, or not for a while.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(super) fn watch(&self, name: u64, watched: bool) -> io::Result<()> {
+        // Behind the table's lock, so that it is not closed meanwhile.
+        let table = lock(&self.open);
+        let Some(open) = table.open.get(&name) else { return Ok(()) };
+        self.leave(open)?;
+        if watched { self.watch_at(open) } else { Ok(()) }
+    }
+
+    fn watch_at(&self, open: &Open) -> io::Result<()> {
+        let data = EventData::new_u64(open.name);
+        Ok(epoll::add(self.poll_of(open.name), &open.listener, data, EventFlags::IN)?)
+    }
+
+    /// It may be left alone already.
+    fn leave(&self, open: &Open) -> io::Result<()> {
+        match epoll::delete(self.poll_of(open.name), &open.listener) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn poll_of(&self, name: u64) -> &OwnedFd {
+        let number = usize::try_from(name & !MARK).unwrap_or_default();
+        &self.polls[number % self.polls.len()]
+    }
+}
+
+impl Open {
+    /// Takes in the next who waits.
+    pub(super) fn take_in(&self) -> Came {
+        match self.listener.accept() {
+            Ok((socket, from)) => Came::In(socket, from),
+            Err(error) => match error.kind() {
+                ErrorKind::WouldBlock => Came::Nobody,
+                ErrorKind::Interrupted
+                | ErrorKind::ConnectionAborted
+                | ErrorKind::ConnectionReset => Came::Gone,
+                _ => {
+                    self.complain(&error);
+                    Came::Refused
+                }
+            },
+        }
+    }
+
+    fn complain(&self, error: &io::Error) {
+        let mut last = lock(&self.complained);
+        if last.is_none_or(|at| at.elapsed() >= TROUBLE_LOGGED) {
+            *last = Some(Instant::now());
+            let door = doors::name(self.door);
+            tracing::warn!("nobody can come in by the {door} port: {}", words(error));
+        }
+    }
+}

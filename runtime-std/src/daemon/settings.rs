@@ -1,0 +1,216 @@
+//! The configuration of a front: its file, and how another one comes into force while it runs.
+//!
+//! It is read again on SIGHUP, and written when the node wants another one stored. Everything that
+//! can be wrong with it is looked at before anything changes: the text, the group key, the log, the
+//! ports. So a bad one changes nothing, and the log or the node hears what is wrong with it.
+
+use super::doors::{self, Spot};
+use super::exit::{Failure, Outcome, halt, words};
+use super::links::lock;
+use super::listeners::Listeners;
+use super::plan::Tell;
+use super::vip::Addresses;
+use super::{files, log, signals};
+use std::io::Read;
+use std::net::IpAddr;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread;
+use tmr_core::channel::GroupKey;
+use tmr_core::config::{Config, InForce, Log};
+use tmr_core::io::{Door, Input};
+use tmr_core::limits::CONFIG_MAX;
+
+/// The configuration of a front.
+#[derive(Debug)]
+pub struct Settings {
+    path: PathBuf,
+    /// What is in force, and its text.
+    config: Config,
+    text: String,
+    /// What this process began with, of what no process can change.
+    group: GroupKey,
+    unfenced: bool,
+    /// Where clients reach this machine, where there is no virtual address.
+    address: IpAddr,
+    addresses: Addresses,
+    /// A byte comes here with every SIGHUP.
+    hang_up: UnixStream,
+    asks: (Sender<Ask>, Receiver<Ask>),
+}
+
+/// What is to be done with the configuration.
+#[derive(Debug)]
+pub enum Ask {
+    /// Read the file again.
+    Read,
+    /// Put this text into the file, and into force.
+    Store(String),
+}
+
+impl Settings {
+    /// Of a front that begins with this configuration, this key and this address. From here on
+    /// SIGHUP does not end the process.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn new(
+        path: &Path,
+        (text, config): (String, Config),
+        group: GroupKey,
+        address: IpAddr,
+    ) -> Result<Self, Failure> {
+        let (path, unfenced) = (path.to_owned(), config.unfenced);
+        let addresses = Addresses::default();
+        lock(&addresses).clone_from(&config.virtual_ips);
+        let (hang_up, asks) = (signals::hang_up()?, mpsc::channel());
+        Ok(Self { path, config, text, group, unfenced, address, addresses, hang_up, asks })
+    }
+
+    /// Where the node's wishes go.
+    #[must_use]
+    pub fn asks(&self) -> Sender<Ask> {
+        self.asks.0.clone()
+    }
+
+    /// The virtual addresses, as they are in force.
+    #[must_use]
+    pub fn addresses(&self) -> Addresses {
+        Arc::clone(&self.addresses)
+    }
+
+    /// Tells the node what is in force, and does what is asked for, until the process ends.
+    pub fn serve(mut self, doors: &Listeners, tell: &Tell) {
+        self.tell(tell);
+        self.watch_hang_up();
+        while let Ok(ask) = self.asks.1.recv() {
+            match ask {
+                Ask::Read => match self.read(doors, tell) {
+                    Ok(_) => tracing::info!("SIGHUP: {} is in force", self.path.display()),
+                    Err(failure) => tracing::error!("SIGHUP: {failure}; nothing has changed"),
+                },
+                Ask::Store(text) => {
+                    let stored = self.store(text, doors, tell);
+                    if let Err(failure) = &stored {
+                        tracing::error!("{failure}; nothing has changed");
+                    }
+                    tell(Input::Stored(stored.map_err(|failure| failure.text)));
+                }
+            }
+        }
+    }
+
+    fn watch_hang_up(&mut self) {
+        let (hang_up, asks) = (self.hang_up.try_clone(), self.asks());
+        let watch = |mut hang_up: UnixStream| {
+            // The handler holds the other end for as long as the process lives.
+            let work = move || {
+                while hang_up.read(&mut [0; 64]).is_ok() && asks.send(Ask::Read).is_ok() {}
+            };
+            thread::Builder::new().name("hang-up".to_owned()).spawn(work)
+        };
+        if let Err(error) = hang_up.and_then(watch) {
+            halt(&format!("cannot watch for SIGHUP: {}", words(&error)));
+        }
+    }
+
+    fn read(&mut self, doors: &Listeners, tell: &Tell) -> Result<Vec<String>, Failure> {
+        let (text, config) = files::config(&self.path)?;
+        self.change((text, config), doors, tell, |_| Ok(()))
+    }
+
+    /// What the file says that nobody has put in force is not written over.
+    fn store(
+        &mut self,
+        text: String,
+        doors: &Listeners,
+        tell: &Tell,
+    ) -> Result<Vec<String>, Failure> {
+        let config = Config::parse(&text).map_err(|error| files::wrong(&self.path, error))?;
+        if files::text(&self.path, CONFIG_MAX)? != self.text {
+            let what = "the file was changed and is not in force as it is; SIGHUP has it read, and \
+                        then it can be changed here";
+            return Err(files::wrong(&self.path, what));
+        }
+        let path = self.path.clone();
+        let write = |text: &str| files::replace(&path, text.as_bytes());
+        self.change((text, config), doors, tell, write)
+    }
+
+    /// Puts another configuration into force, after `write`, which is the last thing that can fail.
+    /// Says what of it needs a restart.
+    fn change(
+        &mut self,
+        (text, new): (String, Config),
+        doors: &Listeners,
+        tell: &Tell,
+        write: impl FnOnce(&str) -> Outcome,
+    ) -> Result<Vec<String>, Failure> {
+        let group = files::group_key(&files::beside(&self.path, &new.group_key_file))?;
+        let logging = log::prepare(&logging(&self.path, &new))?;
+        let before = spots(&self.config);
+        let moved: Vec<Spot> =
+            spots(&new).into_iter().filter(|spot| !before.contains(spot)).collect();
+        let opened = doors.prepare(&moved)?;
+        write(&text)?;
+        for (door, listener) in &opened {
+            if let Ok(at) = listener.local_addr() {
+                tracing::info!("the {} port is {at} now", doors::name(*door));
+            }
+            if *door == Door::Licence {
+                self.address = doors::reached_at(listener);
+            }
+        }
+        if let Err(error) = doors.swap(opened) {
+            halt(&format!("opening a port: {}", words(&error)));
+        }
+        log::apply(logging);
+        lock(&self.addresses).clone_from(&new.virtual_ips);
+        (self.config, self.text) = (new, text);
+        let later = self.later(&group);
+        for key in &later {
+            let path = self.path.display();
+            tracing::warn!("{path}: {key} comes into force when tmrd is started again");
+        }
+        self.tell(tell);
+        Ok(later)
+    }
+
+    /// What the file says and this process cannot do.
+    fn later(&self, group: &GroupKey) -> Vec<String> {
+        let rows = [
+            ("the key in TmrServer.GroupKeyFile", group.check() != self.group.check()),
+            ("CmServer.Unfenced", self.config.unfenced != self.unfenced),
+        ];
+        rows.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key.to_owned()).collect()
+    }
+
+    fn tell(&self, tell: &Tell) {
+        tell(Input::Configured(Box::new(InForce {
+            config: self.config.clone(),
+            text: self.text.clone(),
+            path: self.path.display().to_string(),
+            address: self.address,
+        })));
+    }
+}
+
+/// How a front with this configuration logs; a relative path begins at the folder of the file.
+#[must_use]
+pub fn logging(path: &Path, config: &Config) -> Log {
+    let beside = |file: &String| files::beside(path, file).to_string_lossy().into_owned();
+    Log { file: config.log.file.as_ref().map(beside), ..config.log.clone() }
+}
+
+/// Where a front with this configuration listens.
+#[must_use]
+pub fn spots(config: &Config) -> [Spot; 3] {
+    let spot = |door, what, at: &_| Spot { door, what, at: Clone::clone(at) };
+    [
+        spot(Door::Licence, "TmrServer", &config.listen),
+        spot(Door::Admin, "WebAdmin", &config.admin),
+        spot(Door::Twin, "TmrServer.TwinListen", &config.twin_listen),
+    ]
+}

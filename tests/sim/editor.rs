@@ -1,0 +1,77 @@
+//! An operator changes the configuration of fronts while they run; the machine of a front puts into
+//! force, after a moment, what that wants stored, or refuses.
+
+use super::world::{Event, FRONTS, NAMES, SECOND, World};
+use tmr_core::config::{Config, InForce};
+use tmr_core::io::{Input, Stored};
+
+impl World {
+    /// A front's file is changed, and it reads it; returns when that happens next.
+    pub(super) fn edit(&mut self) -> Option<u64> {
+        let mut editor = self.editor.take()?;
+        let front = editor.index(self.plan.fronts);
+        let before = self.hosts[front].config.as_ref();
+        let known = before.and_then(|text| Config::parse(text).ok()).map_or(0, |it| it.revision);
+        // Mostly as the web admin does it; else both may differ for a while.
+        let revision = if editor.chance(80) { known + 1 } else { known };
+        let twin = NAMES[1 - front];
+        // Nothing takes longer than the plan has it, so that the bounds of what must hold stay.
+        let retry = editor.between(1, self.plan.retry);
+        let connect = editor.between(1, self.plan.connect);
+        let transfer = editor.between(1, self.plan.transfer);
+        // A backend that has another port is the same machine at another address.
+        let mut servers: Vec<String> = NAMES[FRONTS..]
+            .iter()
+            .map(|name| {
+                let port = if editor.chance(70) { 1 } else { 2 };
+                format!(r#"{{ "Ip": "{name}", "Port": {port} }}"#)
+            })
+            .collect();
+        servers.rotate_left(editor.index(3));
+        let servers = servers.join(", ");
+        let text = format!(
+            r#"{{ "TmrServer": {{ "Revision": {revision}, "CleanUpTimeInSeconds": 30,
+  "TwinServer": {{ "Ip": "{twin}", "Port": 2, "ConnectTimeoutInSeconds": {connect},
+    "TransferTimeoutInSeconds": {transfer} }} }},
+  "CmServer": {{ "NetworkRetryIntervalInSeconds": {retry}, "Server": [ {servers} ] }} }}"#
+        );
+        self.trace(|| format!("{} is configured anew, revision {revision}", NAMES[front]));
+        self.hosts[front].config = Some(text);
+        self.after(editor.span(1000, SECOND), Event::Reload { host: front });
+        let pause = editor.span(SECOND / 100, 15 * SECOND);
+        self.editor = Some(editor);
+        Some(pause)
+    }
+
+    /// A front is told what its file says, if it has one.
+    pub(super) fn configure(&mut self, host: usize) {
+        let state = &self.hosts[host];
+        let Some(text) = state.config.clone() else { return };
+        let config = Config::parse(&text).expect("a configuration that a front takes");
+        let (path, address) = ("tmrconf.json".to_owned(), state.ip);
+        let new = Input::Configured(Box::new(InForce { config, text, path, address }));
+        self.with(host, |hub, now, acts| hub.told(now, new, acts));
+    }
+
+    /// A front wants this stored.
+    pub(super) fn wants_stored(&mut self, host: usize, text: String) {
+        let life = self.hosts[host].life;
+        let Some(editor) = &mut self.editor else { return };
+        let wait = editor.span(1000, SECOND / 2);
+        let refused = editor.chance(10);
+        self.after(wait, Event::Store { host, life, text: (!refused).then_some(text) });
+    }
+
+    /// The machine has done it, or refuses.
+    pub(super) fn store(&mut self, host: usize, text: Option<String>) {
+        let stored: Stored = match text {
+            Some(text) => {
+                self.hosts[host].config = Some(text);
+                self.configure(host);
+                Ok(Vec::new())
+            }
+            None => Err("it was changed by hand".to_owned()),
+        };
+        self.with(host, |hub, now, acts| hub.told(now, Input::Stored(stored), acts));
+    }
+}
