@@ -7,6 +7,7 @@ use super::{byte, pieces};
 use arbitrary::Unstructured;
 use serde_json::{Value, json};
 use std::net::Ipv4Addr;
+use tmr_core::admin::metrics::Page;
 use tmr_core::admin::{Admin, Entrance, View};
 use tmr_core::channel::Stream;
 use tmr_core::io::{Frame, Intent, Link};
@@ -37,6 +38,9 @@ impl View for Blank {
     }
     fn yields(&self) -> Result<(), String> {
         Err("It leads.".into())
+    }
+    fn measure(&self, page: &mut Page) {
+        page.gauge("tmrd_nothing", "Nothing.").is(&[("label", &"\\\"\n")], 1);
     }
 }
 

@@ -14,11 +14,13 @@ use alloc::vec::Vec;
 use serde_json::Value;
 
 /// The keys that both have alike.
-const KEYS: [&[&str]; 4] = [
+const KEYS: [&[&str]; 6] = [
     &["CmServer"],
     &["VirtualContainers"],
     &["TmrServer", "VirtualIp"],
     &["TmrServer", "CleanUpTimeInSeconds"],
+    &["TmrServer", "MinimumClientVersion"],
+    &["AccessControl"],
 ];
 
 const REVISION: &[&str] = &["TmrServer", "Revision"];
