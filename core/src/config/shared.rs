@@ -17,6 +17,8 @@ use serde_json::Value;
 const KEYS: [&[&str]; 6] = [
     &["CmServer"],
     &["VirtualContainers"],
+    &["AccessControl"],
+    &["TmrServer", "MinimumClientVersion"],
     &["TmrServer", "VirtualIp"],
     &["TmrServer", "CleanUpTimeInSeconds"],
     &["TmrServer", "MinimumClientVersion"],
