@@ -54,7 +54,7 @@ pub(super) fn report(report: &Report) -> Option<String> {
 /// What a front tells its twin; `None`: nothing worth a line.
 pub(super) fn tell(tell: &Tell) -> Option<String> {
     Some(match tell {
-        Tell::Standing(_) | Tell::Shared(_) => return None,
+        Tell::Standing(_) | Tell::Shared(_) | Tell::Settings { revision: 0, .. } => return None,
         Tell::State { epoch, slot, bytes, .. } => {
             format!("{epoch} state of slot {slot}, {} bytes", bytes.len())
         }
@@ -67,6 +67,7 @@ pub(super) fn tell(tell: &Tell) -> Option<String> {
             format!("client {client} is gone, with {replies} replies")
         }
         Tell::Seats { seats, .. } => format!("{} seats at servers", seats.len()),
+        Tell::Settings { revision, .. } => format!("configuration {revision}"),
     })
 }
 

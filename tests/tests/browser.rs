@@ -26,7 +26,9 @@ fn browser() -> Option<Browser> {
 /// Two fronts, three backends, and a password for operators of both fronts.
 fn cluster(runtime: Runtime) -> Cluster {
     let cluster = Cluster::of(runtime).twin().start();
-    [0, 1].map(|front| cluster.set_password(front, "operator", PASSWORD));
+    for front in [0, 1] {
+        cluster.set_password(front, "operator", PASSWORD);
+    }
     cluster
 }
 

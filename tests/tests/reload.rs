@@ -130,7 +130,9 @@ fn shown(admin: SocketAddr) -> Value {
 
 fn a_change_at_the_web_admin_is_written_back_and_reaches_the_twin(runtime: Runtime) {
     let cluster = Cluster::of(runtime).twin().start();
-    [0, 1].map(|front| cluster.set_password(front, "operator", PASSWORD));
+    for front in [0, 1] {
+        cluster.set_password(front, "operator", PASSWORD);
+    }
     let admins = [0, 1].map(|front: usize| cluster.fronts[front].admin());
     for admin in admins {
         status_until(admin, "the twin", |it| (it["twin"]["synced"] == true).then_some(()));

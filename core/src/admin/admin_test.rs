@@ -282,7 +282,11 @@ fn who_gives_the_right_password_may_change_things_until_they_sign_out() {
     let mut desk = Desk::new(true, false);
     let signed = desk.cookie(Rights::Operator);
     let got = desk.post(AFAR, "/api/release", &signed, "{\"handle\": 7}");
-    assert_eq!((got.status, got.command.clone()), (202, Some(Command::Release(Handle(7)))), "{got:?}");
+    assert_eq!(
+        (got.status, got.command.clone()),
+        (202, Some(Command::Release(Handle(7)))),
+        "{got:?}"
+    );
     for body in ["", "{}", "{\"handle\": \"7\"}", "{\"handle\": 4294967296}"] {
         assert_eq!(desk.post(AFAR, "/api/release", &signed, body).status, 400, "{body}");
     }

@@ -111,7 +111,7 @@ pub(super) fn closed(entrance: &Entrance) -> Response {
     Response::text(403, &sentence)
 }
 
-/// 401. Not `Basic` in the challenge, or browsers would ask for the password, and send it along
+/// The status is 401. Not `Basic` in the challenge, or browsers would ask for the password, and send it along
 /// wherever a foreign page leads them.
 pub(super) fn challenge(sentence: &str) -> Response {
     Response::text(401, sentence).with("WWW-Authenticate", "Session realm=\"tmrd\"")

@@ -90,11 +90,11 @@ impl Front {
             heartbeat,
             unnamed,
             silenced,
-            settings: _,
             stock,
+            settings,
             random: _,
         } = self;
-        assert!(twin.is_none() && stock.is_none() && placed.is_none());
+        assert!(twin.is_none() && stock.is_none() && placed.is_none() && settings.now.is_none());
         assert!(anyones.is_empty() && parked.is_empty());
         assert!(!handover.holds_back() && !handover.turns_away());
         let mut print = Print(Vec::with_capacity(1024));

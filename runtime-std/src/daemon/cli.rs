@@ -111,6 +111,9 @@ pub enum Command {
         /// Which front.
         #[command(flatten)]
         admin: Admin,
+        /// Where that front does not lead, do nothing, and call it done.
+        #[arg(long)]
+        if_active: bool,
     },
     /// Tells a front that the virtual address may have moved; for keepalived's `notify`.
     #[command(after_help = "Example, in keepalived.conf:\n  notify \"/usr/bin/tmrd notify\"")]
@@ -151,6 +154,7 @@ pub struct Admin {
     #[arg(
         long = "admin",
         value_name = "http://IP:PORT",
+        env = "TMR_ADMIN",
         default_value = "http://127.0.0.1:22352",
         value_parser = address::admin
     )]

@@ -23,6 +23,7 @@ mod links_test;
 pub mod listeners;
 pub mod log;
 pub mod net;
+pub mod notify;
 pub mod out;
 pub mod passwords;
 pub mod plan;
@@ -73,7 +74,7 @@ fn perform(runtime: Runtime, command: &Command) -> Outcome {
         Command::CheckConfig { file, .. } => roles::check_config(file.as_deref()),
         Command::Status { admin, json } => client::status::status(&admin.at, *json),
         Command::Activate { admin } => client::status::activate(&admin.at),
-        Command::Failover { admin } => client::failover::failover(&admin.at),
+        Command::Failover { admin, if_active } => client::failover::failover(&admin.at, *if_active),
         Command::Notify { admin, news } => client::role::notify(&admin.at, news),
         Command::Track { what, admin } => client::role::track(&admin.at, *what),
         Command::Client(options) => client::run(options),

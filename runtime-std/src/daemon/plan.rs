@@ -7,7 +7,7 @@ use super::exit::{Failure, Outcome};
 use super::listeners::Listeners;
 use super::settings::Settings;
 use super::tls::Tls;
-use super::vip;
+use super::{notify, vip};
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
@@ -116,6 +116,7 @@ impl Sources {
             let work: Source = Box::new(move |tell| settings.serve(&doors, &tell));
             self.others.push(("configuration", work));
         }
+        self.others.extend(notify::watchdog().map(|source| ("watchdog", source)));
         for (name, source) in self.others {
             let tell = Arc::clone(&tell);
             thread::Builder::new()

@@ -9,7 +9,7 @@ use super::licences::Licences;
 use super::plan::{Plan, Source, Sources, Streams};
 use super::settings::{self, Settings};
 use super::tls::Tls;
-use super::{doors, entropy, files, log, out, signals, vip};
+use super::{doors, entropy, files, log, notify, out, signals, vip};
 use std::net::TcpListener;
 use std::path::Path;
 use tmr_core::backend::{self, Backend};
@@ -130,6 +130,7 @@ fn begin(watched: &cli::Watched) -> Outcome {
     log::start()?;
     signals::on_stop(|| {
         tracing::info!("told to stop");
+        notify::stopping();
         std::process::exit(0);
     })?;
     if watched.die_with_parent {

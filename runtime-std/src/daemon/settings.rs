@@ -11,7 +11,7 @@ use super::links::lock;
 use super::listeners::Listeners;
 use super::plan::Tell;
 use super::vip::Addresses;
-use super::{files, log, signals};
+use super::{files, log, notify, signals};
 use std::io::Read;
 use std::net::IpAddr;
 use std::os::unix::net::UnixStream;
@@ -96,10 +96,22 @@ impl Settings {
         self.watch_hang_up();
         while let Ok(ask) = self.asks.1.recv() {
             match ask {
-                Ask::Read => match self.read(doors, tell) {
-                    Ok(_) => tracing::info!("SIGHUP: {} is in force", self.path.display()),
-                    Err(failure) => tracing::error!("SIGHUP: {failure}; nothing has changed"),
-                },
+                Ask::Read => {
+                    notify::reloading();
+                    let words = match self.read(doors, tell) {
+                        Ok(_) => {
+                            let words = format!("{} is in force", self.path.display());
+                            tracing::info!("SIGHUP: {words}");
+                            words
+                        }
+                        Err(failure) => {
+                            let words = format!("{failure}; nothing has changed");
+                            tracing::error!("SIGHUP: {words}");
+                            words
+                        }
+                    };
+                    notify::ready(&words);
+                }
                 Ask::Store(text) => {
                     let stored = self.store(text, doors, tell);
                     if let Err(failure) = &stored {
@@ -111,7 +123,7 @@ impl Settings {
         }
     }
 
-    fn watch_hang_up(&mut self) {
+    fn watch_hang_up(&self) {
         let (hang_up, asks) = (self.hang_up.try_clone(), self.asks());
         let watch = |mut hang_up: UnixStream| {
             // The handler holds the other end for as long as the process lives.

@@ -6,6 +6,7 @@ use super::clock::Clock;
 use super::disk::Durable;
 use super::exit::halt;
 use super::net::BREATH;
+use super::notify;
 use super::plan::Errand;
 use std::collections::BTreeMap;
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -66,6 +67,7 @@ impl TimedHub {
     ) -> (T, Todo) {
         let mut acts = Vec::new();
         let out = step(&mut self.hub, self.clock.now(), &mut acts);
+        notify::turned();
         let mut todo = Todo { sooner: self.sooner(), ..Todo::default() };
         for act in acts {
             match act {

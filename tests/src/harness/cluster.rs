@@ -346,6 +346,19 @@ impl Cluster {
         self.fronts[index].restart(&arguments).unwrap_or_else(|end| panic!("{end:?}"));
     }
 
+    /// Stops a front and starts it as another program, at its old addresses.
+    ///
+    /// # Panics
+    /// It does not start.
+    #[track_caller]
+    pub fn replace_front(&mut self, index: usize, program: &Program) {
+        let (licence, admin) = (self.fronts[index].licence(), self.fronts[index].admin());
+        let value = self.configuration(index, licence.port(), admin.port());
+        let arguments = self.front_arguments(index, &value);
+        let replaced = self.fronts[index].become_program(program, &arguments);
+        replaced.unwrap_or_else(|end| panic!("{end:?}"));
+    }
+
     /// The command line of backend 1, 2 or 3; port 0 lets the system choose.
     #[must_use]
     pub fn backend_arguments(&self, part: usize, port: u16, admin: u16) -> Vec<OsString> {
