@@ -8,6 +8,7 @@ use arbitrary::Unstructured;
 use serde_json::{Value, json};
 use tmr_core::admin::{View, answer};
 use tmr_core::channel::Stream;
+use tmr_core::history::Span;
 use tmr_core::io::Frame;
 use tmr_core::limits::HTTP_REQUEST_MAX;
 
@@ -16,6 +17,9 @@ struct Blank;
 impl View for Blank {
     fn status(&self) -> Value {
         json!({ "role": "standby" })
+    }
+    fn usage(&self, _: Span) -> Option<Value> {
+        None
     }
     fn ready(&self) -> Result<(), String> {
         Err("Nothing is reachable.".into())

@@ -91,6 +91,9 @@ impl Front {
             silenced,
             stock,
             settings,
+            // What was recorded decides nothing.
+            history: _,
+            denials: _,
             random: _,
         } = self;
         assert!(twin.is_none() && stock.is_none() && placed.is_none() && settings.now.is_none());
