@@ -206,7 +206,7 @@ impl World {
             }
             Act::Record(lines) => self.hosts[host].history.push((self.now, lines)),
             Act::Recall(after) => self.after(SECOND / 100, Event::Recall { host, life, after }),
-            Act::Look => {}
+            Act::Look | Act::Audit(_) | Act::Verify { .. } => {}
             Act::Store(text) => self.wants_stored(host, text),
             Act::Halt(reason) => {
                 let found = Err(format!("host {host} halts: {reason}"));

@@ -106,6 +106,11 @@ fn the_minimal_one_has_the_documented_defaults() {
         retry: Duration::from_secs(30),
         unfenced: false,
         admin: address("127.0.0.1", 22352),
+        web: Web {
+            password_file: "/etc/wibu/CodeMeter/tmr-admin.passwd".into(),
+            certificate: None,
+            host_names: vec![],
+        },
         virtuals: vec![],
         log: Log { file: None, json: false, level: "info".into() },
         tracking: Tracking {
@@ -124,7 +129,8 @@ fn the_full_one_says_everything_itself() {
     let text = r#"{
       "VirtualContainers": [ { "CmActId": 305419896, "Serial": 59885682 }, { "Serial": 1, "CmActId": 4294967295 },
         { "Serials": [1000003, 1000001, 1000002], "Serial": 2 }, { "Serials": [4, 5, 6] } ],
-      "WebAdmin": { "Ip": "::1", "Port": 0 },
+      "WebAdmin": { "Ip": "::1", "Port": 0, "PasswordFile": "passwords", "HostNames": ["licences.example.org", "lic"],
+        "CertificateChainFile": "chain.pem", "PrivateKeyFile": "key.pem" },
       "LicenseTracking": { "Enabled": false, "Path": "/srv/history", "MaxFileSizeInMegabytes": 1,
         "MaxTotalSizeInMegabytes": 4, "KeepMonths": 240 },
       "CmServer": {
@@ -162,6 +168,11 @@ fn the_full_one_says_everything_itself() {
         retry: Duration::from_secs(5),
         unfenced: true,
         admin: address("::1", 0),
+        web: Web {
+            password_file: "passwords".into(),
+            certificate: Some(("chain.pem".into(), "key.pem".into())),
+            host_names: vec!["licences.example.org".into(), "lic".into()],
+        },
         virtuals: vec![
             (ContainerId::CmAct(305_419_896), Some(59_885_682)),
             (ContainerId::CmAct(u32::MAX), Some(1)),
@@ -182,6 +193,18 @@ fn the_full_one_says_everything_itself() {
         },
     };
     assert_eq!(Config::parse(text).unwrap(), expected);
+}
+
+#[test]
+fn a_certificate_and_its_key_stand_together() {
+    let with = |web: &str| MINIMAL.replacen('{', &format!("{{ \"WebAdmin\": {web},"), 1);
+    let said = error(&with(r#"{ "CertificateChainFile": "a" }"#));
+    assert!(
+        said.contains("WebAdmin.CertificateChainFile: found it alone, expected \"PrivateKeyFile\""),
+        "{said}"
+    );
+    let said = error(&with(r#"{ "PrivateKeyFile": "a" }"#));
+    assert!(said.contains("WebAdmin.PrivateKeyFile: found it alone"), "{said}");
 }
 
 #[test]

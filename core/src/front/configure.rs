@@ -22,6 +22,8 @@ impl Front {
         let address = *config.virtual_ips.first().unwrap_or(address);
         self.config.identity.address = address;
         self.config.cleanup = config.cleanup;
+        let name = self.config.identity.name.clone();
+        self.admin.set_names(config.web.host_names.iter().cloned().chain([name]).collect());
         self.desk.configure(address, config.cleanup);
         if config.virtual_ips.is_empty() {
             // The role is set by command.

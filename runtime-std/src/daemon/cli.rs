@@ -5,6 +5,7 @@ use crate::client::report;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::IpAddr;
 use std::path::PathBuf;
+use tmr_core::admin::Rights;
 use tmr_core::config::Log;
 use tmr_core::io::Address;
 use tmr_core::time::Wall;
@@ -70,6 +71,20 @@ pub enum Command {
         /// Print the JSON Schema of such files: every key, what it means and what it may be.
         #[arg(long, exclusive = true)]
         schema: bool,
+    },
+    /// Sets the password of the admin page; asks for it, or reads it from standard input.
+    #[command(after_help = "Examples:\n  \
+        tmrd password /etc/wibu/CodeMeter/tmr-admin.passwd\n  \
+        tmrd password --role reader /etc/wibu/CodeMeter/tmr-admin.passwd\n\n\
+        The operator changes things. Without a password for readers, everybody who reaches the port \
+        may look;\nwith one, only who is signed in. A front that runs takes it within seconds, and \
+        who is signed in\nhas to sign in again.")]
+    Password {
+        /// Whose password.
+        #[arg(long, value_enum, default_value = "operator")]
+        role: Role,
+        /// The file, as WebAdmin.PasswordFile of tmrconf.json names it.
+        file: PathBuf,
     },
     /// Shows what a server says of itself.
     #[command(after_help = "Example:\n  tmrd status --admin http://127.0.0.1:22352")]
@@ -163,6 +178,24 @@ pub enum Track {
     Status,
     /// Is the address to stay here: 1 when another front leads, or the role is given away.
     ManualFailover,
+}
+
+/// Who signs in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Role {
+    /// Looks, and changes.
+    Operator,
+    /// Looks.
+    Reader,
+}
+
+impl From<Role> for Rights {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::Operator => Self::Operator,
+            Role::Reader => Self::Reader,
+        }
+    }
 }
 
 /// `demo`.

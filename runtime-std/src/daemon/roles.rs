@@ -1,5 +1,6 @@
 //! `backend`, `serve` and `check-config`: from files and options to a node, and a plan to run it.
 
+use super::clerk::Clerk;
 use super::cli;
 use super::disk::Folder;
 use super::doors::Spot;
@@ -8,6 +9,7 @@ use super::history::{self, Farewell, Keeper};
 use super::licences::Licences;
 use super::plan::{Plan, Source, Sources, Streams};
 use super::settings::{self, Settings};
+use super::tls::Tls;
 use super::{doors, entropy, files, log, notify, out, signals, vip};
 use std::net::TcpListener;
 use std::path::Path;
@@ -67,7 +69,8 @@ pub fn backend(runtime: Runtime, options: &cli::Backend) -> Outcome {
     doors::announce(&doors);
     let others: Vec<(&str, Source)> = vec![("licences", licences.source())];
     let sources = Sources { journal, others, ..Sources::default() };
-    (runtime.run)(Plan { hub, doors, streams: Streams { group, front: None }, sources })
+    let streams = Streams { group, front: None, tls: Tls::default() };
+    (runtime.run)(Plan { hub, doors, streams, sources })
 }
 
 /// Runs a front.
@@ -88,6 +91,7 @@ pub fn serve(runtime: Runtime, options: &cli::Serve) -> Outcome {
     if let Some(address) = config.virtual_ips.first() {
         identity.address = *address;
     }
+    let clerk = Clerk::open(settings.papers(), &folder)?;
     let server = Server { name: identity.name.clone(), address: identity.address };
     let kept = history_settings(&config.tracking, options);
     let mut history = Keeper::new(kept, config.tracking.enabled, server, farewell);
@@ -103,13 +107,14 @@ pub fn serve(runtime: Runtime, options: &cli::Serve) -> Outcome {
         cleanup: config.cleanup,
         twin: Some(config.twin),
         seed: entropy::fresh(),
-    });
+    })
+    .with_entrance(clerk.entrance());
     history.remind(&mut node);
     let hub = Hub::new(Node::Front(Box::new(node))).with_clients_max(doors::clients_max());
     doors::announce(&doors);
-    let streams = Streams { group, front: Some(front) };
-    let (settings, history) = (Some(settings), Some(history));
-    let sources = Sources { address, settings, history, ..Sources::default() };
+    let streams = Streams { group, front: Some(front), tls: clerk.tls() };
+    let (settings, clerk, history) = (Some(settings), Some(clerk), Some(history));
+    let sources = Sources { address, settings, clerk, history, ..Sources::default() };
     (runtime.run)(Plan { hub, doors, streams, sources })
 }
 

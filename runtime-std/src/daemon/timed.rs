@@ -85,6 +85,8 @@ impl TimedHub {
                 Act::Recall(after) => self.tray.recall(after),
                 Act::Look => self.errand(Errand::Look),
                 Act::GiveAway(away) => self.errand(Errand::GiveAway(away)),
+                Act::Verify { link, password } => self.errand(Errand::Verify { link, password }),
+                Act::Audit(line) => self.errand(Errand::Audit(line)),
                 Act::Store(text) => self.errand(Errand::Store(text)),
                 Act::Halt(reason) => halt(&reason),
             }
