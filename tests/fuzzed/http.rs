@@ -10,6 +10,7 @@ use std::net::Ipv4Addr;
 use tmr_core::admin::metrics::Page;
 use tmr_core::admin::{Admin, Entrance, View};
 use tmr_core::channel::Stream;
+use tmr_core::history::Span;
 use tmr_core::io::{Frame, Intent, Link};
 use tmr_core::limits::HTTP_REQUEST_MAX;
 use tmr_core::log::Handle;
@@ -27,7 +28,7 @@ impl View for Blank {
     fn held(&self, _: Handle) -> Result<String, String> {
         Err("Nobody has it.".into())
     }
-    fn usage(&self, span: tmr_core::history::Span) -> Option<Value> {
+    fn usage(&self, span: Span) -> Option<Value> {
         Some(json!(span.name()))
     }
     fn ready(&self) -> Result<(), String> {

@@ -361,7 +361,7 @@ fn who_gives_a_wrong_password_hears_so_and_has_to_wait_after_a_few() {
 #[test]
 fn with_a_password_for_readers_only_who_is_signed_in_may_look() {
     let mut desk = Desk::new(true, true);
-    for path in ["/api/status", "/api/events", "/api/audit"] {
+    for path in ["/api/status", "/api/events", "/api/audit", "/api/usage"] {
         assert_eq!(desk.get(AFAR, path).status, 401, "{path}");
         assert_eq!(desk.get(HERE, path).status, 200, "{path}: this machine may");
     }

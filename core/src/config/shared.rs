@@ -21,8 +21,6 @@ const KEYS: [&[&str]; 6] = [
     &["TmrServer", "MinimumClientVersion"],
     &["TmrServer", "VirtualIp"],
     &["TmrServer", "CleanUpTimeInSeconds"],
-    &["TmrServer", "MinimumClientVersion"],
-    &["AccessControl"],
 ];
 
 const REVISION: &[&str] = &["TmrServer", "Revision"];
