@@ -5,6 +5,7 @@
 //! lives here: bytes of a socket (that is [`channel::Stream`](crate::channel::Stream), driven by
 //! the runtime outside the lock) and any meaning of a frame (that is the node).
 
+use crate::admin::Password;
 use crate::counts::{HubCounts, Limit};
 use crate::desk;
 use crate::io::{Address, Callee, Door, Frame, Input, Intent, Link, Why};
@@ -44,6 +45,15 @@ pub enum Act {
     Look,
     /// As [`Intent::GiveAway`].
     GiveAway(bool),
+    /// As [`Intent::Verify`].
+    Verify {
+        /// The link it came in by.
+        link: Link,
+        /// What was typed.
+        password: Password,
+    },
+    /// As [`Intent::Audit`].
+    Audit(String),
     /// As [`Intent::Store`].
     Store(String),
     /// As [`Intent::Halt`].
@@ -424,6 +434,8 @@ impl Hub {
                 Intent::Rewrite(bytes) => acts.push(Act::Rewrite(bytes)),
                 Intent::Look => acts.push(Act::Look),
                 Intent::GiveAway(away) => acts.push(Act::GiveAway(away)),
+                Intent::Verify { link, password } => acts.push(Act::Verify { link, password }),
+                Intent::Audit(line) => acts.push(Act::Audit(line)),
                 Intent::Store(text) => acts.push(Act::Store(text)),
                 Intent::Halt(reason) => acts.push(Act::Halt(reason)),
             }

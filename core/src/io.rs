@@ -3,6 +3,7 @@
 //! A runtime is accept, dial, read, write, wait and append; it decides nothing. A link that a
 //! node does not know is a no-op on both sides.
 
+use crate::admin::{Entrance, Password, Rights};
 use crate::config::InForce;
 use crate::counts::HubCounts;
 use crate::licence::Container;
@@ -187,6 +188,15 @@ pub enum Input {
     },
     /// What the hub has counted, before any page that may show it.
     Counted(HubCounts),
+    /// To a front: who can come in at its admin pages now.
+    Entrance(Box<Entrance>),
+    /// The password that [`Intent::Verify`] named was checked.
+    Verified {
+        /// The link it came in by.
+        link: Link,
+        /// What it gives; `None`: it is wrong.
+        granted: Option<Rights>,
+    },
     /// To a front: this configuration is in force now. When that is first known, and whenever
     /// another one comes into force.
     Configured(Box<InForce>),
@@ -235,6 +245,15 @@ pub enum Intent {
     Look,
     /// Tell whoever moves the virtual address whether this machine is to give it away.
     GiveAway(bool),
+    /// Check a password, which takes long on purpose, then say [`Input::Verified`].
+    Verify {
+        /// The link it came in by.
+        link: Link,
+        /// What was typed.
+        password: Password,
+    },
+    /// Append this line to the record of what operators changed. Nothing waits for it.
+    Audit(String),
     /// Put this text into the file of the configuration, durably and as a whole, and into force; then
     /// say [`Input::Configured`] and [`Input::Stored`]. At most one is outstanding.
     Store(String),

@@ -21,8 +21,10 @@ pub const PIECE_ENTRIES: usize = PIECE_BYTES / 64;
 pub const SLOT_LAST: u64 = 1 << 62;
 /// Longest message between two fronts, in bytes; it goes in as many pieces as it needs.
 pub const TWIN_FRAME_MAX: usize = 1024 * 1024;
-/// Longest HTTP request, head and body, in bytes.
-pub const HTTP_REQUEST_MAX: usize = 16 * 1024;
+/// Longest head of an HTTP request, in bytes.
+pub const HTTP_HEAD_MAX: usize = 16 * 1024;
+/// Longest HTTP request, head and body, in bytes: a configuration is the longest body.
+pub const HTTP_REQUEST_MAX: usize = HTTP_HEAD_MAX + CONFIG_MAX;
 /// Most headers in an HTTP request.
 pub const HTTP_HEADERS_MAX: usize = 64;
 /// Largest output buffer a client may ask for in one call, in bytes.
@@ -38,6 +40,28 @@ pub const CROWDED_LINKS: usize = 64;
 pub const FILES_RESERVED: usize = 128;
 /// Most links on the admin door.
 pub const ADMIN_LINKS_MAX: usize = 64;
+/// Longest password that is looked at, in bytes.
+pub const PASSWORD_MAX: usize = 256;
+/// Passwords that may wait to be checked: that takes long, and is done one after the other.
+pub const PASSWORDS_WAITING: usize = 8;
+/// Wrong passwords from one address before it has to wait: a person's slips.
+pub const SIGN_IN_SLIPS: u32 = 3;
+/// How long it has to wait then, first and at most; doubles.
+pub const SIGN_IN_PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+/// Addresses whose wrong passwords are counted.
+pub const SIGN_IN_ADDRESSES: usize = 1024;
+/// People that may be signed in; one more signs out who was idle for longest.
+pub const SESSIONS_MAX: usize = 64;
+/// Who does nothing for this long is signed out.
+pub const SESSION_IDLE: Duration = Duration::from_secs(30 * 60);
+/// Who is signed in for this long is signed out.
+pub const SESSION_LONGEST: Duration = Duration::from_secs(12 * 60 * 60);
+/// Changes by operators that the page shows.
+pub const AUDIT_SHOWN: usize = 200;
+/// Longest piece of text in the record of one of those, in bytes.
+pub const AUDIT_TEXT: usize = 400;
+/// Events that a front keeps for its page.
+pub const EVENTS_KEPT: usize = 200;
 /// Most links on the door for the twin, which needs one, and another while the first is not known
 /// to be dead.
 pub const TWIN_LINKS_MAX: usize = 8;

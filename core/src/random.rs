@@ -15,6 +15,15 @@ impl Random {
         Self { seed, drawn: 0 }
     }
 
+    /// Another generator of the same seed, by a name of its own: what is drawn from one does not
+    /// show in what is drawn from the other.
+    pub(crate) fn named(seed: [u8; 32], name: &str) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(seed);
+        hash.update(name.as_bytes());
+        Self::new(hash.finalize().into())
+    }
+
     /// 128 random bits.
     pub(crate) fn u128(&mut self) -> u128 {
         self.drawn += 1;

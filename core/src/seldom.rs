@@ -22,7 +22,7 @@ impl Seldom {
     }
 
     /// What is to be logged now.
-    fn line(&mut self, now: Mono, text: &str) -> Option<String> {
+    pub(crate) fn line(&mut self, now: Mono, text: &str) -> Option<String> {
         if self.written.is_some_and(|at| now.since(at) < TROUBLE_LOGGED) {
             self.unwritten = self.unwritten.saturating_add(1);
             return None;

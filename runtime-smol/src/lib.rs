@@ -11,6 +11,7 @@
 //! | `async-io` | 1 | waits for sockets and timers while `main` does not; idle otherwise |
 //! | `blocking-N` | on a front, while it dials | looks up a name and connects, both of which block |
 //! | `disk` | on a backend, 1 | appends to the journal and waits until it is on disk |
+//! | `configuration`, `hang-up` | on a front, 1 each | reads and writes its configuration, whenever SIGHUP comes or the node says so |
 //! | `signals` | 1 | waits for SIGTERM and SIGINT |
 
 pub mod run;

@@ -13,6 +13,7 @@
 //! | `links` | one for two CPUs, at most 4 | waits for what arrives on its share of the links and doors; each is looked at by one of them only |
 //! | `dial` | on a front, one a backend that is being dialled | looks up the name and connects, which blocks |
 //! | `disk` | on a backend, 1 | appends to the journal and waits until it is on disk |
+//! | `configuration`, `hang-up` | on a front, 1 each | reads and writes its configuration, whenever SIGHUP comes or the node says so |
 //! | `signals` | 1 | waits for SIGTERM and SIGINT |
 //!
 //! They share [`daemon::Links`]: the hub behind its lock, each link's talk behind a lock of its own,

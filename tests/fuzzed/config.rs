@@ -1,7 +1,8 @@
-//! `tmrconf.json`: any text gives a configuration, or one short line that points into the text.
+//! `tmrconf.json`: any text gives a configuration, or one short line that points into the text. What
+//! two fronts have alike goes from a text into itself without a change.
 
-use tmr_core::config::Config;
-use tmr_core::limits::CONFIG_TIMEOUT_MAX;
+use tmr_core::config::{Config, adopt, differences, revised, shared};
+use tmr_core::limits::{CONFIG_MAX, CONFIG_TIMEOUT_MAX};
 
 pub(super) fn run(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
@@ -12,6 +13,12 @@ pub(super) fn run(bytes: &[u8]) {
             let spans = [config.retry, config.twin.connect_timeout, config.twin.transfer_timeout];
             assert!(spans.iter().all(|span| !span.is_zero() && *span <= CONFIG_TIMEOUT_MAX));
             assert!(!config.unfenced || !config.virtuals.is_empty());
+            let part = shared(text);
+            assert_eq!(differences(text, &part), []);
+            let expected = revised(text, 7).expect("there is an object for it");
+            if expected.len() <= CONFIG_MAX {
+                assert_eq!(adopt(text, &part, 7), Ok(expected));
+            }
         }
         Err(error) => {
             assert!((1..=text.split('\n').count()).contains(&error.line), "{error}");

@@ -203,7 +203,7 @@ impl World {
                     self.after(wait, Event::Follow { host });
                 }
             }
-            Act::Look => {}
+            Act::Look | Act::Audit(_) | Act::Verify { .. } => {}
             Act::Store(text) => self.wants_stored(host, text),
             Act::Halt(reason) => {
                 let found = Err(format!("host {host} halts: {reason}"));

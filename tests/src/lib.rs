@@ -4,10 +4,11 @@
 //! no line with the server; [`plainserver`], a stock licence server written likewise; [`harness`],
 //! which starts the real programs as processes, kills, freezes and restarts them; [`netns`], which
 //! gives them machines and cables of their own, and real keepalived; [`sim`], which runs the real
-//! nodes on a virtual network; and [`fuzzed`], what the fuzz targets do with their bytes. What never
+//! nodes on a virtual network; [`browser`], a real one; and [`fuzzed`], what the fuzz targets do with their bytes. What never
 //! lives here: an assertion about the server; those stand in `tests/`, in the checkers of the
 //! simulator and in the fuzz targets.
 
+pub mod browser;
 pub mod foreign;
 #[path = "../fuzzed/mod.rs"]
 pub mod fuzzed;

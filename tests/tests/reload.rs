@@ -1,6 +1,8 @@
 //! The configuration of a front that serves is changed: by SIGHUP, at the web admin, by the twin. And
 //! its log, which may be cut off or moved away meanwhile.
 
+#![allow(clippy::unwrap_used)]
+
 use serde_json::{Value, json};
 use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -8,7 +10,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::PathBuf;
 use tmr_tests::foreign::{Ask, Client, get_version};
 use tmr_tests::harness::{
-    Cluster, FIRM_CODE, Runtime, TMR, get, get_json, post_text, signal, status_until, take, until,
+    Cluster, FIRM_CODE, PASSWORD, Runtime, TMR, get, get_json, post_text, signal, status_until,
+    take, until,
 };
 use tmr_tests::on_both_runtimes;
 
@@ -129,6 +132,9 @@ fn shown(admin: SocketAddr) -> Value {
 
 fn a_change_at_the_web_admin_is_written_back_and_reaches_the_twin(runtime: Runtime) {
     let cluster = Cluster::of(runtime).twin().start();
+    for front in [0, 1] {
+        cluster.set_password(front, "operator", PASSWORD);
+    }
     let admins = [0, 1].map(|front: usize| cluster.fronts[front].admin());
     for admin in admins {
         status_until(admin, "the twin", |it| (it["twin"]["synced"] == true).then_some(()));
@@ -169,6 +175,7 @@ fn a_change_at_the_web_admin_is_written_back_and_reaches_the_twin(runtime: Runti
 
 fn what_cannot_come_into_force_is_refused_whole(runtime: Runtime) {
     let cluster = Cluster::start(runtime);
+    cluster.set_password(0, "operator", PASSWORD);
     let admin = cluster.front().admin();
     let text = shown(admin)["text"].as_str().unwrap().to_owned();
     let post = |text: &str| {

@@ -1,9 +1,10 @@
 //! One HTTP request in, one response out, as bytes (RFC 9110, 9112).
 //!
 //! What never lives here: where a request ends in a stream (that is
-//! [`channel`](crate::channel)), and what a path means.
+//! [`channel`](crate::channel)), what a path means, and who may ask (that is `guard`).
 
 use crate::limits::HTTP_HEADERS_MAX;
+use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -11,18 +12,27 @@ use core::net::{IpAddr, Ipv6Addr, SocketAddr};
 use httparse::Status;
 
 /// What of a request matters here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Request<'a> {
     pub(super) method: &'a str,
     /// Without the query.
     pub(super) path: &'a str,
+    /// What follows the `?`; empty if nothing does.
+    pub(super) query: &'a str,
     /// The client will close the connection, or does not know that it could stay open.
     pub(super) close: bool,
-    /// The host it asked for is an address or this machine: no name that somebody else could have
-    /// pointed here.
-    pub(super) host_is_plain: bool,
+    /// Whom it asked for, with or without a port.
+    pub(super) host: Option<&'a str>,
+    /// The page that asked, if a browser says so.
+    pub(super) origin: Option<&'a str>,
+    /// All cookies, as they came.
+    pub(super) cookies: &'a str,
+    /// As it came.
+    pub(super) authorization: Option<&'a str>,
     /// It carries `X-Tmr-Admin: 1`, which a form on a foreign page cannot send.
     pub(super) from_admin: bool,
+    /// It came through a proxy: whoever is at the other end of the connection did not ask.
+    pub(super) relayed: bool,
     /// The kinds of answer that it would like.
     pub(super) accept: &'a str,
     pub(super) body: &'a [u8],
@@ -48,47 +58,71 @@ impl<'a> Request<'a> {
         if !target.starts_with('/') {
             return Err("The request target must begin with a slash.");
         }
-        let mut request = Request {
-            method,
-            path: target.split('?').next().unwrap_or_default(),
-            close: version == 0,
-            host_is_plain: true,
-            from_admin: false,
-            accept: "",
-            body: &bytes[length..],
-        };
-        let mut body = 0;
-        let mut hosts = 0;
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let body = &bytes[length..];
+        let mut request = Request { method, path, query, body, ..Request::default() };
+        request.close = version == 0;
+        let mut announced = 0;
         for header in head.headers.iter() {
             let value = core::str::from_utf8(header.value).unwrap_or_default().trim();
             let named = |name: &str| header.name.eq_ignore_ascii_case(name);
             if named("connection") {
                 request.close |= value.split(',').any(|it| it.trim().eq_ignore_ascii_case("close"));
             } else if named("host") {
-                hosts += 1;
-                request.host_is_plain &= is_plain(value);
+                if request.host.replace(value).is_some() {
+                    return Err("The request names more than one host.");
+                }
+            } else if named("origin") {
+                request.origin = Some(value);
+            } else if named("cookie") {
+                request.cookies = value;
+            } else if named("authorization") {
+                request.authorization = Some(value);
             } else if named("x-tmr-admin") {
                 request.from_admin = value == "1";
+            } else if named("forwarded") || named("x-forwarded-for") || named("via") {
+                request.relayed = true;
             } else if named("accept") {
                 request.accept = value;
             } else if named("content-length") {
-                body = value.parse().map_err(|_| "The Content-Length is not a number.")?;
+                announced = value.parse().map_err(|_| "The Content-Length is not a number.")?;
             } else if named("transfer-encoding") {
                 return Err("A body in chunks is not taken here.");
             }
         }
-        if hosts > 1 {
-            return Err("The request names more than one host.");
-        }
-        if bytes.len() - length != body {
+        if body.len() != announced {
             return Err("The body is not as long as its Content-Length says.");
         }
         Ok(request)
     }
+
+    /// One cookie's value.
+    pub(super) fn cookie(&self, name: &str) -> Option<&'a str> {
+        let pairs = self.cookies.split(';').filter_map(|pair| pair.trim().split_once('='));
+        pairs.into_iter().find(|(found, _)| *found == name).map(|(_, value)| value)
+    }
+
+    /// The port it asked for, as text; what a URL without one leaves out is left out here.
+    pub(super) fn port(&self) -> &'a str {
+        let (_, port) = self.host.and_then(|host| host.rsplit_once(':')).unwrap_or_default();
+        if port.bytes().all(|byte| byte.is_ascii_digit()) { port } else { "" }
+    }
 }
 
-/// Whether a Host header names an address or `localhost`, with or without a port.
-fn is_plain(host: &str) -> bool {
+/// The name in a Host header: without the port, and without the brackets of an IPv6 address.
+pub(super) fn host_name(host: &str) -> &str {
+    if let Some((inside, _)) = host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        return inside;
+    }
+    match host.rsplit_once(':') {
+        Some((name, _)) if !name.contains(':') => name,
+        _ => host,
+    }
+}
+
+/// Whether a Host header names an address or `localhost`, with or without a port: no name that
+/// somebody else could have pointed here.
+pub(super) fn is_plain(host: &str) -> bool {
     let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
     let bracketed = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     host.parse::<SocketAddr>().is_ok()
@@ -97,49 +131,66 @@ fn is_plain(host: &str) -> bool {
         || name.eq_ignore_ascii_case("localhost")
 }
 
-/// What a page of ours may load and do: only what this server itself serves.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
-                      connect-src 'self'; base-uri 'none'; form-action 'none'; \
-                      frame-ancestors 'none'";
+/// Sent with every response: a page of ours may load and do only what this server itself serves, and
+/// stands in no frame.
+const GUARDS: &str = "Cache-Control: no-store\r\n\
+     X-Content-Type-Options: nosniff\r\n\
+     X-Frame-Options: DENY\r\n\
+     Referrer-Policy: no-referrer\r\n\
+     Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; \
+     img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; \
+     frame-ancestors 'none'\r\n";
 
 /// A response that is still to be written out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Response {
     pub(super) status: u16,
     pub(super) kind: &'static str,
-    /// The methods that the path knows, with 405.
-    pub(super) allow: Option<&'static str>,
-    pub(super) body: String,
+    /// More of its head: whole lines, each with its end.
+    pub(super) head: String,
+    pub(super) body: Cow<'static, str>,
 }
 
 impl Response {
     /// One line of plain text.
     pub(super) fn text(status: u16, sentence: &str) -> Self {
-        let kind = "text/plain; charset=utf-8";
-        Self { status, kind, allow: None, body: format!("{sentence}\n") }
+        let body = format!("{sentence}\n").into();
+        Self { status, kind: "text/plain; charset=utf-8", head: String::new(), body }
+    }
+
+    /// A JSON value, indented for people.
+    pub(super) fn json(status: u16, value: &serde_json::Value) -> Self {
+        let body = format!("{value:#}\n").into();
+        Self { status, kind: "application/json", head: String::new(), body }
+    }
+
+    /// A file that is part of the program.
+    pub(super) fn file(kind: &'static str, text: &'static str) -> Self {
+        Self { status: 200, kind, head: String::new(), body: text.into() }
+    }
+
+    /// With one more line in its head.
+    pub(super) fn with(mut self, name: &str, value: &str) -> Self {
+        self.head += &format!("{name}: {value}\r\n");
+        self
     }
 
     /// As bytes. With `headers_only` the body is counted but left out, as HEAD wants it.
     pub(super) fn write(&self, headers_only: bool, close: bool) -> Vec<u8> {
-        let Self { status, kind, allow, body } = self;
-        let mut head = format!(
+        let Self { status, kind, head, body } = self;
+        let connection = if close { "close" } else { "keep-alive" };
+        let mut text = format!(
             "HTTP/1.1 {status} {reason}\r\n\
              Content-Type: {kind}\r\n\
              Content-Length: {length}\r\n\
-             Cache-Control: no-store\r\n\
-             X-Content-Type-Options: nosniff\r\n\
-             Content-Security-Policy: {POLICY}\r\n",
+             {GUARDS}{head}Connection: {connection}\r\n\r\n",
             reason = reason(*status),
             length = body.len(),
         );
-        if let Some(methods) = allow {
-            head += &format!("Allow: {methods}\r\n");
-        }
-        head += if close { "Connection: close\r\n\r\n" } else { "Connection: keep-alive\r\n\r\n" };
         if !headers_only {
-            head += body;
+            text += body;
         }
-        head.into_bytes()
+        text.into_bytes()
     }
 }
 
@@ -148,10 +199,12 @@ fn reason(status: u16) -> &'static str {
         200 => "OK",
         202 => "Accepted",
         400 => "Bad Request",
+        401 => "Unauthorized",
         403 => "Forbidden",
         404 => "Not Found",
         405 => "Method Not Allowed",
         409 => "Conflict",
+        429 => "Too Many Requests",
         503 => "Service Unavailable",
         _ => "Unknown",
     }
@@ -168,17 +221,34 @@ mod tests {
     #[test]
     fn takes_what_matters_out_of_a_request() {
         let text = "POST /api/activate?now=1 HTTP/1.1\r\nHost: 127.0.0.1:22352\r\n\
-                    x-tmr-admin:  1 \r\nContent-Length: 2\r\n\r\n{}";
+                    x-tmr-admin:  1 \r\nCookie: a=1; b=2\r\nContent-Length: 2\r\n\r\n{}";
         let expected = Request {
             method: "POST",
             path: "/api/activate",
-            close: false,
-            host_is_plain: true,
+            query: "now=1",
+            host: Some("127.0.0.1:22352"),
             from_admin: true,
-            accept: "",
+            cookies: "a=1; b=2",
             body: b"{}",
+            ..Request::default()
         };
         assert_eq!(request(text), Ok(expected));
+        assert_eq!((expected.cookie("b"), expected.cookie("c")), (Some("2"), None));
+        assert_eq!(expected.port(), "22352");
+    }
+
+    #[test]
+    fn a_host_has_a_name() {
+        for (host, name) in [
+            ("a.example:1", "a.example"),
+            ("a.example", "a.example"),
+            ("[::1]:1", "::1"),
+            ("::1", "::1"),
+            ("", ""),
+            ("[", "["),
+        ] {
+            assert_eq!(host_name(host), name);
+        }
     }
 
     #[test]
@@ -232,20 +302,17 @@ mod tests {
 
     #[test]
     fn a_response_is_written_in_full_or_without_its_body() {
-        let mut response = Response::text(405, "Ä");
-        response.allow = Some("POST");
+        let response = Response::text(405, "Ä").with("Allow", "POST");
+        let whole = String::from_utf8(response.write(false, false)).unwrap();
         let head = "HTTP/1.1 405 Method Not Allowed\r\n\
                     Content-Type: text/plain; charset=utf-8\r\n\
-                    Content-Length: 3\r\n\
-                    Cache-Control: no-store\r\n\
-                    X-Content-Type-Options: nosniff\r\n\
-                    Content-Security-Policy: default-src 'none'; script-src 'self'; \
-                    style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; \
-                    form-action 'none'; frame-ancestors 'none'\r\n\
-                    Allow: POST\r\n";
-        let whole = format!("{head}Connection: keep-alive\r\n\r\nÄ\n");
-        assert_eq!(String::from_utf8(response.write(false, false)), Ok(whole));
-        let without = format!("{head}Connection: close\r\n\r\n");
-        assert_eq!(String::from_utf8(response.write(true, true)), Ok(without));
+                    Content-Length: 3\r\n";
+        assert!(whole.starts_with(head), "{whole}");
+        assert!(whole.ends_with("Allow: POST\r\nConnection: keep-alive\r\n\r\nÄ\n"), "{whole}");
+        for guard in ["X-Frame-Options: DENY", "script-src 'self';", "frame-ancestors 'none'\r\n"] {
+            assert!(whole.contains(guard), "{whole}");
+        }
+        let without = String::from_utf8(response.write(true, true)).unwrap();
+        assert!(without.ends_with("Connection: close\r\n\r\n"), "{without}");
     }
 }

@@ -1,26 +1,50 @@
 //! The web admin role: HTTP in, JSON and a page out.
 //!
-//! What lives here: the paths and what each answers. What never lives here: what a front or a
-//! backend knows (it is asked through [`View`]) and what a command does ([`Command`] is handed to
-//! the node).
+//! What lives here: the paths and what each answers (`routes`), who may ask (`guard`), who is signed
+//! in (`sessions`), what was changed and by whom (`audit`), the page itself (`page`). What never
+//! lives here: what a front or a backend knows (it is asked through [`View`]), what a command does
+//! ([`Command`] is handed to the node), and the checking of a password, which takes long
+//! ([`Intent::Verify`]).
 
+#[cfg(test)]
+mod admin_test;
+mod audit;
+mod guard;
 mod http;
 pub mod metrics;
+mod page;
+mod routes;
+mod sessions;
 pub(crate) mod settings;
 pub mod status;
 
 use crate::config::InForce;
-use alloc::format;
+use crate::io::{Intent, Link, Why};
+use crate::limits::PASSWORDS_WAITING;
+use crate::log::Handle;
+use crate::random::Random;
+use crate::time::{Now, Wall};
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
+use audit::Audit;
+use core::fmt;
+use core::net::IpAddr;
+use guard::Who;
 use http::{Request, Response};
 use metrics::Page;
+pub use routes::Reply;
+use routes::{Effect, Route};
 use serde_json::Value;
+use sessions::{Sessions, Slips};
 
 /// What a node lets its admin pages see.
 pub trait View {
     /// What `/api/status` says: one of the structures of [`status`].
     fn status(&self) -> Value;
+
+    /// What happened to it, the latest first; for `/api/events`.
+    fn events(&self) -> Value;
 
     /// Whether this node serves, or could.
     ///
@@ -43,6 +67,12 @@ pub trait View {
     /// Writes what `/metrics` says.
     fn measure(&self, page: &mut Page);
 
+    /// Whose handle this is, in words, if it can be taken back here.
+    ///
+    /// # Errors
+    /// Why it cannot, and what would be right, in a sentence for people.
+    fn held(&self, handle: Handle) -> Result<String, String>;
+
     /// The configuration, once it is known, and whether another one is being stored. `None`: a node
     /// without one.
     fn settings(&self) -> Option<(Option<&InForce>, bool)> {
@@ -59,280 +89,318 @@ pub enum Command {
     Failover,
     /// The virtual address may have moved.
     Notify,
-    /// Store this configuration, which a front would take. The response follows when it is known
-    /// what became of it ([`said`]).
+    /// Take this handle back from whoever holds it.
+    Release(Handle),
+    /// Store this configuration, which a front would take; then say what became of it
+    /// ([`Admin::conclude`]).
     Store(String),
 }
 
-/// What comes of one request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
-    /// To be sent.
-    pub response: Vec<u8>,
-    /// Then the connection is to be closed.
-    pub close: bool,
-    /// To be done.
-    pub command: Option<Command>,
+/// What somebody who is signed in may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rights {
+    /// Look.
+    Reader,
+    /// Look, and change.
+    Operator,
 }
 
-/// Answers one whole HTTP request, head and body. Bytes that are none get 400.
-#[must_use]
-pub fn answer(request: &[u8], view: &impl View) -> Answer {
-    match Request::parse(request) {
-        Ok(request) => {
-            let (response, command) = route(&request, view);
-            let headers_only = request.method == "HEAD";
-            let response = response.write(headers_only, request.close);
-            Answer { response, close: request.close, command }
-        }
-        Err(sentence) => {
-            let response = Response::text(400, sentence).write(false, true);
-            Answer { response, close: true, command: None }
+impl Rights {
+    /// As it stands in a password file.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Reader => "reader",
+            Self::Operator => "operator",
         }
     }
 }
 
-fn route(request: &Request<'_>, view: &impl View) -> (Response, Option<Command>) {
-    let allow = match request.path {
-        "/" | "/api/status" | "/healthz" | "/metrics" | "/readyz" | "/holdz" => "GET, HEAD",
-        "/api/activate" | "/api/failover" | "/api/notify" => "POST",
-        "/api/config" => "GET, HEAD, POST",
-        _ => return (Response::text(404, "There is nothing at this path."), None),
-    };
-    if !allow.split(", ").any(|method| method == request.method) {
-        let sentence = format!("This path answers to {allow} only.");
-        return (Response { allow: Some(allow), ..Response::text(405, &sentence) }, None);
+/// Who can come in here, as the machine has it: told at the start, and when it changes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Entrance {
+    /// Where passwords are kept; empty: nobody signs in at this server.
+    pub password_file: String,
+    /// It has one for operators.
+    pub operator: bool,
+    /// It has one for readers: then nobody else may look.
+    pub reader: bool,
+    /// Why it, or the certificate, cannot be used, in a sentence.
+    pub trouble: Option<String>,
+    /// The pages are served encrypted, by a certificate that ends then.
+    pub certificate_ends: Option<Wall>,
+}
+
+/// A password that somebody has typed. It is shown to nobody.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Password(pub String);
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password(..)")
     }
-    if let Some(sentence) = (request.method == "POST").then(|| forbidden(request)).flatten() {
-        return (Response::text(403, sentence), None);
-    }
-    let response = match request.path {
-        "/" => page(&view.status()),
-        "/metrics" => {
-            let mut page = Page::new(request.accept);
-            view.measure(&mut page);
-            let (kind, body) = page.end();
-            Response { status: 200, kind, allow: None, body }
+}
+
+/// The admin pages of a node.
+#[derive(Clone, Debug)]
+pub struct Admin {
+    links: BTreeMap<Link, IpAddr>,
+    entrance: Entrance,
+    /// Names by which this server may be asked for, beside its addresses.
+    names: Vec<String>,
+    sessions: Sessions,
+    slips: Slips,
+    /// Requests that wait for their password to be checked.
+    waiting: BTreeMap<Link, Vec<u8>>,
+    /// Changes of which it is not known yet what becomes of them.
+    later: BTreeMap<Link, Later>,
+    audit: Audit,
+}
+
+/// A change that is under way.
+#[derive(Clone, Debug)]
+struct Later {
+    who: Who,
+    change: String,
+    /// The connection is to be closed with the answer.
+    close: bool,
+}
+
+/// A request that may be answered.
+#[derive(Debug)]
+pub struct Asked<'a> {
+    link: Link,
+    request: Request<'a>,
+    route: &'static Route,
+    who: Who,
+}
+
+impl Admin {
+    /// With nobody there. `seed` is that of its node.
+    #[must_use]
+    pub fn new(seed: [u8; 32]) -> Self {
+        Self {
+            links: BTreeMap::new(),
+            entrance: Entrance::default(),
+            names: Vec::new(),
+            sessions: Sessions::new(Random::named(seed, "admin")),
+            slips: Slips::default(),
+            waiting: BTreeMap::new(),
+            later: BTreeMap::new(),
+            audit: Audit::default(),
         }
-        "/api/status" => json(200, &view.status()),
-        "/api/config" => match view.settings() {
-            None => Response::text(404, "A backend has no configuration file."),
-            Some((now, busy)) if request.method == "POST" => {
-                match settings::checked(now, busy, request.body) {
-                    Ok(text) => return (Response::text(202, "ok"), Some(Command::Store(text))),
-                    Err((status, value)) => json(status, &value),
-                }
+    }
+
+    /// Who can come in has changed. Who came in by what held before has to come in again.
+    pub fn set_entrance(&mut self, entrance: Entrance) {
+        self.sessions.clear();
+        self.entrance = entrance;
+    }
+
+    /// The names by which this server may be asked for, beside its addresses.
+    pub fn set_names(&mut self, names: Vec<String>) {
+        self.names = names;
+    }
+
+    /// When the certificate ends, if there is one.
+    #[must_use]
+    pub fn certificate_ends(&self) -> Option<Wall> {
+        self.entrance.certificate_ends
+    }
+
+    /// A connection came in.
+    pub fn accepted(&mut self, link: Link, from: IpAddr) {
+        self.links.insert(link, from);
+    }
+
+    /// A link is gone; `false`: it is not one of these.
+    pub fn closed(&mut self, link: Link) -> bool {
+        self.waiting.remove(&link);
+        self.links.remove(&link).is_some()
+    }
+
+    /// Looks at one whole HTTP request, head and body: who asks, for what, and may they.
+    /// `checked`: the password it came with was right, and gives these rights. `None`: it has been
+    /// answered, or waits for its password to be checked.
+    pub fn admit<'a>(
+        &mut self,
+        now: Now,
+        link: Link,
+        bytes: &'a [u8],
+        checked: Option<Rights>,
+        out: &mut Vec<Intent>,
+    ) -> Option<Asked<'a>> {
+        let from = *self.links.get(&link)?;
+        if self.waiting.contains_key(&link) || self.later.contains_key(&link) {
+            self.closed(link);
+            let why = Why::Protocol("an HTTP request before the answer to the one before it");
+            out.push(Intent::Close { link, why });
+            return None;
+        }
+        let request = match Request::parse(bytes) {
+            Ok(request) => request,
+            Err(sentence) => {
+                let unread = Request { close: true, ..Request::default() };
+                self.send(link, &unread, &Response::text(400, sentence), out);
+                return None;
             }
-            Some((now, _)) => {
-                let (status, value) = settings::shown(now);
-                json(status, &value)
+        };
+        let found = routes::find(&request);
+        let admitted = found.and_then(|route| {
+            self.pass(now, from, &request, route, checked).map(|who| (route, who))
+        });
+        match admitted {
+            Ok((route, Some(who))) => Some(Asked { link, request, route, who }),
+            Ok((_, None)) => {
+                self.waiting.insert(link, bytes.to_vec());
+                let password = guard::password(&request).unwrap_or_default();
+                out.push(Intent::Verify { link, password: Password(password) });
+                None
             }
-        },
-        "/readyz" => verdict(view.ready()),
-        "/holdz" => verdict(view.holds()),
-        "/api/activate" => {
-            let sentence = "The role is being taken; /api/status says when it is held.";
-            return (Response::text(202, sentence), Some(Command::Activate));
-        }
-        "/api/failover" => {
-            if let Err(reason) = view.yields() {
-                return (Response::text(409, &reason), None);
+            Err(refused) => {
+                self.send(link, &request, &refused, out);
+                None
             }
-            let sentence = "The role is being given away; /api/status says when it is.";
-            return (Response::text(202, sentence), Some(Command::Failover));
         }
-        "/api/notify" => {
-            let sentence = "The virtual address is being looked for.";
-            return (Response::text(202, sentence), Some(Command::Notify));
-        }
-        _ => Response::text(200, "ok"),
-    };
-    (response, None)
-}
-
-fn verdict(verdict: Result<(), String>) -> Response {
-    match verdict {
-        Ok(()) => Response::text(200, "ok"),
-        Err(reason) => Response::text(503, &reason),
     }
-}
 
-/// Why a request that changes something is refused: a browser may have been led here by a page
-/// of somebody else's, across sites or by a name that was pointed at this machine.
-fn forbidden(request: &Request<'_>) -> Option<&'static str> {
-    if !request.from_admin {
-        Some("A request that changes something must carry the header X-Tmr-Admin: 1.")
-    } else if !request.host_is_plain {
-        Some("A request that changes something must name this server by its IP address.")
-    } else {
+    /// Whether a request may come in, and from whom it is; `None`: its password is to be checked.
+    fn pass(
+        &mut self,
+        now: Now,
+        from: IpAddr,
+        request: &Request<'_>,
+        route: &'static Route,
+        checked: Option<Rights>,
+    ) -> Result<Option<Who>, Response> {
+        guard::site(request, route, &self.names)?;
+        let cookie = request.cookie(&sessions::cookie_name(request.port()));
+        let session = cookie.and_then(|token| self.sessions.rights(now.mono, token, route.wakes()));
+        let who =
+            Who { from, machine: guard::is_machine(request, from), rights: checked.or(session) };
+        if checked.is_none() && guard::password(request).is_some() {
+            if !self.entrance.operator && !self.entrance.reader {
+                return Err(guard::closed(&self.entrance));
+            }
+            if let Some(wait) = self.slips.wait(now.mono, from) {
+                let seconds = alloc::format!("{}", wait.as_secs() + 1);
+                let sentence =
+                    "There were too many wrong passwords from this address: wait a moment.";
+                return Err(Response::text(429, sentence).with("Retry-After", &seconds));
+            }
+            if self.waiting.len() >= PASSWORDS_WAITING {
+                let sentence = "Too many passwords are being checked now; try again in a moment.";
+                return Err(Response::text(503, sentence));
+            }
+            return Ok(None);
+        }
+        guard::rights(&who, route, &self.entrance)?;
+        Ok(Some(who))
+    }
+
+    /// A password was checked: the request that came with it, if its link is still there. A wrong
+    /// one has been answered.
+    pub fn verified(
+        &mut self,
+        now: Now,
+        link: Link,
+        granted: Option<Rights>,
+        out: &mut Vec<Intent>,
+    ) -> Option<Vec<u8>> {
+        let bytes = self.waiting.remove(&link)?;
+        let from = *self.links.get(&link)?;
+        if granted.is_some() {
+            self.slips.forget(from);
+            return Some(bytes);
+        }
+        self.slips.count(now.mono, from);
+        self.audit.wrong_password(now, from, out);
+        let request = Request::parse(&bytes).unwrap_or_default();
+        let refused = guard::challenge("This password is not right.");
+        self.send(link, &request, &refused, out);
         None
     }
+
+    /// What a node's reply leads to: it is sent, recorded if it changes something, and the rest is
+    /// for the node to do.
+    pub fn reply(
+        &mut self,
+        now: Now,
+        asked: &Asked<'_>,
+        reply: Reply,
+        out: &mut Vec<Intent>,
+    ) -> Option<Command> {
+        let Asked { link, request, who, .. } = asked;
+        let Reply { mut response, effect, change } = reply;
+        let mut command = None;
+        match effect {
+            Effect::None => {}
+            Effect::Command(wanted) => command = Some(wanted),
+            Effect::Later(wanted) => {
+                let (change, close) = (change.unwrap_or_default(), request.close);
+                self.later.insert(*link, Later { who: *who, change, close });
+                return Some(wanted);
+            }
+            Effect::SignIn(rights) => {
+                let token = self.sessions.open(now.mono, rights);
+                let secure = self.entrance.certificate_ends.is_some() && !who.from.is_loopback();
+                let line = sessions::cookie(request.port(), &token, secure);
+                response = response.with("Set-Cookie", &line);
+            }
+            Effect::SignOut => {
+                let name = sessions::cookie_name(request.port());
+                if let Some(token) = request.cookie(&name) {
+                    self.sessions.close(token);
+                }
+                response = response.with("Set-Cookie", &sessions::no_cookie(request.port()));
+            }
+        }
+        if let Some(what) = change {
+            self.audit.record(now, who, &what, &response, out);
+        }
+        self.send(*link, request, &response, out);
+        command
+    }
+
+    /// What has become of a change ([`Reply::later`]), as a status and a JSON value. It is recorded
+    /// though who wanted it has gone.
+    pub fn conclude(
+        &mut self,
+        now: Now,
+        link: Link,
+        (status, value): (u16, &Value),
+        out: &mut Vec<Intent>,
+    ) {
+        let Some(Later { who, change, close }) = self.later.remove(&link) else { return };
+        let response = Response::json(status, value);
+        self.audit.record(now, &who, &change, &response, out);
+        if self.links.contains_key(&link) {
+            let request = Request { close, ..Request::default() };
+            self.send(link, &request, &response, out);
+        }
+    }
+
+    fn send(
+        &mut self,
+        link: Link,
+        request: &Request<'_>,
+        response: &Response,
+        out: &mut Vec<Intent>,
+    ) {
+        let frame = response.write(request.method == "HEAD", request.close);
+        out.push(Intent::Send { link, frame });
+        if request.close {
+            self.links.remove(&link);
+            out.push(Intent::Close { link, why: Why::Eof });
+        }
+    }
 }
 
-/// The response that came later.
-pub(crate) fn said((status, value): settings::Said, close: bool) -> Vec<u8> {
-    json(status, &value).write(false, close)
-}
-
-fn json(status: u16, value: &Value) -> Response {
-    let mut body = format!("{value:#}");
-    body.push('\n');
-    Response { status, kind: "application/json", allow: None, body }
-}
-
-/// What a person finds who opens the address in a browser.
-fn page(status: &Value) -> Response {
-    let text = |key: &str| escape(status[key].as_str().unwrap_or("unknown"));
-    let body = format!(
-        "<!doctype html>\n\
-         <html lang=\"en\">\n\
-         <meta charset=\"utf-8\">\n\
-         <title>tmrd</title>\n\
-         <h1>tmrd {version}</h1>\n\
-         <p>A licence server in a Triple Mode Redundancy set-up. \
-         Role of this process: <strong>{role}</strong>.</p>\n\
-         <p><a href=\"/api/status\">Status as JSON</a></p>\n\
-         </html>\n",
-        version = text("version"),
-        role = text("role"),
-    );
-    Response { status: 200, kind: "text/html; charset=utf-8", allow: None, body }
-}
-
-/// Text as it may stand in a page.
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use alloc::borrow::ToOwned;
-    use serde_json::json;
-
-    struct Node(Result<(), String>);
-
-    impl View for Node {
-        fn status(&self) -> Value {
-            json!({ "version": "1.2.3", "role": "<b>active & well</b>" })
-        }
-        fn ready(&self) -> Result<(), String> {
-            self.0.clone()
-        }
-        fn holds(&self) -> Result<(), String> {
-            self.0.clone()
-        }
-        fn yields(&self) -> Result<(), String> {
-            self.0.clone()
-        }
-
-        fn measure(&self, page: &mut Page) {
-            page.counter("tmrd_tests", "Tests.").is(&[], 1);
-        }
-    }
-
-    /// Status line, whole response and the rest.
-    fn ask(request: &str) -> (u16, String, Answer) {
-        let answer = answer(request.as_bytes(), &Node(Ok(())));
-        let text = String::from_utf8(answer.response.clone()).unwrap();
-        let status = text.strip_prefix("HTTP/1.1 ").unwrap()[..3].parse().unwrap();
-        (status, text, answer)
-    }
-
-    fn get(path: &str) -> (u16, String) {
-        let (status, text, answer) = ask(&format!("GET {path} HTTP/1.1\r\n\r\n"));
-        assert_eq!((answer.close, answer.command), (false, None));
-        (status, text.split_once("\r\n\r\n").unwrap().1.to_owned())
-    }
-
-    #[test]
-    fn every_path_answers() {
-        let (status, body) = get("/api/status?pretty");
-        let value: Value = serde_json::from_str(&body).unwrap();
-        assert_eq!((status, &value), (200, &Node(Ok(())).status()));
-        assert!(body.contains("\n  \"version\": \"1.2.3\""), "{body}");
-
-        let (status, body) = get("/");
-        assert_eq!(status, 200);
-        assert!(body.contains("tmrd 1.2.3") && body.contains("href=\"/api/status\""), "{body}");
-        assert!(body.contains("&lt;b&gt;active &amp; well&lt;/b&gt;"), "{body}");
-
-        assert_eq!(get("/healthz"), (200, "ok\n".into()));
-        assert_eq!(get("/readyz"), (200, "ok\n".into()));
-        assert_eq!(get("/holdz"), (200, "ok\n".into()));
-        assert_eq!(get("/nowhere"), (404, "There is nothing at this path.\n".into()));
-        assert_eq!(get("//").0, 404);
-    }
-
-    #[test]
-    fn not_ready_says_why() {
-        let node = Node(Err("Only one of three backends is reachable.".into()));
-        let answer = answer(b"GET /readyz HTTP/1.1\r\n\r\n", &node);
-        let text = String::from_utf8(answer.response).unwrap();
-        assert!(text.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{text}");
-        assert!(text.ends_with("\r\n\r\nOnly one of three backends is reachable.\n"), "{text}");
-    }
-
-    #[test]
-    fn head_is_get_without_the_body() {
-        for path in ["/", "/api/status", "/healthz", "/readyz", "/nowhere"] {
-            let (_, whole, _) = ask(&format!("GET {path} HTTP/1.1\r\n\r\n"));
-            let (_, head, _) = ask(&format!("HEAD {path} HTTP/1.1\r\n\r\n"));
-            assert!(head.ends_with("\r\n\r\n") && whole.starts_with(&head), "{path}");
-        }
-    }
-
-    #[test]
-    fn another_method_is_told_which_ones_there_are() {
-        for (method, path, allow) in [
-            ("POST", "/api/status", "GET, HEAD"),
-            ("GET", "/api/activate", "POST"),
-            ("HEAD", "/api/activate", "POST"),
-            ("DELETE", "/", "GET, HEAD"),
-            ("G", "/", "GET, HEAD"),
-        ] {
-            let (status, text, answer) = ask(&format!("{method} {path} HTTP/1.1\r\n\r\n"));
-            assert_eq!((status, answer.command), (405, None), "{method} {path}");
-            assert!(text.contains(&format!("\r\nAllow: {allow}\r\n")), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_role_is_taken_only_by_who_could_mean_it() {
-        let post = |headers: &str| {
-            let (status, _, answer) =
-                ask(&format!("POST /api/activate HTTP/1.1\r\n{headers}Content-Length: 0\r\n\r\n"));
-            (status, answer.command)
-        };
-        let taken = (202, Some(Command::Activate));
-        assert_eq!(post("X-Tmr-Admin: 1\r\n"), taken);
-        assert_eq!(post("X-Tmr-Admin: 1\r\nHost: localhost:22352\r\n"), taken);
-        assert_eq!(post("X-Tmr-Admin: 1\r\nHost: [::1]:22352\r\n"), taken);
-        assert_eq!(post(""), (403, None));
-        assert_eq!(post("X-Tmr-Admin: 0\r\n"), (403, None));
-        assert_eq!(post("Host: 127.0.0.1\r\n"), (403, None));
-        assert_eq!(post("X-Tmr-Admin: 1\r\nHost: rebound.example.org\r\n"), (403, None));
-    }
-
-    #[test]
-    fn a_role_that_cannot_be_given_away_stays_with_a_reason() {
-        let request = b"POST /api/failover HTTP/1.1\r\nX-Tmr-Admin: 1\r\n\r\n";
-        let done = answer(request, &Node(Ok(())));
-        assert_eq!(done.command, Some(Command::Failover));
-        assert!(done.response.starts_with(b"HTTP/1.1 202 "));
-        let refused = answer(request, &Node(Err("It does not lead.".into())));
-        let text = String::from_utf8(refused.response).unwrap();
-        assert_eq!(refused.command, None);
-        assert!(text.starts_with("HTTP/1.1 409 Conflict\r\n"), "{text}");
-        assert!(text.ends_with("\r\n\r\nIt does not lead.\n"), "{text}");
-    }
-
-    #[test]
-    fn a_connection_ends_when_it_must() {
-        assert!(ask("GET / HTTP/1.0\r\n\r\n").2.close);
-        assert!(ask("GET / HTTP/1.1\r\nConnection: close\r\n\r\n").2.close);
-        let (status, text, answer) = ask("POST /api/activate HTTP/1.1\r\nX-Tmr-Admin: 1\r\n\r\nx");
-        assert_eq!((status, answer.close, answer.command), (400, true, None));
-        assert!(text.contains("\r\nConnection: close\r\n"), "{text}");
+impl Asked<'_> {
+    /// What is answered, by what the node shows.
+    #[must_use]
+    pub fn answer(&self, admin: &Admin, view: &dyn View) -> Reply {
+        let context = routes::Context { view, admin, who: &self.who };
+        (self.route.answer)(&self.request, &context)
     }
 }

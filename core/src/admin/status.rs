@@ -62,6 +62,9 @@ pub struct FrontStatus {
     pub containers: Vec<ContainerStatus>,
     /// Containers that no client sees because nothing says which others they belong to.
     pub strays: Vec<StrayStatus>,
+    /// When the certificate of the admin pages ends; not there if they have none.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_optional_text")]
+    pub certificate_ends: Option<Wall>,
     /// The licences that clients see.
     pub licenses: Vec<LicenceStatus>,
     /// Every seat that is held.
@@ -395,6 +398,7 @@ mod tests {
                 serial: "130-7".into(),
                 trouble: "it is alone",
             }],
+            certificate_ends: None,
             licenses: vec![LicenceStatus {
                 firm_code: 6_000_010,
                 product_code: 201,

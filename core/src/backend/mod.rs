@@ -18,7 +18,7 @@ mod model;
 mod status;
 mod writer;
 
-use crate::admin;
+use crate::admin::Admin;
 use crate::channel::OTHER_KEY;
 use crate::counts::HubCounts;
 use crate::crypt::{cipher, sign};
@@ -73,7 +73,7 @@ pub struct Backend {
     prints: BTreeMap<LicenceKey, u64>,
     desk: Desk,
     fronts: BTreeSet<Link>,
-    admins: BTreeSet<Link>,
+    admin: Admin,
     /// Fronts that did not prove the group key.
     impostors: Seldom,
     started: bool,
@@ -106,7 +106,7 @@ impl Backend {
             prints,
             desk: Desk::new(identity, CLEANUP_DEFAULT),
             fronts: BTreeSet::new(),
-            admins: BTreeSet::new(),
+            admin: Admin::new(seed),
             impostors: Seldom::default(),
             started: false,
             served: None,
@@ -177,8 +177,8 @@ impl Backend {
             Input::Accepted { link, door: Door::Licence, from } => {
                 self.desk.accepted(now, link, from);
             }
-            Input::Accepted { link, door: Door::Admin, .. } => {
-                self.admins.insert(link);
+            Input::Accepted { link, door: Door::Admin, from } => {
+                self.admin.accepted(link, from.ip());
             }
             Input::Frame { link, frame } => self.frame(now, link, frame, out),
             Input::Calls(calls) => {
@@ -197,8 +197,12 @@ impl Backend {
             Input::Written => self.writer.written(now.mono, out),
             Input::Counted(counts) => self.counts = counts,
             Input::Containers(containers) => self.replace(now.mono, containers, out),
-            // It has no role that follows an address.
-            Input::Address { .. } | Input::Configured(_) | Input::Stored(_) => {}
+            // It has no role that follows an address, and nobody signs in here.
+            Input::Address { .. }
+            | Input::Configured(_)
+            | Input::Stored(_)
+            | Input::Entrance(_)
+            | Input::Verified { .. } => {}
         }
         self.flush(now.mono, out);
         self.acceptor.check_invariants();
@@ -228,11 +232,10 @@ impl Backend {
             // A backend dials nobody.
             Frame::Reply(_) | Frame::Twin(_) => {}
             Frame::Http(request) => {
-                let answer = admin::answer(&request, self);
-                out.push(Intent::Send { link, frame: answer.response });
-                if answer.close {
-                    self.admins.remove(&link);
-                    out.push(Intent::Close { link, why: Why::Eof });
+                if let Some(asked) = self.admin.admit(now, link, &request, None, out) {
+                    let reply = asked.answer(&self.admin, self);
+                    // What is commanded here has no meaning to a backend.
+                    self.admin.reply(now, &asked, reply, out);
                 }
             }
         }
@@ -398,7 +401,7 @@ impl Backend {
     fn closed(&mut self, link: Link, unsent: bool) {
         if self.fronts.remove(&link) {
             self.acceptor.let_go();
-        } else if !self.admins.remove(&link) {
+        } else if !self.admin.closed(link) {
             if let Some(handle) = self.desk.closed(link, unsent) {
                 self.write_direct(Entry::Expire(handle));
             }

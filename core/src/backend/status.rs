@@ -5,7 +5,9 @@ use crate::admin::View;
 use crate::admin::metrics::Page;
 use crate::admin::status::{BackendRoleStatus, LogStatus, PartStatus, ProductStatus, Role};
 use crate::licence::Part;
+use crate::log::Handle;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 use serde_json::Value;
 
 impl View for Backend {
@@ -29,6 +31,11 @@ impl View for Backend {
         serde_json::to_value(status).unwrap_or_default()
     }
 
+    /// Its log tells; who looks after the group looks at a front.
+    fn events(&self) -> Value {
+        Value::Array(Vec::new())
+    }
+
     /// A backend that runs can do all it is there for.
     fn ready(&self) -> Result<(), String> {
         Ok(())
@@ -37,6 +44,10 @@ impl View for Backend {
     /// It has nothing to do with the virtual address.
     fn holds(&self) -> Result<(), String> {
         Ok(())
+    }
+
+    fn held(&self, _: Handle) -> Result<String, String> {
+        Err("this is a backend, which takes no handle back: ask the front that leads".into())
     }
 
     fn yields(&self) -> Result<(), String> {

@@ -3,7 +3,7 @@
 //! What never lives here: what a request means, and the response.
 
 use crate::io::{Frame, Why};
-use crate::limits::{HTTP_HEADERS_MAX, HTTP_REQUEST_MAX};
+use crate::limits::{HTTP_HEAD_MAX, HTTP_HEADERS_MAX, HTTP_REQUEST_MAX};
 use alloc::vec::Vec;
 
 /// Cuts a byte stream into requests. Nothing on the heap between two of them.
@@ -40,7 +40,7 @@ impl Reader {
             }
         }
         self.buffer.drain(..from);
-        if self.buffer.len() > HTTP_REQUEST_MAX {
+        if self.length.is_none() && self.buffer.len() > HTTP_HEAD_MAX {
             return Err(TOO_LONG);
         }
         if self.buffer.is_empty() {
@@ -85,7 +85,7 @@ fn length(bytes: &[u8]) -> Result<Option<usize>, Why> {
         }
     }
     match head.checked_add(body.unwrap_or(0)) {
-        Some(length) if length <= HTTP_REQUEST_MAX => Ok(Some(length)),
+        Some(length) if head <= HTTP_HEAD_MAX && length <= HTTP_REQUEST_MAX => Ok(Some(length)),
         _ => Err(TOO_LONG),
     }
 }

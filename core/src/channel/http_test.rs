@@ -2,7 +2,7 @@
 
 use super::Stream;
 use crate::io::{Frame, Why};
-use crate::limits::HTTP_REQUEST_MAX;
+use crate::limits::{HTTP_HEAD_MAX, HTTP_REQUEST_MAX};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec;
@@ -89,7 +89,7 @@ fn bodies_of_unclear_length_are_refused() {
 #[test]
 fn a_request_has_a_greatest_length() {
     let long = Why::Limit("length of an HTTP request");
-    for length in ["16384", "18446744073709551615", "99999999999999999999999"] {
+    for length in ["1064960", "18446744073709551615", "99999999999999999999999"] {
         let request = format!("POST / HTTP/1.1\r\nContent-Length: {length}\r\n\r\n");
         assert_eq!(refused(&request), long);
     }
@@ -98,19 +98,19 @@ fn a_request_has_a_greatest_length() {
     assert_eq!(refused(&format!("GET / HTTP/1.1\r\n{headers}\r\n")), many);
 
     let mut stream = Stream::admin();
-    let head = "POST / HTTP/1.1\r\nContent-Length: 16334\r\n\r\n";
+    let head = "POST / HTTP/1.1\r\nContent-Length: 1064910\r\n\r\n";
     let fits = format!("{head}{}", "x".repeat(HTTP_REQUEST_MAX - head.len()));
     let body = fits.len() - head.len();
-    let fits = fits.replace("16334", &format!("{body}"));
+    let fits = fits.replace("1064910", &format!("{body}"));
     assert_eq!(read(&mut stream, fits.as_bytes()).0, [fits.as_str()]);
     let over = fits.replace(&format!("{body}"), &format!("{}", body + 1));
     assert_eq!(read(&mut stream, over.as_bytes()).1, Err(long.clone()));
 
     // A head without an end, one byte at a time.
     let mut stream = Stream::admin();
-    let endless = format!("GET /{}", "a".repeat(HTTP_REQUEST_MAX));
+    let endless = format!("GET /{}", "a".repeat(HTTP_HEAD_MAX));
     let at = endless.bytes().position(|byte| read(&mut stream, &[byte]).1 == Err(long.clone()));
-    assert_eq!(at, Some(HTTP_REQUEST_MAX));
+    assert_eq!(at, Some(HTTP_HEAD_MAX));
 }
 
 #[test]

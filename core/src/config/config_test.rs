@@ -107,6 +107,11 @@ fn the_minimal_one_has_the_documented_defaults() {
         retry: Duration::from_secs(30),
         unfenced: false,
         admin: address("127.0.0.1", 22352),
+        web: Web {
+            password_file: "/etc/wibu/CodeMeter/tmr-admin.passwd".into(),
+            certificate: None,
+            host_names: vec![],
+        },
         virtuals: vec![],
         log: Log { file: None, json: false, level: "info".into() },
     };
@@ -118,7 +123,8 @@ fn the_full_one_says_everything_itself() {
     let text = r#"{
       "VirtualContainers": [ { "CmActId": 305419896, "Serial": 59885682 }, { "Serial": 1, "CmActId": 4294967295 },
         { "Serials": [1000003, 1000001, 1000002], "Serial": 2 }, { "Serials": [4, 5, 6] } ],
-      "WebAdmin": { "Ip": "::1", "Port": 0 },
+      "WebAdmin": { "Ip": "::1", "Port": 0, "PasswordFile": "passwords", "HostNames": ["licences.example.org", "lic"],
+        "CertificateChainFile": "chain.pem", "PrivateKeyFile": "key.pem" },
       "CmServer": {
         "NetworkRetryIntervalInSeconds": 5,
         "Unfenced": true,
@@ -155,6 +161,11 @@ fn the_full_one_says_everything_itself() {
         retry: Duration::from_secs(5),
         unfenced: true,
         admin: address("::1", 0),
+        web: Web {
+            password_file: "passwords".into(),
+            certificate: Some(("chain.pem".into(), "key.pem".into())),
+            host_names: vec!["licences.example.org".into(), "lic".into()],
+        },
         virtuals: vec![
             (ContainerId::CmAct(305_419_896), Some(59_885_682)),
             (ContainerId::CmAct(u32::MAX), Some(1)),
@@ -168,6 +179,18 @@ fn the_full_one_says_everything_itself() {
         },
     };
     assert_eq!(Config::parse(text).unwrap(), expected);
+}
+
+#[test]
+fn a_certificate_and_its_key_stand_together() {
+    let with = |web: &str| MINIMAL.replacen('{', &format!("{{ \"WebAdmin\": {web},"), 1);
+    let said = error(&with(r#"{ "CertificateChainFile": "a" }"#));
+    assert!(
+        said.contains("WebAdmin.CertificateChainFile: found it alone, expected \"PrivateKeyFile\""),
+        "{said}"
+    );
+    let said = error(&with(r#"{ "PrivateKeyFile": "a" }"#));
+    assert!(said.contains("WebAdmin.PrivateKeyFile: found it alone"), "{said}");
 }
 
 #[test]
@@ -552,43 +575,4 @@ fn a_file_cut_anywhere_is_an_error_and_no_panic() {
             assert!(Config::parse(&text[..end]).is_err(), "{end}");
         }
     }
-}
-
-#[test]
-fn access_rules_are_whole_and_their_networks_are_networks() {
-    let with = |list: &str| MINIMAL.replacen("{\n", &format!("{{ \"AccessControl\": {list},\n"), 1);
-    let rule =
-        |networks: &str| with(&format!("[{{ \"Action\": \"deny\", \"Networks\": {networks} }}]"));
-    for (text, key, words) in [
-        (
-            with("[{ \"Action\": \"no\" }]"),
-            "AccessControl[0].Action",
-            "expected \"allow\" or \"deny\"",
-        ),
-        (with("[{ \"Action\": \"deny\" }]"), "AccessControl[0]", "\"Networks\" is missing"),
-        (with("[{ \"Firmcode\": 1 }]"), "AccessControl[0]", "did you mean \"FirmCode\"?"),
-        (rule("[]"), "AccessControl[0].Networks", "expected at least one"),
-        (rule("[\"here\"]"), "AccessControl[0].Networks[0]", "expected a network such as"),
-        (
-            rule("[\"::/0\", \"192.0.2.7/24\"]"),
-            "AccessControl[0].Networks[1]",
-            "expected the network, \"192.0.2.0/24\", or the one address, \"192.0.2.7\"",
-        ),
-    ] {
-        let said = error(&text);
-        assert!(said.contains(&format!("{key}: ")) && said.contains(words), "{said}");
-    }
-    let many = vec!["\"192.0.2.1\""; limits::ACCESS_NETWORKS_MAX + 1].join(",");
-    let said = error(&rule(&format!("[{many}]")));
-    assert!(said.contains("found 4097 networks, expected at most 4096"), "{said}");
-    let rules = Config::parse(&rule("[\"192.0.2.1\"]")).unwrap().policy.rules;
-    assert_eq!((rules.len(), rules[0].allow, rules[0].firm_code), (1, false, None));
-
-    let version = |text: &str| {
-        let key = format!("\"TmrServer\": {{\n    \"MinimumClientVersion\": {text},");
-        MINIMAL.replacen("\"TmrServer\": {", &key, 1)
-    };
-    assert!(error(&version("\"7\"")).contains("expected a version such as \"6.10\""));
-    let config = Config::parse(&version("\"6.10\"")).unwrap();
-    assert_eq!(config.policy.least_client, Some(0x060a_0000));
 }

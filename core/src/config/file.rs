@@ -127,6 +127,16 @@ pub(super) struct WebAdmin {
     pub(super) ip: Host,
     /// The port.
     pub(super) port: OwnPort,
+    /// The passwords of operators and readers, as tmrd password makes them. Without such a file nobody
+    /// changes anything at the web admin.
+    pub(super) password_file: Path,
+    /// The certificate, in PEM, with those that vouch for it behind it: then the pages are served by
+    /// HTTPS. It needs PrivateKeyFile.
+    pub(super) certificate_chain_file: Option<Path>,
+    /// The key of that certificate, in PEM.
+    pub(super) private_key_file: Option<Path>,
+    /// Names by which browsers may ask for the pages, beside addresses and this machine's own name.
+    pub(super) host_names: Vec<Host>,
 }
 
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
@@ -207,7 +217,14 @@ impl Default for TwinListen {
 
 impl Default for WebAdmin {
     fn default() -> Self {
-        Self { ip: Host("127.0.0.1".to_owned()), port: Whole(22_352) }
+        Self {
+            ip: Host("127.0.0.1".to_owned()),
+            port: Whole(22_352),
+            password_file: Path("/etc/wibu/CodeMeter/tmr-admin.passwd".to_owned()),
+            certificate_chain_file: None,
+            private_key_file: None,
+            host_names: Vec::new(),
+        }
     }
 }
 

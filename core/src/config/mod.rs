@@ -60,6 +60,8 @@ pub struct Config {
     pub unfenced: bool,
     /// Where the admin pages are served: `WebAdmin`. Port 0: the system chooses.
     pub admin: Address,
+    /// Who comes in at the admin pages, and how: `WebAdmin`.
+    pub web: Web,
     /// Virtual containers, by CmActId or by the three serials that make one, with the serial that
     /// the operator chose; no number is zero or stands here twice: `VirtualContainers`.
     pub virtuals: Vec<(ContainerId, Option<u32>)>,
@@ -102,6 +104,18 @@ pub struct Twin {
     pub transfer_timeout: Duration,
 }
 
+/// What beside its address is said of the admin pages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Web {
+    /// Path of the passwords: `PasswordFile`. There need be no such file.
+    pub password_file: String,
+    /// Paths of the certificate's chain and of its key: `CertificateChainFile`, `PrivateKeyFile`.
+    /// `None`: the pages are served in plain.
+    pub certificate: Option<(String, String)>,
+    /// Names by which the pages may be asked for, beside this machine's own: `HostNames`.
+    pub host_names: Vec<String>,
+}
+
 impl Config {
     /// Reads the text of a `tmrconf.json`.
     ///
@@ -116,9 +130,19 @@ impl Config {
             return Err(ConfigError { line: 1, column: 1, key: None, message });
         }
         let mut json = serde_json::Deserializer::from_str(text);
-        let file = serde_path_to_error::deserialize(&mut json)
+        let file: Object<File> = serde_path_to_error::deserialize(&mut json)
             .map_err(|error| ConfigError::new(text, error.path(), error.inner()))?;
         json.end().map_err(|error| ConfigError::trailing(text, &error))?;
+        let Object(web) = &file.0.web_admin;
+        let alone = match (&web.certificate_chain_file, &web.private_key_file) {
+            (Some(_), None) => Some(("CertificateChainFile", "PrivateKeyFile")),
+            (None, Some(_)) => Some(("PrivateKeyFile", "CertificateChainFile")),
+            _ => None,
+        };
+        if let Some((key, other)) = alone {
+            let message = alloc::format!("found it alone, expected \"{other}\" beside it");
+            return Err(ConfigError::of_key(text, &["WebAdmin", key], &message));
+        }
         let config = Self::of(file);
         if config.unfenced && config.virtuals.is_empty() {
             return Err(ConfigError::of_key(
@@ -158,6 +182,14 @@ impl Config {
             retry: cm.network_retry_interval_in_seconds.seconds(),
             unfenced: cm.unfenced.0,
             admin: admin.ip.with_port(admin.port.port()),
+            web: Web {
+                password_file: admin.password_file.0,
+                certificate: admin
+                    .certificate_chain_file
+                    .zip(admin.private_key_file)
+                    .map(|(chain, key)| (chain.0, key.0)),
+                host_names: admin.host_names.into_iter().map(|name| name.0).collect(),
+            },
             virtuals: file.virtual_containers.0,
             log: Log {
                 file: log.file.map(|path| path.0),

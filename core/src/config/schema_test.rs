@@ -160,7 +160,7 @@ fn wrong(schema: &Value, value: &Value, at: &str) -> Vec<String> {
             "minimum" => check(value.as_u64() >= said.as_u64(), format!("below {said}")),
             "maximum" => check(value.as_u64() <= said.as_u64(), format!("above {said}")),
             "minLength" => {
-                check(value.as_str().is_none_or(|text| !text.is_empty()), "empty".into())
+                check(value.as_str().is_none_or(|text| !text.is_empty()), "empty".into());
             }
             "minItems" => check(length >= said.as_u64().unwrap(), format!("fewer than {said}")),
             "maxItems" => check(length <= said.as_u64().unwrap(), format!("more than {said}")),

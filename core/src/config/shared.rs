@@ -42,8 +42,7 @@ pub fn shared(text: &str) -> String {
 /// # Errors
 /// What came is no such object, or would make a configuration that no front takes.
 pub fn adopt(own: &str, shared: &str, revision: u32) -> Result<String, ConfigError> {
-    let keys = KEYS.iter().copied();
-    let text = keys.fold(Some(own.to_string()), |text, key| take(&text?, shared, key));
+    let text = KEYS.iter().try_fold(own.to_string(), |text, key| take(&text, shared, key));
     let text = read(shared).and(text).and_then(|text| revised(&text, revision));
     let text = text.ok_or_else(|| ConfigError {
         line: 1,

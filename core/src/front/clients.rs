@@ -1,18 +1,16 @@
-//! Calls and pages that come in: which are decided now, which are passed on to
-//! the twin, which wait, which are refused.
+//! Calls that come in: which are decided now, which are passed on to the twin, which wait, which are
+//! refused.
 
 use super::flight::Waits;
 use super::peer::Follow;
-use super::{Front, Phase, status};
-use crate::admin;
+use super::{Front, Phase};
 use crate::desk::{Desk, Ground, Move};
-use crate::io::{Intent, Link, Why};
+use crate::io::{Intent, Link};
 use crate::limits::{CALL_TIMEOUT, CONFIRMED, PASSED_TIMEOUT, UNCOMMITTED_MAX};
 use crate::log::Entry;
 use crate::time::{Mono, Now};
 use crate::wire::{CmError, Reply, Request};
 use alloc::vec::Vec;
-use serde_json::Value;
 
 impl Front {
     pub(super) fn call(&mut self, now: Now, link: Link, bytes: Vec<u8>, out: &mut Vec<Intent>) {
@@ -86,46 +84,6 @@ impl Front {
     /// Refuses an access or a release that was on its way.
     pub(super) fn refuse(&mut self, link: Link, error: CmError, out: &mut Vec<Intent>) {
         self.desk.send(link, &Reply::error(error), out);
-    }
-
-    pub(super) fn http(&mut self, now: Now, link: Link, request: &[u8], out: &mut Vec<Intent>) {
-        let answer = admin::answer(request, &status::At { front: self, now });
-        if let Some(admin::Command::Store(text)) = answer.command {
-            return self.store((link, answer.close), text, out);
-        }
-        out.push(Intent::Send { link, frame: answer.response });
-        self.close_page(link, answer.close, out);
-        match answer.command {
-            Some(admin::Command::Activate) => {
-                self.order(now.mono);
-                self.timers(now.mono, out);
-            }
-            Some(admin::Command::Failover) => {
-                self.hand_over(now.mono);
-            }
-            Some(admin::Command::Notify) => out.push(Intent::Look),
-            Some(admin::Command::Store(_)) | None => {}
-        }
-    }
-
-    /// A page hears what came of its request later, if it is there still.
-    pub(super) fn answer_page(
-        &mut self,
-        (link, close): (Link, bool),
-        said: (u16, Value),
-        out: &mut Vec<Intent>,
-    ) {
-        if self.admins.contains(&link) {
-            out.push(Intent::Send { link, frame: admin::said(said, close) });
-            self.close_page(link, close, out);
-        }
-    }
-
-    fn close_page(&mut self, link: Link, close: bool, out: &mut Vec<Intent>) {
-        if close {
-            self.admins.remove(&link);
-            out.push(Intent::Close { link, why: Why::Eof });
-        }
     }
 
     /// A call can be decided, and the role is not being given away.

@@ -22,6 +22,8 @@ impl Front {
         let address = *config.virtual_ips.first().unwrap_or(address);
         self.config.identity.address = address;
         self.config.cleanup = config.cleanup;
+        let name = self.config.identity.name.clone();
+        self.admin.set_names(config.web.host_names.iter().cloned().chain([name]).collect());
         self.desk.configure(address, config.cleanup);
         self.desk.obey(config.policy.clone());
         if config.virtual_ips.is_empty() {
@@ -52,7 +54,10 @@ impl Front {
             if let Some(link) = self.peers[index].link() {
                 self.drop_peer(now, link, index, MOVED, out);
             }
+            // What has confirmed this front until now has done so, wherever it was.
+            let confirmed = self.peers[index].confirmed;
             self.peers[index] = Peer::new(address.clone());
+            self.peers[index].confirmed = confirmed;
         }
         self.config.backends = places;
         self.join();

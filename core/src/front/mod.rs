@@ -12,6 +12,7 @@ mod catalogue;
 mod claim;
 mod clients;
 mod configure;
+mod events;
 mod flight;
 #[cfg(test)]
 mod front_test;
@@ -20,6 +21,7 @@ mod ledger;
 mod measure;
 #[cfg(feature = "model")]
 mod model;
+mod pages;
 mod peer;
 mod replicate;
 mod role;
@@ -30,6 +32,7 @@ mod timing;
 mod twin;
 mod vote;
 
+use crate::admin::{Admin, Entrance};
 use crate::config::{Policy, Twin as TwinConfig};
 use crate::counts::HubCounts;
 use crate::desk::{Desk, Identity};
@@ -48,6 +51,7 @@ use catalogue::Virtual;
 pub use catalogue::{Reviewed, review};
 use claim::Gather;
 use core::ops::RangeInclusive;
+use events::Events;
 use flight::{AnyOne, Commit};
 use handover::Handover;
 use ledger::Ledger;
@@ -145,7 +149,8 @@ pub struct Front {
     anyone_number: u64,
     parked: BTreeMap<Link, (Mono, Request)>,
     parked_until: BTreeSet<(Mono, Link)>,
-    admins: BTreeSet<Link>,
+    admin: Admin,
+    events: Events,
     dialled: u64,
     heartbeat: Mono,
     /// Virtual containers may have come that have no serial yet.
@@ -190,7 +195,8 @@ impl Front {
             anyone_number: 0,
             parked: BTreeMap::new(),
             parked_until: BTreeSet::new(),
-            admins: BTreeSet::new(),
+            admin: Admin::new(config.seed),
+            events: Events::default(),
             dialled: 1,
             heartbeat: Mono(0),
             unnamed: false,
@@ -211,6 +217,13 @@ impl Front {
         if let Some(twin) = &mut self.twin {
             twin.own = version;
         }
+    }
+
+    /// With what is known of who can come in at its admin pages before anybody can ask for them.
+    #[must_use]
+    pub fn with_entrance(mut self, entrance: Entrance) -> Self {
+        self.admin.set_entrance(entrance);
+        self
     }
 
     /// See [`Node::step`](crate::node::Node::step).
@@ -234,8 +247,8 @@ impl Front {
             Input::Accepted { link, door: Door::Licence, from } => {
                 self.desk.accepted(now, link, from);
             }
-            Input::Accepted { link, door: Door::Admin, .. } => {
-                self.admins.insert(link);
+            Input::Accepted { link, door: Door::Admin, from } => {
+                self.admin.accepted(link, from.ip());
             }
             Input::Accepted { link, door: Door::Twin, from } => {
                 self.twin_accepted(link, from, out);
@@ -252,17 +265,20 @@ impl Front {
                 self.lead_if_nobody_does(now.mono);
                 self.timers(now.mono, out);
             }
+            Input::Entrance(entrance) => self.admin.set_entrance(*entrance),
+            Input::Verified { link, granted } => self.verified(now, link, granted, out),
             Input::Configured(new) => {
                 self.configured(now.mono, &new, out);
                 self.in_force(now.mono, *new, out);
                 self.timers(now.mono, out);
             }
-            Input::Stored(stored) => self.stored(now.mono, stored, out),
+            Input::Stored(stored) => self.stored(now, stored, out),
         }
         self.settle(now, out);
         self.tell_away(out);
         self.twin_forward(now.mono, out);
         self.look();
+        self.take_notes(now);
         debug_assert!(self.check_invariants());
         self.deadline()
     }
@@ -314,7 +330,7 @@ impl Front {
     fn frame(&mut self, now: Now, link: Link, frame: Frame, out: &mut Vec<Intent>) {
         match frame {
             Frame::Call(bytes) => self.call(now, link, bytes, out),
-            Frame::Http(request) => self.http(now, link, &request, out),
+            Frame::Http(request) => self.http(now, link, &request, None, out),
             Frame::Twin(bytes) => self.twin_frame(now, link, &bytes, out),
             // Stand-ins take the replies of stock servers; a late one is nobody's.
             Frame::Reply(_) => {}
@@ -341,7 +357,7 @@ impl Front {
         if let Some(index) = self.peer_of(link) {
             return self.lost_peer(now, index, why, out);
         }
-        if self.admins.remove(&link) || self.twin_closed(now, link, why, out) {
+        if self.admin.closed(link) || self.twin_closed(now, link, why, out) {
             return;
         }
         self.pass_gone(now, link, unsent, out);

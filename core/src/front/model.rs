@@ -84,19 +84,20 @@ impl Front {
             anyone_number: _,
             parked,
             parked_until: _,
-            admins: _,
+            admin: _,
+            events: _,
             dialled: _,
             heartbeat,
             unnamed,
             silenced,
-            settings: _,
             stock,
+            settings,
             // What is only counted.
             counts: _,
             seen: _,
             random: _,
         } = self;
-        assert!(twin.is_none() && stock.is_none() && placed.is_none());
+        assert!(twin.is_none() && stock.is_none() && placed.is_none() && settings.now.is_none());
         assert!(anyones.is_empty() && parked.is_empty());
         assert!(!handover.holds_back() && !handover.turns_away());
         let mut print = Print(Vec::with_capacity(1024));

@@ -12,7 +12,7 @@ use crate::admin::status::TwinDifference;
 use crate::config::{self, InForce};
 use crate::io::{Intent, Link, Stored};
 use crate::limits::TWIN_SETTINGS_MAX;
-use crate::time::Mono;
+use crate::time::{Mono, Now};
 use crate::wire::twin::{Tell, Version};
 use alloc::boxed::Box;
 use alloc::format;
@@ -34,8 +34,8 @@ pub(super) struct Settings {
 
 #[derive(Clone, Debug)]
 enum Asker {
-    /// Who waits for a response, and whether that is the last one of its link.
-    Page(Link, bool),
+    /// Who waits for a response.
+    Page(Link),
     Twin,
 }
 
@@ -64,13 +64,8 @@ impl Settings {
 
 impl Front {
     /// An operator wants this text stored, which a front would take.
-    pub(super) fn store(
-        &mut self,
-        (link, last): (Link, bool),
-        text: String,
-        out: &mut Vec<Intent>,
-    ) {
-        self.settings.storing = Some(Asker::Page(link, last));
+    pub(super) fn store(&mut self, link: Link, text: String, out: &mut Vec<Intent>) {
+        self.settings.storing = Some(Asker::Page(link));
         out.push(Intent::Store(text));
     }
 
@@ -82,11 +77,12 @@ impl Front {
     }
 
     /// The text that was to be stored is in force, or nothing has changed.
-    pub(super) fn stored(&mut self, now: Mono, stored: Stored, out: &mut Vec<Intent>) {
+    pub(super) fn stored(&mut self, now: Now, stored: Stored, out: &mut Vec<Intent>) {
         match (self.settings.storing.take(), stored) {
-            (Some(Asker::Page(link, last)), stored) => {
+            (Some(Asker::Page(link)), stored) => {
                 let revision = self.settings.now.as_ref().map_or(0, |now| now.config.revision);
-                self.answer_page((link, last), page::stored(revision, &stored), out);
+                let (status, said) = page::stored(revision, &stored);
+                self.admin.conclude(now, link, (status, &said), out);
             }
             (Some(Asker::Twin), Ok(_)) => {
                 tracing::info!("the configuration follows the twin's");
@@ -94,7 +90,7 @@ impl Front {
             (Some(Asker::Twin), Err(reason)) => self.not_taken_over(reason),
             (None, _) => {}
         }
-        self.compare_settings(now, out);
+        self.compare_settings(now.mono, out);
     }
 
     /// Tells the twin what this configuration says of what both must have alike.

@@ -9,7 +9,7 @@ use crate::admin::status::{
     LicenceStatus, Role, StrayStatus,
 };
 use crate::config::InForce;
-use crate::log::{DiskId, Grant};
+use crate::log::{Client, DiskId, Grant, Handle};
 use crate::time::Now;
 use crate::wire::constants::mask;
 use crate::wire::twin::Part;
@@ -41,11 +41,28 @@ impl View for At<'_> {
             backends: (0..3).map(|index| self.backend(index)).collect(),
             containers: self.containers(),
             strays: self.strays(),
+            certificate_ends: front.admin.certificate_ends(),
             licenses: self.licences(),
             clients: front.desk.visitors(),
             allocations: front.ledger.ahead().seats().map(|seat| self.allocation(seat)).collect(),
         };
         serde_json::to_value(status).unwrap_or_default()
+    }
+
+    fn events(&self) -> Value {
+        self.front.events.shown()
+    }
+
+    fn held(&self, handle: Handle) -> Result<String, String> {
+        if !matches!(self.front.phase, Phase::Leading { .. }) || !self.front.serves(self.now.mono) {
+            let where_else = match &self.front.config.twin {
+                Some(twin) => format!("at the one that does, which may be {}", twin.address.host),
+                None => "when it does".to_string(),
+            };
+            return Err(format!("this front does not lead: take the handle back {where_else}"));
+        }
+        let seat = self.front.ledger.ahead().seat(handle);
+        seat.map(holder).ok_or_else(|| format!("nobody holds handle {handle} any more"))
     }
 
     fn ready(&self) -> Result<(), String> {
@@ -79,6 +96,13 @@ impl View for At<'_> {
         let settings = &self.front.settings;
         Some((settings.now.as_deref(), settings.is_busy()))
     }
+}
+
+/// Who holds a handle, in words.
+pub(super) fn holder(seat: &Grant) -> String {
+    let Client { address, host, user, .. } = &seat.client;
+    let host = if host.is_empty() { address.to_string() } else { format!("{host} ({address})") };
+    if user.is_empty() { host } else { format!("{user} at {host}") }
 }
 
 impl At<'_> {

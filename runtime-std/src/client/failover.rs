@@ -13,11 +13,14 @@ const PATIENCE: Duration = Duration::from_secs(15);
 const LOOK: Duration = Duration::from_millis(20);
 
 /// Has a front give its role to the other one, and waits until that leads and the virtual address,
-/// if there is one, has left this machine.
+/// if there is one, has left this machine. `if_active`: nothing is done where it does not lead.
 ///
 /// # Errors
 /// It cannot be reached, does not lead, has nobody to give the role to, or keeps it; and why.
-pub fn failover(at: &Address) -> Outcome {
+pub fn failover(at: &Address, if_active: bool) -> Outcome {
+    if if_active && http::status(at)?.0["role"] != "active" {
+        return Ok(());
+    }
     let started = Instant::now();
     let answer = http::post(at, "/api/failover")?;
     if answer.status != 202 {

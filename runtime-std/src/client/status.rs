@@ -105,6 +105,9 @@ fn front(status: &Value) -> String {
     if let Some(trouble) = status["failover_trouble"].as_str() {
         let _ = writeln!(out, "The last planned failover: {trouble}");
     }
+    if let Some(ends) = status["certificate_ends"].as_str() {
+        let _ = writeln!(out, "The certificate of the admin pages ends on {ends}");
+    }
     if let Some(twin) = status.get("twin").filter(|twin| !twin.is_null()) {
         let _ = write!(out, "twin {}: ", cell(&twin["address"]));
         let _ = match (twin["connected"] == true, twin["synced"] == true) {
@@ -244,7 +247,7 @@ mod tests {
             "backends": [{"address": "a:1", "state": "up", "serial": null, "epoch": 3,
                           "handles": 2}],
             "containers": [{"serial": "131-5", "cm_act_id": 7, "parts": ["130-1", "130-2"]}],
-            "failover_trouble": "too late",
+            "failover_trouble": "too late", "certificate_ends": "2026-12-01T00:00:00Z",
             "strays": [{"backend": "b:2", "serial": "130-9", "trouble": "it is alone"}],
             "licenses": [{"firm_code": 10, "product_code": 201, "tmr_id": 1, "quantity": 5,
                 "used": 2, "free": 3, "matching": 2, "available": true,
@@ -255,6 +258,7 @@ mod tests {
         for line in [
             "front, active, epoch 3, fenced (tmrd 0.1.0, smol)",
             "The last planned failover: too late",
+            "The certificate of the admin pages ends on 2026-12-01T00:00:00Z",
             "twin b:2: standby, 7 behind, 2 of its clients served here",
             "  CmServer.Server differs: x here, y there",
             "  a:1      up     -          3      2",

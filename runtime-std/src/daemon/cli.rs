@@ -4,6 +4,7 @@ use super::address;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::IpAddr;
 use std::path::PathBuf;
+use tmr_core::admin::Rights;
 use tmr_core::config::Log;
 use tmr_core::io::Address;
 
@@ -69,6 +70,20 @@ pub enum Command {
         #[arg(long, exclusive = true)]
         schema: bool,
     },
+    /// Sets the password of the admin page; asks for it, or reads it from standard input.
+    #[command(after_help = "Examples:\n  \
+        tmrd password /etc/wibu/CodeMeter/tmr-admin.passwd\n  \
+        tmrd password --role reader /etc/wibu/CodeMeter/tmr-admin.passwd\n\n\
+        The operator changes things. Without a password for readers, everybody who reaches the port \
+        may look;\nwith one, only who is signed in. A front that runs takes it within seconds, and \
+        who is signed in\nhas to sign in again.")]
+    Password {
+        /// Whose password.
+        #[arg(long, value_enum, default_value = "operator")]
+        role: Role,
+        /// The file, as WebAdmin.PasswordFile of tmrconf.json names it.
+        file: PathBuf,
+    },
     /// Shows what a server says of itself.
     #[command(after_help = "Example:\n  tmrd status --admin http://127.0.0.1:22352")]
     Status {
@@ -96,6 +111,9 @@ pub enum Command {
         /// Which front.
         #[command(flatten)]
         admin: Admin,
+        /// Where that front does not lead, do nothing, and call it done.
+        #[arg(long)]
+        if_active: bool,
     },
     /// Tells a front that the virtual address may have moved; for keepalived's `notify`.
     #[command(after_help = "Example, in keepalived.conf:\n  notify \"/usr/bin/tmrd notify\"")]
@@ -141,6 +159,7 @@ pub struct Admin {
     #[arg(
         long = "admin",
         value_name = "http://IP:PORT",
+        env = "TMR_ADMIN",
         default_value = "http://127.0.0.1:22352",
         value_parser = address::admin
     )]
@@ -154,6 +173,24 @@ pub enum Track {
     Status,
     /// Is the address to stay here: 1 when another front leads, or the role is given away.
     ManualFailover,
+}
+
+/// Who signs in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Role {
+    /// Looks, and changes.
+    Operator,
+    /// Looks.
+    Reader,
+}
+
+impl From<Role> for Rights {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::Operator => Self::Operator,
+            Role::Reader => Self::Reader,
+        }
+    }
 }
 
 /// `demo`.

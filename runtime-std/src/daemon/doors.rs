@@ -1,6 +1,7 @@
 //! Where connections come in, and what a process says once it listens.
 
 use super::exit::{Failure, words};
+use super::notify;
 use rustix::io::Errno;
 use rustix::net::sockopt::{set_socket_reuseaddr, set_socket_reuseport};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
@@ -94,7 +95,7 @@ fn without_ipv6(host: &str, error: &io::Error) -> Option<&'static str> {
     (missing && host == "::").then_some("0.0.0.0")
 }
 
-/// Prints the line that says, to whoever started this process, that it listens and where.
+/// Says, to whoever started this process and to systemd, that it listens and where.
 pub fn announce(doors: &[(Door, TcpListener)]) {
     let mut line = String::from("listening");
     for (door, listener) in doors {
@@ -106,6 +107,7 @@ pub fn announce(doors: &[(Door, TcpListener)]) {
     let mut out = io::stdout().lock();
     // A server whose standard output is closed serves all the same.
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+    notify::ready(&line);
 }
 
 /// What a door is called.

@@ -122,7 +122,8 @@ pub fn config(path: &Path) -> Result<(String, Config), Failure> {
 pub fn replace(path: &Path, content: &[u8]) -> Outcome {
     let put = || {
         let path = path.canonicalize()?;
-        let (old, folder) = (std::fs::metadata(&path)?, path.parent().unwrap_or(Path::new("/")));
+        let (old, folder) =
+            (std::fs::metadata(&path)?, path.parent().unwrap_or_else(|| Path::new("/")));
         let mut fresh = path.as_os_str().to_owned();
         fresh.push(".new");
         let fresh = PathBuf::from(fresh);

@@ -11,7 +11,7 @@
 use super::exit::Failure;
 use super::files;
 use super::plan::{Source, Tell};
-use super::{log, signals};
+use super::{log, notify, signals};
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
@@ -113,12 +113,16 @@ impl Licences {
                 // means that the time is up.
                 let told = self.hang_up.read(&mut [0; 64]).is_ok();
                 if told {
+                    notify::reloading();
                     log::reopen();
                 }
                 if let Some(containers) = self.look(told) {
                     tell(Input::Containers(containers));
                 } else if told {
                     tracing::info!("SIGHUP: the licence files hold what is in force already");
+                }
+                if told {
+                    notify::ready("the licence files were read again");
                 }
             }
         })

@@ -21,7 +21,7 @@ use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
 use std::collections::BTreeMap;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Receiver;
@@ -212,10 +212,14 @@ impl Links {
         if let Err(error) = prepare(&socket) {
             return tracing::debug!(%from, "gone before it was served: {}", broken(&error));
         }
+        let from = if door == Door::Admin { seen_from(&socket, from) } else { from };
         let (link, todo) = lock(&self.hub).step(|hub, now, acts| hub.accept(now, door, from, acts));
         if let Some(link) = link {
             let stream = self.streams.accepted(door);
-            let talk = Talk::new(socket, stream, door == Door::Licence);
+            let mut talk = Talk::new(socket, stream, door == Door::Licence);
+            if door == Door::Admin {
+                talk.cover = self.streams.tls.cover(from.ip().is_loopback());
+            }
             self.open(link, talk, chores);
         }
         self.perform(todo, chores);
@@ -380,6 +384,12 @@ struct Heard {
     end: Option<Why>,
     /// There is something to write.
     writes: bool,
+}
+
+/// Where an admin connection comes from: whoever reaches this machine from its own address is on it.
+fn seen_from(socket: &TcpStream, from: SocketAddr) -> SocketAddr {
+    let here = socket.local_addr().is_ok_and(|own| own.ip() == from.ip());
+    if here { SocketAddr::new(Ipv4Addr::LOCALHOST.into(), from.port()) } else { from }
 }
 
 fn refused(error: Errno) -> Why {

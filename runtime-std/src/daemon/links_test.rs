@@ -4,6 +4,7 @@ use super::doors::Spot;
 use super::links::{ACCEPTS, Chores, Ears, GREETINGS, Links, lock};
 use super::net::{BREATH, NOT_READING};
 use super::plan::Streams;
+use super::tls::Tls;
 use rustix::net::sockopt::{set_socket_recv_buffer_size, set_socket_send_buffer_size};
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -32,7 +33,7 @@ fn links(polls: usize) -> Links {
         front: 1,
         seed: [7; 32],
     });
-    let streams = Streams { group: GroupKey::new([7; 32]), front: Some(1) };
+    let streams = Streams { group: GroupKey::new([7; 32]), front: Some(1), tls: Tls::default() };
     Links::new(Hub::new(Node::Front(Box::new(node))), streams, Vec::new(), polls).unwrap().0
 }
 

@@ -5,6 +5,7 @@
 //! each runtime's `run`), and any decision about licences (that is core).
 
 pub mod address;
+mod clerk;
 pub mod cli;
 pub mod clock;
 pub mod disk;
@@ -22,7 +23,9 @@ mod links_test;
 pub mod listeners;
 pub mod log;
 pub mod net;
+pub mod notify;
 pub mod out;
+pub mod passwords;
 pub mod plan;
 pub mod roles;
 pub mod settings;
@@ -31,6 +34,9 @@ mod talk;
 #[cfg(test)]
 mod talk_test;
 mod timed;
+pub mod tls;
+#[cfg(test)]
+mod tls_test;
 pub mod vip;
 
 pub use exit::{Exit, Failure, Outcome};
@@ -64,10 +70,11 @@ fn perform(runtime: Runtime, command: &Command) -> Outcome {
         Command::Issue(options) => keys::issue(options),
         Command::Backend(options) => roles::backend(runtime, options),
         Command::Serve(options) => roles::serve(runtime, options),
+        Command::Password { role, file } => passwords::set(file, (*role).into()),
         Command::CheckConfig { file, .. } => roles::check_config(file.as_deref()),
         Command::Status { admin, json } => client::status::status(&admin.at, *json),
         Command::Activate { admin } => client::status::activate(&admin.at),
-        Command::Failover { admin } => client::failover::failover(&admin.at),
+        Command::Failover { admin, if_active } => client::failover::failover(&admin.at, *if_active),
         Command::Notify { admin, news } => client::role::notify(&admin.at, news),
         Command::Track { what, admin } => client::role::track(&admin.at, *what),
         Command::Doctor(options) => client::doctor::doctor(options),

@@ -1,18 +1,21 @@
 //! What a runtime is given to run.
 
+use super::clerk::Clerk;
 use super::disk::{Durable, Journal};
 use super::entropy;
 use super::exit::{Failure, Outcome};
 use super::listeners::Listeners;
 use super::settings::Settings;
-use super::vip;
+use super::tls::Tls;
+use super::{notify, vip};
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{self, Receiver};
 use std::{fmt, thread};
+use tmr_core::admin::Password;
 use tmr_core::channel::{GroupKey, Stream};
 use tmr_core::hub::Hub;
-use tmr_core::io::{Callee, Door, Input};
+use tmr_core::io::{Callee, Door, Input, Link};
 
 /// A node with all that it needs of this machine.
 #[derive(Debug)]
@@ -36,6 +39,15 @@ pub enum Errand {
     Look,
     /// Say whether the virtual address is to be given away.
     GiveAway(bool),
+    /// Check a password, and say what it gives.
+    Verify {
+        /// The link it came in by.
+        link: Link,
+        /// What was typed.
+        password: Password,
+    },
+    /// Add a line to the record of changes.
+    Audit(String),
     /// Put this text into the file of the configuration, and into force.
     Store(String),
 }
@@ -53,6 +65,8 @@ pub struct Sources {
     pub journal: Option<Journal>,
     /// Of a front that has a virtual address.
     pub address: Option<vip::Watch>,
+    /// A front's, for its admin pages.
+    pub clerk: Option<Clerk>,
     /// A front's.
     pub settings: Option<Settings>,
     /// The others, each with a name for its thread.
@@ -65,6 +79,7 @@ impl fmt::Debug for Sources {
         f.debug_struct("Sources")
             .field("journal", &self.journal)
             .field("address", &self.address)
+            .field("clerk", &self.clerk)
             .field("settings", &self.settings)
             .field("others", &others)
             .finish()
@@ -88,13 +103,20 @@ impl Sources {
             let work: Source = Box::new(move |tell| journal.serve(&errands, &tell));
             self.others.push(("disk", work));
         } else if let Some(watch) = self.address {
-            let work: Source = Box::new(move |tell| watch.serve(&errands, &tell));
+            // What takes long must not keep it from looking.
+            let (pass_on, papers) = mpsc::channel();
+            let work: Source = Box::new(move |tell| watch.serve(&errands, &tell, &pass_on));
             self.others.push(("address", work));
+            if let Some(clerk) = self.clerk {
+                let work: Source = Box::new(move |tell| clerk.serve(&papers, &tell));
+                self.others.push(("clerk", work));
+            }
         }
         if let Some(settings) = self.settings {
             let work: Source = Box::new(move |tell| settings.serve(&doors, &tell));
             self.others.push(("configuration", work));
         }
+        self.others.extend(notify::watchdog().map(|source| ("watchdog", source)));
         for (name, source) in self.others {
             let tell = Arc::clone(&tell);
             thread::Builder::new()
@@ -113,6 +135,8 @@ pub struct Streams {
     pub group: GroupKey,
     /// The front that dials, by its id; `None`: this is a backend, and nothing is dialled.
     pub front: Option<u32>,
+    /// What the admin door is covered with.
+    pub tls: Tls,
 }
 
 impl Streams {

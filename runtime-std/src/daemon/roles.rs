@@ -1,5 +1,6 @@
 //! `backend`, `serve` and `check-config`: from files and options to a node, and a plan to run it.
 
+use super::clerk::Clerk;
 use super::cli;
 use super::disk::Folder;
 use super::doors::Spot;
@@ -7,7 +8,8 @@ use super::exit::{Failure, Outcome};
 use super::licences::Licences;
 use super::plan::{Plan, Source, Sources, Streams};
 use super::settings::{self, Settings};
-use super::{doors, entropy, files, log, out, signals, vip};
+use super::tls::Tls;
+use super::{doors, entropy, files, log, notify, out, signals, vip};
 use std::net::TcpListener;
 use std::path::Path;
 use tmr_core::backend::{self, Backend};
@@ -61,7 +63,8 @@ pub fn backend(runtime: Runtime, options: &cli::Backend) -> Outcome {
     doors::announce(&doors);
     let others: Vec<(&str, Source)> = vec![("licences", licences.source())];
     let sources = Sources { journal, others, ..Sources::default() };
-    (runtime.run)(Plan { hub, doors, streams: Streams { group, front: None }, sources })
+    let streams = Streams { group, front: None, tls: Tls::default() };
+    (runtime.run)(Plan { hub, doors, streams, sources })
 }
 
 /// Runs a front.
@@ -81,6 +84,7 @@ pub fn serve(runtime: Runtime, options: &cli::Serve) -> Outcome {
     if let Some(address) = config.virtual_ips.first() {
         identity.address = *address;
     }
+    let clerk = Clerk::open(settings.papers(), &folder)?;
     let address = Some(vip::Watch::new(settings.addresses(), folder, settings.asks())?);
     let front = entropy::id();
     let node = Front::new(front::Config {
@@ -94,11 +98,13 @@ pub fn serve(runtime: Runtime, options: &cli::Serve) -> Outcome {
         policy: config.policy,
         twin: Some(config.twin),
         seed: entropy::fresh(),
-    });
+    })
+    .with_entrance(clerk.entrance());
     let hub = hub(Node::Front(Box::new(node)));
     doors::announce(&doors);
-    let streams = Streams { group, front: Some(front) };
-    let sources = Sources { address, settings: Some(settings), ..Sources::default() };
+    let streams = Streams { group, front: Some(front), tls: clerk.tls() };
+    let (settings, clerk) = (Some(settings), Some(clerk));
+    let sources = Sources { address, settings, clerk, ..Sources::default() };
     (runtime.run)(Plan { hub, doors, streams, sources })
 }
 
@@ -131,6 +137,7 @@ fn begin(watched: &cli::Watched) -> Outcome {
     log::start()?;
     signals::on_stop(|| {
         tracing::info!("told to stop");
+        notify::stopping();
         std::process::exit(0);
     })?;
     if watched.die_with_parent {

@@ -4,19 +4,20 @@
 //! can be wrong with it is looked at before anything changes: the text, the group key, the log, the
 //! ports. So a bad one changes nothing, and the log or the node hears what is wrong with it.
 
+use super::clerk::Papers;
 use super::doors::{self, Spot};
 use super::exit::{Failure, Outcome, halt, words};
 use super::links::lock;
 use super::listeners::Listeners;
 use super::plan::Tell;
 use super::vip::Addresses;
-use super::{files, log, signals};
+use super::{files, log, notify, signals};
 use std::io::Read;
 use std::net::IpAddr;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use tmr_core::channel::GroupKey;
 use tmr_core::config::{Config, InForce, Log};
@@ -36,6 +37,7 @@ pub struct Settings {
     /// Where clients reach this machine, where there is no virtual address.
     address: IpAddr,
     addresses: Addresses,
+    papers: Arc<Mutex<Papers>>,
     /// A byte comes here with every SIGHUP.
     hang_up: UnixStream,
     asks: (Sender<Ask>, Receiver<Ask>),
@@ -65,8 +67,9 @@ impl Settings {
         let (path, unfenced) = (path.to_owned(), config.unfenced);
         let addresses = Addresses::default();
         lock(&addresses).clone_from(&config.virtual_ips);
+        let papers = Arc::new(Mutex::new(Papers::of(&path, &config)));
         let (hang_up, asks) = (signals::hang_up()?, mpsc::channel());
-        Ok(Self { path, config, text, group, unfenced, address, addresses, hang_up, asks })
+        Ok(Self { path, config, text, group, unfenced, address, addresses, papers, hang_up, asks })
     }
 
     /// Where the node's wishes go.
@@ -81,16 +84,34 @@ impl Settings {
         Arc::clone(&self.addresses)
     }
 
+    /// The files that say who comes in at the admin pages, as they are in force.
+    #[must_use]
+    pub fn papers(&self) -> Arc<Mutex<Papers>> {
+        Arc::clone(&self.papers)
+    }
+
     /// Tells the node what is in force, and does what is asked for, until the process ends.
     pub fn serve(mut self, doors: &Listeners, tell: &Tell) {
         self.tell(tell);
         self.watch_hang_up();
         while let Ok(ask) = self.asks.1.recv() {
             match ask {
-                Ask::Read => match self.read(doors, tell) {
-                    Ok(_) => tracing::info!("SIGHUP: {} is in force", self.path.display()),
-                    Err(failure) => tracing::error!("SIGHUP: {failure}; nothing has changed"),
-                },
+                Ask::Read => {
+                    notify::reloading();
+                    let words = match self.read(doors, tell) {
+                        Ok(_) => {
+                            let words = format!("{} is in force", self.path.display());
+                            tracing::info!("SIGHUP: {words}");
+                            words
+                        }
+                        Err(failure) => {
+                            let words = format!("{failure}; nothing has changed");
+                            tracing::error!("SIGHUP: {words}");
+                            words
+                        }
+                    };
+                    notify::ready(&words);
+                }
                 Ask::Store(text) => {
                     let stored = self.store(text, doors, tell);
                     if let Err(failure) = &stored {
@@ -102,7 +123,7 @@ impl Settings {
         }
     }
 
-    fn watch_hang_up(&mut self) {
+    fn watch_hang_up(&self) {
         let (hang_up, asks) = (self.hang_up.try_clone(), self.asks());
         let watch = |mut hang_up: UnixStream| {
             // The handler holds the other end for as long as the process lives.
@@ -150,6 +171,8 @@ impl Settings {
     ) -> Result<Vec<String>, Failure> {
         let group = files::group_key(&files::beside(&self.path, &new.group_key_file))?;
         let logging = log::prepare(&logging(&self.path, &new))?;
+        let papers = Papers::of(&self.path, &new);
+        papers.check()?;
         let before = spots(&self.config);
         let moved: Vec<Spot> =
             spots(&new).into_iter().filter(|spot| !before.contains(spot)).collect();
@@ -168,6 +191,7 @@ impl Settings {
         }
         log::apply(logging);
         lock(&self.addresses).clone_from(&new.virtual_ips);
+        *lock(&self.papers) = papers;
         (self.config, self.text) = (new, text);
         let later = self.later(&group);
         for key in &later {

@@ -2,7 +2,9 @@
 //! the bytes to write, and whether it is its turn to be read.
 
 use super::net::{read_some, write_some};
+use super::tls::Cover;
 use rustix::event::epoll::EventFlags;
+use std::borrow::Cow;
 use std::net::TcpStream;
 use tmr_core::channel::Stream;
 use tmr_core::hub::Outbox;
@@ -14,6 +16,8 @@ use tmr_core::limits::CALLS_AHEAD;
 pub(super) struct Talk {
     pub(super) socket: TcpStream,
     stream: Stream,
+    /// Between the socket and the stream.
+    pub(super) cover: Option<Cover>,
     /// Sealed bytes that the system has not taken yet.
     wire: Vec<u8>,
     /// A client's requests without a reply.
@@ -51,7 +55,8 @@ impl Talk {
         let (mut wire, watched) = (Vec::new(), Self::FIRST_WATCH);
         stream.greet(&mut wire);
         let (owed, client, close, over) = (0, false, None, false);
-        Self { socket, stream, wire, owed, client, close, greets, over, watched }
+        let cover = None;
+        Self { socket, stream, cover, wire, owed, client, close, greets, over, watched }
     }
 
     /// Reads once what there is, if it is to be read; `broken`: in any case. Whole frames go to
@@ -74,7 +79,11 @@ impl Talk {
         if count == 0 {
             return Err(Why::Eof);
         }
-        let opened = self.stream.open(&buffer[..count], &mut self.wire, frames);
+        let bytes = match &mut self.cover {
+            Some(cover) => cover.open(&buffer[..count], &mut self.wire)?,
+            None => Cow::Borrowed(&buffer[..count]),
+        };
+        let opened = self.stream.open(&bytes, &mut self.wire, frames);
         if !self.stream.duplex() {
             self.owed += frames.len();
             self.client |= matches!(frames.first(), Some(Frame::Call(_)));
@@ -115,7 +124,11 @@ impl Talk {
         if self.close.is_none() {
             let taken = outbox();
             self.owed = self.owed.saturating_sub(taken.frames.len());
-            if !taken.frames.is_empty() {
+            if let Some(cover) = &mut self.cover {
+                let mut plain = Vec::new();
+                self.stream.seal(&taken.frames, &mut plain);
+                cover.seal(&plain, taken.close.is_some(), &mut self.wire);
+            } else if !taken.frames.is_empty() {
                 self.stream.seal(&taken.frames, &mut self.wire);
             }
             self.close = taken.close;

@@ -6,6 +6,7 @@ use super::clock::Clock;
 use super::disk::Durable;
 use super::exit::halt;
 use super::net::BREATH;
+use super::notify;
 use super::plan::Errand;
 use std::collections::BTreeMap;
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -66,6 +67,7 @@ impl TimedHub {
     ) -> (T, Todo) {
         let mut acts = Vec::new();
         let out = step(&mut self.hub, self.clock.now(), &mut acts);
+        notify::turned();
         let mut todo = Todo { sooner: self.sooner(), ..Todo::default() };
         for act in acts {
             match act {
@@ -75,6 +77,8 @@ impl TimedHub {
                 Act::Rewrite(bytes) => self.errand(Errand::Write(Durable::Rewrite(bytes))),
                 Act::Look => self.errand(Errand::Look),
                 Act::GiveAway(away) => self.errand(Errand::GiveAway(away)),
+                Act::Verify { link, password } => self.errand(Errand::Verify { link, password }),
+                Act::Audit(line) => self.errand(Errand::Audit(line)),
                 Act::Store(text) => self.errand(Errand::Store(text)),
                 Act::Halt(reason) => halt(&reason),
             }

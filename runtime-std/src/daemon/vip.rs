@@ -45,8 +45,8 @@ impl Watch {
         Ok(watch)
     }
 
-    /// Looks, and does what is asked, until the node is gone.
-    pub fn serve(self, errands: &Receiver<Errand>, tell: &Tell) {
+    /// Looks, and does what is asked, until the node is gone; what is not its own goes to `others`.
+    pub fn serve(self, errands: &Receiver<Errand>, tell: &Tell, others: &Sender<Errand>) {
         let mut told = None;
         loop {
             let here = self.here();
@@ -63,7 +63,8 @@ impl Watch {
                 }
                 // Whoever does it has ended only with the process.
                 Ok(Errand::Store(text)) => drop(self.stores.send(Ask::Store(text))),
-                Ok(Errand::Look | Errand::Write(_)) | Err(RecvTimeoutError::Timeout) => {}
+                Ok(Errand::Look) | Err(RecvTimeoutError::Timeout) => {}
+                Ok(other) => drop(others.send(other)),
                 Err(RecvTimeoutError::Disconnected) => return,
             }
         }
@@ -103,13 +104,16 @@ mod tests {
         let addresses = addresses.iter().map(|it| it.parse().unwrap()).collect();
         let watch = Watch::new(Arc::new(Mutex::new(addresses)), folder, channel().0).unwrap();
         assert_eq!(std::fs::read_to_string(path.join(GIVE_AWAY)).unwrap(), "0\n");
-        let ((send, errands), (told, news)) = (channel(), channel());
+        let ((send, errands), (told, news), (pass_on, others)) = (channel(), channel(), channel());
         let tell: Tell = Arc::new(move |input| told.send(input).unwrap());
-        let work = thread::spawn(move || watch.serve(&errands, &tell));
+        let work = thread::spawn(move || watch.serve(&errands, &tell, &pass_on));
         send.send(Errand::GiveAway(true)).unwrap();
         send.send(Errand::Look).unwrap();
+        send.send(Errand::Audit("x".to_owned())).unwrap();
         drop(send);
         work.join().unwrap();
+        let passed: Vec<Errand> = others.iter().collect();
+        assert!(matches!(&passed[..], [Errand::Audit(_)]), "{passed:?}");
         let said = std::fs::read_to_string(path.join(GIVE_AWAY)).unwrap();
         std::fs::remove_dir_all(path).unwrap();
         (news.iter().collect(), said)

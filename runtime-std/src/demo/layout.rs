@@ -101,6 +101,11 @@ impl Layout {
         Line { log: self.log(&name), name, arguments, licence, admin }
     }
 
+    /// The passwords of the admin pages of both fronts; there are none at first.
+    pub(super) fn password_file(&self) -> PathBuf {
+        self.path.join("admin.passwd")
+    }
+
     fn front(
         &self,
         number: usize,
@@ -112,6 +117,8 @@ impl Layout {
         let (licence, admin) = (own[0], own[1]);
         let at = |at: SocketAddr| json!({ "Ip": at.ip().to_string(), "Port": at.port() });
         let servers: Vec<Value> = backends.iter().map(|backend| at(backend.licence)).collect();
+        let mut web = at(admin);
+        web["PasswordFile"] = self.password_file().to_string_lossy().into();
         let value = json!({
             "TmrServer": {
                 "Ip": licence.ip().to_string(), "Port": licence.port(),
@@ -119,7 +126,7 @@ impl Layout {
                 "GroupKeyFile": self.group_key().to_string_lossy(),
             },
             "CmServer": { "NetworkRetryIntervalInSeconds": RETRY_SECONDS, "Server": servers },
-            "WebAdmin": at(admin),
+            "WebAdmin": web,
         });
         let config = self.path.join(format!("{name}.tmrconf.json"));
         files::put(&config, format!("{value:#}\n").as_bytes(), false)?;

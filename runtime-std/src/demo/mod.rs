@@ -210,6 +210,8 @@ impl Servers {
              # take a seat for a minute, and see who has it\n  \
              {access} --product-code 201 --hold 60\n  \
              {tmrd} status --admin http://{pages}\n\n  \
+             # set a password, sign in at http://{pages}/ and take the seat back\n  \
+             {tmrd} password {}\n\n  \
              # lose a backend: seats live on and new ones are given\n  \
              kill -9 {}\n  \
              {access} --product-code 201\n\n  \
@@ -219,6 +221,7 @@ impl Servers {
              kill -9 {}\n\n\
              Ctrl-C here ends all of it. All of this, by itself and with clients at work:\n  \
              {tmrd} demo --drill --port 0 --admin-port 0\n",
+            layout.password_file().display(),
             self.backends[2].pid(),
             self.fronts[1].pid()
         );

@@ -1,11 +1,17 @@
 //! The two daemons, built once per test process.
 
+use super::missing;
 use super::process::Finished;
-use std::env;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
+use std::{env, fs};
+
+/// This workspace.
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+/// The version that is upgraded from: the last commit before there were packages.
+const PREVIOUS: &str = "e8fc2ac";
 
 /// Which of the two daemons.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +46,8 @@ impl Runtime {
 #[derive(Clone, Debug)]
 pub struct Program {
     path: PathBuf,
+    /// What a shell does before it becomes the daemon.
+    before: Option<&'static str>,
 }
 
 impl Program {
@@ -51,7 +59,28 @@ impl Program {
     pub fn of(runtime: Runtime) -> Self {
         static FOLDER: OnceLock<PathBuf> = OnceLock::new();
         let folder = FOLDER.get_or_init(build);
-        Self { path: folder.join(runtime.program_name()) }
+        Self { path: folder.join(runtime.program_name()), before: None }
+    }
+
+    /// The daemon of a runtime as it was at [`PREVIOUS`]; builds both on the first call. `None` where
+    /// this repository's history does not go back to it.
+    ///
+    /// # Panics
+    /// They do not build, or cannot be had and `TMR_REQUIRE_ALL=1` is set.
+    #[must_use]
+    pub fn previous(runtime: Runtime) -> Option<Self> {
+        static FOLDER: OnceLock<Option<PathBuf>> = OnceLock::new();
+        let folder = FOLDER.get_or_init(build_previous).as_ref();
+        if missing(folder.is_some(), &format!("the history of this repository, with {PREVIOUS}")) {
+            return None;
+        }
+        Some(Self { path: folder?.join(runtime.program_name()), before: None })
+    }
+
+    /// The same, by a shell that does this before, like setting a limit.
+    #[must_use]
+    pub fn after(&self, before: &'static str) -> Self {
+        Self { before: Some(before), ..self.clone() }
     }
 
     /// Where it is.
@@ -63,7 +92,13 @@ impl Program {
     /// A command line of it, nothing redirected yet.
     #[must_use]
     pub fn command<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
-        let mut command = Command::new(&self.path);
+        let mut command = if let Some(before) = self.before {
+            let mut shell = Command::new("/bin/sh");
+            shell.arg("-c").arg(format!("{before} && exec \"$0\" \"$@\"")).arg(&self.path);
+            shell
+        } else {
+            Command::new(&self.path)
+        };
         command.args(arguments).env_remove("TMR_LOG").stdin(Stdio::null());
         command
     }
@@ -82,23 +117,52 @@ impl Program {
 /// Builds with the profile and into the folder that the running test was built with and into:
 /// `TARGET/PROFILE/deps/TEST`.
 fn build() -> PathBuf {
+    let (target, profile) = built_as();
+    cargo(Path::new(ROOT), &target, profile, &target)
+}
+
+/// Builds what was at [`PREVIOUS`]; what it has in common with this one is not built again.
+fn build_previous() -> Option<PathBuf> {
+    let (target, profile) = built_as();
+    let own = target.join("previous");
+    let tree = own.join("tree");
+    fs::create_dir_all(&tree).expect("a folder can be made where this was built");
+    let archive = own.join("tree.tar");
+    let git = Command::new("git")
+        .args(["-C", ROOT, "archive", "--output"])
+        .args([archive.as_os_str(), OsStr::new(PREVIOUS)])
+        .stdin(Stdio::null())
+        .status();
+    if !git.is_ok_and(|status| status.success()) {
+        return None;
+    }
+    let tar = Command::new("tar").arg("-C").arg(&tree).arg("-xf").arg(&archive).status();
+    assert!(tar.is_ok_and(|status| status.success()), "{archive:?} cannot be unpacked");
+    Some(cargo(&tree, &own, profile, &target))
+}
+
+/// The target folder and the profile of the running test.
+fn built_as() -> (PathBuf, &'static str) {
     let test = env::current_exe().expect("a running test has a path");
     let folder = test.ancestors().nth(2).expect("a test lies in TARGET/PROFILE/deps");
     let target = folder.parent().expect("a profile's folder lies in the target folder");
-    let profile = match folder.file_name().and_then(OsStr::to_str) {
-        Some("debug") | None => "dev",
-        Some(name) => name,
-    };
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml");
+    let profile = if folder.ends_with("release") { "release" } else { "dev" };
+    (target.to_path_buf(), profile)
+}
+
+/// Builds both daemons of a workspace; returns the folder they are in. `shared`: where libraries
+/// are built that several workspaces have in common (cargo before 1.91 shares nothing).
+fn cargo(workspace: &Path, target: &Path, profile: &str, shared: &Path) -> PathBuf {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| env!("CARGO").into()));
     cargo
         .args(["build", "--quiet", "--bins", "--profile", profile])
         .args(["-p", "tmr-runtime-smol", "-p", "tmr-runtime-std"])
         .arg("--manifest-path")
-        .arg(manifest)
+        .arg(workspace.join("Cargo.toml"))
         .arg("--target-dir")
-        .arg(target);
+        .arg(target)
+        .env("CARGO_BUILD_BUILD_DIR", shared);
     let status = cargo.status().expect("cargo runs, it runs this test");
     assert!(status.success(), "the daemons do not build: {cargo:?}");
-    folder.to_path_buf()
+    target.join(if profile == "dev" { "debug" } else { profile })
 }

@@ -9,8 +9,10 @@ use crate::foreign::{Ask, Client, Fault, Secrets, release};
 use serde_json::{Value, json};
 use std::ffi::OsString;
 use std::fs;
+use std::io::Write;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::PathBuf;
+use std::process::Stdio;
 use std::sync::Arc;
 
 /// How often a front is started before its ports are given up.
@@ -344,6 +346,19 @@ impl Cluster {
         self.fronts[index].restart(&arguments).unwrap_or_else(|end| panic!("{end:?}"));
     }
 
+    /// Stops a front and starts it as another program, at its old addresses.
+    ///
+    /// # Panics
+    /// It does not start.
+    #[track_caller]
+    pub fn replace_front(&mut self, index: usize, program: &Program) {
+        let (licence, admin) = (self.fronts[index].licence(), self.fronts[index].admin());
+        let value = self.configuration(index, licence.port(), admin.port());
+        let arguments = self.front_arguments(index, &value);
+        let replaced = self.fronts[index].become_program(program, &arguments);
+        replaced.unwrap_or_else(|end| panic!("{end:?}"));
+    }
+
     /// The command line of backend 1, 2 or 3; port 0 lets the system choose.
     #[must_use]
     pub fn backend_arguments(&self, part: usize, port: u16, admin: u16) -> Vec<OsString> {
@@ -361,6 +376,31 @@ impl Cluster {
         fs::write(&config, value.to_string()).expect("a configuration can be written");
         let state = self.workshop.folder().join(format!("front-{front}"));
         ["serve".into(), "--config".into(), config.into(), "--state".into(), state.into()].into()
+    }
+
+    /// Where a front looks for passwords. There is no such file at the start.
+    #[must_use]
+    pub fn password_file(&self, front: usize) -> PathBuf {
+        self.workshop.folder().join(format!("admin-{front}.passwd"))
+    }
+
+    /// `tmrd password` for a front, and waits until that knows it.
+    ///
+    /// # Panics
+    /// It does not within a minute.
+    pub fn set_password(&self, front: usize, role: &str, password: &str) {
+        let file = self.password_file(front);
+        let mut command = self.program().command(["password", "--role", role]);
+        command.arg(&file).stdin(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().expect("the program was built, so it starts");
+        let mut input = child.stdin.take().expect("its input is a pipe");
+        writeln!(input, "{password}").expect("it reads a password");
+        drop(input);
+        assert!(child.wait().expect("it ends").success());
+        until("the password to be known", || {
+            let session = get_json(self.fronts[front].admin(), "/api/session").ok()?;
+            (session[role] == true).then_some(())
+        });
     }
 
     /// What stands in a front's `tmrconf.json`.
@@ -387,7 +427,7 @@ impl Cluster {
                 "NetworkRetryIntervalInSeconds": self.builder.retry,
                 "Server": servers,
             },
-            "WebAdmin": { "Ip": ip, "Port": admin },
+            "WebAdmin": { "Ip": ip, "Port": admin, "PasswordFile": self.password_file(front) },
             "VirtualContainers": virtuals,
         })
     }

@@ -1,5 +1,6 @@
 //! The admin side over a plain connection: one request, one answer.
 
+use base64ct::{Base64, Encoding};
 use serde_json::Value;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -13,7 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// # Errors
 /// The system's, or `InvalidData` for what is not HTTP.
 pub fn get(at: SocketAddr, path: &str) -> io::Result<(u16, String)> {
-    ask(at, "GET", path, "")
+    ask(at, "GET", path, "", "")
 }
 
 /// Head and body of `GET path` with these header lines more.
@@ -29,19 +30,29 @@ pub fn get_with(at: SocketAddr, path: &str, headers: &str) -> io::Result<(String
 /// # Errors
 /// As for [`get`].
 pub fn post(at: SocketAddr, path: &str) -> io::Result<(u16, String)> {
-    ask(at, "POST", path, "")
+    ask(at, "POST", path, "", "")
 }
 
-/// Status code and body of `POST path` with something in it.
+/// The operator's password, wherever a test needs one.
+pub const PASSWORD: &str = "correct horse";
+
+/// Status code and body of `POST path` with something in it, and the operator's password.
 ///
 /// # Errors
 /// As for [`get`].
 pub fn post_text(at: SocketAddr, path: &str, text: &str) -> io::Result<(u16, String)> {
-    ask(at, "POST", path, text)
+    let coded = Base64::encode_string(format!("operator:{PASSWORD}").as_bytes());
+    ask(at, "POST", path, &format!("Authorization: Basic {coded}\r\n"), text)
 }
 
-fn ask(at: SocketAddr, method: &str, path: &str, body: &str) -> io::Result<(u16, String)> {
-    let (head, body) = exchange(at, method, path, ("", body))?;
+fn ask(
+    at: SocketAddr,
+    method: &str,
+    path: &str,
+    head: &str,
+    body: &str,
+) -> io::Result<(u16, String)> {
+    let (head, body) = exchange(at, method, path, (head, body))?;
     let code = head.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)?.parse().ok());
     let wrong = || io::Error::new(io::ErrorKind::InvalidData, format!("not HTTP: {head:?}"));
     Ok((code.ok_or_else(wrong)?, body))
@@ -52,14 +63,14 @@ fn exchange(
     at: SocketAddr,
     method: &str,
     path: &str,
-    (headers, body): (&str, &str),
+    (head, body): (&str, &str),
 ) -> io::Result<(String, String)> {
     let mut socket = TcpStream::connect_timeout(&at, PATIENCE)?;
     socket.set_read_timeout(Some(PATIENCE))?;
     write!(
         socket,
         "{method} {path} HTTP/1.1\r\nHost: {at}\r\nX-Tmr-Admin: 1\r\nConnection: close\r\n\
-         Content-Length: {}\r\n{headers}\r\n{body}",
+         {head}Content-Length: {}\r\n\r\n{body}",
         body.len()
     )?;
     let mut answer = Vec::new();

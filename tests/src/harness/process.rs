@@ -142,6 +142,30 @@ impl Server {
         }
     }
 
+    /// Stops it as systemd does, and starts it again as another program.
+    ///
+    /// # Errors
+    /// That one ended instead.
+    ///
+    /// # Panics
+    /// It does not run.
+    pub fn become_program(
+        &mut self,
+        program: &Program,
+        arguments: &[OsString],
+    ) -> Result<(), Finished> {
+        signal("TERM", &[self.pid()]);
+        self.wait();
+        self.program = program.clone();
+        self.restart(arguments)
+    }
+
+    /// The program it runs.
+    #[must_use]
+    pub fn program(&self) -> &Program {
+        &self.program
+    }
+
     /// Its name in this test.
     #[must_use]
     pub fn name(&self) -> &str {

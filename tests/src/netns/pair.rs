@@ -6,8 +6,8 @@ use super::load::{Group, IMPATIENCE, connect};
 use super::space::{Network, Space};
 use crate::foreign::{Client, Fault, INFO_VERSION, get_info};
 use crate::harness::{
-    BackendLine, CM_ACT_ID, Cluster, Runtime, Server, Workshop, get_json, give_back, is_whole,
-    kill_all, missing, poll, post, specification, until, within,
+    BackendLine, CM_ACT_ID, Cluster, Program, Runtime, Server, Workshop, get_json, give_back,
+    is_whole, kill_all, missing, poll, post, specification, until, within,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -76,6 +76,15 @@ impl Pair {
     /// It does not come up, or cannot be had and `TMR_REQUIRE_ALL=1` is set.
     #[must_use]
     pub fn start(runtime: Runtime) -> Option<Self> {
+        Self::start_as(runtime, &Program::of(runtime))
+    }
+
+    /// As [`start`](Self::start), with another program on all five machines.
+    ///
+    /// # Panics
+    /// As of [`start`](Self::start).
+    #[must_use]
+    pub fn start_as(runtime: Runtime, program: &Program) -> Option<Self> {
         let network = possible()?;
         let workshop = Workshop::new(runtime, &specification(&ALL));
         let mut pair = Self {
@@ -89,20 +98,20 @@ impl Pair {
         pair.lay_cables().unwrap_or_else(|error| panic!("{error}"));
         for part in 1..=3 {
             let name = backend_name(part);
-            let server = pair.server(&name, &pair.backend_arguments(part));
+            let server = pair.server(&name, program, &pair.backend_arguments(part));
             pair.backends.push(server);
         }
-        let program = pair.own_program();
-        put_scripts(pair.network.folder(), &program);
+        let scripted = pair.own_program();
+        put_scripts(pair.network.folder(), &scripted);
         for front in 0..2 {
             let arguments = pair.front_arguments(front);
-            let server = pair.server(&front_name(front), &arguments);
+            let server = pair.server(&front_name(front), program, &arguments);
             pair.fronts.push(server);
             let adapted = Adapted {
                 name: front_name(front),
                 priority: 250 - 10 * last(front),
                 advert: advert_interval(),
-                program: program.clone(),
+                program: scripted.clone(),
                 scripts: pair.network.folder().into(),
                 state: pair.front_state(front),
             };
@@ -153,8 +162,8 @@ impl Pair {
         self.workshop.folder().join(format!("state-{}", front_name(front)))
     }
 
-    fn server(&self, name: &str, arguments: &[OsString]) -> Server {
-        let (folder, program) = (self.workshop.folder(), self.workshop.program());
+    fn server(&self, name: &str, program: &Program, arguments: &[OsString]) -> Server {
+        let folder = self.workshop.folder();
         let started = self.spaces[name].inside(|| Server::start(name, folder, program, arguments));
         started.unwrap_or_else(|end| panic!("{name}: {end:?}"))
     }
@@ -353,7 +362,8 @@ impl Pair {
     /// # Panics
     /// It does not end well.
     pub fn fail_over(&self, front: usize) {
-        self.front(front).inside(|| self.workshop.program().run(["failover"])).expect(0);
+        let program = self.fronts[front].program();
+        self.front(front).inside(|| program.run(["failover"])).expect(0);
     }
 
     /// Writes what all of them have logged to standard error, for a look at a round that took long.
@@ -398,6 +408,28 @@ impl Pair {
         let arguments = self.backend_arguments(part);
         let (space, server) = (&self.spaces[&backend_name(part)], &mut self.backends[part - 1]);
         space.inside(|| server.restart(&arguments)).unwrap_or_else(|end| panic!("{end:?}"));
+    }
+
+    /// Stops backend 1, 2 or 3 and starts it as another program.
+    ///
+    /// # Panics
+    /// It does not start.
+    pub fn replace_backend(&mut self, part: usize, program: &Program) {
+        let arguments = self.backend_arguments(part);
+        let (space, server) = (&self.spaces[&backend_name(part)], &mut self.backends[part - 1]);
+        let replaced = space.inside(|| server.become_program(program, &arguments));
+        replaced.unwrap_or_else(|end| panic!("{end:?}"));
+    }
+
+    /// Stops a front and starts it as another program.
+    ///
+    /// # Panics
+    /// It does not start.
+    pub fn replace_front(&mut self, front: usize, program: &Program) {
+        let arguments = self.front_arguments(front);
+        let (space, server) = (&self.spaces[&front_name(front)], &mut self.fronts[front]);
+        let replaced = space.inside(|| server.become_program(program, &arguments));
+        replaced.unwrap_or_else(|end| panic!("{end:?}"));
     }
 }
 

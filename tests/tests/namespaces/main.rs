@@ -13,6 +13,7 @@ mod crowd;
 mod hosts;
 mod takeover;
 mod twin;
+mod upgrade;
 
 use serde_json::{Map, Value, json};
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -97,7 +97,6 @@ fn all_backends_move_at_once_and_every_seat_is_there_afterwards() {
     world.advance(SECOND);
     assert!(world.leads(0));
     assert_eq!(world.seats(0), 1);
-    std::println!("{:#} {}", world.status(0), world.client(0, client).closed);
     assert_eq!(world.ask(0, client, crypt(handle)).0, 0);
     assert_eq!(world.ask(0, client, release(handle)), (0, 0));
 }

@@ -8,6 +8,7 @@ mod handover;
 mod lead;
 mod line;
 mod lists;
+mod pages;
 mod pass;
 mod repair;
 mod replaced;

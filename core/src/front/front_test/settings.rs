@@ -2,6 +2,7 @@
 
 use super::World;
 use super::twins;
+use crate::admin::Entrance;
 use crate::config::{Config, InForce};
 use crate::io::{Input, Stored};
 use crate::testing::identity;
@@ -142,9 +143,17 @@ fn an_older_twin_is_told_what_it_knows() {
 fn a_page_hears_what_became_of_its_change() {
     let mut world = twins();
     put(&mut world, 0, &text(0, 1, 60));
+    let entrance = Entrance { operator: true, ..Entrance::default() };
+    world.step_front(0, Input::Entrance(Box::new(entrance)));
     let post = |world: &mut World, text: &str| {
         let length = text.len();
-        world.asks(0, &format!("POST /api/config HTTP/1.1\r\nX-Tmr-Admin: 1\r\nContent-Length: {length}\r\n\r\n{text}"))
+        let head = "X-Tmr-Admin: 1\r\nAuthorization: Basic bzpw";
+        let request = format!(
+            "POST /api/config HTTP/1.1\r\n{head}\r\nContent-Length: {length}\r\n\r\n{text}"
+        );
+        let page = world.asks(0, &request);
+        world.run();
+        page
     };
     let page = post(&mut world, &text(0, 1, 61));
     assert_eq!(world.client(0, page).replies, Vec::<Vec<u8>>::new(), "not before it is known");

@@ -3,6 +3,7 @@
 
 use super::line::Line;
 use super::stock::Servers;
+use crate::admin::Rights;
 use crate::backend::{Backend, Config as BackendConfig};
 use crate::front::{Config, Front};
 use crate::io::{Address, Callee, Door, Frame, Input, Intent, Link, Why};
@@ -206,7 +207,8 @@ impl World {
     pub(super) fn asks(&mut self, front: usize, request: &str) -> Link {
         self.fronts[front].accepted += 2;
         let link = Link(self.fronts[front].accepted);
-        let accepted = Input::Accepted { link, door: Door::Admin, from: peer(0) };
+        let accepted =
+            Input::Accepted { link, door: Door::Admin, from: ([127, 0, 0, 1], 9).into() };
         self.step_front(front, accepted);
         self.fronts[front].clients.insert(link, Client::default());
         self.step_front(front, Input::Frame { link, frame: Frame::Http(request.into()) });
@@ -215,6 +217,9 @@ impl World {
 
     pub(super) fn http(&mut self, front: usize, request: &str) -> String {
         let link = self.asks(front, request);
+        if self.fronts[front].clients[&link].replies.is_empty() {
+            self.run();
+        }
         let answer = self.fronts[front].clients.remove(&link).unwrap().replies.remove(0);
         self.step_front(front, Input::Closed { link, why: Why::Eof, unsent: false });
         String::from_utf8(answer).unwrap()
@@ -513,7 +518,11 @@ impl World {
                 }
             }
             Intent::GiveAway(away) => self.fronts[index].away = away,
-            Intent::Look => {}
+            Intent::Look | Intent::Audit(_) => {}
+            Intent::Verify { link, .. } => {
+                let granted = Some(Rights::Operator);
+                self.events.push_back(Event::ToFront(index, Input::Verified { link, granted }));
+            }
             Intent::Store(text) => self.stores.push((index, text)),
             other => panic!("a front has no disk: {other:?}"),
         }

@@ -23,7 +23,7 @@ use super::peer::Wire;
 use super::{Front, Phase};
 use crate::admin::status::{Role, Twin as Shown, TwinDifference};
 use crate::config;
-use crate::io::{Callee, Intent, Link, Why};
+use crate::io::{Address, Callee, Intent, Link, Why};
 use crate::limits::{CONFIRMED, TWIN_HEARTBEAT};
 use crate::log::{Epoch, Slot};
 use crate::seldom::Seldom;
@@ -73,6 +73,16 @@ impl Trouble {
 }
 
 impl Twin {
+    /// Both connections stand.
+    pub(super) fn stands(&self) -> bool {
+        self.tell.stood().is_some() && self.hear.link().is_some()
+    }
+
+    /// As configured.
+    pub(super) fn address(&self) -> &Address {
+        &self.config.address
+    }
+
     pub(super) fn new(config: config::Twin) -> Self {
         Self {
             config,
@@ -518,7 +528,7 @@ impl Front {
     /// What status says of it.
     pub(super) fn twin_status(&self) -> Option<Shown> {
         let twin = self.twin.as_ref()?;
-        let connected = twin.tell.stood().is_some() && twin.hear.link().is_some();
+        let connected = twin.stands();
         let committed = self.ledger.committed();
         let lag = if let Phase::Leading { .. } = self.phase {
             committed.0.saturating_sub(self.twin_copy(twin).0)

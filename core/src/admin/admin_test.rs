@@ -1,0 +1,454 @@
+//! Who may ask for what, who is signed in, and what is recorded of it.
+
+use super::*;
+use crate::limits::{PASSWORDS_WAITING, SIGN_IN_SLIPS};
+use crate::time::Mono;
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::ToString;
+use alloc::vec;
+use serde_json::json;
+
+struct Node(Result<(), String>);
+
+impl View for Node {
+    fn status(&self) -> Value {
+        json!({ "version": "1.2.3", "role": "active" })
+    }
+    fn events(&self) -> Value {
+        json!([])
+    }
+    fn ready(&self) -> Result<(), String> {
+        self.0.clone()
+    }
+    fn holds(&self) -> Result<(), String> {
+        self.0.clone()
+    }
+    fn yields(&self) -> Result<(), String> {
+        self.0.clone()
+    }
+    fn measure(&self, page: &mut Page) {
+        page.counter("tmrd_tests", "Tests.").is(&[], 1);
+    }
+    fn held(&self, handle: Handle) -> Result<String, String> {
+        if handle == Handle(7) { Ok("somebody".into()) } else { Err("nobody holds it".into()) }
+    }
+}
+
+const HERE: &str = "127.0.0.1";
+const AFAR: &str = "192.0.2.9";
+const PAGE: &str = "Host: 192.0.2.1:22352\r\nX-Tmr-Admin: 1\r\nOrigin: http://192.0.2.1:22352\r\n";
+
+struct Desk {
+    admin: Admin,
+    now: Now,
+    links: u64,
+    node: Node,
+    audit: Vec<String>,
+}
+
+/// What came of a request.
+#[derive(Debug)]
+struct Got {
+    status: u16,
+    text: String,
+    body: String,
+    closed: bool,
+    command: Option<Command>,
+}
+
+impl Desk {
+    fn new(operator: bool, reader: bool) -> Self {
+        let mut admin = Admin::new([5; 32]);
+        let password_file = "/etc/passwords".into();
+        admin.set_entrance(Entrance { password_file, operator, reader, ..Entrance::default() });
+        admin.set_names(vec!["front-1".into()]);
+        let now = Now { mono: Mono(1_000_000), wall: Wall(1_795_287_600) };
+        Self { admin, now, links: 0, node: Node(Ok(())), audit: Vec::new() }
+    }
+
+    fn link(&mut self, from: &str) -> Link {
+        self.links += 2;
+        let link = Link(self.links);
+        self.admin.accepted(link, from.parse().unwrap());
+        link
+    }
+
+    /// One request on a link; `None`: its password is being checked.
+    fn send(&mut self, link: Link, text: &str, checked: Option<Rights>) -> Option<Got> {
+        let mut out = Vec::new();
+        let mut command = None;
+        if let Some(asked) = self.admin.admit(self.now, link, text.as_bytes(), checked, &mut out) {
+            let reply = asked.answer(&self.admin, &self.node);
+            command = self.admin.reply(self.now, &asked, reply, &mut out);
+        }
+        self.take(command, out)
+    }
+
+    fn take(&mut self, command: Option<Command>, out: Vec<Intent>) -> Option<Got> {
+        let (mut got, mut closed) = (None, false);
+        for intent in out {
+            match intent {
+                Intent::Send { frame, .. } => got = Some(String::from_utf8(frame).unwrap()),
+                Intent::Close { .. } => closed = true,
+                Intent::Audit(line) => self.audit.push(line),
+                Intent::Verify { .. } => return None,
+                other => panic!("{other:?}"),
+            }
+        }
+        let text = got.unwrap_or_default();
+        let status = text.get(9..12).map_or(0, |code| code.parse().unwrap());
+        let body = text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned());
+        Some(Got { status, body: body.unwrap_or_default(), text, closed, command })
+    }
+
+    /// From an address, on a link of its own.
+    fn ask(&mut self, from: &str, text: &str) -> Got {
+        let link = self.link(from);
+        self.send(link, text, None).expect("an answer at once")
+    }
+
+    fn get(&mut self, from: &str, path: &str) -> Got {
+        self.ask(from, &format!("GET {path} HTTP/1.1\r\n\r\n"))
+    }
+
+    fn post(&mut self, from: &str, path: &str, head: &str, body: &str) -> Got {
+        let length = body.len();
+        self.ask(
+            from,
+            &format!("POST {path} HTTP/1.1\r\n{head}Content-Length: {length}\r\n\r\n{body}"),
+        )
+    }
+
+    /// The password of the page, and what the machine says of it.
+    fn sign_in(&mut self, from: &str, granted: Option<Rights>) -> Got {
+        let body = json!({ "password": "secret" }).to_string();
+        let text = format!(
+            "POST /api/session HTTP/1.1\r\n{PAGE}Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let link = self.link(from);
+        match self.send(link, &text, None) {
+            Some(got) => got,
+            None => self.verified(link, granted),
+        }
+    }
+
+    fn verified(&mut self, link: Link, granted: Option<Rights>) -> Got {
+        let mut out = Vec::new();
+        match self.admin.verified(self.now, link, granted, &mut out) {
+            Some(bytes) => {
+                let text = String::from_utf8(bytes).unwrap();
+                self.send(link, &text, granted).expect("checked once is checked")
+            }
+            None => self.take(None, out).expect("an answer"),
+        }
+    }
+
+    /// The header that keeps a browser signed in.
+    fn cookie(&mut self, rights: Rights) -> String {
+        let got = self.sign_in(AFAR, Some(rights));
+        assert_eq!(got.status, 200, "{got:?}");
+        let line = got.text.lines().find_map(|line| line.strip_prefix("Set-Cookie: ")).unwrap();
+        assert!(line.contains("; HttpOnly; SameSite=Strict"), "{line}");
+        format!("{PAGE}Cookie: other=1; {}\r\n", line.split(';').next().unwrap())
+    }
+}
+
+#[test]
+fn every_path_answers() {
+    let mut desk = Desk::new(false, false);
+    let got = desk.get(AFAR, "/api/status?pretty");
+    let value: Value = serde_json::from_str(&got.body).unwrap();
+    assert_eq!((got.status, &value), (200, &desk.node.status()));
+    assert!(got.body.contains("\n  \"version\": \"1.2.3\""), "{}", got.body);
+    for (path, kind) in
+        [("/", "text/html"), ("/admin.js", "text/javascript"), ("/admin.css", "text/css")]
+    {
+        let got = desk.get(AFAR, path);
+        assert_eq!(got.status, 200);
+        assert!(got.text.contains(&format!("Content-Type: {kind}")) && !got.body.is_empty());
+    }
+    for path in ["/healthz", "/readyz", "/holdz"] {
+        assert_eq!(desk.get(AFAR, path).body, "ok\n");
+    }
+    assert_eq!(desk.get(AFAR, "/nowhere").body, "There is nothing at this path.\n");
+    assert_eq!(desk.get(AFAR, "//").status, 404);
+    desk.node = Node(Err("Only one of three backends is reachable.".into()));
+    let got = desk.get(AFAR, "/readyz");
+    assert_eq!((got.status, &*got.body), (503, "Only one of three backends is reachable.\n"));
+}
+
+#[test]
+fn the_page_loads_nothing_from_elsewhere_and_has_no_script_inside() {
+    let mut desk = Desk::new(false, false);
+    let (page, script) = (desk.get(AFAR, "/").body, desk.get(AFAR, "/admin.js").body);
+    let style = desk.get(AFAR, "/admin.css").body;
+    for text in [&page, &style] {
+        assert!(!text.contains("http://") && !text.contains("https://") && !text.contains("url("));
+    }
+    for inside in ["<style", " style=", "onclick=", "<script>"] {
+        assert!(!page.contains(inside), "{inside}");
+    }
+    for dangerous in ["innerHTML", "outerHTML", "insertAdjacentHTML", "eval(", "document.write"] {
+        assert!(!script.contains(dangerous), "{dangerous}");
+    }
+}
+
+#[test]
+fn head_is_get_without_the_body() {
+    let mut desk = Desk::new(false, false);
+    for path in ["/", "/api/status", "/healthz", "/readyz", "/nowhere"] {
+        let whole = desk.get(AFAR, path).text;
+        let head = desk.ask(AFAR, &format!("HEAD {path} HTTP/1.1\r\n\r\n")).text;
+        assert!(head.ends_with("\r\n\r\n") && whole.starts_with(&head), "{path}");
+    }
+}
+
+#[test]
+fn another_method_is_told_which_ones_there_are() {
+    let mut desk = Desk::new(false, false);
+    for (method, path, allow) in [
+        ("POST", "/api/status", "GET, HEAD"),
+        ("GET", "/api/activate", "POST"),
+        ("HEAD", "/api/activate", "POST"),
+        ("DELETE", "/", "GET, HEAD"),
+        ("PUT", "/api/session", "GET, HEAD, POST"),
+    ] {
+        let got = desk.ask(HERE, &format!("{method} {path} HTTP/1.1\r\n\r\n"));
+        assert_eq!((got.status, got.command), (405, None), "{method} {path}");
+        assert!(got.text.contains(&format!("\r\nAllow: {allow}\r\n")), "{}", got.text);
+    }
+}
+
+#[test]
+fn a_connection_ends_when_it_must() {
+    let mut desk = Desk::new(false, false);
+    assert!(desk.ask(HERE, "GET / HTTP/1.0\r\n\r\n").closed);
+    assert!(desk.ask(HERE, "GET / HTTP/1.1\r\nConnection: close\r\n\r\n").closed);
+    assert!(!desk.get(HERE, "/").closed);
+    let got = desk.ask(HERE, "POST /api/activate HTTP/1.1\r\nX-Tmr-Admin: 1\r\n\r\nx");
+    assert_eq!((got.status, got.closed, got.command), (400, true, None));
+}
+
+#[test]
+fn this_machine_commands_without_a_password_and_nobody_else() {
+    let mut desk = Desk::new(true, true);
+    let mut post = |from, head: &str| {
+        let got = desk.post(from, "/api/activate", head, "");
+        (got.status, got.command)
+    };
+    let taken = (202, Some(Command::Activate));
+    for head in ["", "Host: localhost:22352\r\n", "Host: [::1]:22352\r\n", "Host: front-1:1\r\n"] {
+        let head = format!("X-Tmr-Admin: 1\r\n{head}");
+        assert_eq!(post(HERE, &head), taken, "{head}");
+        assert_eq!(post("::1", &head), taken, "{head}");
+        assert_eq!(post("::ffff:127.0.0.1", &head), taken, "{head}");
+        assert_eq!(post(AFAR, &head), (401, None), "{head}");
+    }
+    for head in [
+        "",
+        "X-Tmr-Admin: 0\r\n",
+        "Host: 127.0.0.1\r\n",
+        "X-Tmr-Admin: 1\r\nHost: rebound.example.org\r\n",
+        "X-Tmr-Admin: 1\r\nHost: 127.0.0.1\r\nOrigin: http://evil.example\r\n",
+        "X-Tmr-Admin: 1\r\nHost: 127.0.0.1\r\nOrigin: null\r\n",
+        "X-Tmr-Admin: 1\r\nHost: 127.0.0.1:22352\r\nOrigin: http://127.0.0.1:80\r\n",
+    ] {
+        assert_eq!(post(HERE, head), (403, None), "{head}");
+    }
+    // A browser on this machine, and a proxy, are not this machine.
+    for head in [
+        "X-Tmr-Admin: 1\r\nHost: 127.0.0.1:1\r\nOrigin: http://127.0.0.1:1\r\n",
+        "X-Tmr-Admin: 1\r\nX-Forwarded-For: 192.0.2.9\r\n",
+    ] {
+        assert_eq!(post(HERE, head), (401, None), "{head}");
+    }
+}
+
+#[test]
+fn without_a_password_nobody_changes_anything_from_a_page_and_all_may_look() {
+    let mut desk = Desk::new(false, false);
+    let got = desk.sign_in(AFAR, Some(Rights::Operator));
+    assert_eq!(got.status, 403);
+    assert!(got.body.contains("tmrd password /etc/passwords"), "{}", got.body);
+    for (from, path) in [(AFAR, "/api/activate"), (AFAR, "/api/release"), (HERE, "/api/release")] {
+        let got = desk.post(from, path, PAGE, "{\"handle\": 7}");
+        assert_eq!((got.status, got.command), (403, None), "{path}");
+        assert!(got.body.contains("tmrd password"), "{}", got.body);
+    }
+    assert_eq!(desk.get(AFAR, "/api/status").status, 200);
+}
+
+#[test]
+fn who_gives_the_right_password_may_change_things_until_they_sign_out() {
+    let mut desk = Desk::new(true, false);
+    let signed = desk.cookie(Rights::Operator);
+    let got = desk.post(AFAR, "/api/release", &signed, "{\"handle\": 7}");
+    assert_eq!(
+        (got.status, got.command.clone()),
+        (202, Some(Command::Release(Handle(7)))),
+        "{got:?}"
+    );
+    for body in ["", "{}", "{\"handle\": \"7\"}", "{\"handle\": 4294967296}"] {
+        assert_eq!(desk.post(AFAR, "/api/release", &signed, body).status, 400, "{body}");
+    }
+    assert_eq!(desk.post(AFAR, "/api/release", &signed, "{\"handle\": 8}").status, 409);
+    let session = desk.ask(AFAR, &format!("GET /api/session HTTP/1.1\r\n{signed}\r\n"));
+    assert!(session.body.contains("\"rights\": \"operator\""), "{}", session.body);
+    // The same from a page of somebody else's, to which a browser might give the cookie.
+    let forged = signed.replace("Origin: http://192.0.2.1:22352", "Origin: http://evil.example");
+    assert_eq!(desk.post(AFAR, "/api/release", &forged, "{\"handle\": 7}").status, 403);
+    let form = signed.replace("X-Tmr-Admin: 1\r\n", "");
+    assert_eq!(desk.post(AFAR, "/api/release", &form, "{\"handle\": 7}").status, 403);
+
+    let out = desk.post(AFAR, "/api/sign-out", &signed, "");
+    assert!(out.text.contains("Max-Age=0"), "{}", out.text);
+    assert_eq!(desk.post(AFAR, "/api/release", &signed, "{\"handle\": 7}").status, 401);
+
+    let audit: Vec<Value> =
+        desk.audit.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let what = |entry: &Value| {
+        (entry["what"].as_str().unwrap().to_owned(), entry["done"].as_bool().unwrap())
+    };
+    let whats: Vec<_> = audit.iter().map(what).collect();
+    let expected = [
+        ("sign in", true),
+        ("take back handle 7 from somebody", true),
+        ("take back handle 8", false),
+        ("sign out", true),
+    ];
+    assert_eq!(whats, expected.map(|(what, done)| (what.to_owned(), done)));
+    assert_eq!(
+        audit[1],
+        json!({ "time": "2026-11-21T19:00:00Z", "who": "operator", "from": AFAR,
+                "what": "take back handle 7 from somebody", "done": true,
+                "result": "Handle 7 is being taken back from somebody." })
+    );
+    let shown: Value = serde_json::from_str(&desk.get(AFAR, "/api/audit").body).unwrap();
+    assert_eq!((shown.as_array().unwrap().len(), &shown[3]), (4, &audit[0]));
+}
+
+#[test]
+fn who_gives_a_wrong_password_hears_so_and_has_to_wait_after_a_few() {
+    let mut desk = Desk::new(true, false);
+    for _ in 0..SIGN_IN_SLIPS {
+        let got = desk.sign_in(AFAR, None);
+        assert_eq!((got.status, &*got.body), (401, "This password is not right.\n"));
+        assert!(!got.text.contains("Set-Cookie") && !got.text.contains("Basic"), "{}", got.text);
+    }
+    let got = desk.sign_in(AFAR, Some(Rights::Operator));
+    assert_eq!(got.status, 429);
+    assert!(got.text.contains("\r\nRetry-After: 1\r\n") || got.text.contains("Retry-After: 2"));
+    assert_eq!(desk.sign_in("198.51.100.1", Some(Rights::Operator)).status, 200);
+    desk.now.mono = desk.now.mono + core::time::Duration::from_secs(61);
+    assert_eq!(desk.sign_in(AFAR, Some(Rights::Operator)).status, 200);
+    let wrong = desk.audit.iter().filter(|line| line.contains("wrong password")).count();
+    assert_eq!(wrong, 1, "one line a minute for all of them");
+    assert!(desk.audit.iter().all(|line| !line.contains("secret")));
+}
+
+#[test]
+fn with_a_password_for_readers_only_who_is_signed_in_may_look() {
+    let mut desk = Desk::new(true, true);
+    for path in ["/api/status", "/api/events", "/api/audit"] {
+        assert_eq!(desk.get(AFAR, path).status, 401, "{path}");
+        assert_eq!(desk.get(HERE, path).status, 200, "{path}: this machine may");
+    }
+    for path in ["/", "/healthz", "/readyz", "/api/session"] {
+        assert_eq!(desk.get(AFAR, path).status, 200, "{path}");
+    }
+    let signed = desk.cookie(Rights::Reader);
+    let got = desk.ask(AFAR, &format!("GET /api/status HTTP/1.1\r\n{signed}\r\n"));
+    assert_eq!(got.status, 200);
+    let got = desk.post(AFAR, "/api/release", &signed, "{\"handle\": 7}");
+    assert_eq!((got.status, got.command), (403, None));
+    // Another password was set: nobody is signed in by the old one.
+    let entrance = desk.admin.entrance.clone();
+    desk.admin.set_entrance(entrance);
+    let got = desk.ask(AFAR, &format!("GET /api/status HTTP/1.1\r\n{signed}\r\n"));
+    assert_eq!(got.status, 401);
+}
+
+#[test]
+fn a_password_may_come_with_the_request() {
+    let mut desk = Desk::new(true, true);
+    let basic = "Authorization: Basic b3BlcmF0b3I6c2VjcmV0\r\n";
+    let text = format!("POST /api/failover HTTP/1.1\r\nX-Tmr-Admin: 1\r\n{basic}\r\n");
+    let link = desk.link(AFAR);
+    assert!(desk.send(link, &text, None).is_none(), "it is being checked");
+    let got = desk.verified(link, Some(Rights::Operator));
+    assert_eq!((got.status, got.command), (202, Some(Command::Failover)));
+    let link = desk.link(AFAR);
+    assert!(desk.send(link, &text, None).is_none());
+    assert_eq!(desk.verified(link, Some(Rights::Reader)).status, 403);
+}
+
+#[test]
+fn passwords_to_be_checked_are_few_and_one_a_connection() {
+    let mut desk = Desk::new(true, false);
+    let text = format!(
+        "POST /api/session HTTP/1.1\r\n{PAGE}Content-Length: 16\r\n\r\n{}",
+        "{\"password\":\"x\"}"
+    );
+    let links: Vec<Link> = (0..PASSWORDS_WAITING).map(|_| desk.link(AFAR)).collect();
+    for link in &links {
+        assert!(desk.send(*link, &text, None).is_none());
+    }
+    assert_eq!(desk.ask(AFAR, &text).status, 503);
+    // Who does not wait for the answer is gone, and so is who closed.
+    assert!(desk.send(links[0], &text, None).is_some_and(|got| got.closed && got.status == 0));
+    assert!(desk.admin.closed(links[1]));
+    for link in &links[..2] {
+        let mut out = Vec::new();
+        assert_eq!(desk.admin.verified(desk.now, *link, Some(Rights::Operator), &mut out), None);
+        assert!(out.is_empty());
+    }
+    assert_eq!(desk.verified(links[2], Some(Rights::Operator)).status, 200);
+}
+
+#[test]
+fn a_name_that_somebody_pointed_here_shows_nothing_of_people() {
+    let mut desk = Desk::new(false, false);
+    let ask = "GET /api/status HTTP/1.1\r\nHost: rebound.example:22352\r\n\r\n";
+    assert_eq!(desk.ask(HERE, ask).status, 403);
+    let ask = "GET /api/status HTTP/1.1\r\nHost: Front-1:22352\r\n\r\n";
+    assert_eq!(desk.ask(AFAR, ask).status, 200);
+    let ask = "GET /healthz HTTP/1.1\r\nHost: rebound.example\r\n\r\n";
+    assert_eq!(desk.ask(AFAR, ask).status, 200);
+}
+
+#[test]
+fn a_role_that_cannot_be_given_away_stays_with_a_reason() {
+    let mut desk = Desk::new(false, false);
+    desk.node = Node(Err("It does not lead.".into()));
+    let got = desk.post(HERE, "/api/failover", "X-Tmr-Admin: 1\r\n", "");
+    assert_eq!((got.status, got.command, &*got.body), (409, None, "It does not lead.\n"));
+    assert!(desk.audit[0].contains("\"who\":\"this machine\""), "{:?}", desk.audit);
+}
+
+#[test]
+fn a_change_that_takes_its_time_is_answered_and_recorded_at_its_end() {
+    for gone in [false, true] {
+        let mut desk = Desk::new(true, false);
+        let (link, from) = (desk.link(AFAR), AFAR.parse().unwrap());
+        let who = Who { from, machine: false, rights: Some(Rights::Operator) };
+        let request = Request { method: "POST", path: "/api/release", ..Request::default() };
+        let route = routes::find(&request).unwrap();
+        let asked = Asked { link, request, route, who };
+        let (mut out, reply) = (Vec::new(), Reply::later(Command::Notify, "store something"));
+        let command = desk.admin.reply(desk.now, &asked, reply, &mut out);
+        assert_eq!((command, out.len()), (Some(Command::Notify), 0), "nothing is said yet");
+        if gone {
+            assert!(desk.admin.closed(link));
+        }
+        let value = json!({ "message": "the disk is full" });
+        desk.admin.conclude(desk.now, link, (409, &value), &mut out);
+        let said = desk.take(None, out).unwrap();
+        assert_eq!(said.status, if gone { 0 } else { 409 });
+        assert!(desk.audit[0].contains("\"result\":\"the disk is full\""), "{:?}", desk.audit);
+        let mut out = Vec::new();
+        desk.admin.conclude(desk.now, link, (200, &value), &mut out);
+        assert!(out.is_empty(), "once");
+    }
+}

@@ -1,0 +1,96 @@
+//! The record of changes: who, from where, what, and what came of it. One line of JSON each, which
+//! the machine appends to a file ([`Intent::Audit`]); the last ones are kept for the page.
+
+use super::guard::Who;
+use super::http::Response;
+use crate::io::Intent;
+use crate::limits::{AUDIT_SHOWN, AUDIT_TEXT};
+use crate::seldom::Seldom;
+use crate::time::Now;
+use alloc::collections::VecDeque;
+use alloc::format;
+use alloc::string::ToString;
+use alloc::vec::Vec;
+use core::net::IpAddr;
+use serde_json::{Value, json};
+
+/// The last changes.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Audit {
+    last: VecDeque<Value>,
+    wrong: Seldom,
+}
+
+impl Audit {
+    /// A change, or a try at one.
+    pub(super) fn record(
+        &mut self,
+        now: Now,
+        who: &Who,
+        what: &str,
+        response: &Response,
+        out: &mut Vec<Intent>,
+    ) {
+        let (name, from, status) = (who.name(), who.from, response.status);
+        let done = status < 300;
+        tracing::info!(
+            "admin: {name} at {from}: {what}: {}",
+            if done { "taken" } else { "refused" }
+        );
+        let said: Value = serde_json::from_str(&response.body).unwrap_or_default();
+        let result = match said["message"].as_str() {
+            Some(message) => message,
+            None if response.kind.starts_with("text/") => &response.body,
+            None => "ok",
+        };
+        self.write(now, name, from, what, (done, cut(result)), out);
+    }
+
+    /// A wrong password: one line a minute for all of them, however many there are.
+    pub(super) fn wrong_password(&mut self, now: Now, from: IpAddr, out: &mut Vec<Intent>) {
+        let text = format!("sign-in with a wrong password, from {from}");
+        if let Some(line) = self.wrong.line(now.mono, &text) {
+            tracing::warn!("admin: {line}");
+            self.write(now, "nobody", from, "sign in", (false, cut(&line)), out);
+        }
+    }
+
+    fn write(
+        &mut self,
+        now: Now,
+        who: &str,
+        from: IpAddr,
+        what: &str,
+        (done, result): (bool, &str),
+        out: &mut Vec<Intent>,
+    ) {
+        let entry = json!({
+            "time": now.wall.to_string(),
+            "who": who,
+            "from": from.to_canonical().to_string(),
+            "what": cut(what),
+            "done": done,
+            "result": result,
+        });
+        let mut line = entry.to_string();
+        line.push('\n');
+        out.push(Intent::Audit(line));
+        self.last.truncate(AUDIT_SHOWN - 1);
+        self.last.push_front(entry);
+    }
+
+    /// The latest first.
+    pub(super) fn shown(&self) -> Value {
+        Value::Array(self.last.iter().cloned().collect())
+    }
+}
+
+/// The first line, as far as there is room for it.
+fn cut(text: &str) -> &str {
+    let line = text.lines().next().unwrap_or_default();
+    let mut end = line.len().min(AUDIT_TEXT);
+    while !line.is_char_boundary(end) {
+        end -= 1;
+    }
+    &line[..end]
+}

@@ -1,0 +1,136 @@
+//! Who may ask for what. A request that changes something may come from a browser that was led here
+//! by a page of somebody else's, across sites or by a name that was pointed at this machine; one
+//! that asks who holds what, too.
+//!
+//! What never lives here: whether a password is right.
+
+use super::http::{Request, Response, host_name, is_plain};
+use super::routes::{May, Route};
+use super::{Entrance, Rights};
+use crate::limits::PASSWORD_MAX;
+use alloc::format;
+use alloc::string::String;
+use base64ct::{Base64, Encoding};
+use core::net::IpAddr;
+
+/// Who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Who {
+    pub(super) from: IpAddr,
+    /// A program on this machine, and no browser.
+    pub(super) machine: bool,
+    /// What they are signed in as, if they are.
+    pub(super) rights: Option<Rights>,
+}
+
+impl Who {
+    /// They may see who holds what.
+    pub(super) fn may_read(&self, entrance: &Entrance) -> bool {
+        !entrance.reader || self.machine || self.rights.is_some()
+    }
+
+    /// As it stands in the record of changes.
+    pub(super) fn name(&self) -> &'static str {
+        match self.rights {
+            Some(rights) => rights.name(),
+            None if self.machine => "this machine",
+            None => "nobody",
+        }
+    }
+}
+
+/// A program on this machine asks, as `tmrd activate` and keepalived's scripts do: a browser would
+/// say which page has led it here, and a proxy for whom it asks.
+pub(super) fn is_machine(request: &Request<'_>, from: IpAddr) -> bool {
+    from.to_canonical().is_loopback() && request.origin.is_none() && !request.relayed
+}
+
+/// Refuses what a browser may have been led to.
+pub(super) fn site(request: &Request<'_>, route: &Route, names: &[String]) -> Result<(), Response> {
+    let refused = |sentence: &str| Err(Response::text(403, sentence));
+    if route.may == May::Anyone && !route.changes() {
+        return Ok(());
+    }
+    let host = request.host.unwrap_or("localhost");
+    let named = names.iter().any(|name| name.eq_ignore_ascii_case(host_name(host)));
+    if !named && !is_plain(host) {
+        return refused(
+            "This must name this server by its IP address, or by a name that stands in \
+             WebAdmin.HostNames of tmrconf.json.",
+        );
+    }
+    if !route.changes() {
+        return Ok(());
+    }
+    if !request.from_admin {
+        return refused("A request that changes something must carry the header X-Tmr-Admin: 1.");
+    }
+    let own = |origin: &str| {
+        let rest = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
+        rest.is_some_and(|rest| rest.eq_ignore_ascii_case(host))
+    };
+    if request.origin.is_some_and(|origin| !own(origin)) {
+        return refused("A page of another site cannot change anything here.");
+    }
+    Ok(())
+}
+
+/// Refuses who has not the rights for something.
+pub(super) fn rights(who: &Who, route: &Route, entrance: &Entrance) -> Result<(), Response> {
+    let operator = who.rights == Some(Rights::Operator);
+    let may = match route.may {
+        May::Anyone => true,
+        May::Reader => who.may_read(entrance),
+        May::Machine => who.machine || operator,
+        May::Operator => operator,
+        May::Stranger => {
+            let sentence = "Right would be {\"password\": \"...\"}, of at most 256 bytes.";
+            return if who.rights.is_some() { Ok(()) } else { Err(Response::text(400, sentence)) };
+        }
+    };
+    if may {
+        Ok(())
+    } else if who.rights.is_some() {
+        Err(Response::text(403, "Who is signed in as a reader cannot change anything."))
+    } else if !entrance.operator && route.may != May::Reader {
+        Err(closed(entrance))
+    } else {
+        Err(challenge("Sign in first: on the page, or with the password (HTTP Basic)."))
+    }
+}
+
+/// Nobody can sign in here.
+pub(super) fn closed(entrance: &Entrance) -> Response {
+    let sentence = match entrance.password_file.as_str() {
+        "" => String::from("Nothing can be changed here: this is a backend. Ask a front."),
+        file => format!(
+            "Nobody can sign in here until there is a password: tmrd password {file}, on this \
+             machine."
+        ),
+    };
+    Response::text(403, &sentence)
+}
+
+/// The status is 401. Not `Basic` in the challenge, or browsers would ask for the password, and send it along
+/// wherever a foreign page leads them.
+pub(super) fn challenge(sentence: &str) -> Response {
+    Response::text(401, sentence).with("WWW-Authenticate", "Session realm=\"tmrd\"")
+}
+
+/// The password that came with a request: in its head, or in its body where that is what it is for.
+pub(super) fn password(request: &Request<'_>) -> Option<String> {
+    if let Some(value) = request.authorization {
+        let (scheme, coded) = value.split_once(' ')?;
+        if !scheme.eq_ignore_ascii_case("basic") || coded.len() > 2 * PASSWORD_MAX {
+            return None;
+        }
+        let pair = String::from_utf8(Base64::decode_vec(coded.trim()).ok()?).ok()?;
+        return Some(pair.split_once(':')?.1.into());
+    }
+    if (request.method, request.path) != ("POST", "/api/session") {
+        return None;
+    }
+    let body: serde_json::Value = serde_json::from_slice(request.body).ok()?;
+    let password = body["password"].as_str()?;
+    (password.len() <= PASSWORD_MAX).then(|| password.into())
+}

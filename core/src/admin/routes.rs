@@ -1,0 +1,273 @@
+//! The paths: which methods each has, who may ask, and what it answers.
+//!
+//! A topic with paths of its own has its answers in a file of its own and a row here.
+
+use super::guard::Who;
+use super::http::{Request, Response};
+use super::metrics::Page;
+use super::{Admin, Command, Rights, View, page, settings};
+use crate::log::Handle;
+use alloc::format;
+use alloc::string::{String, ToString};
+use serde_json::{Value, json};
+
+/// Who may ask for something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum May {
+    /// Everybody who reaches the port: it tells nothing about people.
+    Anyone,
+    /// Everybody, until there is a password for readers; then who is signed in, and this machine.
+    Reader,
+    /// Programs on this machine without a password, and operators.
+    Machine,
+    /// Operators.
+    Operator,
+    /// Who gives a password with it.
+    Stranger,
+}
+
+/// One path with one method.
+pub(super) struct Route {
+    pub(super) path: &'static str,
+    /// GET also answers to HEAD.
+    pub(super) method: &'static str,
+    pub(super) may: May,
+    pub(super) answer: fn(&Request<'_>, &Context<'_>) -> Reply,
+}
+
+impl core::fmt::Debug for Route {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{} {}", self.method, self.path)
+    }
+}
+
+impl Route {
+    /// It changes something.
+    pub(super) fn changes(&self) -> bool {
+        self.method == "POST"
+    }
+
+    /// Somebody sits there who asks for this: a page that is left open does not by itself.
+    pub(super) fn wakes(&self) -> bool {
+        self.changes() || self.path == "/api/session"
+    }
+}
+
+/// What an answer is made from.
+pub(super) struct Context<'a> {
+    pub(super) view: &'a dyn View,
+    pub(super) admin: &'a Admin,
+    pub(super) who: &'a Who,
+}
+
+/// What follows from a request beside its response.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Effect {
+    None,
+    Command(Command),
+    /// The response is sent when it is known what has become of it.
+    Later(Command),
+    SignIn(Rights),
+    SignOut,
+}
+
+/// What comes of a request.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Reply {
+    pub(super) response: Response,
+    pub(super) effect: Effect,
+    /// What was to be changed, in words for the record of changes.
+    pub(super) change: Option<String>,
+}
+
+impl From<Response> for Reply {
+    fn from(response: Response) -> Self {
+        Self { response, effect: Effect::None, change: None }
+    }
+}
+
+impl Reply {
+    /// 202 with a command, for the record of changes: `change`.
+    pub(super) fn command(command: Command, change: impl ToString, sentence: &str) -> Self {
+        let response = Response::text(202, sentence);
+        Self { response, effect: Effect::Command(command), change: Some(change.to_string()) }
+    }
+
+    /// A command of which it is not known yet what becomes of it: [`Admin::conclude`] says it.
+    pub(super) fn later(command: Command, change: impl ToString) -> Self {
+        let response = Response::text(202, "");
+        Self { response, effect: Effect::Later(command), change: Some(change.to_string()) }
+    }
+
+    /// A change that does not come to be.
+    pub(super) fn refused(status: u16, change: impl ToString, reason: &str) -> Self {
+        let response = Response::text(status, reason);
+        Self { response, effect: Effect::None, change: Some(change.to_string()) }
+    }
+}
+
+const fn get(
+    path: &'static str,
+    may: May,
+    answer: fn(&Request<'_>, &Context<'_>) -> Reply,
+) -> Route {
+    Route { path, method: "GET", may, answer }
+}
+
+const fn post(
+    path: &'static str,
+    may: May,
+    answer: fn(&Request<'_>, &Context<'_>) -> Reply,
+) -> Route {
+    Route { path, method: "POST", may, answer }
+}
+
+const ROUTES: &[Route] = &[
+    get("/", May::Anyone, |_, _| page::HTML.response().into()),
+    get("/admin.js", May::Anyone, |_, _| page::SCRIPT.response().into()),
+    get("/admin.css", May::Anyone, |_, _| page::STYLE.response().into()),
+    get("/icon.svg", May::Anyone, |_, _| page::ICON.response().into()),
+    get("/healthz", May::Anyone, |_, _| Response::text(200, "ok").into()),
+    get("/readyz", May::Anyone, |_, context| verdict(context.view.ready())),
+    get("/holdz", May::Anyone, |_, context| verdict(context.view.holds())),
+    get("/metrics", May::Anyone, metrics),
+    get("/api/status", May::Reader, |_, context| found(&context.view.status())),
+    get("/api/events", May::Reader, |_, context| found(&context.view.events())),
+    get("/api/audit", May::Reader, |_, context| found(&context.admin.audit.shown())),
+    get("/api/session", May::Anyone, session),
+    post("/api/session", May::Stranger, sign_in),
+    post("/api/sign-out", May::Anyone, sign_out),
+    post("/api/activate", May::Machine, |_, _| {
+        let sentence = "The role is being taken; /api/status says when it is held.";
+        Reply::command(Command::Activate, "take the active role", sentence)
+    }),
+    post("/api/failover", May::Machine, failover),
+    post("/api/notify", May::Machine, |_, _| {
+        let sentence = "The virtual address is being looked for.";
+        // Not in the record of changes: it is keepalived that says so, and it changes nothing.
+        Reply { change: None, ..Reply::command(Command::Notify, "", sentence) }
+    }),
+    post("/api/release", May::Operator, release),
+    get("/api/config", May::Reader, config),
+    post("/api/config", May::Operator, store),
+];
+
+/// The route of a request.
+///
+/// # Errors
+/// There is none; what is to be answered.
+pub(super) fn find(request: &Request<'_>) -> Result<&'static Route, Response> {
+    let method = if request.method == "HEAD" { "GET" } else { request.method };
+    let mut methods = String::new();
+    for route in ROUTES.iter().filter(|route| route.path == request.path) {
+        if route.method == method {
+            return Ok(route);
+        }
+        let more = if route.method == "GET" { "GET, HEAD" } else { route.method };
+        methods += if methods.is_empty() { "" } else { ", " };
+        methods += more;
+    }
+    if methods.is_empty() {
+        return Err(Response::text(404, "There is nothing at this path."));
+    }
+    let sentence = format!("This path answers to {methods} only.");
+    Err(Response::text(405, &sentence).with("Allow", &methods))
+}
+
+fn found(value: &Value) -> Reply {
+    Response::json(200, value).into()
+}
+
+fn verdict(verdict: Result<(), String>) -> Reply {
+    match verdict {
+        Ok(()) => Response::text(200, "ok").into(),
+        Err(reason) => Response::text(503, &reason).into(),
+    }
+}
+
+/// What a monitor reads.
+fn metrics(request: &Request<'_>, context: &Context<'_>) -> Reply {
+    let mut page = Page::new(request.accept);
+    context.view.measure(&mut page);
+    if let Some(end) = context.admin.entrance.certificate_ends {
+        let help = "When the certificate of the admin pages ends, in Unix time.";
+        page.gauge("tmrd_certificate_expiry_timestamp_seconds", help).is(&[], end.0);
+    }
+    let (kind, text) = page.end();
+    Response { status: 200, kind, head: String::new(), body: text.into() }.into()
+}
+
+/// Who asks, and who could come in.
+fn session(_: &Request<'_>, context: &Context<'_>) -> Reply {
+    let entrance = &context.admin.entrance;
+    found(&json!({
+        "rights": context.who.rights.map(Rights::name),
+        "operator": entrance.operator,
+        "reader": entrance.reader,
+        "may_read": context.who.may_read(entrance),
+        "password_file": entrance.password_file,
+        "trouble": entrance.trouble,
+        "certificate_ends": entrance.certificate_ends.map(|ends| ends.to_string()),
+    }))
+}
+
+fn sign_in(_: &Request<'_>, context: &Context<'_>) -> Reply {
+    // Nobody comes here without.
+    let Some(rights) = context.who.rights else { return Response::text(401, "Sign in.").into() };
+    let response = Response::json(200, &json!({ "rights": rights.name() }));
+    Reply { response, effect: Effect::SignIn(rights), change: Some("sign in".to_string()) }
+}
+
+fn sign_out(_: &Request<'_>, context: &Context<'_>) -> Reply {
+    let change = context.who.rights.map(|_| "sign out".to_string());
+    Reply { response: Response::text(200, "Signed out."), effect: Effect::SignOut, change }
+}
+
+fn failover(_: &Request<'_>, context: &Context<'_>) -> Reply {
+    let change = "give the active role away";
+    if let Err(reason) = context.view.yields() {
+        return Reply::refused(409, change, &reason);
+    }
+    let sentence = "The role is being given away; /api/status says when it is.";
+    Reply::command(Command::Failover, change, sentence)
+}
+
+/// `{"handle": 19857}`
+fn release(request: &Request<'_>, context: &Context<'_>) -> Reply {
+    let body: Value = serde_json::from_slice(request.body).unwrap_or_default();
+    let handle = body["handle"].as_u64().and_then(|handle| u32::try_from(handle).ok());
+    let Some(handle) = handle.map(Handle) else {
+        let sentence = "Which handle? Right would be {\"handle\": 19857}.";
+        return Response::text(400, sentence).into();
+    };
+    match context.view.held(handle) {
+        Err(reason) => Reply::refused(409, format!("take back handle {handle}"), &reason),
+        Ok(whose) => {
+            let sentence = format!("Handle {handle} is being taken back from {whose}.");
+            let change = format!("take back handle {handle} from {whose}");
+            Reply::command(Command::Release(handle), change, &sentence)
+        }
+    }
+}
+
+/// What a node without a configuration says.
+fn no_config() -> Reply {
+    Response::text(404, "A backend has no configuration file.").into()
+}
+
+fn config(_: &Request<'_>, context: &Context<'_>) -> Reply {
+    let Some((now, _)) = context.view.settings() else { return no_config() };
+    let (status, value) = settings::shown(now);
+    Response::json(status, &value).into()
+}
+
+fn store(request: &Request<'_>, context: &Context<'_>) -> Reply {
+    let Some((now, busy)) = context.view.settings() else { return no_config() };
+    let change = "change the configuration";
+    match settings::checked(now, busy, request.body) {
+        Ok(text) => Reply::later(Command::Store(text), change),
+        Err((status, value)) => {
+            Reply { change: Some(change.to_string()), ..Response::json(status, &value).into() }
+        }
+    }
+}

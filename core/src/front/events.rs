@@ -1,0 +1,96 @@
+//! What happened to this front and around it, for its page: the last of it, in words. The same is in
+//! the log, and more.
+//!
+//! What never lives here: what follows from anything of it.
+
+use super::Front;
+use super::peer::Wire;
+use super::twin::Twin;
+use crate::limits::EVENTS_KEPT;
+use crate::time::{Now, Wall};
+use crate::wire::twin::Part;
+use alloc::collections::VecDeque;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use serde_json::{Value, json};
+
+/// The last events, the latest first.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Events {
+    last: VecDeque<(Wall, &'static str, String)>,
+    /// What was noted last of what may change with any step.
+    seen: Option<Seen>,
+}
+
+/// What is worth a note when it changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Seen {
+    part: Part,
+    backends: [bool; 3],
+    twin: Option<bool>,
+    address: Option<bool>,
+}
+
+impl Events {
+    /// One more; `topic`: what it is about, in a word.
+    pub(super) fn note(&mut self, now: Wall, topic: &'static str, text: String) {
+        self.last.truncate(EVENTS_KEPT - 1);
+        self.last.push_front((now, topic, text));
+    }
+
+    pub(super) fn shown(&self) -> Value {
+        let one = |(time, topic, text): &(Wall, &str, String)| json!({ "time": time.to_string(), "topic": topic, "text": text });
+        Value::Array(self.last.iter().map(one).collect())
+    }
+}
+
+impl Front {
+    /// The last thing of a step: what is another way than it was is noted.
+    pub(super) fn take_notes(&mut self, now: Now) {
+        let seen = Seen {
+            part: self.part(now.mono),
+            backends: self.peers.each_ref().map(|peer| matches!(peer.wire, Wire::Up(_))),
+            twin: self.twin.as_ref().map(Twin::stands),
+            address: self.wish.address,
+        };
+        if self.events.seen == Some(seen) {
+            return;
+        }
+        let nothing = Seen { part: Part::Standby, backends: [false; 3], twin: None, address: None };
+        let before = self.events.seen.replace(seen).unwrap_or(nothing);
+        let mut notes = Vec::new();
+        if seen.part != before.part {
+            let epoch = self.phase.epoch().unwrap_or(self.highest).round;
+            let text = match seen.part {
+                Part::Active => format!("this front leads, in epoch {epoch}"),
+                Part::Starting => "this front tries to lead".into(),
+                Part::Standby => "this front stands by".into(),
+            };
+            notes.push(("role", text));
+        }
+        for (index, peer) in self.peers.iter().enumerate() {
+            let address = &peer.address;
+            match (before.backends[index], seen.backends[index]) {
+                (false, true) => notes.push(("backend", format!("backend {address} is connected"))),
+                (true, false) => {
+                    let why = peer.trouble.as_deref().map(|why| format!(": {why}"));
+                    let why = why.unwrap_or_default();
+                    notes.push(("backend", format!("backend {address} is gone{why}")));
+                }
+                _ => {}
+            }
+        }
+        if let (Some(twin), true) = (&self.twin, seen.twin != before.twin) {
+            let is = if seen.twin == Some(true) { "is connected" } else { "is not connected" };
+            notes.push(("twin", format!("the other front, {}, {is}", twin.address())));
+        }
+        if let (Some(here), true) = (seen.address, seen.address != before.address) {
+            let is = if here { "has come to" } else { "is not on" };
+            notes.push(("address", format!("the virtual address {is} this machine")));
+        }
+        for (topic, text) in notes {
+            self.events.note(now.wall, topic, text);
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! What comes in at the admin pages, and what an operator has done.
+
+use super::{Front, status};
+use crate::admin::{Command, Rights};
+use crate::io::{Intent, Link};
+use crate::log::Handle;
+use crate::time::Now;
+use alloc::format;
+use alloc::vec::Vec;
+
+impl Front {
+    /// A request at the admin pages; `checked`: the rights of the password that came with it.
+    pub(super) fn http(
+        &mut self,
+        now: Now,
+        link: Link,
+        request: &[u8],
+        checked: Option<Rights>,
+        out: &mut Vec<Intent>,
+    ) {
+        let Some(asked) = self.admin.admit(now, link, request, checked, out) else { return };
+        let reply = asked.answer(&self.admin, &status::At { front: self, now });
+        match self.admin.reply(now, &asked, reply, out) {
+            Some(Command::Activate) => {
+                self.order(now.mono);
+                self.timers(now.mono, out);
+            }
+            Some(Command::Failover) => {
+                self.hand_over(now.mono);
+            }
+            Some(Command::Notify) => out.push(Intent::Look),
+            Some(Command::Release(handle)) => self.take_back(now, handle),
+            Some(Command::Store(text)) => self.store(link, text, out),
+            None => {}
+        }
+    }
+
+    /// A password was checked.
+    pub(super) fn verified(
+        &mut self,
+        now: Now,
+        link: Link,
+        granted: Option<Rights>,
+        out: &mut Vec<Intent>,
+    ) {
+        if let Some(request) = self.admin.verified(now, link, granted, out) {
+            self.http(now, link, &request, granted, out);
+        }
+    }
+
+    /// An operator takes a handle back.
+    fn take_back(&mut self, now: Now, handle: Handle) {
+        let Some(seat) = self.ledger.ahead().seat(handle) else { return };
+        let text =
+            format!("handle {handle} ({}) taken back from {}", seat.held, status::holder(seat));
+        self.events.note(now.wall, "seat", text);
+        self.give_back(handle, "an operator took it back");
+    }
+}

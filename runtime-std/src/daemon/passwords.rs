@@ -1,0 +1,204 @@
+//! The file of passwords for the admin pages: `operator:HASH`, and `reader:HASH` where not everybody
+//! may look. Argon2id, as its own text form has it.
+//!
+//! What never lives here: who is signed in (that is core's `admin`).
+
+use super::entropy;
+use super::exit::{Failure, Outcome};
+use super::files;
+use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
+use argon2::{Algorithm, Argon2, Params, Version};
+use std::fs;
+use std::io::{self, ErrorKind, IsTerminal, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+use tmr_core::admin::Rights;
+use tmr_core::limits::PASSWORD_MAX;
+
+/// Fewer characters are guessed.
+const SHORTEST: usize = 8;
+/// Longest file of passwords, in bytes.
+const FILE_MAX: usize = 16 * 1024;
+/// What checking one takes, in KiB: a front may have 512 MB for everything. Passes make up for it.
+const MEMORY: u32 = 19 * 1024;
+/// How often that memory is gone through.
+const PASSES: u32 = 2;
+
+/// The hashes of a password file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Passwords {
+    operator: Option<String>,
+    reader: Option<String>,
+}
+
+impl Passwords {
+    /// Reads the file; one that is not there has none.
+    ///
+    /// # Errors
+    /// It cannot be read, or a line of it is none.
+    pub fn read(path: &Path) -> Result<Self, Failure> {
+        if fs::metadata(path).is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+            return Ok(Self::default());
+        }
+        let text = files::text(path, FILE_MAX)?;
+        let mut passwords = Self::default();
+        for (number, line) in (1..).zip(text.lines()) {
+            let line = line.trim();
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let (name, hash) = line.split_once(':').unwrap_or((line, ""));
+            let place = match name {
+                "operator" => &mut passwords.operator,
+                "reader" => &mut passwords.reader,
+                _ => {
+                    let what = "expected operator:HASH or reader:HASH, as tmrd password writes it";
+                    return Err(files::wrong(path, format!("line {number}: {what}")));
+                }
+            };
+            if PasswordHash::new(hash).is_err() {
+                let what = "no hash that can be used; make it anew with tmrd password";
+                return Err(files::wrong(path, format!("line {number}: {what}")));
+            }
+            *place = Some(hash.to_owned());
+        }
+        Ok(passwords)
+    }
+
+    /// There is one for operators.
+    #[must_use]
+    pub fn operator(&self) -> bool {
+        self.operator.is_some()
+    }
+
+    /// There is one for readers.
+    #[must_use]
+    pub fn reader(&self) -> bool {
+        self.reader.is_some()
+    }
+
+    /// What a password gives. Takes long on purpose.
+    #[must_use]
+    pub fn check(&self, password: &str) -> Option<Rights> {
+        let is = |hash: &Option<String>| {
+            let hash = hash.as_deref().and_then(|hash| PasswordHash::new(hash).ok());
+            hash.is_some_and(|hash| {
+                Argon2::default().verify_password(password.as_bytes(), &hash).is_ok()
+            })
+        };
+        if is(&self.operator) {
+            return Some(Rights::Operator);
+        }
+        is(&self.reader).then_some(Rights::Reader)
+    }
+
+    fn to_text(&self) -> String {
+        let mut text = String::new();
+        for (name, hash) in [("operator", &self.operator), ("reader", &self.reader)] {
+            if let Some(hash) = hash {
+                text += &format!("{name}:{hash}\n");
+            }
+        }
+        text
+    }
+}
+
+/// `tmrd password`: asks for a password and keeps its hash.
+///
+/// # Errors
+/// It is too short, was typed in two ways, or the file cannot be written.
+pub fn set(path: &Path, rights: Rights) -> Outcome {
+    let mut passwords = Passwords::read(path)?;
+    let password = ask(rights)?;
+    if password.chars().count() < SHORTEST || password.len() > PASSWORD_MAX {
+        return Err(Failure::usage(format!(
+            "a password has at least {SHORTEST} characters and at most {PASSWORD_MAX} bytes"
+        )));
+    }
+    let hash = hash(&password)?;
+    match rights {
+        Rights::Operator => passwords.operator = Some(hash),
+        Rights::Reader => passwords.reader = Some(hash),
+    }
+    put(path, &passwords.to_text()).map_err(|error| files::wrong(path, error))?;
+    eprintln!(
+        "{}: a new password for the {}; a front that runs takes it within seconds",
+        path.display(),
+        rights.name()
+    );
+    Ok(())
+}
+
+/// Twice where somebody types, once where it comes from a file or a pipe.
+fn ask(rights: Rights) -> Result<String, Failure> {
+    let failed = |error: io::Error| Failure::failed(format!("no password was read: {error}"));
+    if !io::stdin().is_terminal() {
+        let mut text = String::new();
+        io::stdin().take(4096).read_to_string(&mut text).map_err(failed)?;
+        return Ok(text.lines().next().unwrap_or_default().to_owned());
+    }
+    let name = rights.name();
+    let first = rpassword::prompt_password(format!("New password for the {name}: "));
+    let first = first.map_err(failed)?;
+    if rpassword::prompt_password("The same again: ").map_err(failed)? != first {
+        return Err(Failure::usage("the two are not the same; nothing was changed"));
+    }
+    Ok(first)
+}
+
+fn hash(password: &str) -> Result<String, Failure> {
+    let failed = |error: &dyn std::fmt::Display| Failure::failed(format!("no hash: {error}"));
+    let params = Params::new(MEMORY, PASSES, 1, None).map_err(|error| failed(&error))?;
+    let salt = SaltString::encode_b64(&entropy::fresh()[..16]).map_err(|error| failed(&error))?;
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+        .hash_password(password.as_bytes(), &salt)
+        .map(|hash| hash.to_string())
+        .map_err(|error| failed(&error))
+}
+
+/// In the place of the old file, for its owner to write and its group, the daemon's, to read: that
+/// of the old file, or of the folder.
+fn put(path: &Path, text: &str) -> io::Result<()> {
+    let mut fresh = path.as_os_str().to_owned();
+    fresh.push(".new");
+    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let like =
+        fs::metadata(path).or_else(|_| fs::metadata(folder.unwrap_or_else(|| Path::new("."))))?;
+    let mut options = fs::OpenOptions::new();
+    let mut file = options.write(true).create(true).truncate(true).mode(0o640).open(&fresh)?;
+    if file.metadata()?.gid() != like.gid() {
+        // Who may not give it to another group keeps it.
+        let _ = std::os::unix::fs::fchown(&file, None, Some(like.gid()));
+    }
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&fresh, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn passwords_are_kept_as_hashes_and_checked() {
+        let path = std::env::temp_dir().join(format!("tmr-passwords-{}", std::process::id()));
+        assert_eq!(Passwords::read(&path), Ok(Passwords::default()), "no file, no passwords");
+        let passwords = Passwords { operator: Some(hash("correct horse").unwrap()), reader: None };
+        put(&path, &passwords.to_text()).unwrap();
+        let mode = fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode & 0o137, 0, "{mode:o}");
+        let read = Passwords::read(&path).unwrap();
+        assert_eq!(read, passwords);
+        assert!(!fs::read_to_string(&path).unwrap().contains("correct horse"));
+        assert_eq!(read.check("correct horse"), Some(Rights::Operator));
+        assert_eq!(read.check("correct horsf"), None);
+        assert_eq!(Passwords::default().check(""), None);
+        for wrong in ["operator", "operator:secret", "root:x"] {
+            fs::write(&path, wrong).unwrap();
+            let said = Passwords::read(&path).unwrap_err().to_string();
+            assert!(said.contains("line 1: "), "{said}");
+        }
+        fs::remove_file(path).unwrap();
+    }
+}

@@ -1,0 +1,58 @@
+//! A rolling upgrade, in the order and by the commands of the packages: one machine after the other,
+//! backends first, then the front that stands by, then the one that leads, which gives its role away
+//! before. Then the same back again.
+//!
+//! The other version is what stood in this repository before there were packages, built from its
+//! history: other code, that speaks an older version of the protocol between fronts.
+
+use crate::{SOME, one_at_a_time, undisturbed};
+use std::collections::BTreeMap;
+use tmr_tests::harness::{Program, Runtime, until};
+use tmr_tests::netns::{CLIENTS, Load, Pair};
+use tmr_tests::on_both_runtimes;
+
+on_both_runtimes!(all_five_machines_are_upgraded_and_downgraded_again);
+
+fn all_five_machines_are_upgraded_and_downgraded_again(runtime: Runtime) {
+    let _one = one_at_a_time();
+    let Some(old) = Program::previous(runtime) else { return };
+    let Some(mut pair) = Pair::start_as(runtime, &old) else { return };
+    let load = Load::new();
+    for program in [Program::of(runtime), old] {
+        roll(&mut pair, &load, &program);
+    }
+}
+
+/// Every machine gets this program, under load: no seat is lost, and but for the one change of
+/// fronts, which is ordered, no client notices.
+fn roll(pair: &mut Pair, load: &Load, program: &Program) {
+    let (leader, epoch) = pair.settled();
+    let other = 1 - leader;
+    undisturbed(pair.group(0, CLIENTS), load, |load| {
+        load.wait_for(0, SOME);
+        for part in 1..=3 {
+            pair.replace_backend(part, program);
+            // All three are there again: only then is it the next one's turn.
+            assert_eq!(pair.settled(), (leader, epoch));
+            load.wait_for(0, SOME);
+        }
+        pair.replace_front(other, program);
+        assert_eq!(pair.settled(), (leader, epoch));
+        load.wait_for(0, SOME);
+    });
+    load.during(&[pair.group(0, CLIENTS)], |load| {
+        load.wait_for(0, SOME);
+        until("the other front to have everything", || {
+            (pair.status(leader)?["twin"]["synced"] == true).then_some(())
+        });
+        pair.fail_over(leader);
+        pair.wait_leads(other);
+        load.wait_for(0, SOME);
+        pair.replace_front(leader, program);
+        assert_eq!(pair.settled().0, other);
+        load.wait_for(0, SOME);
+    });
+    pair.verify(load, other);
+    let history = load.history();
+    assert_eq!((history.failed, &history.troubles), (0, &BTreeMap::new()));
+}
