@@ -35,6 +35,7 @@ pub mod counts;
 mod crypt;
 pub mod desk;
 pub mod front;
+pub mod history;
 pub mod hub;
 #[cfg(test)]
 mod hub_test;

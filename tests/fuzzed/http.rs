@@ -30,6 +30,9 @@ impl View for Blank {
     fn measure(&self, page: &mut Page) {
         page.gauge("tmrd_nothing", "Nothing.").is(&[("label", &"\\\"\n")], 1);
     }
+    fn usage(&self, span: tmr_core::history::Span) -> Option<Value> {
+        Some(json!(span.name()))
+    }
     fn ready(&self) -> Result<(), String> {
         Err("Nothing is reachable.".into())
     }

@@ -5,7 +5,7 @@
 use super::guard::Who;
 use super::http::{Request, Response};
 use super::metrics::Page;
-use super::{Admin, Command, Rights, View, page, settings};
+use super::{Admin, Command, Rights, View, page, settings, usage};
 use crate::log::Handle;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -133,6 +133,7 @@ const ROUTES: &[Route] = &[
     get("/metrics", May::Anyone, metrics),
     get("/api/status", May::Reader, |_, context| found(&context.view.status())),
     get("/api/events", May::Reader, |_, context| found(&context.view.events())),
+    get("/api/usage", May::Reader, used),
     get("/api/audit", May::Reader, |_, context| found(&context.admin.audit.shown())),
     get("/api/session", May::Anyone, session),
     post("/api/session", May::Stranger, sign_in),
@@ -195,6 +196,14 @@ fn metrics(request: &Request<'_>, context: &Context<'_>) -> Reply {
     }
     let (kind, text) = page.end();
     Response { status: 200, kind, head: String::new(), body: text.into() }.into()
+}
+
+fn used(request: &Request<'_>, context: &Context<'_>) -> Reply {
+    match usage::span(request.query).map(|span| context.view.usage(span)) {
+        Some(Some(value)) => found(&value),
+        Some(None) => Response::text(404, "Only fronts keep a usage history.").into(),
+        None => Response::text(400, usage::SPANS).into(),
+    }
 }
 
 /// Who asks, and who could come in.

@@ -4,6 +4,7 @@ use super::Backend;
 use crate::admin::View;
 use crate::admin::metrics::Page;
 use crate::admin::status::{BackendRoleStatus, LogStatus, PartStatus, ProductStatus, Role};
+use crate::history::Span;
 use crate::licence::Part;
 use crate::log::Handle;
 use alloc::string::{String, ToString};
@@ -37,6 +38,10 @@ impl View for Backend {
     }
 
     /// A backend that runs can do all it is there for.
+    fn usage(&self, _: Span) -> Option<Value> {
+        None
+    }
+
     fn ready(&self) -> Result<(), String> {
         Ok(())
     }

@@ -26,7 +26,7 @@ use crate::config::Policy;
 use crate::crypt::cipher::simulate;
 use crate::io::{Intent, Link, Why};
 use crate::limits::HANDLES_MAX;
-use crate::log::{Entry, Grant, Handle, Held, LicenceKey, Mode, Refusal, State};
+use crate::log::{ContainerId, Entry, Grant, Handle, Held, LicenceKey, Mode, State};
 use crate::time::{Duration, Mono, Now, Wall};
 use crate::wire::{CmError, Malformed, Reply, Request};
 use access::Want;
@@ -67,6 +67,8 @@ pub struct Ground<'a> {
 pub enum Move {
     /// It was answered.
     Done,
+    /// It was answered with this error.
+    Refused(CmError),
     /// This is to be put on the log, and to be answered when it is durable, or at once
     /// ([`Grant::waits_for_disk`]).
     Commit(Entry),
@@ -141,12 +143,6 @@ impl Desk {
     pub fn start(&mut self, now: Now) {
         self.now = now.mono;
         self.started.get_or_insert(now.wall);
-    }
-
-    /// When the service started.
-    #[must_use]
-    pub fn started(&self) -> Option<Wall> {
-        self.started
     }
 
     /// Who it says it is.
@@ -246,9 +242,32 @@ impl Desk {
                 self.needs(link, if alone { Kind::AnyOne } else { Kind::Quorum });
                 return made;
             }
-            Err(error) => self.send(link, &Reply::error_for(request, error), out),
+            Err(error) => {
+                self.refuse(link, request, error, out);
+                return Move::Refused(error);
+            }
         }
         Move::Done
+    }
+
+    /// What an access to a licence asks for, as a grant without a number; `None`: it is no such
+    /// call.
+    #[must_use]
+    pub fn asked(&self, link: Link, request: &Request) -> Option<Grant> {
+        let from = self.whereabouts(link)?.ip();
+        let want = match request {
+            Request::Access { access, .. } => Want::of_access(access, from),
+            Request::Access2 { access, .. } => Want::of_access2(access, from),
+            _ => return None,
+        };
+        if want.subsystem || want.firm_code == 0 {
+            return None;
+        }
+        let (firm_code, product_code) = (want.firm_code, want.product_code);
+        let container = ContainerId::CmAct(want.cm_act_id);
+        let key = LicenceKey { container, firm_code, product_code, tmr_id: 0 };
+        let grant = self.grant(&want, Held::Licence(key), Wall::default());
+        Some(Grant { take: want.take, mode: want.mode.unwrap_or(grant.mode), ..grant })
     }
 
     fn decide(
@@ -577,15 +596,4 @@ fn held<'a>(handle: u32, ground: &Ground<'a>) -> Result<&'a Grant, CmError> {
 
 fn whole_seconds(span: Duration) -> u32 {
     u32::try_from(span.as_secs()).unwrap_or(u32::MAX)
-}
-
-impl From<Refusal> for CmError {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::NoMoreLicences => Self::NO_MORE_LICENSES,
-            Refusal::ExclusiveConflict => Self::EXCLUSIVE_MODE_CONFLICT,
-            Refusal::HandleTaken => Self::HANDLE_INCONSISTENCY,
-            Refusal::UnitsSpent => Self::UNITCOUNTERUNDERRUN,
-        }
-    }
 }

@@ -3,7 +3,7 @@
 //! What lives here: the claim and the log as a proposer (`claim`, `replicate`, `ledger`), the join
 //! of three parts (`catalogue`, `vote`), calls that come in and are on their way (`clients`,
 //! `flight`), another configuration (`configure`, `settings`), the role and how it is given away (`role`, `handover`), the three backends (`peer`, `backends`) or what stands in for them where they are
-//! stock servers (`stock`), the other front (`twin`), what is due (`timing`).
+//! stock servers (`stock`), the other front (`twin`), what is due (`timing`), usage history (`news`, `history`).
 //! What never lives here: what a call means (that is [`desk`](crate::desk)) and how a seat is
 //! counted (that is [`log`](crate::log)).
 
@@ -17,10 +17,12 @@ mod flight;
 #[cfg(test)]
 mod front_test;
 mod handover;
+mod history;
 mod ledger;
 mod measure;
 #[cfg(feature = "model")]
 mod model;
+mod news;
 mod pages;
 mod peer;
 mod replicate;
@@ -36,6 +38,7 @@ use crate::admin::{Admin, Entrance};
 use crate::config::{Policy, Twin as TwinConfig};
 use crate::counts::HubCounts;
 use crate::desk::{Desk, Identity};
+use crate::history::History;
 use crate::io::{Address, Door, Frame, Input, Intent, Link, Why};
 use crate::limits::{HANDLE_BLOCK, HANDLE_LAST};
 use crate::log::{ContainerId, Epoch, GroupId, Slot};
@@ -164,6 +167,7 @@ pub struct Front {
     counts: HubCounts,
     seen: measure::Seen,
     settings: Settings,
+    history: History,
     random: Random,
 }
 
@@ -206,6 +210,7 @@ impl Front {
             counts: HubCounts::default(),
             seen: measure::Seen::default(),
             settings: Settings::default(),
+            history: History::default(),
             random,
             config,
         }
@@ -237,6 +242,7 @@ impl Front {
     /// A step that sees backends as backends of ours, whatever they are.
     fn turn(&mut self, now: Now, input: Input, out: &mut Vec<Intent>) -> Option<Deadline> {
         self.desk.start(now);
+        self.ledger.at(now.wall);
         self.timers(now.mono, out);
         match input {
             Input::Tick | Input::Written | Input::Containers(_) => {}
@@ -260,6 +266,7 @@ impl Front {
                 }
             }
             Input::Closed { link, why, unsent } => self.closed(now.mono, link, &why, unsent, out),
+            Input::Recalled { after, lines } => self.recalled(now, after, &lines, out),
             Input::Address { here } => {
                 self.address(now.mono, here);
                 self.lead_if_nobody_does(now.mono);
@@ -279,6 +286,7 @@ impl Front {
         self.twin_forward(now.mono, out);
         self.look();
         self.take_notes(now);
+        self.write_history(out);
         debug_assert!(self.check_invariants());
         self.deadline()
     }
@@ -296,6 +304,7 @@ impl Front {
             self.answer_committed(now.mono, out);
             self.admit();
         }
+        self.record_committed();
         self.handover_settle(now.mono, out);
         if let Phase::Leading { .. } = self.phase {
             // Before any call is served: it may ask for a container by its serial.

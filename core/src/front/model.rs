@@ -86,6 +86,7 @@ impl Front {
             parked_until: _,
             admin: _,
             events: _,
+            history: _,
             dialled: _,
             heartbeat,
             unnamed,

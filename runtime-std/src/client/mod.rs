@@ -11,6 +11,7 @@ pub mod http;
 mod list;
 mod listing;
 mod replay;
+pub mod report;
 pub mod role;
 pub mod session;
 pub mod status;

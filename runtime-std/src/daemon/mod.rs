@@ -15,6 +15,7 @@ pub mod doors;
 pub mod entropy;
 pub mod exit;
 pub mod files;
+pub mod history;
 pub mod keys;
 pub mod licences;
 pub mod links;
@@ -78,6 +79,7 @@ fn perform(runtime: Runtime, command: &Command) -> Outcome {
         Command::Notify { admin, news } => client::role::notify(&admin.at, news),
         Command::Track { what, admin } => client::role::track(&admin.at, *what),
         Command::Doctor(options) => client::doctor::doctor(options),
+        Command::Report(options) => client::report::report(options),
         Command::Client(options) => client::run(options),
         Command::Bench(options) => client::bench::run(options),
     }
