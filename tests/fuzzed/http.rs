@@ -28,6 +28,9 @@ impl View for Blank {
     fn held(&self, _: Handle) -> Result<String, String> {
         Err("Nobody has it.".into())
     }
+    fn measure(&self, page: &mut Page) {
+        page.gauge("tmrd_nothing", "Nothing.").is(&[("label", &"\\\"\n")], 1);
+    }
     fn usage(&self, span: Span) -> Option<Value> {
         Some(json!(span.name()))
     }
@@ -39,9 +42,6 @@ impl View for Blank {
     }
     fn yields(&self) -> Result<(), String> {
         Err("It leads.".into())
-    }
-    fn measure(&self, page: &mut Page) {
-        page.gauge("tmrd_nothing", "Nothing.").is(&[("label", &"\\\"\n")], 1);
     }
 }
 

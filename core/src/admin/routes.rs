@@ -186,11 +186,16 @@ fn verdict(verdict: Result<(), String>) -> Reply {
     }
 }
 
+/// What a monitor reads.
 fn metrics(request: &Request<'_>, context: &Context<'_>) -> Reply {
     let mut page = Page::new(request.accept);
     context.view.measure(&mut page);
-    let (kind, body) = page.end();
-    Response::file(kind, body).into()
+    if let Some(end) = context.admin.entrance.certificate_ends {
+        let help = "When the certificate of the admin pages ends, in Unix time.";
+        page.gauge("tmrd_certificate_expiry_timestamp_seconds", help).is(&[], end.0);
+    }
+    let (kind, text) = page.end();
+    Response::file(kind, text).into()
 }
 
 fn used(request: &Request<'_>, context: &Context<'_>) -> Reply {

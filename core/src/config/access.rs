@@ -169,6 +169,8 @@ impl<'de> Deserialize<'de> for ClientVersion {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Config;
+    use alloc::vec;
 
     fn rule(
         action: &str,
@@ -234,5 +236,57 @@ mod tests {
         }
         let said = network("192.0.2.7/24").unwrap_err();
         assert!(said.contains("\"192.0.2.0/24\"") && said.contains("\"192.0.2.7\""), "{said}");
+    }
+
+    const MINIMAL: &str = r#"{
+  "TmrServer": { "TwinServer": { "Ip": "192.0.2.17", "Port": 22354 } },
+  "CmServer": { "Server": [
+    { "Ip": "b1", "Port": 1 }, { "Ip": "b2", "Port": 1 }, { "Ip": "b3", "Port": 1 }
+  ] }
+}"#;
+
+    fn error(text: &str) -> String {
+        Config::parse(text).expect_err(text).to_string()
+    }
+
+    #[test]
+    fn access_rules_are_whole_and_their_networks_are_networks() {
+        let with =
+            |list: &str| MINIMAL.replacen("{\n", &format!("{{ \"AccessControl\": {list},\n"), 1);
+        let rule = |networks: &str| {
+            with(&format!("[{{ \"Action\": \"deny\", \"Networks\": {networks} }}]"))
+        };
+        for (text, key, words) in [
+            (
+                with("[{ \"Action\": \"no\" }]"),
+                "AccessControl[0].Action",
+                "expected \"allow\" or \"deny\"",
+            ),
+            (with("[{ \"Action\": \"deny\" }]"), "AccessControl[0]", "\"Networks\" is missing"),
+            (with("[{ \"Firmcode\": 1 }]"), "AccessControl[0]", "did you mean \"FirmCode\"?"),
+            (rule("[]"), "AccessControl[0].Networks", "expected at least one"),
+            (rule("[\"here\"]"), "AccessControl[0].Networks[0]", "expected a network such as"),
+            (
+                rule("[\"::/0\", \"192.0.2.7/24\"]"),
+                "AccessControl[0].Networks[1]",
+                "expected the network, \"192.0.2.0/24\", or the one address, \"192.0.2.7\"",
+            ),
+        ] {
+            let said = error(&text);
+            assert!(said.contains(&format!("{key}: ")) && said.contains(words), "{said}");
+        }
+        let many = vec!["\"192.0.2.1\""; ACCESS_NETWORKS_MAX + 1].join(",");
+        let said = error(&rule(&format!("[{many}]")));
+        assert!(said.contains("found 4097 networks, expected at most 4096"), "{said}");
+        let rules = Config::parse(&rule("[\"192.0.2.1\"]")).unwrap().policy.rules;
+        assert_eq!((rules.len(), rules[0].allow, rules[0].firm_code), (1, false, None));
+
+        let version = |text: &str| {
+            let key = format!("\"TmrServer\": {{\n    \"MinimumClientVersion\": {text},");
+            MINIMAL.replacen("\"TmrServer\": {", &key, 1)
+        };
+        assert!(error(&version("\"7\"")).contains("expected a version such as \"6.10\""));
+        let config = Config::parse(&version("\"6.10\"")).unwrap();
+        assert_eq!(config.policy.least_client, Some(0x060a_0000));
     }
 }

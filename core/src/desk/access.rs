@@ -2,7 +2,7 @@
 
 use crate::config::Policy;
 use crate::limits::{CLEANUP_MAX, CLEANUP_MIN, CREDENTIAL_TEXT};
-use crate::log::{Client, Mode};
+use crate::log::{Client, Mode, Refusal};
 use crate::time::{Duration, Wall};
 use crate::wire::CmError;
 use crate::wire::constants::access;
@@ -150,6 +150,17 @@ pub(super) fn kept<const N: usize>(text: &Text<N>) -> String {
     }
     text.truncate(end);
     text
+}
+
+impl From<Refusal> for CmError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::NoMoreLicences => Self::NO_MORE_LICENSES,
+            Refusal::ExclusiveConflict => Self::EXCLUSIVE_MODE_CONFLICT,
+            Refusal::HandleTaken => Self::HANDLE_INCONSISTENCY,
+            Refusal::UnitsSpent => Self::UNITCOUNTERUNDERRUN,
+        }
+    }
 }
 
 #[cfg(test)]

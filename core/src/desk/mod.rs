@@ -26,7 +26,7 @@ use crate::config::Policy;
 use crate::crypt::cipher::simulate;
 use crate::io::{Intent, Link, Why};
 use crate::limits::HANDLES_MAX;
-use crate::log::{ContainerId, Entry, Grant, Handle, Held, LicenceKey, Mode, Refusal, State};
+use crate::log::{ContainerId, Entry, Grant, Handle, Held, LicenceKey, Mode, State};
 use crate::time::{Duration, Mono, Now, Wall};
 use crate::wire::{CmError, Malformed, Reply, Request};
 use access::Want;
@@ -143,12 +143,6 @@ impl Desk {
     pub fn start(&mut self, now: Now) {
         self.now = now.mono;
         self.started.get_or_insert(now.wall);
-    }
-
-    /// When the service started.
-    #[must_use]
-    pub fn started(&self) -> Option<Wall> {
-        self.started
     }
 
     /// Who it says it is.
@@ -602,15 +596,4 @@ fn held<'a>(handle: u32, ground: &Ground<'a>) -> Result<&'a Grant, CmError> {
 
 fn whole_seconds(span: Duration) -> u32 {
     u32::try_from(span.as_secs()).unwrap_or(u32::MAX)
-}
-
-impl From<Refusal> for CmError {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::NoMoreLicences => Self::NO_MORE_LICENSES,
-            Refusal::ExclusiveConflict => Self::EXCLUSIVE_MODE_CONFLICT,
-            Refusal::HandleTaken => Self::HANDLE_INCONSISTENCY,
-            Refusal::UnitsSpent => Self::UNITCOUNTERUNDERRUN,
-        }
-    }
 }

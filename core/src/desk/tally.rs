@@ -6,7 +6,7 @@
 use super::Desk;
 use crate::counts::Histogram;
 use crate::io::Link;
-use crate::time::Mono;
+use crate::time::{Mono, Wall};
 use crate::wire::{CmError, Request};
 use alloc::collections::BTreeMap;
 
@@ -156,6 +156,12 @@ impl Tally {
 }
 
 impl Desk {
+    /// When the service started.
+    #[must_use]
+    pub fn started(&self) -> Option<Wall> {
+        self.started
+    }
+
     /// What came of calls.
     pub(crate) fn tally(&self) -> &Tally {
         &self.tally

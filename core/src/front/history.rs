@@ -8,7 +8,7 @@
 //! A call never waits for any of this.
 
 use super::news::{Happened, News};
-use super::{Denials, Front, Phase};
+use super::{Front, Phase};
 use crate::history::{History, Kind, Record};
 use crate::io::{Intent, Link};
 use crate::log::{Grant, LicenceKey};
@@ -26,12 +26,6 @@ impl Front {
     #[must_use]
     pub fn history(&self) -> &History {
         &self.history
-    }
-
-    /// Accesses that were refused since it started.
-    #[must_use]
-    pub fn denials(&self) -> &Denials {
-        &self.denials
     }
 
     /// Records what was committed, or leaves it to the one that leads.
@@ -128,7 +122,6 @@ impl Front {
     }
 
     fn record_denial(&mut self, mut record: Record, key: &LicenceKey, error: CmError) {
-        self.denials.count(error);
         let place = self.history.covered().and_then(|covered| covered.behind());
         let (Phase::Leading { .. }, Some(place)) = (&self.phase, place) else { return };
         (record.id, record.time, record.error) = (place, self.ledger.now(), error.code());

@@ -3,8 +3,13 @@
 use super::status::At;
 use super::{Front, Phase};
 use crate::admin::metrics::Page;
-use crate::admin::status::BackendState;
+use crate::admin::status::{BackendState, LicenceStatus};
 use crate::log::{Epoch, Mode};
+use crate::wire::constants::mask;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt::Display;
 
 /// What is counted beside calls and links.
 #[derive(Clone, Debug, Default)]
@@ -75,7 +80,7 @@ impl At<'_> {
             page.gauge("tmrd_backend_state", "How a backend stands: 1 for how it does.");
         for row in &rows {
             for state in BackendState::ALL {
-                let labels: [(&str, &dyn core::fmt::Display); 2] =
+                let labels: [(&str, &dyn Display); 2] =
                     [("backend", &row.address), ("state", &state.name())];
                 family.is(&labels, u8::from(row.state == state));
             }
@@ -122,28 +127,25 @@ impl At<'_> {
     fn write_licences(&self, page: &mut Page) {
         let front = self.front;
         let container = |key| match front.joined.catalogue.container_of(key) {
-            Some(shown) => alloc::format!("131-{}", shown.serial),
-            None => alloc::string::String::new(),
+            Some(shown) => format!("{}-{}", mask::TMR, shown.serial),
+            None => String::new(),
         };
-        let names: alloc::vec::Vec<_> = front.joined.joined.keys().map(container).collect();
+        let names: Vec<_> = front.joined.joined.keys().map(container).collect();
         let rows = self.licences();
-        let mut family =
-            |name,
-             help: &str,
-             value: &dyn Fn(&crate::admin::status::LicenceStatus) -> Option<u64>| {
-                let mut family = page.gauge(name, help);
-                for (row, container) in rows.iter().zip(&names) {
-                    let labels: [(&str, &dyn core::fmt::Display); 4] = [
-                        ("firm_code", &row.firm_code),
-                        ("product_code", &row.product_code),
-                        ("tmr_id", &row.tmr_id),
-                        ("container", container),
-                    ];
-                    if let Some(value) = value(row) {
-                        family.is(&labels, value);
-                    }
+        let mut family = |name, help: &str, value: &dyn Fn(&LicenceStatus) -> Option<u64>| {
+            let mut family = page.gauge(name, help);
+            for (row, container) in rows.iter().zip(&names) {
+                let labels: [(&str, &dyn Display); 4] = [
+                    ("firm_code", &row.firm_code),
+                    ("product_code", &row.product_code),
+                    ("tmr_id", &row.tmr_id),
+                    ("container", container),
+                ];
+                if let Some(value) = value(row) {
+                    family.is(&labels, value);
                 }
-            };
+            }
+        };
         family("tmrd_licence_seats", "Seats of a licence.", &|row| Some(row.quantity.into()));
         family("tmrd_licence_used_seats", "Seats in use.", &|row| Some(row.used.into()));
         family("tmrd_licence_free_seats", "Seats that are left.", &|row| Some(row.free.into()));

@@ -3,7 +3,7 @@
 //! What lives here: the claim and the log as a proposer (`claim`, `replicate`, `ledger`), the join
 //! of three parts (`catalogue`, `vote`), calls that come in and are on their way (`clients`,
 //! `flight`), another configuration (`configure`, `settings`), the role and how it is given away (`role`, `handover`), the three backends (`peer`, `backends`) or what stands in for them where they are
-//! stock servers (`stock`), the other front (`twin`), what is due (`timing`), usage history (`news`, `history`, `denials`).
+//! stock servers (`stock`), the other front (`twin`), what is due (`timing`), usage history (`news`, `history`).
 //! What never lives here: what a call means (that is [`desk`](crate::desk)) and how a seat is
 //! counted (that is [`log`](crate::log)).
 
@@ -12,7 +12,6 @@ mod catalogue;
 mod claim;
 mod clients;
 mod configure;
-mod denials;
 mod events;
 mod flight;
 #[cfg(test)]
@@ -55,7 +54,6 @@ use catalogue::Virtual;
 pub use catalogue::{Reviewed, review};
 use claim::Gather;
 use core::ops::RangeInclusive;
-pub use denials::Denials;
 use events::Events;
 use flight::{AnyOne, Commit};
 use handover::Handover;
@@ -170,7 +168,6 @@ pub struct Front {
     seen: measure::Seen,
     settings: Settings,
     history: History,
-    denials: Denials,
     random: Random,
 }
 
@@ -214,7 +211,6 @@ impl Front {
             seen: measure::Seen::default(),
             settings: Settings::default(),
             history: History::default(),
-            denials: Denials::default(),
             random,
             config,
         }

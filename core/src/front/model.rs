@@ -87,7 +87,6 @@ impl Front {
             admin: _,
             events: _,
             history: _,
-            denials: _,
             dialled: _,
             heartbeat,
             unnamed,
