@@ -3,6 +3,8 @@
 //!
 //! `TMR_PICTURES=DIR` makes the pictures of the README as well.
 
+#![allow(clippy::unwrap_used)]
+
 use serde_json::{Value, json};
 use std::fs;
 use std::io::{Read, Write};

@@ -1,6 +1,8 @@
 //! The configuration of a front that serves is changed: by SIGHUP, at the web admin, by the twin. And
 //! its log, which may be cut off or moved away meanwhile.
 
+#![allow(clippy::unwrap_used)]
+
 use serde_json::{Value, json};
 use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener, TcpStream};
