@@ -7,6 +7,7 @@
 
 use crate::admin::Password;
 use crate::desk;
+use crate::history::Mark;
 use crate::io::{Address, Callee, Door, Frame, Input, Intent, Link, Why};
 use crate::limits::{
     ADMIN_LINKS_MAX, CLIENT_LINKS_MAX, CLIENT_LINKS_PER_ADDRESS, CROWDED_LINKS, FIRST_FRAME,
@@ -40,6 +41,10 @@ pub enum Act {
     Append(Vec<u8>),
     /// As [`Intent::Rewrite`].
     Rewrite(Vec<u8>),
+    /// As [`Intent::Record`].
+    Record(Vec<u8>),
+    /// As [`Intent::Recall`].
+    Recall(Option<Mark>),
     /// As [`Intent::Look`].
     Look,
     /// As [`Intent::GiveAway`].
@@ -411,6 +416,8 @@ impl Hub {
                 }
                 Intent::Append(bytes) => acts.push(Act::Append(bytes)),
                 Intent::Rewrite(bytes) => acts.push(Act::Rewrite(bytes)),
+                Intent::Record(lines) => acts.push(Act::Record(lines)),
+                Intent::Recall { after } => acts.push(Act::Recall(after)),
                 Intent::Look => acts.push(Act::Look),
                 Intent::GiveAway(away) => acts.push(Act::GiveAway(away)),
                 Intent::Verify { link, password } => acts.push(Act::Verify { link, password }),

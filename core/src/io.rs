@@ -5,6 +5,7 @@
 
 use crate::admin::{Entrance, Password, Rights};
 use crate::config::InForce;
+use crate::history::Mark;
 use crate::licence::Container;
 use crate::limits::DIAL_TIMEOUT;
 use crate::time::Duration;
@@ -179,6 +180,13 @@ pub enum Input {
     Containers(Vec<Container>),
     /// The one outstanding durable write ([`Intent::Append`], [`Intent::Rewrite`]) is on disk.
     Written,
+    /// To a front: what [`Intent::Recall`] asked for.
+    Recalled {
+        /// As it was asked.
+        after: Option<Mark>,
+        /// The lines; none: there are none.
+        lines: Vec<u8>,
+    },
     /// To a front: whether this machine has the virtual address. When that is first known, and
     /// whenever it changes.
     Address {
@@ -238,6 +246,14 @@ pub enum Intent {
     /// Put these bytes in the journal's place, atomically and durably, then say
     /// [`Input::Written`].
     Rewrite(Vec<u8>),
+    /// Add these lines to the usage history. What cannot be written is lost: nothing waits for it.
+    Record(Vec<u8>),
+    /// Read lines of the usage history that follow this, in order and one message at most
+    /// ([`HISTORY_BLOCK`](crate::limits::HISTORY_BLOCK)), then say [`Input::Recalled`].
+    Recall {
+        /// `None`: from the first one on.
+        after: Option<Mark>,
+    },
     /// Look now whether this machine has the virtual address: it may just have moved.
     Look,
     /// Tell whoever moves the virtual address whether this machine is to give it away.

@@ -34,6 +34,7 @@ pub mod config;
 mod crypt;
 pub mod desk;
 pub mod front;
+pub mod history;
 pub mod hub;
 #[cfg(test)]
 mod hub_test;

@@ -253,6 +253,30 @@ pub const PASSED_BYTES: usize = 8 * 1024 * 1024;
 /// A call that the twin has passed on ends in an error after this time: early enough for that to
 /// reach its client before the twin gives it up, at [`CALL_TIMEOUT`].
 pub const PASSED_TIMEOUT: Duration = Duration::from_millis(2_500);
+/// Longest line of a usage history, in bytes: all texts at their longest, each character written as
+/// an escape.
+pub const HISTORY_LINE: usize = 16 * 1024;
+/// Bytes of the latest lines that a front keeps to tell its twin; older ones are read from its disk.
+pub const HISTORY_KEPT: usize = 1024 * 1024;
+/// Lines told to the twin at once, in bytes.
+pub const HISTORY_BLOCK: usize = 256 * 1024;
+/// Committed log entries that wait for the twin's word of them, or for this front to lead; beyond
+/// it, a gap is recorded.
+pub const HISTORY_WAITING: usize = LOG_KEPT;
+/// Licences that are counted for charts.
+pub const HISTORY_LICENCES: usize = PRODUCTS_MAX;
+/// Bytes of lines that wait to be written to a front's disk; more are lost, and counted.
+pub const HISTORY_QUEUE: usize = 16 * 1024 * 1024;
+/// Bytes of the latest files that a front reads at its start, for charts and to go on from.
+pub const HISTORY_READ_BACK: u64 = 64 * 1024 * 1024;
+/// How often lines are written to the files of a front, and for how long a power cut may cost them.
+pub const HISTORY_FLUSH: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(10));
+/// Sizes that can be configured for one file and for all of them, in megabytes, and their defaults.
+pub const HISTORY_FILE: (u32, u32, u32) = (1, 1_024, 16);
+/// See [`HISTORY_FILE`].
+pub const HISTORY_FILES: (u32, u32, u32) = (4, 1_048_576, 512);
+/// Months for which they can be kept, and the default.
+pub const HISTORY_MONTHS: (u32, u32, u32) = (1, 240, 13);
 /// Most licences in one container.
 pub const PRODUCTS_MAX: usize = 4_096;
 /// Longest Firm Item text or product text, in UTF-16 units: the SDK's 256 with a zero at the end

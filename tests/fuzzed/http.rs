@@ -26,6 +26,9 @@ impl View for Blank {
     fn held(&self, _: Handle) -> Result<String, String> {
         Err("Nobody has it.".into())
     }
+    fn usage(&self, span: tmr_core::history::Span) -> Option<Value> {
+        Some(json!(span.name()))
+    }
     fn ready(&self) -> Result<(), String> {
         Err("Nothing is reachable.".into())
     }

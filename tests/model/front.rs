@@ -112,7 +112,7 @@ fn step(node: &mut Front, input: Input, said: &mut Vec<Said>) {
             },
             Intent::Close { link, why: Why::Stepped(_) } => said.push(Said::Dropped(link)),
             Intent::Close { link, .. } if link == ADMIN => {}
-            Intent::GiveAway(_) | Intent::Look | Intent::Audit(_) => {}
+            Intent::GiveAway(_) | Intent::Look | Intent::Audit(_) | Intent::Record(_) => {}
             other => panic!("not foreseen of a front: {other:?}"),
         }
     }

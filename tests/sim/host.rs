@@ -4,8 +4,10 @@ use super::check::handles::Answer;
 use super::disk::Disk;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
+use tmr_core::history::{Mark, Record};
 use tmr_core::hub::Hub;
 use tmr_core::io::Link;
+use tmr_core::limits::HISTORY_BLOCK;
 use tmr_core::time::{Mono, Now, Wall};
 use tmr_core::wire::twin::Version;
 
@@ -66,6 +68,8 @@ pub(super) struct Host {
     pub(super) disk: Disk,
     /// The file of its configuration, if it is a front's that was ever changed.
     pub(super) config: Option<String>,
+    /// What its front has recorded, and when.
+    pub(super) history: Vec<(u64, Vec<u8>)>,
     /// What the process speaks to its twin, if it is a front.
     pub(super) version: Version,
     /// The disk is slow until then, and by this much.
@@ -97,6 +101,7 @@ impl Host {
             frozen: 0,
             disk: Disk::default(),
             config: None,
+            history: Vec::new(),
             version: Version::OWN,
             slow: (0, 0),
             links: BTreeMap::new(),
@@ -106,6 +111,29 @@ impl Host {
             tick: None,
             spins: (0, 0),
         }
+    }
+
+    /// Its files of the usage history.
+    pub(super) fn recorded(&self) -> Vec<u8> {
+        self.history.iter().flat_map(|(_, lines)| lines).copied().collect()
+    }
+
+    /// Lines that follow a mark, as a machine reads them from its files.
+    pub(super) fn recall(&self, after: Option<Mark>) -> Vec<u8> {
+        let mut block: Vec<u8> = Vec::new();
+        let mut full = false;
+        for line in self.recorded().split_inclusive(|byte| *byte == b'\n') {
+            let Ok(Record { id, .. }) = Record::parse(line) else { continue };
+            if after.is_some_and(|after| id.is_beside(&after) && id <= after) {
+                block.clear();
+                full = false;
+            } else if !full && block.len() + line.len() <= HISTORY_BLOCK {
+                block.extend_from_slice(line);
+            } else {
+                full = true;
+            }
+        }
+        block
     }
 
     /// The running process with this number of life.

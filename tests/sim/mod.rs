@@ -118,6 +118,11 @@ impl World {
         if self.fine() {
             let found = self.checks.acks.kept(&self.checks.slots);
             self.checks.note(self.now, "acks", found);
+            let (granted, released) = self.checks.acks.acknowledged();
+            let histories = self.hosts[..FRONTS].iter().map(host::Host::recorded);
+            let histories: Vec<_> = histories.collect();
+            let found = check::history::whole(&histories, granted, released);
+            self.checks.note(self.now, "history", found);
         }
         let statuses = self.statuses();
         let empty: Vec<_> = statuses.iter().map(Service::empty).collect();

@@ -16,6 +16,7 @@ use tmr_core::front::{self, Front};
 use tmr_core::hub::{Act, Hub};
 use tmr_core::io::{Address, Callee, Door, Frame, Input, Link, Why};
 use tmr_core::licence::Container;
+use tmr_core::limits::HISTORY_FLUSH;
 use tmr_core::node::Node;
 use tmr_core::time::{Duration, Now};
 use tmr_core::wire::group::{Order, Report, decode};
@@ -97,6 +98,7 @@ impl World {
         };
         let mut front = Front::new(config);
         front.speak(state.version);
+        front.remember(&state.recorded());
         Ok(Node::Front(Box::new(front)))
     }
 
@@ -202,6 +204,8 @@ impl World {
                     self.after(wait, Event::Follow { host });
                 }
             }
+            Act::Record(lines) => self.hosts[host].history.push((self.now, lines)),
+            Act::Recall(after) => self.after(SECOND / 100, Event::Recall { host, life, after }),
             Act::Look | Act::Audit(_) | Act::Verify { .. } => {}
             Act::Store(text) => self.wants_stored(host, text),
             Act::Halt(reason) => {
@@ -492,6 +496,9 @@ impl World {
         state.held.clear();
         state.passed.clear();
         state.disk.crash(&mut self.rng);
+        // What lay in its memory still.
+        let written = self.now.saturating_sub(HISTORY_FLUSH.0.as_micros() as u64);
+        state.history.retain(|(at, _)| *at <= written);
         let links = std::mem::take(&mut state.links);
         self.checks.calls.forget(host);
         for (conn, side) in links.into_values() {

@@ -68,6 +68,10 @@ pub(super) fn tell(tell: &Tell) -> Option<String> {
         }
         Tell::Seats { seats, .. } => format!("{} seats at servers", seats.len()),
         Tell::Settings { revision, .. } => format!("configuration {revision}"),
+        Tell::History { lines, .. } => {
+            let count = lines.iter().filter(|byte| **byte == b'\n').count();
+            format!("{count} lines of history")
+        }
     })
 }
 

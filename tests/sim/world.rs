@@ -12,6 +12,7 @@ use super::rng::Rng;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
+use tmr_core::history::Mark;
 use tmr_core::io::{Door, Frame, Input, Link, Why};
 use tmr_core::licence::Container;
 use tmr_core::log::DiskId;
@@ -48,6 +49,12 @@ pub(super) enum Event {
     Durable {
         host: usize,
         life: u32,
+    },
+    /// A front wants lines of its history back.
+    Recall {
+        host: usize,
+        life: u32,
+        after: Option<Mark>,
     },
     /// A write has found no room on the disk.
     Full {
@@ -316,6 +323,13 @@ impl World {
                     self.with(host, |hub, now, acts| hub.told(now, Input::Written, acts));
                 }
             }
+            Event::Recall { host, life, after } => {
+                if self.hosts[host].lives(life) {
+                    let lines = self.hosts[host].recall(after);
+                    let input = Input::Recalled { after, lines };
+                    self.with(host, |hub, now, acts| hub.told(now, input, acts));
+                }
+            }
             Event::Full { host, life } => {
                 if self.hosts[host].lives(life) {
                     self.full(host);
@@ -400,6 +414,7 @@ impl World {
             Event::Tick { host, .. }
             | Event::Flush { host, .. }
             | Event::Durable { host, .. }
+            | Event::Recall { host, .. }
             | Event::Full { host, .. }
             | Event::Store { host, .. }
             | Event::Reload { host } => Some(*host),

@@ -18,6 +18,9 @@ impl View for Node {
     fn events(&self) -> Value {
         json!([])
     }
+    fn usage(&self, span: Span) -> Option<Value> {
+        (span != Span::Month).then(|| json!(span.name()))
+    }
     fn ready(&self) -> Result<(), String> {
         self.0.clone()
     }
@@ -169,6 +172,10 @@ fn every_path_answers() {
     for path in ["/healthz", "/readyz", "/holdz"] {
         assert_eq!(desk.get(AFAR, path).body, "ok\n");
     }
+    assert_eq!(desk.get(AFAR, "/api/usage?span=hour").body, "\"hour\"\n");
+    assert_eq!(desk.get(AFAR, "/api/usage?span=month").status, 404);
+    let got = desk.get(AFAR, "/api/usage?span=x");
+    assert_eq!((got.status, got.body), (400, format!("{}\n", usage::SPANS)));
     assert_eq!(desk.get(AFAR, "/nowhere").body, "There is nothing at this path.\n");
     assert_eq!(desk.get(AFAR, "//").status, 404);
     desk.node = Node(Err("Only one of three backends is reachable.".into()));

@@ -16,8 +16,10 @@ mod routes;
 mod sessions;
 pub(crate) mod settings;
 pub mod status;
+pub mod usage;
 
 use crate::config::InForce;
+use crate::history::Span;
 use crate::io::{Intent, Link, Why};
 use crate::limits::PASSWORDS_WAITING;
 use crate::log::Handle;
@@ -43,6 +45,9 @@ pub trait View {
 
     /// What happened to it, the latest first; for `/api/events`.
     fn events(&self) -> Value;
+
+    /// What [`usage`] says of it; `None`: it keeps no usage history.
+    fn usage(&self, span: Span) -> Option<Value>;
 
     /// Whether this node serves, or could.
     ///

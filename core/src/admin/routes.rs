@@ -4,7 +4,7 @@
 
 use super::guard::Who;
 use super::http::{Request, Response};
-use super::{Admin, Command, Rights, View, page, settings};
+use super::{Admin, Command, Rights, View, page, settings, usage};
 use crate::log::Handle;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -131,6 +131,7 @@ const ROUTES: &[Route] = &[
     get("/holdz", May::Anyone, |_, context| verdict(context.view.holds())),
     get("/api/status", May::Reader, |_, context| found(&context.view.status())),
     get("/api/events", May::Reader, |_, context| found(&context.view.events())),
+    get("/api/usage", May::Reader, used),
     get("/api/audit", May::Reader, |_, context| found(&context.admin.audit.shown())),
     get("/api/session", May::Anyone, session),
     post("/api/session", May::Stranger, sign_in),
@@ -180,6 +181,14 @@ fn verdict(verdict: Result<(), String>) -> Reply {
     match verdict {
         Ok(()) => Response::text(200, "ok").into(),
         Err(reason) => Response::text(503, &reason).into(),
+    }
+}
+
+fn used(request: &Request<'_>, context: &Context<'_>) -> Reply {
+    match usage::span(request.query).map(|span| context.view.usage(span)) {
+        Some(Some(value)) => found(&value),
+        Some(None) => Response::text(404, "Only fronts keep a usage history.").into(),
+        None => Response::text(400, usage::SPANS).into(),
     }
 }
 

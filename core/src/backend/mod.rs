@@ -192,12 +192,13 @@ impl Backend {
             }
             Input::Written => self.writer.written(out),
             Input::Containers(containers) => self.replace(now.mono, containers, out),
-            // It has no role that follows an address, and nobody signs in here.
+            // It has no role that follows an address, nobody signs in here, and it has no usage history.
             Input::Address { .. }
             | Input::Configured(_)
             | Input::Stored(_)
             | Input::Entrance(_)
-            | Input::Verified { .. } => {}
+            | Input::Verified { .. }
+            | Input::Recalled { .. } => {}
         }
         self.flush(out);
         self.acceptor.check_invariants();
@@ -333,7 +334,7 @@ impl Backend {
         };
         self.desk.named(now.mono, link, &request, &self.direct);
         match self.desk.call(link, &request, &ground, out) {
-            Move::Done => {}
+            Move::Done | Move::Refused(_) => {}
             Move::Perform(licence) => {
                 let reply = self.perform(&licence, bytes);
                 self.desk.pass(link, reply, out);

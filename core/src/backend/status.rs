@@ -3,6 +3,7 @@
 use super::Backend;
 use crate::admin::View;
 use crate::admin::status::{BackendRoleStatus, LogStatus, PartStatus, ProductStatus, Role};
+use crate::history::Span;
 use crate::licence::Part;
 use crate::log::Handle;
 use alloc::string::{String, ToString};
@@ -36,6 +37,10 @@ impl View for Backend {
     }
 
     /// A backend that runs can do all it is there for.
+    fn usage(&self, _: Span) -> Option<Value> {
+        None
+    }
+
     fn ready(&self) -> Result<(), String> {
         Ok(())
     }

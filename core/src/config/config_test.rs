@@ -113,6 +113,13 @@ fn the_minimal_one_has_the_documented_defaults() {
         },
         virtuals: vec![],
         log: Log { file: None, json: false, level: "info".into() },
+        tracking: Tracking {
+            enabled: true,
+            path: None,
+            file: 16 << 20,
+            files: 512 << 20,
+            months: 13,
+        },
     };
     assert_eq!(config, expected);
 }
@@ -124,6 +131,8 @@ fn the_full_one_says_everything_itself() {
         { "Serials": [1000003, 1000001, 1000002], "Serial": 2 }, { "Serials": [4, 5, 6] } ],
       "WebAdmin": { "Ip": "::1", "Port": 0, "PasswordFile": "passwords", "HostNames": ["licences.example.org", "lic"],
         "CertificateChainFile": "chain.pem", "PrivateKeyFile": "key.pem" },
+      "LicenseTracking": { "Enabled": false, "Path": "/srv/history", "MaxFileSizeInMegabytes": 1,
+        "MaxTotalSizeInMegabytes": 4, "KeepMonths": 240 },
       "CmServer": {
         "NetworkRetryIntervalInSeconds": 5,
         "Unfenced": true,
@@ -174,6 +183,13 @@ fn the_full_one_says_everything_itself() {
             file: Some("tmrd.log".into()),
             json: true,
             level: "tmr_core::front=debug,warn".into(),
+        },
+        tracking: Tracking {
+            enabled: false,
+            path: Some("/srv/history".into()),
+            file: 1 << 20,
+            files: 4 << 20,
+            months: 240,
         },
     };
     assert_eq!(Config::parse(text).unwrap(), expected);

@@ -2,7 +2,7 @@
 
 use super::value::{Flag, Host, Ip, Levels, LogFormat, Number, Object, OwnPort, Path, Port, Whole};
 use crate::io::Address;
-use crate::limits;
+use crate::limits::{self, HISTORY_FILE, HISTORY_FILES, HISTORY_MONTHS};
 use crate::log::ContainerId;
 use crate::time::Duration;
 use alloc::borrow::ToOwned;
@@ -31,6 +31,9 @@ pub(super) struct File {
     /// The log of this front.
     #[serde(default)]
     pub(super) log: Object<Log>,
+    /// The usage history, and the licence tracking files.
+    #[serde(default)]
+    pub(super) license_tracking: Object<LicenseTracking>,
 }
 
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
@@ -148,6 +151,23 @@ pub(super) struct Log {
 
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
 #[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
+pub(super) struct LicenseTracking {
+    /// Files are written; else the history is in memory alone.
+    pub(super) enabled: Flag,
+    /// Their folder. A relative path begins at the folder of this file. Without one they are in
+    /// history, in the state folder.
+    pub(super) path: Option<Path>,
+    /// Where a file is followed by the next.
+    pub(super) max_file_size_in_megabytes: Whole<{ HISTORY_FILE.0 }, { HISTORY_FILE.1 }>,
+    /// All files together; the oldest are removed.
+    pub(super) max_total_size_in_megabytes: Whole<{ HISTORY_FILES.0 }, { HISTORY_FILES.1 }>,
+    /// Months before the current one that are kept.
+    pub(super) keep_months: Whole<{ HISTORY_MONTHS.0 }, { HISTORY_MONTHS.1 }>,
+}
+
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
+#[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub(super) struct VirtualContainerForm {
     /// The CmActId that its three parts have in common.
@@ -206,6 +226,18 @@ fn network_retry() -> Seconds {
 impl Default for TwinListen {
     fn default() -> Self {
         Self { ip: Host("::".to_owned()), port: Whole(22_354) }
+    }
+}
+
+impl Default for LicenseTracking {
+    fn default() -> Self {
+        Self {
+            enabled: Flag(true),
+            path: None,
+            max_file_size_in_megabytes: Whole(HISTORY_FILE.2),
+            max_total_size_in_megabytes: Whole(HISTORY_FILES.2),
+            keep_months: Whole(HISTORY_MONTHS.2),
+        }
     }
 }
 

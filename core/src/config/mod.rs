@@ -63,6 +63,8 @@ pub struct Config {
     pub virtuals: Vec<(ContainerId, Option<u32>)>,
     /// The log of the process: `Log`.
     pub log: Log,
+    /// The usage history: `LicenseTracking`.
+    pub tracking: Tracking,
 }
 
 /// A configuration as a front runs by it.
@@ -87,6 +89,21 @@ pub struct Log {
     pub json: bool,
     /// What is logged, as in `TMR_LOG`: `Level`.
     pub level: String,
+}
+
+/// What is kept of the usage history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tracking {
+    /// It is written to files: `Enabled`.
+    pub enabled: bool,
+    /// Their folder: `Path`; `None`: `history` in the state folder.
+    pub path: Option<String>,
+    /// Where a file is followed by the next, in bytes: `MaxFileSizeInMegabytes`.
+    pub file: u64,
+    /// All files together, in bytes: `MaxTotalSizeInMegabytes`.
+    pub files: u64,
+    /// Months before the current one: `KeepMonths`.
+    pub months: u32,
 }
 
 /// The other front.
@@ -158,6 +175,7 @@ impl Config {
         let Object(twin_listen) = tmr.twin_listen;
         let Object(admin) = file.web_admin;
         let Object(log) = file.log;
+        let Object(tracking) = file.license_tracking;
         Self {
             listen: tmr.ip.with_port(tmr.port.port()),
             revision: tmr.revision.0,
@@ -187,6 +205,13 @@ impl Config {
                 file: log.file.map(|path| path.0),
                 json: log.format == LogFormat::Json,
                 level: log.level.0,
+            },
+            tracking: Tracking {
+                enabled: tracking.enabled.0,
+                path: tracking.path.map(|path| path.0),
+                file: u64::from(tracking.max_file_size_in_megabytes.0) << 20,
+                files: u64::from(tracking.max_total_size_in_megabytes.0) << 20,
+                months: tracking.keep_months.0,
             },
         }
     }

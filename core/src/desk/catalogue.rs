@@ -4,6 +4,7 @@ use super::Ground;
 use super::access::Want;
 use crate::licence::Product;
 use crate::log::{ContainerId, Entry, LicenceKey, Mode, State};
+use crate::time::Wall;
 use crate::wire::CmError;
 use crate::wire::constants::crypt;
 use alloc::collections::BTreeMap;
@@ -114,6 +115,14 @@ impl Offer {
             }
             _ => Ok(()),
         }
+    }
+
+    /// From when on it cannot be used, as far as that is known.
+    #[must_use]
+    pub fn ends(&self, state: &State) -> Option<Wall> {
+        let period = self.product.usage_period.zip(state.used_since(&self.key));
+        let used_up = period.map(|(seconds, since)| Wall(since.0.saturating_add(seconds.into())));
+        [self.product.expiration_time, used_up].into_iter().flatten().min()
     }
 
     /// Units that are left; `None`: they are not counted.

@@ -101,7 +101,7 @@ impl Table {
     fn verdict(&mut self, request: &Request) -> u32 {
         match self.call(request) {
             (Move::Perform(_), None) => 0,
-            (Move::Done, Some(reply)) => reply.status.code(),
+            (Move::Done | Move::Refused(_), Some(reply)) => reply.status.code(),
             other => panic!("{other:?}"),
         }
     }
@@ -480,7 +480,7 @@ fn units_are_taken_for_what_can_be_done_and_shown_as_left() {
             table.state.apply(&entry);
             0
         }
-        (Move::Done, Some(reply)) => reply.status.code(),
+        (Move::Done | Move::Refused(_), Some(reply)) => reply.status.code(),
         other => panic!("{other:?}"),
     };
     assert_eq!(takes(&crypt2(seat, 7, |_| {}), &mut table), 0);

@@ -23,7 +23,7 @@ pub use catalogue::{Catalogue, Offer, Shown};
 use crate::crypt::cipher::simulate;
 use crate::io::{Intent, Link, Why};
 use crate::limits::HANDLES_MAX;
-use crate::log::{Entry, Grant, Handle, Held, LicenceKey, Mode, Refusal, State};
+use crate::log::{ContainerId, Entry, Grant, Handle, Held, LicenceKey, Mode, Refusal, State};
 use crate::time::{Duration, Mono, Now, Wall};
 use crate::wire::{CmError, Malformed, Reply, Request};
 use access::Want;
@@ -61,6 +61,8 @@ pub struct Ground<'a> {
 pub enum Move {
     /// It was answered.
     Done,
+    /// It was answered with this error.
+    Refused(CmError),
     /// This is to be put on the log, and to be answered when it is durable, or at once
     /// ([`Grant::waits_for_disk`]).
     Commit(Entry),
@@ -195,9 +197,32 @@ impl Desk {
         match self.decide(link, request, ground) {
             Ok(Decision::Reply(reply)) => self.send(link, &reply, out),
             Ok(Decision::Move(made)) => return made,
-            Err(error) => self.send(link, &Reply::error_for(request, error), out),
+            Err(error) => {
+                self.refuse(link, request, error, out);
+                return Move::Refused(error);
+            }
         }
         Move::Done
+    }
+
+    /// What an access to a licence asks for, as a grant without a number; `None`: it is no such
+    /// call.
+    #[must_use]
+    pub fn asked(&self, link: Link, request: &Request) -> Option<Grant> {
+        let from = self.whereabouts(link)?.ip();
+        let want = match request {
+            Request::Access { access, .. } => Want::of_access(access, from),
+            Request::Access2 { access, .. } => Want::of_access2(access, from),
+            _ => return None,
+        };
+        if want.subsystem || want.firm_code == 0 {
+            return None;
+        }
+        let (firm_code, product_code) = (want.firm_code, want.product_code);
+        let container = ContainerId::CmAct(want.cm_act_id);
+        let key = LicenceKey { container, firm_code, product_code, tmr_id: 0 };
+        let grant = self.grant(&want, Held::Licence(key), Wall::default());
+        Some(Grant { take: want.take, mode: want.mode.unwrap_or(grant.mode), ..grant })
     }
 
     fn decide(

@@ -1,11 +1,15 @@
 //! Taking the lead: claim an epoch, read the log from those who promised it, prove that it
 //! commits; or, once, the birth of a group. The rules are those of *Consistency* 2 and 7.
 
+use super::news::{Happened, News};
 use super::peer::{Asked, Follow};
 use super::vote::reached;
 use super::{Front, Phase};
+use crate::history::Mark;
 use crate::io::Intent;
-use crate::limits::{CLAIM_PAUSE, CLAIM_TIMEOUT, HANDLE_BLOCK, HANDLE_LAST, STATE_MAX};
+use crate::limits::{
+    CLAIM_PAUSE, CLAIM_TIMEOUT, HANDLE_BLOCK, HANDLE_LAST, HISTORY_WAITING, STATE_MAX,
+};
 use crate::log::{DiskId, Entry, Epoch, GroupId, Setting, Slot, State, Stored};
 use crate::time::Mono;
 use crate::wire::group::{Order, Piece, Report, Standing};
@@ -31,6 +35,26 @@ pub(super) struct Gather {
     read: BTreeMap<Slot, Stored>,
     /// Every slot up to here is known to be chosen.
     chosen: Slot,
+    /// What led to the state, where the usage history has not got so far.
+    missed: Option<Missed>,
+}
+
+/// Committed entries that a state was read in the place of, for the usage history alone.
+#[derive(Clone, Debug)]
+pub(super) struct Missed {
+    /// The history goes up to here.
+    after: Slot,
+    entries: Vec<Entry>,
+    /// The state's slot.
+    upto: Slot,
+}
+
+impl Missed {
+    /// The next one to be read; `None`: all are.
+    fn next(&self) -> Option<Slot> {
+        let next = Slot(self.after.0 + self.entries.len() as u64 + 1);
+        (next <= self.upto).then_some(next)
+    }
 }
 
 impl Front {
@@ -104,7 +128,9 @@ impl Front {
         }
         from.sort_by_key(|&(index, standing)| (core::cmp::Reverse(standing.committed), index));
         let base = from[0].1;
-        let whole = self.ledger.group() != Some(group) || self.ledger.committed() < base.base;
+        let whole = self.ledger.group() != Some(group)
+            || self.ledger.committed() < base.base
+            || self.has_gap() && self.may_be_missed(group, base.base, base.committed);
         let gather = Gather {
             epoch,
             group,
@@ -114,6 +140,7 @@ impl Front {
             next: self.ledger.committed().next(),
             read: BTreeMap::new(),
             chosen: base.committed,
+            missed: None,
         };
         self.phase = Phase::Reading(gather);
         self.read_on(now, out);
@@ -139,6 +166,9 @@ impl Front {
             let Some(&index) = gather.from.get(gather.at) else { return self.prove(now, out) };
             if let Some(state) = &gather.state {
                 break (gather.epoch, Piece::State { offset: state.len() as u64 });
+            }
+            if let Some(from) = gather.missed.as_ref().and_then(Missed::next) {
+                break (gather.epoch, Piece::Log { from });
             }
             let last = self.peers[index].standing().map_or(Slot(0), |standing| standing.last);
             if gather.next <= last {
@@ -167,7 +197,19 @@ impl Front {
                     };
                     gather.state = None;
                     gather.next = slot.next();
-                    self.ledger.load(gather.group, slot, state);
+                    let (group, index) = (gather.group, gather.from[gather.at]);
+                    self.ledger.load(group, slot, state);
+                    self.read_missed(index, group, slot);
+                }
+            }
+            Report::Log { entries } if !entries.is_empty() && gather.missed.is_some() => {
+                let Some(missed) = &mut gather.missed else { return };
+                missed.entries.extend(entries.into_iter().map(|stored| stored.entry));
+                if missed.next().is_none() {
+                    let Missed { after, mut entries, upto } =
+                        gather.missed.take().expect("it is there");
+                    entries.truncate(usize::try_from(upto.0 - after.0).unwrap_or(usize::MAX));
+                    self.ledger.recall(after, entries, &self.history);
                 }
             }
             Report::Log { entries } if !entries.is_empty() => {
@@ -183,6 +225,35 @@ impl Front {
             _ => return self.claim_again(now, "a backend could not read out its copy"),
         }
         self.read_on(now, out);
+    }
+
+    /// What led to the copy of the log that is here is not known here.
+    fn has_gap(&self) -> bool {
+        let covered = self.history.covered();
+        let unknown = |news: &News| news.what == Happened::Unknown;
+        self.ledger.news().is_some_and(|it| unknown(it) && it.mark.follows(covered.as_ref()))
+    }
+
+    /// The usage history is behind a state at this slot, of which a backend has what led to it.
+    fn may_be_missed(&self, group: GroupId, base: Slot, slot: Slot) -> bool {
+        let place = Mark::of_entry(group, Epoch::default(), slot);
+        let covered = self.history.covered().filter(|mark| mark.is_beside(&place));
+        covered.is_some_and(|mark| {
+            let after = mark.slot();
+            base <= after && after < slot && slot.0 - after.0 <= HISTORY_WAITING as u64
+        })
+    }
+
+    /// A state was read: what led to it is read as well, as far as it is missed. These few pieces
+    /// more are all that the usage history ever costs a claim, and only one that has to read a
+    /// state.
+    fn read_missed(&mut self, index: usize, group: GroupId, upto: Slot) {
+        let base = self.peers[index].standing().map_or(upto, |standing| standing.base);
+        let after = self.history.covered().map(|mark| mark.slot());
+        let missed = self.may_be_missed(group, base, upto);
+        if let (Phase::Reading(gather), Some(after)) = (&mut self.phase, after.filter(|_| missed)) {
+            gather.missed = Some(Missed { after, entries: Vec::new(), upto });
+        }
     }
 
     /// Everything is read: propose it again under the new epoch, with one entry more, and serve
@@ -328,7 +399,8 @@ impl Gather {
     /// For an exhaustive check: what was read, apart from the order of the backends.
     #[cfg(feature = "model")]
     pub(super) fn fingerprint(&self, print: &mut super::model::Print) {
-        let Self { epoch, group, from: _, at, state, next, read, chosen } = self;
+        // What is missed changes nothing that it decides.
+        let Self { epoch, group, from: _, at, state, next, read, chosen, missed: _ } = self;
         print.add(&(epoch, group, at, state, next, read, chosen));
     }
 

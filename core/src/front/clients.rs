@@ -31,7 +31,7 @@ impl Front {
         } else if self.wish.lead || link.is_passed() || self.may_pass() {
             self.park(until, link, request);
         } else {
-            self.desk.refuse(link, &request, CmError::SERVER_START_PENDING, out);
+            self.turn_down(link, &request, CmError::SERVER_START_PENDING, out);
         }
     }
 
@@ -48,10 +48,11 @@ impl Front {
         let ground = Ground { now, state: self.ledger.ahead(), catalogue: &self.joined.catalogue };
         match self.desk.call(link, request, &ground, out) {
             Move::Done => {}
+            Move::Refused(error) => self.denied(link, request, error),
             // A release is always taken: its handle is not watched any more, and there are no
             // more releases than handles.
             Move::Commit(Entry::Grant(_)) if self.uncommitted() >= UNCOMMITTED_MAX => {
-                self.desk.refuse(link, request, CmError::REQUEST_OVERLOAD_REJECTED, out);
+                self.turn_down(link, request, CmError::REQUEST_OVERLOAD_REJECTED, out);
             }
             Move::Commit(entry) => {
                 let waits = match &entry {
@@ -75,6 +76,18 @@ impl Front {
             }
             Move::Perform(licence) => self.perform(now.mono, until, link, (licence, bytes), out),
         }
+    }
+
+    /// Refuses a call, which may be an access.
+    pub(super) fn turn_down(
+        &mut self,
+        link: Link,
+        request: &Request,
+        error: CmError,
+        out: &mut Vec<Intent>,
+    ) {
+        self.denied(link, request, error);
+        self.desk.refuse(link, request, error, out);
     }
 
     pub(super) fn uncommitted(&self) -> u64 {

@@ -129,6 +129,7 @@ impl Front {
                     self.give_back(grant.handle, "fewer than two backends hold a matching part");
                     if let Some(link) = link {
                         let error = self.why_not(errors);
+                        self.denied_grant(&grant, error);
                         self.refuse(link, error, out);
                     }
                 }
@@ -217,6 +218,9 @@ impl Front {
             let Some(flight) = self.commits.remove(&slot) else { continue };
             if let Waits::Grant(grant) = &flight.waits {
                 self.give_back(grant.handle, "two backends did not confirm it in time");
+                if flight.link.is_some() {
+                    self.denied_grant(grant, CmError::REDUNDANCY_SERVER_MISSING);
+                }
             }
             if let Some(link) = flight.link {
                 // Not 238, after which a client may do anything again: this call was begun.
@@ -230,7 +234,7 @@ impl Front {
             self.parked_until.pop_first();
             let Some((_, call)) = self.parked.remove(&link) else { continue };
             let error = self.no_majority();
-            self.desk.refuse(link, &call, error, out);
+            self.turn_down(link, &call, error, out);
         }
         while let Some(&(at, number)) = self.hops.first() {
             if at > now {

@@ -4,8 +4,11 @@
 //! reads only what came since. `ahead` folds everything proposed, in log order: an outcome that is
 //! seen there is the outcome everywhere if the entry is committed at all.
 
-use crate::limits::LOG_KEPT;
-use crate::log::{Entry, GroupId, Outcome, Slot, State, Stored};
+use super::news::{Happened, News};
+use crate::history::{History, Mark};
+use crate::limits::{HISTORY_WAITING, LOG_KEPT};
+use crate::log::{Entry, GroupId, Outcome, Setting, Slot, State, Stored};
+use crate::time::Wall;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
@@ -19,9 +22,51 @@ pub(super) struct Ledger {
     committed: Slot,
     settled: State,
     ahead: State,
+    /// What of the committed entries is not in the usage history yet.
+    news: VecDeque<News>,
+    /// What time it is.
+    now: Wall,
 }
 
 impl Ledger {
+    /// A step begins at this time.
+    pub(super) fn at(&mut self, now: Wall) {
+        self.now = now;
+    }
+
+    /// Where the usage history is when it has told of everything; `None`: of nothing yet.
+    pub(super) fn mark(&self) -> Option<Mark> {
+        Some(Mark::of_entry(self.group?, self.settled.leader(), self.committed))
+    }
+
+    /// What time it is, as the last step was told.
+    pub(super) fn now(&self) -> Wall {
+        self.now
+    }
+
+    /// The oldest thing that the usage history has not told of.
+    pub(super) fn news(&self) -> Option<&News> {
+        self.news.front()
+    }
+
+    /// It has now.
+    pub(super) fn pop_news(&mut self) -> Option<News> {
+        self.news.pop_front()
+    }
+
+    /// Keeps something for the usage history. Where there is too much, what is oldest is not known
+    /// any more.
+    fn note(&mut self, what: Happened) {
+        let Some(mark) = self.mark() else { return };
+        if self.news.len() >= HISTORY_WAITING {
+            self.news.pop_front();
+            if let Some(oldest) = self.news.front_mut() {
+                oldest.what = Happened::Unknown;
+            }
+        }
+        self.news.push_back(News::new(mark, self.now, what, &self.settled));
+    }
+
     /// The group whose log this is.
     pub(super) fn group(&self) -> Option<GroupId> {
         self.group
@@ -54,7 +99,14 @@ impl Ledger {
 
     /// Begins anew with nothing: another group, or one that is just born.
     pub(super) fn reset(&mut self, group: GroupId) {
-        *self = Self { group: Some(group), ..Self::default() };
+        self.forget();
+        self.group = Some(group);
+    }
+
+    /// Forgets the log, but not what the usage history has still to tell of it.
+    pub(super) fn forget(&mut self) {
+        let news = core::mem::take(&mut self.news);
+        *self = Self { news, now: self.now, ..Self::default() };
     }
 
     /// Takes a state that was read from a backend.
@@ -63,6 +115,32 @@ impl Ledger {
         (self.base, self.committed) = (slot, slot);
         self.ahead = state.clone();
         self.settled = state;
+        if slot > Slot(0) {
+            self.note(Happened::Unknown);
+        }
+    }
+
+    /// The state that was loaded came of these entries, which follow a slot: so what they did is not
+    /// unknown. `history`: what was held at that slot.
+    pub(super) fn recall(&mut self, after: Slot, entries: Vec<Entry>, history: &History) {
+        let Some(group) = self.group else { return };
+        let container = |serial| self.settled.container_of(serial);
+        let mut state = State::default();
+        if let (Some(members), Some(covered)) = (self.settled.members(), history.covered()) {
+            for setting in [Setting::Members(*members), Setting::Leader(covered.epoch())] {
+                state.apply(&Entry::Configure(setting));
+            }
+        }
+        for held in history.held(container) {
+            state.apply(&held);
+        }
+        self.news.clear();
+        for (number, entry) in (1..).zip(entries) {
+            if let Some(what) = Happened::by(&entry, &mut state) {
+                let mark = Mark::of_entry(group, state.leader(), Slot(after.0 + number));
+                self.news.push_back(News::new(mark, self.now, what, &state));
+            }
+        }
     }
 
     /// Forgets what was proposed and is not committed: this front does not lead any more.
@@ -106,7 +184,10 @@ impl Ledger {
         while self.committed < upto {
             self.committed = self.committed.next();
             let index = usize::try_from(self.committed.0 - self.base.0 - 1).unwrap_or(usize::MAX);
-            self.settled.apply(&self.log[index]);
+            let happened = Happened::by(&self.log[index], &mut self.settled);
+            if let Some(happened) = happened {
+                self.note(happened);
+            }
         }
         while self.log.len() > LOG_KEPT && self.base < self.committed {
             self.log.pop_front();

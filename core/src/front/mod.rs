@@ -3,7 +3,7 @@
 //! What lives here: the claim and the log as a proposer (`claim`, `replicate`, `ledger`), the join
 //! of three parts (`catalogue`, `vote`), calls that come in and are on their way (`clients`,
 //! `flight`), another configuration (`configure`, `settings`), the role and how it is given away (`role`, `handover`), the three backends (`peer`, `backends`) or what stands in for them where they are
-//! stock servers (`stock`), the other front (`twin`), what is due (`timing`).
+//! stock servers (`stock`), the other front (`twin`), what is due (`timing`), usage history (`news`, `history`, `denials`).
 //! What never lives here: what a call means (that is [`desk`](crate::desk)) and how a seat is
 //! counted (that is [`log`](crate::log)).
 
@@ -12,14 +12,17 @@ mod catalogue;
 mod claim;
 mod clients;
 mod configure;
+mod denials;
 mod events;
 mod flight;
 #[cfg(test)]
 mod front_test;
 mod handover;
+mod history;
 mod ledger;
 #[cfg(feature = "model")]
 mod model;
+mod news;
 mod pages;
 mod peer;
 mod replicate;
@@ -34,6 +37,7 @@ mod vote;
 use crate::admin::{Admin, Entrance};
 use crate::config::Twin as TwinConfig;
 use crate::desk::{Desk, Identity};
+use crate::history::History;
 use crate::io::{Address, Door, Frame, Input, Intent, Link, Why};
 use crate::limits::{HANDLE_BLOCK, HANDLE_LAST};
 use crate::log::{ContainerId, Epoch, GroupId, Slot};
@@ -48,6 +52,7 @@ use alloc::vec::Vec;
 use catalogue::Virtual;
 use claim::Gather;
 use core::ops::RangeInclusive;
+pub use denials::Denials;
 use events::Events;
 use flight::{AnyOne, Commit};
 use handover::Handover;
@@ -157,6 +162,8 @@ pub struct Front {
     /// What the twin has just told of handles at stock servers, and whether that is all of them.
     placed: Option<(bool, Vec<Placed>)>,
     settings: Settings,
+    history: History,
+    denials: Denials,
     random: Random,
 }
 
@@ -196,6 +203,8 @@ impl Front {
             stock,
             placed: None,
             settings: Settings::default(),
+            history: History::default(),
+            denials: Denials::default(),
             random,
             config,
         }
@@ -227,6 +236,7 @@ impl Front {
     /// A step that sees backends as backends of ours, whatever they are.
     fn turn(&mut self, now: Now, input: Input, out: &mut Vec<Intent>) -> Option<Deadline> {
         self.desk.start(now);
+        self.ledger.at(now.wall);
         self.timers(now.mono, out);
         match input {
             Input::Tick | Input::Written | Input::Containers(_) => {}
@@ -249,6 +259,7 @@ impl Front {
                 }
             }
             Input::Closed { link, why, unsent } => self.closed(now.mono, link, &why, unsent, out),
+            Input::Recalled { after, lines } => self.recalled(now, after, &lines, out),
             Input::Address { here } => {
                 self.address(now.mono, here);
                 self.lead_if_nobody_does(now.mono);
@@ -267,6 +278,7 @@ impl Front {
         self.tell_away(out);
         self.twin_forward(now.mono, out);
         self.take_notes(now);
+        self.write_history(out);
         debug_assert!(self.check_invariants());
         self.deadline()
     }
@@ -284,6 +296,7 @@ impl Front {
             self.answer_committed(now.mono, out);
             self.admit();
         }
+        self.record_committed();
         self.handover_settle(now.mono, out);
         if let Phase::Leading { .. } = self.phase {
             // Before any call is served: it may ask for a container by its serial.

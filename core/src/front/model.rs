@@ -86,6 +86,8 @@ impl Front {
             parked_until: _,
             admin: _,
             events: _,
+            history: _,
+            denials: _,
             dialled: _,
             heartbeat,
             unnamed,

@@ -7,7 +7,9 @@ use crate::admin::status::{
     Allocation, BackendState, BackendStatus, ContainerStatus, Difference, FrontStatus,
     LicenceStatus, Role, StrayStatus,
 };
+use crate::admin::usage::usage;
 use crate::config::InForce;
+use crate::history::Span;
 use crate::log::{Client, DiskId, Grant, Handle};
 use crate::time::Now;
 use crate::wire::constants::mask;
@@ -45,6 +47,10 @@ impl View for At<'_> {
             allocations: front.ledger.ahead().seats().map(|seat| self.allocation(seat)).collect(),
         };
         serde_json::to_value(status).unwrap_or_default()
+    }
+
+    fn usage(&self, span: Span) -> Option<Value> {
+        Some(usage(self.front.history().charts(), span, self.now.wall))
     }
 
     fn events(&self) -> Value {

@@ -129,6 +129,12 @@ impl State {
         self.virtuals.get(container).copied()
     }
 
+    /// The virtual container of this serial.
+    #[must_use]
+    pub fn container_of(&self, serial: u32) -> Option<ContainerId> {
+        self.virtuals.iter().find(|(_, own)| **own == serial).map(|(container, _)| *container)
+    }
+
     /// The serial of the list that this one takes the place of.
     #[must_use]
     pub fn serial_before(&self, list: &ContainerId) -> Option<u32> {

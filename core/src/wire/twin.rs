@@ -10,11 +10,12 @@
 //! | 0 | everything else |
 //! | 1 | [`Tell::Shared`] |
 //! | 2 | [`Tell::Lead`]; [`Tell::Call`], [`Tell::Gone`], [`Answer::Reply`], [`Answer::Dropped`]; [`Tell::Seats`] |
-//! | 3 | [`Tell::Settings`] in the place of [`Tell::Shared`] |
+//! | 3 | [`Tell::Settings`] in the place of [`Tell::Shared`]; [`Tell::History`], [`Answer::Recorded`] |
 
+use crate::history::Mark;
 use crate::limits::{
-    CLIENT_FRAME_MAX, SLOT_LAST, TWIN_ADDRESS_MAX, TWIN_ENTRIES, TWIN_PIECE_BYTES, TWIN_SEATS,
-    TWIN_SETTINGS_MAX, TWIN_VERSION_TEXT, TWIN_VIRTUALS_MAX,
+    CLIENT_FRAME_MAX, HISTORY_BLOCK, SLOT_LAST, TWIN_ADDRESS_MAX, TWIN_ENTRIES, TWIN_PIECE_BYTES,
+    TWIN_SEATS, TWIN_SETTINGS_MAX, TWIN_VERSION_TEXT, TWIN_VIRTUALS_MAX,
 };
 use crate::log::{ContainerId, Entry, Epoch, GroupId, Handle, LicenceKey, Slot};
 use crate::time::Wall;
@@ -48,6 +49,8 @@ impl Version {
     pub const PASSES: u16 = 2;
     /// The minor version that came with configurations that follow each other ([`Tell::Settings`]).
     pub const SETTINGS: u16 = 3;
+    /// The minor version that came with usage history ([`Tell::History`]).
+    pub const HISTORY: u16 = 3;
 
     /// The minor version that is spoken between this one and another; `None`: they cannot talk.
     #[must_use]
@@ -232,6 +235,18 @@ pub enum Tell {
         /// A JSON object ([`config::shared`](crate::config::shared)).
         text: String,
     },
+    /// What has happened, as lines of the usage history, behind what the other one said last that it
+    /// has ([`Answer::Recorded`]). The next one follows when that has been said again. Since minor
+    /// version 3.
+    History {
+        /// Under which it leads.
+        epoch: Epoch,
+        /// The lines; none: it asks how far the other one is, or only more is recorded.
+        #[serde(with = "super::bytes")]
+        lines: Vec<u8>,
+        /// Everything up to here is recorded with them; `None`: that is not said.
+        upto: Option<Mark>,
+    },
 }
 
 /// What the other one answers, and to how much.
@@ -286,6 +301,12 @@ pub enum Answer {
         /// may still do it.
         begun: bool,
     },
+    /// Everything up to here is recorded; `None`: nothing is. To each [`Tell::History`] that is
+    /// taken. Since minor version 3.
+    Recorded {
+        /// How far.
+        upto: Option<Mark>,
+    },
 }
 
 /// The bytes are no message of the version that is spoken.
@@ -302,6 +323,7 @@ impl Tell {
             Self::Call { .. } | Self::Gone { .. } => Version::PASSES,
             Self::Seats { .. } => 2,
             Self::Settings { .. } => Version::SETTINGS,
+            Self::History { .. } => Version::HISTORY,
         }
     }
 
@@ -335,6 +357,7 @@ impl Tell {
             Self::Gone { .. } => true,
             Self::Seats { seats, .. } => seats.len() <= TWIN_SEATS,
             Self::Settings { text, .. } => text.len() <= TWIN_SETTINGS_MAX,
+            Self::History { lines, .. } => lines.len() <= HISTORY_BLOCK,
         };
         if tell.since() <= minor && fits { Ok(tell) } else { Err(Malformed) }
     }
@@ -359,7 +382,10 @@ impl Heard {
                 in_range(*slot)
             }
             Answer::Reply { bytes, .. } => bytes.len() <= CLIENT_FRAME_MAX,
-            Answer::Noted | Answer::Busy { .. } | Answer::Dropped { .. } => true,
+            Answer::Noted
+            | Answer::Busy { .. }
+            | Answer::Dropped { .. }
+            | Answer::Recorded { .. } => true,
         };
         if fits { Ok(heard) } else { Err(Malformed) }
     }

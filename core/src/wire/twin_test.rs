@@ -1,9 +1,10 @@
 //! Messages between fronts: what is read is what was written, and nothing else is.
 
 use super::twin::{Answer, Heard, Hello, Malformed, Part, Placed, Shared, Standing, Tell, Version};
+use crate::history::Mark;
 use crate::limits::{
-    CLIENT_FRAME_MAX, SLOT_LAST, TWIN_ADDRESS_MAX, TWIN_ENTRIES, TWIN_PIECE_BYTES, TWIN_SEATS,
-    TWIN_VIRTUALS_MAX,
+    CLIENT_FRAME_MAX, HISTORY_BLOCK, SLOT_LAST, TWIN_ADDRESS_MAX, TWIN_ENTRIES, TWIN_PIECE_BYTES,
+    TWIN_SEATS, TWIN_VIRTUALS_MAX,
 };
 use crate::log::{ContainerId, Entry, Epoch, GroupId, Handle, LicenceKey, Slot};
 use crate::time::Wall;
@@ -39,8 +40,12 @@ fn placed() -> Placed {
     Placed { server: 7_654_321, number: 300, handle: Handle(4097), licence }
 }
 
+fn mark() -> Mark {
+    Mark::of_entry(GROUP, EPOCH, Slot(300)).behind().unwrap()
+}
+
 /// One of each kind, by its name in wire.md.
-fn tells() -> [(&'static str, Tell); 9] {
+fn tells() -> [(&'static str, Tell); 10] {
     let standing = Standing {
         part: Part::Active,
         epoch: EPOCH,
@@ -70,10 +75,11 @@ fn tells() -> [(&'static str, Tell); 9] {
         ("Gone", Tell::Gone { client: 300, replies: 2 }),
         ("Seats", Tell::Seats { epoch, anew: true, seats: vec![placed()] }),
         ("Settings", Tell::Settings { revision: 7, text: "{ \"VirtualContainers\": [] }".into() }),
+        ("History", Tell::History { epoch, lines: b"{}\n".to_vec(), upto: Some(mark()) }),
     ]
 }
 
-fn answers() -> [(&'static str, Answer); 6] {
+fn answers() -> [(&'static str, Answer); 7] {
     let (epoch, committed) = (EPOCH, Slot(300));
     [
         ("Noted", Answer::Noted),
@@ -82,6 +88,7 @@ fn answers() -> [(&'static str, Answer); 6] {
         ("Have", Answer::Have { epoch, last: Slot(302) }),
         ("Reply", Answer::Reply { client: 300, bytes: vec![1, 2, 3] }),
         ("Dropped", Answer::Dropped { client: 300, begun: true }),
+        ("Recorded", Answer::Recorded { upto: Some(mark()) }),
     ]
 }
 
@@ -139,7 +146,7 @@ fn the_lower_minor_version_is_spoken() {
         let since = match name {
             "Standing" | "State" | "Entries" => 0,
             "Shared" => 1,
-            "Settings" => 3,
+            "Settings" | "History" => 3,
             _ => 2,
         };
         for minor in 0..=3 {
@@ -160,8 +167,8 @@ fn nothing_else_is_read() {
         let longer = [bytes, vec![0]].concat();
         assert_eq!(Tell::decode(&longer, 3), Err(Malformed));
     }
-    assert_eq!(Tell::decode(&[9], 3), Err(Malformed));
-    assert_eq!(Heard::decode(&[0, 6]), Err(Malformed));
+    assert_eq!(Tell::decode(&[10], 3), Err(Malformed));
+    assert_eq!(Heard::decode(&[0, 7]), Err(Malformed));
 }
 
 #[test]
@@ -191,8 +198,10 @@ fn messages_have_limits() {
         Tell::Call { client: 1, from, bytes: vec![0; length] }
     };
     let seats = |count| Tell::Seats { epoch, anew: false, seats: vec![placed(); count] };
+    let history = |length| Tell::History { epoch, lines: vec![0; length], upto: None };
     let lead = |last| Tell::Lead { epoch, committed: Slot(last) };
     let rows: Vec<(Tell, Tell)> = vec![
+        (history(HISTORY_BLOCK), history(HISTORY_BLOCK + 1)),
         (call(CLIENT_FRAME_MAX), call(CLIENT_FRAME_MAX + 1)),
         (lead(SLOT_LAST), lead(SLOT_LAST + 1)),
         (seats(TWIN_SEATS), seats(TWIN_SEATS + 1)),

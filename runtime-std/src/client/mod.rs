@@ -10,6 +10,7 @@ pub mod http;
 mod list;
 mod listing;
 mod replay;
+pub mod report;
 pub mod role;
 pub mod session;
 pub mod status;

@@ -1,12 +1,14 @@
 //! The command line. What a command does stands elsewhere.
 
 use super::address;
+use crate::client::report;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::IpAddr;
 use std::path::PathBuf;
 use tmr_core::admin::Rights;
 use tmr_core::config::Log;
 use tmr_core::io::Address;
+use tmr_core::time::Wall;
 
 /// An open Triple Mode Redundancy (TMR) licence server.
 #[derive(Debug, Parser)]
@@ -137,6 +139,14 @@ pub enum Command {
         #[command(flatten)]
         admin: Admin,
     },
+    /// Sums up the usage history of a front, or of both: accesses, refusals, seats in use at most,
+    /// and hours.
+    #[command(after_help = "Examples:\n  tmrd report --from 2026-11-01 --to 2026-12-01\n  \
+        tmrd report --by user --format csv --history one/history --history other/history\n\n\
+        Two folders are read as one: what both fronts have recorded counts once. Files that are \
+        still written\nmay be read. Of a licence, and with --by day, seats that linger count as \
+        in use.")]
+    Report(Report),
     /// Asks a licence server as a program would.
     #[command(after_help = "Example:\n  tmrd client --server 127.0.0.1:22350 list")]
     Client(Client),
@@ -308,6 +318,63 @@ pub struct Watched {
     /// End when standard input ends: whoever started this process holds the other end.
     #[arg(long, hide = true)]
     pub die_with_parent: bool,
+}
+
+/// `report`.
+#[derive(Debug, Args)]
+pub struct Report {
+    /// The folder of the usage history; one of each front, or one.
+    #[arg(long, value_name = "DIR", default_value = "/var/lib/tmrd/front/history")]
+    pub history: Vec<PathBuf>,
+    /// From this day, or this second, on (UTC).
+    #[arg(long, value_name = "TIME", value_parser = report::time)]
+    pub from: Option<Wall>,
+    /// Before this day, or this second [default: now].
+    #[arg(long, value_name = "TIME", value_parser = report::time)]
+    pub to: Option<Wall>,
+    /// What a row is beside a licence.
+    #[arg(long, value_enum, default_value = "licence")]
+    pub by: ReportBy,
+    /// How it is printed.
+    #[arg(long, value_enum, default_value = "table")]
+    pub format: ReportFormat,
+}
+
+/// What a row of a report is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ReportBy {
+    /// A licence.
+    Licence,
+    /// A user of a licence.
+    User,
+    /// A host on which a licence was used.
+    Host,
+    /// A day of a licence (UTC).
+    Day,
+}
+
+impl ReportBy {
+    /// As it is said on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Licence => "licence",
+            Self::User => "user",
+            Self::Host => "host",
+            Self::Day => "day",
+        }
+    }
+}
+
+/// How a report is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// Columns.
+    Table,
+    /// RFC 4180.
+    Csv,
+    /// One JSON value.
+    Json,
 }
 
 /// `client`.

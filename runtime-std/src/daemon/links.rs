@@ -14,7 +14,7 @@
 use super::exit::halt;
 use super::listeners::{Came, Listeners, Open};
 use super::net::{NOT_READING, broken, dial_within, prepare};
-use super::plan::{Errand, Streams};
+use super::plan::{Errands, Streams};
 use super::talk::{Talk, Waiting};
 use super::timed::{Dial, TimedHub, Todo};
 use rustix::buffer::spare_capacity;
@@ -24,7 +24,6 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::{fmt, io};
 use tmr_core::hub::Hub;
@@ -102,7 +101,7 @@ impl Links {
         streams: Streams,
         doors: Vec<(Door, TcpListener)>,
         polls: usize,
-    ) -> Result<(Self, Receiver<Errand>), Why> {
+    ) -> Result<(Self, Errands), Why> {
         let (hub, errands) = TimedHub::new(hub);
         let poll = |_| epoll::create(epoll::CreateFlags::CLOEXEC).map_err(refused);
         let polls = (0..polls).map(poll).collect::<Result<Arc<[OwnedFd]>, _>>()?;

@@ -15,6 +15,7 @@ pub mod doors;
 pub mod entropy;
 pub mod exit;
 pub mod files;
+pub mod history;
 pub mod keys;
 pub mod licences;
 pub mod links;
@@ -77,6 +78,7 @@ fn perform(runtime: Runtime, command: &Command) -> Outcome {
         Command::Failover { admin, if_active } => client::failover::failover(&admin.at, *if_active),
         Command::Notify { admin, news } => client::role::notify(&admin.at, news),
         Command::Track { what, admin } => client::role::track(&admin.at, *what),
+        Command::Report(options) => client::report::report(options),
         Command::Client(options) => client::run(options),
         Command::Bench(options) => client::bench::run(options),
     }

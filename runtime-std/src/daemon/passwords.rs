@@ -162,7 +162,8 @@ fn put(path: &Path, text: &str) -> io::Result<()> {
     let mut fresh = path.as_os_str().to_owned();
     fresh.push(".new");
     let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let like = fs::metadata(path).or_else(|_| fs::metadata(folder.unwrap_or_else(|| Path::new("."))))?;
+    let like =
+        fs::metadata(path).or_else(|_| fs::metadata(folder.unwrap_or_else(|| Path::new("."))))?;
     let mut options = fs::OpenOptions::new();
     let mut file = options.write(true).create(true).truncate(true).mode(0o640).open(&fresh)?;
     if file.metadata()?.gid() != like.gid() {

@@ -4,6 +4,7 @@ use super::clerk::Clerk;
 use super::disk::{Durable, Journal};
 use super::entropy;
 use super::exit::{Failure, Outcome};
+use super::history::{Keeper, Tray};
 use super::listeners::Listeners;
 use super::settings::Settings;
 use super::tls::Tls;
@@ -52,6 +53,15 @@ pub enum Errand {
     Store(String),
 }
 
+/// Where a node's errands arrive.
+#[derive(Debug)]
+pub struct Errands {
+    /// One after the other.
+    pub(super) waiting: Receiver<Errand>,
+    /// What it records.
+    pub(super) tray: Arc<Tray>,
+}
+
 /// Tells the node something, from any thread.
 pub type Tell = Arc<dyn Fn(Input) + Send + Sync>;
 
@@ -69,6 +79,8 @@ pub struct Sources {
     pub clerk: Option<Clerk>,
     /// A front's.
     pub settings: Option<Settings>,
+    /// Of a front that keeps its usage history.
+    pub history: Option<Keeper>,
     /// The others, each with a name for its thread.
     pub others: Vec<(&'static str, Source)>,
 }
@@ -94,18 +106,22 @@ impl Sources {
     /// The system does not give a thread.
     pub fn start(
         mut self,
-        errands: Receiver<Errand>,
+        errands: Errands,
         doors: Arc<Listeners>,
         tell: impl Fn(Input) + Send + Sync + 'static,
     ) -> Outcome {
         let tell: Tell = Arc::new(tell);
+        let Errands { waiting, tray } = errands;
+        if let Some(keeper) = self.history {
+            self.others.push(("history", Box::new(move |tell| keeper.serve(&tray, &tell))));
+        }
         if let Some(journal) = self.journal {
-            let work: Source = Box::new(move |tell| journal.serve(&errands, &tell));
+            let work: Source = Box::new(move |tell| journal.serve(&waiting, &tell));
             self.others.push(("disk", work));
         } else if let Some(watch) = self.address {
             // What takes long must not keep it from looking.
             let (pass_on, papers) = mpsc::channel();
-            let work: Source = Box::new(move |tell| watch.serve(&errands, &tell, &pass_on));
+            let work: Source = Box::new(move |tell| watch.serve(&waiting, &tell, &pass_on));
             self.others.push(("address", work));
             if let Some(clerk) = self.clerk {
                 let work: Source = Box::new(move |tell| clerk.serve(&papers, &tell));

@@ -5,6 +5,7 @@ use super::cli;
 use super::disk::Folder;
 use super::doors::Spot;
 use super::exit::{Failure, Outcome};
+use super::history::{self, Farewell, Keeper};
 use super::licences::Licences;
 use super::plan::{Plan, Source, Sources, Streams};
 use super::settings::{self, Settings};
@@ -13,11 +14,16 @@ use super::{doors, entropy, files, log, notify, out, signals, vip};
 use std::net::TcpListener;
 use std::path::Path;
 use tmr_core::backend::{self, Backend};
+use tmr_core::config::Tracking;
 use tmr_core::desk::Identity;
 use tmr_core::front::{self, Front};
+use tmr_core::history::Server;
 use tmr_core::hub::Hub;
 use tmr_core::io::{Address, Door};
 use tmr_core::node::Node;
+
+/// In the state folder: the usage history, unless it has a folder of its own.
+const HISTORY: &str = "history";
 
 /// A runtime: its name in status, and its glue.
 #[derive(Clone, Copy, Debug)]
@@ -41,7 +47,7 @@ impl Runtime {
 /// # Errors
 /// It cannot start; every file is checked before anything is listened on.
 pub fn backend(runtime: Runtime, options: &cli::Backend) -> Outcome {
-    begin(&options.watched)?;
+    begin(&options.watched, &Farewell::default())?;
     log::begin(&options.logging.log());
     let group = files::group_key(&options.group_key)?;
     let issuers = each(&options.issuer, files::issuer_key)?;
@@ -72,7 +78,8 @@ pub fn backend(runtime: Runtime, options: &cli::Backend) -> Outcome {
 /// # Errors
 /// It cannot start; every file is checked before anything is listened on.
 pub fn serve(runtime: Runtime, options: &cli::Serve) -> Outcome {
-    begin(&options.watched)?;
+    let farewell = Farewell::default();
+    begin(&options.watched, &farewell)?;
     let (text, config) = files::config(&options.config)?;
     log::begin(&settings::logging(&options.config, &config));
     let group = files::group_key(&files::beside(&options.config, &config.group_key_file))?;
@@ -84,10 +91,13 @@ pub fn serve(runtime: Runtime, options: &cli::Serve) -> Outcome {
     if let Some(address) = config.virtual_ips.first() {
         identity.address = *address;
     }
+    let server = Server { name: identity.name.clone(), address: identity.address };
+    let kept = history_settings(&config.tracking, options);
+    let mut history = Keeper::new(kept, config.tracking.enabled, server, farewell);
     let clerk = Clerk::open(settings.papers(), &folder)?;
     let address = Some(vip::Watch::new(settings.addresses(), folder, settings.asks())?);
     let front = entropy::id();
-    let node = Front::new(front::Config {
+    let mut node = Front::new(front::Config {
         identity,
         front,
         backends: config.backends,
@@ -99,11 +109,12 @@ pub fn serve(runtime: Runtime, options: &cli::Serve) -> Outcome {
         seed: entropy::fresh(),
     })
     .with_entrance(clerk.entrance());
+    history.remind(&mut node);
     let hub = Hub::new(Node::Front(Box::new(node))).with_clients_max(doors::clients_max());
     doors::announce(&doors);
     let streams = Streams { group, front: Some(front), tls: clerk.tls() };
-    let (settings, clerk) = (Some(settings), Some(clerk));
-    let sources = Sources { address, settings, clerk, ..Sources::default() };
+    let (settings, clerk, history) = (Some(settings), Some(clerk), Some(history));
+    let sources = Sources { address, settings, clerk, history, ..Sources::default() };
     (runtime.run)(Plan { hub, doors, streams, sources })
 }
 
@@ -126,17 +137,30 @@ pub fn check_config(path: Option<&Path>) -> Outcome {
 }
 
 /// What every server does first.
-fn begin(watched: &cli::Watched) -> Outcome {
+fn begin(watched: &cli::Watched, farewell: &Farewell) -> Outcome {
     log::start()?;
-    signals::on_stop(|| {
+    let last = farewell.clone();
+    signals::on_stop(move || {
         tracing::info!("told to stop");
         notify::stopping();
+        last.say();
         std::process::exit(0);
     })?;
     if watched.die_with_parent {
-        signals::die_with_parent()?;
+        let last = farewell.clone();
+        signals::die_with_parent(move || last.say())?;
     }
     Ok(())
+}
+
+/// Where a front's usage history is.
+fn history_settings(tracking: &Tracking, options: &cli::Serve) -> history::Settings {
+    let folder = match &tracking.path {
+        Some(path) => files::beside(&options.config, path),
+        None => options.state.join(HISTORY),
+    };
+    let Tracking { file, files, months, .. } = *tracking;
+    history::Settings { folder, file, files, months }
 }
 
 fn each<T>(

@@ -47,16 +47,18 @@ pub fn hang_up() -> Result<UnixStream, Failure> {
     })
 }
 
-/// Ends this process when whoever holds the other end of standard input is gone, however it went.
+/// Ends this process, after `last`, when whoever holds the other end of standard input is gone,
+/// however it went.
 ///
 /// # Errors
 /// The system refuses a thread.
-pub fn die_with_parent() -> Result<(), Failure> {
+pub fn die_with_parent(last: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
     let watch = || {
         let mut input = std::io::stdin().lock();
         // Nothing is ever written there: all that can come is the end.
         let _ = std::io::copy(&mut input, &mut std::io::sink());
         tracing::info!("the parent is gone: stopping");
+        last();
         std::process::exit(0);
     };
     match thread::Builder::new().name("parent".to_owned()).spawn(watch) {

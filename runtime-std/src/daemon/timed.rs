@@ -5,11 +5,13 @@
 use super::clock::Clock;
 use super::disk::Durable;
 use super::exit::halt;
+use super::history::Tray;
 use super::net::BREATH;
 use super::notify;
-use super::plan::Errand;
+use super::plan::{Errand, Errands};
 use std::collections::BTreeMap;
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Sender};
 use tmr_core::hub::{Act, Hub};
 use tmr_core::io::{Address, Callee, Link, Why};
 use tmr_core::limits::WRITE_TIMEOUT;
@@ -27,6 +29,7 @@ pub(super) struct TimedHub {
     /// Doors that take nobody in, and until when.
     resting: BTreeMap<u64, Mono>,
     errands: Sender<Errand>,
+    tray: Arc<Tray>,
 }
 
 /// What a step left to do, outside of the lock.
@@ -49,10 +52,13 @@ pub type Dial = (Link, Address, Callee);
 
 impl TimedHub {
     /// A hub that has not been stepped yet, and what it wants done on this machine.
-    pub(super) fn new(hub: Hub) -> (Self, Receiver<Errand>) {
+    pub(super) fn new(hub: Hub) -> (Self, Errands) {
         let (errands, waiting) = mpsc::channel();
+        let tray = Arc::new(Tray::default());
+        let arrive = Errands { waiting, tray: Arc::clone(&tray) };
+        let (clock, set) = (Clock::start(), None);
         let (patience, resting) = (BTreeMap::new(), BTreeMap::new());
-        (Self { hub, clock: Clock::start(), set: None, patience, resting, errands }, waiting)
+        (Self { hub, clock, set, patience, resting, errands, tray }, arrive)
     }
 
     /// The hub, for what takes no time and leaves nothing to do.
@@ -75,6 +81,8 @@ impl TimedHub {
                 Act::Dial { link, to, callee } => todo.dial.push((link, to, callee)),
                 Act::Append(bytes) => self.errand(Errand::Write(Durable::Append(bytes))),
                 Act::Rewrite(bytes) => self.errand(Errand::Write(Durable::Rewrite(bytes))),
+                Act::Record(lines) => self.tray.record(&lines),
+                Act::Recall(after) => self.tray.recall(after),
                 Act::Look => self.errand(Errand::Look),
                 Act::GiveAway(away) => self.errand(Errand::GiveAway(away)),
                 Act::Verify { link, password } => self.errand(Errand::Verify { link, password }),

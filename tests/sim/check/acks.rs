@@ -77,6 +77,11 @@ impl Acks {
         }
     }
 
+    /// Grants with a seat, and releases of them, that clients were told of.
+    pub fn acknowledged(&self) -> (&BTreeSet<Handle>, &BTreeSet<Handle>) {
+        (&self.granted, &self.released)
+    }
+
     /// All is over: what was acknowledged is in the log.
     ///
     /// # Errors

@@ -5,6 +5,7 @@ mod birth;
 mod configure;
 mod handles;
 mod handover;
+mod history;
 mod lead;
 mod line;
 mod lists;

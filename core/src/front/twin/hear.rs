@@ -5,11 +5,12 @@
 use super::super::ledger::Ledger;
 use super::Trouble;
 use crate::admin::status::TwinDifference;
+use crate::history::History;
 use crate::io::{Intent, Link, Why};
 use crate::limits::{STATE_MAX, TWIN_ENTRIES, TWIN_HEARTBEAT, TWIN_WINDOW};
 use crate::log::{ContainerId, Entry, Epoch, GroupId, Setting, Slot, State};
 use crate::time::{Duration, Mono};
-use crate::wire::twin::{Answer, Heard, Placed, Shared, Standing, Tell};
+use crate::wire::twin::{Answer, Heard, Placed, Shared, Standing, Tell, Version};
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -24,6 +25,7 @@ pub(super) struct Ground<'a> {
     /// What the twin has committed is known to nobody else.
     pub(super) unfenced: bool,
     pub(super) ledger: &'a mut Ledger,
+    pub(super) history: &'a mut History,
 }
 
 /// What a message has brought.
@@ -102,6 +104,11 @@ impl Hearing {
         self.link.map(|(link, _)| link)
     }
 
+    /// What happens under its lead is not told by it, but follows from its log alone.
+    pub(super) fn tells_no_history(&self) -> bool {
+        self.link.is_some_and(|(_, minor)| minor < Version::HISTORY)
+    }
+
     /// When a twin that says nothing more is given up.
     pub(super) fn silent(&self, transfer: Duration) -> Mono {
         self.last + transfer + 2 * TWIN_HEARTBEAT
@@ -170,6 +177,7 @@ impl Hearing {
             Tell::State { epoch, .. }
             | Tell::Entries { epoch, .. }
             | Tell::Seats { epoch, .. }
+            | Tell::History { epoch, .. }
             | Tell::Lead { epoch, .. }
                 if Some(epoch) != self.leads() =>
             {
@@ -182,6 +190,11 @@ impl Hearing {
             Tell::Seats { anew, seats, .. } => {
                 news.seats = Some((anew, seats));
                 Answer::Noted
+            }
+            Tell::History { lines, upto, .. } => {
+                let heard = ground.history.hear(&lines, upto);
+                heard.map_err(|_| Why::Protocol("a twin told a usage history that is none"))?;
+                Answer::Recorded { upto: ground.history.covered() }
             }
             Tell::Entries { epoch, first, entries, committed } => {
                 self.mark = self.mark.max(committed);
@@ -350,7 +363,7 @@ impl Ground<'_> {
     /// another one's log is forgotten.
     fn ready(self, epoch: Epoch) -> Answer {
         if self.unfenced && self.ledger.settled().leader() != epoch {
-            *self.ledger = Ledger::default();
+            self.ledger.forget();
         }
         ready(epoch, self.ledger)
     }

@@ -2,6 +2,7 @@
 
 use super::super::ledger::Ledger;
 use super::hear::{Ground, Hearing};
+use crate::history::History;
 use crate::io::{Intent, Link};
 use crate::log::{Entry, Epoch, GroupId, Setting, Slot, State};
 use crate::testing::at;
@@ -17,6 +18,7 @@ const LATER: Epoch = Epoch { round: 5, front: 7 };
 struct Line {
     hearing: Hearing,
     ledger: Ledger,
+    history: History,
     stands_by: bool,
     unfenced: bool,
 }
@@ -41,7 +43,7 @@ impl Line {
         ledger.load(GROUP, Slot(3), State::default());
         let mut hearing = Hearing::default();
         assert_eq!(hearing.stands(at(0).mono, Link(1), Version::OWN.minor), None);
-        Self { hearing, ledger, stands_by: true, unfenced: false }
+        Self { hearing, ledger, history: History::default(), stands_by: true, unfenced: false }
     }
 
     /// Its twin leads, and it takes the log from slot 4 on.
@@ -53,8 +55,8 @@ impl Line {
 
     fn tells(&mut self, tell: Tell) -> Answer {
         let bytes = tell.encode(Version::OWN.minor).unwrap();
-        let Self { stands_by, unfenced, ref mut ledger, .. } = *self;
-        let ground = Ground { stands_by, unfenced, ledger };
+        let Self { stands_by, unfenced, ref mut ledger, ref mut history, .. } = *self;
+        let ground = Ground { stands_by, unfenced, ledger, history };
         let mut out = Vec::new();
         self.hearing.heard(at(0).mono, &bytes, ground, &mut out).unwrap();
         match &out[..] {
@@ -128,7 +130,8 @@ fn only_the_one_that_leads_is_listened_to_and_only_while_this_front_stands_by() 
     assert!(!line.hearing.whole());
     line.stands_by = true;
     assert_eq!(line.tells(entries(LATER, 6, &[30], 6)), Answer::Noted, "it said Busy");
-    let ground = Ground { stands_by: true, unfenced: false, ledger: &mut line.ledger };
+    let (ledger, history) = (&mut line.ledger, &mut line.history);
+    let ground = Ground { stands_by: true, unfenced: false, ledger, history };
     let mut out = Vec::new();
     line.hearing.settle(ground, &mut out);
     assert_eq!(out.len(), 1, "now it says from where");

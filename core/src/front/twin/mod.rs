@@ -15,6 +15,7 @@ mod hear;
 #[cfg(test)]
 mod hear_test;
 mod pass;
+mod past;
 mod tell;
 #[cfg(test)]
 mod tell_test;
@@ -232,7 +233,8 @@ impl Front {
                 }
             },
             _ if twin.hear.link() == Some(link) => {
-                let ground = Ground { stands_by, unfenced, ledger: &mut self.ledger };
+                let (ledger, history) = (&mut self.ledger, &mut self.history);
+                let ground = Ground { stands_by, unfenced, ledger, history };
                 let heard = twin.hear.heard(now.mono, bytes, ground, out);
                 heard.and_then(|news| self.twin_news(now, news, out)).err()
             }
@@ -377,8 +379,10 @@ impl Front {
         let leads = matches!(self.phase, Phase::Leading { .. });
         let epoch = self.phase.epoch().unwrap_or(self.highest);
         let Some(twin) = &mut self.twin else { return };
-        twin.hear.settle(Ground { stands_by, unfenced, ledger: &mut self.ledger }, out);
-        let subject = Subject { part, epoch, leads, ledger: &self.ledger, unfenced };
+        let (ledger, history) = (&mut self.ledger, &mut self.history);
+        twin.hear.settle(Ground { stands_by, unfenced, ledger, history }, out);
+        let (ledger, history) = (&self.ledger, &self.history);
+        let subject = Subject { part, epoch, leads, ledger, history, unfenced };
         twin.tell.settle(now, &subject, seats, out);
     }
 
@@ -496,6 +500,7 @@ impl Front {
     /// Tells the twin to lead: nothing is on its way any more.
     pub(super) fn tell_twin_to_lead(&mut self, now: Mono, epoch: Epoch, out: &mut Vec<Intent>) {
         let committed = self.ledger.committed();
+        self.tell_twin_history(now, epoch, out);
         if let Some(twin) = &mut self.twin {
             twin.tell.send(now, &Tell::Lead { epoch, committed }, out);
         }

@@ -7,6 +7,8 @@
 use super::super::ledger::Ledger;
 use super::super::peer::Wire;
 use super::Trouble;
+use super::past::Past;
+use crate::history::History;
 use crate::io::{Intent, Link};
 use crate::limits::{
     REDIAL_MIN, TWIN_ENTRIES, TWIN_HEARTBEAT, TWIN_PIECE_BYTES, TWIN_PIECES, TWIN_REDIAL_MAX,
@@ -26,6 +28,7 @@ pub(super) struct Subject<'a> {
     pub(super) epoch: Epoch,
     pub(super) leads: bool,
     pub(super) ledger: &'a Ledger,
+    pub(super) history: &'a History,
     /// Replies wait for the twin.
     pub(super) unfenced: bool,
 }
@@ -63,6 +66,7 @@ pub(super) struct Telling {
     spoke: Mono,
     told: Option<Standing>,
     pace: Pace,
+    pub(super) past: Past,
     /// The twin has every entry up to here.
     acked: Slot,
     /// What was said to be committed, and with which message.
@@ -90,6 +94,7 @@ impl Default for Telling {
             spoke: Mono(0),
             told: None,
             pace: Pace::Waiting,
+            past: Past::Off,
             acked: Slot(0),
             marks: VecDeque::new(),
             held: Slot(0),
@@ -120,7 +125,7 @@ impl Telling {
 
     /// Nothing of the log goes out until the twin has said where to begin.
     fn wait(&mut self) {
-        (self.pace, self.placed) = (Pace::Waiting, false);
+        (self.pace, self.placed, self.past) = (Pace::Waiting, false, Past::Off);
         self.has(Slot(0));
     }
 
@@ -231,6 +236,9 @@ impl Telling {
                     self.has(Slot(0));
                     self.pace = Pace::Behind;
                 }
+                if self.past == Past::Off {
+                    self.past = Past::Unknown;
+                }
             }
             Answer::Busy { epoch: of } if Some(of) == epoch => {
                 self.wait();
@@ -248,6 +256,7 @@ impl Telling {
                     self.marks.pop_front();
                 }
             }
+            Answer::Recorded { upto } => self.recorded(upto),
             _ => {}
         }
         self.late = self.late.filter(|late| self.held < *late);
@@ -272,6 +281,7 @@ impl Telling {
             }
             self.tell_state(now.mono, subject, out);
             self.tell_entries(now.mono, subject, out);
+            self.tell_history(now.mono, subject.epoch, (subject.history, false), out);
         }
     }
 

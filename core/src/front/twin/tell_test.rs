@@ -2,6 +2,7 @@
 
 use super::super::ledger::Ledger;
 use super::tell::{Subject, Telling};
+use crate::history::History;
 use crate::io::{Intent, Link};
 use crate::limits::TWIN_STATE_PAUSE;
 use crate::log::{Entry, Epoch, GroupId, Handle, Slot};
@@ -48,7 +49,8 @@ impl Line {
 
     fn tells(&mut self, seats: Vec<Placed>) -> Vec<Tell> {
         let (part, epoch, ledger) = (Part::Active, EPOCH, &self.ledger);
-        let subject = Subject { part, epoch, leads: true, ledger, unfenced: true };
+        let history = &History::default();
+        let subject = Subject { part, epoch, leads: true, ledger, history, unfenced: true };
         let mut out = Vec::new();
         self.tell.settle(at(0), &subject, seats, &mut out);
         self.count += out.len() as u64;
@@ -230,7 +232,8 @@ fn a_whole_state_goes_to_one_of_another_log_and_not_too_often() {
 fn since_when_it_leads_is_said_of_this_epoch_alone() {
     let mut line = Line::new();
     let mut since = |seconds, part, epoch, leads| {
-        let subject = Subject { part, epoch, leads, ledger: &line.ledger, unfenced: false };
+        let (ledger, history) = (&line.ledger, &History::default());
+        let subject = Subject { part, epoch, leads, ledger, history, unfenced: false };
         let mut out = Vec::new();
         line.tell.settle(at(seconds), &subject, vec![], &mut out);
         match &out[..] {

@@ -1,0 +1,155 @@
+//! What committed entries mean to the usage history: what happened to licences, in slot order, each
+//! once, whoever folds the log.
+
+use crate::history::Mark;
+use crate::log::{Entry, Grant, Outcome, Setting, State};
+use crate::time::Wall;
+
+/// What a committed entry did that the usage history tells of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Happened {
+    /// A licence is in use.
+    Granted(Grant),
+    /// It was given back; its seat may linger.
+    Released(Grant),
+    /// It was taken back.
+    Expired(Grant),
+    /// A seat lingers no longer.
+    Lingered(Grant),
+    /// The group was born.
+    Born,
+    /// A front begins to lead, by its id.
+    Leads(u32),
+    /// Of what the slots up to here said only the outcome is here.
+    Unknown,
+}
+
+impl Happened {
+    /// Folds an entry in; `None`: that is nothing to tell of.
+    pub(super) fn by(entry: &Entry, state: &mut State) -> Option<Self> {
+        let lingers = match entry {
+            Entry::Expire(handle) => state.lingers(*handle),
+            _ => false,
+        };
+        // Released, and not gone.
+        let stays = match entry {
+            Entry::Release(handle) => {
+                state.held(*handle).filter(|seat| seat.linger_seconds > 0).cloned()
+            }
+            _ => None,
+        };
+        let born = state.members().is_none();
+        let happened = match (entry, state.apply(entry)) {
+            (Entry::Grant(grant), Outcome::Granted) => Self::Granted(grant.clone()),
+            (Entry::Release(_), Outcome::Ended(grant)) => Self::Released(grant),
+            (Entry::Release(_), _) => Self::Released(stays?),
+            (Entry::Expire(_), Outcome::Ended(grant)) if lingers => Self::Lingered(grant),
+            (Entry::Expire(_), Outcome::Ended(grant)) => Self::Expired(grant),
+            (Entry::Configure(Setting::Members(_)), _) if born => Self::Born,
+            (Entry::Configure(Setting::Leader(epoch)), _) => Self::Leads(epoch.front),
+            _ => return None,
+        };
+        match &happened {
+            Self::Granted(grant)
+            | Self::Released(grant)
+            | Self::Expired(grant)
+            | Self::Lingered(grant) => grant.held.licence().is_some().then_some(happened),
+            _ => Some(happened),
+        }
+    }
+
+    /// The handle that it is about.
+    pub(super) fn grant(&self) -> Option<&Grant> {
+        match self {
+            Self::Granted(grant)
+            | Self::Released(grant)
+            | Self::Expired(grant)
+            | Self::Lingered(grant) => Some(grant),
+            Self::Born | Self::Leads(_) | Self::Unknown => None,
+        }
+    }
+}
+
+/// Something that happened, for the usage history.
+#[derive(Clone, Debug)]
+pub(super) struct News {
+    /// Of its entry.
+    pub(super) mark: Mark,
+    /// When this front learnt that it is committed.
+    pub(super) time: Wall,
+    pub(super) what: Happened,
+    /// Seats of the licence in use after it.
+    pub(super) used: u32,
+}
+
+impl News {
+    pub(super) fn new(mark: Mark, time: Wall, what: Happened, state: &State) -> Self {
+        let licence = what.grant().and_then(|grant| grant.held.licence());
+        let used = licence.and_then(|key| state.usage(key)).map_or(0, |usage| usage.used());
+        Self { mark, time, what, used }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::{Client, DiskId, Epoch, Handle, Held, Mode};
+    use crate::testing::LICENCE;
+    use alloc::string::String;
+    use core::net::{IpAddr, Ipv4Addr};
+
+    fn seat(handle: u32, linger_seconds: u32) -> Grant {
+        let client = Client {
+            address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            host: String::new(),
+            user: String::new(),
+            domain: String::new(),
+            text: String::new(),
+            user_defined_id: 0,
+            pid: 0,
+            session: 0,
+        };
+        Grant {
+            handle: Handle(handle),
+            held: Held::Licence(LICENCE),
+            fingerprint: 0,
+            quantity: 5,
+            take: 1,
+            mode: Mode::UserLimit,
+            client,
+            since: Wall(1),
+            cleanup_seconds: 30,
+            linger_seconds,
+            starts_usage: false,
+        }
+    }
+
+    #[test]
+    fn each_entry_happens_as_it_is_folded() {
+        let (one, two) = (seat(1, 0), seat(2, 30));
+        let void = Grant { take: 9, ..seat(3, 0) };
+        let none = Grant { held: Held::Subsystem, ..seat(4, 0) };
+        let members = Setting::Members([DiskId(1), DiskId(2), DiskId(3)]);
+        let epoch = Epoch { round: 1, front: 9 };
+        let mut state = State::default();
+        for (entry, happened) in [
+            (Entry::Configure(members.clone()), Some(Happened::Born)),
+            (Entry::Configure(members), None),
+            (Entry::Configure(Setting::Leader(epoch)), Some(Happened::Leads(9))),
+            (Entry::Configure(Setting::Handles(9)), None),
+            (Entry::Grant(one.clone()), Some(Happened::Granted(one.clone()))),
+            (Entry::Grant(one.clone()), None),
+            (Entry::Grant(void), None),
+            (Entry::Grant(none), None),
+            (Entry::Grant(two.clone()), Some(Happened::Granted(two.clone()))),
+            (Entry::Release(Handle(2)), Some(Happened::Released(two.clone()))),
+            (Entry::Release(Handle(2)), None),
+            (Entry::Expire(Handle(2)), Some(Happened::Lingered(two))),
+            (Entry::Expire(Handle(2)), None),
+            (Entry::Expire(Handle(1)), Some(Happened::Expired(one))),
+            (Entry::Release(Handle(4)), None),
+        ] {
+            assert_eq!(Happened::by(&entry, &mut state), happened, "{entry:?}");
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! One record, and the JSON line that it is everywhere: in files, in memory, and between fronts.
+//! Fields may come with later versions; a reader leaves what it does not know.
+
+use super::{Malformed, Mark};
+use crate::licence::rfc3339;
+use crate::limits::HISTORY_LINE;
+use crate::log::{Client, ContainerId, Grant, Handle, Held, LicenceKey, Mode};
+use crate::time::Wall;
+use alloc::borrow::Cow;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::net::IpAddr;
+use serde::de::{Deserializer, Error};
+use serde::ser::Serializer;
+use serde::{Deserialize, Serialize};
+
+/// What happened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// A licence is in use from now on.
+    Access,
+    /// Its user has given it back. Its seat may linger.
+    Release,
+    /// It was taken back: its user was silent for too long, has gone away before it was told of it,
+    /// or an operator said so.
+    Expire,
+    /// The linger time of a seat that was given back is over.
+    Lingered,
+    /// An access was refused.
+    Denied,
+    /// The set-up was born: everything before is another one's.
+    Started,
+    /// A front begins to lead.
+    Leads,
+    /// What happened between the record before and this one is not known.
+    Gap,
+    /// So many lines could not be written here before this one; the other front may have them.
+    Lost,
+    /// Something that a later version records.
+    #[default]
+    #[serde(other)]
+    Other,
+}
+
+/// One record. What does not belong to its kind is empty, and not in its line.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Record {
+    /// Its place; that of [`Kind::Lost`] is empty.
+    #[serde(skip_serializing_if = "is_empty")]
+    pub id: Mark,
+    /// When, by the clock of the front that led, or, of an entry that this one had not told of, of
+    /// the front that took over.
+    #[serde(serialize_with = "as_text", deserialize_with = "of_text")]
+    pub time: Wall,
+    /// What.
+    pub kind: Kind,
+    /// Of a refusal: the error that the client was told.
+    #[serde(skip_serializing_if = "is_empty")]
+    pub error: u32,
+    /// Firm Code.
+    #[serde(skip_serializing_if = "is_empty")]
+    pub firm_code: u32,
+    /// Product Code.
+    #[serde(skip_serializing_if = "is_empty")]
+    pub product_code: u32,
+    /// TMR-Id; 0: no such licence is known.
+    #[serde(skip_serializing_if = "is_empty")]
+    pub tmr_id: u32,
+    /// Product text.
+    #[serde(skip_serializing_if = "is_empty")]
+    pub product: String,
+    /// The serial of its virtual container (mask 131).
+    #[serde(skip_serializing_if = "is_empty")]
+    pub serial: u32,
+    /// Feature bits.
+    #[serde(skip_serializing_if = "is_empty")]
+    pub feature_map: u32,
+    /// From when on it cannot be used.
+    #[serde(
+        skip_serializing_if = "is_empty",
+        serialize_with = "as_optional_text",
+        deserialize_with = "of_optional_text"
+    )]
+    pub expires: Option<Wall>,
+    /// Its seats.
+    #[serde(skip_serializing_if = "is_empty")]
+    pub quantity: u32,
+    /// Seats in use after this.
+    #[serde(skip_serializing_if = "is_empty")]
+    pub used: u32,
+    /// The handle.
+    #[serde(skip_serializing_if = "is_empty")]
+    pub handle: u32,
+    /// How it counts.
+    #[serde(
+        skip_serializing_if = "is_empty",
+        serialize_with = "as_name",
+        deserialize_with = "of_name"
+    )]
+    pub mode: Option<Mode>,
+    /// Seats that it takes or asked for.
+    #[serde(skip_serializing_if = "is_empty")]
+    pub take: u32,
+    /// Of an access: the client's session, which is part of what makes its station.
+    #[serde(skip_serializing_if = "is_empty")]
+    pub session: u32,
+    /// Of an access: seconds for which its seat will linger.
+    #[serde(skip_serializing_if = "is_empty")]
+    pub linger: u32,
+    /// Of an end: when it was granted.
+    #[serde(
+        skip_serializing_if = "is_empty",
+        serialize_with = "as_optional_text",
+        deserialize_with = "of_optional_text"
+    )]
+    pub since: Option<Wall>,
+    /// Where the client's connection came from; of [`Kind::Started`] and [`Kind::Leads`]: where
+    /// clients reach the front.
+    #[serde(skip_serializing_if = "is_empty")]
+    pub address: Option<IpAddr>,
+    /// The client's host name; of [`Kind::Started`] and [`Kind::Leads`]: the front's.
+    #[serde(skip_serializing_if = "is_empty")]
+    pub host: String,
+    /// The client's user.
+    #[serde(skip_serializing_if = "is_empty")]
+    pub user: String,
+    /// Free number of the client's program.
+    #[serde(skip_serializing_if = "is_empty")]
+    pub app_id: u32,
+    /// Free text of the client's program.
+    #[serde(skip_serializing_if = "is_empty")]
+    pub app_text: String,
+    /// Of [`Kind::Lost`]: how many.
+    #[serde(skip_serializing_if = "is_empty")]
+    pub count: u64,
+}
+
+impl Record {
+    /// Of a handle that begins or ends.
+    #[must_use]
+    pub fn of_grant(kind: Kind, grant: &Grant) -> Self {
+        let client = &grant.client;
+        let mut record = Self {
+            kind,
+            quantity: grant.quantity,
+            handle: grant.handle.0,
+            mode: Some(grant.mode),
+            take: grant.take,
+            session: client.session,
+            linger: grant.linger_seconds,
+            since: (kind != Kind::Access).then_some(grant.since),
+            address: Some(client.address),
+            host: client.host.clone(),
+            user: client.user.clone(),
+            app_id: client.user_defined_id,
+            app_text: client.text.clone(),
+            ..Self::default()
+        };
+        if let Some(key) = grant.held.licence() {
+            record.name(key);
+        }
+        record
+    }
+
+    /// The grant that an access was of, as far as it matters to who holds what.
+    #[must_use]
+    pub fn grant(&self, container: ContainerId) -> Option<Grant> {
+        let (firm_code, product_code, tmr_id) = (self.firm_code, self.product_code, self.tmr_id);
+        let client = Client {
+            address: self.address?,
+            host: self.host.clone(),
+            user: self.user.clone(),
+            domain: String::new(),
+            text: self.app_text.clone(),
+            user_defined_id: self.app_id,
+            pid: 0,
+            session: self.session,
+        };
+        Some(Grant {
+            handle: Handle(self.handle),
+            held: Held::Licence(LicenceKey { container, firm_code, product_code, tmr_id }),
+            fingerprint: 0,
+            // It was granted, whatever the licence's quantity is now.
+            quantity: u32::MAX,
+            take: self.take,
+            mode: self.mode?,
+            client,
+            since: self.time,
+            cleanup_seconds: 0,
+            linger_seconds: self.linger,
+            starts_usage: false,
+        })
+    }
+
+    /// Says which licence it is about.
+    pub fn name(&mut self, key: &LicenceKey) {
+        (self.firm_code, self.product_code, self.tmr_id) =
+            (key.firm_code, key.product_code, key.tmr_id);
+    }
+
+    /// Its line, with the line feed.
+    #[must_use]
+    pub fn line(&self) -> Vec<u8> {
+        let mut line = serde_json::to_vec(self).expect("a record in memory is always written");
+        line.push(b'\n');
+        line
+    }
+
+    /// From a line, with or without the line feed.
+    ///
+    /// # Errors
+    /// It is none, cut off, or too long.
+    pub fn parse(line: &[u8]) -> Result<Self, Malformed> {
+        if line.len() > HISTORY_LINE {
+            return Err(Malformed);
+        }
+        serde_json::from_slice(line).map_err(|_| Malformed)
+    }
+
+    /// Seats that it takes while it lasts.
+    #[must_use]
+    pub fn takes(&self) -> u32 {
+        match self.mode {
+            Some(Mode::UserLimit | Mode::Exclusive) => self.take,
+            Some(Mode::StationShare) => 1,
+            Some(Mode::NoUserLimit) | None => 0,
+        }
+    }
+}
+
+fn is_empty<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+fn as_text<S: Serializer>(time: &Wall, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&rfc3339::format(*time))
+}
+
+fn of_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Wall, D::Error> {
+    let text = Cow::<'de, str>::deserialize(deserializer)?;
+    rfc3339::parse(&text).map_err(D::Error::custom)
+}
+
+#[expect(clippy::ref_option, reason = "serde says how it is called")]
+fn as_optional_text<S: Serializer>(time: &Option<Wall>, serializer: S) -> Result<S::Ok, S::Error> {
+    as_text(&time.unwrap_or_default(), serializer)
+}
+
+fn of_optional_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Wall>, D::Error> {
+    of_text(deserializer).map(Some)
+}
+
+#[expect(clippy::ref_option, reason = "serde says how it is called")]
+fn as_name<S: Serializer>(mode: &Option<Mode>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(mode.map_or("", Mode::name))
+}
+
+fn of_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Mode>, D::Error> {
+    let name = Cow::<'de, str>::deserialize(deserializer)?;
+    let all = [Mode::UserLimit, Mode::NoUserLimit, Mode::Exclusive, Mode::StationShare];
+    Ok(all.into_iter().find(|mode| mode.name() == name))
+}

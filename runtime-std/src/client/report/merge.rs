@@ -1,0 +1,103 @@
+//! The records of several folders as one, in order and each once.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::PathBuf;
+use tmr_core::history::{Kind, Mark, Record};
+use tmr_core::limits::HISTORY_LINE;
+
+/// The records of one folder, oldest first.
+#[derive(Debug)]
+pub(super) struct Folder {
+    /// Files that are not open yet, the latest first.
+    names: Vec<PathBuf>,
+    open: Option<BufReader<File>>,
+    next: Option<Record>,
+    malformed: u64,
+}
+
+impl Folder {
+    /// Of these files, oldest first.
+    pub(super) fn new(mut names: Vec<PathBuf>) -> Self {
+        names.reverse();
+        let mut folder = Self { names, open: None, next: None, malformed: 0 };
+        folder.advance();
+        folder
+    }
+
+    fn advance(&mut self) {
+        self.next = None;
+        let mut line = Vec::new();
+        while self.next.is_none() {
+            let Some(open) = &mut self.open else {
+                let Some(name) = self.names.pop() else { return };
+                match File::open(&name) {
+                    Ok(file) => self.open = Some(BufReader::new(file)),
+                    Err(_) => self.malformed += 1,
+                }
+                continue;
+            };
+            line.clear();
+            let most = open.by_ref().take(HISTORY_LINE as u64).read_until(b'\n', &mut line);
+            match (most, Record::parse(&line)) {
+                (Ok(0) | Err(_), _) => self.open = None,
+                (_, Ok(record)) => self.next = Some(record),
+                (_, Err(_)) => self.malformed += 1,
+            }
+        }
+    }
+}
+
+/// All records of several folders.
+#[derive(Debug)]
+pub(super) struct Merge {
+    folders: Vec<Folder>,
+    /// The place of the last one of each group.
+    last: BTreeMap<u32, Mark>,
+    /// Lines that are none.
+    pub(super) malformed: u64,
+}
+
+impl Merge {
+    pub(super) fn new(folders: Vec<Folder>) -> Self {
+        Self { folders, last: BTreeMap::new(), malformed: 0 }
+    }
+}
+
+impl Iterator for Merge {
+    type Item = Record;
+
+    fn next(&mut self) -> Option<Record> {
+        loop {
+            let mut first: Option<(usize, &Record)> = None;
+            for (index, folder) in self.folders.iter().enumerate() {
+                let Some(record) = &folder.next else { continue };
+                let sooner = first.is_none_or(|(_, other)| {
+                    // What has no place is told of where it stands.
+                    match record.id.is_beside(&other.id) {
+                        _ if record.kind == Kind::Lost => true,
+                        true => record.id < other.id,
+                        false => record.time < other.time,
+                    }
+                });
+                if sooner {
+                    first = Some((index, record));
+                }
+            }
+            let Some((index, _)) = first else {
+                self.malformed = self.folders.iter().map(|folder| folder.malformed).sum();
+                return None;
+            };
+            let record = self.folders[index].next.take()?;
+            self.folders[index].advance();
+            if record.kind == Kind::Lost {
+                return Some(record);
+            }
+            if record.id.follows(self.last.get(&record.id.group())) {
+                self.last.insert(record.id.group(), record.id);
+                return Some(record);
+            }
+        }
+    }
+}

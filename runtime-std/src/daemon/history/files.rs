@@ -1,0 +1,416 @@
+//! The files of a usage history: names, rotation, what is removed, and reading back.
+//!
+//! `usage-NUMBER-YYYY-MM.jsonl` has all records, `tracking-FIRMCODE-NUMBER-YYYY-MM.log` those of one
+//! Firm Code as licence tracking writes them. Numbers rise with every file of the folder. A file is
+//! followed by another one when it is as large as it may be, or the month is over.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use tmr_core::history::{Kind, Mark, Record, Server, Tracking};
+use tmr_core::licence::rfc3339;
+use tmr_core::limits::{HISTORY_BLOCK, HISTORY_LINE};
+use tmr_core::time::Wall;
+
+/// Where a usage history is, and how much is kept of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Its folder; made (mode 0750) if it is not there.
+    pub folder: PathBuf,
+    /// Where a file is followed by the next, in bytes.
+    pub file: u64,
+    /// All files together, in bytes; the oldest are removed.
+    pub files: u64,
+    /// Months before the current one that are kept.
+    pub months: u32,
+}
+
+/// The name of a file, understood.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Name {
+    number: u64,
+    /// `YYYY-MM`.
+    month: String,
+    /// Of a tracking file: its Firm Code.
+    firm_code: Option<u32>,
+}
+
+impl Name {
+    fn file(&self) -> String {
+        let Self { number, month, firm_code } = self;
+        match firm_code {
+            None => format!("usage-{number:06}-{month}.jsonl"),
+            Some(firm_code) => format!("tracking-{firm_code}-{number:06}-{month}.log"),
+        }
+    }
+
+    fn of(file: &str) -> Option<Self> {
+        let (firm_code, rest) = match file.strip_prefix("usage-") {
+            Some(rest) => (None, rest.strip_suffix(".jsonl")?),
+            None => {
+                let rest = file.strip_prefix("tracking-")?.strip_suffix(".log")?;
+                let (firm_code, rest) = rest.split_once('-')?;
+                (Some(firm_code.parse().ok()?), rest)
+            }
+        };
+        let (number, month) = rest.split_once('-')?;
+        let name = Self { number: number.parse().ok()?, month: month.to_owned(), firm_code };
+        (month_number(month).is_some() && name.file() == file).then_some(name)
+    }
+}
+
+/// The files of a folder that have records, oldest first.
+///
+/// # Errors
+/// The system's.
+pub fn names(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut all = listed(folder)?;
+    all.retain(|name| name.firm_code.is_none());
+    Ok(all.iter().map(|name| folder.join(name.file())).collect())
+}
+
+fn listed(folder: &Path) -> io::Result<Vec<Name>> {
+    let mut all = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        all.extend(entry?.file_name().to_str().and_then(Name::of));
+    }
+    all.sort_unstable();
+    Ok(all)
+}
+
+/// Months since the year 0.
+fn month_number(month: &str) -> Option<u32> {
+    let (year, month) = month.split_once('-')?;
+    let (year, month): (u32, u32) = (year.parse().ok()?, month.parse().ok()?);
+    (1..=12).contains(&month).then_some(year * 12 + month - 1)
+}
+
+fn month_of(now: Wall) -> String {
+    rfc3339::format(now)[..7].to_owned()
+}
+
+/// The file that records go to.
+#[derive(Debug)]
+struct Open {
+    name: Name,
+    file: File,
+    length: u64,
+}
+
+/// A file of one Firm Code.
+#[derive(Debug)]
+struct Track {
+    name: Name,
+    length: u64,
+    tracking: Tracking,
+}
+
+/// The files of one folder.
+#[derive(Debug)]
+pub struct Files {
+    settings: Settings,
+    open: Option<Open>,
+    tracks: BTreeMap<u32, Track>,
+    /// The front that led last.
+    server: Server,
+    /// When this process wrote its first line.
+    begun: Option<Wall>,
+    /// The set-up has started, and these Firm Codes have a file that says so.
+    started: Option<BTreeSet<u32>>,
+}
+
+impl Files {
+    /// Nothing is read or written yet. `own`: until it is known who leads.
+    #[must_use]
+    pub fn new(settings: Settings, own: Server) -> Self {
+        let (open, tracks) = (None, BTreeMap::new());
+        Self { settings, open, tracks, server: own, begun: None, started: None }
+    }
+
+    /// Their folder.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.settings.folder
+    }
+
+    /// Reads the latest files, so many bytes at most, oldest first, file by file.
+    ///
+    /// # Errors
+    /// The system's; a folder that is not there is none.
+    pub fn read_back(&mut self, most: u64, mut take: impl FnMut(&[u8])) -> io::Result<()> {
+        let names = match names(self.folder()) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            names => names?,
+        };
+        let mut left = most;
+        let mut parts = Vec::new();
+        for path in names.into_iter().rev() {
+            let length = fs::metadata(&path)?.len();
+            parts.push((path, length.saturating_sub(left)));
+            left = left.saturating_sub(length);
+            if left == 0 {
+                break;
+            }
+        }
+        for (path, from) in parts.into_iter().rev() {
+            let mut file = File::open(&path)?;
+            file.seek(SeekFrom::Start(from))?;
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes)?;
+            let cut = if from == 0 { 0 } else { after_first_line(&bytes) };
+            take(&bytes[cut..]);
+            for line in bytes[cut..].split(|byte| *byte == b'\n') {
+                if let Some(server) = leader(line) {
+                    self.server = server;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds lines. What cannot be written is in no file, as far as the system lets that be.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn write(&mut self, lines: &[u8], now: Wall) -> io::Result<()> {
+        self.turn(now)?;
+        let Some(open) = &mut self.open else { return Ok(()) };
+        if let Err(error) = append(&mut open.file, lines) {
+            self.open = None;
+            return Err(error);
+        }
+        open.length += lines.len() as u64;
+        Ok(())
+    }
+
+    /// Makes what was written durable.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn sync(&mut self) -> io::Result<()> {
+        self.open.as_ref().map_or(Ok(()), |open| open.file.sync_data())
+    }
+
+    /// Opens the file that is to be written, the next one if the last is full or of another month.
+    fn turn(&mut self, now: Wall) -> io::Result<()> {
+        let month = month_of(now);
+        let fits = |name: &Name, length| name.month == month && length < self.settings.file;
+        if self.open.as_ref().is_some_and(|open| fits(&open.name, open.length)) {
+            return Ok(());
+        }
+        let first = self.open.is_none();
+        let folder = self.folder().to_owned();
+        DirBuilder::new().recursive(true).mode(0o750).create(&folder)?;
+        let last = listed(&folder)?.into_iter().rfind(|name| name.firm_code.is_none());
+        // The one that another process of this front has left is gone on with.
+        if let Some(name) = last.filter(|_| first) {
+            let mut file =
+                OpenOptions::new().read(true).append(true).open(folder.join(name.file()))?;
+            let length = whole_lines(&mut file)?;
+            file.set_len(length)?;
+            if fits(&name, length) {
+                self.open = Some(Open { name, file, length });
+                return Ok(());
+            }
+        }
+        let name = self.next(month.clone(), None)?;
+        let file = new_file(&folder.join(name.file()))?;
+        self.open = Some(Open { name, file, length: 0 });
+        self.remove_old(&month)
+    }
+
+    fn next(&self, month: String, firm_code: Option<u32>) -> io::Result<Name> {
+        let last = listed(self.folder())?.last().map_or(0, |name| name.number);
+        Ok(Name { number: last + 1, month, firm_code })
+    }
+
+    /// Removes files that are too old, and the oldest ones while all are too large.
+    fn remove_old(&self, month: &str) -> io::Result<()> {
+        let months = self.settings.months;
+        let oldest = month_number(month).map_or(0, |number| number.saturating_sub(months));
+        let mut all = Vec::new();
+        let mut bytes = 0;
+        for name in listed(self.folder())? {
+            let path = self.folder().join(name.file());
+            let length = fs::metadata(&path)?.len();
+            bytes += length;
+            let open = self.open.as_ref().is_some_and(|open| open.name == name)
+                || self.tracks.values().any(|track| track.name == name);
+            if !open {
+                all.push((name, path, length));
+            }
+        }
+        for (name, path, length) in all {
+            let late = month_number(&name.month).is_some_and(|number| number < oldest);
+            if late || bytes > self.settings.files {
+                fs::remove_file(path)?;
+                bytes -= length;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds what the lines mean to the files of their Firm Codes.
+    ///
+    /// # Errors
+    /// The system's; what could not be written of it is in none.
+    pub fn track(&mut self, lines: &[u8], now: Wall) -> io::Result<()> {
+        let begun = *self.begun.get_or_insert(now);
+        let mut texts: BTreeMap<u32, String> = BTreeMap::new();
+        for line in lines.split(|byte| *byte == b'\n') {
+            if let Some(server) = leader(line) {
+                self.server = server;
+            }
+            let Ok(record) = Record::parse(line) else { continue };
+            if record.kind == Kind::Started {
+                self.write_texts(&mut texts)?;
+                self.tracks.clear();
+                self.started = Some(BTreeSet::new());
+            }
+            // Only what is known here has a file: clients may ask for any Firm Code.
+            let firm_code = record.firm_code;
+            if firm_code == 0 || record.tmr_id == 0 {
+                continue;
+            }
+            if !self.tracks.get(&firm_code).is_some_and(|track| self.fits(track, now)) {
+                self.write_texts(&mut texts)?;
+                let (track, header) = self.begin_track(firm_code, now, begun)?;
+                self.tracks.insert(firm_code, track);
+                texts.insert(firm_code, header);
+            }
+            let Some(track) = self.tracks.get_mut(&firm_code) else { continue };
+            let text = texts.entry(firm_code).or_default();
+            let before = text.len();
+            track.tracking.write(&record, &self.server, text);
+            track.length += (text.len() - before) as u64;
+        }
+        self.write_texts(&mut texts)
+    }
+
+    fn fits(&self, track: &Track, now: Wall) -> bool {
+        track.name.month == month_of(now) && track.length < self.settings.file
+    }
+
+    fn begin_track(
+        &mut self,
+        firm_code: u32,
+        now: Wall,
+        begun: Wall,
+    ) -> io::Result<(Track, String)> {
+        let listed = listed(self.folder())?;
+        let first = !listed.iter().any(|name| name.firm_code == Some(firm_code));
+        let anew = self.started.as_mut().is_some_and(|told| told.insert(firm_code));
+        let name = self.next(month_of(now), Some(firm_code))?;
+        new_file(&self.folder().join(name.file()))?;
+        let id = Tracking::logfile_id(begun);
+        let header = Tracking::header(firm_code, &self.server, now, id, first || anew);
+        let track = Track { name, length: header.len() as u64, tracking: Tracking::default() };
+        Ok((track, header))
+    }
+
+    fn write_texts(&self, texts: &mut BTreeMap<u32, String>) -> io::Result<()> {
+        for (firm_code, text) in std::mem::take(texts) {
+            let Some(track) = self.tracks.get(&firm_code) else { continue };
+            let path = self.folder().join(track.name.file());
+            append(&mut OpenOptions::new().append(true).open(path)?, text.as_bytes())?;
+        }
+        Ok(())
+    }
+
+    /// Lines that follow a mark, one message at most.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn after(&self, mark: Option<&Mark>) -> io::Result<Vec<u8>> {
+        let names = names(self.folder())?;
+        let mut from = 0;
+        let is_upto = |id: Mark| mark.is_some_and(|mark| id.is_beside(mark) && id <= *mark);
+        for (index, path) in names.iter().enumerate() {
+            let mut first = Vec::new();
+            lines_of(path)?.read_until(b'\n', &mut first)?;
+            if id_of(&first).is_some_and(is_upto) {
+                from = index;
+            }
+        }
+        let mut block = Vec::new();
+        for path in names.into_iter().skip(from) {
+            let mut reader = lines_of(&path)?;
+            let mut line = Vec::new();
+            // The place that is asked for lies behind.
+            let mut past = mark.is_none();
+            while reader.by_ref().take(HISTORY_LINE as u64).read_until(b'\n', &mut line)? > 0 {
+                match id_of(&line) {
+                    Some(id) if is_upto(id) => block.clear(),
+                    Some(id) => {
+                        past |= mark.is_some_and(|mark| id.is_beside(mark));
+                        let full = block.len() + line.len() > HISTORY_BLOCK;
+                        if full && past {
+                            return Ok(block);
+                        }
+                        if !full {
+                            block.extend_from_slice(&line);
+                        }
+                    }
+                    None => {}
+                }
+                line.clear();
+            }
+            if block.len() >= HISTORY_BLOCK / 2 {
+                break;
+            }
+        }
+        Ok(block)
+    }
+}
+
+/// Adds all of it or, as far as the system lets that be, nothing.
+fn append(file: &mut File, bytes: &[u8]) -> io::Result<()> {
+    let length = file.metadata()?.len();
+    file.write_all(bytes).inspect_err(|_| _ = file.set_len(length))
+}
+
+fn lines_of(path: &Path) -> io::Result<BufReader<File>> {
+    File::open(path).map(BufReader::new)
+}
+
+/// A whole line's place.
+fn id_of(line: &[u8]) -> Option<Mark> {
+    Some(line)
+        .filter(|line| line.ends_with(b"\n"))
+        .and_then(|line| Record::parse(line).ok())
+        .map(|record| record.id)
+        .filter(|id| *id != Mark::default())
+}
+
+/// Who begins to lead with this line.
+fn leader(line: &[u8]) -> Option<Server> {
+    // Most lines are others, and need not be read for this.
+    const KINDS: [&[u8]; 2] = [b"\"kind\":\"leads\"", b"\"kind\":\"started\""];
+    let has = |kind: &&[u8]| line.windows(kind.len()).any(|part| part == *kind);
+    KINDS.iter().find(|kind| has(kind))?;
+    let record = Record::parse(line).ok()?;
+    let leads = matches!(record.kind, Kind::Leads | Kind::Started);
+    let address = record.address.filter(|_| leads)?;
+    Some(Server { name: record.host, address })
+}
+
+fn after_first_line(bytes: &[u8]) -> usize {
+    bytes.iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |at| at + 1)
+}
+
+fn new_file(path: &Path) -> io::Result<File> {
+    OpenOptions::new().append(true).create_new(true).mode(0o640).open(path)
+}
+
+/// How long a file is without a last line that was cut off.
+fn whole_lines(file: &mut File) -> io::Result<u64> {
+    let length = file.metadata()?.len();
+    let from = length.saturating_sub(HISTORY_LINE as u64);
+    file.seek(SeekFrom::Start(from))?;
+    let mut tail = Vec::new();
+    file.read_to_end(&mut tail)?;
+    let whole = tail.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    Ok(from + whole as u64)
+}

@@ -1,0 +1,183 @@
+//! Files that grow, turn and go.
+
+use super::files::{Files, Settings, names};
+use std::fs;
+use std::path::{Path, PathBuf};
+use tmr_core::history::{Kind, Mark, Record, Server};
+use tmr_core::limits::HISTORY_BLOCK;
+use tmr_core::time::Wall;
+
+/// 2026-11-21T19:00:00Z.
+const NOW: Wall = Wall(1_795_287_600);
+const MONTH: u64 = 31 * 24 * 60 * 60;
+
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("tmr-history-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        Self(path)
+    }
+
+    fn files(&self, file: u64, files: u64) -> Files {
+        let settings = Settings { folder: self.0.clone(), file, files, months: 2 };
+        let address = [192, 0, 2, 1].into();
+        Files::new(settings, Server { name: "own".into(), address })
+    }
+
+    fn listed(&self) -> Vec<String> {
+        let entries = fs::read_dir(&self.0).unwrap();
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    fn text(&self, name: &str) -> String {
+        fs::read_to_string(self.0.join(name)).unwrap()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn mark(slot: usize) -> Mark {
+    format!("00000001-1-00000002-{slot}-0").parse().unwrap()
+}
+
+fn record(slot: usize) -> Record {
+    Record {
+        id: mark(slot),
+        time: NOW,
+        kind: Kind::Access,
+        firm_code: 10,
+        product_code: 201,
+        tmr_id: 1,
+        handle: u32::try_from(slot).unwrap(),
+        ..Record::default()
+    }
+}
+
+fn write(files: &mut Files, records: &[Record], now: Wall) {
+    let lines: Vec<u8> = records.iter().flat_map(Record::line).collect();
+    files.write(&lines, now).unwrap();
+    files.track(&lines, now).unwrap();
+}
+
+fn slots(lines: &[u8]) -> Vec<u32> {
+    let lines = lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    lines.map(|line| Record::parse(line).unwrap().handle).collect()
+}
+
+fn read_back(path: &Path, most: u64) -> Vec<u32> {
+    let settings = Settings { folder: path.to_owned(), file: 1, files: 1, months: 1 };
+    let server = Server { name: "own".into(), address: [192, 0, 2, 1].into() };
+    let mut all = Vec::new();
+    Files::new(settings, server).read_back(most, |lines| all.extend(slots(lines))).unwrap();
+    all
+}
+
+#[test]
+fn a_file_is_followed_by_the_next_and_the_oldest_go() {
+    let folder = Folder::new("turn");
+    let line = record(1).line().len() as u64;
+    let mut files = folder.files(line, 100 * line);
+    write(&mut files, &[record(1)], NOW);
+    write(&mut files, &[record(2)], NOW);
+    let jsonl = |all: Vec<String>| all.into_iter().filter(|it| it.ends_with("jsonl"));
+    let names_now: Vec<String> = jsonl(folder.listed()).collect();
+    assert_eq!(names_now, ["usage-000001-2026-11.jsonl", "usage-000003-2026-11.jsonl"]);
+    assert_eq!(read_back(&folder.0, u64::MAX), [1, 2]);
+    assert_eq!(read_back(&folder.0, line), [2]);
+    // A month later, and then so late that the first ones are too old.
+    write(&mut files, &[record(3)], Wall(NOW.0 + MONTH));
+    assert_eq!(jsonl(folder.listed()).count(), 3);
+    write(&mut files, &[record(4)], Wall(NOW.0 + 3 * MONTH));
+    assert_eq!(read_back(&folder.0, u64::MAX), [3, 4]);
+    // All of them are too large.
+    let mut files = folder.files(line, 2 * line);
+    write(&mut files, &[record(5)], Wall(NOW.0 + 3 * MONTH));
+    assert_eq!(*read_back(&folder.0, u64::MAX).last().unwrap(), 5);
+    assert!(jsonl(folder.listed()).count() <= 2, "{:?}", folder.listed());
+}
+
+#[test]
+fn another_process_goes_on_behind_the_last_whole_line() {
+    let folder = Folder::new("torn");
+    let mut files = folder.files(1 << 20, 1 << 30);
+    write(&mut files, &[record(1)], NOW);
+    let path = names(&folder.0).unwrap().remove(0);
+    let mut torn = fs::read(&path).unwrap();
+    torn.extend(&record(2).line()[..20]);
+    fs::write(&path, &torn).unwrap();
+    let mut files = folder.files(1 << 20, 1 << 30);
+    write(&mut files, &[record(3)], NOW);
+    assert_eq!(read_back(&folder.0, u64::MAX), [1, 3]);
+    assert_eq!(names(&folder.0).unwrap(), [path]);
+    // What is no file of ours is left alone.
+    fs::write(folder.0.join("usage-x.jsonl"), "not ours").unwrap();
+    assert_eq!(names(&folder.0).unwrap().len(), 1);
+}
+
+#[test]
+fn tracking_files_say_once_that_the_set_up_has_started() {
+    let folder = Folder::new("tracking");
+    let mut files = folder.files(1 << 20, 1 << 30);
+    let leads = Record {
+        kind: Kind::Leads,
+        host: "front-1".into(),
+        address: Some([192, 0, 2, 42].into()),
+        firm_code: 0,
+        tmr_id: 0,
+        ..record(1)
+    };
+    let unknown = Record { kind: Kind::Denied, firm_code: 99, tmr_id: 0, error: 200, ..record(2) };
+    write(&mut files, &[leads.clone(), unknown, record(3)], NOW);
+    // The next process, and a set-up that is born anew.
+    let mut files = folder.files(1 << 20, 1 << 30);
+    files.read_back(u64::MAX, |_| ()).unwrap();
+    write(&mut files, &[record(4)], NOW);
+    let born = Record { kind: Kind::Started, ..leads };
+    write(&mut files, &[born, record(6), record(7)], NOW);
+    let tracks: Vec<String> =
+        folder.listed().into_iter().filter(|name| name.starts_with("tracking-")).collect();
+    assert_eq!(tracks.len(), 3, "{tracks:?}");
+    let lines = |index: usize| folder.text(&tracks[index]).lines().count();
+    // Header, start of the set-up, licence, accesses.
+    assert_eq!([lines(0), lines(1), lines(2)], [4, 3, 5]);
+    let second = folder.text(&tracks[1]);
+    assert!(second.contains("TmrServerName:\"front-1\", TmrServerIp:\"192.0.2.42\""), "{second}");
+    assert!(!second.contains("CodeMeter_started"), "{second}");
+    assert!(tracks.iter().all(|name| name.starts_with("tracking-10-")), "{tracks:?}");
+}
+
+#[test]
+fn lines_that_follow_a_mark_are_read_back_in_blocks() {
+    let folder = Folder::new("after");
+    let mut files = folder.files(HISTORY_BLOCK as u64, 1 << 30);
+    let long = |slot| Record { app_text: "x".repeat(1_000), ..record(slot) };
+    let count = 1_000;
+    for slot in 1..=count {
+        write(&mut files, &[long(slot)], NOW);
+    }
+    assert!(names(&folder.0).unwrap().len() > 2);
+    let mut seen = Vec::new();
+    let mut mark = None;
+    loop {
+        let block = files.after(mark.as_ref()).unwrap();
+        assert!(block.len() <= HISTORY_BLOCK);
+        let next = slots(&block);
+        let Some(&last) = next.last() else { break };
+        seen.extend(next);
+        mark = Some(self::mark(last as usize));
+    }
+    let all: Vec<u32> = (1..=u32::try_from(count).unwrap()).collect();
+    assert_eq!(seen, all);
+    // Of another group nothing is known: from the beginning.
+    let other: Mark = "00000009-1-00000002-5-0".parse().unwrap();
+    assert_eq!(slots(&files.after(Some(&other)).unwrap())[0], 1);
+}

@@ -1,0 +1,134 @@
+//! The usage history of a front on this machine: a thread that writes what the node records, reads
+//! back what it asks for, and keeps the files within their bounds.
+//!
+//! What lives here: the thread and what it is handed ([`Tray`]), the files ([`Files`]). What never
+//! lives here: what a line means (that is core's business), and anything that a client waits for. A
+//! disk that is full costs lines, which are counted and logged; never service.
+
+mod files;
+#[cfg(test)]
+mod files_test;
+mod tray;
+
+pub use files::{Files, Settings, names};
+pub use tray::{Farewell, Tray};
+
+use super::exit::words;
+use super::plan::Tell;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tmr_core::front::Front;
+use tmr_core::history::{Kind, Mark, Record, Server};
+use tmr_core::io::Input;
+use tmr_core::limits::{HISTORY_FLUSH, HISTORY_READ_BACK, TROUBLE_LOGGED};
+use tmr_core::time::Wall;
+
+/// Writes the usage history.
+#[derive(Debug)]
+pub struct Keeper {
+    files: Files,
+    /// Files are written; else the node has its memory alone.
+    enabled: bool,
+    /// Lines that could not be written, and are not told of yet.
+    lost: u64,
+    /// When a trouble was last logged.
+    logged: Option<Instant>,
+    synced: Instant,
+    farewell: Farewell,
+}
+
+impl Keeper {
+    /// Writes below the folder of these settings, or nothing if there are none to be; `own`: who this
+    /// front is. Nothing is written yet.
+    #[must_use]
+    pub fn new(settings: Settings, enabled: bool, own: Server, farewell: Farewell) -> Self {
+        let files = Files::new(settings, own);
+        Self { files, enabled, lost: 0, logged: None, synced: Instant::now(), farewell }
+    }
+
+    /// Gives a node what was written before. What cannot be read is logged, and left out.
+    pub fn remind(&mut self, front: &mut Front) {
+        if !self.enabled {
+            return;
+        }
+        let take = |lines: &[u8]| front.remember(lines);
+        if let Err(error) = self.files.read_back(HISTORY_READ_BACK, take) {
+            self.trouble("cannot be read back", &error);
+        }
+    }
+
+    /// Writes until the process ends.
+    pub fn serve(mut self, tray: &Arc<Tray>, tell: &Tell) {
+        self.farewell.waits_for(tray);
+        loop {
+            let taken = tray.wait(HISTORY_FLUSH.0);
+            if self.enabled {
+                self.lost = self.lost.saturating_add(taken.lost);
+                self.write(&taken.lines);
+            }
+            if let Some(after) = taken.recall {
+                let lines = if self.enabled { self.recall(after.as_ref()) } else { Vec::new() };
+                tell(Input::Recalled { after, lines });
+            }
+            if taken.stop || self.synced.elapsed() >= HISTORY_FLUSH.1 {
+                self.sync();
+            }
+            if taken.stop {
+                return tray.done();
+            }
+        }
+    }
+
+    fn recall(&mut self, after: Option<&Mark>) -> Vec<u8> {
+        self.files.after(after).unwrap_or_else(|error| {
+            self.trouble("cannot be read for the twin", &error);
+            Vec::new()
+        })
+    }
+
+    fn write(&mut self, lines: &[u8]) {
+        let now = now();
+        if self.lost > 0 {
+            let time = now;
+            let lost = Record { kind: Kind::Lost, time, count: self.lost, ..Record::default() };
+            if self.files.write(&lost.line(), now).is_ok() {
+                tracing::warn!(lines = self.lost, "usage history: lines were lost");
+                self.lost = 0;
+            }
+        }
+        if lines.is_empty() {
+            return;
+        }
+        if let Err(error) = self.files.write(lines, now) {
+            let count = lines.iter().filter(|byte| **byte == b'\n').count();
+            self.lost = self.lost.saturating_add(count as u64);
+            return self.trouble("cannot be written", &error);
+        }
+        if let Err(error) = self.files.track(lines, now) {
+            self.trouble("has a licence tracking file that cannot be written", &error);
+        }
+    }
+
+    fn sync(&mut self) {
+        self.synced = Instant::now();
+        if let Err(error) = self.files.sync() {
+            self.trouble("cannot be made durable", &error);
+        }
+    }
+
+    /// Logs a trouble, but not again and again.
+    fn trouble(&mut self, what: &str, error: &io::Error) {
+        if self.logged.is_none_or(|at| at.elapsed() >= TROUBLE_LOGGED) {
+            self.logged = Some(Instant::now());
+            let folder = self.files.folder().display();
+            tracing::error!(lost = self.lost, "usage history in {folder} {what}: {}", words(error));
+        }
+    }
+}
+
+/// The system's time; before 1970 it reads as 1970.
+fn now() -> Wall {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    Wall(since.unwrap_or(Duration::ZERO).as_secs())
+}
