@@ -7,8 +7,10 @@ use super::{byte, pieces};
 use arbitrary::Unstructured;
 use serde_json::{Value, json};
 use std::net::Ipv4Addr;
+use tmr_core::admin::metrics::Page;
 use tmr_core::admin::{Admin, Entrance, View};
 use tmr_core::channel::Stream;
+use tmr_core::history::Span;
 use tmr_core::io::{Frame, Intent, Link};
 use tmr_core::limits::HTTP_REQUEST_MAX;
 use tmr_core::log::Handle;
@@ -26,7 +28,7 @@ impl View for Blank {
     fn held(&self, _: Handle) -> Result<String, String> {
         Err("Nobody has it.".into())
     }
-    fn usage(&self, span: tmr_core::history::Span) -> Option<Value> {
+    fn usage(&self, span: Span) -> Option<Value> {
         Some(json!(span.name()))
     }
     fn ready(&self) -> Result<(), String> {
@@ -37,6 +39,9 @@ impl View for Blank {
     }
     fn yields(&self) -> Result<(), String> {
         Err("It leads.".into())
+    }
+    fn measure(&self, page: &mut Page) {
+        page.gauge("tmrd_nothing", "Nothing.").is(&[("label", &"\\\"\n")], 1);
     }
 }
 

@@ -18,6 +18,9 @@ impl View for Node {
     fn events(&self) -> Value {
         json!([])
     }
+    fn measure(&self, page: &mut Page) {
+        page.gauge("tmrd_nothing", "Nothing.").is(&[], 1);
+    }
     fn usage(&self, span: Span) -> Option<Value> {
         (span != Span::Month).then(|| json!(span.name()))
     }
@@ -169,6 +172,9 @@ fn every_path_answers() {
         assert_eq!(got.status, 200);
         assert!(got.text.contains(&format!("Content-Type: {kind}")) && !got.body.is_empty());
     }
+    let got = desk.get(AFAR, "/metrics");
+    assert!(got.text.contains("Content-Type: application/openmetrics-text; version=1.0.0"));
+    assert!(got.body.ends_with("tmrd_nothing 1\n# EOF\n"), "{}", got.body);
     for path in ["/healthz", "/readyz", "/holdz"] {
         assert_eq!(desk.get(AFAR, path).body, "ok\n");
     }
@@ -355,7 +361,7 @@ fn who_gives_a_wrong_password_hears_so_and_has_to_wait_after_a_few() {
 #[test]
 fn with_a_password_for_readers_only_who_is_signed_in_may_look() {
     let mut desk = Desk::new(true, true);
-    for path in ["/api/status", "/api/events", "/api/audit"] {
+    for path in ["/api/status", "/api/events", "/api/audit", "/api/usage"] {
         assert_eq!(desk.get(AFAR, path).status, 401, "{path}");
         assert_eq!(desk.get(HERE, path).status, 200, "{path}: this machine may");
     }

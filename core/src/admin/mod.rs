@@ -11,6 +11,7 @@ mod admin_test;
 mod audit;
 mod guard;
 mod http;
+pub mod metrics;
 mod page;
 mod routes;
 mod sessions;
@@ -33,6 +34,7 @@ use core::fmt;
 use core::net::IpAddr;
 use guard::Who;
 use http::{Request, Response};
+use metrics::Page;
 pub use routes::Reply;
 use routes::{Effect, Route};
 use serde_json::Value;
@@ -72,6 +74,9 @@ pub trait View {
     /// # Errors
     /// Why it cannot, and what would be right, in a sentence for people.
     fn held(&self, handle: Handle) -> Result<String, String>;
+
+    /// Writes what `/metrics` says.
+    fn measure(&self, page: &mut Page);
 
     /// The configuration, once it is known, and whether another one is being stored. `None`: a node
     /// without one.

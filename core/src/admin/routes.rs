@@ -4,6 +4,7 @@
 
 use super::guard::Who;
 use super::http::{Request, Response};
+use super::metrics::Page;
 use super::{Admin, Command, Rights, View, page, settings, usage};
 use crate::log::Handle;
 use alloc::format;
@@ -129,6 +130,7 @@ const ROUTES: &[Route] = &[
     get("/healthz", May::Anyone, |_, _| Response::text(200, "ok").into()),
     get("/readyz", May::Anyone, |_, context| verdict(context.view.ready())),
     get("/holdz", May::Anyone, |_, context| verdict(context.view.holds())),
+    get("/metrics", May::Anyone, metrics),
     get("/api/status", May::Reader, |_, context| found(&context.view.status())),
     get("/api/events", May::Reader, |_, context| found(&context.view.events())),
     get("/api/usage", May::Reader, used),
@@ -182,6 +184,13 @@ fn verdict(verdict: Result<(), String>) -> Reply {
         Ok(()) => Response::text(200, "ok").into(),
         Err(reason) => Response::text(503, &reason).into(),
     }
+}
+
+fn metrics(request: &Request<'_>, context: &Context<'_>) -> Reply {
+    let mut page = Page::new(request.accept);
+    context.view.measure(&mut page);
+    let (kind, body) = page.end();
+    Response::file(kind, body).into()
 }
 
 fn used(request: &Request<'_>, context: &Context<'_>) -> Reply {

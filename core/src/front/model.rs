@@ -94,6 +94,9 @@ impl Front {
             silenced,
             stock,
             settings,
+            // What is only counted.
+            counts: _,
+            seen: _,
             random: _,
         } = self;
         assert!(twin.is_none() && stock.is_none() && placed.is_none() && settings.now.is_none());
