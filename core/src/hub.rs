@@ -6,6 +6,7 @@
 //! the runtime outside the lock) and any meaning of a frame (that is the node).
 
 use crate::admin::Password;
+use crate::counts::{HubCounts, Limit};
 use crate::desk;
 use crate::history::Mark;
 use crate::io::{Address, Callee, Door, Frame, Input, Intent, Link, Why};
@@ -111,6 +112,7 @@ pub struct Hub {
     intents: Vec<Intent>,
     /// Links whose next call may go to the node.
     answered: Vec<Link>,
+    counts: HubCounts,
 }
 
 impl Hub {
@@ -131,6 +133,7 @@ impl Hub {
             deadline: None,
             intents: Vec::new(),
             answered: Vec::new(),
+            counts: HubCounts::default(),
         }
     }
 
@@ -148,6 +151,13 @@ impl Hub {
         self
     }
 
+    /// So many files the system lets this process have, to be told to who asks.
+    #[must_use]
+    pub fn with_files_max(mut self, most: usize) -> Self {
+        self.counts.files_max = most;
+        self
+    }
+
     /// A connection came in. `None`: close it, there is no room even to say so.
     pub fn accept(
         &mut self,
@@ -156,18 +166,19 @@ impl Hub {
         from: SocketAddr,
         acts: &mut Vec<Act>,
     ) -> Option<Link> {
-        let crowded = match door {
-            Door::Licence => {
-                self.clients >= self.clients_max
-                    || self
-                        .addresses
-                        .get(&from.ip())
-                        .is_some_and(|&n| n >= CLIENT_LINKS_PER_ADDRESS)
+        let of_address = self.addresses.get(&from.ip()).copied().unwrap_or_default();
+        let reached = match door {
+            Door::Licence if self.clients >= self.clients_max => Some(Limit::ClientLinks),
+            Door::Licence if of_address >= CLIENT_LINKS_PER_ADDRESS => {
+                Some(Limit::ClientLinksOfAddress)
             }
-            Door::Admin => self.admins >= ADMIN_LINKS_MAX,
-            Door::Twin => self.twins >= TWIN_LINKS_MAX,
+            Door::Admin if self.admins >= ADMIN_LINKS_MAX => Some(Limit::AdminLinks),
+            Door::Twin if self.twins >= TWIN_LINKS_MAX => Some(Limit::TwinLinks),
+            _ => None,
         };
-        if crowded {
+        let crowded = reached.is_some();
+        if let Some(limit) = reached {
+            self.counts.reach(limit);
             let total = self.clients;
             tracing::warn!(%from, total, "connection refused: no more links on this door");
             if door != Door::Licence || self.crowded >= CROWDED_LINKS {
@@ -243,6 +254,9 @@ impl Hub {
                 port.calls.push_back(call);
                 self.answered.push(link);
             } else {
+                if let Frame::Http(_) = frame {
+                    self.step(now, Input::Counted(self.counted()), acts);
+                }
                 self.step(now, Input::Frame { link, frame }, acts);
             }
         }
@@ -307,6 +321,7 @@ impl Hub {
             }
             let whole = self.ports.get(&link).is_some_and(|port| port.whole);
             let what = if whole { "a whole frame" } else { "the first frame" };
+            self.counts.reach(Limit::SlowLink);
             self.shut(now, link, Why::Timeout(what), acts);
         }
         self.step(now, Input::Tick, acts);
@@ -330,6 +345,12 @@ impl Hub {
             }
             None => Outbox { frames: Vec::new(), close: Some(Why::Eof) },
         }
+    }
+
+    fn counted(&self) -> HubCounts {
+        let clients = (self.clients, self.clients_max);
+        let doors = [clients, (self.admins, ADMIN_LINKS_MAX), (self.twins, TWIN_LINKS_MAX)];
+        HubCounts { doors, ..self.counts.clone() }
     }
 
     fn open(&mut self, link: Link, door: Option<(Door, IpAddr)>, due: Option<Mono>) {
@@ -428,6 +449,7 @@ impl Hub {
         }
         self.intents = intents;
         for link in overfull {
+            self.counts.reach(Limit::WaitingFrames);
             self.shut(now, link, Why::Limit("frames waiting to be sent"), acts);
         }
     }

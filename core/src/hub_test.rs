@@ -14,6 +14,7 @@ use crate::testing::{ORDINARY, access, at, container, crypt, identity, peer, rep
 use crate::time::{Duration, Mono, Now};
 use crate::wire::{CmError, Reply, Request};
 use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -43,6 +44,7 @@ fn front() -> Hub {
         unfenced: false,
         virtuals: vec![],
         cleanup: CLEANUP_DEFAULT,
+        policy: Default::default(),
         twin: None,
         front: 7,
         seed: [1; 32],
@@ -111,6 +113,28 @@ fn one_address_cannot_take_every_place_and_is_told_so() {
     assert_eq!(outbox.close, Some(Why::Limit("client links")));
     hub.received(at(0), [(other, calls(1), false)], &mut acts);
     assert_eq!(acts[1..], [Act::Wake(other)]);
+}
+
+#[test]
+fn links_and_limits_that_were_reached_are_told_before_a_page() {
+    let (mut hub, mut acts) = (backend().with_clients_max(2).with_files_max(99), vec![]);
+    for port in 0..5 {
+        hub.accept(at(0), Door::Licence, peer(port), &mut acts).unwrap();
+    }
+    let page = hub.accept(at(0), Door::Admin, peer(9), &mut acts).unwrap();
+    let request = Frame::Http(b"GET /metrics HTTP/1.1\r\nAccept: text/plain\r\n\r\n".to_vec());
+    hub.received(at(0), [(page, vec![request], false)], &mut acts);
+    let text = String::from_utf8(hub.outbox(page).frames.remove(0)).unwrap();
+    for line in [
+        "tmrd_links{door=\"licence\"} 2",
+        "tmrd_links_max{door=\"licence\"} 2",
+        "tmrd_links{door=\"admin\"} 1",
+        "tmrd_limits_reached_total{limit=\"client-links\"} 3",
+        "tmrd_limits_reached_total{limit=\"admin-links\"} 0",
+        "process_max_fds 99",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} in {text}");
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@
 
 use crate::admin::{Entrance, Password, Rights};
 use crate::config::InForce;
+use crate::counts::HubCounts;
 use crate::history::Mark;
 use crate::licence::Container;
 use crate::limits::DIAL_TIMEOUT;
@@ -202,6 +203,8 @@ pub enum Input {
         /// What it gives; `None`: it is wrong.
         granted: Option<Rights>,
     },
+    /// What the hub has counted, before any page that may show it.
+    Counted(HubCounts),
     /// To a front: this configuration is in force now. When that is first known, and whenever
     /// another one comes into force.
     Configured(Box<InForce>),

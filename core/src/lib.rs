@@ -31,6 +31,7 @@ pub mod backend;
 pub mod channel;
 pub mod client;
 pub mod config;
+pub mod counts;
 mod crypt;
 pub mod desk;
 pub mod front;

@@ -77,6 +77,11 @@ pub const CALLS_AHEAD: usize = 8;
 /// Frames that may wait to be sent on one link before it is closed as too slow.
 pub const OUTBOX_FRAMES: usize = 16_384;
 
+/// Clients that `/api/status` shows at most.
+pub const CLIENTS_SHOWN: usize = 1_000;
+/// Clients that were too old and are gone that are remembered, for `/api/status`.
+pub const CLIENTS_TOO_OLD: usize = 64;
+
 /// Most handles of one server, seats and others.
 pub const HANDLES_MAX: usize = 65_536;
 /// Handle numbers that a front or backend reserves with one log entry. The next block is reserved
@@ -200,10 +205,14 @@ pub const STATE_MAX: usize = 60 * 1024 * 1024;
 
 /// Longest licence file, in bytes.
 pub const LICENCE_FILE_MAX: usize = 1024 * 1024;
+/// Most licence files of one backend.
+pub const LICENCE_FILES_MAX: usize = 256;
 /// Where a piece of an error message about one is cut off, in bytes.
 pub const LICENCE_ERROR_TEXT: usize = 400;
 /// Longest `tmrconf.json`, in bytes.
 pub const CONFIG_MAX: usize = 1024 * 1024;
+/// Most networks in all rules of `AccessControl`: they are looked through at every access.
+pub const ACCESS_NETWORKS_MAX: usize = 4_096;
 /// Longest time-out or interval that can be configured.
 pub const CONFIG_TIMEOUT_MAX: Duration = Duration::from_secs(60 * 60);
 /// Longest piece of the file that an error message about it repeats, in characters.

@@ -70,6 +70,7 @@ impl World {
             unfenced,
             virtuals: vec![(ContainerId::CmAct(305_419_896), None)],
             cleanup: 60 * second,
+            policy: Default::default(),
             twin: Some(Twin {
                 address: address(TWIN_PORT),
                 connect_timeout: second,

@@ -7,6 +7,7 @@ use super::{byte, pieces};
 use arbitrary::Unstructured;
 use serde_json::{Value, json};
 use std::net::Ipv4Addr;
+use tmr_core::admin::metrics::Page;
 use tmr_core::admin::{Admin, Entrance, View};
 use tmr_core::channel::Stream;
 use tmr_core::history::Span;
@@ -21,14 +22,14 @@ impl View for Blank {
     fn status(&self) -> Value {
         json!({ "role": "standby" })
     }
-    fn usage(&self, _: Span) -> Option<Value> {
-        None
-    }
     fn events(&self) -> Value {
         json!([])
     }
     fn held(&self, _: Handle) -> Result<String, String> {
         Err("Nobody has it.".into())
+    }
+    fn usage(&self, span: Span) -> Option<Value> {
+        Some(json!(span.name()))
     }
     fn ready(&self) -> Result<(), String> {
         Err("Nothing is reachable.".into())
@@ -38,6 +39,9 @@ impl View for Blank {
     }
     fn yields(&self) -> Result<(), String> {
         Err("It leads.".into())
+    }
+    fn measure(&self, page: &mut Page) {
+        page.gauge("tmrd_nothing", "Nothing.").is(&[("label", &"\\\"\n")], 1);
     }
 }
 

@@ -62,6 +62,7 @@ fn told(chunks: &[&[u8]]) {
         unfenced: false,
         virtuals: Vec::new(),
         cleanup: timeout,
+        policy: Default::default(),
         twin: Some(twin),
         front: 1,
         seed: [5; 32],

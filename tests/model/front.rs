@@ -63,6 +63,7 @@ impl FrontNode {
             unfenced: false,
             virtuals: Vec::new(),
             cleanup: CLEANUP_DEFAULT,
+            policy: Default::default(),
             twin: None,
             front: number + 1,
             seed,

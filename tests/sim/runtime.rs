@@ -88,6 +88,7 @@ impl World {
             unfenced: false,
             virtuals: Vec::new(),
             cleanup: Duration::from_secs(30),
+            policy: Default::default(),
             twin: (plan.fronts == FRONTS).then(|| Twin {
                 address: Address { host: other.to_owned(), port: 2 },
                 connect_timeout: Duration::from_secs(plan.connect),

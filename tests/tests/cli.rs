@@ -23,7 +23,7 @@ on_both_runtimes!(
 );
 
 /// The commands of the contract that this program has so far.
-const COMMANDS: [&[&str]; 16] = [
+const COMMANDS: [&[&str]; 17] = [
     &["demo"],
     &["keygen"],
     &["issue"],
@@ -33,6 +33,7 @@ const COMMANDS: [&[&str]; 16] = [
     &["status"],
     &["activate"],
     &["failover"],
+    &["doctor"],
     &["client"],
     &["client", "version"],
     &["client", "servers"],

@@ -9,8 +9,8 @@ use std::thread::{self, JoinHandle};
 use tmr_tests::foreign::error::NO_MORE_LICENSES;
 use tmr_tests::foreign::{Ask, Client, Crypt, INFO_BOX, Person, get_boxes, get_info};
 use tmr_tests::harness::{
-    Cluster, FIRM_CODE, Runtime, SEATS, TMR, give_back, is_whole, licence_row, signal,
-    specification, status_until, take, until,
+    BackendLine, Cluster, FIRM_CODE, Runtime, SEATS, Server, TMR, Workshop, get_json, give_back,
+    is_whole, licence_row, signal, specification, status_until, take, until,
 };
 use tmr_tests::on_both_runtimes;
 
@@ -20,6 +20,7 @@ on_both_runtimes!(
     a_part_with_other_keys_is_out,
     a_set_without_a_cm_act_id_stands_beside_one_with,
     an_ordinary_licence_follows_its_file,
+    a_folder_of_licences_is_watched,
 );
 
 /// Product Code of the licence in containers without a CmActId, and its seats.
@@ -326,4 +327,61 @@ fn an_ordinary_licence_follows_its_file(runtime: Runtime) {
     }
     seat(&mut client, product, 9).expect("the one seat");
     assert!(is_whole(&cluster.status()), "the TMR licence is as it was");
+}
+
+fn a_folder_of_licences_is_watched(runtime: Runtime) {
+    let workshop = Workshop::new(runtime, &specification(&[(TMR, SEATS)]));
+    let folder = workshop.folder().join("mine");
+    fs::create_dir(&folder).expect("a folder can be made");
+    let mut line = BackendLine::of(&workshop, 1);
+    line.licence.clone_from(&folder);
+    line.admin = Some(std::net::SocketAddr::new(line.listen.ip(), 0));
+    let start = || {
+        Server::start("backend", workshop.folder(), workshop.program(), &line.arguments())
+            .unwrap_or_else(|end| panic!("{end:?}"))
+    };
+    let held = |server: &Server| -> Vec<(String, Value)> {
+        let status = get_json(server.admin(), "/api/status").expect("a status");
+        let rows = status["containers"].as_array().expect("a list").clone();
+        let row = |row: &Value| (row["serial"].to_string(), row["licenses"][0]["quantity"].clone());
+        rows.iter().map(row).collect()
+    };
+    let server = start();
+    assert_eq!(held(&server), [], "an empty folder is no error");
+    let put = |from: std::path::PathBuf, name: &str| {
+        fs::copy(from, folder.join(name)).expect("a file can be copied");
+    };
+    put(workshop.licence(1), "part.txt");
+    put(workshop.licence(1), "part.cmlic");
+    let first = until("the file to be taken", || held(&server).pop());
+    assert_eq!((held(&server).len(), &first.1), (1, &json!(SEATS)));
+
+    // A second set comes, and beside it a file that is none.
+    workshop.issue(&bare([7_000_001, 7_000_002, 7_000_003]), "issuer", "second");
+    fs::write(folder.join("half.cmlic"), "{").expect("a file can be written");
+    put(workshop.licence_in("second", 1), "second.cmlic");
+    until("two containers", || (held(&server).len() == 2).then_some(()));
+    until("the log to name the other", || {
+        let log = server.log_text();
+        log.lines().any(|it| it.contains("half.cmlic") && it.contains("left out")).then_some(())
+    });
+
+    // One that is renamed is the same one, also for what comes after.
+    fs::rename(folder.join("part.cmlic"), folder.join("renamed.cmlic")).expect("it is there");
+    workshop.reissue(&specification(&[(TMR, SEATS + 1)]), 1, "licences");
+    put(workshop.licence(1), "renamed.cmlic");
+    let more = (first.0.clone(), json!(SEATS + 1));
+    until("the new quantity", || held(&server).contains(&more).then_some(()));
+
+    // What was in one that goes stays in force, and the log says so; until the next start.
+    fs::remove_file(folder.join("second.cmlic")).expect("it is there");
+    until("the log to say so", || {
+        let log = server.log_text();
+        let said = |it: &str| it.contains("second.cmlic") && it.contains("stays in force");
+        log.lines().any(said).then_some(())
+    });
+    assert_eq!(held(&server).len(), 2);
+    drop(server);
+    fs::remove_file(folder.join("half.cmlic")).expect("it is there");
+    assert_eq!(held(&start()), [more]);
 }

@@ -22,6 +22,7 @@ on_both_runtimes!(
     a_change_at_the_web_admin_is_written_back_and_reaches_the_twin,
     what_cannot_come_into_force_is_refused_whole,
     a_log_file_may_be_cut_off_or_moved_away,
+    a_log_file_that_cannot_be_written_stops_nothing,
 );
 
 /// The file of a front's configuration.
@@ -248,4 +249,37 @@ fn a_log_file_may_be_cut_off_or_moved_away(runtime: Runtime) {
     fs::rename(&path, path.with_extension("1")).unwrap();
     put("info", "json", "is in force");
     until("the new file", || text().contains("is in force").then_some(()));
+}
+
+fn a_log_file_that_cannot_be_written_stops_nothing(runtime: Runtime) {
+    let mut cluster = Cluster::start(runtime);
+    cluster.fronts[0].kill();
+    cluster.restart_front_with(0, |config| {
+        config["Log"] = json!({ "File": "/no/such/folder/tmrd.log" });
+    });
+    cluster.activate(0);
+    works(&mut cluster.client());
+    let said =
+        "/no/such/folder/tmrd.log: No such file or directory; logging to standard error only";
+    assert!(cluster.front().log_text().contains(said), "{}", cluster.front().log_text());
+    // A backend has the same on its command line.
+    let path = cluster.workshop().folder().join("backend.log");
+    let (port, admin) = (cluster.backends[0].licence().port(), cluster.backends[0].admin().port());
+    let mut arguments = cluster.backend_arguments(1, port, admin);
+    arguments.extend([
+        "--log-format".into(),
+        "json".into(),
+        "--log-file".into(),
+        path.clone().into(),
+    ]);
+    cluster.backends[0].kill();
+    cluster.backends[0].restart(&arguments).unwrap();
+    cluster.wait_whole(0);
+    let text =
+        until("a line", || fs::read_to_string(&path).ok().filter(|text| text.contains('\n')));
+    let line: Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+    assert!(line["message"].is_string(), "{line}");
+    fs::rename(&path, path.with_extension("1")).unwrap();
+    signal("HUP", &[cluster.backends[0].pid()]);
+    until("a new file", || path.exists().then_some(()));
 }

@@ -12,14 +12,17 @@ use serde_json::json;
 struct Node(Result<(), String>);
 
 impl View for Node {
-    fn usage(&self, span: Span) -> Option<Value> {
-        (span != Span::Month).then(|| json!(span.name()))
-    }
     fn status(&self) -> Value {
         json!({ "version": "1.2.3", "role": "active" })
     }
     fn events(&self) -> Value {
         json!([])
+    }
+    fn measure(&self, page: &mut Page) {
+        page.gauge("tmrd_nothing", "Nothing.").is(&[], 1);
+    }
+    fn usage(&self, span: Span) -> Option<Value> {
+        (span != Span::Month).then(|| json!(span.name()))
     }
     fn ready(&self) -> Result<(), String> {
         self.0.clone()
@@ -169,12 +172,16 @@ fn every_path_answers() {
         assert_eq!(got.status, 200);
         assert!(got.text.contains(&format!("Content-Type: {kind}")) && !got.body.is_empty());
     }
+    let got = desk.get(AFAR, "/metrics");
+    assert!(got.text.contains("Content-Type: application/openmetrics-text; version=1.0.0"));
+    assert!(got.body.ends_with("tmrd_nothing 1\n# EOF\n"), "{}", got.body);
     for path in ["/healthz", "/readyz", "/holdz"] {
         assert_eq!(desk.get(AFAR, path).body, "ok\n");
     }
     assert_eq!(desk.get(AFAR, "/api/usage?span=hour").body, "\"hour\"\n");
     assert_eq!(desk.get(AFAR, "/api/usage?span=month").status, 404);
-    assert_eq!(desk.get(AFAR, "/api/usage?span=x").status, 400);
+    let got = desk.get(AFAR, "/api/usage?span=x");
+    assert_eq!((got.status, got.body), (400, format!("{}\n", usage::SPANS)));
     assert_eq!(desk.get(AFAR, "/nowhere").body, "There is nothing at this path.\n");
     assert_eq!(desk.get(AFAR, "//").status, 404);
     desk.node = Node(Err("Only one of three backends is reachable.".into()));

@@ -33,6 +33,8 @@ pub(super) struct Request<'a> {
     pub(super) from_admin: bool,
     /// It came through a proxy: whoever is at the other end of the connection did not ask.
     pub(super) relayed: bool,
+    /// The kinds of answer that it would like.
+    pub(super) accept: &'a str,
     pub(super) body: &'a [u8],
 }
 
@@ -80,6 +82,8 @@ impl<'a> Request<'a> {
                 request.from_admin = value == "1";
             } else if named("forwarded") || named("x-forwarded-for") || named("via") {
                 request.relayed = true;
+            } else if named("accept") {
+                request.accept = value;
             } else if named("content-length") {
                 announced = value.parse().map_err(|_| "The Content-Length is not a number.")?;
             } else if named("transfer-encoding") {
@@ -160,8 +164,8 @@ impl Response {
         Self { status, kind: "application/json", head: String::new(), body }
     }
 
-    /// A file that is part of the program.
-    pub(super) fn file(kind: &'static str, text: &'static str) -> Self {
+    /// A text of that kind.
+    pub(super) fn file(kind: &'static str, text: impl Into<Cow<'static, str>>) -> Self {
         Self { status: 200, kind, head: String::new(), body: text.into() }
     }
 
@@ -219,7 +223,6 @@ mod tests {
         let text = "POST /api/activate?now=1 HTTP/1.1\r\nHost: 127.0.0.1:22352\r\n\
                     x-tmr-admin:  1 \r\nCookie: a=1; b=2\r\nContent-Length: 2\r\n\r\n{}";
         let expected = Request {
-            query: "now=1",
             method: "POST",
             path: "/api/activate",
             query: "now=1",

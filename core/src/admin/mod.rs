@@ -11,6 +11,7 @@ mod admin_test;
 mod audit;
 mod guard;
 mod http;
+pub mod metrics;
 mod page;
 mod routes;
 mod sessions;
@@ -33,6 +34,7 @@ use core::fmt;
 use core::net::IpAddr;
 use guard::Who;
 use http::{Request, Response};
+use metrics::Page;
 pub use routes::Reply;
 use routes::{Effect, Route};
 use serde_json::Value;
@@ -43,11 +45,11 @@ pub trait View {
     /// What `/api/status` says: one of the structures of [`status`].
     fn status(&self) -> Value;
 
-    /// What [`usage`] says of it; `None`: it keeps no usage history.
-    fn usage(&self, span: Span) -> Option<Value>;
-
     /// What happened to it, the latest first; for `/api/events`.
     fn events(&self) -> Value;
+
+    /// What [`usage`] says of it; `None`: it keeps no usage history.
+    fn usage(&self, span: Span) -> Option<Value>;
 
     /// Whether this node serves, or could.
     ///
@@ -72,6 +74,9 @@ pub trait View {
     /// # Errors
     /// Why it cannot, and what would be right, in a sentence for people.
     fn held(&self, handle: Handle) -> Result<String, String>;
+
+    /// Writes what `/metrics` says.
+    fn measure(&self, page: &mut Page);
 
     /// The configuration, once it is known, and whether another one is being stored. `None`: a node
     /// without one.

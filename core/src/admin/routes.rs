@@ -4,8 +4,8 @@
 
 use super::guard::Who;
 use super::http::{Request, Response};
-use super::usage::{SPANS, span};
-use super::{Admin, Command, Rights, View, page, settings};
+use super::metrics::Page;
+use super::{Admin, Command, Rights, View, page, settings, usage};
 use crate::log::Handle;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -130,9 +130,10 @@ const ROUTES: &[Route] = &[
     get("/healthz", May::Anyone, |_, _| Response::text(200, "ok").into()),
     get("/readyz", May::Anyone, |_, context| verdict(context.view.ready())),
     get("/holdz", May::Anyone, |_, context| verdict(context.view.holds())),
+    get("/metrics", May::Anyone, metrics),
     get("/api/status", May::Reader, |_, context| found(&context.view.status())),
-    get("/api/usage", May::Reader, usage),
     get("/api/events", May::Reader, |_, context| found(&context.view.events())),
+    get("/api/usage", May::Reader, used),
     get("/api/audit", May::Reader, |_, context| found(&context.admin.audit.shown())),
     get("/api/session", May::Anyone, session),
     post("/api/session", May::Stranger, sign_in),
@@ -174,14 +175,6 @@ pub(super) fn find(request: &Request<'_>) -> Result<&'static Route, Response> {
     Err(Response::text(405, &sentence).with("Allow", &methods))
 }
 
-fn usage(request: &Request<'_>, context: &Context<'_>) -> Reply {
-    match span(request.query).map(|span| context.view.usage(span)) {
-        Some(Some(value)) => found(&value),
-        Some(None) => Response::text(404, "Only fronts keep a usage history.").into(),
-        None => Response::text(400, SPANS).into(),
-    }
-}
-
 fn found(value: &Value) -> Reply {
     Response::json(200, value).into()
 }
@@ -190,6 +183,21 @@ fn verdict(verdict: Result<(), String>) -> Reply {
     match verdict {
         Ok(()) => Response::text(200, "ok").into(),
         Err(reason) => Response::text(503, &reason).into(),
+    }
+}
+
+fn metrics(request: &Request<'_>, context: &Context<'_>) -> Reply {
+    let mut page = Page::new(request.accept);
+    context.view.measure(&mut page);
+    let (kind, body) = page.end();
+    Response::file(kind, body).into()
+}
+
+fn used(request: &Request<'_>, context: &Context<'_>) -> Reply {
+    match usage::span(request.query).map(|span| context.view.usage(span)) {
+        Some(Some(value)) => found(&value),
+        Some(None) => Response::text(404, "Only fronts keep a usage history.").into(),
+        None => Response::text(400, usage::SPANS).into(),
     }
 }
 

@@ -21,6 +21,19 @@ pub enum Role {
     Backend,
 }
 
+impl Role {
+    /// As status calls it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Standby => "standby",
+            Self::Starting => "starting",
+            Self::Backend => "backend",
+        }
+    }
+}
+
 /// The status of a front.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FrontStatus {
@@ -56,6 +69,8 @@ pub struct FrontStatus {
     pub licenses: Vec<LicenceStatus>,
     /// Every seat that is held.
     pub allocations: Vec<Allocation>,
+    /// Clients that are connected, and those that were too old; not all of them if there are many.
+    pub clients: Vec<ClientStatus>,
 }
 
 /// The other front, as this one sees it.
@@ -114,6 +129,22 @@ pub enum BackendState {
     Down,
     /// It serves, but cannot promise.
     Unfenced,
+}
+
+impl BackendState {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Up, Self::Repairing, Self::Down, Self::Unfenced];
+
+    /// As status calls it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Repairing => "repairing",
+            Self::Down => "down",
+            Self::Unfenced => "unfenced",
+        }
+    }
 }
 
 /// A backend, as a front sees it.
@@ -220,6 +251,28 @@ pub struct Allocation {
     pub since: Wall,
     /// Backends that have it on disk, or stock servers that have given it.
     pub backends: u32,
+}
+
+/// A client that has a connection, or had one and is too old.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ClientStatus {
+    /// Where it came from.
+    pub address: IpAddr,
+    /// Its host name, as its latest access said it; may be empty.
+    pub host: String,
+    /// Its user, likewise.
+    pub user: String,
+    /// The version of its runtime, likewise; `null`: it has not said one.
+    pub runtime_version: Option<String>,
+    /// That is below `MinimumClientVersion`, or was not said: its accesses are refused.
+    pub too_old: bool,
+    /// The connection stands.
+    pub connected: bool,
+    /// When it came.
+    #[serde(serialize_with = "as_text")]
+    pub since: Wall,
+    /// Calls that it has made.
+    pub calls: u64,
 }
 
 /// The status of a backend.
@@ -376,6 +429,16 @@ mod tests {
                 since: Wall(1_795_287_600),
                 backends: 3,
             }],
+            clients: vec![ClientStatus {
+                address: "127.0.0.1".parse().unwrap(),
+                host: "h".into(),
+                user: "u".into(),
+                runtime_version: Some("6.10".into()),
+                too_old: false,
+                connected: true,
+                since: Wall(1_795_287_600),
+                calls: 7,
+            }],
         };
         let mut ends = status.clone();
         ends.licenses[0].expires = Some(Wall(1_795_287_600));
@@ -402,7 +465,10 @@ mod tests {
                                          "value": "4", "expected": "5" } ] } ],
           "allocations": [ { "handle": 19_857, "kind": "licence", "firm_code": 6_000_010,
                              "product_code": 201, "mode": "user-limit", "client": "127.0.0.1", "host": "h", "user": "u",
-                             "since": "2026-11-21T19:00:00Z", "backends": 3 } ]
+                             "since": "2026-11-21T19:00:00Z", "backends": 3 } ],
+          "clients": [ { "address": "127.0.0.1", "host": "h", "user": "u", "runtime_version": "6.10",
+                         "too_old": false, "connected": true, "since": "2026-11-21T19:00:00Z",
+                         "calls": 7 } ]
         });
         assert_eq!(serde_json::to_value(status).unwrap(), expected);
     }

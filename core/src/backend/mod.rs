@@ -12,6 +12,7 @@ mod backend_test;
 mod journal;
 #[cfg(test)]
 mod journal_test;
+mod measure;
 #[cfg(feature = "model")]
 mod model;
 mod status;
@@ -19,6 +20,7 @@ mod writer;
 
 use crate::admin::Admin;
 use crate::channel::OTHER_KEY;
+use crate::counts::HubCounts;
 use crate::crypt::{cipher, sign};
 use crate::desk::{Catalogue, Desk, Ground, Identity, Move, Offer, Shown};
 use crate::io::{Door, Frame, Input, Intent, Link, Why};
@@ -77,6 +79,7 @@ pub struct Backend {
     started: bool,
     /// When the front that was promised last said that it serves.
     served: Option<Mono>,
+    counts: HubCounts,
 }
 
 impl Backend {
@@ -107,6 +110,7 @@ impl Backend {
             impostors: Seldom::default(),
             started: false,
             served: None,
+            counts: HubCounts::default(),
         };
         let mut keep = 0;
         if let Some(bytes) = journal {
@@ -190,10 +194,10 @@ impl Backend {
                 }
                 self.closed(link, unsent);
             }
-            Input::Written => self.writer.written(out),
+            Input::Written => self.writer.written(now.mono, out),
+            Input::Counted(counts) => self.counts = counts,
             Input::Containers(containers) => self.replace(now.mono, containers, out),
-            // It has no role that follows an address, nobody signs in here, and it has no usage
-            // history.
+            // It has no role that follows an address, nobody signs in here, and it has no usage history.
             Input::Address { .. }
             | Input::Configured(_)
             | Input::Stored(_)
@@ -201,7 +205,7 @@ impl Backend {
             | Input::Verified { .. }
             | Input::Recalled { .. } => {}
         }
-        self.flush(out);
+        self.flush(now.mono, out);
         self.acceptor.check_invariants();
         self.desk.due().map(|at| Deadline { at, reason: "clean-up" })
     }
@@ -419,9 +423,9 @@ impl Backend {
     }
 
     /// Begins the next durable write if none is on its way.
-    fn flush(&mut self, out: &mut Vec<Intent>) {
+    fn flush(&mut self, now: Mono, out: &mut Vec<Intent>) {
         if !self.writer.wants_rewrite() {
-            return self.writer.flush(out);
+            return self.writer.flush(now, out);
         }
         let mut records = alloc::vec![Record::Head {
             version: journal::VERSION,
@@ -431,7 +435,7 @@ impl Backend {
         records.extend(self.acceptor.snapshot());
         records.push(Record::DirectState(self.direct.encode()));
         self.acceptor.forget_committed();
-        self.writer.rewrite(&records, out);
+        self.writer.rewrite(now, &records, out);
     }
 
     /// The group it belongs to.

@@ -2,6 +2,7 @@
 
 use super::Backend;
 use crate::admin::View;
+use crate::admin::metrics::Page;
 use crate::admin::status::{BackendRoleStatus, LogStatus, PartStatus, ProductStatus, Role};
 use crate::history::Span;
 use crate::licence::Part;
@@ -56,6 +57,10 @@ impl View for Backend {
 
     fn yields(&self) -> Result<(), String> {
         Err("this is a backend, which has no role to give away: ask the front that leads".into())
+    }
+
+    fn measure(&self, page: &mut Page) {
+        self.write_metrics(page);
     }
 }
 

@@ -5,8 +5,10 @@
 //! is held until it is.
 
 use super::journal::{self, Record};
+use crate::counts::Histogram;
 use crate::io::{Intent, Link};
 use crate::limits::JOURNAL_REWRITE;
+use crate::time::Mono;
 use alloc::vec::Vec;
 
 /// The writing side of the journal.
@@ -26,6 +28,9 @@ pub(super) struct Writer {
     length: usize,
     snapshot: usize,
     rewrite: bool,
+    /// When the write that is on its way began, and how long those before it took.
+    since: Mono,
+    took: Histogram,
 }
 
 impl Writer {
@@ -40,6 +45,8 @@ impl Writer {
             length: 0,
             snapshot: 0,
             rewrite: false,
+            since: Mono(0),
+            took: Histogram::default(),
         }
     }
 
@@ -51,6 +58,16 @@ impl Writer {
     /// There is a journal.
     pub(super) fn begun(&self) -> bool {
         self.length > 0
+    }
+
+    /// Bytes of it.
+    pub(super) fn length(&self) -> usize {
+        self.length
+    }
+
+    /// How long writes took.
+    pub(super) fn took(&self) -> &Histogram {
+        &self.took
     }
 
     /// This must become durable.
@@ -85,8 +102,11 @@ impl Writer {
     }
 
     /// The write is on disk: what waited for it is said.
-    pub(super) fn written(&mut self, out: &mut Vec<Intent>) {
-        self.done += u64::from(self.writing.is_some());
+    pub(super) fn written(&mut self, now: Mono, out: &mut Vec<Intent>) {
+        if self.writing.is_some() {
+            self.done += 1;
+            self.took.observe(now.since(self.since));
+        }
         for (link, frame) in self.writing.take().unwrap_or_default() {
             out.push(Intent::Send { link, frame });
         }
@@ -105,7 +125,7 @@ impl Writer {
     }
 
     /// Begins the next batch, if there is one and nothing is on its way.
-    pub(super) fn flush(&mut self, out: &mut Vec<Intent>) {
+    pub(super) fn flush(&mut self, now: Mono, out: &mut Vec<Intent>) {
         if self.writing.is_some() || self.payload.is_empty() || self.rewrite {
             return;
         }
@@ -113,12 +133,13 @@ impl Writer {
         self.payload.clear();
         self.number += 1;
         self.length += batch.len();
+        self.since = now;
         self.writing = Some(core::mem::take(&mut self.held));
         out.push(Intent::Append(batch));
     }
 
     /// Begins to write the journal anew with these records, which hold everything recorded.
-    pub(super) fn rewrite(&mut self, records: &[Record], out: &mut Vec<Intent>) {
+    pub(super) fn rewrite(&mut self, now: Mono, records: &[Record], out: &mut Vec<Intent>) {
         self.payload.clear();
         for record in records {
             journal::put(&mut self.payload, record);
@@ -127,6 +148,7 @@ impl Writer {
         self.payload.clear();
         (self.number, self.length, self.snapshot) = (1, batch.len(), batch.len());
         self.rewrite = false;
+        self.since = now;
         self.writing = Some(core::mem::take(&mut self.held));
         out.push(Intent::Rewrite(batch));
     }
@@ -143,15 +165,15 @@ mod tests {
         let promise = Record::Promise(Epoch::default());
         writer.record(&promise);
         let first = writer.ticket();
-        writer.flush(&mut out);
+        writer.flush(Mono(0), &mut out);
         writer.record(&promise);
         let second = writer.ticket();
-        writer.flush(&mut out);
+        writer.flush(Mono(0), &mut out);
         assert_eq!([first, second].map(|ticket| writer.is_durable(ticket)), [false, false]);
-        writer.written(&mut out);
+        writer.written(Mono(0), &mut out);
         assert_eq!([first, second].map(|ticket| writer.is_durable(ticket)), [true, false]);
-        writer.flush(&mut out);
-        writer.written(&mut out);
+        writer.flush(Mono(0), &mut out);
+        writer.written(Mono(0), &mut out);
         assert_eq!([first, second].map(|ticket| writer.is_durable(ticket)), [true, true]);
         assert_eq!(out.len(), 2, "two writes, one after the other");
     }

@@ -102,6 +102,7 @@ fn the_minimal_one_has_the_documented_defaults() {
         twin_listen: address("::", 22354),
         group_key_file: "/etc/wibu/CodeMeter/tmr-group.key".into(),
         cleanup: limits::CLEANUP_DEFAULT,
+        policy: Policy::default(),
         backends: [1, 2, 3].map(|n| address(&format!("192.0.2.{n}"), 22350)),
         retry: Duration::from_secs(30),
         unfenced: false,
@@ -160,6 +161,7 @@ fn the_full_one_says_everything_itself() {
         twin_listen: address("::", 22356),
         group_key_file: "group.key".into(),
         cleanup: Duration::from_secs(30),
+        policy: Policy::default(),
         backends: [
             address("2001:db8:0:b::1", 1),
             address("b2.example.org", 65535),
@@ -589,4 +591,43 @@ fn a_file_cut_anywhere_is_an_error_and_no_panic() {
             assert!(Config::parse(&text[..end]).is_err(), "{end}");
         }
     }
+}
+
+#[test]
+fn access_rules_are_whole_and_their_networks_are_networks() {
+    let with = |list: &str| MINIMAL.replacen("{\n", &format!("{{ \"AccessControl\": {list},\n"), 1);
+    let rule =
+        |networks: &str| with(&format!("[{{ \"Action\": \"deny\", \"Networks\": {networks} }}]"));
+    for (text, key, words) in [
+        (
+            with("[{ \"Action\": \"no\" }]"),
+            "AccessControl[0].Action",
+            "expected \"allow\" or \"deny\"",
+        ),
+        (with("[{ \"Action\": \"deny\" }]"), "AccessControl[0]", "\"Networks\" is missing"),
+        (with("[{ \"Firmcode\": 1 }]"), "AccessControl[0]", "did you mean \"FirmCode\"?"),
+        (rule("[]"), "AccessControl[0].Networks", "expected at least one"),
+        (rule("[\"here\"]"), "AccessControl[0].Networks[0]", "expected a network such as"),
+        (
+            rule("[\"::/0\", \"192.0.2.7/24\"]"),
+            "AccessControl[0].Networks[1]",
+            "expected the network, \"192.0.2.0/24\", or the one address, \"192.0.2.7\"",
+        ),
+    ] {
+        let said = error(&text);
+        assert!(said.contains(&format!("{key}: ")) && said.contains(words), "{said}");
+    }
+    let many = vec!["\"192.0.2.1\""; limits::ACCESS_NETWORKS_MAX + 1].join(",");
+    let said = error(&rule(&format!("[{many}]")));
+    assert!(said.contains("found 4097 networks, expected at most 4096"), "{said}");
+    let rules = Config::parse(&rule("[\"192.0.2.1\"]")).unwrap().policy.rules;
+    assert_eq!((rules.len(), rules[0].allow, rules[0].firm_code), (1, false, None));
+
+    let version = |text: &str| {
+        let key = format!("\"TmrServer\": {{\n    \"MinimumClientVersion\": {text},");
+        MINIMAL.replacen("\"TmrServer\": {", &key, 1)
+    };
+    assert!(error(&version("\"7\"")).contains("expected a version such as \"6.10\""));
+    let config = Config::parse(&version("\"6.10\"")).unwrap();
+    assert_eq!(config.policy.least_client, Some(0x060a_0000));
 }

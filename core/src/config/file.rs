@@ -1,5 +1,6 @@
 //! `tmrconf.json` as it stands in the file: the documented keys and their defaults.
 
+use super::access::{AccessControl, ClientVersion};
 use super::value::{Flag, Host, Ip, Levels, LogFormat, Number, Object, OwnPort, Path, Port, Whole};
 use crate::io::Address;
 use crate::limits::{self, HISTORY_FILE, HISTORY_FILES, HISTORY_MONTHS};
@@ -28,6 +29,9 @@ pub(super) struct File {
     /// Virtual containers: which, and the serial that clients see.
     #[serde(default)]
     pub(super) virtual_containers: VirtualContainers,
+    /// Who may have what: the first rule that fits decides, and where none does it is allowed.
+    #[serde(default)]
+    pub(super) access_control: AccessControl,
     /// The log of this front.
     #[serde(default)]
     pub(super) log: Object<Log>,
@@ -64,6 +68,8 @@ pub(super) struct TmrServer {
     /// How long the seat of a client that is silent stays taken, if it asks for no time of its own.
     #[serde(default = "clean_up_time")]
     pub(super) clean_up_time_in_seconds: CleanUpSeconds,
+    /// Clients of an older runtime get no licence; without it all do.
+    pub(super) minimum_client_version: Option<ClientVersion>,
 }
 
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]

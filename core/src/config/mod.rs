@@ -4,6 +4,7 @@
 //! are in the same style and optional. What never lives here: reading the file, or looking up a
 //! host name.
 
+mod access;
 mod edit;
 mod error;
 mod file;
@@ -16,6 +17,7 @@ mod config_test;
 #[cfg(test)]
 mod schema_test;
 
+pub use access::{AccessRule, Policy};
 pub use error::ConfigError;
 pub use shared::{Difference, adopt, differences, revised, shared};
 
@@ -47,6 +49,8 @@ pub struct Config {
     pub group_key_file: String,
     /// Clean-up time of a client that asks for none: `TmrServer.CleanUpTimeInSeconds`.
     pub cleanup: Duration,
+    /// What stands against an access: `AccessControl`, `TmrServer.MinimumClientVersion`.
+    pub policy: Policy,
     /// The three backends, all different: `CmServer.Server`.
     pub backends: [Address; 3],
     /// Longest pause before a backend is dialled again: `CmServer.NetworkRetryIntervalInSeconds`.
@@ -188,6 +192,10 @@ impl Config {
             twin_listen: twin_listen.ip.with_port(twin_listen.port.port()),
             group_key_file: tmr.group_key_file.0,
             cleanup: tmr.clean_up_time_in_seconds.seconds(),
+            policy: Policy {
+                rules: file.access_control.0,
+                least_client: tmr.minimum_client_version.map(|version| version.0),
+            },
             backends: cm.server.0,
             retry: cm.network_retry_interval_in_seconds.seconds(),
             unfenced: cm.unfenced.0,

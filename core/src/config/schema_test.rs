@@ -2,6 +2,7 @@
 //! satisfy it and the reader. All three are shipped from `runtime-std/dist`.
 
 use super::Config;
+use super::access::{AccessControl, Action, ClientVersion, Networks, RuleForm};
 use super::file::{File, Server, Servers, VirtualContainerForm, VirtualContainers};
 use super::value::{
     Flag, HOST, Host, IP, Ip, LEVELS, Levels, LogFormat, Object, PATH, Path, Whole,
@@ -70,6 +71,30 @@ schema!(
         "type": "array", "items": VirtualContainerForm::json_schema(it)
     })
 );
+
+/// For its default, which has no rule.
+impl serde::Serialize for AccessControl {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(self.0.iter().map(|rule| rule.allow))
+    }
+}
+
+schema!(
+    AccessControl,
+    it,
+    json_schema!({
+        "type": "array", "items": RuleForm::json_schema(it)
+    })
+);
+schema!(Action, _it, json_schema!({ "type": "string", "enum": ["allow", "deny"] }));
+schema!(
+    Networks,
+    _it,
+    json_schema!({
+        "type": "array", "minItems": 1, "items": text("a network such as 192.0.2.0/24, or an address")
+    })
+);
+schema!(ClientVersion, _it, text("a version such as 6.10"));
 
 impl<T: JsonSchema> JsonSchema for Object<T> {
     fn inline_schema() -> bool {
@@ -194,6 +219,11 @@ fn what_the_reader_refuses_the_schema_refuses() {
         ("/Log/Format", json!("xml"), "file.Log.Format: not one of [\"text\",\"json\"]"),
         ("/WebAdmin", json!({ "Prot": 1 }), "file.WebAdmin: unknown Prot"),
         ("/CmServer", json!({}), "file.CmServer: no \"Server\""),
+        (
+            "/AccessControl",
+            json!([{ "Action": "deny", "Networks": [] }]),
+            "file.AccessControl[0].Networks: fewer than 1",
+        ),
         (
             "/VirtualContainers",
             json!([{ "Serial": 0 }]),

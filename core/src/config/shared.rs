@@ -14,9 +14,11 @@ use alloc::vec::Vec;
 use serde_json::Value;
 
 /// The keys that both have alike.
-const KEYS: [&[&str]; 4] = [
+const KEYS: [&[&str]; 6] = [
     &["CmServer"],
     &["VirtualContainers"],
+    &["AccessControl"],
+    &["TmrServer", "MinimumClientVersion"],
     &["TmrServer", "VirtualIp"],
     &["TmrServer", "CleanUpTimeInSeconds"],
 ];

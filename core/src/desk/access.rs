@@ -1,8 +1,10 @@
 //! What an access request wants, whichever of the two calls it came by.
 
+use crate::config::Policy;
 use crate::limits::{CLEANUP_MAX, CLEANUP_MIN, CREDENTIAL_TEXT};
 use crate::log::{Client, Mode};
 use crate::time::{Duration, Wall};
+use crate::wire::CmError;
 use crate::wire::constants::access;
 use crate::wire::structs::{CmAccess, CmAccess2, Text};
 use alloc::string::String;
@@ -115,6 +117,22 @@ impl Want {
         }
     }
 
+    /// Whether it may be looked at at all.
+    ///
+    /// # Errors
+    /// 231, or 129 for a client that is too old.
+    pub(super) fn admitted(&self, policy: &Policy) -> Result<(), CmError> {
+        let firm = Some(self.firm_code).filter(|code| *code != 0 && !self.subsystem);
+        let product = firm.and(Some(self.product_code)).filter(|_| !self.firm_item);
+        if !policy.permits(self.client.address, firm, product) {
+            return Err(CmError::ACCESS_DENIED);
+        }
+        if policy.too_old(self.runtime_version) {
+            return Err(CmError::USER_RUNTIME_VERSION_TOO_OLD);
+        }
+        Ok(())
+    }
+
     /// The clean-up time that holds for it; the unit of the request's field is inferred to be
     /// seconds (fact sheet 4, CMCREDENTIAL).
     pub(super) fn cleanup(&self, default: Duration) -> Duration {
@@ -124,7 +142,7 @@ impl Want {
 }
 
 /// The text of a field, cut to what is kept in the log.
-fn kept<const N: usize>(text: &Text<N>) -> String {
+pub(super) fn kept<const N: usize>(text: &Text<N>) -> String {
     let mut text = text.as_str().into_owned();
     let mut end = text.len().min(CREDENTIAL_TEXT);
     while !text.is_char_boundary(end) {
@@ -132,4 +150,37 @@ fn kept<const N: usize>(text: &Text<N>) -> String {
     }
     text.truncate(end);
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::AccessRule;
+    use alloc::vec;
+
+    #[test]
+    fn a_rule_for_a_code_stands_against_those_who_name_it() {
+        let network = "192.0.2.0/24".parse().unwrap();
+        let rule = AccessRule {
+            allow: false,
+            networks: vec![network],
+            firm_code: Some(10),
+            product_code: Some(201),
+        };
+        let policy = Policy { rules: vec![rule], least_client: Some(0x0600_0000) };
+        let ask = |ctrl: u32, product_code: u32, used_runtime_version: u32, host: u8| {
+            let base = CmAccess2 { ctrl, firm_code: 10, product_code, ..CmAccess2::default() };
+            let access = CmAccess2 { used_runtime_version, ..base };
+            Want::of_access2(&access, IpAddr::from([192, 0, host, 1])).admitted(&policy)
+        };
+        let (new, denied) = (0x0600_0000, Err(CmError::ACCESS_DENIED));
+        assert_eq!(ask(0, 201, new, 2), denied);
+        assert_eq!(ask(0, 201, 0, 2), denied, "before its version");
+        assert_eq!(ask(0, 202, new, 2), Ok(()));
+        assert_eq!(ask(0, 201, new, 3), Ok(()));
+        assert_eq!(ask(access::FIRMITEM, 201, new, 2), Ok(()), "it takes no product");
+        assert_eq!(ask(access::SUBSYSTEM, 201, new, 2), Ok(()), "it names no licence");
+        let old = Err(CmError::USER_RUNTIME_VERSION_TOO_OLD);
+        assert_eq!([ask(0, 202, new - 1, 2), ask(access::SUBSYSTEM, 0, 0, 3)], [old, old]);
+    }
 }

@@ -17,9 +17,12 @@ mod lists;
 mod netinfo;
 mod options;
 mod service;
+pub(crate) mod tally;
+mod visitors;
 
 pub use catalogue::{Catalogue, Offer, Shown};
 
+use crate::config::Policy;
 use crate::crypt::cipher::simulate;
 use crate::io::{Intent, Link, Why};
 use crate::limits::HANDLES_MAX;
@@ -27,12 +30,15 @@ use crate::log::{ContainerId, Entry, Grant, Handle, Held, LicenceKey, Mode, Refu
 use crate::time::{Duration, Mono, Now, Wall};
 use crate::wire::{CmError, Malformed, Reply, Request};
 use access::Want;
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 use core::ops::RangeInclusive;
 use handles::{Numbers, Watches};
+use tally::{Asked, Kind, Tally};
+use visitors::{Told, TooOld};
 
 /// Who this server says it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,8 +84,11 @@ struct Session {
     heard: Mono,
     /// A handle whose number may still be on its way to the client.
     fresh: Option<Handle>,
-    /// It waits for a reply.
-    asks: bool,
+    /// The call that waits for a reply.
+    asks: Option<Asked>,
+    since: Wall,
+    calls: u64,
+    told: Option<Box<Told>>,
 }
 
 /// The reply to any call of a client for whom there is no room.
@@ -97,10 +106,14 @@ pub fn overloaded(call: &[u8]) -> Vec<u8> {
 pub struct Desk {
     identity: Identity,
     cleanup: Duration,
+    policy: Policy,
+    now: Mono,
     started: Option<Wall>,
     sessions: BTreeMap<Link, Session>,
     watches: Watches,
     numbers: Numbers,
+    tally: Tally,
+    too_old: TooOld,
 }
 
 impl Desk {
@@ -110,16 +123,32 @@ impl Desk {
         Self {
             identity,
             cleanup,
+            policy: Policy::default(),
+            now: Mono(0),
             started: None,
             sessions: BTreeMap::new(),
             watches: Watches::default(),
             numbers: Numbers::none(),
+            tally: Tally::default(),
+            too_old: TooOld::default(),
         }
     }
 
-    /// The service starts now, unless it has.
+    /// From now on this stands against accesses; what was granted lives on.
+    pub fn obey(&mut self, policy: Policy) {
+        self.policy = policy;
+    }
+
+    /// A step begins; with the first one the service starts.
     pub fn start(&mut self, now: Now) {
+        self.now = now.mono;
         self.started.get_or_insert(now.wall);
+    }
+
+    /// When the service started.
+    #[must_use]
+    pub fn started(&self) -> Option<Wall> {
+        self.started
     }
 
     /// Who it says it is.
@@ -136,7 +165,16 @@ impl Desk {
 
     /// A client came in.
     pub fn accepted(&mut self, now: Now, link: Link, from: SocketAddr) {
-        self.sessions.insert(link, Session { from, heard: now.mono, fresh: None, asks: false });
+        let session = Session {
+            from,
+            heard: now.mono,
+            fresh: None,
+            asks: None,
+            since: now.wall,
+            calls: 0,
+            told: None,
+        };
+        self.sessions.insert(link, session);
     }
 
     /// Whether a link is a client's.
@@ -161,13 +199,20 @@ impl Desk {
         if let Some(session) = self.sessions.get_mut(&link) {
             session.heard = now;
             session.fresh = None;
-            session.asks = true;
+            session.asks = Some(Asked::at(now));
+            session.calls = session.calls.saturating_add(1);
         }
     }
 
     /// A call names a handle: whoever holds it is there, whatever becomes of the call. A seat that
     /// only lingers is nobody's, and no call makes it linger longer.
     pub fn named(&mut self, now: Mono, link: Link, request: &Request, state: &State) {
+        if let Some(session) = self.sessions.get_mut(&link) {
+            session.tell(request, &self.policy);
+            if let Some(asked) = &mut session.asks {
+                asked.understood(request);
+            }
+        }
         if let Some(seat) = request.handle().and_then(|handle| state.held(Handle(handle))) {
             self.watches.heard(now, seat.handle, link);
         }
@@ -177,7 +222,9 @@ impl Desk {
     /// reach it; its clean-up time goes on.
     pub fn closed(&mut self, link: Link, unsent: bool) -> Option<Handle> {
         let session = self.sessions.remove(&link)?;
-        session.fresh.filter(|_| unsent)
+        let fresh = session.fresh.filter(|_| unsent);
+        self.gone(session);
+        fresh
     }
 
     /// A call that needs no majority, no role and no handle: version and server list.
@@ -196,7 +243,11 @@ impl Desk {
     ) -> Move {
         match self.decide(link, request, ground) {
             Ok(Decision::Reply(reply)) => self.send(link, &reply, out),
-            Ok(Decision::Move(made)) => return made,
+            Ok(Decision::Move(made)) => {
+                let alone = matches!(made, Move::Perform(_));
+                self.needs(link, if alone { Kind::AnyOne } else { Kind::Quorum });
+                return made;
+            }
             Err(error) => {
                 self.refuse(link, request, error, out);
                 return Move::Refused(error);
@@ -300,6 +351,7 @@ impl Desk {
         if want.borrow {
             return Err(CmError::COMMAND_NOT_SUPPORTED_BY_TMR);
         }
+        want.admitted(&self.policy)?;
         if want.subsystem {
             return self.give(self.grant(want, Held::Subsystem, ground.now.wall));
         }
@@ -423,7 +475,9 @@ impl Desk {
     /// Sends the bytes of a reply that a backend has made.
     pub fn pass(&mut self, link: Link, frame: Vec<u8>, out: &mut Vec<Intent>) {
         if let Some(session) = self.sessions.get_mut(&link) {
-            session.asks = false;
+            if let Some(asked) = session.asks.take() {
+                self.tally.answered(asked, self.now, &frame);
+            }
             out.push(Intent::Send { link, frame });
         }
     }
@@ -469,6 +523,7 @@ impl Desk {
             if let Some(seat) = state.seat(handle) {
                 let (held, client) = (&seat.held, &seat.client.address);
                 tracing::info!(%handle, %held, %client, "handle ended: its client is silent");
+                self.tally.expired();
                 entries.push(Entry::Expire(handle));
             }
         }
@@ -495,7 +550,7 @@ impl Desk {
         out: &mut Vec<Intent>,
     ) {
         self.sessions.retain(|&link, session| {
-            let ends = ends(link, session.asks);
+            let ends = ends(link, session.asks.is_some());
             if ends {
                 out.push(Intent::Close { link, why: why.clone() });
             }

@@ -6,6 +6,7 @@ use super::vote::{Vote, vote};
 use crate::desk::{Catalogue, Offer, Shown};
 use crate::licence::{FirmItem, Part, Product, differences};
 use crate::log::{ContainerId, LicenceKey, State};
+use crate::time::Wall;
 use crate::wire::CmError;
 use crate::wire::constants::mask;
 use alloc::collections::BTreeMap;
@@ -86,6 +87,38 @@ impl Virtual {
         }
         made
     }
+}
+
+/// A licence as three backends hold it, for who looks at them without being a front.
+#[derive(Clone, Debug)]
+pub struct Reviewed {
+    /// Which.
+    pub key: LicenceKey,
+    /// Which backends hold a part of it.
+    pub held: [bool; 3],
+    /// How many parts agree.
+    pub matching: usize,
+    /// From when on it cannot be used.
+    pub expires: Option<Wall>,
+    /// Where the other parts differ: backend, field, its value, the agreed one.
+    pub differs: Vec<(usize, &'static str, String, String)>,
+}
+
+/// Joins what three backends hold as a front does. `lists` are the containers that the configuration
+/// names by their serials. Returns beside it the containers that no list names: backend and name.
+pub fn review(
+    parts: [Option<&[Part]>; 3],
+    lists: impl Iterator<Item = ContainerId> + Clone,
+) -> (Vec<Reviewed>, Vec<(usize, String)>) {
+    let Virtual { catalogue, joined, strays, .. } = Virtual::join(parts, &State::default(), lists);
+    let reviewed = |(key, joined): (LicenceKey, Joined)| Reviewed {
+        key,
+        held: joined.prints.map(|print| print.is_some()),
+        matching: joined.matching,
+        expires: catalogue.offers.get(&key).and_then(|offer| offer.product.expiration_time),
+        differs: joined.differs,
+    };
+    (joined.into_iter().map(reviewed).collect(), strays)
 }
 
 /// One backend's third of a licence, if it holds one.

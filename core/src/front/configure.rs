@@ -25,6 +25,7 @@ impl Front {
         let name = self.config.identity.name.clone();
         self.admin.set_names(config.web.host_names.iter().cloned().chain([name]).collect());
         self.desk.configure(address, config.cleanup);
+        self.desk.obey(config.policy.clone());
         if config.virtual_ips.is_empty() {
             // The role is set by command.
             (self.wish.address, self.wish.waits) = (None, false);

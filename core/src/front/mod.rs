@@ -20,6 +20,7 @@ mod front_test;
 mod handover;
 mod history;
 mod ledger;
+mod measure;
 #[cfg(feature = "model")]
 mod model;
 mod news;
@@ -35,7 +36,8 @@ mod twin;
 mod vote;
 
 use crate::admin::{Admin, Entrance};
-use crate::config::Twin as TwinConfig;
+use crate::config::{Policy, Twin as TwinConfig};
+use crate::counts::HubCounts;
 use crate::desk::{Desk, Identity};
 use crate::history::History;
 use crate::io::{Address, Door, Frame, Input, Intent, Link, Why};
@@ -50,6 +52,7 @@ use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use catalogue::Virtual;
+pub use catalogue::{Reviewed, review};
 use claim::Gather;
 use core::ops::RangeInclusive;
 pub use denials::Denials;
@@ -82,6 +85,8 @@ pub struct Config {
     pub virtuals: Vec<(ContainerId, Option<u32>)>,
     /// Clean-up time of a client that asks for none.
     pub cleanup: Duration,
+    /// What stands against an access.
+    pub policy: Policy,
     /// The other front, as configured; `None`: there is none.
     pub twin: Option<TwinConfig>,
     /// Its id: drawn anew at every start and never 0, so that no epoch is ever used twice.
@@ -161,6 +166,8 @@ pub struct Front {
     stock: Option<Box<Stock>>,
     /// What the twin has just told of handles at stock servers, and whether that is all of them.
     placed: Option<(bool, Vec<Placed>)>,
+    counts: HubCounts,
+    seen: measure::Seen,
     settings: Settings,
     history: History,
     denials: Denials,
@@ -174,7 +181,8 @@ impl Front {
         let peers = config.backends.each_ref().map(|address| Peer::new(address.clone()));
         let mut random = Random::new(config.seed);
         let stock = config.unfenced.then(|| Box::new(Stock::new(&config, &mut random)));
-        let desk = Desk::new(config.identity.clone(), config.cleanup);
+        let mut desk = Desk::new(config.identity.clone(), config.cleanup);
+        desk.obey(config.policy.clone());
         Self {
             peers,
             ledger: Ledger::default(),
@@ -202,6 +210,8 @@ impl Front {
             silenced: false,
             stock,
             placed: None,
+            counts: HubCounts::default(),
+            seen: measure::Seen::default(),
             settings: Settings::default(),
             history: History::default(),
             denials: Denials::default(),
@@ -240,6 +250,7 @@ impl Front {
         self.timers(now.mono, out);
         match input {
             Input::Tick | Input::Written | Input::Containers(_) => {}
+            Input::Counted(counts) => self.counts = counts,
             Input::Accepted { link, door: Door::Licence, .. } if self.handover.turns_away() => {
                 out.push(Intent::Close { link, why: handover::LEAVES });
             }
@@ -279,6 +290,7 @@ impl Front {
         self.twin_forward(now.mono, out);
         self.take_notes(now);
         self.write_history(out);
+        self.look();
         debug_assert!(self.check_invariants());
         self.deadline()
     }

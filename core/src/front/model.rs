@@ -86,15 +86,17 @@ impl Front {
             parked_until: _,
             admin: _,
             events: _,
+            history: _,
+            denials: _,
             dialled: _,
             heartbeat,
             unnamed,
             silenced,
             stock,
             settings,
-            // What was recorded decides nothing.
-            history: _,
-            denials: _,
+            // What is only counted.
+            counts: _,
+            seen: _,
             random: _,
         } = self;
         assert!(twin.is_none() && stock.is_none() && placed.is_none() && settings.now.is_none());

@@ -85,6 +85,8 @@ pub(super) struct Peer {
     pub(super) busy: usize,
     /// Seats that a stock server has given, as of the latest page; `None`: a backend of ours.
     pub(super) seats: Option<BTreeSet<Handle>>,
+    /// How often it was dialled.
+    pub(super) dials: u64,
     correlation: u32,
     pause: Duration,
 }
@@ -104,6 +106,7 @@ impl Peer {
             confirmed: None,
             busy: 0,
             seats: None,
+            dials: 0,
             correlation: 0,
             pause: REDIAL_MIN,
         }
@@ -140,6 +143,7 @@ impl Peer {
 
     /// Opens a connection to it.
     pub(super) fn dial(&mut self, now: Mono, link: Link, out: &mut Vec<Intent>) {
+        self.dials += 1;
         self.wire = Wire::Dialling(link, now + DIAL_TIMEOUT);
         out.push(Intent::Dial { link, to: self.address.clone(), callee: Callee::Backend });
     }

@@ -3,6 +3,7 @@
 use super::peer::{Follow, Wire};
 use super::{Front, Phase};
 use crate::admin::View;
+use crate::admin::metrics::Page;
 use crate::admin::status::{
     Allocation, BackendState, BackendStatus, ContainerStatus, Difference, FrontStatus,
     LicenceStatus, Role, StrayStatus,
@@ -44,6 +45,7 @@ impl View for At<'_> {
             strays: self.strays(),
             certificate_ends: front.admin.certificate_ends(),
             licenses: self.licences(),
+            clients: front.desk.visitors(),
             allocations: front.ledger.ahead().seats().map(|seat| self.allocation(seat)).collect(),
         };
         serde_json::to_value(status).unwrap_or_default()
@@ -92,6 +94,10 @@ impl View for At<'_> {
         self.front.could_hand_over(self.now.mono)
     }
 
+    fn measure(&self, page: &mut Page) {
+        self.write(page);
+    }
+
     fn settings(&self) -> Option<(Option<&InForce>, bool)> {
         let settings = &self.front.settings;
         Some((settings.now.as_deref(), settings.is_busy()))
@@ -106,7 +112,7 @@ pub(super) fn holder(seat: &Grant) -> String {
 }
 
 impl At<'_> {
-    fn role(&self) -> Role {
+    pub(super) fn role(&self) -> Role {
         match self.front.part(self.now.mono) {
             Part::Standby => Role::Standby,
             Part::Starting => Role::Starting,
@@ -118,7 +124,7 @@ impl At<'_> {
         self.front.ledger.settled().members().is_some_and(|members| members.contains(disk))
     }
 
-    fn backend(&self, index: usize) -> BackendStatus {
+    pub(super) fn backend(&self, index: usize) -> BackendStatus {
         let front = self.front;
         let peer = &front.peers[index];
         let standing = peer.standing();
@@ -175,7 +181,7 @@ impl At<'_> {
         self.front.joined.strays.iter().map(stray).collect()
     }
 
-    fn licences(&self) -> Vec<LicenceStatus> {
+    pub(super) fn licences(&self) -> Vec<LicenceStatus> {
         let front = self.front;
         let one = |(key, joined): (&crate::log::LicenceKey, &super::catalogue::Joined)| {
             let offer = front.joined.catalogue.offers.get(key);

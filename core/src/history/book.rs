@@ -309,8 +309,8 @@ mod tests {
         let before = history.before.unwrap();
         let Block::Lines(block, upto) = history.after(Some(before)) else { panic!() };
         assert!(block.len() <= HISTORY_BLOCK && block.len() > HISTORY_BLOCK / 2);
-        let lines = block.split_inclusive(|byte| *byte == b'\n');
-        assert_eq!(upto, Some(Record::parse(lines.last().unwrap()).unwrap().id));
+        let mut lines = block.split_inclusive(|byte| *byte == b'\n');
+        assert_eq!(upto, Some(Record::parse(lines.next_back().unwrap()).unwrap().id));
         assert_eq!(history.oldest(), (history.before, Block::Lines(block, upto)));
     }
 }

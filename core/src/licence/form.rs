@@ -179,7 +179,7 @@ mod optional_period {
 }
 
 /// `7.10` or `7.10.1`: major<<24, minor<<16, build (fact sheet 4, CMACCESS).
-pub(super) mod optional_version {
+pub(crate) mod optional_version {
     use super::{Deserialize, Deserializer, Error, Serialize, Serializer, String, format};
 
     pub(in crate::licence) fn serialize<S: Serializer>(
@@ -201,12 +201,14 @@ pub(super) mod optional_version {
         }
     }
 
-    pub(in crate::licence) fn render(version: u32) -> String {
+    /// As people write it.
+    pub(crate) fn render(version: u32) -> String {
         let (major, minor, build) = (version >> 24, version >> 16 & 0xff, version & 0xffff);
         if build == 0 { format!("{major}.{minor}") } else { format!("{major}.{minor}.{build}") }
     }
 
-    fn parse(text: &str) -> Option<u32> {
+    /// From what people write.
+    pub(crate) fn parse(text: &str) -> Option<u32> {
         let mut fields = text.split('.');
         // A sign is no digit, and five digits hold the greatest build.
         let mut field = || {
@@ -227,9 +229,6 @@ pub(super) mod optional_version {
 mod modes {
     use super::{Deserialize, Deserializer, Error, Mode, Serializer, String, Vec, format};
 
-    const ALL: [Mode; 4] =
-        [Mode::UserLimit, Mode::NoUserLimit, Mode::Exclusive, Mode::StationShare];
-
     pub(super) fn serialize<S: Serializer>(modes: &[Mode], to: S) -> Result<S::Ok, S::Error> {
         to.collect_seq(modes.iter().map(|mode| mode.name()))
     }
@@ -237,8 +236,9 @@ mod modes {
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Mode>, D::Error> {
         let mut modes = Vec::new();
         for name in Vec::<String>::deserialize(from)? {
-            let Some(mode) = ALL.into_iter().find(|mode| mode.name() == name) else {
-                let nearest = crate::nearest::nearest(&name, ALL.iter().map(|mode| mode.name()));
+            let Some(mode) = Mode::ALL.into_iter().find(|mode| mode.name() == name) else {
+                let nearest =
+                    crate::nearest::nearest(&name, Mode::ALL.iter().map(|mode| mode.name()));
                 let nearest = nearest.expect("there are four modes");
                 return Err(D::Error::custom(format!(
                     "`{name}` is no access mode; did you mean `{nearest}`?"

@@ -17,6 +17,7 @@ mod spec_test;
 
 pub use difference::{Difference, differences};
 pub use file::{File, LicenceError};
+pub(crate) use form::optional_version::{parse as version_of, render as version_text};
 pub use issue::{Issuer, IssuerKey, KeyError};
 pub use part::{Container, FirmItem, Part, Period, Product};
 pub use spec::{Spec, SpecError, firm_code_permitted};

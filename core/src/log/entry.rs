@@ -107,6 +107,10 @@ pub enum Mode {
 }
 
 impl Mode {
+    /// All of them, in order.
+    pub const ALL: [Self; 4] =
+        [Self::UserLimit, Self::NoUserLimit, Self::Exclusive, Self::StationShare];
+
     /// The name used on the command line and in status.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -21,6 +21,14 @@ impl CmError {
         TABLE.get(found)
     }
 
+    /// In the place of a code that is not known, where codes are counted.
+    pub(crate) const OTHER: Self = Self(u32::MAX);
+
+    /// Whether the API has it.
+    pub(crate) fn is_known(self) -> bool {
+        self.known().is_some()
+    }
+
     /// The number on the wire.
     #[must_use]
     pub fn code(self) -> u32 {

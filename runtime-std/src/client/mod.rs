@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod bench;
+pub mod doctor;
 pub mod failover;
 pub mod http;
 mod list;

@@ -52,8 +52,8 @@ pub enum Command {
     /// Runs a backend: it holds one third of every licence.
     #[command(after_help = "Example:\n  tmrd backend --listen 0.0.0.0:22350 --license 1.cmlic \
         --issuer issuer.pub \\\n      --group-key group.key --state /var/lib/tmrd/backend\n\n\
-        A licence file that is replaced is taken within seconds, or at once on SIGHUP. One that is \
-        not right\nchanges nothing, and the log says what is wrong with it.")]
+        A licence file that is replaced, or comes into a folder, is taken within seconds, or at once \
+        on SIGHUP. One\nthat is not right changes nothing, and the log says what is wrong with it.")]
     Backend(Backend),
     /// Runs a front: it serves clients.
     #[command(after_help = "Example:\n  \
@@ -147,6 +147,11 @@ pub enum Command {
         still written\nmay be read. Of a licence, and with --by day, seats that linger count as \
         in use.")]
     Report(Report),
+    /// Looks at a front, its machine and the other four, and says what is wrong and what to do.
+    #[command(after_help = "Example:\n  tmrd doctor --config /etc/wibu/CodeMeter/tmrconf.json\n\n\
+        It changes nothing, and works when the front does not run. Without root it sees less, and says \
+        so.\n0: no problem (there may be warnings), 1: problems.")]
+    Doctor(Doctor),
     /// Asks a licence server as a program would.
     #[command(after_help = "Example:\n  tmrd client --server 127.0.0.1:22350 list")]
     Client(Client),
@@ -245,8 +250,9 @@ pub struct Backend {
     /// Where fronts and clients come in; port 0: any free one.
     #[arg(long, value_name = "IP:PORT", value_parser = address::licence)]
     pub listen: Address,
-    /// Signed licence files, each a container; read again when they change.
-    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
+    /// Signed licence files, each a container, or folders with such files (*.cmlic); read again when
+    /// they change.
+    #[arg(long, value_name = "FILE|DIR", required = true, num_args = 1..)]
     pub license: Vec<PathBuf>,
     /// Whose licences are trusted.
     #[arg(long, value_name = "ISSUER.pub", required = true, num_args = 1..)]
@@ -266,6 +272,26 @@ pub struct Backend {
     /// See [`Watched`].
     #[command(flatten)]
     pub watched: Watched,
+}
+
+/// `doctor`.
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// The configuration of this machine's front.
+    #[arg(long, value_name = "tmrconf.json", default_value = "/etc/wibu/CodeMeter/tmrconf.json")]
+    pub config: PathBuf,
+    /// The address of its admin pages [default: what the configuration says].
+    #[arg(long, value_name = "http://IP:PORT", value_parser = address::admin)]
+    pub admin: Option<Address>,
+    /// Its state folder.
+    #[arg(long, value_name = "DIR", default_value = "/var/lib/tmrd/front")]
+    pub state: PathBuf,
+    /// What keepalived is told on this machine.
+    #[arg(long, value_name = "FILE", default_value = "/etc/keepalived/keepalived.conf")]
+    pub keepalived: PathBuf,
+    /// Print one JSON value.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Where a backend's log goes beside standard error, and how its lines look; a front's

@@ -157,11 +157,10 @@ pub fn raise_file_limit() -> usize {
     files.map_or(usize::MAX, |files| usize::try_from(files).unwrap_or(usize::MAX))
 }
 
-/// How many client links there may be, one file each, less those that a full table must not take
-/// from backends, pages and the journal.
+/// How many client links there may be with so many files, one file each, less those that a full table
+/// must not take from backends, pages and the journal.
 #[must_use]
-pub fn clients_max() -> usize {
-    let files = raise_file_limit();
+pub fn clients_max(files: usize) -> usize {
     let clients = files.saturating_sub(FILES_RESERVED);
     if clients < CLIENT_LINKS_MAX {
         tracing::warn!(

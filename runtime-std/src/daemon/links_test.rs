@@ -28,6 +28,7 @@ fn links(polls: usize) -> Links {
         unfenced: false,
         virtuals: Vec::new(),
         cleanup: CLEANUP_DEFAULT,
+        policy: Default::default(),
         twin: None,
         front: 1,
         seed: [7; 32],

@@ -79,6 +79,7 @@ fn perform(runtime: Runtime, command: &Command) -> Outcome {
         Command::Notify { admin, news } => client::role::notify(&admin.at, news),
         Command::Track { what, admin } => client::role::track(&admin.at, *what),
         Command::Report(options) => client::report::report(options),
+        Command::Doctor(options) => client::doctor::doctor(options),
         Command::Client(options) => client::run(options),
         Command::Bench(options) => client::bench::run(options),
     }

@@ -65,7 +65,7 @@ pub fn backend(runtime: Runtime, options: &cli::Backend) -> Outcome {
     let (node, keep) = Backend::open(config, journal.as_deref())
         .map_err(|error| files::wrong(&folder.path("journal"), error))?;
     let journal = Some(folder.write_journal(keep)?);
-    let hub = Hub::new(Node::Backend(Box::new(node))).with_clients_max(doors::clients_max());
+    let hub = hub(Node::Backend(Box::new(node)));
     doors::announce(&doors);
     let others: Vec<(&str, Source)> = vec![("licences", licences.source())];
     let sources = Sources { journal, others, ..Sources::default() };
@@ -91,10 +91,10 @@ pub fn serve(runtime: Runtime, options: &cli::Serve) -> Outcome {
     if let Some(address) = config.virtual_ips.first() {
         identity.address = *address;
     }
-    let clerk = Clerk::open(settings.papers(), &folder)?;
     let server = Server { name: identity.name.clone(), address: identity.address };
     let kept = history_settings(&config.tracking, options);
     let mut history = Keeper::new(kept, config.tracking.enabled, server, farewell);
+    let clerk = Clerk::open(settings.papers(), &folder)?;
     let address = Some(vip::Watch::new(settings.addresses(), folder, settings.asks())?);
     let front = entropy::id();
     let mut node = Front::new(front::Config {
@@ -105,12 +105,13 @@ pub fn serve(runtime: Runtime, options: &cli::Serve) -> Outcome {
         unfenced: config.unfenced,
         virtuals: config.virtuals,
         cleanup: config.cleanup,
+        policy: config.policy,
         twin: Some(config.twin),
         seed: entropy::fresh(),
     })
     .with_entrance(clerk.entrance());
     history.remind(&mut node);
-    let hub = Hub::new(Node::Front(Box::new(node))).with_clients_max(doors::clients_max());
+    let hub = hub(Node::Front(Box::new(node)));
     doors::announce(&doors);
     let streams = Streams { group, front: Some(front), tls: clerk.tls() };
     let (settings, clerk, history) = (Some(settings), Some(clerk), Some(history));
@@ -134,6 +135,12 @@ pub fn check_config(path: Option<&Path>) -> Outcome {
         eprintln!("but not on this machine as it is: {failure}");
     }
     Ok(())
+}
+
+/// A hub with room for as many links as this process may have files.
+fn hub(node: Node) -> Hub {
+    let files = doors::raise_file_limit();
+    Hub::new(node).with_clients_max(doors::clients_max(files)).with_files_max(files)
 }
 
 /// What every server does first.

@@ -114,8 +114,9 @@ impl Settings {
                 }
                 Ask::Store(text) => {
                     let stored = self.store(text, doors, tell);
-                    if let Err(failure) = &stored {
-                        tracing::error!("{failure}; nothing has changed");
+                    match &stored {
+                        Ok(_) => tracing::info!("{} is stored, and in force", self.path.display()),
+                        Err(failure) => tracing::error!("{failure}; nothing has changed"),
                     }
                     tell(Input::Stored(stored.map_err(|failure| failure.text)));
                 }

@@ -8,6 +8,8 @@ pub const INVALID_HANDLE: u32 = 106;
 pub const BUFFER_OVERFLOW: u32 = 112;
 /// The handle is of another kind than the call wants.
 pub const WRONG_HANDLE_TYPE: u32 = 115;
+/// The client's runtime is older than it must be.
+pub const USER_RUNTIME_VERSION_TOO_OLD: u32 = 129;
 /// A licence of three parts, and fewer than two of them.
 pub const REDUNDANCY_SERVER_MISSING: u32 = 130;
 /// What changes one container alone.
@@ -22,3 +24,5 @@ pub const EXCLUSIVE_MODE_CONFLICT: u32 = 213;
 pub const NO_LICENSE_AVAILABLE: u32 = 218;
 /// The access mode is unknown, or denied.
 pub const WRONG_ACCESS_MODE: u32 = 223;
+/// A rule stands against it.
+pub const ACCESS_DENIED: u32 = 231;

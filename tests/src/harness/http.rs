@@ -17,6 +17,14 @@ pub fn get(at: SocketAddr, path: &str) -> io::Result<(u16, String)> {
     ask(at, "GET", path, "", "")
 }
 
+/// Head and body of `GET path` with these header lines more.
+///
+/// # Errors
+/// As for [`get`].
+pub fn get_with(at: SocketAddr, path: &str, headers: &str) -> io::Result<(String, String)> {
+    exchange(at, "GET", path, (headers, ""))
+}
+
 /// Status code and body of `POST path` with nothing in it: something is to change.
 ///
 /// # Errors
@@ -41,15 +49,28 @@ fn ask(
     at: SocketAddr,
     method: &str,
     path: &str,
-    head: &str,
+    headers: &str,
     body: &str,
 ) -> io::Result<(u16, String)> {
+    let (head, body) = exchange(at, method, path, (headers, body))?;
+    let code = head.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)?.parse().ok());
+    let wrong = || io::Error::new(io::ErrorKind::InvalidData, format!("not HTTP: {head:?}"));
+    Ok((code.ok_or_else(wrong)?, body))
+}
+
+/// Head and body of the answer to a request with these header lines more, and this body.
+fn exchange(
+    at: SocketAddr,
+    method: &str,
+    path: &str,
+    (headers, body): (&str, &str),
+) -> io::Result<(String, String)> {
     let mut socket = TcpStream::connect_timeout(&at, PATIENCE)?;
     socket.set_read_timeout(Some(PATIENCE))?;
     write!(
         socket,
         "{method} {path} HTTP/1.1\r\nHost: {at}\r\nX-Tmr-Admin: 1\r\nConnection: close\r\n\
-         {head}Content-Length: {}\r\n\r\n{body}",
+         Content-Length: {}\r\n{headers}\r\n{body}",
         body.len()
     )?;
     let mut answer = Vec::new();
@@ -57,12 +78,7 @@ fn ask(
     let answer = String::from_utf8_lossy(&answer);
     let wrong = || io::Error::new(io::ErrorKind::InvalidData, format!("not HTTP: {answer:?}"));
     let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(wrong)?;
-    let code = head
-        .strip_prefix("HTTP/1.1 ")
-        .and_then(|rest| rest.get(..3))
-        .and_then(|code| code.parse().ok())
-        .ok_or_else(wrong)?;
-    Ok((code, body.to_owned()))
+    Ok((head.to_owned(), body.to_owned()))
 }
 
 /// The JSON value of `GET path`.

@@ -21,7 +21,7 @@ pub use build::{Program, Runtime};
 pub use cluster::{
     BackendLine, Builder, Cluster, give_back, is_whole, licence_row, take, twin_ports,
 };
-pub use http::{PASSWORD, get, get_json, post, post_text};
+pub use http::{PASSWORD, get, get_json, get_with, post, post_text};
 pub use process::{Finished, Server, freeze, kill_all, signal};
 pub use recorder::{Recorder, play};
 pub(crate) use wait::poll;

@@ -165,8 +165,10 @@ function judge(front) {
   if (!front.fenced) add('warn', 'The backends are stock servers, which cannot promise: no seat is protected against two leaders.');
   for (const licence of front.licenses) {
     if (!licence.available) add('bad', `Licence ${code(licence)} cannot be used: only ${plural(licence.matching, 'part agrees', 'parts agree')}.`);
-    else if (licence.matching < 3) add('warn', `Licence ${code(licence)} has ${licence.matching} of 3 parts.`);
+    else if (licence.differs.length) add('warn', `Licence ${code(licence)} has ${licence.matching} of 3 parts: one is not like the others, see below.`);
   }
+  const partial = front.licenses.filter(licence => licence.available && licence.matching < 3 && !licence.differs.length).length;
+  if (partial) add('warn', `${plural(partial, 'licence has', 'licences have')} 2 of 3 parts.`);
   for (const stray of front.strays) add('warn', `Container ${stray.serial} at ${stray.backend}: ${stray.trouble}.`);
   if (front.failover_trouble) add('warn', `The last planned failover: ${front.failover_trouble}.`);
   if (front.certificate_ends && Date.parse(front.certificate_ends) - Date.now() < 21 * 86400 * SECOND) add('warn', `The certificate of this page ends on ${clock(front.certificate_ends)}.`);

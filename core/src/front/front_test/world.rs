@@ -193,6 +193,7 @@ impl World {
             unfenced: false,
             virtuals: self.virtuals.clone(),
             cleanup: CLEANUP_DEFAULT,
+            policy: Default::default(),
             twin: Some(crate::config::Twin {
                 address: Address { host: "twin".into(), port: u16::from(number ^ 1) },
                 connect_timeout: TWIN_CONNECT,

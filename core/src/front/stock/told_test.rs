@@ -25,6 +25,7 @@ fn front() -> (Front, Stock) {
         unfenced: true,
         virtuals: vec![(ContainerId::CmAct(CM_ACT_ID), None)],
         cleanup: CLEANUP_DEFAULT,
+        policy: Default::default(),
         twin: Some(config::Twin {
             address: address(9),
             connect_timeout: TWIN_CONNECT,

@@ -421,7 +421,12 @@ impl Front {
 
     /// By its own word the twin leads.
     pub(super) fn twin_leads(&self) -> bool {
-        self.twin.as_ref().is_some_and(|twin| twin.hear.leads().is_some())
+        self.twin_epoch().is_some()
+    }
+
+    /// The epoch under which the twin leads, by its own word.
+    pub(super) fn twin_epoch(&self) -> Option<Epoch> {
+        self.twin.as_ref().and_then(|twin| twin.hear.leads())
     }
 
     /// In unfenced mode a client hears what is committed when the twin has it too. When such a

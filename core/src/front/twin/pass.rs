@@ -6,7 +6,7 @@
 //! has no reply, closes its client's link without one.
 
 use super::super::{Front, Phase};
-use crate::desk;
+use crate::desk::{self, tally::Kind};
 use crate::io::{Intent, Link, Why};
 use crate::limits::{PASSED_BYTES, PASSED_CLIENTS, PASSED_WINDOW};
 use crate::time::Mono;
@@ -146,6 +146,7 @@ impl Front {
         if twin.tell.waiting() >= PASSED_WINDOW || !twin.passing.begin(link, until, &bytes) {
             return self.desk.pass(link, desk::overloaded(&bytes), out);
         }
+        self.desk.needs(link, Kind::Passed);
         twin.tell.send(now, &Tell::Call { client: link.0, from, bytes }, out);
     }
 

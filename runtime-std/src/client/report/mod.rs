@@ -20,7 +20,7 @@ pub fn report(options: &cli::Report) -> Outcome {
     let folders: Result<Vec<Folder>, Failure> = options.history.iter().map(open).collect();
     let mut merge = Merge::new(folders?);
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    let end = options.to.unwrap_or(Wall(now.map_or(u64::MAX, |now| now.as_secs())));
+    let end = options.to.unwrap_or_else(|| Wall(now.map_or(u64::MAX, |now| now.as_secs())));
     let from = options.from.unwrap_or_default();
     let mut sum = Sum::new(options.by, from, end);
     for record in &mut merge {

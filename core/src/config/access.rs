@@ -1,0 +1,238 @@
+//! Who may have what: `AccessControl`, and the least version of a client,
+//! `TmrServer.MinimumClientVersion`.
+
+use super::value::{Number, Object};
+use crate::licence::version_of;
+use crate::limits::ACCESS_NETWORKS_MAX;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::net::IpAddr;
+use ipnet::IpNet;
+use serde::de::{Deserialize, Deserializer, Error, Unexpected};
+
+/// What stands against an access before any licence is looked at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Policy {
+    /// `AccessControl`, in its order: the first rule that fits decides, and where none does the
+    /// access is allowed.
+    pub rules: Vec<AccessRule>,
+    /// Least version of a client's runtime, major<<24, minor<<16, build: `MinimumClientVersion`.
+    pub least_client: Option<u32>,
+}
+
+/// One rule of `AccessControl`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccessRule {
+    /// The access is allowed, or else denied: `Action`.
+    pub allow: bool,
+    /// Where the client is: `Networks`.
+    pub networks: Vec<IpNet>,
+    /// Only accesses to this Firm Code: `FirmCode`.
+    pub firm_code: Option<u32>,
+    /// Only accesses to this Product Code: `ProductCode`.
+    pub product_code: Option<u32>,
+}
+
+impl Policy {
+    /// Whether a client at this address may have a handle for that; `None`: it asks for none such.
+    #[must_use]
+    pub fn permits(&self, address: IpAddr, firm: Option<u32>, product: Option<u32>) -> bool {
+        // An IPv4 client that came in by an IPv6 socket is an IPv4 client.
+        let address = address.to_canonical();
+        let fits = |rule: &&AccessRule| {
+            rule.firm_code.is_none_or(|code| firm == Some(code))
+                && rule.product_code.is_none_or(|code| product == Some(code))
+                && rule.networks.iter().any(|network| network.contains(&address))
+        };
+        self.rules.iter().find(fits).is_none_or(|rule| rule.allow)
+    }
+
+    /// Whether a client of this runtime is too old; 0: it does not say, and cannot show that it is
+    /// new enough.
+    #[must_use]
+    pub fn too_old(&self, version: u32) -> bool {
+        self.least_client.is_some_and(|least| version < least)
+    }
+}
+
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
+#[derive(Debug, serde::Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub(super) struct RuleForm {
+    /// Whether it may have it: allow or deny.
+    action: Action,
+    /// Where the client is: networks, or single addresses.
+    networks: Networks,
+    /// Only where it asks for this Firm Code.
+    firm_code: Option<Number>,
+    /// Only where it asks for this Product Code.
+    product_code: Option<Number>,
+}
+
+/// `AccessControl` as it stands in the file.
+#[derive(Debug, Default)]
+pub(super) struct AccessControl(pub(super) Vec<AccessRule>);
+
+impl<'de> Deserialize<'de> for AccessControl {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let forms = Vec::<Object<RuleForm>>::deserialize(deserializer)?;
+        let all: usize = forms.iter().map(|Object(form)| form.networks.0.len()).sum();
+        if all > ACCESS_NETWORKS_MAX {
+            return Err(D::Error::custom(format_args!(
+                "found {all} networks, expected at most {ACCESS_NETWORKS_MAX}"
+            )));
+        }
+        let rule = |Object(form): Object<RuleForm>| AccessRule {
+            allow: form.action.0,
+            networks: form.networks.0,
+            firm_code: form.firm_code.map(|code| code.0),
+            product_code: form.product_code.map(|code| code.0),
+        };
+        Ok(Self(forms.into_iter().map(rule).collect()))
+    }
+}
+
+/// Whether a rule allows.
+#[derive(Debug)]
+pub(super) struct Action(bool);
+
+impl<'de> Deserialize<'de> for Action {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match &*String::deserialize(deserializer)? {
+            "allow" => Ok(Self(true)),
+            "deny" => Ok(Self(false)),
+            other => Err(D::Error::invalid_value(Unexpected::Str(other), &"\"allow\" or \"deny\"")),
+        }
+    }
+}
+
+/// Networks, at least one.
+#[derive(Debug)]
+pub(super) struct Networks(Vec<IpNet>);
+
+impl<'de> Deserialize<'de> for Networks {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let networks = Vec::<Network>::deserialize(deserializer)?;
+        if networks.is_empty() {
+            return Err(D::Error::custom(
+                "found no network, expected at least one; every address is \"0.0.0.0/0\" and \"::/0\"",
+            ));
+        }
+        Ok(Self(networks.into_iter().map(|network| network.0).collect()))
+    }
+}
+
+#[derive(Debug)]
+struct Network(IpNet);
+
+impl<'de> Deserialize<'de> for Network {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        network(&text).map(Self).map_err(D::Error::custom)
+    }
+}
+
+/// A network, or one address.
+fn network(text: &str) -> Result<IpNet, String> {
+    let network = text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
+    let Some(network) = network.filter(|it: &IpNet| it.addr().to_canonical() == it.addr()) else {
+        return Err(format!(
+            "found {text:?}, expected a network such as \"192.0.2.0/24\" or \"2001:db8::/32\", or \
+             one address"
+        ));
+    };
+    if network != network.trunc() {
+        return Err(format!(
+            "found {text:?}, expected the network, \"{}\", or the one address, \"{}\"",
+            network.trunc(),
+            network.addr()
+        ));
+    }
+    Ok(network)
+}
+
+/// A version of a client's runtime.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ClientVersion(pub(super) u32);
+
+impl<'de> Deserialize<'de> for ClientVersion {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let expected = "a version such as \"6.10\" or \"7.10.1\" (up to 255.255.65535)".to_string();
+        version_of(&text)
+            .map(Self)
+            .ok_or_else(|| D::Error::invalid_value(Unexpected::Str(&text), &expected.as_str()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rule(
+        action: &str,
+        networks: &[&str],
+        firm: Option<u32>,
+        product: Option<u32>,
+    ) -> AccessRule {
+        AccessRule {
+            allow: action == "allow",
+            networks: networks.iter().map(|text| network(text).unwrap()).collect(),
+            firm_code: firm,
+            product_code: product,
+        }
+    }
+
+    #[test]
+    fn the_first_rule_that_fits_decides() {
+        let rules = alloc::vec![
+            rule("allow", &["192.0.2.7"], None, None),
+            rule("deny", &["192.0.2.0/24"], Some(10), Some(201)),
+            rule("deny", &["2001:db8::/32", "198.51.100.0/24"], Some(10), None),
+            rule("allow", &["0.0.0.0/0"], Some(10), None),
+            rule("deny", &["192.0.2.0/24"], None, None),
+        ];
+        let policy = Policy { rules, least_client: None };
+        for (address, firm, product, allowed) in [
+            ("192.0.2.7", Some(10), Some(201), true),
+            ("192.0.2.8", Some(10), Some(201), false),
+            ("192.0.2.8", Some(10), Some(202), true),
+            ("192.0.2.8", Some(11), Some(201), false),
+            ("192.0.2.8", None, None, false),
+            ("::ffff:192.0.2.8", Some(10), Some(201), false),
+            ("198.51.100.1", Some(10), None, false),
+            ("198.51.100.1", Some(11), None, true),
+            ("2001:db8::1", Some(10), Some(1), false),
+            ("2001:db9::1", Some(10), Some(1), true),
+        ] {
+            let at: IpAddr = address.parse().unwrap();
+            assert_eq!(
+                policy.permits(at, firm, product),
+                allowed,
+                "{address} {firm:?} {product:?}"
+            );
+        }
+        assert!(Policy::default().permits(IpAddr::from([192, 0, 2, 8]), Some(10), Some(1)));
+    }
+
+    #[test]
+    fn a_client_is_too_old_below_the_least_version_or_without_one() {
+        let policy = Policy { least_client: version_of("6.10"), ..Policy::default() };
+        assert_eq!([0, 0x0609_ffff, 0x060a_0000].map(|it| policy.too_old(it)), [true, true, false]);
+        assert!(!Policy::default().too_old(0));
+    }
+
+    #[test]
+    fn a_network_is_one_and_no_address_within_it() {
+        for text in ["192.0.2.0/24", "0.0.0.0/0", "::/0", "2001:db8::1", "192.0.2.7/32"] {
+            assert!(network(text).is_ok(), "{text}");
+        }
+        for text in ["", "192.0.2.0/33", "192.0.2/24", "a/8", "::ffff:192.0.2.0/120", "1.2.3.4/-1"]
+        {
+            assert!(network(text).unwrap_err().contains("expected a network"), "{text}");
+        }
+        let said = network("192.0.2.7/24").unwrap_err();
+        assert!(said.contains("\"192.0.2.0/24\"") && said.contains("\"192.0.2.7\""), "{said}");
+    }
+}

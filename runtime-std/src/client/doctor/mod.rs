@@ -1,0 +1,168 @@
+//! `doctor`: looks at a front, its machine and the other four, and says in plain words what is wrong
+//! and what to do.
+//!
+//! What lives here: what is looked at, in which order. Each look is a function that makes findings
+//! out of what was seen. What never lives here: a change of anything.
+
+mod finding;
+mod group;
+mod keepalived;
+mod machine;
+mod probe;
+mod served;
+
+use super::http;
+use crate::daemon::clock::Clock;
+use crate::daemon::{Failure, Outcome, cli, files, net, out};
+use finding::{Findings, Level};
+use group::Asked;
+use serde_json::Value;
+use std::path::Path;
+use std::thread;
+use tmr_core::config::Config;
+use tmr_core::io::Address;
+
+/// Looks at everything, and prints what was found.
+///
+/// # Errors
+/// There are problems.
+pub fn doctor(options: &cli::Doctor) -> Outcome {
+    let mut findings = Findings::default();
+    match files::config(&options.config) {
+        Ok((_, config)) => {
+            let what = format!("{}: a front takes this", options.config.display());
+            findings.ok("configuration", what);
+            look(options, &config, &mut findings);
+        }
+        Err(failure) => {
+            let todo = "correct it as the sentence says; tmrd check-config FILE looks at it alone";
+            findings.problem("configuration", failure.to_string(), todo);
+            if let Some(admin) = &options.admin {
+                front(admin, &mut findings);
+            }
+            machine::clock(machine::clock_is_set(), &mut findings);
+        }
+    }
+    if options.json {
+        out::line(format!("{:#}", findings.json()))?;
+    } else {
+        out::line(findings.text())?;
+    }
+    match findings.count(Level::Problem) {
+        0 => Ok(()),
+        1 => Err(Failure::failed("there is a problem")),
+        many => Err(Failure::failed(format!("there are {many} problems"))),
+    }
+}
+
+fn look(options: &cli::Doctor, config: &Config, findings: &mut Findings) {
+    let admin = options.admin.clone().unwrap_or_else(|| reached(&config.admin));
+    let status = front(&admin, findings);
+    let doors = [
+        ("TmrServer", &config.listen),
+        ("WebAdmin", &config.admin),
+        ("TmrServer.TwinListen", &config.twin_listen),
+    ];
+    if status.is_some() {
+        for (key, at) in doors {
+            machine::privileged(key, at, findings);
+            if at.port != 0 && net::dial(&reached(at)).is_err() {
+                let what = format!("the front runs, and nobody listens on {at} ({key})");
+                findings.problem(
+                    "ports",
+                    what,
+                    "restart the front: it was started with another file",
+                );
+            }
+        }
+    } else {
+        machine::ports(&doors, findings);
+    }
+    let path = files::beside(&options.config, &config.group_key_file);
+    let key = files::group_key(&path);
+    let read = key.as_ref().map(|_| ()).map_err(ToString::to_string);
+    machine::group_key(&path, read, findings);
+    if let Ok(key) = key {
+        others(config, &key, findings);
+    }
+    let here = machine::addresses();
+    let port = config.listen.port;
+    let answers =
+        |host: std::net::IpAddr| net::dial(&Address { host: host.to_string(), port }).is_ok();
+    served::addresses(&config.virtual_ips, &here, status.as_ref(), answers, findings);
+    if !config.virtual_ips.is_empty() {
+        keepalived(&options.keepalived, config, findings);
+    }
+    machine::state(&options.state, findings);
+    machine::clock(machine::clock_is_set(), findings);
+}
+
+/// The front of this machine; `None`: it does not answer.
+fn front(admin: &Address, findings: &mut Findings) -> Option<Value> {
+    match http::status(admin) {
+        Ok((status, _)) if status["role"] == "backend" => {
+            let what = format!("the server at {admin} is a backend");
+            findings.problem("front", what, "name the front's admin pages with --admin");
+            None
+        }
+        Ok((status, _)) => {
+            served::status(&status, findings);
+            let metrics =
+                http::get(admin, "/metrics").map(|answer| answer.body).unwrap_or_default();
+            let value = |line: &str| line.strip_prefix("process_max_fds ")?.parse().ok();
+            machine::files(metrics.lines().find_map(value), findings);
+            Some(status)
+        }
+        Err(failure) => {
+            let todo = "systemctl status tmrd-front, and journalctl -u tmrd-front say why";
+            findings.problem("front", format!("it does not run: {failure}"), todo);
+            None
+        }
+    }
+}
+
+/// The other servers, all asked at once.
+fn others(config: &Config, key: &tmr_core::channel::GroupKey, findings: &mut Findings) {
+    let ask = |address: &Address| {
+        let said = probe::backend(address, key);
+        let there = said.is_ok().then(|| probe::clock(address)).flatten();
+        let clocks = there.map(|there| (there, Clock::start().now().wall));
+        Asked { address: address.clone(), said, clocks }
+    };
+    let (asked, twin) = thread::scope(|scope| {
+        let asked = config.backends.each_ref().map(|address| scope.spawn(move || ask(address)));
+        let twin = probe::twin(&config.twin.address, key);
+        (asked.map(|ask| ask.join().expect("a look does not panic")), twin)
+    });
+    if config.unfenced {
+        findings.ok("backends", "they are stock servers, which are asked by the front alone");
+    } else {
+        group::backends(&asked, findings);
+        group::licences(config, &asked, Clock::start().now().wall, findings);
+    }
+    group::twin(&config.twin.address, &twin, findings);
+}
+
+fn keepalived(path: &Path, config: &Config, findings: &mut Findings) {
+    machine::keepalived_runs(findings);
+    match std::fs::read_to_string(path) {
+        Ok(text) => {
+            keepalived::check(&text, &config.virtual_ips, &machine::interfaces(), findings);
+        }
+        Err(error) => {
+            let what = format!("{}: {}", path.display(), crate::daemon::exit::words(&error));
+            let todo = "copy /usr/share/doc/tmrd/examples/keepalived.conf there and adapt it; run this \
+                        command as root if it may not be read";
+            findings.problem("keepalived", what, todo);
+        }
+    }
+}
+
+/// Where a door is reached from this machine.
+fn reached(at: &Address) -> Address {
+    let host = match at.host.as_str() {
+        "0.0.0.0" | "::" => "localhost".to_owned(),
+        host => host.to_owned(),
+    };
+    Address { host, port: at.port }
+}
