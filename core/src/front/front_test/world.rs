@@ -8,7 +8,6 @@ use crate::backend::{Backend, Config as BackendConfig};
 use crate::front::{Config, Front};
 use crate::io::{Address, Callee, Door, Frame, Input, Intent, Link, Why};
 use crate::licence::Container;
-use crate::limits::{CLEANUP_DEFAULT, TWIN_CONNECT, TWIN_TRANSFER};
 use crate::log::ContainerId;
 use crate::testing::{container, identity, peer, seat};
 use crate::time::{Deadline, Duration, Mono, Now, Wall};
@@ -182,26 +181,6 @@ impl World {
         self.events.push_back(Event::ToFront(index, Input::Tick));
         self.run();
         index
-    }
-
-    pub(super) fn config(&self, number: u8) -> Config {
-        let address = |port| Address { host: "backend".into(), port };
-        Config {
-            identity: identity(),
-            backends: [0, 1, 2].map(address),
-            retry: Duration::from_secs(1),
-            unfenced: false,
-            virtuals: self.virtuals.clone(),
-            cleanup: CLEANUP_DEFAULT,
-            policy: Default::default(),
-            twin: Some(crate::config::Twin {
-                address: Address { host: "twin".into(), port: u16::from(number ^ 1) },
-                connect_timeout: TWIN_CONNECT,
-                transfer_timeout: TWIN_TRANSFER,
-            }),
-            front: 0xf0 + u32::from(number),
-            seed: [100 + number; 32],
-        }
     }
 
     /// A world that leads: born, front 0 active.
