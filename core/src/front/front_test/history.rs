@@ -17,8 +17,10 @@ impl World {
     fn restart_front(&mut self, index: usize) {
         self.break_line();
         self.unplug(|ends| ends.front == index);
-        let id = 0x100 + u32::try_from(self.now.mono.0 % 0xffff).unwrap();
-        let config = self.config(u8::try_from(index).unwrap());
+        let number = u8::try_from(index).unwrap();
+        // Another one at every start, and never the other front's.
+        let id = 0x100 + 2 * u32::try_from(self.now.mono.0 % 0xffff).unwrap() + u32::from(number);
+        let config = self.config(number);
         let seed = [u8::try_from(id % 251).unwrap(); 32];
         let side = &mut self.fronts[index];
         side.node = Front::new(Config { front: id, seed, ..config });
