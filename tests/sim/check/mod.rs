@@ -11,7 +11,7 @@
 //! | [`slots`] | at most one value is committed in a slot, a setting as well as a seat; every state that is sent is the fold of the committed entries |
 //! | [`epochs`] | at most one epoch can commit: no promise is broken |
 //! | [`calls`] | every call ends, with an answer or a closed link, within the bound of the limits |
-//! | [`history`] | the usage history of each front has every acknowledged grant and end once and in order, or says that there is a gap; the two together miss none |
+//! | [`history`] | the usage history of each front has every acknowledged grant and end once and in order, or says that there is a gap; what both tell of, they tell alike |
 //! | [`identity`] | nothing of one backend's identity reaches a client |
 //! | [`service`] | after faults stop, full service returns within a bound, and every seat of a vanished client comes back |
 //! | [`lines`] | no node logs at ERROR level, but of faults that were made |

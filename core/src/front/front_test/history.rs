@@ -1,13 +1,51 @@
 //! The usage history: both fronts have the same one, whatever happens between them.
 
 use super::World;
-use crate::history::{Kind, Record, Span};
-use crate::limits::HISTORY_KEPT;
+use super::world::Event;
+use crate::front::{Config, Front};
+use crate::history::{Kind, Mark, Record, Span};
+use crate::io::Input;
+use crate::limits::{HISTORY_BLOCK, HISTORY_KEPT};
 use crate::log::Mode;
 use crate::testing::{ORDINARY, TMR, access, release, seat};
 use crate::time::Duration;
 use crate::wire::CmError;
 use alloc::vec::Vec;
+
+impl World {
+    /// Starts a front anew, which has forgotten everything but what it has recorded.
+    fn restart_front(&mut self, index: usize) {
+        self.break_line();
+        self.unplug(|ends| ends.front == index);
+        let number = u8::try_from(index).unwrap();
+        // Another one at every start, and never the other front's.
+        let id = 0x100 + 2 * u32::try_from(self.now.mono.0 % 0xffff).unwrap() + u32::from(number);
+        let config = self.config(number);
+        let seed = [u8::try_from(id % 251).unwrap(); 32];
+        let side = &mut self.fronts[index];
+        side.node = Front::new(Config { front: id, seed, ..config });
+        side.node.remember(&side.history);
+        self.events.push_back(Event::ToFront(index, Input::Tick));
+        self.run();
+    }
+
+    /// A front wants lines back.
+    pub(super) fn recall(&mut self, index: usize, after: Option<Mark>) {
+        if self.fronts[index].forgetful {
+            return;
+        }
+        let mut lines = Vec::new();
+        for line in self.fronts[index].history.split_inclusive(|byte| *byte == b'\n') {
+            let record = Record::parse(line).unwrap();
+            let room = lines.len() + line.len() <= HISTORY_BLOCK;
+            if room && record.id.follows(after.as_ref()) {
+                lines.extend_from_slice(line);
+            }
+        }
+        let input = Input::Recalled { after, lines };
+        self.events.push_back(Event::ToFront(index, input));
+    }
+}
 
 const SECOND: Duration = Duration::from_secs(1);
 const MILLI: Duration = Duration::from_millis(1);

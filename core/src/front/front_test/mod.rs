@@ -20,6 +20,10 @@ mod stock;
 mod twin;
 mod world;
 
+use crate::front::Config;
+use crate::io::Address;
+use crate::limits::{CLEANUP_DEFAULT, TWIN_CONNECT, TWIN_TRANSFER};
+use crate::testing::identity;
 use crate::time::Duration;
 use world::World;
 
@@ -41,4 +45,27 @@ fn with_address() -> World {
     assert!(world.leads(0), "{:#}", world.status(0));
     assert_eq!(world.role(1), "standby");
     world
+}
+
+impl World {
+    /// Of front 0, or 1.
+    fn config(&self, number: u8) -> Config {
+        let address = |port| Address { host: "backend".into(), port };
+        Config {
+            identity: identity(),
+            backends: [0, 1, 2].map(address),
+            retry: Duration::from_secs(1),
+            unfenced: false,
+            virtuals: self.virtuals.clone(),
+            cleanup: CLEANUP_DEFAULT,
+            policy: Default::default(),
+            twin: Some(crate::config::Twin {
+                address: Address { host: "twin".into(), port: u16::from(number ^ 1) },
+                connect_timeout: TWIN_CONNECT,
+                transfer_timeout: TWIN_TRANSFER,
+            }),
+            front: 0xf0 + u32::from(number),
+            seed: [100 + number; 32],
+        }
+    }
 }

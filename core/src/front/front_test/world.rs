@@ -6,10 +6,8 @@ use super::stock::Servers;
 use crate::admin::Rights;
 use crate::backend::{Backend, Config as BackendConfig};
 use crate::front::{Config, Front};
-use crate::history::Record;
 use crate::io::{Address, Callee, Door, Frame, Input, Intent, Link, Why};
 use crate::licence::Container;
-use crate::limits::{CLEANUP_DEFAULT, HISTORY_BLOCK, TWIN_CONNECT, TWIN_TRANSFER};
 use crate::log::ContainerId;
 use crate::testing::{container, identity, peer, seat};
 use crate::time::{Deadline, Duration, Mono, Now, Wall};
@@ -183,42 +181,6 @@ impl World {
         self.events.push_back(Event::ToFront(index, Input::Tick));
         self.run();
         index
-    }
-
-    /// Starts a front anew, which has forgotten everything but what it has recorded.
-    pub(super) fn restart_front(&mut self, index: usize) {
-        self.break_line();
-        self.unplug(|cable| cable.front == index);
-        self.dialled += 2;
-        let id = 0x100 + u32::try_from(self.dialled).unwrap();
-        let config = self.config(u8::try_from(index).unwrap());
-        let side = &mut self.fronts[index];
-        side.node =
-            Front::new(Config { front: id, seed: [u8::try_from(id % 251).unwrap(); 32], ..config });
-        side.node.remember(&side.history);
-        side.clients.clear();
-        self.events.push_back(Event::ToFront(index, Input::Tick));
-        self.run();
-    }
-
-    fn config(&self, number: u8) -> Config {
-        let address = |port| Address { host: "backend".into(), port };
-        Config {
-            identity: identity(),
-            backends: [0, 1, 2].map(address),
-            retry: Duration::from_secs(1),
-            unfenced: false,
-            virtuals: self.virtuals.clone(),
-            cleanup: CLEANUP_DEFAULT,
-            policy: Default::default(),
-            twin: Some(crate::config::Twin {
-                address: Address { host: "twin".into(), port: u16::from(number ^ 1) },
-                connect_timeout: TWIN_CONNECT,
-                transfer_timeout: TWIN_TRANSFER,
-            }),
-            front: 0xf0 + u32::from(number),
-            seed: [100 + number; 32],
-        }
     }
 
     /// A world that leads: born, front 0 active.
@@ -552,19 +514,7 @@ impl World {
             }
             Intent::Store(text) => self.stores.push((index, text)),
             Intent::Record(lines) => self.fronts[index].history.extend(lines),
-            Intent::Recall { after } if !self.fronts[index].forgetful => {
-                let mut lines = Vec::new();
-                for line in self.fronts[index].history.split_inclusive(|byte| *byte == b'\n') {
-                    let record = Record::parse(line).unwrap();
-                    let room = lines.len() + line.len() <= HISTORY_BLOCK;
-                    if room && record.id.follows(after.as_ref()) {
-                        lines.extend_from_slice(line);
-                    }
-                }
-                let input = Input::Recalled { after, lines };
-                self.events.push_back(Event::ToFront(index, input));
-            }
-            Intent::Recall { .. } => {}
+            Intent::Recall { after } => self.recall(index, after),
             other => panic!("a front has no disk: {other:?}"),
         }
     }
