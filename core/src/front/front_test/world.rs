@@ -6,7 +6,7 @@ use super::stock::Servers;
 use crate::admin::Rights;
 use crate::backend::{Backend, Config as BackendConfig};
 use crate::front::{Config, Front};
-use crate::io::{Address, Callee, Door, Frame, Input, Intent, Link, Why};
+use crate::io::{Callee, Door, Frame, Input, Intent, Link, Why};
 use crate::licence::Container;
 use crate::log::ContainerId;
 use crate::testing::{container, identity, peer, seat};
