@@ -150,7 +150,7 @@ impl Front {
     }
 
     fn not_taken_over(&mut self, reason: String) {
-        tracing::error!("the twin's later configuration is not taken over: {reason}");
+        tracing::warn!("the twin's later configuration is not taken over: {reason}");
         self.settings.trouble = Some(reason);
     }
 }
