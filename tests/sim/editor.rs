@@ -29,8 +29,10 @@ impl World {
             .collect();
         servers.rotate_left(editor.index(3));
         let servers = servers.join(", ");
+        let virtual_ip = if self.plan.address { r#""192.0.2.42""# } else { "" };
         let text = format!(
             r#"{{ "TmrServer": {{ "Revision": {revision}, "CleanUpTimeInSeconds": 30,
+  "VirtualIp": [{virtual_ip}],
   "TwinServer": {{ "Ip": "{twin}", "Port": 2, "ConnectTimeoutInSeconds": {connect},
     "TransferTimeoutInSeconds": {transfer} }} }},
   "CmServer": {{ "NetworkRetryIntervalInSeconds": {retry}, "Server": [ {servers} ] }} }}"#

@@ -230,7 +230,8 @@ impl World {
             world.operator = Some(operator);
         }
         let mut editor = Rng::new(seed.rotate_left(16));
-        if editor.chance(30) {
+        // A file names a twin: where there is none, none is read.
+        if editor.chance(30) && world.plan.fronts == FRONTS {
             let first = editor.between(2 * SECOND, 20 * SECOND);
             world.at(first, Event::Edit);
             world.editor = Some(editor);

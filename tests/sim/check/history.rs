@@ -53,19 +53,23 @@ pub fn whole(
     released: &BTreeSet<Handle>,
 ) -> Result<(), String> {
     let mut all: BTreeMap<Mark, Record> = BTreeMap::new();
+    let mut gaps = false;
     for lines in histories.iter().filter(|lines| !lines.is_empty()) {
         let told = told(lines)?;
         if !told.gap {
             complete(&told, granted, released)?;
         }
+        gaps |= told.gap;
         for (id, record) in told.records {
-            // When a front learnt of it is its own.
+            // When a front learnt of it is its own. How many were in use is not known behind a gap.
             let alike = |other: &Record| {
-                (other.kind, other.handle, other.used, other.error)
-                    == (record.kind, record.handle, record.used, record.error)
+                (other.kind, other.handle, other.error)
+                    == (record.kind, record.handle, record.error)
+                    && (gaps || other.used == record.used)
             };
             if all.get(&id).is_some_and(|other| !alike(other)) {
-                return Err(format!("the fronts tell {id} in two ways"));
+                let other = &all[&id];
+                return Err(format!("the fronts tell {id} in two ways: {record:?} and {other:?}"));
             }
             all.insert(id, record);
         }
@@ -81,7 +85,9 @@ fn complete(
     let missing = |handles: &BTreeSet<Handle>, known: &BTreeSet<u32>| {
         handles.iter().find(|handle| !known.contains(&handle.0)).copied()
     };
-    match (missing(granted, &told.began), missing(released, &told.ended)) {
+    // Handles of the service and of containers take no licence: the history does not tell of them.
+    let released = released.intersection(granted).copied().collect();
+    match (missing(granted, &told.began), missing(&released, &told.ended)) {
         (Some(handle), _) => Err(format!("the grant of handle {handle} is not in the history")),
         (_, Some(handle)) => Err(format!("the end of handle {handle} is not in the history")),
         (None, None) => Ok(()),
