@@ -159,7 +159,7 @@ fn with_a_password_for_readers_a_page_from_elsewhere_is_empty_until_they_sign_in
     sign_in(&browser, "look at it");
     browser.shows("#who", &["reader"]);
     browser.shows("#machines", &["backend 1"]);
-    browser.hides("#config .actions");
+    browser.hides("#config .actions button");
 }
 
 /// A proxy as people put before such a page: it says for whom it asks.
@@ -333,6 +333,8 @@ fn the_page_fits_a_phone_is_dark_if_wanted_and_has_its_picture_taken() {
     // With the keyboard alone: the first thing reached leads to the content, and all can be seen.
     browser.dark(false);
     browser.width(1280, 1000);
+    browser.open(&url(cluster.front().admin()));
+    browser.shows("#seats", &["take back"]);
     browser.write("body", "\u{e004}");
     assert_eq!(browser.run("return document.activeElement.className"), "skip");
     cluster.backends[1].kill();

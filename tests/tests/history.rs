@@ -182,6 +182,7 @@ fn a_disk_that_takes_nothing_costs_no_service(runtime: Runtime) {
     let mut cluster = Cluster::of(runtime).start();
     let file = cluster.workshop().folder().join("no-folder");
     fs::write(&file, "a file").expect("a file");
+    cluster.fronts[0].kill();
     cluster.restart_front_with(0, |config| {
         config["LicenseTracking"] = serde_json::json!({ "Path": file.join("history") });
     });

@@ -8,7 +8,8 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use tmr_tests::foreign::{Ask, Client, KeyPair, envelope, read_body};
 use tmr_tests::harness::{
-    Cluster, FIRM_CODE, Recorder, Runtime, Server, give_back, play, status_until, take,
+    Cluster, FIRM_CODE, Recorder, Runtime, Server, get_json, give_back, play, status_until, take,
+    until,
 };
 use tmr_tests::on_both_runtimes;
 
@@ -43,9 +44,17 @@ fn seats(cluster: &Cluster, count: usize) -> Vec<u32> {
     (0..count).map(|_| one().expect("an answer").expect("a seat is free")).collect()
 }
 
-/// Waits until the fronts are in sync; what they and the backends know of the group then.
+/// Waits until the fronts are in sync and both know the same handles; what they and the backends
+/// know of the group then.
 #[track_caller]
 fn knowledge(cluster: &Cluster) -> Vec<Value> {
+    let handles = |front: &Server| {
+        let rows = get_json(front.admin(), "/api/status").ok()?["allocations"].as_array()?.clone();
+        Some(rows.iter().map(|row| row["handle"].clone()).collect::<Vec<Value>>())
+    };
+    until("both fronts to know the same handles", || {
+        (handles(&cluster.fronts[0])? == handles(&cluster.fronts[1])?).then_some(())
+    });
     let fronts = cluster.fronts.iter().map(|front| {
         status_until(front.admin(), "twins in sync", |status| {
             let synced = status["twin"]["synced"] == true && status["twin"]["trouble"].is_null();

@@ -367,7 +367,7 @@ impl Admin {
         command
     }
 
-    /// What has become of a change ([`Reply::later`]), as a status and a JSON value. It is recorded
+    /// What has become of a change, as a status and a JSON value. It is recorded
     /// though who wanted it has gone.
     pub fn conclude(
         &mut self,

@@ -54,7 +54,8 @@ impl Browser {
         let options = json!({
             "binary": BROWSER,
             "args": ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-                     "--disable-background-networking", "--window-size=1280,1000"],
+                     "--disable-background-networking", "--force-prefers-reduced-motion",
+                     "--window-size=1280,1000"],
         });
         let wanted = json!({ "capabilities": { "alwaysMatch": {
             "acceptInsecureCerts": true, "goog:chromeOptions": options } } });

@@ -62,7 +62,7 @@ impl Program {
         Self { path: folder.join(runtime.program_name()), before: None }
     }
 
-    /// The daemon of a runtime as it was at [`PREVIOUS`]; builds both on the first call. `None` where
+    /// The daemon of a runtime as it was at `PREVIOUS`; builds both on the first call. `None` where
     /// this repository's history does not go back to it.
     ///
     /// # Panics

@@ -9,9 +9,18 @@ use crate::{SOME, one_at_a_time, undisturbed};
 use std::collections::BTreeMap;
 use tmr_tests::harness::{Program, Runtime, until};
 use tmr_tests::netns::{CLIENTS, Load, Pair};
-use tmr_tests::on_both_runtimes;
 
-on_both_runtimes!(all_five_machines_are_upgraded_and_downgraded_again);
+#[test]
+#[ignore = "it builds the version before, which takes minutes: cargo test -p tmr-tests --test namespaces -- --ignored"]
+fn smol_all_five_machines() {
+    all_five_machines_are_upgraded_and_downgraded_again(Runtime::Smol);
+}
+
+#[test]
+#[ignore = "it builds the version before, which takes minutes: cargo test -p tmr-tests --test namespaces -- --ignored"]
+fn threads_all_five_machines() {
+    all_five_machines_are_upgraded_and_downgraded_again(Runtime::Threads);
+}
 
 fn all_five_machines_are_upgraded_and_downgraded_again(runtime: Runtime) {
     let _one = one_at_a_time();
