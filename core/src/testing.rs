@@ -2,11 +2,12 @@
 
 use crate::desk::Identity;
 use crate::licence::{Container, FirmItem, Part, Product};
-use crate::log::{ContainerId, LicenceKey, Mode};
+use crate::log::{Client, ContainerId, Grant, Handle, Held, LicenceKey, Mode};
 use crate::time::{Mono, Now, Wall};
 use crate::wire::structs::{CmAccess2, CmBaseCrypt2, CmCredential, CmCrypt2};
 use crate::wire::{Reply, Request};
 use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -62,6 +63,33 @@ pub(crate) fn container(index: usize) -> Container {
     let serial = 1000 + u32::try_from(index).unwrap();
     let part = Part { serial, cm_act_id: CM_ACT_ID, firm_items: vec![item] };
     Container::new(part, [9; 32])
+}
+
+/// One of two seats.
+pub(crate) fn grant(handle: u32, linger_seconds: u32) -> Grant {
+    let client = Client {
+        address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        host: String::new(),
+        user: String::new(),
+        domain: String::new(),
+        text: String::new(),
+        user_defined_id: 0,
+        pid: 0,
+        session: 0,
+    };
+    Grant {
+        handle: Handle(handle),
+        held: Held::Licence(LICENCE),
+        fingerprint: 0,
+        quantity: 2,
+        take: 1,
+        mode: Mode::UserLimit,
+        client,
+        since: Wall(1),
+        cleanup_seconds: 30,
+        linger_seconds,
+        starts_usage: false,
+    }
 }
 
 pub(crate) fn access(product_code: u32, mode: Mode, cleanup: u32) -> Vec<u8> {

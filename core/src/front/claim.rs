@@ -1,15 +1,12 @@
 //! Taking the lead: claim an epoch, read the log from those who promised it, prove that it
 //! commits; or, once, the birth of a group. The rules are those of *Consistency* 2 and 7.
 
-use super::news::{Happened, News};
+use super::missed::Missed;
 use super::peer::{Asked, Follow};
 use super::vote::reached;
 use super::{Front, Phase};
-use crate::history::Mark;
 use crate::io::Intent;
-use crate::limits::{
-    CLAIM_PAUSE, CLAIM_TIMEOUT, HANDLE_BLOCK, HANDLE_LAST, HISTORY_WAITING, STATE_MAX,
-};
+use crate::limits::{CLAIM_PAUSE, CLAIM_TIMEOUT, HANDLE_BLOCK, HANDLE_LAST, STATE_MAX};
 use crate::log::{DiskId, Entry, Epoch, GroupId, Setting, Slot, State, Stored};
 use crate::time::Mono;
 use crate::wire::group::{Order, Piece, Report, Standing};
@@ -37,24 +34,6 @@ pub(super) struct Gather {
     chosen: Slot,
     /// What led to the state, where the usage history has not got so far.
     missed: Option<Missed>,
-}
-
-/// Committed entries that a state was read in the place of, for the usage history alone.
-#[derive(Clone, Debug)]
-pub(super) struct Missed {
-    /// The history goes up to here.
-    after: Slot,
-    entries: Vec<Entry>,
-    /// The state's slot.
-    upto: Slot,
-}
-
-impl Missed {
-    /// The next one to be read; `None`: all are.
-    fn next(&self) -> Option<Slot> {
-        let next = Slot(self.after.0 + self.entries.len() as u64 + 1);
-        (next <= self.upto).then_some(next)
-    }
 }
 
 impl Front {
@@ -130,7 +109,7 @@ impl Front {
         let base = from[0].1;
         let whole = self.ledger.group() != Some(group)
             || self.ledger.committed() < base.base
-            || self.has_gap() && self.may_be_missed(group, base.base, base.committed);
+            || self.has_gap() && self.missed(group, base.base, base.committed).is_some();
         let gather = Gather {
             epoch,
             group,
@@ -199,17 +178,18 @@ impl Front {
                     gather.next = slot.next();
                     let (group, index) = (gather.group, gather.from[gather.at]);
                     self.ledger.load(group, slot, state);
-                    self.read_missed(index, group, slot);
+                    let base = self.peers[index].standing().map_or(slot, |standing| standing.base);
+                    let missed = self.missed(group, base, slot);
+                    if let Phase::Reading(gather) = &mut self.phase {
+                        gather.missed = missed;
+                    }
                 }
             }
             Report::Log { entries } if !entries.is_empty() && gather.missed.is_some() => {
-                let Some(missed) = &mut gather.missed else { return };
-                missed.entries.extend(entries.into_iter().map(|stored| stored.entry));
-                if missed.next().is_none() {
-                    let Missed { after, mut entries, upto } =
-                        gather.missed.take().expect("it is there");
-                    entries.truncate(usize::try_from(upto.0 - after.0).unwrap_or(usize::MAX));
-                    self.ledger.recall(after, entries, &self.history);
+                let missed = gather.missed.take().expect("it is there").and(entries);
+                match missed.next() {
+                    Some(_) => gather.missed = Some(missed),
+                    None => missed.tell(&mut self.ledger, &self.history),
                 }
             }
             Report::Log { entries } if !entries.is_empty() => {
@@ -225,35 +205,6 @@ impl Front {
             _ => return self.claim_again(now, "a backend could not read out its copy"),
         }
         self.read_on(now, out);
-    }
-
-    /// What led to the copy of the log that is here is not known here.
-    fn has_gap(&self) -> bool {
-        let covered = self.history.covered();
-        let unknown = |news: &News| news.what == Happened::Unknown;
-        self.ledger.news().is_some_and(|it| unknown(it) && it.mark.follows(covered.as_ref()))
-    }
-
-    /// The usage history is behind a state at this slot, of which a backend has what led to it.
-    fn may_be_missed(&self, group: GroupId, base: Slot, slot: Slot) -> bool {
-        let place = Mark::of_entry(group, Epoch::default(), slot);
-        let covered = self.history.covered().filter(|mark| mark.is_beside(&place));
-        covered.is_some_and(|mark| {
-            let after = mark.slot();
-            base <= after && after < slot && slot.0 - after.0 <= HISTORY_WAITING as u64
-        })
-    }
-
-    /// A state was read: what led to it is read as well, as far as it is missed. These few pieces
-    /// more are all that the usage history ever costs a claim, and only one that has to read a
-    /// state.
-    fn read_missed(&mut self, index: usize, group: GroupId, upto: Slot) {
-        let base = self.peers[index].standing().map_or(upto, |standing| standing.base);
-        let after = self.history.covered().map(|mark| mark.slot());
-        let missed = self.may_be_missed(group, base, upto);
-        if let (Phase::Reading(gather), Some(after)) = (&mut self.phase, after.filter(|_| missed)) {
-            gather.missed = Some(Missed { after, entries: Vec::new(), upto });
-        }
     }
 
     /// Everything is read: propose it again under the new epoch, with one entry more, and serve

@@ -5,9 +5,9 @@
 //! seen there is the outcome everywhere if the entry is committed at all.
 
 use super::news::{Happened, News};
-use crate::history::{History, Mark};
+use crate::history::Mark;
 use crate::limits::{HISTORY_WAITING, LOG_KEPT};
-use crate::log::{Entry, GroupId, Outcome, Setting, Slot, State, Stored};
+use crate::log::{Entry, GroupId, Outcome, Slot, State, Stored};
 use crate::time::Wall;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
@@ -120,23 +120,13 @@ impl Ledger {
         }
     }
 
-    /// The state that was loaded came of these entries, which follow a slot: so what they did is not
-    /// unknown. `history`: what was held at that slot.
-    pub(super) fn recall(&mut self, after: Slot, entries: Vec<Entry>, history: &History) {
+    /// All that the usage history has not told of is this after all; `state`: what it is folded
+    /// into.
+    pub(super) fn tell_instead(&mut self, after: Slot, entries: &[Entry], mut state: State) {
         let Some(group) = self.group else { return };
-        let container = |serial| self.settled.container_of(serial);
-        let mut state = State::default();
-        if let (Some(members), Some(covered)) = (self.settled.members(), history.covered()) {
-            for setting in [Setting::Members(*members), Setting::Leader(covered.epoch())] {
-                state.apply(&Entry::Configure(setting));
-            }
-        }
-        for held in history.held(container) {
-            state.apply(&held);
-        }
         self.news.clear();
         for (number, entry) in (1..).zip(entries) {
-            if let Some(what) = Happened::by(&entry, &mut state) {
+            if let Some(what) = Happened::by(entry, &mut state) {
                 let mark = Mark::of_entry(group, state.leader(), Slot(after.0 + number));
                 self.news.push_back(News::new(mark, self.now, what, &state));
             }

@@ -2,8 +2,10 @@
 //!
 //! What lives here: the claim and the log as a proposer (`claim`, `replicate`, `ledger`), the join
 //! of three parts (`catalogue`, `vote`), calls that come in and are on their way (`clients`,
-//! `flight`), another configuration (`configure`, `settings`), the role and how it is given away (`role`, `handover`), the three backends (`peer`, `backends`) or what stands in for them where they are
-//! stock servers (`stock`), the other front (`twin`), what is due (`timing`), usage history (`news`, `history`).
+//! `flight`), another configuration (`configure`, `settings`), the role and how it is given away
+//! (`role`, `handover`), the three backends (`peer`, `backends`) or what stands in for them where
+//! they are stock servers (`stock`), the other front (`twin`), what is due (`timing`), the usage
+//! history (`news`, `missed`, `history`).
 //! What never lives here: what a call means (that is [`desk`](crate::desk)) and how a seat is
 //! counted (that is [`log`](crate::log)).
 
@@ -20,6 +22,7 @@ mod handover;
 mod history;
 mod ledger;
 mod measure;
+mod missed;
 #[cfg(feature = "model")]
 mod model;
 mod news;

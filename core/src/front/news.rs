@@ -93,42 +93,14 @@ impl News {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::log::{Client, DiskId, Epoch, Handle, Held, Mode};
-    use crate::testing::LICENCE;
-    use alloc::string::String;
-    use core::net::{IpAddr, Ipv4Addr};
-
-    fn seat(handle: u32, linger_seconds: u32) -> Grant {
-        let client = Client {
-            address: IpAddr::V4(Ipv4Addr::LOCALHOST),
-            host: String::new(),
-            user: String::new(),
-            domain: String::new(),
-            text: String::new(),
-            user_defined_id: 0,
-            pid: 0,
-            session: 0,
-        };
-        Grant {
-            handle: Handle(handle),
-            held: Held::Licence(LICENCE),
-            fingerprint: 0,
-            quantity: 5,
-            take: 1,
-            mode: Mode::UserLimit,
-            client,
-            since: Wall(1),
-            cleanup_seconds: 30,
-            linger_seconds,
-            starts_usage: false,
-        }
-    }
+    use crate::log::{DiskId, Epoch, Handle, Held};
+    use crate::testing::grant;
 
     #[test]
     fn each_entry_happens_as_it_is_folded() {
-        let (one, two) = (seat(1, 0), seat(2, 30));
-        let void = Grant { take: 9, ..seat(3, 0) };
-        let none = Grant { held: Held::Subsystem, ..seat(4, 0) };
+        let (one, two) = (grant(1, 0), grant(2, 30));
+        let void = Grant { take: 9, ..grant(3, 0) };
+        let none = Grant { held: Held::Subsystem, ..grant(4, 0) };
         let members = Setting::Members([DiskId(1), DiskId(2), DiskId(3)]);
         let epoch = Epoch { round: 1, front: 9 };
         let mut state = State::default();

@@ -3,7 +3,7 @@
 
 use super::{Charts, Kind, Malformed, Mark, Record};
 use crate::limits::{HANDLES_MAX, HISTORY_BLOCK, HISTORY_KEPT, HISTORY_LINE};
-use crate::log::{ContainerId, Entry, State};
+use crate::log::{ContainerId, Entry, Handle, State};
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
@@ -21,9 +21,17 @@ pub struct History {
     fresh: Vec<u8>,
     /// Counts.
     charts: Charts,
-    /// What is held there, by handle, and whether it only lingers; `None`: this front leads, and
-    /// its log says so.
-    held: Option<BTreeMap<u32, (Record, bool)>>,
+    /// What is held there; `None`: this front leads, and its log says so.
+    held: Option<Held>,
+}
+
+/// What is held where a usage history ends.
+#[derive(Clone, Debug)]
+struct Held {
+    /// By handle, and whether it only lingers.
+    seats: BTreeMap<u32, (Record, bool)>,
+    /// Nothing else is held. It is not known behind a gap.
+    all: bool,
 }
 
 impl Default for History {
@@ -35,7 +43,7 @@ impl Default for History {
             before: None,
             fresh: Vec::new(),
             charts: Charts::default(),
-            held: Some(BTreeMap::new()),
+            held: Some(Held { seats: BTreeMap::new(), all: true }),
         }
     }
 }
@@ -53,6 +61,10 @@ pub enum Block {
     /// Lines that are not in memory any more, if anywhere.
     Older,
 }
+
+/// A gap in a history hides it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unknown;
 
 impl History {
     /// Everything up to here is recorded.
@@ -128,17 +140,17 @@ impl History {
 
     /// Keeps what is held.
     fn hold(&mut self, record: &Record) {
-        let Some(held) = &mut self.held else { return };
+        let Some(Held { seats, all }) = &mut self.held else { return };
         match record.kind {
-            Kind::Started => held.clear(),
-            Kind::Access if held.len() < HANDLES_MAX => {
-                held.insert(record.handle, (record.clone(), false));
-            }
-            Kind::Release => match held.get_mut(&record.handle) {
+            Kind::Started => (*seats, *all) = (BTreeMap::new(), true),
+            Kind::Gap => *all = false,
+            Kind::Access if seats.len() >= HANDLES_MAX => *all = false,
+            Kind::Access => _ = seats.insert(record.handle, (record.clone(), false)),
+            Kind::Release => match seats.get_mut(&record.handle) {
                 Some((access, lingers)) if access.linger > 0 => *lingers = true,
-                _ => _ = held.remove(&record.handle),
+                _ => _ = seats.remove(&record.handle),
             },
-            Kind::Expire | Kind::Lingered => _ = held.remove(&record.handle),
+            Kind::Expire | Kind::Lingered => _ = seats.remove(&record.handle),
             _ => {}
         }
     }
@@ -157,20 +169,26 @@ impl History {
             access.serial = key.and_then(|key| state.virtual_serial(&key.container)).unwrap_or(0);
             (seat.handle.0, (access, lingers))
         });
-        self.held = Some(held.collect());
+        self.held = Some(Held { seats: held.collect(), all: true });
     }
 
-    /// What is held, as the entries that it came of. `container`: which one has a serial.
+    /// What a handle holds, as the entries that it came of: none if it holds no licence.
+    /// `container`: which one has a serial.
+    ///
+    /// # Errors
+    /// Nobody knows, for there is a gap.
     pub fn held(
         &self,
+        handle: Handle,
         container: impl Fn(u32) -> Option<ContainerId>,
-    ) -> impl Iterator<Item = Entry> {
-        let held = self.held.iter().flat_map(BTreeMap::values);
-        held.flat_map(move |(access, lingers)| {
-            let grant = container(access.serial).and_then(|container| access.grant(container));
-            let release = grant.as_ref().filter(|_| *lingers).map(|it| Entry::Release(it.handle));
-            grant.map(Entry::Grant).into_iter().chain(release)
-        })
+    ) -> Result<Vec<Entry>, Unknown> {
+        let held = self.held.as_ref().ok_or(Unknown)?;
+        let Some((access, lingers)) = held.seats.get(&handle.0) else {
+            return if held.all { Ok(Vec::new()) } else { Err(Unknown) };
+        };
+        let grant = access.grant(container(access.serial).ok_or(Unknown)?).ok_or(Unknown)?;
+        let release = lingers.then_some(Entry::Release(handle));
+        Ok([Entry::Grant(grant)].into_iter().chain(release).collect())
     }
 
     /// What is to be written now.

@@ -1,6 +1,6 @@
-//! The usage history: what a front has written tells of nothing twice and in order; what both tell
-//! of, they tell alike; and together they tell of every acknowledged grant and end, unless one says
-//! that there is a gap. That each of them does so alone is not so yet (`core/docs/history.md`).
+//! The usage history: what a front has written tells of nothing twice and in order, and of every
+//! acknowledged grant and end, unless it says itself that there is a gap; what both tell of, they
+//! tell alike.
 
 use std::collections::{BTreeMap, BTreeSet};
 use tmr_core::history::{Kind, Mark, Record};
@@ -51,18 +51,16 @@ pub fn whole(
     released: &BTreeSet<Handle>,
 ) -> Result<(), String> {
     let mut all: BTreeMap<Mark, Record> = BTreeMap::new();
-    let (mut gaps, mut both) = (false, Told::default());
     for lines in histories.iter().filter(|lines| !lines.is_empty()) {
         let told = told(lines)?;
-        gaps |= told.gap;
-        both.began.extend(&told.began);
-        both.ended.extend(&told.ended);
+        if !told.gap {
+            complete(&told, granted, released)?;
+        }
         for (id, record) in told.records {
-            // When a front learnt of it is its own. How many were in use is not known behind a gap.
+            // When a front learnt of it is its own.
             let alike = |other: &Record| {
-                (other.kind, other.handle, other.error)
-                    == (record.kind, record.handle, record.error)
-                    && (gaps || other.used == record.used)
+                (other.kind, other.handle, other.error, other.used)
+                    == (record.kind, record.handle, record.error, record.used)
             };
             if all.get(&id).is_some_and(|other| !alike(other)) {
                 let other = &all[&id];
@@ -71,11 +69,7 @@ pub fn whole(
             all.insert(id, record);
         }
     }
-    if gaps || histories.iter().all(Vec::is_empty) {
-        Ok(())
-    } else {
-        complete(&both, granted, released)
-    }
+    Ok(())
 }
 
 fn complete(
@@ -83,6 +77,9 @@ fn complete(
     granted: &BTreeSet<Handle>,
     released: &BTreeSet<Handle>,
 ) -> Result<(), String> {
+    if let Some(handle) = told.ended.difference(&told.began).next() {
+        return Err(format!("handle {handle} ends and was never granted"));
+    }
     let missing = |handles: &BTreeSet<Handle>, known: &BTreeSet<u32>| {
         handles.iter().find(|handle| !known.contains(&handle.0)).copied()
     };
@@ -113,10 +110,11 @@ mod test {
         let first = [line(1, Kind::Access, 7), line(2, Kind::Access, 8)].concat();
         let all = [first.clone(), line(3, Kind::Release, 7)].concat();
         assert_eq!(check(&[all.clone(), all.clone()]), Ok(()));
-        assert_eq!(check(&[all.clone(), first.clone()]), Ok(()), "one knows of the end");
-        assert!(check(&[first.clone(), first.clone()]).is_err(), "nobody does");
+        assert!(check(&[all.clone(), first.clone()]).is_err(), "one does not know of the end");
         let gap = [first.clone(), line(4, Kind::Gap, 0)].concat();
-        assert_eq!(check(&[first.clone(), gap]), Ok(()), "and one says so");
+        assert_eq!(check(&[all.clone(), gap]), Ok(()), "and says so");
+        let end = check(&[line(3, Kind::Release, 7)]).unwrap_err();
+        assert!(end.contains("never granted"), "{end}");
         let twice = [all.clone(), line(4, Kind::Access, 7)].concat();
         assert!(check(&[twice]).unwrap_err().contains("twice"));
         let again = [all.clone(), line(3, Kind::Release, 7)].concat();
