@@ -11,13 +11,11 @@ use tmr_tests::harness::{Program, Runtime, until};
 use tmr_tests::netns::{CLIENTS, Load, Pair};
 
 #[test]
-#[ignore = "it builds the version before, which takes minutes: cargo test -p tmr-tests --test namespaces -- --ignored"]
 fn smol_all_five_machines() {
     all_five_machines_are_upgraded_and_downgraded_again(Runtime::Smol);
 }
 
 #[test]
-#[ignore = "it builds the version before, which takes minutes: cargo test -p tmr-tests --test namespaces -- --ignored"]
 fn threads_all_five_machines() {
     all_five_machines_are_upgraded_and_downgraded_again(Runtime::Threads);
 }
