@@ -1,13 +1,14 @@
 //! Handles without a seat: given at once, on the log like the others, and never one number twice.
 
 use super::World;
-use crate::limits::{CALL_TIMEOUT, HANDLE_BLOCK, UNCOMMITTED_MAX};
-use crate::log::Mode;
+use crate::io::Input;
+use crate::limits::{CALL_TIMEOUT, HANDLE_BLOCK, HANDLE_LAST, UNCOMMITTED_MAX};
+use crate::log::{Entry, Mode, Setting};
 use crate::testing::{FIRM, TMR, access, container, crypt, release, seat};
 use crate::time::Duration;
-use crate::wire::Request;
 use crate::wire::constants::{access as ways, info};
 use crate::wire::structs::{CmAccess, CmBaseCrypt2, CmCrypt2};
+use crate::wire::{CmError, Request};
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
@@ -239,6 +240,23 @@ fn the_next_numbers_are_there_before_the_last_one_is_used() {
         let (status, handle) = world.ask(0, client, call.clone());
         assert!(status == 0 && given.insert(handle), "{status}, {handle} of {}", given.len());
     }
+}
+
+#[test]
+fn when_the_last_block_is_in_use_no_more_is_reserved() {
+    let mut world = World::serving();
+    let all = Entry::Configure(Setting::Handles(HANDLE_LAST));
+    world.fronts[0].node.ledger.propose(all);
+    world.step_front(0, Input::Tick);
+    world.run();
+    let (client, call) = (world.connect(0), service());
+    for _ in 0..HANDLE_BLOCK {
+        assert_eq!(world.ask(0, client, call.clone()).0, 0);
+    }
+    let committed = world.fronts[0].node.committed();
+    assert_eq!(world.ask(0, client, call), (CmError::NO_MORE_HANDLES.0, 0));
+    world.advance(SECOND);
+    assert_eq!(world.fronts[0].node.committed(), committed);
 }
 
 #[test]

@@ -204,6 +204,13 @@ fn it_says_why_it_cannot_be() {
     world.break_line();
     refused(&mut world, 0, "is not connected; to have it lead all the same: tmrd activate there");
     goes_on_at(&mut world, 0);
+    // Both connections are needed.
+    for lost in 0..2 {
+        let mut world = twins();
+        world.line.cut = true;
+        world.break_dialled(|front| front == lost);
+        refused(&mut world, 0, "is not connected");
+    }
 
     let mut alone = World::new(0);
     alone.add_front_with(|config| config.twin = None);

@@ -4,7 +4,7 @@ use super::World;
 use super::world::Event;
 use crate::io::{Door, Frame, Input, Link, Why};
 use crate::testing::peer;
-use crate::wire::twin::{Hello, Tell, Version};
+use crate::wire::twin::{Heard, Hello, Tell, Version};
 use alloc::vec::Vec;
 
 /// One connection; the first end has dialled.
@@ -88,6 +88,15 @@ impl World {
         self.run();
     }
 
+    /// An answer comes to a front that its twin did not give, on the connection that it dialled.
+    pub(super) fn answer_to(&mut self, front: usize, heard: &Heard) {
+        let wire = self.line.wires.iter().find(|wire| wire.0[0].0 == front).expect("it dialled");
+        let link = wire.0[0].1;
+        let frame = Frame::Twin(heard.encode());
+        self.events.push_back(Event::ToFront(front, Input::Frame { link, frame }));
+        self.run();
+    }
+
     /// A front of another id dials in a front's place, says this, and goes.
     pub(super) fn speak_as(&mut self, from: usize, id: u32, tells: &[Tell]) {
         let to = 1 - from;
@@ -108,13 +117,24 @@ impl World {
 
     /// All connections between fronts break, and both ends learn of it.
     pub(super) fn break_line(&mut self) {
-        for Wire(ends) in core::mem::take(&mut self.line.wires) {
-            for (front, link) in ends {
+        self.break_dialled(|_| true);
+    }
+
+    /// The connections break that one of these has dialled, and both ends learn of it.
+    pub(super) fn break_dialled(&mut self, by: impl Fn(usize) -> bool) {
+        let mut kept = Vec::new();
+        for wire in core::mem::take(&mut self.line.wires) {
+            if !by(wire.0[0].0) {
+                kept.push(wire);
+                continue;
+            }
+            for (front, link) in wire.0 {
                 let why = Why::Broken("unplugged".into());
                 let input = Input::Closed { link, why, unsent: false };
                 self.events.push_back(Event::ToFront(front, input));
             }
         }
+        self.line.wires = kept;
         self.run();
     }
 }

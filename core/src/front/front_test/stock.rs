@@ -1,12 +1,12 @@
 //! Fronts before stock servers: three servers in memory that know the public API and nothing else.
+//! What two fronts are to each other there is in `twins`.
+
+mod twins;
 
 use super::World;
 use super::world::Event;
 use crate::io::{Frame, Input, Link, Why};
-use crate::limits::{
-    STOCK_CLEANUP, STOCK_KEEP, STOCK_LEARN, STOCK_TIMEOUT, TWIN_CONNECT, TWIN_HEARTBEAT,
-    TWIN_TRANSFER,
-};
+use crate::limits::{STOCK_CLEANUP, STOCK_KEEP, STOCK_LEARN, STOCK_TIMEOUT, TWIN_CONNECT};
 use crate::log::{ContainerId, Mode};
 use crate::testing::{CM_ACT_ID, FIRM, ORDINARY, TMR, access, crypt, release, seat};
 use crate::time::Duration;
@@ -438,101 +438,6 @@ fn a_quantity_that_changes_there_is_noticed() {
 }
 
 #[test]
-fn the_other_front_goes_on_with_every_seat_and_its_handles_at_the_servers() {
-    let mut world = stock(2);
-    let handles = take(&mut world, 0, 3);
-    assert_eq!(ask(&mut world, 0, release(handles[0])), 0);
-    world.advance(SECOND);
-    assert_eq!(world.status(0)["twin"]["synced"], true);
-    world.fronts[0].frozen = true;
-    world.line.cut = true;
-    world.break_line();
-    world.activate(1);
-    world.advance(TWIN_CONNECT + 2 * SECOND);
-    assert!(world.leads(1), "{:#}", world.status(1));
-    assert_eq!(world.used_there(), [2, 2, 2], "no seat was taken twice");
-    assert_eq!(ask(&mut world, 1, crypt(handles[1])), 0);
-    assert_eq!(ask(&mut world, 1, crypt(handles[0])), 106);
-    assert_eq!(ask(&mut world, 1, release(handles[1])), 0);
-    assert_eq!(world.used_there(), [1, 1, 1], "the handle there was the one that was told");
-    take(&mut world, 1, 4);
-    assert_eq!(ask(&mut world, 1, seat()), 212);
-    assert_eq!(world.used_there(), [5, 5, 5]);
-}
-
-#[test]
-fn a_server_that_restarted_before_the_takeover_is_given_its_seats_again() {
-    let mut world = stock(2);
-    let handles = take(&mut world, 0, 2);
-    world.advance(SECOND);
-    world.fronts[0].frozen = true;
-    world.line.cut = true;
-    world.break_line();
-    world.server_dies(1);
-    world.servers.all[1].away = false;
-    world.activate(1);
-    world.advance(TWIN_CONNECT + 5 * SECOND);
-    assert!(world.leads(1));
-    assert_eq!(world.used_there(), [2, 2, 2]);
-    for handle in handles {
-        assert_eq!(ask(&mut world, 1, release(handle)), 0);
-    }
-    assert_eq!(world.used_there(), [0, 0, 0]);
-}
-
-#[test]
-fn a_client_is_answered_when_the_twin_has_it_too_or_does_not_take_it_in_time() {
-    let mut world = stock(2);
-    world.line.loses = true;
-    let client = world.connect(0);
-    world.call(0, client, seat());
-    world.advance(TWIN_TRANSFER - MILLI);
-    assert_eq!(world.answer(0, client), None);
-    world.advance(2 * MILLI);
-    assert_eq!(world.answer(0, client).map(|(status, _)| status), Some(0));
-    assert_eq!(world.status(0)["twin"]["synced"], false);
-    // Nobody waits for it again before it has caught up.
-    take(&mut world, 0, 1);
-    world.line.loses = false;
-    world.advance(TWIN_TRANSFER + 5 * SECOND);
-    assert_eq!(world.status(0)["twin"]["synced"], true, "{:#}", world.status(0)["twin"]);
-    world.line.loses = true;
-    let client = world.connect(0);
-    world.call(0, client, seat());
-    world.advance(SECOND);
-    assert_eq!(world.answer(0, client), None, "now it is waited for");
-}
-
-#[test]
-fn of_two_that_lead_the_lower_one_stands_back_when_they_hear_of_each_other() {
-    let mut world = stock(2);
-    let handles = take(&mut world, 0, 2);
-    world.advance(SECOND);
-    world.line.cut = true;
-    world.break_line();
-    world.activate(1);
-    world.advance(TWIN_CONNECT + 2 * SECOND);
-    assert!(world.leads(0) && world.leads(1), "nobody keeps them apart");
-    world.line.cut = false;
-    world.advance(4 * SECOND);
-    assert_eq!(world.role(0), "standby");
-    assert!(world.leads(1));
-    assert_eq!(world.status(0)["twin"]["synced"], true);
-    // It took the other one's log for its own, and can lead with it.
-    assert_eq!(ask(&mut world, 1, release(handles[0])), 0);
-    world.advance(2 * TWIN_HEARTBEAT);
-    world.fronts[1].frozen = true;
-    world.line.cut = true;
-    world.break_line();
-    world.activate(0);
-    world.advance(TWIN_CONNECT + 2 * SECOND);
-    assert!(world.leads(0));
-    assert_eq!(world.seats(0), 1);
-    assert_eq!(ask(&mut world, 0, crypt(handles[1])), 0);
-    assert_eq!(world.used_there(), [1, 1, 1]);
-}
-
-#[test]
 fn what_is_asked_again_and_again_leaves_no_handles_behind() {
     let mut world = stock(1);
     let status = world.status(0);
@@ -548,29 +453,4 @@ fn what_is_asked_again_and_again_leaves_no_handles_behind() {
     world.advance(2 * STOCK_LEARN);
     assert_eq!([0, 1, 2].map(|index| world.servers.all[index].handles.len()), before);
     assert_eq!(ask(&mut world, 0, seat()), 0);
-}
-
-#[test]
-fn one_that_starts_beside_a_leader_claims_with_that_ones_log() {
-    let mut world = stock(1);
-    let handles = take(&mut world, 0, 2);
-    world.add_front_with(|config| config.unfenced = true);
-    world.activate(1);
-    world.advance(TWIN_CONNECT + 2 * SECOND);
-    assert!(world.leads(1), "{:#}", world.status(1));
-    assert_eq!(world.role(0), "standby");
-    assert_eq!((world.seats(1), world.used_there()), (2, [2, 2, 2]));
-    assert_eq!(ask(&mut world, 1, release(handles[0])), 0);
-    assert_eq!(world.used_there(), [1, 1, 1]);
-}
-
-#[test]
-fn one_that_is_alone_does_not_wait_for_a_twin_that_cannot_be_reached() {
-    let mut world = World::new(0);
-    world.servers.all = (0..3).map(Server::new).collect();
-    world.virtuals = vec![(ContainerId::CmAct(CM_ACT_ID), None)];
-    world.add_front_with(|config| config.unfenced = true);
-    world.activate(0);
-    world.advance(SECOND);
-    assert!(world.leads(0), "{:#}", world.status(0));
 }

@@ -113,6 +113,7 @@ fn after_a_break_only_what_is_missing_is_told() {
     assert_eq!((&twin["connected"], &twin["synced"]), (&false.into(), &false.into()));
     assert!(twin["trouble"].as_str().unwrap().contains("twin:1"), "{twin:#}");
     assert_eq!(world.seats(1), 1);
+    assert_eq!(self::twin(&mut world, 1)["synced"], false, "it cannot know");
     told(&mut world, 0);
     world.line.cut = false;
     world.advance(TWIN_REDIAL_MAX);

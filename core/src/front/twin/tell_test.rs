@@ -4,7 +4,7 @@ use super::super::ledger::Ledger;
 use super::tell::{Subject, Telling};
 use crate::history::History;
 use crate::io::{Intent, Link};
-use crate::limits::TWIN_STATE_PAUSE;
+use crate::limits::{LOG_KEPT, TWIN_PIECES, TWIN_STATE_PAUSE, TWIN_WINDOW};
 use crate::log::{Entry, Epoch, GroupId, Handle, Slot};
 use crate::testing::{LICENCE, at};
 use crate::time::Duration;
@@ -226,6 +226,47 @@ fn a_whole_state_goes_to_one_of_another_log_and_not_too_often() {
     line.tells(vec![]);
     line.hears(Answer::Ready { epoch: EPOCH, group: None, committed: Slot(0) });
     assert_eq!(states(&line.tells(vec![])), 0);
+}
+
+#[test]
+fn as_many_entries_go_out_as_the_window_has_room_for() {
+    let mut line = Line::new();
+    line.tells(vec![]);
+    line.commits(2 * TWIN_WINDOW - 1);
+    let (group, committed) = (Some(GroupId(9)), Slot(TWIN_WINDOW / 2));
+    line.hears(Answer::Ready { epoch: EPOCH, group, committed });
+    let entries = |told: Vec<Tell>| {
+        let each = told.iter().map(|tell| match tell {
+            Tell::Entries { entries, .. } => entries.len() as u64,
+            _ => 0,
+        });
+        each.sum::<u64>()
+    };
+    assert_eq!(entries(line.tells(vec![])), TWIN_WINDOW);
+    assert_eq!(entries(line.tells(vec![])), 0);
+    line.has(TWIN_WINDOW);
+    assert_eq!(entries(line.tells(vec![])), TWIN_WINDOW / 2, "the rest");
+}
+
+#[test]
+fn a_state_waits_for_its_turn_and_what_the_twin_takes_meanwhile_counts() {
+    let mut line = Line::following();
+    line.commits(TWIN_WINDOW);
+    line.tells(vec![]);
+    // What is not told yet is forgotten.
+    line.commits(LOG_KEPT as u64 + 1);
+    let has = |line: &mut Line, waiting, last| {
+        let answer = Answer::Have { epoch: EPOCH, last: Slot(last) };
+        let heard = Heard { count: line.count - waiting, answer };
+        assert!(line.tell.answered(at(0).mono, &heard, &line.ledger));
+        assert_eq!(line.tell.acked(), Slot(last));
+        line.tells(vec![])
+    };
+    has(&mut line, TWIN_PIECES, TWIN_WINDOW / 2);
+    assert!(!line.tell.follows());
+    assert_eq!(has(&mut line, TWIN_PIECES, TWIN_WINDOW / 2), []);
+    let told = has(&mut line, TWIN_PIECES - 1, TWIN_WINDOW);
+    assert!(matches!(told[..], [Tell::State { last: true, .. }, ..]), "{told:?}");
 }
 
 #[test]
