@@ -37,8 +37,8 @@ impl Settings {
         self.enabled && (!before.enabled || self.folder != before.folder)
     }
 
-    /// Looks whether what begins where others were written can be: makes the folder, if it is not
-    /// there.
+    /// Looks whether its files can be begun, where others were written before: makes the folder, if
+    /// it is not there.
     ///
     /// # Errors
     /// It cannot be made, or written.

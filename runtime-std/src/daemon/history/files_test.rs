@@ -136,7 +136,7 @@ fn another_folder_is_gone_on_in_and_what_was_written_stays() {
     let mut files = one.files(1 << 20, 1 << 30);
     write(&mut files, &[record(1)], NOW);
     moved.prepare(&settings).unwrap();
-    files.change(moved.clone());
+    files.change(moved);
     write(&mut files, &[record(2)], NOW);
     assert_eq!((read_back(&one.0, u64::MAX), read_back(&other.0, u64::MAX)), (vec![1], vec![2]));
     assert_eq!(slots(&files.after(None).unwrap()), [2], "from the folder in force");
