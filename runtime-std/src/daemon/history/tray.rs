@@ -163,7 +163,7 @@ mod tests {
     fn lines_behind_a_change_are_kept_otherwise() {
         let kept = |months| {
             let folder = "history".into();
-            super::Settings { enabled: true, folder, file: 1, files: 1, months }
+            Settings { enabled: true, folder, file: 1, files: 1, months }
         };
         let tray = Tray::default();
         tray.wait(Duration::ZERO);
