@@ -62,6 +62,8 @@ pub const AUDIT_SHOWN: usize = 200;
 pub const AUDIT_TEXT: usize = 400;
 /// Events that a front keeps for its page.
 pub const EVENTS_KEPT: usize = 200;
+/// Kinds of refusals among them, beside the others.
+pub const EVENTS_DENIED: usize = 20;
 /// Most links on the door for the twin, which needs one, and another while the first is not known
 /// to be dead.
 pub const TWIN_LINKS_MAX: usize = 8;

@@ -13,7 +13,8 @@ use tmr_core::history::{Kind, Record};
 use tmr_tests::foreign::error::NO_MORE_LICENSES;
 use tmr_tests::foreign::{Ask, Client, Person};
 use tmr_tests::harness::{
-    Cluster, FIRM_CODE, Runtime, get_json, give_back, signal, status_until, take, until,
+    Cluster, FIRM_CODE, Runtime, get_json, give_back, history_files, records, signal, status_until,
+    take, until,
 };
 use tmr_tests::on_both_runtimes;
 
@@ -53,22 +54,6 @@ fn folder(cluster: &Cluster, front: usize) -> PathBuf {
     cluster.workshop().folder().join(format!("front-{front}/history"))
 }
 
-fn files(cluster: &Cluster, front: usize, kind: &str) -> Vec<String> {
-    let Ok(entries) = fs::read_dir(folder(cluster, front)) else { return Vec::new() };
-    let paths = entries.map(|entry| entry.expect("a file").path());
-    let mut paths: Vec<PathBuf> = paths
-        .filter(|path| path.file_name().is_some_and(|it| it.to_string_lossy().starts_with(kind)))
-        .collect();
-    paths.sort();
-    paths.iter().map(|path| fs::read_to_string(path).expect("text")).collect()
-}
-
-fn records(cluster: &Cluster, front: usize) -> Vec<Record> {
-    let text = files(cluster, front, "usage-").concat();
-    let whole = text.rfind('\n').map_or("", |end| &text[..=end]);
-    whole.lines().map(|line| Record::parse(line.as_bytes()).expect("a record")).collect()
-}
-
 /// Each handle of a kind, and none of them twice.
 #[track_caller]
 fn handles(records: &[Record], kinds: &[Kind]) -> BTreeSet<u32> {
@@ -101,7 +86,7 @@ fn a_leader_that_is_killed_under_load_leaves_no_gap(runtime: Runtime) {
     assert_eq!(take(&mut client, &narrow).expect("an answer"), Err(NO_MORE_LICENSES));
     let denied = |record: &Record| record.kind == Kind::Denied;
     until("the refusal at both", || {
-        (0..2).all(|front| records(&cluster, front).iter().any(denied)).then_some(())
+        (0..2).all(|front| records(&folder(&cluster, front)).iter().any(denied)).then_some(())
     });
 
     let (told, count) = (Mutex::<Told>::default(), AtomicUsize::new(0));
@@ -127,10 +112,10 @@ fn a_leader_that_is_killed_under_load_leaves_no_gap(runtime: Runtime) {
     // The one that was killed has caught up when it has the last of these.
     let ended = |record: &Record| record.kind == Kind::Release && record.handle == seat;
     until("the last of it at both", || {
-        (0..2).all(|front| records(&cluster, front).iter().any(ended)).then_some(())
+        (0..2).all(|front| records(&folder(&cluster, front)).iter().any(ended)).then_some(())
     });
     for front in 0..2 {
-        let records = records(&cluster, front);
+        let records = records(&folder(&cluster, front));
         let began = handles(&records, &[Kind::Access]);
         let ends = handles(&records, &[Kind::Release, Kind::Expire]);
         assert_eq!(told.granted.difference(&began).next(), None, "front {front}");
@@ -146,7 +131,7 @@ fn a_leader_that_is_killed_under_load_leaves_no_gap(runtime: Runtime) {
     }
     let both = report(&cluster, &[]);
     assert_eq!((&both["gaps"], &both["lost"]), (&0.into(), &0.into()), "{both:#}");
-    let began = handles(&records(&cluster, 1), &[Kind::Access]).len();
+    let began = handles(&records(&folder(&cluster, 1)), &[Kind::Access]).len();
     let accesses = |row: &Value| row["accesses"].as_u64().expect("a number");
     let rows = both["rows"].as_array().expect("rows");
     assert_eq!(rows.iter().map(accesses).sum::<u64>(), began as u64, "counted once");
@@ -160,9 +145,9 @@ fn a_leader_that_is_killed_under_load_leaves_no_gap(runtime: Runtime) {
     let last = take(&mut client, &narrow).expect("an answer").expect("the one seat");
     signal("TERM", &[cluster.fronts[1].pid()]);
     assert!(cluster.fronts[1].wait().success());
-    assert!(handles(&records(&cluster, 1), &[Kind::Access]).contains(&last));
+    assert!(handles(&records(&folder(&cluster, 1)), &[Kind::Access]).contains(&last));
     for front in 0..2 {
-        let texts = files(&cluster, front, &format!("tracking-{FIRM_CODE}-"));
+        let texts = history_files(&folder(&cluster, front), &format!("tracking-{FIRM_CODE}-"));
         assert!(!texts.is_empty(), "front {front}");
         let started = texts.iter().filter(|text| text.contains(" CodeMeter_started ")).count();
         assert_eq!(started, 1, "front {front}: of the set-up, not of a front");

@@ -1,5 +1,5 @@
 //! The configuration of a front that serves is changed: by SIGHUP, at the web admin, by the twin. And
-//! its log, which may be cut off or moved away meanwhile.
+//! its usage history, and its log, which may be cut off or moved away meanwhile.
 
 #![allow(clippy::unwrap_used)]
 
@@ -8,10 +8,11 @@ use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::PathBuf;
+use tmr_core::history::{Kind, Record};
 use tmr_tests::foreign::{Ask, Client, get_version};
 use tmr_tests::harness::{
-    Cluster, FIRM_CODE, PASSWORD, Runtime, TMR, get, get_json, post_text, signal, status_until,
-    take, until,
+    Cluster, FIRM_CODE, PASSWORD, Runtime, TMR, get, get_json, give_back, history_files, post_text,
+    records, signal, status_until, take, until,
 };
 use tmr_tests::on_both_runtimes;
 
@@ -21,6 +22,7 @@ on_both_runtimes!(
     a_backend_is_found_at_its_new_address,
     a_change_at_the_web_admin_is_written_back_and_reaches_the_twin,
     what_cannot_come_into_force_is_refused_whole,
+    the_usage_history_moves_stops_and_goes_on,
     a_log_file_may_be_cut_off_or_moved_away,
     a_log_file_that_cannot_be_written_stops_nothing,
 );
@@ -207,6 +209,72 @@ fn what_cannot_come_into_force_is_refused_whole(runtime: Runtime) {
     assert_eq!(post(&by_hand).0, 200);
     assert_eq!(post(&by_hand).0, 409);
     assert_eq!(get(admin, "/readyz").unwrap().0, 200);
+}
+
+fn the_usage_history_moves_stops_and_goes_on(runtime: Runtime) {
+    let cluster = Cluster::start(runtime);
+    let base = cluster.workshop().folder();
+    let (old, new) = (base.join("front-0/history"), base.join("elsewhere/history"));
+    let whole = read(&cluster, 0);
+    let put = |tracking: Value, said: &str| {
+        let mut config = whole.clone();
+        config["LicenseTracking"] = tracking;
+        reload(&cluster, &config.to_string(), said);
+    };
+    let mut client = cluster.client();
+    let mut take = || take(&mut client, &Ask::new(FIRM_CODE, TMR)).unwrap().unwrap();
+    let has = |of: Kind, seat: u32| move |it: &Record| it.kind == of && it.handle == seat;
+    let written = |seat: u32| {
+        let access = has(Kind::Access, seat);
+        until("the access in the new folder", || records(&new).iter().any(access).then_some(()));
+    };
+
+    // What waits to be written when the other folder comes into force belongs to the old one.
+    let first = take();
+    put(json!({ "Path": "elsewhere/history" }), "is in force");
+    let second = take();
+    written(second);
+    let seats = |folder: &PathBuf| -> Vec<u32> {
+        let accesses = records(folder).into_iter().filter(|it| it.kind == Kind::Access);
+        accesses.map(|it| it.handle).collect()
+    };
+    assert_eq!((seats(&old), seats(&new)), (vec![first], vec![second]), "each once");
+    let line = format!("AccessID:{second},");
+    let tracked = || history_files(&new, "tracking-").concat().contains(&line).then_some(());
+    until("it in a licence tracking file", tracked);
+
+    // Nothing is written, which is said when something is again.
+    put(json!({ "Path": "elsewhere/history", "Enabled": false }), "history: no files any more");
+    let unwritten = take();
+    put(json!({ "Path": "elsewhere/history" }), "history: from now on in");
+    let third = take();
+    written(third);
+    assert_eq!((seats(&old), seats(&new)), (vec![first], vec![second, third]), "not {unwritten}");
+    let lost: Vec<u64> =
+        records(&new).iter().filter(|it| it.kind == Kind::Lost).map(|it| it.count).collect();
+    assert_eq!(lost, [1]);
+    let usage = get_json(cluster.front().admin(), "/api/usage").unwrap();
+    let peak =
+        usage["licenses"][0]["max_used"].as_array().unwrap().iter().filter_map(Value::as_u64).max();
+    assert_eq!(peak, Some(4), "the charts have all: {usage:#}");
+
+    // No folder: the old one goes on, and so does all else.
+    let file = base.join("no-folder");
+    fs::write(&file, "a file").unwrap();
+    let in_force = shown(cluster.front().admin());
+    for path in [file.clone(), file.join("below")] {
+        let said = format!(
+            "LicenseTracking.Path: {}: Not a directory; nothing has changed",
+            path.display()
+        );
+        put(json!({ "Path": path }), &said);
+    }
+    assert_eq!(shown(cluster.front().admin()), in_force);
+    let last = take();
+    written(last);
+    give_back(&mut client, last).unwrap().unwrap();
+    let released = has(Kind::Release, last);
+    until("its end", || records(&new).iter().any(released).then_some(()));
 }
 
 fn a_log_file_may_be_cut_off_or_moved_away(runtime: Runtime) {

@@ -6,19 +6,23 @@
 use super::Front;
 use super::peer::Wire;
 use super::twin::Twin;
-use crate::limits::EVENTS_KEPT;
+use crate::limits::{EVENTS_DENIED, EVENTS_KEPT};
 use crate::time::{Now, Wall};
 use crate::wire::twin::Part;
 use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::cmp::Reverse;
 use serde_json::{Value, json};
 
 /// The last events, the latest first.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Events {
     last: VecDeque<(Wall, &'static str, String)>,
+    /// Refusals: when such a one was the last time, of what, how often, and since when. Apart, so
+    /// that many of them push nothing else out.
+    denied: VecDeque<(Wall, String, u64, Wall)>,
     /// What was noted last of what may change with any step.
     seen: Option<Seen>,
 }
@@ -39,9 +43,25 @@ impl Events {
         self.last.push_front((now, topic, text));
     }
 
+    /// One more refusal; of those that are alike there is one line.
+    pub(super) fn denied(&mut self, now: Wall, text: String) {
+        let same = self.denied.iter().position(|(_, same, ..)| *same == text);
+        let same = same.and_then(|at| self.denied.remove(at));
+        let (count, since) = same.map_or((0, now), |(.., count, since)| (count, since));
+        self.denied.truncate(EVENTS_DENIED - 1);
+        self.denied.push_front((now, text, count + 1, since));
+    }
+
     pub(super) fn shown(&self) -> Value {
+        let denied = self.denied.iter().map(|(time, text, count, since)| {
+            let times =
+                if *count > 1 { format!(", {count} times since {since}") } else { "".into() };
+            (*time, "denied", text.clone() + &times)
+        });
+        let mut all: Vec<_> = self.last.iter().cloned().chain(denied).collect();
+        all.sort_by_key(|(time, ..)| Reverse(*time));
         let one = |(time, topic, text): &(Wall, &str, String)| json!({ "time": time.to_string(), "topic": topic, "text": text });
-        Value::Array(self.last.iter().map(one).collect())
+        Value::Array(all.iter().map(one).collect())
     }
 }
 

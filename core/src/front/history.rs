@@ -13,6 +13,7 @@ use crate::history::{History, Kind, Record};
 use crate::io::{Intent, Link};
 use crate::log::{Grant, LicenceKey};
 use crate::wire::{CmError, Request};
+use alloc::format;
 use alloc::vec::Vec;
 
 impl Front {
@@ -130,6 +131,7 @@ impl Front {
         record.used = usage.map_or(0, |usage| usage.used());
         self.describe(&mut record, key);
         self.history.add(&record);
+        self.events.denied(record.time, format!("{key} refused: {error}"));
     }
 
     /// The last thing of a step: what was recorded is to be written.

@@ -113,6 +113,7 @@ impl Sources {
         let tell: Tell = Arc::new(tell);
         let Errands { waiting, tray } = errands;
         if let Some(keeper) = self.history {
+            let tray = Arc::clone(&tray);
             self.others.push(("history", Box::new(move |tell| keeper.serve(&tray, &tell))));
         }
         if let Some(journal) = self.journal {
@@ -129,7 +130,7 @@ impl Sources {
             }
         }
         if let Some(settings) = self.settings {
-            let work: Source = Box::new(move |tell| settings.serve(&doors, &tell));
+            let work: Source = Box::new(move |tell| settings.serve(&doors, &tray, &tell));
             self.others.push(("configuration", work));
         }
         self.others.extend(notify::watchdog().map(|source| ("watchdog", source)));

@@ -5,7 +5,7 @@ use super::cli;
 use super::disk::Folder;
 use super::doors::Spot;
 use super::exit::{Failure, Outcome};
-use super::history::{self, Farewell, Keeper};
+use super::history::{Farewell, Keeper};
 use super::licences::Licences;
 use super::plan::{Plan, Source, Sources, Streams};
 use super::settings::{self, Settings};
@@ -14,16 +14,12 @@ use super::{doors, entropy, files, log, notify, out, signals, vip};
 use std::net::TcpListener;
 use std::path::Path;
 use tmr_core::backend::{self, Backend};
-use tmr_core::config::Tracking;
 use tmr_core::desk::Identity;
 use tmr_core::front::{self, Front};
 use tmr_core::history::Server;
 use tmr_core::hub::Hub;
 use tmr_core::io::{Address, Door};
 use tmr_core::node::Node;
-
-/// In the state folder: the usage history, unless it has a folder of its own.
-const HISTORY: &str = "history";
 
 /// A runtime: its name in status, and its glue.
 #[derive(Clone, Copy, Debug)]
@@ -87,13 +83,13 @@ pub fn serve(runtime: Runtime, options: &cli::Serve) -> Outcome {
     let doors = doors::open(&settings::spots(&config))?;
     let mut identity = runtime.identity(&doors[0].1);
     let begun = (text, config.clone());
-    let settings = Settings::new(&options.config, begun, group.clone(), identity.address)?;
+    let (paths, address) = ((&*options.config, &*options.state), identity.address);
+    let settings = Settings::new(paths, begun, group.clone(), address)?;
     if let Some(address) = config.virtual_ips.first() {
         identity.address = *address;
     }
     let server = Server { name: identity.name.clone(), address: identity.address };
-    let kept = history_settings(&config.tracking, options);
-    let mut history = Keeper::new(kept, config.tracking.enabled, server, farewell);
+    let mut history = Keeper::new(settings::history(paths, &config), server, farewell);
     let clerk = Clerk::open(settings.papers(), &folder)?;
     let address = Some(vip::Watch::new(settings.addresses(), folder, settings.asks())?);
     let front = entropy::id();
@@ -158,16 +154,6 @@ fn begin(watched: &cli::Watched, farewell: &Farewell) -> Outcome {
         signals::die_with_parent(move || last.say())?;
     }
     Ok(())
-}
-
-/// Where a front's usage history is.
-fn history_settings(tracking: &Tracking, options: &cli::Serve) -> history::Settings {
-    let folder = match &tracking.path {
-        Some(path) => files::beside(&options.config, path),
-        None => options.state.join(HISTORY),
-    };
-    let Tracking { file, files, months, .. } = *tracking;
-    history::Settings { folder, file, files, months }
 }
 
 fn each<T>(

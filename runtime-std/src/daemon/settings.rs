@@ -2,11 +2,12 @@
 //!
 //! It is read again on SIGHUP, and written when the node wants another one stored. Everything that
 //! can be wrong with it is looked at before anything changes: the text, the group key, the log, the
-//! ports. So a bad one changes nothing, and the log or the node hears what is wrong with it.
+//! ports, the folder of the usage history. So a bad one changes nothing, and the log or the node hears what is wrong with it.
 
 use super::clerk::Papers;
 use super::doors::{self, Spot};
 use super::exit::{Failure, Outcome, halt, words};
+use super::history::{self, Tray};
 use super::links::lock;
 use super::listeners::Listeners;
 use super::plan::Tell;
@@ -20,14 +21,19 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use tmr_core::channel::GroupKey;
-use tmr_core::config::{Config, InForce, Log};
+use tmr_core::config::{Config, InForce, Log, Tracking};
 use tmr_core::io::{Door, Input};
 use tmr_core::limits::CONFIG_MAX;
+
+/// In the state folder: the usage history, unless it has a folder of its own.
+const HISTORY: &str = "history";
 
 /// The configuration of a front.
 #[derive(Debug)]
 pub struct Settings {
     path: PathBuf,
+    /// The state folder.
+    state: PathBuf,
     /// What is in force, and its text.
     config: Config,
     text: String,
@@ -43,6 +49,15 @@ pub struct Settings {
     asks: (Sender<Ask>, Receiver<Ask>),
 }
 
+/// What another configuration changes while it runs.
+struct Running<'a> {
+    doors: &'a Listeners,
+    /// What the usage history is written from.
+    tray: &'a Tray,
+    /// Tells the node.
+    tell: &'a Tell,
+}
+
 /// What is to be done with the configuration.
 #[derive(Debug)]
 pub enum Ask {
@@ -53,23 +68,35 @@ pub enum Ask {
 }
 
 impl Settings {
-    /// Of a front that begins with this configuration, this key and this address. From here on
-    /// SIGHUP does not end the process.
+    /// Of a front that begins with this file, this state folder, this configuration, this key and
+    /// this address. From here on SIGHUP does not end the process.
     ///
     /// # Errors
     /// The system's.
     pub fn new(
-        path: &Path,
+        (path, state): (&Path, &Path),
         (text, config): (String, Config),
         group: GroupKey,
         address: IpAddr,
     ) -> Result<Self, Failure> {
-        let (path, unfenced) = (path.to_owned(), config.unfenced);
+        let (path, state, unfenced) = (path.to_owned(), state.to_owned(), config.unfenced);
         let addresses = Addresses::default();
         lock(&addresses).clone_from(&config.virtual_ips);
         let papers = Arc::new(Mutex::new(Papers::of(&path, &config)));
         let (hang_up, asks) = (signals::hang_up()?, mpsc::channel());
-        Ok(Self { path, config, text, group, unfenced, address, addresses, papers, hang_up, asks })
+        Ok(Self {
+            path,
+            state,
+            config,
+            text,
+            group,
+            unfenced,
+            address,
+            addresses,
+            papers,
+            hang_up,
+            asks,
+        })
     }
 
     /// Where the node's wishes go.
@@ -91,14 +118,15 @@ impl Settings {
     }
 
     /// Tells the node what is in force, and does what is asked for, until the process ends.
-    pub fn serve(mut self, doors: &Listeners, tell: &Tell) {
+    pub fn serve(mut self, doors: &Listeners, tray: &Tray, tell: &Tell) {
+        let running = &Running { doors, tray, tell };
         self.tell(tell);
         self.watch_hang_up();
         while let Ok(ask) = self.asks.1.recv() {
             match ask {
                 Ask::Read => {
                     notify::reloading();
-                    let words = match self.read(doors, tell) {
+                    let words = match self.read(running) {
                         Ok(_) => {
                             let words = format!("{} is in force", self.path.display());
                             tracing::info!("SIGHUP: {words}");
@@ -113,7 +141,7 @@ impl Settings {
                     notify::ready(&words);
                 }
                 Ask::Store(text) => {
-                    let stored = self.store(text, doors, tell);
+                    let stored = self.store(text, running);
                     match &stored {
                         Ok(_) => tracing::info!("{} is stored, and in force", self.path.display()),
                         Err(failure) => tracing::error!("{failure}; nothing has changed"),
@@ -138,18 +166,13 @@ impl Settings {
         }
     }
 
-    fn read(&mut self, doors: &Listeners, tell: &Tell) -> Result<Vec<String>, Failure> {
+    fn read(&mut self, running: &Running<'_>) -> Result<Vec<String>, Failure> {
         let (text, config) = files::config(&self.path)?;
-        self.change((text, config), doors, tell, |_| Ok(()))
+        self.change((text, config), running, |_| Ok(()))
     }
 
     /// What the file says that nobody has put in force is not written over.
-    fn store(
-        &mut self,
-        text: String,
-        doors: &Listeners,
-        tell: &Tell,
-    ) -> Result<Vec<String>, Failure> {
+    fn store(&mut self, text: String, running: &Running<'_>) -> Result<Vec<String>, Failure> {
         let config = Config::parse(&text).map_err(|error| files::wrong(&self.path, error))?;
         if files::text(&self.path, CONFIG_MAX)? != self.text {
             let what = "the file was changed and is not in force as it is; SIGHUP has it read, and \
@@ -158,7 +181,7 @@ impl Settings {
         }
         let path = self.path.clone();
         let write = |text: &str| files::replace(&path, text.as_bytes());
-        self.change((text, config), doors, tell, write)
+        self.change((text, config), running, write)
     }
 
     /// Puts another configuration into force, after `write`, which is the last thing that can fail.
@@ -166,8 +189,7 @@ impl Settings {
     fn change(
         &mut self,
         (text, new): (String, Config),
-        doors: &Listeners,
-        tell: &Tell,
+        running: &Running<'_>,
         write: impl FnOnce(&str) -> Outcome,
     ) -> Result<Vec<String>, Failure> {
         let group = files::group_key(&files::beside(&self.path, &new.group_key_file))?;
@@ -177,7 +199,14 @@ impl Settings {
         let before = spots(&self.config);
         let moved: Vec<Spot> =
             spots(&new).into_iter().filter(|spot| !before.contains(spot)).collect();
-        let opened = doors.prepare(&moved)?;
+        let opened = running.doors.prepare(&moved)?;
+        let was = history((&self.path, &self.state), &self.config);
+        let kept = history((&self.path, &self.state), &new);
+        kept.prepare(&was).map_err(|error| {
+            let folder = kept.folder.display();
+            let what = format!("LicenseTracking.Path: {folder}: {}", words(&error));
+            files::wrong(&self.path, what)
+        })?;
         write(&text)?;
         for (door, listener) in &opened {
             if let Ok(at) = listener.local_addr() {
@@ -187,10 +216,13 @@ impl Settings {
                 self.address = doors::reached_at(listener);
             }
         }
-        if let Err(error) = doors.swap(opened) {
+        if let Err(error) = running.doors.swap(opened) {
             halt(&format!("opening a port: {}", words(&error)));
         }
         log::apply(logging);
+        if kept != was {
+            running.tray.change(kept);
+        }
         lock(&self.addresses).clone_from(&new.virtual_ips);
         *lock(&self.papers) = papers;
         (self.config, self.text) = (new, text);
@@ -199,7 +231,7 @@ impl Settings {
             let path = self.path.display();
             tracing::warn!("{path}: {key} comes into force when tmrd is started again");
         }
-        self.tell(tell);
+        self.tell(running.tell);
         Ok(later)
     }
 
@@ -227,6 +259,16 @@ impl Settings {
 pub fn logging(path: &Path, config: &Config) -> Log {
     let beside = |file: &String| files::beside(path, file).to_string_lossy().into_owned();
     Log { file: config.log.file.as_ref().map(beside), ..config.log.clone() }
+}
+
+/// Where a front with this configuration and this state folder keeps its usage history.
+#[must_use]
+pub fn history((path, state): (&Path, &Path), config: &Config) -> history::Settings {
+    let Tracking { enabled, path: folder, file, files, months } = &config.tracking;
+    let (enabled, file, files, months) = (*enabled, *file, *files, *months);
+    let beside = |folder: &String| files::beside(path, folder);
+    let folder = folder.as_ref().map_or_else(|| state.join(HISTORY), beside);
+    history::Settings { enabled, folder, file, files, months }
 }
 
 /// Where a front with this configuration listens.

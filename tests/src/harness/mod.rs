@@ -2,7 +2,7 @@
 //! looks at them from outside.
 //!
 //! What lives here: [`Program`] and [`Server`] (one process), [`Cluster`] (three backends and a
-//! front), [`Recorder`] (a wire that remembers), the admin side over plain HTTP, waiting for a condition. What never lives here: a
+//! front), [`Recorder`] (a wire that remembers), the admin side over plain HTTP, the files of a usage history, waiting for a condition. What never lives here: a
 //! judgement on what a server should do.
 //!
 //! No process outlives the tests: each is killed when its [`Server`] is dropped, and a guardian
@@ -11,6 +11,7 @@
 mod build;
 mod cluster;
 pub(crate) mod guardian;
+mod history;
 mod http;
 mod process;
 mod recorder;
@@ -21,6 +22,7 @@ pub use build::{Program, Runtime};
 pub use cluster::{
     BackendLine, Builder, Cluster, give_back, is_whole, licence_row, take, twin_ports,
 };
+pub use history::{history_files, records};
 pub use http::{PASSWORD, get, get_json, get_with, post, post_text};
 pub use process::{Finished, Server, freeze, kill_all, signal};
 pub use recorder::{Recorder, play};

@@ -3,7 +3,9 @@
 use super::{World, twins};
 use crate::admin::Entrance;
 use crate::io::Input;
-use crate::testing::{release, seat};
+use crate::limits::{EVENTS_DENIED, EVENTS_KEPT};
+use crate::log::Mode;
+use crate::testing::{access, release, seat};
 use crate::time::Duration;
 use alloc::boxed::Box;
 use alloc::format;
@@ -70,4 +72,27 @@ fn what_changes_is_noted_once() {
     world.advance(10 * SECOND);
     assert_eq!(events(&mut world, 0), noted, "nothing has happened since");
     assert_eq!(count(&events(&mut world, 1), "this front leads"), 0);
+}
+
+#[test]
+fn refusals_that_are_alike_are_one_event_and_push_no_other_out() {
+    let mut world = twins();
+    let others = events(&mut world, 0);
+    world.advance(SECOND);
+    world.take(0, 5);
+    let client = world.connect(0);
+    for _ in 0..3 {
+        world.ask(0, client, seat());
+    }
+    for product in 1000..1000 + u32::try_from(EVENTS_KEPT).unwrap() {
+        world.ask(0, client, access(product, Mode::UserLimit, 60));
+    }
+    world.advance(SECOND);
+    world.ask(0, client, seat());
+    let noted = events(&mut world, 0);
+    assert!(noted[0].contains("refused: 212 ") && !noted[0].contains("times"), "{}", noted[0]);
+    assert_eq!(noted.iter().filter(|text| text.contains("refused")).count(), EVENTS_DENIED);
+    assert_eq!(noted[EVENTS_DENIED..], others);
+    world.ask(0, client, seat());
+    assert!(events(&mut world, 0)[0].contains(", 2 times since "));
 }

@@ -91,8 +91,8 @@ impl Telling {
 }
 
 impl Front {
-    /// Lines that follow this are here from disk; none: they are nowhere any more, and the twin goes
-    /// on with what is in memory.
+    /// Lines that follow this are here from disk. Where those in memory begin, it goes on with them:
+    /// disk may have less. None before that: they are nowhere any more.
     pub(in super::super) fn recalled(
         &mut self,
         now: Now,
@@ -105,16 +105,21 @@ impl Front {
             return;
         };
         let Some(epoch) = self.phase.epoch() else { return };
+        let (before, memory) = self.history.oldest();
+        let in_memory = |id: &Mark| before.is_some_and(|it| id.is_beside(&it) && *id > it);
         let mut whole = Vec::new();
         let mut upto = None;
         for line in lines.split_inclusive(|byte| *byte == b'\n') {
             let record = Record::parse(line).unwrap_or_default();
+            if in_memory(&record.id) {
+                break;
+            }
             if record.id != Mark::default() && line.ends_with(b"\n") {
                 whole.extend_from_slice(line);
                 upto = Some(record.id);
             }
         }
-        if let (None, (Some(id), Block::Lines(lines, last))) = (upto, self.history.oldest()) {
+        if let (None, Some(id), Block::Lines(lines, last)) = (upto, before, memory) {
             let gap = Record { id, time: now.wall, kind: Kind::Gap, ..Record::default() };
             whole = gap.line();
             whole.extend_from_slice(&lines);

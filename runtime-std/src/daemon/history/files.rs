@@ -4,6 +4,8 @@
 //! Firm Code as licence tracking writes them. Numbers rise with every file of the folder. A file is
 //! followed by another one when it is as large as it may be, or the month is over.
 
+use rustix::fs::Access;
+use rustix::io::Errno;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom, Write};
@@ -17,6 +19,8 @@ use tmr_core::time::Wall;
 /// Where a usage history is, and how much is kept of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
+    /// It is written; else the node has its memory alone.
+    pub enabled: bool,
     /// Its folder; made (mode 0750) if it is not there.
     pub folder: PathBuf,
     /// Where a file is followed by the next, in bytes.
@@ -25,6 +29,35 @@ pub struct Settings {
     pub files: u64,
     /// Months before the current one that are kept.
     pub months: u32,
+}
+
+impl Settings {
+    /// Other files than so far are to be written.
+    pub(super) fn begins(&self, before: &Self) -> bool {
+        self.enabled && (!before.enabled || self.folder != before.folder)
+    }
+
+    /// Looks whether its files can be begun, where others were written before: makes the folder, if
+    /// it is not there.
+    ///
+    /// # Errors
+    /// It cannot be made, or written.
+    pub fn prepare(&self, before: &Self) -> io::Result<()> {
+        if !self.begins(before) {
+            return Ok(());
+        }
+        make(&self.folder)?;
+        Ok(rustix::fs::access(&self.folder, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK)?)
+    }
+}
+
+/// Makes a folder, if it is not there.
+fn make(folder: &Path) -> io::Result<()> {
+    let made = DirBuilder::new().recursive(true).mode(0o750).create(folder);
+    made.map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists => io::Error::from(Errno::NOTDIR),
+        _ => error,
+    })
 }
 
 /// The name of a file, understood.
@@ -129,10 +162,30 @@ impl Files {
         Self { settings, open, tracks, server: own, begun: None, started: None }
     }
 
-    /// Their folder.
+    /// Where they are, and how much is kept.
     #[must_use]
-    pub fn folder(&self) -> &Path {
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// From now on they are so. What is written to a folder that is left stays there.
+    pub fn change(&mut self, settings: Settings) {
+        if settings.folder != self.settings.folder || !settings.enabled {
+            self.open = None;
+            self.tracks.clear();
+        }
+        self.settings = settings;
+    }
+
+    fn folder(&self) -> &Path {
         &self.settings.folder
+    }
+
+    /// Lines that are in no file here say who leads.
+    pub fn follow(&mut self, lines: &[u8]) {
+        if let Some(server) = lines.rsplit(|byte| *byte == b'\n').find_map(leader) {
+            self.server = server;
+        }
     }
 
     /// Reads the latest files, so many bytes at most, oldest first, file by file.
@@ -161,11 +214,7 @@ impl Files {
             file.read_to_end(&mut bytes)?;
             let cut = if from == 0 { 0 } else { after_first_line(&bytes) };
             take(&bytes[cut..]);
-            for line in bytes[cut..].split(|byte| *byte == b'\n') {
-                if let Some(server) = leader(line) {
-                    self.server = server;
-                }
-            }
+            self.follow(&bytes[cut..]);
         }
         Ok(())
     }
@@ -202,7 +251,7 @@ impl Files {
         }
         let first = self.open.is_none();
         let folder = self.folder().to_owned();
-        DirBuilder::new().recursive(true).mode(0o750).create(&folder)?;
+        make(&folder)?;
         let last = listed(&folder)?.into_iter().rfind(|name| name.firm_code.is_none());
         // The one that another process of this front has left is gone on with.
         if let Some(name) = last.filter(|_| first) {

@@ -2,6 +2,7 @@
 
 use super::files::{Files, Settings, names};
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use tmr_core::history::{Kind, Mark, Record, Server};
 use tmr_core::limits::HISTORY_BLOCK;
@@ -20,8 +21,12 @@ impl Folder {
         Self(path)
     }
 
+    fn settings(&self, file: u64, files: u64) -> Settings {
+        Settings { enabled: true, folder: self.0.clone(), file, files, months: 2 }
+    }
+
     fn files(&self, file: u64, files: u64) -> Files {
-        let settings = Settings { folder: self.0.clone(), file, files, months: 2 };
+        let settings = self.settings(file, files);
         let address = [192, 0, 2, 1].into();
         Files::new(settings, Server { name: "own".into(), address })
     }
@@ -74,7 +79,8 @@ fn slots(lines: &[u8]) -> Vec<u32> {
 }
 
 fn read_back(path: &Path, most: u64) -> Vec<u32> {
-    let settings = Settings { folder: path.to_owned(), file: 1, files: 1, months: 1 };
+    let settings =
+        Settings { enabled: true, folder: path.to_owned(), file: 1, files: 1, months: 1 };
     let server = Server { name: "own".into(), address: [192, 0, 2, 1].into() };
     let mut all = Vec::new();
     Files::new(settings, server).read_back(most, |lines| all.extend(slots(lines))).unwrap();
@@ -121,6 +127,38 @@ fn another_process_goes_on_behind_the_last_whole_line() {
     // What is no file of ours is left alone.
     fs::write(folder.0.join("usage-x.jsonl"), "not ours").unwrap();
     assert_eq!(names(&folder.0).unwrap().len(), 1);
+}
+
+#[test]
+fn another_folder_is_gone_on_in_and_what_was_written_stays() {
+    let (one, other) = (Folder::new("one"), Folder::new("other"));
+    let (settings, moved) = (one.settings(1 << 20, 1 << 30), other.settings(1 << 20, 1 << 30));
+    let mut files = one.files(1 << 20, 1 << 30);
+    write(&mut files, &[record(1)], NOW);
+    moved.prepare(&settings).unwrap();
+    files.change(moved);
+    write(&mut files, &[record(2)], NOW);
+    assert_eq!((read_back(&one.0, u64::MAX), read_back(&other.0, u64::MAX)), (vec![1], vec![2]));
+    assert_eq!(slots(&files.after(None).unwrap()), [2], "from the folder in force");
+    // Back, and smaller files: the next line is the first of another one.
+    files.change(Settings { file: 1, ..settings.clone() });
+    write(&mut files, &[record(3)], NOW);
+    assert_eq!(read_back(&one.0, u64::MAX), [1, 3]);
+    assert_eq!(names(&one.0).unwrap().len(), 2);
+    // Other bounds alone leave the files that are open.
+    files.change(settings.clone());
+    write(&mut files, &[record(4)], NOW);
+    assert_eq!(names(&one.0).unwrap().len(), 2);
+    let tracks = |folder: &Folder| folder.listed().iter().filter(|it| it.ends_with("log")).count();
+    assert_eq!((tracks(&one), tracks(&other)), (2, 1), "one for each time it began");
+
+    // What cannot be a folder is found out; what is not to be written is not looked at.
+    let file = names(&one.0).unwrap().remove(0);
+    for folder in [file.clone(), file.join("below")] {
+        let wrong = Settings { folder, ..settings.clone() };
+        assert_eq!(wrong.prepare(&settings).unwrap_err().kind(), ErrorKind::NotADirectory);
+        Settings { enabled: false, ..wrong }.prepare(&settings).unwrap();
+    }
 }
 
 #[test]

@@ -28,8 +28,6 @@ use tmr_core::time::Wall;
 #[derive(Debug)]
 pub struct Keeper {
     files: Files,
-    /// Files are written; else the node has its memory alone.
-    enabled: bool,
     /// Lines that could not be written, and are not told of yet.
     lost: u64,
     /// When a trouble was last logged.
@@ -39,17 +37,20 @@ pub struct Keeper {
 }
 
 impl Keeper {
-    /// Writes below the folder of these settings, or nothing if there are none to be; `own`: who this
-    /// front is. Nothing is written yet.
+    /// Writes as these settings say; `own`: who this front is. Nothing is written yet.
     #[must_use]
-    pub fn new(settings: Settings, enabled: bool, own: Server, farewell: Farewell) -> Self {
+    pub fn new(settings: Settings, own: Server, farewell: Farewell) -> Self {
         let files = Files::new(settings, own);
-        Self { files, enabled, lost: 0, logged: None, synced: Instant::now(), farewell }
+        Self { files, lost: 0, logged: None, synced: Instant::now(), farewell }
+    }
+
+    fn enabled(&self) -> bool {
+        self.files.settings().enabled
     }
 
     /// Gives a node what was written before. What cannot be read is logged, and left out.
     pub fn remind(&mut self, front: &mut Front) {
-        if !self.enabled {
+        if !self.enabled() {
             return;
         }
         let take = |lines: &[u8]| front.remember(lines);
@@ -63,12 +64,19 @@ impl Keeper {
         self.farewell.waits_for(tray);
         loop {
             let taken = tray.wait(HISTORY_FLUSH.0);
-            if self.enabled {
-                self.lost = self.lost.saturating_add(taken.lost);
-                self.write(&taken.lines);
+            self.lost = self.lost.saturating_add(taken.lost);
+            let change =
+                taken.change.map(|(upto, settings)| (taken.lines.split_at(upto), settings));
+            match change {
+                None => self.write(&taken.lines),
+                Some(((before, behind), settings)) => {
+                    self.write(before);
+                    self.change(settings);
+                    self.write(behind);
+                }
             }
             if let Some(after) = taken.recall {
-                let lines = if self.enabled { self.recall(after.as_ref()) } else { Vec::new() };
+                let lines = if self.enabled() { self.recall(after.as_ref()) } else { Vec::new() };
                 tell(Input::Recalled { after, lines });
             }
             if taken.stop || self.synced.elapsed() >= HISTORY_FLUSH.1 {
@@ -80,6 +88,18 @@ impl Keeper {
         }
     }
 
+    fn change(&mut self, settings: Settings) {
+        self.sync();
+        let folder = settings.folder.display();
+        match (settings.begins(self.files.settings()), settings.enabled) {
+            (true, _) => tracing::info!("usage history: from now on in {folder}"),
+            (false, true) => {}
+            (false, false) => tracing::info!("usage history: no files any more"),
+        }
+        self.files.change(settings);
+        self.logged = None;
+    }
+
     fn recall(&mut self, after: Option<&Mark>) -> Vec<u8> {
         self.files.after(after).unwrap_or_else(|error| {
             self.trouble("cannot be read for the twin", &error);
@@ -88,6 +108,12 @@ impl Keeper {
     }
 
     fn write(&mut self, lines: &[u8]) {
+        let count = lines.iter().filter(|byte| **byte == b'\n').count() as u64;
+        if !self.enabled() {
+            // Files that are written later say how much is not in them.
+            self.lost = self.lost.saturating_add(count);
+            return self.files.follow(lines);
+        }
         let now = now();
         if self.lost > 0 {
             let time = now;
@@ -101,8 +127,7 @@ impl Keeper {
             return;
         }
         if let Err(error) = self.files.write(lines, now) {
-            let count = lines.iter().filter(|byte| **byte == b'\n').count();
-            self.lost = self.lost.saturating_add(count as u64);
+            self.lost = self.lost.saturating_add(count);
             return self.trouble("cannot be written", &error);
         }
         if let Err(error) = self.files.track(lines, now) {
@@ -121,7 +146,7 @@ impl Keeper {
     fn trouble(&mut self, what: &str, error: &io::Error) {
         if self.logged.is_none_or(|at| at.elapsed() >= TROUBLE_LOGGED) {
             self.logged = Some(Instant::now());
-            let folder = self.files.folder().display();
+            let folder = self.files.settings().folder.display();
             tracing::error!(lost = self.lost, "usage history in {folder} {what}: {}", words(error));
         }
     }

@@ -2,6 +2,7 @@
 //! down and goes on, and beyond a bound they are counted and gone. Nobody is woken for a line; who
 //! writes comes by once a second.
 
+use super::Settings;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use tmr_core::history::Mark;
@@ -30,6 +31,8 @@ pub(super) struct Laid {
     pub(super) lost: u64,
     /// Lines after this are wanted back.
     pub(super) recall: Option<Option<Mark>>,
+    /// Lines behind so many bytes are kept otherwise.
+    pub(super) change: Option<(usize, Settings)>,
     /// The process ends.
     pub(super) stop: bool,
     /// The last lines are written.
@@ -65,15 +68,25 @@ impl Tray {
         self.changed.notify_all();
     }
 
+    /// Lines that come from now on are kept so.
+    pub fn change(&self, settings: Settings) {
+        let mut laid = self.laid();
+        let upto = laid.change.as_ref().map_or(laid.lines.len(), |(upto, _)| *upto);
+        laid.change = Some((upto, settings));
+        self.changed.notify_all();
+    }
+
     /// Takes up what there is, after this time or when it cannot wait.
     pub(super) fn wait(&self, within: Duration) -> Laid {
-        let urgent =
-            |laid: &mut Laid| !laid.stop && laid.recall.is_none() && laid.lines.len() < HEAP;
+        let idle = |laid: &mut Laid| {
+            let asked = laid.stop || laid.recall.is_some() || laid.change.is_some();
+            !asked && laid.lines.len() < HEAP
+        };
         let mut laid = self.laid();
         laid.served = true;
         let (mut laid, _) = self
             .changed
-            .wait_timeout_while(laid, within, urgent)
+            .wait_timeout_while(laid, within, idle)
             .unwrap_or_else(PoisonError::into_inner);
         let (stop, served) = (laid.stop, true);
         std::mem::replace(&mut *laid, Laid { stop, served, ..Laid::default() })
@@ -144,6 +157,23 @@ mod tests {
         tray.recall(None);
         assert_eq!(tray.wait(Duration::from_secs(60)).recall, Some(None));
         assert_eq!(tray.wait(Duration::ZERO).recall, None);
+    }
+
+    #[test]
+    fn lines_behind_a_change_are_kept_otherwise() {
+        let kept = |months| {
+            let folder = "history".into();
+            Settings { enabled: true, folder, file: 1, files: 1, months }
+        };
+        let tray = Tray::default();
+        tray.wait(Duration::ZERO);
+        tray.record(b"one\n");
+        tray.change(kept(1));
+        tray.record(b"two\n");
+        tray.change(kept(2));
+        let laid = tray.wait(Duration::from_secs(60));
+        assert_eq!((laid.lines, laid.change), (b"one\ntwo\n".to_vec(), Some((4, kept(2)))));
+        assert_eq!(tray.wait(Duration::ZERO).change, None);
     }
 
     #[test]

@@ -26,6 +26,8 @@ pub(super) struct Bench {
     pub(super) links: u64,
     pub(super) asked: BTreeMap<Link, Request>,
     pub(super) closed: Vec<Link>,
+    /// Where it looked last.
+    pub(super) dialled: Option<Address>,
     pub(super) slot: u64,
     pub(super) correlation: u32,
     /// What the server would show of its licence.
@@ -112,6 +114,7 @@ impl Bench {
             links: 1,
             asked: BTreeMap::new(),
             closed: Vec::new(),
+            dialled: None,
             slot: 1,
             correlation: 0,
             entry: entry(),
@@ -203,7 +206,7 @@ impl Bench {
     pub(super) fn take(&mut self, out: Vec<Intent>) {
         for intent in out {
             match intent {
-                Intent::Dial { .. } => {}
+                Intent::Dial { to, .. } => self.dialled = Some(to),
                 Intent::Send { link, frame } => {
                     let call = Request::parse(&frame).unwrap();
                     assert!(self.asked.insert(link, call).is_none(), "one call at a time");
@@ -293,6 +296,15 @@ impl Bench {
             }
         }
         told
+    }
+
+    /// Another configuration: this address, and the same containers.
+    pub(super) fn moved(&mut self, address: &Address) {
+        let mut out = Vec::new();
+        let wanted = vec![ContainerId::CmAct(CM_ACT_ID)];
+        self.stand.moved(self.now, address.clone(), wanted, &mut out);
+        self.take(out);
+        self.pump();
     }
 
     pub(super) fn wait(&mut self, span: Duration) {

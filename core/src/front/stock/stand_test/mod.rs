@@ -8,7 +8,7 @@ mod take_up;
 use super::book::At;
 use super::learn::Learner;
 use super::stand::Reach;
-use crate::io::Link;
+use crate::io::{Address, Link};
 use crate::limits::{
     STOCK_CLEANUP, STOCK_KEEP, STOCK_LEARN, STOCK_LINKS, STOCK_PING, STOCK_QUEUE, STOCK_RETRY,
     STOCK_TIMEOUT,
@@ -174,6 +174,44 @@ fn a_server_that_is_silent_is_left_and_its_seats_are_looked_at_when_it_is_back()
     bench.answer(link, reply(CmError::NO_ERROR, 5003));
     assert_eq!(bench.stand.book.held().len(), 2);
     assert!(matches!(bench.stand.book.at(Handle(13)), Some(At::Lacking(_))), "in doubt");
+}
+
+#[test]
+fn a_server_at_another_address_is_given_every_seat_anew() {
+    let mut bench = Bench::there();
+    bench.seat(11, 5001);
+    bench.seat(12, 5002);
+    bench.append(vec![Entry::Release(Handle(12))], bench.slot + 1);
+    assert_eq!(bench.release().map(|(_, number)| number), Some(5002));
+    bench.told();
+    let old = bench.stand.address().clone();
+    let new = Address { host: "another".into(), port: 2 };
+    bench.moved(&new);
+    assert_eq!((bench.told(), bench.stand.reach), (vec![Told::Closed], Reach::Away));
+    assert!(bench.asked.is_empty() && !bench.closed.is_empty(), "the old one is left");
+
+    bench.stand.dialled(bench.now, LINE);
+    bench.learn();
+    assert_eq!((bench.told(), &bench.dialled), (vec![Told::Joined], &Some(new.clone())));
+    bench.append(vec![nothing()], bench.slot);
+    // What the old one has given means nothing here.
+    let old_number = |call: &Request| matches!(call.handle(), Some(5001 | 5002));
+    assert!(bench.find(old_number).is_none());
+    let (link, _) = bench.access(11).expect("it is taken here");
+    bench.answer(link, reply(CmError::NO_ERROR, 7001));
+    assert!(matches!(bench.stand.book.at(Handle(11)), Some(At::Held(7001, _))));
+    assert!(bench.access(12).is_none() && bench.stand.book.at(Handle(12)).is_none());
+
+    // Where it stays, only the containers are looked for anew: what it gave is still there.
+    bench.told();
+    bench.moved(&new);
+    assert_eq!(bench.told(), [Told::Closed]);
+    bench.stand.dialled(bench.now, LINE);
+    bench.learn();
+    bench.append(vec![nothing()], bench.slot);
+    let given = |call: &Request| call.handle() == Some(7001);
+    assert!(bench.find(given).is_some() && bench.access(11).is_none());
+    assert_ne!(bench.dialled, Some(old));
 }
 
 #[test]
