@@ -7,7 +7,7 @@ use std::path::Path;
 use tmr_tests::foreign::{Ask, Client};
 use tmr_tests::harness::{
     BackendLine, Cluster, FIRM_CODE, Finished, ORDINARY, Runtime, SEATS, Server, TMR, Workshop,
-    give_back, specification, take, until,
+    give_back, specification, status_until, take, until,
 };
 use tmr_tests::on_both_runtimes;
 
@@ -222,6 +222,13 @@ fn a_journal_may_end_at_every_byte(runtime: Runtime) {
         give_back(&mut client, *handle).expect("the connection stays open").expect("it is held");
     }
     drop(client);
+    // What a client was told is on two disks, and below one of them forgets what it had written: so
+    // all three are to have it.
+    status_until(cluster.fronts[0].admin(), "three disks with all of it", |status| {
+        let held = status["allocations"].as_array()?.len();
+        let rows = status["backends"].as_array()?;
+        rows.iter().all(|row| row["handles"] == held).then_some(())
+    });
     cluster.kill_everything();
     let journal = cluster.workshop().state(1).join("journal");
     let whole = fs::read(&journal).expect("a backend has a journal in its state folder");
