@@ -2,7 +2,8 @@
 //!
 //! It is read again on SIGHUP, and written when the node wants another one stored. Everything that
 //! can be wrong with it is looked at before anything changes: the text, the group key, the log, the
-//! ports, the folder of the usage history. So a bad one changes nothing, and the log or the node hears what is wrong with it.
+//! ports, the folder of the usage history. So a bad one changes nothing, and the log or the node hears
+//! what is wrong with it.
 
 use super::clerk::Papers;
 use super::doors::{self, Spot};
