@@ -42,6 +42,8 @@ pub enum Act {
     Append(Vec<u8>),
     /// As [`Intent::Rewrite`].
     Rewrite(Vec<u8>),
+    /// As [`Intent::BeginAnew`].
+    BeginAnew(Vec<u8>),
     /// As [`Intent::Record`].
     Record(Vec<u8>),
     /// As [`Intent::Recall`].
@@ -437,6 +439,7 @@ impl Hub {
                 }
                 Intent::Append(bytes) => acts.push(Act::Append(bytes)),
                 Intent::Rewrite(bytes) => acts.push(Act::Rewrite(bytes)),
+                Intent::BeginAnew(bytes) => acts.push(Act::BeginAnew(bytes)),
                 Intent::Record(lines) => acts.push(Act::Record(lines)),
                 Intent::Recall { after } => acts.push(Act::Recall(after)),
                 Intent::Look => acts.push(Act::Look),

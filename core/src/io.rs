@@ -134,6 +134,8 @@ pub enum Frame {
     Joined {
         /// The id of the front at one end of this link.
         front: u32,
+        /// The minor version of the protocol that both ends speak: a higher one adds messages.
+        minor: u16,
     },
     /// One verified batch of front–backend messages ([`wire::group`](crate::wire::group)).
     Batch(Vec<u8>),
@@ -249,6 +251,9 @@ pub enum Intent {
     /// Put these bytes in the journal's place, atomically and durably, then say
     /// [`Input::Written`].
     Rewrite(Vec<u8>),
+    /// The same, but keep the journal that was there under another name, in the place of one that
+    /// was kept before: this disk begins anew, and what it remembered may be needed by people.
+    BeginAnew(Vec<u8>),
     /// Add these lines to the usage history. What cannot be written is lost: nothing waits for it.
     Record(Vec<u8>),
     /// Read lines of the usage history that follow this, in order and one message at most

@@ -16,6 +16,11 @@ pub const PIECE_BYTES: usize = 256 * 1024;
 pub const APPEND_ENTRIES: usize = 1024;
 /// Most entries in one piece of log: each counts for 64 bytes at least.
 pub const PIECE_ENTRIES: usize = PIECE_BYTES / 64;
+/// Disks that a backend keeps in mind how far they have come: those of a group, and the ones that
+/// were members before.
+pub const WITNESSED_MAX: usize = 8;
+/// Most containers of one backend whose part numbers a front is told.
+pub const THIRDS_MAX: usize = 1_024;
 /// Last slot that any message or journal may speak of: sums with it cannot overflow, and no log gets
 /// there.
 pub const SLOT_LAST: u64 = 1 << 62;
@@ -126,7 +131,12 @@ pub const CONTEST: Duration = CLAIM_TIMEOUT;
 /// Shortest and longest random pause before a refused claim is made again.
 pub const CLAIM_PAUSE: (Duration, Duration) =
     (Duration::from_millis(50), Duration::from_millis(400));
-/// A claim that has not led to service by then is begun anew.
+/// How often that pause doubles at most, once for every claim that led nowhere.
+pub const CLAIM_DOUBLED: u32 = 4;
+/// Claims that lead nowhere, one after the other, before a front stands by that sees another one
+/// lead.
+pub const CLAIMS_FUTILE: u32 = 2;
+/// A claim that has not got on for this long is begun anew.
 pub const CLAIM_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Planned failover: the calls on their way end within this time, or the role stays. Above

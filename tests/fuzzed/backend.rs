@@ -93,7 +93,7 @@ impl World {
     fn batch(&mut self, link: Link, batch: Vec<u8>) {
         if !self.open.contains(&link) {
             self.accept(link, Door::Licence);
-            self.step(Input::Frame { link, frame: Frame::Joined { front: 1 } });
+            self.step(Input::Frame { link, frame: Frame::Joined { front: 1, minor: 1 } });
         }
         self.step(Input::Frame { link, frame: Frame::Batch(batch) });
     }

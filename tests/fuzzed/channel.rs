@@ -40,7 +40,7 @@ impl End {
         self.met |= !frames.is_empty();
         for frame in frames {
             match frame {
-                Frame::Joined { front } => assert_eq!(front, FRONT),
+                Frame::Joined { front, minor } => assert_eq!((front, minor), (FRONT, 1)),
                 Frame::Call(bytes)
                 | Frame::Reply(bytes)
                 | Frame::Batch(bytes)

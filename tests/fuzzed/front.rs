@@ -173,7 +173,7 @@ impl World {
                 self.backends[backend].step(at(self.micros), accepted);
                 if callee == Callee::Backend {
                     for parcel in [Parcel::ToBackend, Parcel::ToFront] {
-                        self.parcels.push_back(parcel(link, Frame::Joined { front: 1 }));
+                        self.parcels.push_back(parcel(link, Frame::Joined { front: 1, minor: 1 }));
                     }
                 }
             }

@@ -37,7 +37,7 @@ fn standing(node: &mut Backend) -> Report {
     let (link, mut out) = (Link(2), Vec::new());
     let from = ([127, 0, 0, 1], 9).into();
     node.step(at(0), Input::Accepted { link, door: Door::Licence, from }, &mut out);
-    node.step(at(0), Input::Frame { link, frame: Frame::Joined { front: 1 } }, &mut out);
+    node.step(at(0), Input::Frame { link, frame: Frame::Joined { front: 1, minor: 1 } }, &mut out);
     let frame = Frame::Batch(encode(1, &Order::Describe));
     node.step(at(0), Input::Frame { link, frame }, &mut out);
     node.step(at(0), Input::Written, &mut out);

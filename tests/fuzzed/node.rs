@@ -85,10 +85,11 @@ impl Machine {
         let mut out = Vec::new();
         let due = self.node.step(now, input, &mut out);
         out.retain_mut(|intent| match intent {
-            Intent::Append(bytes) | Intent::Rewrite(bytes) => {
+            Intent::Append(bytes) | Intent::Rewrite(bytes) | Intent::BeginAnew(bytes) => {
                 assert!(self.write.is_none(), "a second write before the first was done");
                 let bytes = std::mem::take(bytes);
-                self.write = Some((bytes, matches!(intent, Intent::Rewrite(_))));
+                self.write =
+                    Some((bytes, matches!(intent, Intent::Rewrite(_) | Intent::BeginAnew(_))));
                 false
             }
             Intent::Halt(reason) => panic!("the backend halts: {reason}"),

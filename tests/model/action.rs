@@ -223,7 +223,7 @@ impl Plan {
             actions.push(Action::Kill { front });
         }
         if spent.claims < self.claims {
-            if at.node.stands_by() && at.node.could_claim() {
+            if at.node.stands_by() && at.node.may_claim() {
                 actions.push(Action::Lead { front });
             } else if at.node.pauses() {
                 actions.push(Action::Claim { front });

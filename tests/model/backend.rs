@@ -75,7 +75,7 @@ impl BackendNode {
                 take(&mut node, Some(&mut disk), closed(link_of(*front)), &mut reports);
             }
             Happened::Joined(front) => {
-                let frame = Frame::Joined { front: 0 };
+                let frame = Frame::Joined { front: 0, minor: 1 };
                 let input = Input::Frame { link: link_of(*front), frame };
                 take(&mut node, Some(&mut disk), input, &mut reports);
             }
@@ -144,7 +144,7 @@ fn take(
                     disk.extend(bytes);
                     inputs.push(Input::Written);
                 }
-                Intent::Rewrite(bytes) => {
+                Intent::Rewrite(bytes) | Intent::BeginAnew(bytes) => {
                     let Some(disk) = &mut disk else { continue };
                     **disk = bytes;
                     inputs.push(Input::Written);

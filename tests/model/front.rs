@@ -150,7 +150,7 @@ fn happen(node: &mut Front, event: &Event, said: &mut Vec<Said>) {
         }
         Event::Broken(index) => step(node, closed(link_to(node, *index)), said),
         Event::Joined(index) => {
-            let frame = Frame::Joined { front: 0 };
+            let frame = Frame::Joined { front: 0, minor: 1 };
             step(node, Input::Frame { link: link_to(node, *index), frame }, said);
         }
         Event::Activate => {

@@ -178,11 +178,11 @@ impl World {
                 let wait = self.rng.span(1, 300);
                 self.after(wait, Event::Flush { host, life, link });
             }
-            Act::Append(_) | Act::Rewrite(_) => {
+            Act::Append(_) | Act::Rewrite(_) | Act::BeginAnew(_) => {
                 let disk = &mut self.hosts[host].disk;
                 let alone = match act {
                     Act::Append(bytes) => disk.append(bytes),
-                    Act::Rewrite(bytes) => disk.rewrite(bytes),
+                    Act::Rewrite(bytes) | Act::BeginAnew(bytes) => disk.rewrite(bytes),
                     _ => true,
                 };
                 if !alone {
@@ -380,7 +380,8 @@ impl World {
             }
             // Else the streams say so.
             End::Host { .. } if self.net.pieces.is_none() => {
-                let joined = Frame::Joined { front: u32::try_from(from).unwrap_or(0) + 1 };
+                let front = u32::try_from(from).unwrap_or(0) + 1;
+                let joined = Frame::Joined { front, minor: 1 };
                 self.send(conn, 1, self.now, Load::Frames(vec![joined.clone()], None));
                 self.hear(to, link, vec![joined], false);
             }

@@ -54,6 +54,9 @@ pub struct FrontStatus {
     /// Why the last planned failover came to nothing, or did not come to its end; `null`: none was
     /// ordered, or all went well.
     pub failover_trouble: Option<String>,
+    /// Why this front does not lead although it should, in a sentence that says what to do; `null`:
+    /// nothing keeps it from leading.
+    pub obstacle: Option<String>,
     /// The other front; `null` where there is none.
     pub twin: Option<Twin>,
     /// In the order of the configuration that this process began with.
@@ -361,6 +364,7 @@ mod tests {
             cluster: Some("00ff".into()),
             virtual_ip: Some(true),
             failover_trouble: Some("late".into()),
+            obstacle: Some("alone".into()),
             twin: Some(Twin {
                 address: "a:1".into(),
                 connected: true,
@@ -447,6 +451,7 @@ mod tests {
         let expected = json!({
           "version": "0.1.0", "runtime": "smol", "role": "active", "epoch": 3, "fenced": true,
           "cluster": "00ff", "virtual_ip": true, "failover_trouble": "late",
+          "obstacle": "alone",
           "twin": { "address": "a:1", "connected": true, "synced": true, "lag": 0,
                     "role": "standby", "epoch": 3, "since": null, "version": "0.1.0",
                     "passed_to": 0, "passed_from": 2,

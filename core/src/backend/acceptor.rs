@@ -7,7 +7,8 @@
 
 use super::journal::Record;
 use crate::limits::{PIECE_BYTES, SLOT_LAST, STATE_MAX};
-use crate::log::{DiskId, Entry, Epoch, GroupId, Slot, State, Stored};
+use crate::log::{Acked, Digest, DiskId, Entry, Epoch, GroupId, Slot, State, Stored, Witness};
+use crate::time::Wall;
 use crate::wire::group::{Order, Piece, Report, Standing};
 use alloc::collections::VecDeque;
 use alloc::vec;
@@ -19,6 +20,8 @@ pub(crate) struct Acceptor {
     disk: DiskId,
     group: Option<GroupId>,
     promised: Epoch,
+    /// What was promised when the latest claim came, or when this was read from a journal.
+    before: Epoch,
     /// The fold up to `committed`.
     settled: State,
     /// The entries that follow this slot are in `log`.
@@ -31,6 +34,11 @@ pub(crate) struct Acceptor {
     reading: Option<(Slot, Vec<u8>)>,
     /// A state that a front is installing.
     installing: Option<(Slot, Vec<u8>)>,
+    /// Of the entries up to `committed`; `None`: not known.
+    digest: Option<Digest>,
+    /// The promised front has another digest of the same entries.
+    differs: bool,
+    witness: Witness,
 }
 
 /// What an order led to.
@@ -49,6 +57,7 @@ impl Acceptor {
             disk,
             group: None,
             promised: Epoch::default(),
+            before: Epoch::default(),
             settled: State::default(),
             base: Slot(0),
             log: VecDeque::new(),
@@ -56,7 +65,15 @@ impl Acceptor {
             matched: Slot(0),
             reading: None,
             installing: None,
+            digest: None,
+            differs: false,
+            witness: Witness::default(),
         }
+    }
+
+    /// A blank acceptor in the place of this one, that breaks no promise of it.
+    pub(crate) fn anew(&self, disk: DiskId) -> Self {
+        Self { promised: self.promised, before: self.promised, ..Self::blank(disk) }
     }
 
     /// Takes back what a journal kept. `false`: the record does not fit what came before.
@@ -67,7 +84,17 @@ impl Acceptor {
                 self.clear_log();
             }
             Record::Promise(epoch) if *epoch < self.promised => return false,
-            Record::Promise(epoch) => self.promised = *epoch,
+            Record::Promise(epoch) => {
+                self.promised = *epoch;
+                self.before = *epoch;
+            }
+            Record::Digest(digest) => {
+                if digest.slot != self.committed || digest.base > digest.slot {
+                    return false;
+                }
+                self.digest = Some(*digest);
+            }
+            Record::Witness(witness) => self.witness = witness.clone(),
             Record::State { slot, bytes } => match State::decode(bytes) {
                 Some(state) if slot.0 <= SLOT_LAST => self.settle(*slot, state),
                 _ => return false,
@@ -99,6 +126,10 @@ impl Acceptor {
         records.push(Record::Promise(self.promised));
         if self.committed > Slot(0) {
             records.push(Record::State { slot: self.committed, bytes: self.settled.encode() });
+            records.extend(self.digest.map(Record::Digest));
+        }
+        if self.witness != Witness::default() {
+            records.push(Record::Witness(self.witness.clone()));
         }
         let mut first = self.committed.next();
         for run in self.tail().collect::<Vec<_>>().chunk_by(|a, b| a.epoch == b.epoch) {
@@ -153,7 +184,7 @@ impl Acceptor {
                 if *epoch <= self.promised {
                     return Report::Refused { promised: self.promised };
                 }
-                self.promised = *epoch;
+                self.before = core::mem::replace(&mut self.promised, *epoch);
                 self.matched = self.committed;
                 self.installing = None;
                 taken.records.push(Record::Promise(*epoch));
@@ -163,7 +194,9 @@ impl Acceptor {
             | Order::Found { epoch, .. }
             | Order::Append { epoch, .. }
             | Order::Install { epoch, .. }
-            | Order::Confirm { epoch, .. } => *epoch,
+            | Order::Confirm { epoch, .. }
+            | Order::Witness { epoch, .. }
+            | Order::Disown { epoch, .. } => *epoch,
             Order::Describe | Order::Perform { .. } => Epoch::default(),
         };
         // No front has the lowest epoch: nothing is done for it, even before the first promise.
@@ -186,7 +219,52 @@ impl Acceptor {
                 self.commit_matched(committed, taken);
                 Report::Confirmed
             }
-            Order::Claim { .. } | Order::Describe | Order::Perform { .. } => Report::Confirmed,
+            Order::Witness { committed, digest, acked, date, .. } => {
+                self.commit_matched(committed, taken);
+                self.compare(digest);
+                self.hear(committed, date, &acked, taken);
+                Report::Confirmed
+            }
+            Order::Claim { .. }
+            | Order::Describe
+            | Order::Perform { .. }
+            | Order::Disown { .. } => Report::Confirmed,
+        }
+    }
+
+    /// What it had promised when it was last asked for a promise, or when it was opened.
+    pub(crate) fn before(&self) -> Epoch {
+        self.before
+    }
+
+    /// What fronts have told of the group.
+    pub(crate) fn witness(&self) -> &Witness {
+        &self.witness
+    }
+
+    /// Of the entries up to the committed slot, if it is known.
+    pub(crate) fn digest(&self) -> Option<Digest> {
+        self.digest
+    }
+
+    /// This copy differs from the promised front's.
+    pub(crate) fn differs(&self) -> bool {
+        self.differs
+    }
+
+    /// The promised front has this digest of its copy. Where only the bases differ, its one counts:
+    /// a chain of digests begins anew with a state of an older program, which has none.
+    fn compare(&mut self, theirs: Option<Digest>) {
+        let Some(theirs) = theirs.filter(|digest| digest.slot == self.committed) else { return };
+        match self.digest {
+            Some(own) if own.base == theirs.base => self.differs |= own != theirs,
+            _ => self.digest = Some(theirs),
+        }
+    }
+
+    fn hear(&mut self, known: Slot, date: Wall, acked: &[Acked], taken: &mut Taken) {
+        if self.witness.hear(known, date, acked) {
+            taken.records.push(Record::Witness(self.witness.clone()));
         }
     }
 
@@ -243,6 +321,7 @@ impl Acceptor {
         }
         self.group = Some(group);
         self.clear_log();
+        self.witness = Witness::default();
         taken.records.push(Record::Group(group));
         Report::Stored { last: Slot(0), differing: vec![] }
     }
@@ -333,18 +412,22 @@ impl Acceptor {
             self.committed = self.committed.next();
             let stored = &self.log[self.index(self.committed)];
             self.settled.apply(&stored.entry);
+            self.digest = self.digest.map(|digest| digest.with(&stored.entry));
         }
     }
 
     fn settle(&mut self, slot: Slot, state: State) {
         self.clear_log();
         (self.settled, self.base, self.committed, self.matched) = (state, slot, slot, slot);
+        self.digest = None;
     }
 
     fn clear_log(&mut self) {
         self.log.clear();
         self.settled = State::default();
         (self.base, self.committed, self.matched) = (Slot(0), Slot(0), Slot(0));
+        self.digest = Some(Digest::default());
+        self.differs = false;
         self.let_go();
     }
 
@@ -356,6 +439,7 @@ impl Acceptor {
             disk: _,
             group,
             promised,
+            before,
             settled,
             base,
             log,
@@ -363,9 +447,13 @@ impl Acceptor {
             matched,
             reading,
             installing,
+            // It follows from the log.
+            digest: _,
+            differs,
+            witness,
         } = self;
         let state = (group, promised, settled.encode(), base, log, committed, matched);
-        postcard::to_allocvec(&(state, reading, installing))
+        postcard::to_allocvec(&(state, before, reading, installing, differs, witness))
             .expect("what is in memory always encodes")
     }
 

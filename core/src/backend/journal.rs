@@ -12,16 +12,19 @@
 //! A bad batch with a good one behind it is damage, and nothing is guessed.
 
 use crate::limits::JOURNAL_BATCH_MAX;
-use crate::log::{DiskId, Entry, Epoch, GroupId, Slot};
+use crate::log::{Digest, DiskId, Entry, Epoch, GroupId, Slot, Witness};
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 use serde::{Deserialize, Serialize};
 
 const MAGIC: [u8; 4] = *b"tmrj";
 const HEAD: usize = 20;
-/// The format written here; another one is refused.
-pub(super) const VERSION: u16 = 3;
+/// The format written here.
+pub(super) const VERSION: u16 = 4;
+/// The oldest format that is read: it lacks [`Record::Digest`] and [`Record::Witness`].
+pub(super) const OLDEST: u16 = 3;
 
 /// One thing that a backend must not forget.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +49,10 @@ pub(crate) enum Record {
     Direct(Entry),
     /// The fold of those.
     DirectState(#[serde(with = "crate::wire::bytes")] Vec<u8>),
+    /// The digest of the copy up to the slot of the [`Record::State`] before it.
+    Digest(Digest),
+    /// What fronts have told of the group. Each takes the place of the one before it.
+    Witness(Witness),
 }
 
 /// Appends `record` to the payload of a batch.
@@ -84,12 +91,32 @@ pub(super) struct Read {
     pub(super) next: u64,
 }
 
+/// Why a journal cannot be gone on with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Unreadable {
+    /// It is of a format that this program does not read.
+    Format(u16),
+    /// Its bytes are not what was written; where and what, for people.
+    Damaged(String),
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Format(version) => write!(
+                f,
+                "the journal has format {version}; this program reads {OLDEST} to {VERSION}"
+            ),
+            Self::Damaged(what) => f.write_str(what),
+        }
+    }
+}
+
 /// Reads a whole journal.
 ///
 /// # Errors
-/// It is of another format, holds no whole first batch, or is damaged before its end; in words for
-/// people.
-pub(super) fn read(bytes: &[u8]) -> Result<Read, String> {
+/// It is of another format, holds no whole first batch, or is damaged before its end.
+pub(super) fn read(bytes: &[u8]) -> Result<Read, Unreadable> {
     let mut read = Read { records: Vec::new(), keep: 0, next: 0 };
     while let Some((number, payload)) = whole(&bytes[read.keep..]) {
         if number != read.next {
@@ -101,10 +128,8 @@ pub(super) fn read(bytes: &[u8]) -> Result<Read, String> {
                 .map_err(|_| damaged(read.keep, "a record cannot be read"))?;
             // Before anything else: what follows is in that other format.
             if let Record::Head { version, .. } = record {
-                if version != VERSION {
-                    return Err(format!(
-                        "the journal has format {version}; this program reads {VERSION}"
-                    ));
+                if !(OLDEST..=VERSION).contains(&version) {
+                    return Err(Unreadable::Format(version));
                 }
             }
             read.records.push(record);
@@ -118,7 +143,8 @@ pub(super) fn read(bytes: &[u8]) -> Result<Read, String> {
         return Err(damaged(read.keep, "good records follow a bad one"));
     }
     if read.next == 0 {
-        return Err("the journal does not begin with a whole record".to_string());
+        let what = "the journal does not begin with a whole record";
+        return Err(Unreadable::Damaged(what.into()));
     }
     Ok(read)
 }
@@ -139,6 +165,6 @@ fn whole(bytes: &[u8]) -> Option<(u64, &[u8])> {
         .then(|| (u64::from_le_bytes(head[8..16].try_into().unwrap_or_default()), payload))
 }
 
-fn damaged(at: usize, what: &str) -> String {
-    format!("the journal is damaged at byte {at}: {what}")
+fn damaged(at: usize, what: &str) -> Unreadable {
+    Unreadable::Damaged(format!("the journal is damaged at byte {at}: {what}"))
 }

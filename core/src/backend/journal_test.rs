@@ -6,8 +6,7 @@ use crate::io::Input;
 use crate::limits::{JOURNAL_BATCH_MAX, SLOT_LAST};
 use crate::log::{DiskId, Entry, Epoch, GroupId, Handle, Setting, Slot, State};
 use crate::testing::{at, container, identity};
-use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -46,8 +45,10 @@ fn encoded(batches: &[Vec<Record>]) -> Vec<Vec<u8>> {
     batches.iter().enumerate().map(encode).collect()
 }
 
-fn parts(read: Result<Read, String>) -> Result<(Vec<Record>, usize, u64), String> {
-    read.map(|read| (read.records, read.keep, read.next))
+fn parts(
+    read: Result<Read, super::journal::Unreadable>,
+) -> Result<(Vec<Record>, usize, u64), String> {
+    read.map(|read| (read.records, read.keep, read.next)).map_err(|why| why.to_string())
 }
 
 #[test]
@@ -62,15 +63,16 @@ fn another_format_is_named_whatever_follows() {
     let mut payload = Vec::new();
     put(
         &mut payload,
-        &Record::Head { version: VERSION - 1, disk: DiskId(7), group_check: *b"checksum" },
+        &Record::Head {
+            version: super::journal::OLDEST - 1,
+            disk: DiskId(7),
+            group_check: *b"checksum",
+        },
     );
     // No record of this format.
     payload.push(0xff);
-    let words = read(&batch(0, &payload)).unwrap_err();
-    assert_eq!(
-        words,
-        format!("the journal has format {}; this program reads {VERSION}", VERSION - 1)
-    );
+    let words = read(&batch(0, &payload)).unwrap_err().to_string();
+    assert_eq!(words, "the journal has format 2; this program reads 3 to 4");
 }
 
 #[test]
@@ -140,11 +142,11 @@ fn missing_and_swapped_batches_are_damage() {
     let encoded = encoded(&batches());
     for order in [&[0, 2][..], &[0, 1, 3], &[0, 2, 1, 3], &[0, 1, 1], &[0, 0]] {
         let journal: Vec<u8> = order.iter().flat_map(|&index| encoded[index].clone()).collect();
-        let words = read(&journal).unwrap_err();
+        let words = read(&journal).unwrap_err().to_string();
         assert!(words.ends_with("batches are missing"), "{order:?}: {words}");
     }
     // Without its first batch it is no journal at all.
-    let words = read(&encoded[1..].concat()).unwrap_err();
+    let words = read(&encoded[1..].concat()).unwrap_err().to_string();
     assert_eq!(words, "the journal is damaged at byte 0: batches are missing");
     assert!(read(b"").is_err());
 }
@@ -167,7 +169,7 @@ fn a_good_checksum_over_no_records_is_damage() {
     let good = encoded(&batches());
     for payload in [&b"\xff\xff\xff"[..], &[200; 40]] {
         let journal = [good[0].clone(), batch(1, payload)].concat();
-        let words = read(&journal).unwrap_err();
+        let words = read(&journal).unwrap_err().to_string();
         assert!(words.ends_with("a record cannot be read"), "{words}");
     }
 }

@@ -25,21 +25,21 @@ use crate::crypt::{cipher, sign};
 use crate::desk::{Catalogue, Desk, Ground, Identity, Move, Offer, Shown};
 use crate::io::{Door, Frame, Input, Intent, Link, Why};
 use crate::licence::Container;
-use crate::limits::{CLEANUP_DEFAULT, CONFIRMED, HANDLE_BLOCK, HANDLE_LAST};
-use crate::log::{DiskId, Entry, GroupId, LicenceKey, Setting, Slot, State};
+use crate::limits::{CLEANUP_DEFAULT, CONFIRMED, HANDLE_BLOCK, HANDLE_LAST, THIRDS_MAX};
+use crate::log::{DiskId, Entry, Epoch, GroupId, LicenceKey, Setting, Slot, State};
 use crate::random::Random;
 use crate::seldom::Seldom;
 use crate::time::{Deadline, Mono, Now};
 use crate::wire::CmError;
 use crate::wire::constants::mask;
-use crate::wire::group::{Description, Message, Order, Report, decode, encode};
+use crate::wire::group::{Description, Facts, Message, Order, Report, Third, decode, encode};
 use crate::wire::{Reply, Request};
 use acceptor::{Acceptor, Taken};
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use journal::Record;
+use journal::{Record, Unreadable};
 use writer::Writer;
 
 /// What a backend is told at its start.
@@ -72,14 +72,28 @@ pub struct Backend {
     /// What each licence looks like, by the serial of its container.
     prints: BTreeMap<LicenceKey, u64>,
     desk: Desk,
-    fronts: BTreeSet<Link>,
+    /// The links of fronts that have proved the group key.
+    fronts: BTreeMap<Link, Joined>,
     admin: Admin,
     /// Fronts that did not prove the group key.
     impostors: Seldom,
+    /// A front that has joined twice.
+    doubled: Seldom,
     started: bool,
     /// When the front that was promised last said that it serves.
     served: Option<Mono>,
     counts: HubCounts,
+    /// Drawn when this process began.
+    process: u128,
+    random: Random,
+}
+
+/// A front at the other end of a link.
+#[derive(Clone, Copy, Debug)]
+struct Joined {
+    front: u32,
+    /// The minor version of the protocol that both speak.
+    minor: u16,
 }
 
 impl Backend {
@@ -87,8 +101,11 @@ impl Backend {
     /// Returns beside it how many bytes of the journal to keep: a torn tail is to be cut off
     /// before anything is appended.
     ///
+    /// A journal that is damaged is memory that is lost: the backend begins anew under another name,
+    /// is brought up to date by the others, and the damaged file is kept.
+    ///
     /// # Errors
-    /// The journal is damaged, of another version, or of another group; in words for people.
+    /// The journal is of another format or of another group; in words for people.
     pub fn open(config: Config, journal: Option<&[u8]>) -> Result<(Self, usize), String> {
         let Config { identity, containers, group_check, seed } = config;
         let mut random = Random::new(seed);
@@ -105,23 +122,40 @@ impl Backend {
             catalogue,
             prints,
             desk: Desk::new(identity, CLEANUP_DEFAULT),
-            fronts: BTreeSet::new(),
+            fronts: BTreeMap::new(),
             admin: Admin::new(seed),
             impostors: Seldom::default(),
+            doubled: Seldom::default(),
             started: false,
             served: None,
             counts: HubCounts::default(),
+            process: random.u128(),
+            random,
         };
         let mut keep = 0;
-        if let Some(bytes) = journal {
-            let read = journal::read(bytes)?;
-            backend.replay(&read.records)?;
-            keep = read.keep;
-            backend.writer = Writer::resume(read.next, keep);
-            if keep < bytes.len() {
-                let cut = bytes.len() - keep;
-                tracing::warn!(at = keep, cut, "journal: a torn tail was cut off");
+        match journal.map(journal::read) {
+            None => {}
+            Some(Ok(read)) => {
+                backend.replay(&read.records)?;
+                keep = read.keep;
+                backend.writer = Writer::resume(read.next, keep);
+                // What the last process was told of a failed write may not be on the disk, though
+                // this one has read it: the system's memory had it still.
+                backend.writer.demand_rewrite();
+                let cut = journal.map_or(0, <[u8]>::len) - keep;
+                if cut > 0 {
+                    tracing::warn!(at = keep, cut, "journal: a torn tail was cut off");
+                }
             }
+            Some(Err(Unreadable::Damaged(what))) => {
+                tracing::error!(
+                    "{what}. This disk has lost its memory: it begins anew, blank and under another \
+                     name, and the damaged journal is kept as journal.old"
+                );
+                keep = journal.map_or(0, <[u8]>::len);
+                backend.writer.demand_new_beginning();
+            }
+            Some(Err(other)) => return Err(other.to_string()),
         }
         backend.reserve_handles();
         Ok((backend, keep))
@@ -196,7 +230,7 @@ impl Backend {
             }
             Input::Written => self.writer.written(now.mono, out),
             Input::Counted(counts) => self.counts = counts,
-            Input::Containers(containers) => self.replace(now.mono, containers, out),
+            Input::Containers(containers) => self.replace(now, containers, out),
             // It has no role that follows an address, nobody signs in here, and it has no usage history.
             Input::Address { .. }
             | Input::Configured(_)
@@ -213,15 +247,22 @@ impl Backend {
     fn frame(&mut self, now: Now, link: Link, frame: Frame, out: &mut Vec<Intent>) {
         match frame {
             Frame::Call(bytes) => self.call(now, link, &bytes, out),
-            Frame::Joined { front } => {
+            Frame::Joined { front, minor } => {
                 tracing::info!(front = format!("{front:08x}"), "a front has joined");
+                if self.fronts.values().any(|joined| joined.front == front) {
+                    let text = format!(
+                        "front {front:08x} has joined by two connections: if this backend stands in \
+                         its list under two addresses, it counts once"
+                    );
+                    self.doubled.warn(now.mono, &text);
+                }
                 self.desk.dismiss(link);
-                self.fronts.insert(link);
+                self.fronts.insert(link, Joined { front, minor });
             }
             Frame::Batch(batch) => match decode::<Order>(&batch) {
                 Ok(orders) => {
                     for order in orders {
-                        self.order(now.mono, link, order, out);
+                        self.order(now, link, order, out);
                     }
                 }
                 Err(_) => {
@@ -242,24 +283,27 @@ impl Backend {
         }
     }
 
-    fn order(&mut self, now: Mono, link: Link, message: Message<Order>, out: &mut Vec<Intent>) {
+    fn order(&mut self, now: Now, link: Link, message: Message<Order>, out: &mut Vec<Intent>) {
         let Message { correlation, body } = message;
         let report = match body {
-            Order::Describe => self.describe(now),
+            Order::Describe => self.describe(now.mono),
+            Order::Disown { epoch, disk } if disk == self.disk => self.begin_anew(epoch, now.mono),
             Order::Perform { licence, call } => {
                 Report::Performed { reply: self.perform(&licence, &call) }
             }
             order => {
                 let differing = self.differing(&order);
                 let serves = matches!(order, Order::Confirm { serves: true, .. });
+                let witness = matches!(order, Order::Witness { .. });
                 let mut taken = Taken::default();
                 let mut report = self.acceptor.order(order, &mut taken);
                 if let Report::Stored { differing: slots, .. } = &mut report {
                     *slots = differing;
                 }
                 match report {
+                    Report::Confirmed if witness => report = Report::Facts(self.facts(now)),
                     Report::Promised(_) => self.served = None,
-                    Report::Confirmed if serves => self.served = Some(now),
+                    Report::Confirmed if serves => self.served = Some(now.mono),
                     _ => {}
                 }
                 for record in &taken.records {
@@ -274,12 +318,60 @@ impl Backend {
         // A description tells of a promise too, to a front that lost its link while it claimed.
         let durable =
             matches!(report, Report::Stored { .. } | Report::Promised(_) | Report::Described(_));
-        let frame = encode(correlation, &report);
+        let mut frame = Vec::new();
+        if matches!(report, Report::Promised(_) | Report::Described(_)) && self.tells_facts(link) {
+            frame = encode(0, &Report::Facts(self.facts(now)));
+        }
+        frame.extend(encode(correlation, &report));
         if durable {
             self.writer.hold(link, frame, out);
         } else {
             out.push(Intent::Send { link, frame });
         }
+    }
+
+    /// The front at the other end of a link understands [`Report::Facts`].
+    fn tells_facts(&self, link: Link) -> bool {
+        self.fronts.get(&link).is_some_and(|joined| joined.minor >= 1)
+    }
+
+    fn facts(&self, now: Now) -> Facts {
+        let witness = self.acceptor.witness();
+        let third = |held: &Container| Third { serial: held.part.serial, number: held.number };
+        Facts {
+            process: self.process,
+            before: self.acceptor.before(),
+            known: witness.known().max(self.acceptor.standing().committed),
+            digest: self.acceptor.digest(),
+            differs: self.acceptor.differs(),
+            acked: witness.acked(),
+            clock: now.wall,
+            date: witness.date(),
+            thirds: self.containers.iter().map(third).take(THIRDS_MAX).collect(),
+        }
+    }
+
+    /// A front that leads says that this disk remembers less than it has said, or something else
+    /// than the others. It must not vote under its name again.
+    fn begin_anew(&mut self, epoch: Epoch, now: Mono) -> Report {
+        let standing = self.acceptor.standing();
+        if epoch != standing.promised || epoch == Epoch::default() {
+            return Report::Refused { promised: standing.promised };
+        }
+        self.disk = DiskId(self.random.u128());
+        tracing::error!(
+            committed = %standing.committed,
+            last = %standing.last,
+            old = %standing.disk,
+            new = %self.disk,
+            "the front that leads says that this disk has gone back in time, was copied, or differs \
+             from the others: it begins anew, blank and under another name, and its journal is kept \
+             as journal.old"
+        );
+        self.acceptor = self.acceptor.anew(self.disk);
+        self.served = None;
+        self.writer.demand_new_beginning();
+        self.describe(now)
     }
 
     fn describe(&self, now: Mono) -> Report {
@@ -292,15 +384,18 @@ impl Backend {
 
     /// Other licence files were put in the place of those there were. Seats stay as they are, until
     /// they end; every front is told, as soon as what that tells of the log is durable.
-    fn replace(&mut self, now: Mono, containers: Vec<Container>, out: &mut Vec<Intent>) {
+    fn replace(&mut self, now: Now, containers: Vec<Container>, out: &mut Vec<Intent>) {
         if self.containers == containers {
             return;
         }
         (self.catalogue, self.prints) = shelve(&containers);
         self.containers = containers;
-        let frame = encode(0, &self.describe(now));
-        for link in &self.fronts {
-            self.writer.hold(*link, frame.clone(), out);
+        let facts = encode(0, &Report::Facts(self.facts(now)));
+        let description = encode(0, &self.describe(now.mono));
+        for (&link, joined) in &self.fronts {
+            let mut frame = if joined.minor >= 1 { facts.clone() } else { Vec::new() };
+            frame.extend_from_slice(&description);
+            self.writer.hold(link, frame, out);
         }
     }
 
@@ -400,7 +495,7 @@ impl Backend {
     }
 
     fn closed(&mut self, link: Link, unsent: bool) {
-        if self.fronts.remove(&link) {
+        if self.fronts.remove(&link).is_some() {
             self.acceptor.let_go();
         } else if !self.admin.closed(link) {
             if let Some(handle) = self.desk.closed(link, unsent) {

@@ -28,6 +28,8 @@ pub(super) struct Writer {
     length: usize,
     snapshot: usize,
     rewrite: bool,
+    /// The journal that the next rewrite takes the place of is to be kept.
+    keep: bool,
     /// When the write that is on its way began, and how long those before it took.
     since: Mono,
     took: Histogram,
@@ -45,6 +47,7 @@ impl Writer {
             length: 0,
             snapshot: 0,
             rewrite: false,
+            keep: false,
             since: Mono(0),
             took: Histogram::default(),
         }
@@ -88,6 +91,12 @@ impl Writer {
     /// The next write is to be a whole journal.
     pub(super) fn demand_rewrite(&mut self) {
         self.rewrite = true;
+    }
+
+    /// The next write is to be a whole journal of a disk that begins anew; the one before it is kept.
+    pub(super) fn demand_new_beginning(&mut self) {
+        self.rewrite = true;
+        self.keep = true;
     }
 
     /// Sends a reply as soon as everything recorded so far is durable.
@@ -150,7 +159,8 @@ impl Writer {
         self.rewrite = false;
         self.since = now;
         self.writing = Some(core::mem::take(&mut self.held));
-        out.push(Intent::Rewrite(batch));
+        let anew = core::mem::take(&mut self.keep);
+        out.push(if anew { Intent::BeginAnew(batch) } else { Intent::Rewrite(batch) });
     }
 }
 

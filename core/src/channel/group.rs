@@ -19,7 +19,7 @@ use sha2::Sha256;
 /// The protocol between front and backend; another major number is another language.
 const MAJOR: u16 = 1;
 /// A higher minor number only adds calls.
-const MINOR: u16 = 0;
+pub(super) const MINOR: u16 = 1;
 /// Length of the tag at the end of a batch, in bytes.
 pub(super) const TAG: usize = 16;
 /// Length of the hello: call, version, front id, proof.
@@ -93,12 +93,18 @@ fn turned(status: u32, why: Why) -> Turned {
     Turned { answer, why }
 }
 
-/// The backend's judgement of a hello: the front's id, and what proves the backend in turn.
-pub(super) fn welcome(
-    key: &GroupKey,
-    points: &Points,
-    hello: &[u8],
-) -> Result<(u32, [u8; WELCOME_LENGTH]), Turned> {
+/// A hello that was taken.
+pub(super) struct Welcome {
+    /// The id of the front that sent it.
+    pub(super) front: u32,
+    /// The minor version that both ends speak: the lower one of theirs.
+    pub(super) minor: u16,
+    /// What proves the backend in turn.
+    pub(super) answer: [u8; WELCOME_LENGTH],
+}
+
+/// The backend's judgement of a hello.
+pub(super) fn welcome(key: &GroupKey, points: &Points, hello: &[u8]) -> Result<Welcome, Turned> {
     let head = (le_u32::<_, nom::error::Error<&[u8]>>, le_u16, le_u16, le_u32).parse(hello);
     let Ok((proof, (_, major, minor, front))) = head else {
         return Err(turned(SECURITY_PROBLEM, Why::Protocol("a hello that is not whole")));
@@ -119,16 +125,16 @@ pub(super) fn welcome(
         .chain_update(&answer[..8])
         .finalize();
     answer[8..].copy_from_slice(&proof.into_bytes());
-    Ok((front, answer))
+    Ok(Welcome { front, minor: minor.min(MINOR), answer })
 }
 
-/// The front's judgement of the answer to its hello.
+/// The front's judgement of the answer to its hello: the minor version that both ends speak.
 pub(super) fn confirm(
     key: &GroupKey,
     points: &Points,
     hello: &[u8],
     answer: &[u8],
-) -> Result<(), Why> {
+) -> Result<u16, Why> {
     let head = (le_u32::<_, nom::error::Error<&[u8]>>, le_u16, le_u16).parse(answer);
     let Ok((proof, (status, minor, major))) = head else {
         return Err(Why::Protocol("an answer to the hello that is not whole"));
@@ -152,7 +158,8 @@ pub(super) fn confirm(
         .chain_update(&answer[..answer.len() - proof.len()]);
     expected
         .verify_slice(proof)
-        .map_err(|_| Why::Protocol("the backend did not prove the group key"))
+        .map_err(|_| Why::Protocol("the backend did not prove the group key"))?;
+    Ok(minor.min(MINOR))
 }
 
 /// One direction of a link: tags batches, or checks their tags, in order.

@@ -333,8 +333,8 @@ impl Stream {
         let Phase::Proving(proving) = &self.phase else { return Err(OVER) };
         let Proving { cipher, group, points, front, hello } = &**proving;
         cipher.open(&mut body, 0)?;
-        group::confirm(group, points, hello, &body)?;
-        frames.push(Frame::Joined { front: *front });
+        let minor = group::confirm(group, points, hello, &body)?;
+        frames.push(Frame::Joined { front: *front, minor });
         let (cipher, group, points) = (cipher.clone(), group.clone(), points.clone());
         self.join(End::Client, cipher, &group, &points, wire);
         Ok(())
@@ -354,9 +354,9 @@ impl Stream {
         let mut answer =
             |bytes: &[u8]| message(&cipher, End::Server, bytes.len(), wire, |w| w.extend(bytes));
         match group::welcome(group, points, hello) {
-            Ok((front, welcome)) => {
-                answer(&welcome);
-                frames.push(Frame::Joined { front });
+            Ok(group::Welcome { front, minor, answer: bytes }) => {
+                answer(&bytes);
+                frames.push(Frame::Joined { front, minor });
                 self.join(End::Server, cipher, group, points, wire);
                 Ok(())
             }

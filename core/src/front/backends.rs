@@ -1,12 +1,13 @@
 //! What the three backends report, and what follows when one comes, goes, or refuses this front.
 
 use super::catalogue::Virtual;
+use super::members::Exclusion;
 use super::peer::{Asked, Peer};
-use super::{Front, Phase, vote};
+use super::{Front, Phase};
 use crate::io::{Intent, Link, Why};
-use crate::limits::{CONTEST, FENCE};
+use crate::limits::{CLAIMS_FUTILE, CONTEST, FENCE};
 use crate::log::{ContainerId, Entry, Epoch, Setting};
-use crate::time::{Duration, Mono};
+use crate::time::Mono;
 use crate::wire::group::{Description, Order, Report};
 use alloc::format;
 use alloc::vec::Vec;
@@ -22,52 +23,46 @@ impl Front {
     ) {
         let asked = self.peers[index].answered(now, number);
         let Some((asked, sent)) = asked else {
-            if let (0, Report::Described(description)) = (number, report) {
-                self.described_anew(index, description);
+            match report {
+                Report::Described(description) if number == 0 => {
+                    self.described_anew(index, description);
+                }
+                Report::Facts(facts) if number == 0 => self.told_facts(now, index, facts, out),
+                _ => {}
             }
             return;
         };
         let epoch = self.phase.epoch();
         match (asked, report) {
-            (Asked::Describe, Report::Described(description)) => {
-                let peer = &mut self.peers[index];
-                self.highest = self.highest.max(description.standing.promised);
-                tracing::info!(backend = %peer.address, parts = description.parts.len(), "backend is up");
-                let promised = description.standing.promised;
-                peer.description = Some(description);
-                peer.trouble = None;
-                self.join();
-                self.yield_to_successor();
-                self.lead_if_nobody_does(now);
-                match epoch {
-                    Some(epoch) if promised == epoch => self.promised(now, index, out),
-                    Some(epoch) => {
-                        let order = Order::Claim { epoch };
-                        self.peers[index].ask(now, Asked::Claim(epoch), &order, out);
-                    }
-                    None => {}
-                }
+            (Asked::Describe | Asked::Disown(_), Report::Described(description)) => {
+                self.described(now, index, description, out);
+            }
+            (Asked::Witness(at), Report::Facts(facts)) if Some(at) == epoch => {
+                self.told_facts(now, index, facts, out);
             }
             (Asked::Perform(flight), Report::Performed { reply }) => {
                 self.performed(now, index, flight, reply, out);
             }
+            // What another group's backend has promised is no business of this front.
+            (_, Report::Refused { .. }) if self.is_foreign(index) => {}
             (Asked::Confirm(at), Report::Refused { promised }) if Some(at) != epoch => {
                 self.highest = self.highest.max(promised);
             }
             (_, Report::Refused { promised }) => self.refused(now, promised, out),
             (Asked::Claim(at), Report::Promised(standing)) if Some(at) == epoch => {
-                self.peers[index].confirmed = Some(sent);
+                let before = self.peers[index].facts.as_ref().map_or(at, |facts| facts.before);
                 if let Some(description) = &mut self.peers[index].description {
                     description.standing = standing;
                 }
-                self.promised(now, index, out);
+                self.confirm(index, sent);
+                self.promised(now, index, before, out);
             }
             (Asked::Fetch(at), report) if Some(at) == epoch => self.fetched(now, report, out),
             (Asked::Found(at), Report::Stored { .. }) if Some(at) == epoch => {
                 self.founded(now, index);
             }
             (Asked::Append(at), Report::Stored { last, differing }) if Some(at) == epoch => {
-                self.peers[index].confirmed = Some(sent);
+                self.confirm(index, sent);
                 self.acknowledged(index, last, &differing);
             }
             (Asked::Install(at, Some(slot)), Report::Stored { .. }) if Some(at) == epoch => {
@@ -79,7 +74,7 @@ impl Front {
                 self.gap(now, index, committed, out);
             }
             (Asked::Confirm(at), Report::Confirmed) if Some(at) == epoch => {
-                self.peers[index].confirmed = Some(sent);
+                self.confirm(index, sent);
                 if self.silenced && self.confirmed(now, FENCE) {
                     self.silenced = false;
                     tracing::info!("a majority of backends confirms this front again");
@@ -87,6 +82,52 @@ impl Front {
             }
             _ => {}
         }
+    }
+
+    /// A backend says who it is.
+    fn described(
+        &mut self,
+        now: Mono,
+        index: usize,
+        description: Description,
+        out: &mut Vec<Intent>,
+    ) {
+        let peer = &mut self.peers[index];
+        if peer
+            .description
+            .as_ref()
+            .is_none_or(|known| known.standing.disk != description.standing.disk)
+        {
+            tracing::info!(backend = %peer.address, parts = description.parts.len(), "backend is up");
+            peer.went_back = None;
+        }
+        let promised = description.standing.promised;
+        peer.description = Some(description);
+        peer.fresh = true;
+        self.judge(now, out);
+        let peer = &mut self.peers[index];
+        if peer.exclusion.is_none() {
+            peer.trouble = None;
+        }
+        self.join();
+        if self.is_foreign(index) {
+            return;
+        }
+        self.highest = self.highest.max(promised);
+        self.yield_to_successor();
+        self.give_up_claiming(index);
+        self.lead_if_nobody_does(now);
+        let Some(epoch) = self.phase.epoch() else { return };
+        match self.peers[index].exclusion {
+            None if promised == epoch => self.promised(now, index, promised, out),
+            None => self.peers[index].ask(now, Asked::Claim(epoch), &Order::Claim { epoch }, out),
+            Some(_) => {}
+        }
+    }
+
+    /// It belongs to another group, so that nothing it says of epochs means anything here.
+    fn is_foreign(&self, index: usize) -> bool {
+        matches!(self.peers[index].exclusion, Some(Exclusion::Foreign(_)))
     }
 
     /// A backend has promised a higher epoch to another front.
@@ -119,7 +160,7 @@ impl Front {
     }
 
     /// Gives the lead up: nothing that was not acknowledged is said any more.
-    fn step_back(&mut self, out: &mut Vec<Intent>) {
+    pub(super) fn step_back(&mut self, out: &mut Vec<Intent>) {
         self.phase = Phase::Standby;
         self.drop_flights();
         self.ledger.drop_uncommitted();
@@ -148,6 +189,21 @@ impl Front {
         }
     }
 
+    /// Stands by where claims lead nowhere again and again, and a backend says that the front which
+    /// it promised serves: to go on would only take the lead from that one, for seconds each time.
+    fn give_up_claiming(&mut self, index: usize) {
+        let Some(known) = self.peers[index].known() else { return };
+        let another = known.led && known.standing.promised.front != self.config.front;
+        let pausing = matches!(self.phase, Phase::Pausing { .. });
+        if another && pausing && self.futile >= CLAIMS_FUTILE {
+            tracing::warn!(
+                claims = self.futile,
+                "claims lead nowhere, and another front leads: standing by"
+            );
+            self.stand_by();
+        }
+    }
+
     pub(super) fn drop_peer(
         &mut self,
         now: Mono,
@@ -161,6 +217,7 @@ impl Front {
     }
 
     pub(super) fn lost_peer(&mut self, now: Mono, index: usize, why: &Why, out: &mut Vec<Intent>) {
+        self.note_acked();
         let peer = &mut self.peers[index];
         if peer.known().is_some() {
             tracing::warn!(backend = %peer.address, %why, "backend is down");
@@ -170,6 +227,7 @@ impl Front {
         }
         peer.trouble = Some(format!("{why}"));
         let lost = peer.lost(now, self.config.retry);
+        self.judge(now, out);
         self.join();
         self.hop_from(now, index, lost, out);
         let reading = matches!(&self.phase, Phase::Reading(gather) if gather.reads(index));
@@ -223,7 +281,9 @@ impl Front {
     /// A backend has taken other licence files. What it told of the log before stays as it was:
     /// this says nothing new about it.
     fn described_anew(&mut self, index: usize, description: Description) {
-        self.highest = self.highest.max(description.standing.promised);
+        if !self.is_foreign(index) {
+            self.highest = self.highest.max(description.standing.promised);
+        }
         let peer = &mut self.peers[index];
         // Before it has said who it is, what it was asked for is on its way and says all this.
         if let Some(known) = &mut peer.description {
@@ -233,15 +293,10 @@ impl Front {
         }
     }
 
-    /// At least two backends are there.
+    /// At least two backends are there and counted.
     pub(super) fn could_serve(&self) -> bool {
-        self.peers.iter().filter(|peer| peer.known().is_some()).count() >= 2
-    }
-
-    /// Two backends have confirmed this front lately enough.
-    pub(super) fn confirmed(&self, now: Mono, within: Duration) -> bool {
-        let times = self.peers.each_ref().map(|peer| peer.confirmed);
-        vote::reached(times, 2).is_some_and(|at| now.since(at) < within)
+        let counts = |peer: &&Peer| peer.known().is_some() && peer.exclusion.is_none();
+        self.peers.iter().filter(counts).count() >= 2
     }
 
     pub(super) fn peer_of(&self, link: Link) -> Option<usize> {

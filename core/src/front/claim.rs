@@ -1,18 +1,19 @@
 //! Taking the lead: claim an epoch, read the log from those who promised it, prove that it
-//! commits; or, once, the birth of a group. The rules are those of *Consistency* 2 and 7.
+//! commits; or, once, the birth of a group. The rules are those of *Consistency* 5 and 7.
 
+use super::members::is_unborn;
 use super::missed::Missed;
 use super::peer::{Asked, Follow};
-use super::vote::reached;
 use super::{Front, Phase};
 use crate::io::Intent;
-use crate::limits::{CLAIM_PAUSE, CLAIM_TIMEOUT, HANDLE_BLOCK, HANDLE_LAST, STATE_MAX};
+use crate::limits::{
+    CLAIM_DOUBLED, CLAIM_PAUSE, CLAIM_TIMEOUT, HANDLE_BLOCK, HANDLE_LAST, STATE_MAX,
+};
 use crate::log::{DiskId, Entry, Epoch, GroupId, Setting, Slot, State, Stored};
 use crate::time::Mono;
 use crate::wire::group::{Order, Piece, Report, Standing};
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
-use alloc::format;
-use alloc::string::ToString;
 use alloc::vec::Vec;
 
 /// What a claim has read so far, one piece after the other.
@@ -24,8 +25,8 @@ pub(super) struct Gather {
     from: Vec<usize>,
     /// Which of them is being read.
     at: usize,
-    /// Bytes of its state, while that is read.
-    state: Option<Vec<u8>>,
+    /// Its state, while that is read.
+    state: Option<Partial>,
     /// The next slot to read.
     next: Slot,
     /// Per slot the entry of the highest epoch.
@@ -36,10 +37,24 @@ pub(super) struct Gather {
     missed: Option<Missed>,
 }
 
+/// A state that is read piece by piece. It outlives the claim that began it, so that a line that
+/// is slow or breaks costs a front what it has still to read, and not what it has read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "model", derive(serde::Serialize))]
+pub(super) struct Partial {
+    group: GroupId,
+    disk: DiskId,
+    /// Of that disk's backend: what is read of one process is never continued from another.
+    process: u128,
+    /// What the state stands for; `None` before the first piece.
+    slot: Option<Slot>,
+    bytes: Vec<u8>,
+}
+
 impl Front {
     /// Asks all who are there for a promise of an epoch above any that was seen.
     pub(super) fn claim(&mut self, now: Mono, out: &mut Vec<Intent>) {
-        for peer in &self.peers {
+        for peer in self.peers.iter().filter(|peer| peer.exclusion.is_none()) {
             if let Some(standing) = peer.standing() {
                 self.highest = self.highest.max(standing.promised);
             }
@@ -51,28 +66,62 @@ impl Front {
         self.phase = Phase::Claiming { epoch };
         self.claim_until = now + CLAIM_TIMEOUT;
         tracing::debug!(%epoch, "claiming the lead");
+        self.confirmations.clear();
         for peer in &mut self.peers {
             peer.follow = Follow::No;
-            peer.confirmed = None;
-            if peer.known().is_some() {
+            if peer.known().is_some() && peer.exclusion.is_none() {
                 peer.ask(now, Asked::Claim(epoch), &Order::Claim { epoch }, out);
             }
         }
     }
 
     /// Gives this claim up and makes another one after a random pause, so that two fronts do not
-    /// keep each other from leading.
+    /// keep each other from leading. The pause doubles with each claim that leads nowhere, and
+    /// before the next one the backends are asked whether another front leads meanwhile.
     pub(super) fn claim_again(&mut self, now: Mono, reason: &str) {
-        let pause = self.random.pause(CLAIM_PAUSE);
+        self.keep_partial();
+        let doubled = self.futile.min(CLAIM_DOUBLED);
+        let pause = self.random.pause(CLAIM_PAUSE) * (1 << doubled);
+        self.futile += 1;
         tracing::debug!(reason, pause_ms = pause.as_millis(), "claim given up, another follows");
         self.phase = Phase::Pausing { until: now + pause };
+        // It is asked at once, for the answer to be there in time.
+        self.heartbeat = now;
+    }
+
+    /// What was read of a state is gone on with by the next claim.
+    fn keep_partial(&mut self) {
+        if let Phase::Reading(gather) = &mut self.phase {
+            self.partial = gather.state.take();
+        }
+    }
+
+    /// A claim gets on: it is given up only when that stops.
+    fn progress(&mut self, now: Mono) {
+        self.claim_until = now + CLAIM_TIMEOUT;
     }
 
     /// A backend has promised the current epoch: on with the claim, or let it follow.
-    pub(super) fn promised(&mut self, now: Mono, index: usize, out: &mut Vec<Intent>) {
+    /// `before` is what it had promised until then.
+    pub(super) fn promised(
+        &mut self,
+        now: Mono,
+        index: usize,
+        before: Epoch,
+        out: &mut Vec<Intent>,
+    ) {
+        self.look_back(index, before);
+        self.judge(now, out);
+        if self.peers[index].exclusion.is_some() {
+            return;
+        }
+        self.progress(now);
         self.peers[index].follow = Follow::Promised;
         match self.phase {
             Phase::Claiming { epoch } => self.weigh(now, epoch, out),
+            Phase::Proving { .. } | Phase::Leading { .. } if self.contradicts(index) => {
+                self.contradicted(now, index, out);
+            }
             Phase::Proving { .. } | Phase::Leading { .. } => self.follow(now, index, out),
             Phase::Standby
             | Phase::Pausing { .. }
@@ -87,55 +136,43 @@ impl Front {
             .filter(|&index| self.peers[index].follow == Follow::Promised)
             .filter_map(|index| self.peers[index].standing().map(|standing| (index, *standing)))
             .collect();
-        // Nothing was ever built on a first entry alone: such a group is not born yet.
-        let unborn = |s: &Standing| s.committed == Slot(0) && s.last <= Slot(1);
-        if promised.len() == 3 && promised.iter().all(|(_, standing)| unborn(standing)) {
+        if promised.len() == 3 && promised.iter().all(|(_, standing)| is_unborn(standing)) {
             return self.found(now, epoch, out);
         }
         let groups: Vec<GroupId> = promised.iter().filter_map(|(_, s)| s.group).collect();
         let Some(&group) = groups.iter().find(|g| groups.iter().filter(|o| o == g).count() > 1)
         else {
-            if promised.len() == 3 {
-                self.two_strangers(&promised);
-            }
             return;
         };
         let mut from: Vec<(usize, Standing)> =
             promised.into_iter().filter(|(_, standing)| standing.group == Some(group)).collect();
-        if from.iter().all(|(_, standing)| unborn(standing)) {
+        if from.iter().all(|(_, standing)| is_unborn(standing)) {
             return;
         }
+        self.remember_group(group);
         from.sort_by_key(|&(index, standing)| (core::cmp::Reverse(standing.committed), index));
         let base = from[0].1;
         let whole = self.ledger.group() != Some(group)
             || self.ledger.committed() < base.base
             || self.has_gap() && self.missed(group, base.base, base.committed).is_some();
+        let process = self.peers[from[0].0].facts.as_ref().map_or(0, |facts| facts.process);
+        let fresh = Partial { group, disk: base.disk, process, slot: None, bytes: Vec::new() };
+        let same = |partial: &Partial| {
+            (partial.group, partial.disk, partial.process) == (group, base.disk, process)
+        };
         let gather = Gather {
             epoch,
             group,
             from: from.iter().map(|&(index, _)| index).collect(),
             at: 0,
-            state: whole.then(Vec::new),
+            state: whole.then(|| self.partial.take().filter(same).unwrap_or(fresh)),
             next: self.ledger.committed().next(),
             read: BTreeMap::new(),
             chosen: base.committed,
             missed: None,
         };
-        self.phase = Phase::Reading(gather);
+        self.phase = Phase::Reading(Box::new(gather));
         self.read_on(now, out);
-    }
-
-    /// Two of three backends hold no copy of any group, or none agree on one.
-    fn two_strangers(&mut self, promised: &[(usize, Standing)]) {
-        for &(index, standing) in promised {
-            let what = match standing.group {
-                Some(group) => format!("holds the log of group {group}, which no other one holds"),
-                None => "has an empty state folder".to_string(),
-            };
-            self.peers[index].complain(format!(
-                "{what}; two backends must hold the same log before this front can lead"
-            ));
-        }
     }
 
     /// Asks for the next piece, or goes on to prove what was read.
@@ -144,7 +181,7 @@ impl Front {
         let (epoch, piece) = loop {
             let Some(&index) = gather.from.get(gather.at) else { return self.prove(now, out) };
             if let Some(state) = &gather.state {
-                break (gather.epoch, Piece::State { offset: state.len() as u64 });
+                break (gather.epoch, Piece::State { offset: state.bytes.len() as u64 });
             }
             if let Some(from) = gather.missed.as_ref().and_then(Missed::next) {
                 break (gather.epoch, Piece::Log { from });
@@ -162,22 +199,34 @@ impl Front {
 
     /// A piece came.
     pub(super) fn fetched(&mut self, now: Mono, report: Report, out: &mut Vec<Intent>) {
+        self.progress(now);
         let Phase::Reading(gather) = &mut self.phase else { return };
         match report {
             Report::State { slot, bytes, last } => {
                 let Some(state) = &mut gather.state else { return };
-                if state.len() + bytes.len() > STATE_MAX {
+                if state.slot.is_some_and(|begun| begun != slot) {
+                    // It has moved on since the claim that began to read it.
+                    state.slot = None;
+                    state.bytes.clear();
+                    return self.read_on(now, out);
+                }
+                state.slot = Some(slot);
+                if state.bytes.len() + bytes.len() > STATE_MAX {
+                    gather.state = None;
                     return self.claim_again(now, "a backend sent a state that is too long");
                 }
-                state.extend_from_slice(&bytes);
+                state.bytes.extend_from_slice(&bytes);
                 if last {
-                    let Some(state) = State::decode(state) else {
+                    let decoded = State::decode(&state.bytes);
+                    gather.state = None;
+                    let Some(state) = decoded else {
                         return self.claim_again(now, "a backend sent a state that is none");
                     };
-                    gather.state = None;
                     gather.next = slot.next();
                     let (group, index) = (gather.group, gather.from[gather.at]);
                     self.ledger.load(group, slot, state);
+                    let digest = self.peers[index].facts.as_ref().and_then(|facts| facts.digest);
+                    self.ledger.learn_digest(digest);
                     let base = self.peers[index].standing().map_or(slot, |standing| standing.base);
                     let missed = self.missed(group, base, slot);
                     if let Phase::Reading(gather) = &mut self.phase {
@@ -217,12 +266,14 @@ impl Front {
         if self.ledger.adopt(read, chosen).is_none() {
             return self.claim_again(now, "the copies that were read have a gap");
         }
-        let members = self.ledger.ahead().members().copied().unwrap_or_default();
-        let voters = from.iter().filter(|&&index| {
-            self.peers[index].standing().is_some_and(|standing| members.contains(&standing.disk))
-        });
-        if voters.count() < 2 {
-            return self.ask_the_third(now, epoch, from.len(), out);
+        if !self.are_voters(&from) {
+            return self.ask_the_third(now, epoch, &from, out);
+        }
+        self.unproved = false;
+        let (known, last) = (self.known_chosen(), self.ledger.last());
+        self.shortfall = (known > last).then_some((known, last));
+        if self.shortfall.is_some() {
+            return self.await_more(now, epoch, &from, "slots that were chosen are missing", out);
         }
         self.ledger.propose(Entry::Configure(Setting::Leader(epoch)));
         self.reserve_handles();
@@ -234,20 +285,38 @@ impl Front {
         }
     }
 
-    /// Those who were read are not two members of the group: one is repaired and not taken in
-    /// yet. Who promised meanwhile is read too, and who has not answered is waited for; without
-    /// this, the same two would be the first to answer every claim.
-    fn ask_the_third(&mut self, now: Mono, epoch: Epoch, read: usize, out: &mut Vec<Intent>) {
-        let promised = self.peers.iter().filter(|peer| peer.follow == Follow::Promised).count();
+    /// Fewer than two of those who were read are members: one is repaired and not admitted yet, or
+    /// a change of members is proposed and not known to be committed.
+    fn ask_the_third(&mut self, now: Mono, epoch: Epoch, read: &[usize], out: &mut Vec<Intent>) {
+        self.unproved = true;
+        let reason = "fewer than two of those who promised are members of the group";
+        self.await_more(now, epoch, read, reason, out);
+    }
+
+    /// Those who were read are not enough. Who promised meanwhile is read too, and who has not
+    /// answered is waited for; without this, the same two would be the first to answer every claim.
+    fn await_more(
+        &mut self,
+        now: Mono,
+        epoch: Epoch,
+        read: &[usize],
+        reason: &str,
+        out: &mut Vec<Intent>,
+    ) {
+        let group = self.ledger.group();
+        let unread = |index: usize| {
+            let peer = &self.peers[index];
+            let same = peer.standing().is_some_and(|standing| standing.group == group);
+            peer.follow == Follow::Promised && same && !read.contains(&index)
+        };
         let asked = |peer: &super::Peer| {
             peer.asked.values().any(|(asked, _)| *asked == Asked::Claim(epoch))
         };
-        if promised > read {
+        if (0..3).any(unread) {
             self.weigh(now, epoch, out);
         } else if self.peers.iter().any(asked) {
             self.phase = Phase::Claiming { epoch };
         } else {
-            let reason = "fewer than two of those who promised are members of the group";
             self.claim_again(now, reason);
         }
     }
@@ -272,6 +341,7 @@ impl Front {
             (description.standing.last, description.standing.base) = (Slot(0), Slot(0));
         }
         self.peers[index].follow = Follow::Yes { next: Slot(1), acked: Slot(0) };
+        self.progress(now);
         let following = |peer: &super::Peer| matches!(peer.follow, Follow::Yes { .. });
         if !self.peers.iter().all(following) {
             return;
@@ -282,21 +352,6 @@ impl Front {
         };
         let (upto, _) = self.ledger.propose(Entry::Configure(Setting::Members([a, b, c])));
         self.phase = Phase::Proving { epoch, upto, need: 3 };
-    }
-
-    /// The slots that count as committed now, by the members of the group.
-    pub(super) fn reached(&self, need: usize) -> Slot {
-        let settled = self.ledger.settled();
-        let members = settled.members().or_else(|| self.ledger.ahead().members());
-        let acked = |index: usize| {
-            let peer = &self.peers[index];
-            let member = |disk: &DiskId| members.is_some_and(|all| all.contains(disk));
-            match peer.standing() {
-                Some(standing) if member(&standing.disk) => peer.acked(),
-                _ => Slot(0),
-            }
-        };
-        reached([acked(0), acked(1), acked(2)], need)
     }
 
     /// The proof is there: lead.
@@ -311,6 +366,12 @@ impl Front {
             return;
         }
         self.phase = Phase::Leading { epoch };
+        self.futile = 0;
+        self.partial = None;
+        for peer in &self.peers {
+            self.ledger.learn_digest(peer.facts.as_ref().and_then(|facts| facts.digest));
+        }
+        self.ledger.begin_digest();
         self.wish.offered = None;
         // Who waits for nobody to lead is to learn from the backends that this front does.
         self.heartbeat = now;

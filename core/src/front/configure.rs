@@ -54,10 +54,7 @@ impl Front {
             if let Some(link) = self.peers[index].link() {
                 self.drop_peer(now, link, index, MOVED, out);
             }
-            // What has confirmed this front until now has done so, wherever it was.
-            let confirmed = self.peers[index].confirmed;
             self.peers[index] = Peer::new(address.clone());
-            self.peers[index].confirmed = confirmed;
         }
         self.config.backends = places;
         self.join();

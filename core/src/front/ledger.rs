@@ -7,7 +7,7 @@
 use super::news::{Happened, News};
 use crate::history::Mark;
 use crate::limits::{HISTORY_WAITING, LOG_KEPT};
-use crate::log::{Entry, GroupId, Outcome, Slot, State, Stored};
+use crate::log::{Digest, DiskId, Entry, GroupId, Outcome, Setting, Slot, State, Stored};
 use crate::time::Wall;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
@@ -22,6 +22,10 @@ pub(super) struct Ledger {
     committed: Slot,
     settled: State,
     ahead: State,
+    /// Changes of members that are proposed and not committed, in the order of their slots.
+    changes: VecDeque<(Slot, [DiskId; 3])>,
+    /// Of the entries up to the committed slot; `None`: not known.
+    digest: Option<Digest>,
     /// What of the committed entries is not in the usage history yet.
     news: VecDeque<News>,
     /// What time it is.
@@ -97,10 +101,43 @@ impl Ledger {
         &self.ahead
     }
 
+    /// The digest of everything committed, if it is known.
+    pub(super) fn digest(&self) -> Option<Digest> {
+        self.digest
+    }
+
+    /// Takes a backend's digest of its copy, where this one has none and its entries reach back
+    /// far enough to go on from there.
+    pub(super) fn learn_digest(&mut self, theirs: Option<Digest>) {
+        let Some(theirs) = theirs.filter(|digest| {
+            self.digest.is_none() && self.base <= digest.slot && digest.slot <= self.committed
+        }) else {
+            return;
+        };
+        let skip = usize::try_from(theirs.slot.0 - self.base.0).unwrap_or(usize::MAX);
+        let count = usize::try_from(self.committed.0 - theirs.slot.0).unwrap_or(usize::MAX);
+        let entries = self.log.iter().skip(skip).take(count);
+        self.digest = Some(entries.fold(theirs, Digest::with));
+    }
+
+    /// Begins a chain of digests here, where nobody has one.
+    pub(super) fn begin_digest(&mut self) {
+        let slot = self.committed;
+        self.digest.get_or_insert(Digest { base: slot, slot, crc: 0 });
+    }
+
+    /// Every set of members that may count, oldest first: the committed one, and those that are
+    /// proposed to follow it. Whoever leads, and whatever commits, has two of each
+    /// (*Consistency* 7). None before the first `Members` entry is proposed.
+    pub(super) fn member_sets(&self) -> impl Iterator<Item = &[DiskId; 3]> {
+        self.settled.members().into_iter().chain(self.changes.iter().map(|(_, set)| set))
+    }
+
     /// Begins anew with nothing: another group, or one that is just born.
     pub(super) fn reset(&mut self, group: GroupId) {
         self.forget();
         self.group = Some(group);
+        self.digest = Some(Digest::default());
     }
 
     /// Forgets the log, but not what the usage history has still to tell of it.
@@ -115,6 +152,9 @@ impl Ledger {
         (self.base, self.committed) = (slot, slot);
         self.ahead = state.clone();
         self.settled = state;
+        if slot > Slot(0) {
+            self.digest = None;
+        }
         if slot > Slot(0) {
             self.note(Happened::Unknown);
         }
@@ -137,6 +177,7 @@ impl Ledger {
     pub(super) fn drop_uncommitted(&mut self) {
         let keep = usize::try_from(self.committed.0 - self.base.0).unwrap_or(usize::MAX);
         self.log.truncate(keep);
+        self.changes.clear();
         self.ahead = self.settled.clone();
     }
 
@@ -165,6 +206,9 @@ impl Ledger {
     /// Puts an entry into the next slot.
     pub(super) fn propose(&mut self, entry: Entry) -> (Slot, Outcome) {
         let outcome = self.ahead.apply(&entry);
+        if let Entry::Configure(Setting::Members(set)) = &entry {
+            self.changes.push_back((self.last().next(), *set));
+        }
         self.log.push_back(entry);
         (self.last(), outcome)
     }
@@ -174,10 +218,14 @@ impl Ledger {
         while self.committed < upto {
             self.committed = self.committed.next();
             let index = usize::try_from(self.committed.0 - self.base.0 - 1).unwrap_or(usize::MAX);
+            self.digest = self.digest.map(|digest| digest.with(&self.log[index]));
             let happened = Happened::by(&self.log[index], &mut self.settled);
             if let Some(happened) = happened {
                 self.note(happened);
             }
+        }
+        while self.changes.front().is_some_and(|(slot, _)| *slot <= self.committed) {
+            self.changes.pop_front();
         }
         while self.log.len() > LOG_KEPT && self.base < self.committed {
             self.log.pop_front();

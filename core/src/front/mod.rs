@@ -22,6 +22,7 @@ mod handover;
 mod history;
 mod ledger;
 mod measure;
+mod members;
 mod missed;
 #[cfg(feature = "model")]
 mod model;
@@ -44,7 +45,7 @@ use crate::desk::{Desk, Identity};
 use crate::history::History;
 use crate::io::{Address, Door, Frame, Input, Intent, Link, Why};
 use crate::limits::{HANDLE_BLOCK, HANDLE_LAST};
-use crate::log::{ContainerId, Epoch, GroupId, Slot};
+use crate::log::{ContainerId, Epoch, GroupId, Slot, Witness};
 use crate::random::Random;
 use crate::time::{Deadline, Duration, Mono, Now};
 use crate::wire::Request;
@@ -52,15 +53,17 @@ use crate::wire::group::{Order, Report, decode};
 use crate::wire::twin::{Placed, Version};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
 use alloc::vec::Vec;
 use catalogue::Virtual;
 pub use catalogue::{Reviewed, review};
-use claim::Gather;
+use claim::{Gather, Partial};
 use core::ops::RangeInclusive;
 use events::Events;
 use flight::{AnyOne, Commit};
 use handover::Handover;
 use ledger::Ledger;
+use members::Confirmations;
 #[cfg(feature = "model")]
 #[doc(hidden)]
 pub use model::{Fingerprint, Timer};
@@ -106,7 +109,7 @@ enum Phase {
     /// Promises are being collected.
     Claiming { epoch: Epoch },
     /// The copies of those who promised are being read.
-    Reading(Gather),
+    Reading(Box<Gather>),
     /// A group is being born: its name goes to all three.
     Founding { epoch: Epoch, group: GroupId },
     /// What was read is proposed again; `need` backends must have it up to this slot.
@@ -143,6 +146,22 @@ pub struct Front {
     /// The highest epoch it has seen anywhere.
     highest: Epoch,
     claim_until: Mono,
+    /// Claims that led nowhere, one after the other.
+    futile: u32,
+    /// Of the claim before: a state that was not read to its end.
+    partial: Option<Partial>,
+    /// When each disk last answered this front under its epoch.
+    confirmations: Confirmations,
+    /// What is known of the group whose log this front has, beyond that log.
+    witness: Witness,
+    /// Fewer than two of those who were last read are members.
+    unproved: bool,
+    /// The last slot that is known to be chosen, and the last one that could be read.
+    shortfall: Option<(Slot, Slot)>,
+    /// A backend knows more to be chosen than this front led with; in words.
+    contradiction: Option<String>,
+    /// What was last said to keep this front from leading.
+    said: Option<String>,
     joined: Virtual,
     desk: Desk,
     /// Handle numbers that are this front's as soon as this slot is committed.
@@ -192,6 +211,14 @@ impl Front {
             handover: Handover::default(),
             highest: Epoch::default(),
             claim_until: Mono(0),
+            futile: 0,
+            partial: None,
+            confirmations: Confirmations::default(),
+            witness: Witness::default(),
+            unproved: false,
+            shortfall: None,
+            contradiction: None,
+            said: None,
             joined: Virtual::default(),
             desk,
             block: None,
@@ -306,6 +333,7 @@ impl Front {
             }
             self.answer_committed(now.mono, out);
             self.admit();
+            self.log_obstacle();
         }
         self.record_committed();
         self.handover_settle(now.mono, out);
@@ -346,10 +374,10 @@ impl Front {
             Frame::Twin(bytes) => self.twin_frame(now, link, &bytes, out),
             // Stand-ins take the replies of stock servers; a late one is nobody's.
             Frame::Reply(_) => {}
-            Frame::Joined { .. } => {
+            Frame::Joined { minor, .. } => {
                 let Some(index) = self.peer_of(link) else { return };
                 let peer = &mut self.peers[index];
-                peer.joined(now.mono, link);
+                peer.joined(now.mono, link, minor);
                 peer.ask(now.mono, Asked::Describe, &Order::Describe, out);
             }
             Frame::Batch(batch) => {

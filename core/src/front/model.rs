@@ -10,7 +10,7 @@ use super::{Front, Phase};
 use crate::io::Link;
 use crate::log::{Entry, Epoch, Handle, Slot, State};
 use crate::time::{Mono, Now};
-use crate::wire::group::Standing;
+use crate::wire::group::{Facts, Standing};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -74,6 +74,15 @@ impl Front {
             placed,
             highest,
             claim_until: _,
+            // How long to pause, and what is told to people.
+            futile: _,
+            said: _,
+            unproved: _,
+            partial,
+            confirmations: _,
+            witness,
+            shortfall,
+            contradiction,
             joined: _,
             desk,
             block,
@@ -113,6 +122,7 @@ impl Front {
         }
         wish.fingerprint(&mut print);
         print.add(&(highest, heartbeat <= &now.mono, unnamed, silenced, block));
+        print.add(&(partial, witness, shortfall, contradiction));
         print.0.extend(desk.fingerprint());
         for (slot, commit) in commits {
             // Whose parts differ is told with each peer.
@@ -139,8 +149,13 @@ impl Front {
             let Standing { disk: _, group, promised, base, committed, last } = known.standing;
             (group, promised, base, committed, last, known.led)
         });
-        print.add(&(wire, standing, peer.trouble.is_some(), peer.confirmed.is_some()));
-        print.add(&format!("{:?}", peer.follow));
+        print.add(&(wire, standing, peer.trouble.is_some(), self.has_confirmed(index)));
+        print.add(&format!("{:?} {:?} {:?}", peer.follow, peer.exclusion, peer.went_back));
+        let facts = peer.facts.as_ref().map(|facts| {
+            let Facts { process: _, before, known, digest, differs, acked, .. } = facts;
+            (before, known, digest, differs, acked)
+        });
+        print.add(&(peer.minor, peer.fresh, facts));
         let joined = self.joined.joined.values().map(|joined| joined.prints[index]);
         print.add(&joined.collect::<Vec<_>>());
         let differs = self.commits.values().map(|flight| flight.differs[index]);
@@ -160,13 +175,13 @@ impl Front {
     /// It was told to lead, and claims as soon as its pause is over.
     #[must_use]
     pub fn pauses(&self) -> bool {
-        matches!(self.phase, Phase::Pausing { .. }) && self.could_serve()
+        matches!(self.phase, Phase::Pausing { .. }) && self.could_claim()
     }
 
     /// Two backends are there, so a claim could lead somewhere.
     #[must_use]
-    pub fn could_claim(&self) -> bool {
-        self.could_serve()
+    pub fn may_claim(&self) -> bool {
+        self.could_claim()
     }
 
     /// It is taking the lead.
@@ -215,14 +230,21 @@ impl Front {
         let oldest = self.peers[index].asked.values().next();
         oldest.is_some_and(|(asked, _)| match asked {
             Asked::Describe | Asked::Perform(_) => false,
-            Asked::Confirm(_) if self.peers[index].confirmed.is_some() => true,
+            Asked::Confirm(_) if self.has_confirmed(index) => true,
             Asked::Claim(epoch)
             | Asked::Fetch(epoch)
             | Asked::Found(epoch)
             | Asked::Append(epoch)
             | Asked::Install(epoch, _)
-            | Asked::Confirm(epoch) => Some(*epoch) != self.phase.epoch(),
+            | Asked::Confirm(epoch)
+            | Asked::Witness(epoch)
+            | Asked::Disown(epoch) => Some(*epoch) != self.phase.epoch(),
         })
+    }
+
+    fn has_confirmed(&self, index: usize) -> bool {
+        let standing = self.peers[index].standing();
+        standing.is_some_and(|own| self.confirmations.contains_key(&own.disk))
     }
 
     /// The number of the oldest order that a backend has not answered.

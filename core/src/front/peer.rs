@@ -1,12 +1,13 @@
 //! One backend as a front sees it: its link, what it said of itself, what it was asked, and how
 //! far it follows the log.
 
+use super::members::Exclusion;
 use crate::io::{Address, Callee, Intent, Link};
 use crate::limits::{DIAL_TIMEOUT, REDIAL_MIN};
-use crate::log::{Epoch, Handle, Slot};
+use crate::log::{Acked, Epoch, Handle, Slot};
 use crate::seldom::Seldom;
 use crate::time::{Duration, Mono};
-use crate::wire::group::{Description, Order, Standing, correlate, encode};
+use crate::wire::group::{Description, Facts, Order, Standing, correlate, encode};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -28,6 +29,10 @@ pub(super) enum Asked {
     Install(Epoch, Option<Slot>),
     /// To confirm its promise.
     Confirm(Epoch),
+    /// To keep what this front knows of the group.
+    Witness(Epoch),
+    /// To begin anew under another name.
+    Disown(Epoch),
     /// An any-one call, by flight number.
     Perform(u64),
 }
@@ -70,6 +75,9 @@ pub(super) struct Peer {
     pub(super) address: Address,
     pub(super) wire: Wire,
     pub(super) description: Option<Description>,
+    /// It has described itself since this front was told to lead: who stands by is not told that a
+    /// group was born.
+    pub(super) fresh: bool,
     pub(super) follow: Follow,
     /// Why it is not counted although it is up, in words for people.
     pub(super) trouble: Option<String>,
@@ -79,8 +87,14 @@ pub(super) struct Peer {
     pub(super) asked: BTreeMap<u32, (Asked, Mono)>,
     /// When something last came from it.
     pub(super) heard: Mono,
-    /// When the latest order was sent that it has answered under the front's epoch.
-    pub(super) confirmed: Option<Mono>,
+    /// The minor version of the protocol that both ends of the link speak.
+    pub(super) minor: u16,
+    /// What it last said of itself beside its description; `None`: nothing, or an older program.
+    pub(super) facts: Option<Facts>,
+    /// Why it is not counted although it is connected.
+    pub(super) exclusion: Option<Exclusion>,
+    /// Its disk had this and does not have it any more.
+    pub(super) went_back: Option<Acked>,
     /// Any-one calls that it works on.
     pub(super) busy: usize,
     /// Seats that a stock server has given, as of the latest page; `None`: a backend of ours.
@@ -98,12 +112,16 @@ impl Peer {
             address,
             wire: Wire::Down(Mono(0)),
             description: None,
+            fresh: false,
             follow: Follow::No,
             trouble: None,
             unreached: Seldom::default(),
             asked: BTreeMap::new(),
             heard: Mono(0),
-            confirmed: None,
+            minor: 0,
+            facts: None,
+            exclusion: None,
+            went_back: None,
             busy: 0,
             seats: None,
             dials: 0,
@@ -149,8 +167,9 @@ impl Peer {
     }
 
     /// It has proved the group key.
-    pub(super) fn joined(&mut self, now: Mono, link: Link) {
+    pub(super) fn joined(&mut self, now: Mono, link: Link, minor: u16) {
         self.wire = Wire::Up(link);
+        self.minor = minor;
         self.heard = now;
         self.pause = REDIAL_MIN;
     }
@@ -160,6 +179,9 @@ impl Peer {
         self.wire = Wire::Down(now + self.pause);
         self.pause = (self.pause * 2).min(retry);
         self.description = None;
+        self.facts = None;
+        self.exclusion = None;
+        self.went_back = None;
         self.follow = Follow::No;
         self.busy = 0;
         core::mem::take(&mut self.asked).into_values().map(|(asked, _)| asked).collect()

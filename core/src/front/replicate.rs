@@ -8,7 +8,6 @@ use crate::limits::{APPEND_ENTRIES, PIECE_BYTES, UNCOMMITTED_MAX};
 use crate::log::{Entry, Epoch, Setting, Slot};
 use crate::time::Mono;
 use crate::wire::group::{Order, encode};
-use alloc::format;
 use alloc::vec::Vec;
 
 impl Front {
@@ -17,15 +16,10 @@ impl Front {
         let Some(epoch) = self.phase.epoch() else { return };
         let Some(standing) = self.peers[index].standing().copied() else { return };
         match standing.group {
-            Some(group) if Some(group) != self.ledger.group() => {
-                self.peers[index].complain(format!(
-                    "its state folder belongs to group {group}, this one is {}; \
-                     start it with its own folder, or with an empty one",
-                    self.ledger.group().unwrap_or_default()
-                ));
-                return self.join();
-            }
-            Some(_) if standing.committed.next() >= self.ledger.first() => {
+            Some(_)
+                if standing.group == self.ledger.group()
+                    && standing.committed.next() >= self.ledger.first() =>
+            {
                 let (next, acked) = (standing.committed.next(), standing.committed);
                 self.peers[index].follow = Follow::Yes { next, acked };
             }
@@ -134,6 +128,8 @@ impl Front {
         if self.ledger.ahead().members() != Some(&members) {
             return;
         }
+        // One that is left out may still be a member, whose place is not free before it has begun
+        // anew.
         let disks = self.peers.each_ref().map(|peer| peer.standing().map(|s| s.disk));
         let stranger = (0..3).find(|&index| {
             let caught_up = self.peers[index].acked() >= self.ledger.committed();

@@ -13,7 +13,6 @@
 
 use super::handover::Handover;
 use super::peer::Peer;
-use super::vote::reached;
 use super::{Front, Phase};
 use crate::io::Intent;
 use crate::time::Mono;
@@ -55,6 +54,11 @@ impl Front {
     pub(super) fn take_role(&mut self, now: Mono) {
         (self.wish.waits, self.wish.deposed, self.wish.offered) = (false, false, None);
         self.wish.told = Some(now);
+        self.futile = 0;
+        for peer in &mut self.peers {
+            peer.fresh = false;
+        }
+        self.heartbeat = now;
         if !core::mem::replace(&mut self.wish.lead, true) {
             self.phase = Phase::Pausing { until: now };
         }
@@ -71,7 +75,7 @@ impl Front {
     /// It was told to lead after it last knew that it did: whoever has claimed a higher epoch
     /// meanwhile did so before that.
     pub(super) fn was_told_since(&self) -> bool {
-        let confirmed = reached(self.peers.each_ref().map(|peer| peer.confirmed), 2);
+        let confirmed = self.confirmed_at();
         self.wish.told.is_some_and(|told| confirmed.is_none_or(|at| at < told))
     }
 
@@ -100,6 +104,7 @@ impl Front {
     /// Another front leads, or this one has no reason to try.
     pub(super) fn stand_by(&mut self) {
         self.phase = Phase::Standby;
+        self.futile = 0;
         (self.wish.lead, self.wish.ordered, self.wish.deposed) = (false, false, false);
         self.wish.offered = None;
         self.wish.waits = self.wish.address == Some(true);

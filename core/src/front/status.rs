@@ -39,6 +39,7 @@ impl View for At<'_> {
             cluster: front.ledger.group().map(|group| group.to_string()),
             virtual_ip: front.wish.address,
             failover_trouble: front.handover.trouble.clone(),
+            obstacle: front.obstacle(),
             twin: front.twin_status(),
             backends: (0..3).map(|index| self.backend(index)).collect(),
             containers: self.containers(),
@@ -75,12 +76,7 @@ impl View for At<'_> {
         if self.front.could_serve() {
             return Ok(());
         }
-        let mut missing = Vec::new();
-        for peer in self.front.peers.iter().filter(|peer| peer.known().is_none()) {
-            let why = peer.trouble.as_deref().unwrap_or("not connected yet");
-            missing.push(format!("{} ({why})", peer.address));
-        }
-        Err(format!("fewer than two backends can be reached; missing: {}", missing.join(", ")))
+        Err(format!("fewer than two backends can be reached; missing: {}", self.front.missing()))
     }
 
     fn holds(&self) -> Result<(), String> {

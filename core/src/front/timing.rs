@@ -31,16 +31,20 @@ impl Front {
             let epoch = self.phase.epoch().unwrap_or_default();
             let (committed, serves) = (self.ledger.committed(), self.serves(now));
             let order = Order::Confirm { epoch, committed, serves };
+            let stuck = self.wish.lead && self.phase.epoch().is_none() && !self.could_claim();
+            let asks = self.wish.deposed || self.wish.waits || self.futile > 0 || stuck;
             for peer in self.peers.iter_mut().filter(|peer| peer.known().is_some()) {
                 peer.ask(now, Asked::Confirm(epoch), &order, out);
-                if self.wish.deposed || self.wish.waits {
+                if asks {
                     peer.ask(now, Asked::Describe, &Order::Describe, out);
                 }
             }
+            self.tell_witness(now, out);
+            self.log_obstacle();
         }
         match self.phase {
             Phase::Pausing { until }
-                if until.max(self.twin_awaited()) <= now && self.could_serve() =>
+                if until.max(self.twin_awaited()) <= now && self.could_claim() =>
             {
                 self.wish.deposed = false;
                 self.claim(now, out);
@@ -82,7 +86,7 @@ impl Front {
         let heartbeat = Deadline { at: self.heartbeat, reason: "heartbeat" };
         let claim = match self.phase {
             Phase::Standby | Phase::Leading { .. } => None,
-            Phase::Pausing { until } if self.could_serve() => Some(until.max(self.twin_awaited())),
+            Phase::Pausing { until } if self.could_claim() => Some(until.max(self.twin_awaited())),
             Phase::Pausing { .. } => None,
             _ => Some(self.claim_until),
         };

@@ -48,6 +48,12 @@ impl Mark {
         self.group
     }
 
+    /// Whether it is a place in this group's log, as far as its few digits tell.
+    #[must_use]
+    pub fn is_of(&self, group: GroupId) -> bool {
+        self.is_beside(&Self::of_entry(group, self.epoch, self.slot))
+    }
+
     /// Under which its slot was written.
     #[must_use]
     pub fn epoch(&self) -> Epoch {

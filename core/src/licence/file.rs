@@ -241,7 +241,7 @@ fn content(json: &[u8]) -> Result<Container, LicenceError> {
         return Err(whole(format!("a container holds at most {PRODUCTS_MAX} products")));
     }
     let part = Part { serial: payload.serial, cm_act_id: payload.cm_act_id, firm_items };
-    Ok(Container::new(part, payload.secret))
+    Ok(Container { number: payload.part, ..Container::new(part, payload.secret) })
 }
 
 fn find_first(bytes: &[u8], word: &[u8]) -> Option<usize> {

@@ -78,19 +78,21 @@ pub struct Period {
 pub struct Container {
     /// What may be told.
     pub part: Part,
+    /// Which third of its set it is, as its licence file says: 1, 2 or 3; 0: not known.
+    pub number: u8,
     /// What keys are derived from; equal in the three containers of one TMR set.
     pub secret: [u8; 32],
 }
 
 impl Container {
-    /// A container whose firm items say which keys they have.
+    /// A container whose firm items say which keys they have, and of which no number is known.
     #[must_use]
     pub fn new(mut part: Part, secret: [u8; 32]) -> Self {
         let mac = Hmac::<Sha256>::new_from_slice(&secret).expect("any key length will do");
         let check = mac.chain_update("tmr key check v1").finalize().into_bytes();
         let check = u64::from_le_bytes(check[..8].try_into().expect("eight of 32 bytes"));
         part.firm_items.iter_mut().for_each(|item| item.key_check = check);
-        Self { part, secret }
+        Self { part, number: 0, secret }
     }
 }
 

@@ -7,13 +7,17 @@
 #![doc = include_str!("../../docs/consistency.md")]
 
 mod container;
+mod digest;
 mod entry;
 mod epoch;
 mod state;
 #[cfg(test)]
 mod state_test;
+mod witness;
 
 pub use container::ContainerId;
+pub use digest::Digest;
 pub use entry::{Client, Entry, Grant, Handle, Held, LicenceKey, Mode, Setting};
 pub use epoch::{DiskId, Epoch, GroupId, Slot, Stored};
 pub use state::{Outcome, Refusal, Seat, State, Usage};
+pub use witness::{Acked, Witness};

@@ -7,8 +7,12 @@
 
 use super::bytes::at_most;
 use crate::licence::Part;
-use crate::limits::{APPEND_ENTRIES, GROUP_FRAME_MAX, PIECE_BYTES, PIECE_ENTRIES, SLOT_LAST};
-use crate::log::{DiskId, Entry, Epoch, GroupId, LicenceKey, Slot, Stored};
+use crate::limits::{
+    APPEND_ENTRIES, GROUP_FRAME_MAX, PIECE_BYTES, PIECE_ENTRIES, SLOT_LAST, THIRDS_MAX,
+    WITNESSED_MAX,
+};
+use crate::log::{Acked, Digest, DiskId, Entry, Epoch, GroupId, LicenceKey, Slot, Stored};
+use crate::time::Wall;
 use alloc::vec::Vec;
 use nom::Parser;
 use nom::bytes::complete::take;
@@ -106,6 +110,63 @@ pub enum Order {
         #[serde(with = "super::bytes")]
         call: Vec<u8>,
     },
+    /// Keep what this front knows of the group, so that a disk that goes back in time is noticed.
+    /// From minor version 1 of the link on, behind every [`Order::Confirm`].
+    Witness {
+        /// The epoch that was promised.
+        epoch: Epoch,
+        /// Every slot up to here is chosen.
+        committed: Slot,
+        /// The digest of the entries up to a committed slot, if it is known.
+        digest: Option<Digest>,
+        /// How far other disks have come, at most [`WITNESSED_MAX`].
+        #[serde(deserialize_with = "at_most::<_, _, WITNESSED_MAX>")]
+        acked: Vec<Acked>,
+        /// The date of the group; 0: not known.
+        date: Wall,
+    },
+    /// This disk remembers less than it has said, or something else than the group: begin anew,
+    /// blank and under another name. From minor version 1 of the link on.
+    Disown {
+        /// The epoch that was promised.
+        epoch: Epoch,
+        /// Which disk.
+        disk: DiskId,
+    },
+}
+
+/// The number that a licence file gives to its container: which third of a set it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Third {
+    /// Serial number of the container.
+    pub serial: u32,
+    /// 1, 2 or 3; 0: not known.
+    pub number: u8,
+}
+
+/// What a backend says of itself beyond [`Description`] and [`Standing`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facts {
+    /// Drawn when the process began: one process has one, by whatever address it is reached.
+    pub process: u128,
+    /// What it had promised when it was last asked for a promise, or when its process began.
+    pub before: Epoch,
+    /// The highest slot that any front has told it to be chosen, whether it holds that or not.
+    pub known: Slot,
+    /// The digest of its copy up to its committed slot, if it is known.
+    pub digest: Option<Digest>,
+    /// Its copy differs from that of the front that it has promised.
+    pub differs: bool,
+    /// How far other disks have come, as fronts have told it, at most [`WITNESSED_MAX`].
+    #[serde(deserialize_with = "at_most::<_, _, WITNESSED_MAX>")]
+    pub acked: Vec<Acked>,
+    /// What its clock says.
+    pub clock: Wall,
+    /// The latest date of the group that it knows; 0: none.
+    pub date: Wall,
+    /// Which thirds its containers are, at most [`THIRDS_MAX`].
+    #[serde(deserialize_with = "at_most::<_, _, THIRDS_MAX>")]
+    pub thirds: Vec<Third>,
 }
 
 /// What a backend answers.
@@ -158,6 +219,9 @@ pub enum Report {
         #[serde(with = "super::bytes")]
         reply: Vec<u8>,
     },
+    /// To [`Order::Witness`], and unasked (correlation 0) before every [`Report::Described`] and
+    /// [`Report::Promised`]. From minor version 1 of the link on.
+    Facts(Facts),
 }
 
 /// How a backend stands to the log.
@@ -213,6 +277,11 @@ fn in_range<const N: usize>(slots: [Slot; N]) -> bool {
     slots.iter().all(|slot| slot.0 <= SLOT_LAST)
 }
 
+fn are_known(digest: Option<&Digest>, acked: &[Acked]) -> bool {
+    digest.is_none_or(|digest| digest.base <= digest.slot && in_range([digest.slot]))
+        && acked.iter().all(|one| in_range([one.slot]))
+}
+
 impl Standing {
     fn in_range(&self) -> bool {
         in_range([self.base, self.committed, self.last])
@@ -230,6 +299,8 @@ impl Numbered for Order {
             Self::Install { .. } => 0x0001_0006,
             Self::Confirm { .. } => 0x0001_0007,
             Self::Perform { .. } => 0x0001_0008,
+            Self::Witness { .. } => 0x0001_000a,
+            Self::Disown { .. } => 0x0001_000b,
         }
     }
 
@@ -239,7 +310,11 @@ impl Numbered for Order {
             | Self::Install { slot, .. }
             | Self::Confirm { committed: slot, .. } => in_range([*slot]),
             Self::Append { first, committed, .. } => in_range([*first, *committed]),
+            Self::Witness { committed, digest, acked, .. } => {
+                in_range([*committed]) && are_known(digest.as_ref(), acked)
+            }
             Self::Describe
+            | Self::Disown { .. }
             | Self::Claim { .. }
             | Self::Fetch { piece: Piece::State { .. }, .. }
             | Self::Found { .. }
@@ -259,6 +334,7 @@ impl Numbered for Report {
                 Self::Confirmed => 0x0001_0007,
                 Self::Performed { .. } => 0x0001_0008,
                 Self::Refused { .. } => 0x0001_0009,
+                Self::Facts(_) => 0x0001_000a,
             }
     }
 
@@ -269,6 +345,9 @@ impl Numbered for Report {
             Self::State { slot, .. }
             | Self::Stored { last: slot, .. }
             | Self::Gap { committed: slot } => in_range([*slot]),
+            Self::Facts(facts) => {
+                in_range([facts.known]) && are_known(facts.digest.as_ref(), &facts.acked)
+            }
             Self::Refused { .. } | Self::Log { .. } | Self::Confirmed | Self::Performed { .. } => {
                 true
             }

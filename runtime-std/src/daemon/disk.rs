@@ -17,6 +17,8 @@ const LOCK: &str = "lock";
 const JOURNAL: &str = "journal";
 /// Ends the name of a file that is to take another's place.
 const FRESH: &str = "new";
+/// Ends the name of a journal that a disk has gone on without.
+const OLD: &str = "old";
 
 /// A state folder, locked for as long as this lives.
 #[derive(Debug)]
@@ -107,6 +109,25 @@ impl Folder {
         Ok(file)
     }
 
+    /// Gives a file a second name, under which it stays when another one takes its place. One that
+    /// was kept before goes. No file is nothing to keep.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn keep(&self, name: &str) -> io::Result<()> {
+        let old = self.path(&format!("{name}.{OLD}"));
+        let there = |error: &io::Error| error.kind() == ErrorKind::NotFound;
+        match std::fs::remove_file(&old) {
+            Err(error) if !there(&error) => return Err(error),
+            _ => {}
+        }
+        match std::fs::hard_link(self.path(name), &old) {
+            Err(error) if !there(&error) => return Err(error),
+            _ => {}
+        }
+        Ok(())
+    }
+
     /// The journal's bytes; `None` if there is none yet. What an interrupted rewrite left behind
     /// is removed.
     ///
@@ -164,6 +185,8 @@ pub enum Durable {
     Append(Vec<u8>),
     /// Takes the journal's place.
     Rewrite(Vec<u8>),
+    /// Takes the journal's place, which is kept as `journal.old`.
+    BeginAnew(Vec<u8>),
 }
 
 /// The journal file, open at its end.
@@ -183,6 +206,10 @@ impl Journal {
             (Durable::Append(bytes), Some(file)) => {
                 file.write_all(bytes)?;
                 file.sync_data()?;
+            }
+            (Durable::BeginAnew(bytes), file) => {
+                self.folder.keep(JOURNAL)?;
+                *file = Some(self.folder.replace(JOURNAL, bytes)?);
             }
             (Durable::Append(bytes) | Durable::Rewrite(bytes), file) => {
                 *file = Some(self.folder.replace(JOURNAL, bytes)?);

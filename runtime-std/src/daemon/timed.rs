@@ -81,6 +81,7 @@ impl TimedHub {
                 Act::Dial { link, to, callee } => todo.dial.push((link, to, callee)),
                 Act::Append(bytes) => self.errand(Errand::Write(Durable::Append(bytes))),
                 Act::Rewrite(bytes) => self.errand(Errand::Write(Durable::Rewrite(bytes))),
+                Act::BeginAnew(bytes) => self.errand(Errand::Write(Durable::BeginAnew(bytes))),
                 Act::Record(lines) => self.tray.record(&lines),
                 Act::Recall(after) => self.tray.recall(after),
                 Act::Look => self.errand(Errand::Look),

@@ -293,6 +293,7 @@ fn what_a_higher_epoch_has_written_over_is_not_taken_up_again() {
         world.part(1, stale);
         world.lose = |_, order| matches!(order, Order::Confirm { .. });
         world.activate(1);
+        world.advance(MILLI);
         assert!(world.leads(1));
         world.fronts[1].frozen = true;
         world.lose = |_, _| false;

@@ -9,6 +9,7 @@ mod history;
 mod lead;
 mod line;
 mod lists;
+mod members;
 mod pages;
 mod pass;
 mod repair;

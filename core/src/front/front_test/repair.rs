@@ -191,30 +191,6 @@ fn a_repaired_backend_does_not_count_before_the_members_have_taken_it_in() {
 }
 
 #[test]
-fn two_that_have_lost_their_disks_are_named_and_nobody_leads() {
-    let mut world = World::serving();
-    world.take(0, 1);
-    world.fronts[0].frozen = true;
-    for index in [0, 1] {
-        world.crash(index);
-        world.backends[index].disk.clear();
-        world.restart(index);
-    }
-    let next = world.add_front();
-    world.activate(next);
-    world.advance(5 * SECOND);
-    assert!(!world.leads(next));
-    let backends = world.status(next)["backends"].take();
-    for (index, what) in ["empty state folder", "empty state folder", "holds the log of group"]
-        .into_iter()
-        .enumerate()
-    {
-        let trouble = backends[index]["trouble"].as_str().unwrap();
-        assert!(trouble.contains(what), "{index}: {trouble}");
-    }
-}
-
-#[test]
 fn a_front_that_was_away_reads_the_state_of_backends_that_have_forgotten_its_log() {
     let mut world = twins();
     world.line.cut = true;

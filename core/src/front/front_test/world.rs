@@ -36,7 +36,7 @@ pub(super) struct Machine {
     pub(super) stuck_after: Option<u32>,
     pub(super) containers: Vec<Container>,
     up: bool,
-    started: u8,
+    pub(super) started: u8,
 }
 
 #[derive(Default)]
@@ -313,7 +313,7 @@ impl World {
     /// Starts a backend from what is on its disk; with a new disk if that is empty.
     pub(super) fn restart(&mut self, index: usize) {
         let machine = &mut self.backends[index];
-        machine.started += 16;
+        machine.started = machine.started.wrapping_add(16);
         let disk = (!machine.disk.is_empty()).then_some(machine.disk.as_slice());
         machine.node = open(&machine.containers, machine.started, disk);
         (machine.up, machine.stuck) = (true, false);
@@ -465,7 +465,7 @@ impl World {
                 let far = Link(self.dialled);
                 self.cables.push(Cable { front: index, near, backend, far });
                 let front = 0xf0 + u32::try_from(index).unwrap();
-                let joined = |link| Input::Frame { link, frame: Frame::Joined { front } };
+                let joined = |link| Input::Frame { link, frame: Frame::Joined { front, minor: 1 } };
                 let accepted = Input::Accepted { link: far, door: Door::Licence, from: peer(0) };
                 self.events.push_back(Event::ToBackend(backend, accepted));
                 self.events.push_back(Event::ToBackend(backend, joined(far)));
@@ -483,7 +483,7 @@ impl World {
                     let orders = decode::<Order>(&frame).unwrap();
                     let order = &orders[0].body;
                     let lost = (self.lose)(backend, order);
-                    if !matches!(order, Order::Confirm { .. }) {
+                    if !matches!(order, Order::Confirm { .. } | Order::Witness { .. }) {
                         self.tell(|| format!("front → {backend}: {}", brief(order)));
                     }
                     if !lost {
@@ -531,16 +531,17 @@ impl World {
                     let cable = self.cables.iter().find(|c| (c.backend, c.far) == (index, link));
                     let Some(&Cable { front, near, .. }) = cable else { continue };
                     let reports = decode::<Report>(&frame).unwrap();
-                    if reports[0].body != Report::Confirmed {
-                        self.tell(|| {
-                            format!("{index} → front: {}", brief_report(&reports[0].body))
-                        });
+                    let report = &reports.last().expect("a report").body;
+                    if !matches!(report, Report::Confirmed | Report::Facts(_)) {
+                        self.tell(|| format!("{index} → front: {}", brief_report(report)));
                     }
                     let input = Input::Frame { link: near, frame: Frame::Batch(frame) };
                     self.events.push_back(Event::ToFront(front, input));
                 }
                 Intent::Append(bytes) => self.backends[index].writes.push_back((bytes, false)),
-                Intent::Rewrite(bytes) => self.backends[index].writes.push_back((bytes, true)),
+                Intent::Rewrite(bytes) | Intent::BeginAnew(bytes) => {
+                    self.backends[index].writes.push_back((bytes, true));
+                }
                 other => panic!("backend {index}: {other:?}"),
             }
             assert!(self.backends[index].writes.len() <= 1, "one write at a time");
@@ -562,6 +563,9 @@ fn brief(order: &Order) -> String {
         }
         Order::Claim { epoch } => format!("Claim {epoch}"),
         Order::Found { epoch, .. } => format!("Found {epoch}"),
+        Order::Witness { epoch, committed, .. } => {
+            format!("Witness {epoch}, committed {committed}")
+        }
         Order::Describe => "Describe".into(),
         other => format!("{other:?}"),
     }

@@ -225,7 +225,7 @@ impl Stand {
     /// The server is known: the front may ask.
     pub(super) fn join(&mut self) {
         if let Some(link) = self.line {
-            let frame = Frame::Joined { front: 0 };
+            let frame = Frame::Joined { front: 0, minor: 0 };
             self.events.push_back(Event::Line(Input::Frame { link, frame }));
         }
     }

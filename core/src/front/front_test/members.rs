@@ -1,0 +1,286 @@
+//! Whose word counts: changes of members, and disks that are reached twice, copied, or old.
+
+use super::World;
+use crate::testing::{crypt, seat};
+use crate::time::Duration;
+use crate::wire::group::Order;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+const SECOND: Duration = Duration::from_secs(1);
+const MILLI: Duration = Duration::from_millis(1);
+
+impl World {
+    /// A backend is off, and its place gets another disk; returns the one that was there.
+    fn swap_disk(&mut self, index: usize, disk: Vec<u8>) -> Vec<u8> {
+        self.crash(index);
+        let before = core::mem::replace(&mut self.backends[index].disk, disk);
+        self.restart(index);
+        before
+    }
+
+    fn new_leader(&mut self) -> usize {
+        let next = self.add_front();
+        self.activate(next);
+        self.advance(5 * SECOND);
+        next
+    }
+
+    fn disk_name(&self, index: usize) -> String {
+        use crate::admin::View;
+        let status = self.backends[index].node.status();
+        status["disk"].as_str().unwrap_or_default().to_string()
+    }
+
+    fn trouble(&mut self, front: usize, index: usize) -> String {
+        let status = self.status(front);
+        status["backends"][index]["trouble"].as_str().unwrap_or_default().to_string()
+    }
+
+    fn obstacle(&mut self, front: usize) -> String {
+        let status = self.status(front);
+        status["obstacle"].as_str().unwrap_or_default().to_string()
+    }
+
+    /// Every one of these handles is known, and no more than five seats can be had.
+    fn holds_all(&mut self, front: usize, handles: &[u32]) {
+        let client = self.connect(front);
+        for &handle in handles {
+            assert_eq!(self.ask(front, client, crypt(handle)).0, 0, "{handle}");
+        }
+        self.take(front, 5 - handles.len());
+        assert_eq!(self.ask(front, client, seat()).0, 212);
+    }
+}
+
+#[test]
+fn a_change_of_members_that_is_not_committed_makes_no_quorum_of_its_own() {
+    let mut world = World::serving();
+    let mut handles = world.take(0, 3);
+    world.fronts[0].frozen = true;
+    let third = world.swap_disk(2, Vec::new());
+    // The change reaches backends 0 and the new disk, and not backend 1.
+    world.lose = |backend, order| {
+        let append = matches!(order, Order::Append { entries, .. } if format_has_members(entries));
+        backend == 1 && append
+    };
+    let second = world.new_leader();
+    assert!(world.leads(second));
+    world.fronts[second].frozen = true;
+    world.lose = |_, _| false;
+    world.crash(0);
+    let fourth = world.swap_disk(2, third);
+    let front = world.new_leader();
+    assert!(world.leads(front), "two members of what is committed are here");
+    handles.extend(world.take(front, 2));
+    world.fronts[front].frozen = true;
+    world.crash(1);
+    world.restart(0);
+    world.swap_disk(2, fourth);
+    let last = world.new_leader();
+    assert!(!world.leads(last), "one member of what is committed, and a disk that is none");
+    world.restart(1);
+    world.advance(10 * SECOND);
+    assert!(world.leads(last));
+    world.holds_all(last, &handles);
+}
+
+fn format_has_members(entries: &[crate::log::Entry]) -> bool {
+    use crate::log::{Entry, Setting};
+    entries.iter().any(|entry| matches!(entry, Entry::Configure(Setting::Members(_))))
+}
+
+#[test]
+fn one_disk_at_two_addresses_has_one_vote() {
+    let mut world = World::serving();
+    let copy = world.backends[0].disk.clone();
+    world.crash(1);
+    // The same process by another address, as far as a front can tell.
+    world.backends[2].started = world.backends[0].started.wrapping_sub(16);
+    world.swap_disk(2, copy);
+    world.advance(SECOND);
+    let trouble = world.trouble(0, 2);
+    assert!(trouble.contains("are the same disk: one backend is reached by two"), "{trouble}");
+    let client = world.connect(0);
+    world.call(0, client, seat());
+    world.advance(4 * SECOND);
+    assert_ne!(world.answer(0, client).expect("an answer").0, 0, "one disk is no majority");
+    world.restart(1);
+    world.advance(5 * SECOND);
+    assert_eq!(world.backend_state(0, 1), "up");
+    world.holds_all(0, &[]);
+}
+
+#[test]
+fn a_copied_disk_has_one_vote_and_begins_anew_when_two_others_serve() {
+    let mut world = World::serving();
+    let handles = world.take(0, 2);
+    let copy = world.backends[0].disk.clone();
+    world.swap_disk(2, copy);
+    world.advance(5 * SECOND);
+    assert_eq!(world.backend_state(0, 2), "up", "{}", world.trouble(0, 2));
+    // It is a third of the group under a name of its own.
+    world.crash(0);
+    world.holds_all(0, &handles);
+    world.crash(1);
+    world.restart(0);
+    let next = world.new_leader();
+    assert!(world.leads(next));
+    assert_eq!(world.seats(next), 5);
+}
+
+#[test]
+fn a_disk_that_went_back_in_time_is_noticed_and_repaired_under_another_name() {
+    let mut world = World::serving();
+    let mut handles = world.take(0, 1);
+    let old = world.backends[0].disk.clone();
+    handles.extend(world.take(0, 1));
+    world.advance(SECOND);
+    let name = world.disk_name(0);
+    world.swap_disk(0, old);
+    world.advance(5 * SECOND);
+    assert_eq!(world.backend_state(0, 0), "up", "{}", world.trouble(0, 0));
+    assert_ne!(world.disk_name(0), name);
+    world.crash(1);
+    world.holds_all(0, &handles);
+}
+
+#[test]
+fn an_old_disk_and_a_late_one_do_not_make_a_front_lead_that_knows_of_more() {
+    let mut world = World::serving();
+    world.advance(SECOND);
+    let old = world.backends[0].disk.clone();
+    world.crash(2);
+    let handles = world.take(0, 3);
+    world.advance(SECOND);
+    world.crash(1);
+    world.swap_disk(0, old.clone());
+    world.restart(2);
+    world.advance(20 * SECOND);
+    let client = world.connect(0);
+    world.call(0, client, seat());
+    world.advance(4 * SECOND);
+    assert_ne!(world.answer(0, client).expect("an answer").0, 0);
+    let trouble = world.trouble(0, 0);
+    assert!(trouble.contains("went back in time"), "{trouble}");
+    world.restart(1);
+    world.advance(10 * SECOND);
+    assert!(world.leads(0), "{:#}", world.status(0));
+    for index in 0..3 {
+        assert_eq!(world.backend_state(0, index), "up", "{}", world.trouble(0, index));
+    }
+    world.holds_all(0, &handles);
+}
+
+#[test]
+fn what_a_late_backend_was_told_keeps_two_old_copies_from_serving() {
+    let mut world = World::serving();
+    world.advance(SECOND);
+    let old = world.backends[0].disk.clone();
+    // Backend 2 hears how far the group is, and takes none of it to its disk.
+    world.lose = |backend, order| backend == 2 && matches!(order, Order::Append { .. });
+    let handles = world.take(0, 3);
+    world.advance(2 * SECOND);
+    world.fronts[0].frozen = true;
+    world.lose = |_, _| false;
+    world.crash(1);
+    world.crash(2);
+    world.swap_disk(0, old);
+    world.restart(2);
+    let next = world.new_leader();
+    assert!(!world.leads(next), "backend 2 knows that more was chosen than is here");
+    let obstacle = world.obstacle(next);
+    assert!(obstacle.contains("went back in time"), "{obstacle}");
+    world.restart(1);
+    world.advance(10 * SECOND);
+    assert!(world.leads(next), "{:#}", world.status(next));
+    world.holds_all(next, &handles);
+}
+
+#[test]
+fn two_old_disks_are_not_led_on_beside_one_that_knows_more() {
+    let mut world = World::serving();
+    world.advance(SECOND);
+    let old = [world.backends[0].disk.clone(), world.backends[1].disk.clone()];
+    world.take(0, 3);
+    world.advance(SECOND);
+    world.fronts[0].frozen = true;
+    world.crash(2);
+    for (index, disk) in old.into_iter().enumerate() {
+        world.swap_disk(index, disk);
+    }
+    let next = world.new_leader();
+    assert!(world.leads(next), "nobody who is here knows better");
+    world.restart(2);
+    world.advance(5 * SECOND);
+    assert!(!world.leads(next), "what it serves is not what was chosen");
+    let obstacle = world.obstacle(next);
+    assert!(obstacle.contains("tmrd recover"), "{obstacle}");
+}
+
+#[test]
+fn two_that_have_lost_their_disks_are_named_and_nobody_leads() {
+    let mut world = World::serving();
+    world.take(0, 1);
+    world.fronts[0].frozen = true;
+    for index in [0, 1] {
+        world.swap_disk(index, Vec::new());
+    }
+    let next = world.new_leader();
+    assert!(!world.leads(next));
+    for index in [0, 1] {
+        let trouble = world.trouble(next, index);
+        assert!(trouble.contains("empty state folder"), "{index}: {trouble}");
+    }
+    let obstacle = world.obstacle(next);
+    assert!(obstacle.starts_with("the group's memory is lost"), "{obstacle}");
+    assert!(obstacle.contains("tmrd recover"), "{obstacle}");
+}
+
+#[test]
+fn a_blank_backend_beside_one_member_and_another_blank_one_ends_no_front() {
+    let mut world = World::serving();
+    let handles = world.take(0, 2);
+    // Backend 1 is repaired and not admitted, for backend 0 writes nothing.
+    world.backends[0].stuck = true;
+    world.swap_disk(1, Vec::new());
+    world.advance(300 * MILLI);
+    world.fronts[0].frozen = true;
+    world.unstick(0);
+    let second = world.swap_disk(2, Vec::new());
+    let next = world.new_leader();
+    assert!(!world.leads(next));
+    let obstacle = world.obstacle(next);
+    assert!(obstacle.starts_with("the group's memory is lost"), "{obstacle}");
+    world.swap_disk(2, second);
+    world.advance(10 * SECOND);
+    assert!(world.leads(next), "{:#}", world.status(next));
+    world.holds_all(next, &handles);
+}
+
+#[test]
+fn a_backend_of_another_group_deposes_nobody() {
+    let mut world = World::serving();
+    let handles = world.take(0, 2);
+    let mut other = World::new(1);
+    let front = other.add_front();
+    other.activate(front);
+    other.advance(MILLI);
+    for _ in 0..5 {
+        other.activate(0);
+        other.advance(SECOND);
+        other.activate(front);
+        other.advance(SECOND);
+    }
+    // Its promise is higher than any of this group.
+    let foreign = other.backends[2].disk.clone();
+    let own = world.swap_disk(2, foreign);
+    world.advance(2 * SECOND);
+    assert!(world.leads(0));
+    let trouble = world.trouble(0, 2);
+    assert!(trouble.contains("belongs to group"), "{trouble}");
+    world.swap_disk(2, own);
+    world.advance(3 * SECOND);
+    assert_eq!(world.backend_state(0, 2), "up");
+    world.holds_all(0, &handles);
+}

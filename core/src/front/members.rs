@@ -1,0 +1,499 @@
+//! Whose word counts: the members of the group as disks, never as connections; and who is left out,
+//! because it is reached twice, was copied, has gone back in time, or belongs elsewhere.
+//!
+//! The rules are those of *Consistency* 7. What never lives here: how promises are collected (that
+//! is `claim`), and how one that is left out is repaired (that is `replicate`).
+
+use super::peer::{Asked, Follow, Peer};
+use super::vote::reached;
+use super::{Front, Phase};
+use crate::io::Intent;
+use crate::log::{Acked, DiskId, Epoch, GroupId, Slot, Witness};
+use crate::time::{Duration, Mono, Wall};
+use crate::wire::group::{Facts, Order, Standing};
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// Why a backend that is connected is not counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Exclusion {
+    /// It is the same process as the one at this place: one backend has two addresses.
+    Doubled(usize),
+    /// Its state folder is a copy of the one at this place, or the other way round.
+    Copied(usize),
+    /// It belongs to another group.
+    Foreign(GroupId),
+    /// It remembers less than it has said: its disk has gone back in time.
+    WentBack {
+        /// What is known of it.
+        was: Acked,
+        /// The last slot that it holds.
+        last: Slot,
+    },
+    /// Its copy of the log differs from that of the others.
+    Differs,
+    /// It is blank, and so is another one: the group's memory is on one disk or on none.
+    Emptied,
+}
+
+impl Exclusion {
+    /// The disk has lost its memory: it is to begin anew under another name.
+    fn ends_the_disk(self) -> bool {
+        matches!(self, Self::Copied(_) | Self::WentBack { .. } | Self::Differs)
+    }
+}
+
+impl Front {
+    /// Two backends, or as many as `need` says, of every set of members have reached this: the
+    /// highest value for which that is so. `told` is what one disk has reached. The lowest value
+    /// before a group is born.
+    pub(super) fn reached_by_members<T: Copy + Ord + Default>(
+        &self,
+        need: usize,
+        told: impl Fn(&DiskId) -> T,
+    ) -> T {
+        let in_set = |set: &[DiskId; 3]| {
+            let mut values = set.each_ref().map(&told);
+            // A disk has one vote, also where a group was born with one twice.
+            for index in 1..3 {
+                if set[..index].contains(&set[index]) {
+                    values[index] = T::default();
+                }
+            }
+            reached(values, need)
+        };
+        self.ledger.member_sets().map(in_set).min().unwrap_or_default()
+    }
+
+    /// The slots that count as committed now: `need` members of every set have them on disk.
+    pub(super) fn reached(&self, need: usize) -> Slot {
+        self.reached_by_members(need, |disk| self.peer_with(disk).map_or(Slot(0), Peer::acked))
+    }
+
+    /// Two members have confirmed this front lately enough.
+    pub(super) fn confirmed(&self, now: Mono, within: Duration) -> bool {
+        self.confirmed_at().is_some_and(|at| now.since(at) < within)
+    }
+
+    /// When the latest order was sent that two members have answered under this front's epoch. A
+    /// disk's word outlives its connection, and the address that it was reached by.
+    pub(super) fn confirmed_at(&self) -> Option<Mono> {
+        self.reached_by_members(2, |disk| self.confirmations.get(disk).copied())
+    }
+
+    /// A backend has answered an order that was sent at this time, under this front's epoch.
+    pub(super) fn confirm(&mut self, index: usize, sent: Mono) {
+        let Some(standing) = self.peers[index].standing() else { return };
+        let last = self.confirmations.entry(standing.disk).or_insert(sent);
+        *last = sent.max(*last);
+        while self.confirmations.len() > crate::limits::WITNESSED_MAX {
+            let oldest =
+                self.confirmations.iter().min_by_key(|(_, at)| **at).map(|(disk, _)| *disk);
+            oldest.and_then(|disk| self.confirmations.remove(&disk));
+        }
+    }
+
+    /// The backend that has this disk, if it is connected and counted.
+    fn peer_with(&self, disk: &DiskId) -> Option<&Peer> {
+        let has = |peer: &&Peer| peer.standing().is_some_and(|standing| standing.disk == *disk);
+        self.peers.iter().filter(|peer| peer.exclusion.is_none()).find(has)
+    }
+
+    /// Those of these backends are two members of every set, so that one of them has whatever was
+    /// chosen.
+    pub(super) fn are_voters(&self, read: &[usize]) -> bool {
+        let voter = |disk: &DiskId| {
+            let has = |peer: &Peer| peer.standing().is_some_and(|own| own.disk == *disk);
+            read.iter().any(|&index| has(&self.peers[index]))
+        };
+        self.reached_by_members(2, voter)
+    }
+
+    /// The group that this front is a front of: the one that two backends belong to; else the one
+    /// whose log it has.
+    pub(super) fn own_group(&self) -> Option<GroupId> {
+        let groups = || self.counted().filter_map(|(_, standing)| standing.group);
+        groups()
+            .find(|group| groups().filter(|other| other == group).count() >= 2)
+            .or_else(|| self.ledger.group())
+    }
+
+    /// Backends that are connected and not the same as another one, with how they stand.
+    fn counted(&self) -> impl Iterator<Item = (usize, Standing)> + '_ {
+        (0..3).filter_map(|index| {
+            let peer = &self.peers[index];
+            let twice =
+                matches!(peer.exclusion, Some(Exclusion::Doubled(_) | Exclusion::Copied(_)));
+            peer.standing().filter(|_| !twice).map(|standing| (index, *standing))
+        })
+    }
+
+    /// A claim could lead somewhere: two backends remember one group, or three are there and a
+    /// group can be born. To ask fewer for a promise could only take the lead from another front,
+    /// maybe of another group.
+    pub(super) fn could_claim(&self) -> bool {
+        if self.contradiction.is_some() {
+            return false;
+        }
+        if self.config.unfenced {
+            return self.could_serve();
+        }
+        let groups = || self.counted().filter_map(|(_, standing)| standing.group);
+        let two = groups().any(|group| groups().filter(|other| *other == group).count() >= 2);
+        let unborn = self.counted().filter(|(_, standing)| is_unborn(standing)).count() == 3;
+        two || unborn && !self.is_emptied()
+    }
+
+    /// Looks anew at who is left out, and why: a backend came, went, or said something of itself.
+    pub(super) fn judge(&mut self, now: Mono, out: &mut Vec<Intent>) {
+        let mut again = Vec::new();
+        for index in 0..3 {
+            let (before, after) = (self.peers[index].exclusion, self.exclusion(index));
+            if before == after {
+                continue;
+            }
+            self.peers[index].exclusion = after;
+            match after {
+                Some(exclusion) => {
+                    self.peers[index].follow = Follow::No;
+                    let text = self.explain(index, exclusion);
+                    self.peers[index].complain(text);
+                }
+                // What kept it out is gone: it is asked who it is once more.
+                None => {
+                    self.peers[index].trouble = None;
+                    if self.peers[index].known().is_some() {
+                        again.push(index);
+                    }
+                }
+            }
+            self.join();
+        }
+        for index in again {
+            self.peers[index].ask(now, Asked::Describe, &Order::Describe, out);
+        }
+        self.disown(now, out);
+    }
+
+    fn exclusion(&self, index: usize) -> Option<Exclusion> {
+        let peer = &self.peers[index];
+        let standing = peer.standing()?;
+        let twin = (0..3).find(|&other| {
+            let earlier = self.peers[other].link() < peer.link();
+            let same = self.peers[other].standing().is_some_and(|own| own.disk == standing.disk);
+            other != index && same && earlier
+        });
+        if let Some(other) = twin {
+            let process = |peer: &Peer| peer.facts.as_ref().map(|facts| facts.process);
+            let copied =
+                process(peer).zip(process(&self.peers[other])).is_some_and(|(a, b)| a != b);
+            return Some(if copied { Exclusion::Copied(other) } else { Exclusion::Doubled(other) });
+        }
+        if let Some(group) = standing.group.filter(|&group| {
+            let own = self.own_group();
+            standing.committed.max(standing.last) > Slot(0) && own.is_some_and(|own| own != group)
+        }) {
+            return Some(Exclusion::Foreign(group));
+        }
+        let differs = peer.facts.as_ref().is_some_and(|facts| facts.differs);
+        if differs && Some(standing.promised) == self.phase.epoch() {
+            return Some(Exclusion::Differs);
+        }
+        if standing.group.is_none() && self.is_emptied() {
+            return Some(Exclusion::Emptied);
+        }
+        peer.went_back.map(|was| Exclusion::WentBack { was, last: standing.last })
+    }
+
+    /// All three backends are here, and two or all have lost what they remembered of a group.
+    fn is_emptied(&self) -> bool {
+        let born = |standing: &Standing| standing.group.is_some() && !is_unborn(standing);
+        let fresh = self.wish.lead && self.peers.iter().all(|peer| peer.fresh);
+        let three = self.counted().count() == 3 && fresh;
+        let left = self.counted().filter(|(_, standing)| born(standing)).count();
+        let remembers = self.ledger.committed() > Slot(0) || self.history.covered().is_some();
+        three && (left == 1 || left == 0 && remembers) && !self.config.unfenced
+    }
+
+    /// With all three backends here: those whose disks are no members of the group.
+    fn strangers(&self) -> Vec<usize> {
+        let all: Vec<(usize, Standing)> = self.counted().collect();
+        if all.len() < 3 {
+            return Vec::new();
+        }
+        let emptied = self.is_emptied();
+        let sure = matches!(self.phase, Phase::Leading { .. }) || self.unproved;
+        let stranger = |(_, standing): &&(usize, Standing)| {
+            let blank = standing.group.is_none() || is_unborn(standing);
+            let member = self.ledger.member_sets().all(|set| set.contains(&standing.disk));
+            emptied && blank || sure && !member && !self.config.unfenced
+        };
+        all.iter().filter(stranger).map(|(index, _)| *index).collect()
+    }
+
+    /// What keeps this front from leading although it should, in words for people; `None`: nothing
+    /// that it knows of.
+    pub(super) fn obstacle(&self) -> Option<String> {
+        if let Some(contradiction) = &self.contradiction {
+            return Some(contradiction.clone());
+        }
+        let strangers = self.strangers();
+        if strangers.len() >= 2 {
+            let named = |&index: &usize| format!("{}", self.peers[index].address);
+            let named: Vec<String> = strangers.iter().map(named).collect();
+            return Some(format!(
+                "the group's memory is lost: the disks of {} are not those that it was on; put the old \
+                 ones back, or run tmrd recover",
+                named.join(" and ")
+            ));
+        }
+        let leads = matches!(self.phase, Phase::Leading { .. });
+        if let Some((known, last)) = self.shortfall.filter(|_| !leads) {
+            return Some(format!(
+                "slots up to {known} are known to be chosen, and the backends that are here end at \
+                 {last}: a disk went back in time while another one was away; start the backend that \
+                 is missing, or run tmrd recover"
+            ));
+        }
+        let counted = self.counted().count();
+        let unborn = self.counted().all(|(_, standing)| is_unborn(&standing));
+        let blank = self.ledger.committed() == Slot(0) && self.history.covered().is_none();
+        if counted < 3 && unborn && blank && !self.config.unfenced {
+            let missing = self.missing();
+            return Some(format!("a new group needs all three backends once; missing: {missing}"));
+        }
+        if self.wish.lead && !leads && !self.could_serve() {
+            return Some(format!("fewer than two backends count; missing: {}", self.missing()));
+        }
+        None
+    }
+
+    /// The backends that do not count, each with the reason.
+    pub(super) fn missing(&self) -> String {
+        let counts = |peer: &&Peer| peer.known().is_none() || peer.exclusion.is_some();
+        let why = |peer: &Peer| {
+            let why = peer.trouble.as_deref().unwrap_or("not connected yet");
+            format!("{} ({why})", peer.address)
+        };
+        let missing: Vec<String> = self.peers.iter().filter(counts).map(why).collect();
+        missing.join(", ")
+    }
+
+    /// Says in the log what keeps this front from leading, once for each thing that does.
+    pub(super) fn log_obstacle(&mut self) {
+        if !self.wish.lead {
+            return;
+        }
+        let obstacle = self.obstacle();
+        if obstacle != self.said {
+            match &obstacle {
+                Some(text) => tracing::error!("this front cannot lead: {text}"),
+                None => tracing::info!("nothing keeps this front from leading any more"),
+            }
+            self.said = obstacle;
+        }
+    }
+
+    /// What is wrong, and what an operator can do, in words.
+    fn explain(&self, index: usize, exclusion: Exclusion) -> String {
+        let address = &self.peers[index].address;
+        match exclusion {
+            Exclusion::Emptied => {
+                "has an empty state folder, and another one has too: two backends \
+                                   must hold the same log before a front can lead"
+                    .into()
+            }
+            Exclusion::Doubled(other) => format!(
+                "{address} and {} are the same disk: one backend is reached by two addresses and \
+                 counts once; name each of the three backends once in CmServer.Server",
+                self.peers[other].address
+            ),
+            Exclusion::Copied(other) => format!(
+                "{address} and {} are the same disk: the state folder of one is a copy of the \
+                 other's, and counts once; it begins anew under another name as soon as two others \
+                 serve",
+                self.peers[other].address
+            ),
+            Exclusion::Foreign(group) => format!(
+                "its state folder belongs to group {group}, this one is {}; start it with its own \
+                 folder, or with an empty one",
+                self.own_group().unwrap_or_default()
+            ),
+            Exclusion::WentBack { was, last } => format!(
+                "its disk went back in time: it had slot {} and now ends at {last} (a snapshot or a \
+                 backup was put back, or its last writes are gone); it is repaired under another \
+                 name as soon as two others serve",
+                was.slot
+            ),
+            Exclusion::Differs => "its copy of the log differs from that of the others; it is \
+                                   repaired under another name as soon as two others serve"
+                .into(),
+        }
+    }
+
+    /// A backend has promised: whether its disk has gone back in time. `before` is what it had
+    /// promised until then. All that it could have said to another front, it has said by now.
+    pub(super) fn look_back(&mut self, index: usize, before: Epoch) {
+        let Some(standing) = self.peers[index].standing().copied() else { return };
+        if standing.group.is_none() || standing.group != self.own_group() {
+            return;
+        }
+        let was = self.witness_of(standing.group).of(standing.disk);
+        let lost = was.filter(|was| before < was.promised || standing.last < was.slot);
+        self.peers[index].went_back = lost;
+    }
+
+    /// What is known of a group, by this front and by all who are connected and belong to it.
+    fn witness_of(&self, group: Option<GroupId>) -> Witness {
+        let same = self.ledger.group() == group;
+        let mut witness = if same { self.witness.clone() } else { Witness::default() };
+        for (index, _) in self.counted().filter(|(_, standing)| standing.group == group) {
+            if let Some(facts) = &self.peers[index].facts {
+                witness.hear(facts.known, facts.date, &facts.acked);
+            }
+        }
+        witness
+    }
+
+    /// A claim reads the log of this group: what is known of it is kept, and of no other.
+    pub(super) fn remember_group(&mut self, group: GroupId) {
+        self.witness = self.witness_of(Some(group));
+    }
+
+    /// The last slot that is known to be chosen, by anything that this front has seen, is told, or
+    /// has in its files: it leads with all of these or not at all.
+    pub(super) fn known_chosen(&self) -> Slot {
+        let group = self.ledger.group();
+        let own = |group: GroupId| {
+            let mark = self.history.covered()?;
+            mark.is_of(group).then(|| mark.slot())
+        };
+        let written = group.and_then(own).unwrap_or_default();
+        written.max(self.witness.known()).max(self.ledger.committed())
+    }
+
+    /// Keeps in mind how far the backends have come, before a link is gone or others are told.
+    pub(super) fn note_acked(&mut self) {
+        let Some(epoch) = self.phase.epoch() else { return };
+        let acked = |peer: &Peer| match peer.follow {
+            Follow::Yes { acked, .. } if peer.exclusion.is_none() => {
+                let disk = peer.standing()?.disk;
+                Some(Acked { disk, promised: epoch, slot: acked })
+            }
+            _ => None,
+        };
+        let acked: Vec<Acked> = self.peers.iter().filter_map(acked).collect();
+        self.witness.hear(self.ledger.committed(), Wall(0), &acked);
+    }
+
+    /// What each backend is told with the heartbeat.
+    pub(super) fn tell_witness(&mut self, now: Mono, out: &mut Vec<Intent>) {
+        let Phase::Leading { epoch } = self.phase else { return };
+        if self.config.unfenced {
+            return;
+        }
+        self.disown(now, out);
+        self.note_acked();
+        let order = Order::Witness {
+            epoch,
+            committed: self.ledger.committed(),
+            digest: self.ledger.digest(),
+            acked: self.witness.acked(),
+            date: self.witness.date(),
+        };
+        for peer in self.peers.iter_mut().filter(|peer| {
+            peer.minor >= 1 && peer.exclusion.is_none() && matches!(peer.follow, Follow::Yes { .. })
+        }) {
+            peer.ask(now, Asked::Witness(epoch), &order, out);
+        }
+    }
+
+    /// A backend has said more of itself.
+    pub(super) fn told_facts(
+        &mut self,
+        now: Mono,
+        index: usize,
+        facts: Facts,
+        out: &mut Vec<Intent>,
+    ) {
+        let differed = self.peers[index].facts.as_ref().is_some_and(|facts| facts.differs);
+        let differs = facts.differs;
+        self.peers[index].facts = Some(facts);
+        if differed != differs {
+            self.judge(now, out);
+        }
+    }
+
+    /// Has those whose disks have lost their memory begin anew, once two members serve without
+    /// them and have at least as much: nobody's only copy is thrown away.
+    fn disown(&mut self, now: Mono, out: &mut Vec<Intent>) {
+        let Phase::Leading { epoch } = self.phase else { return };
+        if self.reached(2) < self.ledger.committed() {
+            return;
+        }
+        for index in 0..3 {
+            let peer = &self.peers[index];
+            let (Some(exclusion), Some(standing)) = (peer.exclusion, peer.standing()) else {
+                continue;
+            };
+            let more = standing.committed > self.ledger.committed();
+            if !exclusion.ends_the_disk() || more || peer.minor < 1 {
+                continue;
+            }
+            let disk = standing.disk;
+            let asks = |asked: &Asked| peer.asked.values().any(|(one, _)| one == asked);
+            if standing.promised == epoch && !asks(&Asked::Disown(epoch)) {
+                let order = Order::Disown { epoch, disk };
+                self.peers[index].ask(now, Asked::Disown(epoch), &order, out);
+            } else if standing.promised < epoch && !asks(&Asked::Claim(epoch)) {
+                let order = Order::Claim { epoch };
+                self.peers[index].ask(now, Asked::Claim(epoch), &order, out);
+            }
+        }
+    }
+
+    /// It does: nobody is served any more, until an operator has said which memory counts.
+    pub(super) fn contradicted(&mut self, now: Mono, index: usize, out: &mut Vec<Intent>) {
+        let peer = &self.peers[index];
+        let text = format!(
+            "{} knows slots up to {} to be chosen, and the other backends, which led on, end at {}: \
+             their disks went back in time; run tmrd recover",
+            peer.address,
+            peer.known_chosen(),
+            self.ledger.last()
+        );
+        self.contradiction = Some(text);
+        self.step_back(out);
+        self.phase = Phase::Pausing { until: now };
+        self.log_obstacle();
+    }
+
+    /// A backend knows slots to be chosen that this front, which leads, does not have: the others
+    /// have gone back in time, and whatever is served from here on would be wrong.
+    pub(super) fn contradicts(&self, index: usize) -> bool {
+        let standing = self.peers[index].standing();
+        standing.is_some_and(|own| {
+            own.group == self.ledger.group()
+                && Some(own.promised) == self.phase.epoch()
+                && self.peers[index].known_chosen() > self.ledger.last()
+        })
+    }
+}
+
+impl Peer {
+    /// The last slot that it knows to be chosen, whether it holds that or not.
+    fn known_chosen(&self) -> Slot {
+        let told = self.facts.as_ref().map_or(Slot(0), |facts| facts.known);
+        self.standing().map_or(told, |standing| told.max(standing.committed))
+    }
+}
+
+/// Nothing was ever built on a first entry alone: such a group is not born yet.
+pub(super) fn is_unborn(standing: &Standing) -> bool {
+    standing.committed == Slot(0) && standing.last <= Slot(1)
+}
+
+/// When each disk has last answered this front under its epoch.
+pub(super) type Confirmations = BTreeMap<DiskId, Mono>;

@@ -1,0 +1,109 @@
+//! What is known of the group beyond a copy of the log, so that a disk that goes back in time is
+//! noticed: how far each disk has come, how far the log goes, what day it is.
+//!
+//! Nothing of it is ever counted as a vote. What never lives here: what follows from it, which is a
+//! claiming front's to decide (*Consistency* 7).
+
+use super::{DiskId, Epoch, Slot};
+use crate::limits::WITNESSED_MAX;
+use crate::time::Wall;
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+
+/// How far a disk has come, as it has said itself to a front: it cannot have promised less, nor
+/// hold fewer slots, unless it has gone back in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acked {
+    /// The disk.
+    pub disk: DiskId,
+    /// It has promised this epoch.
+    pub promised: Epoch,
+    /// It has had this slot.
+    pub slot: Slot,
+}
+
+/// What is known of the group. All of it only ever rises.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Witness {
+    known: Slot,
+    date: Wall,
+    acked: BTreeMap<DiskId, (Epoch, Slot)>,
+}
+
+impl Witness {
+    /// Every slot up to here was said to be chosen.
+    #[must_use]
+    pub fn known(&self) -> Slot {
+        self.known
+    }
+
+    /// The latest date of the group; 0: none was told.
+    #[must_use]
+    pub fn date(&self) -> Wall {
+        self.date
+    }
+
+    /// How far other disks have come.
+    #[must_use]
+    pub fn acked(&self) -> Vec<Acked> {
+        let one = |(&disk, &(promised, slot))| Acked { disk, promised, slot };
+        self.acked.iter().map(one).collect()
+    }
+
+    /// Takes what a front has told. Returns whether any of it was new.
+    pub fn hear(&mut self, known: Slot, date: Wall, acked: &[Acked]) -> bool {
+        let before = self.clone();
+        self.known = self.known.max(known);
+        self.date = self.date.max(date);
+        for one in acked {
+            let (promised, slot) = self.acked.entry(one.disk).or_default();
+            *promised = one.promised.max(*promised);
+            *slot = one.slot.max(*slot);
+        }
+        while self.acked.len() > WITNESSED_MAX {
+            // The one that has stayed behind is a member no more.
+            let last = self.acked.iter().min_by_key(|(_, came)| **came).map(|(disk, _)| *disk);
+            last.and_then(|disk| self.acked.remove(&disk));
+        }
+        *self != before
+    }
+
+    /// How far a disk has come at least, if any front has told.
+    #[must_use]
+    pub fn of(&self, disk: DiskId) -> Option<Acked> {
+        let (promised, slot) = *self.acked.get(&disk)?;
+        Some(Acked { disk, promised, slot })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn acked(disk: u128, round: u32, slot: u64) -> Acked {
+        let promised = Epoch { round, front: 1 };
+        Acked { disk: DiskId(disk), promised, slot: Slot(slot) }
+    }
+
+    #[test]
+    fn what_is_known_of_a_disk_never_falls() {
+        let mut witness = Witness::default();
+        assert!(witness.hear(Slot(9), Wall(70), &[acked(1, 2, 8)]));
+        assert!(!witness.hear(Slot(8), Wall(60), &[acked(1, 1, 7)]));
+        assert!(witness.hear(Slot(9), Wall(70), &[acked(1, 3, 5)]));
+        assert_eq!((witness.known(), witness.date()), (Slot(9), Wall(70)));
+        assert_eq!(witness.of(DiskId(1)), Some(acked(1, 3, 8)));
+        assert_eq!(witness.of(DiskId(2)), None);
+    }
+
+    #[test]
+    fn the_disk_that_stayed_behind_is_forgotten_where_there_are_too_many() {
+        let mut witness = Witness::default();
+        let most = WITNESSED_MAX as u128;
+        let all: Vec<Acked> = (0..=most).map(|disk| acked(disk, 1, 100 - disk as u64)).collect();
+        witness.hear(Slot(0), Wall(0), &all);
+        assert_eq!(witness.acked().len(), WITNESSED_MAX);
+        assert_eq!(witness.of(DiskId(most)), None);
+    }
+}
