@@ -83,6 +83,8 @@ impl Front {
                 if self.silenced && self.confirmed(now, FENCE) {
                     self.silenced = false;
                     tracing::info!("a majority of backends confirms this front again");
+                    // What clients said meanwhile it may not have heard: as after a takeover.
+                    self.desk.take_over(now, self.ledger.ahead());
                 }
             }
             _ => {}

@@ -320,8 +320,11 @@ impl Front {
                     self.serve(now, until, link, (&call, bytes), out);
                 }
             }
-            for entry in self.desk.ended(now.mono, self.ledger.ahead()) {
-                self.ledger.propose(entry);
+            // A front that has dropped its clients ends none of their handles.
+            if !self.silenced {
+                for entry in self.desk.ended(now.mono, self.ledger.ahead()) {
+                    self.ledger.propose(entry);
+                }
             }
             let reserved = self.ledger.ahead().handles_reserved();
             let low = self.desk.numbers_left() < HANDLE_BLOCK / 2;
