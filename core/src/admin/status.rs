@@ -62,6 +62,8 @@ pub struct FrontStatus {
     pub containers: Vec<ContainerStatus>,
     /// Containers that no client sees because nothing says which others they belong to.
     pub strays: Vec<StrayStatus>,
+    /// Containers that more than one backend holds: a licence file that was copied.
+    pub copies: Vec<CopyStatus>,
     /// When the certificate of the admin pages ends; not there if they have none.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_optional_text")]
     pub certificate_ends: Option<Wall>,
@@ -184,6 +186,17 @@ pub struct StrayStatus {
     pub serial: String,
     /// Why, in a sentence.
     pub trouble: &'static str,
+}
+
+/// A container that more than one backend holds: its part of a licence counts once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CopyStatus {
+    /// Like `130-1000001`.
+    pub serial: String,
+    /// Addresses of the backends that hold it.
+    pub backends: Vec<String>,
+    /// What is wrong and what mends it, in a sentence.
+    pub trouble: String,
 }
 
 /// A licence made of parts.
@@ -398,6 +411,11 @@ mod tests {
                 serial: "130-7".into(),
                 trouble: "it is alone",
             }],
+            copies: vec![CopyStatus {
+                serial: "130-1000001".into(),
+                backends: vec!["127.0.0.1:22361".into(), "127.0.0.1:22363".into()],
+                trouble: "they hold the same part".into(),
+            }],
             certificate_ends: None,
             licenses: vec![LicenceStatus {
                 firm_code: 6_000_010,
@@ -459,6 +477,9 @@ mod tests {
                             "parts": ["130-1000001"] } ],
           "strays": [ { "backend": "127.0.0.1:22363", "serial": "130-7",
                         "trouble": "it is alone" } ],
+          "copies": [ { "serial": "130-1000001",
+                        "backends": [ "127.0.0.1:22361", "127.0.0.1:22363" ],
+                        "trouble": "they hold the same part" } ],
           "licenses": [ { "firm_code": 6_000_010, "product_code": 201, "tmr_id": 1, "quantity": 5,
                           "used": 2, "free": 3, "matching": 2, "available": true, "units_left": null,
                           "differs": [ { "backend": "127.0.0.1:22363", "field": "LicenseQuantity",

@@ -186,7 +186,9 @@ impl Front {
             peer.known().filter(|_| peer.trouble.is_none()).map(|d| d.parts.as_slice())
         });
         let lists = self.config.virtuals.iter().map(|(id, _)| *id);
-        self.joined = Virtual::join(parts, self.ledger.ahead(), lists);
+        let joined = Virtual::join(parts, self.ledger.ahead(), lists);
+        let before = core::mem::replace(&mut self.joined, joined);
+        self.log_copies(&before.copies);
         self.unnamed = true;
     }
 

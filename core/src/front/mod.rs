@@ -14,6 +14,7 @@ mod catalogue;
 mod claim;
 mod clients;
 mod configure;
+mod copies;
 mod events;
 mod flight;
 #[cfg(test)]
@@ -54,8 +55,9 @@ use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use catalogue::Virtual;
-pub use catalogue::{Reviewed, review};
+pub use catalogue::{Review, Reviewed, review};
 use claim::Gather;
+pub use copies::Copied;
 use core::ops::RangeInclusive;
 use events::Events;
 use flight::{AnyOne, Commit};

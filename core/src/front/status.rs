@@ -5,7 +5,7 @@ use super::{Front, Phase};
 use crate::admin::View;
 use crate::admin::metrics::Page;
 use crate::admin::status::{
-    Allocation, BackendState, BackendStatus, ContainerStatus, Difference, FrontStatus,
+    Allocation, BackendState, BackendStatus, ContainerStatus, CopyStatus, Difference, FrontStatus,
     LicenceStatus, Role, StrayStatus,
 };
 use crate::admin::usage::usage;
@@ -43,6 +43,7 @@ impl View for At<'_> {
             backends: (0..3).map(|index| self.backend(index)).collect(),
             containers: self.containers(),
             strays: self.strays(),
+            copies: self.copies(),
             certificate_ends: front.admin.certificate_ends(),
             licenses: self.licences(),
             clients: front.desk.visitors(),
@@ -179,6 +180,16 @@ impl At<'_> {
                       its TMR licences are not served",
         };
         self.front.joined.strays.iter().map(stray).collect()
+    }
+
+    fn copies(&self) -> Vec<CopyStatus> {
+        let addresses = self.front.addresses();
+        let shown = self.front.joined.copies.iter().map(|copied| CopyStatus {
+            serial: copied.name.clone(),
+            backends: copied.backends.iter().map(|index| addresses[*index].clone()).collect(),
+            trouble: copied.trouble(&addresses),
+        });
+        shown.collect()
     }
 
     pub(super) fn licences(&self) -> Vec<LicenceStatus> {

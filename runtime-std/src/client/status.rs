@@ -151,6 +151,9 @@ fn front(status: &Value) -> String {
         table.row([cell(&container["serial"]), cell(&container["cm_act_id"]), parts]);
     }
     section(&mut out, "containers", &table, rows(status, "containers").len());
+    for copy in rows(status, "copies") {
+        let _ = writeln!(out, "  {}", cell(&copy["trouble"]));
+    }
     for stray in rows(status, "strays") {
         let (serial, backend) = (cell(&stray["serial"]), cell(&stray["backend"]));
         let _ = writeln!(out, "  {serial} at {backend}: {}", cell(&stray["trouble"]));
@@ -248,6 +251,8 @@ mod tests {
                           "handles": 2}],
             "containers": [{"serial": "131-5", "cm_act_id": 7, "parts": ["130-1", "130-2"]}],
             "failover_trouble": "too late", "certificate_ends": "2026-12-01T00:00:00Z",
+            "copies": [{"serial": "130-1", "backends": ["a:1", "c:3"],
+                "trouble": "backends a:1 and c:3 hold the same part (130-1)"}],
             "strays": [{"backend": "b:2", "serial": "130-9", "trouble": "it is alone"}],
             "licenses": [{"firm_code": 10, "product_code": 201, "tmr_id": 1, "quantity": 5,
                 "used": 2, "free": 3, "matching": 2, "available": true,
@@ -263,6 +268,7 @@ mod tests {
             "  CmServer.Server differs: x here, y there",
             "  a:1      up     -          3      2",
             "  131-5      7        130-1, 130-2",
+            "  backends a:1 and c:3 hold the same part (130-1)",
             "  130-9 at b:2: it is alone",
             "  10    201      1       5      2     3     2      true       2026-11-21T19:00:00Z",
             "  10:201 differs at c:3: LicenseQuantity is 4, the others have 5",

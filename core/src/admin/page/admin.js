@@ -169,6 +169,7 @@ function judge(front) {
   }
   const partial = front.licenses.filter(licence => licence.available && licence.matching < 3 && !licence.differs.length).length;
   if (partial) add('warn', `${plural(partial, 'licence has', 'licences have')} 2 of 3 parts.`);
+  for (const copy of front.copies ?? []) add('bad', `${copy.trouble[0].toUpperCase()}${copy.trouble.slice(1)}.`);
   for (const stray of front.strays) add('warn', `Container ${stray.serial} at ${stray.backend}: ${stray.trouble}.`);
   if (front.failover_trouble) add('warn', `The last planned failover: ${front.failover_trouble}.`);
   if (front.certificate_ends && Date.parse(front.certificate_ends) - Date.now() < 21 * 86400 * SECOND) add('warn', `The certificate of this page ends on ${clock(front.certificate_ends)}.`);

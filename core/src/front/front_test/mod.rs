@@ -3,6 +3,7 @@
 mod any_one;
 mod birth;
 mod configure;
+mod copies;
 mod handles;
 mod handover;
 mod history;
