@@ -69,7 +69,10 @@ fn table() -> Table {
             tmr_id: product.tmr_id,
         };
         let firm_text = "Firma ü".into();
-        catalogue.offers.insert(key, Offer { key, fingerprint: 1, firm_text, product, bar });
+        catalogue.offers.insert(
+            key,
+            Offer { key, fingerprint: 1, firm_text, product, bar, charged: Vec::new() },
+        );
     }
     Table { desk, state: State::default(), catalogue, now: at(100) }
 }

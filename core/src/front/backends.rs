@@ -189,6 +189,7 @@ impl Front {
         let joined = Virtual::join(parts, self.ledger.ahead(), lists);
         let before = core::mem::replace(&mut self.joined, joined);
         self.log_copies(&before.copies);
+        self.log_gone(&before.gone);
         self.unnamed = true;
     }
 

@@ -4,13 +4,14 @@
 //! parts of different containers: the same one at two backends is a copy, and counts once.
 
 use super::copies::{Copied, copies, distinct};
+use super::gone::Places;
 use crate::desk::{Catalogue, Offer, Shown};
 use crate::licence::{FirmItem, Part, Product, differences};
 use crate::log::{ContainerId, LicenceKey, State};
 use crate::time::Wall;
 use crate::wire::CmError;
 use crate::wire::constants::mask;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -42,6 +43,8 @@ pub(super) struct Virtual {
     pub(super) strays: Vec<(usize, String)>,
     /// Containers with TMR licences that more than one backend holds.
     pub(super) copies: Vec<Copied>,
+    /// Licences of which seats are held, and that are not there any more.
+    pub(super) gone: BTreeSet<LicenceKey>,
 }
 
 impl Virtual {
@@ -58,6 +61,7 @@ impl Virtual {
             state.list_of(part.serial).or(listed)
         };
         let mut all: BTreeMap<LicenceKey, [Third<'_>; 3]> = BTreeMap::new();
+        let mut places = Places::default();
         let mut made = Self { copies: copies(&parts), ..Self::default() };
         for (index, held) in parts.iter().enumerate() {
             for part in held.unwrap_or_default() {
@@ -72,6 +76,7 @@ impl Virtual {
                     continue;
                 };
                 made.containers.entry(id).or_default().push(part.name());
+                places[index].push((id, part.serial));
                 for (key, item, product) in part.licences(id).filter(|(key, ..)| key.tmr_id != 0) {
                     // Two containers of one list at one backend: it does calls with the first.
                     all.entry(key).or_default()[index].get_or_insert((part.serial, item, product));
@@ -90,6 +95,7 @@ impl Virtual {
                 made.catalogue.offers.insert(key, offer);
             }
         }
+        made.find_gone(&parts, &places, state);
         made
     }
 }
@@ -174,6 +180,7 @@ fn join_one(key: LicenceKey, three: [Third<'_>; 3]) -> Option<(Joined, Offer)> {
         firm_text: item.text.clone(),
         product: product.clone(),
         bar,
+        charged: Vec::new(),
     };
     Some((Joined { prints, serials, print, matching, differs }, offer))
 }

@@ -19,6 +19,7 @@ mod events;
 mod flight;
 #[cfg(test)]
 mod front_test;
+mod gone;
 mod handover;
 mod history;
 mod ledger;
