@@ -4,6 +4,7 @@ mod any_one;
 mod birth;
 mod configure;
 mod copies;
+mod edges;
 mod gone;
 mod handles;
 mod handover;

@@ -122,6 +122,22 @@ fn a_client_that_goes_gives_back_what_it_did_not_hear_of() {
 }
 
 #[test]
+fn a_reply_goes_to_the_client_that_has_called() {
+    let mut world = twins();
+    let (first, second) = (world.connect(1), world.connect(1));
+    let (_, handle) = world.ask(1, second, seat());
+    stick(&mut world, true);
+    world.call(1, first, seat());
+    // A later call that waits for no disk is answered first.
+    assert_eq!(world.ask(1, second, crypt(handle)).0, 0);
+    assert_eq!(world.answer(1, first), None);
+    stick(&mut world, false);
+    let (status, other) = world.answer(1, first).expect("its own reply");
+    assert_eq!((status, other != handle), (0, true));
+    assert_eq!(world.answer(1, second), None);
+}
+
+#[test]
 fn a_broken_line_closes_who_waits_and_keeps_who_does_not() {
     let mut world = twins();
     let (waits, idle) = (world.connect(1), world.connect(1));
