@@ -3,7 +3,6 @@
 use super::World;
 use crate::testing::{container, seat};
 use crate::time::Duration;
-use alloc::vec;
 use serde_json::json;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -99,7 +98,7 @@ fn a_copy_that_says_something_else_does_not_outvote_the_parts() {
     let shown = licence(&mut world);
     assert_eq!((&shown["quantity"], &shown["matching"]), (&json!(5), &json!(2)));
     // Two copies agree with each other, and the two parts that there are do not.
-    world.replace(2, &vec![changed]);
+    world.replace(2, &[changed]);
     world.run();
     let shown = licence(&mut world);
     assert_eq!((&shown["matching"], &shown["available"]), (&json!(1), &json!(false)));
