@@ -271,6 +271,11 @@ pub const PASSED_CLIENTS: usize = 4_096;
 pub const PASSED_WINDOW: u64 = 8_192;
 /// Bytes of calls that the twin may have without a reply to them.
 pub const PASSED_BYTES: usize = 8 * 1024 * 1024;
+/// Signs of life of clients that one message to the twin has at most.
+pub const TWIN_ALIVE: usize = 1_024;
+/// Handles whose clients have called a front that stands by, and that it could not tell its twin of
+/// yet. A client beyond that is not noted.
+pub const SIGNS_WAITING: usize = 4_096;
 /// A call that the twin has passed on ends in an error after this time: early enough for that to
 /// reach its client before the twin gives it up, at [`CALL_TIMEOUT`].
 pub const PASSED_TIMEOUT: Duration = Duration::from_millis(2_500);

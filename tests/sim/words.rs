@@ -67,6 +67,7 @@ pub(super) fn tell(tell: &Tell) -> Option<String> {
             format!("client {client} is gone, with {replies} replies")
         }
         Tell::Seats { seats, .. } => format!("{} seats at servers", seats.len()),
+        Tell::Alive(signs) => format!("{} of its clients have called", signs.len()),
         Tell::Settings { revision, .. } => format!("configuration {revision}"),
         Tell::History { lines, .. } => {
             let count = lines.iter().filter(|byte| **byte == b'\n').count();

@@ -65,11 +65,15 @@ pub struct FrontStatus {
     pub containers: Vec<ContainerStatus>,
     /// Containers that no client sees because nothing says which others they belong to.
     pub strays: Vec<StrayStatus>,
+    /// Containers that more than one backend holds: a licence file that was copied.
+    pub copies: Vec<CopyStatus>,
     /// When the certificate of the admin pages ends; not there if they have none.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_optional_text")]
     pub certificate_ends: Option<Wall>,
     /// The licences that clients see.
     pub licenses: Vec<LicenceStatus>,
+    /// Licences that are gone while handles of them are held.
+    pub gone: Vec<GoneStatus>,
     /// Every seat that is held.
     pub allocations: Vec<Allocation>,
     /// Clients that are connected, and those that were too old; not all of them if there are many.
@@ -189,6 +193,17 @@ pub struct StrayStatus {
     pub trouble: &'static str,
 }
 
+/// A container that more than one backend holds: its part of a licence counts once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CopyStatus {
+    /// Like `130-1000001`.
+    pub serial: String,
+    /// Addresses of the backends that hold it.
+    pub backends: Vec<String>,
+    /// What is wrong and what mends it, in a sentence.
+    pub trouble: String,
+}
+
 /// A licence made of parts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LicenceStatus {
@@ -204,6 +219,8 @@ pub struct LicenceStatus {
     pub used: u32,
     /// Seats that are left.
     pub free: u32,
+    /// Seats that are held of licences that are gone, and count against this one.
+    pub gone: u32,
     /// Parts that agree.
     pub matching: u32,
     /// At least two do.
@@ -213,6 +230,8 @@ pub struct LicenceStatus {
     /// From when on it cannot be used; not there if it never ends.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_optional_text")]
     pub expires: Option<Wall>,
+    /// That time has come, by this front's clock.
+    pub expired: bool,
     /// What keeps the other parts out.
     pub differs: Vec<Difference>,
 }
@@ -228,6 +247,26 @@ pub struct Difference {
     pub value: String,
     /// What the others say.
     pub expected: String,
+}
+
+/// A licence that is gone while handles of it are held: it has another TMR-Id or CmActId now, or was
+/// taken away.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct GoneStatus {
+    /// Firm Code.
+    pub firm_code: u32,
+    /// Product Code.
+    pub product_code: u32,
+    /// TMR-Id that it had.
+    pub tmr_id: u32,
+    /// CmActId that it had; 0: it had none.
+    pub cm_act_id: u32,
+    /// Handles that are held.
+    pub handles: u64,
+    /// Seats that they take. Each counts against what took the place of the licence.
+    pub seats: u32,
+    /// The same in a sentence.
+    pub trouble: String,
 }
 
 /// A handle that is held, with a seat or without one.
@@ -252,6 +291,8 @@ pub struct Allocation {
     /// When it was granted.
     #[serde(serialize_with = "as_text")]
     pub since: Wall,
+    /// Its licence is gone ([`GoneStatus`]).
+    pub gone: bool,
     /// Backends that have it on disk, or stock servers that have given it.
     pub backends: u32,
 }
@@ -402,6 +443,11 @@ mod tests {
                 serial: "130-7".into(),
                 trouble: "it is alone",
             }],
+            copies: vec![CopyStatus {
+                serial: "130-1000001".into(),
+                backends: vec!["127.0.0.1:22361".into(), "127.0.0.1:22363".into()],
+                trouble: "they hold the same part".into(),
+            }],
             certificate_ends: None,
             licenses: vec![LicenceStatus {
                 firm_code: 6_000_010,
@@ -410,16 +456,27 @@ mod tests {
                 quantity: 5,
                 used: 2,
                 free: 3,
+                gone: 0,
                 matching: 2,
                 available: true,
                 units_left: None,
                 expires: None,
+                expired: false,
                 differs: vec![Difference {
                     backend: "127.0.0.1:22363".into(),
                     field: "LicenseQuantity".into(),
                     value: "4".into(),
                     expected: "5".into(),
                 }],
+            }],
+            gone: vec![GoneStatus {
+                firm_code: 6_000_010,
+                product_code: 201,
+                tmr_id: 7,
+                cm_act_id: 5,
+                handles: 2,
+                seats: 1,
+                trouble: "they are held".into(),
             }],
             allocations: vec![Allocation {
                 handle: 19_857,
@@ -431,6 +488,7 @@ mod tests {
                 host: "h".into(),
                 user: "u".into(),
                 since: Wall(1_795_287_600),
+                gone: false,
                 backends: 3,
             }],
             clients: vec![ClientStatus {
@@ -464,13 +522,18 @@ mod tests {
                             "parts": ["130-1000001"] } ],
           "strays": [ { "backend": "127.0.0.1:22363", "serial": "130-7",
                         "trouble": "it is alone" } ],
+          "copies": [ { "serial": "130-1000001",
+                        "backends": [ "127.0.0.1:22361", "127.0.0.1:22363" ],
+                        "trouble": "they hold the same part" } ],
           "licenses": [ { "firm_code": 6_000_010, "product_code": 201, "tmr_id": 1, "quantity": 5,
-                          "used": 2, "free": 3, "matching": 2, "available": true, "units_left": null,
+                          "used": 2, "free": 3, "gone": 0, "expired": false, "matching": 2, "available": true, "units_left": null,
                           "differs": [ { "backend": "127.0.0.1:22363", "field": "LicenseQuantity",
                                          "value": "4", "expected": "5" } ] } ],
+          "gone": [ { "firm_code": 6_000_010, "product_code": 201, "tmr_id": 7, "cm_act_id": 5,
+                      "handles": 2, "seats": 1, "trouble": "they are held" } ],
           "allocations": [ { "handle": 19_857, "kind": "licence", "firm_code": 6_000_010,
                              "product_code": 201, "mode": "user-limit", "client": "127.0.0.1", "host": "h", "user": "u",
-                             "since": "2026-11-21T19:00:00Z", "backends": 3 } ],
+                             "since": "2026-11-21T19:00:00Z", "gone": false, "backends": 3 } ],
           "clients": [ { "address": "127.0.0.1", "host": "h", "user": "u", "runtime_version": "6.10",
                          "too_old": false, "connected": true, "since": "2026-11-21T19:00:00Z",
                          "calls": 7 } ]

@@ -557,6 +557,7 @@ fn shelve(containers: &[Container]) -> (Catalogue, BTreeMap<LicenceKey, u64>) {
                 firm_text: item.text.clone(),
                 product: product.clone(),
                 bar: tmr.then_some(CmError::REDUNDANCY_SERVER_MISSING),
+                charged: Vec::new(),
             };
             catalogue.offers.insert(key, offer);
         }

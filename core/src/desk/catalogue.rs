@@ -3,7 +3,7 @@
 use super::Ground;
 use super::access::Want;
 use crate::licence::Product;
-use crate::log::{ContainerId, Entry, LicenceKey, Mode, State};
+use crate::log::{ContainerId, Entry, LicenceKey, Mode, State, Usage};
 use crate::time::Wall;
 use crate::wire::CmError;
 use crate::wire::constants::crypt;
@@ -38,6 +38,8 @@ pub struct Offer {
     /// Why it cannot be had at all here: 130 a TMR licence at a backend, 218 parts that do not
     /// agree.
     pub bar: Option<CmError>,
+    /// Licences that are gone, and whose seats count against this one as long as they are held.
+    pub charged: Vec<LicenceKey>,
 }
 
 /// Everything that may be asked for.
@@ -123,6 +125,19 @@ impl Offer {
         let period = self.product.usage_period.zip(state.used_since(&self.key));
         let used_up = period.map(|(seconds, since)| Wall(since.0.saturating_add(seconds.into())));
         [self.product.expiration_time, used_up].into_iter().flatten().min()
+    }
+
+    /// How many seats may be in use of it: its quantity, less what is held of those that are gone.
+    #[must_use]
+    pub fn seats(&self, state: &State) -> u32 {
+        self.product.license_quantity.saturating_sub(self.seats_gone(state))
+    }
+
+    /// How many seats are held of licences that are gone, and count against it.
+    #[must_use]
+    pub fn seats_gone(&self, state: &State) -> u32 {
+        let used = |key: &LicenceKey| state.usage(key).map_or(0, Usage::used);
+        self.charged.iter().map(used).fold(0, u32::saturating_add)
     }
 
     /// Units that are left; `None`: they are not counted.

@@ -62,14 +62,11 @@ fn table() -> Table {
     for (product, bar) in
         [(rich(), None), (plain, None), (split, Some(CmError::NO_LICENSE_AVAILABLE))]
     {
-        let key = LicenceKey {
-            container: id,
-            firm_code: FIRM,
-            product_code: product.product_code,
-            tmr_id: product.tmr_id,
-        };
-        let firm_text = "Firma ü".into();
-        catalogue.offers.insert(key, Offer { key, fingerprint: 1, firm_text, product, bar });
+        let (product_code, tmr_id) = (product.product_code, product.tmr_id);
+        let key = LicenceKey { container: id, firm_code: FIRM, product_code, tmr_id };
+        let (firm_text, charged) = ("Firma ü".into(), Vec::new());
+        let offer = Offer { key, fingerprint: 1, firm_text, product, bar, charged };
+        catalogue.offers.insert(key, offer);
     }
     Table { desk, state: State::default(), catalogue, now: at(100) }
 }

@@ -1,8 +1,9 @@
 //! Handle numbers, and the clock of each handle: a client that is silent for its clean-up time
 //! loses it.
 
+use super::Desk;
 use crate::io::Link;
-use crate::log::Handle;
+use crate::log::{Handle, State};
 use crate::time::{Duration, Mono};
 use alloc::collections::{BTreeMap, BTreeSet};
 use core::ops::RangeInclusive;
@@ -114,6 +115,13 @@ impl Watches {
         }
     }
 
+    /// The handle was used at that time, somewhere else.
+    fn used(&mut self, at: Mono, handle: Handle) {
+        if let Some(watch) = self.handles.get_mut(&handle) {
+            watch.heard = watch.heard.max(at);
+        }
+    }
+
     /// When it was last used, as far as is known.
     pub(super) fn last(&self, handle: Handle) -> Option<Mono> {
         self.handles.get(&handle).map(|watch| watch.heard)
@@ -171,6 +179,16 @@ impl Watches {
             self.due.insert((watch.due, handle));
         }
         None
+    }
+}
+
+impl Desk {
+    /// A call has named a handle at that time, and this desk could not take the call: whoever holds
+    /// the handle was there then. A seat that only lingers is nobody's.
+    pub(crate) fn alive(&mut self, at: Mono, handle: Handle, state: &State) {
+        if state.held(handle).is_some() {
+            self.watches.used(at, handle);
+        }
     }
 }
 

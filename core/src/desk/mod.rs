@@ -379,7 +379,7 @@ impl Desk {
             let grant = if want.firm_item {
                 self.grant(want, Held::FirmItem(offer.key), ground.now.wall)
             } else {
-                self.licence(want, mode, offer, ground.now.wall)
+                self.licence(want, mode, offer, ground)
             };
             if let Err(refusal) = ground.state.check(&grant) {
                 error = refusal.into();
@@ -408,13 +408,13 @@ impl Desk {
     }
 
     /// A handle for the use of a licence.
-    fn licence(&self, want: &Want, mode: Mode, offer: &Offer, since: Wall) -> Grant {
-        let product = &offer.product;
+    fn licence(&self, want: &Want, mode: Mode, offer: &Offer, ground: &Ground<'_>) -> Grant {
+        let (product, since) = (&offer.product, ground.now.wall);
         // What takes no seat leaves none to linger.
         let lingers = mode != Mode::NoUserLimit && !want.no_linger;
         Grant {
             fingerprint: offer.fingerprint,
-            quantity: product.license_quantity,
+            quantity: offer.seats(ground.state),
             take: want.take,
             mode,
             linger_seconds: product.linger_time.filter(|_| lingers).unwrap_or(0),

@@ -23,6 +23,8 @@ struct Row<'a> {
     product_item: u16,
     feature_map: u32,
     quantity: u32,
+    /// How many of them may be in use.
+    seats: u32,
 }
 
 /// The licences of the handle's container, or of all by a handle of the service.
@@ -38,7 +40,8 @@ fn rows<'a>(holder: &Grant, ground: &Ground<'a>) -> Result<BTreeMap<LicenceKey, 
             let product = &item.offer.product;
             let feature_map = product.feature_map.unwrap_or(0);
             let (product_item, quantity) = (item.product_item, product.license_quantity);
-            rows.insert(item.offer.key, Row { shown, product_item, feature_map, quantity });
+            let seats = item.offer.seats(ground.state);
+            rows.insert(item.offer.key, Row { shown, product_item, feature_map, quantity, seats });
         }
     }
     Ok(rows)
@@ -78,7 +81,7 @@ impl Desk {
                 exclusive_licenses: taken.map_or(0, |taken| taken.exclusive),
                 station_share_licenses: taken.map_or(0, |taken| taken.station_share),
                 used_licenses: used,
-                free_licenses: row.quantity.saturating_sub(used),
+                free_licenses: row.seats.saturating_sub(used),
                 total_licenses: row.quantity,
                 license_quantity: row.quantity,
                 ..CmNetInfoCluster::default()

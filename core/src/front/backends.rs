@@ -78,6 +78,8 @@ impl Front {
                 if self.silenced && self.confirmed(now, FENCE) {
                     self.silenced = false;
                     tracing::info!("a majority of backends confirms this front again");
+                    // What clients said meanwhile it may not have heard: as after a takeover.
+                    self.desk.take_over(now, self.ledger.ahead());
                 }
             }
             _ => {}
@@ -242,7 +244,10 @@ impl Front {
             peer.known().filter(|_| peer.trouble.is_none()).map(|d| d.parts.as_slice())
         });
         let lists = self.config.virtuals.iter().map(|(id, _)| *id);
-        self.joined = Virtual::join(parts, self.ledger.ahead(), lists);
+        let joined = Virtual::join(parts, self.ledger.ahead(), lists);
+        let before = core::mem::replace(&mut self.joined, joined);
+        self.log_copies(&before.copies);
+        self.log_gone(&before.gone);
         self.unnamed = true;
     }
 

@@ -1,15 +1,17 @@
 //! Three parts become one licence: containers of equal CmActId, or without one and in one list of
 //! three serials; equal Firm Code, Product Code and TMR-Id; and all other properties equal in at
-//! least two. The part that differs is out, and it is told which field differs.
+//! least two. The part that differs is out, and it is told which field differs. Two that agree are
+//! parts of different containers: the same one at two backends is a copy, and counts once.
 
-use super::vote::{Vote, vote};
+use super::copies::{Copied, copies, distinct};
+use super::gone::Places;
 use crate::desk::{Catalogue, Offer, Shown};
 use crate::licence::{FirmItem, Part, Product, differences};
 use crate::log::{ContainerId, LicenceKey, State};
 use crate::time::Wall;
 use crate::wire::CmError;
 use crate::wire::constants::mask;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -18,9 +20,11 @@ use alloc::vec::Vec;
 pub(super) struct Joined {
     /// The fingerprint of each backend's part.
     pub(super) prints: [Option<u64>; 3],
-    /// What two agree on; of the first part while none do.
+    /// The serial of the container that each backend's part is in.
+    pub(super) serials: [Option<u32>; 3],
+    /// What two different containers agree on; of the first part while none do.
     pub(super) print: u64,
-    /// How many parts are as that one.
+    /// How many containers have a part as that one.
     pub(super) matching: usize,
     /// Where the other parts differ: backend, field, its value, the agreed one.
     pub(super) differs: Vec<(usize, &'static str, String, String)>,
@@ -37,6 +41,10 @@ pub(super) struct Virtual {
     pub(super) containers: BTreeMap<ContainerId, Vec<String>>,
     /// Containers with TMR licences that have no CmActId and stand in no list: backend and name.
     pub(super) strays: Vec<(usize, String)>,
+    /// Containers with TMR licences that more than one backend holds.
+    pub(super) copies: Vec<Copied>,
+    /// Licences of which seats are held, and that are not there any more.
+    pub(super) gone: BTreeSet<LicenceKey>,
 }
 
 impl Virtual {
@@ -53,7 +61,8 @@ impl Virtual {
             state.list_of(part.serial).or(listed)
         };
         let mut all: BTreeMap<LicenceKey, [Third<'_>; 3]> = BTreeMap::new();
-        let mut made = Self::default();
+        let mut places = Places::default();
+        let mut made = Self { copies: copies(&parts), ..Self::default() };
         for (index, held) in parts.iter().enumerate() {
             for part in held.unwrap_or_default() {
                 let id = match part.cm_act_id {
@@ -67,9 +76,10 @@ impl Virtual {
                     continue;
                 };
                 made.containers.entry(id).or_default().push(part.name());
+                places[index].push((id, part.serial));
                 for (key, item, product) in part.licences(id).filter(|(key, ..)| key.tmr_id != 0) {
                     // Two containers of one list at one backend: it does calls with the first.
-                    all.entry(key).or_default()[index].get_or_insert((item, product));
+                    all.entry(key).or_default()[index].get_or_insert((part.serial, item, product));
                 }
             }
         }
@@ -85,6 +95,7 @@ impl Virtual {
                 made.catalogue.offers.insert(key, offer);
             }
         }
+        made.find_gone(&parts, &places, state);
         made
     }
 }
@@ -96,7 +107,7 @@ pub struct Reviewed {
     pub key: LicenceKey,
     /// Which backends hold a part of it.
     pub held: [bool; 3],
-    /// How many parts agree.
+    /// How many parts agree, each of a container of its own.
     pub matching: usize,
     /// From when on it cannot be used.
     pub expires: Option<Wall>,
@@ -104,13 +115,25 @@ pub struct Reviewed {
     pub differs: Vec<(usize, &'static str, String, String)>,
 }
 
+/// What three backends hold, for who looks at them without being a front.
+#[derive(Clone, Debug)]
+pub struct Review {
+    /// The licences.
+    pub licences: Vec<Reviewed>,
+    /// Containers without a CmActId that no list names: backend and name.
+    pub strays: Vec<(usize, String)>,
+    /// Containers that more than one backend holds.
+    pub copies: Vec<Copied>,
+}
+
 /// Joins what three backends hold as a front does. `lists` are the containers that the configuration
-/// names by their serials. Returns beside it the containers that no list names: backend and name.
+/// names by their serials.
 pub fn review(
     parts: [Option<&[Part]>; 3],
     lists: impl Iterator<Item = ContainerId> + Clone,
-) -> (Vec<Reviewed>, Vec<(usize, String)>) {
-    let Virtual { catalogue, joined, strays, .. } = Virtual::join(parts, &State::default(), lists);
+) -> Review {
+    let Virtual { catalogue, joined, strays, copies, .. } =
+        Virtual::join(parts, &State::default(), lists);
     let reviewed = |(key, joined): (LicenceKey, Joined)| Reviewed {
         key,
         held: joined.prints.map(|print| print.is_some()),
@@ -118,25 +141,32 @@ pub fn review(
         expires: catalogue.offers.get(&key).and_then(|offer| offer.product.expiration_time),
         differs: joined.differs,
     };
-    (joined.into_iter().map(reviewed).collect(), strays)
+    Review { licences: joined.into_iter().map(reviewed).collect(), strays, copies }
 }
 
-/// One backend's third of a licence, if it holds one.
-type Third<'a> = Option<(&'a FirmItem, &'a Product)>;
+/// One backend's third of a licence, if it holds one: the serial of its container, and what it says.
+type Third<'a> = Option<(u32, &'a FirmItem, &'a Product)>;
+
+/// What parts of at least two different containers say; `None`: no two do.
+fn agreed(prints: [Option<u64>; 3], serials: [Option<u32>; 3]) -> Option<u64> {
+    let says = |print: u64| prints.iter().zip(serials).filter(move |(p, _)| **p == Some(print));
+    let agreed = |print: &u64| distinct(says(*print).filter_map(|(_, serial)| serial)) >= 2;
+    prints.into_iter().flatten().find(agreed)
+}
 
 fn join_one(key: LicenceKey, three: [Third<'_>; 3]) -> Option<(Joined, Offer)> {
-    let prints = three.map(|part| part.map(|(item, product)| item.fingerprint(product)));
-    let agreed = vote(prints);
-    let print = match agreed {
-        Vote::Agreed(print) => print,
-        Vote::Pending | Vote::Split => prints.iter().flatten().next().copied()?,
+    let prints = three.map(|part| part.map(|(_, item, product)| item.fingerprint(product)));
+    let serials = three.map(|part| part.map(|(serial, ..)| serial));
+    let print = match agreed(prints, serials) {
+        Some(print) => print,
+        None => prints.iter().flatten().next().copied()?,
     };
-    let (item, product) =
-        three.iter().zip(prints).find_map(|(part, p)| part.filter(|_| p == Some(print)))?;
-    let matching = prints.iter().filter(|&&p| p == Some(print)).count();
+    let as_that = || three.iter().zip(prints).filter(|(_, p)| *p == Some(print));
+    let (_, item, product) = as_that().find_map(|(part, _)| *part)?;
+    let matching = distinct(as_that().filter_map(|(part, _)| part.map(|(serial, ..)| serial)));
     let mut differs = Vec::new();
     for (index, (other, p)) in three.iter().zip(prints).enumerate() {
-        let Some((other_item, other_product)) = other.filter(|_| p != Some(print)) else {
+        let Some((_, other_item, other_product)) = other.filter(|_| p != Some(print)) else {
             continue;
         };
         for (field, expected, value) in differences((item, product), (other_item, other_product)) {
@@ -150,6 +180,7 @@ fn join_one(key: LicenceKey, three: [Third<'_>; 3]) -> Option<(Joined, Offer)> {
         firm_text: item.text.clone(),
         product: product.clone(),
         bar,
+        charged: Vec::new(),
     };
-    Some((Joined { prints, print, matching, differs }, offer))
+    Some((Joined { prints, serials, print, matching, differs }, offer))
 }

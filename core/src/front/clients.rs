@@ -29,8 +29,10 @@ impl Front {
         } else if Desk::is_timeless(&request) || self.begins(now.mono) {
             self.serve(now, until, link, (&request, bytes), out);
         } else if self.wish.lead || link.is_passed() || self.may_pass() {
+            self.not_decided(now.mono, link, &request);
             self.park(until, link, request);
         } else {
+            self.not_decided(now.mono, link, &request);
             self.turn_down(link, &request, CmError::SERVER_START_PENDING, out);
         }
     }

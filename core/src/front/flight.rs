@@ -2,6 +2,7 @@
 //! those that wait for this front to lead. Each ends within its time, with an answer or an error.
 
 use super::catalogue::Virtual;
+use super::copies::distinct;
 use super::peer::{Asked, Follow, Peer, Wire};
 use super::vote::{Vote, vote};
 use super::{Front, Phase};
@@ -98,7 +99,9 @@ impl Front {
             let agreed = flight.twin
                 || match &flight.waits {
                     Waits::Grant(grant) => {
-                        (0..3).filter(|&i| self.agrees(i, slot, grant, flight.differs)).count() >= 2
+                        let agree = |i| self.agrees(i, slot, grant, flight.differs);
+                        // The same container at two backends is one part.
+                        distinct((0..3).filter_map(agree)) >= 2
                     }
                     Waits::Release | Waits::Spend(..) => true,
                 };
@@ -174,12 +177,14 @@ impl Front {
 
     /// A backend has the grant on disk, and its own part is as the grant says: by its word with
     /// the acknowledgement, and by what it last said of its parts, because one that came back
-    /// with the slot already committed is not asked for that word again.
-    fn agrees(&self, index: usize, slot: Slot, grant: &Grant, differs: [bool; 3]) -> bool {
-        let joined = grant.held.licence().and_then(|key| self.joined.joined.get(key));
-        matches!(self.peers[index].follow, Follow::Yes { acked, .. } if acked >= slot)
-            && !differs[index]
-            && joined.is_some_and(|joined| joined.prints[index] == Some(grant.fingerprint))
+    /// with the slot already committed is not asked for that word again. Returns the serial of the
+    /// container that the part is in; `None`: it does not agree.
+    fn agrees(&self, index: usize, slot: Slot, grant: &Grant, differs: [bool; 3]) -> Option<u32> {
+        let joined = self.joined.joined.get(grant.held.licence()?)?;
+        let acked = self.peers[index].acked();
+        let follows = matches!(self.peers[index].follow, Follow::Yes { .. }) && acked >= slot;
+        let same = joined.prints[index] == Some(grant.fingerprint) && !differs[index];
+        joined.serials[index].filter(|_| follows && same)
     }
 
     /// What a client is told whose seat fewer than two backends have given: the error that two of

@@ -170,5 +170,7 @@ impl At<'_> {
         }
         page.gauge("tmrd_strays", "Containers with TMR licences that no client sees.")
             .is(&[], front.joined.strays.len());
+        page.gauge("tmrd_copied_parts", "Containers that more than one backend holds.")
+            .is(&[], front.joined.copies.len());
     }
 }

@@ -14,10 +14,12 @@ mod catalogue;
 mod claim;
 mod clients;
 mod configure;
+mod copies;
 mod events;
 mod flight;
 #[cfg(test)]
 mod front_test;
+mod gone;
 mod handover;
 mod history;
 mod ledger;
@@ -56,8 +58,9 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 use catalogue::Virtual;
-pub use catalogue::{Reviewed, review};
+pub use catalogue::{Review, Reviewed, review};
 use claim::{Gather, Partial};
+pub use copies::Copied;
 use core::ops::RangeInclusive;
 use events::Events;
 use flight::{AnyOne, Commit};
@@ -348,8 +351,11 @@ impl Front {
                     self.serve(now, until, link, (&call, bytes), out);
                 }
             }
-            for entry in self.desk.ended(now.mono, self.ledger.ahead()) {
-                self.ledger.propose(entry);
+            // A front that has dropped its clients ends none of their handles.
+            if !self.silenced {
+                for entry in self.desk.ended(now.mono, self.ledger.ahead()) {
+                    self.ledger.propose(entry);
+                }
             }
             let reserved = self.ledger.ahead().handles_reserved();
             let low = self.desk.numbers_left() < HANDLE_BLOCK / 2;

@@ -5,13 +5,13 @@ use super::{Front, Phase};
 use crate::admin::View;
 use crate::admin::metrics::Page;
 use crate::admin::status::{
-    Allocation, BackendState, BackendStatus, ContainerStatus, Difference, FrontStatus,
-    LicenceStatus, Role, StrayStatus,
+    Allocation, BackendState, BackendStatus, ContainerStatus, CopyStatus, Difference, FrontStatus,
+    GoneStatus, LicenceStatus, Role, StrayStatus,
 };
 use crate::admin::usage::usage;
 use crate::config::InForce;
 use crate::history::Span;
-use crate::log::{Client, DiskId, Grant, Handle};
+use crate::log::{Client, DiskId, Grant, Handle, LicenceKey, Usage};
 use crate::time::Now;
 use crate::wire::constants::mask;
 use crate::wire::twin::Part;
@@ -44,8 +44,10 @@ impl View for At<'_> {
             backends: (0..3).map(|index| self.backend(index)).collect(),
             containers: self.containers(),
             strays: self.strays(),
+            copies: self.copies(),
             certificate_ends: front.admin.certificate_ends(),
             licenses: self.licences(),
+            gone: self.gone(),
             clients: front.desk.visitors(),
             allocations: front.ledger.ahead().seats().map(|seat| self.allocation(seat)).collect(),
         };
@@ -177,12 +179,25 @@ impl At<'_> {
         self.front.joined.strays.iter().map(stray).collect()
     }
 
+    fn copies(&self) -> Vec<CopyStatus> {
+        let addresses = self.front.addresses();
+        let shown = self.front.joined.copies.iter().map(|copied| CopyStatus {
+            serial: copied.name.clone(),
+            backends: copied.backends.iter().map(|index| addresses[*index].clone()).collect(),
+            trouble: copied.trouble(&addresses),
+        });
+        shown.collect()
+    }
+
     pub(super) fn licences(&self) -> Vec<LicenceStatus> {
         let front = self.front;
-        let one = |(key, joined): (&crate::log::LicenceKey, &super::catalogue::Joined)| {
+        let one = |(key, joined): (&LicenceKey, &super::catalogue::Joined)| {
             let offer = front.joined.catalogue.offers.get(key);
             let quantity = offer.map_or(0, |offer| offer.product.license_quantity);
-            let used = front.ledger.ahead().usage(key).map_or(0, |usage| usage.used());
+            let state = front.ledger.ahead();
+            let used = state.usage(key).map_or(0, Usage::used);
+            let gone = offer.map_or(0, |offer| offer.seats_gone(state));
+            let expires = offer.and_then(|offer| offer.ends(state));
             let differs = joined.differs.iter().map(|(index, field, value, expected)| Difference {
                 backend: front.peers[*index].address.to_string(),
                 field: (*field).to_string(),
@@ -195,15 +210,33 @@ impl At<'_> {
                 tmr_id: key.tmr_id,
                 quantity,
                 used,
-                free: quantity.saturating_sub(used),
+                free: quantity.saturating_sub(used).saturating_sub(gone),
+                gone,
                 matching: u32::try_from(joined.matching).unwrap_or_default(),
                 available: joined.matching >= 2,
-                units_left: offer.and_then(|offer| offer.units_left(front.ledger.ahead())),
-                expires: offer.and_then(|offer| offer.product.expiration_time),
+                units_left: offer.and_then(|offer| offer.units_left(state)),
+                expires,
+                expired: expires.is_some_and(|end| end <= self.now.wall),
                 differs: differs.collect(),
             }
         };
         front.joined.joined.iter().map(one).collect()
+    }
+
+    fn gone(&self) -> Vec<GoneStatus> {
+        let front = self.front;
+        let state = front.ledger.ahead();
+        let one = |key: &LicenceKey| GoneStatus {
+            firm_code: key.firm_code,
+            product_code: key.product_code,
+            tmr_id: key.tmr_id,
+            cm_act_id: key.container.cm_act_id(),
+            handles: front.handles_of(key) as u64,
+            seats: state.usage(key).map_or(0, Usage::used),
+            trouble: front.gone_in_words(key),
+        };
+        let held = front.joined.gone.iter().filter(|key| state.usage(key).is_some());
+        held.map(one).collect()
     }
 
     fn allocation(&self, seat: &Grant) -> Allocation {
@@ -225,6 +258,7 @@ impl At<'_> {
             host: seat.client.host.clone(),
             user: seat.client.user.clone(),
             since: seat.since,
+            gone: seat.held.licence().is_some_and(|key| self.front.joined.gone.contains(key)),
             backends: u32::try_from(holders.count()).unwrap_or_default(),
         }
     }

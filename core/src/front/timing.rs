@@ -92,7 +92,11 @@ impl Front {
         };
         let claim = claim.map(|at| Deadline { at, reason: "claim" });
         let flights = self.flights_due().map(|at| Deadline { at, reason: "call" });
-        let cleanup = self.desk.due().map(|at| Deadline { at, reason: "clean-up" });
+        let cleanup = self
+            .desk
+            .due()
+            .filter(|_| !self.silenced)
+            .map(|at| Deadline { at, reason: "clean-up" });
         let twin = self.twin_deadline();
         let handover = self.handover.deadline();
         let offered = self.wish.offered.map(|at| Deadline { at, reason: "role offered" });

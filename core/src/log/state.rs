@@ -197,6 +197,11 @@ impl State {
         self.usage.get(licence)
     }
 
+    /// The licences of which handles are held.
+    pub fn licences_in_use(&self) -> impl Iterator<Item = &LicenceKey> {
+        self.usage.keys()
+    }
+
     /// Whether a grant would hold if it were the next entry.
     ///
     /// # Errors

@@ -11,11 +11,12 @@
 //! | 1 | [`Tell::Shared`] |
 //! | 2 | [`Tell::Lead`]; [`Tell::Call`], [`Tell::Gone`], [`Answer::Reply`], [`Answer::Dropped`]; [`Tell::Seats`] |
 //! | 3 | [`Tell::Settings`] in the place of [`Tell::Shared`]; [`Tell::History`], [`Answer::Recorded`] |
+//! | 4 | [`Tell::Alive`] |
 
 use crate::history::Mark;
 use crate::limits::{
-    CLIENT_FRAME_MAX, HISTORY_BLOCK, SLOT_LAST, TWIN_ADDRESS_MAX, TWIN_ENTRIES, TWIN_PIECE_BYTES,
-    TWIN_SEATS, TWIN_SETTINGS_MAX, TWIN_VERSION_TEXT, TWIN_VIRTUALS_MAX,
+    CLIENT_FRAME_MAX, HISTORY_BLOCK, SLOT_LAST, TWIN_ADDRESS_MAX, TWIN_ALIVE, TWIN_ENTRIES,
+    TWIN_PIECE_BYTES, TWIN_SEATS, TWIN_SETTINGS_MAX, TWIN_VERSION_TEXT, TWIN_VIRTUALS_MAX,
 };
 use crate::log::{ContainerId, Entry, Epoch, GroupId, Handle, LicenceKey, Slot};
 use crate::time::Wall;
@@ -42,7 +43,7 @@ pub struct Version {
 
 impl Version {
     /// The one that this program speaks.
-    pub const OWN: Self = Self { major: 1, minor: 3 };
+    pub const OWN: Self = Self { major: 1, minor: 4 };
     /// The minor version that came with the lead being given away ([`Tell::Lead`]).
     pub const GIVES_LEAD: u16 = 2;
     /// The minor version that came with calls of clients ([`Tell::Call`]).
@@ -51,6 +52,8 @@ impl Version {
     pub const SETTINGS: u16 = 3;
     /// The minor version that came with usage history ([`Tell::History`]).
     pub const HISTORY: u16 = 3;
+    /// The minor version that came with signs of life of clients ([`Tell::Alive`]).
+    pub const ALIVE: u16 = 4;
 
     /// The minor version that is spoken between this one and another; `None`: they cannot talk.
     #[must_use]
@@ -157,6 +160,15 @@ pub struct Placed {
     pub licence: LicenceKey,
 }
 
+/// A client has called with a handle at a front that could not have the call decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignOfLife {
+    /// The handle that the call named.
+    pub handle: Handle,
+    /// How long ago the call came when this was sent, in milliseconds, rounded up.
+    pub milliseconds_ago: u32,
+}
+
 /// What the one that dialled tells of itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Tell {
@@ -247,6 +259,9 @@ pub enum Tell {
         /// Everything up to here is recorded with them; `None`: that is not said.
         upto: Option<Mark>,
     },
+    /// Clients have called the one that dialled, which had nobody to decide their calls: the one
+    /// that leads counts that as it counts calls at itself. Since minor version 4.
+    Alive(Vec<SignOfLife>),
 }
 
 /// What the other one answers, and to how much.
@@ -324,6 +339,7 @@ impl Tell {
             Self::Seats { .. } => 2,
             Self::Settings { .. } => Version::SETTINGS,
             Self::History { .. } => Version::HISTORY,
+            Self::Alive(_) => Version::ALIVE,
         }
     }
 
@@ -358,6 +374,7 @@ impl Tell {
             Self::Seats { seats, .. } => seats.len() <= TWIN_SEATS,
             Self::Settings { text, .. } => text.len() <= TWIN_SETTINGS_MAX,
             Self::History { lines, .. } => lines.len() <= HISTORY_BLOCK,
+            Self::Alive(signs) => signs.len() <= TWIN_ALIVE,
         };
         if tell.since() <= minor && fits { Ok(tell) } else { Err(Malformed) }
     }

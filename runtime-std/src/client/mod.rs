@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod bench;
+mod colour;
 pub mod doctor;
 pub mod failover;
 pub mod http;

@@ -1,5 +1,6 @@
 //! `status` and `activate`: what an operator asks of a server's admin pages.
 
+use super::colour::Colour;
 use super::http;
 use super::table::Table;
 use crate::daemon::{Failure, Outcome, out};
@@ -23,7 +24,7 @@ pub fn status(at: &Address, json: bool) -> Outcome {
     let text = match value["role"].as_str() {
         _ if json => text,
         Some("backend") => backend(&value),
-        _ => front(&value),
+        _ => front(&value, Colour::of_output()),
     };
     out::line(text.trim_end())
 }
@@ -89,7 +90,7 @@ fn listed(out: &mut String, status: &Value, name: &str, key: &str, columns: &[(&
     section(out, name, &table, rows(status, key).len());
 }
 
-fn front(status: &Value) -> String {
+fn front(status: &Value, colour: Colour) -> String {
     let mut out = String::new();
     let text = |key: &str| cell(&status[key]);
     let _ = write!(out, "front, {}, epoch {}", text("role"), text("epoch"));
@@ -151,6 +152,9 @@ fn front(status: &Value) -> String {
         table.row([cell(&container["serial"]), cell(&container["cm_act_id"]), parts]);
     }
     section(&mut out, "containers", &table, rows(status, "containers").len());
+    for copy in rows(status, "copies") {
+        let _ = writeln!(out, "  {}", cell(&copy["trouble"]));
+    }
     for stray in rows(status, "strays") {
         let (serial, backend) = (cell(&stray["serial"]), cell(&stray["backend"]));
         let _ = writeln!(out, "  {serial} at {backend}: {}", cell(&stray["trouble"]));
@@ -167,6 +171,14 @@ fn front(status: &Value) -> String {
         ("expires", "expires"),
     ];
     listed(&mut out, status, "licences", "licenses", &columns);
+    for licence in rows(status, "licenses").iter().filter(|licence| licence["expired"] == true) {
+        let (firm, product) = (cell(&licence["firm_code"]), cell(&licence["product_code"]));
+        let text = format!("{firm}:{product} has expired on {}", cell(&licence["expires"]));
+        let _ = writeln!(out, "  {}", colour.red(&text));
+    }
+    for gone in rows(status, "gone") {
+        let _ = writeln!(out, "  {}", cell(&gone["trouble"]));
+    }
     for licence in rows(status, "licenses") {
         for differs in rows(licence, "differs") {
             let _ = writeln!(
@@ -239,23 +251,31 @@ mod tests {
 
     #[test]
     fn a_front_is_shown_with_what_differs() {
-        let shown = front(&json!({
-            "version": "0.1.0", "runtime": "smol", "role": "active", "epoch": 3, "fenced": true,
-            "twin": {"address": "b:2", "connected": true, "synced": false, "lag": 7,
-                     "passed_to": 0, "passed_from": 2, "role": "standby", "trouble": null, "differs": [
-                     {"key": "CmServer.Server", "ours": "x", "theirs": "y"}]},
-            "backends": [{"address": "a:1", "state": "up", "serial": null, "epoch": 3,
-                          "handles": 2}],
-            "containers": [{"serial": "131-5", "cm_act_id": 7, "parts": ["130-1", "130-2"]}],
-            "failover_trouble": "too late", "certificate_ends": "2026-12-01T00:00:00Z",
-            "strays": [{"backend": "b:2", "serial": "130-9", "trouble": "it is alone"}],
-            "licenses": [{"firm_code": 10, "product_code": 201, "tmr_id": 1, "quantity": 5,
-                "used": 2, "free": 3, "matching": 2, "available": true,
-                "expires": "2026-11-21T19:00:00Z", "differs": [
-                {"backend": "c:3", "field": "LicenseQuantity", "value": "4", "expected": "5"}]}],
-            "allocations": []
-        }));
+        let shown = front(
+            &json!({
+                "version": "0.1.0", "runtime": "smol", "role": "active", "epoch": 3, "fenced": true,
+                "twin": {"address": "b:2", "connected": true, "synced": false, "lag": 7,
+                         "passed_to": 0, "passed_from": 2, "role": "standby", "trouble": null, "differs": [
+                         {"key": "CmServer.Server", "ours": "x", "theirs": "y"}]},
+                "backends": [{"address": "a:1", "state": "up", "serial": null, "epoch": 3,
+                              "handles": 2}],
+                "containers": [{"serial": "131-5", "cm_act_id": 7, "parts": ["130-1", "130-2"]}],
+                "failover_trouble": "too late", "certificate_ends": "2026-12-01T00:00:00Z",
+                "copies": [{"serial": "130-1", "backends": ["a:1", "c:3"],
+                    "trouble": "backends a:1 and c:3 hold the same part (130-1)"}],
+                "strays": [{"backend": "b:2", "serial": "130-9", "trouble": "it is alone"}],
+                "licenses": [{"firm_code": 10, "product_code": 201, "tmr_id": 1, "quantity": 5,
+                    "used": 2, "free": 3, "matching": 2, "available": true,
+                    "expires": "2026-11-21T19:00:00Z", "expired": true, "differs": [
+                    {"backend": "c:3", "field": "LicenseQuantity", "value": "4", "expected": "5"}]}],
+                "gone": [{"trouble": "3 handles of a licence that is gone"}],
+                "allocations": []
+            }),
+            Colour::Never,
+        );
         for line in [
+            "  10:201 has expired on 2026-11-21T19:00:00Z",
+            "  3 handles of a licence that is gone",
             "front, active, epoch 3, fenced (tmrd 0.1.0, smol)",
             "The last planned failover: too late",
             "The certificate of the admin pages ends on 2026-12-01T00:00:00Z",
@@ -263,6 +283,7 @@ mod tests {
             "  CmServer.Server differs: x here, y there",
             "  a:1      up     -          3      2",
             "  131-5      7        130-1, 130-2",
+            "  backends a:1 and c:3 hold the same part (130-1)",
             "  130-9 at b:2: it is alone",
             "  10    201      1       5      2     3     2      true       2026-11-21T19:00:00Z",
             "  10:201 differs at c:3: LicenseQuantity is 4, the others have 5",

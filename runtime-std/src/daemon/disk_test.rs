@@ -3,6 +3,7 @@
 use super::disk::{Durable, Folder};
 use super::exit::Exit;
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -111,6 +112,30 @@ fn an_interrupted_rewrite_leaves_the_old_journal() {
         assert_eq!(place.journal(), b"whole");
         assert!(!place.0.join("journal.new").exists());
     }
+}
+
+#[test]
+fn a_flush_that_fails_is_an_error() {
+    let nowhere = |place: &Place, name: &str| {
+        // It takes what is written, and cannot be flushed.
+        std::os::unix::fs::symlink("/dev/null", place.0.join(name)).unwrap();
+    };
+    let place = Place::new();
+    let folder = place.open();
+    nowhere(&place, "journal");
+    let mut journal = folder.write_journal(0).unwrap();
+    let error = journal.write(&Durable::Append(b"lost".to_vec())).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
+
+    // A new journal does not take the old one's place before it is on disk.
+    let place = Place::new();
+    let folder = place.open();
+    fs::write(place.0.join("journal"), b"old").unwrap();
+    nowhere(&place, "journal.new");
+    let mut journal = folder.write_journal(3).unwrap();
+    let error = journal.write(&Durable::Rewrite(b"lost".to_vec())).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
+    assert_eq!(place.journal(), b"old");
 }
 
 #[test]

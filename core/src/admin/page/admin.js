@@ -169,6 +169,9 @@ function judge(front) {
   }
   const partial = front.licenses.filter(licence => licence.available && licence.matching < 3 && !licence.differs.length).length;
   if (partial) add('warn', `${plural(partial, 'licence has', 'licences have')} 2 of 3 parts.`);
+  for (const licence of front.licenses) if (licence.expired) add('bad', `Licence ${code(licence)} has expired on ${clock(licence.expires)}.`);
+  for (const gone of front.gone ?? []) add('warn', `${gone.trouble}.`);
+  for (const copy of front.copies ?? []) add('bad', `${copy.trouble[0].toUpperCase()}${copy.trouble.slice(1)}.`);
   for (const stray of front.strays) add('warn', `Container ${stray.serial} at ${stray.backend}: ${stray.trouble}.`);
   if (front.failover_trouble) add('warn', `The last planned failover: ${front.failover_trouble}.`);
   if (front.certificate_ends && Date.parse(front.certificate_ends) - Date.now() < 21 * 86400 * SECOND) add('warn', `The certificate of this page ends on ${clock(front.certificate_ends)}.`);
@@ -231,7 +234,8 @@ function licences(front) {
   return [...container, table([
     ['Licence', row => el('b', {}, code(row))], ['TMR-Id', row => row.tmr_id, 'n'], ['Seats in use', meter],
     ['Free', row => row.free, 'n'], ['Parts that agree', parts],
-    ['Units left', row => row.units_left, 'n'], ['Expires', row => row.expires ? when(row.expires) : 'never'],
+    ['Units left', row => row.units_left, 'n'],
+    ['Expires', row => row.expired ? el('span', { class: 'bad' }, `${mark.bad}expired on `, when(row.expires)) : row.expires ? when(row.expires) : 'never'],
   ], front.licenses)];
 }
 
@@ -241,7 +245,7 @@ function seats(front) {
   const all = front.allocations.filter(row => text(row).includes(wanted));
   const operator = session.rights === 'operator' && front.role === 'active';
   const columns = [
-    ['Licence', row => row.kind === 'licence' ? el('b', {}, code(row)) : row.kind], ['Mode', row => row.mode],
+    ['Licence', row => row.kind === 'licence' ? el('span', {}, el('b', {}, code(row)), row.gone ? el('span', { class: 'warn' }, ` ${mark.warn}gone`) : null) : row.kind], ['Mode', row => row.mode],
     ['User', row => row.user], ['Host', row => row.host], ['Address', row => el('span', { class: 'mono' }, row.client)],
     ['Held for', row => el('time', { datetime: row.since, title: clock(row.since) }, ago(row.since))],
     ['Handle', row => row.handle, 'n'], ['On disk', row => `${row.backends} of 3`, 'n'],

@@ -247,12 +247,12 @@ fn what_a_cut_off_front_proposed_does_not_come_back_after_its_successor_served()
     let client = world.connect(0);
     let (_, handle) = world.ask(0, client, seat());
     // Front 0 sees backend 2 only, front 1 the other two.
-    world.advance(30 * SECOND);
+    world.advance(55 * SECOND);
     world.part(0, 0);
     world.part(0, 1);
     world.part(1, 2);
     world.activate(1);
-    world.advance(20 * SECOND);
+    world.advance(3 * SECOND);
     let client = world.connect(1);
     assert_eq!(world.ask(1, client, crypt(handle)).0, 0);
     // What front 0 holds for silence has gone to one backend, and is no news to anybody.

@@ -3,6 +3,9 @@
 mod any_one;
 mod birth;
 mod configure;
+mod copies;
+mod edges;
+mod gone;
 mod handles;
 mod handover;
 mod history;

@@ -122,6 +122,22 @@ fn a_client_that_goes_gives_back_what_it_did_not_hear_of() {
 }
 
 #[test]
+fn a_reply_goes_to_the_client_that_has_called() {
+    let mut world = twins();
+    let (first, second) = (world.connect(1), world.connect(1));
+    let (_, handle) = world.ask(1, second, seat());
+    stick(&mut world, true);
+    world.call(1, first, seat());
+    // A later call that waits for no disk is answered first.
+    assert_eq!(world.ask(1, second, crypt(handle)).0, 0);
+    assert_eq!(world.answer(1, first), None);
+    stick(&mut world, false);
+    let (status, other) = world.answer(1, first).expect("its own reply");
+    assert_eq!((status, other != handle), (0, true));
+    assert_eq!(world.answer(1, second), None);
+}
+
+#[test]
 fn a_broken_line_closes_who_waits_and_keeps_who_does_not() {
     let mut world = twins();
     let (waits, idle) = (world.connect(1), world.connect(1));
@@ -191,6 +207,138 @@ fn a_line_that_breaks_is_no_sign_of_life_of_a_client() {
     assert_eq!(world.seats(0), 1);
     world.advance(2 * SECOND);
     assert_eq!(world.seats(0), 0, "the client has been silent for its clean-up time");
+}
+
+/// No message goes between front 0 and the backends any more.
+fn cut_off(world: &mut World) {
+    (0..3).for_each(|backend| world.part(0, backend));
+}
+
+/// A client calls once a second for a while, unless it waits for a reply, and comes back if its link
+/// is closed. Returns what it was told, and its link.
+fn calls_every_second(
+    world: &mut World,
+    front: usize,
+    mut client: Link,
+    handle: u32,
+    seconds: u32,
+) -> (Vec<u32>, Link) {
+    let (mut told, mut waits) = (Vec::new(), false);
+    for _ in 0..seconds {
+        if !waits {
+            world.call(front, client, crypt(handle));
+            waits = true;
+        }
+        world.advance(SECOND);
+        if let Some((status, _)) = world.answer(front, client) {
+            told.push(status);
+            waits = false;
+        } else if world.client(front, client).closed {
+            client = world.connect(front);
+            waits = false;
+        }
+    }
+    (told, client)
+}
+
+const SHORT: u32 = 30;
+
+#[test]
+fn a_client_that_calls_the_standby_all_the_time_keeps_its_seat_while_the_leader_is_cut_off() {
+    let mut world = twins();
+    let client = world.connect(1);
+    let (_, handle) = world.ask(1, client, access(TMR, Mode::UserLimit, SHORT));
+    cut_off(&mut world);
+    let (told, client) = calls_every_second(&mut world, 1, client, handle, 36);
+    assert!(told.len() > 9, "{told:?}");
+    assert!(told.iter().skip(1).all(|status| *status == PENDING.code()), "{told:?}");
+    world.cut.clear();
+    world.advance(3 * SECOND);
+    world.client(1, client).replies.clear();
+    assert!(world.leads(0));
+    assert_eq!(world.ask(1, client, crypt(handle)).0, 0, "it never stopped");
+    // Who says nothing from here on loses it in its time.
+    world.advance(Duration::from_secs(u64::from(SHORT) + 1));
+    assert_eq!(world.seats(0), 0);
+}
+
+#[test]
+fn a_call_at_the_standby_that_nobody_can_decide_is_a_sign_of_life_at_the_leader() {
+    let mut world = twins();
+    let client = world.connect(1);
+    let (_, handle) = world.ask(1, client, access(TMR, Mode::UserLimit, SHORT));
+    world.advance(24 * SECOND);
+    // Too short for the leader to give up, and the client calls in that time only.
+    cut_off(&mut world);
+    world.advance(3 * SECOND);
+    world.call(1, client, crypt(handle));
+    world.cut.clear();
+    world.advance(24 * SECOND);
+    assert!(world.leads(0));
+    world.client(1, client).replies.clear();
+    assert_eq!(world.ask(1, client, crypt(handle)).0, 0);
+}
+
+#[test]
+fn a_call_at_the_standby_counts_from_when_it_came_once_the_line_stands_again() {
+    let mut world = twins();
+    let client = world.connect(1);
+    let (_, handle) = world.ask(1, client, access(TMR, Mode::UserLimit, SHORT));
+    world.line.cut = true;
+    world.break_line();
+    world.advance(10 * SECOND);
+    assert_eq!(world.ask(1, client, crypt(handle)).0, PENDING.code());
+    world.advance(10 * SECOND);
+    world.line.cut = false;
+    world.advance(TWIN_REDIAL_MAX + SECOND);
+    assert_eq!(world.status(1)["twin"]["connected"], true);
+    world.advance(16 * SECOND);
+    assert_eq!(world.seats(0), 1, "39 s after it was granted, 29 s after the client called");
+    world.advance(2 * SECOND);
+    assert_eq!(world.seats(0), 0);
+}
+
+#[test]
+fn a_client_for_whom_there_is_no_room_is_alive_all_the_same() {
+    let mut world = twins();
+    let client = world.connect(0);
+    let (_, handle) = world.ask(0, client, access(TMR, Mode::UserLimit, SHORT));
+    world.hang_up(0, client, false);
+    let version = || Request::GetVersion { handle: 0 }.encode();
+    for _ in 0..PASSED_CLIENTS {
+        let other = world.connect(1);
+        assert_eq!(world.ask(1, other, version()).0, 0);
+    }
+    let client = world.connect(1);
+    let overload = CmError::REQUEST_OVERLOAD_REJECTED.code();
+    world.advance(20 * SECOND);
+    assert_eq!(world.ask(1, client, crypt(handle)).0, overload);
+    world.advance(20 * SECOND);
+    assert_eq!(world.seats(0), 1);
+    // The one that leads hears it too when it is the one that has no room.
+    let from = crate::testing::peer(1);
+    world.tell_as(1, &Tell::Call { client: 1 << 40, from, bytes: crypt(handle) });
+    world.advance(20 * SECOND);
+    assert_eq!(world.seats(0), 1);
+    world.advance(11 * SECOND);
+    assert_eq!(world.seats(0), 0);
+}
+
+#[test]
+fn a_leader_that_slept_ends_nobody_before_it_has_listened() {
+    let mut world = twins();
+    let client = world.connect(0);
+    let (_, handle) = world.ask(0, client, access(TMR, Mode::UserLimit, SHORT));
+    world.fronts[0].frozen = true;
+    world.advance(36 * SECOND);
+    world.fronts[0].frozen = false;
+    world.advance(3 * SECOND);
+    assert!(world.leads(0));
+    assert_eq!(world.seats(0), 1, "what the client said meanwhile was heard by nobody");
+    let again = world.connect(0);
+    assert_eq!(world.ask(0, again, crypt(handle)).0, 0);
+    world.advance(Duration::from_secs(u64::from(SHORT) + 1));
+    assert_eq!(world.seats(0), 0);
 }
 
 #[test]

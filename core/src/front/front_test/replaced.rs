@@ -191,3 +191,35 @@ fn a_front_that_stands_by_is_told_too() {
     }
     assert_eq!(world.ask(1, client, seat()).0, 212);
 }
+
+#[test]
+fn what_has_ended_is_shown_as_expired_with_its_date() {
+    let mut world = World::serving();
+    let row = licence(&mut world);
+    assert_eq!((row.get("expires"), &row["expired"]), (None, &json!(false)));
+    let end = world.now.wall.0 + 60;
+    for index in 0..3 {
+        let mut made = container(index);
+        made.part.firm_items[0].products[0].expiration_time = Some(crate::time::Wall(end));
+        world.replace(index, &[made]);
+    }
+    world.advance(SECOND);
+    let row = licence(&mut world);
+    let date = format!("{}", crate::time::Wall(end));
+    assert_eq!((&row["expires"], &row["expired"]), (&json!(date), &json!(false)));
+    world.advance(60 * SECOND);
+    let row = licence(&mut world);
+    assert_eq!((&row["expires"], &row["expired"]), (&json!(date), &json!(true)));
+    // A usage period ends so many seconds after the first use.
+    for index in 0..3 {
+        let mut made = container(index);
+        made.part.firm_items[0].products[0].usage_period = Some(30);
+        world.replace(index, &[made]);
+    }
+    world.advance(SECOND);
+    assert_eq!(try_seat(&mut world), 0);
+    let date = format!("{}", crate::time::Wall(world.now.wall.0 + 30));
+    assert_eq!(licence(&mut world)["expires"], date);
+    world.advance(30 * SECOND);
+    assert_eq!(licence(&mut world)["expired"], true);
+}

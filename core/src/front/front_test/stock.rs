@@ -438,6 +438,24 @@ fn a_quantity_that_changes_there_is_noticed() {
 }
 
 #[test]
+fn a_container_that_two_servers_show_is_one_part() {
+    let mut world = stock(1);
+    world.servers.all[1].serial = world.servers.all[0].serial;
+    world.advance(STOCK_LEARN + SECOND);
+    let status = world.status(0);
+    assert_eq!((&status["licenses"][0]["matching"]), 2);
+    assert_eq!(status["copies"][0]["backends"], serde_json::json!(["backend:0", "backend:1"]));
+    assert_eq!(take(&mut world, 0, 1).len(), 1);
+    world.servers.all[2].away = true;
+    world.servers.all[2].hangs = true;
+    let client = world.connect(0);
+    world.call(0, client, seat());
+    world.advance(3 * SECOND);
+    assert_ne!(world.answer(0, client).map(|(status, _)| status), Some(0));
+    assert_eq!(world.seats(0), 1);
+}
+
+#[test]
 fn what_is_asked_again_and_again_leaves_no_handles_behind() {
     let mut world = stock(1);
     let status = world.status(0);

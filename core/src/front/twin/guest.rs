@@ -10,6 +10,7 @@ use crate::io::{Intent, Link, Why};
 use crate::limits::PASSED_CLIENTS;
 use crate::log::Handle;
 use crate::time::Now;
+use crate::wire::Request;
 use crate::wire::twin::Answer;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -119,6 +120,10 @@ impl Front {
         if guests.len() >= PASSED_CLIENTS && !guests.links.contains_key(&client) {
             let answer = Answer::Reply { client, bytes: desk::overloaded(&bytes) };
             out.extend(twin.hear.answer(answer));
+            // There is no room for its call, but it is there.
+            if let Some(handle) = Request::parse(&bytes).ok().and_then(|call| call.handle()) {
+                self.desk.alive(now.mono, Handle(handle), self.ledger.ahead());
+            }
             return Ok(());
         }
         let link = *guests.links.entry(client).or_insert_with(|| {

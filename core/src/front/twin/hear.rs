@@ -10,7 +10,7 @@ use crate::io::{Intent, Link, Why};
 use crate::limits::{STATE_MAX, TWIN_ENTRIES, TWIN_HEARTBEAT, TWIN_WINDOW};
 use crate::log::{ContainerId, Entry, Epoch, GroupId, Setting, Slot, State};
 use crate::time::{Duration, Mono};
-use crate::wire::twin::{Answer, Heard, Placed, Shared, Standing, Tell, Version};
+use crate::wire::twin::{Answer, Heard, Placed, Shared, SignOfLife, Standing, Tell, Version};
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -43,6 +43,8 @@ pub(super) struct News {
     pub(super) call: Option<(u64, SocketAddr, Vec<u8>)>,
     /// One of its clients is gone, and so many replies had reached it.
     pub(super) gone: Option<(u64, u32)>,
+    /// Clients that have called it, and whose calls it could not have decided.
+    pub(super) alive: Vec<SignOfLife>,
     /// It gives its role away, and this front has all that it has committed.
     pub(super) offered: bool,
     /// Handles at stock servers, and whether they are all that it has.
@@ -171,6 +173,10 @@ impl Hearing {
             }
             Tell::Gone { client, replies } => {
                 news.gone = Some((client, replies));
+                Answer::Noted
+            }
+            Tell::Alive(signs) => {
+                news.alive = signs;
                 Answer::Noted
             }
             _ if !self.takes || !ground.stands_by => Answer::Noted,

@@ -3,13 +3,15 @@
 //! leads.
 //!
 //! Clients of the one that stands by are served by the one that leads: their calls go over the first
-//! one's link (`pass`), and are calls of guests at the other (`guest`).
+//! one's link (`pass`), and are calls of guests at the other (`guest`). Where that cannot be, the one
+//! that leads learns at least that they have called (`alive`).
 //!
 //! What lives here: connecting, hellos, versions, time-outs, what an operator is told (`tell` and
 //! `hear` have the rest). What never lives here: a decision. Who leads and what is committed is for
 //! the backends to say; what a twin says saves reading, and is asked again where it matters. Only
 //! before stock servers its word is all there is (`core/docs/consistency.md`, section 10).
 
+mod alive;
 mod guest;
 mod hear;
 #[cfg(test)]
@@ -30,6 +32,7 @@ use crate::log::{Epoch, Slot};
 use crate::seldom::Seldom;
 use crate::time::{Deadline, Mono, Now};
 use crate::wire::twin::{Answer, Heard, Hello, Part, Placed, Shared, Tell, Version};
+use alive::Signs;
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -56,6 +59,7 @@ pub(super) struct Twin {
     impostors: Seldom,
     passing: Passing,
     guests: Guests,
+    signs: Signs,
 }
 
 /// What is wrong with one of the two links.
@@ -95,6 +99,7 @@ impl Twin {
             impostors: Seldom::default(),
             passing: Passing::default(),
             guests: Guests::default(),
+            signs: Signs::default(),
         }
     }
 
@@ -264,6 +269,7 @@ impl Front {
         if let Some((client, replies)) = news.gone {
             self.guest_gone(client, replies);
         }
+        self.hear_signs(now.mono, &news.alive);
         if let Some(epoch) = news.leads {
             self.highest = self.highest.max(epoch);
             let leads = matches!(self.phase, Phase::Leading { .. });

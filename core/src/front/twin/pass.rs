@@ -144,6 +144,9 @@ impl Front {
             return;
         };
         if twin.tell.waiting() >= PASSED_WINDOW || !twin.passing.begin(link, until, &bytes) {
+            if let Ok(request) = Request::parse(&bytes) {
+                self.not_decided(now, link, &request);
+            }
             return self.desk.pass(link, desk::overloaded(&bytes), out);
         }
         self.desk.needs(link, Kind::Passed);
@@ -243,6 +246,7 @@ impl Front {
                 self.pass_on((now, until), link, call.encode(), out);
             }
         }
+        self.tell_signs(now, out);
     }
 }
 

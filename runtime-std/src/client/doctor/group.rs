@@ -3,7 +3,7 @@
 
 use super::finding::Findings;
 use tmr_core::config::Config;
-use tmr_core::front::review;
+use tmr_core::front::{Review, review};
 use tmr_core::io::{Address, Why};
 use tmr_core::time::Wall;
 use tmr_core::wire::group::Description;
@@ -129,7 +129,13 @@ pub(super) fn licences(config: &Config, asked: &[Asked; 3], now: Wall, findings:
     if there == 0 {
         return;
     }
-    let (licences, strays) = review(parts, config.virtuals.iter().map(|(id, _)| *id));
+    let Review { licences, strays, copies } =
+        review(parts, config.virtuals.iter().map(|(id, _)| *id));
+    for copied in &copies {
+        let what = copied.trouble(&asked.each_ref().map(|it| it.address.to_string()));
+        let todo = "take the copy away, and put the file there that was issued for that backend";
+        findings.problem(topic, what, todo);
+    }
     let mut well = 0;
     for licence in &licences {
         let before = findings.0.len();
@@ -291,6 +297,21 @@ mod tests {
             .has(Problem, &["different groups"]);
         found(|asked| asked[2].clocks = Some((Wall(NOW.0 - 31), NOW)))
             .has(Warning, &["192.0.2.3", "31 s"]);
+    }
+
+    #[test]
+    fn a_part_that_was_copied_is_named_with_the_backends_that_hold_it() {
+        let copied = |from: usize, to: usize| {
+            move |asked: &mut [Asked; 3]| {
+                let parts = description(&mut asked[from]).parts.clone();
+                description(&mut asked[to]).parts = parts;
+            }
+        };
+        let findings = found(copied(0, 2));
+        findings.has(Problem, &["192.0.2.1", "and 192.0.2.3", "hold the same part (130-1)"]);
+        assert!(!findings.0.iter().any(|it| it.what.contains("is not served")), "{findings:#?}");
+        let findings = found(|asked| [1, 2].into_iter().for_each(|to| copied(0, to)(asked)));
+        findings.has(Problem, &["10:201 is not served"]);
     }
 
     #[test]

@@ -4,6 +4,8 @@
 //! Firm Code as licence tracking writes them. Numbers rise with every file of the folder. A file is
 //! followed by another one when it is as large as it may be, or the month is over.
 
+use super::age::{Steady, too_old};
+use crate::daemon::exit::words;
 use rustix::fs::Access;
 use rustix::io::Errno;
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,7 +16,7 @@ use std::path::{Path, PathBuf};
 use tmr_core::history::{Kind, Mark, Record, Server, Tracking};
 use tmr_core::licence::rfc3339;
 use tmr_core::limits::{HISTORY_BLOCK, HISTORY_LINE};
-use tmr_core::time::Wall;
+use tmr_core::time::{Now, Wall};
 
 /// Where a usage history is, and how much is kept of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -152,6 +154,7 @@ pub struct Files {
     begun: Option<Wall>,
     /// The set-up has started, and these Firm Codes have a file that says so.
     started: Option<BTreeSet<u32>>,
+    steady: Steady,
 }
 
 impl Files {
@@ -159,7 +162,8 @@ impl Files {
     #[must_use]
     pub fn new(settings: Settings, own: Server) -> Self {
         let (open, tracks) = (None, BTreeMap::new());
-        Self { settings, open, tracks, server: own, begun: None, started: None }
+        let steady = Steady::default();
+        Self { settings, open, tracks, server: own, begun: None, started: None, steady }
     }
 
     /// Where they are, and how much is kept.
@@ -223,8 +227,11 @@ impl Files {
     ///
     /// # Errors
     /// The system's.
-    pub fn write(&mut self, lines: &[u8], now: Wall) -> io::Result<()> {
-        self.turn(now)?;
+    pub fn write(&mut self, lines: &[u8], now: Now) -> io::Result<()> {
+        self.turn(now.wall)?;
+        if self.steady.day_is_over(now) {
+            self.remove_late(now.wall);
+        }
         let Some(open) = &mut self.open else { return Ok(()) };
         if let Err(error) = append(&mut open.file, lines) {
             self.open = None;
@@ -267,7 +274,8 @@ impl Files {
         let name = self.next(month.clone(), None)?;
         let file = new_file(&folder.join(name.file()))?;
         self.open = Some(Open { name, file, length: 0 });
-        self.remove_old(&month)
+        self.remove_most();
+        Ok(())
     }
 
     fn next(&self, month: String, firm_code: Option<u32>) -> io::Result<Name> {
@@ -275,30 +283,55 @@ impl Files {
         Ok(Name { number: last + 1, month, firm_code })
     }
 
-    /// Removes files that are too old, and the oldest ones while all are too large.
-    fn remove_old(&self, month: &str) -> io::Result<()> {
-        let months = self.settings.months;
-        let oldest = month_number(month).map_or(0, |number| number.saturating_sub(months));
-        let mut all = Vec::new();
-        let mut bytes = 0;
-        for name in listed(self.folder())? {
-            let path = self.folder().join(name.file());
-            let length = fs::metadata(&path)?.len();
-            bytes += length;
-            let open = self.open.as_ref().is_some_and(|open| open.name == name)
-                || self.tracks.values().any(|track| track.name == name);
-            if !open {
-                all.push((name, path, length));
+    /// The files that are not written to any more, oldest first.
+    fn closed(&self) -> Vec<Name> {
+        let mut all = listed(self.folder()).unwrap_or_default();
+        all.retain(|name| {
+            let open = self.open.as_ref().is_some_and(|open| open.name == *name)
+                || self.tracks.values().any(|track| track.name == *name);
+            !open
+        });
+        all
+    }
+
+    /// Removes files of the oldest month that is too old. What is not removed today is tomorrow.
+    fn remove_late(&self, now: Wall) {
+        let current = month_number(&month_of(now)).unwrap_or_default();
+        let oldest = current.saturating_sub(self.settings.months);
+        let closed = self.closed();
+        let months: Vec<u32> =
+            closed.iter().map(|name| month_number(&name.month).unwrap_or(u32::MAX)).collect();
+        for index in too_old(&months, oldest, current) {
+            self.remove(&closed[index], "its month is older than KeepMonths");
+        }
+    }
+
+    /// Removes the oldest files while all together are too large.
+    fn remove_most(&self) {
+        let length = |name: &Name| {
+            fs::metadata(self.folder().join(name.file())).map_or(0, |about| about.len())
+        };
+        let all = listed(self.folder()).unwrap_or_default();
+        let mut bytes: u64 = all.iter().map(length).sum();
+        for name in self.closed() {
+            if bytes <= self.settings.files {
+                return;
+            }
+            bytes -= length(&name);
+            self.remove(&name, "all files together are larger than MaxTotalSizeInMegabytes");
+        }
+    }
+
+    /// Removes a file, and says so in the log.
+    fn remove(&self, name: &Name, why: &str) {
+        let path = self.folder().join(name.file());
+        match fs::remove_file(&path) {
+            Ok(()) => tracing::info!("usage history: {} was removed: {why}", path.display()),
+            Err(error) => {
+                let words = words(&error);
+                tracing::warn!("usage history: {} cannot be removed: {words}", path.display());
             }
         }
-        for (name, path, length) in all {
-            let late = month_number(&name.month).is_some_and(|number| number < oldest);
-            if late || bytes > self.settings.files {
-                fs::remove_file(path)?;
-                bytes -= length;
-            }
-        }
-        Ok(())
     }
 
     /// Adds what the lines mean to the files of their Firm Codes.

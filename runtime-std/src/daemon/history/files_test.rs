@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use tmr_core::history::{Kind, Mark, Record, Server};
 use tmr_core::limits::HISTORY_BLOCK;
-use tmr_core::time::Wall;
+use tmr_core::time::{Mono, Now, Wall};
 
 /// 2026-11-21T19:00:00Z.
 const NOW: Wall = Wall(1_795_287_600);
@@ -67,10 +67,16 @@ fn record(slot: usize) -> Record {
     }
 }
 
+/// Writes at a date that has gone along with the time that passes.
 fn write(files: &mut Files, records: &[Record], now: Wall) {
+    let passed = std::time::Duration::from_secs(now.0 - NOW.0);
+    write_at(files, records, Now { mono: Mono(0) + passed, wall: now });
+}
+
+fn write_at(files: &mut Files, records: &[Record], now: Now) {
     let lines: Vec<u8> = records.iter().flat_map(Record::line).collect();
     files.write(&lines, now).unwrap();
-    files.track(&lines, now).unwrap();
+    files.track(&lines, now.wall).unwrap();
 }
 
 fn slots(lines: &[u8]) -> Vec<u32> {
@@ -109,6 +115,32 @@ fn a_file_is_followed_by_the_next_and_the_oldest_go() {
     write(&mut files, &[record(5)], Wall(NOW.0 + 3 * MONTH));
     assert_eq!(*read_back(&folder.0, u64::MAX).last().unwrap(), 5);
     assert!(jsonl(folder.listed()).count() <= 2, "{:?}", folder.listed());
+}
+
+#[test]
+fn a_date_that_jumps_for_some_seconds_removes_nothing() {
+    let folder = Folder::new("jump");
+    let mut files = folder.files(1 << 20, 1 << 30);
+    let hour = 60 * 60;
+    let at = |hours: u64, wall: u64| Now { mono: Mono(hours * hour * 1_000_000), wall: Wall(wall) };
+    write_at(&mut files, &[record(1)], at(0, NOW.0));
+    write_at(&mut files, &[record(2)], at(30, NOW.0 + 30 * hour));
+    let years = 24 * MONTH;
+    for (slot, wall) in [(3, NOW.0 + years), (4, NOW.0 - years), (5, NOW.0 + 31 * hour)] {
+        write_at(&mut files, &[record(slot)], at(31, wall));
+    }
+    for days in 1..5 {
+        let hours = 31 + 25 * days;
+        let slot = 5 + usize::try_from(days).unwrap();
+        write_at(&mut files, &[record(slot)], at(hours, NOW.0 + hours * hour));
+    }
+    assert_eq!(read_back(&folder.0, u64::MAX), [1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    // Time that does pass removes them, but not what says that it lies ahead.
+    for days in 100..103 {
+        let hours = 25 * days;
+        write_at(&mut files, &[record(1_000)], at(hours, NOW.0 + hours * hour));
+    }
+    assert_eq!(read_back(&folder.0, u64::MAX)[..2], [3, 1_000]);
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //! lives here: what a line means (that is core's business), and anything that a client waits for. A
 //! disk that is full costs lines, which are counted and logged; never service.
 
+mod age;
 mod files;
 #[cfg(test)]
 mod files_test;
@@ -22,7 +23,7 @@ use tmr_core::front::Front;
 use tmr_core::history::{Kind, Mark, Record, Server};
 use tmr_core::io::Input;
 use tmr_core::limits::{HISTORY_FLUSH, HISTORY_READ_BACK, TROUBLE_LOGGED};
-use tmr_core::time::Wall;
+use tmr_core::time::{Mono, Now, Wall};
 
 /// Writes the usage history.
 #[derive(Debug)]
@@ -33,6 +34,8 @@ pub struct Keeper {
     /// When a trouble was last logged.
     logged: Option<Instant>,
     synced: Instant,
+    /// When this began; times that pass are measured from there.
+    began: Instant,
     farewell: Farewell,
 }
 
@@ -41,7 +44,8 @@ impl Keeper {
     #[must_use]
     pub fn new(settings: Settings, own: Server, farewell: Farewell) -> Self {
         let files = Files::new(settings, own);
-        Self { files, lost: 0, logged: None, synced: Instant::now(), farewell }
+        let began = Instant::now();
+        Self { files, lost: 0, logged: None, synced: began, began, farewell }
     }
 
     fn enabled(&self) -> bool {
@@ -114,9 +118,9 @@ impl Keeper {
             self.lost = self.lost.saturating_add(count);
             return self.files.follow(lines);
         }
-        let now = now();
+        let now = Now { mono: Mono(0) + self.began.elapsed(), wall: today() };
         if self.lost > 0 {
-            let time = now;
+            let time = now.wall;
             let lost = Record { kind: Kind::Lost, time, count: self.lost, ..Record::default() };
             if self.files.write(&lost.line(), now).is_ok() {
                 tracing::warn!(lines = self.lost, "usage history: lines were lost");
@@ -130,7 +134,7 @@ impl Keeper {
             self.lost = self.lost.saturating_add(count);
             return self.trouble("cannot be written", &error);
         }
-        if let Err(error) = self.files.track(lines, now) {
+        if let Err(error) = self.files.track(lines, now.wall) {
             self.trouble("has a licence tracking file that cannot be written", &error);
         }
     }
@@ -153,7 +157,7 @@ impl Keeper {
 }
 
 /// The system's time; before 1970 it reads as 1970.
-fn now() -> Wall {
+fn today() -> Wall {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     Wall(since.unwrap_or(Duration::ZERO).as_secs())
 }
