@@ -48,9 +48,6 @@ fn explain(seed: u64, steps: u64) {
     for violation in &again.violations {
         println!("seed {seed}: {} at {} us: {}", violation.check, violation.at, violation.what);
     }
-    println!(
-        "replay with: TMR_SEED={seed} TMR_STEPS={steps} cargo test --release -p tmr-tests --test cluster"
-    );
 }
 
 /// Runs over many seeds: what is left, and what they came to.
@@ -83,6 +80,9 @@ impl Sweep<'_> {
         self.micros += outcome.micros;
         if let Some(violation) = outcome.violations.first() {
             println!("seed {seed}: {}: {}", violation.check, violation.what);
+            println!(
+                "replay with: TMR_SEED={seed} TMR_STEPS={steps} cargo test --release -p tmr-tests --test cluster"
+            );
             if self.broken == 0 {
                 explain(seed, steps);
             }
