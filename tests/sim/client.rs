@@ -175,10 +175,11 @@ impl World {
 
     /// A client asks on its connection.
     pub(super) fn ask(&mut self, who: usize, what: What) {
-        let request = self.request(who, what);
         let client = &mut self.clients[who];
         client.number += 1;
         let call = client.number;
+        let request = self.request(who, what, numbered(who, call));
+        let client = &mut self.clients[who];
         client.call = Some((call, self.now, what));
         let Some(conn) = client.conn else { return };
         if let What::Release(held) = what {
@@ -196,10 +197,11 @@ impl World {
         }
     }
 
-    fn request(&self, who: usize, what: What) -> Request {
+    fn request(&self, who: usize, what: What, number: u32) -> Request {
         let station = self.clients[who].station;
         let mut wanted = CmAccess2 { firm_code: FIRM, ..CmAccess2::default() };
         wanted.credential.session = 1;
+        wanted.credential.user_defined_id = number;
         wanted.credential.pid = u32::try_from(who).unwrap_or(0);
         wanted.borrow_data.client_name = format!("station{station}").as_str().into();
         match what {
@@ -237,7 +239,7 @@ impl World {
 
     /// A reply came.
     pub(super) fn told(&mut self, who: usize, frame: &[u8], answer: Answer) {
-        let Some((_, sent, what)) = self.clients[who].call.take() else { return };
+        let Some((call, sent, what)) = self.clients[who].call.take() else { return };
         let Ok(reply) = Reply::parse(frame) else {
             let found = Err("a reply of less than eight bytes".to_owned());
             return self.checks.note(self.now, "calls", found);
@@ -253,14 +255,23 @@ impl World {
         }
         let ok = reply.status == CmError::NO_ERROR;
         let missing = reply.status == CmError::INVALID_HANDLE;
+        // These are answered on the spot, by what the front knows.
+        if matches!(what, What::Info(_) | What::Dead(_) if ok || missing) {
+            let found = self.checks.fence.decided(answer.by, answer.at, "about a handle");
+            self.checks.note(self.now, "fence", found);
+        }
         match what {
             What::Access { product, mode, take, cleanup } if ok => {
                 let handle = reply.result;
                 let held = Held { handle, product, mode, take, cleanup, since: sent, until: 0 };
+                let found = self.checks.numbers.told(numbered(who, call), handle);
+                self.checks.note(self.now, "numbers", found);
                 self.given(who, sent, held, answer);
             }
             What::Subsystem { cleanup } if ok => {
                 let (handle, mode) = (reply.result, Mode::NoUserLimit);
+                let found = self.checks.numbers.told(numbered(who, call), handle);
+                self.checks.note(self.now, "numbers", found);
                 let held =
                     Held { handle, product: 0, mode, take: 0, cleanup, since: sent, until: 0 };
                 self.given(who, sent, held, answer);
@@ -381,6 +392,12 @@ impl World {
         }
         self.at(away, Event::Think { client: who });
     }
+}
+
+/// The number of a client's call, never 0 and never used again.
+fn numbered(who: usize, call: u64) -> u32 {
+    let who = u32::try_from(who).unwrap_or(u32::MAX >> 20);
+    (who + 1) << 20 | u32::try_from(call & 0xf_ffff).unwrap_or_default()
 }
 
 /// Until when a client may count on its handle after a call that worked: its clean-up time, less

@@ -251,6 +251,11 @@ impl World {
                 vec![Frame::Batch(batch)]
             };
             let passed = self.hosts[host].passed.remove(&link).filter(|_| client);
+            if let Some((_, came)) = passed {
+                let found = self.checks.passing.handed_out((host, self.hosts[host].life), came);
+                self.checks.note(self.now, "passing", found);
+            }
+            let passed = passed.map(|(answer, _)| answer);
             self.send(conn, side, sent, Load::Frames(frames, passed));
         }
         if let Some(why) = outbox.close {
@@ -266,14 +271,17 @@ impl World {
     /// Looks at what fronts and backends say to each other.
     fn observe(&mut self, host: usize, link: Link, sent: u64, batch: &[u8]) {
         if host < FRONTS {
+            let by = ((host, self.hosts[host].life), link);
             for message in decode::<Order>(batch).unwrap_or_default() {
                 self.trace_said(host, link, || words::order(&message.body));
-                self.checks.ordered(self.now, &message.body);
+                self.checks.ordered(self.now, sent, by, &message);
             }
         } else {
             for message in decode::<Report>(batch).unwrap_or_default() {
                 self.trace_said(host, link, || words::report(&message.body));
-                self.checks.reported(self.now, sent, (host, link), &message.body);
+                if self.checks.reported(self.now, sent, (host, link), &message.body) {
+                    self.checks.on_disk(self.now, host, self.hosts[host].disk.read());
+                }
             }
         }
     }
@@ -283,7 +291,7 @@ impl World {
         for bytes in frames.iter().filter(|_| side == 0) {
             let Ok(tell) = Tell::decode(bytes, Version::OWN.minor) else { continue };
             self.trace_said(host, link, || words::tell(&tell));
-            self.checks.told(self.now, &tell);
+            self.checks.told(self.now, (host, self.hosts[host].life), &tell);
         }
     }
 
@@ -305,7 +313,18 @@ impl World {
             let Frame::Twin(bytes) = frame else { return };
             let Ok(heard) = Heard::decode(bytes) else { return };
             if let twin::Answer::Reply { client, .. } = heard.answer {
-                self.hosts[host].passed.insert(Link(client), answer);
+                self.hosts[host].passed.insert(Link(client), (answer, self.now));
+            }
+        }
+    }
+
+    /// Remembers what backends confirm to a front.
+    fn confirmed(&mut self, host: usize, link: Link, backend: usize, frames: &[Frame]) {
+        let by = (host, self.hosts[host].life);
+        for frame in frames {
+            let Frame::Batch(batch) = frame else { return };
+            for report in decode::<Report>(batch).unwrap_or_default() {
+                self.checks.fence.heard(by, link, backend, self.now, &report);
             }
         }
     }
@@ -432,6 +451,7 @@ impl World {
             (End::Host { host, link: Some(link), .. }, other) => {
                 if let (0, End::Host { host: by, life, .. }) = (side, other) {
                     self.passed(host, &frames, Answer { by: (by, life), at: sent });
+                    self.confirmed(host, link, by, &frames);
                 }
                 self.hear(host, link, frames, partial);
             }
@@ -496,6 +516,9 @@ impl World {
         state.woken.clear();
         state.held.clear();
         state.passed.clear();
+        if host >= FRONTS && state.disk.read().is_some() {
+            self.checks.on_disk(self.now, host, state.disk.read());
+        }
         state.disk.crash(&mut self.rng);
         // What lay in its memory still.
         let written = self.now.saturating_sub(HISTORY_FLUSH.0.as_micros() as u64);
