@@ -1,6 +1,6 @@
 //! What goes wrong. Each kind is on or off for a whole seed, so that some seeds have many of few.
 
-use super::licences::{PRODUCTS, reissued};
+use super::licences::PRODUCTS;
 use super::rng::Rng;
 use super::world::{BACKENDS, Event, FRONTS, HOSTS, NAMES, SECOND, World};
 
@@ -231,17 +231,27 @@ impl World {
             let part = (first + step) % BACKENDS;
             let seats = u32::try_from(quantity).unwrap_or(1);
             self.trace(|| format!("part {part} of {product} is issued again with {seats} seats"));
-            self.files[part] = reissued(part, &self.files[part], product, seats);
+            self.files[part] = self.style.reissued(part, &self.files[part], product, seats);
             let wait = self.vendor.span(1000, 3 * SECOND);
             self.after(wait, Event::Reload { host: FRONTS + part });
         }
         self.vendor.span(SECOND / 100, 15 * SECOND)
     }
 
-    /// An operator has a front give its role away; in most cases something goes wrong while it
-    /// does. Returns when that happens next.
+    /// An operator has a front give its role away, often while clients ask all at once; in most
+    /// cases something goes wrong while it does. Returns when that happens next.
     pub(super) fn order_failover(&mut self) -> Option<u64> {
         let mut operator = self.operator.take()?;
+        if !std::mem::replace(&mut self.busy, true) && self.extra.crowds() {
+            for client in 0..self.clients.len() {
+                let wait = self.extra.soon();
+                self.after(wait, Event::Think { client });
+            }
+            let wait = 3 * SECOND / 1000;
+            self.operator = Some(operator);
+            return Some(wait);
+        }
+        self.busy = false;
         let front = operator.index(FRONTS);
         let ordered = self.fail_over(front) || self.fail_over(1 - front);
         if ordered && operator.chance(70) {

@@ -2,6 +2,8 @@
 
 use super::check::handles::Answer;
 use super::check::lines;
+use super::client::Station;
+use super::extra::Moment;
 use super::fault::Plan;
 use super::host::Host;
 use super::licences::quantities;
@@ -17,6 +19,7 @@ use tmr_core::hub::{Act, Hub};
 use tmr_core::io::{Address, Callee, Door, Frame, Input, Link, Why};
 use tmr_core::licence::Container;
 use tmr_core::limits::HISTORY_FLUSH;
+use tmr_core::log::{Entry, Setting};
 use tmr_core::node::Node;
 use tmr_core::time::{Duration, Now};
 use tmr_core::wire::group::{Order, Report, decode};
@@ -256,7 +259,13 @@ impl World {
                 self.checks.note(self.now, "passing", found);
             }
             let passed = passed.map(|(answer, _)| answer);
+            if client && self.hosts[host].hub.is_some() && host < FRONTS {
+                self.moment(Moment::Reply, host, None, conn);
+            }
             self.send(conn, side, sent, Load::Frames(frames, passed));
+            if self.net.conns.get(&conn).is_some_and(|conn| conn.late) {
+                self.net.cut_late(conn);
+            }
         }
         if let Some(why) = outbox.close {
             self.trace(|| format!("{} closes a link: {why}", NAMES[host]));
@@ -275,6 +284,17 @@ impl World {
             for message in decode::<Order>(batch).unwrap_or_default() {
                 self.trace_said(host, link, || words::order(&message.body));
                 self.checks.ordered(self.now, sent, by, &message);
+                let what = match &message.body {
+                    Order::Claim { .. } => Moment::Claim,
+                    Order::Install { .. } => Moment::Install,
+                    Order::Append { entries, .. } if entries.iter().any(is_repair) => {
+                        Moment::Repair
+                    }
+                    _ => continue,
+                };
+                let Some(&(conn, side)) = self.hosts[host].links.get(&link) else { continue };
+                let backend = self.place(conn, 1 - side);
+                self.moment(what, host, backend, conn);
             }
         } else {
             for message in decode::<Report>(batch).unwrap_or_default() {
@@ -350,6 +370,13 @@ impl World {
             return;
         };
         let wait = self.net.latency(self.now, from, to, &mut self.rng) + late;
+        let servers = from < HOSTS && to < HOSTS && self.faulty;
+        if servers && load.may_be_lost() && self.extra.loses() {
+            if let Some(known) = self.net.conns.get_mut(&conn).filter(|conn| conn.open) {
+                known.holes[1 - side] = true;
+                return self.hole(conn);
+            }
+        }
         let Some(open) = self.net.conns.get_mut(&conn).filter(|conn| conn.open && !conn.cut) else {
             return;
         };
@@ -379,7 +406,7 @@ impl World {
         let ip = if from < HOSTS {
             self.hosts[from].ip
         } else {
-            Self::ip_of(&self.clients[from - HOSTS])
+            Station::new(self.clients[from - HOSTS].station, self.extra.mixed).ip
         };
         let address = SocketAddr::new(ip, 40_000);
         let (mut accepted, door) = (None, self.net.conns[&conn].door);
@@ -409,10 +436,6 @@ impl World {
                 self.after(200, Event::Think { client: who });
             }
         }
-    }
-
-    fn ip_of(client: &super::client::Client) -> std::net::IpAddr {
-        super::client::Client::ip(client.station)
     }
 
     /// What is next on a lane arrives.
@@ -470,7 +493,7 @@ impl World {
         }
     }
 
-    fn over(&mut self, conn: u64, side: usize, why: Why) {
+    pub(super) fn over(&mut self, conn: u64, side: usize, why: Why) {
         let Some(end) = self.net.conns.get(&conn).map(|conn| conn.ends[side]) else { return };
         self.gone(conn, side);
         match end {
@@ -542,4 +565,9 @@ impl World {
         self.trace(|| format!("{} is frozen for {} ms", NAMES[host], length / 1000));
         self.checks.calls.excuse(host, length);
     }
+}
+
+/// The members of the group change by it.
+fn is_repair(entry: &Entry) -> bool {
+    matches!(entry, Entry::Configure(Setting::Members(_)))
 }

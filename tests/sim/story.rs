@@ -5,7 +5,8 @@ use super::check::{Violation, lines};
 use super::client::{Client, Held, What};
 use super::fault::Plan;
 use super::host::Clock;
-use super::licences::containers;
+use super::extra::Extra;
+use super::licences::Style;
 use super::rng::Rng;
 use super::world::{Event, HOSTS, NAMES, SECOND, Tail, World};
 use std::cell::RefCell;
@@ -150,7 +151,8 @@ impl World {
         world.forget();
         // Whatever seeds come to draw, stories stay as they are.
         world.rng = Rng::new(0);
-        world.files = containers(false, false).clone();
+        (world.style, world.extra) = (Style::default(), Extra::none());
+        world.files = world.style.containers();
         for host in &mut world.hosts {
             host.clock = Clock { ppm: 0, offset: 0, date: 0 };
         }

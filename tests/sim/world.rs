@@ -3,9 +3,10 @@
 use super::check::Checks;
 use super::check::handles::Answer;
 use super::client::Client;
+use super::extra::{Extra, Moment, Strike};
 use super::fault::Plan;
 use super::host::{Clock, Host};
-use super::licences::containers;
+use super::licences::Style;
 use super::machine::Machines;
 use super::net::Net;
 use super::rng::Rng;
@@ -89,6 +90,10 @@ pub(super) enum Event {
         call: u64,
     },
     Fault,
+    /// What a moment has called for.
+    Strike(Strike),
+    /// Something of what a seed has beside the first faults.
+    Extra,
     Storm {
         left: u64,
     },
@@ -136,8 +141,14 @@ pub struct World {
     pub(super) editor: Option<Rng>,
     /// What goes wrong with machines; a number of its own likewise.
     pub(super) machines: Machines,
+    /// What it has beside the first faults; a number of its own likewise.
+    pub(super) extra: Extra,
+    /// What its licences are like.
+    pub(super) style: Style,
     /// What was found so far.
     pub checks: Checks,
+    /// Clients were told to ask all at once.
+    pub(super) busy: bool,
     /// Faults happen.
     pub(super) faulty: bool,
     /// Until then a fault may have caused what nodes log.
@@ -171,6 +182,10 @@ impl World {
         let late = later.chance(40).then_some(later);
         let mut machines = Machines::draw(seed);
         let pause = machines.pause();
+        let mut extra = Extra::draw(seed);
+        let extras = extra.pause();
+        let odd = plan.odd.then_some(extra.property);
+        let style = Style { odd, dates: machines.dates, rich: extra.rich };
         let drift = Self::drift(&mut rng);
         let hosts = (0..HOSTS).map(|host| {
             let clock = Clock { ppm: drift[host], offset: rng.between(0, 1 << 40), date: 0 };
@@ -183,12 +198,15 @@ impl World {
             hosts,
             clients: Vec::new(),
             net: Net { late, pieces, ..Net::default() },
-            files: containers(plan.odd, machines.dates).clone(),
+            files: style.containers(),
             vendor: Rng::new(!seed),
             operator: None,
             editor: None,
             machines,
+            extra,
+            style,
             checks: Checks::default(),
+            busy: false,
             faulty: true,
             aftermath: u64::MAX,
             lost: None,
@@ -204,6 +222,9 @@ impl World {
         world.keep_identities();
         if let Some(first) = pause {
             world.at(first, Event::Machine);
+        }
+        if let Some(first) = extras {
+            world.at(first, Event::Extra);
         }
         for host in (0..world.plan.fronts).chain(FRONTS..HOSTS) {
             let wait = world.rng.between(0, SECOND);
@@ -235,6 +256,7 @@ impl World {
             let first = editor.between(2 * SECOND, 20 * SECOND);
             world.at(first, Event::Edit);
             world.editor = Some(editor);
+            world.checks.fence.moves = true;
         }
         world
     }
@@ -343,6 +365,13 @@ impl World {
                     self.after(pause, Event::Machine);
                 }
             }
+            Event::Strike(strike) => self.strike(strike),
+            Event::Extra => {
+                if let Some(pause) = self.faulty.then(|| self.extra.pause()).flatten() {
+                    self.extra();
+                    self.after(pause, Event::Extra);
+                }
+            }
             Event::Restart { host } => self.start(host),
             Event::Open { conn } => self.opened(conn),
             Event::Arrive { conn, side } => self.arrive(conn, side),
@@ -431,6 +460,8 @@ impl World {
     pub(super) fn hear(&mut self, host: usize, link: Link, frames: Vec<Frame>, partial: bool) {
         if host < FRONTS && matches!(frames.first(), Some(Frame::Call(_))) {
             self.checks.calls.asked(self.now, host, link);
+            let conn = self.hosts[host].links.get(&link).map_or(0, |(conn, _)| *conn);
+            self.moment(Moment::Call, host, None, conn);
         }
         self.with(host, |hub, now, acts| hub.received(now, [(link, frames, partial)], acts));
     }

@@ -11,6 +11,7 @@
 //! | [`truth`] | what a backend has said of its promise and of entries is on its disk at that moment, for whoever starts from it |
 //! | [`fence`] | who decides a call was confirmed by two backends at most 2 s ago |
 //! | [`numbers`] | no call is granted twice, and each is told the handle of its own grant |
+//! | [`units`] | units are taken once by the call that asked for them, and no more than there are |
 //! | [`passing`] | a front that leads hands out no reply of the other one any more |
 //! | [`slots`] | no slot is said to be chosen that two members do not have; the lead is given away with nothing on its way; at most one value is committed in a slot, a setting as well as a seat; every state that is sent is the fold of the committed entries |
 //! | [`epochs`] | at most one epoch can commit: no promise is broken |
@@ -37,6 +38,7 @@ pub mod seats;
 pub mod service;
 pub mod slots;
 pub mod truth;
+pub mod units;
 
 use tmr_core::io::Link;
 use tmr_core::log::Entry;
@@ -79,6 +81,8 @@ pub struct Checks {
     pub fence: fence::Fence,
     /// See [`numbers`].
     pub numbers: numbers::Numbers,
+    /// See [`units`].
+    pub units: units::Units,
     /// See [`passing`].
     pub passing: passing::Passing,
     /// See [`identity`].
@@ -155,6 +159,8 @@ impl Checks {
         self.note(at, "ledger", found);
         let found = self.numbers.chosen(&self.slots);
         self.note(at, "numbers", found);
+        let found = self.units.chosen(&self.slots);
+        self.note(at, "units", found);
     }
 
     /// Keeps what a checker found.
