@@ -6,7 +6,7 @@ use super::licences::{FIRM, PROBE, PRODUCTS, UNITS};
 use super::looks::look;
 use super::net::{Conn, End, Load};
 use super::words;
-use super::world::{Event, FRONTS, HOSTS, SECOND, World};
+use super::world::{Event, FRONTS, MACHINES, SECOND, World};
 use std::net::{IpAddr, Ipv4Addr};
 use tmr_core::io::{Door, Frame};
 use tmr_core::limits::FENCE;
@@ -128,7 +128,7 @@ impl World {
         let conn = self.net.open(Conn::new(End::Client(who), to, Door::Licence));
         self.clients[who].conn = Some(conn);
         self.clients[who].open = false;
-        let wait = self.net.latency(self.now, HOSTS + who, host, &mut self.rng);
+        let wait = self.net.latency(self.now, MACHINES + who, host, &mut self.rng);
         self.after(wait, Event::Open { conn });
         self.clients[who].number += 1;
         let call = self.clients[who].number;

@@ -102,9 +102,24 @@ impl Disk {
                 let torn = rng.index(bytes.len() + 1);
                 self.durable.get_or_insert_default().extend(&bytes[..torn]);
             }
-            Some(Write::Rewrite(bytes)) if !self.fails && rng.chance(50) => self.durable = Some(bytes),
+            Some(Write::Rewrite(bytes)) if !self.fails && rng.chance(50) => {
+                self.durable = Some(bytes)
+            }
             _ => {}
         }
+    }
+
+    /// What it holds at this moment, as a copy of it would.
+    pub(super) fn moment(&self) -> Self {
+        Self { durable: self.durable.clone(), ..Self::default() }
+    }
+
+    /// One byte changes, so many from its end; `false`: it is not that long.
+    pub(super) fn rot(&mut self, at: usize) -> bool {
+        let Some(bytes) = &mut self.durable else { return false };
+        let Some(at) = bytes.len().checked_sub(at + 1) else { return false };
+        bytes[at] ^= 0x20;
+        true
     }
 
     /// Everything is gone.

@@ -33,10 +33,18 @@ pub(super) enum Moment {
 /// What happens then.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Strike {
-    Crash { host: usize, down: u64 },
-    Cut { conn: u64 },
+    Crash {
+        host: usize,
+        down: u64,
+    },
+    Cut {
+        conn: u64,
+    },
     /// Nothing passes between two hosts for a while.
-    Apart { hosts: (usize, usize), length: u64 },
+    Apart {
+        hosts: (usize, usize),
+        length: u64,
+    },
     /// Two parts of a licence are issued again, and put in place at once.
     Reissue,
 }
@@ -126,7 +134,7 @@ impl World {
     }
 
     /// Nothing passes between two hosts, or between one and all others ([`HOSTS`]), for a while.
-    fn apart(&mut self, (one, other): (usize, usize), length: u64) {
+    pub(super) fn apart(&mut self, (one, other): (usize, usize), length: u64) {
         let name = NAMES.get(other).unwrap_or(&"anybody");
         self.trace(|| format!("{} cannot reach {name} for {} ms", NAMES[one], length / MILLI));
         let until = self.now + length;

@@ -2,7 +2,7 @@
 
 use super::licences::PRODUCTS;
 use super::rng::Rng;
-use super::world::{BACKENDS, Event, FRONTS, HOSTS, NAMES, SECOND, World};
+use super::world::{BACKENDS, Event, FRONTS, HOSTS, MACHINES, NAMES, SECOND, World};
 
 /// What a seed has in store.
 #[derive(Clone, Debug)]
@@ -168,7 +168,7 @@ impl World {
                 }
             }
             Kind::Isolate | Kind::OneWay => {
-                let places = HOSTS + self.clients.len();
+                let places = MACHINES + self.clients.len();
                 let one_way = kind == Kind::OneWay;
                 let other = self.rng.chance(60).then(|| self.rng.index(HOSTS));
                 self.trace(|| {
@@ -314,23 +314,36 @@ impl World {
 
     /// A backend's machine is replaced, at most one until it is a member again.
     fn lose_disk(&mut self, backend: usize, length: u64) {
+        if self.may_lose() {
+            self.crash(backend, length);
+            self.trace(|| format!("{} has lost its disk", NAMES[backend]));
+            self.hosts[backend].disk.lose();
+        }
+    }
+
+    /// Whether a disk may be lost now, or be an old one: three parts are whole, and the group knows the
+    /// one that came in the place of the last.
+    pub(super) fn may_lose(&mut self) -> bool {
         let whole = self.statuses().iter().any(|status| {
             let backends = status["backends"].as_array();
             status["role"] == "active"
                 && backends.is_some_and(|all| all.iter().all(|one| one["state"] == "up"))
         });
         let members = self.checks.slots.members();
-        if !whole || members.is_none() || members == self.lost {
-            return;
+        let forgets = self.mistakes.forgetful.is_some();
+        if !whole || members.is_none() || members == self.lost || forgets {
+            return false;
         }
         // The backends have to learn that the new members are chosen; a disk that is lost before
         // takes the proof with it, and two are gone at once.
         let repaired = *self.repaired.get_or_insert(self.now);
-        if self.lost.is_none() || self.now > repaired + 10 * SECOND {
-            (self.lost, self.repaired) = (members, None);
-            self.crash(backend, length);
-            self.trace(|| format!("{} has lost its disk", NAMES[backend]));
-            self.hosts[backend].disk.lose();
+        let may = self.lost.is_none() || self.now > repaired + 10 * SECOND;
+        if may {
+            self.lost = members;
+            self.repaired = None;
+            // A disk that lay aside is not the only one that is old now.
+            self.mistakes.put_aside();
         }
+        may
     }
 }

@@ -114,8 +114,10 @@ impl Style {
 
     fn issue(&self, part: usize, quantities: &BTreeMap<u32, u32>) -> Container {
         let issuer = Issuer::from_secret([7; 32]);
-        let products: Vec<String> =
-            quantities.iter().map(|(code, quantity)| self.product(part, *code, *quantity)).collect();
+        let products: Vec<String> = quantities
+            .iter()
+            .map(|(code, quantity)| self.product(part, *code, *quantity))
+            .collect();
         let json = format!(
             "{{\"FirmCode\":{FIRM},\"CmActId\":305419896,\"Products\":[{}]}}",
             products.join(",")

@@ -18,6 +18,7 @@ mod host;
 pub mod licences;
 mod looks;
 mod machine;
+mod mistakes;
 mod net;
 pub mod rng;
 mod runtime;
@@ -186,6 +187,7 @@ impl World {
         self.trace(|| "no more faults".to_owned());
         self.faulty = false;
         self.files = self.style.containers();
+        self.put_right();
         for host in FRONTS..HOSTS {
             self.at(self.now, Event::Reload { host });
         }

@@ -31,6 +31,8 @@ pub(super) enum Load {
     /// Bytes that frames became.
     Bytes(Vec<u8>, Option<Answer>),
     Fin,
+    /// Nothing: something was here, and is lost.
+    Hole,
 }
 
 impl Load {
@@ -39,7 +41,7 @@ impl Load {
     pub(super) fn may_be_lost(&self) -> bool {
         match self {
             Self::Bytes(..) => true,
-            Self::Fin => false,
+            Self::Fin | Self::Hole => false,
             Self::Frames(frames, _) => frames.iter().all(|frame| match frame {
                 Frame::Batch(_) => true,
                 Frame::Twin(bytes) => {

@@ -9,7 +9,7 @@ use super::host::Host;
 use super::licences::quantities;
 use super::net::{Conn, End, Load, Parcel};
 use super::words;
-use super::world::{Event, FRONTS, HOSTS, NAMES, SECOND, World};
+use super::world::{BACKENDS, Event, FRONTS, MACHINES, NAMES, SECOND, World};
 use std::net::SocketAddr;
 use tmr_core::backend::{self, Backend};
 use tmr_core::config::Twin;
@@ -33,12 +33,22 @@ impl World {
         }
         let seed = self.rng.seed();
         let front = u32::try_from(self.rng.between(1, u64::from(u32::MAX))).unwrap_or(1);
-        let file = host.checked_sub(FRONTS).map(|part| self.files[part].clone());
+        let file = part_of(host).map(|part| self.files[part].clone());
         if host < FRONTS {
             self.hosts[host].version = self.machines.version(self.faulty);
         }
+        let rotten =
+            host >= FRONTS && std::mem::take(&mut self.mistakes.rotten[part_of(host).unwrap_or(0)]);
         let node = match Self::node(&mut self.hosts[host], file, &self.plan, seed, front) {
             Ok(node) => node,
+            Err(reason) if rotten => {
+                // As an operator does who reads that.
+                self.trace(|| {
+                    format!("{} does not start: {reason}: it gets a new disk", NAMES[host])
+                });
+                self.hosts[host].disk.lose();
+                return self.start(host);
+            }
             Err(reason) => {
                 let found = Err(format!("backend {host} does not start: {reason}"));
                 return self.checks.note(self.now, "disk", found);
@@ -108,7 +118,7 @@ impl World {
 
     /// A backend has read its licence file.
     fn taken(&mut self, host: usize) {
-        let Some(part) = host.checked_sub(FRONTS) else { return };
+        let Some(part) = part_of(host) else { return };
         self.checks.seats.holds(self.now, part, quantities(&self.files[part]));
     }
 
@@ -117,7 +127,7 @@ impl World {
         if host < FRONTS {
             return self.configure(host);
         }
-        let Some(part) = host.checked_sub(FRONTS).filter(|_| self.hosts[host].hub.is_some()) else {
+        let Some(part) = part_of(host).filter(|_| self.hosts[host].hub.is_some()) else {
             return;
         };
         self.taken(host);
@@ -161,9 +171,7 @@ impl World {
         let life = self.hosts[host].life;
         match act {
             Act::Dial { link, to, callee } => {
-                let Some(target) = self.hosts.iter().position(|host| host.name == to.host) else {
-                    return;
-                };
+                let Some(target) = self.mistakes.leads_to(&to.host) else { return };
                 let from = End::Host { host, life, link: Some(link) };
                 let door = match callee {
                     Callee::Twin { .. } => Door::Twin,
@@ -353,7 +361,7 @@ impl World {
     pub(super) fn place(&self, conn: u64, side: usize) -> Option<usize> {
         self.net.conns.get(&conn).map(|conn| match conn.ends[side] {
             End::Host { host, .. } => host,
-            End::Client(who) => HOSTS + who,
+            End::Client(who) => MACHINES + who,
         })
     }
 
@@ -370,12 +378,11 @@ impl World {
             return;
         };
         let wait = self.net.latency(self.now, from, to, &mut self.rng) + late;
-        let servers = from < HOSTS && to < HOSTS && self.faulty;
+        let servers = from < MACHINES && to < MACHINES && self.faulty;
+        let mut load = load;
         if servers && load.may_be_lost() && self.extra.loses() {
-            if let Some(known) = self.net.conns.get_mut(&conn).filter(|conn| conn.open) {
-                known.holes[1 - side] = true;
-                return self.hole(conn);
-            }
+            self.hole(conn);
+            load = Load::Hole;
         }
         let Some(open) = self.net.conns.get_mut(&conn).filter(|conn| conn.open && !conn.cut) else {
             return;
@@ -403,10 +410,10 @@ impl World {
             self.gone(conn, 1);
             return self.at(self.now + 500, Event::Notice { conn, side: 0 });
         }
-        let ip = if from < HOSTS {
+        let ip = if from < MACHINES {
             self.hosts[from].ip
         } else {
-            Station::new(self.clients[from - HOSTS].station, self.extra.mixed).ip
+            Station::new(self.clients[from - MACHINES].station, self.extra.mixed).ip
         };
         let address = SocketAddr::new(ip, 40_000);
         let (mut accepted, door) = (None, self.net.conns[&conn].door);
@@ -453,6 +460,7 @@ impl World {
         let Some(Parcel { sent, load }) = known.lanes[side].0.pop_front() else { return };
         match load {
             Load::Fin => self.over(conn, side, Why::Eof),
+            Load::Hole => known.holes[side] = true,
             Load::Frames(frames, answer) => self.take_in(conn, side, sent, answer, frames, false),
             Load::Bytes(bytes, answer) => self.take_bytes(conn, side, sent, answer, &bytes),
         }
@@ -543,6 +551,9 @@ impl World {
             self.checks.on_disk(self.now, host, state.disk.read());
         }
         state.disk.crash(&mut self.rng);
+        if self.mistakes.forgetful == Some(host) {
+            state.disk.lose();
+        }
         // What lay in its memory still.
         let written = self.now.saturating_sub(HISTORY_FLUSH.0.as_micros() as u64);
         state.history.retain(|(at, _)| *at <= written);
@@ -570,4 +581,9 @@ impl World {
 /// The members of the group change by it.
 fn is_repair(entry: &Entry) -> bool {
     matches!(entry, Entry::Configure(Setting::Members(_)))
+}
+
+/// The part of the licences that a backend holds: the one that is spare holds the last one.
+fn part_of(host: usize) -> Option<usize> {
+    host.checked_sub(FRONTS).map(|part| part.min(BACKENDS - 1))
 }

@@ -8,6 +8,7 @@ use super::fault::Plan;
 use super::host::{Clock, Host};
 use super::licences::Style;
 use super::machine::Machines;
+use super::mistakes::Mistakes;
 use super::net::Net;
 use super::rng::Rng;
 use std::cell::RefCell;
@@ -26,9 +27,11 @@ pub(super) const FRONTS: usize = 2;
 pub(super) const BACKENDS: usize = 3;
 /// Both.
 pub(super) const HOSTS: usize = FRONTS + BACKENDS;
+/// Those, and a backend that runs only where lists differ ([`super::mistakes`]).
+pub(super) const MACHINES: usize = HOSTS + 1;
 /// Their names.
-pub(super) const NAMES: [&str; HOSTS] =
-    ["front-1", "front-2", "backend-1", "backend-2", "backend-3"];
+pub(super) const NAMES: [&str; MACHINES] =
+    ["front-1", "front-2", "backend-1", "backend-2", "backend-3", "backend-4"];
 
 /// The last things that happened, newest last; shared, so that it outlives a panic.
 pub type Tail = Rc<RefCell<VecDeque<String>>>;
@@ -94,6 +97,8 @@ pub(super) enum Event {
     Strike(Strike),
     /// Something of what a seed has beside the first faults.
     Extra,
+    /// An operator makes a mistake.
+    Mistake,
     Storm {
         left: u64,
     },
@@ -143,6 +148,8 @@ pub struct World {
     pub(super) machines: Machines,
     /// What it has beside the first faults; a number of its own likewise.
     pub(super) extra: Extra,
+    /// What operators do; a number of its own likewise.
+    pub(super) mistakes: Mistakes,
     /// What its licences are like.
     pub(super) style: Style,
     /// What was found so far.
@@ -192,6 +199,9 @@ impl World {
             let last = u8::try_from(host).unwrap_or(0) + 1;
             Host::new(NAMES[host].to_owned(), last, clock)
         });
+        let spare = Clock { ppm: 0, offset: 1 << 38, date: 0 };
+        let last = u8::try_from(HOSTS).unwrap_or(0) + 1;
+        let hosts = hosts.chain([Host::new(NAMES[HOSTS].to_owned(), last, spare)]);
         let hosts = hosts.collect();
         let mut world = Self {
             now: 0,
@@ -204,6 +214,7 @@ impl World {
             editor: None,
             machines,
             extra,
+            mistakes: Mistakes::draw(seed),
             style,
             checks: Checks::default(),
             busy: false,
@@ -225,6 +236,9 @@ impl World {
         }
         if let Some(first) = extras {
             world.at(first, Event::Extra);
+        }
+        if let Some(first) = world.mistakes.pause() {
+            world.at(first, Event::Mistake);
         }
         for host in (0..world.plan.fronts).chain(FRONTS..HOSTS) {
             let wait = world.rng.between(0, SECOND);
@@ -370,6 +384,12 @@ impl World {
                 if let Some(pause) = self.faulty.then(|| self.extra.pause()).flatten() {
                     self.extra();
                     self.after(pause, Event::Extra);
+                }
+            }
+            Event::Mistake => {
+                if let Some(pause) = self.faulty.then(|| self.mistakes.pause()).flatten() {
+                    self.mistake();
+                    self.after(pause, Event::Mistake);
                 }
             }
             Event::Restart { host } => self.start(host),

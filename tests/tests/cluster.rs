@@ -3,7 +3,7 @@
 //! `TMR_SEED=N` replays one seed, `TMR_SEEDS=N` runs so many, `TMR_SECONDS=N` as many as there is time
 //! for, `TMR_FROM=N` is the first seed, `TMR_THREADS=N` how many are run at a time, `TMR_STEPS=N`
 //! bounds the events of each one's faulty part, `TMR_TAIL=N` how many of the last events of the first
-//! broken run are shown.
+//! broken run are shown, or of the one seed that is replayed; with `TMR_STOP=1` nothing is run after it.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -64,6 +64,9 @@ struct Sweep<'a> {
 
 impl Sweep<'_> {
     fn next(&mut self) -> Option<u64> {
+        if self.broken > 0 && number("TMR_STOP").is_some() {
+            return None;
+        }
         if self.until.is_some_and(|until| until <= Instant::now()) {
             return None;
         }
@@ -87,6 +90,8 @@ impl Sweep<'_> {
                 explain(seed, steps);
             }
             self.broken += 1;
+        } else if number("TMR_SEED").is_some() && number("TMR_TAIL").is_some() {
+            explain(seed, steps);
         }
     }
 

@@ -106,7 +106,11 @@ mod test {
 
     fn confirmed(fence: &mut Fence, backend: usize, sent: u64, heard: u64) {
         let link = Link(backend as u64);
-        let body = Order::Confirm { epoch: Default::default(), committed: tmr_core::log::Slot(0), serves: true };
+        let body = Order::Confirm {
+            epoch: Default::default(),
+            committed: tmr_core::log::Slot(0),
+            serves: true,
+        };
         fence.ordered(BY, link, sent, &Message { correlation: 7, body });
         fence.heard(BY, link, backend, heard, &Message { correlation: 7, body: Report::Confirmed });
     }
@@ -120,11 +124,17 @@ mod test {
         confirmed(&mut fence, 3, SECOND, 3 * SECOND);
         assert!(fence.decided(BY, SECOND + 20, "a call").is_err(), "it did not know");
         assert_eq!(fence.decided(BY, 3 * SECOND, "a call"), Ok(()));
-        assert!(fence.decided(BY, 3 * SECOND + SECOND / 10, "a call").is_err(), "asked too long ago");
+        assert!(
+            fence.decided(BY, 3 * SECOND + SECOND / 10, "a call").is_err(),
+            "asked too long ago"
+        );
         fence.ordered(BY, Link(3), 3 * SECOND, &Message { correlation: 8, body: Order::Describe });
         let body = Report::Confirmed;
         fence.heard(BY, Link(3), 3, 3 * SECOND, &Message { correlation: 8, body });
-        assert!(fence.decided(BY, 4 * SECOND, "a call").is_err(), "a question that confirms nothing");
+        assert!(
+            fence.decided(BY, 4 * SECOND, "a call").is_err(),
+            "a question that confirms nothing"
+        );
         assert!(fence.decided((1, 1), 3 * SECOND, "a call").is_err(), "another front");
     }
 }

@@ -153,6 +153,14 @@ impl Checks {
         self.note(at, "truth", found.map_err(|what| format!("backend {host}: {what}")));
     }
 
+    /// A fault puts this on a disk: what was said of it before counts no more.
+    pub fn distrust(&mut self, journal: Option<&[u8]>) {
+        if let Some(Ok(found)) = journal.map(truth::look) {
+            self.truth.distrust(found.standing.disk);
+            self.epochs.distrust(found.standing.disk);
+        }
+    }
+
     /// More may be chosen.
     fn chosen(&mut self, at: u64) {
         let found = self.ledger.chosen(at, &self.slots, &self.seats, &self.handles);

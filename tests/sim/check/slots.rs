@@ -188,10 +188,14 @@ impl Slots {
         *twice = (*twice).max(uptos[1]);
     }
 
-    /// How many of these disks have an epoch's log up to a slot.
-    fn backers(&self, epoch: Epoch, slot: u64, members: &[DiskId; 3]) -> usize {
-        let Some(stored) = self.stored.get(&epoch) else { return 0 };
-        members.iter().filter(|disk| stored.get(disk).is_some_and(|upto| *upto >= slot)).count()
+    /// Whether two of these disks have an entry in a slot, under any one epoch: who led before may be
+    /// the only one that knows.
+    fn backed(&self, slot: u64, entry: &Entry, members: &[DiskId; 3]) -> bool {
+        self.stored.iter().any(|(epoch, stored)| {
+            let has = |disk: &&DiskId| stored.get(disk).is_some_and(|upto| *upto >= slot);
+            self.proposed.get(&(*epoch, slot)) == Some(entry)
+                && members.iter().filter(has).count() > 1
+        })
     }
 
     fn state(&self, slot: u64, bytes: &[u8]) -> Result<(), String> {
@@ -226,9 +230,9 @@ impl Slots {
             if own.is_some_and(|((proposed, _), _)| *proposed < self.founded) {
                 return Ok(());
             }
-            let backed = own.is_none_or(|(&(proposed, _), _)| {
-                let mut groups = self.members().into_iter().chain(before);
-                self.members().is_none() || groups.any(|all| self.backers(proposed, slot, &all) > 1)
+            let backed = own.is_none_or(|(_, entry)| {
+                let groups: Vec<_> = self.members().into_iter().chain(before).collect();
+                groups.is_empty() || groups.iter().any(|all| self.backed(slot, entry, all))
             });
             let own = own.map(|(_, entry)| entry);
             match (self.chosen.get(index), own) {

@@ -4,16 +4,14 @@
 //! a later epoch in its slot.
 
 use super::slots::Slots;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use tmr_core::backend::{Backend, Config};
 use tmr_core::desk::Identity;
 use tmr_core::io::{Door, Frame, Input, Intent, Link};
 use tmr_core::log::{DiskId, Epoch, Slot, Stored};
 use tmr_core::time::{Mono, Now, Wall};
-use tmr_core::wire::group::{
-    Description, Message, Order, Piece, Report, Standing, decode, encode,
-};
+use tmr_core::wire::group::{Description, Message, Order, Piece, Report, Standing, decode, encode};
 
 /// What was said of one disk.
 #[derive(Clone, Debug, Default)]
@@ -38,6 +36,8 @@ pub struct Found {
 pub struct Truth {
     said: BTreeMap<DiskId, Said>,
     reports: u64,
+    /// Disks of which nothing is asked: a fault has put something else on them.
+    old: BTreeSet<DiskId>,
 }
 
 /// Reports of stored entries between two looks at the disk, where nothing else calls for one.
@@ -81,7 +81,8 @@ impl Truth {
     /// It is less than was said, or other than what was proposed.
     pub fn holds(&self, slots: &Slots, found: &Found) -> Result<(), String> {
         let Found { standing, entries } = found;
-        let Some(said) = self.said.get(&standing.disk) else { return Ok(()) };
+        let said = self.said.get(&standing.disk).filter(|_| !self.old.contains(&standing.disk));
+        let Some(said) = said else { return Ok(()) };
         let disk = standing.disk;
         if standing.promised < said.promised {
             return Err(format!(
@@ -122,9 +123,9 @@ impl Truth {
         Ok(())
     }
 
-    /// Nothing that was said of a disk counts any more: a fault has put something else on it.
-    pub fn forget(&mut self, disk: DiskId) {
-        self.said.remove(&disk);
+    /// Nothing that is said of a disk counts any more: a fault has put something else on it.
+    pub fn distrust(&mut self, disk: DiskId) {
+        self.old.insert(disk);
     }
 }
 
@@ -150,7 +151,8 @@ pub fn look(journal: &[u8]) -> Result<Found, String> {
     };
     ask(Input::Accepted { link, door: Door::Licence, from: (address, 1).into() });
     ask(Input::Frame { link, frame: Frame::Joined { front: 1 } });
-    let mut order = |order: Order| ask(Input::Frame { link, frame: Frame::Batch(encode(1, &order)) });
+    let mut order =
+        |order: Order| ask(Input::Frame { link, frame: Frame::Batch(encode(1, &order)) });
     let described = order(Order::Describe).map(|Message { body, .. }| body);
     let Some(Report::Described(Description { standing, .. })) = described else {
         return Err(format!("asked what it holds it says {described:?}"));
@@ -216,7 +218,7 @@ mod test {
         assert_eq!(truth.holds(&slots, &found(late, &newer)), Ok(()), "a later front's");
         let older = [both[0].clone(), held(Epoch::default(), grant(8))];
         assert!(truth.holds(&slots, &found(epoch, &older)).is_err());
-        truth.forget(disk);
+        truth.distrust(disk);
         assert_eq!(truth.holds(&slots, &found(epoch, &[])), Ok(()));
     }
 }

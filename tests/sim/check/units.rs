@@ -74,7 +74,9 @@ impl Units {
     /// What a client was told is not in the log.
     pub fn kept(&self) -> Result<(), String> {
         match self.done.difference(&self.taken).next() {
-            Some(take) => Err(format!("a call was done that takes {take} units, which are not taken")),
+            Some(take) => {
+                Err(format!("a call was done that takes {take} units, which are not taken"))
+            }
             None => Ok(()),
         }
     }
