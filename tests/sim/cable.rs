@@ -107,7 +107,18 @@ impl World {
         let (mut wire, mut frames) = (Vec::new(), Vec::new());
         let opened = stream.open(bytes, &mut wire, &mut frames);
         let partial = stream.partial();
-        self.checks.note(self.now, "channel", opened.map_err(|why: Why| why.to_string()));
+        let hole = self.net.conns.get(&conn).is_some_and(|conn| conn.holes[side]);
+        match opened {
+            // What is missing was noticed: whoever runs the stream closes the link.
+            Err(why) if hole => return self.over(conn, side, why),
+            Ok(()) if hole && !frames.is_empty() => {
+                let found = Err(format!("{} frames behind bytes that were lost", frames.len()));
+                self.checks.note(self.now, "channel", found);
+            }
+            opened => {
+                self.checks.note(self.now, "channel", opened.map_err(|why: Why| why.to_string()));
+            }
+        }
         self.send_bytes(conn, side, self.now, None, wire);
         self.take_in(conn, side, sent, answer, frames, partial);
     }

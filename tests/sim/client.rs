@@ -2,11 +2,11 @@
 
 use super::check::handles::Answer;
 use super::check::seats::Belief;
-use super::licences::{FIRM, PROBE, PRODUCTS};
+use super::licences::{FIRM, PROBE, PRODUCTS, UNITS};
 use super::looks::look;
 use super::net::{Conn, End, Load};
 use super::words;
-use super::world::{Event, FRONTS, HOSTS, SECOND, World};
+use super::world::{Event, FRONTS, MACHINES, SECOND, World};
 use std::net::{IpAddr, Ipv4Addr};
 use tmr_core::io::{Door, Frame};
 use tmr_core::limits::FENCE;
@@ -32,6 +32,8 @@ pub(super) enum What {
     },
     Info(Held),
     Crypt(Held),
+    /// Encrypts, which takes so many units.
+    Spend(Held, u32),
     Release(Held),
     /// Uses a handle that was released.
     Dead(u32),
@@ -73,10 +75,22 @@ pub(super) struct Client {
     pub(super) probe: bool,
 }
 
-impl Client {
-    /// The address of a station.
-    pub(super) fn ip(station: usize) -> IpAddr {
-        Ipv4Addr::new(10, 1, 0, u8::try_from(station).unwrap_or(255)).into()
+/// What makes a station: address, host and session.
+pub(super) struct Station {
+    pub(super) ip: IpAddr,
+    host: String,
+    session: u32,
+}
+
+impl Station {
+    /// The station with this number. `mixed`: some differ in their session or host name alone.
+    pub(super) fn new(number: usize, mixed: bool) -> Self {
+        let ip = |last: usize| Ipv4Addr::new(10, 1, 0, u8::try_from(last).unwrap_or(255)).into();
+        if !mixed {
+            return Self { ip: ip(number), host: format!("station{number}"), session: 1 };
+        }
+        let session = 1 + u32::from(number % 2 == 1);
+        Self { ip: ip(number / 4), host: format!("station{}", number / 2 % 2), session }
     }
 }
 
@@ -114,7 +128,7 @@ impl World {
         let conn = self.net.open(Conn::new(End::Client(who), to, Door::Licence));
         self.clients[who].conn = Some(conn);
         self.clients[who].open = false;
-        let wait = self.net.latency(self.now, HOSTS + who, host, &mut self.rng);
+        let wait = self.net.latency(self.now, MACHINES + who, host, &mut self.rng);
         self.after(wait, Event::Open { conn });
         self.clients[who].number += 1;
         let call = self.clients[who].number;
@@ -123,7 +137,7 @@ impl World {
 
     fn choose(&mut self, who: usize) -> What {
         let client = &self.clients[who];
-        let held = &client.held;
+        let held = client.held.clone();
         if client.probe {
             return match held.first() {
                 Some(held) => What::Release(*held),
@@ -145,6 +159,9 @@ impl World {
             return match pick {
                 0..25 => What::Info(held),
                 25..38 if held.product == 0 => What::Info(held),
+                25..38 if self.extra.rich && held.product == UNITS.0 => {
+                    What::Spend(held, self.checks.units.ask())
+                }
                 25..38 => What::Crypt(held),
                 _ => What::Release(held),
             };
@@ -175,10 +192,11 @@ impl World {
 
     /// A client asks on its connection.
     pub(super) fn ask(&mut self, who: usize, what: What) {
-        let request = self.request(who, what);
         let client = &mut self.clients[who];
         client.number += 1;
         let call = client.number;
+        let request = self.request(who, what, numbered(who, call));
+        let client = &mut self.clients[who];
         client.call = Some((call, self.now, what));
         let Some(conn) = client.conn else { return };
         if let What::Release(held) = what {
@@ -196,12 +214,13 @@ impl World {
         }
     }
 
-    fn request(&self, who: usize, what: What) -> Request {
-        let station = self.clients[who].station;
+    fn request(&self, who: usize, what: What, number: u32) -> Request {
+        let station = Station::new(self.clients[who].station, self.extra.mixed);
         let mut wanted = CmAccess2 { firm_code: FIRM, ..CmAccess2::default() };
-        wanted.credential.session = 1;
+        wanted.credential.session = station.session;
+        wanted.credential.user_defined_id = number;
         wanted.credential.pid = u32::try_from(who).unwrap_or(0);
-        wanted.borrow_data.client_name = format!("station{station}").as_str().into();
+        wanted.borrow_data.client_name = station.host.as_str().into();
         match what {
             What::Access { product, mode, take, cleanup } => {
                 wanted.ctrl = match mode {
@@ -229,6 +248,11 @@ impl World {
                 crypt: CmCrypt2::default(),
                 data: vec![0; 16].into(),
             },
+            What::Spend(Held { handle, .. }, take) => {
+                let mut crypt = CmCrypt2::default();
+                crypt.base_crypt.encryption_code_options = take;
+                Request::Crypt2 { handle, ctrl: 4, crypt, data: vec![0; 16].into() }
+            }
             What::Release(Held { handle, .. }) => Request::Release { handle },
             What::Version => Request::GetVersion { handle: 0 },
             What::Look(handle, which) => look(handle, which),
@@ -237,7 +261,7 @@ impl World {
 
     /// A reply came.
     pub(super) fn told(&mut self, who: usize, frame: &[u8], answer: Answer) {
-        let Some((_, sent, what)) = self.clients[who].call.take() else { return };
+        let Some((call, sent, what)) = self.clients[who].call.take() else { return };
         let Ok(reply) = Reply::parse(frame) else {
             let found = Err("a reply of less than eight bytes".to_owned());
             return self.checks.note(self.now, "calls", found);
@@ -247,25 +271,37 @@ impl World {
             format!("client-{who} is told {status:?}, {result}: it asked {}", words::what(&what))
         });
         // What was encrypted may be any bytes.
-        if !matches!(what, What::Crypt(_)) {
+        if !matches!(what, What::Crypt(_) | What::Spend(..)) {
             let found = self.checks.identity.told(frame);
             self.checks.note(self.now, "identity", found);
         }
         let ok = reply.status == CmError::NO_ERROR;
         let missing = reply.status == CmError::INVALID_HANDLE;
+        // These are answered on the spot, by what the front knows.
+        if matches!(what, What::Info(_) | What::Dead(_) if ok || missing) {
+            let found = self.checks.fence.decided(answer.by, answer.at, "about a handle");
+            self.checks.note(self.now, "fence", found);
+        }
         match what {
             What::Access { product, mode, take, cleanup } if ok => {
                 let handle = reply.result;
                 let held = Held { handle, product, mode, take, cleanup, since: sent, until: 0 };
+                let found = self.checks.numbers.told(numbered(who, call), handle);
+                self.checks.note(self.now, "numbers", found);
                 self.given(who, sent, held, answer);
             }
             What::Subsystem { cleanup } if ok => {
                 let (handle, mode) = (reply.result, Mode::NoUserLimit);
+                let found = self.checks.numbers.told(numbered(who, call), handle);
+                self.checks.note(self.now, "numbers", found);
                 let held =
                     Held { handle, product: 0, mode, take: 0, cleanup, since: sent, until: 0 };
                 self.given(who, sent, held, answer);
             }
-            What::Info(held) | What::Crypt(held) if ok => {
+            What::Info(held) | What::Crypt(held) | What::Spend(held, _) if ok => {
+                if let What::Spend(_, take) = what {
+                    self.checks.units.done(take);
+                }
                 let found = self.checks.handles.worked(held.handle, answer);
                 self.checks.note(self.now, "handles", found);
                 let until = believed_until(sent, held.cleanup);
@@ -277,7 +313,11 @@ impl World {
                 }
                 self.believe(who, held, false);
             }
-            What::Info(held) | What::Crypt(held) if missing => {
+            What::Spend(_, take) if reply.status == CmError::UNITCOUNTERUNDERRUN => {
+                let found = self.checks.units.refused(take);
+                self.checks.note(self.now, "units", found);
+            }
+            What::Info(held) | What::Crypt(held) | What::Spend(held, _) if missing => {
                 self.missed(held, answer);
                 self.checks.seats.gone(held.handle);
                 self.clients[who].held.retain(|own| own.handle != held.handle);
@@ -381,6 +421,12 @@ impl World {
         }
         self.at(away, Event::Think { client: who });
     }
+}
+
+/// The number of a client's call, never 0 and never used again.
+fn numbered(who: usize, call: u64) -> u32 {
+    let who = u32::try_from(who).unwrap_or(u32::MAX >> 20);
+    (who + 1) << 20 | u32::try_from(call & 0xf_ffff).unwrap_or_default()
 }
 
 /// Until when a client may count on its handle after a call that worked: its clean-up time, less

@@ -23,6 +23,8 @@ pub(super) struct Disk {
     writing: Option<Write>,
     /// Bytes that it still takes; `None`: as many as anybody wants.
     room: Option<usize>,
+    /// The next write fails.
+    fails: bool,
 }
 
 impl Disk {
@@ -45,8 +47,16 @@ impl Disk {
         self.room = room;
     }
 
-    /// Whether the write that is on its way fits on it.
+    /// The next write fails, whether there is room for it or not.
+    pub(super) fn fail_next(&mut self) {
+        self.fails = true;
+    }
+
+    /// Whether the write that is on its way fits on it, and does not fail.
     pub(super) fn fits(&self) -> bool {
+        if self.fails {
+            return false;
+        }
         let length = self.writing.as_ref().map_or(0, |write| write.bytes().len());
         self.room.is_none_or(|room| length <= room)
     }
@@ -73,10 +83,11 @@ impl Disk {
         }
     }
 
-    /// The write failed, for want of room: of an append any first part that fits may be there, and
-    /// of a rewrite nothing.
+    /// The write failed: of an append any first part that fits may be there, and of a rewrite
+    /// nothing.
     pub(super) fn fail(&mut self, rng: &mut Rng) {
-        let room = self.room.unwrap_or_default();
+        let most = if std::mem::take(&mut self.fails) { usize::MAX } else { 0 };
+        let room = self.room.unwrap_or(most);
         if let Some(Write::Append(bytes)) = self.writing.take() {
             let torn = rng.index(room.min(bytes.len()) + 1);
             self.durable.get_or_insert_default().extend(&bytes[..torn]);
@@ -91,9 +102,24 @@ impl Disk {
                 let torn = rng.index(bytes.len() + 1);
                 self.durable.get_or_insert_default().extend(&bytes[..torn]);
             }
-            Some(Write::Rewrite(bytes)) if rng.chance(50) => self.durable = Some(bytes),
+            Some(Write::Rewrite(bytes)) if !self.fails && rng.chance(50) => {
+                self.durable = Some(bytes)
+            }
             _ => {}
         }
+    }
+
+    /// What it holds at this moment, as a copy of it would.
+    pub(super) fn moment(&self) -> Self {
+        Self { durable: self.durable.clone(), ..Self::default() }
+    }
+
+    /// One byte changes, so many from its end; `false`: it is not that long.
+    pub(super) fn rot(&mut self, at: usize) -> bool {
+        let Some(bytes) = &mut self.durable else { return false };
+        let Some(at) = bytes.len().checked_sub(at + 1) else { return false };
+        bytes[at] ^= 0x20;
+        true
     }
 
     /// Everything is gone.

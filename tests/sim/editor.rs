@@ -1,7 +1,7 @@
 //! An operator changes the configuration of fronts while they run; the machine of a front puts into
 //! force, after a moment, what that wants stored, or refuses.
 
-use super::world::{Event, FRONTS, NAMES, SECOND, World};
+use super::world::{Event, FRONTS, HOSTS, NAMES, SECOND, World};
 use tmr_core::config::{Config, InForce};
 use tmr_core::io::{Input, Stored};
 
@@ -14,13 +14,12 @@ impl World {
         let known = before.and_then(|text| Config::parse(text).ok()).map_or(0, |it| it.revision);
         // Mostly as the web admin does it; else both may differ for a while.
         let revision = if editor.chance(80) { known + 1 } else { known };
-        let twin = NAMES[1 - front];
         // Nothing takes longer than the plan has it, so that the bounds of what must hold stay.
         let retry = editor.between(1, self.plan.retry);
         let connect = editor.between(1, self.plan.connect);
         let transfer = editor.between(1, self.plan.transfer);
         // A backend that has another port is the same machine at another address.
-        let mut servers: Vec<String> = NAMES[FRONTS..]
+        let mut servers: Vec<String> = NAMES[FRONTS..HOSTS]
             .iter()
             .map(|name| {
                 let port = if editor.chance(70) { 1 } else { 2 };
@@ -28,7 +27,35 @@ impl World {
             })
             .collect();
         servers.rotate_left(editor.index(3));
-        let servers = servers.join(", ");
+        let timing = [retry, connect, transfer];
+        self.write(front, revision, timing, &servers.join(", "));
+        self.after(editor.span(1000, SECOND), Event::Reload { host: front });
+        let pause = editor.span(SECOND / 100, 15 * SECOND);
+        self.editor = Some(editor);
+        Some(pause)
+    }
+
+    /// A front's list of backends is another one, in a file that is changed by hand or, `anew`, as the
+    /// web admin does it. Where there is no twin, no file is read.
+    pub(super) fn list(&mut self, front: usize, names: &[String; 3], anew: bool) {
+        if self.plan.fronts < FRONTS {
+            return;
+        }
+        let before = self.hosts[..FRONTS].iter().filter_map(|host| host.config.as_ref());
+        let known = before.filter_map(|text| Config::parse(text).ok()).map(|it| it.revision).max();
+        let revision = known.unwrap_or_default() + u32::from(anew);
+        let timing = [self.plan.retry, self.plan.connect, self.plan.transfer];
+        let servers = names.each_ref().map(|name| format!(r#"{{ "Ip": "{name}", "Port": 1 }}"#));
+        self.trace(|| format!("{} has the list {names:?}", NAMES[front]));
+        self.write(front, revision, timing, &servers.join(", "));
+        self.at(self.now, Event::Reload { host: front });
+    }
+
+    /// Writes the file of a front. `timing`: pause before a backend is dialled again, and the time-outs
+    /// for the twin.
+    fn write(&mut self, front: usize, revision: u32, timing: [u64; 3], servers: &str) {
+        let [retry, connect, transfer] = timing;
+        let twin = NAMES[1 - front];
         let virtual_ip = if self.plan.address { r#""192.0.2.42""# } else { "" };
         let text = format!(
             r#"{{ "TmrServer": {{ "Revision": {revision}, "CleanUpTimeInSeconds": 30,
@@ -39,10 +66,6 @@ impl World {
         );
         self.trace(|| format!("{} is configured anew, revision {revision}", NAMES[front]));
         self.hosts[front].config = Some(text);
-        self.after(editor.span(1000, SECOND), Event::Reload { host: front });
-        let pause = editor.span(SECOND / 100, 15 * SECOND);
-        self.editor = Some(editor);
-        Some(pause)
     }
 
     /// A front is told what its file says, if it has one.

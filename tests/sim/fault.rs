@@ -1,8 +1,8 @@
 //! What goes wrong. Each kind is on or off for a whole seed, so that some seeds have many of few.
 
-use super::licences::{PRODUCTS, reissued};
+use super::licences::PRODUCTS;
 use super::rng::Rng;
-use super::world::{BACKENDS, Event, FRONTS, HOSTS, NAMES, SECOND, World};
+use super::world::{BACKENDS, Event, FRONTS, HOSTS, MACHINES, NAMES, SECOND, World};
 
 /// What a seed has in store.
 #[derive(Clone, Debug)]
@@ -168,7 +168,7 @@ impl World {
                 }
             }
             Kind::Isolate | Kind::OneWay => {
-                let places = HOSTS + self.clients.len();
+                let places = MACHINES + self.clients.len();
                 let one_way = kind == Kind::OneWay;
                 let other = self.rng.chance(60).then(|| self.rng.index(HOSTS));
                 self.trace(|| {
@@ -231,17 +231,27 @@ impl World {
             let part = (first + step) % BACKENDS;
             let seats = u32::try_from(quantity).unwrap_or(1);
             self.trace(|| format!("part {part} of {product} is issued again with {seats} seats"));
-            self.files[part] = reissued(part, &self.files[part], product, seats);
+            self.files[part] = self.style.reissued(part, &self.files[part], product, seats);
             let wait = self.vendor.span(1000, 3 * SECOND);
             self.after(wait, Event::Reload { host: FRONTS + part });
         }
         self.vendor.span(SECOND / 100, 15 * SECOND)
     }
 
-    /// An operator has a front give its role away; in most cases something goes wrong while it
-    /// does. Returns when that happens next.
+    /// An operator has a front give its role away, often while clients ask all at once; in most
+    /// cases something goes wrong while it does. Returns when that happens next.
     pub(super) fn order_failover(&mut self) -> Option<u64> {
         let mut operator = self.operator.take()?;
+        if !std::mem::replace(&mut self.busy, true) && self.extra.crowds() {
+            for client in 0..self.clients.len() {
+                let wait = self.extra.soon();
+                self.after(wait, Event::Think { client });
+            }
+            let wait = 3 * SECOND / 1000;
+            self.operator = Some(operator);
+            return Some(wait);
+        }
+        self.busy = false;
         let front = operator.index(FRONTS);
         let ordered = self.fail_over(front) || self.fail_over(1 - front);
         if ordered && operator.chance(70) {
@@ -304,23 +314,36 @@ impl World {
 
     /// A backend's machine is replaced, at most one until it is a member again.
     fn lose_disk(&mut self, backend: usize, length: u64) {
+        if self.may_lose() {
+            self.crash(backend, length);
+            self.trace(|| format!("{} has lost its disk", NAMES[backend]));
+            self.hosts[backend].disk.lose();
+        }
+    }
+
+    /// Whether a disk may be lost now, or be an old one: three parts are whole, and the group knows the
+    /// one that came in the place of the last.
+    pub(super) fn may_lose(&mut self) -> bool {
         let whole = self.statuses().iter().any(|status| {
             let backends = status["backends"].as_array();
             status["role"] == "active"
                 && backends.is_some_and(|all| all.iter().all(|one| one["state"] == "up"))
         });
         let members = self.checks.slots.members();
-        if !whole || members.is_none() || members == self.lost {
-            return;
+        let forgets = self.mistakes.forgetful.is_some();
+        if !whole || members.is_none() || members == self.lost || forgets {
+            return false;
         }
         // The backends have to learn that the new members are chosen; a disk that is lost before
         // takes the proof with it, and two are gone at once.
         let repaired = *self.repaired.get_or_insert(self.now);
-        if self.lost.is_none() || self.now > repaired + 10 * SECOND {
-            (self.lost, self.repaired) = (members, None);
-            self.crash(backend, length);
-            self.trace(|| format!("{} has lost its disk", NAMES[backend]));
-            self.hosts[backend].disk.lose();
+        let may = self.lost.is_none() || self.now > repaired + 10 * SECOND;
+        if may {
+            self.lost = members;
+            self.repaired = None;
+            // A disk that lay aside is not the only one that is old now.
+            self.mistakes.put_aside();
         }
+        may
     }
 }

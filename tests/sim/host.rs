@@ -80,8 +80,8 @@ pub(super) struct Host {
     pub(super) woken: BTreeMap<Link, u64>,
     /// What was said on links that do not stand yet.
     pub(super) held: BTreeMap<Link, Vec<Vec<u8>>>,
-    /// Who made the replies that the other front has sent for clients of this one.
-    pub(super) passed: BTreeMap<Link, Answer>,
+    /// Who made the replies that the other front has sent for clients of this one, and when they came.
+    pub(super) passed: BTreeMap<Link, (Answer, u64)>,
     pub(super) tick: Option<u64>,
     /// Steps since time last moved.
     pub(super) spins: (u64, u32),

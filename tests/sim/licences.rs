@@ -1,7 +1,6 @@
 //! The licences of every simulated cluster: small quantities, so that every seat is fought for.
 
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
 use tmr_core::licence::{Container, File, Issuer, Spec};
 use tmr_core::time::Wall;
 
@@ -11,32 +10,123 @@ pub const FIRM: u32 = 6_000_010;
 pub const PROBE: u32 = 204;
 /// Product codes and quantities.
 pub const PRODUCTS: [(u32, u32); 4] = [(201, 1), (202, 2), (203, 5), (PROBE, 50)];
-/// The product whose third part says another quantity, where a seed wants an odd part.
+/// The product whose third part differs, where a seed wants an odd part.
 pub const ODD: u32 = 203;
+/// The product whose seats linger, in seeds with rich licences, and for how many seconds.
+pub const LINGERING: (u32, u32) = (202, 2);
+/// The product with units, in seeds with rich licences, and how many.
+pub const UNITS: (u32, u32) = (203, 9_000);
 
 /// What the licence of [`DATED`] ends by, where a seed changes dates.
-const DATES: &str = ",\"ExpirationTime\":\"2029-01-01T00:00:00Z\",\"UsagePeriod\":1000000";
+const DATES: [&str; 2] = ["\"ExpirationTime\":\"2029-01-01T00:00:00Z\"", "\"UsagePeriod\":1000000"];
 /// The product that has those.
 const DATED: u32 = 203;
 
-/// The containers of the three backends. `odd`: the third one differs in one product. `dates`: one
-/// product ends some time.
-#[must_use]
-pub fn containers(odd: bool, dates: bool) -> &'static [Container; 3] {
-    static ISSUED: OnceLock<[[Container; 3]; 4]> = OnceLock::new();
-    &ISSUED.get_or_init(|| {
-        [(false, false), (true, false), (false, true), (true, true)]
-            .map(|(odd, dates)| [0, 1, 2].map(|part| issue(part, &said(part, odd), dates)))
-    })[usize::from(odd) + 2 * usize::from(dates)]
+/// A property in which two parts can differ, as it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Property {
+    /// One licence less.
+    Quantity,
+    /// A key that the others have not, and its value.
+    Key(&'static str),
 }
 
-/// What the part of a backend says of each product's quantity.
-fn said(part: usize, odd: bool) -> BTreeMap<u32, u32> {
-    let said = PRODUCTS.map(|(code, quantity)| {
-        let differs = odd && part == 2 && code == ODD;
-        (code, if differs { quantity - 1 } else { quantity })
-    });
-    said.into()
+/// All of them; the key check of a firm item alone is left out, as it comes with the container.
+pub const PROPERTIES: [Property; 11] = [
+    Property::Quantity,
+    Property::Key("\"Text\":\"another\""),
+    Property::Key("\"FeatureMap\":7"),
+    Property::Key("\"ExpirationTime\":\"2031-01-01T00:00:00Z\""),
+    Property::Key("\"ActivationTime\":\"2020-01-01T00:00:00Z\""),
+    Property::Key(
+        "\"MaintenancePeriod\":{\"Start\":\"2020-01-01T00:00:00Z\",\"End\":\"2031-01-01T00:00:00Z\"}",
+    ),
+    Property::Key("\"UsagePeriod\":1000001"),
+    Property::Key("\"UnitCounter\":77"),
+    Property::Key("\"LingerTime\":1"),
+    Property::Key("\"MinimumRuntimeVersion\":\"1.0\""),
+    Property::Key("\"DeniedModes\":[\"exclusive\"]"),
+];
+
+/// What the licences of a seed are like.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Style {
+    /// The third part of one product differs in this.
+    pub odd: Option<Property>,
+    /// One product ends some time.
+    pub dates: bool,
+    /// Seats of one product linger, and another one has units.
+    pub rich: bool,
+}
+
+impl Style {
+    /// The containers of the three backends.
+    #[must_use]
+    pub fn containers(&self) -> [Container; 3] {
+        [0, 1, 2].map(|part| self.issue(part, &self.said(part)))
+    }
+
+    /// The part of a backend, issued again with another quantity of one product.
+    #[must_use]
+    pub fn reissued(
+        &self,
+        part: usize,
+        before: &Container,
+        product: u32,
+        quantity: u32,
+    ) -> Container {
+        let mut said = quantities(before);
+        said.insert(product, quantity);
+        self.issue(part, &said)
+    }
+
+    /// What the part of a backend says of each product's quantity.
+    fn said(&self, part: usize) -> BTreeMap<u32, u32> {
+        let less = self.odd == Some(Property::Quantity) && part == 2;
+        let said = PRODUCTS.map(|(code, quantity)| {
+            (code, if less && code == ODD { quantity - 1 } else { quantity })
+        });
+        said.into()
+    }
+
+    fn product(&self, part: usize, code: u32, quantity: u32) -> String {
+        let mut keys = vec![
+            format!("\"ProductCode\":{code}"),
+            format!("\"LicenseQuantity\":{quantity}"),
+            "\"TmrId\":1".to_owned(),
+        ];
+        if self.rich && code == LINGERING.0 {
+            keys.push(format!("\"LingerTime\":{}", LINGERING.1));
+        }
+        if self.rich && code == UNITS.0 {
+            keys.push(format!("\"UnitCounter\":{}", UNITS.1));
+        }
+        if self.dates && code == DATED {
+            keys.extend(DATES.map(str::to_owned));
+        }
+        if let (Some(Property::Key(key)), 2, ODD) = (self.odd, part, code) {
+            let name = key.split(':').next().unwrap_or_default();
+            keys.retain(|other| !other.starts_with(name));
+            keys.push(key.to_owned());
+        }
+        format!("{{{}}}", keys.join(","))
+    }
+
+    fn issue(&self, part: usize, quantities: &BTreeMap<u32, u32>) -> Container {
+        let issuer = Issuer::from_secret([7; 32]);
+        let products: Vec<String> = quantities
+            .iter()
+            .map(|(code, quantity)| self.product(part, *code, *quantity))
+            .collect();
+        let json = format!(
+            "{{\"FirmCode\":{FIRM},\"CmActId\":305419896,\"Products\":[{}]}}",
+            products.join(",")
+        );
+        let spec = Spec::parse(&json).expect("the specification stands above");
+        let number = u8::try_from(part + 1).expect("one of three");
+        let file = issuer.issue(&spec, number, Wall(1_795_287_600));
+        File::open(&file, &[issuer.public()]).expect("it was signed just now")
+    }
 }
 
 /// The quantities that a container says, by product.
@@ -46,30 +136,22 @@ pub fn quantities(container: &Container) -> BTreeMap<u32, u32> {
     products.map(|product| (product.product_code, product.license_quantity)).collect()
 }
 
-/// The part of a backend, issued again with another quantity of one product.
-#[must_use]
-pub fn reissued(part: usize, before: &Container, product: u32, quantity: u32) -> Container {
-    let mut said = quantities(before);
-    said.insert(product, quantity);
-    let mut products = before.part.firm_items.iter().flat_map(|item| &item.products);
-    issue(part, &said, products.any(|product| product.usage_period.is_some()))
-}
+#[cfg(test)]
+mod test {
+    use super::*;
 
-fn issue(part: usize, quantities: &BTreeMap<u32, u32>, dates: bool) -> Container {
-    let issuer = Issuer::from_secret([7; 32]);
-    let products: Vec<String> = quantities
-        .iter()
-        .map(|(code, quantity)| {
-            let ends = if dates && *code == DATED { DATES } else { "" };
-            format!("{{\"ProductCode\":{code},\"LicenseQuantity\":{quantity},\"TmrId\":1{ends}}}")
-        })
-        .collect();
-    let json = format!(
-        "{{\"FirmCode\":{FIRM},\"CmActId\":305419896,\"Products\":[{}]}}",
-        products.join(",")
-    );
-    let spec = Spec::parse(&json).expect("the specification stands above");
-    let number = u8::try_from(part + 1).expect("one of three");
-    let file = issuer.issue(&spec, number, Wall(1_795_287_600));
-    File::open(&file, &[issuer.public()]).expect("it was signed just now")
+    #[test]
+    fn the_third_part_differs_in_each_property_and_the_others_in_none() {
+        for (dates, rich) in [(false, false), (true, true)] {
+            for property in PROPERTIES {
+                let style = Style { odd: Some(property), dates, rich };
+                let parts = style.containers().map(|container| container.part.firm_items);
+                assert_eq!(parts[0], parts[1]);
+                assert_ne!(parts[1], parts[2], "{property:?}");
+                let odd = |part: &[tmr_core::licence::FirmItem]| part[0].products.clone();
+                let differ = odd(&parts[1]).into_iter().zip(odd(&parts[2])).filter(|(a, b)| a != b);
+                assert_eq!(differ.count(), 1, "{property:?}");
+            }
+        }
+    }
 }

@@ -12,11 +12,13 @@ pub mod check;
 mod client;
 mod disk;
 mod editor;
+mod extra;
 pub mod fault;
 mod host;
 pub mod licences;
 mod looks;
 mod machine;
+mod mistakes;
 mod net;
 pub mod rng;
 mod runtime;
@@ -118,6 +120,8 @@ impl World {
         if self.fine() {
             let found = self.checks.acks.kept(&self.checks.slots);
             self.checks.note(self.now, "acks", found);
+            let found = self.checks.units.kept();
+            self.checks.note(self.now, "units", found);
             let (granted, released) = self.checks.acks.acknowledged();
             let histories = self.hosts[..FRONTS].iter().map(host::Host::recorded);
             let histories: Vec<_> = histories.collect();
@@ -182,7 +186,8 @@ impl World {
     fn mend(&mut self) {
         self.trace(|| "no more faults".to_owned());
         self.faulty = false;
-        self.files = licences::containers(self.plan.odd, self.machines.dates).clone();
+        self.files = self.style.containers();
+        self.put_right();
         for host in FRONTS..HOSTS {
             self.at(self.now, Event::Reload { host });
         }

@@ -12,6 +12,7 @@ use super::check::handles::Answer;
 use super::rng::Rng;
 use std::collections::{BTreeMap, VecDeque};
 use tmr_core::io::{Door, Frame, Link};
+use tmr_core::wire::twin::{Tell, Version};
 
 /// One end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +31,27 @@ pub(super) enum Load {
     /// Bytes that frames became.
     Bytes(Vec<u8>, Option<Answer>),
     Fin,
+    /// Nothing: something was here, and is lost.
+    Hole,
+}
+
+impl Load {
+    /// Whether the nodes themselves must notice that this was lost. What carries frames here has no
+    /// numbers of its own: of messages that the streams alone guard, none is lost.
+    pub(super) fn may_be_lost(&self) -> bool {
+        match self {
+            Self::Bytes(..) => true,
+            Self::Fin | Self::Hole => false,
+            Self::Frames(frames, _) => frames.iter().all(|frame| match frame {
+                Frame::Batch(_) => true,
+                Frame::Twin(bytes) => {
+                    let told = Tell::decode(bytes, Version::OWN.minor);
+                    matches!(told, Ok(Tell::Entries { .. }))
+                }
+                _ => false,
+            }),
+        }
+    }
 }
 
 /// Something on its way.
@@ -51,6 +73,10 @@ pub(super) struct Conn {
     pub(super) cut: bool,
     /// What was on its way when it was cut still arrives.
     pub(super) lingers: bool,
+    /// It is cut when what is said on it now is on its way.
+    pub(super) late: bool,
+    /// Something was lost on its way to the side.
+    pub(super) holes: [bool; 2],
     /// What makes frames of bytes, where it carries those.
     pub(super) cable: Option<Box<Cable>>,
     /// The side knows that it is over.
@@ -67,6 +93,8 @@ impl Conn {
             open: false,
             cut: false,
             lingers: false,
+            late: false,
+            holes: [false; 2],
             cable: None,
             gone: [false; 2],
             lanes: [(VecDeque::new(), 0), (VecDeque::new(), 0)],
@@ -102,6 +130,13 @@ impl Net {
         let lingers = self.late.as_mut().is_some_and(|rng| rng.chance(50));
         if let Some(conn) = self.conns.get_mut(&conn) {
             (conn.cut, conn.lingers) = (true, lingers);
+        }
+    }
+
+    /// Cuts a connection on which what was said last comes late.
+    pub(super) fn cut_late(&mut self, conn: u64) {
+        if let Some(conn) = self.conns.get_mut(&conn) {
+            (conn.cut, conn.lingers, conn.late) = (true, true, false);
         }
     }
 

@@ -2,12 +2,14 @@
 
 use super::check::handles::Answer;
 use super::check::lines;
+use super::client::Station;
+use super::extra::Moment;
 use super::fault::Plan;
 use super::host::Host;
 use super::licences::quantities;
 use super::net::{Conn, End, Load, Parcel};
 use super::words;
-use super::world::{Event, FRONTS, HOSTS, NAMES, SECOND, World};
+use super::world::{BACKENDS, Event, FRONTS, MACHINES, NAMES, SECOND, World};
 use std::net::SocketAddr;
 use tmr_core::backend::{self, Backend};
 use tmr_core::config::Twin;
@@ -17,6 +19,7 @@ use tmr_core::hub::{Act, Hub};
 use tmr_core::io::{Address, Callee, Door, Frame, Input, Link, Why};
 use tmr_core::licence::Container;
 use tmr_core::limits::HISTORY_FLUSH;
+use tmr_core::log::{Entry, Setting};
 use tmr_core::node::Node;
 use tmr_core::time::{Duration, Now};
 use tmr_core::wire::group::{Order, Report, decode};
@@ -30,12 +33,22 @@ impl World {
         }
         let seed = self.rng.seed();
         let front = u32::try_from(self.rng.between(1, u64::from(u32::MAX))).unwrap_or(1);
-        let file = host.checked_sub(FRONTS).map(|part| self.files[part].clone());
+        let file = part_of(host).map(|part| self.files[part].clone());
         if host < FRONTS {
             self.hosts[host].version = self.machines.version(self.faulty);
         }
+        let rotten =
+            host >= FRONTS && std::mem::take(&mut self.mistakes.rotten[part_of(host).unwrap_or(0)]);
         let node = match Self::node(&mut self.hosts[host], file, &self.plan, seed, front) {
             Ok(node) => node,
+            Err(reason) if rotten => {
+                // As an operator does who reads that.
+                self.trace(|| {
+                    format!("{} does not start: {reason}: it gets a new disk", NAMES[host])
+                });
+                self.hosts[host].disk.lose();
+                return self.start(host);
+            }
             Err(reason) => {
                 let found = Err(format!("backend {host} does not start: {reason}"));
                 return self.checks.note(self.now, "disk", found);
@@ -105,7 +118,7 @@ impl World {
 
     /// A backend has read its licence file.
     fn taken(&mut self, host: usize) {
-        let Some(part) = host.checked_sub(FRONTS) else { return };
+        let Some(part) = part_of(host) else { return };
         self.checks.seats.holds(self.now, part, quantities(&self.files[part]));
     }
 
@@ -114,7 +127,7 @@ impl World {
         if host < FRONTS {
             return self.configure(host);
         }
-        let Some(part) = host.checked_sub(FRONTS).filter(|_| self.hosts[host].hub.is_some()) else {
+        let Some(part) = part_of(host).filter(|_| self.hosts[host].hub.is_some()) else {
             return;
         };
         self.taken(host);
@@ -158,9 +171,7 @@ impl World {
         let life = self.hosts[host].life;
         match act {
             Act::Dial { link, to, callee } => {
-                let Some(target) = self.hosts.iter().position(|host| host.name == to.host) else {
-                    return;
-                };
+                let Some(target) = self.mistakes.leads_to(&to.host) else { return };
                 let from = End::Host { host, life, link: Some(link) };
                 let door = match callee {
                     Callee::Twin { .. } => Door::Twin,
@@ -251,7 +262,18 @@ impl World {
                 vec![Frame::Batch(batch)]
             };
             let passed = self.hosts[host].passed.remove(&link).filter(|_| client);
+            if let Some((_, came)) = passed {
+                let found = self.checks.passing.handed_out((host, self.hosts[host].life), came);
+                self.checks.note(self.now, "passing", found);
+            }
+            let passed = passed.map(|(answer, _)| answer);
+            if client && self.hosts[host].hub.is_some() && host < FRONTS {
+                self.moment(Moment::Reply, host, None, conn);
+            }
             self.send(conn, side, sent, Load::Frames(frames, passed));
+            if self.net.conns.get(&conn).is_some_and(|conn| conn.late) {
+                self.net.cut_late(conn);
+            }
         }
         if let Some(why) = outbox.close {
             self.trace(|| format!("{} closes a link: {why}", NAMES[host]));
@@ -266,14 +288,28 @@ impl World {
     /// Looks at what fronts and backends say to each other.
     fn observe(&mut self, host: usize, link: Link, sent: u64, batch: &[u8]) {
         if host < FRONTS {
+            let by = ((host, self.hosts[host].life), link);
             for message in decode::<Order>(batch).unwrap_or_default() {
                 self.trace_said(host, link, || words::order(&message.body));
-                self.checks.ordered(self.now, &message.body);
+                self.checks.ordered(self.now, sent, by, &message);
+                let what = match &message.body {
+                    Order::Claim { .. } => Moment::Claim,
+                    Order::Install { .. } => Moment::Install,
+                    Order::Append { entries, .. } if entries.iter().any(is_repair) => {
+                        Moment::Repair
+                    }
+                    _ => continue,
+                };
+                let Some(&(conn, side)) = self.hosts[host].links.get(&link) else { continue };
+                let backend = self.place(conn, 1 - side);
+                self.moment(what, host, backend, conn);
             }
         } else {
             for message in decode::<Report>(batch).unwrap_or_default() {
                 self.trace_said(host, link, || words::report(&message.body));
-                self.checks.reported(self.now, sent, (host, link), &message.body);
+                if self.checks.reported(self.now, sent, (host, link), &message.body) {
+                    self.checks.on_disk(self.now, host, self.hosts[host].disk.read());
+                }
             }
         }
     }
@@ -283,7 +319,7 @@ impl World {
         for bytes in frames.iter().filter(|_| side == 0) {
             let Ok(tell) = Tell::decode(bytes, Version::OWN.minor) else { continue };
             self.trace_said(host, link, || words::tell(&tell));
-            self.checks.told(self.now, &tell);
+            self.checks.told(self.now, (host, self.hosts[host].life), &tell);
         }
     }
 
@@ -305,7 +341,18 @@ impl World {
             let Frame::Twin(bytes) = frame else { return };
             let Ok(heard) = Heard::decode(bytes) else { return };
             if let twin::Answer::Reply { client, .. } = heard.answer {
-                self.hosts[host].passed.insert(Link(client), answer);
+                self.hosts[host].passed.insert(Link(client), (answer, self.now));
+            }
+        }
+    }
+
+    /// Remembers what backends confirm to a front.
+    fn confirmed(&mut self, host: usize, link: Link, backend: usize, frames: &[Frame]) {
+        let by = (host, self.hosts[host].life);
+        for frame in frames {
+            let Frame::Batch(batch) = frame else { return };
+            for report in decode::<Report>(batch).unwrap_or_default() {
+                self.checks.fence.heard(by, link, backend, self.now, &report);
             }
         }
     }
@@ -314,7 +361,7 @@ impl World {
     pub(super) fn place(&self, conn: u64, side: usize) -> Option<usize> {
         self.net.conns.get(&conn).map(|conn| match conn.ends[side] {
             End::Host { host, .. } => host,
-            End::Client(who) => HOSTS + who,
+            End::Client(who) => MACHINES + who,
         })
     }
 
@@ -331,6 +378,12 @@ impl World {
             return;
         };
         let wait = self.net.latency(self.now, from, to, &mut self.rng) + late;
+        let servers = from < MACHINES && to < MACHINES && self.faulty;
+        let mut load = load;
+        if servers && load.may_be_lost() && self.extra.loses() {
+            self.hole(conn);
+            load = Load::Hole;
+        }
         let Some(open) = self.net.conns.get_mut(&conn).filter(|conn| conn.open && !conn.cut) else {
             return;
         };
@@ -357,10 +410,10 @@ impl World {
             self.gone(conn, 1);
             return self.at(self.now + 500, Event::Notice { conn, side: 0 });
         }
-        let ip = if from < HOSTS {
+        let ip = if from < MACHINES {
             self.hosts[from].ip
         } else {
-            Self::ip_of(&self.clients[from - HOSTS])
+            Station::new(self.clients[from - MACHINES].station, self.extra.mixed).ip
         };
         let address = SocketAddr::new(ip, 40_000);
         let (mut accepted, door) = (None, self.net.conns[&conn].door);
@@ -393,10 +446,6 @@ impl World {
         }
     }
 
-    fn ip_of(client: &super::client::Client) -> std::net::IpAddr {
-        super::client::Client::ip(client.station)
-    }
-
     /// What is next on a lane arrives.
     pub(super) fn arrive(&mut self, conn: u64, side: usize) {
         let (Some(from), Some(to)) = (self.place(conn, 1 - side), self.place(conn, side)) else {
@@ -412,6 +461,7 @@ impl World {
         let Some(Parcel { sent, load }) = known.lanes[side].0.pop_front() else { return };
         match load {
             Load::Fin => self.over(conn, side, Why::Eof),
+            Load::Hole => known.holes[side] = true,
             Load::Frames(frames, answer) => self.take_in(conn, side, sent, answer, frames, false),
             Load::Bytes(bytes, answer) => self.take_bytes(conn, side, sent, answer, &bytes),
         }
@@ -433,6 +483,7 @@ impl World {
             (End::Host { host, link: Some(link), .. }, other) => {
                 if let (0, End::Host { host: by, life, .. }) = (side, other) {
                     self.passed(host, &frames, Answer { by: (by, life), at: sent });
+                    self.confirmed(host, link, by, &frames);
                 }
                 self.hear(host, link, frames, partial);
             }
@@ -451,7 +502,7 @@ impl World {
         }
     }
 
-    fn over(&mut self, conn: u64, side: usize, why: Why) {
+    pub(super) fn over(&mut self, conn: u64, side: usize, why: Why) {
         let Some(end) = self.net.conns.get(&conn).map(|conn| conn.ends[side]) else { return };
         self.gone(conn, side);
         match end {
@@ -497,7 +548,13 @@ impl World {
         state.woken.clear();
         state.held.clear();
         state.passed.clear();
+        if host >= FRONTS && state.disk.read().is_some() {
+            self.checks.on_disk(self.now, host, state.disk.read());
+        }
         state.disk.crash(&mut self.rng);
+        if self.mistakes.forgetful == Some(host) {
+            state.disk.lose();
+        }
         // What lay in its memory still.
         let written = self.now.saturating_sub(HISTORY_FLUSH.0.as_micros() as u64);
         state.history.retain(|(at, _)| *at <= written);
@@ -520,4 +577,14 @@ impl World {
         self.trace(|| format!("{} is frozen for {} ms", NAMES[host], length / 1000));
         self.checks.calls.excuse(host, length);
     }
+}
+
+/// The members of the group change by it.
+fn is_repair(entry: &Entry) -> bool {
+    matches!(entry, Entry::Configure(Setting::Members(_)))
+}
+
+/// The part of the licences that a backend holds: the one that is spare holds the last one.
+fn part_of(host: usize) -> Option<usize> {
+    host.checked_sub(FRONTS).map(|part| part.min(BACKENDS - 1))
 }

@@ -3,9 +3,11 @@
 
 use super::check::{Violation, lines};
 use super::client::{Client, Held, What};
+use super::extra::Extra;
 use super::fault::Plan;
 use super::host::Clock;
-use super::licences::containers;
+use super::licences::Style;
+use super::mistakes::Mistakes;
 use super::rng::Rng;
 use super::world::{Event, HOSTS, NAMES, SECOND, Tail, World};
 use std::cell::RefCell;
@@ -77,6 +79,18 @@ impl Story {
         self.world.freeze(place(host), milliseconds * MILLI);
     }
 
+    /// Nothing passes between two machines for a while.
+    pub fn part(&mut self, one: &str, other: &str, milliseconds: u64) {
+        self.world.apart((place(one), place(other)), milliseconds * MILLI);
+    }
+
+    /// What one machine says to another takes half to all of this, for a moment.
+    pub fn slow(&mut self, from: &str, to: &str, milliseconds: u64) {
+        self.world.trace(|| format!("what {from} says to {to} takes {milliseconds} ms"));
+        let until = self.world.now + milliseconds * MILLI;
+        self.world.net.slow.insert((place(from), place(to)), (until, milliseconds * MILLI));
+    }
+
     /// A client asks a front for a seat; whether it has one then.
     pub fn take(&mut self, client: usize, front: &str, product: u32) -> bool {
         let access = What::Access { product, mode: Mode::UserLimit, take: 1, cleanup: 30 };
@@ -95,6 +109,18 @@ impl Story {
     pub fn give_back(&mut self, client: usize, front: &str) {
         let seat = self.seat(client).expect("it has one");
         self.ask(client, front, What::Release(seat));
+    }
+
+    /// A client begins to use its seat by the connection that it has; its answer comes in its time.
+    pub fn begins_to_use(&mut self, client: usize) {
+        let seat = self.seat(client).expect("it has one");
+        self.world.ask(client, What::Info(seat));
+    }
+
+    /// Whether a client waits for an answer on a connection that stands.
+    #[must_use]
+    pub fn waits(&self, client: usize) -> bool {
+        self.world.clients[client].call.is_some()
     }
 
     fn seat(&self, client: usize) -> Option<Held> {
@@ -150,7 +176,9 @@ impl World {
         world.forget();
         // Whatever seeds come to draw, stories stay as they are.
         world.rng = Rng::new(0);
-        world.files = containers(false, false).clone();
+        (world.style, world.extra) = (Style::default(), Extra::none());
+        world.mistakes = Mistakes::none();
+        world.files = world.style.containers();
         for host in &mut world.hosts {
             host.clock = Clock { ppm: 0, offset: 0, date: 0 };
         }

@@ -83,6 +83,9 @@ pub(super) fn what(what: &What) -> String {
         What::Subsystem { .. } => "a handle of the service".to_owned(),
         What::Info(held) => format!("about handle {}", held.handle),
         What::Crypt(held) => format!("to encrypt with handle {}", held.handle),
+        What::Spend(held, take) => {
+            format!("to encrypt with handle {} for {take} units", held.handle)
+        }
         What::Release(held) => format!("to release handle {}", held.handle),
         What::Dead(handle) => format!("about handle {handle}, which it gave back"),
         What::Version => "for the version".to_owned(),

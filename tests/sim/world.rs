@@ -3,10 +3,12 @@
 use super::check::Checks;
 use super::check::handles::Answer;
 use super::client::Client;
+use super::extra::{Extra, Moment, Strike};
 use super::fault::Plan;
 use super::host::{Clock, Host};
-use super::licences::containers;
+use super::licences::Style;
 use super::machine::Machines;
+use super::mistakes::Mistakes;
 use super::net::Net;
 use super::rng::Rng;
 use std::cell::RefCell;
@@ -25,9 +27,11 @@ pub(super) const FRONTS: usize = 2;
 pub(super) const BACKENDS: usize = 3;
 /// Both.
 pub(super) const HOSTS: usize = FRONTS + BACKENDS;
+/// Those, and a backend that runs only where lists differ ([`super::mistakes`]).
+pub(super) const MACHINES: usize = HOSTS + 1;
 /// Their names.
-pub(super) const NAMES: [&str; HOSTS] =
-    ["front-1", "front-2", "backend-1", "backend-2", "backend-3"];
+pub(super) const NAMES: [&str; MACHINES] =
+    ["front-1", "front-2", "backend-1", "backend-2", "backend-3", "backend-4"];
 
 /// The last things that happened, newest last; shared, so that it outlives a panic.
 pub type Tail = Rc<RefCell<VecDeque<String>>>;
@@ -89,6 +93,12 @@ pub(super) enum Event {
         call: u64,
     },
     Fault,
+    /// What a moment has called for.
+    Strike(Strike),
+    /// Something of what a seed has beside the first faults.
+    Extra,
+    /// An operator makes a mistake.
+    Mistake,
     Storm {
         left: u64,
     },
@@ -136,8 +146,16 @@ pub struct World {
     pub(super) editor: Option<Rng>,
     /// What goes wrong with machines; a number of its own likewise.
     pub(super) machines: Machines,
+    /// What it has beside the first faults; a number of its own likewise.
+    pub(super) extra: Extra,
+    /// What operators do; a number of its own likewise.
+    pub(super) mistakes: Mistakes,
+    /// What its licences are like.
+    pub(super) style: Style,
     /// What was found so far.
     pub checks: Checks,
+    /// Clients were told to ask all at once.
+    pub(super) busy: bool,
     /// Faults happen.
     pub(super) faulty: bool,
     /// Until then a fault may have caused what nodes log.
@@ -171,24 +189,35 @@ impl World {
         let late = later.chance(40).then_some(later);
         let mut machines = Machines::draw(seed);
         let pause = machines.pause();
+        let mut extra = Extra::draw(seed);
+        let extras = extra.pause();
+        let odd = plan.odd.then_some(extra.property);
+        let style = Style { odd, dates: machines.dates, rich: extra.rich };
         let drift = Self::drift(&mut rng);
         let hosts = (0..HOSTS).map(|host| {
             let clock = Clock { ppm: drift[host], offset: rng.between(0, 1 << 40), date: 0 };
             let last = u8::try_from(host).unwrap_or(0) + 1;
             Host::new(NAMES[host].to_owned(), last, clock)
         });
+        let spare = Clock { ppm: 0, offset: 1 << 38, date: 0 };
+        let last = u8::try_from(HOSTS).unwrap_or(0) + 1;
+        let hosts = hosts.chain([Host::new(NAMES[HOSTS].to_owned(), last, spare)]);
         let hosts = hosts.collect();
         let mut world = Self {
             now: 0,
             hosts,
             clients: Vec::new(),
             net: Net { late, pieces, ..Net::default() },
-            files: containers(plan.odd, machines.dates).clone(),
+            files: style.containers(),
             vendor: Rng::new(!seed),
             operator: None,
             editor: None,
             machines,
+            extra,
+            mistakes: Mistakes::draw(seed),
+            style,
             checks: Checks::default(),
+            busy: false,
             faulty: true,
             aftermath: u64::MAX,
             lost: None,
@@ -204,6 +233,12 @@ impl World {
         world.keep_identities();
         if let Some(first) = pause {
             world.at(first, Event::Machine);
+        }
+        if let Some(first) = extras {
+            world.at(first, Event::Extra);
+        }
+        if let Some(first) = world.mistakes.pause() {
+            world.at(first, Event::Mistake);
         }
         for host in (0..world.plan.fronts).chain(FRONTS..HOSTS) {
             let wait = world.rng.between(0, SECOND);
@@ -235,6 +270,7 @@ impl World {
             let first = editor.between(2 * SECOND, 20 * SECOND);
             world.at(first, Event::Edit);
             world.editor = Some(editor);
+            world.checks.fence.moves = true;
         }
         world
     }
@@ -343,6 +379,19 @@ impl World {
                     self.after(pause, Event::Machine);
                 }
             }
+            Event::Strike(strike) => self.strike(strike),
+            Event::Extra => {
+                if let Some(pause) = self.faulty.then(|| self.extra.pause()).flatten() {
+                    self.extra();
+                    self.after(pause, Event::Extra);
+                }
+            }
+            Event::Mistake => {
+                if let Some(pause) = self.faulty.then(|| self.mistakes.pause()).flatten() {
+                    self.mistake();
+                    self.after(pause, Event::Mistake);
+                }
+            }
             Event::Restart { host } => self.start(host),
             Event::Open { conn } => self.opened(conn),
             Event::Arrive { conn, side } => self.arrive(conn, side),
@@ -431,6 +480,8 @@ impl World {
     pub(super) fn hear(&mut self, host: usize, link: Link, frames: Vec<Frame>, partial: bool) {
         if host < FRONTS && matches!(frames.first(), Some(Frame::Call(_))) {
             self.checks.calls.asked(self.now, host, link);
+            let conn = self.hosts[host].links.get(&link).map_or(0, |(conn, _)| *conn);
+            self.moment(Moment::Call, host, None, conn);
         }
         self.with(host, |hub, now, acts| hub.received(now, [(link, frames, partial)], acts));
     }

@@ -3,7 +3,7 @@
 //! `TMR_SEED=N` replays one seed, `TMR_SEEDS=N` runs so many, `TMR_SECONDS=N` as many as there is time
 //! for, `TMR_FROM=N` is the first seed, `TMR_THREADS=N` how many are run at a time, `TMR_STEPS=N`
 //! bounds the events of each one's faulty part, `TMR_TAIL=N` how many of the last events of the first
-//! broken run are shown.
+//! broken run are shown, or of the one seed that is replayed; with `TMR_STOP=1` nothing is run after it.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -48,9 +48,6 @@ fn explain(seed: u64, steps: u64) {
     for violation in &again.violations {
         println!("seed {seed}: {} at {} us: {}", violation.check, violation.at, violation.what);
     }
-    println!(
-        "replay with: TMR_SEED={seed} TMR_STEPS={steps} cargo test --release -p tmr-tests --test cluster"
-    );
 }
 
 /// Runs over many seeds: what is left, and what they came to.
@@ -67,6 +64,9 @@ struct Sweep<'a> {
 
 impl Sweep<'_> {
     fn next(&mut self) -> Option<u64> {
+        if self.broken > 0 && number("TMR_STOP").is_some() {
+            return None;
+        }
         if self.until.is_some_and(|until| until <= Instant::now()) {
             return None;
         }
@@ -83,10 +83,15 @@ impl Sweep<'_> {
         self.micros += outcome.micros;
         if let Some(violation) = outcome.violations.first() {
             println!("seed {seed}: {}: {}", violation.check, violation.what);
+            println!(
+                "replay with: TMR_SEED={seed} TMR_STEPS={steps} cargo test --release -p tmr-tests --test cluster"
+            );
             if self.broken == 0 {
                 explain(seed, steps);
             }
             self.broken += 1;
+        } else if number("TMR_SEED").is_some() && number("TMR_TAIL").is_some() {
+            explain(seed, steps);
         }
     }
 

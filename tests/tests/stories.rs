@@ -73,3 +73,49 @@ fn a_backend_is_replaced_and_becomes_a_member() {
     assert!(story.take(2, "front-1", 201));
     told!(story);
 }
+
+#[test]
+fn what_a_cut_off_front_proposed_is_not_revived_after_its_successor_served() {
+    let mut story = Story::default();
+    for (client, product) in [(0, 201), (1, 202), (2, 203)] {
+        assert!(story.take(client, "front-1", product));
+    }
+    story.run(29_700);
+    // Three seats end while their front reaches one backend alone.
+    for other in ["backend-2", "backend-3", "front-2"] {
+        story.part("front-1", other, 60_000);
+    }
+    story.run(1_000);
+    story.stop("front-1", 120_000);
+    story.part("front-2", "backend-1", 3_000);
+    story.lead("front-2");
+    story.run(1_500);
+    for client in 0..3 {
+        assert!(story.uses(client, "front-2"), "nobody has told that its seat is over");
+    }
+    // The next life of the successor reads the one copy in which they are.
+    story.stop("front-2", 2_000);
+    story.stop("backend-3", 60_000);
+    story.run(2_500);
+    story.lead("front-2");
+    story.run(3_000);
+    for client in 0..3 {
+        assert!(story.uses(client, "front-2"), "it is client {client}'s still");
+    }
+    told!(story);
+}
+
+#[test]
+fn a_reply_of_the_old_leader_is_not_handed_out_by_the_new_one() {
+    let mut story = Story::default();
+    assert!(story.take(1, "front-2", 202), "its calls are passed on");
+    story.slow("front-1", "front-2", 1_500);
+    story.begins_to_use(1);
+    story.run(20);
+    assert!(story.waits(1));
+    story.lead("front-2");
+    story.run(2_000);
+    assert!(!story.waits(1), "its link was closed instead");
+    assert!(story.uses(1, "front-2"));
+    told!(story);
+}

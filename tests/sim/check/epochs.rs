@@ -1,16 +1,23 @@
 //! At most one epoch can commit: a backend that has promised an epoch acknowledges no lower one,
 //! and promises none. So of two fronts that both believe they lead, one at most has two backends.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use tmr_core::log::{DiskId, Epoch};
 
 /// The highest promise of each disk, and when it had certainly been given.
 #[derive(Debug, Default)]
 pub struct Epochs {
     promised: BTreeMap<DiskId, (Epoch, u64)>,
+    /// Disks of which nothing is asked.
+    old: BTreeSet<DiskId>,
 }
 
 impl Epochs {
+    /// A fault has put something else on a disk.
+    pub fn distrust(&mut self, disk: DiskId) {
+        self.old.insert(disk);
+    }
+
     /// A disk promises; it decided to no earlier than `since`.
     ///
     /// # Errors
@@ -22,6 +29,9 @@ impl Epochs {
         disk: DiskId,
         epoch: Epoch,
     ) -> Result<(), String> {
+        if self.old.contains(&disk) {
+            return Ok(());
+        }
         match self.promised.get(&disk) {
             Some((before, at)) if *before >= epoch && *at < since => {
                 Err(format!("a disk that promised {before} promises {epoch}"))
@@ -41,6 +51,9 @@ impl Epochs {
     /// # Errors
     /// It had promised a higher epoch before.
     pub fn acknowledged(&self, since: u64, disk: DiskId, epoch: Epoch) -> Result<(), String> {
+        if self.old.contains(&disk) {
+            return Ok(());
+        }
         match self.promised.get(&disk) {
             Some((promised, at)) if *promised > epoch && *at < since => Err(format!(
                 "a disk that promised {promised} acknowledges {epoch}, {} ms later",

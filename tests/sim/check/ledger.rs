@@ -7,6 +7,7 @@ use super::handles::Handles;
 use super::seats::Seats;
 use super::slots::Slots;
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use tmr_core::log::{Client, Entry, Grant, Handle, LicenceKey, Mode};
 
 /// What a handle took.
@@ -15,7 +16,14 @@ struct Taken {
     licence: LicenceKey,
     mode: Mode,
     take: u32,
-    client: Client,
+    /// Address, host and session.
+    station: (IpAddr, String, u32),
+    /// A release leaves the seat taken until it has lingered.
+    lingers: bool,
+}
+
+fn station(client: &Client) -> (IpAddr, String, u32) {
+    (client.address, client.host.clone(), client.session)
 }
 
 /// The second fold.
@@ -80,18 +88,22 @@ impl Ledger {
                     return Err(format!("handle {} is granted a second time", grant.handle));
                 }
                 if self.fits(grant) {
-                    let Grant { mode, take, client, .. } = grant;
+                    let Grant { mode, take, client, linger_seconds, .. } = grant;
                     let taken = grant.held.licence().map(|licence| Taken {
                         licence: *licence,
                         mode: *mode,
                         take: *take,
-                        client: client.clone(),
+                        station: station(client),
+                        lingers: *linger_seconds > 0,
                     });
                     self.held.insert(grant.handle, taken);
                 }
             }
             Entry::Release(handle) => {
-                touched.extend(self.end(*handle));
+                let lingers = self.held.get(handle).and_then(Option::as_ref);
+                if !lingers.is_some_and(|taken| taken.lingers) {
+                    touched.extend(self.end(*handle));
+                }
                 if handles.is_kept(handle.0) {
                     return Err(format!("handle {handle} is released, which nobody asked for"));
                 }
@@ -121,9 +133,8 @@ impl Ledger {
     /// Whether a grant holds beside the others.
     fn fits(&self, grant: &Grant) -> bool {
         let Some(licence) = grant.held.licence() else { return true };
-        let station = grant.client.station();
-        let on: Vec<_> =
-            self.of(licence).filter(|taken| taken.client.station() == station).collect();
+        let station = station(&grant.client);
+        let on: Vec<_> = self.of(licence).filter(|taken| taken.station == station).collect();
         let alone = grant.mode == Mode::Exclusive && !on.is_empty();
         if alone || on.iter().any(|taken| taken.mode == Mode::Exclusive) {
             return false;
@@ -141,7 +152,7 @@ impl Ledger {
         let mut stations = BTreeSet::new();
         let takes = self.of(licence).map(|taken| match taken.mode {
             Mode::NoUserLimit => 0,
-            Mode::StationShare => u32::from(stations.insert(taken.client.station())),
+            Mode::StationShare => u32::from(stations.insert(&taken.station)),
             Mode::UserLimit | Mode::Exclusive => taken.take,
         });
         takes.sum()

@@ -8,7 +8,12 @@
 //! | [`handles`] | no acknowledged grant or release is missing later, but that of a handle without a seat that was not on two disks yet; a handle number is never given twice; a released one never works again |
 //! | [`acks`] | no grant is acknowledged that two disks with matching parts do not have, and no release that two disks do not have; both are in the log of every later epoch |
 //! | [`ledger`] | a release frees one seat once, and its client asked for it; no seat ends before its time; no number is granted twice; seats are counted as the consistency document says |
-//! | [`slots`] | at most one value is committed in a slot, a setting as well as a seat; every state that is sent is the fold of the committed entries |
+//! | [`truth`] | what a backend has said of its promise and of entries is on its disk at that moment, for whoever starts from it |
+//! | [`fence`] | who decides a call was confirmed by two backends at most 2 s ago |
+//! | [`numbers`] | no call is granted twice, and each is told the handle of its own grant |
+//! | [`units`] | units are taken once by the call that asked for them, and no more than there are |
+//! | [`passing`] | a front that leads hands out no reply of the other one any more |
+//! | [`slots`] | no slot is said to be chosen that two members do not have; the lead is given away with nothing on its way; at most one value is committed in a slot, a setting as well as a seat; every state that is sent is the fold of the committed entries |
 //! | [`epochs`] | at most one epoch can commit: no promise is broken |
 //! | [`calls`] | every call ends, with an answer or a closed link, within the bound of the limits |
 //! | [`history`] | the usage history of each front has every acknowledged grant and end once and in order, or says that there is a gap; what both tell of, they tell alike |
@@ -21,17 +26,23 @@
 pub mod acks;
 pub mod calls;
 pub mod epochs;
+pub mod fence;
 pub mod handles;
 pub mod history;
 pub mod identity;
 pub mod ledger;
 pub mod lines;
+pub mod numbers;
+pub mod passing;
 pub mod seats;
 pub mod service;
 pub mod slots;
+pub mod truth;
+pub mod units;
 
 use tmr_core::io::Link;
-use tmr_core::wire::group::{Order, Report};
+use tmr_core::log::Entry;
+use tmr_core::wire::group::{Message, Order, Report};
 use tmr_core::wire::twin::Tell;
 
 /// A promise that was broken.
@@ -64,6 +75,16 @@ pub struct Checks {
     pub epochs: epochs::Epochs,
     /// See [`calls`].
     pub calls: calls::Calls,
+    /// See [`truth`].
+    pub truth: truth::Truth,
+    /// See [`fence`].
+    pub fence: fence::Fence,
+    /// See [`numbers`].
+    pub numbers: numbers::Numbers,
+    /// See [`units`].
+    pub units: units::Units,
+    /// See [`passing`].
+    pub passing: passing::Passing,
     /// See [`identity`].
     pub identity: identity::Identity,
     /// See [`service`].
@@ -71,22 +92,44 @@ pub struct Checks {
 }
 
 impl Checks {
-    /// A front sends an order.
-    pub fn ordered(&mut self, at: u64, order: &Order) {
+    /// A front sends an order by a link, and has decided to by `sent`.
+    pub fn ordered(
+        &mut self,
+        at: u64,
+        sent: u64,
+        by: ((usize, u32), Link),
+        message: &Message<Order>,
+    ) {
+        let ((process, link), order) = (by, &message.body);
+        self.fence.ordered(process, link, sent, message);
+        self.passing.ordered(process, sent, order);
+        if let Order::Append { entries, .. } = order {
+            self.proposed(at, sent, process, entries);
+        }
         let found = self.slots.ordered(order);
         self.note(at, "slots", found);
         self.chosen(at);
     }
 
+    /// A front proposes these; what no other one has proposed before is its own decision.
+    fn proposed(&mut self, at: u64, sent: u64, by: (usize, u32), entries: &[Entry]) {
+        if self.numbers.proposed(entries) {
+            let found = self.fence.decided(by, sent, "a grant");
+            self.note(at, "fence", found);
+        }
+    }
+
     /// A front tells its twin something.
-    pub fn told(&mut self, at: u64, tell: &Tell) {
+    pub fn told(&mut self, at: u64, by: (usize, u32), tell: &Tell) {
+        self.passing.told(by, tell);
         let found = self.slots.told(tell);
         self.note(at, "slots", found);
         self.chosen(at);
     }
 
-    /// A backend sends a report by one of its links, and has not decided to before `since`.
-    pub fn reported(&mut self, at: u64, since: u64, by: (usize, Link), report: &Report) {
+    /// A backend sends a report by one of its links, and has not decided to before `since`. Whether to
+    /// look at its disk now.
+    pub fn reported(&mut self, at: u64, since: u64, by: (usize, Link), report: &Report) -> bool {
         let found = self.slots.reported(by, report);
         self.note(at, "slots", found);
         let found = match (report, self.slots.speaker(by)) {
@@ -100,12 +143,32 @@ impl Checks {
             _ => Ok(()),
         };
         self.note(at, "epochs", found);
+        self.truth.said(self.slots.speaker(by), report)
+    }
+
+    /// A backend's journal is looked at as if its power had gone.
+    pub fn on_disk(&mut self, at: u64, host: usize, journal: Option<&[u8]>) {
+        let looked = journal.ok_or_else(|| "no journal".to_owned()).and_then(truth::look);
+        let found = looked.and_then(|found| self.truth.holds(&self.slots, &found));
+        self.note(at, "truth", found.map_err(|what| format!("backend {host}: {what}")));
+    }
+
+    /// A fault puts this on a disk: what was said of it before counts no more.
+    pub fn distrust(&mut self, journal: Option<&[u8]>) {
+        if let Some(Ok(found)) = journal.map(truth::look) {
+            self.truth.distrust(found.standing.disk);
+            self.epochs.distrust(found.standing.disk);
+        }
     }
 
     /// More may be chosen.
     fn chosen(&mut self, at: u64) {
         let found = self.ledger.chosen(at, &self.slots, &self.seats, &self.handles);
         self.note(at, "ledger", found);
+        let found = self.numbers.chosen(&self.slots);
+        self.note(at, "numbers", found);
+        let found = self.units.chosen(&self.slots);
+        self.note(at, "units", found);
     }
 
     /// Keeps what a checker found.

@@ -1,4 +1,5 @@
-//! The log as it goes over the links: one value a slot, and states that are its fold.
+//! The log as it goes over the links: one value a slot, which two members have on disk before anybody
+//! says that it is chosen, and states that are its fold.
 
 use std::collections::{BTreeMap, BTreeSet};
 use tmr_core::io::Link;
@@ -131,7 +132,15 @@ impl Slots {
                 self.said(*epoch, slot.0)?;
                 self.state(slot.0, bytes)
             }
-            Tell::Lead { epoch, committed } => self.said(*epoch, committed.0),
+            Tell::Lead { epoch, committed } => {
+                self.said(*epoch, committed.0)?;
+                match self.proposed(*epoch, committed.0 + 1, u64::MAX).next() {
+                    Some((slot, entry)) => Err(format!(
+                        "epoch {epoch} gives the lead away with slot {slot} on its way: {entry:?}"
+                    )),
+                    None => Ok(()),
+                }
+            }
             _ => Ok(()),
         }
     }
@@ -179,6 +188,16 @@ impl Slots {
         *twice = (*twice).max(uptos[1]);
     }
 
+    /// Whether two of these disks have an entry in a slot, under any one epoch: who led before may be
+    /// the only one that knows.
+    fn backed(&self, slot: u64, entry: &Entry, members: &[DiskId; 3]) -> bool {
+        self.stored.iter().any(|(epoch, stored)| {
+            let has = |disk: &&DiskId| stored.get(disk).is_some_and(|upto| *upto >= slot);
+            self.proposed.get(&(*epoch, slot)) == Some(entry)
+                && members.iter().filter(has).count() > 1
+        })
+    }
+
     fn state(&self, slot: u64, bytes: &[u8]) -> Result<(), String> {
         let index = usize::try_from(slot).unwrap_or(usize::MAX);
         let Some(index) = index.checked_sub(1) else { return Ok(()) };
@@ -196,6 +215,8 @@ impl Slots {
             return Ok(());
         }
         let from = self.checked.get(&epoch).copied().unwrap_or(0);
+        // Who changes the members counts what it says with that by those before.
+        let before = self.members();
         for slot in from + 1..=committed {
             let index = usize::try_from(slot - 1).unwrap_or(usize::MAX);
             let own = self.proposed.get_key_value(&(epoch, slot)).or_else(|| {
@@ -209,11 +230,21 @@ impl Slots {
             if own.is_some_and(|((proposed, _), _)| *proposed < self.founded) {
                 return Ok(());
             }
+            let backed = own.is_none_or(|(_, entry)| {
+                let groups: Vec<_> = self.members().into_iter().chain(before).collect();
+                groups.is_empty() || groups.iter().any(|all| self.backed(slot, entry, all))
+            });
             let own = own.map(|(_, entry)| entry);
             match (self.chosen.get(index), own) {
                 (Some(chosen), Some(own)) if chosen != own => {
                     return Err(format!(
                         "slot {slot} has two values: {chosen:?} was chosen, epoch {epoch} says {own:?}"
+                    ));
+                }
+                (None, Some(own)) if !backed => {
+                    return Err(format!(
+                        "epoch {epoch} says that slot {slot} is chosen, which two members do not \
+                         have: {own:?}"
                     ));
                 }
                 (None, Some(own)) => {

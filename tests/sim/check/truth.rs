@@ -1,0 +1,224 @@
+//! What a backend has said is on its disk. A second backend is opened from the durable journal alone,
+//! as after a power cut at this moment, and must describe no less than the first one ever said: its
+//! promise, how far it knows the log to be chosen, and every entry that it has acknowledged, or one of
+//! a later epoch in its slot.
+
+use super::slots::Slots;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
+use tmr_core::backend::{Backend, Config};
+use tmr_core::desk::Identity;
+use tmr_core::io::{Door, Frame, Input, Intent, Link};
+use tmr_core::log::{DiskId, Epoch, Slot, Stored};
+use tmr_core::time::{Mono, Now, Wall};
+use tmr_core::wire::group::{Description, Message, Order, Piece, Report, Standing, decode, encode};
+
+/// What was said of one disk.
+#[derive(Clone, Debug, Default)]
+struct Said {
+    promised: Epoch,
+    committed: Slot,
+    /// The highest epoch under which each slot was acknowledged, from slot 1 on.
+    entries: Vec<Epoch>,
+}
+
+/// What is on one disk.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// How it stands.
+    pub standing: Standing,
+    /// Entries behind its base.
+    pub entries: Vec<Stored>,
+}
+
+/// What was said of all disks.
+#[derive(Debug, Default)]
+pub struct Truth {
+    said: BTreeMap<DiskId, Said>,
+    reports: u64,
+    /// Disks of which nothing is asked: a fault has put something else on them.
+    old: BTreeSet<DiskId>,
+}
+
+/// Reports of stored entries between two looks at the disk, where nothing else calls for one.
+const SELDOM: u64 = 24;
+
+impl Truth {
+    /// A backend says this by a link that has told which disk it has (`epoch` is what that promised).
+    /// Whether to look at the disk now.
+    pub fn said(&mut self, speaker: Option<(Epoch, DiskId)>, report: &Report) -> bool {
+        match (report, speaker) {
+            (Report::Promised(standing), _) => self.stands(standing),
+            (Report::Described(description), _) => self.stands(&description.standing),
+            (Report::Stored { last, .. }, Some((epoch, disk))) => {
+                let said = self.said.entry(disk).or_default();
+                let upto = usize::try_from(last.0).unwrap_or_default();
+                said.entries.resize(said.entries.len().max(upto), Epoch::default());
+                // What lies below has the epoch of this or of a later one already.
+                for entry in said.entries[..upto].iter_mut().rev() {
+                    if *entry >= epoch {
+                        break;
+                    }
+                    *entry = epoch;
+                }
+                self.reports += 1;
+                self.reports % SELDOM == 0
+            }
+            _ => false,
+        }
+    }
+
+    fn stands(&mut self, standing: &Standing) -> bool {
+        let said = self.said.entry(standing.disk).or_default();
+        said.promised = said.promised.max(standing.promised);
+        said.committed = said.committed.max(standing.committed);
+        true
+    }
+
+    /// This is on a disk now.
+    ///
+    /// # Errors
+    /// It is less than was said, or other than what was proposed.
+    pub fn holds(&self, slots: &Slots, found: &Found) -> Result<(), String> {
+        let Found { standing, entries } = found;
+        let said = self.said.get(&standing.disk).filter(|_| !self.old.contains(&standing.disk));
+        let Some(said) = said else { return Ok(()) };
+        let disk = standing.disk;
+        if standing.promised < said.promised {
+            return Err(format!(
+                "{disk:?} said that it promised {}, on it is {}",
+                said.promised, standing.promised
+            ));
+        }
+        if standing.committed < said.committed {
+            return Err(format!(
+                "{disk:?} said that {} is committed, on it is {}",
+                said.committed, standing.committed
+            ));
+        }
+        // Until something is built on the first entry, birth may begin again.
+        if said.entries.len() < 2 {
+            return Ok(());
+        }
+        let base = usize::try_from(standing.base.0).unwrap_or_default();
+        for (index, epoch) in said.entries.iter().enumerate().skip(base) {
+            let slot = index as u64 + 1;
+            // What is known to be chosen is not brought again under later epochs.
+            let chosen = slot <= standing.committed.0;
+            let held = entries.get(index - base).filter(|held| chosen || held.epoch >= *epoch);
+            let Some(held) = held else {
+                let held = entries.get(index - base).map(|held| held.epoch);
+                return Err(format!(
+                    "{disk:?} acknowledged slot {slot} under {epoch}, on it is {held:?}"
+                ));
+            };
+            let proposed = slots.proposed(held.epoch, slot, slot).next();
+            if proposed.is_some_and(|(_, entry)| *entry != held.entry) {
+                return Err(format!(
+                    "{disk:?} holds another entry in slot {slot} than {} proposed",
+                    held.epoch
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Nothing that is said of a disk counts any more: a fault has put something else on it.
+    pub fn distrust(&mut self, disk: DiskId) {
+        self.old.insert(disk);
+    }
+}
+
+/// What a backend would find that starts with this journal.
+///
+/// # Errors
+/// It would not start, or not answer.
+pub fn look(journal: &[u8]) -> Result<Found, String> {
+    let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let identity = Identity { name: "second".to_owned(), runtime: "sim", address };
+    let config = Config { identity, containers: Vec::new(), group_check: [1; 8], seed: [9; 32] };
+    let (mut backend, _) = Backend::open(config, Some(journal))?;
+    let link = Link(0);
+    let mut ask = |input: Input| {
+        let mut out = Vec::new();
+        let now = Now { mono: Mono(1), wall: Wall(0) };
+        backend.step(now, input, &mut out);
+        backend.step(now, Input::Written, &mut out);
+        out.into_iter().find_map(|intent| match intent {
+            Intent::Send { frame, .. } => decode::<Report>(&frame).ok()?.pop(),
+            _ => None,
+        })
+    };
+    ask(Input::Accepted { link, door: Door::Licence, from: (address, 1).into() });
+    ask(Input::Frame { link, frame: Frame::Joined { front: 1 } });
+    let mut order =
+        |order: Order| ask(Input::Frame { link, frame: Frame::Batch(encode(1, &order)) });
+    let described = order(Order::Describe).map(|Message { body, .. }| body);
+    let Some(Report::Described(Description { standing, .. })) = described else {
+        return Err(format!("asked what it holds it says {described:?}"));
+    };
+    let mut entries = Vec::new();
+    loop {
+        let from = Slot(standing.base.0 + entries.len() as u64 + 1);
+        if from > standing.last {
+            return Ok(Found { standing, entries });
+        }
+        let fetch = Order::Fetch { epoch: standing.promised, piece: Piece::Log { from } };
+        match order(fetch).map(|Message { body, .. }| body) {
+            Some(Report::Log { entries: more }) if !more.is_empty() => entries.extend(more),
+            other => return Err(format!("asked for slot {from} it says {other:?}")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod test {
+    use super::super::slots::test::{grant, joined, propose};
+    use super::*;
+    use tmr_core::log::Entry;
+
+    const EARLY: Epoch = Epoch { round: 1, front: 1 };
+    const LATE: Epoch = Epoch { round: 2, front: 1 };
+
+    fn standing(disk: u128, promised: Epoch, last: u64) -> Standing {
+        let zero = Slot(0);
+        Standing {
+            disk: DiskId(disk),
+            group: None,
+            promised,
+            base: zero,
+            committed: zero,
+            last: Slot(last),
+        }
+    }
+
+    #[test]
+    fn what_was_said_is_there() {
+        let mut slots = Slots::default();
+        propose(&mut slots, &[grant(7), grant(8)]);
+        let by = joined(&mut slots, 2);
+        let speaker = slots.speaker(by);
+        let (epoch, disk) = speaker.unwrap();
+        let mut truth = Truth::default();
+        assert!(truth.said(None, &Report::Promised(standing(disk.0, epoch, 0))));
+        truth.said(speaker, &Report::Stored { last: Slot(2), differing: Vec::new() });
+        let held = |epoch, entry: Entry| Stored { epoch, entry };
+        let both = vec![held(epoch, grant(7)), held(epoch, grant(8))];
+        let found = |promised, entries: &[Stored]| Found {
+            standing: standing(disk.0, promised, entries.len() as u64),
+            entries: entries.to_vec(),
+        };
+        assert_eq!(truth.holds(&slots, &found(epoch, &both)), Ok(()));
+        assert!(truth.holds(&slots, &found(EARLY.min(Epoch::default()), &both)).is_err());
+        assert!(truth.holds(&slots, &found(epoch, &both[..1])).is_err(), "one is not there");
+        let other = [both[0].clone(), held(epoch, grant(9))];
+        assert!(truth.holds(&slots, &found(epoch, &other)).is_err(), "another value");
+        let late = Epoch { round: epoch.round + LATE.round, ..epoch };
+        let newer = [both[0].clone(), held(late, grant(9))];
+        assert_eq!(truth.holds(&slots, &found(late, &newer)), Ok(()), "a later front's");
+        let older = [both[0].clone(), held(Epoch::default(), grant(8))];
+        assert!(truth.holds(&slots, &found(epoch, &older)).is_err());
+        truth.distrust(disk);
+        assert_eq!(truth.holds(&slots, &found(epoch, &[])), Ok(()));
+    }
+}

@@ -1,0 +1,113 @@
+//! Units: each call that takes some takes a number of them that no other call takes. So what the log
+//! says was taken was asked for, once; what a client was told is in it; and no more are taken than there
+//! are, nor refused while there are enough.
+
+use super::slots::Slots;
+use crate::sim::licences::UNITS;
+use std::collections::BTreeSet;
+use tmr_core::log::Entry;
+
+/// What was asked for and taken.
+#[derive(Debug, Default)]
+pub struct Units {
+    /// How many slots were looked at.
+    slots: usize,
+    asked: BTreeSet<u32>,
+    refused: BTreeSet<u32>,
+    done: BTreeSet<u32>,
+    taken: BTreeSet<u32>,
+}
+
+impl Units {
+    /// So many as no call before is to take.
+    pub fn ask(&mut self) -> u32 {
+        let take = self.asked.last().map_or(1, |last| last + 1);
+        self.asked.insert(take);
+        take
+    }
+
+    /// A client is told that its call was done.
+    pub fn done(&mut self, take: u32) {
+        self.done.insert(take);
+    }
+
+    /// A client is told that there are not as many left.
+    ///
+    /// # Errors
+    /// There are, whatever became of the other calls.
+    pub fn refused(&mut self, take: u32) -> Result<(), String> {
+        self.refused.insert(take);
+        let wanted = self.asked.difference(&self.refused).sum::<u32>() + take;
+        if wanted > UNITS.1 {
+            return Ok(());
+        }
+        Err(format!("{take} units are refused, while all calls together want {wanted}"))
+    }
+
+    /// Looks at what was chosen since it last did.
+    ///
+    /// # Errors
+    /// Units were taken that nobody asked for, or twice, or that there are not.
+    pub fn chosen(&mut self, slots: &Slots) -> Result<(), String> {
+        if slots.chosen() < self.slots {
+            self.slots = 0;
+        }
+        let mut found = Ok(());
+        for entry in slots.entries(self.slots) {
+            self.slots += 1;
+            let Entry::Units { take, .. } = entry else { continue };
+            if !self.asked.contains(take) {
+                found = found.and(Err(format!("{take} units are taken, which nobody asked for")));
+            }
+            let all = self.taken.iter().sum::<u32>() + take;
+            // What does not fit takes nothing, and its client is told so.
+            if all <= UNITS.1 && !self.taken.insert(*take) {
+                found = found.and(Err(format!("{take} units are taken twice by one call")));
+            }
+        }
+        found
+    }
+
+    /// All is over.
+    ///
+    /// # Errors
+    /// What a client was told is not in the log.
+    pub fn kept(&self) -> Result<(), String> {
+        match self.done.difference(&self.taken).next() {
+            Some(take) => {
+                Err(format!("a call was done that takes {take} units, which are not taken"))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod test {
+    use super::super::slots::test::log;
+    use super::*;
+    use tmr_core::log::{ContainerId, LicenceKey};
+
+    fn units(take: u32) -> Entry {
+        let container = ContainerId::CmAct(305_419_896);
+        let licence = LicenceKey { container, firm_code: 6_000_010, product_code: 203, tmr_id: 1 };
+        Entry::Units { licence, take, issued: UNITS.1 }
+    }
+
+    #[test]
+    fn units_are_taken_once_by_who_asked() {
+        let mut asked = Units::default();
+        assert_eq!((asked.ask(), asked.ask()), (1, 2));
+        let with = || Units { asked: asked.asked.clone(), ..Units::default() };
+        assert_eq!(with().chosen(&log(&[units(1), units(2)])), Ok(()));
+        assert!(with().chosen(&log(&[units(1), units(1)])).is_err());
+        assert!(with().chosen(&log(&[units(3)])).is_err());
+        assert!(with().refused(2).is_err(), "there are enough");
+        let mut all = Units { asked: (1..200).collect(), ..Units::default() };
+        assert_eq!(all.refused(199), Ok(()));
+        all.done(1);
+        assert!(all.kept().is_err());
+        all.chosen(&log(&[units(1)])).unwrap();
+        assert_eq!(all.kept(), Ok(()));
+    }
+}

@@ -1,0 +1,237 @@
+//! What a seed has in store beside the first faults: licences of more kinds, long outages, connections
+//! that lose their middle, writes that fail, and strikes within milliseconds of what matters
+//! ([`Moment`]). Drawn from a number of its own, so that a seed without it is what it was before there
+//! was such a thing; the pinned ones are among those.
+
+use super::licences::{PROPERTIES, Property};
+use super::net::End;
+use super::rng::Rng;
+use super::world::{BACKENDS, Event, FRONTS, HOSTS, NAMES, SECOND, World};
+
+/// Chosen so that the seeds which are pinned draw nothing here.
+const SALT: u64 = 406;
+/// One millisecond.
+const MILLI: u64 = 1_000;
+/// How long an outage lasts: longer than any clean-up time here.
+const OUTAGE: (u64, u64) = (31 * SECOND, 70 * SECOND);
+
+/// When a strike is worth most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Moment {
+    /// A front claims the lead at a backend.
+    Claim,
+    /// A whole state is on its way to a backend.
+    Install,
+    /// The members of the group are to change.
+    Repair,
+    /// A client is being told something.
+    Reply,
+    /// A client's call reaches a front.
+    Call,
+}
+
+/// What happens then.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Strike {
+    Crash {
+        host: usize,
+        down: u64,
+    },
+    Cut {
+        conn: u64,
+    },
+    /// Nothing passes between two hosts for a while.
+    Apart {
+        hosts: (usize, usize),
+        length: u64,
+    },
+    /// Two parts of a licence are issued again, and put in place at once.
+    Reissue,
+}
+
+/// What a seed has in store.
+#[derive(Debug)]
+pub(super) struct Extra {
+    rng: Rng,
+    /// Strikes happen.
+    strikes: bool,
+    /// Connections lose something in their middle, and break a little later.
+    holes: bool,
+    /// Something is out for longer than clean-up times.
+    outages: bool,
+    /// Writes fail.
+    flushes: bool,
+    /// Seats linger, and there are units.
+    pub(super) rich: bool,
+    /// Stations share addresses and host names.
+    pub(super) mixed: bool,
+    /// In what the odd part differs, where there is one.
+    pub(super) property: Property,
+}
+
+impl Extra {
+    /// Draws it.
+    pub(super) fn draw(seed: u64) -> Self {
+        let mut rng = Rng::new(seed.rotate_left(24) ^ SALT);
+        let any = rng.chance(70);
+        let [strikes, holes, outages, flushes, rich, mixed] =
+            [60, 30, 30, 30, 40, 40].map(|percent| rng.chance(percent) && any);
+        let property = PROPERTIES[rng.index(PROPERTIES.len())];
+        let property = if any { property } else { Property::Quantity };
+        Self { rng, strikes, holes, outages, flushes, rich, mixed, property }
+    }
+
+    /// Nothing of it.
+    pub(super) fn none() -> Self {
+        let rng = Rng::new(0);
+        let (strikes, holes, outages) = (false, false, false);
+        let (flushes, rich, mixed) = (false, false, false);
+        Self { rng, strikes, holes, outages, flushes, rich, mixed, property: Property::Quantity }
+    }
+
+    /// When the next event of this module comes; `None`: none does.
+    pub(super) fn pause(&mut self) -> Option<u64> {
+        (self.outages || self.flushes).then(|| self.rng.span(SECOND, 25 * SECOND))
+    }
+
+    /// Whether clients ask all at once before a role is given away.
+    pub(super) fn crowds(&mut self) -> bool {
+        self.strikes && self.rng.chance(60)
+    }
+
+    /// How long one of them still waits.
+    pub(super) fn soon(&mut self) -> u64 {
+        self.rng.between(0, 3 * MILLI)
+    }
+
+    /// Whether a connection loses what is sent now.
+    pub(super) fn loses(&mut self) -> bool {
+        self.holes && self.rng.bits() % 1_000 < 4
+    }
+}
+
+impl World {
+    /// Something is out for long, or a write fails.
+    pub(super) fn extra(&mut self) {
+        let extra = &mut self.extra;
+        if extra.flushes && (!extra.outages || extra.rng.chance(70)) {
+            let host = FRONTS + extra.rng.index(BACKENDS);
+            self.trace(|| format!("the next write of {} fails", NAMES[host]));
+            return self.hosts[host].disk.fail_next();
+        }
+        let length = extra.rng.between(OUTAGE.0, OUTAGE.1);
+        let front = extra.rng.index(self.plan.fronts);
+        let backend = FRONTS + extra.rng.index(BACKENDS);
+        let kind = extra.rng.between(0, 3);
+        // The others go on with their faults meanwhile: one long outage a seed is enough.
+        extra.outages = false;
+        match kind {
+            0 => self.crash(front, length),
+            1 => self.crash(backend, length),
+            2 => self.freeze(front, length),
+            _ => self.apart((front, HOSTS), length),
+        }
+    }
+
+    /// Nothing passes between two hosts, or between one and all others ([`HOSTS`]), for a while.
+    pub(super) fn apart(&mut self, (one, other): (usize, usize), length: u64) {
+        let name = NAMES.get(other).unwrap_or(&"anybody");
+        self.trace(|| format!("{} cannot reach {name} for {} ms", NAMES[one], length / MILLI));
+        let until = self.now + length;
+        for place in (0..HOSTS).filter(|place| other == HOSTS || other == *place) {
+            self.net.blocked.insert((one, place), until);
+            self.net.blocked.insert((place, one), until);
+        }
+    }
+
+    /// It is such a moment between a front and, if one is concerned, a backend, on this connection:
+    /// something may strike.
+    pub(super) fn moment(&mut self, what: Moment, front: usize, other: Option<usize>, conn: u64) {
+        if !self.faulty || !self.extra.strikes {
+            return;
+        }
+        let rng = &mut self.extra.rng;
+        let often = match what {
+            Moment::Claim => 60,
+            Moment::Install => 250,
+            Moment::Repair => 300,
+            Moment::Reply | Moment::Call => 6,
+        };
+        if rng.bits() % 1_000 >= often {
+            return;
+        }
+        let wait = rng.span(0, 25 * MILLI);
+        let down = rng.span(50 * MILLI, 4 * SECOND);
+        let backend = other.unwrap_or_else(|| FRONTS + rng.index(BACKENDS));
+        let strike = match (what, rng.between(0, 9)) {
+            (Moment::Claim, ..=3) => return self.delay(conn),
+            (Moment::Call, _) => {
+                let wait = rng.span(0, MILLI);
+                return self.after(wait, Event::Strike(Strike::Reissue));
+            }
+            (Moment::Reply, ..=2) => {
+                for backend in FRONTS..HOSTS {
+                    if self.extra.rng.chance(70) {
+                        let crash = Strike::Crash { host: backend, down };
+                        self.after(wait / 8, Event::Strike(crash));
+                    }
+                }
+                return;
+            }
+            (Moment::Reply, 3 | 4) => Strike::Cut { conn },
+            (_, ..=4) => Strike::Crash { host: front, down },
+            (_, 5..=7) => Strike::Crash { host: backend, down },
+            (_, 8) => Strike::Cut { conn },
+            _ => Strike::Apart { hosts: (front, backend), length: down },
+        };
+        self.after(wait, Event::Strike(strike));
+    }
+
+    /// It strikes.
+    pub(super) fn strike(&mut self, strike: Strike) {
+        if !self.faulty {
+            return;
+        }
+        match strike {
+            Strike::Crash { host, down } => self.crash(host, down),
+            Strike::Cut { conn } => self.cut(conn),
+            Strike::Apart { hosts, length } => self.apart(hosts, length),
+            Strike::Reissue => self.reissue_at_once(),
+        }
+    }
+
+    /// The connection that a front has just spoken on is broken, as it finds out; what it said comes
+    /// late, when it may have said it again on the next one.
+    fn delay(&mut self, conn: u64) {
+        let rng = &mut self.extra.rng;
+        let late = rng.between(300 * MILLI, 1_800 * MILLI);
+        let soon = rng.span(MILLI, 40 * MILLI);
+        let Some(known) = self.net.conns.get_mut(&conn).filter(|conn| conn.open) else { return };
+        let End::Host { .. } = known.ends[1] else { return };
+        known.lanes[1].1 = known.lanes[1].1.max(self.now + late);
+        known.late = true;
+        self.trace(|| format!("what goes on connection {conn} comes {} ms late", late / MILLI));
+        self.after(soon, Event::Notice { conn, side: 0 });
+        self.after(late + SECOND, Event::Notice { conn, side: 1 });
+    }
+
+    /// Something on its way on a connection of servers is lost, and the connection breaks soon.
+    pub(super) fn hole(&mut self, conn: u64) {
+        let wait = self.extra.rng.span(MILLI, 3 * SECOND);
+        self.trace(|| format!("connection {conn} has lost something in its middle"));
+        self.after(wait, Event::Strike(Strike::Cut { conn }));
+    }
+
+    /// Two parts of a licence are issued again with another quantity, and are in place at once.
+    fn reissue_at_once(&mut self) {
+        let rng = &mut self.extra.rng;
+        let (product, quantity) = super::licences::PRODUCTS[rng.index(3)];
+        let quantity = quantity + u32::try_from(rng.between(0, 2)).unwrap_or_default();
+        let spared = rng.index(BACKENDS);
+        self.trace(|| format!("two parts of {product} are issued again with {quantity} seats"));
+        for part in (0..BACKENDS).filter(|part| *part != spared) {
+            self.files[part] = self.style.reissued(part, &self.files[part], product, quantity);
+            self.at(self.now, Event::Reload { host: FRONTS + part });
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! What operators and machines do every week that is no crash and no broken link: disks that lie by
+//! being old or elsewhere, addresses that lead to another machine, clocks that stood still.
+//!
+//! Each kind has a switch in [`ON`]. One that is off happens in no seed: the code that serves does not
+//! keep its promises over it yet. `TMR_MISTAKES=swap,rot` switches some on for one run, so that a change
+//! that is to mend them can be tried. Of disks, one at a time is old or gone: the next one only when
+//! three parts are whole again ([`World::may_lose`]).
+
+use super::disk::Disk;
+use super::rng::Rng;
+use super::world::{BACKENDS, FRONTS, HOSTS, NAMES, SECOND, World};
+
+/// A kind of mistake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mistake {
+    /// A backend's state folder is missing at some boots (a mount that did not come): it has two disks,
+    /// and boots with either.
+    Swap,
+    /// A backend's disk is put back to any earlier moment.
+    Rollback,
+    /// A backend's disk becomes a copy of another one's.
+    Clone,
+    /// A byte of the last batch of a journal changes while the machine is off.
+    Rot,
+    /// No restart of one backend finds what its process had on disk.
+    Ephemeral,
+    /// Two addresses change places: what is dialled by one name reaches the machine of the other.
+    Exchange,
+    /// One backend is configured twice, by two names.
+    Double,
+    /// The fronts have different lists: one has a machine that the other one does not know.
+    Differ,
+    /// A machine is paused, and its monotonic clock stands still meanwhile.
+    Pause,
+}
+
+/// Every kind, its name, and whether it happens.
+const ON: [(Mistake, &str, bool); 9] = [
+    (Mistake::Swap, "swap", false),
+    (Mistake::Rollback, "rollback", false),
+    (Mistake::Clone, "clone", false),
+    (Mistake::Rot, "rot", false),
+    (Mistake::Ephemeral, "ephemeral", false),
+    (Mistake::Exchange, "exchange", false),
+    (Mistake::Double, "double", false),
+    (Mistake::Differ, "differ", false),
+    (Mistake::Pause, "pause", false),
+];
+
+/// Most moments of each disk to which it can be put back.
+const KEPT: usize = 8;
+/// Bytes at the end of a journal in which one may rot.
+const LAST: usize = 60;
+
+/// What a seed has in store.
+#[derive(Debug)]
+pub(super) struct Mistakes {
+    rng: Rng,
+    kinds: Vec<Mistake>,
+    /// The backend whose other disk is this one.
+    other: Option<(usize, Disk)>,
+    /// Earlier moments of each backend's disk.
+    earlier: [Vec<Disk>; BACKENDS],
+    /// The backend that forgets with every restart.
+    pub(super) forgetful: Option<usize>,
+    /// Hosts whose names lead to each other.
+    exchanged: Option<(usize, usize)>,
+    /// Backends whose journal may not open any more.
+    pub(super) rotten: [bool; BACKENDS],
+}
+
+impl Mistakes {
+    /// Draws it.
+    pub(super) fn draw(seed: u64) -> Self {
+        let mut rng = Rng::new(seed.rotate_left(52));
+        let tried = std::env::var("TMR_MISTAKES").unwrap_or_default();
+        let tried: Vec<&str> = tried.split(',').collect();
+        let mut kinds = Vec::new();
+        for (kind, name, on) in ON {
+            // Drawn in any case, so that a switch changes no seed that has not this kind.
+            let drawn = rng.chance(30);
+            if drawn && (on || tried.contains(&name)) {
+                kinds.push(kind);
+            }
+        }
+        let ephemeral = kinds.contains(&Mistake::Ephemeral);
+        let forgetful = ephemeral.then(|| FRONTS + rng.index(BACKENDS));
+        Self {
+            rng,
+            kinds,
+            other: None,
+            earlier: Default::default(),
+            forgetful,
+            exchanged: None,
+            rotten: [false; BACKENDS],
+        }
+    }
+
+    /// Nothing of it.
+    pub(super) fn none() -> Self {
+        Self { kinds: Vec::new(), forgetful: None, ..Self::draw(0) }
+    }
+
+    /// The disk with which a backend has not booted stays away for good.
+    pub(super) fn put_aside(&mut self) {
+        self.other = None;
+    }
+
+    /// When the next one is made; `None`: never.
+    pub(super) fn pause(&mut self) -> Option<u64> {
+        (!self.kinds.is_empty()).then(|| self.rng.span(SECOND / 10, 10 * SECOND))
+    }
+
+    /// The host that a name leads to.
+    pub(super) fn leads_to(&self, name: &str) -> Option<usize> {
+        // A second name of a backend.
+        let name = name.strip_suffix(TWICE).unwrap_or(name);
+        let host = NAMES.iter().position(|known| *known == name)?;
+        Some(match self.exchanged {
+            Some((one, other)) if host == one => other,
+            Some((one, other)) if host == other => one,
+            _ => host,
+        })
+    }
+}
+
+/// What the second name of a backend ends with.
+const TWICE: &str = ".example";
+
+impl World {
+    /// A mistake is made.
+    pub(super) fn mistake(&mut self) {
+        for part in 0..BACKENDS {
+            let disk = self.hosts[FRONTS + part].disk.moment();
+            let earlier = &mut self.mistakes.earlier[part];
+            if earlier.len() < KEPT {
+                earlier.push(disk);
+            } else {
+                earlier[self.mistakes.rng.index(KEPT)] = disk;
+            }
+        }
+        let rng = &mut self.mistakes.rng;
+        let kind = self.mistakes.kinds[rng.index(self.mistakes.kinds.len())];
+        let part = rng.index(BACKENDS);
+        let (backend, other) = (FRONTS + part, FRONTS + (part + 1 + rng.index(2)) % BACKENDS);
+        let (down, front) = (rng.span(SECOND / 20, 5 * SECOND), rng.index(self.plan.fronts));
+        match kind {
+            Mistake::Swap => self.swap(backend, down),
+            Mistake::Rollback => {
+                let moments = self.mistakes.earlier[part].len();
+                let moment = self.mistakes.rng.index(moments);
+                let disk = self.mistakes.earlier[part][moment].clone();
+                self.replace(backend, down, "is put back to an earlier moment", disk);
+            }
+            Mistake::Clone => {
+                let disk = self.hosts[other].disk.moment();
+                self.replace(backend, down, "is a copy of another one now", disk);
+            }
+            Mistake::Rot => {
+                let at = self.mistakes.rng.index(LAST);
+                let mut disk = self.hosts[backend].disk.moment();
+                if disk.rot(at) && self.replace(backend, down, "has rotted at its end", disk) {
+                    self.mistakes.rotten[part] = true;
+                }
+            }
+            Mistake::Ephemeral => self.crash(self.mistakes.forgetful.unwrap_or(backend), down),
+            Mistake::Exchange => {
+                let now = self.mistakes.exchanged.is_some();
+                self.mistakes.exchanged = (!now).then_some((backend, other));
+                self.trace(|| format!("names that lead elsewhere: {:?}", self.mistakes.exchanged));
+            }
+            Mistake::Double => {
+                let [one, two] = [backend, other].map(|host| NAMES[host].to_owned());
+                let twice = format!("{one}{TWICE}");
+                let list = if self.mistakes.rng.chance(50) { [one, twice, two] } else { right() };
+                self.list(front, &list, false);
+            }
+            Mistake::Differ => {
+                let mut list = right();
+                if self.mistakes.rng.chance(60) {
+                    list[part] = NAMES[HOSTS].to_owned();
+                }
+                self.start(HOSTS);
+                self.list(front, &list, false);
+            }
+            Mistake::Pause => {
+                let host = if rng.chance(50) { front } else { backend };
+                self.stand_still(host);
+            }
+        }
+    }
+
+    /// Mistakes are put right as an operator does who looks: names and lists are those of the three.
+    pub(super) fn put_right(&mut self) {
+        self.mistakes.exchanged = None;
+        self.mistakes.forgetful = None;
+        let lists = [Mistake::Double, Mistake::Differ];
+        if self.mistakes.kinds.iter().any(|kind| lists.contains(kind)) {
+            for front in 0..self.plan.fronts {
+                self.list(front, &right(), true);
+            }
+        }
+    }
+
+    /// A backend boots with its other disk.
+    fn swap(&mut self, backend: usize, down: u64) {
+        let known = self.mistakes.other.as_ref().is_some_and(|(host, _)| *host == backend);
+        if self.hosts[backend].hub.is_none() || !(known || self.may_lose()) {
+            return;
+        }
+        self.crash(backend, down);
+        self.trace(|| format!("{} boots with its other disk", NAMES[backend]));
+        let blank = || (backend, Disk::default());
+        let (_, other) =
+            self.mistakes.other.take_if(|(host, _)| *host == backend).unwrap_or_else(blank);
+        let before = std::mem::replace(&mut self.hosts[backend].disk, other);
+        self.mistakes.other = Some((backend, before));
+    }
+
+    /// A backend's disk is another one when it boots; whether that may happen now.
+    fn replace(&mut self, backend: usize, down: u64, what: &str, disk: Disk) -> bool {
+        if self.hosts[backend].hub.is_none() || !self.may_lose() {
+            return false;
+        }
+        self.crash(backend, down);
+        self.trace(|| format!("the disk of {} {what}", NAMES[backend]));
+        self.checks.distrust(disk.read());
+        self.hosts[backend].disk = disk;
+        true
+    }
+
+    /// A machine is paused, and does not know for how long.
+    fn stand_still(&mut self, host: usize) {
+        let length = self.mistakes.rng.span(SECOND / 10, 30 * SECOND);
+        let state = &mut self.hosts[host];
+        if state.hub.is_none() || state.frozen > self.now || state.clock.offset < length * 2 {
+            return;
+        }
+        self.freeze(host, length);
+        self.trace(|| format!("the clock of {} stands still", NAMES[host]));
+        // As it runs by its own measure.
+        let parts = i128::from(length) * i128::from(1_000_000 + self.hosts[host].clock.ppm);
+        self.hosts[host].clock.offset -= u64::try_from(parts / 1_000_000).unwrap_or(length);
+    }
+}
+
+/// The list that both fronts should have.
+fn right() -> [String; 3] {
+    [0, 1, 2].map(|part| NAMES[FRONTS + part].to_owned())
+}
