@@ -111,13 +111,16 @@ impl Front {
         self.reached_by_members(2, voter)
     }
 
-    /// The group that this front is a front of: the one that two backends belong to; else the one
-    /// whose log it has.
+    /// The group that this front is a front of: while it leads, the one that it leads; else the one
+    /// that two backends belong to, or whose log it has.
     pub(super) fn own_group(&self) -> Option<GroupId> {
+        let own = self.ledger.group();
+        if matches!(self.phase, Phase::Proving { .. } | Phase::Leading { .. }) {
+            return own;
+        }
         let groups = || self.counted().filter_map(|(_, standing)| standing.group);
-        groups()
-            .find(|group| groups().filter(|other| other == group).count() >= 2)
-            .or_else(|| self.ledger.group())
+        let shared = |group: &GroupId| groups().filter(|other| other == group).count() >= 2;
+        groups().find(shared).or(own)
     }
 
     /// Backends that are connected and not the same as another one, with how they stand.
@@ -347,8 +350,8 @@ impl Front {
 
     /// What is known of a group, by this front and by all who are connected and belong to it.
     fn witness_of(&self, group: Option<GroupId>) -> Witness {
-        let same = self.ledger.group() == group;
-        let mut witness = if same { self.witness.clone() } else { Witness::default() };
+        let same = self.witness.group == group;
+        let mut witness = if same { self.witness.seen.clone() } else { Witness::default() };
         for (index, _) in self.counted().filter(|(_, standing)| standing.group == group) {
             if let Some(facts) = &self.peers[index].facts {
                 witness.hear(facts.known, facts.date, &facts.acked);
@@ -359,19 +362,18 @@ impl Front {
 
     /// A claim reads the log of this group: what is known of it is kept, and of no other.
     pub(super) fn remember_group(&mut self, group: GroupId) {
-        self.witness = self.witness_of(Some(group));
+        let seen = self.witness_of(Some(group));
+        self.witness = Remembered { group: Some(group), seen };
     }
 
     /// The last slot that is known to be chosen, by anything that this front has seen, is told, or
     /// has in its files: it leads with all of these or not at all.
     pub(super) fn known_chosen(&self) -> Slot {
-        let group = self.ledger.group();
-        let own = |group: GroupId| {
-            let mark = self.history.covered()?;
-            mark.is_of(group).then(|| mark.slot())
-        };
-        let written = group.and_then(own).unwrap_or_default();
-        written.max(self.witness.known()).max(self.ledger.committed())
+        let Some(group) = self.ledger.group() else { return Slot(0) };
+        let written = self.history.covered().filter(|mark| mark.is_of(group));
+        let written = written.map(|mark| mark.slot()).unwrap_or_default();
+        let seen = self.witness_of(Some(group)).known();
+        written.max(seen).max(self.ledger.committed())
     }
 
     /// Keeps in mind how far the backends have come, before a link is gone or others are told.
@@ -385,7 +387,10 @@ impl Front {
             _ => None,
         };
         let acked: Vec<Acked> = self.peers.iter().filter_map(acked).collect();
-        self.witness.hear(self.ledger.committed(), Wall(0), &acked);
+        if self.witness.group != self.ledger.group() {
+            self.witness = Remembered { group: self.ledger.group(), seen: Witness::default() };
+        }
+        self.witness.seen.hear(self.ledger.committed(), Wall(0), &acked);
     }
 
     /// What each backend is told with the heartbeat.
@@ -400,8 +405,8 @@ impl Front {
             epoch,
             committed: self.ledger.committed(),
             digest: self.ledger.digest(),
-            acked: self.witness.acked(),
-            date: self.witness.date(),
+            acked: self.witness.seen.acked(),
+            date: self.witness.seen.date(),
         };
         for peer in self.peers.iter_mut().filter(|peer| {
             peer.minor >= 1 && peer.exclusion.is_none() && matches!(peer.follow, Follow::Yes { .. })
@@ -493,6 +498,15 @@ impl Peer {
 /// Nothing was ever built on a first entry alone: such a group is not born yet.
 pub(super) fn is_unborn(standing: &Standing) -> bool {
     standing.committed == Slot(0) && standing.last <= Slot(1)
+}
+
+/// What is known of one group beyond the copy of its log.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Remembered {
+    /// Whose it is; `None`: of none yet.
+    pub(super) group: Option<GroupId>,
+    /// What was seen of it.
+    pub(super) seen: Witness,
 }
 
 /// When each disk has last answered this front under its epoch.

@@ -47,7 +47,7 @@ use crate::desk::{Desk, Identity};
 use crate::history::History;
 use crate::io::{Address, Door, Frame, Input, Intent, Link, Why};
 use crate::limits::{HANDLE_BLOCK, HANDLE_LAST};
-use crate::log::{ContainerId, Epoch, GroupId, Slot, Witness};
+use crate::log::{ContainerId, Epoch, GroupId, Slot};
 use crate::random::Random;
 use crate::time::{Deadline, Duration, Mono, Now};
 use crate::wire::Request;
@@ -66,7 +66,7 @@ use events::Events;
 use flight::{AnyOne, Commit};
 use handover::Handover;
 use ledger::Ledger;
-use members::Confirmations;
+use members::{Confirmations, Remembered};
 #[cfg(feature = "model")]
 #[doc(hidden)]
 pub use model::{Fingerprint, Timer};
@@ -155,8 +155,8 @@ pub struct Front {
     partial: Option<Partial>,
     /// When each disk last answered this front under its epoch.
     confirmations: Confirmations,
-    /// What is known of the group whose log this front has, beyond that log.
-    witness: Witness,
+    /// What is known of a group beyond the copy of its log.
+    witness: Remembered,
     /// Fewer than two of those who were last read are members.
     unproved: bool,
     /// The last slot that is known to be chosen, and the last one that could be read.
@@ -217,7 +217,7 @@ impl Front {
             futile: 0,
             partial: None,
             confirmations: Confirmations::default(),
-            witness: Witness::default(),
+            witness: Remembered::default(),
             unproved: false,
             shortfall: None,
             contradiction: None,

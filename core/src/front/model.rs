@@ -122,7 +122,7 @@ impl Front {
         }
         wish.fingerprint(&mut print);
         print.add(&(highest, heartbeat <= &now.mono, unnamed, silenced, block));
-        print.add(&(partial, witness, shortfall, contradiction));
+        print.add(&(partial, witness.group, &witness.seen, shortfall, contradiction));
         print.0.extend(desk.fingerprint());
         for (slot, commit) in commits {
             // Whose parts differ is told with each peer.

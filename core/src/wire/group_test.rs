@@ -2,13 +2,14 @@
 //! version of the protocol.
 
 use super::group::{
-    Description, Malformed, Message, Numbered, Order, Piece, Report, Standing, decode, encode,
+    Description, Facts, Malformed, Message, Numbered, Order, Piece, Report, Standing, Third,
+    decode, encode,
 };
 use crate::licence::{FirmItem, Part, Period, Product};
 use crate::limits::{APPEND_ENTRIES, PIECE_ENTRIES, SLOT_LAST};
 use crate::log::{
-    Client, ContainerId, DiskId, Entry, Epoch, Grant, GroupId, Handle, Held, LicenceKey, Mode,
-    Setting, Slot, Stored,
+    Acked, Client, ContainerId, Digest, DiskId, Entry, Epoch, Grant, GroupId, Handle, Held,
+    LicenceKey, Mode, Setting, Slot, Stored,
 };
 use crate::time::Wall;
 use alloc::format;
@@ -116,6 +117,33 @@ fn description() -> Description {
     }
 }
 
+const DIGEST: Digest = Digest { base: Slot(0), slot: Slot(299), crc: 0x0102_0304 };
+const ACKED: Acked = Acked { disk: DiskId(8), promised: EPOCH, slot: Slot(300) };
+
+fn witness() -> Order {
+    Order::Witness {
+        epoch: EPOCH,
+        committed: Slot(299),
+        digest: Some(DIGEST),
+        acked: vec![ACKED],
+        date: Wall(1_790_000_000),
+    }
+}
+
+fn facts() -> Facts {
+    Facts {
+        process: 9,
+        before: Epoch { round: 2, front: 7 },
+        known: Slot(299),
+        digest: Some(DIGEST),
+        differs: false,
+        acked: vec![ACKED],
+        clock: Wall(1_790_000_001),
+        date: Wall(1_790_000_000),
+        thirds: vec![Third { serial: 1_000_001, number: 1 }],
+    }
+}
+
 fn orders() -> Vec<(&'static str, Order)> {
     let append = Order::Append {
         epoch: EPOCH,
@@ -141,6 +169,8 @@ fn orders() -> Vec<(&'static str, Order)> {
         ("Install", install),
         ("Confirm", Order::Confirm { epoch: EPOCH, committed: Slot(300), serves: true }),
         ("Perform", Order::Perform { licence: LICENCE, call: vec![0x23, 0, 0, 0, 1, 16, 0, 0] }),
+        ("Witness", witness()),
+        ("Disown", Order::Disown { epoch: EPOCH, disk: DiskId(7) }),
     ]
 }
 
@@ -156,6 +186,7 @@ fn reports() -> Vec<(&'static str, Report)> {
         ("Gap", Report::Gap { committed: Slot(200) }),
         ("Confirmed", Report::Confirmed),
         ("Performed", Report::Performed { reply: vec![0; 8] }),
+        ("Facts", Report::Facts(facts())),
     ]
 }
 

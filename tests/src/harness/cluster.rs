@@ -355,7 +355,7 @@ impl Cluster {
         let (licence, admin) = (self.fronts[index].licence(), self.fronts[index].admin());
         let value = self.configuration(index, licence.port(), admin.port());
         let arguments = self.front_arguments(index, &value);
-        let replaced = self.fronts[index].become_program(program, &arguments);
+        let replaced = self.fronts[index].become_program(program, &arguments, || ());
         replaced.unwrap_or_else(|end| panic!("{end:?}"));
     }
 

@@ -142,7 +142,8 @@ impl Server {
         }
     }
 
-    /// Stops it as systemd does, and starts it again as another program.
+    /// Stops it as systemd does, has something done meanwhile, and starts it again as another
+    /// program.
     ///
     /// # Errors
     /// That one ended instead.
@@ -153,9 +154,11 @@ impl Server {
         &mut self,
         program: &Program,
         arguments: &[OsString],
+        meanwhile: impl FnOnce(),
     ) -> Result<(), Finished> {
         signal("TERM", &[self.pid()]);
         self.wait();
+        meanwhile();
         self.program = program.clone();
         self.restart(arguments)
     }

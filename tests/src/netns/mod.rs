@@ -21,6 +21,6 @@ pub use crowd::{Crowd, Served};
 pub use history::History;
 pub use keepalived::{Adapted, Keepalived, check, put_scripts};
 pub use load::{CLIENTS, Group, Load, connect};
-pub use pair::{FRONT, Pair, VIRTUAL, possible, use_it};
+pub use pair::{FRONT, Pair, State, VIRTUAL, possible, use_it};
 pub use report::{Fault, Row, load_average, quantile, report, table, tell};
 pub use space::{Network, Space};

@@ -414,10 +414,16 @@ impl Pair {
     ///
     /// # Panics
     /// It does not start.
-    pub fn replace_backend(&mut self, part: usize, program: &Program) {
+    pub fn replace_backend(&mut self, part: usize, program: &Program, state: State) {
         let arguments = self.backend_arguments(part);
+        let folder = BackendLine::of(&self.workshop, part).state;
+        let empty = || {
+            if state == State::Emptied {
+                std::fs::remove_dir_all(&folder).expect("a state folder");
+            }
+        };
         let (space, server) = (&self.spaces[&backend_name(part)], &mut self.backends[part - 1]);
-        let replaced = space.inside(|| server.become_program(program, &arguments));
+        let replaced = space.inside(|| server.become_program(program, &arguments, empty));
         replaced.unwrap_or_else(|end| panic!("{end:?}"));
     }
 
@@ -428,9 +434,18 @@ impl Pair {
     pub fn replace_front(&mut self, front: usize, program: &Program) {
         let arguments = self.front_arguments(front);
         let (space, server) = (&self.spaces[&front_name(front)], &mut self.fronts[front]);
-        let replaced = space.inside(|| server.become_program(program, &arguments));
+        let replaced = space.inside(|| server.become_program(program, &arguments, || ()));
         replaced.unwrap_or_else(|end| panic!("{end:?}"));
     }
+}
+
+/// What a backend finds when it starts as another program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// What it has left.
+    Kept,
+    /// Nothing.
+    Emptied,
 }
 
 /// The status of a use of a handle.

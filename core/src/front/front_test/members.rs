@@ -284,3 +284,27 @@ fn a_backend_of_another_group_deposes_nobody() {
     assert_eq!(world.backend_state(0, 2), "up");
     world.holds_all(0, &handles);
 }
+
+#[test]
+fn a_leader_whose_backends_are_all_replaced_by_those_of_another_group_leaves_them_alone() {
+    let mut world = World::serving();
+    let mut other = World::new(1);
+    let front = other.add_front();
+    other.activate(front);
+    other.advance(MILLI);
+    let group = other.backends[0].node.group();
+    for index in 0..3 {
+        let disk = other.backends[index].disk.clone();
+        world.swap_disk(index, disk);
+    }
+    world.advance(20 * SECOND);
+    let client = world.connect(0);
+    world.call(0, client, seat());
+    world.advance(4 * SECOND);
+    assert_ne!(world.answer(0, client).expect("an answer").0, 0);
+    for index in 0..3 {
+        assert_eq!(world.backends[index].node.group(), group);
+        let trouble = world.trouble(0, index);
+        assert!(trouble.contains("belongs to group"), "{index}: {trouble}");
+    }
+}
