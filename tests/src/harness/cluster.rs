@@ -31,6 +31,7 @@ pub struct Builder {
     second: Option<Value>,
     virtuals: Vec<Value>,
     own: Option<OwnPart>,
+    group_key: Option<PathBuf>,
 }
 
 /// Makes the specification of part 1, 2 or 3 out of that of all.
@@ -93,6 +94,13 @@ impl Builder {
         self
     }
 
+    /// The group key of another set-up.
+    #[must_use]
+    pub fn group_key(mut self, key: PathBuf) -> Self {
+        self.group_key = Some(key);
+        self
+    }
+
     /// Starts it, and waits until front 0 is active with all three backends, and, unless parts
     /// have specifications of their own, all licences are whole.
     ///
@@ -100,10 +108,29 @@ impl Builder {
     /// It does not come up.
     #[must_use]
     pub fn start(self) -> Cluster {
+        let cluster = self.launch();
+        cluster.activate(0);
+        if cluster.builder.own.is_none() {
+            cluster.wait_whole(0);
+        } else {
+            cluster.wait_up(0);
+        }
+        cluster
+    }
+
+    /// Starts its processes; no front is told to lead.
+    ///
+    /// # Panics
+    /// One of them does not start.
+    #[must_use]
+    pub fn launch(self) -> Cluster {
         let mut specification = specification(&self.licences);
         let products = specification["Products"].as_array_mut().expect("a list of products");
         products.extend(self.products.iter().cloned());
         let workshop = Workshop::new(self.runtime, &specification);
+        if let Some(key) = &self.group_key {
+            fs::copy(key, workshop.group_key()).expect("a key can be copied");
+        }
         if let Some(second) = &self.second {
             workshop.issue(second, "issuer", Cluster::SECOND);
         }
@@ -128,12 +155,6 @@ impl Builder {
             cluster.start_front(front);
         }
         cluster.keep_secrets();
-        cluster.activate(0);
-        if cluster.builder.own.is_none() {
-            cluster.wait_whole(0);
-        } else {
-            cluster.wait_up(0);
-        }
         cluster
     }
 }
@@ -176,6 +197,7 @@ impl Cluster {
             second: None,
             virtuals: Vec::new(),
             own: None,
+            group_key: None,
         }
     }
 
@@ -362,16 +384,21 @@ impl Cluster {
     /// The command line of backend 1, 2 or 3; port 0 lets the system choose.
     #[must_use]
     pub fn backend_arguments(&self, part: usize, port: u16, admin: u16) -> Vec<OsString> {
+        self.backend_line(part, port, admin).arguments()
+    }
+
+    /// The same before it is one.
+    pub(super) fn backend_line(&self, part: usize, port: u16, admin: u16) -> BackendLine {
         let mut line = BackendLine::of(&self.workshop, part);
         line.listen.set_port(port);
         line.admin = Some(SocketAddr::new(line.listen.ip(), admin));
         let second = self.builder.second.as_ref();
         line.second = second.map(|_| self.workshop.licence_in(Self::SECOND, part));
-        line.arguments()
+        line
     }
 
     /// Writes the configuration of a front and returns its command line.
-    fn front_arguments(&self, front: usize, value: &Value) -> Vec<OsString> {
+    pub(super) fn front_arguments(&self, front: usize, value: &Value) -> Vec<OsString> {
         let config = self.workshop.folder().join(format!("tmrconf-{front}.json"));
         fs::write(&config, value.to_string()).expect("a configuration can be written");
         let state = self.workshop.folder().join(format!("front-{front}"));

@@ -2,31 +2,38 @@
 //! looks at them from outside.
 //!
 //! What lives here: [`Program`] and [`Server`] (one process), [`Cluster`] (three backends and a
-//! front), [`Recorder`] (a wire that remembers), the admin side over plain HTTP, the files of a usage history, waiting for a condition. What never lives here: a
+//! front), [`Recorder`] (a wire that remembers), [`Gate`] (a wire
+//! that can be held and cut), [`Clock`] (a clock that is wrong), the admin side over plain HTTP, the files of a usage history, waiting for a condition. What never lives here: a
 //! judgement on what a server should do.
 //!
 //! No process outlives the tests: each is killed when its [`Server`] is dropped, and a guardian
 //! shell kills what is left when the test process itself ends, whatever ended it.
 
 mod build;
+mod clock;
 mod cluster;
+mod gate;
 pub(crate) mod guardian;
 mod history;
 mod http;
 mod process;
 mod recorder;
+mod variants;
 mod wait;
 mod workshop;
 
 pub use build::{Program, Runtime};
+pub use clock::Clock;
 pub use cluster::{
     BackendLine, Builder, Cluster, give_back, is_whole, licence_row, take, twin_ports,
 };
+pub use gate::Gate;
 pub use history::{history_files, records};
 pub use http::{PASSWORD, get, get_json, get_with, post, post_text};
 pub use process::{Finished, Server, freeze, kill_all, signal};
 pub use recorder::{Recorder, play};
 pub(crate) use wait::poll;
+pub use variants::list_servers;
 pub use wait::{status_until, status_within, until, within};
 pub use workshop::{
     CM_ACT_ID, FIRM_CODE, ORDINARY, ORDINARY_SEATS, SEATS, TMR, Workshop, specification,
