@@ -32,8 +32,8 @@ pub use history::{history_files, records};
 pub use http::{PASSWORD, get, get_json, get_with, post, post_text};
 pub use process::{Finished, Server, freeze, kill_all, signal};
 pub use recorder::{Recorder, play};
-pub(crate) use wait::poll;
 pub use variants::list_servers;
+pub(crate) use wait::poll;
 pub use wait::{status_until, status_within, until, within};
 pub use workshop::{
     CM_ACT_ID, FIRM_CODE, ORDINARY, ORDINARY_SEATS, SEATS, TMR, Workshop, specification,

@@ -1,1 +1,48 @@
-//! later
+//! A group that cannot be born: a front says what it waits for, and goes on when it is there.
+
+use super::addresses::at_every_address;
+use super::{book::Book, leads_within, logs, says, whole_again};
+use std::time::Duration;
+use tmr_tests::harness::{Cluster, Runtime, list_servers};
+use tmr_tests::on_both_runtimes;
+
+on_both_runtimes!(
+    two_backends_are_no_birth_and_the_front_says_so,
+    one_backend_that_is_listed_twice_is_no_birth_and_the_front_says_so,
+);
+
+/// Far longer than a birth takes.
+const BORN: Duration = Duration::from_secs(4);
+
+fn two_backends_are_no_birth_and_the_front_says_so(runtime: Runtime) {
+    let mut cluster = Cluster::of(runtime).launch();
+    cluster.backends[2].kill();
+    assert!(!leads_within(&cluster, 0, BORN), "the third may belong to another group");
+    let status = says(cluster.front(), "all three");
+    let missing = cluster.backends[2].licence().to_string();
+    assert!(status.contains(&missing), "{missing} in {status}");
+    logs(cluster.front(), "all three");
+    cluster.restart_backend(2);
+    whole_again(&cluster, 0);
+    Book::new().take(cluster.front().licence(), 1);
+    let status = cluster.status();
+    assert!(status["obstacle"].is_null(), "{status:#}");
+}
+
+fn one_backend_that_is_listed_twice_is_no_birth_and_the_front_says_so(runtime: Runtime) {
+    let mut cluster = Cluster::of(runtime).launch();
+    let (second, third) = (cluster.backends[1].licence(), cluster.backends[2].licence());
+    cluster.backends[0].kill();
+    let own = at_every_address(&mut cluster);
+    cluster.reload_front_with(0, |value| list_servers(value, &[own[0], own[1], third]));
+    assert!(!leads_within(&cluster, 0, BORN), "a group of two disks");
+    let status = says(cluster.front(), "same disk");
+    for address in own {
+        assert!(status.contains(&address.to_string()), "{address} in {status}");
+    }
+    says(cluster.front(), "all three");
+    logs(cluster.front(), "same disk");
+    cluster.reload_front_with(0, |value| list_servers(value, &[own[0], second, third]));
+    whole_again(&cluster, 0);
+    Book::new().take(cluster.front().licence(), 1);
+}

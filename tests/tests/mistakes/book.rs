@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use tmr_tests::foreign::{Ask, Client, INFO_BOX, Person, get_info};
-use tmr_tests::harness::{FIRM_CODE, SEATS, TMR, get_json, give_back, take};
+use tmr_tests::harness::{FIRM_CODE, SEATS, TMR, get_json, take};
 
 /// One licence, and who has its seats.
 #[derive(Debug)]
@@ -101,15 +101,5 @@ impl Book {
             .map(|row| row["handle"].as_u64().and_then(|it| u32::try_from(it).ok()))
             .collect::<Option<_>>()
             .expect("handles are numbers")
-    }
-
-    /// Gives back what a front counts and nobody knows of: seats of accesses without an answer.
-    #[track_caller]
-    pub(crate) fn clear_unknown(&self, licence: SocketAddr, admin: SocketAddr) {
-        let mut client = Client::connect(licence).expect("the front takes a client");
-        for handle in self.counted_by(admin).difference(&self.held) {
-            let answer = give_back(&mut client, *handle).expect("an answer");
-            assert_eq!(answer.err(), None, "seat {handle} of an access without an answer");
-        }
     }
 }

@@ -10,10 +10,7 @@ use tmr_tests::foreign::error::{
 use tmr_tests::harness::{Cluster, Runtime, SEATS, TMR, licence_row, status_until, status_within};
 use tmr_tests::on_both_runtimes;
 
-on_both_runtimes!(
-    copies_of_one_part_serve_nobody,
-    a_part_that_is_there_twice_counts_once,
-);
+on_both_runtimes!(copies_of_one_part_serve_nobody, a_part_that_is_there_twice_counts_once,);
 
 /// Puts copies of a part, 1, 2 or 3, in the places of others.
 fn copy(cluster: &Cluster, part: usize, places: &[usize]) {

@@ -1,1 +1,222 @@
-//! later
+//! Rollback, clone and double address at random moments, under load: nothing is lost, nothing is
+//! granted twice, and there are three parts again soon.
+//!
+//! `TMR_ROUNDS=N` plays each N times; `TMR_SEED=N` draws other moments.
+
+use super::addresses::at_every_address;
+use super::load::{Load, PRODUCT, SEATS};
+use super::whole_again;
+use std::net::SocketAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+use tmr_tests::harness::{Cluster, Runtime, list_servers};
+use tmr_tests::on_both_runtimes;
+
+on_both_runtimes!(
+    a_disk_that_is_rolled_back_under_load,
+    a_disk_that_is_cloned_under_load,
+    a_disk_that_is_listed_twice_under_load,
+);
+
+const ROUNDS: u64 = 2;
+
+/// Clusters under load do not share the processors.
+fn one_at_a_time() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn number(name: &str, otherwise: u64) -> u64 {
+    let Ok(text) = std::env::var(name) else { return otherwise };
+    text.parse().unwrap_or_else(|_| panic!("{name} must be a number, not {text}"))
+}
+
+/// The same moments from the same number.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        // SplitMix64.
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % sides
+    }
+
+    fn coin(&mut self) -> bool {
+        self.roll(2) == 0
+    }
+
+    /// Lets the clients work for up to so many milliseconds.
+    fn pause(&mut self, most: u64) {
+        thread::sleep(Duration::from_millis(self.roll(most)));
+    }
+
+    /// Backends 0, 1 and 2 in any order.
+    fn order(&mut self) -> [usize; 3] {
+        let mut order = [0, 1, 2];
+        order.swap(0, self.roll(3) as usize);
+        order.swap(1, 1 + self.roll(2) as usize);
+        order
+    }
+}
+
+/// A cluster and its load, between two rounds.
+struct Scene {
+    cluster: Cluster,
+    load: Load,
+    dice: Dice,
+    /// Where the backends are.
+    servers: [SocketAddr; 3],
+}
+
+impl Scene {
+    /// The front dies and starts again, with nothing but what the backends have.
+    fn front_dies(&mut self) {
+        self.cluster.fronts[0].kill();
+        self.front_starts();
+    }
+
+    fn front_starts(&mut self) {
+        let servers = self.servers;
+        self.cluster.restart_front_with(0, |value| list_servers(value, &servers));
+        // It leads when it can; nobody tells it again.
+        let url = format!("http://{}", self.cluster.front().admin());
+        self.cluster.program().run(["activate", "--admin", &url]).expect(0);
+    }
+}
+
+fn play(runtime: Runtime, seed: u64, prepare: fn(&mut Scene), round: fn(&mut Scene)) {
+    let _one = one_at_a_time();
+    let cluster = Cluster::of(runtime).licences(&[(PRODUCT, SEATS)]).start();
+    let load = Load::at(cluster.front().licence());
+    let servers = [0, 1, 2].map(|index| cluster.backends[index].licence());
+    let mut scene = Scene { cluster, load, dice: Dice(0), servers };
+    prepare(&mut scene);
+    let first = number("TMR_SEED", seed);
+    for number in first..first + number("TMR_ROUNDS", ROUNDS) {
+        scene.dice = Dice(number);
+        scene.load.work();
+        scene.load.acknowledged(50);
+        scene.dice.pause(300);
+        round(&mut scene);
+        whole_again(&scene.cluster, 0);
+        scene.load.acknowledged(50);
+        scene.load.rest(scene.cluster.front(), &format!("TMR_SEED={number}"));
+    }
+}
+
+fn a_disk_that_is_rolled_back_under_load(runtime: Runtime) {
+    play(
+        runtime,
+        1_000,
+        |_| (),
+        |scene| {
+            let [old, second, third] = scene.dice.order();
+            let late = scene.dice.coin();
+            let early = (!late).then(|| scene.cluster.snapshot(old, "old"));
+            // One that misses what is to be forgotten.
+            let behind = scene.dice.coin();
+            if behind {
+                scene.cluster.backends[third].kill();
+            }
+            scene.dice.pause(300);
+            let copy = early.unwrap_or_else(|| scene.cluster.snapshot(old, "old"));
+            scene.dice.pause(700);
+            if behind {
+                scene.cluster.backends[second].kill();
+            }
+            scene.cluster.backends[old].kill();
+            scene.cluster.put_back(old, &copy);
+            if scene.dice.coin() && !behind {
+                scene.front_dies();
+            }
+            scene.cluster.restart_backend(old);
+            if behind {
+                scene.cluster.restart_backend(third);
+                scene.dice.pause(3_000);
+                scene.cluster.restart_backend(second);
+            }
+        },
+    );
+}
+
+fn a_disk_that_is_cloned_under_load(runtime: Runtime) {
+    play(
+        runtime,
+        2_000,
+        |_| (),
+        |scene| {
+            let [one, other, third] = scene.dice.order();
+            scene.cluster.backends[other].kill();
+            let real = scene.cluster.snapshot(other, "real");
+            scene.dice.pause(300);
+            let clone = scene.cluster.snapshot(one, "clone");
+            scene.dice.pause(300);
+            scene.cluster.put_back(other, &clone);
+            scene.cluster.restart_backend(other);
+            scene.dice.pause(1_500);
+            // Two copies of one disk are left.
+            let alone = scene.dice.coin();
+            if alone {
+                scene.cluster.backends[third].kill();
+                scene.dice.pause(3_000);
+            }
+            scene.cluster.backends[other].kill();
+            scene.cluster.put_back(other, &real);
+            if alone {
+                // And the real ones are.
+                scene.cluster.backends[one].kill();
+                scene.front_dies();
+                scene.cluster.restart_backend(other);
+                scene.cluster.restart_backend(third);
+                scene.dice.pause(3_000);
+                scene.cluster.restart_backend(one);
+            } else {
+                if scene.dice.coin() {
+                    scene.front_dies();
+                }
+                scene.cluster.restart_backend(other);
+            }
+        },
+    );
+}
+
+fn a_disk_that_is_listed_twice_under_load(runtime: Runtime) {
+    let prepare = |scene: &mut Scene| {
+        scene.cluster.backends[0].kill();
+        scene.servers[0] = at_every_address(&mut scene.cluster)[0];
+        let servers = scene.servers;
+        scene.cluster.reload_front_with(0, |value| list_servers(value, &servers));
+        whole_again(&scene.cluster, 0);
+    };
+    play(runtime, 3_000, prepare, |scene| {
+        let right = scene.servers;
+        let (hidden, listed) = if scene.dice.coin() { (1, 2) } else { (2, 1) };
+        let mut wrong = right;
+        wrong[hidden] = SocketAddr::new(scene.cluster.workshop().ip(), right[0].port());
+        scene.cluster.reload_front_with(0, |value| list_servers(value, &wrong));
+        scene.dice.pause(1_500);
+        // One disk by two addresses is left.
+        let alone = scene.dice.coin();
+        if alone {
+            scene.cluster.backends[listed].kill();
+            scene.dice.pause(3_000);
+        }
+        if alone || scene.dice.coin() {
+            scene.cluster.fronts[0].kill();
+            scene.cluster.backends[0].kill();
+            if alone {
+                scene.cluster.restart_backend(listed);
+            }
+            scene.front_starts();
+            scene.dice.pause(3_000);
+            scene.cluster.restart_backend_with(0, |line| {
+                line.listen = ([0, 0, 0, 0], right[0].port()).into();
+            });
+        } else {
+            scene.cluster.reload_front_with(0, |value| list_servers(value, &right));
+        }
+    });
+}
