@@ -2,7 +2,7 @@
 //! does not have what others know it had is out, repaired, and counted again when it is a member.
 
 use super::book::{Book, Outcome};
-use super::{WHOLE_AGAIN, leads_within, logs, says, whole_again};
+use super::{WHOLE_AGAIN, leads_within, logs, names, says, whole_again};
 use std::time::{Duration, Instant};
 use tmr_tests::foreign::error::NO_MORE_LICENSES;
 use tmr_tests::harness::{Cluster, Runtime, SEATS, get, status_until};
@@ -134,11 +134,8 @@ fn two_disks_that_went_back_are_told_of(runtime: Runtime) {
         cluster.put_back(index, old);
         cluster.restart_backend(index);
     }
-    let status = says(cluster.front(), "went back");
-    for index in [0, 1] {
-        let address = cluster.backends[index].licence().to_string();
-        assert!(status.contains(&address), "{address} in {status}");
-    }
+    let both = [0, 1].map(|index| cluster.backends[index].licence());
+    names(&says(cluster.front(), "went back"), &both);
     logs(cluster.front(), "went back");
     // Whatever is granted from here on, nothing is granted twice; and who cannot grant says so.
     let refusal = book.take_all(front);
@@ -167,11 +164,8 @@ fn two_disks_that_are_lost_end_in_words(runtime: Runtime) {
     let begun = Instant::now();
     assert!(!leads_within(&cluster, 0, CLAIMED), "one disk of three knows nothing for sure");
     // Words that name both, for as long as it lasts; and nobody falls over it.
-    let status = says(cluster.front(), "memory");
-    for index in [0, 1] {
-        let address = cluster.backends[index].licence().to_string();
-        assert!(status.contains(&address), "{address} in {status}");
-    }
+    let both = [0, 1].map(|index| cluster.backends[index].licence());
+    names(&says(cluster.front(), "empty state folder"), &both);
     while begun.elapsed() < WHOLE_AGAIN / 2 {
         assert_ne!(super::role(cluster.front().admin()), "active");
         std::thread::sleep(Duration::from_millis(200));

@@ -11,12 +11,13 @@ use tmr_tests::foreign::{Ask, Client, INFO_BOX, Person, get_info};
 use tmr_tests::harness::{FIRM_CODE, Server, get_json, give_back, take, until};
 
 const CLIENTS: usize = 16;
-/// Seats of the licence that they fight for: some are refused at any time.
-pub(crate) const SEATS: u32 = 20;
+/// Seats of the licence that they fight for: some are refused at any time. Each front that dies may
+/// leave one of each client's calls without an answer, and its seat taken for the rest of a round.
+pub(crate) const SEATS: u32 = 40;
 /// Its product code.
 pub(crate) const PRODUCT: u32 = 601;
 /// What one of them keeps at most.
-const MOST: usize = 2;
+const MOST: usize = 3;
 /// After a refusal, or a connection that could not be made.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -148,7 +149,11 @@ impl Load {
     pub(crate) fn acknowledged(&self, more: usize) {
         let count = || self.shared.acknowledged.load(Ordering::Relaxed);
         let enough = count() + more;
-        until("answers under load", || (count() >= enough).then_some(()));
+        until("answers under load", || {
+            let wrong = self.shared.book().wrong.clone();
+            assert!(wrong.is_empty(), "{wrong:#?}");
+            (count() >= enough).then_some(())
+        });
     }
 
     /// All of them stop; their books agree with the front that leads, in which no seat is that

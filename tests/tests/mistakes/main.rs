@@ -19,21 +19,49 @@ mod parts;
 mod readiness;
 mod rounds;
 
+use serde_json::Value;
 use std::net::SocketAddr;
 use std::time::Duration;
-use tmr_tests::harness::{Cluster, Server, get_json, is_whole, status_within, until};
+use tmr_tests::harness::{Cluster, Server, get_json, is_whole, post, status_within, until};
 
 /// Service is whole again by then after the last fault, without anybody's help.
 const WHOLE_AGAIN: Duration = Duration::from_secs(20);
 
-/// Waits until the status of a server says something, whatever the letters' case, and returns it.
+/// Waits until sentences in the status of a server have this phrase, whatever the letters' case.
+/// Returns them, each behind the address of the backend whose row it stands in.
 #[track_caller]
 fn says(server: &Server, phrase: &str) -> String {
     let what = format!("{:?} in the status of {}", phrase, server.name());
     status_within(WHOLE_AGAIN, server.admin(), &what, |status| {
-        let text = status.to_string();
-        contains(&text, phrase).then_some(text)
+        let mut found = Vec::new();
+        sentences(status, "", &mut |row, text| {
+            if contains(text, phrase) {
+                found.push(format!("{row}: {text}"));
+            }
+        });
+        (!found.is_empty()).then(|| found.join("\n"))
     })
+}
+
+/// Every text in a value, with the address of the row that it stands in.
+fn sentences(value: &Value, row: &str, take: &mut impl FnMut(&str, &str)) {
+    match value {
+        Value::String(text) => take(row, text),
+        Value::Array(values) => values.iter().for_each(|value| sentences(value, row, take)),
+        Value::Object(fields) => {
+            let row = fields.get("address").and_then(Value::as_str).unwrap_or(row);
+            fields.values().for_each(|value| sentences(value, row, take));
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// Sentences name each of these.
+#[track_caller]
+fn names(sentences: &str, addresses: &[SocketAddr]) {
+    for address in addresses {
+        assert!(sentences.contains(&address.to_string()), "{address} is not in: {sentences}");
+    }
 }
 
 /// Waits until the log of a server says something, whatever the letters' case.
@@ -56,12 +84,18 @@ fn whole_again(cluster: &Cluster, front: usize) {
     });
 }
 
+/// Tells a front to lead, which it does as soon as it can.
+#[track_caller]
+fn tell_to_lead(front: &Server) {
+    let (code, words) = post(front.admin(), "/api/activate").expect("an answer");
+    assert!((200..300).contains(&code), "{code}: {words}");
+}
+
 /// Tells a front to lead, and looks whether it does within this time.
+#[track_caller]
 fn leads_within(cluster: &Cluster, front: usize, limit: Duration) -> bool {
     let admin = cluster.fronts[front].admin();
-    let url = format!("http://{admin}");
-    // Whether it can is what is looked for.
-    let _ = cluster.program().run(["activate", "--admin", &url]);
+    tell_to_lead(&cluster.fronts[front]);
     let start = std::time::Instant::now();
     loop {
         if role(admin) == "active" {

@@ -1,7 +1,7 @@
 //! One part of a licence, copied to where another one belongs: two copies are one part.
 
 use super::book::{Book, Outcome};
-use super::{logs, says, whole_again};
+use super::{logs, names, says, tell_to_lead, whole_again};
 use std::fs;
 use std::time::Duration;
 use tmr_tests::foreign::error::{
@@ -39,8 +39,7 @@ fn copies_of_one_part_serve_nobody(runtime: Runtime) {
         cluster.restart_backend(index);
     }
     // Whether a group of these is born is open; it serves nobody.
-    let url = format!("http://{}", cluster.front().admin());
-    let _ = cluster.program().run(["activate", "--admin", &url]);
+    tell_to_lead(cluster.front());
     says(cluster.front(), "same part");
     logs(cluster.front(), "same part");
     let row = licence_row(&cluster.status(), TMR);
@@ -68,11 +67,8 @@ fn a_part_that_is_there_twice_counts_once(runtime: Runtime) {
     book.take(front, 2);
     let right = fs::read(cluster.workshop().licence(3)).expect("a licence was issued");
     copy(&cluster, 1, &[3]);
-    let status = says(cluster.front(), "same part");
-    for index in [0, 2] {
-        let address = cluster.backends[index].licence().to_string();
-        assert!(status.contains(&address), "{address} in {status}");
-    }
+    let both = [0, 2].map(|index| cluster.backends[index].licence());
+    names(&says(cluster.front(), "same part"), &both);
     logs(cluster.front(), "same part");
     // Two different parts are there.
     book.take(front, 1);

@@ -5,7 +5,7 @@
 
 use super::addresses::at_every_address;
 use super::load::{Load, PRODUCT, SEATS};
-use super::whole_again;
+use super::{tell_to_lead, whole_again};
 use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -81,9 +81,8 @@ impl Scene {
     fn front_starts(&mut self) {
         let servers = self.servers;
         self.cluster.restart_front_with(0, |value| list_servers(value, &servers));
-        // It leads when it can; nobody tells it again.
-        let url = format!("http://{}", self.cluster.front().admin());
-        self.cluster.program().run(["activate", "--admin", &url]).expect(0);
+        // Nobody tells it again.
+        tell_to_lead(self.cluster.front());
     }
 }
 
@@ -97,6 +96,7 @@ fn play(runtime: Runtime, seed: u64, prepare: fn(&mut Scene), round: fn(&mut Sce
     let first = number("TMR_SEED", seed);
     for number in first..first + number("TMR_ROUNDS", ROUNDS) {
         scene.dice = Dice(number);
+        eprintln!("TMR_SEED={number}");
         scene.load.work();
         scene.load.acknowledged(50);
         scene.dice.pause(300);
@@ -114,32 +114,54 @@ fn a_disk_that_is_rolled_back_under_load(runtime: Runtime) {
         |_| (),
         |scene| {
             let [old, second, third] = scene.dice.order();
-            let late = scene.dice.coin();
-            let early = (!late).then(|| scene.cluster.snapshot(old, "old"));
-            // One that misses what is to be forgotten.
-            let behind = scene.dice.coin();
-            if behind {
-                scene.cluster.backends[third].kill();
-            }
-            scene.dice.pause(300);
-            let copy = early.unwrap_or_else(|| scene.cluster.snapshot(old, "old"));
-            scene.dice.pause(700);
-            if behind {
-                scene.cluster.backends[second].kill();
-            }
-            scene.cluster.backends[old].kill();
-            scene.cluster.put_back(old, &copy);
-            if scene.dice.coin() && !behind {
-                scene.front_dies();
-            }
-            scene.cluster.restart_backend(old);
-            if behind {
-                scene.cluster.restart_backend(third);
-                scene.dice.pause(3_000);
-                scene.cluster.restart_backend(second);
+            if scene.dice.coin() {
+                rolled_back_alone(scene, old);
+            } else {
+                rolled_back_among_few(scene, old, second, third);
             }
         },
     );
+}
+
+/// The two others are there.
+fn rolled_back_alone(scene: &mut Scene, old: usize) {
+    let copy = scene.cluster.snapshot(old, "old");
+    scene.dice.pause(1_000);
+    scene.cluster.backends[old].kill();
+    scene.cluster.put_back(old, &copy);
+    let forgets = scene.dice.coin();
+    if forgets {
+        scene.front_dies();
+    }
+    eprintln!("backend {old} alone, the front dies: {forgets}");
+    scene.cluster.restart_backend(old);
+}
+
+/// Of the two others one missed what the disk has forgotten, and the other one, which has it, is
+/// off when it comes back.
+fn rolled_back_among_few(scene: &mut Scene, old: usize, second: usize, third: usize) {
+    let mut copy = scene.cluster.snapshot(old, "old");
+    // A start behind the copy tells everybody of it, also where the front's memory goes.
+    let started = scene.dice.coin();
+    eprintln!("backend {old} among few, it started again and the front dies: {started}");
+    if started {
+        scene.cluster.backends[old].kill();
+        copy = scene.cluster.snapshot(old, "old");
+        scene.cluster.restart_backend(old);
+        whole_again(&scene.cluster, 0);
+    }
+    scene.cluster.backends[third].kill();
+    scene.dice.pause(1_000);
+    scene.cluster.backends[second].kill();
+    scene.cluster.backends[old].kill();
+    scene.cluster.put_back(old, &copy);
+    if started {
+        scene.front_dies();
+    }
+    scene.cluster.restart_backend(old);
+    scene.cluster.restart_backend(third);
+    scene.dice.pause(4_000);
+    scene.cluster.restart_backend(second);
 }
 
 fn a_disk_that_is_cloned_under_load(runtime: Runtime) {
@@ -200,6 +222,7 @@ fn a_disk_that_is_listed_twice_under_load(runtime: Runtime) {
         scene.dice.pause(1_500);
         // One disk by two addresses is left.
         let alone = scene.dice.coin();
+        eprintln!("backend 0 in the place of {hidden}, the other one off: {alone}");
         if alone {
             scene.cluster.backends[listed].kill();
             scene.dice.pause(3_000);
