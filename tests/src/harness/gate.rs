@@ -1,11 +1,13 @@
-//! A wire that can be held, cut and mended: what somebody sent may wait, or be lost with the
-//! connection, while both ends believe that it stands.
+//! A wire that can be held, cut and mended, and that may be slow: what somebody sent may wait, or be
+//! lost with the connection, while both ends believe that it stands.
 
 use super::wait::until;
 use std::io::{Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::mpsc;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::{Duration, Instant};
 
 /// What becomes of bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +41,15 @@ impl Shared {
     }
 }
 
+/// How slow a wire is, each way.
+#[derive(Clone, Copy, Debug)]
+pub struct Speed {
+    /// How long a byte is on its way.
+    pub delay: Duration,
+    /// Bytes a second.
+    pub rate: u32,
+}
+
 /// Passes connections on to a server. It ends with the test.
 #[derive(Clone, Debug)]
 pub struct Gate {
@@ -53,6 +64,15 @@ impl Gate {
     /// The system gives no port.
     #[must_use]
     pub fn before(server: SocketAddr, ip: IpAddr) -> Self {
+        Self::slow(server, ip, Speed { delay: Duration::ZERO, rate: u32::MAX })
+    }
+
+    /// The same with a slow wire.
+    ///
+    /// # Panics
+    /// The system gives no port.
+    #[must_use]
+    pub fn slow(server: SocketAddr, ip: IpAddr, speed: Speed) -> Self {
         let listener = TcpListener::bind((ip, 0)).expect("a free port");
         let address = listener.local_addr().expect("it is bound");
         let state = State { wire: Wire::Open, waiting: 0, ends: Vec::new() };
@@ -69,8 +89,8 @@ impl Gate {
                 }
                 state.ends.extend([double(&caller), double(&callee)]);
                 drop(state);
-                pass(double(&callee), double(&caller), &own, false);
-                pass(caller, callee, &own, true);
+                pass(double(&callee), double(&caller), &own, (speed, false));
+                pass(caller, callee, &own, (speed, true));
             }
         });
         Self { address, shared }
@@ -120,11 +140,27 @@ impl Gate {
 }
 
 /// Copies one direction of a connection while the wire is open; ends it for good when it is cut.
-fn pass(mut from: TcpStream, mut to: TcpStream, shared: &Arc<Shared>, called: bool) {
+/// `called`: it is the caller's.
+fn pass(mut from: TcpStream, to: TcpStream, shared: &Arc<Shared>, (speed, called): (Speed, bool)) {
     let shared = Arc::clone(shared);
+    let (send, sent) = mpsc::channel::<(Instant, Vec<u8>)>();
+    let ends = [&from, &to].map(|end| end.try_clone().expect("a second handle"));
+    let mut far = to;
+    thread::spawn(move || {
+        for (due, bytes) in sent {
+            thread::sleep(due.saturating_duration_since(Instant::now()));
+            if far.write_all(&bytes).is_err() {
+                break;
+            }
+        }
+        for end in ends {
+            let _ = end.shutdown(Shutdown::Both);
+        }
+    });
     thread::spawn(move || {
         let mut buffer = [0; 4096];
         while let Ok(count @ 1..) = from.read(&mut buffer) {
+            let taken = Instant::now();
             let mut state = shared.lock();
             let counted = if called { count } else { 0 };
             state.waiting += counted;
@@ -134,12 +170,11 @@ fn pass(mut from: TcpStream, mut to: TcpStream, shared: &Arc<Shared>, called: bo
             state.waiting -= counted;
             let cut = state.wire == Wire::Cut;
             drop(state);
-            if cut || to.write_all(&buffer[..count]).is_err() {
+            if cut || send.send((taken + speed.delay, buffer[..count].to_vec())).is_err() {
                 break;
             }
-        }
-        for end in [&from, &to] {
-            let _ = end.shutdown(Shutdown::Both);
+            let time = Duration::from_secs(1) * u32::try_from(count).expect("a buffer is small");
+            thread::sleep((time / speed.rate).saturating_sub(taken.elapsed()));
         }
     });
 }

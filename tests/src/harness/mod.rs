@@ -27,7 +27,7 @@ pub use clock::Clock;
 pub use cluster::{
     BackendLine, Builder, Cluster, give_back, is_whole, licence_row, take, twin_ports,
 };
-pub use gate::Gate;
+pub use gate::{Gate, Speed};
 pub use history::{history_files, records};
 pub use http::{PASSWORD, get, get_json, get_with, post, post_text};
 pub use process::{Finished, Server, freeze, kill_all, signal};

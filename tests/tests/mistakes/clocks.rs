@@ -19,6 +19,7 @@ use tmr_tests::on_both_runtimes;
 on_both_runtimes!(
     the_clock_of_a_front_ends_and_revives_no_licence,
     the_clocks_of_two_backends_decide_and_never_run_back,
+    a_usage_period_is_not_stamped_with_one_fronts_clock,
     a_clock_that_jumps_deletes_no_usage_history,
     a_front_whose_clock_stood_still_asks_before_it_answers,
 );
@@ -123,6 +124,36 @@ fn the_clocks_of_two_backends_decide_and_never_run_back(runtime: Runtime) {
     whole_again(&cluster, 0);
     assert_eq!(access(&cluster, ENDS), Err(HAS_EXPIRED));
     assert!(access(&cluster, TMR).is_ok(), "what has no end has none");
+}
+
+/// A licence that may be used for an hour from its first use on.
+fn hourly(code: u32) -> Value {
+    json!({ "ProductCode": code, "LicenseQuantity": 50, "TmrId": 1, "UsagePeriod": 3_600 })
+}
+
+fn a_usage_period_is_not_stamped_with_one_fronts_clock(runtime: Runtime) {
+    const BEHIND: u32 = 803;
+    const AHEAD: u32 = 804;
+    let mut cluster = Cluster::of(runtime).product(hourly(BEHIND)).product(hourly(AHEAD)).start();
+    let clock = with_own_clock(&mut cluster, 0);
+    clock.wall(-10 * 365 * DAY);
+    assert!(access(&cluster, BEHIND).is_ok());
+    clock.wall(10 * 365 * DAY);
+    assert!(access(&cluster, AHEAD).is_ok());
+    clock.wall(0);
+    assert!(access(&cluster, BEHIND).is_ok(), "it began a moment ago");
+    assert!(access(&cluster, AHEAD).is_ok());
+
+    // An hour is an hour, by what two backends say.
+    let later = Clock::new(cluster.workshop().folder(), "backends");
+    for index in [0, 1] {
+        cluster.replace_backend(index, &later.on(cluster.program()));
+        whole_again(&cluster, 0);
+    }
+    later.wall(2 * 3_600);
+    for product in [BEHIND, AHEAD] {
+        within(WHOLE_AGAIN, "the end of an hour", || access(&cluster, product).err());
+    }
 }
 
 /// The files of a usage history.

@@ -13,6 +13,7 @@ mod clocks;
 mod disks;
 mod groups;
 mod identity;
+mod liveness;
 mod load;
 mod members;
 mod parts;
