@@ -23,6 +23,7 @@ enum Wire {
 #[derive(Debug)]
 struct State {
     wire: Wire,
+    speed: Speed,
     /// Bytes that a caller sent and that wait.
     waiting: usize,
     /// Both ends of every connection since the last cut.
@@ -50,6 +51,11 @@ pub struct Speed {
     pub rate: u32,
 }
 
+impl Speed {
+    /// No delay, and more bytes than anybody sends.
+    pub const FAST: Self = Self { delay: Duration::ZERO, rate: u32::MAX };
+}
+
 /// Passes connections on to a server. It ends with the test.
 #[derive(Clone, Debug)]
 pub struct Gate {
@@ -64,18 +70,9 @@ impl Gate {
     /// The system gives no port.
     #[must_use]
     pub fn before(server: SocketAddr, ip: IpAddr) -> Self {
-        Self::slow(server, ip, Speed { delay: Duration::ZERO, rate: u32::MAX })
-    }
-
-    /// The same with a slow wire.
-    ///
-    /// # Panics
-    /// The system gives no port.
-    #[must_use]
-    pub fn slow(server: SocketAddr, ip: IpAddr, speed: Speed) -> Self {
         let listener = TcpListener::bind((ip, 0)).expect("a free port");
         let address = listener.local_addr().expect("it is bound");
-        let state = State { wire: Wire::Open, waiting: 0, ends: Vec::new() };
+        let state = State { wire: Wire::Open, speed: Speed::FAST, waiting: 0, ends: Vec::new() };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
         let own = Arc::clone(&shared);
         thread::spawn(move || {
@@ -89,8 +86,8 @@ impl Gate {
                 }
                 state.ends.extend([double(&caller), double(&callee)]);
                 drop(state);
-                pass(double(&callee), double(&caller), &own, (speed, false));
-                pass(caller, callee, &own, (speed, true));
+                pass(double(&callee), double(&caller), &own, false);
+                pass(caller, callee, &own, true);
             }
         });
         Self { address, shared }
@@ -117,6 +114,11 @@ impl Gate {
         self.turn(Wire::Cut);
     }
 
+    /// Everything passes so slowly from now on, also over connections that stand.
+    pub fn slow_down(&self, speed: Speed) {
+        self.shared.lock().speed = speed;
+    }
+
     /// Waits until a caller has sent something that is held.
     ///
     /// # Panics
@@ -141,7 +143,7 @@ impl Gate {
 
 /// Copies one direction of a connection while the wire is open; ends it for good when it is cut.
 /// `called`: it is the caller's.
-fn pass(mut from: TcpStream, to: TcpStream, shared: &Arc<Shared>, (speed, called): (Speed, bool)) {
+fn pass(mut from: TcpStream, to: TcpStream, shared: &Arc<Shared>, called: bool) {
     let shared = Arc::clone(shared);
     let (send, sent) = mpsc::channel::<(Instant, Vec<u8>)>();
     let ends = [&from, &to].map(|end| end.try_clone().expect("a second handle"));
@@ -168,7 +170,7 @@ fn pass(mut from: TcpStream, to: TcpStream, shared: &Arc<Shared>, (speed, called
                 state = shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
             }
             state.waiting -= counted;
-            let cut = state.wire == Wire::Cut;
+            let (cut, speed) = (state.wire == Wire::Cut, state.speed);
             drop(state);
             if cut || send.send((taken + speed.delay, buffer[..count].to_vec())).is_err() {
                 break;

@@ -19,30 +19,33 @@ on_both_runtimes!(
 );
 
 /// Gates before the three backends.
-fn gates(cluster: &Cluster, speed: Speed) -> [Gate; 3] {
+fn gates(cluster: &Cluster) -> [Gate; 3] {
     let ip = cluster.workshop().ip();
-    [0, 1, 2].map(|index| Gate::slow(cluster.backends[index].licence(), ip, speed))
+    [0, 1, 2].map(|index| Gate::before(cluster.backends[index].licence(), ip))
 }
 
 fn addresses(gates: &[Gate; 3]) -> [SocketAddr; 3] {
     [0, 1, 2].map(|index| gates[index].address())
 }
 
-const FAST: Speed = Speed { delay: Duration::ZERO, rate: u32::MAX };
-
 fn a_front_with_slow_wires_that_is_told_to_lead_does_not_duel(runtime: Runtime) {
     // One of them has settled in the lead by then, and keeps it for so long.
     const SETTLED: Duration = Duration::from_secs(20);
     const STEADY: Duration = Duration::from_secs(15);
+    // Each way, which is too long for a key agreement and not for a wire that stands.
+    const DELAY: Duration = Duration::from_millis(600);
     let mut cluster = Cluster::of(runtime).twin().start();
-    let wires = gates(&cluster, Speed { delay: Duration::from_millis(600), ..FAST });
+    let wires = gates(&cluster);
     cluster.fronts[1].kill();
     cluster.restart_front_with(1, |value| list_servers(value, &addresses(&wires)));
     let admins = [0, 1].map(|front| cluster.fronts[front].admin());
-    status_within(SETTLED, admins[1], "three backends over slow wires", |status| {
+    status_within(SETTLED, admins[1], "three backends", |status| {
         let rows = status["backends"].as_array()?;
         rows.iter().all(|row| row["state"] == "up").then_some(())
     });
+    for wire in &wires {
+        wire.slow_down(Speed { delay: DELAY, ..Speed::FAST });
+    }
     tell_to_lead(&cluster.fronts[1]);
 
     let roles = || admins.map(role);
@@ -86,7 +89,10 @@ fn a_front_without_memory_leads_over_a_slow_wire(runtime: Runtime) {
             });
         }
     });
-    let wires = gates(&cluster, Speed { rate: RATE, ..FAST });
+    let wires = gates(&cluster);
+    for wire in &wires {
+        wire.slow_down(Speed { rate: RATE, ..Speed::FAST });
+    }
     // Its backends have a state in the place of all these entries, or the entries: both are long.
     cluster.fronts[0].kill();
     cluster.restart_front_with(0, |value| list_servers(value, &addresses(&wires)));
@@ -103,7 +109,7 @@ fn a_client_of_the_standby_that_calls_on_keeps_its_seat(runtime: Runtime) {
     const CUT: Duration = Duration::from_secs(36);
     const CLEANUP: u32 = 30;
     let mut cluster = Cluster::of(runtime).twin().start();
-    let wires = gates(&cluster, FAST);
+    let wires = gates(&cluster);
     cluster.fronts[0].kill();
     cluster.restart_front_with(0, |value| list_servers(value, &addresses(&wires)));
     cluster.activate(0);
