@@ -30,7 +30,7 @@ fn a_backend_with_two_addresses_is_one_disk(runtime: Runtime) {
     book.take(front, 1);
 
     cluster.reload_front_with(0, |value| list_servers(value, &[own[0], second, own[1]]));
-    names(&says(cluster.front(), "same disk"), &own);
+    names(cluster.front(), "same disk", &own);
     logs(cluster.front(), "same disk");
     // The real second one goes: what is left is one disk, and nothing is granted.
     cluster.backends[1].kill();

@@ -18,7 +18,7 @@ fn two_backends_are_no_birth_and_the_front_says_so(runtime: Runtime) {
     let mut cluster = Cluster::of(runtime).launch();
     cluster.backends[2].kill();
     assert!(!leads_within(&cluster, 0, BORN), "the third may belong to another group");
-    names(&says(cluster.front(), "all three"), &[cluster.backends[2].licence()]);
+    names(cluster.front(), "all three", &[cluster.backends[2].licence()]);
     logs(cluster.front(), "all three");
     cluster.restart_backend(2);
     whole_again(&cluster, 0);
@@ -34,7 +34,7 @@ fn one_backend_that_is_listed_twice_is_no_birth_and_the_front_says_so(runtime: R
     let own = at_every_address(&mut cluster);
     cluster.reload_front_with(0, |value| list_servers(value, &[own[0], own[1], third]));
     assert!(!leads_within(&cluster, 0, BORN), "a group of two disks");
-    names(&says(cluster.front(), "same disk"), &own);
+    names(cluster.front(), "same disk", &own);
     says(cluster.front(), "all three");
     logs(cluster.front(), "same disk");
     cluster.reload_front_with(0, |value| list_servers(value, &[own[0], second, third]));

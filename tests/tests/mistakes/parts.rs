@@ -68,7 +68,7 @@ fn a_part_that_is_there_twice_counts_once(runtime: Runtime) {
     let right = fs::read(cluster.workshop().licence(3)).expect("a licence was issued");
     copy(&cluster, 1, &[3]);
     let both = [0, 2].map(|index| cluster.backends[index].licence());
-    names(&says(cluster.front(), "same part"), &both);
+    names(cluster.front(), "same part", &both);
     logs(cluster.front(), "same part");
     // Two different parts are there.
     book.take(front, 1);
