@@ -39,7 +39,7 @@ impl Cluster {
         let port = self.backends[index].licence().port();
         let admin = self.backends[index].admin().port();
         let arguments = self.backend_arguments(index + 1, port, admin);
-        let replaced = self.backends[index].become_program(program, &arguments);
+        let replaced = self.backends[index].become_program(program, &arguments, || ());
         replaced.unwrap_or_else(|end| panic!("{end:?}"));
     }
 
