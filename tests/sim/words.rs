@@ -9,7 +9,11 @@ use tmr_core::wire::twin::Tell;
 /// What a front asks of a backend; `None`: nothing worth a line.
 pub(super) fn order(order: &Order) -> Option<String> {
     Some(match order {
-        Order::Describe | Order::Confirm { .. } | Order::Perform { .. } => return None,
+        Order::Describe
+        | Order::Confirm { .. }
+        | Order::Witness { .. }
+        | Order::Disown { .. }
+        | Order::Perform { .. } => return None,
         Order::Claim { epoch } => format!("claim {epoch}"),
         Order::Fetch { piece: Piece::State { offset }, .. } => {
             format!("fetch state from byte {offset}")
@@ -29,7 +33,9 @@ pub(super) fn order(order: &Order) -> Option<String> {
 /// What a backend answers; `None`: nothing worth a line.
 pub(super) fn report(report: &Report) -> Option<String> {
     Some(match report {
-        Report::Described(_) | Report::Confirmed | Report::Performed { .. } => return None,
+        Report::Described(_) | Report::Facts(_) | Report::Confirmed | Report::Performed { .. } => {
+            return None;
+        }
         Report::Promised(standing) => format!(
             "promised {}: base {}, committed {}, last {}",
             standing.promised, standing.base, standing.committed, standing.last

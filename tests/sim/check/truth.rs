@@ -150,7 +150,7 @@ pub fn look(journal: &[u8]) -> Result<Found, String> {
         })
     };
     ask(Input::Accepted { link, door: Door::Licence, from: (address, 1).into() });
-    ask(Input::Frame { link, frame: Frame::Joined { front: 1 } });
+    ask(Input::Frame { link, frame: Frame::Joined { front: 1, minor: 0 } });
     let mut order =
         |order: Order| ask(Input::Frame { link, frame: Frame::Batch(encode(1, &order)) });
     let described = order(Order::Describe).map(|Message { body, .. }| body);

@@ -419,7 +419,7 @@ impl Pair {
         let folder = BackendLine::of(&self.workshop, part).state;
         let empty = || {
             if state == State::Emptied {
-                std::fs::remove_dir_all(&folder).expect("a state folder");
+                fs::remove_dir_all(&folder).expect("a state folder");
             }
         };
         let (space, server) = (&self.spaces[&backend_name(part)], &mut self.backends[part - 1]);
