@@ -140,7 +140,10 @@ impl World {
         let length = extra.rng.between(OUTAGE.0, OUTAGE.1);
         let front = extra.rng.index(self.plan.fronts);
         let backend = FRONTS + extra.rng.index(BACKENDS);
-        let kind = extra.rng.between(0, 3);
+        let kind = extra.rng.between(0, 6);
+        if kind > 3 {
+            return self.far(front);
+        }
         // The others go on with their faults meanwhile: one long outage a seed is enough.
         extra.outages = false;
         match kind {
@@ -148,6 +151,18 @@ impl World {
             1 => self.crash(backend, length),
             2 => self.freeze(front, length),
             _ => self.apart((front, HOSTS), length),
+        }
+    }
+
+    /// All backends are far away from a front for a while: no answer comes sooner than half a second, and
+    /// none as late as one that never comes.
+    fn far(&mut self, front: usize) {
+        let by = self.extra.rng.between(600 * MILLI, 950 * MILLI);
+        let until = self.now + self.extra.rng.between(2 * SECOND, 20 * SECOND);
+        self.trace(|| format!("{} is {} ms away from its backends", NAMES[front], by / MILLI));
+        for backend in FRONTS..HOSTS {
+            self.net.slow.insert((front, backend), (until, by));
+            self.net.slow.insert((backend, front), (until, by));
         }
     }
 
