@@ -103,7 +103,7 @@ impl Disk {
                 self.durable.get_or_insert_default().extend(&bytes[..torn]);
             }
             Some(Write::Rewrite(bytes)) if !self.fails && rng.chance(50) => {
-                self.durable = Some(bytes)
+                self.durable = Some(bytes);
             }
             _ => {}
         }

@@ -24,6 +24,9 @@ pub(super) enum Moment {
     Install,
     /// The members of the group are to change.
     Repair,
+    /// A backend is told that a slot is committed which another one has, with more behind it, and has
+    /// not been told of.
+    Commit,
     /// A client is being told something.
     Reply,
     /// A client's call reaches a front.
@@ -53,6 +56,8 @@ pub(super) enum Strike {
 #[derive(Debug)]
 pub(super) struct Extra {
     rng: Rng,
+    /// How far each backend was last told that the log is committed, and sent it.
+    sent: [(u64, u64); HOSTS],
     /// Strikes happen.
     strikes: bool,
     /// Connections lose something in their middle, and break a little later.
@@ -78,7 +83,8 @@ impl Extra {
             [60, 30, 30, 30, 40, 40].map(|percent| rng.chance(percent) && any);
         let property = PROPERTIES[rng.index(PROPERTIES.len())];
         let property = if any { property } else { Property::Quantity };
-        Self { rng, strikes, holes, outages, flushes, rich, mixed, property }
+        let sent = [(0, 0); HOSTS];
+        Self { rng, sent, strikes, holes, outages, flushes, rich, mixed, property }
     }
 
     /// Nothing of it.
@@ -86,12 +92,24 @@ impl Extra {
         let rng = Rng::new(0);
         let (strikes, holes, outages) = (false, false, false);
         let (flushes, rich, mixed) = (false, false, false);
-        Self { rng, strikes, holes, outages, flushes, rich, mixed, property: Property::Quantity }
+        let (sent, property) = ([(0, 0); HOSTS], Property::Quantity);
+        Self { rng, sent, strikes, holes, outages, flushes, rich, mixed, property }
     }
 
     /// When the next event of this module comes; `None`: none does.
     pub(super) fn pause(&mut self) -> Option<u64> {
         (self.outages || self.flushes).then(|| self.rng.span(SECOND, 25 * SECOND))
+    }
+
+    /// A backend is sent entries, and told how far the log is committed. Returns a backend that has
+    /// entries behind that slot, and has not been told.
+    pub(super) fn told(&mut self, backend: usize, last: u64, committed: u64) -> Option<usize> {
+        self.sent[backend] = (committed, last);
+        let behind = |other: &usize| {
+            let (told, last) = self.sent[*other];
+            *other != backend && told < committed && last > committed
+        };
+        (FRONTS..HOSTS).find(behind)
     }
 
     /// Whether clients ask all at once before a role is given away.
@@ -122,7 +140,10 @@ impl World {
         let length = extra.rng.between(OUTAGE.0, OUTAGE.1);
         let front = extra.rng.index(self.plan.fronts);
         let backend = FRONTS + extra.rng.index(BACKENDS);
-        let kind = extra.rng.between(0, 3);
+        let kind = extra.rng.between(0, 6);
+        if kind > 3 {
+            return self.far(front);
+        }
         // The others go on with their faults meanwhile: one long outage a seed is enough.
         extra.outages = false;
         match kind {
@@ -130,6 +151,18 @@ impl World {
             1 => self.crash(backend, length),
             2 => self.freeze(front, length),
             _ => self.apart((front, HOSTS), length),
+        }
+    }
+
+    /// All backends are far away from a front for a while: no answer comes sooner than half a second, and
+    /// none as late as one that never comes.
+    fn far(&mut self, front: usize) {
+        let by = self.extra.rng.between(600 * MILLI, 950 * MILLI);
+        let until = self.now + self.extra.rng.between(2 * SECOND, 20 * SECOND);
+        self.trace(|| format!("{} is {} ms away from its backends", NAMES[front], by / MILLI));
+        for backend in FRONTS..HOSTS {
+            self.net.slow.insert((front, backend), (until, by));
+            self.net.slow.insert((backend, front), (until, by));
         }
     }
 
@@ -155,6 +188,7 @@ impl World {
             Moment::Claim => 60,
             Moment::Install => 250,
             Moment::Repair => 300,
+            Moment::Commit => 40,
             Moment::Reply | Moment::Call => 6,
         };
         if rng.bits() % 1_000 >= often {
@@ -165,6 +199,15 @@ impl World {
         let backend = other.unwrap_or_else(|| FRONTS + rng.index(BACKENDS));
         let strike = match (what, rng.between(0, 9)) {
             (Moment::Claim, ..=3) => return self.delay(conn),
+            (Moment::Commit, _) => {
+                // The one that lags is not told, and both fronts lose what they know of the log.
+                self.apart((front, backend), down);
+                for front in 0..self.plan.fronts {
+                    let crash = Strike::Crash { host: front, down: down / 4 };
+                    self.after(wait / 8, Event::Strike(crash));
+                }
+                return;
+            }
             (Moment::Call, _) => {
                 let wait = rng.span(0, MILLI);
                 return self.after(wait, Event::Strike(Strike::Reissue));

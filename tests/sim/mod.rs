@@ -103,6 +103,7 @@ impl World {
                 let found = Err(format!("no full service: probe served {served:?}; {missing}"));
                 return self.checks.note(self.now, "service", found);
             }
+            self.attend();
             self.run_for(SECOND / 4);
             missing = self.missing();
         }
@@ -182,7 +183,9 @@ impl World {
         while self.fine() && self.next(until) {}
     }
 
-    /// Faults stop: everything is there again, nothing is slow, and one front is told to lead.
+    /// Faults stop: everything is there again, nothing is slow, and the address is on one machine,
+    /// where it stays if it is there already. Nobody tells a front that has it, or that leads, what to
+    /// do: see [`attend`](Self::attend).
     fn mend(&mut self) {
         self.trace(|| "no more faults".to_owned());
         self.faulty = false;
@@ -202,16 +205,30 @@ impl World {
         }
         self.run_for(blocked.max(frozen).saturating_sub(self.now));
         let front = self.rng.index(self.plan.fronts);
-        if self.plan.address {
-            self.move_address(front, true, false);
-        } else {
-            self.activate(front);
+        let mut places = (0..self.plan.fronts).filter(|front| self.hosts[*front].address);
+        match (self.plan.address, places.next(), places.next()) {
+            (false, ..) | (true, Some(_), None) => {}
+            // Two or none: keepalived's election ends that.
+            _ => self.move_address(front, true, false),
         }
+        self.elected = front;
         // A role that was given away before may have had nobody who moved the address.
         self.aftermath = self.now + LEAVES;
         let probe = self.clients.len();
         self.clients.push(client::Client { probe: true, station: 99, ..Default::default() });
         self.after(SECOND, Event::Think { client: probe });
+    }
+
+    /// With a virtual address, service comes back without anybody's help. Without one the role is set by
+    /// command alone: where no front leads or tries to, an operator has one do so.
+    fn attend(&mut self) {
+        if self.plan.address {
+            return;
+        }
+        let tries = |status: &serde_json::Value| status["role"] != "standby";
+        if !self.statuses().iter().any(tries) {
+            self.activate(self.elected);
+        }
     }
 
     /// What keeps the cluster from being whole; empty: nothing.

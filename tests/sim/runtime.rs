@@ -9,7 +9,7 @@ use super::host::Host;
 use super::licences::quantities;
 use super::net::{Conn, End, Load, Parcel};
 use super::words;
-use super::world::{BACKENDS, Event, FRONTS, MACHINES, NAMES, SECOND, World};
+use super::world::{BACKENDS, Event, FRONTS, HOSTS, MACHINES, NAMES, SECOND, World};
 use std::net::SocketAddr;
 use tmr_core::backend::{self, Backend};
 use tmr_core::config::Twin;
@@ -292,6 +292,16 @@ impl World {
             for message in decode::<Order>(batch).unwrap_or_default() {
                 self.trace_said(host, link, || words::order(&message.body));
                 self.checks.ordered(self.now, sent, by, &message);
+                let Some(&(conn, side)) = self.hosts[host].links.get(&link) else { continue };
+                let backend = self.place(conn, 1 - side);
+                if let (Some(backend), Order::Append { first, entries, committed, .. }) =
+                    (backend.filter(|host| *host < HOSTS), &message.body)
+                {
+                    let last = first.0 + entries.len() as u64 - 1;
+                    if let Some(lags) = self.extra.told(backend, last, committed.0) {
+                        self.moment(Moment::Commit, host, Some(lags), conn);
+                    }
+                }
                 let what = match &message.body {
                     Order::Claim { .. } => Moment::Claim,
                     Order::Install { .. } => Moment::Install,
@@ -300,8 +310,6 @@ impl World {
                     }
                     _ => continue,
                 };
-                let Some(&(conn, side)) = self.hosts[host].links.get(&link) else { continue };
-                let backend = self.place(conn, 1 - side);
                 self.moment(what, host, backend, conn);
             }
         } else {

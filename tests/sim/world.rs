@@ -154,6 +154,8 @@ pub struct World {
     pub(super) style: Style,
     /// What was found so far.
     pub checks: Checks,
+    /// The front that an operator has lead when faults are over and no other one does.
+    pub(super) elected: usize,
     /// Clients were told to ask all at once.
     pub(super) busy: bool,
     /// Faults happen.
@@ -217,6 +219,7 @@ impl World {
             mistakes: Mistakes::draw(seed),
             style,
             checks: Checks::default(),
+            elected: 0,
             busy: false,
             faulty: true,
             aftermath: u64::MAX,

@@ -57,12 +57,14 @@ impl Units {
             self.slots += 1;
             let Entry::Units { take, .. } = entry else { continue };
             if !self.asked.contains(take) {
-                found = found.and(Err(format!("{take} units are taken, which nobody asked for")));
+                let what = format!("{take} units are taken, which nobody asked for");
+                found = found.and(Err(what));
             }
             let all = self.taken.iter().sum::<u32>() + take;
             // What does not fit takes nothing, and its client is told so.
             if all <= UNITS.1 && !self.taken.insert(*take) {
-                found = found.and(Err(format!("{take} units are taken twice by one call")));
+                let what = format!("{take} units are taken twice by one call");
+                found = found.and(Err(what));
             }
         }
         found
