@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tmr_core::backend::{Backend, Config};
 use tmr_core::io::{Frame, Input, Intent, Link};
 use tmr_core::licence::Container;
-use tmr_core::log::{Epoch, Slot, Stored};
+use tmr_core::log::{DiskId, Epoch, Slot, Stored};
 
 /// A backend and its disk.
 #[derive(Debug)]
@@ -14,6 +14,7 @@ pub(crate) struct BackendNode {
     pub(crate) id: u64,
     pub(crate) print: u64,
     index: usize,
+    pub(crate) disk_id: DiskId,
     containers: Arc<[Container]>,
     node: Backend,
     disk: Vec<u8>,
@@ -47,6 +48,7 @@ impl BackendNode {
             id,
             print: own,
             index,
+            disk_id: node.disk(),
             containers,
             node,
             disk,
@@ -115,7 +117,7 @@ fn boot(index: usize, containers: &[Container], mut disk: Vec<u8>) -> (Backend, 
         identity: identity(),
         containers: containers.to_vec(),
         group_check: *b"checksum",
-        seed: [u8::try_from(index).expect("one of three"); 32],
+        seed: [u8::try_from(index).expect("one of four"); 32],
     };
     let journal = (!disk.is_empty()).then_some(disk.as_slice());
     let (mut node, keep) =

@@ -1,6 +1,6 @@
 //! A real front, what it is told from others by, and the one way to step it.
 
-use crate::node::{Message, NOW, client, closed, entry_print, identity, print};
+use crate::node::{Kinds, Message, NOW, client, closed, entry_print, identity, print};
 use std::sync::Arc;
 use tmr_core::front::{Config, Fingerprint, Front, Timer};
 use tmr_core::io::{Address, Callee, Door, Frame, Input, Intent, Link, Why};
@@ -14,7 +14,7 @@ use tmr_core::wire::group::correlate;
 const ADMIN: Link = Link(1000);
 const ACTIVATE: &str = "POST /api/activate HTTP/1.1\r\nX-Tmr-Admin: 1\r\nContent-Length: 0\r\n\r\n";
 
-/// What a front wants of the world.
+/// What a front wants of the world. Backends by their place in its list.
 #[derive(Clone, Debug)]
 pub(crate) enum Said {
     /// An order to a backend.
@@ -31,6 +31,7 @@ pub(crate) enum Said {
 #[derive(Debug)]
 pub(crate) struct FrontNode {
     pub(crate) node: Front,
+    kinds: Kinds,
     /// What it is told from others by.
     pub(crate) id: u64,
     /// What it is apart from backends, and what each backend is to it.
@@ -52,13 +53,19 @@ pub(crate) struct FrontNode {
 }
 
 impl FrontNode {
-    /// A front that has just started, the `number`th of all.
-    pub(crate) fn start(number: u32, said: &mut Vec<Said>) -> Arc<Self> {
-        let address = |port| Address { host: "backend".into(), port };
+    /// A front that has just started, the `number`th of all, with these backends in its list.
+    pub(crate) fn start(
+        number: u32,
+        backends: [usize; 3],
+        kinds: &Kinds,
+        said: &mut Vec<Said>,
+    ) -> Arc<Self> {
+        let port = |backend| u16::try_from(backend).expect("few backends");
+        let address = |backend| Address { host: "backend".into(), port: port(backend) };
         let seed = [100 + u8::try_from(number).expect("few fronts are started"); 32];
         let mut node = Front::new(Config {
             identity: identity(),
-            backends: [0, 1, 2].map(address),
+            backends: backends.map(address),
             retry: Duration::from_secs(1),
             unfenced: false,
             virtuals: Vec::new(),
@@ -69,11 +76,11 @@ impl FrontNode {
             seed,
         });
         step(&mut node, Input::Tick, said);
-        Self::of(node)
+        Self::of(node, kinds.clone())
     }
 
-    fn of(node: Front) -> Arc<Self> {
-        let Fingerprint { own, peers, asked } = node.fingerprint(NOW);
+    fn of(node: Front, kinds: Kinds) -> Arc<Self> {
+        let Fingerprint { own, peers, asked } = node.fingerprint(NOW, &|disk| kinds.of(disk));
         let (base, entries, state) = node.committed_log();
         let log = (base, entries.iter().map(entry_print).collect());
         let held = state.seats().map(|seat| seat.handle.0).collect();
@@ -82,15 +89,20 @@ impl FrontNode {
         let id = print(&prints);
         let past = [0, 1, 2].map(|index| node.is_past(index));
         let (leads, decides, highest) = (node.leads(), node.decides(NOW), node.highest());
-        Arc::new(Self { node, id, prints, still, past, log, held, leads, decides, highest })
+        Arc::new(Self { node, kinds, id, prints, still, past, log, held, leads, decides, highest })
     }
 
     /// What it is and says when something has happened.
     pub(crate) fn then(&self, event: &Event) -> (Arc<Self>, Arc<[Said]>) {
         let (mut node, mut said) = (self.node.clone(), Vec::new());
         happen(&mut node, event, &mut said);
-        (Self::of(node), said.into())
+        (Self::of(node, self.kinds.clone()), said.into())
     }
+}
+
+/// The place of a backend in every list: the first two are in all of them.
+pub(crate) fn place(backend: usize) -> usize {
+    backend.min(2)
 }
 
 /// Steps a front.
@@ -101,7 +113,7 @@ fn step(node: &mut Front, input: Input, said: &mut Vec<Said>) {
         let peer = |link| (0..3).find(|&index| node.link_to(index) == Some(link));
         match intent {
             Intent::Dial { to, callee: Callee::Backend, .. } => {
-                said.push(Said::Dial(to.port.into()));
+                said.push(Said::Dial(place(to.port.into())));
             }
             Intent::Send { link, .. } if link == ADMIN => {}
             Intent::Send { link, frame } => match peer(link) {
@@ -119,7 +131,7 @@ fn step(node: &mut Front, input: Input, said: &mut Vec<Said>) {
     }
 }
 
-/// What happens to a front.
+/// What happens to a front. Backends by their place in its list.
 #[derive(Clone, Debug, Hash)]
 pub(crate) enum Event {
     /// A backend's report comes.

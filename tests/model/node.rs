@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use tmr_core::desk::Identity;
 use tmr_core::io::{Input, Link, Why};
-use tmr_core::log::{Entry, Epoch};
+use tmr_core::log::{DiskId, Entry, Epoch, Setting};
 use tmr_core::time::{Mono, Now, Wall};
 use tmr_core::wire::group::{Order, correlate, decode};
 
@@ -24,6 +24,23 @@ pub(crate) fn entry_print(entry: &Entry) -> u64 {
     print(&format!("{entry:?}"))
 }
 
+/// What tells disks apart: those of one kind are members of the same sets, and seen by the same
+/// fronts.
+#[derive(Clone, Debug)]
+pub(crate) struct Kinds(Arc<[(DiskId, u8)]>);
+
+impl Kinds {
+    pub(crate) fn new(disks: impl Iterator<Item = (DiskId, u8)>) -> Self {
+        Self(disks.collect())
+    }
+
+    /// The kind of a disk.
+    pub(crate) fn of(&self, disk: DiskId) -> u8 {
+        let known = self.0.iter().find(|(known, _)| *known == disk);
+        known.expect("only disks of this run are named").1
+    }
+}
+
 /// A message between a front and a backend, without its number: reports of a link come in the
 /// order of their orders.
 #[derive(Clone, Debug)]
@@ -32,6 +49,8 @@ pub(crate) struct Message {
     print: u64,
     /// Of an order.
     pub(crate) epoch: Option<Epoch>,
+    /// It is an order that brings a change of members.
+    pub(crate) members: bool,
 }
 
 impl Message {
@@ -47,7 +66,13 @@ impl Message {
             | Order::Install { epoch, .. }
             | Order::Confirm { epoch, .. } => Some(epoch),
         });
-        Self { print: print(&bytes), bytes: bytes.into(), epoch }
+        let members = orders.iter().any(|order| match &order.body {
+            Order::Append { entries, .. } => {
+                entries.iter().any(|entry| matches!(entry, Entry::Configure(Setting::Members(_))))
+            }
+            _ => false,
+        });
+        Self { print: print(&bytes), bytes: bytes.into(), epoch, members }
     }
 }
 

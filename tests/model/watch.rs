@@ -58,15 +58,15 @@ impl Watch {
         ask: Ask,
         (status, handle): (u32, u32),
         epoch: Epoch,
-        backends: &[Arc<BackendNode>; 3],
+        backends: &[Arc<BackendNode>; 4],
     ) {
         match ask {
             Ask::Access if status == 0 => {
                 if self.lives.iter().any(|(known, ..)| *known == handle) {
                     self.broken = Some(Broken::NumberUsedAgain);
                 }
-                let agree = (0..3).filter(|&index| {
-                    let differs = plan.odd && index == 2;
+                let agree = (0..4).filter(|&index| {
+                    let differs = plan.odd && index >= 2;
                     !differs && backends[index].durable.iter().any(|stored| {
                         matches!(&stored.entry, Entry::Grant(grant) if grant.handle.0 == handle)
                     })

@@ -2,7 +2,7 @@
 //! alike, and what there is to compare.
 
 use super::Backend;
-use crate::log::{Epoch, Slot, Stored};
+use crate::log::{DiskId, Epoch, Slot, Stored};
 use alloc::vec::Vec;
 
 #[doc(hidden)]
@@ -15,6 +15,12 @@ impl Backend {
         let mut print = self.acceptor.fingerprint();
         print.extend([u8::from(self.writer.is_idle()), u8::from(served)]);
         print
+    }
+
+    /// Its disk.
+    #[must_use]
+    pub fn disk(&self) -> DiskId {
+        self.disk
     }
 
     /// What its copy of the log holds, with the slot before it; how far that is known to be chosen;

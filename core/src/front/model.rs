@@ -8,7 +8,7 @@ use super::flight::{Commit, Waits};
 use super::peer::{Asked, Wire};
 use super::{Front, Phase};
 use crate::io::Link;
-use crate::log::{Entry, Epoch, Handle, Slot, State};
+use crate::log::{DiskId, Entry, Epoch, Handle, Slot, State};
 use crate::time::{Mono, Now};
 use crate::wire::group::{Facts, Standing};
 use alloc::format;
@@ -56,9 +56,10 @@ impl Front {
         true
     }
 
-    /// Fronts for which this is equal do the same from here on, whatever comes.
+    /// Fronts for which this is equal do the same from here on, whatever comes. `kind` says of a
+    /// disk what tells it from others: disks of one kind are members of the same sets.
     #[must_use]
-    pub fn fingerprint(&self, now: Now) -> Fingerprint {
+    pub fn fingerprint(&self, now: Now, kind: &dyn Fn(DiskId) -> u8) -> Fingerprint {
         // Taken apart, so that whoever adds a field has to think of it here. Left out: what
         // is configured alike for all, times, because none but `now` and a constant later ever
         // occurs; numbers of links, which are names; what is drawn at random, which is how long
@@ -133,10 +134,14 @@ impl Front {
         let asked = peers.each_ref().map(|peer| {
             format!("{:?}", peer.asked.values().map(|(asked, _)| asked).collect::<Vec<_>>())
         });
-        Fingerprint { own: print.0, peers: [0, 1, 2].map(|index| self.peer_print(index)), asked }
+        Fingerprint {
+            own: print.0,
+            peers: [0, 1, 2].map(|index| self.peer_print(index, kind)),
+            asked,
+        }
     }
 
-    fn peer_print(&self, index: usize) -> Vec<u8> {
+    fn peer_print(&self, index: usize, kind: &dyn Fn(DiskId) -> u8) -> Vec<u8> {
         let (mut print, peer) = (Print(Vec::with_capacity(128)), &self.peers[index]);
         // Silence, pauses and load are the business of timers; a backend of ours has no seats here.
         let wire = match peer.wire {
@@ -146,8 +151,8 @@ impl Front {
         };
         // Its parts never change in a check.
         let standing = peer.description.as_ref().map(|known| {
-            let Standing { disk: _, group, promised, base, committed, last } = known.standing;
-            (group, promised, base, committed, last, known.led)
+            let Standing { disk, group, promised, base, committed, last } = known.standing;
+            (kind(disk), group, promised, base, committed, last, known.led)
         });
         print.add(&(wire, standing, peer.trouble.is_some(), self.has_confirmed(index)));
         print.add(&format!("{:?} {:?} {:?}", peer.follow, peer.exclusion, peer.went_back));
