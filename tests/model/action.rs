@@ -3,8 +3,9 @@
 use crate::front::{Event, place};
 use crate::plan::Plan;
 use crate::watch::{Broken, Life};
-use crate::world::{Ask, Call, World, pairs};
+use crate::world::{Ask, Call, SAVED, World, pairs};
 use stateright::{Model, Property};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tmr_core::front::Timer;
 use tmr_core::log::{Epoch, Handle};
@@ -32,6 +33,12 @@ pub(crate) enum Action {
     PowerCut { backend: usize },
     /// The third backend loses its power and is started again with its other disk.
     Swap,
+    /// The disk of the third backend is copied.
+    Copy,
+    /// The third backend loses its power and is started again with the copy.
+    PutBack,
+    /// A front that leads asks for confirmations, and tells what it knows.
+    Heartbeat { front: usize },
     /// A front is killed and started again.
     Kill { front: usize },
     /// An operator tells a front to lead.
@@ -99,6 +106,12 @@ impl Model for Plan {
         if spent.swaps < self.swaps {
             actions.push(Action::Swap);
         }
+        if spent.copies < self.copies {
+            actions.push(Action::Copy);
+        }
+        if world.saved.is_some() && world.would_be_noticed() {
+            actions.push(Action::PutBack);
+        }
         for front in 0..2 {
             self.of_front(world, front, actions);
         }
@@ -129,6 +142,15 @@ impl Model for Plan {
             Action::Swap => {
                 world.spent.swaps += 1;
                 world.swap(self);
+            }
+            Action::Copy => {
+                world.spent.copies += 1;
+                world.saved = Some(Arc::clone(&world.backends[SAVED]));
+            }
+            Action::PutBack => world.put_back(self),
+            Action::Heartbeat { front } => {
+                world.spent.heartbeats += 1;
+                world.go(self, front, Event::Timer(Timer::Heartbeat));
             }
             Action::Kill { front } => {
                 world.spent.kills += 1;
@@ -239,7 +261,7 @@ impl Plan {
                 actions.push(Action::Lead { front });
             } else if at.node.pauses() {
                 actions.push(Action::Claim { front });
-            } else if at.node.claims() {
+            } else if at.node.claims() && !self.patient {
                 actions.push(Action::GiveUp { front });
             }
         }
@@ -254,6 +276,9 @@ impl Plan {
             }
         }
         let Some(epoch) = at.leads else { return };
+        if spent.heartbeats < self.heartbeats {
+            actions.push(Action::Heartbeat { front });
+        }
         if at.decides && spent.accesses < self.accesses {
             actions.push(Action::Access { front });
         }

@@ -34,6 +34,11 @@ pub(crate) struct Plan {
     pub(crate) lists_differ: bool,
     /// Times that the third backend starts again with its other disk.
     pub(crate) swaps: u8,
+    /// Times that front tells the backends what it knows.
+    pub(crate) heartbeats: u8,
+    /// Times that the disk of the third backend is copied, and the copy put back later, when
+    /// others have been told of all that the disk has said.
+    pub(crate) copies: u8,
     /// The third backend's part differs.
     pub(crate) odd: bool,
     /// Seats that clients have at the beginning.
@@ -44,6 +49,8 @@ pub(crate) struct Plan {
     pub(crate) accesses: u8,
     /// Claims after that of the first leader: so many epochs more.
     pub(crate) claims: u8,
+    /// No claim is given up.
+    pub(crate) patient: bool,
     /// Links that break while both ends live.
     pub(crate) breaks: u8,
     /// Backends that lose their power, before or after an order is on disk.
@@ -77,7 +84,7 @@ impl Plan {
     pub(crate) fn full() -> Vec<Self> {
         let one = || Self { quantity: 1, claims: 1, ..Self::default() };
         let two = || Self { quantity: 2, ..one() };
-        let change = || Self { begin: Begin::Change, accesses: 1, claims: 2, ..one() };
+        let change = || Self { begin: Begin::Change, patient: true, claims: 2, ..one() };
         vec![
             Self { name: "two clients, one seat", accesses: 2, ..one() },
             Self { name: "the last of two seats", held: 1, accesses: 2, keep: true, ..two() },
@@ -92,6 +99,13 @@ impl Plan {
             Self { name: "nobody waits", timeouts: 1, hangups: 1, accesses: 1, ..one() },
             Self { name: "a change of members", lists_differ: true, ..change() },
             Self { name: "a disk that comes and goes", swaps: 1, claims: 1, ..change() },
+            Self {
+                name: "a disk that goes back in time",
+                copies: 1,
+                heartbeats: 1,
+                accesses: 1,
+                ..one()
+            },
             Self { name: "a silent client", silences: 1, held: 1, claims: 2, ..one() },
         ]
     }
@@ -102,10 +116,11 @@ impl Plan {
         of_quantity.expect("there is a licence of this quantity").0
     }
 
-    /// Backends of one kind are alike for everybody. A change of members puts the fourth disk in
-    /// the place of the third one.
+    /// Backends of one kind are alike for everybody. Whatever is special is so of the third one,
+    /// and of the fourth, whose disk comes in its place.
     pub(crate) fn kinds(&self) -> [u8; 4] {
-        if self.lists_differ || self.swaps > 0 { [0, 0, 1, 2] } else { [0, 0, 0, 1] }
+        let third = self.lists_differ || self.odd || self.swaps > 0 || self.copies > 0;
+        if third { [0, 0, 1, 2] } else { [0, 0, 0, 1] }
     }
 
     /// The list of the second front.

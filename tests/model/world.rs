@@ -1,9 +1,9 @@
 //! A state of the whole: two fronts and their backends, what is on its way between them, and what
 //! clients have.
 
-use crate::backend::{BackendNode, Happened};
+use crate::backend::{BackendNode, Happened, disks};
 use crate::front::{Event, FrontNode, Said};
-use crate::node::{Kinds, Message, print};
+use crate::node::{Message, Names, print};
 use crate::plan::{Begin, Plan};
 use crate::watch::Watch;
 use std::collections::VecDeque;
@@ -15,10 +15,13 @@ use tmr_core::wire::constants::access;
 use tmr_core::wire::structs::CmAccess2;
 use tmr_tests::sim::licences::FIRM;
 
+/// The backend whose disk may go back in time.
+pub(crate) const SAVED: usize = 2;
+
 /// Between a front and a backend. As TCP has it: what is said on one link arrives in its order or
 /// not at all; when it breaks, what is on its way may be lost from any point on, and orders may be
 /// taken long after the front has a new link.
-#[derive(Clone, Debug, Default, Hash)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Line {
     /// The front has a link.
     pub(crate) up: bool,
@@ -58,6 +61,8 @@ pub(crate) struct Spent {
     pub(crate) silences: u8,
     pub(crate) hangups: u8,
     pub(crate) swaps: u8,
+    pub(crate) heartbeats: u8,
+    pub(crate) copies: u8,
 }
 
 /// Everything.
@@ -68,10 +73,13 @@ pub(crate) struct World {
     pub(crate) backends: [Arc<BackendNode>; 4],
     /// What tells them apart; those of one kind are alike.
     pub(crate) kinds: [u8; 4],
+    names: Arc<Names>,
     /// By front, the backend that answers at each place of its list.
     pub(crate) lists: [[usize; 3]; 2],
     /// By front and place.
     pub(crate) lines: [[Line; 3]; 2],
+    /// A copy of a disk of the third backend, until it is put back.
+    pub(crate) saved: Option<Arc<BackendNode>>,
     pub(crate) calls: Vec<Call>,
     pub(crate) spent: Spent,
     pub(crate) watch: Watch,
@@ -81,12 +89,12 @@ impl World {
     /// A group is born, front 0 leads it, front 1 stands by, and nothing is on its way; then what
     /// the plan begins with.
     pub(crate) fn new(plan: &Plan) -> Self {
+        let names = Names::new([0, 1, 2, 3].map(disks), plan.kinds());
         let mut containers = plan.containers().into_iter();
         let backends = [0, 1, 2, 3].map(|index| {
-            BackendNode::start(index, containers.next().expect("each backend has a part"))
+            let container = containers.next().expect("each backend has a part");
+            BackendNode::start(index, container, &names)
         });
-        let kinds = plan.kinds();
-        let names = names(&backends, kinds);
         let lists = [[0, 1, 2], plan.other_list()];
         let mut said = [Vec::new(), Vec::new()];
         let mut number = 0..2;
@@ -97,9 +105,11 @@ impl World {
         let mut world = Self {
             fronts,
             backends,
-            kinds,
+            kinds: plan.kinds(),
+            names,
             lists,
             lines: Default::default(),
+            saved: None,
             calls: Vec::new(),
             spent: Spent::default(),
             watch: Watch::default(),
@@ -123,9 +133,10 @@ impl World {
         world
     }
 
-    /// The fourth backend has all that is committed, and the change of members that takes it in is
-    /// on its way: from front 1 that leads now, or from front 0 which has found another disk in the
-    /// third backend; there, it has reached two, and front 1 leads with the two others.
+    /// The fourth backend has all that is committed, and the change of members that takes it in has
+    /// reached it and the first backend: from front 1 that leads now, while front 0 has started
+    /// anew; or from front 0, which has found another disk in the third backend, and front 1 leads
+    /// with the two others.
     fn propose_members(&mut self, plan: &Plan) {
         if plan.swaps > 0 {
             self.swap(plan);
@@ -140,16 +151,23 @@ impl World {
         while !proposed(self) {
             assert!(self.deliver(plan), "a backend with another disk is taken in");
         }
+        // It reaches the first backend and the new disk.
+        let from = usize::from(plan.swaps == 0);
+        self.order(plan, from, 0, false);
+        self.order(plan, from, 2, false);
         if plan.swaps > 0 {
-            // It reaches the first backend and the new disk; then the old one is there again.
-            self.order(plan, 0, 0, false);
-            self.order(plan, 0, 2, false);
+            // The old disk is there again.
             self.swap(plan);
             // The other front leads with the other two.
             while self.deliver_on(plan, |front, place| front == 1 && place == 2) {}
             self.go(plan, 1, Event::Activate);
             while self.deliver_on(plan, |front, place| front == 1 && place > 0) {}
             assert!(self.fronts[1].decides, "two members of what is committed suffice");
+        } else {
+            // The other front starts anew.
+            self.spent.kills += 1;
+            self.kill(plan, 0);
+            while self.deliver_on(plan, |front, _| front == 0) {}
         }
     }
 
@@ -245,6 +263,8 @@ impl World {
         self.lines[front][place].reports.extend(reports.iter().cloned());
         if dies {
             self.unplug(backend);
+        } else if self.lines[front][place].orders.front().is_some_and(|next| next.joined) {
+            self.order(plan, front, place, dies);
         }
     }
 
@@ -258,6 +278,9 @@ impl World {
     pub(crate) fn report(&mut self, plan: &Plan, front: usize, place: usize) {
         let Some(message) = self.lines[front][place].reports.pop_front() else { return };
         self.go(plan, front, Event::Report(place, message));
+        if self.lines[front][place].reports.front().is_some_and(|next| next.joined) {
+            self.report(plan, front, place);
+        }
     }
 
     /// Delivers what makes no difference when it comes: only one order of such things is tried.
@@ -339,6 +362,19 @@ impl World {
         }
     }
 
+    /// The third backend loses its power, and starts again from a copy of its disk.
+    pub(crate) fn put_back(&mut self, plan: &Plan) {
+        let Some(saved) = self.saved.take() else { return };
+        self.backends[SAVED] = saved;
+        self.cut_power(plan, SAVED);
+    }
+
+    /// A disk may go back in time unnoticed while others have not been told of all that it said.
+    pub(crate) fn would_be_noticed(&self) -> bool {
+        let saved = &self.backends[SAVED];
+        [0, 1].iter().all(|&other| self.backends[other].knows_all_of(saved))
+    }
+
     /// The backend is on, and a front may know it.
     pub(crate) fn is_on(&self, backend: usize) -> bool {
         self.lists.iter().flatten().any(|&listed| listed == backend)
@@ -365,7 +401,7 @@ impl World {
         self.fronts[front] = FrontNode::start(
             1 + u32::from(self.spent.kills),
             self.lists[front],
-            &names(&self.backends, self.kinds),
+            &self.names,
             &mut said,
         );
         self.take(plan, front, &said);
@@ -399,11 +435,6 @@ impl World {
             .iter()
             .all(|front| front.leads.is_none_or(|epoch| self.watch.agrees(epoch, &front.held)))
     }
-}
-
-/// What tells the disks apart.
-fn names(backends: &[Arc<BackendNode>; 4], kinds: [u8; 4]) -> Kinds {
-    Kinds::new(backends.iter().map(|backend| backend.disk_id).zip(kinds))
 }
 
 /// All pairs of a front and a place in its list.

@@ -2,7 +2,6 @@
 
 use super::{World, twins};
 use crate::limits::{BACKEND_SILENCE, HEARTBEAT};
-use crate::log::{Entry, Setting};
 use crate::testing::{crypt, seat};
 use crate::time::Duration;
 use crate::wire::group::Order;
@@ -96,55 +95,6 @@ fn one_that_was_repaired_counts_when_it_is_a_member() {
     assert_eq!(world.answer(0, client), None, "one member has it, and one that is none");
     world.unstick(1);
     assert_eq!(world.answer(0, client).map(|(status, _)| status), Some(0));
-}
-
-/// Backend 2 starts again with another disk; returns the one that it had.
-fn exchange_disk(world: &mut World, disk: Vec<u8>) -> Vec<u8> {
-    world.crash(2);
-    let before = core::mem::replace(&mut world.backends[2].disk, disk);
-    world.restart(2);
-    before
-}
-
-fn changes_members(order: &Order) -> bool {
-    let Order::Append { entries, .. } = order else { return false };
-    entries.iter().any(|entry| matches!(entry, Entry::Configure(Setting::Members(_))))
-}
-
-#[test]
-fn a_change_of_members_that_was_not_committed_hides_no_seat_from_who_has_it() {
-    let mut world = World::serving();
-    let mut handles = world.take(0, 3);
-    // The folder of 2 is missing at this boot. What takes the new one in reaches 0 and 2 only.
-    world.lose = |backend, order| backend == 1 && changes_members(order);
-    let first = exchange_disk(&mut world, Vec::new());
-    world.advance(300 * MILLI);
-    assert_eq!(world.backend_state(0, 2), "repairing", "the members have not taken it in");
-    assert!(world.backends[2].node.group().is_some(), "the state is installed");
-    world.fronts[0].frozen = true;
-    world.lose = |_, _| false;
-    // With the right folder, 1 and 2 are two members of what is committed.
-    let second = exchange_disk(&mut world, first);
-    world.crash(0);
-    let next = world.add_front();
-    world.activate(next);
-    world.advance(2 * SECOND);
-    assert!(world.leads(next), "{:#}", world.status(next));
-    handles.extend(world.take(next, 2));
-    world.fronts[next].frozen = true;
-    // The folder is missing again. 0 and 2 are two members of what was proposed; 1 comes late.
-    exchange_disk(&mut world, second);
-    world.restart(0);
-    let last = world.fronts.len();
-    world.cut.push((last, 1));
-    assert_eq!(world.add_front(), last);
-    world.activate(last);
-    world.advance(SECOND);
-    assert!(!world.leads(last), "of the members, 0 alone is there");
-    world.cut.clear();
-    world.advance(5 * SECOND);
-    assert!(world.leads(last), "{:#}", world.status(last));
-    holds(&mut world, last, &handles);
 }
 
 #[test]
