@@ -261,7 +261,7 @@ impl Plan {
                 actions.push(Action::Lead { front });
             } else if at.node.pauses() {
                 actions.push(Action::Claim { front });
-            } else if at.node.claims() && !self.patient {
+            } else if at.node.claims() && !self.coarse {
                 actions.push(Action::GiveUp { front });
             }
         }

@@ -75,9 +75,10 @@ impl World {
 
 impl Line {
     /// What it is apart from which backend is meant.
-    fn form(&self) -> (bool, bool, [Vec<u64>; 3]) {
-        let forms = [&self.orders, &self.reports, &self.strays]
-            .map(|messages| messages.iter().map(|message| message.form).collect());
+    fn form(&self) -> (bool, bool, [Vec<(u64, bool)>; 3]) {
+        let forms = [&self.orders, &self.reports, &self.strays].map(|messages| {
+            messages.iter().map(|message| (message.form, message.joined)).collect()
+        });
         (self.up, self.dead, forms)
     }
 

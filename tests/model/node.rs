@@ -165,7 +165,7 @@ impl Message {
 /// Told from others by all that is in it.
 impl Hash for Message {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.print.hash(state);
+        (self.print, self.joined).hash(state);
     }
 }
 

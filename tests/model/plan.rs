@@ -7,7 +7,7 @@ use crate::node::Message;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use tmr_core::licence::Container;
-use tmr_tests::sim::licences::{self, PRODUCTS};
+use tmr_tests::sim::licences::{PRODUCTS, Style};
 
 /// What a node became and said, by which one it was and what happened to it.
 type Steps<N, S> = Memo<(u64, u64), (Arc<N>, Arc<[S]>)>;
@@ -49,8 +49,8 @@ pub(crate) struct Plan {
     pub(crate) accesses: u8,
     /// Claims after that of the first leader: so many epochs more.
     pub(crate) claims: u8,
-    /// No claim is given up.
-    pub(crate) patient: bool,
+    /// No claim is given up, and what a front says to a backend at one time arrives at one time.
+    pub(crate) coarse: bool,
     /// Links that break while both ends live.
     pub(crate) breaks: u8,
     /// Backends that lose their power, before or after an order is on disk.
@@ -84,7 +84,7 @@ impl Plan {
     pub(crate) fn full() -> Vec<Self> {
         let one = || Self { quantity: 1, claims: 1, ..Self::default() };
         let two = || Self { quantity: 2, ..one() };
-        let change = || Self { begin: Begin::Change, patient: true, claims: 2, ..one() };
+        let change = || Self { begin: Begin::Change, coarse: true, claims: 2, ..one() };
         vec![
             Self { name: "two clients, one seat", accesses: 2, ..one() },
             Self { name: "the last of two seats", held: 1, accesses: 2, keep: true, ..two() },
@@ -130,11 +130,12 @@ impl Plan {
 
     /// The container of each backend. The fourth one has the third part, too.
     pub(crate) fn containers(&self) -> [Container; 4] {
-        let [a, b, c] = licences::containers(false, false).clone();
+        let style = Style::default();
+        let [a, b, c] = style.containers();
         let mut containers = [a, b, c.clone(), c];
         if self.odd {
             let other = self.quantity + 1;
-            containers[2] = licences::reissued(2, &containers[2], self.product(), other);
+            containers[2] = style.reissued(2, &containers[2], self.product(), other);
         }
         containers
     }

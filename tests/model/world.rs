@@ -217,12 +217,16 @@ impl World {
 
     /// What a front has said goes on its way; replies are with their clients at once.
     pub(crate) fn take(&mut self, plan: &Plan, front: usize, said: &[Said]) {
+        let mut told = [false; 3];
         for said in said {
             match said {
                 Said::Order(place, message) => {
                     let line = &mut self.lines[front][*place];
                     if !line.dead {
-                        line.orders.push_back(message.clone());
+                        let mut message = message.clone();
+                        message.joined |= plan.coarse && told[*place];
+                        line.orders.push_back(message);
+                        told[*place] = true;
                     }
                 }
                 Said::Dial(place) => {
