@@ -1,16 +1,18 @@
 //! What can happen next, and what comes of it.
 
-use crate::front::Event;
+use crate::front::{Event, place};
 use crate::plan::Plan;
 use crate::watch::{Broken, Life};
-use crate::world::{Ask, Call, World, pairs};
+use crate::world::{Ask, Call, SAVED, World, pairs};
 use stateright::{Model, Property};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tmr_core::front::Timer;
 use tmr_core::log::{Epoch, Handle};
 use tmr_core::wire::group::{Report, decode};
 
-/// One thing that happens. Fronts and backends by number; handles and links as they are named.
+/// One thing that happens. Fronts and backends by number, also where a front has another list;
+/// handles and links as they are named.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Action {
     /// The next order of a front reaches a backend, and what comes of it is on its disk.
@@ -29,6 +31,14 @@ pub(crate) enum Action {
     Dial { front: usize, backend: usize },
     /// A backend loses its power and is started again.
     PowerCut { backend: usize },
+    /// The third backend loses its power and is started again with its other disk.
+    Swap,
+    /// The disk of the third backend is copied.
+    Copy,
+    /// The third backend loses its power and is started again with the copy.
+    PutBack,
+    /// A front that leads asks for confirmations, and tells what it knows.
+    Heartbeat { front: usize },
     /// A front is killed and started again.
     Kill { front: usize },
     /// An operator tells a front to lead.
@@ -65,8 +75,9 @@ impl Model for Plan {
             return;
         }
         let spent = &world.spent;
-        for (front, backend) in pairs() {
-            let line = &world.lines[front][backend];
+        for (front, place) in pairs() {
+            let line = &world.lines[front][place];
+            let backend = world.lists[front][place];
             if !line.orders.is_empty() {
                 actions.push(Action::Order { front, backend });
                 if spent.power_cuts < self.power_cuts {
@@ -89,7 +100,17 @@ impl Model for Plan {
             }
         }
         if spent.power_cuts < self.power_cuts {
-            actions.extend((0..3).map(|backend| Action::PowerCut { backend }));
+            let on = (0..4).filter(|&backend| world.is_on(backend));
+            actions.extend(on.map(|backend| Action::PowerCut { backend }));
+        }
+        if spent.swaps < self.swaps {
+            actions.push(Action::Swap);
+        }
+        if spent.copies < self.copies {
+            actions.push(Action::Copy);
+        }
+        if world.saved.is_some() && world.would_be_noticed() {
+            actions.push(Action::PutBack);
         }
         for front in 0..2 {
             self.of_front(world, front, actions);
@@ -99,24 +120,37 @@ impl Model for Plan {
     fn next_state(&self, before: &World, action: Action) -> Option<World> {
         let mut world = before.clone();
         match action {
-            Action::Order { front, backend } => world.order(self, front, backend, false),
+            Action::Order { front, backend } => world.order(self, front, place(backend), false),
             Action::OrderThenPowerCut { front, backend } => {
                 world.spent.power_cuts += 1;
-                world.order(self, front, backend, true);
+                world.order(self, front, place(backend), true);
             }
-            Action::Stray { front, backend } => world.stray(self, front, backend),
-            Action::Report { front, backend } => world.report(self, front, backend),
+            Action::Stray { front, backend } => world.stray(self, front, place(backend)),
+            Action::Report { front, backend } => world.report(self, front, place(backend)),
             Action::Break { front, backend } => {
                 world.spent.breaks += 1;
-                world.lose(self, front, backend);
+                world.lose(self, front, place(backend));
             }
-            Action::Notice { front, backend } => world.lose(self, front, backend),
+            Action::Notice { front, backend } => world.lose(self, front, place(backend)),
             Action::Dial { front, backend } => {
-                world.go(self, front, Event::Timer(Timer::Dial(backend)));
+                world.go(self, front, Event::Timer(Timer::Dial(place(backend))));
             }
             Action::PowerCut { backend } => {
                 world.spent.power_cuts += 1;
                 world.cut_power(self, backend);
+            }
+            Action::Swap => {
+                world.spent.swaps += 1;
+                world.swap(self);
+            }
+            Action::Copy => {
+                world.spent.copies += 1;
+                world.saved = Some(Arc::clone(&world.backends[SAVED]));
+            }
+            Action::PutBack => world.put_back(self),
+            Action::Heartbeat { front } => {
+                world.spent.heartbeats += 1;
+                world.go(self, front, Event::Timer(Timer::Heartbeat));
             }
             Action::Kill { front } => {
                 world.spent.kills += 1;
@@ -194,8 +228,8 @@ impl Model for Plan {
                 world.watch.lives.iter().any(freed)
             }),
             Property::sometimes("a front that believes it leads is refused", |_, world: &World| {
-                pairs().any(|(front, backend)| {
-                    let line = &world.lines[front][backend];
+                pairs().any(|(front, place)| {
+                    let line = &world.lines[front][place];
                     world.fronts[front].leads.is_some()
                         && line.reports.front().is_some_and(|report| {
                             let reports = decode::<Report>(&report.bytes).unwrap_or_default();
@@ -227,7 +261,7 @@ impl Plan {
                 actions.push(Action::Lead { front });
             } else if at.node.pauses() {
                 actions.push(Action::Claim { front });
-            } else if at.node.claims() {
+            } else if at.node.claims() && !self.coarse {
                 actions.push(Action::GiveUp { front });
             }
         }
@@ -242,6 +276,9 @@ impl Plan {
             }
         }
         let Some(epoch) = at.leads else { return };
+        if spent.heartbeats < self.heartbeats {
+            actions.push(Action::Heartbeat { front });
+        }
         if at.decides && spent.accesses < self.accesses {
             actions.push(Action::Access { front });
         }

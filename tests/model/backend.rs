@@ -1,11 +1,11 @@
 //! A real backend and its disk, what it is told from others by, and the one way to step it.
 
-use crate::node::{Message, NOW, closed, entry_print, identity, print};
+use crate::node::{Message, NOW, Names, closed, entry_print, identity, print, told_of};
 use std::sync::Arc;
 use tmr_core::backend::{Backend, Config};
 use tmr_core::io::{Frame, Input, Intent, Link};
 use tmr_core::licence::Container;
-use tmr_core::log::{Epoch, Slot, Stored};
+use tmr_core::log::{Acked, DiskId, Entry, Epoch, Slot, Stored};
 
 /// A backend and its disk.
 #[derive(Debug)]
@@ -13,7 +13,10 @@ pub(crate) struct BackendNode {
     /// What it is told from others by, and from others of its number.
     pub(crate) id: u64,
     pub(crate) print: u64,
+    /// What it was told of each backend's disks.
+    pub(crate) about: [u64; 4],
     index: usize,
+    names: Arc<Names>,
     containers: Arc<[Container]>,
     node: Backend,
     disk: Vec<u8>,
@@ -24,29 +27,55 @@ pub(crate) struct BackendNode {
     /// How much of it it knows to be chosen.
     pub(crate) committed: Slot,
     pub(crate) promised: Epoch,
-    /// What is on its disk of the log.
-    pub(crate) durable: Vec<Stored>,
+    /// The last slot that it has.
+    pub(crate) last: Slot,
+    /// Its disk, and how far it was told that disks have come.
+    pub(crate) disk_id: DiskId,
+    pub(crate) told: Vec<Acked>,
+    /// The handles that are on its disk, in the log or in what stands for its beginning.
+    pub(crate) durable: Vec<u32>,
 }
 
 impl BackendNode {
     /// A blank backend that has just started.
-    pub(crate) fn start(index: usize, container: Container) -> Arc<Self> {
+    pub(crate) fn start(index: usize, container: Container, names: &Arc<Names>) -> Arc<Self> {
         let containers: Arc<[Container]> = [container].into();
-        let (node, disk) = boot(index, &containers, Vec::new());
-        Self::of(index, containers, node, disk)
+        let (node, disk) = boot(index, &containers, names, Vec::new());
+        Self::of(index, containers, Arc::clone(names), node, disk)
     }
 
-    fn of(index: usize, containers: Arc<[Container]>, node: Backend, disk: Vec<u8>) -> Arc<Self> {
-        let reborn = boot(index, &containers, disk.clone());
-        let own = print(&(node.fingerprint(), reborn.0.fingerprint()));
+    fn of(
+        index: usize,
+        containers: Arc<[Container]>,
+        names: Arc<Names>,
+        node: Backend,
+        disk: Vec<u8>,
+    ) -> Arc<Self> {
+        let reborn = boot(index, &containers, &names, disk.clone());
+        let both = [&node, &reborn.0];
+        let own = print(&both.map(|node| (node.fingerprint(), names.of(node.disk()))));
+        let about = both.map(|node| names.sort(node.told().iter().map(told_of)));
+        let about = [0, 1, 2, 3].map(|backend| match about.map(|about| about[backend]) {
+            [0, 0] => 0,
+            known => print(&known),
+        });
         let (base, entries, committed, promised) = node.copy();
+        let last = Slot(base.0 + entries.len() as u64);
+        let (disk_id, told) = (node.disk(), node.told());
         let log = (base, entries.iter().map(|stored| entry_print(&stored.entry)).collect());
-        let durable = reborn.0.copy().1;
-        let id = print(&(index, own));
+        let granted = |stored: Stored| match stored.entry {
+            Entry::Grant(grant) => Some(grant.handle),
+            _ => None,
+        };
+        let durable = reborn.0.copy().1.into_iter().filter_map(granted).chain(reborn.0.held());
+        let durable = durable.map(|handle| handle.0).collect();
+        let id = print(&(index, own, about));
         Arc::new(Self {
             id,
             print: own,
             index,
+            names,
+            about,
             containers,
             node,
             disk,
@@ -54,7 +83,19 @@ impl BackendNode {
             log,
             committed,
             promised,
+            last,
+            disk_id,
+            told,
             durable,
+        })
+    }
+
+    /// It was told of everything that the disk of another one has said.
+    pub(crate) fn knows_all_of(&self, other: &Self) -> bool {
+        self.told.iter().any(|acked| {
+            acked.disk == other.disk_id
+                && acked.promised >= other.promised
+                && acked.slot >= other.last
         })
     }
 
@@ -62,25 +103,31 @@ impl BackendNode {
     /// its disk.
     pub(crate) fn then(&self, happened: &Happened) -> (Arc<Self>, Arc<[Message]>) {
         let (mut node, mut disk, mut reports) = (self.node.clone(), self.disk.clone(), Vec::new());
+        let names = &*self.names;
         match happened {
             Happened::Order(front, message) => {
-                take(&mut node, Some(&mut disk), ordered(*front, message), &mut reports);
+                take(&mut node, names, Some(&mut disk), ordered(*front, message), &mut reports);
             }
             Happened::OrderThenPowerCut(front, message) => {
-                take(&mut node, None, ordered(*front, message), &mut reports);
+                take(&mut node, names, None, ordered(*front, message), &mut reports);
                 (node, disk) = self.reborn.clone();
             }
             Happened::PowerCut => (node, disk) = self.reborn.clone(),
             Happened::Lost(front) => {
-                take(&mut node, Some(&mut disk), closed(link_of(*front)), &mut reports);
+                take(&mut node, names, Some(&mut disk), closed(link_of(*front)), &mut reports);
             }
             Happened::Joined(front) => {
                 let frame = Frame::Joined { front: 0, minor: 1 };
                 let input = Input::Frame { link: link_of(*front), frame };
-                take(&mut node, Some(&mut disk), input, &mut reports);
+                take(&mut node, names, Some(&mut disk), input, &mut reports);
             }
         }
-        (Self::of(self.index, Arc::clone(&self.containers), node, disk), reports.into())
+        if let Happened::Order(_, message) | Happened::OrderThenPowerCut(_, message) = happened {
+            reports.iter_mut().for_each(|report| report.joined = message.joined);
+        }
+        let containers = Arc::clone(&self.containers);
+        let after = Self::of(self.index, containers, Arc::clone(&self.names), node, disk);
+        (after, reports.into())
     }
 }
 
@@ -110,24 +157,41 @@ fn ordered(front: usize, message: &Message) -> Input {
     Input::Frame { link: link_of(front), frame: Frame::Batch(message.bytes.to_vec()) }
 }
 
-fn boot(index: usize, containers: &[Container], mut disk: Vec<u8>) -> (Backend, Vec<u8>) {
+/// A backend that has just started.
+fn open(index: usize, containers: &[Container], disk: &[u8]) -> Backend {
     let config = Config {
         identity: identity(),
         containers: containers.to_vec(),
         group_check: *b"checksum",
-        seed: [u8::try_from(index).expect("one of three"); 32],
+        seed: [u8::try_from(index).expect("one of four"); 32],
     };
-    let journal = (!disk.is_empty()).then_some(disk.as_slice());
-    let (mut node, keep) =
-        Backend::open(config, journal).expect("a journal that was written whole");
+    let journal = (!disk.is_empty()).then_some(disk);
+    let (node, keep) = Backend::open(config, journal).expect("a journal that was written whole");
     assert_eq!(keep, disk.len(), "every batch is whole");
-    take(&mut node, Some(&mut disk), Input::Tick, &mut Vec::new());
+    node
+}
+
+/// The disks that a backend has: the first one, and the one with which it begins anew.
+pub(crate) fn disks(index: usize) -> [DiskId; 2] {
+    let node = open(index, &[], &[]);
+    [node.disk(), node.next_disk()]
+}
+
+fn boot(
+    index: usize,
+    containers: &[Container],
+    names: &Names,
+    mut disk: Vec<u8>,
+) -> (Backend, Vec<u8>) {
+    let mut node = open(index, containers, &disk);
+    take(&mut node, names, Some(&mut disk), Input::Tick, &mut Vec::new());
     (node, disk)
 }
 
 /// Steps a backend, and finishes its writes if there is a disk.
 fn take(
     node: &mut Backend,
+    names: &Names,
     mut disk: Option<&mut Vec<u8>>,
     input: Input,
     reports: &mut Vec<Message>,
@@ -138,7 +202,7 @@ fn take(
         node.step(NOW, input, &mut out);
         for intent in out {
             match intent {
-                Intent::Send { frame, .. } => reports.push(Message::new(frame)),
+                Intent::Send { frame, .. } => reports.push(Message::report(frame, names)),
                 Intent::Append(bytes) => {
                     let Some(disk) = &mut disk else { continue };
                     disk.extend(bytes);

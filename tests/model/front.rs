@@ -1,6 +1,6 @@
 //! A real front, what it is told from others by, and the one way to step it.
 
-use crate::node::{Message, NOW, client, closed, entry_print, identity, print};
+use crate::node::{Message, NOW, Names, client, closed, entry_print, identity, print};
 use std::sync::Arc;
 use tmr_core::front::{Config, Fingerprint, Front, Timer};
 use tmr_core::io::{Address, Callee, Door, Frame, Input, Intent, Link, Why};
@@ -8,13 +8,12 @@ use tmr_core::limits::CLEANUP_DEFAULT;
 use tmr_core::log::{Epoch, Slot};
 use tmr_core::time::Duration;
 use tmr_core::wire::Reply;
-use tmr_core::wire::group::correlate;
 
 /// The link of whoever tells a front to lead.
 const ADMIN: Link = Link(1000);
 const ACTIVATE: &str = "POST /api/activate HTTP/1.1\r\nX-Tmr-Admin: 1\r\nContent-Length: 0\r\n\r\n";
 
-/// What a front wants of the world.
+/// What a front wants of the world. Backends by their place in its list.
 #[derive(Clone, Debug)]
 pub(crate) enum Said {
     /// An order to a backend.
@@ -31,11 +30,15 @@ pub(crate) enum Said {
 #[derive(Debug)]
 pub(crate) struct FrontNode {
     pub(crate) node: Front,
+    names: Arc<Names>,
     /// What it is told from others by.
     pub(crate) id: u64,
     /// What it is apart from backends, and what each backend is to it.
     pub(crate) prints: (u64, [u64; 3]),
-    /// The same without what backends were asked.
+    /// What it knows of each backend's disks, and what each backend has told of them.
+    pub(crate) about: [u64; 4],
+    pub(crate) told: [[u64; 4]; 3],
+    /// All this without what backends were asked.
     pub(crate) still: u64,
     /// The next report of a backend is about a claim that is over for good.
     pub(crate) past: [bool; 3],
@@ -52,13 +55,19 @@ pub(crate) struct FrontNode {
 }
 
 impl FrontNode {
-    /// A front that has just started, the `number`th of all.
-    pub(crate) fn start(number: u32, said: &mut Vec<Said>) -> Arc<Self> {
-        let address = |port| Address { host: "backend".into(), port };
+    /// A front that has just started, the `number`th of all, with these backends in its list.
+    pub(crate) fn start(
+        number: u32,
+        backends: [usize; 3],
+        names: &Arc<Names>,
+        said: &mut Vec<Said>,
+    ) -> Arc<Self> {
+        let port = |backend| u16::try_from(backend).expect("few backends");
+        let address = |backend| Address { host: "backend".into(), port: port(backend) };
         let seed = [100 + u8::try_from(number).expect("few fronts are started"); 32];
         let mut node = Front::new(Config {
             identity: identity(),
-            backends: [0, 1, 2].map(address),
+            backends: backends.map(address),
             retry: Duration::from_secs(1),
             unfenced: false,
             virtuals: Vec::new(),
@@ -68,44 +77,69 @@ impl FrontNode {
             front: number + 1,
             seed,
         });
-        step(&mut node, Input::Tick, said);
-        Self::of(node)
+        step(&mut node, names, Input::Tick, said);
+        Self::of(node, names)
     }
 
-    fn of(node: Front) -> Arc<Self> {
-        let Fingerprint { own, peers, asked } = node.fingerprint(NOW);
+    fn of(node: Front, names: &Arc<Names>) -> Arc<Self> {
+        let name = |disk| names.of(disk);
+        let Fingerprint { own, peers, asked, disks, told } = node.fingerprint(NOW, &name);
         let (base, entries, state) = node.committed_log();
         let log = (base, entries.iter().map(entry_print).collect());
         let held = state.seats().map(|seat| seat.handle.0).collect();
-        let still = print(&(&own, &peers));
         let prints = (print(&own), [0, 1, 2].map(|index| print(&(&peers[index], &asked[index]))));
-        let id = print(&prints);
+        let about = names.sort(disks);
+        let told = told.map(|told| names.sort(told));
+        let still = print(&(&own, &peers, about, told));
+        let id = print(&(prints, about, told));
         let past = [0, 1, 2].map(|index| node.is_past(index));
-        let (leads, decides, highest) = (node.leads(), node.decides(NOW), node.highest());
-        Arc::new(Self { node, id, prints, still, past, log, held, leads, decides, highest })
+        let leads = node.leads();
+        let decides = node.decides(NOW);
+        let highest = node.highest();
+        let names = Arc::clone(names);
+        Arc::new(Self {
+            node,
+            names,
+            id,
+            prints,
+            about,
+            told,
+            still,
+            past,
+            log,
+            held,
+            leads,
+            decides,
+            highest,
+        })
     }
 
     /// What it is and says when something has happened.
     pub(crate) fn then(&self, event: &Event) -> (Arc<Self>, Arc<[Said]>) {
         let (mut node, mut said) = (self.node.clone(), Vec::new());
-        happen(&mut node, event, &mut said);
-        (Self::of(node), said.into())
+        happen(&mut node, &self.names, event, &mut said);
+        (Self::of(node, &self.names), said.into())
     }
 }
 
+/// The place of a backend in every list: the first two are in all of them.
+pub(crate) fn place(backend: usize) -> usize {
+    backend.min(2)
+}
+
 /// Steps a front.
-fn step(node: &mut Front, input: Input, said: &mut Vec<Said>) {
+fn step(node: &mut Front, names: &Names, input: Input, said: &mut Vec<Said>) {
     let mut out = Vec::new();
     node.step(NOW, input, &mut out);
     for intent in out {
         let peer = |link| (0..3).find(|&index| node.link_to(index) == Some(link));
         match intent {
             Intent::Dial { to, callee: Callee::Backend, .. } => {
-                said.push(Said::Dial(to.port.into()));
+                said.push(Said::Dial(place(to.port.into())));
             }
             Intent::Send { link, .. } if link == ADMIN => {}
             Intent::Send { link, frame } => match peer(link) {
-                Some(index) => said.push(Said::Order(index, Message::new(frame))),
+                Some(index) => said.push(Said::Order(index, Message::order(frame, names))),
                 None => {
                     let reply = Reply::parse(&frame).expect("a front sends whole replies");
                     said.push(Said::Reply(link, reply.status.code(), reply.result));
@@ -119,7 +153,7 @@ fn step(node: &mut Front, input: Input, said: &mut Vec<Said>) {
     }
 }
 
-/// What happens to a front.
+/// What happens to a front. Backends by their place in its list.
 #[derive(Clone, Debug, Hash)]
 pub(crate) enum Event {
     /// A backend's report comes.
@@ -139,36 +173,35 @@ pub(crate) enum Event {
 }
 
 /// Something happens to a front, and it says so much.
-fn happen(node: &mut Front, event: &Event, said: &mut Vec<Said>) {
+fn happen(node: &mut Front, names: &Names, event: &Event, said: &mut Vec<Said>) {
     let link_to = |node: &Front, index| node.link_to(index).expect("it was dialled");
     match event {
         Event::Report(index, message) => {
-            let mut bytes = message.bytes.to_vec();
-            correlate(&mut bytes, node.oldest_order(*index).expect("it has asked for it"));
-            let frame = Frame::Batch(bytes);
-            step(node, Input::Frame { link: link_to(node, *index), frame }, said);
+            let order = node.oldest_order(*index).expect("it has asked for it");
+            let frame = Frame::Batch(message.answer(order));
+            step(node, names, Input::Frame { link: link_to(node, *index), frame }, said);
         }
-        Event::Broken(index) => step(node, closed(link_to(node, *index)), said),
+        Event::Broken(index) => step(node, names, closed(link_to(node, *index)), said),
         Event::Joined(index) => {
             let frame = Frame::Joined { front: 0, minor: 1 };
-            step(node, Input::Frame { link: link_to(node, *index), frame }, said);
+            step(node, names, Input::Frame { link: link_to(node, *index), frame }, said);
         }
         Event::Activate => {
             let from = ([127, 0, 0, 1], 9).into();
-            step(node, Input::Accepted { link: ADMIN, door: Door::Admin, from }, said);
+            step(node, names, Input::Accepted { link: ADMIN, door: Door::Admin, from }, said);
             let frame = Frame::Http(ACTIVATE.into());
-            step(node, Input::Frame { link: ADMIN, frame }, said);
-            step(node, closed(ADMIN), said);
+            step(node, names, Input::Frame { link: ADMIN, frame }, said);
+            step(node, names, closed(ADMIN), said);
         }
         Event::Call(link, call) => {
             let (link, frame) = (Link(*link), Frame::Call(call.clone()));
-            step(node, Input::Accepted { link, door: Door::Licence, from: client() }, said);
-            step(node, Input::Frame { link, frame }, said);
+            step(node, names, Input::Accepted { link, door: Door::Licence, from: client() }, said);
+            step(node, names, Input::Frame { link, frame }, said);
         }
-        Event::Closed(link) => step(node, closed(Link(*link)), said),
+        Event::Closed(link) => step(node, names, closed(Link(*link)), said),
         Event::Timer(timer) => {
             if node.let_fire(*timer) {
-                step(node, Input::Tick, said);
+                step(node, names, Input::Tick, said);
             }
         }
     }

@@ -9,6 +9,7 @@
 //! `TMR_MODEL=NAME` the one of that name. `TMR_THREADS=N` says how many threads (1).
 
 mod action;
+mod alike;
 mod backend;
 mod front;
 mod memo;

@@ -7,10 +7,20 @@ use crate::node::Message;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use tmr_core::licence::Container;
-use tmr_tests::sim::licences::{self, PRODUCTS};
+use tmr_tests::sim::licences::{PRODUCTS, Style};
 
 /// What a node became and said, by which one it was and what happened to it.
 type Steps<N, S> = Memo<(u64, u64), (Arc<N>, Arc<[S]>)>;
+
+/// What a run begins with, after a group was born, with a front that leads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Begin {
+    /// Nothing is on its way.
+    #[default]
+    Quiet,
+    /// The other front leads, and has proposed to take in the fourth backend.
+    Change,
+}
 
 /// One run. What is not said is 0, or not so.
 #[derive(Debug, Default)]
@@ -19,6 +29,16 @@ pub(crate) struct Plan {
     pub(crate) name: &'static str,
     /// Seats of the licence.
     pub(crate) quantity: u32,
+    pub(crate) begin: Begin,
+    /// The second front has the fourth backend in its list, in the place of the third.
+    pub(crate) lists_differ: bool,
+    /// Times that the third backend starts again with its other disk.
+    pub(crate) swaps: u8,
+    /// Times that front tells the backends what it knows.
+    pub(crate) heartbeats: u8,
+    /// Times that the disk of the third backend is copied, and the copy put back later, when
+    /// others have been told of all that the disk has said.
+    pub(crate) copies: u8,
     /// The third backend's part differs.
     pub(crate) odd: bool,
     /// Seats that clients have at the beginning.
@@ -29,6 +49,8 @@ pub(crate) struct Plan {
     pub(crate) accesses: u8,
     /// Claims after that of the first leader: so many epochs more.
     pub(crate) claims: u8,
+    /// No claim is given up, and what a front says to a backend at one time arrives at one time.
+    pub(crate) coarse: bool,
     /// Links that break while both ends live.
     pub(crate) breaks: u8,
     /// Backends that lose their power, before or after an order is on disk.
@@ -62,6 +84,7 @@ impl Plan {
     pub(crate) fn full() -> Vec<Self> {
         let one = || Self { quantity: 1, claims: 1, ..Self::default() };
         let two = || Self { quantity: 2, ..one() };
+        let change = || Self { begin: Begin::Change, coarse: true, claims: 2, ..one() };
         vec![
             Self { name: "two clients, one seat", accesses: 2, ..one() },
             Self { name: "the last of two seats", held: 1, accesses: 2, keep: true, ..two() },
@@ -74,6 +97,15 @@ impl Plan {
             Self { name: "a takeover and a power cut", power_cuts: 1, held: 1, ..one() },
             Self { name: "a killed front", kills: 1, held: 1, ..one() },
             Self { name: "nobody waits", timeouts: 1, hangups: 1, accesses: 1, ..one() },
+            Self { name: "a change of members", lists_differ: true, ..change() },
+            Self { name: "a disk that comes and goes", swaps: 1, claims: 1, ..change() },
+            Self {
+                name: "a disk that goes back in time",
+                copies: 1,
+                heartbeats: 1,
+                accesses: 1,
+                ..one()
+            },
             Self { name: "a silent client", silences: 1, held: 1, claims: 2, ..one() },
         ]
     }
@@ -84,11 +116,26 @@ impl Plan {
         of_quantity.expect("there is a licence of this quantity").0
     }
 
-    pub(crate) fn containers(&self) -> [Container; 3] {
-        let mut containers = licences::containers(false, false).clone();
+    /// Backends of one kind are alike for everybody. Whatever is special is so of the third one,
+    /// and of the fourth, whose disk comes in its place.
+    pub(crate) fn kinds(&self) -> [u8; 4] {
+        let third = self.lists_differ || self.odd || self.swaps > 0 || self.copies > 0;
+        if third { [0, 0, 1, 2] } else { [0, 0, 0, 1] }
+    }
+
+    /// The list of the second front.
+    pub(crate) fn other_list(&self) -> [usize; 3] {
+        if self.lists_differ { [0, 1, 3] } else { [0, 1, 2] }
+    }
+
+    /// The container of each backend. The fourth one has the third part, too.
+    pub(crate) fn containers(&self) -> [Container; 4] {
+        let style = Style::default();
+        let [a, b, c] = style.containers();
+        let mut containers = [a, b, c.clone(), c];
         if self.odd {
             let other = self.quantity + 1;
-            containers[2] = licences::reissued(2, &containers[2], self.product(), other);
+            containers[2] = style.reissued(2, &containers[2], self.product(), other);
         }
         containers
     }

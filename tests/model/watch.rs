@@ -5,7 +5,7 @@ use crate::plan::Plan;
 use crate::world::Ask;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use tmr_core::log::{Entry, Epoch, Slot};
+use tmr_core::log::{Epoch, Slot};
 use tmr_core::wire::CmError;
 
 /// What has become of a handle whose number a client was told.
@@ -58,18 +58,16 @@ impl Watch {
         ask: Ask,
         (status, handle): (u32, u32),
         epoch: Epoch,
-        backends: &[Arc<BackendNode>; 3],
+        backends: &[Arc<BackendNode>; 4],
     ) {
         match ask {
             Ask::Access if status == 0 => {
                 if self.lives.iter().any(|(known, ..)| *known == handle) {
                     self.broken = Some(Broken::NumberUsedAgain);
                 }
-                let agree = (0..3).filter(|&index| {
-                    let differs = plan.odd && index == 2;
-                    !differs && backends[index].durable.iter().any(|stored| {
-                        matches!(&stored.entry, Entry::Grant(grant) if grant.handle.0 == handle)
-                    })
+                let agree = (0..4).filter(|&index| {
+                    let differs = plan.odd && index >= 2;
+                    !differs && backends[index].durable.contains(&handle)
                 });
                 if agree.count() < 2 {
                     self.broken = Some(Broken::TooFewAgree);

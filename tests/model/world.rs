@@ -1,12 +1,12 @@
-//! A state of the whole: five nodes, what is on its way between them, and what clients have.
+//! A state of the whole: two fronts and their backends, what is on its way between them, and what
+//! clients have.
 
-use crate::backend::{BackendNode, Happened};
+use crate::backend::{BackendNode, Happened, disks};
 use crate::front::{Event, FrontNode, Said};
-use crate::node::{Message, print};
-use crate::plan::Plan;
+use crate::node::{Message, Names, print};
+use crate::plan::{Begin, Plan};
 use crate::watch::Watch;
 use std::collections::VecDeque;
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use tmr_core::front::Timer;
 use tmr_core::io::Link;
@@ -15,10 +15,13 @@ use tmr_core::wire::constants::access;
 use tmr_core::wire::structs::CmAccess2;
 use tmr_tests::sim::licences::FIRM;
 
+/// The backend whose disk may go back in time.
+pub(crate) const SAVED: usize = 2;
+
 /// Between a front and a backend. As TCP has it: what is said on one link arrives in its order or
 /// not at all; when it breaks, what is on its way may be lost from any point on, and orders may be
 /// taken long after the front has a new link.
-#[derive(Clone, Debug, Default, Hash)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Line {
     /// The front has a link.
     pub(crate) up: bool,
@@ -57,57 +60,56 @@ pub(crate) struct Spent {
     pub(crate) timeouts: u8,
     pub(crate) silences: u8,
     pub(crate) hangups: u8,
+    pub(crate) swaps: u8,
+    pub(crate) heartbeats: u8,
+    pub(crate) copies: u8,
 }
 
 /// Everything.
 #[derive(Clone, Debug)]
 pub(crate) struct World {
     pub(crate) fronts: [Arc<FrontNode>; 2],
-    pub(crate) backends: [Arc<BackendNode>; 3],
-    /// By front and backend.
+    /// Those with the first disks of the group, and one more.
+    pub(crate) backends: [Arc<BackendNode>; 4],
+    /// What tells them apart; those of one kind are alike.
+    pub(crate) kinds: [u8; 4],
+    names: Arc<Names>,
+    /// By front, the backend that answers at each place of its list.
+    pub(crate) lists: [[usize; 3]; 2],
+    /// By front and place.
     pub(crate) lines: [[Line; 3]; 2],
+    /// A copy of a disk of the third backend, until it is put back.
+    pub(crate) saved: Option<Arc<BackendNode>>,
     pub(crate) calls: Vec<Call>,
     pub(crate) spent: Spent,
     pub(crate) watch: Watch,
 }
 
-/// Two states are one if they differ in which backend is which: a front tells them apart by its
-/// own number for them only where it asks one of two equal ones first.
-impl Hash for World {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        let mut columns = [0, 1, 2].map(|index| {
-            let seen = self.fronts.each_ref().map(|front| front.prints.1[index]);
-            let lines = self.lines.each_ref().map(|lines| &lines[index]);
-            print(&(self.backends[index].print, seen, lines))
-        });
-        columns.sort_unstable();
-        let fronts = self.fronts.each_ref().map(|front| front.prints.0);
-        (columns, fronts, &self.calls, self.spent, &self.watch).hash(state);
-    }
-}
-
-impl PartialEq for World {
-    fn eq(&self, other: &Self) -> bool {
-        print(self) == print(other)
-    }
-}
-
 impl World {
-    /// A group is born, front 0 leads it, front 1 stands by, and nothing is on its way.
+    /// A group is born, front 0 leads it, front 1 stands by, and nothing is on its way; then what
+    /// the plan begins with.
     pub(crate) fn new(plan: &Plan) -> Self {
+        let names = Names::new([0, 1, 2, 3].map(disks), plan.kinds());
+        let mut containers = plan.containers().into_iter();
+        let backends = [0, 1, 2, 3].map(|index| {
+            let container = containers.next().expect("each backend has a part");
+            BackendNode::start(index, container, &names)
+        });
+        let lists = [[0, 1, 2], plan.other_list()];
         let mut said = [Vec::new(), Vec::new()];
         let mut number = 0..2;
-        let fronts = said
-            .each_mut()
-            .map(|said| FrontNode::start(number.next().expect("there are two"), said));
-        let mut index = 0..3;
-        let backends = plan
-            .containers()
-            .map(|container| BackendNode::start(index.next().expect("there are three"), container));
+        let fronts = said.each_mut().map(|said| {
+            let number = number.next().expect("there are two");
+            FrontNode::start(number, lists[number as usize], &names, said)
+        });
         let mut world = Self {
             fronts,
             backends,
+            kinds: plan.kinds(),
+            names,
+            lists,
             lines: Default::default(),
+            saved: None,
             calls: Vec::new(),
             spent: Spent::default(),
             watch: Watch::default(),
@@ -125,21 +127,73 @@ impl World {
             world.call(plan, 0, Ask::Access);
             world.rest(plan);
         }
+        if plan.begin == Begin::Change {
+            world.propose_members(plan);
+        }
         world
+    }
+
+    /// The fourth backend has all that is committed, and the change of members that takes it in has
+    /// reached it and the first backend: from front 1 that leads now, while front 0 has started
+    /// anew; or from front 0, which has found another disk in the third backend, and front 1 leads
+    /// with the two others.
+    fn propose_members(&mut self, plan: &Plan) {
+        if plan.swaps > 0 {
+            self.swap(plan);
+        } else {
+            self.go(plan, 1, Event::Activate);
+        }
+        let proposed = |world: &Self| {
+            pairs().any(|(front, place)| {
+                world.lines[front][place].orders.iter().any(|order| order.members)
+            })
+        };
+        while !proposed(self) {
+            assert!(self.deliver(plan), "a backend with another disk is taken in");
+        }
+        // It reaches the first backend and the new disk.
+        let from = usize::from(plan.swaps == 0);
+        self.order(plan, from, 0, false);
+        self.order(plan, from, 2, false);
+        if plan.swaps > 0 {
+            // The old disk is there again.
+            self.swap(plan);
+            // The other front leads with the other two.
+            while self.deliver_on(plan, |front, place| front == 1 && place == 2) {}
+            self.go(plan, 1, Event::Activate);
+            while self.deliver_on(plan, |front, place| front == 1 && place > 0) {}
+            assert!(self.fronts[1].decides, "two members of what is committed suffice");
+        } else {
+            // The other front starts anew.
+            self.spent.kills += 1;
+            self.kill(plan, 0);
+            while self.deliver_on(plan, |front, _| front == 0) {}
+        }
     }
 
     /// Delivers everything that is on its way.
     fn rest(&mut self, plan: &Plan) {
-        while let Some((front, index)) = pairs().find(|&(front, index)| {
-            let line = &self.lines[front][index];
-            !line.orders.is_empty() || !line.reports.is_empty()
-        }) {
-            if self.lines[front][index].reports.is_empty() {
-                self.order(plan, front, index, false);
-            } else {
-                self.report(plan, front, index);
-            }
+        while self.deliver(plan) {}
+    }
+
+    /// Delivers one thing that is on its way; `false`: there is none.
+    fn deliver(&mut self, plan: &Plan) -> bool {
+        self.deliver_on(plan, |_, _| true)
+    }
+
+    /// The same, on some lines: by front and place.
+    fn deliver_on(&mut self, plan: &Plan, some: impl Fn(usize, usize) -> bool) -> bool {
+        let busy = |&(front, place): &(usize, usize)| {
+            let line = &self.lines[front][place];
+            some(front, place) && !(line.orders.is_empty() && line.reports.is_empty())
+        };
+        let Some((front, place)) = pairs().find(busy) else { return false };
+        if self.lines[front][place].reports.is_empty() {
+            self.order(plan, front, place, false);
+        } else {
+            self.report(plan, front, place);
         }
+        true
     }
 
     /// Something happens to a front, and what it says is on its way.
@@ -163,18 +217,24 @@ impl World {
 
     /// What a front has said goes on its way; replies are with their clients at once.
     pub(crate) fn take(&mut self, plan: &Plan, front: usize, said: &[Said]) {
+        let mut told = [false; 3];
         for said in said {
             match said {
-                Said::Order(index, message) => {
-                    let line = &mut self.lines[front][*index];
+                Said::Order(place, message) => {
+                    let line = &mut self.lines[front][*place];
                     if !line.dead {
-                        line.orders.push_back(message.clone());
+                        let mut message = message.clone();
+                        message.joined |= plan.coarse && told[*place];
+                        line.orders.push_back(message);
+                        told[*place] = true;
                     }
                 }
-                Said::Dial(index) => {
-                    (self.lines[front][*index].up, self.lines[front][*index].dead) = (true, false);
-                    self.happens(plan, *index, &Happened::Joined(front));
-                    self.go(plan, front, Event::Joined(*index));
+                Said::Dial(place) => {
+                    let line = &mut self.lines[front][*place];
+                    line.up = true;
+                    line.dead = false;
+                    self.happens(plan, self.lists[front][*place], &Happened::Joined(front));
+                    self.go(plan, front, Event::Joined(*place));
                 }
                 Said::Reply(link, status, result) => {
                     if let Some(ask) = self.end_call(front, *link) {
@@ -199,95 +259,136 @@ impl World {
 
     /// The next order on a link reaches its backend. `dies`: whose power is cut before anything of
     /// it is on its disk.
-    pub(crate) fn order(&mut self, plan: &Plan, front: usize, index: usize, dies: bool) {
-        let Some(message) = self.lines[front][index].orders.pop_front() else { return };
+    pub(crate) fn order(&mut self, plan: &Plan, front: usize, place: usize, dies: bool) {
+        let Some(message) = self.lines[front][place].orders.pop_front() else { return };
         let happened = if dies { Happened::OrderThenPowerCut } else { Happened::Order };
-        let reports = self.happens(plan, index, &happened(front, message));
-        self.lines[front][index].reports.extend(reports.iter().cloned());
+        let backend = self.lists[front][place];
+        let reports = self.happens(plan, backend, &happened(front, message));
+        self.lines[front][place].reports.extend(reports.iter().cloned());
         if dies {
-            self.unplug(index);
+            self.unplug(backend);
+        } else if self.lines[front][place].orders.front().is_some_and(|next| next.joined) {
+            self.order(plan, front, place, dies);
         }
     }
 
     /// An order that was on its way when its link broke reaches its backend.
-    pub(crate) fn stray(&mut self, plan: &Plan, front: usize, index: usize) {
-        let Some(message) = self.lines[front][index].strays.pop_front() else { return };
-        self.happens(plan, index, &Happened::Order(front, message));
+    pub(crate) fn stray(&mut self, plan: &Plan, front: usize, place: usize) {
+        let Some(message) = self.lines[front][place].strays.pop_front() else { return };
+        self.happens(plan, self.lists[front][place], &Happened::Order(front, message));
     }
 
     /// The next report on a link reaches its front.
-    pub(crate) fn report(&mut self, plan: &Plan, front: usize, index: usize) {
-        let Some(message) = self.lines[front][index].reports.pop_front() else { return };
-        self.go(plan, front, Event::Report(index, message));
+    pub(crate) fn report(&mut self, plan: &Plan, front: usize, place: usize) {
+        let Some(message) = self.lines[front][place].reports.pop_front() else { return };
+        self.go(plan, front, Event::Report(place, message));
+        if self.lines[front][place].reports.front().is_some_and(|next| next.joined) {
+            self.report(plan, front, place);
+        }
     }
 
     /// Delivers what makes no difference when it comes: only one order of such things is tried.
     pub(crate) fn skip(&mut self, plan: &Plan) {
-        for (front, index) in pairs() {
-            self.skip_orders(plan, front, index);
-            self.skip_reports(plan, front, index);
+        for (front, place) in pairs() {
+            self.skip_orders(plan, front, place);
+            self.skip_reports(plan, front, place);
         }
     }
 
     /// Orders that are refused whenever they come, with the same words.
-    fn skip_orders(&mut self, plan: &Plan, front: usize, index: usize) {
-        let promised = self.backends[index].promised;
+    fn skip_orders(&mut self, plan: &Plan, front: usize, place: usize) {
+        let promised = self.backends[self.lists[front][place]].promised;
         let late = |order: &Message| order.epoch.is_some_and(|epoch| epoch < promised);
-        while self.lines[front][index].strays.front().is_some_and(late) {
-            self.stray(plan, front, index);
+        while self.lines[front][place].strays.front().is_some_and(late) {
+            self.stray(plan, front, place);
         }
         // Nobody will claim a higher epoch.
         let highest = self.fronts.iter().all(|front| front.highest <= promised);
         while highest && self.spent.claims >= plan.claims {
-            if !self.lines[front][index].orders.front().is_some_and(late) {
+            if !self.lines[front][place].orders.front().is_some_and(late) {
                 break;
             }
-            self.order(plan, front, index, false);
+            self.order(plan, front, place, false);
         }
     }
 
     /// Reports that mean nothing to their front and never will.
-    fn skip_reports(&mut self, plan: &Plan, front: usize, index: usize) {
-        while let Some(message) = self.lines[front][index].reports.front() {
+    fn skip_reports(&mut self, plan: &Plan, front: usize, place: usize) {
+        while let Some(message) = self.lines[front][place].reports.front() {
             let before = &self.fronts[front];
-            if !before.past[index] {
+            if !before.past[place] {
                 break;
             }
-            let event = Event::Report(index, message.clone());
+            let event = Event::Report(place, message.clone());
             let key = (before.id, print(&event));
             let (after, said) = plan.fronts.get(key, || before.then(&event));
             if after.still != before.still || !said.is_empty() {
                 break;
             }
-            self.lines[front][index].reports.pop_front();
+            self.lines[front][place].reports.pop_front();
             self.fronts[front] = after;
         }
     }
 
     /// A front's link is gone for it; its orders may still arrive, reports do not.
-    pub(crate) fn lose(&mut self, plan: &Plan, front: usize, index: usize) {
-        self.hang_up(plan, front, index);
-        self.go(plan, front, Event::Broken(index));
+    pub(crate) fn lose(&mut self, plan: &Plan, front: usize, place: usize) {
+        self.hang_up(plan, front, place);
+        self.go(plan, front, Event::Broken(place));
     }
 
-    fn hang_up(&mut self, plan: &Plan, front: usize, index: usize) {
-        let line = std::mem::take(&mut self.lines[front][index]);
+    fn hang_up(&mut self, plan: &Plan, front: usize, place: usize) {
+        let line = std::mem::take(&mut self.lines[front][place]);
         if line.up && !line.dead {
-            self.happens(plan, index, &Happened::Lost(front));
+            self.happens(plan, self.lists[front][place], &Happened::Lost(front));
         }
-        self.lines[front][index].strays = line.strays.into_iter().chain(line.orders).collect();
+        self.lines[front][place].strays = line.strays.into_iter().chain(line.orders).collect();
     }
 
     /// A backend's power is cut, and it is there again.
-    pub(crate) fn cut_power(&mut self, plan: &Plan, index: usize) {
-        self.happens(plan, index, &Happened::PowerCut);
-        self.unplug(index);
+    pub(crate) fn cut_power(&mut self, plan: &Plan, backend: usize) {
+        self.happens(plan, backend, &Happened::PowerCut);
+        self.unplug(backend);
+    }
+
+    /// The third backend loses its power, and starts again with its other disk. The fronts notice
+    /// at once, and have new links.
+    pub(crate) fn swap(&mut self, plan: &Plan) {
+        let on = self.lists[0][2];
+        self.cut_power(plan, on);
+        for list in &mut self.lists {
+            list[2] = 5 - on;
+        }
+        for front in [0, 1] {
+            if self.lines[front][2].up {
+                self.lose(plan, front, 2);
+                self.go(plan, front, Event::Timer(Timer::Dial(2)));
+            }
+        }
+    }
+
+    /// The third backend loses its power, and starts again from a copy of its disk.
+    pub(crate) fn put_back(&mut self, plan: &Plan) {
+        let Some(saved) = self.saved.take() else { return };
+        self.backends[SAVED] = saved;
+        self.cut_power(plan, SAVED);
+    }
+
+    /// A disk may go back in time unnoticed while others have not been told of all that it said.
+    pub(crate) fn would_be_noticed(&self) -> bool {
+        let saved = &self.backends[SAVED];
+        [0, 1].iter().all(|&other| self.backends[other].knows_all_of(saved))
+    }
+
+    /// The backend is on, and a front may know it.
+    pub(crate) fn is_on(&self, backend: usize) -> bool {
+        self.lists.iter().flatten().any(|&listed| listed == backend)
     }
 
     /// The links of a backend that has died: orders are lost, reports may be on their way.
-    fn unplug(&mut self, index: usize) {
-        for lines in &mut self.lines {
-            let line = &mut lines[index];
+    fn unplug(&mut self, backend: usize) {
+        for (lines, list) in self.lines.iter_mut().zip(&self.lists) {
+            let Some(place) = list.iter().position(|&listed| listed == backend) else { continue };
+            let line = &mut lines[place];
             line.orders.clear();
             line.strays.clear();
             line.dead = line.up;
@@ -296,12 +397,17 @@ impl World {
 
     /// A front is killed, and started again: another one for everybody.
     pub(crate) fn kill(&mut self, plan: &Plan, front: usize) {
-        for index in 0..3 {
-            self.hang_up(plan, front, index);
+        for place in 0..3 {
+            self.hang_up(plan, front, place);
         }
         self.calls.retain(|call| call.front != front);
         let mut said = Vec::new();
-        self.fronts[front] = FrontNode::start(1 + u32::from(self.spent.kills), &mut said);
+        self.fronts[front] = FrontNode::start(
+            1 + u32::from(self.spent.kills),
+            self.lists[front],
+            &self.names,
+            &mut said,
+        );
         self.take(plan, front, &said);
     }
 
@@ -335,7 +441,7 @@ impl World {
     }
 }
 
-/// All pairs of a front and a backend.
+/// All pairs of a front and a place in its list.
 pub(crate) fn pairs() -> impl Iterator<Item = (usize, usize)> {
-    (0..2).flat_map(|front| (0..3).map(move |index| (front, index)))
+    (0..2).flat_map(|front| (0..3).map(move |place| (front, place)))
 }

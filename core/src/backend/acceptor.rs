@@ -453,7 +453,9 @@ impl Acceptor {
             witness,
         } = self;
         let state = (group, promised, settled.encode(), base, log, committed, matched);
-        postcard::to_allocvec(&(state, before, reading, installing, differs, witness))
+        // What it was told of disks is compared disk by disk.
+        let told = (witness.known(), witness.date());
+        postcard::to_allocvec(&(state, before, reading, installing, differs, told))
             .expect("what is in memory always encodes")
     }
 

@@ -2,7 +2,7 @@
 //! alike, and what there is to compare.
 
 use super::Backend;
-use crate::log::{Epoch, Slot, Stored};
+use crate::log::{Acked, DiskId, Epoch, Handle, Slot, Stored};
 use alloc::vec::Vec;
 
 #[doc(hidden)]
@@ -15,6 +15,30 @@ impl Backend {
         let mut print = self.acceptor.fingerprint();
         print.extend([u8::from(self.writer.is_idle()), u8::from(served)]);
         print
+    }
+
+    /// Its disk.
+    #[must_use]
+    pub fn disk(&self) -> DiskId {
+        self.disk
+    }
+
+    /// What its disk is called when it begins anew.
+    #[must_use]
+    pub fn next_disk(&self) -> DiskId {
+        DiskId(self.random.clone().u128())
+    }
+
+    /// The handles that are held by what it knows to be committed.
+    #[must_use]
+    pub fn held(&self) -> Vec<Handle> {
+        self.acceptor.settled().seats().map(|seat| seat.handle).collect()
+    }
+
+    /// What it was told of disks; beside its fingerprint.
+    #[must_use]
+    pub fn told(&self) -> Vec<Acked> {
+        self.acceptor.witness().acked()
     }
 
     /// What its copy of the log holds, with the slot before it; how far that is known to be chosen;

@@ -40,7 +40,6 @@ pub(super) struct Gather {
 /// A state that is read piece by piece. It outlives the claim that began it, so that a line that
 /// is slow or breaks costs a front what it has still to read, and not what it has read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "model", derive(serde::Serialize))]
 pub(super) struct Partial {
     group: GroupId,
     disk: DiskId,
@@ -410,9 +409,10 @@ impl Gather {
 
     /// For an exhaustive check: what was read, apart from the order of the backends.
     #[cfg(feature = "model")]
-    pub(super) fn fingerprint(&self, print: &mut super::model::Print) {
+    pub(super) fn fingerprint(&self, print: &mut super::model::Print, name: &dyn Fn(DiskId) -> u8) {
         // What is missed changes nothing that it decides.
         let Self { epoch, group, from: _, at, state, next, read, chosen, missed: _ } = self;
+        let state = state.as_ref().map(|state| state.fingerprint(name));
         print.add(&(epoch, group, at, state, next, read, chosen));
     }
 
@@ -420,5 +420,23 @@ impl Gather {
     #[cfg(feature = "model")]
     pub(super) fn turn(&self, index: usize) -> Option<usize> {
         self.from.iter().position(|&read| read == index)
+    }
+}
+
+#[cfg(feature = "model")]
+impl Partial {
+    /// For an exhaustive check: something of it is read, so that it can be gone on with.
+    pub(super) fn is_begun(&self) -> bool {
+        self.slot.is_some()
+    }
+
+    /// For an exhaustive check: what was read, of a disk by its name there.
+    pub(super) fn fingerprint(
+        &self,
+        name: &dyn Fn(DiskId) -> u8,
+    ) -> (GroupId, u8, Option<Slot>, Vec<u8>) {
+        // A process is named by chance, and here each disk has one.
+        let Self { group, disk, process: _, slot, bytes } = self;
+        (*group, name(*disk), *slot, bytes.clone())
     }
 }

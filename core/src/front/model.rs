@@ -5,10 +5,12 @@
 //! order in which timers could fire on machines of any speed can be tried.
 
 use super::flight::{Commit, Waits};
+use super::members::Exclusion;
 use super::peer::{Asked, Wire};
 use super::{Front, Phase};
 use crate::io::Link;
-use crate::log::{Entry, Epoch, Handle, Slot, State};
+use crate::limits::CLAIMS_FUTILE;
+use crate::log::{Acked, DiskId, Entry, Epoch, Handle, Slot, State};
 use crate::time::{Mono, Now};
 use crate::wire::group::{Facts, Standing};
 use alloc::format;
@@ -56,9 +58,10 @@ impl Front {
         true
     }
 
-    /// Fronts for which this is equal do the same from here on, whatever comes.
+    /// Fronts for which this is equal do the same from here on, whatever comes. `name` says of a
+    /// disk what tells it from others: disks of one name are members of the same sets.
     #[must_use]
-    pub fn fingerprint(&self, now: Now) -> Fingerprint {
+    pub fn fingerprint(&self, now: Now, name: &dyn Fn(DiskId) -> u8) -> Fingerprint {
         // Taken apart, so that whoever adds a field has to think of it here. Left out: what
         // is configured alike for all, times, because none but `now` and a constant later ever
         // occurs; numbers of links, which are names; what is drawn at random, which is how long
@@ -74,12 +77,12 @@ impl Front {
             placed,
             highest,
             claim_until: _,
-            // How long to pause, and what is told to people.
-            futile: _,
+            futile,
+            // What is told to people.
             said: _,
             unproved: _,
             partial,
-            confirmations: _,
+            confirmations,
             witness,
             shortfall,
             contradiction,
@@ -117,12 +120,15 @@ impl Front {
         print.add(&ledger.settled().encode());
         match phase {
             Phase::Pausing { .. } => print.add(&"pausing"),
-            Phase::Reading(gather) => gather.fingerprint(&mut print),
+            Phase::Reading(gather) => gather.fingerprint(&mut print, name),
             phase => print.add(&format!("{phase:?}")),
         }
         wish.fingerprint(&mut print);
         print.add(&(highest, heartbeat <= &now.mono, unnamed, silenced, block));
-        print.add(&(partial, witness.group, &witness.seen, shortfall, contradiction));
+        let partial = partial.as_ref().filter(|partial| partial.is_begun());
+        print.add(&partial.map(|partial| partial.fingerprint(name)));
+        print.add(&(futile.min(&CLAIMS_FUTILE), shortfall, contradiction.is_some()));
+        print.add(&(witness.group, witness.seen.known(), witness.seen.date()));
         print.0.extend(desk.fingerprint());
         for (slot, commit) in commits {
             // Whose parts differ is told with each peer.
@@ -133,10 +139,17 @@ impl Front {
         let asked = peers.each_ref().map(|peer| {
             format!("{:?}", peer.asked.values().map(|(asked, _)| asked).collect::<Vec<_>>())
         });
-        Fingerprint { own: print.0, peers: [0, 1, 2].map(|index| self.peer_print(index)), asked }
+        let mut disks: Vec<(DiskId, Vec<u8>)> = witness.seen.acked().iter().map(told_of).collect();
+        disks.extend(confirmations.keys().map(|&disk| (disk, Vec::new())));
+        let told = peers.each_ref().map(|peer| {
+            let facts = peer.facts.as_ref();
+            facts.map_or(Vec::new(), |facts| facts.acked.iter().map(told_of).collect())
+        });
+        let peers = [0, 1, 2].map(|index| self.peer_print(index, name));
+        Fingerprint { own: print.0, peers, asked, disks, told }
     }
 
-    fn peer_print(&self, index: usize) -> Vec<u8> {
+    fn peer_print(&self, index: usize, name: &dyn Fn(DiskId) -> u8) -> Vec<u8> {
         let (mut print, peer) = (Print(Vec::with_capacity(128)), &self.peers[index]);
         // Silence, pauses and load are the business of timers; a backend of ours has no seats here.
         let wire = match peer.wire {
@@ -146,14 +159,21 @@ impl Front {
         };
         // Its parts never change in a check.
         let standing = peer.description.as_ref().map(|known| {
-            let Standing { disk: _, group, promised, base, committed, last } = known.standing;
-            (group, promised, base, committed, last, known.led)
+            let Standing { disk, group, promised, base, committed, last } = known.standing;
+            (name(disk), group, promised, base, committed, last, known.led)
         });
         print.add(&(wire, standing, peer.trouble.is_some(), self.has_confirmed(index)));
-        print.add(&format!("{:?} {:?} {:?}", peer.follow, peer.exclusion, peer.went_back));
+        // Of what it had before, its own name is known already.
+        let had = |was: Acked| (was.promised, was.slot);
+        let exclusion = match peer.exclusion {
+            Some(Exclusion::WentBack { was, last }) => format!("{:?} {last}", had(was)),
+            other => format!("{other:?}"),
+        };
+        print.add(&(format!("{:?}", peer.follow), exclusion, peer.went_back.map(had)));
         let facts = peer.facts.as_ref().map(|facts| {
-            let Facts { process: _, before, known, digest, differs, acked, .. } = facts;
-            (before, known, digest, differs, acked)
+            // What it was told of disks is beside this; names and clocks make no difference.
+            let Facts { process: _, before, known, digest, differs, acked: _, .. } = facts;
+            (before, known, digest, differs)
         });
         print.add(&(peer.minor, peer.fresh, facts));
         let joined = self.joined.joined.values().map(|joined| joined.prints[index]);
@@ -255,7 +275,7 @@ impl Front {
 }
 
 /// How a front stands.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fingerprint {
     /// What it is apart from the backends.
     pub own: Vec<u8>,
@@ -263,6 +283,17 @@ pub struct Fingerprint {
     pub peers: [Vec<u8>; 3],
     /// What each backend was asked and has not answered.
     pub asked: [String; 3],
+    /// What it knows of disks, and has no backend's word for.
+    pub disks: Vec<(DiskId, Vec<u8>)>,
+    /// What each backend has told of disks.
+    pub told: [Vec<(DiskId, Vec<u8>)>; 3],
+}
+
+/// How far a disk has come, apart from which it is.
+fn told_of(acked: &Acked) -> (DiskId, Vec<u8>) {
+    let mut print = Print(Vec::new());
+    print.add(&(acked.promised, acked.slot));
+    (acked.disk, print.0)
 }
 
 /// Bytes that say how a front stands.

@@ -1,7 +1,7 @@
 //! One backend that is listed by two addresses: a disk is counted once, however it is reached.
 
 use super::book::{Book, Outcome};
-use super::{logs, names, says, whole_again};
+use super::{logs, names, whole_again};
 use std::net::SocketAddr;
 use tmr_tests::foreign::error::NO_MORE_LICENSES;
 use tmr_tests::harness::{Cluster, Runtime, SEATS, list_servers};

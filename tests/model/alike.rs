@@ -1,0 +1,88 @@
+//! Which states are one: those that differ in which backend is which, of backends that are alike.
+
+use crate::node::{Message, print};
+use crate::world::{Line, SAVED, World};
+use std::hash::{Hash, Hasher};
+
+/// The orders of the three backends that may be alike; the fourth one never is.
+const ORDERS: [[usize; 4]; 6] =
+    [[0, 1, 2, 3], [0, 2, 1, 3], [1, 0, 2, 3], [1, 2, 0, 3], [2, 0, 1, 3], [2, 1, 0, 3]];
+
+/// A front tells backends of one kind apart by its own number for them only where it asks one of
+/// two equal ones first.
+impl Hash for World {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let columns = [0, 1, 2, 3].map(|backend| self.column(backend));
+        let known = [0, 1, 2, 3].map(|backend| self.knowledge(backend));
+        let mut sorted = columns;
+        sorted[..3].sort_unstable();
+        let fits = |order: &&[usize; 4]| order.map(|backend| columns[backend]) == sorted;
+        // What one backend knows of another one: of orders that are as good, the lowest counts.
+        let orders = ORDERS.iter().filter(fits);
+        let known = orders.map(|order| print(&order.map(|one| order.map(|of| known[one][of]))));
+        let known = known.min().expect("one of the orders is sorted");
+        let fronts = self.fronts.each_ref().map(|front| front.prints.0);
+        (sorted, known, fronts, &self.calls, self.spent, &self.watch).hash(state);
+    }
+}
+
+impl PartialEq for World {
+    fn eq(&self, other: &Self) -> bool {
+        print(self) == print(other)
+    }
+}
+
+impl World {
+    /// A front's links to a backend, if it has it in its list: with its place there.
+    fn seen(&self, backend: usize) -> [Option<(usize, &Line)>; 2] {
+        [0, 1].map(|front| {
+            let place = self.lists[front].iter().position(|&listed| listed == backend)?;
+            Some((place, &self.lines[front][place]))
+        })
+    }
+
+    /// All about one backend, but for what it and its links know of others.
+    fn column(&self, backend: usize) -> u64 {
+        let mut front = 0..2;
+        let seen = self.seen(backend).map(|seen| {
+            let front = &self.fronts[front.next().expect("there are two")];
+            let line = seen.map(|(place, line)| (front.prints.1[place], line.form()));
+            (front.about[backend], line)
+        });
+        let saved = self.saved.as_ref().filter(|_| backend == SAVED).map(|saved| saved.print);
+        print(&(self.kinds[backend], self.backends[backend].print, seen, saved))
+    }
+
+    /// What a backend and its links know of each backend's disks.
+    fn knowledge(&self, backend: usize) -> [u64; 4] {
+        let mut front = 0..2;
+        let seen = self.seen(backend).map(|seen| {
+            let front = &self.fronts[front.next().expect("there are two")];
+            seen.map(|(place, line)| (front.told[place], line))
+        });
+        let saved = self.saved.as_ref().filter(|_| backend == SAVED);
+        [0, 1, 2, 3].map(|of| {
+            let seen = seen.each_ref().map(|seen| {
+                seen.map(|(told, line)| {
+                    let messages = line.messages().map(|message| message.about[of]);
+                    (told[of], messages.collect::<Vec<_>>())
+                })
+            });
+            print(&(self.backends[backend].about[of], saved.map(|saved| saved.about[of]), seen))
+        })
+    }
+}
+
+impl Line {
+    /// What it is apart from which backend is meant.
+    fn form(&self) -> (bool, bool, [Vec<(u64, bool)>; 3]) {
+        let forms = [&self.orders, &self.reports, &self.strays].map(|messages| {
+            messages.iter().map(|message| (message.form, message.joined)).collect()
+        });
+        (self.up, self.dead, forms)
+    }
+
+    fn messages(&self) -> impl Iterator<Item = &Message> {
+        self.orders.iter().chain(&self.reports).chain(&self.strays)
+    }
+}
