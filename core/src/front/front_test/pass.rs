@@ -272,11 +272,12 @@ fn a_call_at_the_standby_that_nobody_can_decide_is_a_sign_of_life_at_the_leader(
     cut_off(&mut world);
     world.advance(3 * SECOND);
     world.call(1, client, crypt(handle));
+    world.advance(4 * SECOND);
+    assert_eq!(world.answer(1, client), Some((PENDING.code(), 0)));
     world.cut.clear();
-    world.advance(24 * SECOND);
+    world.advance(20 * SECOND);
     assert!(world.leads(0));
-    world.client(1, client).replies.clear();
-    assert_eq!(world.ask(1, client, crypt(handle)).0, 0);
+    assert_eq!(world.ask(1, client, crypt(handle)).0, 0, "24 s after its call, which was refused");
 }
 
 #[test]
