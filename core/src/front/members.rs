@@ -290,13 +290,22 @@ impl Front {
             return;
         }
         let obstacle = self.obstacle();
-        if obstacle != self.said {
-            match &obstacle {
-                Some(text) => tracing::error!("this front cannot lead: {text}"),
-                None => tracing::info!("nothing keeps this front from leading any more"),
-            }
-            self.said = obstacle;
+        // Who is missing, and why, changes with every attempt to reach them.
+        let kind = |text: &String| text.split(';').next().map(String::from);
+        if obstacle.as_ref().and_then(kind) == self.said.as_ref().and_then(kind) {
+            return;
         }
+        match &obstacle {
+            Some(text) if self.is_memory_lost() => tracing::error!("this front cannot lead: {text}"),
+            Some(text) => tracing::warn!("this front cannot lead yet: {text}"),
+            None => tracing::info!("nothing keeps this front from leading any more"),
+        }
+        self.said = obstacle;
+    }
+
+    /// Nobody leads before an operator has done something about it.
+    fn is_memory_lost(&self) -> bool {
+        self.contradiction.is_some() || self.shortfall.is_some() || self.strangers().len() >= 2
     }
 
     /// What is wrong, and what an operator can do, in words.
