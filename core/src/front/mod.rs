@@ -13,8 +13,10 @@ mod backends;
 mod catalogue;
 mod claim;
 mod clients;
+mod clocks;
 mod configure;
 mod copies;
+mod date;
 mod events;
 mod flight;
 #[cfg(test)]
@@ -38,6 +40,7 @@ mod status;
 mod stock;
 mod timing;
 mod twin;
+mod vigil;
 mod vote;
 
 use crate::admin::{Admin, Entrance};
@@ -62,6 +65,7 @@ pub use catalogue::{Review, Reviewed, review};
 use claim::{Gather, Partial};
 pub use copies::Copied;
 use core::ops::RangeInclusive;
+use date::GroupDate;
 use events::Events;
 use flight::{AnyOne, Commit};
 use handover::Handover;
@@ -75,6 +79,7 @@ use role::Wish;
 use settings::Settings;
 use stock::Stock;
 use twin::Twin;
+use vigil::Vigil;
 
 /// What a front is told at its start.
 #[derive(Clone, Debug)]
@@ -157,6 +162,10 @@ pub struct Front {
     confirmations: Confirmations,
     /// What is known of a group beyond the copy of its log.
     witness: Remembered,
+    /// What licences are judged by.
+    date: GroupDate,
+    /// Whether this front has slept.
+    vigil: Vigil,
     /// Fewer than two of those who were last read are members.
     unproved: bool,
     /// The last slot that is known to be chosen, and the last one that could be read.
@@ -218,6 +227,8 @@ impl Front {
             partial: None,
             confirmations: Confirmations::default(),
             witness: Remembered::default(),
+            date: GroupDate::default(),
+            vigil: Vigil::default(),
             unproved: false,
             shortfall: None,
             contradiction: None,
@@ -276,6 +287,8 @@ impl Front {
     fn turn(&mut self, now: Now, input: Input, out: &mut Vec<Intent>) -> Option<Deadline> {
         self.desk.start(now);
         self.ledger.at(now.wall);
+        self.look_at_the_time(now);
+        self.update_date(now);
         self.timers(now.mono, out);
         match input {
             Input::Tick | Input::Written | Input::Containers(_) => {}
@@ -321,11 +334,14 @@ impl Front {
         self.write_history(out);
         self.look();
         debug_assert!(self.check_invariants());
-        self.deadline()
+        let due = self.deadline();
+        self.expect(due)
     }
 
     /// Everything that follows from what came in, until nothing more does.
     fn settle(&mut self, now: Now, out: &mut Vec<Intent>) {
+        // Clocks may have been told.
+        self.update_date(now);
         let need = if let Phase::Proving { need, .. } = self.phase { need } else { 2 };
         if matches!(self.phase, Phase::Proving { .. } | Phase::Leading { .. }) {
             let upto = self.reached(need).min(self.ledger.last());
