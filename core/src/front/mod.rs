@@ -286,9 +286,9 @@ impl Front {
     /// A step that sees backends as backends of ours, whatever they are.
     fn turn(&mut self, now: Now, input: Input, out: &mut Vec<Intent>) -> Option<Deadline> {
         self.desk.start(now);
-        self.ledger.at(now.wall);
         self.look_at_the_time(now);
         self.update_date(now);
+        self.ledger.at(self.date.now());
         self.timers(now.mono, out);
         match input {
             Input::Tick | Input::Written | Input::Containers(_) => {}

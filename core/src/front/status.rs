@@ -56,7 +56,7 @@ impl View for At<'_> {
     }
 
     fn usage(&self, span: Span) -> Option<Value> {
-        Some(usage(self.front.history().charts(), span, self.now.wall))
+        Some(usage(self.front.history().charts(), span, self.front.date.now()))
     }
 
     fn events(&self) -> Value {
