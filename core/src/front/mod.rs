@@ -327,6 +327,8 @@ impl Front {
             }
             Input::Stored(stored) => self.stored(now, stored, out),
         }
+        // Clocks may have been told.
+        self.update_date(now);
         self.settle(now, out);
         self.tell_away(out);
         self.twin_forward(now.mono, out);
@@ -340,8 +342,6 @@ impl Front {
 
     /// Everything that follows from what came in, until nothing more does.
     fn settle(&mut self, now: Now, out: &mut Vec<Intent>) {
-        // Clocks may have been told.
-        self.update_date(now);
         let need = if let Phase::Proving { need, .. } = self.phase { need } else { 2 };
         if matches!(self.phase, Phase::Proving { .. } | Phase::Leading { .. }) {
             let upto = self.reached(need).min(self.ledger.last());
