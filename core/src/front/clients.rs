@@ -107,6 +107,13 @@ impl Front {
         !self.handover.holds_back() && self.serves(now)
     }
 
+    /// Whether clients that have something to say are heard. A front that has dropped them ends none
+    /// of their handles, nor does one that has just woken: what they said meanwhile is still to be
+    /// read.
+    pub(super) fn hears_clients(&self) -> bool {
+        !self.silenced && self.is_awake()
+    }
+
     /// It leads, is confirmed, and two backends follow: a call can be decided.
     pub(super) fn serves(&self, now: Mono) -> bool {
         let following =

@@ -367,8 +367,7 @@ impl Front {
                     self.serve(now, until, link, (&call, bytes), out);
                 }
             }
-            // A front that has dropped its clients ends none of their handles.
-            if !self.silenced {
+            if self.hears_clients() {
                 for entry in self.desk.ended(now.mono, self.ledger.ahead()) {
                     self.ledger.propose(entry);
                 }

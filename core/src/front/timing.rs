@@ -96,7 +96,7 @@ impl Front {
         let cleanup = self
             .desk
             .due()
-            .filter(|_| !self.silenced)
+            .filter(|_| self.hears_clients())
             .map(|at| Deadline { at, reason: "clean-up" });
         let twin = self.twin_deadline();
         let handover = self.handover.deadline();

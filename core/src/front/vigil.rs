@@ -79,11 +79,15 @@ impl Front {
         due
     }
 
-    /// Two members have confirmed this front lately, by answers to what it asked while awake.
+    /// Two members have answered what this front asked since it last woke, if it ever slept.
+    pub(super) fn is_awake(&self) -> bool {
+        let confirmed = self.confirmed_at();
+        self.vigil.woke.is_none_or(|woke| confirmed.is_some_and(|at| at > woke))
+    }
+
+    /// Two members have confirmed this front lately, and since it last woke.
     pub(super) fn is_confirmed(&self, now: Mono) -> bool {
-        self.confirmed_at().is_some_and(|at| {
-            now.since(at) < CONFIRMED && self.vigil.woke.is_none_or(|woke| at > woke)
-        })
+        self.confirmed(now, CONFIRMED) && self.is_awake()
     }
 }
 

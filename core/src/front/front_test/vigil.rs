@@ -89,6 +89,23 @@ fn a_pause_or_a_clock_that_is_set_costs_one_round_trip_and_no_client() {
 }
 
 #[test]
+fn what_clients_said_while_it_slept_is_heard_before_their_handles_end() {
+    let mut world = World::serving();
+    let client = world.connect(0);
+    let (_, handle) = world.ask(0, client, access(TMR, Mode::UserLimit, 30));
+    world.advance(29 * SECOND);
+    world.pause(0, 1_600 * MILLI, false);
+    world.step_front(0, crate::io::Input::Tick);
+    world.call(0, client, crypt(handle));
+    world.advance(MILLI);
+    assert_eq!(world.answer(0, client).map(|(status, _)| status), Some(0));
+    world.advance(20 * SECOND);
+    assert_eq!(world.ask(0, client, crypt(handle)).0, 0);
+    world.advance(31 * SECOND);
+    assert_eq!(world.seats(0), 0, "silence ends it as ever");
+}
+
+#[test]
 fn what_was_asked_before_a_pause_confirms_nothing_after_it() {
     let mut world = World::serving();
     let client = world.connect(0);
