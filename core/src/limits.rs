@@ -123,6 +123,30 @@ pub const NETWORK_RETRY: Duration = Duration::from_secs(30);
 /// A front that two backends have not confirmed for this long decides nothing until they do: one
 /// that was frozen or cut off may have a successor.
 pub const CONFIRMED: Duration = Duration::from_secs(2);
+/// A wall clock that moves by so much more or less than the monotonic one between two steps was set,
+/// or the machine was paused. In whole seconds, as the wall clock counts: by less, two readings of
+/// right clocks can differ.
+pub const WALL_STEP: Duration = Duration::from_secs(2);
+/// A step that comes so long after the time that was asked for finds a front that was stopped.
+pub const WOKE_LATE: Duration = Duration::from_secs(1);
+/// The clock of a backend counts for so long after it was told; a front that does not lead asks
+/// for it in half that time.
+pub const CLOCK_FRESH: Duration = Duration::from_secs(60);
+/// A clock that is off the date of the group by more than this is off.
+pub const CLOCK_OFF: Duration = Duration::from_secs(60);
+/// A clock that is off by more than this is wrong.
+pub const CLOCK_WRONG: Duration = Duration::from_secs(24 * 60 * 60);
+/// Two clocks that differ by no more agree on a date. Where nothing sets them, they are off by
+/// minutes.
+pub const CLOCKS_AGREE: Duration = Duration::from_secs(60 * 60);
+/// The date of the group goes ahead by so much at once, beyond the time that has passed; by more,
+/// only if two clocks agree on it for [`DATE_LEAP_LASTS`].
+pub const DATE_LEAP: Duration = Duration::from_secs(24 * 60 * 60);
+/// See [`DATE_LEAP`].
+pub const DATE_LEAP_LASTS: Duration = Duration::from_secs(60);
+/// Backends are told to keep the date of the group when it is so much later than the one they have:
+/// each time costs them a write.
+pub const DATE_STEP: Duration = Duration::from_secs(60);
 /// D: a front without a majority confirmation for this long drops its clients.
 pub const FENCE: Duration = Duration::from_secs(10);
 /// So long a front that had to step back looks for another one that leads; if there is none, it

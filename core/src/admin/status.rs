@@ -1,6 +1,7 @@
 //! What `/api/status` says, field by field. Names and shapes are a contract with those who read
 //! it: a field may come, none may go or change.
 
+use crate::limits::{CLOCK_OFF, CLOCK_WRONG};
 use crate::time::Wall;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -61,6 +62,9 @@ pub struct FrontStatus {
     pub twin: Option<Twin>,
     /// In the order of the configuration that this process began with.
     pub backends: Vec<BackendStatus>,
+    /// How far the clocks of the machines are off the date that licences are judged by: this front's,
+    /// the other front's if there is one, the three backends'.
+    pub clocks: Vec<ClockStatus>,
     /// The virtual containers that clients see.
     pub containers: Vec<ContainerStatus>,
     /// Containers that no client sees because nothing says which others they belong to.
@@ -169,6 +173,43 @@ pub struct BackendStatus {
     pub handles: u64,
     /// What keeps it from being counted, in a sentence; `null` if nothing does.
     pub trouble: Option<String>,
+}
+
+/// The clock of a machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ClockStatus {
+    /// `front` is the one that answers, `twin` the other one; a backend has its address, as
+    /// configured.
+    pub machine: String,
+    /// Seconds that it is ahead of the date of the group; `null`: not known. The other front's
+    /// never is: fronts do not tell each other their clocks.
+    pub offset_seconds: Option<i64>,
+    /// What to think of that; `null`: not known.
+    pub verdict: Option<ClockVerdict>,
+}
+
+/// What to think of a clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClockVerdict {
+    /// It is right.
+    Ok,
+    /// It is off by more than a minute: it should be set by a time server.
+    Off,
+    /// It is off by more than a day.
+    Wrong,
+}
+
+impl ClockVerdict {
+    /// Of a clock that is off by so many seconds.
+    #[must_use]
+    pub fn of(offset_seconds: i64) -> Self {
+        match offset_seconds.unsigned_abs() {
+            seconds if seconds > CLOCK_WRONG.as_secs() => Self::Wrong,
+            seconds if seconds > CLOCK_OFF.as_secs() => Self::Off,
+            _ => Self::Ok,
+        }
+    }
 }
 
 /// A virtual container.
@@ -433,6 +474,14 @@ mod tests {
                 handles: 2,
                 trouble: None,
             }],
+            clocks: vec![
+                ClockStatus {
+                    machine: "front".into(),
+                    offset_seconds: Some(-61),
+                    verdict: Some(ClockVerdict::of(-61)),
+                },
+                ClockStatus { machine: "twin".into(), offset_seconds: None, verdict: None },
+            ],
             containers: vec![ContainerStatus {
                 serial: "131-59885682".into(),
                 cm_act_id: 305_419_896,
@@ -518,6 +567,8 @@ mod tests {
                           "configuration_trouble": null },
           "backends": [ { "address": "127.0.0.1:22361", "state": "up", "serial": "130-1000001",
                           "epoch": 3, "handles": 2, "trouble": null } ],
+          "clocks": [ { "machine": "front", "offset_seconds": -61, "verdict": "off" },
+                      { "machine": "twin", "offset_seconds": null, "verdict": null } ],
           "containers": [ { "serial": "131-59885682", "cm_act_id": 305_419_896,
                             "parts": ["130-1000001"] } ],
           "strays": [ { "backend": "127.0.0.1:22363", "serial": "130-7",
@@ -550,5 +601,8 @@ mod tests {
             [BackendState::Up, BackendState::Repairing, BackendState::Down, BackendState::Unfenced];
         let expected = json!(["up", "repairing", "down", "unfenced"]);
         assert_eq!(serde_json::to_value(states).unwrap(), expected);
+        let verdicts = [0, 60, -60, 61, -86_400, 86_401, i64::MIN].map(ClockVerdict::of);
+        let expected = json!(["ok", "ok", "ok", "off", "off", "wrong", "wrong"]);
+        assert_eq!(serde_json::to_value(verdicts).unwrap(), expected);
     }
 }

@@ -148,7 +148,7 @@ impl Front {
         if from.iter().all(|(_, standing)| is_unborn(standing)) {
             return;
         }
-        self.remember_group(group);
+        self.remember_group(now, group);
         from.sort_by_key(|&(index, standing)| (core::cmp::Reverse(standing.committed), index));
         let base = from[0].1;
         let whole = self.ledger.group() != Some(group)

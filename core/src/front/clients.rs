@@ -6,7 +6,7 @@ use super::peer::Follow;
 use super::{Front, Phase};
 use crate::desk::{Desk, Ground, Move};
 use crate::io::{Intent, Link};
-use crate::limits::{CALL_TIMEOUT, CONFIRMED, PASSED_TIMEOUT, UNCOMMITTED_MAX};
+use crate::limits::{CALL_TIMEOUT, PASSED_TIMEOUT, UNCOMMITTED_MAX};
 use crate::log::Entry;
 use crate::time::{Mono, Now};
 use crate::wire::{CmError, Reply, Request};
@@ -47,6 +47,7 @@ impl Front {
         out: &mut Vec<Intent>,
     ) {
         self.guest_begins(link);
+        let now = self.judged_at(now);
         let ground = Ground { now, state: self.ledger.ahead(), catalogue: &self.joined.catalogue };
         match self.desk.call(link, request, &ground, out) {
             Move::Done => {}
@@ -106,12 +107,17 @@ impl Front {
         !self.handover.holds_back() && self.serves(now)
     }
 
+    /// Whether clients that have something to say are heard. A front that has dropped them ends none
+    /// of their handles, nor does one that has just woken: what they said meanwhile is still to be
+    /// read.
+    pub(super) fn hears_clients(&self) -> bool {
+        !self.silenced && self.is_awake()
+    }
+
     /// It leads, is confirmed, and two backends follow: a call can be decided.
     pub(super) fn serves(&self, now: Mono) -> bool {
         let following =
             self.peers.iter().filter(|p| matches!(p.follow, Follow::Yes { .. })).count();
-        matches!(self.phase, Phase::Leading { .. })
-            && following >= 2
-            && self.confirmed(now, CONFIRMED)
+        matches!(self.phase, Phase::Leading { .. }) && following >= 2 && self.is_confirmed(now)
     }
 }

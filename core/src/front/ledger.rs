@@ -28,12 +28,12 @@ pub(super) struct Ledger {
     digest: Option<Digest>,
     /// What of the committed entries is not in the usage history yet.
     news: VecDeque<News>,
-    /// What time it is.
+    /// The date of the group.
     now: Wall,
 }
 
 impl Ledger {
-    /// A step begins at this time.
+    /// A step begins at this date of the group.
     pub(super) fn at(&mut self, now: Wall) {
         self.now = now;
     }
@@ -43,7 +43,7 @@ impl Ledger {
         Some(Mark::of_entry(self.group?, self.settled.leader(), self.committed))
     }
 
-    /// What time it is, as the last step was told.
+    /// The date of the group, as the last step was told.
     pub(super) fn now(&self) -> Wall {
         self.now
     }

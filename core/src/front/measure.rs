@@ -41,6 +41,7 @@ impl At<'_> {
         self.write_role(page);
         self.write_backends(page);
         self.write_twin(page);
+        self.write_clocks(page);
         self.write_licences(page);
     }
 
@@ -122,6 +123,17 @@ impl At<'_> {
         let mut family = page.gauge("tmrd_twin_clients", help);
         family.is(&[("passed", &"to")], twin.passed_to);
         family.is(&[("passed", &"from")], twin.passed_from);
+    }
+
+    fn write_clocks(&self, page: &mut Page) {
+        let help =
+            "Seconds that a machine's clock is ahead of the date that licences are judged by.";
+        let mut family = page.gauge("tmrd_clock_offset_seconds", help);
+        for clock in self.clocks() {
+            if let Some(offset) = clock.offset_seconds {
+                family.is(&[("machine", &clock.machine)], offset);
+            }
+        }
     }
 
     fn write_licences(&self, page: &mut Page) {

@@ -4,6 +4,7 @@
 //! The rules are those of *Consistency* 7. What never lives here: how promises are collected (that
 //! is `claim`), and how one that is left out is repaired (that is `replicate`).
 
+use super::clocks::Reading;
 use super::peer::{Asked, Follow, Peer};
 use super::vote::reached;
 use super::{Front, Phase};
@@ -370,8 +371,9 @@ impl Front {
     }
 
     /// A claim reads the log of this group: what is known of it is kept, and of no other.
-    pub(super) fn remember_group(&mut self, group: GroupId) {
+    pub(super) fn remember_group(&mut self, now: Mono, group: GroupId) {
         let seen = self.witness_of(Some(group));
+        self.date.begin(seen.date(), now);
         self.witness = Remembered { group: Some(group), seen };
     }
 
@@ -410,6 +412,7 @@ impl Front {
         }
         self.disown(now, out);
         self.note_acked();
+        self.witness_date();
         let order = Order::Witness {
             epoch,
             committed: self.ledger.committed(),
@@ -434,6 +437,7 @@ impl Front {
     ) {
         let differed = self.peers[index].facts.as_ref().is_some_and(|facts| facts.differs);
         let differs = facts.differs;
+        self.peers[index].clock = Some(Reading { clock: facts.clock, at: now });
         self.peers[index].facts = Some(facts);
         if differed != differs {
             self.judge(now, out);

@@ -13,8 +13,10 @@ mod backends;
 mod catalogue;
 mod claim;
 mod clients;
+mod clocks;
 mod configure;
 mod copies;
+mod date;
 mod events;
 mod flight;
 #[cfg(test)]
@@ -38,6 +40,7 @@ mod status;
 mod stock;
 mod timing;
 mod twin;
+mod vigil;
 mod vote;
 
 use crate::admin::{Admin, Entrance};
@@ -62,6 +65,7 @@ pub use catalogue::{Review, Reviewed, review};
 use claim::{Gather, Partial};
 pub use copies::Copied;
 use core::ops::RangeInclusive;
+use date::GroupDate;
 use events::Events;
 use flight::{AnyOne, Commit};
 use handover::Handover;
@@ -75,6 +79,7 @@ use role::Wish;
 use settings::Settings;
 use stock::Stock;
 use twin::Twin;
+use vigil::Vigil;
 
 /// What a front is told at its start.
 #[derive(Clone, Debug)]
@@ -157,6 +162,10 @@ pub struct Front {
     confirmations: Confirmations,
     /// What is known of a group beyond the copy of its log.
     witness: Remembered,
+    /// What licences are judged by.
+    date: GroupDate,
+    /// Whether this front has slept.
+    vigil: Vigil,
     /// Fewer than two of those who were last read are members.
     unproved: bool,
     /// The last slot that is known to be chosen, and the last one that could be read.
@@ -218,6 +227,8 @@ impl Front {
             partial: None,
             confirmations: Confirmations::default(),
             witness: Remembered::default(),
+            date: GroupDate::default(),
+            vigil: Vigil::default(),
             unproved: false,
             shortfall: None,
             contradiction: None,
@@ -275,7 +286,9 @@ impl Front {
     /// A step that sees backends as backends of ours, whatever they are.
     fn turn(&mut self, now: Now, input: Input, out: &mut Vec<Intent>) -> Option<Deadline> {
         self.desk.start(now);
-        self.ledger.at(now.wall);
+        self.look_at_the_time(now);
+        self.update_date(now);
+        self.ledger.at(self.date.now());
         self.timers(now.mono, out);
         match input {
             Input::Tick | Input::Written | Input::Containers(_) => {}
@@ -314,6 +327,8 @@ impl Front {
             }
             Input::Stored(stored) => self.stored(now, stored, out),
         }
+        // Clocks may have been told.
+        self.update_date(now);
         self.settle(now, out);
         self.tell_away(out);
         self.twin_forward(now.mono, out);
@@ -321,7 +336,8 @@ impl Front {
         self.write_history(out);
         self.look();
         debug_assert!(self.check_invariants());
-        self.deadline()
+        let due = self.deadline();
+        self.expect(due)
     }
 
     /// Everything that follows from what came in, until nothing more does.
@@ -351,8 +367,7 @@ impl Front {
                     self.serve(now, until, link, (&call, bytes), out);
                 }
             }
-            // A front that has dropped its clients ends none of their handles.
-            if !self.silenced {
+            if self.hears_clients() {
                 for entry in self.desk.ended(now.mono, self.ledger.ahead()) {
                     self.ledger.propose(entry);
                 }

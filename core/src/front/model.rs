@@ -84,6 +84,9 @@ impl Front {
             partial,
             confirmations,
             witness,
+            // No licence of a check has a date, and no front sleeps in it.
+            date: _,
+            vigil: _,
             shortfall,
             contradiction,
             joined: _,

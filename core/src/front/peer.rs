@@ -1,6 +1,7 @@
 //! One backend as a front sees it: its link, what it said of itself, what it was asked, and how
 //! far it follows the log.
 
+use super::clocks::Reading;
 use super::members::Exclusion;
 use crate::io::{Address, Callee, Intent, Link};
 use crate::limits::{DIAL_TIMEOUT, REDIAL_MIN};
@@ -91,6 +92,8 @@ pub(super) struct Peer {
     pub(super) minor: u16,
     /// What it last said of itself beside its description; `None`: nothing, or an older program.
     pub(super) facts: Option<Facts>,
+    /// What its clock said with that.
+    pub(super) clock: Option<Reading>,
     /// Why it is not counted although it is connected.
     pub(super) exclusion: Option<Exclusion>,
     /// Its disk had this and does not have it any more.
@@ -120,6 +123,7 @@ impl Peer {
             heard: Mono(0),
             minor: 0,
             facts: None,
+            clock: None,
             exclusion: None,
             went_back: None,
             busy: 0,
@@ -180,6 +184,7 @@ impl Peer {
         self.pause = (self.pause * 2).min(retry);
         self.description = None;
         self.facts = None;
+        self.clock = None;
         self.exclusion = None;
         self.went_back = None;
         self.follow = Follow::No;

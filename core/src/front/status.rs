@@ -42,6 +42,7 @@ impl View for At<'_> {
             obstacle: front.obstacle(),
             twin: front.twin_status(),
             backends: (0..3).map(|index| self.backend(index)).collect(),
+            clocks: self.clocks(),
             containers: self.containers(),
             strays: self.strays(),
             copies: self.copies(),
@@ -55,7 +56,7 @@ impl View for At<'_> {
     }
 
     fn usage(&self, span: Span) -> Option<Value> {
-        Some(usage(self.front.history().charts(), span, self.now.wall))
+        Some(usage(self.front.history().charts(), span, self.front.date.now()))
     }
 
     fn events(&self) -> Value {
@@ -216,7 +217,7 @@ impl At<'_> {
                 available: joined.matching >= 2,
                 units_left: offer.and_then(|offer| offer.units_left(state)),
                 expires,
-                expired: expires.is_some_and(|end| end <= self.now.wall),
+                expired: expires.is_some_and(|end| end <= front.date.now()),
                 differs: differs.collect(),
             }
         };

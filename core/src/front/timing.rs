@@ -33,6 +33,7 @@ impl Front {
             let order = Order::Confirm { epoch, committed, serves };
             let stuck = self.wish.lead && self.phase.epoch().is_none() && !self.could_claim();
             let asks = self.wish.deposed || self.wish.waits || self.futile > 0 || stuck;
+            let asks = asks || self.misses_clocks(now);
             for peer in self.peers.iter_mut().filter(|peer| peer.known().is_some()) {
                 peer.ask(now, Asked::Confirm(epoch), &order, out);
                 if asks {
@@ -95,7 +96,7 @@ impl Front {
         let cleanup = self
             .desk
             .due()
-            .filter(|_| !self.silenced)
+            .filter(|_| self.hears_clients())
             .map(|at| Deadline { at, reason: "clean-up" });
         let twin = self.twin_deadline();
         let handover = self.handover.deadline();

@@ -145,6 +145,12 @@ fn front(status: &Value, colour: Colour) -> String {
             let _ = writeln!(out, "  {}: {trouble}", cell(&backend["address"]));
         }
     }
+    for clock in rows(status, "clocks") {
+        if let Some(verdict @ ("off" | "wrong")) = clock["verdict"].as_str() {
+            let (machine, offset) = (cell(&clock["machine"]), cell(&clock["offset_seconds"]));
+            let _ = writeln!(out, "  the clock of {machine} is {verdict}: {offset} s off the date");
+        }
+    }
     let mut table = Table::new(&["container", "CmActId", "parts"]);
     for container in rows(status, "containers") {
         let parts: Vec<String> = rows(container, "parts").iter().map(cell).collect();
@@ -263,7 +269,10 @@ mod tests {
                 "failover_trouble": "too late", "certificate_ends": "2026-12-01T00:00:00Z",
                 "copies": [{"serial": "130-1", "backends": ["a:1", "c:3"],
                     "trouble": "backends a:1 and c:3 hold the same part (130-1)"}],
-                "strays": [{"backend": "b:2", "serial": "130-9", "trouble": "it is alone"}],
+                "clocks": [{"machine": "front", "offset_seconds": 2, "verdict": "ok"},
+                       {"machine": "twin", "offset_seconds": null, "verdict": null},
+                       {"machine": "b:2", "offset_seconds": -90_000, "verdict": "wrong"}],
+            "strays": [{"backend": "b:2", "serial": "130-9", "trouble": "it is alone"}],
                 "licenses": [{"firm_code": 10, "product_code": 201, "tmr_id": 1, "quantity": 5,
                     "used": 2, "free": 3, "matching": 2, "available": true,
                     "expires": "2026-11-21T19:00:00Z", "expired": true, "differs": [
@@ -284,6 +293,7 @@ mod tests {
             "  a:1      up     -          3      2",
             "  131-5      7        130-1, 130-2",
             "  backends a:1 and c:3 hold the same part (130-1)",
+            "  the clock of b:2 is wrong: -90000 s off the date",
             "  130-9 at b:2: it is alone",
             "  10    201      1       5      2     3     2      true       2026-11-21T19:00:00Z",
             "  10:201 differs at c:3: LicenseQuantity is 4, the others have 5",

@@ -173,6 +173,12 @@ function judge(front) {
   for (const gone of front.gone ?? []) add('warn', `${gone.trouble}.`);
   for (const copy of front.copies ?? []) add('bad', `${copy.trouble[0].toUpperCase()}${copy.trouble.slice(1)}.`);
   for (const stray of front.strays) add('warn', `Container ${stray.serial} at ${stray.backend}: ${stray.trouble}.`);
+  for (const machine of front.clocks ?? []) if (machine.offset_seconds !== null && machine.verdict !== 'ok') {
+    const whose = machine.machine === 'front' ? 'this front' : machine.machine === 'twin' ? 'the other front' : machine.machine;
+    const off = Math.abs(machine.offset_seconds);
+    const span = off > 86400 ? plural(Math.round(off / 86400), 'day', 'days') : off > 3600 ? plural(Math.round(off / 3600), 'hour', 'hours') : `${off} seconds`;
+    add(machine.verdict === 'wrong' ? 'bad' : 'warn', `The clock of ${whose} is ${span} ${machine.offset_seconds < 0 ? 'behind' : 'ahead of'} the date of the group.`);
+  }
   if (front.failover_trouble) add('warn', `The last planned failover: ${front.failover_trouble}.`);
   if (front.certificate_ends && Date.parse(front.certificate_ends) - Date.now() < 21 * 86400 * SECOND) add('warn', `The certificate of this page ends on ${clock(front.certificate_ends)}.`);
   if (session.trouble) add('warn', `${session.trouble}; what was read before holds on.`);

@@ -135,12 +135,13 @@ fn a_confirmation_counts_from_when_it_was_asked_for() {
     world.step_front(0, Input::Tick);
     // What it asks gets to the backends late, and what it asks then does not get there at all.
     let asked = core::mem::take(&mut world.events);
-    world.fronts[0].frozen = true;
-    world.advance(CONFIRMED - 100 * MILLI);
-    world.fronts[0].frozen = false;
     world.lose = |_, order| matches!(order, Order::Confirm { .. });
+    world.advance(CONFIRMED - 100 * MILLI);
+    world.call(0, client, crypt(handle));
+    assert_eq!(world.answer(0, client), None);
     world.events = asked;
     world.run();
+    assert_eq!(world.answer(0, client).map(|(status, _)| status), Some(0));
     assert_eq!(world.ask(0, client, crypt(handle)).0, 0);
     world.advance(100 * MILLI);
     world.call(0, client, crypt(handle));

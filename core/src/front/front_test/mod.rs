@@ -2,8 +2,10 @@
 
 mod any_one;
 mod birth;
+mod brief;
 mod configure;
 mod copies;
+mod date;
 mod edges;
 mod gone;
 mod handles;
@@ -22,6 +24,7 @@ mod seats;
 mod settings;
 mod stock;
 mod twin;
+mod vigil;
 mod world;
 
 use crate::front::Config;

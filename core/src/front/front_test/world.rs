@@ -1,6 +1,7 @@
 //! Fronts and three real backends, joined by queues in memory. Everything is delivered in order
 //! and at once, unless a test holds it back; time moves only when a test says so.
 
+use super::brief::{brief, brief_report};
 use super::line::Line;
 use super::stock::Servers;
 use crate::admin::Rights;
@@ -35,6 +36,8 @@ pub(super) struct Machine {
     /// It finishes this many writes more and then none.
     pub(super) stuck_after: Option<u32>,
     pub(super) containers: Vec<Container>,
+    /// Seconds that its clock is ahead of the right time.
+    pub(super) ahead: i64,
     up: bool,
     pub(super) started: u8,
 }
@@ -52,6 +55,10 @@ pub(super) struct Side {
     pub(super) accepted: u64,
     /// It is not scheduled: nothing reaches it, and no timer fires.
     pub(super) frozen: bool,
+    /// Seconds that its wall clock is ahead of the right time.
+    pub(super) ahead: i64,
+    /// So long its machine was paused: its monotonic clock stood still.
+    pub(super) paused: Duration,
     /// Its machine was told to give the virtual address away.
     pub(super) away: bool,
     /// What it has recorded.
@@ -112,6 +119,7 @@ impl Machine {
             stuck: false,
             stuck_after: None,
             containers,
+            ahead: 0,
             up: true,
             started,
         }
@@ -173,6 +181,8 @@ impl World {
             clients,
             accepted: 0,
             frozen: false,
+            ahead: 0,
+            paused: Duration::ZERO,
             away: false,
             history: Vec::new(),
             forgetful: false,
@@ -434,7 +444,11 @@ impl World {
             return;
         }
         let mut out = Vec::new();
-        self.fronts[index].due = self.fronts[index].node.step(self.now, input, &mut out);
+        let side = &mut self.fronts[index];
+        let mono = Mono(self.now.mono.0 - u64::try_from(side.paused.as_micros()).unwrap());
+        let wall = Wall(self.now.wall.0.saturating_add_signed(side.ahead));
+        let due = side.node.step(Now { mono, wall }, input, &mut out);
+        side.due = due.map(|due| Deadline { at: due.at + side.paused, ..due });
         for intent in out {
             self.front_wants(index, intent);
         }
@@ -519,12 +533,14 @@ impl World {
         }
     }
 
-    fn step_backend(&mut self, index: usize, input: Input) {
+    pub(super) fn step_backend(&mut self, index: usize, input: Input) {
         if !self.backends[index].up {
             return;
         }
         let mut out = Vec::new();
-        self.backends[index].node.step(self.now, input, &mut out);
+        let machine = &mut self.backends[index];
+        let wall = Wall(self.now.wall.0.saturating_add_signed(machine.ahead));
+        machine.node.step(Now { wall, ..self.now }, input, &mut out);
         for intent in out {
             match intent {
                 Intent::Send { link, frame } => {
@@ -553,43 +569,4 @@ impl World {
 pub(super) struct Ends {
     pub(super) front: usize,
     pub(super) backend: usize,
-}
-
-fn brief(order: &Order) -> String {
-    match order {
-        Order::Append { epoch, first, entries, committed } => {
-            let kinds: Vec<&str> = entries.iter().map(kind).collect();
-            format!("Append {epoch} from {first} [{}], committed {committed}", kinds.join(", "))
-        }
-        Order::Claim { epoch } => format!("Claim {epoch}"),
-        Order::Found { epoch, .. } => format!("Found {epoch}"),
-        Order::Witness { epoch, committed, .. } => {
-            format!("Witness {epoch}, committed {committed}")
-        }
-        Order::Describe => "Describe".into(),
-        other => format!("{other:?}"),
-    }
-}
-
-fn kind(entry: &crate::log::Entry) -> &'static str {
-    use crate::log::{Entry, Setting};
-    match entry {
-        Entry::Grant(_) => "grant",
-        Entry::Release(_) => "release",
-        Entry::Expire(_) => "expire",
-        Entry::Configure(Setting::Members(_)) => "members",
-        Entry::Configure(Setting::Handles(_)) => "handles",
-        Entry::Configure(Setting::Leader(_)) => "leader",
-        Entry::Configure(Setting::Virtual { .. }) => "virtual serial",
-        Entry::Units { .. } => "units",
-    }
-}
-
-fn brief_report(report: &Report) -> String {
-    match report {
-        Report::Described(_) => "Described".into(),
-        Report::Promised(standing) => format!("Promised {}", standing.promised),
-        Report::Stored { last, .. } => format!("Stored up to {last}"),
-        other => format!("{other:?}"),
-    }
 }

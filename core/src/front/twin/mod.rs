@@ -27,7 +27,7 @@ use super::{Front, Phase};
 use crate::admin::status::{Role, Twin as Shown, TwinDifference};
 use crate::config;
 use crate::io::{Address, Callee, Intent, Link, Why};
-use crate::limits::{CONFIRMED, TWIN_HEARTBEAT};
+use crate::limits::TWIN_HEARTBEAT;
 use crate::log::{Epoch, Slot};
 use crate::seldom::Seldom;
 use crate::time::{Deadline, Mono, Now};
@@ -471,7 +471,7 @@ impl Front {
     pub(super) fn part(&self, now: Mono) -> Part {
         match self.phase {
             Phase::Standby => Part::Standby,
-            Phase::Leading { .. } if self.confirmed(now, CONFIRMED) => Part::Active,
+            Phase::Leading { .. } if self.is_confirmed(now) => Part::Active,
             _ => Part::Starting,
         }
     }

@@ -120,7 +120,7 @@ impl Front {
             }
         }
         if let (None, Some(id), Block::Lines(lines, last)) = (upto, before, memory) {
-            let gap = Record { id, time: now.wall, kind: Kind::Gap, ..Record::default() };
+            let gap = Record { id, time: self.ledger.now(), kind: Kind::Gap, ..Record::default() };
             whole = gap.line();
             whole.extend_from_slice(&lines);
             upto = last;

@@ -1,0 +1,134 @@
+//! Whether this front has slept. A process that was stopped, or a machine that was paused, goes on
+//! with what it believed before, and another front may have led meanwhile: it decides nothing until
+//! two members have answered what it asked after it woke.
+//!
+//! A machine that is paused with its monotonic clock standing still has only the wall clock to see
+//! it by. So a wall clock that is set makes a front ask too, which costs one round trip.
+
+use super::{Front, Phase};
+use crate::limits::{CONFIRMED, WALL_STEP, WOKE_LATE};
+use crate::seldom::Seldom;
+use crate::time::{Deadline, Duration, Mono, Now};
+use alloc::format;
+
+/// What the last step knew of the time.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Vigil {
+    last: Option<Now>,
+    due: Option<Mono>,
+    woke: Option<Mono>,
+    logged: Seldom,
+}
+
+/// Why a front takes itself to have slept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Slept {
+    /// The wall clock has moved by this much more or less than the monotonic one, in seconds.
+    Stepped(i64),
+    /// This step came so long after the time that was asked for.
+    Late(Duration),
+}
+
+impl Vigil {
+    /// A step begins. Returns why the front may have slept since the last one; `None`: it was
+    /// awake.
+    fn begins(&mut self, now: Now) -> Option<Slept> {
+        let last = self.last.replace(now)?;
+        let seconds = |from: u64, to: u64| i128::from(to) - i128::from(from);
+        let passed = seconds(last.mono.0, now.mono.0) / 1_000_000;
+        let stepped = seconds(last.wall.0, now.wall.0) - passed;
+        let late = self.due.map_or(Duration::ZERO, |due| now.mono.since(due));
+        let slept = if stepped.unsigned_abs() >= u128::from(WALL_STEP.as_secs()) {
+            Slept::Stepped(i64::try_from(stepped).unwrap_or(i64::MAX))
+        } else if late > WOKE_LATE {
+            Slept::Late(late)
+        } else {
+            return None;
+        };
+        self.woke = Some(now.mono);
+        Some(slept)
+    }
+}
+
+impl Front {
+    /// A step begins.
+    pub(super) fn look_at_the_time(&mut self, now: Now) {
+        let Some(slept) = self.vigil.begins(now) else { return };
+        // After this step, so that no answer to an earlier question is taken for one to it.
+        self.heartbeat = now.mono + Duration::from_micros(1);
+        let text = match slept {
+            Slept::Stepped(seconds) => format!(
+                "the clock moved by {seconds} s more than time has passed: it was set, or this \
+                 machine was paused; calls wait until two backends confirm this front anew"
+            ),
+            Slept::Late(by) => format!(
+                "this front was not run for {} ms: calls wait until two backends confirm it anew",
+                by.as_millis()
+            ),
+        };
+        if matches!(self.phase, Phase::Leading { .. }) {
+            self.vigil.logged.warn(now.mono, &text);
+        } else {
+            tracing::debug!("{text}");
+        }
+    }
+
+    /// A step ends; the next one is asked for at this time.
+    pub(super) fn expect(&mut self, due: Option<Deadline>) -> Option<Deadline> {
+        self.vigil.due = due.map(|due| due.at);
+        due
+    }
+
+    /// Two members have answered what this front asked since it last woke, if it ever slept.
+    pub(super) fn is_awake(&self) -> bool {
+        let confirmed = self.confirmed_at();
+        self.vigil.woke.is_none_or(|woke| confirmed.is_some_and(|at| at > woke))
+    }
+
+    /// Two members have confirmed this front lately, and since it last woke.
+    pub(super) fn is_confirmed(&self, now: Mono) -> bool {
+        self.confirmed(now, CONFIRMED) && self.is_awake()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Wall;
+
+    fn at(millis: u64, wall: u64) -> Now {
+        Now { mono: Mono(millis * 1_000), wall: Wall(wall) }
+    }
+
+    #[test]
+    fn time_that_passes_alike_by_both_clocks_is_no_sleep() {
+        let mut vigil = Vigil::default();
+        assert_eq!(vigil.begins(at(900, 70)), None);
+        for millis in (900..20_000).step_by(37) {
+            // The wall clock counts whole seconds, and changes them at some other moment.
+            assert_eq!(vigil.begins(at(millis, 70 + (millis - 100) / 1_000)), None, "{millis}");
+        }
+    }
+
+    #[test]
+    fn a_wall_clock_that_steps_either_way_is_seen() {
+        for (wall, slept) in
+            [(85, Some(15)), (55, Some(-15)), (71, None), (69, None), (0, Some(-70))]
+        {
+            let mut vigil = Vigil::default();
+            vigil.begins(at(900, 70));
+            assert_eq!(vigil.begins(at(900, wall)), slept.map(Slept::Stepped), "{wall}");
+        }
+    }
+
+    #[test]
+    fn a_step_that_comes_late_is_seen() {
+        let mut vigil = Vigil::default();
+        vigil.begins(at(1_000, 70));
+        vigil.due = Some(Mono(1_500_000));
+        assert_eq!(vigil.begins(at(2_500, 71)), None);
+        vigil.due = Some(Mono(3_000_000));
+        let late = Slept::Late(Duration::from_millis(1_500));
+        assert_eq!(vigil.begins(at(4_500, 73)), Some(late));
+    }
+}
