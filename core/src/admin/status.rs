@@ -223,7 +223,7 @@ pub struct LicenceStatus {
     pub gone: u32,
     /// Parts that agree.
     pub matching: u32,
-    /// At least two do.
+    /// At least two do, and two members of the group are there to grant it.
     pub available: bool,
     /// Units that are left; `null`: they are not counted.
     pub units_left: Option<u32>,

@@ -82,6 +82,10 @@ pub struct Backend {
     started: bool,
     /// When the front that was promised last said that it serves.
     served: Option<Mono>,
+    /// The last slot that this front has said to be chosen.
+    told: Slot,
+    /// When the latest step was.
+    now: Mono,
     counts: HubCounts,
     /// Drawn when this process began.
     process: u128,
@@ -128,6 +132,8 @@ impl Backend {
             doubled: Seldom::default(),
             started: false,
             served: None,
+            told: Slot(0),
+            now: Mono(0),
             counts: HubCounts::default(),
             process: random.u128(),
             random,
@@ -195,6 +201,7 @@ impl Backend {
     /// See [`Node::step`](crate::node::Node::step).
     pub fn step(&mut self, now: Now, input: Input, out: &mut Vec<Intent>) -> Option<Deadline> {
         self.desk.start(now);
+        self.now = now.mono;
         if !core::mem::replace(&mut self.started, true) {
             self.desk.take_over(now.mono, &self.direct);
             if !self.writer.begun() {
@@ -295,14 +302,26 @@ impl Backend {
                 let differing = self.differing(&order);
                 let serves = matches!(order, Order::Confirm { serves: true, .. });
                 let witness = matches!(order, Order::Witness { .. });
+                let told = match &order {
+                    Order::Append { committed, .. }
+                    | Order::Confirm { committed, .. }
+                    | Order::Witness { committed, .. } => *committed,
+                    _ => Slot(0),
+                };
                 let mut taken = Taken::default();
                 let mut report = self.acceptor.order(order, &mut taken);
                 if let Report::Stored { differing: slots, .. } = &mut report {
                     *slots = differing;
                 }
+                if !matches!(report, Report::Refused { .. }) {
+                    self.told = self.told.max(told);
+                }
                 match report {
                     Report::Confirmed if witness => report = Report::Facts(self.facts(now)),
-                    Report::Promised(_) => self.served = None,
+                    Report::Promised(_) => {
+                        self.served = None;
+                        self.told = Slot(0);
+                    }
                     Report::Confirmed if serves => self.served = Some(now.mono),
                     _ => {}
                 }
@@ -370,6 +389,7 @@ impl Backend {
         );
         self.acceptor = self.acceptor.anew(self.disk);
         self.served = None;
+        self.told = Slot(0);
         self.writer.demand_new_beginning();
         self.describe(now)
     }

@@ -118,6 +118,7 @@ impl Front {
         self.highest = self.highest.max(promised);
         self.yield_to_successor();
         self.give_up_claiming(index);
+        self.forget_obstacles(index);
         self.lead_if_nobody_does(now);
         let Some(epoch) = self.phase.epoch() else { return };
         match self.peers[index].exclusion {
@@ -203,6 +204,23 @@ impl Front {
                 "claims lead nowhere, and another front leads: standing by"
             );
             self.stand_by();
+        }
+    }
+
+    /// Another front serves the group: what kept this one from leading says nothing any more. Where
+    /// memory contradicted itself, that is so once the other one leads a group that was made anew.
+    fn forget_obstacles(&mut self, index: usize) {
+        let Some(known) = self.peers[index].known() else { return };
+        if !known.led || known.standing.promised.front == self.config.front {
+            return;
+        }
+        if self.contradiction.is_some() && known.standing.group != self.ledger.group() {
+            self.contradiction = None;
+            self.stand_by();
+        }
+        if let Phase::Standby = self.phase {
+            self.shortfall = None;
+            self.unproved = false;
         }
     }
 

@@ -124,7 +124,7 @@ impl Front {
     }
 
     /// Backends that are connected and not the same as another one, with how they stand.
-    fn counted(&self) -> impl Iterator<Item = (usize, Standing)> + '_ {
+    pub(super) fn counted(&self) -> impl Iterator<Item = (usize, Standing)> + '_ {
         (0..3).filter_map(|index| {
             let peer = &self.peers[index];
             let twice =
@@ -216,8 +216,12 @@ impl Front {
         let fresh = self.wish.lead && self.peers.iter().all(|peer| peer.fresh);
         let three = self.counted().count() == 3 && fresh;
         let left = self.counted().filter(|(_, standing)| born(standing)).count();
-        let remembers = self.ledger.committed() > Slot(0) || self.history.covered().is_some();
-        three && (left == 1 || left == 0 && remembers) && !self.config.unfenced
+        three && (left == 1 || left == 0 && self.remembers()) && !self.config.unfenced
+    }
+
+    /// This front has seen a group: in its copy of the log, or in its usage history.
+    pub(super) fn remembers(&self) -> bool {
+        self.ledger.committed() > Slot(0) || self.history.covered().is_some()
     }
 
     /// With all three backends here: those whose disks are no members of the group.
@@ -262,8 +266,8 @@ impl Front {
         }
         let counted = self.counted().count();
         let unborn = self.counted().all(|(_, standing)| is_unborn(&standing));
-        let blank = self.ledger.committed() == Slot(0) && self.history.covered().is_none();
-        if counted < 3 && unborn && blank && !self.config.unfenced {
+        // Of backends that are all away nothing is known.
+        if (1..3).contains(&counted) && unborn && !self.remembers() && !self.config.unfenced {
             let missing = self.missing();
             return Some(format!("a new group needs all three backends once; missing: {missing}"));
         }

@@ -31,6 +31,7 @@ mod model;
 mod news;
 mod pages;
 mod peer;
+mod readiness;
 mod replicate;
 mod role;
 mod settings;

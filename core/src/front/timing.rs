@@ -32,7 +32,9 @@ impl Front {
             let (committed, serves) = (self.ledger.committed(), self.serves(now));
             let order = Order::Confirm { epoch, committed, serves };
             let stuck = self.wish.lead && self.phase.epoch().is_none() && !self.could_claim();
-            let asks = self.wish.deposed || self.wish.waits || self.futile > 0 || stuck;
+            // Who stands by is told of nothing that others change, as the birth of a group.
+            let unsure = matches!(self.phase, Phase::Standby) && !self.has_two_members();
+            let asks = self.wish.deposed || self.wish.waits || self.futile > 0 || stuck || unsure;
             for peer in self.peers.iter_mut().filter(|peer| peer.known().is_some()) {
                 peer.ask(now, Asked::Confirm(epoch), &order, out);
                 if asks {

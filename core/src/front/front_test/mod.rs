@@ -15,6 +15,7 @@ mod lists;
 mod members;
 mod pages;
 mod pass;
+mod readiness;
 mod repair;
 mod replaced;
 mod role;
