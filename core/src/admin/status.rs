@@ -15,7 +15,7 @@ pub enum Role {
     Active,
     /// A front that could.
     Standby,
-    /// A front that has not found two backends yet.
+    /// A front that is to lead and does not yet.
     Starting,
     /// A backend.
     Backend,

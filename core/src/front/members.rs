@@ -225,7 +225,7 @@ impl Front {
     }
 
     /// With all three backends here: those whose disks are no members of the group.
-    fn strangers(&self) -> Vec<usize> {
+    pub(super) fn strangers(&self) -> Vec<usize> {
         let all: Vec<(usize, Standing)> = self.counted().collect();
         if all.len() < 3 {
             return Vec::new();
@@ -273,6 +273,12 @@ impl Front {
         }
         if self.wish.lead && !leads && !self.could_serve() {
             return Some(format!("fewer than two backends count; missing: {}", self.missing()));
+        }
+        // Who claims is told soon how the others stand.
+        let waits = matches!(self.phase, Phase::Pausing { .. }) && !self.config.unfenced;
+        if self.wish.lead && waits && self.remembers() && !self.has_two_members() {
+            let missing = self.not_counted();
+            return Some(format!("fewer than two members of the group count; missing: {missing}"));
         }
         None
     }
@@ -493,7 +499,7 @@ impl Front {
 
 impl Peer {
     /// The last slot that it knows to be chosen, whether it holds that or not.
-    fn known_chosen(&self) -> Slot {
+    pub(super) fn known_chosen(&self) -> Slot {
         let told = self.facts.as_ref().map_or(Slot(0), |facts| facts.known);
         self.standing().map_or(told, |standing| told.max(standing.committed))
     }

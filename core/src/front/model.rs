@@ -86,6 +86,8 @@ impl Front {
             witness,
             shortfall,
             contradiction,
+            // An operator does it.
+            recovery: _,
             joined: _,
             desk,
             block,
@@ -258,7 +260,8 @@ impl Front {
             | Asked::Install(epoch, _)
             | Asked::Confirm(epoch)
             | Asked::Witness(epoch)
-            | Asked::Disown(epoch) => Some(*epoch) != self.phase.epoch(),
+            | Asked::Disown(epoch)
+            | Asked::Recover(epoch) => Some(*epoch) != self.phase.epoch(),
         })
     }
 

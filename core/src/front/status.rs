@@ -89,6 +89,10 @@ impl View for At<'_> {
         self.front.could_hand_over(self.now.mono)
     }
 
+    fn recovery(&self) -> Result<Value, String> {
+        self.front.plan_shown(self.now.mono)
+    }
+
     fn measure(&self, page: &mut Page) {
         self.write(page);
     }

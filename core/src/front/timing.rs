@@ -35,6 +35,7 @@ impl Front {
             // Who stands by is told of nothing that others change, as the birth of a group.
             let unsure = matches!(self.phase, Phase::Standby) && !self.has_two_members();
             let asks = self.wish.deposed || self.wish.waits || self.futile > 0 || stuck || unsure;
+            let asks = asks || self.silenced;
             for peer in self.peers.iter_mut().filter(|peer| peer.known().is_some()) {
                 peer.ask(now, Asked::Confirm(epoch), &order, out);
                 if asks {
@@ -54,6 +55,7 @@ impl Front {
             Phase::Claiming { .. }
             | Phase::Reading(_)
             | Phase::Founding { .. }
+            | Phase::Recovering { .. }
             | Phase::Proving { .. }
                 if self.claim_until <= now =>
             {

@@ -39,6 +39,14 @@ pub fn activate(at: &Address) -> Outcome {
         let line = answer.body.lines().next().unwrap_or_default();
         return Err(Failure::failed(format!("{at} answered {}: {line}", answer.status)));
     }
+    wait_active(at)
+}
+
+/// Waits until a front that is to lead does.
+///
+/// # Errors
+/// It cannot be reached, is no front, or does not lead in time; and why.
+pub fn wait_active(at: &Address) -> Outcome {
     let started = Instant::now();
     loop {
         let (status, _) = http::status(at)?;

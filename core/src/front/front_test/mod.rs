@@ -16,6 +16,7 @@ mod members;
 mod pages;
 mod pass;
 mod readiness;
+mod recover;
 mod repair;
 mod replaced;
 mod role;

@@ -1,6 +1,8 @@
 //! What `/readyz` says of fronts and backends, and whether licences are to be had.
 
 use super::World;
+use super::world::Event;
+use crate::io::Input;
 use crate::time::Duration;
 use crate::wire::group::Order;
 use alloc::string::String;
@@ -22,7 +24,9 @@ impl World {
     /// `/readyz` of a backend, likewise.
     fn backend_unready(&mut self, index: usize) -> String {
         use crate::admin::View;
-        self.idle(index);
+        // Its clock is that of its latest step.
+        self.events.push_back(Event::ToBackend(index, Input::Tick));
+        self.run();
         self.backends[index].node.ready().err().unwrap_or_default()
     }
 }

@@ -321,12 +321,6 @@ impl World {
         self.run();
     }
 
-    /// A backend is given a step in which nothing happens.
-    pub(super) fn idle(&mut self, index: usize) {
-        self.events.push_back(Event::ToBackend(index, Input::Tick));
-        self.run();
-    }
-
     /// Other licence files are put in the place of a backend's.
     pub(super) fn replace(&mut self, index: usize, containers: &[Container]) {
         self.backends[index].containers = containers.to_vec();
