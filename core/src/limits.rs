@@ -96,6 +96,11 @@ pub const HANDLES_MAX: usize = 65_536;
 pub const HANDLE_BLOCK: u32 = 16_384;
 /// Last handle number: bit 31 stays clear (fact sheet 3.3).
 pub const HANDLE_LAST: u32 = 0x7fff_ffff;
+/// Blocks of handle numbers that a recovered group leaves out at least: fronts may have handed out
+/// that many behind the copy that it is made from.
+pub const RECOVER_BLOCKS: u64 = 64;
+/// And at most, where so many slots are known to be lost.
+pub const RECOVER_BLOCKS_MAX: u64 = 1024;
 /// Clean-up time of a client that asks for none.
 pub const CLEANUP_DEFAULT: Duration = Duration::from_secs(2 * 60 * 60);
 /// Shortest clean-up time: above [`FENCE`] and clock drift, so that a front that was cut off never

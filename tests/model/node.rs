@@ -94,6 +94,7 @@ impl Message {
             | Order::Install { epoch, .. }
             | Order::Witness { epoch, .. }
             | Order::Disown { epoch, .. }
+            | Order::Recover { epoch, .. }
             | Order::Confirm { epoch, .. } => Some(*epoch),
         };
         let members = match order {

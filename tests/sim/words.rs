@@ -14,6 +14,7 @@ pub(super) fn order(order: &Order) -> Option<String> {
         | Order::Witness { .. }
         | Order::Disown { .. }
         | Order::Perform { .. } => return None,
+        Order::Recover { slot, .. } => format!("begin a new group at slot {slot}"),
         Order::Claim { epoch } => format!("claim {epoch}"),
         Order::Fetch { piece: Piece::State { offset }, .. } => {
             format!("fetch state from byte {offset}")

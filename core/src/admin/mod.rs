@@ -75,6 +75,15 @@ pub trait View {
     /// Why it cannot, and what would be right, in a sentence for people.
     fn held(&self, handle: Handle) -> Result<String, String>;
 
+    /// What is left of the group's memory where it is lost, and what would be done; with a `token`
+    /// that stands for all of it.
+    ///
+    /// # Errors
+    /// Why nothing can be done here, or need be, in a sentence for people.
+    fn recovery(&self) -> Result<Value, String> {
+        Err("this is a backend: ask a front".into())
+    }
+
     /// Writes what `/metrics` says.
     fn measure(&self, page: &mut Page);
 
@@ -96,6 +105,9 @@ pub enum Command {
     Notify,
     /// Take this handle back from whoever holds it.
     Release(Handle),
+    /// Make a new group from what is left of the old one; then say what became of it
+    /// ([`Admin::conclude`]).
+    Recover,
     /// Store this configuration, which a front would take; then say what became of it
     /// ([`Admin::conclude`]).
     Store(String),

@@ -149,6 +149,11 @@ const ROUTES: &[Route] = &[
         Reply { change: None, ..Reply::command(Command::Notify, "", sentence) }
     }),
     post("/api/release", May::Operator, release),
+    get("/api/recover", May::Machine, |_, context| match context.view.recovery() {
+        Ok(shown) => found(&shown),
+        Err(reason) => Response::text(409, &reason).into(),
+    }),
+    post("/api/recover", May::Machine, recover),
     get("/api/config", May::Reader, config),
     post("/api/config", May::Operator, store),
 ];
@@ -255,6 +260,25 @@ fn release(request: &Request<'_>, context: &Context<'_>) -> Reply {
             let sentence = format!("Handle {handle} is being taken back from {whose}.");
             let change = format!("take back handle {handle} from {whose}");
             Reply::command(Command::Release(handle), change, &sentence)
+        }
+    }
+}
+
+/// `{"token": "…"}`, as the answer to GET had it.
+fn recover(request: &Request<'_>, context: &Context<'_>) -> Reply {
+    let change = "make a new group from what is left of the old one";
+    let body: Value = serde_json::from_slice(request.body).unwrap_or_default();
+    match context.view.recovery() {
+        Err(reason) => Reply::refused(409, change, &reason),
+        Ok(shown) if shown["token"] != body["token"] => {
+            let sentence = "What is known has changed, or no token came with this: look again with \
+                            GET /api/recover.";
+            Reply::refused(409, change, sentence)
+        }
+        Ok(shown) => {
+            let source = shown["source"].as_str().unwrap_or_default();
+            let change = format!("{change}: {source}, slot {}", shown["slot"]);
+            Reply::later(Command::Recover, change)
         }
     }
 }

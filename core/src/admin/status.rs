@@ -16,7 +16,7 @@ pub enum Role {
     Active,
     /// A front that could.
     Standby,
-    /// A front that has not found two backends yet.
+    /// A front that is to lead and does not yet.
     Starting,
     /// A backend.
     Backend,
@@ -264,7 +264,7 @@ pub struct LicenceStatus {
     pub gone: u32,
     /// Parts that agree.
     pub matching: u32,
-    /// At least two do.
+    /// At least two do, and two members of the group are there to grant it.
     pub available: bool,
     /// Units that are left; `null`: they are not counted.
     pub units_left: Option<u32>,

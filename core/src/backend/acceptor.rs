@@ -50,6 +50,32 @@ pub(crate) struct Taken {
     pub(crate) rewrite: bool,
 }
 
+/// A piece of what is to take the place of lost memory, as of [`Order::Recover`].
+#[derive(Debug)]
+pub(crate) struct Anew<'a> {
+    /// The new group.
+    pub(crate) group: GroupId,
+    /// The name in it.
+    pub(crate) disk: DiskId,
+    /// What the state stands for.
+    pub(crate) slot: Slot,
+    /// Where the bytes belong.
+    pub(crate) offset: u64,
+    pub(crate) bytes: &'a [u8],
+    /// Nothing follows.
+    pub(crate) last: bool,
+}
+
+/// What a piece of a state has led to.
+enum Staged {
+    /// It does not follow the piece before it, or all of them are no state.
+    Misfit,
+    /// There is more to come.
+    Part,
+    /// That was the last one.
+    Whole(State),
+}
+
 impl Acceptor {
     /// A blank acceptor.
     pub(crate) fn blank(disk: DiskId) -> Self {
@@ -196,7 +222,8 @@ impl Acceptor {
             | Order::Install { epoch, .. }
             | Order::Confirm { epoch, .. }
             | Order::Witness { epoch, .. }
-            | Order::Disown { epoch, .. } => *epoch,
+            | Order::Disown { epoch, .. }
+            | Order::Recover { epoch, .. } => *epoch,
             Order::Describe | Order::Perform { .. } => Epoch::default(),
         };
         // No front has the lowest epoch: nothing is done for it, even before the first promise.
@@ -228,7 +255,8 @@ impl Acceptor {
             Order::Claim { .. }
             | Order::Describe
             | Order::Perform { .. }
-            | Order::Disown { .. } => Report::Confirmed,
+            | Order::Disown { .. }
+            | Order::Recover { .. } => Report::Confirmed,
         }
     }
 
@@ -361,21 +389,12 @@ impl Acceptor {
         if slot <= self.committed && self.group == Some(group) {
             return Report::Stored { last: self.matched, differing: vec![] };
         }
-        if offset == 0 {
-            self.installing = Some((slot, Vec::new()));
-        }
         let gap = Report::Gap { committed: self.committed };
-        let Some((staged, mut state)) = self.installing.take() else { return gap };
-        let long = state.len().saturating_add(bytes.len()) > STATE_MAX;
-        if staged != slot || state.len() as u64 != offset || long {
-            return gap;
-        }
-        state.extend_from_slice(bytes);
-        if !last {
-            self.installing = Some((staged, state));
-            return Report::Stored { last: self.matched, differing: vec![] };
-        }
-        let Some(state) = State::decode(&state) else { return gap };
+        let state = match self.stage(slot, offset, bytes, last) {
+            Staged::Misfit => return gap,
+            Staged::Part => return Report::Stored { last: self.matched, differing: vec![] },
+            Staged::Whole(state) => state,
+        };
         self.group = Some(group);
         // Entries behind the state may be chosen with this acceptor's vote.
         let held = usize::try_from(slot.0.saturating_sub(self.base.0)).unwrap_or(usize::MAX);
@@ -384,6 +403,52 @@ impl Acceptor {
         self.log = behind;
         taken.rewrite = true;
         Report::Stored { last: self.matched, differing: vec![] }
+    }
+
+    /// Puts the next piece of a state behind those that came before.
+    fn stage(&mut self, slot: Slot, offset: u64, bytes: &[u8], last: bool) -> Staged {
+        if offset == 0 {
+            self.installing = Some((slot, Vec::new()));
+        }
+        let Some((staged, mut state)) = self.installing.take() else { return Staged::Misfit };
+        let long = state.len().saturating_add(bytes.len()) > STATE_MAX;
+        if staged != slot || state.len() as u64 != offset || long {
+            return Staged::Misfit;
+        }
+        state.extend_from_slice(bytes);
+        if !last {
+            self.installing = Some((staged, state));
+            return Staged::Part;
+        }
+        State::decode(&state).map_or(Staged::Misfit, Staged::Whole)
+    }
+
+    /// Takes a piece of what is to take the place of lost memory ([`Order::Recover`]). With the last
+    /// one: the acceptor that takes the place of this one, and breaks no promise of it. It is a
+    /// member of a group of its own.
+    ///
+    /// # Errors
+    /// What is to be reported: there is more to come, or it does not fit.
+    pub(crate) fn recover(&mut self, epoch: Epoch, anew: &Anew<'_>) -> Result<Self, Report> {
+        if epoch != self.promised || epoch == Epoch::default() {
+            return Err(Report::Refused { promised: self.promised });
+        }
+        let gap = Report::Gap { committed: self.committed };
+        let state = match self.stage(anew.slot, anew.offset, anew.bytes, anew.last) {
+            Staged::Misfit => return Err(gap),
+            Staged::Part => {
+                return Err(Report::Stored { last: self.matched, differing: vec![] });
+            }
+            Staged::Whole(state) => state,
+        };
+        let member = state.members().is_some_and(|members| members.contains(&anew.disk));
+        if anew.slot == Slot(0) || !member {
+            return Err(gap);
+        }
+        let mut acceptor = self.anew(anew.disk);
+        acceptor.group = Some(anew.group);
+        acceptor.settle(anew.slot, state);
+        Ok(acceptor)
     }
 
     /// Writes entries from `first` on over those of lower epochs. What stands behind them stays:

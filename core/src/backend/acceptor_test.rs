@@ -1,6 +1,6 @@
 //! The acceptor by its rules: call, then compare the report, the records and how it stands.
 
-use super::acceptor::{Acceptor, Taken};
+use super::acceptor::{Acceptor, Anew, Taken};
 use super::journal::Record;
 use crate::limits::PIECE_BYTES;
 use crate::log::{
@@ -355,6 +355,36 @@ fn another_groups_state_is_refused_by_a_copy_that_is_not_empty() {
     let mut empty = Kept::born();
     assert_eq!(empty.order(order(ONE)), stored(9));
     assert_eq!(empty.acceptor.standing().group, Some(GroupId(0xb)));
+}
+
+#[test]
+fn lost_memory_is_replaced_by_what_an_operator_says_and_no_promise_is_broken() {
+    let mut kept = Kept::born();
+    let (group, disk, at) = (GroupId(0xb), DiskId(9), Slot(4));
+    let mut state = State::decode(&state(3)).unwrap();
+    state.recover([disk, DiskId(10), DiskId(11)], 0, GROUP);
+    let bytes = state.encode();
+    let (front, back) = bytes.split_at(bytes.len() / 2);
+    let whole = Anew { group, disk, slot: at, offset: 0, bytes: &bytes, last: true };
+    let mut recover = |epoch, anew: Anew<'_>| kept.acceptor.recover(epoch, &anew);
+    let refused = |result: Result<Acceptor, Report>| result.map(|_| ()).unwrap_err();
+    assert_eq!(refused(recover(TWO, Anew { ..whole })), Report::Refused { promised: ONE });
+    // Nobody is a member of a group that does not name it, nor of one without a past.
+    assert_eq!(refused(recover(ONE, Anew { disk: DiskId(8), ..whole })), gap(0));
+    assert_eq!(refused(recover(ONE, Anew { slot: Slot(0), ..whole })), gap(0));
+    let begin = Anew { bytes: front, last: false, ..whole };
+    let end = || Anew { bytes: back, offset: front.len() as u64, ..whole };
+    assert_eq!(refused(recover(ONE, end())), gap(0));
+    assert_eq!(refused(recover(ONE, begin)), stored(0));
+    let acceptor = recover(ONE, end()).expect("it is whole");
+    let standing =
+        Standing { disk, group: Some(group), promised: ONE, base: at, committed: at, last: at };
+    assert_eq!((acceptor.standing(), acceptor.settled()), (standing, &state));
+    // From its journal it is the same.
+    let records = acceptor.snapshot();
+    let mut again = Acceptor::blank(disk);
+    assert!(records.iter().all(|record| again.replay(record)));
+    assert_eq!(again.standing(), standing);
 }
 
 #[test]

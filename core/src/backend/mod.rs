@@ -7,6 +7,7 @@
 pub(crate) mod acceptor;
 #[cfg(test)]
 mod acceptor_test;
+mod anew;
 #[cfg(test)]
 mod backend_test;
 mod journal;
@@ -26,7 +27,7 @@ use crate::desk::{Catalogue, Desk, Ground, Identity, Move, Offer, Shown};
 use crate::io::{Door, Frame, Input, Intent, Link, Why};
 use crate::licence::Container;
 use crate::limits::{CLEANUP_DEFAULT, CONFIRMED, HANDLE_BLOCK, HANDLE_LAST, THIRDS_MAX};
-use crate::log::{DiskId, Entry, Epoch, GroupId, LicenceKey, Setting, Slot, State};
+use crate::log::{DiskId, Entry, GroupId, LicenceKey, Setting, Slot, State};
 use crate::random::Random;
 use crate::seldom::Seldom;
 use crate::time::{Deadline, Mono, Now};
@@ -34,7 +35,7 @@ use crate::wire::CmError;
 use crate::wire::constants::mask;
 use crate::wire::group::{Description, Facts, Message, Order, Report, Third, decode, encode};
 use crate::wire::{Reply, Request};
-use acceptor::{Acceptor, Taken};
+use acceptor::{Acceptor, Anew, Taken};
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -82,6 +83,10 @@ pub struct Backend {
     started: bool,
     /// When the front that was promised last said that it serves.
     served: Option<Mono>,
+    /// The last slot that this front has said to be chosen.
+    told: Slot,
+    /// When the latest step was.
+    now: Mono,
     counts: HubCounts,
     /// Drawn when this process began.
     process: u128,
@@ -128,6 +133,8 @@ impl Backend {
             doubled: Seldom::default(),
             started: false,
             served: None,
+            told: Slot(0),
+            now: Mono(0),
             counts: HubCounts::default(),
             process: random.u128(),
             random,
@@ -195,6 +202,7 @@ impl Backend {
     /// See [`Node::step`](crate::node::Node::step).
     pub fn step(&mut self, now: Now, input: Input, out: &mut Vec<Intent>) -> Option<Deadline> {
         self.desk.start(now);
+        self.now = now.mono;
         if !core::mem::replace(&mut self.started, true) {
             self.desk.take_over(now.mono, &self.direct);
             if !self.writer.begun() {
@@ -288,6 +296,14 @@ impl Backend {
         let report = match body {
             Order::Describe => self.describe(now.mono),
             Order::Disown { epoch, disk } if disk == self.disk => self.begin_anew(epoch, now.mono),
+            Order::Recover { epoch, group, disk, slot, offset, bytes, last } => {
+                let bytes = bytes.as_slice();
+                let anew = Anew { group, disk, slot, offset, bytes, last };
+                match self.acceptor.recover(epoch, &anew) {
+                    Ok(acceptor) => self.recovered(acceptor, now.mono),
+                    Err(report) => report,
+                }
+            }
             Order::Perform { licence, call } => {
                 Report::Performed { reply: self.perform(&licence, &call) }
             }
@@ -295,14 +311,26 @@ impl Backend {
                 let differing = self.differing(&order);
                 let serves = matches!(order, Order::Confirm { serves: true, .. });
                 let witness = matches!(order, Order::Witness { .. });
+                let told = match &order {
+                    Order::Append { committed, .. }
+                    | Order::Confirm { committed, .. }
+                    | Order::Witness { committed, .. } => *committed,
+                    _ => Slot(0),
+                };
                 let mut taken = Taken::default();
                 let mut report = self.acceptor.order(order, &mut taken);
                 if let Report::Stored { differing: slots, .. } = &mut report {
                     *slots = differing;
                 }
+                if !matches!(report, Report::Refused { .. }) {
+                    self.told = self.told.max(told);
+                }
                 match report {
                     Report::Confirmed if witness => report = Report::Facts(self.facts(now)),
-                    Report::Promised(_) => self.served = None,
+                    Report::Promised(_) => {
+                        self.served = None;
+                        self.told = Slot(0);
+                    }
                     Report::Confirmed if serves => self.served = Some(now.mono),
                     _ => {}
                 }
@@ -349,29 +377,6 @@ impl Backend {
             date: witness.date(),
             thirds: self.containers.iter().map(third).take(THIRDS_MAX).collect(),
         }
-    }
-
-    /// A front that leads says that this disk remembers less than it has said, or something else
-    /// than the others. It must not vote under its name again.
-    fn begin_anew(&mut self, epoch: Epoch, now: Mono) -> Report {
-        let standing = self.acceptor.standing();
-        if epoch != standing.promised || epoch == Epoch::default() {
-            return Report::Refused { promised: standing.promised };
-        }
-        self.disk = DiskId(self.random.u128());
-        tracing::error!(
-            committed = %standing.committed,
-            last = %standing.last,
-            old = %standing.disk,
-            new = %self.disk,
-            "the front that leads says that this disk has gone back in time, was copied, or differs \
-             from the others: it begins anew, blank and under another name, and its journal is kept \
-             as journal.old"
-        );
-        self.acceptor = self.acceptor.anew(self.disk);
-        self.served = None;
-        self.writer.demand_new_beginning();
-        self.describe(now)
     }
 
     fn describe(&self, now: Mono) -> Report {

@@ -6,7 +6,9 @@ use crate::admin::metrics::Page;
 use crate::admin::status::{BackendRoleStatus, LogStatus, PartStatus, ProductStatus, Role};
 use crate::history::Span;
 use crate::licence::Part;
-use crate::log::Handle;
+use crate::limits::CONFIRMED;
+use crate::log::{Handle, Slot};
+use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use serde_json::Value;
@@ -37,13 +39,12 @@ impl View for Backend {
         Value::Array(Vec::new())
     }
 
-    /// A backend that runs can do all it is there for.
     fn usage(&self, _: Span) -> Option<Value> {
         None
     }
 
     fn ready(&self) -> Result<(), String> {
-        Ok(())
+        self.readiness()
     }
 
     /// It has nothing to do with the virtual address.
@@ -61,6 +62,42 @@ impl View for Backend {
 
     fn measure(&self, page: &mut Page) {
         self.write_metrics(page);
+    }
+}
+
+impl Backend {
+    /// Whether the group would lose nothing if another backend were stopped now: this one is a
+    /// member, a front serves with it, and it has everything that it was told to be chosen.
+    ///
+    /// # Errors
+    /// What is missing, in a sentence for people.
+    fn readiness(&self) -> Result<(), String> {
+        let standing = self.acceptor.standing();
+        if standing.group.is_none() || standing.committed == Slot(0) {
+            return Err("it is blank: the front that leads has not taken it in yet".into());
+        }
+        let members = self.acceptor.settled().members();
+        if !members.is_some_and(|members| members.contains(&standing.disk)) {
+            return Err(
+                "it is no member of the group yet: its disk is new, and the front that leads \
+                        is bringing it up to date"
+                    .into(),
+            );
+        }
+        if !self.served.is_some_and(|at| self.now.since(at) < CONFIRMED) {
+            return Err("no front that serves has asked it for a while: it may be behind".into());
+        }
+        if self.acceptor.differs() {
+            return Err("its copy of the log differs from that of the front that leads".into());
+        }
+        let known = self.acceptor.witness().known().max(self.told);
+        if standing.committed < known {
+            return Err(format!(
+                "it is behind: it has slots up to {}, and up to {known} are known to be chosen",
+                standing.committed
+            ));
+        }
+        Ok(())
     }
 }
 

@@ -44,7 +44,7 @@ impl Front {
                 self.performed(now, index, flight, reply, out);
             }
             // What another group's backend has promised is no business of this front.
-            (_, Report::Refused { .. }) if self.is_foreign(index) => {}
+            (_, Report::Refused { .. }) if self.is_foreign(index) && !self.recovers(index) => {}
             (Asked::Confirm(at), Report::Refused { promised }) if Some(at) != epoch => {
                 self.highest = self.highest.max(promised);
             }
@@ -56,6 +56,15 @@ impl Front {
                 }
                 self.confirm(index, sent);
                 self.promised(now, index, before, out);
+            }
+            (Asked::Recover(at), Report::Described(description)) if Some(at) == epoch => {
+                self.recovered(now, index, description, out);
+            }
+            (Asked::Recover(at), Report::Stored { .. }) if Some(at) == epoch => {
+                self.recover_goes_on(now);
+            }
+            (Asked::Recover(at), Report::Gap { .. }) if Some(at) == epoch => {
+                self.claim_again(now, "a backend could not take the state of the new group");
             }
             (Asked::Fetch(at), report) if Some(at) == epoch => self.fetched(now, report, out),
             (Asked::Found(at), Report::Stored { .. }) if Some(at) == epoch => {
@@ -112,14 +121,19 @@ impl Front {
             peer.trouble = None;
         }
         self.join();
+        self.yield_to_another_group();
         if self.is_foreign(index) {
             return;
         }
         self.highest = self.highest.max(promised);
         self.yield_to_successor();
         self.give_up_claiming(index);
+        self.forget_obstacles(index);
         self.lead_if_nobody_does(now);
         let Some(epoch) = self.phase.epoch() else { return };
+        if self.recovery.is_busy() {
+            return;
+        }
         match self.peers[index].exclusion {
             None if promised == epoch => self.promised(now, index, promised, out),
             None => self.peers[index].ask(now, Asked::Claim(epoch), &Order::Claim { epoch }, out),
@@ -206,6 +220,41 @@ impl Front {
         }
     }
 
+    /// Stands by where nobody confirms this front any more, because another one serves with two of its
+    /// backends in another group: that group was made from what was left of this one.
+    fn yield_to_another_group(&mut self) {
+        let replaced = |peer: &&Peer| {
+            let known = peer.known().filter(|known| known.led);
+            known.is_some_and(|known| known.standing.group != self.ledger.group())
+        };
+        let leads = matches!(self.phase, Phase::Leading { .. });
+        if leads && self.silenced && self.peers.iter().filter(replaced).count() >= 2 {
+            tracing::warn!(
+                "another front serves with these backends in another group: standing by"
+            );
+            self.ledger.drop_uncommitted();
+            self.desk.forget_handles();
+            self.stand_by();
+        }
+    }
+
+    /// Another front serves the group: what kept this one from leading says nothing any more. Where
+    /// memory contradicted itself, that is so once the other one leads a group that was made anew.
+    fn forget_obstacles(&mut self, index: usize) {
+        let Some(known) = self.peers[index].known() else { return };
+        if !known.led || known.standing.promised.front == self.config.front {
+            return;
+        }
+        if self.contradiction.is_some() && known.standing.group != self.ledger.group() {
+            self.contradiction = None;
+            self.stand_by();
+        }
+        if let Phase::Standby = self.phase {
+            self.shortfall = None;
+            self.unproved = false;
+        }
+    }
+
     pub(super) fn drop_peer(
         &mut self,
         now: Mono,
@@ -232,6 +281,9 @@ impl Front {
         self.judge(now, out);
         self.join();
         self.hop_from(now, index, lost, out);
+        if self.recovery.is_busy() {
+            return self.lost_for_recovery(now, index, out);
+        }
         let reading = matches!(&self.phase, Phase::Reading(gather) if gather.reads(index));
         if reading || matches!(self.phase, Phase::Founding { .. }) {
             self.claim_again(now, "a backend went away");

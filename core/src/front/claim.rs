@@ -37,6 +37,15 @@ pub(super) struct Gather {
     missed: Option<Missed>,
 }
 
+/// The copy with the most committed slots.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct BestCopy {
+    pub(super) group: GroupId,
+    pub(super) standing: Standing,
+    /// Of its backend.
+    pub(super) process: u128,
+}
+
 /// A state that is read piece by piece. It outlives the claim that began it, so that a line that
 /// is slow or breaks costs a front what it has still to read, and not what it has read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,6 +87,7 @@ impl Front {
     /// keep each other from leading. The pause doubles with each claim that leads nowhere, and
     /// before the next one the backends are asked whether another front leads meanwhile.
     pub(super) fn claim_again(&mut self, now: Mono, reason: &str) {
+        self.recovery_failed(reason);
         self.keep_partial();
         let doubled = self.futile.min(CLAIM_DOUBLED);
         let pause = self.random.pause(CLAIM_PAUSE) * (1 << doubled);
@@ -109,6 +119,9 @@ impl Front {
         before: Epoch,
         out: &mut Vec<Intent>,
     ) {
+        if self.recovery.is_busy() {
+            return self.promised_to_recover(now, index, out);
+        }
         self.look_back(index, before);
         self.judge(now, out);
         if self.peers[index].exclusion.is_some() {
@@ -125,6 +138,7 @@ impl Front {
             Phase::Standby
             | Phase::Pausing { .. }
             | Phase::Reading { .. }
+            | Phase::Recovering { .. }
             | Phase::Founding { .. } => {}
         }
     }
@@ -155,27 +169,17 @@ impl Front {
             || self.ledger.committed() < base.base
             || self.has_gap() && self.missed(group, base.base, base.committed).is_some();
         let process = self.peers[from[0].0].facts.as_ref().map_or(0, |facts| facts.process);
-        let fresh = Partial { group, disk: base.disk, process, slot: None, bytes: Vec::new() };
-        let same = |partial: &Partial| {
-            (partial.group, partial.disk, partial.process) == (group, base.disk, process)
-        };
-        let gather = Gather {
-            epoch,
-            group,
-            from: from.iter().map(|&(index, _)| index).collect(),
-            at: 0,
-            state: whole.then(|| self.partial.take().filter(same).unwrap_or(fresh)),
-            next: self.ledger.committed().next(),
-            read: BTreeMap::new(),
-            chosen: base.committed,
-            missed: None,
-        };
+        let from = from.iter().map(|&(index, _)| index).collect();
+        let next = self.ledger.committed().next();
+        let best = BestCopy { group, standing: base, process };
+        let mut gather = Gather::new(epoch, best, from, whole, next);
+        gather.go_on_with(self.partial.take_if(|_| whole));
         self.phase = Phase::Reading(Box::new(gather));
         self.read_on(now, out);
     }
 
     /// Asks for the next piece, or goes on to prove what was read.
-    fn read_on(&mut self, now: Mono, out: &mut Vec<Intent>) {
+    pub(super) fn read_on(&mut self, now: Mono, out: &mut Vec<Intent>) {
         let Phase::Reading(gather) = &mut self.phase else { return };
         let (epoch, piece) = loop {
             let Some(&index) = gather.from.get(gather.at) else { return self.prove(now, out) };
@@ -264,6 +268,9 @@ impl Front {
         let from = core::mem::take(&mut gather.from);
         if self.ledger.adopt(read, chosen).is_none() {
             return self.claim_again(now, "the copies that were read have a gap");
+        }
+        if self.recovery.is_busy() {
+            return self.make_anew(now, epoch, out);
         }
         if !self.are_voters(&from) {
             return self.ask_the_third(now, epoch, &from, out);
@@ -395,13 +402,48 @@ impl Front {
     pub(super) fn take_handles(&mut self) {
         let committed = self.ledger.committed();
         if let Some((_, block)) = self.block.take_if(|(slot, _)| *slot <= committed) {
-            let group = self.ledger.group().unwrap_or_default();
-            self.desk.take_numbers(group.0, block);
+            let group = self.ledger.settled().numbered().or(self.ledger.group());
+            self.desk.take_numbers(group.unwrap_or_default().0, block);
         }
     }
 }
 
 impl Gather {
+    /// The copies of `from`, of which the first one is the best. `whole`: its state is read, and not only the
+    /// entries from `next` on.
+    pub(super) fn new(
+        epoch: Epoch,
+        best: BestCopy,
+        from: Vec<usize>,
+        whole: bool,
+        next: Slot,
+    ) -> Self {
+        let BestCopy { group, standing, process } = best;
+        let disk = standing.disk;
+        let fresh = Partial { group, disk, process, slot: None, bytes: Vec::new() };
+        Self {
+            epoch,
+            group,
+            from,
+            at: 0,
+            state: whole.then_some(fresh),
+            next,
+            read: BTreeMap::new(),
+            chosen: standing.committed,
+            missed: None,
+        }
+    }
+
+    /// Goes on with what an earlier claim has read, if that was of the same copy.
+    fn go_on_with(&mut self, partial: Option<Partial>) {
+        let of = |partial: &Partial| (partial.group, partial.disk, partial.process);
+        if let (Some(state), Some(partial)) = (&mut self.state, partial) {
+            if of(state) == of(&partial) {
+                *state = partial;
+            }
+        }
+    }
+
     /// Whether a backend's copy is part of this reading.
     pub(super) fn reads(&self, index: usize) -> bool {
         self.from.contains(&index)

@@ -54,8 +54,11 @@ impl At<'_> {
         page.gauge("tmrd_epoch", "Round of the highest epoch that was seen.").is(&[], epoch);
         page.counter("tmrd_leader_changes", "How often a front was seen to begin to lead.")
             .is(&[], front.seen.leaders);
-        page.gauge("tmrd_ready", "Whether this front serves, or could: two backends are there.")
-            .is(&[], u8::from(front.could_serve()));
+        page.gauge(
+            "tmrd_ready",
+            "Whether this front serves, or could: two members of the group are there.",
+        )
+        .is(&[], u8::from(front.could_serve()));
         page.gauge("tmrd_fenced", "Whether backends keep two fronts from granting the same seat.")
             .is(&[], u8::from(!front.config.unfenced));
         if let Some(here) = front.wish.address {
@@ -164,9 +167,11 @@ impl At<'_> {
         family("tmrd_licence_parts", "Parts of a licence that agree, of three.", &|row| {
             Some(row.matching.into())
         });
-        family("tmrd_licence_available", "Whether a licence is served: two parts agree.", &|row| {
-            Some(row.available.into())
-        });
+        family(
+            "tmrd_licence_available",
+            "Whether a licence is served: two parts agree, and two members are there.",
+            &|row| Some(row.available.into()),
+        );
         let help = "From when on a licence that ends cannot be used, in Unix time.";
         family("tmrd_licence_expiry_timestamp_seconds", help, &|row| row.expires.map(|end| end.0));
         family("tmrd_licence_units_left", "Units that are left, where they are counted.", &|row| {

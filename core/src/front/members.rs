@@ -125,7 +125,7 @@ impl Front {
     }
 
     /// Backends that are connected and not the same as another one, with how they stand.
-    fn counted(&self) -> impl Iterator<Item = (usize, Standing)> + '_ {
+    pub(super) fn counted(&self) -> impl Iterator<Item = (usize, Standing)> + '_ {
         (0..3).filter_map(|index| {
             let peer = &self.peers[index];
             let twice =
@@ -217,12 +217,16 @@ impl Front {
         let fresh = self.wish.lead && self.peers.iter().all(|peer| peer.fresh);
         let three = self.counted().count() == 3 && fresh;
         let left = self.counted().filter(|(_, standing)| born(standing)).count();
-        let remembers = self.ledger.committed() > Slot(0) || self.history.covered().is_some();
-        three && (left == 1 || left == 0 && remembers) && !self.config.unfenced
+        three && (left == 1 || left == 0 && self.remembers()) && !self.config.unfenced
+    }
+
+    /// This front has seen a group: in its copy of the log, or in its usage history.
+    pub(super) fn remembers(&self) -> bool {
+        self.ledger.committed() > Slot(0) || self.history.covered().is_some()
     }
 
     /// With all three backends here: those whose disks are no members of the group.
-    fn strangers(&self) -> Vec<usize> {
+    pub(super) fn strangers(&self) -> Vec<usize> {
         let all: Vec<(usize, Standing)> = self.counted().collect();
         if all.len() < 3 {
             return Vec::new();
@@ -263,13 +267,19 @@ impl Front {
         }
         let counted = self.counted().count();
         let unborn = self.counted().all(|(_, standing)| is_unborn(&standing));
-        let blank = self.ledger.committed() == Slot(0) && self.history.covered().is_none();
-        if counted < 3 && unborn && blank && !self.config.unfenced {
+        // Of backends that are all away nothing is known.
+        if (1..3).contains(&counted) && unborn && !self.remembers() && !self.config.unfenced {
             let missing = self.missing();
             return Some(format!("a new group needs all three backends once; missing: {missing}"));
         }
         if self.wish.lead && !leads && !self.could_serve() {
             return Some(format!("fewer than two backends count; missing: {}", self.missing()));
+        }
+        // Who claims is told soon how the others stand.
+        let waits = matches!(self.phase, Phase::Pausing { .. }) && !self.config.unfenced;
+        if self.wish.lead && waits && self.remembers() && !self.has_two_members() {
+            let missing = self.not_counted();
+            return Some(format!("fewer than two members of the group count; missing: {missing}"));
         }
         None
     }
@@ -502,7 +512,7 @@ impl Front {
 
 impl Peer {
     /// The last slot that it knows to be chosen, whether it holds that or not.
-    fn known_chosen(&self) -> Slot {
+    pub(super) fn known_chosen(&self) -> Slot {
         let told = self.facts.as_ref().map_or(Slot(0), |facts| facts.known);
         self.standing().map_or(told, |standing| told.max(standing.committed))
     }

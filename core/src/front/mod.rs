@@ -25,6 +25,7 @@ mod gone;
 mod handover;
 mod history;
 mod ledger;
+mod loss;
 mod measure;
 mod members;
 mod missed;
@@ -33,6 +34,8 @@ mod model;
 mod news;
 mod pages;
 mod peer;
+mod readiness;
+mod recover;
 mod replicate;
 mod role;
 mod settings;
@@ -75,6 +78,7 @@ use members::{Confirmations, Remembered};
 #[doc(hidden)]
 pub use model::{Fingerprint, Timer};
 use peer::{Asked, Peer};
+use recover::Recovery;
 use role::Wish;
 use settings::Settings;
 use stock::Stock;
@@ -122,6 +126,8 @@ enum Phase {
     Founding { epoch: Epoch, group: GroupId },
     /// What was read is proposed again; `need` backends must have it up to this slot.
     Proving { epoch: Epoch, upto: Slot, need: usize },
+    /// An operator has it make a new group: what was read goes to the backends.
+    Recovering { epoch: Epoch },
     /// It leads.
     Leading { epoch: Epoch },
 }
@@ -135,6 +141,7 @@ impl Phase {
             Self::Claiming { epoch }
             | Self::Founding { epoch, .. }
             | Self::Proving { epoch, .. }
+            | Self::Recovering { epoch }
             | Self::Leading { epoch } => Some(*epoch),
         }
     }
@@ -172,6 +179,8 @@ pub struct Front {
     shortfall: Option<(Slot, Slot)>,
     /// A backend knows more to be chosen than this front led with; in words.
     contradiction: Option<String>,
+    /// What an operator has ordered where memory is lost.
+    recovery: Recovery,
     /// What was last said to keep this front from leading.
     said: Option<String>,
     joined: Virtual,
@@ -232,6 +241,7 @@ impl Front {
             unproved: false,
             shortfall: None,
             contradiction: None,
+            recovery: Recovery::default(),
             said: None,
             joined: Virtual::default(),
             desk,
@@ -330,6 +340,7 @@ impl Front {
         // Clocks may have been told.
         self.update_date(now);
         self.settle(now, out);
+        self.tell_recovery(now, out);
         self.tell_away(out);
         self.twin_forward(now.mono, out);
         self.take_notes(now);

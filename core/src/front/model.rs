@@ -89,6 +89,8 @@ impl Front {
             vigil: _,
             shortfall,
             contradiction,
+            // An operator does it.
+            recovery: _,
             joined: _,
             desk,
             block,
@@ -261,7 +263,8 @@ impl Front {
             | Asked::Install(epoch, _)
             | Asked::Confirm(epoch)
             | Asked::Witness(epoch)
-            | Asked::Disown(epoch) => Some(*epoch) != self.phase.epoch(),
+            | Asked::Disown(epoch)
+            | Asked::Recover(epoch) => Some(*epoch) != self.phase.epoch(),
         })
     }
 

@@ -30,6 +30,7 @@ impl Front {
             }
             Some(Command::Notify) => out.push(Intent::Look),
             Some(Command::Release(handle)) => self.take_back(now, handle),
+            Some(Command::Recover) => self.recover(now, link, out),
             Some(Command::Store(text)) => self.store(link, text, out),
             None => {}
         }

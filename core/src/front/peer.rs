@@ -34,6 +34,8 @@ pub(super) enum Asked {
     Witness(Epoch),
     /// To begin anew under another name.
     Disown(Epoch),
+    /// To begin anew in a new group.
+    Recover(Epoch),
     /// An any-one call, by flight number.
     Perform(u64),
 }

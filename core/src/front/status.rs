@@ -76,10 +76,7 @@ impl View for At<'_> {
     }
 
     fn ready(&self) -> Result<(), String> {
-        if self.front.could_serve() {
-            return Ok(());
-        }
-        Err(format!("fewer than two backends can be reached; missing: {}", self.front.missing()))
+        self.front.readiness(self.now.mono)
     }
 
     fn holds(&self) -> Result<(), String> {
@@ -91,6 +88,10 @@ impl View for At<'_> {
 
     fn yields(&self) -> Result<(), String> {
         self.front.could_hand_over(self.now.mono)
+    }
+
+    fn recovery(&self) -> Result<Value, String> {
+        self.front.plan_shown(self.now.mono)
     }
 
     fn measure(&self, page: &mut Page) {
@@ -192,6 +193,7 @@ impl At<'_> {
 
     pub(super) fn licences(&self) -> Vec<LicenceStatus> {
         let front = self.front;
+        let served = front.config.unfenced || front.has_two_members();
         let one = |(key, joined): (&LicenceKey, &super::catalogue::Joined)| {
             let offer = front.joined.catalogue.offers.get(key);
             let quantity = offer.map_or(0, |offer| offer.product.license_quantity);
@@ -214,7 +216,7 @@ impl At<'_> {
                 free: quantity.saturating_sub(used).saturating_sub(gone),
                 gone,
                 matching: u32::try_from(joined.matching).unwrap_or_default(),
-                available: joined.matching >= 2,
+                available: served && joined.matching >= 2,
                 units_left: offer.and_then(|offer| offer.units_left(state)),
                 expires,
                 expired: expires.is_some_and(|end| end <= front.date.now()),

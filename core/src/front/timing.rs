@@ -32,8 +32,10 @@ impl Front {
             let (committed, serves) = (self.ledger.committed(), self.serves(now));
             let order = Order::Confirm { epoch, committed, serves };
             let stuck = self.wish.lead && self.phase.epoch().is_none() && !self.could_claim();
-            let asks = self.wish.deposed || self.wish.waits || self.futile > 0 || stuck;
-            let asks = asks || self.misses_clocks(now);
+            // Who stands by is told of nothing that others change, as the birth of a group.
+            let unsure = matches!(self.phase, Phase::Standby) && !self.has_two_members();
+            let asks = self.wish.deposed || self.wish.waits || self.futile > 0 || stuck || unsure;
+            let asks = asks || self.silenced || self.misses_clocks(now);
             for peer in self.peers.iter_mut().filter(|peer| peer.known().is_some()) {
                 peer.ask(now, Asked::Confirm(epoch), &order, out);
                 if asks {
@@ -53,6 +55,7 @@ impl Front {
             Phase::Claiming { .. }
             | Phase::Reading(_)
             | Phase::Founding { .. }
+            | Phase::Recovering { .. }
             | Phase::Proving { .. }
                 if self.claim_until <= now =>
             {

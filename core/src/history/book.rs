@@ -3,7 +3,8 @@
 
 use super::{Charts, Kind, Malformed, Mark, Record};
 use crate::limits::{HANDLES_MAX, HISTORY_BLOCK, HISTORY_KEPT, HISTORY_LINE};
-use crate::log::{ContainerId, Entry, Handle, State};
+use crate::log::{ContainerId, Entry, GroupId, Handle, Slot, State};
+use crate::time::Wall;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
@@ -60,6 +61,19 @@ pub enum Block {
     Lines(Vec<u8>, Option<Mark>),
     /// Lines that are not in memory any more, if anywhere.
     Older,
+}
+
+/// What a history has recorded behind a slot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Since {
+    /// When the last record up to there was made.
+    pub before: Option<Wall>,
+    /// When the first one behind it was made; `None`: there is none.
+    pub first: Option<Wall>,
+    /// Licences that were taken since.
+    pub taken: u64,
+    /// Those that were given back, or taken back.
+    pub ended: u64,
 }
 
 /// A gap in a history hides it.
@@ -191,6 +205,26 @@ impl History {
         Ok([Entry::Grant(grant)].into_iter().chain(release).collect())
     }
 
+    /// What was recorded of a group behind a slot, as far as it is in memory.
+    #[must_use]
+    pub fn since(&self, group: GroupId, slot: Slot) -> Since {
+        let mut since = Since::default();
+        for (mark, line) in self.kept.iter().filter(|(mark, _)| mark.is_of(group)) {
+            let Ok(record) = Record::parse(line) else { continue };
+            if mark.slot() <= slot {
+                since.before = Some(record.time);
+                continue;
+            }
+            since.first.get_or_insert(record.time);
+            match record.kind {
+                Kind::Access => since.taken += 1,
+                Kind::Release | Kind::Expire => since.ended += 1,
+                _ => {}
+            }
+        }
+        since
+    }
+
     /// What is to be written now.
     #[must_use]
     pub fn take(&mut self) -> Vec<u8> {
@@ -246,8 +280,7 @@ const _: () = assert!(HISTORY_LINE < HISTORY_BLOCK / 2 && HISTORY_BLOCK < HISTOR
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::log::{Epoch, GroupId, Slot};
-    use crate::time::Wall;
+    use crate::log::Epoch;
 
     fn record(group: u128, slot: u64) -> Record {
         let epoch = Epoch { round: 1, front: 2 };

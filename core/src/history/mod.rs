@@ -13,7 +13,7 @@ mod mark;
 mod record;
 mod tracking;
 
-pub use book::{Block, History, Unknown};
+pub use book::{Block, History, Since, Unknown};
 pub use chart::{Chart, Charts, Span};
 pub use mark::Mark;
 pub use record::{Kind, Record};

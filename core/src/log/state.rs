@@ -1,6 +1,8 @@
 //! The fold of the log: who holds what. Seats are counted here and nowhere else.
 
-use super::{ContainerId, DiskId, Entry, Epoch, Grant, Handle, Held, LicenceKey, Mode, Setting};
+use super::{
+    ContainerId, DiskId, Entry, Epoch, Grant, GroupId, Handle, Held, LicenceKey, Mode, Setting,
+};
 use crate::time::Wall;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
@@ -89,6 +91,8 @@ pub struct State {
     units: BTreeMap<LicenceKey, u32>,
     /// When a usage period began.
     used_since: BTreeMap<LicenceKey, Wall>,
+    /// The group that handle numbers are made for; `None`: the one whose log this is.
+    numbered: Option<GroupId>,
 }
 
 /// What a snapshot holds: the state without what can be derived.
@@ -104,7 +108,34 @@ struct Snapshot {
     used_since: BTreeMap<LicenceKey, Wall>,
 }
 
+/// What follows a snapshot where the group was recovered, and only there: an older program has no
+/// such state, and refuses it.
+#[derive(Serialize, Deserialize)]
+struct Recovered {
+    mark: [u8; 4],
+    numbered: GroupId,
+}
+
+impl Recovered {
+    const MARK: [u8; 4] = *b"rcvd";
+}
+
 impl State {
+    /// Takes the place of a group's memory that was lost, in a group of its own: these are its
+    /// members, handle numbers up to `handles` belong to somebody already, and numbers are made as
+    /// in the group `numbered`, so that none of its handles comes again.
+    pub fn recover(&mut self, members: [DiskId; 3], handles: u32, numbered: GroupId) {
+        self.members = Some(members);
+        self.handles = self.handles.max(handles);
+        self.numbered.get_or_insert(numbered);
+    }
+
+    /// The group that handle numbers are made for: its own unless it was recovered.
+    #[must_use]
+    pub fn numbered(&self) -> Option<GroupId> {
+        self.numbered
+    }
+
     /// Who wrote the latest entries: those of a lower epoch that follow are void.
     #[must_use]
     pub fn leader(&self) -> Epoch {
@@ -369,17 +400,28 @@ impl State {
             units: self.units.clone(),
             used_since: self.used_since.clone(),
         };
-        postcard::to_allocvec(&snapshot).expect("a snapshot in memory always encodes")
+        let mut bytes =
+            postcard::to_allocvec(&snapshot).expect("a snapshot in memory always encodes");
+        if let Some(numbered) = self.numbered {
+            bytes = postcard::to_extend(&Recovered { mark: Recovered::MARK, numbered }, bytes)
+                .expect("a snapshot in memory always encodes");
+        }
+        bytes
     }
 
     /// The state that [`encode`](Self::encode) wrote; `None` if the bytes are not one.
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let (snapshot, rest) = postcard::take_from_bytes::<Snapshot>(bytes).ok()?;
-        if !rest.is_empty() {
-            return None;
-        }
+        let numbered = match rest {
+            [] => None,
+            rest => match postcard::take_from_bytes::<Recovered>(rest).ok()? {
+                (Recovered { mark: Recovered::MARK, numbered }, []) => Some(numbered),
+                _ => return None,
+            },
+        };
         let mut state = Self {
+            numbered,
             leader: snapshot.leader,
             members: snapshot.members,
             handles: snapshot.handles,

@@ -1,8 +1,8 @@
 //! Seats are counted right in every mode, whatever the numbers.
 
 use super::{
-    Client, ContainerId, DiskId, Entry, Epoch, Grant, Handle, Held, LicenceKey, Mode, Outcome,
-    Refusal, Setting, State,
+    Client, ContainerId, DiskId, Entry, Epoch, Grant, GroupId, Handle, Held, LicenceKey, Mode,
+    Outcome, Refusal, Setting, State,
 };
 use crate::time::Wall;
 use alloc::format;
@@ -481,4 +481,28 @@ fn handles_without_limit_are_counted_as_they_come_and_go() {
         assert!(matches!(state.apply(&Entry::Release(Handle(handle))), Outcome::Ended(_)));
         assert_eq!(state.usage(&LICENCE).unwrap().no_user_limit, left);
     }
+}
+
+#[test]
+fn a_recovered_state_has_other_members_and_makes_numbers_as_before() {
+    let mut state = State::default();
+    state.apply(&Entry::Configure(Setting::Members([DiskId(1), DiskId(2), DiskId(3)])));
+    state.apply(&Entry::Configure(Setting::Handles(100)));
+    let before = state.encode();
+    let members = [DiskId(4), DiskId(5), DiskId(6)];
+    state.recover(members, 300, GroupId(7));
+    assert_eq!(state.members(), Some(&members));
+    assert_eq!((state.handles_reserved(), state.numbered()), (300, Some(GroupId(7))));
+    let bytes = state.encode();
+    assert_eq!(State::decode(&bytes).as_ref(), Some(&state));
+    // Four bytes say that a group follows, and this one has one byte.
+    let plain = bytes.len() - 5;
+    for end in plain + 1..bytes.len() {
+        assert_eq!(State::decode(&bytes[..end]), None, "{end} of {} bytes", bytes.len());
+    }
+    // A second time it is the first group still that names its handles.
+    state.recover([DiskId(7), DiskId(8), DiskId(9)], 200, GroupId(8));
+    assert_eq!((state.handles_reserved(), state.numbered()), (300, Some(GroupId(7))));
+    // What was not recovered is as ever.
+    assert_eq!(State::decode(&before).map(|state| state.encode()), Some(before));
 }

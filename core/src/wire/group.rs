@@ -133,6 +133,28 @@ pub enum Order {
         /// Which disk.
         disk: DiskId,
     },
+    /// The group's memory is lost, and an operator has said what takes its place: begin anew under
+    /// another name, as a disk of a new group that has committed this state. What is here is kept
+    /// aside. From minor version 1 of the link on. Answered with [`Report::Described`] when the last
+    /// piece is on disk, and with [`Report::Stored`] before.
+    Recover {
+        /// The epoch that was promised.
+        epoch: Epoch,
+        /// The new group.
+        group: GroupId,
+        /// The name that this disk is to have in it.
+        disk: DiskId,
+        /// The slot that the state stands for; not 0.
+        slot: Slot,
+        /// Where these bytes belong; 0 starts anew.
+        offset: u64,
+        /// Bytes of [`State::encode`](crate::log::State::encode). The state names the disk among its
+        /// members.
+        #[serde(with = "super::bytes")]
+        bytes: Vec<u8>,
+        /// These are the last ones.
+        last: bool,
+    },
 }
 
 /// The number that a licence file gives to its container: which third of a set it is.
@@ -301,6 +323,7 @@ impl Numbered for Order {
             Self::Perform { .. } => 0x0001_0008,
             Self::Witness { .. } => 0x0001_000a,
             Self::Disown { .. } => 0x0001_000b,
+            Self::Recover { .. } => 0x0001_000c,
         }
     }
 
@@ -308,6 +331,7 @@ impl Numbered for Order {
         match self {
             Self::Fetch { piece: Piece::Log { from: slot }, .. }
             | Self::Install { slot, .. }
+            | Self::Recover { slot, .. }
             | Self::Confirm { committed: slot, .. } => in_range([*slot]),
             Self::Append { first, committed, .. } => in_range([*first, *committed]),
             Self::Witness { committed, digest, acked, .. } => {

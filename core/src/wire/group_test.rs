@@ -159,6 +159,15 @@ fn orders() -> Vec<(&'static str, Order)> {
         bytes: vec![1, 2, 3],
         last: true,
     };
+    let recover = Order::Recover {
+        epoch: EPOCH,
+        group: GROUP,
+        disk: DiskId(7),
+        slot: Slot(300),
+        offset: 0,
+        bytes: vec![1, 2, 3],
+        last: true,
+    };
     vec![
         ("Describe", Order::Describe),
         ("Claim", Order::Claim { epoch: EPOCH }),
@@ -171,6 +180,7 @@ fn orders() -> Vec<(&'static str, Order)> {
         ("Perform", Order::Perform { licence: LICENCE, call: vec![0x23, 0, 0, 0, 1, 16, 0, 0] }),
         ("Witness", witness()),
         ("Disown", Order::Disown { epoch: EPOCH, disk: DiskId(7) }),
+        ("Recover", recover),
     ]
 }
 

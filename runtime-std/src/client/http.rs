@@ -29,7 +29,7 @@ pub struct Answer {
 /// # Errors
 /// The server cannot be reached, or does not speak HTTP.
 pub fn get(to: &Address, path: &str) -> Result<Answer, Failure> {
-    ask(to, "GET", path)
+    ask(to, "GET", path, "", PATIENCE)
 }
 
 /// `POST path`, with the header that says an operator means it.
@@ -37,7 +37,20 @@ pub fn get(to: &Address, path: &str) -> Result<Answer, Failure> {
 /// # Errors
 /// As of [`get`].
 pub fn post(to: &Address, path: &str) -> Result<Answer, Failure> {
-    ask(to, "POST", path)
+    ask(to, "POST", path, "", PATIENCE)
+}
+
+/// The same with a body. The answer may take so long.
+///
+/// # Errors
+/// As of [`get`].
+pub fn post_json(
+    to: &Address,
+    path: &str,
+    body: &str,
+    patience: Duration,
+) -> Result<Answer, Failure> {
+    ask(to, "POST", path, body, patience)
 }
 
 /// `/api/status`, and its text as it came.
@@ -56,11 +69,17 @@ pub fn status(to: &Address) -> Result<(Value, String), Failure> {
     }
 }
 
-fn ask(to: &Address, method: &str, path: &str) -> Result<Answer, Failure> {
+fn ask(
+    to: &Address,
+    method: &str,
+    path: &str,
+    body: &str,
+    patience: Duration,
+) -> Result<Answer, Failure> {
     let socket = dial(to).map_err(|why| {
         Failure::unreachable(format!("cannot reach the admin pages at {to}: {why}"))
     })?;
-    let bytes = exchange(&socket, method, path)
+    let bytes = exchange(&socket, method, path, body, patience)
         .map_err(|error| Failure::unreachable(format!("{to} does not answer: {error}")))?;
     if bytes.is_empty() {
         return Err(Failure::unreachable(format!("{to} closed the connection without an answer")));
@@ -68,12 +87,25 @@ fn ask(to: &Address, method: &str, path: &str) -> Result<Answer, Failure> {
     parse(&bytes).ok_or_else(|| Failure::failed(format!("{to} does not speak HTTP")))
 }
 
-fn exchange(mut socket: &TcpStream, method: &str, path: &str) -> io::Result<Vec<u8>> {
-    socket.set_read_timeout(Some(PATIENCE))?;
+fn exchange(
+    mut socket: &TcpStream,
+    method: &str,
+    path: &str,
+    body: &str,
+    patience: Duration,
+) -> io::Result<Vec<u8>> {
+    socket.set_read_timeout(Some(patience))?;
     // By its number: a server must not be led to take a command that was meant for another.
     let host = socket.peer_addr()?;
-    let more = if method == "POST" { "X-Tmr-Admin: 1\r\nContent-Length: 0\r\n" } else { "" };
-    write!(socket, "{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{more}\r\n")?;
+    let length = body.len();
+    let more = match method {
+        "POST" => format!("X-Tmr-Admin: 1\r\nContent-Length: {length}\r\n"),
+        _ => String::new(),
+    };
+    write!(
+        socket,
+        "{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{more}\r\n{body}"
+    )?;
     let mut bytes = Vec::new();
     match socket.take(ANSWER_MAX).read_to_end(&mut bytes) {
         // A server that ends rudely may have said all there is.
@@ -122,7 +154,7 @@ mod tests {
             String::from_utf8(got).unwrap().replace(&at.to_string(), "HERE")
         });
         let to = Address { host: at.ip().to_string(), port: at.port() };
-        let made = ask(&to, if post { "POST" } else { "GET" }, path);
+        let made = ask(&to, if post { "POST" } else { "GET" }, path, "", PATIENCE);
         (server.join().unwrap(), made)
     }
 

@@ -11,6 +11,7 @@ pub mod failover;
 pub mod http;
 mod list;
 mod listing;
+pub mod recover;
 mod replay;
 pub mod report;
 pub mod role;

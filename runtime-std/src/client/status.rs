@@ -39,6 +39,14 @@ pub fn activate(at: &Address) -> Outcome {
         let line = answer.body.lines().next().unwrap_or_default();
         return Err(Failure::failed(format!("{at} answered {}: {line}", answer.status)));
     }
+    wait_active(at)
+}
+
+/// Waits until a front that is to lead does.
+///
+/// # Errors
+/// It cannot be reached, is no front, or does not lead in time; and why.
+pub fn wait_active(at: &Address) -> Outcome {
     let started = Instant::now();
     loop {
         let (status, _) = http::status(at)?;
@@ -48,11 +56,13 @@ pub fn activate(at: &Address) -> Outcome {
                 return Err(Failure::usage(format!("{at} is a backend; only a front has a role")));
             }
             _ if started.elapsed() > ACTIVATION => {
-                let reason = http::get(at, "/readyz")?.body;
+                let reason = match status["obstacle"].as_str() {
+                    Some(obstacle) => obstacle.to_owned(),
+                    None => unready(at)?,
+                };
                 let waited = ACTIVATION.as_secs();
                 return Err(Failure::failed(format!(
-                    "{at} is not active after {waited} s (it goes on trying): {}",
-                    reason.trim_end()
+                    "{at} is not active after {waited} s (it goes on trying): {reason}"
                 )));
             }
             _ => thread::sleep(LOOK),
@@ -60,6 +70,15 @@ pub fn activate(at: &Address) -> Outcome {
     }
     eprintln!("{at} is active");
     Ok(())
+}
+
+/// Why a front does not lead that names no obstacle.
+fn unready(at: &Address) -> Result<String, Failure> {
+    let answer = http::get(at, "/readyz")?;
+    if answer.status == 200 {
+        return Ok("it is still claiming the lead; tmrd status says how it stands".to_owned());
+    }
+    Ok(answer.body.trim_end().to_owned())
 }
 
 /// A value as a cell: text without quotes, nothing for null.
@@ -103,6 +122,10 @@ fn front(status: &Value, colour: Colour) -> String {
              no seat is protected against two leaders."
         );
     }
+    if let Some(obstacle) = status["obstacle"].as_str() {
+        let text = format!("This front cannot lead: {obstacle}");
+        let _ = writeln!(out, "{}", colour.red(&text));
+    }
     if let Some(trouble) = status["failover_trouble"].as_str() {
         let _ = writeln!(out, "The last planned failover: {trouble}");
     }
@@ -142,7 +165,8 @@ fn front(status: &Value, colour: Colour) -> String {
     listed(&mut out, status, "backends", "backends", &columns);
     for backend in rows(status, "backends") {
         if let Some(trouble) = backend["trouble"].as_str() {
-            let _ = writeln!(out, "  {}: {trouble}", cell(&backend["address"]));
+            let text = format!("{}: {trouble}", cell(&backend["address"]));
+            let _ = writeln!(out, "  {}", colour.red(&text));
         }
     }
     for clock in rows(status, "clocks") {
@@ -264,8 +288,9 @@ mod tests {
                          "passed_to": 0, "passed_from": 2, "role": "standby", "trouble": null, "differs": [
                          {"key": "CmServer.Server", "ours": "x", "theirs": "y"}]},
                 "backends": [{"address": "a:1", "state": "up", "serial": null, "epoch": 3,
-                              "handles": 2}],
+                              "handles": 2, "trouble": "an empty state folder"}],
                 "containers": [{"serial": "131-5", "cm_act_id": 7, "parts": ["130-1", "130-2"]}],
+                "obstacle": "the group's memory is lost",
                 "failover_trouble": "too late", "certificate_ends": "2026-12-01T00:00:00Z",
                 "copies": [{"serial": "130-1", "backends": ["a:1", "c:3"],
                     "trouble": "backends a:1 and c:3 hold the same part (130-1)"}],
@@ -286,7 +311,9 @@ mod tests {
             "  10:201 has expired on 2026-11-21T19:00:00Z",
             "  3 handles of a licence that is gone",
             "front, active, epoch 3, fenced (tmrd 0.1.0, smol)",
+            "This front cannot lead: the group's memory is lost",
             "The last planned failover: too late",
+            "  a:1: an empty state folder",
             "The certificate of the admin pages ends on 2026-12-01T00:00:00Z",
             "twin b:2: standby, 7 behind, 2 of its clients served here",
             "  CmServer.Server differs: x here, y there",

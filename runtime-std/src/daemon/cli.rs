@@ -103,6 +103,15 @@ pub enum Command {
         #[command(flatten)]
         admin: Admin,
     },
+    /// After the group's memory was lost on two disks or on all: shows what is left and what may be
+    /// lost, asks, and makes a group that serves from it.
+    #[command(after_help = "Examples:\n  tmrd recover --admin http://127.0.0.1:22352\n  \
+        tmrd recover --json\n  tmrd recover --confirm recover\n\n\
+        Put the missing disks back instead if there is any way to: then nothing is lost. Run it first at \
+        both\nfronts without confirming, and confirm it at the one that has the higher slot. Journals that \
+        are replaced\nare kept in their state folders as journal.old.\n\
+        0: it serves, 1: nothing is lost, or it could not be done, 2: nobody has confirmed it.")]
+    Recover(Recover),
     /// Has a front give the active role to the other one, in good order, and waits until that leads:
     /// calls on their way end before, and the virtual address follows.
     #[command(after_help = "Example, at the front that leads:\n  \
@@ -176,10 +185,24 @@ pub struct Admin {
     pub at: Address,
 }
 
+/// `recover`.
+#[derive(Debug, Args)]
+pub struct Recover {
+    /// Which front.
+    #[command(flatten)]
+    pub admin: Admin,
+    /// Do it without asking; the word is recover.
+    #[arg(long, value_name = "WORD")]
+    pub confirm: Option<String>,
+    /// Print what is known as one JSON value and change nothing; with --confirm, what came of it.
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// What `track` asks; each is 0 while the address may stay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Track {
-    /// Could this front serve: are two backends there?
+    /// Could this front serve: are two members of the group there?
     Status,
     /// Is the address to stay here: 1 when another front leads, or the role is given away.
     ManualFailover,

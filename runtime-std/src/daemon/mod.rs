@@ -75,6 +75,7 @@ fn perform(runtime: Runtime, command: &Command) -> Outcome {
         Command::CheckConfig { file, .. } => roles::check_config(file.as_deref()),
         Command::Status { admin, json } => client::status::status(&admin.at, *json),
         Command::Activate { admin } => client::status::activate(&admin.at),
+        Command::Recover(options) => client::recover::recover(options),
         Command::Failover { admin, if_active } => client::failover::failover(&admin.at, *if_active),
         Command::Notify { admin, news } => client::role::notify(&admin.at, news),
         Command::Track { what, admin } => client::role::track(&admin.at, *what),

@@ -151,9 +151,10 @@ function judge(front) {
   const found = [];
   const add = (level, text) => found.push({ level, text });
   const out = front.backends.filter(one => one.state !== 'up' && one.state !== 'unfenced');
-  for (const one of out) add(out.length > 1 ? 'bad' : 'warn', `Backend ${one.address} is ${one.state}${one.trouble ? `: ${one.trouble}` : ''}.`);
+  if (front.obstacle) add('bad', `${front.role === 'active' ? 'Clients cannot be served' : 'This front cannot lead'}: ${front.obstacle}.`);
+  for (const one of out) add(out.length > 1 || one.trouble ? 'bad' : 'warn', `Backend ${one.address} is ${one.state}${one.trouble ? `: ${one.trouble}` : ''}.`);
   const twin = front.twin;
-  if (front.role === 'starting') add('bad', 'This front is to lead and cannot yet: it needs two backends that follow it.');
+  if (front.role === 'starting' && !front.obstacle) add('bad', 'This front is to lead and cannot yet: it needs two backends that follow it.');
   if (front.role === 'standby' && twin && twin.connected && twin.role !== 'active') add('bad', 'Neither front leads: clients are served by nobody.');
   if (twin && !twin.connected) {
     add('warn', front.role === 'active' ? `The other front, ${twin.address}, is not connected: nobody takes over if this one dies.`
@@ -164,7 +165,8 @@ function judge(front) {
   if (front.role === 'active' && front.virtual_ip === false) add('warn', 'This front leads, but the virtual address is not on this machine.');
   if (!front.fenced) add('warn', 'The backends are stock servers, which cannot promise: no seat is protected against two leaders.');
   for (const licence of front.licenses) {
-    if (!licence.available) add('bad', `Licence ${code(licence)} cannot be used: only ${plural(licence.matching, 'part agrees', 'parts agree')}.`);
+    if (!licence.available) add('bad', licence.matching < 2 ? `Licence ${code(licence)} cannot be used: only ${plural(licence.matching, 'part agrees', 'parts agree')}.`
+      : `Licence ${code(licence)} cannot be used: fewer than two backends that count are here.`);
     else if (licence.differs.length) add('warn', `Licence ${code(licence)} has ${licence.matching} of 3 parts: one is not like the others, see below.`);
   }
   const partial = front.licenses.filter(licence => licence.available && licence.matching < 3 && !licence.differs.length).length;
@@ -220,7 +222,7 @@ function picture(front) {
   const wires = el('svg', { class: 'wires', viewBox: '0 0 600 60', preserveAspectRatio: 'none', 'aria-hidden': 'true' },
     (twin ? [140, 460] : [300]).map((x, one) => front.backends.map((backend, two) =>
       el('line', { x1: x, y1: 2, x2: 100 + 200 * two, y2: 58, class: one === 0 ? LEVEL[backend.state] : null }))));
-  const backends = front.backends.map((backend, index) => machine('backend', `Backend ${index + 1}`, backend.address, backend.state, LEVEL[backend.state],
+  const backends = front.backends.map((backend, index) => machine('backend', `Backend ${index + 1}`, backend.address, backend.state, backend.trouble ? 'bad' : LEVEL[backend.state],
     [['container', backend.serial], ['epoch', backend.epoch || null], ['seats', backend.handles]], backend.trouble));
   return [line, el('div', { class: 'row fronts' }, fronts), wires, el('div', { class: 'row backends' }, backends)];
 }

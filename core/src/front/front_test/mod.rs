@@ -17,6 +17,8 @@ mod lists;
 mod members;
 mod pages;
 mod pass;
+mod readiness;
+mod recover;
 mod repair;
 mod replaced;
 mod role;

@@ -25,11 +25,21 @@ pub(super) fn status(status: &Value, findings: &mut Findings) {
                         one: tmrd activate";
             findings.problem(topic, what, todo);
         }
+        // It says itself why, below.
+        ("starting", _) if status["obstacle"].is_string() => {}
         ("starting", _) => {
             let what = "the front is to lead, and has not got the backends to follow";
             findings.problem(topic, what, "see the backends; a take-over lasts a second or two");
         }
         _ => findings.ok(topic, format!("it runs, {role}, epoch {}", status["epoch"])),
+    }
+    if let Some(obstacle) = status["obstacle"].as_str() {
+        let what = format!("the front cannot lead: {obstacle}");
+        findings.problem(
+            topic,
+            what,
+            "do what the sentence says; the README's runbook has each step",
+        );
     }
     if status["fenced"] == false {
         let what =
@@ -81,7 +91,7 @@ pub(super) fn status(status: &Value, findings: &mut Findings) {
         let (address, state) = (text(&backend["address"]), text(&backend["state"]));
         if let Some(trouble) = backend["trouble"].as_str() {
             let what = format!("the front says of {address} ({state}): {trouble}");
-            findings.warning("backends", what, "mend what the sentence names");
+            findings.problem("backends", what, "mend what the sentence names");
         } else if state == "repairing" {
             let what = format!("the front is bringing {address} up to date");
             findings.warning("backends", what, "wait; do not stop another backend meanwhile");
@@ -215,7 +225,13 @@ mod tests {
         found(|it| it["twin"]["differs"] = json!([{ "key": "K", "ours": "x", "theirs": "y" }]))
             .has(Warning, &["K differs: x here, y there"]);
         found(|it| it["backends"][0]["trouble"] = "another group key".into())
-            .has(Warning, &["c:3", "another group key"]);
+            .has(Problem, &["c:3", "another group key"]);
+        let lost = found(|it| {
+            it["role"] = "starting".into();
+            it["obstacle"] = "the group's memory is lost".into();
+        });
+        lost.has(Problem, &["cannot lead: the group's memory is lost"]);
+        assert_eq!(lost.count(Problem), 1, "one finding for one thing: {lost:#?}");
         found(|it| it["backends"][0]["state"] = "repairing".into()).has(Warning, &["bringing c:3"]);
         found(|it| it["failover_trouble"] = "late".into()).has(Warning, &["late"]);
         found(|it| it["clients"][0]["too_old"] = true.into()).has(Warning, &["1 clients"]);

@@ -1,0 +1,54 @@
+//! Beginning anew under another name, by order of a front: because this disk has lost its memory, or
+//! because an operator has said what takes the place of everybody's. The journal that was there is kept
+//! beside the new one.
+
+use super::Backend;
+use super::acceptor::Acceptor;
+use crate::log::{DiskId, Epoch, Slot};
+use crate::time::Mono;
+use crate::wire::group::Report;
+
+impl Backend {
+    /// A front that leads says that this disk remembers less than it has said, or something else
+    /// than the others. It must not vote under its name again.
+    pub(super) fn begin_anew(&mut self, epoch: Epoch, now: Mono) -> Report {
+        let standing = self.acceptor.standing();
+        if epoch != standing.promised || epoch == Epoch::default() {
+            return Report::Refused { promised: standing.promised };
+        }
+        self.disk = DiskId(self.random.u128());
+        tracing::error!(
+            committed = %standing.committed,
+            last = %standing.last,
+            old = %standing.disk,
+            new = %self.disk,
+            "the front that leads says that this disk has gone back in time, was copied, or differs \
+             from the others: it begins anew, blank and under another name, and its journal is kept \
+             as journal.old"
+        );
+        self.acceptor = self.acceptor.anew(self.disk);
+        self.served = None;
+        self.told = Slot(0);
+        self.writer.demand_new_beginning();
+        self.describe(now)
+    }
+
+    /// An operator has said what takes the place of memory that is lost.
+    pub(super) fn recovered(&mut self, acceptor: Acceptor, now: Mono) -> Report {
+        let (old, new) = (self.acceptor.standing(), acceptor.standing());
+        self.disk = new.disk;
+        tracing::error!(
+            committed = %new.committed,
+            group = %new.group.unwrap_or_default(),
+            old_group = %old.group.unwrap_or_default(),
+            old_committed = %old.committed,
+            "by command of an operator this disk begins anew, as a member of a new group that goes on \
+             from a copy of the old one; its journal is kept as journal.old"
+        );
+        self.acceptor = acceptor;
+        self.served = None;
+        self.told = Slot(0);
+        self.writer.demand_new_beginning();
+        self.describe(now)
+    }
+}

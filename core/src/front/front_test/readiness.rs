@@ -1,0 +1,165 @@
+//! What `/readyz` says of fronts and backends, and whether licences are to be had.
+
+use super::World;
+use super::world::Event;
+use crate::io::Input;
+use crate::time::Duration;
+use crate::wire::group::Order;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+const SECOND: Duration = Duration::from_secs(1);
+const MILLI: Duration = Duration::from_millis(1);
+
+impl World {
+    /// `/readyz` of a front: empty if it is ready, else why not.
+    fn unready(&mut self, front: usize) -> String {
+        reason(&self.http(front, "GET /readyz HTTP/1.1\r\n\r\n"))
+    }
+
+    fn is_available(&mut self, front: usize) -> bool {
+        self.status(front)["licenses"][0]["available"] == true
+    }
+
+    /// `/readyz` of a backend, likewise.
+    fn backend_unready(&mut self, index: usize) -> String {
+        use crate::admin::View;
+        // Its clock is that of its latest step.
+        self.events.push_back(Event::ToBackend(index, Input::Tick));
+        self.run();
+        self.backends[index].node.ready().err().unwrap_or_default()
+    }
+}
+
+fn reason(answer: &str) -> String {
+    let (head, body) = answer.split_once("\r\n\r\n").expect("an answer");
+    if head.starts_with("HTTP/1.1 200") { String::new() } else { body.into() }
+}
+
+#[test]
+fn a_front_that_stands_by_beside_three_blank_backends_could_found_their_group() {
+    let mut world = World::new(2);
+    world.advance(SECOND);
+    assert_eq!([world.unready(0), world.unready(1)], ["", ""]);
+    assert!(!world.is_available(0), "there is no group yet");
+    world.crash(2);
+    world.advance(SECOND);
+    let why = world.unready(1);
+    assert!(why.contains("all three backends once"), "{why}");
+}
+
+#[test]
+fn a_front_that_stands_by_hears_of_a_birth_and_counts_members() {
+    let mut world = World::new(2);
+    world.advance(SECOND);
+    world.activate(0);
+    world.advance(SECOND);
+    world.crash(0);
+    assert_eq!([world.unready(0), world.unready(1)], ["", ""], "two members are left");
+    assert!(world.is_available(0) && world.is_available(1));
+    world.crash(1);
+    world.advance(3 * SECOND);
+    for front in [0, 1] {
+        assert_ne!(world.unready(front), "", "front {front}");
+        assert!(!world.is_available(front), "front {front}");
+    }
+}
+
+#[test]
+fn a_front_beside_one_member_and_two_blank_disks_is_not_ready() {
+    let mut world = World::serving();
+    let standby = world.add_front();
+    world.advance(SECOND);
+    world.fronts[0].frozen = true;
+    for index in [0, 1] {
+        world.crash(index);
+        world.backends[index].disk.clear();
+        world.restart(index);
+    }
+    world.advance(2 * SECOND);
+    let why = world.unready(standby);
+    assert!(why.contains("fewer than two members"), "{why}");
+    assert!(!world.is_available(standby));
+    world.activate(standby);
+    world.advance(3 * SECOND);
+    let why = world.unready(standby);
+    assert!(why.starts_with("the group's memory is lost"), "{why}");
+}
+
+#[test]
+fn a_leader_that_nobody_confirms_is_not_ready() {
+    let mut world = World::serving();
+    assert_eq!(world.unready(0), "");
+    world.lose = |_, order| matches!(order, Order::Confirm { .. } | Order::Witness { .. });
+    world.advance(2 * SECOND);
+    let why = world.unready(0);
+    assert!(why.contains("no two backends have confirmed"), "{why}");
+}
+
+#[test]
+fn a_backend_is_ready_when_it_is_a_member_that_lacks_nothing() {
+    let mut world = World::new(1);
+    world.advance(SECOND);
+    let why = world.backend_unready(2);
+    assert!(why.contains("it is blank"), "{why}");
+    world.activate(0);
+    world.advance(SECOND);
+    world.take(0, 2);
+    world.advance(SECOND);
+    for index in 0..3 {
+        assert_eq!(world.backend_unready(index), "", "backend {index}");
+    }
+    // Its disk is gone, and it is repaired and not taken in, for another one writes nothing.
+    world.crash(1);
+    world.backends[0].stuck = true;
+    world.backends[2].disk.clear();
+    world.crash(2);
+    world.restart(2);
+    world.advance(300 * MILLI);
+    assert_ne!(world.backend_unready(2), "");
+    world.unstick(0);
+    world.restart(1);
+    world.advance(3 * SECOND);
+    assert_eq!(world.backend_unready(2), "");
+}
+
+#[test]
+fn a_backend_that_nobody_serves_with_is_not_ready() {
+    let mut world = World::serving();
+    world.advance(SECOND);
+    assert_eq!(world.backend_unready(0), "");
+    world.fronts[0].frozen = true;
+    world.advance(3 * SECOND);
+    let why = world.backend_unready(0);
+    assert!(why.contains("no front that serves"), "{why}");
+    // A front of its own that it knows to be chosen is not here.
+    let next = world.add_front();
+    world.lose = |backend, order| backend == 0 && matches!(order, Order::Append { .. });
+    world.activate(next);
+    world.advance(SECOND);
+    world.take(next, 1);
+    world.advance(SECOND);
+    let why = world.backend_unready(0);
+    assert!(why.contains("it is behind"), "{why}");
+}
+
+#[test]
+fn restarting_the_next_backend_when_the_last_one_is_ready_loses_nothing() {
+    let mut world = World::serving();
+    let handles: Vec<u32> = world.take(0, 3);
+    world.advance(SECOND);
+    for index in [0, 1, 2, 0, 1, 2] {
+        // What it knew is gone with the process.
+        world.crash(index);
+        world.backends[index].disk.clear();
+        world.restart(index);
+        let mut waited = 0;
+        while !world.backend_unready(index).is_empty() {
+            world.advance(100 * MILLI);
+            waited += 1;
+            assert!(waited < 100, "{index}: {}", world.backend_unready(index));
+        }
+    }
+    assert!(world.leads(0));
+    assert_eq!(world.seats(0), handles.len());
+}

@@ -1,0 +1,100 @@
+//! Whether this front serves, or could if it were told to lead: what `/readyz` says, and whether a
+//! licence is to be had.
+//!
+//! What never lives here: who is left out, and what keeps a front from leading (that is `members`).
+
+use super::members::is_unborn;
+use super::peer::{Follow, Peer};
+use super::{Front, Phase};
+use crate::limits::CONFIRMED;
+use crate::log::Slot;
+use crate::time::Mono;
+use crate::wire::group::Standing;
+use alloc::format;
+use alloc::string::String;
+
+impl Front {
+    /// Whether a grant is possible here now, or would be as soon as this front is told to lead.
+    ///
+    /// # Errors
+    /// Why it is not, in a sentence for people.
+    pub(super) fn readiness(&self, now: Mono) -> Result<(), String> {
+        let missing = || self.missing();
+        if self.config.unfenced {
+            return match self.could_serve() {
+                true => Ok(()),
+                false => {
+                    Err(format!("fewer than two servers can be reached; missing: {}", missing()))
+                }
+            };
+        }
+        if let Some(obstacle) = self.obstacle() {
+            return Err(obstacle);
+        }
+        if let Phase::Leading { .. } = self.phase {
+            return match self.serves(now) {
+                true => Ok(()),
+                false => Err(format!(
+                    "this front leads, and no two backends have confirmed that for {} s; missing: {}",
+                    CONFIRMED.as_secs(),
+                    missing()
+                )),
+            };
+        }
+        if self.has_two_members() || self.could_found() {
+            return Ok(());
+        }
+        if self.remembers() && self.counted().all(|(_, standing)| is_unborn(&standing)) {
+            return Err(format!(
+                "this front remembers a group, and every backend that is here has an empty state \
+                 folder; missing: {}",
+                missing()
+            ));
+        }
+        Err(format!("fewer than two members of the group are here; missing: {}", missing()))
+    }
+
+    /// Two members of the group are connected and counted.
+    pub(super) fn has_two_members(&self) -> bool {
+        self.members_here() >= 2
+    }
+
+    /// Members of the group that are connected and counted. The one that leads counts those that
+    /// follow; another one knows how they stood when they last said so.
+    pub(super) fn members_here(&self) -> usize {
+        let leads = matches!(self.phase, Phase::Leading { .. });
+        let group = if leads { self.ledger.group() } else { self.own_group() };
+        let here = |peer: &&Peer| {
+            let Some(standing) = peer.standing() else { return false };
+            let counts = match peer.follow {
+                Follow::Yes { .. } if leads => self.is_member(standing),
+                _ if leads => false,
+                _ => {
+                    standing.group == group && !is_unborn(standing) && self.may_be_member(standing)
+                }
+            };
+            peer.exclusion.is_none() && counts
+        };
+        group.map_or(0, |_| self.peers.iter().filter(here).count())
+    }
+
+    /// Whether a disk is a member, as far as this front knows. A copy of the log that is older than
+    /// what the backend has says nothing of it: the disk may have been taken in since.
+    fn may_be_member(&self, standing: &Standing) -> bool {
+        let older = self.ledger.group() != standing.group
+            || self.ledger.committed() < standing.committed
+            || self.ledger.committed() == Slot(0);
+        older || self.is_member(standing)
+    }
+
+    fn is_member(&self, standing: &Standing) -> bool {
+        self.ledger.member_sets().all(|set| set.contains(&standing.disk))
+    }
+
+    /// All three backends are here and hold nothing, and nothing is known of a group that they held:
+    /// one is born as soon as this front is told to lead.
+    fn could_found(&self) -> bool {
+        let unborn = self.counted().filter(|(_, standing)| is_unborn(standing)).count() == 3;
+        unborn && !self.remembers()
+    }
+}
