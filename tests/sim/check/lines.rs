@@ -14,8 +14,14 @@ thread_local! {
 }
 
 /// Beginnings of lines that faults explain. Keepalived may leave the address where it was asked to
-/// take it away, and may have been stopped: a front that gave its role away says so.
-const EXPLAINED: &[&str] = &["planned failover: the twin leads, but the virtual address"];
+/// take it away, and may have been stopped: a front that gave its role away says so. One whose backends
+/// are out of reach says that it cannot lead, and why. That the memory of the group is lost is never
+/// explained: of the disks, one at a time is lost.
+const EXPLAINED: &[&str] = &[
+    "planned failover: the twin leads, but the virtual address",
+    "this front cannot lead: fewer than two backends count",
+    "this front cannot lead: a new group needs all three backends once",
+];
 
 /// Keeps this thread's lines at ERROR level, as long as what is returned lives.
 #[must_use]
