@@ -106,6 +106,13 @@ impl Mistakes {
         self.other = None;
     }
 
+    /// Whether disks or lists are wrong in this seed, or may have been.
+    pub(super) fn are_made(&self) -> bool {
+        let told =
+            [Mistake::Rollback, Mistake::Clone, Mistake::Rot, Mistake::Swap, Mistake::Differ];
+        self.kinds.iter().any(|kind| told.contains(kind))
+    }
+
     /// When the next one is made; `None`: never.
     pub(super) fn pause(&mut self) -> Option<u64> {
         (!self.kinds.is_empty()).then(|| self.rng.span(SECOND / 10, 10 * SECOND))
@@ -178,7 +185,8 @@ impl World {
             Mistake::Differ => {
                 let mut list = right();
                 if self.mistakes.rng.chance(60) {
-                    list[part] = NAMES[HOSTS].to_owned();
+                    // It holds the part of the one whose place it takes.
+                    list[BACKENDS - 1] = NAMES[HOSTS].to_owned();
                 }
                 self.start(HOSTS);
                 self.list(front, &list, false);

@@ -14,8 +14,19 @@ thread_local! {
 }
 
 /// Beginnings of lines that faults explain. Keepalived may leave the address where it was asked to
-/// take it away, and may have been stopped: a front that gave its role away says so.
-const EXPLAINED: &[&str] = &["planned failover: the twin leads, but the virtual address"];
+/// take it away, and may have been stopped: a front that gave its role away says so. One whose backends
+/// are out of reach says that it cannot lead, and why. That the memory of the group is lost is never
+/// explained: of the disks, one at a time is lost.
+const EXPLAINED: &[&str] = &[
+    "planned failover: the twin leads, but the virtual address",
+    "this front cannot lead: fewer than two backends count",
+    "this front cannot lead: a new group needs all three backends once",
+];
+
+/// Beginnings of lines that a disk which was put back, copied or has rotted explains, and a machine that
+/// takes the place of another one with the same part: an operator is to hear of that.
+const MISTAKEN: &[&str] =
+    &["the front that leads says that this disk has gone back in time", "backends backend-"];
 
 /// Keeps this thread's lines at ERROR level, as long as what is returned lives.
 #[must_use]
@@ -25,14 +36,16 @@ pub fn keep() -> DefaultGuard {
 }
 
 /// What was logged since it was last looked at. `faulty`: things go wrong on purpose,
-/// or did a moment ago.
+/// or did a moment ago; `mistaken`: a disk lies, or a list is wrong.
 ///
 /// # Errors
 /// There is a line that no fault explains.
-pub fn check(faulty: bool) -> Result<(), String> {
+pub fn check(faulty: bool, mistaken: bool) -> Result<(), String> {
     let lines = LINES.take();
-    let explained = |line: &&String| EXPLAINED.iter().any(|start| line.starts_with(start));
-    match lines.iter().find(|line| !(faulty && explained(line))) {
+    let begins = |line: &str, with: &[&str]| with.iter().any(|start| line.starts_with(start));
+    let explained =
+        |line: &str| faulty && begins(line, EXPLAINED) || mistaken && begins(line, MISTAKEN);
+    match lines.iter().find(|line| !explained(line)) {
         Some(line) => Err(format!("at ERROR level: {line}")),
         None => Ok(()),
     }
@@ -88,17 +101,21 @@ mod test {
     fn a_line_at_error_level_is_found_unless_a_fault_explains_it() {
         let guard = keep();
         tracing::warn!("a backend is down");
-        assert_eq!(check(false), Ok(()));
+        assert_eq!(check(false, false), Ok(()));
         tracing::error!(slot = 7, "the log has a hole");
-        let found = check(true).unwrap_err();
+        let found = check(true, false).unwrap_err();
         assert_eq!(found, "at ERROR level: the log has a hole slot=7");
-        assert_eq!(check(true), Ok(()), "each is found once");
+        assert_eq!(check(true, false), Ok(()), "each is found once");
         for faulty in [true, false] {
             tracing::error!("{} has not left", EXPLAINED[0]);
-            assert_eq!(check(faulty).is_ok(), faulty);
+            assert_eq!(check(faulty, false).is_ok(), faulty);
+        }
+        for mistaken in [true, false] {
+            tracing::error!("{}, says the leader", MISTAKEN[0]);
+            assert_eq!(check(false, mistaken).is_ok(), mistaken);
         }
         drop(guard);
         tracing::error!("nobody listens");
-        assert_eq!(check(false), Ok(()));
+        assert_eq!(check(false, false), Ok(()));
     }
 }
