@@ -9,6 +9,7 @@ use tmr_tests::on_both_runtimes;
 on_both_runtimes!(
     a_backend_is_ready_when_it_is_a_member,
     a_rolling_restart_that_loses_every_state_loses_no_seat,
+    a_disk_that_is_lost_is_repaired_by_the_front_that_founded_the_group,
 );
 
 /// The status code of a backend's `/readyz`, and its words.
@@ -70,4 +71,16 @@ fn a_rolling_restart_that_loses_every_state_loses_no_seat(runtime: Runtime) {
     cluster.activate(0);
     whole_again(&cluster, 0);
     book.is_right_at(front, admin);
+}
+
+fn a_disk_that_is_lost_is_repaired_by_the_front_that_founded_the_group(runtime: Runtime) {
+    let mut cluster = Cluster::start(runtime);
+    let mut book = Book::new();
+    book.take(cluster.front().licence(), 2);
+    cluster.backends[2].kill();
+    cluster.wipe(2);
+    cluster.restart_backend(2);
+    whole_again(&cluster, 0);
+    assert!(cluster.status()["obstacle"].is_null(), "{:#}", cluster.status());
+    book.is_right_at(cluster.front().licence(), cluster.front().admin());
 }
