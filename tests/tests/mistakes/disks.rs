@@ -131,6 +131,10 @@ fn two_disks_that_went_back_are_told_of(runtime: Runtime) {
     book.take(front, 1);
     let old = [0, 1].map(|index| cluster.snapshot(index, "old"));
     book.take(front, 2);
+    status_until(cluster.front().admin(), "every seat on three disks", |status| {
+        let rows = status["allocations"].as_array()?;
+        rows.iter().all(|row| row["backends"] == 3).then_some(())
+    });
     for index in [0, 1] {
         cluster.backends[index].kill();
     }

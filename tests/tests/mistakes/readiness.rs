@@ -1,7 +1,7 @@
 //! Whether a backend is ready: "restart the next one when the last one is ready" is safe, whatever
 //! keeps the state.
 
-use super::{WHOLE_AGAIN, book::Book, whole_again};
+use super::{WHOLE_AGAIN, book::Book, says, tell_to_lead, whole_again};
 use tmr_tests::foreign::error::NO_MORE_LICENSES;
 use tmr_tests::harness::{Cluster, Runtime, SEATS, Server, get, within};
 use tmr_tests::on_both_runtimes;
@@ -9,6 +9,7 @@ use tmr_tests::on_both_runtimes;
 on_both_runtimes!(
     a_backend_is_ready_when_it_is_a_member,
     a_rolling_restart_that_loses_every_state_loses_no_seat,
+    a_disk_that_is_lost_is_repaired_by_the_front_that_founded_the_group,
 );
 
 /// The status code of a backend's `/readyz`, and its words.
@@ -70,4 +71,22 @@ fn a_rolling_restart_that_loses_every_state_loses_no_seat(runtime: Runtime) {
     cluster.activate(0);
     whole_again(&cluster, 0);
     book.is_right_at(front, admin);
+}
+
+fn a_disk_that_is_lost_is_repaired_by_the_front_that_founded_the_group(runtime: Runtime) {
+    // It was told to lead before it had heard how the third one stands.
+    let mut cluster = Cluster::of(runtime).launch();
+    cluster.backends[2].kill();
+    tell_to_lead(cluster.front());
+    says(cluster.front(), "all three");
+    cluster.restart_backend(2);
+    whole_again(&cluster, 0);
+    let mut book = Book::new();
+    book.take(cluster.front().licence(), 2);
+    cluster.backends[2].kill();
+    cluster.wipe(2);
+    cluster.restart_backend(2);
+    whole_again(&cluster, 0);
+    assert!(cluster.status()["obstacle"].is_null(), "{:#}", cluster.status());
+    book.is_right_at(cluster.front().licence(), cluster.front().admin());
 }

@@ -20,6 +20,8 @@ on_both_runtimes!(
 );
 
 const ROUNDS: u64 = 2;
+/// Every backend was told by then how far the others are.
+const TOLD: Duration = Duration::from_secs(2);
 
 /// Clusters under load do not share the processors.
 fn one_at_a_time() -> MutexGuard<'static, ()> {
@@ -141,7 +143,7 @@ fn rolled_back_alone(scene: &mut Scene, old: usize) {
 /// off when it comes back.
 fn rolled_back_among_few(scene: &mut Scene, old: usize, second: usize, third: usize) {
     let mut copy = scene.cluster.snapshot(old, "old");
-    // A start behind the copy tells everybody of it, also where the front's memory goes.
+    // What it takes behind the copy is known to more than the front, whose memory may go.
     let started = scene.dice.coin();
     eprintln!("backend {old} among few, it started again and the front dies: {started}");
     if started {
@@ -149,6 +151,9 @@ fn rolled_back_among_few(scene: &mut Scene, old: usize, second: usize, third: us
         copy = scene.cluster.snapshot(old, "old");
         scene.cluster.restart_backend(old);
         whole_again(&scene.cluster, 0);
+        // Of what it takes from here on the third one is told before it goes; else nobody who is
+        // there later could know (the window in consistency.md).
+        thread::sleep(TOLD);
     }
     scene.cluster.backends[third].kill();
     scene.dice.pause(1_000);
