@@ -109,7 +109,7 @@ impl Model for Plan {
         if spent.copies < self.copies {
             actions.push(Action::Copy);
         }
-        if world.saved.is_some() && world.would_be_noticed() {
+        if world.saved.is_some() && world.can_go_back() {
             actions.push(Action::PutBack);
         }
         for front in 0..2 {

@@ -84,7 +84,7 @@ impl Plan {
     pub(crate) fn full() -> Vec<Self> {
         let one = || Self { quantity: 1, claims: 1, ..Self::default() };
         let two = || Self { quantity: 2, ..one() };
-        let change = || Self { begin: Begin::Change, coarse: true, claims: 2, ..one() };
+        let change = || Self { begin: Begin::Change, coarse: true, ..one() };
         vec![
             Self { name: "two clients, one seat", accesses: 2, ..one() },
             Self { name: "the last of two seats", held: 1, accesses: 2, keep: true, ..two() },
@@ -98,11 +98,11 @@ impl Plan {
             Self { name: "a killed front", kills: 1, held: 1, ..one() },
             Self { name: "nobody waits", timeouts: 1, hangups: 1, accesses: 1, ..one() },
             Self { name: "a change of members", lists_differ: true, ..change() },
-            Self { name: "a disk that comes and goes", swaps: 1, claims: 1, ..change() },
+            Self { name: "a disk that comes and goes", swaps: 1, ..change() },
             Self {
                 name: "a disk that goes back in time",
+                coarse: true,
                 copies: 1,
-                heartbeats: 1,
                 accesses: 1,
                 ..one()
             },

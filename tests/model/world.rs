@@ -134,9 +134,9 @@ impl World {
     }
 
     /// The fourth backend has all that is committed, and the change of members that takes it in has
-    /// reached it and the first backend: from front 1 that leads now, while front 0 has started
-    /// anew; or from front 0, which has found another disk in the third backend, and front 1 leads
-    /// with the two others.
+    /// reached it and the first backend: from front 1 with another list, or from front 0 which has
+    /// found another disk in the third backend. Then the other front leads with the second backend
+    /// and the third disk, and nobody else has heard of it.
     fn propose_members(&mut self, plan: &Plan) {
         if plan.swaps > 0 {
             self.swap(plan);
@@ -162,13 +162,16 @@ impl World {
             while self.deliver_on(plan, |front, place| front == 1 && place == 2) {}
             self.go(plan, 1, Event::Activate);
             while self.deliver_on(plan, |front, place| front == 1 && place > 0) {}
-            assert!(self.fronts[1].decides, "two members of what is committed suffice");
         } else {
             // The other front starts anew.
             self.spent.kills += 1;
             self.kill(plan, 0);
             while self.deliver_on(plan, |front, _| front == 0) {}
+            // It leads with the two that are members for it and have not heard of the change.
+            self.go(plan, 0, Event::Activate);
+            while self.deliver_on(plan, |front, place| front == 0 && place > 0) {}
         }
+        assert!(self.fronts[1 - from].decides, "two members of what is committed suffice");
     }
 
     /// Delivers everything that is on its way.
@@ -373,10 +376,11 @@ impl World {
         self.cut_power(plan, SAVED);
     }
 
-    /// A disk may go back in time unnoticed while others have not been told of all that it said.
-    pub(crate) fn would_be_noticed(&self) -> bool {
+    /// Whatever the third backend's disk has said, the two others have. Else no rule keeps what is
+    /// lost with it: that is the window which the core's documentation names.
+    pub(crate) fn can_go_back(&self) -> bool {
         let saved = &self.backends[SAVED];
-        [0, 1].iter().all(|&other| self.backends[other].knows_all_of(saved))
+        [0, 1].iter().all(|&other| self.backends[other].has_all_of(saved))
     }
 
     /// The backend is on, and a front may know it.
