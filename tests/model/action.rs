@@ -75,7 +75,8 @@ impl Model for Plan {
             return;
         }
         let spent = &world.spent;
-        for (front, place) in pairs() {
+        let fronts = if self.alone { 1 } else { 2 };
+        for (front, place) in pairs().filter(|&(front, _)| front < fronts) {
             let line = &world.lines[front][place];
             let backend = world.lists[front][place];
             if !line.orders.is_empty() {
@@ -112,7 +113,7 @@ impl Model for Plan {
         if world.saved.is_some() && world.can_go_back() {
             actions.push(Action::PutBack);
         }
-        for front in 0..2 {
+        for front in 0..fronts {
             self.of_front(world, front, actions);
         }
     }

@@ -51,6 +51,8 @@ pub(crate) struct Plan {
     pub(crate) claims: u8,
     /// No claim is given up, and what a front says to a backend at one time arrives at one time.
     pub(crate) coarse: bool,
+    /// The second front has died when it begins.
+    pub(crate) alone: bool,
     /// Links that break while both ends live.
     pub(crate) breaks: u8,
     /// Backends that lose their power, before or after an order is on disk.
@@ -97,13 +99,13 @@ impl Plan {
             Self { name: "a takeover and a power cut", power_cuts: 1, held: 1, ..one() },
             Self { name: "a killed front", kills: 1, held: 1, ..one() },
             Self { name: "nobody waits", timeouts: 1, hangups: 1, accesses: 1, ..one() },
-            Self { name: "a change of members", lists_differ: true, ..change() },
-            Self { name: "a disk that comes and goes", swaps: 1, ..change() },
+            Self { name: "a change of members", accesses: 1, lists_differ: true, ..change() },
+            Self { name: "a disk that comes and goes", swaps: 2, alone: true, ..change() },
             Self {
                 name: "a disk that goes back in time",
                 coarse: true,
                 copies: 1,
-                accesses: 1,
+                held: 1,
                 ..one()
             },
             Self { name: "a silent client", silences: 1, held: 1, claims: 2, ..one() },

@@ -172,6 +172,9 @@ impl World {
             while self.deliver_on(plan, |front, place| front == 0 && place > 0) {}
         }
         assert!(self.fronts[1 - from].decides, "two members of what is committed suffice");
+        if plan.alone {
+            self.lines[1] = Default::default();
+        }
     }
 
     /// Delivers everything that is on its way.
@@ -376,11 +379,17 @@ impl World {
         self.cut_power(plan, SAVED);
     }
 
-    /// Whatever the third backend's disk has said, the two others have. Else no rule keeps what is
-    /// lost with it: that is the window which the core's documentation names.
+    /// Whatever the third backend's disk has said, the two others have, and no front goes on under
+    /// an epoch that it has promised to refuse. Else no rule keeps what is lost with it: one that
+    /// was deposed and has not heard of it could count a vote that was given to its successor.
     pub(crate) fn can_go_back(&self) -> bool {
         let saved = &self.backends[SAVED];
+        let knows = |front: &Arc<FrontNode>| {
+            let claims = front.node.claims().then_some(front.highest);
+            front.leads.or(claims).is_none_or(|epoch| epoch >= saved.promised)
+        };
         [0, 1].iter().all(|&other| self.backends[other].has_all_of(saved))
+            && self.fronts.iter().all(knows)
     }
 
     /// The backend is on, and a front may know it.
