@@ -61,8 +61,6 @@ pub(crate) struct Spent {
     pub(crate) silences: u8,
     pub(crate) hangups: u8,
     pub(crate) swaps: u8,
-    pub(crate) heartbeats: u8,
-    pub(crate) copies: u8,
 }
 
 /// Everything.
@@ -126,6 +124,9 @@ impl World {
         for _ in 0..plan.held {
             world.call(plan, 0, Ask::Access);
             world.rest(plan);
+        }
+        if plan.goes_back {
+            world.saved = Some(Arc::clone(&world.backends[SAVED]));
         }
         if plan.begin == Begin::Change {
             world.propose_members(plan);
