@@ -3,9 +3,8 @@
 use crate::front::{Event, place};
 use crate::plan::Plan;
 use crate::watch::{Broken, Life};
-use crate::world::{Ask, Call, SAVED, World, pairs};
+use crate::world::{Ask, Call, World, pairs};
 use stateright::{Model, Property};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tmr_core::front::Timer;
 use tmr_core::log::{Epoch, Handle};
@@ -33,12 +32,8 @@ pub(crate) enum Action {
     PowerCut { backend: usize },
     /// The third backend loses its power and is started again with its other disk.
     Swap,
-    /// The disk of the third backend is copied.
-    Copy,
-    /// The third backend loses its power and is started again with the copy.
+    /// The third backend loses its power and is started again with an old copy of its disk.
     PutBack,
-    /// A front that leads asks for confirmations, and tells what it knows.
-    Heartbeat { front: usize },
     /// A front is killed and started again.
     Kill { front: usize },
     /// An operator tells a front to lead.
@@ -75,7 +70,8 @@ impl Model for Plan {
             return;
         }
         let spent = &world.spent;
-        for (front, place) in pairs() {
+        let fronts = if self.alone { 1 } else { 2 };
+        for (front, place) in pairs().filter(|&(front, _)| front < fronts) {
             let line = &world.lines[front][place];
             let backend = world.lists[front][place];
             if !line.orders.is_empty() {
@@ -106,13 +102,10 @@ impl Model for Plan {
         if spent.swaps < self.swaps {
             actions.push(Action::Swap);
         }
-        if spent.copies < self.copies {
-            actions.push(Action::Copy);
-        }
-        if world.saved.is_some() && world.would_be_noticed() {
+        if world.saved.is_some() && world.can_go_back() {
             actions.push(Action::PutBack);
         }
-        for front in 0..2 {
+        for front in 0..fronts {
             self.of_front(world, front, actions);
         }
     }
@@ -143,15 +136,7 @@ impl Model for Plan {
                 world.spent.swaps += 1;
                 world.swap(self);
             }
-            Action::Copy => {
-                world.spent.copies += 1;
-                world.saved = Some(Arc::clone(&world.backends[SAVED]));
-            }
             Action::PutBack => world.put_back(self),
-            Action::Heartbeat { front } => {
-                world.spent.heartbeats += 1;
-                world.go(self, front, Event::Timer(Timer::Heartbeat));
-            }
             Action::Kill { front } => {
                 world.spent.kills += 1;
                 world.kill(self, front);
@@ -276,9 +261,6 @@ impl Plan {
             }
         }
         let Some(epoch) = at.leads else { return };
-        if spent.heartbeats < self.heartbeats {
-            actions.push(Action::Heartbeat { front });
-        }
         if at.decides && spent.accesses < self.accesses {
             actions.push(Action::Access { front });
         }

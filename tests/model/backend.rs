@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tmr_core::backend::{Backend, Config};
 use tmr_core::io::{Frame, Input, Intent, Link};
 use tmr_core::licence::Container;
-use tmr_core::log::{Acked, DiskId, Entry, Epoch, Slot, Stored};
+use tmr_core::log::{DiskId, Entry, Epoch, Slot, Stored};
 
 /// A backend and its disk.
 #[derive(Debug)]
@@ -29,9 +29,6 @@ pub(crate) struct BackendNode {
     pub(crate) promised: Epoch,
     /// The last slot that it has.
     pub(crate) last: Slot,
-    /// Its disk, and how far it was told that disks have come.
-    pub(crate) disk_id: DiskId,
-    pub(crate) told: Vec<Acked>,
     /// The handles that are on its disk, in the log or in what stands for its beginning.
     pub(crate) durable: Vec<u32>,
 }
@@ -61,7 +58,6 @@ impl BackendNode {
         });
         let (base, entries, committed, promised) = node.copy();
         let last = Slot(base.0 + entries.len() as u64);
-        let (disk_id, told) = (node.disk(), node.told());
         let log = (base, entries.iter().map(|stored| entry_print(&stored.entry)).collect());
         let granted = |stored: Stored| match stored.entry {
             Entry::Grant(grant) => Some(grant.handle),
@@ -84,19 +80,13 @@ impl BackendNode {
             committed,
             promised,
             last,
-            disk_id,
-            told,
             durable,
         })
     }
 
-    /// It was told of everything that the disk of another one has said.
-    pub(crate) fn knows_all_of(&self, other: &Self) -> bool {
-        self.told.iter().any(|acked| {
-            acked.disk == other.disk_id
-                && acked.promised >= other.promised
-                && acked.slot >= other.last
-        })
+    /// It has promised what another one has, and has as many slots.
+    pub(crate) fn has_all_of(&self, other: &Self) -> bool {
+        self.promised >= other.promised && self.last >= other.last
     }
 
     /// What it is and reports when something has happened, and everything that came of it is on

@@ -34,11 +34,8 @@ pub(crate) struct Plan {
     pub(crate) lists_differ: bool,
     /// Times that the third backend starts again with its other disk.
     pub(crate) swaps: u8,
-    /// Times that front tells the backends what it knows.
-    pub(crate) heartbeats: u8,
-    /// Times that the disk of the third backend is copied, and the copy put back later, when
-    /// others have been told of all that the disk has said.
-    pub(crate) copies: u8,
+    /// The disk of the third backend may be put back once to what it is when the plan begins.
+    pub(crate) goes_back: bool,
     /// The third backend's part differs.
     pub(crate) odd: bool,
     /// Seats that clients have at the beginning.
@@ -51,6 +48,8 @@ pub(crate) struct Plan {
     pub(crate) claims: u8,
     /// No claim is given up, and what a front says to a backend at one time arrives at one time.
     pub(crate) coarse: bool,
+    /// The second front has died when it begins.
+    pub(crate) alone: bool,
     /// Links that break while both ends live.
     pub(crate) breaks: u8,
     /// Backends that lose their power, before or after an order is on disk.
@@ -84,7 +83,8 @@ impl Plan {
     pub(crate) fn full() -> Vec<Self> {
         let one = || Self { quantity: 1, claims: 1, ..Self::default() };
         let two = || Self { quantity: 2, ..one() };
-        let change = || Self { begin: Begin::Change, coarse: true, claims: 2, ..one() };
+        let coarse = || Self { coarse: true, ..one() };
+        let change = || Self { begin: Begin::Change, ..coarse() };
         vec![
             Self { name: "two clients, one seat", accesses: 2, ..one() },
             Self { name: "the last of two seats", held: 1, accesses: 2, keep: true, ..two() },
@@ -98,14 +98,8 @@ impl Plan {
             Self { name: "a killed front", kills: 1, held: 1, ..one() },
             Self { name: "nobody waits", timeouts: 1, hangups: 1, accesses: 1, ..one() },
             Self { name: "a change of members", lists_differ: true, ..change() },
-            Self { name: "a disk that comes and goes", swaps: 1, claims: 1, ..change() },
-            Self {
-                name: "a disk that goes back in time",
-                copies: 1,
-                heartbeats: 1,
-                accesses: 1,
-                ..one()
-            },
+            Self { name: "a disk that comes and goes", swaps: 2, alone: true, ..change() },
+            Self { name: "a disk that goes back in time", goes_back: true, held: 1, ..coarse() },
             Self { name: "a silent client", silences: 1, held: 1, claims: 2, ..one() },
         ]
     }
@@ -119,7 +113,7 @@ impl Plan {
     /// Backends of one kind are alike for everybody. Whatever is special is so of the third one,
     /// and of the fourth, whose disk comes in its place.
     pub(crate) fn kinds(&self) -> [u8; 4] {
-        let third = self.lists_differ || self.odd || self.swaps > 0 || self.copies > 0;
+        let third = self.lists_differ || self.odd || self.swaps > 0 || self.goes_back;
         if third { [0, 0, 1, 2] } else { [0, 0, 0, 1] }
     }
 

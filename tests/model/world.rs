@@ -61,8 +61,6 @@ pub(crate) struct Spent {
     pub(crate) silences: u8,
     pub(crate) hangups: u8,
     pub(crate) swaps: u8,
-    pub(crate) heartbeats: u8,
-    pub(crate) copies: u8,
 }
 
 /// Everything.
@@ -127,6 +125,9 @@ impl World {
             world.call(plan, 0, Ask::Access);
             world.rest(plan);
         }
+        if plan.goes_back {
+            world.saved = Some(Arc::clone(&world.backends[SAVED]));
+        }
         if plan.begin == Begin::Change {
             world.propose_members(plan);
         }
@@ -134,9 +135,9 @@ impl World {
     }
 
     /// The fourth backend has all that is committed, and the change of members that takes it in has
-    /// reached it and the first backend: from front 1 that leads now, while front 0 has started
-    /// anew; or from front 0, which has found another disk in the third backend, and front 1 leads
-    /// with the two others.
+    /// reached it and the first backend: from front 1 with another list, or from front 0 which has
+    /// found another disk in the third backend. Then the other front leads with the second backend
+    /// and the third disk, and nobody else has heard of it.
     fn propose_members(&mut self, plan: &Plan) {
         if plan.swaps > 0 {
             self.swap(plan);
@@ -162,12 +163,18 @@ impl World {
             while self.deliver_on(plan, |front, place| front == 1 && place == 2) {}
             self.go(plan, 1, Event::Activate);
             while self.deliver_on(plan, |front, place| front == 1 && place > 0) {}
-            assert!(self.fronts[1].decides, "two members of what is committed suffice");
         } else {
             // The other front starts anew.
             self.spent.kills += 1;
             self.kill(plan, 0);
             while self.deliver_on(plan, |front, _| front == 0) {}
+            // It leads with the two that are members for it and have not heard of the change.
+            self.go(plan, 0, Event::Activate);
+            while self.deliver_on(plan, |front, place| front == 0 && place > 0) {}
+        }
+        assert!(self.fronts[1 - from].decides, "two members of what is committed suffice");
+        if plan.alone {
+            self.lines[1] = Default::default();
         }
     }
 
@@ -373,10 +380,17 @@ impl World {
         self.cut_power(plan, SAVED);
     }
 
-    /// A disk may go back in time unnoticed while others have not been told of all that it said.
-    pub(crate) fn would_be_noticed(&self) -> bool {
+    /// Whatever the third backend's disk has said, the two others have, and no front goes on under
+    /// an epoch that it has promised to refuse. Else no rule keeps what is lost with it: one that
+    /// was deposed and has not heard of it could count a vote that was given to its successor.
+    pub(crate) fn can_go_back(&self) -> bool {
         let saved = &self.backends[SAVED];
-        [0, 1].iter().all(|&other| self.backends[other].knows_all_of(saved))
+        let knows = |front: &Arc<FrontNode>| {
+            let claims = front.node.claims().then_some(front.highest);
+            front.leads.or(claims).is_none_or(|epoch| epoch >= saved.promised)
+        };
+        [0, 1].iter().all(|&other| self.backends[other].has_all_of(saved))
+            && self.fronts.iter().all(knows)
     }
 
     /// The backend is on, and a front may know it.
