@@ -197,7 +197,7 @@ impl Front {
         }
         if let Some(group) = standing.group.filter(|&group| {
             let own = self.own_group();
-            standing.committed.max(standing.last) > Slot(0) && own.is_some_and(|own| own != group)
+            !is_unborn(standing) && own.is_some_and(|own| own != group)
         }) {
             return Some(Exclusion::Foreign(group));
         }
@@ -220,9 +220,10 @@ impl Front {
         three && (left == 1 || left == 0 && self.remembers()) && !self.config.unfenced
     }
 
-    /// This front has seen a group: in its copy of the log, or in its usage history.
+    /// This front has seen a group that was born: in its copy of the log, or in its usage history.
     pub(super) fn remembers(&self) -> bool {
-        self.ledger.committed() > Slot(0) || self.history.covered().is_some()
+        let written = self.history.covered().map_or(Slot(0), |mark| mark.slot());
+        self.ledger.committed().max(written) > Slot(1)
     }
 
     /// With all three backends here: those whose disks are no members of the group.

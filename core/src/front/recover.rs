@@ -172,7 +172,7 @@ impl Front {
         let Some(best) = self.peers[first].standing().copied() else { return };
         let whole = work.plan.source != Source::Front;
         let process = self.peers[first].facts.as_ref().map_or(0, |facts| facts.process);
-        self.remember_group(group);
+        self.remember_group(now, group);
         let next = self.ledger.committed().next();
         let best = BestCopy { group, standing: best, process };
         let gather = Gather::new(epoch, best, from, whole, next);

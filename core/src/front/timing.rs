@@ -38,7 +38,8 @@ impl Front {
             let asks = asks || self.silenced || self.misses_clocks(now);
             for peer in self.peers.iter_mut().filter(|peer| peer.known().is_some()) {
                 peer.ask(now, Asked::Confirm(epoch), &order, out);
-                if asks {
+                // Who is left out may have been put right, and is asked for no promise.
+                if asks || peer.exclusion.is_some() {
                     peer.ask(now, Asked::Describe, &Order::Describe, out);
                 }
             }
