@@ -23,6 +23,7 @@ mod net;
 pub mod rng;
 mod runtime;
 pub mod story;
+mod watch;
 mod words;
 pub mod world;
 

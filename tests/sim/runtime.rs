@@ -8,7 +8,6 @@ use super::fault::Plan;
 use super::host::Host;
 use super::licences::quantities;
 use super::net::{Conn, End, Load, Parcel};
-use super::words;
 use super::world::{BACKENDS, Event, FRONTS, HOSTS, MACHINES, NAMES, SECOND, World};
 use std::net::SocketAddr;
 use tmr_core::backend::{self, Backend};
@@ -19,11 +18,8 @@ use tmr_core::hub::{Act, Hub};
 use tmr_core::io::{Address, Callee, Door, Frame, Input, Link, Why};
 use tmr_core::licence::Container;
 use tmr_core::limits::HISTORY_FLUSH;
-use tmr_core::log::{Entry, Setting};
 use tmr_core::node::Node;
 use tmr_core::time::{Duration, Now};
-use tmr_core::wire::group::{Order, Report, decode};
-use tmr_core::wire::twin::{self, Heard, Tell, Version};
 
 impl World {
     /// Starts the process of a host, if it is down.
@@ -289,86 +285,6 @@ impl World {
         }
     }
 
-    /// Looks at what fronts and backends say to each other.
-    fn observe(&mut self, host: usize, link: Link, sent: u64, batch: &[u8]) {
-        if host < FRONTS {
-            let by = ((host, self.hosts[host].life), link);
-            for message in decode::<Order>(batch).unwrap_or_default() {
-                self.trace_said(host, link, || words::order(&message.body));
-                self.checks.ordered(self.now, sent, by, &message);
-                let Some(&(conn, side)) = self.hosts[host].links.get(&link) else { continue };
-                let backend = self.place(conn, 1 - side);
-                if let (Some(backend), Order::Append { first, entries, committed, .. }) =
-                    (backend.filter(|host| *host < HOSTS), &message.body)
-                {
-                    let last = first.0 + entries.len() as u64 - 1;
-                    if let Some(lags) = self.extra.told(backend, last, committed.0) {
-                        self.moment(Moment::Commit, host, Some(lags), conn);
-                    }
-                }
-                let what = match &message.body {
-                    Order::Claim { .. } => Moment::Claim,
-                    Order::Install { .. } => Moment::Install,
-                    Order::Append { entries, .. } if entries.iter().any(is_repair) => {
-                        Moment::Repair
-                    }
-                    _ => continue,
-                };
-                self.moment(what, host, backend, conn);
-            }
-        } else {
-            for message in decode::<Report>(batch).unwrap_or_default() {
-                self.trace_said(host, link, || words::report(&message.body));
-                if self.checks.reported(self.now, sent, (host, link), &message.body) {
-                    self.checks.on_disk(self.now, host, self.hosts[host].disk.read());
-                }
-            }
-        }
-    }
-
-    /// Looks at what fronts tell each other.
-    fn overhear(&mut self, host: usize, link: Link, side: usize, frames: &[Vec<u8>]) {
-        for bytes in frames.iter().filter(|_| side == 0) {
-            let Ok(tell) = Tell::decode(bytes, Version::OWN.minor) else { continue };
-            self.trace_said(host, link, || words::tell(&tell));
-            self.checks.told(self.now, (host, self.hosts[host].life), &tell);
-        }
-    }
-
-    /// Keeps what one server says to another.
-    fn trace_said(&self, host: usize, link: Link, said: impl FnOnce() -> Option<String>) {
-        if !self.traces() {
-            return;
-        }
-        let Some(said) = said() else { return };
-        let to = self.hosts[host].links.get(&link);
-        let to = to.and_then(|&(conn, side)| self.place(conn, 1 - side));
-        let to = to.and_then(|place| NAMES.get(place)).unwrap_or(&"nobody");
-        self.trace(|| format!("{} to {to}: {said}", NAMES[host]));
-    }
-
-    /// Remembers which replies to its own clients a front gets from the other one.
-    fn passed(&mut self, host: usize, frames: &[Frame], answer: Answer) {
-        for frame in frames {
-            let Frame::Twin(bytes) = frame else { return };
-            let Ok(heard) = Heard::decode(bytes) else { return };
-            if let twin::Answer::Reply { client, .. } = heard.answer {
-                self.hosts[host].passed.insert(Link(client), (answer, self.now));
-            }
-        }
-    }
-
-    /// Remembers what backends confirm to a front.
-    fn confirmed(&mut self, host: usize, link: Link, backend: usize, frames: &[Frame]) {
-        let by = (host, self.hosts[host].life);
-        for frame in frames {
-            let Frame::Batch(batch) = frame else { return };
-            for report in decode::<Report>(batch).unwrap_or_default() {
-                self.checks.fence.heard(by, link, backend, self.now, &report);
-            }
-        }
-    }
-
     /// The place of one end of a connection, if that is still there.
     pub(super) fn place(&self, conn: u64, side: usize) -> Option<usize> {
         self.net.conns.get(&conn).map(|conn| match conn.ends[side] {
@@ -589,11 +505,6 @@ impl World {
         self.trace(|| format!("{} is frozen for {} ms", NAMES[host], length / 1000));
         self.checks.calls.excuse(host, length);
     }
-}
-
-/// The members of the group change by it.
-fn is_repair(entry: &Entry) -> bool {
-    matches!(entry, Entry::Configure(Setting::Members(_)))
 }
 
 /// The part of the licences that a backend holds: the one that is spare holds the last one.

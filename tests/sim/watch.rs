@@ -1,0 +1,98 @@
+//! What goes over the links, as the checkers see it: orders and reports, what fronts tell each other, and
+//! whose reply it is that a front hands out.
+
+use super::check::handles::Answer;
+use super::extra::Moment;
+use super::words;
+use super::world::{FRONTS, HOSTS, NAMES, World};
+use tmr_core::io::{Frame, Link};
+use tmr_core::log::{Entry, Setting};
+use tmr_core::wire::group::{Order, Report, decode};
+use tmr_core::wire::twin::{self, Heard, Tell, Version};
+
+impl World {
+    /// Looks at what fronts and backends say to each other.
+    pub(super) fn observe(&mut self, host: usize, link: Link, sent: u64, batch: &[u8]) {
+        if host < FRONTS {
+            let by = ((host, self.hosts[host].life), link);
+            for message in decode::<Order>(batch).unwrap_or_default() {
+                self.trace_said(host, link, || words::order(&message.body));
+                self.checks.ordered(self.now, sent, by, &message);
+                let Some(&(conn, side)) = self.hosts[host].links.get(&link) else { continue };
+                let backend = self.place(conn, 1 - side);
+                if let (Some(backend), Order::Append { first, entries, committed, .. }) =
+                    (backend.filter(|host| *host < HOSTS), &message.body)
+                {
+                    let last = first.0 + entries.len() as u64 - 1;
+                    if let Some(lags) = self.extra.told(backend, last, committed.0) {
+                        self.moment(Moment::Commit, host, Some(lags), conn);
+                    }
+                }
+                let what = match &message.body {
+                    Order::Claim { .. } => Moment::Claim,
+                    Order::Install { .. } => Moment::Install,
+                    Order::Append { entries, .. } if entries.iter().any(is_repair) => {
+                        Moment::Repair
+                    }
+                    _ => continue,
+                };
+                self.moment(what, host, backend, conn);
+            }
+        } else {
+            for message in decode::<Report>(batch).unwrap_or_default() {
+                self.trace_said(host, link, || words::report(&message.body));
+                if self.checks.reported(self.now, sent, (host, link), &message.body) {
+                    self.checks.on_disk(self.now, host, self.hosts[host].disk.read());
+                }
+            }
+        }
+    }
+
+    /// Looks at what fronts tell each other.
+    pub(super) fn overhear(&mut self, host: usize, link: Link, side: usize, frames: &[Vec<u8>]) {
+        for bytes in frames.iter().filter(|_| side == 0) {
+            let Ok(tell) = Tell::decode(bytes, Version::OWN.minor) else { continue };
+            self.trace_said(host, link, || words::tell(&tell));
+            self.checks.told(self.now, (host, self.hosts[host].life), &tell);
+        }
+    }
+
+    /// Keeps what one server says to another.
+    fn trace_said(&self, host: usize, link: Link, said: impl FnOnce() -> Option<String>) {
+        if !self.traces() {
+            return;
+        }
+        let Some(said) = said() else { return };
+        let to = self.hosts[host].links.get(&link);
+        let to = to.and_then(|&(conn, side)| self.place(conn, 1 - side));
+        let to = to.and_then(|place| NAMES.get(place)).unwrap_or(&"nobody");
+        self.trace(|| format!("{} to {to}: {said}", NAMES[host]));
+    }
+
+    /// Remembers which replies to its own clients a front gets from the other one.
+    pub(super) fn passed(&mut self, host: usize, frames: &[Frame], answer: Answer) {
+        for frame in frames {
+            let Frame::Twin(bytes) = frame else { return };
+            let Ok(heard) = Heard::decode(bytes) else { return };
+            if let twin::Answer::Reply { client, .. } = heard.answer {
+                self.hosts[host].passed.insert(Link(client), (answer, self.now));
+            }
+        }
+    }
+
+    /// Remembers what backends confirm to a front.
+    pub(super) fn confirmed(&mut self, host: usize, link: Link, backend: usize, frames: &[Frame]) {
+        let by = (host, self.hosts[host].life);
+        for frame in frames {
+            let Frame::Batch(batch) = frame else { return };
+            for report in decode::<Report>(batch).unwrap_or_default() {
+                self.checks.fence.heard(by, link, backend, self.now, &report);
+            }
+        }
+    }
+}
+
+/// The members of the group change by it.
+fn is_repair(entry: &Entry) -> bool {
+    matches!(entry, Entry::Configure(Setting::Members(_)))
+}
