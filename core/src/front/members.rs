@@ -213,11 +213,16 @@ impl Front {
 
     /// All three backends are here, and two or all have lost what they remembered of a group.
     fn is_emptied(&self) -> bool {
-        let born = |standing: &Standing| standing.group.is_some() && !is_unborn(standing);
         let fresh = self.wish.lead && self.peers.iter().all(|peer| peer.fresh);
         let three = self.counted().count() == 3 && fresh;
-        let left = self.counted().filter(|(_, standing)| born(standing)).count();
+        let left = self.counted().filter(|(_, standing)| self.is_of_born(standing)).count();
         three && (left == 1 || left == 0 && self.remembers()) && !self.config.unfenced
+    }
+
+    /// A backend has the name of a group in which one that is here has entries.
+    fn is_of_born(&self, standing: &Standing) -> bool {
+        let same = |other: &Standing| other.group == standing.group && !is_unborn(other);
+        standing.group.is_some() && self.counted().any(|(_, other)| same(&other))
     }
 
     /// This front has seen a group that was born: in its copy of the log, or in its usage history.
@@ -235,7 +240,7 @@ impl Front {
         let emptied = self.is_emptied();
         let sure = matches!(self.phase, Phase::Leading { .. }) || self.unproved;
         let stranger = |(_, standing): &&(usize, Standing)| {
-            let blank = standing.group.is_none() || is_unborn(standing);
+            let blank = !self.is_of_born(standing);
             let member = self.ledger.member_sets().all(|set| set.contains(&standing.disk));
             emptied && blank || sure && !member && !self.config.unfenced
         };

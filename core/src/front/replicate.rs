@@ -112,6 +112,10 @@ impl Front {
         // was not sent yet cannot be there.
         let last = last.min(Slot(next.0 - 1));
         self.peers[index].follow = Follow::Yes { next, acked: acked.max(last) };
+        // Whoever follows since a group was born has not described itself as one of it.
+        if let Some(description) = &mut self.peers[index].description {
+            description.standing.last = last.max(description.standing.last);
+        }
         for slot in differing {
             if let Some(flight) = self.commits.get_mut(slot) {
                 flight.differs[index] = true;
