@@ -9,6 +9,7 @@
 #[cfg(test)]
 mod admin_test;
 mod audit;
+mod clock;
 mod guard;
 mod http;
 pub mod metrics;

@@ -1,7 +1,7 @@
 //! What `/api/status` says, field by field. Names and shapes are a contract with those who read
 //! it: a field may come, none may go or change.
 
-use crate::limits::{CLOCK_OFF, CLOCK_WRONG};
+pub use super::clock::{ClockStatus, ClockVerdict};
 use crate::time::Wall;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -173,43 +173,6 @@ pub struct BackendStatus {
     pub handles: u64,
     /// What keeps it from being counted, in a sentence; `null` if nothing does.
     pub trouble: Option<String>,
-}
-
-/// The clock of a machine.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ClockStatus {
-    /// `front` is the one that answers, `twin` the other one; a backend has its address, as
-    /// configured.
-    pub machine: String,
-    /// Seconds that it is ahead of the date of the group; `null`: not known. The other front's
-    /// never is: fronts do not tell each other their clocks.
-    pub offset_seconds: Option<i64>,
-    /// What to think of that; `null`: not known.
-    pub verdict: Option<ClockVerdict>,
-}
-
-/// What to think of a clock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ClockVerdict {
-    /// It is right.
-    Ok,
-    /// It is off by more than a minute: it should be set by a time server.
-    Off,
-    /// It is off by more than a day.
-    Wrong,
-}
-
-impl ClockVerdict {
-    /// Of a clock that is off by so many seconds.
-    #[must_use]
-    pub fn of(offset_seconds: i64) -> Self {
-        match offset_seconds.unsigned_abs() {
-            seconds if seconds > CLOCK_WRONG.as_secs() => Self::Wrong,
-            seconds if seconds > CLOCK_OFF.as_secs() => Self::Off,
-            _ => Self::Ok,
-        }
-    }
 }
 
 /// A virtual container.
@@ -601,8 +564,5 @@ mod tests {
             [BackendState::Up, BackendState::Repairing, BackendState::Down, BackendState::Unfenced];
         let expected = json!(["up", "repairing", "down", "unfenced"]);
         assert_eq!(serde_json::to_value(states).unwrap(), expected);
-        let verdicts = [0, 60, -60, 61, -86_400, 86_401, i64::MIN].map(ClockVerdict::of);
-        let expected = json!(["ok", "ok", "ok", "off", "off", "wrong", "wrong"]);
-        assert_eq!(serde_json::to_value(verdicts).unwrap(), expected);
     }
 }
