@@ -213,10 +213,9 @@ impl Front {
 
     /// All three backends are here, and two or all have lost what they remembered of a group.
     fn is_emptied(&self) -> bool {
-        let born = |standing: &Standing| standing.group.is_some() && !is_unborn(standing);
         let fresh = self.wish.lead && self.peers.iter().all(|peer| peer.fresh);
         let three = self.counted().count() == 3 && fresh;
-        let left = self.counted().filter(|(_, standing)| born(standing)).count();
+        let left = self.counted().filter(|&(index, _)| !self.is_blank(index)).count();
         three && (left == 1 || left == 0 && self.remembers()) && !self.config.unfenced
     }
 
@@ -224,6 +223,14 @@ impl Front {
     pub(super) fn remembers(&self) -> bool {
         let written = self.history.covered().map_or(Slot(0), |mark| mark.slot());
         self.ledger.committed().max(written) > Slot(1)
+    }
+
+    /// A backend holds nothing of any group. What it has acknowledged since it said how it stands, it
+    /// holds.
+    pub(super) fn is_blank(&self, index: usize) -> bool {
+        let peer = &self.peers[index];
+        let blank = |standing: &Standing| standing.group.is_none() || is_unborn(standing);
+        peer.acked() == Slot(0) && peer.standing().is_none_or(blank)
     }
 
     /// With all three backends here: those whose disks are no members of the group.
@@ -234,8 +241,8 @@ impl Front {
         }
         let emptied = self.is_emptied();
         let sure = matches!(self.phase, Phase::Leading { .. }) || self.unproved;
-        let stranger = |(_, standing): &&(usize, Standing)| {
-            let blank = standing.group.is_none() || is_unborn(standing);
+        let stranger = |(index, standing): &&(usize, Standing)| {
+            let blank = self.is_blank(*index);
             let member = self.ledger.member_sets().all(|set| set.contains(&standing.disk));
             emptied && blank || sure && !member && !self.config.unfenced
         };
