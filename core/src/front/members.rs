@@ -315,7 +315,9 @@ impl Front {
             return;
         }
         match &obstacle {
-            Some(text) if self.is_memory_lost() => tracing::error!("this front cannot lead: {text}"),
+            Some(text) if self.is_memory_lost() => {
+                tracing::error!("this front cannot lead: {text}")
+            }
             Some(text) => tracing::warn!("this front cannot lead yet: {text}"),
             None => tracing::info!("nothing keeps this front from leading any more"),
         }
