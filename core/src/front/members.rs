@@ -316,7 +316,7 @@ impl Front {
         }
         match &obstacle {
             Some(text) if self.is_memory_lost() => {
-                tracing::error!("this front cannot lead: {text}")
+                tracing::error!("this front cannot lead: {text}");
             }
             Some(text) => tracing::warn!("this front cannot lead yet: {text}"),
             None => tracing::info!("nothing keeps this front from leading any more"),
