@@ -10,6 +10,7 @@ use crate::limits::{PIECE_BYTES, SLOT_LAST, STATE_MAX};
 use crate::log::{Acked, Digest, DiskId, Entry, Epoch, GroupId, Slot, State, Stored, Witness};
 use crate::time::Wall;
 use crate::wire::group::{Order, Piece, Report, Standing};
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -73,7 +74,7 @@ enum Staged {
     /// There is more to come.
     Part,
     /// That was the last one.
-    Whole(State),
+    Whole(Box<State>),
 }
 
 impl Acceptor {
@@ -399,7 +400,7 @@ impl Acceptor {
         // Entries behind the state may be chosen with this acceptor's vote.
         let held = usize::try_from(slot.0.saturating_sub(self.base.0)).unwrap_or(usize::MAX);
         let behind = self.log.split_off(held.min(self.log.len()));
-        self.settle(slot, state);
+        self.settle(slot, *state);
         self.log = behind;
         taken.rewrite = true;
         Report::Stored { last: self.matched, differing: vec![] }
@@ -420,7 +421,7 @@ impl Acceptor {
             self.installing = Some((staged, state));
             return Staged::Part;
         }
-        State::decode(&state).map_or(Staged::Misfit, Staged::Whole)
+        State::decode(&state).map_or(Staged::Misfit, |state| Staged::Whole(Box::new(state)))
     }
 
     /// Takes a piece of what is to take the place of lost memory ([`Order::Recover`]). With the last
@@ -429,15 +430,16 @@ impl Acceptor {
     ///
     /// # Errors
     /// What is to be reported: there is more to come, or it does not fit.
-    pub(crate) fn recover(&mut self, epoch: Epoch, anew: &Anew<'_>) -> Result<Self, Report> {
+    pub(crate) fn recover(&mut self, epoch: Epoch, anew: &Anew<'_>) -> Result<Self, Box<Report>> {
         if epoch != self.promised || epoch == Epoch::default() {
-            return Err(Report::Refused { promised: self.promised });
+            return Err(Box::new(Report::Refused { promised: self.promised }));
         }
-        let gap = Report::Gap { committed: self.committed };
+        let gap = Box::new(Report::Gap { committed: self.committed });
         let state = match self.stage(anew.slot, anew.offset, anew.bytes, anew.last) {
             Staged::Misfit => return Err(gap),
             Staged::Part => {
-                return Err(Report::Stored { last: self.matched, differing: vec![] });
+                let more = Report::Stored { last: self.matched, differing: vec![] };
+                return Err(Box::new(more));
             }
             Staged::Whole(state) => state,
         };
@@ -447,7 +449,7 @@ impl Acceptor {
         }
         let mut acceptor = self.anew(anew.disk);
         acceptor.group = Some(anew.group);
-        acceptor.settle(anew.slot, state);
+        acceptor.settle(anew.slot, *state);
         Ok(acceptor)
     }
 

@@ -9,6 +9,7 @@ use crate::log::{
 };
 use crate::time::Wall;
 use crate::wire::group::{Order, Piece, Report, Standing};
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -367,7 +368,7 @@ fn lost_memory_is_replaced_by_what_an_operator_says_and_no_promise_is_broken() {
     let (front, back) = bytes.split_at(bytes.len() / 2);
     let whole = Anew { group, disk, slot: at, offset: 0, bytes: &bytes, last: true };
     let mut recover = |epoch, anew: Anew<'_>| kept.acceptor.recover(epoch, &anew);
-    let refused = |result: Result<Acceptor, Report>| result.map(|_| ()).unwrap_err();
+    let refused = |result: Result<Acceptor, Box<Report>>| *result.map(|_| ()).unwrap_err();
     assert_eq!(refused(recover(TWO, Anew { ..whole })), Report::Refused { promised: ONE });
     // Nobody is a member of a group that does not name it, nor of one without a past.
     assert_eq!(refused(recover(ONE, Anew { disk: DiskId(8), ..whole })), gap(0));

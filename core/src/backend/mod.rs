@@ -301,7 +301,7 @@ impl Backend {
                 let anew = Anew { group, disk, slot, offset, bytes, last };
                 match self.acceptor.recover(epoch, &anew) {
                     Ok(acceptor) => self.recovered(acceptor, now.mono),
-                    Err(report) => report,
+                    Err(report) => *report,
                 }
             }
             Order::Perform { licence, call } => {

@@ -84,7 +84,7 @@ impl Backend {
                     .into(),
             );
         }
-        if !self.served.is_some_and(|at| self.now.since(at) < CONFIRMED) {
+        if self.served.is_none_or(|at| self.now.since(at) >= CONFIRMED) {
             return Err("no front that serves has asked it for a while: it may be behind".into());
         }
         if self.acceptor.differs() {

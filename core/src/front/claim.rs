@@ -402,7 +402,7 @@ impl Front {
     pub(super) fn take_handles(&mut self) {
         let committed = self.ledger.committed();
         if let Some((_, block)) = self.block.take_if(|(slot, _)| *slot <= committed) {
-            let group = self.ledger.settled().numbered().or(self.ledger.group());
+            let group = self.ledger.settled().numbered().or_else(|| self.ledger.group());
             self.desk.take_numbers(group.unwrap_or_default().0, block);
         }
     }

@@ -32,8 +32,10 @@ impl Front {
             let (committed, serves) = (self.ledger.committed(), self.serves(now));
             let order = Order::Confirm { epoch, committed, serves };
             let stuck = self.wish.lead && self.phase.epoch().is_none() && !self.could_claim();
-            // Who stands by is told of nothing that others change, as the birth of a group.
-            let unsure = matches!(self.phase, Phase::Standby) && !self.has_two_members();
+            // Who stands by is told of nothing that others change, as the birth of a group; and what
+            // the one that leads was told is old.
+            let still = matches!(self.phase, Phase::Standby | Phase::Leading { .. });
+            let unsure = still && !self.has_two_members();
             let asks = self.wish.deposed || self.wish.waits || self.futile > 0 || stuck || unsure;
             let asks = asks || self.silenced || self.misses_clocks(now);
             for peer in self.peers.iter_mut().filter(|peer| peer.known().is_some()) {

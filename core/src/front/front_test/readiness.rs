@@ -66,6 +66,21 @@ fn a_front_that_stands_by_hears_of_a_birth_and_counts_members() {
 }
 
 #[test]
+fn a_leader_whose_backends_have_said_late_that_they_are_blank_is_ready() {
+    let mut world = World::new(1);
+    world.crash(2);
+    world.activate(0);
+    world.advance(3 * SECOND);
+    let why = world.unready(0);
+    assert!(why.contains("all three backends once"), "{why}");
+    world.restart(2);
+    world.advance(5 * SECOND);
+    assert!(world.leads(0));
+    assert_eq!(world.unready(0), "");
+    assert_eq!(world.status(0)["obstacle"], serde_json::Value::Null);
+}
+
+#[test]
 fn a_front_beside_one_member_and_two_blank_disks_is_not_ready() {
     let mut world = World::serving();
     let standby = world.add_front();

@@ -400,3 +400,17 @@ fn a_leader_of_the_group_that_was_lost_stands_by() {
     assert!(world.leads(0), "{:#}", world.status(0));
     world.serves_with(0, &handles);
 }
+
+#[test]
+fn a_leader_beside_one_disk_that_is_left_goes_on_from_the_longer_copy() {
+    let mut world = World::serving();
+    let handles = world.take(0, 3);
+    world.advance(SECOND);
+    world.empty(0);
+    world.empty(1);
+    world.advance(5 * SECOND);
+    let plan = world.recover(0);
+    assert!(plan["backends"][2]["committed"].as_u64() > Some(3), "{plan:#}");
+    world.serves_with(0, &handles);
+    world.is_whole(0, &handles);
+}
