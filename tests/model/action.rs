@@ -246,7 +246,7 @@ impl Plan {
                 actions.push(Action::Lead { front });
             } else if at.node.pauses() {
                 actions.push(Action::Claim { front });
-            } else if at.node.claims() && !self.coarse {
+            } else if at.node.claims() {
                 actions.push(Action::GiveUp { front });
             }
         }

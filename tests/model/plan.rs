@@ -46,7 +46,7 @@ pub(crate) struct Plan {
     pub(crate) accesses: u8,
     /// Claims after that of the first leader: so many epochs more.
     pub(crate) claims: u8,
-    /// No claim is given up, and what a front says to a backend at one time arrives at one time.
+    /// What a front says to a backend at one time arrives at one time.
     pub(crate) coarse: bool,
     /// The second front has died when it begins.
     pub(crate) alone: bool,
@@ -91,7 +91,7 @@ impl Plan {
             Self { name: "two seats at a takeover", held: 2, ..two() },
             Self { name: "a seat comes free", held: 2, accesses: 1, claims: 0, ..two() },
             Self { name: "a part that differs", odd: true, accesses: 1, ..two() },
-            Self { name: "three epochs", claims: 2, held: 1, ..one() },
+            Self { name: "three epochs", claims: 2, held: 1, ..coarse() },
             Self { name: "a broken link", breaks: 1, accesses: 1, ..one() },
             Self { name: "grants and power cuts", claims: 0, power_cuts: 2, accesses: 1, ..one() },
             Self { name: "a takeover and a power cut", power_cuts: 1, held: 1, ..one() },
@@ -100,7 +100,7 @@ impl Plan {
             Self { name: "a change of members", lists_differ: true, ..change() },
             Self { name: "a disk that comes and goes", swaps: 2, alone: true, ..change() },
             Self { name: "a disk that goes back in time", goes_back: true, held: 1, ..coarse() },
-            Self { name: "a silent client", silences: 1, held: 1, claims: 2, ..one() },
+            Self { name: "a silent client", silences: 1, held: 1, claims: 2, ..coarse() },
         ]
     }
 

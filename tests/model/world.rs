@@ -10,6 +10,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use tmr_core::front::Timer;
 use tmr_core::io::Link;
+use tmr_core::log::Epoch;
 use tmr_core::wire::Request;
 use tmr_core::wire::constants::access;
 use tmr_core::wire::structs::CmAccess2;
@@ -300,6 +301,30 @@ impl World {
             self.skip_orders(plan, front, place);
             self.skip_reports(plan, front, place);
         }
+        for front in [0, 1] {
+            let at = &self.fronts[front];
+            if self.spent.claims >= plan.claims && at.leads.is_none() && !at.node.claims() {
+                self.skip_questions(plan, front);
+            }
+        }
+    }
+
+    /// What a front asks that will not lead any more, and what it is told: it changes nothing for
+    /// anybody else. What it has sent under an epoch of its own does.
+    fn skip_questions(&mut self, plan: &Plan, front: usize) {
+        for place in 0..3 {
+            loop {
+                let line = &self.lines[front][place];
+                let asks = |order: &Message| order.epoch.is_none_or(|at| at == Epoch::default());
+                if !line.reports.is_empty() {
+                    self.report(plan, front, place);
+                } else if line.orders.front().is_some_and(asks) {
+                    self.order(plan, front, place, false);
+                } else {
+                    break;
+                }
+            }
+        }
     }
 
     /// Orders that are refused whenever they come, with the same words.
@@ -322,6 +347,11 @@ impl World {
     /// Reports that mean nothing to their front and never will.
     fn skip_reports(&mut self, plan: &Plan, front: usize, place: usize) {
         while let Some(message) = self.lines[front][place].reports.front() {
+            // What a backend knows, told beside a confirmation: each promise brings it anew.
+            if message.joined {
+                self.report(plan, front, place);
+                continue;
+            }
             let before = &self.fronts[front];
             if !before.past[place] {
                 break;
