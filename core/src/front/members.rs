@@ -231,14 +231,6 @@ impl Front {
         self.ledger.committed().max(written) > Slot(1)
     }
 
-    /// A backend holds nothing of any group. What it has acknowledged since it said how it stands, it
-    /// holds.
-    pub(super) fn is_blank(&self, index: usize) -> bool {
-        let peer = &self.peers[index];
-        let blank = |standing: &Standing| standing.group.is_none() || is_unborn(standing);
-        peer.acked() == Slot(0) && peer.standing().is_none_or(blank)
-    }
-
     /// With all three backends here: those whose disks are no members of the group.
     pub(super) fn strangers(&self) -> Vec<usize> {
         let all: Vec<(usize, Standing)> = self.counted().collect();
