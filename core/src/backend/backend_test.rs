@@ -295,23 +295,6 @@ fn another_groups_folder_and_another_format_are_refused_in_words() {
 }
 
 #[test]
-fn a_damaged_journal_is_a_disk_that_begins_anew_under_another_name() {
-    let mut machine = Machine::joined(b"", 1);
-    machine.order(1, &claim());
-    machine.written();
-    let before = machine.node.group();
-    let mut rotten = machine.disk.clone();
-    rotten[30] ^= 1;
-    for journal in [&b""[..], &machine.disk[..5], &rotten] {
-        let (mut node, keep) = Backend::open(config(1, b"checksum"), Some(journal)).unwrap();
-        assert_eq!((node.group(), keep), (None, journal.len()), "{before:?}");
-        let mut out = Vec::new();
-        node.step(at(0), Input::Tick, &mut out);
-        assert!(matches!(out[..], [Intent::BeginAnew(_)]), "what is damaged is kept: {out:?}");
-    }
-}
-
-#[test]
 fn other_licence_files_are_told_to_every_front_when_what_that_tells_is_durable() {
     let mut machine = Machine::joined(b"", 1);
     let mut other = container(0);

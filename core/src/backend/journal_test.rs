@@ -2,7 +2,7 @@
 
 use super::journal::{Read, Record, VERSION, batch, put, read};
 use super::{Backend, Config};
-use crate::io::Input;
+use crate::io::{Input, Intent};
 use crate::limits::{JOURNAL_BATCH_MAX, SLOT_LAST};
 use crate::log::{DiskId, Entry, Epoch, GroupId, Handle, Setting, Slot, State};
 use crate::testing::{at, container, identity};
@@ -174,14 +174,36 @@ fn a_good_checksum_over_no_records_is_damage() {
     }
 }
 
+const CHECK: [u8; 8] = *b"checksum";
+
+fn head() -> Record {
+    Record::Head { version: VERSION, disk: DiskId(7), group_check: CHECK }
+}
+
+fn config() -> Config {
+    let containers = vec![container(0)];
+    Config { identity: identity(), containers, group_check: CHECK, seed: [1; 32] }
+}
+
 /// A backend with a journal of these records behind the first one.
 fn open(records: &[Record]) -> Result<Backend, String> {
-    let group_check = *b"checksum";
-    let head = Record::Head { version: VERSION, disk: DiskId(7), group_check };
-    let journal = encoded(&[[&[head], records].concat()]).concat();
-    let containers = vec![container(0)];
-    let config = Config { identity: identity(), containers, group_check, seed: [1; 32] };
-    Backend::open(config, Some(&journal)).map(|(backend, _)| backend)
+    let journal = encoded(&[[&[head()], records].concat()]).concat();
+    Backend::open(config(), Some(&journal)).map(|(backend, _)| backend)
+}
+
+#[test]
+fn a_damaged_journal_is_a_disk_that_begins_anew_under_another_name() {
+    let promise = Record::Promise(Epoch { round: 2, front: 1 });
+    let whole = encoded(&[vec![head(), Record::Group(GroupId(1))], vec![promise]]).concat();
+    let mut rotten = whole.clone();
+    rotten[30] ^= 1;
+    for journal in [&b""[..], &whole[..5], &rotten] {
+        let (mut backend, keep) = Backend::open(config(), Some(journal)).unwrap();
+        assert_eq!((backend.group(), keep), (None, journal.len()));
+        let mut out = Vec::new();
+        backend.step(at(0), Input::Tick, &mut out);
+        assert!(matches!(out[..], [Intent::BeginAnew(_)]), "what is damaged is kept: {out:?}");
+    }
 }
 
 /// Found by fuzzing: each of these was taken, and broke an invariant or overflowed with the next
