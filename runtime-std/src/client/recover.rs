@@ -35,7 +35,7 @@ pub fn recover(options: &cli::Recover) -> Outcome {
     let body = json!({ "token": plan["token"] }).to_string();
     let answer = http::post_json(at, "/api/recover", &body, PATIENCE)?;
     let said: Value = serde_json::from_str(&answer.body).unwrap_or_default();
-    let message = said["message"].as_str().unwrap_or(answer.body.trim_end());
+    let message = said["message"].as_str().unwrap_or_else(|| answer.body.trim_end());
     if answer.status != 200 {
         return Err(Failure::failed(format!("{at}: {message}")));
     }
