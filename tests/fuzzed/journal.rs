@@ -1,5 +1,6 @@
-//! The journal of a backend, as it is found on disk: any bytes are opened or refused in words; what
-//! is opened says the same when it is opened again; and a write that was torn costs that write alone.
+//! The journal of a backend, as it is found on disk: any bytes are opened, begun anew, or refused in
+//! words; what is opened says the same when it is opened again; and a write that was torn costs that
+//! write alone.
 
 use super::node::{Machine, at, open};
 use super::{byte, pieces};
@@ -32,8 +33,8 @@ fn batch(number: u64, payload: &[u8]) -> Vec<u8> {
     [b"tmrj", head.as_slice(), &check.finalize().to_le_bytes(), payload].concat()
 }
 
-/// How a backend stands, as it tells a front.
-fn standing(node: &mut Backend) -> Report {
+/// How a backend stands, as it tells a front; `None`: its journal is damaged, and it begins anew.
+fn standing(node: &mut Backend) -> Option<Report> {
     let (link, mut out) = (Link(2), Vec::new());
     let from = ([127, 0, 0, 1], 9).into();
     node.step(at(0), Input::Accepted { link, door: Door::Licence, from }, &mut out);
@@ -41,14 +42,18 @@ fn standing(node: &mut Backend) -> Report {
     let frame = Frame::Batch(encode(1, &Order::Describe));
     node.step(at(0), Input::Frame { link, frame }, &mut out);
     node.step(at(0), Input::Written, &mut out);
+    if out.iter().any(|intent| matches!(intent, Intent::BeginAnew(_))) {
+        return None;
+    }
     let sent = out.into_iter().find_map(|intent| match intent {
         Intent::Send { frame, .. } => decode::<Report>(&frame).expect("reports").pop(),
         _ => None,
     });
-    sent.expect("it was asked").body
+    Some(sent.expect("it was asked").body)
 }
 
-/// Opens a journal; what was kept of it, and how the backend stands.
+/// Opens a journal; what was kept of it, and how the backend stands. `None`: it was refused, or is
+/// damaged.
 fn recover(journal: &[u8]) -> Option<(usize, Report)> {
     let (mut node, keep) = match open(0, Some(journal)) {
         Ok(opened) => opened,
@@ -58,7 +63,10 @@ fn recover(journal: &[u8]) -> Option<(usize, Report)> {
         }
     };
     assert!(keep <= journal.len());
-    let stands = standing(&mut node);
+    let Some(stands) = standing(&mut node) else {
+        assert_eq!(keep, journal.len(), "what is damaged is kept as it is");
+        return None;
+    };
     if keep < journal.len() {
         let again = recover(&journal[..keep]);
         assert_eq!(again, Some((keep, stands.clone())), "another one without its torn tail");
