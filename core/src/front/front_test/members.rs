@@ -99,12 +99,12 @@ fn one_disk_at_two_addresses_has_one_vote() {
     world.backends[2].started = world.backends[0].started.wrapping_sub(16);
     world.swap_disk(2, copy);
     world.advance(SECOND);
-    let trouble = world.trouble(0, 2);
-    assert!(trouble.contains("are the same disk: one backend is reached by two"), "{trouble}");
     let client = world.connect(0);
     world.call(0, client, seat());
     world.advance(4 * SECOND);
     assert_ne!(world.answer(0, client).expect("an answer").0, 0, "one disk is no majority");
+    let trouble = world.trouble(0, 2);
+    assert!(trouble.contains("are the same disk: one backend is reached by two"), "{trouble}");
     world.restart(1);
     world.advance(5 * SECOND);
     assert_eq!(world.backend_state(0, 1), "up");
@@ -127,6 +127,29 @@ fn a_copied_disk_has_one_vote_and_begins_anew_when_two_others_serve() {
     let next = world.new_leader();
     assert!(world.leads(next));
     assert_eq!(world.seats(next), 5);
+}
+
+#[test]
+fn a_copied_disk_is_left_alone_while_fewer_than_two_others_serve() {
+    let mut world = World::serving();
+    let mut handles = world.take(0, 2);
+    world.crash(1);
+    let copy = world.backends[0].disk.clone();
+    let own = world.swap_disk(2, copy);
+    world.advance(5 * SECOND);
+    let trouble = world.trouble(0, 2);
+    assert!(trouble.contains("is a copy of the other's"), "{trouble}");
+    let name = world.disk_name(0);
+    assert_eq!(world.disk_name(2), name, "what may be the only copy of something is kept");
+    world.restart(1);
+    world.advance(5 * SECOND);
+    assert_ne!(world.disk_name(2), name);
+    assert_eq!(world.backend_state(0, 2), "up", "{}", world.trouble(0, 2));
+    world.swap_disk(2, own);
+    world.advance(5 * SECOND);
+    handles.extend(world.take(0, 1));
+    world.crash(0);
+    world.holds_all(0, &handles);
 }
 
 #[test]
