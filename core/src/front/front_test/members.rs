@@ -221,6 +221,36 @@ fn what_a_late_backend_was_told_keeps_two_old_copies_from_serving() {
 }
 
 #[test]
+fn a_front_whose_usage_history_knows_of_more_does_not_lead_with_old_disks() {
+    let mut world = World::serving();
+    world.advance(SECOND);
+    let old = [0, 1, 2].map(|index| world.backends[index].disk.clone());
+    let handles = world.take(0, 3);
+    world.advance(SECOND);
+    let newest = [0, 1, 2].map(|index| world.backends[index].disk.clone());
+    for (index, disk) in old.into_iter().enumerate() {
+        world.crash(index);
+        world.backends[index].disk = disk;
+    }
+    // Nobody who is asked remembers what these disks have said: there are only the front's files.
+    world.restart_front(0);
+    for index in 0..3 {
+        world.restart(index);
+    }
+    world.activate(0);
+    world.advance(10 * SECOND);
+    assert!(!world.leads(0), "three seats were granted that are on none of these disks");
+    let obstacle = world.obstacle(0);
+    assert!(obstacle.contains("are known to be chosen"), "{obstacle}");
+    for (index, disk) in newest.into_iter().enumerate() {
+        world.swap_disk(index, disk);
+    }
+    world.advance(10 * SECOND);
+    assert!(world.leads(0), "{:#}", world.status(0));
+    world.holds_all(0, &handles);
+}
+
+#[test]
 fn two_old_disks_are_not_led_on_beside_one_that_knows_more() {
     let mut world = World::serving();
     world.advance(SECOND);
