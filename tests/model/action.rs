@@ -222,6 +222,9 @@ impl Model for Plan {
                         })
                 })
             }),
+            Property::sometimes("another disk is a member", |_, world: &World| {
+                world.fronts.iter().any(|front| front.grown)
+            }),
             Property::sometimes("two fronts believe that they lead", |_, world: &World| {
                 world.fronts.iter().all(|front| front.leads.is_some())
             }),

@@ -46,6 +46,8 @@ pub(crate) struct FrontNode {
     pub(crate) log: (Slot, Vec<u64>),
     /// The handles that are held by that.
     pub(crate) held: Vec<u32>,
+    /// A disk is a member by that which the group was not born with.
+    pub(crate) grown: bool,
     /// The epoch under which it leads.
     pub(crate) leads: Option<Epoch>,
     /// It decides calls.
@@ -86,6 +88,8 @@ impl FrontNode {
         let Fingerprint { own, peers, asked, disks, told } = node.fingerprint(NOW, &name);
         let (base, entries, state) = node.committed_log();
         let log = (base, entries.iter().map(entry_print).collect());
+        let mut members = state.members().into_iter().flatten();
+        let grown = members.any(|disk| names.is_new(*disk));
         let held = state.seats().map(|seat| seat.handle.0).collect();
         let prints = (print(&own), [0, 1, 2].map(|index| print(&(&peers[index], &asked[index]))));
         let about = names.sort(disks);
@@ -108,6 +112,7 @@ impl FrontNode {
             past,
             log,
             held,
+            grown,
             leads,
             decides,
             highest,

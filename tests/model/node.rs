@@ -44,6 +44,12 @@ impl Names {
         places.next().expect("no backend begins anew twice")
     }
 
+    /// It is none of those that the group was born with.
+    pub(crate) fn is_new(&self, disk: DiskId) -> bool {
+        let (backend, anew) = self.place(disk);
+        backend == 3 || anew > 0
+    }
+
     /// Disks of one name are members of the same sets, and seen by the same fronts.
     pub(crate) fn of(&self, disk: DiskId) -> u8 {
         let (backend, anew) = self.place(disk);

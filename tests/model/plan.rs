@@ -76,6 +76,13 @@ impl Plan {
         vec![
             Self { name: "takeover", accesses: 1, ..one() },
             Self { name: "full", claims: 0, accesses: 2, ..one() },
+            Self {
+                name: "a change of members",
+                begin: Begin::Change,
+                lists_differ: true,
+                coarse: true,
+                ..one()
+            },
         ]
     }
 

@@ -14,7 +14,7 @@ use alloc::vec::Vec;
 
 impl World {
     /// Starts a front anew, which has forgotten everything but what it has recorded.
-    fn restart_front(&mut self, index: usize) {
+    pub(super) fn restart_front(&mut self, index: usize) {
         self.break_line();
         self.unplug(|ends| ends.front == index);
         let number = u8::try_from(index).unwrap();

@@ -99,12 +99,12 @@ fn one_disk_at_two_addresses_has_one_vote() {
     world.backends[2].started = world.backends[0].started.wrapping_sub(16);
     world.swap_disk(2, copy);
     world.advance(SECOND);
-    let trouble = world.trouble(0, 2);
-    assert!(trouble.contains("are the same disk: one backend is reached by two"), "{trouble}");
     let client = world.connect(0);
     world.call(0, client, seat());
     world.advance(4 * SECOND);
     assert_ne!(world.answer(0, client).expect("an answer").0, 0, "one disk is no majority");
+    let trouble = world.trouble(0, 2);
+    assert!(trouble.contains("are the same disk: one backend is reached by two"), "{trouble}");
     world.restart(1);
     world.advance(5 * SECOND);
     assert_eq!(world.backend_state(0, 1), "up");
@@ -127,6 +127,29 @@ fn a_copied_disk_has_one_vote_and_begins_anew_when_two_others_serve() {
     let next = world.new_leader();
     assert!(world.leads(next));
     assert_eq!(world.seats(next), 5);
+}
+
+#[test]
+fn a_copied_disk_is_left_alone_while_fewer_than_two_others_serve() {
+    let mut world = World::serving();
+    let mut handles = world.take(0, 2);
+    world.crash(1);
+    let copy = world.backends[0].disk.clone();
+    let own = world.swap_disk(2, copy);
+    world.advance(5 * SECOND);
+    let trouble = world.trouble(0, 2);
+    assert!(trouble.contains("is a copy of the other's"), "{trouble}");
+    let name = world.disk_name(0);
+    assert_eq!(world.disk_name(2), name, "what may be the only copy of something is kept");
+    world.restart(1);
+    world.advance(5 * SECOND);
+    assert_ne!(world.disk_name(2), name);
+    assert_eq!(world.backend_state(0, 2), "up", "{}", world.trouble(0, 2));
+    world.swap_disk(2, own);
+    world.advance(5 * SECOND);
+    handles.extend(world.take(0, 1));
+    world.crash(0);
+    world.holds_all(0, &handles);
 }
 
 #[test]
@@ -195,6 +218,36 @@ fn what_a_late_backend_was_told_keeps_two_old_copies_from_serving() {
     world.advance(10 * SECOND);
     assert!(world.leads(next), "{:#}", world.status(next));
     world.holds_all(next, &handles);
+}
+
+#[test]
+fn a_front_whose_usage_history_knows_of_more_does_not_lead_with_old_disks() {
+    let mut world = World::serving();
+    world.advance(SECOND);
+    let old = [0, 1, 2].map(|index| world.backends[index].disk.clone());
+    let handles = world.take(0, 3);
+    world.advance(SECOND);
+    let newest = [0, 1, 2].map(|index| world.backends[index].disk.clone());
+    for (index, disk) in old.into_iter().enumerate() {
+        world.crash(index);
+        world.backends[index].disk = disk;
+    }
+    // Nobody who is asked remembers what these disks have said: there are only the front's files.
+    world.restart_front(0);
+    for index in 0..3 {
+        world.restart(index);
+    }
+    world.activate(0);
+    world.advance(10 * SECOND);
+    assert!(!world.leads(0), "three seats were granted that are on none of these disks");
+    let obstacle = world.obstacle(0);
+    assert!(obstacle.contains("are known to be chosen"), "{obstacle}");
+    for (index, disk) in newest.into_iter().enumerate() {
+        world.swap_disk(index, disk);
+    }
+    world.advance(10 * SECOND);
+    assert!(world.leads(0), "{:#}", world.status(0));
+    world.holds_all(0, &handles);
 }
 
 #[test]
