@@ -213,7 +213,13 @@ impl Front {
 
     /// All three backends are here, and two or all have lost what they remembered of a group.
     fn is_emptied(&self) -> bool {
-        let fresh = self.wish.lead && self.peers.iter().all(|peer| peer.fresh);
+        // What a backend said of itself before a birth may come after it.
+        let settled = match self.phase {
+            Phase::Standby | Phase::Pausing { .. } => true,
+            Phase::Leading { .. } => self.reached(2) < self.ledger.committed(),
+            _ => false,
+        };
+        let fresh = settled && self.wish.lead && self.peers.iter().all(|peer| peer.fresh);
         let three = self.counted().count() == 3 && fresh;
         let left = self.counted().filter(|(_, standing)| self.is_of_born(standing)).count();
         three && (left == 1 || left == 0 && self.remembers()) && !self.config.unfenced
