@@ -77,6 +77,11 @@ enum Staged {
     Whole(Box<State>),
 }
 
+/// No slot of `entries` lies behind [`SLOT_LAST`] where the first one stands at `first`.
+fn fits_behind(first: Slot, entries: &[Entry]) -> bool {
+    first.0 <= SLOT_LAST && entries.len() as u64 <= SLOT_LAST - first.0 + 1
+}
+
 impl Acceptor {
     /// A blank acceptor.
     pub(crate) fn blank(disk: DiskId) -> Self {
@@ -121,6 +126,7 @@ impl Acceptor {
                 }
                 self.digest = Some(*digest);
             }
+            Record::Witness(witness) if !witness.is_in_range() => return false,
             Record::Witness(witness) => self.witness = witness.clone(),
             Record::State { slot, bytes } => match State::decode(bytes) {
                 Some(state) if slot.0 <= SLOT_LAST => self.settle(*slot, state),
@@ -128,7 +134,8 @@ impl Acceptor {
             },
             Record::Accept { epoch, first, entries } => {
                 let joins = *first > self.committed && *first <= self.last().next();
-                if !joins || *epoch > self.promised || self.group.is_none() {
+                let fits = joins && fits_behind(*first, entries);
+                if !fits || *epoch > self.promised || self.group.is_none() {
                     return false;
                 }
                 self.accept(*epoch, *first, entries);
@@ -370,6 +377,9 @@ impl Acceptor {
         entries.drain(..known.min(entries.len()));
         if !entries.is_empty() {
             let first = self.matched.next();
+            if !fits_behind(first, &entries) {
+                return Report::Gap { committed: self.committed };
+            }
             self.accept(self.promised, first, &entries);
             self.matched = Slot(self.matched.0 + entries.len() as u64);
             taken.records.push(Record::Accept { epoch: self.promised, first, entries });

@@ -4,8 +4,9 @@ use super::journal::{Read, Record, VERSION, batch, put, read};
 use super::{Backend, Config};
 use crate::io::{Input, Intent};
 use crate::limits::{JOURNAL_BATCH_MAX, SLOT_LAST};
-use crate::log::{DiskId, Entry, Epoch, GroupId, Handle, Setting, Slot, State};
+use crate::log::{Acked, DiskId, Entry, Epoch, GroupId, Handle, Setting, Slot, State, Witness};
 use crate::testing::{at, container, identity};
+use crate::time::Wall;
 use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
@@ -215,11 +216,22 @@ fn records_that_contradict_each_other_are_refused_in_words() {
     let accept =
         |epoch| Record::Accept { epoch, first: Slot(1), entries: vec![Entry::Expire(Handle(1))] };
     let state = |slot| Record::State { slot: Slot(slot), bytes: State::default().encode() };
+    let entries = vec![Entry::Expire(Handle(1))];
+    let behind_the_last = Record::Accept { epoch: low, first: Slot(SLOT_LAST + 1), entries };
+    let acked = |slot| Acked { disk: DiskId(1), promised: low, slot };
+    let witness = |known, acked: &[Acked]| {
+        let mut witness = Witness::default();
+        witness.hear(known, Wall(0), acked);
+        witness
+    };
     for records in [
         vec![Record::Promise(low), accept(low)],
         vec![group.clone(), Record::Promise(low), accept(high)],
         vec![group.clone(), Record::Promise(high), Record::Promise(low)],
         vec![group.clone(), state(SLOT_LAST + 1)],
+        vec![group.clone(), Record::Promise(low), state(SLOT_LAST), behind_the_last],
+        vec![Record::Witness(witness(Slot(SLOT_LAST + 1), &[]))],
+        vec![Record::Witness(witness(Slot(1), &[acked(Slot(SLOT_LAST + 1))]))],
     ] {
         let words = open(&records).map(|_| ()).unwrap_err();
         assert_eq!(words, "the journal's records do not fit each other", "{records:?}");
@@ -227,6 +239,7 @@ fn records_that_contradict_each_other_are_refused_in_words() {
     for records in [
         vec![group.clone(), Record::Promise(high), accept(low)],
         vec![group, state(SLOT_LAST)],
+        vec![Record::Witness(witness(Slot(SLOT_LAST), &[acked(Slot(SLOT_LAST))]))],
         // All handle numbers are taken, and one more than there are.
         vec![Record::Direct(Entry::Configure(Setting::Handles(u32::MAX)))],
     ] {

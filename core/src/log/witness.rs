@@ -5,7 +5,7 @@
 //! claiming front's to decide (*Consistency* 7).
 
 use super::{DiskId, Epoch, Slot};
-use crate::limits::WITNESSED_MAX;
+use crate::limits::{SLOT_LAST, WITNESSED_MAX};
 use crate::time::Wall;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -49,6 +49,15 @@ impl Witness {
     pub fn acked(&self) -> Vec<Acked> {
         let one = |(&disk, &(promised, slot))| Acked { disk, promised, slot };
         self.acked.iter().map(one).collect()
+    }
+
+    /// Every bound of what a front may be told holds, as in
+    /// [`Facts`](crate::wire::group::Facts). Only a damaged journal has another one.
+    #[must_use]
+    pub(crate) fn is_in_range(&self) -> bool {
+        self.known.0 <= SLOT_LAST
+            && self.acked.len() <= WITNESSED_MAX
+            && self.acked.values().all(|(_, slot)| slot.0 <= SLOT_LAST)
     }
 
     /// Takes what a front has told. Returns whether any of it was new.
