@@ -20,15 +20,15 @@ use std::vec::Vec;
 
 const SERIAL: u32 = 59_885_682;
 /// A licence with nothing but a quantity.
-const PLAIN: u32 = 203;
+pub(super) const PLAIN: u32 = 203;
 /// A licence whose parts do not agree.
 const SPLIT: u32 = 204;
 const LINK: Link = Link(1);
 const CLIENT: &str = "198.51.100.7";
 
-struct Table {
+pub(super) struct Table {
     desk: Desk,
-    state: State,
+    pub(super) state: State,
     catalogue: Catalogue,
     now: Now,
 }
@@ -49,7 +49,7 @@ fn rich() -> Product {
     }
 }
 
-fn table() -> Table {
+pub(super) fn table() -> Table {
     let mut desk = Desk::new(identity(), Duration::from_secs(600));
     desk.start(at(0));
     desk.accepted(at(0), LINK, peer(1));
@@ -94,11 +94,11 @@ impl Table {
         self.call(request).1.expect("an answer at once")
     }
 
-    /// The status of a call, 0 for one that goes to the keys of a licence.
-    fn verdict(&mut self, request: &Request) -> u32 {
+    /// The status of a call, 0 for one that goes to the keys of a licence or onto the log.
+    pub(super) fn outcome(&mut self, request: &Request) -> u32 {
         match self.call(request) {
-            (Move::Perform(_), None) => 0,
-            (Move::Done | Move::Refused(_), Some(reply)) => reply.status.code(),
+            (Move::Perform(_) | Move::Commit(_) | Move::Spend(..), None) => 0,
+            (_, Some(reply)) => reply.status.code(),
             other => panic!("{other:?}"),
         }
     }
@@ -120,7 +120,7 @@ impl Table {
     }
 
     /// A seat for a client of the newest runtime.
-    fn seat(&mut self, code: u32, mode: Mode) -> u32 {
+    pub(super) fn seat(&mut self, code: u32, mode: Mode) -> u32 {
         let request = Request::parse(&access(code, mode, 60)).unwrap();
         let Request::Access2 { ctrl, mut access, tail } = request else { panic!("made so") };
         access.used_runtime_version = 0x0700_0000;
@@ -128,7 +128,7 @@ impl Table {
     }
 
     /// A handle of an access with these flags and no codes.
-    fn other(&mut self, ctrl: u32, firm_code: u32) -> u32 {
+    pub(super) fn other(&mut self, ctrl: u32, firm_code: u32) -> u32 {
         let wanted = CmAccess2 { ctrl, firm_code, ..CmAccess2::default() };
         let request = Request::Access2 { ctrl: 0, access: Box::new(wanted), tail: vec![] };
         self.handle(&request.encode())
@@ -395,7 +395,7 @@ fn users_are_told_without_their_handles() {
     assert_eq!(table.info::<CmNetInfoUser>(one, info::NETINFO_USER).len(), 2);
 }
 
-fn crypt2(handle: u32, options: u32, change: impl FnOnce(&mut CmCrypt2)) -> Request {
+pub(super) fn crypt2(handle: u32, options: u32, change: impl FnOnce(&mut CmCrypt2)) -> Request {
     let base_crypt = CmBaseCrypt2 { encryption_code_options: options, ..CmBaseCrypt2::default() };
     let mut crypt = CmCrypt2 { base_crypt, ..CmCrypt2::default() };
     change(&mut crypt);
@@ -410,7 +410,7 @@ fn options_of_a_crypt_call_are_checked() {
     let free = table.seat(PLAIN, Mode::NoUserLimit);
     let service = table.other(ways::SUBSYSTEM, 0);
     let nothing = |_: &mut CmCrypt2| {};
-    let mut verdict = |request: &Request| table.verdict(request);
+    let mut verdict = |request: &Request| table.outcome(request);
     for (options, plain) in [
         (0, 0),
         (crypt::ATREQUIRED, 36),
@@ -459,7 +459,7 @@ fn options_of_a_crypt_call_are_checked() {
     }
     let late = |table: &mut Table, wall, options| {
         table.now.wall = Wall(wall);
-        table.verdict(&crypt2(rich, crypt::UCIGNORE | options, nothing))
+        table.outcome(&crypt2(rich, crypt::UCIGNORE | options, nothing))
     };
     assert_eq!(late(&mut table, 1_900_000_000, 0), 35);
     assert_eq!(late(&mut table, 1_900_000_000, crypt::ETIGNORE), 0);
@@ -509,7 +509,7 @@ fn signatures_go_to_the_licences_keys() {
     let with = |ctrl| CmAuthenticate { ctrl, ..CmAuthenticate::default() };
     let (made, _) = table.call(&sign(seat, with(auth::PISK)));
     assert!(matches!(made, Move::Perform(key) if key.product_code == PLAIN), "{made:?}");
-    let mut verdict = |request: &Request| table.verdict(request);
+    let mut verdict = |request: &Request| table.outcome(request);
     assert_eq!(verdict(&sign(seat, with(auth::PISK))), 0);
     assert_eq!(verdict(&sign(service, with(auth::PISK))), 115);
     assert_eq!(verdict(&sign(seat, with(auth::SERIALKEY))), 134);

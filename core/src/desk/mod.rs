@@ -16,6 +16,8 @@ mod info;
 mod lists;
 mod netinfo;
 mod options;
+#[cfg(test)]
+mod rights_test;
 mod service;
 pub(crate) mod tally;
 mod visitors;
