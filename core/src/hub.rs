@@ -168,6 +168,8 @@ impl Hub {
         from: SocketAddr,
         acts: &mut Vec<Act>,
     ) -> Option<Link> {
+        // An IPv4 client that came in by an IPv6 socket is an IPv4 client.
+        let from = SocketAddr::new(from.ip().to_canonical(), from.port());
         let of_address = self.addresses.get(&from.ip()).copied().unwrap_or_default();
         let reached = match door {
             Door::Licence if self.clients >= self.clients_max => Some(Limit::ClientLinks),

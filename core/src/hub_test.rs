@@ -102,7 +102,9 @@ fn one_address_cannot_take_every_place_and_is_told_so() {
     for port in 0..u16::try_from(CLIENT_LINKS_PER_ADDRESS).unwrap() {
         hub.accept(at(0), Door::Licence, from(1, port), &mut acts).unwrap();
     }
-    let told = hub.accept(at(0), Door::Licence, from(1, 50_000), &mut acts).unwrap();
+    // Also where it comes in by an IPv6 socket.
+    let mapped = "[::ffff:192.0.2.1]:50000".parse().unwrap();
+    let told = hub.accept(at(0), Door::Licence, mapped, &mut acts).unwrap();
     let other = hub.accept(at(0), Door::Licence, from(2, 1), &mut acts).unwrap();
     assert_eq!(acts, []);
     hub.received(at(0), [(told, calls(2), false)], &mut acts);

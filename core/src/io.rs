@@ -157,7 +157,7 @@ pub enum Input {
         link: Link,
         /// The listener.
         door: Door,
-        /// The peer's address.
+        /// The peer's address; never an IPv4 address in IPv6 form.
         from: SocketAddr,
     },
     /// A frame arrived.

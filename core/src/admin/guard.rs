@@ -42,7 +42,7 @@ impl Who {
 /// A program on this machine asks, as `tmrd activate` and keepalived's scripts do: a browser would
 /// say which page has led it here, and a proxy for whom it asks.
 pub(super) fn is_machine(request: &Request<'_>, from: IpAddr) -> bool {
-    from.to_canonical().is_loopback() && request.origin.is_none() && !request.relayed
+    from.is_loopback() && request.origin.is_none() && !request.relayed
 }
 
 /// Refuses what a browser may have been led to.

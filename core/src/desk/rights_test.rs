@@ -1,6 +1,7 @@
 //! What each kind of handle may do: every call there is, with every kind of handle.
 
-use super::desk_test::{PLAIN, Table, crypt2, table};
+use super::desk_test::{PLAIN, Table, table};
+use super::options_test::crypt2;
 use crate::log::{Handle, Mode};
 use crate::testing::FIRM;
 use crate::wire::Request;
@@ -75,8 +76,11 @@ fn calls() -> Vec<Request> {
     (0..0x100).filter_map(one).collect()
 }
 
+/// Takes a handle.
+type Take = fn(&mut Table) -> u32;
+
 /// How a handle of each kind is had, and whether it is a licence's.
-const KINDS: [(fn(&mut Table) -> u32, bool); 7] = [
+const KINDS: [(Take, bool); 7] = [
     (|table| table.other(ways::SUBSYSTEM, 0), false),
     (|table| table.other(0, 0), false),
     (|table| table.other(ways::FIRMITEM, FIRM), false),
