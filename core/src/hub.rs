@@ -74,6 +74,21 @@ pub struct Outbox {
     pub frames: Vec<Vec<u8>>,
     /// Then close the connection.
     pub close: Option<Why>,
+    /// A request waits until these have left the machine: say so by [`Hub::left`].
+    pub waits: bool,
+}
+
+/// Where the reply to a link's latest request is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answer {
+    /// It has left, or nothing was asked.
+    Gone,
+    /// The node has yet to make it.
+    Asked,
+    /// In the outbox.
+    Made,
+    /// Out of the outbox, on its way out of the machine.
+    Leaving,
 }
 
 #[derive(Debug)]
@@ -88,11 +103,11 @@ struct Port {
     forgotten: bool,
     due: Option<Mono>,
     whole: bool,
-    /// A call was handed to the node and has no reply yet.
-    asked: bool,
-    /// Calls that came before the reply to the one before them: strictly one after the other, as
-    /// the protocol has it, whoever sends them. Runtimes do not read on meanwhile.
-    calls: VecDeque<Vec<u8>>,
+    answer: Answer,
+    /// Calls and pages that were asked for before the reply to the one before them had left:
+    /// strictly one after the other, as the protocols have it, whoever sends them. Runtimes do not
+    /// read on meanwhile, so who asks on without listening makes nobody keep its replies.
+    requests: VecDeque<Frame>,
 }
 
 /// One node and its links.
@@ -112,7 +127,7 @@ pub struct Hub {
     twins: usize,
     deadline: Option<Deadline>,
     intents: Vec<Intent>,
-    /// Links whose next call may go to the node.
+    /// Links whose next request may go to the node.
     answered: Vec<Link>,
     counts: HubCounts,
 }
@@ -237,6 +252,8 @@ impl Hub {
         let Some(port) = self.ports.get_mut(&link) else { return };
         let whole = !frames.is_empty();
         port.whole |= whole;
+        // Nothing is read from a link before what it was told has left.
+        Self::gone(port, link, &mut self.answered);
         let due = match (partial, port.due) {
             (true, Some(due)) if !whole && port.whole => Some(due),
             (true, _) if port.whole => Some(now.mono + FRAME_TIMEOUT),
@@ -254,31 +271,56 @@ impl Hub {
             if port.forgotten {
                 continue;
             }
-            if let Frame::Call(call) = frame {
-                port.calls.push_back(call);
+            if let Frame::Call(_) | Frame::Http(_) = frame {
+                port.requests.push_back(frame);
                 self.answered.push(link);
             } else {
-                if let Frame::Http(_) = frame {
-                    self.step(now, Input::Counted(self.counted()), acts);
-                }
                 self.step(now, Input::Frame { link, frame }, acts);
             }
         }
     }
 
-    /// Hands the next call of every link that has its reply to the node.
+    /// Hands the next request of every link that has its reply to the node.
     fn pump(&mut self, now: Now, acts: &mut Vec<Act>) {
         while !self.answered.is_empty() {
             let mut calls = Vec::with_capacity(self.answered.len());
+            let mut pages = Vec::new();
             for link in self.answered.drain(..) {
-                let port = self.ports.get_mut(&link).filter(|port| !port.asked && !port.forgotten);
+                let port = self.ports.get_mut(&link);
+                let port = port.filter(|it| it.answer == Answer::Gone && !it.forgotten);
                 let Some(port) = port else { continue };
-                let Some(call) = port.calls.pop_front() else { continue };
-                port.asked = true;
-                calls.push((link, call));
+                let Some(request) = port.requests.pop_front() else { continue };
+                port.answer = Answer::Asked;
+                match request {
+                    Frame::Call(call) => calls.push((link, call)),
+                    page => pages.push((link, page)),
+                }
             }
             if !calls.is_empty() {
                 self.step(now, Input::Calls(calls), acts);
+            }
+            for (link, frame) in pages {
+                self.step(now, Input::Counted(self.counted()), acts);
+                self.step(now, Input::Frame { link, frame }, acts);
+            }
+        }
+    }
+
+    /// What the link's last outbox held has left the machine. To be told where that outbox said
+    /// that a request waits for it.
+    pub fn left(&mut self, now: Now, link: Link, acts: &mut Vec<Act>) {
+        if let Some(port) = self.ports.get_mut(&link) {
+            Self::gone(port, link, &mut self.answered);
+        }
+        self.pump(now, acts);
+    }
+
+    /// A reply that was on its way has left: what came behind its request may go on.
+    fn gone(port: &mut Port, link: Link, answered: &mut Vec<Link>) {
+        if port.answer == Answer::Leaving {
+            port.answer = Answer::Gone;
+            if !port.requests.is_empty() {
+                answered.push(link);
             }
         }
     }
@@ -344,10 +386,16 @@ impl Hub {
         match self.ports.get_mut(&link) {
             Some(port) => {
                 port.woken = false;
-                let close = port.outbox.close.clone();
-                Outbox { frames: core::mem::take(&mut port.outbox.frames), close }
+                if port.answer == Answer::Made {
+                    port.answer = Answer::Leaving;
+                }
+                Outbox {
+                    frames: core::mem::take(&mut port.outbox.frames),
+                    close: port.outbox.close.clone(),
+                    waits: !port.requests.is_empty(),
+                }
             }
-            None => Outbox { frames: Vec::new(), close: Some(Why::Eof) },
+            None => Outbox { close: Some(Why::Eof), ..Outbox::default() },
         }
     }
 
@@ -367,8 +415,8 @@ impl Hub {
             forgotten: false,
             due: None,
             whole: false,
-            asked: false,
-            calls: VecDeque::new(),
+            answer: Answer::Gone,
+            requests: VecDeque::new(),
         };
         self.ports.insert(link, port);
         self.set_due(link, due);
@@ -395,7 +443,8 @@ impl Hub {
         let known = !port.forgotten;
         let unsent = !port.outbox.frames.is_empty();
         port.forgotten = true;
-        port.outbox = Outbox { frames: Vec::new(), close: Some(why.clone()) };
+        port.outbox = Outbox { close: Some(why.clone()), ..Outbox::default() };
+        port.requests.clear();
         acts.push(Act::End(link));
         if known {
             self.step(now, Input::Closed { link, why, unsent }, acts);
@@ -426,9 +475,8 @@ impl Hub {
                         continue;
                     }
                     port.outbox.frames.push(frame);
-                    port.asked = false;
-                    if !port.calls.is_empty() {
-                        self.answered.push(link);
+                    if port.answer == Answer::Asked {
+                        port.answer = Answer::Made;
                     }
                     Self::wake(port, link, acts);
                 }

@@ -12,6 +12,7 @@ use crate::log::Mode;
 use crate::node::Node;
 use crate::testing::{ORDINARY, access, at, container, crypt, identity, peer, reply};
 use crate::time::{Duration, Mono, Now};
+use crate::wire::group::{Order, encode};
 use crate::wire::{CmError, Reply, Request};
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -157,7 +158,7 @@ fn a_link_without_a_first_frame_is_closed_in_time() {
     hub.tick(after(FIRST_FRAME), &mut acts);
     assert_eq!(acts[1..], [Act::End(silent), Act::End(drips)]);
     let closed = Some(Why::Timeout("the first frame"));
-    assert_eq!(hub.outbox(silent), Outbox { frames: vec![], close: closed.clone() });
+    assert_eq!(hub.outbox(silent), Outbox { close: closed.clone(), ..Outbox::default() });
     assert_eq!(hub.outbox(drips).close, closed);
     assert_eq!(hub.outbox(talks).close, None);
     assert_eq!(hub.deadline(), None);
@@ -190,24 +191,56 @@ fn a_frame_must_be_whole_in_time_however_it_drips() {
     assert_eq!(acts, vec![]);
 }
 
+/// What a front asks again and again, on a link where it need not wait for the answer.
+fn questions(count: usize) -> Vec<Frame> {
+    vec![Frame::Batch(encode(1, &Order::Describe)); count]
+}
+
 #[test]
 fn a_link_that_takes_nothing_is_closed_when_too_much_waits() {
     let (mut hub, mut acts) = (backend(), vec![]);
-    let link = hub.accept(at(0), Door::Licence, peer(1), &mut acts).unwrap();
-    hub.received(at(0), [(link, calls(OUTBOX_FRAMES), false)], &mut acts);
+    let mut front = |hub: &mut Hub, acts: &mut Vec<Act>| {
+        let link = hub.accept(at(0), Door::Licence, peer(1), acts).unwrap();
+        let joined = vec![Frame::Joined { front: 1, minor: 0 }];
+        hub.received(at(0), [(link, joined, false)], acts);
+        link
+    };
+    let link = front(&mut hub, &mut acts);
+    hub.received(at(0), [(link, questions(OUTBOX_FRAMES), false)], &mut acts);
     assert_eq!(acts, [Act::Wake(link)], "one wake-up for all");
-    hub.received(at(0), [(link, calls(3), false)], &mut acts);
-    let Outbox { frames, close } = hub.outbox(link);
+    hub.received(at(0), [(link, questions(3), false)], &mut acts);
+    let Outbox { frames, close, .. } = hub.outbox(link);
     assert_eq!(close, Some(Why::Limit("frames waiting to be sent")));
     assert_eq!(frames, Vec::<Vec<u8>>::new());
     hub.closed(at(0), link, Why::Eof, false, &mut acts);
-    assert_eq!(hub.outbox(link), Outbox { frames: vec![], close: Some(Why::Eof) });
+    assert_eq!(hub.outbox(link), Outbox { close: Some(Why::Eof), ..Outbox::default() });
     // One that is emptied in between has no limit.
-    let link = hub.accept(at(0), Door::Licence, peer(1), &mut acts).unwrap();
+    let link = front(&mut hub, &mut acts);
     for _ in 0..2 {
-        hub.received(at(0), [(link, calls(OUTBOX_FRAMES), false)], &mut acts);
+        hub.received(at(0), [(link, questions(OUTBOX_FRAMES), false)], &mut acts);
         let outbox = hub.outbox(link);
         assert_eq!((outbox.frames.len(), outbox.close), (OUTBOX_FRAMES, None));
+    }
+}
+
+#[test]
+fn the_next_request_goes_to_the_node_when_the_reply_before_it_has_left() {
+    let page = || Frame::Http(b"GET /api/health HTTP/1.1\r\nHost: localhost\r\n\r\n".to_vec());
+    for (door, asked) in [(Door::Licence, calls(3)), (Door::Admin, vec![page(), page(), page()])] {
+        let (mut hub, mut acts) = (backend(), vec![]);
+        let link = hub.accept(at(0), door, peer(1), &mut acts).unwrap();
+        hub.received(at(0), [(link, asked, false)], &mut acts);
+        for last in [false, false, true] {
+            assert_eq!(acts.drain(..).collect::<Vec<_>>(), [Act::Wake(link)]);
+            let outbox = hub.outbox(link);
+            assert_eq!((outbox.frames.len(), outbox.waits), (1, !last));
+            // Taken is not gone: the peer may not be reading.
+            assert_eq!(hub.outbox(link).frames.len(), 0);
+            hub.told(at(1), Input::Tick, &mut acts);
+            assert_eq!(acts, []);
+            hub.left(at(1), link, &mut acts);
+        }
+        assert_eq!(acts, []);
     }
 }
 
@@ -255,7 +288,7 @@ fn a_link_that_nobody_knows_is_a_no_op() {
     hub.received(at(0), [(link, vec![Frame::Call(crypt(1))], true)], &mut acts);
     hub.closed(at(0), link, Why::Eof, true, &mut acts);
     assert_eq!(acts, []);
-    assert_eq!(hub.outbox(link), Outbox { frames: vec![], close: Some(Why::Eof) });
+    assert_eq!(hub.outbox(link), Outbox { close: Some(Why::Eof), ..Outbox::default() });
     assert_eq!(hub.deadline(), None);
 }
 

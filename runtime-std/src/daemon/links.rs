@@ -328,8 +328,7 @@ impl Links {
         loop {
             let rung = peer.rung.load(Ordering::Acquire);
             if let Some(more) = self.write(&peer) {
-                let sooner = todo.is_some_and(|todo| todo.sooner);
-                todo = Some(Todo { sooner: sooner || more.sooner, ..more });
+                todo = Some(todo.unwrap_or_default().and(more));
             }
             if peer.rung.fetch_sub(rung, Ordering::AcqRel) == rung {
                 return todo;
@@ -342,9 +341,19 @@ impl Links {
         let why = match talk.flush(|| lock(&self.hub).hub().outbox(peer.link)) {
             Ok(waiting) => {
                 self.watch(peer.link, &mut talk);
-                let begun = waiting == Waiting::Begun;
-                return (waiting != Waiting::Same)
-                    .then(|| lock(&self.hub).wait_for(peer.link, begun));
+                let (left, begun) = (talk.has_left(), waiting == Waiting::Begun);
+                if waiting == Waiting::Same && !left {
+                    return None;
+                }
+                let mut hub = lock(&self.hub);
+                let mut todo = Todo::default();
+                if waiting != Waiting::Same {
+                    todo = hub.wait_for(peer.link, begun);
+                }
+                if left {
+                    todo = todo.and(hub.step(|hub, now, acts| hub.left(now, peer.link, acts)).1);
+                }
+                return Some(todo);
             }
             Err(why) => why,
         };

@@ -26,6 +26,8 @@ pub(super) struct Talk {
     client: bool,
     /// It ends when `wire` is written.
     close: Option<Why>,
+    /// A request waits at the hub until `wire` is written.
+    waits: bool,
     /// A client's link that nothing was read from: what comes first makes work.
     greets: bool,
     /// It has ended: nothing is taken for it any more.
@@ -55,8 +57,8 @@ impl Talk {
         let (mut wire, watched) = (Vec::new(), Self::FIRST_WATCH);
         stream.greet(&mut wire);
         let (owed, client, close, over) = (0, false, None, false);
-        let cover = None;
-        Self { socket, stream, cover, wire, owed, client, close, greets, over, watched }
+        let (cover, waits) = (None, false);
+        Self { socket, stream, cover, wire, owed, client, close, waits, greets, over, watched }
     }
 
     /// Reads once what there is, if it is to be read; `broken`: in any case. Whole frames go to
@@ -89,6 +91,11 @@ impl Talk {
             self.client |= matches!(frames.first(), Some(Frame::Call(_)));
         }
         opened
+    }
+
+    /// All that was to be written has left, and a request waits for that; says so once.
+    pub(super) fn has_left(&mut self) -> bool {
+        self.wire.is_empty() && std::mem::take(&mut self.waits)
     }
 
     /// The peer's first bytes may be a key agreement, and are to come.
@@ -132,6 +139,7 @@ impl Talk {
                 self.stream.seal(&taken.frames, &mut self.wire);
             }
             self.close = taken.close;
+            self.waits = taken.waits;
             if !write_some(&self.socket, &mut self.wire)? {
                 return Ok(Waiting::Begun);
             }
