@@ -12,11 +12,13 @@ use crate::history::Mark;
 use crate::io::{Address, Callee, Door, Frame, Input, Intent, Link, Why};
 use crate::limits::{
     ADMIN_LINKS_MAX, CLIENT_LINKS_MAX, CLIENT_LINKS_PER_ADDRESS, CROWDED_LINKS, FIRST_FRAME,
-    FRAME_TIMEOUT, OUTBOX_FRAMES, TWIN_LINKS_MAX,
+    FRAME_COST, FRAME_TIMEOUT, OUTBOX_FRAMES, TWIN_LINKS_MAX,
 };
 use crate::node::Node;
+use crate::seldom::Seldom;
 use crate::time::{Deadline, Mono, Now};
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
@@ -108,6 +110,15 @@ struct Port {
     /// strictly one after the other, as the protocols have it, whoever sends them. Runtimes do not
     /// read on meanwhile, so who asks on without listening makes nobody keep its replies.
     requests: VecDeque<Frame>,
+    /// It has proved the group key, or was dialled: what it holds has bounds of its own.
+    proved: bool,
+    /// Bytes in its outbox and of its requests, with [`FRAME_COST`] for each.
+    held: usize,
+}
+
+/// What a frame that waits costs.
+fn cost(frame: &[u8]) -> usize {
+    frame.len() + FRAME_COST
 }
 
 /// One node and its links.
@@ -130,6 +141,10 @@ pub struct Hub {
     /// Links whose next request may go to the node.
     answered: Vec<Link>,
     counts: HubCounts,
+    /// Bytes that all links hold here that have not proved the group key.
+    held: usize,
+    refusals: Seldom,
+    sheds: Seldom,
 }
 
 impl Hub {
@@ -151,6 +166,9 @@ impl Hub {
             intents: Vec::new(),
             answered: Vec::new(),
             counts: HubCounts::default(),
+            held: 0,
+            refusals: Seldom::default(),
+            sheds: Seldom::default(),
         }
     }
 
@@ -198,8 +216,8 @@ impl Hub {
         let crowded = reached.is_some();
         if let Some(limit) = reached {
             self.counts.reach(limit);
-            let total = self.clients;
-            tracing::warn!(%from, total, "connection refused: no more links on this door");
+            let text = format!("connection of {from} refused: no more {} links", limit.name());
+            self.refusals.warn(now.mono, &text);
             if door != Door::Licence || self.crowded >= CROWDED_LINKS {
                 return None;
             }
@@ -264,17 +282,26 @@ impl Hub {
         for frame in frames {
             let Some(port) = self.ports.get_mut(&link) else { continue };
             if let (true, Frame::Call(call), None) = (port.crowded, &frame, &port.outbox.close) {
-                port.outbox.frames.push(desk::overloaded(call));
+                let told = desk::overloaded(call);
+                port.held += cost(&told);
+                self.held += cost(&told);
+                port.outbox.frames.push(told);
                 port.outbox.close = Some(Why::Limit("client links"));
                 acts.push(Act::End(link));
             }
             if port.forgotten {
                 continue;
             }
-            if let Frame::Call(_) | Frame::Http(_) = frame {
+            if let Frame::Call(bytes) | Frame::Http(bytes) = &frame {
+                let more = cost(bytes);
                 port.requests.push_back(frame);
                 self.answered.push(link);
+                self.hold(link, more);
             } else {
+                if !port.proved {
+                    self.held -= core::mem::take(&mut port.held);
+                    port.proved = true;
+                }
                 self.step(now, Input::Frame { link, frame }, acts);
             }
         }
@@ -291,6 +318,10 @@ impl Hub {
                 let Some(port) = port else { continue };
                 let Some(request) = port.requests.pop_front() else { continue };
                 port.answer = Answer::Asked;
+                if let (false, Frame::Call(bytes) | Frame::Http(bytes)) = (port.proved, &request) {
+                    port.held -= cost(bytes);
+                    self.held -= cost(bytes);
+                }
                 match request {
                     Frame::Call(call) => calls.push((link, call)),
                     page => pages.push((link, page)),
@@ -315,6 +346,33 @@ impl Hub {
         self.pump(now, acts);
     }
 
+    /// Bytes that all links hold here that have not proved the group key.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.held
+    }
+
+    /// What one of them holds; 0 for one that has proved the key.
+    #[must_use]
+    pub fn held_by(&self, link: Link) -> usize {
+        self.ports.get(&link).map_or(0, |port| port.held)
+    }
+
+    /// Links are closed because all together hold too much; `held` bytes were held by these many.
+    pub fn shed(&mut self, now: Now, links: usize, held: usize) {
+        self.counts.reach(Limit::LinksHeld);
+        let text =
+            format!("links are closed that made the server keep too much: {links}, {held} bytes");
+        self.sheds.warn(now.mono, &text);
+    }
+
+    fn hold(&mut self, link: Link, more: usize) {
+        if let Some(port) = self.ports.get_mut(&link).filter(|port| !port.proved) {
+            port.held += more;
+            self.held += more;
+        }
+    }
+
     /// A reply that was on its way has left: what came behind its request may go on.
     fn gone(port: &mut Port, link: Link, answered: &mut Vec<Link>) {
         if port.answer == Answer::Leaving {
@@ -330,6 +388,7 @@ impl Hub {
     pub fn closed(&mut self, now: Now, link: Link, why: Why, unsent: bool, acts: &mut Vec<Act>) {
         self.set_due(link, None);
         let Some(port) = self.ports.remove(&link) else { return };
+        self.held -= port.held;
         match port.door {
             Some((Door::Licence, _)) if port.crowded => self.crowded -= 1,
             Some((Door::Licence, address)) => {
@@ -389,6 +448,11 @@ impl Hub {
                 if port.answer == Answer::Made {
                     port.answer = Answer::Leaving;
                 }
+                if !port.proved {
+                    let taken = port.outbox.frames.iter().map(|frame| cost(frame)).sum::<usize>();
+                    port.held -= taken;
+                    self.held -= taken;
+                }
                 Outbox {
                     frames: core::mem::take(&mut port.outbox.frames),
                     close: port.outbox.close.clone(),
@@ -417,6 +481,8 @@ impl Hub {
             whole: false,
             answer: Answer::Gone,
             requests: VecDeque::new(),
+            proved: door.is_none(),
+            held: 0,
         };
         self.ports.insert(link, port);
         self.set_due(link, due);
@@ -445,6 +511,7 @@ impl Hub {
         port.forgotten = true;
         port.outbox = Outbox { close: Some(why.clone()), ..Outbox::default() };
         port.requests.clear();
+        self.held -= core::mem::take(&mut port.held);
         acts.push(Act::End(link));
         if known {
             self.step(now, Input::Closed { link, why, unsent }, acts);
@@ -473,6 +540,10 @@ impl Hub {
                     if port.outbox.frames.len() >= OUTBOX_FRAMES {
                         overfull.push(link);
                         continue;
+                    }
+                    if !port.proved {
+                        port.held += cost(&frame);
+                        self.held += cost(&frame);
                     }
                     port.outbox.frames.push(frame);
                     if port.answer == Answer::Asked {

@@ -199,7 +199,7 @@ fn questions(count: usize) -> Vec<Frame> {
 #[test]
 fn a_link_that_takes_nothing_is_closed_when_too_much_waits() {
     let (mut hub, mut acts) = (backend(), vec![]);
-    let mut front = |hub: &mut Hub, acts: &mut Vec<Act>| {
+    let front = |hub: &mut Hub, acts: &mut Vec<Act>| {
         let link = hub.accept(at(0), Door::Licence, peer(1), acts).unwrap();
         let joined = vec![Frame::Joined { front: 1, minor: 0 }];
         hub.received(at(0), [(link, joined, false)], acts);
@@ -231,7 +231,7 @@ fn the_next_request_goes_to_the_node_when_the_reply_before_it_has_left() {
         let link = hub.accept(at(0), door, peer(1), &mut acts).unwrap();
         hub.received(at(0), [(link, asked, false)], &mut acts);
         for last in [false, false, true] {
-            assert_eq!(acts.drain(..).collect::<Vec<_>>(), [Act::Wake(link)]);
+            assert_eq!(core::mem::take(&mut acts), [Act::Wake(link)]);
             let outbox = hub.outbox(link);
             assert_eq!((outbox.frames.len(), outbox.waits), (1, !last));
             // Taken is not gone: the peer may not be reading.

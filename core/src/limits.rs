@@ -45,6 +45,15 @@ pub const CROWDED_LINKS: usize = 64;
 pub const FILES_RESERVED: usize = 128;
 /// Most links on the admin door.
 pub const ADMIN_LINKS_MAX: usize = 64;
+/// Bytes that all links together may make the server keep, of those that have not proved the group
+/// key: unfinished messages, requests that wait for their turn, replies that are not taken. Beyond
+/// it, whoever holds most is closed, until three quarters of it are left.
+pub const LINKS_HELD_MAX: usize = 40 * 1024 * 1024;
+/// What a request or reply that waits costs beside its bytes.
+pub const FRAME_COST: usize = 128;
+/// Longest run of zeros in the reply to a call that ends in an error, in bytes, unless the call
+/// itself has brought as many: above every structure of the fact sheet that a call asks for alone.
+pub const ERROR_ZEROS_MAX: u32 = 4 * 1024;
 /// Longest password that is looked at, in bytes.
 pub const PASSWORD_MAX: usize = 256;
 /// Passwords that may wait to be checked: that takes long, and is done one after the other.

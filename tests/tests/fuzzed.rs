@@ -66,7 +66,7 @@ fn corpus(name: &str) -> Vec<Vec<u8>> {
     let place = format!("corpus/{name}");
     names(&place, "")
         .iter()
-        .map(|file| fs::read(folder().join(&place).join(file)).unwrap())
+        .map(|file| fs::read(folder().join(&place).join(file)).expect("an input"))
         .collect()
 }
 

@@ -108,6 +108,13 @@ impl Talk {
         self.stream.partial()
     }
 
+    /// Bytes of memory that its peer makes us keep; 0 for one that has proved the group key, and for
+    /// one that has ended.
+    pub(super) fn held(&self) -> usize {
+        let free = self.over || self.stream.duplex();
+        if free { 0 } else { self.stream.held() + self.wire.capacity() }
+    }
+
     /// The handshake has something to say.
     pub(super) fn answers(&self) -> bool {
         !self.wire.is_empty()
