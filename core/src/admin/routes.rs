@@ -199,6 +199,8 @@ fn metrics(request: &Request<'_>, context: &Context<'_>) -> Reply {
         let help = "When the certificate of the admin pages ends, in Unix time.";
         page.gauge("tmrd_certificate_expiry_timestamp_seconds", help).is(&[], end.0);
     }
+    let help = "Files of this machine that the server does without.";
+    page.gauge("tmrd_unusable_files", help).is(&[], context.admin.entrance.files.len() as u64);
     let (kind, text) = page.end();
     Response::file(kind, text).into()
 }

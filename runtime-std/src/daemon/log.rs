@@ -46,17 +46,14 @@ const TODO: &str = "name a file of its own, in a folder that the user that tmrd 
                     Log.File (a backend: --log-file), and reload";
 
 /// Starts logging to standard error, and makes a panic end the process: a broken invariant must not
-/// be served on.
-///
-/// # Errors
-/// `TMR_LOG` cannot be understood.
-pub fn start() -> Result<(), Failure> {
-    let wanted = variable().unwrap_or_else(|| "info".to_owned());
-    let filter = EnvFilter::try_new(&wanted).map_err(|error| {
-        Failure::usage(format!(
-            "{VARIABLE}={wanted}: {error}; right would be info, debug, or tmr_core::front=debug,info"
-        ))
-    })?;
+/// be served on. A `TMR_LOG` that cannot be understood is left aside, which is logged.
+pub fn start() {
+    let wanted = variable().map(|wanted| (EnvFilter::try_new(&wanted), wanted));
+    let (filter, aside) = match wanted {
+        None => (EnvFilter::new("info"), None),
+        Some((Ok(filter), _)) => (filter, None),
+        Some((Err(error), wanted)) => (EnvFilter::new("info"), Some((error, wanted))),
+    };
     let (outer, levels) = reload::Layer::new(filter);
     let (inner, lines) = reload::Layer::new(vec![standard_error(false)]);
     tracing_subscriber::registry().with(inner).with(outer).init();
@@ -66,7 +63,12 @@ pub fn start() -> Result<(), Failure> {
         report(panic);
         std::process::abort();
     }));
-    Ok(())
+    if let Some((error, wanted)) = aside {
+        tracing::error!(
+            "{VARIABLE}={wanted}: {error}; logging as if it were info; right would be info, debug, or \
+             tmr_core::front=debug,info"
+        );
+    }
 }
 
 fn variable() -> Option<String> {

@@ -159,7 +159,7 @@ fn hub(node: Node) -> Hub {
 
 /// What every server does first.
 fn begin(watched: &cli::Watched, farewell: &Farewell) -> Outcome {
-    log::start()?;
+    log::start();
     let last = farewell.clone();
     signals::on_stop(move || {
         tracing::info!("told to stop");
