@@ -22,6 +22,7 @@ on_both_runtimes!(
     a_log_goes_into_no_file_that_is_something_else,
     a_backend_serves_without_files_that_are_no_licences,
     a_backend_without_a_licence_waits_for_one,
+    of_files_that_are_named_those_that_are_licences_are_served,
     what_the_next_start_would_refuse_is_said_at_a_reload,
 );
 
@@ -296,6 +297,34 @@ fn a_backend_without_a_licence_waits_for_one(runtime: Runtime) {
     cluster.wait_whole(0);
     named(admin, &[]);
     serves(&cluster.backends[0]);
+}
+
+fn of_files_that_are_named_those_that_are_licences_are_served(runtime: Runtime) {
+    let mut cluster = Cluster::start(runtime);
+    let workshop = cluster.workshop();
+    let mut line = BackendLine::of(workshop, 1);
+    line.listen.set_port(cluster.backends[0].licence().port());
+    line.admin = Some(cluster.backends[0].admin());
+    line.second = Some(workshop.folder().join("second.cmlic"));
+    cluster.backends[0].kill();
+    // Its name is a stranger's, and does not reach the terminal of whoever looks.
+    let named_so = workshop.folder().join("folder");
+    fs::create_dir(&named_so).unwrap();
+    fs::write(named_so.join("\u{1b}[2J.cmlic"), "").unwrap();
+    let mut arguments = line.arguments();
+    arguments.extend(["--license".into(), named_so.into()]);
+    cluster.backends[0].restart(&arguments).expect("it starts");
+    let admin = cluster.backends[0].admin();
+    named(admin, &["second.cmlic", "\u{fffd}[2J.cmlic"]);
+    printed(&cluster, admin, &["second.cmlic: ", "\u{fffd}[2J.cmlic: "]);
+    cluster.wait_whole(0);
+    serves(&cluster.backends[0]);
+    // The other one alone is a command line that is wrong.
+    cluster.backends[0].kill();
+    line.second = None;
+    line.licence = cluster.workshop().folder().join("second.cmlic");
+    let end = cluster.backends[0].restart(&line.arguments()).expect_err("it serves nothing");
+    assert_eq!(end.code, Some(2), "{end:?}");
 }
 
 fn what_the_next_start_would_refuse_is_said_at_a_reload(runtime: Runtime) {

@@ -79,7 +79,12 @@ impl Folder {
     /// It is there and cannot be read.
     pub fn read(&self, name: &str) -> Result<Option<Vec<u8>>, Failure> {
         let path = self.path(name);
-        match std::fs::read(&path) {
+        let read = || -> io::Result<Vec<u8>> {
+            let mut bytes = Vec::new();
+            create::open(&path, File::options().read(true))?.read_to_end(&mut bytes)?;
+            Ok(bytes)
+        };
+        match read() {
             Ok(bytes) => Ok(Some(bytes)),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(in_the_way(&path, &error)),

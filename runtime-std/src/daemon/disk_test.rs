@@ -137,7 +137,9 @@ fn a_link_in_a_state_folder_is_not_followed() {
         match name {
             "lock" => assert!(Folder::open(&place.0).unwrap_err().text.contains("it is a link")),
             "journal" => {
-                let failure = place.open().write_journal(0).unwrap_err();
+                let folder = place.open();
+                assert!(folder.journal().unwrap_err().text.contains("it is a link"));
+                let failure = folder.write_journal(0).unwrap_err();
                 assert!(failure.text.contains("it is a link"), "{failure}");
                 fs::remove_file(&path).unwrap();
             }

@@ -34,8 +34,9 @@ pub fn trouble(failure: &Failure, todo: &str) -> FileTrouble {
     FileTrouble { file, trouble, what_to_do: todo.to_owned() }
 }
 
-/// A path for people, who may not have chosen the name.
-fn shown(path: &Path) -> String {
+/// A path for people, who may not have chosen the name: no control characters.
+#[must_use]
+pub fn shown(path: &Path) -> String {
     let clean =
         |letter: char| if letter.is_control() { char::REPLACEMENT_CHARACTER } else { letter };
     path.to_string_lossy().chars().map(clean).collect()
@@ -211,5 +212,11 @@ pub fn make_secret(path: &Path, content: &[u8]) -> Outcome {
 /// # Errors
 /// The system's.
 pub fn put(path: &Path, content: &[u8], access: Access) -> Outcome {
-    create::replace(path, content, access).map(drop).map_err(|error| wrong(path, words(&error)))
+    create::replace(path, content, access).map(drop).map_err(|error| match error.kind() {
+        ErrorKind::PermissionDenied => {
+            let words = words(&error);
+            wrong(path, format!("{words}; right would be to run this as its owner, or as root"))
+        }
+        _ => wrong(path, words(&error)),
+    })
 }

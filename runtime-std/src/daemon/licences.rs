@@ -198,7 +198,7 @@ impl Licences {
             let Some(good) = file.good.as_ref().filter(|good| !self.held.contains(good)) else {
                 continue;
             };
-            let (path, container) = (file.path.display(), good.part.name());
+            let (path, container) = (files::shown(&file.path), good.part.name());
             tracing::info!("{path}: this licence file is in force now, container {container}");
         }
         if containers == self.held {
@@ -350,7 +350,7 @@ fn listed(named: &[PathBuf]) -> (Vec<PathBuf>, Vec<Failure>) {
 /// a backend is one third of each; those without a CmActId are told apart by their serials.
 fn clash((path, good): (&Path, &Container), other: &Watched) -> Option<Failure> {
     let (part, before) = (&good.part, &other.good.as_ref()?.part);
-    let (set, place) = (part.cm_act_id, other.path.display());
+    let (set, place) = (part.cm_act_id, files::shown(&other.path));
     if set != 0 && before.cm_act_id == set {
         let what = format!("of the same set (CmActId {set}) as {place}; right would be one");
         return Some(files::wrong(path, what));

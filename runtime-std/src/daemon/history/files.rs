@@ -219,7 +219,7 @@ impl Files {
             }
         }
         for (path, from) in parts.into_iter().rev() {
-            let mut file = File::open(&path)?;
+            let mut file = create::open(&path, File::options().read(true))?;
             file.seek(SeekFrom::Start(from))?;
             let mut bytes = Vec::new();
             file.read_to_end(&mut bytes)?;
@@ -461,7 +461,7 @@ fn append(file: &mut File, bytes: &[u8]) -> io::Result<()> {
 }
 
 fn lines_of(path: &Path) -> io::Result<BufReader<File>> {
-    File::open(path).map(BufReader::new)
+    create::open(path, File::options().read(true)).map(BufReader::new)
 }
 
 /// A whole line's place.
