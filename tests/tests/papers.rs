@@ -306,11 +306,11 @@ fn of_files_that_are_named_those_that_are_licences_are_served(runtime: Runtime) 
     line.listen.set_port(cluster.backends[0].licence().port());
     line.admin = Some(cluster.backends[0].admin());
     line.second = Some(workshop.folder().join("second.cmlic"));
-    cluster.backends[0].kill();
     // Its name is a stranger's, and does not reach the terminal of whoever looks.
     let named_so = workshop.folder().join("folder");
     fs::create_dir(&named_so).unwrap();
     fs::write(named_so.join("\u{1b}[2J.cmlic"), "").unwrap();
+    cluster.backends[0].kill();
     let mut arguments = line.arguments();
     arguments.extend(["--license".into(), named_so.into()]);
     cluster.backends[0].restart(&arguments).expect("it starts");
