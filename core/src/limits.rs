@@ -257,6 +257,9 @@ pub const STATE_MAX: usize = 60 * 1024 * 1024;
 pub const LICENCE_FILE_MAX: usize = 1024 * 1024;
 /// Most licence files of one backend.
 pub const LICENCE_FILES_MAX: usize = 256;
+
+/// Files in trouble that a status names.
+pub const FILE_TROUBLES_SHOWN: usize = 64;
 /// Where a piece of an error message about one is cut off, in bytes.
 pub const LICENCE_ERROR_TEXT: usize = 400;
 /// Longest `tmrconf.json`, in bytes.

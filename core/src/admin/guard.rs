@@ -103,10 +103,15 @@ pub(super) fn rights(who: &Who, route: &Route, entrance: &Entrance) -> Result<()
 pub(super) fn closed(entrance: &Entrance) -> Response {
     let sentence = match entrance.password_file.as_str() {
         "" => String::from("Nothing can be changed here: this is a backend. Ask a front."),
-        file => format!(
-            "Nobody can sign in here until there is a password: tmrd password {file}, on this \
-             machine."
-        ),
+        file => match &entrance.trouble {
+            Some(trouble) if trouble.starts_with(file) => {
+                format!("Nobody can sign in here: {trouble}.")
+            }
+            _ => format!(
+                "Nobody can sign in here until there is a password: tmrd password {file}, on this \
+                 machine."
+            ),
+        },
     };
     Response::text(403, &sentence)
 }

@@ -239,11 +239,11 @@ impl Backend {
             Input::Written => self.writer.written(now.mono, out),
             Input::Counted(counts) => self.counts = counts,
             Input::Containers(containers) => self.replace(now, containers, out),
+            Input::Entrance(entrance) => self.admin.set_entrance(*entrance),
             // It has no role that follows an address, nobody signs in here, and it has no usage history.
             Input::Address { .. }
             | Input::Configured(_)
             | Input::Stored(_)
-            | Input::Entrance(_)
             | Input::Verified { .. }
             | Input::Recalled { .. } => {}
         }
