@@ -5,15 +5,14 @@
 //! lives here: bytes of a socket (that is [`channel::Stream`](crate::channel::Stream), driven by
 //! the runtime outside the lock) and any meaning of a frame (that is the node).
 
+mod doors;
+
 use crate::admin::Password;
 use crate::counts::{HubCounts, Limit};
 use crate::desk;
 use crate::history::Mark;
 use crate::io::{Address, Callee, Door, Frame, Input, Intent, Link, Why};
-use crate::limits::{
-    ADMIN_LINKS_MAX, CLIENT_LINKS_MAX, CLIENT_LINKS_PER_ADDRESS, CROWDED_LINKS, FIRST_FRAME,
-    FRAME_COST, FRAME_TIMEOUT, OUTBOX_FRAMES, TWIN_LINKS_MAX,
-};
+use crate::limits::{FIRST_FRAME, FRAME_COST, FRAME_TIMEOUT, OUTBOX_FRAMES, TWIN_GREETING};
 use crate::node::Node;
 use crate::seldom::Seldom;
 use crate::time::{Deadline, Mono, Now};
@@ -21,7 +20,8 @@ use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::net::{IpAddr, SocketAddr};
+use core::net::SocketAddr;
+use doors::{Doors, Place};
 
 /// What the runtime has to do now. Everything is in the order in which it must be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,11 +96,13 @@ enum Answer {
 #[derive(Debug)]
 struct Port {
     /// Where it came in, and from whom; `None`: it was dialled.
-    door: Option<(Door, IpAddr)>,
+    door: Option<(Door, SocketAddr)>,
     outbox: Outbox,
     woken: bool,
     /// It came in beyond the cap.
     crowded: bool,
+    /// When a frame of it was whole last; when it came in, before the first one.
+    heard: Mono,
     /// The node has closed it, or never knew it.
     forgotten: bool,
     due: Option<Mono>,
@@ -128,14 +130,7 @@ pub struct Hub {
     ports: BTreeMap<Link, Port>,
     due: BTreeSet<(Mono, Link)>,
     accepted: u64,
-    clients: usize,
-    clients_max: usize,
-    /// Client links by address.
-    addresses: BTreeMap<IpAddr, usize>,
-    /// Links that are only told that there is no room.
-    crowded: usize,
-    admins: usize,
-    twins: usize,
+    doors: Doors,
     deadline: Option<Deadline>,
     intents: Vec<Intent>,
     /// Links whose next request may go to the node.
@@ -156,12 +151,7 @@ impl Hub {
             ports: BTreeMap::new(),
             due: BTreeSet::new(),
             accepted: 0,
-            clients: 0,
-            clients_max: CLIENT_LINKS_MAX,
-            addresses: BTreeMap::new(),
-            crowded: 0,
-            admins: 0,
-            twins: 0,
+            doors: Doors::new(),
             deadline: None,
             intents: Vec::new(),
             answered: Vec::new(),
@@ -178,11 +168,11 @@ impl Hub {
         &self.node
     }
 
-    /// At most so many client links: fewer than [`CLIENT_LINKS_MAX`] where the system does not give
+    /// At most so many client links: fewer than [`CLIENT_LINKS_MAX`](crate::limits::CLIENT_LINKS_MAX) where the system does not give
     /// a process that many files.
     #[must_use]
     pub fn with_clients_max(mut self, most: usize) -> Self {
-        self.clients_max = most.min(CLIENT_LINKS_MAX);
+        self.doors.limit_clients(most);
         self
     }
 
@@ -203,45 +193,34 @@ impl Hub {
     ) -> Option<Link> {
         // An IPv4 client that came in by an IPv6 socket is an IPv4 client.
         let from = SocketAddr::new(from.ip().to_canonical(), from.port());
-        let of_address = self.addresses.get(&from.ip()).copied().unwrap_or_default();
-        let reached = match door {
-            Door::Licence if self.clients >= self.clients_max => Some(Limit::ClientLinks),
-            Door::Licence if of_address >= CLIENT_LINKS_PER_ADDRESS => {
-                Some(Limit::ClientLinksOfAddress)
-            }
-            Door::Admin if self.admins >= ADMIN_LINKS_MAX => Some(Limit::AdminLinks),
-            Door::Twin if self.twins >= TWIN_LINKS_MAX => Some(Limit::TwinLinks),
-            _ => None,
-        };
-        let crowded = reached.is_some();
-        if let Some(limit) = reached {
+        let knock = self.knock(door, from);
+        if let Some(limit) = knock.reached {
             self.counts.reach(limit);
-            let text = format!("connection of {from} refused: no more {} links", limit.name());
+            let text = format!(
+                "connection of {from} refused, or in the place of another: {}",
+                limit.name()
+            );
             self.refusals.warn(now.mono, &text);
-            if door != Door::Licence || self.crowded >= CROWDED_LINKS {
-                return None;
-            }
+        }
+        match knock.place {
+            Place::Free => {}
+            Place::Of(other) => self.shut(now, other, Why::Limit("links on this door"), acts),
+            Place::None => return None,
         }
         // Dialled links are odd, accepted ones even: two counters, no clash.
         self.accepted += 2;
         let link = Link(self.accepted);
-        self.open(link, Some((door, from.ip())), Some(now.mono + FIRST_FRAME));
-        match door {
-            Door::Admin => self.admins += 1,
-            Door::Twin => self.twins += 1,
-            Door::Licence if crowded => {
-                self.crowded += 1;
-                if let Some(port) = self.ports.get_mut(&link) {
-                    (port.crowded, port.forgotten) = (true, true);
-                }
-                return Some(link);
+        let patience = if door == Door::Twin { TWIN_GREETING } else { FIRST_FRAME };
+        self.open(link, Some((door, from)), now.mono, Some(now.mono + patience));
+        let crowded = door == Door::Licence && knock.reached.is_some();
+        self.doors.enter(door, from, link, crowded);
+        if crowded {
+            if let Some(port) = self.ports.get_mut(&link) {
+                (port.crowded, port.forgotten) = (true, true);
             }
-            Door::Licence => {
-                self.clients += 1;
-                *self.addresses.entry(from.ip()).or_default() += 1;
-            }
+        } else {
+            self.step(now, Input::Accepted { link, door, from }, acts);
         }
-        self.step(now, Input::Accepted { link, door, from }, acts);
         Some(link)
     }
 
@@ -270,6 +249,9 @@ impl Hub {
         let Some(port) = self.ports.get_mut(&link) else { return };
         let whole = !frames.is_empty();
         port.whole |= whole;
+        if whole {
+            port.heard = now.mono;
+        }
         // Nothing is read from a link before what it was told has left.
         Self::gone(port, link, &mut self.answered);
         let due = match (partial, port.due) {
@@ -289,9 +271,12 @@ impl Hub {
                 port.outbox.close = Some(Why::Limit("client links"));
                 acts.push(Act::End(link));
             }
-            if port.forgotten {
-                continue;
+            if let (true, Frame::Joined { .. }) = (port.crowded, &frame) {
+                self.let_in(now, link, acts);
             }
+            let Some(port) = self.ports.get_mut(&link).filter(|port| !port.forgotten) else {
+                continue;
+            };
             if let Frame::Call(bytes) | Frame::Http(bytes) = &frame {
                 let more = cost(bytes);
                 port.requests.push_back(frame);
@@ -305,6 +290,16 @@ impl Hub {
                 self.step(now, Input::Frame { link, frame }, acts);
             }
         }
+    }
+
+    /// Who came in beyond the cap has proved the group key: there is a place for a front.
+    fn let_in(&mut self, now: Now, link: Link, acts: &mut Vec<Act>) {
+        let Some(port) = self.ports.get_mut(&link) else { return };
+        let Some((door, from)) = port.door else { return };
+        self.doors.leave(door, from, link, true);
+        self.doors.enter(door, from, link, false);
+        (port.crowded, port.forgotten) = (false, false);
+        self.step(now, Input::Accepted { link, door, from }, acts);
     }
 
     /// Hands the next request of every link that has its reply to the node.
@@ -331,17 +326,19 @@ impl Hub {
                 self.step(now, Input::Calls(calls), acts);
             }
             for (link, frame) in pages {
-                self.step(now, Input::Counted(self.counted()), acts);
+                self.step(now, Input::Counted(self.doors.counted(&self.counts)), acts);
                 self.step(now, Input::Frame { link, frame }, acts);
             }
         }
     }
 
-    /// What the link's last outbox held has left the machine. To be told where that outbox said
-    /// that a request waits for it.
-    pub fn left(&mut self, now: Now, link: Link, acts: &mut Vec<Act>) {
-        if let Some(port) = self.ports.get_mut(&link) {
-            Self::gone(port, link, &mut self.answered);
+    /// What the last outboxes of these links held has left the machine. To be told where an outbox
+    /// said that a request waits for it.
+    pub fn left(&mut self, now: Now, links: impl IntoIterator<Item = Link>, acts: &mut Vec<Act>) {
+        for link in links {
+            if let Some(port) = self.ports.get_mut(&link) {
+                Self::gone(port, link, &mut self.answered);
+            }
         }
         self.pump(now, acts);
     }
@@ -389,20 +386,8 @@ impl Hub {
         self.set_due(link, None);
         let Some(port) = self.ports.remove(&link) else { return };
         self.held -= port.held;
-        match port.door {
-            Some((Door::Licence, _)) if port.crowded => self.crowded -= 1,
-            Some((Door::Licence, address)) => {
-                self.clients -= 1;
-                if let Some(count) = self.addresses.get_mut(&address) {
-                    *count -= 1;
-                    if *count == 0 {
-                        self.addresses.remove(&address);
-                    }
-                }
-            }
-            Some((Door::Admin, _)) => self.admins -= 1,
-            Some((Door::Twin, _)) => self.twins -= 1,
-            None => {}
+        if let Some((door, from)) = port.door {
+            self.doors.leave(door, from, link, port.crowded);
         }
         if !port.forgotten {
             let unsent = unsent || !port.outbox.frames.is_empty();
@@ -463,19 +448,20 @@ impl Hub {
         }
     }
 
-    fn counted(&self) -> HubCounts {
-        let clients = (self.clients, self.clients_max);
-        let doors = [clients, (self.admins, ADMIN_LINKS_MAX), (self.twins, TWIN_LINKS_MAX)];
-        HubCounts { doors, ..self.counts.clone() }
-    }
-
-    fn open(&mut self, link: Link, door: Option<(Door, IpAddr)>, due: Option<Mono>) {
+    fn open(
+        &mut self,
+        link: Link,
+        door: Option<(Door, SocketAddr)>,
+        heard: Mono,
+        due: Option<Mono>,
+    ) {
         let outbox = Outbox::default();
         let port = Port {
             door,
             outbox,
             woken: false,
             crowded: false,
+            heard,
             forgotten: false,
             due: None,
             whole: false,
@@ -508,6 +494,9 @@ impl Hub {
         let Some(port) = self.ports.get_mut(&link) else { return };
         let known = !port.forgotten;
         let unsent = !port.outbox.frames.is_empty();
+        if let Some((door, from)) = port.door.take() {
+            self.doors.leave(door, from, link, port.crowded);
+        }
         port.forgotten = true;
         port.outbox = Outbox { close: Some(why.clone()), ..Outbox::default() };
         port.requests.clear();
@@ -532,7 +521,7 @@ impl Hub {
         for intent in intents.drain(..) {
             match intent {
                 Intent::Dial { link, to, callee } => {
-                    self.open(link, None, None);
+                    self.open(link, None, now.mono, None);
                     acts.push(Act::Dial { link, to, callee });
                 }
                 Intent::Send { link, frame } => {

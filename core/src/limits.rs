@@ -39,12 +39,17 @@ pub const OUTPUT_BUFFER_MAX: u32 = 128 * 1024;
 pub const CLIENT_LINKS_MAX: usize = 16_384;
 /// Most links on the licence door from one address: one machine cannot shut out the others.
 pub const CLIENT_LINKS_PER_ADDRESS: usize = 12_288;
-/// Links beyond those caps that are served long enough to be told so (309); more are just closed.
+/// Links beyond those caps that are served long enough to be told so (309), or to prove the group
+/// key: fronts have a place always. One more takes the place of the oldest.
 pub const CROWDED_LINKS: usize = 64;
 /// Files that are kept back from client links: backends, pages, the journal, what libraries open.
-pub const FILES_RESERVED: usize = 128;
-/// Most links on the admin door.
+pub const FILES_RESERVED: usize = 192;
+/// Most links on the admin door; one more takes the place of whoever has asked for nothing for
+/// longest.
 pub const ADMIN_LINKS_MAX: usize = 64;
+/// Links on the admin door beside those that this machine alone may have: keepalived's scripts, the
+/// command line.
+pub const ADMIN_LINKS_KEPT: usize = 16;
 /// Bytes that all links together may make the server keep, of those that have not proved the group
 /// key: unfinished messages, requests that wait for their turn, replies that are not taken. Beyond
 /// it, whoever holds most is closed, until three quarters of it are left.
@@ -79,8 +84,10 @@ pub const EVENTS_KEPT: usize = 200;
 /// Kinds of refusals among them, beside the others.
 pub const EVENTS_DENIED: usize = 20;
 /// Most links on the door for the twin, which needs one, and another while the first is not known
-/// to be dead.
+/// to be dead. One more takes the place of the oldest that has not proved the group key.
 pub const TWIN_LINKS_MAX: usize = 8;
+/// A link on the door for the twin that has not proved the group key by then is closed.
+pub const TWIN_GREETING: Duration = Duration::from_secs(2);
 /// A link that has sent no whole frame for this long after it came in is closed.
 pub const FIRST_FRAME: Duration = Duration::from_secs(10);
 /// A frame that is not whole this long after its first byte closes its link.

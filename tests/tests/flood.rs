@@ -1,16 +1,20 @@
 //! A stranger makes a server keep no more than it can bear, whatever he sends and does not read.
 
+use serde_json::Value;
 use std::io::Write;
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 use tmr_tests::foreign::{Ask, Client, get_info};
-use tmr_tests::harness::{Cluster, FIRM_CODE, Runtime, TMR, get, give_back, take, until};
+use tmr_tests::harness::{
+    Cluster, FIRM_CODE, Runtime, TMR, get, give_back, status_until, take, until,
+};
 use tmr_tests::on_both_runtimes;
 
 on_both_runtimes!(
     calls_whose_replies_nobody_reads_keep_no_memory,
     unfinished_messages_of_many_links_keep_no_more_than_their_budget,
-    pages_that_are_asked_for_all_at_once_are_made_one_after_the_other
+    pages_that_are_asked_for_all_at_once_are_made_one_after_the_other,
+    links_that_say_nothing_keep_nobody_out
 );
 
 /// Most that a server may grow by under attack, in bytes.
@@ -111,4 +115,22 @@ fn pages_that_are_asked_for_all_at_once_are_made_one_after_the_other(runtime: Ru
     served(&cluster);
     let grown = front.memory_peak().saturating_sub(idle);
     assert!(grown <= GROWTH, "{} has grown by {grown} bytes", front.name());
+}
+
+fn links_that_say_nothing_keep_nobody_out(runtime: Runtime) {
+    let mut cluster = Cluster::of(runtime).twin().start();
+    let synced = |status: &Value| (status["twin"]["synced"] == true).then_some(());
+    let admin = cluster.fronts[0].admin();
+    status_until(admin, "the fronts to be in sync", synced);
+    let hold = |at: SocketAddr, count: usize| -> Vec<TcpStream> {
+        (0..count).map(|_| TcpStream::connect(at).expect("it takes a connection")).collect()
+    };
+    // As many as there are places at the admin door, and as there are at the twin's.
+    let pages = hold(admin, 100);
+    assert_eq!(get(admin, "/api/status").expect("an answer").0, 200);
+    let strangers = hold(cluster.twin_door(0), 8);
+    cluster.fronts[1].kill();
+    cluster.restart_front(1);
+    status_until(admin, "the fronts to be in sync again", synced);
+    drop((pages, strangers));
 }

@@ -151,6 +151,7 @@ impl Links {
             }
         }
         let (mut arrived, mut todo, mut ended) = (Vec::new(), Todo::default(), Vec::new());
+        let mut left = Vec::new();
         let mut greetings = 0;
         for (peer, flags) in ready {
             let mut talk = lock(&peer.talk);
@@ -161,6 +162,7 @@ impl Links {
                     continue;
                 }
             }
+            left.extend(talk.has_left().then_some(peer.link));
             let heard = self.hear(peer.link, &mut talk, flags, &mut ears.buffer);
             self.count(&peer, talk.held());
             todo.wake.extend(heard.writes.then_some(peer.link));
@@ -169,8 +171,9 @@ impl Links {
         }
         let mut chores = Chores::default();
         let mut waiting = 0;
-        if !arrived.is_empty() {
+        if !arrived.is_empty() || !left.is_empty() {
             let received = |hub: &mut Hub, now, acts: &mut _| {
+                hub.left(now, left, acts);
                 hub.received(now, arrived, acts);
                 hub.held()
             };
@@ -395,19 +398,9 @@ impl Links {
         let why = match flushed {
             Ok(waiting) => {
                 self.watch(peer.link, &mut talk);
-                let (left, begun) = (talk.has_left(), waiting == Waiting::Begun);
-                if waiting == Waiting::Same && !left {
-                    return None;
-                }
-                let mut hub = lock(&self.hub);
-                let mut todo = Todo::default();
-                if waiting != Waiting::Same {
-                    todo = hub.wait_for(peer.link, begun);
-                }
-                if left {
-                    todo = todo.and(hub.step(|hub, now, acts| hub.left(now, peer.link, acts)).1);
-                }
-                return Some(todo);
+                let begun = waiting == Waiting::Begun;
+                return (waiting != Waiting::Same)
+                    .then(|| lock(&self.hub).wait_for(peer.link, begun));
             }
             Err(why) => why,
         };

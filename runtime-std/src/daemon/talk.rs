@@ -26,7 +26,8 @@ pub(super) struct Talk {
     client: bool,
     /// It ends when `wire` is written.
     close: Option<Why>,
-    /// A request waits at the hub until `wire` is written.
+    /// A request waits at the hub until `wire` is written; then the poll names this link, so that it
+    /// gets on by one request a turn, as the others do.
     waits: bool,
     /// A client's link that nothing was read from: what comes first makes work.
     greets: bool,
@@ -34,6 +35,8 @@ pub(super) struct Talk {
     over: bool,
     /// What it was last watched for.
     watched: EventFlags,
+    /// The system has not taken all that was to be written.
+    blocked: bool,
 }
 
 /// What became of the bytes that waited for the peer to read.
@@ -57,8 +60,21 @@ impl Talk {
         let (mut wire, watched) = (Vec::new(), Self::FIRST_WATCH);
         stream.greet(&mut wire);
         let (owed, client, close, over) = (0, false, None, false);
-        let (cover, waits) = (None, false);
-        Self { socket, stream, cover, wire, owed, client, close, waits, greets, over, watched }
+        let (cover, waits, blocked) = (None, false, false);
+        Self {
+            socket,
+            stream,
+            cover,
+            wire,
+            owed,
+            client,
+            close,
+            waits,
+            greets,
+            over,
+            watched,
+            blocked,
+        }
     }
 
     /// Reads once what there is, if it is to be read; `broken`: in any case. Whole frames go to
@@ -129,7 +145,7 @@ impl Talk {
             return Ok(Waiting::Same);
         }
         // What came first goes first; what comes later stays with the hub, which counts it.
-        let waited = self.watched.contains(EventFlags::OUT);
+        let waited = self.blocked;
         let before = self.wire.len();
         if !write_some(&self.socket, &mut self.wire)? {
             let more = !waited || self.wire.len() < before;
@@ -169,7 +185,8 @@ impl Talk {
     pub(super) fn watch(&mut self) -> Option<EventFlags> {
         let mut flags = EventFlags::empty();
         flags.set(EventFlags::IN, self.reads());
-        flags.set(EventFlags::OUT, !self.wire.is_empty());
+        self.blocked = !self.wire.is_empty();
+        flags.set(EventFlags::OUT, self.blocked || self.waits);
         (std::mem::replace(&mut self.watched, flags) != flags).then_some(flags)
     }
 
