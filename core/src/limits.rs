@@ -94,6 +94,11 @@ pub const FIRST_FRAME: Duration = Duration::from_secs(10);
 pub const FRAME_TIMEOUT: Duration = Duration::from_secs(5);
 /// A peer that takes none of the bytes we have for it for this long is closed.
 pub const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
+/// A link that is silent for so long is asked by the system whether its peer is there; again after
+/// the second time, and so many times in vain until it is closed. A machine that lost its power
+/// gives up its place within two minutes.
+pub const KEEPALIVE: (Duration, Duration, u32) =
+    (Duration::from_secs(60), Duration::from_secs(15), 4);
 /// Calls that are taken from one client link before the first of them has its reply: the protocol
 /// has one, a few more do no harm, and reading on is how a client's end is noticed.
 pub const CALLS_AHEAD: usize = 8;

@@ -14,7 +14,8 @@ on_both_runtimes!(
     calls_whose_replies_nobody_reads_keep_no_memory,
     unfinished_messages_of_many_links_keep_no_more_than_their_budget,
     pages_that_are_asked_for_all_at_once_are_made_one_after_the_other,
-    links_that_say_nothing_keep_nobody_out
+    links_that_say_nothing_keep_nobody_out,
+    every_link_is_asked_whether_its_peer_is_there
 );
 
 /// Most that a server may grow by under attack, in bytes.
@@ -133,4 +134,30 @@ fn links_that_say_nothing_keep_nobody_out(runtime: Runtime) {
     cluster.restart_front(1);
     status_until(admin, "the fronts to be in sync again", synced);
     drop((pages, strangers));
+}
+
+/// Links of this machine that came in at a door, and whether the system asks for their peers: what
+/// `timer_active` of `/proc/net/tcp` says (2: keepalive).
+fn timers(door: SocketAddr) -> Vec<bool> {
+    let SocketAddr::V4(door) = door else { panic!("IPv4 in tests") };
+    let [a, b, c, d] = door.ip().octets();
+    let local = format!("{:08X}:{:04X}", u32::from_le_bytes([a, b, c, d]), door.port());
+    let table = std::fs::read_to_string("/proc/net/tcp").expect("a table of connections");
+    let rows = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let established = rows.filter(|row| row.len() > 5 && row[1] == local && row[3] == "01");
+    established.map(|row| row[5].starts_with("02:")).collect()
+}
+
+fn every_link_is_asked_whether_its_peer_is_there(runtime: Runtime) {
+    let cluster = Cluster::of(runtime).start();
+    served(&cluster);
+    let front = &cluster.fronts[0];
+    let held = (cluster.client(), TcpStream::connect(front.admin()).expect("a connection"));
+    for door in [front.licence(), front.admin(), cluster.backends[0].licence()] {
+        until("a link that the system asks for", || {
+            let timers = timers(door);
+            (!timers.is_empty() && timers.iter().all(|asked| *asked)).then_some(())
+        });
+    }
+    drop(held);
 }
