@@ -6,7 +6,7 @@
 //! it by. So a wall clock that is set makes a front ask too, which costs one round trip.
 
 use super::{Front, Phase};
-use crate::limits::{CONFIRMED, WALL_STEP, WOKE_LATE};
+use crate::limits::{WALL_STEP, WOKE_LATE};
 use crate::seldom::Seldom;
 use crate::time::{Deadline, Duration, Mono, Now};
 use alloc::format;
@@ -16,7 +16,6 @@ use alloc::format;
 pub(super) struct Vigil {
     last: Option<Now>,
     due: Option<Mono>,
-    woke: Option<Mono>,
     logged: Seldom,
 }
 
@@ -38,15 +37,11 @@ impl Vigil {
         let passed = seconds(last.mono.0, now.mono.0) / 1_000_000;
         let stepped = seconds(last.wall.0, now.wall.0) - passed;
         let late = self.due.map_or(Duration::ZERO, |due| now.mono.since(due));
-        let slept = if stepped.unsigned_abs() >= u128::from(WALL_STEP.as_secs()) {
-            Slept::Stepped(i64::try_from(stepped).unwrap_or(i64::MAX))
-        } else if late > WOKE_LATE {
-            Slept::Late(late)
+        if stepped.unsigned_abs() >= u128::from(WALL_STEP.as_secs()) {
+            Some(Slept::Stepped(i64::try_from(stepped).unwrap_or(i64::MAX)))
         } else {
-            return None;
-        };
-        self.woke = Some(now.mono);
-        Some(slept)
+            (late > WOKE_LATE).then_some(Slept::Late(late))
+        }
     }
 }
 
@@ -54,8 +49,8 @@ impl Front {
     /// A step begins.
     pub(super) fn look_at_the_time(&mut self, now: Now) {
         let Some(slept) = self.vigil.begins(now) else { return };
-        // After this step, so that no answer to an earlier question is taken for one to it.
-        self.heartbeat = now.mono + Duration::from_micros(1);
+        self.begin_round();
+        self.heartbeat = now.mono;
         let text = match slept {
             Slept::Stepped(seconds) => format!(
                 "the clock moved by {seconds} s more than time has passed: it was set, or this \
@@ -77,17 +72,6 @@ impl Front {
     pub(super) fn expect(&mut self, due: Option<Deadline>) -> Option<Deadline> {
         self.vigil.due = due.map(|due| due.at);
         due
-    }
-
-    /// Two members have answered what this front asked since it last woke, if it ever slept.
-    pub(super) fn is_awake(&self) -> bool {
-        let confirmed = self.confirmed_at();
-        self.vigil.woke.is_none_or(|woke| confirmed.is_some_and(|at| at > woke))
-    }
-
-    /// Two members have confirmed this front lately, and since it last woke.
-    pub(super) fn is_confirmed(&self, now: Mono) -> bool {
-        self.confirmed(now, CONFIRMED) && self.is_awake()
     }
 }
 

@@ -1,6 +1,7 @@
 //! A front that slept: machines that were paused, processes that were stopped, clocks that are set.
 
 use super::{World, twins};
+use crate::io::{Frame, Input, Link};
 use crate::log::Mode;
 use crate::testing::{TMR, access, crypt, release, seat};
 use crate::time::Duration;
@@ -16,6 +17,11 @@ impl World {
         self.fronts[front].frozen = true;
         self.advance(span);
         self.wake(front, if stands_still { span } else { Duration::ZERO });
+    }
+
+    /// A client's call gets to a front, and nothing that comes of it is delivered.
+    fn say(&mut self, front: usize, link: Link, call: Vec<u8>) {
+        self.step_front(front, Input::Frame { link, frame: Frame::Call(call) });
     }
 
     fn wake(&mut self, front: usize, stood_still: Duration) {
@@ -67,9 +73,9 @@ fn a_pause_or_a_clock_that_is_set_costs_one_round_trip_and_no_client() {
         let (_, handle) = world.ask(0, client, seat());
         world.advance(5 * SECOND);
         world.fronts[0].ahead = ahead;
-        world.call(0, client, crypt(handle));
+        world.say(0, client, crypt(handle));
         assert_eq!(world.answer(0, client), None);
-        world.advance(MILLI);
+        world.run();
         assert_eq!(world.answer(0, client).map(|(status, _)| status), Some(0), "{ahead}");
         assert_eq!(world.ask(0, client, crypt(handle)).0, 0, "once");
     }
@@ -80,9 +86,9 @@ fn a_pause_or_a_clock_that_is_set_costs_one_round_trip_and_no_client() {
         let (_, handle) = world.ask(0, client, seat());
         world.advance(5 * SECOND);
         world.pause(0, span, stands_still);
-        world.call(0, client, crypt(handle));
+        world.say(0, client, crypt(handle));
         assert_eq!(world.answer(0, client), None, "{span:?}");
-        world.advance(MILLI);
+        world.run();
         assert_eq!(world.answer(0, client).map(|(status, _)| status), Some(0), "{span:?}");
         assert!(!world.client(0, client).closed);
     }
@@ -95,7 +101,7 @@ fn what_clients_said_while_it_slept_is_heard_before_their_handles_end() {
     let (_, handle) = world.ask(0, client, access(TMR, Mode::UserLimit, 30));
     world.advance(29 * SECOND);
     world.pause(0, 1_600 * MILLI, false);
-    world.step_front(0, crate::io::Input::Tick);
+    world.step_front(0, Input::Tick);
     world.call(0, client, crypt(handle));
     world.advance(MILLI);
     assert_eq!(world.answer(0, client).map(|(status, _)| status), Some(0));
@@ -116,7 +122,7 @@ fn what_was_asked_before_a_pause_confirms_nothing_after_it() {
     world.advance(answers.since(world.now.mono) - MILLI);
     let mut held = Vec::new();
     world.now.mono = answers;
-    world.step_front(0, crate::io::Input::Tick);
+    world.step_front(0, Input::Tick);
     while let Some(event) = world.events.pop_front() {
         match event {
             super::world::Event::ToFront(..) => held.push(event),
@@ -125,9 +131,12 @@ fn what_was_asked_before_a_pause_confirms_nothing_after_it() {
     }
     assert!(!held.is_empty());
     world.fronts[0].ahead = 15;
-    world.events.extend(held);
-    world.call(0, client, crypt(handle));
+    world.say(0, client, crypt(handle));
+    for event in held {
+        let super::world::Event::ToFront(front, input) = event else { continue };
+        world.step_front(front, input);
+    }
     assert_eq!(world.answer(0, client), None);
-    world.advance(MILLI);
+    world.run();
     assert_eq!(world.answer(0, client).map(|(status, _)| status), Some(0));
 }
