@@ -84,7 +84,8 @@ impl Front {
             }
             (Asked::Confirm(at), Report::Confirmed) if Some(at) == epoch => {
                 self.confirm(index, pending);
-                if self.silenced && self.confirmed(now, FENCE) {
+                let leads = matches!(self.phase, Phase::Leading { .. });
+                if leads && self.silenced && self.confirmed(now, FENCE) {
                     self.silenced = false;
                     tracing::info!("a majority of backends confirms this front again");
                     // What clients said meanwhile it may not have heard: as after a takeover.
