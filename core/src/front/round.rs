@@ -114,8 +114,9 @@ impl Front {
         self.reached_by_members(2, |disk| self.in_this_round(disk))
     }
 
-    /// Two members have confirmed this front lately, and in the present round.
+    /// Two members have confirmed this front lately, by either clock, and in the present round.
     pub(super) fn is_confirmed(&self, now: Mono) -> bool {
-        self.confirmed(now, CONFIRMED) && self.is_sure()
+        let by_wall = self.confirmed_at() >= self.vigil.horizon();
+        self.confirmed(now, CONFIRMED) && by_wall && self.is_sure()
     }
 }

@@ -1,6 +1,9 @@
 //! The fence: who decides a call was confirmed by two backends at most [`CONFIRMED`] ago, by what is on
 //! the wire. A confirmation counts from when its order was sent, and once it has reached the front. Where
 //! the wire does not tell when a front has decided on either, the front is believed.
+//!
+//! A front whose machine is paused with its monotonic clock standing still has only the wall clock to go
+//! by, which counts whole seconds: less than one more.
 
 use super::Decided;
 use std::collections::{BTreeMap, VecDeque};
@@ -15,6 +18,8 @@ type Process = (usize, u32);
 const KEPT: u64 = 15_000_000;
 /// What one percent of drift, and the time that orders lie in a front's outbox, make of it.
 const SLACK: u64 = 30_000;
+/// Longest that a confirmation holds by the wall clock of a machine that was paused.
+const BY_WALL: u64 = 3_000_000;
 
 /// One confirmation.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +36,8 @@ pub struct Fence {
     /// Orders without a report, by the front's link: when they were sent.
     asked: BTreeMap<(Process, Link), BTreeMap<u32, u64>>,
     words: BTreeMap<Process, BTreeMap<usize, VecDeque<Word>>>,
+    /// Pauses of machines whose clocks stood still, by host: when each was over, and how long it was.
+    pauses: BTreeMap<usize, Vec<(u64, u64)>>,
 }
 
 impl Fence {
@@ -61,6 +68,20 @@ impl Fence {
         }
     }
 
+    /// A machine stands still up to then, for so long, and its monotonic clock with it.
+    pub fn paused(&mut self, host: usize, until: u64, length: u64) {
+        self.pauses.entry(host).or_default().push((until, length));
+    }
+
+    /// How long a confirmation of then holds, for a front that decides at `at`.
+    fn limit(&self, host: usize, then: u64, at: u64) -> u64 {
+        let pauses = self.pauses.get(&host).into_iter().flatten();
+        let unseen: u64 =
+            pauses.filter(|(end, _)| then < *end && *end <= at).map(|(_, it)| it).sum();
+        let limit = u64::try_from(CONFIRMED.as_micros()).unwrap_or(u64::MAX) * 101 / 100;
+        limit.max(BY_WALL.min(limit + unseen)) + SLACK
+    }
+
     /// A link of a front is gone.
     pub fn lost(&mut self, by: Process, link: Link) {
         self.asked.remove(&(by, link));
@@ -78,9 +99,9 @@ impl Fence {
         });
         let mut latest: Vec<u64> = latest.collect();
         latest.sort_unstable_by(|a, b| b.cmp(a));
-        let limit = u64::try_from(CONFIRMED.as_micros()).unwrap_or(u64::MAX) * 101 / 100 + SLACK;
+        let limit = |then| self.limit(by.0, then, at.until);
         match latest.get(1) {
-            Some(second) if at.since.saturating_sub(*second) <= limit => Ok(()),
+            Some(second) if at.since.saturating_sub(*second) <= limit(*second) => Ok(()),
             second => Err(format!(
                 "front {} decides {what} at {} us: two backends last confirmed it at {second:?}",
                 by.0, at.since
@@ -129,6 +150,24 @@ mod test {
         assert!(decided(&fence, 4 * SECOND).is_err(), "a question that confirms nothing");
         let other = fence.decided((1, 1), Decided::at(3 * SECOND), "a call");
         assert!(other.is_err(), "another front");
+    }
+
+    #[test]
+    fn a_pause_that_the_monotonic_clock_has_not_seen_adds_less_than_a_second() {
+        let mut fence = Fence::default();
+        confirmed(&mut fence, 2, SECOND, SECOND + 10);
+        confirmed(&mut fence, 3, SECOND, SECOND + 10);
+        let tenth = SECOND / 10;
+        let decided = |fence: &Fence, at| fence.decided(BY, Decided::at(at), "a call").is_ok();
+        assert!(!decided(&fence, 3 * SECOND + tenth));
+        fence.paused(BY.0, 2 * SECOND, 2 * tenth);
+        assert!(decided(&fence, 3 * SECOND + tenth));
+        assert!(!decided(&fence, 3 * SECOND + 3 * tenth));
+        fence.paused(BY.0, 2 * SECOND + tenth, 9 * SECOND);
+        assert!(decided(&fence, 4 * SECOND - tenth));
+        assert!(!decided(&fence, 4 * SECOND + tenth));
+        fence.paused(BY.0, SECOND, 9 * SECOND);
+        assert!(!decided(&fence, 4 * SECOND + tenth), "before it was asked");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use crate::io::{Frame, Input, Link};
 use crate::log::Mode;
 use crate::testing::{TMR, access, crypt, release, seat};
 use crate::time::Duration;
+use crate::wire::group::Order;
 use alloc::vec::Vec;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -92,6 +93,28 @@ fn a_pause_or_a_clock_that_is_set_costs_one_round_trip_and_no_client() {
         assert_eq!(world.answer(0, client).map(|(status, _)| status), Some(0), "{span:?}");
         assert!(!world.client(0, client).closed);
     }
+}
+
+#[test]
+fn pauses_that_are_too_short_to_be_seen_do_not_add_up() {
+    let mut world = World::serving();
+    let client = world.connect(0);
+    let (_, handle) = world.ask(0, client, seat());
+    world.advance(5 * SECOND);
+    world.lose = |_, order| matches!(order, Order::Confirm { .. } | Order::Append { .. });
+    let asked = world.fronts[0].node.confirmed_at().expect("it leads");
+    for pauses in 1..=8 {
+        // As long as no single one is seen: the wall clock counts whole seconds.
+        world.pause(0, 990 * MILLI, true);
+        world.call(0, client, crypt(handle));
+        let served = world.answer(0, client).is_some();
+        let late = world.now.mono.since(asked) >= 3 * SECOND;
+        assert_eq!(served, pauses == 1 || served && !late, "{pauses}");
+        assert!(pauses < 8 || !served, "none of them was seen");
+    }
+    world.lose = |_, _| false;
+    world.advance(SECOND);
+    assert_eq!(world.answer(0, client).map(|(status, _)| status), Some(0));
 }
 
 #[test]
