@@ -255,13 +255,14 @@ impl Front {
     }
 
     /// The oldest order that a backend has not answered is of a claim that is over for good, or
-    /// asks for a confirmation that it has under this claim already.
+    /// asks for a confirmation that it has in this round already, or that comes too late for it.
     #[must_use]
     pub fn is_past(&self, index: usize) -> bool {
         let oldest = self.peers[index].asked.values().next();
         oldest.is_some_and(|pending| match &pending.what {
             Asked::Describe | Asked::Perform(_) => false,
             Asked::Confirm(_) if self.has_confirmed(index) => true,
+            Asked::Confirm(_) if pending.round != self.round && self.is_confirmed_by(index) => true,
             Asked::Claim(epoch)
             | Asked::Fetch(epoch)
             | Asked::Found(epoch)
@@ -277,6 +278,12 @@ impl Front {
     fn has_confirmed(&self, index: usize) -> bool {
         let standing = self.peers[index].standing();
         standing.is_some_and(|own| self.in_this_round(&own.disk))
+    }
+
+    /// In whatever round.
+    fn is_confirmed_by(&self, index: usize) -> bool {
+        let standing = self.peers[index].standing();
+        standing.is_some_and(|own| self.confirmations.contains_key(&own.disk))
     }
 
     /// The number of the oldest order that a backend has not answered.

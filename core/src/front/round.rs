@@ -116,7 +116,7 @@ impl Front {
 
     /// Two members have confirmed this front lately, by either clock, and in the present round.
     pub(super) fn is_confirmed(&self, now: Mono) -> bool {
-        let by_wall = self.confirmed_at() >= self.vigil.horizon();
-        self.confirmed(now, CONFIRMED) && by_wall && self.is_sure()
+        let lately = |at: Mono| now.since(at) < CONFIRMED && self.vigil.horizon() <= Some(at);
+        self.confirmed_at().is_some_and(lately) && self.is_sure()
     }
 }
