@@ -1,6 +1,7 @@
 //! A backend that comes back: what its disk has forgotten, and whose word counts until it is asked.
 
 use super::{World, twins};
+use crate::front::Phase;
 use crate::testing::{crypt, seat};
 use crate::time::Duration;
 use crate::wire::group::Order;
@@ -68,9 +69,12 @@ fn nobody_is_told_what_was_so_before_a_disk_came_back_that_has_forgotten() {
     world.cut.push((next, 2));
     world.backends[2].disk = old;
     world.restart(2);
-    // What front 0 asked the others is on its way.
-    world.lose = |backend, order| backend < 2 && matches!(order, Order::Confirm { .. });
+    // What front 0 asks the others is on its way.
+    world.lose = |backend, order| {
+        backend < 2 && matches!(order, Order::Confirm { .. } | Order::Witness { .. })
+    };
     world.advance(250 * MILLI);
+    assert!(matches!(world.fronts[0].node.phase, Phase::Leading { .. }), "it has not heard of it");
     world.call(0, client, crypt(handle));
     assert_eq!(world.answer(0, client), None, "backends 0 and 1 have promised another front");
 }
