@@ -159,6 +159,11 @@ impl Checks {
                 self.acks.stored(&self.slots, by, *last, differing);
                 self.epochs.acknowledged(since, disk, epoch)
             }
+            // Of a connection that has lost reports: the front goes on from here.
+            (Report::Gap { committed }, Some(_)) => {
+                self.acks.stored(&self.slots, by, *committed, &[]);
+                Ok(())
+            }
             _ => Ok(()),
         };
         self.note(at, "epochs", found);
