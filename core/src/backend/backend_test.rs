@@ -221,9 +221,11 @@ fn nothing_is_said_to_be_on_disk_before_it_is() {
     // And what repeats what is being written waits for that.
     machine.order(6, &append(2, &[handles(2)]));
     machine.order(7, &append(2, &[handles(2)]));
+    machine.order(8, &append(9, &[handles(9)]));
     assert_eq!(machine.reports(), []);
     machine.written();
-    assert_eq!(machine.reports(), [(6, stored(2)), (7, stored(2))]);
+    let gap = Report::Gap { committed: Slot(1) };
+    assert_eq!(machine.reports(), [(6, stored(2)), (7, stored(2)), (8, gap)]);
     assert!(machine.write.is_none());
 }
 

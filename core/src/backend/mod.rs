@@ -343,9 +343,12 @@ impl Backend {
                 report
             }
         };
-        // A description tells of a promise too, to a front that lost its link while it claimed.
-        let durable =
-            matches!(report, Report::Stored { .. } | Report::Promised(_) | Report::Described(_));
+        // A description tells of a promise too, to a front that lost its link while it claimed; and a
+        // gap that everything up to it is here, which may still be on its way to the disk.
+        let durable = matches!(
+            report,
+            Report::Stored { .. } | Report::Gap { .. } | Report::Promised(_) | Report::Described(_)
+        );
         let mut frame = Vec::new();
         if matches!(report, Report::Promised(_) | Report::Described(_)) && self.tells_facts(link) {
             frame = encode(0, &Report::Facts(self.facts(now)));

@@ -111,7 +111,8 @@ impl Front {
     /// of their handles, nor does one that has just woken: what they said meanwhile is still to be
     /// read.
     pub(super) fn hears_clients(&self) -> bool {
-        !self.silenced && self.is_awake()
+        let leads = matches!(self.phase, Phase::Leading { .. });
+        leads && !self.silenced && self.is_sure()
     }
 
     /// It leads, is confirmed, and two backends follow: a call can be decided.

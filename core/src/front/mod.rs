@@ -38,6 +38,7 @@ mod readiness;
 mod recover;
 mod replicate;
 mod role;
+mod round;
 mod settings;
 mod status;
 mod stock;
@@ -73,13 +74,14 @@ use events::Events;
 use flight::{AnyOne, Commit};
 use handover::Handover;
 use ledger::Ledger;
-use members::{Confirmations, Remembered};
+use members::Remembered;
 #[cfg(feature = "model")]
 #[doc(hidden)]
 pub use model::{Fingerprint, Timer};
 use peer::{Asked, Peer};
 use recover::Recovery;
 use role::Wish;
+use round::Confirmations;
 use settings::Settings;
 use stock::Stock;
 use twin::Twin;
@@ -167,6 +169,8 @@ pub struct Front {
     partial: Option<Partial>,
     /// When each disk last answered this front under its epoch.
     confirmations: Confirmations,
+    /// The round in which the backends are asked.
+    round: u32,
     /// What is known of a group beyond the copy of its log.
     witness: Remembered,
     /// What licences are judged by.
@@ -235,6 +239,7 @@ impl Front {
             futile: 0,
             partial: None,
             confirmations: Confirmations::default(),
+            round: 0,
             witness: Remembered::default(),
             date: GroupDate::default(),
             vigil: Vigil::default(),
