@@ -273,6 +273,9 @@ fn this_machine_commands_without_a_password_and_nobody_else() {
     for head in [
         "X-Tmr-Admin: 1\r\nHost: 127.0.0.1:1\r\nOrigin: http://127.0.0.1:1\r\n",
         "X-Tmr-Admin: 1\r\nX-Forwarded-For: 192.0.2.9\r\n",
+        "X-Tmr-Admin: 1\r\nx-forwarded-host: tmrd.example.org\r\n",
+        "X-Tmr-Admin: 1\r\nX-Real-IP: 192.0.2.9\r\n",
+        "X-Tmr-Admin: 1\r\nVia: 1.1 proxy\r\n",
     ] {
         assert_eq!(post(HERE, head), (401, None), "{head}");
     }

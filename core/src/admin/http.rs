@@ -38,6 +38,23 @@ pub(super) struct Request<'a> {
     pub(super) body: &'a [u8],
 }
 
+/// Headers by which a proxy says that it asks for somebody else, beside `X-Forwarded-…`.
+const RELAYED: [&str; 8] = [
+    "forwarded",
+    "via",
+    "x-real-ip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "client-ip",
+    "true-client-ip",
+    "cf-connecting-ip",
+];
+
+/// `X-Forwarded-For` and its like.
+fn is_forwarded(name: &str) -> bool {
+    name.get(..11).is_some_and(|start| start.eq_ignore_ascii_case("x-forwarded"))
+}
+
 impl<'a> Request<'a> {
     /// Reads one whole request.
     ///
@@ -80,7 +97,7 @@ impl<'a> Request<'a> {
                 request.authorization = Some(value);
             } else if named("x-tmr-admin") {
                 request.from_admin = value == "1";
-            } else if named("forwarded") || named("x-forwarded-for") || named("via") {
+            } else if RELAYED.iter().any(|name| named(name)) || is_forwarded(header.name) {
                 request.relayed = true;
             } else if named("accept") {
                 request.accept = value;
