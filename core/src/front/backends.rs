@@ -1,7 +1,7 @@
 //! What the three backends report, and what follows when one comes, goes, or refuses this front.
 
 use super::catalogue::Virtual;
-use super::members::Exclusion;
+use super::judge::Exclusion;
 use super::peer::{Asked, Peer};
 use super::{Front, Phase};
 use crate::io::{Intent, Link, Why};

@@ -2,7 +2,8 @@
 //! the rest: the plan that an operator is shown before `recover` does it.
 
 use super::Front;
-use super::members::{Exclusion, is_unborn};
+use super::judge::Exclusion;
+use super::members::is_unborn;
 use super::peer::Peer;
 use crate::history::Since;
 use crate::log::{Epoch, GroupId, Slot};

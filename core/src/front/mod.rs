@@ -24,6 +24,7 @@ mod front_test;
 mod gone;
 mod handover;
 mod history;
+mod judge;
 mod ledger;
 mod loss;
 mod measure;

@@ -5,7 +5,7 @@
 //! order in which timers could fire on machines of any speed can be tried.
 
 use super::flight::{Commit, Waits};
-use super::members::Exclusion;
+use super::judge::Exclusion;
 use super::peer::{Asked, Wire};
 use super::{Front, Phase};
 use crate::io::Link;

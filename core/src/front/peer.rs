@@ -2,7 +2,7 @@
 //! far it follows the log.
 
 use super::clocks::Reading;
-use super::members::Exclusion;
+use super::judge::Exclusion;
 use crate::io::{Address, Callee, Intent, Link};
 use crate::limits::{DIAL_TIMEOUT, REDIAL_MIN};
 use crate::log::{Acked, Epoch, Handle, Slot};
