@@ -35,7 +35,7 @@ impl Front {
         let epoch = self.phase.epoch();
         match (asked, report) {
             (Asked::Describe | Asked::Disown(_), Report::Described(description)) => {
-                self.described(now, index, description, out);
+                self.described(now, index, (description, sent), out);
             }
             (Asked::Witness(at), Report::Facts(facts)) if Some(at) == epoch => {
                 self.told_facts(now, index, facts, out);
@@ -51,13 +51,16 @@ impl Front {
             (_, Report::Refused { promised }) => self.refused(now, promised, out),
             (Asked::Claim(at), Report::Promised(standing)) if Some(at) == epoch => {
                 let before = self.peers[index].facts.as_ref().map_or(at, |facts| facts.before);
-                if let Some(description) = &mut self.peers[index].description {
+                let peer = &mut self.peers[index];
+                if let Some(description) = &mut peer.description {
                     description.standing = standing;
+                    peer.as_of = sent;
                 }
                 self.confirm(index, sent);
                 self.promised(now, index, before, out);
             }
             (Asked::Recover(at), Report::Described(description)) if Some(at) == epoch => {
+                self.peers[index].as_of = sent;
                 self.recovered(now, index, description, out);
             }
             (Asked::Recover(at), Report::Stored { .. }) if Some(at) == epoch => {
@@ -95,12 +98,12 @@ impl Front {
         }
     }
 
-    /// A backend says who it is.
+    /// A backend says who it is; when it was asked.
     fn described(
         &mut self,
         now: Mono,
         index: usize,
-        description: Description,
+        (description, sent): (Description, Mono),
         out: &mut Vec<Intent>,
     ) {
         let peer = &mut self.peers[index];
@@ -114,7 +117,7 @@ impl Front {
         }
         let promised = description.standing.promised;
         peer.description = Some(description);
-        peer.fresh = true;
+        peer.as_of = sent;
         self.judge(now, out);
         let peer = &mut self.peers[index];
         if peer.exclusion.is_none() {

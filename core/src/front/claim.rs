@@ -150,6 +150,9 @@ impl Front {
             .filter_map(|index| self.peers[index].standing().map(|standing| (index, *standing)))
             .collect();
         if promised.len() == 3 && promised.iter().all(|(_, standing)| is_unborn(standing)) {
+            if self.remembers() {
+                return self.claim_again(now, "all three have lost the group's memory");
+            }
             return self.found(now, epoch, out);
         }
         let groups: Vec<GroupId> = promised.iter().filter_map(|(_, s)| s.group).collect();

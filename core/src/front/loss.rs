@@ -166,7 +166,7 @@ impl Front {
     }
 
     /// A backend was told lately that another front serves.
-    fn another_serves(&self) -> bool {
+    pub(super) fn another_serves(&self) -> bool {
         let another = |peer: &Peer| {
             let known = peer.known().filter(|known| known.led);
             known.is_some_and(|known| known.standing.promised.front != self.config.front)

@@ -119,49 +119,7 @@ impl Front {
         let groups = || self.counted().filter_map(|(_, standing)| standing.group);
         let two = groups().any(|group| groups().filter(|other| *other == group).count() >= 2);
         let unborn = self.counted().filter(|(_, standing)| is_unborn(standing)).count() == 3;
-        two || unborn && !self.is_emptied()
-    }
-
-    /// All three backends are here, and two or all have lost what they remembered of a group.
-    pub(super) fn is_emptied(&self) -> bool {
-        // What a backend said of itself before a birth may come after it.
-        let settled = match self.phase {
-            Phase::Standby | Phase::Pausing { .. } => true,
-            Phase::Leading { .. } => self.reached(2) < self.ledger.committed(),
-            _ => false,
-        };
-        let fresh = settled && self.wish.lead && self.peers.iter().all(|peer| peer.fresh);
-        let three = self.counted().count() == 3 && fresh;
-        let left = self.counted().filter(|(_, standing)| self.is_of_born(standing)).count();
-        three && (left == 1 || left == 0 && self.remembers()) && !self.config.unfenced
-    }
-
-    /// A backend has the name of a group in which one that is here has entries.
-    fn is_of_born(&self, standing: &Standing) -> bool {
-        let same = |other: &Standing| other.group == standing.group && !is_unborn(other);
-        standing.group.is_some() && self.counted().any(|(_, other)| same(&other))
-    }
-
-    /// This front has seen a group that was born: in its copy of the log, or in its usage history.
-    pub(super) fn remembers(&self) -> bool {
-        let written = self.history.covered().map_or(Slot(0), |mark| mark.slot());
-        self.ledger.committed().max(written) > Slot(1)
-    }
-
-    /// With all three backends here: those whose disks are no members of the group.
-    pub(super) fn strangers(&self) -> Vec<usize> {
-        let all: Vec<(usize, Standing)> = self.counted().collect();
-        if all.len() < 3 {
-            return Vec::new();
-        }
-        let emptied = self.is_emptied();
-        let sure = matches!(self.phase, Phase::Leading { .. }) || self.unproved;
-        let stranger = |(_, standing): &&(usize, Standing)| {
-            let blank = !self.is_of_born(standing);
-            let member = self.ledger.member_sets().all(|set| set.contains(&standing.disk));
-            emptied && blank || sure && !member && !self.config.unfenced
-        };
-        all.iter().filter(stranger).map(|(index, _)| *index).collect()
+        two || unborn && !self.seems_emptied()
     }
 
     /// What keeps this front from leading although it should, in words for people; `None`: nothing

@@ -29,6 +29,7 @@ mod ledger;
 mod loss;
 mod measure;
 mod members;
+mod memory;
 mod missed;
 #[cfg(feature = "model")]
 mod model;
@@ -75,6 +76,7 @@ use flight::{AnyOne, Commit};
 use handover::Handover;
 use ledger::Ledger;
 use members::{Confirmations, Remembered};
+use memory::Doubt;
 #[cfg(feature = "model")]
 #[doc(hidden)]
 pub use model::{Fingerprint, Timer};
@@ -178,6 +180,8 @@ pub struct Front {
     unproved: bool,
     /// The last slot that is known to be chosen, and the last one that could be read.
     shortfall: Option<(Slot, Slot)>,
+    /// The group's memory seems to be lost.
+    doubt: Option<Doubt>,
     /// A backend knows more to be chosen than this front led with; in words.
     contradiction: Option<String>,
     /// What an operator has ordered where memory is lost.
@@ -241,6 +245,7 @@ impl Front {
             vigil: Vigil::default(),
             unproved: false,
             shortfall: None,
+            doubt: None,
             contradiction: None,
             recovery: Recovery::default(),
             said: None,
@@ -341,6 +346,7 @@ impl Front {
         // Clocks may have been told.
         self.update_date(now);
         self.settle(now, out);
+        self.doubt(now.mono);
         self.tell_recovery(now, out);
         self.tell_away(out);
         self.twin_forward(now.mono, out);

@@ -88,6 +88,7 @@ impl Front {
             date: _,
             vigil: _,
             shortfall,
+            doubt,
             contradiction,
             // An operator does it.
             recovery: _,
@@ -133,6 +134,7 @@ impl Front {
         let partial = partial.as_ref().filter(|partial| partial.is_begun());
         print.add(&partial.map(|partial| partial.fingerprint(name)));
         print.add(&(futile.min(&CLAIMS_FUTILE), shortfall, contradiction.is_some()));
+        print.add(&doubt.is_some());
         print.add(&(witness.group, witness.seen.known(), witness.seen.date()));
         print.0.extend(desk.fingerprint());
         for (slot, commit) in commits {
@@ -180,7 +182,7 @@ impl Front {
             let Facts { process: _, before, known, digest, differs, acked: _, .. } = facts;
             (before, known, digest, differs)
         });
-        print.add(&(peer.minor, peer.fresh, facts));
+        print.add(&(peer.minor, self.is_sure_of(index), facts));
         let joined = self.joined.joined.values().map(|joined| joined.prints[index]);
         print.add(&joined.collect::<Vec<_>>());
         let differs = self.commits.values().map(|flight| flight.differs[index]);

@@ -78,9 +78,8 @@ pub(super) struct Peer {
     pub(super) address: Address,
     pub(super) wire: Wire,
     pub(super) description: Option<Description>,
-    /// It has described itself since this front was told to lead: who stands by is not told that a
-    /// group was born.
-    pub(super) fresh: bool,
+    /// When the question was sent which the description answers.
+    pub(super) as_of: Mono,
     pub(super) follow: Follow,
     /// Why it is not counted although it is up, in words for people.
     pub(super) trouble: Option<String>,
@@ -117,7 +116,7 @@ impl Peer {
             address,
             wire: Wire::Down(Mono(0)),
             description: None,
-            fresh: false,
+            as_of: Mono(0),
             follow: Follow::No,
             trouble: None,
             unreached: Seldom::default(),

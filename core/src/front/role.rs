@@ -55,9 +55,6 @@ impl Front {
         (self.wish.waits, self.wish.deposed, self.wish.offered) = (false, false, None);
         self.wish.told = Some(now);
         self.futile = 0;
-        for peer in &mut self.peers {
-            peer.fresh = false;
-        }
         self.heartbeat = now;
         if !core::mem::replace(&mut self.wish.lead, true) {
             self.phase = Phase::Pausing { until: now };

@@ -37,7 +37,7 @@ impl Front {
             let still = matches!(self.phase, Phase::Standby | Phase::Leading { .. });
             let unsure = still && !self.has_two_members();
             let asks = self.wish.deposed || self.wish.waits || self.futile > 0 || stuck || unsure;
-            let asks = asks || self.silenced || self.misses_clocks(now);
+            let asks = asks || self.silenced || self.misses_clocks(now) || self.doubt.is_some();
             for peer in self.peers.iter_mut().filter(|peer| peer.known().is_some()) {
                 peer.ask(now, Asked::Confirm(epoch), &order, out);
                 // Who is left out may have been put right, and is asked for no promise.
