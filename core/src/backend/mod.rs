@@ -344,8 +344,10 @@ impl Backend {
             }
         };
         // A description tells of a promise too, to a front that lost its link while it claimed.
-        let durable =
-            matches!(report, Report::Stored { .. } | Report::Promised(_) | Report::Described(_));
+        let durable = matches!(
+            report,
+            Report::Stored { .. } | Report::Gap { .. } | Report::Promised(_) | Report::Described(_)
+        );
         let mut frame = Vec::new();
         if matches!(report, Report::Promised(_) | Report::Described(_)) && self.tells_facts(link) {
             frame = encode(0, &Report::Facts(self.facts(now)));
