@@ -2,7 +2,7 @@
 
 use super::catalogue::Virtual;
 use super::judge::Exclusion;
-use super::peer::{Asked, Peer};
+use super::peer::{Asked, Follow, Peer};
 use super::{Front, Phase};
 use crate::io::{Intent, Link, Why};
 use crate::limits::{CLAIMS_FUTILE, CONTEST, FENCE};
@@ -48,6 +48,12 @@ impl Front {
             (Asked::Confirm(at), Report::Refused { promised }) if Some(at) != epoch => {
                 self.highest = self.highest.max(promised);
             }
+            // It has promised this very epoch already, to a claim on an earlier connection.
+            (Asked::Claim(at), Report::Refused { promised })
+                if at == promised && Some(at) == epoch && self.peers[index].follow == Follow::No =>
+            {
+                self.peers[index].ask(now, Asked::Describe, &Order::Describe, out);
+            }
             (_, Report::Refused { promised }) => self.refused(now, promised, out),
             (Asked::Claim(at), Report::Promised(standing)) if Some(at) == epoch => {
                 let before = self.peers[index].facts.as_ref().map_or(at, |facts| facts.before);
@@ -87,7 +93,8 @@ impl Front {
             }
             (Asked::Confirm(at), Report::Confirmed) if Some(at) == epoch => {
                 self.confirm(index, sent);
-                if self.silenced && self.confirmed(now, FENCE) {
+                let leads = matches!(self.phase, Phase::Leading { .. });
+                if leads && self.silenced && self.confirmed(now, FENCE) {
                     self.silenced = false;
                     tracing::info!("a majority of backends confirms this front again");
                     // What clients said meanwhile it may not have heard: as after a takeover.

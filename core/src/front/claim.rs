@@ -71,6 +71,7 @@ impl Front {
         self.highest = epoch;
         self.ledger.drop_uncommitted();
         self.block = None;
+        self.silenced = false;
         self.phase = Phase::Claiming { epoch };
         self.claim_until = now + CLAIM_TIMEOUT;
         tracing::debug!(%epoch, "claiming the lead");

@@ -101,6 +101,7 @@ impl Front {
     /// Another front leads, or this one has no reason to try.
     pub(super) fn stand_by(&mut self) {
         self.phase = Phase::Standby;
+        self.silenced = false;
         self.futile = 0;
         (self.wish.lead, self.wish.ordered, self.wish.deposed) = (false, false, false);
         self.wish.offered = None;

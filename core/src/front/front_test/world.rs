@@ -90,6 +90,8 @@ pub(super) struct World {
     pub(super) cut: Vec<(usize, usize)>,
     /// Messages from front to backend that a test wants lost: asked for each order.
     pub(super) lose: fn(usize, &Order) -> bool,
+    /// The last one that was lost: the backend, its link, and the bytes.
+    pub(super) lost: Option<(usize, Link, Vec<u8>)>,
     /// The messages of the story so far, if it is told.
     pub(super) told: Option<Vec<String>>,
     /// What the operator of a front that is added says of virtual containers.
@@ -150,6 +152,7 @@ impl World {
             dialled: 1,
             cut: Vec::new(),
             lose: |_, _| false,
+            lost: None,
             told: None,
             virtuals: Vec::new(),
             stores: Vec::new(),
@@ -500,7 +503,9 @@ impl World {
                     if !matches!(order, Order::Confirm { .. } | Order::Witness { .. }) {
                         self.tell(|| format!("front → {backend}: {}", brief(order)));
                     }
-                    if !lost {
+                    if lost {
+                        self.lost = Some((backend, far, frame));
+                    } else {
                         let input = Input::Frame { link: far, frame: Frame::Batch(frame) };
                         self.events.push_back(Event::ToBackend(backend, input));
                     }
