@@ -50,7 +50,9 @@ impl Front {
             }
             // It has promised this very epoch already, to a claim on an earlier connection.
             (Asked::Claim(at), Report::Refused { promised })
-                if at == promised && Some(at) == epoch && self.peers[index].follow == Follow::No =>
+                if at == promised
+                    && Some(at) == epoch
+                    && self.peers[index].follow == Follow::No =>
             {
                 self.peers[index].ask(now, Asked::Describe, &Order::Describe, out);
             }
