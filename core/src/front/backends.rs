@@ -125,6 +125,9 @@ impl Front {
             peer.went_back = None;
         }
         let promised = description.standing.promised;
+        if peer.description.is_none() {
+            peer.met = now;
+        }
         peer.description = Some(description);
         peer.as_of = sent;
         self.judge(now, out);

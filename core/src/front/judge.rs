@@ -7,13 +7,17 @@
 use super::members::is_unborn;
 use super::peer::{Asked, Follow, Peer};
 use super::{Front, Phase};
-use crate::io::Intent;
+use crate::io::{Intent, Why};
+use crate::limits::DOUBLED_REDIAL;
 use crate::log::{Acked, Epoch, GroupId, Slot};
 use crate::time::Mono;
 use crate::wire::group::Order;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+
+/// Why a connection to a backend that is reached twice is closed.
+const LOOKED_UP: Why = Why::Stepped("its address is looked up anew");
 
 /// Why a backend that is connected is not counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,9 +89,7 @@ impl Front {
             other != index && same && earlier
         });
         if let Some(other) = twin {
-            let process = |peer: &Peer| peer.facts.as_ref().map(|facts| facts.process);
-            let copied =
-                process(peer).zip(process(&self.peers[other])).is_some_and(|(a, b)| a != b);
+            let copied = self.are_two_processes(index, other);
             return Some(if copied { Exclusion::Copied(other) } else { Exclusion::Doubled(other) });
         }
         if let Some(group) = standing.group.filter(|&group| {
@@ -104,6 +106,53 @@ impl Front {
             return Some(Exclusion::Emptied);
         }
         peer.went_back.map(|was| Exclusion::WentBack { was, last: standing.last })
+    }
+
+    /// Two backends that have one disk are two processes that run at the same time. One that was
+    /// started again is another process too, while its old connection is not known to be dead: so
+    /// each has to answer a question that was asked when both had been heard.
+    fn are_two_processes(&self, one: usize, other: usize) -> bool {
+        let both = [one, other].map(|index| &self.peers[index]);
+        let met = both.map(|peer| peer.met).into_iter().max();
+        let process = both.map(|peer| peer.facts.as_ref().map(|facts| facts.process));
+        let [Some(first), Some(second)] = process else { return false };
+        first != second && both.iter().all(|peer| Some(peer.as_of) > met)
+    }
+
+    /// A connection to the same disk as this one's is, or was, left out.
+    pub(super) fn is_doubled(&self, index: usize) -> bool {
+        let with = |peer: &Peer| match peer.exclusion {
+            Some(Exclusion::Doubled(other) | Exclusion::Copied(other)) => other == index,
+            _ => false,
+        };
+        self.peers.iter().any(with)
+    }
+
+    /// The end of a step: one backend is reached by two addresses, or is not any more.
+    pub(super) fn watch_doubled(&mut self, now: Mono) {
+        let doubled = |peer: &Peer| matches!(peer.exclusion, Some(Exclusion::Doubled(_)));
+        let since = self.peers.iter().any(doubled).then_some(now + DOUBLED_REDIAL);
+        self.doubled_until = since.map(|until| self.doubled_until.unwrap_or(until));
+    }
+
+    /// One backend has been reached by two addresses for a while. Names may have led elsewhere when it
+    /// was dialled: the first connection is made anew, and the second one counts from now on.
+    pub(super) fn redial_doubled(&mut self, now: Mono, out: &mut Vec<Intent>) {
+        if self.doubled_until.is_none_or(|until| until > now) {
+            return;
+        }
+        self.doubled_until = None;
+        // A claim is not disturbed.
+        let still =
+            matches!(self.phase, Phase::Standby | Phase::Pausing { .. } | Phase::Leading { .. });
+        let first = self.peers.iter().find_map(|peer| match peer.exclusion {
+            Some(Exclusion::Doubled(other)) if still => Some(other),
+            _ => None,
+        });
+        let Some(index) = first else { return };
+        if let Some(link) = self.peers[index].link() {
+            self.drop_peer(now, link, index, LOOKED_UP, out);
+        }
     }
 
     /// What is wrong, and what an operator can do, in words.

@@ -182,6 +182,8 @@ pub struct Front {
     shortfall: Option<(Slot, Slot)>,
     /// The group's memory seems to be lost.
     doubt: Option<Doubt>,
+    /// One backend is reached by two addresses; the first connection is made anew then.
+    doubled_until: Option<Mono>,
     /// A backend knows more to be chosen than this front led with; in words.
     contradiction: Option<String>,
     /// What an operator has ordered where memory is lost.
@@ -246,6 +248,7 @@ impl Front {
             unproved: false,
             shortfall: None,
             doubt: None,
+            doubled_until: None,
             contradiction: None,
             recovery: Recovery::default(),
             said: None,
@@ -347,6 +350,7 @@ impl Front {
         self.update_date(now);
         self.settle(now, out);
         self.doubt(now.mono);
+        self.watch_doubled(now.mono);
         self.tell_recovery(now, out);
         self.tell_away(out);
         self.twin_forward(now.mono, out);

@@ -89,6 +89,8 @@ impl Front {
             vigil: _,
             shortfall,
             doubt,
+            // No two of a check lead to one backend.
+            doubled_until: _,
             contradiction,
             // An operator does it.
             recovery: _,

@@ -78,6 +78,8 @@ pub(super) struct Peer {
     pub(super) address: Address,
     pub(super) wire: Wire,
     pub(super) description: Option<Description>,
+    /// When it first described itself on this connection.
+    pub(super) met: Mono,
     /// When the question was sent which the description answers.
     pub(super) as_of: Mono,
     pub(super) follow: Follow,
@@ -116,6 +118,7 @@ impl Peer {
             address,
             wire: Wire::Down(Mono(0)),
             description: None,
+            met: Mono(0),
             as_of: Mono(0),
             follow: Follow::No,
             trouble: None,

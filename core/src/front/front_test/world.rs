@@ -88,6 +88,8 @@ pub(super) struct World {
     dialled: u64,
     /// Which fronts can reach which backends: pairs that cannot.
     pub(super) cut: Vec<(usize, usize)>,
+    /// The backend that each address leads to.
+    pub(super) leads_to: [usize; 3],
     /// Messages from front to backend that a test wants lost: asked for each order.
     pub(super) lose: fn(usize, &Order) -> bool,
     /// The last one that was lost: the backend, its link, and the bytes.
@@ -151,6 +153,7 @@ impl World {
             events: VecDeque::new(),
             dialled: 1,
             cut: Vec::new(),
+            leads_to: [0, 1, 2],
             lose: |_, _| false,
             lost: None,
             told: None,
@@ -472,7 +475,7 @@ impl World {
                 self.servers.hang_up(index, link);
             }
             Intent::Dial { link: near, to, .. } => {
-                let backend = usize::from(to.port);
+                let backend = self.leads_to[usize::from(to.port)];
                 if !self.backends[backend].up || self.cut.contains(&(index, backend)) {
                     let why = Why::Broken("connection refused".into());
                     let input = Input::Closed { link: near, why, unsent: false };
