@@ -38,13 +38,13 @@ enum Mistake {
 
 /// Every kind, its name, and whether it happens.
 const ON: [(Mistake, &str, bool); 9] = [
-    (Mistake::Swap, "swap", false),
-    (Mistake::Rollback, "rollback", false),
+    (Mistake::Swap, "swap", true),
+    (Mistake::Rollback, "rollback", true),
     (Mistake::Clone, "clone", false),
-    (Mistake::Rot, "rot", false),
+    (Mistake::Rot, "rot", true),
     (Mistake::Ephemeral, "ephemeral", false),
-    (Mistake::Exchange, "exchange", false),
-    (Mistake::Double, "double", false),
+    (Mistake::Exchange, "exchange", true),
+    (Mistake::Double, "double", true),
     (Mistake::Differ, "differ", false),
     (Mistake::Pause, "pause", false),
 ];
@@ -112,8 +112,15 @@ impl Mistakes {
 
     /// Whether disks or lists are wrong in this seed, or may have been.
     pub(super) fn are_made(&self) -> bool {
-        let told =
-            [Mistake::Rollback, Mistake::Clone, Mistake::Rot, Mistake::Swap, Mistake::Differ];
+        let told = [
+            Mistake::Rollback,
+            Mistake::Clone,
+            Mistake::Rot,
+            Mistake::Swap,
+            Mistake::Exchange,
+            Mistake::Double,
+            Mistake::Differ,
+        ];
         self.kinds.iter().any(|kind| told.contains(kind))
     }
 
@@ -189,8 +196,14 @@ impl World {
             Mistake::Differ => {
                 let mut list = right();
                 if self.mistakes.rng.chance(60) {
+                    // To this front the disk of that one is lost.
+                    if !self.may_lose() {
+                        return;
+                    }
                     // It holds the part of the one whose place it takes.
                     list[BACKENDS - 1] = NAMES[HOSTS].to_owned();
+                } else if self.lists_differ() {
+                    (self.lost, self.repaired) = (Some(NOBODY), None);
                 }
                 self.start(HOSTS);
                 self.list(front, &list, false);
@@ -200,6 +213,12 @@ impl World {
                 self.stand_still(host);
             }
         }
+    }
+
+    /// A front has another list than that of the three backends.
+    pub(super) fn lists_differ(&self) -> bool {
+        let spare = |text: &String| text.contains(NAMES[HOSTS]);
+        self.hosts[..FRONTS].iter().any(|host| host.config.as_ref().is_some_and(spare))
     }
 
     /// Mistakes are put right as an operator does who looks: names and lists are those of the three.
@@ -242,7 +261,7 @@ impl World {
         let member = members.is_some_and(|set| boots.is_some_and(|disk| set.contains(&disk)));
         self.trace(|| format!("the other disk of {} is a member: {member}", NAMES[backend]));
         if member {
-            (self.lost, self.repaired) = (Some(NOBODY), Some(self.now));
+            (self.lost, self.repaired) = (Some(NOBODY), Some((members, self.now)));
         } else {
             (self.lost, self.repaired) = (members, None);
         }

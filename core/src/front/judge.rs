@@ -83,10 +83,12 @@ impl Front {
     fn exclusion(&self, index: usize) -> Option<Exclusion> {
         let peer = &self.peers[index];
         let standing = peer.standing()?;
+        // The earlier connection counts, but for one to a copy that is known to be old.
+        let rank = |peer: &Peer| (peer.went_back.is_some(), peer.link());
         let twin = (0..3).find(|&other| {
-            let earlier = self.peers[other].link() < peer.link();
+            let before = rank(&self.peers[other]) < rank(peer);
             let same = self.peers[other].standing().is_some_and(|own| own.disk == standing.disk);
-            other != index && same && earlier
+            other != index && same && before
         });
         if let Some(other) = twin {
             let copied = self.are_two_processes(index, other);
@@ -196,10 +198,12 @@ impl Front {
     /// promised until then. All that it could have said to another front, it has said by now.
     pub(super) fn look_back(&mut self, index: usize, before: Epoch) {
         let Some(standing) = self.peers[index].standing().copied() else { return };
-        if standing.group.is_none() || standing.group != self.own_group() {
+        let own = self.own_group();
+        // One that is back before the birth has another group's name, or none.
+        if own.is_none() || standing.group != own && !is_unborn(&standing) {
             return;
         }
-        let was = self.witness_of(standing.group).of(standing.disk);
+        let was = self.witness_of(own).of(standing.disk);
         let lost = was.filter(|was| before < was.promised || standing.last < was.slot);
         self.peers[index].went_back = lost;
     }

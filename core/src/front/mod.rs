@@ -178,6 +178,8 @@ pub struct Front {
     vigil: Vigil,
     /// Fewer than two of those who were last read are members.
     unproved: bool,
+    /// The last slot of a group that was known to be chosen when the latest claim began.
+    claim_knew: Option<(GroupId, Slot)>,
     /// The last slot that is known to be chosen, and the last one that could be read.
     shortfall: Option<(Slot, Slot)>,
     /// The group's memory seems to be lost.
@@ -246,6 +248,7 @@ impl Front {
             date: GroupDate::default(),
             vigil: Vigil::default(),
             unproved: false,
+            claim_knew: None,
             shortfall: None,
             doubt: None,
             doubled_until: None,

@@ -87,6 +87,7 @@ impl Front {
             // No licence of a check has a date, and no front sleeps in it.
             date: _,
             vigil: _,
+            claim_knew,
             shortfall,
             doubt,
             // No two of a check lead to one backend.
@@ -135,7 +136,7 @@ impl Front {
         print.add(&(highest, heartbeat <= &now.mono, unnamed, silenced, block));
         let partial = partial.as_ref().filter(|partial| partial.is_begun());
         print.add(&partial.map(|partial| partial.fingerprint(name)));
-        print.add(&(futile.min(&CLAIMS_FUTILE), shortfall, contradiction.is_some()));
+        print.add(&(futile.min(&CLAIMS_FUTILE), shortfall, claim_knew, contradiction.is_some()));
         print.add(&doubt.is_some());
         print.add(&(witness.group, witness.seen.known(), witness.seen.date()));
         print.0.extend(desk.fingerprint());

@@ -193,6 +193,29 @@ fn addresses_that_lead_to_the_right_backends_again_are_found_out() {
 }
 
 #[test]
+fn of_two_copies_the_one_that_is_known_to_be_old_does_not_count() {
+    let mut world = World::serving();
+    let mut handles = world.take(0, 1);
+    world.advance(SECOND);
+    let old = world.backends[0].disk.clone();
+    handles.extend(world.take(0, 2));
+    world.advance(SECOND);
+    world.fronts[0].frozen = true;
+    world.swap_disk(2, old);
+    let next = world.add_front();
+    world.part(next, 0);
+    world.activate(next);
+    world.advance(5 * SECOND);
+    assert!(!world.leads(next), "one disk that counts is here, and an old copy of another");
+    // The right one comes behind its copy.
+    world.cut.clear();
+    world.advance(10 * SECOND);
+    assert!(world.leads(next), "{:#}", world.status(next));
+    assert_eq!(world.backend_state(next, 2), "up", "{}", world.trouble(next, 2));
+    world.holds_all(next, &handles);
+}
+
+#[test]
 fn a_disk_that_went_back_in_time_is_noticed_and_repaired_under_another_name() {
     let mut world = World::serving();
     let mut handles = world.take(0, 1);
@@ -205,6 +228,22 @@ fn a_disk_that_went_back_in_time_is_noticed_and_repaired_under_another_name() {
     assert_eq!(world.backend_state(0, 0), "up", "{}", world.trouble(0, 0));
     assert_ne!(world.disk_name(0), name);
     world.crash(1);
+    world.holds_all(0, &handles);
+}
+
+#[test]
+fn a_disk_that_went_back_before_the_birth_is_no_member_any_more() {
+    let mut world = World::new(1);
+    let old = world.backends[0].disk.clone();
+    world.activate(0);
+    world.advance(SECOND);
+    let handles = world.take(0, 2);
+    world.advance(SECOND);
+    let name = world.disk_name(0);
+    world.swap_disk(0, old);
+    world.advance(5 * SECOND);
+    assert_eq!(world.backend_state(0, 0), "up", "{}", world.trouble(0, 0));
+    assert_ne!(world.disk_name(0), name, "it does not know what it had promised");
     world.holds_all(0, &handles);
 }
 
