@@ -60,17 +60,20 @@ pub enum Limit {
     SlowLink,
     /// A link did not take what was to be sent on it.
     WaitingFrames,
+    /// All links together made the server keep too much.
+    LinksHeld,
 }
 
 impl Limit {
     /// All of them, in order.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::ClientLinks,
         Self::ClientLinksOfAddress,
         Self::AdminLinks,
         Self::TwinLinks,
         Self::SlowLink,
         Self::WaitingFrames,
+        Self::LinksHeld,
     ];
 
     /// As metrics call it.
@@ -83,6 +86,7 @@ impl Limit {
             Self::TwinLinks => "twin-links",
             Self::SlowLink => "slow-link",
             Self::WaitingFrames => "waiting-frames",
+            Self::LinksHeld => "links-held",
         }
     }
 }
@@ -141,6 +145,6 @@ mod tests {
         for limit in Limit::ALL {
             counts.reach(limit);
         }
-        assert_eq!(counts.reached, [1; 6]);
+        assert_eq!(counts.reached, [1; 7]);
     }
 }

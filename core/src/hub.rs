@@ -5,21 +5,23 @@
 //! lives here: bytes of a socket (that is [`channel::Stream`](crate::channel::Stream), driven by
 //! the runtime outside the lock) and any meaning of a frame (that is the node).
 
+mod doors;
+
 use crate::admin::Password;
 use crate::counts::{HubCounts, Limit};
 use crate::desk;
 use crate::history::Mark;
 use crate::io::{Address, Callee, Door, Frame, Input, Intent, Link, Why};
-use crate::limits::{
-    ADMIN_LINKS_MAX, CLIENT_LINKS_MAX, CLIENT_LINKS_PER_ADDRESS, CROWDED_LINKS, FIRST_FRAME,
-    FRAME_TIMEOUT, OUTBOX_FRAMES, TWIN_LINKS_MAX,
-};
+use crate::limits::{FIRST_FRAME, FRAME_COST, FRAME_TIMEOUT, OUTBOX_FRAMES, TWIN_GREETING};
 use crate::node::Node;
+use crate::seldom::Seldom;
 use crate::time::{Deadline, Mono, Now};
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::net::{IpAddr, SocketAddr};
+use core::net::SocketAddr;
+use doors::{Doors, Place};
 
 /// What the runtime has to do now. Everything is in the order in which it must be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,25 +76,51 @@ pub struct Outbox {
     pub frames: Vec<Vec<u8>>,
     /// Then close the connection.
     pub close: Option<Why>,
+    /// A request waits until these have left the machine: say so by [`Hub::left`].
+    pub waits: bool,
+}
+
+/// Where the reply to a link's latest request is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answer {
+    /// It has left, or nothing was asked.
+    Gone,
+    /// The node has yet to make it.
+    Asked,
+    /// In the outbox.
+    Made,
+    /// Out of the outbox, on its way out of the machine.
+    Leaving,
 }
 
 #[derive(Debug)]
 struct Port {
     /// Where it came in, and from whom; `None`: it was dialled.
-    door: Option<(Door, IpAddr)>,
+    door: Option<(Door, SocketAddr)>,
     outbox: Outbox,
     woken: bool,
     /// It came in beyond the cap.
     crowded: bool,
+    /// When a frame of it was whole last; when it came in, before the first one.
+    heard: Mono,
     /// The node has closed it, or never knew it.
     forgotten: bool,
     due: Option<Mono>,
     whole: bool,
-    /// A call was handed to the node and has no reply yet.
-    asked: bool,
-    /// Calls that came before the reply to the one before them: strictly one after the other, as
-    /// the protocol has it, whoever sends them. Runtimes do not read on meanwhile.
-    calls: VecDeque<Vec<u8>>,
+    answer: Answer,
+    /// Calls and pages that were asked for before the reply to the one before them had left:
+    /// strictly one after the other, as the protocols have it, whoever sends them. Runtimes do not
+    /// read on meanwhile, so who asks on without listening makes nobody keep its replies.
+    requests: VecDeque<Frame>,
+    /// It has proved the group key, or was dialled: what it holds has bounds of its own.
+    proved: bool,
+    /// Bytes in its outbox and of its requests, with [`FRAME_COST`] for each.
+    held: usize,
+}
+
+/// What a frame that waits costs.
+fn cost(frame: &[u8]) -> usize {
+    frame.len() + FRAME_COST
 }
 
 /// One node and its links.
@@ -102,19 +130,16 @@ pub struct Hub {
     ports: BTreeMap<Link, Port>,
     due: BTreeSet<(Mono, Link)>,
     accepted: u64,
-    clients: usize,
-    clients_max: usize,
-    /// Client links by address.
-    addresses: BTreeMap<IpAddr, usize>,
-    /// Links that are only told that there is no room.
-    crowded: usize,
-    admins: usize,
-    twins: usize,
+    doors: Doors,
     deadline: Option<Deadline>,
     intents: Vec<Intent>,
-    /// Links whose next call may go to the node.
+    /// Links whose next request may go to the node.
     answered: Vec<Link>,
     counts: HubCounts,
+    /// Bytes that all links hold here that have not proved the group key.
+    held: usize,
+    refusals: Seldom,
+    sheds: Seldom,
 }
 
 impl Hub {
@@ -126,16 +151,14 @@ impl Hub {
             ports: BTreeMap::new(),
             due: BTreeSet::new(),
             accepted: 0,
-            clients: 0,
-            clients_max: CLIENT_LINKS_MAX,
-            addresses: BTreeMap::new(),
-            crowded: 0,
-            admins: 0,
-            twins: 0,
+            doors: Doors::new(),
             deadline: None,
             intents: Vec::new(),
             answered: Vec::new(),
             counts: HubCounts::default(),
+            held: 0,
+            refusals: Seldom::default(),
+            sheds: Seldom::default(),
         }
     }
 
@@ -145,11 +168,11 @@ impl Hub {
         &self.node
     }
 
-    /// At most so many client links: fewer than [`CLIENT_LINKS_MAX`] where the system does not give
+    /// At most so many client links: fewer than [`CLIENT_LINKS_MAX`](crate::limits::CLIENT_LINKS_MAX) where the system does not give
     /// a process that many files.
     #[must_use]
     pub fn with_clients_max(mut self, most: usize) -> Self {
-        self.clients_max = most.min(CLIENT_LINKS_MAX);
+        self.doors.limit_clients(most);
         self
     }
 
@@ -168,45 +191,36 @@ impl Hub {
         from: SocketAddr,
         acts: &mut Vec<Act>,
     ) -> Option<Link> {
-        let of_address = self.addresses.get(&from.ip()).copied().unwrap_or_default();
-        let reached = match door {
-            Door::Licence if self.clients >= self.clients_max => Some(Limit::ClientLinks),
-            Door::Licence if of_address >= CLIENT_LINKS_PER_ADDRESS => {
-                Some(Limit::ClientLinksOfAddress)
-            }
-            Door::Admin if self.admins >= ADMIN_LINKS_MAX => Some(Limit::AdminLinks),
-            Door::Twin if self.twins >= TWIN_LINKS_MAX => Some(Limit::TwinLinks),
-            _ => None,
-        };
-        let crowded = reached.is_some();
-        if let Some(limit) = reached {
+        // An IPv4 client that came in by an IPv6 socket is an IPv4 client.
+        let from = SocketAddr::new(from.ip().to_canonical(), from.port());
+        let knock = self.knock(door, from);
+        if let Some(limit) = knock.reached {
             self.counts.reach(limit);
-            let total = self.clients;
-            tracing::warn!(%from, total, "connection refused: no more links on this door");
-            if door != Door::Licence || self.crowded >= CROWDED_LINKS {
-                return None;
-            }
+            let text = format!(
+                "connection of {from} refused, or in the place of another: {}",
+                limit.name()
+            );
+            self.refusals.warn(now.mono, &text);
+        }
+        match knock.place {
+            Place::Free => {}
+            Place::Of(other) => self.shut(now, other, Why::Limit("links on this door"), acts),
+            Place::None => return None,
         }
         // Dialled links are odd, accepted ones even: two counters, no clash.
         self.accepted += 2;
         let link = Link(self.accepted);
-        self.open(link, Some((door, from.ip())), Some(now.mono + FIRST_FRAME));
-        match door {
-            Door::Admin => self.admins += 1,
-            Door::Twin => self.twins += 1,
-            Door::Licence if crowded => {
-                self.crowded += 1;
-                if let Some(port) = self.ports.get_mut(&link) {
-                    (port.crowded, port.forgotten) = (true, true);
-                }
-                return Some(link);
+        let patience = if door == Door::Twin { TWIN_GREETING } else { FIRST_FRAME };
+        self.open(link, Some((door, from)), now.mono, Some(now.mono + patience));
+        let crowded = door == Door::Licence && knock.reached.is_some();
+        self.doors.enter(door, from, link, crowded);
+        if crowded {
+            if let Some(port) = self.ports.get_mut(&link) {
+                (port.crowded, port.forgotten) = (true, true);
             }
-            Door::Licence => {
-                self.clients += 1;
-                *self.addresses.entry(from.ip()).or_default() += 1;
-            }
+        } else {
+            self.step(now, Input::Accepted { link, door, from }, acts);
         }
-        self.step(now, Input::Accepted { link, door, from }, acts);
         Some(link)
     }
 
@@ -235,6 +249,11 @@ impl Hub {
         let Some(port) = self.ports.get_mut(&link) else { return };
         let whole = !frames.is_empty();
         port.whole |= whole;
+        if whole {
+            port.heard = now.mono;
+        }
+        // Nothing is read from a link before what it was told has left.
+        Self::gone(port, link, &mut self.answered);
         let due = match (partial, port.due) {
             (true, Some(due)) if !whole && port.whole => Some(due),
             (true, _) if port.whole => Some(now.mono + FRAME_TIMEOUT),
@@ -245,38 +264,118 @@ impl Hub {
         for frame in frames {
             let Some(port) = self.ports.get_mut(&link) else { continue };
             if let (true, Frame::Call(call), None) = (port.crowded, &frame, &port.outbox.close) {
-                port.outbox.frames.push(desk::overloaded(call));
+                let told = desk::overloaded(call);
+                port.held += cost(&told);
+                self.held += cost(&told);
+                port.outbox.frames.push(told);
                 port.outbox.close = Some(Why::Limit("client links"));
                 acts.push(Act::End(link));
             }
-            if port.forgotten {
-                continue;
+            if let (true, Frame::Joined { .. }) = (port.crowded, &frame) {
+                self.let_in(now, link, acts);
             }
-            if let Frame::Call(call) = frame {
-                port.calls.push_back(call);
+            let Some(port) = self.ports.get_mut(&link).filter(|port| !port.forgotten) else {
+                continue;
+            };
+            if let Frame::Call(bytes) | Frame::Http(bytes) = &frame {
+                let more = cost(bytes);
+                port.requests.push_back(frame);
                 self.answered.push(link);
+                self.hold(link, more);
             } else {
-                if let Frame::Http(_) = frame {
-                    self.step(now, Input::Counted(self.counted()), acts);
+                if !port.proved {
+                    self.held -= core::mem::take(&mut port.held);
+                    port.proved = true;
                 }
                 self.step(now, Input::Frame { link, frame }, acts);
             }
         }
     }
 
-    /// Hands the next call of every link that has its reply to the node.
+    /// Who came in beyond the cap has proved the group key: there is a place for a front.
+    fn let_in(&mut self, now: Now, link: Link, acts: &mut Vec<Act>) {
+        let Some(port) = self.ports.get_mut(&link) else { return };
+        let Some((door, from)) = port.door else { return };
+        self.doors.leave(door, from, link, true);
+        self.doors.enter(door, from, link, false);
+        (port.crowded, port.forgotten) = (false, false);
+        self.step(now, Input::Accepted { link, door, from }, acts);
+    }
+
+    /// Hands the next request of every link that has its reply to the node.
     fn pump(&mut self, now: Now, acts: &mut Vec<Act>) {
         while !self.answered.is_empty() {
             let mut calls = Vec::with_capacity(self.answered.len());
+            let mut pages = Vec::new();
             for link in self.answered.drain(..) {
-                let port = self.ports.get_mut(&link).filter(|port| !port.asked && !port.forgotten);
+                let port = self.ports.get_mut(&link);
+                let port = port.filter(|it| it.answer == Answer::Gone && !it.forgotten);
                 let Some(port) = port else { continue };
-                let Some(call) = port.calls.pop_front() else { continue };
-                port.asked = true;
-                calls.push((link, call));
+                let Some(request) = port.requests.pop_front() else { continue };
+                port.answer = Answer::Asked;
+                if let (false, Frame::Call(bytes) | Frame::Http(bytes)) = (port.proved, &request) {
+                    port.held -= cost(bytes);
+                    self.held -= cost(bytes);
+                }
+                match request {
+                    Frame::Call(call) => calls.push((link, call)),
+                    page => pages.push((link, page)),
+                }
             }
             if !calls.is_empty() {
                 self.step(now, Input::Calls(calls), acts);
+            }
+            for (link, frame) in pages {
+                self.step(now, Input::Counted(self.doors.counted(&self.counts)), acts);
+                self.step(now, Input::Frame { link, frame }, acts);
+            }
+        }
+    }
+
+    /// What the last outboxes of these links held has left the machine. To be told where an outbox
+    /// said that a request waits for it.
+    pub fn left(&mut self, now: Now, links: impl IntoIterator<Item = Link>, acts: &mut Vec<Act>) {
+        for link in links {
+            if let Some(port) = self.ports.get_mut(&link) {
+                Self::gone(port, link, &mut self.answered);
+            }
+        }
+        self.pump(now, acts);
+    }
+
+    /// Bytes that all links hold here that have not proved the group key.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.held
+    }
+
+    /// What one of them holds; 0 for one that has proved the key.
+    #[must_use]
+    pub fn held_by(&self, link: Link) -> usize {
+        self.ports.get(&link).map_or(0, |port| port.held)
+    }
+
+    /// Links are closed because all together hold too much; `held` bytes were held by these many.
+    pub fn shed(&mut self, now: Now, links: usize, held: usize) {
+        self.counts.reach(Limit::LinksHeld);
+        let text =
+            format!("links are closed that made the server keep too much: {links}, {held} bytes");
+        self.sheds.warn(now.mono, &text);
+    }
+
+    fn hold(&mut self, link: Link, more: usize) {
+        if let Some(port) = self.ports.get_mut(&link).filter(|port| !port.proved) {
+            port.held += more;
+            self.held += more;
+        }
+    }
+
+    /// A reply that was on its way has left: what came behind its request may go on.
+    fn gone(port: &mut Port, link: Link, answered: &mut Vec<Link>) {
+        if port.answer == Answer::Leaving {
+            port.answer = Answer::Gone;
+            if !port.requests.is_empty() {
+                answered.push(link);
             }
         }
     }
@@ -286,20 +385,9 @@ impl Hub {
     pub fn closed(&mut self, now: Now, link: Link, why: Why, unsent: bool, acts: &mut Vec<Act>) {
         self.set_due(link, None);
         let Some(port) = self.ports.remove(&link) else { return };
-        match port.door {
-            Some((Door::Licence, _)) if port.crowded => self.crowded -= 1,
-            Some((Door::Licence, address)) => {
-                self.clients -= 1;
-                if let Some(count) = self.addresses.get_mut(&address) {
-                    *count -= 1;
-                    if *count == 0 {
-                        self.addresses.remove(&address);
-                    }
-                }
-            }
-            Some((Door::Admin, _)) => self.admins -= 1,
-            Some((Door::Twin, _)) => self.twins -= 1,
-            None => {}
+        self.held -= port.held;
+        if let Some((door, from)) = port.door {
+            self.doors.leave(door, from, link, port.crowded);
         }
         if !port.forgotten {
             let unsent = unsent || !port.outbox.frames.is_empty();
@@ -342,31 +430,45 @@ impl Hub {
         match self.ports.get_mut(&link) {
             Some(port) => {
                 port.woken = false;
-                let close = port.outbox.close.clone();
-                Outbox { frames: core::mem::take(&mut port.outbox.frames), close }
+                if port.answer == Answer::Made {
+                    port.answer = Answer::Leaving;
+                }
+                if !port.proved {
+                    let taken = port.outbox.frames.iter().map(|frame| cost(frame)).sum::<usize>();
+                    port.held -= taken;
+                    self.held -= taken;
+                }
+                Outbox {
+                    frames: core::mem::take(&mut port.outbox.frames),
+                    close: port.outbox.close.clone(),
+                    waits: !port.requests.is_empty(),
+                }
             }
-            None => Outbox { frames: Vec::new(), close: Some(Why::Eof) },
+            None => Outbox { close: Some(Why::Eof), ..Outbox::default() },
         }
     }
 
-    fn counted(&self) -> HubCounts {
-        let clients = (self.clients, self.clients_max);
-        let doors = [clients, (self.admins, ADMIN_LINKS_MAX), (self.twins, TWIN_LINKS_MAX)];
-        HubCounts { doors, ..self.counts.clone() }
-    }
-
-    fn open(&mut self, link: Link, door: Option<(Door, IpAddr)>, due: Option<Mono>) {
+    fn open(
+        &mut self,
+        link: Link,
+        door: Option<(Door, SocketAddr)>,
+        heard: Mono,
+        due: Option<Mono>,
+    ) {
         let outbox = Outbox::default();
         let port = Port {
             door,
             outbox,
             woken: false,
             crowded: false,
+            heard,
             forgotten: false,
             due: None,
             whole: false,
-            asked: false,
-            calls: VecDeque::new(),
+            answer: Answer::Gone,
+            requests: VecDeque::new(),
+            proved: door.is_none(),
+            held: 0,
         };
         self.ports.insert(link, port);
         self.set_due(link, due);
@@ -392,8 +494,13 @@ impl Hub {
         let Some(port) = self.ports.get_mut(&link) else { return };
         let known = !port.forgotten;
         let unsent = !port.outbox.frames.is_empty();
+        if let Some((door, from)) = port.door.take() {
+            self.doors.leave(door, from, link, port.crowded);
+        }
         port.forgotten = true;
-        port.outbox = Outbox { frames: Vec::new(), close: Some(why.clone()) };
+        port.outbox = Outbox { close: Some(why.clone()), ..Outbox::default() };
+        port.requests.clear();
+        self.held -= core::mem::take(&mut port.held);
         acts.push(Act::End(link));
         if known {
             self.step(now, Input::Closed { link, why, unsent }, acts);
@@ -414,7 +521,7 @@ impl Hub {
         for intent in intents.drain(..) {
             match intent {
                 Intent::Dial { link, to, callee } => {
-                    self.open(link, None, None);
+                    self.open(link, None, now.mono, None);
                     acts.push(Act::Dial { link, to, callee });
                 }
                 Intent::Send { link, frame } => {
@@ -423,10 +530,13 @@ impl Hub {
                         overfull.push(link);
                         continue;
                     }
+                    if !port.proved {
+                        port.held += cost(&frame);
+                        self.held += cost(&frame);
+                    }
                     port.outbox.frames.push(frame);
-                    port.asked = false;
-                    if !port.calls.is_empty() {
-                        self.answered.push(link);
+                    if port.answer == Answer::Asked {
+                        port.answer = Answer::Made;
                     }
                     Self::wake(port, link, acts);
                 }

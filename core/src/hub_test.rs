@@ -5,13 +5,14 @@ use crate::front::{Config, Front};
 use crate::hub::{Act, Hub, Outbox};
 use crate::io::{Address, Door, Frame, Input, Link, Why};
 use crate::limits::{
-    ADMIN_LINKS_MAX, CLEANUP_DEFAULT, CLIENT_LINKS_PER_ADDRESS, CROWDED_LINKS, FIRST_FRAME,
-    FRAME_TIMEOUT, OUTBOX_FRAMES,
+    CLEANUP_DEFAULT, CLIENT_LINKS_PER_ADDRESS, CROWDED_LINKS, FIRST_FRAME, FRAME_TIMEOUT,
+    OUTBOX_FRAMES,
 };
 use crate::log::Mode;
 use crate::node::Node;
 use crate::testing::{ORDINARY, access, at, container, crypt, identity, peer, reply};
 use crate::time::{Duration, Mono, Now};
+use crate::wire::group::{Order, encode};
 use crate::wire::{CmError, Reply, Request};
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -66,33 +67,105 @@ fn after(span: Duration) -> Now {
 
 const MICRO: Duration = Duration::from_micros(1);
 
+const PAGE: &[u8] = b"GET /api/health HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+/// A link of somebody elsewhere, and one of this machine.
+fn afar(port: u16) -> SocketAddr {
+    ([192, 0, 2, 7], port).into()
+}
+
+fn here(port: u16) -> SocketAddr {
+    ([127, 0, 0, 1], port).into()
+}
+
 #[test]
-fn each_door_has_its_cap_and_a_closed_link_makes_room() {
-    for (door, cap) in [(Door::Licence, 100), (Door::Admin, ADMIN_LINKS_MAX)] {
-        let (mut hub, mut acts) = (backend().with_clients_max(100), vec![]);
-        let full = |hub: &mut Hub, acts: &mut Vec<Act>| {
-            // Beyond its cap the licence door takes a few in to tell them so.
-            let told = if door == Door::Licence { CROWDED_LINKS } else { 0 };
-            let told: Vec<Link> =
-                (0..told).map(|_| hub.accept(at(0), door, peer(1), acts).unwrap()).collect();
-            assert_eq!(hub.accept(at(0), door, peer(1), acts), None);
-            for link in told {
-                hub.closed(at(0), link, Why::Eof, false, acts);
-            }
-        };
-        let links: Vec<Link> =
-            (0..cap).map(|_| hub.accept(at(0), door, peer(1), &mut acts).unwrap()).collect();
-        full(&mut hub, &mut acts);
-        // The other door is open still.
-        let other = if door == Door::Admin { Door::Licence } else { Door::Admin };
-        assert!(hub.accept(at(0), other, peer(1), &mut acts).is_some());
-        hub.closed(at(0), links[0], Why::Eof, false, &mut acts);
-        hub.closed(at(0), links[0], Why::Eof, false, &mut acts);
-        let link = hub.accept(at(0), door, peer(1), &mut acts).unwrap();
-        assert!(!links.contains(&link), "a link's name is never used again");
-        full(&mut hub, &mut acts);
-        assert_eq!(acts, []);
+fn beyond_the_cap_clients_are_told_so_and_a_closed_link_makes_room() {
+    let (mut hub, mut acts) = (backend().with_clients_max(100), vec![]);
+    let links: Vec<Link> =
+        (0..100).map(|_| hub.accept(at(0), Door::Licence, peer(1), &mut acts).unwrap()).collect();
+    let told: Vec<Link> = (0..CROWDED_LINKS)
+        .map(|_| hub.accept(at(0), Door::Licence, peer(1), &mut acts).unwrap())
+        .collect();
+    assert_eq!(acts, []);
+    // One more takes the place of the oldest of these.
+    let last = hub.accept(at(1), Door::Licence, peer(1), &mut acts).unwrap();
+    assert_eq!(acts, [Act::End(told[0])]);
+    let overloaded = |hub: &mut Hub, link| {
+        hub.received(at(1), [(link, calls(1), false)], &mut vec![]);
+        let frames = hub.outbox(link).frames;
+        Reply::parse(&frames[0]).unwrap().status == CmError::REQUEST_OVERLOAD_REJECTED
+    };
+    assert!(overloaded(&mut hub, last));
+    // The other doors are open still.
+    assert!(hub.accept(at(1), Door::Admin, peer(1), &mut acts).is_some());
+    hub.closed(at(1), links[0], Why::Eof, false, &mut acts);
+    hub.closed(at(1), links[0], Why::Eof, false, &mut acts);
+    let link = hub.accept(at(1), Door::Licence, peer(1), &mut acts).unwrap();
+    assert!(!links.contains(&link), "a link's name is never used again");
+    assert!(!overloaded(&mut hub, link));
+    let another = hub.accept(at(1), Door::Licence, peer(1), &mut acts).unwrap();
+    assert!(overloaded(&mut hub, another));
+}
+
+#[test]
+fn a_front_that_proves_the_key_has_a_place_where_clients_have_taken_all() {
+    let (mut hub, mut acts) = (backend().with_clients_max(100), vec![]);
+    for _ in 0..100 + CROWDED_LINKS {
+        hub.accept(at(0), Door::Licence, peer(1), &mut acts).unwrap();
     }
+    let front = hub.accept(at(1), Door::Licence, afar(1), &mut acts).unwrap();
+    acts.clear();
+    let asks = vec![Frame::Joined { front: 1, minor: 0 }, questions(1).remove(0)];
+    hub.received(at(1), [(front, asks, false)], &mut acts);
+    assert_eq!(acts, [Act::Wake(front)]);
+    let Outbox { frames, close, .. } = hub.outbox(front);
+    assert_eq!((frames.len(), close), (1, None));
+    // It is none of those beyond the cap any more, which others may push out.
+    acts.clear();
+    for _ in 0..=CROWDED_LINKS {
+        hub.accept(at(2), Door::Licence, peer(1), &mut acts).unwrap();
+    }
+    assert!(!acts.contains(&Act::End(front)), "{acts:?}");
+}
+
+#[test]
+fn pages_that_are_left_open_make_room_and_this_machine_always_has_some() {
+    let (mut hub, mut acts) = (backend(), vec![]);
+    let accept = |hub: &mut Hub, second, from, acts: &mut Vec<Act>| {
+        hub.accept(at(second), Door::Admin, from, acts).unwrap()
+    };
+    let own = accept(&mut hub, 0, here(1), &mut acts);
+    let idle: Vec<Link> = (1..64).map(|port| accept(&mut hub, 1, afar(port), &mut acts)).collect();
+    // Who asks for something has said so later.
+    let page = Frame::Http(PAGE.to_vec());
+    hub.received(at(2), [(idle[0], vec![page], false)], &mut acts);
+    hub.outbox(idle[0]);
+    acts.clear();
+    accept(&mut hub, 3, afar(100), &mut acts);
+    assert_eq!(acts, [Act::End(idle[1])], "not the one of this machine");
+    acts.clear();
+    for port in 0..16 {
+        accept(&mut hub, 4, here(port), &mut acts);
+    }
+    assert_eq!(acts, [], "there is room for this machine");
+    accept(&mut hub, 5, here(20), &mut acts);
+    assert_eq!(acts, [Act::End(own)]);
+}
+
+#[test]
+fn who_does_not_prove_the_key_keeps_nobody_from_the_twins_door() {
+    let (mut hub, mut acts) = (front(), vec![]);
+    let mut accept =
+        |second, acts: &mut Vec<Act>| hub.accept(at(second), Door::Twin, afar(1), acts).unwrap();
+    let strangers: Vec<Link> = (0..8).map(|_| accept(0, &mut acts)).collect();
+    acts.clear();
+    accept(1, &mut acts);
+    assert_eq!(acts, [Act::End(strangers[0])]);
+    // They have two seconds.
+    acts.clear();
+    hub.tick(at(2), &mut acts);
+    let ended = |link: &&Link| acts.contains(&Act::End(**link));
+    assert_eq!(strangers.iter().filter(ended).count(), 7);
 }
 
 #[test]
@@ -102,7 +175,9 @@ fn one_address_cannot_take_every_place_and_is_told_so() {
     for port in 0..u16::try_from(CLIENT_LINKS_PER_ADDRESS).unwrap() {
         hub.accept(at(0), Door::Licence, from(1, port), &mut acts).unwrap();
     }
-    let told = hub.accept(at(0), Door::Licence, from(1, 50_000), &mut acts).unwrap();
+    // Also where it comes in by an IPv6 socket.
+    let mapped = "[::ffff:192.0.2.1]:50000".parse().unwrap();
+    let told = hub.accept(at(0), Door::Licence, mapped, &mut acts).unwrap();
     let other = hub.accept(at(0), Door::Licence, from(2, 1), &mut acts).unwrap();
     assert_eq!(acts, []);
     hub.received(at(0), [(told, calls(2), false)], &mut acts);
@@ -155,7 +230,7 @@ fn a_link_without_a_first_frame_is_closed_in_time() {
     hub.tick(after(FIRST_FRAME), &mut acts);
     assert_eq!(acts[1..], [Act::End(silent), Act::End(drips)]);
     let closed = Some(Why::Timeout("the first frame"));
-    assert_eq!(hub.outbox(silent), Outbox { frames: vec![], close: closed.clone() });
+    assert_eq!(hub.outbox(silent), Outbox { close: closed.clone(), ..Outbox::default() });
     assert_eq!(hub.outbox(drips).close, closed);
     assert_eq!(hub.outbox(talks).close, None);
     assert_eq!(hub.deadline(), None);
@@ -188,24 +263,56 @@ fn a_frame_must_be_whole_in_time_however_it_drips() {
     assert_eq!(acts, vec![]);
 }
 
+/// What a front asks again and again, on a link where it need not wait for the answer.
+fn questions(count: usize) -> Vec<Frame> {
+    vec![Frame::Batch(encode(1, &Order::Describe)); count]
+}
+
 #[test]
 fn a_link_that_takes_nothing_is_closed_when_too_much_waits() {
     let (mut hub, mut acts) = (backend(), vec![]);
-    let link = hub.accept(at(0), Door::Licence, peer(1), &mut acts).unwrap();
-    hub.received(at(0), [(link, calls(OUTBOX_FRAMES), false)], &mut acts);
+    let front = |hub: &mut Hub, acts: &mut Vec<Act>| {
+        let link = hub.accept(at(0), Door::Licence, peer(1), acts).unwrap();
+        let joined = vec![Frame::Joined { front: 1, minor: 0 }];
+        hub.received(at(0), [(link, joined, false)], acts);
+        link
+    };
+    let link = front(&mut hub, &mut acts);
+    hub.received(at(0), [(link, questions(OUTBOX_FRAMES), false)], &mut acts);
     assert_eq!(acts, [Act::Wake(link)], "one wake-up for all");
-    hub.received(at(0), [(link, calls(3), false)], &mut acts);
-    let Outbox { frames, close } = hub.outbox(link);
+    hub.received(at(0), [(link, questions(3), false)], &mut acts);
+    let Outbox { frames, close, .. } = hub.outbox(link);
     assert_eq!(close, Some(Why::Limit("frames waiting to be sent")));
     assert_eq!(frames, Vec::<Vec<u8>>::new());
     hub.closed(at(0), link, Why::Eof, false, &mut acts);
-    assert_eq!(hub.outbox(link), Outbox { frames: vec![], close: Some(Why::Eof) });
+    assert_eq!(hub.outbox(link), Outbox { close: Some(Why::Eof), ..Outbox::default() });
     // One that is emptied in between has no limit.
-    let link = hub.accept(at(0), Door::Licence, peer(1), &mut acts).unwrap();
+    let link = front(&mut hub, &mut acts);
     for _ in 0..2 {
-        hub.received(at(0), [(link, calls(OUTBOX_FRAMES), false)], &mut acts);
+        hub.received(at(0), [(link, questions(OUTBOX_FRAMES), false)], &mut acts);
         let outbox = hub.outbox(link);
         assert_eq!((outbox.frames.len(), outbox.close), (OUTBOX_FRAMES, None));
+    }
+}
+
+#[test]
+fn the_next_request_goes_to_the_node_when_the_reply_before_it_has_left() {
+    let page = || Frame::Http(b"GET /api/health HTTP/1.1\r\nHost: localhost\r\n\r\n".to_vec());
+    for (door, asked) in [(Door::Licence, calls(3)), (Door::Admin, vec![page(), page(), page()])] {
+        let (mut hub, mut acts) = (backend(), vec![]);
+        let link = hub.accept(at(0), door, peer(1), &mut acts).unwrap();
+        hub.received(at(0), [(link, asked, false)], &mut acts);
+        for last in [false, false, true] {
+            assert_eq!(core::mem::take(&mut acts), [Act::Wake(link)]);
+            let outbox = hub.outbox(link);
+            assert_eq!((outbox.frames.len(), outbox.waits), (1, !last));
+            // Taken is not gone: the peer may not be reading.
+            assert_eq!(hub.outbox(link).frames.len(), 0);
+            hub.told(at(1), Input::Tick, &mut acts);
+            assert_eq!(acts, []);
+            hub.left(at(1), [link], &mut acts);
+        }
+        assert_eq!(acts, []);
     }
 }
 
@@ -253,7 +360,7 @@ fn a_link_that_nobody_knows_is_a_no_op() {
     hub.received(at(0), [(link, vec![Frame::Call(crypt(1))], true)], &mut acts);
     hub.closed(at(0), link, Why::Eof, true, &mut acts);
     assert_eq!(acts, []);
-    assert_eq!(hub.outbox(link), Outbox { frames: vec![], close: Some(Why::Eof) });
+    assert_eq!(hub.outbox(link), Outbox { close: Some(Why::Eof), ..Outbox::default() });
     assert_eq!(hub.deadline(), None);
 }
 

@@ -157,7 +157,7 @@ pub enum Input {
         link: Link,
         /// The listener.
         door: Door,
-        /// The peer's address.
+        /// The peer's address; never an IPv4 address in IPv6 form.
         from: SocketAddr,
     },
     /// A frame arrived.
@@ -196,7 +196,8 @@ pub enum Input {
         /// It is here.
         here: bool,
     },
-    /// To a front: who can come in at its admin pages now.
+    /// Who can come in at its admin pages now, and which files of its machine are in trouble. At a
+    /// backend nobody comes in.
     Entrance(Box<Entrance>),
     /// The password that [`Intent::Verify`] named was checked.
     Verified {

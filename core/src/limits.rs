@@ -39,12 +39,26 @@ pub const OUTPUT_BUFFER_MAX: u32 = 128 * 1024;
 pub const CLIENT_LINKS_MAX: usize = 16_384;
 /// Most links on the licence door from one address: one machine cannot shut out the others.
 pub const CLIENT_LINKS_PER_ADDRESS: usize = 12_288;
-/// Links beyond those caps that are served long enough to be told so (309); more are just closed.
+/// Links beyond those caps that are served long enough to be told so (309), or to prove the group
+/// key: fronts have a place always. One more takes the place of the oldest.
 pub const CROWDED_LINKS: usize = 64;
 /// Files that are kept back from client links: backends, pages, the journal, what libraries open.
-pub const FILES_RESERVED: usize = 128;
-/// Most links on the admin door.
+pub const FILES_RESERVED: usize = 192;
+/// Most links on the admin door; one more takes the place of whoever has asked for nothing for
+/// longest.
 pub const ADMIN_LINKS_MAX: usize = 64;
+/// Links on the admin door beside those that this machine alone may have: keepalived's scripts, the
+/// command line.
+pub const ADMIN_LINKS_KEPT: usize = 16;
+/// Bytes that all links together may make the server keep, of those that have not proved the group
+/// key: unfinished messages, requests that wait for their turn, replies that are not taken. Beyond
+/// it, whoever holds most is closed, until three quarters of it are left.
+pub const LINKS_HELD_MAX: usize = 40 * 1024 * 1024;
+/// What a request or reply that waits costs beside its bytes.
+pub const FRAME_COST: usize = 128;
+/// Longest run of zeros in the reply to a call that ends in an error, in bytes, unless the call
+/// itself has brought as many: above every structure of the fact sheet that a call asks for alone.
+pub const ERROR_ZEROS_MAX: u32 = 4 * 1024;
 /// Longest password that is looked at, in bytes.
 pub const PASSWORD_MAX: usize = 256;
 /// Passwords that may wait to be checked: that takes long, and is done one after the other.
@@ -70,14 +84,21 @@ pub const EVENTS_KEPT: usize = 200;
 /// Kinds of refusals among them, beside the others.
 pub const EVENTS_DENIED: usize = 20;
 /// Most links on the door for the twin, which needs one, and another while the first is not known
-/// to be dead.
+/// to be dead. One more takes the place of the oldest that has not proved the group key.
 pub const TWIN_LINKS_MAX: usize = 8;
+/// A link on the door for the twin that has not proved the group key by then is closed.
+pub const TWIN_GREETING: Duration = Duration::from_secs(2);
 /// A link that has sent no whole frame for this long after it came in is closed.
 pub const FIRST_FRAME: Duration = Duration::from_secs(10);
 /// A frame that is not whole this long after its first byte closes its link.
 pub const FRAME_TIMEOUT: Duration = Duration::from_secs(5);
 /// A peer that takes none of the bytes we have for it for this long is closed.
 pub const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
+/// A link that is silent for so long is asked by the system whether its peer is there; again after
+/// the second time, and so many times in vain until it is closed. A machine that lost its power
+/// gives up its place within two minutes.
+pub const KEEPALIVE: (Duration, Duration, u32) =
+    (Duration::from_secs(60), Duration::from_secs(15), 4);
 /// Calls that are taken from one client link before the first of them has its reply: the protocol
 /// has one, a few more do no harm, and reading on is how a client's end is noticed.
 pub const CALLS_AHEAD: usize = 8;
@@ -251,6 +272,9 @@ pub const STATE_MAX: usize = 60 * 1024 * 1024;
 pub const LICENCE_FILE_MAX: usize = 1024 * 1024;
 /// Most licence files of one backend.
 pub const LICENCE_FILES_MAX: usize = 256;
+
+/// Files in trouble that a status names.
+pub const FILE_TROUBLES_SHOWN: usize = 64;
 /// Where a piece of an error message about one is cut off, in bytes.
 pub const LICENCE_ERROR_TEXT: usize = 400;
 /// Longest `tmrconf.json`, in bytes.

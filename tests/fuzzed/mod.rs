@@ -13,6 +13,7 @@ mod group;
 mod http;
 mod journal;
 mod licence;
+pub mod mutate;
 mod node;
 mod reply;
 mod request;

@@ -3,7 +3,7 @@
 
 use super::{piece, pieces};
 use arbitrary::Unstructured;
-use tmr_core::log::{Entry, Outcome, State};
+use tmr_core::log::{Entry, Outcome, State, Usage};
 
 pub(super) fn run(bytes: &[u8]) {
     let mut input = Unstructured::new(bytes);
@@ -13,18 +13,21 @@ pub(super) fn run(bytes: &[u8]) {
         let Ok((entry, _)) = postcard::take_from_bytes::<Entry>(bytes) else { continue };
         let mut again = State::decode(&state.encode()).expect("it was encoded just now");
         assert_eq!(again, state, "a snapshot lost something");
+        let before = state.clone();
         let outcome = state.apply(&entry);
         assert_eq!(again.apply(&entry), outcome);
-        granted(&state, &entry, &outcome);
+        granted(&before, &state, &entry, &outcome);
     }
     assert_eq!(State::decode(&state.encode()), Some(state));
 }
 
-/// A grant that holds is there, and within what the licence has.
-fn granted(state: &State, entry: &Entry, outcome: &Outcome) {
+/// A grant that holds is there, and within what the licence has: one that takes nothing more, such
+/// as another share of a station, holds however few there are.
+fn granted(before: &State, state: &State, entry: &Entry, outcome: &Outcome) {
     let (Entry::Grant(grant), Outcome::Granted) = (entry, outcome) else { return };
     assert_eq!(state.seat(grant.handle), Some(grant));
     let Some(licence) = grant.held.licence() else { return };
     let used = state.usage(licence).expect("it is in use").used();
-    assert!(used <= grant.quantity || grant.takes() == 0 || used == 0, "{used} of {grant:?}");
+    let taken = before.usage(licence).map_or(0, Usage::used);
+    assert!(used <= grant.quantity || used == taken, "{taken}, then {used} of {grant:?}");
 }

@@ -410,17 +410,11 @@ impl World {
         self.cut_power(plan, SAVED);
     }
 
-    /// Whatever the third backend's disk has said, the two others have, and no front goes on under
-    /// an epoch that it has promised to refuse. Else no rule keeps what is lost with it: one that
-    /// was deposed and has not heard of it could count a vote that was given to its successor.
+    /// Whatever the third backend's disk has said, the two others have. Else no rule keeps what is
+    /// lost with it: the one that has it may be out of reach.
     pub(crate) fn can_go_back(&self) -> bool {
         let saved = &self.backends[SAVED];
-        let knows = |front: &Arc<FrontNode>| {
-            let claims = front.node.claims().then_some(front.highest);
-            front.leads.or(claims).is_none_or(|epoch| epoch >= saved.promised)
-        };
         [0, 1].iter().all(|&other| self.backends[other].has_all_of(saved))
-            && self.fronts.iter().all(knows)
     }
 
     /// The backend is on, and a front may know it.

@@ -1,6 +1,7 @@
 //! Connections that carry bytes: in some seeds every frame goes through the real streams, key
 //! agreement, cipher and all, and the bytes arrive in pieces of any length at any time.
 
+use super::check::Decided;
 use super::check::handles::Answer;
 use super::net::{End, Load};
 use super::rng::Rng;
@@ -53,11 +54,17 @@ impl World {
         let mut wire = Vec::new();
         cable.0[0].greet(&mut wire);
         known.cable = Some(cable);
-        self.send_bytes(conn, 0, self.now, None, wire);
+        self.send_bytes(conn, 0, Decided::at(self.now), None, wire);
     }
 
     /// Sends frames as bytes, if the connection carries those; else they come back.
-    pub(super) fn seal(&mut self, conn: u64, side: usize, sent: u64, load: Load) -> Option<Load> {
+    pub(super) fn seal(
+        &mut self,
+        conn: u64,
+        side: usize,
+        sent: Decided,
+        load: Load,
+    ) -> Option<Load> {
         let open = self.net.conns.get_mut(&conn).filter(|conn| conn.open && !conn.cut);
         let (Some(cable), Load::Frames(frames, answer)) =
             (open.and_then(|conn| conn.cable.as_mut()), &load)
@@ -81,7 +88,7 @@ impl World {
         &mut self,
         conn: u64,
         side: usize,
-        sent: u64,
+        sent: Decided,
         answer: Option<Answer>,
         bytes: Vec<u8>,
     ) {
@@ -98,7 +105,7 @@ impl World {
         &mut self,
         conn: u64,
         side: usize,
-        sent: u64,
+        sent: Decided,
         answer: Option<Answer>,
         bytes: &[u8],
     ) {
@@ -119,7 +126,7 @@ impl World {
                 self.checks.note(self.now, "channel", opened.map_err(|why: Why| why.to_string()));
             }
         }
-        self.send_bytes(conn, side, self.now, None, wire);
+        self.send_bytes(conn, side, Decided::at(self.now), None, wire);
         self.take_in(conn, side, sent, answer, frames, partial);
     }
 }

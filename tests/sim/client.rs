@@ -1,5 +1,6 @@
 //! Clients: what they ask for, what they believe, and how they go away.
 
+use super::check::Decided;
 use super::check::handles::Answer;
 use super::check::seats::Belief;
 use super::licences::{FIRM, PROBE, PRODUCTS, UNITS};
@@ -206,7 +207,7 @@ impl World {
         }
         self.trace(|| format!("client-{who} asks {}", words::what(&what)));
         let load = Load::Frames(vec![Frame::Call(request.encode())], None);
-        self.send(conn, 0, self.now, load);
+        self.send(conn, 0, Decided::at(self.now), load);
         self.after(PATIENCE, Event::GiveUp { client: who, call });
         if self.faulty && self.plan.hangup && self.rng.chance(3) {
             self.hang_up(who);
@@ -360,7 +361,7 @@ impl World {
     }
 
     fn missed(&mut self, held: Held, answer: Answer) {
-        let believed = answer.at < held.until && self.certain(held);
+        let believed = answer.at.since < held.until && self.certain(held);
         let found = self.checks.handles.missed(held.handle, believed, answer);
         self.checks.note(self.now, "handles", found);
     }
@@ -392,7 +393,7 @@ impl World {
         (client.call, client.open) = (None, false);
         let Some(conn) = client.conn.take() else { return };
         self.trace(|| format!("client-{who} hangs up"));
-        self.send(conn, 0, self.now, Load::Fin);
+        self.send(conn, 0, Decided::at(self.now), Load::Fin);
         self.gone(conn, 0);
     }
 

@@ -83,6 +83,8 @@ pub(super) struct Host {
     /// Who made the replies that the other front has sent for clients of this one, and when they came.
     pub(super) passed: BTreeMap<Link, (Answer, u64)>,
     pub(super) tick: Option<u64>,
+    /// When its process made its last step.
+    pub(super) stepped: u64,
     /// Steps since time last moved.
     pub(super) spins: (u64, u32),
 }
@@ -109,6 +111,7 @@ impl Host {
             held: BTreeMap::new(),
             passed: BTreeMap::new(),
             tick: None,
+            stepped: 0,
             spins: (0, 0),
         }
     }

@@ -288,6 +288,7 @@ impl World {
         }
         self.freeze(host, length);
         self.trace(|| format!("the clock of {} stands still", NAMES[host]));
+        self.checks.fence.paused(host, self.now + length, length);
         // As it runs by its own measure.
         let parts = i128::from(length) * i128::from(1_000_000 + self.hosts[host].clock.ppm);
         self.hosts[host].clock.offset -= u64::try_from(parts / 1_000_000).unwrap_or(length);

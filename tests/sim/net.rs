@@ -8,6 +8,7 @@
 //! arrives on an old connection, closed or cut, after the same two have spoken on a new one.
 
 use super::cable::Cable;
+use super::check::Decided;
 use super::check::handles::Answer;
 use super::rng::Rng;
 use std::collections::{BTreeMap, VecDeque};
@@ -58,7 +59,7 @@ impl Load {
 #[derive(Clone, Debug)]
 pub(super) struct Parcel {
     /// When the sender decided on it.
-    pub(super) sent: u64,
+    pub(super) sent: Decided,
     pub(super) load: Load,
 }
 

@@ -1,5 +1,6 @@
 //! What a runtime does for a node: start it, give it what arrives, and do what it wants done.
 
+use super::check::Decided;
 use super::check::handles::Answer;
 use super::check::lines;
 use super::client::Station;
@@ -140,6 +141,7 @@ impl World {
         let state = &mut self.hosts[host];
         let now = state.clock.now(self.now);
         let Some(hub) = &mut state.hub else { return };
+        state.stepped = self.now;
         let mut acts = Vec::new();
         give(hub, now, &mut acts);
         let deadline = hub.deadline();
@@ -246,12 +248,13 @@ impl World {
         if !waits || outbox.close.is_some() {
             outbox.frames = state.held.remove(&link).unwrap_or_default();
         }
-        let sent = state.woken.remove(&link).unwrap_or(self.now);
+        let since = state.woken.remove(&link).unwrap_or(self.now);
+        let sent = Decided { since, until: state.stepped.max(since) };
         if !outbox.frames.is_empty() {
             let client = matches!(self.net.conns[&conn].ends[1 - side], End::Client(_));
             let twin = self.net.conns[&conn].door == Door::Twin;
             let frames = if twin {
-                self.overhear(host, link, side, &outbox.frames);
+                self.overhear(host, link, side, sent, &outbox.frames);
                 outbox.frames.into_iter().map(Frame::Twin).collect()
             } else if client {
                 self.checks.calls.ended(host, link);
@@ -278,7 +281,7 @@ impl World {
         if let Some(why) = outbox.close {
             self.trace(|| format!("{} closes a link: {why}", NAMES[host]));
             self.checks.calls.ended(host, link);
-            self.send(conn, side, self.now, Load::Fin);
+            self.send(conn, side, Decided::at(self.now), Load::Fin);
             self.hosts[host].links.remove(&link);
             self.gone(conn, side);
             self.with(host, |hub, now, acts| hub.closed(now, link, why, false, acts));
@@ -294,14 +297,14 @@ impl World {
     }
 
     /// Sends from one side of a connection to the other.
-    pub(super) fn send(&mut self, conn: u64, side: usize, sent: u64, load: Load) {
+    pub(super) fn send(&mut self, conn: u64, side: usize, sent: Decided, load: Load) {
         if let Some(load) = self.seal(conn, side, sent, load) {
             self.put(conn, side, sent, 0, load);
         }
     }
 
     /// Puts something on its way, so much later than it could be.
-    pub(super) fn put(&mut self, conn: u64, side: usize, sent: u64, late: u64, load: Load) {
+    pub(super) fn put(&mut self, conn: u64, side: usize, sent: Decided, late: u64, load: Load) {
         let (Some(from), Some(to)) = (self.place(conn, side), self.place(conn, 1 - side)) else {
             return;
         };
@@ -363,7 +366,7 @@ impl World {
             End::Host { .. } if self.net.pieces.is_none() => {
                 let front = u32::try_from(from).unwrap_or(0) + 1;
                 let joined = Frame::Joined { front, minor: 1 };
-                self.send(conn, 1, self.now, Load::Frames(vec![joined.clone()], None));
+                self.send(conn, 1, Decided::at(self.now), Load::Frames(vec![joined.clone()], None));
                 self.hear(to, link, vec![joined], false);
             }
             End::Host { .. } => {}
@@ -401,7 +404,7 @@ impl World {
         &mut self,
         conn: u64,
         side: usize,
-        sent: u64,
+        sent: Decided,
         answer: Option<Answer>,
         frames: Vec<Frame>,
         partial: bool,

@@ -1,6 +1,7 @@
 //! What goes over the links, as the checkers see it: orders and reports, what fronts tell each other, and
 //! whose reply it is that a front hands out.
 
+use super::check::Decided;
 use super::check::handles::Answer;
 use super::extra::Moment;
 use super::words;
@@ -12,7 +13,7 @@ use tmr_core::wire::twin::{self, Heard, Tell, Version};
 
 impl World {
     /// Looks at what fronts and backends say to each other.
-    pub(super) fn observe(&mut self, host: usize, link: Link, sent: u64, batch: &[u8]) {
+    pub(super) fn observe(&mut self, host: usize, link: Link, sent: Decided, batch: &[u8]) {
         if host < FRONTS {
             let by = ((host, self.hosts[host].life), link);
             for message in decode::<Order>(batch).unwrap_or_default() {
@@ -49,11 +50,18 @@ impl World {
     }
 
     /// Looks at what fronts tell each other.
-    pub(super) fn overhear(&mut self, host: usize, link: Link, side: usize, frames: &[Vec<u8>]) {
+    pub(super) fn overhear(
+        &mut self,
+        host: usize,
+        link: Link,
+        side: usize,
+        sent: Decided,
+        frames: &[Vec<u8>],
+    ) {
         for bytes in frames.iter().filter(|_| side == 0) {
             let Ok(tell) = Tell::decode(bytes, Version::OWN.minor) else { continue };
             self.trace_said(host, link, || words::tell(&tell));
-            self.checks.told(self.now, (host, self.hosts[host].life), &tell);
+            self.checks.told(self.now, sent, (host, self.hosts[host].life), &tell);
         }
     }
 

@@ -273,7 +273,6 @@ impl World {
             let first = editor.between(2 * SECOND, 20 * SECOND);
             world.at(first, Event::Edit);
             world.editor = Some(editor);
-            world.checks.fence.moves = true;
         }
         world
     }

@@ -1,11 +1,23 @@
 //! What the fuzz targets have grown holds: each input of every corpus in `fuzz/corpus` is run
-//! through its target once more.
+//! through its target once more, and so are inputs made from it, the same ones every time.
+//!
+//! `TMR_MUTANTS` says how many are made for which target (`backend=1000 channel=300`; for those that it does
+//! not name: [`MUTANTS`]), `TMR_MUTANTS_SEED` by which seed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::env;
 use std::fs;
 use std::panic::catch_unwind;
 use std::path::PathBuf;
+use std::time::Instant;
 use tmr_tests::fuzzed::TARGETS;
+use tmr_tests::fuzzed::mutate::mutant;
+use tmr_tests::sim::rng::Rng;
+
+/// Inputs that are made for a target.
+const MUTANTS: u64 = 50;
+/// By which seed.
+const SEED: u64 = 13;
 
 fn folder() -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "..", "fuzz"].iter().collect()
@@ -45,6 +57,51 @@ fn every_input_of_every_corpus_holds() {
                 broken.push(format!("fuzz/{place}/{file}"));
             }
         }
+    }
+    assert!(broken.is_empty(), "these inputs break their targets: {broken:#?}");
+}
+
+/// Every input of a target's corpus, in an order that is the same on every machine.
+fn corpus(name: &str) -> Vec<Vec<u8>> {
+    let place = format!("corpus/{name}");
+    names(&place, "")
+        .iter()
+        .map(|file| fs::read(folder().join(&place).join(file)).expect("an input"))
+        .collect()
+}
+
+/// How many inputs are made for each target, by what stands in `TMR_MUTANTS`.
+fn counts() -> BTreeMap<String, u64> {
+    let text = env::var("TMR_MUTANTS").unwrap_or_default();
+    let one = |pair: &str| {
+        let (name, count) = pair.split_once('=').expect("TARGET=COUNT");
+        assert!(TARGETS.iter().any(|(own, _)| *own == name), "TMR_MUTANTS: no target {name}");
+        (name.to_owned(), count.parse().expect("TMR_MUTANTS: a number"))
+    };
+    text.split_whitespace().map(one).collect()
+}
+
+#[test]
+fn inputs_made_from_every_corpus_hold() {
+    let counts = counts();
+    let seed = env::var("TMR_MUTANTS_SEED").map_or(SEED, |text| text.parse().expect("a seed"));
+    let mut broken = Vec::new();
+    for (name, target) in TARGETS {
+        let corpus = corpus(name);
+        let mut rng = Rng::new(seed);
+        let began = Instant::now();
+        let count = counts.get(name).copied().unwrap_or(MUTANTS);
+        for number in 0..count {
+            let input = mutant(&mut rng, &corpus);
+            if catch_unwind(|| target(&input)).is_err() {
+                let file = folder().join(format!("artifacts/{name}/mutant-{seed}-{number}"));
+                fs::create_dir_all(file.parent().expect("in a folder")).unwrap();
+                fs::write(&file, &input).unwrap();
+                broken.push(file);
+                break;
+            }
+        }
+        println!("{name}: {count} inputs in {:.1} s", began.elapsed().as_secs_f64());
     }
     assert!(broken.is_empty(), "these inputs break their targets: {broken:#?}");
 }

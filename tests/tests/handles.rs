@@ -60,7 +60,7 @@ fn every_handle_answers_after_its_front_was_killed(runtime: Runtime) {
     let before = taken.map(|(_, handle)| calls(&mut client, handle));
     assert_eq!(before.map(|(info, _)| info), [0; 5]);
     let none = WRONG_HANDLE_TYPE;
-    assert_eq!(before.map(|(_, crypt)| crypt), [none, none, 0, 0, 0]);
+    assert_eq!(before.map(|(_, crypt)| crypt), [none, none, none, 0, 0], "no seat, no keys");
 
     cluster.fronts[0].kill();
     cluster.activate(1);

@@ -211,7 +211,7 @@ fn the_longer_access_record_of_a_remote_client_survives() {
         let Request::Access2 { access, tail: kept, .. } = &request else {
             panic!("{extra}: {}", request.name());
         };
-        assert_eq!(access.borrow_data.client_name.as_str(), "host-a000000001");
+        assert_eq!(access.borrow_data.client_name.to_text(), "host-a000000001");
         assert_eq!(kept, &tail);
         assert_eq!(request.encode(), frame);
     }

@@ -67,7 +67,7 @@ impl Audit {
         let entry = json!({
             "time": now.wall.to_string(),
             "who": who,
-            "from": from.to_canonical().to_string(),
+            "from": from.to_string(),
             "what": cut(what),
             "done": done,
             "result": result,

@@ -42,7 +42,7 @@ impl Who {
 /// A program on this machine asks, as `tmrd activate` and keepalived's scripts do: a browser would
 /// say which page has led it here, and a proxy for whom it asks.
 pub(super) fn is_machine(request: &Request<'_>, from: IpAddr) -> bool {
-    from.to_canonical().is_loopback() && request.origin.is_none() && !request.relayed
+    from.is_loopback() && request.origin.is_none() && !request.relayed
 }
 
 /// Refuses what a browser may have been led to.
@@ -103,10 +103,15 @@ pub(super) fn rights(who: &Who, route: &Route, entrance: &Entrance) -> Result<()
 pub(super) fn closed(entrance: &Entrance) -> Response {
     let sentence = match entrance.password_file.as_str() {
         "" => String::from("Nothing can be changed here: this is a backend. Ask a front."),
-        file => format!(
-            "Nobody can sign in here until there is a password: tmrd password {file}, on this \
-             machine."
-        ),
+        file => match &entrance.trouble {
+            Some(trouble) if trouble.starts_with(file) => {
+                format!("Nobody can sign in here: {trouble}.")
+            }
+            _ => format!(
+                "Nobody can sign in here until there is a password: tmrd password {file}, on this \
+                 machine."
+            ),
+        },
     };
     Response::text(403, &sentence)
 }

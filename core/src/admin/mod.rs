@@ -23,7 +23,7 @@ pub mod usage;
 use crate::config::InForce;
 use crate::history::Span;
 use crate::io::{Intent, Link, Why};
-use crate::limits::PASSWORDS_WAITING;
+use crate::limits::{FILE_TROUBLES_SHOWN, PASSWORDS_WAITING};
 use crate::log::Handle;
 use crate::random::Random;
 use crate::time::{Now, Wall};
@@ -38,6 +38,7 @@ use http::{Request, Response};
 use metrics::Page;
 pub use routes::Reply;
 use routes::{Effect, Route};
+use serde::Serialize;
 use serde_json::Value;
 use sessions::{Sessions, Slips};
 
@@ -147,6 +148,22 @@ pub struct Entrance {
     pub trouble: Option<String>,
     /// The pages are served encrypted, by a certificate that ends then.
     pub certificate_ends: Option<Wall>,
+    /// Goes up when other passwords hold: who came in by those before has to come in again.
+    pub readings: u64,
+    /// Files of this server that it does without, not all of them if there are many.
+    pub files: Vec<FileTrouble>,
+}
+
+/// A file of a server's that cannot be used: it serves without it, or with what was read from it
+/// before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FileTrouble {
+    /// Its path.
+    pub file: String,
+    /// What is wrong with it, in a sentence without the path.
+    pub trouble: String,
+    /// What mends it.
+    pub what_to_do: String,
 }
 
 /// A password that somebody has typed. It is shown to nobody.
@@ -209,9 +226,13 @@ impl Admin {
         }
     }
 
-    /// Who can come in has changed. Who came in by what held before has to come in again.
-    pub fn set_entrance(&mut self, entrance: Entrance) {
-        self.sessions.clear();
+    /// Who can come in has changed, or which files are in trouble. Who came in by passwords that held
+    /// before has to come in again.
+    pub fn set_entrance(&mut self, mut entrance: Entrance) {
+        if entrance.readings != self.entrance.readings {
+            self.sessions.clear();
+        }
+        entrance.files.truncate(FILE_TROUBLES_SHOWN);
         self.entrance = entrance;
     }
 

@@ -131,7 +131,7 @@ const ROUTES: &[Route] = &[
     get("/readyz", May::Anyone, |_, context| verdict(context.view.ready())),
     get("/holdz", May::Anyone, |_, context| verdict(context.view.holds())),
     get("/metrics", May::Anyone, metrics),
-    get("/api/status", May::Reader, |_, context| found(&context.view.status())),
+    get("/api/status", May::Reader, status),
     get("/api/events", May::Reader, |_, context| found(&context.view.events())),
     get("/api/usage", May::Reader, used),
     get("/api/audit", May::Reader, |_, context| found(&context.admin.audit.shown())),
@@ -199,6 +199,8 @@ fn metrics(request: &Request<'_>, context: &Context<'_>) -> Reply {
         let help = "When the certificate of the admin pages ends, in Unix time.";
         page.gauge("tmrd_certificate_expiry_timestamp_seconds", help).is(&[], end.0);
     }
+    let help = "Files of this machine that the server does without.";
+    page.gauge("tmrd_unusable_files", help).is(&[], context.admin.entrance.files.len() as u64);
     let (kind, text) = page.end();
     Response::file(kind, text).into()
 }
@@ -209,6 +211,15 @@ fn used(request: &Request<'_>, context: &Context<'_>) -> Reply {
         Some(None) => Response::text(404, "Only fronts keep a usage history.").into(),
         None => Response::text(400, usage::SPANS).into(),
     }
+}
+
+/// What the node says of itself, and which files of the machine's are in trouble.
+fn status(_: &Request<'_>, context: &Context<'_>) -> Reply {
+    let mut status = context.view.status();
+    if let Some(fields) = status.as_object_mut() {
+        fields.insert("files".to_string(), json!(context.admin.entrance.files));
+    }
+    found(&status)
 }
 
 /// Who asks, and who could come in.

@@ -218,10 +218,10 @@ fn nothing_is_said_to_be_on_disk_before_it_is() {
     // What changes nothing is said at once.
     machine.order(5, &Order::Confirm { epoch: EPOCH, committed: Slot(0), serves: false });
     assert_eq!(machine.reports(), [(5, Report::Confirmed)]);
-    // And what repeats what is being written waits for that; as does what names it as chosen.
+    // And what repeats what is being written waits for that.
     machine.order(6, &append(2, &[handles(2)]));
     machine.order(7, &append(2, &[handles(2)]));
-    machine.order(8, &append(4, &[handles(4)]));
+    machine.order(8, &append(9, &[handles(9)]));
     assert_eq!(machine.reports(), []);
     machine.written();
     let gap = Report::Gap { committed: Slot(1) };

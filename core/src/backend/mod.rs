@@ -239,11 +239,11 @@ impl Backend {
             Input::Written => self.writer.written(now.mono, out),
             Input::Counted(counts) => self.counts = counts,
             Input::Containers(containers) => self.replace(now, containers, out),
+            Input::Entrance(entrance) => self.admin.set_entrance(*entrance),
             // It has no role that follows an address, nobody signs in here, and it has no usage history.
             Input::Address { .. }
             | Input::Configured(_)
             | Input::Stored(_)
-            | Input::Entrance(_)
             | Input::Verified { .. }
             | Input::Recalled { .. } => {}
         }
@@ -343,7 +343,8 @@ impl Backend {
                 report
             }
         };
-        // A description tells of a promise too, to a front that lost its link while it claimed.
+        // A description tells of a promise too, to a front that lost its link while it claimed; and a
+        // gap that everything up to it is here, which may still be on its way to the disk.
         let durable = matches!(
             report,
             Report::Stored { .. } | Report::Gap { .. } | Report::Promised(_) | Report::Described(_)

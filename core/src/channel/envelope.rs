@@ -49,6 +49,11 @@ impl Reader {
         Ok(Some(core::mem::take(&mut self.body)))
     }
 
+    /// Bytes of memory that it takes for a message that is not whole.
+    pub(super) fn held(&self) -> usize {
+        self.body.capacity()
+    }
+
     /// A message has begun that is not whole.
     pub(super) fn partial(&self) -> bool {
         self.got > 0

@@ -49,6 +49,11 @@ impl Reader {
         Ok(())
     }
 
+    /// Bytes of memory that it takes for a request that is not whole.
+    pub(super) fn held(&self) -> usize {
+        self.buffer.capacity()
+    }
+
     /// A request has begun that is not whole.
     pub(super) fn partial(&self) -> bool {
         !self.buffer.is_empty()

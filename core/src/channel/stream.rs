@@ -405,6 +405,19 @@ impl Stream {
         }
     }
 
+    /// Bytes of memory that a peer makes it keep that has not proved the group key: what has come of
+    /// a message that is not whole.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        match &self.phase {
+            Phase::Admin(reader) => reader.held(),
+            // A hundred bytes at most, until its key is proved.
+            Phase::Twin(_) => 0,
+            _ if self.duplex() => 0,
+            _ => self.reader.held(),
+        }
+    }
+
     /// Frames may be sent at any time from now on, not only one reply per request: the link needs
     /// reader and writer at once.
     #[must_use]

@@ -146,8 +146,8 @@ pub(super) struct WebAdmin {
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
 pub(super) struct Log {
-    /// A file that lines are added to, beside standard error. A relative path begins at the folder of
-    /// this file.
+    /// A file that lines are added to, beside standard error: a new one, an empty one, or a log of
+    /// tmrd. A relative path begins at the folder of this file.
     pub(super) file: Option<Path>,
     /// How a line looks, there and on standard error.
     pub(super) format: LogFormat,

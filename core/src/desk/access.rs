@@ -1,12 +1,14 @@
-//! What an access request wants, whichever of the two calls it came by.
+//! What an access request wants, whichever of the two calls it came by, and what it is given.
 
+use super::{Decision, Desk, Ground, Move, Offer, Shown};
 use crate::config::Policy;
-use crate::limits::{CLEANUP_MAX, CLEANUP_MIN, CREDENTIAL_TEXT};
-use crate::log::{Client, Mode, Refusal};
+use crate::io::Link;
+use crate::limits::{CLEANUP_MAX, CLEANUP_MIN, CREDENTIAL_TEXT, HANDLES_MAX};
+use crate::log::{Client, ContainerId, Entry, Grant, Handle, Held, LicenceKey, Mode, Refusal};
 use crate::time::{Duration, Wall};
-use crate::wire::CmError;
 use crate::wire::constants::access;
 use crate::wire::structs::{CmAccess, CmAccess2, Text};
+use crate::wire::{CmError, Request};
 use alloc::string::String;
 use core::net::IpAddr;
 
@@ -141,15 +143,137 @@ impl Want {
     }
 }
 
+impl Desk {
+    /// What an access to a licence asks for, as a grant without a number; `None`: it is no such
+    /// call.
+    #[must_use]
+    pub fn asked(&self, link: Link, request: &Request) -> Option<Grant> {
+        let from = self.whereabouts(link)?.ip();
+        let want = match request {
+            Request::Access { access, .. } => Want::of_access(access, from),
+            Request::Access2 { access, .. } => Want::of_access2(access, from),
+            _ => return None,
+        };
+        if want.subsystem || want.firm_code == 0 {
+            return None;
+        }
+        let (firm_code, product_code) = (want.firm_code, want.product_code);
+        let container = ContainerId::CmAct(want.cm_act_id);
+        let key = LicenceKey { container, firm_code, product_code, tmr_id: 0 };
+        let grant = self.grant(&want, Held::Licence(key), Wall::default());
+        Some(Grant { take: want.take, mode: want.mode.unwrap_or(grant.mode), ..grant })
+    }
+
+    pub(super) fn access(&mut self, want: &Want, ground: &Ground<'_>) -> Result<Decision, CmError> {
+        if ground.state.seat_count() >= HANDLES_MAX {
+            return Err(CmError::NO_MORE_HANDLES);
+        }
+        if want.borrow {
+            return Err(CmError::COMMAND_NOT_SUPPORTED_BY_TMR);
+        }
+        want.admitted(&self.policy)?;
+        if want.subsystem {
+            return self.give(self.grant(want, Held::Subsystem, ground.now.wall));
+        }
+        let wanted = |shown: &Shown| {
+            (want.mask == 0 || want.mask == shown.mask)
+                && (want.serial == 0 || want.serial == shown.serial)
+                && (want.cm_act_id == 0 || want.cm_act_id == shown.cm_act_id)
+        };
+        let containers = &ground.catalogue.containers;
+        let Some(container) = containers.iter().find(|shown| wanted(shown)) else {
+            return Err(CmError::BOX_NOT_FOUND);
+        };
+        if want.firm_code == 0 {
+            let held = Held::Container(container.serial);
+            return self.give(self.grant(want, held, ground.now.wall));
+        }
+        let mode = want.mode.ok_or(CmError::WRONG_ACCESS_MODE)?;
+        let offers = ground.catalogue.offers.values().filter(|offer| {
+            offer.key.firm_code == want.firm_code
+                && (want.firm_item || offer.key.product_code == want.product_code)
+                && ground.catalogue.container_of(&offer.key).is_some_and(wanted)
+        });
+        // Several TMR-Ids of one product are tried in turn; the first error that is more than
+        // "none free" is told only if none of them can be had.
+        let mut error = CmError::ENTRY_NOT_FOUND;
+        for offer in offers {
+            if let Err(why) = offer.usable(ground, mode, want) {
+                error = why;
+                continue;
+            }
+            let grant = if want.firm_item {
+                self.grant(want, Held::FirmItem(offer.key), ground.now.wall)
+            } else {
+                self.licence(want, mode, offer, ground)
+            };
+            if let Err(refusal) = ground.state.check(&grant) {
+                error = refusal.into();
+                continue;
+            }
+            return self.give(grant);
+        }
+        Err(error)
+    }
+
+    /// A handle that takes nothing.
+    fn grant(&self, want: &Want, held: Held, since: Wall) -> Grant {
+        Grant {
+            handle: Handle(0),
+            held,
+            fingerprint: 0,
+            quantity: 0,
+            take: 1,
+            mode: Mode::NoUserLimit,
+            client: want.client.clone(),
+            since,
+            cleanup_seconds: whole_seconds(want.cleanup(self.cleanup)),
+            linger_seconds: 0,
+            starts_usage: false,
+        }
+    }
+
+    /// A handle for the use of a licence.
+    fn licence(&self, want: &Want, mode: Mode, offer: &Offer, ground: &Ground<'_>) -> Grant {
+        let (product, since) = (&offer.product, ground.now.wall);
+        // What takes no seat leaves none to linger.
+        let lingers = mode != Mode::NoUserLimit && !want.no_linger;
+        let mut grant = self.grant(want, Held::Licence(offer.key), since);
+        // Entries count a station by its address too, as they always did; a host has one there.
+        if let Some(address) = ground.state.station_address(&offer.key, &grant.client) {
+            grant.client.address = address;
+        }
+        Grant {
+            fingerprint: offer.fingerprint,
+            quantity: offer.seats(ground.state),
+            take: want.take,
+            mode,
+            linger_seconds: product.linger_time.filter(|_| lingers).unwrap_or(0),
+            starts_usage: product.usage_period.is_some(),
+            ..grant
+        }
+    }
+
+    /// Gives the grant a number.
+    fn give(&mut self, mut grant: Grant) -> Result<Decision, CmError> {
+        grant.handle = self.numbers.next().ok_or(CmError::NO_MORE_HANDLES)?;
+        Ok(Decision::Move(Move::Commit(Entry::Grant(grant))))
+    }
+}
+
 /// The text of a field, cut to what is kept in the log.
 pub(super) fn kept<const N: usize>(text: &Text<N>) -> String {
-    let mut text = text.as_str().into_owned();
+    let mut text = text.to_text();
     let mut end = text.len().min(CREDENTIAL_TEXT);
     while !text.is_char_boundary(end) {
         end -= 1;
     }
     text.truncate(end);
     text
+}
+
+fn whole_seconds(span: Duration) -> u32 {
+    u32::try_from(span.as_secs()).unwrap_or(u32::MAX)
 }
 
 impl From<Refusal> for CmError {

@@ -6,31 +6,31 @@ use crate::licence::{Period, Product};
 use crate::log::{ContainerId, Entry, Handle, LicenceKey, Mode, State};
 use crate::testing::{CM_ACT_ID, FIRM, TMR, access, at, identity, peer, product};
 use crate::time::{Duration, Now, Wall};
-use crate::wire::constants::{access as ways, auth, boxes, credential, crypt, info, pio, validate};
+use crate::wire::constants::{access as ways, boxes, credential, crypt, info, pio, validate};
 use crate::wire::structs::{
-    CmAccess2, CmAuthenticate, CmBaseCrypt, CmBaseCrypt2, CmBoxEntry, CmBoxEntry2, CmBoxInfo,
-    CmCredential, CmCrypt, CmCrypt2, CmCryptSim, CmEntryData, CmInternalEntryInfo,
-    CmNetInfoCluster, CmNetInfoUser, CmNetInfoUserExt, CmPiEntryBase, CmSecureData, CmSystemStatus,
-    CmTime, Layout, seconds_since_2000,
+    CmAccess2, CmBoxEntry, CmBoxEntry2, CmBoxInfo, CmCredential, CmCryptSim, CmEntryData,
+    CmInternalEntryInfo, CmNetInfoCluster, CmNetInfoUser, CmNetInfoUserExt, CmPiEntryBase,
+    CmSecureData, CmSystemStatus, CmTime, Layout, seconds_since_2000,
 };
 use crate::wire::{CmError, Reply, Request};
+use core::net::SocketAddr;
 use std::boxed::Box;
 use std::vec;
 use std::vec::Vec;
 
-const SERIAL: u32 = 59_885_682;
+pub(super) const SERIAL: u32 = 59_885_682;
 /// A licence with nothing but a quantity.
-const PLAIN: u32 = 203;
+pub(super) const PLAIN: u32 = 203;
 /// A licence whose parts do not agree.
 const SPLIT: u32 = 204;
 const LINK: Link = Link(1);
 const CLIENT: &str = "198.51.100.7";
 
-struct Table {
+pub(super) struct Table {
     desk: Desk,
-    state: State,
+    pub(super) state: State,
     catalogue: Catalogue,
-    now: Now,
+    pub(super) now: Now,
 }
 
 fn rich() -> Product {
@@ -49,7 +49,7 @@ fn rich() -> Product {
     }
 }
 
-fn table() -> Table {
+pub(super) fn table() -> Table {
     let mut desk = Desk::new(identity(), Duration::from_secs(600));
     desk.start(at(0));
     desk.accepted(at(0), LINK, peer(1));
@@ -73,7 +73,7 @@ fn table() -> Table {
 
 impl Table {
     /// What a call leads to, and the reply if it was answered at once.
-    fn call(&mut self, request: &Request) -> (Move, Option<Reply>) {
+    pub(super) fn call(&mut self, request: &Request) -> (Move, Option<Reply>) {
         let mut out = Vec::new();
         self.desk.named(self.now.mono, LINK, request, &self.state);
         let ground = Ground { now: self.now, state: &self.state, catalogue: &self.catalogue };
@@ -94,11 +94,11 @@ impl Table {
         self.call(request).1.expect("an answer at once")
     }
 
-    /// The status of a call, 0 for one that goes to the keys of a licence.
-    fn verdict(&mut self, request: &Request) -> u32 {
+    /// The status of a call, 0 for one that goes to the keys of a licence or onto the log.
+    pub(super) fn outcome(&mut self, request: &Request) -> u32 {
         match self.call(request) {
-            (Move::Perform(_), None) => 0,
-            (Move::Done | Move::Refused(_), Some(reply)) => reply.status.code(),
+            (Move::Perform(_) | Move::Commit(_) | Move::Spend(..), None) => 0,
+            (_, Some(reply)) => reply.status.code(),
             other => panic!("{other:?}"),
         }
     }
@@ -119,8 +119,15 @@ impl Table {
         handle
     }
 
+    /// The status of an access by a link from there.
+    pub(super) fn access_from(&mut self, from: SocketAddr, request: &Request) -> u32 {
+        self.desk.dismiss(LINK);
+        self.desk.accepted(self.now, LINK, from);
+        self.status(request)
+    }
+
     /// A seat for a client of the newest runtime.
-    fn seat(&mut self, code: u32, mode: Mode) -> u32 {
+    pub(super) fn seat(&mut self, code: u32, mode: Mode) -> u32 {
         let request = Request::parse(&access(code, mode, 60)).unwrap();
         let Request::Access2 { ctrl, mut access, tail } = request else { panic!("made so") };
         access.used_runtime_version = 0x0700_0000;
@@ -128,7 +135,7 @@ impl Table {
     }
 
     /// A handle of an access with these flags and no codes.
-    fn other(&mut self, ctrl: u32, firm_code: u32) -> u32 {
+    pub(super) fn other(&mut self, ctrl: u32, firm_code: u32) -> u32 {
         let wanted = CmAccess2 { ctrl, firm_code, ..CmAccess2::default() };
         let request = Request::Access2 { ctrl: 0, access: Box::new(wanted), tail: vec![] };
         self.handle(&request.encode())
@@ -136,14 +143,14 @@ impl Table {
 
     /// A selector's answer, of one or more structures; the buffer rule is checked beside it.
     #[track_caller]
-    fn info<T: Layout>(&mut self, handle: u32, ctrl: u32) -> Vec<T> {
+    pub(super) fn info<T: Layout>(&mut self, handle: u32, ctrl: u32) -> Vec<T> {
         let bytes = self.bytes(handle, ctrl);
         assert_eq!(bytes.len() % T::SIZE, 0, "selector {ctrl:#x}");
         bytes.chunks(T::SIZE).map(|chunk| T::parse(chunk).unwrap().1).collect()
     }
 
     #[track_caller]
-    fn one<T: Layout>(&mut self, handle: u32, ctrl: u32) -> T {
+    pub(super) fn one<T: Layout>(&mut self, handle: u32, ctrl: u32) -> T {
         let mut all = self.info(handle, ctrl);
         assert_eq!(all.len(), 1);
         all.remove(0)
@@ -363,7 +370,7 @@ fn users_are_told_without_their_handles() {
         assert_eq!(modes, [0, 0x300, 0x100]);
         for (user, second) in users.iter().zip(100..) {
             assert_eq!((user.mask, user.serial, user.product_code), (131, SERIAL, PLAIN));
-            assert_eq!(user.client_ip.as_str(), CLIENT);
+            assert_eq!(user.client_ip.to_text(), CLIENT);
             assert_eq!(user.creation_time, seconds_since_2000(at(second).wall));
             assert!(![one, two, free].contains(&user.id), "the handle is its holder's secret");
         }
@@ -374,7 +381,7 @@ fn users_are_told_without_their_handles() {
         let taken: Vec<u32> = ext.iter().map(|user| user.used_license_quantity).collect();
         assert_eq!(taken, [1, 1, 0]);
         assert_eq!(ext[0].credential.cleanup_time, 60);
-        assert_eq!(ext[0].client_address.as_str(), CLIENT);
+        assert_eq!(ext[0].client_address.to_text(), CLIENT);
     }
     // The first was used just now, the third at its access.
     let ext: Vec<CmNetInfoUserExt> = table.info(one, info::NETINFO_USER_EXT);
@@ -393,144 +400,6 @@ fn users_are_told_without_their_handles() {
     }
     table.state.apply(&Entry::Release(Handle(two)));
     assert_eq!(table.info::<CmNetInfoUser>(one, info::NETINFO_USER).len(), 2);
-}
-
-fn crypt2(handle: u32, options: u32, change: impl FnOnce(&mut CmCrypt2)) -> Request {
-    let base_crypt = CmBaseCrypt2 { encryption_code_options: options, ..CmBaseCrypt2::default() };
-    let mut crypt = CmCrypt2 { base_crypt, ..CmCrypt2::default() };
-    change(&mut crypt);
-    Request::Crypt2 { handle, ctrl: crypt::AES_ENC_ECB, crypt, data: vec![0; 16].into() }
-}
-
-#[test]
-fn options_of_a_crypt_call_are_checked() {
-    let mut table = table();
-    let (user, rich) = (table.seat(PLAIN, Mode::UserLimit), table.seat(TMR, Mode::UserLimit));
-    let share = table.seat(PLAIN, Mode::StationShare);
-    let free = table.seat(PLAIN, Mode::NoUserLimit);
-    let service = table.other(ways::SUBSYSTEM, 0);
-    let nothing = |_: &mut CmCrypt2| {};
-    let mut verdict = |request: &Request| table.verdict(request);
-    for (options, plain) in [
-        (0, 0),
-        (crypt::ATREQUIRED, 36),
-        (crypt::ETREQUIRED, 34),
-        (crypt::MPREQUIRED, 76),
-        (crypt::UCREQUIRED, 31),
-        (crypt::UCREQUIRED | 3, 31),
-        (crypt::TOPLAINONLY, 40),
-        (crypt::FACDECREMENT, 304),
-        (crypt::CERTTIME, 39),
-        (crypt::SAUSERLIMIT, 0),
-        (crypt::SASTATIONSHARE, 69),
-        (crypt::SAEXCLUSIVE, 69),
-        (crypt::ATIGNORE | crypt::ETIGNORE | crypt::UCIGNORE, 0),
-    ] {
-        assert_eq!(verdict(&crypt2(user, options, nothing)), plain, "options {options:#x}");
-        let base_crypt = CmBaseCrypt { encryption_code_options: options, ..CmBaseCrypt::default() };
-        let crypt = CmCrypt { base_crypt, ..CmCrypt::default() };
-        let data = vec![0; 16].into();
-        let older = Request::Crypt { handle: user, ctrl: crypt::AES_ENC_CFB, crypt, data };
-        assert_eq!(verdict(&older), plain, "CmCrypt, options {options:#x}");
-    }
-    let Request::Crypt2 { crypt, data, .. } = crypt2(user, crypt::TOPLAINONLY, nothing) else {
-        panic!("made as one");
-    };
-    let back = Request::Crypt2 { handle: user, ctrl: crypt::AES_DEC_ECB, crypt, data };
-    assert_eq!(verdict(&back), 0, "decryption is what it is for");
-    assert_eq!(verdict(&crypt2(share, crypt::SASTATIONSHARE, nothing)), 0);
-    assert_eq!(verdict(&crypt2(free, crypt::SAUSERLIMIT, nothing)), 69);
-    assert_eq!(verdict(&crypt2(service, 0, nothing)), 115);
-
-    // A counted licence, with times and features.
-    let ignore = crypt::UCIGNORE;
-    let required = crypt::ATREQUIRED | crypt::ETREQUIRED | crypt::MPREQUIRED;
-    assert_eq!(verdict(&crypt2(rich, ignore | required, nothing)), 0);
-    assert_eq!(verdict(&crypt2(rich, 78, nothing)), 33, "more units than there are");
-    for (release, error) in [(1_709_999_999, 77), (1_710_000_000, 0), (1_720_000_001, 78)] {
-        let request = crypt2(rich, ignore | required, |crypt| {
-            crypt.base_crypt.release_date = CmTime::from_wall(Wall(release));
-        });
-        assert_eq!(verdict(&request), error, "release {release}");
-    }
-    for (handle, feature, error) in [(rich, 2, 0), (rich, 1, 30), (user, 1, 29)] {
-        let request = crypt2(handle, ignore, |crypt| crypt.base_crypt.feature_code = feature);
-        assert_eq!(verdict(&request), error, "feature {feature}");
-    }
-    let late = |table: &mut Table, wall, options| {
-        table.now.wall = Wall(wall);
-        table.verdict(&crypt2(rich, crypt::UCIGNORE | options, nothing))
-    };
-    assert_eq!(late(&mut table, 1_900_000_000, 0), 35);
-    assert_eq!(late(&mut table, 1_900_000_000, crypt::ETIGNORE), 0);
-    assert_eq!(late(&mut table, 1_600_000_000, 0), 37);
-    assert_eq!(late(&mut table, 1_600_000_000, crypt::ATIGNORE), 0);
-}
-
-#[test]
-fn units_are_taken_for_what_can_be_done_and_shown_as_left() {
-    let mut table = table();
-    let seat = table.seat(TMR, Mode::UserLimit);
-    let takes = |request: &Request, table: &mut Table| match table.call(request) {
-        (Move::Spend(entry, key), None) => {
-            assert_eq!(key.product_code, TMR);
-            table.state.apply(&entry);
-            0
-        }
-        (Move::Done | Move::Refused(_), Some(reply)) => reply.status.code(),
-        other => panic!("{other:?}"),
-    };
-    assert_eq!(takes(&crypt2(seat, 7, |_| {}), &mut table), 0);
-    let auth = CmAuthenticate { encryption_code_options: 20, ..CmAuthenticate::default() };
-    let sign = Request::CalculateSignature { handle: seat, auth, size: 64 };
-    assert_eq!(takes(&sign, &mut table), 0);
-    let entry: CmBoxEntry2 = table.one(seat, info::ENTRYINFO2);
-    assert_eq!(entry.unit_counter, 50);
-    assert_eq!(entry.usage_period_start_time, CmTime::from_wall(at(100).wall));
-    assert_eq!(takes(&crypt2(seat, 51, |_| {}), &mut table), 33);
-
-    // Nothing is taken for a call that must fail.
-    let ecies = crypt2(seat, 7, |crypt| crypt.base_crypt.ctrl = crypt::ECIES);
-    assert_eq!(takes(&ecies, &mut table), 304);
-    let Request::Crypt2 { crypt, ctrl, .. } = crypt2(seat, 7, |_| {}) else { panic!("made so") };
-    let short = Request::Crypt2 { handle: seat, ctrl, crypt, data: vec![0; 15].into() };
-    assert_eq!(takes(&short, &mut table), 18);
-    let base: CmPiEntryBase = table.info(seat, info::LISTALLPI).remove(0);
-    assert_eq!(base.unit_counter, 50);
-}
-
-#[test]
-fn signatures_go_to_the_licences_keys() {
-    let mut table = table();
-    let seat = table.seat(PLAIN, Mode::UserLimit);
-    let service = table.other(ways::SUBSYSTEM, 0);
-    let sign =
-        |handle, auth: CmAuthenticate| Request::CalculateSignature { handle, auth, size: 64 };
-    let with = |ctrl| CmAuthenticate { ctrl, ..CmAuthenticate::default() };
-    let (made, _) = table.call(&sign(seat, with(auth::PISK)));
-    assert!(matches!(made, Move::Perform(key) if key.product_code == PLAIN), "{made:?}");
-    let mut verdict = |request: &Request| table.verdict(request);
-    assert_eq!(verdict(&sign(seat, with(auth::PISK))), 0);
-    assert_eq!(verdict(&sign(service, with(auth::PISK))), 115);
-    assert_eq!(verdict(&sign(seat, with(auth::SERIALKEY))), 134);
-    assert_eq!(verdict(&sign(seat, with(auth::BOXKEY))), 134);
-    assert_eq!(verdict(&sign(seat, with(7))), 14);
-    let extended = with(auth::EXTENDED);
-    assert_eq!(verdict(&sign(seat, extended.clone())), 27);
-    let extended = CmAuthenticate { firm_code: FIRM, ..extended };
-    assert_eq!(verdict(&sign(seat, extended.clone())), 28);
-    let extended = CmAuthenticate { product_code: PLAIN, ..extended };
-    assert_eq!(verdict(&sign(seat, extended)), 0);
-    let mut tied = with(auth::PISK);
-    (tied.box_info.box_mask, tied.box_info.serial_number) = (131, SERIAL);
-    assert_eq!(verdict(&sign(seat, tied.clone())), 0);
-    tied.box_info.serial_number = 1000;
-    assert_eq!(verdict(&sign(seat, tied.clone())), 201);
-    let options = CmAuthenticate { encryption_code_options: crypt::UCREQUIRED, ..with(0) };
-    assert_eq!(verdict(&sign(seat, options.clone())), 31);
-    let key = |auth| Request::GetPublicKey { handle: seat, auth, size: 64 };
-    assert_eq!(verdict(&key(options)), 0);
-    assert_eq!(verdict(&key(tied)), 201);
 }
 
 #[test]

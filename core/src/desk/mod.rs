@@ -16,7 +16,13 @@ mod info;
 mod lists;
 mod netinfo;
 mod options;
+#[cfg(test)]
+mod options_test;
+#[cfg(test)]
+mod rights_test;
 mod service;
+#[cfg(test)]
+mod stations_test;
 pub(crate) mod tally;
 mod visitors;
 
@@ -25,8 +31,7 @@ pub use catalogue::{Catalogue, Offer, Shown};
 use crate::config::Policy;
 use crate::crypt::cipher::simulate;
 use crate::io::{Intent, Link, Why};
-use crate::limits::HANDLES_MAX;
-use crate::log::{ContainerId, Entry, Grant, Handle, Held, LicenceKey, Mode, State};
+use crate::log::{Entry, Grant, Handle, LicenceKey, State};
 use crate::time::{Duration, Mono, Now, Wall};
 use crate::wire::{CmError, Malformed, Reply, Request};
 use access::Want;
@@ -250,26 +255,6 @@ impl Desk {
         Move::Done
     }
 
-    /// What an access to a licence asks for, as a grant without a number; `None`: it is no such
-    /// call.
-    #[must_use]
-    pub fn asked(&self, link: Link, request: &Request) -> Option<Grant> {
-        let from = self.whereabouts(link)?.ip();
-        let want = match request {
-            Request::Access { access, .. } => Want::of_access(access, from),
-            Request::Access2 { access, .. } => Want::of_access2(access, from),
-            _ => return None,
-        };
-        if want.subsystem || want.firm_code == 0 {
-            return None;
-        }
-        let (firm_code, product_code) = (want.firm_code, want.product_code);
-        let container = ContainerId::CmAct(want.cm_act_id);
-        let key = LicenceKey { container, firm_code, product_code, tmr_id: 0 };
-        let grant = self.grant(&want, Held::Licence(key), Wall::default());
-        Some(Grant { take: want.take, mode: want.mode.unwrap_or(grant.mode), ..grant })
-    }
-
     fn decide(
         &mut self,
         link: Link,
@@ -336,97 +321,6 @@ impl Desk {
             // What is left changes a container, which was refused above.
             _ => Err(CmError::COMMAND_NOT_SUPPORTED_BY_TMR),
         }
-    }
-
-    fn access(&mut self, want: &Want, ground: &Ground<'_>) -> Result<Decision, CmError> {
-        if ground.state.seat_count() >= HANDLES_MAX {
-            return Err(CmError::NO_MORE_HANDLES);
-        }
-        if want.borrow {
-            return Err(CmError::COMMAND_NOT_SUPPORTED_BY_TMR);
-        }
-        want.admitted(&self.policy)?;
-        if want.subsystem {
-            return self.give(self.grant(want, Held::Subsystem, ground.now.wall));
-        }
-        let wanted = |shown: &Shown| {
-            (want.mask == 0 || want.mask == shown.mask)
-                && (want.serial == 0 || want.serial == shown.serial)
-                && (want.cm_act_id == 0 || want.cm_act_id == shown.cm_act_id)
-        };
-        let containers = &ground.catalogue.containers;
-        let Some(container) = containers.iter().find(|shown| wanted(shown)) else {
-            return Err(CmError::BOX_NOT_FOUND);
-        };
-        if want.firm_code == 0 {
-            let held = Held::Container(container.serial);
-            return self.give(self.grant(want, held, ground.now.wall));
-        }
-        let mode = want.mode.ok_or(CmError::WRONG_ACCESS_MODE)?;
-        let offers = ground.catalogue.offers.values().filter(|offer| {
-            offer.key.firm_code == want.firm_code
-                && (want.firm_item || offer.key.product_code == want.product_code)
-                && ground.catalogue.container_of(&offer.key).is_some_and(wanted)
-        });
-        // Several TMR-Ids of one product are tried in turn; the first error that is more than
-        // "none free" is told only if none of them can be had.
-        let mut error = CmError::ENTRY_NOT_FOUND;
-        for offer in offers {
-            if let Err(why) = offer.usable(ground, mode, want) {
-                error = why;
-                continue;
-            }
-            let grant = if want.firm_item {
-                self.grant(want, Held::FirmItem(offer.key), ground.now.wall)
-            } else {
-                self.licence(want, mode, offer, ground)
-            };
-            if let Err(refusal) = ground.state.check(&grant) {
-                error = refusal.into();
-                continue;
-            }
-            return self.give(grant);
-        }
-        Err(error)
-    }
-
-    /// A handle that takes nothing.
-    fn grant(&self, want: &Want, held: Held, since: Wall) -> Grant {
-        Grant {
-            handle: Handle(0),
-            held,
-            fingerprint: 0,
-            quantity: 0,
-            take: 1,
-            mode: Mode::NoUserLimit,
-            client: want.client.clone(),
-            since,
-            cleanup_seconds: whole_seconds(want.cleanup(self.cleanup)),
-            linger_seconds: 0,
-            starts_usage: false,
-        }
-    }
-
-    /// A handle for the use of a licence.
-    fn licence(&self, want: &Want, mode: Mode, offer: &Offer, ground: &Ground<'_>) -> Grant {
-        let (product, since) = (&offer.product, ground.now.wall);
-        // What takes no seat leaves none to linger.
-        let lingers = mode != Mode::NoUserLimit && !want.no_linger;
-        Grant {
-            fingerprint: offer.fingerprint,
-            quantity: offer.seats(ground.state),
-            take: want.take,
-            mode,
-            linger_seconds: product.linger_time.filter(|_| lingers).unwrap_or(0),
-            starts_usage: product.usage_period.is_some(),
-            ..self.grant(want, Held::Licence(offer.key), since)
-        }
-    }
-
-    /// Gives the grant a number.
-    fn give(&mut self, mut grant: Grant) -> Result<Decision, CmError> {
-        grant.handle = self.numbers.next().ok_or(CmError::NO_MORE_HANDLES)?;
-        Ok(Decision::Move(Move::Commit(Entry::Grant(grant))))
     }
 
     fn release(&mut self, handle: Handle, state: &State) -> Result<Decision, CmError> {
@@ -592,8 +486,4 @@ enum Decision {
 /// 106 for one that nobody holds; a seat that only lingers is nobody's.
 fn held<'a>(handle: u32, ground: &Ground<'a>) -> Result<&'a Grant, CmError> {
     ground.state.held(Handle(handle)).ok_or(CmError::INVALID_HANDLE)
-}
-
-fn whole_seconds(span: Duration) -> u32 {
-    u32::try_from(span.as_secs()).unwrap_or(u32::MAX)
 }

@@ -23,7 +23,8 @@ struct Terms {
 /// The licence whose keys do this call, and the entry that takes units for it, if it takes any.
 ///
 /// # Errors
-/// 115 for a handle of the service or of a container; 218 for a licence that is not there; what
+/// 115 for a handle of anything but a licence, such as a firm item: it takes no seat, so it opens
+/// nothing that a seat opens; 218 for a licence that is not there; what
 /// stands against the call in itself ([`cipher::check`], [`sign::check`]); 27, 28 and 201 for codes
 /// or a container that are not the handle's; and of the options 29 to 37, 39, 40, 69, 71, 76 to 78,
 /// and 304 for the firm access counter.
@@ -32,7 +33,7 @@ pub(super) fn licence(
     request: &Request,
     ground: &Ground<'_>,
 ) -> Result<(LicenceKey, Option<Entry>), CmError> {
-    let key = *holder.held.key().ok_or(CmError::WRONG_HANDLE_TYPE)?;
+    let key = *holder.held.licence().ok_or(CmError::WRONG_HANDLE_TYPE)?;
     let offer = ground.catalogue.offers.get(&key).ok_or(CmError::NO_LICENSE_AVAILABLE)?;
     let encrypts =
         |ctrl| inferred::operation(ctrl).is_some_and(|operation| operation.decrypts == Some(false));

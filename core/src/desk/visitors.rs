@@ -92,7 +92,7 @@ fn shown(
 ) -> ClientStatus {
     let said = told.filter(|told| told.version != 0);
     ClientStatus {
-        address: address.to_canonical(),
+        address,
         host: told.map(|told| told.host.clone()).unwrap_or_default(),
         user: told.map(|told| told.user.clone()).unwrap_or_default(),
         runtime_version: said.map(|told| version_text(told.version)),

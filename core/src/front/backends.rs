@@ -22,7 +22,7 @@ impl Front {
         out: &mut Vec<Intent>,
     ) {
         let asked = self.peers[index].answered(now, number);
-        let Some((asked, sent)) = asked else {
+        let Some(pending) = asked else {
             match report {
                 Report::Described(description) if number == 0 => {
                     self.described_anew(index, description);
@@ -33,9 +33,9 @@ impl Front {
             return;
         };
         let epoch = self.phase.epoch();
-        match (asked, report) {
+        match (pending.what, report) {
             (Asked::Describe | Asked::Disown(_), Report::Described(description)) => {
-                self.described(now, index, (description, sent), out);
+                self.described(now, index, (description, pending.sent), out);
             }
             (Asked::Witness(at), Report::Facts(facts)) if Some(at) == epoch => {
                 self.told_facts(now, index, facts, out);
@@ -62,13 +62,13 @@ impl Front {
                 let peer = &mut self.peers[index];
                 if let Some(description) = &mut peer.description {
                     description.standing = standing;
-                    peer.as_of = sent;
+                    peer.as_of = pending.sent;
                 }
-                self.confirm(index, sent);
+                self.confirm(index, pending);
                 self.promised(now, index, before, out);
             }
             (Asked::Recover(at), Report::Described(description)) if Some(at) == epoch => {
-                self.peers[index].as_of = sent;
+                self.peers[index].as_of = pending.sent;
                 self.recovered(now, index, description, out);
             }
             (Asked::Recover(at), Report::Stored { .. }) if Some(at) == epoch => {
@@ -82,7 +82,7 @@ impl Front {
                 self.founded(now, index);
             }
             (Asked::Append(at), Report::Stored { last, differing }) if Some(at) == epoch => {
-                self.confirm(index, sent);
+                self.confirm(index, pending);
                 self.acknowledged(index, last, &differing);
             }
             (Asked::Install(at, Some(slot)), Report::Stored { .. }) if Some(at) == epoch => {
@@ -94,7 +94,7 @@ impl Front {
                 self.gap(now, index, committed, out);
             }
             (Asked::Confirm(at), Report::Confirmed) if Some(at) == epoch => {
-                self.confirm(index, sent);
+                self.confirm(index, pending);
                 let leads = matches!(self.phase, Phase::Leading { .. });
                 if leads && self.silenced && self.confirmed(now, FENCE) {
                     self.silenced = false;
@@ -299,8 +299,13 @@ impl Front {
         if self.recovery.is_busy() {
             return self.lost_for_recovery(now, index, out);
         }
-        let reading = matches!(&self.phase, Phase::Reading(gather) if gather.reads(index));
-        if reading || matches!(self.phase, Phase::Founding { .. }) {
+        let leads_nowhere = match &self.phase {
+            Phase::Reading(gather) => gather.reads(index),
+            Phase::Founding { .. } => true,
+            Phase::Proving { need: 2, .. } => !self.can_be_proved(),
+            _ => false,
+        };
+        if leads_nowhere {
             self.claim_again(now, "a backend went away");
         }
     }

@@ -3,7 +3,7 @@
 
 use super::members::is_unborn;
 use super::missed::Missed;
-use super::peer::{Asked, Follow};
+use super::peer::{Asked, Follow, Wire};
 use super::{Front, Phase};
 use crate::io::Intent;
 use crate::limits::{
@@ -79,6 +79,8 @@ impl Front {
         self.confirmations.clear();
         for peer in &mut self.peers {
             peer.follow = Follow::No;
+            peer.was_read = false;
+            peer.was_here = matches!(peer.wire, Wire::Up(_));
             if peer.known().is_some() && peer.exclusion.is_none() {
                 peer.ask(now, Asked::Claim(epoch), &Order::Claim { epoch }, out);
             }
@@ -136,7 +138,10 @@ impl Front {
             Phase::Proving { .. } | Phase::Leading { .. } if self.contradicts(index) => {
                 self.contradicted(now, index, out);
             }
-            Phase::Proving { .. } | Phase::Leading { .. } => self.follow(now, index, out),
+            Phase::Proving { .. } | Phase::Leading { .. } => {
+                self.has_come_back(now, index, out);
+                self.follow(now, index, out);
+            }
             Phase::Standby
             | Phase::Pausing { .. }
             | Phase::Reading { .. }
@@ -292,6 +297,11 @@ impl Front {
         self.ledger.propose(Entry::Configure(Setting::Leader(epoch)));
         self.reserve_handles();
         self.phase = Phase::Proving { epoch, upto: self.ledger.last(), need: 2 };
+        // They may have forgotten their promise since, and somebody else may have written there.
+        self.begin_round();
+        for index in from {
+            self.peers[index].was_read = true;
+        }
         for index in 0..3 {
             if self.peers[index].follow == Follow::Promised {
                 self.follow(now, index, out);
@@ -324,7 +334,7 @@ impl Front {
             peer.follow == Follow::Promised && same && !read.contains(&index)
         };
         let asked = |peer: &super::Peer| {
-            peer.asked.values().any(|(asked, _)| *asked == Asked::Claim(epoch))
+            peer.asked.values().any(|pending| pending.what == Asked::Claim(epoch))
         };
         if (0..3).any(unread) {
             self.weigh(now, epoch, out);
@@ -375,6 +385,9 @@ impl Front {
             return;
         }
         if need == 3 {
+            for peer in &mut self.peers {
+                peer.was_read = matches!(peer.follow, Follow::Yes { .. });
+            }
             self.reserve_handles();
             self.phase = Phase::Proving { epoch, upto: self.ledger.last(), need: 2 };
             return;

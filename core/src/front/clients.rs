@@ -107,11 +107,12 @@ impl Front {
         !self.handover.holds_back() && self.serves(now)
     }
 
-    /// Whether this front leads, and clients that have something to say are heard. One that has
-    /// dropped them ends none of their handles, nor does one that has just woken: what they said
-    /// meanwhile is still to be read.
+    /// Whether clients that have something to say are heard. A front that has dropped them ends none
+    /// of their handles, nor does one that has just woken: what they said meanwhile is still to be
+    /// read.
     pub(super) fn hears_clients(&self) -> bool {
-        matches!(self.phase, Phase::Leading { .. }) && !self.silenced && self.is_awake()
+        let leads = matches!(self.phase, Phase::Leading { .. });
+        leads && !self.silenced && self.is_sure()
     }
 
     /// It leads, is confirmed, and two backends follow: a call can be decided.

@@ -55,6 +55,7 @@ impl Front {
                 self.drop_peer(now, link, index, MOVED, out);
             }
             self.peers[index] = Peer::new(address.clone());
+            self.peers[index].round = self.round;
         }
         self.config.backends = places;
         self.join();

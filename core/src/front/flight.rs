@@ -170,9 +170,9 @@ impl Front {
         correlation: u32,
         out: &mut Vec<Intent>,
     ) {
-        let Some((asked, _)) = self.peers[index].answered(now, correlation) else { return };
+        let Some(pending) = self.peers[index].answered(now, correlation) else { return };
         self.peers[index].busy = self.peers[index].busy.saturating_sub(1);
-        self.hop_from(now, index, alloc::vec![asked], out);
+        self.hop_from(now, index, alloc::vec![pending.what], out);
     }
 
     /// A backend has the grant on disk, and its own part is as the grant says: by its word with

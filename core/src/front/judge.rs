@@ -212,7 +212,7 @@ impl Front {
     /// them and have at least as much: nobody's only copy is thrown away.
     pub(super) fn disown(&mut self, now: Mono, out: &mut Vec<Intent>) {
         let Phase::Leading { epoch } = self.phase else { return };
-        if self.reached(2) < self.ledger.committed() {
+        if self.on_two_disks() < self.ledger.committed() {
             return;
         }
         for index in 0..3 {
@@ -225,7 +225,7 @@ impl Front {
                 continue;
             }
             let disk = standing.disk;
-            let asks = |asked: &Asked| peer.asked.values().any(|(one, _)| one == asked);
+            let asks = |asked: &Asked| peer.asked.values().any(|pending| pending.what == *asked);
             if standing.promised == epoch && !asks(&Asked::Disown(epoch)) {
                 let order = Order::Disown { epoch, disk };
                 self.peers[index].ask(now, Asked::Disown(epoch), &order, out);

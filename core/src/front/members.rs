@@ -11,9 +11,8 @@ use super::vote::reached;
 use super::{Front, Phase};
 use crate::io::Intent;
 use crate::log::{Acked, DiskId, GroupId, Slot, Witness};
-use crate::time::{Duration, Mono, Wall};
+use crate::time::{Mono, Wall};
 use crate::wire::group::{Facts, Order, Standing};
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -40,36 +39,13 @@ impl Front {
         self.ledger.member_sets().map(in_set).min().unwrap_or_default()
     }
 
-    /// The slots that count as committed now: `need` members of every set have them on disk.
-    pub(super) fn reached(&self, need: usize) -> Slot {
-        self.reached_by_members(need, |disk| self.peer_with(disk).map_or(Slot(0), Peer::acked))
-    }
-
-    /// Two members have confirmed this front lately enough.
-    pub(super) fn confirmed(&self, now: Mono, within: Duration) -> bool {
-        self.confirmed_at().is_some_and(|at| now.since(at) < within)
-    }
-
-    /// When the latest order was sent that two members have answered under this front's epoch. A
-    /// disk's word outlives its connection, and the address that it was reached by.
-    pub(super) fn confirmed_at(&self) -> Option<Mono> {
-        self.reached_by_members(2, |disk| self.confirmations.get(disk).copied())
-    }
-
-    /// A backend has answered an order that was sent at this time, under this front's epoch.
-    pub(super) fn confirm(&mut self, index: usize, sent: Mono) {
-        let Some(standing) = self.peers[index].standing() else { return };
-        let last = self.confirmations.entry(standing.disk).or_insert(sent);
-        *last = sent.max(*last);
-        while self.confirmations.len() > crate::limits::WITNESSED_MAX {
-            let oldest =
-                self.confirmations.iter().min_by_key(|(_, at)| **at).map(|(disk, _)| *disk);
-            oldest.and_then(|disk| self.confirmations.remove(&disk));
-        }
+    /// The slots that two members of every set have on disk.
+    pub(super) fn on_two_disks(&self) -> Slot {
+        self.reached_by_members(2, |disk| self.peer_with(disk).map_or(Slot(0), Peer::acked))
     }
 
     /// The backend that has this disk, if it is connected and counted.
-    fn peer_with(&self, disk: &DiskId) -> Option<&Peer> {
+    pub(super) fn peer_with(&self, disk: &DiskId) -> Option<&Peer> {
         let has = |peer: &&Peer| peer.standing().is_some_and(|standing| standing.disk == *disk);
         self.peers.iter().filter(|peer| peer.exclusion.is_none()).find(has)
     }
@@ -234,12 +210,11 @@ impl Front {
     /// Keeps in mind how far the backends have come, before a link is gone or others are told.
     pub(super) fn note_acked(&mut self) {
         let Some(epoch) = self.phase.epoch() else { return };
-        let acked = |peer: &Peer| match peer.follow {
-            Follow::Yes { acked, .. } if peer.exclusion.is_none() => {
-                let disk = peer.standing()?.disk;
-                Some(Acked { disk, promised: epoch, slot: acked })
-            }
-            _ => None,
+        let acked = |peer: &Peer| {
+            let disk = peer.standing().filter(|_| peer.exclusion.is_none())?.disk;
+            // One that follows nothing yet has promised all the same.
+            let promised = (peer.follow != Follow::No).then_some(epoch)?;
+            Some(Acked { disk, promised, slot: peer.acked() })
         };
         let acked: Vec<Acked> = self.peers.iter().filter_map(acked).collect();
         if self.witness.group != self.ledger.group() {
@@ -310,6 +285,3 @@ pub(super) struct Remembered {
     /// What was seen of it.
     pub(super) seen: Witness,
 }
-
-/// When each disk has last answered this front under its epoch.
-pub(super) type Confirmations = BTreeMap<DiskId, Mono>;

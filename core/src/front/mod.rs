@@ -40,6 +40,7 @@ mod readiness;
 mod recover;
 mod replicate;
 mod role;
+mod round;
 mod settings;
 mod status;
 mod stock;
@@ -75,7 +76,7 @@ use events::Events;
 use flight::{AnyOne, Commit};
 use handover::Handover;
 use ledger::Ledger;
-use members::{Confirmations, Remembered};
+use members::Remembered;
 use memory::Doubt;
 #[cfg(feature = "model")]
 #[doc(hidden)]
@@ -83,6 +84,7 @@ pub use model::{Fingerprint, Timer};
 use peer::{Asked, Peer};
 use recover::Recovery;
 use role::Wish;
+use round::Confirmations;
 use settings::Settings;
 use stock::Stock;
 use twin::Twin;
@@ -170,6 +172,8 @@ pub struct Front {
     partial: Option<Partial>,
     /// When each disk last answered this front under its epoch.
     confirmations: Confirmations,
+    /// The round in which the backends are asked.
+    round: u32,
     /// What is known of a group beyond the copy of its log.
     witness: Remembered,
     /// What licences are judged by.
@@ -244,6 +248,7 @@ impl Front {
             futile: 0,
             partial: None,
             confirmations: Confirmations::default(),
+            round: 0,
             witness: Remembered::default(),
             date: GroupDate::default(),
             vigil: Vigil::default(),

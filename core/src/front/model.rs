@@ -6,7 +6,8 @@
 
 use super::flight::{Commit, Waits};
 use super::judge::Exclusion;
-use super::peer::{Asked, Wire};
+use super::peer::{Asked, Pending, Wire};
+use super::round::Confirmation;
 use super::{Front, Phase};
 use crate::io::Link;
 use crate::limits::CLAIMS_FUTILE;
@@ -83,6 +84,8 @@ impl Front {
             unproved: _,
             partial,
             confirmations,
+            // One is told from another by what was asked in it.
+            round,
             witness,
             // No licence of a check has a date, and no front sleeps in it.
             date: _,
@@ -147,10 +150,12 @@ impl Front {
         }
         // Reports come in the order of their orders: the numbers say nothing more.
         let asked = peers.each_ref().map(|peer| {
-            format!("{:?}", peer.asked.values().map(|(asked, _)| asked).collect::<Vec<_>>())
+            let present = |pending: &Pending| (pending.what, pending.round == *round);
+            format!("{:?}", peer.asked.values().map(present).collect::<Vec<_>>())
         });
         let mut disks: Vec<(DiskId, Vec<u8>)> = witness.seen.acked().iter().map(told_of).collect();
-        disks.extend(confirmations.keys().map(|&disk| (disk, Vec::new())));
+        let present = |last: &Confirmation| alloc::vec![u8::from(last.round == *round)];
+        disks.extend(confirmations.iter().map(|(&disk, last)| (disk, present(last))));
         let told = peers.each_ref().map(|peer| {
             let facts = peer.facts.as_ref();
             facts.map_or(Vec::new(), |facts| facts.acked.iter().map(told_of).collect())
@@ -173,6 +178,7 @@ impl Front {
             (name(disk), group, promised, base, committed, last, known.led)
         });
         print.add(&(wire, standing, peer.trouble.is_some(), self.has_confirmed(index)));
+        print.add(&(peer.was_here, peer.was_read));
         // Of what it had before, its own name is known already.
         let had = |was: Acked| (was.promised, was.slot);
         let exclusion = match peer.exclusion {
@@ -254,13 +260,14 @@ impl Front {
     }
 
     /// The oldest order that a backend has not answered is of a claim that is over for good, or
-    /// asks for a confirmation that it has under this claim already.
+    /// asks for a confirmation that it has in this round already, or that comes too late for it.
     #[must_use]
     pub fn is_past(&self, index: usize) -> bool {
         let oldest = self.peers[index].asked.values().next();
-        oldest.is_some_and(|(asked, _)| match asked {
+        oldest.is_some_and(|pending| match &pending.what {
             Asked::Describe | Asked::Perform(_) => false,
             Asked::Confirm(_) if self.has_confirmed(index) => true,
+            Asked::Confirm(_) if pending.round != self.round && self.is_confirmed_by(index) => true,
             Asked::Claim(epoch)
             | Asked::Fetch(epoch)
             | Asked::Found(epoch)
@@ -274,6 +281,12 @@ impl Front {
     }
 
     fn has_confirmed(&self, index: usize) -> bool {
+        let standing = self.peers[index].standing();
+        standing.is_some_and(|own| self.in_this_round(&own.disk))
+    }
+
+    /// In whatever round.
+    fn is_confirmed_by(&self, index: usize) -> bool {
         let standing = self.peers[index].standing();
         standing.is_some_and(|own| self.confirmations.contains_key(&own.disk))
     }

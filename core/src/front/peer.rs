@@ -40,6 +40,17 @@ pub(super) enum Asked {
     Perform(u64),
 }
 
+/// An order without a report.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pending {
+    /// What it is for.
+    pub(super) what: Asked,
+    /// When it was sent.
+    pub(super) sent: Mono,
+    /// The round that it was sent in.
+    pub(super) round: u32,
+}
+
 /// The state of the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wire {
@@ -87,8 +98,14 @@ pub(super) struct Peer {
     pub(super) trouble: Option<String>,
     /// That it is out of reach, for the log.
     pub(super) unreached: Seldom,
-    /// Orders without a report: what for, and when they were sent.
-    pub(super) asked: BTreeMap<u32, (Asked, Mono)>,
+    /// Orders without a report.
+    pub(super) asked: BTreeMap<u32, Pending>,
+    /// The round in which it is asked.
+    pub(super) round: u32,
+    /// Its link stood when this front claimed, or a round has begun since because it came back.
+    pub(super) was_here: bool,
+    /// Its copy was read for the claim that is being proved, by this link.
+    pub(super) was_read: bool,
     /// When something last came from it.
     pub(super) heard: Mono,
     /// The minor version of the protocol that both ends of the link speak.
@@ -124,6 +141,9 @@ impl Peer {
             trouble: None,
             unreached: Seldom::default(),
             asked: BTreeMap::new(),
+            round: 0,
+            was_here: false,
+            was_read: false,
             heard: Mono(0),
             minor: 0,
             facts: None,
@@ -192,8 +212,10 @@ impl Peer {
         self.exclusion = None;
         self.went_back = None;
         self.follow = Follow::No;
+        self.was_here = false;
+        self.was_read = false;
         self.busy = 0;
-        core::mem::take(&mut self.asked).into_values().map(|(asked, _)| asked).collect()
+        core::mem::take(&mut self.asked).into_values().map(|pending| pending.what).collect()
     }
 
     /// Sends an order, if the link is up.
@@ -215,13 +237,14 @@ impl Peer {
             self.heard = now;
         }
         self.correlation = self.correlation.wrapping_add(1).max(1);
-        self.asked.insert(self.correlation, (asked, now));
+        let pending = Pending { what: asked, sent: now, round: self.round };
+        self.asked.insert(self.correlation, pending);
         correlate(&mut order, self.correlation);
         out.push(Intent::Send { link, frame: order });
     }
 
-    /// A report came: what its order was for, and when that was sent.
-    pub(super) fn answered(&mut self, now: Mono, correlation: u32) -> Option<(Asked, Mono)> {
+    /// A report came: the order that it answers.
+    pub(super) fn answered(&mut self, now: Mono, correlation: u32) -> Option<Pending> {
         self.heard = now;
         self.asked.remove(&correlation)
     }

@@ -27,29 +27,47 @@ impl Front {
             }
         }
         if self.heartbeat <= now {
-            self.heartbeat = now + HEARTBEAT;
-            let epoch = self.phase.epoch().unwrap_or_default();
-            let (committed, serves) = (self.ledger.committed(), self.serves(now));
-            let order = Order::Confirm { epoch, committed, serves };
-            let stuck = self.wish.lead && self.phase.epoch().is_none() && !self.could_claim();
-            // Who stands by is told of nothing that others change, as the birth of a group; and what
-            // the one that leads was told is old.
-            let still = matches!(self.phase, Phase::Standby | Phase::Leading { .. });
-            let unsure = still && !self.has_two_members();
-            let asks = self.wish.deposed || self.wish.waits || self.futile > 0 || stuck || unsure;
-            let asks = asks || self.silenced || self.misses_clocks(now) || self.doubt.is_some();
-            let doubled = [0, 1, 2].map(|index| self.is_doubled(index));
-            let peers = self.peers.iter_mut().zip(doubled);
-            for (peer, doubled) in peers.filter(|(peer, _)| peer.known().is_some()) {
-                peer.ask(now, Asked::Confirm(epoch), &order, out);
-                // Who is left out may have been put right, and is asked for no promise.
-                if asks || doubled || peer.exclusion.is_some() {
-                    peer.ask(now, Asked::Describe, &Order::Describe, out);
-                }
-            }
-            self.tell_witness(now, out);
-            self.log_obstacle();
+            self.beat(now, out);
         }
+        self.claim_timers(now, out);
+        if self.wish.offered.is_some_and(|until| until <= now) {
+            tracing::warn!("the role that the twin gives away could not be taken in time");
+            self.stand_by();
+        }
+        self.redial_doubled(now, out);
+        self.handover_timers(now, out);
+        self.twin_timers(now, out);
+        self.end_late(now, out);
+    }
+
+    /// Asks every backend to confirm this front, and what else is asked as often.
+    pub(super) fn beat(&mut self, now: Mono, out: &mut Vec<Intent>) {
+        self.heartbeat = now + HEARTBEAT;
+        let epoch = self.phase.epoch().unwrap_or_default();
+        let (committed, serves) = (self.ledger.committed(), self.serves(now));
+        let order = Order::Confirm { epoch, committed, serves };
+        let stuck = self.wish.lead && self.phase.epoch().is_none() && !self.could_claim();
+        // Who stands by is told of nothing that others change, as the birth of a group; and what
+        // the one that leads was told is old.
+        let still = matches!(self.phase, Phase::Standby | Phase::Leading { .. });
+        let unsure = still && !self.has_two_members();
+        let asks = self.wish.deposed || self.wish.waits || self.futile > 0 || stuck || unsure;
+        let asks = asks || self.silenced || self.misses_clocks(now) || self.doubt.is_some();
+        let doubled = [0, 1, 2].map(|index| self.is_doubled(index));
+        let peers = self.peers.iter_mut().zip(doubled);
+        for (peer, doubled) in peers.filter(|(peer, _)| peer.known().is_some()) {
+            peer.ask(now, Asked::Confirm(epoch), &order, out);
+            // Who is left out may have been put right, and is asked for no promise.
+            if asks || doubled || peer.exclusion.is_some() {
+                peer.ask(now, Asked::Describe, &Order::Describe, out);
+            }
+        }
+        self.tell_witness(now, out);
+        self.log_obstacle();
+    }
+
+    /// A claim that is due, or that gets nowhere; and the fence.
+    fn claim_timers(&mut self, now: Mono, out: &mut Vec<Intent>) {
         match self.phase {
             Phase::Pausing { until }
                 if until.max(self.twin_awaited()) <= now && self.could_claim() =>
@@ -74,14 +92,6 @@ impl Front {
             }
             _ => {}
         }
-        if self.wish.offered.is_some_and(|until| until <= now) {
-            tracing::warn!("the role that the twin gives away could not be taken in time");
-            self.stand_by();
-        }
-        self.redial_doubled(now, out);
-        self.handover_timers(now, out);
-        self.twin_timers(now, out);
-        self.end_late(now, out);
     }
 
     pub(super) fn deadline(&self) -> Option<Deadline> {

@@ -3,12 +3,15 @@
 //! two members have answered what it asked after it woke.
 //!
 //! A machine that is paused with its monotonic clock standing still has only the wall clock to see
-//! it by. So a wall clock that is set makes a front ask too, which costs one round trip.
+//! it by. So a wall clock that is set makes a front ask too, which costs one round trip; and where
+//! that clock has moved too little to tell, what was asked longer ago by it than a confirmation holds
+//! counts no more, however short the pauses were and however many.
 
 use super::{Front, Phase};
 use crate::limits::{CONFIRMED, WALL_STEP, WOKE_LATE};
 use crate::seldom::Seldom;
-use crate::time::{Deadline, Duration, Mono, Now};
+use crate::time::{Deadline, Duration, Mono, Now, Wall};
+use alloc::collections::VecDeque;
 use alloc::format;
 
 /// What the last step knew of the time.
@@ -16,7 +19,8 @@ use alloc::format;
 pub(super) struct Vigil {
     last: Option<Now>,
     due: Option<Mono>,
-    woke: Option<Mono>,
+    /// When the wall clock was first seen to show each of the last seconds, oldest first.
+    seconds: VecDeque<(Wall, Mono)>,
     logged: Seldom,
 }
 
@@ -33,20 +37,38 @@ impl Vigil {
     /// A step begins. Returns why the front may have slept since the last one; `None`: it was
     /// awake.
     fn begins(&mut self, now: Now) -> Option<Slept> {
+        self.note_second(now);
         let last = self.last.replace(now)?;
         let seconds = |from: u64, to: u64| i128::from(to) - i128::from(from);
         let passed = seconds(last.mono.0, now.mono.0) / 1_000_000;
         let stepped = seconds(last.wall.0, now.wall.0) - passed;
         let late = self.due.map_or(Duration::ZERO, |due| now.mono.since(due));
-        let slept = if stepped.unsigned_abs() >= u128::from(WALL_STEP.as_secs()) {
-            Slept::Stepped(i64::try_from(stepped).unwrap_or(i64::MAX))
-        } else if late > WOKE_LATE {
-            Slept::Late(late)
+        if stepped.unsigned_abs() >= u128::from(WALL_STEP.as_secs()) {
+            Some(Slept::Stepped(i64::try_from(stepped).unwrap_or(i64::MAX)))
         } else {
-            return None;
-        };
-        self.woke = Some(now.mono);
-        Some(slept)
+            (late > WOKE_LATE).then_some(Slept::Late(late))
+        }
+    }
+}
+
+impl Vigil {
+    fn note_second(&mut self, now: Now) {
+        while self.seconds.back().is_some_and(|&(wall, _)| wall > now.wall) {
+            self.seconds.pop_back();
+        }
+        if self.seconds.back().is_none_or(|&(wall, _)| wall < now.wall) {
+            self.seconds.push_back((now.wall, now.mono));
+        }
+        let past = |wall: Wall| now.wall.0 - wall.0 > CONFIRMED.as_secs();
+        while self.seconds.front().is_some_and(|&(wall, _)| past(wall)) {
+            self.seconds.pop_front();
+        }
+    }
+
+    /// What was asked before this was asked more than [`CONFIRMED`] ago by the wall clock, in the
+    /// whole seconds that it counts.
+    pub(super) fn horizon(&self) -> Option<Mono> {
+        self.seconds.front().map(|&(_, mono)| mono)
     }
 }
 
@@ -54,8 +76,8 @@ impl Front {
     /// A step begins.
     pub(super) fn look_at_the_time(&mut self, now: Now) {
         let Some(slept) = self.vigil.begins(now) else { return };
-        // After this step, so that no answer to an earlier question is taken for one to it.
-        self.heartbeat = now.mono + Duration::from_micros(1);
+        self.begin_round();
+        self.heartbeat = now.mono;
         let text = match slept {
             Slept::Stepped(seconds) => format!(
                 "the clock moved by {seconds} s more than time has passed: it was set, or this \
@@ -78,23 +100,11 @@ impl Front {
         self.vigil.due = due.map(|due| due.at);
         due
     }
-
-    /// Two members have answered what this front asked since it last woke, if it ever slept.
-    pub(super) fn is_awake(&self) -> bool {
-        let confirmed = self.confirmed_at();
-        self.vigil.woke.is_none_or(|woke| confirmed.is_some_and(|at| at > woke))
-    }
-
-    /// Two members have confirmed this front lately, and since it last woke.
-    pub(super) fn is_confirmed(&self, now: Mono) -> bool {
-        self.confirmed(now, CONFIRMED) && self.is_awake()
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::Wall;
 
     fn at(millis: u64, wall: u64) -> Now {
         Now { mono: Mono(millis * 1_000), wall: Wall(wall) }
@@ -108,6 +118,30 @@ mod tests {
             // The wall clock counts whole seconds, and changes them at some other moment.
             assert_eq!(vigil.begins(at(millis, 70 + (millis - 100) / 1_000)), None, "{millis}");
         }
+    }
+
+    #[test]
+    fn what_was_asked_lately_by_both_clocks_is_behind_the_horizon_always() {
+        let mut vigil = Vigil::default();
+        for millis in (900..20_000).step_by(37) {
+            vigil.begins(at(millis, 70 + (millis - 100) / 1_000));
+            let horizon = vigil.horizon().expect("there was a step");
+            assert!(horizon <= Mono((millis * 1_000).saturating_sub(1_960_000).max(900_000)));
+        }
+    }
+
+    #[test]
+    fn seconds_that_only_the_wall_clock_has_seen_move_the_horizon() {
+        let mut vigil = Vigil::default();
+        for second in 0..9 {
+            // Not seen as a step of the clock, each by itself.
+            assert_eq!(vigil.begins(at(900 + second, 70 + second)), None);
+            let asked = 900 + second.saturating_sub(2);
+            assert_eq!(vigil.horizon(), Some(Mono(asked * 1_000)), "{second}");
+        }
+        vigil.begins(at(1_000, 60));
+        assert_eq!(vigil.horizon(), Some(Mono(1_000_000)), "it was set back");
+        assert_eq!(vigil.seconds.len(), 1);
     }
 
     #[test]

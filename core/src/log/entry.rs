@@ -127,7 +127,8 @@ impl Mode {
 /// address, host and session (fact sheet 5.2).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Client {
-    /// The address its connection came from.
+    /// The address its connection came from. Of a host that uses a licence by several (IPv4 and
+    /// IPv6, two networks): the one that its first use came from, so that it is one station.
     pub address: IpAddr,
     /// Client host name of the request; may be empty.
     pub host: String,

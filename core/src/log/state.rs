@@ -1,13 +1,14 @@
 //! The fold of the log: who holds what. Seats are counted here and nowhere else.
 
 use super::{
-    ContainerId, DiskId, Entry, Epoch, Grant, GroupId, Handle, Held, LicenceKey, Mode, Setting,
+    Client, ContainerId, DiskId, Entry, Epoch, Grant, GroupId, Handle, Held, LicenceKey, Mode,
+    Setting,
 };
 use crate::time::Wall;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv4Addr};
 use serde::{Deserialize, Serialize};
 
 /// Why a grant is void. Each has its error code at the desk.
@@ -55,8 +56,8 @@ pub struct Usage {
     stations: BTreeMap<StationName, Station>,
 }
 
-/// [`Client::station`], to keep.
-type StationName = (IpAddr, String, u32);
+/// [`Client::station`], to keep: in an order that has all addresses of a host side by side.
+type StationName = (String, u32, IpAddr);
 
 /// Handles of one licence on one station.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -209,6 +210,20 @@ impl State {
     #[must_use]
     pub fn used_since(&self, licence: &LicenceKey) -> Option<Wall> {
         self.used_since.get(licence).copied()
+    }
+
+    /// The address under which uses of a licence by the same host and session are counted; `None`:
+    /// there are none, or the client does not name its host.
+    #[must_use]
+    pub fn station_address(&self, licence: &LicenceKey, client: &Client) -> Option<IpAddr> {
+        let (_, host, session) = client.station();
+        if host.is_empty() {
+            return None;
+        }
+        let first = (host.into(), session, Ipv4Addr::UNSPECIFIED.into());
+        let ((name, number, address), _) =
+            self.usage(licence)?.stations.range::<StationName, _>(first..).next()?;
+        (name == host && *number == session).then_some(*address)
     }
 
     /// All of them, in handle order.
@@ -446,5 +461,5 @@ impl State {
 
 fn station_of(seat: &Seat) -> StationName {
     let (address, host, session) = seat.client.station();
-    (address, host.into(), session)
+    (host.into(), session, address)
 }

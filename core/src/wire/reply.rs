@@ -5,7 +5,7 @@ use super::argument::{Malformed, Reader};
 use super::inferred::list_bytes;
 use super::structs::Layout;
 use super::{CmError, Request};
-use crate::limits::OUTPUT_BUFFER_MAX;
+use crate::limits::{ERROR_ZEROS_MAX, OUTPUT_BUFFER_MAX};
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -58,12 +58,17 @@ impl Reply {
     }
 
     /// An error of `request`: like the success, with zeros where the output would be (known for
-    /// one call, else inferred). A buffer beyond [`OUTPUT_BUFFER_MAX`] is left out.
+    /// one call, else inferred). A buffer beyond [`ERROR_ZEROS_MAX`] is left out where the call has
+    /// not brought as many bytes itself: a few bytes are no reason for many.
     #[must_use]
     pub fn error_for(request: &Request, status: CmError) -> Self {
         let counter = if matches!(request, Request::GetServers { .. }) { u32::SIZE } else { 0 };
         let body = match request.output_size() {
-            Some(asked) if asked <= OUTPUT_BUFFER_MAX => zeros(counter, asked),
+            Some(asked)
+                if asked <= OUTPUT_BUFFER_MAX && asked <= ERROR_ZEROS_MAX.max(request.brings()) =>
+            {
+                zeros(counter, asked)
+            }
             _ => Vec::new(),
         };
         Self { status, result: 0, body }

@@ -411,14 +411,27 @@ impl Request {
             | Self::LtCreateContext { size, .. }
             | Self::LtDoTransfer { size, .. }
             | Self::LtCreateReceipt { size, .. } => Some(*size),
+            Self::Crypt { .. }
+            | Self::CryptSim { .. }
+            | Self::Crypt2 { .. }
+            | Self::CryptSim2 { .. }
+            | Self::CreateSequence { .. } => Some(self.brings()),
+            _ => None,
+        }
+    }
+
+    /// Size in bytes of the data that it brings to be changed in place.
+    #[must_use]
+    pub fn brings(&self) -> u32 {
+        match self {
             Self::Crypt { data, .. }
             | Self::CryptSim { data, .. }
             | Self::Crypt2 { data, .. }
             | Self::CryptSim2 { data, .. }
             | Self::CreateSequence { sequence: data, .. } => {
-                Some(u32::try_from(data.bytes.len()).unwrap_or(u32::MAX))
+                u32::try_from(data.bytes.len()).unwrap_or(u32::MAX)
             }
-            _ => None,
+            _ => 0,
         }
     }
 

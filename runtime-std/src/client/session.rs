@@ -47,7 +47,7 @@ impl Session {
     pub fn exchange(&mut self, plain: Vec<u8>) -> Result<Reply, Failure> {
         self.try_exchange(plain).map_err(|lost| {
             let exit = if lost.doubt.is_some() { Exit::Failed } else { Exit::Unreachable };
-            Failure { exit, text: lost.to_string() }
+            Failure { exit, ..Failure::failed(lost.to_string()) }
         })
     }
 

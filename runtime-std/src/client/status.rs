@@ -23,7 +23,7 @@ pub fn status(at: &Address, json: bool) -> Outcome {
     let (value, text) = http::status(at)?;
     let text = match value["role"].as_str() {
         _ if json => text,
-        Some("backend") => backend(&value),
+        Some("backend") => backend(&value, Colour::of_output()),
         _ => front(&value, Colour::of_output()),
     };
     out::line(text.trim_end())
@@ -109,6 +109,15 @@ fn listed(out: &mut String, status: &Value, name: &str, key: &str, columns: &[(&
     section(out, name, &table, rows(status, key).len());
 }
 
+/// Files that the server does without: each in a line.
+fn files(out: &mut String, status: &Value, colour: Colour) {
+    for row in rows(status, "files") {
+        let (file, trouble) = (cell(&row["file"]), cell(&row["trouble"]));
+        let text = format!("{file}: {trouble}; {}", cell(&row["what_to_do"]));
+        let _ = writeln!(out, "{}", colour.red(&text));
+    }
+}
+
 fn front(status: &Value, colour: Colour) -> String {
     let mut out = String::new();
     let text = |key: &str| cell(&status[key]);
@@ -126,6 +135,7 @@ fn front(status: &Value, colour: Colour) -> String {
         let text = format!("This front cannot lead: {obstacle}");
         let _ = writeln!(out, "{}", colour.red(&text));
     }
+    files(&mut out, status, colour);
     if let Some(trouble) = status["failover_trouble"].as_str() {
         let _ = writeln!(out, "The last planned failover: {trouble}");
     }
@@ -239,7 +249,7 @@ fn front(status: &Value, colour: Colour) -> String {
     out
 }
 
-fn backend(status: &Value) -> String {
+fn backend(status: &Value, colour: Colour) -> String {
     let mut out = String::new();
     let text = |key: &str| cell(&status[key]);
     let _ = writeln!(
@@ -254,6 +264,11 @@ fn backend(status: &Value) -> String {
     let log = &status["log"];
     let (base, committed, last) = (cell(&log["base"]), cell(&log["committed"]), cell(&log["last"]));
     let _ = writeln!(out, "log: from {base}, committed {committed}, last {last}");
+    files(&mut out, status, colour);
+    if rows(status, "containers").is_empty() {
+        let text = "This backend has no licence to serve: put one where --license says";
+        let _ = writeln!(out, "{}", colour.red(text));
+    }
     let mut table = Table::new(&["container", "CmActId", "firm", "product", "TMR-Id", "seats"]);
     let mut count = 0;
     for container in rows(status, "containers") {
@@ -303,6 +318,7 @@ mod tests {
                     "expires": "2026-11-21T19:00:00Z", "expired": true, "differs": [
                     {"backend": "c:3", "field": "LicenseQuantity", "value": "4", "expected": "5"}]}],
                 "gone": [{"trouble": "3 handles of a licence that is gone"}],
+                "files": [{"file": "/etc/x", "trouble": "no PEM", "what_to_do": "mend it"}],
                 "allocations": []
             }),
             Colour::Never,
@@ -313,6 +329,7 @@ mod tests {
             "front, active, epoch 3, fenced (tmrd 0.1.0, smol)",
             "This front cannot lead: the group's memory is lost",
             "The last planned failover: too late",
+            "/etc/x: no PEM; mend it",
             "  a:1: an empty state folder",
             "The certificate of the admin pages ends on 2026-12-01T00:00:00Z",
             "twin b:2: standby, 7 behind, 2 of its clients served here",

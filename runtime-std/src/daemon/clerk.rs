@@ -6,19 +6,19 @@
 
 use super::disk::Folder;
 use super::exit::{Failure, Outcome, words};
-use super::files;
 use super::links::lock;
 use super::passwords::Passwords;
 use super::plan::{Errand, Tell};
+use super::stamp::Stamp;
 use super::tls::{Certificate, Tls};
-use std::fs::{self, OpenOptions};
+use super::{create, files, log};
+use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use tmr_core::admin::Entrance;
+use tmr_core::admin::{Entrance, FileTrouble};
 use tmr_core::config::Config;
 use tmr_core::io::Input;
 
@@ -31,6 +31,12 @@ const AUDIT_MAX: u64 = 4 * 1024 * 1024;
 /// A certificate that ends sooner than this is warned about, once a day.
 const ENDS_SOON: Duration = Duration::from_secs(21 * 24 * 60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// What mends a password file.
+const PASSWORDS: &str = "mend that line, or remove the file and set the passwords anew with tmrd \
+                         password; it is taken within seconds";
+/// What mends a certificate.
+const CERTIFICATE: &str = "put a certificate and its key there, in PEM, for the user that tmrd runs as \
+                           to read; they are taken within seconds";
 
 /// The files that it looks after, as the configuration names them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +56,17 @@ impl Papers {
         Self { passwords: files::beside(path, &config.web.password_file), certificate }
     }
 
+    /// The files, each with what it is, for people.
+    #[must_use]
+    pub fn named(&self) -> Vec<(&'static str, PathBuf)> {
+        let certificate = self.certificate.as_ref();
+        let pems = certificate.map(|it| {
+            [("the certificate", it.chain.clone()), ("the certificate's key", it.key.clone())]
+        });
+        let passwords = ("the password file", self.passwords.clone());
+        std::iter::once(passwords).chain(pems.into_iter().flatten()).collect()
+    }
+
     /// Whether they could be used.
     ///
     /// # Errors
@@ -58,16 +75,10 @@ impl Papers {
         Passwords::read(&self.passwords)?;
         self.certificate.as_ref().map_or(Ok(()), |certificate| certificate.read().map(drop))
     }
-
-    fn paths(&self) -> impl Iterator<Item = &Path> {
-        let certificate = self.certificate.as_ref();
-        let pems = certificate.into_iter().flat_map(|it| [it.chain.as_path(), it.key.as_path()]);
-        std::iter::once(self.passwords.as_path()).chain(pems)
-    }
 }
 
 /// Files as they looked at one time.
-type Seen = (Papers, Vec<Option<(SystemTime, u64)>>);
+type Seen = (Papers, Vec<Option<Stamp>>);
 
 /// What it looks after.
 #[derive(Debug)]
@@ -75,31 +86,32 @@ pub struct Clerk {
     papers: Arc<Mutex<Papers>>,
     tls: Tls,
     audit: PathBuf,
-    passwords: Passwords,
+    /// `None`: they could never be read.
+    passwords: Option<Passwords>,
     /// What was told last.
     told: Entrance,
     /// What the files looked like then.
     seen: Seen,
+    /// Those that cannot be used.
+    troubles: Vec<FileTrouble>,
     warned: Option<Instant>,
 }
 
 impl Clerk {
-    /// With all files read once.
-    ///
-    /// # Errors
-    /// One of them cannot be used.
-    pub fn open(papers: Arc<Mutex<Papers>>, folder: &Folder) -> Result<Self, Failure> {
+    /// With all files read once. What cannot be used is logged, and is no reason not to serve.
+    pub fn open(papers: Arc<Mutex<Papers>>, folder: &Folder) -> Self {
         let mut clerk = Self {
             told: Entrance::default(),
             audit: folder.path(AUDIT),
             tls: Tls::default(),
-            passwords: Passwords::default(),
+            passwords: None,
             seen: look(&papers),
             papers,
+            troubles: Vec::new(),
             warned: None,
         };
-        clerk.told = clerk.read()?;
-        Ok(clerk)
+        clerk.told = clerk.read();
+        clerk
     }
 
     /// Who can come in at the start.
@@ -119,7 +131,8 @@ impl Clerk {
         loop {
             match errands.recv_timeout(LOOK) {
                 Ok(Errand::Verify { link, password }) => {
-                    let granted = self.passwords.check(&password.0);
+                    let passwords = self.passwords.as_ref();
+                    let granted = passwords.and_then(|it| it.check(&password.0));
                     tell(Input::Verified { link, granted });
                 }
                 Ok(Errand::Audit(line)) => {
@@ -132,42 +145,76 @@ impl Clerk {
             }
             self.warn();
             let looks = look(&self.papers);
-            if looks != self.seen {
+            let entrance = if looks == self.seen {
+                Entrance { files: self.files(), ..self.told.clone() }
+            } else {
                 self.seen = looks;
-                self.read_again();
+                self.warned = None;
+                self.read()
+            };
+            if entrance != self.told {
+                self.told = entrance;
                 tell(Input::Entrance(Box::new(self.told.clone())));
             }
         }
     }
 
-    fn read(&mut self) -> Result<Entrance, Failure> {
-        let Papers { passwords: file, certificate } = &self.seen.0;
-        let passwords = Passwords::read(file)?;
-        let mut entrance = Entrance {
-            password_file: file.display().to_string(),
-            operator: passwords.operator(),
-            reader: passwords.reader(),
-            ..Entrance::default()
-        };
-        let read = certificate.as_ref().map(Certificate::read).transpose()?;
-        entrance.certificate_ends = read.as_ref().map(|(_, ends)| *ends);
-        self.tls.set(read.map(|(config, _)| config));
-        self.passwords = passwords;
-        Ok(entrance)
-    }
-
-    /// Files that are not right change nothing, and it is said why.
-    fn read_again(&mut self) {
-        match self.read() {
-            Ok(entrance) => {
-                tracing::info!("passwords and certificate of the admin pages: read again");
-                (self.told, self.warned) = (entrance, None);
+    /// Reads the files. What cannot be used changes nothing of what was read before, and it is said
+    /// why; what was never read is shut: nobody comes in by it, nor without it.
+    fn read(&mut self) -> Entrance {
+        let Papers { passwords: file, certificate } = self.seen.0.clone();
+        let mut entrance = self.told.clone();
+        entrance.password_file = file.display().to_string();
+        self.troubles.clear();
+        match Passwords::read(&file) {
+            Ok(passwords) => {
+                entrance.operator = passwords.operator();
+                entrance.reader = passwords.reader();
+                if self.passwords.as_ref() != Some(&passwords) {
+                    entrance.readings += 1;
+                    self.passwords = Some(passwords);
+                }
             }
             Err(failure) => {
-                tracing::error!("{failure}; what was read before holds on");
-                self.told.trouble = Some(failure.to_string());
+                // Whether readers need a password is not known.
+                entrance.reader |= self.passwords.is_none();
+                let otherwise = match self.passwords {
+                    Some(_) => "the passwords that were read before hold on",
+                    None => "nobody can sign in",
+                };
+                self.complain(&failure, (otherwise, PASSWORDS));
             }
         }
+        match certificate.as_ref().map(Certificate::read).transpose() {
+            Ok(read) => {
+                entrance.certificate_ends = read.as_ref().map(|(_, ends)| *ends);
+                self.tls.set(read.map(|(config, _)| config));
+            }
+            Err(failure) => {
+                let otherwise = if self.tls.shut() {
+                    "only this machine reaches the admin pages"
+                } else {
+                    "the certificate that was read before holds on"
+                };
+                self.complain(&failure, (otherwise, CERTIFICATE));
+            }
+        }
+        if self.troubles.is_empty() && self.told != Entrance::default() {
+            tracing::info!("passwords and certificate of the admin pages: read again");
+        }
+        entrance.trouble = self.troubles.first().map(|it| format!("{}: {}", it.file, it.trouble));
+        entrance.files = self.files();
+        entrance
+    }
+
+    fn complain(&mut self, failure: &Failure, (otherwise, todo): (&str, &str)) {
+        tracing::error!("{failure}; {otherwise}");
+        self.troubles.push(files::trouble(failure, todo));
+    }
+
+    /// All files of this process that cannot be used.
+    fn files(&self) -> Vec<FileTrouble> {
+        self.troubles.iter().cloned().chain(log::trouble()).collect()
     }
 
     fn warn(&mut self) {
@@ -187,18 +234,14 @@ impl Clerk {
             before.push(".1");
             fs::rename(&self.audit, before)?;
         }
-        let mut file =
-            OpenOptions::new().append(true).create(true).mode(0o640).open(&self.audit)?;
+        let options = File::options().append(true).clone();
+        let mut file = create::open_or_create(&self.audit, 0o640, &options)?;
         file.write_all(line.as_bytes())
     }
 }
 
 fn look(papers: &Mutex<Papers>) -> Seen {
     let papers = lock(papers).clone();
-    let of = |path: &Path| {
-        let found = fs::metadata(path).ok()?;
-        Some((found.modified().ok()?, found.len()))
-    };
-    let looks = papers.paths().map(of).collect();
+    let looks = papers.named().iter().map(|(_, path)| Stamp::of(path)).collect();
     (papers, looks)
 }

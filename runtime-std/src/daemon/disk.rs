@@ -3,20 +3,19 @@
 //! A kill between any two steps leaves a file as it was or as it was to be. What the journal's
 //! bytes mean is core's business.
 
+use super::create::{self, Access, FRESH};
 use super::exit::{Failure, halt, words};
 use super::plan::{Errand, Tell};
 use rustix::fs::{FlockOperation, flock};
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File};
 use std::io::{self, ErrorKind, Read, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Receiver;
 use tmr_core::io::Input;
 
 const LOCK: &str = "lock";
 const JOURNAL: &str = "journal";
-/// Ends the name of a file that is to take another's place.
-const FRESH: &str = "new";
 /// Ends the name of a journal that a disk has gone on without.
 const OLD: &str = "old";
 
@@ -24,8 +23,6 @@ const OLD: &str = "old";
 #[derive(Debug)]
 pub struct Folder {
     path: PathBuf,
-    /// For making names durable.
-    itself: File,
     /// Holds the lock.
     _lock: File,
 }
@@ -46,18 +43,12 @@ impl Folder {
                 .and_then(|it| it.sync_all())
                 .map_err(refused)?;
         }
-        let itself = File::open(path).map_err(refused)?;
-        if !itself.metadata().map_err(refused)?.is_dir() {
+        if !std::fs::metadata(path).map_err(refused)?.is_dir() {
             return Err(refused(io::Error::from(ErrorKind::NotADirectory)));
         }
-        let mut lock = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(path.join(LOCK))
-            .map_err(refused)?;
+        let options = File::options().read(true).write(true).clone();
+        let mut lock = create::open_or_create(&path.join(LOCK), 0o600, &options)
+            .map_err(|error| in_the_way(&path.join(LOCK), &error))?;
         if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
             let mut owner = String::new();
             let _ = lock.read_to_string(&mut owner);
@@ -68,11 +59,12 @@ impl Folder {
             )));
         }
         let owner = format!("{}\n", std::process::id());
-        lock.set_len(0)
+        // It is for people: a full disk is no reason not to serve.
+        let _ = lock
+            .set_len(0)
             .and_then(|()| lock.rewind())
-            .and_then(|()| lock.write_all(owner.as_bytes()))
-            .map_err(refused)?;
-        Ok(Self { path: path.to_owned(), itself, _lock: lock })
+            .and_then(|()| lock.write_all(owner.as_bytes()));
+        Ok(Self { path: path.to_owned(), _lock: lock })
     }
 
     /// Where a file of this folder is.
@@ -87,10 +79,15 @@ impl Folder {
     /// It is there and cannot be read.
     pub fn read(&self, name: &str) -> Result<Option<Vec<u8>>, Failure> {
         let path = self.path(name);
-        match std::fs::read(&path) {
+        let read = || -> io::Result<Vec<u8>> {
+            let mut bytes = Vec::new();
+            create::open(&path, File::options().read(true))?.read_to_end(&mut bytes)?;
+            Ok(bytes)
+        };
+        match read() {
             Ok(bytes) => Ok(Some(bytes)),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(Failure::failed(format!("{}: {}", path.display(), words(&error)))),
+            Err(error) => Err(in_the_way(&path, &error)),
         }
     }
 
@@ -99,14 +96,7 @@ impl Folder {
     /// # Errors
     /// The system's; the old file is untouched unless the last step failed.
     pub fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<File> {
-        let fresh = self.path(&format!("{name}.{FRESH}"));
-        let mut file =
-            OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        std::fs::rename(&fresh, self.path(name))?;
-        self.itself.sync_all()?;
-        Ok(file)
+        create::replace(&self.path(name), bytes, Access::Private)
     }
 
     /// Gives a file a second name, under which it stays when another one takes its place. One that
@@ -140,9 +130,7 @@ impl Folder {
                 tracing::warn!("{}: left by an interrupted rewrite, removed", left.display());
             }
             Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => {
-                return Err(Failure::failed(format!("{}: {}", left.display(), words(&error))));
-            }
+            Err(error) => return Err(in_the_way(&left, &error)),
         }
         self.read(JOURNAL)
     }
@@ -154,7 +142,7 @@ impl Folder {
     pub fn write_journal(self, keep: usize) -> Result<Journal, Failure> {
         let path = self.path(JOURNAL);
         let open = || {
-            let mut file = match OpenOptions::new().write(true).open(&path) {
+            let mut file = match create::open(&path, File::options().write(true)) {
                 Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
                 file => file?,
             };
@@ -171,11 +159,14 @@ impl Folder {
             file.seek(io::SeekFrom::Start(keep))?;
             Ok(Some(file))
         };
-        let file = open().map_err(|error: io::Error| {
-            Failure::failed(format!("{}: {}", path.display(), words(&error)))
-        })?;
+        let file = open().map_err(|error: io::Error| in_the_way(&path, &error))?;
         Ok(Journal { folder: self, file })
     }
+}
+
+/// What is not as this server would have made it.
+fn in_the_way(path: &Path, error: &io::Error) -> Failure {
+    Failure::failed(format!("{}: {}", path.display(), words(error)))
 }
 
 /// A durable write that a node asked for.
@@ -197,6 +188,12 @@ pub struct Journal {
 }
 
 impl Journal {
+    /// With a file that need not be the folder's.
+    #[cfg(test)]
+    pub(super) fn over(folder: Folder, file: File) -> Self {
+        Self { folder, file: Some(file) }
+    }
+
     /// Does one durable write. On disk when this returns.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! Each step at which a kill may come leaves what was, or what was to be.
 
-use super::disk::{Durable, Folder};
+use super::disk::{Durable, Folder, Journal};
 use super::exit::Exit;
 use std::fs;
 use std::io::ErrorKind;
@@ -116,26 +116,42 @@ fn an_interrupted_rewrite_leaves_the_old_journal() {
 
 #[test]
 fn a_flush_that_fails_is_an_error() {
-    let nowhere = |place: &Place, name: &str| {
-        // It takes what is written, and cannot be flushed.
-        std::os::unix::fs::symlink("/dev/null", place.0.join(name)).unwrap();
-    };
     let place = Place::new();
-    let folder = place.open();
-    nowhere(&place, "journal");
-    let mut journal = folder.write_journal(0).unwrap();
+    // It takes what is written, and cannot be flushed.
+    let nowhere = fs::File::options().write(true).open("/dev/null").unwrap();
+    let mut journal = Journal::over(place.open(), nowhere);
     let error = journal.write(&Durable::Append(b"lost".to_vec())).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
+}
 
-    // A new journal does not take the old one's place before it is on disk.
+#[test]
+fn a_link_in_a_state_folder_is_not_followed() {
     let place = Place::new();
-    let folder = place.open();
-    fs::write(place.0.join("journal"), b"old").unwrap();
-    nowhere(&place, "journal.new");
-    let mut journal = folder.write_journal(3).unwrap();
-    let error = journal.write(&Durable::Rewrite(b"lost".to_vec())).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
-    assert_eq!(place.journal(), b"old");
+    let target = place.0.join("target");
+    place.open();
+    fs::write(&target, b"precious").unwrap();
+    for name in ["journal", "journal.new", "lock"] {
+        let path = place.0.join(name);
+        let _ = fs::remove_file(&path);
+        std::os::unix::fs::symlink(&target, &path).unwrap();
+        match name {
+            "lock" => assert!(Folder::open(&place.0).unwrap_err().text.contains("it is a link")),
+            "journal" => {
+                let folder = place.open();
+                assert!(folder.journal().unwrap_err().text.contains("it is a link"));
+                let failure = folder.write_journal(0).unwrap_err();
+                assert!(failure.text.contains("it is a link"), "{failure}");
+                fs::remove_file(&path).unwrap();
+            }
+            _ => {
+                fs::write(place.0.join("journal"), b"old").unwrap();
+                let mut journal = place.open().write_journal(3).unwrap();
+                journal.write(&Durable::Rewrite(b"new".to_vec())).unwrap();
+                assert_eq!(place.journal(), b"new");
+            }
+        }
+        assert_eq!(fs::read(&target).unwrap(), b"precious", "{name}");
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! How a process ends: the exit codes, in this one place, and the error that carries one.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use tmr_core::io::Why;
 
@@ -33,27 +34,33 @@ pub struct Failure {
     pub exit: Exit,
     /// For people; no newline at the end.
     pub text: String,
+    /// The file that something is wrong with, if it is one: `text` begins with its path.
+    pub file: Option<PathBuf>,
 }
 
 impl Failure {
+    fn new(exit: Exit, text: impl Into<String>) -> Self {
+        Self { exit, text: text.into(), file: None }
+    }
+
     /// [`Exit::Failed`].
     pub fn failed(text: impl Into<String>) -> Self {
-        Self { exit: Exit::Failed, text: text.into() }
+        Self::new(Exit::Failed, text)
     }
 
     /// [`Exit::Usage`].
     pub fn usage(text: impl Into<String>) -> Self {
-        Self { exit: Exit::Usage, text: text.into() }
+        Self::new(Exit::Usage, text)
     }
 
     /// [`Exit::Refused`].
     pub fn refused(text: impl Into<String>) -> Self {
-        Self { exit: Exit::Refused, text: text.into() }
+        Self::new(Exit::Refused, text)
     }
 
     /// [`Exit::Unreachable`].
     pub fn unreachable(text: impl Into<String>) -> Self {
-        Self { exit: Exit::Unreachable, text: text.into() }
+        Self::new(Exit::Unreachable, text)
     }
 }
 

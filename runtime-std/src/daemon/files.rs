@@ -1,16 +1,19 @@
 //! The files people hand to a server: keys, licences, configuration. Every error names the file,
 //! and ends in [`Exit::Usage`](super::exit::Exit::Usage).
 
+use super::create::{self, Access};
 use super::entropy;
 use super::exit::{Failure, Outcome, words};
+use rustix::fs::OFlags;
 use std::fmt::Display;
-use std::fs::OpenOptions;
+use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use tmr_core::admin::FileTrouble;
 use tmr_core::channel::GroupKey;
 use tmr_core::config::Config;
-use tmr_core::licence::{Container, File, Issuer, IssuerKey};
+use tmr_core::licence::{self, Container, Issuer, IssuerKey};
 use tmr_core::limits::{CONFIG_MAX, LICENCE_FILE_MAX};
 
 /// Longest key file, in bytes: a key has 65.
@@ -18,7 +21,25 @@ const KEY_MAX: usize = 1024;
 
 /// Names the file that something is wrong with.
 pub fn wrong(path: &Path, what: impl Display) -> Failure {
-    Failure::usage(format!("{}: {what}", path.display()))
+    let text = format!("{}: {what}", shown(path));
+    Failure { file: Some(path.to_owned()), ..Failure::usage(text) }
+}
+
+/// A file that a server does without, for its status; `todo`: what mends it.
+#[must_use]
+pub fn trouble(failure: &Failure, todo: &str) -> FileTrouble {
+    let file = failure.file.as_deref().map(shown).unwrap_or_default();
+    let what = failure.text.strip_prefix(&*file).and_then(|rest| rest.strip_prefix(": "));
+    let trouble = what.unwrap_or(&failure.text).to_owned();
+    FileTrouble { file, trouble, what_to_do: todo.to_owned() }
+}
+
+/// A path for people, who may not have chosen the name: no control characters.
+#[must_use]
+pub fn shown(path: &Path) -> String {
+    let clean =
+        |letter: char| if letter.is_control() { char::REPLACEMENT_CHARACTER } else { letter };
+    path.to_string_lossy().chars().map(clean).collect()
 }
 
 /// The bytes of a file, and one more than `longest` at most.
@@ -26,13 +47,30 @@ pub fn wrong(path: &Path, what: impl Display) -> Failure {
 /// # Errors
 /// It cannot be read.
 pub fn bytes(path: &Path, longest: usize) -> Result<Vec<u8>, Failure> {
+    let read = || read(&File::open(path)?, longest);
+    read().map_err(|error: io::Error| wrong(path, words(&error)))
+}
+
+/// The same of a plain file, or a link to one: a pipe that somebody put there holds nobody up.
+///
+/// # Errors
+/// It cannot be read, or is something else.
+pub fn plain_bytes(path: &Path, longest: usize) -> Result<Vec<u8>, Failure> {
+    let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
     let read = || {
-        let mut bytes = Vec::new();
-        let file = std::fs::File::open(path)?;
-        file.take(longest as u64 + 1).read_to_end(&mut bytes)?;
-        Ok(bytes)
+        let file = File::options().read(true).custom_flags(flags).open(path)?;
+        if file.metadata()?.is_file() {
+            return read(&file, longest);
+        }
+        Err(io::Error::other("it is no plain file; right would be one"))
     };
     read().map_err(|error: io::Error| wrong(path, words(&error)))
+}
+
+fn read(file: &File, longest: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.take(longest as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// The text of a file.
@@ -40,7 +78,19 @@ pub fn bytes(path: &Path, longest: usize) -> Result<Vec<u8>, Failure> {
 /// # Errors
 /// It cannot be read, or is not UTF-8.
 pub fn text(path: &Path, longest: usize) -> Result<String, Failure> {
-    String::from_utf8(bytes(path, longest)?).map_err(|error| {
+    utf8(path, bytes(path, longest)?)
+}
+
+/// The text of a plain file, or a link to one.
+///
+/// # Errors
+/// It cannot be read, is something else, or is not UTF-8.
+pub fn plain_text(path: &Path, longest: usize) -> Result<String, Failure> {
+    utf8(path, plain_bytes(path, longest)?)
+}
+
+fn utf8(path: &Path, bytes: Vec<u8>) -> Result<String, Failure> {
+    String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         wrong(path, format!("byte {at} is not text, expected UTF-8"))
     })
@@ -54,7 +104,8 @@ pub fn group_key(path: &Path) -> Result<GroupKey, Failure> {
     let key = text(path, KEY_MAX)
         .and_then(|text| GroupKey::from_hex(&text).map_err(|error| wrong(path, error)))
         .map_err(|failure| {
-            Failure::usage(format!("{failure} (`tmrd keygen` makes a group key)"))
+            let text = format!("{failure} (`tmrd keygen` makes a group key)");
+            Failure { text, ..failure }
         })?;
     warn_if_open(path);
     Ok(key)
@@ -100,8 +151,8 @@ pub fn issuer(path: &Path) -> Result<Issuer, Failure> {
 /// # Errors
 /// It is altered, cut off, foreign, or no licence.
 pub fn container(path: &Path, issuers: &[IssuerKey]) -> Result<Container, Failure> {
-    let bytes = bytes(path, LICENCE_FILE_MAX)?;
-    File::open(&bytes, issuers).map_err(|error| wrong(path, error))
+    let bytes = plain_bytes(path, LICENCE_FILE_MAX)?;
+    licence::File::open(&bytes, issuers).map_err(|error| wrong(path, error))
 }
 
 /// A front's configuration, with its text.
@@ -120,27 +171,8 @@ pub fn config(path: &Path) -> Result<(String, Config), Failure> {
 /// # Errors
 /// The system's, or its owner could not stay; the file is as it was.
 pub fn replace(path: &Path, content: &[u8]) -> Outcome {
-    let put = || {
-        let path = path.canonicalize()?;
-        let (old, folder) =
-            (std::fs::metadata(&path)?, path.parent().unwrap_or_else(|| Path::new("/")));
-        let mut fresh = path.as_os_str().to_owned();
-        fresh.push(".new");
-        let fresh = PathBuf::from(fresh);
-        // One that is left from before may have any mode.
-        let _ = std::fs::remove_file(&fresh);
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
-        let made = file.metadata()?;
-        if (made.uid(), made.gid()) != (old.uid(), old.gid()) {
-            std::os::unix::fs::fchown(&file, Some(old.uid()), Some(old.gid()))?;
-        }
-        file.set_permissions(old.permissions())?;
-        file.write_all(content)?;
-        file.sync_all()?;
-        std::fs::rename(&fresh, &path)?;
-        std::fs::File::open(folder)?.sync_all()
-    };
-    put().map_err(|error: io::Error| match error.kind() {
+    let put = || create::replace(&path.canonicalize()?, content, Access::Public);
+    put().map(drop).map_err(|error: io::Error| match error.kind() {
         ErrorKind::PermissionDenied => wrong(
             path,
             "it cannot be replaced; right would be a file, and a folder, of the user that tmrd \
@@ -162,9 +194,10 @@ pub fn beside(config: &Path, path: &str) -> PathBuf {
 /// It is there already, or cannot be made.
 pub fn make_secret(path: &Path, content: &[u8]) -> Outcome {
     let make = || {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-        file.write_all(content)?;
-        file.sync_all()
+        let mut file = create::create(path, 0o600, File::options().write(true))?;
+        let whole = file.write_all(content).and_then(|()| file.sync_all());
+        // Half a key is none.
+        whole.inspect_err(|_| _ = std::fs::remove_file(path))
     };
     make().map_err(|error: io::Error| match error.kind() {
         ErrorKind::AlreadyExists => {
@@ -174,20 +207,16 @@ pub fn make_secret(path: &Path, content: &[u8]) -> Outcome {
     })
 }
 
-/// Puts content in a file's place, atomically; readable by its owner alone if it is secret.
+/// Puts content in a file's place, atomically.
 ///
 /// # Errors
 /// The system's.
-pub fn put(path: &Path, content: &[u8], secret: bool) -> Outcome {
-    let put = || {
-        let mut fresh = path.as_os_str().to_owned();
-        fresh.push(".new");
-        let mode = if secret { 0o600 } else { 0o644 };
-        let mut options = OpenOptions::new();
-        let mut file = options.write(true).create(true).truncate(true).mode(mode).open(&fresh)?;
-        file.write_all(content)?;
-        file.sync_all()?;
-        std::fs::rename(&fresh, path)
-    };
-    put().map_err(|error: io::Error| wrong(path, words(&error)))
+pub fn put(path: &Path, content: &[u8], access: Access) -> Outcome {
+    create::replace(path, content, access).map(drop).map_err(|error| match error.kind() {
+        ErrorKind::PermissionDenied => {
+            let words = words(&error);
+            wrong(path, format!("{words}; right would be to run this as its owner, or as root"))
+        }
+        _ => wrong(path, words(&error)),
+    })
 }

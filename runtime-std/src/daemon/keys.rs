@@ -2,6 +2,7 @@
 
 use super::cli::Issue;
 use super::clock::Clock;
+use super::create::Access;
 use super::exit::{Failure, Outcome, words};
 use super::{entropy, files, out};
 use std::path::{Path, PathBuf};
@@ -57,11 +58,11 @@ pub fn sign(options: &Issue) -> Result<Vec<PathBuf>, Failure> {
     let mut written = Vec::new();
     for part in only.map_or(1..=3, |part| part..=part) {
         let path = out.join(format!("{part}.cmlic"));
-        files::put(&path, &issuer.issue(&parsed, part, now), true)?;
+        files::put(&path, &issuer.issue(&parsed, part, now), Access::Private)?;
         written.push(path);
     }
     let path = out.join("issuer.pub");
-    files::put(&path, issuer.public().to_text().as_bytes(), false)?;
+    files::put(&path, issuer.public().to_text().as_bytes(), Access::Public)?;
     written.push(path);
     Ok(written)
 }

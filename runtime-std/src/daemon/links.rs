@@ -28,8 +28,10 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::{fmt, io};
 use tmr_core::hub::Hub;
 use tmr_core::io::{Door, Frame, Input, Link, Why};
-use tmr_core::time::Duration;
+use tmr_core::limits::LINKS_HELD_MAX;
+use tmr_core::time::{Duration, Now};
 
+const TOO_MUCH: Why = Why::Limit("bytes that all links together hold");
 /// Bytes read at once.
 const CHUNK: usize = 64 * 1024;
 /// Links that one turn looks at.
@@ -46,6 +48,8 @@ pub(super) const ACCEPTS: usize = 16;
 pub struct Links {
     pub(super) hub: Mutex<TimedHub>,
     pub(super) peers: Mutex<BTreeMap<Link, Arc<Peer>>>,
+    /// Bytes that all talks keep for peers that have not proved the group key.
+    held: AtomicUsize,
     polls: Arc<[OwnedFd]>,
     doors: Arc<Listeners>,
     streams: Streams,
@@ -57,6 +61,8 @@ pub(super) struct Peer {
     pub(super) talk: Mutex<Talk>,
     /// How often it was called for to be written since whoever writes it has looked.
     pub(super) rung: AtomicUsize,
+    /// Its share of [`Links::held`].
+    held: AtomicUsize,
 }
 
 /// What one who takes turns keeps between them: its poll, and room for what it reads.
@@ -109,8 +115,8 @@ impl Links {
         for (door, listener) in doors {
             open.open(door, listener).map_err(|error| broken(&error))?;
         }
-        let (hub, peers) = (Mutex::new(hub), Mutex::default());
-        Ok((Self { hub, peers, polls, doors: open, streams }, errands))
+        let (hub, peers, held) = (Mutex::new(hub), Mutex::default(), 0.into());
+        Ok((Self { hub, peers, held, polls, doors: open, streams }, errands))
     }
 
     /// The doors by which links come in.
@@ -145,6 +151,7 @@ impl Links {
             }
         }
         let (mut arrived, mut todo, mut ended) = (Vec::new(), Todo::default(), Vec::new());
+        let mut left = Vec::new();
         let mut greetings = 0;
         for (peer, flags) in ready {
             let mut talk = lock(&peer.talk);
@@ -155,15 +162,23 @@ impl Links {
                     continue;
                 }
             }
+            left.extend(talk.has_left().then_some(peer.link));
             let heard = self.hear(peer.link, &mut talk, flags, &mut ears.buffer);
+            self.count(&peer, talk.held());
             todo.wake.extend(heard.writes.then_some(peer.link));
             ended.extend(heard.end.map(|why| (peer.link, why)));
             arrived.extend(heard.read.map(|(frames, partial)| (peer.link, frames, partial)));
         }
         let mut chores = Chores::default();
-        if !arrived.is_empty() {
-            let received = |hub: &mut Hub, now, acts: &mut _| hub.received(now, arrived, acts);
-            let ((), more) = lock(&self.hub).step(received);
+        let mut waiting = 0;
+        if !arrived.is_empty() || !left.is_empty() {
+            let received = |hub: &mut Hub, now, acts: &mut _| {
+                hub.left(now, left, acts);
+                hub.received(now, arrived, acts);
+                hub.held()
+            };
+            let (held, more) = lock(&self.hub).step(received);
+            waiting = held;
             todo.wake.extend(&more.wake);
             todo = Todo { wake: todo.wake, ..more };
         }
@@ -172,6 +187,9 @@ impl Links {
             self.perform(self.end(link, why), &mut chores);
         }
         self.perform(todo, &mut chores);
+        if waiting + self.held.load(Ordering::Relaxed) > LINKS_HELD_MAX {
+            self.shed(&mut chores);
+        }
         for open in ears.events.iter().filter_map(|event| self.doors.of(event.data.u64())) {
             self.take_in(&open, &mut chores);
         }
@@ -263,7 +281,8 @@ impl Links {
 
     fn open(&self, link: Link, talk: Talk, chores: &mut Chores) {
         let unblocked = talk.socket.set_nonblocking(true).map_err(|error| broken(&error));
-        let peer = Arc::new(Peer { link, talk: Mutex::new(talk), rung: 0.into() });
+        let (rung, held) = (0.into(), 0.into());
+        let peer = Arc::new(Peer { link, talk: Mutex::new(talk), rung, held });
         let watched = {
             // Whoever finds it already has to wait until it is watched.
             let talk = lock(&peer.talk);
@@ -300,6 +319,42 @@ impl Links {
         Heard { read, end, writes }
     }
 
+    /// What the talk with a peer keeps has changed.
+    fn count(&self, peer: &Peer, held: usize) {
+        let before = peer.held.swap(held, Ordering::Relaxed);
+        if held != before {
+            // Wraps where it falls.
+            self.held.fetch_add(held.wrapping_sub(before), Ordering::Relaxed);
+        }
+    }
+
+    /// All peers together make us keep too much: those go that hold most, until there is room again.
+    fn shed(&self, chores: &mut Chores) {
+        let mut held: Vec<(usize, Link)> = {
+            let peers = lock(&self.peers);
+            peers.values().map(|peer| (peer.held.load(Ordering::Relaxed), peer.link)).collect()
+        };
+        let mut hub = lock(&self.hub);
+        held.iter_mut().for_each(|(bytes, link)| *bytes += hub.hub().held_by(*link));
+        held.sort_unstable_by(|one, other| other.cmp(one));
+        let all: usize = held.iter().map(|(bytes, _)| bytes).sum();
+        let (mut left, mut going) = (all, Vec::new());
+        for (bytes, link) in held {
+            if left <= LINKS_HELD_MAX / 4 * 3 || bytes == 0 {
+                break;
+            }
+            left -= bytes;
+            going.push(link);
+        }
+        let told = |hub: &mut Hub, now: Now, _: &mut _| hub.shed(now, going.len(), all);
+        let todo = hub.step(told).1;
+        drop(hub);
+        self.perform(todo, chores);
+        for link in going {
+            self.perform(self.end(link, TOO_MUCH), chores);
+        }
+    }
+
     /// Does what a step left to do, and what that leaves to do.
     fn perform(&self, todo: Todo, chores: &mut Chores) {
         let mut todos = vec![todo];
@@ -328,8 +383,7 @@ impl Links {
         loop {
             let rung = peer.rung.load(Ordering::Acquire);
             if let Some(more) = self.write(&peer) {
-                let sooner = todo.is_some_and(|todo| todo.sooner);
-                todo = Some(Todo { sooner: sooner || more.sooner, ..more });
+                todo = Some(todo.unwrap_or_default().and(more));
             }
             if peer.rung.fetch_sub(rung, Ordering::AcqRel) == rung {
                 return todo;
@@ -339,7 +393,9 @@ impl Links {
 
     fn write(&self, peer: &Peer) -> Option<Todo> {
         let mut talk = lock(&peer.talk);
-        let why = match talk.flush(|| lock(&self.hub).hub().outbox(peer.link)) {
+        let flushed = talk.flush(|| lock(&self.hub).hub().outbox(peer.link));
+        self.count(peer, talk.held());
+        let why = match flushed {
             Ok(waiting) => {
                 self.watch(peer.link, &mut talk);
                 let begun = waiting == Waiting::Begun;
@@ -357,6 +413,7 @@ impl Links {
         let peer = lock(&self.peers).remove(&link);
         let Some(peer) = peer else { return Todo::default() };
         let unsent = lock(&peer.talk).end(&why);
+        self.count(&peer, 0);
         lock(&self.hub).closed(link, why, unsent)
     }
 

@@ -6,13 +6,13 @@
 //! wherever that is: it may be cut off (logrotate's `copytruncate`), or moved away, until SIGHUP
 //! opens a new one.
 
-use super::exit::{Failure, words};
+use super::exit::Failure;
+use super::files;
 use super::links::lock;
-use std::fs::{File, OpenOptions};
-use std::io::{self, IsTerminal, Write};
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use super::log_file::{LogFile, Reserved};
+use std::io::{self, IsTerminal};
 use std::sync::{Arc, Mutex, OnceLock};
+use tmr_core::admin::FileTrouble;
 use tmr_core::config::Log;
 use tracing_subscriber::layer::{Layered, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
@@ -29,23 +29,31 @@ struct Control {
     lines: reload::Handle<Lines, Registry>,
     levels: reload::Handle<EnvFilter, Layered<reload::Layer<Lines, Registry>, Registry>>,
     /// What is in force.
-    now: Mutex<Option<Log>>,
+    now: Mutex<Option<Now>>,
+}
+
+#[derive(Clone, Debug)]
+struct Now {
+    log: Log,
+    reserved: Reserved,
 }
 
 static CONTROL: OnceLock<Control> = OnceLock::new();
+/// Why the log file is not written.
+static TROUBLE: Mutex<Option<FileTrouble>> = Mutex::new(None);
+/// What mends that.
+const TODO: &str = "name a file of its own, in a folder that the user that tmrd runs as may write, in \
+                    Log.File (a backend: --log-file), and reload";
 
 /// Starts logging to standard error, and makes a panic end the process: a broken invariant must not
-/// be served on.
-///
-/// # Errors
-/// `TMR_LOG` cannot be understood.
-pub fn start() -> Result<(), Failure> {
-    let wanted = variable().unwrap_or_else(|| "info".to_owned());
-    let filter = EnvFilter::try_new(&wanted).map_err(|error| {
-        Failure::usage(format!(
-            "{VARIABLE}={wanted}: {error}; right would be info, debug, or tmr_core::front=debug,info"
-        ))
-    })?;
+/// be served on. A `TMR_LOG` that cannot be understood is left aside, which is logged.
+pub fn start() {
+    let wanted = variable().map(|wanted| (EnvFilter::try_new(&wanted), wanted));
+    let (filter, aside) = match wanted {
+        None => (EnvFilter::new("info"), None),
+        Some((Ok(filter), _)) => (filter, None),
+        Some((Err(error), wanted)) => (EnvFilter::new("info"), Some((error, wanted))),
+    };
     let (outer, levels) = reload::Layer::new(filter);
     let (inner, lines) = reload::Layer::new(vec![standard_error(false)]);
     tracing_subscriber::registry().with(inner).with(outer).init();
@@ -55,7 +63,12 @@ pub fn start() -> Result<(), Failure> {
         report(panic);
         std::process::abort();
     }));
-    Ok(())
+    if let Some((error, wanted)) = aside {
+        tracing::error!(
+            "{VARIABLE}={wanted}: {error}; logging as if it were info; right would be info, debug, or \
+             tmr_core::front=debug,info"
+        );
+    }
 }
 
 fn variable() -> Option<String> {
@@ -65,28 +78,32 @@ fn variable() -> Option<String> {
 /// Another way of logging that could come into force.
 #[derive(Debug)]
 pub struct Prepared {
-    log: Log,
+    now: Now,
     levels: EnvFilter,
-    sink: Option<Arc<Sink>>,
+    sink: Option<Arc<LogFile>>,
 }
 
 /// Opens the log file, anew if it is in use already, so that one that was moved away is not written
-/// to any more.
+/// to any more. `reserved`: files that it must not be.
 ///
 /// # Errors
-/// It cannot be opened, or the levels are none.
-pub fn prepare(log: &Log) -> Result<Prepared, Failure> {
+/// It cannot be opened or is something else, or the levels are none.
+pub fn prepare(log: &Log, reserved: &Reserved) -> Result<Prepared, Failure> {
     let levels = EnvFilter::try_new(&log.level)
         .map_err(|error| Failure::usage(format!("Log.Level {}: {error}", log.level)))?;
-    let sink = log.file.as_ref().map(|path| Sink::open(path.into()).map(Arc::new)).transpose()?;
-    Ok(Prepared { log: log.clone(), levels, sink })
+    let open = |path: &String| LogFile::open(path.into(), reserved).map(Arc::new);
+    let sink = log.file.as_ref().map(open).transpose()?;
+    Ok(Prepared { now: Now { log: log.clone(), reserved: reserved.clone() }, levels, sink })
 }
 
 /// Logs so from now on.
-pub fn apply(Prepared { log, levels, sink }: Prepared) {
+pub fn apply(prepared: Prepared) {
+    *lock(&TROUBLE) = None;
+    let Prepared { now: new, levels, sink } = prepared;
+    let log = &new.log;
     let Some(control) = CONTROL.get() else { return };
     let mut now = lock(&control.now);
-    let same = now.as_ref().map(|now| now.level == log.level);
+    let same = now.as_ref().map(|now| now.log.level == log.level);
     match (same, variable()) {
         // What it says at the start holds until something else is configured.
         (None, Some(variable)) => {
@@ -100,28 +117,42 @@ pub fn apply(Prepared { log, levels, sink }: Prepared) {
     let file = sink.map(|sink| lines(log.json, true, sink));
     let lines: Lines = [standard_error(log.json)].into_iter().chain(file).collect();
     control.lines.reload(lines).expect("logging lasts as long as the process");
-    *now = Some(log);
+    *now = Some(new);
 }
 
 /// Logs as configured at the start. A log file that cannot be written stops nothing.
-pub fn begin(log: &Log) {
-    let without = |failure: Failure| {
-        tracing::error!("{failure}; logging to standard error only");
-        prepare(&Log { file: None, ..log.clone() })
-    };
-    match prepare(log).or_else(without) {
+pub fn begin(log: &Log, reserved: &Reserved) {
+    match prepare(log, reserved) {
         Ok(prepared) => apply(prepared),
-        Err(failure) => tracing::error!("{failure}"),
+        Err(failure) => {
+            match prepare(&Log { file: None, ..log.clone() }, reserved) {
+                Ok(prepared) => apply(prepared),
+                Err(failure) => tracing::error!("{failure}"),
+            }
+            complain(&failure, "logging to standard error only");
+        }
     }
+}
+
+/// Says why there is no log file, or why it is the one that was open before.
+pub fn complain(failure: &Failure, otherwise: &str) {
+    tracing::error!("{failure}; {otherwise}");
+    *lock(&TROUBLE) = Some(files::trouble(failure, TODO));
+}
+
+/// Why the log file is not written; `None`: it is, or there is none.
+#[must_use]
+pub fn trouble() -> Option<FileTrouble> {
+    lock(&TROUBLE).clone()
 }
 
 /// Opens the log file anew, if there is one.
 pub fn reopen() {
     let now = CONTROL.get().and_then(|control| lock(&control.now).clone());
-    if let Some(log) = now.filter(|log| log.file.is_some()) {
-        match prepare(&log) {
+    if let Some(now) = now.filter(|now| now.log.file.is_some()) {
+        match prepare(&now.log, &now.reserved) {
             Ok(prepared) => apply(prepared),
-            Err(failure) => tracing::error!("{failure}; going on with the file that is open"),
+            Err(failure) => complain(&failure, "going on with the file that is open"),
         }
     }
 }
@@ -140,40 +171,5 @@ where
         (true, _) => lines.json().flatten_event(true).with_current_span(false).boxed(),
         (false, true) => lines.with_target(false).boxed(),
         (false, false) => lines.with_target(false).without_time().boxed(),
-    }
-}
-
-/// A log file.
-#[derive(Debug)]
-struct Sink {
-    path: PathBuf,
-    file: File,
-    /// The last line could not be written, and that was said.
-    failed: AtomicBool,
-}
-
-impl Sink {
-    fn open(path: PathBuf) -> Result<Self, Failure> {
-        let file = OpenOptions::new().create(true).append(true).open(&path);
-        let file = file
-            .map_err(|error| Failure::failed(format!("{}: {}", path.display(), words(&error))))?;
-        Ok(Self { path, file, failed: AtomicBool::new(false) })
-    }
-}
-
-/// A line that the file has no room for is left out, which is said where it can be said: standard
-/// error has the line too.
-impl Write for &Sink {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let written = (&self.file).write_all(line);
-        let failed = self.failed.swap(written.is_err(), Ordering::Relaxed);
-        if let (Err(error), false) = (written, failed) {
-            eprintln!("log file {}: {}", self.path.display(), words(&error));
-        }
-        Ok(line.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }

@@ -8,6 +8,7 @@ pub mod address;
 mod clerk;
 pub mod cli;
 pub mod clock;
+pub mod create;
 pub mod disk;
 #[cfg(test)]
 mod disk_test;
@@ -23,6 +24,7 @@ pub mod links;
 mod links_test;
 pub mod listeners;
 pub mod log;
+pub mod log_file;
 pub mod net;
 pub mod notify;
 pub mod out;
@@ -31,6 +33,7 @@ pub mod plan;
 pub mod roles;
 pub mod settings;
 pub mod signals;
+pub mod stamp;
 mod talk;
 #[cfg(test)]
 mod talk_test;

@@ -1,11 +1,12 @@
 //! TCP, as servers and clients here want it.
 
 use super::exit::words;
+use rustix::net::sockopt;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Instant;
 use tmr_core::io::{Address, Why};
-use tmr_core::limits::{DIAL_TIMEOUT, WRITE_TIMEOUT};
+use tmr_core::limits::{DIAL_TIMEOUT, KEEPALIVE, WRITE_TIMEOUT};
 use tmr_core::time::Duration;
 
 /// It has room for bytes of ours no more.
@@ -13,14 +14,19 @@ pub const NOT_READING: Why = Why::Timeout("the peer does not read");
 /// Pause after a connection that the system could not give: no file, or no thread for it.
 pub const BREATH: Duration = Duration::from_millis(100);
 
-/// Sets what every connection has: no delay for small writes, and no wait without end for a peer
-/// that does not read.
+/// Sets what every connection has: no delay for small writes, no wait without end for a peer that
+/// does not read, and none for one that is gone without a word, whose place others need.
 ///
 /// # Errors
 /// The system's.
 pub fn prepare(socket: &TcpStream) -> io::Result<()> {
     socket.set_nodelay(true)?;
-    socket.set_write_timeout(Some(WRITE_TIMEOUT))
+    socket.set_write_timeout(Some(WRITE_TIMEOUT))?;
+    let (idle, pause, tries) = KEEPALIVE;
+    sockopt::set_tcp_keepidle(socket, idle)?;
+    sockopt::set_tcp_keepintvl(socket, pause)?;
+    sockopt::set_tcp_keepcnt(socket, tries)?;
+    Ok(sockopt::set_socket_keepalive(socket, true)?)
 }
 
 /// Opens a connection, as a client does: see [`dial_within`].

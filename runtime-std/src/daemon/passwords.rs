@@ -3,14 +3,13 @@
 //!
 //! What never lives here: who is signed in (that is core's `admin`).
 
-use super::entropy;
+use super::create::Access;
 use super::exit::{Failure, Outcome};
-use super::files;
+use super::{entropy, files};
 use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
 use argon2::{Algorithm, Argon2, Params, Version};
 use std::fs;
-use std::io::{self, ErrorKind, IsTerminal, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::io::{self, ErrorKind, IsTerminal, Read};
 use std::path::Path;
 use tmr_core::admin::Rights;
 use tmr_core::limits::PASSWORD_MAX;
@@ -40,7 +39,7 @@ impl Passwords {
         if fs::metadata(path).is_err_and(|error| error.kind() == ErrorKind::NotFound) {
             return Ok(Self::default());
         }
-        let text = files::text(path, FILE_MAX)?;
+        let text = files::plain_text(path, FILE_MAX)?;
         let mut passwords = Self::default();
         for (number, line) in (1..).zip(text.lines()) {
             let line = line.trim();
@@ -108,6 +107,13 @@ impl Passwords {
 /// # Errors
 /// It is too short, was typed in two ways, or the file cannot be written.
 pub fn set(path: &Path, rights: Rights) -> Outcome {
+    // Root writes in a folder of the server's user, who must not choose what is read and written.
+    if fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink()) {
+        return Err(files::wrong(
+            path,
+            "it is a link, which is not followed; right would be a file",
+        ));
+    }
     let mut passwords = Passwords::read(path)?;
     let password = ask(rights)?;
     if password.chars().count() < SHORTEST || password.len() > PASSWORD_MAX {
@@ -120,7 +126,8 @@ pub fn set(path: &Path, rights: Rights) -> Outcome {
         Rights::Operator => passwords.operator = Some(hash),
         Rights::Reader => passwords.reader = Some(hash),
     }
-    put(path, &passwords.to_text()).map_err(|error| files::wrong(path, error))?;
+    // Its group is the server's, which reads it.
+    files::put(path, passwords.to_text().as_bytes(), Access::Group)?;
     eprintln!(
         "{}: a new password for the {}; a front that runs takes it within seconds",
         path.display(),
@@ -156,25 +163,6 @@ fn hash(password: &str) -> Result<String, Failure> {
         .map_err(|error| failed(&error))
 }
 
-/// In the place of the old file, for its owner to write and its group, the daemon's, to read: that
-/// of the old file, or of the folder.
-fn put(path: &Path, text: &str) -> io::Result<()> {
-    let mut fresh = path.as_os_str().to_owned();
-    fresh.push(".new");
-    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let like =
-        fs::metadata(path).or_else(|_| fs::metadata(folder.unwrap_or_else(|| Path::new("."))))?;
-    let mut options = fs::OpenOptions::new();
-    let mut file = options.write(true).create(true).truncate(true).mode(0o640).open(&fresh)?;
-    if file.metadata()?.gid() != like.gid() {
-        // Who may not give it to another group keeps it.
-        let _ = std::os::unix::fs::fchown(&file, None, Some(like.gid()));
-    }
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&fresh, path)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -185,7 +173,7 @@ mod tests {
         let path = std::env::temp_dir().join(format!("tmr-passwords-{}", std::process::id()));
         assert_eq!(Passwords::read(&path), Ok(Passwords::default()), "no file, no passwords");
         let passwords = Passwords { operator: Some(hash("correct horse").unwrap()), reader: None };
-        put(&path, &passwords.to_text()).unwrap();
+        files::put(&path, passwords.to_text().as_bytes(), Access::Group).unwrap();
         let mode = fs::metadata(&path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode & 0o137, 0, "{mode:o}");
         let read = Passwords::read(&path).unwrap();

@@ -1,12 +1,13 @@
 //! `backend`, `serve` and `check-config`: from files and options to a node, and a plan to run it.
 
-use super::clerk::Clerk;
+use super::clerk::{Clerk, Papers};
 use super::cli;
 use super::disk::Folder;
 use super::doors::Spot;
 use super::exit::{Failure, Outcome};
 use super::history::{Farewell, Keeper};
 use super::licences::Licences;
+use super::log_file::Reserved;
 use super::plan::{Plan, Source, Sources, Streams};
 use super::settings::{self, Settings};
 use super::tls::Tls;
@@ -44,7 +45,10 @@ impl Runtime {
 /// It cannot start; every file is checked before anything is listened on.
 pub fn backend(runtime: Runtime, options: &cli::Backend) -> Outcome {
     begin(&options.watched, &Farewell::default())?;
-    log::begin(&options.logging.log());
+    let mut reserved = vec![("the group key", options.group_key.clone())];
+    reserved.extend(options.issuer.iter().map(|path| ("the issuer's key", path.clone())));
+    reserved.extend(options.license.iter().map(|path| ("a licence file", path.clone())));
+    log::begin(&options.logging.log(), &Reserved::new(&options.state, reserved));
     let group = files::group_key(&options.group_key)?;
     let issuers = each(&options.issuer, files::issuer_key)?;
     let licences = Licences::open(&options.license, issuers)?;
@@ -63,35 +67,46 @@ pub fn backend(runtime: Runtime, options: &cli::Backend) -> Outcome {
     let journal = Some(folder.write_journal(keep)?);
     let hub = hub(Node::Backend(Box::new(node)));
     doors::announce(&doors);
-    let others: Vec<(&str, Source)> = vec![("licences", licences.source())];
+    let others: Vec<(&str, Source)> = vec![("licences", licences.source(needed(options)))];
     let sources = Sources { journal, others, ..Sources::default() };
     let streams = Streams { group, front: None, tls: Tls::default() };
     (runtime.run)(Plan { hub, doors, streams, sources })
 }
 
+/// Whether the files that only the start of a backend reads are as the next start needs them: what is
+/// wrong with them.
+fn needed(options: &cli::Backend) -> impl Fn() -> Vec<Failure> + Send + 'static {
+    let (group, issuers) = (options.group_key.clone(), options.issuer.clone());
+    move || {
+        let issuers = issuers.iter().filter_map(|path| files::issuer_key(path).err());
+        files::group_key(&group).err().into_iter().chain(issuers).collect()
+    }
+}
+
 /// Runs a front.
 ///
 /// # Errors
-/// It cannot start; every file is checked before anything is listened on.
+/// It cannot start; every file that it cannot do without is checked before anything is listened on.
 pub fn serve(runtime: Runtime, options: &cli::Serve) -> Outcome {
     let farewell = Farewell::default();
     begin(&options.watched, &farewell)?;
     let (text, config) = files::config(&options.config)?;
-    log::begin(&settings::logging(&options.config, &config));
+    let paths = (&*options.config, &*options.state);
+    let reserved = settings::reserved(paths, &config);
+    log::begin(&settings::logging(&options.config, &config), &reserved);
     let group = files::group_key(&files::beside(&options.config, &config.group_key_file))?;
     let folder = Folder::open(&options.state)?;
     let doors = doors::open(&settings::spots(&config))?;
     let mut identity = runtime.identity(&doors[0].1);
     let begun = (text, config.clone());
-    let (paths, address) = ((&*options.config, &*options.state), identity.address);
-    let settings = Settings::new(paths, begun, group.clone(), address)?;
+    let settings = Settings::new(paths, begun, group.clone(), identity.address)?;
     if let Some(address) = config.virtual_ips.first() {
         identity.address = *address;
     }
     let server = Server { name: identity.name.clone(), address: identity.address };
     let mut history = Keeper::new(settings::history(paths, &config), server, farewell);
-    let clerk = Clerk::open(settings.papers(), &folder)?;
-    let address = Some(vip::Watch::new(settings.addresses(), folder, settings.asks())?);
+    let clerk = Clerk::open(settings.papers(), &folder);
+    let address = Some(vip::Watch::new(settings.addresses(), folder, settings.asks()));
     let front = entropy::id();
     let mut node = Front::new(front::Config {
         identity,
@@ -130,6 +145,9 @@ pub fn check_config(path: Option<&Path>) -> Outcome {
     if let Err(failure) = files::group_key(&files::beside(path, &config.group_key_file)) {
         eprintln!("but not on this machine as it is: {failure}");
     }
+    if let Err(failure) = Papers::of(path, &config).check() {
+        eprintln!("on this machine it would do without: {failure}");
+    }
     Ok(())
 }
 
@@ -141,7 +159,7 @@ fn hub(node: Node) -> Hub {
 
 /// What every server does first.
 fn begin(watched: &cli::Watched, farewell: &Farewell) -> Outcome {
-    log::start()?;
+    log::start();
     let last = farewell.clone();
     signals::on_stop(move || {
         tracing::info!("told to stop");

@@ -2,8 +2,8 @@
 //!
 //! It is read again on SIGHUP, and written when the node wants another one stored. Everything that
 //! can be wrong with it is looked at before anything changes: the text, the group key, the log, the
-//! ports, the folder of the usage history. So a bad one changes nothing, and the log or the node hears
-//! what is wrong with it.
+//! passwords and the certificate, the ports, the folder of the usage history. So a bad one changes
+//! nothing, and the log or the node hears what is wrong with it.
 
 use super::clerk::Papers;
 use super::doors::{self, Spot};
@@ -11,6 +11,7 @@ use super::exit::{Failure, Outcome, halt, words};
 use super::history::{self, Tray};
 use super::links::lock;
 use super::listeners::Listeners;
+use super::log_file::Reserved;
 use super::plan::Tell;
 use super::vip::Addresses;
 use super::{files, log, notify, signals};
@@ -194,9 +195,12 @@ impl Settings {
         write: impl FnOnce(&str) -> Outcome,
     ) -> Result<Vec<String>, Failure> {
         let group = files::group_key(&files::beside(&self.path, &new.group_key_file))?;
-        let logging = log::prepare(&logging(&self.path, &new))?;
+        let logging = self.prepare_log(&new)?;
         let papers = Papers::of(&self.path, &new);
-        papers.check()?;
+        // Those that are in force already are looked after by whoever reads them.
+        if papers != *lock(&self.papers) {
+            papers.check()?;
+        }
         let before = spots(&self.config);
         let moved: Vec<Spot> =
             spots(&new).into_iter().filter(|spot| !before.contains(spot)).collect();
@@ -220,7 +224,9 @@ impl Settings {
         if let Err(error) = running.doors.swap(opened) {
             halt(&format!("opening a port: {}", words(&error)));
         }
-        log::apply(logging);
+        if let Some(logging) = logging {
+            log::apply(logging);
+        }
         if kept != was {
             running.tray.change(kept);
         }
@@ -234,6 +240,22 @@ impl Settings {
         }
         self.tell(running.tell);
         Ok(later)
+    }
+
+    /// The log as another configuration has it; `None`: it stays as it is, for nothing about it is
+    /// new and the file cannot be opened again.
+    fn prepare_log(&self, new: &Config) -> Result<Option<log::Prepared>, Failure> {
+        let of = |config: &Config| {
+            (logging(&self.path, config), reserved((&self.path, &self.state), config))
+        };
+        let wanted = of(new);
+        match log::prepare(&wanted.0, &wanted.1) {
+            Err(failure) if wanted == of(&self.config) => {
+                log::complain(&failure, "the log stays as it is");
+                Ok(None)
+            }
+            prepared => prepared.map(Some),
+        }
     }
 
     /// What the file says and this process cannot do.
@@ -260,6 +282,15 @@ impl Settings {
 pub fn logging(path: &Path, config: &Config) -> Log {
     let beside = |file: &String| files::beside(path, file).to_string_lossy().into_owned();
     Log { file: config.log.file.as_ref().map(beside), ..config.log.clone() }
+}
+
+/// What no log of a front with this configuration and this state folder is written into.
+#[must_use]
+pub fn reserved((path, state): (&Path, &Path), config: &Config) -> Reserved {
+    let mut files = Papers::of(path, config).named();
+    files.push(("the configuration", path.to_owned()));
+    files.push(("the group key", files::beside(path, &config.group_key_file)));
+    Reserved::new(state, files)
 }
 
 /// Where a front with this configuration and this state folder keeps its usage history.

@@ -26,12 +26,17 @@ pub(super) struct Talk {
     client: bool,
     /// It ends when `wire` is written.
     close: Option<Why>,
+    /// A request waits at the hub until `wire` is written; then the poll names this link, so that it
+    /// gets on by one request a turn, as the others do.
+    waits: bool,
     /// A client's link that nothing was read from: what comes first makes work.
     greets: bool,
     /// It has ended: nothing is taken for it any more.
     over: bool,
     /// What it was last watched for.
     watched: EventFlags,
+    /// The system has not taken all that was to be written.
+    blocked: bool,
 }
 
 /// What became of the bytes that waited for the peer to read.
@@ -55,8 +60,21 @@ impl Talk {
         let (mut wire, watched) = (Vec::new(), Self::FIRST_WATCH);
         stream.greet(&mut wire);
         let (owed, client, close, over) = (0, false, None, false);
-        let cover = None;
-        Self { socket, stream, cover, wire, owed, client, close, greets, over, watched }
+        let (cover, waits, blocked) = (None, false, false);
+        Self {
+            socket,
+            stream,
+            cover,
+            wire,
+            owed,
+            client,
+            close,
+            waits,
+            greets,
+            over,
+            watched,
+            blocked,
+        }
     }
 
     /// Reads once what there is, if it is to be read; `broken`: in any case. Whole frames go to
@@ -91,6 +109,11 @@ impl Talk {
         opened
     }
 
+    /// All that was to be written has left, and a request waits for that; says so once.
+    pub(super) fn has_left(&mut self) -> bool {
+        self.wire.is_empty() && std::mem::take(&mut self.waits)
+    }
+
     /// The peer's first bytes may be a key agreement, and are to come.
     pub(super) fn greets(&self) -> bool {
         self.greets
@@ -99,6 +122,13 @@ impl Talk {
     /// Bytes of an unfinished frame are waiting.
     pub(super) fn partial(&self) -> bool {
         self.stream.partial()
+    }
+
+    /// Bytes of memory that its peer makes us keep; 0 for one that has proved the group key, and for
+    /// one that has ended.
+    pub(super) fn held(&self) -> usize {
+        let free = self.over || self.stream.duplex();
+        if free { 0 } else { self.stream.held() + self.wire.capacity() }
     }
 
     /// The handshake has something to say.
@@ -115,7 +145,7 @@ impl Talk {
             return Ok(Waiting::Same);
         }
         // What came first goes first; what comes later stays with the hub, which counts it.
-        let waited = self.watched.contains(EventFlags::OUT);
+        let waited = self.blocked;
         let before = self.wire.len();
         if !write_some(&self.socket, &mut self.wire)? {
             let more = !waited || self.wire.len() < before;
@@ -132,6 +162,7 @@ impl Talk {
                 self.stream.seal(&taken.frames, &mut self.wire);
             }
             self.close = taken.close;
+            self.waits = taken.waits;
             if !write_some(&self.socket, &mut self.wire)? {
                 return Ok(Waiting::Begun);
             }
@@ -154,7 +185,8 @@ impl Talk {
     pub(super) fn watch(&mut self) -> Option<EventFlags> {
         let mut flags = EventFlags::empty();
         flags.set(EventFlags::IN, self.reads());
-        flags.set(EventFlags::OUT, !self.wire.is_empty());
+        self.blocked = !self.wire.is_empty();
+        flags.set(EventFlags::OUT, self.blocked || self.waits);
         (std::mem::replace(&mut self.watched, flags) != flags).then_some(flags)
     }
 

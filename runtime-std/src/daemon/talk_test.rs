@@ -22,7 +22,7 @@ fn pair() -> (Talk, TcpStream) {
 }
 
 fn frames(frames: Vec<Vec<u8>>) -> Outbox {
-    Outbox { frames, close: None }
+    Outbox { frames, ..Outbox::default() }
 }
 
 fn much() -> Vec<u8> {
@@ -48,7 +48,11 @@ fn what_there_is_no_room_for_follows_in_order() {
         await_flags(&talk, PollFlags::OUT);
         let last = || {
             taken = true;
-            Outbox { frames: vec![b"the last".to_vec()], close: Some(Why::Stepped("done")) }
+            Outbox {
+                frames: vec![b"the last".to_vec()],
+                close: Some(Why::Stepped("done")),
+                waits: false,
+            }
         };
         match talk.flush(last) {
             Ok(Waiting::Over) => panic!("it is to be closed"),

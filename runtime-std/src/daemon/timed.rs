@@ -47,6 +47,18 @@ pub(super) struct Todo {
     pub(super) rested: Vec<u64>,
 }
 
+impl Todo {
+    /// This and then that.
+    pub(super) fn and(mut self, that: Self) -> Self {
+        self.sooner |= that.sooner;
+        self.wake.extend(that.wake);
+        self.late.extend(that.late);
+        self.dial.extend(that.dial);
+        self.rested.extend(that.rested);
+        self
+    }
+}
+
 /// A connection to open: its link, where to, and whom it expects there.
 pub type Dial = (Link, Address, Callee);
 

@@ -6,6 +6,7 @@
 
 use super::exit::Failure;
 use super::files;
+use super::links::lock;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection};
@@ -42,7 +43,8 @@ impl Certificate {
     /// # Errors
     /// One of them cannot be used.
     pub fn read(&self) -> Result<(Arc<ServerConfig>, Wall), Failure> {
-        let (chain, key) = (files::bytes(&self.chain, PEM_MAX)?, files::bytes(&self.key, PEM_MAX)?);
+        let (chain, key) =
+            (files::plain_bytes(&self.chain, PEM_MAX)?, files::plain_bytes(&self.key, PEM_MAX)?);
         let of = |path: &Path, error: &dyn Display| files::wrong(path, error);
         let chain: Vec<CertificateDer<'_>> = CertificateDer::pem_slice_iter(&chain)
             .collect::<Result<_, _>>()
@@ -72,25 +74,49 @@ impl Certificate {
 
 /// What new connections at the admin door are covered with: changes when the files do.
 #[derive(Clone, Debug, Default)]
-pub struct Tls(Arc<Mutex<Option<Arc<ServerConfig>>>>);
+pub struct Tls(Arc<Mutex<Mode>>);
+
+/// How they are covered.
+#[derive(Clone, Debug, Default)]
+enum Mode {
+    #[default]
+    Plain,
+    Tls(Arc<ServerConfig>),
+    /// By a certificate that cannot be used.
+    Shut,
+}
 
 impl Tls {
     /// From the next connection on.
     pub fn set(&self, config: Option<Arc<ServerConfig>>) {
-        *super::links::lock(&self.0) = config;
+        *lock(&self.0) = config.map_or(Mode::Plain, Mode::Tls);
+    }
+
+    /// The certificate cannot be used: unless there was one before, only this machine is served, for
+    /// nothing may be said in the clear to others. Returns whether that is so.
+    pub fn shut(&self) -> bool {
+        let mut mode = lock(&self.0);
+        if !matches!(*mode, Mode::Tls(_)) {
+            *mode = Mode::Shut;
+        }
+        matches!(*mode, Mode::Shut)
     }
 
     /// For a connection; `None`: it is plain. `here`: it comes from this machine.
     pub(super) fn cover(&self, here: bool) -> Option<Cover> {
-        super::links::lock(&self.0).clone().map(|config| Cover::Unknown(config, here))
+        match &*lock(&self.0) {
+            Mode::Plain => None,
+            Mode::Tls(config) => Some(Cover::Unknown(Some(Arc::clone(config)), here)),
+            Mode::Shut => Some(Cover::Unknown(None, here)),
+        }
     }
 }
 
 /// What lies between a connection's bytes and its stream.
 #[derive(Debug)]
 pub(super) enum Cover {
-    /// Nothing was read yet.
-    Unknown(Arc<ServerConfig>, bool),
+    /// Nothing was read yet. Without a configuration there is no TLS to be had.
+    Unknown(Option<Arc<ServerConfig>>, bool),
     /// Nothing does: it comes from this machine.
     Plain,
     /// TLS.
@@ -109,6 +135,9 @@ impl Cover {
     ) -> Result<Cow<'a, [u8]>, Why> {
         if let Self::Unknown(config, here) = self {
             if bytes.first() == Some(&HANDSHAKE) {
+                let Some(config) = config else {
+                    return Err(Why::Protocol("TLS where no certificate can be used"));
+                };
                 let begun = ServerConnection::new(Arc::clone(config));
                 let begun = begun.map_err(|error| Why::Broken(error.to_string()))?;
                 *self = Self::Tls(Box::new(begun));

@@ -94,6 +94,24 @@ fn plain_http_is_for_this_machine_alone() {
 }
 
 #[test]
+fn without_the_certificate_that_should_be_there_only_this_machine_is_served() {
+    let tls = Tls::default();
+    assert!(tls.shut());
+    let request = b"GET / HTTP/1.1\r\n\r\n";
+    let open = |here: bool, bytes: &[u8]| {
+        let mut wire = Vec::new();
+        tls.cover(here).unwrap().open(bytes, &mut wire).map(|plain| plain.to_vec())
+    };
+    assert_eq!(open(true, request), Ok(request.to_vec()));
+    assert!(open(false, request).is_err(), "nothing is said in the clear");
+    assert!(open(false, &[0x16, 3, 1]).is_err());
+    // One that was there before holds on.
+    tls.set(Some(certificate().read().unwrap().0));
+    assert!(!tls.shut());
+    assert!(open(false, &[0x16, 3, 1]).is_ok());
+}
+
+#[test]
 fn what_is_no_tls_ends_the_connection() {
     let mut wire = Vec::new();
     let noise = [0x16, 3, 1, 0, 5, 1, 2, 3, 4, 5];

@@ -1,11 +1,14 @@
 //! The virtual address: is it on this machine, and is it to leave. Who moves it is keepalived;
 //! what follows from it is core's business.
 
+use super::create;
 use super::disk::Folder;
-use super::exit::{Failure, words};
+use super::exit::words;
 use super::links::lock;
 use super::plan::{Errand, Tell};
 use super::settings::Ask;
+use std::fs::File;
+use std::io::Write;
 use std::net::IpAddr;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex};
@@ -33,16 +36,11 @@ pub struct Watch {
 impl Watch {
     /// A watch for any of these addresses; with none, the role is set by command. Keeps the state
     /// folder, which is what keeps a second process away.
-    ///
-    /// # Errors
-    /// The state folder cannot be written.
-    pub fn new(addresses: Addresses, folder: Folder, stores: Sender<Ask>) -> Result<Self, Failure> {
+    #[must_use]
+    pub fn new(addresses: Addresses, folder: Folder, stores: Sender<Ask>) -> Self {
         let watch = Self { addresses, folder, stores };
-        watch.say(false).map_err(|error| {
-            let path = watch.folder.path(GIVE_AWAY);
-            Failure::failed(format!("{}: {}", path.display(), words(&error)))
-        })?;
-        Ok(watch)
+        watch.say(false);
+        watch
     }
 
     /// Looks, and does what is asked, until the node is gone; what is not its own goes to `others`.
@@ -55,12 +53,7 @@ impl Watch {
             }
             told = here.or(told).filter(|_| !lock(&self.addresses).is_empty());
             match errands.recv_timeout(LOOK) {
-                Ok(Errand::GiveAway(away)) => {
-                    if let Err(error) = self.say(away) {
-                        let path = self.folder.path(GIVE_AWAY);
-                        tracing::error!("{}: {}", path.display(), words(&error));
-                    }
-                }
+                Ok(Errand::GiveAway(away)) => self.say(away),
                 // Whoever does it has ended only with the process.
                 Ok(Errand::Store(text)) => drop(self.stores.send(Ask::Store(text))),
                 Ok(Errand::Look) | Err(RecvTimeoutError::Timeout) => {}
@@ -85,9 +78,18 @@ impl Watch {
         }
     }
 
-    /// Written in place: whoever watches it looks at this very file.
-    fn say(&self, away: bool) -> std::io::Result<()> {
-        std::fs::write(self.folder.path(GIVE_AWAY), if away { "1\n" } else { "0\n" })
+    /// Written in place: whoever watches it looks at this very file. Where it cannot be written
+    /// clients are served all the same.
+    fn say(&self, away: bool) {
+        let path = self.folder.path(GIVE_AWAY);
+        let put = || {
+            let mut file = create::open_or_create(&path, 0o644, File::options().write(true))?;
+            file.write_all(if away { b"1\n" } else { b"0\n" })?;
+            file.set_len(2)
+        };
+        if let Err(error) = put() {
+            tracing::error!("{}: {}", path.display(), words(&error));
+        }
     }
 }
 
@@ -102,7 +104,7 @@ mod tests {
         let path = std::env::temp_dir().join(format!("tmr-vip-{name}-{}", std::process::id()));
         let folder = Folder::open(&path).unwrap();
         let addresses = addresses.iter().map(|it| it.parse().unwrap()).collect();
-        let watch = Watch::new(Arc::new(Mutex::new(addresses)), folder, channel().0).unwrap();
+        let watch = Watch::new(Arc::new(Mutex::new(addresses)), folder, channel().0);
         assert_eq!(std::fs::read_to_string(path.join(GIVE_AWAY)).unwrap(), "0\n");
         let ((send, errands), (told, news), (pass_on, others)) = (channel(), channel(), channel());
         let tell: Tell = Arc::new(move |input| told.send(input).unwrap());

@@ -1,7 +1,7 @@
 //! One server of the demo: a process that ends with this one.
 
 use super::program;
-use crate::daemon::Failure;
+use crate::daemon::{Failure, create};
 use rustix::process::{Pid, Signal, kill_process};
 use std::ffi::OsString;
 use std::fmt::Write;
@@ -51,7 +51,10 @@ impl Child {
             command.args(&line.arguments).arg("--die-with-parent");
             // Standard input is what ties it to this process: it is never written to.
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(match &line.log {
-                Some(log) => File::options().create(true).append(true).open(log)?.into(),
+                Some(log) => {
+                    let options = File::options().append(true).clone();
+                    create::open_or_create(log, 0o640, &options)?.into()
+                }
                 None => Stdio::piped(),
             });
             command.spawn()

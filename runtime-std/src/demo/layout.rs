@@ -3,6 +3,7 @@
 
 use super::child::Line;
 use crate::daemon::cli::Issue;
+use crate::daemon::create::Access;
 use crate::daemon::disk::Folder;
 use crate::daemon::{Failure, files, keys};
 use serde_json::{Value, json};
@@ -41,7 +42,7 @@ impl Layout {
         }
         if !layout.licence(3).exists() || !layout.issuer().exists() {
             let spec = layout.path.join("licences.json");
-            files::put(&spec, format!("{:#}\n", specification()).as_bytes(), false)?;
+            files::put(&spec, format!("{:#}\n", specification()).as_bytes(), Access::Public)?;
             let (key, out) = (layout.path.join("issuer.key"), layout.path.join("licences"));
             keys::sign(&Issue { spec, key, out, only: None })?;
         }
@@ -129,7 +130,7 @@ impl Layout {
             "WebAdmin": web,
         });
         let config = self.path.join(format!("{name}.tmrconf.json"));
-        files::put(&config, format!("{value:#}\n").as_bytes(), false)?;
+        files::put(&config, format!("{value:#}\n").as_bytes(), Access::Public)?;
         let state = self.path.join(&name);
         let arguments =
             vec!["serve".into(), "--config".into(), config.into(), "--state".into(), state.into()];

@@ -1,6 +1,11 @@
 //! The fence: who decides a call was confirmed by two backends at most [`CONFIRMED`] ago, by what is on
-//! the wire. A confirmation counts from when its order was sent, and once it has reached the front.
+//! the wire. A confirmation counts from when its order was sent, and once it has reached the front. Where
+//! the wire does not tell when a front has decided on either, the front is believed.
+//!
+//! A front whose machine is paused with its monotonic clock standing still has only the wall clock to go
+//! by, which counts whole seconds: less than one more.
 
+use super::Decided;
 use std::collections::{BTreeMap, VecDeque};
 use tmr_core::io::Link;
 use tmr_core::limits::CONFIRMED;
@@ -13,6 +18,8 @@ type Process = (usize, u32);
 const KEPT: u64 = 15_000_000;
 /// What one percent of drift, and the time that orders lie in a front's outbox, make of it.
 const SLACK: u64 = 30_000;
+/// Longest that a confirmation holds by the wall clock of a machine that was paused.
+const BY_WALL: u64 = 3_000_000;
 
 /// One confirmation.
 #[derive(Clone, Copy, Debug)]
@@ -23,26 +30,21 @@ struct Word {
     heard: u64,
 }
 
-/// A front that is configured anew takes what the backend confirmed that was in the same place of the
-/// list before for the word of the one that is there now. `true`: nothing is said of that, so seeds in
-/// which fronts are configured anew are not looked at.
-const BY_PLACE: bool = true;
-
 /// All confirmations of late.
 #[derive(Debug, Default)]
 pub struct Fence {
-    /// Fronts are configured anew in this seed.
-    pub moves: bool,
     /// Orders without a report, by the front's link: when they were sent.
     asked: BTreeMap<(Process, Link), BTreeMap<u32, u64>>,
     words: BTreeMap<Process, BTreeMap<usize, VecDeque<Word>>>,
+    /// Pauses of machines whose clocks stood still, by host: when each was over, and how long it was.
+    pauses: BTreeMap<usize, Vec<(u64, u64)>>,
 }
 
 impl Fence {
     /// A front sends an order.
-    pub fn ordered(&mut self, by: Process, link: Link, sent: u64, order: &Message<Order>) {
+    pub fn ordered(&mut self, by: Process, link: Link, sent: Decided, order: &Message<Order>) {
         if let Order::Claim { .. } | Order::Append { .. } | Order::Confirm { .. } = order.body {
-            self.asked.entry((by, link)).or_default().insert(order.correlation, sent);
+            self.asked.entry((by, link)).or_default().insert(order.correlation, sent.until);
         }
     }
 
@@ -66,32 +68,43 @@ impl Fence {
         }
     }
 
+    /// A machine stands still up to then, for so long, and its monotonic clock with it.
+    pub fn paused(&mut self, host: usize, until: u64, length: u64) {
+        self.pauses.entry(host).or_default().push((until, length));
+    }
+
+    /// How long a confirmation of then holds, for a front that decides at `at`.
+    fn limit(&self, host: usize, then: u64, at: u64) -> u64 {
+        let pauses = self.pauses.get(&host).into_iter().flatten();
+        let unseen: u64 =
+            pauses.filter(|(end, _)| then < *end && *end <= at).map(|(_, it)| it).sum();
+        let limit = u64::try_from(CONFIRMED.as_micros()).unwrap_or(u64::MAX) * 101 / 100;
+        limit.max(BY_WALL.min(limit + unseen)) + SLACK
+    }
+
     /// A link of a front is gone.
     pub fn lost(&mut self, by: Process, link: Link) {
         self.asked.remove(&(by, link));
     }
 
-    /// A front decided a call then.
+    /// A front decided a call.
     ///
     /// # Errors
     /// Fewer than two backends had confirmed it lately.
-    pub fn decided(&self, by: Process, at: u64, what: &str) -> Result<(), String> {
-        if BY_PLACE && self.moves {
-            return Ok(());
-        }
+    pub fn decided(&self, by: Process, at: Decided, what: &str) -> Result<(), String> {
         let none = BTreeMap::new();
         let words = self.words.get(&by).unwrap_or(&none);
         let latest = words.values().filter_map(|words| {
-            words.iter().filter(|word| word.heard <= at).map(|word| word.sent).max()
+            words.iter().filter(|word| word.heard <= at.until).map(|word| word.sent).max()
         });
         let mut latest: Vec<u64> = latest.collect();
         latest.sort_unstable_by(|a, b| b.cmp(a));
-        let limit = u64::try_from(CONFIRMED.as_micros()).unwrap_or(u64::MAX) * 101 / 100 + SLACK;
+        let limit = |then| self.limit(by.0, then, at.until);
         match latest.get(1) {
-            Some(second) if at.saturating_sub(*second) <= limit => Ok(()),
+            Some(second) if at.since.saturating_sub(*second) <= limit(*second) => Ok(()),
             second => Err(format!(
-                "front {} decides {what} at {at} us: two backends last confirmed it at {second:?}",
-                by.0
+                "front {} decides {what} at {} us: two backends last confirmed it at {second:?}",
+                by.0, at.since
             )),
         }
     }
@@ -111,30 +124,60 @@ mod test {
             committed: tmr_core::log::Slot(0),
             serves: true,
         };
-        fence.ordered(BY, link, sent, &Message { correlation: 7, body });
+        fence.ordered(BY, link, Decided::at(sent), &Message { correlation: 7, body });
         fence.heard(BY, link, backend, heard, &Message { correlation: 7, body: Report::Confirmed });
     }
 
     #[test]
     fn two_have_confirmed_it_at_most_two_seconds_ago() {
         let mut fence = Fence::default();
-        assert!(fence.decided(BY, SECOND, "a call").is_err());
+        let decided = |fence: &Fence, at| fence.decided(BY, Decided::at(at), "a call");
+        assert!(decided(&fence, SECOND).is_err());
         confirmed(&mut fence, 2, SECOND, SECOND + 10);
-        assert!(fence.decided(BY, SECOND + 20, "a call").is_err(), "one has");
+        assert!(decided(&fence, SECOND + 20).is_err(), "one has");
         confirmed(&mut fence, 3, SECOND, 3 * SECOND);
-        assert!(fence.decided(BY, SECOND + 20, "a call").is_err(), "it did not know");
-        assert_eq!(fence.decided(BY, 3 * SECOND, "a call"), Ok(()));
-        assert!(
-            fence.decided(BY, 3 * SECOND + SECOND / 10, "a call").is_err(),
-            "asked too long ago"
+        assert!(decided(&fence, SECOND + 20).is_err(), "it did not know");
+        assert_eq!(decided(&fence, 3 * SECOND), Ok(()));
+        assert!(decided(&fence, 3 * SECOND + SECOND / 10).is_err(), "asked too long ago");
+        fence.ordered(
+            BY,
+            Link(3),
+            Decided::at(3 * SECOND),
+            &Message { correlation: 8, body: Order::Describe },
         );
-        fence.ordered(BY, Link(3), 3 * SECOND, &Message { correlation: 8, body: Order::Describe });
         let body = Report::Confirmed;
         fence.heard(BY, Link(3), 3, 3 * SECOND, &Message { correlation: 8, body });
-        assert!(
-            fence.decided(BY, 4 * SECOND, "a call").is_err(),
-            "a question that confirms nothing"
-        );
-        assert!(fence.decided((1, 1), 3 * SECOND, "a call").is_err(), "another front");
+        assert!(decided(&fence, 4 * SECOND).is_err(), "a question that confirms nothing");
+        let other = fence.decided((1, 1), Decided::at(3 * SECOND), "a call");
+        assert!(other.is_err(), "another front");
+    }
+
+    #[test]
+    fn a_pause_that_the_monotonic_clock_has_not_seen_adds_less_than_a_second() {
+        let mut fence = Fence::default();
+        confirmed(&mut fence, 2, SECOND, SECOND + 10);
+        confirmed(&mut fence, 3, SECOND, SECOND + 10);
+        let tenth = SECOND / 10;
+        let decided = |fence: &Fence, at| fence.decided(BY, Decided::at(at), "a call").is_ok();
+        assert!(!decided(&fence, 3 * SECOND + tenth));
+        fence.paused(BY.0, 2 * SECOND, 2 * tenth);
+        assert!(decided(&fence, 3 * SECOND + tenth));
+        assert!(!decided(&fence, 3 * SECOND + 3 * tenth));
+        fence.paused(BY.0, 2 * SECOND + tenth, 9 * SECOND);
+        assert!(decided(&fence, 4 * SECOND - tenth));
+        assert!(!decided(&fence, 4 * SECOND + tenth));
+        fence.paused(BY.0, SECOND, 9 * SECOND);
+        assert!(!decided(&fence, 4 * SECOND + tenth), "before it was asked");
+    }
+
+    #[test]
+    fn what_lay_in_an_outbox_before_it_was_confirmed_may_be_another_word() {
+        let mut fence = Fence::default();
+        confirmed(&mut fence, 2, SECOND, SECOND + 10);
+        confirmed(&mut fence, 3, SECOND, SECOND + 30);
+        let said = |since, until| fence.decided(BY, Decided { since, until }, "a call");
+        assert_eq!(said(SECOND + 20, SECOND + 30), Ok(()), "it was confirmed before it sent it");
+        assert!(said(SECOND + 20, SECOND + 29).is_err());
+        assert!(said(4 * SECOND, 5 * SECOND).is_err(), "long ago, whenever it was");
     }
 }

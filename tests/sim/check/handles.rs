@@ -5,6 +5,7 @@
 //! A front that has a successor and does not know it yet may still answer for the time that
 //! [`CONFIRMED`] names; an answer of another front within that time is no evidence.
 
+use super::Decided;
 use std::collections::BTreeMap;
 use tmr_core::limits::CONFIRMED;
 
@@ -16,8 +17,8 @@ pub type Process = (usize, u32);
 pub struct Answer {
     /// Who.
     pub by: Process,
-    /// When, in true microseconds.
-    pub at: u64,
+    /// When.
+    pub at: Decided,
 }
 
 impl Answer {
@@ -25,7 +26,7 @@ impl Answer {
     fn may_miss(self, earlier: Self) -> bool {
         // Clocks may be off by one percent.
         let stale = u64::try_from(CONFIRMED.as_micros()).unwrap_or(u64::MAX) * 102 / 100;
-        self.by != earlier.by && self.at < earlier.at + stale
+        self.by != earlier.by && self.at.since < earlier.at.until + stale
     }
 }
 
@@ -114,7 +115,7 @@ mod test {
     use super::*;
 
     fn answer(host: usize, at: u64) -> Answer {
-        Answer { by: (host, 1), at }
+        Answer { by: (host, 1), at: Decided::at(at) }
     }
 
     fn given() -> Handles {

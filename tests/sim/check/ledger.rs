@@ -161,12 +161,13 @@ impl Ledger {
 
 #[cfg(test)]
 mod test {
+    use super::super::Decided;
     use super::super::handles::Answer;
     use super::super::seats::Belief;
     use super::super::slots::test::{grant, log};
     use super::*;
 
-    const ANSWER: Answer = Answer { by: (0, 1), at: 5 };
+    const ANSWER: Answer = Answer { by: (0, 1), at: Decided { since: 5, until: 5 } };
 
     fn look(entries: &[Entry], seats: &Seats, handles: &Handles) -> Result<(), String> {
         Ledger::default().chosen(10, &log(entries), seats, handles)

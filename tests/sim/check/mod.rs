@@ -45,6 +45,25 @@ use tmr_core::log::Entry;
 use tmr_core::wire::group::{Message, Order, Report};
 use tmr_core::wire::twin::Tell;
 
+/// When a node decided on something that it says: no earlier and no later than this. What is said on
+/// one link goes out together, and which step each part of it was decided in cannot be seen from
+/// outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decided {
+    /// The earliest true time, in microseconds.
+    pub since: u64,
+    /// The latest.
+    pub until: u64,
+}
+
+impl Decided {
+    /// At one time.
+    #[must_use]
+    pub fn at(at: u64) -> Self {
+        Self { since: at, until: at }
+    }
+}
+
 /// A promise that was broken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
@@ -92,11 +111,11 @@ pub struct Checks {
 }
 
 impl Checks {
-    /// A front sends an order by a link, and has decided to by `sent`.
+    /// A front sends an order by a link.
     pub fn ordered(
         &mut self,
         at: u64,
-        sent: u64,
+        sent: Decided,
         by: ((usize, u32), Link),
         message: &Message<Order>,
     ) {
@@ -112,7 +131,7 @@ impl Checks {
     }
 
     /// A front proposes these; what no other one has proposed before is its own decision.
-    fn proposed(&mut self, at: u64, sent: u64, by: (usize, u32), entries: &[Entry]) {
+    fn proposed(&mut self, at: u64, sent: Decided, by: (usize, u32), entries: &[Entry]) {
         if self.numbers.proposed(entries) {
             let found = self.fence.decided(by, sent, "a grant");
             self.note(at, "fence", found);
@@ -120,16 +139,16 @@ impl Checks {
     }
 
     /// A front tells its twin something.
-    pub fn told(&mut self, at: u64, by: (usize, u32), tell: &Tell) {
-        self.passing.told(by, tell);
+    pub fn told(&mut self, at: u64, sent: Decided, by: (usize, u32), tell: &Tell) {
+        self.passing.told(by, sent, tell);
         let found = self.slots.told(tell);
         self.note(at, "slots", found);
         self.chosen(at);
     }
 
-    /// A backend sends a report by one of its links, and has not decided to before `since`. Whether to
-    /// look at its disk now.
-    pub fn reported(&mut self, at: u64, since: u64, by: (usize, Link), report: &Report) -> bool {
+    /// A backend sends a report by one of its links. Whether to look at its disk now.
+    pub fn reported(&mut self, at: u64, sent: Decided, by: (usize, Link), report: &Report) -> bool {
+        let since = sent.since;
         let found = self.slots.reported(by, report);
         self.note(at, "slots", found);
         let found = match (report, self.slots.speaker(by)) {
@@ -139,6 +158,11 @@ impl Checks {
             (Report::Stored { last, differing }, Some((epoch, disk))) => {
                 self.acks.stored(&self.slots, by, *last, differing);
                 self.epochs.acknowledged(since, disk, epoch)
+            }
+            // Of a connection that has lost reports: the front goes on from here.
+            (Report::Gap { committed }, Some(_)) => {
+                self.acks.stored(&self.slots, by, *committed, &[]);
+                Ok(())
             }
             _ => Ok(()),
         };

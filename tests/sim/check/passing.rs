@@ -1,6 +1,7 @@
 //! Calls that one front passes on to the other: once it leads itself, it hands out no reply of the other
 //! one any more, which may be older than what it has told since.
 
+use super::Decided;
 use std::collections::BTreeMap;
 use tmr_core::wire::group::Order;
 use tmr_core::wire::twin::Tell;
@@ -11,22 +12,27 @@ type Process = (usize, u32);
 /// Who leads by its own word.
 #[derive(Debug, Default)]
 pub struct Passing {
-    /// Since when; until it passes a call on again.
+    /// Since when at the latest; until it passes a call on again.
     leads: BTreeMap<Process, u64>,
+    /// When it last passed a call on, at the latest: it did not lead then.
+    passed: BTreeMap<Process, u64>,
 }
 
 impl Passing {
-    /// A front sends an order, which it had decided to by `sent`.
-    pub fn ordered(&mut self, by: Process, sent: u64, order: &Order) {
-        if let Order::Confirm { serves: true, .. } = order {
-            self.leads.entry(by).or_insert(sent);
+    /// A front sends an order.
+    pub fn ordered(&mut self, by: Process, sent: Decided, order: &Order) {
+        let Order::Confirm { serves: true, .. } = order else { return };
+        // Orders and calls lie in two outboxes: what is sent later may have been said before.
+        if self.passed.get(&by).is_none_or(|passed| *passed < sent.since) {
+            self.leads.entry(by).or_insert(sent.until);
         }
     }
 
     /// A front tells its twin something.
-    pub fn told(&mut self, by: Process, tell: &Tell) {
+    pub fn told(&mut self, by: Process, sent: Decided, tell: &Tell) {
         if let Tell::Call { .. } = tell {
             self.leads.remove(&by);
+            self.passed.insert(by, sent.until);
         }
     }
 
@@ -50,20 +56,38 @@ mod test {
     use super::*;
     use tmr_core::log::Slot;
 
+    const BY: Process = (1, 3);
+
+    fn confirm(serves: bool) -> Order {
+        Order::Confirm { epoch: Default::default(), committed: Slot(0), serves }
+    }
+
+    fn call() -> Tell {
+        Tell::Call { client: 1, from: ([10, 1, 0, 1], 1).into(), bytes: Vec::new() }
+    }
+
     #[test]
     fn a_front_that_leads_hands_out_no_reply_of_the_other_one() {
-        let by = (1, 3);
         let mut passing = Passing::default();
-        assert_eq!(passing.handed_out(by, 10), Ok(()));
-        let (epoch, committed) = (Default::default(), Slot(0));
-        passing.ordered(by, 20, &Order::Confirm { epoch, committed, serves: false });
-        assert_eq!(passing.handed_out(by, 25), Ok(()), "it does not serve yet");
-        passing.ordered(by, 30, &Order::Confirm { epoch, committed, serves: true });
-        assert_eq!(passing.handed_out(by, 25), Ok(()), "it came before");
-        assert!(passing.handed_out(by, 40).is_err());
+        assert_eq!(passing.handed_out(BY, 10), Ok(()));
+        passing.ordered(BY, Decided::at(20), &confirm(false));
+        assert_eq!(passing.handed_out(BY, 25), Ok(()), "it does not serve yet");
+        passing.ordered(BY, Decided { since: 28, until: 30 }, &confirm(true));
+        assert_eq!(passing.handed_out(BY, 25), Ok(()), "it came before");
+        assert_eq!(passing.handed_out(BY, 29), Ok(()), "it may have come before");
+        assert!(passing.handed_out(BY, 40).is_err());
         assert_eq!(passing.handed_out((1, 4), 40), Ok(()), "another life");
-        let from = ([10, 1, 0, 1], 1).into();
-        passing.told(by, &Tell::Call { client: 1, from, bytes: Vec::new() });
-        assert_eq!(passing.handed_out(by, 40), Ok(()), "it stands by again");
+        passing.told(BY, Decided::at(45), &call());
+        assert_eq!(passing.handed_out(BY, 40), Ok(()), "it stands by again");
+    }
+
+    #[test]
+    fn what_a_front_said_while_it_led_may_be_sent_behind_the_first_call_that_it_passes_on() {
+        let mut passing = Passing::default();
+        passing.told(BY, Decided { since: 25, until: 30 }, &call());
+        passing.ordered(BY, Decided { since: 20, until: 30 }, &confirm(true));
+        assert_eq!(passing.handed_out(BY, 40), Ok(()));
+        passing.ordered(BY, Decided { since: 50, until: 50 }, &confirm(true));
+        assert!(passing.handed_out(BY, 60).is_err(), "it has come to lead since");
     }
 }

@@ -258,6 +258,12 @@ impl Cluster {
         Client::connect(self.front().licence()).expect("the front takes a client")
     }
 
+    /// Where a front listens for its twin.
+    #[must_use]
+    pub fn twin_door(&self, front: usize) -> SocketAddr {
+        (self.workshop.ip(), self.twins[front]).into()
+    }
+
     /// `/api/status` of the first front.
     ///
     /// # Panics

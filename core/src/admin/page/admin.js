@@ -142,7 +142,12 @@ function locked() {
   for (const id of ['licences', 'seats', 'usage', 'clients', 'events', 'config', 'audit']) section(id, false);
   $('#machines').replaceChildren();
   shown.clear();
-  say('warn', 'Sign in to see this server.', ['It has a password for readers, so only who is signed in may look.']);
+  say('warn', 'Sign in to see this server.', [session.trouble ? `${session.trouble}.` : 'It has a password for readers, so only who is signed in may look.']);
+}
+
+// A file that the server does without.
+function unusable(one) {
+  return `${one.file}: ${one.trouble}. What mends it: ${one.what_to_do}.`;
 }
 
 // How it stands, in the words of the README: yellow if the next fault may end it, red if somebody
@@ -183,7 +188,7 @@ function judge(front) {
   }
   if (front.failover_trouble) add('warn', `The last planned failover: ${front.failover_trouble}.`);
   if (front.certificate_ends && Date.parse(front.certificate_ends) - Date.now() < 21 * 86400 * SECOND) add('warn', `The certificate of this page ends on ${clock(front.certificate_ends)}.`);
-  if (session.trouble) add('warn', `${session.trouble}; what was read before holds on.`);
+  for (const one of front.files ?? []) add('bad', unusable(one));
   return found;
 }
 
@@ -299,7 +304,10 @@ function showStatus(anew) {
   $('#where').textContent = location.host;
   $('#about').textContent = `tmrd ${status.version}, ${status.runtime} runtime`;
   if (status.role === 'backend') {
-    say('good', 'This backend works. Who holds what is shown by the fronts.');
+    const lines = (status.files ?? []).map(unusable);
+    if (!status.containers.length) say('bad', 'This backend has no licence to serve: put one where --license says.', lines);
+    else if (lines.length) say('bad', 'This backend works, without these files.', lines);
+    else say('good', 'This backend works. Who holds what is shown by the fronts.');
     put($('#machines'), status, () => backend(status));
     return;
   }
@@ -456,7 +464,7 @@ function askPassword() {
   const dialog = $('#ask-password');
   const can = session.operator || session.reader;
   dialog.querySelector('.said').textContent = '';
-  dialog.querySelector('.hint').replaceChildren(...can ? [] : ['Nobody can sign in here until a password is set. On this machine: ', el('code', {}, `tmrd password ${session.password_file}`)]);
+  dialog.querySelector('.hint').replaceChildren(...session.trouble ? [`${session.trouble}.`] : can ? [] : ['Nobody can sign in here until a password is set. On this machine: ', el('code', {}, `tmrd password ${session.password_file}`)]);
   dialog.querySelector('label').hidden = !can;
   dialog.querySelector('.main').hidden = !can;
   dialog.showModal();

@@ -22,6 +22,7 @@ mod recover;
 mod repair;
 mod replaced;
 mod role;
+mod round;
 mod seats;
 mod settings;
 mod stock;

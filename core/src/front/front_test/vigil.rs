@@ -1,9 +1,11 @@
 //! A front that slept: machines that were paused, processes that were stopped, clocks that are set.
 
 use super::{World, twins};
+use crate::io::{Frame, Input, Link};
 use crate::log::Mode;
 use crate::testing::{TMR, access, crypt, release, seat};
 use crate::time::Duration;
+use crate::wire::group::Order;
 use alloc::vec::Vec;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -16,6 +18,11 @@ impl World {
         self.fronts[front].frozen = true;
         self.advance(span);
         self.wake(front, if stands_still { span } else { Duration::ZERO });
+    }
+
+    /// A client's call gets to a front, and nothing that comes of it is delivered.
+    fn say(&mut self, front: usize, link: Link, call: Vec<u8>) {
+        self.step_front(front, Input::Frame { link, frame: Frame::Call(call) });
     }
 
     fn wake(&mut self, front: usize, stood_still: Duration) {
@@ -67,9 +74,9 @@ fn a_pause_or_a_clock_that_is_set_costs_one_round_trip_and_no_client() {
         let (_, handle) = world.ask(0, client, seat());
         world.advance(5 * SECOND);
         world.fronts[0].ahead = ahead;
-        world.call(0, client, crypt(handle));
+        world.say(0, client, crypt(handle));
         assert_eq!(world.answer(0, client), None);
-        world.advance(MILLI);
+        world.run();
         assert_eq!(world.answer(0, client).map(|(status, _)| status), Some(0), "{ahead}");
         assert_eq!(world.ask(0, client, crypt(handle)).0, 0, "once");
     }
@@ -80,12 +87,34 @@ fn a_pause_or_a_clock_that_is_set_costs_one_round_trip_and_no_client() {
         let (_, handle) = world.ask(0, client, seat());
         world.advance(5 * SECOND);
         world.pause(0, span, stands_still);
-        world.call(0, client, crypt(handle));
+        world.say(0, client, crypt(handle));
         assert_eq!(world.answer(0, client), None, "{span:?}");
-        world.advance(MILLI);
+        world.run();
         assert_eq!(world.answer(0, client).map(|(status, _)| status), Some(0), "{span:?}");
         assert!(!world.client(0, client).closed);
     }
+}
+
+#[test]
+fn pauses_that_are_too_short_to_be_seen_do_not_add_up() {
+    let mut world = World::serving();
+    let client = world.connect(0);
+    let (_, handle) = world.ask(0, client, seat());
+    world.advance(5 * SECOND);
+    world.lose = |_, order| matches!(order, Order::Confirm { .. } | Order::Append { .. });
+    let asked = world.fronts[0].node.confirmed_at().expect("it leads");
+    for pauses in 1..=8 {
+        // As long as no single one is seen: the wall clock counts whole seconds.
+        world.pause(0, 990 * MILLI, true);
+        world.call(0, client, crypt(handle));
+        let served = world.answer(0, client).is_some();
+        let late = world.now.mono.since(asked) >= 3 * SECOND;
+        assert_eq!(served, pauses == 1 || served && !late, "{pauses}");
+        assert!(pauses < 8 || !served, "none of them was seen");
+    }
+    world.lose = |_, _| false;
+    world.advance(SECOND);
+    assert_eq!(world.answer(0, client).map(|(status, _)| status), Some(0));
 }
 
 #[test]
@@ -95,7 +124,7 @@ fn what_clients_said_while_it_slept_is_heard_before_their_handles_end() {
     let (_, handle) = world.ask(0, client, access(TMR, Mode::UserLimit, 30));
     world.advance(29 * SECOND);
     world.pause(0, 1_600 * MILLI, false);
-    world.step_front(0, crate::io::Input::Tick);
+    world.step_front(0, Input::Tick);
     world.call(0, client, crypt(handle));
     world.advance(MILLI);
     assert_eq!(world.answer(0, client).map(|(status, _)| status), Some(0));
@@ -109,14 +138,13 @@ fn what_clients_said_while_it_slept_is_heard_before_their_handles_end() {
 fn what_was_asked_before_a_pause_confirms_nothing_after_it() {
     let mut world = World::serving();
     let client = world.connect(0);
-    let (_, handle) = world.ask(0, client, seat());
     world.advance(5 * SECOND);
     // What the backends say to the next question gets here behind the pause.
     let answers = world.fronts[0].node.heartbeat;
     world.advance(answers.since(world.now.mono) - MILLI);
     let mut held = Vec::new();
     world.now.mono = answers;
-    world.step_front(0, crate::io::Input::Tick);
+    world.step_front(0, Input::Tick);
     while let Some(event) = world.events.pop_front() {
         match event {
             super::world::Event::ToFront(..) => held.push(event),
@@ -124,10 +152,14 @@ fn what_was_asked_before_a_pause_confirms_nothing_after_it() {
         }
     }
     assert!(!held.is_empty());
-    world.fronts[0].ahead = 15;
-    world.events.extend(held);
-    world.call(0, client, crypt(handle));
+    world.pause(0, 1_600 * MILLI, false);
+    // It is told of that handle as soon as it is decided, by no backend.
+    world.say(0, client, access(TMR, Mode::NoUserLimit, 60));
+    for event in held {
+        let super::world::Event::ToFront(front, input) = event else { continue };
+        world.step_front(front, input);
+    }
     assert_eq!(world.answer(0, client), None);
-    world.advance(MILLI);
+    world.run();
     assert_eq!(world.answer(0, client).map(|(status, _)| status), Some(0));
 }

@@ -130,6 +130,8 @@ impl Front {
             guests.number += 1;
             let link = Link::passed(guests.number);
             guests.guests.insert(link, Guest { client, call: None, replies: 0 });
+            // An older front says it as its socket did.
+            let from = SocketAddr::new(from.ip().to_canonical(), from.port());
             self.desk.accepted(now, link, from);
             link
         });

@@ -97,6 +97,10 @@ pub(super) fn status(status: &Value, findings: &mut Findings) {
             findings.warning("backends", what, "wait; do not stop another backend meanwhile");
         }
     }
+    for file in status["files"].as_array().into_iter().flatten() {
+        let what = format!("{}: {}", text(&file["file"]), text(&file["trouble"]));
+        findings.problem("files", what, &text(&file["what_to_do"]));
+    }
     if let Some(trouble) = status["failover_trouble"].as_str() {
         let what = format!("the last planned failover: {trouble}");
         findings.warning("front", what, "do what it says, then tmrd failover again");

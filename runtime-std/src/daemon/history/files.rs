@@ -5,13 +5,14 @@
 //! followed by another one when it is as large as it may be, or the month is over.
 
 use super::age::{Steady, too_old};
+use crate::daemon::create;
 use crate::daemon::exit::words;
 use rustix::fs::Access;
 use rustix::io::Errno;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File};
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use tmr_core::history::{Kind, Mark, Record, Server, Tracking};
 use tmr_core::licence::rfc3339;
@@ -94,6 +95,12 @@ impl Name {
         let name = Self { number: number.parse().ok()?, month: month.to_owned(), firm_code };
         (month_number(month).is_some() && name.file() == file).then_some(name)
     }
+}
+
+/// Whether a file of a usage history may have this path.
+#[must_use]
+pub fn is_name(path: &Path) -> bool {
+    path.file_name().and_then(|name| Name::of(name.to_str()?)).is_some()
 }
 
 /// The files of a folder that have records, oldest first.
@@ -212,7 +219,7 @@ impl Files {
             }
         }
         for (path, from) in parts.into_iter().rev() {
-            let mut file = File::open(&path)?;
+            let mut file = create::open(&path, File::options().read(true))?;
             file.seek(SeekFrom::Start(from))?;
             let mut bytes = Vec::new();
             file.read_to_end(&mut bytes)?;
@@ -262,8 +269,8 @@ impl Files {
         let last = listed(&folder)?.into_iter().rfind(|name| name.firm_code.is_none());
         // The one that another process of this front has left is gone on with.
         if let Some(name) = last.filter(|_| first) {
-            let mut file =
-                OpenOptions::new().read(true).append(true).open(folder.join(name.file()))?;
+            let options = File::options().read(true).append(true).clone();
+            let mut file = create::open(&folder.join(name.file()), &options)?;
             let length = whole_lines(&mut file)?;
             file.set_len(length)?;
             if fits(&name, length) {
@@ -396,7 +403,7 @@ impl Files {
         for (firm_code, text) in std::mem::take(texts) {
             let Some(track) = self.tracks.get(&firm_code) else { continue };
             let path = self.folder().join(track.name.file());
-            append(&mut OpenOptions::new().append(true).open(path)?, text.as_bytes())?;
+            append(&mut create::open(&path, File::options().append(true))?, text.as_bytes())?;
         }
         Ok(())
     }
@@ -454,7 +461,7 @@ fn append(file: &mut File, bytes: &[u8]) -> io::Result<()> {
 }
 
 fn lines_of(path: &Path) -> io::Result<BufReader<File>> {
-    File::open(path).map(BufReader::new)
+    create::open(path, File::options().read(true)).map(BufReader::new)
 }
 
 /// A whole line's place.
@@ -483,7 +490,7 @@ fn after_first_line(bytes: &[u8]) -> usize {
 }
 
 fn new_file(path: &Path) -> io::Result<File> {
-    OpenOptions::new().append(true).create_new(true).mode(0o640).open(path)
+    create::create(path, 0o640, File::options().append(true))
 }
 
 /// How long a file is without a last line that was cut off.

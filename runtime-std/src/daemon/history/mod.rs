@@ -11,7 +11,7 @@ mod files;
 mod files_test;
 mod tray;
 
-pub use files::{Files, Settings, names};
+pub use files::{Files, Settings, is_name, names};
 pub use tray::{Farewell, Tray};
 
 use super::exit::words;

@@ -249,7 +249,7 @@ impl Bench {
     pub(super) fn access(&self, handle: u32) -> Option<(Link, CmAccess2)> {
         let host = alloc::format!("host-{handle}");
         self.asked.iter().find_map(|(link, call)| match call {
-            Request::Access2 { access, .. } if access.borrow_data.client_name.as_str() == host => {
+            Request::Access2 { access, .. } if access.borrow_data.client_name.to_text() == host => {
                 Some((*link, (**access).clone()))
             }
             _ => None,

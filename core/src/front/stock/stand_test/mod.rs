@@ -50,9 +50,9 @@ fn a_grant_is_acknowledged_when_the_server_has_given_the_seat() {
     assert_eq!((access.firm_code, access.product_code, access.serial_number), (FIRM, TMR, SERIAL));
     assert_eq!((access.ctrl, access.license_quantity), (access::IGNORE_LINGERTIME, 1));
     assert_eq!((access.credential.pid, access.credential.session), (77, 3));
-    assert_eq!(&*access.credential.username.as_str(), "ada");
-    assert_eq!(&*access.credential.domain_name.as_str(), "dom");
-    assert_eq!(&*access.credential.user_defined_text.as_str(), "text");
+    assert_eq!(access.credential.username.to_text(), "ada");
+    assert_eq!(access.credential.domain_name.to_text(), "dom");
+    assert_eq!(access.credential.user_defined_text.to_text(), "text");
     assert_eq!(access.credential.user_defined_id, 9);
     assert_eq!(u64::from(access.credential.cleanup_time), STOCK_CLEANUP.as_secs());
     bench.answer(link, reply(CmError::NO_ERROR, 5001));

@@ -1,0 +1,148 @@
+//! Places at each door, and who goes where a door is full.
+//!
+//! Who may come in always: this machine by its admin door, whoever proves the group key, and at
+//! the twin's door whoever is quicker than the next eight. A stranger keeps a place for as long as
+//! he uses it.
+
+use super::{Answer, Hub, Port};
+use crate::counts::{HubCounts, Limit};
+use crate::io::{Door, Link};
+use crate::limits::{
+    ADMIN_LINKS_KEPT, ADMIN_LINKS_MAX, CLIENT_LINKS_MAX, CLIENT_LINKS_PER_ADDRESS, CROWDED_LINKS,
+    TWIN_LINKS_MAX,
+};
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::net::{IpAddr, SocketAddr};
+
+/// Who is in.
+#[derive(Debug)]
+pub(super) struct Doors {
+    clients: usize,
+    clients_max: usize,
+    /// Client links by address.
+    addresses: BTreeMap<IpAddr, usize>,
+    /// Links beyond the cap, which are told so, and may still prove the group key.
+    crowded: Vec<Link>,
+    admins: Vec<Link>,
+    twins: Vec<Link>,
+}
+
+/// What becomes of who knocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Knock {
+    /// A limit that is reached.
+    pub(super) reached: Option<Limit>,
+    /// He has a place: his own, or that of this link, which goes.
+    pub(super) place: Place,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    Free,
+    Of(Link),
+    None,
+}
+
+impl Doors {
+    pub(super) fn new() -> Self {
+        Self {
+            clients: 0,
+            clients_max: CLIENT_LINKS_MAX,
+            addresses: BTreeMap::new(),
+            crowded: Vec::new(),
+            admins: Vec::new(),
+            twins: Vec::new(),
+        }
+    }
+
+    pub(super) fn limit_clients(&mut self, most: usize) {
+        self.clients_max = most.min(CLIENT_LINKS_MAX);
+    }
+
+    /// A link has come in by a door; `crowded`: beyond the cap of clients.
+    pub(super) fn enter(&mut self, door: Door, from: SocketAddr, link: Link, crowded: bool) {
+        match door {
+            Door::Admin => self.admins.push(link),
+            Door::Twin => self.twins.push(link),
+            Door::Licence if crowded => self.crowded.push(link),
+            Door::Licence => {
+                self.clients += 1;
+                *self.addresses.entry(from.ip()).or_default() += 1;
+            }
+        }
+    }
+
+    /// A link gives up its place.
+    pub(super) fn leave(&mut self, door: Door, from: SocketAddr, link: Link, crowded: bool) {
+        match door {
+            Door::Admin => self.admins.retain(|other| *other != link),
+            Door::Twin => self.twins.retain(|other| *other != link),
+            Door::Licence if crowded => self.crowded.retain(|other| *other != link),
+            Door::Licence => {
+                self.clients -= 1;
+                if let Some(count) = self.addresses.get_mut(&from.ip()) {
+                    *count -= 1;
+                    if *count == 0 {
+                        self.addresses.remove(&from.ip());
+                    }
+                }
+            }
+        }
+    }
+
+    /// What is told of them.
+    pub(super) fn counted(&self, counts: &HubCounts) -> HubCounts {
+        let clients = (self.clients, self.clients_max);
+        let pages = (self.admins.len(), ADMIN_LINKS_MAX + ADMIN_LINKS_KEPT);
+        HubCounts { doors: [clients, pages, (self.twins.len(), TWIN_LINKS_MAX)], ..counts.clone() }
+    }
+}
+
+impl Hub {
+    /// Whether there is a place for who comes from there.
+    pub(super) fn knock(&self, door: Door, from: SocketAddr) -> Knock {
+        let doors = &self.doors;
+        match door {
+            Door::Admin => {
+                let machine = from.ip().is_loopback();
+                let most = ADMIN_LINKS_MAX + if machine { ADMIN_LINKS_KEPT } else { 0 };
+                if doors.admins.len() < most {
+                    return Knock { reached: None, place: Place::Free };
+                }
+                // Nobody else takes a place from this machine.
+                let idle = |port: &Port| {
+                    let own = port.door.is_some_and(|(_, from)| from.ip().is_loopback());
+                    port.answer == Answer::Gone && (machine || !own)
+                };
+                self.in_place_of(&doors.admins, Limit::AdminLinks, idle)
+            }
+            Door::Twin if doors.twins.len() < TWIN_LINKS_MAX => {
+                Knock { reached: None, place: Place::Free }
+            }
+            Door::Twin => self.in_place_of(&doors.twins, Limit::TwinLinks, |port| !port.proved),
+            Door::Licence => {
+                let count = doors.addresses.get(&from.ip()).copied().unwrap_or_default();
+                let reached = if doors.clients >= doors.clients_max {
+                    Limit::ClientLinks
+                } else if count >= CLIENT_LINKS_PER_ADDRESS {
+                    Limit::ClientLinksOfAddress
+                } else {
+                    return Knock { reached: None, place: Place::Free };
+                };
+                if doors.crowded.len() < CROWDED_LINKS {
+                    return Knock { reached: Some(reached), place: Place::Free };
+                }
+                self.in_place_of(&doors.crowded, reached, |_| true)
+            }
+        }
+    }
+
+    /// The place of whoever of these has said nothing for longest and may go.
+    fn in_place_of(&self, links: &[Link], limit: Limit, may: impl Fn(&Port) -> bool) -> Knock {
+        let idle = links.iter().filter_map(|link| Some((self.ports.get(link)?, *link)));
+        let idle =
+            idle.filter(|(port, _)| may(port)).min_by_key(|(port, link)| (port.heard, *link));
+        Knock { reached: Some(limit), place: idle.map_or(Place::None, |(_, link)| Place::Of(link)) }
+    }
+}

@@ -1,0 +1,219 @@
+//! How files are made and opened to be written: anew, or as the plain files that they are, and never
+//! through a link. Who may write in a folder must not choose what a program, perhaps root's, writes.
+//!
+//! Every file that tmrd writes comes from here. What never lives here: what is in a file.
+
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::path::{Path, PathBuf};
+
+/// Ends the name of a file that is to take another's place.
+pub const FRESH: &str = "new";
+/// Who may read a file before its content is whole: its owner.
+const PRIVATE: u32 = 0o600;
+
+/// Who owns a file that takes another's place, and who may read it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Whoever runs this, and nobody else, whoever had the file before.
+    Private,
+    /// As with the file before. The first one: everybody may read it.
+    Public,
+    /// As with the file before. The first one: its owner and the group of the folder may read it.
+    Group,
+}
+
+/// Makes a file that was not there.
+///
+/// # Errors
+/// `AlreadyExists`: something has that name, if only a link. Others are the system's.
+pub fn create(path: &Path, mode: u32, options: &OpenOptions) -> io::Result<File> {
+    // O_EXCL follows no link.
+    options.clone().create_new(true).mode(mode).open(path)
+}
+
+/// Opens a file that is there, if it is a plain one.
+///
+/// # Errors
+/// It is a link or no plain file; others are the system's.
+pub fn open(path: &Path, options: &OpenOptions) -> io::Result<File> {
+    // A pipe must not hold up whoever opens it.
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let flags = i32::try_from(flags.bits()).unwrap_or_default();
+    let file = options.clone().custom_flags(flags).open(path).map_err(|error| {
+        if error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) {
+            return io::Error::other("it is a link, which is not followed; right would be a file");
+        }
+        error
+    })?;
+    if file.metadata()?.is_file() {
+        return Ok(file);
+    }
+    Err(io::Error::other("it is no plain file; right would be one"))
+}
+
+/// Opens a file, and makes it if it is not there.
+///
+/// # Errors
+/// As of [`open`] and [`create`].
+pub fn open_or_create(path: &Path, mode: u32, options: &OpenOptions) -> io::Result<File> {
+    match open(path, options) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        opened => return opened,
+    }
+    match create(path, mode, options) {
+        // Somebody else was faster.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => open(path, options),
+        made => made,
+    }
+}
+
+/// Puts content in a file's place, atomically and durably, and returns it open at its end. A link in
+/// that place is replaced itself. What an earlier try has left is removed.
+///
+/// # Errors
+/// The system's, or the owner that the file before had cannot be kept. That file is as it was, unless
+/// only the last step failed.
+pub fn replace(path: &Path, content: &[u8], access: Access) -> io::Result<File> {
+    let mut fresh = path.as_os_str().to_owned();
+    fresh.push(".");
+    fresh.push(FRESH);
+    let fresh = PathBuf::from(fresh);
+    match fs::remove_file(&fresh) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = create(&fresh, PRIVATE, File::options().write(true))?;
+    let folder = folder_of(path);
+    let mut put = || {
+        file.write_all(content)?;
+        give(&file, (path, folder), access)?;
+        file.sync_all()?;
+        fs::rename(&fresh, path)?;
+        File::open(folder)?.sync_all()
+    };
+    if let Err(error) = put() {
+        // After the last step but one it has gone.
+        let _ = fs::remove_file(&fresh);
+        return Err(error);
+    }
+    Ok(file)
+}
+
+/// The folder that a path is in.
+#[must_use]
+pub fn folder_of(path: &Path) -> &Path {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    folder.unwrap_or_else(|| Path::new("."))
+}
+
+/// Gives a whole file to those who are to have it.
+fn give(file: &File, (path, folder): (&Path, &Path), access: Access) -> io::Result<()> {
+    let before = match fs::symlink_metadata(path) {
+        Ok(before) => Some(before).filter(Metadata::is_file),
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        Err(error) => return Err(error),
+    };
+    let mode = match (access, before) {
+        (Access::Private, _) => return Ok(()),
+        (_, Some(before)) => {
+            let own = file.metadata()?;
+            if (own.uid(), own.gid()) != (before.uid(), before.gid()) {
+                fchown(file, Some(before.uid()), Some(before.gid()))?;
+            }
+            before.mode() & 0o777
+        }
+        (Access::Public, None) => 0o644,
+        (Access::Group, None) => {
+            let group = fs::metadata(folder)?.gid();
+            if file.metadata()?.gid() != group {
+                // Who may not give it to another group keeps it.
+                let _ = fchown(file, None, Some(group));
+            }
+            0o640
+        }
+    };
+    file.set_permissions(fs::Permissions::from_mode(mode))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    struct Place(PathBuf);
+
+    impl Place {
+        fn new(name: &str) -> Self {
+            let name = format!("tmr-create-{name}-{}", std::process::id());
+            let path = std::env::temp_dir().join(name);
+            fs::create_dir(&path).unwrap();
+            Self(path)
+        }
+    }
+
+    impl Drop for Place {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn mode(path: &Path) -> u32 {
+        fs::symlink_metadata(path).unwrap().mode() & 0o777
+    }
+
+    #[test]
+    fn only_plain_files_are_opened_to_be_written() {
+        let place = Place::new("open");
+        let (link, target) = (place.0.join("link"), place.0.join("target"));
+        let options = File::options().append(true).clone();
+        symlink(&target, &link).unwrap();
+        for opened in [open(&link, &options), open_or_create(&link, 0o600, &options)] {
+            assert!(opened.unwrap_err().to_string().contains("it is a link"));
+        }
+        assert_eq!(create(&link, 0o600, &options).unwrap_err().kind(), ErrorKind::AlreadyExists);
+        assert!(!target.exists());
+        assert!(open(Path::new("/dev/null"), &options).is_err());
+        for text in ["one ", "two"] {
+            open_or_create(&target, 0o640, &options).unwrap().write_all(text.as_bytes()).unwrap();
+        }
+        assert_eq!(fs::read_to_string(&target).unwrap(), "one two");
+        assert_eq!(mode(&target) & 0o137, 0);
+    }
+
+    #[test]
+    fn what_takes_a_place_is_made_anew_and_keeps_the_mode() {
+        let place = Place::new("replace");
+        let (file, fresh) = (place.0.join("file"), place.0.join("file.new"));
+        let precious = place.0.join("precious");
+        fs::write(&precious, "precious").unwrap();
+        for (access, first) in [(Access::Group, 0o640), (Access::Public, 0o644)] {
+            symlink(&precious, &fresh).unwrap();
+            replace(&file, b"one", access).unwrap();
+            assert_eq!((mode(&file), fs::read(&file).unwrap()), (first, b"one".to_vec()));
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o604)).unwrap();
+            replace(&file, b"two", access).unwrap();
+            assert_eq!(mode(&file), 0o604);
+            replace(&file, b"two", Access::Private).unwrap();
+            assert_eq!(mode(&file), 0o600);
+            fs::remove_file(&file).unwrap();
+        }
+        // A link is replaced, whatever it leads to.
+        symlink(&precious, &file).unwrap();
+        replace(&file, b"three", Access::Public).unwrap();
+        assert_eq!((mode(&file), fs::read(&file).unwrap()), (0o644, b"three".to_vec()));
+        assert_eq!(fs::read(&precious).unwrap(), b"precious");
+    }
+
+    #[test]
+    fn what_cannot_take_a_place_leaves_nothing() {
+        let place = Place::new("fails");
+        let file = place.0.join("file");
+        fs::create_dir(&file).unwrap();
+        assert!(replace(&file, b"x", Access::Public).is_err());
+        assert!(file.is_dir() && !place.0.join("file.new").exists());
+    }
+}
