@@ -43,8 +43,8 @@ const ON: [(Mistake, &str, bool); 9] = [
     (Mistake::Clone, "clone", false),
     (Mistake::Rot, "rot", true),
     (Mistake::Ephemeral, "ephemeral", false),
-    (Mistake::Exchange, "exchange", true),
-    (Mistake::Double, "double", true),
+    (Mistake::Exchange, "exchange", false),
+    (Mistake::Double, "double", false),
     (Mistake::Differ, "differ", false),
     (Mistake::Pause, "pause", false),
 ];

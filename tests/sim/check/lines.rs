@@ -28,6 +28,7 @@ const EXPLAINED: &[&str] = &[
 const MISTAKEN: &[&str] = &[
     "the front that leads says that this disk has gone back in time",
     "the journal is damaged at byte",
+    "the journal does not begin with a whole record",
     "backends backend-",
 ];
 
