@@ -144,6 +144,9 @@ pub const BACKEND_SILENCE: Duration = Duration::from_secs(2);
 pub const DIAL_TIMEOUT: Duration = Duration::from_secs(2);
 /// First pause before a backend is dialled again; doubles up to the configured interval.
 pub const REDIAL_MIN: Duration = Duration::from_millis(100);
+/// How long one backend is left connected by two addresses before the first of these connections is
+/// made anew: names may lead elsewhere by now.
+pub const DOUBLED_REDIAL: Duration = Duration::from_secs(5);
 /// Default of `NetworkRetryIntervalInSeconds` (seed page).
 pub const NETWORK_RETRY: Duration = Duration::from_secs(30);
 /// A front that two backends have not confirmed for this long decides nothing until they do: one

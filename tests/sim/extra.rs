@@ -232,7 +232,8 @@ impl World {
 
     /// It strikes.
     pub(super) fn strike(&mut self, strike: Strike) {
-        if !self.faulty {
+        // A connection that has lost something breaks, though faults are over meanwhile.
+        if !self.faulty && !matches!(strike, Strike::Cut { .. }) {
             return;
         }
         match strike {

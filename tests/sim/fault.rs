@@ -331,12 +331,15 @@ impl World {
         });
         let members = self.checks.slots.members();
         let forgets = self.mistakes.forgetful.is_some();
-        if !whole || members.is_none() || members == self.lost || forgets {
+        // Where lists differ, one of the group's disks is away for one of the fronts.
+        let away = forgets || self.lists_differ();
+        if !whole || members.is_none() || members == self.lost || away {
             return false;
         }
         // The backends have to learn that the new members are chosen; a disk that is lost before
         // takes the proof with it, and two are gone at once.
-        let repaired = *self.repaired.get_or_insert(self.now);
+        self.repaired = self.repaired.filter(|(set, _)| *set == members);
+        let (_, repaired) = *self.repaired.get_or_insert((members, self.now));
         let may = self.lost.is_none() || self.now > repaired + 10 * SECOND;
         if may {
             self.lost = members;

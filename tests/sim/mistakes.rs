@@ -6,9 +6,11 @@
 //! that is to mend them can be tried. Of disks, one at a time is old or gone: the next one only when
 //! three parts are whole again ([`World::may_lose`]).
 
+use super::check::truth;
 use super::disk::Disk;
 use super::rng::Rng;
 use super::world::{BACKENDS, FRONTS, HOSTS, NAMES, SECOND, World};
+use tmr_core::log::DiskId;
 
 /// A kind of mistake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,10 +38,10 @@ enum Mistake {
 
 /// Every kind, its name, and whether it happens.
 const ON: [(Mistake, &str, bool); 9] = [
-    (Mistake::Swap, "swap", false),
-    (Mistake::Rollback, "rollback", false),
+    (Mistake::Swap, "swap", true),
+    (Mistake::Rollback, "rollback", true),
     (Mistake::Clone, "clone", false),
-    (Mistake::Rot, "rot", false),
+    (Mistake::Rot, "rot", true),
     (Mistake::Ephemeral, "ephemeral", false),
     (Mistake::Exchange, "exchange", false),
     (Mistake::Double, "double", false),
@@ -49,6 +51,8 @@ const ON: [(Mistake, &str, bool); 9] = [
 
 /// Most moments of each disk to which it can be put back.
 const KEPT: usize = 8;
+/// Members that no group has.
+const NOBODY: [DiskId; 3] = [DiskId(0); 3];
 /// Bytes at the end of a journal in which one may rot.
 const LAST: usize = 60;
 
@@ -108,8 +112,15 @@ impl Mistakes {
 
     /// Whether disks or lists are wrong in this seed, or may have been.
     pub(super) fn are_made(&self) -> bool {
-        let told =
-            [Mistake::Rollback, Mistake::Clone, Mistake::Rot, Mistake::Swap, Mistake::Differ];
+        let told = [
+            Mistake::Rollback,
+            Mistake::Clone,
+            Mistake::Rot,
+            Mistake::Swap,
+            Mistake::Exchange,
+            Mistake::Double,
+            Mistake::Differ,
+        ];
         self.kinds.iter().any(|kind| told.contains(kind))
     }
 
@@ -185,8 +196,14 @@ impl World {
             Mistake::Differ => {
                 let mut list = right();
                 if self.mistakes.rng.chance(60) {
+                    // To this front the disk of that one is lost.
+                    if !self.may_lose() {
+                        return;
+                    }
                     // It holds the part of the one whose place it takes.
                     list[BACKENDS - 1] = NAMES[HOSTS].to_owned();
+                } else if self.lists_differ() {
+                    (self.lost, self.repaired) = (Some(NOBODY), None);
                 }
                 self.start(HOSTS);
                 self.list(front, &list, false);
@@ -196,6 +213,12 @@ impl World {
                 self.stand_still(host);
             }
         }
+    }
+
+    /// A front has another list than that of the three backends.
+    pub(super) fn lists_differ(&self) -> bool {
+        let spare = |text: &String| text.contains(NAMES[HOSTS]);
+        self.hosts[..FRONTS].iter().any(|host| host.config.as_ref().is_some_and(spare))
     }
 
     /// Mistakes are put right as an operator does who looks: names and lists are those of the three.
@@ -216,6 +239,9 @@ impl World {
         if self.hosts[backend].hub.is_none() || !(known || self.may_lose()) {
             return;
         }
+        if known {
+            self.lose_again(backend);
+        }
         self.crash(backend, down);
         self.trace(|| format!("{} boots with its other disk", NAMES[backend]));
         let blank = || (backend, Disk::default());
@@ -223,6 +249,22 @@ impl World {
             self.mistakes.other.take_if(|(host, _)| *host == backend).unwrap_or_else(blank);
         let before = std::mem::replace(&mut self.hosts[backend].disk, other);
         self.mistakes.other = Some((backend, before));
+    }
+
+    /// A backend that has lost one disk boots with it again, and without the other one. If it is no
+    /// member any more, another one has to come in its place before the next is lost; if it is, the
+    /// fronts have to notice first that it was away.
+    fn lose_again(&mut self, backend: usize) {
+        let other = self.mistakes.other.as_ref().and_then(|(_, disk)| disk.read());
+        let boots = other.map(truth::look).and_then(Result::ok).map(|found| found.standing.disk);
+        let members = self.checks.slots.members();
+        let member = members.is_some_and(|set| boots.is_some_and(|disk| set.contains(&disk)));
+        self.trace(|| format!("the other disk of {} is a member: {member}", NAMES[backend]));
+        if member {
+            (self.lost, self.repaired) = (Some(NOBODY), Some((members, self.now)));
+        } else {
+            (self.lost, self.repaired) = (members, None);
+        }
     }
 
     /// A backend's disk is another one when it boots; whether that may happen now.

@@ -164,8 +164,8 @@ pub struct World {
     pub(super) aftermath: u64,
     /// A disk was lost while these were the members: the group has to change before the next.
     pub(super) lost: Option<[DiskId; 3]>,
-    /// When the members were seen to be others than those.
-    pub(super) repaired: Option<u64>,
+    /// The members that were seen to be others than those, and since when.
+    pub(super) repaired: Option<(Option<[DiskId; 3]>, u64)>,
     queue: BTreeMap<(u64, u64), Event>,
     queued: u64,
     /// Events so far.

@@ -245,7 +245,9 @@ impl Acceptor {
                 self.append(first, entries, committed, taken)
             }
             Order::Install { group, slot, offset, bytes, last, .. } => {
-                if self.group.is_some_and(|own| own != group && self.last() > Slot(0)) {
+                // As for a birth: nothing was built on a first entry alone.
+                let built = self.committed > Slot(0) || self.last() > Slot(1);
+                if self.group.is_some_and(|own| own != group && built) {
                     return Report::Refused { promised: self.promised };
                 }
                 self.install(group, slot, offset, &bytes, last, taken)
@@ -406,7 +408,10 @@ impl Acceptor {
             Staged::Part => return Report::Stored { last: self.matched, differing: vec![] },
             Staged::Whole(state) => state,
         };
-        self.group = Some(group);
+        if self.group.replace(group) != Some(group) {
+            self.clear_log();
+            self.witness = Witness::default();
+        }
         // Entries behind the state may be chosen with this acceptor's vote.
         let held = usize::try_from(slot.0.saturating_sub(self.base.0)).unwrap_or(usize::MAX);
         let behind = self.log.split_off(held.min(self.log.len()));

@@ -342,7 +342,7 @@ fn an_installed_state_does_not_take_accepted_entries_behind_it_away() {
 #[test]
 fn another_groups_state_is_refused_by_a_copy_that_is_not_empty() {
     let mut kept = Kept::born();
-    kept.order(append(ONE, 1, &[handles(1)], 0));
+    kept.order(append(ONE, 1, &[handles(1), handles(2)], 0));
     let order = |epoch| Order::Install {
         epoch,
         group: GroupId(0xb),
@@ -352,10 +352,13 @@ fn another_groups_state_is_refused_by_a_copy_that_is_not_empty() {
         last: true,
     };
     kept.refused(order(ONE), ONE);
-    // An empty one has nothing to lose.
-    let mut empty = Kept::born();
-    assert_eq!(empty.order(order(ONE)), stored(9));
-    assert_eq!(empty.acceptor.standing().group, Some(GroupId(0xb)));
+    // An empty one has nothing to lose, nor has one of a birth that broke off.
+    for first in [&[][..], &[handles(1)]] {
+        let mut empty = Kept::born();
+        empty.order(append(ONE, 1, first, 0));
+        assert_eq!(empty.order(order(ONE)), stored(9));
+        assert_eq!(empty.acceptor.standing().group, Some(GroupId(0xb)));
+    }
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! What the three backends report, and what follows when one comes, goes, or refuses this front.
 
 use super::catalogue::Virtual;
-use super::members::Exclusion;
-use super::peer::{Asked, Peer};
+use super::judge::Exclusion;
+use super::peer::{Asked, Follow, Peer};
 use super::{Front, Phase};
 use crate::io::{Intent, Link, Why};
 use crate::limits::{CLAIMS_FUTILE, CONTEST, FENCE};
@@ -35,7 +35,7 @@ impl Front {
         let epoch = self.phase.epoch();
         match (pending.what, report) {
             (Asked::Describe | Asked::Disown(_), Report::Described(description)) => {
-                self.described(now, index, description, out);
+                self.described(now, index, (description, pending.sent), out);
             }
             (Asked::Witness(at), Report::Facts(facts)) if Some(at) == epoch => {
                 self.told_facts(now, index, facts, out);
@@ -48,16 +48,27 @@ impl Front {
             (Asked::Confirm(at), Report::Refused { promised }) if Some(at) != epoch => {
                 self.highest = self.highest.max(promised);
             }
+            // It has promised this very epoch already, to a claim on an earlier connection.
+            (Asked::Claim(at), Report::Refused { promised })
+                if at == promised
+                    && Some(at) == epoch
+                    && self.peers[index].follow == Follow::No =>
+            {
+                self.peers[index].ask(now, Asked::Describe, &Order::Describe, out);
+            }
             (_, Report::Refused { promised }) => self.refused(now, promised, out),
             (Asked::Claim(at), Report::Promised(standing)) if Some(at) == epoch => {
                 let before = self.peers[index].facts.as_ref().map_or(at, |facts| facts.before);
-                if let Some(description) = &mut self.peers[index].description {
+                let peer = &mut self.peers[index];
+                if let Some(description) = &mut peer.description {
                     description.standing = standing;
+                    peer.as_of = pending.sent;
                 }
                 self.confirm(index, pending);
                 self.promised(now, index, before, out);
             }
             (Asked::Recover(at), Report::Described(description)) if Some(at) == epoch => {
+                self.peers[index].as_of = pending.sent;
                 self.recovered(now, index, description, out);
             }
             (Asked::Recover(at), Report::Stored { .. }) if Some(at) == epoch => {
@@ -96,12 +107,12 @@ impl Front {
         }
     }
 
-    /// A backend says who it is.
+    /// A backend says who it is; when it was asked.
     fn described(
         &mut self,
         now: Mono,
         index: usize,
-        description: Description,
+        (description, sent): (Description, Mono),
         out: &mut Vec<Intent>,
     ) {
         let peer = &mut self.peers[index];
@@ -114,8 +125,11 @@ impl Front {
             peer.went_back = None;
         }
         let promised = description.standing.promised;
+        if peer.description.is_none() {
+            peer.met = now;
+        }
         peer.description = Some(description);
-        peer.fresh = true;
+        peer.as_of = sent;
         self.judge(now, out);
         let peer = &mut self.peers[index];
         if peer.exclusion.is_none() {

@@ -69,8 +69,10 @@ impl Front {
         }
         let epoch = self.highest.next_of(self.config.front);
         self.highest = epoch;
+        self.claim_knew = self.ledger.group().map(|group| (group, self.known_chosen()));
         self.ledger.drop_uncommitted();
         self.block = None;
+        self.silenced = false;
         self.phase = Phase::Claiming { epoch };
         self.claim_until = now + CLAIM_TIMEOUT;
         tracing::debug!(%epoch, "claiming the lead");
@@ -155,6 +157,9 @@ impl Front {
             .filter_map(|index| self.peers[index].standing().map(|standing| (index, *standing)))
             .collect();
         if promised.len() == 3 && promised.iter().all(|(_, standing)| is_unborn(standing)) {
+            if self.remembers() {
+                return self.claim_again(now, "all three have lost the group's memory");
+            }
             return self.found(now, epoch, out);
         }
         let groups: Vec<GroupId> = promised.iter().filter_map(|(_, s)| s.group).collect();
@@ -281,9 +286,12 @@ impl Front {
             return self.ask_the_third(now, epoch, &from, out);
         }
         self.unproved = false;
-        let (known, last) = (self.known_chosen(), self.ledger.last());
-        self.shortfall = (known > last).then_some((known, last));
-        if self.shortfall.is_some() {
+        let last = self.ledger.last();
+        // What was known before anybody promised was chosen before that, and is missing. What is known
+        // since may have been chosen under a later claim, of which this front hears in a moment.
+        let own = self.claim_knew.filter(|(group, _)| Some(*group) == self.ledger.group());
+        self.shortfall = own.filter(|(_, known)| *known > last).map(|(_, known)| (known, last));
+        if self.known_chosen() > last {
             return self.await_more(now, epoch, &from, "slots that were chosen are missing", out);
         }
         self.ledger.propose(Entry::Configure(Setting::Leader(epoch)));

@@ -2,7 +2,8 @@
 //! the rest: the plan that an operator is shown before `recover` does it.
 
 use super::Front;
-use super::members::{Exclusion, is_unborn};
+use super::judge::Exclusion;
+use super::members::is_unborn;
 use super::peer::Peer;
 use crate::history::Since;
 use crate::log::{Epoch, GroupId, Slot};
@@ -165,7 +166,7 @@ impl Front {
     }
 
     /// A backend was told lately that another front serves.
-    fn another_serves(&self) -> bool {
+    pub(super) fn another_serves(&self) -> bool {
         let another = |peer: &Peer| {
             let known = peer.known().filter(|known| known.led);
             known.is_some_and(|known| known.standing.promised.front != self.config.front)

@@ -1,49 +1,21 @@
-//! Whose word counts: the members of the group as disks, never as connections; and who is left out,
-//! because it is reached twice, was copied, has gone back in time, or belongs elsewhere.
+//! Whose word counts: the members of the group as disks, never as connections; and what keeps a front
+//! from leading.
 //!
-//! The rules are those of *Consistency* 7. What never lives here: how promises are collected (that
-//! is `claim`), and how one that is left out is repaired (that is `replicate`).
+//! The rules are those of *Consistency* 7. What never lives here: who is left out, and why (that is
+//! `judge`), and how promises are collected (that is `claim`).
 
 use super::clocks::Reading;
+use super::judge::Exclusion;
 use super::peer::{Asked, Follow, Peer};
 use super::vote::reached;
 use super::{Front, Phase};
 use crate::io::Intent;
-use crate::log::{Acked, DiskId, Epoch, GroupId, Slot, Witness};
+use crate::log::{Acked, DiskId, GroupId, Slot, Witness};
 use crate::time::{Mono, Wall};
 use crate::wire::group::{Facts, Order, Standing};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-
-/// Why a backend that is connected is not counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Exclusion {
-    /// It is the same process as the one at this place: one backend has two addresses.
-    Doubled(usize),
-    /// Its state folder is a copy of the one at this place, or the other way round.
-    Copied(usize),
-    /// It belongs to another group.
-    Foreign(GroupId),
-    /// It remembers less than it has said: its disk has gone back in time.
-    WentBack {
-        /// What is known of it.
-        was: Acked,
-        /// The last slot that it holds.
-        last: Slot,
-    },
-    /// Its copy of the log differs from that of the others.
-    Differs,
-    /// It is blank, and so is another one: the group's memory is on one disk or on none.
-    Emptied,
-}
-
-impl Exclusion {
-    /// The disk has lost its memory: it is to begin anew under another name.
-    fn ends_the_disk(self) -> bool {
-        matches!(self, Self::Copied(_) | Self::WentBack { .. } | Self::Differs)
-    }
-}
 
 impl Front {
     /// Two backends, or as many as `need` says, of every set of members have reached this: the
@@ -68,7 +40,7 @@ impl Front {
     }
 
     /// The slots that two members of every set have on disk.
-    fn on_two_disks(&self) -> Slot {
+    pub(super) fn on_two_disks(&self) -> Slot {
         self.reached_by_members(2, |disk| self.peer_with(disk).map_or(Slot(0), Peer::acked))
     }
 
@@ -123,110 +95,7 @@ impl Front {
         let groups = || self.counted().filter_map(|(_, standing)| standing.group);
         let two = groups().any(|group| groups().filter(|other| *other == group).count() >= 2);
         let unborn = self.counted().filter(|(_, standing)| is_unborn(standing)).count() == 3;
-        two || unborn && !self.is_emptied()
-    }
-
-    /// Looks anew at who is left out, and why: a backend came, went, or said something of itself.
-    pub(super) fn judge(&mut self, now: Mono, out: &mut Vec<Intent>) {
-        let mut again = Vec::new();
-        for index in 0..3 {
-            let (before, after) = (self.peers[index].exclusion, self.exclusion(index));
-            if before == after {
-                continue;
-            }
-            self.peers[index].exclusion = after;
-            match after {
-                Some(exclusion) => {
-                    self.peers[index].follow = Follow::No;
-                    let text = self.explain(index, exclusion);
-                    self.peers[index].complain(text);
-                }
-                // What kept it out is gone: it is asked who it is once more.
-                None => {
-                    self.peers[index].trouble = None;
-                    if self.peers[index].known().is_some() {
-                        again.push(index);
-                    }
-                }
-            }
-            self.join();
-        }
-        for index in again {
-            self.peers[index].ask(now, Asked::Describe, &Order::Describe, out);
-        }
-        self.disown(now, out);
-    }
-
-    fn exclusion(&self, index: usize) -> Option<Exclusion> {
-        let peer = &self.peers[index];
-        let standing = peer.standing()?;
-        let twin = (0..3).find(|&other| {
-            let earlier = self.peers[other].link() < peer.link();
-            let same = self.peers[other].standing().is_some_and(|own| own.disk == standing.disk);
-            other != index && same && earlier
-        });
-        if let Some(other) = twin {
-            let process = |peer: &Peer| peer.facts.as_ref().map(|facts| facts.process);
-            let copied =
-                process(peer).zip(process(&self.peers[other])).is_some_and(|(a, b)| a != b);
-            return Some(if copied { Exclusion::Copied(other) } else { Exclusion::Doubled(other) });
-        }
-        if let Some(group) = standing.group.filter(|&group| {
-            let own = self.own_group();
-            !is_unborn(standing) && own.is_some_and(|own| own != group)
-        }) {
-            return Some(Exclusion::Foreign(group));
-        }
-        let differs = peer.facts.as_ref().is_some_and(|facts| facts.differs);
-        if differs && Some(standing.promised) == self.phase.epoch() {
-            return Some(Exclusion::Differs);
-        }
-        if standing.group.is_none() && self.is_emptied() {
-            return Some(Exclusion::Emptied);
-        }
-        peer.went_back.map(|was| Exclusion::WentBack { was, last: standing.last })
-    }
-
-    /// All three backends are here, and two or all have lost what they remembered of a group.
-    fn is_emptied(&self) -> bool {
-        // What a backend said of itself before a birth may come after it.
-        let settled = match self.phase {
-            Phase::Standby | Phase::Pausing { .. } => true,
-            Phase::Leading { .. } => self.on_two_disks() < self.ledger.committed(),
-            _ => false,
-        };
-        let fresh = settled && self.wish.lead && self.peers.iter().all(|peer| peer.fresh);
-        let three = self.counted().count() == 3 && fresh;
-        let left = self.counted().filter(|(_, standing)| self.is_of_born(standing)).count();
-        three && (left == 1 || left == 0 && self.remembers()) && !self.config.unfenced
-    }
-
-    /// A backend has the name of a group in which one that is here has entries.
-    fn is_of_born(&self, standing: &Standing) -> bool {
-        let same = |other: &Standing| other.group == standing.group && !is_unborn(other);
-        standing.group.is_some() && self.counted().any(|(_, other)| same(&other))
-    }
-
-    /// This front has seen a group that was born: in its copy of the log, or in its usage history.
-    pub(super) fn remembers(&self) -> bool {
-        let written = self.history.covered().map_or(Slot(0), |mark| mark.slot());
-        self.ledger.committed().max(written) > Slot(1)
-    }
-
-    /// With all three backends here: those whose disks are no members of the group.
-    pub(super) fn strangers(&self) -> Vec<usize> {
-        let all: Vec<(usize, Standing)> = self.counted().collect();
-        if all.len() < 3 {
-            return Vec::new();
-        }
-        let emptied = self.is_emptied();
-        let sure = matches!(self.phase, Phase::Leading { .. }) || self.unproved;
-        let stranger = |(_, standing): &&(usize, Standing)| {
-            let blank = !self.is_of_born(standing);
-            let member = self.ledger.member_sets().all(|set| set.contains(&standing.disk));
-            emptied && blank || sure && !member && !self.config.unfenced
-        };
-        all.iter().filter(stranger).map(|(index, _)| *index).collect()
+        two || unborn && !self.seems_emptied()
     }
 
     /// What keeps this front from leading although it should, in words for people; `None`: nothing
@@ -309,57 +178,8 @@ impl Front {
         self.contradiction.is_some() || self.shortfall.is_some() || self.strangers().len() >= 2
     }
 
-    /// What is wrong, and what an operator can do, in words.
-    fn explain(&self, index: usize, exclusion: Exclusion) -> String {
-        let address = &self.peers[index].address;
-        match exclusion {
-            Exclusion::Emptied => {
-                "has an empty state folder, and another one has too: two backends \
-                                   must hold the same log before a front can lead"
-                    .into()
-            }
-            Exclusion::Doubled(other) => format!(
-                "{address} and {} are the same disk: one backend is reached by two addresses and \
-                 counts once; name each of the three backends once in CmServer.Server",
-                self.peers[other].address
-            ),
-            Exclusion::Copied(other) => format!(
-                "{address} and {} are the same disk: the state folder of one is a copy of the \
-                 other's, and counts once; it begins anew under another name as soon as two others \
-                 serve",
-                self.peers[other].address
-            ),
-            Exclusion::Foreign(group) => format!(
-                "its state folder belongs to group {group}, this one is {}; start it with its own \
-                 folder, or with an empty one",
-                self.own_group().unwrap_or_default()
-            ),
-            Exclusion::WentBack { was, last } => format!(
-                "its disk went back in time: it had slot {} and now ends at {last} (a snapshot or a \
-                 backup was put back, or its last writes are gone); it is repaired under another \
-                 name as soon as two others serve",
-                was.slot
-            ),
-            Exclusion::Differs => "its copy of the log differs from that of the others; it is \
-                                   repaired under another name as soon as two others serve"
-                .into(),
-        }
-    }
-
-    /// A backend has promised: whether its disk has gone back in time. `before` is what it had
-    /// promised until then. All that it could have said to another front, it has said by now.
-    pub(super) fn look_back(&mut self, index: usize, before: Epoch) {
-        let Some(standing) = self.peers[index].standing().copied() else { return };
-        if standing.group.is_none() || standing.group != self.own_group() {
-            return;
-        }
-        let was = self.witness_of(standing.group).of(standing.disk);
-        let lost = was.filter(|was| before < was.promised || standing.last < was.slot);
-        self.peers[index].went_back = lost;
-    }
-
     /// What is known of a group, by this front and by all who are connected and belong to it.
-    fn witness_of(&self, group: Option<GroupId>) -> Witness {
+    pub(super) fn witness_of(&self, group: Option<GroupId>) -> Witness {
         let same = self.witness.group == group;
         let mut witness = if same { self.witness.seen.clone() } else { Witness::default() };
         for (index, _) in self.counted().filter(|(_, standing)| standing.group == group) {
@@ -441,61 +261,6 @@ impl Front {
         if differed != differs {
             self.judge(now, out);
         }
-    }
-
-    /// Has those whose disks have lost their memory begin anew, once two members serve without
-    /// them and have at least as much: nobody's only copy is thrown away.
-    fn disown(&mut self, now: Mono, out: &mut Vec<Intent>) {
-        let Phase::Leading { epoch } = self.phase else { return };
-        if self.on_two_disks() < self.ledger.committed() {
-            return;
-        }
-        for index in 0..3 {
-            let peer = &self.peers[index];
-            let (Some(exclusion), Some(standing)) = (peer.exclusion, peer.standing()) else {
-                continue;
-            };
-            let more = standing.committed > self.ledger.committed();
-            if !exclusion.ends_the_disk() || more || peer.minor < 1 {
-                continue;
-            }
-            let disk = standing.disk;
-            let asks = |asked: &Asked| peer.asked.values().any(|pending| pending.what == *asked);
-            if standing.promised == epoch && !asks(&Asked::Disown(epoch)) {
-                let order = Order::Disown { epoch, disk };
-                self.peers[index].ask(now, Asked::Disown(epoch), &order, out);
-            } else if standing.promised < epoch && !asks(&Asked::Claim(epoch)) {
-                let order = Order::Claim { epoch };
-                self.peers[index].ask(now, Asked::Claim(epoch), &order, out);
-            }
-        }
-    }
-
-    /// It does: nobody is served any more, until an operator has said which memory counts.
-    pub(super) fn contradicted(&mut self, now: Mono, index: usize, out: &mut Vec<Intent>) {
-        let peer = &self.peers[index];
-        let text = format!(
-            "{} knows slots up to {} to be chosen, and the other backends, which led on, end at {}: \
-             their disks went back in time; run tmrd recover",
-            peer.address,
-            peer.known_chosen(),
-            self.ledger.last()
-        );
-        self.contradiction = Some(text);
-        self.step_back(out);
-        self.phase = Phase::Pausing { until: now };
-        self.log_obstacle();
-    }
-
-    /// A backend knows slots to be chosen that this front, which leads, does not have: the others
-    /// have gone back in time, and whatever is served from here on would be wrong.
-    pub(super) fn contradicts(&self, index: usize) -> bool {
-        let standing = self.peers[index].standing();
-        standing.is_some_and(|own| {
-            own.group == self.ledger.group()
-                && Some(own.promised) == self.phase.epoch()
-                && self.peers[index].known_chosen() > self.ledger.last()
-        })
     }
 }
 

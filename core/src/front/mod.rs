@@ -24,10 +24,12 @@ mod front_test;
 mod gone;
 mod handover;
 mod history;
+mod judge;
 mod ledger;
 mod loss;
 mod measure;
 mod members;
+mod memory;
 mod missed;
 #[cfg(feature = "model")]
 mod model;
@@ -75,6 +77,7 @@ use flight::{AnyOne, Commit};
 use handover::Handover;
 use ledger::Ledger;
 use members::Remembered;
+use memory::Doubt;
 #[cfg(feature = "model")]
 #[doc(hidden)]
 pub use model::{Fingerprint, Timer};
@@ -179,8 +182,14 @@ pub struct Front {
     vigil: Vigil,
     /// Fewer than two of those who were last read are members.
     unproved: bool,
+    /// The last slot of a group that was known to be chosen when the latest claim began.
+    claim_knew: Option<(GroupId, Slot)>,
     /// The last slot that is known to be chosen, and the last one that could be read.
     shortfall: Option<(Slot, Slot)>,
+    /// The group's memory seems to be lost.
+    doubt: Option<Doubt>,
+    /// One backend is reached by two addresses; the first connection is made anew then.
+    doubled_until: Option<Mono>,
     /// A backend knows more to be chosen than this front led with; in words.
     contradiction: Option<String>,
     /// What an operator has ordered where memory is lost.
@@ -244,7 +253,10 @@ impl Front {
             date: GroupDate::default(),
             vigil: Vigil::default(),
             unproved: false,
+            claim_knew: None,
             shortfall: None,
+            doubt: None,
+            doubled_until: None,
             contradiction: None,
             recovery: Recovery::default(),
             said: None,
@@ -345,6 +357,8 @@ impl Front {
         // Clocks may have been told.
         self.update_date(now);
         self.settle(now, out);
+        self.doubt(now.mono);
+        self.watch_doubled(now.mono);
         self.tell_recovery(now, out);
         self.tell_away(out);
         self.twin_forward(now.mono, out);

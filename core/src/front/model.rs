@@ -5,7 +5,7 @@
 //! order in which timers could fire on machines of any speed can be tried.
 
 use super::flight::{Commit, Waits};
-use super::members::Exclusion;
+use super::judge::Exclusion;
 use super::peer::{Asked, Pending, Wire};
 use super::round::Confirmation;
 use super::{Front, Phase};
@@ -90,7 +90,11 @@ impl Front {
             // No licence of a check has a date, and no front sleeps in it.
             date: _,
             vigil: _,
+            claim_knew,
             shortfall,
+            doubt,
+            // No two of a check lead to one backend.
+            doubled_until: _,
             contradiction,
             // An operator does it.
             recovery: _,
@@ -135,7 +139,8 @@ impl Front {
         print.add(&(highest, heartbeat <= &now.mono, unnamed, silenced, block));
         let partial = partial.as_ref().filter(|partial| partial.is_begun());
         print.add(&partial.map(|partial| partial.fingerprint(name)));
-        print.add(&(futile.min(&CLAIMS_FUTILE), shortfall, contradiction.is_some()));
+        print.add(&(futile.min(&CLAIMS_FUTILE), shortfall, claim_knew, contradiction.is_some()));
+        print.add(&doubt.is_some());
         print.add(&(witness.group, witness.seen.known(), witness.seen.date()));
         print.0.extend(desk.fingerprint());
         for (slot, commit) in commits {
@@ -186,7 +191,7 @@ impl Front {
             let Facts { process: _, before, known, digest, differs, acked: _, .. } = facts;
             (before, known, digest, differs)
         });
-        print.add(&(peer.minor, peer.fresh, facts));
+        print.add(&(peer.minor, self.is_sure_of(index), facts));
         let joined = self.joined.joined.values().map(|joined| joined.prints[index]);
         print.add(&joined.collect::<Vec<_>>());
         let differs = self.commits.values().map(|flight| flight.differs[index]);

@@ -2,7 +2,7 @@
 //! far it follows the log.
 
 use super::clocks::Reading;
-use super::members::Exclusion;
+use super::judge::Exclusion;
 use crate::io::{Address, Callee, Intent, Link};
 use crate::limits::{DIAL_TIMEOUT, REDIAL_MIN};
 use crate::log::{Acked, Epoch, Handle, Slot};
@@ -89,9 +89,10 @@ pub(super) struct Peer {
     pub(super) address: Address,
     pub(super) wire: Wire,
     pub(super) description: Option<Description>,
-    /// It has described itself since this front was told to lead: who stands by is not told that a
-    /// group was born.
-    pub(super) fresh: bool,
+    /// When it first described itself on this connection.
+    pub(super) met: Mono,
+    /// When the question was sent which the description answers.
+    pub(super) as_of: Mono,
     pub(super) follow: Follow,
     /// Why it is not counted although it is up, in words for people.
     pub(super) trouble: Option<String>,
@@ -134,7 +135,8 @@ impl Peer {
             address,
             wire: Wire::Down(Mono(0)),
             description: None,
-            fresh: false,
+            met: Mono(0),
+            as_of: Mono(0),
             follow: Follow::No,
             trouble: None,
             unreached: Seldom::default(),

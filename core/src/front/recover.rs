@@ -311,9 +311,6 @@ impl Front {
         self.partial = None;
         self.phase = Phase::Pausing { until: now };
         self.heartbeat = now;
-        for peer in &mut self.peers {
-            peer.fresh = peer.known().is_some();
-        }
         self.judge(now, out);
     }
 

@@ -55,9 +55,6 @@ impl Front {
         (self.wish.waits, self.wish.deposed, self.wish.offered) = (false, false, None);
         self.wish.told = Some(now);
         self.futile = 0;
-        for peer in &mut self.peers {
-            peer.fresh = false;
-        }
         self.heartbeat = now;
         if !core::mem::replace(&mut self.wish.lead, true) {
             self.phase = Phase::Pausing { until: now };
@@ -104,6 +101,7 @@ impl Front {
     /// Another front leads, or this one has no reason to try.
     pub(super) fn stand_by(&mut self) {
         self.phase = Phase::Standby;
+        self.silenced = false;
         self.futile = 0;
         (self.wish.lead, self.wish.ordered, self.wish.deposed) = (false, false, false);
         self.wish.offered = None;

@@ -34,6 +34,7 @@ impl Front {
             tracing::warn!("the role that the twin gives away could not be taken in time");
             self.stand_by();
         }
+        self.redial_doubled(now, out);
         self.handover_timers(now, out);
         self.twin_timers(now, out);
         self.end_late(now, out);
@@ -51,11 +52,13 @@ impl Front {
         let still = matches!(self.phase, Phase::Standby | Phase::Leading { .. });
         let unsure = still && !self.has_two_members();
         let asks = self.wish.deposed || self.wish.waits || self.futile > 0 || stuck || unsure;
-        let asks = asks || self.silenced || self.misses_clocks(now);
-        for peer in self.peers.iter_mut().filter(|peer| peer.known().is_some()) {
+        let asks = asks || self.silenced || self.misses_clocks(now) || self.doubt.is_some();
+        let doubled = [0, 1, 2].map(|index| self.is_doubled(index));
+        let peers = self.peers.iter_mut().zip(doubled);
+        for (peer, doubled) in peers.filter(|(peer, _)| peer.known().is_some()) {
             peer.ask(now, Asked::Confirm(epoch), &order, out);
             // Who is left out may have been put right, and is asked for no promise.
-            if asks || peer.exclusion.is_some() {
+            if asks || doubled || peer.exclusion.is_some() {
                 peer.ask(now, Asked::Describe, &Order::Describe, out);
             }
         }
@@ -117,7 +120,8 @@ impl Front {
         let twin = self.twin_deadline();
         let handover = self.handover.deadline();
         let offered = self.wish.offered.map(|at| Deadline { at, reason: "role offered" });
-        let single = [Some(heartbeat), claim, flights, cleanup, twin, handover, offered];
+        let doubled = self.doubled_until.map(|at| Deadline { at, reason: "look an address up" });
+        let single = [Some(heartbeat), claim, flights, cleanup, twin, handover, offered, doubled];
         peers.chain(single.into_iter().flatten()).min()
     }
 }

@@ -25,8 +25,12 @@ const EXPLAINED: &[&str] = &[
 
 /// Beginnings of lines that a disk which was put back, copied or has rotted explains, and a machine that
 /// takes the place of another one with the same part: an operator is to hear of that.
-const MISTAKEN: &[&str] =
-    &["the front that leads says that this disk has gone back in time", "backends backend-"];
+const MISTAKEN: &[&str] = &[
+    "the front that leads says that this disk has gone back in time",
+    "the journal is damaged at byte",
+    "the journal does not begin with a whole record",
+    "backends backend-",
+];
 
 /// Keeps this thread's lines at ERROR level, as long as what is returned lives.
 #[must_use]

@@ -5,6 +5,7 @@ use crate::limits::{CLAIM_PAUSE, REDIAL_MIN};
 use crate::testing::{crypt, seat};
 use crate::time::Duration;
 use crate::wire::group::Order;
+use alloc::string::ToString;
 use alloc::vec;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -97,6 +98,50 @@ fn a_group_that_was_born_is_found_again_by_two() {
     assert_eq!(world.backends[2].node.group(), group);
     let client = world.connect(next);
     assert_eq!(world.ask(next, client, crypt(handle)).0, 0);
+}
+
+#[test]
+fn what_backends_said_before_a_birth_is_no_loss_of_memory_to_another_front() {
+    for wait in (0..1_000).step_by(50) {
+        let mut world = World::new(2);
+        world.advance(SECOND);
+        // Front 1 is to lead as well. It hears of the birth from backend 0, to which it comes late.
+        world.part(1, 0);
+        world.advance(Duration::from_millis(270));
+        world.activate(1);
+        world.advance(SECOND + Duration::from_millis(wait));
+        world.activate(0);
+        world.cut.clear();
+        for step in 0..100 {
+            world.advance(Duration::from_millis(20));
+            let obstacle = world.status(1)["obstacle"].to_string();
+            assert!(!obstacle.contains("memory is lost"), "{wait}, {step}: {obstacle}");
+        }
+        assert!(world.leads(1), "{wait}: {:#}", world.status(1));
+    }
+}
+
+#[test]
+fn a_claim_during_which_all_disks_are_lost_founds_no_second_group() {
+    let mut world = World::new(2);
+    world.activate(1);
+    world.advance(SECOND);
+    world.take(1, 1);
+    world.advance(SECOND);
+    world.fronts[1].frozen = true;
+    world.lose = |_, order| matches!(order, Order::Claim { .. });
+    world.activate(0);
+    for index in 0..3 {
+        world.crash(index);
+        world.backends[index].disk.clear();
+        world.restart(index);
+    }
+    world.lose = |_, _| false;
+    world.advance(10 * SECOND);
+    assert!(!world.leads(0), "it remembers who holds a seat");
+    let obstacle = world.status(0)["obstacle"].to_string();
+    assert!(obstacle.contains("memory is lost"), "{obstacle}");
+    assert_eq!([0, 1, 2].map(|index| world.backends[index].node.group()), [None; 3]);
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! Who leads: claims, refusals, calls that wait, silence.
 
 use super::World;
-use crate::io::Input;
+use super::world::Event;
+use crate::io::{Door, Frame, Input, Link};
 use crate::limits::{CALL_TIMEOUT, CLAIM_PAUSE, CONFIRMED, FENCE, HEARTBEAT};
-use crate::testing::{crypt, release, seat};
+use crate::testing::{crypt, peer, release, seat};
 use crate::time::Duration;
 use crate::wire::group::Order;
 
@@ -352,4 +353,53 @@ fn a_client_that_goes_away_before_anybody_leads_leaves_no_seat() {
     world.advance(2 * SECOND);
     assert!(world.leads(0));
     assert_eq!(world.seats(0), 0);
+}
+
+#[test]
+fn a_backend_that_promised_by_an_earlier_connection_follows() {
+    let mut world = twins();
+    world.part(1, 2);
+    world.activate(1);
+    world.advance(SECOND);
+    assert!(world.leads(1));
+    world.cut.clear();
+    // The front claims once more on its new connection; what it said on one that has broken comes first.
+    let earlier = Link(9_001);
+    world.lose = |backend, order| backend == 2 && matches!(order, Order::Claim { .. });
+    world.advance(SECOND);
+    world.lose = |_, _| false;
+    let (_, link, claim) = world.lost.take().expect("it claims there");
+    for input in [
+        Input::Accepted { link: earlier, door: Door::Licence, from: peer(0) },
+        Input::Frame { link: earlier, frame: Frame::Joined { front: 0xf1, minor: 1 } },
+        Input::Frame { link: earlier, frame: Frame::Batch(claim.clone()) },
+        Input::Frame { link, frame: Frame::Batch(claim) },
+    ] {
+        world.events.push_back(Event::ToBackend(2, input));
+    }
+    world.advance(SECOND);
+    assert_eq!(world.backend_state(1, 2), "up", "{:#}", world.status(1));
+}
+
+#[test]
+fn a_front_that_lost_its_clients_and_then_the_lead_ends_no_handles() {
+    let mut world = twins();
+    world.take(0, 1);
+    world.part(0, 1);
+    world.part(0, 2);
+    world.advance(FENCE + SECOND);
+    world.activate(1);
+    world.advance(SECOND);
+    assert!(world.leads(1));
+    world.fronts[1].frozen = true;
+    world.cut.clear();
+    // Its claims are promised and confirmed, and lead nowhere.
+    world.lose = |_, order| matches!(order, Order::Append { .. });
+    world.activate(0);
+    world.advance(200 * SECOND);
+    assert_eq!(world.role(0), "starting");
+    world.lose = |_, _| false;
+    world.advance(10 * SECOND);
+    assert!(world.leads(0));
+    assert_eq!(world.seats(0), 1);
 }

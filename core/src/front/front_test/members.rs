@@ -153,6 +153,69 @@ fn a_copied_disk_is_left_alone_while_fewer_than_two_others_serve() {
 }
 
 #[test]
+fn a_backend_that_was_started_again_is_no_copy_of_itself() {
+    let mut world = World::serving();
+    let handles = world.take(0, 2);
+    world.advance(SECOND);
+    let name = world.disk_name(0);
+    // Address 2 leads to the machine of address 0, whose process is another one by now. That the
+    // connection with the one before is dead, the front does not know.
+    world.lose = |backend, _| backend == 0;
+    let disk = world.backends[0].disk.clone();
+    world.swap_disk(2, disk);
+    world.advance(5 * SECOND);
+    assert_eq!(world.disk_name(2), name, "nothing of it is thrown away");
+    assert_eq!(world.backend_state(0, 2), "up", "{}", world.trouble(0, 2));
+    world.holds_all(0, &handles);
+}
+
+#[test]
+fn addresses_that_lead_to_the_right_backends_again_are_found_out() {
+    for (front, leads) in [(0, true), (1, false)] {
+        let mut world = World::new(2);
+        world.activate(0);
+        world.advance(SECOND);
+        world.leads_to = [0, 2, 1];
+        world.unplug(|ends| ends.front == front);
+        world.advance(2 * SECOND);
+        world.leads_to = [0, 1, 2];
+        world.unplug(|ends| (ends.front, ends.backend) == (front, 1));
+        world.advance(SECOND);
+        let trouble = world.trouble(front, 2);
+        assert!(trouble.contains("are the same disk"), "{trouble}");
+        world.advance(14 * SECOND);
+        for index in 0..3 {
+            let trouble = world.trouble(front, index);
+            assert_eq!(world.backend_state(front, index), "up", "{index}: {trouble}");
+        }
+        assert_eq!(world.leads(front), leads);
+    }
+}
+
+#[test]
+fn of_two_copies_the_one_that_is_known_to_be_old_does_not_count() {
+    let mut world = World::serving();
+    let mut handles = world.take(0, 1);
+    world.advance(SECOND);
+    let old = world.backends[0].disk.clone();
+    handles.extend(world.take(0, 2));
+    world.advance(SECOND);
+    world.fronts[0].frozen = true;
+    world.swap_disk(2, old);
+    let next = world.add_front();
+    world.part(next, 0);
+    world.activate(next);
+    world.advance(5 * SECOND);
+    assert!(!world.leads(next), "one disk that counts is here, and an old copy of another");
+    // The right one comes behind its copy.
+    world.cut.clear();
+    world.advance(10 * SECOND);
+    assert!(world.leads(next), "{:#}", world.status(next));
+    assert_eq!(world.backend_state(next, 2), "up", "{}", world.trouble(next, 2));
+    world.holds_all(next, &handles);
+}
+
+#[test]
 fn a_disk_that_went_back_in_time_is_noticed_and_repaired_under_another_name() {
     let mut world = World::serving();
     let mut handles = world.take(0, 1);
@@ -165,6 +228,22 @@ fn a_disk_that_went_back_in_time_is_noticed_and_repaired_under_another_name() {
     assert_eq!(world.backend_state(0, 0), "up", "{}", world.trouble(0, 0));
     assert_ne!(world.disk_name(0), name);
     world.crash(1);
+    world.holds_all(0, &handles);
+}
+
+#[test]
+fn a_disk_that_went_back_before_the_birth_is_no_member_any_more() {
+    let mut world = World::new(1);
+    let old = world.backends[0].disk.clone();
+    world.activate(0);
+    world.advance(SECOND);
+    let handles = world.take(0, 2);
+    world.advance(SECOND);
+    let name = world.disk_name(0);
+    world.swap_disk(0, old);
+    world.advance(5 * SECOND);
+    assert_eq!(world.backend_state(0, 0), "up", "{}", world.trouble(0, 0));
+    assert_ne!(world.disk_name(0), name, "it does not know what it had promised");
     world.holds_all(0, &handles);
 }
 

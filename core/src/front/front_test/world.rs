@@ -88,8 +88,12 @@ pub(super) struct World {
     dialled: u64,
     /// Which fronts can reach which backends: pairs that cannot.
     pub(super) cut: Vec<(usize, usize)>,
+    /// The backend that each address leads to.
+    pub(super) leads_to: [usize; 3],
     /// Messages from front to backend that a test wants lost: asked for each order.
     pub(super) lose: fn(usize, &Order) -> bool,
+    /// The last one that was lost: the backend, its link, and the bytes.
+    pub(super) lost: Option<(usize, Link, Vec<u8>)>,
     /// The messages of the story so far, if it is told.
     pub(super) told: Option<Vec<String>>,
     /// What the operator of a front that is added says of virtual containers.
@@ -149,7 +153,9 @@ impl World {
             events: VecDeque::new(),
             dialled: 1,
             cut: Vec::new(),
+            leads_to: [0, 1, 2],
             lose: |_, _| false,
+            lost: None,
             told: None,
             virtuals: Vec::new(),
             stores: Vec::new(),
@@ -469,7 +475,7 @@ impl World {
                 self.servers.hang_up(index, link);
             }
             Intent::Dial { link: near, to, .. } => {
-                let backend = usize::from(to.port);
+                let backend = self.leads_to[usize::from(to.port)];
                 if !self.backends[backend].up || self.cut.contains(&(index, backend)) {
                     let why = Why::Broken("connection refused".into());
                     let input = Input::Closed { link: near, why, unsent: false };
@@ -500,7 +506,9 @@ impl World {
                     if !matches!(order, Order::Confirm { .. } | Order::Witness { .. }) {
                         self.tell(|| format!("front → {backend}: {}", brief(order)));
                     }
-                    if !lost {
+                    if lost {
+                        self.lost = Some((backend, far, frame));
+                    } else {
                         let input = Input::Frame { link: far, frame: Frame::Batch(frame) };
                         self.events.push_back(Event::ToBackend(backend, input));
                     }

@@ -1,0 +1,265 @@
+//! Who is left out, and why: a disk that is reached twice, was copied, has gone back in time, or
+//! belongs elsewhere; and what becomes of it.
+//!
+//! The rules are those of *Consistency* 7. What never lives here: whose word counts of those who are
+//! not left out (that is `members`), and how one is repaired (that is `replicate`).
+
+use super::members::is_unborn;
+use super::peer::{Asked, Follow, Peer};
+use super::{Front, Phase};
+use crate::io::{Intent, Why};
+use crate::limits::DOUBLED_REDIAL;
+use crate::log::{Acked, Epoch, GroupId, Slot};
+use crate::time::Mono;
+use crate::wire::group::Order;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// Why a connection to a backend that is reached twice is closed.
+const LOOKED_UP: Why = Why::Stepped("its address is looked up anew");
+
+/// Why a backend that is connected is not counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Exclusion {
+    /// It is the same process as the one at this place: one backend has two addresses.
+    Doubled(usize),
+    /// Its state folder is a copy of the one at this place, or the other way round.
+    Copied(usize),
+    /// It belongs to another group.
+    Foreign(GroupId),
+    /// It remembers less than it has said: its disk has gone back in time.
+    WentBack {
+        /// What is known of it.
+        was: Acked,
+        /// The last slot that it holds.
+        last: Slot,
+    },
+    /// Its copy of the log differs from that of the others.
+    Differs,
+    /// It is blank, and so is another one: the group's memory is on one disk or on none.
+    Emptied,
+}
+
+impl Exclusion {
+    /// The disk has lost its memory: it is to begin anew under another name.
+    fn ends_the_disk(self) -> bool {
+        matches!(self, Self::Copied(_) | Self::WentBack { .. } | Self::Differs)
+    }
+}
+
+impl Front {
+    /// Looks anew at who is left out, and why: a backend came, went, or said something of itself.
+    pub(super) fn judge(&mut self, now: Mono, out: &mut Vec<Intent>) {
+        let mut again = Vec::new();
+        for index in 0..3 {
+            let (before, after) = (self.peers[index].exclusion, self.exclusion(index));
+            if before == after {
+                continue;
+            }
+            self.peers[index].exclusion = after;
+            match after {
+                Some(exclusion) => {
+                    self.peers[index].follow = Follow::No;
+                    let text = self.explain(index, exclusion);
+                    self.peers[index].complain(text);
+                }
+                // What kept it out is gone: it is asked who it is once more.
+                None => {
+                    self.peers[index].trouble = None;
+                    if self.peers[index].known().is_some() {
+                        again.push(index);
+                    }
+                }
+            }
+            self.join();
+        }
+        for index in again {
+            self.peers[index].ask(now, Asked::Describe, &Order::Describe, out);
+        }
+        self.disown(now, out);
+    }
+
+    fn exclusion(&self, index: usize) -> Option<Exclusion> {
+        let peer = &self.peers[index];
+        let standing = peer.standing()?;
+        // The earlier connection counts, but for one to a copy that is known to be old.
+        let rank = |peer: &Peer| (peer.went_back.is_some(), peer.link());
+        let twin = (0..3).find(|&other| {
+            let before = rank(&self.peers[other]) < rank(peer);
+            let same = self.peers[other].standing().is_some_and(|own| own.disk == standing.disk);
+            other != index && same && before
+        });
+        if let Some(other) = twin {
+            let copied = self.are_two_processes(index, other);
+            return Some(if copied { Exclusion::Copied(other) } else { Exclusion::Doubled(other) });
+        }
+        if let Some(group) = standing.group.filter(|&group| {
+            let own = self.own_group();
+            !is_unborn(standing) && own.is_some_and(|own| own != group)
+        }) {
+            return Some(Exclusion::Foreign(group));
+        }
+        let differs = peer.facts.as_ref().is_some_and(|facts| facts.differs);
+        if differs && Some(standing.promised) == self.phase.epoch() {
+            return Some(Exclusion::Differs);
+        }
+        if standing.group.is_none() && self.is_emptied() {
+            return Some(Exclusion::Emptied);
+        }
+        peer.went_back.map(|was| Exclusion::WentBack { was, last: standing.last })
+    }
+
+    /// Two backends that have one disk are two processes that run at the same time. One that was
+    /// started again is another process too, while its old connection is not known to be dead: so
+    /// each has to answer a question that was asked when both had been heard.
+    fn are_two_processes(&self, one: usize, other: usize) -> bool {
+        let both = [one, other].map(|index| &self.peers[index]);
+        let met = both.map(|peer| peer.met).into_iter().max();
+        let process = both.map(|peer| peer.facts.as_ref().map(|facts| facts.process));
+        let [Some(first), Some(second)] = process else { return false };
+        first != second && both.iter().all(|peer| Some(peer.as_of) > met)
+    }
+
+    /// A connection to the same disk as this one's is, or was, left out.
+    pub(super) fn is_doubled(&self, index: usize) -> bool {
+        let with = |peer: &Peer| match peer.exclusion {
+            Some(Exclusion::Doubled(other) | Exclusion::Copied(other)) => other == index,
+            _ => false,
+        };
+        self.peers.iter().any(with)
+    }
+
+    /// The end of a step: one backend is reached by two addresses, or is not any more.
+    pub(super) fn watch_doubled(&mut self, now: Mono) {
+        let doubled = |peer: &Peer| matches!(peer.exclusion, Some(Exclusion::Doubled(_)));
+        let since = self.peers.iter().any(doubled).then_some(now + DOUBLED_REDIAL);
+        self.doubled_until = since.map(|until| self.doubled_until.unwrap_or(until));
+    }
+
+    /// One backend has been reached by two addresses for a while. Names may have led elsewhere when it
+    /// was dialled: the first connection is made anew, and the second one counts from now on.
+    pub(super) fn redial_doubled(&mut self, now: Mono, out: &mut Vec<Intent>) {
+        if self.doubled_until.is_none_or(|until| until > now) {
+            return;
+        }
+        self.doubled_until = None;
+        // A claim is not disturbed.
+        let still =
+            matches!(self.phase, Phase::Standby | Phase::Pausing { .. } | Phase::Leading { .. });
+        let first = self.peers.iter().find_map(|peer| match peer.exclusion {
+            Some(Exclusion::Doubled(other)) if still => Some(other),
+            _ => None,
+        });
+        let Some(index) = first else { return };
+        if let Some(link) = self.peers[index].link() {
+            self.drop_peer(now, link, index, LOOKED_UP, out);
+        }
+    }
+
+    /// What is wrong, and what an operator can do, in words.
+    fn explain(&self, index: usize, exclusion: Exclusion) -> String {
+        let address = &self.peers[index].address;
+        match exclusion {
+            Exclusion::Emptied => {
+                "has an empty state folder, and another one has too: two backends \
+                                   must hold the same log before a front can lead"
+                    .into()
+            }
+            Exclusion::Doubled(other) => format!(
+                "{address} and {} are the same disk: one backend is reached by two addresses and \
+                 counts once; name each of the three backends once in CmServer.Server",
+                self.peers[other].address
+            ),
+            Exclusion::Copied(other) => format!(
+                "{address} and {} are the same disk: the state folder of one is a copy of the \
+                 other's, and counts once; it begins anew under another name as soon as two others \
+                 serve",
+                self.peers[other].address
+            ),
+            Exclusion::Foreign(group) => format!(
+                "its state folder belongs to group {group}, this one is {}; start it with its own \
+                 folder, or with an empty one",
+                self.own_group().unwrap_or_default()
+            ),
+            Exclusion::WentBack { was, last } => format!(
+                "its disk went back in time: it had slot {} and now ends at {last} (a snapshot or a \
+                 backup was put back, or its last writes are gone); it is repaired under another \
+                 name as soon as two others serve",
+                was.slot
+            ),
+            Exclusion::Differs => "its copy of the log differs from that of the others; it is \
+                                   repaired under another name as soon as two others serve"
+                .into(),
+        }
+    }
+
+    /// A backend has promised: whether its disk has gone back in time. `before` is what it had
+    /// promised until then. All that it could have said to another front, it has said by now.
+    pub(super) fn look_back(&mut self, index: usize, before: Epoch) {
+        let Some(standing) = self.peers[index].standing().copied() else { return };
+        let own = self.own_group();
+        // One that is back before the birth has another group's name, or none.
+        if own.is_none() || standing.group != own && !is_unborn(&standing) {
+            return;
+        }
+        let was = self.witness_of(own).of(standing.disk);
+        let lost = was.filter(|was| before < was.promised || standing.last < was.slot);
+        self.peers[index].went_back = lost;
+    }
+
+    /// Has those whose disks have lost their memory begin anew, once two members serve without
+    /// them and have at least as much: nobody's only copy is thrown away.
+    pub(super) fn disown(&mut self, now: Mono, out: &mut Vec<Intent>) {
+        let Phase::Leading { epoch } = self.phase else { return };
+        if self.on_two_disks() < self.ledger.committed() {
+            return;
+        }
+        for index in 0..3 {
+            let peer = &self.peers[index];
+            let (Some(exclusion), Some(standing)) = (peer.exclusion, peer.standing()) else {
+                continue;
+            };
+            let more = standing.committed > self.ledger.committed();
+            if !exclusion.ends_the_disk() || more || peer.minor < 1 {
+                continue;
+            }
+            let disk = standing.disk;
+            let asks = |asked: &Asked| peer.asked.values().any(|pending| pending.what == *asked);
+            if standing.promised == epoch && !asks(&Asked::Disown(epoch)) {
+                let order = Order::Disown { epoch, disk };
+                self.peers[index].ask(now, Asked::Disown(epoch), &order, out);
+            } else if standing.promised < epoch && !asks(&Asked::Claim(epoch)) {
+                let order = Order::Claim { epoch };
+                self.peers[index].ask(now, Asked::Claim(epoch), &order, out);
+            }
+        }
+    }
+
+    /// It does: nobody is served any more, until an operator has said which memory counts.
+    pub(super) fn contradicted(&mut self, now: Mono, index: usize, out: &mut Vec<Intent>) {
+        let peer = &self.peers[index];
+        let text = format!(
+            "{} knows slots up to {} to be chosen, and the other backends, which led on, end at {}: \
+             their disks went back in time; run tmrd recover",
+            peer.address,
+            peer.known_chosen(),
+            self.ledger.last()
+        );
+        self.contradiction = Some(text);
+        self.step_back(out);
+        self.phase = Phase::Pausing { until: now };
+        self.log_obstacle();
+    }
+
+    /// A backend knows slots to be chosen that this front, which leads, does not have: the others
+    /// have gone back in time, and whatever is served from here on would be wrong.
+    pub(super) fn contradicts(&self, index: usize) -> bool {
+        let standing = self.peers[index].standing();
+        standing.is_some_and(|own| {
+            own.group == self.ledger.group()
+                && Some(own.promised) == self.phase.epoch()
+                && self.peers[index].known_chosen() > self.ledger.last()
+        })
+    }
+}
