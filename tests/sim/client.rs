@@ -91,7 +91,8 @@ impl Station {
             return Self { ip: ip(number), host: format!("station{number}"), session: 1 };
         }
         let session = 1 + u32::from(number % 2 == 1);
-        Self { ip: ip(number / 4), host: format!("station{}", number / 2 % 2), session }
+        // One name at two addresses is one host.
+        Self { ip: ip(number / 4), host: format!("station{}", number / 2), session }
     }
 }
 
