@@ -199,6 +199,10 @@ impl Front {
     pub(super) fn look_back(&mut self, index: usize, before: Epoch) {
         let Some(standing) = self.peers[index].standing().copied() else { return };
         let own = self.own_group();
+        // Of a birth that was begun again a disk may have forgotten the first entry.
+        let was = self.witness_of(own).of(standing.disk);
+        let built = was.is_some_and(|was| was.slot > Slot(1));
+        let own = own.filter(|_| standing.group == own || built);
         // One that is back before the birth has another group's name, or none.
         if own.is_none() || standing.group != own && !is_unborn(&standing) {
             return;
