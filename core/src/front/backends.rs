@@ -150,6 +150,8 @@ impl Front {
             return;
         }
         match self.peers[index].exclusion {
+            // It has promised by an earlier connection. By this one it may follow already.
+            None if promised == epoch && self.peers[index].follow != Follow::No => {}
             None if promised == epoch => self.promised(now, index, promised, out),
             None => self.peers[index].ask(now, Asked::Claim(epoch), &Order::Claim { epoch }, out),
             Some(_) => {}

@@ -172,12 +172,18 @@ impl Links {
         let mut chores = Chores::default();
         let mut waiting = 0;
         if !arrived.is_empty() || !left.is_empty() {
+            let mut hub = lock(&self.hub);
+            // They have read: now it is for the node to answer.
+            for link in &left {
+                hub.patience.remove(link);
+            }
             let received = |hub: &mut Hub, now, acts: &mut _| {
                 hub.left(now, left, acts);
                 hub.received(now, arrived, acts);
                 hub.held()
             };
-            let (held, more) = lock(&self.hub).step(received);
+            let (held, more) = hub.step(received);
+            drop(hub);
             waiting = held;
             todo.wake.extend(&more.wake);
             todo = Todo { wake: todo.wake, ..more };

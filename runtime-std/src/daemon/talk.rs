@@ -35,7 +35,8 @@ pub(super) struct Talk {
     over: bool,
     /// What it was last watched for.
     watched: EventFlags,
-    /// The system has not taken all that was to be written.
+    /// The peer is waited for: the system has not taken all that was to be written, or has no room
+    /// for what a request that waits will be told.
     blocked: bool,
 }
 
@@ -151,8 +152,10 @@ impl Talk {
             let more = !waited || self.wire.len() < before;
             return Ok(if more { Waiting::Begun } else { Waiting::Same });
         }
+        let mut told = false;
         if self.close.is_none() {
             let taken = outbox();
+            told = !taken.frames.is_empty();
             self.owed = self.owed.saturating_sub(taken.frames.len());
             if let Some(cover) = &mut self.cover {
                 let mut plain = Vec::new();
@@ -168,7 +171,11 @@ impl Talk {
             }
         }
         self.close.take().map_or(Ok(()), Err)?;
-        Ok(if waited { Waiting::Over } else { Waiting::Same })
+        Ok(match (self.waits, waited) {
+            (true, _) if told => Waiting::Begun,
+            (true, _) | (false, false) => Waiting::Same,
+            (false, true) => Waiting::Over,
+        })
     }
 
     /// Ends it, after a last try to say why; `true`: there are bytes that the system did not take.
@@ -185,8 +192,8 @@ impl Talk {
     pub(super) fn watch(&mut self) -> Option<EventFlags> {
         let mut flags = EventFlags::empty();
         flags.set(EventFlags::IN, self.reads());
-        self.blocked = !self.wire.is_empty();
-        flags.set(EventFlags::OUT, self.blocked || self.waits);
+        self.blocked = !self.wire.is_empty() || self.waits;
+        flags.set(EventFlags::OUT, self.blocked);
         (std::mem::replace(&mut self.watched, flags) != flags).then_some(flags)
     }
 
