@@ -65,6 +65,8 @@ pub(crate) struct Plan {
     /// Steps of fronts and backends.
     pub(crate) fronts: Steps<FrontNode, Said>,
     pub(crate) backends: Steps<BackendNode, Message>,
+    /// It takes longer than CI has.
+    pub(crate) long: bool,
     /// An access was refused because no seat was free.
     pub(crate) full: AtomicBool,
 }
@@ -99,15 +101,43 @@ impl Plan {
             Self { name: "a seat comes free", held: 2, accesses: 1, claims: 0, ..two() },
             Self { name: "a part that differs", odd: true, accesses: 1, ..two() },
             Self { name: "three epochs", claims: 2, held: 1, ..coarse() },
-            Self { name: "a broken link", breaks: 1, accesses: 1, ..coarse() },
-            Self { name: "grants and power cuts", claims: 0, power_cuts: 2, accesses: 1, ..coarse() },
-            Self { name: "a takeover and a power cut", power_cuts: 1, held: 1, ..coarse() },
+            Self { name: "a broken link", long: true, breaks: 1, accesses: 1, ..one() },
+            Self {
+                name: "grants and power cuts",
+                long: true,
+                claims: 0,
+                power_cuts: 2,
+                accesses: 1,
+                ..one()
+            },
+            Self {
+                name: "a takeover and a power cut",
+                long: true,
+                power_cuts: 1,
+                held: 1,
+                ..one()
+            },
+            Self { name: "a link that breaks", claims: 0, breaks: 1, held: 1, ..coarse() },
+            Self { name: "a power cut", claims: 0, power_cuts: 1, accesses: 1, ..coarse() },
             Self { name: "a killed front", kills: 1, held: 1, ..one() },
             Self { name: "nobody waits", timeouts: 1, hangups: 1, accesses: 1, ..one() },
             Self { name: "a change of members", lists_differ: true, ..change() },
             Self { name: "a disk that comes and goes", swaps: 2, alone: true, ..change() },
-            Self { name: "a disk that goes back in time", goes_back: true, held: 1, ..coarse() },
-            Self { name: "a silent client", silences: 1, held: 1, claims: 2, ..coarse() },
+            Self {
+                name: "a disk that goes back in time",
+                long: true,
+                goes_back: true,
+                held: 1,
+                ..coarse()
+            },
+            Self {
+                name: "a silent client",
+                long: true,
+                silences: 1,
+                held: 1,
+                claims: 2,
+                ..coarse()
+            },
         ]
     }
 

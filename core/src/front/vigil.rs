@@ -42,7 +42,8 @@ impl Vigil {
         let seconds = |from: u64, to: u64| i128::from(to) - i128::from(from);
         let passed = seconds(last.mono.0, now.mono.0) / 1_000_000;
         let stepped = seconds(last.wall.0, now.wall.0) - passed;
-        let late = self.due.map_or(Duration::ZERO, |due| now.mono.since(due));
+        // It has been awake until the last step, whatever had been asked for by then.
+        let late = self.due.map_or(Duration::ZERO, |due| now.mono.since(due.max(last.mono)));
         if stepped.unsigned_abs() >= u128::from(WALL_STEP.as_secs()) {
             Some(Slept::Stepped(i64::try_from(stepped).unwrap_or(i64::MAX)))
         } else {
@@ -118,6 +119,15 @@ mod tests {
             // The wall clock counts whole seconds, and changes them at some other moment.
             assert_eq!(vigil.begins(at(millis, 70 + (millis - 100) / 1_000)), None, "{millis}");
         }
+    }
+
+    #[test]
+    fn a_step_right_behind_a_late_one_is_not_late() {
+        let mut vigil = Vigil { due: Some(Mono(1_000_000)), ..Vigil::default() };
+        assert_eq!(vigil.begins(at(900, 70)), None);
+        assert!(vigil.begins(at(9_900, 79)).is_some());
+        // What was due is still to be done, in another step at the same time.
+        assert_eq!(vigil.begins(at(9_900, 79)), None);
     }
 
     #[test]
