@@ -13,7 +13,7 @@ const RUN_MAX: usize = 64;
 const EDGES: [u64; 10] =
     [0, 1, 0x7f, 0x80, 0xff, 0x7fff, 0xffff, 0x7fff_ffff, 0xffff_ffff, u64::MAX];
 
-/// One input of `corpus`, changed in one to [`CHANGES_MAX`] places. `corpus` is not empty.
+/// One input of `corpus`, changed in one to six places. `corpus` is not empty.
 #[must_use]
 pub fn mutant(rng: &mut Rng, corpus: &[Vec<u8>]) -> Vec<u8> {
     let mut bytes = pick(rng, corpus).clone();
