@@ -168,8 +168,9 @@ impl Hub {
         &self.node
     }
 
-    /// At most so many client links: fewer than [`CLIENT_LINKS_MAX`](crate::limits::CLIENT_LINKS_MAX) where the system does not give
-    /// a process that many files.
+    /// At most so many client links: fewer than
+    /// [`CLIENT_LINKS_MAX`](crate::limits::CLIENT_LINKS_MAX) where the system does not give a process
+    /// that many files.
     #[must_use]
     pub fn with_clients_max(mut self, most: usize) -> Self {
         self.doors.limit_clients(most);
@@ -196,10 +197,12 @@ impl Hub {
         let knock = self.knock(door, from);
         if let Some(limit) = knock.reached {
             self.counts.reach(limit);
-            let text = format!(
-                "connection of {from} refused, or in the place of another: {}",
-                limit.name()
-            );
+            let what = match knock.place {
+                Place::Free => "is told that there is no place",
+                Place::Of(_) => "takes the place of an idle one",
+                Place::None => "is refused",
+            };
+            let text = format!("a connection of {from} {what}: {}", limit.name());
             self.refusals.warn(now.mono, &text);
         }
         match knock.place {
@@ -216,7 +219,8 @@ impl Hub {
         self.doors.enter(door, from, link, crowded);
         if crowded {
             if let Some(port) = self.ports.get_mut(&link) {
-                (port.crowded, port.forgotten) = (true, true);
+                port.crowded = true;
+                port.forgotten = true;
             }
         } else {
             self.step(now, Input::Accepted { link, door, from }, acts);
@@ -298,7 +302,8 @@ impl Hub {
         let Some((door, from)) = port.door else { return };
         self.doors.leave(door, from, link, true);
         self.doors.enter(door, from, link, false);
-        (port.crowded, port.forgotten) = (false, false);
+        port.crowded = false;
+        port.forgotten = false;
         self.step(now, Input::Accepted { link, door, from }, acts);
     }
 
@@ -355,11 +360,12 @@ impl Hub {
         self.ports.get(&link).map_or(0, |port| port.held)
     }
 
-    /// Links are closed because all together hold too much; `held` bytes were held by these many.
+    /// So many links are closed, because all together made the server keep `held` bytes. Counted and
+    /// logged here, closed by the runtime.
     pub fn shed(&mut self, now: Now, links: usize, held: usize) {
         self.counts.reach(Limit::LinksHeld);
         let text =
-            format!("links are closed that made the server keep too much: {links}, {held} bytes");
+            format!("{links} links are closed: all together made the server keep {held} bytes");
         self.sheds.warn(now.mono, &text);
     }
 

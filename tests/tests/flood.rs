@@ -99,8 +99,11 @@ fn unfinished_messages_of_many_links_keep_no_more_than_their_budget(runtime: Run
         (!line.ends_with(" 0")).then_some(())
     };
     until("the limit to be counted", counted);
-    let told =
-        front.log_text().lines().filter(|line| line.contains("made the server keep")).count();
+    let told = front
+        .log_text()
+        .lines()
+        .filter(|line| line.contains("all together made the server keep"))
+        .count();
     assert_eq!(told, 1, "one line for all of them");
 }
 

@@ -199,15 +199,14 @@ impl Front {
     pub(super) fn look_back(&mut self, index: usize, before: Epoch) {
         let Some(standing) = self.peers[index].standing().copied() else { return };
         let own = self.own_group();
-        // Of a birth that was begun again a disk may have forgotten the first entry.
         let was = self.witness_of(own).of(standing.disk);
+        // One that is back before the birth has another group's name, or none. Of a birth that was
+        // begun again a disk may have forgotten the first entry, and has lost nothing.
         let built = was.is_some_and(|was| was.slot > Slot(1));
-        let own = own.filter(|_| standing.group == own || built);
-        // One that is back before the birth has another group's name, or none.
-        if own.is_none() || standing.group != own && !is_unborn(&standing) {
+        let before_birth = built && is_unborn(&standing);
+        if own.is_none() || standing.group != own && !before_birth {
             return;
         }
-        let was = self.witness_of(own).of(standing.disk);
         let lost = was.filter(|was| before < was.promised || standing.last < was.slot);
         self.peers[index].went_back = lost;
     }
@@ -240,7 +239,8 @@ impl Front {
         }
     }
 
-    /// It does: nobody is served any more, until an operator has said which memory counts.
+    /// A backend contradicts this front, as [`contradicts`](Self::contradicts) says: nobody is served
+    /// any more, until an operator has said which memory counts.
     pub(super) fn contradicted(&mut self, now: Mono, index: usize, out: &mut Vec<Intent>) {
         let peer = &self.peers[index];
         let text = format!(
