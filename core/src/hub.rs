@@ -76,7 +76,8 @@ pub struct Outbox {
     pub frames: Vec<Vec<u8>>,
     /// Then close the connection.
     pub close: Option<Why>,
-    /// A request waits until these have left the machine: say so by [`Hub::left`].
+    /// A request waits until these have left the machine, or the rest of one: say so by
+    /// [`Hub::left`].
     pub waits: bool,
 }
 
@@ -107,6 +108,8 @@ struct Port {
     forgotten: bool,
     due: Option<Mono>,
     whole: bool,
+    /// Bytes of an unfinished frame are waiting.
+    partial: bool,
     answer: Answer,
     /// Calls and pages that were asked for before the reply to the one before them had left:
     /// strictly one after the other, as the protocols have it, whoever sends them. Runtimes do not
@@ -258,13 +261,10 @@ impl Hub {
         }
         // Nothing is read from a link before what it was told has left.
         Self::gone(port, link, &mut self.answered);
-        let due = match (partial, port.due) {
-            (true, Some(due)) if !whole && port.whole => Some(due),
-            (true, _) if port.whole => Some(now.mono + FRAME_TIMEOUT),
-            (false, _) if port.whole => None,
-            (_, due) => due,
-        };
-        self.set_due(link, due);
+        port.partial = partial;
+        if whole {
+            self.set_due(link, None);
+        }
         for frame in frames {
             let Some(port) = self.ports.get_mut(&link) else { continue };
             if let (true, Frame::Call(call), None) = (port.crowded, &frame, &port.outbox.close) {
@@ -294,6 +294,18 @@ impl Hub {
                 self.step(now, Input::Frame { link, frame }, acts);
             }
         }
+        self.clock(now, link);
+    }
+
+    /// The rest of a frame that has begun must come in time, from when it is read: not before all that
+    /// the link has asked for has been answered.
+    fn clock(&mut self, now: Now, link: Link) {
+        let port = self.ports.get_mut(&link).filter(|port| port.whole && !port.forgotten);
+        let Some(port) = port else { return };
+        let read = port.answer == Answer::Gone && port.requests.is_empty();
+        let due = port.due.unwrap_or(now.mono + FRAME_TIMEOUT);
+        let due = Some(due).filter(|_| port.partial && read);
+        self.set_due(link, due);
     }
 
     /// Who came in beyond the cap has proved the group key: there is a place for a front.
@@ -343,6 +355,7 @@ impl Hub {
         for link in links {
             if let Some(port) = self.ports.get_mut(&link) {
                 Self::gone(port, link, &mut self.answered);
+                self.clock(now, link);
             }
         }
         self.pump(now, acts);
@@ -447,7 +460,8 @@ impl Hub {
                 Outbox {
                     frames: core::mem::take(&mut port.outbox.frames),
                     close: port.outbox.close.clone(),
-                    waits: !port.requests.is_empty(),
+                    waits: port.answer == Answer::Leaving
+                        && (port.partial || !port.requests.is_empty()),
                 }
             }
             None => Outbox { close: Some(Why::Eof), ..Outbox::default() },
@@ -471,6 +485,7 @@ impl Hub {
             forgotten: false,
             due: None,
             whole: false,
+            partial: false,
             answer: Answer::Gone,
             requests: VecDeque::new(),
             proved: door.is_none(),

@@ -153,6 +153,21 @@ fn pages_that_are_left_open_make_room_and_this_machine_always_has_some() {
 }
 
 #[test]
+fn a_link_that_has_its_answer_and_asks_no_more_makes_room_as_well() {
+    let (mut hub, mut acts) = (backend(), vec![]);
+    let mut first = None;
+    for port in 0..80 {
+        let link = hub.accept(at(0), Door::Admin, here(port), &mut acts).unwrap();
+        hub.received(at(0), [(link, vec![Frame::Http(PAGE.to_vec())], false)], &mut acts);
+        assert_eq!(hub.outbox(link).frames.len(), 1);
+        first.get_or_insert(link);
+    }
+    acts.clear();
+    hub.accept(at(1), Door::Admin, here(100), &mut acts).expect("a place");
+    assert_eq!(acts, [Act::End(first.unwrap())]);
+}
+
+#[test]
 fn who_does_not_prove_the_key_keeps_nobody_from_the_twins_door() {
     let (mut hub, mut acts) = (front(), vec![]);
     let mut accept =
@@ -241,17 +256,24 @@ fn a_frame_must_be_whole_in_time_however_it_drips() {
     let (mut hub, mut acts) = (backend(), vec![]);
     let link = hub.accept(at(0), Door::Licence, peer(1), &mut acts).unwrap();
     hub.received(at(1), [(link, calls(1), false)], &mut acts);
+    hub.outbox(link);
     assert_eq!(hub.deadline(), None, "an idle link may idle");
     hub.received(at(5), [(link, vec![], true)], &mut acts);
     let due = at(5).mono + FRAME_TIMEOUT;
     assert_eq!(hub.deadline().map(|deadline| deadline.at), Some(due));
     hub.received(at(8), [(link, vec![], true)], &mut acts);
     assert_eq!(hub.deadline().map(|deadline| deadline.at), Some(due));
-    // A whole frame, with the next one begun behind it, starts the clock anew.
+    // Behind a whole frame the next one has begun. Nothing more of it is read before the reply to
+    // the first one has left: its time begins then.
     hub.received(at(9), [(link, calls(1), true)], &mut acts);
+    assert_eq!(hub.deadline(), None);
+    assert!(hub.outbox(link).waits);
+    assert_eq!(hub.deadline(), None);
+    hub.left(at(9), [link], &mut acts);
     let due = at(9).mono + FRAME_TIMEOUT;
     assert_eq!(hub.deadline().map(|deadline| deadline.at), Some(due));
     hub.received(at(10), [(link, calls(1), false)], &mut acts);
+    hub.outbox(link);
     assert_eq!(hub.deadline(), None);
     hub.received(at(20), [(link, vec![], true)], &mut acts);
     hub.tick(at(25), &mut acts);

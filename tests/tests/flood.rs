@@ -1,7 +1,7 @@
 //! A stranger makes a server keep no more than it can bear, whatever he sends and does not read.
 
 use serde_json::Value;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 use tmr_tests::foreign::{Ask, Client, get_info};
@@ -121,6 +121,14 @@ fn pages_that_are_asked_for_all_at_once_are_made_one_after_the_other(runtime: Ru
     assert!(grown <= GROWTH, "{} has grown by {grown} bytes", front.name());
 }
 
+/// A link that has asked for a page, has its answer, and stays.
+fn asked_once(at: SocketAddr) -> TcpStream {
+    let mut socket = TcpStream::connect(at).expect("it takes a connection");
+    socket.write_all(b"GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("it reads");
+    assert_ne!(socket.read(&mut [0; 4096]).expect("it answers"), 0, "it answers");
+    socket
+}
+
 fn links_that_say_nothing_keep_nobody_out(runtime: Runtime) {
     let mut cluster = Cluster::of(runtime).twin().start();
     let synced = |status: &Value| (status["twin"]["synced"] == true).then_some(());
@@ -131,12 +139,14 @@ fn links_that_say_nothing_keep_nobody_out(runtime: Runtime) {
     };
     // As many as there are places at the admin door, and as there are at the twin's.
     let pages = hold(admin, 100);
+    // And as many that have had an answer.
+    let asked: Vec<TcpStream> = (0..100).map(|_| asked_once(admin)).collect();
     assert_eq!(get(admin, "/api/status").expect("an answer").0, 200);
     let strangers = hold(cluster.twin_door(0), 8);
     cluster.fronts[1].kill();
     cluster.restart_front(1);
     status_until(admin, "the fronts to be in sync again", synced);
-    drop((pages, strangers));
+    drop((pages, asked, strangers));
 }
 
 /// Links of this machine that came in at a door, and whether the system asks for their peers: what

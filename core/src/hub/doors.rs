@@ -113,7 +113,9 @@ impl Hub {
                 // Nobody else takes a place from this machine.
                 let idle = |port: &Port| {
                     let own = port.door.is_some_and(|(_, from)| from.ip().is_loopback());
-                    port.answer == Answer::Gone && (machine || !own)
+                    // One that has its answer looks as if that were leaving, until it asks again.
+                    let owed = matches!(port.answer, Answer::Asked | Answer::Made);
+                    !owed && port.requests.is_empty() && (machine || !own)
                 };
                 self.in_place_of(&doors.admins, Limit::AdminLinks, idle)
             }
