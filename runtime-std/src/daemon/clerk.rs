@@ -72,7 +72,7 @@ impl Papers {
     /// # Errors
     /// One of them cannot.
     pub fn check(&self) -> Outcome {
-        Passwords::read(&self.passwords)?;
+        Passwords::of_server(&self.passwords)?;
         self.certificate.as_ref().map_or(Ok(()), |certificate| certificate.read().map(drop))
     }
 }
@@ -166,7 +166,7 @@ impl Clerk {
         let mut entrance = self.told.clone();
         entrance.password_file = file.display().to_string();
         self.troubles.clear();
-        match Passwords::read(&file) {
+        match Passwords::of_server(&file) {
             Ok(passwords) => {
                 entrance.operator = passwords.operator();
                 entrance.reader = passwords.reader();

@@ -31,12 +31,13 @@ pub struct Passwords {
 }
 
 impl Passwords {
-    /// Reads the file; one that is not there has none.
+    /// Reads the file; one that is not there has none. A link that leads nowhere is there: where a
+    /// folder of secrets was not mounted, nobody comes in.
     ///
     /// # Errors
     /// It cannot be read, or a line of it is none.
-    pub fn read(path: &Path) -> Result<Self, Failure> {
-        if fs::metadata(path).is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+    fn read(path: &Path) -> Result<Self, Failure> {
+        if fs::symlink_metadata(path).is_err_and(|error| error.kind() == ErrorKind::NotFound) {
             return Ok(Self::default());
         }
         let text = files::plain_text(path, FILE_MAX)?;
@@ -60,6 +61,19 @@ impl Passwords {
                 return Err(files::wrong(path, format!("line {number}: {what}")));
             }
             *place = Some(hash.to_owned());
+        }
+        Ok(passwords)
+    }
+
+    /// Reads the file of a server. One that was emptied, or cut off, does not open what it has closed.
+    ///
+    /// # Errors
+    /// It cannot be read, a line of it is none, or it is there and has none.
+    pub fn of_server(path: &Path) -> Result<Self, Failure> {
+        let passwords = Self::read(path)?;
+        if passwords == Self::default() && fs::symlink_metadata(path).is_ok() {
+            let what = "no password in it; make one with tmrd password, or remove the file";
+            return Err(files::wrong(path, what));
         }
         Ok(passwords)
     }
@@ -187,6 +201,15 @@ mod tests {
             let said = Passwords::read(&path).unwrap_err().to_string();
             assert!(said.contains("line 1: "), "{said}");
         }
+        for empty in ["", "\n# operator: nobody\n"] {
+            fs::write(&path, empty).unwrap();
+            assert_eq!(Passwords::read(&path), Ok(Passwords::default()), "there is room for one");
+            assert!(Passwords::of_server(&path).unwrap_err().to_string().contains("no password"));
+        }
+        fs::remove_file(&path).unwrap();
+        assert_eq!(Passwords::of_server(&path), Ok(Passwords::default()));
+        std::os::unix::fs::symlink(path.with_extension("not-mounted"), &path).unwrap();
+        assert!(Passwords::of_server(&path).is_err());
         fs::remove_file(path).unwrap();
     }
 }
