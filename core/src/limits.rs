@@ -357,6 +357,17 @@ pub const HISTORY_FLUSH: (Duration, Duration) = (Duration::from_secs(1), Duratio
 pub const HISTORY_FILE: (u32, u32, u32) = (1, 1_024, 16);
 /// See [`HISTORY_FILE`].
 pub const HISTORY_FILES: (u32, u32, u32) = (4, 1_048_576, 512);
+/// Of the bytes of one file, and of all of them, refused accesses have one in so many.
+pub const HISTORY_REFUSALS: u64 = 8;
+/// Refused accesses that are alike are one line of the usage history in this time, behind the first.
+pub const REFUSALS_FOR: Duration = Duration::from_secs(60);
+/// Kinds of refused accesses (client, licence, error) that have lines of their own in that time;
+/// more are counted by address.
+pub const REFUSALS_COUNTED: usize = 256;
+/// Those of one address.
+pub const REFUSALS_OF_ADDRESS: usize = 16;
+/// Addresses that they are counted by; more are counted together.
+pub const REFUSAL_ADDRESSES: usize = 64;
 /// Months for which they can be kept, and the default.
 pub const HISTORY_MONTHS: (u32, u32, u32) = (1, 240, 13);
 /// Most licences in one container.

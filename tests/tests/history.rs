@@ -10,6 +10,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use tmr_core::history::{Kind, Record};
+use tmr_core::limits::REFUSALS_OF_ADDRESS;
 use tmr_tests::foreign::error::NO_MORE_LICENSES;
 use tmr_tests::foreign::{Ask, Client, Person};
 use tmr_tests::harness::{
@@ -21,6 +22,7 @@ use tmr_tests::on_both_runtimes;
 on_both_runtimes!(
     a_leader_that_is_killed_under_load_leaves_no_gap,
     a_disk_that_takes_nothing_costs_no_service,
+    who_asks_in_vain_without_end_pushes_nobody_out_of_the_history,
 );
 
 /// A licence that is never short, and one that is.
@@ -183,4 +185,48 @@ fn a_disk_that_takes_nothing_costs_no_service(runtime: Runtime) {
     give_back(&mut client, handle).expect("an answer").expect("it was held");
     let usage = get_json(cluster.front().admin(), "/api/usage").expect("usage");
     assert_eq!(usage["licenses"][0]["max_used"][23], 1, "{usage:#}");
+}
+
+fn who_asks_in_vain_without_end_pushes_nobody_out_of_the_history(runtime: Runtime) {
+    let cluster = Cluster::of(runtime).licences(&[WIDE, NARROW]).start();
+    let mut client = cluster.client();
+    let narrow = Ask::new(FIRM_CODE, NARROW.0).by(Person::new("ws-9", "ada"));
+    let seat = take(&mut client, &narrow).expect("an answer").expect("the one seat");
+    thread::scope(|scope| {
+        for person in 0..WORKERS {
+            let server = cluster.front().licence();
+            scope.spawn(move || {
+                let mut client = Client::connect(server).expect("it takes a client");
+                for name in 0..FLOOD / WORKERS {
+                    // Another name each time, to be another client.
+                    let user = format!("eve-{person}-{name}");
+                    let narrow = narrow_of(&user);
+                    assert_eq!(
+                        take(&mut client, &narrow).expect("an answer"),
+                        Err(NO_MORE_LICENSES)
+                    );
+                }
+            });
+        }
+    });
+    give_back(&mut client, seat).expect("an answer").expect("it was held");
+    let released = |record: &Record| record.kind == Kind::Release && record.handle == seat;
+    let all = until("the release", || {
+        let all = records(&folder(&cluster, 0));
+        all.iter().any(released).then_some(all)
+    });
+    assert!(all.iter().any(|record| record.kind == Kind::Access && record.handle == seat));
+    let refused: Vec<_> = all.iter().filter(|record| record.kind == Kind::Denied).collect();
+    // One that began at the end of a minute has two.
+    assert!((1..=4 * REFUSALS_OF_ADDRESS).contains(&refused.len()), "{} lines", refused.len());
+    let status = get_json(cluster.front().admin(), "/api/status").expect("a status");
+    assert_eq!(status["role"], "active", "{status:#}");
+    assert!(!cluster.front().log_text().contains("usage history: lines were lost"));
+}
+
+/// Accesses in vain.
+const FLOOD: u32 = 20_000;
+
+fn narrow_of(user: &str) -> Ask {
+    Ask::new(FIRM_CODE, NARROW.0).by(Person::new("ws-9", user))
 }

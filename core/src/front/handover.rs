@@ -106,6 +106,9 @@ impl Front {
             tracing::info!("planned failover: what was begun ends, then the twin is to lead");
             let stage = Stage::Draining(now + HANDOVER_DRAIN);
             self.handover = Handover { stage, trouble: None };
+            // The twin is told of them with the rest.
+            let refused = self.refused.take();
+            self.record_refused(refused);
         }
     }
 

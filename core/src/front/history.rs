@@ -8,6 +8,7 @@
 //! A call never waits for any of this.
 
 use super::news::{Happened, News};
+use super::refused::Counted;
 use super::{Front, Phase};
 use crate::history::{History, Kind, Record};
 use crate::io::{Intent, Link};
@@ -130,8 +131,23 @@ impl Front {
         let usage = self.ledger.settled().usage(key);
         record.used = usage.map_or(0, |usage| usage.used());
         self.describe(&mut record, key);
-        self.history.add(&record);
+        if self.refused.count(key, &record) {
+            self.history.add(&record);
+        }
         self.events.denied(record.time, format!("{key} refused: {error}"));
+    }
+
+    /// Records refusals that were only counted.
+    pub(super) fn record_refused(&mut self, counted: Vec<Counted>) {
+        for (licence, mut record) in counted {
+            let place = self.history.covered().and_then(|covered| covered.behind());
+            // Who does not lead any more has no place for them.
+            let (Phase::Leading { .. }, Some(place)) = (&self.phase, place) else { return };
+            (record.id, record.time) = (place, self.ledger.now());
+            let usage = licence.and_then(|key| self.ledger.settled().usage(&key));
+            record.used = usage.map_or(0, |usage| usage.used());
+            self.history.add(&record);
+        }
     }
 
     /// The last thing of a step: what was recorded is to be written.

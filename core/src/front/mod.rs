@@ -38,6 +38,7 @@ mod pages;
 mod peer;
 mod readiness;
 mod recover;
+mod refused;
 mod replicate;
 mod role;
 mod round;
@@ -83,6 +84,7 @@ use memory::Doubt;
 pub use model::{Fingerprint, Timer};
 use peer::{Asked, Peer};
 use recover::Recovery;
+use refused::Refused;
 use role::Wish;
 use round::Confirmations;
 use settings::Settings;
@@ -224,6 +226,7 @@ pub struct Front {
     seen: measure::Seen,
     settings: Settings,
     history: History,
+    refused: Refused,
     random: Random,
 }
 
@@ -282,6 +285,7 @@ impl Front {
             seen: measure::Seen::default(),
             settings: Settings::default(),
             history: History::default(),
+            refused: Refused::default(),
             random,
             config,
         }

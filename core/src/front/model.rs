@@ -111,6 +111,7 @@ impl Front {
             admin: _,
             events: _,
             history: _,
+            refused: _,
             dialled: _,
             heartbeat,
             unnamed,

@@ -64,6 +64,8 @@ impl Front {
         }
         self.tell_witness(now, out);
         self.log_obstacle();
+        let refused = self.refused.beat(now);
+        self.record_refused(refused);
     }
 
     /// A claim that is due, or that gets nowhere; and the fence.

@@ -140,17 +140,17 @@ impl Charts {
         if record.tmr_id == 0 || full {
             return;
         }
-        let denied = match record.kind {
-            Kind::Denied => true,
-            Kind::Access | Kind::Release | Kind::Expire | Kind::Lingered => false,
-            _ => return,
-        };
+        let told = [Kind::Denied, Kind::Access, Kind::Release, Kind::Expire, Kind::Lingered];
+        if !told.contains(&record.kind) {
+            return;
+        }
+        let refused = u32::try_from(record.refused()).unwrap_or(u32::MAX);
         let rows = self.licences.entry(name).or_default();
         let before = core::mem::replace(&mut rows.used, record.used);
         for (span, row) in Span::ALL.into_iter().zip(&mut rows.rows) {
             if let Some(step) = row.at(span, record.time, before) {
                 step.most = step.most.max(record.used);
-                step.denied = step.denied.saturating_add(denied.into());
+                step.denied = step.denied.saturating_add(refused);
             }
         }
     }

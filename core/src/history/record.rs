@@ -132,7 +132,8 @@ pub struct Record {
     /// Free text of the client's program.
     #[serde(skip_serializing_if = "is_empty")]
     pub app_text: String,
-    /// Of [`Kind::Lost`]: how many.
+    /// Of [`Kind::Lost`]: how many. Of [`Kind::Denied`]: how many accesses this line stands for, where
+    /// it is not one.
     #[serde(skip_serializing_if = "is_empty")]
     pub count: u64,
 }
@@ -217,6 +218,12 @@ impl Record {
             return Err(Malformed);
         }
         serde_json::from_slice(line).map_err(|_| Malformed)
+    }
+
+    /// Accesses that were refused.
+    #[must_use]
+    pub fn refused(&self) -> u64 {
+        if self.kind == Kind::Denied { self.count.max(1) } else { 0 }
     }
 
     /// Seats that it takes while it lasts.

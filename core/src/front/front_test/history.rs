@@ -175,18 +175,38 @@ fn who_takes_over_records_what_it_was_not_told_and_nothing_twice() {
 }
 
 #[test]
+fn who_asks_in_vain_again_and_again_is_two_lines_a_minute_and_counted() {
+    let mut world = super::twins();
+    world.take(0, 5);
+    for _ in 0..1_000 {
+        ask_in_vain(&mut world, 0);
+    }
+    world.advance(62 * SECOND);
+    for front in 0..2 {
+        let refused: Vec<_> =
+            records(&world, front).into_iter().filter(|it| it.kind == Kind::Denied).collect();
+        let counts: Vec<_> = refused.iter().map(|it| (it.error, it.tmr_id, it.count)).collect();
+        assert_eq!(counts, [(212, 1, 0), (212, 1, 999)], "at front {front}");
+        let charts = world.fronts[front].node.history().charts();
+        let denied = &charts.show(Span::Hour, world.now.wall)[0].denied;
+        assert_eq!(denied.iter().sum::<u32>(), 1_000, "at front {front}");
+    }
+}
+
+#[test]
 fn a_planned_failover_takes_every_refusal_along() {
     let mut world = super::twins();
     world.take(0, 5);
     world.advance(SECOND);
+    ask_in_vain(&mut world, 0);
     ask_in_vain(&mut world, 0);
     world.http(0, "POST /api/failover HTTP/1.1\r\nX-Tmr-Admin: 1\r\n\r\n");
     world.advance(SECOND);
     assert!(world.leads(1));
     ask_in_vain(&mut world, 1);
     world.advance(SECOND);
-    let refused = |front| uses(&world, front).iter().filter(|it| it.0 == Kind::Denied).count();
-    assert_eq!([refused(0), refused(1)], [2, 2]);
+    let refused = |front| records(&world, front).iter().map(Record::refused).sum::<u64>();
+    assert_eq!([refused(0), refused(1)], [3, 3]);
     assert_eq!(world.fronts[0].history, world.fronts[1].history);
 }
 

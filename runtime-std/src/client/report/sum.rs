@@ -137,7 +137,7 @@ impl Sum {
         if within {
             let row = self.row(&subject);
             row.accesses += u64::from(record.kind == Kind::Access);
-            row.denied += u64::from(record.kind == Kind::Denied);
+            row.denied += record.refused();
             if !record.product.is_empty() {
                 row.product.clone_from(&record.product);
             }

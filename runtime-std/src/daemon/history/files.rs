@@ -5,6 +5,7 @@
 //! followed by another one when it is as large as it may be, or the month is over.
 
 use super::age::{Steady, too_old};
+use super::share::Share;
 use crate::daemon::create;
 use crate::daemon::exit::words;
 use rustix::fs::Access;
@@ -133,12 +134,22 @@ fn month_of(now: Wall) -> String {
     rfc3339::format(now)[..7].to_owned()
 }
 
+/// What could not be written.
+#[derive(Debug)]
+pub enum Unwritten {
+    /// The records.
+    Records(io::Error),
+    /// What they mean to a licence tracking file.
+    Tracking(io::Error),
+}
+
 /// The file that records go to.
 #[derive(Debug)]
 struct Open {
     name: Name,
     file: File,
     length: u64,
+    refusals: Share,
 }
 
 /// A file of one Firm Code.
@@ -230,22 +241,30 @@ impl Files {
         Ok(())
     }
 
-    /// Adds lines. What cannot be written is in no file, as far as the system lets that be.
+    /// Adds lines, and what they mean to the files of their Firm Codes: right behind one another, so
+    /// that a process that is killed leaves both or neither. Refused accesses have a share of a file;
+    /// those beyond it are counted at the beginning of the next one. What cannot be written is in no
+    /// file, as far as the system lets that be.
     ///
     /// # Errors
-    /// The system's.
-    pub fn write(&mut self, lines: &[u8], now: Now) -> io::Result<()> {
-        self.turn(now.wall)?;
+    /// The system's, and which files it is about.
+    pub fn write(&mut self, lines: &[u8], now: Now) -> Result<(), Unwritten> {
+        self.turn(now.wall).map_err(Unwritten::Records)?;
         if self.steady.day_is_over(now) {
             self.remove_late(now.wall);
         }
         let Some(open) = &mut self.open else { return Ok(()) };
-        if let Err(error) = append(&mut open.file, lines) {
+        let lines = open.refusals.sift(lines, &self.settings);
+        let tracked = self.track(&lines, now.wall);
+        let Some(open) = &mut self.open else { return Ok(()) };
+        if let Err(error) = append(&mut open.file, &lines) {
             self.open = None;
-            return Err(error);
+            // What they say of licences stands in no file.
+            self.tracks.clear();
+            return Err(Unwritten::Records(error));
         }
         open.length += lines.len() as u64;
-        Ok(())
+        tracked.and_then(|mut texts| self.write_texts(&mut texts)).map_err(Unwritten::Tracking)
     }
 
     /// Makes what was written durable.
@@ -274,13 +293,20 @@ impl Files {
             let length = whole_lines(&mut file)?;
             file.set_len(length)?;
             if fits(&name, length) {
-                self.open = Some(Open { name, file, length });
+                file.rewind()?;
+                let refusals = Share::of(BufReader::new(&file))?;
+                self.open = Some(Open { name, file, length, refusals });
                 return Ok(());
             }
         }
+        let count = self.open.as_mut().map_or(0, |open| open.refusals.take_left_out());
         let name = self.next(month.clone(), None)?;
-        let file = new_file(&folder.join(name.file()))?;
-        self.open = Some(Open { name, file, length: 0 });
+        let mut file = new_file(&folder.join(name.file()))?;
+        let lost = Record { kind: Kind::Lost, time: now, count, ..Record::default() };
+        let line = if count > 0 { lost.line() } else { Vec::new() };
+        append(&mut file, &line)?;
+        let (length, refusals) = (line.len() as u64, Share::default());
+        self.open = Some(Open { name, file, length, refusals });
         self.remove_most();
         Ok(())
     }
@@ -341,11 +367,9 @@ impl Files {
         }
     }
 
-    /// Adds what the lines mean to the files of their Firm Codes.
-    ///
-    /// # Errors
-    /// The system's; what could not be written of it is in none.
-    pub fn track(&mut self, lines: &[u8], now: Wall) -> io::Result<()> {
+    /// What the lines mean to the files of their Firm Codes; files that are full are followed by
+    /// others.
+    fn track(&mut self, lines: &[u8], now: Wall) -> io::Result<BTreeMap<u32, String>> {
         let begun = *self.begun.get_or_insert(now);
         let mut texts: BTreeMap<u32, String> = BTreeMap::new();
         for line in lines.split(|byte| *byte == b'\n') {
@@ -375,7 +399,7 @@ impl Files {
             track.tracking.write(&record, &self.server, text);
             track.length += (text.len() - before) as u64;
         }
-        self.write_texts(&mut texts)
+        Ok(texts)
     }
 
     fn fits(&self, track: &Track, now: Wall) -> bool {

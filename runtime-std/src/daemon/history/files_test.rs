@@ -76,7 +76,6 @@ fn write(files: &mut Files, records: &[Record], now: Wall) {
 fn write_at(files: &mut Files, records: &[Record], now: Now) {
     let lines: Vec<u8> = records.iter().flat_map(Record::line).collect();
     files.write(&lines, now).unwrap();
-    files.track(&lines, now.wall).unwrap();
 }
 
 fn slots(lines: &[u8]) -> Vec<u32> {
@@ -250,4 +249,27 @@ fn lines_that_follow_a_mark_are_read_back_in_blocks() {
     // Of another group nothing is known: from the beginning.
     let other: Mark = "00000009-1-00000002-5-0".parse().unwrap();
     assert_eq!(slots(&files.after(Some(&other)).unwrap())[0], 1);
+}
+
+#[test]
+fn refusals_push_no_access_out_of_the_files_that_are_kept() {
+    let folder = Folder::new("refusals");
+    let at = |wall| Now { mono: Mono(0), wall };
+    let mut files = folder.files(32_000, 128_000);
+    let access = record(1).line();
+    files.write(&access, at(NOW)).unwrap();
+    for slot in 2..20_000 {
+        let refused = Record { kind: Kind::Denied, ..record(slot) }.line();
+        files.write(&refused, at(NOW)).unwrap();
+    }
+    let texts =
+        || names(&folder.0).unwrap().into_iter().map(|path| fs::read_to_string(path).unwrap());
+    let first: Vec<String> = texts().collect();
+    assert!(first[0].as_bytes().starts_with(&access) && first.len() == 1, "{}", first.len());
+    // The next file says how many are in none.
+    files.write(&record(20_000).line(), at(Wall(NOW.0 + MONTH))).unwrap();
+    let kept = first[0].lines().count() - 1;
+    let second = texts().nth(1).unwrap();
+    let lost = Record::parse(second.lines().next().unwrap().as_bytes()).unwrap();
+    assert_eq!((lost.kind, lost.count), (Kind::Lost, 19_998 - kept as u64));
 }

@@ -9,9 +9,10 @@ mod age;
 mod files;
 #[cfg(test)]
 mod files_test;
+mod share;
 mod tray;
 
-pub use files::{Files, Settings, is_name, names};
+pub use files::{Files, Settings, Unwritten, is_name, names};
 pub use tray::{Farewell, Tray};
 
 use super::exit::words;
@@ -130,12 +131,15 @@ impl Keeper {
         if lines.is_empty() {
             return;
         }
-        if let Err(error) = self.files.write(lines, now) {
-            self.lost = self.lost.saturating_add(count);
-            return self.trouble("cannot be written", &error);
-        }
-        if let Err(error) = self.files.track(lines, now.wall) {
-            self.trouble("has a licence tracking file that cannot be written", &error);
+        match self.files.write(lines, now) {
+            Ok(()) => {}
+            Err(Unwritten::Records(error)) => {
+                self.lost = self.lost.saturating_add(count);
+                self.trouble("cannot be written", &error);
+            }
+            Err(Unwritten::Tracking(error)) => {
+                self.trouble("has a licence tracking file that cannot be written", &error);
+            }
         }
     }
 

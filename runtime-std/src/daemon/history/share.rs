@@ -1,0 +1,114 @@
+//! Refused accesses have a share of each file, and no more: whoever asks in vain for months pushes
+//! nobody's accesses out of the files that are kept.
+//!
+//! What lives here: which lines are refusals, and how many of them are left out. What never lives
+//! here: files.
+
+use super::files::Settings;
+use std::borrow::Cow;
+use std::io::{self, BufRead};
+use tmr_core::limits::HISTORY_REFUSALS;
+
+/// The share of the file that is written.
+#[derive(Debug, Default)]
+pub(super) struct Share {
+    /// Bytes of refusals in it.
+    bytes: u64,
+    /// Refusals that were left out of it.
+    left_out: u64,
+}
+
+impl Share {
+    /// The share of a file that has these lines already.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub(super) fn of(file: impl BufRead) -> io::Result<Self> {
+        let lines = file.split(b'\n');
+        let length = |line: io::Result<Vec<u8>>| {
+            line.map(|line| if is_refusal(&line) { line.len() as u64 + 1 } else { 0 })
+        };
+        let bytes = lines.map(length).sum::<io::Result<u64>>()?;
+        Ok(Self { bytes, left_out: 0 })
+    }
+
+    /// The lines that have a place in the file.
+    pub(super) fn sift<'a>(&mut self, lines: &'a [u8], settings: &Settings) -> Cow<'a, [u8]> {
+        if !is_refusal(lines) {
+            return Cow::Borrowed(lines);
+        }
+        // A file a month may be far from full when the month is over.
+        let months = u64::from(settings.months) + 1;
+        let most = settings.file.min(settings.files / months) / HISTORY_REFUSALS;
+        let mut kept = Vec::with_capacity(lines.len());
+        for line in lines.split_inclusive(|byte| *byte == b'\n') {
+            if is_refusal(line) {
+                let bytes = self.bytes + line.len() as u64;
+                if bytes > most {
+                    if self.left_out == 0 {
+                        tracing::warn!(
+                            "usage history: refused accesses have filled their share of the file, \
+                             {most} bytes; more of them are left out of it, and counted"
+                        );
+                    }
+                    self.left_out += 1;
+                    continue;
+                }
+                self.bytes = bytes;
+            }
+            kept.extend_from_slice(line);
+        }
+        Cow::Owned(kept)
+    }
+
+    /// How many were left out, and were not told of yet.
+    pub(super) fn take_left_out(&mut self) -> u64 {
+        std::mem::take(&mut self.left_out)
+    }
+}
+
+/// How a line says that it is one; texts of clients cannot, for their quotes are escaped.
+const REFUSAL: &[u8] = b"\"kind\":\"denied\"";
+
+fn is_refusal(lines: &[u8]) -> bool {
+    lines.windows(REFUSAL.len()).any(|part| part == REFUSAL)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tmr_core::history::{Kind, Record};
+
+    fn line(kind: Kind, user: &str) -> Vec<u8> {
+        Record { kind, user: user.into(), ..Record::default() }.line()
+    }
+
+    #[test]
+    fn only_refusals_are_left_out_and_a_text_makes_none() {
+        let settings = Settings {
+            enabled: true,
+            folder: "/nowhere".into(),
+            file: 8 * 4_000,
+            files: 1_000_000,
+            months: 2,
+        };
+        let lines: Vec<u8> = (0..400)
+            .flat_map(|_| [line(Kind::Access, "\"kind\":\"denied\""), line(Kind::Denied, "eve")])
+            .flatten()
+            .collect();
+        let mut share = Share::default();
+        let kept = share.sift(&lines, &settings);
+        let of = |user: &[u8]| {
+            kept.split(|byte| *byte == b'\n')
+                .filter(|line| line.windows(user.len()).any(|part| part == user))
+                .count()
+        };
+        let refused = 4_000 / line(Kind::Denied, "eve").len();
+        assert_eq!((of(b"access"), of(b"eve")), (400, refused));
+        assert_eq!(share.take_left_out(), 400 - refused as u64);
+        // Whoever goes on with such a file goes on with its share.
+        let mut again = Share::of(&kept[..]).unwrap();
+        assert_eq!(again.bytes, share.bytes);
+        assert!(again.sift(&line(Kind::Denied, "eve"), &settings).is_empty());
+    }
+}
