@@ -63,12 +63,16 @@ pub const ERROR_ZEROS_MAX: u32 = 4 * 1024;
 pub const PASSWORD_MAX: usize = 256;
 /// Passwords that may wait to be checked: that takes long, and is done one after the other.
 pub const PASSWORDS_WAITING: usize = 8;
-/// Wrong passwords from one address before it has to wait: a person's slips.
-pub const SIGN_IN_SLIPS: u32 = 3;
-/// How long it has to wait then, first and at most; doubles.
-pub const SIGN_IN_PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
-/// Addresses whose wrong passwords are counted.
-pub const SIGN_IN_ADDRESSES: usize = 1024;
+/// Of those, places for browsers that have signed in here before.
+pub const PASSWORDS_KEPT: usize = 3;
+/// Wrong passwords that an address, or a known browser, may give at once: a person's slips.
+pub const SIGN_IN_SLIPS: u32 = 5;
+/// Then it has one more try in this time.
+pub const SIGN_IN_AGAIN: Duration = Duration::from_secs(20);
+/// Addresses and known browsers whose wrong passwords are counted.
+pub const SIGN_IN_TRIERS: usize = 1024;
+/// How long a browser that has signed in is known again.
+pub const KNOWN_BROWSER: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 /// People that may be signed in; one more signs out who was idle for longest.
 pub const SESSIONS_MAX: usize = 64;
 /// Who does nothing for this long is signed out.

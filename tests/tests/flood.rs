@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 use tmr_tests::foreign::{Ask, Client, get_info};
 use tmr_tests::harness::{
-    Cluster, FIRM_CODE, Runtime, TMR, get, give_back, status_until, take, until,
+    Cluster, FIRM_CODE, PASSWORD, Runtime, TMR, get, give_back, sign_in, status_until, take, until,
 };
 use tmr_tests::on_both_runtimes;
 
@@ -15,7 +15,8 @@ on_both_runtimes!(
     unfinished_messages_of_many_links_keep_no_more_than_their_budget,
     pages_that_are_asked_for_all_at_once_are_made_one_after_the_other,
     links_that_say_nothing_keep_nobody_out,
-    every_link_is_asked_whether_its_peer_is_there
+    every_link_is_asked_whether_its_peer_is_there,
+    who_guesses_passwords_locks_no_known_browser_out,
 );
 
 /// Most that a server may grow by under attack, in bytes.
@@ -119,6 +120,29 @@ fn pages_that_are_asked_for_all_at_once_are_made_one_after_the_other(runtime: Ru
     served(&cluster);
     let grown = front.memory_peak().saturating_sub(idle);
     assert!(grown <= GROWTH, "{} has grown by {grown} bytes", front.name());
+}
+
+fn who_guesses_passwords_locks_no_known_browser_out(runtime: Runtime) {
+    let cluster = Cluster::of(runtime).start();
+    cluster.set_password(0, "operator", PASSWORD);
+    let at = cluster.fronts[0].admin();
+    let (head, _) = sign_in(at, PASSWORD, "").expect("an answer");
+    let known = head.lines().find_map(|line| line.strip_prefix("Set-Cookie: tmrd-known-"));
+    let known = known.and_then(|line| line.split(';').next()).expect("the browser is known now");
+    let known = format!("Cookie: tmrd-known-{known}\r\n");
+    let code = |password: &str, headers: &str| {
+        let (head, _) = sign_in(at, password, headers).expect("an answer");
+        head.get(9..12).expect("a status").to_owned()
+    };
+    let guesses: Vec<String> = (0..8).map(|guess| code(&format!("guess {guess}"), "")).collect();
+    assert!(guesses.iter().any(|code| code == "429"), "{guesses:?}");
+    assert_eq!(code(PASSWORD, ""), "429", "a stranger at the same address waits");
+    for _ in 0..2 {
+        assert_eq!(code(PASSWORD, &known), "200", "whoever has signed in here before does not");
+    }
+    served(&cluster);
+    let lines = cluster.fronts[0].log_text();
+    assert_eq!(lines.matches("sign-in with a wrong password").count(), 1, "{lines}");
 }
 
 /// A link that has asked for a page, has its answer, and stays.

@@ -1,7 +1,7 @@
 //! Who may ask for what, who is signed in, and what is recorded of it.
 
 use super::*;
-use crate::limits::{FILE_TROUBLES_SHOWN, PASSWORDS_WAITING, SIGN_IN_SLIPS};
+use crate::limits::{FILE_TROUBLES_SHOWN, SIGN_IN_AGAIN, SIGN_IN_SLIPS};
 use crate::time::Mono;
 use alloc::borrow::ToOwned;
 use alloc::format;
@@ -42,6 +42,12 @@ const HERE: &str = "127.0.0.1";
 const AFAR: &str = "192.0.2.9";
 const PAGE: &str = "Host: 192.0.2.1:22352\r\nX-Tmr-Admin: 1\r\nOrigin: http://192.0.2.1:22352\r\n";
 
+fn sign_in_text(head: &str) -> String {
+    let body = json!({ "password": "secret" }).to_string();
+    let length = body.len();
+    format!("POST /api/session HTTP/1.1\r\n{PAGE}{head}Content-Length: {length}\r\n\r\n{body}")
+}
+
 struct Desk {
     admin: Admin,
     now: Now,
@@ -64,7 +70,14 @@ impl Desk {
     fn new(operator: bool, reader: bool) -> Self {
         let mut admin = Admin::new([5; 32]);
         let password_file = "/etc/passwords".into();
-        admin.set_entrance(Entrance { password_file, operator, reader, ..Entrance::default() });
+        let browsers = BrowserKey::of("hashes");
+        admin.set_entrance(Entrance {
+            password_file,
+            operator,
+            reader,
+            browsers,
+            ..Entrance::default()
+        });
         admin.set_names(vec!["front-1".into()]);
         let now = Now { mono: Mono(1_000_000), wall: Wall(1_795_287_600) };
         Self { admin, now, links: 0, node: Node(Ok(())), audit: Vec::new() }
@@ -125,13 +138,12 @@ impl Desk {
 
     /// The password of the page, and what the machine says of it.
     fn sign_in(&mut self, from: &str, granted: Option<Rights>) -> Got {
-        let body = json!({ "password": "secret" }).to_string();
-        let text = format!(
-            "POST /api/session HTTP/1.1\r\n{PAGE}Content-Length: {}\r\n\r\n{body}",
-            body.len()
-        );
+        self.sign_in_with(from, "", granted)
+    }
+
+    fn sign_in_with(&mut self, from: &str, head: &str, granted: Option<Rights>) -> Got {
         let link = self.link(from);
-        match self.send(link, &text, None) {
+        match self.send(link, &sign_in_text(head), None) {
             Some(got) => got,
             None => self.verified(link, granted),
         }
@@ -354,13 +366,53 @@ fn who_gives_a_wrong_password_hears_so_and_has_to_wait_after_a_few() {
     }
     let got = desk.sign_in(AFAR, Some(Rights::Operator));
     assert_eq!(got.status, 429);
-    assert!(got.text.contains("\r\nRetry-After: 1\r\n") || got.text.contains("Retry-After: 2"));
+    assert!(got.text.contains("\r\nRetry-After: 21\r\n"), "{}", got.text);
     assert_eq!(desk.sign_in("198.51.100.1", Some(Rights::Operator)).status, 200);
-    desk.now.mono = desk.now.mono + core::time::Duration::from_secs(61);
-    assert_eq!(desk.sign_in(AFAR, Some(Rights::Operator)).status, 200);
+    desk.now.mono = desk.now.mono + SIGN_IN_AGAIN;
+    assert_eq!(desk.sign_in(AFAR, Some(Rights::Reader)).status, 200);
+    assert_eq!(desk.sign_in(AFAR, None).status, 401, "a right one forgives no wrong ones");
+    assert_eq!(desk.sign_in(AFAR, Some(Rights::Operator)).status, 429);
     let wrong = desk.audit.iter().filter(|line| line.contains("wrong password")).count();
     assert_eq!(wrong, 1, "one line a minute for all of them");
     assert!(desk.audit.iter().all(|line| !line.contains("secret")));
+}
+
+#[test]
+fn whoever_guesses_behind_the_same_address_locks_no_known_browser_out() {
+    let mut desk = Desk::new(true, false);
+    let first = desk.sign_in(AFAR, Some(Rights::Operator));
+    let known = first.text.lines().find(|line| line.starts_with("Set-Cookie: tmrd-known-"));
+    let known = known.and_then(|line| line["Set-Cookie: ".len()..].split(';').next());
+    let head = format!("Cookie: {}\r\n", known.expect("the browser is known from now on"));
+    for _ in 0..100 {
+        assert!([401, 429].contains(&desk.sign_in(AFAR, None).status));
+    }
+    for _ in 0..10 {
+        assert_eq!(desk.sign_in(AFAR, Some(Rights::Operator)).status, 429, "a stranger waits");
+        assert_eq!(desk.sign_in_with(AFAR, &head, Some(Rights::Operator)).status, 200);
+    }
+    // It is no way around the count.
+    let slips = (0..100).filter(|_| desk.sign_in_with(AFAR, &head, None).status == 401);
+    assert_eq!(slips.count(), SIGN_IN_SLIPS as usize);
+    let got = desk.sign_in_with(AFAR, &head, Some(Rights::Operator));
+    assert!(got.status == 429 && got.body.contains("from this browser"), "{}", got.body);
+}
+
+#[test]
+fn strangers_who_try_passwords_leave_a_place_for_known_browsers() {
+    let mut desk = Desk::new(true, false);
+    let first = desk.sign_in(AFAR, Some(Rights::Operator));
+    let (_, shown) = first.text.split_once("tmrd-known-22352=").expect("a cookie");
+    let head = format!("Cookie: tmrd-known-22352={}\r\n", &shown[..96]);
+    let tried = (0..2 * PASSWORDS_WAITING).map(|host| {
+        let link = desk.link(&format!("198.51.100.{host}"));
+        desk.send(link, &sign_in_text(""), None).map(|got| got.status)
+    });
+    let tried: Vec<_> = tried.collect();
+    let places = PASSWORDS_WAITING - PASSWORDS_KEPT;
+    assert_eq!(tried[..places], vec![None; places]);
+    assert_eq!(tried[places..], vec![Some(503); tried.len() - places]);
+    assert_eq!(desk.sign_in_with(AFAR, &head, Some(Rights::Operator)).status, 200);
 }
 
 #[test]
@@ -438,7 +490,8 @@ fn passwords_to_be_checked_are_few_and_one_a_connection() {
         "POST /api/session HTTP/1.1\r\n{PAGE}Content-Length: 16\r\n\r\n{}",
         "{\"password\":\"x\"}"
     );
-    let links: Vec<Link> = (0..PASSWORDS_WAITING).map(|_| desk.link(AFAR)).collect();
+    let links: Vec<Link> =
+        (0..PASSWORDS_WAITING - PASSWORDS_KEPT).map(|_| desk.link(AFAR)).collect();
     for link in &links {
         assert!(desk.send(*link, &text, None).is_none());
     }

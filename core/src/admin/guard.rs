@@ -8,6 +8,7 @@ use super::http::{Request, Response, host_name, is_plain};
 use super::routes::{May, Route};
 use super::{Entrance, Rights};
 use crate::limits::PASSWORD_MAX;
+use crate::time::Duration;
 use alloc::format;
 use alloc::string::String;
 use base64ct::{Base64, Encoding};
@@ -114,6 +115,18 @@ pub(super) fn closed(entrance: &Entrance) -> Response {
         },
     };
     Response::text(403, &sentence)
+}
+
+/// Refuses who has to wait so long for another try.
+pub(super) fn wait(wait: Duration, known: bool) -> Response {
+    let sentence = if known {
+        "There were too many wrong passwords from this browser: wait a moment."
+    } else {
+        "There were too many wrong passwords from this address: wait a moment. A browser that has \
+         signed in here before need not, nor need the tmrd commands on this server's machine."
+    };
+    let seconds = format!("{}", wait.as_secs() + 1);
+    Response::text(429, sentence).with("Retry-After", &seconds)
 }
 
 /// The status is 401. Not `Basic` in the challenge, or browsers would ask for the password, and send it along

@@ -17,13 +17,14 @@ mod page;
 mod routes;
 mod sessions;
 pub(crate) mod settings;
+mod slips;
 pub mod status;
 pub mod usage;
 
 use crate::config::InForce;
 use crate::history::Span;
 use crate::io::{Intent, Link, Why};
-use crate::limits::{FILE_TROUBLES_SHOWN, PASSWORDS_WAITING};
+use crate::limits::{FILE_TROUBLES_SHOWN, PASSWORDS_KEPT, PASSWORDS_WAITING};
 use crate::log::Handle;
 use crate::random::Random;
 use crate::time::{Now, Wall};
@@ -40,7 +41,9 @@ pub use routes::Reply;
 use routes::{Effect, Route};
 use serde::Serialize;
 use serde_json::Value;
-use sessions::{Sessions, Slips};
+use sessions::Sessions;
+pub use slips::BrowserKey;
+use slips::{Slips, Trier};
 
 /// What a node lets its admin pages see.
 pub trait View {
@@ -148,6 +151,8 @@ pub struct Entrance {
     pub trouble: Option<String>,
     /// The pages are served encrypted, by a certificate that ends then.
     pub certificate_ends: Option<Wall>,
+    /// What browsers are known by that have signed in before.
+    pub browsers: BrowserKey,
     /// Goes up when other passwords hold: who came in by those before has to come in again.
     pub readings: u64,
     /// Files of this server that it does without, not all of them if there are many.
@@ -185,8 +190,9 @@ pub struct Admin {
     names: Vec<String>,
     sessions: Sessions,
     slips: Slips,
-    /// Requests that wait for their password to be checked.
-    waiting: BTreeMap<Link, Vec<u8>>,
+    /// Requests that wait for their password to be checked, and who tries it.
+    waiting: BTreeMap<Link, (Trier, Vec<u8>)>,
+    random: Random,
     /// Changes of which it is not known yet what becomes of them.
     later: BTreeMap<Link, Later>,
     audit: Audit,
@@ -199,6 +205,14 @@ struct Later {
     change: String,
     /// The connection is to be closed with the answer.
     close: bool,
+}
+
+/// What becomes of a request.
+enum Pass {
+    /// It may come in, from this one.
+    In(Who),
+    /// Its password is to be checked, which this one tries.
+    Checked(Trier),
 }
 
 /// A request that may be answered.
@@ -221,6 +235,7 @@ impl Admin {
             sessions: Sessions::new(Random::named(seed, "admin")),
             slips: Slips::default(),
             waiting: BTreeMap::new(),
+            random: Random::named(seed, "browsers"),
             later: BTreeMap::new(),
             audit: Audit::default(),
         }
@@ -286,12 +301,12 @@ impl Admin {
         };
         let found = routes::find(&request);
         let admitted = found.and_then(|route| {
-            self.pass(now, from, &request, route, checked).map(|who| (route, who))
+            self.pass(now, from, &request, route, checked).map(|pass| (route, pass))
         });
         match admitted {
-            Ok((route, Some(who))) => Some(Asked { link, request, route, who }),
-            Ok((_, None)) => {
-                self.waiting.insert(link, bytes.to_vec());
+            Ok((route, Pass::In(who))) => Some(Asked { link, request, route, who }),
+            Ok((_, Pass::Checked(trier))) => {
+                self.waiting.insert(link, (trier, bytes.to_vec()));
                 let password = guard::password(&request).unwrap_or_default();
                 out.push(Intent::Verify { link, password: Password(password) });
                 None
@@ -303,7 +318,7 @@ impl Admin {
         }
     }
 
-    /// Whether a request may come in, and from whom it is; `None`: its password is to be checked.
+    /// Whether a request may come in.
     fn pass(
         &mut self,
         now: Now,
@@ -311,7 +326,7 @@ impl Admin {
         request: &Request<'_>,
         route: &'static Route,
         checked: Option<Rights>,
-    ) -> Result<Option<Who>, Response> {
+    ) -> Result<Pass, Response> {
         guard::site(request, route, &self.names)?;
         let cookie = request.cookie(&sessions::cookie_name(request.port()));
         let session = cookie.and_then(|token| self.sessions.rights(now.mono, token, route.wakes()));
@@ -321,20 +336,21 @@ impl Admin {
             if !self.entrance.operator && !self.entrance.reader {
                 return Err(guard::closed(&self.entrance));
             }
-            if let Some(wait) = self.slips.wait(now.mono, from) {
-                let seconds = alloc::format!("{}", wait.as_secs() + 1);
-                let sentence =
-                    "There were too many wrong passwords from this address: wait a moment.";
-                return Err(Response::text(429, sentence).with("Retry-After", &seconds));
-            }
-            if self.waiting.len() >= PASSWORDS_WAITING {
+            let shown = request.cookie(&slips::cookie_name(request.port()));
+            let known = shown.and_then(|shown| self.entrance.browsers.known(shown));
+            let kept = if known.is_some() { 0 } else { PASSWORDS_KEPT };
+            if self.waiting.len() >= PASSWORDS_WAITING - kept {
                 let sentence = "Too many passwords are being checked now; try again in a moment.";
                 return Err(Response::text(503, sentence));
             }
-            return Ok(None);
+            let trier = known.map_or_else(|| Trier::at(from), Trier::Browser);
+            return match self.slips.take(now.mono, trier) {
+                Ok(()) => Ok(Pass::Checked(trier)),
+                Err(wait) => Err(guard::wait(wait, known.is_some())),
+            };
         }
         guard::rights(&who, route, &self.entrance)?;
-        Ok(Some(who))
+        Ok(Pass::In(who))
     }
 
     /// A password was checked: the request that came with it, if its link is still there. A wrong
@@ -346,13 +362,12 @@ impl Admin {
         granted: Option<Rights>,
         out: &mut Vec<Intent>,
     ) -> Option<Vec<u8>> {
-        let bytes = self.waiting.remove(&link)?;
+        let (trier, bytes) = self.waiting.remove(&link)?;
         let from = *self.links.get(&link)?;
         if granted.is_some() {
-            self.slips.forget(from);
+            self.slips.give_back(trier);
             return Some(bytes);
         }
-        self.slips.count(now.mono, from);
         self.audit.wrong_password(now, from, out);
         let request = Request::parse(&bytes).unwrap_or_default();
         let refused = guard::challenge("This password is not right.");
@@ -385,6 +400,10 @@ impl Admin {
                 let secure = self.entrance.certificate_ends.is_some() && !who.from.is_loopback();
                 let line = sessions::cookie(request.port(), &token, secure);
                 response = response.with("Set-Cookie", &line);
+                if let Some(shown) = self.entrance.browsers.admit(&mut self.random) {
+                    let line = slips::cookie(request.port(), &shown, secure);
+                    response = response.with("Set-Cookie", &line);
+                }
             }
             Effect::SignOut => {
                 let name = sessions::cookie_name(request.port());

@@ -1,17 +1,14 @@
-//! Who is signed in, and who tries passwords.
+//! Who is signed in.
 //!
 //! What never lives here: passwords.
 
 use super::Rights;
-use crate::limits::{
-    SESSION_IDLE, SESSION_LONGEST, SESSIONS_MAX, SIGN_IN_ADDRESSES, SIGN_IN_PAUSE, SIGN_IN_SLIPS,
-};
+use crate::limits::{SESSION_IDLE, SESSION_LONGEST, SESSIONS_MAX};
 use crate::random::Random;
-use crate::time::{Duration, Mono};
+use crate::time::Mono;
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
-use core::net::{IpAddr, Ipv6Addr};
 use sha2::{Digest, Sha256};
 
 /// The name of the cookie. Cookies know no ports, and there may be two fronts at one address.
@@ -94,53 +91,10 @@ fn key(token: &str) -> [u8; 32] {
     Sha256::digest(token.as_bytes()).into()
 }
 
-/// Wrong passwords, by address.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Slips {
-    counted: BTreeMap<IpAddr, (u32, Mono)>,
-}
-
-impl Slips {
-    /// How long an address has to wait before its next try.
-    pub(super) fn wait(&self, now: Mono, from: IpAddr) -> Option<Duration> {
-        let (count, last) = *self.counted.get(&network(from))?;
-        let doubled = count.checked_sub(SIGN_IN_SLIPS)?.min(16);
-        let (first, most) = SIGN_IN_PAUSE;
-        let pause = (first * (1 << doubled)).min(most);
-        pause.checked_sub(now.since(last)).filter(|left| !left.is_zero())
-    }
-
-    /// One more.
-    pub(super) fn count(&mut self, now: Mono, from: IpAddr) {
-        let full = self.counted.len() >= SIGN_IN_ADDRESSES;
-        let oldest = self.counted.iter().min_by_key(|(_, (_, last))| *last).map(|(at, _)| *at);
-        if let (true, Some(oldest)) = (full, oldest) {
-            self.counted.remove(&oldest);
-        }
-        let (count, last) = self.counted.entry(network(from)).or_insert((0, now));
-        (*count, *last) = (count.saturating_add(1), now);
-    }
-
-    /// A right one came.
-    pub(super) fn forget(&mut self, from: IpAddr) {
-        self.counted.remove(&network(from));
-    }
-}
-
-/// Who has one IPv6 address has 2^64 of them.
-fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
-        }
-        address => address,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::time::Duration;
 
     fn sessions() -> Sessions {
         Sessions::new(Random::new([7; 32]))
@@ -180,30 +134,5 @@ mod tests {
         assert_eq!(sessions.open.len(), SESSIONS_MAX);
         assert_eq!(sessions.rights(Mono(9), &first, true), None, "it was idle for longest");
         assert_eq!(sessions.rights(Mono(9), "", true), None);
-    }
-
-    #[test]
-    fn wrong_passwords_slow_an_address_down_and_no_other() {
-        let (mut slips, mut now) = (Slips::default(), Mono(5));
-        let (one, other): (IpAddr, IpAddr) =
-            ("2001:db8::1".parse().unwrap(), "192.0.2.1".parse().unwrap());
-        let mut waits = alloc::vec::Vec::new();
-        for _ in 0..12 {
-            slips.count(now, one);
-            let wait = slips.wait(now, one).unwrap_or_default();
-            waits.push(wait.as_secs());
-            now = now + wait;
-            assert_eq!(slips.wait(now, one), None);
-        }
-        assert_eq!(waits, [0, 0, 1, 2, 4, 8, 16, 32, 60, 60, 60, 60]);
-        slips.count(now, one);
-        assert!(slips.wait(now, "2001:db8::2".parse().unwrap()).is_some(), "the same network");
-        assert_eq!(slips.wait(now, other), None);
-        slips.forget(one);
-        assert_eq!(slips.wait(now, one), None);
-        for host in 0..2 * SIGN_IN_ADDRESSES {
-            slips.count(now, Ipv6Addr::from_bits((host as u128) << 64).into());
-        }
-        assert_eq!(slips.counted.len(), SIGN_IN_ADDRESSES);
     }
 }

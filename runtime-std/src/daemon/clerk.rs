@@ -172,6 +172,7 @@ impl Clerk {
                 entrance.reader = passwords.reader();
                 if self.passwords.as_ref() != Some(&passwords) {
                     entrance.readings += 1;
+                    entrance.browsers = passwords.browsers();
                     self.passwords = Some(passwords);
                 }
             }

@@ -11,7 +11,7 @@ use argon2::{Algorithm, Argon2, Params, Version};
 use std::fs;
 use std::io::{self, ErrorKind, IsTerminal, Read};
 use std::path::Path;
-use tmr_core::admin::Rights;
+use tmr_core::admin::{BrowserKey, Rights};
 use tmr_core::limits::PASSWORD_MAX;
 
 /// Fewer characters are guessed.
@@ -88,6 +88,12 @@ impl Passwords {
     #[must_use]
     pub fn reader(&self) -> bool {
         self.reader.is_some()
+    }
+
+    /// What browsers are known by that have signed in with these.
+    #[must_use]
+    pub fn browsers(&self) -> BrowserKey {
+        BrowserKey::of(&self.to_text())
     }
 
     /// What a password gives. Takes long on purpose.

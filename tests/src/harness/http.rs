@@ -45,6 +45,15 @@ pub fn post_text(at: SocketAddr, path: &str, text: &str) -> io::Result<(u16, Str
     ask(at, "POST", path, &format!("Authorization: Basic {coded}\r\n"), text)
 }
 
+/// Head and body of the answer to a sign-in with this password, and these header lines more.
+///
+/// # Errors
+/// As for [`get`].
+pub fn sign_in(at: SocketAddr, password: &str, headers: &str) -> io::Result<(String, String)> {
+    let body = serde_json::json!({ "password": password }).to_string();
+    exchange(at, "POST", "/api/session", (headers, &body))
+}
+
 fn ask(
     at: SocketAddr,
     method: &str,

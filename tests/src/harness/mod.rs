@@ -29,7 +29,7 @@ pub use cluster::{
 };
 pub use gate::{Gate, Speed};
 pub use history::{history_files, records};
-pub use http::{PASSWORD, get, get_json, get_with, post, post_text};
+pub use http::{PASSWORD, get, get_json, get_with, post, post_text, sign_in};
 pub use process::{Finished, Server, freeze, kill_all, signal};
 pub use recorder::{Recorder, play};
 pub use variants::list_servers;

@@ -1,0 +1,191 @@
+//! Wrong passwords. Whoever tries passwords gets slower, and slows nobody else down: a browser that
+//! has signed in here before is known again and counted by itself, so that neighbours behind the same
+//! address cannot lock its owner out.
+//!
+//! What never lives here: passwords.
+
+use crate::limits::{KNOWN_BROWSER, SIGN_IN_AGAIN, SIGN_IN_SLIPS, SIGN_IN_TRIERS};
+use crate::random::Random;
+use crate::time::{Duration, Mono};
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::String;
+use core::fmt;
+use core::net::{IpAddr, Ipv6Addr};
+use hmac::{Hmac, Mac};
+use sha2::{Digest, Sha256};
+
+/// What browsers are known by: it comes of the password file, so that other passwords make all of
+/// them strangers, and a restart none. It is shown to nobody.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct BrowserKey(Option<[u8; 32]>);
+
+impl BrowserKey {
+    /// Of the hashes in a password file.
+    #[must_use]
+    pub fn of(hashes: &str) -> Self {
+        Self(Some(Sha256::digest(format!("browsers that are known\n{hashes}")).into()))
+    }
+
+    /// Makes a browser known: what it is to show when it comes again.
+    pub(super) fn admit(&self, random: &mut Random) -> Option<String> {
+        let name = random.u128().to_be_bytes();
+        Some(format!(
+            "{}{}",
+            hex::encode(name),
+            hex::encode(self.seal(&name)?.finalize().into_bytes())
+        ))
+    }
+
+    /// Which browser shows this; `None`: no known one.
+    pub(super) fn known(&self, shown: &str) -> Option<[u8; 16]> {
+        let mut bytes = [0; 48];
+        hex::decode_to_slice(shown, &mut bytes).ok()?;
+        let (name, seal) = bytes.split_first_chunk::<16>()?;
+        self.seal(name)?.verify_slice(seal).ok()?;
+        Some(*name)
+    }
+
+    fn seal(&self, name: &[u8; 16]) -> Option<Hmac<Sha256>> {
+        let mut seal = Hmac::<Sha256>::new_from_slice(&self.0?).ok()?;
+        seal.update(name);
+        Some(seal)
+    }
+}
+
+impl fmt::Debug for BrowserKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BrowserKey(..)")
+    }
+}
+
+/// The name of the cookie that a known browser shows.
+pub(super) fn cookie_name(port: &str) -> String {
+    format!("tmrd-known-{port}")
+}
+
+/// The line that makes a browser known.
+pub(super) fn cookie(port: &str, shown: &str, secure: bool) -> String {
+    let (name, age) = (cookie_name(port), KNOWN_BROWSER.as_secs());
+    let secure = if secure { "; Secure" } else { "" };
+    format!("{name}={shown}; Path=/; HttpOnly; SameSite=Strict; Max-Age={age}{secure}")
+}
+
+/// Who tries a password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Trier {
+    /// Somebody at an address.
+    Address(IpAddr),
+    /// A browser that is known, wherever it is.
+    Browser([u8; 16]),
+}
+
+impl Trier {
+    /// Who has one IPv6 address has 2^64 of them.
+    pub(super) fn at(address: IpAddr) -> Self {
+        Self::Address(match address {
+            IpAddr::V6(address) => {
+                let [a, b, c, d, ..] = address.segments();
+                Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
+            }
+            address => address,
+        })
+    }
+}
+
+/// Tries that were not right, by who made them: a few at once, then one in [`SIGN_IN_AGAIN`].
+#[derive(Clone, Debug, Default)]
+pub(super) struct Slips {
+    /// How many are counted, as of when.
+    counted: BTreeMap<Trier, (u32, Mono)>,
+}
+
+impl Slips {
+    /// Takes a try, or says how long to wait for one. Before a password is checked, so that many at
+    /// once are no way around it.
+    pub(super) fn take(&mut self, now: Mono, who: Trier) -> Result<(), Duration> {
+        self.forgive(now, who);
+        let full = self.counted.len() >= SIGN_IN_TRIERS && !self.counted.contains_key(&who);
+        let oldest = self.counted.iter().min_by_key(|(_, (_, since))| *since).map(|(who, _)| *who);
+        if let (true, Some(oldest)) = (full, oldest) {
+            self.counted.remove(&oldest);
+        }
+        let (count, since) = self.counted.entry(who).or_insert((0, now));
+        if *count >= SIGN_IN_SLIPS {
+            return Err((*since + SIGN_IN_AGAIN).since(now));
+        }
+        *count += 1;
+        Ok(())
+    }
+
+    /// It was right, or never looked at: the try is not counted. Those before it are.
+    pub(super) fn give_back(&mut self, who: Trier) {
+        if let Some((count, _)) = self.counted.get_mut(&who) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.counted.remove(&who);
+            }
+        }
+    }
+
+    /// Time has passed.
+    fn forgive(&mut self, now: Mono, who: Trier) {
+        let Some((count, since)) = self.counted.get_mut(&who) else { return };
+        while *count > 0 && *since + SIGN_IN_AGAIN <= now {
+            (*count, *since) = (*count - 1, *since + SIGN_IN_AGAIN);
+        }
+        if *count == 0 {
+            self.counted.remove(&who);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_tries_passwords_gets_slower_and_a_right_one_forgives_nothing() {
+        let (mut slips, mut now) = (Slips::default(), Mono(5));
+        let one = Trier::at("2001:db8::1".parse().unwrap());
+        let tries = (0..100).filter(|_| slips.take(now, one).is_ok());
+        assert_eq!(tries.count(), SIGN_IN_SLIPS as usize);
+        assert_eq!(slips.take(now, Trier::at("2001:db8::2".parse().unwrap())), Err(SIGN_IN_AGAIN));
+        assert_eq!(slips.take(now, Trier::at("192.0.2.1".parse().unwrap())), Ok(()));
+        assert_eq!(slips.take(now, Trier::Browser([1; 16])), Ok(()), "known by itself");
+        now = now + SIGN_IN_AGAIN;
+        assert_eq!(slips.take(now, one), Ok(()));
+        assert_eq!(slips.take(now, one), Err(SIGN_IN_AGAIN));
+        slips.give_back(one);
+        assert_eq!((slips.take(now, one), slips.take(now, one)), (Ok(()), Err(SIGN_IN_AGAIN)));
+        now = now + SIGN_IN_AGAIN * (SIGN_IN_SLIPS + 1);
+        slips.forgive(now, one);
+        assert!(!slips.counted.contains_key(&one));
+    }
+
+    #[test]
+    fn the_count_is_bounded() {
+        let mut slips = Slips::default();
+        for host in 0..2 * SIGN_IN_TRIERS {
+            let address = Ipv6Addr::from_bits((host as u128) << 64);
+            slips.take(Mono(5), Trier::at(address.into())).unwrap();
+        }
+        assert_eq!(slips.counted.len(), SIGN_IN_TRIERS);
+    }
+
+    #[test]
+    fn a_browser_is_known_while_the_passwords_are_the_same() {
+        let mut random = Random::new([7; 32]);
+        let key = BrowserKey::of("operator:x");
+        let [one, other] = [(); 2].map(|()| key.admit(&mut random).unwrap());
+        assert!(one != other && key.known(&one) != key.known(&other));
+        assert_eq!(BrowserKey::of("operator:x").known(&one), key.known(&one), "after a restart");
+        assert_eq!(BrowserKey::of("operator:y").known(&one), None);
+        assert_eq!(BrowserKey::default().known(&one), None);
+        assert_eq!(BrowserKey::default().admit(&mut random), None);
+        let forged = one.replacen(&one[..1], if one.starts_with('0') { "1" } else { "0" }, 1);
+        for wrong in ["", "00", &one[..95], &forged] {
+            assert_eq!(key.known(wrong), None, "{wrong}");
+        }
+    }
+}
