@@ -17,6 +17,7 @@ on_both_runtimes!(
     a_twin_with_another_key_is_told_nothing,
     a_recorded_twin_is_told_nothing,
     a_front_with_another_key_is_told_nothing,
+    a_front_of_another_version_is_told_which_one_is_spoken,
     a_recorded_front_is_told_nothing,
     a_backend_with_another_key_is_told_nothing,
 );
@@ -171,6 +172,23 @@ fn a_front_with_another_key_is_told_nothing(runtime: Runtime) {
     for backend in &cluster.backends {
         assert_eq!(lines(backend, "it has another group key"), 1);
     }
+}
+
+fn a_front_of_another_version_is_told_which_one_is_spoken(runtime: Runtime) {
+    let cluster = start(runtime);
+    // Version 2.7, whose hello has another length.
+    let hello = [&[0, 0, 1, 0, 7, 0, 2, 0][..], &[0; 50]].concat();
+    for hello in [hello, [&[0, 0, 1, 0, 0, 0, 9, 0][..], &[0; HELLO.0 - 8]].concat()] {
+        let mut client =
+            Client::connect(cluster.backends[0].licence()).expect("it takes a connection");
+        // Status 125 and the version that is spoken here (wire, section 5.1).
+        let answer = client.call(&hello).expect("a refusal");
+        assert_eq!(answer.status, 125, "another version");
+        let mut more = Vec::new();
+        let _ = client.socket().read_to_end(&mut more);
+        assert_eq!(more, b"", "and nothing else");
+    }
+    assert!(lines(&cluster.backends[0], "speaks version") <= 1, "not a line for each");
 }
 
 fn a_recorded_front_is_told_nothing(runtime: Runtime) {

@@ -180,8 +180,8 @@ impl Talk {
 
     /// Ends it, after a last try to say why; `true`: there are bytes that the system did not take.
     pub(super) fn end(&mut self, why: &Why) -> bool {
-        if matches!(why, Why::Protocol(_) | Why::Limit(_)) {
-            // A broken link is being closed already.
+        if *why != Why::Eof {
+            // On a link that is broken this fails, and nobody is there to be told.
             let _ = write_some(&self.socket, &mut self.wire);
         }
         self.over = true;
