@@ -24,6 +24,7 @@ on_both_runtimes!(
     a_backend_without_a_licence_waits_for_one,
     of_files_that_are_named_those_that_are_licences_are_served,
     what_the_next_start_would_refuse_is_said_at_a_reload,
+    a_server_that_dies_leaves_no_picture_of_its_memory,
 );
 
 /// The troubles of a status whose file ends so.
@@ -339,4 +340,14 @@ fn what_the_next_start_would_refuse_is_said_at_a_reload(runtime: Runtime) {
     fs::write(&issuer, &good).unwrap();
     signal("HUP", &[backend.pid()]);
     named(backend.admin(), &[]);
+}
+
+fn a_server_that_dies_leaves_no_picture_of_its_memory(runtime: Runtime) {
+    let cluster = Cluster::of(runtime).start();
+    for server in cluster.fronts.iter().chain(&cluster.backends) {
+        let limits = fs::read_to_string(format!("/proc/{}/limits", server.pid())).expect("limits");
+        let core = limits.lines().find(|line| line.starts_with("Max core file size"));
+        let most = core.and_then(|line| line.split_whitespace().nth(4)).expect("a number");
+        assert_eq!(most, "0", "{}", server.name());
+    }
 }

@@ -3,11 +3,12 @@
 use alloc::format;
 use alloc::string::String;
 use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
 
 /// The group key: what a front proves to a backend, and the backend to the front. It is never
-/// sent.
+/// sent, and its memory is wiped when it is not needed any more.
 #[derive(Clone)]
-pub struct GroupKey([u8; 32]);
+pub struct GroupKey(Zeroizing<[u8; 32]>);
 
 impl core::fmt::Debug for GroupKey {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
@@ -19,7 +20,7 @@ impl GroupKey {
     /// From the 32 bytes of the key.
     #[must_use]
     pub fn new(bytes: [u8; 32]) -> Self {
-        Self(bytes)
+        Self(Zeroizing::new(bytes))
     }
 
     /// From the text of a key file: 64 hex digits, with white space before and after.
@@ -31,8 +32,8 @@ impl GroupKey {
         if let Some(at) = digits.chars().position(|c| !c.is_ascii_hexdigit()) {
             return Err(format!("a group key is 64 hex digits; character {} is none", at + 1));
         }
-        let mut bytes = [0; 32];
-        hex::decode_to_slice(digits, &mut bytes)
+        let mut bytes = Zeroizing::new([0; 32]);
+        hex::decode_to_slice(digits, bytes.as_mut_slice())
             .map_err(|_| format!("a group key is 64 hex digits; there are {}", digits.len()))?;
         Ok(Self(bytes))
     }
@@ -40,7 +41,7 @@ impl GroupKey {
     /// Tells one group key from another without giving it away: kept in a backend's journal.
     #[must_use]
     pub fn check(&self) -> [u8; 8] {
-        let digest = Sha256::new().chain_update(b"tmr group key check").chain_update(self.0);
+        let digest = Sha256::new().chain_update(b"tmr group key check").chain_update(*self.0);
         digest.finalize()[..8].try_into().expect("eight of 32 bytes")
     }
 

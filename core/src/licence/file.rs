@@ -188,7 +188,7 @@ fn signed_text(container: &Container, part: u8, issued: Wall, issuer: &IssuerKey
         cm_act_id: container.part.cm_act_id,
         part,
         issued,
-        secret: container.secret,
+        secret: *container.secret,
         firm_items: container.part.firm_items.iter().cloned().map(FirmItemForm).collect(),
     };
     let json = serde_json::to_vec_pretty(&payload).expect("a container in memory always encodes");

@@ -69,7 +69,7 @@ fn three_parts_share_everything_but_their_serial() {
     // Issued again later, with another product: serial and secret stay.
     let changed = Spec::parse(EXAMPLE).unwrap();
     let again = open(&issuer().issue(&changed, 2, Wall(ISSUED.0 + 1))).unwrap();
-    assert_eq!((again.part.serial, again.secret), (parts[1].part.serial, parts[1].secret));
+    assert_eq!((again.part.serial, &again.secret), (parts[1].part.serial, &parts[1].secret));
     assert_ne!(again.part.firm_items, parts[1].part.firm_items);
 }
 

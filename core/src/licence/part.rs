@@ -8,6 +8,7 @@ use core::fmt;
 use hmac::{Hmac, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
 
 /// A container as a front may know it: no secret in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,8 +81,9 @@ pub struct Container {
     pub part: Part,
     /// Which third of its set it is, as its licence file says: 1, 2 or 3; 0: not known.
     pub number: u8,
-    /// What keys are derived from; equal in the three containers of one TMR set.
-    pub secret: [u8; 32],
+    /// What keys are derived from; equal in the three containers of one TMR set. Its memory is wiped
+    /// when the container is gone.
+    pub secret: Zeroizing<[u8; 32]>,
 }
 
 impl Container {
@@ -92,7 +94,7 @@ impl Container {
         let check = mac.chain_update("tmr key check v1").finalize().into_bytes();
         let check = u64::from_le_bytes(check[..8].try_into().expect("eight of 32 bytes"));
         part.firm_items.iter_mut().for_each(|item| item.key_check = check);
-        Self { part, number: 0, secret }
+        Self { part, number: 0, secret: Zeroizing::new(secret) }
     }
 }
 

@@ -157,6 +157,16 @@ pub fn raise_file_limit() -> usize {
     files.map_or(usize::MAX, |files| usize::try_from(files).unwrap_or(usize::MAX))
 }
 
+/// A process that dies leaves no picture of its memory on a disk: the group key and the secrets of
+/// licences are in it.
+pub fn leave_no_core() {
+    let limit = getrlimit(Resource::Core);
+    let none = Rlimit { current: Some(0), maximum: limit.maximum };
+    if let Err(error) = setrlimit(Resource::Core, none) {
+        tracing::warn!("a crash may leave a core dump, which has keys in it: {error}");
+    }
+}
+
 /// How many client links there may be with so many files, one file each, less those that a full table
 /// must not take from backends, pages and the journal.
 #[must_use]

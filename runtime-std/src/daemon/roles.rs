@@ -153,6 +153,7 @@ pub fn check_config(path: Option<&Path>) -> Outcome {
 
 /// A hub with room for as many links as this process may have files.
 fn hub(node: Node) -> Hub {
+    doors::leave_no_core();
     let files = doors::raise_file_limit();
     Hub::new(node).with_clients_max(doors::clients_max(files)).with_files_max(files)
 }

@@ -128,7 +128,7 @@ fn a_listed_set_needs_two_of_its_three_like_any_other() {
 #[test]
 fn keys_are_those_of_the_containers_own_secret() {
     let mut others = [bare(5, 2), bare(6, 2), bare(7, 2)];
-    others.iter_mut().for_each(|one| one.secret = [1; 32]);
+    others.iter_mut().for_each(|one| *one.secret = [1; 32]);
     let [a, b, c] = others;
     let held = [vec![bare(1, 2), a], vec![b, bare(2, 2)], vec![bare(3, 2), c]];
     let mut world = world(held, vec![list([1, 2, 3], 900), list([5, 6, 7], 901)]);
