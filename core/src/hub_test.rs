@@ -25,6 +25,7 @@ fn backend() -> Hub {
         identity: identity(),
         containers: vec![container(0)],
         group_check: [0; 8],
+        handle_key: crate::desk::HandleKey::default(),
         seed: [1; 32],
     };
     let (node, _) = Backend::open(config, None).unwrap();
@@ -48,6 +49,7 @@ fn front() -> Hub {
         policy: Default::default(),
         twin: None,
         front: 7,
+        handle_key: crate::desk::HandleKey::default(),
         seed: [1; 32],
     }))))
 }

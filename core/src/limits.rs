@@ -119,6 +119,11 @@ pub const HANDLES_MAX: usize = 65_536;
 /// Handle numbers that a front or backend reserves with one log entry. The next block is reserved
 /// when half of one is left, which is as many grants as may be on their way ([`UNCOMMITTED_MAX`]).
 pub const HANDLE_BLOCK: u32 = 16_384;
+/// Bits of a handle number.
+pub const HANDLE_BITS: u32 = 31;
+/// Rounds of the permutation that makes handle numbers: more than the attacks on a network with
+/// halves of 15 bits need numbers for than there are.
+pub const HANDLE_ROUNDS: u8 = 10;
 /// Last handle number: bit 31 stays clear (fact sheet 3.3).
 pub const HANDLE_LAST: u32 = 0x7fff_ffff;
 /// Blocks of handle numbers that a recovered group leaves out at least: fronts may have handed out

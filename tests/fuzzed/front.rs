@@ -77,6 +77,7 @@ impl World {
                 transfer_timeout: second,
             }),
             front: 1,
+            handle_key: tmr_core::desk::HandleKey::default(),
             seed: [5; 32],
         });
         let mut backends = [0, 1, 2].map(Machine::new);

@@ -69,7 +69,13 @@ fn fits(container: Container) {
     }
     let (group_check, seed) = ([1; 8], [2; 32]);
     let containers = vec![container];
-    let config = Config { identity: identity(), containers, group_check, seed };
+    let config = Config {
+        identity: identity(),
+        containers,
+        group_check,
+        handle_key: tmr_core::desk::HandleKey::default(),
+        seed,
+    };
     let (mut node, _) = Backend::open(config, None).expect("there is no journal to refuse");
     node.step(at(0), Input::Tick, &mut Vec::new());
 }

@@ -54,6 +54,7 @@ pub(super) fn open(part: usize, journal: Option<&[u8]>) -> Result<(Backend, usiz
         identity: identity(),
         containers: vec![container(part)],
         group_check: [1; 8],
+        handle_key: tmr_core::desk::HandleKey::default(),
         seed: [u8::try_from(part).expect("one of three"); 32],
     };
     Backend::open(config, journal)

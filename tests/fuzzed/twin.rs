@@ -65,6 +65,7 @@ fn told(chunks: &[&[u8]]) {
         policy: Default::default(),
         twin: Some(twin),
         front: 1,
+        handle_key: tmr_core::desk::HandleKey::default(),
         seed: [5; 32],
     });
     let link = Link(2);

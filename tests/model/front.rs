@@ -77,6 +77,7 @@ impl FrontNode {
             policy: Default::default(),
             twin: None,
             front: number + 1,
+            handle_key: tmr_core::desk::HandleKey::default(),
             seed,
         });
         step(&mut node, names, Input::Tick, said);

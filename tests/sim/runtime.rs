@@ -84,7 +84,13 @@ impl World {
         let identity = Identity { name: state.name.clone(), runtime: "sim", address: state.ip };
         if let Some(container) = file {
             let containers = vec![container];
-            let config = backend::Config { identity, containers, group_check: [1; 8], seed };
+            let config = backend::Config {
+                identity,
+                containers,
+                group_check: [1; 8],
+                handle_key: tmr_core::desk::HandleKey::default(),
+                seed,
+            };
             let (backend, keep) = Backend::open(config, state.disk.read())?;
             state.disk.truncate(keep);
             return Ok(Node::Backend(Box::new(backend)));
@@ -105,6 +111,7 @@ impl World {
                 transfer_timeout: Duration::from_secs(plan.transfer),
             }),
             front,
+            handle_key: tmr_core::desk::HandleKey::default(),
             seed,
         };
         let mut front = Front::new(config);

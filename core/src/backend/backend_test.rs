@@ -2,6 +2,7 @@
 
 use super::{Backend, Config};
 use crate::crypt::sign;
+use crate::desk::HandleKey;
 use crate::io::{Door, Frame, Input, Intent, Link, Why};
 use crate::limits::{HANDLE_BLOCK, JOURNAL_REWRITE, SLOT_LAST};
 use crate::log::{
@@ -22,8 +23,9 @@ const EPOCH: Epoch = Epoch { round: 1, front: 7 };
 const FRONT: Link = Link(2);
 
 fn config(seed: u8, group_check: &[u8; 8]) -> Config {
-    let containers = vec![container(0)];
-    Config { identity: identity(), containers, group_check: *group_check, seed: [seed; 32] }
+    let (containers, group_check) = (vec![container(0)], *group_check);
+    let (handle_key, seed) = (HandleKey::default(), [seed; 32]);
+    Config { identity: identity(), containers, group_check, handle_key, seed }
 }
 
 /// A backend and its disk.

@@ -183,7 +183,13 @@ fn head() -> Record {
 
 fn config() -> Config {
     let containers = vec![container(0)];
-    Config { identity: identity(), containers, group_check: CHECK, seed: [1; 32] }
+    Config {
+        identity: identity(),
+        containers,
+        group_check: CHECK,
+        handle_key: crate::desk::HandleKey::default(),
+        seed: [1; 32],
+    }
 }
 
 /// A backend with a journal of these records behind the first one.

@@ -23,7 +23,7 @@ use crate::admin::Admin;
 use crate::channel::OTHER_KEY;
 use crate::counts::HubCounts;
 use crate::crypt::{cipher, sign};
-use crate::desk::{Catalogue, Desk, Ground, Identity, Move, Offer, Shown};
+use crate::desk::{Catalogue, Desk, Ground, HandleKey, Identity, Move, Offer, Shown};
 use crate::io::{Door, Frame, Input, Intent, Link, Why};
 use crate::licence::Container;
 use crate::limits::{CLEANUP_DEFAULT, CONFIRMED, HANDLE_BLOCK, HANDLE_LAST, THIRDS_MAX};
@@ -52,6 +52,8 @@ pub struct Config {
     pub containers: Vec<Container>,
     /// [`GroupKey::check`](crate::channel::GroupKey::check) of the key it was started with.
     pub group_check: [u8; 8],
+    /// What handle numbers are made with: of the group key.
+    pub handle_key: HandleKey,
     /// Entropy for everything this node draws; 32 fresh bytes at every start.
     pub seed: [u8; 32],
 }
@@ -112,7 +114,7 @@ impl Backend {
     /// # Errors
     /// The journal is of another format or of another group; in words for people.
     pub fn open(config: Config, journal: Option<&[u8]>) -> Result<(Self, usize), String> {
-        let Config { identity, containers, group_check, seed } = config;
+        let Config { identity, containers, group_check, handle_key, seed } = config;
         let mut random = Random::new(seed);
         let disk = DiskId(random.u128());
         let (catalogue, prints) = shelve(&containers);
@@ -126,7 +128,7 @@ impl Backend {
             reserved: 0,
             catalogue,
             prints,
-            desk: Desk::new(identity, CLEANUP_DEFAULT),
+            desk: Desk::new(identity, CLEANUP_DEFAULT, handle_key),
             fronts: BTreeMap::new(),
             admin: Admin::new(seed),
             impostors: Seldom::default(),

@@ -1,5 +1,6 @@
 //! The group key: the one secret that fronts and backends of a group have in common.
 
+use crate::desk::HandleKey;
 use alloc::format;
 use alloc::string::String;
 use sha2::{Digest, Sha256};
@@ -43,6 +44,13 @@ impl GroupKey {
     pub fn check(&self) -> [u8; 8] {
         let digest = Sha256::new().chain_update(b"tmr group key check").chain_update(*self.0);
         digest.finalize()[..8].try_into().expect("eight of 32 bytes")
+    }
+
+    /// What the handle numbers of the group are made with.
+    #[must_use]
+    pub fn handle_key(&self) -> HandleKey {
+        let digest = Sha256::new().chain_update(b"tmr handle numbers").chain_update(self.0);
+        HandleKey::new(digest.finalize().into())
     }
 
     pub(super) fn bytes(&self) -> &[u8; 32] {

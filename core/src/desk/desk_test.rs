@@ -50,7 +50,8 @@ fn rich() -> Product {
 }
 
 pub(super) fn table() -> Table {
-    let mut desk = Desk::new(identity(), Duration::from_secs(600));
+    let mut desk =
+        Desk::new(identity(), Duration::from_secs(600), crate::desk::HandleKey::default());
     desk.start(at(0));
     desk.accepted(at(0), LINK, peer(1));
     desk.take_numbers(11, 1..=1000);

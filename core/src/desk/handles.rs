@@ -1,82 +1,10 @@
-//! Handle numbers, and the clock of each handle: a client that is silent for its clean-up time
-//! loses it.
+//! The clock of each handle: a client that is silent for its clean-up time loses it.
 
 use super::Desk;
 use crate::io::Link;
 use crate::log::{Handle, State};
 use crate::time::{Duration, Mono};
 use alloc::collections::{BTreeMap, BTreeSet};
-use core::ops::RangeInclusive;
-use sha2::{Digest, Sha256};
-
-/// Hands out handle numbers from a reserved block. A number is never handed out twice: blocks are
-/// reserved in the log, and within a block it counts upwards.
-#[derive(Clone, Debug)]
-pub(super) struct Numbers {
-    key: u128,
-    block: RangeInclusive<u32>,
-    /// Follows when that one is used up.
-    spare: RangeInclusive<u32>,
-}
-
-impl Numbers {
-    pub(super) fn none() -> Self {
-        Self { key: 0, block: RangeInclusive::new(1, 0), spare: RangeInclusive::new(1, 0) }
-    }
-
-    /// Goes on with this block when what there is has been used up. `key` belongs to the group, so that its handles look alike on
-    /// both fronts and unlike another group's.
-    pub(super) fn take(&mut self, key: u128, block: RangeInclusive<u32>) {
-        (self.key, self.spare) = (key, block);
-    }
-
-    pub(super) fn left(&self) -> u32 {
-        let left = |block: &RangeInclusive<u32>| {
-            if block.is_empty() { 0 } else { block.end() - block.start() + 1 }
-        };
-        left(&self.block) + left(&self.spare)
-    }
-
-    pub(super) fn next(&mut self) -> Option<Handle> {
-        loop {
-            if self.block.is_empty() {
-                self.block = core::mem::replace(&mut self.spare, RangeInclusive::new(1, 0));
-            }
-            let handle = scramble(self.key, self.block.next()?);
-            if handle.0 != 0 {
-                return Some(handle);
-            }
-        }
-    }
-
-    /// What is left of both blocks.
-    #[cfg(feature = "model")]
-    pub(super) fn ranges(&self) -> [Option<(u32, u32)>; 2] {
-        [&self.block, &self.spare]
-            .map(|left| (!left.is_empty()).then(|| (*left.start(), *left.end())))
-    }
-
-    /// What an allocation is called in front of others: says nothing about its handle.
-    pub(super) fn alias(&self, handle: Handle) -> u32 {
-        let mut hash = Sha256::new_with_prefix("allocation");
-        hash.update(self.key.to_le_bytes());
-        hash.update(handle.0.to_le_bytes());
-        let digest = hash.finalize();
-        u32::from_le_bytes([digest[0], digest[1], digest[2], digest[3]])
-    }
-}
-
-/// One handle for each number below 2^31: the low half counts, the high half looks random, as
-/// clients know it (fact sheet 3.3), which keeps a client from guessing its neighbour's.
-fn scramble(key: u128, number: u32) -> Handle {
-    let low = number & 0xffff;
-    let mut hash = Sha256::new();
-    hash.update(key.to_le_bytes());
-    hash.update(low.to_le_bytes());
-    let digest = hash.finalize();
-    let mask = u32::from(u16::from_le_bytes([digest[0], digest[1]]) & 0x7fff);
-    Handle((((number >> 16) ^ mask) << 16) | low)
-}
 
 #[derive(Clone, Debug)]
 struct Watch {
@@ -195,27 +123,6 @@ impl Desk {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn handles_are_distinct_and_fit_the_wire() {
-        let mut numbers = Numbers::none();
-        assert_eq!(numbers.next(), None);
-        numbers.take(7, 60_000..=80_000);
-        assert_eq!(numbers.left(), 20_001);
-        let mut seen = BTreeSet::new();
-        while let Some(handle) = numbers.next() {
-            assert!(handle.0 != 0 && handle.0 < 0x8000_0000, "{handle}");
-            assert!(seen.insert(handle), "{handle} came twice");
-        }
-        assert_eq!((seen.len(), numbers.left()), (20_001, 0));
-        // A block that comes early waits for its turn.
-        numbers.take(7, 80_001..=80_002);
-        assert!(numbers.next().is_some_and(|handle| seen.insert(handle)));
-        numbers.take(7, 80_003..=80_004);
-        assert_eq!(numbers.left(), 3);
-        assert!((0..3).all(|_| numbers.next().is_some_and(|handle| seen.insert(handle))));
-        assert_eq!((numbers.next(), numbers.left()), (None, 0));
-    }
 
     #[test]
     fn silence_ends_a_handle_and_any_word_of_its_link_keeps_it() {

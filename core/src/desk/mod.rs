@@ -15,6 +15,7 @@ mod handles;
 mod info;
 mod lists;
 mod netinfo;
+mod numbers;
 mod options;
 #[cfg(test)]
 mod options_test;
@@ -41,7 +42,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 use core::ops::RangeInclusive;
-use handles::{Numbers, Watches};
+use handles::Watches;
+pub use numbers::HandleKey;
+use numbers::Numbers;
 use tally::{Asked, Kind, Tally};
 use visitors::{Told, TooOld};
 
@@ -116,6 +119,7 @@ pub struct Desk {
     started: Option<Wall>,
     sessions: BTreeMap<Link, Session>,
     watches: Watches,
+    handle_key: HandleKey,
     numbers: Numbers,
     tally: Tally,
     too_old: TooOld,
@@ -124,7 +128,7 @@ pub struct Desk {
 impl Desk {
     /// A desk with nobody at it. `cleanup`: for clients that ask for none.
     #[must_use]
-    pub fn new(identity: Identity, cleanup: Duration) -> Self {
+    pub fn new(identity: Identity, cleanup: Duration, handle_key: HandleKey) -> Self {
         Self {
             identity,
             cleanup,
@@ -133,6 +137,7 @@ impl Desk {
             started: None,
             sessions: BTreeMap::new(),
             watches: Watches::default(),
+            handle_key,
             numbers: Numbers::none(),
             tally: Tally::default(),
             too_old: TooOld::default(),
@@ -391,9 +396,9 @@ impl Desk {
         self.watches.begin(now, seat.handle, None, Duration::from_secs(seconds.into()));
     }
 
-    /// Handle numbers to go on with.
-    pub fn take_numbers(&mut self, key: u128, block: RangeInclusive<u32>) {
-        self.numbers.take(key, block);
+    /// Handle numbers to go on with, of the group or disk `owner`.
+    pub fn take_numbers(&mut self, owner: u128, block: RangeInclusive<u32>) {
+        self.numbers.take(&self.handle_key, owner, block);
     }
 
     /// How many handle numbers are left of the block.
@@ -444,6 +449,12 @@ impl Desk {
             }
             !ends
         });
+    }
+
+    /// What an allocation is called in front of others: says nothing about its handle.
+    #[must_use]
+    pub(crate) fn alias(&self, handle: Handle) -> u32 {
+        numbers::alias(&self.handle_key, handle)
     }
 
     /// Forgets all handles: another front leads, and the log knows them.

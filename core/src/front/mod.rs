@@ -53,7 +53,7 @@ mod vote;
 use crate::admin::{Admin, Entrance};
 use crate::config::{Policy, Twin as TwinConfig};
 use crate::counts::HubCounts;
-use crate::desk::{Desk, Identity};
+use crate::desk::{Desk, HandleKey, Identity};
 use crate::history::History;
 use crate::io::{Address, Door, Frame, Input, Intent, Link, Why};
 use crate::limits::{HANDLE_BLOCK, HANDLE_LAST};
@@ -114,6 +114,8 @@ pub struct Config {
     pub twin: Option<TwinConfig>,
     /// Its id: drawn anew at every start and never 0, so that no epoch is ever used twice.
     pub front: u32,
+    /// What handle numbers are made with: of the group key.
+    pub handle_key: HandleKey,
     /// Entropy for everything this node draws; 32 fresh bytes at every start.
     pub seed: [u8; 32],
 }
@@ -237,7 +239,8 @@ impl Front {
         let peers = config.backends.each_ref().map(|address| Peer::new(address.clone()));
         let mut random = Random::new(config.seed);
         let stock = config.unfenced.then(|| Box::new(Stock::new(&config, &mut random)));
-        let mut desk = Desk::new(config.identity.clone(), config.cleanup);
+        let mut desk =
+            Desk::new(config.identity.clone(), config.cleanup, config.handle_key.clone());
         desk.obey(config.policy.clone());
         Self {
             peers,

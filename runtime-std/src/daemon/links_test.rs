@@ -31,6 +31,7 @@ fn links(polls: usize) -> Links {
         policy: Default::default(),
         twin: None,
         front: 1,
+        handle_key: tmr_core::desk::HandleKey::default(),
         seed: [7; 32],
     });
     let streams = Streams { group: GroupKey::new([7; 32]), front: Some(1), tls: Tls::default() };

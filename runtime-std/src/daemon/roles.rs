@@ -59,9 +59,10 @@ pub fn backend(runtime: Runtime, options: &cli::Backend) -> Outcome {
     let admin = options.admin.as_ref().map(|admin| at(Door::Admin, "the admin port", admin));
     let doors = doors::open(&[licence].into_iter().chain(admin).collect::<Vec<_>>())?;
     let identity = runtime.identity(&doors[0].1);
-    let (group_check, seed) = (group.check(), entropy::fresh());
+    let (group_check, handle_key) = (group.check(), group.handle_key());
+    let seed = entropy::fresh();
     let containers = licences.containers();
-    let config = backend::Config { identity, containers, group_check, seed };
+    let config = backend::Config { identity, containers, group_check, handle_key, seed };
     let (node, keep) = Backend::open(config, journal.as_deref())
         .map_err(|error| files::wrong(&folder.path("journal"), error))?;
     let journal = Some(folder.write_journal(keep)?);
@@ -118,6 +119,7 @@ pub fn serve(runtime: Runtime, options: &cli::Serve) -> Outcome {
         cleanup: config.cleanup,
         policy: config.policy,
         twin: Some(config.twin),
+        handle_key: group.handle_key(),
         seed: entropy::fresh(),
     })
     .with_entrance(clerk.entrance());

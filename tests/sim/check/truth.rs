@@ -136,7 +136,13 @@ impl Truth {
 pub fn look(journal: &[u8]) -> Result<Found, String> {
     let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let identity = Identity { name: "second".to_owned(), runtime: "sim", address };
-    let config = Config { identity, containers: Vec::new(), group_check: [1; 8], seed: [9; 32] };
+    let config = Config {
+        identity,
+        containers: Vec::new(),
+        group_check: [1; 8],
+        handle_key: tmr_core::desk::HandleKey::default(),
+        seed: [9; 32],
+    };
     let (mut backend, _) = Backend::open(config, Some(journal))?;
     let link = Link(0);
     let mut ask = |input: Input| {

@@ -156,8 +156,9 @@ fn a_set_beside_it_is_another_one() {
         world.replace(index, &[container(index), other_set(index)]);
     }
     world.advance(SECOND);
-    assert_eq!(fill(&mut world, 0), 10);
-    let held = world.status(0)["allocations"][0]["handle"].as_u64().unwrap();
+    let of_both = world.take(0, 10);
+    assert_eq!(fill(&mut world, 0), 0);
+    let held = u64::from(of_both[9]);
     // Of one set only one part is left: that is no part of the other one.
     world.replace(1, &[other_set(1)]);
     world.replace(2, &[other_set(2)]);

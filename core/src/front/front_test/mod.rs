@@ -75,6 +75,7 @@ impl World {
                 transfer_timeout: TWIN_TRANSFER,
             }),
             front: 0xf0 + u32::from(number),
+            handle_key: crate::desk::HandleKey::default(),
             seed: [100 + number; 32],
         }
     }

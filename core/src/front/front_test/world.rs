@@ -107,6 +107,7 @@ fn open(containers: &[Container], seed: u8, disk: Option<&[u8]>) -> Backend {
         identity: identity(),
         containers: containers.to_vec(),
         group_check: *b"checksum",
+        handle_key: crate::desk::HandleKey::default(),
         seed: [seed; 32],
     };
     Backend::open(config, disk).unwrap().0

@@ -32,6 +32,7 @@ fn front() -> (Front, Stock) {
             transfer_timeout: TWIN_TRANSFER,
         }),
         front: 7,
+        handle_key: crate::desk::HandleKey::default(),
         seed: [1; 32],
     };
     let mut stock = Stock::new(&config, &mut Random::new([2; 32]));
