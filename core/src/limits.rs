@@ -116,6 +116,37 @@ pub const CLIENTS_TOO_OLD: usize = 64;
 
 /// Most handles of one server, seats and others.
 pub const HANDLES_MAX: usize = 65_536;
+/// Most handles without a seat of one server: the others are kept for seats.
+pub const SEATLESS_MAX: usize = HANDLES_MAX / 4 * 3;
+/// Most handles without a seat of one address: one machine cannot have all of them. Many clients may
+/// stand behind one address.
+pub const SEATLESS_PER_ADDRESS: u32 = 4_096;
+/// A handle without a seat ends this long after its link has, if its client does not come back: above
+/// what a client needs to find the front that leads.
+pub const SEATLESS_UNLINKED: Duration = Duration::from_secs(60);
+/// And so long after a takeover, of which a client may learn only with its next call.
+pub const SEATLESS_INHERITED: Duration = Duration::from_secs(10 * 60);
+/// Addresses of which it is kept that they name handles that are not theirs; all others together are
+/// one more.
+pub const STRANGERS: usize = 4_096;
+/// Those that a status names at most.
+pub const STRANGERS_SHOWN: usize = 20;
+/// Such calls that are refused at once, in each [`STRANGER_WINDOW`]: a client's slips.
+pub const STRANGER_FREE: u32 = 16;
+/// See [`STRANGER_FREE`].
+pub const STRANGER_WINDOW: Duration = Duration::from_secs(60);
+/// How long each call beyond those waits, first and at most; doubles.
+pub const STRANGER_PAUSE: (Duration, Duration) =
+    (Duration::from_millis(10), Duration::from_secs(1));
+/// Who has named no handle but his own for this long has no past.
+pub const STRANGER_DEBT: Duration = Duration::from_secs(5 * 60);
+/// Calls of one address wait behind each other for no longer than this; more are turned away. With
+/// what a call takes it is below [`CALL_TIMEOUT`].
+pub const STRANGER_LONGEST: Duration = Duration::from_secs(2);
+/// Most calls that wait so, of all addresses, and their bytes.
+pub const STRANGER_CALLS: usize = 1_024;
+/// See [`STRANGER_CALLS`].
+pub const STRANGER_BYTES: usize = 4 * 1024 * 1024;
 /// Handle numbers that a front or backend reserves with one log entry. The next block is reserved
 /// when half of one is left, which is as many grants as may be on their way ([`UNCOMMITTED_MAX`]).
 pub const HANDLE_BLOCK: u32 = 16_384;

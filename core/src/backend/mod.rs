@@ -215,6 +215,11 @@ impl Backend {
         for entry in self.desk.ended(now.mono, &self.direct) {
             self.write_direct(entry);
         }
+        for (link, bytes) in self.desk.waited(now.mono) {
+            if let Ok(request) = Request::parse(&bytes) {
+                self.serve(now, link, &request, &bytes, out);
+            }
+        }
         match input {
             // There is no door for twins here.
             Input::Tick | Input::Accepted { door: Door::Twin, .. } => {}
@@ -251,7 +256,9 @@ impl Backend {
         }
         self.flush(now.mono, out);
         self.acceptor.check_invariants();
-        self.desk.due().map(|at| Deadline { at, reason: "clean-up" })
+        let cleanup = self.desk.due().map(|at| Deadline { at, reason: "clean-up" });
+        let strange = self.desk.waits_until().map(|at| Deadline { at, reason: "a wrong handle" });
+        cleanup.into_iter().chain(strange).min()
     }
 
     fn frame(&mut self, now: Now, link: Link, frame: Frame, out: &mut Vec<Intent>) {
@@ -437,13 +444,25 @@ impl Backend {
     /// A call of a client, at this backend directly.
     fn call(&mut self, now: Now, link: Link, bytes: &[u8], out: &mut Vec<Intent>) {
         self.desk.heard(now.mono, link);
-        let ground = Ground { now, state: &self.direct, catalogue: &self.catalogue };
         let request = match Request::parse(bytes) {
             Ok(request) => request,
             Err(malformed) => return self.desk.misread(link, &malformed, out),
         };
         self.desk.named(now.mono, link, &request, &self.direct);
-        match self.desk.call(link, &request, &ground, out) {
+        self.serve(now, link, &request, bytes, out);
+    }
+
+    /// Decides a call; `bytes` are what it was understood from.
+    fn serve(
+        &mut self,
+        now: Now,
+        link: Link,
+        request: &Request,
+        bytes: &[u8],
+        out: &mut Vec<Intent>,
+    ) {
+        let ground = Ground { now, state: &self.direct, catalogue: &self.catalogue };
+        match self.desk.call(link, request, &ground, out) {
             Move::Done | Move::Refused(_) => {}
             Move::Perform(licence) => {
                 let reply = self.perform(&licence, bytes);

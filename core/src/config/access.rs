@@ -19,6 +19,30 @@ pub struct Policy {
     pub rules: Vec<AccessRule>,
     /// Least version of a client's runtime, major<<24, minor<<16, build: `MinimumClientVersion`.
     pub least_client: Option<u32>,
+    /// Who may use a handle: `HandleBinding`.
+    pub binding: Binding,
+}
+
+/// Who may use a handle: `TmrServer.HandleBinding`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Binding {
+    /// The address that it was taken from, or that it moved to when its connection had ended.
+    #[default]
+    Address,
+    /// Whoever names it.
+    None,
+}
+
+impl<'de> Deserialize<'de> for Binding {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match &*String::deserialize(deserializer)? {
+            "address" => Ok(Self::Address),
+            "none" => Ok(Self::None),
+            other => {
+                Err(D::Error::invalid_value(Unexpected::Str(other), &"\"address\" or \"none\""))
+            }
+        }
+    }
 }
 
 /// One rule of `AccessControl`.
@@ -193,7 +217,7 @@ mod tests {
             rule("allow", &["0.0.0.0/0"], Some(10), None),
             rule("deny", &["192.0.2.0/24"], None, None),
         ];
-        let policy = Policy { rules, least_client: None };
+        let policy = Policy { rules, ..Policy::default() };
         for (address, firm, product, allowed) in [
             ("192.0.2.7", Some(10), Some(201), true),
             ("192.0.2.8", Some(10), Some(201), false),

@@ -1,6 +1,6 @@
 //! `tmrconf.json` as it stands in the file: the documented keys and their defaults.
 
-use super::access::{AccessControl, ClientVersion};
+use super::access::{AccessControl, Binding, ClientVersion};
 use super::value::{Flag, Host, Ip, Levels, LogFormat, Number, Object, OwnPort, Path, Port, Whole};
 use crate::io::Address;
 use crate::limits::{self, HISTORY_FILE, HISTORY_FILES, HISTORY_MONTHS};
@@ -70,6 +70,10 @@ pub(super) struct TmrServer {
     pub(super) clean_up_time_in_seconds: CleanUpSeconds,
     /// Clients of an older runtime get no licence; without it all do.
     pub(super) minimum_client_version: Option<ClientVersion>,
+    /// Who may use a handle: the address that it was taken from, or moved to when its connection had
+    /// ended; or whoever names it.
+    #[serde(default)]
+    pub(super) handle_binding: Binding,
 }
 
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]

@@ -17,7 +17,7 @@ mod config_test;
 #[cfg(test)]
 mod schema_test;
 
-pub use access::{AccessRule, Policy};
+pub use access::{AccessRule, Binding, Policy};
 pub use error::ConfigError;
 pub use shared::{Difference, adopt, differences, revised, shared};
 
@@ -49,7 +49,8 @@ pub struct Config {
     pub group_key_file: String,
     /// Clean-up time of a client that asks for none: `TmrServer.CleanUpTimeInSeconds`.
     pub cleanup: Duration,
-    /// What stands against an access: `AccessControl`, `TmrServer.MinimumClientVersion`.
+    /// What stands against an access: `AccessControl`, `TmrServer.MinimumClientVersion`,
+    /// `TmrServer.HandleBinding`.
     pub policy: Policy,
     /// The three backends, all different: `CmServer.Server`.
     pub backends: [Address; 3],
@@ -195,6 +196,7 @@ impl Config {
             policy: Policy {
                 rules: file.access_control.0,
                 least_client: tmr.minimum_client_version.map(|version| version.0),
+                binding: tmr.handle_binding,
             },
             backends: cm.server.0,
             retry: cm.network_retry_interval_in_seconds.seconds(),

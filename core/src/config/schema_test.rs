@@ -2,7 +2,7 @@
 //! satisfy it and the reader. All three are shipped from `runtime-std/dist`.
 
 use super::Config;
-use super::access::{AccessControl, Action, ClientVersion, Networks, RuleForm};
+use super::access::{AccessControl, Action, Binding, ClientVersion, Networks, RuleForm};
 use super::file::{File, Server, Servers, VirtualContainerForm, VirtualContainers};
 use super::value::{
     Flag, HOST, Host, IP, Ip, LEVELS, Levels, LogFormat, Object, PATH, Path, Whole,
@@ -86,6 +86,7 @@ schema!(
         "type": "array", "items": RuleForm::json_schema(it)
     })
 );
+schema!(Binding, _it, json_schema!({ "type": "string", "enum": ["address", "none"] }));
 schema!(Action, _it, json_schema!({ "type": "string", "enum": ["allow", "deny"] }));
 schema!(
     Networks,

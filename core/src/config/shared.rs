@@ -14,11 +14,12 @@ use alloc::vec::Vec;
 use serde_json::Value;
 
 /// The keys that both have alike.
-const KEYS: [&[&str]; 6] = [
+const KEYS: [&[&str]; 7] = [
     &["CmServer"],
     &["VirtualContainers"],
     &["AccessControl"],
     &["TmrServer", "MinimumClientVersion"],
+    &["TmrServer", "HandleBinding"],
     &["TmrServer", "VirtualIp"],
     &["TmrServer", "CleanUpTimeInSeconds"],
 ];

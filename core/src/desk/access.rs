@@ -302,7 +302,8 @@ mod tests {
             firm_code: Some(10),
             product_code: Some(201),
         };
-        let policy = Policy { rules: vec![rule], least_client: Some(0x0600_0000) };
+        let policy =
+            Policy { rules: vec![rule], least_client: Some(0x0600_0000), ..Policy::default() };
         let ask = |ctrl: u32, product_code: u32, used_runtime_version: u32, host: u8| {
             let base = CmAccess2 { ctrl, firm_code: 10, product_code, ..CmAccess2::default() };
             let access = CmAccess2 { used_runtime_version, ..base };

@@ -27,9 +27,9 @@ const LINK: Link = Link(1);
 const CLIENT: &str = "198.51.100.7";
 
 pub(super) struct Table {
-    desk: Desk,
+    pub(super) desk: Desk,
     pub(super) state: State,
-    catalogue: Catalogue,
+    pub(super) catalogue: Catalogue,
     pub(super) now: Now,
 }
 

@@ -2,16 +2,53 @@
 
 use super::Desk;
 use crate::io::Link;
+use crate::limits::{SEATLESS_INHERITED, SEATLESS_UNLINKED};
 use crate::log::{Handle, State};
 use crate::time::{Duration, Mono};
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+use core::net::IpAddr;
 
 #[derive(Clone, Debug)]
 struct Watch {
     heard: Mono,
+    /// The address whose it is.
+    home: IpAddr,
+    /// The link that used it last, while that is there.
     link: Option<Link>,
+    /// When that ended, or when this desk began to watch it and knew of none.
+    left: Mono,
     cleanup: Duration,
+    /// It takes no seat: without a link it ends soon.
+    seatless: bool,
+    /// No link has used it since this desk began to watch it.
+    inherited: bool,
     due: Mono,
+}
+
+impl Watch {
+    /// When it ends if nothing is heard from now on; `spoke`: when its link last did.
+    fn end(&self, spoke: Option<Mono>) -> Mono {
+        let end = spoke.unwrap_or_default().max(self.heard) + self.cleanup;
+        if self.link.is_some() || !self.seatless {
+            return end;
+        }
+        let unlinked = if self.inherited { SEATLESS_INHERITED } else { SEATLESS_UNLINKED };
+        end.min(self.left.max(self.heard) + unlinked)
+    }
+}
+
+/// How a handle is watched.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Watched {
+    /// The address whose it is.
+    pub(super) home: IpAddr,
+    /// The link that it was taken by, if that is known.
+    pub(super) link: Option<Link>,
+    /// How long its client may be silent.
+    pub(super) cleanup: Duration,
+    /// It takes no seat.
+    pub(super) seatless: bool,
 }
 
 /// When each handle was last heard of.
@@ -19,28 +56,77 @@ struct Watch {
 pub(super) struct Watches {
     handles: BTreeMap<Handle, Watch>,
     due: BTreeSet<(Mono, Handle)>,
+    /// What each link used last.
+    links: BTreeSet<(Link, Handle)>,
 }
 
 impl Watches {
     /// Begins to watch a handle, or begins anew.
-    pub(super) fn begin(
-        &mut self,
-        now: Mono,
-        handle: Handle,
-        link: Option<Link>,
-        cleanup: Duration,
-    ) {
+    pub(super) fn begin(&mut self, now: Mono, handle: Handle, watched: Watched) {
         self.end(handle);
-        let due = now + cleanup;
-        self.handles.insert(handle, Watch { heard: now, link, cleanup, due });
-        self.due.insert((due, handle));
+        let Watched { home, link, cleanup, seatless } = watched;
+        let mut watch = Watch {
+            heard: now,
+            home,
+            link,
+            left: now,
+            cleanup,
+            seatless,
+            inherited: link.is_none(),
+            due: now,
+        };
+        watch.due = watch.end(None);
+        self.due.insert((watch.due, handle));
+        self.links.extend(link.map(|link| (link, handle)));
+        self.handles.insert(handle, watch);
     }
 
     /// The handle was used, by this link.
     pub(super) fn heard(&mut self, now: Mono, handle: Handle, link: Link) {
-        if let Some(watch) = self.handles.get_mut(&handle) {
-            (watch.heard, watch.link) = (now, Some(link));
+        let Some(watch) = self.handles.get_mut(&handle) else { return };
+        watch.heard = now;
+        watch.inherited = false;
+        let before = watch.link.replace(link);
+        if before != Some(link) {
+            if let Some(before) = before {
+                self.links.remove(&(before, handle));
+            }
+            self.links.insert((link, handle));
         }
+    }
+
+    /// The handle belongs to another address now, and is used by this link.
+    pub(super) fn moved(&mut self, now: Mono, handle: Handle, link: Link, home: IpAddr) {
+        if let Some(watch) = self.handles.get_mut(&handle) {
+            watch.home = home;
+        }
+        self.heard(now, handle, link);
+    }
+
+    /// A link is gone: nobody uses its handles.
+    pub(super) fn unlinked(&mut self, now: Mono, link: Link) {
+        let of = (link, Handle(0))..=(link, Handle(u32::MAX));
+        let handles: Vec<Handle> = self.links.range(of).map(|&(_, handle)| handle).collect();
+        for handle in handles {
+            self.links.remove(&(link, handle));
+            let Some(watch) = self.handles.get_mut(&handle) else { continue };
+            watch.link = None;
+            watch.left = now;
+            let due = watch.end(None).min(watch.due);
+            self.due.remove(&(watch.due, handle));
+            watch.due = due;
+            self.due.insert((due, handle));
+        }
+    }
+
+    /// The address whose a handle is.
+    pub(super) fn home(&self, handle: Handle) -> Option<IpAddr> {
+        self.handles.get(&handle).map(|watch| watch.home)
+    }
+
+    /// The link that used it last.
+    pub(super) fn user(&self, handle: Handle) -> Option<Link> {
+        self.handles.get(&handle)?.link
     }
 
     /// The handle was used at that time, somewhere else.
@@ -58,6 +144,9 @@ impl Watches {
     pub(super) fn end(&mut self, handle: Handle) {
         if let Some(watch) = self.handles.remove(&handle) {
             self.due.remove(&(watch.due, handle));
+            if let Some(link) = watch.link {
+                self.links.remove(&(link, handle));
+            }
         }
     }
 
@@ -70,13 +159,18 @@ impl Watches {
     pub(super) fn let_end(&mut self, handle: Handle) -> bool {
         let Some(watch) = self.handles.get_mut(&handle) else { return false };
         self.due.remove(&(watch.due, handle));
-        *watch = Watch { heard: Mono(0), link: None, cleanup: Duration::ZERO, due: Mono(0) };
+        if let Some(link) = watch.link.take() {
+            self.links.remove(&(link, handle));
+        }
+        watch.heard = Mono(0);
+        watch.cleanup = Duration::ZERO;
+        watch.due = Mono(0);
         self.due.insert((watch.due, handle))
     }
 
     /// The handles that are watched.
     #[cfg(feature = "model")]
-    pub(super) fn handles(&self) -> alloc::vec::Vec<Handle> {
+    pub(super) fn handles(&self) -> Vec<Handle> {
         self.handles.keys().copied().collect()
     }
 
@@ -98,12 +192,11 @@ impl Watches {
             }
             self.due.remove(&(due, handle));
             let Some(watch) = self.handles.get_mut(&handle) else { continue };
-            let spoke = watch.link.and_then(&link_heard).unwrap_or_default().max(watch.heard);
-            if spoke + watch.cleanup <= now {
-                self.handles.remove(&handle);
+            watch.due = watch.end(watch.link.and_then(&link_heard));
+            if watch.due <= now {
+                self.end(handle);
                 return Some(handle);
             }
-            watch.due = spoke + watch.cleanup;
             self.due.insert((watch.due, handle));
         }
         None
@@ -124,12 +217,44 @@ impl Desk {
 mod tests {
     use super::*;
 
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn at(seconds: u64) -> Mono {
+        Mono(seconds * 1_000_000)
+    }
+
+    fn watched(link: Option<Link>) -> Watched {
+        Watched { home: [192, 0, 2, 1].into(), link, cleanup: MINUTE, seatless: false }
+    }
+
+    #[test]
+    fn what_takes_no_seat_ends_soon_after_its_link() {
+        let mut watches = Watches::default();
+        let (hour, second) = (Duration::from_secs(3_600), Duration::from_secs(1));
+        let of = |link| Watched { cleanup: hour, seatless: true, ..watched(link) };
+        for handle in 1..=3 {
+            watches.begin(at(0), Handle(handle), of(Some(Link(7))));
+        }
+        watches.begin(at(0), Handle(4), Watched { seatless: false, ..of(Some(Link(7))) });
+        watches.heard(at(50), Handle(3), Link(8));
+        watches.unlinked(at(100), Link(7));
+        assert_eq!(watches.next_due(), Some(at(160)));
+        watches.heard(at(130), Handle(2), Link(9));
+        assert_eq!(watches.silent(at(160), |_| None), Some(Handle(1)));
+        assert_eq!(watches.silent(at(160), |_| None), None, "its client came back, or was there");
+        watches.unlinked(at(200), Link(9));
+        watches.unlinked(at(200) + second, Link(9));
+        assert_eq!(watches.silent(at(260), |_| None), Some(Handle(2)));
+        assert_eq!(watches.silent(at(3_600), |_| None), Some(Handle(4)), "a seat keeps its time");
+        assert_eq!(watches.silent(at(3_650), |_| None), Some(Handle(3)));
+        assert!(watches.links.is_empty() && watches.due.is_empty());
+    }
+
     #[test]
     fn silence_ends_a_handle_and_any_word_of_its_link_keeps_it() {
-        let (mut watches, minute) = (Watches::default(), Duration::from_secs(60));
-        let at = |seconds: u64| Mono(seconds * 1_000_000);
-        watches.begin(at(0), Handle(1), Some(Link(2)), minute);
-        watches.begin(at(0), Handle(2), None, minute);
+        let mut watches = Watches::default();
+        watches.begin(at(0), Handle(1), watched(Some(Link(2))));
+        watches.begin(at(0), Handle(2), watched(None));
         assert_eq!(watches.next_due(), Some(at(60)));
         assert_eq!(watches.silent(at(59), |_| None), None);
         let heard = |link: Link| (link == Link(2)).then_some(at(30));

@@ -6,6 +6,9 @@
 //! entry becomes durable, and keys.
 
 mod access;
+mod binding;
+#[cfg(test)]
+mod binding_test;
 mod catalogue;
 mod container;
 #[cfg(test)]
@@ -24,6 +27,7 @@ mod rights_test;
 mod service;
 #[cfg(test)]
 mod stations_test;
+mod strangers;
 pub(crate) mod tally;
 mod visitors;
 
@@ -40,11 +44,13 @@ use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
+use binding::Gate;
 use core::net::{IpAddr, SocketAddr};
 use core::ops::RangeInclusive;
-use handles::Watches;
+use handles::{Watched, Watches};
 pub use numbers::HandleKey;
 use numbers::Numbers;
+use strangers::Strangers;
 use tally::{Asked, Kind, Tally};
 use visitors::{Told, TooOld};
 
@@ -97,6 +103,8 @@ struct Session {
     since: Wall,
     calls: u64,
     told: Option<Box<Told>>,
+    /// Its call has waited for its wrong handles.
+    waited: bool,
 }
 
 /// The reply to any call of a client for whom there is no room.
@@ -123,6 +131,7 @@ pub struct Desk {
     numbers: Numbers,
     tally: Tally,
     too_old: TooOld,
+    strangers: Strangers,
 }
 
 impl Desk {
@@ -141,6 +150,7 @@ impl Desk {
             numbers: Numbers::none(),
             tally: Tally::default(),
             too_old: TooOld::default(),
+            strangers: Strangers::default(),
         }
     }
 
@@ -177,6 +187,7 @@ impl Desk {
             since: now.wall,
             calls: 0,
             told: None,
+            waited: false,
         };
         self.sessions.insert(link, session);
     }
@@ -195,7 +206,9 @@ impl Desk {
 
     /// A link is no client's, or is closed by this end.
     pub fn dismiss(&mut self, link: Link) {
-        self.sessions.remove(&link);
+        if self.sessions.remove(&link).is_some() {
+            self.unlinked(link);
+        }
     }
 
     /// Something came from a client: it is there, and has had the last reply.
@@ -217,8 +230,10 @@ impl Desk {
                 asked.understood(request);
             }
         }
-        if let Some(seat) = request.handle().and_then(|handle| state.held(Handle(handle))) {
-            self.watches.heard(now, seat.handle, link);
+        if let Some(handle) = request.handle().map(Handle) {
+            if self.is_own(link, handle, state) {
+                self.watches.heard(now, handle, link);
+            }
         }
     }
 
@@ -226,6 +241,7 @@ impl Desk {
     /// reach it; its clean-up time goes on.
     pub fn closed(&mut self, link: Link, unsent: bool) -> Option<Handle> {
         let session = self.sessions.remove(&link)?;
+        self.unlinked(link);
         let fresh = session.fresh.filter(|_| unsent);
         self.gone(session);
         fresh
@@ -245,6 +261,14 @@ impl Desk {
         ground: &Ground<'_>,
         out: &mut Vec<Intent>,
     ) -> Move {
+        match self.gate(link, request, ground) {
+            Gate::Open => {}
+            Gate::Waits => return Move::Done,
+            Gate::Refused(error) => {
+                self.refuse(link, request, error, out);
+                return Move::Refused(error);
+            }
+        }
         match self.decide(link, request, ground) {
             Ok(Decision::Reply(reply)) => self.send(link, &reply, out),
             Ok(Decision::Move(made)) => {
@@ -337,7 +361,16 @@ impl Desk {
     /// A client has its grant.
     pub fn granted(&mut self, now: Mono, link: Link, grant: &Grant, out: &mut Vec<Intent>) {
         let cleanup = Duration::from_secs(grant.cleanup_seconds.into());
-        self.watches.begin(now, grant.handle, Some(link), cleanup);
+        let seatless = grant.takes() == 0;
+        // A host that comes by several addresses is counted under the first of them.
+        let home = self.whereabouts(link).map_or(grant.client.address, |from| from.ip());
+        let home = home.to_canonical();
+        let link_there = self.knows(link).then_some(link);
+        self.watches.begin(
+            now,
+            grant.handle,
+            Watched { home, link: link_there, cleanup, seatless },
+        );
         if let Some(session) = self.sessions.get_mut(&link) {
             session.fresh = Some(grant.handle);
         }
@@ -393,7 +426,10 @@ impl Desk {
     fn watch(&mut self, now: Mono, seat: &Grant, state: &State) {
         let lingers = state.lingers(seat.handle);
         let seconds = if lingers { seat.linger_seconds } else { seat.cleanup_seconds };
-        self.watches.begin(now, seat.handle, None, Duration::from_secs(seconds.into()));
+        let cleanup = Duration::from_secs(seconds.into());
+        let seatless = seat.takes() == 0;
+        let home = self.watches.home(seat.handle).unwrap_or(seat.client.address).to_canonical();
+        self.watches.begin(now, seat.handle, Watched { home, link: None, cleanup, seatless });
     }
 
     /// Handle numbers to go on with, of the group or disk `owner`.
@@ -423,7 +459,7 @@ impl Desk {
         entries
     }
 
-    /// When a handle has to be looked at.
+    /// When a handle has to be looked at, beside the calls that wait.
     #[must_use]
     pub fn due(&self) -> Option<Mono> {
         self.watches.next_due()
@@ -442,13 +478,18 @@ impl Desk {
         why: &Why,
         out: &mut Vec<Intent>,
     ) {
+        let mut gone = Vec::new();
         self.sessions.retain(|&link, session| {
             let ends = ends(link, session.asks.is_some());
             if ends {
                 out.push(Intent::Close { link, why: why.clone() });
+                gone.push(link);
             }
             !ends
         });
+        for link in gone {
+            self.unlinked(link);
+        }
     }
 
     /// What an allocation is called in front of others: says nothing about its handle.

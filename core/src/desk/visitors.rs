@@ -6,6 +6,7 @@ use crate::admin::status::ClientStatus;
 use crate::config::Policy;
 use crate::licence::version_text;
 use crate::limits::{CLIENTS_SHOWN, CLIENTS_TOO_OLD};
+use crate::log::Client;
 use crate::time::Wall;
 use crate::wire::Request;
 use alloc::boxed::Box;
@@ -19,8 +20,17 @@ use core::net::IpAddr;
 pub(super) struct Told {
     host: String,
     user: String,
+    session: u32,
     version: u32,
     too_old: bool,
+}
+
+impl Told {
+    /// Whether it is the host and session that this client is, both of which must be said.
+    pub(super) fn is_station(&self, client: &Client) -> bool {
+        let (_, host, session) = client.station();
+        !host.is_empty() && self.host == host && self.session == session
+    }
 }
 
 /// Clients that were too old and are gone.
@@ -41,19 +51,21 @@ impl TooOld {
 impl Session {
     /// A call was understood: an access tells who makes it.
     pub(super) fn tell(&mut self, request: &Request, policy: &Policy) {
-        let (host, user, version) = match request {
+        let (host, user, session, version) = match request {
             Request::Access { access, .. } => {
-                (String::new(), String::new(), access.used_runtime_version)
+                let session = access.session.into();
+                (String::new(), String::new(), session, access.used_runtime_version)
             }
             Request::Access2 { access, .. } => (
                 super::access::kept(&access.borrow_data.client_name),
                 super::access::kept(&access.credential.username),
+                access.credential.session,
                 access.used_runtime_version,
             ),
             _ => return,
         };
         let too_old = policy.too_old(version);
-        self.told = Some(Box::new(Told { host, user, version, too_old }));
+        self.told = Some(Box::new(Told { host, user, session, version, too_old }));
     }
 }
 
@@ -110,7 +122,13 @@ mod tests {
     #[test]
     fn who_was_too_old_is_kept_once_and_not_for_ever() {
         let mut old = TooOld::default();
-        let told = |version| Told { host: "h".into(), user: "u".into(), version, too_old: true };
+        let told = |version| Told {
+            host: "h".into(),
+            user: "u".into(),
+            session: 0,
+            version,
+            too_old: true,
+        };
         let address = IpAddr::from([192, 0, 2, 1]);
         old.keep(address, told(1), Wall(5), 2);
         old.keep(address, told(1), Wall(9), 3);

@@ -6,7 +6,7 @@ use super::peer::Follow;
 use super::{Front, Phase};
 use crate::desk::{Desk, Ground, Move};
 use crate::io::{Intent, Link};
-use crate::limits::{CALL_TIMEOUT, PASSED_TIMEOUT, UNCOMMITTED_MAX};
+use crate::limits::{CALL_TIMEOUT, PASSED_TIMEOUT, STRANGER_LONGEST, UNCOMMITTED_MAX};
 use crate::log::Entry;
 use crate::time::{Mono, Now};
 use crate::wire::{CmError, Reply, Request};
@@ -23,6 +23,28 @@ impl Front {
         self.desk.named(now.mono, link, &request, self.ledger.ahead());
         // One end of its time for a call, whatever it has to wait for one after the other.
         let until = now.mono + if link.is_passed() { PASSED_TIMEOUT } else { CALL_TIMEOUT };
+        self.take(now, until, link, (request, bytes), out);
+    }
+
+    /// Takes the calls whose wait for a wrong handle is over, with what is left of their time.
+    pub(super) fn resume(&mut self, now: Now, out: &mut Vec<Intent>) {
+        for (link, bytes) in self.desk.waited(now.mono) {
+            if let Ok(request) = Request::parse(&bytes) {
+                let all = if link.is_passed() { PASSED_TIMEOUT } else { CALL_TIMEOUT };
+                let until = now.mono + all.saturating_sub(STRANGER_LONGEST);
+                self.take(now, until, link, (request, bytes), out);
+            }
+        }
+    }
+
+    fn take(
+        &mut self,
+        now: Now,
+        until: Mono,
+        link: Link,
+        (request, bytes): (Request, Vec<u8>),
+        out: &mut Vec<Intent>,
+    ) {
         // What the twin has passed on is not passed on again.
         if !link.is_passed() && self.passes() {
             self.pass_on((now.mono, until), link, bytes, out);

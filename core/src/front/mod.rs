@@ -324,6 +324,7 @@ impl Front {
         self.update_date(now);
         self.ledger.at(self.date.now());
         self.timers(now.mono, out);
+        self.resume(now, out);
         match input {
             Input::Tick | Input::Written | Input::Containers(_) => {}
             Input::Counted(counts) => self.counts = counts,

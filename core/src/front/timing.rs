@@ -119,11 +119,13 @@ impl Front {
             .due()
             .filter(|_| self.hears_clients())
             .map(|at| Deadline { at, reason: "clean-up" });
+        let strange = self.desk.waits_until().map(|at| Deadline { at, reason: "a wrong handle" });
         let twin = self.twin_deadline();
         let handover = self.handover.deadline();
         let offered = self.wish.offered.map(|at| Deadline { at, reason: "role offered" });
         let doubled = self.doubled_until.map(|at| Deadline { at, reason: "look an address up" });
-        let single = [Some(heartbeat), claim, flights, cleanup, twin, handover, offered, doubled];
+        let single =
+            [Some(heartbeat), claim, flights, cleanup, strange, twin, handover, offered, doubled];
         peers.chain(single.into_iter().flatten()).min()
     }
 }

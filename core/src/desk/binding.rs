@@ -1,0 +1,147 @@
+//! Whose a handle is: of the address that took it, or that it moved to.
+//!
+//! A call from elsewhere is refused as if the handle were nobody's, with two exceptions. When the
+//! link that used a handle last has ended, or none is known because another front led, it may move
+//! once to the address of the next one that names it: that is a client whose address has changed
+//! (DHCP, another network, a VPN). And a host that comes by IPv4 and IPv6 is one: its link has asked
+//! for a licence under the same host name and session, from an address of the other family.
+//!
+//! An address that is not the handle's own needs to be allowed by `AccessControl` besides.
+//!
+//! What never lives here: how long a wrong handle costs its sender (that is `strangers`).
+
+use super::strangers::Verdict;
+use super::{Desk, Ground, Session};
+use crate::config::{Binding, Policy};
+use crate::io::Link;
+use crate::log::{Grant, Handle, State};
+use crate::time::Mono;
+use crate::wire::{CmError, Request};
+use alloc::vec::Vec;
+use core::net::IpAddr;
+
+/// Whether a call that names a handle is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Gate {
+    /// It names none, or its sender's.
+    Open,
+    /// It waits at the desk.
+    Waits,
+    /// It is refused.
+    Refused(CmError),
+}
+
+/// What a handle is to the sender of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// It is its own.
+    Own,
+    /// It may become its own.
+    Free,
+    /// It is nobody's or somebody else's.
+    Strange,
+}
+
+impl Desk {
+    /// Looks at the handle that a call names. One that is not known to be its sender's may have to
+    /// wait before it is looked at.
+    pub(super) fn gate(&mut self, link: Link, request: &Request, ground: &Ground<'_>) -> Gate {
+        // Zero stands for no handle: the version is told without one.
+        let Some(handle) = request.handle().filter(|handle| *handle != 0).map(Handle) else {
+            return Gate::Open;
+        };
+        let (now, state) = (ground.now.mono, ground.state);
+        let Some(session) = self.sessions.get_mut(&link) else { return Gate::Open };
+        let from = session.address();
+        let waited = core::mem::take(&mut session.waited);
+        let standing = self.standing(link, handle, state);
+        if standing == Standing::Own {
+            self.watches.heard(now, handle, link);
+            return Gate::Open;
+        }
+        if !waited {
+            match self.strangers.judge(now, from, link, || request.encode()) {
+                Verdict::Now => {}
+                Verdict::Waits => return Gate::Waits,
+                Verdict::TurnedAway => return Gate::Refused(CmError::REQUEST_OVERLOAD_REJECTED),
+            }
+        }
+        if standing == Standing::Free {
+            tracing::info!(%handle, %from, "a handle has moved to another address");
+            self.watches.moved(now, handle, link, from);
+            return Gate::Open;
+        }
+        self.strangers.count(now, from);
+        Gate::Refused(CmError::INVALID_HANDLE)
+    }
+
+    /// A call names a handle that is its sender's own: its holder is there.
+    pub(super) fn is_own(&self, link: Link, handle: Handle, state: &State) -> bool {
+        self.standing(link, handle, state) == Standing::Own
+    }
+
+    fn standing(&self, link: Link, handle: Handle, state: &State) -> Standing {
+        let (Some(seat), Some(session)) = (state.held(handle), self.sessions.get(&link)) else {
+            return Standing::Strange;
+        };
+        let from = session.address();
+        let home = self.watches.home(handle).unwrap_or(seat.client.address).to_canonical();
+        if home == from {
+            return Standing::Own;
+        }
+        if !allows(&self.policy, from, seat) {
+            return Standing::Strange;
+        }
+        if self.policy.binding == Binding::None || session.is_other_family(home, seat) {
+            return Standing::Own;
+        }
+        let user = self.watches.user(handle);
+        if user.is_none_or(|user| user != link && !self.sessions.contains_key(&user)) {
+            return Standing::Free;
+        }
+        Standing::Strange
+    }
+
+    /// The calls whose wait is over, each with its link; call them again.
+    pub(crate) fn waited(&mut self, now: Mono) -> Vec<(Link, Vec<u8>)> {
+        let mut calls = Vec::new();
+        while let Some((link, call)) = self.strangers.next(now) {
+            if let Some(session) = self.sessions.get_mut(&link) {
+                session.waited = true;
+                calls.push((link, call));
+            }
+        }
+        calls
+    }
+
+    /// When the first of those is due.
+    #[must_use]
+    pub(crate) fn waits_until(&self) -> Option<Mono> {
+        self.strangers.due()
+    }
+
+    /// A link is gone: its handles may move, those without a seat end soon, and no call of it waits.
+    pub(super) fn unlinked(&mut self, link: Link) {
+        self.watches.unlinked(self.now, link);
+        self.strangers.forget(link);
+    }
+}
+
+impl Session {
+    fn address(&self) -> IpAddr {
+        self.from.ip().to_canonical()
+    }
+
+    /// It has asked for a licence as the holder of this one did, from the other family of addresses.
+    fn is_other_family(&self, home: IpAddr, seat: &Grant) -> bool {
+        let named = |told: &super::visitors::Told| told.is_station(&seat.client);
+        self.address().is_ipv4() != home.is_ipv4() && self.told.as_deref().is_some_and(named)
+    }
+}
+
+/// `AccessControl` lets a client at this address have what that is.
+fn allows(policy: &Policy, from: IpAddr, seat: &Grant) -> bool {
+    let firm = seat.held.key().map(|key| key.firm_code);
+    let product = seat.held.licence().map(|key| key.product_code);
+    policy.permits(from, firm, product)
+}
