@@ -109,6 +109,8 @@ pub const CALLS_AHEAD: usize = 8;
 /// Frames that may wait to be sent on one link before it is closed as too slow.
 pub const OUTBOX_FRAMES: usize = 16_384;
 
+/// Handles that `/api/status` shows at most, and one page of `/api/allocations`.
+pub const ALLOCATIONS_SHOWN: usize = 1_000;
 /// Clients that `/api/status` shows at most.
 pub const CLIENTS_SHOWN: usize = 1_000;
 /// Clients that were too old and are gone that are remembered, for `/api/status`.

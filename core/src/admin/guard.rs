@@ -30,6 +30,11 @@ impl Who {
         !entrance.reader || self.machine || self.rights.is_some()
     }
 
+    /// They may see which handles there are, with which one can do what their holders can.
+    pub(super) fn may_see_handles(&self) -> bool {
+        self.machine || self.rights == Some(Rights::Operator)
+    }
+
     /// As it stands in the record of changes.
     pub(super) fn name(&self) -> &'static str {
         match self.rights {

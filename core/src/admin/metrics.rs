@@ -142,6 +142,11 @@ impl Page {
         for (status, count) in tally.denied() {
             family.is(&[("reason", &status_name(status))], count);
         }
+        self.counter(
+            "tmrd_foreign_handles",
+            "Calls that named a handle that was not their sender's.",
+        )
+        .is(&[], who.strange_calls());
         let [granted, released, expired] = tally.handles();
         self.counter("tmrd_grants", "Accesses that were granted.").is(&[], granted);
         self.counter("tmrd_releases", "Handles that were given back.").is(&[], released);

@@ -8,6 +8,7 @@
 
 #[cfg(test)]
 mod admin_test;
+mod allocations;
 mod audit;
 mod clock;
 mod guard;
@@ -74,6 +75,19 @@ pub trait View {
     /// Why it cannot give it away, and what would be right, in a sentence for people.
     fn yields(&self) -> Result<(), String>;
 
+    /// So many of the handles that are held, beginning behind `from`: for `/api/allocations`.
+    fn allocations(&self, _from: usize) -> Value {
+        serde_json::json!({ "total": 0, "allocations": [] })
+    }
+
+    /// How many handles of this address can be taken back here.
+    ///
+    /// # Errors
+    /// Why none can, in a sentence for people.
+    fn held_from(&self, _address: IpAddr) -> Result<usize, String> {
+        Err("this is a backend, which takes no handle back: ask the front that leads".into())
+    }
+
     /// Whose handle this is, in words, if it can be taken back here.
     ///
     /// # Errors
@@ -110,6 +124,8 @@ pub enum Command {
     Notify,
     /// Take this handle back from whoever holds it.
     Release(Handle),
+    /// Take all handles of this address back.
+    ReleaseFrom(IpAddr),
     /// Make a new group from what is left of the old one; then say what became of it
     /// ([`Admin::conclude`]).
     Recover,

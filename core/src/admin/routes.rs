@@ -5,10 +5,11 @@
 use super::guard::Who;
 use super::http::{Request, Response};
 use super::metrics::Page;
-use super::{Admin, Command, Rights, View, page, settings, usage};
+use super::{Admin, Command, Rights, View, allocations, page, settings, usage};
 use crate::log::Handle;
 use alloc::format;
 use alloc::string::{String, ToString};
+use core::net::IpAddr;
 use serde_json::{Value, json};
 
 /// Who may ask for something.
@@ -132,6 +133,7 @@ const ROUTES: &[Route] = &[
     get("/holdz", May::Anyone, |_, context| verdict(context.view.holds())),
     get("/metrics", May::Anyone, metrics),
     get("/api/status", May::Reader, status),
+    get("/api/allocations", May::Reader, held),
     get("/api/events", May::Reader, |_, context| found(&context.view.events())),
     get("/api/usage", May::Reader, used),
     get("/api/audit", May::Reader, |_, context| found(&context.admin.audit.shown())),
@@ -219,7 +221,22 @@ fn status(_: &Request<'_>, context: &Context<'_>) -> Reply {
     if let Some(fields) = status.as_object_mut() {
         fields.insert("files".to_string(), json!(context.admin.entrance.files));
     }
+    if !context.who.may_see_handles() {
+        allocations::conceal(&mut status);
+    }
     found(&status)
+}
+
+/// A page of the handles that are held.
+fn held(request: &Request<'_>, context: &Context<'_>) -> Reply {
+    let Some(from) = allocations::from(request.query) else {
+        return Response::text(400, allocations::PAGES).into();
+    };
+    let mut page = context.view.allocations(from);
+    if !context.who.may_see_handles() {
+        allocations::conceal(&mut page);
+    }
+    found(&page)
 }
 
 /// Who asks, and who could come in.
@@ -257,12 +274,17 @@ fn failover(_: &Request<'_>, context: &Context<'_>) -> Reply {
     Reply::command(Command::Failover, change, sentence)
 }
 
-/// `{"handle": 19857}`
+/// `{"handle": 19857}`, or `{"address": "192.0.2.7"}` for all of an address
 fn release(request: &Request<'_>, context: &Context<'_>) -> Reply {
     let body: Value = serde_json::from_slice(request.body).unwrap_or_default();
     let handle = body["handle"].as_u64().and_then(|handle| u32::try_from(handle).ok());
+    let address = body["address"].as_str().and_then(|text| text.parse::<IpAddr>().ok());
+    if let (Some(address), true) = (address, body["handle"].is_null()) {
+        return release_from(address.to_canonical(), context);
+    }
     let Some(handle) = handle.map(Handle) else {
-        let sentence = "Which handle? Right would be {\"handle\": 19857}.";
+        let sentence = "Which handle? Right would be {\"handle\": 19857}, or \
+                        {\"address\": \"192.0.2.7\"} for all of an address.";
         return Response::text(400, sentence).into();
     };
     match context.view.held(handle) {
@@ -271,6 +293,18 @@ fn release(request: &Request<'_>, context: &Context<'_>) -> Reply {
             let sentence = format!("Handle {handle} is being taken back from {whose}.");
             let change = format!("take back handle {handle} from {whose}");
             Reply::command(Command::Release(handle), change, &sentence)
+        }
+    }
+}
+
+/// Takes all handles of an address back.
+fn release_from(address: IpAddr, context: &Context<'_>) -> Reply {
+    match context.view.held_from(address) {
+        Err(reason) => Reply::refused(409, format!("take back all handles of {address}"), &reason),
+        Ok(count) => {
+            let sentence = format!("{count} handles are being taken back from {address}.");
+            let change = format!("take back all {count} handles of {address}");
+            Reply::command(Command::ReleaseFrom(address), change, &sentence)
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What `/api/status` says, field by field. Names and shapes are a contract with those who read
 //! it: a field may come, none may go or change.
 
+pub use super::allocations::{Allocation, StrangerStatus};
 pub use super::clock::{ClockStatus, ClockVerdict};
 use crate::time::Wall;
 use alloc::string::String;
@@ -78,8 +79,12 @@ pub struct FrontStatus {
     pub licenses: Vec<LicenceStatus>,
     /// Licences that are gone while handles of them are held.
     pub gone: Vec<GoneStatus>,
-    /// Every seat that is held.
+    /// How many handles are held.
+    pub handles: u64,
+    /// Those, seats first and the oldest first of each, and not all of them if there are many.
     pub allocations: Vec<Allocation>,
+    /// Who names handles that are not theirs, and has to wait for it.
+    pub strangers: Vec<StrangerStatus>,
     /// Clients that are connected, and those that were too old; not all of them if there are many.
     pub clients: Vec<ClientStatus>,
 }
@@ -273,34 +278,6 @@ pub struct GoneStatus {
     pub trouble: String,
 }
 
-/// A handle that is held, with a seat or without one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Allocation {
-    /// The handle.
-    pub handle: u32,
-    /// [`Held::kind`](crate::log::Held::kind): what it stands for.
-    pub kind: &'static str,
-    /// Firm Code of its licence or firm item, or 0.
-    pub firm_code: u32,
-    /// Product Code of its licence, or 0.
-    pub product_code: u32,
-    /// [`Mode::name`](crate::log::Mode::name).
-    pub mode: &'static str,
-    /// The address its holder's connection came from.
-    pub client: IpAddr,
-    /// The holder's host name; may be empty.
-    pub host: String,
-    /// The holder's user name; may be empty.
-    pub user: String,
-    /// When it was granted.
-    #[serde(serialize_with = "as_text")]
-    pub since: Wall,
-    /// Its licence is gone ([`GoneStatus`]).
-    pub gone: bool,
-    /// Backends that have it on disk, or stock servers that have given it.
-    pub backends: u32,
-}
-
 /// A client that has a connection, or had one and is too old.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ClientStatus {
@@ -381,7 +358,7 @@ pub struct LogStatus {
     pub last: u64,
 }
 
-fn as_text<S: Serializer>(time: &Wall, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn as_text<S: Serializer>(time: &Wall, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(time)
 }
 
@@ -490,8 +467,11 @@ mod tests {
                 seats: 1,
                 trouble: "they are held".into(),
             }],
+            handles: 1,
+            strangers: vec![StrangerStatus::new("192.0.2.66".into(), 40)],
             allocations: vec![Allocation {
                 handle: 19_857,
+                id: 5,
                 kind: "licence",
                 firm_code: 6_000_010,
                 product_code: 201,
@@ -545,7 +525,10 @@ mod tests {
                                          "value": "4", "expected": "5" } ] } ],
           "gone": [ { "firm_code": 6_000_010, "product_code": 201, "tmr_id": 7, "cm_act_id": 5,
                       "handles": 2, "seats": 1, "trouble": "they are held" } ],
-          "allocations": [ { "handle": 19_857, "kind": "licence", "firm_code": 6_000_010,
+          "handles": 1,
+          "strangers": [ { "address": "192.0.2.66", "calls": 40,
+              "trouble": "192.0.2.66 names handles that are not his: 40 in the last minute" } ],
+          "allocations": [ { "handle": 19_857, "id": 5, "kind": "licence", "firm_code": 6_000_010,
                              "product_code": 201, "mode": "user-limit", "client": "127.0.0.1", "host": "h", "user": "u",
                              "since": "2026-11-21T19:00:00Z", "gone": false, "backends": 3 } ],
           "clients": [ { "address": "127.0.0.1", "host": "h", "user": "u", "runtime_version": "6.10",

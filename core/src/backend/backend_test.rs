@@ -23,9 +23,8 @@ const EPOCH: Epoch = Epoch { round: 1, front: 7 };
 const FRONT: Link = Link(2);
 
 fn config(seed: u8, group_check: &[u8; 8]) -> Config {
-    let (containers, group_check) = (vec![container(0)], *group_check);
-    let (handle_key, seed) = (HandleKey::default(), [seed; 32]);
-    Config { identity: identity(), containers, group_check, handle_key, seed }
+    let (identity, containers, group_check) = (identity(), vec![container(0)], *group_check);
+    Config { identity, containers, group_check, handle_key: HandleKey::default(), seed: [seed; 32] }
 }
 
 /// A backend and its disk.
@@ -382,6 +381,7 @@ fn the_next_numbers_are_there_before_the_last_one_is_used() {
         assert_eq!(status, 0, "number {count}");
         assert_ne!(handle, last);
         last = handle;
+        assert_eq!(machine.ask(link, release(handle)), (0, 0));
     }
 }
 

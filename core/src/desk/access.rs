@@ -3,8 +3,12 @@
 use super::{Decision, Desk, Ground, Move, Offer, Shown};
 use crate::config::Policy;
 use crate::io::Link;
-use crate::limits::{CLEANUP_MAX, CLEANUP_MIN, CREDENTIAL_TEXT, HANDLES_MAX};
-use crate::log::{Client, ContainerId, Entry, Grant, Handle, Held, LicenceKey, Mode, Refusal};
+use crate::limits::{
+    CLEANUP_MAX, CLEANUP_MIN, CREDENTIAL_TEXT, HANDLES_MAX, SEATLESS_MAX, SEATLESS_PER_ADDRESS,
+};
+use crate::log::{
+    Client, ContainerId, Entry, Grant, Handle, Held, LicenceKey, Mode, Refusal, State,
+};
 use crate::time::{Duration, Wall};
 use crate::wire::constants::access;
 use crate::wire::structs::{CmAccess, CmAccess2, Text};
@@ -173,7 +177,7 @@ impl Desk {
         }
         want.admitted(&self.policy)?;
         if want.subsystem {
-            return self.give(self.grant(want, Held::Subsystem, ground.now.wall));
+            return self.give(self.grant(want, Held::Subsystem, ground.now.wall), ground.state);
         }
         let wanted = |shown: &Shown| {
             (want.mask == 0 || want.mask == shown.mask)
@@ -186,7 +190,7 @@ impl Desk {
         };
         if want.firm_code == 0 {
             let held = Held::Container(container.serial);
-            return self.give(self.grant(want, held, ground.now.wall));
+            return self.give(self.grant(want, held, ground.now.wall), ground.state);
         }
         let mode = want.mode.ok_or(CmError::WRONG_ACCESS_MODE)?;
         let offers = ground.catalogue.offers.values().filter(|offer| {
@@ -211,7 +215,7 @@ impl Desk {
                 error = refusal.into();
                 continue;
             }
-            return self.give(grant);
+            return self.give(grant, ground.state);
         }
         Err(error)
     }
@@ -255,7 +259,17 @@ impl Desk {
     }
 
     /// Gives the grant a number.
-    fn give(&mut self, mut grant: Grant) -> Result<Decision, CmError> {
+    ///
+    /// # Errors
+    /// 107: it takes no seat, and its address has its share of those, or only the reserve for seats is
+    /// left; or there is no number.
+    fn give(&mut self, mut grant: Grant, state: &State) -> Result<Decision, CmError> {
+        if grant.takes() == 0 {
+            let (own, all) = state.seatless(grant.client.address);
+            if own >= SEATLESS_PER_ADDRESS || all >= SEATLESS_MAX {
+                return Err(CmError::NO_MORE_HANDLES);
+            }
+        }
         grant.handle = self.numbers.next().ok_or(CmError::NO_MORE_HANDLES)?;
         Ok(Decision::Move(Move::Commit(Entry::Grant(grant))))
     }

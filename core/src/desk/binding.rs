@@ -12,6 +12,7 @@
 
 use super::strangers::Verdict;
 use super::{Desk, Ground, Session};
+use crate::admin::status::StrangerStatus;
 use crate::config::{Binding, Policy};
 use crate::io::Link;
 use crate::log::{Grant, Handle, State};
@@ -118,6 +119,28 @@ impl Desk {
     #[must_use]
     pub(crate) fn waits_until(&self) -> Option<Mono> {
         self.strangers.due()
+    }
+
+    /// Who names handles that are not theirs, and has to wait for it.
+    pub(crate) fn strangers(&self, now: Mono) -> Vec<StrangerStatus> {
+        let shown = self.strangers.shown(now).into_iter();
+        shown.map(|(address, calls)| StrangerStatus::new(address, calls)).collect()
+    }
+
+    /// How many calls have named handles that were not their sender's.
+    pub(crate) fn strange_calls(&self) -> u64 {
+        self.strangers.total()
+    }
+
+    /// The handles of an address, those that only linger among them: whether it took them, or they
+    /// moved there.
+    pub(crate) fn held_from(&self, address: IpAddr, state: &State) -> Vec<Handle> {
+        let address = address.to_canonical();
+        let of = |seat: &&Grant| {
+            let home = self.watches.home(seat.handle).unwrap_or(seat.client.address);
+            home.to_canonical() == address || seat.client.address.to_canonical() == address
+        };
+        state.seats().filter(of).map(|seat| seat.handle).collect()
     }
 
     /// A link is gone: its handles may move, those without a seat end soon, and no call of it waits.

@@ -7,6 +7,7 @@ use crate::log::Handle;
 use crate::time::Now;
 use alloc::format;
 use alloc::vec::Vec;
+use core::net::IpAddr;
 
 impl Front {
     /// A request at the admin pages; `checked`: the rights of the password that came with it.
@@ -30,6 +31,7 @@ impl Front {
             }
             Some(Command::Notify) => out.push(Intent::Look),
             Some(Command::Release(handle)) => self.take_back(now, handle),
+            Some(Command::ReleaseFrom(address)) => self.take_all_back(now, address),
             Some(Command::Recover) => self.recover(now, link, out),
             Some(Command::Store(text)) => self.store(link, text, out),
             None => {}
@@ -46,6 +48,16 @@ impl Front {
     ) {
         if let Some(request) = self.admin.verified(now, link, granted, out) {
             self.http(now, link, &request, granted, out);
+        }
+    }
+
+    /// An operator takes all handles of an address back. It is one event, however many there are.
+    fn take_all_back(&mut self, now: Now, address: IpAddr) {
+        let handles = self.desk.held_from(address, self.ledger.ahead());
+        let text = format!("all {} handles of {address} taken back", handles.len());
+        self.events.note(now.wall, "seat", text);
+        for handle in handles {
+            self.give_back(handle, "an operator took back all of its address");
         }
     }
 

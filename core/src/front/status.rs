@@ -11,6 +11,7 @@ use crate::admin::status::{
 use crate::admin::usage::usage;
 use crate::config::InForce;
 use crate::history::Span;
+use crate::limits::ALLOCATIONS_SHOWN;
 use crate::log::{Client, DiskId, Grant, Handle, LicenceKey, Usage};
 use crate::time::Now;
 use crate::wire::constants::mask;
@@ -19,6 +20,7 @@ use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::net::IpAddr;
 use serde_json::Value;
 
 /// A front at one time.
@@ -50,7 +52,9 @@ impl View for At<'_> {
             licenses: self.licences(),
             gone: self.gone(),
             clients: front.desk.visitors(),
-            allocations: front.ledger.ahead().seats().map(|seat| self.allocation(seat)).collect(),
+            handles: front.ledger.ahead().seat_count() as u64,
+            allocations: self.page(0),
+            strangers: front.desk.strangers(self.now.mono),
         };
         serde_json::to_value(status).unwrap_or_default()
     }
@@ -63,14 +67,21 @@ impl View for At<'_> {
         self.front.events.shown()
     }
 
-    fn held(&self, handle: Handle) -> Result<String, String> {
-        if !matches!(self.front.phase, Phase::Leading { .. }) || !self.front.serves(self.now.mono) {
-            let where_else = match &self.front.config.twin {
-                Some(twin) => format!("at the one that does, which may be {}", twin.address.host),
-                None => "when it does".to_string(),
-            };
-            return Err(format!("this front does not lead: take the handle back {where_else}"));
+    fn allocations(&self, from: usize) -> Value {
+        let total = self.front.ledger.ahead().seat_count();
+        serde_json::json!({ "total": total, "allocations": self.page(from) })
+    }
+
+    fn held_from(&self, address: IpAddr) -> Result<usize, String> {
+        self.takes_back("handles")?;
+        match self.front.desk.held_from(address, self.front.ledger.ahead()).len() {
+            0 => Err(format!("{address} holds no handle")),
+            count => Ok(count),
         }
+    }
+
+    fn held(&self, handle: Handle) -> Result<String, String> {
+        self.takes_back("the handle")?;
         let seat = self.front.ledger.ahead().seat(handle);
         seat.map(holder).ok_or_else(|| format!("nobody holds handle {handle} any more"))
     }
@@ -242,6 +253,26 @@ impl At<'_> {
         held.map(one).collect()
     }
 
+    /// Whether handles can be taken back here.
+    fn takes_back(&self, what: &str) -> Result<(), String> {
+        if matches!(self.front.phase, Phase::Leading { .. }) && self.front.serves(self.now.mono) {
+            return Ok(());
+        }
+        let where_else = match &self.front.config.twin {
+            Some(twin) => format!("at the one that does, which may be {}", twin.address.host),
+            None => "when it does".to_string(),
+        };
+        Err(format!("this front does not lead: take {what} back {where_else}"))
+    }
+
+    /// So many of the handles that are held, beginning behind `from`: seats first.
+    fn page(&self, from: usize) -> Vec<Allocation> {
+        let mut seats: Vec<&Grant> = self.front.ledger.ahead().seats().collect();
+        seats.sort_unstable_by_key(|seat| (seat.takes() == 0, seat.since, seat.handle));
+        let page = seats.into_iter().skip(from).take(ALLOCATIONS_SHOWN);
+        page.map(|seat| self.allocation(seat)).collect()
+    }
+
     fn allocation(&self, seat: &Grant) -> Allocation {
         let ledger = &self.front.ledger;
         // One that is on its way still is counted for none.
@@ -253,6 +284,7 @@ impl At<'_> {
         });
         Allocation {
             handle: seat.handle.0,
+            id: self.front.desk.alias(seat.handle),
             kind: seat.held.kind(),
             firm_code: seat.held.key().map_or(0, |key| key.firm_code),
             product_code: seat.held.licence().map_or(0, |key| key.product_code),

@@ -5,6 +5,7 @@ use super::{
     Setting,
 };
 use crate::time::Wall;
+use alloc::collections::btree_map::Entry::Occupied;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -86,6 +87,10 @@ pub struct State {
     virtuals: BTreeMap<ContainerId, u32>,
     seats: BTreeMap<Handle, Seat>,
     usage: BTreeMap<LicenceKey, Usage>,
+    /// Handles that take no seat, by the address of their holder: derived from the seats.
+    seatless: BTreeMap<IpAddr, u32>,
+    /// All of those.
+    seatless_all: usize,
     /// Released seats whose linger time is not over: they count, but nobody holds them.
     lingering: BTreeSet<Handle>,
     /// Units taken.
@@ -237,6 +242,12 @@ impl State {
         self.seats.len()
     }
 
+    /// How many of them take no seat, of one address and of all.
+    #[must_use]
+    pub fn seatless(&self, address: IpAddr) -> (u32, usize) {
+        (self.seatless.get(&address).copied().unwrap_or(0), self.seatless_all)
+    }
+
     /// What is in use of one licence.
     #[must_use]
     pub fn usage(&self, licence: &LicenceKey) -> Option<&Usage> {
@@ -330,6 +341,8 @@ impl State {
             return;
         }
         self.usage.clear();
+        self.seatless.clear();
+        self.seatless_all = 0;
         for mut seat in core::mem::take(&mut self.seats).into_values() {
             if let Held::Licence(key) | Held::FirmItem(key) = &mut seat.held {
                 *key = moved(*key);
@@ -364,12 +377,25 @@ impl State {
                 }
             }
         }
+        if seat.takes() == 0 {
+            *self.seatless.entry(seat.client.address).or_default() += 1;
+            self.seatless_all += 1;
+        }
         self.seats.insert(seat.handle, seat);
     }
 
     fn seat_out(&mut self, handle: Handle) -> Outcome {
         let Some(seat) = self.seats.remove(&handle) else { return Outcome::Nothing };
         self.lingering.remove(&handle);
+        if seat.takes() == 0 {
+            self.seatless_all -= 1;
+            if let Occupied(mut of) = self.seatless.entry(seat.client.address) {
+                *of.get_mut() -= 1;
+                if *of.get() == 0 {
+                    of.remove();
+                }
+            }
+        }
         if let Some(licence) = seat.held.licence() {
             self.unused(licence, &seat);
         }

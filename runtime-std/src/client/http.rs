@@ -2,6 +2,7 @@
 
 use crate::daemon::Failure;
 use crate::daemon::net::dial;
+use base64ct::{Base64, Encoding};
 use serde_json::Value;
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -29,7 +30,7 @@ pub struct Answer {
 /// # Errors
 /// The server cannot be reached, or does not speak HTTP.
 pub fn get(to: &Address, path: &str) -> Result<Answer, Failure> {
-    ask(to, "GET", path, "", PATIENCE)
+    ask(to, &format!("GET {path}"), "", "", PATIENCE)
 }
 
 /// `POST path`, with the header that says an operator means it.
@@ -37,7 +38,7 @@ pub fn get(to: &Address, path: &str) -> Result<Answer, Failure> {
 /// # Errors
 /// As of [`get`].
 pub fn post(to: &Address, path: &str) -> Result<Answer, Failure> {
-    ask(to, "POST", path, "", PATIENCE)
+    ask(to, &format!("POST {path}"), "", "", PATIENCE)
 }
 
 /// The same with a body. The answer may take so long.
@@ -50,7 +51,22 @@ pub fn post_json(
     body: &str,
     patience: Duration,
 ) -> Result<Answer, Failure> {
-    ask(to, "POST", path, body, patience)
+    ask(to, &format!("POST {path}"), "", body, patience)
+}
+
+/// The same as an operator whose password this is.
+///
+/// # Errors
+/// As of [`get`].
+pub fn post_signed(
+    to: &Address,
+    path: &str,
+    body: &str,
+    password: &str,
+) -> Result<Answer, Failure> {
+    let coded = Base64::encode_string(format!("operator:{password}").as_bytes());
+    let head = format!("Authorization: Basic {coded}\r\n");
+    ask(to, &format!("POST {path}"), &head, body, PATIENCE)
 }
 
 /// `/api/status`, and its text as it came.
@@ -69,17 +85,18 @@ pub fn status(to: &Address) -> Result<(Value, String), Failure> {
     }
 }
 
+/// `line`: method and path; `head`: more lines of the head.
 fn ask(
     to: &Address,
-    method: &str,
-    path: &str,
+    line: &str,
+    head: &str,
     body: &str,
     patience: Duration,
 ) -> Result<Answer, Failure> {
     let socket = dial(to).map_err(|why| {
         Failure::unreachable(format!("cannot reach the admin pages at {to}: {why}"))
     })?;
-    let bytes = exchange(&socket, method, path, body, patience)
+    let bytes = exchange(&socket, line, head, body, patience)
         .map_err(|error| Failure::unreachable(format!("{to} does not answer: {error}")))?;
     if bytes.is_empty() {
         return Err(Failure::unreachable(format!("{to} closed the connection without an answer")));
@@ -89,8 +106,8 @@ fn ask(
 
 fn exchange(
     mut socket: &TcpStream,
-    method: &str,
-    path: &str,
+    line: &str,
+    head: &str,
     body: &str,
     patience: Duration,
 ) -> io::Result<Vec<u8>> {
@@ -98,13 +115,13 @@ fn exchange(
     // By its number: a server must not be led to take a command that was meant for another.
     let host = socket.peer_addr()?;
     let length = body.len();
-    let more = match method {
-        "POST" => format!("X-Tmr-Admin: 1\r\nContent-Length: {length}\r\n"),
+    let more = match line.split(' ').next() {
+        Some("POST") => format!("X-Tmr-Admin: 1\r\nContent-Length: {length}\r\n"),
         _ => String::new(),
     };
     write!(
         socket,
-        "{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{more}\r\n{body}"
+        "{line} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{head}{more}\r\n{body}"
     )?;
     let mut bytes = Vec::new();
     match socket.take(ANSWER_MAX).read_to_end(&mut bytes) {

@@ -12,6 +12,7 @@ pub mod http;
 mod list;
 mod listing;
 pub mod recover;
+pub mod release;
 mod replay;
 pub mod report;
 pub mod role;

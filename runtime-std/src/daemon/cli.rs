@@ -126,6 +126,8 @@ pub enum Command {
         #[arg(long)]
         if_active: bool,
     },
+    /// Takes handles back from whoever holds them, as an operator.
+    Release(crate::client::release::Release),
     /// Tells a front that the virtual address may have moved; for keepalived's `notify`.
     #[command(after_help = "Example, in keepalived.conf:\n  notify \"/usr/bin/tmrd notify\"")]
     Notify {

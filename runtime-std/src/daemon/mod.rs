@@ -80,6 +80,7 @@ fn perform(runtime: Runtime, command: &Command) -> Outcome {
         Command::Activate { admin } => client::status::activate(&admin.at),
         Command::Recover(options) => client::recover::recover(options),
         Command::Failover { admin, if_active } => client::failover::failover(&admin.at, *if_active),
+        Command::Release(options) => client::release::release(options),
         Command::Notify { admin, news } => client::role::notify(&admin.at, news),
         Command::Track { what, admin } => client::role::track(&admin.at, *what),
         Command::Report(options) => client::report::report(options),

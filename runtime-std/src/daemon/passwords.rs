@@ -160,9 +160,7 @@ pub fn set(path: &Path, rights: Rights) -> Outcome {
 fn ask(rights: Rights) -> Result<String, Failure> {
     let failed = |error: io::Error| Failure::failed(format!("no password was read: {error}"));
     if !io::stdin().is_terminal() {
-        let mut text = String::new();
-        io::stdin().take(4096).read_to_string(&mut text).map_err(failed)?;
-        return Ok(text.lines().next().unwrap_or_default().to_owned());
+        return piped().map_err(failed);
     }
     let name = rights.name();
     let first = rpassword::prompt_password(format!("New password for the {name}: "));
@@ -171,6 +169,22 @@ fn ask(rights: Rights) -> Result<String, Failure> {
         return Err(Failure::usage("the two are not the same; nothing was changed"));
     }
     Ok(first)
+}
+
+/// The password that somebody types, or that comes from a file or a pipe.
+///
+/// # Errors
+/// None can be read.
+pub fn once(prompt: &str) -> Result<String, Failure> {
+    let typed =
+        if io::stdin().is_terminal() { rpassword::prompt_password(prompt) } else { piped() };
+    typed.map_err(|error| Failure::failed(format!("no password was read: {error}")))
+}
+
+fn piped() -> io::Result<String> {
+    let mut text = String::new();
+    io::stdin().take(4096).read_to_string(&mut text)?;
+    Ok(text.lines().next().unwrap_or_default().to_owned())
 }
 
 fn hash(password: &str) -> Result<String, Failure> {

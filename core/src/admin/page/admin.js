@@ -254,17 +254,17 @@ function licences(front) {
 
 function seats(front) {
   const wanted = $('#seats input').value.trim().toLowerCase();
-  const text = row => `${code(row)} ${row.user} ${row.host} ${row.client} ${row.handle} ${row.mode} ${row.kind}`.toLowerCase();
+  const text = row => `${code(row)} ${row.user} ${row.host} ${row.client} ${row.handle ?? row.id} ${row.mode} ${row.kind}`.toLowerCase();
   const all = front.allocations.filter(row => text(row).includes(wanted));
   const operator = session.rights === 'operator' && front.role === 'active';
   const columns = [
     ['Licence', row => row.kind === 'licence' ? el('span', {}, el('b', {}, code(row)), row.gone ? el('span', { class: 'warn' }, ` ${mark.warn}gone`) : null) : row.kind], ['Mode', row => row.mode],
     ['User', row => row.user], ['Host', row => row.host], ['Address', row => el('span', { class: 'mono' }, row.client)],
     ['Held for', row => el('time', { datetime: row.since, title: clock(row.since) }, ago(row.since))],
-    ['Handle', row => row.handle, 'n'], ['On disk', row => `${row.backends} of 3`, 'n'],
+    ['Handle', row => row.handle ?? row.id, 'n'], ['On disk', row => `${row.backends} of 3`, 'n'],
   ];
   if (operator) columns.push(['', row => el('button', { type: 'button', 'data-key': `back-${row.handle}`, 'aria-label': `Take back ${row.handle}`, onclick: () => takeBack(row) }, 'Take back')]);
-  const more = all.length - ROWS;
+  const more = all.length - ROWS + (wanted ? 0 : front.handles - front.allocations.length);
   const why = front.role !== 'active' ? 'A seat is taken back at the front that leads.' : operator ? null : 'Who is signed in as operator can take a seat back.';
   return [all.length ? table(columns, all.slice(0, ROWS)) : el('p', { class: 'soft' }, wanted ? 'Nothing matches.' : 'Nobody holds a seat.'),
     more > 0 ? el('p', { class: 'soft' }, `… and ${more} more: narrow them down above.`) : null,

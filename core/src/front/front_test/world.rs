@@ -291,6 +291,19 @@ impl World {
         link
     }
 
+    /// Clients of so many hosts, each of which has its share of handles without a seat.
+    pub(super) fn crowd(&mut self, front: usize, hosts: u8) -> Vec<Link> {
+        let one = |host: u8| {
+            self.fronts[front].accepted += 2;
+            let link = Link(self.fronts[front].accepted);
+            self.fronts[front].clients.insert(link, Client::default());
+            let from = core::net::SocketAddr::from(([192, 0, 2, host], 40_000));
+            self.step_front(front, Input::Accepted { link, door: Door::Licence, from });
+            link
+        };
+        (1..=hosts).map(one).collect()
+    }
+
     /// A client's call; what comes back is there as soon as it is.
     pub(super) fn call(&mut self, front: usize, link: Link, call: Vec<u8>) {
         self.step_front(front, Input::Frame { link, frame: Frame::Call(call) });
