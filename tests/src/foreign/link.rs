@@ -2,10 +2,11 @@
 
 use super::secrets::{Side, side};
 use super::{Key, KeyPair, Reply};
+use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
 use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -111,6 +112,22 @@ impl Client {
     /// See [`Fault`].
     pub fn connect(to: SocketAddr) -> Result<Self, Fault> {
         Self::shake(Self::open(to)?)
+    }
+
+    /// The same from an address of this machine: 127.0.0.0/8 has many.
+    ///
+    /// # Errors
+    /// See [`Fault`].
+    pub fn connect_from(from: IpAddr, to: SocketAddr) -> Result<Self, Fault> {
+        let family = if from.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+        let socket = socket(family, SocketType::STREAM, None)
+            .and_then(|socket| bind(&socket, &SocketAddr::new(from, 0)).map(|()| socket))
+            .and_then(|socket| connect(&socket, &to).map(|()| socket));
+        let socket = TcpStream::from(socket.map_err(io::Error::from)?);
+        socket.set_read_timeout(Some(PATIENCE))?;
+        socket.set_write_timeout(Some(PATIENCE))?;
+        socket.set_nodelay(true)?;
+        Self::shake(socket)
     }
 
     /// A bare connection with read and write time-outs, before any byte is sent.
