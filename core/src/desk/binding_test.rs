@@ -206,6 +206,11 @@ fn whoever_names_wrong_handles_waits_and_nobody_else_does() {
         (Link(3), Ok(Request::GetVersion { handle }))
     );
     assert_eq!(room.uses(3, handle), REFUSED, "its wait is over");
+    // A right guess takes as long as a wrong one.
+    room.come(4, OWN);
+    let free = room.take(4, Mode::UserLimit);
+    room.go(4);
+    assert!(room.call(3, &Request::GetVersion { handle: free }).is_empty());
     // What waits goes with its link.
     assert!(room.call(3, &Request::GetVersion { handle }).is_empty());
     room.go(3);
