@@ -49,7 +49,7 @@ impl GroupKey {
     /// What the handle numbers of the group are made with.
     #[must_use]
     pub fn handle_key(&self) -> HandleKey {
-        let digest = Sha256::new().chain_update(b"tmr handle numbers").chain_update(self.0);
+        let digest = Sha256::new().chain_update(b"tmr handle numbers").chain_update(*self.0);
         HandleKey::new(digest.finalize().into())
     }
 

@@ -14,11 +14,12 @@ use crate::limits::{HANDLE_BITS, HANDLE_ROUNDS};
 use crate::log::Handle;
 use core::ops::RangeInclusive;
 use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
 
 /// What the handle numbers of a group are made with: from the group key, and nothing follows from
 /// it for other keys.
 #[derive(Clone, Default)]
-pub struct HandleKey([u8; 32]);
+pub struct HandleKey(Zeroizing<[u8; 32]>);
 
 impl core::fmt::Debug for HandleKey {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
@@ -30,12 +31,12 @@ impl HandleKey {
     /// From 32 bytes that nobody can guess.
     #[must_use]
     pub fn new(bytes: [u8; 32]) -> Self {
-        Self(bytes)
+        Self(Zeroizing::new(bytes))
     }
 
     /// The key of what is kept apart by `purpose` and `owner`: 32 bytes.
     fn derive(&self, purpose: &[u8; 8], owner: u128) -> [u8; 32] {
-        let digest = Sha256::new().chain_update(self.0).chain_update(purpose);
+        let digest = Sha256::new().chain_update(*self.0).chain_update(purpose);
         digest.chain_update(owner.to_le_bytes()).finalize().into()
     }
 }
@@ -56,7 +57,7 @@ impl Numbers {
     pub(super) fn none() -> Self {
         Self {
             owner: 0,
-            permutation: Permutation([0; 32]),
+            permutation: Permutation(Zeroizing::default()),
             block: RangeInclusive::new(1, 0),
             spare: RangeInclusive::new(1, 0),
         }
@@ -65,7 +66,7 @@ impl Numbers {
     /// Goes on with this block when what there is has been used up. `owner`: the group, whose
     /// numbers are the same on both fronts and unlike another group's.
     pub(super) fn take(&mut self, key: &HandleKey, owner: u128, block: RangeInclusive<u32>) {
-        self.permutation = Permutation(key.derive(b"numbers.", owner));
+        self.permutation = Permutation(Zeroizing::new(key.derive(b"numbers.", owner)));
         self.owner = owner;
         self.spare = block;
     }
@@ -111,7 +112,7 @@ pub(super) fn alias(key: &HandleKey, handle: Handle) -> u32 {
 /// changed in turn, by SHA-256 of the key, the round and the other half (one block, of fixed
 /// length). It needs no walk through a larger domain.
 #[derive(Clone)]
-struct Permutation([u8; 32]);
+struct Permutation(Zeroizing<[u8; 32]>);
 
 impl core::fmt::Debug for Permutation {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
@@ -137,7 +138,7 @@ impl Permutation {
     }
 
     fn round(&self, round: u8, half: u32) -> u32 {
-        let digest = Sha256::new().chain_update(self.0).chain_update([round]);
+        let digest = Sha256::new().chain_update(*self.0).chain_update([round]);
         let digest = digest.chain_update(half.to_le_bytes()).finalize();
         u32::from_le_bytes([digest[0], digest[1], digest[2], digest[3]])
     }
@@ -196,7 +197,7 @@ mod tests {
 
     #[test]
     fn the_numbers_are_a_permutation_that_looks_random() {
-        let permutation = Permutation(key(5).derive(b"numbers.", 9));
+        let permutation = Permutation(Zeroizing::new(key(5).derive(b"numbers.", 9)));
         let count = 1 << 14;
         let all: BTreeSet<u32> = (0..count).map(|count| permutation.of(count).0).collect();
         assert_eq!(all.len(), count as usize);
