@@ -56,6 +56,8 @@ pub enum Limit {
     AdminLinks,
     /// Links of the twin.
     TwinLinks,
+    /// Links of the machine itself, by its socket.
+    MachineLinks,
     /// A link was too slow with its first frame, or with the rest of one.
     SlowLink,
     /// A link did not take what was to be sent on it.
@@ -66,11 +68,12 @@ pub enum Limit {
 
 impl Limit {
     /// All of them, in order.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::ClientLinks,
         Self::ClientLinksOfAddress,
         Self::AdminLinks,
         Self::TwinLinks,
+        Self::MachineLinks,
         Self::SlowLink,
         Self::WaitingFrames,
         Self::LinksHeld,
@@ -84,6 +87,7 @@ impl Limit {
             Self::ClientLinksOfAddress => "client-links-of-one-address",
             Self::AdminLinks => "admin-links",
             Self::TwinLinks => "twin-links",
+            Self::MachineLinks => "machine-links",
             Self::SlowLink => "slow-link",
             Self::WaitingFrames => "waiting-frames",
             Self::LinksHeld => "links-held",
@@ -95,7 +99,7 @@ impl Limit {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HubCounts {
     /// Links of each kind of door, and the most there may be.
-    pub doors: [(usize, usize); 3],
+    pub doors: [(usize, usize); 4],
     /// How often each [`Limit`] was reached.
     pub reached: [u64; Limit::ALL.len()],
     /// Files that the system lets this process have; 0: not known.
@@ -114,8 +118,9 @@ impl HubCounts {
             Door::Licence => "licence",
             Door::Admin => "admin",
             Door::Twin => "twin",
+            Door::Machine => "machine",
         };
-        [Door::Licence, Door::Admin, Door::Twin]
+        [Door::Licence, Door::Admin, Door::Twin, Door::Machine]
             .into_iter()
             .zip(self.doors)
             .map(move |(door, (links, most))| (name(door), links, most))
@@ -145,6 +150,6 @@ mod tests {
         for limit in Limit::ALL {
             counts.reach(limit);
         }
-        assert_eq!(counts.reached, [1; 7]);
+        assert_eq!(counts.reached, [1; 8]);
     }
 }

@@ -155,6 +155,24 @@ fn pages_that_are_left_open_make_room_and_this_machine_always_has_some() {
 }
 
 #[test]
+fn the_machine_itself_has_places_that_no_other_link_takes() {
+    let (mut hub, mut acts) = (backend(), vec![]);
+    let mut own = Vec::new();
+    for port in 0..64 {
+        own.push(hub.accept(at(0), Door::Machine, here(port), &mut acts).unwrap());
+    }
+    for port in 0..200 {
+        hub.accept(at(1), Door::Admin, here(port), &mut acts);
+    }
+    assert!(own.iter().all(|link| !acts.contains(&Act::End(*link))), "{acts:?}");
+    // One that has asked is owed its answer; of the others the idlest makes room.
+    acts.clear();
+    hub.received(at(2), [(own[0], vec![Frame::Http(PAGE.to_vec())], false)], &mut acts);
+    hub.accept(at(3), Door::Machine, here(1), &mut acts).expect("a place");
+    assert!(acts.contains(&Act::End(own[1])) && !acts.contains(&Act::End(own[0])), "{acts:?}");
+}
+
+#[test]
 fn a_link_that_has_its_answer_and_asks_no_more_makes_room_as_well() {
     let (mut hub, mut acts) = (backend(), vec![]);
     let mut first = None;

@@ -45,6 +45,8 @@ pub enum Door {
     Admin,
     /// The port where the other front is awaited.
     Twin,
+    /// The socket by which the machine itself comes in, as HTTP: whoever the system lets open it.
+    Machine,
 }
 
 /// Where to dial: a host name or an address, and a port.

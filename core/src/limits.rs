@@ -47,9 +47,13 @@ pub const FILES_RESERVED: usize = 192;
 /// Most links on the admin door; one more takes the place of whoever has asked for nothing for
 /// longest.
 pub const ADMIN_LINKS_MAX: usize = 64;
-/// Links on the admin door beside those that this machine alone may have: keepalived's scripts, the
-/// command line.
+/// Links on the admin door beside those that this machine alone may have: what asks for health by a
+/// loopback address.
 pub const ADMIN_LINKS_KEPT: usize = 16;
+/// Most links on the socket of the machine itself: keepalived's scripts, the package, the command
+/// line. No other link counts among them; one more takes the place of whoever has asked for nothing
+/// for longest.
+pub const MACHINE_LINKS_MAX: usize = 64;
 /// Bytes that all links together may make the server keep, of those that have not proved the group
 /// key: unfinished messages, requests that wait for their turn, replies that are not taken. Beyond
 /// it, whoever holds most is closed, until three quarters of it are left.

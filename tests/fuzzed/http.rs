@@ -11,7 +11,7 @@ use tmr_core::admin::metrics::Page;
 use tmr_core::admin::{Admin, Entrance, View};
 use tmr_core::channel::Stream;
 use tmr_core::history::Span;
-use tmr_core::io::{Frame, Intent, Link};
+use tmr_core::io::{Door, Frame, Intent, Link};
 use tmr_core::limits::HTTP_REQUEST_MAX;
 use tmr_core::log::Handle;
 use tmr_core::time::Now;
@@ -75,7 +75,7 @@ fn same(chunks: &[&[u8]]) {
 
 fn one(request: &[u8]) {
     let (mut admin, link, mut out) = (Admin::new([1; 32]), Link(2), Vec::new());
-    admin.accepted(link, Ipv4Addr::LOCALHOST.into());
+    admin.accepted(link, Door::Admin, Ipv4Addr::LOCALHOST.into());
     let entrance = Entrance { operator: true, ..Entrance::default() };
     admin.set_entrance(entrance);
     let now = Now::default();

@@ -38,6 +38,8 @@ impl View for Node {
     }
 }
 
+/// By the machine's own socket.
+const SOCKET: &str = "socket";
 const HERE: &str = "127.0.0.1";
 const AFAR: &str = "192.0.2.9";
 const PAGE: &str = "Host: 192.0.2.1:22352\r\nX-Tmr-Admin: 1\r\nOrigin: http://192.0.2.1:22352\r\n";
@@ -86,7 +88,8 @@ impl Desk {
     fn link(&mut self, from: &str) -> Link {
         self.links += 2;
         let link = Link(self.links);
-        self.admin.accepted(link, from.parse().unwrap());
+        let (door, from) = if from == SOCKET { (Door::Machine, HERE) } else { (Door::Admin, from) };
+        self.admin.accepted(link, door, from.parse().unwrap());
         link
     }
 
@@ -257,7 +260,7 @@ fn a_connection_ends_when_it_must() {
 }
 
 #[test]
-fn this_machine_commands_without_a_password_and_nobody_else() {
+fn the_machine_itself_commands_without_a_password_and_nobody_else() {
     let mut desk = Desk::new(true, true);
     let mut post = |from, head: &str| {
         let got = desk.post(from, "/api/activate", head, "");
@@ -266,9 +269,10 @@ fn this_machine_commands_without_a_password_and_nobody_else() {
     let taken = (202, Some(Command::Activate));
     for head in ["", "Host: localhost:22352\r\n", "Host: [::1]:22352\r\n", "Host: front-1:1\r\n"] {
         let head = format!("X-Tmr-Admin: 1\r\n{head}");
-        assert_eq!(post(HERE, &head), taken, "{head}");
-        assert_eq!(post("::1", &head), taken, "{head}");
-        assert_eq!(post(AFAR, &head), (401, None), "{head}");
+        assert_eq!(post(SOCKET, &head), taken, "{head}");
+        for from in [HERE, "::1", AFAR] {
+            assert_eq!(post(from, &head), (401, None), "{from} {head}");
+        }
     }
     for head in [
         "",
@@ -279,9 +283,9 @@ fn this_machine_commands_without_a_password_and_nobody_else() {
         "X-Tmr-Admin: 1\r\nHost: 127.0.0.1\r\nOrigin: null\r\n",
         "X-Tmr-Admin: 1\r\nHost: 127.0.0.1:22352\r\nOrigin: http://127.0.0.1:80\r\n",
     ] {
-        assert_eq!(post(HERE, head), (403, None), "{head}");
+        assert_eq!(post(SOCKET, head), (403, None), "{head}");
     }
-    // A browser on this machine, and a proxy, are not this machine.
+    // A browser on this machine, and a proxy, are not the machine itself.
     for head in [
         "X-Tmr-Admin: 1\r\nHost: 127.0.0.1:1\r\nOrigin: http://127.0.0.1:1\r\n",
         "X-Tmr-Admin: 1\r\nX-Forwarded-For: 192.0.2.9\r\n",
@@ -289,7 +293,22 @@ fn this_machine_commands_without_a_password_and_nobody_else() {
         "X-Tmr-Admin: 1\r\nX-Real-IP: 192.0.2.9\r\n",
         "X-Tmr-Admin: 1\r\nVia: 1.1 proxy\r\n",
     ] {
-        assert_eq!(post(HERE, head), (401, None), "{head}");
+        assert_eq!(post(SOCKET, head), (401, None), "{head}");
+    }
+}
+
+#[test]
+fn by_a_loopback_address_this_machine_commands_while_there_is_no_password() {
+    for (operator, reader, status) in
+        [(false, false, 202), (true, false, 401), (false, true, 403), (true, true, 401)]
+    {
+        let mut desk = Desk::new(operator, reader);
+        for from in [HERE, "::1"] {
+            let got = desk.post(from, "/api/activate", "X-Tmr-Admin: 1\r\n", "");
+            assert_eq!(got.status, status, "{from}, operator {operator}, reader {reader}");
+        }
+        let got = desk.post(SOCKET, "/api/activate", "X-Tmr-Admin: 1\r\n", "");
+        assert_eq!(got.status, 202, "operator {operator}, reader {reader}");
     }
 }
 
@@ -420,10 +439,13 @@ fn with_a_password_for_readers_only_who_is_signed_in_may_look() {
     let mut desk = Desk::new(true, true);
     for path in ["/api/status", "/api/events", "/api/audit", "/api/usage"] {
         assert_eq!(desk.get(AFAR, path).status, 401, "{path}");
-        assert_eq!(desk.get(HERE, path).status, 200, "{path}: this machine may");
+        assert_eq!(desk.get(HERE, path).status, 401, "{path}: anybody may be on this machine");
+        assert_eq!(desk.get(SOCKET, path).status, 200, "{path}: the machine itself may");
     }
-    for path in ["/", "/healthz", "/readyz", "/api/session"] {
-        assert_eq!(desk.get(AFAR, path).status, 200, "{path}");
+    for path in ["/", "/healthz", "/readyz", "/holdz", "/api/session"] {
+        for from in [HERE, AFAR] {
+            assert_eq!(desk.get(from, path).status, 200, "{path}");
+        }
     }
     let signed = desk.cookie(Rights::Reader);
     let got = desk.ask(AFAR, &format!("GET /api/status HTTP/1.1\r\n{signed}\r\n"));

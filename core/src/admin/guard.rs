@@ -6,7 +6,7 @@
 
 use super::http::{Request, Response, host_name, is_plain};
 use super::routes::{May, Route};
-use super::{Entrance, Rights};
+use super::{Entrance, Origin, Rights};
 use crate::limits::PASSWORD_MAX;
 use crate::time::Duration;
 use alloc::format;
@@ -18,7 +18,7 @@ use core::net::IpAddr;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Who {
     pub(super) from: IpAddr,
-    /// A program on this machine, and no browser.
+    /// A program that the machine itself runs, and no browser.
     pub(super) machine: bool,
     /// What they are signed in as, if they are.
     pub(super) rights: Option<Rights>,
@@ -45,10 +45,13 @@ impl Who {
     }
 }
 
-/// A program on this machine asks, as `tmrd activate` and keepalived's scripts do: a browser would
-/// say which page has led it here, and a proxy for whom it asks.
-pub(super) fn is_machine(request: &Request<'_>, from: IpAddr) -> bool {
-    from.is_loopback() && request.origin.is_none() && !request.relayed
+/// The machine itself asks, as `tmrd activate` and keepalived's scripts do. Its own socket says so; a
+/// loopback address does while there is no password that somebody on this machine could be asked for
+/// instead. A browser would say which page has led it here, and a proxy for whom it asks.
+pub(super) fn is_machine(request: &Request<'_>, origin: Origin, entrance: &Entrance) -> bool {
+    let open = !entrance.operator && !entrance.reader;
+    let here = origin.socket || (origin.from.is_loopback() && open);
+    here && request.origin.is_none() && !request.relayed
 }
 
 /// Refuses what a browser may have been led to.

@@ -24,7 +24,7 @@ pub mod usage;
 
 use crate::config::InForce;
 use crate::history::Span;
-use crate::io::{Intent, Link, Why};
+use crate::io::{Door, Intent, Link, Why};
 use crate::limits::{FILE_TROUBLES_SHOWN, PASSWORDS_KEPT, PASSWORDS_WAITING};
 use crate::log::Handle;
 use crate::random::Random;
@@ -200,7 +200,7 @@ impl fmt::Debug for Password {
 /// The admin pages of a node.
 #[derive(Clone, Debug)]
 pub struct Admin {
-    links: BTreeMap<Link, IpAddr>,
+    links: BTreeMap<Link, Origin>,
     entrance: Entrance,
     /// Names by which this server may be asked for, beside its addresses.
     names: Vec<String>,
@@ -212,6 +212,15 @@ pub struct Admin {
     /// Changes of which it is not known yet what becomes of them.
     later: BTreeMap<Link, Later>,
     audit: Audit,
+}
+
+/// Where a connection comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Origin {
+    /// A loopback address for one of the machine itself.
+    from: IpAddr,
+    /// It came in by the machine's own socket, which the system lets not everybody open.
+    socket: bool,
 }
 
 /// A change that is under way.
@@ -278,9 +287,9 @@ impl Admin {
         self.entrance.certificate_ends
     }
 
-    /// A connection came in.
-    pub fn accepted(&mut self, link: Link, from: IpAddr) {
-        self.links.insert(link, from);
+    /// A connection came in, by the admin port or the machine's own socket.
+    pub fn accepted(&mut self, link: Link, door: Door, from: IpAddr) {
+        self.links.insert(link, Origin { from, socket: door == Door::Machine });
     }
 
     /// A link is gone; `false`: it is not one of these.
@@ -300,7 +309,7 @@ impl Admin {
         checked: Option<Rights>,
         out: &mut Vec<Intent>,
     ) -> Option<Asked<'a>> {
-        let from = *self.links.get(&link)?;
+        let origin = *self.links.get(&link)?;
         if self.waiting.contains_key(&link) || self.later.contains_key(&link) {
             self.closed(link);
             let why = Why::Protocol("an HTTP request before the answer to the one before it");
@@ -317,7 +326,7 @@ impl Admin {
         };
         let found = routes::find(&request);
         let admitted = found.and_then(|route| {
-            self.pass(now, from, &request, route, checked).map(|pass| (route, pass))
+            self.pass(now, origin, &request, route, checked).map(|pass| (route, pass))
         });
         match admitted {
             Ok((route, Pass::In(who))) => Some(Asked { link, request, route, who }),
@@ -338,7 +347,7 @@ impl Admin {
     fn pass(
         &mut self,
         now: Now,
-        from: IpAddr,
+        origin: Origin,
         request: &Request<'_>,
         route: &'static Route,
         checked: Option<Rights>,
@@ -346,8 +355,8 @@ impl Admin {
         guard::site(request, route, &self.names)?;
         let cookie = request.cookie(&sessions::cookie_name(request.port()));
         let session = cookie.and_then(|token| self.sessions.rights(now.mono, token, route.wakes()));
-        let who =
-            Who { from, machine: guard::is_machine(request, from), rights: checked.or(session) };
+        let (from, machine) = (origin.from, guard::is_machine(request, origin, &self.entrance));
+        let who = Who { from, machine, rights: checked.or(session) };
         if checked.is_none() && guard::password(request).is_some() {
             if !self.entrance.operator && !self.entrance.reader {
                 return Err(guard::closed(&self.entrance));
@@ -379,7 +388,7 @@ impl Admin {
         out: &mut Vec<Intent>,
     ) -> Option<Vec<u8>> {
         let (trier, bytes) = self.waiting.remove(&link)?;
-        let from = *self.links.get(&link)?;
+        let from = self.links.get(&link)?.from;
         if granted.is_some() {
             self.slips.give_back(trier);
             return Some(bytes);

@@ -17,9 +17,10 @@ use serde_json::{Value, json};
 pub(super) enum May {
     /// Everybody who reaches the port: it tells nothing about people.
     Anyone,
-    /// Everybody, until there is a password for readers; then who is signed in, and this machine.
+    /// Everybody, until there is a password for readers; then who is signed in, and the machine
+    /// itself.
     Reader,
-    /// Programs on this machine without a password, and operators.
+    /// The machine itself without a password, and operators.
     Machine,
     /// Operators.
     Operator,

@@ -226,8 +226,8 @@ impl Backend {
             Input::Accepted { link, door: Door::Licence, from } => {
                 self.desk.accepted(now, link, from);
             }
-            Input::Accepted { link, door: Door::Admin, from } => {
-                self.admin.accepted(link, from.ip());
+            Input::Accepted { link, door: door @ (Door::Admin | Door::Machine), from } => {
+                self.admin.accepted(link, door, from.ip());
             }
             Input::Frame { link, frame } => self.frame(now, link, frame, out),
             Input::Calls(calls) => {

@@ -334,8 +334,8 @@ impl Front {
             Input::Accepted { link, door: Door::Licence, from } => {
                 self.desk.accepted(now, link, from);
             }
-            Input::Accepted { link, door: Door::Admin, from } => {
-                self.admin.accepted(link, from.ip());
+            Input::Accepted { link, door: door @ (Door::Admin | Door::Machine), from } => {
+                self.admin.accepted(link, door, from.ip());
             }
             Input::Accepted { link, door: Door::Twin, from } => {
                 self.twin_accepted(link, from, out);

@@ -1,7 +1,7 @@
 //! Places at each door, and who goes where a door is full.
 //!
-//! Who may come in always: this machine by its admin door, whoever proves the group key, and at
-//! the twin's door whoever is quicker than the next eight. A stranger keeps a place for as long as
+//! Who may come in always: this machine, by its socket and by its admin door, whoever proves the
+//! group key, and at the twin's door whoever is quicker than the next eight. A stranger keeps a place for as long as
 //! he uses it.
 
 use super::{Answer, Hub, Port};
@@ -9,7 +9,7 @@ use crate::counts::{HubCounts, Limit};
 use crate::io::{Door, Link};
 use crate::limits::{
     ADMIN_LINKS_KEPT, ADMIN_LINKS_MAX, CLIENT_LINKS_MAX, CLIENT_LINKS_PER_ADDRESS, CROWDED_LINKS,
-    TWIN_LINKS_MAX,
+    MACHINE_LINKS_MAX, TWIN_LINKS_MAX,
 };
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -26,6 +26,7 @@ pub(super) struct Doors {
     crowded: Vec<Link>,
     admins: Vec<Link>,
     twins: Vec<Link>,
+    machines: Vec<Link>,
 }
 
 /// What becomes of who knocks.
@@ -53,6 +54,7 @@ impl Doors {
             crowded: Vec::new(),
             admins: Vec::new(),
             twins: Vec::new(),
+            machines: Vec::new(),
         }
     }
 
@@ -65,6 +67,7 @@ impl Doors {
         match door {
             Door::Admin => self.admins.push(link),
             Door::Twin => self.twins.push(link),
+            Door::Machine => self.machines.push(link),
             Door::Licence if crowded => self.crowded.push(link),
             Door::Licence => {
                 self.clients += 1;
@@ -78,6 +81,7 @@ impl Doors {
         match door {
             Door::Admin => self.admins.retain(|other| *other != link),
             Door::Twin => self.twins.retain(|other| *other != link),
+            Door::Machine => self.machines.retain(|other| *other != link),
             Door::Licence if crowded => self.crowded.retain(|other| *other != link),
             Door::Licence => {
                 self.clients -= 1;
@@ -95,8 +99,16 @@ impl Doors {
     pub(super) fn counted(&self, counts: &HubCounts) -> HubCounts {
         let clients = (self.clients, self.clients_max);
         let pages = (self.admins.len(), ADMIN_LINKS_MAX + ADMIN_LINKS_KEPT);
-        HubCounts { doors: [clients, pages, (self.twins.len(), TWIN_LINKS_MAX)], ..counts.clone() }
+        let twins = (self.twins.len(), TWIN_LINKS_MAX);
+        let machines = (self.machines.len(), MACHINE_LINKS_MAX);
+        HubCounts { doors: [clients, pages, twins, machines], ..counts.clone() }
     }
+}
+
+/// Nothing that it has asked for is on its way. One that has its answer looks as if that were leaving,
+/// until it asks again.
+fn is_idle(port: &Port) -> bool {
+    !matches!(port.answer, Answer::Asked | Answer::Made) && port.requests.is_empty()
 }
 
 impl Hub {
@@ -111,14 +123,16 @@ impl Hub {
                     return Knock { reached: None, place: Place::Free };
                 }
                 // Nobody else takes a place from this machine.
-                let idle = |port: &Port| {
+                let may = |port: &Port| {
                     let own = port.door.is_some_and(|(_, from)| from.ip().is_loopback());
-                    // One that has its answer looks as if that were leaving, until it asks again.
-                    let owed = matches!(port.answer, Answer::Asked | Answer::Made);
-                    !owed && port.requests.is_empty() && (machine || !own)
+                    is_idle(port) && (machine || !own)
                 };
-                self.in_place_of(&doors.admins, Limit::AdminLinks, idle)
+                self.in_place_of(&doors.admins, Limit::AdminLinks, may)
             }
+            Door::Machine if doors.machines.len() < MACHINE_LINKS_MAX => {
+                Knock { reached: None, place: Place::Free }
+            }
+            Door::Machine => self.in_place_of(&doors.machines, Limit::MachineLinks, is_idle),
             Door::Twin if doors.twins.len() < TWIN_LINKS_MAX => {
                 Knock { reached: None, place: Place::Free }
             }

@@ -1,11 +1,11 @@
 //! `failover`: the role goes to the other front in good order.
 
 use super::http;
+use super::pages::Pages;
 use crate::daemon::{Failure, Outcome};
 use serde_json::Value;
 use std::thread;
 use std::time::{Duration, Instant};
-use tmr_core::io::Address;
 
 /// Longer than a front takes to give the role away, or to give that up.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -17,14 +17,14 @@ const LOOK: Duration = Duration::from_millis(20);
 ///
 /// # Errors
 /// It cannot be reached, does not lead, has nobody to give the role to, or keeps it; and why.
-pub fn failover(at: &Address, if_active: bool) -> Outcome {
+pub fn failover(at: &Pages, if_active: bool) -> Outcome {
     if if_active && http::status(at)?.0["role"] != "active" {
         return Ok(());
     }
     let started = Instant::now();
     let answer = http::post(at, "/api/failover")?;
     if answer.status != 202 {
-        return Err(Failure::failed(format!("{at}: {}", answer.body.trim_end())));
+        return Err(Failure::failed(format!("{}: {}", answer.at, answer.body.trim_end())));
     }
     loop {
         let (status, _) = http::status(at)?;

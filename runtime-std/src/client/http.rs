@@ -1,13 +1,12 @@
 //! One HTTP request to a server's admin pages.
 
+use super::pages::{Opened, Pages};
 use crate::daemon::Failure;
-use crate::daemon::net::dial;
+use crate::daemon::net::Socket;
 use base64ct::{Base64, Encoding};
 use serde_json::Value;
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
 use std::time::Duration;
-use tmr_core::io::Address;
 
 /// An admin page answers at once, or its server is not well.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -19,6 +18,8 @@ const HEADERS_MAX: usize = 32;
 /// What a server answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
+    /// Who answered.
+    pub at: String,
     /// Like 200.
     pub status: u16,
     /// The text.
@@ -29,7 +30,7 @@ pub struct Answer {
 ///
 /// # Errors
 /// The server cannot be reached, or does not speak HTTP.
-pub fn get(to: &Address, path: &str) -> Result<Answer, Failure> {
+pub fn get(to: &Pages, path: &str) -> Result<Answer, Failure> {
     ask(to, &format!("GET {path}"), "", "", PATIENCE)
 }
 
@@ -37,7 +38,7 @@ pub fn get(to: &Address, path: &str) -> Result<Answer, Failure> {
 ///
 /// # Errors
 /// As of [`get`].
-pub fn post(to: &Address, path: &str) -> Result<Answer, Failure> {
+pub fn post(to: &Pages, path: &str) -> Result<Answer, Failure> {
     ask(to, &format!("POST {path}"), "", "", PATIENCE)
 }
 
@@ -46,7 +47,7 @@ pub fn post(to: &Address, path: &str) -> Result<Answer, Failure> {
 /// # Errors
 /// As of [`get`].
 pub fn post_json(
-    to: &Address,
+    to: &Pages,
     path: &str,
     body: &str,
     patience: Duration,
@@ -59,7 +60,7 @@ pub fn post_json(
 /// # Errors
 /// As of [`get`].
 pub fn post_signed(
-    to: &Address,
+    to: &Pages,
     path: &str,
     body: &str,
     password: &str,
@@ -73,47 +74,53 @@ pub fn post_signed(
 ///
 /// # Errors
 /// As of [`get`], or the answer is no status.
-pub fn status(to: &Address) -> Result<(Value, String), Failure> {
+pub fn status(to: &Pages) -> Result<(Value, String), Failure> {
     let answer = get(to, "/api/status")?;
     if answer.status != 200 {
         let line = answer.body.lines().next().unwrap_or_default();
-        return Err(Failure::failed(format!("{to} answered {}: {line}", answer.status)));
+        return Err(Failure::failed(format!("{} answered {}: {line}", answer.at, answer.status)));
     }
     match serde_json::from_str(&answer.body) {
         Ok(value) => Ok((value, answer.body)),
-        Err(error) => Err(Failure::failed(format!("{to}: the status is not JSON: {error}"))),
+        Err(error) => {
+            Err(Failure::failed(format!("{}: the status is not JSON: {error}", answer.at)))
+        }
     }
 }
 
 /// `line`: method and path; `head`: more lines of the head.
 fn ask(
-    to: &Address,
+    to: &Pages,
     line: &str,
     head: &str,
     body: &str,
     patience: Duration,
 ) -> Result<Answer, Failure> {
-    let socket = dial(to).map_err(|why| {
-        Failure::unreachable(format!("cannot reach the admin pages at {to}: {why}"))
-    })?;
+    let Opened { socket, at } = to.open()?;
     let bytes = exchange(&socket, line, head, body, patience)
-        .map_err(|error| Failure::unreachable(format!("{to} does not answer: {error}")))?;
+        .map_err(|error| Failure::unreachable(format!("{at} does not answer: {error}")))?;
     if bytes.is_empty() {
-        return Err(Failure::unreachable(format!("{to} closed the connection without an answer")));
+        return Err(Failure::unreachable(format!("{at} closed the connection without an answer")));
     }
-    parse(&bytes).ok_or_else(|| Failure::failed(format!("{to} does not speak HTTP")))
+    let Some((status, body)) = parse(&bytes) else {
+        return Err(Failure::failed(format!("{at} does not speak HTTP")));
+    };
+    Ok(Answer { at, status, body })
 }
 
 fn exchange(
-    mut socket: &TcpStream,
+    mut socket: &Socket,
     line: &str,
     head: &str,
     body: &str,
     patience: Duration,
 ) -> io::Result<Vec<u8>> {
-    socket.set_read_timeout(Some(patience))?;
+    socket.set_read_timeout(patience)?;
     // By its number: a server must not be led to take a command that was meant for another.
-    let host = socket.peer_addr()?;
+    let host = match socket {
+        Socket::Tcp(socket) => socket.peer_addr()?.to_string(),
+        Socket::Unix(_) => "localhost".to_owned(),
+    };
     let length = body.len();
     let more = match line.split(' ').next() {
         Some("POST") => format!("X-Tmr-Admin: 1\r\nContent-Length: {length}\r\n"),
@@ -131,8 +138,8 @@ fn exchange(
     }
 }
 
-/// An answer that ends with its connection, or where its length says.
-fn parse(bytes: &[u8]) -> Option<Answer> {
+/// The status and the body of an answer that ends with its connection, or where its length says.
+fn parse(bytes: &[u8]) -> Option<(u16, String)> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
     let mut response = httparse::Response::new(&mut headers);
     let httparse::Status::Complete(head) = response.parse(bytes).ok()? else { return None };
@@ -145,7 +152,7 @@ fn parse(bytes: &[u8]) -> Option<Answer> {
         Some(length) => bytes[head..].get(..length?)?,
         None => &bytes[head..],
     };
-    Some(Answer { status: response.code?, body: String::from_utf8_lossy(body).into_owned() })
+    Some((response.code?, String::from_utf8_lossy(body).into_owned()))
 }
 
 #[cfg(test)]
@@ -154,6 +161,7 @@ mod tests {
     use crate::daemon::Exit;
     use std::net::TcpListener;
     use std::thread;
+    use tmr_core::io::Address;
 
     /// What a server got that answers like this, and what the client made of the answer.
     fn served(answer: &'static str, path: &str, post: bool) -> (String, Result<Answer, Failure>) {
@@ -171,7 +179,8 @@ mod tests {
             String::from_utf8(got).unwrap().replace(&at.to_string(), "HERE")
         });
         let to = Address { host: at.ip().to_string(), port: at.port() };
-        let made = ask(&to, if post { "POST" } else { "GET" }, path, "", PATIENCE);
+        let line = format!("{} {path}", if post { "POST" } else { "GET" });
+        let made = ask(&to.into(), &line, "", "", PATIENCE);
         (server.join().unwrap(), made)
     }
 
@@ -179,10 +188,12 @@ mod tests {
     fn a_whole_answer_is_read() {
         let (got, made) = served("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", "/a", false);
         assert_eq!(got, "GET /a HTTP/1.1\r\nHost: HERE\r\nConnection: close\r\n\r\n");
-        assert_eq!(made, Ok(Answer { status: 200, body: "ok".into() }));
+        let made = made.map(|answer| (answer.status, answer.body));
+        assert_eq!(made, Ok((200, "ok".into())));
         let (got, made) = served("HTTP/1.1 202 Accepted\r\n\r\ntaken\n", "/b", true);
         assert!(got.starts_with("POST /b ") && got.contains("\r\nX-Tmr-Admin: 1\r\n"), "{got}");
-        assert_eq!(made, Ok(Answer { status: 202, body: "taken\n".into() }));
+        let made = made.map(|answer| (answer.status, answer.body));
+        assert_eq!(made, Ok((202, "taken\n".into())));
     }
 
     #[test]
@@ -200,7 +211,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         drop(listener);
-        let failure = get(&Address { host: "127.0.0.1".into(), port }, "/").unwrap_err();
+        let failure = get(&Address { host: "127.0.0.1".into(), port }.into(), "/").unwrap_err();
         assert_eq!(failure.exit, Exit::Unreachable);
         assert!(failure.text.contains(&format!("127.0.0.1:{port}")), "{failure}");
     }

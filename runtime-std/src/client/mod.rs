@@ -11,6 +11,7 @@ pub mod failover;
 pub mod http;
 mod list;
 mod listing;
+pub mod pages;
 pub mod recover;
 pub mod release;
 mod replay;

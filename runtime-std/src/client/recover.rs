@@ -18,10 +18,10 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// # Errors
 /// Nothing is lost, nobody has confirmed it, or the front could not do it; and why.
 pub fn recover(options: &cli::Recover) -> Outcome {
-    let at = &options.admin.at;
+    let at = &options.admin.front();
     let answer = http::get(at, "/api/recover")?;
     if answer.status != 200 {
-        return Err(Failure::failed(format!("{at}: {}", answer.body.trim_end())));
+        return Err(Failure::failed(format!("{}: {}", answer.at, answer.body.trim_end())));
     }
     let plan: Value = serde_json::from_str(&answer.body)
         .map_err(|error| Failure::failed(format!("{at}: the answer is not JSON: {error}")))?;

@@ -1,7 +1,7 @@
 //! `release`: an operator takes a handle back, or all handles of an address.
 
 use super::http;
-use crate::daemon::cli::Admin;
+use super::pages::Admin;
 use crate::daemon::passwords;
 use crate::daemon::{Failure, Outcome};
 use clap::Args;
@@ -38,11 +38,11 @@ pub fn release(options: &Release) -> Outcome {
         (None, handle) => json!({ "handle": handle }),
     };
     let password = passwords::once("Password of the operator: ")?;
-    let at = &options.admin.at;
+    let at = &options.admin.front();
     let answer = http::post_signed(at, "/api/release", &body.to_string(), &password)?;
     if answer.status != 202 {
-        return Err(Failure::failed(format!("{at}: {}", answer.body.trim_end())));
+        return Err(Failure::failed(format!("{}: {}", answer.at, answer.body.trim_end())));
     }
-    eprintln!("{at}: {}", answer.body.trim_end());
+    eprintln!("{}: {}", answer.at, answer.body.trim_end());
     Ok(())
 }

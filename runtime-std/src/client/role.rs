@@ -1,23 +1,23 @@
 //! `notify` and `track`: what keepalived calls.
 
 use super::http;
+use super::pages::Pages;
 use crate::daemon::cli::Track;
 use crate::daemon::{Failure, Outcome};
-use tmr_core::io::Address;
 
 /// Tells a front that the virtual address may have moved. `news` is what keepalived says, for the
 /// front's own look counts.
 ///
 /// # Errors
 /// It cannot be reached, or is no front.
-pub fn notify(at: &Address, news: &[String]) -> Outcome {
+pub fn notify(at: &Pages, news: &[String]) -> Outcome {
     let answer = http::post(at, "/api/notify")?;
     if answer.status != 202 {
         let line = answer.body.lines().next().unwrap_or_default();
         let news = news.join(" ");
         return Err(Failure::failed(format!(
-            "{at} answered {} to {news:?}: {line}",
-            answer.status
+            "{} answered {} to {news:?}: {line}",
+            answer.at, answer.status
         )));
     }
     Ok(())
@@ -27,7 +27,7 @@ pub fn notify(at: &Address, news: &[String]) -> Outcome {
 ///
 /// # Errors
 /// It may not, and why; or the front cannot be reached.
-pub fn track(at: &Address, what: Track) -> Outcome {
+pub fn track(at: &Pages, what: Track) -> Outcome {
     let path = match what {
         Track::Status => "/readyz",
         Track::ManualFailover => "/holdz",

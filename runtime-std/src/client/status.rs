@@ -2,13 +2,13 @@
 
 use super::colour::Colour;
 use super::http;
+use super::pages::Pages;
 use super::table::Table;
 use crate::daemon::{Failure, Outcome, out};
 use serde_json::Value;
 use std::fmt::Write;
 use std::thread;
 use std::time::{Duration, Instant};
-use tmr_core::io::Address;
 
 /// How long a front may take to get the active role before the command gives up waiting.
 const ACTIVATION: Duration = Duration::from_secs(15);
@@ -19,7 +19,7 @@ const LOOK: Duration = Duration::from_millis(100);
 ///
 /// # Errors
 /// It cannot be reached, or says something else.
-pub fn status(at: &Address, json: bool) -> Outcome {
+pub fn status(at: &Pages, json: bool) -> Outcome {
     let (value, text) = http::status(at)?;
     let text = match value["role"].as_str() {
         _ if json => text,
@@ -33,11 +33,11 @@ pub fn status(at: &Address, json: bool) -> Outcome {
 ///
 /// # Errors
 /// It cannot be reached, is no front, or does not get the role in time.
-pub fn activate(at: &Address) -> Outcome {
+pub fn activate(at: &Pages) -> Outcome {
     let answer = http::post(at, "/api/activate")?;
     if answer.status != 202 {
         let line = answer.body.lines().next().unwrap_or_default();
-        return Err(Failure::failed(format!("{at} answered {}: {line}", answer.status)));
+        return Err(Failure::failed(format!("{} answered {}: {line}", answer.at, answer.status)));
     }
     wait_active(at)
 }
@@ -46,7 +46,7 @@ pub fn activate(at: &Address) -> Outcome {
 ///
 /// # Errors
 /// It cannot be reached, is no front, or does not lead in time; and why.
-pub fn wait_active(at: &Address) -> Outcome {
+pub fn wait_active(at: &Pages) -> Outcome {
     let started = Instant::now();
     loop {
         let (status, _) = http::status(at)?;
@@ -73,7 +73,7 @@ pub fn wait_active(at: &Address) -> Outcome {
 }
 
 /// Why a front does not lead that names no obstacle.
-fn unready(at: &Address) -> Result<String, Failure> {
+fn unready(at: &Pages) -> Result<String, Failure> {
     let answer = http::get(at, "/readyz")?;
     if answer.status == 200 {
         return Ok("it is still claiming the lead; tmrd status says how it stands".to_owned());

@@ -1,6 +1,7 @@
 //! The command line. What a command does stands elsewhere.
 
 use super::address;
+use crate::client::pages::Admin;
 use crate::client::report;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::IpAddr;
@@ -171,20 +172,6 @@ pub enum Command {
     #[command(after_help = "Example:\n  tmrd bench crypt --server 127.0.0.1:22350 --firm-code \
         6000010 --product-code 201 \\\n      --clients 64 --seconds 10")]
     Bench(Bench),
-}
-
-/// Which server's admin pages.
-#[derive(Debug, Args)]
-pub struct Admin {
-    /// The address of its admin pages.
-    #[arg(
-        long = "admin",
-        value_name = "http://IP:PORT",
-        env = "TMR_ADMIN",
-        default_value = "http://127.0.0.1:22352",
-        value_parser = address::admin
-    )]
-    pub at: Address,
 }
 
 /// `recover`.

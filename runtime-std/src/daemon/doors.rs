@@ -116,6 +116,7 @@ pub(super) fn name(door: Door) -> &'static str {
         Door::Licence => "licence",
         Door::Admin => "admin",
         Door::Twin => "twin",
+        Door::Machine => "machine",
     }
 }
 

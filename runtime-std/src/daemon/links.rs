@@ -13,7 +13,7 @@
 
 use super::exit::halt;
 use super::listeners::{Came, Listeners, Open};
-use super::net::{NOT_READING, broken, dial_within, prepare};
+use super::net::{NOT_READING, Socket, broken, dial_within, prepare};
 use super::plan::{Errands, Streams};
 use super::talk::{Talk, Waiting};
 use super::timed::{Dial, TimedHub, Todo};
@@ -21,7 +21,7 @@ use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -229,10 +229,12 @@ impl Links {
     pub(super) fn accepted(
         &self,
         door: Door,
-        (socket, from): (TcpStream, SocketAddr),
+        (socket, from): (impl Into<Socket>, SocketAddr),
         chores: &mut Chores,
     ) {
-        if let Err(error) = prepare(&socket) {
+        let socket = socket.into();
+        let prepared = if let Socket::Tcp(socket) = &socket { prepare(socket) } else { Ok(()) };
+        if let Err(error) = prepared {
             return tracing::debug!(%from, "gone before it was served: {}", broken(&error));
         }
         let from = if door == Door::Admin { seen_from(&socket, from) } else { from };
@@ -253,7 +255,7 @@ impl Links {
         let mut chores = Chores::default();
         match dial_within(&to, callee.within()) {
             Ok(socket) => {
-                let talk = Talk::new(socket, self.streams.dialled(callee), false);
+                let talk = Talk::new(socket.into(), self.streams.dialled(callee), false);
                 self.open(link, talk, &mut chores);
             }
             Err(why) => return self.undialled(link, why),
@@ -449,7 +451,8 @@ struct Heard {
 }
 
 /// Where an admin connection comes from: whoever reaches this machine from its own address is on it.
-fn seen_from(socket: &TcpStream, from: SocketAddr) -> SocketAddr {
+fn seen_from(socket: &Socket, from: SocketAddr) -> SocketAddr {
+    let Socket::Tcp(socket) = socket else { return from };
     let here = socket.local_addr().is_ok_and(|own| own.ip() == from.ip());
     if here { SocketAddr::new(Ipv4Addr::LOCALHOST.into(), from.port()) } else { from }
 }

@@ -6,12 +6,14 @@
 use super::doors::{self, Spot};
 use super::exit::{Failure, words};
 use super::links::lock;
+use super::machine::Machine;
+use super::net::Socket;
 use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::io::Errno;
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::fd::OwnedFd;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 use tmr_core::io::Door;
@@ -39,17 +41,71 @@ pub(super) struct Open {
     /// What the poll calls it.
     pub(super) name: u64,
     pub(super) door: Door,
-    listener: TcpListener,
+    listener: Listener,
     /// When it was last logged that nobody can come in.
     complained: Mutex<Option<Instant>>,
+}
+
+/// What takes connections in.
+#[derive(Debug)]
+pub enum Listener {
+    /// At a port.
+    Tcp(TcpListener),
+    /// At the machine's own socket.
+    Machine(Machine),
+}
+
+impl From<TcpListener> for Listener {
+    fn from(listener: TcpListener) -> Self {
+        Self::Tcp(listener)
+    }
+}
+
+impl From<Machine> for Listener {
+    fn from(machine: Machine) -> Self {
+        Self::Machine(machine)
+    }
+}
+
+impl Listener {
+    fn set_nonblocking(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(listener) => listener.set_nonblocking(true),
+            Self::Machine(machine) => machine.listener.set_nonblocking(true),
+        }
+    }
+
+    fn port(&self) -> Option<&TcpListener> {
+        if let Self::Tcp(listener) = self { Some(listener) } else { None }
+    }
+
+    /// A connection; `None`: it was refused.
+    fn accept(&self) -> io::Result<Option<(Socket, SocketAddr)>> {
+        match self {
+            Self::Tcp(listener) => listener.accept().map(|(it, from)| Some((it.into(), from))),
+            Self::Machine(machine) => {
+                let here = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+                Ok(machine.accept()?.map(|it| (it.into(), here)))
+            }
+        }
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Tcp(listener) => listener.as_fd(),
+            Self::Machine(machine) => machine.listener.as_fd(),
+        }
+    }
 }
 
 /// What came of one try to take somebody in.
 #[derive(Debug)]
 pub(super) enum Came {
     /// A connection.
-    In(TcpStream, SocketAddr),
-    /// One that has gone already.
+    In(Socket, SocketAddr),
+    /// One that has gone already, or may not come in.
     Gone,
     /// Nobody waits.
     Nobody,
@@ -66,8 +122,9 @@ impl Listeners {
     ///
     /// # Errors
     /// The system's.
-    pub fn open(&self, door: Door, listener: TcpListener) -> io::Result<()> {
-        listener.set_nonblocking(true)?;
+    pub fn open(&self, door: Door, listener: impl Into<Listener>) -> io::Result<()> {
+        let listener = listener.into();
+        listener.set_nonblocking()?;
         let mut table = lock(&self.open);
         table.last += 1;
         let name = MARK | table.last;
@@ -84,7 +141,8 @@ impl Listeners {
     pub fn prepare(&self, spots: &[Spot]) -> Result<Vec<(Door, TcpListener)>, Failure> {
         let own: Vec<Arc<Open>> = lock(&self.open).open.values().cloned().collect();
         let goes = |open: &&Arc<Open>| spots.iter().any(|spot| spot.door == open.door);
-        let beside: Vec<&TcpListener> = own.iter().filter(goes).map(|it| &it.listener).collect();
+        let beside: Vec<&TcpListener> =
+            own.iter().filter(goes).filter_map(|it| it.listener.port()).collect();
         spots.iter().map(|spot| Ok((spot.door, doors::listen(spot, &beside)?))).collect()
     }
 
@@ -146,7 +204,8 @@ impl Open {
     /// Takes in the next who waits.
     pub(super) fn take_in(&self) -> Came {
         match self.listener.accept() {
-            Ok((socket, from)) => Came::In(socket, from),
+            Ok(Some((socket, from))) => Came::In(socket, from),
+            Ok(None) => Came::Gone,
             Err(error) => match error.kind() {
                 ErrorKind::WouldBlock => Came::Nobody,
                 ErrorKind::Interrupted

@@ -25,6 +25,7 @@ mod links_test;
 pub mod listeners;
 pub mod log;
 pub mod log_file;
+pub mod machine;
 pub mod net;
 pub mod notify;
 pub mod out;
@@ -76,13 +77,15 @@ fn perform(runtime: Runtime, command: &Command) -> Outcome {
         Command::Serve(options) => roles::serve(runtime, options),
         Command::Password { role, file } => passwords::set(file, (*role).into()),
         Command::CheckConfig { file, .. } => roles::check_config(file.as_deref()),
-        Command::Status { admin, json } => client::status::status(&admin.at, *json),
-        Command::Activate { admin } => client::status::activate(&admin.at),
+        Command::Status { admin, json } => client::status::status(&admin.server(), *json),
+        Command::Activate { admin } => client::status::activate(&admin.front()),
         Command::Recover(options) => client::recover::recover(options),
-        Command::Failover { admin, if_active } => client::failover::failover(&admin.at, *if_active),
+        Command::Failover { admin, if_active } => {
+            client::failover::failover(&admin.front(), *if_active)
+        }
         Command::Release(options) => client::release::release(options),
-        Command::Notify { admin, news } => client::role::notify(&admin.at, news),
-        Command::Track { what, admin } => client::role::track(&admin.at, *what),
+        Command::Notify { admin, news } => client::role::notify(&admin.front(), news),
+        Command::Track { what, admin } => client::role::track(&admin.front(), *what),
         Command::Report(options) => client::report::report(options),
         Command::Doctor(options) => client::doctor::doctor(options),
         Command::Client(options) => client::run(options),

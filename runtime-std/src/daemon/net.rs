@@ -1,9 +1,11 @@
-//! TCP, as servers and clients here want it.
+//! TCP, and sockets of the machine, as servers and clients here want them.
 
 use super::exit::words;
 use rustix::net::sockopt;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
 use std::time::Instant;
 use tmr_core::io::{Address, Why};
 use tmr_core::limits::{DIAL_TIMEOUT, KEEPALIVE, WRITE_TIMEOUT};
@@ -14,7 +16,84 @@ pub const NOT_READING: Why = Why::Timeout("the peer does not read");
 /// Pause after a connection that the system could not give: no file, or no thread for it.
 pub const BREATH: Duration = Duration::from_millis(100);
 
-/// Sets what every connection has: no delay for small writes, no wait without end for a peer that
+/// A connection.
+#[derive(Debug)]
+pub enum Socket {
+    /// Over the network, or this machine's part of it.
+    Tcp(TcpStream),
+    /// By a socket of this machine.
+    Unix(UnixStream),
+}
+
+impl Socket {
+    /// Whether reading and writing do not wait.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn set_nonblocking(&self, not: bool) -> io::Result<()> {
+        match self {
+            Self::Tcp(socket) => socket.set_nonblocking(not),
+            Self::Unix(socket) => socket.set_nonblocking(not),
+        }
+    }
+
+    /// How long reading waits.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn set_read_timeout(&self, patience: Duration) -> io::Result<()> {
+        match self {
+            Self::Tcp(socket) => socket.set_read_timeout(Some(patience)),
+            Self::Unix(socket) => socket.set_read_timeout(Some(patience)),
+        }
+    }
+}
+
+impl From<TcpStream> for Socket {
+    fn from(socket: TcpStream) -> Self {
+        Self::Tcp(socket)
+    }
+}
+
+impl From<UnixStream> for Socket {
+    fn from(socket: UnixStream) -> Self {
+        Self::Unix(socket)
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Tcp(socket) => socket.as_fd(),
+            Self::Unix(socket) => socket.as_fd(),
+        }
+    }
+}
+
+impl Read for &Socket {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Socket::Tcp(socket) => (&mut &*socket).read(buffer),
+            Socket::Unix(socket) => (&mut &*socket).read(buffer),
+        }
+    }
+}
+
+impl Write for &Socket {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Socket::Tcp(socket) => (&mut &*socket).write(bytes),
+            Socket::Unix(socket) => (&mut &*socket).write(bytes),
+        }
+    }
+
+    /// There is nothing that waits.
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Sets what every connection over the network has: no delay for small writes, no wait without end for a peer that
 /// does not read, and none for one that is gone without a word, whose place others need.
 ///
 /// # Errors
@@ -74,7 +153,10 @@ pub fn broken(error: &io::Error) -> Why {
 ///
 /// # Errors
 /// The link is broken.
-pub fn read_some(mut socket: &TcpStream, buffer: &mut [u8]) -> Result<Option<usize>, Why> {
+pub fn read_some<S>(mut socket: &S, buffer: &mut [u8]) -> Result<Option<usize>, Why>
+where
+    for<'a> &'a S: Read,
+{
     loop {
         match socket.read(buffer) {
             Ok(count) => return Ok(Some(count)),
@@ -90,7 +172,10 @@ pub fn read_some(mut socket: &TcpStream, buffer: &mut [u8]) -> Result<Option<usi
 ///
 /// # Errors
 /// The link is broken.
-pub fn write_some(mut socket: &TcpStream, wire: &mut Vec<u8>) -> Result<bool, Why> {
+pub fn write_some<S>(mut socket: &S, wire: &mut Vec<u8>) -> Result<bool, Why>
+where
+    for<'a> &'a S: Write,
+{
     let mut written = 0;
     let stopped = loop {
         if written == wire.len() {

@@ -6,6 +6,7 @@ use super::entropy;
 use super::exit::{Failure, Outcome};
 use super::history::{Keeper, Tray};
 use super::listeners::Listeners;
+use super::machine::Machine;
 use super::settings::Settings;
 use super::tls::Tls;
 use super::{notify, vip};
@@ -71,6 +72,8 @@ pub type Source = Box<dyn FnOnce(Tell) + Send>;
 /// What a node hears of beside its links: that its writes are done, and what the machine reports.
 #[derive(Default)]
 pub struct Sources {
+    /// Where the machine itself comes in; `None`: it cannot.
+    pub machine: Option<Machine>,
     /// A backend's; a front has none.
     pub journal: Option<Journal>,
     /// Of a front that has a virtual address.
@@ -110,6 +113,10 @@ impl Sources {
         doors: Arc<Listeners>,
         tell: impl Fn(Input) + Send + Sync + 'static,
     ) -> Outcome {
+        if let Some(machine) = self.machine {
+            let opened = doors.open(Door::Machine, machine);
+            opened.map_err(|error| Failure::failed(format!("the machine's socket: {error}")))?;
+        }
         let tell: Tell = Arc::new(tell);
         let Errands { waiting, tray } = errands;
         if let Some(keeper) = self.history {
@@ -165,7 +172,7 @@ impl Streams {
                 let group = if self.front.is_none() { Some(self.group.clone()) } else { None };
                 Stream::licence(entropy::fresh(), group)
             }
-            Door::Admin => Stream::admin(),
+            Door::Admin | Door::Machine => Stream::admin(),
             Door::Twin => Stream::twin_accept(entropy::fresh(), &self.group),
         }
     }

@@ -8,6 +8,7 @@ use super::exit::{Failure, Outcome};
 use super::history::{Farewell, Keeper};
 use super::licences::Licences;
 use super::log_file::Reserved;
+use super::machine::{Leftover, Machine};
 use super::plan::{Plan, Source, Sources, Streams};
 use super::settings::{self, Settings};
 use super::tls::Tls;
@@ -44,7 +45,8 @@ impl Runtime {
 /// # Errors
 /// It cannot start; every file is checked before anything is listened on.
 pub fn backend(runtime: Runtime, options: &cli::Backend) -> Outcome {
-    begin(&options.watched, &Farewell::default())?;
+    let leftover = Leftover::default();
+    begin(&options.watched, &Farewell::default(), &leftover)?;
     let mut reserved = vec![("the group key", options.group_key.clone())];
     reserved.extend(options.issuer.iter().map(|path| ("the issuer's key", path.clone())));
     reserved.extend(options.license.iter().map(|path| ("a licence file", path.clone())));
@@ -58,6 +60,7 @@ pub fn backend(runtime: Runtime, options: &cli::Backend) -> Outcome {
     let licence = at(Door::Licence, "the licence port", &options.listen);
     let admin = options.admin.as_ref().map(|admin| at(Door::Admin, "the admin port", admin));
     let doors = doors::open(&[licence].into_iter().chain(admin).collect::<Vec<_>>())?;
+    let machine = Machine::open(&options.state, &leftover);
     let identity = runtime.identity(&doors[0].1);
     let (group_check, handle_key) = (group.check(), group.handle_key());
     let seed = entropy::fresh();
@@ -69,7 +72,7 @@ pub fn backend(runtime: Runtime, options: &cli::Backend) -> Outcome {
     let hub = hub(Node::Backend(Box::new(node)));
     doors::announce(&doors);
     let others: Vec<(&str, Source)> = vec![("licences", licences.source(needed(options)))];
-    let sources = Sources { journal, others, ..Sources::default() };
+    let sources = Sources { machine, journal, others, ..Sources::default() };
     let streams = Streams { group, front: None, tls: Tls::default() };
     (runtime.run)(Plan { hub, doors, streams, sources })
 }
@@ -89,8 +92,8 @@ fn needed(options: &cli::Backend) -> impl Fn() -> Vec<Failure> + Send + 'static 
 /// # Errors
 /// It cannot start; every file that it cannot do without is checked before anything is listened on.
 pub fn serve(runtime: Runtime, options: &cli::Serve) -> Outcome {
-    let farewell = Farewell::default();
-    begin(&options.watched, &farewell)?;
+    let (farewell, leftover) = (Farewell::default(), Leftover::default());
+    begin(&options.watched, &farewell, &leftover)?;
     let (text, config) = files::config(&options.config)?;
     let paths = (&*options.config, &*options.state);
     let reserved = settings::reserved(paths, &config);
@@ -98,6 +101,7 @@ pub fn serve(runtime: Runtime, options: &cli::Serve) -> Outcome {
     let group = files::group_key(&files::beside(&options.config, &config.group_key_file))?;
     let folder = Folder::open(&options.state)?;
     let doors = doors::open(&settings::spots(&config))?;
+    let machine = Machine::open(&options.state, &leftover);
     let mut identity = runtime.identity(&doors[0].1);
     let begun = (text, config.clone());
     let settings = Settings::new(paths, begun, group.clone(), identity.address)?;
@@ -128,7 +132,7 @@ pub fn serve(runtime: Runtime, options: &cli::Serve) -> Outcome {
     doors::announce(&doors);
     let streams = Streams { group, front: Some(front), tls: clerk.tls() };
     let (settings, clerk, history) = (Some(settings), Some(clerk), Some(history));
-    let sources = Sources { address, settings, clerk, history, ..Sources::default() };
+    let sources = Sources { machine, address, settings, clerk, history, ..Sources::default() };
     (runtime.run)(Plan { hub, doors, streams, sources })
 }
 
@@ -161,18 +165,22 @@ fn hub(node: Node) -> Hub {
 }
 
 /// What every server does first.
-fn begin(watched: &cli::Watched, farewell: &Farewell) -> Outcome {
+fn begin(watched: &cli::Watched, farewell: &Farewell, leftover: &Leftover) -> Outcome {
     log::start();
-    let last = farewell.clone();
+    let (last, left) = (farewell.clone(), leftover.clone());
     signals::on_stop(move || {
         tracing::info!("told to stop");
         notify::stopping();
         last.say();
+        left.remove();
         std::process::exit(0);
     })?;
     if watched.die_with_parent {
-        let last = farewell.clone();
-        signals::die_with_parent(move || last.say())?;
+        let (last, left) = (farewell.clone(), leftover.clone());
+        signals::die_with_parent(move || {
+            last.say();
+            left.remove();
+        })?;
     }
     Ok(())
 }

@@ -1,11 +1,10 @@
 //! One link's conversation, outside of the hub's lock: its socket, which never blocks, its stream,
 //! the bytes to write, and whether it is its turn to be read.
 
-use super::net::{read_some, write_some};
+use super::net::{Socket, read_some, write_some};
 use super::tls::Cover;
 use rustix::event::epoll::EventFlags;
 use std::borrow::Cow;
-use std::net::TcpStream;
 use tmr_core::channel::Stream;
 use tmr_core::hub::Outbox;
 use tmr_core::io::{Frame, Why};
@@ -14,7 +13,7 @@ use tmr_core::limits::CALLS_AHEAD;
 /// A link's conversation.
 #[derive(Debug)]
 pub(super) struct Talk {
-    pub(super) socket: TcpStream,
+    pub(super) socket: Socket,
     stream: Stream,
     /// Between the socket and the stream.
     pub(super) cover: Option<Cover>,
@@ -57,7 +56,7 @@ impl Talk {
 
     /// Begins; what a dialled link has to say first goes out with the first [`flush`](Self::flush).
     /// `greets`: the peer may be a client, who begins with a key agreement.
-    pub(super) fn new(socket: TcpStream, mut stream: Stream, greets: bool) -> Self {
+    pub(super) fn new(socket: Socket, mut stream: Stream, greets: bool) -> Self {
         let (mut wire, watched) = (Vec::new(), Self::FIRST_WATCH);
         stream.greet(&mut wire);
         let (owed, client, close, over) = (0, false, None, false);

@@ -1,7 +1,8 @@
 //! One server of the demo: a process that ends with this one.
 
 use super::program;
-use crate::daemon::{Failure, create};
+use crate::client::pages::Pages;
+use crate::daemon::{Failure, create, machine};
 use rustix::process::{Pid, Signal, kill_process};
 use std::ffi::OsString;
 use std::fmt::Write;
@@ -29,6 +30,8 @@ pub(super) struct Line {
     pub(super) arguments: Vec<OsString>,
     pub(super) licence: SocketAddr,
     pub(super) admin: SocketAddr,
+    /// Its state folder.
+    pub(super) state: PathBuf,
     /// Its log is appended to this file; `None`: it goes to standard error, under its name.
     pub(super) log: Option<PathBuf>,
 }
@@ -48,6 +51,8 @@ impl Child {
     pub(super) fn start(line: Line) -> Result<Self, Failure> {
         let start = || {
             let mut command = Command::new(std::env::current_exe()?);
+            // A folder that this process was given is not one for each of them.
+            command.env_remove(machine::RUNTIME_FOLDER);
             command.args(&line.arguments).arg("--die-with-parent");
             // Standard input is what ties it to this process: it is never written to.
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(match &line.log {
@@ -113,9 +118,19 @@ impl Child {
     }
 
     /// Where its admin pages are.
-    pub(super) fn admin(&self) -> Address {
+    pub(super) fn admin(&self) -> Pages {
         let at = self.line.admin;
-        Address { host: at.ip().to_string(), port: at.port() }
+        let at = Address { host: at.ip().to_string(), port: at.port() };
+        Pages::started(&self.line.state, at)
+    }
+
+    /// The same, as it can be typed: by its socket, which asks for no password.
+    pub(super) fn admin_option(&self) -> String {
+        let socket = std::path::absolute(self.line.state.join(machine::SOCKET));
+        match socket.ok().filter(|path| path.exists()) {
+            Some(path) => path.display().to_string(),
+            None => format!("http://{}", self.line.admin),
+        }
     }
 
     pub(super) fn pid(&self) -> u32 {

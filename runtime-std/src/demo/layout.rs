@@ -83,7 +83,7 @@ impl Layout {
 
     fn backend(&self, part: usize, at: &[SocketAddr]) -> Line {
         let name = format!("backend-{part}");
-        let (licence, admin) = (at[0], at[1]);
+        let (licence, admin, state) = (at[0], at[1], self.path.join(&name));
         let arguments: Vec<OsString> = vec![
             "backend".into(),
             "--listen".into(),
@@ -97,9 +97,9 @@ impl Layout {
             "--group-key".into(),
             self.group_key().into(),
             "--state".into(),
-            self.path.join(&name).into(),
+            state.clone().into(),
         ];
-        Line { log: self.log(&name), name, arguments, licence, admin }
+        Line { log: self.log(&name), name, arguments, licence, admin, state }
     }
 
     /// The passwords of the admin pages of both fronts; there are none at first.
@@ -132,9 +132,14 @@ impl Layout {
         let config = self.path.join(format!("{name}.tmrconf.json"));
         files::put(&config, format!("{value:#}\n").as_bytes(), Access::Public)?;
         let state = self.path.join(&name);
-        let arguments =
-            vec!["serve".into(), "--config".into(), config.into(), "--state".into(), state.into()];
-        Ok(Line { log: self.log(&name), name, arguments, licence, admin })
+        let words: [OsString; 5] = [
+            "serve".into(),
+            "--config".into(),
+            config.into(),
+            "--state".into(),
+            state.clone().into(),
+        ];
+        Ok(Line { log: self.log(&name), name, arguments: words.to_vec(), licence, admin, state })
     }
 
     fn group_key(&self) -> PathBuf {

@@ -202,7 +202,7 @@ impl Servers {
         out += &format!("and its admin pages at http://{pages}\n");
         let tmrd = program();
         let access = format!("{tmrd} client --server {clients} access --firm-code 6000010");
-        let first = self.fronts[0].line.admin;
+        let first = self.fronts[0].admin_option();
         out += &format!(
             "\nTry this in another terminal:\n\n  \
              # what there is\n  \
@@ -216,7 +216,7 @@ impl Servers {
              kill -9 {}\n  \
              {access} --product-code 201\n\n  \
              # let the other front lead: calls on their way end before, and no seat is lost\n  \
-             {tmrd} failover --admin http://{first}\n\n  \
+             {tmrd} failover --admin {first}\n\n  \
              # lose the one that leads: the first one takes over again\n  \
              kill -9 {}\n\n\
              Ctrl-C here ends all of it. All of this, by itself and with clients at work:\n  \

@@ -12,6 +12,7 @@ mod probe;
 mod served;
 
 use super::http;
+use super::pages::Pages;
 use crate::daemon::clock::Clock;
 use crate::daemon::{Failure, Outcome, cli, files, net, out};
 use finding::{Findings, Level};
@@ -38,7 +39,7 @@ pub fn doctor(options: &cli::Doctor) -> Outcome {
             let todo = "correct it as the sentence says; tmrd check-config FILE looks at it alone";
             findings.problem("configuration", failure.to_string(), todo);
             if let Some(admin) = &options.admin {
-                front(admin, &mut findings);
+                front(&admin.clone().into(), &mut findings);
             }
             machine::clock(machine::clock_is_set(), &mut findings);
         }
@@ -56,7 +57,10 @@ pub fn doctor(options: &cli::Doctor) -> Outcome {
 }
 
 fn look(options: &cli::Doctor, config: &Config, findings: &mut Findings) {
-    let admin = options.admin.clone().unwrap_or_else(|| reached(&config.admin));
+    let admin = match &options.admin {
+        Some(admin) => admin.clone().into(),
+        None => Pages::of(&options.state, reached(&config.admin)),
+    };
     let status = front(&admin, findings);
     let doors = [
         ("TmrServer", &config.listen),
@@ -98,7 +102,7 @@ fn look(options: &cli::Doctor, config: &Config, findings: &mut Findings) {
 }
 
 /// The front of this machine; `None`: it does not answer.
-fn front(admin: &Address, findings: &mut Findings) -> Option<Value> {
+fn front(admin: &Pages, findings: &mut Findings) -> Option<Value> {
     match http::status(admin) {
         Ok((status, _)) if status["role"] == "backend" => {
             let what = format!("the server at {admin} is a backend");

@@ -1,0 +1,209 @@
+//! Where the admin pages of a server are asked for: by a socket of its machine, or at an address.
+
+use crate::daemon::exit::words;
+use crate::daemon::net::{Socket, dial};
+use crate::daemon::{Failure, address, machine};
+use clap::Args;
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
+use std::fmt;
+use std::io::{self, ErrorKind};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use tmr_core::io::Address;
+use tmr_core::limits::DIAL_TIMEOUT;
+
+/// Where the admin pages of this machine's server are, unless its configuration says otherwise.
+const USUAL: &str = "127.0.0.1:22352";
+
+/// Which server's admin pages.
+#[derive(Debug, Args)]
+pub struct Admin {
+    /// Where its admin pages are: an address, or the path of its socket [default: the socket of this
+    /// machine's server, or else http://127.0.0.1:22352].
+    #[arg(long = "admin", value_name = "http://IP:PORT|PATH", env = "TMR_ADMIN", value_parser = Pages::parse)]
+    named: Option<Pages>,
+}
+
+impl Admin {
+    /// Where to ask for a front's.
+    #[must_use]
+    pub fn front(&self) -> Pages {
+        self.named.clone().unwrap_or_else(Pages::front)
+    }
+
+    /// Where to ask for any server's.
+    #[must_use]
+    pub fn server(&self) -> Pages {
+        self.named.clone().unwrap_or_else(Pages::server)
+    }
+}
+
+/// The places where one server may be asked: the first that takes a connection is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pages {
+    sockets: Vec<PathBuf>,
+    at: Option<Address>,
+}
+
+/// A connection to one of these places, and what that is called.
+#[derive(Debug)]
+pub struct Opened {
+    /// The connection.
+    pub socket: Socket,
+    /// The place; and those before it that are there and could not be used, with the reason.
+    pub at: String,
+}
+
+impl Pages {
+    /// The front of this machine.
+    #[must_use]
+    pub fn front() -> Self {
+        Self::usual(&machine::USUAL[..1])
+    }
+
+    /// The front of this machine, or else its backend.
+    #[must_use]
+    pub fn server() -> Self {
+        Self::usual(&machine::USUAL)
+    }
+
+    fn usual(sockets: &[&str]) -> Self {
+        let sockets = sockets.iter().map(PathBuf::from).collect();
+        Self { sockets, at: address::admin(USUAL).ok() }
+    }
+
+    /// A front with this state folder, and with its pages at this address.
+    #[must_use]
+    pub fn of(state: &Path, at: Address) -> Self {
+        let sockets = vec![PathBuf::from(machine::USUAL[0]), state.join(machine::SOCKET)];
+        Self { sockets, at: Some(at) }
+    }
+
+    /// A server with this state folder, started by this process, and with its pages at this address.
+    #[must_use]
+    pub fn started(state: &Path, at: Address) -> Self {
+        Self { sockets: vec![state.join(machine::SOCKET)], at: Some(at) }
+    }
+
+    /// As people type it: the path of a socket, or the address of admin pages.
+    ///
+    /// # Errors
+    /// What would be right.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let path = text.strip_prefix("unix:").unwrap_or(text);
+        if path.starts_with('/') {
+            return Ok(Self { sockets: vec![path.into()], at: None });
+        }
+        Ok(Self { sockets: Vec::new(), at: Some(address::admin(text)?) })
+    }
+
+    /// Opens a connection to the first place that takes one.
+    ///
+    /// # Errors
+    /// None does; each with its reason.
+    pub fn open(&self) -> Result<Opened, Failure> {
+        let (mut tried, mut passed) = (Vec::new(), String::new());
+        for path in &self.sockets {
+            match open(path) {
+                Ok(socket) => {
+                    let at = path.display().to_string();
+                    return Ok(Opened { socket: socket.into(), at });
+                }
+                Err(error) => {
+                    let what = format!("{}: {}", path.display(), words(&error));
+                    if error.kind() != ErrorKind::NotFound {
+                        passed += &format!(" ({what})");
+                    }
+                    tried.push(what);
+                }
+            }
+        }
+        let why = match &self.at {
+            Some(at) => match dial(at) {
+                Ok(socket) => {
+                    let at = format!("{at}{passed}");
+                    return Ok(Opened { socket: socket.into(), at });
+                }
+                Err(why) => format!("{at}: {why}"),
+            },
+            None => tried.pop().unwrap_or_default(),
+        };
+        let mut text = format!("cannot reach the admin pages at {why}");
+        if !tried.is_empty() {
+            text += &format!(" (nor by {})", tried.join(", "));
+        }
+        Err(Failure::unreachable(text))
+    }
+}
+
+impl From<Address> for Pages {
+    fn from(at: Address) -> Self {
+        Self { sockets: Vec::new(), at: Some(at) }
+    }
+}
+
+impl fmt::Display for Pages {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&*self.sockets, &self.at) {
+            ([], Some(at)) => at.fmt(f),
+            ([path], None) => path.display().fmt(f),
+            _ => f.write_str("the server of this machine"),
+        }
+    }
+}
+
+/// Opens a connection by a socket: a server that is frozen is not waited for without end.
+fn open(path: &Path) -> io::Result<UnixStream> {
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    set_socket_timeout(&socket, Timeout::Send, Some(DIAL_TIMEOUT))?;
+    connect(&socket, &SocketAddrUnix::new(path)?)?;
+    Ok(socket.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::daemon::Exit;
+    use std::net::TcpListener;
+    use std::os::unix::net::UnixListener;
+
+    #[test]
+    fn a_place_is_a_path_or_an_address() {
+        for (text, shown) in [
+            ("/run/x.sock", "/run/x.sock"),
+            ("unix:/run/x.sock", "/run/x.sock"),
+            ("http://127.0.0.1:5/", "127.0.0.1:5"),
+            ("[::1]:5", "[::1]:5"),
+        ] {
+            assert_eq!(Pages::parse(text).unwrap().to_string(), shown);
+        }
+        assert!(Pages::parse("unix:x").is_err());
+        assert!(Pages::parse("https://127.0.0.1:5").is_err());
+    }
+
+    #[test]
+    fn the_first_place_that_answers_is_taken_and_all_are_named_where_none_does() {
+        let folder = std::env::temp_dir().join(format!("tmrd-pages-{}", std::process::id()));
+        std::fs::create_dir(&folder).unwrap();
+        let paths = ["none", "left", "one"].map(|name| folder.join(name));
+        drop(UnixListener::bind(&paths[1]).unwrap());
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let at = Some(Address { host: "127.0.0.1".into(), port });
+        let pages = Pages { sockets: paths.to_vec(), at };
+        let opened = pages.open().unwrap().at;
+        let left = paths[1].display();
+        assert_eq!(opened, format!("127.0.0.1:{port} ({left}: Connection refused)"));
+        let one = UnixListener::bind(&paths[2]).unwrap();
+        assert_eq!(pages.open().unwrap().at, paths[2].display().to_string());
+        drop((one, listener));
+        let failure = pages.open().unwrap_err();
+        assert_eq!(failure.exit, Exit::Unreachable);
+        for path in &paths {
+            assert!(failure.text.contains(&path.display().to_string()), "{failure}");
+        }
+        assert!(failure.text.contains(&format!("127.0.0.1:{port}: ")), "{failure}");
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+}

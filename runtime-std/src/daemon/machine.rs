@@ -1,0 +1,206 @@
+//! The socket by which the machine itself comes in: keepalived's scripts, the package, the command
+//! line. No port, address, certificate or flood decides whether it answers, and the system decides
+//! who opens it: root, the user of the server, and the members of its group.
+//!
+//! What never lives here: what is said there (that is HTTP, as at the admin port).
+
+use super::exit::words;
+use super::links::lock;
+use rustix::net::sockopt::socket_peercred;
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+/// What it is called in its folder.
+pub const SOCKET: &str = "admin.sock";
+/// Where the packages' units have those of a front and of a backend.
+pub const USUAL: [&str; 2] = ["/run/tmrd-front/admin.sock", "/run/tmrd-backend/admin.sock"];
+/// The variable in which systemd names the folder that it has made for a unit.
+pub const RUNTIME_FOLDER: &str = "RUNTIME_DIRECTORY";
+/// Ends the name of one that is being made.
+const NEW: &str = ".new";
+/// Longest path that the system takes, in bytes: 108 with the zero at its end.
+const PATH_MAX: usize = 107;
+/// Read and write for the user and the group of the server.
+const MODE: u32 = 0o660;
+/// What nobody else may: the system asks for the right to write whoever connects.
+const OTHERS: u32 = 0o007;
+
+/// The socket, listening.
+#[derive(Debug)]
+pub struct Machine {
+    pub(super) listener: UnixListener,
+    path: PathBuf,
+}
+
+/// The file of a socket, to be removed when the process ends.
+#[derive(Clone, Debug, Default)]
+pub struct Leftover(Arc<Mutex<Option<File>>>);
+
+/// A file by its number, which another one in its place does not have.
+#[derive(Debug)]
+struct File {
+    path: PathBuf,
+    number: (u64, u64),
+}
+
+impl Machine {
+    /// Opens the socket of a server in the folder that systemd has made for it, or else in its state
+    /// folder, which no other process has. Without one the server serves all the same: that is said
+    /// in the log.
+    #[must_use]
+    pub fn open(state: &Path, leftover: &Leftover) -> Option<Self> {
+        for folder in runtime_folder().iter().map(PathBuf::as_path).chain([state]) {
+            let path = folder.join(SOCKET);
+            match Self::at(&path) {
+                Ok(machine) => {
+                    tracing::debug!("the machine itself comes in by {}", path.display());
+                    *lock(&leftover.0) = number(&path).ok().map(|number| File { path, number });
+                    return Some(machine);
+                }
+                Err(error) => tracing::warn!(
+                    "the machine itself cannot come in by {}: {}; what needs it has to use the admin port",
+                    path.display(),
+                    words(&error)
+                ),
+            }
+        }
+        None
+    }
+
+    /// Listens there. What an earlier process has left goes; one that answers stays.
+    fn at(path: &Path) -> io::Result<Self> {
+        let mut new = path.as_os_str().to_owned();
+        new.push(NEW);
+        if new.len() > PATH_MAX {
+            let (is, most) = (path.as_os_str().len(), PATH_MAX - NEW.len());
+            let text = format!(
+                "this path has {is} bytes, and a socket's has {most} at most; right would be a shorter \
+                 state folder"
+            );
+            return Err(io::Error::new(ErrorKind::InvalidInput, text));
+        }
+        match fs::symlink_metadata(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+            Ok(data) if !data.file_type().is_socket() => {
+                return Err(io::Error::new(ErrorKind::AlreadyExists, "something else is there"));
+            }
+            Ok(_) if UnixStream::connect(path).is_ok() => {
+                return Err(io::Error::new(ErrorKind::AddrInUse, "another server answers there"));
+            }
+            Ok(_) => {}
+        }
+        // Nobody finds it before it has its mode.
+        match fs::remove_file(&new) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let listener = UnixListener::bind(&new)?;
+        fs::set_permissions(&new, fs::Permissions::from_mode(MODE))?;
+        fs::rename(&new, path)?;
+        Ok(Self { listener, path: path.to_owned() })
+    }
+
+    /// Takes in the next who waits, and says whether the system would let them in still.
+    ///
+    /// # Errors
+    /// The system's; nobody waits.
+    pub(super) fn accept(&self) -> io::Result<Option<UnixStream>> {
+        let (socket, _) = self.listener.accept()?;
+        let peer = socket_peercred(&socket)?;
+        let (user, group) = (rustix::process::geteuid(), rustix::process::getegid());
+        let known = peer.uid.is_root() || peer.uid == user || peer.gid == group;
+        // A group that a user is in beside its first one is not told: then it was the mode that has
+        // let them in, if that is as it was.
+        let closed = || fs::symlink_metadata(&self.path).is_ok_and(|it| it.mode() & OTHERS == 0);
+        if known || closed() {
+            return Ok(Some(socket));
+        }
+        let (user, path) = (peer.uid.as_raw(), self.path.display());
+        tracing::debug!("user {user} was refused at {path}: not of the server's group");
+        Ok(None)
+    }
+}
+
+impl Leftover {
+    /// Removes the file, unless another one has taken its place.
+    pub fn remove(&self) {
+        let Some(file) = lock(&self.0).take() else { return };
+        if number(&file.path).is_ok_and(|there| there == file.number) {
+            // A folder that is gone has none.
+            let _ = fs::remove_file(&file.path);
+        }
+    }
+}
+
+fn number(path: &Path) -> io::Result<(u64, u64)> {
+    let data = fs::symlink_metadata(path)?;
+    Ok((data.dev(), data.ino()))
+}
+
+/// The folder that systemd has made for this server, if there is one.
+fn runtime_folder() -> Option<PathBuf> {
+    let folders = std::env::var(RUNTIME_FOLDER).ok()?;
+    let first = folders.split(':').next().filter(|folder| !folder.is_empty())?;
+    Some(PathBuf::from(first))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(name: &str) -> PathBuf {
+        let path = std::env::temp_dir().join(format!("tmrd-machine-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir(&path).unwrap();
+        path
+    }
+
+    #[test]
+    fn a_socket_is_for_the_server_and_its_group_and_goes_with_it() {
+        let folder = folder("own");
+        let leftover = Leftover::default();
+        let machine = Machine::open(&folder, &leftover).unwrap();
+        let path = folder.join(SOCKET);
+        assert_eq!(fs::symlink_metadata(&path).unwrap().mode() & 0o7777, MODE);
+        let _peer = UnixStream::connect(&path).unwrap();
+        assert!(machine.accept().unwrap().is_some(), "who started it comes in");
+        leftover.remove();
+        assert!(!path.exists());
+        fs::remove_dir(&folder).unwrap();
+    }
+
+    #[test]
+    fn what_a_process_has_left_goes_and_nothing_else_does() {
+        let folder = folder("stale");
+        let path = folder.join(SOCKET);
+        drop(UnixListener::bind(&path).unwrap());
+        drop(UnixListener::bind(folder.join("admin.sock.new")).unwrap());
+        let leftover = Leftover::default();
+        let first = Machine::open(&folder, &leftover).unwrap();
+        assert!(Machine::open(&folder, &Leftover::default()).is_none(), "one answers there");
+        drop(first);
+        // Another one has taken its place.
+        let second = Machine::open(&folder, &Leftover::default()).unwrap();
+        leftover.remove();
+        UnixStream::connect(&path).expect("it is there still");
+        drop(second);
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, "precious").unwrap();
+        assert!(Machine::open(&folder, &Leftover::default()).is_none());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_path_that_is_too_long_is_named() {
+        let folder = folder(&"x".repeat(90));
+        let error = Machine::at(&folder.join(SOCKET)).unwrap_err().to_string();
+        assert!(error.contains("103 at most"), "{error}");
+        fs::remove_dir(&folder).unwrap();
+    }
+}
