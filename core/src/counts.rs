@@ -60,6 +60,8 @@ pub enum Limit {
     MachineLinks,
     /// A link was too slow with its first frame, or with the rest of one.
     SlowLink,
+    /// A client's link held nothing and said nothing.
+    IdleLink,
     /// A link did not take what was to be sent on it.
     WaitingFrames,
     /// All links together made the server keep too much.
@@ -68,13 +70,14 @@ pub enum Limit {
 
 impl Limit {
     /// All of them, in order.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::ClientLinks,
         Self::ClientLinksOfAddress,
         Self::AdminLinks,
         Self::TwinLinks,
         Self::MachineLinks,
         Self::SlowLink,
+        Self::IdleLink,
         Self::WaitingFrames,
         Self::LinksHeld,
     ];
@@ -89,6 +92,7 @@ impl Limit {
             Self::TwinLinks => "twin-links",
             Self::MachineLinks => "machine-links",
             Self::SlowLink => "slow-link",
+            Self::IdleLink => "idle-link",
             Self::WaitingFrames => "waiting-frames",
             Self::LinksHeld => "links-held",
         }
@@ -150,6 +154,6 @@ mod tests {
         for limit in Limit::ALL {
             counts.reach(limit);
         }
-        assert_eq!(counts.reached, [1; 8]);
+        assert_eq!(counts.reached, [1; 9]);
     }
 }

@@ -6,6 +6,8 @@
 //! the runtime outside the lock) and any meaning of a frame (that is the node).
 
 mod doors;
+mod held;
+mod idle;
 
 use crate::admin::Password;
 use crate::counts::{HubCounts, Limit};
@@ -20,7 +22,7 @@ use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use doors::{Doors, Place};
 
 /// What the runtime has to do now. Everything is in the order in which it must be done.
@@ -143,6 +145,8 @@ pub struct Hub {
     held: usize,
     refusals: Seldom,
     sheds: Seldom,
+    /// When links are looked for that hold nothing and say nothing.
+    idle_look: Option<Mono>,
 }
 
 impl Hub {
@@ -162,6 +166,7 @@ impl Hub {
             held: 0,
             refusals: Seldom::default(),
             sheds: Seldom::default(),
+            idle_look: None,
         }
     }
 
@@ -185,6 +190,12 @@ impl Hub {
     pub fn with_files_max(mut self, most: usize) -> Self {
         self.counts.files_max = most;
         self
+    }
+
+    /// The other front was looked up and is at one of these addresses: its place at the door for the
+    /// twin is kept.
+    pub fn expect_twin(&mut self, at: impl IntoIterator<Item = IpAddr>) {
+        self.doors.expect(at);
     }
 
     /// A connection came in. `None`: close it, there is no room even to say so.
@@ -220,6 +231,7 @@ impl Hub {
         self.open(link, Some((door, from)), now.mono, Some(now.mono + patience));
         let crowded = door == Door::Licence && knock.reached.is_some();
         self.doors.enter(door, from, link, crowded);
+        self.look_for_idle_links(now.mono);
         if crowded {
             if let Some(port) = self.ports.get_mut(&link) {
                 port.crowded = true;
@@ -290,6 +302,9 @@ impl Hub {
                 if !port.proved {
                     self.held -= core::mem::take(&mut port.held);
                     port.proved = true;
+                    if let Some((_, from)) = port.door {
+                        self.doors.proved(from.ip());
+                    }
                 }
                 self.step(now, Input::Frame { link, frame }, acts);
             }
@@ -361,34 +376,6 @@ impl Hub {
         self.pump(now, acts);
     }
 
-    /// Bytes that all links hold here that have not proved the group key.
-    #[must_use]
-    pub fn held(&self) -> usize {
-        self.held
-    }
-
-    /// What one of them holds; 0 for one that has proved the key.
-    #[must_use]
-    pub fn held_by(&self, link: Link) -> usize {
-        self.ports.get(&link).map_or(0, |port| port.held)
-    }
-
-    /// So many links are closed, because all together made the server keep `held` bytes. Counted and
-    /// logged here, closed by the runtime.
-    pub fn shed(&mut self, now: Now, links: usize, held: usize) {
-        self.counts.reach(Limit::LinksHeld);
-        let text =
-            format!("{links} links are closed: all together made the server keep {held} bytes");
-        self.sheds.warn(now.mono, &text);
-    }
-
-    fn hold(&mut self, link: Link, more: usize) {
-        if let Some(port) = self.ports.get_mut(&link).filter(|port| !port.proved) {
-            port.held += more;
-            self.held += more;
-        }
-    }
-
     /// A reply that was on its way has left: what came behind its request may go on.
     fn gone(port: &mut Port, link: Link, answered: &mut Vec<Link>) {
         if port.answer == Answer::Leaving {
@@ -433,6 +420,7 @@ impl Hub {
             self.counts.reach(Limit::SlowLink);
             self.shut(now, link, Why::Timeout(what), acts);
         }
+        self.end_idle_links(now, acts);
         self.step(now, Input::Tick, acts);
         self.pump(now, acts);
     }
@@ -441,7 +429,9 @@ impl Hub {
     #[must_use]
     pub fn deadline(&self) -> Option<Deadline> {
         let links = self.due.first().map(|&(at, _)| Deadline { at, reason: "slow link" });
-        Deadline::sooner(self.deadline, links)
+        let idle = self.idle_look.filter(|_| !self.ports.is_empty());
+        let idle = idle.map(|at| Deadline { at, reason: "idle links" });
+        Deadline::sooner(Deadline::sooner(self.deadline, links), idle)
     }
 
     /// Takes what waits on a link. A link that is not there is closed.

@@ -173,6 +173,36 @@ fn the_machine_itself_has_places_that_no_other_link_takes() {
 }
 
 #[test]
+fn a_link_that_holds_nothing_and_says_nothing_ends_after_an_hour() {
+    const HOUR: u64 = 60 * 60;
+    let (mut hub, mut acts) = (backend(), vec![]);
+    let client = |hub: &mut Hub, second, frame, acts: &mut Vec<Act>| {
+        let link = hub.accept(at(second), Door::Licence, afar(1), acts).unwrap();
+        hub.received(at(second), [(link, vec![frame], false)], acts);
+        hub.outbox(link);
+        link
+    };
+    let access = access(ORDINARY, Mode::UserLimit, 24 * 60 * 60);
+    let idle = client(&mut hub, 0, calls(1).remove(0), &mut acts);
+    let holds = client(&mut hub, 0, Frame::Call(access), &mut acts);
+    let later = client(&mut hub, 30 * 60, calls(1).remove(0), &mut acts);
+    let front = client(&mut hub, 0, Frame::Joined { front: 1, minor: 0 }, &mut acts);
+    hub.told(at(0), Input::Written, &mut acts);
+    acts.clear();
+    hub.tick(at(HOUR - 1), &mut acts);
+    assert!(!acts.contains(&Act::End(idle)), "not before an hour is over");
+    let due = hub.deadline().unwrap();
+    assert!(due.at <= at(HOUR).mono, "{due:?}");
+    hub.tick(at(HOUR), &mut acts);
+    assert!(acts.contains(&Act::End(idle)), "{acts:?}");
+    for link in [holds, later, front] {
+        assert!(!acts.contains(&Act::End(link)), "{acts:?}");
+    }
+    hub.tick(at(2 * HOUR), &mut acts);
+    assert!(acts.contains(&Act::End(later)), "{acts:?}");
+}
+
+#[test]
 fn a_link_that_has_its_answer_and_asks_no_more_makes_room_as_well() {
     let (mut hub, mut acts) = (backend(), vec![]);
     let mut first = None;
@@ -185,6 +215,46 @@ fn a_link_that_has_its_answer_and_asks_no_more_makes_room_as_well() {
     acts.clear();
     hub.accept(at(1), Door::Admin, here(100), &mut acts).expect("a place");
     assert_eq!(acts, [Act::End(first.unwrap())]);
+}
+
+#[test]
+fn no_flood_pushes_out_who_comes_from_where_the_twin_is() {
+    let (mut hub, mut acts) = (front(), vec![]);
+    let twin = SocketAddr::from(([198, 51, 100, 1], 1));
+    hub.expect_twin([twin.ip()]);
+    for port in 0..8 {
+        hub.accept(at(0), Door::Twin, afar(port), &mut acts).unwrap();
+    }
+    let link = hub.accept(at(0), Door::Twin, twin, &mut acts).expect("its place");
+    for port in 0..100 {
+        hub.accept(at(0), Door::Twin, afar(port), &mut acts).unwrap();
+    }
+    assert!(!acts.contains(&Act::End(link)), "{acts:?}");
+    // One that comes from there as well may be the one that is alive.
+    for _ in 0..7 {
+        hub.accept(at(0), Door::Twin, twin, &mut acts).expect("a place");
+    }
+    assert_eq!(hub.accept(at(0), Door::Twin, afar(1), &mut acts), None, "none for a stranger");
+    acts.clear();
+    hub.accept(at(0), Door::Twin, twin, &mut acts).expect("a place");
+    assert_eq!(acts, [Act::End(link)]);
+}
+
+#[test]
+fn a_flood_at_a_backend_pushes_out_nobody_from_where_the_key_was_proved() {
+    let (mut hub, mut acts) = (backend().with_clients_max(0), vec![]);
+    let front = SocketAddr::from(([198, 51, 100, 1], 1));
+    let first = hub.accept(at(0), Door::Licence, front, &mut acts).unwrap();
+    let proof = vec![Frame::Joined { front: 1, minor: 0 }];
+    hub.received(at(0), [(first, proof, false)], &mut acts);
+    hub.closed(at(0), first, Why::Eof, false, &mut acts);
+    // It starts anew, and its first word is on its way while others come.
+    let again = hub.accept(at(1), Door::Licence, front, &mut acts).expect("a place");
+    acts.clear();
+    for _ in 0..10 * CROWDED_LINKS {
+        hub.accept(at(1), Door::Licence, afar(1), &mut acts).expect("a place");
+    }
+    assert!(!acts.is_empty() && !acts.contains(&Act::End(again)), "{acts:?}");
 }
 
 #[test]
@@ -268,7 +338,7 @@ fn a_link_without_a_first_frame_is_closed_in_time() {
     assert_eq!(hub.outbox(silent), Outbox { close: closed.clone(), ..Outbox::default() });
     assert_eq!(hub.outbox(drips).close, closed);
     assert_eq!(hub.outbox(talks).close, None);
-    assert_eq!(hub.deadline(), None);
+    assert_eq!(hub.deadline().map(|due| due.reason), Some("idle links"));
 }
 
 #[test]
@@ -277,7 +347,8 @@ fn a_frame_must_be_whole_in_time_however_it_drips() {
     let link = hub.accept(at(0), Door::Licence, peer(1), &mut acts).unwrap();
     hub.received(at(1), [(link, calls(1), false)], &mut acts);
     hub.outbox(link);
-    assert_eq!(hub.deadline(), None, "an idle link may idle");
+    let reason = hub.deadline().map(|due| due.reason);
+    assert_eq!(reason, Some("idle links"), "an idle link may idle for a while");
     hub.received(at(5), [(link, vec![], true)], &mut acts);
     let due = at(5).mono + FRAME_TIMEOUT;
     assert_eq!(hub.deadline().map(|deadline| deadline.at), Some(due));
@@ -286,15 +357,16 @@ fn a_frame_must_be_whole_in_time_however_it_drips() {
     // Behind a whole frame the next one has begun. Nothing more of it is read before the reply to
     // the first one has left: its time begins then.
     hub.received(at(9), [(link, calls(1), true)], &mut acts);
-    assert_eq!(hub.deadline(), None);
+    let reason = |hub: &Hub| hub.deadline().map(|due| due.reason);
+    assert_eq!(reason(&hub), Some("idle links"));
     assert!(hub.outbox(link).waits);
-    assert_eq!(hub.deadline(), None);
+    assert_eq!(reason(&hub), Some("idle links"));
     hub.left(at(9), [link], &mut acts);
     let due = at(9).mono + FRAME_TIMEOUT;
     assert_eq!(hub.deadline().map(|deadline| deadline.at), Some(due));
     hub.received(at(10), [(link, calls(1), false)], &mut acts);
     hub.outbox(link);
-    assert_eq!(hub.deadline(), None);
+    assert_eq!(reason(&hub), Some("idle links"));
     hub.received(at(20), [(link, vec![], true)], &mut acts);
     hub.tick(at(25), &mut acts);
     let outbox = hub.outbox(link);

@@ -94,6 +94,10 @@ pub const EVENTS_DENIED: usize = 20;
 /// Most links on the door for the twin, which needs one, and another while the first is not known
 /// to be dead. One more takes the place of the oldest that has not proved the group key.
 pub const TWIN_LINKS_MAX: usize = 8;
+/// Addresses that are kept in mind because the group key was proved from there, or the twin is there:
+/// where a door is full, strangers take no place from them. Two fronts with four addresses each, twice
+/// over.
+pub const KNOWN_ADDRESSES: usize = 16;
 /// A link on the door for the twin that has not proved the group key by then is closed.
 pub const TWIN_GREETING: Duration = Duration::from_secs(2);
 /// A link that has sent no whole frame for this long after it came in is closed.
@@ -107,6 +111,11 @@ pub const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 /// gives up its place within two minutes.
 pub const KEEPALIVE: (Duration, Duration, u32) =
     (Duration::from_secs(60), Duration::from_secs(15), 4);
+/// A client's link that no handle was taken or used by, and that says nothing for so long, is closed.
+/// A client that comes again makes a new one.
+pub const IDLE_LINK: Duration = Duration::from_secs(60 * 60);
+/// How often such links are looked for.
+pub const IDLE_LOOK: Duration = Duration::from_secs(5 * 60);
 /// Calls that are taken from one client link before the first of them has its reply: the protocol
 /// has one, a few more do no harm, and reading on is how a client's end is noticed.
 pub const CALLS_AHEAD: usize = 8;

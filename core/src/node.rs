@@ -2,9 +2,10 @@
 
 use crate::backend::Backend;
 use crate::front::Front;
-use crate::io::{Input, Intent};
+use crate::io::{Input, Intent, Link};
 use crate::time::{Deadline, Now};
 use alloc::boxed::Box;
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 /// One process's role.
@@ -24,6 +25,15 @@ impl Node {
         match self {
             Self::Front(front) => front.step(now, input, out),
             Self::Backend(backend) => backend.step(now, input, out),
+        }
+    }
+
+    /// The client links by which handles were taken or used that may be held still.
+    #[must_use]
+    pub fn holding(&self) -> BTreeSet<Link> {
+        match self {
+            Self::Front(front) => front.holding(),
+            Self::Backend(backend) => backend.holding(),
         }
     }
 }

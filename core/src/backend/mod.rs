@@ -36,7 +36,7 @@ use crate::wire::constants::mask;
 use crate::wire::group::{Description, Facts, Message, Order, Report, Third, decode, encode};
 use crate::wire::{Reply, Request};
 use acceptor::{Acceptor, Anew, Taken};
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -560,6 +560,11 @@ impl Backend {
         records.push(Record::DirectState(self.direct.encode()));
         self.acceptor.forget_committed();
         self.writer.rewrite(now, &records, out);
+    }
+
+    /// The client links by which handles of its own were taken or used that are held still.
+    pub(crate) fn holding(&self) -> BTreeSet<Link> {
+        self.desk.holding(false)
     }
 
     /// The group it belongs to.

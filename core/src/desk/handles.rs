@@ -168,6 +168,11 @@ impl Watches {
         self.due.insert((watch.due, handle))
     }
 
+    /// The links by which handles were taken, or used last.
+    pub(super) fn links(&self) -> BTreeSet<Link> {
+        self.handles.values().filter_map(|watch| watch.link).collect()
+    }
+
     /// The handles that are watched.
     #[cfg(feature = "model")]
     pub(super) fn handles(&self) -> Vec<Handle> {

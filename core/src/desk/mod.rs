@@ -41,7 +41,7 @@ use crate::time::{Duration, Mono, Now, Wall};
 use crate::wire::{CmError, Malformed, Reply, Request};
 use access::Want;
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 use binding::Gate;
@@ -100,6 +100,8 @@ struct Session {
     fresh: Option<Handle>,
     /// The call that waits for a reply.
     asks: Option<Asked>,
+    /// It has asked for a handle, or used one.
+    works: bool,
     since: Wall,
     calls: u64,
     told: Option<Box<Told>>,
@@ -184,6 +186,7 @@ impl Desk {
             heard: now.mono,
             fresh: None,
             asks: None,
+            works: false,
             since: now.wall,
             calls: 0,
             told: None,
@@ -226,6 +229,7 @@ impl Desk {
     pub fn named(&mut self, now: Mono, link: Link, request: &Request, state: &State) {
         if let Some(session) = self.sessions.get_mut(&link) {
             session.tell(request, &self.policy);
+            session.works |= !Self::is_timeless(request);
             if let Some(asked) = &mut session.asks {
                 asked.understood(request);
             }
@@ -463,6 +467,17 @@ impl Desk {
     #[must_use]
     pub fn due(&self) -> Option<Mono> {
         self.watches.next_due()
+    }
+
+    /// The links by which handles that are held were taken, or used last. `elsewhere`: another front
+    /// decides and knows them; then all that have ever asked for anything about handles.
+    #[must_use]
+    pub fn holding(&self, elsewhere: bool) -> BTreeSet<Link> {
+        if !elsewhere {
+            return self.watches.links();
+        }
+        let works = self.sessions.iter().filter(|(_, session)| session.works);
+        works.map(|(link, _)| *link).collect()
     }
 
     /// Closes every client's link. Handles live on.

@@ -10,9 +10,15 @@ use crate::limits::{CALL_TIMEOUT, PASSED_TIMEOUT, STRANGER_LONGEST, UNCOMMITTED_
 use crate::log::Entry;
 use crate::time::{Mono, Now};
 use crate::wire::{CmError, Reply, Request};
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 impl Front {
+    /// The client links by which handles were taken or used that may be held still.
+    pub(crate) fn holding(&self) -> BTreeSet<Link> {
+        self.desk.holding(!matches!(self.phase, Phase::Leading { .. }))
+    }
+
     pub(super) fn call(&mut self, now: Now, link: Link, bytes: Vec<u8>, out: &mut Vec<Intent>) {
         self.desk.heard(now.mono, link);
         self.pass_heard(link);

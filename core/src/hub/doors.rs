@@ -1,7 +1,8 @@
 //! Places at each door, and who goes where a door is full.
 //!
-//! Who may come in always: this machine, by its socket and by its admin door, whoever proves the
-//! group key, and at the twin's door whoever is quicker than the next eight. A stranger keeps a place for as long as
+//! Who may come in always: this machine, by its socket and by its admin door; whoever comes from
+//! where the group key was proved lately, or where the twin is; and whoever else proves the key before
+//! as many others have come as there are places for those who have not. A stranger keeps a place for as long as
 //! he uses it.
 
 use super::{Answer, Hub, Port};
@@ -9,7 +10,7 @@ use crate::counts::{HubCounts, Limit};
 use crate::io::{Door, Link};
 use crate::limits::{
     ADMIN_LINKS_KEPT, ADMIN_LINKS_MAX, CLIENT_LINKS_MAX, CLIENT_LINKS_PER_ADDRESS, CROWDED_LINKS,
-    MACHINE_LINKS_MAX, TWIN_LINKS_MAX,
+    KNOWN_ADDRESSES, MACHINE_LINKS_MAX, TWIN_LINKS_MAX,
 };
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -27,6 +28,10 @@ pub(super) struct Doors {
     admins: Vec<Link>,
     twins: Vec<Link>,
     machines: Vec<Link>,
+    /// Where the other front may be, as it was looked up last.
+    twin: Vec<IpAddr>,
+    /// Where the group key was proved from, the latest last.
+    proved: Vec<IpAddr>,
 }
 
 /// What becomes of who knocks.
@@ -55,11 +60,32 @@ impl Doors {
             admins: Vec::new(),
             twins: Vec::new(),
             machines: Vec::new(),
+            twin: Vec::new(),
+            proved: Vec::new(),
         }
     }
 
     pub(super) fn limit_clients(&mut self, most: usize) {
         self.clients_max = most.min(CLIENT_LINKS_MAX);
+    }
+
+    /// The other front is at one of these.
+    pub(super) fn expect(&mut self, twin: impl IntoIterator<Item = IpAddr>) {
+        self.twin = twin.into_iter().take(KNOWN_ADDRESSES).map(|ip| ip.to_canonical()).collect();
+    }
+
+    /// The group key was proved from there.
+    pub(super) fn proved(&mut self, from: IpAddr) {
+        self.proved.retain(|ip| *ip != from);
+        if self.proved.len() >= KNOWN_ADDRESSES {
+            self.proved.remove(0);
+        }
+        self.proved.push(from);
+    }
+
+    /// Somebody of the group is there, as far as is known.
+    fn knows(&self, from: IpAddr) -> bool {
+        self.twin.contains(&from) || self.proved.contains(&from)
     }
 
     /// A link has come in by a door; `crowded`: beyond the cap of clients.
@@ -136,7 +162,10 @@ impl Hub {
             Door::Twin if doors.twins.len() < TWIN_LINKS_MAX => {
                 Knock { reached: None, place: Place::Free }
             }
-            Door::Twin => self.in_place_of(&doors.twins, Limit::TwinLinks, |port| !port.proved),
+            Door::Twin => {
+                let may = self.may_go_for(from.ip());
+                self.in_place_of(&doors.twins, Limit::TwinLinks, |port| !port.proved && may(port))
+            }
             Door::Licence => {
                 let count = doors.addresses.get(&from.ip()).copied().unwrap_or_default();
                 let reached = if doors.clients >= doors.clients_max {
@@ -149,16 +178,32 @@ impl Hub {
                 if doors.crowded.len() < CROWDED_LINKS {
                     return Knock { reached: Some(reached), place: Place::Free };
                 }
-                self.in_place_of(&doors.crowded, reached, |_| true)
+                self.in_place_of(&doors.crowded, reached, self.may_go_for(from.ip()))
             }
         }
     }
 
-    /// The place of whoever of these has said nothing for longest and may go.
+    /// Whether a link may make room for one from there: a stranger takes no place from where somebody
+    /// of the group is.
+    fn may_go_for(&self, from: IpAddr) -> impl Fn(&Port) -> bool {
+        let known = self.doors.knows(from);
+        move |port| known || !self.is_known(port)
+    }
+
+    /// The place of whoever of these may go: of strangers first, and of whoever has said nothing for
+    /// longest.
     fn in_place_of(&self, links: &[Link], limit: Limit, may: impl Fn(&Port) -> bool) -> Knock {
         let idle = links.iter().filter_map(|link| Some((self.ports.get(link)?, *link)));
-        let idle =
-            idle.filter(|(port, _)| may(port)).min_by_key(|(port, link)| (port.heard, *link));
+        let idle = idle.filter(|(port, _)| may(port));
+        let idle = idle.min_by_key(|(port, link)| (self.is_known(port), port.heard, *link));
         Knock { reached: Some(limit), place: idle.map_or(Place::None, |(_, link)| Place::Of(link)) }
+    }
+
+    /// It came from where somebody of the group is, by a door where that counts.
+    fn is_known(&self, port: &Port) -> bool {
+        let by_key = |(door, from): (Door, SocketAddr)| {
+            matches!(door, Door::Licence | Door::Twin) && self.doors.knows(from.ip())
+        };
+        port.door.is_some_and(by_key)
     }
 }

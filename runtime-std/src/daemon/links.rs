@@ -13,7 +13,7 @@
 
 use super::exit::halt;
 use super::listeners::{Came, Listeners, Open};
-use super::net::{NOT_READING, Socket, broken, dial_within, prepare};
+use super::net::{NOT_READING, Socket, broken, dial_hosts, hosts, prepare};
 use super::plan::{Errands, Streams};
 use super::talk::{Talk, Waiting};
 use super::timed::{Dial, TimedHub, Todo};
@@ -25,9 +25,10 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Instant;
 use std::{fmt, io};
 use tmr_core::hub::Hub;
-use tmr_core::io::{Door, Frame, Input, Link, Why};
+use tmr_core::io::{Callee, Door, Frame, Input, Link, Why};
 use tmr_core::limits::LINKS_HELD_MAX;
 use tmr_core::time::{Duration, Now};
 
@@ -253,7 +254,15 @@ impl Links {
     /// Opens a connection; may block for as long as that takes.
     pub fn dial(&self, (link, to, callee): Dial) -> Chores {
         let mut chores = Chores::default();
-        match dial_within(&to, callee.within()) {
+        let until = Instant::now() + callee.within();
+        let dialled = hosts(&to).and_then(|hosts| {
+            if let Callee::Twin { .. } = callee {
+                // It comes in from one of these, most likely.
+                lock(&self.hub).hub().expect_twin(hosts.iter().map(SocketAddr::ip));
+            }
+            dial_hosts(&hosts, until)
+        });
+        match dialled {
             Ok(socket) => {
                 let talk = Talk::new(socket.into(), self.streams.dialled(callee), false);
                 self.open(link, talk, &mut chores);

@@ -3,7 +3,7 @@
 use super::exit::words;
 use rustix::net::sockopt;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::time::Instant;
@@ -122,14 +122,34 @@ pub fn dial(to: &Address) -> Result<TcpStream, Why> {
 /// None of them could be reached; the last one's reason.
 pub fn dial_within(to: &Address, within: Duration) -> Result<TcpStream, Why> {
     let started = Instant::now();
-    let mut why = Why::Broken(format!("{}: no such host", to.host));
-    let hosts = (to.host.as_str(), to.port).to_socket_addrs().map_err(|error| broken(&error))?;
+    dial_hosts(&hosts(to)?, started + within)
+}
+
+/// The addresses of a host.
+///
+/// # Errors
+/// There is none.
+pub fn hosts(of: &Address) -> Result<Vec<SocketAddr>, Why> {
+    let hosts = (of.host.as_str(), of.port).to_socket_addrs().map_err(|error| broken(&error))?;
+    let hosts: Vec<SocketAddr> = hosts.collect();
+    if hosts.is_empty() {
+        return Err(Why::Broken(format!("{}: no such host", of.host)));
+    }
+    Ok(hosts)
+}
+
+/// Opens a connection to one of these, one after the other, until that time.
+///
+/// # Errors
+/// None of them could be reached; the last one's reason.
+pub fn dial_hosts(hosts: &[SocketAddr], until: Instant) -> Result<TcpStream, Why> {
+    let mut why = Why::Timeout("connecting");
     for host in hosts {
-        let left = within.saturating_sub(started.elapsed());
+        let left = until.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Err(Why::Timeout("connecting"));
         }
-        match TcpStream::connect_timeout(&host, left).and_then(|it| prepare(&it).map(|()| it)) {
+        match TcpStream::connect_timeout(host, left).and_then(|it| prepare(&it).map(|()| it)) {
             Ok(socket) => return Ok(socket),
             Err(error) if error.kind() == ErrorKind::TimedOut => why = Why::Timeout("connecting"),
             Err(error) => why = broken(&error),

@@ -301,8 +301,11 @@ impl Cluster {
     #[track_caller]
     pub fn activate(&self, front: usize) {
         let admin = self.fronts[front].admin();
-        let url = format!("http://{admin}");
-        self.program().run(["activate", "--admin", &url]).expect(0);
+        let socket = self.workshop.folder().join(format!("front-{front}/admin.sock"));
+        // A build before this one has none.
+        let at =
+            if socket.exists() { socket.display().to_string() } else { format!("http://{admin}") };
+        self.program().run(["activate", "--admin", &at]).expect(0);
         status_until(admin, "the front to be active", |status| {
             (status["role"] == "active").then_some(())
         });

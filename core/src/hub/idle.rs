@@ -1,0 +1,39 @@
+//! The end of client links that hold nothing and say nothing: a table of links is not filled for good
+//! by peers that the network still finds.
+
+use super::{Answer, Hub, Port};
+use crate::counts::Limit;
+use crate::io::{Door, Link, Why};
+use crate::limits::{IDLE_LINK, IDLE_LOOK};
+use crate::time::{Mono, Now};
+use alloc::vec::Vec;
+
+impl Hub {
+    /// A link has come in: from then on they are looked at.
+    pub(super) fn look_for_idle_links(&mut self, now: Mono) {
+        self.idle_look.get_or_insert(now + IDLE_LINK);
+    }
+
+    /// Ends the links that are idle, if it is time to look.
+    pub(super) fn end_idle_links(&mut self, now: Now, acts: &mut Vec<super::Act>) {
+        if self.idle_look.is_none_or(|at| at > now.mono) {
+            return;
+        }
+        let idle = |port: &Port| {
+            let client = matches!(port.door, Some((Door::Licence, _))) && !port.proved;
+            let quiet = port.heard + IDLE_LINK <= now.mono && port.requests.is_empty();
+            client && quiet && !matches!(port.answer, Answer::Asked | Answer::Made)
+        };
+        let mut links: Vec<Link> =
+            self.ports.iter().filter(|(_, port)| idle(port)).map(|(link, _)| *link).collect();
+        if !links.is_empty() {
+            let holding = self.node.holding();
+            links.retain(|link| !holding.contains(link));
+        }
+        for link in links {
+            self.counts.reach(Limit::IdleLink);
+            self.shut(now, link, Why::Timeout("a call, on a link that holds nothing"), acts);
+        }
+        self.idle_look = (!self.ports.is_empty()).then(|| now.mono + IDLE_LOOK);
+    }
+}
