@@ -100,6 +100,14 @@ pub const TWIN_LINKS_MAX: usize = 8;
 pub const KNOWN_ADDRESSES: usize = 16;
 /// A link on the door for the twin that has not proved the group key by then is closed.
 pub const TWIN_GREETING: Duration = Duration::from_secs(2);
+/// Key agreements with one address, or one network of IPv6: so many at once, and then so many a
+/// second. An office of 1,000 behind one address is served at once, and a room of 10,000 within
+/// seconds; who tries for ever takes half of a processor, beside the calls.
+pub const GREETING_RATE: (u32, u32) = (4_096, 1_500);
+/// How many of those a TLS handshake is: with a long RSA key it takes milliseconds.
+pub const TLS_GREETING: u32 = 32;
+/// Addresses whose key agreements are counted.
+pub const GREETING_SOURCES: usize = 4_096;
 /// A link that has sent no whole frame for this long after it came in is closed.
 pub const FIRST_FRAME: Duration = Duration::from_secs(10);
 /// A frame that is not whole this long after its first byte closes its link.

@@ -1,7 +1,8 @@
 //! One executor on smol and async-io for the TMR licence server.
 //!
 //! - [`run`]: the glue; one task for all links and doors, one a connection that is dialled, one for the
-//!   timer, one for what the machine reports, all on the main thread, so that the hub needs no lock
+//!   timer, one for what the machine reports, all on the main thread, which waits for the hub's lock
+//!   only while somebody is greeted
 //!
 //! # Threads
 //!
@@ -9,6 +10,7 @@
 //! |---|---|---|
 //! | `main` | 1 | every task; when there is nothing to do it waits for sockets and timers |
 //! | `async-io` | 1 | waits for sockets and timers while `main` does not; idle otherwise |
+//! | `greetings` | 1, at a lower priority | key agreements and TLS handshakes with who has come in, which take long |
 //! | `blocking-N` | on a front, while it dials | looks up a name and connects, both of which block |
 //! | `disk` | on a backend, 1 | appends to the journal and waits until it is on disk |
 //! | `configuration`, `hang-up` | on a front, 1 each | reads and writes its configuration, whenever SIGHUP comes or the node says so |

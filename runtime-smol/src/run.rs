@@ -5,7 +5,7 @@ use smol::channel::{Receiver, Sender, bounded, unbounded};
 use smol::future::{or, yield_now};
 use smol::{LocalExecutor, unblock};
 use std::os::fd::AsFd;
-use std::{rc::Rc, sync::Arc, time::Instant};
+use std::{rc::Rc, sync::Arc, thread, time::Instant};
 use tmr_runtime_std::daemon::net::broken;
 use tmr_runtime_std::daemon::{Chores, Ears, Links, Outcome, Plan};
 
@@ -30,6 +30,16 @@ pub fn run(plan: Plan) -> Outcome {
     site.spawn(async move |site| {
         while let Ok(input) = told.recv().await {
             site.perform(site.links.told(input));
+        }
+    });
+    let (done, chores) = unbounded();
+    let links = Arc::clone(&site.links);
+    let greet = move || links.greet(|chores| drop(done.try_send(chores)));
+    let greeter = thread::Builder::new().name("greetings".to_owned()).spawn(greet);
+    greeter.map_err(|error| broken(&error))?;
+    site.spawn(async move |site| {
+        while let Ok(chores) = chores.recv().await {
+            site.perform(chores);
         }
     });
     let poll = site.links.poll(0).try_clone_to_owned().and_then(Async::new_nonblocking);

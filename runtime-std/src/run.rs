@@ -29,6 +29,8 @@ pub fn run(plan: Plan) -> Outcome {
     let told = Arc::clone(&site);
     plan.sources
         .start(errands, site.links.doors(), move |input| told.perform(told.links.told(input)))?;
+    let greeting = Arc::clone(&site);
+    spawn("greetings", move || greeting.links.greet(|chores| greeting.perform(chores)))?;
     for poll in 0..serving {
         let site = Arc::clone(&site);
         spawn("links", move || site.serve(Ears::new(poll)))?;

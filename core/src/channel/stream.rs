@@ -418,6 +418,16 @@ impl Stream {
         }
     }
 
+    /// The key agreement is over, or there is none: what comes from now on is cheap to take.
+    #[must_use]
+    pub fn greeted(&self) -> bool {
+        match &self.phase {
+            Phase::Accepted(_) | Phase::Dialled(_) => false,
+            Phase::Twin(twin) => twin.is_open(),
+            _ => true,
+        }
+    }
+
     /// Frames may be sent at any time from now on, not only one reply per request: the link needs
     /// reader and writer at once.
     #[must_use]

@@ -21,7 +21,7 @@ use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -37,10 +37,6 @@ const TOO_MUCH: Why = Why::Limit("bytes that all links together hold");
 const CHUNK: usize = 64 * 1024;
 /// Links that one turn looks at.
 const EVENTS: usize = 1024;
-/// Key agreements with new clients in one turn: they are all that takes long. A thousand clients
-/// that come at once are served one after the other, and who was there before them (backends, the
-/// twin, other clients) after these few.
-pub(super) const GREETINGS: usize = 8;
 /// Connections that one turn takes in by one door; who is there already comes first in the next.
 pub(super) const ACCEPTS: usize = 16;
 
@@ -58,7 +54,11 @@ pub struct Links {
 
 #[derive(Debug)]
 pub(super) struct Peer {
-    link: Link,
+    pub(super) link: Link,
+    /// Where it is; nowhere in particular if it was dialled.
+    pub(super) from: IpAddr,
+    /// It may speak TLS.
+    pub(super) covered: bool,
     pub(super) talk: Mutex<Talk>,
     /// How often it was called for to be written since whoever writes it has looked.
     pub(super) rung: AtomicUsize,
@@ -68,8 +68,8 @@ pub(super) struct Peer {
 
 /// What one who takes turns keeps between them: its poll, and room for what it reads.
 pub struct Ears {
-    poll: usize,
-    buffer: Vec<u8>,
+    pub(super) poll: usize,
+    pub(super) buffer: Vec<u8>,
     events: Vec<epoll::Event>,
 }
 
@@ -99,7 +99,8 @@ pub struct Chores {
 
 impl Links {
     /// Of a hub that has not been stepped yet; and what it wants done. Its links are spread over
-    /// as many `polls`, at least one, and so are the doors by which they come in.
+    /// as many `polls`, at least one, and so are the doors by which they come in; those that have not
+    /// been greeted have one more for themselves.
     ///
     /// # Errors
     /// The system does not give a poll.
@@ -111,8 +112,9 @@ impl Links {
     ) -> Result<(Self, Errands), Why> {
         let (hub, errands) = TimedHub::new(hub);
         let poll = |_| epoll::create(epoll::CreateFlags::CLOEXEC).map_err(refused);
-        let polls = (0..polls).map(poll).collect::<Result<Arc<[OwnedFd]>, _>>()?;
-        let open = Arc::new(Listeners::new(Arc::clone(&polls)));
+        let serving = polls;
+        let polls = (0..=serving).map(poll).collect::<Result<Arc<[OwnedFd]>, _>>()?;
+        let open = Arc::new(Listeners::new(Arc::clone(&polls), serving));
         for (door, listener) in doors {
             open.open(door, listener).map_err(|error| broken(&error))?;
         }
@@ -135,42 +137,46 @@ impl Links {
     /// Takes up what there is on the links of one poll, then who waits at its doors; `waits`: and
     /// waits until there is something. `None`: there was nothing.
     pub fn turn(&self, ears: &mut Ears, waits: bool) -> Option<Chores> {
-        let none = Timespec { tv_sec: 0, tv_nsec: 0 };
-        let patience = if waits { None } else { Some(&none) };
-        ears.events.clear();
-        match epoll::wait(&self.polls[ears.poll], spare_capacity(&mut ears.events), patience) {
-            Ok(0) | Err(Errno::INTR) => return None,
-            Ok(_) => {}
-            Err(error) => halt(&format!("waiting for links: {}", refused(error))),
+        if !wait(&self.polls[ears.poll], ears, waits) {
+            return None;
         }
+        let (ready, mut chores) = (self.ready(ears), Chores::default());
+        self.serve(&ready, &mut ears.buffer, &mut chores);
+        for open in ears.events.iter().filter_map(|event| self.doors.of(event.data.u64())) {
+            self.take_in(&open, &mut chores);
+        }
+        Some(chores)
+    }
+
+    /// The links that a poll has named.
+    pub(super) fn ready(&self, ears: &Ears) -> Vec<(Arc<Peer>, epoll::EventFlags)> {
         let mut ready = Vec::with_capacity(ears.events.len());
-        {
-            let peers = lock(&self.peers);
-            for event in &ears.events {
-                let peer = peers.get(&Link(event.data.u64()));
-                ready.extend(peer.map(|peer| (Arc::clone(peer), event.flags)));
-            }
+        let peers = lock(&self.peers);
+        for event in &ears.events {
+            let peer = peers.get(&Link(event.data.u64()));
+            ready.extend(peer.map(|peer| (Arc::clone(peer), event.flags)));
         }
+        ready
+    }
+
+    /// Reads these links, steps the hub with what came, and writes what that leads to.
+    pub(super) fn serve(
+        &self,
+        ready: &[(Arc<Peer>, epoll::EventFlags)],
+        buffer: &mut [u8],
+        chores: &mut Chores,
+    ) {
         let (mut arrived, mut todo, mut ended) = (Vec::new(), Todo::default(), Vec::new());
         let mut left = Vec::new();
-        let mut greetings = 0;
         for (peer, flags) in ready {
             let mut talk = lock(&peer.talk);
-            if talk.greets() {
-                greetings += 1;
-                if greetings > GREETINGS {
-                    // The poll names it again.
-                    continue;
-                }
-            }
             left.extend(talk.has_left().then_some(peer.link));
-            let heard = self.hear(peer.link, &mut talk, flags, &mut ears.buffer);
-            self.count(&peer, talk.held());
+            let heard = self.hear(peer.link, &mut talk, *flags, buffer);
+            self.count(peer, talk.held());
             todo.wake.extend(heard.writes.then_some(peer.link));
             ended.extend(heard.end.map(|why| (peer.link, why)));
             arrived.extend(heard.read.map(|(frames, partial)| (peer.link, frames, partial)));
         }
-        let mut chores = Chores::default();
         let mut waiting = 0;
         if !arrived.is_empty() || !left.is_empty() {
             let mut hub = lock(&self.hub);
@@ -191,16 +197,12 @@ impl Links {
         }
         // Before anything is written: what is for who has gone does not count as sent.
         for (link, why) in ended {
-            self.perform(self.end(link, why), &mut chores);
+            self.perform(self.end(link, why), chores);
         }
-        self.perform(todo, &mut chores);
+        self.perform(todo, chores);
         if waiting + self.held.load(Ordering::Relaxed) > LINKS_HELD_MAX {
-            self.shed(&mut chores);
+            self.shed(chores);
         }
-        for open in ears.events.iter().filter_map(|event| self.doors.of(event.data.u64())) {
-            self.take_in(&open, &mut chores);
-        }
-        Some(chores)
     }
 
     /// Takes in who waits at a door. Where the system cannot give connections, it is left alone for
@@ -242,11 +244,10 @@ impl Links {
         let (link, todo) = lock(&self.hub).step(|hub, now, acts| hub.accept(now, door, from, acts));
         if let Some(link) = link {
             let stream = self.streams.accepted(door);
-            let mut talk = Talk::new(socket, stream, door == Door::Licence);
-            if door == Door::Admin {
-                talk.cover = self.streams.tls.cover(from.ip().is_loopback());
-            }
-            self.open(link, talk, chores);
+            let here = from.ip().is_loopback();
+            let cover = if door == Door::Admin { self.streams.tls.cover(here) } else { None };
+            let talk = Talk::new(socket, stream, cover, true);
+            self.open(link, from.ip(), talk, chores);
         }
         self.perform(todo, chores);
     }
@@ -264,8 +265,8 @@ impl Links {
         });
         match dialled {
             Ok(socket) => {
-                let talk = Talk::new(socket.into(), self.streams.dialled(callee), false);
-                self.open(link, talk, &mut chores);
+                let talk = Talk::new(socket.into(), self.streams.dialled(callee), None, false);
+                self.open(link, Ipv4Addr::UNSPECIFIED.into(), talk, &mut chores);
             }
             Err(why) => return self.undialled(link, why),
         }
@@ -296,16 +297,17 @@ impl Links {
         lock(&self.hub).set_timer()
     }
 
-    fn open(&self, link: Link, talk: Talk, chores: &mut Chores) {
+    fn open(&self, link: Link, from: IpAddr, talk: Talk, chores: &mut Chores) {
         let unblocked = talk.socket.set_nonblocking(true).map_err(|error| broken(&error));
-        let (rung, held) = (0.into(), 0.into());
-        let peer = Arc::new(Peer { link, talk: Mutex::new(talk), rung, held });
+        let (covered, rung, held) = (talk.cover.is_some(), 0.into(), 0.into());
+        let peer = Arc::new(Peer { link, from, covered, talk: Mutex::new(talk), rung, held });
         let watched = {
             // Whoever finds it already has to wait until it is watched.
             let talk = lock(&peer.talk);
             lock(&self.peers).insert(link, Arc::clone(&peer));
             let (data, flags) = (epoll::EventData::new_u64(link.0), Talk::FIRST_WATCH);
-            epoll::add(self.poll_of(link), &talk.socket, data, flags).map_err(refused)
+            let poll = self.poll_of(link, talk.greets());
+            epoll::add(poll, &talk.socket, data, flags).map_err(refused)
         };
         let todo = match unblocked.and(watched) {
             // What the hub had before, the end among it, must be looked for.
@@ -437,16 +439,24 @@ impl Links {
     fn watch(&self, link: Link, talk: &mut Talk) {
         if let Some(flags) = talk.watch() {
             let data = epoll::EventData::new_u64(link.0);
-            if let Err(error) = epoll::modify(self.poll_of(link), &talk.socket, data, flags) {
+            let poll = self.poll_of(link, talk.greets());
+            if let Err(error) = epoll::modify(poll, &talk.socket, data, flags) {
                 halt(&format!("watching a link: {}", refused(error)));
             }
         }
     }
 
-    fn poll_of(&self, link: Link) -> &OwnedFd {
+    /// The poll that a link is in; `greets`: it is not greeted yet.
+    pub(super) fn poll_of(&self, link: Link, greets: bool) -> &OwnedFd {
+        let serving = self.greeting_poll();
         // Of accepted links and of dialled ones each the next has the next number but one.
         let number = usize::try_from(link.0 / 2).unwrap_or_default();
-        &self.polls[number % self.polls.len()]
+        &self.polls[if greets { serving } else { number % serving }]
+    }
+
+    /// The number of the poll of those that are not greeted yet, the last one.
+    pub(super) fn greeting_poll(&self) -> usize {
+        self.polls.len() - 1
     }
 }
 
@@ -466,7 +476,19 @@ fn seen_from(socket: &Socket, from: SocketAddr) -> SocketAddr {
     if here { SocketAddr::new(Ipv4Addr::LOCALHOST.into(), from.port()) } else { from }
 }
 
-fn refused(error: Errno) -> Why {
+/// What a poll has; `waits`: and waits until there is something. Returns whether there is.
+pub(super) fn wait(poll: impl AsFd, ears: &mut Ears, waits: bool) -> bool {
+    let none = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let patience = if waits { None } else { Some(&none) };
+    ears.events.clear();
+    match epoll::wait(poll, spare_capacity(&mut ears.events), patience) {
+        Ok(0) | Err(Errno::INTR) => false,
+        Ok(_) => true,
+        Err(error) => halt(&format!("waiting for links: {}", refused(error))),
+    }
+}
+
+pub(super) fn refused(error: Errno) -> Why {
     broken(&io::Error::from(error))
 }
 

@@ -1,7 +1,8 @@
 //! Links of a front, by its admin door: who is written by whom, and who is not waited for.
 
 use super::doors::Spot;
-use super::links::{ACCEPTS, Chores, Ears, GREETINGS, Links, lock};
+use super::greetings::{GREETINGS, Greeter};
+use super::links::{ACCEPTS, Chores, Ears, Links, lock};
 use super::net::{BREATH, NOT_READING};
 use super::plan::Streams;
 use super::tls::Tls;
@@ -11,7 +12,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
-use tmr_core::channel::GroupKey;
+use tmr_core::channel::{GroupKey, Stream};
 use tmr_core::desk::Identity;
 use tmr_core::front::{self, Front};
 use tmr_core::hub::Hub;
@@ -165,30 +166,55 @@ fn a_peer_that_does_not_read_stops_nobody_and_is_left_in_the_end() {
     assert_eq!(status(&mut other), PAGES[1].1);
 }
 
+/// A client that comes in, with its half of the key agreement on the way.
+fn knock(links: &Links, listener: &TcpListener) -> TcpStream {
+    let mut peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    links.accepted(Door::Licence, listener.accept().unwrap(), &mut Chores::default());
+    let mut wire = Vec::new();
+    Stream::dial_server([9; 32]).greet(&mut wire);
+    peer.write_all(&wire).unwrap();
+    peer
+}
+
 #[test]
 fn who_is_there_does_not_wait_for_a_crowd_that_comes() {
     let (links, listener) = (links(1), listener());
-    let came: Vec<TcpStream> = (0..3 * GREETINGS)
-        .map(|_| {
-            let mut peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-            links.accepted(Door::Licence, listener.accept().unwrap(), &mut Chores::default());
-            peer.write_all(b"samc").unwrap();
-            peer
-        })
-        .collect();
+    let came: Vec<TcpStream> = (0..3 * GREETINGS).map(|_| knock(&links, &listener)).collect();
     let (mut there, _) = connect(&links, &listener);
     there.write_all(request(0).as_bytes()).unwrap();
-
-    let unread = || lock(&links.peers).values().filter(|peer| lock(&peer.talk).greets()).count();
     let mut ears = Ears::new(0);
-    assert_eq!(unread(), came.len());
     let _ = links.turn(&mut ears, false).unwrap();
-    assert_eq!(status(&mut there), PAGES[0].1, "answered in the first turn");
-    assert_eq!(unread(), came.len() - GREETINGS);
-    for left in [GREETINGS, 0] {
-        let _ = links.turn(&mut ears, false).unwrap();
-        assert_eq!(unread(), left);
+    assert_eq!(status(&mut there), PAGES[0].1);
+    assert_eq!(links.ungreeted(), came.len(), "that is not this turn's to do");
+    assert!(links.turn(&mut ears, false).is_none());
+    let mut greeter = Greeter::new(&links);
+    for left in [2 * GREETINGS, GREETINGS, 0] {
+        assert!(links.greet_some(&mut greeter).is_some());
+        assert_eq!(links.ungreeted(), left);
     }
+    // They are served here from now on, and each has the other half.
+    for mut peer in came {
+        assert_ne!(peer.read(&mut [0; 256]).unwrap(), 0);
+        drop(peer);
+        assert!(links.turn(&mut ears, true).is_some());
+    }
+    assert_eq!(lock(&links.peers).len(), 1);
+}
+
+#[test]
+fn half_a_key_agreement_is_nobody_s_turn() {
+    let (links, listener) = (links(1), listener());
+    let mut peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    links.accepted(Door::Licence, listener.accept().unwrap(), &mut Chores::default());
+    let mut wire = Vec::new();
+    Stream::dial_server([9; 32]).greet(&mut wire);
+    let mut greeter = Greeter::new(&links);
+    for byte in wire {
+        assert_eq!(links.ungreeted(), 1);
+        peer.write_all(&[byte]).unwrap();
+        assert!(links.greet_some(&mut greeter).is_some());
+    }
+    assert_eq!(links.ungreeted(), 0);
 }
 
 /// Opens a door at a port of the system's choice.

@@ -26,6 +26,8 @@ const MARK: u64 = 1 << 62;
 #[derive(Debug)]
 pub struct Listeners {
     polls: Arc<[OwnedFd]>,
+    /// So many of them, the first ones, take in who comes.
+    serving: usize,
     open: Mutex<Table>,
 }
 
@@ -114,8 +116,8 @@ pub(super) enum Came {
 }
 
 impl Listeners {
-    pub(super) fn new(polls: Arc<[OwnedFd]>) -> Self {
-        Self { polls, open: Mutex::default() }
+    pub(super) fn new(polls: Arc<[OwnedFd]>, serving: usize) -> Self {
+        Self { polls, serving, open: Mutex::default() }
     }
 
     /// Opens a door beside those that stand open.
@@ -196,7 +198,7 @@ impl Listeners {
 
     fn poll_of(&self, name: u64) -> &OwnedFd {
         let number = usize::try_from(name & !MARK).unwrap_or_default();
-        &self.polls[number % self.polls.len()]
+        &self.polls[number % self.serving]
     }
 }
 

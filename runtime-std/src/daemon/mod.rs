@@ -16,6 +16,7 @@ pub mod doors;
 pub mod entropy;
 pub mod exit;
 pub mod files;
+pub mod greetings;
 pub mod history;
 pub mod keys;
 pub mod licences;

@@ -28,7 +28,8 @@ pub(super) struct Talk {
     /// A request waits at the hub until `wire` is written; then the poll names this link, so that it
     /// gets on by one request a turn, as the others do.
     waits: bool,
-    /// A client's link that nothing was read from: what comes first makes work.
+    /// It came in, and its key agreement or TLS handshake is not over: it is watched where those are
+    /// served.
     greets: bool,
     /// It has ended: nothing is taken for it any more.
     over: bool,
@@ -55,12 +56,18 @@ impl Talk {
     pub(super) const FIRST_WATCH: EventFlags = EventFlags::IN;
 
     /// Begins; what a dialled link has to say first goes out with the first [`flush`](Self::flush).
-    /// `greets`: the peer may be a client, who begins with a key agreement.
-    pub(super) fn new(socket: Socket, mut stream: Stream, greets: bool) -> Self {
+    /// `cover`: between the socket and the stream of one that came in.
+    pub(super) fn new(
+        socket: Socket,
+        mut stream: Stream,
+        cover: Option<Cover>,
+        came: bool,
+    ) -> Self {
         let (mut wire, watched) = (Vec::new(), Self::FIRST_WATCH);
         stream.greet(&mut wire);
         let (owed, client, close, over) = (0, false, None, false);
-        let (cover, waits, blocked) = (None, false, false);
+        let (waits, blocked) = (false, false);
+        let greets = came && !(stream.greeted() && cover.is_none());
         Self {
             socket,
             stream,
@@ -93,7 +100,6 @@ impl Talk {
             return Ok(());
         }
         let Some(count) = read_some(&self.socket, buffer)? else { return Ok(()) };
-        self.greets = false;
         if count == 0 {
             return Err(Why::Eof);
         }
@@ -114,9 +120,19 @@ impl Talk {
         self.wire.is_empty() && std::mem::take(&mut self.waits)
     }
 
-    /// The peer's first bytes may be a key agreement, and are to come.
+    /// Its key agreement or TLS handshake is not over.
     pub(super) fn greets(&self) -> bool {
         self.greets
+    }
+
+    /// Says once that these are over, and what it is watched for.
+    pub(super) fn greeted(&mut self) -> Option<EventFlags> {
+        let over = self.stream.greeted() && self.cover.as_ref().is_none_or(Cover::settled);
+        if !self.greets || !over || self.over {
+            return None;
+        }
+        self.greets = false;
+        Some(self.watched)
     }
 
     /// Bytes of an unfinished frame are waiting.

@@ -18,7 +18,7 @@ fn pair() -> (Talk, TcpStream) {
     let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (socket, _) = listener.accept().unwrap();
     socket.set_nonblocking(true).unwrap();
-    (Talk::new(socket.into(), Stream::admin(), false), peer)
+    (Talk::new(socket.into(), Stream::admin(), None, true), peer)
 }
 
 fn frames(frames: Vec<Vec<u8>>) -> Outbox {

@@ -154,6 +154,15 @@ impl Cover {
         }
     }
 
+    /// Its handshake is over, or there is none.
+    pub(super) fn settled(&self) -> bool {
+        match self {
+            Self::Unknown(..) => false,
+            Self::Plain => true,
+            Self::Tls(tls) => !tls.is_handshaking(),
+        }
+    }
+
     /// Covers bytes that go out; `last`: nothing follows them.
     pub(super) fn seal(&mut self, plain: &[u8], last: bool, wire: &mut Vec<u8>) {
         let Self::Tls(tls) = self else { return wire.extend_from_slice(plain) };

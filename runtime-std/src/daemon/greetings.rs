@@ -1,0 +1,210 @@
+//! Key agreements and TLS handshakes with who has just come in: all that takes long of what a stranger
+//! can have done. They have a poll and a thread of their own, at a low priority, so that calls wait
+//! for none of them; a link goes over to where calls are served when its own is done.
+//!
+//! Addresses take turns, and each has an allowance: who comes again and again waits for himself.
+
+use super::exit::halt;
+use super::links::{Chores, Ears, Links, Peer, lock, refused, wait};
+use rustix::event::epoll::{self, EventFlags};
+use rustix::process::setpriority_process;
+use std::collections::{BTreeMap, VecDeque};
+use std::net::{IpAddr, Ipv6Addr};
+use std::ops::Bound::{Excluded, Unbounded};
+use std::sync::Arc;
+use std::thread;
+use std::time::Instant;
+use tmr_core::limits::{GREETING_RATE, GREETING_SOURCES, TLS_GREETING};
+use tmr_core::time::Duration;
+
+/// Key agreements in one turn, after each of which calls that came with them are served.
+pub(super) const GREETINGS: usize = 16;
+/// Pause while all who wait have used up what is theirs.
+const REST: Duration = Duration::from_millis(5);
+/// Calls come first where the processors are busy.
+const NICE: i32 = 5;
+/// What a network of IPv6 has in common, in bits: one machine may have all the rest.
+const NETWORK: u128 = !(u64::MAX as u128);
+
+/// What whoever greets keeps between turns.
+#[derive(Debug)]
+pub struct Greeter {
+    ears: Ears,
+    /// Who was greeted last.
+    last: Option<IpAddr>,
+    allowance: Allowance,
+}
+
+/// What each address has had, and may have: a burst, then so many a second.
+#[derive(Debug, Default)]
+struct Allowance {
+    /// When all will be there again that the address may have at once.
+    whole: BTreeMap<IpAddr, Instant>,
+}
+
+impl Greeter {
+    /// For the poll of these links; on its own thread.
+    #[must_use]
+    pub fn new(links: &Links) -> Self {
+        // Where it may not, it does without.
+        let _ = setpriority_process(None, NICE);
+        Self { ears: Ears::new(links.greeting_poll()), last: None, allowance: Allowance::default() }
+    }
+
+    /// Who is greeted in this turn: one of each address, and so on, behind the one who was last.
+    fn choose(
+        &mut self,
+        now: Instant,
+        ready: Vec<(Arc<Peer>, EventFlags)>,
+    ) -> Vec<(Arc<Peer>, EventFlags)> {
+        let mut waiting: BTreeMap<IpAddr, VecDeque<_>> = BTreeMap::new();
+        for (peer, flags) in ready {
+            waiting.entry(source(peer.from)).or_default().push_back((peer, flags));
+        }
+        let behind = self.last.map_or(Unbounded, Excluded);
+        let mut order: VecDeque<IpAddr> = waiting.range((behind, Unbounded)).map(first).collect();
+        order.extend(waiting.keys().take(waiting.len() - order.len()));
+        let mut chosen = Vec::new();
+        while let Some(source) = order.pop_front().filter(|_| chosen.len() < GREETINGS) {
+            let Some(next) = waiting.get_mut(&source).and_then(VecDeque::pop_front) else {
+                continue;
+            };
+            let cost = if next.0.covered { TLS_GREETING } else { 1 };
+            if self.allowance.take(now, source, cost) {
+                self.last = Some(source);
+                chosen.push(next);
+                order.push_back(source);
+            }
+        }
+        chosen
+    }
+}
+
+fn first<V>((key, _): (&IpAddr, V)) -> IpAddr {
+    *key
+}
+
+/// Whom an allowance is for: an address, or a network of IPv6.
+fn source(from: IpAddr) -> IpAddr {
+    match from.to_canonical() {
+        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & NETWORK).into(),
+        ip => ip,
+    }
+}
+
+impl Allowance {
+    /// Takes so much of what is there for an address, if there is enough.
+    fn take(&mut self, now: Instant, source: IpAddr, cost: u32) -> bool {
+        let (burst, rate) = GREETING_RATE;
+        let one = Duration::from_secs(1) / rate;
+        if self.whole.len() >= GREETING_SOURCES {
+            self.whole.retain(|_, whole| *whole > now);
+            if self.whole.len() >= GREETING_SOURCES {
+                // So many at once are no office, and nobody among them is held back.
+                self.whole.clear();
+            }
+        }
+        let whole = self.whole.entry(source).or_insert(now);
+        let then = (*whole).max(now) + one * cost;
+        if then > now + one * burst {
+            return false;
+        }
+        *whole = then;
+        true
+    }
+}
+
+impl Links {
+    /// Greets who waits for it, for as long as the process lives; `perform` does what is the runtime's
+    /// to do.
+    pub fn greet(&self, perform: impl Fn(Chores)) -> ! {
+        let mut greeter = Greeter::new(self);
+        loop {
+            let chores = self.greet_some(&mut greeter).unwrap_or_default();
+            if chores.sooner || !chores.dial.is_empty() {
+                perform(chores);
+            }
+        }
+    }
+
+    /// Waits until somebody wants to be greeted, and greets some of them. `None`: nobody's turn has
+    /// come.
+    pub(super) fn greet_some(&self, greeter: &mut Greeter) -> Option<Chores> {
+        if !wait(self.poll(greeter.ears.poll), &mut greeter.ears, true) {
+            return None;
+        }
+        let ready = self.ready(&greeter.ears);
+        let chosen = greeter.choose(Instant::now(), ready);
+        if chosen.is_empty() {
+            thread::sleep(REST);
+            return None;
+        }
+        let mut chores = Chores::default();
+        self.serve(&chosen, &mut greeter.ears.buffer, &mut chores);
+        for (peer, _) in &chosen {
+            self.hand_over(peer);
+        }
+        Some(chores)
+    }
+
+    /// A link that was greeted is served where calls are from now on.
+    fn hand_over(&self, peer: &Peer) {
+        let mut talk = lock(&peer.talk);
+        let Some(watched) = talk.greeted() else { return };
+        let data = epoll::EventData::new_u64(peer.link.0);
+        let moved = epoll::delete(self.poll(self.greeting_poll()), &talk.socket)
+            .and_then(|()| epoll::add(self.poll_of(peer.link, false), &talk.socket, data, watched));
+        if let Err(error) = moved {
+            halt(&format!("watching a link: {}", refused(error)));
+        }
+    }
+
+    /// How many links have not been greeted.
+    #[cfg(test)]
+    pub(super) fn ungreeted(&self) -> usize {
+        lock(&self.peers).values().filter(|peer| lock(&peer.talk).greets()).count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_has_a_burst_and_then_its_rate_and_others_have_theirs() {
+        let (burst, rate) = GREETING_RATE;
+        let mut allowance = Allowance::default();
+        let (now, one, other) =
+            (Instant::now(), IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2]));
+        let take = |allowance: &mut Allowance, at, source, cost| {
+            (0..2 * burst).filter(|_| allowance.take(at, source, cost)).count()
+        };
+        assert_eq!(take(&mut allowance, now, one, 1), burst as usize);
+        assert_eq!(take(&mut allowance, now, other, TLS_GREETING), (burst / TLS_GREETING) as usize);
+        let later = now + Duration::from_secs(1);
+        assert_eq!(take(&mut allowance, later, one, 1), rate as usize);
+        let hour = now + Duration::from_secs(3600);
+        assert_eq!(take(&mut allowance, hour, one, 1), burst as usize, "no more than a burst");
+    }
+
+    #[test]
+    fn an_office_gets_in_at_nine() {
+        let (burst, _) = GREETING_RATE;
+        assert!(burst >= 1_000);
+    }
+
+    #[test]
+    fn addresses_are_forgotten_and_a_network_is_one() {
+        let mut allowance = Allowance::default();
+        let now = Instant::now();
+        for number in 0..3 * u32::try_from(GREETING_SOURCES).unwrap() {
+            assert!(allowance.take(now, std::net::Ipv4Addr::from_bits(number).into(), 1));
+        }
+        assert!(allowance.whole.len() <= GREETING_SOURCES);
+        let ip = |text: &str| source(text.parse().unwrap());
+        assert_eq!(ip("2001:db8::1"), ip("2001:db8::ffff:1:2:3"));
+        assert_ne!(ip("2001:db8::1"), ip("2001:db8:0:1::1"));
+        assert_eq!(ip("::ffff:192.0.2.1"), ip("192.0.2.1"));
+        assert_ne!(ip("192.0.2.1"), ip("192.0.2.2"));
+    }
+}
