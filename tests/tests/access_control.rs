@@ -5,13 +5,15 @@ use serde_json::{Value, json};
 use tmr_tests::foreign::error::{ACCESS_DENIED, USER_RUNTIME_VERSION_TOO_OLD};
 use tmr_tests::foreign::{Ask, Client, Crypt};
 use tmr_tests::harness::{
-    Cluster, FIRM_CODE, Runtime, TMR, get, get_json, give_back, status_until, take, until,
+    BackendLine, Cluster, FIRM_CODE, Runtime, Server, TMR, Workshop, get, get_json, give_back,
+    specification, status_until, take, until,
 };
 use tmr_tests::on_both_runtimes;
 
 on_both_runtimes!(
     the_first_rule_that_fits_decides_at_either_front,
     an_old_client_is_refused_and_named,
+    a_backend_serves_clients_of_its_own_networks_only,
 );
 
 /// Another licence than the sample one.
@@ -111,4 +113,32 @@ fn an_old_client_is_refused_and_named(runtime: Runtime) {
     });
     assert_eq!(row["calls"], 2);
     assert_eq!(give_back(&mut young, handle).expect("a reply"), Ok(0));
+}
+
+/// A backend without fronts, with these options beside the usual ones.
+fn alone(workshop: &Workshop, more: &[&str]) -> Server {
+    let mut line = BackendLine::of(workshop, 1).arguments();
+    line.extend(more.iter().map(Into::into));
+    Server::start("alone", workshop.folder(), workshop.program(), &line).expect("it starts")
+}
+
+fn a_backend_serves_clients_of_its_own_networks_only(runtime: Runtime) {
+    let workshop = Workshop::new(runtime, &specification(&[(TMR, 3)]));
+    for (networks, served) in [
+        (&[][..], true),
+        (&["--clients", "192.0.2.0/24", "::1"], false),
+        (&["--clients", "192.0.2.0/24", "127.0.0.0/8"], true),
+    ] {
+        let mut server = alone(&workshop, networks);
+        let mut client = Client::connect(server.licence()).expect("it takes a connection");
+        let taken = take(&mut client, &Ask::subsystem()).expect("an answer");
+        match taken {
+            Ok(_) => assert!(served, "{networks:?}"),
+            Err(code) => assert_eq!((code, served), (ACCESS_DENIED, false), "{networks:?}"),
+        }
+        server.kill();
+    }
+    let mut line = BackendLine::of(&workshop, 1).arguments();
+    line.extend(["--clients", "192.0.2.1/24"].map(Into::into));
+    workshop.program().run(&line).expect(2).one_clear_error(&["--clients", "192.0.2.0/24"]);
 }

@@ -10,6 +10,7 @@ mod acceptor_test;
 mod anew;
 #[cfg(test)]
 mod backend_test;
+mod clients;
 mod journal;
 #[cfg(test)]
 mod journal_test;
@@ -40,6 +41,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use clients::Clients;
 use journal::{Record, Unreadable};
 use writer::Writer;
 
@@ -77,6 +79,8 @@ pub struct Backend {
     desk: Desk,
     /// The links of fronts that have proved the group key.
     fronts: BTreeMap<Link, Joined>,
+    /// Whom it has handles of its own for; `None`: everybody.
+    clients: Option<Clients>,
     admin: Admin,
     /// Fronts that did not prove the group key.
     impostors: Seldom,
@@ -130,6 +134,7 @@ impl Backend {
             prints,
             desk: Desk::new(identity, CLEANUP_DEFAULT, handle_key),
             fronts: BTreeMap::new(),
+            clients: None,
             admin: Admin::new(seed),
             impostors: Seldom::default(),
             doubled: Seldom::default(),
@@ -272,6 +277,9 @@ impl Backend {
                          its list under two addresses, it counts once"
                     );
                     self.doubled.warn(now.mono, &text);
+                }
+                if let Some(from) = self.desk.whereabouts(link) {
+                    self.front_at(from.ip());
                 }
                 self.desk.dismiss(link);
                 self.fronts.insert(link, Joined { front, minor });

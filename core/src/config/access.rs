@@ -8,7 +8,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::net::IpAddr;
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use serde::de::{Deserialize, Deserializer, Error, Unexpected};
 
 /// What stands against an access before any licence is looked at.
@@ -59,6 +59,15 @@ pub struct AccessRule {
 }
 
 impl Policy {
+    /// Clients of these networks may have everything, and no others anything.
+    #[must_use]
+    pub fn only(networks: Vec<IpNet>) -> Self {
+        let every = [Ipv4Net::default().into(), Ipv6Net::default().into()].to_vec();
+        let rule =
+            |allow, networks| AccessRule { allow, networks, firm_code: None, product_code: None };
+        Self { rules: [rule(true, networks), rule(false, every)].into(), ..Self::default() }
+    }
+
     /// Whether a client at this address may have a handle for that; `None`: it asks for none such.
     #[must_use]
     pub fn permits(&self, address: IpAddr, firm: Option<u32>, product: Option<u32>) -> bool {
@@ -155,8 +164,11 @@ impl<'de> Deserialize<'de> for Network {
     }
 }
 
-/// A network, or one address.
-fn network(text: &str) -> Result<IpNet, String> {
+/// A network, or one address, as text.
+///
+/// # Errors
+/// It is none; what would be right.
+pub fn network(text: &str) -> Result<IpNet, String> {
     let network = text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
     let Some(network) = network.filter(|it: &IpNet| it.addr().to_canonical() == it.addr()) else {
         return Err(format!(

@@ -17,7 +17,7 @@ mod config_test;
 #[cfg(test)]
 mod schema_test;
 
-pub use access::{AccessRule, Binding, Policy};
+pub use access::{AccessRule, Binding, Policy, network};
 pub use error::ConfigError;
 pub use shared::{Difference, adopt, differences, revised, shared};
 

@@ -4,6 +4,7 @@ use super::address;
 use crate::client::pages::Admin;
 use crate::client::report;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use ipnet::IpNet;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use tmr_core::admin::Rights;
@@ -278,6 +279,10 @@ pub struct Backend {
     /// Where its admin pages are; none if not given.
     #[arg(long, value_name = "IP:PORT", value_parser = address::admin)]
     pub admin: Option<Address>,
+    /// Networks whose clients may have handles of this backend's own, beside the machines of its
+    /// fronts [default: everybody's]; what fronts ask for their clients is not among it.
+    #[arg(long, value_name = "NETWORK", num_args = 1.., value_parser = tmr_core::config::network)]
+    pub clients: Option<Vec<IpNet>>,
     /// See [`Logging`].
     #[command(flatten)]
     pub logging: Logging,

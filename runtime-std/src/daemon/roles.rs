@@ -68,6 +68,10 @@ pub fn backend(runtime: Runtime, options: &cli::Backend) -> Outcome {
     let config = backend::Config { identity, containers, group_check, handle_key, seed };
     let (node, keep) = Backend::open(config, journal.as_deref())
         .map_err(|error| files::wrong(&folder.path("journal"), error))?;
+    let node = match options.clients.clone() {
+        Some(networks) => node.with_clients(networks),
+        None => node,
+    };
     let journal = Some(folder.write_journal(keep)?);
     let hub = hub(Node::Backend(Box::new(node)));
     doors::announce(&doors);

@@ -1,0 +1,98 @@
+//! Who may have handles of a backend's own: everybody, or clients of some networks and the machines
+//! of the fronts. What fronts ask for their clients is not among it.
+
+use super::Backend;
+use crate::config::Policy;
+use crate::limits::KNOWN_ADDRESSES;
+use alloc::vec::Vec;
+use core::net::IpAddr;
+use ipnet::IpNet;
+
+/// The networks of a backend's own clients.
+#[derive(Clone, Debug)]
+pub(super) struct Clients {
+    networks: Vec<IpNet>,
+    /// Where fronts have proved the group key, the latest last.
+    fronts: Vec<IpAddr>,
+}
+
+impl Backend {
+    /// Only clients of these networks, and programs on the machines of its fronts, have handles of its
+    /// own from now on. Others are refused as `AccessControl` refuses at a front.
+    #[must_use]
+    pub fn with_clients(mut self, networks: Vec<IpNet>) -> Self {
+        self.clients = Some(Clients { networks, fronts: Vec::new() });
+        self.obey();
+        self
+    }
+
+    /// A front has proved the group key from there.
+    pub(super) fn front_at(&mut self, from: IpAddr) {
+        let Some(clients) = &mut self.clients else { return };
+        if clients.fronts.contains(&from) {
+            return;
+        }
+        if clients.fronts.len() >= KNOWN_ADDRESSES {
+            clients.fronts.remove(0);
+        }
+        clients.fronts.push(from);
+        self.obey();
+    }
+
+    fn obey(&mut self) {
+        let Some(Clients { networks, fronts }) = &self.clients else { return };
+        let fronts = fronts.iter().copied().map(IpNet::from);
+        self.desk.obey(Policy::only(networks.iter().copied().chain(fronts).collect()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::Config;
+    use crate::io::{Door, Frame, Input, Intent, Link};
+    use crate::log::Mode;
+    use crate::testing::{ORDINARY, access, at, container, identity, reply};
+    use crate::wire::CmError;
+    use alloc::vec;
+    use core::net::SocketAddr;
+
+    /// What a client at this address is told that wants a seat.
+    fn asked(node: &mut Backend, link: u64, from: [u8; 4]) -> u32 {
+        let (link, mut out) = (Link(link), Vec::new());
+        let from = SocketAddr::from((from, 5));
+        node.step(at(1), Input::Accepted { link, door: Door::Licence, from }, &mut out);
+        let call = access(ORDINARY, Mode::NoUserLimit, 60);
+        node.step(at(1), Input::Frame { link, frame: Frame::Call(call) }, &mut out);
+        node.step(at(1), Input::Written, &mut out);
+        let told = out.iter().find_map(|intent| match intent {
+            Intent::Send { frame, .. } => Some(reply(frame).0),
+            _ => None,
+        });
+        told.expect("a reply")
+    }
+
+    #[test]
+    fn clients_of_some_networks_and_of_the_fronts_machines_are_served_and_no_others() {
+        let config = Config {
+            identity: identity(),
+            containers: vec![container(0)],
+            group_check: [0; 8],
+            seed: [1; 32],
+        };
+        let (node, _) = Backend::open(config, None).unwrap();
+        let mut node = node.with_clients(vec!["127.0.0.0/8".parse().unwrap()]);
+        let mut out = Vec::new();
+        node.step(at(0), Input::Tick, &mut out);
+        node.step(at(0), Input::Written, &mut out);
+        let denied = CmError::ACCESS_DENIED.0;
+        assert_ne!(asked(&mut node, 2, [127, 0, 0, 1]), denied);
+        assert_eq!(asked(&mut node, 4, [192, 0, 2, 1]), denied);
+        let (front, from) = (Link(6), SocketAddr::from(([192, 0, 2, 1], 5)));
+        node.step(at(1), Input::Accepted { link: front, door: Door::Licence, from }, &mut out);
+        let proof = Frame::Joined { front: 1, minor: 0 };
+        node.step(at(1), Input::Frame { link: front, frame: proof }, &mut out);
+        assert_ne!(asked(&mut node, 8, [192, 0, 2, 1]), denied, "the machine of a front");
+        assert_eq!(asked(&mut node, 10, [192, 0, 2, 2]), denied);
+    }
+}
