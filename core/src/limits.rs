@@ -43,7 +43,7 @@ pub const CLIENT_LINKS_PER_ADDRESS: usize = 12_288;
 /// key: fronts have a place always. One more takes the place of the oldest.
 pub const CROWDED_LINKS: usize = 64;
 /// Files that are kept back from client links: backends, pages, the journal, what libraries open.
-pub const FILES_RESERVED: usize = 192;
+pub const FILES_RESERVED: usize = 256;
 /// Most links on the admin door; one more takes the place of whoever has asked for nothing for
 /// longest.
 pub const ADMIN_LINKS_MAX: usize = 64;
