@@ -102,7 +102,8 @@ impl World {
         let to = 1 - from;
         self.fronts[to].accepted += 2;
         let link = Link(self.fronts[to].accepted);
-        let hello = Hello { version: Version::OWN, front: id, program: "0.1.0".into() };
+        let hello =
+            Hello { version: Version::OWN, front: id, program: "0.1.0".into(), chosen: None };
         let accepted = Input::Accepted { link, door: Door::Twin, from: peer(0) };
         self.events.push_back(Event::ToFront(to, accepted));
         let tells = tells.iter().map(|tell| tell.encode(Version::OWN.minor).unwrap());

@@ -12,7 +12,7 @@ const MILLI: Duration = Duration::from_millis(1);
 
 impl World {
     /// A backend is off, and its place gets another disk; returns the one that was there.
-    fn swap_disk(&mut self, index: usize, disk: Vec<u8>) -> Vec<u8> {
+    pub(super) fn swap_disk(&mut self, index: usize, disk: Vec<u8>) -> Vec<u8> {
         self.crash(index);
         let before = core::mem::replace(&mut self.backends[index].disk, disk);
         self.restart(index);
@@ -37,13 +37,13 @@ impl World {
         status["backends"][index]["trouble"].as_str().unwrap_or_default().to_string()
     }
 
-    fn obstacle(&mut self, front: usize) -> String {
+    pub(super) fn obstacle(&mut self, front: usize) -> String {
         let status = self.status(front);
         status["obstacle"].as_str().unwrap_or_default().to_string()
     }
 
     /// Every one of these handles is known, and no more than five seats can be had.
-    fn holds_all(&mut self, front: usize, handles: &[u32]) {
+    pub(super) fn holds_all(&mut self, front: usize, handles: &[u32]) {
         let client = self.connect(front);
         for &handle in handles {
             assert_eq!(self.ask(front, client, crypt(handle)).0, 0, "{handle}");
