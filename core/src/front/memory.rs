@@ -79,7 +79,9 @@ impl Front {
         self.ledger.committed().max(written) > Slot(1)
     }
 
-    /// With all three backends here: those whose disks are no members of the group.
+    /// With all three backends here: those whose disks are no members of the group. A connection to a
+    /// process that has ended since looks like a backend with another disk; so each has to answer a
+    /// question that was asked when all three had been heard.
     pub(super) fn strangers(&self) -> Vec<usize> {
         let all: Vec<(usize, Standing)> = self.counted().collect();
         if all.len() < 3 {
@@ -87,10 +89,12 @@ impl Front {
         }
         let emptied = self.is_emptied();
         let sure = matches!(self.phase, Phase::Leading { .. }) || self.unproved;
-        let stranger = |(_, standing): &&(usize, Standing)| {
+        let met = all.iter().map(|(index, _)| self.peers[*index].met).max();
+        let stranger = |(index, standing): &&(usize, Standing)| {
+            let here = Some(self.peers[*index].as_of) > met;
             let blank = !self.is_of_born(standing);
             let member = self.ledger.member_sets().all(|set| set.contains(&standing.disk));
-            emptied && blank || sure && !member && !self.config.unfenced
+            emptied && blank || here && sure && !member && !self.config.unfenced
         };
         all.iter().filter(stranger).map(|(index, _)| *index).collect()
     }

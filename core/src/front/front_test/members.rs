@@ -391,6 +391,30 @@ fn a_blank_backend_beside_one_member_and_another_blank_one_ends_no_front() {
 }
 
 #[test]
+fn memory_is_lost_only_when_all_three_have_answered_since_each_was_heard() {
+    let mut world = World::serving();
+    // Backend 1 is repaired and not admitted, for backend 0 writes nothing.
+    world.backends[0].stuck = true;
+    world.swap_disk(1, Vec::new());
+    world.advance(300 * MILLI);
+    world.fronts[0].frozen = true;
+    world.unstick(0);
+    world.crash(2);
+    let next = world.new_leader();
+    world.backends[2].disk.clear();
+    world.restart(2);
+    while world.backend_state(next, 2) == "down" {
+        world.advance(MILLI);
+    }
+    // The connection to backend 1 may be one to a process that has ended since, as backend 2.
+    let obstacle = world.obstacle(next);
+    assert!(!obstacle.starts_with("the group's memory is lost"), "{obstacle}");
+    world.advance(SECOND);
+    let obstacle = world.obstacle(next);
+    assert!(obstacle.starts_with("the group's memory is lost"), "{obstacle}");
+}
+
+#[test]
 fn a_backend_of_another_group_deposes_nobody() {
     let mut world = World::serving();
     let handles = world.take(0, 2);
