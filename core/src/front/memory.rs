@@ -88,7 +88,9 @@ impl Front {
             return Vec::new();
         }
         let emptied = self.is_emptied();
-        let sure = matches!(self.phase, Phase::Leading { .. }) || self.unproved;
+        let proved = matches!(self.phase, Phase::Leading { .. });
+        // Where a change of members is not committed, the three can be two of every set, each in its own.
+        let sure = (proved || self.unproved) && !self.are_voters(&[0, 1, 2]);
         let met = all.iter().map(|(index, _)| self.peers[*index].met).max();
         let stranger = |(index, standing): &&(usize, Standing)| {
             let here = Some(self.peers[*index].as_of) > met;

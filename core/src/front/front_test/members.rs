@@ -415,6 +415,31 @@ fn memory_is_lost_only_when_all_three_have_answered_since_each_was_heard() {
 }
 
 #[test]
+fn three_that_are_two_of_every_set_have_lost_nothing() {
+    let mut world = World::serving();
+    let handles = world.take(0, 3);
+    // A new disk is to take the place of the first one, and backend 2 does not hear of it.
+    world.lose = |backend, order| {
+        backend == 2
+            && matches!(order, Order::Append { entries, .. } if format_has_members(entries))
+    };
+    let first = world.swap_disk(0, Vec::new());
+    world.advance(SECOND);
+    world.fronts[0].frozen = true;
+    // The first one is back in the place of the third.
+    world.lose = |backend, order| backend == 2 && matches!(order, Order::Claim { .. });
+    world.swap_disk(2, first);
+    let next = world.new_leader();
+    assert!(!world.leads(next), "one does not promise");
+    let obstacle = world.obstacle(next);
+    assert!(!obstacle.starts_with("the group's memory is lost"), "{obstacle}");
+    world.lose = |_, _| false;
+    world.advance(10 * SECOND);
+    assert!(world.leads(next), "{:#}", world.status(next));
+    world.holds_all(next, &handles);
+}
+
+#[test]
 fn a_backend_of_another_group_deposes_nobody() {
     let mut world = World::serving();
     let handles = world.take(0, 2);
