@@ -354,6 +354,8 @@ pub const TWIN_CONNECT: Duration = Duration::from_secs(3);
 pub const TWIN_TRANSFER: Duration = Duration::from_secs(10);
 /// How often a front that has nothing else to tell its twin says that it is there.
 pub const TWIN_HEARTBEAT: Duration = Duration::from_secs(1);
+/// A front that has just started waits so long for the first word of its twin before it claims.
+pub const TWIN_FIRST_WORD: Duration = Duration::from_millis(300);
 /// Longest pause before the twin is dialled again; the first one is [`REDIAL_MIN`].
 pub const TWIN_REDIAL_MAX: Duration = Duration::from_secs(2);
 /// Entries that may be on their way to the twin, not acknowledged: beyond it they wait in the log,

@@ -163,7 +163,12 @@ impl World {
             Intent::Dial { link, to, callee: Callee::Twin { .. } } => {
                 assert_eq!(to.port, TWIN_PORT);
                 self.twin = Some(link);
-                let hello = Hello { version: Version::OWN, front: 2, program: "0.1.0".into() };
+                let hello = Hello {
+                    version: Version::OWN,
+                    front: 2,
+                    program: "0.1.0".into(),
+                    chosen: None,
+                };
                 self.parcels.push_back(Parcel::ToFront(link, Frame::Twin(hello.encode())));
             }
             Intent::Dial { link, to, callee } => {
@@ -289,7 +294,8 @@ impl World {
         if link == TWIN && self.open.insert(TWIN) {
             let from = ([127, 0, 0, 1], 9).into();
             self.step(Input::Accepted { link, door: Door::Twin, from });
-            let hello = Hello { version: Version::OWN, front: 2, program: "0.1.0".into() };
+            let hello =
+                Hello { version: Version::OWN, front: 2, program: "0.1.0".into(), chosen: None };
             self.step(Input::Frame { link, frame: Frame::Twin(hello.encode()) });
         }
         self.step(Input::Frame { link, frame: Frame::Twin(bytes) });

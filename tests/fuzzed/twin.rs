@@ -69,7 +69,7 @@ fn told(chunks: &[&[u8]]) {
         seed: [5; 32],
     });
     let link = Link(2);
-    let hello = Hello { version: Version::OWN, front: 2, program: "0.1.0".into() };
+    let hello = Hello { version: Version::OWN, front: 2, program: "0.1.0".into(), chosen: None };
     let accepted = Input::Accepted { link, door: Door::Twin, from: ([127, 0, 0, 1], 5).into() };
     let frames = [hello.encode()].into_iter().chain(chunks.iter().map(|bytes| bytes.to_vec()));
     let inputs = frames.map(|bytes| Input::Frame { link, frame: Frame::Twin(bytes) });

@@ -267,9 +267,25 @@ impl World {
         }
     }
 
+    /// Whether both other backends remember, durably, all that this one forgets with that disk. What only
+    /// one of them remembers is in the window that nothing can close (*Consistency* 8).
+    fn is_remembered(&self, backend: usize, disk: &Disk) -> bool {
+        let look = |disk: &Disk| disk.read().map(truth::look).and_then(Result::ok);
+        let (Some(before), Some(now)) = (look(&self.hosts[backend].disk), look(disk)) else {
+            return false;
+        };
+        let others = (FRONTS..FRONTS + BACKENDS).filter(|host| *host != backend);
+        others
+            .map(|host| look(&self.hosts[host].disk))
+            .all(|other| other.is_some_and(|other| now.is_made_up_for(&before, &other)))
+    }
+
     /// A backend's disk is another one when it boots; whether that may happen now.
     fn replace(&mut self, backend: usize, down: u64, what: &str, disk: Disk) -> bool {
-        if self.hosts[backend].hub.is_none() || !self.may_lose() {
+        if self.hosts[backend].hub.is_none()
+            || !self.is_remembered(backend, &disk)
+            || !self.may_lose()
+        {
             return false;
         }
         self.crash(backend, down);

@@ -245,6 +245,7 @@ impl World {
             // It was cut before it stood, and the other side knows: whoever sends on it learns.
             let why = Why::Broken("connection reset".to_owned());
             state.links.remove(&link);
+            self.unsaid(host, link);
             return self.with(host, |hub, now, acts| hub.closed(now, link, why, true, acts));
         }
         let mut outbox = hub.outbox(link);
@@ -290,9 +291,17 @@ impl World {
             self.checks.calls.ended(host, link);
             self.send(conn, side, Decided::at(self.now), Load::Fin);
             self.hosts[host].links.remove(&link);
+            self.unsaid(host, link);
             self.gone(conn, side);
             self.with(host, |hub, now, acts| hub.closed(now, link, why, false, acts));
         }
+    }
+
+    /// A link is gone, with what its process has said on it since it was last flushed.
+    fn unsaid(&mut self, host: usize, link: Link) {
+        let state = &mut self.hosts[host];
+        let since = state.woken.remove(&link).unwrap_or(self.now);
+        self.checks.fence.lost((host, state.life), link, since);
     }
 
     /// The place of one end of a connection, if that is still there.
@@ -448,6 +457,7 @@ impl World {
             End::Host { host, life, link: Some(link) } if self.hosts[host].lives(life) => {
                 self.checks.calls.ended(host, link);
                 self.hosts[host].links.remove(&link);
+                self.unsaid(host, link);
                 self.with(host, |hub, now, acts| hub.closed(now, link, why, false, acts));
             }
             End::Host { .. } => {}

@@ -204,7 +204,7 @@ impl Front {
         let written = self.history.covered().filter(|mark| mark.is_of(group));
         let written = written.map(|mark| mark.slot()).unwrap_or_default();
         let seen = self.witness_of(Some(group)).known();
-        written.max(seen).max(self.ledger.committed())
+        written.max(seen).max(self.ledger.committed()).max(self.chosen_by_twin(group))
     }
 
     /// Keeps in mind how far the backends have come, before a link is gone or others are told.

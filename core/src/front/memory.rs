@@ -79,18 +79,24 @@ impl Front {
         self.ledger.committed().max(written) > Slot(1)
     }
 
-    /// With all three backends here: those whose disks are no members of the group.
+    /// With all three backends here: those whose disks are no members of the group. A connection to a
+    /// process that has ended since looks like a backend with another disk; so each has to answer a
+    /// question that was asked when all three had been heard.
     pub(super) fn strangers(&self) -> Vec<usize> {
         let all: Vec<(usize, Standing)> = self.counted().collect();
         if all.len() < 3 {
             return Vec::new();
         }
         let emptied = self.is_emptied();
-        let sure = matches!(self.phase, Phase::Leading { .. }) || self.unproved;
-        let stranger = |(_, standing): &&(usize, Standing)| {
+        let proved = matches!(self.phase, Phase::Leading { .. });
+        // Where a change of members is not committed, the three can be two of every set, each in its own.
+        let sure = (proved || self.unproved) && !self.are_voters(&[0, 1, 2]);
+        let met = all.iter().map(|(index, _)| self.peers[*index].met).max();
+        let stranger = |(index, standing): &&(usize, Standing)| {
+            let here = Some(self.peers[*index].as_of) > met;
             let blank = !self.is_of_born(standing);
             let member = self.ledger.member_sets().all(|set| set.contains(&standing.disk));
-            emptied && blank || sure && !member && !self.config.unfenced
+            emptied && blank || here && sure && !member && !self.config.unfenced
         };
         all.iter().filter(stranger).map(|(index, _)| *index).collect()
     }

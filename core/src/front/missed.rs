@@ -184,4 +184,25 @@ mod tests {
         let entries = [Entry::Grant(three.clone()), Entry::Release(Handle(8))];
         assert_eq!(told(&history, &entries, &[three]), [Happened::Unknown]);
     }
+
+    #[test]
+    fn whether_a_seat_lingered_that_ends_behind_a_gap_nobody_knows() {
+        let kind =
+            |kind| Record { id: Mark::of_entry(GROUP, EPOCH, Slot(3)), kind, ..Record::default() };
+        let seat = Grant { linger_seconds: 2, ..grant(5, 0) };
+        let silent = grant(6, 0);
+        let ends = |last: Record, handle| {
+            let mut history = History::default();
+            history.add(&record(1, Kind::Access, &seat));
+            history.add(&record(2, Kind::Access, &silent));
+            history.add(&last);
+            told(&history, &[Entry::Expire(Handle(handle))], &[])
+        };
+        // In the gap it may have been given back, so that its end has been told of.
+        assert_eq!(ends(kind(Kind::Gap), 5), [Happened::Unknown]);
+        assert!(matches!(&ends(kind(Kind::Gap), 6)[..], [Happened::Expired(_)]));
+        assert!(matches!(&ends(kind(Kind::Leads), 5)[..], [Happened::Expired(_)]));
+        let released = record(3, Kind::Release, &seat);
+        assert!(matches!(&ends(released, 5)[..], [Happened::Lingered(_)]));
+    }
 }

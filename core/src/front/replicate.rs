@@ -5,7 +5,7 @@ use super::peer::{Asked, Follow, Peer};
 use super::{Front, Phase};
 use crate::io::Intent;
 use crate::limits::{APPEND_ENTRIES, PIECE_BYTES, UNCOMMITTED_MAX};
-use crate::log::{Entry, Epoch, Setting, Slot};
+use crate::log::{DiskId, Entry, Epoch, Setting, Slot};
 use crate::time::Mono;
 use crate::wire::group::{Order, encode};
 use alloc::vec::Vec;
@@ -144,6 +144,12 @@ impl Front {
         let mut gone = members.iter().filter(|disk| !disks.contains(&Some(**disk)));
         let (Some(&gone), None) = (gone.next(), gone.next()) else { return };
         let Some(new) = disks[index] else { return };
+        // A connection of which nobody has noticed that it is dead is no member: the place of another
+        // one, which is only away, would be given to a disk that belongs into that one's.
+        let here = |disk: &DiskId| *disk == gone || self.in_this_round(disk);
+        if !self.config.unfenced && !members.iter().all(here) {
+            return;
+        }
         tracing::info!(backend = %self.peers[index].address, "taking it in as a member of the group");
         let members = members.map(|disk| if disk == gone { new } else { disk });
         self.ledger.propose(Entry::Configure(Setting::Members(members)));

@@ -157,7 +157,11 @@ impl History {
         let Some(Held { seats, all }) = &mut self.held else { return };
         match record.kind {
             Kind::Started => (*seats, *all) = (BTreeMap::new(), true),
-            Kind::Gap => *all = false,
+            Kind::Gap => {
+                *all = false;
+                // Whether its user has given it back meanwhile, nobody knows.
+                seats.retain(|_, (access, lingers)| access.linger == 0 || *lingers);
+            }
             Kind::Access if seats.len() >= HANDLES_MAX => *all = false,
             Kind::Access => _ = seats.insert(record.handle, (record.clone(), false)),
             Kind::Release => match seats.get_mut(&record.handle) {

@@ -26,7 +26,7 @@ use core::fmt;
 use core::net::SocketAddr;
 use nom::Parser;
 use nom::bytes::complete::{tag, take};
-use nom::number::complete::{le_u16, le_u32, u8};
+use nom::number::complete::{le_u16, le_u32, le_u64, u8};
 use serde::{Deserialize, Serialize};
 
 /// How every hello begins.
@@ -77,6 +77,9 @@ pub struct Hello {
     pub front: u32,
     /// The version of its program, for people.
     pub program: String,
+    /// The last place in the log that it knows to be chosen, by its copy or by its files; `None`: it
+    /// knows of none, or is of before this was said.
+    pub chosen: Option<Mark>,
 }
 
 impl Hello {
@@ -91,6 +94,14 @@ impl Hello {
         let program = &program[..program.len().min(TWIN_VERSION_TEXT)];
         out.push(u8::try_from(program.len()).expect("the limit is below 256"));
         out.extend_from_slice(program);
+        out.push(u8::from(self.chosen.is_some()));
+        if let Some(chosen) = self.chosen {
+            let Epoch { round, front } = chosen.epoch();
+            for word in [chosen.group(), round, front] {
+                out.extend_from_slice(&word.to_le_bytes());
+            }
+            out.extend_from_slice(&chosen.slot().0.to_le_bytes());
+        }
         out
     }
 
@@ -103,12 +114,22 @@ impl Hello {
             (tag::<_, _, nom::error::Error<&[u8]>>(MAGIC), le_u16, le_u16, le_u32, u8)
                 .parse(bytes)
                 .map_err(|_| Malformed)?;
-        let (_, program) =
+        let (rest, program) =
             take::<_, _, nom::error::Error<&[u8]>>(length).parse(rest).map_err(|_| Malformed)?;
         let plain = program.iter().all(u8::is_ascii_graphic) && program.len() <= TWIN_VERSION_TEXT;
         let text = core::str::from_utf8(program).ok().filter(|_| plain).ok_or(Malformed)?;
-        Ok(Self { version: Version { major, minor }, front, program: text.to_string() })
+        let (version, program) = (Version { major, minor }, text.to_string());
+        Ok(Self { version, front, program, chosen: chosen(rest) })
     }
+}
+
+/// The place that is said behind the program's version; `None`: none is said.
+fn chosen(bytes: &[u8]) -> Option<Mark> {
+    let words = (tag::<_, _, nom::error::Error<&[u8]>>(&[1u8][..]), le_u32, le_u32, le_u32, le_u64);
+    let mut words = words;
+    let (_, (_, group, round, front, slot)) = words.parse(bytes).ok()?;
+    let (group, epoch) = (GroupId(group.into()), Epoch { round, front });
+    in_range(Slot(slot)).then(|| Mark::of_entry(group, epoch, Slot(slot)))
 }
 
 /// The part that a front plays.

@@ -20,7 +20,8 @@ const GROUP: GroupId = GroupId(0x1122_3344_5566_7788_99aa_bbcc_ddee_ff00);
 
 fn hello() -> Hello {
     let version = Version { major: 1, minor: 4 };
-    Hello { version, front: 0x0a0b_0c0d, program: "0.1.0".into() }
+    let chosen = Some(Mark::of_entry(GROUP, EPOCH, Slot(300)));
+    Hello { version, front: 0x0a0b_0c0d, program: "0.1.0".into(), chosen }
 }
 
 fn shared() -> Shared {
@@ -130,12 +131,20 @@ fn a_hello_is_read_whatever_its_version_and_whatever_follows() {
     let mut bytes = other.encode();
     bytes.extend(b"and more");
     assert_eq!(Hello::decode(&bytes), Ok(other));
+    // What was chosen is said behind the program's version, and was not always.
     let bytes = hello().encode();
+    let before = Hello { chosen: None, ..hello() };
+    let short = before.encode().len() - 1;
+    assert_eq!(bytes[..short], before.encode()[..short]);
     for end in 0..bytes.len() {
-        assert_eq!(Hello::decode(&bytes[..end]), Err(Malformed));
+        let want = if end < short { Err(Malformed) } else { Ok(before.clone()) };
+        assert_eq!(Hello::decode(&bytes[..end]), want, "{end}");
     }
+    let beyond = Some(Mark::of_entry(GROUP, EPOCH, Slot(SLOT_LAST + 1)));
+    let beyond = Hello { chosen: beyond, ..hello() };
+    assert_eq!(Hello::decode(&beyond.encode()), Ok(before));
     // What goes into a log is plain.
-    let mut bent = bytes;
+    let mut bent = bytes[..short].to_vec();
     *bent.last_mut().unwrap() = b'\n';
     assert_eq!(Hello::decode(&bent), Err(Malformed));
     let long = Hello { program: "x".repeat(300), ..hello() };

@@ -1,12 +1,13 @@
 //! The fence: who decides a call was confirmed by two backends at most [`CONFIRMED`] ago, by what is on
 //! the wire. A confirmation counts from when its order was sent, and once it has reached the front. Where
-//! the wire does not tell when a front has decided on either, the front is believed.
+//! the wire does not tell when a front has decided on either, the front is believed: as of a grant that
+//! was decided when no backend was there to be sent it.
 //!
 //! A front whose machine is paused with its monotonic clock standing still has only the wall clock to go
 //! by, which counts whole seconds: less than one more.
 
 use super::Decided;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use tmr_core::io::Link;
 use tmr_core::limits::CONFIRMED;
 use tmr_core::wire::group::{Message, Order, Report};
@@ -36,6 +37,10 @@ pub struct Fence {
     /// Orders without a report, by the front's link: when they were sent.
     asked: BTreeMap<(Process, Link), BTreeMap<u32, u64>>,
     words: BTreeMap<Process, BTreeMap<usize, VecDeque<Word>>>,
+    /// Links on which a front sends every entry as soon as it is proposed.
+    following: BTreeMap<Process, BTreeSet<Link>>,
+    /// When the last one of these was gone.
+    alone: BTreeMap<Process, u64>,
     /// Pauses of machines whose clocks stood still, by host: when each was over, and how long it was.
     pauses: BTreeMap<usize, Vec<(u64, u64)>>,
 }
@@ -46,6 +51,16 @@ impl Fence {
         if let Order::Claim { .. } | Order::Append { .. } | Order::Confirm { .. } = order.body {
             self.asked.entry((by, link)).or_default().insert(order.correlation, sent.until);
         }
+        if let Order::Append { .. } = order.body {
+            self.following.entry(by).or_default().insert(link);
+            self.alone.remove(&by);
+        }
+    }
+
+    /// When a front has decided on what it proposes in an order that it sends now.
+    pub fn proposed(&self, by: Process, sent: Decided) -> Decided {
+        let alone = self.alone.get(&by).copied().unwrap_or(sent.since);
+        Decided { since: alone.min(sent.since), ..sent }
     }
 
     /// A report of a backend reaches a front.
@@ -82,9 +97,13 @@ impl Fence {
         limit.max(BY_WALL.min(limit + unseen)) + SLACK
     }
 
-    /// A link of a front is gone.
-    pub fn lost(&mut self, by: Process, link: Link) {
+    /// A link of a front is gone, and nothing of what it said on it since `at` was seen.
+    pub fn lost(&mut self, by: Process, link: Link, at: u64) {
         self.asked.remove(&(by, link));
+        let Some(links) = self.following.get_mut(&by) else { return };
+        if links.remove(&link) && links.is_empty() {
+            self.alone.insert(by, at);
+        }
     }
 
     /// A front decided a call.
@@ -113,6 +132,7 @@ impl Fence {
 #[cfg(test)]
 mod test {
     use super::*;
+    use tmr_core::log::Slot;
 
     const SECOND: u64 = 1_000_000;
     const BY: Process = (0, 1);
@@ -168,6 +188,26 @@ mod test {
         assert!(!decided(&fence, 4 * SECOND + tenth));
         fence.paused(BY.0, SECOND, 9 * SECOND);
         assert!(!decided(&fence, 4 * SECOND + tenth), "before it was asked");
+    }
+
+    #[test]
+    fn a_grant_that_nobody_could_be_sent_was_decided_at_any_time_since() {
+        let mut fence = Fence::default();
+        let append = |correlation| {
+            let epoch = Default::default();
+            let body = Order::Append { epoch, first: Slot(1), entries: vec![], committed: Slot(0) };
+            Message { correlation, body }
+        };
+        let at = |fence: &Fence, at| fence.proposed(BY, Decided::at(at)).since;
+        for link in [2, 3] {
+            fence.ordered(BY, Link(link), Decided::at(SECOND), &append(1));
+        }
+        fence.lost(BY, Link(2), 2 * SECOND);
+        assert_eq!(at(&fence, 5 * SECOND), 5 * SECOND, "one is there");
+        fence.lost(BY, Link(3), 3 * SECOND);
+        assert_eq!(at(&fence, 5 * SECOND), 3 * SECOND);
+        fence.ordered(BY, Link(4), Decided::at(5 * SECOND), &append(1));
+        assert_eq!(at(&fence, 6 * SECOND), 6 * SECOND, "it was sent all that there was");
     }
 
     #[test]

@@ -6,18 +6,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use tmr_core::history::{Kind, Mark, Record};
 use tmr_core::log::Handle;
 
-/// A front that reads what its history has missed takes the end of a seat that had lingered, where the
-/// release lies before that, for the end of one that was silent. `true`: nothing is said of that.
-const LINGERED_ALIKE: bool = true;
-
-/// How a record is compared with the other front's.
-fn kind(record: &Record) -> Kind {
-    match record.kind {
-        Kind::Lingered if LINGERED_ALIKE => Kind::Expire,
-        kind => kind,
-    }
-}
-
 /// What a history says of handles.
 #[derive(Debug, Default)]
 struct Told {
@@ -71,9 +59,8 @@ pub fn whole(
         for (id, record) in told.records {
             // When a front learnt of it is its own.
             let alike = |other: &Record| {
-                kind(other) == kind(&record)
-                    && (other.handle, other.error, other.used)
-                        == (record.handle, record.error, record.used)
+                (other.kind, other.handle, other.error, other.used)
+                    == (record.kind, record.handle, record.error, record.used)
             };
             if all.get(&id).is_some_and(|other| !alike(other)) {
                 let other = &all[&id];

@@ -120,10 +120,11 @@ impl Checks {
         message: &Message<Order>,
     ) {
         let ((process, link), order) = (by, &message.body);
+        let decided = self.fence.proposed(process, sent);
         self.fence.ordered(process, link, sent, message);
         self.passing.ordered(process, sent, order);
         if let Order::Append { entries, .. } = order {
-            self.proposed(at, sent, process, entries);
+            self.proposed(at, decided, process, entries);
         }
         let found = self.slots.ordered(order);
         self.note(at, "slots", found);

@@ -4,6 +4,7 @@
 //! a later epoch in its slot.
 
 use super::slots::Slots;
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use tmr_core::backend::{Backend, Config};
@@ -29,6 +30,37 @@ pub struct Found {
     pub standing: Standing,
     /// Entries behind its base.
     pub entries: Vec<Stored>,
+    /// The last slot that it was told to be chosen, whether it holds that or not.
+    pub known: Slot,
+}
+
+impl Found {
+    /// A disk that has this instead of `before` has forgotten nothing that `other` does not remember as
+    /// well: no promise, and no entry unless that is known to be chosen. One under another name forgets
+    /// nothing that counts.
+    #[must_use]
+    pub fn is_made_up_for(&self, before: &Self, other: &Self) -> bool {
+        let (now, was) = (&self.standing, &before.standing);
+        if now.disk != was.disk {
+            return true;
+        }
+        if now.promised < was.promised && other.standing.promised < was.promised {
+            return false;
+        }
+        let has = |found: &Self, slot: u64| match (before.entry(slot), found.entry(slot)) {
+            // What lies before a base was chosen.
+            (_, None) | (None, _) => slot <= found.standing.last.0,
+            (Some(was), Some(is)) => was.epoch <= is.epoch || slot <= found.known.0,
+        };
+        let holds = |found: &Self, slot| found.standing.group == was.group && has(found, slot);
+        (1..=was.last.0)
+            .all(|slot| holds(self, slot) || holds(other, slot) || slot <= other.known.0)
+    }
+
+    fn entry(&self, slot: u64) -> Option<&Stored> {
+        let behind = slot.checked_sub(self.standing.base.0 + 1)?;
+        self.entries.get(usize::try_from(behind).ok()?)
+    }
 }
 
 /// What was said of all disks.
@@ -80,7 +112,7 @@ impl Truth {
     /// # Errors
     /// It is less than was said, or other than what was proposed.
     pub fn holds(&self, slots: &Slots, found: &Found) -> Result<(), String> {
-        let Found { standing, entries } = found;
+        let Found { standing, entries, .. } = found;
         let said = self.said.get(&standing.disk).filter(|_| !self.old.contains(&standing.disk));
         let Some(said) = said else { return Ok(()) };
         let disk = standing.disk;
@@ -145,18 +177,28 @@ pub fn look(journal: &[u8]) -> Result<Found, String> {
     };
     let (mut backend, _) = Backend::open(config, Some(journal))?;
     let link = Link(0);
+    let known = Cell::new(Slot(0));
     let mut ask = |input: Input| {
         let mut out = Vec::new();
         let now = Now { mono: Mono(1), wall: Wall(0) };
         backend.step(now, input, &mut out);
         backend.step(now, Input::Written, &mut out);
-        out.into_iter().find_map(|intent| match intent {
-            Intent::Send { frame, .. } => decode::<Report>(&frame).ok()?.pop(),
+        let said = out.into_iter().filter_map(|intent| match intent {
+            Intent::Send { frame, .. } => decode::<Report>(&frame).ok(),
             _ => None,
-        })
+        });
+        let mut said: Vec<Message<Report>> = said.flatten().collect();
+        said.retain(|message| match &message.body {
+            Report::Facts(facts) => {
+                known.set(known.get().max(facts.known));
+                false
+            }
+            _ => true,
+        });
+        said.pop()
     };
     ask(Input::Accepted { link, door: Door::Licence, from: (address, 1).into() });
-    ask(Input::Frame { link, frame: Frame::Joined { front: 1, minor: 0 } });
+    ask(Input::Frame { link, frame: Frame::Joined { front: 1, minor: 1 } });
     let mut order =
         |order: Order| ask(Input::Frame { link, frame: Frame::Batch(encode(1, &order)) });
     let described = order(Order::Describe).map(|Message { body, .. }| body);
@@ -167,7 +209,8 @@ pub fn look(journal: &[u8]) -> Result<Found, String> {
     loop {
         let from = Slot(standing.base.0 + entries.len() as u64 + 1);
         if from > standing.last {
-            return Ok(Found { standing, entries });
+            let known = known.get().max(standing.committed);
+            return Ok(Found { standing, entries, known });
         }
         let fetch = Order::Fetch { epoch: standing.promised, piece: Piece::Log { from } };
         match order(fetch).map(|Message { body, .. }| body) {
@@ -199,6 +242,29 @@ mod test {
     }
 
     #[test]
+    fn what_a_disk_forgets_is_made_up_for_by_who_has_it_or_knows_of_it() {
+        let held = |entry| Stored { epoch: EARLY, entry };
+        let found = |promised, entries: &[Entry], known| Found {
+            standing: standing(1, promised, entries.len() as u64),
+            entries: entries.iter().cloned().map(held).collect(),
+            known: Slot(known),
+        };
+        let both = [grant(7), grant(8)];
+        let before = found(EARLY, &both, 1);
+        let old = found(EARLY, &both[..1], 1);
+        assert!(old.is_made_up_for(&before, &before));
+        assert!(!old.is_made_up_for(&before, &old), "nobody has the second one");
+        assert!(old.is_made_up_for(&before, &found(EARLY, &[], 2)), "it is known to be chosen");
+        assert!(before.is_made_up_for(&before, &found(Epoch::default(), &[], 0)), "as it was");
+        let forgets = found(Epoch::default(), &both, 1);
+        assert!(forgets.is_made_up_for(&before, &old));
+        assert!(!forgets.is_made_up_for(&before, &forgets), "nobody has promised that");
+        let mut blank = found(Epoch::default(), &[], 0);
+        blank.standing.disk = DiskId(9);
+        assert!(blank.is_made_up_for(&before, &old), "under another name");
+    }
+
+    #[test]
     fn what_was_said_is_there() {
         let mut slots = Slots::default();
         propose(&mut slots, &[grant(7), grant(8)]);
@@ -213,6 +279,7 @@ mod test {
         let found = |promised, entries: &[Stored]| Found {
             standing: standing(disk.0, promised, entries.len() as u64),
             entries: entries.to_vec(),
+            known: Slot(0),
         };
         assert_eq!(truth.holds(&slots, &found(epoch, &both)), Ok(()));
         assert!(truth.holds(&slots, &found(EARLY.min(Epoch::default()), &both)).is_err());

@@ -18,6 +18,8 @@ pub(super) struct Line {
     pub(super) cut: bool,
     /// What is sent is lost, and nobody notices.
     pub(super) loses: bool,
+    /// What this front says on the connections that it dialled is lost, and nobody notices.
+    pub(super) mute: Option<usize>,
     /// Messages of those that dialled: by whom, and the bytes.
     pub(super) told: Vec<(usize, Vec<u8>)>,
 }
@@ -51,7 +53,7 @@ impl World {
 
     pub(super) fn send_twin(&mut self, from: usize, link: Link, frame: Vec<u8>) {
         let Some(((to, far), dialled)) = self.line.other(from, link) else { return };
-        if self.line.loses {
+        if self.line.loses || dialled && self.line.mute == Some(from) {
             return;
         }
         if dialled {
@@ -102,7 +104,8 @@ impl World {
         let to = 1 - from;
         self.fronts[to].accepted += 2;
         let link = Link(self.fronts[to].accepted);
-        let hello = Hello { version: Version::OWN, front: id, program: "0.1.0".into() };
+        let hello =
+            Hello { version: Version::OWN, front: id, program: "0.1.0".into(), chosen: None };
         let accepted = Input::Accepted { link, door: Door::Twin, from: peer(0) };
         self.events.push_back(Event::ToFront(to, accepted));
         let tells = tells.iter().map(|tell| tell.encode(Version::OWN.minor).unwrap());

@@ -12,7 +12,7 @@ const MILLI: Duration = Duration::from_millis(1);
 
 impl World {
     /// A backend is off, and its place gets another disk; returns the one that was there.
-    fn swap_disk(&mut self, index: usize, disk: Vec<u8>) -> Vec<u8> {
+    pub(super) fn swap_disk(&mut self, index: usize, disk: Vec<u8>) -> Vec<u8> {
         self.crash(index);
         let before = core::mem::replace(&mut self.backends[index].disk, disk);
         self.restart(index);
@@ -37,13 +37,13 @@ impl World {
         status["backends"][index]["trouble"].as_str().unwrap_or_default().to_string()
     }
 
-    fn obstacle(&mut self, front: usize) -> String {
+    pub(super) fn obstacle(&mut self, front: usize) -> String {
         let status = self.status(front);
         status["obstacle"].as_str().unwrap_or_default().to_string()
     }
 
     /// Every one of these handles is known, and no more than five seats can be had.
-    fn holds_all(&mut self, front: usize, handles: &[u32]) {
+    pub(super) fn holds_all(&mut self, front: usize, handles: &[u32]) {
         let client = self.connect(front);
         for &handle in handles {
             assert_eq!(self.ask(front, client, crypt(handle)).0, 0, "{handle}");
@@ -385,6 +385,55 @@ fn a_blank_backend_beside_one_member_and_another_blank_one_ends_no_front() {
     let obstacle = world.obstacle(next);
     assert!(obstacle.starts_with("the group's memory is lost"), "{obstacle}");
     world.swap_disk(2, second);
+    world.advance(10 * SECOND);
+    assert!(world.leads(next), "{:#}", world.status(next));
+    world.holds_all(next, &handles);
+}
+
+#[test]
+fn memory_is_lost_only_when_all_three_have_answered_since_each_was_heard() {
+    let mut world = World::serving();
+    // Backend 1 is repaired and not admitted, for backend 0 writes nothing.
+    world.backends[0].stuck = true;
+    world.swap_disk(1, Vec::new());
+    world.advance(300 * MILLI);
+    world.fronts[0].frozen = true;
+    world.unstick(0);
+    world.crash(2);
+    let next = world.new_leader();
+    world.backends[2].disk.clear();
+    world.restart(2);
+    while world.backend_state(next, 2) == "down" {
+        world.advance(MILLI);
+    }
+    // The connection to backend 1 may be one to a process that has ended since, as backend 2.
+    let obstacle = world.obstacle(next);
+    assert!(!obstacle.starts_with("the group's memory is lost"), "{obstacle}");
+    world.advance(SECOND);
+    let obstacle = world.obstacle(next);
+    assert!(obstacle.starts_with("the group's memory is lost"), "{obstacle}");
+}
+
+#[test]
+fn three_that_are_two_of_every_set_have_lost_nothing() {
+    let mut world = World::serving();
+    let handles = world.take(0, 3);
+    // A new disk is to take the place of the first one, and backend 2 does not hear of it.
+    world.lose = |backend, order| {
+        backend == 2
+            && matches!(order, Order::Append { entries, .. } if format_has_members(entries))
+    };
+    let first = world.swap_disk(0, Vec::new());
+    world.advance(SECOND);
+    world.fronts[0].frozen = true;
+    // The first one is back in the place of the third.
+    world.lose = |backend, order| backend == 2 && matches!(order, Order::Claim { .. });
+    world.swap_disk(2, first);
+    let next = world.new_leader();
+    assert!(!world.leads(next), "one does not promise");
+    let obstacle = world.obstacle(next);
+    assert!(!obstacle.starts_with("the group's memory is lost"), "{obstacle}");
+    world.lose = |_, _| false;
     world.advance(10 * SECOND);
     assert!(world.leads(next), "{:#}", world.status(next));
     world.holds_all(next, &handles);

@@ -7,6 +7,7 @@ mod configure;
 mod copies;
 mod date;
 mod edges;
+mod first_word;
 mod gone;
 mod handles;
 mod handover;

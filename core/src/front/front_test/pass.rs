@@ -196,6 +196,24 @@ fn a_call_that_is_lost_on_the_line_costs_no_seat() {
 }
 
 #[test]
+fn a_line_of_which_the_leader_never_heard_costs_no_seat() {
+    let mut world = twins();
+    let client = world.connect(1);
+    let (status, handle) = world.ask(1, client, seat());
+    assert_eq!(status, 0);
+    // The next line stands to front 1 alone, and breaks with a call on it.
+    world.line.mute = Some(1);
+    world.break_dialled(|by| by == 1);
+    world.advance(TWIN_REDIAL_MAX);
+    world.call(1, client, seat());
+    world.break_dialled(|by| by == 1);
+    world.line.mute = None;
+    world.advance(TWIN_REDIAL_MAX + SECOND);
+    let other = world.connect(0);
+    assert_eq!(world.ask(0, other, crypt(handle)).0, 0, "its client was told of it");
+}
+
+#[test]
 fn a_line_that_breaks_is_no_sign_of_life_of_a_client() {
     let mut world = twins();
     let client = world.connect(1);

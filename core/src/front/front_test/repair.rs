@@ -56,6 +56,25 @@ fn a_blank_backend_is_repaired_taken_in_and_then_counts() {
 }
 
 #[test]
+fn a_connection_that_nobody_knows_to_be_dead_keeps_no_place_in_the_group() {
+    let mut world = World::serving();
+    // Backend 1 is gone, and its connection looks as if it were there.
+    world.lose = |backend, _| backend == 1;
+    world.crash(2);
+    world.backends[2].disk.clear();
+    world.restart(2);
+    world.advance(SECOND + 100 * MILLI);
+    assert_eq!(world.backend_state(0, 2), "repairing", "its copy is whole, and it is no member");
+    let ledger = &world.fronts[0].node.ledger;
+    let members = ledger.settled().members();
+    assert_eq!(ledger.ahead().members(), members, "a member that is away may have lost its place");
+    // When it answers, the place is known that is free.
+    world.lose = |_, _| false;
+    world.advance(4 * SECOND);
+    assert_eq!(world.backend_state(0, 2), "up");
+}
+
+#[test]
 fn a_blank_backend_makes_no_quorum() {
     let mut world = World::serving();
     world.backends[0].stuck = true;

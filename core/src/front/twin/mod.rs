@@ -12,6 +12,7 @@
 //! before stock servers its word is all there is (`core/docs/consistency.md`, section 10).
 
 mod alive;
+mod first_word;
 mod guest;
 mod hear;
 #[cfg(test)]
@@ -26,6 +27,7 @@ use super::peer::Wire;
 use super::{Front, Phase};
 use crate::admin::status::{Role, Twin as Shown, TwinDifference};
 use crate::config;
+use crate::history::Mark;
 use crate::io::{Address, Callee, Intent, Link, Why};
 use crate::limits::TWIN_HEARTBEAT;
 use crate::log::{Epoch, Slot};
@@ -38,6 +40,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::net::SocketAddr;
+use first_word::chosen_place;
 use guest::Guests;
 use hear::{Ground, Hearing, News};
 use pass::Passing;
@@ -53,8 +56,10 @@ pub(super) struct Twin {
     program: Option<String>,
     tell: Telling,
     hear: Hearing,
-    /// When this front stops waiting for a first word of the other one.
-    hello_until: Option<Mono>,
+    /// When this front first looked for the other one.
+    begun: Option<Mono>,
+    /// The last place in the log that it has said, in a hello, to be chosen.
+    chosen: Option<Mark>,
     /// Who came in by the twin's door and is not the twin.
     impostors: Seldom,
     passing: Passing,
@@ -95,7 +100,8 @@ impl Twin {
             program: None,
             tell: Telling::default(),
             hear: Hearing::default(),
-            hello_until: None,
+            begun: None,
+            chosen: None,
             impostors: Seldom::default(),
             passing: Passing::default(),
             guests: Guests::default(),
@@ -135,9 +141,9 @@ impl Twin {
         self.hear.differ(rows);
     }
 
-    fn hello(&self, front: u32) -> Vec<u8> {
+    fn hello(&self, front: u32, chosen: Option<Mark>) -> Vec<u8> {
         let program = env!("CARGO_PKG_VERSION").to_owned();
-        Hello { version: self.own, front, program }.encode()
+        Hello { version: self.own, front, program, chosen }.encode()
     }
 
     /// What the other one's hello leads to: the minor version to speak, or why not at all.
@@ -175,7 +181,8 @@ impl Front {
     pub(super) fn twin_accepted(&mut self, link: Link, from: SocketAddr, out: &mut Vec<Intent>) {
         let Some(twin) = &mut self.twin else { return };
         twin.hear.strangers.insert(link, from);
-        out.push(Intent::Send { link, frame: twin.hello(self.config.front) });
+        let chosen = chosen_place(&self.ledger, &self.history, twin.chosen);
+        out.push(Intent::Send { link, frame: twin.hello(self.config.front, chosen) });
     }
 
     /// A message of the twin, on either link.
@@ -186,7 +193,7 @@ impl Front {
         let ended = match twin.tell.wire {
             Wire::Dialling(at, _) if at == link => match twin.judge(id, bytes) {
                 Ok((minor, hello)) => {
-                    twin.program = Some(hello.program);
+                    twin.greeted(hello);
                     twin.tell.stands(now.mono, link, minor);
                     self.tell_settings(now.mono, out);
                     self.pass_anew(now.mono, out);
@@ -215,7 +222,8 @@ impl Front {
             },
             _ if twin.hear.strangers.contains_key(&link) => match twin.judge(id, bytes) {
                 Ok((minor, hello)) => {
-                    twin.program = Some(hello.program);
+                    let front = hello.front;
+                    twin.greeted(hello);
                     twin.hear.strangers.remove(&link);
                     let old = twin.hear.stands(now.mono, link, minor);
                     // It is there: no pause is needed to find that out.
@@ -227,7 +235,7 @@ impl Front {
                         out.push(Intent::Close { link: old, why });
                         self.guests_lost();
                     }
-                    self.guests_of(hello.front);
+                    self.guests_of(front);
                     None
                 }
                 Err((text, why)) => {
@@ -346,7 +354,7 @@ impl Front {
         let Some(twin) = &mut self.twin else { return };
         let within = twin.config.connect_timeout;
         let transfer = twin.config.transfer_timeout;
-        twin.hello_until.get_or_insert(now + within);
+        twin.begun.get_or_insert(now);
         let mut late = Vec::new();
         match twin.tell.wire {
             Wire::Down(at) if at <= now => {
@@ -355,7 +363,8 @@ impl Front {
                 twin.tell.wire = Wire::Dialling(link, now + within);
                 let (to, callee) = (twin.config.address.clone(), Callee::Twin { within });
                 out.push(Intent::Dial { link, to, callee });
-                out.push(Intent::Send { link, frame: twin.hello(front) });
+                let chosen = chosen_place(&self.ledger, &self.history, twin.chosen);
+                out.push(Intent::Send { link, frame: twin.hello(front, chosen) });
             }
             Wire::Dialling(link, until) if until <= now => {
                 late.push((link, "no hello of the twin within ConnectTimeoutInSeconds"));
@@ -405,24 +414,6 @@ impl Front {
     /// The handles at stock servers are to be told whole.
     pub(super) fn twin_wants_all(&self) -> bool {
         self.twin.as_ref().is_some_and(|twin| twin.tell.wants_all())
-    }
-
-    /// When this front may claim as far as its twin goes. In unfenced mode what the twin has is all
-    /// there is, so a claim waits until it is known whether it leads, and until its log is here;
-    /// no longer than its link has time for either.
-    pub(super) fn twin_awaited(&self) -> Mono {
-        let Some(twin) = self.twin.as_ref().filter(|_| self.config.unfenced) else {
-            return Mono(0);
-        };
-        let silent = twin.hear.silent(twin.config.transfer_timeout);
-        match (twin.hear.link(), twin.hear.standing()) {
-            (None, _) if twin.tell.trouble.text.is_none() => {
-                twin.hello_until.unwrap_or(Mono(u64::MAX))
-            }
-            (Some(_), None) => silent,
-            (Some(_), Some(_)) if twin.hear.owes(&self.ledger) => silent,
-            _ => Mono(0),
-        }
     }
 
     /// By its own word the twin leads.

@@ -114,12 +114,14 @@ impl Passing {
 
 impl Front {
     /// The part of a twin that takes calls of this front's clients; `None`: there is none, or this
-    /// front leads or is about to.
+    /// front leads or is about to. A twin that has heard nothing by the link takes none: if the link
+    /// broke, that twin would still go by the one before, and take what is said of the replies on this
+    /// one for what has become of those.
     fn other_part(&self) -> Option<Part> {
         let twin = self.twin.as_ref()?;
         let quiet = matches!(self.phase, Phase::Standby) || self.wish.deposed;
-        let standing = twin.hear.standing().filter(|_| quiet && twin.tell.knows(Version::PASSES));
-        standing.map(|standing| standing.part)
+        let takes = quiet && twin.tell.knows(Version::PASSES) && twin.tell.is_heard();
+        twin.hear.standing().filter(|_| takes).map(|standing| standing.part)
     }
 
     /// Calls of clients go to the twin.

@@ -173,6 +173,11 @@ impl Telling {
         self.stood().is_some() && self.minor >= minor
     }
 
+    /// The twin has dealt with something that was told it by this link, so it knows that the link stands.
+    pub(super) fn is_heard(&self) -> bool {
+        self.heard > 0
+    }
+
     /// Messages that the twin has not dealt with.
     pub(super) fn waiting(&self) -> u64 {
         self.sent - self.heard

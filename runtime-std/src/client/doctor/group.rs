@@ -347,7 +347,12 @@ mod tests {
     fn the_other_front_is_there_and_of_this_version_or_not() {
         let address = Address { host: "192.0.2.9".into(), port: 22354 };
         let hello = |major, program: &str| {
-            Ok(Hello { version: Version { major, minor: 0 }, front: 1, program: program.into() })
+            Ok(Hello {
+                version: Version { major, minor: 0 },
+                front: 1,
+                program: program.into(),
+                chosen: None,
+            })
         };
         let found = |said: Result<Hello, Why>| {
             let mut findings = Findings::default();

@@ -1,0 +1,71 @@
+//! The first word of the twin: how far it knows the log to be chosen. A front that has just started has
+//! nothing but its files, and its twin may know of slots that two backends together have lost (one's
+//! disk went back in time, the other one was behind). So it waits a moment for that word before it
+//! claims, and does not lead with less.
+//!
+//! What never lives here: what follows from a slot that is missing (that is `claim`).
+
+use super::super::Front;
+use super::super::ledger::Ledger;
+use super::Twin;
+use crate::history::{History, Mark};
+use crate::limits::TWIN_FIRST_WORD;
+use crate::log::{GroupId, Slot};
+use crate::time::Mono;
+use crate::wire::twin::Hello;
+
+/// The last place that a front knows to be chosen: by its copy of the log, or by its files and its
+/// twin's word where these know more of the same group, or where it has no copy yet.
+pub(super) fn chosen_place(ledger: &Ledger, history: &History, told: Option<Mark>) -> Option<Mark> {
+    let known = [ledger.mark(), history.covered(), told];
+    known.into_iter().flatten().reduce(|best, other| {
+        let more = other.is_beside(&best) && other.slot() > best.slot();
+        if more { other } else { best }
+    })
+}
+
+impl Twin {
+    /// It has said hello.
+    pub(super) fn greeted(&mut self, hello: Hello) {
+        self.program = Some(hello.program);
+        let later = |chosen: &Mark| chosen.follows(self.chosen.as_ref());
+        self.chosen = hello.chosen.filter(later).or(self.chosen);
+    }
+
+    /// When a front that has just started waits no longer for a first word of this one.
+    fn first_word_awaited(&self) -> Mono {
+        if self.program.is_some() || self.tell.trouble.text.is_some() {
+            return Mono(0);
+        }
+        self.begun.map_or(Mono(u64::MAX), |begun| begun + TWIN_FIRST_WORD)
+    }
+}
+
+impl Front {
+    /// When this front may claim as far as its twin goes. One that has just started waits a moment
+    /// for its twin's first word, which says what it knows to be chosen. In unfenced mode what the twin
+    /// has is all there is, so a claim waits until it is known whether it leads, and until its log is
+    /// here; no longer than its link has time for either.
+    pub(in super::super) fn twin_awaited(&self) -> Mono {
+        let Some(twin) = &self.twin else { return Mono(0) };
+        if !self.config.unfenced {
+            return twin.first_word_awaited();
+        }
+        let silent = twin.hear.silent(twin.config.transfer_timeout);
+        match (twin.hear.link(), twin.hear.standing()) {
+            (None, _) if twin.tell.trouble.text.is_none() => {
+                twin.begun.map_or(Mono(u64::MAX), |begun| begun + twin.config.connect_timeout)
+            }
+            (Some(_), None) => silent,
+            (Some(_), Some(_)) if twin.hear.owes(&self.ledger) => silent,
+            _ => Mono(0),
+        }
+    }
+
+    /// The last slot of this group that the twin has said to be chosen.
+    pub(in super::super) fn chosen_by_twin(&self, group: GroupId) -> Slot {
+        let twin = self.twin.as_ref().filter(|_| !self.config.unfenced);
+        let chosen = twin.and_then(|twin| twin.chosen).filter(|mark| mark.is_of(group));
+        chosen.map_or(Slot(0), |mark| mark.slot())
+    }
+}
