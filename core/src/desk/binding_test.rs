@@ -5,9 +5,10 @@ use super::{Ground, Move};
 use crate::config::{AccessRule, Binding, Policy};
 use crate::io::{Intent, Link};
 use crate::limits::{
-    SEATLESS_INHERITED, SEATLESS_UNLINKED, STRANGER_FREE, STRANGER_LONGEST, STRANGER_PAUSE,
+    SEATLESS_INHERITED, SEATLESS_PER_ADDRESS, SEATLESS_UNLINKED, STRANGER_FREE, STRANGER_LONGEST,
+    STRANGER_PAUSE,
 };
-use crate::log::{Entry, Handle, Mode};
+use crate::log::{Entry, Handle, Mode, State};
 use crate::testing::access;
 use crate::time::{Duration, Mono, Now};
 use crate::wire::{CmError, Reply, Request};
@@ -290,4 +291,29 @@ fn handles_without_a_seat_end_soon_after_their_link_and_later_after_a_takeover()
     room.pass(SEATLESS_UNLINKED);
     assert_eq!(ended(&mut room), [Entry::Expire(Handle(free))]);
     assert!(room.0.state.held(Handle(seat)).is_some());
+}
+
+#[test]
+fn one_address_has_its_share_of_handles_without_a_seat_and_no_more() {
+    let mut room = Room::new();
+    room.0.desk.take_numbers(11, 1_001..=6_000);
+    room.come(2, OTHER);
+    for _ in 0..SEATLESS_PER_ADDRESS {
+        room.take(2, Mode::NoUserLimit);
+    }
+    let ask = |mode| Request::parse(&access(PLAIN, mode, 3_600)).unwrap();
+    let without = ask(Mode::NoUserLimit);
+    assert_eq!(room.call(2, &without)[0].status, CmError::NO_MORE_HANDLES);
+    assert_eq!(room.call(2, &ask(Mode::UserLimit))[0].status.code(), 0, "a seat is no part of it");
+    room.come(3, OWN);
+    // Without a name: a host is counted under the first of its addresses.
+    let own = room.call(3, &without)[0].result;
+    assert_eq!(room.0.state.seatless(address(OTHER)), (SEATLESS_PER_ADDRESS, 4_097));
+    // What ends makes room, once.
+    for _ in 0..2 {
+        room.0.state.apply(&Entry::Expire(Handle(own)));
+    }
+    assert_eq!(room.0.state.seatless(address(OWN)), (0, 4_096));
+    let copy = State::decode(&room.0.state.encode()).unwrap();
+    assert_eq!(copy.seatless(address(OTHER)), (SEATLESS_PER_ADDRESS, 4_096));
 }

@@ -219,6 +219,9 @@ fn front(status: &Value, colour: Colour) -> String {
     for gone in rows(status, "gone") {
         let _ = writeln!(out, "  {}", cell(&gone["trouble"]));
     }
+    for stranger in rows(status, "strangers") {
+        let _ = writeln!(out, "  {}", cell(&stranger["trouble"]));
+    }
     for licence in rows(status, "licenses") {
         for differs in rows(licence, "differs") {
             let _ = writeln!(
@@ -246,6 +249,11 @@ fn front(status: &Value, colour: Colour) -> String {
         ("backends", "backends"),
     ];
     listed(&mut out, status, "handles held", "allocations", &columns);
+    let shown = rows(status, "allocations").len() as u64;
+    let more = status["handles"].as_u64().unwrap_or_default().saturating_sub(shown);
+    if more > 0 {
+        let _ = writeln!(out, "  and {more} more: /api/allocations?from={shown}");
+    }
     out
 }
 
@@ -318,6 +326,8 @@ mod tests {
                     "expires": "2026-11-21T19:00:00Z", "expired": true, "differs": [
                     {"backend": "c:3", "field": "LicenseQuantity", "value": "4", "expected": "5"}]}],
                 "gone": [{"trouble": "3 handles of a licence that is gone"}],
+                "strangers": [{"trouble": "192.0.2.66 names handles that are not his"}],
+                "handles": 7,
                 "files": [{"file": "/etc/x", "trouble": "no PEM", "what_to_do": "mend it"}],
                 "allocations": []
             }),
@@ -326,6 +336,8 @@ mod tests {
         for line in [
             "  10:201 has expired on 2026-11-21T19:00:00Z",
             "  3 handles of a licence that is gone",
+            "  192.0.2.66 names handles that are not his",
+            "  and 7 more: /api/allocations?from=0",
             "front, active, epoch 3, fenced (tmrd 0.1.0, smol)",
             "This front cannot lead: the group's memory is lost",
             "The last planned failover: too late",

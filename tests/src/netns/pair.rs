@@ -308,8 +308,15 @@ impl Pair {
     /// It does not answer.
     #[must_use]
     pub fn allocations(&self, front: usize) -> BTreeMap<u32, u32> {
-        let status = self.status(front).expect("the front's status");
-        let rows = status["allocations"].as_array().expect("a list of allocations");
+        let mut rows = Vec::new();
+        loop {
+            let path = format!("/api/allocations?from={}", rows.len());
+            let page = self.front(front).inside(|| get_json(ADMIN, &path)).expect("a page");
+            rows.extend(page["allocations"].as_array().expect("a list of allocations").clone());
+            if rows.len() as u64 >= page["total"].as_u64().expect("a number") {
+                break;
+            }
+        }
         let number = |value: &Value| {
             value.as_u64().and_then(|number| u32::try_from(number).ok()).expect("a number")
         };

@@ -178,6 +178,7 @@ function judge(front) {
   if (partial) add('warn', `${plural(partial, 'licence has', 'licences have')} 2 of 3 parts.`);
   for (const licence of front.licenses) if (licence.expired) add('bad', `Licence ${code(licence)} has expired on ${clock(licence.expires)}.`);
   for (const gone of front.gone ?? []) add('warn', `${gone.trouble}.`);
+  for (const stranger of front.strangers ?? []) add('warn', `${stranger.trouble}.`);
   for (const copy of front.copies ?? []) add('bad', `${copy.trouble[0].toUpperCase()}${copy.trouble.slice(1)}.`);
   for (const stray of front.strays) add('warn', `Container ${stray.serial} at ${stray.backend}: ${stray.trouble}.`);
   for (const machine of front.clocks ?? []) if (machine.offset_seconds !== null && machine.verdict !== 'ok') {
