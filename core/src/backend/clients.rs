@@ -3,7 +3,9 @@
 
 use super::Backend;
 use crate::config::Policy;
+use crate::io::Link;
 use crate::limits::KNOWN_ADDRESSES;
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 use ipnet::IpNet;
@@ -26,9 +28,15 @@ impl Backend {
         self
     }
 
-    /// A front has proved the group key from there.
-    pub(super) fn front_at(&mut self, from: IpAddr) {
-        let Some(clients) = &mut self.clients else { return };
+    /// The client links by which handles of its own were taken or used that are held still.
+    pub(crate) fn holding(&self) -> BTreeSet<Link> {
+        self.desk.holding(false)
+    }
+
+    /// A front has proved the group key by this link.
+    pub(super) fn front_at(&mut self, link: Link) {
+        let from = self.desk.whereabouts(link).map(|from| from.ip());
+        let (Some(clients), Some(from)) = (&mut self.clients, from) else { return };
         if clients.fronts.contains(&from) {
             return;
         }
@@ -50,7 +58,7 @@ impl Backend {
 mod tests {
     use super::*;
     use crate::backend::Config;
-    use crate::io::{Door, Frame, Input, Intent, Link};
+    use crate::io::{Door, Frame, Input, Intent};
     use crate::log::Mode;
     use crate::testing::{ORDINARY, access, at, container, identity, reply};
     use crate::wire::CmError;
@@ -79,6 +87,7 @@ mod tests {
             containers: vec![container(0)],
             group_check: [0; 8],
             seed: [1; 32],
+            handle_key: crate::desk::HandleKey::default(),
         };
         let (node, _) = Backend::open(config, None).unwrap();
         let mut node = node.with_clients(vec!["127.0.0.0/8".parse().unwrap()]);

@@ -32,12 +32,11 @@ use crate::log::{DiskId, Entry, GroupId, LicenceKey, Setting, Slot, State};
 use crate::random::Random;
 use crate::seldom::Seldom;
 use crate::time::{Deadline, Mono, Now};
-use crate::wire::CmError;
 use crate::wire::constants::mask;
 use crate::wire::group::{Description, Facts, Message, Order, Report, Third, decode, encode};
-use crate::wire::{Reply, Request};
+use crate::wire::{CmError, Reply, Request};
 use acceptor::{Acceptor, Anew, Taken};
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -278,9 +277,7 @@ impl Backend {
                     );
                     self.doubled.warn(now.mono, &text);
                 }
-                if let Some(from) = self.desk.whereabouts(link) {
-                    self.front_at(from.ip());
-                }
+                self.front_at(link);
                 self.desk.dismiss(link);
                 self.fronts.insert(link, Joined { front, minor });
             }
@@ -568,11 +565,6 @@ impl Backend {
         records.push(Record::DirectState(self.direct.encode()));
         self.acceptor.forget_committed();
         self.writer.rewrite(now, &records, out);
-    }
-
-    /// The client links by which handles of its own were taken or used that are held still.
-    pub(crate) fn holding(&self) -> BTreeSet<Link> {
-        self.desk.holding(false)
     }
 
     /// The group it belongs to.

@@ -59,12 +59,7 @@ pub fn post_json(
 ///
 /// # Errors
 /// As of [`get`].
-pub fn post_signed(
-    to: &Pages,
-    path: &str,
-    body: &str,
-    password: &str,
-) -> Result<Answer, Failure> {
+pub fn post_signed(to: &Pages, path: &str, body: &str, password: &str) -> Result<Answer, Failure> {
     let coded = Base64::encode_string(format!("operator:{password}").as_bytes());
     let head = format!("Authorization: Basic {coded}\r\n");
     ask(to, &format!("POST {path}"), &head, body, PATIENCE)
