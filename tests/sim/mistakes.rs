@@ -44,7 +44,7 @@ const ON: [(Mistake, &str, bool); 9] = [
     (Mistake::Rot, "rot", true),
     (Mistake::Ephemeral, "ephemeral", false),
     (Mistake::Exchange, "exchange", false),
-    (Mistake::Double, "double", false),
+    (Mistake::Double, "double", true),
     (Mistake::Differ, "differ", false),
     (Mistake::Pause, "pause", false),
 ];
