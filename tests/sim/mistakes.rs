@@ -40,7 +40,7 @@ enum Mistake {
 const ON: [(Mistake, &str, bool); 9] = [
     (Mistake::Swap, "swap", true),
     (Mistake::Rollback, "rollback", true),
-    (Mistake::Clone, "clone", false),
+    (Mistake::Clone, "clone", true),
     (Mistake::Rot, "rot", true),
     (Mistake::Ephemeral, "ephemeral", false),
     (Mistake::Exchange, "exchange", false),
