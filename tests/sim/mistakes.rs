@@ -43,7 +43,7 @@ const ON: [(Mistake, &str, bool); 9] = [
     (Mistake::Clone, "clone", true),
     (Mistake::Rot, "rot", true),
     (Mistake::Ephemeral, "ephemeral", false),
-    (Mistake::Exchange, "exchange", false),
+    (Mistake::Exchange, "exchange", true),
     (Mistake::Double, "double", true),
     (Mistake::Differ, "differ", false),
     (Mistake::Pause, "pause", false),
