@@ -46,7 +46,7 @@ const ON: [(Mistake, &str, bool); 9] = [
     (Mistake::Exchange, "exchange", true),
     (Mistake::Double, "double", true),
     (Mistake::Differ, "differ", false),
-    (Mistake::Pause, "pause", false),
+    (Mistake::Pause, "pause", true),
 ];
 
 /// Most moments of each disk to which it can be put back.
