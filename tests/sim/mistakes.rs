@@ -45,7 +45,7 @@ const ON: [(Mistake, &str, bool); 9] = [
     (Mistake::Ephemeral, "ephemeral", false),
     (Mistake::Exchange, "exchange", true),
     (Mistake::Double, "double", true),
-    (Mistake::Differ, "differ", false),
+    (Mistake::Differ, "differ", true),
     (Mistake::Pause, "pause", true),
 ];
 
