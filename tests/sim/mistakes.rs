@@ -42,7 +42,7 @@ const ON: [(Mistake, &str, bool); 9] = [
     (Mistake::Rollback, "rollback", true),
     (Mistake::Clone, "clone", true),
     (Mistake::Rot, "rot", true),
-    (Mistake::Ephemeral, "ephemeral", false),
+    (Mistake::Ephemeral, "ephemeral", true),
     (Mistake::Exchange, "exchange", true),
     (Mistake::Double, "double", true),
     (Mistake::Differ, "differ", true),
