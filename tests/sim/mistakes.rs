@@ -4,7 +4,8 @@
 //! Each kind has a switch in [`ON`]. One that is off happens in no seed: the code that serves does not
 //! keep its promises over it yet. `TMR_MISTAKES=swap,rot` switches some on for one run, so that a change
 //! that is to mend them can be tried. Of disks, one at a time is old or gone: the next one only when
-//! three parts are whole again ([`World::may_lose`]).
+//! three parts are whole again ([`World::may_lose`]); and what one forgets that goes back in time, both
+//! others remember ([`World::is_remembered`]).
 
 use super::check::truth;
 use super::disk::Disk;
