@@ -4,7 +4,8 @@
 //! Each kind has a switch in [`ON`]. One that is off happens in no seed: the code that serves does not
 //! keep its promises over it yet. `TMR_MISTAKES=swap,rot` switches some on for one run, so that a change
 //! that is to mend them can be tried. Of disks, one at a time is old or gone: the next one only when
-//! three parts are whole again ([`World::may_lose`]).
+//! three parts are whole again ([`World::may_lose`]); and what one forgets that goes back in time, both
+//! others remember ([`World::is_remembered`]).
 
 use super::check::truth;
 use super::disk::Disk;
@@ -40,13 +41,13 @@ enum Mistake {
 const ON: [(Mistake, &str, bool); 9] = [
     (Mistake::Swap, "swap", true),
     (Mistake::Rollback, "rollback", true),
-    (Mistake::Clone, "clone", false),
+    (Mistake::Clone, "clone", true),
     (Mistake::Rot, "rot", true),
-    (Mistake::Ephemeral, "ephemeral", false),
-    (Mistake::Exchange, "exchange", false),
-    (Mistake::Double, "double", false),
-    (Mistake::Differ, "differ", false),
-    (Mistake::Pause, "pause", false),
+    (Mistake::Ephemeral, "ephemeral", true),
+    (Mistake::Exchange, "exchange", true),
+    (Mistake::Double, "double", true),
+    (Mistake::Differ, "differ", true),
+    (Mistake::Pause, "pause", true),
 ];
 
 /// Most moments of each disk to which it can be put back.

@@ -139,11 +139,7 @@ mod test {
 
     fn confirmed(fence: &mut Fence, backend: usize, sent: u64, heard: u64) {
         let link = Link(backend as u64);
-        let body = Order::Confirm {
-            epoch: Default::default(),
-            committed: tmr_core::log::Slot(0),
-            serves: true,
-        };
+        let body = Order::Confirm { epoch: Default::default(), committed: Slot(0), serves: true };
         fence.ordered(BY, link, Decided::at(sent), &Message { correlation: 7, body });
         fence.heard(BY, link, backend, heard, &Message { correlation: 7, body: Report::Confirmed });
     }
