@@ -119,6 +119,14 @@ impl Client {
     /// # Errors
     /// See [`Fault`].
     pub fn connect_from(from: IpAddr, to: SocketAddr) -> Result<Self, Fault> {
+        Self::shake(Self::open_from(from, to)?)
+    }
+
+    /// A bare connection from an address of this machine.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn open_from(from: IpAddr, to: SocketAddr) -> Result<TcpStream, Fault> {
         let family = if from.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
         let socket = socket(family, SocketType::STREAM, None)
             .and_then(|socket| bind(&socket, &SocketAddr::new(from, 0)).map(|()| socket))
@@ -127,7 +135,7 @@ impl Client {
         socket.set_read_timeout(Some(PATIENCE))?;
         socket.set_write_timeout(Some(PATIENCE))?;
         socket.set_nodelay(true)?;
-        Self::shake(socket)
+        Ok(socket)
     }
 
     /// A bare connection with read and write time-outs, before any byte is sent.

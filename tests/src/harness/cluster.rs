@@ -32,6 +32,7 @@ pub struct Builder {
     virtuals: Vec<Value>,
     own: Option<OwnPart>,
     group_key: Option<PathBuf>,
+    before: Option<&'static str>,
 }
 
 /// Makes the specification of part 1, 2 or 3 out of that of all.
@@ -49,6 +50,13 @@ impl Builder {
     #[must_use]
     pub fn product(mut self, product: Value) -> Self {
         self.products.push(product);
+        self
+    }
+
+    /// Each process is started by a shell that does this before, like setting a limit.
+    #[must_use]
+    pub fn after(mut self, before: &'static str) -> Self {
+        self.before = Some(before);
         self
     }
 
@@ -127,7 +135,10 @@ impl Builder {
         let mut specification = specification(&self.licences);
         let products = specification["Products"].as_array_mut().expect("a list of products");
         products.extend(self.products.iter().cloned());
-        let workshop = Workshop::new(self.runtime, &specification);
+        let mut workshop = Workshop::new(self.runtime, &specification);
+        if let Some(before) = self.before {
+            workshop.start_after(before);
+        }
         if let Some(key) = &self.group_key {
             fs::copy(key, workshop.group_key()).expect("a key can be copied");
         }
@@ -198,6 +209,7 @@ impl Cluster {
             virtuals: Vec::new(),
             own: None,
             group_key: None,
+            before: None,
         }
     }
 

@@ -78,6 +78,11 @@ impl Workshop {
         workshop
     }
 
+    /// What is run from now on is started by a shell that does this before.
+    pub fn start_after(&mut self, before: &'static str) {
+        self.program = self.program.after(before);
+    }
+
     /// Runs `tmrd issue` with `KEY.key` into the folder `out`.
     ///
     /// # Panics
