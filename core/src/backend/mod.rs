@@ -11,6 +11,7 @@ mod anew;
 #[cfg(test)]
 mod backend_test;
 mod clients;
+mod direct;
 mod journal;
 #[cfg(test)]
 mod journal_test;
@@ -24,7 +25,7 @@ use crate::admin::Admin;
 use crate::channel::OTHER_KEY;
 use crate::counts::HubCounts;
 use crate::crypt::{cipher, sign};
-use crate::desk::{Catalogue, Desk, Ground, HandleKey, Identity, Move, Offer, Shown};
+use crate::desk::{Catalogue, Desk, HandleKey, Identity, Offer, Shown};
 use crate::io::{Door, Frame, Input, Intent, Link, Why};
 use crate::licence::Container;
 use crate::limits::{CLEANUP_DEFAULT, CONFIRMED, HANDLE_BLOCK, HANDLE_LAST, THIRDS_MAX};
@@ -219,11 +220,7 @@ impl Backend {
         for entry in self.desk.ended(now.mono, &self.direct) {
             self.write_direct(entry);
         }
-        for (link, bytes) in self.desk.waited(now.mono) {
-            if let Ok(request) = Request::parse(&bytes) {
-                self.serve(now, link, &request, &bytes, out);
-            }
-        }
+        self.resume(now, out);
         match input {
             // There is no door for twins here.
             Input::Tick | Input::Accepted { door: Door::Twin, .. } => {}
@@ -444,71 +441,6 @@ impl Backend {
     /// The container that holds a licence, or would.
     fn holder(&self, licence: &LicenceKey) -> Option<&Container> {
         self.containers.iter().find(|container| container.part.belongs_to(&licence.container))
-    }
-
-    /// A call of a client, at this backend directly.
-    fn call(&mut self, now: Now, link: Link, bytes: &[u8], out: &mut Vec<Intent>) {
-        self.desk.heard(now.mono, link);
-        let request = match Request::parse(bytes) {
-            Ok(request) => request,
-            Err(malformed) => return self.desk.misread(link, &malformed, out),
-        };
-        self.desk.named(now.mono, link, &request, &self.direct);
-        self.serve(now, link, &request, bytes, out);
-    }
-
-    /// Decides a call; `bytes` are what it was understood from.
-    fn serve(
-        &mut self,
-        now: Now,
-        link: Link,
-        request: &Request,
-        bytes: &[u8],
-        out: &mut Vec<Intent>,
-    ) {
-        let ground = Ground { now, state: &self.direct, catalogue: &self.catalogue };
-        match self.desk.call(link, request, &ground, out) {
-            Move::Done | Move::Refused(_) => {}
-            Move::Perform(licence) => {
-                let reply = self.perform(&licence, bytes);
-                self.desk.pass(link, reply, out);
-            }
-            Move::Spend(entry, licence) => {
-                let reply = self.perform(&licence, bytes);
-                self.write_direct(entry);
-                self.writer.hold(link, reply, out);
-            }
-            Move::Commit(entry) => self.commit(now, link, entry, out),
-        }
-    }
-
-    /// Writes an entry of a client, who is told of it when it is durable, or at once if it takes
-    /// nothing.
-    fn commit(&mut self, now: Now, link: Link, entry: Entry, out: &mut Vec<Intent>) {
-        let mut replies = Vec::new();
-        let mut waits = true;
-        match &entry {
-            Entry::Grant(grant) => {
-                // Before the block of its number is durable, a restart could hand it out again.
-                waits = grant.waits_for_disk() || !self.writer.is_durable(self.reserved);
-                self.desk.granted(now.mono, link, grant, &mut replies);
-            }
-            _ => self.desk.released(link, &mut replies),
-        }
-        let released = if let Entry::Release(handle) = entry { Some(handle) } else { None };
-        self.write_direct(entry);
-        if let Some(handle) = released {
-            self.desk.linger(now.mono, handle, &self.direct);
-        }
-        for reply in replies {
-            match reply {
-                Intent::Send { link, frame } if waits => self.writer.hold(link, frame, out),
-                reply => out.push(reply),
-            }
-        }
-        if self.desk.numbers_left() < HANDLE_BLOCK / 2 {
-            self.reserve_handles();
-        }
     }
 
     /// Does a call with the keys of a licence.
