@@ -2,7 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
-use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
+use rustix::net::sockopt::{set_socket_linger, set_socket_reuseaddr};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with};
 use serde_json::Value;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -27,7 +28,11 @@ const PAUSE: Duration = Duration::from_millis(3);
 const FEW_FILES: &str = "ulimit -n 288";
 
 fn stranger_at(door: SocketAddr) -> Option<TcpStream> {
-    let socket = socket(AddressFamily::INET, SocketType::STREAM, None).ok()?;
+    let socket =
+        socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None).ok()?;
+    // No port is kept for it afterwards, which other tests may be about to listen at.
+    set_socket_reuseaddr(&socket, true).ok()?;
+    set_socket_linger(&socket, Some(Duration::ZERO)).ok()?;
     bind(&socket, &SocketAddr::from((STRANGER, 0))).ok()?;
     connect(&socket, &door).ok()?;
     Some(socket.into())

@@ -2,8 +2,12 @@
 
 use base64ct::{Base64, Encoding};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// An admin page answers at once or not at all.
@@ -62,9 +66,13 @@ fn ask(
     body: &str,
 ) -> io::Result<(u16, String)> {
     let (head, body) = exchange(at, method, path, (headers, body))?;
+    Ok((code(&head)?, body))
+}
+
+/// The status code in a head.
+fn code(head: &str) -> io::Result<u16> {
     let code = head.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)?.parse().ok());
-    let wrong = || io::Error::new(io::ErrorKind::InvalidData, format!("not HTTP: {head:?}"));
-    Ok((code.ok_or_else(wrong)?, body))
+    code.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, format!("not HTTP: {head:?}")))
 }
 
 /// Head and body of the answer to a request with these header lines more, and this body.
@@ -74,8 +82,19 @@ fn exchange(
     path: &str,
     (headers, body): (&str, &str),
 ) -> io::Result<(String, String)> {
-    let mut socket = TcpStream::connect_timeout(&at, PATIENCE)?;
+    let socket = TcpStream::connect_timeout(&at, PATIENCE)?;
     socket.set_read_timeout(Some(PATIENCE))?;
+    exchange_by(socket, at, method, path, (headers, body))
+}
+
+/// The same by a connection that stands.
+fn exchange_by(
+    mut socket: impl Read + Write,
+    at: SocketAddr,
+    method: &str,
+    path: &str,
+    (headers, body): (&str, &str),
+) -> io::Result<(String, String)> {
     write!(
         socket,
         "{method} {path} HTTP/1.1\r\nHost: {at}\r\nX-Tmr-Admin: 1\r\nConnection: close\r\n\
@@ -90,12 +109,32 @@ fn exchange(
     Ok((head.to_owned(), body.to_owned()))
 }
 
-/// The JSON value of `GET path`.
+/// The sockets of the machines whose admin pages are at these addresses.
+static MACHINES: Mutex<BTreeMap<SocketAddr, PathBuf>> = Mutex::new(BTreeMap::new());
+
+/// A server has its admin pages there, and this state folder.
+pub(super) fn started(at: SocketAddr, state: &Path) {
+    let mut machines = MACHINES.lock().unwrap_or_else(PoisonError::into_inner);
+    machines.insert(at, state.join("admin.sock"));
+}
+
+/// By the socket of the machine itself, which needs no password; `None`: it has none.
+fn by_machine(at: SocketAddr, path: &str) -> Option<io::Result<(u16, String)>> {
+    let machines = MACHINES.lock().unwrap_or_else(PoisonError::into_inner);
+    let socket = UnixStream::connect(machines.get(&at)?).ok()?;
+    drop(machines);
+    let answer = socket
+        .set_read_timeout(Some(PATIENCE))
+        .and_then(|()| exchange_by(socket, at, "GET", path, ("", "")));
+    Some(answer.and_then(|(head, body)| Ok((code(&head)?, body))))
+}
+
+/// The JSON value of `GET path`, asked for as the machine itself where that can be.
 ///
 /// # Errors
 /// The system's, or `InvalidData` for what is not JSON with status 200.
 pub fn get_json(at: SocketAddr, path: &str) -> io::Result<Value> {
-    let (code, body) = get(at, path)?;
+    let (code, body) = by_machine(at, path).unwrap_or_else(|| get(at, path))?;
     let wrong = |why: String| io::Error::new(io::ErrorKind::InvalidData, why);
     if code != 200 {
         return Err(wrong(format!("{path} answered {code}: {body}")));

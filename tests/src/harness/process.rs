@@ -1,7 +1,7 @@
 //! One process: a server that runs, or a command that ran.
 
 use super::build::Program;
-use super::{guardian, until};
+use super::{guardian, http, until};
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
@@ -125,6 +125,10 @@ impl Server {
                 Ok(line) => {
                     if let Some((licence, admin)) = listening(&line) {
                         (self.licence, self.admin) = (licence, admin);
+                        let state = arguments.iter().skip_while(|word| *word != "--state").nth(1);
+                        if let (Some(admin), Some(state)) = (admin, state) {
+                            http::started(admin, Path::new(state));
+                        }
                         return Ok(());
                     }
                     said.push_str(&line);
