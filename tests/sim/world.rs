@@ -283,7 +283,7 @@ impl World {
         for (part, file) in self.files.iter().enumerate() {
             let (host, serial) = (&self.hosts[FRONTS + part], file.part.serial);
             let name = host.name.clone();
-            keeps.keeps(format!("the serial of {name}"), serial.to_le_bytes().to_vec());
+            keeps.keeps_number(format!("the serial of {name}"), serial);
             keeps.keeps(format!("the serial of {name} as text"), serial.to_string().into_bytes());
             keeps.keeps(format!("the address of {name}"), host.ip.to_string().into_bytes());
             keeps.keeps(format!("the name of {name}"), name.into_bytes());

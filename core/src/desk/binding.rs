@@ -54,14 +54,14 @@ impl Desk {
         let (now, state) = (ground.now.mono, ground.state);
         let Some(session) = self.sessions.get_mut(&link) else { return Gate::Open };
         let from = session.address();
-        let waited = core::mem::take(&mut session.waited);
+        let (waited, until) = (core::mem::take(&mut session.waited), session.until);
         let standing = self.standing(link, handle, state);
         if standing == Standing::Own {
             self.watches.heard(now, handle, link);
             return Gate::Open;
         }
         if !waited {
-            match self.strangers.judge(now, from, link, || request.encode()) {
+            match self.strangers.judge((now, until), from, link, || request.encode()) {
                 Verdict::Now => {}
                 Verdict::Waits => return Gate::Waits,
                 Verdict::TurnedAway => return Gate::Refused(CmError::REQUEST_OVERLOAD_REJECTED),
@@ -101,6 +101,18 @@ impl Desk {
             return Standing::Free;
         }
         Standing::Strange
+    }
+
+    /// A client's call has to have an answer by then.
+    pub(crate) fn expects(&mut self, link: Link, until: Mono) {
+        if let Some(session) = self.sessions.get_mut(&link) {
+            session.until = until;
+        }
+    }
+
+    /// When a client's call has to have an answer.
+    pub(crate) fn expected(&self, link: Link) -> Mono {
+        self.sessions.get(&link).map_or(Mono(0), |session| session.until)
     }
 
     /// The calls whose wait is over, each with its link; call them again.

@@ -107,6 +107,8 @@ struct Session {
     told: Option<Box<Told>>,
     /// Its call has waited for its wrong handles.
     waited: bool,
+    /// When its call has to have an answer, whatever it waits for.
+    until: Mono,
 }
 
 /// The reply to any call of a client for whom there is no room.
@@ -191,6 +193,7 @@ impl Desk {
             calls: 0,
             told: None,
             waited: false,
+            until: Mono(u64::MAX),
         };
         self.sessions.insert(link, session);
     }

@@ -122,10 +122,11 @@ pub(super) enum Verdict {
 }
 
 impl Strangers {
-    /// Decides when a call from an address is looked at, and keeps it until then.
+    /// Decides when a call from an address is looked at, and keeps it until then; never longer than
+    /// `until`, when its client has to have an answer.
     pub(super) fn judge(
         &mut self,
-        now: Mono,
+        (now, until): (Mono, Mono),
         from: IpAddr,
         link: Link,
         call: impl FnOnce() -> Vec<u8>,
@@ -137,7 +138,7 @@ impl Strangers {
             return Verdict::Now;
         }
         let at = known.free.max(now) + pause;
-        if at.since(now) > STRANGER_LONGEST || self.waiting.len() >= STRANGER_CALLS {
+        if at > until || at.since(now) > STRANGER_LONGEST || self.waiting.len() >= STRANGER_CALLS {
             return Verdict::TurnedAway;
         }
         let call = call();
@@ -236,6 +237,7 @@ impl Strangers {
 mod tests {
     use super::*;
 
+    const NEVER: Mono = Mono(u64::MAX);
     const FROM: IpAddr = IpAddr::V4(core::net::Ipv4Addr::new(192, 0, 2, 1));
 
     fn at(millis: u64) -> Mono {
@@ -248,7 +250,7 @@ mod tests {
         let mut now = at(1);
         let mut pauses = Vec::new();
         for _ in 0..30 {
-            match strangers.judge(now, FROM, Link(1), || alloc::vec![0; 8]) {
+            match strangers.judge((now, NEVER), FROM, Link(1), || alloc::vec![0; 8]) {
                 Verdict::Now => pauses.push(0),
                 Verdict::Waits => {
                     let due = strangers.due().unwrap();
@@ -268,10 +270,10 @@ mod tests {
         assert_eq!((strangers.total(), strangers.bytes), (30, 0));
         // Others do not wait, and who keeps quiet is forgiven.
         let other = IpAddr::from([192, 0, 2, 2]);
-        assert_eq!(strangers.judge(now, other, Link(2), Vec::new), Verdict::Now);
+        assert_eq!(strangers.judge((now, NEVER), other, Link(2), Vec::new), Verdict::Now);
         assert_eq!(strangers.shown(now), [("192.0.2.1".into(), 30)]);
         let later = now + STRANGER_DEBT;
-        assert_eq!(strangers.judge(later, FROM, Link(1), Vec::new), Verdict::Now);
+        assert_eq!(strangers.judge((later, NEVER), FROM, Link(1), Vec::new), Verdict::Now);
         assert!(strangers.shown(later).is_empty());
     }
 
@@ -282,7 +284,7 @@ mod tests {
             strangers.count(at(0), FROM);
         }
         let of = |strangers: &mut Strangers, link| {
-            strangers.judge(at(0), FROM, Link(link), || alloc::vec![0; 100])
+            strangers.judge((at(0), NEVER), FROM, Link(link), || alloc::vec![0; 100])
         };
         let verdicts = [1, 2, 3, 4].map(|link| of(&mut strangers, link));
         let (waits, away) = (Verdict::Waits, Verdict::TurnedAway);
@@ -301,7 +303,7 @@ mod tests {
         }
         assert!(strangers.known.len() <= STRANGERS + 1);
         let new = IpAddr::from([192, 0, 2, 9]);
-        assert_eq!(strangers.judge(at(0), new, Link(1), Vec::new), Verdict::Waits);
+        assert_eq!(strangers.judge((at(0), NEVER), new, Link(1), Vec::new), Verdict::Waits);
         // An IPv6 machine has one place.
         let six = |last: u128| IpAddr::from(Ipv6Addr::from_bits((0x2001_0db8 << 96) + last));
         let mut strangers = Strangers::default();

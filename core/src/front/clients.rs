@@ -6,7 +6,7 @@ use super::peer::Follow;
 use super::{Front, Phase};
 use crate::desk::{Desk, Ground, Move};
 use crate::io::{Intent, Link};
-use crate::limits::{CALL_TIMEOUT, PASSED_TIMEOUT, STRANGER_LONGEST, UNCOMMITTED_MAX};
+use crate::limits::{CALL_TIMEOUT, PASSED_TIMEOUT, UNCOMMITTED_MAX};
 use crate::log::Entry;
 use crate::time::{Mono, Now};
 use crate::wire::{CmError, Reply, Request};
@@ -36,8 +36,7 @@ impl Front {
     pub(super) fn resume(&mut self, now: Now, out: &mut Vec<Intent>) {
         for (link, bytes) in self.desk.waited(now.mono) {
             if let Ok(request) = Request::parse(&bytes) {
-                let all = if link.is_passed() { PASSED_TIMEOUT } else { CALL_TIMEOUT };
-                let until = now.mono + all.saturating_sub(STRANGER_LONGEST);
+                let until = self.desk.expected(link);
                 self.take(now, until, link, (request, bytes), out);
             }
         }
@@ -51,6 +50,7 @@ impl Front {
         (request, bytes): (Request, Vec<u8>),
         out: &mut Vec<Intent>,
     ) {
+        self.desk.expects(link, until);
         // What the twin has passed on is not passed on again.
         if !link.is_passed() && self.passes() {
             self.pass_on((now.mono, until), link, bytes, out);

@@ -1,16 +1,31 @@
 //! Nothing of one backend's identity reaches a client: no serial of a container, no address and no
 //! name of a machine behind the fronts. What clients see is the virtual container.
 
-/// What no reply may hold: what it is, and its bytes.
+/// What no reply may hold.
+#[derive(Debug)]
+struct Secret {
+    what: String,
+    bytes: Vec<u8>,
+    /// It stands at multiples of this.
+    step: usize,
+}
+
+/// All that no reply may hold.
 #[derive(Debug, Default)]
 pub struct Identity {
-    secrets: Vec<(String, Vec<u8>)>,
+    secrets: Vec<Secret>,
 }
 
 impl Identity {
     /// Something that is a backend's alone.
     pub fn keeps(&mut self, what: String, bytes: Vec<u8>) {
-        self.secrets.push((what, bytes));
+        self.secrets.push(Secret { what, bytes, step: 1 });
+    }
+
+    /// A number that is a backend's alone. No structure has one at an odd place: there, three random bytes
+    /// of an alias and the zero behind them are a serial often enough to be found.
+    pub fn keeps_number(&mut self, what: String, number: u32) {
+        self.secrets.push(Secret { what, bytes: number.to_le_bytes().to_vec(), step: 2 });
     }
 
     /// A client is told this.
@@ -18,9 +33,14 @@ impl Identity {
     /// # Errors
     /// It holds something of a backend.
     pub fn told(&self, reply: &[u8]) -> Result<(), String> {
-        for (what, bytes) in &self.secrets {
-            if let Some(at) = reply.windows(bytes.len()).position(|window| window == bytes) {
-                return Err(format!("a client is told {what}, at byte {at} of a reply"));
+        for Secret { what, bytes, step } in &self.secrets {
+            let mut places = reply.windows(bytes.len()).enumerate().step_by(*step);
+            if let Some((at, _)) = places.find(|(_, window)| window == bytes) {
+                let around = &reply[at.saturating_sub(8)..reply.len().min(at + bytes.len() + 8)];
+                return Err(format!(
+                    "a client is told {what}, at byte {at} of a reply of {}: {around:02x?}",
+                    reply.len()
+                ));
             }
         }
         Ok(())
@@ -34,12 +54,13 @@ mod test {
     #[test]
     fn a_reply_with_a_serial_in_it_is_found() {
         let mut identity = Identity::default();
-        identity.keeps("a serial".to_owned(), 1_234_567_u32.to_le_bytes().to_vec());
+        identity.keeps_number("a serial".to_owned(), 1_234_567);
         identity.keeps("a name".to_owned(), b"backend-2".to_vec());
         assert_eq!(identity.told(&[0; 64]), Ok(()));
-        assert!(
-            identity.told(&[&[7; 9], 1_234_567_u32.to_le_bytes().as_slice()].concat()).is_err()
-        );
+        for (before, found) in [(8, true), (9, false), (10, true)] {
+            let reply = [vec![7; before], 1_234_567_u32.to_le_bytes().to_vec()].concat();
+            assert_eq!(identity.told(&reply).is_err(), found, "at {before}");
+        }
         assert!(identity.told(b"served by backend-2 today").is_err());
         assert_eq!(identity.told(b"backend-"), Ok(()));
     }
