@@ -5,7 +5,7 @@ use super::http::{get, get_json};
 use super::process::{Finished, Server, kill_all};
 use super::wait::{status_until, until};
 use super::workshop::{CM_ACT_ID, SEATS, TMR, Workshop, specification};
-use crate::foreign::{Ask, Client, Fault, Secrets, release};
+use crate::foreign::{Client, Secrets};
 use serde_json::{Value, json};
 use std::ffi::OsString;
 use std::fs;
@@ -587,20 +587,4 @@ pub fn is_whole(status: &Value) -> bool {
 pub fn licence_row(status: &Value, product_code: u32) -> Option<Value> {
     let rows = status["licenses"].as_array()?;
     rows.iter().find(|row| row["product_code"] == product_code).cloned()
-}
-
-/// Takes a seat with CmAccess2.
-///
-/// # Errors
-/// The conversation broke; `Ok(Err(status))` is a refusal.
-pub fn take(client: &mut Client, ask: &Ask) -> Result<Result<u32, u32>, Fault> {
-    Ok(client.call(&ask.access2())?.done())
-}
-
-/// Gives a handle back.
-///
-/// # Errors
-/// The conversation broke; `Ok(Err(status))` is a refusal.
-pub fn give_back(client: &mut Client, handle: u32) -> Result<Result<u32, u32>, Fault> {
-    Ok(client.call(&release(handle))?.done())
 }

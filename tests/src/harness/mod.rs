@@ -18,20 +18,20 @@ mod history;
 mod http;
 mod process;
 mod recorder;
+mod seats;
 mod variants;
 mod wait;
 mod workshop;
 
 pub use build::{Program, Runtime};
 pub use clock::Clock;
-pub use cluster::{
-    BackendLine, Builder, Cluster, give_back, is_whole, licence_row, take, twin_ports,
-};
+pub use cluster::{BackendLine, Builder, Cluster, is_whole, licence_row, twin_ports};
 pub use gate::{Gate, Speed};
 pub use history::{history_files, records};
 pub use http::{PASSWORD, get, get_json, get_with, post, post_text, sign_in};
 pub use process::{Finished, Server, freeze, kill_all, signal};
 pub use recorder::{Recorder, play};
+pub use seats::{give_back, take};
 pub use variants::list_servers;
 pub(crate) use wait::poll;
 pub use wait::{status_until, status_within, until, within};
