@@ -35,7 +35,7 @@ pub struct Allocation {
     /// When it was granted.
     #[serde(serialize_with = "as_text")]
     pub since: Wall,
-    /// Its licence is gone ([`GoneStatus`]).
+    /// Its licence is gone ([`GoneStatus`](super::status::GoneStatus)).
     pub gone: bool,
     /// Backends that have it on disk, or stock servers that have given it.
     pub backends: u32,
