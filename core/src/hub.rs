@@ -8,6 +8,7 @@
 mod doors;
 mod held;
 mod idle;
+mod pages;
 
 use crate::admin::Password;
 use crate::counts::{HubCounts, Limit};
@@ -24,6 +25,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 use doors::{Doors, Place};
+use pages::Pages;
 
 /// What the runtime has to do now. Everything is in the order in which it must be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -145,6 +147,7 @@ pub struct Hub {
     held: usize,
     refusals: Seldom,
     sheds: Seldom,
+    pages: Pages,
     /// When links are looked for that hold nothing and say nothing.
     idle_look: Option<Mono>,
 }
@@ -166,6 +169,7 @@ impl Hub {
             held: 0,
             refusals: Seldom::default(),
             sheds: Seldom::default(),
+            pages: Pages::default(),
             idle_look: None,
         }
     }
@@ -339,7 +343,7 @@ impl Hub {
         while !self.answered.is_empty() {
             let mut calls = Vec::with_capacity(self.answered.len());
             let mut pages = Vec::new();
-            for link in self.answered.drain(..) {
+            for link in self.answered.drain(..).filter(|link| !self.pages.waits(*link)) {
                 let port = self.ports.get_mut(&link);
                 let port = port.filter(|it| it.answer == Answer::Gone && !it.forgotten);
                 let Some(port) = port else { continue };
@@ -357,10 +361,7 @@ impl Hub {
             if !calls.is_empty() {
                 self.step(now, Input::Calls(calls), acts);
             }
-            for (link, frame) in pages {
-                self.step(now, Input::Counted(self.doors.counted(&self.counts)), acts);
-                self.step(now, Input::Frame { link, frame }, acts);
-            }
+            self.serve_pages(now, pages, acts);
         }
     }
 
@@ -391,6 +392,7 @@ impl Hub {
     pub fn closed(&mut self, now: Now, link: Link, why: Why, unsent: bool, acts: &mut Vec<Act>) {
         self.set_due(link, None);
         let Some(port) = self.ports.remove(&link) else { return };
+        self.pages.forget(link);
         self.held -= port.held;
         if let Some((door, from)) = port.door {
             self.doors.leave(door, from, link, port.crowded);
@@ -421,6 +423,7 @@ impl Hub {
             self.shut(now, link, Why::Timeout(what), acts);
         }
         self.end_idle_links(now, acts);
+        self.resume_pages(now, acts);
         self.step(now, Input::Tick, acts);
         self.pump(now, acts);
     }
@@ -431,7 +434,8 @@ impl Hub {
         let links = self.due.first().map(|&(at, _)| Deadline { at, reason: "slow link" });
         let idle = self.idle_look.filter(|_| !self.ports.is_empty());
         let idle = idle.map(|at| Deadline { at, reason: "idle links" });
-        Deadline::sooner(Deadline::sooner(self.deadline, links), idle)
+        let pages = self.pages.due().map(|at| Deadline { at, reason: "pages" });
+        [links, idle, pages].into_iter().fold(self.deadline, Deadline::sooner)
     }
 
     /// Takes what waits on a link. A link that is not there is closed.
@@ -536,6 +540,7 @@ impl Hub {
                     acts.push(Act::Dial { link, to, callee });
                 }
                 Intent::Send { link, frame } => {
+                    self.page_made(now, link, frame.len());
                     let Some(port) = self.ports.get_mut(&link) else { continue };
                     if port.outbox.frames.len() >= OUTBOX_FRAMES {
                         overfull.push(link);

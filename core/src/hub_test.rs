@@ -6,7 +6,7 @@ use crate::hub::{Act, Hub, Outbox};
 use crate::io::{Address, Door, Frame, Input, Link, Why};
 use crate::limits::{
     CLEANUP_DEFAULT, CLIENT_LINKS_PER_ADDRESS, CROWDED_LINKS, FIRST_FRAME, FRAME_TIMEOUT,
-    OUTBOX_FRAMES,
+    OUTBOX_FRAMES, PAGE_COST, PAGES_RATE,
 };
 use crate::log::Mode;
 use crate::node::Node;
@@ -508,4 +508,45 @@ fn dialled_and_accepted_links_have_different_names() {
     let (link, port) = again.expect("dialled again");
     assert!(!names.contains(&link));
     assert_eq!(port, 1);
+}
+
+#[test]
+fn who_asks_for_pages_without_end_waits_and_nobody_else_does() {
+    let (mut hub, mut acts) = (backend(), vec![]);
+    let greedy: Vec<Link> =
+        (0..8).map(|port| hub.accept(at(0), Door::Admin, afar(port), &mut acts).unwrap()).collect();
+    let mut served = 0;
+    let turn = |hub: &mut Hub, now: Now, served: &mut usize| {
+        let mut acts = vec![];
+        hub.tick(now, &mut acts);
+        for link in &greedy {
+            let outbox = hub.outbox(*link);
+            *served += outbox.frames.len();
+            hub.left(now, [*link], &mut acts);
+            let asks = !outbox.frames.is_empty() || now == at(0);
+            let frames = if asks { vec![Frame::Http(PAGE.to_vec())] } else { vec![] };
+            hub.received(now, [(*link, frames, false)], &mut acts);
+        }
+    };
+    for _ in 0..400 {
+        turn(&mut hub, at(0), &mut served);
+    }
+    assert!(hub.deadline().is_some_and(|due| due.reason == "pages"), "{:?}", hub.deadline());
+    let most = usize::try_from(PAGES_RATE / PAGE_COST).unwrap();
+    assert!(served > most / 4 && served <= most + 8, "{served} of {most}");
+    // Somebody else, and the machine by its socket, have theirs at once.
+    let other = ([192, 0, 2, 8], 1).into();
+    for (door, from) in [(Door::Admin, other), (Door::Machine, here(1))] {
+        let link = hub.accept(at(0), door, from, &mut acts).unwrap();
+        hub.received(at(0), [(link, vec![Frame::Http(PAGE.to_vec())], false)], &mut acts);
+        assert_eq!(hub.outbox(link).frames.len(), 1, "{door:?}");
+    }
+    // One that has gone waits for nothing; the others go on with time.
+    hub.closed(at(0), greedy[0], Why::Eof, false, &mut acts);
+    let before = served;
+    let later = after(Duration::from_secs(1));
+    for _ in 0..400 {
+        turn(&mut hub, later, &mut served);
+    }
+    assert!(served > before + most / 4, "{served} after {before}");
 }

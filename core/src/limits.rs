@@ -44,6 +44,15 @@ pub const CLIENT_LINKS_PER_ADDRESS: usize = 12_288;
 pub const CROWDED_LINKS: usize = 64;
 /// Files that are kept back from client links: backends, pages, the journal, what libraries open.
 pub const FILES_RESERVED: usize = 256;
+/// Bytes of pages that all links of one address on the admin door get in a second; more wait. A page
+/// of so many bytes takes some 20 ms of the thread that serves calls.
+pub const PAGES_RATE: u64 = 2 * 1024 * 1024;
+/// What a page costs of that beside its bytes.
+pub const PAGE_COST: u64 = 2 * 1024;
+/// How much may be taken at once: what there is in this time.
+pub const PAGES_AHEAD: Duration = Duration::from_secs(1);
+/// Addresses whose pages are counted at once.
+pub const PAGE_ADDRESSES: usize = 1_024;
 /// Most links on the admin door; one more takes the place of whoever has asked for nothing for
 /// longest.
 pub const ADMIN_LINKS_MAX: usize = 64;

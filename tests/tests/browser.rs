@@ -150,8 +150,8 @@ fn with_a_password_for_readers_a_page_from_elsewhere_is_empty_until_they_sign_in
     let cluster = cluster(Runtime::Smol);
     cluster.set_password(0, "reader", "look at it");
     let at = cluster.front().admin();
-    // This machine may look; who comes by a proxy is not this machine.
-    assert_eq!(get(at, "/api/status").unwrap().0, 200);
+    // Neither may a program of this machine that does not come by its socket.
+    assert_eq!(get(at, "/api/status").unwrap().0, 401);
     let proxy = proxy(at);
     browser.open(&url(proxy));
     browser.shows("#verdict", &["sign in to see this server"]);

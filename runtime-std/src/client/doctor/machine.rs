@@ -277,7 +277,7 @@ mod tests {
     #[test]
     fn few_files_are_few_clients() {
         found(|findings| files(Some(1_048_576), findings)).has(Fine, &["1048576"]);
-        found(|findings| files(Some(1_024), findings)).has(Warning, &["room for 832 clients"]);
+        found(|findings| files(Some(1_024), findings)).has(Warning, &["room for 768 clients"]);
         assert!(found(|findings| files(None, findings)).0.is_empty());
     }
 

@@ -1,0 +1,157 @@
+//! What the admin pages cost. All links of an address at the admin door have so many bytes of pages a
+//! second together: whoever asks without end waits for his pages, and calls wait for none of them, nor
+//! do other people's pages. The machine's own socket is not counted.
+
+use super::{Act, Answer, Hub, cost};
+use crate::io::{Door, Frame, Input, Link};
+use crate::limits::{PAGE_ADDRESSES, PAGE_COST, PAGES_AHEAD, PAGES_RATE};
+use crate::time::{Duration, Mono, Now};
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec::Vec;
+use core::net::IpAddr;
+
+/// What was taken of each address's share, and who waits for it.
+#[derive(Debug, Default)]
+pub(super) struct Pages {
+    /// When all that was taken is paid for.
+    paid: BTreeMap<IpAddr, Mono>,
+    /// Links whose next request waits, in the order in which they have asked.
+    waiting: VecDeque<(Link, IpAddr)>,
+}
+
+impl Pages {
+    /// When an address may have its next page.
+    fn next(&self, from: IpAddr) -> Mono {
+        let ahead = u64::try_from(PAGES_AHEAD.as_micros()).unwrap_or(u64::MAX);
+        Mono(self.paid.get(&from).map_or(0, |paid| paid.0.saturating_sub(ahead)))
+    }
+
+    /// A page of so many bytes was made.
+    fn take(&mut self, now: Mono, from: IpAddr, bytes: usize) {
+        if self.paid.len() >= PAGE_ADDRESSES {
+            self.paid.retain(|_, paid| *paid > now);
+        }
+        // So many at once are nobody in particular: whoever comes now is not held back.
+        if self.paid.len() < PAGE_ADDRESSES || self.paid.contains_key(&from) {
+            let cost = bytes as u64 + PAGE_COST;
+            let time = Duration::from_micros(cost.saturating_mul(1_000_000) / PAGES_RATE);
+            let paid = self.paid.entry(from).or_insert(now);
+            *paid = (*paid).max(now) + time;
+        }
+    }
+
+    /// When the first of those that wait can go on.
+    pub(super) fn due(&self) -> Option<Mono> {
+        self.waiting.iter().map(|(_, from)| self.next(*from)).min()
+    }
+
+    /// Whether a link's next request waits.
+    pub(super) fn waits(&self, link: Link) -> bool {
+        self.waiting.iter().any(|(other, _)| *other == link)
+    }
+
+    /// A link is gone.
+    pub(super) fn forget(&mut self, link: Link) {
+        self.waiting.retain(|(other, _)| *other != link);
+    }
+}
+
+impl Hub {
+    /// Hands requests for pages to the node, as far as there is something left of their addresses'
+    /// shares; the others wait.
+    pub(super) fn serve_pages(&mut self, now: Now, pages: Vec<(Link, Frame)>, acts: &mut Vec<Act>) {
+        for (link, frame) in pages {
+            match self.counted(link) {
+                // Behind those of the same address.
+                Some(from)
+                    if self.pages.next(from) > now.mono
+                        || self.pages.waiting.iter().any(|(_, other)| *other == from) =>
+                {
+                    self.put_off(link, from, frame);
+                }
+                _ => self.page(now, link, frame, acts),
+            }
+        }
+    }
+
+    /// Time has passed: those that have waited for long enough go on.
+    pub(super) fn resume_pages(&mut self, now: Now, acts: &mut Vec<Act>) {
+        for (link, from) in core::mem::take(&mut self.pages.waiting) {
+            if self.pages.next(from) > now.mono {
+                self.pages.waiting.push_back((link, from));
+                continue;
+            }
+            let port = self.ports.get_mut(&link).filter(|port| !port.forgotten);
+            let Some(port) = port else { continue };
+            let Some(frame) = port.requests.pop_front() else { continue };
+            port.answer = Answer::Asked;
+            if let Frame::Http(bytes) = &frame {
+                port.held -= cost(bytes);
+                self.held -= cost(bytes);
+            }
+            self.page(now, link, frame, acts);
+        }
+    }
+
+    /// A page goes out by a link.
+    pub(super) fn page_made(&mut self, now: Now, link: Link, bytes: usize) {
+        if let Some(from) = self.counted(link) {
+            self.pages.take(now.mono, from, bytes);
+        }
+    }
+
+    fn page(&mut self, now: Now, link: Link, frame: Frame, acts: &mut Vec<Act>) {
+        self.step(now, Input::Counted(self.doors.counted(&self.counts)), acts);
+        self.step(now, Input::Frame { link, frame }, acts);
+    }
+
+    /// Whose share a link's pages are taken from, if they are counted.
+    fn counted(&self, link: Link) -> Option<IpAddr> {
+        let (door, from) = self.ports.get(&link)?.door?;
+        (door == Door::Admin).then(|| from.ip())
+    }
+
+    fn put_off(&mut self, link: Link, from: IpAddr, frame: Frame) {
+        let Some(port) = self.ports.get_mut(&link) else { return };
+        let Frame::Http(bytes) = &frame else { return };
+        let more = cost(bytes);
+        port.answer = Answer::Gone;
+        port.requests.push_front(frame);
+        self.hold(link, more);
+        self.pages.waiting.push_back((link, from));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: IpAddr = IpAddr::V4(core::net::Ipv4Addr::new(192, 0, 2, 1));
+
+    #[test]
+    fn an_address_has_a_second_of_pages_ahead_and_then_its_rate() {
+        let mut pages = Pages::default();
+        let second = Duration::from_secs(1);
+        let mut now = Mono(5);
+        let take = |pages: &mut Pages, now: Mono, from: IpAddr| {
+            let mut bytes = 0;
+            while pages.next(from) <= now {
+                pages.take(now, from, 100_000);
+                bytes += 100_000;
+            }
+            bytes
+        };
+        let (rate, page) = (PAGES_RATE, 100_000 + PAGE_COST);
+        let near = |bytes: u64, expected: u64| bytes.abs_diff(expected) <= expected / 20 + 2 * page;
+        assert!(near(take(&mut pages, now, ONE), rate));
+        assert!(near(take(&mut pages, now, [192, 0, 2, 2].into()), rate), "others have theirs");
+        now = now + second;
+        assert!(near(take(&mut pages, now, ONE), rate));
+        now = now + second * 3_600;
+        assert!(near(take(&mut pages, now, ONE), rate), "nobody saves them up");
+        for number in 0..u32::try_from(2 * PAGE_ADDRESSES).unwrap() {
+            pages.take(now, IpAddr::from(number.to_be_bytes()), 1);
+        }
+        assert!(pages.paid.len() <= PAGE_ADDRESSES);
+    }
+}
