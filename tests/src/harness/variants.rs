@@ -7,6 +7,7 @@ use super::{Program, until};
 use serde_json::{Value, json};
 use std::fs;
 use std::net::SocketAddr;
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 impl Cluster {
@@ -104,12 +105,15 @@ pub fn list_servers(configuration: &mut Value, servers: &[SocketAddr]) {
     configuration["CmServer"]["Server"] = servers.iter().map(row).collect();
 }
 
-/// Copies the files of a folder, in the place of those that were there.
+/// Copies the files of a folder, in the place of those that were there. A socket is no file.
 fn replace_folder(from: &Path, to: &Path) {
     let _ = fs::remove_dir_all(to);
     fs::create_dir_all(to).expect("a folder can be made among our own");
     for file in fs::read_dir(from).expect("there is such a folder") {
         let file = file.expect("our own files can be listed");
+        if file.file_type().is_ok_and(|kind| kind.is_socket()) {
+            continue;
+        }
         assert!(file.path().is_file(), "a state folder has files only: {:?}", file.path());
         fs::copy(file.path(), to.join(file.file_name())).expect("a file can be copied");
     }
