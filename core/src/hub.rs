@@ -217,7 +217,7 @@ impl Hub {
             self.counts.reach(limit);
             let what = match knock.place {
                 Place::Free => "is told that there is no place",
-                Place::Of(_) => "takes the place of an idle one",
+                Place::Of(_) | Place::Ungreeted(_) => "takes the place of an idle one",
                 Place::None => "is refused",
             };
             let text = format!("a connection of {from} {what}: {}", limit.name());
@@ -225,7 +225,9 @@ impl Hub {
         }
         match knock.place {
             Place::Free => {}
-            Place::Of(other) => self.shut(now, other, Why::Limit("links on this door"), acts),
+            Place::Of(other) | Place::Ungreeted(other) => {
+                self.shut(now, other, Why::Limit("links on this door"), acts);
+            }
             Place::None => return None,
         }
         // Dialled links are odd, accepted ones even: two counters, no clash.
@@ -233,7 +235,8 @@ impl Hub {
         let link = Link(self.accepted);
         let patience = if door == Door::Twin { TWIN_GREETING } else { FIRST_FRAME };
         self.open(link, Some((door, from)), now.mono, Some(now.mono + patience));
-        let crowded = door == Door::Licence && knock.reached.is_some();
+        let placed = matches!(knock.place, Place::Ungreeted(_));
+        let crowded = door == Door::Licence && knock.reached.is_some() && !placed;
         self.doors.enter(door, from, link, crowded);
         self.look_for_idle_links(now.mono);
         if crowded {

@@ -85,6 +85,7 @@ fn beyond_the_cap_clients_are_told_so_and_a_closed_link_makes_room() {
     let (mut hub, mut acts) = (backend().with_clients_max(100), vec![]);
     let links: Vec<Link> =
         (0..100).map(|_| hub.accept(at(0), Door::Licence, peer(1), &mut acts).unwrap()).collect();
+    hub.received(at(0), links.iter().map(|link| (*link, calls(1), false)), &mut vec![]);
     let told: Vec<Link> = (0..CROWDED_LINKS)
         .map(|_| hub.accept(at(0), Door::Licence, peer(1), &mut acts).unwrap())
         .collect();
@@ -107,6 +108,25 @@ fn beyond_the_cap_clients_are_told_so_and_a_closed_link_makes_room() {
     assert!(!overloaded(&mut hub, link));
     let another = hub.accept(at(1), Door::Licence, peer(1), &mut acts).unwrap();
     assert!(overloaded(&mut hub, another));
+}
+
+#[test]
+fn where_a_door_is_full_who_has_not_called_yet_makes_room() {
+    let (mut hub, mut acts) = (backend().with_clients_max(100), vec![]);
+    let mut accept = |hub: &mut Hub, host: u8| {
+        let from = ([192, 0, 2, host], 1).into();
+        hub.accept(at(0), Door::Licence, from, &mut acts).unwrap()
+    };
+    let working: Vec<Link> = (0..60).map(|_| accept(&mut hub, 1)).collect();
+    hub.received(at(0), working.iter().map(|link| (*link, calls(1), false)), &mut vec![]);
+    let flood: Vec<Link> = (0..4_000).map(|_| accept(&mut hub, 2)).collect();
+    let honest = accept(&mut hub, 3);
+    hub.received(at(0), [(honest, calls(1), false)], &mut vec![]);
+    let reply = hub.outbox(honest).frames.remove(0);
+    assert_eq!(Reply::parse(&reply).unwrap().status, CmError(0));
+    let ended = |link: &&Link| acts.contains(&Act::End(**link));
+    assert_eq!(working.iter().filter(ended).count(), 0);
+    assert_eq!(flood.iter().filter(ended).count(), 4_000 - 39);
 }
 
 #[test]
@@ -278,7 +298,8 @@ fn one_address_cannot_take_every_place_and_is_told_so() {
     let (mut hub, mut acts) = (backend(), vec![]);
     let from = |host: u8, port: u16| SocketAddr::from(([192, 0, 2, host], port));
     for port in 0..u16::try_from(CLIENT_LINKS_PER_ADDRESS).unwrap() {
-        hub.accept(at(0), Door::Licence, from(1, port), &mut acts).unwrap();
+        let link = hub.accept(at(0), Door::Licence, from(1, port), &mut acts).unwrap();
+        hub.received(at(0), [(link, calls(1), false)], &mut vec![]);
     }
     // Also where it comes in by an IPv6 socket.
     let mapped = "[::ffff:192.0.2.1]:50000".parse().unwrap();

@@ -39,6 +39,9 @@ pub const OUTPUT_BUFFER_MAX: u32 = 128 * 1024;
 pub const CLIENT_LINKS_MAX: usize = 16_384;
 /// Most links on the licence door from one address: one machine cannot shut out the others.
 pub const CLIENT_LINKS_PER_ADDRESS: usize = 12_288;
+/// Clients without a call that are looked at for one that makes room at a full door, those that have
+/// been there for longest.
+pub const UNGREETED_LOOKED_AT: usize = 64;
 /// Links beyond those caps that are served long enough to be told so (309), or to prove the group
 /// key: fronts have a place always. One more takes the place of the oldest.
 pub const CROWDED_LINKS: usize = 64;
@@ -139,6 +142,8 @@ pub const CALLS_AHEAD: usize = 8;
 /// Frames that may wait to be sent on one link before it is closed as too slow.
 pub const OUTBOX_FRAMES: usize = 16_384;
 
+/// Links that are known to use a handle, the latest ones: while one of them is there, it is in use.
+pub const HANDLE_LINKS: usize = 4;
 /// Handles that `/api/status` shows at most, and one page of `/api/allocations`.
 pub const ALLOCATIONS_SHOWN: usize = 1_000;
 /// Clients that `/api/status` shows at most.

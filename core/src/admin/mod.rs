@@ -425,7 +425,11 @@ impl Admin {
                 let secure = self.entrance.certificate_ends.is_some() && !who.from.is_loopback();
                 let line = sessions::cookie(request.port(), &token, secure);
                 response = response.with("Set-Cookie", &line);
-                if let Some(shown) = self.entrance.browsers.admit(&mut self.random) {
+                // Readers' are not known: their password would be good for tries at the operators'.
+                let known = (rights == Rights::Operator)
+                    .then(|| self.entrance.browsers.admit(&mut self.random))
+                    .flatten();
+                if let Some(shown) = known {
                     let line = slips::cookie(request.port(), &shown, secure);
                     response = response.with("Set-Cookie", &line);
                 }

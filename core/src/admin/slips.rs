@@ -1,17 +1,18 @@
-//! Wrong passwords. Whoever tries passwords gets slower, and slows nobody else down: a browser that
-//! has signed in here before is known again and counted by itself, so that neighbours behind the same
-//! address cannot lock its owner out.
+//! Wrong passwords. Whoever tries passwords gets slower, and slows nobody else down: a browser in which
+//! an operator has signed in here before is known again and counted by itself, so that neighbours behind
+//! the same address cannot lock its owner out.
 //!
 //! What never lives here: passwords.
 
 use crate::limits::{KNOWN_BROWSER, SIGN_IN_AGAIN, SIGN_IN_SLIPS, SIGN_IN_TRIERS};
+use crate::network::network;
 use crate::random::Random;
 use crate::time::{Duration, Mono};
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use core::fmt;
-use core::net::{IpAddr, Ipv6Addr};
+use core::net::IpAddr;
 use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
 
@@ -81,15 +82,9 @@ pub(super) enum Trier {
 }
 
 impl Trier {
-    /// Who has one IPv6 address has 2^64 of them.
+    /// Somebody there.
     pub(super) fn at(address: IpAddr) -> Self {
-        Self::Address(match address {
-            IpAddr::V6(address) => {
-                let [a, b, c, d, ..] = address.segments();
-                Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
-            }
-            address => address,
-        })
+        Self::Address(network(address))
     }
 }
 
@@ -143,6 +138,7 @@ impl Slips {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use core::net::Ipv6Addr;
 
     #[test]
     fn who_tries_passwords_gets_slower_and_a_right_one_forgives_nothing() {

@@ -3,8 +3,8 @@
 //! A call from elsewhere is refused as if the handle were nobody's, with two exceptions. When the
 //! link that used a handle last has ended, or none is known because another front led, it may move
 //! once to the address of the next one that names it: that is a client whose address has changed
-//! (DHCP, another network, a VPN). And a host that comes by IPv4 and IPv6 is one: its link has asked
-//! for a licence under the same host name and session, from an address of the other family.
+//! (DHCP, another network, a VPN). And a host that comes by IPv4 and IPv6, or by several addresses of
+//! one IPv6 network, is one: its link has asked for a licence under the same host name and session.
 //!
 //! An address that is not the handle's own needs to be allowed by `AccessControl` besides.
 //!
@@ -16,6 +16,7 @@ use crate::admin::status::StrangerStatus;
 use crate::config::{Binding, Policy};
 use crate::io::Link;
 use crate::log::{Grant, Handle, State};
+use crate::network::network;
 use crate::time::Mono;
 use crate::wire::{CmError, Request};
 use alloc::vec::Vec;
@@ -93,11 +94,11 @@ impl Desk {
         if !allows(&self.policy, from, seat) {
             return Standing::Strange;
         }
-        if self.policy.binding == Binding::None || session.is_other_family(home, seat) {
+        if self.policy.binding == Binding::None || session.is_same_host(home, seat) {
             return Standing::Own;
         }
-        let user = self.watches.user(handle);
-        if user.is_none_or(|user| user != link && !self.sessions.contains_key(&user)) {
+        let users = self.watches.users(handle);
+        if users.iter().all(|user| *user != link && !self.sessions.contains_key(user)) {
             return Standing::Free;
         }
         Standing::Strange
@@ -156,8 +157,8 @@ impl Desk {
     }
 
     /// A link is gone: its handles may move, those without a seat end soon, and no call of it waits.
-    pub(super) fn unlinked(&mut self, link: Link) {
-        self.watches.unlinked(self.now, link);
+    pub(super) fn unlinked(&mut self, link: Link, spoke: Mono) {
+        self.watches.unlinked(self.now, link, spoke);
         self.strangers.forget(link);
     }
 }
@@ -167,10 +168,14 @@ impl Session {
         self.from.ip().to_canonical()
     }
 
-    /// It has asked for a licence as the holder of this one did, from the other family of addresses.
-    fn is_other_family(&self, home: IpAddr, seat: &Grant) -> bool {
+    /// It has asked for a licence as the holder of this one did, from the other family of addresses, or
+    /// from another address of the same IPv6 network: hosts change those by themselves.
+    fn is_same_host(&self, home: IpAddr, seat: &Grant) -> bool {
         let named = |told: &super::visitors::Told| told.is_station(&seat.client);
-        self.address().is_ipv4() != home.is_ipv4() && self.told.as_deref().is_some_and(named)
+        let own = self.address();
+        let near =
+            own.is_ipv4() != home.is_ipv4() || own.is_ipv6() && network(own) == network(home);
+        near && self.told.as_deref().is_some_and(named)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::Desk;
 use crate::io::Link;
-use crate::limits::{SEATLESS_INHERITED, SEATLESS_UNLINKED};
+use crate::limits::{HANDLE_LINKS, SEATLESS_INHERITED, SEATLESS_UNLINKED};
 use crate::log::{Handle, State};
 use crate::time::{Duration, Mono};
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -14,9 +14,9 @@ struct Watch {
     heard: Mono,
     /// The address whose it is.
     home: IpAddr,
-    /// The link that used it last, while that is there.
-    link: Option<Link>,
-    /// When that ended, or when this desk began to watch it and knew of none.
+    /// The links that have used it and are there, the latest last.
+    links: Vec<Link>,
+    /// When the last of them ended, or when this desk began to watch it and knew of none.
     left: Mono,
     cleanup: Duration,
     /// It takes no seat: without a link it ends soon.
@@ -27,10 +27,10 @@ struct Watch {
 }
 
 impl Watch {
-    /// When it ends if nothing is heard from now on; `spoke`: when its link last did.
+    /// When it ends if nothing is heard from now on; `spoke`: when one of its links last did.
     fn end(&self, spoke: Option<Mono>) -> Mono {
         let end = spoke.unwrap_or_default().max(self.heard) + self.cleanup;
-        if self.link.is_some() || !self.seatless {
+        if !self.links.is_empty() || !self.seatless {
             return end;
         }
         let unlinked = if self.inherited { SEATLESS_INHERITED } else { SEATLESS_UNLINKED };
@@ -56,7 +56,7 @@ pub(super) struct Watched {
 pub(super) struct Watches {
     handles: BTreeMap<Handle, Watch>,
     due: BTreeSet<(Mono, Handle)>,
-    /// What each link used last.
+    /// What each link has used.
     links: BTreeSet<(Link, Handle)>,
 }
 
@@ -68,7 +68,7 @@ impl Watches {
         let mut watch = Watch {
             heard: now,
             home,
-            link,
+            links: link.into_iter().collect(),
             left: now,
             cleanup,
             seatless,
@@ -86,13 +86,16 @@ impl Watches {
         let Some(watch) = self.handles.get_mut(&handle) else { return };
         watch.heard = now;
         watch.inherited = false;
-        let before = watch.link.replace(link);
-        if before != Some(link) {
-            if let Some(before) = before {
-                self.links.remove(&(before, handle));
-            }
-            self.links.insert((link, handle));
+        if watch.links.last() == Some(&link) {
+            return;
         }
+        watch.links.retain(|other| *other != link);
+        if watch.links.len() >= HANDLE_LINKS {
+            let oldest = watch.links.remove(0);
+            self.links.remove(&(oldest, handle));
+        }
+        watch.links.push(link);
+        self.links.insert((link, handle));
     }
 
     /// The handle belongs to another address now, and is used by this link.
@@ -103,15 +106,18 @@ impl Watches {
         self.heard(now, handle, link);
     }
 
-    /// A link is gone: nobody uses its handles.
-    pub(super) fn unlinked(&mut self, now: Mono, link: Link) {
+    /// A link is gone, which has spoken at that time for the last time: where no other one has used
+    /// its handles, nobody does.
+    pub(super) fn unlinked(&mut self, now: Mono, link: Link, spoke: Mono) {
         let of = (link, Handle(0))..=(link, Handle(u32::MAX));
         let handles: Vec<Handle> = self.links.range(of).map(|&(_, handle)| handle).collect();
         for handle in handles {
             self.links.remove(&(link, handle));
             let Some(watch) = self.handles.get_mut(&handle) else { continue };
-            watch.link = None;
+            watch.links.retain(|other| *other != link);
             watch.left = now;
+            // Any word of a link is one of its handles' holder.
+            watch.heard = watch.heard.max(spoke);
             let due = watch.end(None).min(watch.due);
             self.due.remove(&(watch.due, handle));
             watch.due = due;
@@ -124,9 +130,9 @@ impl Watches {
         self.handles.get(&handle).map(|watch| watch.home)
     }
 
-    /// The link that used it last.
-    pub(super) fn user(&self, handle: Handle) -> Option<Link> {
-        self.handles.get(&handle)?.link
+    /// The links that have used it and are there.
+    pub(super) fn users(&self, handle: Handle) -> &[Link] {
+        self.handles.get(&handle).map_or(&[], |watch| &watch.links)
     }
 
     /// The handle was used at that time, somewhere else.
@@ -144,7 +150,7 @@ impl Watches {
     pub(super) fn end(&mut self, handle: Handle) {
         if let Some(watch) = self.handles.remove(&handle) {
             self.due.remove(&(watch.due, handle));
-            if let Some(link) = watch.link {
+            for link in watch.links {
                 self.links.remove(&(link, handle));
             }
         }
@@ -159,7 +165,7 @@ impl Watches {
     pub(super) fn let_end(&mut self, handle: Handle) -> bool {
         let Some(watch) = self.handles.get_mut(&handle) else { return false };
         self.due.remove(&(watch.due, handle));
-        if let Some(link) = watch.link.take() {
+        for link in core::mem::take(&mut watch.links) {
             self.links.remove(&(link, handle));
         }
         watch.heard = Mono(0);
@@ -168,9 +174,9 @@ impl Watches {
         self.due.insert((watch.due, handle))
     }
 
-    /// The links by which handles were taken, or used last.
+    /// The links by which handles were taken or used.
     pub(super) fn links(&self) -> BTreeSet<Link> {
-        self.handles.values().filter_map(|watch| watch.link).collect()
+        self.links.iter().map(|(link, _)| *link).collect()
     }
 
     /// The handles that are watched.
@@ -197,7 +203,7 @@ impl Watches {
             }
             self.due.remove(&(due, handle));
             let Some(watch) = self.handles.get_mut(&handle) else { continue };
-            watch.due = watch.end(watch.link.and_then(&link_heard));
+            watch.due = watch.end(watch.links.iter().copied().filter_map(&link_heard).max());
             if watch.due <= now {
                 self.end(handle);
                 return Some(handle);
@@ -242,16 +248,46 @@ mod tests {
         }
         watches.begin(at(0), Handle(4), Watched { seatless: false, ..of(Some(Link(7))) });
         watches.heard(at(50), Handle(3), Link(8));
-        watches.unlinked(at(100), Link(7));
+        watches.unlinked(at(100), Link(7), at(90));
         assert_eq!(watches.next_due(), Some(at(160)));
         watches.heard(at(130), Handle(2), Link(9));
         assert_eq!(watches.silent(at(160), |_| None), Some(Handle(1)));
         assert_eq!(watches.silent(at(160), |_| None), None, "its client came back, or was there");
-        watches.unlinked(at(200), Link(9));
-        watches.unlinked(at(200) + second, Link(9));
+        watches.unlinked(at(200), Link(9), at(130));
+        watches.unlinked(at(200) + second, Link(9), at(130));
         assert_eq!(watches.silent(at(260), |_| None), Some(Handle(2)));
-        assert_eq!(watches.silent(at(3_600), |_| None), Some(Handle(4)), "a seat keeps its time");
-        assert_eq!(watches.silent(at(3_650), |_| None), Some(Handle(3)));
+        assert_eq!(watches.silent(at(3_689), |_| None), None, "the link has spoken at 90");
+        assert_eq!(watches.silent(at(3_690), |_| None), Some(Handle(3)), "another link is there");
+        assert_eq!(watches.silent(at(3_690), |_| None), Some(Handle(4)), "a seat keeps its time");
+        assert!(watches.links.is_empty() && watches.due.is_empty());
+    }
+
+    #[test]
+    fn the_last_word_of_a_link_counts_when_it_has_broken() {
+        let mut watches = Watches::default();
+        watches.begin(at(0), Handle(1), watched(Some(Link(2))));
+        // Its client has called something else all the time.
+        watches.unlinked(at(300), Link(2), at(299));
+        assert_eq!(watches.silent(at(358), |_| None), None);
+        assert_eq!(watches.silent(at(359), |_| None), Some(Handle(1)));
+    }
+
+    #[test]
+    fn a_handle_is_used_while_one_of_its_links_is_there() {
+        let mut watches = Watches::default();
+        watches.begin(at(0), Handle(1), Watched { seatless: true, ..watched(Some(Link(2))) });
+        for link in 4..20 {
+            watches.heard(at(link), Handle(1), Link(link));
+        }
+        assert_eq!(watches.users(Handle(1)).len(), HANDLE_LINKS);
+        watches.heard(at(20), Handle(1), Link(2));
+        for link in 4..20 {
+            watches.unlinked(at(30), Link(link), at(20));
+        }
+        assert_eq!(watches.users(Handle(1)), [Link(2)]);
+        let spoke = |link: Link| (link == Link(2)).then_some(at(100));
+        assert_eq!(watches.silent(at(159), spoke), None);
+        assert_eq!(watches.silent(at(160), spoke), Some(Handle(1)));
         assert!(watches.links.is_empty() && watches.due.is_empty());
     }
 

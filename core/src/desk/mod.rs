@@ -212,8 +212,8 @@ impl Desk {
 
     /// A link is no client's, or is closed by this end.
     pub fn dismiss(&mut self, link: Link) {
-        if self.sessions.remove(&link).is_some() {
-            self.unlinked(link);
+        if let Some(session) = self.sessions.remove(&link) {
+            self.unlinked(link, session.heard);
         }
     }
 
@@ -248,7 +248,7 @@ impl Desk {
     /// reach it; its clean-up time goes on.
     pub fn closed(&mut self, link: Link, unsent: bool) -> Option<Handle> {
         let session = self.sessions.remove(&link)?;
-        self.unlinked(link);
+        self.unlinked(link, session.heard);
         let fresh = session.fresh.filter(|_| unsent);
         self.gone(session);
         fresh
@@ -501,12 +501,12 @@ impl Desk {
             let ends = ends(link, session.asks.is_some());
             if ends {
                 out.push(Intent::Close { link, why: why.clone() });
-                gone.push(link);
+                gone.push((link, session.heard));
             }
             !ends
         });
-        for link in gone {
-            self.unlinked(link);
+        for (link, spoke) in gone {
+            self.unlinked(link, spoke);
         }
     }
 

@@ -2,7 +2,8 @@
 //!
 //! Who may come in always: this machine, by its socket and by its admin door; whoever comes from
 //! where the group key was proved lately, or where the twin is; and whoever else proves the key before
-//! as many others have come as there are places for those who have not. A stranger keeps a place for as long as
+//! as many others have come as there are places for those who have not. A client that has yet to make
+//! its first call makes room for the next one. A stranger keeps a place for as long as
 //! he uses it.
 
 use super::{Answer, Hub, Port};
@@ -10,8 +11,9 @@ use crate::counts::{HubCounts, Limit};
 use crate::io::{Door, Link};
 use crate::limits::{
     ADMIN_LINKS_KEPT, ADMIN_LINKS_MAX, CLIENT_LINKS_MAX, CLIENT_LINKS_PER_ADDRESS, CROWDED_LINKS,
-    KNOWN_ADDRESSES, MACHINE_LINKS_MAX, TWIN_LINKS_MAX,
+    KNOWN_ADDRESSES, MACHINE_LINKS_MAX, TWIN_LINKS_MAX, UNGREETED_LOOKED_AT,
 };
+use crate::network::network;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
@@ -21,7 +23,7 @@ use core::net::{IpAddr, SocketAddr};
 pub(super) struct Doors {
     clients: usize,
     clients_max: usize,
-    /// Client links by address.
+    /// Client links by address, or by IPv6 network.
     addresses: BTreeMap<IpAddr, usize>,
     /// Links beyond the cap, which are told so, and may still prove the group key.
     crowded: Vec<Link>,
@@ -47,6 +49,8 @@ pub(super) struct Knock {
 pub(super) enum Place {
     Free,
     Of(Link),
+    /// That of a client which has yet to make its first call: the newcomer is a client in its stead.
+    Ungreeted(Link),
     None,
 }
 
@@ -97,7 +101,7 @@ impl Doors {
             Door::Licence if crowded => self.crowded.push(link),
             Door::Licence => {
                 self.clients += 1;
-                *self.addresses.entry(from.ip()).or_default() += 1;
+                *self.addresses.entry(network(from.ip())).or_default() += 1;
             }
         }
     }
@@ -111,10 +115,10 @@ impl Doors {
             Door::Licence if crowded => self.crowded.retain(|other| *other != link),
             Door::Licence => {
                 self.clients -= 1;
-                if let Some(count) = self.addresses.get_mut(&from.ip()) {
+                if let Some(count) = self.addresses.get_mut(&network(from.ip())) {
                     *count -= 1;
                     if *count == 0 {
-                        self.addresses.remove(&from.ip());
+                        self.addresses.remove(&network(from.ip()));
                     }
                 }
             }
@@ -167,7 +171,7 @@ impl Hub {
                 self.in_place_of(&doors.twins, Limit::TwinLinks, |port| !port.proved && may(port))
             }
             Door::Licence => {
-                let count = doors.addresses.get(&from.ip()).copied().unwrap_or_default();
+                let count = doors.addresses.get(&network(from.ip())).copied().unwrap_or_default();
                 let reached = if doors.clients >= doors.clients_max {
                     Limit::ClientLinks
                 } else if count >= CLIENT_LINKS_PER_ADDRESS {
@@ -175,12 +179,29 @@ impl Hub {
                 } else {
                     return Knock { reached: None, place: Place::Free };
                 };
+                let address = reached == Limit::ClientLinksOfAddress;
+                if let Some(link) = self.ungreeted(address.then(|| network(from.ip()))) {
+                    return Knock { reached: Some(reached), place: Place::Ungreeted(link) };
+                }
                 if doors.crowded.len() < CROWDED_LINKS {
                     return Knock { reached: Some(reached), place: Place::Free };
                 }
                 self.in_place_of(&doors.crowded, reached, self.may_go_for(from.ip()))
             }
         }
+    }
+
+    /// The client that has been there for longest without a call, among those that are looked at: at
+    /// any address, or at this one.
+    fn ungreeted(&self, at: Option<IpAddr>) -> Option<Link> {
+        let late = self.due.iter().take(UNGREETED_LOOKED_AT).map(|(_, link)| *link);
+        late.into_iter().find(|link| {
+            let port = self.ports.get(link).filter(|port| !port.whole && !port.crowded);
+            let client = port.filter(|port| !self.is_known(port)).and_then(|port| port.door);
+            client.is_some_and(|(door, from)| {
+                door == Door::Licence && at.is_none_or(|at| network(from.ip()) == at)
+            })
+        })
     }
 
     /// Whether a link may make room for one from there: a stranger takes no place from where somebody

@@ -4,6 +4,7 @@ use super::{
     Client, ContainerId, DiskId, Entry, Epoch, Grant, GroupId, Handle, Held, LicenceKey, Mode,
     Setting,
 };
+use crate::network::network;
 use crate::time::Wall;
 use alloc::collections::btree_map::Entry::Occupied;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -87,7 +88,8 @@ pub struct State {
     virtuals: BTreeMap<ContainerId, u32>,
     seats: BTreeMap<Handle, Seat>,
     usage: BTreeMap<LicenceKey, Usage>,
-    /// Handles that take no seat, by the address of their holder: derived from the seats.
+    /// Handles that take no seat, by the address or IPv6 network of their holder: derived from the
+    /// seats.
     seatless: BTreeMap<IpAddr, u32>,
     /// All of those.
     seatless_all: usize,
@@ -245,7 +247,7 @@ impl State {
     /// How many of them take no seat, of one address and of all.
     #[must_use]
     pub fn seatless(&self, address: IpAddr) -> (u32, usize) {
-        (self.seatless.get(&address).copied().unwrap_or(0), self.seatless_all)
+        (self.seatless.get(&network(address)).copied().unwrap_or(0), self.seatless_all)
     }
 
     /// What is in use of one licence.
@@ -378,7 +380,7 @@ impl State {
             }
         }
         if seat.takes() == 0 {
-            *self.seatless.entry(seat.client.address).or_default() += 1;
+            *self.seatless.entry(network(seat.client.address)).or_default() += 1;
             self.seatless_all += 1;
         }
         self.seats.insert(seat.handle, seat);
@@ -389,7 +391,7 @@ impl State {
         self.lingering.remove(&handle);
         if seat.takes() == 0 {
             self.seatless_all -= 1;
-            if let Occupied(mut of) = self.seatless.entry(seat.client.address) {
+            if let Occupied(mut of) = self.seatless.entry(network(seat.client.address)) {
                 *of.get_mut() -= 1;
                 if *of.get() == 0 {
                     of.remove();

@@ -95,7 +95,9 @@ impl Pages {
         if path.starts_with('/') {
             return Ok(Self { sockets: vec![path.into()], at: None });
         }
-        Ok(Self { sockets: Vec::new(), at: Some(address::admin(text)?) })
+        let at = address::admin(text)
+            .map_err(|right| format!("{right}, or the path of a socket from / on"))?;
+        Ok(Self { sockets: Vec::new(), at: Some(at) })
     }
 
     /// Opens a connection to the first place that takes one.

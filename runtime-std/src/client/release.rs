@@ -38,6 +38,9 @@ pub fn release(options: &Release) -> Outcome {
         (None, handle) => json!({ "handle": handle }),
     };
     let password = passwords::once("Password of the operator: ")?;
+    if password.is_empty() {
+        return Err(Failure::failed("no password was read: standard input has none".to_owned()));
+    }
     let at = &options.admin.front();
     let answer = http::post_signed(at, "/api/release", &body.to_string(), &password)?;
     if answer.status != 202 {

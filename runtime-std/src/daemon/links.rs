@@ -244,7 +244,7 @@ impl Links {
         let (link, todo) = lock(&self.hub).step(|hub, now, acts| hub.accept(now, door, from, acts));
         if let Some(link) = link {
             let stream = self.streams.accepted(door);
-            let here = from.ip().is_loopback();
+            let here = from.ip().to_canonical().is_loopback();
             let cover = if door == Door::Admin { self.streams.tls.cover(here) } else { None };
             let talk = Talk::new(socket, stream, cover, true);
             self.open(link, from.ip(), talk, chores);

@@ -6,7 +6,9 @@
 
 use super::exit::words;
 use super::links::lock;
+use rustix::io::Errno;
 use rustix::net::sockopt::socket_peercred;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
@@ -89,7 +91,7 @@ impl Machine {
             Ok(data) if !data.file_type().is_socket() => {
                 return Err(io::Error::new(ErrorKind::AlreadyExists, "something else is there"));
             }
-            Ok(_) if UnixStream::connect(path).is_ok() => {
+            Ok(_) if answers(path) => {
                 return Err(io::Error::new(ErrorKind::AddrInUse, "another server answers there"));
             }
             Ok(_) => {}
@@ -147,6 +149,16 @@ fn runtime_folder() -> Option<PathBuf> {
     let folders = std::env::var(RUNTIME_FOLDER).ok()?;
     let first = folders.split(':').next().filter(|folder| !folder.is_empty())?;
     Some(PathBuf::from(first))
+}
+
+/// Whether somebody listens there, also one who is too busy or hangs.
+fn answers(path: &Path) -> bool {
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let connected = SocketAddrUnix::new(path).and_then(|to| {
+        let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+        connect(&socket, &to)
+    });
+    matches!(connected, Ok(()) | Err(Errno::AGAIN))
 }
 
 #[cfg(test)]

@@ -27,6 +27,9 @@ pub struct Adapted {
     pub state: PathBuf,
 }
 
+/// As whom scripts are run where no package has made a group.
+const SCRIPT_USER: &str = "script_user nobody nogroup";
+
 impl Adapted {
     /// The configuration of one machine. Everything in the blueprint is in it.
     ///
@@ -41,6 +44,8 @@ impl Adapted {
             ("router_id tmr_front_a", format!("router_id {}", self.name)),
             ("priority 250", format!("priority {}", self.priority)),
             ("advert_int 1\n", format!("advert_int {}\n", self.advert)),
+            // The package makes the group.
+            ("script_user nobody tmrd", SCRIPT_USER.into()),
             ("/usr/bin/tmrd", path(&self.program)),
             ("/usr/share/tmrd", path(&self.scripts)),
             ("/var/lib/tmrd/front", path(&self.state)),
@@ -103,10 +108,10 @@ fn without(text: &str, begin: &str) -> String {
 /// It cannot be started.
 #[must_use]
 pub fn check(space: &Space, folder: &Path, text: &str) -> (Option<i32>, String) {
-    let user = "script_user nobody";
-    assert!(text.contains(user), "the blueprint has no {user}");
+    assert!(text.contains(SCRIPT_USER), "no {SCRIPT_USER}: {text}");
     let file = folder.join("check.conf");
-    fs::write(&file, text.replace(user, "script_user root")).expect("a configuration is written");
+    fs::write(&file, text.replace(SCRIPT_USER, "script_user root"))
+        .expect("a configuration is written");
     space.inside(|| {
         let mut command = Command::new("keepalived");
         command.arg("-t").arg("-f").arg(&file).stdin(Stdio::null());

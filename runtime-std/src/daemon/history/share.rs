@@ -48,7 +48,7 @@ impl Share {
                     if self.left_out == 0 {
                         tracing::warn!(
                             "usage history: refused accesses have filled their share of the file, \
-                             {most} bytes; more of them are left out of it, and counted"
+                             {most} bytes; the next file says how many more there were, if this process begins it"
                         );
                     }
                     self.left_out += 1;
