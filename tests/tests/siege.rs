@@ -25,7 +25,7 @@ const WORKERS: usize = 4;
 /// Lines of the log of each server: two a second, and what began before.
 const LINES: usize = 2;
 /// Unless `TMR_SECONDS` says otherwise.
-const SECONDS: u64 = 15;
+const SECONDS: u64 = 10;
 
 /// An attacker's address: not the one that the others come from.
 fn stranger(number: u8) -> IpAddr {
