@@ -43,7 +43,7 @@ fn links(polls: usize) -> Links {
 fn connect(links: &Links, listener: &TcpListener) -> (TcpStream, Link) {
     let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     set_socket_recv_buffer_size(&peer, 4096).unwrap();
-    links.accepted(Door::Admin, listener.accept().unwrap(), &mut Chores::default());
+    links.accepted(Door::Machine, listener.accept().unwrap(), &mut Chores::default());
     let link = *lock(&links.peers).keys().max().unwrap();
     (peer, link)
 }
