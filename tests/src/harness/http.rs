@@ -3,8 +3,10 @@
 use base64ct::{Base64, Encoding};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::fs;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -109,19 +111,24 @@ fn exchange_by(
     Ok((head.to_owned(), body.to_owned()))
 }
 
-/// The sockets of the machines whose admin pages are at these addresses.
-static MACHINES: Mutex<BTreeMap<SocketAddr, PathBuf>> = Mutex::new(BTreeMap::new());
+/// The sockets of the machines whose admin pages are at these addresses, each in a network of its own.
+static MACHINES: Mutex<BTreeMap<(u64, SocketAddr), PathBuf>> = Mutex::new(BTreeMap::new());
+
+/// The network that this thread is in, which knows addresses that others have as well.
+fn network() -> u64 {
+    fs::metadata("/proc/thread-self/ns/net").map_or(0, |it| it.ino())
+}
 
 /// A server has its admin pages there, and this state folder.
 pub(super) fn started(at: SocketAddr, state: &Path) {
     let mut machines = MACHINES.lock().unwrap_or_else(PoisonError::into_inner);
-    machines.insert(at, state.join("admin.sock"));
+    machines.insert((network(), at), state.join("admin.sock"));
 }
 
 /// By the socket of the machine itself, which needs no password; `None`: it has none.
 fn by_machine(at: SocketAddr, path: &str) -> Option<io::Result<(u16, String)>> {
     let machines = MACHINES.lock().unwrap_or_else(PoisonError::into_inner);
-    let socket = UnixStream::connect(machines.get(&at)?).ok()?;
+    let socket = UnixStream::connect(machines.get(&(network(), at))?).ok()?;
     drop(machines);
     let answer = socket
         .set_read_timeout(Some(PATIENCE))
