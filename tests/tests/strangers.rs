@@ -81,18 +81,18 @@ fn whoever_guesses_waits_and_is_named_and_nobody_else_waits(runtime: Runtime) {
         let own = take(&mut bystander, &Ask::subsystem()).expect("an answer").expect("a handle");
         let mut guesser = thief(at);
         let begun = Instant::now();
-        for guess in 1..22 {
+        for guess in 1..25 {
             assert_eq!(status(&mut guesser, &get_version(own ^ guess)), INVALID_HANDLE);
         }
-        // 10, 20, 40, 80 ms of the last four, and 160 for the next.
-        assert!(begun.elapsed() > Duration::from_millis(150), "{:?}", begun.elapsed());
+        // 10, 20, 40 … 640 ms, and a second for the next one.
+        assert!(begun.elapsed() > Duration::from_secs(1), "{:?}", begun.elapsed());
         let sent = Instant::now();
         guesser.send(&get_version(own)).expect("it is read");
         assert_eq!(status(&mut bystander, &get_version(own)), 0);
         let served = sent.elapsed();
         assert_eq!(guesser.receive().expect("an answer").status, INVALID_HANDLE, "not even a hit");
         let refused = sent.elapsed();
-        assert!(refused > Duration::from_millis(100), "{refused:?}");
+        assert!(refused > Duration::from_millis(900), "{refused:?}");
         assert!(served < refused / 2, "{served:?} and {refused:?}");
     }
     let front = &cluster.fronts[0];
@@ -103,7 +103,7 @@ fn whoever_guesses_waits_and_is_named_and_nobody_else_waits(runtime: Runtime) {
     let trouble = named["trouble"].as_str().expect("a sentence");
     assert!(trouble.contains("127.0.0.66 names handles that are not his: 2"), "{trouble}");
     let (_, metrics) = get(front.admin(), "/metrics").expect("metrics");
-    assert!(metrics.contains("tmrd_foreign_handles_total 22"), "{metrics}");
+    assert!(metrics.contains("tmrd_foreign_handles_total 25"), "{metrics}");
     let lines = front.log_text().matches("names handles that are not his").count();
     assert_eq!(lines, 1, "one line a minute");
 }
