@@ -44,7 +44,7 @@ pub mod licence;
 pub mod limits;
 pub mod log;
 mod nearest;
-mod network;
+pub mod network;
 pub mod node;
 mod random;
 mod seldom;

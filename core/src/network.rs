@@ -2,12 +2,15 @@
 
 use core::net::{IpAddr, Ipv6Addr};
 
-/// What a share is given to: an IPv4 address, or the network of an IPv6 address, for whoever has one
-/// address there has 2^64 of them.
-pub(crate) fn network(address: IpAddr) -> IpAddr {
+/// What a share is given to: an IPv4 address, or the network (/64) of an IPv6 address, for whoever has
+/// one address there has 2^64 of them. This machine's own one stands for itself.
+#[must_use]
+pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
-        IpAddr::V6(six) => Ipv6Addr::from_bits(six.to_bits() >> 64 << 64).into(),
-        four => four,
+        IpAddr::V6(six) if !six.is_loopback() => {
+            Ipv6Addr::from_bits(six.to_bits() >> 64 << 64).into()
+        }
+        other => other,
     }
 }
 
@@ -22,5 +25,6 @@ mod tests {
         assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));
         assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
         assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.1"));
+        assert_eq!(of("::1"), IpAddr::from(Ipv6Addr::LOCALHOST));
     }
 }

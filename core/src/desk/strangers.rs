@@ -13,6 +13,7 @@ use crate::limits::{
     STRANGER_BYTES, STRANGER_CALLS, STRANGER_DEBT, STRANGER_FREE, STRANGER_LONGEST, STRANGER_PAUSE,
     STRANGER_WINDOW, STRANGERS, STRANGERS_SHOWN,
 };
+use crate::network::network;
 use crate::seldom::Seldom;
 use crate::time::{Duration, Mono};
 use alloc::collections::BTreeMap;
@@ -31,12 +32,7 @@ impl Place {
     const OTHERS: Self = Self(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
 
     fn of(address: IpAddr) -> Self {
-        match address.to_canonical() {
-            IpAddr::V6(six) if !six.is_loopback() => {
-                Self(Ipv6Addr::from_bits(six.to_bits() >> 64 << 64).into())
-            }
-            other => Self(other),
-        }
+        Self(network(address))
     }
 
     fn shown(self) -> String {

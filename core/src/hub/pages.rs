@@ -1,10 +1,11 @@
-//! What the admin pages cost. All links of an address at the admin door have so many bytes of pages a
+//! What the admin pages cost. All links of an address, or of an IPv6 network, at the admin door have so many bytes of pages a
 //! second together: whoever asks without end waits for his pages, and calls wait for none of them, nor
 //! do other people's pages. The machine's own socket is not counted.
 
 use super::{Act, Answer, Hub, cost};
 use crate::io::{Door, Frame, Input, Link};
 use crate::limits::{PAGE_ADDRESSES, PAGE_COST, PAGES_AHEAD, PAGES_RATE};
+use crate::network::network;
 use crate::time::{Duration, Mono, Now};
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
@@ -108,7 +109,7 @@ impl Hub {
     /// Whose share a link's pages are taken from, if they are counted.
     fn counted(&self, link: Link) -> Option<IpAddr> {
         let (door, from) = self.ports.get(&link)?.door?;
-        (door == Door::Admin).then(|| from.ip())
+        (door == Door::Admin).then(|| network(from.ip()))
     }
 
     fn put_off(&mut self, link: Link, from: IpAddr, frame: Frame) {

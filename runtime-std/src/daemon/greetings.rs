@@ -9,12 +9,13 @@ use super::links::{Chores, Ears, Links, Peer, lock, refused, wait};
 use rustix::event::epoll::{self, EventFlags};
 use rustix::process::setpriority_process;
 use std::collections::{BTreeMap, VecDeque};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 use tmr_core::limits::{GREETING_RATE, GREETING_SOURCES, TLS_GREETING};
+use tmr_core::network::network;
 use tmr_core::time::Duration;
 
 /// Key agreements in one turn, after each of which calls that came with them are served.
@@ -23,8 +24,6 @@ pub(super) const GREETINGS: usize = 16;
 const REST: Duration = Duration::from_millis(5);
 /// Calls come first where the processors are busy.
 const NICE: i32 = 5;
-/// What a network of IPv6 has in common, in bits: one machine may have all the rest.
-const NETWORK: u128 = !(u64::MAX as u128);
 
 /// What whoever greets keeps between turns.
 #[derive(Debug)]
@@ -59,7 +58,7 @@ impl Greeter {
     ) -> Vec<(Arc<Peer>, EventFlags)> {
         let mut waiting: BTreeMap<IpAddr, VecDeque<_>> = BTreeMap::new();
         for (peer, flags) in ready {
-            waiting.entry(source(peer.from)).or_default().push_back((peer, flags));
+            waiting.entry(network(peer.from)).or_default().push_back((peer, flags));
         }
         let behind = self.last.map_or(Unbounded, Excluded);
         let mut order: VecDeque<IpAddr> = waiting.range((behind, Unbounded)).map(first).collect();
@@ -82,14 +81,6 @@ impl Greeter {
 
 fn first<V>((key, _): (&IpAddr, V)) -> IpAddr {
     *key
-}
-
-/// Whom an allowance is for: an address, or a network of IPv6.
-fn source(from: IpAddr) -> IpAddr {
-    match from.to_canonical() {
-        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & NETWORK).into(),
-        ip => ip,
-    }
 }
 
 impl Allowance {
@@ -201,7 +192,7 @@ mod tests {
             assert!(allowance.take(now, std::net::Ipv4Addr::from_bits(number).into(), 1));
         }
         assert!(allowance.whole.len() <= GREETING_SOURCES);
-        let ip = |text: &str| source(text.parse().unwrap());
+        let ip = |text: &str| network(text.parse().unwrap());
         assert_eq!(ip("2001:db8::1"), ip("2001:db8::ffff:1:2:3"));
         assert_ne!(ip("2001:db8::1"), ip("2001:db8:0:1::1"));
         assert_eq!(ip("::ffff:192.0.2.1"), ip("192.0.2.1"));
