@@ -8,6 +8,9 @@ use crate::time::{Deadline, Mono};
 use crate::wire::group::Order;
 use alloc::vec::Vec;
 
+/// What is said of a backend that accepts, or whose machine does, and is silent: a hung one, or another service.
+const UNPROVEN: Why = Why::Timeout("it took the connection and did not prove the group key");
+
 impl Front {
     pub(super) fn timers(&mut self, now: Mono, out: &mut Vec<Intent>) {
         for index in 0..3 {
@@ -18,7 +21,7 @@ impl Front {
                     peer.dial(now, Link(self.dialled), out);
                 }
                 Wire::Dialling(link, until) if until <= now => {
-                    self.drop_peer(now, link, index, Why::Timeout("to prove the group key"), out);
+                    self.drop_peer(now, link, index, UNPROVEN, out);
                 }
                 Wire::Up(link) if !peer.asked.is_empty() && peer.heard + BACKEND_SILENCE <= now => {
                     self.drop_peer(now, link, index, Why::Timeout("a backend is silent"), out);

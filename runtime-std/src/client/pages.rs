@@ -1,7 +1,8 @@
 //! Where the admin pages of a server are asked for: by a socket of its machine, or at an address.
 
+use crate::daemon::dial::dial;
 use crate::daemon::exit::words;
-use crate::daemon::net::{Socket, dial};
+use crate::daemon::net::Socket;
 use crate::daemon::{Failure, address, machine};
 use clap::Args;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};

@@ -1,8 +1,9 @@
 //! A licence client's sockets: what core's [`Client`] wants done, done.
 
 use crate::daemon::clock::Clock;
+use crate::daemon::dial::dial_within;
 use crate::daemon::entropy;
-use crate::daemon::net::{broken, dial_within, read_some, write};
+use crate::daemon::net::{broken, read_some, write};
 use crate::daemon::{Exit, Failure};
 use std::net::TcpStream;
 use std::thread;

@@ -426,7 +426,7 @@ pub struct Client {
     /// The servers, in the order in which they are tried.
     #[arg(
         long,
-        value_name = "IP:PORT",
+        value_name = "HOST:PORT",
         required = true,
         value_delimiter = ',',
         value_parser = address::licence
@@ -501,7 +501,7 @@ pub struct Bench {
     #[arg(value_enum)]
     pub work: BenchWork,
     /// The server.
-    #[arg(long, value_name = "IP:PORT", value_parser = address::licence)]
+    #[arg(long, value_name = "HOST:PORT", value_parser = address::licence)]
     pub server: Address,
     /// Firm Code.
     #[arg(long, value_name = "N", default_value_t = 6_000_010)]

@@ -11,9 +11,10 @@
 //! Locks are taken in this order, never in another: a link's talk, then the hub or the table of
 //! links. Nothing is read, written or computed on bytes while the hub is locked.
 
+use super::dial::dial_found;
 use super::exit::halt;
 use super::listeners::{Came, Listeners, Open};
-use super::net::{NOT_READING, Socket, broken, dial_hosts, hosts, prepare};
+use super::net::{NOT_READING, Socket, broken, prepare};
 use super::plan::{Errands, Streams};
 use super::talk::{Talk, Waiting};
 use super::timed::{Dial, TimedHub, Todo};
@@ -25,7 +26,6 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Instant;
 use std::{fmt, io};
 use tmr_core::hub::Hub;
 use tmr_core::io::{Callee, Door, Frame, Input, Link, Why};
@@ -39,6 +39,12 @@ const CHUNK: usize = 64 * 1024;
 const EVENTS: usize = 1024;
 /// Connections that one turn takes in by one door; who is there already comes first in the next.
 pub(super) const ACCEPTS: usize = 16;
+
+/// How long connecting may take: less than the node waits, so that the node hears what failed at which
+/// address, and not only that nothing came.
+fn connecting(callee: Callee) -> Duration {
+    callee.within() / 8 * 7
+}
 
 /// A node's links, and the node behind them.
 #[derive(Debug)]
@@ -255,13 +261,11 @@ impl Links {
     /// Opens a connection; may block for as long as that takes.
     pub fn dial(&self, (link, to, callee): Dial) -> Chores {
         let mut chores = Chores::default();
-        let until = Instant::now() + callee.within();
-        let dialled = hosts(&to).and_then(|hosts| {
+        let dialled = dial_found(&to, connecting(callee), |hosts| {
             if let Callee::Twin { .. } = callee {
                 // It comes in from one of these, most likely.
                 lock(&self.hub).hub().expect_twin(hosts.iter().map(SocketAddr::ip));
             }
-            dial_hosts(&hosts, until)
         });
         match dialled {
             Ok(socket) => {

@@ -9,6 +9,7 @@ mod clerk;
 pub mod cli;
 pub mod clock;
 pub mod create;
+pub mod dial;
 pub mod disk;
 #[cfg(test)]
 mod disk_test;

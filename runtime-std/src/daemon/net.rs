@@ -3,12 +3,11 @@
 use super::exit::words;
 use rustix::net::sockopt;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::TcpStream;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
-use std::time::Instant;
-use tmr_core::io::{Address, Why};
-use tmr_core::limits::{DIAL_TIMEOUT, KEEPALIVE, WRITE_TIMEOUT};
+use tmr_core::io::Why;
+use tmr_core::limits::{KEEPALIVE, WRITE_TIMEOUT};
 use tmr_core::time::Duration;
 
 /// It has room for bytes of ours no more.
@@ -106,56 +105,6 @@ pub fn prepare(socket: &TcpStream) -> io::Result<()> {
     sockopt::set_tcp_keepintvl(socket, pause)?;
     sockopt::set_tcp_keepcnt(socket, tries)?;
     Ok(sockopt::set_socket_keepalive(socket, true)?)
-}
-
-/// Opens a connection, as a client does: see [`dial_within`].
-///
-/// # Errors
-/// As there.
-pub fn dial(to: &Address) -> Result<TcpStream, Why> {
-    dial_within(to, DIAL_TIMEOUT)
-}
-
-/// Opens a connection: every address of the host in turn, `within` one time-out for all.
-///
-/// # Errors
-/// None of them could be reached; the last one's reason.
-pub fn dial_within(to: &Address, within: Duration) -> Result<TcpStream, Why> {
-    let started = Instant::now();
-    dial_hosts(&hosts(to)?, started + within)
-}
-
-/// The addresses of a host.
-///
-/// # Errors
-/// There is none.
-pub fn hosts(of: &Address) -> Result<Vec<SocketAddr>, Why> {
-    let hosts = (of.host.as_str(), of.port).to_socket_addrs().map_err(|error| broken(&error))?;
-    let hosts: Vec<SocketAddr> = hosts.collect();
-    if hosts.is_empty() {
-        return Err(Why::Broken(format!("{}: no such host", of.host)));
-    }
-    Ok(hosts)
-}
-
-/// Opens a connection to one of these, one after the other, until that time.
-///
-/// # Errors
-/// None of them could be reached; the last one's reason.
-pub fn dial_hosts(hosts: &[SocketAddr], until: Instant) -> Result<TcpStream, Why> {
-    let mut why = Why::Timeout("connecting");
-    for host in hosts {
-        let left = until.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(Why::Timeout("connecting"));
-        }
-        match TcpStream::connect_timeout(host, left).and_then(|it| prepare(&it).map(|()| it)) {
-            Ok(socket) => return Ok(socket),
-            Err(error) if error.kind() == ErrorKind::TimedOut => why = Why::Timeout("connecting"),
-            Err(error) => why = broken(&error),
-        }
-    }
-    Err(why)
 }
 
 /// What a system error says about a link that stood.

@@ -6,7 +6,8 @@
 
 use super::histogram::Histogram;
 use crate::daemon::Failure;
-use crate::daemon::net::{broken, dial, read_some, write_some};
+use crate::daemon::dial::dial;
+use crate::daemon::net::{broken, read_some, write_some};
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 use std::collections::BTreeMap;

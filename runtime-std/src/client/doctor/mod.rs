@@ -14,7 +14,8 @@ mod served;
 use super::http;
 use super::pages::Pages;
 use crate::daemon::clock::Clock;
-use crate::daemon::{Failure, Outcome, cli, files, net, out};
+use crate::daemon::dial::dial;
+use crate::daemon::{Failure, Outcome, cli, files, out};
 use finding::{Findings, Level};
 use group::Asked;
 use serde_json::Value;
@@ -70,7 +71,7 @@ fn look(options: &cli::Doctor, config: &Config, findings: &mut Findings) {
     if status.is_some() {
         for (key, at) in doors {
             machine::privileged(key, at, findings);
-            if at.port != 0 && net::dial(&reached(at)).is_err() {
+            if at.port != 0 && dial(&reached(at)).is_err() {
                 let what = format!("the front runs, and nobody listens on {at} ({key})");
                 findings.problem(
                     "ports",
@@ -91,8 +92,7 @@ fn look(options: &cli::Doctor, config: &Config, findings: &mut Findings) {
     }
     let here = machine::addresses();
     let port = config.listen.port;
-    let answers =
-        |host: std::net::IpAddr| net::dial(&Address { host: host.to_string(), port }).is_ok();
+    let answers = |host: std::net::IpAddr| dial(&Address { host: host.to_string(), port }).is_ok();
     served::addresses(&config.virtual_ips, &here, status.as_ref(), answers, findings);
     if !config.virtual_ips.is_empty() {
         keepalived(&options.keepalived, config, findings);

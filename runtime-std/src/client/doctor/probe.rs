@@ -2,8 +2,9 @@
 //! what time it is there. Nothing changes by it.
 
 use crate::client::session::Session;
+use crate::daemon::dial::dial;
 use crate::daemon::entropy;
-use crate::daemon::net::{broken, dial, read_some, write};
+use crate::daemon::net::{broken, read_some, write};
 use std::time::{Duration, Instant};
 use tmr_core::channel::{GroupKey, Stream};
 use tmr_core::io::{Address, Frame, Why};

@@ -1,0 +1,52 @@
+//! An address where nobody answers.
+
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, listen, socket_with};
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::thread::sleep;
+use std::time::Duration;
+
+/// A connection that would be answered has its answer by then, on this machine.
+const ANSWERED: Duration = Duration::from_millis(50);
+
+/// An address where connections are neither taken nor refused: its queue is full, and the system says
+/// nothing to whoever comes on top of it. What a firewall that drops looks like to a client.
+#[derive(Debug)]
+pub struct Hole {
+    _listener: OwnedFd,
+    _queued: Vec<OwnedFd>,
+}
+
+impl Hole {
+    /// Opens it there.
+    ///
+    /// # Panics
+    /// Somebody else listens there.
+    #[must_use]
+    pub fn at(at: SocketAddr) -> Self {
+        let listener = socket(at);
+        bind(&listener, &at).expect("nobody listens there");
+        listen(&listener, 0).expect("it is bound");
+        let mut queued = Vec::new();
+        loop {
+            let one = socket(at);
+            match connect(&one, &at) {
+                Ok(()) | Err(Errno::INPROGRESS) => {}
+                Err(error) => panic!("{at}: {error}"),
+            }
+            sleep(ANSWERED);
+            let stands = rustix::net::getpeername(&one).is_ok();
+            queued.push(one);
+            if !stands {
+                return Self { _listener: listener, _queued: queued };
+            }
+        }
+    }
+}
+
+fn socket(at: SocketAddr) -> OwnedFd {
+    let family = if at.is_ipv6() { AddressFamily::INET6 } else { AddressFamily::INET };
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    socket_with(family, SocketType::STREAM, flags, None).expect("a socket")
+}
