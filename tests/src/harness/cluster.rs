@@ -485,7 +485,10 @@ impl Cluster {
     fn start_front(&mut self, front: usize) {
         let arguments = self.front_arguments(front, &self.configuration(front, 0, 0));
         let program = Program::of(self.builder.fronts[front]);
-        let program = self.builder.before.map_or(program.clone(), |before| program.after(before));
+        let program = match self.builder.before {
+            Some(before) => program.after(before),
+            None => program,
+        };
         let mut tries =
             (0..TRIES).map(|_| self.server(&format!("front-{front}"), &program, &arguments));
         let clash = |started: &Result<Server, Finished>| matches!(started, Err(end) if end.err.contains("TmrServer.TwinListen"));
