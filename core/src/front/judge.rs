@@ -140,21 +140,26 @@ impl Front {
     /// One backend has been reached by two addresses for a while. Names may have led elsewhere when it
     /// was dialled: the first connection is made anew, and the second one counts from now on.
     pub(super) fn redial_doubled(&mut self, now: Mono, out: &mut Vec<Intent>) {
-        if self.doubled_until.is_none_or(|until| until > now) {
+        if self.redial_due().is_none_or(|until| until > now) {
             return;
         }
         self.doubled_until = None;
-        // A claim is not disturbed.
-        let still =
-            matches!(self.phase, Phase::Standby | Phase::Pausing { .. } | Phase::Leading { .. });
         let first = self.peers.iter().find_map(|peer| match peer.exclusion {
-            Some(Exclusion::Doubled(other)) if still => Some(other),
+            Some(Exclusion::Doubled(other)) => Some(other),
             _ => None,
         });
         let Some(index) = first else { return };
         if let Some(link) = self.peers[index].link() {
             self.drop_peer(now, link, index, LOOKED_UP, out);
         }
+    }
+
+    /// When that is due. A claim is not disturbed: what comes due meanwhile is done when it has ended,
+    /// for the next one may be under way at any later time as well.
+    pub(super) fn redial_due(&self) -> Option<Mono> {
+        let still =
+            matches!(self.phase, Phase::Standby | Phase::Pausing { .. } | Phase::Leading { .. });
+        self.doubled_until.filter(|_| still)
     }
 
     /// What is wrong, and what an operator can do, in words.

@@ -126,7 +126,7 @@ impl Front {
         let twin = self.twin_deadline();
         let handover = self.handover.deadline();
         let offered = self.wish.offered.map(|at| Deadline { at, reason: "role offered" });
-        let doubled = self.doubled_until.map(|at| Deadline { at, reason: "look an address up" });
+        let doubled = self.redial_due().map(|at| Deadline { at, reason: "look an address up" });
         let single =
             [Some(heartbeat), claim, flights, cleanup, strange, twin, handover, offered, doubled];
         peers.chain(single.into_iter().flatten()).min()
