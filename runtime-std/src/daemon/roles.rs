@@ -26,6 +26,8 @@ use tmr_core::node::Node;
 /// A runtime: its name in status, and its glue.
 #[derive(Clone, Copy, Debug)]
 pub struct Runtime {
+    /// What the program is called: `tmrd` or `tmrd-std`.
+    pub program: &'static str,
     /// `smol` or `threads`.
     pub name: &'static str,
     /// Runs a plan until the process ends.
