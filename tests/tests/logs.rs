@@ -53,7 +53,8 @@ fn lines_have_a_priority_in_the_journal_and_nowhere_else(runtime: Runtime) {
     for json in [false, true] {
         let (journal, file) = said(&workshop, Named::StandardError, json);
         // TMR_LOG cannot be understood; others may read the key; the licence is not there.
-        for (prefix, part) in [("<3>", "no=level"), ("<4>", "mode 644"), ("<3>error: ", "nowhere")] {
+        for (prefix, part) in [("<3>", "no=level"), ("<4>", "mode 644"), ("<3>error: ", "nowhere")]
+        {
             let lines: Vec<_> = journal.lines().filter(|line| line.contains(part)).collect();
             assert_eq!(lines.len(), 1, "{part}: {journal}");
             assert!(lines[0].starts_with(prefix), "{prefix}: {journal}");

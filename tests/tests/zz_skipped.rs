@@ -23,7 +23,9 @@ fn main() -> ExitCode {
         println!("  {line}");
     }
     let count = left_out.len();
-    println!("not played on this machine: {count} tests; TMR_REQUIRE_ALL=1 makes each of them fail");
+    println!(
+        "not played on this machine: {count} tests; TMR_REQUIRE_ALL=1 makes each of them fail"
+    );
     let required = env::var("TMR_REQUIRE_ALL").is_ok_and(|value| value == "1");
     if required { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }

@@ -95,8 +95,16 @@ mod tests {
     fn what_was_noted_is_told_once() {
         let folder = env::temp_dir().join(format!("tmr-not-played-{}", std::process::id()));
         let file = folder.join("run");
-        note(&file, "this_is_an_example", "a machine of another kind (this line is meant to be here)");
-        note(&file, "this_is_an_example", "a machine of another kind (this line is meant to be here)");
+        note(
+            &file,
+            "this_is_an_example",
+            "a machine of another kind (this line is meant to be here)",
+        );
+        note(
+            &file,
+            "this_is_an_example",
+            "a machine of another kind (this line is meant to be here)",
+        );
         let told = take(&file);
         assert_eq!(told.len(), 1, "{told:?}");
         assert!(told[0].contains(" this_is_an_example: needs a machine"), "{told:?}");

@@ -17,9 +17,8 @@ use tmr_core::limits::STOCK_LINKS;
 use tmr_tests::foreign::Client;
 use tmr_tests::foreign::error::{INVALID_HANDLE, NO_MORE_LICENSES};
 use tmr_tests::harness::{
-    TWIN_PORTS,
-    CM_ACT_ID, Program, Runtime, Server, Workshop, get, get_json, give_back, specification,
-    status_until, take, until,
+    CM_ACT_ID, Program, Runtime, Server, TWIN_PORTS, Workshop, get, get_json, give_back,
+    specification, status_until, take, until,
 };
 use tmr_tests::on_both_runtimes;
 use tmr_tests::plainserver::PlainServer;
