@@ -40,6 +40,7 @@ pub mod hub;
 #[cfg(test)]
 mod hub_test;
 pub mod io;
+mod json;
 pub mod licence;
 pub mod limits;
 pub mod log;

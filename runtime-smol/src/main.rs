@@ -5,5 +5,5 @@ use tmr_runtime_smol::run;
 use tmr_runtime_std::daemon::{self, Runtime};
 
 fn main() -> ExitCode {
-    daemon::main(Runtime { name: "smol", run: run::run })
+    daemon::main(Runtime { program: env!("CARGO_BIN_NAME"), name: "smol", run: run::run })
 }

@@ -5,5 +5,5 @@ use tmr_runtime_std::daemon::{self, Runtime};
 use tmr_runtime_std::run;
 
 fn main() -> ExitCode {
-    daemon::main(Runtime { name: "threads", run: run::run })
+    daemon::main(Runtime { program: env!("CARGO_BIN_NAME"), name: "threads", run: run::run })
 }

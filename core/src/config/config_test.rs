@@ -323,15 +323,16 @@ fn a_wrong_value_is_shown_with_what_would_be_right() {
     for (new, expected) in [
         (
             "\"Port\": \"22354\"",
-            "Port: found string \"22354\", expected a whole number from 1 to 65535",
+            "Port: found the text \"22354\", expected a whole number from 1 to 65535; numbers stand \
+             without quotes",
         ),
-        ("\"Port\": 0", "Port: found integer `0`, expected a whole number from 1 to 65535"),
-        ("\"Port\": 65536", "Port: found integer `65536`, expected a whole number from 1 to 65535"),
-        ("\"Port\": -1", "Port: found integer `-1`, expected a whole number from 1 to 65535"),
+        ("\"Port\": 0", "Port: found the number 0, expected a whole number from 1 to 65535"),
         (
-            "\"Port\": 1.5",
-            "Port: found floating point `1.5`, expected a whole number from 1 to 65535",
+            "\"Port\": 65536",
+            "Port: found the number 65536, expected a whole number from 1 to 65535",
         ),
+        ("\"Port\": -1", "Port: found the number -1, expected a whole number from 1 to 65535"),
+        ("\"Port\": 1.5", "Port: found the number 1.5, expected a whole number from 1 to 65535"),
         ("\"Port\": null", "Port: found null, expected a whole number from 1 to 65535"),
         ("\"Port\": [1]", "Port: found a list, expected a whole number from 1 to 65535"),
         ("\"Port\": {}", "Port: found an object, expected a whole number from 1 to 65535"),
@@ -341,12 +342,12 @@ fn a_wrong_value_is_shown_with_what_would_be_right() {
     }
     assert_eq!(
         changed("\"192.0.2.17\"", "\"192.0.2.256\""),
-        "line 3, column 21, TmrServer.TwinServer.Ip: found string \"192.0.2.256\", expected an \
+        "line 3, column 21, TmrServer.TwinServer.Ip: found the text \"192.0.2.256\", expected an \
          IPv4 address, an IPv6 address without brackets, or a host name"
     );
     assert_eq!(
         changed("{ \"Ip\": \"192.0.2.2\", \"Port\": 22350 }", "\"192.0.2.2:22350\""),
-        "line 8, column 7, CmServer.Server[1]: found string \"192.0.2.2:22350\", expected an \
+        "line 8, column 7, CmServer.Server[1]: found the text \"192.0.2.2:22350\", expected an \
          object in braces"
     );
     assert_eq!(
@@ -361,12 +362,16 @@ fn every_optional_key_has_its_bounds() {
         changed("\n    \"TwinServer\"", &format!(" {key}: {value},\n    \"TwinServer\""))
     };
     for (key, value, expected) in [
-        ("Port", "65536", "found integer `65536`, expected a whole number from 0 to 65535"),
-        ("VirtualIp", "\"192.0.2.42\"", "found string \"192.0.2.42\", expected a list"),
-        ("TwinListen", "{ \"Port\": 1, \"Ip\": \"\" }", ".Ip: found string \"\", expected an IPv4"),
-        ("GroupKeyFile", "\"\"", "found string \"\", expected the path of a file"),
-        ("GroupKeyFile", "\"/etc/\"", "found string \"/etc/\", expected the path of a file"),
-        ("CleanUpTimeInSeconds", "29", "found integer `29`, expected a whole number from 30 to"),
+        ("Port", "65536", "found the number 65536, expected a whole number from 0 to 65535"),
+        ("VirtualIp", "\"192.0.2.42\"", "found the text \"192.0.2.42\", expected a list"),
+        (
+            "TwinListen",
+            "{ \"Port\": 1, \"Ip\": \"\" }",
+            ".Ip: found the text \"\", expected an IPv4",
+        ),
+        ("GroupKeyFile", "\"\"", "found the text \"\", expected the path of a file"),
+        ("GroupKeyFile", "\"/etc/\"", "found the text \"/etc/\", expected the path of a file"),
+        ("CleanUpTimeInSeconds", "29", "found the number 29, expected a whole number from 30 to"),
         ("CleanUpTimeInSeconds", "86401", "expected a whole number from 30 to 86400"),
     ] {
         let said = tmr(&format!("\"{key}\""), value);
@@ -374,7 +379,7 @@ fn every_optional_key_has_its_bounds() {
     }
     assert_eq!(
         tmr("\"VirtualIp\"", "[\"::1\", \"front.example.org\"]"),
-        "line 2, column 39, TmrServer.VirtualIp[1]: found string \"front.example.org\", expected \
+        "line 2, column 39, TmrServer.VirtualIp[1]: found the text \"front.example.org\", expected \
          an IPv4 address or an IPv6 address without brackets"
     );
     let retry = changed(
@@ -383,7 +388,7 @@ fn every_optional_key_has_its_bounds() {
     );
     assert_eq!(
         retry,
-        "line 6, column 5, CmServer.NetworkRetryIntervalInSeconds: found integer `3601`, expected \
+        "line 6, column 5, CmServer.NetworkRetryIntervalInSeconds: found the number 3601, expected \
          a whole number from 1 to 3600"
     );
 }
@@ -394,14 +399,17 @@ fn a_log_is_described_in_words_that_there_are() {
         changed("{\n  \"TmrServer\"", &format!("{{ \"Log\": {{ {inside} }},\n  \"TmrServer\""))
     };
     for (inside, expected) in [
-        ("\"Format\": \"xml\"", "Log.Format: found string \"xml\", expected \"text\" or \"json\""),
+        (
+            "\"Format\": \"xml\"",
+            "Log.Format: found the text \"xml\", expected \"text\" or \"json\"",
+        ),
         (
             "\"Level\": \"loud\"",
-            "Log.Level: found string \"loud\", expected error, warn, info, debug, trace, off, or",
+            "Log.Level: found the text \"loud\", expected error, warn, info, debug, trace, off, or",
         ),
         ("\"Level\": \"=info\"", "Log.Level: found"),
         ("\"Level\": \"info,\"", "Log.Level: found"),
-        ("\"File\": \"\"", "Log.File: found string \"\", expected the path of a file"),
+        ("\"File\": \"\"", "Log.File: found the text \"\", expected the path of a file"),
         ("\"Levle\": \"info\"", "Log: unknown key \"Levle\"; did you mean \"Level\"?"),
     ] {
         let said = log(inside);
@@ -414,7 +422,7 @@ fn stock_servers_are_asked_for_by_name_and_need_their_ids() {
     let with = |key: &str| changed("\n    \"Server\"", &format!("\n    {key},\n    \"Server\""));
     assert_eq!(
         with("\"Unfenced\": 1"),
-        "line 6, column 5, CmServer.Unfenced: found integer `1`, expected true or false"
+        "line 6, column 5, CmServer.Unfenced: found the number 1, expected true or false"
     );
     assert_eq!(
         with("\"Unfence\": true"),
@@ -440,12 +448,12 @@ fn virtual_containers_are_not_zero_and_not_twice() {
     for (list, expected) in [
         (
             r#"[{"CmActId": 0, "Serial": 1}]"#,
-            "line 1, column 26, VirtualContainers[0].CmActId: found integer `0`, expected a whole \
+            "line 1, column 26, VirtualContainers[0].CmActId: found the number 0, expected a whole \
              number from 1 to 4294967295",
         ),
         (
             r#"[{"CmActId": 1, "Serial": 4294967296}]"#,
-            "line 1, column 40, VirtualContainers[0].Serial: found integer `4294967296`, expected \
+            "line 1, column 40, VirtualContainers[0].Serial: found the number 4294967296, expected \
              a whole number from 1 to 4294967295",
         ),
         (
@@ -484,7 +492,7 @@ fn virtual_containers_are_not_zero_and_not_twice() {
         ),
         (
             r#"[{"Serials": [1, 2, 0]}]"#,
-            "line 1, column 44, VirtualContainers[0].Serials[2]: found integer `0`, expected a whole \
+            "line 1, column 44, VirtualContainers[0].Serials[2]: found the number 0, expected a whole \
              number from 1 to 4294967295",
         ),
         (

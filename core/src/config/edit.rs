@@ -3,7 +3,7 @@
 //!
 //! Only for text that the reader has taken.
 
-use super::place::{self, Step};
+use crate::json::place::{self, Step};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;

@@ -6,9 +6,8 @@
 
 mod access;
 mod edit;
-mod error;
 mod file;
-mod place;
+mod sense;
 mod shared;
 mod value;
 
@@ -17,11 +16,12 @@ mod config_test;
 #[cfg(test)]
 mod schema_test;
 
+pub use crate::json::JsonError as ConfigError;
 pub use access::{AccessRule, Binding, Policy, network};
-pub use error::ConfigError;
 pub use shared::{Difference, adopt, differences, revised, shared};
 
 use crate::io::Address;
+use crate::json;
 use crate::limits::CONFIG_MAX;
 use crate::log::ContainerId;
 use crate::time::Duration;
@@ -147,10 +147,7 @@ impl Config {
             );
             return Err(ConfigError { line: 1, column: 1, key: None, message });
         }
-        let mut json = serde_json::Deserializer::from_str(text);
-        let file: Object<File> = serde_path_to_error::deserialize(&mut json)
-            .map_err(|error| ConfigError::new(text, error.path(), error.inner()))?;
-        json.end().map_err(|error| ConfigError::trailing(text, &error))?;
+        let file: Object<File> = json::read(text, "configuration")?;
         let Object(web) = &file.0.web_admin;
         let alone = match (&web.certificate_chain_file, &web.private_key_file) {
             (Some(_), None) => Some(("CertificateChainFile", "PrivateKeyFile")),
@@ -162,6 +159,7 @@ impl Config {
             return Err(ConfigError::of_key(text, &["WebAdmin", key], &message));
         }
         let config = Self::of(file);
+        sense::check(text, &config)?;
         if config.unfenced && config.virtuals.is_empty() {
             return Err(ConfigError::of_key(
                 text,

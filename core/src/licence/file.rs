@@ -44,6 +44,8 @@ pub enum LicenceError {
     NotALicence,
     /// Its end is missing.
     Truncated,
+    /// Its lines end as those of Windows do.
+    LineEnds,
     /// A later version of the format; what it says of itself.
     Version(String),
     /// Not what the issuer signed.
@@ -69,6 +71,10 @@ impl fmt::Display for LicenceError {
             }
             Self::NotALicence => f.write_str("not a licence file (.cmlic)"),
             Self::Truncated => f.write_str("the licence file is cut off: its end is missing"),
+            Self::LineEnds => f.write_str(
+                "the licence file was changed on its way: its lines end as on Windows (CR LF); copy it \
+                 again as it is, in binary mode",
+            ),
             Self::Version(version) => {
                 write!(
                     f,
@@ -205,6 +211,9 @@ fn split(bytes: &[u8]) -> Result<(&[u8], [u8; 64]), LicenceError> {
     let Some(end) = rest.iter().position(|&byte| byte == b'\n') else {
         return Err(LicenceError::Truncated);
     };
+    if rest[..end].ends_with(b"\r") {
+        return Err(LicenceError::LineEnds);
+    }
     if &rest[..end] != VERSION {
         let version = String::from_utf8_lossy(&rest[..end.min(32)]);
         return Err(LicenceError::Version(version.into_owned()));
@@ -223,11 +232,15 @@ fn split(bytes: &[u8]) -> Result<(&[u8], [u8; 64]), LicenceError> {
 /// A signed payload as a container. `json` begins with the line break that ends the first line, so
 /// lines count as in the file.
 fn content(json: &[u8]) -> Result<Container, LicenceError> {
-    let payload: Payload = spec::read(json).map_err(LicenceError::Content)?;
+    let text = core::str::from_utf8(json).map_err(|_| {
+        let message = "the text is not UTF-8".into();
+        LicenceError::Content(SpecError { line: 1, column: 1, key: None, message })
+    })?;
+    let payload: Payload = spec::read(text, "licence").map_err(LicenceError::Content)?;
     let firm_items: Vec<_> = payload.firm_items.into_iter().map(|form| form.0).collect();
-    let whole = |what| {
+    let whole = |message| {
         let key = Some("FirmItems".into());
-        LicenceError::Content(SpecError { line: 2, column: 1, key, what })
+        LicenceError::Content(SpecError { line: 2, column: 1, key, message })
     };
     for (place, item) in firm_items.iter().enumerate() {
         if !firm_code_permitted(item.firm_code) {

@@ -2,13 +2,12 @@
 
 use super::form::{nonzero, products, text};
 use super::{File, FirmItem, Part, Product};
-use crate::limits::{LICENCE_ERROR_TEXT, LICENCE_FILE_MAX};
-use crate::nearest::nearest;
-use alloc::borrow::ToOwned;
+use crate::json;
+pub use crate::json::JsonError as SpecError;
+use crate::limits::LICENCE_FILE_MAX;
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt;
 use serde::de::{DeserializeOwned, Error};
 use serde::{Deserialize, Deserializer};
 
@@ -67,45 +66,20 @@ fn serials<'de, D: Deserializer<'de>>(from: D) -> Result<Option<[u32; 3]>, D::Er
     }
 }
 
-/// What is wrong with a text in JSON, and where.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SpecError {
-    /// Line, from 1; the last character read before the mistake was found.
-    pub line: usize,
-    /// Column in that line, from 1.
-    pub column: usize,
-    /// The key, such as `Products[0].Text`; `None` at the top level.
-    pub key: Option<String>,
-    /// What is wrong, in words for people.
-    pub what: String,
-}
-
-impl fmt::Display for SpecError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}, column {}: ", self.line, self.column)?;
-        if let Some(key) = &self.key {
-            write!(f, "{key}: ")?;
-        }
-        f.write_str(&self.what)
-    }
-}
-
-impl core::error::Error for SpecError {}
-
 impl Spec {
     /// Reads and checks a SPEC.json.
     ///
     /// # Errors
     /// The first thing that is wrong, with its place.
     pub fn parse(json: &str) -> Result<Self, SpecError> {
-        let at_top = |what| SpecError { line: 1, column: 1, key: None, what };
+        let at_top = |message| SpecError { line: 1, column: 1, key: None, message };
         if json.len() > LICENCE_FILE_MAX {
             return Err(at_top(format!("longer than {LICENCE_FILE_MAX} bytes")));
         }
-        let form: SpecForm = read(json.as_bytes())?;
+        let form: SpecForm = read(json, "specification")?;
         if form.cm_act_id != 0 && form.serials.is_some() {
-            let what = "Serials are for containers without a CmActId, but there is one".to_owned();
-            return Err(SpecError { key: Some("Serials".to_owned()), ..at_top(what) });
+            let message = "Serials are for containers without a CmActId, but there is one";
+            return Err(SpecError::of_key(json, &["Serials"], message));
         }
         let spec = Self {
             cm_act_id: form.cm_act_id,
@@ -150,48 +124,33 @@ impl Spec {
     }
 }
 
-/// Reads one JSON value and nothing beside it.
-pub(super) fn read<T: DeserializeOwned>(json: &[u8]) -> Result<T, SpecError> {
-    let mut reader = serde_json::Deserializer::from_slice(json);
-    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-        let key = error.path().to_string();
-        misfit(error.inner(), (key != ".").then_some(key))
-    })?;
-    reader.end().map_err(|error| misfit(&error, None))?;
-    Ok(value)
+/// Reads one JSON value and nothing beside it. `what` is the text, for people.
+pub(super) fn read<T: DeserializeOwned>(text: &str, what: &str) -> Result<T, SpecError> {
+    json::read(text, what).map_err(|mut error| {
+        let last = error.key.as_deref().and_then(|key| key.rsplit('.').next());
+        if let (true, Some(last)) = (error.message.starts_with("found "), last) {
+            error.message.push_str(hint(last));
+        }
+        error
+    })
 }
 
-fn misfit(error: &serde_json::Error, key: Option<String>) -> SpecError {
-    let (line, column) = (error.line(), error.column());
-    let said = error.to_string();
-    let place = format!(" at line {line} column {column}");
-    let said = said.strip_suffix(&place).unwrap_or(&said);
-    // A line break where none may be is before the first character of its line.
-    let column = column.max(1);
-    let what = unknown_key(said).unwrap_or_else(|| said.to_owned());
-    SpecError { line, column, key: key.as_deref().map(shown), what: shown(&what) }
-}
-
-/// Words that may repeat the file's: without what would disturb a log line, and not endless.
-fn shown(text: &str) -> String {
-    let mut shown = String::new();
-    for letter in text.chars() {
-        if shown.len() >= LICENCE_ERROR_TEXT {
-            break;
+/// How the value of a key is written, for whoever wrote something of another kind.
+fn hint(key: &str) -> &'static str {
+    match key {
+        "UsagePeriod" => "; it is in seconds: 30 days are 2592000",
+        "LingerTime" => "; it is in seconds",
+        "FeatureMap" => "; it is the sum of the feature bits: bits 0 and 2 are 5",
+        "ExpirationTime" | "ActivationTime" | "Start" | "End" => {
+            "; a time is written \"2030-01-01T00:00:00Z\""
         }
-        match letter.is_control() {
-            true => shown.extend(letter.escape_default()),
-            false => shown.push(letter),
+        "MaintenancePeriod" => {
+            "; it is written {\"Start\": \"2030-01-01T00:00:00Z\", \"End\": \"2031-01-01T00:00:00Z\"}"
         }
+        "DeniedModes" => "; it is written [\"exclusive\", \"station-share\"]",
+        "MinimumRuntimeVersion" => "; a version is written \"7.10\"",
+        "Serials" => "; it is written [7000001, 7000002, 7000003]",
+        "Products" => "; it is written [{\"ProductCode\": 201, \"LicenseQuantity\": 5}]",
+        _ => "",
     }
-    shown
-}
-
-/// serde's ``unknown field `A`, expected one of `B`, `C` `` with one helpful word in the place of
-/// many. `None` for any other message.
-fn unknown_key(said: &str) -> Option<String> {
-    let (word, known) = said.strip_prefix("unknown field `")?.rsplit_once("`, expected ")?;
-    let known = known.split('`').skip(1).step_by(2);
-    let nearest = nearest(word, known)?;
-    Some(format!("unknown key `{word}`; the nearest known key is `{nearest}`"))
 }

@@ -12,6 +12,10 @@ use tmr_core::wire::{Reply, Request};
 /// How often a held handle is used, so that the server does not take its client for gone.
 const USED_EVERY: Duration = Duration::from_secs(10);
 
+/// The client runtime that this client stands for: the newest one whose calls it makes. A front with a
+/// `MinimumClientVersion` refuses who names none.
+const RUNTIME_VERSION: u32 = 8 << 24 | 30 << 16;
+
 /// Takes a seat and gives it back, after a while if asked to.
 ///
 /// # Errors
@@ -73,6 +77,7 @@ pub fn request(options: &Access) -> Request {
         ..CmCredential::default()
     };
     let wanted = CmAccess2 {
+        used_runtime_version: RUNTIME_VERSION,
         ctrl: mode,
         firm_code: options.firm_code,
         product_code: options.product_code,

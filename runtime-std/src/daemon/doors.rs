@@ -138,6 +138,13 @@ pub fn reached_at(listener: &TcpListener) -> IpAddr {
     outward().as_ref().map_or_else(|_| Ipv4Addr::LOCALHOST.into(), SocketAddr::ip)
 }
 
+/// Returns whether an address is one of this machine: the system lets a socket have no other. Nothing
+/// is sent.
+#[must_use]
+pub fn is_here(address: IpAddr) -> bool {
+    UdpSocket::bind((address, 0)).is_ok()
+}
+
 /// This machine's name.
 #[must_use]
 pub fn host_name() -> String {

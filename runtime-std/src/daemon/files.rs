@@ -104,11 +104,31 @@ pub fn group_key(path: &Path) -> Result<GroupKey, Failure> {
     let key = text(path, KEY_MAX)
         .and_then(|text| GroupKey::from_hex(&text).map_err(|error| wrong(path, error)))
         .map_err(|failure| {
-            let text = format!("{failure} (`tmrd keygen` makes a group key)");
+            let text = match key_nearby(path) {
+                Some(other) => format!(
+                    "{failure} ({} is a group key: put it there, or name it in TmrServer.GroupKeyFile, a \
+                     backend: --group-key)",
+                    shown(&other)
+                ),
+                None => format!("{failure} (`tmrd keygen` makes a group key)"),
+            };
             Failure { text, ..failure }
         })?;
     warn_if_open(path);
     Ok(key)
+}
+
+/// A group key in the current folder, if there is none at `path`: of the same name, or of a name that
+/// the manual has.
+fn key_nearby(path: &Path) -> Option<PathBuf> {
+    if path.exists() {
+        return None;
+    }
+    let names = [path.file_name()?, "group.key".as_ref(), "tmr-group.key".as_ref()];
+    names.into_iter().map(|name| Path::new(".").join(name)).find(|other| {
+        let text = text(other, KEY_MAX);
+        text.is_ok_and(|text| GroupKey::from_hex(&text).is_ok())
+    })
 }
 
 fn warn_if_open(path: &Path) {

@@ -6,7 +6,7 @@ use super::create::Access;
 use super::exit::{Failure, Outcome, words};
 use super::{entropy, files, out};
 use std::path::{Path, PathBuf};
-use tmr_core::licence::Spec;
+use tmr_core::licence::{Spec, rfc3339};
 use tmr_core::limits::LICENCE_FILE_MAX;
 
 /// `keygen`.
@@ -55,6 +55,15 @@ pub fn sign(options: &Issue) -> Result<Vec<PathBuf>, Failure> {
     let issuer = files::issuer(key)?;
     std::fs::create_dir_all(out).map_err(|error| files::wrong(out, words(&error)))?;
     let now = Clock::start().now().wall;
+    for product in &parsed.firm_item().products {
+        if let Some(end) = product.expiration_time.filter(|end| *end <= now) {
+            let (code, file, end) = (product.product_code, spec.display(), rfc3339::format(end));
+            eprintln!(
+                "warning: {file}: product {code} ended on {end} (ExpirationTime): nobody can use it; it is \
+                 issued all the same"
+            );
+        }
+    }
     let mut written = Vec::new();
     for part in only.map_or(1..=3, |part| part..=part) {
         let path = out.join(format!("{part}.cmlic"));

@@ -496,6 +496,6 @@ pub(super) fn refused(error: Errno) -> Why {
     broken(&io::Error::from(error))
 }
 
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().expect("a panic ends the process")
 }

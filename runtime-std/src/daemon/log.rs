@@ -1,5 +1,5 @@
 //! Logs go to standard error, and to a file if one is configured, one line an event. Never coloured;
-//! without a time where the journal puts its own.
+//! with a priority, and without a time, where standard error is the journal.
 //!
 //! What is logged: what `TMR_LOG` says at the start, else the configuration; and what a
 //! configuration says that comes into force later. The file is only ever added to, at its end
@@ -8,9 +8,10 @@
 
 use super::exit::Failure;
 use super::files;
+use super::journal::{self, Prioritised};
 use super::links::lock;
 use super::log_file::{LogFile, Reserved};
-use std::io::{self, IsTerminal};
+use std::io;
 use std::sync::{Arc, Mutex, OnceLock};
 use tmr_core::admin::FileTrouble;
 use tmr_core::config::Log;
@@ -60,6 +61,10 @@ pub fn start() {
     let _ = CONTROL.set(Control { lines, levels, now: Mutex::default() });
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
+        if journal::is_standard_error() {
+            // The report has several lines, none of which can have a priority.
+            eprintln!("<2>{}", panic.to_string().replace('\n', " "));
+        }
         report(panic);
         std::process::abort();
     }));
@@ -114,7 +119,7 @@ pub fn apply(prepared: Prepared) {
         (Some(true), _) => {}
         _ => control.levels.reload(levels).expect("logging lasts as long as the process"),
     }
-    let file = sink.map(|sink| lines(log.json, true, sink));
+    let file = sink.map(|sink| lines(log.json, sink));
     let lines: Lines = [standard_error(log.json)].into_iter().chain(file).collect();
     control.lines.reload(lines).expect("logging lasts as long as the process");
     *now = Some(new);
@@ -158,18 +163,26 @@ pub fn reopen() {
 }
 
 fn standard_error(json: bool) -> Box<dyn Layer<Registry> + Send + Sync> {
-    let journal = std::env::var_os("JOURNAL_STREAM").is_some() && !io::stderr().is_terminal();
-    lines(json, !journal, io::stderr)
+    if !journal::is_standard_error() {
+        return lines(json, io::stderr);
+    }
+    let lines = fmt::layer().with_writer(io::stderr).with_ansi(false);
+    if json {
+        let lines = lines.json().flatten_event(true).with_current_span(false);
+        lines.map_event_format(Prioritised).boxed()
+    } else {
+        lines.with_target(false).without_time().map_event_format(Prioritised).boxed()
+    }
 }
 
-fn lines<W>(json: bool, timed: bool, to: W) -> Box<dyn Layer<Registry> + Send + Sync>
+fn lines<W>(json: bool, to: W) -> Box<dyn Layer<Registry> + Send + Sync>
 where
     W: for<'a> fmt::MakeWriter<'a> + Send + Sync + 'static,
 {
     let lines = fmt::layer().with_writer(to).with_ansi(false);
-    match (json, timed) {
-        (true, _) => lines.json().flatten_event(true).with_current_span(false).boxed(),
-        (false, true) => lines.with_target(false).boxed(),
-        (false, false) => lines.with_target(false).without_time().boxed(),
+    if json {
+        lines.json().flatten_event(true).with_current_span(false).boxed()
+    } else {
+        lines.with_target(false).boxed()
     }
 }

@@ -6,7 +6,7 @@
 
 use super::create;
 use super::exit::{Failure, Outcome, words};
-use super::{files, history};
+use super::{files, history, journal};
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
@@ -118,7 +118,8 @@ impl Write for &LogFile {
         let written = (&self.file).write_all(line);
         let failed = self.failed.swap(written.is_err(), Ordering::Relaxed);
         if let (Err(error), false) = (written, failed) {
-            eprintln!("log file {}: {}", self.path.display(), words(&error));
+            let prefix = journal::prefix(tracing::Level::ERROR);
+            eprintln!("{prefix}log file {}: {}", self.path.display(), words(&error));
         }
         Ok(line.len())
     }

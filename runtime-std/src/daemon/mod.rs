@@ -19,6 +19,7 @@ pub mod exit;
 pub mod files;
 pub mod greetings;
 pub mod history;
+pub mod journal;
 pub mod keys;
 pub mod licences;
 pub mod links;
@@ -54,20 +55,27 @@ pub use timed::Dial;
 
 use crate::client;
 use crate::demo;
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
 use cli::{Cli, Command};
 use std::process::ExitCode;
 
 /// The whole program, whichever runtime it is built on.
 #[must_use]
 pub fn main(runtime: Runtime) -> ExitCode {
-    match perform(runtime, &Cli::parse().command) {
+    match perform(runtime, &command_line(runtime).command) {
         Ok(()) => Exit::Done.into(),
         Err(failure) => {
-            eprintln!("error: {failure}");
+            eprintln!("{}error: {failure}", journal::prefix(tracing::Level::ERROR));
             failure.exit.into()
         }
     }
+}
+
+/// Reads the command line of this process, which ends if that is wrong. The version is told under the
+/// program's own name.
+fn command_line(runtime: Runtime) -> Cli {
+    let matches = Cli::command().name(runtime.program).get_matches();
+    Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
 }
 
 fn perform(runtime: Runtime, command: &Command) -> Outcome {

@@ -26,6 +26,8 @@ use tmr_core::node::Node;
 /// A runtime: its name in status, and its glue.
 #[derive(Clone, Copy, Debug)]
 pub struct Runtime {
+    /// What the program is called: `tmrd` or `tmrd-std`.
+    pub program: &'static str,
     /// `smol` or `threads`.
     pub name: &'static str,
     /// Runs a plan until the process ends.
@@ -151,6 +153,9 @@ pub fn check_config(path: Option<&Path>) -> Outcome {
     let Some(path) = path else { return out::line(SCHEMA.trim_end()) };
     let (_, config) = files::config(path)?;
     eprintln!("{}: a front would take this", path.display());
+    for doubt in config.doubts(doors::is_here) {
+        eprintln!("warning: {doubt}");
+    }
     // The machine that a configuration is checked on need not be the one it is for.
     if let Err(failure) = files::group_key(&files::beside(path, &config.group_key_file)) {
         eprintln!("but not on this machine as it is: {failure}");

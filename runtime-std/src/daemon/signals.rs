@@ -2,6 +2,7 @@
 //! has it look at its files.
 
 use super::exit::{Exit, Failure};
+use rustix::process::{Signal, set_parent_process_death_signal};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::io::Read;
 use std::os::unix::net::UnixStream;
@@ -53,6 +54,11 @@ pub fn hang_up() -> Result<UnixStream, Failure> {
 /// # Errors
 /// The system refuses a thread.
 pub fn die_with_parent(last: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
+    // A process that is stopped (SIGSTOP) does not see the end of its input: the system lets it go on
+    // when its parent is gone.
+    if let Err(error) = set_parent_process_death_signal(Some(Signal::CONT)) {
+        tracing::warn!("a parent that is gone does not wake this process: {error}");
+    }
     let watch = || {
         let mut input = std::io::stdin().lock();
         // Nothing is ever written there: all that can come is the end.

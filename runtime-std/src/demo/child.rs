@@ -2,6 +2,7 @@
 
 use super::program;
 use crate::client::pages::Pages;
+use crate::daemon::links::lock;
 use crate::daemon::{Failure, create, machine};
 use rustix::process::{Pid, Signal, kill_process};
 use std::ffi::OsString;
@@ -12,6 +13,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use tmr_core::io::Address;
@@ -44,6 +46,36 @@ pub(super) struct Child {
     output: Receiver<String>,
     log: Option<JoinHandle<()>>,
     reported: bool,
+    held: Arc<Held>,
+}
+
+/// Lines of a server that are not shown yet.
+#[derive(Debug, Default)]
+struct Held {
+    /// `None`: lines are shown as they come.
+    lines: Mutex<Option<Vec<String>>>,
+}
+
+impl Held {
+    /// Holds lines back.
+    fn new() -> Self {
+        Self { lines: Mutex::new(Some(Vec::new())) }
+    }
+
+    fn take(&self, name: &str, line: String) {
+        match &mut *lock(&self.lines) {
+            Some(lines) => lines.push(line),
+            None => eprintln!("{name:<9} | {line}"),
+        }
+    }
+
+    /// Shows what was held back and `wanted`, and from now on everything.
+    fn end(&self, name: &str, wanted: impl Fn(&str) -> bool) {
+        let mut held = lock(&self.lines);
+        for line in held.take().into_iter().flatten().filter(|line| wanted(line)) {
+            eprintln!("{name:<9} | {line}");
+        }
+    }
 }
 
 impl Child {
@@ -70,8 +102,10 @@ impl Child {
         })?;
         let (sender, output) = mpsc::channel();
         each_line(process.stdout.take(), move |line| sender.send(line).unwrap_or_default());
-        let log = each_line(process.stderr.take(), move |line| eprintln!("{name:<9} | {line}"));
-        Ok(Self { line, process, output, log, reported: false })
+        let held = Arc::new(Held::new());
+        let keep = Arc::clone(&held);
+        let log = each_line(process.stderr.take(), move |line| keep.take(&name, line));
+        Ok(Self { line, process, output, log, reported: false, held })
     }
 
     /// Waits until it says that it listens.
@@ -82,6 +116,7 @@ impl Child {
                 self.end();
                 // What it said last is to be read before what follows from it.
                 let _ = self.log.take().map(JoinHandle::join);
+                self.held.end(&self.line.name, |_| true);
                 let name = &self.line.name;
                 let place = match &self.line.log {
                     Some(log) => format!("in {}", log.display()),
@@ -95,7 +130,14 @@ impl Child {
     /// Starts it again, after its end.
     pub(super) fn start_again(&mut self) -> Result<(), Failure> {
         *self = Self::start(self.line.clone())?;
-        self.wait_until_it_listens()
+        self.wait_until_it_listens()?;
+        self.let_speak();
+        Ok(())
+    }
+
+    /// Shows its lines from now on, and of those before what is more than information.
+    pub(super) fn let_speak(&self) {
+        self.held.end(&self.line.name, |line| !line.contains(" INFO "));
     }
 
     /// Sends it a signal.

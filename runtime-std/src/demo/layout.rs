@@ -11,8 +11,6 @@ use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
-/// Where the five listen among themselves.
-const INSIDE: Ipv4Addr = Ipv4Addr::LOCALHOST;
 /// Pause before a backend that was down is dialled again, at most; short, so that there is
 /// something to see.
 const RETRY_SECONDS: u32 = 2;
@@ -175,12 +173,19 @@ fn specification() -> Value {
     })
 }
 
+/// Where the five listen among themselves: a loopback address of this process's own. A port that is
+/// free there stays free until a server takes it, since connections of others start at 127.0.0.1.
+fn inside() -> Ipv4Addr {
+    let [_, _, high, low] = std::process::id().to_be_bytes();
+    Ipv4Addr::new(127, 22, high, low)
+}
+
 /// Ports that were free a moment ago: two for each backend, three for each front.
 fn free_ports() -> Result<Vec<SocketAddr>, Failure> {
     let find = || -> std::io::Result<Vec<SocketAddr>> {
         // All at once, so that no two are the same.
         let listeners: Vec<TcpListener> =
-            (0..12).map(|_| TcpListener::bind((INSIDE, 0))).collect::<Result<_, _>>()?;
+            (0..12).map(|_| TcpListener::bind((inside(), 0))).collect::<Result<_, _>>()?;
         listeners.iter().map(TcpListener::local_addr).collect()
     };
     find().map_err(|error| Failure::failed(format!("no free ports: {error}")))

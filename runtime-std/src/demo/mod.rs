@@ -19,6 +19,8 @@ use relay::Relay;
 use serde_json::Value;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 use tmr_core::io::{Address, Door};
@@ -34,12 +36,25 @@ const START: Duration = Duration::from_secs(30);
 /// A port is in use, a server does not start, or the drill found something.
 pub fn run(options: &Demo) -> Outcome {
     let (stop, stopped) = mpsc::channel();
-    signals::on_stop(move || stop.send(()).unwrap_or_default())?;
+    let told = Arc::new(AtomicBool::new(false));
+    let tell = Arc::clone(&told);
+    signals::on_stop(move || {
+        tell.store(true, Ordering::SeqCst);
+        stop.send(()).unwrap_or_default();
+    })?;
     doors::raise_file_limit();
     let clients = listen(options.ip, options.port, "--port")?;
     let pages = listen(options.ip, options.admin_port, "--admin-port")?;
     let mut layout = Layout::prepare(options.dir.as_deref(), options.drill)?;
     let outcome = serve(options, &layout, clients, pages, &stopped);
+    // Ctrl-C reaches the servers too, which may end before the signal is seen here.
+    if outcome.is_err() && !options.drill {
+        let _ = stopped.recv_timeout(LOOK);
+        if told.load(Ordering::SeqCst) {
+            eprintln!("stopping");
+            return Ok(());
+        }
+    }
     if options.drill && outcome.is_err() {
         layout.keep();
         eprintln!("what the servers logged is in {}", layout.folder().display());
@@ -62,6 +77,7 @@ fn serve(
     let (Ok(to_clients), Ok(to_pages)) = at else {
         return Err(Failure::failed("a listener has no address"));
     };
+    servers.let_speak();
     if !options.drill {
         out::line(servers.explain(layout, to_clients, to_pages))?;
     }
@@ -182,6 +198,12 @@ impl Servers {
                 return Err(Failure::failed("not all backends came up; they said why, above"));
             }
         }
+    }
+
+    /// From now on their lines are shown as they come. What they said while all was starting is shown
+    /// only where it is more than information: what to try next is not to stand above it.
+    fn let_speak(&self) {
+        self.backends.iter().chain(&self.fronts).for_each(Child::let_speak);
     }
 
     fn report_ends(&mut self) {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use std::ffi::OsString;
 use std::fs;
 use std::io::Write;
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -152,10 +152,9 @@ impl Builder {
                 workshop.issue_part(&specification, part);
             }
         }
-        let twins = twin_ports(workshop.ip());
         let (backends, fronts) = (Vec::new(), Vec::new());
         let secrets = Secrets::new();
-        let mut cluster = Cluster { workshop, twins, builder: self, backends, fronts, secrets };
+        let mut cluster = Cluster { workshop, builder: self, backends, fronts, secrets };
         for part in 1..=3 {
             let arguments = cluster.backend_arguments(part, 0, 0);
             let program = cluster.program().clone();
@@ -183,8 +182,6 @@ pub struct Cluster {
     secrets: Arc<Secrets>,
     /// After the servers, so that the folder goes last.
     workshop: Workshop,
-    /// Where each of two fronts awaits the other.
-    twins: [u16; 2],
 }
 
 impl Cluster {
@@ -273,7 +270,7 @@ impl Cluster {
     /// Where a front listens for its twin.
     #[must_use]
     pub fn twin_door(&self, front: usize) -> SocketAddr {
-        (self.workshop.ip(), self.twins[front]).into()
+        (self.workshop.ip(), TWIN_PORTS[front]).into()
     }
 
     /// `/api/status` of the first front.
@@ -467,8 +464,8 @@ impl Cluster {
         json!({
             "TmrServer": {
                 "Ip": ip, "Port": port,
-                "TwinServer": { "Ip": ip, "Port": self.twins[1 - front] },
-                "TwinListen": { "Ip": ip, "Port": self.twins[front] },
+                "TwinServer": { "Ip": ip, "Port": TWIN_PORTS[1 - front] },
+                "TwinListen": { "Ip": ip, "Port": TWIN_PORTS[front] },
                 "GroupKeyFile": self.workshop.group_key(),
             },
             "CmServer": {
@@ -506,17 +503,10 @@ impl Cluster {
     }
 }
 
-/// Two ports that are free on an address of this test's own: each front must know the other's
-/// before either runs.
-///
-/// # Panics
-/// There are none.
-#[must_use]
-pub fn twin_ports(ip: IpAddr) -> [u16; 2] {
-    // Both at once, so that they are not the same.
-    let held = [(); 2].map(|()| TcpListener::bind((ip, 0)).expect("a free port"));
-    held.map(|listener| listener.local_addr().expect("it is bound").port())
-}
+/// Where each of two fronts awaits the other, on the address of their workshop: each must know the
+/// other's port before either runs. They are below those that systems choose from, so nobody else has
+/// them there.
+pub const TWIN_PORTS: [u16; 2] = [29_354, 29_355];
 
 /// The command line of a backend.
 #[derive(Clone, Debug)]

@@ -20,13 +20,14 @@ mod http;
 mod process;
 mod recorder;
 mod seats;
+mod skipped;
 mod variants;
 mod wait;
 mod workshop;
 
 pub use build::{Program, Runtime};
 pub use clock::Clock;
-pub use cluster::{BackendLine, Builder, Cluster, is_whole, licence_row, twin_ports};
+pub use cluster::{BackendLine, Builder, Cluster, TWIN_PORTS, is_whole, licence_row};
 pub use gate::{Gate, Speed};
 pub use history::{history_files, records};
 pub use hole::Hole;
@@ -34,28 +35,13 @@ pub use http::{PASSWORD, get, get_json, get_with, post, post_text, sign_in};
 pub use process::{Finished, Server, freeze, kill_all, signal};
 pub use recorder::{Recorder, play};
 pub use seats::{give_back, take};
+pub use skipped::{missing, not_played};
 pub use variants::list_servers;
 pub(crate) use wait::poll;
 pub use wait::{status_until, status_within, until, within};
 pub use workshop::{
     CM_ACT_ID, FIRM_CODE, ORDINARY, ORDINARY_SEATS, SEATS, TMR, Workshop, specification,
 };
-
-/// What a test needs and this machine has not: fails where `TMR_REQUIRE_ALL=1` is set, otherwise
-/// says so and returns true, so that the test can end early.
-///
-/// # Panics
-/// `TMR_REQUIRE_ALL=1` is set and `there` is false.
-#[must_use]
-pub fn missing(there: bool, what: &str) -> bool {
-    if there {
-        return false;
-    }
-    let required = std::env::var("TMR_REQUIRE_ALL").is_ok_and(|value| value == "1");
-    assert!(!required, "needed and not there: {what}");
-    eprintln!("ignored, needed and not there: {what}");
-    true
-}
 
 /// One test function for each script, run against both runtimes.
 #[macro_export]

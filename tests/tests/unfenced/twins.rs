@@ -17,8 +17,8 @@ use tmr_core::limits::STOCK_LINKS;
 use tmr_tests::foreign::Client;
 use tmr_tests::foreign::error::{INVALID_HANDLE, NO_MORE_LICENSES};
 use tmr_tests::harness::{
-    CM_ACT_ID, Program, Runtime, Server, Workshop, get, get_json, give_back, specification,
-    status_until, take, twin_ports, until,
+    CM_ACT_ID, Program, Runtime, Server, TWIN_PORTS, Workshop, get, get_json, give_back,
+    specification, status_until, take, until,
 };
 use tmr_tests::on_both_runtimes;
 use tmr_tests::plainserver::PlainServer;
@@ -97,14 +97,13 @@ impl Pair {
         let ip = workshop.ip();
         let servers: Vec<PlainServer> =
             (0..3).map(|at| PlainServer::start(ip, serial(at), CM_ACT_ID, licences())).collect();
-        let ports = twin_ports(ip);
-        let ways = ports.map(|port| Way::to(ip, port));
+        let ways = TWIN_PORTS.map(|port| Way::to(ip, port));
         let container = json!({ "CmActId": CM_ACT_ID, "Serial": super::VIRTUAL });
         for front in 0..2 {
             let mut file = configuration(&workshop, &servers, &container);
             let tmr = &mut file["TmrServer"];
             tmr["TwinServer"]["Port"] = ways[1 - front].at.port().into();
-            tmr["TwinListen"]["Port"] = ports[front].into();
+            tmr["TwinListen"]["Port"] = TWIN_PORTS[front].into();
             tmr["TwinServer"]["TransferTimeoutInSeconds"] = TRANSFER.into();
             let name = workshop.folder().join(format!("front-{front}.json"));
             fs::write(name, file.to_string()).expect("a file");

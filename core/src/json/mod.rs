@@ -1,19 +1,24 @@
-//! What is wrong with a `tmrconf.json`, where, and what would be right.
+//! JSON that people write: `tmrconf.json`, a specification of licences, and what is signed in a licence
+//! file. What is wrong with it, where, and what would be right, in the words of such people and not of
+//! the parser. What never lives here: which keys there are.
 
-use super::place::{self, Step};
-use crate::limits::CONFIG_QUOTE;
+pub(crate) mod place;
+
+use crate::limits::{CONFIG_QUOTE, LICENCE_ERROR_TEXT};
 use crate::nearest::nearest;
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
+use place::Step;
+use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 use serde_path_to_error::{Path, Segment};
 
-/// The first mistake in a `tmrconf.json`.
+/// The first mistake in a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigError {
+pub struct JsonError {
     /// From 1.
     pub line: usize,
     /// In characters, from 1.
@@ -24,7 +29,7 @@ pub struct ConfigError {
     pub message: String,
 }
 
-impl fmt::Display for ConfigError {
+impl fmt::Display for JsonError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "line {}, column {}", self.line, self.column)?;
         if let Some(key) = &self.key {
@@ -34,21 +39,33 @@ impl fmt::Display for ConfigError {
     }
 }
 
-impl core::error::Error for ConfigError {}
+impl core::error::Error for JsonError {}
 
-impl ConfigError {
+/// Reads one JSON value and nothing beside it. `what` is the text, for people: "configuration".
+///
+/// # Errors
+/// The first mistake, with its place and what would be right.
+pub(crate) fn read<T: DeserializeOwned>(text: &str, what: &str) -> Result<T, JsonError> {
+    let mut json = serde_json::Deserializer::from_str(text);
+    let value = serde_path_to_error::deserialize(&mut json)
+        .map_err(|error| JsonError::new(text, what, error.path(), error.inner()))?;
+    json.end().map_err(|error| JsonError::trailing(text, what, &error))?;
+    Ok(value)
+}
+
+impl JsonError {
     /// From what the JSON reader said about a place in `text`.
-    pub(super) fn new(text: &str, path: &Path, error: &serde_json::Error) -> Self {
+    fn new(text: &str, what: &str, path: &Path, error: &serde_json::Error) -> Self {
         let mut steps = steps(path);
         let said = said(error);
         let read = place::offset(text, error.line(), error.column());
         if error.classify() != Category::Data {
-            return Self::at(text, read, &steps, syntax(text, read, &said));
+            return Self::at(text, read, &steps, syntax(text, what, read, &said));
         }
         let place = place::find(text, &steps).unwrap_or(read);
         if steps.is_empty() && !text[place..].starts_with('{') {
             let found = found(text, place);
-            let message = format!("expected \"{{\" around the whole configuration, found {found}");
+            let message = format!("expected \"{{\" around the whole {what}, found {found}");
             return Self::at(text, place, &steps, message);
         }
         if let Some(Step::Key(key)) = steps.last() {
@@ -71,17 +88,17 @@ impl ConfigError {
     }
 
     /// From what the JSON reader said about the end of `text`.
-    pub(super) fn trailing(text: &str, error: &serde_json::Error) -> Self {
+    fn trailing(text: &str, what: &str, error: &serde_json::Error) -> Self {
         let read = place::offset(text, error.line(), error.column());
         let message = format!(
-            "expected nothing more after the closing brace of the configuration, found {}",
+            "expected nothing more after the closing brace of the {what}, found {}",
             found(text, read)
         );
         Self::at(text, read, &[], message)
     }
 
     /// About a key that is right in itself, but not beside the others.
-    pub(super) fn of_key(text: &str, path: &[&str], message: &str) -> Self {
+    pub(crate) fn of_key(text: &str, path: &[&str], message: &str) -> Self {
         let steps: Vec<Step> = path.iter().map(|&key| Step::Key(key.into())).collect();
         let place = place::find(text, &steps).unwrap_or_default();
         Self::at(text, place, &steps, message.into())
@@ -98,7 +115,7 @@ impl ConfigError {
             }
         }
         let key = (!key.is_empty()).then_some(key);
-        Self { line, column, key, message: clip_found(&message) }
+        Self { line, column, key, message: shown(&clip_found(&message)) }
     }
 }
 
@@ -127,13 +144,55 @@ fn in_json_words(said: &str) -> String {
         return said.to_owned();
     };
     let Some((found, expected)) = rest.rsplit_once(", expected ") else { return rest.to_owned() };
-    let found = match found {
-        "sequence" => "a list",
-        "map" => "an object",
-        other => other,
+    let expected = expected_words(expected);
+    let hint = match (expected.starts_with("a whole number"), found.strip_prefix("string \"")) {
+        (true, Some(text)) => {
+            let digits = text.strip_suffix('"').unwrap_or(text);
+            let number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+            if number { "; numbers stand without quotes" } else { "" }
+        }
+        (false, None) if expected == TEXT => "; texts stand in double quotes",
+        _ => "",
     };
-    let expected = if expected == "a sequence" { "a list" } else { expected };
-    format!("found {found}, expected {expected}")
+    format!("found {}, expected {expected}{hint}", found_words(found))
+}
+
+/// What a string is.
+const TEXT: &str = "a text";
+
+/// The parser's name of a value that is there.
+fn found_words(found: &str) -> String {
+    let inside = |kind: &str| found.strip_prefix(kind)?.strip_prefix(" `")?.strip_suffix('`');
+    if let Some(number) = inside("integer").or_else(|| inside("floating point")) {
+        return format!("the number {number}");
+    }
+    if let Some(flag) = inside("boolean") {
+        return flag.to_owned();
+    }
+    match found {
+        "sequence" => "a list".to_owned(),
+        "map" => "an object".to_owned(),
+        other => match other.strip_prefix("string ") {
+            Some(text) => format!("the text {text}"),
+            None => other.to_owned(),
+        },
+    }
+}
+
+/// The parser's name of what would be right.
+fn expected_words(expected: &str) -> String {
+    match expected {
+        "a sequence" => "a list".to_owned(),
+        "a map" => "an object in braces".to_owned(),
+        "a string" => TEXT.to_owned(),
+        "a boolean" => "true or false".to_owned(),
+        "u8" => format!("a whole number from 0 to {}", u8::MAX),
+        "u32" => format!("a whole number from 0 to {}", u32::MAX),
+        "u64" => "a whole number".to_owned(),
+        "a nonzero u32" => format!("a whole number from 1 to {}", u32::MAX),
+        other if other.starts_with("struct ") => "an object in braces".to_owned(),
+        other => other.to_owned(),
+    }
 }
 
 /// The message about an unknown key, if that is what the reader said: its words are
@@ -148,12 +207,12 @@ fn unknown(key: &str, said: &str) -> Option<String> {
 }
 
 /// The message about text that is not JSON.
-fn syntax(text: &str, offset: usize, said: &str) -> String {
+fn syntax(text: &str, what: &str, offset: usize, said: &str) -> String {
     if text.starts_with('\u{feff}') {
         return "the file begins with a byte order mark, expected plain UTF-8 without one".into();
     }
     if text.trim().is_empty() {
-        return "the file is empty, expected a configuration that begins with \"{\"".into();
+        return format!("the file is empty, expected a {what} that begins with \"{{\"");
     }
     let found = found(text, offset);
     if said.starts_with("EOF") {
@@ -229,4 +288,21 @@ fn clip_found(message: &str) -> String {
         Some(middle) => clip(&message[..middle]) + &message[middle..],
         None => message.to_owned(),
     }
+}
+
+/// Words that may repeat the file's: without what would disturb a line of a log, and not endless.
+fn shown(text: &str) -> String {
+    let mut shown = String::new();
+    for letter in text.chars() {
+        if shown.len() >= LICENCE_ERROR_TEXT {
+            shown.push('…');
+            break;
+        }
+        if letter.is_control() {
+            shown.extend(letter.escape_default());
+        } else {
+            shown.push(letter);
+        }
+    }
+    shown
 }

@@ -8,7 +8,7 @@ use alloc::string::String;
 
 /// One step of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(crate) enum Step {
     /// Into an object.
     Key(String),
     /// Into a list.
@@ -17,12 +17,12 @@ pub(super) enum Step {
 
 /// The byte offset of what `path` leads to: the opening quote of a key, the first byte of a list
 /// element or of the whole value.
-pub(super) fn find(text: &str, path: &[Step]) -> Option<usize> {
+pub(crate) fn find(text: &str, path: &[Step]) -> Option<usize> {
     follow(Json(text), path).map(|(place, _)| place)
 }
 
 /// What [`find`] finds, and the first byte of the value there, and the first behind it.
-pub(super) fn span(text: &str, path: &[Step]) -> Option<(usize, usize, usize)> {
+pub(crate) fn span(text: &str, path: &[Step]) -> Option<(usize, usize, usize)> {
     let (place, value) = follow(Json(text), path)?;
     let end = Json(text).value(value)?;
     Some((place, value, text.get(..end)?.trim_end().len()))
@@ -44,7 +44,7 @@ fn follow(json: Json<'_>, path: &[Step]) -> Option<(usize, usize)> {
 }
 
 /// Line and column of a byte offset, both from 1, the column in characters.
-pub(super) fn line_column(text: &str, offset: usize) -> (usize, usize) {
+pub(crate) fn line_column(text: &str, offset: usize) -> (usize, usize) {
     let before = text.get(..offset).unwrap_or(text);
     let start = before.rfind('\n').map_or(0, |end| end + 1);
     (before.matches('\n').count() + 1, before[start..].chars().count() + 1)
@@ -52,7 +52,7 @@ pub(super) fn line_column(text: &str, offset: usize) -> (usize, usize) {
 
 /// The byte offset of a line and column, both from 1, the column in bytes; inside a character its
 /// start.
-pub(super) fn offset(text: &str, line: usize, column: usize) -> usize {
+pub(crate) fn offset(text: &str, line: usize, column: usize) -> usize {
     let start: usize = text.split_inclusive('\n').take(line.max(1) - 1).map(str::len).sum();
     let mut offset = start.saturating_add(column.max(1) - 1).min(text.len());
     while !text.is_char_boundary(offset) {
