@@ -63,6 +63,11 @@ pub trait View {
     /// Why not, in a sentence for people.
     fn ready(&self) -> Result<(), String>;
 
+    /// Whether it is a front: only a front has to do with the virtual address.
+    fn is_front(&self) -> bool {
+        self.settings().is_some()
+    }
+
     /// Whether this machine may have the virtual address.
     ///
     /// # Errors

@@ -20,8 +20,17 @@ pub struct Release {
     /// Which front.
     #[command(flatten)]
     pub admin: Admin,
+    /// What is taken back.
+    #[command(flatten)]
+    pub what: What,
+}
+
+/// What is taken back: one of these.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct What {
     /// This handle.
-    #[arg(long, required_unless_present = "address", conflicts_with = "address")]
+    #[arg(long)]
     pub handle: Option<u32>,
     /// Every handle that this address holds.
     #[arg(long, value_name = "IP")]
@@ -33,7 +42,7 @@ pub struct Release {
 /// # Errors
 /// It cannot be reached, does not lead, the password is not right, or there is no such handle.
 pub fn release(options: &Release) -> Outcome {
-    let body = match (options.address, options.handle) {
+    let body = match (options.what.address, options.what.handle) {
         (Some(address), _) => json!({ "address": address }),
         (None, handle) => json!({ "handle": handle }),
     };
