@@ -361,7 +361,8 @@ impl Admin {
         let cookie = request.cookie(&sessions::cookie_name(request.port()));
         let session = cookie.and_then(|token| self.sessions.rights(now.mono, token, route.wakes()));
         let (from, machine) = (origin.from, guard::is_machine(request, origin, &self.entrance));
-        let who = Who { from, machine, rights: checked.or(session) };
+        let owner = machine && origin.socket;
+        let who = Who { from, machine, owner, rights: checked.or(session) };
         if checked.is_none() && guard::password(request).is_some() {
             if !self.entrance.operator && !self.entrance.reader {
                 return Err(guard::closed(&self.entrance));

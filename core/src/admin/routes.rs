@@ -22,6 +22,8 @@ pub(super) enum May {
     Reader,
     /// The machine itself without a password, and operators.
     Machine,
+    /// Operators, and who comes in by the machine's own socket.
+    Owner,
     /// Operators.
     Operator,
     /// Who gives a password with it.
@@ -147,7 +149,7 @@ const ROUTES: &[Route] = &[
     }),
     post("/api/failover", May::Machine, failover),
     post("/api/notify", May::Machine, notify),
-    post("/api/release", May::Operator, release),
+    post("/api/release", May::Owner, release),
     get("/api/recover", May::Machine, |_, context| match context.view.recovery() {
         Ok(shown) => found(&shown),
         Err(reason) => Response::text(409, &reason).into(),

@@ -10,7 +10,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::time::Duration;
 
 /// An admin page answers at once, or its server is not well.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 /// Longest answer that is read, in bytes: the status of a server with every seat taken.
 const ANSWER_MAX: u64 = 64 * 1024 * 1024;
 /// Most headers in an answer.
