@@ -173,7 +173,10 @@ fn the_machine_s_own_socket_is_as_good_as_the_operator_s_password(runtime: Runti
     let socket = socket_in(&cluster, "front-0");
     let mut client = cluster.client();
     let seat = take(&mut client, &Ask::new(FIRM_CODE, TMR)).unwrap().unwrap();
-    cluster.program().run(["release", "--address", "127.0.0.1", "--admin", name(&socket)]).expect(0);
+    cluster
+        .program()
+        .run(["release", "--address", "127.0.0.1", "--admin", name(&socket)])
+        .expect(0);
     until("the seat to be back", || give_back(&mut client, seat).ok()?.err());
     let at = format!("http://{}", cluster.front().admin());
     until("the password to hold", || {

@@ -15,6 +15,9 @@ impl View for Node {
     fn status(&self) -> Value {
         json!({ "version": "1.2.3", "role": "active" })
     }
+    fn is_front(&self) -> bool {
+        true
+    }
     fn events(&self) -> Value {
         json!([])
     }

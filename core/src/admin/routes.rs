@@ -208,7 +208,8 @@ fn notify(_: &Request<'_>, context: &Context<'_>) -> Reply {
 
 /// A backend is asked for what only a front knows.
 fn no_front() -> Reply {
-    let sentence = "This is a backend, which has nothing to do with the virtual address: ask a front.";
+    let sentence =
+        "This is a backend, which has nothing to do with the virtual address: ask a front.";
     Response::text(404, sentence).into()
 }
 

@@ -151,11 +151,9 @@ impl Strangers {
             return Verdict::Now;
         }
         let at = known.free.max(now) + pause;
-        let full = at > until
-            || at.since(now) > STRANGER_LONGEST
-            || self.waiting.len() >= STRANGER_CALLS;
-        let given_up =
-            if full && !slipped { self.given_up(now, until, place) } else { None };
+        let full =
+            at > until || at.since(now) > STRANGER_LONGEST || self.waiting.len() >= STRANGER_CALLS;
+        let given_up = if full && !slipped { self.given_up(now, until, place) } else { None };
         if full && given_up.is_none() {
             return Verdict::TurnedAway;
         }

@@ -81,7 +81,9 @@ impl Watch {
             });
             let trouble = opened.err().map(|error| words(&error)).unwrap_or_default();
             if trouble != said && !trouble.is_empty() {
-                tracing::warn!("the machine's own socket was removed, and cannot be made: {trouble}");
+                tracing::warn!(
+                    "the machine's own socket was removed, and cannot be made: {trouble}"
+                );
             }
             said = trouble;
         }

@@ -116,7 +116,8 @@ impl Sources {
         if let Some(mut watch) = self.machine {
             if let Some(machine) = watch.machine.take() {
                 let opened = doors.open(Door::Machine, machine);
-                opened.map_err(|error| Failure::failed(format!("the machine's socket: {error}")))?;
+                opened
+                    .map_err(|error| Failure::failed(format!("the machine's socket: {error}")))?;
             }
             let doors = Arc::clone(&doors);
             self.others.push(("machine", Box::new(move |_| watch.serve(&doors))));
