@@ -158,9 +158,12 @@ pub const SEATLESS_MAX: usize = HANDLES_MAX / 4 * 3;
 /// Most handles without a seat of one address: one machine cannot have all of them. Many clients may
 /// stand behind one address.
 pub const SEATLESS_PER_ADDRESS: u32 = 4_096;
-/// A handle without a seat ends this long after its link has, if its client does not come back: above
-/// what a client needs to find the front that leads.
-pub const SEATLESS_UNLINKED: Duration = Duration::from_secs(60);
+/// A handle without a seat ends this long after its link has, if its client does not come back: a
+/// program that connects for each of its calls makes one every few minutes while somebody works with
+/// it. What a stranger has taken is gone as soon after his links; until then it is no more than his
+/// share ([`SEATLESS_PER_ADDRESS`]), which he could also have by staying, and no seat
+/// ([`SEATLESS_MAX`]).
+pub const SEATLESS_UNLINKED: Duration = Duration::from_secs(10 * 60);
 /// And so long after a takeover, of which a client may learn only with its next call.
 pub const SEATLESS_INHERITED: Duration = Duration::from_secs(10 * 60);
 /// Addresses of which it is kept that they name handles that are not theirs; all others together are
@@ -347,8 +350,10 @@ pub const STATE_MAX: usize = 60 * 1024 * 1024;
 
 /// Longest licence file, in bytes.
 pub const LICENCE_FILE_MAX: usize = 1024 * 1024;
-/// Most licence files of one backend.
+/// Most licences of one backend, each in a file of its own.
 pub const LICENCE_FILES_MAX: usize = 256;
+/// Files that are looked at for licences: what is none takes no licence's place.
+pub const LICENCE_FILES_LOOKED_AT: usize = 4_096;
 
 /// Files in trouble that a status names.
 pub const FILE_TROUBLES_SHOWN: usize = 64;

@@ -137,6 +137,16 @@ fn who_signs_in_takes_a_seat_back_and_it_is_recorded() {
     let line: Value = serde_json::from_str(&line).unwrap();
     assert_eq!((&line["who"], &line["done"]), (&json!("operator"), &json!(true)));
 
+    // All of an address at once.
+    let held: Vec<_> = (0..2).map(|_| seat(&cluster)).collect();
+    for (_, handle) in &held {
+        browser.shows("#seats", &[&handle.to_string()]);
+    }
+    browser.click("#seats button.all");
+    browser.click("#ask-sure .main");
+    browser.shows("#seats", &["nobody holds a seat"]);
+    browser.shows("#audit", &["take back all 2 handles of 127.0.0.1"]);
+
     browser.click("#sign");
     browser.shows("#sign", &["sign in"]);
     let release = format!("{{\"handle\": {handle}}}");

@@ -24,6 +24,8 @@ on_both_runtimes!(
     with_passwords_a_loopback_address_reads_health_and_nothing_else,
     another_address_of_the_admin_pages_ends_no_service,
     a_socket_that_was_left_makes_room_and_one_in_use_goes_with_its_server,
+    a_socket_that_is_removed_comes_back,
+    the_machine_s_own_socket_is_as_good_as_the_operator_s_password,
     a_server_whose_state_folder_has_a_long_path_serves_without_its_socket,
     nobody_but_the_servers_user_and_group_comes_in,
 );
@@ -69,6 +71,13 @@ fn every_server_answers_by_its_socket(runtime: Runtime) {
     tracked(&cluster, &front);
     cluster.program().run(["activate", "--admin", name(&front)]).expect(0);
     cluster.program().run(["notify", "INSTANCE", "x", "--admin", name(&front)]).expect(0);
+    // A backend has a socket too, and is not what keepalived means.
+    let wrong: [&[&str]; 3] =
+        [&["track", "status"], &["track", "manual-failover"], &["notify", "INSTANCE", "x"]];
+    for command in wrong {
+        let line = [command, &["--admin", name(&backend)]].concat();
+        cluster.program().run(line).expect(2).one_clear_error(&["a backend", "ask a front"]);
+    }
     let none = cluster.workshop().folder().join("none.sock");
     let end = cluster.program().run(["status", "--admin", name(&none)]).expect(4);
     end.one_clear_error(&[name(&none)]);
@@ -145,6 +154,35 @@ fn a_socket_that_was_left_makes_room_and_one_in_use_goes_with_its_server(runtime
     signal("TERM", &[cluster.fronts[0].pid()]);
     cluster.fronts[0].wait();
     assert!(!socket.exists(), "a server that stops does not");
+}
+
+fn a_socket_that_is_removed_comes_back(runtime: Runtime) {
+    let cluster = Cluster::of(runtime).start();
+    for socket in [socket_in(&cluster, "front-0"), cluster.workshop().state(1).join("admin.sock")] {
+        let held = UnixStream::connect(&socket).unwrap();
+        fs::remove_file(&socket).unwrap();
+        until("another socket", || UnixStream::connect(&socket).ok());
+        cluster.program().run(["status", "--admin", name(&socket)]).expect(0);
+        drop(held);
+    }
+}
+
+fn the_machine_s_own_socket_is_as_good_as_the_operator_s_password(runtime: Runtime) {
+    let cluster = Cluster::of(runtime).start();
+    cluster.set_password(0, "operator", PASSWORD);
+    let socket = socket_in(&cluster, "front-0");
+    let mut client = cluster.client();
+    let seat = take(&mut client, &Ask::new(FIRM_CODE, TMR)).unwrap().unwrap();
+    cluster
+        .program()
+        .run(["release", "--address", "127.0.0.1", "--admin", name(&socket)])
+        .expect(0);
+    until("the seat to be back", || give_back(&mut client, seat).ok()?.err());
+    let at = format!("http://{}", cluster.front().admin());
+    until("the password to hold", || {
+        let end = cluster.program().run(["release", "--handle", "5", "--admin", &at]);
+        end.err.contains("no password was read").then_some(())
+    });
 }
 
 fn a_server_whose_state_folder_has_a_long_path_serves_without_its_socket(runtime: Runtime) {

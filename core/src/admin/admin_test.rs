@@ -15,6 +15,9 @@ impl View for Node {
     fn status(&self) -> Value {
         json!({ "version": "1.2.3", "role": "active" })
     }
+    fn is_front(&self) -> bool {
+        true
+    }
     fn events(&self) -> Value {
         json!([])
     }
@@ -556,7 +559,7 @@ fn a_change_that_takes_its_time_is_answered_and_recorded_at_its_end() {
     for gone in [false, true] {
         let mut desk = Desk::new(true, false);
         let (link, from) = (desk.link(AFAR), AFAR.parse().unwrap());
-        let who = Who { from, machine: false, rights: Some(Rights::Operator) };
+        let who = Who { from, machine: false, owner: false, rights: Some(Rights::Operator) };
         let request = Request { method: "POST", path: "/api/release", ..Request::default() };
         let route = routes::find(&request).unwrap();
         let asked = Asked { link, request, route, who };

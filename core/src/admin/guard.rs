@@ -20,6 +20,8 @@ pub(super) struct Who {
     pub(super) from: IpAddr,
     /// A program that the machine itself runs, and no browser.
     pub(super) machine: bool,
+    /// By the machine's own socket: the system has asked who they are, and let them in.
+    pub(super) owner: bool,
     /// What they are signed in as, if they are.
     pub(super) rights: Option<Rights>,
 }
@@ -91,6 +93,7 @@ pub(super) fn rights(who: &Who, route: &Route, entrance: &Entrance) -> Result<()
         May::Anyone => true,
         May::Reader => who.may_read(entrance),
         May::Machine => who.machine || operator,
+        May::Owner => operator || who.owner,
         May::Operator => operator,
         May::Stranger => {
             let sentence = "Right would be {\"password\": \"...\"}, of at most 256 bytes.";

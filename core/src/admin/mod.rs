@@ -63,6 +63,11 @@ pub trait View {
     /// Why not, in a sentence for people.
     fn ready(&self) -> Result<(), String>;
 
+    /// Whether it is a front: only a front has to do with the virtual address.
+    fn is_front(&self) -> bool {
+        self.settings().is_some()
+    }
+
     /// Whether this machine may have the virtual address.
     ///
     /// # Errors
@@ -356,7 +361,8 @@ impl Admin {
         let cookie = request.cookie(&sessions::cookie_name(request.port()));
         let session = cookie.and_then(|token| self.sessions.rights(now.mono, token, route.wakes()));
         let (from, machine) = (origin.from, guard::is_machine(request, origin, &self.entrance));
-        let who = Who { from, machine, rights: checked.or(session) };
+        let owner = machine && origin.socket;
+        let who = Who { from, machine, owner, rights: checked.or(session) };
         if checked.is_none() && guard::password(request).is_some() {
             if !self.entrance.operator && !self.entrance.reader {
                 return Err(guard::closed(&self.entrance));

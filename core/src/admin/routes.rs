@@ -22,6 +22,8 @@ pub(super) enum May {
     Reader,
     /// The machine itself without a password, and operators.
     Machine,
+    /// Operators, and who comes in by the machine's own socket.
+    Owner,
     /// Operators.
     Operator,
     /// Who gives a password with it.
@@ -130,8 +132,8 @@ const ROUTES: &[Route] = &[
     get("/admin.css", May::Anyone, |_, _| page::STYLE.response().into()),
     get("/icon.svg", May::Anyone, |_, _| page::ICON.response().into()),
     get("/healthz", May::Anyone, |_, _| Response::text(200, "ok").into()),
-    get("/readyz", May::Anyone, |_, context| verdict(context.view.ready())),
-    get("/holdz", May::Anyone, |_, context| verdict(context.view.holds())),
+    get("/readyz", May::Anyone, ready),
+    get("/holdz", May::Anyone, holds),
     get("/metrics", May::Anyone, metrics),
     get("/api/status", May::Reader, status),
     get("/api/allocations", May::Reader, held),
@@ -146,12 +148,8 @@ const ROUTES: &[Route] = &[
         Reply::command(Command::Activate, "take the active role", sentence)
     }),
     post("/api/failover", May::Machine, failover),
-    post("/api/notify", May::Machine, |_, _| {
-        let sentence = "The virtual address is being looked for.";
-        // Not in the record of changes: it is keepalived that says so, and it changes nothing.
-        Reply { change: None, ..Reply::command(Command::Notify, "", sentence) }
-    }),
-    post("/api/release", May::Operator, release),
+    post("/api/notify", May::Machine, notify),
+    post("/api/release", May::Owner, release),
     get("/api/recover", May::Machine, |_, context| match context.view.recovery() {
         Ok(shown) => found(&shown),
         Err(reason) => Response::text(409, &reason).into(),
@@ -185,6 +183,34 @@ pub(super) fn find(request: &Request<'_>) -> Result<&'static Route, Response> {
 
 fn found(value: &Value) -> Reply {
     Response::json(200, value).into()
+}
+
+/// Whether this node serves, or could; `?of=front`: whether this front does.
+fn ready(request: &Request<'_>, context: &Context<'_>) -> Reply {
+    if request.query == "of=front" && !context.view.is_front() {
+        return no_front();
+    }
+    verdict(context.view.ready())
+}
+
+fn holds(_: &Request<'_>, context: &Context<'_>) -> Reply {
+    if context.view.is_front() { verdict(context.view.holds()) } else { no_front() }
+}
+
+fn notify(_: &Request<'_>, context: &Context<'_>) -> Reply {
+    if !context.view.is_front() {
+        return no_front();
+    }
+    let sentence = "The virtual address is being looked for.";
+    // Not in the record of changes: it is keepalived that says so, and it changes nothing.
+    Reply { change: None, ..Reply::command(Command::Notify, "", sentence) }
+}
+
+/// A backend is asked for what only a front knows.
+fn no_front() -> Reply {
+    let sentence =
+        "This is a backend, which has nothing to do with the virtual address: ask a front.";
+    Response::text(404, sentence).into()
 }
 
 fn verdict(verdict: Result<(), String>) -> Reply {

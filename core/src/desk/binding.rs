@@ -10,7 +10,7 @@
 //!
 //! What never lives here: how long a wrong handle costs its sender (that is `strangers`).
 
-use super::strangers::Verdict;
+use super::strangers::{Due, Verdict};
 use super::{Desk, Ground, Session};
 use crate::admin::status::StrangerStatus;
 use crate::config::{Binding, Policy};
@@ -56,13 +56,19 @@ impl Desk {
         let Some(session) = self.sessions.get_mut(&link) else { return Gate::Open };
         let from = session.address();
         let (waited, until) = (core::mem::take(&mut session.waited), session.until);
+        let (away, slipped) = (core::mem::take(&mut session.away), session.slipped);
         let standing = self.standing(link, handle, state);
         if standing == Standing::Own {
             self.watches.heard(now, handle, link);
             return Gate::Open;
         }
+        if away {
+            return Gate::Refused(CmError::REQUEST_OVERLOAD_REJECTED);
+        }
         if !waited {
-            match self.strangers.judge((now, until), from, link, || request.encode()) {
+            let judged =
+                self.strangers.judge((now, until), from, (link, slipped), || request.encode());
+            match judged {
                 Verdict::Now => {}
                 Verdict::Waits => return Gate::Waits,
                 Verdict::TurnedAway => return Gate::Refused(CmError::REQUEST_OVERLOAD_REJECTED),
@@ -74,6 +80,9 @@ impl Desk {
             return Gate::Open;
         }
         self.strangers.count(now, from);
+        if let Some(session) = self.sessions.get_mut(&link) {
+            session.slipped = true;
+        }
         Gate::Refused(CmError::INVALID_HANDLE)
     }
 
@@ -119,9 +128,10 @@ impl Desk {
     /// The calls whose wait is over, each with its link; call them again.
     pub(crate) fn waited(&mut self, now: Mono) -> Vec<(Link, Vec<u8>)> {
         let mut calls = Vec::new();
-        while let Some((link, call)) = self.strangers.next(now) {
+        while let Some(Due { link, call, away }) = self.strangers.next(now) {
             if let Some(session) = self.sessions.get_mut(&link) {
-                session.waited = true;
+                session.waited = !away;
+                session.away = away;
                 calls.push((link, call));
             }
         }

@@ -219,6 +219,39 @@ fn whoever_names_wrong_handles_waits_and_nobody_else_does() {
 }
 
 #[test]
+fn a_client_whose_address_is_a_guesser_s_now_gets_through() {
+    let mut room = Room::new();
+    room.come(2, OWN);
+    let handle = room.take(2, Mode::UserLimit);
+    room.go(2);
+    for link in 3..6 {
+        room.come(link, OTHER);
+        for guess in 1..=2 * STRANGER_FREE {
+            let wrong = Request::GetVersion { handle: guess };
+            if room.call(link, &wrong).is_empty() {
+                room.pass(STRANGER_LONGEST);
+                room.0.desk.waited(room.0.now.mono);
+                assert_eq!(room.uses(link, guess), REFUSED);
+            }
+        }
+    }
+    // Two of them wait, which is as many as may.
+    let guess = Request::GetVersion { handle: 77 };
+    let full = (3..6).any(|link| !room.call(link, &guess).is_empty());
+    assert!(full);
+    room.come(9, OTHER);
+    assert!(room.call(9, &Request::GetVersion { handle }).is_empty(), "it waits");
+    let given_up = room.0.desk.waited(room.0.now.mono);
+    assert_eq!(given_up.len(), 1);
+    let refused = room.call(given_up[0].0.0, &guess);
+    assert_eq!(refused[0].status, CmError::REQUEST_OVERLOAD_REJECTED);
+    room.pass(STRANGER_LONGEST);
+    let waited = room.0.desk.waited(room.0.now.mono);
+    assert!(waited.iter().any(|(link, _)| *link == Link(9)));
+    assert_eq!(room.uses(9, handle), None);
+}
+
+#[test]
 fn a_million_guesses_take_more_than_eleven_days_and_find_nothing() {
     let mut room = Room::new();
     room.come(2, OWN);

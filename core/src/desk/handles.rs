@@ -249,13 +249,13 @@ mod tests {
         watches.begin(at(0), Handle(4), Watched { seatless: false, ..of(Some(Link(7))) });
         watches.heard(at(50), Handle(3), Link(8));
         watches.unlinked(at(100), Link(7), at(90));
-        assert_eq!(watches.next_due(), Some(at(160)));
+        assert_eq!(watches.next_due(), Some(at(700)));
         watches.heard(at(130), Handle(2), Link(9));
-        assert_eq!(watches.silent(at(160), |_| None), Some(Handle(1)));
-        assert_eq!(watches.silent(at(160), |_| None), None, "its client came back, or was there");
+        assert_eq!(watches.silent(at(700), |_| None), Some(Handle(1)));
+        assert_eq!(watches.silent(at(700), |_| None), None, "its client came back, or was there");
         watches.unlinked(at(200), Link(9), at(130));
         watches.unlinked(at(200) + second, Link(9), at(130));
-        assert_eq!(watches.silent(at(260), |_| None), Some(Handle(2)));
+        assert_eq!(watches.silent(at(800), |_| None), Some(Handle(2)));
         assert_eq!(watches.silent(at(3_689), |_| None), None, "the link has spoken at 90");
         assert_eq!(watches.silent(at(3_690), |_| None), Some(Handle(3)), "another link is there");
         assert_eq!(watches.silent(at(3_690), |_| None), Some(Handle(4)), "a seat keeps its time");

@@ -107,6 +107,10 @@ struct Session {
     told: Option<Box<Told>>,
     /// Its call has waited for its wrong handles.
     waited: bool,
+    /// Its call has given its turn up to one that named no wrong handle.
+    away: bool,
+    /// It has named wrong handles.
+    slipped: bool,
     /// When its call has to have an answer, whatever it waits for.
     until: Mono,
 }
@@ -193,6 +197,8 @@ impl Desk {
             calls: 0,
             told: None,
             waited: false,
+            away: false,
+            slipped: false,
             until: Mono(u64::MAX),
         };
         self.sessions.insert(link, session);

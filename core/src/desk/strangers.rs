@@ -4,7 +4,9 @@
 //!
 //! What waits is the call itself, and nothing of its handle is looked at before its time has come:
 //! so a right guess takes as long as a wrong one. Calls of one address wait behind each other, and
-//! those that would wait for too long are turned away unread.
+//! those that would wait for too long are turned away unread. Where a place is wanted by a link that
+//! has named no wrong handle, one that has gives its own up: a client whose address has changed to one
+//! where somebody guesses gets through, and there are no more guesses for it.
 //!
 //! What never lives here: whose a handle is (that is `binding`).
 
@@ -89,6 +91,21 @@ fn share() -> Duration {
 struct Waiting {
     link: Link,
     call: Vec<u8>,
+    /// Of whom it is counted as.
+    place: Place,
+    /// Its link has named wrong handles.
+    slipped: bool,
+    /// It has given its time up, and is to be refused.
+    away: bool,
+}
+
+/// A call whose time has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Due {
+    pub(super) link: Link,
+    pub(super) call: Vec<u8>,
+    /// It is to be refused unread: its time is another one's.
+    pub(super) away: bool,
 }
 
 /// Who names handles that are not his, and the calls that wait for that.
@@ -119,33 +136,57 @@ pub(super) enum Verdict {
 
 impl Strangers {
     /// Decides when a call from an address is looked at, and keeps it until then; never longer than
-    /// `until`, when its client has to have an answer.
+    /// `until`, when its client has to have an answer. `slipped`: its link has named wrong handles.
     pub(super) fn judge(
         &mut self,
         (now, until): (Mono, Mono),
         from: IpAddr,
-        link: Link,
+        (link, slipped): (Link, bool),
         call: impl FnOnce() -> Vec<u8>,
     ) -> Verdict {
         let place = self.place(from);
-        let Some(known) = self.known.get_mut(&place) else { return Verdict::Now };
+        let Some(known) = self.known.get(&place) else { return Verdict::Now };
         let pause = known.pause(now);
         if pause.is_zero() {
             return Verdict::Now;
         }
         let at = known.free.max(now) + pause;
-        if at > until || at.since(now) > STRANGER_LONGEST || self.waiting.len() >= STRANGER_CALLS {
+        let full =
+            at > until || at.since(now) > STRANGER_LONGEST || self.waiting.len() >= STRANGER_CALLS;
+        let given_up = if full && !slipped { self.given_up(now, until, place) } else { None };
+        if full && given_up.is_none() {
             return Verdict::TurnedAway;
         }
         let call = call();
         if self.bytes + call.len() > STRANGER_BYTES {
             return Verdict::TurnedAway;
         }
-        known.free = at;
         self.bytes += call.len();
         self.number += 1;
-        self.waiting.insert((at, self.number), Waiting { link, call });
+        let number = self.number;
+        let at = match given_up {
+            None => {
+                if let Some(known) = self.known.get_mut(&place) {
+                    known.free = at;
+                }
+                at
+            }
+            Some(key) => {
+                if let Some(other) = self.waiting.remove(&key) {
+                    self.waiting.insert((now, key.1), Waiting { away: true, ..other });
+                }
+                key.0
+            }
+        };
+        self.waiting.insert((at, number), Waiting { link, call, place, slipped, away: false });
         Verdict::Waits
+    }
+
+    /// The first one that waits there and whose link has named wrong handles.
+    fn given_up(&self, now: Mono, until: Mono, place: Place) -> Option<(Mono, u64)> {
+        let gives = |it: &Waiting| it.place == place && it.slipped && !it.away;
+        let mut waiting = self.waiting.range((now, 0)..=(until, u64::MAX));
+        waiting.find(|(_, it)| gives(it)).map(|(key, _)| *key)
     }
 
     /// The handle that a call from there has named is not its sender's.
@@ -182,12 +223,12 @@ impl Strangers {
         if others && !self.known.contains_key(&place) { Place::OTHERS } else { place }
     }
 
-    /// A call whose time has come: its link, and the call; call until there is none.
-    pub(super) fn next(&mut self, now: Mono) -> Option<(Link, Vec<u8>)> {
+    /// A call whose time has come; call until there is none.
+    pub(super) fn next(&mut self, now: Mono) -> Option<Due> {
         let first = self.waiting.first_entry().filter(|first| first.key().0 <= now)?;
-        let Waiting { link, call } = first.remove();
+        let Waiting { link, call, away, .. } = first.remove();
         self.bytes -= call.len();
-        Some((link, call))
+        Some(Due { link, call, away })
     }
 
     /// When the first one's time has come.
@@ -246,14 +287,14 @@ mod tests {
         let mut now = at(1);
         let mut pauses = Vec::new();
         for _ in 0..30 {
-            match strangers.judge((now, NEVER), FROM, Link(1), || alloc::vec![0; 8]) {
+            match strangers.judge((now, NEVER), FROM, (Link(1), true), || alloc::vec![0; 8]) {
                 Verdict::Now => pauses.push(0),
                 Verdict::Waits => {
                     let due = strangers.due().unwrap();
                     pauses.push(due.since(now).as_millis());
                     assert_eq!(strangers.next(Mono(due.0 - 1)), None);
                     now = due;
-                    assert_eq!(strangers.next(now), Some((Link(1), alloc::vec![0; 8])));
+                    assert_eq!(strangers.next(now), Some(due_of(1, 8, false)));
                 }
                 Verdict::TurnedAway => panic!("one waits at a time"),
             }
@@ -266,10 +307,10 @@ mod tests {
         assert_eq!((strangers.total(), strangers.bytes), (30, 0));
         // Others do not wait, and who keeps quiet is forgiven.
         let other = IpAddr::from([192, 0, 2, 2]);
-        assert_eq!(strangers.judge((now, NEVER), other, Link(2), Vec::new), Verdict::Now);
+        assert_eq!(strangers.judge((now, NEVER), other, (Link(2), true), Vec::new), Verdict::Now);
         assert_eq!(strangers.shown(now), [("192.0.2.1".into(), 30)]);
         let later = now + STRANGER_DEBT;
-        assert_eq!(strangers.judge((later, NEVER), FROM, Link(1), Vec::new), Verdict::Now);
+        assert_eq!(strangers.judge((later, NEVER), FROM, (Link(1), true), Vec::new), Verdict::Now);
         assert!(strangers.shown(later).is_empty());
     }
 
@@ -280,7 +321,7 @@ mod tests {
             strangers.count(at(0), FROM);
         }
         let of = |strangers: &mut Strangers, link| {
-            strangers.judge((at(0), NEVER), FROM, Link(link), || alloc::vec![0; 100])
+            strangers.judge((at(0), NEVER), FROM, (Link(link), true), || alloc::vec![0; 100])
         };
         let verdicts = [1, 2, 3, 4].map(|link| of(&mut strangers, link));
         let (waits, away) = (Verdict::Waits, Verdict::TurnedAway);
@@ -288,6 +329,33 @@ mod tests {
         assert_eq!((strangers.due(), strangers.bytes), (Some(at(1_000)), 200));
         strangers.forget(Link(1));
         assert_eq!((strangers.due(), strangers.bytes), (Some(at(2_000)), 100));
+    }
+
+    fn due_of(link: u64, length: usize, away: bool) -> Due {
+        Due { link: Link(link), call: alloc::vec![0; length], away }
+    }
+
+    #[test]
+    fn who_has_named_no_wrong_handle_gets_the_time_of_one_who_has() {
+        let mut strangers = Strangers::default();
+        (0..100).for_each(|_| strangers.count(at(0), FROM));
+        let of = |strangers: &mut Strangers, link, slipped| {
+            let call = || alloc::vec![0; 100];
+            strangers.judge((at(0), NEVER), FROM, (Link(link), slipped), call)
+        };
+        let guessers = [1, 2, 3].map(|link| of(&mut strangers, link, true));
+        assert_eq!(guessers, [Verdict::Waits, Verdict::Waits, Verdict::TurnedAway]);
+        // Two come, and two were there: a third gets nothing, for there are no more guesses.
+        let others = [4, 5, 6].map(|link| of(&mut strangers, link, false));
+        assert_eq!(others, [Verdict::Waits, Verdict::Waits, Verdict::TurnedAway]);
+        let mut due = Vec::new();
+        for now in [0, 1_000, 2_000].map(at) {
+            due.extend(core::iter::from_fn(|| strangers.next(now)).map(|due| (now, due)));
+        }
+        let refused = [1, 2].map(|link| (at(0), due_of(link, 100, true)));
+        let asked = [(at(1_000), due_of(4, 100, false)), (at(2_000), due_of(5, 100, false))];
+        assert_eq!(due, [refused, asked].concat());
+        assert_eq!((strangers.bytes, strangers.due()), (0, None));
     }
 
     #[test]
@@ -299,7 +367,7 @@ mod tests {
         }
         assert!(strangers.known.len() <= STRANGERS + 1);
         let new = IpAddr::from([192, 0, 2, 9]);
-        assert_eq!(strangers.judge((at(0), NEVER), new, Link(1), Vec::new), Verdict::Waits);
+        assert_eq!(strangers.judge((at(0), NEVER), new, (Link(1), true), Vec::new), Verdict::Waits);
         // An IPv6 machine has one place.
         let six = |last: u128| IpAddr::from(Ipv6Addr::from_bits((0x2001_0db8 << 96) + last));
         let mut strangers = Strangers::default();

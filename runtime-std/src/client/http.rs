@@ -2,14 +2,15 @@
 
 use super::pages::{Opened, Pages};
 use crate::daemon::Failure;
+use crate::daemon::exit::words;
 use crate::daemon::net::Socket;
 use base64ct::{Base64, Encoding};
 use serde_json::Value;
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::time::Duration;
 
 /// An admin page answers at once, or its server is not well.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 /// Longest answer that is read, in bytes: the status of a server with every seat taken.
 const ANSWER_MAX: u64 = 64 * 1024 * 1024;
 /// Most headers in an answer.
@@ -93,7 +94,7 @@ fn ask(
 ) -> Result<Answer, Failure> {
     let Opened { socket, at } = to.open()?;
     let bytes = exchange(&socket, line, head, body, patience)
-        .map_err(|error| Failure::unreachable(format!("{at} does not answer: {error}")))?;
+        .map_err(|error| Failure::unreachable(unanswered(&at, &error, patience)))?;
     if bytes.is_empty() {
         return Err(Failure::unreachable(format!("{at} closed the connection without an answer")));
     }
@@ -101,6 +102,17 @@ fn ask(
         return Err(Failure::failed(format!("{at} does not speak HTTP")));
     };
     Ok(Answer { at, status, body })
+}
+
+/// Why there is no answer. A time that is over is not said in the system's words, which speak of a
+/// resource.
+fn unanswered(at: &str, error: &io::Error, patience: Duration) -> String {
+    match error.kind() {
+        ErrorKind::WouldBlock | ErrorKind::TimedOut => {
+            format!("{at} did not answer within {} s", patience.as_secs())
+        }
+        _ => format!("{at} does not answer: {}", words(error)),
+    }
 }
 
 fn exchange(
@@ -199,6 +211,16 @@ mod tests {
             let (_, made) = served(half, "/", false);
             assert_eq!(made.unwrap_err().exit, Exit::Failed, "{half:?}");
         }
+    }
+
+    #[test]
+    fn a_server_that_is_frozen_is_said_to_have_said_nothing() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let at = listener.local_addr().unwrap();
+        let to = Address { host: at.ip().to_string(), port: at.port() };
+        let failure = ask(&to.into(), "GET /", "", "", Duration::from_secs(1)).unwrap_err();
+        assert_eq!(failure.exit, Exit::Unreachable);
+        assert_eq!(failure.text, format!("{at} did not answer within 1 s"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `release`: an operator takes a handle back, or all handles of an address.
 
-use super::http;
+use super::http::{self, PATIENCE};
 use super::pages::Admin;
 use crate::daemon::passwords;
 use crate::daemon::{Failure, Outcome};
@@ -8,20 +8,31 @@ use clap::Args;
 use serde_json::json;
 use std::net::IpAddr;
 
+const PATH: &str = "/api/release";
+
 /// `release`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples, at the front that leads:\n  \
     tmrd release --handle 19857\n  \
     tmrd release --address 192.0.2.66 <operator-password\n\n\
-    Their seats are free at once; the program that holds one is refused at its next call. It asks \
-    for the\noperator's password, or reads it from standard input. What is taken back stands in the \
-    record of changes.")]
+    Their seats are free at once; the program that holds one is refused at its next call. By the \
+    socket of the\nfront's machine it needs no password; elsewhere it asks for the operator's, or reads \
+    it from standard input.\nWhat is taken back stands in the record of changes.")]
 pub struct Release {
     /// Which front.
     #[command(flatten)]
     pub admin: Admin,
+    /// What is taken back.
+    #[command(flatten)]
+    pub what: What,
+}
+
+/// What is taken back: one of these.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct What {
     /// This handle.
-    #[arg(long, required_unless_present = "address", conflicts_with = "address")]
+    #[arg(long)]
     pub handle: Option<u32>,
     /// Every handle that this address holds.
     #[arg(long, value_name = "IP")]
@@ -33,16 +44,20 @@ pub struct Release {
 /// # Errors
 /// It cannot be reached, does not lead, the password is not right, or there is no such handle.
 pub fn release(options: &Release) -> Outcome {
-    let body = match (options.address, options.handle) {
+    let body = match (options.what.address, options.what.handle) {
         (Some(address), _) => json!({ "address": address }),
         (None, handle) => json!({ "handle": handle }),
     };
-    let password = passwords::once("Password of the operator: ")?;
-    if password.is_empty() {
-        return Err(Failure::failed("no password was read: standard input has none".to_owned()));
+    let (at, body) = (&options.admin.front(), body.to_string());
+    let mut answer = http::post_json(at, PATH, &body, PATIENCE)?;
+    if answer.status == 401 {
+        let password = passwords::once("Password of the operator: ")?;
+        if password.is_empty() {
+            let text = "no password was read: standard input has none".to_owned();
+            return Err(Failure::failed(text));
+        }
+        answer = http::post_signed(at, PATH, &body, &password)?;
     }
-    let at = &options.admin.front();
-    let answer = http::post_signed(at, "/api/release", &body.to_string(), &password)?;
     if answer.status != 202 {
         return Err(Failure::failed(format!("{}: {}", answer.at, answer.body.trim_end())));
     }

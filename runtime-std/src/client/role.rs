@@ -1,6 +1,6 @@
 //! `notify` and `track`: what keepalived calls.
 
-use super::http;
+use super::http::{self, Answer};
 use super::pages::Pages;
 use crate::daemon::cli::Track;
 use crate::daemon::{Failure, Outcome};
@@ -11,28 +11,37 @@ use crate::daemon::{Failure, Outcome};
 /// # Errors
 /// It cannot be reached, or is no front.
 pub fn notify(at: &Pages, news: &[String]) -> Outcome {
-    let answer = http::post(at, "/api/notify")?;
+    let answer = of_front(http::post(at, "/api/notify")?)?;
     if answer.status != 202 {
         let line = answer.body.lines().next().unwrap_or_default();
-        let news = news.join(" ");
+        let words = news.iter().fold("notify".to_owned(), |words, word| words + " " + word);
         return Err(Failure::failed(format!(
-            "{} answered {} to {news:?}: {line}",
+            "{} answered {} to {words}: {line}",
             answer.at, answer.status
         )));
     }
     Ok(())
 }
 
+/// What a front answered; a backend says 404 to what only a front knows.
+fn of_front(answer: Answer) -> Result<Answer, Failure> {
+    if answer.status == 404 {
+        return Err(Failure::usage(format!("{}: {}", answer.at, answer.body.trim_end())));
+    }
+    Ok(answer)
+}
+
 /// Whether the virtual address may stay on this machine, as far as one question goes.
 ///
 /// # Errors
-/// It may not, and why; or the front cannot be reached.
+/// It may not, and why; or the front cannot be reached, or is none.
 pub fn track(at: &Pages, what: Track) -> Outcome {
     let path = match what {
-        Track::Status => "/readyz",
+        // A backend has such a page too, and is not what keepalived asks for.
+        Track::Status => "/readyz?of=front",
         Track::ManualFailover => "/holdz",
     };
-    let answer = http::get(at, path)?;
+    let answer = of_front(http::get(at, path)?)?;
     if answer.status == 200 {
         return Ok(());
     }

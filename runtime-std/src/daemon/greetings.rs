@@ -6,6 +6,7 @@
 
 use super::exit::halt;
 use super::links::{Chores, Ears, Links, Peer, lock, refused, wait};
+use super::talk::Talk;
 use rustix::event::epoll::{self, EventFlags};
 use rustix::process::setpriority_process;
 use std::collections::{BTreeMap, VecDeque};
@@ -14,6 +15,7 @@ use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
+use tmr_core::io::Why;
 use tmr_core::limits::{GREETING_RATE, GREETING_SOURCES, TLS_GREETING};
 use tmr_core::network::network;
 use tmr_core::time::Duration;
@@ -24,6 +26,9 @@ pub(super) const GREETINGS: usize = 16;
 const REST: Duration = Duration::from_millis(5);
 /// Calls come first where the processors are busy.
 const NICE: i32 = 5;
+
+/// What a poll says of who hung up before the greeting was over.
+const GONE: EventFlags = Talk::HUNG_UP.union(EventFlags::HUP).union(EventFlags::ERR);
 
 /// What whoever greets keeps between turns.
 #[derive(Debug)]
@@ -124,13 +129,18 @@ impl Links {
         if !wait(self.poll(greeter.ears.poll), &mut greeter.ears, true) {
             return None;
         }
-        let ready = self.ready(&greeter.ears);
+        let mut chores = Chores::default();
+        // Whoever hung up needs no answer: no turn, and no place.
+        let (gone, ready): (Vec<_>, Vec<_>) =
+            self.ready(&greeter.ears).into_iter().partition(|(_, flags)| flags.intersects(GONE));
+        for (peer, _) in &gone {
+            self.perform(self.end(peer.link, Why::Eof), &mut chores);
+        }
         let chosen = greeter.choose(Instant::now(), ready);
-        if chosen.is_empty() {
+        if chosen.is_empty() && gone.is_empty() {
             thread::sleep(REST);
             return None;
         }
-        let mut chores = Chores::default();
         self.serve(&chosen, &mut greeter.ears.buffer, &mut chores);
         for (peer, _) in &chosen {
             self.hand_over(peer);

@@ -22,7 +22,7 @@ use std::time::Duration;
 use tmr_core::admin::{Entrance, FileTrouble};
 use tmr_core::io::Input;
 use tmr_core::licence::{Container, IssuerKey};
-use tmr_core::limits::LICENCE_FILES_MAX;
+use tmr_core::limits::{FILE_TROUBLES_SHOWN, LICENCE_FILES_LOOKED_AT, LICENCE_FILES_MAX};
 
 /// Time between two looks at the files.
 const LOOK: Duration = Duration::from_secs(1);
@@ -268,7 +268,11 @@ impl Licences {
             let Some(good) = &self.files[index].good else { continue };
             let path = &self.files[index].path;
             let others = chosen.iter().map(|other| &self.files[*other]);
-            let clash = others.filter_map(|other| clash((path, good), other)).next();
+            let full = || {
+                let what = format!("more than {LICENCE_FILES_MAX} licences; the last are left out");
+                (chosen.len() >= LICENCE_FILES_MAX).then(|| files::wrong(path, what))
+            };
+            let clash = others.filter_map(|other| clash((path, good), other)).next().or_else(full);
             if clash.is_none() {
                 chosen.push(index);
             }
@@ -300,8 +304,11 @@ impl Licences {
 
 impl Look {
     fn log(&self) {
-        for line in &self.lines {
+        for line in self.lines.iter().take(FILE_TROUBLES_SHOWN) {
             tracing::warn!("{line}");
+        }
+        if let Some(more @ 1..) = self.lines.len().checked_sub(FILE_TROUBLES_SHOWN) {
+            tracing::warn!("and {more} more of such files");
         }
     }
 }
@@ -335,14 +342,14 @@ fn listed(named: &[PathBuf]) -> (Vec<PathBuf>, Vec<Failure>) {
         let hidden =
             |path: &PathBuf| path.file_name().is_some_and(|it| it.as_encoded_bytes()[0] == b'.');
         found.sort_by_cached_key(|path| (hidden(path), path.clone()));
-        if all.len() + found.len() > LICENCE_FILES_MAX {
+        if all.len() + found.len() > LICENCE_FILES_LOOKED_AT {
             let what =
-                format!("more than {LICENCE_FILES_MAX} licence files; the last are left out");
+                format!("more than {LICENCE_FILES_LOOKED_AT} files; the last are not looked at");
             wrong.push(files::wrong(path, what));
         }
         all.extend(found);
     }
-    all.truncate(LICENCE_FILES_MAX);
+    all.truncate(LICENCE_FILES_LOOKED_AT);
     (all, wrong)
 }
 

@@ -309,7 +309,8 @@ impl Links {
             // Whoever finds it already has to wait until it is watched.
             let talk = lock(&peer.talk);
             lock(&self.peers).insert(link, Arc::clone(&peer));
-            let (data, flags) = (epoll::EventData::new_u64(link.0), Talk::FIRST_WATCH);
+            let data = epoll::EventData::new_u64(link.0);
+            let flags = Talk::FIRST_WATCH | talk.ended_early();
             let poll = self.poll_of(link, talk.greets());
             epoll::add(poll, &talk.socket, data, flags).map_err(refused)
         };
@@ -379,7 +380,7 @@ impl Links {
     }
 
     /// Does what a step left to do, and what that leaves to do.
-    fn perform(&self, todo: Todo, chores: &mut Chores) {
+    pub(super) fn perform(&self, todo: Todo, chores: &mut Chores) {
         let mut todos = vec![todo];
         while let Some(todo) = todos.pop() {
             chores.sooner |= todo.sooner;
@@ -432,7 +433,7 @@ impl Links {
     }
 
     /// A link ends here, once.
-    fn end(&self, link: Link, why: Why) -> Todo {
+    pub(super) fn end(&self, link: Link, why: Why) -> Todo {
         let peer = lock(&self.peers).remove(&link);
         let Some(peer) = peer else { return Todo::default() };
         let unsent = lock(&peer.talk).end(&why);
@@ -443,7 +444,7 @@ impl Links {
     fn watch(&self, link: Link, talk: &mut Talk) {
         if let Some(flags) = talk.watch() {
             let data = epoll::EventData::new_u64(link.0);
-            let poll = self.poll_of(link, talk.greets());
+            let (poll, flags) = (self.poll_of(link, talk.greets()), flags | talk.ended_early());
             if let Err(error) = epoll::modify(poll, &talk.socket, data, flags) {
                 halt(&format!("watching a link: {}", refused(error)));
             }

@@ -202,6 +202,20 @@ fn who_is_there_does_not_wait_for_a_crowd_that_comes() {
 }
 
 #[test]
+fn who_has_hung_up_costs_no_key_agreement_and_keeps_no_place() {
+    let (links, listener) = (links(1), listener());
+    let gone = || drop(knock(&links, &listener));
+    (0..3 * GREETINGS).for_each(|_| gone());
+    let mut there = knock(&links, &listener);
+    let mut greeter = Greeter::new(&links);
+    assert!(links.greet_some(&mut greeter).is_some());
+    // In one turn, though no more than some are computed in one.
+    assert_eq!(links.ungreeted(), 0);
+    assert_eq!(lock(&links.peers).len(), 1);
+    assert_ne!(there.read(&mut [0; 256]).unwrap(), 0);
+}
+
+#[test]
 fn half_a_key_agreement_is_nobody_s_turn() {
     let (links, listener) = (links(1), listener());
     let mut peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();

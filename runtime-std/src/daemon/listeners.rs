@@ -153,7 +153,7 @@ impl Listeners {
     ///
     /// # Errors
     /// The system's.
-    pub fn swap(&self, opened: Vec<(Door, TcpListener)>) -> io::Result<()> {
+    pub fn swap(&self, opened: Vec<(Door, impl Into<Listener>)>) -> io::Result<()> {
         let old: Vec<Arc<Open>> = lock(&self.open).open.values().cloned().collect();
         for (door, listener) in opened {
             self.open(door, listener)?;

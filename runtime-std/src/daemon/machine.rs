@@ -6,6 +6,7 @@
 
 use super::exit::words;
 use super::links::lock;
+use super::listeners::Listeners;
 use rustix::io::Errno;
 use rustix::net::sockopt::socket_peercred;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
@@ -15,6 +16,9 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+use tmr_core::io::Door;
 
 /// What it is called in its folder.
 pub const SOCKET: &str = "admin.sock";
@@ -22,6 +26,8 @@ pub const SOCKET: &str = "admin.sock";
 pub const USUAL: [&str; 2] = ["/run/tmrd-front/admin.sock", "/run/tmrd-backend/admin.sock"];
 /// The variable in which systemd names the folder that it has made for a unit.
 pub const RUNTIME_FOLDER: &str = "RUNTIME_DIRECTORY";
+/// How often it is looked whether it is there.
+const LOOK: Duration = Duration::from_secs(5);
 /// Ends the name of one that is being made.
 const NEW: &str = ".new";
 /// Longest path that the system takes, in bytes: 108 with the zero at its end.
@@ -47,6 +53,54 @@ pub struct Leftover(Arc<Mutex<Option<File>>>);
 struct File {
     path: PathBuf,
     number: (u64, u64),
+}
+
+/// Looks after the socket while the server runs: where somebody has removed it, another one is made.
+#[derive(Debug)]
+pub struct Watch {
+    /// The one to begin with; `None`: it could not be opened.
+    pub(super) machine: Option<Machine>,
+    leftover: Leftover,
+}
+
+impl Watch {
+    /// Opens the socket, as [`Machine::open`].
+    #[must_use]
+    pub fn open(state: &Path, leftover: &Leftover) -> Self {
+        Self { machine: Machine::open(state, leftover), leftover: leftover.clone() }
+    }
+
+    /// Looks after it until the process ends. What fails is logged once.
+    pub(super) fn serve(self, doors: &Listeners) {
+        let mut said = String::new();
+        loop {
+            thread::sleep(LOOK);
+            let opened = self.look().and_then(|machine| match machine {
+                Some(machine) => doors.swap(vec![(Door::Machine, machine)]),
+                None => Ok(()),
+            });
+            let trouble = opened.err().map(|error| words(&error)).unwrap_or_default();
+            if trouble != said && !trouble.is_empty() {
+                tracing::warn!(
+                    "the machine's own socket was removed, and cannot be made: {trouble}"
+                );
+            }
+            said = trouble;
+        }
+    }
+
+    /// Another socket where the one that was opened is gone; `None`: it is there, or none ever was.
+    fn look(&self) -> io::Result<Option<Machine>> {
+        let mut file = lock(&self.leftover.0);
+        let Some(own) = file.as_mut() else { return Ok(None) };
+        if number(&own.path).is_ok_and(|there| there == own.number) {
+            return Ok(None);
+        }
+        let machine = Machine::at(&own.path)?;
+        own.number = number(&own.path)?;
+        tracing::warn!("{}: it was removed, and is made anew", own.path.display());
+        Ok(Some(machine))
+    }
 }
 
 impl Machine {
@@ -206,6 +260,30 @@ mod tests {
         assert!(Machine::open(&folder, &Leftover::default()).is_none());
         assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
         fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn one_that_was_removed_is_made_again_and_another_server_s_stays() {
+        let folder = folder("again");
+        let leftover = Leftover::default();
+        let watch = Watch::open(&folder, &leftover);
+        let path = folder.join(SOCKET);
+        assert!(watch.look().unwrap().is_none(), "it is there");
+        fs::remove_file(&path).unwrap();
+        let again = watch.look().unwrap().expect("another one");
+        UnixStream::connect(&path).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, MODE);
+        assert!(watch.look().unwrap().is_none());
+        fs::remove_file(&path).unwrap();
+        let other = UnixListener::bind(&path).unwrap();
+        assert!(watch.look().is_err(), "somebody answers there");
+        drop((again, other));
+        let made = watch.look().unwrap().expect("what was left there makes room");
+        leftover.remove();
+        assert!(!path.exists());
+        assert!(watch.look().unwrap().is_none(), "the process ends");
+        drop(made);
+        fs::remove_dir(&folder).unwrap();
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::entropy;
 use super::exit::{Failure, Outcome};
 use super::history::{Keeper, Tray};
 use super::listeners::Listeners;
-use super::machine::Machine;
+use super::machine;
 use super::settings::Settings;
 use super::tls::Tls;
 use super::{notify, vip};
@@ -72,8 +72,8 @@ pub type Source = Box<dyn FnOnce(Tell) + Send>;
 /// What a node hears of beside its links: that its writes are done, and what the machine reports.
 #[derive(Default)]
 pub struct Sources {
-    /// Where the machine itself comes in; `None`: it cannot.
-    pub machine: Option<Machine>,
+    /// Where the machine itself comes in.
+    pub machine: Option<machine::Watch>,
     /// A backend's; a front has none.
     pub journal: Option<Journal>,
     /// Of a front that has a virtual address.
@@ -113,9 +113,14 @@ impl Sources {
         doors: Arc<Listeners>,
         tell: impl Fn(Input) + Send + Sync + 'static,
     ) -> Outcome {
-        if let Some(machine) = self.machine {
-            let opened = doors.open(Door::Machine, machine);
-            opened.map_err(|error| Failure::failed(format!("the machine's socket: {error}")))?;
+        if let Some(mut watch) = self.machine {
+            if let Some(machine) = watch.machine.take() {
+                let opened = doors.open(Door::Machine, machine);
+                opened
+                    .map_err(|error| Failure::failed(format!("the machine's socket: {error}")))?;
+            }
+            let doors = Arc::clone(&doors);
+            self.others.push(("machine", Box::new(move |_| watch.serve(&doors))));
         }
         let tell: Tell = Arc::new(tell);
         let Errands { waiting, tray } = errands;

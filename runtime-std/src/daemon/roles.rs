@@ -8,7 +8,7 @@ use super::exit::{Failure, Outcome};
 use super::history::{Farewell, Keeper};
 use super::licences::Licences;
 use super::log_file::Reserved;
-use super::machine::{Leftover, Machine};
+use super::machine::{self, Leftover};
 use super::plan::{Plan, Source, Sources, Streams};
 use super::settings::{self, Settings};
 use super::tls::Tls;
@@ -62,7 +62,7 @@ pub fn backend(runtime: Runtime, options: &cli::Backend) -> Outcome {
     let licence = at(Door::Licence, "the licence port", &options.listen);
     let admin = options.admin.as_ref().map(|admin| at(Door::Admin, "the admin port", admin));
     let doors = doors::open(&[licence].into_iter().chain(admin).collect::<Vec<_>>())?;
-    let machine = Machine::open(&options.state, &leftover);
+    let machine = Some(machine::Watch::open(&options.state, &leftover));
     let identity = runtime.identity(&doors[0].1);
     let (group_check, handle_key) = (group.check(), group.handle_key());
     let seed = entropy::fresh();
@@ -107,7 +107,7 @@ pub fn serve(runtime: Runtime, options: &cli::Serve) -> Outcome {
     let group = files::group_key(&files::beside(&options.config, &config.group_key_file))?;
     let folder = Folder::open(&options.state)?;
     let doors = doors::open(&settings::spots(&config))?;
-    let machine = Machine::open(&options.state, &leftover);
+    let machine = Some(machine::Watch::open(&options.state, &leftover));
     let mut identity = runtime.identity(&doors[0].1);
     let begun = (text, config.clone());
     let settings = Settings::new(paths, begun, group.clone(), identity.address)?;

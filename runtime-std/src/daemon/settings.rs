@@ -129,11 +129,7 @@ impl Settings {
                 Ask::Read => {
                     notify::reloading();
                     let words = match self.read(running) {
-                        Ok(_) => {
-                            let words = format!("{} is in force", self.path.display());
-                            tracing::info!("SIGHUP: {words}");
-                            words
-                        }
+                        Ok(_) => self.said_in_force(),
                         Err(failure) => {
                             let words = format!("{failure}; nothing has changed");
                             tracing::error!("SIGHUP: {words}");
@@ -152,6 +148,24 @@ impl Settings {
                 }
             }
         }
+    }
+
+    /// Says that what was read is in force, and what the admin pages do without.
+    fn said_in_force(&self) -> String {
+        let path = self.path.display();
+        let words = match lock(&self.papers).check() {
+            Ok(()) => format!("{path} is in force"),
+            Err(failure) => {
+                let words = format!(
+                    "{path} is in force, but not what the admin pages need: {failure}; what was read \
+                     of that before holds on, if anything was"
+                );
+                tracing::error!("SIGHUP: {words}");
+                return words;
+            }
+        };
+        tracing::info!("SIGHUP: {words}");
+        words
     }
 
     fn watch_hang_up(&self) {

@@ -54,6 +54,9 @@ pub(super) enum Waiting {
 impl Talk {
     /// What a link is watched for at first.
     pub(super) const FIRST_WATCH: EventFlags = EventFlags::IN;
+    /// And for this besides while its key agreement or TLS handshake is not over: whoever has hung up
+    /// is not worth what those take.
+    pub(super) const HUNG_UP: EventFlags = EventFlags::RDHUP;
 
     /// Begins; what a dialled link has to say first goes out with the first [`flush`](Self::flush).
     /// `cover`: between the socket and the stream of one that came in.
@@ -123,6 +126,11 @@ impl Talk {
     /// Its key agreement or TLS handshake is not over.
     pub(super) fn greets(&self) -> bool {
         self.greets
+    }
+
+    /// What it is watched for beside what is read and written.
+    pub(super) fn ended_early(&self) -> EventFlags {
+        if self.greets { Self::HUNG_UP } else { EventFlags::empty() }
     }
 
     /// Says once that these are over, and what it is watched for.

@@ -265,6 +265,7 @@ function seats(front) {
     ['Handle', row => row.handle ?? row.id, 'n'], ['On disk', row => `${row.backends} of 3`, 'n'],
   ];
   if (operator) columns.push(['', row => el('button', { type: 'button', 'data-key': `back-${row.handle}`, 'aria-label': `Take back ${row.handle}`, onclick: () => takeBack(row) }, 'Take back')]);
+  if (operator) columns.push(['', row => el('button', { type: 'button', class: 'all', 'data-key': `all-${row.handle}`, 'aria-label': `Take back all of ${row.client}`, onclick: () => takeAllBack(row.client) }, 'All of address')]);
   const more = all.length - ROWS + (wanted ? 0 : front.handles - front.allocations.length);
   const why = front.role !== 'active' ? 'A seat is taken back at the front that leads.' : operator ? null : 'Who is signed in as operator can take a seat back.';
   return [all.length ? table(columns, all.slice(0, ROWS)) : el('p', { class: 'soft' }, wanted ? 'Nothing matches.' : 'Nobody holds a seat.'),
@@ -277,6 +278,13 @@ async function takeBack(row) {
   const sure = await confirmed(`Take the seat back from ${who}?`, `Licence ${code(row)}, handle ${row.handle}, held for ${ago(row.since)}. The seat is free at once; the program that holds it is refused at its next call with it.`, 'Take back');
   if (!sure) return;
   const answer = await change('/api/release', { handle: row.handle });
+  if (answer) toast(answer.text);
+}
+
+async function takeAllBack(address) {
+  const sure = await confirmed(`Take everything back from ${address}?`, `Every handle that ${address} holds, those without a seat too. The seats are free at once; a program that holds one is refused at its next call with it.`, 'Take all back');
+  if (!sure) return;
+  const answer = await change('/api/release', { address });
   if (answer) toast(answer.text);
 }
 

@@ -299,7 +299,7 @@ impl Files {
                 return Ok(());
             }
         }
-        let count = self.open.as_mut().map_or(0, |open| open.refusals.take_left_out());
+        let count = self.take_left_out();
         let name = self.next(month.clone(), None)?;
         let mut file = new_file(&folder.join(name.file()))?;
         let lost = Record { kind: Kind::Lost, time: now, count, ..Record::default() };
@@ -314,6 +314,11 @@ impl Files {
     fn next(&self, month: String, firm_code: Option<u32>) -> io::Result<Name> {
         let last = listed(self.folder())?.last().map_or(0, |name| name.number);
         Ok(Name { number: last + 1, month, firm_code })
+    }
+
+    /// How many refusals were left out of the file that is written, and were not told of yet.
+    pub(super) fn take_left_out(&mut self) -> u64 {
+        self.open.as_mut().map_or(0, |open| open.refusals.take_left_out())
     }
 
     /// The files that are not written to any more, oldest first.

@@ -84,6 +84,9 @@ impl Keeper {
                 let lines = if self.enabled() { self.recall(after.as_ref()) } else { Vec::new() };
                 tell(Input::Recalled { after, lines });
             }
+            if taken.stop {
+                self.tell_left_out();
+            }
             if taken.stop || self.synced.elapsed() >= HISTORY_FLUSH.1 {
                 self.sync();
             }
@@ -140,6 +143,14 @@ impl Keeper {
             Err(Unwritten::Tracking(error)) => {
                 self.trouble("has a licence tracking file that cannot be written", &error);
             }
+        }
+    }
+
+    /// The process ends, and only it knows how many refusals had no place in the file.
+    fn tell_left_out(&mut self) {
+        self.lost = self.lost.saturating_add(self.files.take_left_out());
+        if self.enabled() && self.lost > 0 {
+            self.write(&[]);
         }
     }
 

@@ -48,7 +48,8 @@ impl Share {
                     if self.left_out == 0 {
                         tracing::warn!(
                             "usage history: refused accesses have filled their share of the file, \
-                             {most} bytes; the next file says how many more there were, if this process begins it"
+                             {most} bytes; the next file says how many more there were, or this one when the process is \
+                             told to stop"
                         );
                     }
                     self.left_out += 1;
