@@ -12,6 +12,8 @@
 
 use crate::limits::{HANDLE_BITS, HANDLE_ROUNDS};
 use crate::log::Handle;
+use aes::Aes256;
+use aes::cipher::{BlockEncrypt, KeyInit};
 use core::ops::RangeInclusive;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
@@ -57,7 +59,7 @@ impl Numbers {
     pub(super) fn none() -> Self {
         Self {
             owner: 0,
-            permutation: Permutation(Zeroizing::default()),
+            permutation: Permutation::new(&Zeroizing::default()),
             block: RangeInclusive::new(1, 0),
             spare: RangeInclusive::new(1, 0),
         }
@@ -66,7 +68,7 @@ impl Numbers {
     /// Goes on with this block when what there is has been used up. `owner`: the group, whose
     /// numbers are the same on both fronts and unlike another group's.
     pub(super) fn take(&mut self, key: &HandleKey, owner: u128, block: RangeInclusive<u32>) {
-        self.permutation = Permutation(Zeroizing::new(key.derive(b"numbers.", owner)));
+        self.permutation = Permutation::new(&Zeroizing::new(key.derive(b"numbers.", owner)));
         self.owner = owner;
         self.spare = block;
     }
@@ -109,10 +111,10 @@ pub(super) fn alias(key: &HandleKey, handle: Handle) -> u32 {
 }
 
 /// A permutation of the numbers below 2^31: a Feistel network whose halves of 15 and 16 bits are
-/// changed in turn, by SHA-256 of the key, the round and the other half (one block, of fixed
-/// length). It needs no walk through a larger domain.
+/// changed in turn, by AES-256 of the round and the other half. It needs no walk through a larger
+/// domain, and a number costs an access next to nothing. The cipher wipes its key when it goes.
 #[derive(Clone)]
-struct Permutation(Zeroizing<[u8; 32]>);
+struct Permutation(Aes256);
 
 impl core::fmt::Debug for Permutation {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
@@ -123,6 +125,10 @@ impl core::fmt::Debug for Permutation {
 impl Permutation {
     const HIGH: u32 = HANDLE_BITS / 2;
     const LOW: u32 = HANDLE_BITS - Self::HIGH;
+
+    fn new(key: &[u8; 32]) -> Self {
+        Self(Aes256::new(key.into()))
+    }
 
     fn of(&self, count: u32) -> Handle {
         let mut low = count & ((1 << Self::LOW) - 1);
@@ -138,9 +144,11 @@ impl Permutation {
     }
 
     fn round(&self, round: u8, half: u32) -> u32 {
-        let digest = Sha256::new().chain_update(*self.0).chain_update([round]);
-        let digest = digest.chain_update(half.to_le_bytes()).finalize();
-        u32::from_le_bytes([digest[0], digest[1], digest[2], digest[3]])
+        let mut block = [0; 16];
+        block[0] = round;
+        block[1..5].copy_from_slice(&half.to_le_bytes());
+        self.0.encrypt_block((&mut block).into());
+        u32::from_le_bytes([block[0], block[1], block[2], block[3]])
     }
 }
 
@@ -197,7 +205,7 @@ mod tests {
 
     #[test]
     fn the_numbers_are_a_permutation_that_looks_random() {
-        let permutation = Permutation(Zeroizing::new(key(5).derive(b"numbers.", 9)));
+        let permutation = Permutation::new(&key(5).derive(b"numbers.", 9));
         let count = 1 << 14;
         let all: BTreeSet<u32> = (0..count).map(|count| permutation.of(count).0).collect();
         assert_eq!(all.len(), count as usize);

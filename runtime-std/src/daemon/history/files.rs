@@ -378,10 +378,10 @@ impl Files {
         let begun = *self.begun.get_or_insert(now);
         let mut texts: BTreeMap<u32, String> = BTreeMap::new();
         for line in lines.split(|byte| *byte == b'\n') {
-            if let Some(server) = leader(line) {
+            let Ok(record) = Record::parse(line) else { continue };
+            if let Some(server) = leading(&record) {
                 self.server = server;
             }
-            let Ok(record) = Record::parse(line) else { continue };
             if record.kind == Kind::Started {
                 self.write_texts(&mut texts)?;
                 self.tracks.clear();
@@ -506,12 +506,15 @@ fn id_of(line: &[u8]) -> Option<Mark> {
 fn leader(line: &[u8]) -> Option<Server> {
     // Most lines are others, and need not be read for this.
     const KINDS: [&[u8]; 2] = [b"\"kind\":\"leads\"", b"\"kind\":\"started\""];
-    let has = |kind: &&[u8]| line.windows(kind.len()).any(|part| part == *kind);
-    KINDS.iter().find(|kind| has(kind))?;
-    let record = Record::parse(line).ok()?;
+    KINDS.iter().find(|kind| memchr::memmem::find(line, kind).is_some())?;
+    leading(&Record::parse(line).ok()?)
+}
+
+/// Who begins to lead, as this record says.
+fn leading(record: &Record) -> Option<Server> {
     let leads = matches!(record.kind, Kind::Leads | Kind::Started);
     let address = record.address.filter(|_| leads)?;
-    Some(Server { name: record.host, address })
+    Some(Server { name: record.host.clone(), address })
 }
 
 fn after_first_line(bytes: &[u8]) -> usize {

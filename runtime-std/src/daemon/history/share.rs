@@ -72,7 +72,8 @@ impl Share {
 const REFUSAL: &[u8] = b"\"kind\":\"denied\"";
 
 fn is_refusal(lines: &[u8]) -> bool {
-    lines.windows(REFUSAL.len()).any(|part| part == REFUSAL)
+    // Every line that is written is looked through.
+    memchr::memmem::find(lines, REFUSAL).is_some()
 }
 
 #[cfg(test)]
