@@ -91,7 +91,7 @@ fn changed(old: &str, new: &str) -> String {
 fn the_minimal_one_has_the_documented_defaults() {
     let config = Config::parse(MINIMAL).unwrap();
     let expected = Config {
-        listen: address("0.0.0.0", 22350),
+        listen: address("::", 22350),
         virtual_ips: vec![],
         revision: 0,
         twin: Twin {

@@ -44,8 +44,8 @@ pub(super) struct File {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub(super) struct TmrServer {
-    /// Where clients come in: an address of this machine; 0.0.0.0 and :: are all of them.
-    #[serde(default = "any_ipv4")]
+    /// Where clients come in: an address of this machine; :: is all of them, 0.0.0.0 those of IPv4.
+    #[serde(default = "any_address")]
     pub(super) ip: Host,
     /// Where clients come in.
     #[serde(default = "licence_port")]
@@ -205,8 +205,9 @@ const fn seconds(limit: Duration) -> u32 {
     limit.as_secs() as u32
 }
 
-fn any_ipv4() -> Host {
-    Host("0.0.0.0".to_owned())
+/// Every address of both families: a machine without IPv6 listens on those of IPv4.
+fn any_address() -> Host {
+    Host("::".to_owned())
 }
 
 fn licence_port() -> OwnPort {
@@ -235,7 +236,7 @@ fn network_retry() -> Seconds {
 
 impl Default for TwinListen {
     fn default() -> Self {
-        Self { ip: Host("::".to_owned()), port: Whole(22_354) }
+        Self { ip: any_address(), port: Whole(22_354) }
     }
 }
 

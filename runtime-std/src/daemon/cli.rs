@@ -52,7 +52,7 @@ pub enum Command {
         restart.")]
     Issue(Issue),
     /// Runs a backend: it holds one third of every licence.
-    #[command(after_help = "Example:\n  tmrd backend --listen 0.0.0.0:22350 --license 1.cmlic \
+    #[command(after_help = "Example:\n  tmrd backend --listen [::]:22350 --license 1.cmlic \
         --issuer issuer.pub \\\n      --group-key group.key --state /var/lib/tmrd/backend\n\n\
         A licence file that is replaced, or comes into a folder, is taken within seconds, or at once \
         on SIGHUP. One\nthat is not right changes nothing, and the log says what is wrong with it.")]

@@ -94,8 +94,22 @@ impl LogFile {
                  a log of tmrd",
             ))
         };
-        let file = open().map_err(|error: io::Error| files::wrong(&path, words(&error)))?;
+        let file = open().map_err(|error: io::Error| {
+            files::wrong(&path, format!("{}{}", words(&error), advice(&error)))
+        })?;
         Ok(Self { path, file, failed: AtomicBool::new(false) })
+    }
+}
+
+/// What mends a file that cannot be opened; empty: the error says it. A service that systemd runs
+/// sees the machine's folders read-only, but for its own.
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::ReadOnlyFilesystem => {
+            "; the packaged service may write logs in /var/log/tmrd only: right would be a file \
+             there, or ReadWritePaths= with that folder (systemctl edit), and a restart"
+        }
+        _ => "",
     }
 }
 
@@ -132,6 +146,13 @@ impl Write for &LogFile {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_folder_that_is_read_only_has_the_way_out_in_words() {
+        let read_only = io::Error::from(io::ErrorKind::ReadOnlyFilesystem);
+        assert!(advice(&read_only).contains("ReadWritePaths="));
+        assert_eq!(advice(&io::Error::from(io::ErrorKind::NotFound)), "");
+    }
 
     #[test]
     fn a_log_is_known_by_its_beginning() {

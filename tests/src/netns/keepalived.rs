@@ -56,18 +56,15 @@ impl Adapted {
         text
     }
 
-    /// What of it works in a namespace, for IPv4: the kernel tells of processes in the first
-    /// network namespace only, so the tracking of tmrd's process is left out, and the end of a
-    /// front is noticed by `tmr_status`.
+    /// What of it is for IPv4, which the networks here have. No systemd is there to say that a
+    /// front's process has ended: that is noticed by `tmr_status`.
     ///
     /// # Panics
     /// The blueprint has not what is to be left out.
     #[must_use]
     pub fn text_for_a_namespace(&self) -> String {
         let mut text = self.text();
-        for block in ["vrrp_track_process ", "    track_process {", "vrrp_instance tmr_IPv6 {"] {
-            text = without(&text, block);
-        }
+        text = without(&text, "vrrp_instance tmr_IPv6 {");
         let member = "        tmr_IPv6\n";
         assert!(text.contains(member), "the blueprint's group has no tmr_IPv6");
         text.replace(member, "")
