@@ -37,11 +37,14 @@ pub fn release(options: &Release) -> Outcome {
         (Some(address), _) => json!({ "address": address }),
         (None, handle) => json!({ "handle": handle }),
     };
-    let password = passwords::once("Password of the operator: ")?;
+    let at = &options.admin.front();
+    let password = match at.password()? {
+        Some(password) => password,
+        None => passwords::once("Password of the operator: ")?,
+    };
     if password.is_empty() {
         return Err(Failure::failed("no password was read: standard input has none".to_owned()));
     }
-    let at = &options.admin.front();
     let answer = http::post_signed(at, "/api/release", &body.to_string(), &password)?;
     if answer.status != 202 {
         return Err(Failure::failed(format!("{}: {}", answer.at, answer.body.trim_end())));

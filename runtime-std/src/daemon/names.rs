@@ -23,7 +23,7 @@ fn of(host: &str, hosts: &str, resolver: &str) -> Vec<String> {
     }
     let mut domains = resolver.lines().filter_map(|line| {
         let mut words = line.split_whitespace();
-        words.next().filter(|word| ["domain", "search"].contains(word)).and(words.next())
+        words.next().filter(|word| ["domain", "search"].contains(word)).and_then(|_| words.next())
     });
     // The last line counts, as for the resolver itself.
     if let Some(domain) = domains.next_back().filter(|it| *it != "." && !host.contains('.')) {
