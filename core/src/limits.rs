@@ -32,6 +32,11 @@ pub const HTTP_HEAD_MAX: usize = 16 * 1024;
 pub const HTTP_REQUEST_MAX: usize = HTTP_HEAD_MAX + CONFIG_MAX;
 /// Most headers in an HTTP request.
 pub const HTTP_HEADERS_MAX: usize = 64;
+/// Lines `X-Forwarded-For` of one request that are looked at, from the last one on: each proxy on the
+/// way may add one.
+pub const FORWARDED_LINES_MAX: usize = 4;
+/// Most networks of `WebAdmin.TrustedProxies`.
+pub const TRUSTED_PROXIES_MAX: usize = 64;
 /// Largest output buffer a client may ask for in one call, in bytes.
 pub const OUTPUT_BUFFER_MAX: u32 = 128 * 1024;
 

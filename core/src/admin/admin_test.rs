@@ -42,10 +42,11 @@ impl View for Node {
 }
 
 /// By the machine's own socket.
-const SOCKET: &str = "socket";
-const HERE: &str = "127.0.0.1";
-const AFAR: &str = "192.0.2.9";
-const PAGE: &str = "Host: 192.0.2.1:22352\r\nX-Tmr-Admin: 1\r\nOrigin: http://192.0.2.1:22352\r\n";
+pub(super) const SOCKET: &str = "socket";
+pub(super) const HERE: &str = "127.0.0.1";
+pub(super) const AFAR: &str = "192.0.2.9";
+pub(super) const PAGE: &str =
+    "Host: 192.0.2.1:22352\r\nX-Tmr-Admin: 1\r\nOrigin: http://192.0.2.1:22352\r\n";
 
 fn sign_in_text(head: &str) -> String {
     let body = json!({ "password": "secret" }).to_string();
@@ -53,26 +54,26 @@ fn sign_in_text(head: &str) -> String {
     format!("POST /api/session HTTP/1.1\r\n{PAGE}{head}Content-Length: {length}\r\n\r\n{body}")
 }
 
-struct Desk {
-    admin: Admin,
+pub(super) struct Desk {
+    pub(super) admin: Admin,
     now: Now,
     links: u64,
     node: Node,
-    audit: Vec<String>,
+    pub(super) audit: Vec<String>,
 }
 
 /// What came of a request.
 #[derive(Debug)]
-struct Got {
-    status: u16,
-    text: String,
-    body: String,
-    closed: bool,
-    command: Option<Command>,
+pub(super) struct Got {
+    pub(super) status: u16,
+    pub(super) text: String,
+    pub(super) body: String,
+    pub(super) closed: bool,
+    pub(super) command: Option<Command>,
 }
 
 impl Desk {
-    fn new(operator: bool, reader: bool) -> Self {
+    pub(super) fn new(operator: bool, reader: bool) -> Self {
         let mut admin = Admin::new([5; 32]);
         let password_file = "/etc/passwords".into();
         let browsers = BrowserKey::of("hashes");
@@ -88,7 +89,7 @@ impl Desk {
         Self { admin, now, links: 0, node: Node(Ok(())), audit: Vec::new() }
     }
 
-    fn link(&mut self, from: &str) -> Link {
+    pub(super) fn link(&mut self, from: &str) -> Link {
         self.links += 2;
         let link = Link(self.links);
         let (door, from) = if from == SOCKET { (Door::Machine, HERE) } else { (Door::Admin, from) };
@@ -97,7 +98,7 @@ impl Desk {
     }
 
     /// One request on a link; `None`: its password is being checked.
-    fn send(&mut self, link: Link, text: &str, checked: Option<Rights>) -> Option<Got> {
+    pub(super) fn send(&mut self, link: Link, text: &str, checked: Option<Rights>) -> Option<Got> {
         let mut out = Vec::new();
         let mut command = None;
         if let Some(asked) = self.admin.admit(self.now, link, text.as_bytes(), checked, &mut out) {
@@ -107,7 +108,7 @@ impl Desk {
         self.take(command, out)
     }
 
-    fn take(&mut self, command: Option<Command>, out: Vec<Intent>) -> Option<Got> {
+    pub(super) fn take(&mut self, command: Option<Command>, out: Vec<Intent>) -> Option<Got> {
         let (mut got, mut closed) = (None, false);
         for intent in out {
             match intent {
@@ -125,16 +126,16 @@ impl Desk {
     }
 
     /// From an address, on a link of its own.
-    fn ask(&mut self, from: &str, text: &str) -> Got {
+    pub(super) fn ask(&mut self, from: &str, text: &str) -> Got {
         let link = self.link(from);
         self.send(link, text, None).expect("an answer at once")
     }
 
-    fn get(&mut self, from: &str, path: &str) -> Got {
+    pub(super) fn get(&mut self, from: &str, path: &str) -> Got {
         self.ask(from, &format!("GET {path} HTTP/1.1\r\n\r\n"))
     }
 
-    fn post(&mut self, from: &str, path: &str, head: &str, body: &str) -> Got {
+    pub(super) fn post(&mut self, from: &str, path: &str, head: &str, body: &str) -> Got {
         let length = body.len();
         self.ask(
             from,
@@ -143,11 +144,11 @@ impl Desk {
     }
 
     /// The password of the page, and what the machine says of it.
-    fn sign_in(&mut self, from: &str, granted: Option<Rights>) -> Got {
+    pub(super) fn sign_in(&mut self, from: &str, granted: Option<Rights>) -> Got {
         self.sign_in_with(from, "", granted)
     }
 
-    fn sign_in_with(&mut self, from: &str, head: &str, granted: Option<Rights>) -> Got {
+    pub(super) fn sign_in_with(&mut self, from: &str, head: &str, granted: Option<Rights>) -> Got {
         let link = self.link(from);
         match self.send(link, &sign_in_text(head), None) {
             Some(got) => got,
@@ -155,7 +156,7 @@ impl Desk {
         }
     }
 
-    fn verified(&mut self, link: Link, granted: Option<Rights>) -> Got {
+    pub(super) fn verified(&mut self, link: Link, granted: Option<Rights>) -> Got {
         let mut out = Vec::new();
         match self.admin.verified(self.now, link, granted, &mut out) {
             Some(bytes) => {
@@ -167,7 +168,7 @@ impl Desk {
     }
 
     /// The header that keeps a browser signed in.
-    fn cookie(&mut self, rights: Rights) -> String {
+    pub(super) fn cookie(&mut self, rights: Rights) -> String {
         let got = self.sign_in(AFAR, Some(rights));
         assert_eq!(got.status, 200, "{got:?}");
         let line = got.text.lines().find_map(|line| line.strip_prefix("Set-Cookie: ")).unwrap();
@@ -562,7 +563,7 @@ fn a_change_that_takes_its_time_is_answered_and_recorded_at_its_end() {
         let who = Who { from, machine: false, owner: false, rights: Some(Rights::Operator) };
         let request = Request { method: "POST", path: "/api/release", ..Request::default() };
         let route = routes::find(&request).unwrap();
-        let asked = Asked { link, request, route, who };
+        let asked = Asked { link, request, route, who, secure: false };
         let (mut out, reply) = (Vec::new(), Reply::later(Command::Notify, "store something"));
         let command = desk.admin.reply(desk.now, &asked, reply, &mut out);
         assert_eq!((command, out.len()), (Some(Command::Notify), 0), "nothing is said yet");

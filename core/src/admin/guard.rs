@@ -5,8 +5,9 @@
 //! What never lives here: whether a password is right.
 
 use super::http::{Request, Response, host_name, is_plain};
+use super::relay::Sender;
 use super::routes::{May, Route};
-use super::{Entrance, Origin, Rights};
+use super::{Entrance, Rights};
 use crate::limits::PASSWORD_MAX;
 use crate::time::Duration;
 use alloc::format;
@@ -50,10 +51,16 @@ impl Who {
 /// The machine itself asks, as `tmrd activate` and keepalived's scripts do. Its own socket says so; a
 /// loopback address does while there is no password that somebody on this machine could be asked for
 /// instead. A browser would say which page has led it here, and a proxy for whom it asks.
-pub(super) fn is_machine(request: &Request<'_>, origin: Origin, entrance: &Entrance) -> bool {
+/// A trusted proxy asks for others also where it does not say so.
+pub(super) fn is_machine(request: &Request<'_>, sender: &Sender, entrance: &Entrance) -> bool {
     let open = !entrance.operator && !entrance.reader;
-    let here = origin.socket || (origin.from.is_loopback() && open);
+    let here = sender.socket || (sender.from.is_loopback() && open && !sender.proxied);
     here && request.origin.is_none() && !request.relayed
+}
+
+/// Whether a Host header names this server: by an address, or by one of these names.
+pub(super) fn is_named(host: &str, names: &[String]) -> bool {
+    is_plain(host) || names.iter().any(|name| name.eq_ignore_ascii_case(host_name(host)))
 }
 
 /// Refuses what a browser may have been led to.
@@ -63,8 +70,7 @@ pub(super) fn site(request: &Request<'_>, route: &Route, names: &[String]) -> Re
         return Ok(());
     }
     let host = request.host.unwrap_or("localhost");
-    let named = names.iter().any(|name| name.eq_ignore_ascii_case(host_name(host)));
-    if !named && !is_plain(host) {
+    if !is_named(host, names) {
         return refused(
             "This must name this server by its IP address, or by a name that stands in \
              WebAdmin.HostNames of tmrconf.json.",
@@ -146,17 +152,45 @@ pub(super) fn challenge(sentence: &str) -> Response {
     Response::text(401, sentence).with("WWW-Authenticate", "Session realm=\"tmrd\"")
 }
 
-/// The password that came with a request: in its head, or in its body where that is what it is for.
-pub(super) fn password(request: &Request<'_>) -> Option<String> {
-    if let Some(value) = request.authorization {
-        let (scheme, coded) = value.split_once(' ')?;
-        if !scheme.eq_ignore_ascii_case("basic") || coded.len() > 2 * PASSWORD_MAX {
-            return None;
-        }
-        let pair = String::from_utf8(Base64::decode_vec(coded.trim()).ok()?).ok()?;
-        return Some(pair.split_once(':')?.1.into());
+/// The password that came with a request and is to be checked; `None`: there is none, or nothing
+/// depends on it. `who` asks without it.
+///
+/// A browser sends what it once typed for a proxy with everything that goes through it, and many proxies
+/// hand it on: that is not meant for this server, is not compared with its passwords and is not counted.
+pub(super) fn password(
+    request: &Request<'_>,
+    route: &Route,
+    who: &Who,
+    entrance: &Entrance,
+) -> Option<String> {
+    let session = request.path == "/api/session";
+    if let Some(password) = posted(request).filter(|_| session) {
+        return Some(password);
     }
-    if (request.method, request.path) != ("POST", "/api/session") {
+    if route.may == May::Anyone && !session {
+        return None;
+    }
+    let idle = who.rights.is_some() || (!entrance.operator && !entrance.reader);
+    if idle && rights(who, route, entrance).is_ok() {
+        return None;
+    }
+    in_head(request)
+}
+
+/// The password in the head, for one of the names that there are here.
+fn in_head(request: &Request<'_>) -> Option<String> {
+    let (scheme, coded) = request.authorization?.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") || coded.len() > 2 * PASSWORD_MAX {
+        return None;
+    }
+    let pair = String::from_utf8(Base64::decode_vec(coded.trim()).ok()?).ok()?;
+    let (name, password) = pair.split_once(':')?;
+    ["operator", "reader", ""].contains(&name).then(|| password.into())
+}
+
+/// The password in the body.
+fn posted(request: &Request<'_>) -> Option<String> {
+    if request.method != "POST" {
         return None;
     }
     let body: serde_json::Value = serde_json::from_slice(request.body).ok()?;

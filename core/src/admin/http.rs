@@ -3,7 +3,7 @@
 //! What never lives here: where a request ends in a stream (that is
 //! [`channel`](crate::channel)), what a path means, and who may ask (that is `guard`).
 
-use crate::limits::HTTP_HEADERS_MAX;
+use crate::limits::{FORWARDED_LINES_MAX, HTTP_HEADERS_MAX};
 use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::String;
@@ -33,6 +33,14 @@ pub(super) struct Request<'a> {
     pub(super) from_admin: bool,
     /// It came through a proxy: whoever is at the other end of the connection did not ask.
     pub(super) relayed: bool,
+    /// The lines `X-Forwarded-For`, the last one last; those that are not there are empty.
+    pub(super) forwarded_for: [&'a str; FORWARDED_LINES_MAX],
+    /// `X-Real-IP`.
+    pub(super) real_ip: &'a str,
+    /// The last line `X-Forwarded-Host`.
+    pub(super) forwarded_host: &'a str,
+    /// The last line `X-Forwarded-Proto`.
+    pub(super) forwarded_proto: &'a str,
     /// The kinds of answer that it would like.
     pub(super) accept: &'a str,
     pub(super) body: &'a [u8],
@@ -50,6 +58,27 @@ const RELAYED: [&str; 8] = [
     "cf-connecting-ip",
 ];
 
+/// Why bytes are no request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Malformed {
+    /// The status of the answer.
+    pub(super) status: u16,
+    /// What is wrong, for people.
+    pub(super) sentence: &'static str,
+}
+
+impl From<&'static str> for Malformed {
+    fn from(sentence: &'static str) -> Self {
+        Self { status: 400, sentence }
+    }
+}
+
+/// A body in chunks has no length beforehand, and nothing that is asked for here needs one.
+const CHUNKS: Malformed = Malformed {
+    status: 411,
+    sentence: "A body in chunks is not taken here: send it whole, with its Content-Length.",
+};
+
 /// `X-Forwarded-For` and its like.
 fn is_forwarded(name: &str) -> bool {
     name.get(..11).is_some_and(|start| start.eq_ignore_ascii_case("x-forwarded"))
@@ -60,20 +89,20 @@ impl<'a> Request<'a> {
     ///
     /// # Errors
     /// It is not one; in a sentence.
-    pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, &'static str> {
+    pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, Malformed> {
         let mut headers = [httparse::EMPTY_HEADER; HTTP_HEADERS_MAX];
         let mut head = httparse::Request::new(&mut headers);
         let length = match head.parse(bytes) {
             Ok(Status::Complete(length)) => length,
-            Ok(Status::Partial) => return Err("The request ends before its head does."),
-            Err(_) => return Err("This is not an HTTP request."),
+            Ok(Status::Partial) => return Err("The request ends before its head does.".into()),
+            Err(_) => return Err("This is not an HTTP request.".into()),
         };
         let (Some(method), Some(target), Some(version)) = (head.method, head.path, head.version)
         else {
-            return Err("This is not an HTTP request.");
+            return Err("This is not an HTTP request.".into());
         };
         if !target.starts_with('/') {
-            return Err("The request target must begin with a slash.");
+            return Err("The request target must begin with a slash.".into());
         }
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let body = &bytes[length..];
@@ -87,7 +116,7 @@ impl<'a> Request<'a> {
                 request.close |= value.split(',').any(|it| it.trim().eq_ignore_ascii_case("close"));
             } else if named("host") {
                 if request.host.replace(value).is_some() {
-                    return Err("The request names more than one host.");
+                    return Err("The request names more than one host.".into());
                 }
             } else if named("origin") {
                 request.origin = Some(value);
@@ -99,16 +128,26 @@ impl<'a> Request<'a> {
                 request.from_admin = value == "1";
             } else if RELAYED.iter().any(|name| named(name)) || is_forwarded(header.name) {
                 request.relayed = true;
+                if named("x-forwarded-for") {
+                    request.forwarded_for.rotate_left(1);
+                    request.forwarded_for[FORWARDED_LINES_MAX - 1] = value;
+                } else if named("x-real-ip") {
+                    request.real_ip = value;
+                } else if named("x-forwarded-host") {
+                    request.forwarded_host = value;
+                } else if named("x-forwarded-proto") {
+                    request.forwarded_proto = value;
+                }
             } else if named("accept") {
                 request.accept = value;
             } else if named("content-length") {
                 announced = value.parse().map_err(|_| "The Content-Length is not a number.")?;
             } else if named("transfer-encoding") {
-                return Err("A body in chunks is not taken here.");
+                return Err(CHUNKS);
             }
         }
         if body.len() != announced {
-            return Err("The body is not as long as its Content-Length says.");
+            return Err("The body is not as long as its Content-Length says.".into());
         }
         Ok(request)
     }
@@ -126,25 +165,32 @@ impl<'a> Request<'a> {
     }
 }
 
-/// The name in a Host header: without the port, and without the brackets of an IPv6 address.
+/// The name in a Host header: without the port, without the brackets of an IPv6 address, and without
+/// the dot that ends a name which stands for itself.
 pub(super) fn host_name(host: &str) -> &str {
     if let Some((inside, _)) = host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         return inside;
     }
-    match host.rsplit_once(':') {
+    let name = match host.rsplit_once(':') {
         Some((name, _)) if !name.contains(':') => name,
         _ => host,
-    }
+    };
+    name.strip_suffix('.').unwrap_or(name)
 }
 
 /// Whether a Host header names an address or `localhost`, with or without a port: no name that
 /// somebody else could have pointed here.
 pub(super) fn is_plain(host: &str) -> bool {
-    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-    let bracketed = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    if let Some((inside, after)) = host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        // `%25eth0`: the network card by which a link-local address is reached (RFC 6874).
+        let address = inside.split_once('%').map_or(inside, |(address, _)| address);
+        let port =
+            after.strip_prefix(':').map_or(after.is_empty(), |port| port.parse::<u16>().is_ok());
+        return port && address.parse::<Ipv6Addr>().is_ok();
+    }
+    let name = host_name(host);
     host.parse::<SocketAddr>().is_ok()
-        || host.parse::<IpAddr>().is_ok()
-        || bracketed.is_some_and(|address| address.parse::<Ipv6Addr>().is_ok())
+        || name.parse::<IpAddr>().is_ok()
         || name.eq_ignore_ascii_case("localhost")
 }
 
@@ -221,6 +267,7 @@ fn reason(status: u16) -> &'static str {
         404 => "Not Found",
         405 => "Method Not Allowed",
         409 => "Conflict",
+        411 => "Length Required",
         429 => "Too Many Requests",
         503 => "Service Unavailable",
         _ => "Unknown",
@@ -231,7 +278,7 @@ fn reason(status: u16) -> &'static str {
 mod tests {
     use super::*;
 
-    fn request(text: &str) -> Result<Request<'_>, &'static str> {
+    fn request(text: &str) -> Result<Request<'_>, Malformed> {
         Request::parse(text.as_bytes())
     }
 
@@ -263,6 +310,9 @@ mod tests {
             ("::1", "::1"),
             ("", ""),
             ("[", "["),
+            ("a.example.:1", "a.example"),
+            ("a.example.", "a.example"),
+            ("[fe80::1%25eth0]:1", "fe80::1%25eth0"),
         ] {
             assert_eq!(host_name(host), name);
         }
@@ -283,14 +333,35 @@ mod tests {
 
     #[test]
     fn a_name_that_could_point_anywhere_is_not_plain() {
-        for host in
-            ["127.0.0.1", "192.0.2.1:80", "[::1]", "[::1]:22352", "localhost", "LocalHost:22352"]
-        {
+        for host in [
+            "127.0.0.1",
+            "192.0.2.1:80",
+            "[::1]",
+            "[::1]:22352",
+            "localhost",
+            "LocalHost:22352",
+            "localhost.",
+            "localhost.:1",
+            "[fe80::1%25eth0]:22352",
+            "[fe80::1%eth0]",
+            "127.0.0.1.:1",
+        ] {
             assert!(is_plain(host), "{host}");
         }
-        for host in
-            ["", "example.org", "127.0.0.1.example.org:22352", "localhost.example.org", "[::1", "a"]
-        {
+        for host in [
+            "",
+            "example.org",
+            "127.0.0.1.example.org:22352",
+            "localhost.example.org",
+            "[::1",
+            "a",
+            "[::1]x",
+            "[::1]:x",
+            "[a%25eth0]",
+            "[fe80::1%25eth0].example.org",
+            ".",
+            "localhost..",
+        ] {
             assert!(!is_plain(host), "{host}");
         }
     }
@@ -312,7 +383,7 @@ mod tests {
             "GET / HTTP/1.1\r\nContent-Length: 99999999999999999999999\r\n\r\n",
             "GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         ] {
-            let said = request(text).expect_err(text);
+            let said = request(text).expect_err(text).sentence;
             assert!(said.ends_with('.') && said.starts_with(char::is_uppercase), "{said}");
         }
     }

@@ -15,6 +15,9 @@ mod guard;
 mod http;
 pub mod metrics;
 mod page;
+#[cfg(test)]
+mod proxy_test;
+mod relay;
 mod routes;
 mod sessions;
 pub(crate) mod settings;
@@ -36,8 +39,10 @@ use audit::Audit;
 use core::fmt;
 use core::net::IpAddr;
 use guard::Who;
-use http::{Request, Response};
+use http::{Malformed, Request, Response};
+use ipnet::IpNet;
 use metrics::Page;
+use relay::Sender;
 pub use routes::Reply;
 use routes::{Effect, Route};
 use serde::Serialize;
@@ -176,6 +181,8 @@ pub struct Entrance {
     pub browsers: BrowserKey,
     /// Goes up when other passwords hold: who came in by those before has to come in again.
     pub readings: u64,
+    /// The machine's own names, by which its pages may be asked for.
+    pub names: Vec<String>,
     /// Files of this server that it does without, not all of them if there are many.
     pub files: Vec<FileTrouble>,
 }
@@ -209,10 +216,14 @@ pub struct Admin {
     entrance: Entrance,
     /// Names by which this server may be asked for, beside its addresses.
     names: Vec<String>,
+    /// The names that are configured.
+    more_names: Vec<String>,
+    /// Proxies that are believed whom they ask for.
+    proxies: Vec<IpNet>,
     sessions: Sessions,
     slips: Slips,
-    /// Requests that wait for their password to be checked, and who tries it.
-    waiting: BTreeMap<Link, (Trier, Vec<u8>)>,
+    /// Requests that wait for their password to be checked.
+    waiting: BTreeMap<Link, Waiting>,
     random: Random,
     /// Changes of which it is not known yet what becomes of them.
     later: BTreeMap<Link, Later>,
@@ -228,6 +239,14 @@ pub(crate) struct Origin {
     socket: bool,
 }
 
+/// A request whose password is being checked.
+#[derive(Clone, Debug)]
+struct Waiting {
+    trier: Trier,
+    from: IpAddr,
+    bytes: Vec<u8>,
+}
+
 /// A change that is under way.
 #[derive(Clone, Debug)]
 struct Later {
@@ -241,8 +260,8 @@ struct Later {
 enum Pass {
     /// It may come in, from this one.
     In(Who),
-    /// Its password is to be checked, which this one tries.
-    Checked(Trier),
+    /// This password is to be checked, which this one tries.
+    Checked(Trier, String),
 }
 
 /// A request that may be answered.
@@ -252,6 +271,8 @@ pub struct Asked<'a> {
     request: Request<'a>,
     route: &'static Route,
     who: Who,
+    /// Cookies are for HTTPS only.
+    secure: bool,
 }
 
 impl Admin {
@@ -262,6 +283,8 @@ impl Admin {
             links: BTreeMap::new(),
             entrance: Entrance::default(),
             names: Vec::new(),
+            more_names: Vec::new(),
+            proxies: Vec::new(),
             sessions: Sessions::new(Random::named(seed, "admin")),
             slips: Slips::default(),
             waiting: BTreeMap::new(),
@@ -279,11 +302,24 @@ impl Admin {
         }
         entrance.files.truncate(FILE_TROUBLES_SHOWN);
         self.entrance = entrance;
+        self.name();
     }
 
-    /// The names by which this server may be asked for, beside its addresses.
+    /// The names by which this server may be asked for, beside its addresses and the machine's own
+    /// names.
     pub fn set_names(&mut self, names: Vec<String>) {
-        self.names = names;
+        self.more_names = names;
+        self.name();
+    }
+
+    fn name(&mut self) {
+        let all = self.more_names.iter().chain(&self.entrance.names);
+        self.names = all.map(|name| name.strip_suffix('.').unwrap_or(name).into()).collect();
+    }
+
+    /// The proxies that are believed when they say whom they ask for.
+    pub fn set_proxies(&mut self, proxies: Vec<IpNet>) {
+        self.proxies = proxies;
     }
 
     /// When the certificate ends, if there is one.
@@ -321,23 +357,25 @@ impl Admin {
             out.push(Intent::Close { link, why });
             return None;
         }
-        let request = match Request::parse(bytes) {
+        let mut request = match Request::parse(bytes) {
             Ok(request) => request,
-            Err(sentence) => {
+            Err(Malformed { status, sentence }) => {
                 let unread = Request { close: true, ..Request::default() };
-                self.send(link, &unread, &Response::text(400, sentence), out);
+                self.send(link, &unread, &Response::text(status, sentence), out);
                 return None;
             }
         };
+        let sender = relay::sender(&mut request, origin, &self.proxies, &self.names);
         let found = routes::find(&request);
         let admitted = found.and_then(|route| {
-            self.pass(now, origin, &request, route, checked).map(|pass| (route, pass))
+            self.pass(now, sender, &request, route, checked).map(|pass| (route, pass))
         });
+        let secure = self.secure(&sender);
         match admitted {
-            Ok((route, Pass::In(who))) => Some(Asked { link, request, route, who }),
-            Ok((_, Pass::Checked(trier))) => {
-                self.waiting.insert(link, (trier, bytes.to_vec()));
-                let password = guard::password(&request).unwrap_or_default();
+            Ok((route, Pass::In(who))) => Some(Asked { link, request, route, who, secure }),
+            Ok((_, Pass::Checked(trier, password))) => {
+                let waiting = Waiting { trier, from: sender.from, bytes: bytes.to_vec() };
+                self.waiting.insert(link, waiting);
                 out.push(Intent::Verify { link, password: Password(password) });
                 None
             }
@@ -352,7 +390,7 @@ impl Admin {
     fn pass(
         &mut self,
         now: Now,
-        origin: Origin,
+        sender: Sender,
         request: &Request<'_>,
         route: &'static Route,
         checked: Option<Rights>,
@@ -360,10 +398,12 @@ impl Admin {
         guard::site(request, route, &self.names)?;
         let cookie = request.cookie(&sessions::cookie_name(request.port()));
         let session = cookie.and_then(|token| self.sessions.rights(now.mono, token, route.wakes()));
-        let (from, machine) = (origin.from, guard::is_machine(request, origin, &self.entrance));
-        let owner = machine && origin.socket;
+        let from = sender.from;
+        let machine = guard::is_machine(request, &sender, &self.entrance);
+        let owner = machine && sender.socket;
         let who = Who { from, machine, owner, rights: checked.or(session) };
-        if checked.is_none() && guard::password(request).is_some() {
+        let password = guard::password(request, route, &who, &self.entrance);
+        if let Some(password) = password.filter(|_| checked.is_none()) {
             if !self.entrance.operator && !self.entrance.reader {
                 return Err(guard::closed(&self.entrance));
             }
@@ -376,7 +416,7 @@ impl Admin {
             }
             let trier = known.map_or_else(|| Trier::at(from), Trier::Browser);
             return match self.slips.take(now.mono, trier) {
-                Ok(()) => Ok(Pass::Checked(trier)),
+                Ok(()) => Ok(Pass::Checked(trier, password)),
                 Err(wait) => Err(guard::wait(wait, known.is_some())),
             };
         }
@@ -393,8 +433,8 @@ impl Admin {
         granted: Option<Rights>,
         out: &mut Vec<Intent>,
     ) -> Option<Vec<u8>> {
-        let (trier, bytes) = self.waiting.remove(&link)?;
-        let from = self.links.get(&link)?.from;
+        let Waiting { trier, from, bytes } = self.waiting.remove(&link)?;
+        self.links.get(&link)?;
         if granted.is_some() {
             self.slips.give_back(trier);
             return Some(bytes);
@@ -415,7 +455,7 @@ impl Admin {
         reply: Reply,
         out: &mut Vec<Intent>,
     ) -> Option<Command> {
-        let Asked { link, request, who, .. } = asked;
+        let Asked { link, request, who, secure, .. } = asked;
         let Reply { mut response, effect, change } = reply;
         let mut command = None;
         match effect {
@@ -428,15 +468,14 @@ impl Admin {
             }
             Effect::SignIn(rights) => {
                 let token = self.sessions.open(now.mono, rights);
-                let secure = self.entrance.certificate_ends.is_some() && !who.from.is_loopback();
-                let line = sessions::cookie(request.port(), &token, secure);
+                let line = sessions::cookie(request.port(), &token, *secure);
                 response = response.with("Set-Cookie", &line);
                 // Readers' are not known: their password would be good for tries at the operators'.
                 let known = (rights == Rights::Operator)
                     .then(|| self.entrance.browsers.admit(&mut self.random))
                     .flatten();
                 if let Some(shown) = known {
-                    let line = slips::cookie(request.port(), &shown, secure);
+                    let line = slips::cookie(request.port(), &shown, *secure);
                     response = response.with("Set-Cookie", &line);
                 }
             }
@@ -471,6 +510,14 @@ impl Admin {
             let request = Request { close, ..Request::default() };
             self.send(link, &request, &response, out);
         }
+    }
+
+    /// Whether cookies are for HTTPS only: its sender speaks it.
+    fn secure(&self, sender: &Sender) -> bool {
+        if sender.proxied {
+            return sender.https;
+        }
+        self.entrance.certificate_ends.is_some() && !sender.from.is_loopback()
     }
 
     fn send(

@@ -12,11 +12,24 @@ pub(super) struct Reader {
     buffer: Vec<u8>,
     /// Length of the request that the buffer begins with, once its head is whole.
     length: Option<usize>,
+    /// A request was let through of which only the head can be read: whoever answers it closes, and
+    /// what follows is nothing to them.
+    over: bool,
+}
+
+/// How much of the bytes a request is.
+struct Extent {
+    length: usize,
+    /// There is a body behind it whose end is not looked for.
+    endless: bool,
 }
 
 impl Reader {
     /// Takes bytes that arrived and appends every whole request to `frames`.
     pub(super) fn read(&mut self, bytes: &[u8], frames: &mut Vec<Frame>) -> Result<(), Why> {
+        if self.over {
+            return Ok(());
+        }
         // A head becomes whole with a new line only, and its lines are counted: so a head that
         // comes byte by byte is looked at no more often than it may have lines.
         let mut look = self.buffer.is_empty() || bytes.contains(&b'\n');
@@ -27,7 +40,14 @@ impl Reader {
                 // Empty lines before a request are skipped (RFC 9112, 2.2).
                 from +=
                     self.buffer[from..].iter().take_while(|&&b| b == b'\r' || b == b'\n').count();
-                self.length = length(&self.buffer[from..])?;
+                let extent = length(&self.buffer[from..])?;
+                if let Some(Extent { length, endless: true }) = extent {
+                    frames.push(Frame::Http(self.buffer[from..from + length].to_vec()));
+                    self.buffer = Vec::new();
+                    self.over = true;
+                    return Ok(());
+                }
+                self.length = extent.map(|extent| extent.length);
             }
             match self.length {
                 Some(length) if length <= self.buffer.len() - from => {
@@ -62,9 +82,10 @@ impl Reader {
 
 const TOO_LONG: Why = Why::Limit("length of an HTTP request");
 
-/// Length of the request that `bytes` begin with, body included, at most [`HTTP_REQUEST_MAX`];
+/// The request that `bytes` begin with, body included unless it is in chunks (its head alone is
+/// enough to say that those are not taken), at most [`HTTP_REQUEST_MAX`];
 /// `None` while its head is not whole.
-fn length(bytes: &[u8]) -> Result<Option<usize>, Why> {
+fn length(bytes: &[u8]) -> Result<Option<Extent>, Why> {
     let mut headers = [httparse::EMPTY_HEADER; HTTP_HEADERS_MAX];
     let mut request = httparse::Request::new(&mut headers);
     let head = match request.parse(bytes) {
@@ -76,9 +97,10 @@ fn length(bytes: &[u8]) -> Result<Option<usize>, Why> {
         Err(_) => return Err(Why::Protocol("not an HTTP/1.x request")),
     };
     let mut body = None;
+    let mut endless = false;
     for header in request.headers.iter() {
         if header.name.eq_ignore_ascii_case("transfer-encoding") {
-            return Err(Why::Protocol("an HTTP request body in chunks"));
+            endless = true;
         }
         if header.name.eq_ignore_ascii_case("content-length") {
             let length = decimal(header.value)?;
@@ -89,8 +111,11 @@ fn length(bytes: &[u8]) -> Result<Option<usize>, Why> {
             body = Some(length);
         }
     }
-    match head.checked_add(body.unwrap_or(0)) {
-        Some(length) if head <= HTTP_HEAD_MAX && length <= HTTP_REQUEST_MAX => Ok(Some(length)),
+    let body = if endless { 0 } else { body.unwrap_or(0) };
+    match head.checked_add(body) {
+        Some(length) if head <= HTTP_HEAD_MAX && length <= HTTP_REQUEST_MAX => {
+            Ok(Some(Extent { length, endless }))
+        }
         _ => Err(TOO_LONG),
     }
 }

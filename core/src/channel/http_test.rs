@@ -76,14 +76,30 @@ fn what_is_no_request_is_refused_at_once() {
 #[test]
 fn bodies_of_unclear_length_are_refused() {
     let with = |headers: &str| refused(&format!("POST / HTTP/1.1\r\n{headers}\r\n\r\n"));
-    let chunks = Why::Protocol("an HTTP request body in chunks");
-    assert_eq!(with("Transfer-Encoding: chunked"), chunks);
     let unclear = Why::Protocol("the length of an HTTP request body");
     for value in ["", "-1", "+1", "1, 1", "0x1", "1 2"] {
         assert_eq!(with(&format!("Content-Length: {value}")), unclear);
     }
     let two = Why::Protocol("two lengths in an HTTP request");
     assert_eq!(with("Content-Length: 1\r\nContent-Length: 2"), two);
+}
+
+#[test]
+fn of_a_request_in_chunks_the_head_alone_is_read_and_nothing_behind_it() {
+    for also in ["", "Content-Length: 3\r\n"] {
+        let head = format!("POST / HTTP/1.1\r\n{also}Transfer-Encoding: chunked\r\n\r\n");
+        let all = [&head, "3\r\nabc\r\n0\r\n\r\n", STATUS].concat();
+        for size in 1..=all.len() {
+            let mut stream = Stream::admin();
+            let mut got = Vec::new();
+            for chunk in all.as_bytes().chunks(size) {
+                let (frames, result) = read(&mut stream, chunk);
+                result.unwrap();
+                got.extend(frames);
+            }
+            assert_eq!(got, [&*head], "in pieces of {size}");
+        }
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use super::value::{Number, Object};
 use crate::licence::version_of;
-use crate::limits::ACCESS_NETWORKS_MAX;
+use crate::limits::{ACCESS_NETWORKS_MAX, TRUSTED_PROXIES_MAX};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -149,6 +149,23 @@ impl<'de> Deserialize<'de> for Networks {
             return Err(D::Error::custom(
                 "found no network, expected at least one; every address is \"0.0.0.0/0\" and \"::/0\"",
             ));
+        }
+        Ok(Self(networks.into_iter().map(|network| network.0).collect()))
+    }
+}
+
+/// `TrustedProxies`: networks, of which there need be none.
+#[derive(Debug, Default)]
+pub(super) struct Proxies(pub(super) Vec<IpNet>);
+
+impl<'de> Deserialize<'de> for Proxies {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let networks = Vec::<Network>::deserialize(deserializer)?;
+        if networks.len() > TRUSTED_PROXIES_MAX {
+            return Err(D::Error::custom(format_args!(
+                "found {} networks, expected at most {TRUSTED_PROXIES_MAX}",
+                networks.len()
+            )));
         }
         Ok(Self(networks.into_iter().map(|network| network.0).collect()))
     }

@@ -111,6 +111,7 @@ fn the_minimal_one_has_the_documented_defaults() {
             password_file: "/etc/wibu/CodeMeter/tmr-admin.passwd".into(),
             certificate: None,
             host_names: vec![],
+            trusted_proxies: vec![],
         },
         virtuals: vec![],
         log: Log { file: None, json: false, level: "info".into() },
@@ -130,7 +131,7 @@ fn the_full_one_says_everything_itself() {
     let text = r#"{
       "VirtualContainers": [ { "CmActId": 305419896, "Serial": 59885682 }, { "Serial": 1, "CmActId": 4294967295 },
         { "Serials": [1000003, 1000001, 1000002], "Serial": 2 }, { "Serials": [4, 5, 6] } ],
-      "WebAdmin": { "Ip": "::1", "Port": 0, "PasswordFile": "passwords", "HostNames": ["licences.example.org", "lic"],
+      "WebAdmin": { "Ip": "::1", "Port": 0, "PasswordFile": "passwords", "HostNames": ["licences.example.org", "lic"], "TrustedProxies": ["192.0.2.9"],
         "CertificateChainFile": "chain.pem", "PrivateKeyFile": "key.pem" },
       "LicenseTracking": { "Enabled": false, "Path": "/srv/history", "MaxFileSizeInMegabytes": 1,
         "MaxTotalSizeInMegabytes": 4, "KeepMonths": 240 },
@@ -174,6 +175,7 @@ fn the_full_one_says_everything_itself() {
             password_file: "passwords".into(),
             certificate: Some(("chain.pem".into(), "key.pem".into())),
             host_names: vec!["licences.example.org".into(), "lic".into()],
+            trusted_proxies: vec!["192.0.2.9/32".parse().unwrap()],
         },
         virtuals: vec![
             (ContainerId::CmAct(305_419_896), Some(59_885_682)),

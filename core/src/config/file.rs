@@ -1,6 +1,6 @@
 //! `tmrconf.json` as it stands in the file: the documented keys and their defaults.
 
-use super::access::{AccessControl, Binding, ClientVersion};
+use super::access::{AccessControl, Binding, ClientVersion, Proxies};
 use super::value::{Flag, Host, Ip, Levels, LogFormat, Number, Object, OwnPort, Path, Port, Whole};
 use crate::io::Address;
 use crate::limits::{self, HISTORY_FILE, HISTORY_FILES, HISTORY_MONTHS};
@@ -144,6 +144,9 @@ pub(super) struct WebAdmin {
     pub(super) private_key_file: Option<Path>,
     /// Names by which browsers may ask for the pages, beside addresses and this machine's own name.
     pub(super) host_names: Vec<Host>,
+    /// Reverse proxies, by address or network: the X-Forwarded-For or X-Real-IP of these says who asks,
+    /// everybody else's says nothing.
+    pub(super) trusted_proxies: Proxies,
 }
 
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
@@ -261,6 +264,7 @@ impl Default for WebAdmin {
             certificate_chain_file: None,
             private_key_file: None,
             host_names: Vec::new(),
+            trusted_proxies: Proxies::default(),
         }
     }
 }

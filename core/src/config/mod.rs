@@ -29,6 +29,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 use file::File;
+use ipnet::IpNet;
 use value::{LogFormat, Object};
 
 /// A configuration that a front would take.
@@ -132,6 +133,8 @@ pub struct Web {
     pub certificate: Option<(String, String)>,
     /// Names by which the pages may be asked for, beside this machine's own: `HostNames`.
     pub host_names: Vec<String>,
+    /// Proxies that are believed whom they ask for: `TrustedProxies`.
+    pub trusted_proxies: Vec<IpNet>,
 }
 
 impl Config {
@@ -207,6 +210,7 @@ impl Config {
                     .zip(admin.private_key_file)
                     .map(|(chain, key)| (chain.0, key.0)),
                 host_names: admin.host_names.into_iter().map(|name| name.0).collect(),
+                trusted_proxies: admin.trusted_proxies.0,
             },
             virtuals: file.virtual_containers.0,
             log: Log {

@@ -2,7 +2,7 @@
 //! satisfy it and the reader. All three are shipped from `runtime-std/dist`.
 
 use super::Config;
-use super::access::{AccessControl, Action, Binding, ClientVersion, Networks, RuleForm};
+use super::access::{AccessControl, Action, Binding, ClientVersion, Networks, Proxies, RuleForm};
 use super::file::{File, Server, Servers, VirtualContainerForm, VirtualContainers};
 use super::value::{
     Flag, HOST, Host, IP, Ip, LEVELS, Levels, LogFormat, Object, PATH, Path, Whole,
@@ -93,6 +93,20 @@ schema!(
     _it,
     json_schema!({
         "type": "array", "minItems": 1, "items": text("a network such as 192.0.2.0/24, or an address")
+    })
+);
+/// For its default, which names none.
+impl serde::Serialize for Proxies {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(self.0.iter().map(ToString::to_string))
+    }
+}
+
+schema!(
+    Proxies,
+    _it,
+    json_schema!({
+        "type": "array", "items": text("a network such as 192.0.2.0/24, or an address")
     })
 );
 schema!(ClientVersion, _it, text("a version such as 6.10"));

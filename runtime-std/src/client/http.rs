@@ -5,6 +5,7 @@ use crate::daemon::Failure;
 use crate::daemon::exit::words;
 use crate::daemon::net::Socket;
 use base64ct::{Base64, Encoding};
+use rustls::Stream;
 use serde_json::Value;
 use std::io::{self, ErrorKind, Read, Write};
 use std::time::Duration;
@@ -61,9 +62,13 @@ pub fn post_json(
 /// # Errors
 /// As of [`get`].
 pub fn post_signed(to: &Pages, path: &str, body: &str, password: &str) -> Result<Answer, Failure> {
+    ask(to, &format!("POST {path}"), &basic(password), body, PATIENCE)
+}
+
+/// The line of a head that carries a password.
+fn basic(password: &str) -> String {
     let coded = Base64::encode_string(format!("operator:{password}").as_bytes());
-    let head = format!("Authorization: Basic {coded}\r\n");
-    ask(to, &format!("POST {path}"), &head, body, PATIENCE)
+    format!("Authorization: Basic {coded}\r\n")
 }
 
 /// `/api/status`, and its text as it came.
@@ -92,8 +97,27 @@ fn ask(
     body: &str,
     patience: Duration,
 ) -> Result<Answer, Failure> {
-    let Opened { socket, at } = to.open()?;
-    let bytes = exchange(&socket, line, head, body, patience)
+    let own = match to.password()? {
+        Some(password) if head.is_empty() => basic(&password),
+        _ => String::new(),
+    };
+    let Opened { socket, tls, at } = to.open()?;
+    let text = socket.set_read_timeout(patience).and_then(|()| {
+        let host = match (&tls, &socket) {
+            // The certificate says that it is the one that was meant.
+            (Some((_, named)), _) => named.to_string(),
+            // By its number: a server must not be led to take a command that was meant for another.
+            (None, Socket::Tcp(socket)) => socket.peer_addr()?.to_string(),
+            (None, Socket::Unix(_)) => "localhost".to_owned(),
+        };
+        Ok(request(line, &host, &format!("{head}{own}"), body))
+    });
+    let mut socket = &socket;
+    let bytes = text
+        .and_then(|text| match tls {
+            Some((mut tls, _)) => exchange(Stream::new(&mut tls, &mut socket), &text),
+            None => exchange(socket, &text),
+        })
         .map_err(|error| Failure::unreachable(unanswered(&at, &error, patience)))?;
     if bytes.is_empty() {
         return Err(Failure::unreachable(format!("{at} closed the connection without an answer")));
@@ -115,28 +139,19 @@ fn unanswered(at: &str, error: &io::Error, patience: Duration) -> String {
     }
 }
 
-fn exchange(
-    mut socket: &Socket,
-    line: &str,
-    head: &str,
-    body: &str,
-    patience: Duration,
-) -> io::Result<Vec<u8>> {
-    socket.set_read_timeout(patience)?;
-    // By its number: a server must not be led to take a command that was meant for another.
-    let host = match socket {
-        Socket::Tcp(socket) => socket.peer_addr()?.to_string(),
-        Socket::Unix(_) => "localhost".to_owned(),
-    };
+/// The text of a request. A change carries the header that a foreign page cannot send.
+fn request(line: &str, host: &str, head: &str, body: &str) -> String {
     let length = body.len();
     let more = match line.split(' ').next() {
         Some("POST") => format!("X-Tmr-Admin: 1\r\nContent-Length: {length}\r\n"),
         _ => String::new(),
     };
-    write!(
-        socket,
-        "{line} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{head}{more}\r\n{body}"
-    )?;
+    format!("{line} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{head}{more}\r\n{body}")
+}
+
+fn exchange(mut socket: impl Read + Write, text: &str) -> io::Result<Vec<u8>> {
+    socket.write_all(text.as_bytes())?;
+    socket.flush()?;
     let mut bytes = Vec::new();
     match socket.take(ANSWER_MAX).read_to_end(&mut bytes) {
         // A server that ends rudely may have said all there is.
@@ -166,7 +181,9 @@ fn parse(bytes: &[u8]) -> Option<(u16, String)> {
 mod tests {
     use super::*;
     use crate::daemon::Exit;
+    use crate::daemon::tls::Certificate;
     use std::net::TcpListener;
+    use std::path::Path;
     use std::thread;
     use tmr_core::io::Address;
 
@@ -201,6 +218,47 @@ mod tests {
         assert!(got.starts_with("POST /b ") && got.contains("\r\nX-Tmr-Admin: 1\r\n"), "{got}");
         let made = made.map(|answer| (answer.status, answer.body));
         assert_eq!(made, Ok((202, "taken\n".into())));
+    }
+
+    /// What comes of a request by HTTPS to a server with the certificate of the tests, which names
+    /// `localhost`.
+    fn by_https(host: &str, ca: Option<&str>) -> (String, Result<Answer, Failure>) {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/certificate");
+        let certificate =
+            Certificate { chain: folder.join("admin.pem"), key: folder.join("admin.key") };
+        let (config, _) = certificate.read().unwrap();
+        let listener = TcpListener::bind("0.0.0.0:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let server = thread::spawn(move || {
+            let (socket, _) = listener.accept().unwrap();
+            let tls = rustls::ServerConnection::new(config).unwrap();
+            let mut stream = rustls::StreamOwned::new(tls, socket);
+            let (mut got, mut byte) = (Vec::new(), [0]);
+            while !got.ends_with(b"\r\n\r\n") && stream.read_exact(&mut byte).is_ok() {
+                got.push(byte[0]);
+            }
+            if !got.is_empty() {
+                stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").unwrap();
+                stream.conn.send_close_notify();
+                stream.flush().unwrap();
+            }
+            String::from_utf8(got).unwrap()
+        });
+        let to = Pages::parse(&format!("https://{host}:{port}")).unwrap();
+        let made = get(&to.trusting(ca.map(|name| folder.join(name))), "/x");
+        (server.join().unwrap().replace(&port.to_string(), "PORT"), made)
+    }
+
+    #[test]
+    fn by_https_only_the_server_that_was_meant_is_asked() {
+        let (got, made) = by_https("localhost", Some("admin.pem"));
+        assert_eq!(made.map(|answer| (answer.status, answer.body)), Ok((200, "ok".into())));
+        assert_eq!(got, "GET /x HTTP/1.1\r\nHost: localhost:PORT\r\nConnection: close\r\n\r\n");
+        let (got, made) = by_https("localhost", None);
+        assert!(got.is_empty(), "nothing is said to a server that nobody vouches for");
+        assert!(made.unwrap_err().text.contains("certificate"));
+        let (got, made) = by_https("127.0.0.2", Some("admin.pem"));
+        assert!(got.is_empty() && made.is_err(), "another name than that of the certificate");
     }
 
     #[test]

@@ -20,6 +20,7 @@ pub mod role;
 pub mod session;
 pub mod status;
 pub mod table;
+mod trust;
 
 use crate::daemon::cli::{Ask, Client};
 use crate::daemon::{Outcome, out};

@@ -1,12 +1,14 @@
 //! Where the admin pages of a server are asked for: by a socket of its machine, or at an address.
 
+use super::trust;
 use crate::daemon::dial::dial;
 use crate::daemon::exit::words;
 use crate::daemon::net::Socket;
-use crate::daemon::{Failure, address, machine};
+use crate::daemon::{Failure, address, files, machine};
 use clap::Args;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
+use rustls::ClientConnection;
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::os::unix::net::UnixStream;
@@ -17,34 +19,55 @@ use tmr_core::limits::DIAL_TIMEOUT;
 /// Where the admin pages of this machine's server are, unless its configuration says otherwise.
 const USUAL: &str = "127.0.0.1:22352";
 
+/// Longest file with a password, in bytes.
+const PASSWORD_FILE_MAX: usize = 4096;
+
 /// Which server's admin pages.
 #[derive(Debug, Args)]
 pub struct Admin {
     /// Where its admin pages are: an address, or the path of its socket [default: the socket of this
     /// machine's server, or else http://127.0.0.1:22352].
-    #[arg(long = "admin", value_name = "http://IP:PORT|PATH", env = "TMR_ADMIN", value_parser = Pages::parse)]
+    #[arg(long = "admin", value_name = "http[s]://IP:PORT|PATH", env = "TMR_ADMIN", value_parser = Pages::parse)]
     named: Option<Pages>,
+    /// Certificates, in PEM, of whom an https:// address is to be vouched for by [default: those that the
+    /// system trusts].
+    #[arg(long = "ca", value_name = "FILE", env = "TMR_CA")]
+    ca: Option<PathBuf>,
+    /// The operator's or the reader's password, in the first line of this file: not asked for where no
+    /// password is needed.
+    #[arg(long = "password-file", value_name = "FILE", env = "TMR_PASSWORD_FILE")]
+    password_file: Option<PathBuf>,
 }
 
 impl Admin {
     /// Where to ask for a front's.
     #[must_use]
     pub fn front(&self) -> Pages {
-        self.named.clone().unwrap_or_else(Pages::front)
+        self.with(self.named.clone().unwrap_or_else(Pages::front))
     }
 
     /// Where to ask for any server's.
     #[must_use]
     pub fn server(&self) -> Pages {
-        self.named.clone().unwrap_or_else(Pages::server)
+        self.with(self.named.clone().unwrap_or_else(Pages::server))
+    }
+
+    fn with(&self, pages: Pages) -> Pages {
+        Pages { ca: self.ca.clone(), password_file: self.password_file.clone(), ..pages }
     }
 }
 
 /// The places where one server may be asked: the first that takes a connection is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pages {
     sockets: Vec<PathBuf>,
     at: Option<Address>,
+    /// That address speaks HTTPS.
+    https: bool,
+    /// Who vouches for it, in PEM; `None`: whom the system trusts.
+    ca: Option<PathBuf>,
+    /// Its first line is the password that every request carries.
+    password_file: Option<PathBuf>,
 }
 
 /// A connection to one of these places, and what that is called.
@@ -52,6 +75,8 @@ pub struct Pages {
 pub struct Opened {
     /// The connection.
     pub socket: Socket,
+    /// What it is covered with, and the host that it is for: `None`, it is plain.
+    pub tls: Option<(ClientConnection, Address)>,
     /// The place; and those before it that are there and could not be used, with the reason.
     pub at: String,
 }
@@ -71,20 +96,20 @@ impl Pages {
 
     fn usual(sockets: &[&str]) -> Self {
         let sockets = sockets.iter().map(PathBuf::from).collect();
-        Self { sockets, at: address::admin(USUAL).ok() }
+        Self { sockets, at: address::admin(USUAL).ok(), ..Self::default() }
     }
 
     /// A front with this state folder, and with its pages at this address.
     #[must_use]
     pub fn of(state: &Path, at: Address) -> Self {
         let sockets = vec![PathBuf::from(machine::USUAL[0]), state.join(machine::SOCKET)];
-        Self { sockets, at: Some(at) }
+        Self { sockets, at: Some(at), ..Self::default() }
     }
 
     /// A server with this state folder, started by this process, and with its pages at this address.
     #[must_use]
     pub fn started(state: &Path, at: Address) -> Self {
-        Self { sockets: vec![state.join(machine::SOCKET)], at: Some(at) }
+        Self { sockets: vec![state.join(machine::SOCKET)], at: Some(at), ..Self::default() }
     }
 
     /// As people type it: the path of a socket, or the address of admin pages.
@@ -94,11 +119,32 @@ impl Pages {
     pub fn parse(text: &str) -> Result<Self, String> {
         let path = text.strip_prefix("unix:").unwrap_or(text);
         if path.starts_with('/') {
-            return Ok(Self { sockets: vec![path.into()], at: None });
+            return Ok(Self { sockets: vec![path.into()], ..Self::default() });
         }
-        let at = address::admin(text)
-            .map_err(|right| format!("{right}, or the path of a socket from / on"))?;
-        Ok(Self { sockets: Vec::new(), at: Some(at) })
+        let rest = text.strip_prefix("https://");
+        let at = address::admin(rest.unwrap_or(text)).map_err(|right| {
+            format!("{right}, https://HOST:22352, or the path of a socket from / on")
+        })?;
+        Ok(Self { at: Some(at), https: rest.is_some(), ..Self::default() })
+    }
+
+    /// The same, vouched for by the certificates of this file.
+    #[cfg(test)]
+    pub(super) fn trusting(self, ca: Option<PathBuf>) -> Self {
+        Self { ca, ..self }
+    }
+
+    /// The password that every request carries, if there is a file for it.
+    ///
+    /// # Errors
+    /// It cannot be read, or there is none in it.
+    pub fn password(&self) -> Result<Option<String>, Failure> {
+        let Some(file) = &self.password_file else { return Ok(None) };
+        let text = files::plain_text(file, PASSWORD_FILE_MAX)?;
+        match text.lines().next().map(str::trim_end).filter(|line| !line.is_empty()) {
+            Some(line) => Ok(Some(line.to_owned())),
+            None => Err(files::wrong(file, "no password in its first line")),
+        }
     }
 
     /// Opens a connection to the first place that takes one.
@@ -111,7 +157,7 @@ impl Pages {
             match open(path) {
                 Ok(socket) => {
                     let at = path.display().to_string();
-                    return Ok(Opened { socket: socket.into(), at });
+                    return Ok(Opened { socket: socket.into(), tls: None, at });
                 }
                 Err(error) => {
                     let what = format!("{}: {}", path.display(), words(&error));
@@ -125,8 +171,12 @@ impl Pages {
         let why = match &self.at {
             Some(at) => match dial(at) {
                 Ok(socket) => {
+                    let tls = match self.https {
+                        true => Some((trust::client(at, self.ca.as_deref())?, at.clone())),
+                        false => None,
+                    };
                     let at = format!("{at}{passed}");
-                    return Ok(Opened { socket: socket.into(), at });
+                    return Ok(Opened { socket: socket.into(), tls, at });
                 }
                 Err(why) => format!("{at}: {why}"),
             },
@@ -142,13 +192,14 @@ impl Pages {
 
 impl From<Address> for Pages {
     fn from(at: Address) -> Self {
-        Self { sockets: Vec::new(), at: Some(at) }
+        Self { at: Some(at), ..Self::default() }
     }
 }
 
 impl fmt::Display for Pages {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&*self.sockets, &self.at) {
+            ([], Some(at)) if self.https => write!(f, "https://{at}"),
             ([], Some(at)) => at.fmt(f),
             ([path], None) => path.display().fmt(f),
             _ => f.write_str("the server of this machine"),
@@ -182,7 +233,11 @@ mod tests {
             assert_eq!(Pages::parse(text).unwrap().to_string(), shown);
         }
         assert!(Pages::parse("unix:x").is_err());
-        assert!(Pages::parse("https://127.0.0.1:5").is_err());
+        assert_eq!(
+            Pages::parse("https://a.example:5/").unwrap().to_string(),
+            "https://a.example:5"
+        );
+        assert!(Pages::parse("https://a.example").is_err());
     }
 
     #[test]
@@ -194,7 +249,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let at = Some(Address { host: "127.0.0.1".into(), port });
-        let pages = Pages { sockets: paths.to_vec(), at };
+        let pages = Pages { sockets: paths.to_vec(), at, ..Pages::default() };
         let opened = pages.open().unwrap().at;
         let left = paths[1].display();
         assert_eq!(opened, format!("127.0.0.1:{port} ({left}: Connection refused)"));

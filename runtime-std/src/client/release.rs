@@ -50,7 +50,8 @@ pub fn release(options: &Release) -> Outcome {
     };
     let (at, body) = (&options.admin.front(), body.to_string());
     let mut answer = http::post_json(at, PATH, &body, PATIENCE)?;
-    if answer.status == 401 {
+    // A password file has been tried with it.
+    if answer.status == 401 && at.password()?.is_none() {
         let password = passwords::once("Password of the operator: ")?;
         if password.is_empty() {
             let text = "no password was read: standard input has none".to_owned();

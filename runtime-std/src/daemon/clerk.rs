@@ -11,7 +11,7 @@ use super::passwords::Passwords;
 use super::plan::{Errand, Tell};
 use super::stamp::Stamp;
 use super::tls::{Certificate, Tls};
-use super::{create, files, log};
+use super::{create, files, log, names};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -164,6 +164,7 @@ impl Clerk {
     fn read(&mut self) -> Entrance {
         let Papers { passwords: file, certificate } = self.seen.0.clone();
         let mut entrance = self.told.clone();
+        entrance.names = names::own();
         entrance.password_file = file.display().to_string();
         self.troubles.clear();
         match Passwords::of_server(&file) {

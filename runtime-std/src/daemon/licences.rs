@@ -12,7 +12,7 @@
 use super::exit::{Failure, words};
 use super::plan::{Source, Tell};
 use super::stamp::Stamp;
-use super::{files, log, notify, signals};
+use super::{files, log, names, notify, signals};
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::io::Read;
@@ -144,12 +144,13 @@ impl Licences {
     #[must_use]
     pub fn source(mut self, keys: impl Fn() -> Vec<Failure> + Send + 'static) -> Source {
         Box::new(move |tell: Tell| {
-            let mut told = Vec::new();
+            let mut told = None;
             loop {
                 let files = self.troubles();
-                if files != told {
-                    told.clone_from(&files);
-                    tell(Input::Entrance(Box::new(Entrance { files, ..Entrance::default() })));
+                if told.as_ref() != Some(&files) {
+                    told = Some(files.clone());
+                    let entrance = Entrance { files, names: names::own(), ..Entrance::default() };
+                    tell(Input::Entrance(Box::new(entrance)));
                 }
                 // The handler holds the other end for as long as the process lives, so no byte
                 // means that the time is up.

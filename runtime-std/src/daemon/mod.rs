@@ -29,6 +29,7 @@ pub mod listeners;
 pub mod log;
 pub mod log_file;
 pub mod machine;
+mod names;
 pub mod net;
 pub mod notify;
 pub mod out;

@@ -1,6 +1,7 @@
 'use strict';
-// The admin page. What it shows it asks for at /api/…, once a second; nothing is kept here. All text
-// that comes from the network is put in as text, never as HTML.
+// The admin page. What it shows it asks for at api/…, once a second; nothing is kept here. Paths are
+// relative: a proxy may have the page in a folder of its own. All text that comes from the network is
+// put in as text, never as HTML.
 
 const $ = selector => document.querySelector(selector);
 const SECOND = 1000;
@@ -42,14 +43,14 @@ let pause = SECOND;
 
 async function learnSession() {
   try {
-    const answer = await ask('/api/session');
+    const answer = await ask('api/session');
     if (answer.ok) { session = answer.value; showSession(); if (status) showStatus(true); }
   } catch { /* the silence is shown already */ }
 }
 
 async function poll() {
   try {
-    const answer = await ask('/api/status');
+    const answer = await ask('api/status');
     heard = Date.now();
     pause = SECOND;
     if (answer.ok) { status = answer.value; showStatus(false); } else if (answer.status === 401) locked();
@@ -277,7 +278,7 @@ async function takeBack(row) {
   const who = row.user ? `${row.user} at ${row.host || row.client}` : row.host || row.client;
   const sure = await confirmed(`Take the seat back from ${who}?`, `Licence ${code(row)}, handle ${row.handle}, held for ${ago(row.since)}. The seat is free at once; the program that holds it is refused at its next call with it.`, 'Take back');
   if (!sure) return;
-  const answer = await change('/api/release', { handle: row.handle });
+  const answer = await change('api/release', { handle: row.handle });
   if (answer) toast(answer.text);
 }
 
@@ -403,7 +404,7 @@ function chart(row, { from, step_seconds: step }) {
 
 const editor = { area: $('#config textarea'), numbers: $('#config pre'), said: $('#config-said'), saved: null };
 async function loadConfig() {
-  const answer = await ask('/api/config').catch(() => null);
+  const answer = await ask('api/config').catch(() => null);
   section('config', Boolean(answer?.ok) && status?.role !== 'backend');
   if (!answer?.ok) return;
   const text = typeof answer.value?.text === 'string' ? answer.value.text : answer.text;
@@ -433,7 +434,7 @@ save.addEventListener('click', async () => {
   save.disabled = true;
   editor.said.className = '';
   editor.said.textContent = 'Checking…';
-  const answer = await change('/api/config', editor.area.value, true);
+  const answer = await change('api/config', editor.area.value, true);
   save.disabled = false;
   if (!answer) { editor.said.textContent = ''; return; }
   if (answer.ok) {
@@ -461,7 +462,7 @@ function showSession() {
 
 $('#sign').addEventListener('click', async () => {
   if (session.rights) {
-    await ask('/api/sign-out', {}).catch(() => null);
+    await ask('api/sign-out', {}).catch(() => null);
     await learnSession();
     loadConfig();
     return;
@@ -489,7 +490,7 @@ $('#ask-password form').addEventListener('submit', async event => {
   said.textContent = '';
   button.disabled = true;
   try {
-    const answer = await ask('/api/session', { password: field.value });
+    const answer = await ask('api/session', { password: field.value });
     if (answer.ok) {
       dialog.close();
       await learnSession();
@@ -549,8 +550,8 @@ let audit = () => {};
 let usage = () => {};
 learnSession().then(async () => {
   await poll();
-  often(3, '/api/events', showEvents);
-  audit = often(10, '/api/audit', showAudit);
-  usage = often(20, () => `/api/usage?span=${span}`, showUsage);
+  often(3, 'api/events', showEvents);
+  audit = often(10, 'api/audit', showAudit);
+  usage = often(20, () => `api/usage?span=${span}`, showUsage);
   loadConfig();
 });

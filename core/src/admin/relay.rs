@@ -1,0 +1,124 @@
+//! Whom a proxy asks for. What a proxy says is believed of those that `WebAdmin.TrustedProxies` names
+//! and of nobody else, for anybody can write such a header.
+//!
+//! What never lives here: who may ask for what (that is `guard`).
+
+use super::Origin;
+use super::guard::is_named;
+use super::http::Request;
+use alloc::string::String;
+use core::net::{IpAddr, SocketAddr};
+use ipnet::IpNet;
+
+/// Where a request comes from, with what a trusted proxy says of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Sender {
+    /// The browser or the program.
+    pub(super) from: IpAddr,
+    /// The connection is the machine's own socket.
+    pub(super) socket: bool,
+    /// The connection comes from a trusted proxy.
+    pub(super) proxied: bool,
+    /// The browser itself speaks HTTPS, to the proxy.
+    pub(super) https: bool,
+}
+
+/// Finds out who sends a request, and has it name the host that its sender asked for. `proxies`:
+/// those that are trusted; `names`: those of this server.
+pub(super) fn sender(
+    request: &mut Request<'_>,
+    origin: Origin,
+    proxies: &[IpNet],
+    names: &[String],
+) -> Sender {
+    let Origin { from, socket } = origin;
+    if !is_one(proxies, from) {
+        return Sender { from, socket, proxied: false, https: false };
+    }
+    // Of several the last one is what the nearest proxy was asked for. A proxy that hands the header
+    // of a browser on was asked for by the name in Host, which must be right as well.
+    let host = last(request.forwarded_host);
+    if !host.is_empty() && request.host.is_none_or(|asked| is_named(asked, names)) {
+        request.host = Some(host);
+    }
+    let https = last(request.forwarded_proto).eq_ignore_ascii_case("https");
+    Sender { from: client(request, from, proxies), socket, proxied: true, https }
+}
+
+/// The last address on the way that is no trusted proxy: those before it are what it says itself. The
+/// proxy's own address where nothing else is said, or nothing that can be read.
+fn client(request: &Request<'_>, proxy: IpAddr, proxies: &[IpNet]) -> IpAddr {
+    let lines = request.forwarded_for.iter().rev().filter(|line| !line.is_empty());
+    let mut nearest = proxy;
+    let mut any = false;
+    for hop in lines.flat_map(|line| line.rsplit(',')) {
+        any = true;
+        let Some(address) = address(hop.trim()) else { return nearest };
+        nearest = address;
+        if !is_one(proxies, address) {
+            return address;
+        }
+    }
+    if any { nearest } else { address(request.real_ip).unwrap_or(proxy) }
+}
+
+/// An address, with or without a port.
+fn address(text: &str) -> Option<IpAddr> {
+    let inside = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    let found = inside.parse().ok().or_else(|| Some(text.parse::<SocketAddr>().ok()?.ip()));
+    found.map(|address: IpAddr| address.to_canonical())
+}
+
+fn is_one(proxies: &[IpNet], address: IpAddr) -> bool {
+    let address = address.to_canonical();
+    proxies.iter().any(|network| network.contains(&address))
+}
+
+fn last(line: &str) -> &str {
+    line.rsplit(',').next().unwrap_or_default().trim()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+    use alloc::vec::Vec;
+
+    fn from(proxy: &str, head: &str) -> String {
+        let text = format!("GET / HTTP/1.1\r\n{head}\r\n");
+        let mut request = Request::parse(text.as_bytes()).unwrap();
+        let proxies: Vec<IpNet> =
+            ["192.0.2.0/29", "2001:db8::5/128"].map(|text| text.parse().unwrap()).into();
+        let origin = Origin { from: proxy.parse().unwrap(), socket: false };
+        format!("{}", sender(&mut request, origin, &proxies, &[]).from)
+    }
+
+    #[test]
+    fn the_last_address_that_is_no_trusted_proxy_sends() {
+        let line = |text: &str| format!("X-Forwarded-For: {text}\r\n");
+        for (proxy, head, expected) in [
+            ("192.0.2.1", line("198.51.100.7"), "198.51.100.7"),
+            ("::ffff:192.0.2.1", line("198.51.100.7"), "198.51.100.7"),
+            ("2001:db8::5", line("::ffff:198.51.100.7"), "198.51.100.7"),
+            ("192.0.2.1", line("198.51.100.7:4711"), "198.51.100.7"),
+            ("192.0.2.1", line("[2001:db8::9]:4711"), "2001:db8::9"),
+            ("192.0.2.1", line("[2001:db8::9]"), "2001:db8::9"),
+            ("192.0.2.1", line("203.0.113.1, 198.51.100.7"), "198.51.100.7"),
+            ("192.0.2.1", line("203.0.113.1,198.51.100.7 , 192.0.2.2"), "198.51.100.7"),
+            ("192.0.2.1", line("203.0.113.1") + &line("198.51.100.7"), "198.51.100.7"),
+            ("192.0.2.1", line("198.51.100.7") + &line("192.0.2.3"), "198.51.100.7"),
+            ("192.0.2.1", line("192.0.2.4, 192.0.2.3"), "192.0.2.4"),
+            ("192.0.2.1", line("198.51.100.7, unknown"), "192.0.2.1"),
+            ("192.0.2.1", line("unknown, 192.0.2.3"), "192.0.2.3"),
+            ("192.0.2.1", line(""), "192.0.2.1"),
+            ("192.0.2.1", "X-Real-IP: 198.51.100.8\r\n".into(), "198.51.100.8"),
+            ("192.0.2.1", "X-Real-IP: nobody\r\n".into(), "192.0.2.1"),
+            ("192.0.2.1", String::new(), "192.0.2.1"),
+            // Anybody can write a header.
+            ("192.0.2.9", line("198.51.100.7"), "192.0.2.9"),
+            ("198.51.100.1", "X-Real-IP: 198.51.100.8\r\n".into(), "198.51.100.1"),
+        ] {
+            assert_eq!(from(proxy, &head), expected, "{proxy} {head}");
+        }
+    }
+}
