@@ -2,16 +2,16 @@
 //!
 //! A topic with paths of its own has its answers in a file of its own and a row here.
 
-use crate::verdict::{Trouble, with_files};
-use alloc::collections::BTreeMap;
-use alloc::vec::Vec;
 use super::guard::Who;
 use super::http::{Request, Response};
 use super::metrics::Page;
 use super::{Admin, Command, Rights, View, allocations, page, settings, usage};
 use crate::log::Handle;
+use crate::verdict::{Trouble, with_files};
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 use core::net::IpAddr;
 use serde_json::{Value, json};
 

@@ -15,13 +15,18 @@ pub(super) fn judge(facts: &Facts<'_>, found: &mut Found) {
     }
     if front.role == Role::Active && front.virtual_ip == Some(false) {
         let text = "This front leads, but the virtual address is not on this machine.".into();
-        let todo = "See keepalived on both machines; tmrd doctor says why a machine does not get it.";
+        let todo =
+            "See keepalived on both machines; tmrd doctor says why a machine does not get it.";
         found.yellow("address-elsewhere", text, todo);
     }
     if !front.fenced {
         let text = "The backends are stock servers, which cannot promise: no seat is protected \
                     against two leaders.";
-        found.yellow("unfenced", text.into(), "See that one front at a time runs, or use backends of tmrd.");
+        found.yellow(
+            "unfenced",
+            text.into(),
+            "See that one front at a time runs, or use backends of tmrd.",
+        );
     }
     front.clocks.iter().for_each(|clock| one_clock(clock, found));
     if let Some(trouble) = &front.failover_trouble {
@@ -50,7 +55,11 @@ fn leading(facts: &Facts<'_>, found: &mut Found) {
         found.red("not-ready", text, "Start the backends that are missing, with their disks.");
     } else if front.role == Role::Starting {
         let text = "This front is to lead and does not yet.".into();
-        found.red("starting", text, "Wait: a take-over lasts a second or two; if it lasts, run tmrd doctor.");
+        found.red(
+            "starting",
+            text,
+            "Wait: a take-over lasts a second or two; if it lasts, run tmrd doctor.",
+        );
     }
 }
 
@@ -96,7 +105,11 @@ fn other_front(front: &FrontStatus, twin: &Twin, found: &mut Found) {
             "The other front is {} behind: a takeover would be slower.",
             count(twin.lag, "entry", "entries")
         );
-        found.yellow("twin-behind", text, "Wait; if it lasts, look at the line between the fronts.");
+        found.yellow(
+            "twin-behind",
+            text,
+            "Wait; if it lasts, look at the line between the fronts.",
+        );
     }
     if let Some(trouble) = &twin.trouble {
         let text = format!("The other front: {trouble}.");
@@ -104,17 +117,26 @@ fn other_front(front: &FrontStatus, twin: &Twin, found: &mut Found) {
     }
     for differs in &twin.differs {
         let (key, ours, theirs) = (&differs.key, &differs.ours, &differs.theirs);
-        let text = format!("The fronts are configured apart in {key}: {ours} here, {theirs} there.");
+        let text =
+            format!("The fronts are configured apart in {key}: {ours} here, {theirs} there.");
         found.yellow("twin-differs", text, "Make it alike in both files, and restart the standby.");
     }
     if let Some(trouble) = &twin.configuration_trouble {
         let text = format!("This front does not follow the other one's configuration: {trouble}.");
-        found.yellow("configuration-not-followed", text, "Mend what the sentence names, then store it again.");
+        found.yellow(
+            "configuration-not-followed",
+            text,
+            "Mend what the sentence names, then store it again.",
+        );
     }
-    if front.virtual_ip == Some(true) && front.role != Role::Active && twin.role == Some(Role::Active) {
+    if front.virtual_ip == Some(true)
+        && front.role != Role::Active
+        && twin.role == Some(Role::Active)
+    {
         let text = "The virtual address is on this machine, and the other front leads: both machines \
                     may have it.";
-        let todo = "See that keepalived runs on both machines and that they hear each other (VRRP).";
+        let todo =
+            "See that keepalived runs on both machines and that they hear each other (VRRP).";
         found.red("address-wrong-machine", text.into(), todo);
     }
 }

@@ -56,7 +56,8 @@ fn parts(licence: &LicenceStatus, found: &mut Found) {
     if licence.matching < 2 {
         let agree = count(licence.matching.into(), "part agrees", "parts agree");
         let text = format!("Licence {name} cannot be used: only {agree}, and two must.{differs}");
-        let todo = "Start the backends that are down, or give each backend its own part of one issue.";
+        let todo =
+            "Start the backends that are down, or give each backend its own part of one issue.";
         found.red("licence-parts", text, todo);
     } else if licence.matching < 3 {
         let text = format!("Licence {name} has 2 of 3 parts.{differs}");
@@ -87,7 +88,9 @@ fn seats(facts: &Facts<'_>, licence: &LicenceStatus, found: &mut Found) {
     let name = name(licence);
     let refused = match (hour, day) {
         (0, 0) => String::new(),
-        (0, day) => format!(" {} refused in the last day.", count(day, "request was", "requests were")),
+        (0, day) => {
+            format!(" {} refused in the last day.", count(day, "request was", "requests were"))
+        }
         (hour, _) => {
             format!(" {} refused in the last hour.", count(hour, "request was", "requests were"))
         }

@@ -118,7 +118,8 @@ pub fn of_backend(ready: Result<(), String>, holds_licences: bool) -> Vec<Troubl
     }
     if let Err(reason) = ready {
         let text = format!("This backend does not count for the group: {reason}.");
-        let todo = "See tmrd status on the front that leads; do not stop another backend meanwhile.";
+        let todo =
+            "See tmrd status on the front that leads; do not stop another backend meanwhile.";
         found.yellow("backend-not-ready", text, todo);
     }
     found.0
