@@ -96,8 +96,9 @@ fn seats(facts: &Facts<'_>, licence: &LicenceStatus, found: &mut Found) {
         }
     };
     let todo = "See in tmrd status who holds them; take back what is left over, or buy seats.";
-    if licence.quantity > 0 && licence.used + licence.gone >= licence.quantity {
-        let (used, quantity) = (licence.used, licence.quantity);
+    if licence.quantity > 0 && licence.used.saturating_add(licence.gone) >= licence.quantity {
+        let used = licence.used.saturating_add(licence.gone);
+        let quantity = licence.quantity;
         let text = format!("All seats of {name} are in use, {used} of {quantity}.{refused}");
         found.yellow("seats-used-up", text, todo);
     } else if hour > 0 {
