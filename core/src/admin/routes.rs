@@ -211,10 +211,12 @@ fn metrics(request: &Request<'_>, context: &Context<'_>) -> Reply {
     for trouble in troubles(context) {
         *kinds.entry((trouble.severity, trouble.code)).or_default() += 1;
     }
-    let help = "What is wrong by the verdict that /api/status tells: how many of each kind.";
-    let mut family = page.gauge("tmrd_trouble", help);
-    for ((severity, code), count) in kinds {
-        family.is(&[("code", &code), ("severity", &severity.name())], count);
+    if !kinds.is_empty() {
+        let help = "What is wrong by the verdict that /api/status tells: how many of each kind.";
+        let mut family = page.gauge("tmrd_trouble", help);
+        for ((severity, code), count) in kinds {
+            family.is(&[("code", &code), ("severity", &severity.name())], count);
+        }
     }
     let (kind, text) = page.end();
     Response::file(kind, text).into()
