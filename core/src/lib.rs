@@ -52,4 +52,5 @@ mod seldom;
 #[cfg(test)]
 mod testing;
 pub mod time;
+pub mod verdict;
 pub mod wire;

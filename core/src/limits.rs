@@ -466,3 +466,7 @@ pub const PRODUCTS_MAX: usize = 4_096;
 pub const TEXT_UNITS_MAX: usize = 255;
 /// Most seats of one licence: as many as handle numbers. Sums of two cannot overflow.
 pub const QUANTITY_MAX: u32 = HANDLE_LAST;
+/// A certificate of the admin pages that ends sooner is one to renew now.
+pub const CERTIFICATE_ENDS_SOON: Duration = Duration::from_secs(21 * 24 * 60 * 60);
+/// A licence that ends sooner is one to renew now.
+pub const LICENCE_ENDS_SOON: Duration = Duration::from_secs(30 * 24 * 60 * 60);

@@ -32,6 +32,7 @@ use crate::limits::{FILE_TROUBLES_SHOWN, PASSWORDS_KEPT, PASSWORDS_WAITING};
 use crate::log::Handle;
 use crate::random::Random;
 use crate::time::{Now, Wall};
+use crate::verdict::Trouble;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -55,6 +56,11 @@ use slips::{Slips, Trier};
 pub trait View {
     /// What `/api/status` says: one of the structures of [`status`].
     fn status(&self) -> Value;
+
+    /// What is wrong with it and its group, the worst first, without the files of its machine.
+    fn troubles(&self) -> Vec<Trouble> {
+        Vec::new()
+    }
 
     /// What happened to it, the latest first; for `/api/events`.
     fn events(&self) -> Value;

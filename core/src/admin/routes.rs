@@ -7,8 +7,11 @@ use super::http::{Request, Response};
 use super::metrics::Page;
 use super::{Admin, Command, Rights, View, allocations, page, settings, usage};
 use crate::log::Handle;
+use crate::verdict::{Trouble, with_files};
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 use core::net::IpAddr;
 use serde_json::{Value, json};
 
@@ -230,6 +233,17 @@ fn metrics(request: &Request<'_>, context: &Context<'_>) -> Reply {
     }
     let help = "Files of this machine that the server does without.";
     page.gauge("tmrd_unusable_files", help).is(&[], context.admin.entrance.files.len() as u64);
+    let mut kinds: BTreeMap<_, u64> = BTreeMap::new();
+    for trouble in troubles(context) {
+        *kinds.entry((trouble.severity, trouble.code)).or_default() += 1;
+    }
+    if !kinds.is_empty() {
+        let help = "What is wrong by the verdict that /api/status tells: how many of each kind.";
+        let mut family = page.gauge("tmrd_trouble", help);
+        for ((severity, code), count) in kinds {
+            family.is(&[("code", &code), ("severity", &severity.name())], count);
+        }
+    }
     let (kind, text) = page.end();
     Response::file(kind, text).into()
 }
@@ -242,11 +256,17 @@ fn used(request: &Request<'_>, context: &Context<'_>) -> Reply {
     }
 }
 
+/// What is wrong with the node, its group and its files, the worst first.
+fn troubles(context: &Context<'_>) -> Vec<Trouble> {
+    with_files(context.view.troubles(), &context.admin.entrance.files)
+}
+
 /// What the node says of itself, and which files of the machine's are in trouble.
 fn status(_: &Request<'_>, context: &Context<'_>) -> Reply {
     let mut status = context.view.status();
     if let Some(fields) = status.as_object_mut() {
         fields.insert("files".to_string(), json!(context.admin.entrance.files));
+        fields.insert("verdict".to_string(), json!(troubles(context)));
     }
     if !context.who.may_see_handles() {
         allocations::conceal(&mut status);

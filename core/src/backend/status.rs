@@ -8,6 +8,7 @@ use crate::history::Span;
 use crate::licence::Part;
 use crate::limits::CONFIRMED;
 use crate::log::{Handle, Slot};
+use crate::verdict::{self, Trouble};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -32,6 +33,10 @@ impl View for Backend {
             handles: (self.acceptor.settled().seat_count() + self.direct.seat_count()) as u64,
         };
         serde_json::to_value(status).unwrap_or_default()
+    }
+
+    fn troubles(&self) -> Vec<Trouble> {
+        verdict::of_backend(self.readiness(), !self.containers.is_empty())
     }
 
     /// Its log tells; who looks after the group looks at a front.

@@ -10,10 +10,11 @@ use crate::admin::status::{
 };
 use crate::admin::usage::usage;
 use crate::config::InForce;
-use crate::history::Span;
+use crate::history::{Chart, Span};
 use crate::limits::ALLOCATIONS_SHOWN;
 use crate::log::{Client, DiskId, Grant, Handle, LicenceKey, Usage};
 use crate::time::Now;
+use crate::verdict::{self, Trouble};
 use crate::wire::constants::mask;
 use crate::wire::twin::Part;
 use alloc::collections::BTreeSet;
@@ -31,32 +32,29 @@ pub(super) struct At<'a> {
 
 impl View for At<'_> {
     fn status(&self) -> Value {
-        let front = self.front;
-        let status = FrontStatus {
-            version: env!("CARGO_PKG_VERSION"),
-            runtime: front.config.identity.runtime,
-            role: self.role(),
-            epoch: front.phase.epoch().unwrap_or(front.highest).round,
-            fenced: !front.config.unfenced,
-            cluster: front.ledger.group().map(|group| group.to_string()),
-            virtual_ip: front.wish.address,
-            failover_trouble: front.handover.trouble.clone(),
-            obstacle: front.obstacle(),
-            twin: front.twin_status(),
-            backends: (0..3).map(|index| self.backend(index)).collect(),
-            clocks: self.clocks(),
-            containers: self.containers(),
-            strays: self.strays(),
-            copies: self.copies(),
-            certificate_ends: front.admin.certificate_ends(),
-            licenses: self.licences(),
-            gone: self.gone(),
-            clients: front.desk.visitors(),
-            handles: front.ledger.ahead().seat_count() as u64,
-            allocations: self.page(0),
-            strangers: front.desk.strangers(self.now.mono),
+        serde_json::to_value(self.shown()).unwrap_or_default()
+    }
+
+    fn troubles(&self) -> Vec<Trouble> {
+        let (front, now) = (self.front, self.front.date.now());
+        let charts = front.history().charts();
+        let sum = |span| {
+            let sum = |chart: Chart| {
+                let licence = (chart.firm_code, chart.product_code, chart.tmr_id);
+                (licence, chart.denied.into_iter().map(u64::from).sum::<u64>())
+            };
+            charts.show(span, now).into_iter().map(sum)
         };
-        serde_json::to_value(status).unwrap_or_default()
+        let denied = sum(Span::Hour).zip(sum(Span::Day));
+        let denied =
+            denied.map(|((licence, hour), (_, day))| verdict::Denied { licence, hour, day });
+        let facts = verdict::Facts {
+            status: &self.shown(),
+            ready: front.readiness(self.now.mono),
+            now,
+            denied: denied.collect(),
+        };
+        verdict::of_front(&facts)
     }
 
     fn usage(&self, span: Span) -> Option<Value> {
@@ -123,6 +121,35 @@ pub(super) fn holder(seat: &Grant) -> String {
 }
 
 impl At<'_> {
+    /// What status shows.
+    fn shown(&self) -> FrontStatus {
+        let front = self.front;
+        FrontStatus {
+            version: env!("CARGO_PKG_VERSION"),
+            runtime: front.config.identity.runtime,
+            role: self.role(),
+            epoch: front.phase.epoch().unwrap_or(front.highest).round,
+            fenced: !front.config.unfenced,
+            cluster: front.ledger.group().map(|group| group.to_string()),
+            virtual_ip: front.wish.address,
+            failover_trouble: front.handover.trouble.clone(),
+            obstacle: front.obstacle(),
+            twin: front.twin_status(),
+            backends: (0..3).map(|index| self.backend(index)).collect(),
+            clocks: self.clocks(),
+            containers: self.containers(),
+            strays: self.strays(),
+            copies: self.copies(),
+            certificate_ends: front.admin.certificate_ends(),
+            licenses: self.licences(),
+            gone: self.gone(),
+            clients: front.desk.visitors(),
+            handles: front.ledger.ahead().seat_count() as u64,
+            allocations: self.page(0),
+            strangers: front.desk.strangers(self.now.mono),
+        }
+    }
+
     pub(super) fn role(&self) -> Role {
         match self.front.part(self.now.mono) {
             Part::Standby => Role::Standby,

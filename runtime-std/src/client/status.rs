@@ -118,12 +118,27 @@ fn files(out: &mut String, status: &Value, colour: Colour) {
     }
 }
 
+/// The verdict, in the server's own words: each trouble in a line, and below it what to do.
+fn verdict(out: &mut String, status: &Value, colour: Colour) {
+    // A program of before tells none, and is not said to be well.
+    let Some(troubles) = status["verdict"].as_array() else { return };
+    if troubles.is_empty() {
+        let _ = writeln!(out, "All is well.");
+    }
+    for trouble in troubles {
+        let line = format!("{}: {}", cell(&trouble["severity"]), cell(&trouble["text"]));
+        let line = if trouble["severity"] == "red" { colour.red(&line) } else { line.into() };
+        let _ = writeln!(out, "{line}\n  -> {}", cell(&trouble["what_to_do"]));
+    }
+}
+
 fn front(status: &Value, colour: Colour) -> String {
     let mut out = String::new();
     let text = |key: &str| cell(&status[key]);
     let _ = write!(out, "front, {}, epoch {}", text("role"), text("epoch"));
     let fenced = if status["fenced"] == true { "fenced" } else { "unfenced" };
     let _ = writeln!(out, ", {fenced} (tmrd {}, {})", text("version"), text("runtime"));
+    verdict(&mut out, status, colour);
     if status["fenced"] != true {
         let _ = writeln!(
             out,
@@ -272,6 +287,7 @@ fn backend(status: &Value, colour: Colour) -> String {
     let log = &status["log"];
     let (base, committed, last) = (cell(&log["base"]), cell(&log["committed"]), cell(&log["last"]));
     let _ = writeln!(out, "log: from {base}, committed {committed}, last {last}");
+    verdict(&mut out, status, colour);
     files(&mut out, status, colour);
     if rows(status, "containers").is_empty() {
         let text = "This backend has no licence to serve: put one where --license says";

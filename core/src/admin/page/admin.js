@@ -146,52 +146,10 @@ function locked() {
   say('warn', 'Sign in to see this server.', [session.trouble ? `${session.trouble}.` : 'It has a password for readers, so only who is signed in may look.']);
 }
 
-// A file that the server does without.
-function unusable(one) {
-  return `${one.file}: ${one.trouble}. What mends it: ${one.what_to_do}.`;
-}
-
-// How it stands, in the words of the README: yellow if the next fault may end it, red if somebody
-// is not served.
-function judge(front) {
-  const found = [];
-  const add = (level, text) => found.push({ level, text });
-  const out = front.backends.filter(one => one.state !== 'up' && one.state !== 'unfenced');
-  if (front.obstacle) add('bad', `${front.role === 'active' ? 'Clients cannot be served' : 'This front cannot lead'}: ${front.obstacle}.`);
-  for (const one of out) add(out.length > 1 || one.trouble ? 'bad' : 'warn', `Backend ${one.address} is ${one.state}${one.trouble ? `: ${one.trouble}` : ''}.`);
-  const twin = front.twin;
-  if (front.role === 'starting' && !front.obstacle) add('bad', 'This front is to lead and cannot yet: it needs two backends that follow it.');
-  if (front.role === 'standby' && twin && twin.connected && twin.role !== 'active') add('bad', 'Neither front leads: clients are served by nobody.');
-  if (twin && !twin.connected) {
-    add('warn', front.role === 'active' ? `The other front, ${twin.address}, is not connected: nobody takes over if this one dies.`
-      : `The other front, ${twin.address}, is not connected: whether it leads cannot be seen from here.`);
-  } else if (twin && !twin.synced && front.role === 'active') add('warn', `The other front is ${plural(twin.lag, 'entry', 'entries')} behind: a takeover would be slower.`);
-  if (twin?.trouble) add('warn', `The other front: ${twin.trouble}.`);
-  for (const differs of twin?.differs ?? []) add('warn', `The fronts are configured apart in ${differs.key}: ${differs.ours} here, ${differs.theirs} there.`);
-  if (front.role === 'active' && front.virtual_ip === false) add('warn', 'This front leads, but the virtual address is not on this machine.');
-  if (!front.fenced) add('warn', 'The backends are stock servers, which cannot promise: no seat is protected against two leaders.');
-  for (const licence of front.licenses) {
-    if (!licence.available) add('bad', licence.matching < 2 ? `Licence ${code(licence)} cannot be used: only ${plural(licence.matching, 'part agrees', 'parts agree')}.`
-      : `Licence ${code(licence)} cannot be used: fewer than two backends that count are here.`);
-    else if (licence.differs.length) add('warn', `Licence ${code(licence)} has ${licence.matching} of 3 parts: one is not like the others, see below.`);
-  }
-  const partial = front.licenses.filter(licence => licence.available && licence.matching < 3 && !licence.differs.length).length;
-  if (partial) add('warn', `${plural(partial, 'licence has', 'licences have')} 2 of 3 parts.`);
-  for (const licence of front.licenses) if (licence.expired) add('bad', `Licence ${code(licence)} has expired on ${clock(licence.expires)}.`);
-  for (const gone of front.gone ?? []) add('warn', `${gone.trouble}.`);
-  for (const stranger of front.strangers ?? []) add('warn', `${stranger.trouble}.`);
-  for (const copy of front.copies ?? []) add('bad', `${copy.trouble[0].toUpperCase()}${copy.trouble.slice(1)}.`);
-  for (const stray of front.strays) add('warn', `Container ${stray.serial} at ${stray.backend}: ${stray.trouble}.`);
-  for (const machine of front.clocks ?? []) if (machine.offset_seconds !== null && machine.verdict !== 'ok') {
-    const whose = machine.machine === 'front' ? 'this front' : machine.machine === 'twin' ? 'the other front' : machine.machine;
-    const off = Math.abs(machine.offset_seconds);
-    const span = off > 86400 ? plural(Math.round(off / 86400), 'day', 'days') : off > 3600 ? plural(Math.round(off / 3600), 'hour', 'hours') : `${off} seconds`;
-    add(machine.verdict === 'wrong' ? 'bad' : 'warn', `The clock of ${whose} is ${span} ${machine.offset_seconds < 0 ? 'behind' : 'ahead of'} the date of the group.`);
-  }
-  if (front.failover_trouble) add('warn', `The last planned failover: ${front.failover_trouble}.`);
-  if (front.certificate_ends && Date.parse(front.certificate_ends) - Date.now() < 21 * 86400 * SECOND) add('warn', `The certificate of this page ends on ${clock(front.certificate_ends)}.`);
-  for (const one of front.files ?? []) add('bad', unusable(one));
-  return found;
+// The verdict of the server, drawn as it is told: the page judges nothing on its own.
+function verdict(told) {
+  const level = { red: 'bad', yellow: 'warn', info: 'good' };
+  return (told.verdict ?? []).map(one => ({ level: level[one.severity] ?? 'warn', text: `${one.text} ${one.what_to_do}` }));
 }
 
 const HEADLINES = {
@@ -314,15 +272,15 @@ function showStatus(anew) {
   $('#where').textContent = location.host;
   $('#about').textContent = `tmrd ${status.version}, ${status.runtime} runtime`;
   if (status.role === 'backend') {
-    const lines = (status.files ?? []).map(unusable);
-    if (!status.containers.length) say('bad', 'This backend has no licence to serve: put one where --license says.', lines);
-    else if (lines.length) say('bad', 'This backend works, without these files.', lines);
-    else say('good', 'This backend works. Who holds what is shown by the fronts.');
+    const found = verdict(status);
+    const worst = found.some(one => one.level === 'bad') ? 'bad' : found.some(one => one.level === 'warn') ? 'warn' : 'good';
+    const head = { good: 'This backend works. Who holds what is shown by the fronts.', warn: 'This backend works, and not all is as it should be.', bad: 'This backend does not do its part.' };
+    say(worst, head[worst], found.map(one => one.text));
     put($('#machines'), status, () => backend(status));
     return;
   }
-  const found = judge(status);
-  const worst = found.some(one => one.level === 'bad') ? 'bad' : found.length ? 'warn' : 'good';
+  const found = verdict(status);
+  const worst = found.some(one => one.level === 'bad') ? 'bad' : found.some(one => one.level === 'warn') ? 'warn' : 'good';
   const lines = found.map(one => one.text);
   if (status.role === 'standby' && status.twin) lines.push(other(status.twin));
   say(worst, HEADLINES[status.role][worst], lines);
