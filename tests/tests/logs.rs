@@ -30,7 +30,7 @@ fn said(workshop: &Workshop, named: Named, json: bool) -> (String, String) {
         licence: workshop.folder().join("nowhere.cmlic"),
         ..BackendLine::of(workshop, 1)
     };
-    let mut command = workshop.program().command(&line.arguments());
+    let mut command = workshop.program().command(line.arguments());
     command.arg("--log-file").arg(&log);
     command.args(["--log-format", if json { "json" } else { "text" }]);
     command.env("TMR_LOG", "no=level").env_remove("JOURNAL_STREAM").stderr(file);

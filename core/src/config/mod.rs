@@ -12,6 +12,8 @@ mod shared;
 mod value;
 
 #[cfg(test)]
+mod broken_test;
+#[cfg(test)]
 mod config_test;
 #[cfg(test)]
 mod schema_test;

@@ -118,27 +118,23 @@ fn files(out: &mut String, status: &Value, colour: Colour) {
     }
 }
 
-/// The verdict, in the server's own words: each trouble in a line, and below it what to do.
-fn verdict(out: &mut String, status: &Value, colour: Colour) {
-    // A program of before tells none, and is not said to be well.
-    let Some(troubles) = status["verdict"].as_array() else { return };
+/// The verdict, in the server's own words: each trouble in a line, and below it what to do. `false`: the
+/// server gives none.
+fn verdict(out: &mut String, status: &Value, colour: Colour) -> bool {
+    let Some(troubles) = status["verdict"].as_array() else { return false };
     if troubles.is_empty() {
         let _ = writeln!(out, "All is well.");
     }
     for trouble in troubles {
         let line = format!("{}: {}", cell(&trouble["severity"]), cell(&trouble["text"]));
-        let line = if trouble["severity"] == "red" { colour.red(&line) } else { line.into() };
+        let line = if trouble["severity"] == "red" { colour.red(&line) } else { line };
         let _ = writeln!(out, "{line}\n  -> {}", cell(&trouble["what_to_do"]));
     }
+    true
 }
 
-fn front(status: &Value, colour: Colour) -> String {
-    let mut out = String::new();
-    let text = |key: &str| cell(&status[key]);
-    let _ = write!(out, "front, {}, epoch {}", text("role"), text("epoch"));
-    let fenced = if status["fenced"] == true { "fenced" } else { "unfenced" };
-    let _ = writeln!(out, ", {fenced} (tmrd {}, {})", text("version"), text("runtime"));
-    verdict(&mut out, status, colour);
+/// What is wrong, of a server of before, which gives no verdict: each thing that it tells, in a line.
+fn troubles(out: &mut String, status: &Value, colour: Colour) {
     if status["fenced"] != true {
         let _ = writeln!(
             out,
@@ -150,12 +146,61 @@ fn front(status: &Value, colour: Colour) -> String {
         let text = format!("This front cannot lead: {obstacle}");
         let _ = writeln!(out, "{}", colour.red(&text));
     }
-    files(&mut out, status, colour);
+    files(out, status, colour);
     if let Some(trouble) = status["failover_trouble"].as_str() {
         let _ = writeln!(out, "The last planned failover: {trouble}");
     }
     if let Some(ends) = status["certificate_ends"].as_str() {
         let _ = writeln!(out, "The certificate of the admin pages ends on {ends}");
+    }
+    for clock in rows(status, "clocks") {
+        if let Some(verdict @ ("off" | "wrong")) = clock["verdict"].as_str() {
+            let (machine, offset) = (cell(&clock["machine"]), cell(&clock["offset_seconds"]));
+            let _ = writeln!(out, "  the clock of {machine} is {verdict}: {offset} s off the date");
+        }
+    }
+    for copy in rows(status, "copies") {
+        let _ = writeln!(out, "  {}", cell(&copy["trouble"]));
+    }
+    for stray in rows(status, "strays") {
+        let (serial, backend) = (cell(&stray["serial"]), cell(&stray["backend"]));
+        let _ = writeln!(out, "  {serial} at {backend}: {}", cell(&stray["trouble"]));
+    }
+    for licence in rows(status, "licenses").iter().filter(|licence| licence["expired"] == true) {
+        let (firm, product) = (cell(&licence["firm_code"]), cell(&licence["product_code"]));
+        let text = format!("{firm}:{product} has expired on {}", cell(&licence["expires"]));
+        let _ = writeln!(out, "  {}", colour.red(&text));
+    }
+    for gone in rows(status, "gone") {
+        let _ = writeln!(out, "  {}", cell(&gone["trouble"]));
+    }
+    for stranger in rows(status, "strangers") {
+        let _ = writeln!(out, "  {}", cell(&stranger["trouble"]));
+    }
+    for licence in rows(status, "licenses") {
+        for differs in rows(licence, "differs") {
+            let _ = writeln!(
+                out,
+                "  {}:{} differs at {}: {} is {}, the others have {}",
+                cell(&licence["firm_code"]),
+                cell(&licence["product_code"]),
+                cell(&differs["backend"]),
+                cell(&differs["field"]),
+                cell(&differs["value"]),
+                cell(&differs["expected"])
+            );
+        }
+    }
+}
+
+fn front(status: &Value, colour: Colour) -> String {
+    let mut out = String::new();
+    let text = |key: &str| cell(&status[key]);
+    let _ = write!(out, "front, {}, epoch {}", text("role"), text("epoch"));
+    let fenced = if status["fenced"] == true { "fenced" } else { "unfenced" };
+    let _ = writeln!(out, ", {fenced} (tmrd {}, {})", text("version"), text("runtime"));
+    if !verdict(&mut out, status, colour) {
+        troubles(&mut out, status, colour);
     }
     if let Some(twin) = status.get("twin").filter(|twin| !twin.is_null()) {
         let _ = write!(out, "twin {}: ", cell(&twin["address"]));
@@ -194,12 +239,6 @@ fn front(status: &Value, colour: Colour) -> String {
             let _ = writeln!(out, "  {}", colour.red(&text));
         }
     }
-    for clock in rows(status, "clocks") {
-        if let Some(verdict @ ("off" | "wrong")) = clock["verdict"].as_str() {
-            let (machine, offset) = (cell(&clock["machine"]), cell(&clock["offset_seconds"]));
-            let _ = writeln!(out, "  the clock of {machine} is {verdict}: {offset} s off the date");
-        }
-    }
     let mut table = Table::new(&["container", "CmActId", "parts"]);
     for container in rows(status, "containers") {
         let parts: Vec<String> = rows(container, "parts").iter().map(cell).collect();
@@ -207,13 +246,6 @@ fn front(status: &Value, colour: Colour) -> String {
         table.row([cell(&container["serial"]), cell(&container["cm_act_id"]), parts]);
     }
     section(&mut out, "containers", &table, rows(status, "containers").len());
-    for copy in rows(status, "copies") {
-        let _ = writeln!(out, "  {}", cell(&copy["trouble"]));
-    }
-    for stray in rows(status, "strays") {
-        let (serial, backend) = (cell(&stray["serial"]), cell(&stray["backend"]));
-        let _ = writeln!(out, "  {serial} at {backend}: {}", cell(&stray["trouble"]));
-    }
     let columns = [
         ("firm", "firm_code"),
         ("product", "product_code"),
@@ -226,31 +258,6 @@ fn front(status: &Value, colour: Colour) -> String {
         ("expires", "expires"),
     ];
     listed(&mut out, status, "licences", "licenses", &columns);
-    for licence in rows(status, "licenses").iter().filter(|licence| licence["expired"] == true) {
-        let (firm, product) = (cell(&licence["firm_code"]), cell(&licence["product_code"]));
-        let text = format!("{firm}:{product} has expired on {}", cell(&licence["expires"]));
-        let _ = writeln!(out, "  {}", colour.red(&text));
-    }
-    for gone in rows(status, "gone") {
-        let _ = writeln!(out, "  {}", cell(&gone["trouble"]));
-    }
-    for stranger in rows(status, "strangers") {
-        let _ = writeln!(out, "  {}", cell(&stranger["trouble"]));
-    }
-    for licence in rows(status, "licenses") {
-        for differs in rows(licence, "differs") {
-            let _ = writeln!(
-                out,
-                "  {}:{} differs at {}: {} is {}, the others have {}",
-                cell(&licence["firm_code"]),
-                cell(&licence["product_code"]),
-                cell(&differs["backend"]),
-                cell(&differs["field"]),
-                cell(&differs["value"]),
-                cell(&differs["expected"])
-            );
-        }
-    }
     let columns = [
         ("handle", "handle"),
         ("kind", "kind"),
@@ -287,11 +294,12 @@ fn backend(status: &Value, colour: Colour) -> String {
     let log = &status["log"];
     let (base, committed, last) = (cell(&log["base"]), cell(&log["committed"]), cell(&log["last"]));
     let _ = writeln!(out, "log: from {base}, committed {committed}, last {last}");
-    verdict(&mut out, status, colour);
-    files(&mut out, status, colour);
-    if rows(status, "containers").is_empty() {
-        let text = "This backend has no licence to serve: put one where --license says";
-        let _ = writeln!(out, "{}", colour.red(text));
+    if !verdict(&mut out, status, colour) {
+        files(&mut out, status, colour);
+        if rows(status, "containers").is_empty() {
+            let text = "This backend has no licence to serve: put one where --license says";
+            let _ = writeln!(out, "{}", colour.red(text));
+        }
     }
     let mut table = Table::new(&["container", "CmActId", "firm", "product", "TMR-Id", "seats"]);
     let mut count = 0;
