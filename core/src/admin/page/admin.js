@@ -243,7 +243,7 @@ async function takeBack(row) {
 async function takeAllBack(address) {
   const sure = await confirmed(`Take everything back from ${address}?`, `Every handle that ${address} holds, those without a seat too. The seats are free at once; a program that holds one is refused at its next call with it.`, 'Take all back');
   if (!sure) return;
-  const answer = await change('/api/release', { address });
+  const answer = await change('api/release', { address });
   if (answer) toast(answer.text);
 }
 

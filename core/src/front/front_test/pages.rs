@@ -32,7 +32,7 @@ fn take_back(world: &mut World, front: usize, handle: u32) -> String {
     world.http(
         front,
         &format!(
-            "POST /api/release HTTP/1.1\r\nX-Tmr-Admin: 1\r\nAuthorization: Basic bzpw\r\n\
+            "POST /api/release HTTP/1.1\r\nX-Tmr-Admin: 1\r\nAuthorization: Basic b3BlcmF0b3I6cHc=\r\n\
              Content-Length: {length}\r\n\r\n{body}"
         ),
     )

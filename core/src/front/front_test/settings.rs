@@ -147,7 +147,7 @@ fn a_page_hears_what_became_of_its_change() {
     world.step_front(0, Input::Entrance(Box::new(entrance)));
     let post = |world: &mut World, text: &str| {
         let length = text.len();
-        let head = "X-Tmr-Admin: 1\r\nAuthorization: Basic bzpw";
+        let head = "X-Tmr-Admin: 1\r\nAuthorization: Basic b3BlcmF0b3I6cHc=";
         let request = format!(
             "POST /api/config HTTP/1.1\r\n{head}\r\nContent-Length: {length}\r\n\r\n{text}"
         );
