@@ -193,11 +193,11 @@ fn ready(request: &Request<'_>, context: &Context<'_>) -> Reply {
     if request.query == "of=front" && !context.view.is_front() {
         return no_front();
     }
-    verdict(context.view.ready())
+    told(context.view.ready())
 }
 
 fn holds(_: &Request<'_>, context: &Context<'_>) -> Reply {
-    if context.view.is_front() { verdict(context.view.holds()) } else { no_front() }
+    if context.view.is_front() { told(context.view.holds()) } else { no_front() }
 }
 
 fn notify(_: &Request<'_>, context: &Context<'_>) -> Reply {
@@ -216,8 +216,8 @@ fn no_front() -> Reply {
     Response::text(404, sentence).into()
 }
 
-fn verdict(verdict: Result<(), String>) -> Reply {
-    match verdict {
+fn told(ready: Result<(), String>) -> Reply {
+    match ready {
         Ok(()) => Response::text(200, "ok").into(),
         Err(reason) => Response::text(503, &reason).into(),
     }

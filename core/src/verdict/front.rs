@@ -89,8 +89,10 @@ fn other_front(front: &FrontStatus, twin: &Twin, found: &mut Found) {
             Role::Active => "nobody takes over if this one dies",
             _ => "whether it leads cannot be seen from here",
         };
-        let text = format!("The other front, {address}, is not connected: {after}.");
-        found.yellow("twin-down", text, "Start the front there, or mend the line between the two.");
+        let why = twin.trouble.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+        let text = format!("The other front, {address}, is not connected{why}: {after}.");
+        let todo = "Start the front there, or mend what the sentence names.";
+        found.yellow("twin-down", text, todo);
     } else if front.role == Role::Standby && twin.role != Some(Role::Active) {
         let text = "Neither front leads: clients are served by nobody.".into();
         let todo = "See why no machine gets the virtual address (tmrd doctor), or without one: tmrd activate.";
@@ -111,7 +113,7 @@ fn other_front(front: &FrontStatus, twin: &Twin, found: &mut Found) {
             "Wait; if it lasts, look at the line between the fronts.",
         );
     }
-    if let Some(trouble) = &twin.trouble {
+    if let Some(trouble) = twin.trouble.as_ref().filter(|_| twin.connected) {
         let text = format!("The other front: {trouble}.");
         found.yellow("twin-trouble", text, "Mend what the sentence names.");
     }

@@ -1,14 +1,13 @@
 //! An address where nobody answers.
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, listen, socket_with};
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
-use std::thread::sleep;
-use std::time::Duration;
 
 /// A connection that would be answered has its answer by then, on this machine.
-const ANSWERED: Duration = Duration::from_millis(50);
+const ANSWERED: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 
 /// An address where connections are neither taken nor refused: its queue is full, and the system says
 /// nothing to whoever comes on top of it. What a firewall that drops looks like to a client.
@@ -35,8 +34,9 @@ impl Hole {
                 Ok(()) | Err(Errno::INPROGRESS) => {}
                 Err(error) => panic!("{at}: {error}"),
             }
-            sleep(ANSWERED);
-            let stands = rustix::net::getpeername(&one).is_ok();
+            let mut polled = [PollFd::new(&one, PollFlags::OUT)];
+            let stands =
+                poll(&mut polled, Some(&ANSWERED)).expect("a socket can be waited for") > 0;
             queued.push(one);
             if !stands {
                 return Self { _listener: listener, _queued: queued };

@@ -1,7 +1,7 @@
 //! A group is born once, and only with all three.
 
 use super::World;
-use crate::limits::{CLAIM_PAUSE, REDIAL_MIN};
+use crate::limits::{CLAIM_PAUSE, CLAIM_TIMEOUT, DOUBLED_REDIAL, REDIAL_MIN};
 use crate::testing::{crypt, seat};
 use crate::time::Duration;
 use crate::wire::group::Order;
@@ -155,4 +155,28 @@ fn a_backend_that_dies_at_the_birth_is_not_waited_for() {
     world.restart(2);
     world.advance(CLAIM_PAUSE.1 + 2 * REDIAL_MIN);
     assert!(world.leads(0), "{:#}", world.status(0));
+}
+
+#[test]
+fn a_name_that_led_elsewhere_is_looked_up_anew_as_soon_as_a_claim_has_ended() {
+    let mut world = World::new(1);
+    // All three know of the group, and nothing of it is chosen.
+    world.lose = |_, order| matches!(order, Order::Append { .. });
+    world.activate(0);
+    world.advance(SECOND);
+    world.leads_to = [1, 1, 2];
+    world.unplug(|_| true);
+    let mut waited = Duration::ZERO;
+    let mut longest = Duration::ZERO;
+    let mut dialled = world.dialled;
+    for _ in 0..1_200 {
+        world.advance(SECOND / 10);
+        waited += SECOND / 10;
+        if world.dialled != dialled {
+            longest = longest.max(waited);
+            (dialled, waited) = (world.dialled, Duration::ZERO);
+        }
+    }
+    assert!(world.trouble(0, 1).contains("are the same disk"), "{}", world.trouble(0, 1));
+    assert!(longest < DOUBLED_REDIAL + CLAIM_TIMEOUT + SECOND, "{longest:?}");
 }

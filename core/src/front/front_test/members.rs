@@ -32,7 +32,7 @@ impl World {
         status["disk"].as_str().unwrap_or_default().to_string()
     }
 
-    fn trouble(&mut self, front: usize, index: usize) -> String {
+    pub(super) fn trouble(&mut self, front: usize, index: usize) -> String {
         let status = self.status(front);
         status["backends"][index]["trouble"].as_str().unwrap_or_default().to_string()
     }

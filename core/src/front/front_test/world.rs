@@ -85,7 +85,8 @@ pub(super) struct World {
     /// In the place of the backends, for fronts that are unfenced.
     pub(super) servers: Servers,
     pub(super) events: VecDeque<Event>,
-    dialled: u64,
+    /// Twice the connections to backends, and one.
+    pub(super) dialled: u64,
     /// Which fronts can reach which backends: pairs that cannot.
     pub(super) cut: Vec<(usize, usize)>,
     /// The backend that each address leads to.
