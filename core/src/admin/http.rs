@@ -46,6 +46,8 @@ pub(super) struct Request<'a> {
     pub(super) body: &'a [u8],
 }
 
+/// In the place of a line of `X-Forwarded-For` that is no text: it names no address.
+const UNREADABLE: &str = "unreadable";
 /// Headers by which a proxy says that it asks for somebody else, beside `X-Forwarded-…`.
 const RELAYED: [&str; 8] = [
     "forwarded",
@@ -129,8 +131,12 @@ impl<'a> Request<'a> {
             } else if RELAYED.iter().any(|name| named(name)) || is_forwarded(header.name) {
                 request.relayed = true;
                 if named("x-forwarded-for") {
+                    // A line that is no text is there all the same: what stands before it is not what
+                    // the nearest proxy says.
+                    let text = core::str::from_utf8(header.value).is_ok();
                     request.forwarded_for.rotate_left(1);
-                    request.forwarded_for[FORWARDED_LINES_MAX - 1] = value;
+                    request.forwarded_for[FORWARDED_LINES_MAX - 1] =
+                        if text { value } else { UNREADABLE };
                 } else if named("x-real-ip") {
                     request.real_ip = value;
                 } else if named("x-forwarded-host") {

@@ -32,7 +32,7 @@ pub(super) fn sender(
     names: &[String],
 ) -> Sender {
     let Origin { from, socket } = origin;
-    if !is_one(proxies, from) {
+    if !is_one(proxies, from) && !is_here(proxies, from) {
         return Sender { from, socket, proxied: false, https: false };
     }
     // Of several the last one is what the nearest proxy was asked for. A proxy that hands the header
@@ -74,6 +74,12 @@ fn is_one(proxies: &[IpNet], address: IpAddr) -> bool {
     proxies.iter().any(|network| network.contains(&address))
 }
 
+/// Whether a connection of this machine may be a trusted proxy's on it. Whichever of its own addresses a
+/// program comes by, it is seen as at 127.0.0.1.
+fn is_here(proxies: &[IpNet], from: IpAddr) -> bool {
+    from.is_loopback() && proxies.iter().any(|network| network.addr().is_loopback())
+}
+
 fn last(line: &str) -> &str {
     line.rsplit(',').next().unwrap_or_default().trim()
 }
@@ -84,13 +90,37 @@ mod tests {
     use alloc::format;
     use alloc::vec::Vec;
 
-    fn from(proxy: &str, head: &str) -> String {
-        let text = format!("GET / HTTP/1.1\r\n{head}\r\n");
-        let mut request = Request::parse(text.as_bytes()).unwrap();
+    fn from(proxy: &str, head: impl AsRef<[u8]>) -> String {
+        let text = [b"GET / HTTP/1.1\r\n", head.as_ref(), b"\r\n"].concat();
+        let mut request = Request::parse(&text).unwrap();
         let proxies: Vec<IpNet> =
             ["192.0.2.0/29", "2001:db8::5/128"].map(|text| text.parse().unwrap()).into();
         let origin = Origin { from: proxy.parse().unwrap(), socket: false };
         format!("{}", sender(&mut request, origin, &proxies, &[]).from)
+    }
+
+    #[test]
+    fn a_line_that_is_no_text_hides_nobody() {
+        let real = b"X-Real-IP: 9.9.9.9\r\n";
+        let wild = b"X-Forwarded-For: \xff, 198.51.100.7\r\n";
+        let forged = b"X-Forwarded-For: 9.9.9.9\r\n";
+        assert_eq!(from("192.0.2.1", [&wild[..], &real[..]].concat()), "192.0.2.1");
+        assert_eq!(from("192.0.2.1", [&forged[..], &wild[..]].concat()), "192.0.2.1");
+    }
+
+    #[test]
+    fn a_proxy_on_this_machine_is_one_by_whichever_of_its_addresses_it_comes() {
+        let proxies = ["::1/128".parse().unwrap()];
+        let text = "GET / HTTP/1.1\r\nX-Forwarded-For: 198.51.100.7\r\n\r\n";
+        let seen = |from: &str, text: &str| {
+            let mut request = Request::parse(text.as_bytes()).unwrap();
+            let origin = Origin { from: from.parse().unwrap(), socket: false };
+            let Sender { from, proxied, .. } = sender(&mut request, origin, &proxies, &[]);
+            format!("{from} {proxied}")
+        };
+        assert_eq!(seen("127.0.0.1", text), "198.51.100.7 true");
+        assert_eq!(seen("127.0.0.1", "GET / HTTP/1.1\r\n\r\n"), "127.0.0.1 true");
+        assert_eq!(seen("192.0.2.1", text), "192.0.2.1 false");
     }
 
     #[test]

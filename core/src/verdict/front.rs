@@ -63,8 +63,12 @@ fn leading(facts: &Facts<'_>, found: &mut Found) {
     }
 }
 
+/// Whether what a backend in this state acknowledges counts.
+pub(super) fn counts(state: BackendState) -> bool {
+    matches!(state, BackendState::Up | BackendState::Unfenced)
+}
+
 fn backends(front: &FrontStatus, found: &mut Found) {
-    let counts = |state| matches!(state, BackendState::Up | BackendState::Unfenced);
     let out = front.backends.iter().filter(|one| !counts(one.state)).count();
     let severity = if out > 1 { Severity::Red } else { Severity::Yellow };
     for one in front.backends.iter().filter(|one| !counts(one.state)) {

@@ -9,6 +9,12 @@ use alloc::string::String;
 
 pub(super) fn judge(facts: &Facts<'_>, found: &mut Found) {
     let status = facts.status;
+    let there = status.backends.iter().filter(|one| super::front::counts(one.state));
+    if status.licenses.is_empty() && there.count() >= 2 {
+        let text = "No licence is there: every access is refused.".into();
+        let todo = "Put each backend's own licence file where its --license says.";
+        found.red("no-licence", text, todo);
+    }
     for licence in &status.licenses {
         parts(licence, found);
         dates(facts, licence, found);

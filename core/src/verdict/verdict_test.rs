@@ -157,6 +157,7 @@ const STATES: &[(&str, Change)] = &[
     ("a certificate ends", |it| it.certificate_ends = Some(Wall(NOW.0 + 20 * DAY))),
     ("a certificate holds", |it| it.certificate_ends = Some(Wall(NOW.0 + 21 * DAY))),
     ("handles are nearly full", |it| it.handles = 60_000),
+    ("no licence is there", |it| it.licenses.clear()),
     ("one part", |it| it.licenses[0].matching = 1),
     ("no part", |it| it.licenses[0].matching = 0),
     ("two parts", |it| it.licenses[0].matching = 2),
