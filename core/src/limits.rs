@@ -470,3 +470,13 @@ pub const QUANTITY_MAX: u32 = HANDLE_LAST;
 pub const CERTIFICATE_ENDS_SOON: Duration = Duration::from_secs(21 * 24 * 60 * 60);
 /// A licence that ends sooner is one to renew now.
 pub const LICENCE_ENDS_SOON: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// A durable write at a backend that takes longer is a slow one.
+pub const DISK_SLOW: Duration = Duration::from_millis(500);
+/// How long writes are counted together, and how many slow ones are no accident.
+pub const DISK_SLOW_COUNTED: (Duration, u32) = (Duration::from_secs(60), 8);
+/// Free bytes below which the disk of a state folder is soon full.
+pub const ROOM_LOW: u64 = 256 << 20;
+/// Free bytes below which it is as good as full.
+pub const ROOM_LEAST: u64 = 32 << 20;
+/// For so long a gap of the usage history is told.
+pub const HISTORY_GAP_TOLD: Duration = Duration::from_secs(24 * 60 * 60);

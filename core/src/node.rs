@@ -13,7 +13,7 @@ use alloc::vec::Vec;
 pub enum Node {
     /// Serves clients for the group.
     Front(Box<Front>),
-    /// Holds one third of every licence.
+    /// Holds one of the three parts of every licence.
     Backend(Box<Backend>),
 }
 

@@ -191,6 +191,17 @@ pub struct Entrance {
     pub names: Vec<String>,
     /// Files of this server that it does without, not all of them if there are many.
     pub files: Vec<FileTrouble>,
+    /// Room on the disk of its state folder; `None`: not known.
+    pub room: Option<Room>,
+}
+
+/// What is left of a disk. Told when it crosses a bound, so that it is not told all the time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// Path of the folder.
+    pub folder: String,
+    /// Free bytes.
+    pub free: u64,
 }
 
 /// A file of a server's that cannot be used: it serves without it, or with what was read from it

@@ -7,8 +7,7 @@ use super::http::{Request, Response};
 use super::metrics::Page;
 use super::{Admin, Command, Rights, View, allocations, page, settings, usage};
 use crate::log::Handle;
-use crate::verdict::{Trouble, with_files};
-use alloc::collections::BTreeMap;
+use crate::verdict::{self, Trouble};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -233,17 +232,7 @@ fn metrics(request: &Request<'_>, context: &Context<'_>) -> Reply {
     }
     let help = "Files of this machine that the server does without.";
     page.gauge("tmrd_unusable_files", help).is(&[], context.admin.entrance.files.len() as u64);
-    let mut kinds: BTreeMap<_, u64> = BTreeMap::new();
-    for trouble in troubles(context) {
-        *kinds.entry((trouble.severity, trouble.code)).or_default() += 1;
-    }
-    if !kinds.is_empty() {
-        let help = "What is wrong by the verdict that /api/status tells: how many of each kind.";
-        let mut family = page.gauge("tmrd_trouble", help);
-        for ((severity, code), count) in kinds {
-            family.is(&[("code", &code), ("severity", &severity.name())], count);
-        }
-    }
+    verdict::write_metrics(&troubles(context), &mut page);
     let (kind, text) = page.end();
     Response::file(kind, text).into()
 }
@@ -258,7 +247,8 @@ fn used(request: &Request<'_>, context: &Context<'_>) -> Reply {
 
 /// What is wrong with the node, its group and its files, the worst first.
 fn troubles(context: &Context<'_>) -> Vec<Trouble> {
-    with_files(context.view.troubles(), &context.admin.entrance.files)
+    let entrance = &context.admin.entrance;
+    verdict::with_machine(context.view.troubles(), &entrance.files, entrance.room.as_ref())
 }
 
 /// What the node says of itself, and which files of the machine's are in trouble.

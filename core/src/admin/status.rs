@@ -4,6 +4,7 @@
 pub use super::allocations::{Allocation, StrangerStatus};
 pub use super::clock::{ClockStatus, ClockVerdict};
 use crate::time::Wall;
+use crate::verdict::{LicenceState, Severity};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::IpAddr;
@@ -178,6 +179,9 @@ pub struct BackendStatus {
     pub handles: u64,
     /// What keeps it from being counted, in a sentence; `null` if nothing does.
     pub trouble: Option<String>,
+    /// Most durable writes there take longer than
+    /// [`DISK_SLOW`](crate::limits::DISK_SLOW), as the front that leads has measured.
+    pub disk_slow: bool,
 }
 
 /// A virtual container.
@@ -232,10 +236,21 @@ pub struct LicenceStatus {
     pub gone: u32,
     /// Parts that agree.
     pub matching: u32,
-    /// At least two do, and two members of the group are there to grant it.
+    /// At least two do, two members of the group are there to grant it, and its time has come and is
+    /// not over.
     pub available: bool,
+    /// How it stands, in one word.
+    pub state: LicenceState,
+    /// How bad that is; `null`: it is not.
+    pub severity: Option<Severity>,
     /// Units that are left; `null`: they are not counted.
     pub units_left: Option<u32>,
+    /// Units that it was issued with; not there if they are not counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub units: Option<u32>,
+    /// Before when it cannot be used; not there if it can from the beginning.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_optional_text")]
+    pub activates: Option<Wall>,
     /// From when on it cannot be used; not there if it never ends.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_optional_text")]
     pub expires: Option<Wall>,
@@ -250,9 +265,10 @@ pub struct LicenceStatus {
 pub struct Difference {
     /// Address of the backend whose part it is.
     pub backend: String,
-    /// Name of the property as in a licence specification, like `LicenseQuantity`.
+    /// Name of the property as in a licence specification, like `LicenseQuantity`; `ProductCode` if
+    /// the part does not have the product at all.
     pub field: String,
-    /// What that part says.
+    /// What that part says, or `missing in part N`.
     pub value: String,
     /// What the others say.
     pub expected: String,
@@ -334,7 +350,7 @@ pub struct PartStatus {
     pub licenses: Vec<ProductStatus>,
 }
 
-/// A licence, or one third of one, in a backend's container.
+/// A licence, or one part of three of one, in a backend's container.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ProductStatus {
     /// Firm Code.
@@ -413,6 +429,7 @@ mod tests {
                 epoch: 3,
                 handles: 2,
                 trouble: None,
+                disk_slow: false,
             }],
             clocks: vec![
                 ClockStatus {
@@ -448,7 +465,11 @@ mod tests {
                 gone: 0,
                 matching: 2,
                 available: true,
+                state: LicenceState::TwoParts,
+                severity: Some(Severity::Yellow),
                 units_left: None,
+                units: None,
+                activates: None,
                 expires: None,
                 expired: false,
                 differs: vec![Difference {
@@ -509,7 +530,7 @@ mod tests {
                     "differs": [ { "key": "CmServer.Server", "ours": "a", "theirs": "b" } ],
                           "configuration_trouble": null },
           "backends": [ { "address": "127.0.0.1:22361", "state": "up", "serial": "130-1000001",
-                          "epoch": 3, "handles": 2, "trouble": null } ],
+                          "epoch": 3, "handles": 2, "trouble": null, "disk_slow": false } ],
           "clocks": [ { "machine": "front", "offset_seconds": -61, "verdict": "off" },
                       { "machine": "twin", "offset_seconds": null, "verdict": null } ],
           "containers": [ { "serial": "131-59885682", "cm_act_id": 305_419_896,
@@ -520,7 +541,8 @@ mod tests {
                         "backends": [ "127.0.0.1:22361", "127.0.0.1:22363" ],
                         "trouble": "they hold the same part" } ],
           "licenses": [ { "firm_code": 6_000_010, "product_code": 201, "tmr_id": 1, "quantity": 5,
-                          "used": 2, "free": 3, "gone": 0, "expired": false, "matching": 2, "available": true, "units_left": null,
+                          "used": 2, "free": 3, "gone": 0, "expired": false, "matching": 2, "available": true,
+                          "state": "two-parts", "severity": "yellow", "units_left": null,
                           "differs": [ { "backend": "127.0.0.1:22363", "field": "LicenseQuantity",
                                          "value": "4", "expected": "5" } ] } ],
           "gone": [ { "firm_code": 6_000_010, "product_code": 201, "tmr_id": 7, "cm_act_id": 5,

@@ -23,7 +23,7 @@ struct Row<'a> {
     product_item: u16,
     feature_map: u32,
     quantity: u32,
-    /// How many of them may be in use.
+    /// How many of them may be in use; none of a licence that nobody can have now.
     seats: u32,
 }
 
@@ -40,7 +40,8 @@ fn rows<'a>(holder: &Grant, ground: &Ground<'a>) -> Result<BTreeMap<LicenceKey, 
             let product = &item.offer.product;
             let feature_map = product.feature_map.unwrap_or(0);
             let (product_item, quantity) = (item.product_item, product.license_quantity);
-            let seats = item.offer.seats(ground.state);
+            let usable = item.offer.bar.is_none() && item.offer.timely(ground, 0).is_ok();
+            let seats = if usable { item.offer.seats(ground.state) } else { 0 };
             rows.insert(item.offer.key, Row { shown, product_item, feature_map, quantity, seats });
         }
     }

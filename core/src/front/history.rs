@@ -73,7 +73,13 @@ impl Front {
             Happened::Born => self.name_itself(&mut record),
             // What another front is called, it says itself.
             Happened::Leads(front) if *front == self.config.front => self.name_itself(&mut record),
-            Happened::Unknown => record.id = news.mark.end(),
+            Happened::Unknown => {
+                record.id = news.mark.end();
+                // A front that is new here has missed nothing that it should have.
+                if self.history.covered().is_some() {
+                    self.seen.history_gap = Some(news.time);
+                }
+            }
             _ => {}
         }
         if let Some(key) = news.what.grant().and_then(|grant| grant.held.licence()) {

@@ -5,6 +5,7 @@ use super::{Front, Phase};
 use crate::admin::metrics::Page;
 use crate::admin::status::{BackendState, LicenceStatus};
 use crate::log::{Epoch, Mode};
+use crate::time::Wall;
 use crate::wire::constants::mask;
 use alloc::format;
 use alloc::string::String;
@@ -18,6 +19,8 @@ pub(super) struct Seen {
     leader: Option<Epoch>,
     /// How often another epoch began.
     leaders: u64,
+    /// When the usage history was last found to miss something.
+    pub(super) history_gap: Option<Wall>,
 }
 
 impl Front {
@@ -169,7 +172,7 @@ impl At<'_> {
         });
         family(
             "tmrd_licence_available",
-            "Whether a licence is served: two parts agree, and two members are there.",
+            "Whether a licence is served: two parts agree, two members are there, and it is its time.",
             &|row| Some(row.available.into()),
         );
         let help = "From when on a licence that ends cannot be used, in Unix time.";

@@ -49,6 +49,7 @@ mod timing;
 mod twin;
 mod vigil;
 mod vote;
+mod writes;
 
 use crate::admin::{Admin, Entrance};
 use crate::config::{Policy, Twin as TwinConfig};

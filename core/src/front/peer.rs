@@ -3,6 +3,7 @@
 
 use super::clocks::Reading;
 use super::judge::Exclusion;
+use super::writes::Writes;
 use crate::io::{Address, Callee, Intent, Link};
 use crate::limits::{DIAL_TIMEOUT, REDIAL_MIN};
 use crate::log::{Acked, Epoch, Handle, Slot};
@@ -124,6 +125,8 @@ pub(super) struct Peer {
     pub(super) seats: Option<BTreeSet<Handle>>,
     /// How often it was dialled.
     pub(super) dials: u64,
+    /// How long its durable writes take.
+    pub(super) writes: Writes,
     correlation: u32,
     pause: Duration,
 }
@@ -153,6 +156,7 @@ impl Peer {
             busy: 0,
             seats: None,
             dials: 0,
+            writes: Writes::default(),
             correlation: 0,
             pause: REDIAL_MIN,
         }
@@ -246,6 +250,10 @@ impl Peer {
     /// A report came: the order that it answers.
     pub(super) fn answered(&mut self, now: Mono, correlation: u32) -> Option<Pending> {
         self.heard = now;
-        self.asked.remove(&correlation)
+        let pending = self.asked.remove(&correlation)?;
+        if let Asked::Append(_) = pending.what {
+            self.writes.add(now, now.since(pending.sent));
+        }
+        Some(pending)
     }
 }

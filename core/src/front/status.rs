@@ -11,9 +11,10 @@ use crate::admin::status::{
 use crate::admin::usage::usage;
 use crate::config::InForce;
 use crate::history::{Chart, Span};
-use crate::limits::ALLOCATIONS_SHOWN;
+use crate::io::Door;
+use crate::limits::{ALLOCATIONS_SHOWN, HISTORY_GAP_TOLD};
 use crate::log::{Client, DiskId, Grant, Handle, LicenceKey, Usage};
-use crate::time::Now;
+use crate::time::{Now, Wall};
 use crate::verdict::{self, Trouble};
 use crate::wire::constants::mask;
 use crate::wire::twin::Part;
@@ -48,11 +49,14 @@ impl View for At<'_> {
         let denied = sum(Span::Hour).zip(sum(Span::Day));
         let denied =
             denied.map(|((licence, hour), (_, day))| verdict::Denied { licence, hour, day });
+        let recent = |at: &Wall| now.0.saturating_sub(at.0) < HISTORY_GAP_TOLD.as_secs();
         let facts = verdict::Facts {
-            status: &self.shown(),
+            status: &self.facts(),
             ready: front.readiness(self.now.mono),
             now,
             denied: denied.collect(),
+            links: front.counts.doors[Door::Licence as usize],
+            history_gap: front.seen.history_gap.filter(recent),
         };
         verdict::of_front(&facts)
     }
@@ -123,6 +127,13 @@ pub(super) fn holder(seat: &Grant) -> String {
 impl At<'_> {
     /// What status shows.
     fn shown(&self) -> FrontStatus {
+        let (clients, allocations) = (self.front.desk.visitors(), self.page(0));
+        FrontStatus { clients, allocations, ..self.facts() }
+    }
+
+    /// What status shows, without the lists of handles and clients: they are long, and nothing is
+    /// judged by them.
+    fn facts(&self) -> FrontStatus {
         let front = self.front;
         FrontStatus {
             version: env!("CARGO_PKG_VERSION"),
@@ -143,9 +154,9 @@ impl At<'_> {
             certificate_ends: front.admin.certificate_ends(),
             licenses: self.licences(),
             gone: self.gone(),
-            clients: front.desk.visitors(),
+            clients: Vec::new(),
             handles: front.ledger.ahead().seat_count() as u64,
-            allocations: self.page(0),
+            allocations: Vec::new(),
             strangers: front.desk.strangers(self.now.mono),
         }
     }
@@ -189,6 +200,7 @@ impl At<'_> {
             epoch: standing.map_or(0, |standing| standing.promised.round),
             handles: handles as u64,
             trouble: peer.trouble.clone(),
+            disk_slow: peer.writes.slow(self.now.mono),
         }
     }
 
@@ -245,7 +257,20 @@ impl At<'_> {
                 value: value.clone(),
                 expected: expected.clone(),
             });
-            LicenceStatus {
+            // A backend that is there and has no part of it.
+            let lacks = |index: &usize| {
+                joined.prints[*index].is_none() && front.peers[*index].known().is_some()
+            };
+            let missing = (0..3).filter(lacks).map(|index| Difference {
+                backend: front.peers[index].address.to_string(),
+                field: "ProductCode".to_string(),
+                value: format!("missing in part {}", index + 1),
+                expected: key.product_code.to_string(),
+            });
+            let now = front.date.now();
+            let expired = expires.is_some_and(|end| end <= now);
+            let activates = offer.and_then(|offer| offer.product.activation_time);
+            let mut licence = LicenceStatus {
                 firm_code: key.firm_code,
                 product_code: key.product_code,
                 tmr_id: key.tmr_id,
@@ -254,12 +279,22 @@ impl At<'_> {
                 free: quantity.saturating_sub(used).saturating_sub(gone),
                 gone,
                 matching: u32::try_from(joined.matching).unwrap_or_default(),
-                available: served && joined.matching >= 2,
+                available: served
+                    && joined.matching >= 2
+                    && !expired
+                    && activates.is_none_or(|start| start <= now),
+                state: verdict::LicenceState::default(),
+                severity: None,
                 units_left: offer.and_then(|offer| offer.units_left(state)),
+                units: offer.and_then(|offer| offer.product.unit_counter),
+                activates,
                 expires,
-                expired: expires.is_some_and(|end| end <= front.date.now()),
-                differs: differs.collect(),
-            }
+                expired,
+                differs: differs.chain(missing).collect(),
+            };
+            licence.state = verdict::licence_state(&licence, served, now);
+            licence.severity = licence.state.severity();
+            licence
         };
         front.joined.joined.iter().map(one).collect()
     }

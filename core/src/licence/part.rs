@@ -34,7 +34,7 @@ pub struct FirmItem {
     pub products: Vec<Product>,
 }
 
-/// One licence, or one third of one.
+/// One licence, or one part of three of one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Product {
     /// Product Code.

@@ -2,7 +2,7 @@
 
 use super::{Facts, Found, Severity};
 use crate::admin::status::{BackendState, ClockStatus, ClockVerdict, FrontStatus, Role, Twin};
-use crate::limits::{CERTIFICATE_ENDS_SOON, HANDLES_MAX};
+use crate::limits::{CERTIFICATE_ENDS_SOON, DISK_SLOW, HANDLES_MAX};
 use alloc::format;
 use alloc::string::String;
 
@@ -11,34 +11,58 @@ pub(super) fn judge(facts: &Facts<'_>, found: &mut Found) {
     leading(facts, found);
     backends(front, found);
     if let Some(twin) = &front.twin {
-        other_front(front, twin, found);
+        other_front(facts, twin, found);
     }
     if front.role == Role::Active && front.virtual_ip == Some(false) {
         let text = "This front leads, but the virtual address is not on this machine.".into();
         let todo =
             "See keepalived on both machines; tmrd doctor says why a machine does not get it.";
-        found.yellow("address-elsewhere", text, todo);
+        found.on("front").yellow("address-elsewhere", text, todo);
     }
     if !front.fenced {
         let text = "The backends are stock servers, which cannot promise: no seat is protected \
                     against two leaders.";
-        found.yellow(
-            "unfenced",
-            text.into(),
-            "See that one front at a time runs, or use backends of tmrd.",
-        );
+        let todo = "See that one front at a time runs, or use backends of tmrd.";
+        found.on("front").yellow("unfenced", text.into(), todo);
     }
     front.clocks.iter().for_each(|clock| one_clock(clock, found));
     if let Some(trouble) = &front.failover_trouble {
         let text = format!("The last planned failover: {trouble}.");
-        found.yellow("failover", text, "Do what it says, then run tmrd failover again.");
+        let todo = "Do what it says, then run tmrd failover again.";
+        found.on("front").yellow("failover", text, todo);
     }
     certificate(facts, found);
-    if front.handles >= HANDLES_MAX as u64 / 10 * 9 {
-        let text = format!("{} of {HANDLES_MAX} handles are held.", front.handles);
-        let todo = "See in tmrd status who holds them, and take back what is left over.";
-        found.yellow("handles-nearly-full", text, todo);
+    fill(facts, found);
+    if let Some(since) = facts.history_gap {
+        let text = format!(
+            "The usage history of this front has a gap, found on {since}: what happened meanwhile \
+             nobody has told it."
+        );
+        let todo = "Nothing, or give tmrd report the history folders of both fronts.";
+        found.on("front").info("history-gap", text, todo);
     }
+}
+
+/// What has bounds: handles and connections.
+fn fill(facts: &Facts<'_>, found: &mut Found) {
+    let handles = facts.status.handles;
+    if handles >= HANDLES_MAX as u64 / 10 * 9 {
+        let text = format!("{handles} of {HANDLES_MAX} handles are held.");
+        let todo = "See in tmrd status who holds them, and take back what is left over.";
+        found.on("front").yellow("handles-nearly-full", text, todo);
+    }
+    let (links, most) = facts.links;
+    if most > 0 && links >= most.div_ceil(10) * 9 {
+        let text = format!("{links} of {most} connections of clients are taken.");
+        let todo =
+            "See in tmrd status which clients have many; raise LimitNOFILE if it is below 16640.";
+        found.on("front").yellow("links-nearly-full", text, todo);
+    }
+}
+
+/// Whether fewer than two backends are there, as each of them says of itself below.
+fn too_few(front: &FrontStatus) -> bool {
+    front.backends.iter().filter(|one| one.state == BackendState::Down).count() > 1
 }
 
 fn leading(facts: &Facts<'_>, found: &mut Found) {
@@ -49,17 +73,17 @@ fn leading(facts: &Facts<'_>, found: &mut Found) {
             _ => "This front cannot lead",
         };
         let todo = "Do what the sentence says; the README's runbook has each step.";
-        found.red("cannot-lead", format!("{what}: {obstacle}."), todo);
+        found.on("front").red("cannot-lead", format!("{what}: {obstacle}."), todo);
+    } else if too_few(front) {
+        // The cause is told with each backend.
     } else if let Err(reason) = &facts.ready {
         let text = format!("This front cannot serve: {reason}.");
-        found.red("not-ready", text, "Start the backends that are missing, with their disks.");
+        let todo = "Start the backends that are missing, with their disks.";
+        found.on("front").red("not-ready", text, todo);
     } else if front.role == Role::Starting {
         let text = "This front is to lead and does not yet.".into();
-        found.red(
-            "starting",
-            text,
-            "Wait: a take-over lasts a second or two; if it lasts, run tmrd doctor.",
-        );
+        let todo = "Wait: a take-over lasts a second or two; if it lasts, run tmrd doctor.";
+        found.on("front").red("starting", text, todo);
     }
 }
 
@@ -71,22 +95,40 @@ pub(super) fn counts(state: BackendState) -> bool {
 fn backends(front: &FrontStatus, found: &mut Found) {
     let out = front.backends.iter().filter(|one| !counts(one.state)).count();
     let severity = if out > 1 { Severity::Red } else { Severity::Yellow };
+    let too_few = if too_few(front) { " Two must be there: no client is served." } else { "" };
     for one in front.backends.iter().filter(|one| !counts(one.state)) {
         let why = one.trouble.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
-        let text = format!("Backend {} is {}{why}.", one.address, one.state.name());
-        let (code, todo) = match (one.state, &one.trouble) {
+        let (code, is, todo) = match (one.state, &one.trouble) {
             (BackendState::Down, _) => (
                 "backend-down",
-                "Start that machine and its service, or mend what the sentence names.",
+                "down",
+                "Start that machine and its service, or mend what the sentence names; journalctl -u \
+                 tmrd-backend there says why it ended.",
             ),
-            (_, Some(_)) => ("backend-left-out", "Mend what the sentence names."),
-            (_, None) => ("backend-repairing", "Wait; do not stop another backend meanwhile."),
+            (_, Some(_)) => ("backend-left-out", "left out", "Mend what the sentence names."),
+            (_, None) => (
+                "backend-repairing",
+                "being brought up to date",
+                "Wait; do not stop another backend meanwhile.",
+            ),
         };
-        found.add(severity, code, text, todo);
+        let text = format!("Backend {} is {is}{why}.{too_few}", one.address);
+        found.on(&one.address).add(severity, code, text, todo);
+    }
+    for one in front.backends.iter().filter(|one| one.disk_slow) {
+        let text = format!(
+            "Backend {} is slow: most durable writes there take longer than {} ms.",
+            one.address,
+            DISK_SLOW.as_millis()
+        );
+        let todo = "See what else writes to its disk, whether it is failing, and the network there; \
+                    two slow ones are felt by all.";
+        found.on(&one.address).yellow("disk-slow", text, todo);
     }
 }
 
-fn other_front(front: &FrontStatus, twin: &Twin, found: &mut Found) {
+fn other_front(facts: &Facts<'_>, twin: &Twin, found: &mut Found) {
+    let front = facts.status;
     let address = &twin.address;
     if !twin.connected {
         let after = match front.role {
@@ -96,44 +138,47 @@ fn other_front(front: &FrontStatus, twin: &Twin, found: &mut Found) {
         let why = twin.trouble.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
         let text = format!("The other front, {address}, is not connected{why}: {after}.");
         let todo = "Start the front there, or mend what the sentence names.";
-        found.yellow("twin-down", text, todo);
+        found.on("twin").yellow("twin-down", text, todo);
     } else if front.role == Role::Standby && twin.role != Some(Role::Active) {
-        let text = "Neither front leads: clients are served by nobody.".into();
-        let todo = "See why no machine gets the virtual address (tmrd doctor), or without one: tmrd activate.";
-        found.red("nobody-leads", text, todo);
+        // Who cannot serve says why above.
+        if facts.ready.is_ok() {
+            let text = "Neither front leads: clients are served by nobody.".into();
+            let todo = "See why no machine gets the virtual address (tmrd doctor), or without one: tmrd activate.";
+            found.on("front").red("nobody-leads", text, todo);
+        }
     } else if front.role == Role::Active && twin.role == Some(Role::Active) {
         let text = "Both fronts say that they lead: one of them is cut off from the backends. No seat \
                     is given twice.";
         let todo = "Mend the network between that front and the backends.";
-        found.red("both-lead", text.into(), todo);
+        found.on("front").red("both-lead", text.into(), todo);
     } else if front.role == Role::Active && !twin.synced {
         let text = format!(
             "The other front is {} behind: a takeover would be slower.",
             count(twin.lag, "entry", "entries")
         );
-        found.yellow(
-            "twin-behind",
-            text,
-            "Wait; if it lasts, look at the line between the fronts.",
-        );
+        let todo = "Wait; if it lasts, look at the line between the fronts.";
+        found.on("twin").yellow("twin-behind", text, todo);
     }
     if let Some(trouble) = twin.trouble.as_ref().filter(|_| twin.connected) {
         let text = format!("The other front: {trouble}.");
-        found.yellow("twin-trouble", text, "Mend what the sentence names.");
+        found.on("twin").yellow("twin-trouble", text, "Mend what the sentence names.");
+    }
+    if let Some(other) = twin.version.as_ref().filter(|other| *other != front.version) {
+        let text = format!("The other front runs tmrd {other}, this one {}.", front.version);
+        let todo = "Finish the upgrade: the same version on all five machines.";
+        found.on("twin").yellow("twin-version", text, todo);
     }
     for differs in &twin.differs {
         let (key, ours, theirs) = (&differs.key, &differs.ours, &differs.theirs);
         let text =
             format!("The fronts are configured apart in {key}: {ours} here, {theirs} there.");
-        found.yellow("twin-differs", text, "Make it alike in both files, and restart the standby.");
+        let todo = "Make it alike in both files, and restart the standby.";
+        found.on("twin").yellow("twin-differs", text, todo);
     }
     if let Some(trouble) = &twin.configuration_trouble {
         let text = format!("This front does not follow the other one's configuration: {trouble}.");
-        found.yellow(
-            "configuration-not-followed",
-            text,
-            "Mend what the sentence names, then store it again.",
-        );
+        let todo = "Mend what the sentence names, then store it again.";
+        found.on("front").yellow("configuration-not-followed", text, todo);
     }
     if front.virtual_ip == Some(true)
         && front.role != Role::Active
@@ -143,7 +188,7 @@ fn other_front(front: &FrontStatus, twin: &Twin, found: &mut Found) {
                     may have it.";
         let todo =
             "See that keepalived runs on both machines and that they hear each other (VRRP).";
-        found.red("address-wrong-machine", text.into(), todo);
+        found.on("front").red("address-wrong-machine", text.into(), todo);
     }
 }
 
@@ -165,8 +210,8 @@ fn one_clock(clock: &ClockStatus, found: &mut Found) {
     let todo = "Run a time service (chrony, systemd-timesyncd) on that machine.";
     match ClockVerdict::of(offset) {
         ClockVerdict::Ok => {}
-        ClockVerdict::Off => found.yellow("clock-off", text, todo),
-        ClockVerdict::Wrong => found.red("clock-wrong", text, todo),
+        ClockVerdict::Off => found.on(&clock.machine).yellow("clock-off", text, todo),
+        ClockVerdict::Wrong => found.on(&clock.machine).red("clock-wrong", text, todo),
     }
 }
 
@@ -175,10 +220,10 @@ fn certificate(facts: &Facts<'_>, found: &mut Found) {
     let todo = "Put a new one in the place of WebAdmin.CertificateChainFile.";
     if end <= facts.now {
         let text = format!("The certificate of the admin pages has ended on {end}.");
-        found.red("certificate-ended", text, todo);
+        found.on("machine").red("certificate-ended", text, todo);
     } else if end.0 - facts.now.0 < CERTIFICATE_ENDS_SOON.as_secs() {
         let text = format!("The certificate of the admin pages ends on {end}.");
-        found.yellow("certificate-ends", text, todo);
+        found.on("machine").yellow("certificate-ends", text, todo);
     }
 }
 

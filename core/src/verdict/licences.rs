@@ -1,11 +1,77 @@
 //! What is wrong with the licences of a group: parts, dates, units, seats and refused accesses.
 
 use super::front::count;
-use super::{Facts, Found};
-use crate::admin::status::LicenceStatus;
+use super::{Facts, Found, Severity};
+use crate::admin::status::{BackendState, Difference, FrontStatus, LicenceStatus};
 use crate::limits::LICENCE_ENDS_SOON;
+use crate::time::Wall;
 use alloc::format;
 use alloc::string::String;
+use serde::Serialize;
+
+/// How a licence stands, in one word: what there is worst of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LicenceState {
+    /// Whoever asks gets a seat.
+    #[default]
+    Served,
+    /// It is served, and one part is missing or differs.
+    TwoParts,
+    /// It is served, and nobody gets a seat until one is given back.
+    AllInUse,
+    /// Its units are used up.
+    NoUnits,
+    /// Its time has not come.
+    NotActiveYet,
+    /// Its time is over.
+    Expired,
+    /// No two parts agree.
+    TooFewParts,
+    /// Fewer than two members of the group are there.
+    TooFewBackends,
+}
+
+impl LicenceState {
+    /// How bad that is; `None`: it is not.
+    #[must_use]
+    pub fn severity(self) -> Option<Severity> {
+        match self {
+            Self::Served => None,
+            Self::NotActiveYet => Some(Severity::Info),
+            Self::TwoParts | Self::AllInUse => Some(Severity::Yellow),
+            Self::NoUnits | Self::Expired | Self::TooFewParts | Self::TooFewBackends => {
+                Some(Severity::Red)
+            }
+        }
+    }
+}
+
+/// How a licence stands. `members`: two of the group are there; `now`: the date of the group.
+#[must_use]
+pub fn licence_state(licence: &LicenceStatus, members: bool, now: Wall) -> LicenceState {
+    if licence.matching < 2 {
+        LicenceState::TooFewParts
+    } else if !members {
+        LicenceState::TooFewBackends
+    } else if licence.expired {
+        LicenceState::Expired
+    } else if licence.activates.is_some_and(|start| now < start) {
+        LicenceState::NotActiveYet
+    } else if licence.units_left == Some(0) {
+        LicenceState::NoUnits
+    } else if is_full(licence) {
+        LicenceState::AllInUse
+    } else if licence.matching < 3 {
+        LicenceState::TwoParts
+    } else {
+        LicenceState::Served
+    }
+}
+
+fn is_full(licence: &LicenceStatus) -> bool {
+    licence.quantity > 0 && licence.used.saturating_add(licence.gone) >= licence.quantity
+}
 
 pub(super) fn judge(facts: &Facts<'_>, found: &mut Found) {
     let status = facts.status;
@@ -13,33 +79,31 @@ pub(super) fn judge(facts: &Facts<'_>, found: &mut Found) {
     if status.licenses.is_empty() && there.count() >= 2 {
         let text = "No licence is there: every access is refused.".into();
         let todo = "Put each backend's own licence file where its --license says.";
-        found.red("no-licence", text, todo);
+        found.on("front").red("no-licence", text, todo);
     }
     for licence in &status.licenses {
-        parts(licence, found);
+        parts(status, licence, found);
         dates(facts, licence, found);
-        if licence.units_left == Some(0) {
-            let text = format!("Licence {} has no units left.", name(licence));
-            found.red("units-used-up", text, "Ask the vendor for its parts anew, with more units.");
-        }
+        units(licence, found);
         seats(facts, licence, found);
     }
     for copy in &status.copies {
         let text = format!("A licence file was copied: {}.", copy.trouble);
-        found.red("part-copied", text, "Put the file there that was issued for that backend.");
+        let todo = "Put the file there that was issued for that backend.";
+        found.on("front").red("part-copied", text, todo);
     }
     for gone in &status.gone {
         let todo = "Take the handles back, or wait until their programs end.";
-        found.yellow("licence-gone", format!("{}.", gone.trouble), todo);
+        found.on("front").yellow("licence-gone", format!("{}.", gone.trouble), todo);
     }
     for stray in &status.strays {
         let text = format!("Container {} at {}: {}.", stray.serial, stray.backend, stray.trouble);
         let todo = "Name it in VirtualContainers, with the two that it belongs to.";
-        found.yellow("container-stray", text, todo);
+        found.on(&stray.backend).yellow("container-stray", text, todo);
     }
     for stranger in &status.strangers {
         let todo = "See which program runs at that address; it is slowed down, and nobody else is.";
-        found.yellow("stranger", format!("{}.", stranger.trouble), todo);
+        found.on("front").yellow("stranger", format!("{}.", stranger.trouble), todo);
     }
 }
 
@@ -47,43 +111,81 @@ fn name(licence: &LicenceStatus) -> String {
     format!("{}:{}", licence.firm_code, licence.product_code)
 }
 
-fn parts(licence: &LicenceStatus, found: &mut Found) {
+fn about(licence: &LicenceStatus) -> String {
+    format!("{}:{}", name(licence), licence.tmr_id)
+}
+
+/// How many parts of any licence are out for a reason that is told elsewhere: their backends are down,
+/// or hold another one's file.
+fn parts_out(status: &FrontStatus) -> usize {
+    let down = status.backends.iter().filter(|one| one.state == BackendState::Down).count();
+    let copied = status.copies.iter().map(|copy| copy.backends.len().saturating_sub(1));
+    down + copied.sum::<usize>()
+}
+
+fn parts(status: &FrontStatus, licence: &LicenceStatus, found: &mut Found) {
+    let missing = 3_usize.saturating_sub(licence.matching as usize);
+    if licence.differs.is_empty() && missing <= parts_out(status) {
+        return;
+    }
     let name = name(licence);
     let differs: String = licence
         .differs
         .iter()
-        .map(|one| {
-            format!(
-                " At {}, {} is {}; the others have {}.",
-                one.backend, one.field, one.value, one.expected
-            )
+        .map(|Difference { backend, field, value, expected }| match value.starts_with("missing") {
+            true => format!(" It is {value}, at {backend}."),
+            false => format!(" At {backend}, {field} is {value}; the others have {expected}."),
         })
         .collect();
+    let about = about(licence);
     if licence.matching < 2 {
         let agree = count(licence.matching.into(), "part agrees", "parts agree");
         let text = format!("Licence {name} cannot be used: only {agree}, and two must.{differs}");
-        let todo =
-            "Start the backends that are down, or give each backend its own part of one issue.";
-        found.red("licence-parts", text, todo);
+        let todo = "Give each backend its own part of one issue, and start those that are down.";
+        found.on(&about).red("licence-parts", text, todo);
     } else if licence.matching < 3 {
         let text = format!("Licence {name} has 2 of 3 parts.{differs}");
-        let todo = "Start the backend that is down, or give it its own part of this issue.";
-        found.yellow("licence-two-parts", text, todo);
+        let todo =
+            "Give that backend its own part of this issue; tmrd issue --only N makes it again.";
+        found.on(&about).yellow("licence-two-parts", text, todo);
     }
 }
 
 fn dates(facts: &Facts<'_>, licence: &LicenceStatus, found: &mut Found) {
+    let (name, about) = (name(licence), about(licence));
+    if let Some(start) = licence.activates.filter(|start| facts.now < *start) {
+        let text = format!("Licence {name} is not active before {start}: every access is refused.");
+        found.on(&about).info(
+            "licence-not-active",
+            text,
+            "Wait, or ask the vendor if that is wrong.",
+        );
+    }
     let Some(end) = licence.expires else { return };
     let todo = "Ask the vendor for its parts anew; a backend takes the files without a restart.";
     if licence.expired {
-        let text = format!("Licence {} has expired on {end}.", name(licence));
-        return found.red("licence-expired", text, todo);
+        let text = format!("Licence {name} has expired on {end}: every access is refused.");
+        return found.on(&about).red("licence-expired", text, todo);
     }
     let left = end.0.saturating_sub(facts.now.0);
     if left < LICENCE_ENDS_SOON.as_secs() {
         let days = count(left / 86_400, "day", "days");
-        let text = format!("Licence {} ends in {days}, on {end}.", name(licence));
-        found.yellow("licence-ends", text, todo);
+        let text = format!("Licence {name} ends in {days}, on {end}.");
+        found.on(&about).yellow("licence-ends", text, todo);
+    }
+}
+
+fn units(licence: &LicenceStatus, found: &mut Found) {
+    let Some(left) = licence.units_left else { return };
+    let (name, about) = (name(licence), about(licence));
+    let todo = "Ask the vendor for its parts anew, with more units.";
+    if left == 0 {
+        let text = format!("Licence {name} has no units left: calls that take some are refused.");
+        found.on(&about).red("units-used-up", text, todo);
+    } else if licence.units.is_some_and(|issued| left <= issued / 10) {
+        let issued = licence.units.unwrap_or_default();
+        let text = format!("Licence {name} has {left} of {issued} units left.");
+        found.on(&about).yellow("units-nearly-used", text, todo);
     }
 }
 
@@ -102,13 +204,15 @@ fn seats(facts: &Facts<'_>, licence: &LicenceStatus, found: &mut Found) {
         }
     };
     let todo = "See in tmrd status who holds them; take back what is left over, or buy seats.";
-    if licence.quantity > 0 && licence.used.saturating_add(licence.gone) >= licence.quantity {
+    let about = about(licence);
+    if is_full(licence) {
         let used = licence.used.saturating_add(licence.gone);
         let quantity = licence.quantity;
         let text = format!("All seats of {name} are in use, {used} of {quantity}.{refused}");
-        found.yellow("seats-used-up", text, todo);
+        found.on(&about).yellow("seats-used-up", text, todo);
     } else if hour > 0 {
         let text = format!("Licence {name}:{refused}");
-        found.yellow("requests-denied", text, "See the reasons under Events, or in the log.");
+        let todo = "See the reasons under Events, or in the log.";
+        found.on(&about).yellow("requests-denied", text, todo);
     }
 }

@@ -1,22 +1,31 @@
 //! The verdict on a server and its group: what is wrong, how bad it is, and what to do.
 //!
 //! What lives here: the rules, as pure functions of facts that status shows. The admin page, `tmrd
-//! status` and the metrics show this verdict and judge nothing on their own. What never lives
-//! here: how a fact is found out. A new kind of fact (keepalived, disks) becomes a field of
-//! [`Facts`] and a rule beside the others.
+//! status`, `tmrd doctor`, their exit codes, the metrics and the alert rules show this verdict and
+//! judge nothing on their own. What never lives here: how a fact is found out. A new kind of fact
+//! (keepalived) becomes a field of [`Facts`] and a rule beside the others, and a row of the table
+//! of states.
 
 mod front;
 mod licences;
+mod machine;
+#[cfg(any(test, feature = "model"))]
+pub mod states;
 #[cfg(test)]
 mod verdict_test;
 
-use crate::admin::FileTrouble;
+use crate::admin::metrics::Page;
 use crate::admin::status::FrontStatus;
 use crate::time::Wall;
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt::Display;
 use serde::Serialize;
+
+pub use licences::{LicenceState, licence_state};
+pub use machine::with_machine;
 
 /// How bad a trouble is. The worst comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -49,6 +58,9 @@ pub struct Trouble {
     pub severity: Severity,
     /// The kind, fixed for programs, like `backend-down`.
     pub code: &'static str,
+    /// What it is about: `front`, `twin`, `machine`, the address of a backend, or a licence as
+    /// Firm Code, Product Code and TMR-Id with colons between them.
+    pub about: String,
     /// What is wrong, in one or more sentences.
     pub text: String,
     /// What mends it, in a sentence.
@@ -58,7 +70,7 @@ pub struct Trouble {
 /// What is known of a front and its group.
 #[derive(Clone, Debug)]
 pub struct Facts<'a> {
-    /// What its status shows.
+    /// What its status shows. Its handles and clients are not looked at, and may be left out.
     pub status: &'a FrontStatus,
     /// Whether it serves or could, and why not: what `/readyz` says.
     pub ready: Result<(), String>,
@@ -67,6 +79,10 @@ pub struct Facts<'a> {
     /// Accesses that were refused in the last hour and in the last day, by Firm Code, Product Code
     /// and TMR-Id.
     pub denied: Vec<Denied>,
+    /// Connections of clients, and the most that there may be; 0: not known.
+    pub links: (usize, usize),
+    /// When this front last found that its usage history misses something which nobody knows.
+    pub history_gap: Option<Wall>,
 }
 
 /// Accesses to one licence that were refused.
@@ -84,22 +100,40 @@ pub struct Denied {
 #[derive(Debug, Default)]
 struct Found(Vec<Trouble>);
 
+/// Where troubles about one thing go.
+#[derive(Debug)]
+struct About<'a> {
+    found: &'a mut Found,
+    about: &'a str,
+}
+
 impl Found {
-    fn red(&mut self, code: &'static str, text: String, what_to_do: &str) {
-        self.add(Severity::Red, code, text, what_to_do);
-    }
-
-    fn yellow(&mut self, code: &'static str, text: String, what_to_do: &str) {
-        self.add(Severity::Yellow, code, text, what_to_do);
-    }
-
-    fn add(&mut self, severity: Severity, code: &'static str, text: String, what_to_do: &str) {
-        self.0.push(Trouble { severity, code, text, what_to_do: what_to_do.into() });
+    fn on<'a>(&'a mut self, about: &'a str) -> About<'a> {
+        About { found: self, about }
     }
 }
 
-/// The verdict on a front and its group, the worst first and of equal ones in the order of weight;
-/// empty: all is well.
+impl About<'_> {
+    fn red(self, code: &'static str, text: String, what_to_do: &str) {
+        self.add(Severity::Red, code, text, what_to_do);
+    }
+
+    fn yellow(self, code: &'static str, text: String, what_to_do: &str) {
+        self.add(Severity::Yellow, code, text, what_to_do);
+    }
+
+    fn info(self, code: &'static str, text: String, what_to_do: &str) {
+        self.add(Severity::Info, code, text, what_to_do);
+    }
+
+    fn add(self, severity: Severity, code: &'static str, text: String, what_to_do: &str) {
+        let (about, what_to_do) = (self.about.into(), what_to_do.into());
+        self.found.0.push(Trouble { severity, code, about, text, what_to_do });
+    }
+}
+
+/// The verdict on a front and its group, in the order of weight; empty: all is well.
+/// [`with_machine`] puts the worst first.
 #[must_use]
 pub fn of_front(facts: &Facts<'_>) -> Vec<Trouble> {
     let mut found = Found::default();
@@ -114,25 +148,32 @@ pub fn of_backend(ready: Result<(), String>, holds_licences: bool) -> Vec<Troubl
     let mut found = Found::default();
     if !holds_licences {
         let text = "This backend has no licence to serve.".into();
-        found.red("no-licence", text, "Put a licence file where --license says.");
+        let todo = "Put a licence file where --license says.";
+        found.on("backend").red("no-licence", text, todo);
     }
     if let Err(reason) = ready {
         let text = format!("This backend does not count for the group: {reason}.");
         let todo =
             "See tmrd status on the front that leads; do not stop another backend meanwhile.";
-        found.yellow("backend-not-ready", text, todo);
+        found.on("backend").yellow("backend-not-ready", text, todo);
     }
     found.0
 }
 
-/// Adds files of the machine that the server does without, and puts the worst first.
-#[must_use]
-pub fn with_files(troubles: Vec<Trouble>, files: &[FileTrouble]) -> Vec<Trouble> {
-    let mut found = Found(troubles);
-    for FileTrouble { file, trouble, what_to_do } in files {
-        let text = format!("{file} cannot be used: {trouble}.");
-        found.red("file-unusable", text, &format!("{what_to_do}."));
+/// Writes the verdict for monitors: how many troubles there are of each kind, and about what.
+pub fn write_metrics(troubles: &[Trouble], page: &mut Page) {
+    let mut kinds: BTreeMap<_, u64> = BTreeMap::new();
+    for trouble in troubles {
+        *kinds.entry((trouble.severity, trouble.code, &*trouble.about)).or_default() += 1;
     }
-    found.0.sort_by_key(|trouble| trouble.severity);
-    found.0
+    if kinds.is_empty() {
+        return;
+    }
+    let help = "What is wrong by the verdict that /api/status tells: how many of each kind.";
+    let mut family = page.gauge("tmrd_trouble", help);
+    for ((severity, code, about), count) in kinds {
+        let labels: [(&str, &dyn Display); 3] =
+            [("code", &code), ("severity", &severity.name()), ("about", &about)];
+        family.is(&labels, count);
+    }
 }

@@ -6,6 +6,7 @@
 
 use super::listing::{Listed, Offered, as_json, as_text};
 use super::session::Session;
+use crate::daemon::clock::Clock;
 use crate::daemon::{Exit, Failure, Outcome, out};
 use serde_json::Value;
 use tmr_core::wire::Request;
@@ -30,12 +31,13 @@ pub(super) fn list(session: &mut Session, json: bool) -> Outcome {
         let held = rows.iter().filter(|row| (row.mask, row.serial) == (mask, serial));
         listed.extend(container(session, mask, serial, held.cloned().collect())?);
     }
+    let now = Clock::start().now().wall;
     if json {
-        out::line(Value::from_iter(listed.iter().map(as_json)))?;
+        out::line(Value::from_iter(listed.iter().map(|one| as_json(one, now))))?;
     } else if listed.is_empty() {
         eprintln!("no licences");
     } else {
-        out::line(as_text(&listed).trim_end())?;
+        out::line(as_text(&listed, now).trim_end())?;
     }
     Ok(())
 }

@@ -134,11 +134,29 @@ impl Listed {
         named.filter(|(count, _)| *count > 0).collect()
     }
 
+    /// Its time is over.
+    fn expired(&self, now: Wall) -> bool {
+        let period = self
+            .usage()
+            .and_then(|(length, began)| Some(Wall(began?.0.saturating_add(length.into()))));
+        [self.expires(), period].into_iter().flatten().any(|end| end <= now)
+    }
+
+    /// Whether a seat of it can be had, if one is free.
+    fn available(&self, now: Wall) -> bool {
+        let early = self.activates().is_some_and(|start| now < start);
+        self.offered.is_some() && !early && !self.expired(now)
+    }
+
     /// What a person must know beside the seats, in the order of how soon it matters.
-    fn conditions(&self) -> Vec<String> {
+    fn conditions(&self, now: Wall) -> Vec<String> {
         let mut said = Vec::new();
         if self.offered.is_none() {
             said.push("cannot be had now".to_owned());
+        } else if self.expired(now) {
+            said.push("cannot be had: expired".to_owned());
+        } else if !self.available(now) {
+            said.push("cannot be had: not active yet".to_owned());
         }
         let holders = self.holders();
         if !holders.is_empty() {
@@ -146,7 +164,10 @@ impl Listed {
                 holders.iter().map(|(count, mode)| format!("{count} {mode}")).collect();
             said.push(format!("held: {}", holders.join(", ")));
         }
-        said.extend(self.units_left().map(|left| format!("units left {left}")));
+        said.extend(self.units_left().map(|left| match left {
+            0 => "no units left".to_owned(),
+            left => format!("units left {left}"),
+        }));
         said.extend(self.expires().map(|at| format!("expires {}", day(at))));
         said.extend(self.activates().map(|at| format!("active from {}", day(at))));
         said.extend(self.usage().map(|(length, began)| {
@@ -171,7 +192,7 @@ impl Listed {
 }
 
 /// Everything that is known of a licence; what is not, or is not set, is `null`.
-pub(super) fn as_json(listed: &Listed) -> Value {
+pub(super) fn as_json(listed: &Listed, now: Wall) -> Value {
     let row = &listed.seats;
     let time = |at: Option<Wall>| at.map(|at| at.to_string());
     let maintenance = listed
@@ -189,7 +210,8 @@ pub(super) fn as_json(listed: &Listed) -> Value {
         "quantity": row.license_quantity,
         "used": row.used_licenses,
         "free": row.free_licenses,
-        "available": listed.offered.is_some(),
+        "available": listed.available(now),
+        "expired": listed.expired(now),
         "held": listed.holders().into_iter()
             .map(|(count, mode)| (mode.to_owned(), Value::from(count)))
             .collect::<serde_json::Map<_, _>>(),
@@ -206,7 +228,7 @@ pub(super) fn as_json(listed: &Listed) -> Value {
 }
 
 /// Containers, in them Firm Items, in them a table of the licences.
-pub(super) fn as_text(listed: &[Listed]) -> String {
+pub(super) fn as_text(listed: &[Listed], now: Wall) -> String {
     let mut out = String::new();
     for inside in listed.chunk_by(|one, next| one.container() == next.container()) {
         let kind =
@@ -216,14 +238,14 @@ pub(super) fn as_text(listed: &[Listed]) -> String {
             let text = firm.iter().find_map(Listed::firm_text).unwrap_or_default();
             let title = format!("Firm Item {}  {}", firm[0].seats.firm_code, plain(&text));
             let _ = writeln!(out, "\n{}", cut(title.trim_end(), WIDTH));
-            let _ = write!(out, "{}", table(firm));
+            let _ = write!(out, "{}", table(firm, now));
         }
         out.push('\n');
     }
     out
 }
 
-fn table(listed: &[Listed]) -> Table {
+fn table(listed: &[Listed], now: Wall) -> Table {
     let mut table =
         Table::new(&["product", "TMR-Id", "seats", "used", "free", "text"]).within(WIDTH);
     for one in listed {
@@ -236,7 +258,7 @@ fn table(listed: &[Listed]) -> Table {
             row.free_licenses.to_string(),
             plain(one.text().unwrap_or("-")),
         ]);
-        table.note(&one.conditions());
+        table.note(&one.conditions(now));
     }
     table
 }
@@ -280,6 +302,8 @@ fn span(seconds: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const NOW: Wall = Wall(1_795_287_600);
 
     fn seats(product_code: u32) -> CmNetInfoCluster {
         CmNetInfoCluster {
@@ -326,7 +350,7 @@ mod tests {
     #[test]
     fn a_licence_is_shown_with_all_it_has() {
         let gone = Listed { seats: seats(202), offered: None };
-        let shown = as_text(&[rich("Editor"), gone]);
+        let shown = as_text(&[rich("Editor"), gone], NOW);
         let expected = "\
 virtual container 131-7
 
@@ -352,14 +376,14 @@ Firm Item 10  Example
             offered.entry.firm_item_text = "a long text ".repeat(20).as_str().into();
             offered.base.license_quantity_flags = u32::MAX;
         }
-        let shown = as_text(&[rich("Editor"), long]);
+        let shown = as_text(&[rich("Editor"), long], NOW);
         assert!(shown.lines().all(|line| line.chars().count() <= WIDTH), "{shown}");
         assert!(shown.contains('…'), "{shown}");
     }
 
     #[test]
     fn json_has_the_same() {
-        let mut value = as_json(&rich("Editor"));
+        let mut value = as_json(&rich("Editor"), NOW);
         let tells = |value: &Value, key: &str, expected: Value| assert_eq!(value[key], expected);
         tells(&value, "container", json!("131-7"));
         tells(&value, "text", json!("Editor"));
@@ -371,10 +395,23 @@ Firm Item 10  Example
         tells(&value, "usage_period_seconds", json!(172_800));
         tells(&value, "usage_began", Value::Null);
         tells(&value, "units_left", json!(37));
-        value = as_json(&Listed { seats: seats(202), offered: None });
+        value = as_json(&Listed { seats: seats(202), offered: None }, NOW);
         tells(&value, "available", json!(false));
         tells(&value, "units_left", Value::Null);
         tells(&value, "quantity", json!(5));
+    }
+
+    #[test]
+    fn what_cannot_be_had_is_said_first() {
+        let late = Wall(4_070_908_800);
+        assert!(as_text(&[rich("Editor")], late).contains("cannot be had: expired; held"));
+        assert_eq!(as_json(&rich("Editor"), late)["available"], json!(false));
+        assert_eq!(as_json(&rich("Editor"), late)["expired"], json!(true));
+        let early = Wall(1_577_836_800);
+        assert!(as_text(&[rich("Editor")], early).contains("cannot be had: not active yet; held"));
+        let mut spent = rich("Editor");
+        spent.offered.as_mut().expect("it is offered").base.unit_counter = 0;
+        assert!(as_text(&[spent], NOW).contains("; no units left;"));
     }
 
     #[test]

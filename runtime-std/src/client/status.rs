@@ -15,18 +15,25 @@ const ACTIVATION: Duration = Duration::from_secs(15);
 /// Pause between two looks at the status.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// Prints what a server says of itself.
+/// Prints what a server says of itself. With `json` a program judges by the verdict in it.
 ///
 /// # Errors
-/// It cannot be reached, or says something else.
+/// It cannot be reached, or says something else; for people also: something of its verdict is red.
 pub fn status(at: &Pages, json: bool) -> Outcome {
     let (value, text) = http::status(at)?;
+    if json {
+        return out::line(text.trim_end());
+    }
     let text = match value["role"].as_str() {
-        _ if json => text,
         Some("backend") => backend(&value, Colour::of_output()),
         _ => front(&value, Colour::of_output()),
     };
-    out::line(text.trim_end())
+    out::line(text.trim_end())?;
+    match rows(&value, "verdict").iter().filter(|it| it["severity"] == "red").count() {
+        0 => Ok(()),
+        1 => Err(Failure::failed("one thing is red: see the first lines")),
+        many => Err(Failure::failed(format!("{many} things are red: see the first lines"))),
+    }
 }
 
 /// Gives a front the active role, and waits until it has it.
@@ -122,7 +129,7 @@ fn files(out: &mut String, status: &Value, colour: Colour) {
 /// server gives none.
 fn verdict(out: &mut String, status: &Value, colour: Colour) -> bool {
     let Some(troubles) = status["verdict"].as_array() else { return false };
-    if troubles.is_empty() {
+    if troubles.iter().all(|trouble| trouble["severity"] == "info") {
         let _ = writeln!(out, "All is well.");
     }
     for trouble in troubles {
@@ -193,6 +200,59 @@ fn troubles(out: &mut String, status: &Value, colour: Colour) {
     }
 }
 
+/// How a licence stands, in words: what is worst of it.
+fn standing(licence: &Value) -> &str {
+    match licence["state"].as_str() {
+        Some("served") => "served",
+        Some("two-parts") => "2 of 3 parts",
+        Some("all-in-use") => "all in use",
+        Some("no-units") => "no units left",
+        Some("not-active-yet") => "not active yet",
+        Some("expired") => "expired",
+        Some("too-few-parts") => "too few parts",
+        Some("too-few-backends") => "too few backends",
+        Some(other) => other,
+        None => "-",
+    }
+}
+
+fn licences(out: &mut String, status: &Value, colour: Colour) {
+    let headings = [
+        "firm",
+        "product",
+        "TMR-Id",
+        "seats",
+        "used",
+        "free",
+        "parts",
+        "available",
+        "state",
+        "expires",
+    ];
+    let keys = [
+        "firm_code",
+        "product_code",
+        "tmr_id",
+        "quantity",
+        "used",
+        "free",
+        "matching",
+        "available",
+    ];
+    let mut table = Table::new(&headings);
+    for row in rows(status, "licenses") {
+        let state = standing(row).to_owned();
+        let facts = keys.iter().map(|key| cell(&row[key]));
+        table.row(facts.chain([state, cell(&row["expires"])]));
+    }
+    section(out, "licences", &table, rows(status, "licenses").len());
+    for row in rows(status, "licenses").iter().filter(|row| row["severity"] == "red") {
+        let (firm, product) = (cell(&row["firm_code"]), cell(&row["product_code"]));
+        let text = format!("{firm}:{product}: {}", standing(row));
+        let _ = writeln!(out, "  {}", colour.red(&text));
+    }
+}
+
 fn front(status: &Value, colour: Colour) -> String {
     let mut out = String::new();
     let text = |key: &str| cell(&status[key]);
@@ -246,18 +306,7 @@ fn front(status: &Value, colour: Colour) -> String {
         table.row([cell(&container["serial"]), cell(&container["cm_act_id"]), parts]);
     }
     section(&mut out, "containers", &table, rows(status, "containers").len());
-    let columns = [
-        ("firm", "firm_code"),
-        ("product", "product_code"),
-        ("TMR-Id", "tmr_id"),
-        ("seats", "quantity"),
-        ("used", "used"),
-        ("free", "free"),
-        ("parts", "matching"),
-        ("available", "available"),
-        ("expires", "expires"),
-    ];
-    listed(&mut out, status, "licences", "licenses", &columns);
+    licences(&mut out, status, colour);
     let columns = [
         ("handle", "handle"),
         ("kind", "kind"),
@@ -346,7 +395,7 @@ mod tests {
                        {"machine": "b:2", "offset_seconds": -90_000, "verdict": "wrong"}],
             "strays": [{"backend": "b:2", "serial": "130-9", "trouble": "it is alone"}],
                 "licenses": [{"firm_code": 10, "product_code": 201, "tmr_id": 1, "quantity": 5,
-                    "used": 2, "free": 3, "matching": 2, "available": true,
+                    "used": 2, "free": 3, "matching": 2, "available": true, "state": "expired", "severity": "red",
                     "expires": "2026-11-21T19:00:00Z", "expired": true, "differs": [
                     {"backend": "c:3", "field": "LicenseQuantity", "value": "4", "expected": "5"}]}],
                 "gone": [{"trouble": "3 handles of a licence that is gone"}],
@@ -375,7 +424,8 @@ mod tests {
             "  backends a:1 and c:3 hold the same part (130-1)",
             "  the clock of b:2 is wrong: -90000 s off the date",
             "  130-9 at b:2: it is alone",
-            "  10    201      1       5      2     3     2      true       2026-11-21T19:00:00Z",
+            "  10    201      1       5      2     3     2      true       expired  2026-11-21T19:00:00Z",
+            "  10:201: expired",
             "  10:201 differs at c:3: LicenseQuantity is 4, the others have 5",
             "handles held: none",
         ] {

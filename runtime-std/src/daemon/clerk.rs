@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use tmr_core::admin::{Entrance, FileTrouble};
+use tmr_core::admin::{Entrance, FileTrouble, Room};
 use tmr_core::config::Config;
 use tmr_core::io::Input;
 
@@ -146,7 +146,7 @@ impl Clerk {
             self.warn();
             let looks = look(&self.papers);
             let entrance = if looks == self.seen {
-                Entrance { files: self.files(), ..self.told.clone() }
+                Entrance { files: self.files(), room: self.room(), ..self.told.clone() }
             } else {
                 self.seen = looks;
                 self.warned = None;
@@ -206,6 +206,7 @@ impl Clerk {
         }
         entrance.trouble = self.troubles.first().map(|it| format!("{}: {}", it.file, it.trouble));
         entrance.files = self.files();
+        entrance.room = self.room();
         entrance
     }
 
@@ -217,6 +218,11 @@ impl Clerk {
     /// All files of this process that cannot be used.
     fn files(&self) -> Vec<FileTrouble> {
         self.troubles.iter().cloned().chain(log::trouble()).collect()
+    }
+
+    /// Of the disk of the state folder.
+    fn room(&self) -> Option<Room> {
+        self.audit.parent().and_then(files::room)
     }
 
     fn warn(&mut self) {

@@ -51,7 +51,7 @@ pub enum Command {
         A part issued again with --only N keeps its serial. A backend takes the new file without a \
         restart.")]
     Issue(Issue),
-    /// Runs a backend: it holds one third of every licence.
+    /// Runs a backend: it holds one of the three parts of every licence.
     #[command(after_help = "Example:\n  tmrd backend --listen [::]:22350 --license 1.cmlic \
         --issuer issuer.pub \\\n      --group-key group.key --state /var/lib/tmrd/backend\n\n\
         A licence file that is replaced, or comes into a folder, is taken within seconds, or at once \

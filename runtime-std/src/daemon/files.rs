@@ -4,17 +4,17 @@
 use super::create::{self, Access};
 use super::entropy;
 use super::exit::{Failure, Outcome, words};
-use rustix::fs::OFlags;
+use rustix::fs::{OFlags, statvfs};
 use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use tmr_core::admin::FileTrouble;
+use tmr_core::admin::{FileTrouble, Room};
 use tmr_core::channel::GroupKey;
 use tmr_core::config::Config;
 use tmr_core::licence::{self, Container, Issuer, IssuerKey};
-use tmr_core::limits::{CONFIG_MAX, LICENCE_FILE_MAX};
+use tmr_core::limits::{CONFIG_MAX, LICENCE_FILE_MAX, ROOM_LOW};
 
 /// Longest key file, in bytes: a key has 65.
 const KEY_MAX: usize = 1024;
@@ -23,6 +23,15 @@ const KEY_MAX: usize = 1024;
 pub fn wrong(path: &Path, what: impl Display) -> Failure {
     let text = format!("{}: {what}", shown(path));
     Failure { file: Some(path.to_owned()), ..Failure::usage(text) }
+}
+
+/// What is left of a folder's disk, in whole MiB, if it is little; `None`: there is enough, or it is
+/// not known.
+#[must_use]
+pub fn room(folder: &Path) -> Option<Room> {
+    let found = statvfs(folder).ok()?;
+    let free = found.f_bavail.saturating_mul(found.f_frsize) >> 20 << 20;
+    (free < ROOM_LOW).then(|| Room { folder: folder.display().to_string(), free })
 }
 
 /// A file that a server does without, for its status; `todo`: what mends it.

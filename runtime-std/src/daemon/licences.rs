@@ -140,16 +140,22 @@ impl Licences {
     }
 
     /// Tells a backend when something else comes into force, or is in trouble. `keys`: whether the
-    /// files that only the start reads are as it needs them.
+    /// files that only the start reads are as it needs them; `state`: its state folder, whose disk is
+    /// looked at, too.
     #[must_use]
-    pub fn source(mut self, keys: impl Fn() -> Vec<Failure> + Send + 'static) -> Source {
+    pub fn source(
+        mut self,
+        state: PathBuf,
+        keys: impl Fn() -> Vec<Failure> + Send + 'static,
+    ) -> Source {
         Box::new(move |tell: Tell| {
             let mut told = None;
             loop {
-                let files = self.troubles();
-                if told.as_ref() != Some(&files) {
-                    told = Some(files.clone());
-                    let entrance = Entrance { files, names: names::own(), ..Entrance::default() };
+                let seen = (self.troubles(), files::room(&state));
+                if told.as_ref() != Some(&seen) {
+                    told = Some(seen.clone());
+                    let ((files, room), names) = (seen, names::own());
+                    let entrance = Entrance { files, room, names, ..Entrance::default() };
                     tell(Input::Entrance(Box::new(entrance)));
                 }
                 // The handler holds the other end for as long as the process lives, so no byte

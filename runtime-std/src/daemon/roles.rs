@@ -77,7 +77,8 @@ pub fn backend(runtime: Runtime, options: &cli::Backend) -> Outcome {
     let journal = Some(folder.write_journal(keep)?);
     let hub = hub(Node::Backend(Box::new(node)));
     doors::announce(&doors);
-    let others: Vec<(&str, Source)> = vec![("licences", licences.source(needed(options)))];
+    let looks = licences.source(options.state.clone(), needed(options));
+    let others: Vec<(&str, Source)> = vec![("licences", looks)];
     let sources = Sources { machine, journal, others, ..Sources::default() };
     let streams = Streams { group, front: None, tls: Tls::default() };
     (runtime.run)(Plan { hub, doors, streams, sources })

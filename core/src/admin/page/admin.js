@@ -146,11 +146,14 @@ function locked() {
   say('warn', 'Sign in to see this server.', [session.trouble ? `${session.trouble}.` : 'It has a password for readers, so only who is signed in may look.']);
 }
 
-// The verdict of the server, drawn as it is told: the page judges nothing on its own.
+// The verdict of the server, drawn as it is told: the page judges nothing on its own, and whatever has a
+// colour has that of the worst that is told about it.
+const SEVERITY = { red: 'bad', yellow: 'warn', info: 'good' };
 function verdict(told) {
-  const level = { red: 'bad', yellow: 'warn', info: 'good' };
-  return (told.verdict ?? []).map(one => ({ level: level[one.severity] ?? 'warn', text: `${one.text} ${one.what_to_do}` }));
+  return (told.verdict ?? []).map(one => ({ level: SEVERITY[one.severity] ?? 'warn', about: one.about, text: `${one.text} ${one.what_to_do}` }));
 }
+const worst = found => found.some(one => one.level === 'bad') ? 'bad' : found.some(one => one.level === 'warn') ? 'warn' : 'good';
+const levelOf = (told, about) => worst(verdict(told).filter(one => one.about === about));
 
 const HEADLINES = {
   active: { good: 'All is well. This front leads and serves clients.', warn: 'Clients are served, but not all is as it should be.', bad: 'Something is not served.' },
@@ -158,7 +161,10 @@ const HEADLINES = {
   starting: { good: 'This front is about to lead.', warn: 'This front is about to lead.', bad: 'This front cannot serve yet.' },
 };
 
-const LEVEL = { active: 'good', standby: 'good', starting: 'bad', up: 'good', unfenced: 'warn', repairing: 'warn', down: 'bad' };
+const STANDING = {
+  'served': 'served', 'two-parts': '2 of 3 parts', 'all-in-use': 'all in use', 'no-units': 'no units left', 'not-active-yet': 'not active yet',
+  'expired': 'expired', 'too-few-parts': 'too few parts', 'too-few-backends': 'too few backends',
+};
 
 function machine(kind, name, address, state, level, facts, trouble) {
   return el('div', { class: `machine ${level}`, role: 'group', 'aria-label': `${kind} ${name}, ${state}` },
@@ -174,20 +180,20 @@ function picture(front) {
   const served = ['nobody leads', 'this front', 'the other front'][lead + 1];
   const address = front.virtual_ip === null || front.virtual_ip === undefined ? '' : front.virtual_ip ? ', and the virtual address is here' : ', and the virtual address is elsewhere';
   const line = el('p', { class: 'clients-line' }, `Clients hold ${plural(seats, 'seat', 'seats')}; served by: ${served}${address}.`);
-  const fronts = [machine('front', 'This front', location.host, front.role, LEVEL[front.role],
+  const fronts = [machine('front', 'This front', location.host, front.role, levelOf(front, 'front'),
     [['epoch', front.epoch], ['virtual address', front.virtual_ip === null ? null : front.virtual_ip ? 'here' : 'elsewhere'], ['clients of the other', twin?.passed_from || null]])];
   if (twin) {
-    const level = !twin.connected ? 'bad' : twin.synced || front.role !== 'active' && twin.role !== 'active' ? 'good' : 'warn';
+    const level = levelOf(front, 'twin');
     const said = !twin.connected ? 'not connected' : twin.synced ? 'in sync' : `${twin.lag} behind`;
     fronts.push(el('div', { class: `between ${level}` }, said, el('i'), `lag ${twin.lag}`));
     const state = !twin.connected ? 'not connected' : twin.role ?? 'unknown';
-    fronts.push(machine('front', 'The other front', twin.address, state, twin.connected ? LEVEL[twin.role] ?? 'warn' : 'bad',
+    fronts.push(machine('front', 'The other front', twin.address, state, level,
       [['epoch', twin.epoch], ['version', twin.version !== front.version ? twin.version : null]], twin.connected ? null : twin.trouble));
   }
   const wires = el('svg', { class: 'wires', viewBox: '0 0 600 60', preserveAspectRatio: 'none', 'aria-hidden': 'true' },
     (twin ? [140, 460] : [300]).map((x, one) => front.backends.map((backend, two) =>
-      el('line', { x1: x, y1: 2, x2: 100 + 200 * two, y2: 58, class: one === 0 ? LEVEL[backend.state] : null }))));
-  const backends = front.backends.map((backend, index) => machine('backend', `Backend ${index + 1}`, backend.address, backend.state, backend.trouble ? 'bad' : LEVEL[backend.state],
+      el('line', { x1: x, y1: 2, x2: 100 + 200 * two, y2: 58, class: one === 0 ? levelOf(front, backend.address) : null }))));
+  const backends = front.backends.map((backend, index) => machine('backend', `Backend ${index + 1}`, backend.address, backend.state, levelOf(front, backend.address),
     [['container', backend.serial], ['epoch', backend.epoch || null], ['seats', backend.handles]], backend.trouble));
   return [line, el('div', { class: 'row fronts' }, fronts), wires, el('div', { class: 'row backends' }, backends)];
 }
@@ -201,14 +207,15 @@ function licences(front) {
     bar.style.width = `${share}%`;
     return el('span', {}, `${row.used} of ${row.quantity}`, el('span', { class: `meter${row.free === 0 ? ' full' : ''}`, 'aria-hidden': 'true' }, bar));
   };
-  const parts = row => el('span', {}, el('span', { class: row.available ? row.matching === 3 ? 'good' : 'warn' : 'bad' },
-    `${mark[row.available ? row.matching === 3 ? 'good' : 'warn' : 'bad']}${row.matching} of 3`),
+  const level = row => SEVERITY[row.severity] ?? 'good';
+  const parts = row => el('span', {}, `${row.matching} of 3`,
     row.differs.map(one => el('p', { class: 'differs' }, `${one.backend}: ${one.field} is ${one.value}, the others have ${one.expected}`)));
   return [...container, table([
-    ['Licence', row => el('b', {}, code(row))], ['TMR-Id', row => row.tmr_id, 'n'], ['Seats in use', meter],
+    ['Licence', row => el('b', {}, code(row))], ['TMR-Id', row => row.tmr_id, 'n'],
+    ['State', row => el('span', { class: level(row) }, `${mark[level(row)]}${STANDING[row.state] ?? row.state}`)], ['Seats in use', meter],
     ['Free', row => row.free, 'n'], ['Parts that agree', parts],
     ['Units left', row => row.units_left, 'n'],
-    ['Expires', row => row.expired ? el('span', { class: 'bad' }, `${mark.bad}expired on `, when(row.expires)) : row.expires ? when(row.expires) : 'never'],
+    ['Expires', row => row.expires ? when(row.expires) : 'never'],
   ], front.licenses)];
 }
 
@@ -257,7 +264,7 @@ function clients(front) {
 
 function backend(one) {
   const held = one.containers.flatMap(container => container.licenses.map(licence => ({ ...licence, serial: container.serial, act: container.cm_act_id })));
-  return [el('div', { class: 'row backends' }, machine('backend', 'This backend', location.host, 'up', 'good',
+  return [el('div', { class: 'row backends' }, machine('backend', 'This backend', location.host, 'up', worst(verdict(one)),
     [['promised epoch', one.promised_epoch], ['group', one.group], ['seats', one.handles], ['log', `committed ${one.log.committed}, last ${one.log.last}`]])),
     el('p'), table([['Container', row => el('b', {}, row.serial)], ['CmActId', row => row.act || null, 'n'], ['Licence', code], ['TMR-Id', row => row.tmr_id || 'ordinary', 'n'], ['Seats', row => row.quantity, 'n']], held)];
 }
@@ -265,26 +272,24 @@ function backend(one) {
 function showStatus(anew) {
   if (anew) shown.clear();
   const role = $('#role');
-  const level = LEVEL[status.role] ?? 'good';
-  role.className = `pill ${status.role === 'standby' ? '' : level}`;
+  const level = status.role === 'backend' ? worst(verdict(status)) : levelOf(status, 'front');
+  role.className = `pill ${status.role === 'standby' && level === 'good' ? '' : level}`;
   role.textContent = status.role;
   document.title = `${status.role} – tmrd ${location.hostname}`;
   $('#where').textContent = location.host;
   $('#about').textContent = `tmrd ${status.version}, ${status.runtime} runtime`;
   if (status.role === 'backend') {
     const found = verdict(status);
-    const worst = found.some(one => one.level === 'bad') ? 'bad' : found.some(one => one.level === 'warn') ? 'warn' : 'good';
     const head = { good: 'This backend works. Who holds what is shown by the fronts.', warn: 'This backend works, and not all is as it should be.', bad: 'This backend does not do its part.' };
-    say(worst, head[worst], found.map(one => one.text));
+    say(level, head[level], found.map(one => one.text));
     put($('#machines'), status, () => backend(status));
     return;
   }
   const found = verdict(status);
-  const worst = found.some(one => one.level === 'bad') ? 'bad' : found.some(one => one.level === 'warn') ? 'warn' : 'good';
   const lines = found.map(one => one.text);
   if (status.role === 'standby' && status.twin) lines.push(other(status.twin));
-  say(worst, HEADLINES[status.role][worst], lines);
-  put($('#machines'), [status.role, status.epoch, status.twin, status.backends, status.virtual_ip, status.allocations.length], () => picture(status));
+  say(worst(found), HEADLINES[status.role][worst(found)], lines);
+  put($('#machines'), [status.role, status.epoch, status.twin, status.backends, status.virtual_ip, status.allocations.length, status.verdict], () => picture(status));
   section('licences', true);
   put($('#licences > div'), [status.licenses, status.containers], () => licences(status));
   section('seats', true);

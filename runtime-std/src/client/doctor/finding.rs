@@ -33,6 +33,8 @@ pub(super) struct Finding {
     pub(super) what: String,
     /// What to do; empty if nothing.
     pub(super) todo: String,
+    /// A server could not be reached from here, or did not prove the group key.
+    pub(super) refused: bool,
 }
 
 /// All findings, in the order in which they were made.
@@ -52,8 +54,17 @@ impl Findings {
         self.add(Level::Problem, topic, what, todo);
     }
 
+    /// A server cannot be reached, or does not prove the group key.
+    pub(super) fn refused(&mut self, topic: &'static str, what: impl Into<String>, todo: &str) {
+        self.problem(topic, what, todo);
+        if let Some(last) = self.0.last_mut() {
+            last.refused = true;
+        }
+    }
+
     fn add(&mut self, level: Level, topic: &'static str, what: impl Into<String>, todo: &str) {
-        self.0.push(Finding { level, topic, what: what.into(), todo: todo.to_owned() });
+        let (what, todo) = (what.into(), todo.to_owned());
+        self.0.push(Finding { level, topic, what, todo, refused: false });
     }
 
     /// How many are that bad.
@@ -65,7 +76,7 @@ impl Findings {
     pub(super) fn text(&self) -> String {
         let wide = self.0.iter().map(|it| it.topic.chars().count()).max().unwrap_or_default();
         let mut out = String::new();
-        for Finding { level, topic, what, todo } in &self.0 {
+        for Finding { level, topic, what, todo, .. } in &self.0 {
             let _ = writeln!(out, "{:<8} {topic:<wide$}  {what}", level.name());
             if !todo.is_empty() {
                 let _ = writeln!(out, "{:<8} {:<wide$}  -> {todo}", "", "");

@@ -5,14 +5,13 @@ use super::finding::Findings;
 use tmr_core::config::Config;
 use tmr_core::front::{Review, review};
 use tmr_core::io::{Address, Why};
+use tmr_core::limits::LICENCE_ENDS_SOON;
 use tmr_core::time::Wall;
 use tmr_core::wire::group::Description;
 use tmr_core::wire::twin::{Hello, Version};
 
-/// A clock that is further off than this shows licences as ended too early or too late.
-const CLOCKS_APART: u64 = 30;
-/// A licence that ends sooner is one to renew now.
-const SOON: u64 = 14 * 24 * 60 * 60;
+/// Seconds; a clock that is further off than this shows licences as ended too early or too late.
+const CLOCKS_APART: u64 = 60;
 
 /// What asking a backend came to.
 #[derive(Debug)]
@@ -83,19 +82,19 @@ fn refused(topic: &'static str, address: &Address, who: &str, why: &Why, finding
             );
             let todo = "see that tmr-group.key is the same on all five machines, and that a server of \
                         tmrd listens there";
-            findings.problem(topic, what, todo);
+            findings.refused(topic, what, todo);
         }
         Why::Eof => {
             let what = format!(
                 "{address} takes the connection and closes it: another group key, or no {who}"
             );
             let todo = "see that tmr-group.key is the same on all five machines";
-            findings.problem(topic, what, todo);
+            findings.refused(topic, what, todo);
         }
         why => {
             let what = format!("{address} cannot be reached: {why}");
             let todo = "start that machine and its service, or let the port through the firewall";
-            findings.problem(topic, what, todo);
+            findings.refused(topic, what, todo);
         }
     }
 }
@@ -167,7 +166,7 @@ pub(super) fn licences(config: &Config, asked: &[Asked; 3], now: Wall, findings:
             Some(end) if end <= now => {
                 findings.problem(topic, format!("{name} has ended on {end}"), "renew it");
             }
-            Some(end) if end.0 - now.0 < SOON => {
+            Some(end) if end.0 - now.0 < LICENCE_ENDS_SOON.as_secs() => {
                 let days = (end.0 - now.0) / (24 * 60 * 60);
                 findings.warning(
                     topic,
@@ -295,7 +294,7 @@ mod tests {
         found(|asked| description(&mut asked[0]).standing.group = None).has(Warning, &["blank"]);
         found(|asked| description(&mut asked[0]).standing.group = Some(GroupId(8)))
             .has(Problem, &["different groups"]);
-        found(|asked| asked[2].clocks = Some((Wall(NOW.0 - 31), NOW)))
+        found(|asked| asked[2].clocks = Some((Wall(NOW.0 - 61), NOW)))
             .has(Warning, &["192.0.2.3", "31 s"]);
     }
 
@@ -340,7 +339,7 @@ mod tests {
         };
         ends(NOW.0).has(Problem, &["10:201 has ended"]);
         ends(NOW.0 + 3 * 24 * 60 * 60).has(Warning, &["10:201 ends in 3 days"]);
-        ends(NOW.0 + SOON).has(Fine, &["1 of 1"]);
+        ends(NOW.0 + LICENCE_ENDS_SOON.as_secs()).has(Fine, &["1 of 1"]);
     }
 
     #[test]

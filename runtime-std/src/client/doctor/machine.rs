@@ -11,10 +11,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 use tmr_core::io::Address;
-use tmr_core::limits::{CLIENT_LINKS_MAX, FILES_RESERVED};
+use tmr_core::limits::{CLIENT_LINKS_MAX, FILES_RESERVED, ROOM_LEAST, ROOM_LOW};
 
-/// Free bytes below which a state folder is soon full, and below which it is as good as full.
-const ROOM: (u64, u64) = (1 << 30, 64 << 20);
 /// Ports below this one need a right of their own.
 const PRIVILEGED: u16 = 1024;
 
@@ -76,8 +74,8 @@ fn room(shown: &str, free: u64, findings: &mut Findings) {
     let what = format!("{shown} has {megabytes} MiB of free space");
     let todo = "make room on that disk: a front writes its history and its log there";
     match free {
-        free if free < ROOM.1 => findings.problem(topic, what, todo),
-        free if free < ROOM.0 => findings.warning(topic, what, todo),
+        free if free < ROOM_LEAST => findings.problem(topic, what, todo),
+        free if free < ROOM_LOW => findings.warning(topic, what, todo),
         _ => findings.ok(topic, what),
     }
 }
@@ -268,9 +266,9 @@ mod tests {
         found(|findings| state(&folder.join("none"), findings)).has(Warning, &["is not there"]);
         found(|findings| state(&file, findings)).has(Problem, &["no folder"]);
         found(|findings| state(&file.join("in"), findings)).has(Warning, &["cannot be looked at"]);
-        found(|findings| room("f", ROOM.0, findings)).has(Fine, &["1024 MiB"]);
-        found(|findings| room("f", ROOM.0 - 1, findings)).has(Warning, &["1023 MiB"]);
-        found(|findings| room("f", ROOM.1 - 1, findings)).has(Problem, &["63 MiB"]);
+        found(|findings| room("f", ROOM_LOW, findings)).has(Fine, &["256 MiB"]);
+        found(|findings| room("f", ROOM_LOW - 1, findings)).has(Warning, &["255 MiB"]);
+        found(|findings| room("f", ROOM_LEAST - 1, findings)).has(Problem, &["31 MiB"]);
         fs::remove_dir_all(folder).unwrap();
     }
 

@@ -16,7 +16,7 @@ use super::pages::Pages;
 use crate::daemon::clock::Clock;
 use crate::daemon::dial::dial;
 use crate::daemon::{Failure, Outcome, cli, files, out};
-use finding::{Findings, Level};
+use finding::{Finding, Findings, Level};
 use group::Asked;
 use serde_json::Value;
 use std::path::Path;
@@ -88,7 +88,7 @@ fn look(options: &cli::Doctor, config: &Config, findings: &mut Findings) {
     let read = key.as_ref().map(|_| ()).map_err(ToString::to_string);
     machine::group_key(&path, read, findings);
     if let Ok(key) = key {
-        others(config, &key, findings);
+        others(config, &key, status.as_ref(), findings);
     }
     let here = machine::addresses();
     let port = config.listen.port;
@@ -110,7 +110,7 @@ fn front(admin: &Pages, findings: &mut Findings) -> Option<Value> {
             None
         }
         Ok((status, _)) => {
-            served::status(&status, findings);
+            served::verdict(&status, findings);
             let metrics =
                 http::get(admin, "/metrics").map(|answer| answer.body).unwrap_or_default();
             let value = |line: &str| line.strip_prefix("process_max_fds ")?.parse().ok();
@@ -125,8 +125,14 @@ fn front(admin: &Pages, findings: &mut Findings) -> Option<Value> {
     }
 }
 
-/// The other servers, all asked at once.
-fn others(config: &Config, key: &tmr_core::channel::GroupKey, findings: &mut Findings) {
+/// The other servers, all asked at once. What the front's verdict tells of them is not told again;
+/// what can be seen from here alone is.
+fn others(
+    config: &Config,
+    key: &tmr_core::channel::GroupKey,
+    status: Option<&Value>,
+    findings: &mut Findings,
+) {
     let ask = |address: &Address| {
         let said = probe::backend(address, key);
         let there = said.is_ok().then(|| probe::clock(address)).flatten();
@@ -141,10 +147,28 @@ fn others(config: &Config, key: &tmr_core::channel::GroupKey, findings: &mut Fin
     if config.unfenced {
         findings.ok("backends", "they are stock servers, which are asked by the front alone");
     } else {
-        group::backends(&asked, findings);
-        group::licences(config, &asked, Clock::start().now().wall, findings);
+        let verdict = status.and_then(|status| status["verdict"].as_array());
+        let mut seen = Findings::default();
+        group::backends(&asked, &mut seen);
+        group::licences(config, &asked, Clock::start().now().wall, &mut seen);
+        findings.0.extend(seen.0.into_iter().filter(|it| is_news(it, verdict)));
     }
-    group::twin(&config.twin.address, &twin, findings);
+    let mut seen = Findings::default();
+    group::twin(&config.twin.address, &twin, &mut seen);
+    let about_twin = |it: &Value| it["about"] == "twin";
+    let verdict = status.and_then(|status| status["verdict"].as_array());
+    let told = verdict.is_some_and(|verdict| verdict.iter().any(about_twin));
+    findings.0.extend(seen.0.into_iter().filter(|it| !told || it.level == Level::Ok));
+}
+
+/// Whether a finding is news to who has read the front's verdict: all is well there, or a backend of
+/// which the front tells nothing cannot be reached from here.
+fn is_news(finding: &Finding, verdict: Option<&Vec<Value>>) -> bool {
+    let Some(verdict) = verdict else { return true };
+    let told = |it: &Value| {
+        it["about"].as_str().is_some_and(|about| finding.what.starts_with(&format!("{about} ")))
+    };
+    finding.level == Level::Ok || finding.refused && !verdict.iter().any(told)
 }
 
 fn keepalived(path: &Path, config: &Config, findings: &mut Findings) {

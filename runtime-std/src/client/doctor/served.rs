@@ -4,8 +4,85 @@ use super::finding::Findings;
 use serde_json::Value;
 use std::net::IpAddr;
 
-/// The front's own status.
-pub(super) fn status(status: &Value, findings: &mut Findings) {
+/// The verdict of the front, which judges what it says of itself and its group: nothing of that is
+/// judged here once more. `false`: the front is an older one, which gives none.
+pub(super) fn verdict(status: &Value, findings: &mut Findings) -> bool {
+    let Some(troubles) = status["verdict"].as_array() else {
+        older(status, findings);
+        return false;
+    };
+    let text = |value: &Value| value.as_str().unwrap_or("?").to_owned();
+    for trouble in troubles {
+        let topic = topic(&text(&trouble["code"]), &text(&trouble["about"]));
+        let (what, todo) = (text(&trouble["text"]), text(&trouble["what_to_do"]));
+        match trouble["severity"].as_str() {
+            Some("red") => findings.problem(topic, what, &todo),
+            Some("yellow") => findings.warning(topic, what, &todo),
+            _ => findings.ok(topic, what),
+        }
+    }
+    let about = |about: &str| troubles.iter().any(|it| it["about"] == about);
+    if !about("front") {
+        let role = text(&status["role"]);
+        findings.ok("front", format!("it runs, {role}, epoch {}", status["epoch"]));
+    }
+    if let Some(address) = status["twin"]["address"].as_str().filter(|_| !about("twin")) {
+        findings.ok("twin", format!("{address} is connected and in sync"));
+    }
+    versions(status, findings);
+    too_old(status, findings);
+    true
+}
+
+/// What a trouble is about, as doctor calls it.
+fn topic(code: &str, about: &str) -> &'static str {
+    match (code, about) {
+        ("file-unusable", _) => "files",
+        ("disk-full" | "disk-nearly-full", _) => "state folder",
+        ("certificate-ended" | "certificate-ends", _) => "certificate",
+        ("clock-off" | "clock-wrong", _) => "clocks",
+        ("address-elsewhere" | "address-wrong-machine", _) => "virtual address",
+        ("container-stray" | "part-copied" | "licence-gone" | "no-licence", _) => "licences",
+        (_, "front") => "front",
+        (_, "twin") => "twin",
+        // `6000010:201:1`; an address has a dot, a bracket or a letter.
+        (_, about) if about.split(':').count() == 3 && about.split(':').all(is_number) => {
+            "licences"
+        }
+        _ => "backends",
+    }
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn versions(status: &Value, findings: &mut Findings) {
+    let (version, own) = (status["version"].as_str().unwrap_or("?"), env!("CARGO_PKG_VERSION"));
+    if version == own {
+        findings.ok("versions", format!("the front that runs is the one that is installed, {own}"));
+    } else {
+        let what = format!("the front that runs is tmrd {version}, installed is {own}");
+        findings.warning("versions", what, "restart it: systemctl restart tmrd-front");
+    }
+}
+
+fn too_old(status: &Value, findings: &mut Findings) {
+    let clients = status["clients"].as_array().into_iter().flatten();
+    let old = clients.filter(|client| client["too_old"] == true).count();
+    if old > 0 {
+        let what =
+            format!("{old} clients are refused: their runtime is below MinimumClientVersion");
+        findings.warning(
+            "clients",
+            what,
+            "see clients in tmrd status --json, and bring them up to date",
+        );
+    }
+}
+
+/// The status of a front of before.
+fn older(status: &Value, findings: &mut Findings) {
     let topic = "front";
     let text = |value: &Value| value.as_str().unwrap_or("?").to_owned();
     let role = text(&status["role"]);
@@ -46,13 +123,7 @@ pub(super) fn status(status: &Value, findings: &mut Findings) {
             "the backends are stock servers: no seat is protected against two fronts that lead";
         findings.warning(topic, what, "see that one front at a time runs, or use backends of tmrd");
     }
-    let (version, own) = (text(&status["version"]), env!("CARGO_PKG_VERSION"));
-    if version == own {
-        findings.ok("versions", format!("the front that runs is the one that is installed, {own}"));
-    } else {
-        let what = format!("the front that runs is tmrd {version}, installed is {own}");
-        findings.warning("versions", what, "restart it: systemctl restart tmrd-front");
-    }
+    versions(status, findings);
     if !twin.is_null() {
         let address = text(&twin["address"]);
         match (twin["connected"] == true, twin["synced"] == true) {
@@ -105,17 +176,7 @@ pub(super) fn status(status: &Value, findings: &mut Findings) {
         let what = format!("the last planned failover: {trouble}");
         findings.warning("front", what, "do what it says, then tmrd failover again");
     }
-    let clients = status["clients"].as_array().into_iter().flatten();
-    let old = clients.filter(|client| client["too_old"] == true).count();
-    if old > 0 {
-        let what =
-            format!("{old} clients are refused: their runtime is below MinimumClientVersion");
-        findings.warning(
-            "clients",
-            what,
-            "see clients in tmrd status --json, and bring them up to date",
-        );
-    }
+    too_old(status, findings);
 }
 
 /// Where the virtual addresses are. `here`: those of this machine; `answers`: whether a licence
@@ -161,7 +222,8 @@ pub(super) fn addresses(
         }
     } else if active == Some(true) {
         let what = format!("this front leads, and {} is not on this machine", list(&others));
-        findings.problem(
+        // Clients who come by the other machine's address are passed on.
+        findings.warning(
             topic,
             what,
             "see keepalived; tmrd failover gives the role to the other front",
@@ -205,7 +267,7 @@ mod tests {
     fn found(change: impl FnOnce(&mut Value)) -> Findings {
         let (mut value, mut findings) = (well(), Findings::default());
         change(&mut value);
-        status(&value, &mut findings);
+        assert!(!verdict(&value, &mut findings), "it is an older one");
         findings
     }
 
@@ -242,6 +304,31 @@ mod tests {
     }
 
     #[test]
+    fn the_verdict_of_the_front_is_told_as_it_is() {
+        let mut value = well();
+        value["verdict"] = json!([
+            { "severity": "red", "code": "licence-expired", "about": "10:201:1", "text": "Over.",
+              "what_to_do": "Ask." },
+            { "severity": "yellow", "code": "backend-down", "about": "[::1]:22350", "text": "Down.",
+              "what_to_do": "Start it." },
+            { "severity": "info", "code": "history-gap", "about": "front", "text": "A gap.",
+              "what_to_do": "Nothing." },
+        ]);
+        // Nothing of this is judged here.
+        value["twin"]["role"] = "active".into();
+        value["backends"][0]["trouble"] = "another group key".into();
+        let mut findings = Findings::default();
+        assert!(verdict(&value, &mut findings));
+        findings.has(Problem, &["Over."]);
+        findings.has(Warning, &["Down."]);
+        findings.has(Fine, &["A gap."]);
+        findings.has(Fine, &["b:2 is connected"]);
+        assert_eq!((findings.count(Problem), findings.count(Warning)), (1, 1), "{findings:#?}");
+        let topics: Vec<_> = findings.0.iter().take(3).map(|it| it.topic).collect();
+        assert_eq!(topics, ["licences", "backends", "front"]);
+    }
+
+    #[test]
     fn a_virtual_address_is_on_one_machine() {
         let (one, two): (IpAddr, IpAddr) = ("192.0.2.42".parse().unwrap(), "::2".parse().unwrap());
         let look = |wanted: &[IpAddr], here: &[IpAddr], status: Option<Value>, answers: bool| {
@@ -257,7 +344,7 @@ mod tests {
         look(&[one], &[one], role("standby", "standby"), false).has(Problem, &["does not lead"]);
         look(&[one], &[one], None, false).has(Problem, &["does not lead"]);
         look(&[one, two], &[one], None, false).has(Problem, &["::2 is not"]);
-        look(&[one], &[], role("active", "standby"), true).has(Problem, &["not on this machine"]);
+        look(&[one], &[], role("active", "standby"), true).has(Warning, &["not on this machine"]);
         look(&[one], &[], role("standby", "active"), true).has(Fine, &["other machine"]);
         look(&[one], &[], None, false).has(Problem, &["nobody answers"]);
     }

@@ -1,0 +1,388 @@
+//! States that a front can be in, each as what is known of it: for tests that compare what page,
+//! status, doctor, exit codes, `/readyz`, metrics and alert rules say of the same one.
+
+use super::{Denied, Facts, LicenceState, Trouble, licence_state, of_front, with_machine};
+use crate::admin::metrics::Page;
+use crate::admin::status::{
+    BackendState, BackendStatus, ClockStatus, CopyStatus, Difference, FrontStatus, GoneStatus,
+    LicenceStatus, Role, StrangerStatus, StrayStatus, Twin, TwinDifference,
+};
+use crate::admin::{FileTrouble, Room};
+use crate::limits::{ROOM_LEAST, ROOM_LOW};
+use crate::time::Wall;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+use serde_json::{Value, json};
+
+/// The date in all of them.
+pub(super) const NOW: Wall = Wall(1_795_287_600);
+/// In seconds.
+const DAY: u64 = 86_400;
+
+/// All is well, at the front that leads.
+fn at_ease() -> FrontStatus {
+    let backend = |last| BackendStatus {
+        address: format!("192.0.2.{last}:22350"),
+        state: BackendState::Up,
+        serial: Some(format!("130-100000{last}")),
+        epoch: 3,
+        handles: 2,
+        trouble: None,
+        disk_slow: false,
+    };
+    FrontStatus {
+        version: "0.1.0",
+        runtime: "smol",
+        role: Role::Active,
+        epoch: 3,
+        fenced: true,
+        cluster: Some("00ff".into()),
+        virtual_ip: Some(true),
+        failover_trouble: None,
+        obstacle: None,
+        twin: Some(Twin {
+            address: "192.0.2.9:22354".into(),
+            connected: true,
+            synced: true,
+            lag: 0,
+            role: Some(Role::Standby),
+            epoch: Some(3),
+            since: None,
+            version: Some("0.1.0".into()),
+            passed_to: 0,
+            passed_from: 0,
+            trouble: None,
+            differs: Vec::new(),
+            configuration_trouble: None,
+        }),
+        backends: [1, 2, 3].map(backend).to_vec(),
+        clocks: Vec::new(),
+        containers: Vec::new(),
+        strays: Vec::new(),
+        copies: Vec::new(),
+        certificate_ends: None,
+        licenses: vec![LicenceStatus {
+            firm_code: 6_000_010,
+            product_code: 201,
+            tmr_id: 1,
+            quantity: 10,
+            used: 2,
+            free: 8,
+            gone: 0,
+            matching: 3,
+            available: true,
+            state: LicenceState::Served,
+            severity: None,
+            units_left: None,
+            units: None,
+            activates: None,
+            expires: None,
+            expired: false,
+            differs: Vec::new(),
+        }],
+        gone: Vec::new(),
+        handles: 2,
+        strangers: Vec::new(),
+        allocations: Vec::new(),
+        clients: Vec::new(),
+    }
+}
+
+/// A state.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// What its status shows.
+    pub status: FrontStatus,
+    /// What `/readyz` says.
+    pub ready: Result<(), String>,
+    pub(super) denied: Vec<Denied>,
+    links: (usize, usize),
+    history_gap: Option<Wall>,
+    files: Vec<FileTrouble>,
+    room: Option<Room>,
+}
+
+/// All is well.
+pub(super) fn well() -> Case {
+    Case {
+        status: at_ease(),
+        ready: Ok(()),
+        denied: Vec::new(),
+        links: (2, 16_384),
+        history_gap: None,
+        files: Vec::new(),
+        room: None,
+    }
+}
+
+impl Case {
+    /// All of them, by name.
+    pub fn all() -> impl Iterator<Item = (&'static str, Self)> {
+        STATES.iter().map(|(name, change)| {
+            let mut case = well();
+            change(&mut case);
+            for licence in &mut case.status.licenses {
+                licence.free = licence.quantity.saturating_sub(licence.used + licence.gone);
+                licence.state = licence_state(licence, case.ready.is_ok(), NOW);
+                licence.severity = licence.state.severity();
+                licence.available = case.ready.is_ok()
+                    && licence.matching >= 2
+                    && !licence.expired
+                    && licence.activates.is_none_or(|start| start <= NOW);
+            }
+            (*name, case)
+        })
+    }
+
+    /// The verdict.
+    #[must_use]
+    pub fn verdict(&self) -> Vec<Trouble> {
+        let facts = Facts {
+            status: &self.status,
+            ready: self.ready.clone(),
+            now: NOW,
+            denied: self.denied.clone(),
+            links: self.links,
+            history_gap: self.history_gap,
+        };
+        with_machine(of_front(&facts), &self.files, self.room.as_ref())
+    }
+
+    /// What `/api/status` says.
+    #[must_use]
+    pub fn shown(&self) -> Value {
+        let mut shown = serde_json::to_value(&self.status).unwrap_or_default();
+        shown["files"] = json!(self.files);
+        shown["verdict"] = json!(self.verdict());
+        shown
+    }
+
+    /// What `/metrics` says of it.
+    #[must_use]
+    pub fn metrics(&self) -> String {
+        let mut page = Page::new("text/plain");
+        super::write_metrics(&self.verdict(), &mut page);
+        page.end().1
+    }
+}
+
+type Change = fn(&mut Case);
+
+fn twin(case: &mut Case) -> &mut Twin {
+    case.status.twin.as_mut().expect("there is one")
+}
+
+fn stands_by(case: &mut Case) {
+    case.status.role = Role::Standby;
+    case.status.virtual_ip = Some(false);
+}
+
+fn obstacle(case: &mut Case, why: &str) {
+    case.status.obstacle = Some(why.into());
+    case.ready = Err(why.into());
+}
+
+fn clock(case: &mut Case, machine: &str, offset: i64) {
+    case.status.clocks.push(ClockStatus {
+        machine: machine.into(),
+        offset_seconds: Some(offset),
+        verdict: None,
+    });
+}
+
+fn down(case: &mut Case, index: usize, why: &str) {
+    case.status.backends[index].state = BackendState::Down;
+    case.status.backends[index].trouble = Some(why.into());
+}
+
+fn differs(case: &mut Case, backend: &str, (field, value, expected): (&str, &str, &str)) {
+    case.status.licenses[0].differs.push(Difference {
+        backend: backend.into(),
+        field: field.into(),
+        value: value.into(),
+        expected: expected.into(),
+    });
+}
+
+fn room(free: u64) -> Room {
+    Room { folder: "/var/lib/tmrd/front".into(), free }
+}
+
+const STATES: &[(&str, Change)] = &[
+    ("all is well", |_| ()),
+    ("a backend is down", |it| down(it, 2, "connection refused")),
+    ("a backend is silent", |it| down(it, 0, "timed out: a report")),
+    ("a backend has another key", |it| down(it, 1, "broke the protocol: wrong proof")),
+    ("two backends are down", |it| {
+        (0..2).for_each(|index| down(it, index, "no route"));
+        it.ready = Err("fewer than two members of the group are here; missing: a, b".into());
+        it.status.licenses[0].matching = 1;
+    }),
+    ("two backends are down, seen from the standby", |it| {
+        stands_by(it);
+        twin(it).role = Some(Role::Starting);
+        (1..3).for_each(|index| down(it, index, "connection refused"));
+        it.ready = Err("fewer than two members of the group are here; missing: b, c".into());
+        it.status.licenses[0].matching = 1;
+    }),
+    ("a backend is down, and all have its part of every licence", |it| {
+        down(it, 2, "connection refused");
+        it.status.licenses[0].matching = 2;
+    }),
+    ("a backend is down, and the part of another one differs", |it| {
+        down(it, 2, "connection refused");
+        it.status.licenses[0].matching = 1;
+        differs(it, "192.0.2.2:22350", ("LicenseQuantity", "4", "10"));
+    }),
+    ("two of three disks are slow", |it| {
+        (1..3).for_each(|index| it.status.backends[index].disk_slow = true);
+    }),
+    ("a backend is repaired", |it| it.status.backends[2].state = BackendState::Repairing),
+    ("a backend is left out", |it| {
+        it.status.backends[2].state = BackendState::Repairing;
+        it.status.backends[2].trouble = Some("it belongs to another group".into());
+    }),
+    ("stock servers", |it| it.status.fenced = false),
+    ("memory lost", |it| obstacle(it, "the group's memory is lost")),
+    ("an obstacle while starting", |it| {
+        it.status.role = Role::Starting;
+        obstacle(it, "a new group needs all three backends once");
+    }),
+    ("starting", |it| it.status.role = Role::Starting),
+    ("the twin is down", |it| twin(it).connected = false),
+    ("the twin is down, seen from the standby", |it| {
+        stands_by(it);
+        twin(it).connected = false;
+    }),
+    ("the twin is behind", |it| {
+        twin(it).synced = false;
+        twin(it).lag = 7;
+    }),
+    ("the twin has another key", |it| {
+        twin(it).connected = false;
+        twin(it).trouble = Some("it does not prove the group key".into());
+    }),
+    ("the twin differs", |it| {
+        twin(it).differs.push(TwinDifference {
+            key: "CmServer.Server".into(),
+            ours: "a".into(),
+            theirs: "b".into(),
+        });
+    }),
+    ("the configuration is not followed", |it| {
+        twin(it).configuration_trouble = Some("the file cannot be written".into());
+    }),
+    ("both lead", |it| twin(it).role = Some(Role::Active)),
+    ("nobody leads", stands_by),
+    ("the standby is well", |it| {
+        stands_by(it);
+        twin(it).role = Some(Role::Active);
+    }),
+    ("the address is elsewhere", |it| it.status.virtual_ip = Some(false)),
+    ("the address is with the standby", |it| {
+        it.status.role = Role::Standby;
+        twin(it).role = Some(Role::Active);
+    }),
+    ("a failover failed", |it| {
+        it.status.failover_trouble = Some("the other front was late".into())
+    }),
+    ("a clock is a minute off", |it| clock(it, "front", 60)),
+    ("a clock is more than a minute off", |it| clock(it, "front", -61)),
+    ("a clock is hours off", |it| clock(it, "twin", 7_300)),
+    ("a clock is days off", |it| clock(it, "192.0.2.1:22350", -2 * 86_400)),
+    ("a certificate has ended", |it| it.status.certificate_ends = Some(NOW)),
+    ("a certificate ends", |it| it.status.certificate_ends = Some(Wall(NOW.0 + 20 * DAY))),
+    ("a certificate holds", |it| it.status.certificate_ends = Some(Wall(NOW.0 + 21 * DAY))),
+    ("handles are nearly full", |it| it.status.handles = 60_000),
+    ("no licence is there", |it| it.status.licenses.clear()),
+    ("one part", |it| it.status.licenses[0].matching = 1),
+    ("no part", |it| it.status.licenses[0].matching = 0),
+    ("two parts", |it| it.status.licenses[0].matching = 2),
+    ("a part differs", |it| {
+        it.status.licenses[0].matching = 2;
+        differs(it, "192.0.2.3:22350", ("LicenseQuantity", "4", "10"));
+    }),
+    ("a licence has ended", |it| {
+        it.status.licenses[0].expires = Some(NOW);
+        it.status.licenses[0].expired = true;
+    }),
+    ("a licence ends in ten days", |it| {
+        it.status.licenses[0].expires = Some(Wall(NOW.0 + 10 * DAY))
+    }),
+    ("a licence ends in thirty days", |it| {
+        it.status.licenses[0].expires = Some(Wall(NOW.0 + 30 * DAY))
+    }),
+    ("units are used up", |it| it.status.licenses[0].units_left = Some(0)),
+    ("all seats are in use", |it| it.status.licenses[0].used = 10),
+    ("seats of a licence that is gone fill it", |it| {
+        (it.status.licenses[0].used, it.status.licenses[0].gone) = (7, 3);
+    }),
+    ("a licence is gone", |it| {
+        it.status.gone.push(GoneStatus {
+            firm_code: 6_000_010,
+            product_code: 201,
+            tmr_id: 7,
+            cm_act_id: 5,
+            handles: 2,
+            seats: 1,
+            trouble: "2 handles of 6000010:201 are held, and it is gone".into(),
+        });
+    }),
+    ("a part is copied", |it| {
+        it.status.copies.push(CopyStatus {
+            serial: "130-1000001".into(),
+            backends: Vec::new(),
+            trouble: "backends a and b hold the same part (130-1000001)".into(),
+        });
+    }),
+    ("a stray", |it| {
+        it.status.strays.push(StrayStatus {
+            backend: "192.0.2.3:22350".into(),
+            serial: "130-7".into(),
+            trouble: "it has no CmActId",
+        });
+    }),
+    ("a part misses the product", |it| {
+        it.status.licenses[0].matching = 2;
+        differs(it, "192.0.2.3:22350", ("ProductCode", "missing in part 3", "201"));
+    }),
+    ("a licence is not active yet", |it| {
+        it.status.licenses[0].activates = Some(Wall(NOW.0 + DAY));
+    }),
+    ("units are nearly used up", |it| {
+        (it.status.licenses[0].units_left, it.status.licenses[0].units) = (Some(10), Some(100));
+    }),
+    ("units are there", |it| {
+        (it.status.licenses[0].units_left, it.status.licenses[0].units) = (Some(11), Some(100));
+    }),
+    ("two licences have trouble of their own", |it| {
+        let mut other = it.status.licenses[0].clone();
+        (other.product_code, other.expires, other.expired) = (202, Some(NOW), true);
+        it.status.licenses[0].used = 10;
+        it.status.licenses.push(other);
+    }),
+    ("all seats are in use, and requests were refused", |it| {
+        it.status.licenses[0].used = 10;
+        it.denied = vec![Denied { licence: (6_000_010, 201, 1), hour: 33, day: 40 }];
+    }),
+    ("requests were refused", |it| {
+        it.denied = vec![Denied { licence: (6_000_010, 201, 1), hour: 1, day: 1 }];
+    }),
+    ("connections are nearly full", |it| it.links = (14_760, 16_384)),
+    ("connections are many", |it| it.links = (14_700, 16_384)),
+    ("the history has a gap", |it| it.history_gap = Some(Wall(NOW.0 - 60))),
+    ("the twin has another version", |it| twin(it).version = Some("0.0.9".into())),
+    ("a file cannot be used", |it| {
+        it.files.push(FileTrouble {
+            file: "/etc/wibu/CodeMeter/tmr-admin.pem".into(),
+            trouble: "no certificate in PEM".into(),
+            what_to_do: "put a certificate and its key there".into(),
+        });
+    }),
+    ("the disk is nearly full", |it| it.room = Some(room(ROOM_LOW - 1))),
+    ("the disk is full", |it| it.room = Some(room(ROOM_LEAST - 1))),
+    ("the disk has room", |it| it.room = Some(room(ROOM_LOW))),
+    ("a stranger", |it| it.status.strangers.push(StrangerStatus::new("192.0.2.66".into(), 40))),
+];
