@@ -52,7 +52,8 @@ fn printed(cluster: &Cluster, admin: SocketAddr, names: &[&str]) {
     let front = cluster.fronts[0].admin() == admin;
     let socket = cluster.workshop().folder().join("front-0/admin.sock");
     let at = if front { socket.display().to_string() } else { format!("http://{admin}") };
-    let out = cluster.program().run(["status", "--admin", &at]).expect(0).out;
+    // A file that cannot be used is red.
+    let out = cluster.program().run(["status", "--admin", &at]).expect(1).out;
     for name in names {
         let line = format!("{name} cannot be used: ");
         assert_eq!(out.matches(&line).count(), 1, "{line} in:\n{out}");

@@ -365,6 +365,17 @@ fn users_are_told_without_their_handles() {
     assert_eq!((cluster.used_licenses, cluster.free_licenses), (2, 3));
     assert_eq!((cluster.total_licenses, cluster.license_quantity), (5, 5));
 
+    // Nobody gets a seat whose parts do not agree, or whose time is over.
+    let free_of = |rows: &[CmNetInfoCluster], code| {
+        rows.iter().find(|row| row.product_code == code).map(|row| row.free_licenses)
+    };
+    assert_eq!((free_of(&clusters, SPLIT), free_of(&clusters, TMR)), (Some(0), Some(9)));
+    let now = table.now;
+    table.now.wall = Wall(1_900_000_000);
+    let clusters: Vec<CmNetInfoCluster> = table.info(service, info::NETINFO_CLUSTER);
+    assert_eq!((free_of(&clusters, TMR), free_of(&clusters, PLAIN)), (Some(0), Some(3)));
+    table.now = now;
+
     for handle in [one, service] {
         let users: Vec<CmNetInfoUser> = table.info(handle, info::NETINFO_USER);
         let modes: Vec<u32> = users.iter().map(|user| user.access_mode).collect();
