@@ -173,7 +173,9 @@ impl World {
             }
             Mistake::Clone => {
                 let disk = self.hosts[other].disk.moment();
-                self.replace(backend, down, "is a copy of another one now", disk);
+                if self.is_in_copy_or_third(backend, other) {
+                    self.replace(backend, down, "is a copy of another one now", disk);
+                }
             }
             Mistake::Rot => {
                 let at = self.mistakes.rng.index(LAST);
@@ -279,6 +281,19 @@ impl World {
         others
             .map(|host| look(&self.hosts[host].disk))
             .all(|other| other.is_some_and(|other| now.is_made_up_for(&before, &other)))
+    }
+
+    /// Whether a copy of `source` in the place of a backend's disk, or the third disk, remembers all that
+    /// this one does. The copy is its original as it was at this moment, and may be there when that is
+    /// not; what the original acknowledges later, and has in common with the disk that is gone alone,
+    /// is in the window of *Consistency* 8.
+    fn is_in_copy_or_third(&self, backend: usize, source: usize) -> bool {
+        let third = (FRONTS..FRONTS + BACKENDS).find(|host| ![backend, source].contains(host));
+        let look = |host: usize| self.hosts[host].disk.read().map(truth::look).and_then(Result::ok);
+        match (look(backend), look(source), third.and_then(look)) {
+            (Some(before), Some(copy), Some(third)) => copy.remembers(&before, &third),
+            _ => false,
+        }
     }
 
     /// A backend's disk is another one when it boots; whether that may happen now.

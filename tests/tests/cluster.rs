@@ -18,9 +18,21 @@ use tmr_tests::sim::{Outcome, run};
 /// Seeds that broke a promise: 1077, a leader stood by for good because of a claim that led nowhere;
 /// 28 and 5195, a leader took back a seat that a client of its twin had been told of; 254…, a front
 /// whose usage history had a gap told its twin of a grant as of none; 179…, a broken line between
-/// the fronts began the clean-up time of a vanished client anew; the last, one claim after the other kept
-/// a name that had led elsewhere from being looked up anew.
-const PINNED: &[u64] = &[1077, 28, 5195, 254_090_310_447_550, 1_795_336_441_002_135, 300_004_303];
+/// the fronts began the clean-up time of a vanished client anew; 300…, one claim after the other kept
+/// a name that had led elsewhere from being looked up anew; 400_003_836 and 400_005_150, that such a name
+/// led to a copied disk did so too; 400_002_692, a front left out for good a disk that another one had
+/// made whole.
+const PINNED: &[u64] = &[
+    1077,
+    28,
+    5195,
+    254_090_310_447_550,
+    1_795_336_441_002_135,
+    300_004_303,
+    400_002_692,
+    400_003_836,
+    400_005_150,
+];
 /// Events of the part where things go wrong.
 const STEPS: u64 = 20_000;
 /// Lines of the trace that are shown.

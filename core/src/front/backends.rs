@@ -130,6 +130,7 @@ impl Front {
         }
         peer.description = Some(description);
         peer.as_of = sent;
+        self.forgive(index);
         self.judge(now, out);
         let peer = &mut self.peers[index];
         if peer.exclusion.is_none() {

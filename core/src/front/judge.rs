@@ -11,7 +11,7 @@ use crate::io::{Intent, Why};
 use crate::limits::DOUBLED_REDIAL;
 use crate::log::{Acked, Epoch, GroupId, Slot};
 use crate::time::Mono;
-use crate::wire::group::Order;
+use crate::wire::group::{Order, Standing};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -39,6 +39,28 @@ pub(super) enum Exclusion {
     Differs,
     /// It is blank, and so is another one: the group's memory is on one disk or on none.
     Emptied,
+}
+
+/// A disk was found to have gone back in time when it promised something to this front.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Lapse {
+    /// What was known of it.
+    pub(super) was: Acked,
+    /// What it promised then.
+    pub(super) promised: Epoch,
+    /// What it knew to be chosen then.
+    pub(super) committed: Slot,
+}
+
+impl Lapse {
+    /// A front of a later epoch has the disk follow its log, and the disk has again all that it is known
+    /// to have had. No front sends entries to a disk that it leaves out, so that one has read two
+    /// members and found nothing to be wrong with it, and its entries stand on the disk now.
+    fn is_made_good(&self, standing: &Standing) -> bool {
+        standing.promised > self.promised
+            && standing.committed > self.committed
+            && standing.committed >= self.was.slot
+    }
 }
 
 impl Exclusion {
@@ -85,14 +107,20 @@ impl Front {
         let standing = peer.standing()?;
         // The earlier connection counts, but for one to a copy that is known to be old.
         let rank = |peer: &Peer| (peer.went_back.is_some(), peer.link());
-        let twin = (0..3).find(|&other| {
-            let before = rank(&self.peers[other]) < rank(peer);
-            let same = self.peers[other].standing().is_some_and(|own| own.disk == standing.disk);
-            other != index && same && before
-        });
-        if let Some(other) = twin {
-            let copied = self.are_two_processes(index, other);
-            return Some(if copied { Exclusion::Copied(other) } else { Exclusion::Doubled(other) });
+        let twins: Vec<usize> = (0..3)
+            .filter(|&other| {
+                let before = rank(&self.peers[other]) < rank(peer);
+                let same = |own: &Standing| own.disk == standing.disk;
+                other != index && before && self.peers[other].standing().is_some_and(same)
+            })
+            .collect();
+        // One that is reached twice may be a copy as well, by each of its connections. As long as it
+        // is not known to be reached twice, the address that should lead elsewhere is not dialled anew.
+        if let Some(&other) = twins.iter().find(|&&other| !self.are_two_processes(index, other)) {
+            return Some(Exclusion::Doubled(other));
+        }
+        if let Some(&other) = twins.first() {
+            return Some(Exclusion::Copied(other));
         }
         if let Some(group) = standing.group.filter(|&group| {
             let own = self.own_group();
@@ -107,7 +135,7 @@ impl Front {
         if standing.group.is_none() && self.is_emptied() {
             return Some(Exclusion::Emptied);
         }
-        peer.went_back.map(|was| Exclusion::WentBack { was, last: standing.last })
+        peer.went_back.map(|lapse| Exclusion::WentBack { was: lapse.was, last: standing.last })
     }
 
     /// Two backends that have one disk are two processes that run at the same time. One that was
@@ -213,7 +241,16 @@ impl Front {
             return;
         }
         let lost = was.filter(|was| before < was.promised || standing.last < was.slot);
-        self.peers[index].went_back = lost;
+        let Standing { promised, committed, .. } = standing;
+        self.peers[index].went_back = lost.map(|was| Lapse { was, promised, committed });
+    }
+
+    /// A backend has described itself: whether another front has claimed since its disk was found to have
+    /// gone back in time, counts it, and has brought it up to where it had been.
+    pub(super) fn forgive(&mut self, index: usize) {
+        let peer = &mut self.peers[index];
+        let Some(standing) = peer.standing().copied() else { return };
+        peer.went_back = peer.went_back.filter(|lapse| !lapse.is_made_good(&standing));
     }
 
     /// Has those whose disks have lost their memory begin anew, once two members serve without

@@ -186,7 +186,8 @@ impl Front {
             Some(Exclusion::WentBack { was, last }) => format!("{:?} {last}", had(was)),
             other => format!("{other:?}"),
         };
-        print.add(&(format!("{:?}", peer.follow), exclusion, peer.went_back.map(had)));
+        let lapse = peer.went_back.map(|lapse| (had(lapse.was), lapse.promised, lapse.committed));
+        print.add(&(format!("{:?}", peer.follow), exclusion, lapse));
         let facts = peer.facts.as_ref().map(|facts| {
             // What it was told of disks is beside this; names and clocks make no difference.
             let Facts { process: _, before, known, digest, differs, acked: _, .. } = facts;

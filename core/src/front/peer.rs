@@ -2,11 +2,11 @@
 //! far it follows the log.
 
 use super::clocks::Reading;
-use super::judge::Exclusion;
+use super::judge::{Exclusion, Lapse};
 use super::writes::Writes;
 use crate::io::{Address, Callee, Intent, Link};
 use crate::limits::{DIAL_TIMEOUT, REDIAL_MIN};
-use crate::log::{Acked, Epoch, Handle, Slot};
+use crate::log::{Epoch, Handle, Slot};
 use crate::seldom::Seldom;
 use crate::time::{Duration, Mono};
 use crate::wire::group::{Description, Facts, Order, Standing, correlate, encode};
@@ -118,7 +118,7 @@ pub(super) struct Peer {
     /// Why it is not counted although it is connected.
     pub(super) exclusion: Option<Exclusion>,
     /// Its disk had this and does not have it any more.
-    pub(super) went_back: Option<Acked>,
+    pub(super) went_back: Option<Lapse>,
     /// Any-one calls that it works on.
     pub(super) busy: usize,
     /// Seats that a stock server has given, as of the latest page; `None`: a backend of ours.

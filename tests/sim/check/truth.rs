@@ -40,10 +40,14 @@ impl Found {
     /// nothing that counts.
     #[must_use]
     pub fn is_made_up_for(&self, before: &Self, other: &Self) -> bool {
+        self.standing.disk != before.standing.disk || self.remembers(before, other)
+    }
+
+    /// This disk or `other` remembers every promise and entry of `before`, or knows the entry to be
+    /// chosen.
+    #[must_use]
+    pub fn remembers(&self, before: &Self, other: &Self) -> bool {
         let (now, was) = (&self.standing, &before.standing);
-        if now.disk != was.disk {
-            return true;
-        }
         if now.promised < was.promised && other.standing.promised < was.promised {
             return false;
         }
@@ -262,6 +266,8 @@ mod test {
         let mut blank = found(Epoch::default(), &[], 0);
         blank.standing.disk = DiskId(9);
         assert!(blank.is_made_up_for(&before, &old), "under another name");
+        assert!(!blank.remembers(&before, &old), "what the other one had is nowhere else");
+        assert!(blank.remembers(&before, &before));
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod lead;
 mod line;
 mod lists;
 mod members;
+mod old_disks;
 mod pages;
 mod pass;
 mod readiness;
