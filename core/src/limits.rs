@@ -90,6 +90,10 @@ pub const PASSWORDS_KEPT: usize = 3;
 pub const SIGN_IN_SLIPS: u32 = 5;
 /// Then it has one more try in this time.
 pub const SIGN_IN_AGAIN: Duration = Duration::from_secs(20);
+/// Tokens in a password file.
+pub const TOKENS_MAX: usize = 64;
+/// Longest name of a token, in bytes.
+pub const TOKEN_NAME_MAX: usize = 64;
 /// Addresses and known browsers whose wrong passwords are counted.
 pub const SIGN_IN_TRIERS: usize = 1024;
 /// How long a browser that has signed in is known again.

@@ -561,7 +561,8 @@ fn a_change_that_takes_its_time_is_answered_and_recorded_at_its_end() {
     for gone in [false, true] {
         let mut desk = Desk::new(true, false);
         let (link, from) = (desk.link(AFAR), AFAR.parse().unwrap());
-        let who = Who { from, machine: false, owner: false, rights: Some(Rights::Operator) };
+        let rights = Some(Rights::Operator);
+        let who = Who { from, machine: false, owner: false, rights, token: None };
         let request = Request { method: "POST", path: "/api/release", ..Request::default() };
         let route = routes::find(&request).unwrap();
         let asked = Asked { link, request, route, who, secure: false };

@@ -43,12 +43,13 @@ impl Audit {
             None if response.kind.starts_with("text/") => &response.body,
             None => "ok",
         };
-        self.write(now, name, from, what, (done, cut(result)), out);
+        self.write(now, &name, from, what, (done, cut(result)), out);
     }
 
-    /// A wrong password: one line a minute for all of them, however many there are.
-    pub(super) fn wrong_password(&mut self, now: Now, from: IpAddr, out: &mut Vec<Intent>) {
-        let text = format!("sign-in with a wrong password, from {from}");
+    /// A wrong password or token, as `what` says: one line a minute for all of them, however many there
+    /// are.
+    pub(super) fn wrong(&mut self, now: Now, what: &str, from: IpAddr, out: &mut Vec<Intent>) {
+        let text = format!("sign-in with {what}, from {from}");
         if let Some(line) = self.wrong.line(now.mono, &text) {
             tracing::warn!("admin: {line}");
             self.write(now, "nobody", from, "sign in", (false, cut(&line)), out);

@@ -7,16 +7,17 @@
 use super::http::{Request, Response, host_name, is_plain};
 use super::relay::Sender;
 use super::routes::{May, Route};
-use super::{Entrance, Rights};
+use super::{Entrance, Rights, tokens};
 use crate::limits::PASSWORD_MAX;
 use crate::time::Duration;
+use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::String;
 use base64ct::{Base64, Encoding};
 use core::net::IpAddr;
 
 /// Who asks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Who {
     pub(super) from: IpAddr,
     /// A program that the machine itself runs, and no browser.
@@ -25,6 +26,8 @@ pub(super) struct Who {
     pub(super) owner: bool,
     /// What they are signed in as, if they are.
     pub(super) rights: Option<Rights>,
+    /// The name of the token that gives them these rights, if one does.
+    pub(super) token: Option<String>,
 }
 
 impl Who {
@@ -39,11 +42,12 @@ impl Who {
     }
 
     /// As it stands in the record of changes.
-    pub(super) fn name(&self) -> &'static str {
-        match self.rights {
-            Some(rights) => rights.name(),
-            None if self.machine => "this machine",
-            None => "nobody",
+    pub(super) fn name(&self) -> Cow<'static, str> {
+        match (&self.token, self.rights) {
+            (Some(token), _) => format!("token {token}").into(),
+            (None, Some(rights)) => rights.name().into(),
+            (None, None) if self.machine => "this machine".into(),
+            (None, None) => "nobody".into(),
         }
     }
 }
@@ -101,6 +105,10 @@ pub(super) fn rights(who: &Who, route: &Route, entrance: &Entrance) -> Result<()
         May::Machine => who.machine || operator,
         May::Owner => operator || who.owner,
         May::Operator => operator,
+        May::Stranger if who.token.is_some() => {
+            let sentence = "A token signs nobody in: it comes with each request.";
+            return Err(Response::text(400, sentence));
+        }
         May::Stranger => {
             let sentence = "Right would be {\"password\": \"...\"}, of at most 256 bytes.";
             return if who.rights.is_some() { Ok(()) } else { Err(Response::text(400, sentence)) };
@@ -109,11 +117,13 @@ pub(super) fn rights(who: &Who, route: &Route, entrance: &Entrance) -> Result<()
     if may {
         Ok(())
     } else if who.rights.is_some() {
-        Err(Response::text(403, "Who is signed in as a reader cannot change anything."))
+        Err(Response::text(403, "A reader cannot change anything."))
     } else if !entrance.operator && route.may != May::Reader {
         Err(closed(entrance))
     } else {
-        Err(challenge("Sign in first: on the page, or with the password (HTTP Basic)."))
+        let sentence =
+            "Sign in first: on the page, with the password (HTTP Basic), or with a token (Bearer).";
+        Err(challenge(sentence))
     }
 }
 
@@ -139,8 +149,8 @@ pub(super) fn wait(wait: Duration, known: bool) -> Response {
     let sentence = if known {
         "There were too many wrong passwords from this browser: wait a moment."
     } else {
-        "There were too many wrong passwords from this address: wait a moment. A browser in which an \
-         operator has signed in here before need not, nor need the tmrd commands on this server's machine."
+        "There were too many wrong passwords or tokens from this address: wait a moment. A browser in which \
+         an operator has signed in here before need not, nor need the tmrd commands on this server's machine."
     };
     let seconds = format!("{}", wait.as_secs() + 1);
     Response::text(429, sentence).with("Retry-After", &seconds)
@@ -150,6 +160,26 @@ pub(super) fn wait(wait: Duration, known: bool) -> Response {
 /// wherever a foreign page leads them.
 pub(super) fn challenge(sentence: &str) -> Response {
     Response::text(401, sentence).with("WWW-Authenticate", "Session realm=\"tmrd\"")
+}
+
+/// Refuses a token (RFC 6750).
+pub(super) fn no_token(sentence: &str) -> Response {
+    let challenge = "Bearer realm=\"tmrd\", error=\"invalid_token\"";
+    Response::text(401, sentence).with("WWW-Authenticate", challenge)
+}
+
+/// The token that came with a request and is to be looked up; `None`: there is none, or nothing depends
+/// on it. `who` asks without it.
+pub(super) fn token<'a>(
+    request: &Request<'a>,
+    route: &Route,
+    who: &Who,
+    entrance: &Entrance,
+) -> Option<&'a str> {
+    let session = request.path == "/api/session";
+    let idle = (route.may == May::Anyone && !session)
+        || ((who.machine || who.rights.is_some()) && rights(who, route, entrance).is_ok());
+    if idle { None } else { tokens::shown(request.authorization) }
 }
 
 /// The password that came with a request and is to be checked; `None`: there is none, or nothing

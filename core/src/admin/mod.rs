@@ -1,7 +1,7 @@
 //! The web admin role: HTTP in, JSON and a page out.
 //!
 //! What lives here: the paths and what each answers (`routes`), who may ask (`guard`), who is signed
-//! in (`sessions`), what was changed and by whom (`audit`), the page itself (`page`). What never
+//! in (`sessions`), who shows a token (`tokens`), what was changed and by whom (`audit`), the page itself (`page`). What never
 //! lives here: what a front or a backend knows (it is asked through [`View`]), what a command does
 //! ([`Command`] is handed to the node), and the checking of a password, which takes long
 //! ([`Intent::Verify`]).
@@ -23,12 +23,15 @@ mod sessions;
 pub(crate) mod settings;
 mod slips;
 pub mod status;
+#[cfg(test)]
+mod token_test;
+pub mod tokens;
 pub mod usage;
 
 use crate::config::InForce;
 use crate::history::Span;
 use crate::io::{Door, Intent, Link, Why};
-use crate::limits::{FILE_TROUBLES_SHOWN, PASSWORDS_KEPT, PASSWORDS_WAITING};
+use crate::limits::{FILE_TROUBLES_SHOWN, PASSWORDS_KEPT, PASSWORDS_WAITING, TOKENS_MAX};
 use crate::log::Handle;
 use crate::random::Random;
 use crate::time::{Now, Wall};
@@ -51,6 +54,7 @@ use serde_json::Value;
 use sessions::Sessions;
 pub use slips::BrowserKey;
 use slips::{Slips, Trier};
+use tokens::{Refused, Token};
 
 /// What a node lets its admin pages see.
 pub trait View {
@@ -179,6 +183,8 @@ pub struct Entrance {
     pub operator: bool,
     /// It has one for readers: then nobody else may look.
     pub reader: bool,
+    /// What it says of tokens.
+    pub tokens: Vec<Token>,
     /// Why it, or the certificate, cannot be used, in a sentence.
     pub trouble: Option<String>,
     /// The pages are served encrypted, by a certificate that ends then.
@@ -318,6 +324,7 @@ impl Admin {
             self.sessions.clear();
         }
         entrance.files.truncate(FILE_TROUBLES_SHOWN);
+        entrance.tokens.truncate(TOKENS_MAX);
         self.entrance = entrance;
         self.name();
     }
@@ -385,7 +392,7 @@ impl Admin {
         let sender = relay::sender(&mut request, origin, &self.proxies, &self.names);
         let found = routes::find(&request);
         let admitted = found.and_then(|route| {
-            self.pass(now, sender, &request, route, checked).map(|pass| (route, pass))
+            self.pass(now, sender, &request, (route, checked), out).map(|pass| (route, pass))
         });
         let secure = self.secure(&sender);
         match admitted {
@@ -409,8 +416,8 @@ impl Admin {
         now: Now,
         sender: Sender,
         request: &Request<'_>,
-        route: &'static Route,
-        checked: Option<Rights>,
+        (route, checked): (&'static Route, Option<Rights>),
+        out: &mut Vec<Intent>,
     ) -> Result<Pass, Response> {
         guard::site(request, route, &self.names)?;
         let cookie = request.cookie(&sessions::cookie_name(request.port()));
@@ -418,7 +425,12 @@ impl Admin {
         let from = sender.from;
         let machine = guard::is_machine(request, &sender, &self.entrance);
         let owner = machine && sender.socket;
-        let who = Who { from, machine, owner, rights: checked.or(session) };
+        let mut who = Who { from, machine, owner, rights: checked.or(session), token: None };
+        if let Some(shown) = guard::token(request, route, &who, &self.entrance) {
+            let token = self.token(now, from, shown, out)?;
+            who.rights = Some(token.rights);
+            who.token = Some(token.name);
+        }
         let password = guard::password(request, route, &who, &self.entrance);
         if let Some(password) = password.filter(|_| checked.is_none()) {
             if !self.entrance.operator && !self.entrance.reader {
@@ -441,6 +453,27 @@ impl Admin {
         Ok(Pass::In(who))
     }
 
+    /// The token that somebody at this address shows. One that was never made here counts as a wrong
+    /// password does; one that was is no guess, so that other people's guesses do not hold it up.
+    fn token(
+        &mut self,
+        now: Now,
+        from: IpAddr,
+        shown: &str,
+        out: &mut Vec<Intent>,
+    ) -> Result<Token, Response> {
+        match tokens::look(&self.entrance.tokens, shown, now.wall) {
+            Ok(token) => Ok(token.clone()),
+            Err(Refused::Over(sentence)) => Err(guard::no_token(&sentence)),
+            Err(Refused::Unknown) => {
+                let taken = self.slips.take(now.mono, Trier::at(from));
+                taken.map_err(|wait| guard::wait(wait, false))?;
+                self.audit.wrong(now, "a token that is not known", from, out);
+                Err(guard::no_token("This token is not known here. See tmrd token --list."))
+            }
+        }
+    }
+
     /// A password was checked: the request that came with it, if its link is still there. A wrong
     /// one has been answered.
     pub fn verified(
@@ -456,7 +489,7 @@ impl Admin {
             self.slips.give_back(trier);
             return Some(bytes);
         }
-        self.audit.wrong_password(now, from, out);
+        self.audit.wrong(now, "a wrong password", from, out);
         let request = Request::parse(&bytes).unwrap_or_default();
         let refused = guard::challenge("This password is not right.");
         self.send(link, &request, &refused, out);
@@ -480,7 +513,7 @@ impl Admin {
             Effect::Command(wanted) => command = Some(wanted),
             Effect::Later(wanted) => {
                 let (change, close) = (change.unwrap_or_default(), request.close);
-                self.later.insert(*link, Later { who: *who, change, close });
+                self.later.insert(*link, Later { who: who.clone(), change, close });
                 return Some(wanted);
             }
             Effect::SignIn(rights) => {

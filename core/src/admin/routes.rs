@@ -281,6 +281,7 @@ fn session(_: &Request<'_>, context: &Context<'_>) -> Reply {
     let entrance = &context.admin.entrance;
     found(&json!({
         "rights": context.who.rights.map(Rights::name),
+        "token": context.who.token,
         "operator": entrance.operator,
         "reader": entrance.reader,
         "may_read": context.who.may_read(entrance),
