@@ -142,6 +142,16 @@ fn configurations_are_checked(runtime: Runtime) {
     let file = workshop.folder().join("tmrconf.json");
     fs::write(&file, &good).expect("a configuration can be written");
     workshop.program().run(["check-config", name(&file)]).expect(0);
+    workshop.program().run(["check-config", "--here", name(&file)]).expect(0);
+    // It may be for another machine, which has the key.
+    let elsewhere = key.with_extension("elsewhere");
+    fs::rename(&key, &elsewhere).expect("it is ours");
+    let end = workshop.program().run(["check-config", name(&file)]).expect(0);
+    let warned = format!("warning: on this machine it would not start: {}", name(&key));
+    assert!(end.err.contains(&warned), "{}", end.err);
+    let end = workshop.program().run(["check-config", "--here", name(&file)]);
+    end.expect(WRONG_USE);
+    fs::rename(&elsewhere, &key).expect("it is ours");
 
     let changed = |from: &str, to: &str| {
         let text = good.replacen(from, to, 1);

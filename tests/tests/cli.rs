@@ -23,13 +23,14 @@ on_both_runtimes!(
 );
 
 /// The commands of the contract that this program has so far.
-const COMMANDS: [&[&str]; 17] = [
+const COMMANDS: [&[&str]; 18] = [
     &["demo"],
     &["keygen"],
     &["issue"],
     &["backend"],
     &["serve"],
     &["check-config"],
+    &["token"],
     &["status"],
     &["activate"],
     &["failover"],

@@ -26,6 +26,8 @@ const OPTIONS: &[&[&str]] = &[
     &["keygen", "DIR/nowhere/group.key"],
     &["issue", "DIR/nowhere.json", "--key", "DIR/issuer.key", "--out", "DIR/new"],
     &["issue", "DIR/licences.json", "--key", "DIR/group.txt", "--out", "DIR/new"],
+    &["issue", "DIR/licences.json", "--key", "DIR/licences/issuer.pub", "--out", "DIR/new"],
+    &["issue", "DIR/licences.json", "--key", "DIR/group.key", "--out", "DIR/new"],
     &["issue", "DIR/licences.json", "--key", "DIR/issuer.key", "--out", "DIR/new", "--only", "4"],
     &["issue", "DIR/licences.json", "--key", "DIR/issuer.key", "--out", "DIR/new", "--only", "one"],
     &["check-config"],
@@ -33,7 +35,20 @@ const OPTIONS: &[&[&str]] = &[
     &["check-config", "--schema", "DIR/x"],
     &["password"],
     &["password", "--role", "admin", "DIR/passwords"],
+    &["token"],
+    &["token", "--name", "two words", "DIR/passwords"],
+    &["token", "--name", "one", "--days", "0", "DIR/passwords"],
+    &["token", "--name", "one", "--days", "a year", "DIR/passwords"],
+    &["token", "--name", "one", "--role", "admin", "DIR/passwords"],
+    &["token", "--name", "one", "--out", "DIR/group.txt", "DIR/passwords"],
+    &["token", "--name", "one", "--list"],
+    &["token", "--revoke", "one", "DIR/passwords"],
+    &["token", "--list", "DIR/group.txt"],
     &["status", "--admin", "https://127.0.0.1:1"],
+    &["status", "--admin", "DIR/admin.sock", "--ca", "DIR/nowhere.pem"],
+    &["status", "--admin", "https://127.0.0.1:1", "--ca", "DIR/group.txt"],
+    &["status", "--admin", "127.0.0.1:1", "--token-file", "DIR/nowhere.token"],
+    &["status", "--admin", "127.0.0.1:1", "--password-file", "-"],
     &["status", "--admin", "http://127.0.0.1"],
     &["status", "--admin", "127.0.0.1:x"],
     &["track", "everything"],
@@ -50,6 +65,9 @@ const OPTIONS: &[&[&str]] = &[
     &["client", "--server", "127.0.0.1:1", "access", "--mode", "floating"],
     &["client", "--server", "127.0.0.1:1", "replay", "DIR/nowhere.json"],
     &["demo", "--port", "70000"],
+    &["demo", "--port", "any"],
+    &["release", "--handle", "all"],
+    &["release", "--address", "host"],
     &["demo", "--ip", "localhost"],
     &["demo", "--json"],
     &["bench", "crypt", "--server", "127.0.0.1:1", "--clients", "0"],
@@ -151,6 +169,7 @@ fn specifications() -> Vec<String> {
         top("\"FirmCode\": 10, \"Serials\": 7"),
         top("\"FirmCode\": 10, \"CmActId\": 5, \"Serials\": [1, 2, 3]"),
         "{\"FirmCode\": 10}".into(),
+        "{\"FirmCode\": 10,\n \"Products\": []}".into(),
         "{\"FirmCode\": 10, \"Products\": {\"ProductCode\": 1}}".into(),
         "{\"FirmCode\": 10, \"Products\": [{\"ProductCode\": 1}]}".into(),
         "{\"FirmCode\": 10, \"Products\": [5]}".into(),
@@ -213,9 +232,16 @@ fn every_wrong_input_gets_a_message_for_people() {
         let arguments = arguments.iter().map(|it| it.replace("DIR", &folder));
         let end = workshop.program().run(arguments);
         let said = end.err.replace(&folder, "DIR");
-        for parser in
-            ["u32", "u64", "invalid type", "invalid value: ", "struct ", "panicked", "(os error"]
-        {
+        for parser in [
+            "u32",
+            "u64",
+            "invalid type",
+            "invalid value: ",
+            "invalid digit",
+            "struct ",
+            "panicked",
+            "(os error",
+        ] {
             assert!(!said.contains(parser), "{shown}: {said}");
         }
         assert!(!said.trim().is_empty(), "{shown}: it says nothing");

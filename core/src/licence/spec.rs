@@ -81,6 +81,11 @@ impl Spec {
             let message = "Serials are for containers without a CmActId, but there is one";
             return Err(SpecError::of_key(json, &["Serials"], message));
         }
+        if form.products.is_empty() {
+            let message = "found no product, expected at least one: [{\"ProductCode\": 201, \
+                           \"LicenseQuantity\": 5}]";
+            return Err(SpecError::of_key(json, &["Products"], message));
+        }
         let spec = Self {
             cm_act_id: form.cm_act_id,
             serials: form.serials,

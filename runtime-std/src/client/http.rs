@@ -1,19 +1,24 @@
 //! One HTTP request to a server's admin pages.
 
+use super::credentials::basic;
 use super::pages::{Opened, Pages};
+use super::trust;
 use crate::daemon::Failure;
 use crate::daemon::exit::words;
 use crate::daemon::net::Socket;
-use base64ct::{Base64, Encoding};
 use rustls::Stream;
 use serde_json::Value;
 use std::io::{self, ErrorKind, Read, Write};
+use std::path::Path;
 use std::time::Duration;
+use tmr_core::io::Address;
 
 /// An admin page answers at once, or its server is not well.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 /// Longest answer that is read, in bytes: the status of a server with every seat taken.
 const ANSWER_MAX: u64 = 64 * 1024 * 1024;
+/// How a server begins that speaks TLS and is not spoken to so: an alert.
+const ALERT: [u8; 2] = [0x15, 3];
 /// Most headers in an answer.
 const HEADERS_MAX: usize = 32;
 
@@ -65,12 +70,6 @@ pub fn post_signed(to: &Pages, path: &str, body: &str, password: &str) -> Result
     ask(to, &format!("POST {path}"), &basic(password), body, PATIENCE)
 }
 
-/// The line of a head that carries a password.
-fn basic(password: &str) -> String {
-    let coded = Base64::encode_string(format!("operator:{password}").as_bytes());
-    format!("Authorization: Basic {coded}\r\n")
-}
-
 /// `/api/status`, and its text as it came.
 ///
 /// # Errors
@@ -97,11 +96,35 @@ fn ask(
     body: &str,
     patience: Duration,
 ) -> Result<Answer, Failure> {
-    let own = match to.password()? {
-        Some(password) if head.is_empty() => basic(&password),
-        _ => String::new(),
-    };
+    if !head.is_empty() {
+        return ask_once(to, line, head, body, patience);
+    }
+    let own = to.credentials().head()?;
+    let mut answer = ask_once(to, line, &own, body, patience)?;
+    if answer.status == 401 {
+        if let Some(typed) = to.credentials().asked(&answer.at)? {
+            return ask_once(to, line, &typed, body, patience);
+        }
+        if own.is_empty() {
+            answer.body = format!(
+                "{} A token comes with --token-file FILE, a password with --password-file FILE.",
+                answer.body.trim_end()
+            );
+        }
+    }
+    Ok(answer)
+}
+
+/// The same with this line of a head, or none.
+fn ask_once(
+    to: &Pages,
+    line: &str,
+    head: &str,
+    body: &str,
+    patience: Duration,
+) -> Result<Answer, Failure> {
     let Opened { socket, tls, at } = to.open()?;
+    let covered = tls.as_ref().map(|(_, named)| named.clone());
     let text = socket.set_read_timeout(patience).and_then(|()| {
         let host = match (&tls, &socket) {
             // The certificate says that it is the one that was meant.
@@ -110,7 +133,7 @@ fn ask(
             (None, Socket::Tcp(socket)) => socket.peer_addr()?.to_string(),
             (None, Socket::Unix(_)) => "localhost".to_owned(),
         };
-        Ok(request(line, &host, &format!("{head}{own}"), body))
+        Ok(request(line, &host, head, body))
     });
     let mut socket = &socket;
     let bytes = text
@@ -118,14 +141,36 @@ fn ask(
             Some((mut tls, _)) => exchange(Stream::new(&mut tls, &mut socket), &text),
             None => exchange(socket, &text),
         })
-        .map_err(|error| Failure::unreachable(unanswered(&at, &error, patience)))?;
+        .map_err(|error| {
+            let why = covered.as_ref().and_then(|named| refused(&error, named, to.ca()));
+            Failure::unreachable(match why {
+                Some(why) => format!("{at}: {why}"),
+                None => unanswered(&at, &error, patience),
+            })
+        })?;
     if bytes.is_empty() {
         return Err(Failure::unreachable(format!("{at} closed the connection without an answer")));
+    }
+    if bytes.starts_with(&ALERT) {
+        let what = format!("{at} speaks HTTPS; right would be https://{at}");
+        return Err(Failure::unreachable(what));
     }
     let Some((status, body)) = parse(&bytes) else {
         return Err(Failure::failed(format!("{at} does not speak HTTP")));
     };
     Ok(Answer { at, status, body })
+}
+
+/// Why a server of that name is not spoken with by HTTPS; `None`: it is not HTTPS that fails.
+fn refused(error: &io::Error, named: &Address, ca: Option<&Path>) -> Option<String> {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    match inner {
+        Some(inner) => Some(trust::words(inner, named, ca)),
+        None if error.kind() == ErrorKind::UnexpectedEof => Some(format!(
+            "it closed the connection before there was HTTPS; right may be http://{named}, or another port"
+        )),
+        None => None,
+    }
 }
 
 /// Why there is no answer. A time that is over is not said in the system's words, which speak of a
@@ -183,9 +228,7 @@ mod tests {
     use crate::daemon::Exit;
     use crate::daemon::tls::Certificate;
     use std::net::TcpListener;
-    use std::path::Path;
     use std::thread;
-    use tmr_core::io::Address;
 
     /// What a server got that answers like this, and what the client made of the answer.
     fn served(answer: &'static str, path: &str, post: bool) -> (String, Result<Answer, Failure>) {
@@ -223,9 +266,17 @@ mod tests {
     /// What comes of a request by HTTPS to a server with the certificate of the tests, which names
     /// `localhost`.
     fn by_https(host: &str, ca: Option<&str>) -> (String, Result<Answer, Failure>) {
+        by_https_with("admin.pem", host, ca)
+    }
+
+    /// The same of a server with this certificate.
+    fn by_https_with(
+        chain: &str,
+        host: &str,
+        ca: Option<&str>,
+    ) -> (String, Result<Answer, Failure>) {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/certificate");
-        let certificate =
-            Certificate { chain: folder.join("admin.pem"), key: folder.join("admin.key") };
+        let certificate = Certificate { chain: folder.join(chain), key: folder.join("admin.key") };
         let (config, _) = certificate.read().unwrap();
         let listener = TcpListener::bind("0.0.0.0:0").unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -259,6 +310,64 @@ mod tests {
         assert!(made.unwrap_err().text.contains("certificate"));
         let (got, made) = by_https("127.0.0.2", Some("admin.pem"));
         assert!(got.is_empty() && made.is_err(), "another name than that of the certificate");
+    }
+
+    #[test]
+    fn who_is_not_believed_is_told_why_and_what_to_do() {
+        for (chain, host, ca, words) in [
+            ("admin.pem", "localhost", Some("authority.pem"), &["neither in", "right file"][..]),
+            ("admin.pem", "localhost", None, &["this system trusts", "--ca FILE"]),
+            ("authority.pem", "localhost", None, &["this system trusts", "--ca FILE"]),
+            (
+                "admin.pem",
+                "127.0.0.2",
+                Some("admin.pem"),
+                &["not for 127.0.0.2, but for localhost, 127.0.0.1;"],
+            ),
+            ("authority.pem", "127.0.0.2", Some("authority.pem"), &["not for 127.0.0.2, but"]),
+            ("ended.pem", "localhost", Some("ended.pem"), &["ended on 2020-01-31T", "new one"]),
+        ] {
+            let (got, made) = by_https_with(chain, host, ca);
+            let failure = made.unwrap_err();
+            assert!(got.is_empty(), "nothing is said to it: {got}");
+            assert_eq!(failure.exit, Exit::Unreachable, "{failure}");
+            for word in words {
+                assert!(failure.text.contains(word), "{chain} {host} {ca:?}: {failure}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_self_signed_certificate_is_its_own_voucher_though_it_calls_itself_an_authority() {
+        let (_, made) = by_https_with("authority.pem", "localhost", Some("authority.pem"));
+        assert_eq!(made.map(|answer| answer.status), Ok(200));
+    }
+
+    /// What comes of a request to somebody who takes a connection, says this, and closes.
+    fn said_to(kind: &str, says: &'static [u8]) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let server = thread::spawn(move || {
+            let (mut socket, _) = listener.accept().unwrap();
+            assert!(socket.read(&mut [0; 4096]).unwrap() > 0);
+            socket.write_all(says).unwrap();
+        });
+        let to = Pages::parse(&format!("{kind}://127.0.0.1:{port}")).unwrap();
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/certificate");
+        let ca = (kind == "https").then(|| folder.join("admin.pem"));
+        let failure = get(&to.trusting(ca), "/").unwrap_err();
+        server.join().unwrap();
+        failure.text.replace(&port.to_string(), "PORT")
+    }
+
+    #[test]
+    fn https_where_http_is_spoken_and_the_reverse_is_said() {
+        let said = said_to("https", b"HTTP/1.1 400 Bad Request\r\n\r\n");
+        assert!(said.contains("does not speak HTTPS") && said.contains("http://127.0.0.1:PORT"));
+        let said = said_to("https", b"");
+        assert!(said.contains("right may be http://127.0.0.1:PORT"), "{said}");
+        let said = said_to("http", &[0x15, 3, 3, 0, 2, 2, 10]);
+        assert_eq!(said, "127.0.0.1:PORT speaks HTTPS; right would be https://127.0.0.1:PORT");
     }
 
     #[test]

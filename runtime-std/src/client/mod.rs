@@ -6,6 +6,7 @@
 pub mod access;
 pub mod bench;
 mod colour;
+pub mod credentials;
 pub mod doctor;
 pub mod failover;
 pub mod http;

@@ -1,10 +1,11 @@
 //! Where the admin pages of a server are asked for: by a socket of its machine, or at an address.
 
+use super::credentials::Credentials;
 use super::trust;
 use crate::daemon::dial::dial;
 use crate::daemon::exit::words;
 use crate::daemon::net::Socket;
-use crate::daemon::{Failure, address, files, machine};
+use crate::daemon::{Failure, address, machine};
 use clap::Args;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
@@ -19,9 +20,6 @@ use tmr_core::limits::DIAL_TIMEOUT;
 /// Where the admin pages of this machine's server are, unless its configuration says otherwise.
 const USUAL: &str = "127.0.0.1:22352";
 
-/// Longest file with a password, in bytes.
-const PASSWORD_FILE_MAX: usize = 4096;
-
 /// Which server's admin pages.
 #[derive(Debug, Args)]
 pub struct Admin {
@@ -29,14 +27,13 @@ pub struct Admin {
     /// machine's server, or else http://127.0.0.1:22352].
     #[arg(long = "admin", value_name = "http[s]://IP:PORT|PATH", env = "TMR_ADMIN", value_parser = Pages::parse)]
     named: Option<Pages>,
-    /// Certificates, in PEM, of whom an https:// address is to be vouched for by [default: those that the
-    /// system trusts].
+    /// For an https:// address: the server's own certificate, or those that vouch for it, in PEM
+    /// [default: those that the system trusts].
     #[arg(long = "ca", value_name = "FILE", env = "TMR_CA")]
     ca: Option<PathBuf>,
-    /// The operator's or the reader's password, in the first line of this file: not asked for where no
-    /// password is needed.
-    #[arg(long = "password-file", value_name = "FILE", env = "TMR_PASSWORD_FILE")]
-    password_file: Option<PathBuf>,
+    /// Who asks.
+    #[command(flatten)]
+    credentials: Credentials,
 }
 
 impl Admin {
@@ -52,8 +49,16 @@ impl Admin {
         self.with(self.named.clone().unwrap_or_else(Pages::server))
     }
 
-    fn with(&self, pages: Pages) -> Pages {
-        Pages { ca: self.ca.clone(), password_file: self.password_file.clone(), ..pages }
+    /// Where to ask, if that was said.
+    #[must_use]
+    pub fn named(&self) -> Option<Pages> {
+        self.named.clone().map(|pages| self.with(pages))
+    }
+
+    /// The same place, asked as this says.
+    #[must_use]
+    pub fn with(&self, pages: Pages) -> Pages {
+        Pages { ca: self.ca.clone(), credentials: self.credentials.asking(), ..pages }
     }
 }
 
@@ -66,8 +71,8 @@ pub struct Pages {
     https: bool,
     /// Who vouches for it, in PEM; `None`: whom the system trusts.
     ca: Option<PathBuf>,
-    /// Its first line is the password that every request carries.
-    password_file: Option<PathBuf>,
+    /// Who asks.
+    credentials: Credentials,
 }
 
 /// A connection to one of these places, and what that is called.
@@ -134,16 +139,30 @@ impl Pages {
         Self { ca, ..self }
     }
 
-    /// The password that every request carries, if there is a file for it.
-    ///
-    /// # Errors
-    /// It cannot be read, or there is none in it.
-    pub fn password(&self) -> Result<Option<String>, Failure> {
-        let Some(file) = &self.password_file else { return Ok(None) };
-        let text = files::plain_text(file, PASSWORD_FILE_MAX)?;
-        match text.lines().next().map(str::trim_end).filter(|line| !line.is_empty()) {
-            Some(line) => Ok(Some(line.to_owned())),
-            None => Err(files::wrong(file, "no password in its first line")),
+    /// Who asks.
+    #[must_use]
+    pub fn credentials(&self) -> &Credentials {
+        &self.credentials
+    }
+
+    /// Whose certificates are trusted, if that was said.
+    #[must_use]
+    pub fn ca(&self) -> Option<&Path> {
+        self.ca.as_deref()
+    }
+
+    /// What was said of certificates must fit, also where none is needed: whoever names one believes that
+    /// it protects.
+    fn check(&self) -> Result<(), Failure> {
+        let Some(file) = &self.ca else { return Ok(()) };
+        trust::certificates(file)?;
+        match (&self.at, &*self.sockets) {
+            (Some(at), []) if !self.https => Err(Failure::usage(format!(
+                "http://{at} is asked in the clear, where no certificate of {} protects anything; right \
+                 would be https://{at}, or no --ca (TMR_CA)",
+                file.display()
+            ))),
+            _ => Ok(()),
         }
     }
 
@@ -152,6 +171,7 @@ impl Pages {
     /// # Errors
     /// None does; each with its reason.
     pub fn open(&self) -> Result<Opened, Failure> {
+        self.check()?;
         let (mut tried, mut passed) = (Vec::new(), String::new());
         for path in &self.sockets {
             match open(path) {
@@ -238,6 +258,21 @@ mod tests {
             "https://a.example:5"
         );
         assert!(Pages::parse("https://a.example").is_err());
+    }
+
+    #[test]
+    fn a_file_of_certificates_is_not_ignored_where_none_is_needed() {
+        let missing = || Some(PathBuf::from("/nowhere/ca.pem"));
+        for place in ["/run/nowhere.sock", "http://127.0.0.1:1", "https://127.0.0.1:1"] {
+            let failure = Pages::parse(place).unwrap().trusting(missing()).open().unwrap_err();
+            assert!(failure.text.starts_with("/nowhere/ca.pem: "), "{place}: {failure}");
+            assert_eq!(failure.exit, Exit::Usage);
+        }
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/certificate");
+        let clear = Pages::parse("http://127.0.0.1:1").unwrap();
+        let failure = clear.trusting(Some(folder.join("admin.pem"))).open().unwrap_err();
+        assert!(failure.text.contains("right would be https://127.0.0.1:1"), "{failure}");
+        assert_eq!(failure.exit, Exit::Usage);
     }
 
     #[test]

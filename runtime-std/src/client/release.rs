@@ -2,10 +2,10 @@
 
 use super::http::{self, PATIENCE};
 use super::pages::Admin;
-use crate::daemon::passwords;
-use crate::daemon::{Failure, Outcome};
+use crate::daemon::{Failure, Outcome, address, number, passwords};
 use clap::Args;
 use serde_json::json;
+use std::io::{self, IsTerminal};
 use std::net::IpAddr;
 
 const PATH: &str = "/api/release";
@@ -32,10 +32,10 @@ pub struct Release {
 #[group(required = true, multiple = false)]
 pub struct What {
     /// This handle.
-    #[arg(long)]
+    #[arg(long, value_parser = number::within(0..=u32::MAX))]
     pub handle: Option<u32>,
     /// Every handle that this address holds.
-    #[arg(long, value_name = "IP")]
+    #[arg(long, value_name = "IP", value_parser = address::ip)]
     pub address: Option<IpAddr>,
 }
 
@@ -50,8 +50,8 @@ pub fn release(options: &Release) -> Outcome {
     };
     let (at, body) = (&options.admin.front(), body.to_string());
     let mut answer = http::post_json(at, PATH, &body, PATIENCE)?;
-    // A password file has been tried with it.
-    if answer.status == 401 && at.password()?.is_none() {
+    // What a file has, or somebody has typed, came with it.
+    if answer.status == 401 && !at.credentials().given() && !io::stdin().is_terminal() {
         let password = passwords::once("Password of the operator: ")?;
         if password.is_empty() {
             let text = "no password was read: standard input has none".to_owned();

@@ -25,6 +25,14 @@ pub fn admin(text: &str) -> Result<Address, String> {
         .ok_or_else(|| "right would be http://127.0.0.1:22352".to_owned())
 }
 
+/// An address without a port.
+///
+/// # Errors
+/// What would be right.
+pub fn ip(text: &str) -> Result<std::net::IpAddr, String> {
+    text.parse().map_err(|_| "right would be an address such as 127.0.0.1 or ::1".to_owned())
+}
+
 fn parse(text: &str, usual: Option<u16>) -> Option<Address> {
     let (host, port) = match text.strip_prefix('[') {
         Some(rest) => {

@@ -21,6 +21,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tmr_core::admin::{Entrance, FileTrouble, Room};
 use tmr_core::config::Config;
 use tmr_core::io::Input;
+use tmr_core::time::Wall;
 
 /// How often the files are looked at.
 const LOOK: Duration = Duration::from_secs(2);
@@ -30,6 +31,8 @@ const AUDIT: &str = "audit.jsonl";
 const AUDIT_MAX: u64 = 4 * 1024 * 1024;
 /// A certificate that ends sooner than this is warned about, once a day.
 const ENDS_SOON: Duration = Duration::from_secs(21 * 24 * 60 * 60);
+/// A token that ends sooner than this is, too.
+const TOKEN_ENDS_SOON: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// What mends a password file.
 const PASSWORDS: &str = "mend that line, or remove the file and set the passwords anew with tmrd \
@@ -171,11 +174,14 @@ impl Clerk {
             Ok(passwords) => {
                 entrance.operator = passwords.operator();
                 entrance.reader = passwords.reader();
-                if self.passwords.as_ref() != Some(&passwords) {
+                entrance.tokens = passwords.tokens().to_vec();
+                // A token that comes or goes signs nobody out.
+                let before = self.passwords.as_ref().map(Passwords::browsers);
+                if before.as_ref() != Some(&passwords.browsers()) {
                     entrance.readings += 1;
                     entrance.browsers = passwords.browsers();
-                    self.passwords = Some(passwords);
                 }
+                self.passwords = Some(passwords);
             }
             Err(failure) => {
                 // Whether readers need a password is not known.
@@ -226,13 +232,22 @@ impl Clerk {
     }
 
     fn warn(&mut self) {
-        let Some(ends) = self.told.certificate_ends else { return };
+        if self.warned.is_some_and(|at| at.elapsed() <= DAY) {
+            return;
+        }
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let left = Duration::from_secs(ends.0).saturating_sub(now);
-        if left < ENDS_SOON && self.warned.is_none_or(|at| at.elapsed() > DAY) {
+        let left = |ends: Wall| Duration::from_secs(ends.0).saturating_sub(now);
+        if let Some(ends) = self.told.certificate_ends.filter(|ends| left(*ends) < ENDS_SOON) {
             self.warned = Some(Instant::now());
             let file = self.seen.0.certificate.as_ref().map(|it| it.chain.display().to_string());
             tracing::warn!("{}: the certificate ends on {ends}", file.unwrap_or_default());
+        }
+        for token in self.told.tokens.iter().filter(|it| it.holds(Wall(now.as_secs()))) {
+            if left(token.ends) < TOKEN_ENDS_SOON {
+                self.warned = Some(Instant::now());
+                let (file, name, ends) = (&self.told.password_file, &token.name, token.ends);
+                tracing::warn!("{file}: the token {name} ends on {ends}");
+            }
         }
     }
 

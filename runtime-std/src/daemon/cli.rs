@@ -1,6 +1,6 @@
 //! The command line. What a command does stands elsewhere.
 
-use super::address;
+use super::{address, number};
 use crate::client::pages::Admin;
 use crate::client::report;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -65,11 +65,18 @@ pub enum Command {
     Serve(Serve),
     /// Says whether a front would take a configuration.
     #[command(after_help = "Examples:\n  tmrd check-config tmrconf.json\n  \
-        tmrd check-config --schema >tmrconf.schema.json")]
+        tmrd check-config --here /etc/wibu/CodeMeter/tmrconf.json\n  \
+        tmrd check-config --schema >tmrconf.schema.json\n\nThe machine that a file is checked on need \
+        not be the one it is for: what is missing here is a warning\nwithout --here. 0: a front would take \
+        it, 2: it would not.")]
     CheckConfig {
         /// The configuration.
         #[arg(required_unless_present = "schema")]
         file: Option<PathBuf>,
+        /// It is for this machine: refuse it if the group key, the passwords or the certificate that it
+        /// names cannot be used here.
+        #[arg(long)]
+        here: bool,
         /// Print the JSON Schema of such files: every key, what it means and what it may be.
         #[arg(long, exclusive = true)]
         schema: bool,
@@ -88,6 +95,9 @@ pub enum Command {
         /// The file, as WebAdmin.PasswordFile of tmrconf.json names it.
         file: PathBuf,
     },
+    /// Makes a token, with which scripts and monitors ask for the admin pages; lists tokens; takes them
+    /// back.
+    Token(super::tokens::Token),
     /// Shows what a server says of itself.
     #[command(after_help = "Example:\n  tmrd status --admin http://127.0.0.1:22352")]
     Status {
@@ -224,13 +234,13 @@ pub struct Demo {
     #[arg(long)]
     pub dir: Option<PathBuf>,
     /// The address clients reach.
-    #[arg(long, default_value = "127.0.0.1")]
+    #[arg(long, default_value = "127.0.0.1", value_parser = address::ip)]
     pub ip: IpAddr,
     /// The port clients reach; 0: any free one.
-    #[arg(long, default_value_t = 22_350)]
+    #[arg(long, default_value_t = 22_350, value_parser = number::within(0..=65_535u16))]
     pub port: u16,
     /// The port of the admin pages; 0: any free one.
-    #[arg(long, default_value_t = 22_352)]
+    #[arg(long, default_value_t = 22_352, value_parser = number::within(0..=65_535u16))]
     pub admin_port: u16,
     /// Let clients work while servers are killed, frozen and started again, and say what they saw.
     #[arg(long)]
@@ -253,7 +263,7 @@ pub struct Issue {
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
     /// Issue this part alone, again.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=3))]
+    #[arg(long, value_name = "N", value_parser = number::within(1..=3u8))]
     pub only: Option<u8>,
 }
 
@@ -297,9 +307,9 @@ pub struct Doctor {
     /// The configuration of this machine's front.
     #[arg(long, value_name = "tmrconf.json", default_value = "/etc/wibu/CodeMeter/tmrconf.json")]
     pub config: PathBuf,
-    /// The address of its admin pages [default: what the configuration says].
-    #[arg(long, value_name = "http://IP:PORT", value_parser = address::admin)]
-    pub admin: Option<Address>,
+    /// Its admin pages.
+    #[command(flatten)]
+    pub admin: Admin,
     /// Its state folder.
     #[arg(long, value_name = "DIR", default_value = "/var/lib/tmrd/front")]
     pub state: PathBuf,
@@ -478,19 +488,20 @@ pub enum Ask {
 #[derive(Debug, Args)]
 pub struct Access {
     /// Firm Code.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = number::within(0..=u32::MAX), allow_negative_numbers = true)]
     pub firm_code: u32,
     /// Product Code.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = number::within(0..=u32::MAX), allow_negative_numbers = true)]
     pub product_code: u32,
     /// Feature bits that the licence must have.
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = number::within(0..=u32::MAX),
+        allow_negative_numbers = true)]
     pub feature: u32,
     /// How it counts.
     #[arg(long, value_enum, default_value = "user-limit")]
     pub mode: AccessMode,
     /// How long to keep the seat; Ctrl-C gives it back earlier. 0: give it back at once.
-    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, value_parser = number::within(0..=4_294_967_295u64))]
     pub hold: u64,
 }
 
@@ -504,22 +515,24 @@ pub struct Bench {
     #[arg(long, value_name = "HOST:PORT", value_parser = address::licence)]
     pub server: Address,
     /// Firm Code.
-    #[arg(long, value_name = "N", default_value_t = 6_000_010)]
+    #[arg(long, value_name = "N", default_value_t = 6_000_010, value_parser = number::within(0..=u32::MAX),
+        allow_negative_numbers = true)]
     pub firm_code: u32,
     /// Product Code; it must have a seat for each client.
-    #[arg(long, value_name = "N", default_value_t = 201)]
+    #[arg(long, value_name = "N", default_value_t = 201, value_parser = number::within(0..=u32::MAX),
+        allow_negative_numbers = true)]
     pub product_code: u32,
     /// How many clients there are at once, each with a link of its own.
     #[arg(long, value_name = "N", default_value_t = 64,
-        value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=20_000))]
+        value_parser = number::within(1..=20_000usize))]
     pub clients: usize,
     /// How long is measured.
     #[arg(long, value_name = "N", default_value_t = 10,
-        value_parser = clap::value_parser!(u64).range(1..=86_400))]
+        value_parser = number::within(1..=86_400u64))]
     pub seconds: u64,
     /// Bytes that each crypt call encrypts; whole blocks of 16.
     #[arg(long, value_name = "BYTES", default_value_t = 64,
-        value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(16..=65_536))]
+        value_parser = number::within(16..=65_536usize))]
     pub data: usize,
 }
 

@@ -32,6 +32,7 @@ pub mod machine;
 mod names;
 pub mod net;
 pub mod notify;
+pub mod number;
 pub mod out;
 pub mod passwords;
 pub mod plan;
@@ -46,6 +47,7 @@ mod timed;
 pub mod tls;
 #[cfg(test)]
 mod tls_test;
+pub mod tokens;
 pub mod vip;
 
 pub use exit::{Exit, Failure, Outcome};
@@ -87,7 +89,8 @@ fn perform(runtime: Runtime, command: &Command) -> Outcome {
         Command::Backend(options) => roles::backend(runtime, options),
         Command::Serve(options) => roles::serve(runtime, options),
         Command::Password { role, file } => passwords::set(file, (*role).into()),
-        Command::CheckConfig { file, .. } => roles::check_config(file.as_deref()),
+        Command::Token(options) => tokens::run(options),
+        Command::CheckConfig { file, here, .. } => roles::check_config(file.as_deref(), *here),
         Command::Status { admin, json } => client::status::status(&admin.server(), *json),
         Command::Activate { admin } => client::status::activate(&admin.front()),
         Command::Recover(options) => client::recover::recover(options),

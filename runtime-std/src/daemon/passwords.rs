@@ -1,5 +1,5 @@
 //! The file of passwords for the admin pages: `operator:HASH`, and `reader:HASH` where not everybody
-//! may look. Argon2id, as its own text form has it.
+//! may look, Argon2id, as its own text form has it; and tokens, as core's `admin::tokens` has them.
 //!
 //! What never lives here: who is signed in (that is core's `admin`).
 
@@ -11,8 +11,9 @@ use argon2::{Algorithm, Argon2, Params, Version};
 use std::fs;
 use std::io::{self, ErrorKind, IsTerminal, Read};
 use std::path::Path;
+use tmr_core::admin::tokens::{NoToken, Token};
 use tmr_core::admin::{BrowserKey, Rights};
-use tmr_core::limits::PASSWORD_MAX;
+use tmr_core::limits::{PASSWORD_MAX, TOKENS_MAX};
 
 /// Fewer characters are guessed.
 const SHORTEST: usize = 8;
@@ -28,6 +29,7 @@ const PASSES: u32 = 2;
 pub struct Passwords {
     operator: Option<String>,
     reader: Option<String>,
+    tokens: Vec<Token>,
 }
 
 impl Passwords {
@@ -36,7 +38,7 @@ impl Passwords {
     ///
     /// # Errors
     /// It cannot be read, or a line of it is none.
-    fn read(path: &Path) -> Result<Self, Failure> {
+    pub(super) fn read(path: &Path) -> Result<Self, Failure> {
         if fs::symlink_metadata(path).is_err_and(|error| error.kind() == ErrorKind::NotFound) {
             return Ok(Self::default());
         }
@@ -51,8 +53,18 @@ impl Passwords {
             let place = match name {
                 "operator" => &mut passwords.operator,
                 "reader" => &mut passwords.reader,
+                "token" | "revoked" => {
+                    let at = |what: &str| files::wrong(path, format!("line {number}: {what}"));
+                    let token = Token::parse(name, hash).map_err(|NoToken(what)| at(what))?;
+                    if passwords.tokens.len() == TOKENS_MAX {
+                        return Err(at(&format!("more than {TOKENS_MAX} tokens")));
+                    }
+                    passwords.tokens.push(token);
+                    continue;
+                }
                 _ => {
-                    let what = "expected operator:HASH or reader:HASH, as tmrd password writes it";
+                    let what = "expected operator:HASH or reader:HASH, as tmrd password writes it, or a \
+                                token, as tmrd token does";
                     return Err(files::wrong(path, format!("line {number}: {what}")));
                 }
             };
@@ -93,7 +105,7 @@ impl Passwords {
     /// What browsers are known by that have signed in with these.
     #[must_use]
     pub fn browsers(&self) -> BrowserKey {
-        BrowserKey::of(&self.to_text())
+        BrowserKey::of(&self.hashes())
     }
 
     /// What a password gives. Takes long on purpose.
@@ -111,7 +123,35 @@ impl Passwords {
         is(&self.reader).then_some(Rights::Reader)
     }
 
+    /// The tokens, also those that give nothing any more.
+    #[must_use]
+    pub fn tokens(&self) -> &[Token] {
+        &self.tokens
+    }
+
+    /// The same, to be changed.
+    pub fn tokens_mut(&mut self) -> &mut Vec<Token> {
+        &mut self.tokens
+    }
+
+    /// Puts all of it in the file's place. Its group is the server's, which reads it.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn put(&self, path: &Path) -> Outcome {
+        files::put(path, self.to_text().as_bytes(), Access::Group)
+    }
+
     fn to_text(&self) -> String {
+        let mut text = self.hashes();
+        for token in &self.tokens {
+            text += &format!("{}:{}\n", token.kind(), token.to_text());
+        }
+        text
+    }
+
+    /// The passwords alone.
+    fn hashes(&self) -> String {
         let mut text = String::new();
         for (name, hash) in [("operator", &self.operator), ("reader", &self.reader)] {
             if let Some(hash) = hash {
@@ -127,14 +167,7 @@ impl Passwords {
 /// # Errors
 /// It is too short, was typed in two ways, or the file cannot be written.
 pub fn set(path: &Path, rights: Rights) -> Outcome {
-    // Root writes in a folder of the server's user, who must not choose what is read and written.
-    if fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink()) {
-        return Err(files::wrong(
-            path,
-            "it is a link, which is not followed; right would be a file",
-        ));
-    }
-    let mut passwords = Passwords::read(path)?;
+    let mut passwords = Passwords::of_command(path)?;
     let password = ask(rights)?;
     if password.chars().count() < SHORTEST || password.len() > PASSWORD_MAX {
         return Err(Failure::usage(format!(
@@ -146,8 +179,7 @@ pub fn set(path: &Path, rights: Rights) -> Outcome {
         Rights::Operator => passwords.operator = Some(hash),
         Rights::Reader => passwords.reader = Some(hash),
     }
-    // Its group is the server's, which reads it.
-    files::put(path, passwords.to_text().as_bytes(), Access::Group)?;
+    passwords.put(path)?;
     eprintln!(
         "{}: a new password for the {}; a front that runs takes it within seconds",
         path.display(),
@@ -201,13 +233,19 @@ fn hash(password: &str) -> Result<String, Failure> {
 mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
+    use tmr_core::time::Wall;
 
     #[test]
     fn passwords_are_kept_as_hashes_and_checked() {
         let path = std::env::temp_dir().join(format!("tmr-passwords-{}", std::process::id()));
         assert_eq!(Passwords::read(&path), Ok(Passwords::default()), "no file, no passwords");
-        let passwords = Passwords { operator: Some(hash("correct horse").unwrap()), reader: None };
-        files::put(&path, passwords.to_text().as_bytes(), Access::Group).unwrap();
+        let operator = Some(hash("correct horse").unwrap());
+        let mut passwords = Passwords { operator, ..Passwords::default() };
+        let known = passwords.browsers();
+        let token = Token::make("one", Rights::Reader, Wall(2_000_000_000), [7; 32]).unwrap().0;
+        passwords.tokens.push(token);
+        assert!(known == passwords.browsers(), "a token makes no browser a stranger");
+        passwords.put(&path).unwrap();
         let mode = fs::metadata(&path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode & 0o137, 0, "{mode:o}");
         let read = Passwords::read(&path).unwrap();
@@ -216,7 +254,7 @@ mod tests {
         assert_eq!(read.check("correct horse"), Some(Rights::Operator));
         assert_eq!(read.check("correct horsf"), None);
         assert_eq!(Passwords::default().check(""), None);
-        for wrong in ["operator", "operator:secret", "root:x"] {
+        for wrong in ["operator", "operator:secret", "root:x", "token:one reader soon 00"] {
             fs::write(&path, wrong).unwrap();
             let said = Passwords::read(&path).unwrap_err().to_string();
             assert!(said.contains("line 1: "), "{said}");

@@ -146,11 +146,12 @@ pub fn serve(runtime: Runtime, options: &cli::Serve) -> Outcome {
 /// Every key of a configuration, what it means and what it may be.
 const SCHEMA: &str = include_str!("../../dist/tmrconf.schema.json");
 
-/// Says whether a front would take a configuration; without one, what configurations are.
+/// Says whether a front would take a configuration; without one, what configurations are. `here`: it is
+/// for this machine.
 ///
 /// # Errors
-/// It would not.
-pub fn check_config(path: Option<&Path>) -> Outcome {
+/// It would not; or what it names cannot be used here, where it is for this machine.
+pub fn check_config(path: Option<&Path>, here: bool) -> Outcome {
     let Some(path) = path else { return out::line(SCHEMA.trim_end()) };
     let (_, config) = files::config(path)?;
     eprintln!("{}: a front would take this", path.display());
@@ -158,11 +159,16 @@ pub fn check_config(path: Option<&Path>) -> Outcome {
         eprintln!("warning: {doubt}");
     }
     // The machine that a configuration is checked on need not be the one it is for.
-    if let Err(failure) = files::group_key(&files::beside(path, &config.group_key_file)) {
-        eprintln!("but not on this machine as it is: {failure}");
+    let key = files::group_key(&files::beside(path, &config.group_key_file)).map(drop);
+    let papers = Papers::of(path, &config).check();
+    if here {
+        return key.and(papers);
     }
-    if let Err(failure) = Papers::of(path, &config).check() {
-        eprintln!("on this machine it would do without: {failure}");
+    if let Err(failure) = key {
+        eprintln!("warning: on this machine it would not start: {failure}");
+    }
+    if let Err(failure) = papers {
+        eprintln!("warning: on this machine it would do without: {failure}");
     }
     Ok(())
 }

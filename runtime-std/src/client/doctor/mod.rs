@@ -15,7 +15,7 @@ use super::http;
 use super::pages::Pages;
 use crate::daemon::clock::Clock;
 use crate::daemon::dial::dial;
-use crate::daemon::{Failure, Outcome, cli, files, out};
+use crate::daemon::{Exit, Failure, Outcome, cli, files, out};
 use finding::{Finding, Findings, Level};
 use group::Asked;
 use serde_json::Value;
@@ -39,8 +39,8 @@ pub fn doctor(options: &cli::Doctor) -> Outcome {
         Err(failure) => {
             let todo = "correct it as the sentence says; tmrd check-config FILE looks at it alone";
             findings.problem("configuration", failure.to_string(), todo);
-            if let Some(admin) = &options.admin {
-                front(&admin.clone().into(), &mut findings);
+            if let Some(admin) = &options.admin.named() {
+                front(admin, &mut findings);
             }
             machine::clock(machine::clock_is_set(), &mut findings);
         }
@@ -58,10 +58,8 @@ pub fn doctor(options: &cli::Doctor) -> Outcome {
 }
 
 fn look(options: &cli::Doctor, config: &Config, findings: &mut Findings) {
-    let admin = match &options.admin {
-        Some(admin) => admin.clone().into(),
-        None => Pages::of(&options.state, reached(&config.admin)),
-    };
+    let usual = || options.admin.with(Pages::of(&options.state, reached(&config.admin)));
+    let admin = options.admin.named().unwrap_or_else(usual);
     let status = front(&admin, findings);
     let doors = [
         ("TmrServer", &config.listen),
@@ -116,6 +114,12 @@ fn front(admin: &Pages, findings: &mut Findings) -> Option<Value> {
             let value = |line: &str| line.strip_prefix("process_max_fds ")?.parse().ok();
             machine::files(metrics.lines().find_map(value), findings);
             Some(status)
+        }
+        Err(failure) if failure.exit != Exit::Unreachable => {
+            let todo =
+                "let it look: as root by its socket, or with --token-file or --password-file";
+            findings.problem("front", format!("it does not say how it is: {failure}"), todo);
+            None
         }
         Err(failure) => {
             let todo = "systemctl status tmrd-front, and journalctl -u tmrd-front say why";
@@ -188,9 +192,11 @@ fn keepalived(path: &Path, config: &Config, findings: &mut Findings) {
 
 /// Where a door is reached from this machine.
 fn reached(at: &Address) -> Address {
+    // By number: what the name localhost leads to, if to anything, is another matter.
     let host = match at.host.as_str() {
-        "0.0.0.0" | "::" => "localhost".to_owned(),
-        host => host.to_owned(),
+        "0.0.0.0" => "127.0.0.1",
+        "::" => "::1",
+        host => host,
     };
-    Address { host, port: at.port }
+    Address { host: host.to_owned(), port: at.port }
 }

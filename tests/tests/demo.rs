@@ -1,0 +1,139 @@
+//! The end of a demo and of a drill: whatever ends them, no server stays behind.
+
+use std::fs;
+use std::io::Read;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+use tmr_tests::harness::{Program, Runtime, freeze, signal, until, within};
+use tmr_tests::on_both_runtimes;
+
+on_both_runtimes!(
+    a_demo_that_is_killed_takes_a_server_along_that_is_stopped,
+    ctrl_c_ends_a_demo_while_it_starts_and_while_it_runs,
+    ctrl_c_ends_a_drill,
+);
+
+/// How many servers a demo has.
+const SERVERS: usize = 5;
+
+/// A demo in a process group of its own, as a shell starts it, and its folder. It is killed when it is
+/// dropped.
+struct Demo(Child, PathBuf);
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+        let _ = fs::remove_dir_all(&self.1);
+    }
+}
+
+impl Demo {
+    fn start(runtime: Runtime, more: &[&str]) -> Self {
+        static STARTED: AtomicUsize = AtomicUsize::new(0);
+        let number = STARTED.fetch_add(1, Ordering::Relaxed);
+        let folder = format!("tmrd-demo-{}-{number}", std::process::id());
+        let folder = std::env::temp_dir().join(folder);
+        let dir = folder.to_str().expect("a plain name");
+        let line = ["demo", "--port", "0", "--admin-port", "0", "--dir", dir];
+        let mut command = Program::of(runtime).command(line.iter().chain(more));
+        command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self(command.spawn().expect("the program was built, so it starts"), folder)
+    }
+
+    /// Its servers so far: the processes whose parent it is.
+    fn servers(&self) -> Vec<u32> {
+        let own = self.0.id().to_string();
+        let pids = fs::read_dir("/proc").expect("there is /proc").flatten();
+        pids.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok())
+            .filter(|pid| {
+                let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+                let rest = stat.rsplit_once(") ").map(|(_, rest)| rest.to_owned());
+                rest.is_some_and(|rest| rest.split(' ').nth(1) == Some(&own))
+            })
+            .collect()
+    }
+
+    fn wait_for_servers(&self, least: usize) -> Vec<u32> {
+        until("servers of the demo", || {
+            let servers = self.servers();
+            (servers.len() >= least).then_some(servers)
+        })
+    }
+
+    /// Ctrl-C, as a terminal sends it: to all processes of the group.
+    fn interrupt(&self) {
+        let group = format!("-{}", self.0.id());
+        let status = std::process::Command::new("kill").args(["-INT", "--", &group]).status();
+        assert!(status.expect("there is a kill command").success());
+    }
+
+    /// Its exit code, and what it has said, once it ends by itself.
+    fn end(&mut self) -> (Option<i32>, String) {
+        let mut error = self.0.stderr.take().expect("a pipe");
+        let mut out = self.0.stdout.take().expect("a pipe");
+        let drain = thread::spawn(move || {
+            let _ = out.read_to_end(&mut Vec::new());
+        });
+        let mut said = String::new();
+        let _ = error.read_to_string(&mut said);
+        drain.join().expect("it only reads");
+        let code = until("the demo to end", || self.0.try_wait().expect("it is ours"));
+        (code.code(), said)
+    }
+}
+
+/// Waits until none of these processes is there.
+fn gone(pids: &[u32]) {
+    within(Duration::from_secs(20), "the servers to be gone", || {
+        let there = |pid: &&u32| {
+            let stat = fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat"));
+            // What nobody has waited for yet has ended all the same.
+            stat.is_ok_and(|stat| !stat.contains(") Z "))
+        };
+        pids.iter().find(there).is_none().then_some(())
+    });
+}
+
+fn a_demo_that_is_killed_takes_a_server_along_that_is_stopped(runtime: Runtime) {
+    let demo = Demo::start(runtime, &[]);
+    let servers = demo.wait_for_servers(SERVERS);
+    // One that has said that its parent's end is to wake it.
+    until("the servers to listen", || {
+        let listens = |pid: &u32| {
+            let sockets = fs::read_dir(format!("/proc/{pid}/fd")).ok()?.flatten();
+            let links = sockets.filter_map(|fd| fs::read_link(fd.path()).ok());
+            Some(links.filter(|link| link.to_string_lossy().starts_with("socket:")).count() >= 2)
+        };
+        servers.iter().all(|pid| listens(pid) == Some(true)).then_some(())
+    });
+    freeze(servers[1]);
+    signal("KILL", &[demo.0.id()]);
+    gone(&servers);
+}
+
+fn ctrl_c_ends_a_demo_while_it_starts_and_while_it_runs(runtime: Runtime) {
+    for least in [1, SERVERS] {
+        let mut demo = Demo::start(runtime, &[]);
+        let servers = demo.wait_for_servers(least);
+        demo.interrupt();
+        let (code, said) = demo.end();
+        assert_eq!(code, Some(0), "{least}: {said}");
+        assert!(!said.contains("said why") && !said.contains("error:"), "{least}: {said}");
+        gone(&servers);
+    }
+}
+
+fn ctrl_c_ends_a_drill(runtime: Runtime) {
+    let mut demo = Demo::start(runtime, &["--drill"]);
+    let servers = demo.wait_for_servers(SERVERS);
+    demo.interrupt();
+    let (code, said) = demo.end();
+    assert_ne!(code, Some(0), "nothing was shown by it: {said}");
+    assert!(!said.contains("panicked"), "{said}");
+    gone(&servers);
+}
