@@ -298,6 +298,7 @@ impl Front {
                 Some(trouble) => trouble.as_str(),
                 None if blank => "its state folder is empty",
                 None if standing.is_none() => "not connected yet",
+                None if !self.counts_as_member(peer) => "its disk is not one that the group is on",
                 None => return None,
             };
             Some(format!("{} ({why})", peer.address))

@@ -51,7 +51,12 @@ impl Front {
                 missing()
             ));
         }
-        Err(format!("fewer than two members of the group are here; missing: {}", missing()))
+        let all = self.counted().count() == 3;
+        Err(format!(
+            "fewer than two members of the group are here; missing: {}{}",
+            self.not_counted(),
+            if all { "; put the old disks back, or run tmrd recover" } else { "" }
+        ))
     }
 
     /// Two members of the group are connected and counted.
@@ -62,20 +67,20 @@ impl Front {
     /// Members of the group that are connected and counted. The one that leads counts those that
     /// follow; another one knows how they stood when they last said so.
     pub(super) fn members_here(&self) -> usize {
+        self.peers.iter().filter(|peer| self.counts_as_member(peer)).count()
+    }
+
+    /// A backend is connected, counted, and a member of the group.
+    pub(super) fn counts_as_member(&self, peer: &Peer) -> bool {
         let leads = matches!(self.phase, Phase::Leading { .. });
         let group = if leads { self.ledger.group() } else { self.own_group() };
-        let here = |peer: &&Peer| {
-            let Some(standing) = peer.standing() else { return false };
-            let counts = match peer.follow {
-                Follow::Yes { .. } if leads => self.is_member(standing),
-                _ if leads => false,
-                _ => {
-                    standing.group == group && !is_unborn(standing) && self.may_be_member(standing)
-                }
-            };
-            peer.exclusion.is_none() && counts
+        let Some(standing) = peer.standing().filter(|_| group.is_some()) else { return false };
+        let counts = match peer.follow {
+            Follow::Yes { .. } if leads => self.is_member(standing),
+            _ if leads => false,
+            _ => standing.group == group && !is_unborn(standing) && self.may_be_member(standing),
         };
-        group.map_or(0, |_| self.peers.iter().filter(here).count())
+        peer.exclusion.is_none() && counts
     }
 
     /// Whether a disk is a member, as far as this front knows. A copy of the log that is older than

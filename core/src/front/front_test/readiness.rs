@@ -102,6 +102,31 @@ fn a_front_beside_one_member_and_two_blank_disks_is_not_ready() {
 }
 
 #[test]
+fn a_front_that_filled_two_blank_disks_and_lost_the_lead_names_them() {
+    let mut world = World::serving();
+    let other = world.add_front();
+    world.advance(SECOND);
+    for index in [0, 1] {
+        world.crash(index);
+        world.backends[index].disk.clear();
+    }
+    for index in [0, 1] {
+        world.restart(index);
+    }
+    world.advance(500 * MILLI);
+    world.activate(other);
+    world.advance(3 * SECOND);
+    assert!(!world.leads(0) && !world.leads(other));
+    let why = world.unready(0);
+    for index in [0, 1] {
+        let status = world.status(0);
+        let address = status["backends"][index]["address"].as_str().expect("a text");
+        assert!(why.contains(&alloc::format!("{address} (its disk is not one that the group")), "{why}");
+    }
+    assert!(why.ends_with("or run tmrd recover"), "{why}");
+}
+
+#[test]
 fn a_leader_that_nobody_confirms_is_not_ready() {
     let mut world = World::serving();
     assert_eq!(world.unready(0), "");
