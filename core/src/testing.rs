@@ -61,7 +61,8 @@ pub(crate) fn container(index: usize) -> Container {
     let products = vec![product(TMR, 1), product(ORDINARY, 0)];
     let item = FirmItem { firm_code: FIRM, text: "a firm".into(), key_check: 0, products };
     let serial = 1000 + u32::try_from(index).unwrap();
-    let part = Part { serial, cm_act_id: CM_ACT_ID, firm_items: vec![item] };
+    let mask = crate::wire::constants::mask::CMACT_UNIVERSAL;
+    let part = Part { serial, mask, cm_act_id: CM_ACT_ID, firm_items: vec![item] };
     Container::new(part, [9; 32])
 }
 

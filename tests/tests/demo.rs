@@ -1,12 +1,12 @@
 //! The end of a demo and of a drill: whatever ends them, no server stays behind.
 
 use std::fs;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use tmr_tests::harness::{Program, Runtime, freeze, signal, until, within};
 use tmr_tests::on_both_runtimes;
@@ -22,13 +22,18 @@ const SERVERS: usize = 5;
 
 /// A demo in a process group of its own, as a shell starts it, and its folder. It is killed when it is
 /// dropped.
-struct Demo(Child, PathBuf);
+struct Demo {
+    process: Child,
+    folder: PathBuf,
+    /// Reads what it says on standard error.
+    said: Option<JoinHandle<String>>,
+}
 
 impl Drop for Demo {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-        let _ = fs::remove_dir_all(&self.1);
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        let _ = fs::remove_dir_all(&self.folder);
     }
 }
 
@@ -42,12 +47,19 @@ impl Demo {
         let line = ["demo", "--port", "0", "--admin-port", "0", "--dir", dir];
         let mut command = Program::of(runtime).command(line.iter().chain(more));
         command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped());
-        Self(command.spawn().expect("the program was built, so it starts"), folder)
+        let mut process = command.spawn().expect("the program was built, so it starts");
+        let mut error = process.stderr.take().expect("a pipe");
+        let said = thread::spawn(move || {
+            let mut said = String::new();
+            let _ = error.read_to_string(&mut said);
+            said
+        });
+        Self { process, folder, said: Some(said) }
     }
 
     /// Its servers so far: the processes whose parent it is.
     fn servers(&self) -> Vec<u32> {
-        let own = self.0.id().to_string();
+        let own = self.process.id().to_string();
         let pids = fs::read_dir("/proc").expect("there is /proc").flatten();
         pids.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok())
             .filter(|pid| {
@@ -67,22 +79,22 @@ impl Demo {
 
     /// Ctrl-C, as a terminal sends it: to all processes of the group.
     fn interrupt(&self) {
-        let group = format!("-{}", self.0.id());
+        let group = format!("-{}", self.process.id());
         let status = std::process::Command::new("kill").args(["-INT", "--", &group]).status();
         assert!(status.expect("there is a kill command").success());
     }
 
+    /// Waits until it serves: it says so on its output.
+    fn wait_until_it_serves(&mut self) {
+        let out = self.process.stdout.as_mut().expect("a pipe");
+        let mut lines = BufReader::new(out).lines().map_while(Result::ok);
+        assert!(lines.any(|line| line.starts_with("listening")), "it has ended");
+    }
+
     /// Its exit code, and what it has said, once it ends by itself.
     fn end(&mut self) -> (Option<i32>, String) {
-        let mut error = self.0.stderr.take().expect("a pipe");
-        let mut out = self.0.stdout.take().expect("a pipe");
-        let drain = thread::spawn(move || {
-            let _ = out.read_to_end(&mut Vec::new());
-        });
-        let mut said = String::new();
-        let _ = error.read_to_string(&mut said);
-        drain.join().expect("it only reads");
-        let code = until("the demo to end", || self.0.try_wait().expect("it is ours"));
+        let said = self.said.take().expect("it ends once").join().expect("it only reads");
+        let code = until("the demo to end", || self.process.try_wait().expect("it is ours"));
         (code.code(), said)
     }
 }
@@ -112,18 +124,22 @@ fn a_demo_that_is_killed_takes_a_server_along_that_is_stopped(runtime: Runtime) 
         servers.iter().all(|pid| listens(pid) == Some(true)).then_some(())
     });
     freeze(servers[1]);
-    signal("KILL", &[demo.0.id()]);
+    signal("KILL", &[demo.process.id()]);
     gone(&servers);
 }
 
 fn ctrl_c_ends_a_demo_while_it_starts_and_while_it_runs(runtime: Runtime) {
-    for least in [1, SERVERS] {
+    for serves in [false, true] {
         let mut demo = Demo::start(runtime, &[]);
-        let servers = demo.wait_for_servers(least);
+        let servers = demo.wait_for_servers(1);
+        if serves {
+            demo.wait_until_it_serves();
+        }
+        let servers = if serves { demo.wait_for_servers(SERVERS) } else { servers };
         demo.interrupt();
         let (code, said) = demo.end();
-        assert_eq!(code, Some(0), "{least}: {said}");
-        assert!(!said.contains("said why") && !said.contains("error:"), "{least}: {said}");
+        assert_eq!(code, Some(0), "{serves}: {said}");
+        assert!(!said.contains("said why") && !said.contains("error:"), "{serves}: {said}");
         gone(&servers);
     }
 }

@@ -4,18 +4,20 @@
 #![allow(clippy::unwrap_used)]
 
 use base64ct::{Base64, Encoding};
-use rustix::io::{FdFlags, fcntl_setfd};
 use serde_json::{Value, json};
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::fd::AsRawFd;
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::thread;
 use std::time::Duration;
 use tmr_tests::browser::Browser;
 use tmr_tests::foreign::Ask;
-use tmr_tests::harness::{Cluster, FIRM_CODE, PASSWORD, Runtime, TMR, missing, take, until};
+use tmr_tests::harness::{
+    Cluster, FIRM_CODE, PASSWORD, Runtime, TMR, forget, missing, take, until, watch,
+};
 
 const NGINX: &str = "/usr/sbin/nginx";
 
@@ -34,6 +36,7 @@ impl Drop for Proxy {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        forget(self.child.id());
     }
 }
 
@@ -46,25 +49,21 @@ impl Proxy {
         let folder = folder.join("nginx");
         fs::create_dir(&folder).unwrap();
         fs::write(folder.join("users"), "alice:{PLAIN}of the proxy\n").unwrap();
-        // It takes a socket over that is open already, so that the system chooses the port.
+        // The system chooses the port, which nginx cannot have it do: so it listens at a socket.
+        let socket = folder.join("socket");
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let at = listener.local_addr().unwrap();
-        let text = nginx(&folder, at, front);
-        fs::write(folder.join("nginx.conf"), text).unwrap();
-        fcntl_setfd(&listener, FdFlags::empty()).unwrap();
-        let child = Command::new(NGINX)
-            .arg("-c")
-            .arg(folder.join("nginx.conf"))
-            .arg("-p")
-            .arg(&folder)
-            .arg("-e")
-            .arg(folder.join("error.log"))
-            .env("NGINX", format!("{};", listener.as_raw_fd()))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        fcntl_setfd(&listener, FdFlags::CLOEXEC).unwrap();
+        fs::write(folder.join("nginx.conf"), nginx(&folder, &socket, front)).unwrap();
+        let mut command = Command::new(NGINX);
+        command.arg("-c").arg(folder.join("nginx.conf")).arg("-p").arg(&folder);
+        command.arg("-e").arg(folder.join("error.log")).stdin(Stdio::null()).stdout(Stdio::null());
+        let child = command.spawn().unwrap();
+        watch(child.id());
+        thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let _ = relay(client, &socket);
+            }
+        });
         let proxy = Self { child, at };
         until("the proxy to pass something on", || {
             let (head, _) = proxy.ask("GET", "tmrd/healthz", "", "").ok()?;
@@ -99,9 +98,27 @@ impl Proxy {
     }
 }
 
+/// Hands a connection on to nginx, with the address that it comes from before its first byte.
+fn relay(client: TcpStream, socket: &Path) -> std::io::Result<()> {
+    let (from, to) = (client.peer_addr()?, client.local_addr()?);
+    let mut nginx = UnixStream::connect(socket)?;
+    write!(nginx, "PROXY TCP4 {} {} {} {}\r\n", from.ip(), to.ip(), from.port(), to.port())?;
+    let (mut ahead, mut back) = (client.try_clone()?, client);
+    let mut answers = nginx.try_clone()?;
+    thread::spawn(move || {
+        let _ = std::io::copy(&mut ahead, &mut nginx);
+        let _ = nginx.shutdown(Shutdown::Write);
+    });
+    thread::spawn(move || {
+        let _ = std::io::copy(&mut answers, &mut back);
+        let _ = back.shutdown(Shutdown::Both);
+    });
+    Ok(())
+}
+
 /// The file of the manual, three times.
-fn nginx(folder: &Path, at: SocketAddr, front: SocketAddr) -> String {
-    let folder = folder.display();
+fn nginx(folder: &Path, socket: &Path, front: SocketAddr) -> String {
+    let (folder, socket) = (folder.display(), socket.display());
     let place = |name: &str, more: &str| {
         format!(
             "location /{name}/ {{ {more}
@@ -119,7 +136,8 @@ fn nginx(folder: &Path, at: SocketAddr, front: SocketAddr) -> String {
         .concat();
     format!(
         "daemon off;\nmaster_process off;\npid {folder}/pid;\nerror_log {folder}/error.log;\nevents {{ }}\n\
-         http {{\naccess_log off;\n{scratch}server {{\nlisten {at};\n{places}}}\n}}\n"
+         http {{\naccess_log off;\n{scratch}server {{\nlisten unix:{socket} proxy_protocol;\n\
+         set_real_ip_from unix:;\nreal_ip_header proxy_protocol;\n{places}}}\n}}\n"
     )
 }
 
@@ -217,7 +235,8 @@ fn a_body_in_chunks_is_taken_whole_from_a_proxy_and_refused_in_words_as_it_is() 
     let (answer, said) = proxy.ask("POST", "tmrd/api/release", &head, body).unwrap();
     assert!(answer.starts_with("HTTP/1.1 409 "), "{answer}\n{said}");
     let path = format!("{STREAMED}/api/release");
-    let (answer, said) = proxy.ask("POST", &path, &head, body).unwrap();
+    // It comes to the front before there is a body.
+    let (answer, said) = proxy.ask("POST", &path, &head, "").unwrap();
     assert!(
         answer.starts_with("HTTP/1.1 411 ") && said.contains("Content-Length"),
         "{answer}\n{said}"

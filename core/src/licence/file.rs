@@ -19,6 +19,7 @@ use super::spec::{self, PERMITTED, firm_code_permitted};
 use super::{Container, Issuer, IssuerKey, Part, SpecError};
 use crate::limits::{LICENCE_FILE_MAX, PRODUCTS_MAX};
 use crate::time::Wall;
+use crate::wire::constants::mask;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -253,7 +254,8 @@ fn content(json: &[u8]) -> Result<Container, LicenceError> {
     if firm_items.iter().map(|item| item.products.len()).sum::<usize>() > PRODUCTS_MAX {
         return Err(whole(format!("a container holds at most {PRODUCTS_MAX} products")));
     }
-    let part = Part { serial: payload.serial, cm_act_id: payload.cm_act_id, firm_items };
+    let mask = mask::CMACT_UNIVERSAL;
+    let part = Part { serial: payload.serial, mask, cm_act_id: payload.cm_act_id, firm_items };
     Ok(Container { number: payload.part, ..Container::new(part, payload.secret) })
 }
 

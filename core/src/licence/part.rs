@@ -2,6 +2,7 @@
 
 use crate::log::{ContainerId, LicenceKey, Mode};
 use crate::time::Wall;
+use crate::wire::constants::mask;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -13,12 +14,20 @@ use zeroize::Zeroizing;
 /// A container as a front may know it: no secret in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Part {
-    /// Serial number; shown as `130-serial`.
+    /// Serial number; shown behind the mask, like `130-1000001`.
     pub serial: u32,
+    /// The kind of container, of a stock server's: its dongles have others than licence files. It is not
+    /// told on the wire, where all are licence files.
+    #[serde(skip, default = "universal")]
+    pub mask: u16,
     /// Equal in the three containers of one TMR set; 0: it has none.
     pub cm_act_id: u32,
     /// Its firm items.
     pub firm_items: Vec<FirmItem>,
+}
+
+fn universal() -> u16 {
+    mask::CMACT_UNIVERSAL
 }
 
 /// All products of one Firm Code in a container.
@@ -108,7 +117,7 @@ impl Part {
     /// The container as people write it.
     #[must_use]
     pub fn name(&self) -> String {
-        alloc::format!("130-{}", self.serial)
+        alloc::format!("{}-{}", self.mask, self.serial)
     }
 
     /// How it is named by itself.

@@ -5,6 +5,7 @@ use super::{File, FirmItem, Part, Product};
 use crate::json;
 pub use crate::json::JsonError as SpecError;
 use crate::limits::LICENCE_FILE_MAX;
+use crate::wire::constants::mask;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -125,7 +126,7 @@ impl Spec {
     /// The container with a serial.
     pub(super) fn part(&self, serial: u32) -> Part {
         let firm_items = [self.firm_item.clone()].into();
-        Part { serial, cm_act_id: self.cm_act_id, firm_items }
+        Part { serial, mask: mask::CMACT_UNIVERSAL, cm_act_id: self.cm_act_id, firm_items }
     }
 }
 

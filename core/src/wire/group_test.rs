@@ -113,7 +113,12 @@ fn description() -> Description {
             last: Slot(300),
         },
         led: true,
-        parts: vec![Part { serial: 1_000_001, cm_act_id: 305_419_896, firm_items: vec![item] }],
+        parts: vec![Part {
+            serial: 1_000_001,
+            mask: 130,
+            cm_act_id: 305_419_896,
+            firm_items: vec![item],
+        }],
     }
 }
 

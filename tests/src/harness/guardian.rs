@@ -41,12 +41,12 @@ fn guardian() -> &'static Mutex<Guardian> {
 }
 
 /// A process that must not outlive this one.
-pub(crate) fn watch(pid: u32) {
+pub fn watch(pid: u32) {
     tell('+', pid, BTreeSet::insert);
 }
 
 /// A process whose end was waited for: its number may belong to somebody else from now on.
-pub(crate) fn forget(pid: u32) {
+pub fn forget(pid: u32) {
     tell('-', pid, |noted, pid| noted.remove(&pid));
 }
 

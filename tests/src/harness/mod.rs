@@ -29,6 +29,7 @@ pub use build::{Program, Runtime};
 pub use clock::Clock;
 pub use cluster::{BackendLine, Builder, Cluster, TWIN_PORTS, is_whole, licence_row};
 pub use gate::{Gate, Speed};
+pub use guardian::{forget, watch};
 pub use history::{history_files, records};
 pub use hole::Hole;
 pub use http::{PASSWORD, get, get_json, get_with, post, post_text, sign_in};

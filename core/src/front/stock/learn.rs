@@ -345,11 +345,11 @@ impl Learner {
         for line in lines {
             let Some(entry) = line.entry.filter(|entry| tmr_id(entry) != 0) else { continue };
             let licence = product(&entry, line.text);
-            let serial = line.product.place.serial;
+            let Place { mask, serial } = line.product.place;
             let at = learnt.parts.iter().position(|part| part.serial == serial);
             let at = at.unwrap_or_else(|| {
                 let (cm_act_id, firm_items) = (line.container.cm_act_id(), Vec::new());
-                learnt.parts.push(Part { serial, cm_act_id, firm_items });
+                learnt.parts.push(Part { serial, mask, cm_act_id, firm_items });
                 learnt.parts.len() - 1
             });
             let items = &mut learnt.parts[at].firm_items;

@@ -1,6 +1,7 @@
 //! Finding out what a server holds, with a server whose containers and answers a test decides.
 
 use super::learn::{Heard, Learner, Learnt};
+use crate::licence::Part;
 use crate::log::ContainerId;
 use crate::testing::{CM_ACT_ID, FIRM, LICENCE, ORDINARY, TMR};
 use crate::wire::constants::{info, pio, quantity};
@@ -34,6 +35,9 @@ enum Given {
 
 /// Calls that a server refuses, and with which error.
 type Refusal = (fn(&Request) -> bool, CmError);
+
+/// The serial of a container that is a dongle.
+const DONGLE: u32 = 8;
 
 #[derive(Default)]
 struct Server {
@@ -76,7 +80,7 @@ impl Server {
             }
             (Request::GetBoxes { .. }, Given::Service) => {
                 let each = |(serial, _): &(u32, _)| CmBoxInfo {
-                    box_mask: 130,
+                    box_mask: if *serial == DONGLE { 3 } else { 130 },
                     serial_number: *serial,
                     ..CmBoxInfo::default()
                 };
@@ -222,6 +226,8 @@ fn each_container_is_a_part_with_its_own_products() {
         .map(|part| (part.serial, part.cm_act_id, part.firm_items[0].products.len()))
         .collect();
     assert_eq!(found, [(7, CM_ACT_ID, 1), (8, 0, 2)]);
+    let names: Vec<_> = learnt.parts.iter().map(Part::name).collect();
+    assert_eq!(names, ["130-7", "3-8"], "a dongle is named as its own server names it");
     // One that nobody looks for is passed over.
     let mut learner = Learner::new(vec![list]);
     let learnt = server.learnt(&mut learner);

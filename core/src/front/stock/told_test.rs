@@ -38,7 +38,7 @@ fn front() -> (Front, Stock) {
     let mut stock = Stock::new(&config, &mut Random::new([2; 32]));
     for (stand, serial) in stock.stands.iter_mut().zip(1..) {
         let firm_items = Vec::new();
-        stand.learnt.parts = vec![Part { serial, cm_act_id: CM_ACT_ID, firm_items }];
+        stand.learnt.parts = vec![Part { serial, mask: 130, cm_act_id: CM_ACT_ID, firm_items }];
         if serial < 3 {
             stand.reach = Reach::There;
         }

@@ -249,7 +249,7 @@ mod tests {
             };
             let products = vec![product()];
             let item = FirmItem { firm_code: 10, text: String::new(), key_check: 1, products };
-            let parts = vec![Part { serial, cm_act_id: 5, firm_items: vec![item] }];
+            let parts = vec![Part { serial, mask: 130, cm_act_id: 5, firm_items: vec![item] }];
             Asked {
                 address: Address { host: format!("192.0.2.{serial}"), port: 22350 },
                 said: Ok(Description { standing, led: false, parts }),
