@@ -4,8 +4,10 @@
 
 use serde_json::{Value, json};
 use std::fs;
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use tmr_tests::foreign::Ask;
 use tmr_tests::harness::{
     Cluster, FIRM_CODE, Finished, PASSWORD, Runtime, TMR, get_json, get_with, take, until,
@@ -15,6 +17,7 @@ use tmr_tests::on_both_runtimes;
 on_both_runtimes!(
     a_token_opens_the_pages_by_https_until_it_is_revoked,
     an_issuer_signs_with_its_own_key_only,
+    who_types_is_asked_for_the_password_and_it_is_not_shown,
 );
 
 fn certificate(name: &str) -> PathBuf {
@@ -122,6 +125,49 @@ fn a_token_opens_the_pages_by_https_until_it_is_revoked(runtime: Runtime) {
     }
     let table = token(&["--list"]).expect(0).out;
     assert!(table.contains("nightly  operator  20"), "{table}");
+}
+
+/// The terminal that a child of this process has as its input, once it echoes nothing.
+fn silent_terminal(parent: u32) -> Option<()> {
+    let children = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).ok()?;
+    let child = children.split_whitespace().next()?;
+    let terminal = fs::read_link(format!("/proc/{child}/fd/0")).ok()?;
+    let set = Command::new("stty").arg("-F").arg(terminal).arg("-a").output().ok()?;
+    String::from_utf8_lossy(&set.stdout)
+        .split_whitespace()
+        .any(|word| word == "-echo")
+        .then_some(())
+}
+
+fn who_types_is_asked_for_the_password_and_it_is_not_shown(runtime: Runtime) {
+    let cluster = Cluster::start(runtime);
+    cluster.set_password(0, "reader", PASSWORD);
+    let command = cluster.program().command(["status"]);
+    let program = command.get_program().to_str().expect("a plain name");
+    let line = format!("exec {program} status --admin http://{}", cluster.front().admin());
+    let asked = |password: &str| {
+        let mut terminal = Command::new("script")
+            .args(["-qec", &line, "/dev/null"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("there is a script command");
+        until("a terminal that shows nothing", || silent_terminal(terminal.id()));
+        let mut input = terminal.stdin.take().expect("a pipe");
+        writeln!(input, "{password}").expect("it reads");
+        let mut shown = String::new();
+        let mut out = terminal.stdout.take().expect("a pipe");
+        out.read_to_string(&mut shown).expect("text");
+        drop(input);
+        (terminal.wait().expect("it ends").code(), shown)
+    };
+    let (code, shown) = asked(PASSWORD);
+    assert_eq!(code, Some(0), "{shown}");
+    assert!(shown.contains("Password for ") && shown.contains("active"), "{shown}");
+    assert!(!shown.contains(PASSWORD), "{shown}");
+    let (code, shown) = asked("wrong horse");
+    assert_eq!(code, Some(1), "{shown}");
+    assert!(shown.contains("not right"), "{shown}");
 }
 
 fn an_issuer_signs_with_its_own_key_only(runtime: Runtime) {

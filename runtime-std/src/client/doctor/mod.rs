@@ -200,3 +200,21 @@ fn reached(at: &Address) -> Address {
     };
     Address { host: host.to_owned(), port: at.port }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_door_is_reached_by_its_number_and_by_no_name_that_it_has_not() {
+        for (listens, at) in [
+            ("0.0.0.0", "127.0.0.1"),
+            ("::", "::1"),
+            ("192.0.2.7", "192.0.2.7"),
+            ("front-1.example.org", "front-1.example.org"),
+        ] {
+            let address = |host: &str| Address { host: host.to_owned(), port: 5 };
+            assert_eq!(reached(&address(listens)), address(at));
+        }
+    }
+}
