@@ -207,7 +207,7 @@ impl Front {
             Exclusion::Copied(other) => format!(
                 "{address} and {} are the same disk: the state folder of one is a copy of the \
                  other's, and counts once; it begins anew under another name as soon as two others \
-                 serve",
+                 serve, or before a group is born",
                 self.peers[other].address
             ),
             Exclusion::Foreign(group) => format!(
@@ -254,19 +254,24 @@ impl Front {
     }
 
     /// Has those whose disks have lost their memory begin anew, once two members serve without
-    /// them and have at least as much: nobody's only copy is thrown away.
+    /// them and have at least as much: nobody's only copy is thrown away. Before a birth there is
+    /// nothing to be thrown away.
     pub(super) fn disown(&mut self, now: Mono, out: &mut Vec<Intent>) {
-        let Phase::Leading { epoch } = self.phase else { return };
-        if self.on_two_disks() < self.ledger.committed() {
-            return;
-        }
+        let epoch = match self.phase {
+            Phase::Leading { epoch } if self.on_two_disks() >= self.ledger.committed() => epoch,
+            Phase::Claiming { epoch } if self.are_all_unborn() => epoch,
+            _ => return,
+        };
         for index in 0..3 {
             let peer = &self.peers[index];
             let (Some(exclusion), Some(standing)) = (peer.exclusion, peer.standing()) else {
                 continue;
             };
             let more = standing.committed > self.ledger.committed();
-            if !exclusion.ends_the_disk() || more || peer.minor < 1 {
+            let leads = matches!(self.phase, Phase::Leading { .. });
+            let ends =
+                leads && exclusion.ends_the_disk() || matches!(exclusion, Exclusion::Copied(_));
+            if !ends || more || peer.minor < 1 {
                 continue;
             }
             let disk = standing.disk;

@@ -94,8 +94,22 @@ impl Front {
         }
         let groups = || self.counted().filter_map(|(_, standing)| standing.group);
         let two = groups().any(|group| groups().filter(|other| *other == group).count() >= 2);
-        let unborn = self.counted().filter(|(_, standing)| is_unborn(standing)).count() == 3;
-        two || unborn && !self.seems_emptied()
+        two || self.are_all_unborn() && !self.seems_emptied()
+    }
+
+    /// Three backends are here, none of which holds anything of a group that was born. Copies of one
+    /// disk are three as well: they get names of their own before the birth.
+    pub(super) fn are_all_unborn(&self) -> bool {
+        let unborn = |peer: &Peer| {
+            let is_one = match peer.exclusion {
+                Some(Exclusion::Doubled(_)) => false,
+                // An older program cannot be told to begin anew.
+                Some(Exclusion::Copied(_)) => peer.minor >= 1,
+                _ => true,
+            };
+            is_one && peer.standing().is_some_and(is_unborn)
+        };
+        self.peers.iter().all(unborn)
     }
 
     /// What keeps this front from leading although it should, in words for people; `None`: nothing

@@ -180,3 +180,27 @@ fn a_name_that_led_elsewhere_is_looked_up_anew_as_soon_as_a_claim_has_ended() {
     assert!(world.trouble(0, 1).contains("are the same disk"), "{}", world.trouble(0, 1));
     assert!(longest < DOUBLED_REDIAL + CLAIM_TIMEOUT + SECOND, "{longest:?}");
 }
+
+#[test]
+fn state_folders_that_were_copied_before_the_birth_get_names_of_their_own() {
+    for copies in [&[1][..], &[1, 2]] {
+        let mut world = World::new(1);
+        world.advance(SECOND);
+        let image = world.backends[0].disk.clone();
+        for &index in copies {
+            world.swap_disk(index, image.clone());
+        }
+        world.advance(2 * SECOND);
+        assert!(world.trouble(0, copies[0]).contains("a copy of the other's"));
+        world.activate(0);
+        world.advance(5 * SECOND);
+        assert!(world.leads(0), "{copies:?}: {:#}", world.status(0));
+        for index in 0..3 {
+            assert_eq!(world.backend_state(0, index), "up", "{}", world.trouble(0, index));
+        }
+        // Any two are a majority.
+        let handles = world.take(0, 2);
+        world.crash(0);
+        world.holds_all(0, &handles);
+    }
+}
