@@ -259,7 +259,8 @@ impl At<'_> {
             });
             // A backend that is there and has no part of it.
             let lacks = |index: &usize| {
-                joined.prints[*index].is_none() && front.peers[*index].known().is_some()
+                let peer = &front.peers[*index];
+                joined.prints[*index].is_none() && peer.known().is_some() && peer.trouble.is_none()
             };
             let missing = (0..3).filter(lacks).map(|index| Difference {
                 backend: front.peers[index].address.to_string(),

@@ -1,7 +1,9 @@
 //! What is wrong with a front, its backends, its twin, the virtual address, clocks and certificate.
 
 use super::{Facts, Found, Severity};
-use crate::admin::status::{BackendState, ClockStatus, ClockVerdict, FrontStatus, Role, Twin};
+use crate::admin::status::{
+    BackendState, BackendStatus, ClockStatus, ClockVerdict, FrontStatus, Role, Twin,
+};
 use crate::limits::{CERTIFICATE_ENDS_SOON, DISK_SLOW, HANDLES_MAX};
 use alloc::format;
 use alloc::string::String;
@@ -96,7 +98,11 @@ fn backends(front: &FrontStatus, found: &mut Found) {
     let out = front.backends.iter().filter(|one| !counts(one.state)).count();
     let severity = if out > 1 { Severity::Red } else { Severity::Yellow };
     let too_few = if too_few(front) { " Two must be there: no client is served." } else { "" };
-    for one in front.backends.iter().filter(|one| !counts(one.state)) {
+    // Who cannot lead brings nobody up to date: what stops it is told.
+    let waits = |one: &&BackendStatus| {
+        front.obstacle.is_some() && one.state == BackendState::Repairing && one.trouble.is_none()
+    };
+    for one in front.backends.iter().filter(|one| !counts(one.state) && !waits(one)) {
         let why = one.trouble.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
         let (code, is, todo) = match (one.state, &one.trouble) {
             (BackendState::Down, _) => (
@@ -163,12 +169,14 @@ fn other_front(facts: &Facts<'_>, twin: &Twin, found: &mut Found) {
         let text = format!("The other front: {trouble}.");
         found.on("twin").yellow("twin-trouble", text, "Mend what the sentence names.");
     }
-    if let Some(other) = twin.version.as_ref().filter(|other| *other != front.version) {
+    // What one that is gone has said may be so no more.
+    let version = twin.version.as_ref().filter(|_| twin.connected);
+    if let Some(other) = version.filter(|other| *other != front.version) {
         let text = format!("The other front runs tmrd {other}, this one {}.", front.version);
         let todo = "Finish the upgrade: the same version on all five machines.";
         found.on("twin").yellow("twin-version", text, todo);
     }
-    for differs in &twin.differs {
+    for differs in twin.differs.iter().filter(|_| twin.connected) {
         let (key, ours, theirs) = (&differs.key, &differs.ours, &differs.theirs);
         let text =
             format!("The fronts are configured apart in {key}: {ours} here, {theirs} there.");

@@ -2,7 +2,7 @@
 
 use super::front::count;
 use super::{Facts, Found, Severity};
-use crate::admin::status::{BackendState, Difference, FrontStatus, LicenceStatus};
+use crate::admin::status::{BackendState, BackendStatus, Difference, FrontStatus, LicenceStatus};
 use crate::limits::LICENCE_ENDS_SOON;
 use crate::time::Wall;
 use alloc::format;
@@ -115,10 +115,11 @@ fn about(licence: &LicenceStatus) -> String {
     format!("{}:{}", name(licence), licence.tmr_id)
 }
 
-/// How many parts of any licence are out for a reason that is told elsewhere: their backends are down,
-/// or hold another one's file.
+/// How many parts of any licence are out for a reason that is told elsewhere: their backends are down
+/// or left out, or hold another one's file.
 fn parts_out(status: &FrontStatus) -> usize {
-    let down = status.backends.iter().filter(|one| one.state == BackendState::Down).count();
+    let is_out = |one: &&BackendStatus| one.state == BackendState::Down || one.trouble.is_some();
+    let down = status.backends.iter().filter(is_out).count();
     let copied = status.copies.iter().map(|copy| copy.backends.len().saturating_sub(1));
     down + copied.sum::<usize>()
 }

@@ -243,9 +243,13 @@ const STATES: &[(&str, Change)] = &[
     ("a backend is left out", |it| {
         it.status.backends[2].state = BackendState::Repairing;
         it.status.backends[2].trouble = Some("it belongs to another group".into());
+        it.status.licenses[0].matching = 2;
     }),
     ("stock servers", |it| it.status.fenced = false),
-    ("memory lost", |it| obstacle(it, "the group's memory is lost")),
+    ("memory lost", |it| {
+        obstacle(it, "the group's memory is lost");
+        (1..3).for_each(|index| it.status.backends[index].state = BackendState::Repairing);
+    }),
     ("an obstacle while starting", |it| {
         it.status.role = Role::Starting;
         obstacle(it, "a new group needs all three backends once");
@@ -254,6 +258,7 @@ const STATES: &[(&str, Change)] = &[
     ("the twin is down", |it| twin(it).connected = false),
     ("the twin is down, seen from the standby", |it| {
         stands_by(it);
+        twin(it).role = Some(Role::Active);
         twin(it).connected = false;
     }),
     ("the twin is behind", |it| {
@@ -261,6 +266,7 @@ const STATES: &[(&str, Change)] = &[
         twin(it).lag = 7;
     }),
     ("the twin has another key", |it| {
+        twin(it).version = Some("0.0.9".into());
         twin(it).connected = false;
         twin(it).trouble = Some("it does not prove the group key".into());
     }),

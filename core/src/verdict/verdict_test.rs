@@ -77,6 +77,8 @@ fn what_follows_from_another_trouble_is_not_told_beside_it() {
     assert_eq!(codes("two backends are down"), down, "not what follows for fronts and licences");
     assert_eq!(codes("two backends are down, seen from the standby"), down);
     assert_eq!(codes("a backend is down, and all have its part of every licence"), down[..1]);
+    assert_eq!(codes("a backend is left out"), ["backend-left-out"]);
+    assert_eq!(codes("memory lost"), ["cannot-lead"], "nobody is brought up to date");
     // What has a cause of its own is.
     assert_eq!(
         codes("a backend is down, and the part of another one differs"),

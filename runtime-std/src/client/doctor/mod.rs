@@ -90,6 +90,7 @@ fn look(options: &cli::Doctor, config: &Config, findings: &mut Findings) {
     }
     let here = machine::addresses();
     let port = config.listen.port;
+    let status = status.filter(|status| !status.is_null());
     let answers = |host: std::net::IpAddr| dial(&Address { host: host.to_string(), port }).is_ok();
     served::addresses(&config.virtual_ips, &here, status.as_ref(), answers, findings);
     if !config.virtual_ips.is_empty() {
@@ -99,7 +100,7 @@ fn look(options: &cli::Doctor, config: &Config, findings: &mut Findings) {
     machine::clock(machine::clock_is_set(), findings);
 }
 
-/// The front of this machine; `None`: it does not answer.
+/// The front of this machine; `None`: it does not answer; null: it does not say how it is.
 fn front(admin: &Pages, findings: &mut Findings) -> Option<Value> {
     match http::status(admin) {
         Ok((status, _)) if status["role"] == "backend" => {
@@ -115,16 +116,16 @@ fn front(admin: &Pages, findings: &mut Findings) -> Option<Value> {
             machine::files(metrics.lines().find_map(value), findings);
             Some(status)
         }
-        Err(failure) if failure.exit != Exit::Unreachable => {
-            let todo =
-                "let it look: as root by its socket, or with --token-file or --password-file";
-            findings.problem("front", format!("it does not say how it is: {failure}"), todo);
-            None
-        }
-        Err(failure) => {
+        Err(failure) if failure.exit == Exit::Unreachable => {
             let todo = "systemctl status tmrd-front, and journalctl -u tmrd-front say why";
             findings.problem("front", format!("it does not run: {failure}"), todo);
             None
+        }
+        Err(failure) => {
+            let todo =
+                "let it look: as root by its socket, or with --token-file or --password-file";
+            findings.problem("front", format!("it does not say how it is: {failure}"), todo);
+            Some(Value::Null)
         }
     }
 }
