@@ -51,14 +51,15 @@ pub struct Program {
 }
 
 impl Program {
-    /// The daemon of a runtime; builds both on the first call.
+    /// The daemon of a runtime; builds both on the first call, unless `TMR_PROGRAMS` names a folder
+    /// that has them, like `target/release` of whoever measures.
     ///
     /// # Panics
     /// They do not build.
     #[must_use]
     pub fn of(runtime: Runtime) -> Self {
         static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-        let folder = FOLDER.get_or_init(build);
+        let folder = FOLDER.get_or_init(|| env::var_os("TMR_PROGRAMS").map_or_else(build, PathBuf::from));
         Self { path: folder.join(runtime.program_name()), before: None }
     }
 

@@ -255,6 +255,15 @@ impl Server {
         self.memory_row("VmHWM:")
     }
 
+    /// The most resident memory that it ever had is what it has now.
+    ///
+    /// # Panics
+    /// It does not run.
+    pub fn forget_peak(&self) {
+        let told = fs::write(format!("/proc/{}/clear_refs", self.pid()), "5");
+        told.expect("a process of our own can be told so");
+    }
+
     fn memory_row(&self, row: &str) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid()));
         let status = status.expect("a running process has a status");

@@ -1,0 +1,202 @@
+//! What strangers do at the doors, each as one function that goes on until it is over and returns how
+//! often it has done it.
+
+use std::io::Write;
+use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use tmr_tests::foreign::{Ask, Client, KeyPair, envelope, get_info, handshake_body};
+use tmr_tests::harness::{Cluster, FIRM_CODE, sign_in, take};
+
+/// The doors that are attacked.
+pub(super) struct Doors {
+    /// Of clients, at the active front.
+    pub(super) licence: SocketAddr,
+    /// Of pages, there.
+    pub(super) admin: SocketAddr,
+    /// Of the other front, there.
+    pub(super) twin: SocketAddr,
+    /// Of the backends.
+    pub(super) backends: Vec<SocketAddr>,
+    /// Links that are held at each backend.
+    pub(super) held: usize,
+}
+
+impl Doors {
+    pub(super) fn of(cluster: &Cluster, held: usize) -> Self {
+        let front = cluster.front();
+        Self {
+            licence: front.licence(),
+            admin: front.admin(),
+            twin: cluster.twin_door(0),
+            backends: cluster.backends.iter().map(|backend| backend.licence()).collect(),
+            held,
+        }
+    }
+}
+
+/// What one attacker does.
+pub(super) type Attack = fn(&Doors, &AtomicBool) -> usize;
+
+/// Every attack, and what it is called.
+pub(super) const ATTACKS: [(&str, Attack); 14] = [
+    ("unread replies, front", |at, over| shout(at.licence, 1, 13, over)),
+    ("unread replies, backend", |at, over| shout(at.backends[0], 1, 4, over)),
+    ("unfinished messages", |at, over| hold(at.licence, 2, 1_500, &unfinished(), over)),
+    ("pipelined pages", |at, over| hold(at.admin, 4, 120, &pages(), over)),
+    ("guessed handles", |at, over| guess(at.licence, 6, over)),
+    ("handles without a seat", |at, over| grab(at.licence, 7, over)),
+    ("denied accesses", |at, over| denied(at.licence, 8, over)),
+    ("idle links, admin", |at, over| hold(at.admin, 9, 120, &[], over)),
+    ("idle links, twin", |at, over| hold(at.twin, 5, 16, &[], over)),
+    ("idle links, two backends", idle_at_backends),
+    ("knocks at every door", knock),
+    ("key agreements", |at, over| agree(at.licence, 11, over)),
+    ("wrong passwords", wrong_passwords),
+    ("service handles, backend", |at, over| grab(at.backends[0], 12, over)),
+];
+
+fn goes_on(over: &AtomicBool) -> bool {
+    !over.load(Ordering::Relaxed)
+}
+
+/// An attacker's address: not the one that the others come from.
+fn stranger(number: u8) -> IpAddr {
+    Ipv4Addr::new(127, 66, 6, number).into()
+}
+
+/// Requests for the status, as many as fit into one write.
+fn pages() -> Vec<u8> {
+    b"GET /api/status HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(1_400)
+}
+
+/// The head of a message of 256 KiB, and most of it.
+fn unfinished() -> Vec<u8> {
+    let mut message = b"samc".to_vec();
+    message.extend((256 * 1024_u32).to_le_bytes());
+    message.extend([0x11, 0, 1, 0, 0, 0, 0, 0]);
+    message.resize(16 + 200 * 1024, 0xa1);
+    message
+}
+
+/// Writes as much as the other end takes.
+fn pour(socket: &mut TcpStream, bytes: &[u8]) {
+    let _ = socket.set_nonblocking(true);
+    let mut rest = bytes;
+    while let Ok(count @ 1..) = socket.write(rest) {
+        rest = &rest[count..];
+    }
+}
+
+/// Keeps so many connections at a door, of which a quarter is made anew when all are there.
+fn hold(at: SocketAddr, from: u8, count: usize, first: &[u8], over: &AtomicBool) -> usize {
+    let (mut held, mut made) = (Vec::new(), 0);
+    while goes_on(over) {
+        if held.len() >= count {
+            held.drain(..count / 4);
+        }
+        let Ok(mut socket) = Client::open_from(stranger(from), at) else { continue };
+        pour(&mut socket, first);
+        held.push(socket);
+        made += 1;
+    }
+    made
+}
+
+/// The same at two backends, from more addresses than one may have links.
+fn idle_at_backends(at: &Doors, over: &AtomicBool) -> usize {
+    let (mut held, mut made) = (Vec::new(), 0);
+    while goes_on(over) {
+        if held.len() >= 2 * at.held {
+            held.drain(..at.held / 2);
+        }
+        let from = 20 + u8::try_from(made / 2 / 1_000 % 20).unwrap_or_default();
+        let door = at.backends[made % 2];
+        let Ok(socket) = Client::open_from(stranger(from), door) else { continue };
+        held.push(socket);
+        made += 1;
+    }
+    made
+}
+
+/// Calls whose replies nobody reads.
+fn shout(at: SocketAddr, from: u8, links: usize, over: &AtomicBool) -> usize {
+    let mut made = 0;
+    while goes_on(over) {
+        let mut clients = Vec::new();
+        for _ in 0..links {
+            let Ok(mut client) = Client::connect_from(stranger(from), at) else { continue };
+            let call = client.frame(&get_info(4711, 4, 128 * 1024));
+            let calls = call.repeat(64 * 1024 / call.len());
+            pour(client.socket(), &calls);
+            clients.push(client);
+            made += 1;
+        }
+    }
+    made
+}
+
+/// Handles that are nobody's, one after the other.
+fn guess(at: SocketAddr, from: u8, over: &AtomicBool) -> usize {
+    asks(at, from, over, |client, number| {
+        client.call(&get_info(number * 7_919 + 1, 4, 64)).is_ok()
+    })
+}
+
+/// Accesses in vain.
+fn denied(at: SocketAddr, from: u8, over: &AtomicBool) -> usize {
+    asks(at, from, over, |client, _| take(client, &Ask::new(FIRM_CODE, 9_999)).is_ok())
+}
+
+/// Handles without a seat, without end.
+fn grab(at: SocketAddr, from: u8, over: &AtomicBool) -> usize {
+    asks(at, from, over, |client, _| take(client, &Ask::subsystem()).is_ok())
+}
+
+/// Asks by eight links at once, a thousand times by each; `asked`: it was answered.
+fn asks(
+    at: SocketAddr,
+    from: u8,
+    over: &AtomicBool,
+    asked: impl Fn(&mut Client, u32) -> bool + Sync,
+) -> usize {
+    let link = || {
+        let mut made = 0;
+        while goes_on(over) {
+            let Ok(mut client) = Client::connect_from(stranger(from), at) else { continue };
+            made += (0..1_000).take_while(|it| goes_on(over) && asked(&mut client, *it)).count();
+        }
+        made
+    };
+    std::thread::scope(|scope| {
+        let links: Vec<_> = (0..8).map(|_| scope.spawn(link)).collect();
+        links.into_iter().map(|link| link.join().expect("no link fails")).sum()
+    })
+}
+
+/// Connections that go as soon as they are there.
+fn knock(at: &Doors, over: &AtomicBool) -> usize {
+    let doors = [at.licence, at.admin, at.twin, at.backends[0]];
+    let turns = doors.iter().cycle().take_while(|_| goes_on(over));
+    turns.filter(|door| Client::open_from(stranger(10), **door).is_ok()).count()
+}
+
+/// The first half of a key agreement, which costs its sender nothing.
+fn agree(at: SocketAddr, from: u8, over: &AtomicBool) -> usize {
+    let hello = envelope(&handshake_body(&KeyPair::fresh().expect("randomness").point()));
+    let (mut held, mut made) = (Vec::new(), 0);
+    while goes_on(over) {
+        let Ok(mut socket) = Client::open_from(stranger(from), at) else { continue };
+        made += usize::from(socket.write_all(&hello).is_ok());
+        held.push(socket);
+        if held.len() >= 256 {
+            held.drain(..128).for_each(|socket| drop(socket.shutdown(Shutdown::Both)));
+        }
+    }
+    made
+}
+
+/// Sign-ins that are refused, or turned away where the door is full of others.
+fn wrong_passwords(at: &Doors, over: &AtomicBool) -> usize {
+    let turns = std::iter::repeat(()).take_while(|()| goes_on(over));
+    turns.filter(|()| sign_in(at.admin, "a guess", "").is_ok()).count()
+}

@@ -1,0 +1,184 @@
+//! What strangers can do to the ports of five servers, each of which has 512 MB of room, while somebody
+//! works: all at once, and each by itself. How long calls took is printed; what is asserted is that all
+//! of them were answered, that nobody ended, and what it cost in memory and in lines of the log.
+//!
+//! Figures are worth something with optimised programs on a machine that does nothing else:
+//!
+//! ```text
+//! cargo test --release -p tmr-tests --test siege -- --nocapture --test-threads 1 --include-ignored
+//! TMR_SECONDS=60 TMR_HELD=16384 cargo test --release -p tmr-tests --test siege -- --nocapture at_once
+//! ```
+
+mod attacks;
+mod bystander;
+
+use attacks::{ATTACKS, Attack, Doors};
+use bystander::{Ends, SEATS, Times, stand_behind, tracked, worked};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+use tmr_tests::harness::{Cluster, Runtime, Server, TMR, get, status_until, until};
+use tmr_tests::on_both_runtimes;
+
+on_both_runtimes!(strangers_at_every_door_at_once_stop_nobody);
+
+/// Room of each server, as on a small machine, in KiB; and the setting of the shipped units. Without it
+/// glibc reserves 64 MB of addresses for each thread, used or not, and these count here.
+const ROOM: &str = "ulimit -v 524288 && export MALLOC_ARENA_MAX=2";
+/// Most that a server may grow by, in bytes.
+const GROWTH: u64 = 64 * 1024 * 1024;
+/// Lines of the log of each server: two a second, and what began before.
+const LINES: usize = 2;
+/// Of all at once, unless `TMR_SECONDS` says otherwise.
+const SECONDS: usize = 10;
+/// Links held at each of two backends, unless `TMR_HELD` says otherwise.
+const HELD: usize = 1_500;
+/// Before and during an attack that is played by itself.
+const ROW: Duration = Duration::from_secs(4);
+
+fn setting(name: &str, otherwise: usize) -> usize {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
+}
+
+/// One siege at a time: two would need twice the machine.
+fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn servers(cluster: &Cluster) -> impl Iterator<Item = &Server> {
+    cluster.fronts.iter().chain(&cluster.backends)
+}
+
+fn besieged(runtime: Runtime) -> Cluster {
+    let cluster = Cluster::of(runtime).twin().licences(&[(TMR, SEATS)]).after(ROOM).start();
+    in_sync(&cluster);
+    cluster
+}
+
+fn in_sync(cluster: &Cluster) {
+    for front in &cluster.fronts {
+        status_until(front.admin(), "the fronts to be in sync", |status| {
+            (status["twin"]["synced"] == true).then_some(())
+        });
+    }
+}
+
+/// What an attack came to.
+struct Outcome {
+    /// How often it was made.
+    made: usize,
+    before: Times,
+    meanwhile: Times,
+    tracked: Times,
+    /// Of the server that grew most, in bytes.
+    grown: u64,
+    /// Of the server that logged most, a second.
+    lines: f64,
+}
+
+/// Somebody works, is attacked and works on; what must hold of all attacks is asserted.
+fn attacked(cluster: &mut Cluster, attacks: &[Attack], before: Duration, time: Duration) -> Outcome {
+    let doors = Doors::of(cluster, setting("TMR_HELD", HELD));
+    let before = worked(doors.licence, before);
+    servers(cluster).for_each(Server::forget_peak);
+    let idle: Vec<u64> = servers(cluster).map(Server::memory).collect();
+    let lines: Vec<usize> = servers(cluster).map(|it| it.log_text().lines().count()).collect();
+    let socket = cluster.workshop().folder().join("front-0/admin.sock").display().to_string();
+    let (over, begun) = (AtomicBool::new(false), Instant::now());
+    let (made, meanwhile, tracked) = thread::scope(|scope| {
+        let (over, doors, program) = (&over, &doors, cluster.program());
+        let attack = |attack: &'_ Attack| {
+            let attack = *attack;
+            scope.spawn(move || {
+                stand_behind();
+                attack(doors, over)
+            })
+        };
+        let attackers: Vec<_> = attacks.iter().map(attack).collect();
+        let keepalived = scope.spawn(|| tracked(program, &socket, over));
+        let ends = Ends(over);
+        let meanwhile = worked(doors.licence, time);
+        drop(ends);
+        let made = attackers.into_iter().map(|it| it.join().expect("no attacker fails"));
+        (made.sum(), meanwhile, keepalived.join().expect("it is always answered"))
+    });
+    let seconds = begun.elapsed().as_secs_f64();
+    assert!(tracked.count() > 0);
+    let mut outcome = Outcome { made, before, meanwhile, tracked, grown: 0, lines: 0.0 };
+    for (server, (idle, before)) in servers(cluster).zip(idle.iter().zip(lines)) {
+        let grown = server.memory_peak().saturating_sub(*idle);
+        let logged = server.log_text().lines().count() - before;
+        assert!(grown <= GROWTH, "{} has grown by {grown} bytes", server.name());
+        let most = LINES as f64 * seconds + 20.0;
+        assert!(logged as f64 <= most, "{}:\n{}", server.name(), server.log_text());
+        outcome.grown = outcome.grown.max(grown);
+        outcome.lines = outcome.lines.max(logged as f64 / seconds);
+    }
+    for server in cluster.fronts.iter_mut().chain(&mut cluster.backends) {
+        assert!(server.runs(), "{} has ended", server.name());
+    }
+    in_sync(cluster);
+    for front in &cluster.fronts {
+        assert_eq!(get(front.admin(), "/healthz").expect("an answer").0, 200);
+    }
+    // Memory goes back to the system.
+    for (server, idle) in servers(cluster).zip(idle) {
+        until("memory to go back", || (server.memory() <= idle + GROWTH / 2).then_some(()));
+    }
+    outcome
+}
+
+fn heading(runtime: Runtime) {
+    eprintln!(
+        "\n{}: milliseconds are p50 / p99\n\n| attack | made | before | meanwhile | p99 | what \
+         keepalived asks | grown | lines |\n|---|---|---|---|---|---|---|---|",
+        runtime.program_name()
+    );
+}
+
+fn told(name: &str, it: &Outcome) {
+    eprintln!(
+        "| {name} | {} | {} | {} | {:.1} × | {} | {:.1} MB | {:.1}/s |",
+        it.made,
+        it.before,
+        it.meanwhile,
+        it.meanwhile.p99_ms() / it.before.p99_ms(),
+        it.tracked,
+        it.grown as f64 / 1_048_576.0,
+        it.lines
+    );
+}
+
+fn strangers_at_every_door_at_once_stop_nobody(runtime: Runtime) {
+    let _turn = turn();
+    let time = Duration::from_secs(setting("TMR_SECONDS", SECONDS) as u64);
+    let mut cluster = besieged(runtime);
+    let all = ATTACKS.map(|(_, attack)| attack);
+    let outcome = attacked(&mut cluster, &all, time / 5, time);
+    heading(runtime);
+    told("all at once", &outcome);
+}
+
+fn each_attack_by_itself(runtime: Runtime) {
+    let _turn = turn();
+    let mut cluster = besieged(runtime);
+    heading(runtime);
+    for (name, attack) in ATTACKS {
+        let outcome = attacked(&mut cluster, &[attack], ROW, ROW);
+        told(name, &outcome);
+    }
+}
+
+#[test]
+#[ignore = "a table of figures, two minutes long"]
+fn each_attack_by_itself_on_smol() {
+    each_attack_by_itself(Runtime::Smol);
+}
+
+#[test]
+#[ignore = "a table of figures, two minutes long"]
+fn each_attack_by_itself_on_threads() {
+    each_attack_by_itself(Runtime::Threads);
+}
