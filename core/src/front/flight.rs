@@ -381,9 +381,6 @@ impl Front {
 
     /// Takes up the calls that waited for this front to lead, each with the end of its time.
     pub(super) fn unpark(&mut self) -> Vec<(Link, Mono, Request)> {
-        if self.parked.is_empty() {
-            return Vec::new();
-        }
         self.parked_until.clear();
         let parked = core::mem::take(&mut self.parked).into_iter();
         parked.map(|(link, (until, call))| (link, until, call)).collect()

@@ -400,13 +400,15 @@ impl Front {
             if core::mem::take(&mut self.unnamed) {
                 self.name_containers();
             }
-            if self.begins(now.mono) {
+            // What is asked for at the end of every step comes last: it counts members.
+            if !self.parked.is_empty() && self.begins(now.mono) {
                 for (link, until, call) in self.unpark() {
                     let bytes = call.encode();
                     self.serve(now, until, link, (&call, bytes), out);
                 }
             }
-            if self.hears_clients() {
+            let due = self.desk.due().is_some_and(|due| due <= now.mono);
+            if due && self.hears_clients() {
                 for entry in self.desk.ended(now.mono, self.ledger.ahead()) {
                     self.ledger.propose(entry);
                 }

@@ -117,18 +117,17 @@ impl Front {
         };
         let claim = claim.map(|at| Deadline { at, reason: "claim" });
         let flights = self.flights_due().map(|at| Deadline { at, reason: "call" });
-        let cleanup = self
-            .desk
-            .due()
-            .filter(|_| self.hears_clients())
-            .map(|at| Deadline { at, reason: "clean-up" });
         let strange = self.desk.waits_until().map(|at| Deadline { at, reason: "a wrong handle" });
         let twin = self.twin_deadline();
         let handover = self.handover.deadline();
         let offered = self.wish.offered.map(|at| Deadline { at, reason: "role offered" });
         let doubled = self.redial_due().map(|at| Deadline { at, reason: "look an address up" });
-        let single =
-            [Some(heartbeat), claim, flights, cleanup, strange, twin, handover, offered, doubled];
-        peers.chain(single.into_iter().flatten()).min()
+        let single = [Some(heartbeat), claim, flights, strange, twin, handover, offered, doubled];
+        let first = peers.chain(single.into_iter().flatten()).min();
+        let cleanup = self.desk.due().map(|at| Deadline { at, reason: "clean-up" });
+        // Members are counted only where it would matter.
+        let cleanup =
+            cleanup.filter(|it| first.is_none_or(|first| *it < first) && self.hears_clients());
+        cleanup.or(first)
     }
 }

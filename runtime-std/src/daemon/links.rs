@@ -18,6 +18,7 @@ use super::net::{NOT_READING, Socket, broken, prepare};
 use super::plan::{Errands, Streams};
 use super::talk::{Talk, Waiting};
 use super::timed::{Dial, TimedHub, Todo};
+use super::turns::{TURN_LINKS, Turns};
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
@@ -35,7 +36,7 @@ use tmr_core::time::{Duration, Now};
 const TOO_MUCH: Why = Why::Limit("bytes that all links together hold");
 /// Bytes read at once.
 const CHUNK: usize = 64 * 1024;
-/// Links that one turn looks at.
+/// Links that one turn looks at; of those it serves no more than [`TURN_LINKS`] of strangers.
 const EVENTS: usize = 1024;
 /// Connections that one turn takes in by one door; who is there already comes first in the next.
 pub(super) const ACCEPTS: usize = 16;
@@ -72,11 +73,20 @@ pub(super) struct Peer {
     held: AtomicUsize,
 }
 
+impl Peer {
+    /// It is the machine's, or of the group: it is served in every turn.
+    fn comes_first(&self) -> bool {
+        // Whoever was dialled is nowhere in particular.
+        self.from.is_unspecified() || lock(&self.talk).comes_first()
+    }
+}
+
 /// What one who takes turns keeps between them: its poll, and room for what it reads.
 pub struct Ears {
     pub(super) poll: usize,
     pub(super) buffer: Vec<u8>,
     events: Vec<epoll::Event>,
+    turns: Turns,
 }
 
 impl fmt::Debug for Ears {
@@ -89,7 +99,8 @@ impl Ears {
     /// For the links of this poll.
     #[must_use]
     pub fn new(poll: usize) -> Self {
-        Self { poll, buffer: vec![0; CHUNK], events: Vec::with_capacity(EVENTS) }
+        let (buffer, events) = (vec![0; CHUNK], Vec::with_capacity(EVENTS));
+        Self { poll, buffer, events, turns: Turns::default() }
     }
 }
 
@@ -146,7 +157,13 @@ impl Links {
         if !wait(&self.polls[ears.poll], ears, waits) {
             return None;
         }
-        let (ready, mut chores) = (self.ready(ears), Chores::default());
+        let (mut ready, mut chores) = (self.ready(ears), Chores::default());
+        if ready.len() > TURN_LINKS {
+            let (first, others) = ready.into_iter().partition::<Vec<_>, _>(|it| it.0.comes_first());
+            self.serve(&first, &mut ears.buffer, &mut chores);
+            let row = |it: (Arc<Peer>, _)| (it.0.link.0, it.0.from, it);
+            ready = ears.turns.choose(others.into_iter().map(row).collect(), TURN_LINKS);
+        }
         self.serve(&ready, &mut ears.buffer, &mut chores);
         for open in ears.events.iter().filter_map(|event| self.doors.of(event.data.u64())) {
             self.take_in(&open, &mut chores);

@@ -48,6 +48,7 @@ pub mod tls;
 #[cfg(test)]
 mod tls_test;
 pub mod tokens;
+mod turns;
 pub mod vip;
 
 pub use exit::{Exit, Failure, Outcome};

@@ -123,6 +123,11 @@ impl Talk {
         self.wire.is_empty() && std::mem::take(&mut self.waits)
     }
 
+    /// It is with the machine itself, or with who has proved the group key.
+    pub(super) fn comes_first(&self) -> bool {
+        !matches!(self.socket, Socket::Tcp(_)) || self.stream.duplex()
+    }
+
     /// Its key agreement or TLS handshake is not over.
     pub(super) fn greets(&self) -> bool {
         self.greets

@@ -59,7 +59,8 @@ impl Program {
     #[must_use]
     pub fn of(runtime: Runtime) -> Self {
         static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-        let folder = FOLDER.get_or_init(|| env::var_os("TMR_PROGRAMS").map_or_else(build, PathBuf::from));
+        let folder =
+            FOLDER.get_or_init(|| env::var_os("TMR_PROGRAMS").map_or_else(build, PathBuf::from));
         Self { path: folder.join(runtime.program_name()), before: None }
     }
 

@@ -1,9 +1,14 @@
 //! What strangers do at the doors, each as one function that goes on until it is over and returns how
-//! often it has done it.
+//! often it has done it; and the process that an attacker is. It is one of its own, at the lowest
+//! priority: what is measured is what servers do for an attacker, not what he costs the machine that
+//! they share, nor who waits for a lock of the test's that he holds.
 
-use std::io::Write;
+use rustix::process::{Resource, Rlimit, getrlimit, setpriority_process, setrlimit};
+use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpStream};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::{env, io, thread};
 use tmr_tests::foreign::{Ask, Client, KeyPair, envelope, get_info, handshake_body};
 use tmr_tests::harness::{Cluster, FIRM_CODE, sign_in, take};
 
@@ -17,7 +22,7 @@ pub(super) struct Doors {
     pub(super) twin: SocketAddr,
     /// Of the backends.
     pub(super) backends: Vec<SocketAddr>,
-    /// Links that are held at each backend.
+    /// Links that are held at each of two backends.
     pub(super) held: usize,
 }
 
@@ -34,11 +39,89 @@ impl Doors {
     }
 }
 
+/// What an attacker's process is told: the attack's number, then the doors, one after the other.
+const TOLD: &str = "TMR_SIEGE_ATTACK";
+/// What it says before how often it has done it.
+const MADE: &str = "attacks made: ";
+
+impl Doors {
+    fn told(&self, attack: usize) -> String {
+        let mut words = vec![attack.to_string(), self.held.to_string()];
+        words.extend([self.licence, self.admin, self.twin].map(|door| door.to_string()));
+        words.extend(self.backends.iter().map(ToString::to_string));
+        words.join(" ")
+    }
+
+    fn heard(told: &str) -> Option<(usize, Self)> {
+        let mut words = told.split(' ');
+        let attack = words.next()?.parse().ok()?;
+        let held = words.next()?.parse().ok()?;
+        let mut doors = words.map_while(|word| word.parse().ok());
+        let (licence, admin, twin) = (doors.next()?, doors.next()?, doors.next()?);
+        Some((attack, Self { licence, admin, twin, backends: doors.collect(), held }))
+    }
+}
+
+/// A process that attacks until this is dropped.
+pub(super) struct Attacker(Child);
+
+impl Attacker {
+    /// Starts it; `attack` is a place in [`ATTACKS`].
+    pub(super) fn start(doors: &Doors, attack: usize) -> Self {
+        let test = env::current_exe().expect("a running test has a path");
+        let child = Command::new(test)
+            .args(["--exact", "attacks::the_process_of_an_attacker", "--ignored", "--nocapture"])
+            .env(TOLD, doors.told(attack))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn();
+        Self(child.expect("a running test can be started"))
+    }
+
+    /// Ends it, and says how often it has done what it does.
+    pub(super) fn end(mut self) -> usize {
+        drop(self.0.stdin.take());
+        let mut said = String::new();
+        let out = self.0.stdout.take().expect("its output is a pipe");
+        io::BufReader::new(out).read_to_string(&mut said).expect("it says something");
+        let made = said.split_once(MADE).and_then(|(_, rest)| rest.split_whitespace().next());
+        made.and_then(|made| made.parse().ok())
+            .unwrap_or_else(|| panic!("an attacker failed: {said}"))
+    }
+}
+
+impl Drop for Attacker {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+#[ignore = "is started by the others, and told what to do"]
+fn the_process_of_an_attacker() {
+    let Ok(told) = env::var(TOLD) else { return };
+    let (attack, doors) = Doors::heard(&told).expect("it is told what to do");
+    setpriority_process(None, 19).expect("everybody may be nicer");
+    let files = getrlimit(Resource::Nofile).maximum;
+    setrlimit(Resource::Nofile, Rlimit { current: files, maximum: files }).expect("as many files");
+    let over = AtomicBool::new(false);
+    let made = thread::scope(|scope| {
+        let over = &over;
+        let attacker = scope.spawn(move || ATTACKS[attack].1(&doors, over));
+        // Until whoever has started it ends it, or has ended.
+        let _ = io::stdin().read_to_end(&mut Vec::new());
+        over.store(true, Ordering::Relaxed);
+        attacker.join().expect("no attacker fails")
+    });
+    println!("{MADE}{made}");
+}
+
 /// What one attacker does.
 pub(super) type Attack = fn(&Doors, &AtomicBool) -> usize;
 
 /// Every attack, and what it is called.
-pub(super) const ATTACKS: [(&str, Attack); 14] = [
+pub(super) const ATTACKS: [(&str, Attack); 15] = [
     ("unread replies, front", |at, over| shout(at.licence, 1, 13, over)),
     ("unread replies, backend", |at, over| shout(at.backends[0], 1, 4, over)),
     ("unfinished messages", |at, over| hold(at.licence, 2, 1_500, &unfinished(), over)),
@@ -48,7 +131,8 @@ pub(super) const ATTACKS: [(&str, Attack); 14] = [
     ("denied accesses", |at, over| denied(at.licence, 8, over)),
     ("idle links, admin", |at, over| hold(at.admin, 9, 120, &[], over)),
     ("idle links, twin", |at, over| hold(at.twin, 5, 16, &[], over)),
-    ("idle links, two backends", idle_at_backends),
+    ("idle links, backend 1", |at, over| crowd(at, 0, over)),
+    ("idle links, backend 2", |at, over| crowd(at, 1, over)),
     ("knocks at every door", knock),
     ("key agreements", |at, over| agree(at.licence, 11, over)),
     ("wrong passwords", wrong_passwords),
@@ -102,15 +186,15 @@ fn hold(at: SocketAddr, from: u8, count: usize, first: &[u8], over: &AtomicBool)
     made
 }
 
-/// The same at two backends, from more addresses than one may have links.
-fn idle_at_backends(at: &Doors, over: &AtomicBool) -> usize {
+/// The same at a backend, from more addresses than one may have links.
+fn crowd(at: &Doors, backend: u8, over: &AtomicBool) -> usize {
     let (mut held, mut made) = (Vec::new(), 0);
     while goes_on(over) {
-        if held.len() >= 2 * at.held {
-            held.drain(..at.held / 2);
+        if held.len() >= at.held {
+            held.drain(..at.held / 4);
         }
-        let from = 20 + u8::try_from(made / 2 / 1_000 % 20).unwrap_or_default();
-        let door = at.backends[made % 2];
+        let from = 20 + 20 * backend + u8::try_from(made / 1_000 % 20).unwrap_or_default();
+        let door = at.backends[usize::from(backend)];
         let Ok(socket) = Client::open_from(stranger(from), door) else { continue };
         held.push(socket);
         made += 1;
@@ -137,9 +221,7 @@ fn shout(at: SocketAddr, from: u8, links: usize, over: &AtomicBool) -> usize {
 
 /// Handles that are nobody's, one after the other.
 fn guess(at: SocketAddr, from: u8, over: &AtomicBool) -> usize {
-    asks(at, from, over, |client, number| {
-        client.call(&get_info(number * 7_919 + 1, 4, 64)).is_ok()
-    })
+    asks(at, from, over, |client, number| client.call(&get_info(number * 7_919 + 1, 4, 64)).is_ok())
 }
 
 /// Accesses in vain.
@@ -167,7 +249,7 @@ fn asks(
         }
         made
     };
-    std::thread::scope(|scope| {
+    thread::scope(|scope| {
         let links: Vec<_> = (0..8).map(|_| scope.spawn(link)).collect();
         links.into_iter().map(|link| link.join().expect("no link fails")).sum()
     })

@@ -1,6 +1,5 @@
 //! Who works meanwhile, and what it says of how long that took.
 
-use rustix::process::setpriority_process;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -51,12 +50,6 @@ impl fmt::Display for Times {
     }
 }
 
-/// Puts this thread, and those that it starts, behind everybody else where processors are short: what
-/// is measured is what servers do for an attacker, not what he costs the machine that they share.
-pub(super) fn stand_behind() {
-    setpriority_process(None, 19).expect("everybody may be nicer");
-}
-
 /// Says that it is over when it goes, also when that is because somebody has failed.
 pub(super) struct Ends<'a>(pub(super) &'a AtomicBool);
 
@@ -78,7 +71,9 @@ fn work(at: SocketAddr, over: &AtomicBool) -> Vec<Duration> {
             thread::sleep(PAUSE);
         };
         let mut seat = None;
-        timed(&mut || seat = Some(take(&mut client, &Ask::new(FIRM_CODE, TMR)).expect("an answer")));
+        timed(&mut || {
+            seat = Some(take(&mut client, &Ask::new(FIRM_CODE, TMR)).expect("an answer"))
+        });
         let seat = seat.expect("it was asked for").expect("a seat");
         let crypt = Crypt::firm_key(Crypt::ECB_ENCRYPT, 5).request(seat, &[7; 16]);
         for _ in 0..CRYPTS {

@@ -34,6 +34,7 @@ pub use transfer::{CmLtRequest, CmLtTransfer};
 
 use alloc::vec::Vec;
 use nom::IResult;
+use nom::error::{Error, ErrorKind};
 use nom::number::complete::{le_u8, le_u16, le_u32};
 
 /// The bytes that follow, and the value; the error says only that bytes were missing.
@@ -55,6 +56,28 @@ pub trait Layout: Sized {
     /// Appends its [`Self::SIZE`] bytes.
     fn encode(&self, out: &mut Vec<u8>);
 
+    /// Takes so many of them off the front of `input`.
+    ///
+    /// # Errors
+    /// As for [`parse`](Self::parse).
+    fn parse_all<const N: usize>(mut input: &[u8]) -> Parsed<'_, [Self; N]>
+    where
+        Self: Copy,
+    {
+        let mut all = [Self::ZERO; N];
+        for item in &mut all {
+            (input, *item) = Self::parse(input)?;
+        }
+        Ok((input, all))
+    }
+
+    /// Appends all of these.
+    fn encode_all(all: &[Self], out: &mut Vec<u8>) {
+        for item in all {
+            item.encode(out);
+        }
+    }
+
     /// Its bytes alone.
     fn to_bytes(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(Self::SIZE);
@@ -63,9 +86,9 @@ pub trait Layout: Sized {
     }
 }
 
-/// A number of the wire.
+/// A number of the wire, and what is done in another way for many of them.
 macro_rules! number {
-    ($type:ty, $parse:ident) => {
+    ($type:ty, $parse:ident $(, { $($many:tt)* })?) => {
         impl Layout for $type {
             const SIZE: usize = size_of::<Self>();
             const ZERO: Self = 0;
@@ -75,27 +98,33 @@ macro_rules! number {
             fn encode(&self, out: &mut Vec<u8>) {
                 out.extend_from_slice(&self.to_le_bytes());
             }
+            $($($many)*)?
         }
     };
 }
-number!(u8, le_u8);
+number!(u8, le_u8, {
+    // In one piece: most of a record is bytes.
+    fn parse_all<const N: usize>(input: &[u8]) -> Parsed<'_, [Self; N]> {
+        match input.split_first_chunk() {
+            Some((all, rest)) => Ok((rest, *all)),
+            None => Err(nom::Err::Error(Error::new(input, ErrorKind::Eof))),
+        }
+    }
+    fn encode_all(all: &[Self], out: &mut Vec<u8>) {
+        out.extend_from_slice(all);
+    }
+});
 number!(u16, le_u16);
 number!(u32, le_u32);
 
 impl<T: Layout + Copy, const N: usize> Layout for [T; N] {
     const SIZE: usize = N * T::SIZE;
     const ZERO: Self = [T::ZERO; N];
-    fn parse(mut input: &[u8]) -> Parsed<'_, Self> {
-        let mut all = Self::ZERO;
-        for item in &mut all {
-            (input, *item) = T::parse(input)?;
-        }
-        Ok((input, all))
+    fn parse(input: &[u8]) -> Parsed<'_, Self> {
+        T::parse_all(input)
     }
     fn encode(&self, out: &mut Vec<u8>) {
-        for item in self {
-            item.encode(out);
-        }
+        T::encode_all(self, out);
     }
 }
 
