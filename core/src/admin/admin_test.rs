@@ -48,7 +48,7 @@ pub(super) const AFAR: &str = "192.0.2.9";
 pub(super) const PAGE: &str =
     "Host: 192.0.2.1:22352\r\nX-Tmr-Admin: 1\r\nOrigin: http://192.0.2.1:22352\r\n";
 
-fn sign_in_text(head: &str) -> String {
+pub(super) fn sign_in_text(head: &str) -> String {
     let body = json!({ "password": "secret" }).to_string();
     let length = body.len();
     format!("POST /api/session HTTP/1.1\r\n{PAGE}{head}Content-Length: {length}\r\n\r\n{body}")
@@ -399,46 +399,6 @@ fn who_gives_a_wrong_password_hears_so_and_has_to_wait_after_a_few() {
     let wrong = desk.audit.iter().filter(|line| line.contains("wrong password")).count();
     assert_eq!(wrong, 1, "one line a minute for all of them");
     assert!(desk.audit.iter().all(|line| !line.contains("secret")));
-}
-
-#[test]
-fn whoever_guesses_behind_the_same_address_locks_no_known_browser_out() {
-    let mut desk = Desk::new(true, false);
-    let first = desk.sign_in(AFAR, Some(Rights::Operator));
-    let known = first.text.lines().find(|line| line.starts_with("Set-Cookie: tmrd-known-"));
-    let known = known.and_then(|line| line["Set-Cookie: ".len()..].split(';').next());
-    let head = format!("Cookie: {}\r\n", known.expect("the browser is known from now on"));
-    for _ in 0..100 {
-        assert!([401, 429].contains(&desk.sign_in(AFAR, None).status));
-    }
-    for _ in 0..10 {
-        assert_eq!(desk.sign_in(AFAR, Some(Rights::Operator)).status, 429, "a stranger waits");
-        assert_eq!(desk.sign_in_with(AFAR, &head, Some(Rights::Operator)).status, 200);
-    }
-    let reader = desk.sign_in("198.51.100.9", Some(Rights::Reader));
-    assert!(!reader.text.contains("tmrd-known-"), "a reader's password is good for no tries");
-    // It is no way around the count.
-    let slips = (0..100).filter(|_| desk.sign_in_with(AFAR, &head, None).status == 401);
-    assert_eq!(slips.count(), SIGN_IN_SLIPS as usize);
-    let got = desk.sign_in_with(AFAR, &head, Some(Rights::Operator));
-    assert!(got.status == 429 && got.body.contains("from this browser"), "{}", got.body);
-}
-
-#[test]
-fn strangers_who_try_passwords_leave_a_place_for_known_browsers() {
-    let mut desk = Desk::new(true, false);
-    let first = desk.sign_in(AFAR, Some(Rights::Operator));
-    let (_, shown) = first.text.split_once("tmrd-known-22352=").expect("a cookie");
-    let head = format!("Cookie: tmrd-known-22352={}\r\n", &shown[..96]);
-    let tried = (0..2 * PASSWORDS_WAITING).map(|host| {
-        let link = desk.link(&format!("198.51.100.{host}"));
-        desk.send(link, &sign_in_text(""), None).map(|got| got.status)
-    });
-    let tried: Vec<_> = tried.collect();
-    let places = PASSWORDS_WAITING - PASSWORDS_KEPT;
-    assert_eq!(tried[..places], vec![None; places]);
-    assert_eq!(tried[places..], vec![Some(503); tried.len() - places]);
-    assert_eq!(desk.sign_in_with(AFAR, &head, Some(Rights::Operator)).status, 200);
 }
 
 #[test]

@@ -150,7 +150,7 @@ pub(super) fn wait(wait: Duration, known: bool) -> Response {
         "There were too many wrong passwords from this browser: wait a moment."
     } else {
         "There were too many wrong passwords or tokens from this address: wait a moment. A browser in which \
-         an operator has signed in here before need not, nor need the tmrd commands on this server's machine."
+         somebody has signed in here before need not, nor need the tmrd commands on this server's machine."
     };
     let seconds = format!("{}", wait.as_secs() + 1);
     Response::text(429, sentence).with("Retry-After", &seconds)

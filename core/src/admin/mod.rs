@@ -13,6 +13,8 @@ mod audit;
 mod clock;
 mod guard;
 mod http;
+#[cfg(test)]
+mod known_test;
 pub mod metrics;
 mod page;
 #[cfg(test)]
@@ -53,7 +55,7 @@ use serde::Serialize;
 use serde_json::Value;
 use sessions::Sessions;
 pub use slips::BrowserKey;
-use slips::{Slips, Trier};
+use slips::{Known, Slips, Trier};
 use tokens::{Refused, Token};
 
 /// What a node lets its admin pages see.
@@ -436,17 +438,17 @@ impl Admin {
             if !self.entrance.operator && !self.entrance.reader {
                 return Err(guard::closed(&self.entrance));
             }
-            let shown = request.cookie(&slips::cookie_name(request.port()));
-            let known = shown.and_then(|shown| self.entrance.browsers.known(shown));
-            let kept = if known.is_some() { 0 } else { PASSWORDS_KEPT };
+            let known = self.known(request);
+            let operator = matches!(known, Some(Known::Operator(_)));
+            let kept = if operator { 0 } else { PASSWORDS_KEPT };
             if self.waiting.len() >= PASSWORDS_WAITING - kept {
                 let sentence = "Too many passwords are being checked now; try again in a moment.";
                 return Err(Response::text(503, sentence));
             }
-            let trier = known.map_or_else(|| Trier::at(from), Trier::Browser);
+            let trier = Trier::at(from, known);
             return match self.slips.take(now.mono, trier) {
                 Ok(()) => Ok(Pass::Checked(trier, password)),
-                Err(wait) => Err(guard::wait(wait, known.is_some())),
+                Err(wait) => Err(guard::wait(wait, operator)),
             };
         }
         guard::rights(&who, route, &self.entrance)?;
@@ -472,6 +474,12 @@ impl Admin {
                 Err(guard::no_token("This token is not known here. See tmrd token --list."))
             }
         }
+    }
+
+    /// Whose browser it is that a request comes from, if it is known.
+    fn known(&self, request: &Request<'_>) -> Option<Known> {
+        let shown = request.cookie(&slips::cookie_name(request.port()))?;
+        self.entrance.browsers.known(shown)
     }
 
     /// A password was checked: the request that came with it, if its link is still there. A wrong
@@ -520,11 +528,11 @@ impl Admin {
                 let token = self.sessions.open(now.mono, rights);
                 let line = sessions::cookie(request.port(), &token, *secure);
                 response = response.with("Set-Cookie", &line);
-                // Readers' are not known: their password would be good for tries at the operators'.
-                let known = (rights == Rights::Operator)
-                    .then(|| self.entrance.browsers.admit(&mut self.random))
-                    .flatten();
-                if let Some(shown) = known {
+                // An operator's browser stays one where a reader signs in.
+                let operator = matches!(self.known(request), Some(Known::Operator(_)));
+                let stays = rights == Rights::Reader && operator;
+                let admitted = self.entrance.browsers.admit(&mut self.random, rights);
+                if let Some(shown) = admitted.filter(|_| !stays) {
                     let line = slips::cookie(request.port(), &shown, *secure);
                     response = response.with("Set-Cookie", &line);
                 }
