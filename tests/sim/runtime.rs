@@ -123,7 +123,7 @@ impl World {
     /// A backend has read its licence file.
     fn taken(&mut self, host: usize) {
         let Some(part) = part_of(host) else { return };
-        self.checks.seats.holds(self.now, part, quantities(&self.files[part]));
+        self.checks.seats.holds(self.now, part, host, quantities(&self.files[part]));
     }
 
     /// A backend looks at its licence file, or a front at its configuration.

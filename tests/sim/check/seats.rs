@@ -28,25 +28,28 @@ pub type Quantities = BTreeMap<u32, u32>;
 #[derive(Debug, Default)]
 pub struct Seats {
     held: BTreeMap<u32, Belief>,
-    /// What the part of each backend said, and from when on.
-    parts: [Vec<(u64, Quantities)>; 3],
+    /// What the part on each machine said, and from when on: by part and machine. Two machines with one
+    /// part may have read it at different times.
+    parts: BTreeMap<(usize, usize), Vec<(u64, Quantities)>>,
 }
 
 impl Seats {
-    /// A backend holds a part that says this from now on.
-    pub fn holds(&mut self, now: u64, part: usize, said: Quantities) {
-        self.parts[part].push((now, said));
+    /// The part on a machine says this from now on.
+    pub fn holds(&mut self, now: u64, part: usize, machine: usize, said: Quantities) {
+        self.parts.entry((part, machine)).or_default().push((now, said));
     }
 
     /// The largest quantity that two parts said at any time since then.
     fn allowed(&self, product: u32, since: u64) -> u32 {
-        let said = self.parts.each_ref().map(|said| {
-            let first = said.partition_point(|(at, _)| *at <= since).saturating_sub(1);
-            said[first..].iter().filter_map(|(_, said)| said.get(&product)).collect::<BTreeSet<_>>()
-        });
+        let mut said: BTreeMap<usize, BTreeSet<u32>> = BTreeMap::new();
+        for ((part, _), all) in &self.parts {
+            let first = all.partition_point(|(at, _)| *at <= since).saturating_sub(1);
+            let quantities = all[first..].iter().filter_map(|(_, said)| said.get(&product));
+            said.entry(*part).or_default().extend(quantities);
+        }
         let agree =
-            |quantity: &&&u32| said.iter().filter(|all| all.contains(**quantity)).count() > 1;
-        said.iter().flatten().filter(agree).max().map_or(0, |quantity| **quantity)
+            |quantity: &&u32| said.values().filter(|all| all.contains(quantity)).count() > 1;
+        said.values().flatten().filter(agree).max().copied().unwrap_or(0)
     }
 
     /// A client was told that it has a new seat.
@@ -140,16 +143,16 @@ mod test {
     #[test]
     fn a_grant_needs_a_quantity_that_two_parts_said_while_it_was_on_its_way() {
         let mut seats = Seats::default();
-        (0..3).for_each(|part| seats.holds(0, part, [(PRODUCT, 1)].into()));
+        (0..3).for_each(|part| seats.holds(0, part, part, [(PRODUCT, 1)].into()));
         assert_eq!(seats.granted(2, 7, belief(1)), Ok(()));
         assert!(seats.granted(3, 8, belief(2)).is_err(), "the second of one");
         seats.gone(8);
-        seats.holds(10, 0, [(PRODUCT, 2)].into());
+        seats.holds(10, 0, 0, [(PRODUCT, 2)].into());
         assert!(seats.granted(12, 8, belief(11)).is_err(), "one part alone says two");
         seats.gone(8);
-        seats.holds(20, 2, [(PRODUCT, 2)].into());
+        seats.holds(20, 2, 2, [(PRODUCT, 2)].into());
         assert_eq!(seats.granted(22, 8, belief(19)), Ok(()));
-        (0..3).for_each(|part| seats.holds(30, part, [(PRODUCT, 1)].into()));
+        (0..3).for_each(|part| seats.holds(30, part, part, [(PRODUCT, 1)].into()));
         assert_eq!(seats.believed(40, 7, belief(1)), Ok(()), "they live until they end");
         seats.gone(7);
         assert!(seats.granted(42, 9, belief(41)).is_err(), "but none comes beside them");
@@ -160,23 +163,35 @@ mod test {
     #[test]
     fn what_takes_no_seat_comes_beside_seats_of_a_larger_quantity() {
         let mut seats = Seats::default();
-        (0..3).for_each(|part| seats.holds(0, part, [(PRODUCT, 2)].into()));
+        (0..3).for_each(|part| seats.holds(0, part, part, [(PRODUCT, 2)].into()));
         assert_eq!(seats.granted(2, 7, belief(1)), Ok(()));
         assert_eq!(seats.granted(3, 8, Belief { station: 1, ..belief(2) }), Ok(()));
-        (0..3).for_each(|part| seats.holds(10, part, [(PRODUCT, 1)].into()));
+        (0..3).for_each(|part| seats.holds(10, part, part, [(PRODUCT, 1)].into()));
         let none = Belief { mode: Mode::NoUserLimit, ..belief(11) };
         assert_eq!(seats.granted(12, 9, none), Ok(()));
         assert!(seats.granted(14, 10, Belief { station: 2, ..belief(13) }).is_err());
     }
 
     #[test]
+    fn one_part_on_two_machines_counts_once_and_says_what_either_has_read() {
+        let mut seats = Seats::default();
+        (0..3).for_each(|part| seats.holds(0, part, part, [(PRODUCT, 1)].into()));
+        // A second machine has read the third part as it was issued again, the first one not yet.
+        seats.holds(10, 2, 3, [(PRODUCT, 3)].into());
+        seats.holds(11, 1, 1, [(PRODUCT, 2)].into());
+        assert_eq!(seats.allowed(PRODUCT, 20), 1, "the first part and the first machine");
+        seats.holds(30, 2, 2, [(PRODUCT, 3)].into());
+        assert_eq!(seats.allowed(PRODUCT, 40), 0, "two machines with one part agree on nothing");
+    }
+
+    #[test]
     fn a_station_keeps_the_seat_that_its_first_handle_took() {
         let mut seats = Seats::default();
-        (0..3).for_each(|part| seats.holds(0, part, [(PRODUCT, 2)].into()));
+        (0..3).for_each(|part| seats.holds(0, part, part, [(PRODUCT, 2)].into()));
         let shared = |since, station| Belief { mode: Mode::StationShare, station, ..belief(since) };
         assert_eq!(seats.granted(2, 7, shared(1, 0)), Ok(()));
         assert_eq!(seats.granted(3, 8, shared(2, 1)), Ok(()));
-        (0..3).for_each(|part| seats.holds(10, part, [(PRODUCT, 1)].into()));
+        (0..3).for_each(|part| seats.holds(10, part, part, [(PRODUCT, 1)].into()));
         // Each station's next handle joins the one before, which is given back then.
         assert_eq!(seats.granted(12, 9, shared(11, 1)), Ok(()));
         assert_eq!(seats.granted(13, 10, shared(12, 0)), Ok(()));
