@@ -58,7 +58,7 @@ pub(super) struct Telling {
     /// The version that is spoken.
     minor: u16,
     /// Messages behind the hello that were sent, and that the twin has dealt with.
-    sent: u64,
+    pub(super) sent: u64,
     heard: u64,
     /// When the twin last dealt with one, or the first of those that wait was sent.
     progress: Mono,
@@ -67,6 +67,8 @@ pub(super) struct Telling {
     told: Option<Standing>,
     pace: Pace,
     pub(super) past: Past,
+    /// The last message about the usage history: the answer to an earlier one says nothing of it.
+    pub(super) past_sent: u64,
     /// The twin has every entry up to here.
     acked: Slot,
     /// What was said to be committed, and with which message.
@@ -95,6 +97,7 @@ impl Default for Telling {
             told: None,
             pace: Pace::Waiting,
             past: Past::Off,
+            past_sent: 0,
             acked: Slot(0),
             marks: VecDeque::new(),
             held: Slot(0),
@@ -121,6 +124,7 @@ impl Telling {
         self.told = None;
         self.wait();
         (self.sent, self.heard) = (0, 0);
+        self.past_sent = 0;
     }
 
     /// Nothing of the log goes out until the twin has said where to begin.
@@ -261,7 +265,7 @@ impl Telling {
                     self.marks.pop_front();
                 }
             }
-            Answer::Recorded { upto } => self.recorded(upto),
+            Answer::Recorded { upto } => self.recorded(heard.count, upto),
             _ => {}
         }
         self.late = self.late.filter(|late| self.held < *late);
