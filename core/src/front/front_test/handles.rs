@@ -2,7 +2,7 @@
 
 use super::World;
 use crate::io::Input;
-use crate::limits::{CALL_TIMEOUT, HANDLE_BLOCK, HANDLE_LAST, UNCOMMITTED_MAX};
+use crate::limits::{CALL_TIMEOUT, HANDLE_BLOCK, HANDLE_LAST, STRANGER_FREE, UNCOMMITTED_MAX};
 use crate::log::{Entry, Mode, Setting};
 use crate::testing::{FIRM, TMR, access, container, crypt, release, seat};
 use crate::time::Duration;
@@ -184,6 +184,37 @@ fn without_a_majority_it_waits_like_every_other_call() {
     world.restart(1);
     world.advance(2 * SECOND);
     assert_eq!(world.answer(0, client).expect("two are there again").0, 0);
+}
+
+/// What a client is told, within the time of a call, that names a handle of nobody's while no majority
+/// is there. It has named so many that each waits for the longest pause; the majority is there again
+/// after `late`.
+fn wrong_handle_without_a_majority(late: Duration) -> Option<u32> {
+    let mut world = World::serving();
+    let client = world.connect(0);
+    for _ in 0..2 * STRANGER_FREE {
+        world.call(0, client, version(7));
+        world.advance(SECOND);
+        assert_eq!(world.answer(0, client).expect("a second is the longest pause").0, 106);
+    }
+    world.crash(1);
+    world.crash(2);
+    world.call(0, client, version(7));
+    world.advance(late);
+    world.restart(1);
+    world.advance(CALL_TIMEOUT - late);
+    world.answer(0, client).map(|(status, _)| status)
+}
+
+#[test]
+fn a_call_that_has_waited_for_a_majority_waits_for_a_wrong_handle_within_its_own_end() {
+    let told = (0..15).map(|fifth| wrong_handle_without_a_majority(fifth * SECOND / 5));
+    let told: Vec<_> = told.collect();
+    let turned_away = CmError::REQUEST_OVERLOAD_REJECTED.code();
+    for status in [106, turned_away, 130] {
+        assert!(told.contains(&Some(status)), "{status}: {told:?}");
+    }
+    assert!(!told.contains(&None), "each has an answer in time: {told:?}");
 }
 
 #[test]
