@@ -198,6 +198,9 @@ pub enum Input {
         /// It is here.
         here: bool,
     },
+    /// To a front: what the system says against the virtual address on this machine, in a sentence;
+    /// `None`: nothing. Whenever that changes.
+    Obstacle(Option<String>),
     /// Who can come in at its admin pages now, and which files of its machine are in trouble. At a
     /// backend nobody comes in.
     Entrance(Box<Entrance>),

@@ -295,6 +295,22 @@ pub const HANDOVER_CLOSE: Duration = Duration::from_millis(300);
 /// Between the last link closed and the address given away: what was said on the links leaves the
 /// machine.
 pub const HANDOVER_FLUSH: Duration = Duration::from_millis(10);
+/// So many calls of track scripts make keepalived's asking regular: an operator who tries both scripts
+/// by hand makes two.
+pub const TRACK_CALLS: usize = 4;
+/// Calls of track scripts whose times are kept, to know their interval.
+pub const TRACK_KEPT: usize = 8;
+/// Longest interval between two calls of track scripts that is taken for one.
+pub const TRACK_INTERVAL_MAX: Duration = Duration::from_secs(60);
+/// Keepalived that has not asked for so long, or for three of its own intervals, is silent: as shipped
+/// it asks twice a second.
+pub const TRACK_SILENT: Duration = Duration::from_secs(5);
+/// Instances and groups of keepalived whose states are kept.
+pub const TRACK_INSTANCES: usize = 64;
+/// Longest name of one of them, in bytes.
+pub const TRACK_NAME: usize = 100;
+/// A front that has run for less is starting: keepalived and backends may not have reached it yet.
+pub const STARTING: Duration = Duration::from_secs(10);
 /// An address that has not left by then does not leave: keepalived asks its slowest script once a
 /// second.
 pub const HANDOVER_ADDRESS: Duration = Duration::from_secs(5);
@@ -420,6 +436,8 @@ pub const PASSED_CLIENTS: usize = 4_096;
 pub const PASSED_WINDOW: u64 = 8_192;
 /// Bytes of calls that the twin may have without a reply to them.
 pub const PASSED_BYTES: usize = 8 * 1024 * 1024;
+/// Longest reason that a twin may give why its machine could not take the role, in bytes.
+pub const TWIN_REASON_TEXT: usize = 600;
 /// Signs of life of clients that one message to the twin has at most.
 pub const TWIN_ALIVE: usize = 1_024;
 /// Handles whose clients have called a front that stands by, and that it could not tell its twin of

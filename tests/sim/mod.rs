@@ -150,9 +150,18 @@ impl World {
         else {
             return self.checks.note(self.now, "service", Err("nobody leads".to_owned()));
         };
-        if !self.fail_over(leader) {
-            let found = Err(format!("front {leader} does not give its role away"));
-            return self.checks.note(self.now, "service", found);
+        // The other one may lack backends still, to which a fault has broken its connections without a
+        // word: then it says so, and the order is refused until it has them again.
+        let asked = self.now;
+        while !self.fail_over(leader) {
+            if !self.fine() {
+                return;
+            }
+            if self.now >= asked + RECOVERY {
+                let found = Err(format!("front {leader} does not give its role away"));
+                return self.checks.note(self.now, "service", found);
+            }
+            self.run_for(SECOND / 4);
         }
         // That a fault has broken a connection without a word may not be known yet. Then the role
         // stays, the front says why, and it is given away when the line is whole again.

@@ -75,6 +75,7 @@ pub(super) fn tell(tell: &Tell) -> Option<String> {
         }
         Tell::Seats { seats, .. } => format!("{} seats at servers", seats.len()),
         Tell::Alive(signs) => format!("{} of its clients have called", signs.len()),
+        Tell::Machine(report) => format!("of its machine: {report:?}"),
         Tell::Settings { revision, .. } => format!("configuration {revision}"),
         Tell::History { lines, .. } => {
             let count = lines.iter().filter(|byte| **byte == b'\n').count();

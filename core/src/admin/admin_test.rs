@@ -526,9 +526,9 @@ fn a_change_that_takes_its_time_is_answered_and_recorded_at_its_end() {
         let request = Request { method: "POST", path: "/api/release", ..Request::default() };
         let route = routes::find(&request).unwrap();
         let asked = Asked { link, request, route, who, secure: false };
-        let (mut out, reply) = (Vec::new(), Reply::later(Command::Notify, "store something"));
+        let (mut out, reply) = (Vec::new(), Reply::later(Command::Activate, "store something"));
         let command = desk.admin.reply(desk.now, &asked, reply, &mut out);
-        assert_eq!((command, out.len()), (Some(Command::Notify), 0), "nothing is said yet");
+        assert_eq!((command, out.len()), (Some(Command::Activate), 0), "nothing is said yet");
         if gone {
             assert!(desk.admin.closed(link));
         }

@@ -31,6 +31,7 @@ pub mod tokens;
 pub mod usage;
 
 use crate::config::InForce;
+use crate::front::Notice;
 use crate::history::Span;
 use crate::io::{Door, Intent, Link, Why};
 use crate::limits::{FILE_TROUBLES_SHOWN, PASSWORDS_KEPT, PASSWORDS_WAITING, TOKENS_MAX};
@@ -142,8 +143,8 @@ pub enum Command {
     Activate,
     /// Give the active role to the other front.
     Failover,
-    /// The virtual address may have moved.
-    Notify,
+    /// The virtual address may have moved; with what keepalived says, if it is known.
+    Notify(Option<Notice>),
     /// Take this handle back from whoever holds it.
     Release(Handle),
     /// Take all handles of this address back.
@@ -595,6 +596,14 @@ impl Admin {
 }
 
 impl Asked<'_> {
+    /// One of keepalived's track scripts asks, or somebody of this machine who asks for the same.
+    #[must_use]
+    pub fn is_track(&self) -> bool {
+        let (path, query) = (self.route.path, self.request.query);
+        let asks = path == "/holdz" || (path == "/readyz" && query == "of=front");
+        asks && self.who.from.is_loopback()
+    }
+
     /// What is answered, by what the node shows.
     #[must_use]
     pub fn answer(&self, admin: &Admin, view: &dyn View) -> Reply {

@@ -6,6 +6,7 @@ use super::guard::Who;
 use super::http::{Request, Response};
 use super::metrics::Page;
 use super::{Admin, Command, Rights, View, allocations, page, settings, usage};
+use crate::front::Notice;
 use crate::log::Handle;
 use crate::verdict::{self, Trouble};
 use alloc::format;
@@ -199,13 +200,18 @@ fn holds(_: &Request<'_>, context: &Context<'_>) -> Reply {
     if context.view.is_front() { told(context.view.holds()) } else { no_front() }
 }
 
-fn notify(_: &Request<'_>, context: &Context<'_>) -> Reply {
+/// `{"words": ["GROUP", "tmr", "BACKUP", "250"]}`, as keepalived adds them; or nothing
+fn notify(request: &Request<'_>, context: &Context<'_>) -> Reply {
     if !context.view.is_front() {
         return no_front();
     }
     let sentence = "The virtual address is being looked for.";
     // Not in the record of changes: it is keepalived that says so, and it changes nothing.
-    Reply { change: None, ..Reply::command(Command::Notify, "", sentence) }
+    let body: Value = serde_json::from_slice(request.body).unwrap_or_default();
+    let words = body["words"].as_array().into_iter().flatten();
+    let words: Vec<&str> = words.filter_map(Value::as_str).collect();
+    let command = Command::Notify(Notice::of_words(&words));
+    Reply { change: None, ..Reply::command(command, "", sentence) }
 }
 
 /// A backend is asked for what only a front knows.

@@ -54,6 +54,8 @@ pub struct FrontStatus {
     pub cluster: Option<String>,
     /// Whether the virtual address is on this machine; `null` where there is none.
     pub virtual_ip: Option<bool>,
+    /// Which machines could take the virtual address, or keep it; `null` where there is none.
+    pub address: Option<AddressStatus>,
     /// Why the last planned failover came to nothing, or did not come to its end; `null`: none was
     /// ordered, or all went well.
     pub failover_trouble: Option<String>,
@@ -101,6 +103,8 @@ pub struct Twin {
     pub synced: bool,
     /// Committed log entries that the one that stands by does not have yet.
     pub lag: u64,
+    /// It says that it started some seconds ago, so that it may not be able to lead yet.
+    pub starting: bool,
     /// What it said last of its part; `null` while it has said nothing.
     pub role: Option<Role>,
     /// Round of the highest epoch it has seen, as it said last.
@@ -121,6 +125,24 @@ pub struct Twin {
     /// Why this front does not follow the other one's configuration, which was changed later; `null`
     /// if it does.
     pub configuration_trouble: Option<String>,
+}
+
+/// Which machines could take the virtual address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AddressStatus {
+    /// This machine.
+    pub this: CouldTake,
+    /// The other front's.
+    pub other: CouldTake,
+}
+
+/// Whether a machine could take the virtual address, or keep it, and its front serve there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CouldTake {
+    /// `null`: nothing is known of what moves the address there.
+    pub could_take: Option<bool>,
+    /// Why it could not, in a sentence; `null` otherwise.
+    pub reason: Option<String>,
 }
 
 /// A key of the configuration that both fronts must have alike and have not.
@@ -401,6 +423,10 @@ mod tests {
             fenced: true,
             cluster: Some("00ff".into()),
             virtual_ip: Some(true),
+            address: Some(AddressStatus {
+                this: CouldTake { could_take: Some(true), reason: None },
+                other: CouldTake { could_take: Some(false), reason: Some("no".into()) },
+            }),
             failover_trouble: Some("late".into()),
             obstacle: Some("alone".into()),
             twin: Some(Twin {
@@ -408,6 +434,7 @@ mod tests {
                 connected: true,
                 synced: true,
                 lag: 0,
+                starting: false,
                 role: Some(Role::Standby),
                 epoch: Some(3),
                 since: None,
@@ -522,8 +549,10 @@ mod tests {
         let expected = json!({
           "version": "0.1.0", "runtime": "smol", "role": "active", "epoch": 3, "fenced": true,
           "cluster": "00ff", "virtual_ip": true, "failover_trouble": "late",
+          "address": { "this": { "could_take": true, "reason": null },
+                       "other": { "could_take": false, "reason": "no" } },
           "obstacle": "alone",
-          "twin": { "address": "a:1", "connected": true, "synced": true, "lag": 0,
+          "twin": { "address": "a:1", "connected": true, "synced": true, "lag": 0, "starting": false,
                     "role": "standby", "epoch": 3, "since": null, "version": "0.1.0",
                     "passed_to": 0, "passed_from": 2,
                     "trouble": null,

@@ -250,6 +250,7 @@ impl Backend {
             Input::Entrance(entrance) => self.admin.set_entrance(*entrance),
             // It has no role that follows an address, nobody signs in here, and it has no usage history.
             Input::Address { .. }
+            | Input::Obstacle(_)
             | Input::Configured(_)
             | Input::Stored(_)
             | Input::Verified { .. }

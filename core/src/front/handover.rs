@@ -97,7 +97,7 @@ impl Front {
                         other one leads: stop this front, and run tmrd activate on the other one"
                 .to_string());
         }
-        self.twin_could_lead()
+        self.twin_could_lead(now)
     }
 
     /// An operator has the role given to the twin. If that is under way, it goes on.
@@ -156,7 +156,7 @@ impl Front {
     pub(super) fn handover_settle(&mut self, now: Mono, out: &mut Vec<Intent>) {
         let stands_by = matches!(self.phase, Phase::Standby);
         match self.handover.stage {
-            Stage::Draining(_) => match (&self.phase, self.twin_could_lead()) {
+            Stage::Draining(_) => match (&self.phase, self.twin_could_lead(now)) {
                 (Phase::Leading { epoch }, Ok(())) if self.is_drained() => {
                     let epoch = *epoch;
                     self.tell_twin_to_lead(now, epoch, out);

@@ -3,7 +3,7 @@
 use super::status::At;
 use super::{Front, Phase};
 use crate::admin::metrics::Page;
-use crate::admin::status::{BackendState, LicenceStatus};
+use crate::admin::status::{AddressStatus, BackendState, LicenceStatus};
 use crate::log::{Epoch, Mode};
 use crate::time::Wall;
 use crate::wire::constants::mask;
@@ -67,6 +67,15 @@ impl At<'_> {
         if let Some(here) = front.wish.address {
             page.gauge("tmrd_virtual_ip", "Whether this machine has the virtual address.")
                 .is(&[], u8::from(here));
+        }
+        if let Some(AddressStatus { this, other }) = front.address_status(self.now.mono) {
+            let help = "Whether a machine could take the virtual address, or keep it.";
+            let mut family = page.gauge("tmrd_address_could_take", help);
+            for (machine, could) in [("this", this.could_take), ("other", other.could_take)] {
+                if let Some(could) = could {
+                    family.is(&[("machine", &machine)], u8::from(could));
+                }
+            }
         }
         let help = "Whether the last planned failover did not come to its end.";
         page.gauge("tmrd_failover_trouble", help)

@@ -27,6 +27,7 @@ mod history;
 mod judge;
 mod ledger;
 mod loss;
+mod machine;
 mod measure;
 mod members;
 mod memory;
@@ -78,6 +79,8 @@ use events::Events;
 use flight::{AnyOne, Commit};
 use handover::Handover;
 use ledger::Ledger;
+pub use machine::Notice;
+use machine::OwnMachine;
 use members::Remembered;
 use memory::Doubt;
 #[cfg(feature = "model")]
@@ -185,6 +188,8 @@ pub struct Front {
     date: GroupDate,
     /// Whether this front has slept.
     vigil: Vigil,
+    /// Whether this machine could take the virtual address.
+    machine: OwnMachine,
     /// Fewer than two of those who were last read are members.
     unproved: bool,
     /// The last slot of a group that was known to be chosen when the latest claim began.
@@ -259,6 +264,7 @@ impl Front {
             witness: Remembered::default(),
             date: GroupDate::default(),
             vigil: Vigil::default(),
+            machine: OwnMachine::default(),
             unproved: false,
             claim_knew: None,
             shortfall: None,
@@ -321,6 +327,7 @@ impl Front {
     /// A step that sees backends as backends of ours, whatever they are.
     fn turn(&mut self, now: Now, input: Input, out: &mut Vec<Intent>) -> Option<Deadline> {
         self.desk.start(now);
+        self.machine.start(now.mono);
         self.look_at_the_time(now);
         self.update_date(now);
         self.ledger.at(self.date.now());
@@ -354,6 +361,7 @@ impl Front {
                 self.lead_if_nobody_does(now.mono);
                 self.timers(now.mono, out);
             }
+            Input::Obstacle(obstacle) => self.machine.set_obstacle(obstacle),
             Input::Entrance(entrance) => self.admin.set_entrance(*entrance),
             Input::Verified { link, granted } => self.verified(now, link, granted, out),
             Input::Configured(new) => {

@@ -90,6 +90,8 @@ impl Front {
             // No licence of a check has a date, and no front sleeps in it.
             date: _,
             vigil: _,
+            // No keepalived is there.
+            machine: _,
             claim_knew,
             shortfall,
             doubt,

@@ -20,6 +20,9 @@ impl Front {
         out: &mut Vec<Intent>,
     ) {
         let Some(asked) = self.admin.admit(now, link, request, checked, out) else { return };
+        if asked.is_track() {
+            self.machine.asked(now.mono);
+        }
         let reply = asked.answer(&self.admin, &status::At { front: self, now });
         match self.admin.reply(now, &asked, reply, out) {
             Some(Command::Activate) => {
@@ -29,7 +32,10 @@ impl Front {
             Some(Command::Failover) => {
                 self.hand_over(now.mono);
             }
-            Some(Command::Notify) => out.push(Intent::Look),
+            Some(Command::Notify(notice)) => {
+                notice.into_iter().for_each(|notice| self.machine.notified(notice));
+                out.push(Intent::Look);
+            }
             Some(Command::Release(handle)) => self.take_back(now, handle),
             Some(Command::ReleaseFrom(address)) => self.take_all_back(now, address),
             Some(Command::Recover) => self.recover(now, link, out),

@@ -143,6 +143,7 @@ impl At<'_> {
             fenced: !front.config.unfenced,
             cluster: front.ledger.group().map(|group| group.to_string()),
             virtual_ip: front.wish.address,
+            address: front.address_status(self.now.mono),
             failover_trouble: front.handover.trouble.clone(),
             obstacle: front.obstacle(),
             twin: front.twin_status(),

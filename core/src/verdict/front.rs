@@ -2,7 +2,8 @@
 
 use super::{Facts, Found, Severity};
 use crate::admin::status::{
-    BackendState, BackendStatus, ClockStatus, ClockVerdict, FrontStatus, Role, Twin,
+    AddressStatus, BackendState, BackendStatus, ClockStatus, ClockVerdict, CouldTake, FrontStatus,
+    Role, Twin,
 };
 use crate::limits::{CERTIFICATE_ENDS_SOON, DISK_SLOW, HANDLES_MAX};
 use alloc::format;
@@ -15,6 +16,7 @@ pub(super) fn judge(facts: &Facts<'_>, found: &mut Found) {
     if let Some(twin) = &front.twin {
         other_front(facts, twin, found);
     }
+    address(facts, found);
     if front.role == Role::Active && front.virtual_ip == Some(false) {
         let text = "This front leads, but the virtual address is not on this machine.".into();
         let todo =
@@ -42,6 +44,29 @@ pub(super) fn judge(facts: &Facts<'_>, found: &mut Found) {
         );
         let todo = "Nothing, or give tmrd report the history folders of both fronts.";
         found.on("front").info("history-gap", text, todo);
+    }
+}
+
+/// Machines that could not take the virtual address. Where this front could not serve either, that is
+/// what is wrong, and mostly the same backends are missing at both.
+fn address(facts: &Facts<'_>, found: &mut Found) {
+    let (front, Ok(())) = (facts.status, &facts.ready) else { return };
+    let Some(AddressStatus { this, other }) = &front.address else { return };
+    let reason = |of: &CouldTake| of.reason.clone().filter(|_| of.could_take == Some(false));
+    if let Some(reason) = reason(this) {
+        let text = format!("This machine could not take the virtual address: {reason}.");
+        let todo = "Start keepalived here, or mend what the sentence names; tmrd doctor says more.";
+        found.on("front").yellow("address-not-here", text, todo);
+    }
+    let starting = front.twin.as_ref().is_some_and(|twin| twin.starting);
+    if let Some(reason) = reason(other).filter(|_| !starting) {
+        let mut text = format!("The other machine could not take the virtual address: {reason}.");
+        if front.virtual_ip == Some(true) {
+            text += " If this machine fails, clients have no server.";
+        }
+        let todo = "Start keepalived there, or mend what the sentence names; tmrd doctor on that \
+                    machine says more.";
+        found.on("twin").yellow("address-not-there", text, todo);
     }
 }
 

@@ -4,8 +4,9 @@
 use super::{Denied, Facts, LicenceState, Trouble, licence_state, of_front, with_machine};
 use crate::admin::metrics::Page;
 use crate::admin::status::{
-    BackendState, BackendStatus, ClockStatus, CopyStatus, Difference, FrontStatus, GoneStatus,
-    LicenceStatus, Role, StrangerStatus, StrayStatus, Twin, TwinDifference,
+    AddressStatus, BackendState, BackendStatus, ClockStatus, CopyStatus, CouldTake, Difference,
+    FrontStatus, GoneStatus, LicenceStatus, Role, StrangerStatus, StrayStatus, Twin,
+    TwinDifference,
 };
 use crate::admin::{FileTrouble, Room};
 use crate::limits::{ROOM_LEAST, ROOM_LOW};
@@ -20,6 +21,11 @@ use serde_json::{Value, json};
 pub(super) const NOW: Wall = Wall(1_795_287_600);
 /// In seconds.
 const DAY: u64 = 86_400;
+
+fn could(could: bool) -> CouldTake {
+    let reason = (!could).then(|| "keepalived has not run its track scripts for 12 s".into());
+    CouldTake { could_take: Some(could), reason }
+}
 
 /// All is well, at the front that leads.
 fn at_ease() -> FrontStatus {
@@ -40,6 +46,7 @@ fn at_ease() -> FrontStatus {
         fenced: true,
         cluster: Some("00ff".into()),
         virtual_ip: Some(true),
+        address: Some(AddressStatus { this: could(true), other: could(true) }),
         failover_trouble: None,
         obstacle: None,
         twin: Some(Twin {
@@ -47,6 +54,7 @@ fn at_ease() -> FrontStatus {
             connected: true,
             synced: true,
             lag: 0,
+            starting: false,
             role: Some(Role::Standby),
             epoch: Some(3),
             since: None,
@@ -174,6 +182,10 @@ fn twin(case: &mut Case) -> &mut Twin {
     case.status.twin.as_mut().expect("there is one")
 }
 
+fn address(case: &mut Case) -> &mut AddressStatus {
+    case.status.address.as_mut().expect("there is one")
+}
+
 fn stands_by(case: &mut Case) {
     case.status.role = Role::Standby;
     case.status.virtual_ip = Some(false);
@@ -285,6 +297,23 @@ const STATES: &[(&str, Change)] = &[
     ("the standby is well", |it| {
         stands_by(it);
         twin(it).role = Some(Role::Active);
+    }),
+    ("the other machine could not take the address", |it| address(it).other = could(false)),
+    ("the other machine could not take it, and its front has just started", |it| {
+        address(it).other = could(false);
+        twin(it).starting = true;
+    }),
+    ("this machine could not take the address", |it| {
+        stands_by(it);
+        twin(it).role = Some(Role::Active);
+        address(it).this = could(false);
+    }),
+    ("keepalived of neither machine runs", |it| {
+        *address(it) = AddressStatus { this: could(false), other: could(false) };
+    }),
+    ("nothing is known of what moves the address", |it| {
+        address(it).this.could_take = None;
+        address(it).other.could_take = None;
     }),
     ("the address is elsewhere", |it| it.status.virtual_ip = Some(false)),
     ("the address is with the standby", |it| {

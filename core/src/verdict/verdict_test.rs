@@ -22,6 +22,8 @@ fn each_state_is_told_with_what_to_do() {
     let fine = [
         "all is well",
         "the standby is well",
+        "the other machine could not take it, and its front has just started",
+        "nothing is known of what moves the address",
         "a clock is a minute off",
         "a certificate holds",
         "a licence ends in thirty days",

@@ -12,11 +12,13 @@
 //! | 2 | [`Tell::Lead`]; [`Tell::Call`], [`Tell::Gone`], [`Answer::Reply`], [`Answer::Dropped`]; [`Tell::Seats`] |
 //! | 3 | [`Tell::Settings`] in the place of [`Tell::Shared`]; [`Tell::History`], [`Answer::Recorded`] |
 //! | 4 | [`Tell::Alive`] |
+//! | 5 | [`Tell::Machine`] |
 
 use crate::history::Mark;
 use crate::limits::{
     CLIENT_FRAME_MAX, HISTORY_BLOCK, SLOT_LAST, TWIN_ADDRESS_MAX, TWIN_ALIVE, TWIN_ENTRIES,
-    TWIN_PIECE_BYTES, TWIN_SEATS, TWIN_SETTINGS_MAX, TWIN_VERSION_TEXT, TWIN_VIRTUALS_MAX,
+    TWIN_PIECE_BYTES, TWIN_REASON_TEXT, TWIN_SEATS, TWIN_SETTINGS_MAX, TWIN_VERSION_TEXT,
+    TWIN_VIRTUALS_MAX,
 };
 use crate::log::{ContainerId, Entry, Epoch, GroupId, Handle, LicenceKey, Slot};
 use crate::time::Wall;
@@ -43,7 +45,7 @@ pub struct Version {
 
 impl Version {
     /// The one that this program speaks.
-    pub const OWN: Self = Self { major: 1, minor: 4 };
+    pub const OWN: Self = Self { major: 1, minor: 5 };
     /// The minor version that came with the lead being given away ([`Tell::Lead`]).
     pub const GIVES_LEAD: u16 = 2;
     /// The minor version that came with calls of clients ([`Tell::Call`]).
@@ -54,6 +56,8 @@ impl Version {
     pub const HISTORY: u16 = 3;
     /// The minor version that came with signs of life of clients ([`Tell::Alive`]).
     pub const ALIVE: u16 = 4;
+    /// The minor version that came with reports on the front's machine ([`Tell::Machine`]).
+    pub const MACHINE: u16 = 5;
 
     /// The minor version that is spoken between this one and another; `None`: they cannot talk.
     #[must_use]
@@ -190,6 +194,47 @@ pub struct SignOfLife {
     pub milliseconds_ago: u32,
 }
 
+/// Whether keepalived on a front's machine calls its track scripts, which ask the front.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Asks {
+    /// Not since the front started, or not yet at regular intervals.
+    #[default]
+    Never,
+    /// At regular intervals.
+    Regularly,
+    /// It did at regular intervals, and has not for so many seconds.
+    Silent(u32),
+}
+
+/// The state of keepalived's instances on a front's machine, as keepalived's last notice says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Instances {
+    /// No notice has come since the front started.
+    #[default]
+    Unknown,
+    /// Each is MASTER or BACKUP.
+    Ready,
+    /// At least one is in FAULT.
+    Fault,
+    /// They were stopped.
+    Stopped,
+}
+
+/// What a front knows of its machine: whether it could take the virtual address, and serve there.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MachineReport {
+    /// The front has just started: what follows may be better in some seconds.
+    pub starting: bool,
+    /// What keepalived's track scripts do.
+    pub asks: Asks,
+    /// How keepalived's instances stand.
+    pub instances: Instances,
+    /// What the system says against the address on this machine, in a sentence.
+    pub obstacle: Option<String>,
+    /// Why the front could not serve, in a sentence; `None`: it could, or leads.
+    pub unready: Option<String>,
+}
+
 /// What the one that dialled tells of itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Tell {
@@ -283,6 +328,9 @@ pub enum Tell {
     /// Clients have called the one that dialled, which had nobody to decide their calls: the one
     /// that leads counts that as it counts calls at itself. Since minor version 4.
     Alive(Vec<SignOfLife>),
+    /// What the one that dialled knows of its machine: after the hello, and at every change. Since
+    /// minor version 5.
+    Machine(MachineReport),
 }
 
 /// What the other one answers, and to how much.
@@ -361,6 +409,7 @@ impl Tell {
             Self::Settings { .. } => Version::SETTINGS,
             Self::History { .. } => Version::HISTORY,
             Self::Alive(_) => Version::ALIVE,
+            Self::Machine(_) => Version::MACHINE,
         }
     }
 
@@ -396,6 +445,12 @@ impl Tell {
             Self::Settings { text, .. } => text.len() <= TWIN_SETTINGS_MAX,
             Self::History { lines, .. } => lines.len() <= HISTORY_BLOCK,
             Self::Alive(signs) => signs.len() <= TWIN_ALIVE,
+            Self::Machine(report) => {
+                let plain = |text: &String| {
+                    text.len() <= TWIN_REASON_TEXT && !text.chars().any(char::is_control)
+                };
+                report.obstacle.iter().chain(&report.unready).all(plain)
+            }
         };
         if tell.since() <= minor && fits { Ok(tell) } else { Err(Malformed) }
     }

@@ -1,12 +1,13 @@
 //! Messages between fronts: what is read is what was written, and nothing else is.
 
 use super::twin::{
-    Answer, Heard, Hello, Malformed, Part, Placed, Shared, SignOfLife, Standing, Tell, Version,
+    Answer, Asks, Heard, Hello, Instances, MachineReport, Malformed, Part, Placed, Shared,
+    SignOfLife, Standing, Tell, Version,
 };
 use crate::history::Mark;
 use crate::limits::{
     CLIENT_FRAME_MAX, HISTORY_BLOCK, SLOT_LAST, TWIN_ADDRESS_MAX, TWIN_ALIVE, TWIN_ENTRIES,
-    TWIN_PIECE_BYTES, TWIN_SEATS, TWIN_VIRTUALS_MAX,
+    TWIN_PIECE_BYTES, TWIN_REASON_TEXT, TWIN_SEATS, TWIN_VIRTUALS_MAX,
 };
 use crate::log::{ContainerId, Entry, Epoch, GroupId, Handle, LicenceKey, Slot};
 use crate::time::Wall;
@@ -19,7 +20,7 @@ const EPOCH: Epoch = Epoch { round: 3, front: 0x0102_0304 };
 const GROUP: GroupId = GroupId(0x1122_3344_5566_7788_99aa_bbcc_ddee_ff00);
 
 fn hello() -> Hello {
-    let version = Version { major: 1, minor: 4 };
+    let version = Version { major: 1, minor: 5 };
     let chosen = Some(Mark::of_entry(GROUP, EPOCH, Slot(300)));
     Hello { version, front: 0x0a0b_0c0d, program: "0.1.0".into(), chosen }
 }
@@ -51,8 +52,18 @@ fn sign() -> SignOfLife {
     SignOfLife { handle: Handle(4097), milliseconds_ago: 300 }
 }
 
+fn report(obstacle: String) -> MachineReport {
+    MachineReport {
+        starting: true,
+        asks: Asks::Silent(300),
+        instances: Instances::Fault,
+        obstacle: Some(obstacle),
+        unready: None,
+    }
+}
+
 /// One of each kind, by its name in wire.md.
-fn tells() -> [(&'static str, Tell); 11] {
+fn tells() -> [(&'static str, Tell); 12] {
     let standing = Standing {
         part: Part::Active,
         epoch: EPOCH,
@@ -84,6 +95,7 @@ fn tells() -> [(&'static str, Tell); 11] {
         ("Settings", Tell::Settings { revision: 7, text: "{ \"VirtualContainers\": [] }".into() }),
         ("History", Tell::History { epoch, lines: b"{}\n".to_vec(), upto: Some(mark()) }),
         ("Alive", Tell::Alive(vec![sign()])),
+        ("Machine", Tell::Machine(report("eth0 is down".into()))),
     ]
 }
 
@@ -104,7 +116,7 @@ fn answers() -> [(&'static str, Answer); 7] {
 #[test]
 fn the_bytes_are_pinned() {
     let mut rows = vec![("hello", hello().encode())];
-    rows.extend(tells().map(|(name, tell)| (name, tell.encode(4).unwrap())));
+    rows.extend(tells().map(|(name, tell)| (name, tell.encode(5).unwrap())));
     rows.extend(answers().map(|(name, answer)| (name, Heard { count: 7, answer }.encode())));
     let text = include_str!("../../docs/wire.md");
     let rows =
@@ -117,7 +129,7 @@ fn the_bytes_are_pinned() {
 fn what_is_read_is_what_was_written() {
     assert_eq!(Hello::decode(&hello().encode()), Ok(hello()));
     for (_, tell) in tells() {
-        assert_eq!(Tell::decode(&tell.encode(4).unwrap(), 4), Ok(tell));
+        assert_eq!(Tell::decode(&tell.encode(5).unwrap(), 5), Ok(tell));
     }
     for (_, answer) in answers() {
         let heard = Heard { count: u64::MAX, answer };
@@ -158,15 +170,16 @@ fn the_lower_minor_version_is_spoken() {
     assert_eq!(version(1, 1).spoken_with(version(1, 7)), Some(1));
     assert_eq!(version(1, 1).spoken_with(version(2, 1)), None);
     for (name, tell) in tells() {
-        let bytes = tell.encode(4).unwrap();
+        let bytes = tell.encode(5).unwrap();
         let since = match name {
             "Standing" | "State" | "Entries" => 0,
             "Shared" => 1,
             "Settings" | "History" => 3,
             "Alive" => 4,
+            "Machine" => 5,
             _ => 2,
         };
-        for minor in 0..=4 {
+        for minor in 0..=5 {
             let has = minor >= since;
             assert_eq!(tell.encode(minor), has.then(|| bytes.clone()), "{name} in {minor}");
             assert_eq!(Tell::decode(&bytes, minor).is_ok(), has, "{name} in {minor}");
@@ -177,14 +190,14 @@ fn the_lower_minor_version_is_spoken() {
 #[test]
 fn nothing_else_is_read() {
     for (_, tell) in tells() {
-        let bytes = tell.encode(4).unwrap();
+        let bytes = tell.encode(5).unwrap();
         for end in 0..bytes.len() {
-            assert_eq!(Tell::decode(&bytes[..end], 4), Err(Malformed));
+            assert_eq!(Tell::decode(&bytes[..end], 5), Err(Malformed));
         }
         let longer = [bytes, vec![0]].concat();
-        assert_eq!(Tell::decode(&longer, 4), Err(Malformed));
+        assert_eq!(Tell::decode(&longer, 5), Err(Malformed));
     }
-    assert_eq!(Tell::decode(&[11], 4), Err(Malformed));
+    assert_eq!(Tell::decode(&[12], 5), Err(Malformed));
     assert_eq!(Heard::decode(&[0, 7]), Err(Malformed));
 }
 
@@ -217,9 +230,12 @@ fn messages_have_limits() {
     let seats = |count| Tell::Seats { epoch, anew: false, seats: vec![placed(); count] };
     let history = |length| Tell::History { epoch, lines: vec![0; length], upto: None };
     let alive = |count| Tell::Alive(vec![sign(); count]);
+    let machine = |length| Tell::Machine(report("x".repeat(length)));
     let lead = |last| Tell::Lead { epoch, committed: Slot(last) };
     let rows: Vec<(Tell, Tell)> = vec![
         (alive(TWIN_ALIVE), alive(TWIN_ALIVE + 1)),
+        (machine(TWIN_REASON_TEXT), machine(TWIN_REASON_TEXT + 1)),
+        (Tell::Machine(report("plain".into())), Tell::Machine(report("two\nlines".into()))),
         (history(HISTORY_BLOCK), history(HISTORY_BLOCK + 1)),
         (call(CLIENT_FRAME_MAX), call(CLIENT_FRAME_MAX + 1)),
         (lead(SLOT_LAST), lead(SLOT_LAST + 1)),
@@ -232,8 +248,8 @@ fn messages_have_limits() {
         (server(TWIN_ADDRESS_MAX), server(TWIN_ADDRESS_MAX + 1)),
     ];
     for (most, more) in rows {
-        assert!(Tell::decode(&most.encode(4).unwrap(), 4).is_ok());
-        assert_eq!(Tell::decode(&more.encode(4).unwrap(), 4), Err(Malformed));
+        assert!(Tell::decode(&most.encode(5).unwrap(), 5).is_ok());
+        assert_eq!(Tell::decode(&more.encode(5).unwrap(), 5), Err(Malformed));
     }
     let reply = vec![0; CLIENT_FRAME_MAX + 1];
     for answer in

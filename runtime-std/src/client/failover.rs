@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 
 /// Longer than a front takes to give the role away, or to give that up.
 const PATIENCE: Duration = Duration::from_secs(15);
+/// Longest that is waited for another front that has just started: it needs its backends first, and
+/// keepalived there its scripts' first answers.
+const STARTING: Duration = Duration::from_secs(10);
 /// Pause between two looks at the status.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -22,9 +25,16 @@ pub fn failover(at: &Pages, if_active: bool) -> Outcome {
         return Ok(());
     }
     let started = Instant::now();
-    let answer = http::post(at, "/api/failover")?;
-    if answer.status != 202 {
-        return Err(Failure::failed(format!("{}: {}", answer.at, answer.body.trim_end())));
+    loop {
+        let answer = http::post(at, "/api/failover")?;
+        if answer.status == 202 {
+            break;
+        }
+        let starting = || Ok::<_, Failure>(http::status(at)?.0["twin"]["starting"] == true);
+        if answer.status != 409 || started.elapsed() > STARTING || !starting()? {
+            return Err(Failure::failed(format!("{}: {}", answer.at, answer.body.trim_end())));
+        }
+        thread::sleep(10 * LOOK);
     }
     loop {
         let (status, _) = http::status(at)?;

@@ -5,13 +5,15 @@ use super::pages::Pages;
 use crate::daemon::cli::Track;
 use crate::daemon::{Failure, Outcome};
 
-/// Tells a front that the virtual address may have moved. `news` is what keepalived says, for the
-/// front's own look counts.
+/// Tells a front that the virtual address may have moved, and in `news` what keepalived says: kind,
+/// name and state of an instance or group, and its priority. Where the address is the front sees for
+/// itself; that an instance is in FAULT it cannot.
 ///
 /// # Errors
 /// It cannot be reached, or is no front.
 pub fn notify(at: &Pages, news: &[String]) -> Outcome {
-    let answer = of_front(http::post(at, "/api/notify")?)?;
+    let body = serde_json::json!({ "words": news }).to_string();
+    let answer = of_front(http::post_json(at, "/api/notify", &body, http::PATIENCE)?)?;
     if answer.status != 202 {
         let line = answer.body.lines().next().unwrap_or_default();
         let words = news.iter().fold("notify".to_owned(), |words, word| words + " " + word);

@@ -1,5 +1,5 @@
-//! The virtual address: is it on this machine, and is it to leave. Who moves it is keepalived;
-//! what follows from it is core's business.
+//! The virtual address: is it on this machine, could it come, and is it to leave. Who moves it is
+//! keepalived; what follows from it is core's business.
 
 use super::create;
 use super::disk::Folder;
@@ -7,6 +7,8 @@ use super::exit::words;
 use super::links::lock;
 use super::plan::{Errand, Tell};
 use super::settings::Ask;
+use if_addrs::{IfAddr, Interface};
+use ipnet::IpNet;
 use std::fs::File;
 use std::io::Write;
 use std::net::IpAddr;
@@ -31,6 +33,8 @@ pub struct Watch {
     folder: Folder,
     /// Does the errands that have to do with the configuration: they take long.
     stores: Sender<Ask>,
+    /// Why `give-away` does not say what it should: keepalived may keep the address off.
+    unwritten: Option<String>,
 }
 
 impl Watch {
@@ -38,22 +42,26 @@ impl Watch {
     /// folder, which is what keeps a second process away.
     #[must_use]
     pub fn new(addresses: Addresses, folder: Folder, stores: Sender<Ask>) -> Self {
-        let watch = Self { addresses, folder, stores };
-        watch.say(false);
+        let mut watch = Self { addresses, folder, stores, unwritten: None };
+        watch.unwritten = watch.say(false);
         watch
     }
 
     /// Looks, and does what is asked, until the node is gone; what is not its own goes to `others`.
-    pub fn serve(self, errands: &Receiver<Errand>, tell: &Tell, others: &Sender<Errand>) {
-        let mut told = None;
+    pub fn serve(mut self, errands: &Receiver<Errand>, tell: &Tell, others: &Sender<Errand>) {
+        let (mut told, mut obstacle) = (None, None);
         loop {
-            let here = self.here();
+            let (here, against) = self.look();
+            if against != obstacle {
+                tell(Input::Obstacle(against.clone()));
+                obstacle = against;
+            }
             if let Some(here) = here.filter(|_| here != told) {
                 tell(Input::Address { here });
             }
             told = here.or(told).filter(|_| !lock(&self.addresses).is_empty());
             match errands.recv_timeout(LOOK) {
-                Ok(Errand::GiveAway(away)) => self.say(away),
+                Ok(Errand::GiveAway(away)) => self.unwritten = self.say(away),
                 // Whoever does it has ended only with the process.
                 Ok(Errand::Store(text)) => drop(self.stores.send(Ask::Store(text))),
                 Ok(Errand::Look) | Err(RecvTimeoutError::Timeout) => {}
@@ -63,34 +71,64 @@ impl Watch {
         }
     }
 
-    /// `None`: there is nothing to look for, or the system does not say.
-    fn here(&self) -> Option<bool> {
+    /// Whether an address is here (`None`: there is none to look for, or the system does not say), and
+    /// what stands against one here.
+    fn look(&self) -> (Option<bool>, Option<String>) {
         let addresses = lock(&self.addresses).clone();
         if addresses.is_empty() {
-            return None;
+            return (None, None);
         }
         match if_addrs::get_if_addrs() {
-            Ok(all) => Some(all.iter().any(|found| addresses.contains(&found.ip()))),
+            Ok(all) => {
+                let here = all.iter().any(|found| addresses.contains(&found.ip()));
+                (Some(here), self.unwritten.clone().or_else(|| interface_down(&all, &addresses)))
+            }
             Err(error) => {
                 tracing::warn!("this machine's addresses cannot be read: {}", words(&error));
-                None
+                (None, self.unwritten.clone())
             }
         }
     }
 
     /// Written in place: whoever watches it looks at this very file. Where it cannot be written
-    /// clients are served all the same.
-    fn say(&self, away: bool) {
+    /// clients are served all the same. Returns why it could not be written.
+    fn say(&self, away: bool) -> Option<String> {
         let path = self.folder.path(GIVE_AWAY);
         let put = || {
             let mut file = create::open_or_create(&path, 0o644, File::options().write(true))?;
             file.write_all(if away { b"1\n" } else { b"0\n" })?;
             file.set_len(2)
         };
-        if let Err(error) = put() {
-            tracing::error!("{}: {}", path.display(), words(&error));
-        }
+        let trouble = format!("{}: {}", path.display(), words(&put().err()?));
+        tracing::error!("{trouble}");
+        Some(format!("{trouble}; keepalived there may keep the address off"))
     }
+}
+
+/// Says that the interface is down that one of these addresses belongs on, going by the networks of
+/// the addresses that are there. Where keepalived puts it elsewhere, or the system does not say how
+/// the interface stands, nothing is known.
+fn interface_down(all: &[Interface], addresses: &[IpAddr]) -> Option<String> {
+    let network = |found: &Interface| {
+        let length = match &found.addr {
+            IfAddr::V4(four) => four.prefixlen,
+            IfAddr::V6(six) => six.prefixlen,
+        };
+        IpNet::new(found.ip(), length).ok()
+    };
+    let holds = |found: &&Interface| {
+        let network = network(found).filter(|it| it.prefix_len() < it.max_prefix_len());
+        network.is_some_and(|it| addresses.iter().any(|address| it.contains(address)))
+    };
+    let name = &all.iter().find(holds)?.name;
+    let state = std::fs::read_to_string(format!("/sys/class/net/{name}/operstate")).ok()?;
+    is_down(&state).then(|| format!("the interface {name}, which it belongs on, is down"))
+}
+
+/// Whether a state of an interface is one in which nothing goes through it, as the kernel calls them
+/// (RFC 2863).
+fn is_down(state: &str) -> bool {
+    matches!(state.trim(), "down" | "lowerlayerdown" | "notpresent")
 }
 
 #[cfg(test)]
@@ -119,6 +157,43 @@ mod tests {
         let said = std::fs::read_to_string(path.join(GIVE_AWAY)).unwrap();
         std::fs::remove_dir_all(path).unwrap();
         (news.iter().collect(), said)
+    }
+
+    #[test]
+    fn an_interface_is_found_by_its_network_and_is_down_by_the_kernels_word() {
+        let there = |name: &str, ip: [u8; 4], prefixlen| Interface {
+            name: name.into(),
+            addr: IfAddr::V4(if_addrs::Ifv4Addr {
+                ip: ip.into(),
+                netmask: [0; 4].into(),
+                prefixlen,
+                broadcast: None,
+            }),
+            index: None,
+        };
+        let virtuals = ["192.0.2.42".parse().unwrap()];
+        let state =
+            |name, prefixlen| interface_down(&[there(name, [192, 0, 2, 11], prefixlen)], &virtuals);
+        assert_eq!(state("lo", 24), None, "its state is unknown, and it is up");
+        assert_eq!(state("no-such-interface", 24), None);
+        assert_eq!(state("lo", 32), None, "the address itself is no network");
+        let rows = ["up", "unknown", "dormant", "down", "lowerlayerdown"].map(|it| is_down(it));
+        assert_eq!(rows, [false, false, false, true, true]);
+        assert!(is_down("down\n"), "as the file has it");
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_stands_against_the_address() {
+        let path = std::env::temp_dir().join(format!("tmr-vip-unwritten-{}", std::process::id()));
+        let folder = Folder::open(&path).unwrap();
+        std::fs::create_dir(path.join(GIVE_AWAY)).unwrap();
+        let addresses = Arc::new(Mutex::new(vec!["192.0.2.1".parse().unwrap()]));
+        let watch = Watch::new(addresses, folder, channel().0);
+        let (here, against) = watch.look();
+        assert_eq!(here, Some(false));
+        assert!(against.is_some_and(|why| why.contains(GIVE_AWAY)));
+        drop(watch);
+        std::fs::remove_dir_all(path).unwrap();
     }
 
     #[test]

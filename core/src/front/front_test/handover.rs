@@ -58,6 +58,18 @@ fn with_a_call(world: &mut World, front: usize) -> Link {
     client
 }
 
+/// Two fronts, and the second one's program does not tell of its machine yet.
+fn with_a_twin_that_does_not_say() -> World {
+    let mut world = World::new(1);
+    world.activate(0);
+    world.line.cut = true;
+    world.add_front();
+    world.fronts[1].node.speak(Version { minor: Version::MACHINE - 1, ..Version::OWN });
+    world.line.cut = false;
+    world.advance(TWIN_REDIAL_MAX + SECOND);
+    world
+}
+
 #[track_caller]
 fn goes_on_at(world: &mut World, front: usize) {
     assert!(world.leads(front), "{:#}", world.status(front));
@@ -146,7 +158,7 @@ fn a_twin_that_does_not_take_it_leaves_it_here() {
         }),
     ];
     for (what, spoil) in ways {
-        let mut world = twins();
+        let mut world = with_a_twin_that_does_not_say();
         spoil(&mut world);
         ordered(&mut world, 0);
         let waits = with_a_call(&mut world, 0);
@@ -328,7 +340,7 @@ fn what_nobody_waits_for_is_committed_first() {
 
 #[test]
 fn one_that_cannot_take_it_does_not_try() {
-    let mut world = twins();
+    let mut world = with_a_twin_that_does_not_say();
     world.part(1, 0);
     world.part(1, 1);
     ordered(&mut world, 0);

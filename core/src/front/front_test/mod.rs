@@ -15,6 +15,7 @@ mod history;
 mod lead;
 mod line;
 mod lists;
+mod machine;
 mod members;
 mod old_disks;
 mod pages;

@@ -10,7 +10,9 @@ use crate::io::{Intent, Link, Why};
 use crate::limits::{STATE_MAX, TWIN_ENTRIES, TWIN_HEARTBEAT, TWIN_WINDOW};
 use crate::log::{ContainerId, Entry, Epoch, GroupId, Setting, Slot, State};
 use crate::time::{Duration, Mono};
-use crate::wire::twin::{Answer, Heard, Placed, Shared, SignOfLife, Standing, Tell, Version};
+use crate::wire::twin::{
+    Answer, Asks, Heard, MachineReport, Placed, Shared, SignOfLife, Standing, Tell, Version,
+};
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -66,6 +68,8 @@ pub(super) struct Hearing {
     /// When something last came.
     last: Mono,
     standing: Option<Standing>,
+    /// What the twin has told of its machine, and when.
+    machine: Option<(Mono, MachineReport)>,
     /// The log of the standing's epoch is taken.
     takes: bool,
     /// What was told did not fit, and that was said: what was on its way then is left.
@@ -94,7 +98,7 @@ impl Hearing {
     pub(super) fn lost(&mut self) {
         self.link = None;
         self.forget();
-        self.standing = None;
+        (self.standing, self.machine) = (None, None);
     }
 
     fn forget(&mut self) {
@@ -118,6 +122,21 @@ impl Hearing {
 
     pub(super) fn standing(&self) -> Option<&Standing> {
         self.standing.as_ref()
+    }
+
+    /// What the twin has told of its machine; a silence of keepalived goes on since then.
+    pub(super) fn machine(&self, now: Mono) -> Option<MachineReport> {
+        let (told, mut report) = self.machine.clone()?;
+        if let Asks::Silent(seconds) = &mut report.asks {
+            let since = u32::try_from(now.since(told).as_secs()).unwrap_or(u32::MAX);
+            *seconds = seconds.saturating_add(since);
+        }
+        Some(report)
+    }
+
+    /// By its own word the twin has just started.
+    pub(super) fn is_starting(&self) -> bool {
+        self.machine.as_ref().is_some_and(|(_, report)| report.starting)
     }
 
     /// The epoch under which the twin leads, by its word.
@@ -173,6 +192,10 @@ impl Hearing {
             }
             Tell::Gone { client, replies } => {
                 news.gone = Some((client, replies));
+                Answer::Noted
+            }
+            Tell::Machine(report) => {
+                self.machine = Some((now, report));
                 Answer::Noted
             }
             Tell::Alive(signs) => {

@@ -33,7 +33,7 @@ use crate::limits::TWIN_HEARTBEAT;
 use crate::log::{Epoch, Slot};
 use crate::seldom::Seldom;
 use crate::time::{Deadline, Mono, Now};
-use crate::wire::twin::{Answer, Heard, Hello, Part, Placed, Shared, Tell, Version};
+use crate::wire::twin::{Answer, Heard, Hello, MachineReport, Part, Placed, Shared, Tell, Version};
 use alive::Signs;
 use alloc::borrow::ToOwned;
 use alloc::format;
@@ -389,7 +389,7 @@ impl Front {
 
     /// Tells the twin what is new, and answers what has changed here.
     pub(super) fn twin_settle(&mut self, now: Now, seats: Vec<Placed>, out: &mut Vec<Intent>) {
-        let part = self.part(now.mono);
+        let (part, machine) = (self.part(now.mono), self.machine_report(now.mono));
         let (stands_by, unfenced) = (self.listens(), self.config.unfenced);
         let leads = matches!(self.phase, Phase::Leading { .. });
         let epoch = self.phase.epoch().unwrap_or(self.highest);
@@ -399,6 +399,7 @@ impl Front {
         let (ledger, history) = (&self.ledger, &self.history);
         let subject = Subject { part, epoch, leads, ledger, history, unfenced };
         twin.tell.settle(now, &subject, seats, out);
+        twin.tell.tell_machine(now.mono, machine, out);
     }
 
     /// It neither leads nor tries to: its copy of the log may be the twin's. In unfenced mode it
@@ -424,6 +425,11 @@ impl Front {
     /// The epoch under which the twin leads, by its own word.
     pub(super) fn twin_epoch(&self) -> Option<Epoch> {
         self.twin.as_ref().and_then(|twin| twin.hear.leads())
+    }
+
+    /// What the twin has told of its machine, as it stands now by that; `None`: nothing.
+    pub(super) fn twin_machine(&self, now: Mono) -> Option<MachineReport> {
+        self.twin.as_ref().and_then(|twin| twin.hear.machine(now))
     }
 
     /// In unfenced mode a client hears what is committed when the twin has it too. When such a
@@ -481,7 +487,7 @@ impl Front {
     ///
     /// # Errors
     /// Why not, in a sentence for people.
-    pub(super) fn twin_could_lead(&self) -> Result<(), String> {
+    pub(super) fn twin_could_lead(&self, now: Mono) -> Result<(), String> {
         let Some(twin) = &self.twin else {
             let none = "there is no other front: TmrServer.TwinServer is not configured";
             return Err(none.to_owned());
@@ -493,7 +499,8 @@ impl Front {
         } else if !twin.tell.follows() {
             "does not have this front's log yet"
         } else {
-            return Ok(());
+            let Err(why) = self.twin_machine_could(now) else { return Ok(()) };
+            return Err(format!("the twin {} {why}", twin.config.address));
         };
         let address = &twin.config.address;
         Err(format!("the twin {address} {why}; to have it lead all the same: tmrd activate there"))
@@ -547,6 +554,7 @@ impl Front {
             connected,
             synced: connected && synced && lag == 0,
             lag,
+            starting: twin.hear.is_starting(),
             role: standing.map(|standing| match standing.part {
                 Part::Standby => Role::Standby,
                 Part::Starting => Role::Starting,

@@ -16,7 +16,9 @@ use crate::limits::{
 };
 use crate::log::{Epoch, Slot};
 use crate::time::{Duration, Mono, Now};
-use crate::wire::twin::{Answer, Heard, Part, Placed, Standing, Tell};
+use crate::wire::twin::{
+    Answer, Asks, Heard, MachineReport, Part, Placed, Standing, Tell, Version,
+};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
@@ -77,6 +79,8 @@ pub(super) struct Telling {
     held: Slot,
     /// Nothing waits for the twin until it has got this far.
     late: Option<Slot>,
+    /// What it was told of this front's machine.
+    machine: Option<MachineReport>,
     /// It was told all handles at stock servers.
     placed: bool,
     /// The next whole state may go out from then on.
@@ -102,6 +106,7 @@ impl Default for Telling {
             marks: VecDeque::new(),
             held: Slot(0),
             late: NOT_BEGUN,
+            machine: None,
             placed: false,
             state_after: Mono(0),
         }
@@ -314,6 +319,21 @@ impl Telling {
         let standing = Standing { part, epoch, leads, committed: ledger.committed() };
         self.told = Some(standing);
         self.send(now.mono, &Tell::Standing(standing), out);
+    }
+
+    /// Tells what is known of this front's machine, when that is something else than before. How long
+    /// keepalived has been silent grows at both ends alike.
+    pub(super) fn tell_machine(&mut self, now: Mono, report: MachineReport, out: &mut Vec<Intent>) {
+        let same = |told: &MachineReport| match (told.asks, report.asks) {
+            (Asks::Silent(_), Asks::Silent(_)) => {
+                *told == MachineReport { asks: told.asks, ..report.clone() }
+            }
+            _ => *told == report,
+        };
+        if self.knows(Version::MACHINE) && !self.machine.as_ref().is_some_and(same) {
+            self.send(now, &Tell::Machine(report.clone()), out);
+            self.machine = Some(report);
+        }
     }
 
     /// Tells which handles at stock servers stand for which seats, before the slots are told of as

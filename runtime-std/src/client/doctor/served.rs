@@ -41,7 +41,7 @@ fn topic(code: &str, about: &str) -> &'static str {
         ("disk-full" | "disk-nearly-full", _) => "state folder",
         ("certificate-ended" | "certificate-ends", _) => "certificate",
         ("clock-off" | "clock-wrong", _) => "clocks",
-        ("address-elsewhere" | "address-wrong-machine", _) => "virtual address",
+        (code, _) if code.starts_with("address-") => "virtual address",
         ("container-stray" | "part-copied" | "licence-gone" | "no-licence", _) => "licences",
         (_, "front") => "front",
         (_, "twin") => "twin",
