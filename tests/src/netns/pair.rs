@@ -378,6 +378,42 @@ impl Pair {
         self.front(front).inside(|| program.run(["failover"])).expect(0);
     }
 
+    /// `tmrd failover` on the machine of a front: exit code, and what it writes to standard error.
+    ///
+    /// # Panics
+    /// It does not start.
+    #[must_use]
+    pub fn order_failover(&self, front: usize) -> (Option<i32>, String) {
+        let program = self.fronts[front].program();
+        let finished = self.front(front).inside(|| program.run(["failover"]));
+        (finished.code, finished.err)
+    }
+
+    /// Waits until a front says whether the other machine could take the virtual address; returns the
+    /// reason why not.
+    ///
+    /// # Panics
+    /// It does not within a minute.
+    #[track_caller]
+    pub fn wait_other_could_take(&self, front: usize, could: bool) -> String {
+        within(LIMIT, "what is said of the other machine", || {
+            let other = self.status(front)?["address"]["other"].take();
+            (other["could_take"] == could)
+                .then(|| other["reason"].as_str().unwrap_or_default().to_owned())
+        })
+    }
+
+    /// The kinds of the troubles that a front tells.
+    ///
+    /// # Panics
+    /// It tells no verdict.
+    #[must_use]
+    pub fn troubles(&self, front: usize) -> Vec<String> {
+        let status = self.status(front).expect("the front's status");
+        let verdict = status["verdict"].as_array().expect("a verdict");
+        verdict.iter().map(|row| row["code"].as_str().expect("a word").to_owned()).collect()
+    }
+
     /// Writes what all of them have logged to standard error, for a look at a round that took long.
     pub fn tell(&self) {
         for keeper in &self.keepers {

@@ -7,6 +7,7 @@
 //!
 //! What lives here: playing a fault, and what must hold after any. The faults are in the modules.
 
+mod address;
 mod backends;
 mod blueprint;
 mod crowd;

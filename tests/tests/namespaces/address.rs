@@ -1,0 +1,88 @@
+//! The other machine could not take the virtual address: a planned failover is refused, status says
+//! it beforehand, and clients notice nothing.
+
+use crate::{SOME, one_at_a_time, undisturbed};
+use tmr_tests::harness::{Runtime, until};
+use tmr_tests::netns::{CLIENTS, FRONT, Load, Pair};
+use tmr_tests::on_both_runtimes;
+
+on_both_runtimes!(
+    a_failover_to_a_machine_without_keepalived_is_refused,
+    a_failover_to_keepalived_in_fault_is_refused,
+    a_failover_to_a_front_that_has_just_started_waits_for_it,
+);
+
+/// Clients are served while a failover is refused, and the front that leads says before why it is.
+#[track_caller]
+fn refused(pair: &Pair, load: &Load, leader: usize, reason: &str) {
+    let epoch = pair.epoch(leader);
+    let beforehand = pair.wait_other_could_take(leader, false);
+    assert!(beforehand.contains(reason), "{beforehand}");
+    assert_eq!(pair.troubles(leader), ["address-not-there"]);
+    undisturbed(pair.group(0, CLIENTS), load, |load| {
+        load.wait_for(0, SOME);
+        let (code, said) = pair.order_failover(leader);
+        assert_eq!(code, Some(1), "{said}");
+        assert!(said.contains("go to nobody") && said.contains(reason), "{said}");
+        load.wait_for(0, SOME);
+    });
+    assert!(pair.has_address(leader), "it has not gone");
+    assert_eq!(pair.epoch(leader), epoch, "the role has not gone either");
+}
+
+/// All is well again: the same order is followed.
+#[track_caller]
+fn goes(pair: &Pair, leader: usize) {
+    assert_eq!(pair.wait_other_could_take(leader, true), "");
+    assert_eq!(pair.settled().0, leader);
+    assert_eq!(pair.troubles(leader), [""; 0]);
+    pair.fail_over(leader);
+    pair.wait_leads(1 - leader);
+}
+
+fn a_failover_to_a_machine_without_keepalived_is_refused(runtime: Runtime) {
+    let _one = one_at_a_time();
+    let Some(mut pair) = Pair::start(runtime) else { return };
+    let load = Load::new();
+    let (leader, _) = pair.settled();
+    let other = 1 - leader;
+    // It runs, and does not any more.
+    pair.keeper(other).kill();
+    refused(&pair, &load, leader, "keepalived there has not run its track scripts for ");
+    assert_eq!(pair.troubles(other), ["address-not-here"]);
+    // The front there knows of none that ever ran.
+    pair.restart_front(other);
+    until("the other front to be there for longer than it starts", || {
+        let twin = pair.status(leader)?["twin"].take();
+        (twin["connected"] == true && twin["starting"] == false).then_some(())
+    });
+    refused(&pair, &load, leader, "since the front there started: it does not run");
+    pair.keeper(other).restart();
+    goes(&pair, leader);
+}
+
+fn a_failover_to_keepalived_in_fault_is_refused(runtime: Runtime) {
+    let _one = one_at_a_time();
+    let Some(pair) = Pair::start(runtime) else { return };
+    let load = Load::new();
+    let (leader, _) = pair.settled();
+    let machine = format!("front-{}", 1 - leader);
+    pair.network().cut(&machine, FRONT);
+    refused(&pair, &load, leader, "keepalived there is in FAULT");
+    pair.network().heal(&machine, FRONT);
+    goes(&pair, leader);
+}
+
+/// It is in sync before it has its backends, and keepalived there has not asked it yet, or is in FAULT
+/// because of its front.
+fn a_failover_to_a_front_that_has_just_started_waits_for_it(runtime: Runtime) {
+    let _one = one_at_a_time();
+    let Some(mut pair) = Pair::start(runtime) else { return };
+    let (leader, _) = pair.settled();
+    pair.restart_front(1 - leader);
+    until("the other front to be in sync", || {
+        (pair.status(leader)?["twin"]["synced"] == true).then_some(())
+    });
+    pair.fail_over(leader);
+    pair.wait_leads(1 - leader);
+}
