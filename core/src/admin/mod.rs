@@ -6,6 +6,7 @@
 //! ([`Command`] is handed to the node), and the checking of a password, which takes long
 //! ([`Intent::Verify`]).
 
+mod address;
 #[cfg(test)]
 mod admin_test;
 mod allocations;
@@ -596,14 +597,6 @@ impl Admin {
 }
 
 impl Asked<'_> {
-    /// One of keepalived's track scripts asks, or somebody of this machine who asks for the same.
-    #[must_use]
-    pub fn is_track(&self) -> bool {
-        let (path, query) = (self.route.path, self.request.query);
-        let asks = path == "/holdz" || (path == "/readyz" && query == "of=front");
-        asks && self.who.from.is_loopback()
-    }
-
     /// What is answered, by what the node shows.
     #[must_use]
     pub fn answer(&self, admin: &Admin, view: &dyn View) -> Reply {

@@ -5,7 +5,7 @@
 use super::guard::Who;
 use super::http::{Request, Response};
 use super::metrics::Page;
-use super::{Admin, Command, Rights, View, allocations, page, settings, usage};
+use super::{Admin, Asked, Command, Rights, View, allocations, page, settings, usage};
 use crate::front::Notice;
 use crate::log::Handle;
 use crate::verdict::{self, Trouble};
@@ -212,6 +212,16 @@ fn notify(request: &Request<'_>, context: &Context<'_>) -> Reply {
     let words: Vec<&str> = words.filter_map(Value::as_str).collect();
     let command = Command::Notify(Notice::of_words(&words));
     Reply { change: None, ..Reply::command(command, "", sentence) }
+}
+
+impl Asked<'_> {
+    /// One of keepalived's track scripts asks, or somebody of this machine who asks for the same.
+    #[must_use]
+    pub fn is_track(&self) -> bool {
+        let (path, query) = (self.route.path, self.request.query);
+        let asks = path == "/holdz" || (path == "/readyz" && query == "of=front");
+        asks && self.who.from.is_loopback()
+    }
 }
 
 /// A backend is asked for what only a front knows.

@@ -1,6 +1,7 @@
 //! What `/api/status` says, field by field. Names and shapes are a contract with those who read
 //! it: a field may come, none may go or change.
 
+pub use super::address::{AddressStatus, CouldTake};
 pub use super::allocations::{Allocation, StrangerStatus};
 pub use super::clock::{ClockStatus, ClockVerdict};
 use crate::time::Wall;
@@ -125,24 +126,6 @@ pub struct Twin {
     /// Why this front does not follow the other one's configuration, which was changed later; `null`
     /// if it does.
     pub configuration_trouble: Option<String>,
-}
-
-/// Which machines could take the virtual address.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct AddressStatus {
-    /// This machine.
-    pub this: CouldTake,
-    /// The other front's.
-    pub other: CouldTake,
-}
-
-/// Whether a machine could take the virtual address, or keep it, and its front serve there.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct CouldTake {
-    /// `null`: nothing is known of what moves the address there.
-    pub could_take: Option<bool>,
-    /// Why it could not, in a sentence; `null` otherwise.
-    pub reason: Option<String>,
 }
 
 /// A key of the configuration that both fronts must have alike and have not.
