@@ -398,7 +398,7 @@ impl Admin {
         let admitted = found.and_then(|route| {
             self.pass(now, sender, &request, (route, checked), out).map(|pass| (route, pass))
         });
-        let secure = self.secure(&sender);
+        let secure = sender.is_secure(self.entrance.certificate_ends.is_some());
         match admitted {
             Ok((route, Pass::In(who))) => Some(Asked { link, request, route, who, secure }),
             Ok((_, Pass::Checked(trier, password))) => {
@@ -470,7 +470,7 @@ impl Admin {
             Ok(token) => Ok(token.clone()),
             Err(Refused::Over(sentence)) => Err(guard::no_token(&sentence)),
             Err(Refused::Unknown) => {
-                let taken = self.slips.take(now.mono, Trier::at(from));
+                let taken = self.slips.take(now.mono, Trier::at(from, None));
                 taken.map_err(|wait| guard::wait(wait, false))?;
                 self.audit.wrong(now, "a token that is not known", from, out);
                 Err(guard::no_token("This token is not known here. See tmrd token --list."))
@@ -570,14 +570,6 @@ impl Admin {
             let request = Request { close, ..Request::default() };
             self.send(link, &request, &response, out);
         }
-    }
-
-    /// Whether cookies are for HTTPS only: its sender speaks it.
-    fn secure(&self, sender: &Sender) -> bool {
-        if sender.proxied {
-            return sender.https;
-        }
-        self.entrance.certificate_ends.is_some() && !sender.from.is_loopback()
     }
 
     fn send(

@@ -23,6 +23,13 @@ pub(super) struct Sender {
     pub(super) https: bool,
 }
 
+impl Sender {
+    /// Whether its cookies are for HTTPS only, because it speaks that. `tls`: this server does.
+    pub(super) fn is_secure(&self, tls: bool) -> bool {
+        if self.proxied { self.https } else { tls && !self.from.is_loopback() }
+    }
+}
+
 /// Finds out who sends a request, and has it name the host that its sender asked for. `proxies`:
 /// those that are trusted; `names`: those of this server.
 pub(super) fn sender(

@@ -121,7 +121,10 @@ fn a_front_that_filled_two_blank_disks_and_lost_the_lead_names_them() {
     for index in [0, 1] {
         let status = world.status(0);
         let address = status["backends"][index]["address"].as_str().expect("a text");
-        assert!(why.contains(&alloc::format!("{address} (its disk is not one that the group")), "{why}");
+        assert!(
+            why.contains(&alloc::format!("{address} (its disk is not one that the group")),
+            "{why}"
+        );
     }
     assert!(why.ends_with("or run tmrd recover"), "{why}");
 }
