@@ -369,7 +369,7 @@ fn users_are_told_without_their_handles() {
     let free_of = |rows: &[CmNetInfoCluster], code| {
         rows.iter().find(|row| row.product_code == code).map(|row| row.free_licenses)
     };
-    assert_eq!((free_of(&clusters, SPLIT), free_of(&clusters, TMR)), (Some(0), Some(9)));
+    assert_eq!((free_of(&clusters, SPLIT), free_of(&clusters, TMR)), (Some(0), Some(5)));
     let now = table.now;
     table.now.wall = Wall(1_900_000_000);
     let clusters: Vec<CmNetInfoCluster> = table.info(service, info::NETINFO_CLUSTER);
