@@ -102,12 +102,12 @@ impl Demo {
 /// Waits until none of these processes is there.
 fn gone(pids: &[u32]) {
     within(Duration::from_secs(20), "the servers to be gone", || {
-        let there = |pid: &&u32| {
+        let there = |pid: &u32| {
             let stat = fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat"));
             // What nobody has waited for yet has ended all the same.
             stat.is_ok_and(|stat| !stat.contains(") Z "))
         };
-        pids.iter().find(there).is_none().then_some(())
+        (!pids.iter().any(there)).then_some(())
     });
 }
 

@@ -17,7 +17,7 @@ fn made(name: &str, rights: Rights, ends: Wall, seed: u8) -> (Token, String) {
 /// A server with these tokens, and with passwords for both roles.
 fn with(tokens: &[&Token]) -> Desk {
     let mut desk = Desk::new(true, true);
-    let tokens = tokens.iter().map(|&token| token.clone()).collect();
+    let tokens = tokens.iter().copied().cloned().collect();
     desk.admin.set_entrance(Entrance { tokens, ..desk.admin.entrance.clone() });
     desk
 }
