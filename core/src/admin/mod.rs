@@ -58,7 +58,7 @@ use serde_json::Value;
 use sessions::Sessions;
 pub use slips::BrowserKey;
 use slips::{Known, Slips, Trier};
-use tokens::{Refused, Token};
+use tokens::Token;
 
 /// What a node lets its admin pages see.
 pub trait View {
@@ -455,27 +455,6 @@ impl Admin {
         }
         guard::rights(&who, route, &self.entrance)?;
         Ok(Pass::In(who))
-    }
-
-    /// The token that somebody at this address shows. One that was never made here counts as a wrong
-    /// password does; one that was is no guess, so that other people's guesses do not hold it up.
-    fn token(
-        &mut self,
-        now: Now,
-        from: IpAddr,
-        shown: &str,
-        out: &mut Vec<Intent>,
-    ) -> Result<Token, Response> {
-        match tokens::look(&self.entrance.tokens, shown, now.wall) {
-            Ok(token) => Ok(token.clone()),
-            Err(Refused::Over(sentence)) => Err(guard::no_token(&sentence)),
-            Err(Refused::Unknown) => {
-                let taken = self.slips.take(now.mono, Trier::at(from, None));
-                taken.map_err(|wait| guard::wait(wait, false))?;
-                self.audit.wrong(now, "a token that is not known", from, out);
-                Err(guard::no_token("This token is not known here. See tmrd token --list."))
-            }
-        }
     }
 
     /// Whose browser it is that a request comes from, if it is known.

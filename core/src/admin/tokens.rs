@@ -4,13 +4,17 @@
 //! A token is 256 random bits, which nobody guesses: so its hash is a plain SHA-256, and it is looked up
 //! on the spot, where a password is checked slowly. What never lives here: the file, and the randomness.
 
-use super::Rights;
+use super::http::Response;
+use super::slips::Trier;
+use super::{Admin, Rights, guard};
+use crate::io::Intent;
 use crate::licence::rfc3339;
 use crate::limits::{TOKEN_NAME_MAX, TOKENS_MAX};
-use crate::time::Wall;
+use crate::time::{Now, Wall};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::net::IpAddr;
 use sha2::{Digest, Sha256};
 
 /// What every token begins with: by it a server knows its own from those that a proxy hands on, and a
@@ -38,7 +42,7 @@ pub struct NoToken(pub &'static str);
 
 /// Why a token gives nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Refused {
+enum Refused {
     /// No such token was ever made here.
     Unknown,
     /// In a sentence.
@@ -147,8 +151,31 @@ pub(super) fn shown(authorization: Option<&str>) -> Option<&str> {
     (scheme.eq_ignore_ascii_case("bearer") && token.starts_with(PREFIX)).then_some(token)
 }
 
+impl Admin {
+    /// The token that somebody at this address shows. One that was never made here counts as a wrong
+    /// password does; one that was is no guess, so that other people's guesses do not hold it up.
+    pub(super) fn token(
+        &mut self,
+        now: Now,
+        from: IpAddr,
+        shown: &str,
+        out: &mut Vec<Intent>,
+    ) -> Result<Token, Response> {
+        match look(&self.entrance.tokens, shown, now.wall) {
+            Ok(token) => Ok(token.clone()),
+            Err(Refused::Over(sentence)) => Err(guard::no_token(&sentence)),
+            Err(Refused::Unknown) => {
+                let taken = self.slips.take(now.mono, Trier::at(from, None));
+                taken.map_err(|wait| guard::wait(wait, false))?;
+                self.audit.wrong(now, "a token that is not known", from, out);
+                Err(guard::no_token("This token is not known here. See tmrd token --list."))
+            }
+        }
+    }
+}
+
 /// Looks a token up.
-pub(super) fn look<'a>(tokens: &'a [Token], shown: &str, now: Wall) -> Result<&'a Token, Refused> {
+fn look<'a>(tokens: &'a [Token], shown: &str, now: Wall) -> Result<&'a Token, Refused> {
     let hash = hash(shown);
     let Some(token) = tokens.iter().find(|token| token.hash == hash) else {
         return Err(Refused::Unknown);
