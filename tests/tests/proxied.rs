@@ -102,7 +102,9 @@ impl Proxy {
 fn relay(client: TcpStream, socket: &Path) -> std::io::Result<()> {
     let (from, to) = (client.peer_addr()?, client.local_addr()?);
     let mut nginx = UnixStream::connect(socket)?;
-    write!(nginx, "PROXY TCP4 {} {} {} {}\r\n", from.ip(), to.ip(), from.port(), to.port())?;
+    // In one piece: nginx wants to see all of it at once.
+    let head = format!("PROXY TCP4 {} {} {} {}\r\n", from.ip(), to.ip(), from.port(), to.port());
+    nginx.write_all(head.as_bytes())?;
     let (mut ahead, mut back) = (client.try_clone()?, client);
     let mut answers = nginx.try_clone()?;
     thread::spawn(move || {
