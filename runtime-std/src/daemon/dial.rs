@@ -9,11 +9,11 @@ use super::net::prepare;
 use crate::threads::spawn;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with, sockopt};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::os::fd::OwnedFd;
-use std::sync::{Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Instant;
 use tmr_core::io::{Address, Why};
 use tmr_core::limits::DIAL_TIMEOUT;
@@ -26,8 +26,34 @@ pub const HEAD_START: Duration = Duration::from_millis(250);
 pub const ADDRESSES_MAX: usize = 8;
 
 /// Names that are being looked up. The system's look-up cannot be ended, so there is one for each
-/// name at a time.
-static LOOK_UPS: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+/// name at a time, and everybody who asks for that name meanwhile waits for its result.
+static LOOK_UPS: Mutex<BTreeMap<String, Arc<LookUp>>> = Mutex::new(BTreeMap::new());
+
+/// What a look-up has found: addresses without a port, or the system's words.
+type Found = Result<Vec<SocketAddr>, String>;
+
+/// A look-up that is under way, for all who wait for it.
+#[derive(Debug, Default)]
+struct LookUp {
+    /// `None`: the system has not answered.
+    found: Mutex<Option<Found>>,
+    answered: Condvar,
+}
+
+impl LookUp {
+    /// The system has answered: everybody who waits is told.
+    fn answer(&self, found: Found) {
+        *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
+        self.answered.notify_all();
+    }
+
+    /// Waits for the system's answer; `None`: there is none by then.
+    fn wait(&self, until: Instant) -> Option<Found> {
+        let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.answered.wait_timeout_while(found, left(until), |it| it.is_none());
+        waited.unwrap_or_else(PoisonError::into_inner).0.clone()
+    }
+}
 
 /// Opens a connection, as a client does: see [`dial_within`].
 ///
@@ -72,31 +98,39 @@ pub fn dial_found(
 /// The addresses of a name, as the system orders them.
 fn look_up(of: &Address, until: Instant) -> Result<Vec<SocketAddr>, Why> {
     let name = &of.host;
-    let ask = || Why::Broken(format!("looking up {name} takes long: does its DNS server answer?"));
-    if !look_ups(|busy| busy.insert(name.clone())) {
-        return Err(ask());
-    }
-    let (tell, told) = mpsc::channel();
-    let (host, port) = (name.clone(), of.port);
-    let begun = spawn("look-up", move || {
-        let found = (host.as_str(), port).to_socket_addrs().map(Iterator::collect);
-        look_ups(|busy| busy.remove(&host));
-        // Whoever asked may have given up.
-        drop(tell.send(found));
+    let (look_up, begins) = look_ups(|busy| match busy.get(name) {
+        Some(other) => (Arc::clone(other), false),
+        None => {
+            let new = Arc::<LookUp>::default();
+            busy.insert(name.clone(), Arc::clone(&new));
+            (new, true)
+        }
     });
-    if let Err(why) = begun {
-        look_ups(|busy| busy.remove(name));
-        return Err(why);
+    if begins {
+        let (host, tell) = (name.clone(), Arc::clone(&look_up));
+        let begun = spawn("look-up", move || {
+            let found = (host.as_str(), 0).to_socket_addrs().map(Iterator::collect);
+            look_ups(|busy| busy.remove(&host));
+            tell.answer(found.map_err(|error| words(&error)));
+        });
+        if let Err(why) = begun {
+            look_ups(|busy| busy.remove(name));
+            look_up.answer(Err(why.to_string()));
+            return Err(why);
+        }
     }
-    let found: io::Result<Vec<SocketAddr>> = told.recv_timeout(left(until)).map_err(|_| ask())?;
-    let hosts = found.map_err(|error| Why::Broken(format!("{name}: {}", words(&error))))?;
+    let found = look_up.wait(until).ok_or_else(|| {
+        Why::Broken(format!("looking up {name} takes long: does its DNS server answer?"))
+    })?;
+    let mut hosts = found.map_err(|why| Why::Broken(format!("{name}: {why}")))?;
     if hosts.is_empty() {
         return Err(Why::Broken(format!("{name}: no such host")));
     }
+    hosts.iter_mut().for_each(|host| host.set_port(of.port));
     Ok(hosts)
 }
 
-fn look_ups<T>(with: impl FnOnce(&mut BTreeSet<String>) -> T) -> T {
+fn look_ups<T>(with: impl FnOnce(&mut BTreeMap<String, Arc<LookUp>>) -> T) -> T {
     with(&mut LOOK_UPS.lock().unwrap_or_else(PoisonError::into_inner))
 }
 

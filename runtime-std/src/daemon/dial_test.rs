@@ -98,11 +98,37 @@ fn kinds_of_addresses_take_turns() {
 }
 
 #[test]
-fn a_name_is_looked_up_once_at_a_time() {
+fn whoever_asks_for_a_name_that_is_being_looked_up_waits_for_that() {
     let name = "the.look-up.that.is.under.way.invalid";
-    look_ups(|busy| busy.insert(name.to_owned()));
+    let running = Arc::<LookUp>::default();
+    look_ups(|busy| busy.insert(name.to_owned(), Arc::clone(&running)));
+    let ports: Vec<TcpListener> = (0..2).map(|_| TcpListener::bind((SECOND, 0)).unwrap()).collect();
+    let dials: Vec<_> = ports
+        .iter()
+        .map(|listener| {
+            let port = listener.local_addr().unwrap().port();
+            let to = Address { host: name.into(), port };
+            std::thread::spawn(move || dial_within(&to, Duration::from_secs(60)))
+        })
+        .collect();
+    // Both hold it beside this test and the table.
+    while Arc::strong_count(&running) < 4 {
+        std::thread::yield_now();
+    }
+    look_ups(|busy| busy.remove(name));
+    running.answer(Ok(vec![SocketAddr::new(SECOND.into(), 0)]));
+    for (dial, listener) in dials.into_iter().zip(&ports) {
+        let socket = dial.join().unwrap().expect("the running look-up serves both");
+        assert_eq!(socket.peer_addr().unwrap(), listener.local_addr().unwrap());
+    }
+}
+
+#[test]
+fn a_look_up_without_an_answer_is_told_as_one() {
+    let name = "the.look-up.that.hangs.invalid";
+    look_ups(|busy| busy.insert(name.to_owned(), Arc::default()));
     let to = Address { host: name.into(), port: 1 };
-    let why = dial_within(&to, Duration::from_secs(60)).unwrap_err();
+    let why = dial_within(&to, Duration::from_millis(50)).unwrap_err();
     assert!(why.to_string().contains("does its DNS server answer?"), "{why}");
     look_ups(|busy| busy.remove(name));
 }
