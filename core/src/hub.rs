@@ -9,13 +9,14 @@ mod doors;
 mod held;
 mod idle;
 mod pages;
+mod port;
 
 use crate::admin::Password;
 use crate::counts::{HubCounts, Limit};
 use crate::desk;
 use crate::history::Mark;
 use crate::io::{Address, Callee, Door, Frame, Input, Intent, Link, Why};
-use crate::limits::{FIRST_FRAME, FRAME_COST, FRAME_TIMEOUT, OUTBOX_FRAMES, TWIN_GREETING};
+use crate::limits::{FIRST_FRAME, FRAME_TIMEOUT, IDLE_LINK, OUTBOX_FRAMES, TWIN_GREETING};
 use crate::node::Node;
 use crate::seldom::Seldom;
 use crate::time::{Deadline, Mono, Now};
@@ -26,6 +27,8 @@ use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 use doors::{Doors, Place};
 use pages::Pages;
+pub use port::Outbox;
+use port::{Answer, Asked, Port, cost};
 
 /// What the runtime has to do now. Everything is in the order in which it must be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,63 +74,6 @@ pub enum Act {
     Store(String),
     /// As [`Intent::Halt`].
     Halt(String),
-}
-
-/// What a link's server takes out of the hub when it was woken.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Outbox {
-    /// Seal and write these, in order.
-    pub frames: Vec<Vec<u8>>,
-    /// Then close the connection.
-    pub close: Option<Why>,
-    /// A request waits until these have left the machine, or the rest of one: say so by
-    /// [`Hub::left`].
-    pub waits: bool,
-}
-
-/// Where the reply to a link's latest request is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Answer {
-    /// It has left, or nothing was asked.
-    Gone,
-    /// The node has yet to make it.
-    Asked,
-    /// In the outbox.
-    Made,
-    /// Out of the outbox, on its way out of the machine.
-    Leaving,
-}
-
-#[derive(Debug)]
-struct Port {
-    /// Where it came in, and from whom; `None`: it was dialled.
-    door: Option<(Door, SocketAddr)>,
-    outbox: Outbox,
-    woken: bool,
-    /// It came in beyond the cap.
-    crowded: bool,
-    /// When a frame of it was whole last; when it came in, before the first one.
-    heard: Mono,
-    /// The node has closed it, or never knew it.
-    forgotten: bool,
-    due: Option<Mono>,
-    whole: bool,
-    /// Bytes of an unfinished frame are waiting.
-    partial: bool,
-    answer: Answer,
-    /// Calls and pages that were asked for before the reply to the one before them had left:
-    /// strictly one after the other, as the protocols have it, whoever sends them. Runtimes do not
-    /// read on meanwhile, so who asks on without listening makes nobody keep its replies.
-    requests: VecDeque<Frame>,
-    /// It has proved the group key, or was dialled: what it holds has bounds of its own.
-    proved: bool,
-    /// Bytes in its outbox and of its requests, with [`FRAME_COST`] for each.
-    held: usize,
-}
-
-/// What a frame that waits costs.
-fn cost(frame: &[u8]) -> usize {
-    frame.len() + FRAME_COST
 }
 
 /// One node and its links.
@@ -300,9 +246,10 @@ impl Hub {
             let Some(port) = self.ports.get_mut(&link).filter(|port| !port.forgotten) else {
                 continue;
             };
-            if let Frame::Call(bytes) | Frame::Http(bytes) = &frame {
-                let more = cost(bytes);
-                port.requests.push_back(frame);
+            if let Frame::Call(_) | Frame::Http(_) | Frame::Unheard(_) = &frame {
+                let asked = Asked { at: now.mono, frame };
+                let more = asked.cost();
+                port.requests.push_back(asked);
                 self.answered.push(link);
                 self.hold(link, more);
             } else {
@@ -322,11 +269,15 @@ impl Hub {
     /// The rest of a frame that has begun must come in time, from when it is read: not before all that
     /// the link has asked for has been answered.
     fn clock(&mut self, now: Now, link: Link) {
-        let port = self.ports.get_mut(&link).filter(|port| port.whole && !port.forgotten);
-        let Some(port) = port else { return };
+        let speaks = |port: &&mut Port| (port.whole || port.greeted) && !port.forgotten;
+        let Some(port) = self.ports.get_mut(&link).filter(speaks) else { return };
         let read = port.answer == Answer::Gone && port.requests.is_empty();
-        let due = port.due.unwrap_or(now.mono + FRAME_TIMEOUT);
-        let due = Some(due).filter(|_| port.partial && read);
+        let latest = now.mono + if port.whole { FRAME_TIMEOUT } else { FIRST_FRAME };
+        let due = match (port.partial && read, port.whole) {
+            (true, _) => Some(port.due.map_or(latest, |due| due.min(latest))),
+            (false, true) => None,
+            (false, false) => port.due,
+        };
         self.set_due(link, due);
     }
 
@@ -352,19 +303,32 @@ impl Hub {
                 let Some(port) = port else { continue };
                 let Some(request) = port.requests.pop_front() else { continue };
                 port.answer = Answer::Asked;
-                if let (false, Frame::Call(bytes) | Frame::Http(bytes)) = (port.proved, &request) {
-                    port.held -= cost(bytes);
-                    self.held -= cost(bytes);
+                if !port.proved {
+                    port.held -= request.cost();
+                    self.held -= request.cost();
                 }
-                match request {
+                match request.frame {
                     Frame::Call(call) => calls.push((link, call)),
-                    page => pages.push((link, page)),
+                    frame => pages.push((link, Asked { frame, ..request })),
                 }
             }
             if !calls.is_empty() {
                 self.step(now, Input::Calls(calls), acts);
             }
             self.serve_pages(now, pages, acts);
+        }
+    }
+
+    /// The key agreement of a link is over. A client that is known to speak may take its time until its
+    /// first call, as others may between two; it still makes room for others where there is none.
+    pub fn greeted(&mut self, now: Now, link: Link) {
+        let silent = |port: &&mut Port| !port.whole && !port.forgotten;
+        let Some(port) = self.ports.get_mut(&link).filter(silent) else { return };
+        if matches!(port.door, Some((Door::Licence, _))) {
+            port.greeted = true;
+            if !port.partial {
+                self.set_due(link, Some(now.mono + IDLE_LINK));
+            }
         }
     }
 
@@ -481,6 +445,7 @@ impl Hub {
             heard,
             forgotten: false,
             due: None,
+            greeted: false,
             whole: false,
             partial: false,
             answer: Answer::Gone,

@@ -1,5 +1,7 @@
 //! Links: caps, time-outs, outboxes.
 
+mod waiting;
+
 use crate::backend::{Backend, Config as BackendConfig};
 use crate::front::{Config, Front};
 use crate::hub::{Act, Hub, Outbox};

@@ -3,7 +3,7 @@
 //! A runtime is accept, dial, read, write, wait and append; it decides nothing. A link that a
 //! node does not know is a no-op on both sides.
 
-use crate::admin::{Entrance, Password, Rights};
+use crate::admin::{Entrance, Misplaced, Password, Place, Rights};
 use crate::config::InForce;
 use crate::counts::HubCounts;
 use crate::history::Mark;
@@ -146,6 +146,10 @@ pub enum Frame {
     Twin(Vec<u8>),
     /// One whole HTTP request, head and body.
     Http(Vec<u8>),
+    /// The same of a sender who may not hear the answer any more: the connection was ended at that
+    /// end before the request was looked at, or the request has waited for longer than
+    /// [`ORDER_LATE`](crate::limits::ORDER_LATE). What it orders is not carried out.
+    Unheard(Vec<u8>),
 }
 
 /// What a runtime tells a node.
@@ -204,6 +208,15 @@ pub enum Input {
     /// Who can come in at its admin pages now, and which files of its machine are in trouble. At a
     /// backend nobody comes in.
     Entrance(Box<Entrance>),
+    /// The process is told to end, and will be gone in a moment: what was only counted is recorded.
+    Stopping,
+    /// What is found where something of this server's own belongs; `None`: that. When it changes.
+    Misplaced {
+        /// What is looked after.
+        place: Place,
+        /// What is there instead.
+        found: Option<Misplaced>,
+    },
     /// The password that [`Intent::Verify`] named was checked.
     Verified {
         /// The link it came in by.

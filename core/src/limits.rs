@@ -80,6 +80,10 @@ pub const FRAME_COST: usize = 128;
 /// Longest run of zeros in the reply to a call that ends in an error, in bytes, unless the call
 /// itself has brought as many: above every structure of the fact sheet that a call asks for alone.
 pub const ERROR_ZEROS_MAX: u32 = 4 * 1024;
+/// An order at the admin pages that was not begun so long after it came in is not carried out: below
+/// what the command line waits for an answer, so that nothing happens behind the back of whoever was
+/// told that there is none.
+pub const ORDER_LATE: Duration = Duration::from_secs(4);
 /// Longest password that is looked at, in bytes.
 pub const PASSWORD_MAX: usize = 256;
 /// Passwords that may wait to be checked: that takes long, and is done one after the other.
@@ -196,6 +200,9 @@ pub const STRANGER_LONGEST: Duration = Duration::from_secs(2);
 pub const STRANGER_CALLS: usize = 1_024;
 /// See [`STRANGER_CALLS`].
 pub const STRANGER_BYTES: usize = 4 * 1024 * 1024;
+/// Links of which it is kept which of them had to wait first: as many as there may be, with those of
+/// the other front.
+pub const STRANGER_LINKS: usize = CLIENT_LINKS_MAX + CROWDED_LINKS + PASSED_CLIENTS;
 /// Handle numbers that a front or backend reserves with one log entry. The next block is reserved
 /// when half of one is left, which is as many grants as may be on their way ([`UNCOMMITTED_MAX`]).
 pub const HANDLE_BLOCK: u32 = 16_384;
@@ -398,6 +405,9 @@ pub const TWIN_CONNECT: Duration = Duration::from_secs(3);
 pub const TWIN_TRANSFER: Duration = Duration::from_secs(10);
 /// How often a front that has nothing else to tell its twin says that it is there.
 pub const TWIN_HEARTBEAT: Duration = Duration::from_secs(1);
+/// A twin that has said nothing, and dealt with nothing, for this long is shown as silent, long before
+/// its connection is given up: nobody knows whether it would take over.
+pub const TWIN_SILENCE: Duration = Duration::from_secs(3);
 /// A front that has just started waits so long for the first word of its twin before it claims.
 pub const TWIN_FIRST_WORD: Duration = Duration::from_millis(300);
 /// Longest pause before the twin is dialled again; the first one is [`REDIAL_MIN`].

@@ -40,12 +40,13 @@ impl End {
         self.met |= !frames.is_empty();
         for frame in frames {
             match frame {
-                Frame::Joined { front, minor } => assert_eq!((front, minor), (FRONT, 1)),
+                Frame::Joined { front, minor } => assert_eq!((front, minor), (FRONT, 2)),
                 Frame::Call(bytes)
                 | Frame::Reply(bytes)
                 | Frame::Batch(bytes)
                 | Frame::Twin(bytes)
-                | Frame::Http(bytes) => {
+                | Frame::Http(bytes)
+                | Frame::Unheard(bytes) => {
                     assert!(bytes.len() <= TWIN_FRAME_MAX);
                     mark(&mut self.got, &bytes, cut);
                 }

@@ -75,7 +75,7 @@ impl World {
             Frame::Call(bytes) | Frame::Reply(bytes) | Frame::Batch(bytes) | Frame::Twin(bytes) => {
                 bytes.clone()
             }
-            Frame::Joined { .. } | Frame::Http(_) => Vec::new(),
+            Frame::Joined { .. } | Frame::Http(_) | Frame::Unheard(_) => Vec::new(),
         };
         let frames: Vec<_> = frames.iter().map(bytes).collect();
         let mut wire = Vec::new();

@@ -34,9 +34,11 @@ pub(super) fn order(order: &Order) -> Option<String> {
 /// What a backend answers; `None`: nothing worth a line.
 pub(super) fn report(report: &Report) -> Option<String> {
     Some(match report {
-        Report::Described(_) | Report::Facts(_) | Report::Confirmed | Report::Performed { .. } => {
-            return None;
-        }
+        Report::Described(_)
+        | Report::Facts(_)
+        | Report::Confirmed
+        | Report::Performed { .. }
+        | Report::Lost(_) => return None,
         Report::Promised(standing) => format!(
             "promised {}: base {}, committed {}, last {}",
             standing.promised, standing.base, standing.committed, standing.last

@@ -11,10 +11,11 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use tmr_core::history::{Kind, Record};
 use tmr_tests::foreign::Ask;
 use tmr_tests::harness::{
-    Cluster, FIRM_CODE, PASSWORD, Runtime, TMR, get, get_with, give_back, missing, post, signal,
-    take, until,
+    Cluster, FIRM_CODE, PASSWORD, Runtime, SEATS, TMR, get, get_json, get_with, give_back, missing,
+    post, records, signal, take, until, within,
 };
 use tmr_tests::on_both_runtimes;
 
@@ -25,6 +26,8 @@ on_both_runtimes!(
     another_address_of_the_admin_pages_ends_no_service,
     a_socket_that_was_left_makes_room_and_one_in_use_goes_with_its_server,
     a_socket_that_is_removed_comes_back,
+    what_somebody_has_removed_under_a_running_server_is_told_with_what_to_do,
+    refusals_that_were_only_counted_are_recorded_at_the_end,
     the_machine_s_own_socket_is_as_good_as_the_operator_s_password,
     a_server_whose_state_folder_has_a_long_path_serves_without_its_socket,
     nobody_but_the_servers_user_and_group_comes_in,
@@ -231,4 +234,78 @@ fn nobody_but_the_servers_user_and_group_comes_in(runtime: Runtime) {
     own.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
     let error = own.read(&mut [0]).unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock, "it is not closed");
+}
+
+/// What the verdict of a server has of this kind: its words.
+fn trouble(cluster: &Cluster, server: SocketAddr, code: &str) -> Option<String> {
+    let status = get_json(server, "/api/status").ok()?;
+    let found = status["verdict"].as_array()?.iter().find(|it| it["code"] == code)?.clone();
+    let at = format!("http://{server}");
+    let shown = cluster.program().run(["status", "--admin", &at]).expect(0).out;
+    let text = found["text"].as_str()?.to_owned();
+    assert!(shown.contains(&text) && !shown.contains("All is well"), "{shown}");
+    Some(text)
+}
+
+fn what_somebody_has_removed_under_a_running_server_is_told_with_what_to_do(runtime: Runtime) {
+    let mut cluster = Cluster::of(runtime).start();
+    let front = cluster.front().admin();
+    let backend = cluster.backends[0].admin();
+    let state = cluster.workshop().state(1);
+    let socket = socket_in(&cluster, "front-0");
+    // Something else stands where the socket of the front was.
+    fs::remove_file(&socket).unwrap();
+    fs::write(&socket, "").unwrap();
+    // The file that the backend writes to has no name any more.
+    fs::remove_file(state.join("journal")).unwrap();
+    let limit = Duration::from_secs(30);
+    let told =
+        within(limit, "the front to miss its socket", || trouble(&cluster, front, "socket-lost"));
+    assert!(told.contains("something else is there"), "{told}");
+    let told = within(limit, "the backend to miss its journal", || {
+        trouble(&cluster, backend, "state-lost")
+    });
+    assert!(told.contains("journal: the file is gone"), "{told}");
+    let told =
+        within(limit, "the front to hear of it", || trouble(&cluster, front, "backend-state-lost"));
+    assert!(told.contains(&cluster.backends[0].licence().to_string()), "{told}");
+    // The folder goes as a whole, and the socket with it.
+    fs::remove_dir_all(&state).unwrap();
+    within(limit, "the backend to miss its folder", || {
+        trouble(&cluster, backend, "state-lost").filter(|it| it.contains("the folder is gone"))
+    });
+    within(limit, "the front to hear of its socket", || {
+        trouble(&cluster, front, "backend-socket-lost")
+    });
+    // What was said to be done mends it.
+    fs::remove_file(&socket).unwrap();
+    within(limit, "the socket of the front", || UnixStream::connect(&socket).ok());
+    cluster.backends[0].kill();
+    cluster.restart_backend(0);
+    within(Duration::from_secs(60), "nothing to be lost", || {
+        let status = get_json(front, "/api/status").ok()?;
+        let lost =
+            |it: &serde_json::Value| it["code"].as_str().is_some_and(|it| it.ends_with("-lost"));
+        (!status["verdict"].as_array()?.iter().any(lost)).then_some(())
+    });
+    served(&cluster);
+}
+
+fn refusals_that_were_only_counted_are_recorded_at_the_end(runtime: Runtime) {
+    let mut cluster = Cluster::of(runtime).start();
+    let mut client = cluster.client();
+    let ask = Ask::new(FIRM_CODE, TMR);
+    for _ in 0..SEATS {
+        take(&mut client, &ask).unwrap().unwrap();
+    }
+    for _ in 0..5 {
+        assert!(take(&mut client, &ask).unwrap().is_err(), "all seats are taken");
+    }
+    signal("TERM", &[cluster.fronts[0].pid()]);
+    cluster.fronts[0].wait();
+    let folder = cluster.workshop().folder().join("front-0").join("history");
+    let denied = |record: &Record| record.kind == Kind::Denied;
+    let denied: Vec<Record> = records(&folder).into_iter().filter(denied).collect();
+    // The first one has a line of its own, and the others are counted in another.
+    assert_eq!(denied.iter().map(|record| record.count.max(1)).sum::<u64>(), 5, "{denied:?}");
 }

@@ -81,6 +81,24 @@ const CHUNKS: Malformed = Malformed {
     sentence: "A body in chunks is not taken here: send it whole, with its Content-Length.",
 };
 
+/// Nobody needs so many, and a proxy that adds its own has room.
+const MANY: Malformed = Malformed {
+    status: 431,
+    sentence: "The request has more than 64 headers, which is as many as are looked at.",
+};
+const _: () = assert!(HTTP_HEADERS_MAX == 64);
+
+/// Whether a Host header has something behind its colon that is no port.
+fn has_no_port(host: &str) -> bool {
+    let behind = match host.strip_prefix('[') {
+        Some(rest) => rest.split_once(']').and_then(|(_, after)| after.strip_prefix(':')),
+        None => host.split_once(':').map(|(_, after)| after).filter(|it| !it.contains(':')),
+    };
+    // A colon alone is allowed (RFC 3986, 3.2.3).
+    let behind = behind.filter(|port| !port.is_empty());
+    behind.is_some_and(|it| !it.bytes().all(|it| it.is_ascii_digit()) || it.parse::<u16>().is_err())
+}
+
 /// `X-Forwarded-For` and its like.
 fn is_forwarded(name: &str) -> bool {
     name.get(..11).is_some_and(|start| start.eq_ignore_ascii_case("x-forwarded"))
@@ -97,6 +115,7 @@ impl<'a> Request<'a> {
         let length = match head.parse(bytes) {
             Ok(Status::Complete(length)) => length,
             Ok(Status::Partial) => return Err("The request ends before its head does.".into()),
+            Err(httparse::Error::TooManyHeaders) => return Err(MANY),
             Err(_) => return Err("This is not an HTTP request.".into()),
         };
         let (Some(method), Some(target), Some(version)) = (head.method, head.path, head.version)
@@ -110,7 +129,7 @@ impl<'a> Request<'a> {
         let body = &bytes[length..];
         let mut request = Request { method, path, query, body, ..Request::default() };
         request.close = version == 0;
-        let mut announced = 0;
+        let mut announced: Option<usize> = None;
         for header in head.headers.iter() {
             let value = core::str::from_utf8(header.value).unwrap_or_default().trim();
             let named = |name: &str| header.name.eq_ignore_ascii_case(name);
@@ -119,6 +138,9 @@ impl<'a> Request<'a> {
             } else if named("host") {
                 if request.host.replace(value).is_some() {
                     return Err("The request names more than one host.".into());
+                }
+                if has_no_port(value) {
+                    return Err("What follows the colon in the Host header is no port.".into());
                 }
             } else if named("origin") {
                 request.origin = Some(value);
@@ -147,12 +169,18 @@ impl<'a> Request<'a> {
             } else if named("accept") {
                 request.accept = value;
             } else if named("content-length") {
-                announced = value.parse().map_err(|_| "The Content-Length is not a number.")?;
+                let digits = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
+                let length = value.parse().ok().filter(|_| digits);
+                let length = length.ok_or("The Content-Length is not a number.")?;
+                if announced.is_some_and(|other| other != length) {
+                    return Err("The request has two lengths.".into());
+                }
+                announced = Some(length);
             } else if named("transfer-encoding") {
                 return Err(CHUNKS);
             }
         }
-        if body.len() != announced {
+        if body.len() != announced.unwrap_or(0) {
             return Err("The body is not as long as its Content-Length says.".into());
         }
         Ok(request)
@@ -272,9 +300,11 @@ fn reason(status: u16) -> &'static str {
         403 => "Forbidden",
         404 => "Not Found",
         405 => "Method Not Allowed",
+        408 => "Request Timeout",
         409 => "Conflict",
         411 => "Length Required",
         429 => "Too Many Requests",
+        431 => "Request Header Fields Too Large",
         503 => "Service Unavailable",
         _ => "Unknown",
     }
@@ -388,9 +418,24 @@ mod tests {
             "GET / HTTP/1.1\r\n\r\nab",
             "GET / HTTP/1.1\r\nContent-Length: 99999999999999999999999\r\n\r\n",
             "GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            "GET / HTTP/1.1\r\nContent-Length: 0\r\nContent-Length: 1\r\n\r\n",
+            "GET / HTTP/1.1\r\nContent-Length: +0\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a:xyz\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a:65536\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: [::1]:+5\r\n\r\n",
         ] {
             let said = request(text).expect_err(text).sentence;
             assert!(said.ends_with('.') && said.starts_with(char::is_uppercase), "{said}");
+        }
+    }
+
+    #[test]
+    fn too_many_headers_have_a_status_of_their_own_and_odd_hosts_that_are_none_are_taken() {
+        let many = format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(65));
+        assert_eq!(request(&many).map_err(|it| it.status), Err(431));
+        for host in ["a", "a:", "a:80", "[::1]", "[::1]:", "[::1]:5", "::1", "fe80::abcd"] {
+            let text = format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n");
+            assert!(request(&text).is_ok(), "{host}");
         }
     }
 

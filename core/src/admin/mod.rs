@@ -16,8 +16,11 @@ mod guard;
 mod http;
 #[cfg(test)]
 mod known_test;
+mod late;
 pub mod metrics;
+mod names;
 mod page;
+mod places;
 #[cfg(test)]
 mod proxy_test;
 mod relay;
@@ -35,10 +38,12 @@ use crate::config::InForce;
 use crate::front::Notice;
 use crate::history::Span;
 use crate::io::{Door, Intent, Link, Why};
-use crate::limits::{FILE_TROUBLES_SHOWN, PASSWORDS_KEPT, PASSWORDS_WAITING, TOKENS_MAX};
+use crate::limits::{
+    FILE_TROUBLES_SHOWN, ORDER_LATE, PASSWORDS_KEPT, PASSWORDS_WAITING, TOKENS_MAX,
+};
 use crate::log::Handle;
 use crate::random::Random;
-use crate::time::{Now, Wall};
+use crate::time::{Mono, Now, Wall};
 use crate::verdict::Trouble;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -50,6 +55,7 @@ use guard::Who;
 use http::{Malformed, Request, Response};
 use ipnet::IpNet;
 use metrics::Page;
+pub use places::{Misplaced, Place, Places};
 use relay::Sender;
 pub use routes::Reply;
 use routes::{Effect, Route};
@@ -241,6 +247,7 @@ impl fmt::Debug for Password {
 pub struct Admin {
     links: BTreeMap<Link, Origin>,
     entrance: Entrance,
+    places: Places,
     /// Names by which this server may be asked for, beside its addresses.
     names: Vec<String>,
     /// The names that are configured.
@@ -249,7 +256,7 @@ pub struct Admin {
     proxies: Vec<IpNet>,
     sessions: Sessions,
     slips: Slips,
-    /// Requests that wait for their password to be checked.
+    /// Whose password is being checked.
     waiting: BTreeMap<Link, Waiting>,
     random: Random,
     /// Changes of which it is not known yet what becomes of them.
@@ -272,6 +279,8 @@ struct Waiting {
     trier: Trier,
     from: IpAddr,
     bytes: Vec<u8>,
+    /// When it came in.
+    at: Mono,
 }
 
 /// A change that is under way.
@@ -309,6 +318,7 @@ impl Admin {
         Self {
             links: BTreeMap::new(),
             entrance: Entrance::default(),
+            places: Places::default(),
             names: Vec::new(),
             more_names: Vec::new(),
             proxies: Vec::new(),
@@ -321,8 +331,7 @@ impl Admin {
         }
     }
 
-    /// Who can come in has changed, or which files are in trouble. Who came in by passwords that held
-    /// before has to come in again.
+    /// Who can come in has changed, or which files are in trouble. Other passwords: all come in again.
     pub fn set_entrance(&mut self, mut entrance: Entrance) {
         if entrance.readings != self.entrance.readings {
             self.sessions.clear();
@@ -331,23 +340,6 @@ impl Admin {
         entrance.tokens.truncate(TOKENS_MAX);
         self.entrance = entrance;
         self.name();
-    }
-
-    /// The names by which this server may be asked for, beside its addresses and the machine's own
-    /// names.
-    pub fn set_names(&mut self, names: Vec<String>) {
-        self.more_names = names;
-        self.name();
-    }
-
-    fn name(&mut self) {
-        let all = self.more_names.iter().chain(&self.entrance.names);
-        self.names = all.map(|name| name.strip_suffix('.').unwrap_or(name).into()).collect();
-    }
-
-    /// The proxies that are believed when they say whom they ask for.
-    pub fn set_proxies(&mut self, proxies: Vec<IpNet>) {
-        self.proxies = proxies;
     }
 
     /// When the certificate ends, if there is one.
@@ -402,7 +394,8 @@ impl Admin {
         match admitted {
             Ok((route, Pass::In(who))) => Some(Asked { link, request, route, who, secure }),
             Ok((_, Pass::Checked(trier, password))) => {
-                let waiting = Waiting { trier, from: sender.from, bytes: bytes.to_vec() };
+                let (from, at) = (sender.from, now.mono);
+                let waiting = Waiting { trier, from, bytes: bytes.to_vec(), at };
                 self.waiting.insert(link, waiting);
                 out.push(Intent::Verify { link, password: Password(password) });
                 None
@@ -472,11 +465,12 @@ impl Admin {
         granted: Option<Rights>,
         out: &mut Vec<Intent>,
     ) -> Option<Vec<u8>> {
-        let Waiting { trier, from, bytes } = self.waiting.remove(&link)?;
+        let Waiting { trier, from, bytes, at } = self.waiting.remove(&link)?;
         self.links.get(&link)?;
         if granted.is_some() {
             self.slips.give_back(trier);
-            return Some(bytes);
+            let late = now.mono.since(at) > ORDER_LATE && self.drops(link, &bytes, out);
+            return (!late).then_some(bytes);
         }
         self.audit.wrong(now, "a wrong password", from, out);
         let request = Request::parse(&bytes).unwrap_or_default();

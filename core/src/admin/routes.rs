@@ -54,6 +54,11 @@ impl Route {
         self.method == "POST"
     }
 
+    /// It has the server do something, beside letting people in and out.
+    pub(super) fn is_order(&self) -> bool {
+        self.changes() && !matches!(self.path, "/api/session" | "/api/sign-out")
+    }
+
     /// Somebody sits there who asks for this: a page that is left open does not by itself.
     pub(super) fn wakes(&self) -> bool {
         self.changes() || self.path == "/api/session"
@@ -264,7 +269,9 @@ fn used(request: &Request<'_>, context: &Context<'_>) -> Reply {
 /// What is wrong with the node, its group and its files, the worst first.
 fn troubles(context: &Context<'_>) -> Vec<Trouble> {
     let entrance = &context.admin.entrance;
-    verdict::with_machine(context.view.troubles(), &entrance.files, entrance.room.as_ref())
+    let found = context.view.troubles();
+    let found = verdict::with_places(found, &context.admin.places, context.view.is_front());
+    verdict::with_machine(found, &entrance.files, entrance.room.as_ref())
 }
 
 /// What the node says of itself, and which files of the machine's are in trouble.

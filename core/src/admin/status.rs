@@ -45,6 +45,8 @@ pub struct FrontStatus {
     pub version: &'static str,
     /// `smol` or `threads`.
     pub runtime: &'static str,
+    /// Drawn when the process began: another one after a restart.
+    pub process: String,
     /// Never [`Role::Backend`].
     pub role: Role,
     /// Round of the highest epoch this front has seen; 0: none.
@@ -106,6 +108,8 @@ pub struct Twin {
     pub lag: u64,
     /// It says that it started some seconds ago, so that it may not be able to lead yet.
     pub starting: bool,
+    /// For so long it has said nothing though the connections stand; 0: not for long.
+    pub silent_seconds: u64,
     /// What it said last of its part; `null` while it has said nothing.
     pub role: Option<Role>,
     /// Round of the highest epoch it has seen, as it said last.
@@ -187,6 +191,10 @@ pub struct BackendStatus {
     /// Most durable writes there take longer than
     /// [`DISK_SLOW`](crate::limits::DISK_SLOW), as the front that leads has measured.
     pub disk_slow: bool,
+    /// Its journal is not in its state folder any more, as it says.
+    pub state_lost: bool,
+    /// It has no socket on its machine, as it says.
+    pub socket_lost: bool,
 }
 
 /// A virtual container.
@@ -401,6 +409,7 @@ mod tests {
         let status = FrontStatus {
             version: "0.1.0",
             runtime: "smol",
+            process: "0000002a".into(),
             role: Role::Active,
             epoch: 3,
             fenced: true,
@@ -418,6 +427,7 @@ mod tests {
                 synced: true,
                 lag: 0,
                 starting: false,
+                silent_seconds: 0,
                 role: Some(Role::Standby),
                 epoch: Some(3),
                 since: None,
@@ -440,6 +450,8 @@ mod tests {
                 handles: 2,
                 trouble: None,
                 disk_slow: false,
+                state_lost: false,
+                socket_lost: false,
             }],
             clocks: vec![
                 ClockStatus {
@@ -530,19 +542,22 @@ mod tests {
         let ends = serde_json::to_value(ends).unwrap();
         assert_eq!(ends["licenses"][0]["expires"], "2026-11-21T19:00:00Z");
         let expected = json!({
-          "version": "0.1.0", "runtime": "smol", "role": "active", "epoch": 3, "fenced": true,
+          "version": "0.1.0", "runtime": "smol", "process": "0000002a",
+          "role": "active", "epoch": 3, "fenced": true,
           "cluster": "00ff", "virtual_ip": true, "failover_trouble": "late",
           "address": { "this": { "could_take": true, "reason": null },
                        "other": { "could_take": false, "reason": "no" } },
           "obstacle": "alone",
           "twin": { "address": "a:1", "connected": true, "synced": true, "lag": 0, "starting": false,
+                    "silent_seconds": 0,
                     "role": "standby", "epoch": 3, "since": null, "version": "0.1.0",
                     "passed_to": 0, "passed_from": 2,
                     "trouble": null,
                     "differs": [ { "key": "CmServer.Server", "ours": "a", "theirs": "b" } ],
                           "configuration_trouble": null },
           "backends": [ { "address": "127.0.0.1:22361", "state": "up", "serial": "130-1000001",
-                          "epoch": 3, "handles": 2, "trouble": null, "disk_slow": false } ],
+                          "epoch": 3, "handles": 2, "trouble": null, "disk_slow": false,
+                          "state_lost": false, "socket_lost": false } ],
           "clocks": [ { "machine": "front", "offset_seconds": -61, "verdict": "off" },
                       { "machine": "twin", "offset_seconds": null, "verdict": null } ],
           "containers": [ { "serial": "131-59885682", "cm_act_id": 305_419_896,

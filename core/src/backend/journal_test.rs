@@ -204,13 +204,22 @@ fn a_damaged_journal_is_a_disk_that_begins_anew_under_another_name() {
     let whole = encoded(&[vec![head(), Record::Group(GroupId(1))], vec![promise]]).concat();
     let mut rotten = whole.clone();
     rotten[30] ^= 1;
-    for journal in [&b""[..], &whole[..5], &rotten] {
+    for journal in [&whole[..5], &rotten] {
         let (mut backend, keep) = Backend::open(config(), Some(journal)).unwrap();
         assert_eq!((backend.group(), keep), (None, journal.len()));
         let mut out = Vec::new();
         backend.step(at(0), Input::Tick, &mut out);
         assert!(matches!(out[..], [Intent::BeginAnew(_)]), "what is damaged is kept: {out:?}");
     }
+}
+
+#[test]
+fn an_empty_journal_is_a_blank_disk() {
+    let (mut backend, keep) = Backend::open(config(), Some(b"")).unwrap();
+    assert_eq!((backend.group(), keep), (None, 0));
+    let mut out = Vec::new();
+    backend.step(at(0), Input::Tick, &mut out);
+    assert!(matches!(out[..], [Intent::Rewrite(_)]), "there is nothing to be kept: {out:?}");
 }
 
 /// Found by fuzzing: each of these was taken, and broke an invariant or overflowed with the next

@@ -34,7 +34,7 @@ use crate::random::Random;
 use crate::seldom::Seldom;
 use crate::time::{Deadline, Mono, Now};
 use crate::wire::constants::mask;
-use crate::wire::group::{Description, Facts, Message, Order, Report, Third, decode, encode};
+use crate::wire::group::{Description, Facts, Lost, Message, Order, Report, Third, decode, encode};
 use crate::wire::{CmError, Reply, Request};
 use acceptor::{Acceptor, Anew, Taken};
 use alloc::collections::BTreeMap;
@@ -147,7 +147,14 @@ impl Backend {
             random,
         };
         let mut keep = 0;
-        match journal.map(journal::read) {
+        if journal.is_some_and(<[u8]>::is_empty) {
+            // A power cut may leave the name of a file without its bytes.
+            tracing::warn!(
+                "the journal is empty: nothing was ever written to it, or all of it is lost. This disk \
+                 begins blank, as one without a journal does"
+            );
+        }
+        match journal.filter(|journal| !journal.is_empty()).map(journal::read) {
             None => {}
             Some(Ok(read)) => {
                 backend.replay(&read.records)?;
@@ -248,8 +255,15 @@ impl Backend {
             Input::Counted(counts) => self.counts = counts,
             Input::Containers(containers) => self.replace(now, containers, out),
             Input::Entrance(entrance) => self.admin.set_entrance(*entrance),
+            Input::Misplaced { place, found } => {
+                if self.admin.misplace(place, found) {
+                    let links: Vec<Link> = self.fronts.keys().copied().collect();
+                    links.into_iter().for_each(|link| self.tell_lost(link, out));
+                }
+            }
             // It has no role that follows an address, nobody signs in here, and it has no usage history.
-            Input::Address { .. }
+            Input::Stopping
+            | Input::Address { .. }
             | Input::Obstacle(_)
             | Input::Configured(_)
             | Input::Stored(_)
@@ -278,6 +292,9 @@ impl Backend {
                 self.front_at(link);
                 self.desk.dismiss(link);
                 self.fronts.insert(link, Joined { front, minor });
+                if self.lost() != Lost::default() {
+                    self.tell_lost(link, out);
+                }
             }
             Frame::Batch(batch) => match decode::<Order>(&batch) {
                 Ok(orders) => {
@@ -293,7 +310,8 @@ impl Backend {
             },
             // A backend dials nobody.
             Frame::Reply(_) | Frame::Twin(_) => {}
-            Frame::Http(request) => {
+            // Nothing can be ordered here.
+            Frame::Http(request) | Frame::Unheard(request) => {
                 if let Some(asked) = self.admin.admit(now, link, &request, None, out) {
                     let reply = asked.answer(&self.admin, self);
                     // What is commanded here has no meaning to a backend.
@@ -376,6 +394,19 @@ impl Backend {
     /// The front at the other end of a link understands [`Report::Facts`].
     fn tells_facts(&self, link: Link) -> bool {
         self.fronts.get(&link).is_some_and(|joined| joined.minor >= 1)
+    }
+
+    /// What of this backend's own is not where it belongs.
+    fn lost(&self) -> Lost {
+        let places = self.admin.places();
+        Lost { state: places.state.is_some(), socket: places.socket.is_some() }
+    }
+
+    /// Tells a front of it, if it understands [`Report::Lost`].
+    fn tell_lost(&self, link: Link, out: &mut Vec<Intent>) {
+        if self.fronts.get(&link).is_some_and(|joined| joined.minor >= 2) {
+            out.push(Intent::Send { link, frame: encode(0, &Report::Lost(self.lost())) });
+        }
     }
 
     fn facts(&self, now: Now) -> Facts {

@@ -18,10 +18,28 @@ pub(super) struct Reader {
 }
 
 /// How much of the bytes a request is.
+#[derive(Clone, Copy)]
 struct Extent {
     length: usize,
-    /// There is a body behind it whose end is not looked for.
-    endless: bool,
+    endless: Endless,
+}
+
+/// What keeps the end of a request from being looked for. Whoever answers it says what is wrong, and
+/// closes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Endless {
+    /// Nothing.
+    No,
+    /// Its body is in chunks, or its length is not one number.
+    Body,
+    /// It has more headers than are looked at.
+    Headers,
+}
+
+impl Extent {
+    fn is_last(&self) -> bool {
+        self.endless != Endless::No
+    }
 }
 
 impl Reader {
@@ -41,8 +59,13 @@ impl Reader {
                 from +=
                     self.buffer[from..].iter().take_while(|&&b| b == b'\r' || b == b'\n').count();
                 let extent = length(&self.buffer[from..])?;
-                if let Some(Extent { length, endless: true }) = extent {
-                    frames.push(Frame::Http(self.buffer[from..from + length].to_vec()));
+                if let Some(Extent { length, endless }) = extent.filter(Extent::is_last) {
+                    let mut head = self.buffer[from..from + length].to_vec();
+                    if endless == Endless::Headers {
+                        // However many there are: one too many says it.
+                        head.extend_from_slice(b"x: y\r\n\r\n");
+                    }
+                    frames.push(Frame::Http(head));
                     self.buffer = Vec::new();
                     self.over = true;
                     return Ok(());
@@ -82,9 +105,9 @@ impl Reader {
 
 const TOO_LONG: Why = Why::Limit("length of an HTTP request");
 
-/// The request that `bytes` begin with, body included unless it is in chunks (its head alone is
-/// enough to say that those are not taken), at most [`HTTP_REQUEST_MAX`];
-/// `None` while its head is not whole.
+/// The request that `bytes` begin with, body included unless its length is not known (its head alone is
+/// enough to say that this is not taken), at most [`HTTP_REQUEST_MAX`]; of one with too many headers,
+/// as many as may be; `None` while its head is not whole.
 fn length(bytes: &[u8]) -> Result<Option<Extent>, Why> {
     let mut headers = [httparse::EMPTY_HEADER; HTTP_HEADERS_MAX];
     let mut request = httparse::Request::new(&mut headers);
@@ -92,26 +115,31 @@ fn length(bytes: &[u8]) -> Result<Option<Extent>, Why> {
         Ok(httparse::Status::Complete(head)) => head,
         Ok(httparse::Status::Partial) => return Ok(None),
         Err(httparse::Error::TooManyHeaders) => {
-            return Err(Why::Limit("headers of an HTTP request"));
+            return match lines(bytes, 1 + HTTP_HEADERS_MAX) {
+                Some(length) if length <= HTTP_HEAD_MAX => {
+                    Ok(Some(Extent { length, endless: Endless::Headers }))
+                }
+                _ => Err(TOO_LONG),
+            };
         }
         Err(_) => return Err(Why::Protocol("not an HTTP/1.x request")),
     };
     let mut body = None;
-    let mut endless = false;
+    let mut endless = Endless::No;
     for header in request.headers.iter() {
         if header.name.eq_ignore_ascii_case("transfer-encoding") {
-            endless = true;
+            endless = Endless::Body;
         }
         if header.name.eq_ignore_ascii_case("content-length") {
             let length = decimal(header.value)?;
             // Two different lengths are how requests are smuggled.
-            if body.is_some_and(|other| other != length) {
-                return Err(Why::Protocol("two lengths in an HTTP request"));
+            if length.is_none() || body.is_some_and(|other| Some(other) != length) {
+                endless = Endless::Body;
             }
-            body = Some(length);
+            body = length;
         }
     }
-    let body = if endless { 0 } else { body.unwrap_or(0) };
+    let body = if endless == Endless::No { body.unwrap_or(0) } else { 0 };
     match head.checked_add(body) {
         Some(length) if head <= HTTP_HEAD_MAX && length <= HTTP_REQUEST_MAX => {
             Ok(Some(Extent { length, endless }))
@@ -120,11 +148,17 @@ fn length(bytes: &[u8]) -> Result<Option<Extent>, Why> {
     }
 }
 
-/// Digits only: what `str::parse` takes beside them is not a length here.
-fn decimal(value: &[u8]) -> Result<usize, Why> {
+/// Returns how long the first lines of this are, if there are so many.
+fn lines(bytes: &[u8], count: usize) -> Option<usize> {
+    let ends = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
+    ends.map(|(at, _)| at + 1).nth(count - 1)
+}
+
+/// Digits only: what `str::parse` takes beside them is not a length here. `None`: it is none.
+fn decimal(value: &[u8]) -> Result<Option<usize>, Why> {
     if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
-        return Err(Why::Protocol("the length of an HTTP request body"));
+        return Ok(None);
     }
     let digits = core::str::from_utf8(value).expect("digits are text");
-    digits.parse().map_err(|_| TOO_LONG)
+    digits.parse().map(Some).map_err(|_| TOO_LONG)
 }

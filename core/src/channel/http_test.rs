@@ -74,14 +74,31 @@ fn what_is_no_request_is_refused_at_once() {
 }
 
 #[test]
-fn bodies_of_unclear_length_are_refused() {
-    let with = |headers: &str| refused(&format!("POST / HTTP/1.1\r\n{headers}\r\n\r\n"));
-    let unclear = Why::Protocol("the length of an HTTP request body");
-    for value in ["", "-1", "+1", "1, 1", "0x1", "1 2"] {
-        assert_eq!(with(&format!("Content-Length: {value}")), unclear);
+fn of_a_request_of_unclear_length_the_head_alone_is_read_and_nothing_behind_it() {
+    let values = ["", "-1", "+1", "1, 1", "0x1", "1 2", "1\r\nContent-Length: 2"];
+    for value in values {
+        let head = format!("POST / HTTP/1.1\r\nContent-Length: {value}\r\n\r\n");
+        let all = [&head, "x", STATUS].concat();
+        let mut stream = Stream::admin();
+        assert_eq!(read(&mut stream, all.as_bytes()), (vec![head], Ok(())), "{value}");
+        assert_eq!(read(&mut stream, STATUS.as_bytes()), (vec![], Ok(())), "{value}");
     }
-    let two = Why::Protocol("two lengths in an HTTP request");
-    assert_eq!(with("Content-Length: 1\r\nContent-Length: 2"), two);
+}
+
+#[test]
+fn of_too_many_headers_as_many_are_read_as_say_it() {
+    let headers = "A: b\r\n".repeat(70);
+    let all = [&format!("GET / HTTP/1.1\r\n{headers}\r\n"), STATUS].concat();
+    let told = format!("GET / HTTP/1.1\r\n{}x: y\r\n\r\n", "A: b\r\n".repeat(64));
+    for size in [1, 7, all.len()] {
+        let (mut stream, mut got) = (Stream::admin(), Vec::new());
+        for chunk in all.as_bytes().chunks(size) {
+            let (frames, end) = read(&mut stream, chunk);
+            got.extend(frames);
+            assert_eq!(end, Ok(()));
+        }
+        assert_eq!(got, [told.as_str()], "{size}");
+    }
 }
 
 #[test]
@@ -109,9 +126,6 @@ fn a_request_has_a_greatest_length() {
         let request = format!("POST / HTTP/1.1\r\nContent-Length: {length}\r\n\r\n");
         assert_eq!(refused(&request), long);
     }
-    let headers = "A: b\r\n".repeat(65);
-    let many = Why::Limit("headers of an HTTP request");
-    assert_eq!(refused(&format!("GET / HTTP/1.1\r\n{headers}\r\n")), many);
 
     let mut stream = Stream::admin();
     let head = "POST / HTTP/1.1\r\nContent-Length: 1064910\r\n\r\n";

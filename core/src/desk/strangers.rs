@@ -6,14 +6,17 @@
 //! so a right guess takes as long as a wrong one. Calls of one address wait behind each other, and
 //! those that would wait for too long are turned away unread. Where a place is wanted by a link that
 //! has named no wrong handle, one that has gives its own up: a client whose address has changed to one
-//! where somebody guesses gets through, and there are no more guesses for it.
+//! where somebody guesses gets through, and there are no more guesses for it. Among links without a
+//! wrong handle the one that asked first goes first, however often it was turned away: whoever guesses
+//! by a new link each time stands behind a client that asks again, which so waits for those links at
+//! most that were there before it.
 //!
 //! What never lives here: whose a handle is (that is `binding`).
 
 use crate::io::Link;
 use crate::limits::{
-    STRANGER_BYTES, STRANGER_CALLS, STRANGER_DEBT, STRANGER_FREE, STRANGER_LONGEST, STRANGER_PAUSE,
-    STRANGER_WINDOW, STRANGERS, STRANGERS_SHOWN,
+    STRANGER_BYTES, STRANGER_CALLS, STRANGER_DEBT, STRANGER_FREE, STRANGER_LINKS, STRANGER_LONGEST,
+    STRANGER_PAUSE, STRANGER_WINDOW, STRANGERS, STRANGERS_SHOWN,
 };
 use crate::network::network;
 use crate::seldom::Seldom;
@@ -116,6 +119,10 @@ pub(super) struct Strangers {
     waiting: BTreeMap<(Mono, u64), Waiting>,
     /// How many calls have waited.
     number: u64,
+    /// Links of which a call had to wait or was turned away, by the order in which that came first.
+    turns: BTreeMap<Link, u64>,
+    /// The next of these numbers.
+    turn: u64,
     /// Of the calls that wait.
     bytes: usize,
     /// Wrong handles since the start.
@@ -153,7 +160,9 @@ impl Strangers {
         let at = known.free.max(now) + pause;
         let full =
             at > until || at.since(now) > STRANGER_LONGEST || self.waiting.len() >= STRANGER_CALLS;
-        let given_up = if full && !slipped { self.given_up(now, until, place) } else { None };
+        let turn = self.turn_of(link);
+        let given_up =
+            if full && !slipped { self.given_up((now, until), place, turn) } else { None };
         if full && given_up.is_none() {
             return Verdict::TurnedAway;
         }
@@ -182,11 +191,32 @@ impl Strangers {
         Verdict::Waits
     }
 
-    /// The first one that waits there and whose link has named wrong handles.
-    fn given_up(&self, now: Mono, until: Mono, place: Place) -> Option<(Mono, u64)> {
-        let gives = |it: &Waiting| it.place == place && it.slipped && !it.away;
-        let mut waiting = self.waiting.range((now, 0)..=(until, u64::MAX));
-        waiting.find(|(_, it)| gives(it)).map(|(key, _)| *key)
+    /// The first one that waits there and whose link has named wrong handles, or else the one whose
+    /// link asked last, if that was after this turn.
+    fn given_up(&self, (now, until): (Mono, Mono), place: Place, turn: u64) -> Option<(Mono, u64)> {
+        let here = |it: &Waiting| it.place == place && !it.away;
+        let waiting = || {
+            let waiting = self.waiting.range((now, 0)..=(until, u64::MAX));
+            waiting.filter(|(_, it)| here(it))
+        };
+        let slipped = waiting().find(|(_, it)| it.slipped);
+        let turn_of = |it: &Waiting| self.turns.get(&it.link).copied().unwrap_or(u64::MAX);
+        let later =
+            || waiting().filter(|(_, it)| turn_of(it) > turn).max_by_key(|(_, it)| turn_of(it));
+        slipped.or_else(later).map(|(key, _)| *key)
+    }
+
+    /// The place of a link among all that had to wait; the last one where there are too many.
+    fn turn_of(&mut self, link: Link) -> u64 {
+        if let Some(turn) = self.turns.get(&link) {
+            return *turn;
+        }
+        if self.turns.len() >= STRANGER_LINKS {
+            return u64::MAX;
+        }
+        self.turn += 1;
+        self.turns.insert(link, self.turn);
+        self.turn
     }
 
     /// The handle that a call from there has named is not its sender's.
@@ -238,6 +268,7 @@ impl Strangers {
 
     /// A link is gone, and what waits with it.
     pub(super) fn forget(&mut self, link: Link) {
+        self.turns.remove(&link);
         if self.waiting.is_empty() {
             return;
         }
@@ -356,6 +387,51 @@ mod tests {
         let asked = [(at(1_000), due_of(4, 100, false)), (at(2_000), due_of(5, 100, false))];
         assert_eq!(due, [refused, asked].concat());
         assert_eq!((strangers.bytes, strangers.due()), (0, None));
+    }
+
+    #[test]
+    fn who_guesses_by_a_new_link_each_time_keeps_nobody_out_who_asks_again() {
+        let mut strangers = Strangers::default();
+        (0..100).for_each(|_| strangers.count(at(0), FROM));
+        let ask = |strangers: &mut Strangers, now, link, slipped| {
+            strangers.judge((now, NEVER), FROM, (Link(link), slipped), || alloc::vec![0; 8])
+        };
+        let (honest, mut guesser, mut looked_at) = (1_000_000, 0, None);
+        for tenth in 0..100 {
+            let now = at(tenth * 100);
+            while let Some(Due { link, away, .. }) = strangers.next(now) {
+                if link == Link(honest) && !away {
+                    looked_at.get_or_insert(tenth);
+                } else {
+                    if !away {
+                        strangers.count(now, FROM);
+                    }
+                    strangers.forget(link);
+                }
+            }
+            for _ in 0..5 {
+                guesser += 1;
+                if ask(&mut strangers, now, guesser, false) == Verdict::TurnedAway {
+                    strangers.forget(Link(guesser));
+                }
+            }
+            // It is there among others from the first second on, and asks twice a second.
+            if tenth >= 10 && tenth % 5 == 0 && looked_at.is_none() {
+                ask(&mut strangers, now, honest, false);
+            }
+        }
+        assert!(looked_at.is_some_and(|tenth| tenth < 10 + 40), "{looked_at:?}");
+        // The links that were there before it go first, each once.
+        let mut strangers = Strangers::default();
+        (0..100).for_each(|_| strangers.count(at(0), FROM));
+        let verdicts = [1, 2, 3, 4].map(|link| ask(&mut strangers, at(0), link, false));
+        let (waits, away) = (Verdict::Waits, Verdict::TurnedAway);
+        assert_eq!(verdicts, [waits, waits, away, away]);
+        strangers.forget(Link(2));
+        assert_eq!(ask(&mut strangers, at(0), 5, false), away, "the time is taken still");
+        assert_eq!(ask(&mut strangers, at(1_000), 4, false), waits);
+        assert_eq!(ask(&mut strangers, at(1_000), 3, false), waits, "it asked before 4");
+        assert_eq!(ask(&mut strangers, at(1_000), 5, false), away);
     }
 
     #[test]

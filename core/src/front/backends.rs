@@ -28,6 +28,7 @@ impl Front {
                     self.described_anew(index, description);
                 }
                 Report::Facts(facts) if number == 0 => self.told_facts(now, index, facts, out),
+                Report::Lost(lost) if number == 0 => self.peers[index].told_lost(lost),
                 _ => {}
             }
             return;

@@ -125,13 +125,15 @@ impl At<'_> {
     }
 
     fn write_twin(&self, page: &mut Page) {
-        let Some(twin) = self.front.twin_status() else { return };
+        let Some(twin) = self.front.twin_status(self.now.mono) else { return };
         let help = "Whether both connections with the other front stand.";
         page.gauge("tmrd_twin_connected", help).is(&[], u8::from(twin.connected));
         let help = "Whether the front that stands by has all that the other one has.";
         page.gauge("tmrd_twin_synced", help).is(&[], u8::from(twin.synced));
         let help = "Committed log entries that the front that stands by does not have.";
         page.gauge("tmrd_twin_lag_entries", help).is(&[], twin.lag);
+        let help = "For how long the other front has said nothing, if that is longer than usual.";
+        page.gauge("tmrd_twin_silent_seconds", help).is(&[], twin.silent_seconds);
         let help = "Keys in which the configurations of the two fronts differ and must not.";
         page.gauge("tmrd_twin_differing_keys", help).is(&[], twin.differs.len());
         let help = "Clients whose calls one front passes on to the other.";

@@ -335,6 +335,10 @@ impl Front {
         self.resume(now, out);
         match input {
             Input::Tick | Input::Written | Input::Containers(_) => {}
+            Input::Stopping => {
+                let refused = self.refused.take();
+                self.record_refused(refused);
+            }
             Input::Counted(counts) => self.counts = counts,
             Input::Accepted { link, door: Door::Licence, .. } if self.handover.turns_away() => {
                 out.push(Intent::Close { link, why: handover::LEAVES });
@@ -363,6 +367,7 @@ impl Front {
             }
             Input::Obstacle(obstacle) => self.machine.set_obstacle(obstacle),
             Input::Entrance(entrance) => self.admin.set_entrance(*entrance),
+            Input::Misplaced { place, found } => _ = self.admin.misplace(place, found),
             Input::Verified { link, granted } => self.verified(now, link, granted, out),
             Input::Configured(new) => {
                 self.configured(now.mono, &new, out);
@@ -441,6 +446,11 @@ impl Front {
         match frame {
             Frame::Call(bytes) => self.call(now, link, bytes, out),
             Frame::Http(request) => self.http(now, link, &request, None, out),
+            Frame::Unheard(request) => {
+                if !self.admin.drops(link, &request, out) {
+                    self.http(now, link, &request, None, out);
+                }
+            }
             Frame::Twin(bytes) => self.twin_frame(now, link, &bytes, out),
             // Stand-ins take the replies of stock servers; a late one is nobody's.
             Frame::Reply(_) => {}

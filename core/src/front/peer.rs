@@ -9,7 +9,7 @@ use crate::limits::{DIAL_TIMEOUT, REDIAL_MIN};
 use crate::log::{Epoch, Handle, Slot};
 use crate::seldom::Seldom;
 use crate::time::{Duration, Mono};
-use crate::wire::group::{Description, Facts, Order, Standing, correlate, encode};
+use crate::wire::group::{Description, Facts, Lost, Order, Standing, correlate, encode};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -115,6 +115,8 @@ pub(super) struct Peer {
     pub(super) facts: Option<Facts>,
     /// What its clock said with that.
     pub(super) clock: Option<Reading>,
+    /// What it last said to be removed under it.
+    pub(super) lost_files: Lost,
     /// Why it is not counted although it is connected.
     pub(super) exclusion: Option<Exclusion>,
     /// Its disk had this and does not have it any more.
@@ -151,6 +153,7 @@ impl Peer {
             minor: 0,
             facts: None,
             clock: None,
+            lost_files: Lost::default(),
             exclusion: None,
             went_back: None,
             busy: 0,
@@ -206,6 +209,17 @@ impl Peer {
         self.pause = REDIAL_MIN;
     }
 
+    /// It says what was removed under it.
+    pub(super) fn told_lost(&mut self, lost: Lost) {
+        if lost.state && !self.lost_files.state {
+            tracing::error!(
+                "backend {} writes its journal to a file that is not in its state folder any more",
+                self.address
+            );
+        }
+        self.lost_files = lost;
+    }
+
     /// The link is gone; what it was asked comes back, so that flights can move on.
     pub(super) fn lost(&mut self, now: Mono, retry: Duration) -> Vec<Asked> {
         self.wire = Wire::Down(now + self.pause);
@@ -213,6 +227,7 @@ impl Peer {
         self.description = None;
         self.facts = None;
         self.clock = None;
+        self.lost_files = Lost::default();
         self.exclusion = None;
         self.went_back = None;
         self.follow = Follow::No;

@@ -138,6 +138,7 @@ impl At<'_> {
         FrontStatus {
             version: env!("CARGO_PKG_VERSION"),
             runtime: front.config.identity.runtime,
+            process: format!("{:08x}", front.config.front),
             role: self.role(),
             epoch: front.phase.epoch().unwrap_or(front.highest).round,
             fenced: !front.config.unfenced,
@@ -146,7 +147,7 @@ impl At<'_> {
             address: front.address_status(self.now.mono),
             failover_trouble: front.handover.trouble.clone(),
             obstacle: front.obstacle(),
-            twin: front.twin_status(),
+            twin: front.twin_status(self.now.mono),
             backends: (0..3).map(|index| self.backend(index)).collect(),
             clocks: self.clocks(),
             containers: self.containers(),
@@ -202,6 +203,8 @@ impl At<'_> {
             handles: handles as u64,
             trouble: peer.trouble.clone(),
             disk_slow: peer.writes.slow(self.now.mono),
+            state_lost: peer.lost_files.state,
+            socket_lost: peer.lost_files.socket,
         }
     }
 

@@ -2,8 +2,8 @@
 //! second together: whoever asks without end waits for his pages, and calls wait for none of them, nor
 //! do other people's pages. The machine's own socket is not counted.
 
-use super::{Act, Answer, Hub, cost};
-use crate::io::{Door, Frame, Input, Link};
+use super::{Act, Answer, Asked, Hub};
+use crate::io::{Door, Input, Link};
 use crate::limits::{PAGE_ADDRESSES, PAGE_COST, PAGES_AHEAD, PAGES_RATE};
 use crate::network::network;
 use crate::time::{Duration, Mono, Now};
@@ -60,17 +60,17 @@ impl Pages {
 impl Hub {
     /// Hands requests for pages to the node, as far as there is something left of their addresses'
     /// shares; the others wait.
-    pub(super) fn serve_pages(&mut self, now: Now, pages: Vec<(Link, Frame)>, acts: &mut Vec<Act>) {
-        for (link, frame) in pages {
+    pub(super) fn serve_pages(&mut self, now: Now, pages: Vec<(Link, Asked)>, acts: &mut Vec<Act>) {
+        for (link, asked) in pages {
             match self.counted(link) {
                 // Behind those of the same address.
                 Some(from)
                     if self.pages.next(from) > now.mono
                         || self.pages.waiting.iter().any(|(_, other)| *other == from) =>
                 {
-                    self.put_off(link, from, frame);
+                    self.put_off(link, from, asked);
                 }
-                _ => self.page(now, link, frame, acts),
+                _ => self.page(now, link, asked, acts),
             }
         }
     }
@@ -84,13 +84,11 @@ impl Hub {
             }
             let port = self.ports.get_mut(&link).filter(|port| !port.forgotten);
             let Some(port) = port else { continue };
-            let Some(frame) = port.requests.pop_front() else { continue };
+            let Some(asked) = port.requests.pop_front() else { continue };
             port.answer = Answer::Asked;
-            if let Frame::Http(bytes) = &frame {
-                port.held -= cost(bytes);
-                self.held -= cost(bytes);
-            }
-            self.page(now, link, frame, acts);
+            port.held -= asked.cost();
+            self.held -= asked.cost();
+            self.page(now, link, asked, acts);
         }
     }
 
@@ -101,7 +99,8 @@ impl Hub {
         }
     }
 
-    fn page(&mut self, now: Now, link: Link, frame: Frame, acts: &mut Vec<Act>) {
+    fn page(&mut self, now: Now, link: Link, asked: Asked, acts: &mut Vec<Act>) {
+        let frame = asked.handed_over(now.mono);
         self.step(now, Input::Counted(self.doors.counted(&self.counts)), acts);
         self.step(now, Input::Frame { link, frame }, acts);
     }
@@ -112,12 +111,11 @@ impl Hub {
         (door == Door::Admin).then(|| network(from.ip()))
     }
 
-    fn put_off(&mut self, link: Link, from: IpAddr, frame: Frame) {
+    fn put_off(&mut self, link: Link, from: IpAddr, asked: Asked) {
         let Some(port) = self.ports.get_mut(&link) else { return };
-        let Frame::Http(bytes) = &frame else { return };
-        let more = cost(bytes);
+        let more = asked.cost();
         port.answer = Answer::Gone;
-        port.requests.push_front(frame);
+        port.requests.push_front(asked);
         self.hold(link, more);
         self.pages.waiting.push_back((link, from));
     }

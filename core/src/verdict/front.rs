@@ -1,6 +1,6 @@
 //! What is wrong with a front, its backends, its twin, the virtual address, clocks and certificate.
 
-use super::{Facts, Found, Severity};
+use super::{Facts, Found, Severity, places};
 use crate::admin::status::{
     AddressStatus, BackendState, BackendStatus, ClockStatus, ClockVerdict, CouldTake, FrontStatus,
     Role, Twin,
@@ -13,6 +13,7 @@ pub(super) fn judge(facts: &Facts<'_>, found: &mut Found) {
     let front = facts.status;
     leading(facts, found);
     backends(front, found);
+    places::of_backends(front, found);
     if let Some(twin) = &front.twin {
         other_front(facts, twin, found);
     }
@@ -170,6 +171,16 @@ fn other_front(facts: &Facts<'_>, twin: &Twin, found: &mut Found) {
         let text = format!("The other front, {address}, is not connected{why}: {after}.");
         let todo = "Start the front there, or mend what the sentence names.";
         found.on("twin").yellow("twin-down", text, todo);
+    } else if twin.silent_seconds > 0 {
+        let after = match front.role {
+            Role::Active => "whether it would take over if this one dies is not known",
+            _ => "whether it still works cannot be seen from here",
+        };
+        let span = count(twin.silent_seconds, "second", "seconds");
+        let text = format!("The other front, {address}, has said nothing for {span}: {after}.");
+        let todo = "See whether its process is stopped or its machine overloaded, and look at the line \
+                    between the fronts.";
+        found.on("twin").yellow("twin-silent", text, todo);
     } else if front.role == Role::Standby && twin.role != Some(Role::Active) {
         // Who cannot serve says why above.
         if facts.ready.is_ok() {

@@ -9,11 +9,13 @@
 mod front;
 mod licences;
 mod machine;
+mod places;
 #[cfg(any(test, feature = "model"))]
 pub mod states;
 #[cfg(test)]
 mod verdict_test;
 
+use crate::admin::Places;
 use crate::admin::metrics::Page;
 use crate::admin::status::FrontStatus;
 use crate::time::Wall;
@@ -157,6 +159,14 @@ pub fn of_backend(ready: Result<(), String>, holds_licences: bool) -> Vec<Troubl
             "See tmrd status on the front that leads; do not stop another backend meanwhile.";
         found.on("backend").yellow("backend-not-ready", text, todo);
     }
+    found.0
+}
+
+/// Adds what of the server's own is not where it belongs any more.
+#[must_use]
+pub fn with_places(troubles: Vec<Trouble>, places: &Places, is_front: bool) -> Vec<Trouble> {
+    let mut found = Found(troubles);
+    places::own(places, is_front, &mut found);
     found.0
 }
 

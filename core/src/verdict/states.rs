@@ -37,10 +37,13 @@ fn at_ease() -> FrontStatus {
         handles: 2,
         trouble: None,
         disk_slow: false,
+        state_lost: false,
+        socket_lost: false,
     };
     FrontStatus {
         version: "0.1.0",
         runtime: "smol",
+        process: "0000002a".into(),
         role: Role::Active,
         epoch: 3,
         fenced: true,
@@ -55,6 +58,7 @@ fn at_ease() -> FrontStatus {
             synced: true,
             lag: 0,
             starting: false,
+            silent_seconds: 0,
             role: Some(Role::Standby),
             epoch: Some(3),
             since: None,
@@ -257,6 +261,11 @@ const STATES: &[(&str, Change)] = &[
         it.status.backends[2].trouble = Some("it belongs to another group".into());
         it.status.licenses[0].matching = 2;
     }),
+    ("a backend's state is lost", |it| it.status.backends[1].state_lost = true),
+    ("two backends' states are lost", |it| {
+        (0..2).for_each(|index| it.status.backends[index].state_lost = true);
+    }),
+    ("a backend has no socket", |it| it.status.backends[2].socket_lost = true),
     ("stock servers", |it| it.status.fenced = false),
     ("memory lost", |it| {
         obstacle(it, "the group's memory is lost");
@@ -276,6 +285,16 @@ const STATES: &[(&str, Change)] = &[
     ("the twin is behind", |it| {
         twin(it).synced = false;
         twin(it).lag = 7;
+    }),
+    ("the twin is silent", |it| {
+        twin(it).synced = false;
+        twin(it).silent_seconds = 4;
+    }),
+    ("the twin is silent, seen from the standby", |it| {
+        stands_by(it);
+        twin(it).role = Some(Role::Active);
+        twin(it).synced = false;
+        twin(it).silent_seconds = 9;
     }),
     ("the twin has another key", |it| {
         twin(it).version = Some("0.0.9".into());

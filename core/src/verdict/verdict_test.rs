@@ -2,7 +2,7 @@
 
 use super::states::{Case, well};
 use super::*;
-use crate::admin::FileTrouble;
+use crate::admin::{FileTrouble, Misplaced};
 use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::ToString;
@@ -113,6 +113,22 @@ fn each_licence_has_the_state_that_its_trouble_tells() {
             assert!(licence.available || licence.severity.is_some(), "{name}: {licence:?}");
         }
     }
+}
+
+#[test]
+fn what_somebody_has_removed_under_a_server_is_told_with_its_path() {
+    let found = |path: &str, what: &str| Some(Misplaced { path: path.into(), what: what.into() });
+    let places = Places {
+        state: found("/var/lib/tmrd/journal", "it is gone"),
+        socket: found("/run/tmrd/admin.sock", "something else is there"),
+    };
+    let mut out = String::new();
+    for is_front in [true, false] {
+        let troubles = with_machine(with_places(Vec::new(), &places, is_front), &[], None);
+        told(if is_front { "a front" } else { "a backend" }, &troubles, &mut out);
+    }
+    assert!(with_places(Vec::new(), &Places::default(), true).is_empty());
+    insta::assert_snapshot!(out);
 }
 
 #[test]

@@ -244,6 +244,18 @@ pub enum Report {
     /// To [`Order::Witness`], and unasked (correlation 0) before every [`Report::Described`] and
     /// [`Report::Promised`]. From minor version 1 of the link on.
     Facts(Facts),
+    /// Unasked (correlation 0), when it changes, and when a front has joined while something is lost.
+    /// From minor version 2 of the link on.
+    Lost(Lost),
+}
+
+/// What of a backend's own somebody has removed or replaced under it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lost {
+    /// Its state folder, or the journal in it: what it acknowledges does not outlive its process.
+    pub state: bool,
+    /// The socket by which its machine comes in.
+    pub socket: bool,
 }
 
 /// How a backend stands to the log.
@@ -359,6 +371,7 @@ impl Numbered for Report {
                 Self::Performed { .. } => 0x0001_0008,
                 Self::Refused { .. } => 0x0001_0009,
                 Self::Facts(_) => 0x0001_000a,
+                Self::Lost(_) => 0x0001_000d,
             }
     }
 
@@ -372,9 +385,11 @@ impl Numbered for Report {
             Self::Facts(facts) => {
                 in_range([facts.known]) && are_known(facts.digest.as_ref(), &facts.acked)
             }
-            Self::Refused { .. } | Self::Log { .. } | Self::Confirmed | Self::Performed { .. } => {
-                true
-            }
+            Self::Refused { .. }
+            | Self::Log { .. }
+            | Self::Confirmed
+            | Self::Performed { .. }
+            | Self::Lost(_) => true,
         }
     }
 }

@@ -2,7 +2,7 @@
 //! version of the protocol.
 
 use super::group::{
-    Description, Facts, Malformed, Message, Numbered, Order, Piece, Report, Standing, Third,
+    Description, Facts, Lost, Malformed, Message, Numbered, Order, Piece, Report, Standing, Third,
     decode, encode,
 };
 use crate::licence::{FirmItem, Part, Period, Product};
@@ -202,6 +202,7 @@ fn reports() -> Vec<(&'static str, Report)> {
         ("Confirmed", Report::Confirmed),
         ("Performed", Report::Performed { reply: vec![0; 8] }),
         ("Facts", Report::Facts(facts())),
+        ("Lost", Report::Lost(Lost { state: true, socket: false })),
     ]
 }
 

@@ -8,6 +8,7 @@ use base64ct::{Base64, Encoding};
 use clap::Args;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
+use std::sync::Once;
 use std::sync::OnceLock;
 
 /// Longest file with a password or a token, in bytes.
@@ -95,7 +96,14 @@ impl Credentials {
 fn first_line(file: &Path, what: &str) -> Result<String, Failure> {
     let text = files::plain_text(file, FILE_MAX)?;
     match text.lines().next().map(str::trim_end).filter(|line| !line.is_empty()) {
-        Some(line) => Ok(line.to_owned()),
+        Some(line) => {
+            // Every request asks for it.
+            static ONCE: Once = Once::new();
+            if let Some(text) = files::too_open(file, &format!("this {what}"), 0o600) {
+                ONCE.call_once(|| eprintln!("warning: {text}"));
+            }
+            Ok(line.to_owned())
+        }
         None => Err(files::wrong(file, format!("no {what} in its first line"))),
     }
 }

@@ -2,6 +2,7 @@
 
 use super::http;
 use super::pages::Pages;
+use super::status::status_after;
 use crate::daemon::{Failure, Outcome};
 use serde_json::Value;
 use std::thread;
@@ -21,9 +22,11 @@ const LOOK: Duration = Duration::from_millis(20);
 /// # Errors
 /// It cannot be reached, does not lead, has nobody to give the role to, or keeps it; and why.
 pub fn failover(at: &Pages, if_active: bool) -> Outcome {
-    if if_active && http::status(at)?.0["role"] != "active" {
+    let (status, _) = http::status(at)?;
+    if if_active && status["role"] != "active" {
         return Ok(());
     }
+    let before = &status["process"];
     let started = Instant::now();
     loop {
         let answer = http::post(at, "/api/failover")?;
@@ -37,7 +40,7 @@ pub fn failover(at: &Pages, if_active: bool) -> Outcome {
         thread::sleep(10 * LOOK);
     }
     loop {
-        let (status, _) = http::status(at)?;
+        let status = status_after(at, before, "tmrd failover")?;
         if let Some(trouble) = status["failover_trouble"].as_str() {
             return Err(Failure::failed(format!("{at}: {trouble}")));
         }

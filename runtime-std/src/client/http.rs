@@ -19,6 +19,10 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 const ANSWER_MAX: u64 = 64 * 1024 * 1024;
 /// How a server begins that speaks TLS and is not spoken to so: an alert.
 const ALERT: [u8; 2] = [0x15, 3];
+/// What is known of an order that was sent and not answered.
+const UNKNOWN: &str = "; whether it has begun what was ordered is not known. What it had not begun \
+                       when this command ended it does not carry out any more (an older server \
+                       may): see tmrd status";
 /// Most headers in an answer.
 const HEADERS_MAX: usize = 32;
 
@@ -123,6 +127,7 @@ fn ask_once(
     body: &str,
     patience: Duration,
 ) -> Result<Answer, Failure> {
+    let unknown = if line.starts_with("POST ") { UNKNOWN } else { "" };
     let Opened { socket, tls, at } = to.open()?;
     let covered = tls.as_ref().map(|(_, named)| named.clone());
     let text = socket.set_read_timeout(patience).and_then(|()| {
@@ -145,11 +150,12 @@ fn ask_once(
             let why = covered.as_ref().and_then(|named| refused(&error, named, to.ca()));
             Failure::unreachable(match why {
                 Some(why) => format!("{at}: {why}"),
-                None => unanswered(&at, &error, patience),
+                None => unanswered(&at, &error, patience) + unknown,
             })
         })?;
     if bytes.is_empty() {
-        return Err(Failure::unreachable(format!("{at} closed the connection without an answer")));
+        let text = format!("{at} closed the connection without an answer{unknown}");
+        return Err(Failure::unreachable(text));
     }
     if bytes.starts_with(&ALERT) {
         let what = format!("{at} speaks HTTPS; right would be https://{at}");

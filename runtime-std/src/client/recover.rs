@@ -32,6 +32,7 @@ pub fn recover(options: &cli::Recover) -> Outcome {
         out::line(shown(&plan, Colour::of_output()).trim_end())?;
     }
     confirmed(options.confirm.as_deref())?;
+    let before = status::process(at)?;
     let body = json!({ "token": plan["token"] }).to_string();
     let answer = http::post_json(at, "/api/recover", &body, PATIENCE)?;
     let said: Value = serde_json::from_str(&answer.body).unwrap_or_default();
@@ -40,7 +41,7 @@ pub fn recover(options: &cli::Recover) -> Outcome {
         return Err(Failure::failed(format!("{at}: {message}")));
     }
     eprintln!("{at}: {message}");
-    status::wait_active(at)?;
+    status::wait_active(at, &before)?;
     if options.json {
         out::line(format!("{said:#}"))?;
     }

@@ -41,22 +41,52 @@ pub fn status(at: &Pages, json: bool) -> Outcome {
 /// # Errors
 /// It cannot be reached, is no front, or does not get the role in time.
 pub fn activate(at: &Pages) -> Outcome {
+    let before = process(at)?;
     let answer = http::post(at, "/api/activate")?;
     if answer.status != 202 {
         let line = answer.body.lines().next().unwrap_or_default();
         return Err(Failure::failed(format!("{} answered {}: {line}", answer.at, answer.status)));
     }
-    wait_active(at)
+    wait_active(at, &before)
 }
 
-/// Waits until a front that is to lead does.
+/// The name of the process that answers there, drawn when it began; `null`: it has none.
 ///
 /// # Errors
-/// It cannot be reached, is no front, or does not lead in time; and why.
-pub fn wait_active(at: &Pages) -> Outcome {
+/// It cannot be reached.
+pub fn process(at: &Pages) -> Result<Value, Failure> {
+    Ok(http::status(at)?.0["process"].take())
+}
+
+/// The status of the process that has taken an order, and that had this name before.
+///
+/// # Errors
+/// It cannot be reached any more, or was restarted: what it had taken may be lost.
+pub fn status_after(at: &Pages, before: &Value, order: &str) -> Result<Value, Failure> {
+    let status = http::status(at).map(|(status, _)| status).map_err(|failure| {
+        let text = format!(
+            "{failure}; it had taken the order before that, and whether it was carried out is not \
+             known: see tmrd status"
+        );
+        Failure { text, ..failure }
+    })?;
+    if before.is_null() || status["process"] == *before {
+        return Ok(status);
+    }
+    Err(Failure::failed(format!(
+        "{at} was restarted meanwhile, and does not know of the order any more; see tmrd status, then \
+         run {order} again"
+    )))
+}
+
+/// Waits until a front that is to lead does, as long as it is the process of this name.
+///
+/// # Errors
+/// It cannot be reached, is no front, was restarted, or does not lead in time; and why.
+pub fn wait_active(at: &Pages, before: &Value) -> Outcome {
     let started = Instant::now();
     loop {
-        let (status, _) = http::status(at)?;
+        let status = status_after(at, before, "tmrd activate")?;
         match status["role"].as_str() {
             Some("active") => break,
             Some("backend") => {
@@ -267,6 +297,9 @@ fn front(status: &Value, colour: Colour) -> String {
         let _ = match (twin["connected"] == true, twin["synced"] == true) {
             (false, _) => write!(out, "not connected"),
             (true, true) => write!(out, "{}, in sync", cell(&twin["role"])),
+            (true, false) if twin["silent_seconds"].as_u64() > Some(0) => {
+                write!(out, "silent for {} s", cell(&twin["silent_seconds"]))
+            }
             (true, false) => write!(out, "{}, {} behind", cell(&twin["role"]), cell(&twin["lag"])),
         };
         for (key, what) in [

@@ -174,6 +174,7 @@ impl Clerk {
             Ok(passwords) => {
                 entrance.operator = passwords.operator();
                 entrance.reader = passwords.reader();
+                files::warn_if_open(&file, "these passwords", 0o640);
                 entrance.tokens = passwords.tokens().to_vec();
                 // A token that comes or goes signs nobody out.
                 let before = self.passwords.as_ref().map(Passwords::browsers);
@@ -196,6 +197,9 @@ impl Clerk {
         match certificate.as_ref().map(Certificate::read).transpose() {
             Ok(read) => {
                 entrance.certificate_ends = read.as_ref().map(|(_, ends)| *ends);
+                if let Some(certificate) = &certificate {
+                    files::warn_if_open(&certificate.key, "this key", 0o640);
+                }
                 self.tls.set(read.map(|(config, _)| config));
             }
             Err(failure) => {

@@ -5,15 +5,21 @@
 
 use super::create::{self, Access, FRESH};
 use super::exit::{Failure, halt, words};
-use super::plan::{Errand, Tell};
+use super::files::shown;
+use super::plan::{Errand, Source, Tell};
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{DirBuilder, File};
 use std::io::{self, ErrorKind, Read, Seek, Write};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+use tmr_core::admin::{Misplaced, Place};
 use tmr_core::io::Input;
 
+/// How often it is looked whether the folder and the journal are where they were opened.
+const LOOK: Duration = Duration::from_secs(10);
 const LOCK: &str = "lock";
 const JOURNAL: &str = "journal";
 /// Ends the name of a journal that a disk has gone on without.
@@ -24,7 +30,7 @@ const OLD: &str = "old";
 pub struct Folder {
     path: PathBuf,
     /// Holds the lock.
-    _lock: File,
+    lock: File,
 }
 
 impl Folder {
@@ -64,7 +70,32 @@ impl Folder {
             .set_len(0)
             .and_then(|()| lock.rewind())
             .and_then(|()| lock.write_all(owner.as_bytes()));
-        Ok(Self { path: path.to_owned(), _lock: lock })
+        Ok(Self { path: path.to_owned(), lock })
+    }
+
+    /// What is found in the place of this folder; `None`: it is there.
+    #[must_use]
+    pub fn lost(&self) -> Option<Misplaced> {
+        let lock = misplaced(&self.lock, &self.path.join(LOCK));
+        lock.map(|lock| match self.path.exists() {
+            true => lock,
+            false => Misplaced { path: shown(&self.path), what: "the folder is gone".into() },
+        })
+    }
+
+    /// Looks after the folder of a front until the process ends.
+    #[must_use]
+    pub fn watch(&self) -> Source {
+        let lock = self.lock.try_clone();
+        let path = self.path.clone();
+        Box::new(move |tell| {
+            let Ok(lock) = lock else { return };
+            let (folder, mut told) = (Self { path, lock }, None);
+            loop {
+                thread::sleep(LOOK);
+                tell_lost(folder.lost(), &mut told, &tell);
+            }
+        })
     }
 
     /// Where a file of this folder is.
@@ -164,6 +195,34 @@ impl Folder {
     }
 }
 
+/// What is found where a file was opened; `None`: that file.
+fn misplaced(file: &File, path: &Path) -> Option<Misplaced> {
+    let own = file.metadata().ok()?;
+    let what = match std::fs::symlink_metadata(path) {
+        Ok(there) if (there.dev(), there.ino()) == (own.dev(), own.ino()) => return None,
+        Ok(_) => "another file is there".to_owned(),
+        Err(error) if error.kind() == ErrorKind::NotFound => "the file is gone".to_owned(),
+        Err(error) => words(&error),
+    };
+    Some(Misplaced { path: shown(path), what })
+}
+
+/// Tells the node what is lost, and the log, when that has changed.
+fn tell_lost(lost: Option<Misplaced>, told: &mut Option<Misplaced>, tell: &Tell) {
+    if lost == *told {
+        return;
+    }
+    match &lost {
+        Some(Misplaced { path, what }) => tracing::error!(
+            "{path}: {what}: somebody has removed or replaced it under this server; what is written \
+             there does not outlive this process"
+        ),
+        None => tracing::info!("the state folder is as it should be again"),
+    }
+    told.clone_from(&lost);
+    tell(Input::Misplaced { place: Place::State, found: lost });
+}
+
 /// What is not as this server would have made it.
 fn in_the_way(path: &Path, error: &io::Error) -> Failure {
     Failure::failed(format!("{}: {}", path.display(), words(error)))
@@ -217,15 +276,36 @@ impl Journal {
 
     /// Does the writes that come in until the process ends, and says after each that it is done. A
     /// write that fails ends the process: the node has said nothing yet that depends on it, and
-    /// finds what was written at its next start.
+    /// finds what was written at its next start. Now and then it is looked whether the file is still
+    /// where the next start will look for it.
     pub fn serve(mut self, errands: &Receiver<Errand>, tell: &Tell) {
-        for errand in errands {
-            // A backend has no other errands.
-            let Errand::Write(durable) = errand else { continue };
-            if let Err(error) = self.write(&durable) {
-                halt(&format!("{}: {}", self.folder.path(JOURNAL).display(), words(&error)));
+        let (mut told, mut next) = (None, Instant::now() + LOOK);
+        loop {
+            match errands.recv_timeout(next.saturating_duration_since(Instant::now())) {
+                Ok(Errand::Write(durable)) => {
+                    if let Err(error) = self.write(&durable) {
+                        halt(&format!(
+                            "{}: {}",
+                            self.folder.path(JOURNAL).display(),
+                            words(&error)
+                        ));
+                    }
+                    tell(Input::Written);
+                }
+                // A backend has no other errands.
+                Ok(_) | Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
             }
-            tell(Input::Written);
+            if next <= Instant::now() {
+                next = Instant::now() + LOOK;
+                tell_lost(self.lost(), &mut told, tell);
+            }
         }
+    }
+
+    /// What is found in the place of this folder, or of this file; `None`: they are there.
+    fn lost(&self) -> Option<Misplaced> {
+        let file = self.file.as_ref().and_then(|file| misplaced(file, &self.folder.path(JOURNAL)));
+        self.folder.lost().or(file)
     }
 }

@@ -71,7 +71,8 @@ pub fn plain_bytes(path: &Path, longest: usize) -> Result<Vec<u8>, Failure> {
         if file.metadata()?.is_file() {
             return read(&file, longest);
         }
-        Err(io::Error::other("it is no plain file; right would be one"))
+        let what = if file.metadata()?.is_dir() { "a folder" } else { "no plain file" };
+        Err(io::Error::other(format!("it is {what}; right would be a file")))
     };
     read().map_err(|error: io::Error| wrong(path, words(&error)))
 }
@@ -123,7 +124,7 @@ pub fn group_key(path: &Path) -> Result<GroupKey, Failure> {
             };
             Failure { text, ..failure }
         })?;
-    warn_if_open(path);
+    warn_if_open(path, "this key", 0o600);
     Ok(key)
 }
 
@@ -140,16 +141,28 @@ fn key_nearby(path: &Path) -> Option<PathBuf> {
     })
 }
 
-fn warn_if_open(path: &Path) {
-    let mode = std::fs::metadata(path).map(|it| it.permissions().mode() & 0o777);
-    if let Ok(mode) = mode {
-        if mode & 0o077 != 0 {
-            tracing::warn!(
-                "{}: others may read this key (mode {mode:03o}); right would be 600",
-                path.display()
-            );
-        }
+/// Warns of a file with a secret that more may read or change than `right` says: in the log of a
+/// server, or on standard error of a command.
+pub fn warn_if_open(path: &Path, what: &str, right: u32) {
+    if let Some(text) = too_open(path, what, right) {
+        tracing::warn!("{text}");
     }
+}
+
+/// What is wrong with the rights of a file with a secret, if more may read or change it than `right`
+/// says.
+#[must_use]
+pub fn too_open(path: &Path, what: &str, right: u32) -> Option<String> {
+    let mode = std::fs::metadata(path).ok()?.permissions().mode() & 0o777;
+    let more = mode & !right & 0o077;
+    let may = match (more & 0o044 != 0, more & 0o022 != 0) {
+        (true, true) => "read and change",
+        (true, false) => "read",
+        (false, true) => "change",
+        (false, false) => return None,
+    };
+    let path = shown(path);
+    Some(format!("{path}: others may {may} {what} (mode {mode:03o}); right would be {right:03o}"))
 }
 
 /// The key that licences are trusted by.
@@ -167,7 +180,7 @@ pub fn issuer_key(path: &Path) -> Result<IssuerKey, Failure> {
 pub fn issuer(path: &Path) -> Result<Issuer, Failure> {
     if path.exists() {
         let issuer = Issuer::parse(&text(path, KEY_MAX)?).map_err(|error| wrong(path, error))?;
-        warn_if_open(path);
+        warn_if_open(path, "this key", 0o600);
         return Ok(issuer);
     }
     let issuer = Issuer::from_secret(entropy::fresh());
@@ -248,4 +261,35 @@ pub fn put(path: &Path, content: &[u8], access: Access) -> Outcome {
         }
         _ => wrong(path, words(&error)),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rights_that_are_too_wide_are_told_with_the_mode() {
+        let path = std::env::temp_dir().join(format!("tmr-open-{}", std::process::id()));
+        std::fs::write(&path, "secret").unwrap();
+        for (mode, right, told) in [
+            (0o600, 0o600, None),
+            (0o640, 0o640, None),
+            (0o400, 0o600, None),
+            (0o640, 0o600, Some("read")),
+            (0o644, 0o640, Some("read")),
+            (0o620, 0o640, Some("change")),
+            (0o666, 0o600, Some("read and change")),
+        ] {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            let text = too_open(&path, "this key", right);
+            let expected = told.map(|may| {
+                let path = path.display();
+                format!("{path}: others may {may} this key (mode {mode:03o}); right would be {right:03o}")
+            });
+            assert_eq!(text, expected);
+        }
+        std::fs::remove_file(&path).unwrap();
+        let folder = plain_text(&std::env::temp_dir(), 10).unwrap_err().to_string();
+        assert!(folder.ends_with("it is a folder; right would be a file"), "{folder}");
+    }
 }

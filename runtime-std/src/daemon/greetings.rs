@@ -152,6 +152,7 @@ impl Links {
     fn hand_over(&self, peer: &Peer) {
         let mut talk = lock(&peer.talk);
         let Some(watched) = talk.greeted() else { return };
+        lock(&self.hub).greeted(peer.link);
         let data = epoll::EventData::new_u64(peer.link.0);
         let moved = epoll::delete(self.poll(self.greeting_poll()), &talk.socket)
             .and_then(|()| epoll::add(self.poll_of(peer.link, false), &talk.socket, data, watched));

@@ -302,7 +302,15 @@ impl Links {
 
     /// The node hears something that has to do with no link.
     pub fn told(&self, input: Input) -> Chores {
-        let todo = lock(&self.hub).step(|hub, now, acts| hub.told(now, input, acts)).1;
+        let stopping = input == Input::Stopping;
+        let todo = {
+            let mut hub = lock(&self.hub);
+            let todo = hub.step(|hub, now, acts| hub.told(now, input, acts)).1;
+            if stopping {
+                hub.lines_are_laid();
+            }
+            todo
+        };
         self.performed(todo)
     }
 
@@ -351,6 +359,9 @@ impl Links {
         let broken = flags.intersects(epoll::EventFlags::HUP | epoll::EventFlags::ERR);
         if broken || flags.contains(epoll::EventFlags::IN) {
             end = talk.hear(broken, buffer, &mut frames).err();
+            if matches!(frames.first(), Some(Frame::Http(_))) && talk.hung_up() {
+                frames = frames.into_iter().map(unheard).collect();
+            }
             read = Some((frames, talk.partial()));
         }
         let writes = talk.answers();
@@ -479,6 +490,14 @@ impl Links {
     /// The number of the poll of those that are not greeted yet, the last one.
     pub(super) fn greeting_poll(&self) -> usize {
         self.polls.len() - 1
+    }
+}
+
+/// A request whose sender has hung up.
+fn unheard(frame: Frame) -> Frame {
+    match frame {
+        Frame::Http(bytes) => Frame::Unheard(bytes),
+        frame => frame,
     }
 }
 

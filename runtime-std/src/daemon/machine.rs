@@ -5,8 +5,10 @@
 //! What never lives here: what is said there (that is HTTP, as at the admin port).
 
 use super::exit::words;
+use super::files::shown;
 use super::links::lock;
 use super::listeners::Listeners;
+use super::plan::Tell;
 use rustix::io::Errno;
 use rustix::net::sockopt::socket_peercred;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
@@ -18,7 +20,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
-use tmr_core::io::Door;
+use tmr_core::admin::{Misplaced, Place};
+use tmr_core::io::{Door, Input};
 
 /// What it is called in its folder.
 pub const SOCKET: &str = "admin.sock";
@@ -46,7 +49,15 @@ pub struct Machine {
 
 /// The file of a socket, to be removed when the process ends.
 #[derive(Clone, Debug, Default)]
-pub struct Leftover(Arc<Mutex<Option<File>>>);
+pub struct Leftover(Arc<Mutex<Left>>);
+
+#[derive(Debug, Default)]
+struct Left {
+    /// `None`: the socket could not be made.
+    file: Option<File>,
+    /// The process ends.
+    ended: bool,
+}
 
 /// A file by its number, which another one in its place does not have.
 #[derive(Debug)]
@@ -61,38 +72,70 @@ pub struct Watch {
     /// The one to begin with; `None`: it could not be opened.
     pub(super) machine: Option<Machine>,
     leftover: Leftover,
+    /// Where it belongs.
+    folders: Vec<PathBuf>,
 }
 
 impl Watch {
     /// Opens the socket, as [`Machine::open`].
     #[must_use]
     pub fn open(state: &Path, leftover: &Leftover) -> Self {
-        Self { machine: Machine::open(state, leftover), leftover: leftover.clone() }
+        let machine = Machine::open(state, leftover);
+        Self { machine, leftover: leftover.clone(), folders: folders(state) }
     }
 
-    /// Looks after it until the process ends. What fails is logged once.
-    pub(super) fn serve(self, doors: &Listeners) {
+    /// Looks after it until the process ends. What fails is logged once, and told.
+    pub(super) fn serve(self, doors: &Listeners, tell: &Tell) {
         let mut said = String::new();
         loop {
-            thread::sleep(LOOK);
             let opened = self.look().and_then(|machine| match machine {
                 Some(machine) => doors.swap(vec![(Door::Machine, machine)]),
                 None => Ok(()),
             });
             let trouble = opened.err().map(|error| words(&error)).unwrap_or_default();
-            if trouble != said && !trouble.is_empty() {
-                tracing::warn!(
-                    "the machine's own socket was removed, and cannot be made: {trouble}"
-                );
+            if trouble != said {
+                let path = self.path();
+                if !trouble.is_empty() {
+                    tracing::warn!("the machine's own socket, {path}, cannot be made: {trouble}");
+                }
+                let what = Some(trouble.clone()).filter(|trouble| !trouble.is_empty());
+                let found = what.map(|what| Misplaced { path, what });
+                tell(Input::Misplaced { place: Place::Socket, found });
             }
             said = trouble;
+            thread::sleep(LOOK);
         }
     }
 
-    /// Another socket where the one that was opened is gone; `None`: it is there, or none ever was.
+    /// Where it is, or was to be first.
+    fn path(&self) -> String {
+        let left = lock(&self.leftover.0);
+        let own = left.file.as_ref().map(|file| file.path.clone());
+        let first = || self.folders.first().map(|folder| folder.join(SOCKET));
+        shown(&own.or_else(first).unwrap_or_default())
+    }
+
+    /// Another socket where the one that was opened is gone, or none could be; `None`: it is there.
     fn look(&self) -> io::Result<Option<Machine>> {
-        let mut file = lock(&self.leftover.0);
-        let Some(own) = file.as_mut() else { return Ok(None) };
+        let mut left = lock(&self.leftover.0);
+        if left.ended {
+            return Ok(None);
+        }
+        let Some(own) = left.file.as_mut() else {
+            let mut error = None;
+            for folder in &self.folders {
+                match Machine::at(&folder.join(SOCKET)) {
+                    Ok(machine) => {
+                        let path = machine.path.clone();
+                        tracing::info!("the machine itself comes in by {}", path.display());
+                        left.file = Some(File { number: number(&path)?, path });
+                        return Ok(Some(machine));
+                    }
+                    Err(failed) => error = error.or(Some(failed)),
+                }
+            }
+            return error.map_or(Ok(None), Err);
+        };
         if number(&own.path).is_ok_and(|there| there == own.number) {
             return Ok(None);
         }
@@ -109,12 +152,12 @@ impl Machine {
     /// in the log.
     #[must_use]
     pub fn open(state: &Path, leftover: &Leftover) -> Option<Self> {
-        for folder in runtime_folder().iter().map(PathBuf::as_path).chain([state]) {
+        for folder in folders(state) {
             let path = folder.join(SOCKET);
             match Self::at(&path) {
                 Ok(machine) => {
                     tracing::debug!("the machine itself comes in by {}", path.display());
-                    *lock(&leftover.0) = number(&path).ok().map(|number| File { path, number });
+                    lock(&leftover.0).file = number(&path).ok().map(|number| File { path, number });
                     return Some(machine);
                 }
                 Err(error) => tracing::warn!(
@@ -185,7 +228,9 @@ impl Machine {
 impl Leftover {
     /// Removes the file, unless another one has taken its place.
     pub fn remove(&self) {
-        let Some(file) = lock(&self.0).take() else { return };
+        let mut left = lock(&self.0);
+        left.ended = true;
+        let Some(file) = left.file.take() else { return };
         if number(&file.path).is_ok_and(|there| there == file.number) {
             // A folder that is gone has none.
             let _ = fs::remove_file(&file.path);
@@ -196,6 +241,12 @@ impl Leftover {
 fn number(path: &Path) -> io::Result<(u64, u64)> {
     let data = fs::symlink_metadata(path)?;
     Ok((data.dev(), data.ino()))
+}
+
+/// Where the socket may be: in the folder that systemd has made for this server, or else in its state
+/// folder.
+fn folders(state: &Path) -> Vec<PathBuf> {
+    runtime_folder().into_iter().chain([state.to_owned()]).collect()
 }
 
 /// The folder that systemd has made for this server, if there is one.

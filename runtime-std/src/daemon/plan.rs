@@ -120,7 +120,7 @@ impl Sources {
                     .map_err(|error| Failure::failed(format!("the machine's socket: {error}")))?;
             }
             let doors = Arc::clone(&doors);
-            self.others.push(("machine", Box::new(move |_| watch.serve(&doors))));
+            self.others.push(("machine", Box::new(move |tell| watch.serve(&doors, &tell))));
         }
         let tell: Tell = Arc::new(tell);
         let Errands { waiting, tray } = errands;

@@ -118,6 +118,7 @@ pub fn serve(runtime: Runtime, options: &cli::Serve) -> Outcome {
     let server = Server { name: identity.name.clone(), address: identity.address };
     let mut history = Keeper::new(settings::history(paths, &config), server, farewell);
     let clerk = Clerk::open(settings.papers(), &folder);
+    let others = vec![("folder", folder.watch())];
     let address = Some(vip::Watch::new(settings.addresses(), folder, settings.asks()));
     let front = entropy::id();
     let mut node = Front::new(front::Config {
@@ -139,7 +140,8 @@ pub fn serve(runtime: Runtime, options: &cli::Serve) -> Outcome {
     doors::announce(&doors);
     let streams = Streams { group, front: Some(front), tls: clerk.tls() };
     let (settings, clerk, history) = (Some(settings), Some(clerk), Some(history));
-    let sources = Sources { machine, address, settings, clerk, history, ..Sources::default() };
+    let journal = None;
+    let sources = Sources { machine, journal, address, clerk, settings, history, others };
     (runtime.run)(Plan { hub, doors, streams, sources })
 }
 

@@ -4,6 +4,7 @@
 use super::net::{Socket, read_some, write_some};
 use super::tls::Cover;
 use rustix::event::epoll::EventFlags;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::borrow::Cow;
 use tmr_core::channel::Stream;
 use tmr_core::hub::Outbox;
@@ -116,6 +117,14 @@ impl Talk {
             self.client |= matches!(frames.first(), Some(Frame::Call(_)));
         }
         opened
+    }
+
+    /// The peer has ended the connection, or its sending half. What was read before that may be very
+    /// old: a process that was stopped finds it when it goes on.
+    pub(super) fn hung_up(&self) -> bool {
+        let mut polled = [PollFd::new(&self.socket, PollFlags::RDHUP)];
+        let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+        poll(&mut polled, Some(&at_once)).is_ok_and(|ready| ready > 0)
     }
 
     /// All that was to be written has left, and a request waits for that; says so once.

@@ -118,6 +118,16 @@ impl TimedHub {
         Todo { late, rested, ..self.step(Hub::tick).1 }
     }
 
+    /// A link's key agreement or TLS handshake is over.
+    pub(super) fn greeted(&mut self, link: Link) {
+        self.hub.greeted(self.clock.now(), link);
+    }
+
+    /// The node was told that the process ends, and has recorded all that it had to.
+    pub(super) fn lines_are_laid(&self) {
+        self.tray.all_laid();
+    }
+
     /// A door takes nobody in for a moment.
     pub(super) fn rest(&mut self, door: u64) -> Todo {
         self.resting.insert(door, self.clock.now().mono + BREATH);

@@ -5,7 +5,8 @@ use super::World;
 use crate::config;
 use crate::io::{Address, Input};
 use crate::limits::{
-    LOG_KEPT, TWIN_CONNECT, TWIN_REDIAL_MAX, TWIN_STATE_PAUSE, TWIN_TRANSFER, TWIN_WINDOW,
+    LOG_KEPT, TWIN_CONNECT, TWIN_HEARTBEAT, TWIN_REDIAL_MAX, TWIN_SILENCE, TWIN_STATE_PAUSE,
+    TWIN_TRANSFER, TWIN_WINDOW,
 };
 use crate::log::{ContainerId, Entry, Handle, Slot};
 use crate::testing::{crypt, release, seat};
@@ -160,6 +161,32 @@ fn a_twin_that_takes_nothing_holds_nobody_up() {
     world.advance(TWIN_TRANSFER + TWIN_CONNECT + TWIN_REDIAL_MAX + TWIN_STATE_PAUSE);
     in_sync(&mut world, "after a state in the place of what was forgotten");
     assert_eq!(told(&mut world, 0).0, 1);
+}
+
+#[test]
+fn a_twin_that_says_nothing_is_not_in_sync_for_long_and_is_not_given_the_role() {
+    let mut world = twins();
+    world.advance(20 * SECOND);
+    in_sync(&mut world, "though there is nothing to tell");
+    world.line.loses = true;
+    world.advance(TWIN_SILENCE + TWIN_HEARTBEAT);
+    for front in 0..2 {
+        let status = world.status(front);
+        let twin = &status["twin"];
+        assert_eq!(
+            (&twin["connected"], &twin["synced"]),
+            (&true.into(), &false.into()),
+            "{twin:#}"
+        );
+        assert!(twin["silent_seconds"].as_u64() >= Some(3), "{twin:#}");
+        let codes: Vec<_> = status["verdict"].as_array().into_iter().flatten().collect();
+        assert!(codes.iter().any(|it| it["code"] == "twin-silent"), "{codes:?}");
+    }
+    let refused = world.http(0, "POST /api/failover HTTP/1.1\r\nX-Tmr-Admin: 1\r\n\r\n");
+    assert!(refused.contains(" 409 ") && refused.contains("has said nothing for"), "{refused}");
+    world.line.loses = false;
+    world.advance(TWIN_TRANSFER + TWIN_CONNECT + TWIN_REDIAL_MAX);
+    in_sync(&mut world, "again");
 }
 
 #[test]

@@ -79,7 +79,7 @@ impl Stock {
         for stand in &mut self.stands {
             stand.timers(now.mono, out);
         }
-        if let Input::Frame { frame: Frame::Http(_), .. } = &input {
+        if let Input::Frame { frame: Frame::Http(_) | Frame::Unheard(_), .. } = &input {
             // A page says who holds what, and where.
             for (stand, peer) in self.stands.iter().zip(&mut front.peers) {
                 peer.seats = Some(stand.book.held());

@@ -120,6 +120,11 @@ impl Hearing {
         self.last + transfer + 2 * TWIN_HEARTBEAT
     }
 
+    /// For how long it has said nothing.
+    pub(super) fn quiet(&self, now: Mono) -> Duration {
+        now.since(self.last)
+    }
+
     pub(super) fn standing(&self) -> Option<&Standing> {
         self.standing.as_ref()
     }

@@ -29,10 +29,10 @@ use crate::admin::status::{Role, Twin as Shown, TwinDifference};
 use crate::config;
 use crate::history::Mark;
 use crate::io::{Address, Callee, Intent, Link, Why};
-use crate::limits::TWIN_HEARTBEAT;
+use crate::limits::{TWIN_HEARTBEAT, TWIN_SILENCE};
 use crate::log::{Epoch, Slot};
 use crate::seldom::Seldom;
-use crate::time::{Deadline, Mono, Now};
+use crate::time::{Deadline, Duration, Mono, Now};
 use crate::wire::twin::{Answer, Heard, Hello, MachineReport, Part, Placed, Shared, Tell, Version};
 use alive::Signs;
 use alloc::borrow::ToOwned;
@@ -86,6 +86,13 @@ impl Twin {
     /// Both connections stand.
     pub(super) fn stands(&self) -> bool {
         self.tell.stood().is_some() && self.hear.link().is_some()
+    }
+
+    /// For how long it has been silent though both connections stand, if that is longer than an idle
+    /// twin ever is: its process is stopped, its machine overloaded, or the line swallows everything.
+    fn silent_for(&self, now: Mono) -> Option<Duration> {
+        let quiet = self.hear.quiet(now).max(self.tell.quiet(now));
+        (self.stands() && quiet >= TWIN_SILENCE).then_some(quiet)
     }
 
     /// As configured.
@@ -492,8 +499,12 @@ impl Front {
             let none = "there is no other front: TmrServer.TwinServer is not configured";
             return Err(none.to_owned());
         };
+        let said;
         let why = if twin.tell.stood().is_none() || twin.hear.link().is_none() {
             "is not connected"
+        } else if let Some(silent) = twin.silent_for(now) {
+            said = format!("has said nothing for {} s", silent.as_secs());
+            &said
         } else if !twin.tell.knows(Version::GIVES_LEAD) {
             "runs a version of tmrd that cannot be given the role"
         } else if !twin.tell.follows() {
@@ -535,7 +546,7 @@ impl Front {
     }
 
     /// What status says of it.
-    pub(super) fn twin_status(&self) -> Option<Shown> {
+    pub(super) fn twin_status(&self, now: Mono) -> Option<Shown> {
         let twin = self.twin.as_ref()?;
         let connected = twin.stands();
         let committed = self.ledger.committed();
@@ -549,12 +560,14 @@ impl Front {
             _ => twin.hear.whole(),
         };
         let standing = twin.hear.standing();
+        let silent = twin.silent_for(now);
         Some(Shown {
             address: twin.config.address.to_string(),
             connected,
-            synced: connected && synced && lag == 0,
+            synced: connected && synced && lag == 0 && silent.is_none(),
             lag,
             starting: twin.hear.is_starting(),
+            silent_seconds: silent.map_or(0, |silent| silent.as_secs()),
             role: standing.map(|standing| match standing.part {
                 Part::Standby => Role::Standby,
                 Part::Starting => Role::Starting,

@@ -207,6 +207,11 @@ impl Telling {
         (self.heard < self.sent).then(|| self.progress + transfer)
     }
 
+    /// For how long it has dealt with nothing of what it was told.
+    pub(super) fn quiet(&self, now: Mono) -> Duration {
+        if self.heard < self.sent { now.since(self.progress) } else { Duration::ZERO }
+    }
+
     /// When to say something again.
     pub(super) fn next(&self, heartbeat: Duration) -> Option<Mono> {
         match self.pace {

@@ -128,6 +128,11 @@ fn older(status: &Value, findings: &mut Findings) {
         let address = text(&twin["address"]);
         match (twin["connected"] == true, twin["synced"] == true) {
             (true, true) => findings.ok("twin", format!("{address} is connected and in sync")),
+            (true, false) if twin["silent_seconds"].as_u64() > Some(0) => {
+                let what = format!("{address} has said nothing for {} s", twin["silent_seconds"]);
+                let todo = "see whether its process is stopped or its machine overloaded";
+                findings.warning("twin", what, todo);
+            }
             (true, false) => {
                 let what = format!("{address} is connected and {} entries behind", twin["lag"]);
                 findings.warning(

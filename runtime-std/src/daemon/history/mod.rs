@@ -66,7 +66,7 @@ impl Keeper {
 
     /// Writes until the process ends.
     pub fn serve(mut self, tray: &Arc<Tray>, tell: &Tell) {
-        self.farewell.waits_for(tray);
+        self.farewell.waits_for(tray, tell);
         loop {
             let taken = tray.wait(HISTORY_FLUSH.0);
             self.lost = self.lost.saturating_add(taken.lost);

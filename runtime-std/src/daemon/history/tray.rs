@@ -3,13 +3,18 @@
 //! writes comes by once a second.
 
 use super::Settings;
+use crate::daemon::plan::Tell;
+use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use tmr_core::history::Mark;
+use tmr_core::io::Input;
 use tmr_core::limits::HISTORY_QUEUE;
 
 /// Lines that are enough to be written at once, in bytes.
 const HEAP: usize = HISTORY_QUEUE / 16;
+/// How long the end of a process waits for what its node has to record still.
+const LAST_WORD: Duration = Duration::from_millis(500);
 /// How long the end of a process waits for its last lines.
 const LAST_LINES: Duration = Duration::from_secs(2);
 
@@ -33,6 +38,8 @@ pub(super) struct Laid {
     pub(super) recall: Option<Option<Mark>>,
     /// Lines behind so many bytes are kept otherwise.
     pub(super) change: Option<(usize, Settings)>,
+    /// The node has laid down its last lines.
+    all: bool,
     /// The process ends.
     pub(super) stop: bool,
     /// The last lines are written.
@@ -88,8 +95,20 @@ impl Tray {
             .changed
             .wait_timeout_while(laid, within, idle)
             .unwrap_or_else(PoisonError::into_inner);
-        let (stop, served) = (laid.stop, true);
-        std::mem::replace(&mut *laid, Laid { stop, served, ..Laid::default() })
+        let (stop, all, served) = (laid.stop, laid.all, true);
+        std::mem::replace(&mut *laid, Laid { stop, all, served, ..Laid::default() })
+    }
+
+    /// The node has laid down its last lines.
+    pub fn all_laid(&self) {
+        self.laid().all = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits for the node's last lines, but not for long: it may hang.
+    fn wait_for_all(&self) {
+        let (laid, left) = (self.laid(), |laid: &mut Laid| !laid.all);
+        drop(self.changed.wait_timeout_while(laid, LAST_WORD, left));
     }
 
     /// All is written.
@@ -116,20 +135,29 @@ impl Tray {
 }
 
 /// What is to be done before a process that was told to stop ends.
-#[derive(Clone, Debug, Default)]
-pub struct Farewell(Arc<OnceLock<Arc<Tray>>>);
+#[derive(Clone, Default)]
+pub struct Farewell(Arc<OnceLock<(Arc<Tray>, Tell)>>);
+
+impl fmt::Debug for Farewell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Farewell").finish_non_exhaustive()
+    }
+}
 
 impl Farewell {
-    /// The last lines of the history are written.
+    /// The node records what it has only counted so far, and the last lines of the history are
+    /// written.
     pub fn say(&self) {
-        if let Some(tray) = self.0.get() {
+        if let Some((tray, tell)) = self.0.get() {
+            tell(Input::Stopping);
+            tray.wait_for_all();
             tray.finish();
         }
     }
 
-    /// From now on it waits for what lies there.
-    pub(super) fn waits_for(&self, tray: &Arc<Tray>) {
-        let _ = self.0.set(Arc::clone(tray));
+    /// From now on it waits for what lies there, and for the node that is told by `tell`.
+    pub(super) fn waits_for(&self, tray: &Arc<Tray>, tell: &Tell) {
+        let _ = self.0.set((Arc::clone(tray), Arc::clone(tell)));
     }
 }
 
@@ -180,7 +208,13 @@ mod tests {
     fn the_end_waits_for_the_last_lines() {
         let (tray, farewell) = (Arc::new(Tray::default()), Farewell::default());
         farewell.say();
-        farewell.waits_for(&tray);
+        let node = Arc::clone(&tray);
+        let tell: Tell = Arc::new(move |input| {
+            assert_eq!(input, Input::Stopping);
+            node.record(b"counted\n");
+            node.all_laid();
+        });
+        farewell.waits_for(&tray, &tell);
         farewell.say();
         tray.wait(Duration::ZERO);
         tray.record(b"last\n");
@@ -193,6 +227,6 @@ mod tests {
             }
         });
         farewell.say();
-        assert_eq!(writer.join().unwrap(), (b"last\n".to_vec(), true));
+        assert_eq!(writer.join().unwrap(), (b"last\ncounted\n".to_vec(), true));
     }
 }

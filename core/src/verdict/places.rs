@@ -1,0 +1,69 @@
+//! What is wrong with files that the server itself has made, and that somebody has removed or
+//! replaced under it.
+
+use super::{Found, Severity};
+use crate::admin::status::FrontStatus;
+use crate::admin::{Misplaced, Places};
+use alloc::format;
+
+/// What mends a state folder that is gone under a backend.
+const RESTART: &str = "Restart that backend while the other two are up (systemctl restart tmrd-backend): \
+                       its disk begins blank, and the front that leads brings it up to date.";
+/// What mends a socket that cannot be made.
+const CLEAR: &str = "Remove what stands in its place, or make its folder again: the server makes the \
+                     socket anew within seconds.";
+
+/// Adds what the machine of this server is known to have lost.
+pub(super) fn own(places: &Places, is_front: bool, found: &mut Found) {
+    if let Some(Misplaced { path, what }) = &places.state {
+        if is_front {
+            let text = format!(
+                "The state folder of this front is not the one it has opened ({path}: {what}): \
+                 keepalived does not see what it writes there, and the record of changes is lost."
+            );
+            let todo =
+                "Restart this front (systemctl restart tmrd-front): it makes the folder anew.";
+            found.on("machine").red("state-lost", text, todo);
+        } else {
+            let text = format!(
+                "The journal of this backend is not in its state folder any more ({path}: {what}): \
+                 what it has acknowledged is gone when it stops."
+            );
+            found.on("machine").red("state-lost", text, RESTART);
+        }
+    }
+    if let Some(Misplaced { path, what }) = &places.socket {
+        let text = format!(
+            "The machine's own socket, {path}, is not there and cannot be made ({what}): tmrd and \
+             keepalived's scripts on this machine do not reach this server by it."
+        );
+        found.on("machine").yellow("socket-lost", text, CLEAR);
+    }
+}
+
+/// Adds what backends have told of their machines.
+pub(super) fn of_backends(front: &FrontStatus, found: &mut Found) {
+    let lost = front.backends.iter().filter(|one| one.state_lost);
+    let severity = if lost.clone().count() > 1 { Severity::Red } else { Severity::Yellow };
+    for one in lost {
+        let text = format!(
+            "Backend {} writes its journal to a file that is not in its state folder any more: what it \
+             has acknowledged is gone when it stops.",
+            one.address
+        );
+        found.on(&one.address).add(severity, "backend-state-lost", text, RESTART);
+    }
+    for one in front.backends.iter().filter(|one| one.socket_lost) {
+        let text = format!(
+            "Backend {} has no socket on its machine, and cannot make one: tmrd status there does not \
+             reach it.",
+            one.address
+        );
+        found.on(&one.address).yellow(
+            "backend-socket-lost",
+            text,
+            "See its log, or its admin page, for the path. Remove \
+                      what stands there, or make the folder again.",
+        );
+    }
+}
