@@ -21,7 +21,7 @@ use tmr_tests::sim::{Outcome, run};
 /// the fronts began the clean-up time of a vanished client anew; 300…, one claim after the other kept
 /// a name that had led elsewhere from being looked up anew; 400_003_836 and 400_005_150, that such a name
 /// led to a copied disk did so too; 400_002_692, a front left out for good a disk that another one had
-/// made whole.
+/// made whole; 400_003_808, a twin was told no usage history any more.
 const PINNED: &[u64] = &[
     1077,
     28,
@@ -30,6 +30,7 @@ const PINNED: &[u64] = &[
     1_795_336_441_002_135,
     300_004_303,
     400_002_692,
+    400_003_808,
     400_003_836,
     400_005_150,
 ];
