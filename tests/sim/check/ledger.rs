@@ -184,7 +184,7 @@ mod test {
     #[test]
     fn a_release_was_asked_for_and_a_seat_ends_in_its_time() {
         let (mut seats, mut handles) = (Seats::default(), Handles::default());
-        (0..3).for_each(|part| seats.holds(0, part, [(201, 1)].into()));
+        (0..3).for_each(|part| seats.holds(0, part, part, [(201, 1)].into()));
         handles.granted(7, ANSWER).unwrap();
         let (mode, station) = (Mode::UserLimit, 0);
         let belief = Belief { product: 201, mode, take: 1, station, since: 1, until: 20 };
