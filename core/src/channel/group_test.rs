@@ -264,10 +264,10 @@ fn another_version_is_refused_and_named() {
     let end = backend.open(&sealed(&mut other, &[hello]), &mut answer, &mut frames);
     let why = String::from("the front speaks version 2.7, this backend 1.2");
     assert_eq!(end, Err(Why::Broken(why)));
-    assert_eq!(opened(&mut other, &answer), Ok(vec![Frame::Reply(vec![125, 0, 0, 0, 1, 0, 1, 0])]));
+    assert_eq!(opened(&mut other, &answer), Ok(vec![Frame::Reply(vec![125, 0, 0, 0, 2, 0, 1, 0])]));
 
     for (answer, said) in [
-        (vec![125, 0, 0, 0, 7, 0, 2, 0], "the backend speaks version 2.7, this front 1.1"),
+        (vec![125, 0, 0, 0, 7, 0, 2, 0], "the backend speaks version 2.7, this front 1.2"),
         (
             vec![115, 0, 0, 0, 0, 0, 0, 0],
             "the server answers the hello with status 115: not a backend of a group",

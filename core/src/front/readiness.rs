@@ -51,12 +51,7 @@ impl Front {
                 missing()
             ));
         }
-        let all = self.counted().count() == 3;
-        Err(format!(
-            "fewer than two members of the group are here; missing: {}{}",
-            self.not_counted(),
-            if all { "; put the old disks back, or run tmrd recover" } else { "" }
-        ))
+        Err(format!("fewer than two members of the group are here; missing: {}", self.no_members()))
     }
 
     /// Two members of the group are connected and counted.

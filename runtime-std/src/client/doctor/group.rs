@@ -295,7 +295,7 @@ mod tests {
         found(|asked| description(&mut asked[0]).standing.group = Some(GroupId(8)))
             .has(Problem, &["different groups"]);
         found(|asked| asked[2].clocks = Some((Wall(NOW.0 - 61), NOW)))
-            .has(Warning, &["192.0.2.3", "31 s"]);
+            .has(Warning, &["192.0.2.3", "61 s"]);
     }
 
     #[test]
