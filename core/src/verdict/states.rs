@@ -340,7 +340,7 @@ const STATES: &[(&str, Change)] = &[
         twin(it).role = Some(Role::Active);
     }),
     ("a failover failed", |it| {
-        it.status.failover_trouble = Some("the other front was late".into())
+        it.status.failover_trouble = Some("the other front was late".into());
     }),
     ("a clock is a minute off", |it| clock(it, "front", 60)),
     ("a clock is more than a minute off", |it| clock(it, "front", -61)),
@@ -363,10 +363,10 @@ const STATES: &[(&str, Change)] = &[
         it.status.licenses[0].expired = true;
     }),
     ("a licence ends in ten days", |it| {
-        it.status.licenses[0].expires = Some(Wall(NOW.0 + 10 * DAY))
+        it.status.licenses[0].expires = Some(Wall(NOW.0 + 10 * DAY));
     }),
     ("a licence ends in thirty days", |it| {
-        it.status.licenses[0].expires = Some(Wall(NOW.0 + 30 * DAY))
+        it.status.licenses[0].expires = Some(Wall(NOW.0 + 30 * DAY));
     }),
     ("units are used up", |it| it.status.licenses[0].units_left = Some(0)),
     ("all seats are in use", |it| it.status.licenses[0].used = 10),

@@ -177,7 +177,7 @@ mod tests {
         assert_eq!(state("lo", 24), None, "its state is unknown, and it is up");
         assert_eq!(state("no-such-interface", 24), None);
         assert_eq!(state("lo", 32), None, "the address itself is no network");
-        let rows = ["up", "unknown", "dormant", "down", "lowerlayerdown"].map(|it| is_down(it));
+        let rows = ["up", "unknown", "dormant", "down", "lowerlayerdown"].map(is_down);
         assert_eq!(rows, [false, false, false, true, true]);
         assert!(is_down("down\n"), "as the file has it");
     }

@@ -72,7 +72,7 @@ fn work(at: SocketAddr, over: &AtomicBool) -> Vec<Duration> {
         };
         let mut seat = None;
         timed(&mut || {
-            seat = Some(take(&mut client, &Ask::new(FIRM_CODE, TMR)).expect("an answer"))
+            seat = Some(take(&mut client, &Ask::new(FIRM_CODE, TMR)).expect("an answer"));
         });
         let seat = seat.expect("it was asked for").expect("a seat");
         let crypt = Crypt::firm_key(Crypt::ECB_ENCRYPT, 5).request(seat, &[7; 16]);
