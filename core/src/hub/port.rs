@@ -15,7 +15,7 @@ pub struct Outbox {
     /// Then close the connection.
     pub close: Option<Why>,
     /// A request waits until these have left the machine, or the rest of one: say so by
-    /// [`Hub::left`].
+    /// [`Hub::left`](crate::hub::Hub::left).
     pub waits: bool,
 }
 
