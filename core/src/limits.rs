@@ -316,6 +316,9 @@ pub const TRACK_SILENT: Duration = Duration::from_secs(5);
 pub const TRACK_INSTANCES: usize = 64;
 /// Longest name of one of them, in bytes.
 pub const TRACK_NAME: usize = 100;
+/// Keepalived that has changed its state within this time may go on to another one by itself, as after a
+/// planned failover: the track scripts ask again first.
+pub const TRACK_SETTLES: Duration = Duration::from_secs(5);
 /// A front that has run for less is starting: keepalived and backends may not have reached it yet.
 pub const STARTING: Duration = Duration::from_secs(10);
 /// An address that has not left by then does not leave: keepalived asks its slowest script once a

@@ -8,15 +8,17 @@ use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread;
 use tmr_tests::foreign::Ask;
 use tmr_tests::harness::{
-    Cluster, FIRM_CODE, Finished, PASSWORD, Runtime, TMR, get_json, get_with, take, until,
+    Cluster, FIRM_CODE, Finished, PASSWORD, Program, Runtime, TMR, get_json, get_with, take, until,
 };
 use tmr_tests::on_both_runtimes;
 
 on_both_runtimes!(
     a_token_opens_the_pages_by_https_until_it_is_revoked,
     an_issuer_signs_with_its_own_key_only,
+    what_is_revoked_or_made_while_somebody_types_a_password_stays_so,
     who_types_is_asked_for_the_password_and_it_is_not_shown,
 );
 
@@ -50,6 +52,38 @@ fn by(cluster: &Cluster, line: &[&str], token: &Path) -> Finished {
     let ca = certificate("authority.pem");
     let more = ["--admin", &at, "--ca", text(&ca), "--token-file", text(token)];
     cluster.program().run(line.iter().chain(&more))
+}
+
+fn what_is_revoked_or_made_while_somebody_types_a_password_stays_so(runtime: Runtime) {
+    let program = Program::of(runtime);
+    let folder =
+        std::env::temp_dir().join(format!("tmr-tokens-{}-{runtime:?}", std::process::id()));
+    fs::create_dir(&folder).unwrap();
+    let file = folder.join("passwd");
+    let token = |more: &[&str]| program.run(["token"].iter().chain(more).chain(&[text(&file)]));
+    token(&["--name", "old"]).expect(0);
+    let mut typing = program.command(["password", text(&file)]);
+    let mut typing = typing.stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    token(&["--revoke", "old"]).expect(0);
+    // Many at once: none is lost, and none is made whose line another one removes.
+    thread::scope(|scope| {
+        for number in 0..8 {
+            let name = format!("new{number}");
+            scope.spawn(move || token(&["--name", &name]).expect(0));
+        }
+    });
+    typing.stdin.take().unwrap().write_all(b"a long enough password\n").unwrap();
+    assert!(typing.wait().unwrap().success());
+    let list: Value = serde_json::from_str(&token(&["--list", "--json"]).expect(0).out).unwrap();
+    let state = |it: &Value| (it["name"].as_str().unwrap().to_owned(), it["state"].clone());
+    let mut all: Vec<(String, Value)> = list.as_array().unwrap().iter().map(state).collect();
+    all.sort_by(|one, other| one.0.cmp(&other.0));
+    let mut wanted: Vec<(String, Value)> =
+        (0..8).map(|number| (format!("new{number}"), json!("holds"))).collect();
+    wanted.push((String::from("old"), json!("revoked")));
+    assert_eq!(all, wanted);
+    assert!(fs::read_to_string(&file).unwrap().contains("operator:"));
+    fs::remove_dir_all(folder).unwrap();
 }
 
 fn a_token_opens_the_pages_by_https_until_it_is_revoked(runtime: Runtime) {

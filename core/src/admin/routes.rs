@@ -6,7 +6,7 @@ use super::guard::Who;
 use super::http::{Request, Response};
 use super::metrics::Page;
 use super::{Admin, Asked, Command, Rights, View, allocations, page, settings, usage};
-use crate::front::Notice;
+use crate::front::{Notice, Script};
 use crate::log::Handle;
 use crate::verdict::{self, Trouble};
 use alloc::format;
@@ -54,9 +54,11 @@ impl Route {
         self.method == "POST"
     }
 
-    /// It has the server do something, beside letting people in and out.
+    /// It has the server do something, beside letting people in and out. What keepalived says of itself
+    /// is news, also when it comes late.
     pub(super) fn is_order(&self) -> bool {
-        self.changes() && !matches!(self.path, "/api/session" | "/api/sign-out")
+        let news = matches!(self.path, "/api/session" | "/api/sign-out" | "/api/notify");
+        self.changes() && !news
     }
 
     /// Somebody sits there who asks for this: a page that is left open does not by itself.
@@ -220,12 +222,15 @@ fn notify(request: &Request<'_>, context: &Context<'_>) -> Reply {
 }
 
 impl Asked<'_> {
-    /// One of keepalived's track scripts asks, or somebody of this machine who asks for the same.
+    /// Which of keepalived's track scripts asks, or somebody of this machine who asks for the same.
     #[must_use]
-    pub fn is_track(&self) -> bool {
-        let (path, query) = (self.route.path, self.request.query);
-        let asks = path == "/holdz" || (path == "/readyz" && query == "of=front");
-        asks && self.who.from.is_loopback()
+    pub fn script(&self) -> Option<Script> {
+        let script = match self.route.path {
+            "/holdz" => Script::ManualFailover,
+            "/readyz" if self.request.query == "of=front" => Script::Status,
+            _ => return None,
+        };
+        self.who.from.is_loopback().then_some(script)
     }
 }
 

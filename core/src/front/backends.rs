@@ -271,6 +271,10 @@ impl Front {
         if let Phase::Standby = self.phase {
             self.shortfall = None;
             self.unproved = false;
+            if self.wish.address != Some(true) {
+                // The role is where a planned failover should have brought it, and so is the address.
+                self.handover.trouble = None;
+            }
         }
     }
 

@@ -234,6 +234,13 @@ impl Front {
             tracing::warn!("the twin wants to give its role away; this front cannot take it now");
             return;
         }
+        if self.has_just_woken(now) {
+            tracing::warn!(
+                "the twin has wanted to give its role away while this front did not run: it keeps it, for \
+                 whoever ordered that may have been told so"
+            );
+            return;
+        }
         tracing::info!("the twin gives its role away: taking the lead");
         self.take_role(now);
         self.wish.offered = Some(now + HANDOVER_CLAIM);

@@ -289,14 +289,6 @@ impl Front {
         })
     }
 
-    /// The backends that are no members which count, each with the reason; where all three are here,
-    /// with what an operator can do.
-    pub(super) fn no_members(&self) -> String {
-        let all = self.counted().count() == 3;
-        let advice = if all { "; put the old disks back, or run tmrd recover" } else { "" };
-        format!("{}{advice}", self.not_counted())
-    }
-
     /// The backends that are no members that count, each with the reason.
     pub(super) fn not_counted(&self) -> String {
         let why = |peer: &Peer| {

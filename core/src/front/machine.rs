@@ -11,7 +11,7 @@ use super::{Front, Phase};
 use crate::admin::status::{AddressStatus, CouldTake};
 use crate::limits::{
     STARTING, TRACK_CALLS, TRACK_INSTANCES, TRACK_INTERVAL_MAX, TRACK_KEPT, TRACK_NAME,
-    TRACK_SILENT, TWIN_REASON_TEXT,
+    TRACK_SETTLES, TRACK_SILENT, TWIN_REASON_TEXT,
 };
 use crate::time::{Duration, Mono};
 use crate::wire::twin::{Asks, Instances, MachineReport};
@@ -56,16 +56,29 @@ impl Notice {
     }
 }
 
+/// Which of keepalived's track scripts asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Script {
+    /// Could this front serve?
+    Status,
+    /// Is the address to leave this machine?
+    ManualFailover,
+}
+
 /// What is known of the machine that this front runs on.
 #[derive(Clone, Debug, Default)]
 pub(super) struct OwnMachine {
     started: Option<Mono>,
+    /// When each script was heard last: whether it could serve, and whether the address is to leave.
+    scripts: [Option<Mono>; 2],
     /// The latest calls of track scripts.
     calls: VecDeque<Mono>,
     /// The latest of them that was one of a regular sequence.
     regular: Option<Mono>,
     /// Of each instance or group: whether it is in FAULT.
     faults: BTreeMap<String, bool>,
+    /// When one of them last changed.
+    changed: Option<Mono>,
     /// All of them were stopped.
     stopped: bool,
     /// What the system says against the address here.
@@ -85,10 +98,16 @@ impl OwnMachine {
         (longest * 3).max(TRACK_SILENT)
     }
 
-    /// A track script has asked.
-    pub(super) fn asked(&mut self, now: Mono) {
+    /// A track script has asked. Keepalived runs both: one alone is somebody who looks, or a monitor,
+    /// and says nothing of it.
+    pub(super) fn asked(&mut self, now: Mono, script: Script) {
         let known = self.calls.len() >= TRACK_CALLS;
         let longest = if known { self.patience() } else { TRACK_INTERVAL_MAX };
+        self.scripts[script as usize] = Some(now);
+        let lately = |heard: &Option<Mono>| heard.is_some_and(|heard| now.since(heard) <= longest);
+        if !self.scripts.iter().all(lately) {
+            return;
+        }
         if self.calls.back().is_some_and(|last| now.since(*last) > longest) {
             // One call after a silence does not say that there is an interval again.
             self.calls.clear();
@@ -99,12 +118,19 @@ impl OwnMachine {
         self.calls.push_back(now);
         if self.calls.len() >= TRACK_CALLS {
             self.regular = Some(now);
+            // Its word of the start after that may have been lost.
+            self.stopped = false;
         }
     }
 
     /// Keepalived says how an instance or group stands.
-    pub(super) fn notified(&mut self, notice: Notice) {
+    pub(super) fn notified(&mut self, now: Mono, notice: Notice) {
         let Notice { whose, state } = notice;
+        self.changed = Some(now);
+        if whose.starts_with("GROUP ") && state == NoticeState::Ready {
+            // It is as its instances are, and of one that is not configured any more nothing is said.
+            self.faults.retain(|whose, _| whose.starts_with("GROUP "));
+        }
         if state == NoticeState::Gone {
             self.faults.remove(&whose);
             self.stopped = self.faults.is_empty();
@@ -146,7 +172,9 @@ impl OwnMachine {
     fn report(&self, now: Mono, unready: Option<String>) -> MachineReport {
         let started = self.started.unwrap_or(now);
         MachineReport {
-            starting: now.since(started) < STARTING,
+            // A machine that has given the address away is in FAULT until its scripts ask again.
+            starting: now.since(started) < STARTING
+                || self.changed.is_some_and(|at| now.since(at) < TRACK_SETTLES),
             asks: self.asks(now),
             instances: self.instances(),
             obstacle: self.obstacle.clone().map(told),
@@ -297,8 +325,8 @@ mod tests {
     /// Both scripts ask once in an interval, so many times; returns when they did last.
     fn asks(machine: &mut OwnMachine, from: u64, interval: u64, times: u64) -> u64 {
         for time in 0..times {
-            machine.asked(at(from + time * interval));
-            machine.asked(at(from + time * interval + 3));
+            machine.asked(at(from + time * interval), Script::Status);
+            machine.asked(at(from + time * interval + 3), Script::ManualFailover);
         }
         from + (times - 1) * interval + 3
     }
@@ -314,8 +342,8 @@ mod tests {
             let silent = Asks::Silent(u32::try_from(patience / 1_000).unwrap());
             assert_eq!(machine.asks(at(last + patience + 1)), silent, "{interval}");
             // It runs again.
-            asks(&mut machine, last + 100_000, interval, 2);
-            assert_eq!(machine.asks(at(last + 100_000 + interval + 3)), Asks::Regularly);
+            let last = asks(&mut machine, last + 100_000, interval, 3);
+            assert_eq!(machine.asks(at(last)), Asks::Regularly);
         }
     }
 
@@ -325,8 +353,13 @@ mod tests {
         asks(&mut machine, 0, 1, 1);
         assert_eq!(machine.asks(at(10)), Asks::Never);
         for time in 1..9 {
-            machine.asked(Mono(0) + MINUTE * time * 2);
+            machine.asked(Mono(0) + MINUTE * time * 2, Script::Status);
             assert_eq!(machine.asks(Mono(0) + MINUTE * time * 2), Asks::Never);
+        }
+        // A monitor asks one thing, for as long as it likes.
+        for time in 0..99 {
+            machine.asked(at(1_100_000 + time * 5_000), Script::Status);
+            assert_eq!(machine.asks(at(1_100_000 + time * 5_000)), Asks::Never);
         }
         let last = asks(&mut machine, 2_000_000, 1_000, 5);
         asks(&mut machine, last + 60_000, 1, 1);
@@ -338,21 +371,25 @@ mod tests {
         let mut machine = OwnMachine::default();
         let mut said = |words: &str| {
             let words: Vec<&str> = words.split(' ').collect();
-            Notice::of_words(&words).into_iter().for_each(|notice| machine.notified(notice));
+            Notice::of_words(&words).into_iter().for_each(|notice| machine.notified(at(0), notice));
             machine.instances()
         };
         assert_eq!(said("GROUP tmr nonsense 250"), Instances::Unknown);
         assert_eq!(said("FAULT"), Instances::Unknown);
         assert_eq!(said("GROUP tmr BACKUP 250"), Instances::Ready);
         assert_eq!(said("INSTANCE six FAULT 250"), Instances::Fault);
-        assert_eq!(said("GROUP tmr MASTER 250"), Instances::Fault);
+        assert_eq!(said("INSTANCE four MASTER 250"), Instances::Fault);
         assert_eq!(said("INSTANCE six DELETED 250"), Instances::Ready);
+        // One that was in FAULT is taken out of the configuration: only its group is spoken of.
+        assert_eq!(said("INSTANCE six FAULT 250"), Instances::Fault);
+        assert_eq!(said("GROUP tmr FAULT 250"), Instances::Fault);
+        assert_eq!(said("GROUP tmr BACKUP 250"), Instances::Ready);
         assert_eq!(said("GROUP tmr STOP 250"), Instances::Stopped);
         assert_eq!(said("more GROUP tmr BACKUP 250"), Instances::Ready);
         for number in 0..2 * TRACK_INSTANCES {
             let words = format!("GROUP {number} FAULT 1");
             let words: Vec<&str> = words.split(' ').collect();
-            machine.notified(Notice::of_words(&words).unwrap());
+            machine.notified(at(0), Notice::of_words(&words).unwrap());
         }
         assert_eq!(machine.faults.len(), TRACK_INSTANCES);
         let long = "x".repeat(TRACK_NAME + 1);

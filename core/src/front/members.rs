@@ -149,7 +149,7 @@ impl Front {
         // Who claims is told soon how the others stand.
         let waits = matches!(self.phase, Phase::Pausing { .. }) && !self.config.unfenced;
         if self.wish.lead && waits && self.remembers() && !self.has_two_members() {
-            let missing = self.no_members();
+            let missing = self.not_counted();
             return Some(format!("fewer than two members of the group count; missing: {missing}"));
         }
         None

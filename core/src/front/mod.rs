@@ -79,8 +79,8 @@ use events::Events;
 use flight::{AnyOne, Commit};
 use handover::Handover;
 use ledger::Ledger;
-pub use machine::Notice;
 use machine::OwnMachine;
+pub use machine::{Notice, Script};
 use members::Remembered;
 use memory::Doubt;
 #[cfg(feature = "model")]

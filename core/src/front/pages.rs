@@ -20,8 +20,8 @@ impl Front {
         out: &mut Vec<Intent>,
     ) {
         let Some(asked) = self.admin.admit(now, link, request, checked, out) else { return };
-        if asked.is_track() {
-            self.machine.asked(now.mono);
+        if let Some(script) = asked.script() {
+            self.machine.asked(now.mono, script);
         }
         let reply = asked.answer(&self.admin, &status::At { front: self, now });
         match self.admin.reply(now, &asked, reply, out) {
@@ -33,7 +33,7 @@ impl Front {
                 self.hand_over(now.mono);
             }
             Some(Command::Notify(notice)) => {
-                notice.into_iter().for_each(|notice| self.machine.notified(notice));
+                notice.into_iter().for_each(|notice| self.machine.notified(now.mono, notice));
                 out.push(Intent::Look);
             }
             Some(Command::Release(handle)) => self.take_back(now, handle),

@@ -51,7 +51,10 @@ impl Front {
                 missing()
             ));
         }
-        Err(format!("fewer than two members of the group are here; missing: {}", self.no_members()))
+        Err(format!(
+            "fewer than two members of the group are here; missing: {}",
+            self.not_counted()
+        ))
     }
 
     /// Two members of the group are connected and counted.

@@ -8,7 +8,7 @@
 //! counts no more, however short the pauses were and however many.
 
 use super::{Front, Phase};
-use crate::limits::{CONFIRMED, WALL_STEP, WOKE_LATE};
+use crate::limits::{CONFIRMED, HANDOVER_WAIT, WALL_STEP, WOKE_LATE};
 use crate::seldom::Seldom;
 use crate::time::{Deadline, Duration, Mono, Now, Wall};
 use alloc::collections::VecDeque;
@@ -19,6 +19,8 @@ use alloc::format;
 pub(super) struct Vigil {
     last: Option<Now>,
     due: Option<Mono>,
+    /// When this front was last seen to have slept.
+    woke: Option<Mono>,
     /// When the wall clock was first seen to show each of the last seconds, oldest first.
     seconds: VecDeque<(Wall, Mono)>,
     logged: Seldom,
@@ -74,9 +76,16 @@ impl Vigil {
 }
 
 impl Front {
+    /// This front has slept a moment ago: what others have asked of it in that time lies before it, and
+    /// they may not wait for it any more.
+    pub(super) fn has_just_woken(&self, now: Mono) -> bool {
+        self.vigil.woke.is_some_and(|woke| now.since(woke) < HANDOVER_WAIT)
+    }
+
     /// A step begins.
     pub(super) fn look_at_the_time(&mut self, now: Now) {
         let Some(slept) = self.vigil.begins(now) else { return };
+        self.vigil.woke = Some(now.mono);
         self.begin_round();
         self.heartbeat = now.mono;
         let text = match slept {

@@ -223,7 +223,8 @@ pub enum Instances {
 /// What a front knows of its machine: whether it could take the virtual address, and serve there.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MachineReport {
-    /// The front has just started: what follows may be better in some seconds.
+    /// The front has just started, or keepalived there has just changed its state: what follows may be
+    /// better in some seconds.
     pub starting: bool,
     /// What keepalived's track scripts do.
     pub asks: Asks,

@@ -3,14 +3,18 @@
 //!
 //! What never lives here: who is signed in (that is core's `admin`).
 
-use super::create::Access;
-use super::exit::{Failure, Outcome};
+use super::create::{self, Access};
+use super::exit::{Failure, Outcome, words};
 use super::{entropy, files};
 use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
 use argon2::{Algorithm, Argon2, Params, Version};
-use std::fs;
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+use std::fs::{self, File};
 use std::io::{self, ErrorKind, IsTerminal, Read};
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 use tmr_core::admin::tokens::{NoToken, Token};
 use tmr_core::admin::{BrowserKey, Rights};
 use tmr_core::limits::{PASSWORD_MAX, TOKENS_MAX};
@@ -23,6 +27,9 @@ const FILE_MAX: usize = 16 * 1024;
 const MEMORY: u32 = 19 * 1024;
 /// How often that memory is gone through.
 const PASSES: u32 = 2;
+/// How long a command waits for others that change the same file, and looks how often.
+const LOCK_WAIT: Duration = Duration::from_secs(10);
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// The hashes of a password file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -134,11 +141,25 @@ impl Passwords {
         &mut self.tokens
     }
 
-    /// Puts all of it in the file's place. Its group is the server's, which reads it.
+    /// Changes a file by command, as nobody else does meanwhile: what is read is what is written back.
+    /// `change` says what is answered once that has been done. The file's group is the server's, which
+    /// reads it.
     ///
     /// # Errors
-    /// The system's.
-    pub fn put(&self, path: &Path) -> Outcome {
+    /// As of [`Passwords::of_command`] and of `change`; the file cannot be written, or another command
+    /// goes on changing one of that folder.
+    pub fn change<T>(
+        path: &Path,
+        change: impl FnOnce(&mut Self) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let _lock = lock(path)?;
+        let mut passwords = Self::of_command(path)?;
+        let answer = change(&mut passwords)?;
+        passwords.put(path)?;
+        Ok(answer)
+    }
+
+    fn put(&self, path: &Path) -> Outcome {
         files::put(path, self.to_text().as_bytes(), Access::Group)
     }
 
@@ -162,12 +183,36 @@ impl Passwords {
     }
 }
 
+/// Keeps other commands from changing a password file: their lock is on its folder, for the file itself
+/// is replaced. Whoever may write there could hold it for good, so nobody waits for that.
+fn lock(path: &Path) -> Result<File, Failure> {
+    let end = Instant::now() + LOCK_WAIT;
+    let folder = create::folder_of(path);
+    let failed = |what: String| files::wrong(path, what);
+    let file = File::open(folder).map_err(|error| failed(words(&error)))?;
+    loop {
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(file),
+            Err(Errno::WOULDBLOCK | Errno::INTR) if Instant::now() < end => {
+                thread::sleep(LOCK_PAUSE);
+            }
+            Err(Errno::WOULDBLOCK) => {
+                let what =
+                    "another command changes the passwords or tokens of this folder; try again";
+                return Err(failed(what.into()));
+            }
+            Err(error) => return Err(failed(words(&error.into()))),
+        }
+    }
+}
+
 /// `tmrd password`: asks for a password and keeps its hash.
 ///
 /// # Errors
 /// It is too short, was typed in two ways, or the file cannot be written.
 pub fn set(path: &Path, rights: Rights) -> Outcome {
-    let mut passwords = Passwords::of_command(path)?;
+    // What is wrong with the file is said before anybody types.
+    Passwords::of_command(path)?;
     let password = ask(rights)?;
     if password.chars().count() < SHORTEST || password.len() > PASSWORD_MAX {
         return Err(Failure::usage(format!(
@@ -175,11 +220,13 @@ pub fn set(path: &Path, rights: Rights) -> Outcome {
         )));
     }
     let hash = hash(&password)?;
-    match rights {
-        Rights::Operator => passwords.operator = Some(hash),
-        Rights::Reader => passwords.reader = Some(hash),
-    }
-    passwords.put(path)?;
+    Passwords::change(path, |passwords| {
+        match rights {
+            Rights::Operator => passwords.operator = Some(hash),
+            Rights::Reader => passwords.reader = Some(hash),
+        }
+        Ok(())
+    })?;
     eprintln!(
         "{}: a new password for the {}; a front that runs takes it within seconds",
         path.display(),

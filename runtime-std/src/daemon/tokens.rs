@@ -71,32 +71,35 @@ pub fn run(options: &Token) -> Outcome {
 
 fn make(options: &Token, name: &str, now: Wall) -> Outcome {
     let file = &options.file;
-    let mut passwords = Passwords::of_command(file)?;
     let refused = |NoToken(what)| files::wrong(file, format!("{name}: {what}"));
     let (rights, ends) = (Rights::from(options.role), Wall(now.0 + options.days * DAY));
     let made = tokens::Token::make(name, rights, ends, entropy::fresh());
     let (token, shown) = made.map_err(refused)?;
-    tokens::add(passwords.tokens_mut(), token, now).map_err(refused)?;
-    // First the token: a line in the file of which nobody has the token would be in the way.
-    if let Some(out) = &options.out {
-        files::make_secret(out, format!("{shown}\n").as_bytes())?;
-    }
-    if let Err(failure) = passwords.put(file) {
+    let mut written = None;
+    let added = Passwords::change(file, |passwords| {
+        tokens::add(passwords.tokens_mut(), token, now).map_err(refused)?;
+        // First the token: a line in the file of which nobody has the token would be in the way.
         if let Some(out) = &options.out {
+            files::make_secret(out, format!("{shown}\n").as_bytes())?;
+            written = Some(out);
+        }
+        Ok(rights == Rights::Reader && !passwords.reader())
+    });
+    let everybody = added.inspect_err(|_| {
+        if let Some(out) = written {
             let _ = std::fs::remove_file(out);
         }
-        return Err(failure);
-    }
+    })?;
     match &options.out {
         Some(out) => out::line(out.display())?,
         None => out::line(&shown)?,
     }
     eprintln!(
-        "{}: token {name} of a {} until {ends}; a front that runs takes it within seconds",
+        "{}: token {name} for the role {} until {ends}; a front that runs takes it within seconds",
         file.display(),
         rights.name()
     );
-    if rights == Rights::Reader && !passwords.reader() {
+    if everybody {
         eprintln!(
             "There is no password for readers, so everybody may look: tmrd password --role reader"
         );
@@ -105,14 +108,15 @@ fn make(options: &Token, name: &str, now: Wall) -> Outcome {
 }
 
 fn revoke(file: &Path, name: &str, now: Wall) -> Outcome {
-    let mut passwords = Passwords::of_command(file)?;
-    let token = passwords.tokens_mut().iter_mut().find(|it| it.name == name && it.holds(now));
-    let Some(token) = token else {
-        let what = format!("no token {name} that gives anything; tmrd token --list shows all");
-        return Err(files::wrong(file, what));
-    };
-    token.revoked = true;
-    passwords.put(file)?;
+    Passwords::change(file, |passwords| {
+        let token = passwords.tokens_mut().iter_mut().find(|it| it.name == name && it.holds(now));
+        let Some(token) = token else {
+            let what = format!("no token {name} that gives anything; tmrd token --list shows all");
+            return Err(files::wrong(file, what));
+        };
+        token.revoked = true;
+        Ok(())
+    })?;
     eprintln!(
         "{}: token {name} is revoked; a front that runs refuses it within seconds",
         file.display()
