@@ -36,6 +36,7 @@ fn covered(runtime: Runtime) -> Cluster {
     cluster.fronts[0].kill();
     cluster.restart_front_with(0, |config| {
         config["WebAdmin"]["Ip"] = "0.0.0.0".into();
+        config["WebAdmin"]["Port"] = 0.into();
         config["WebAdmin"]["CertificateChainFile"] = text(&certificate("authority.pem")).into();
         config["WebAdmin"]["PrivateKeyFile"] = text(&certificate("admin.key")).into();
     });
