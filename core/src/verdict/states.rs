@@ -261,6 +261,12 @@ const STATES: &[(&str, Change)] = &[
         it.status.backends[2].trouble = Some("it belongs to another group".into());
         it.status.licenses[0].matching = 2;
     }),
+    ("a backend is left out, and its part differs", |it| {
+        it.status.backends[2].state = BackendState::Repairing;
+        it.status.backends[2].trouble = Some("it belongs to another group".into());
+        it.status.licenses[0].matching = 2;
+        differs(it, "192.0.2.3:22350", ("LicenseQuantity", "4", "10"));
+    }),
     ("a backend's state is lost", |it| it.status.backends[1].state_lost = true),
     ("two backends' states are lost", |it| {
         (0..2).for_each(|index| it.status.backends[index].state_lost = true);

@@ -86,6 +86,8 @@ fn what_follows_from_another_trouble_is_not_told_beside_it() {
         codes("a backend is down, and the part of another one differs"),
         ["licence-parts", "backend-down"]
     );
+    let left_out = codes("a backend is left out, and its part differs");
+    assert_eq!(left_out, ["backend-left-out", "licence-two-parts"]);
     assert_eq!(codes("one part"), ["licence-parts"]);
     // Each licence with troubles of its own has its line.
     let all = codes("two licences have trouble of their own");
