@@ -145,8 +145,12 @@ fn where_no_disk_is_left_the_front_that_remembers_serves_again(runtime: Runtime)
     let admin = cluster.front().admin();
     status_until(admin, "the loss to be seen", |status| {
         // What two disks have confirmed holds for a moment longer than they do.
-        let lost = status["obstacle"].as_str()?.contains("memory is lost");
-        (lost && status["role"] == "starting").then_some(())
+        let obstacle = status["obstacle"].as_str()?;
+        let lost = obstacle.contains("memory is lost");
+        // The plan is another one until all three have been heard.
+        let mut all = cluster.backends.iter().map(|it| it.licence().to_string());
+        let all = all.all(|at| obstacle.contains(&at));
+        (lost && all && status["role"] == "starting").then_some(())
     });
     let done = command(&cluster, &["recover", "--confirm", "recover"]).expect(0);
     assert!(done.out.contains("what this front remembers"), "{}", done.out);
