@@ -106,8 +106,7 @@ pub struct Twin {
     pub synced: bool,
     /// Committed log entries that the one that stands by does not have yet.
     pub lag: u64,
-    /// It says that it started some seconds ago, or that keepalived there changed its state, so that it
-    /// may not be able to lead yet.
+    /// It, or keepalived there, started or changed some seconds ago: it may not be able to lead yet.
     pub starting: bool,
     /// For so long it has said nothing though the connections stand; 0: not for long.
     pub silent_seconds: u64,
