@@ -207,7 +207,8 @@ fn holds(_: &Request<'_>, context: &Context<'_>) -> Reply {
     if context.view.is_front() { told(context.view.holds()) } else { no_front() }
 }
 
-/// `{"words": ["GROUP", "tmr", "BACKUP", "250"]}`, as keepalived adds them; or nothing
+/// `{"words": ["GROUP", "tmr", "BACKUP", "250"], "begun": 7}`: as keepalived adds them, and when the
+/// process that tells it was begun, in steps that only rise; or nothing.
 fn notify(request: &Request<'_>, context: &Context<'_>) -> Reply {
     if !context.view.is_front() {
         return no_front();
@@ -217,7 +218,7 @@ fn notify(request: &Request<'_>, context: &Context<'_>) -> Reply {
     let body: Value = serde_json::from_slice(request.body).unwrap_or_default();
     let words = body["words"].as_array().into_iter().flatten();
     let words: Vec<&str> = words.filter_map(Value::as_str).collect();
-    let command = Command::Notify(Notice::of_words(&words));
+    let command = Command::Notify(Notice::of_words(&words, body["begun"].as_u64()));
     Reply { change: None, ..Reply::command(command, "", sentence) }
 }
 

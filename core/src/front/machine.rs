@@ -26,6 +26,9 @@ pub struct Notice {
     pub(crate) whose: String,
     /// The state it has entered.
     pub(crate) state: NoticeState,
+    /// When the process that tells it was begun, in steps that only rise. Keepalived begins one for
+    /// each change of a state, and of two that run at once the later one may be heard first.
+    pub(crate) begun: Option<u64>,
 }
 
 /// The states of a [`Notice`].
@@ -40,10 +43,10 @@ pub(crate) enum NoticeState {
 }
 
 impl Notice {
-    /// From the words that keepalived adds to a `notify` command: kind, name, state, and priority.
-    /// Returns `None` where they are something else.
+    /// From the words that keepalived adds to a `notify` command: kind, name, state, and priority; and
+    /// when that command was begun, if it says so. Returns `None` where the words are something else.
     #[must_use]
-    pub fn of_words(words: &[&str]) -> Option<Self> {
+    pub fn of_words(words: &[&str], begun: Option<u64>) -> Option<Self> {
         let [.., kind @ ("GROUP" | "INSTANCE"), name, state, _] = words else { return None };
         let state = match *state {
             "MASTER" | "BACKUP" => NoticeState::Ready,
@@ -52,8 +55,16 @@ impl Notice {
             _ => return None,
         };
         let fits = name.len() <= TRACK_NAME && !name.chars().any(char::is_control);
-        fits.then(|| Self { whose: format!("{kind} {name}"), state })
+        fits.then(|| Self { whose: format!("{kind} {name}"), state, begun })
     }
+}
+
+/// What was last said of an instance or group.
+#[derive(Clone, Copy, Debug)]
+struct Said {
+    state: NoticeState,
+    /// As in [`Notice`]; 0: no notice of it has said so.
+    begun: u64,
 }
 
 /// Which of keepalived's track scripts asks.
@@ -75,8 +86,8 @@ pub(super) struct OwnMachine {
     calls: VecDeque<Mono>,
     /// The latest of them that was one of a regular sequence.
     regular: Option<Mono>,
-    /// Of each instance or group: whether it is in FAULT.
-    faults: BTreeMap<String, bool>,
+    /// Of each instance or group.
+    said: BTreeMap<String, Said>,
     /// When one of them last changed.
     changed: Option<Mono>,
     /// All of them were stopped.
@@ -125,20 +136,37 @@ impl OwnMachine {
 
     /// Keepalived says how an instance or group stands.
     pub(super) fn notified(&mut self, now: Mono, notice: Notice) {
-        let Notice { whose, state } = notice;
+        if self.is_late(&notice) {
+            tracing::debug!(?notice, "keepalived has said something newer");
+            return;
+        }
+        let Notice { whose, state, begun } = notice;
         self.changed = Some(now);
         if whose.starts_with("GROUP ") && state == NoticeState::Ready {
             // It is as its instances are, and of one that is not configured any more nothing is said.
-            self.faults.retain(|whose, _| whose.starts_with("GROUP "));
+            self.said.retain(|whose, _| whose.starts_with("GROUP "));
         }
-        if state == NoticeState::Gone {
-            self.faults.remove(&whose);
-            self.stopped = self.faults.is_empty();
-        } else if self.faults.len() < TRACK_INSTANCES || self.faults.contains_key(&whose) {
+        let last = self.said.get(&whose).map(|last| last.begun);
+        if last.is_none() && self.said.len() >= TRACK_INSTANCES {
+            self.said.retain(|_, said| said.state != NoticeState::Gone);
+        }
+        if last.is_some() || self.said.len() < TRACK_INSTANCES {
             tracing::debug!(whose, ?state, "keepalived says");
-            self.faults.insert(whose, state == NoticeState::Fault);
-            self.stopped = false;
+            let begun = begun.or(last).unwrap_or_default();
+            self.said.insert(whose, Said { state, begun });
         }
+        self.stopped = self.said.values().all(|said| said.state == NoticeState::Gone);
+    }
+
+    /// Whether something newer was said of the same: of it by name, or of the group, which is as its
+    /// instances are.
+    fn is_late(&self, notice: &Notice) -> bool {
+        let Some(begun) = notice.begun else { return false };
+        let of_instance = notice.whose.starts_with("INSTANCE ");
+        self.said.iter().any(|(whose, said)| {
+            let of_group = whose.starts_with("GROUP ") && said.state == NoticeState::Ready;
+            (*whose == notice.whose || of_instance && of_group) && begun < said.begun
+        })
     }
 
     /// What the system says against the address here; `None`: nothing.
@@ -158,9 +186,10 @@ impl OwnMachine {
     }
 
     fn instances(&self) -> Instances {
-        if self.faults.values().any(|fault| *fault) {
+        let is = |state| self.said.values().any(|said| said.state == state);
+        if is(NoticeState::Fault) {
             Instances::Fault
-        } else if !self.faults.is_empty() {
+        } else if is(NoticeState::Ready) {
             Instances::Ready
         } else if self.stopped {
             Instances::Stopped
@@ -371,7 +400,8 @@ mod tests {
         let mut machine = OwnMachine::default();
         let mut said = |words: &str| {
             let words: Vec<&str> = words.split(' ').collect();
-            Notice::of_words(&words).into_iter().for_each(|notice| machine.notified(at(0), notice));
+            let notice = Notice::of_words(&words, None);
+            notice.into_iter().for_each(|notice| machine.notified(at(0), notice));
             machine.instances()
         };
         assert_eq!(said("GROUP tmr nonsense 250"), Instances::Unknown);
@@ -389,11 +419,40 @@ mod tests {
         for number in 0..2 * TRACK_INSTANCES {
             let words = format!("GROUP {number} FAULT 1");
             let words: Vec<&str> = words.split(' ').collect();
-            machine.notified(at(0), Notice::of_words(&words).unwrap());
+            machine.notified(at(0), Notice::of_words(&words, None).unwrap());
         }
-        assert_eq!(machine.faults.len(), TRACK_INSTANCES);
+        assert_eq!(machine.said.len(), TRACK_INSTANCES);
         let long = "x".repeat(TRACK_NAME + 1);
-        assert_eq!(Notice::of_words(&["GROUP", &long, "FAULT", "1"]), None);
+        assert_eq!(Notice::of_words(&["GROUP", &long, "FAULT", "1"], None), None);
+    }
+
+    #[test]
+    fn of_two_notices_the_one_that_was_begun_later_counts_whichever_is_heard_first() {
+        let mut machine = OwnMachine::default();
+        let mut said = |words: &str, begun: u64| {
+            let words: Vec<&str> = words.split(' ').collect();
+            machine.notified(at(0), Notice::of_words(&words, Some(begun)).unwrap());
+            machine.instances()
+        };
+        assert_eq!(said("GROUP tmr BACKUP 250", 2), Instances::Ready);
+        assert_eq!(said("GROUP tmr FAULT 250", 1), Instances::Ready);
+        assert_eq!(said("GROUP tmr FAULT 250", 3), Instances::Fault);
+        // An instance by itself, and one of a group that has gone on since.
+        assert_eq!(said("INSTANCE six FAULT 250", 4), Instances::Fault);
+        assert_eq!(said("GROUP tmr MASTER 250", 6), Instances::Ready);
+        assert_eq!(said("INSTANCE six FAULT 250", 5), Instances::Ready);
+        assert_eq!(said("INSTANCE six FAULT 250", 7), Instances::Fault);
+        assert_eq!(said("INSTANCE six BACKUP 250", 8), Instances::Ready);
+        // A stop is not undone by what was said before it, and by what an older program says it is.
+        assert_eq!(said("INSTANCE six STOP 250", 10), Instances::Ready);
+        assert_eq!(said("GROUP tmr STOP 250", 11), Instances::Stopped);
+        assert_eq!(said("GROUP tmr FAULT 250", 9), Instances::Stopped);
+        let words = ["GROUP", "tmr", "BACKUP", "250"];
+        machine.notified(at(0), Notice::of_words(&words, None).unwrap());
+        assert_eq!(machine.instances(), Instances::Ready);
+        machine
+            .notified(at(0), Notice::of_words(&["GROUP", "tmr", "FAULT", "1"], Some(9)).unwrap());
+        assert_eq!(machine.instances(), Instances::Ready);
     }
 
     #[test]

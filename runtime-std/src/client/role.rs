@@ -4,6 +4,7 @@ use super::http::{self, Answer};
 use super::pages::Pages;
 use crate::daemon::cli::Track;
 use crate::daemon::{Failure, Outcome};
+use std::{fs, process};
 
 /// Tells a front that the virtual address may have moved, and in `news` what keepalived says: kind,
 /// name and state of an instance or group, and its priority. Where the address is the front sees for
@@ -12,7 +13,7 @@ use crate::daemon::{Failure, Outcome};
 /// # Errors
 /// It cannot be reached, or is no front.
 pub fn notify(at: &Pages, news: &[String]) -> Outcome {
-    let body = serde_json::json!({ "words": news }).to_string();
+    let body = serde_json::json!({ "words": news, "begun": begun() }).to_string();
     let answer = of_front(http::post_json(at, "/api/notify", &body, http::PATIENCE)?)?;
     if answer.status != 202 {
         let line = answer.body.lines().next().unwrap_or_default();
@@ -23,6 +24,19 @@ pub fn notify(at: &Pages, news: &[String]) -> Outcome {
         )));
     }
     Ok(())
+}
+
+/// When this process was begun, in steps that only rise; `None` where the system does not say.
+/// Keepalived begins a process for each change of a state and waits for none of them, so two may be
+/// heard the other way round. The system counts a process' start in hundredths of a second since it
+/// was booted (`starttime` of proc(5)); within one of them the process id tells which was later.
+fn begun() -> Option<u64> {
+    /// The system's largest process id takes so many bits (`PID_MAX_LIMIT` of proc(5)).
+    const PID_BITS: u32 = 22;
+    let stat = fs::read_to_string("/proc/self/stat").ok()?;
+    // Behind the name, which may have anything in it, `starttime` is the twentieth word.
+    let start: u64 = stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()?;
+    Some((start << PID_BITS) | u64::from(process::id()))
 }
 
 /// What a front answered; a backend says 404 to what only a front knows.

@@ -15,6 +15,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use super::Load;
@@ -387,6 +388,31 @@ impl Pair {
         let program = self.fronts[front].program();
         let finished = self.front(front).inside(|| program.run(["failover"]));
         (finished.code, finished.err)
+    }
+
+    /// `tmrd notify` on the machine of a front, as keepalived calls it.
+    ///
+    /// # Panics
+    /// It does not end well.
+    pub fn notify(&self, front: usize, words: &str) {
+        let program = self.fronts[front].program();
+        let line = ["notify"].into_iter().chain(words.split(' '));
+        self.front(front).inside(|| program.run(line)).expect(0);
+    }
+
+    /// The same with a process that is begun before `meanwhile`, and gets no further until that has
+    /// ended.
+    ///
+    /// # Panics
+    /// It does not end well.
+    pub fn notify_late(&self, front: usize, words: &str, meanwhile: impl FnOnce()) {
+        let mut shell = Command::new("/bin/sh");
+        shell.arg("-c").arg(format!("read go; exec \"$0\" notify {words}"));
+        shell.arg(self.fronts[front].program().path()).stdin(Stdio::piped());
+        let mut begun = self.front(front).inside(|| shell.spawn()).expect("a shell");
+        meanwhile();
+        drop(begun.stdin.take());
+        assert!(begun.wait().expect("its end").success(), "{words}");
     }
 
     /// Waits until a front says whether the other machine could take the virtual address; returns the

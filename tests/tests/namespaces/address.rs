@@ -10,6 +10,7 @@ on_both_runtimes!(
     a_failover_to_a_machine_without_keepalived_is_refused,
     a_failover_to_keepalived_in_fault_is_refused,
     a_failover_to_a_front_that_has_just_started_waits_for_it,
+    what_keepalived_says_is_heard_in_its_order,
 );
 
 /// A front tells these troubles of the address, and no others; of licences the load makes some. Of a
@@ -105,4 +106,16 @@ fn a_failover_to_a_front_that_has_just_started_waits_for_it(runtime: Runtime) {
     });
     pair.fail_over(leader);
     pair.wait_leads(1 - leader);
+}
+
+/// Keepalived begins a process for each change of a state, and waits for none of them: FAULT that was
+/// over at once was heard last, and stayed.
+fn what_keepalived_says_is_heard_in_its_order(runtime: Runtime) {
+    let _one = one_at_a_time();
+    let Some(pair) = Pair::start(runtime) else { return };
+    let (leader, _) = pair.settled();
+    pair.notify_late(1 - leader, "GROUP tmr FAULT 250", || {
+        pair.notify(1 - leader, "GROUP tmr BACKUP 250");
+    });
+    goes(&pair, leader);
 }
