@@ -45,7 +45,12 @@ pub fn run(plan: Plan) -> Outcome {
     let poll = site.links.poll(0).try_clone_to_owned().and_then(Async::new_nonblocking);
     let poll = poll.map_err(|error| broken(&error))?;
     site.spawn(async move |site| site.serve(&poll).await);
-    smol::block_on(site.tasks.run(site.keep_time(&rung)))
+    // A task like the others: what the executor is run for itself is looked at once in 200 turns.
+    let time = site.tasks.spawn({
+        let site = Rc::clone(site);
+        async move { site.keep_time(&rung).await }
+    });
+    smol::block_on(site.tasks.run(time))
 }
 
 impl Site {
