@@ -1,21 +1,27 @@
 //! Key agreements and TLS handshakes with who has just come in: all that takes long of what a stranger
-//! can have done. They have a poll and a thread of their own, at a low priority, so that calls wait
-//! for none of them; a link goes over to where calls are served when its own is done.
+//! can have done. They have a poll and two threads of their own, so that calls wait for none of them; a
+//! link goes over to where calls are served when its own is done.
+//!
+//! Only what is computed has a low priority, and who computes locks nothing but the talk of the link
+//! that it is for: whoever is put off by the system while he has the hub's lock, or the table's, has all
+//! calls wait with him.
 //!
 //! Addresses take turns, and each has an allowance: who comes again and again waits for himself.
 
 use super::exit::halt;
-use super::links::{Chores, Ears, Links, Peer, lock, refused, wait};
+use super::links::{CHUNK, Chores, Ears, HeardAll, Links, Peer, lock, refused, wait};
+use super::net::broken;
 use super::talk::Talk;
+use super::timed::Todo;
 use rustix::event::epoll::{self, EventFlags};
-use rustix::process::setpriority_process;
+use rustix::process::nice;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::ops::Bound::{Excluded, Unbounded};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Instant;
-use tmr_core::io::Why;
+use tmr_core::io::{Link, Why};
 use tmr_core::limits::{GREETING_RATE, GREETING_SOURCES, TLS_GREETING};
 use tmr_core::network::network;
 use tmr_core::time::Duration;
@@ -24,11 +30,19 @@ use tmr_core::time::Duration;
 pub(super) const GREETINGS: usize = 16;
 /// Pause while all who wait have used up what is theirs.
 const REST: Duration = Duration::from_millis(5);
-/// Calls come first where the processors are busy.
+/// How far whoever computes stands behind those who serve calls.
 const NICE: i32 = 5;
+/// Links that end while the hub is locked once: whoever takes and leaves it for each of a thousand that
+/// hang up together leaves it to nobody else.
+const ENDS: usize = 32;
+/// Stack of the thread that computes, in bytes.
+const STACK: usize = 512 * 1024;
 
 /// What a poll says of who hung up before the greeting was over.
 const GONE: EventFlags = Talk::HUNG_UP.union(EventFlags::HUP).union(EventFlags::ERR);
+
+/// A link that the poll has named, and why.
+type Ready = (Arc<Peer>, EventFlags);
 
 /// What whoever greets keeps between turns.
 #[derive(Debug)]
@@ -47,20 +61,14 @@ struct Allowance {
 }
 
 impl Greeter {
-    /// For the poll of these links; on its own thread.
+    /// For the poll of these links.
     #[must_use]
     pub fn new(links: &Links) -> Self {
-        // Where it may not, it does without.
-        let _ = setpriority_process(None, NICE);
         Self { ears: Ears::new(links.greeting_poll()), last: None, allowance: Allowance::default() }
     }
 
     /// Who is greeted in this turn: one of each address, and so on, behind the one who was last.
-    fn choose(
-        &mut self,
-        now: Instant,
-        ready: Vec<(Arc<Peer>, EventFlags)>,
-    ) -> Vec<(Arc<Peer>, EventFlags)> {
+    fn choose(&mut self, now: Instant, ready: Vec<Ready>) -> Vec<Ready> {
         let mut waiting: BTreeMap<IpAddr, VecDeque<_>> = BTreeMap::new();
         for (peer, flags) in ready {
             waiting.entry(network(peer.from)).or_default().push_back((peer, flags));
@@ -115,17 +123,45 @@ impl Links {
     /// to do.
     pub fn greet(&self, perform: impl Fn(Chores)) -> ! {
         let mut greeter = Greeter::new(self);
-        loop {
-            let chores = self.greet_some(&mut greeter).unwrap_or_default();
-            if chores.sooner || !chores.dial.is_empty() {
-                perform(chores);
+        let (ask, asked) = mpsc::channel::<Vec<Ready>>();
+        let (tell, told) = mpsc::channel();
+        let compute = move || {
+            // Where it may not, it does without.
+            let _ = nice(NICE);
+            let mut buffer = vec![0; CHUNK];
+            while let Ok(chosen) = asked.recv() {
+                let heard = self.hear_all(&chosen, &mut buffer);
+                if tell.send((chosen, heard)).is_err() {
+                    return;
+                }
             }
-        }
+        };
+        thread::scope(|scope| {
+            let thread = thread::Builder::new().name("agreements".to_owned()).stack_size(STACK);
+            if let Err(error) = thread.spawn_scoped(scope, compute) {
+                halt(&format!("no thread for key agreements: {}", broken(&error)));
+            }
+            loop {
+                let agree = |chosen| {
+                    let asked = ask.send(chosen).is_ok();
+                    let told = asked.then(|| told.recv().ok()).flatten();
+                    told.unwrap_or_else(|| halt("nobody computes key agreements any more"))
+                };
+                let chores = self.greet_some(&mut greeter, agree).unwrap_or_default();
+                if chores.sooner || !chores.dial.is_empty() {
+                    perform(chores);
+                }
+            }
+        })
     }
 
-    /// Waits until somebody wants to be greeted, and greets some of them. `None`: nobody's turn has
-    /// come.
-    pub(super) fn greet_some(&self, greeter: &mut Greeter) -> Option<Chores> {
+    /// Waits until somebody wants to be greeted, and greets some of them; `agree` reads them, which
+    /// takes long, and nothing is written to them meanwhile. `None`: nobody's turn has come.
+    pub(super) fn greet_some(
+        &self,
+        greeter: &mut Greeter,
+        agree: impl FnOnce(Vec<Ready>) -> (Vec<Ready>, HeardAll),
+    ) -> Option<Chores> {
         if !wait(self.poll(greeter.ears.poll), &mut greeter.ears, true) {
             return None;
         }
@@ -133,19 +169,45 @@ impl Links {
         // Whoever hung up needs no answer: no turn, and no place.
         let (gone, ready): (Vec<_>, Vec<_>) =
             self.ready(&greeter.ears).into_iter().partition(|(_, flags)| flags.intersects(GONE));
-        for (peer, _) in &gone {
-            self.perform(self.end(peer.link, Why::Eof), &mut chores);
-        }
-        let chosen = greeter.choose(Instant::now(), ready);
+        self.end_gone(gone.iter().map(|(peer, _)| peer.link), &mut chores);
+        let mut chosen = greeter.choose(Instant::now(), ready);
         if chosen.is_empty() && gone.is_empty() {
             thread::sleep(REST);
             return None;
         }
-        self.serve(&chosen, &mut greeter.ears.buffer, &mut chores);
-        for (peer, _) in &chosen {
-            self.hand_over(peer);
+        // Whom somebody writes to is found again; to the others nobody does now, but leaves word.
+        chosen.retain(|(peer, _)| peer.hold());
+        if !chosen.is_empty() {
+            let (chosen, heard) = agree(chosen);
+            self.answer(heard, &mut chores);
+            for (peer, _) in &chosen {
+                self.perform(self.let_go(peer).unwrap_or_default(), &mut chores);
+                self.hand_over(peer);
+            }
         }
         Some(chores)
+    }
+
+    /// These links have hung up.
+    fn end_gone(&self, gone: impl Iterator<Item = Link>, chores: &mut Chores) {
+        let gone: Vec<Link> = gone.collect();
+        for links in gone.chunks(ENDS) {
+            let peers: Vec<Arc<Peer>> = {
+                let mut table = lock(&self.peers);
+                links.iter().filter_map(|link| table.remove(link)).collect()
+            };
+            let end = |peer: &Arc<Peer>| {
+                let unsent = lock(&peer.talk).end(&Why::Eof);
+                self.count(peer, 0);
+                (peer.link, unsent)
+            };
+            let ended: Vec<(Link, bool)> = peers.iter().map(end).collect();
+            let mut hub = lock(&self.hub);
+            let closed = ended.into_iter().map(|(link, unsent)| hub.closed(link, Why::Eof, unsent));
+            let todo = closed.fold(Todo::default(), Todo::and);
+            drop(hub);
+            self.perform(todo, chores);
+        }
     }
 
     /// A link that was greeted is served where calls are from now on.

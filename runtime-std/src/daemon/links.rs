@@ -35,11 +35,14 @@ use tmr_core::time::{Duration, Now};
 
 const TOO_MUCH: Why = Why::Limit("bytes that all links together hold");
 /// Bytes read at once.
-const CHUNK: usize = 64 * 1024;
+pub(super) const CHUNK: usize = 64 * 1024;
 /// Links that one turn looks at; of those it serves no more than [`TURN_LINKS`] of strangers.
 const EVENTS: usize = 1024;
 /// Connections that one turn takes in by one door; who is there already comes first in the next.
 pub(super) const ACCEPTS: usize = 16;
+/// The same of a turn in which somebody had something to say: who knocks without end has calls wait for
+/// these at most, and a thousand who come at once are in within a second.
+pub(super) const ACCEPTS_BESIDE: usize = 4;
 
 /// How long connecting may take: less than the node waits, so that the node hears what failed at which
 /// address, and not only that nothing came.
@@ -74,6 +77,12 @@ pub(super) struct Peer {
 }
 
 impl Peer {
+    /// Leaves word for who is busy with it. `true`: nobody was, and whoever asks is it now, until
+    /// [`Links::let_go`].
+    pub(super) fn hold(&self) -> bool {
+        self.rung.fetch_add(1, Ordering::AcqRel) == 0
+    }
+
     /// It is the machine's, or of the group: it is served in every turn.
     fn comes_first(&self) -> bool {
         // Whoever was dialled is nowhere in particular.
@@ -165,8 +174,9 @@ impl Links {
             ready = ears.turns.choose(others.into_iter().map(row).collect(), TURN_LINKS);
         }
         self.serve(&ready, &mut ears.buffer, &mut chores);
+        let most = if ready.is_empty() { ACCEPTS } else { ACCEPTS_BESIDE };
         for open in ears.events.iter().filter_map(|event| self.doors.of(event.data.u64())) {
-            self.take_in(&open, &mut chores);
+            self.take_in(&open, most, &mut chores);
         }
         Some(chores)
     }
@@ -189,17 +199,33 @@ impl Links {
         buffer: &mut [u8],
         chores: &mut Chores,
     ) {
-        let (mut arrived, mut todo, mut ended) = (Vec::new(), Todo::default(), Vec::new());
-        let mut left = Vec::new();
+        let heard = self.hear_all(ready, buffer);
+        self.answer(heard, chores);
+    }
+
+    /// Reads these links. Locks their talks, one after the other, and nothing else.
+    pub(super) fn hear_all(
+        &self,
+        ready: &[(Arc<Peer>, epoll::EventFlags)],
+        buffer: &mut [u8],
+    ) -> HeardAll {
+        let mut all = HeardAll::default();
         for (peer, flags) in ready {
             let mut talk = lock(&peer.talk);
-            left.extend(talk.has_left().then_some(peer.link));
+            all.left.extend(talk.has_left().then_some(peer.link));
             let heard = self.hear(peer.link, &mut talk, *flags, buffer);
             self.count(peer, talk.held());
-            todo.wake.extend(heard.writes.then_some(peer.link));
-            ended.extend(heard.end.map(|why| (peer.link, why)));
-            arrived.extend(heard.read.map(|(frames, partial)| (peer.link, frames, partial)));
+            all.writes.extend(heard.writes.then_some(peer.link));
+            all.ended.extend(heard.end.map(|why| (peer.link, why)));
+            all.arrived.extend(heard.read.map(|(frames, partial)| (peer.link, frames, partial)));
         }
+        all
+    }
+
+    /// Steps the hub with what links were heard to say, and writes what that leads to.
+    pub(super) fn answer(&self, heard: HeardAll, chores: &mut Chores) {
+        let HeardAll { arrived, left, ended, writes } = heard;
+        let mut todo = Todo { wake: writes, ..Todo::default() };
         let mut waiting = 0;
         if !arrived.is_empty() || !left.is_empty() {
             let mut hub = lock(&self.hub);
@@ -230,8 +256,8 @@ impl Links {
 
     /// Takes in who waits at a door. Where the system cannot give connections, it is left alone for
     /// a moment: those who are there go on meanwhile.
-    fn take_in(&self, open: &Open, chores: &mut Chores) {
-        for _ in 0..ACCEPTS {
+    fn take_in(&self, open: &Open, most: usize, chores: &mut Chores) {
+        for _ in 0..most {
             match open.take_in() {
                 Came::In(socket, from) => self.accepted(open.door, (socket, from), chores),
                 Came::Gone => {}
@@ -372,7 +398,7 @@ impl Links {
     }
 
     /// What the talk with a peer keeps has changed.
-    fn count(&self, peer: &Peer, held: usize) {
+    pub(super) fn count(&self, peer: &Peer, held: usize) {
         let before = peer.held.swap(held, Ordering::Relaxed);
         if held != before {
             // Wraps where it falls.
@@ -428,13 +454,15 @@ impl Links {
     /// Writes what the hub has for a link, or leaves word with who is at it.
     pub(super) fn flush(&self, link: Link) -> Option<Todo> {
         let peer = Arc::clone(lock(&self.peers).get(&link)?);
-        if peer.rung.fetch_add(1, Ordering::AcqRel) > 0 {
-            return None;
-        }
+        if peer.hold() { self.let_go(&peer) } else { None }
+    }
+
+    /// Writes what the hub has for a link that was [held](Peer::hold), until nobody has left word.
+    pub(super) fn let_go(&self, peer: &Peer) -> Option<Todo> {
         let mut todo: Option<Todo> = None;
         loop {
             let rung = peer.rung.load(Ordering::Acquire);
-            if let Some(more) = self.write(&peer) {
+            if let Some(more) = self.write(peer) {
                 todo = Some(todo.unwrap_or_default().and(more));
             }
             if peer.rung.fetch_sub(rung, Ordering::AcqRel) == rung {
@@ -499,6 +527,18 @@ fn unheard(frame: Frame) -> Frame {
         Frame::Http(bytes) => Frame::Unheard(bytes),
         frame => frame,
     }
+}
+
+/// What came of reading some links.
+#[derive(Debug, Default)]
+pub(super) struct HeardAll {
+    /// Whole frames of each, and whether bytes of an unfinished one are waiting.
+    arrived: Vec<(Link, Vec<Frame>, bool)>,
+    /// Their last reply has left the machine.
+    left: Vec<Link>,
+    ended: Vec<(Link, Why)>,
+    /// There is something to write.
+    writes: Vec<Link>,
 }
 
 /// What came of reading a link.

@@ -2,7 +2,7 @@
 
 use super::doors::Spot;
 use super::greetings::{GREETINGS, Greeter};
-use super::links::{ACCEPTS, Chores, Ears, Links, lock};
+use super::links::{ACCEPTS, ACCEPTS_BESIDE, CHUNK, Chores, Ears, Links, lock};
 use super::net::{BREATH, NOT_READING};
 use super::plan::Streams;
 use super::tls::Tls;
@@ -189,7 +189,7 @@ fn who_is_there_does_not_wait_for_a_crowd_that_comes() {
     assert!(links.turn(&mut ears, false).is_none());
     let mut greeter = Greeter::new(&links);
     for left in [2 * GREETINGS, GREETINGS, 0] {
-        assert!(links.greet_some(&mut greeter).is_some());
+        assert!(greet(&links, &mut greeter).is_some());
         assert_eq!(links.ungreeted(), left);
     }
     // They are served here from now on, and each has the other half.
@@ -201,6 +201,13 @@ fn who_is_there_does_not_wait_for_a_crowd_that_comes() {
     assert_eq!(lock(&links.peers).len(), 1);
 }
 
+fn greet(links: &Links, greeter: &mut Greeter) -> Option<Chores> {
+    links.greet_some(greeter, |chosen| {
+        let heard = links.hear_all(&chosen, &mut vec![0; CHUNK]);
+        (chosen, heard)
+    })
+}
+
 #[test]
 fn who_has_hung_up_costs_no_key_agreement_and_keeps_no_place() {
     let (links, listener) = (links(1), listener());
@@ -208,7 +215,7 @@ fn who_has_hung_up_costs_no_key_agreement_and_keeps_no_place() {
     (0..3 * GREETINGS).for_each(|_| gone());
     let mut there = knock(&links, &listener);
     let mut greeter = Greeter::new(&links);
-    assert!(links.greet_some(&mut greeter).is_some());
+    assert!(greet(&links, &mut greeter).is_some());
     // In one turn, though no more than some are computed in one.
     assert_eq!(links.ungreeted(), 0);
     assert_eq!(lock(&links.peers).len(), 1);
@@ -226,7 +233,7 @@ fn half_a_key_agreement_is_nobody_s_turn() {
     for byte in wire {
         assert_eq!(links.ungreeted(), 1);
         peer.write_all(&[byte]).unwrap();
-        assert!(links.greet_some(&mut greeter).is_some());
+        assert!(greet(&links, &mut greeter).is_some());
     }
     assert_eq!(links.ungreeted(), 0);
 }
@@ -252,6 +259,22 @@ fn a_crowd_at_one_door_shuts_nobody_out_at_another() {
     assert_eq!(there(), ACCEPTS + 1, "some of the crowd, and who came by the other door");
     let _ = links.turn(&mut ears, false).unwrap();
     assert_eq!(there(), crowd.len() + 1);
+}
+
+#[test]
+fn who_has_something_to_say_does_not_wait_for_a_crowd_at_a_door() {
+    let (links, listener) = (links(1), listener());
+    let (mut there, _) = connect(&links, &listener);
+    let crowded = open(&links, Door::Admin);
+    let _crowd: Vec<TcpStream> =
+        (0..2 * ACCEPTS).map(|_| TcpStream::connect(crowded).unwrap()).collect();
+    let mut ears = Ears::new(0);
+    for turn in 1..4 {
+        there.write_all(request(0).as_bytes()).unwrap();
+        let _ = links.turn(&mut ears, true).unwrap();
+        assert_eq!(status(&mut there), PAGES[0].1);
+        assert_eq!(lock(&links.peers).len(), 1 + turn * ACCEPTS_BESIDE);
+    }
 }
 
 #[test]
