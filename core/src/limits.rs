@@ -203,6 +203,21 @@ pub const STRANGER_BYTES: usize = 4 * 1024 * 1024;
 /// Links of which it is kept which of them had to wait first: as many as there may be, with those of
 /// the other front.
 pub const STRANGER_LINKS: usize = CLIENT_LINKS_MAX + CROWDED_LINKS + PASSED_CLIENTS;
+/// Accesses of one address that are refused: so many a second, and more wait. A program that asks for
+/// a seat again and again does so some times a second.
+pub const PACE_REFUSED: u32 = 200;
+/// The same of handles without a seat that it is granted: each is an entry of the log.
+pub const PACE_SEATLESS: u32 = 1_000;
+/// How much of those may be taken at once: what there is in this time.
+pub const PACE_AHEAD: Duration = Duration::from_millis(250);
+/// Such an access waits no longer than this. Well below [`PASSED_TIMEOUT`].
+pub const PACE_LONGEST: Duration = Duration::from_secs(1);
+/// Addresses whose accesses are counted so.
+pub const PACE_SOURCES: usize = 4_096;
+/// Most accesses that wait so, of all addresses, and their bytes; more are looked at at once.
+pub const PACE_CALLS: usize = 4_096;
+/// See [`PACE_CALLS`].
+pub const PACE_BYTES: usize = 4 * 1024 * 1024;
 /// Handle numbers that a front or backend reserves with one log entry. The next block is reserved
 /// when half of one is left, which is as many grants as may be on their way ([`UNCOMMITTED_MAX`]).
 pub const HANDLE_BLOCK: u32 = 16_384;

@@ -10,12 +10,13 @@
 //!
 //! What never lives here: how long a wrong handle costs its sender (that is `strangers`).
 
+use super::paces::Vain;
 use super::strangers::{Due, Verdict};
-use super::{Desk, Ground, Session};
+use super::{Decision, Desk, Ground, Move, Session};
 use crate::admin::status::StrangerStatus;
 use crate::config::{Binding, Policy};
 use crate::io::Link;
-use crate::log::{Grant, Handle, State};
+use crate::log::{Entry, Grant, Handle, State};
 use crate::network::network;
 use crate::time::Mono;
 use crate::wire::{CmError, Request};
@@ -48,6 +49,9 @@ impl Desk {
     /// Looks at the handle that a call names. One that is not known to be its sender's may have to
     /// wait before it is looked at.
     pub(super) fn gate(&mut self, link: Link, request: &Request, ground: &Ground<'_>) -> Gate {
+        if request.is_access() {
+            return self.pace(link, request, ground.now.mono);
+        }
         // Zero stands for no handle: the version is told without one.
         let Some(handle) = request.handle().filter(|handle| *handle != 0).map(Handle) else {
             return Gate::Open;
@@ -135,13 +139,52 @@ impl Desk {
                 calls.push((link, call));
             }
         }
+        while let Some((link, call)) = self.paces.next(now) {
+            if let Some(session) = self.sessions.get_mut(&link) {
+                session.waited = true;
+                calls.push((link, call));
+            }
+        }
         calls
+    }
+
+    /// An access of an address that has asked for too much in vain waits before it is looked at.
+    fn pace(&mut self, link: Link, request: &Request, now: Mono) -> Gate {
+        let Some(session) = self.sessions.get(&link).filter(|session| !session.waited) else {
+            return Gate::Open;
+        };
+        let (until, from) = (session.until, session.address());
+        let waits = self.paces.waits((now, until), from, link, || request.encode());
+        if waits { Gate::Waits } else { Gate::Open }
+    }
+
+    /// An access was decided: one that took no seat is counted.
+    pub(super) fn count_vain(
+        &mut self,
+        now: Mono,
+        link: Link,
+        request: &Request,
+        decided: &Result<Decision, CmError>,
+    ) {
+        if !request.is_access() {
+            return;
+        }
+        let Some(session) = self.sessions.get_mut(&link) else { return };
+        let waited = core::mem::take(&mut session.waited);
+        let vain = match decided {
+            Ok(Decision::Move(Move::Commit(Entry::Grant(grant)))) if grant.takes() == 0 => {
+                Vain::Seatless
+            }
+            Err(_) => Vain::Refused,
+            Ok(_) => return,
+        };
+        self.paces.count(now, session.address(), vain, waited);
     }
 
     /// When the first of those is due.
     #[must_use]
     pub(crate) fn waits_until(&self) -> Option<Mono> {
-        self.strangers.due()
+        [self.strangers.due(), self.paces.due()].into_iter().flatten().min()
     }
 
     /// Who names handles that are not theirs, and has to wait for it.

@@ -5,8 +5,8 @@ use super::{Ground, Move};
 use crate::config::{AccessRule, Binding, Policy};
 use crate::io::{Intent, Link};
 use crate::limits::{
-    SEATLESS_INHERITED, SEATLESS_PER_ADDRESS, SEATLESS_UNLINKED, STRANGER_FREE, STRANGER_LONGEST,
-    STRANGER_PAUSE,
+    PACE_LONGEST, PACE_REFUSED, PACE_SEATLESS, SEATLESS_INHERITED, SEATLESS_PER_ADDRESS,
+    SEATLESS_UNLINKED, STRANGER_FREE, STRANGER_LONGEST, STRANGER_PAUSE,
 };
 use crate::log::{Entry, Handle, Mode, State};
 use crate::testing::access;
@@ -327,12 +327,47 @@ fn handles_without_a_seat_end_soon_after_their_link_and_later_after_a_takeover()
 }
 
 #[test]
+fn who_asks_in_vain_without_end_waits_and_nobody_else_does() {
+    let mut room = Room::new();
+    room.come(2, OTHER);
+    room.come(3, OWN);
+    let ask = |mode| Request::parse(&access(PLAIN, mode, 3_600)).unwrap();
+    let unknown = || {
+        let mut request = ask(Mode::UserLimit);
+        if let Request::Access2 { access, .. } = &mut request {
+            access.product_code = 4_711;
+        }
+        request
+    };
+    let replies = |room: &mut Room, link| room.call(link, &unknown());
+    let refused = (0..10_000).take_while(|_| !replies(&mut room, 2).is_empty()).count();
+    assert_eq!(refused as u32, PACE_REFUSED / 4 + 1, "a burst");
+    assert_eq!(replies(&mut room, 3)[0].status, CmError::ENTRY_NOT_FOUND);
+    assert_eq!(room.call(3, &ask(Mode::UserLimit))[0].status.code(), 0);
+    // What waits has its turn within a second, once, whether it is refused or not.
+    let due = room.0.desk.waits_until().unwrap();
+    assert!(due > room.0.now.mono && due <= room.0.now.mono + PACE_LONGEST);
+    assert!(room.0.desk.waited(room.0.now.mono).is_empty());
+    room.pass(PACE_LONGEST);
+    let waited = room.0.desk.waited(room.0.now.mono);
+    assert_eq!(waited.iter().map(|(link, _)| *link).collect::<Vec<_>>(), [Link(2)]);
+    let again = Request::parse(&waited[0].1).unwrap();
+    assert_eq!(room.call(2, &again)[0].status, CmError::ENTRY_NOT_FOUND);
+    assert_eq!(room.0.desk.waits_until(), None);
+    // A call that names a handle does not wait for this.
+    let handle = room.take(2, Mode::UserLimit);
+    (0..1_000).for_each(|_| drop(room.call(2, &unknown())));
+    assert_eq!(room.uses(2, handle), None);
+}
+
+#[test]
 fn one_address_has_its_share_of_handles_without_a_seat_and_no_more() {
     let mut room = Room::new();
     room.0.desk.take_numbers(11, 1_001..=6_000);
     room.come(2, OTHER);
     for _ in 0..SEATLESS_PER_ADDRESS {
         room.take(2, Mode::NoUserLimit);
+        room.pass(Duration::from_secs(1) / PACE_SEATLESS);
     }
     let ask = |mode| Request::parse(&access(PLAIN, mode, 3_600)).unwrap();
     let without = ask(Mode::NoUserLimit);

@@ -22,6 +22,7 @@ mod numbers;
 mod options;
 #[cfg(test)]
 mod options_test;
+mod paces;
 #[cfg(test)]
 mod rights_test;
 mod service;
@@ -50,6 +51,7 @@ use core::ops::RangeInclusive;
 use handles::{Watched, Watches};
 pub use numbers::HandleKey;
 use numbers::Numbers;
+use paces::Paces;
 use strangers::Strangers;
 use tally::{Asked, Kind, Tally};
 use visitors::{Told, TooOld};
@@ -105,7 +107,7 @@ struct Session {
     since: Wall,
     calls: u64,
     told: Option<Box<Told>>,
-    /// Its call has waited for its wrong handles.
+    /// Its call has waited: for its wrong handles, or for accesses that took no seat.
     waited: bool,
     /// Its call has given its turn up to one that named no wrong handle.
     away: bool,
@@ -140,6 +142,7 @@ pub struct Desk {
     tally: Tally,
     too_old: TooOld,
     strangers: Strangers,
+    paces: Paces,
 }
 
 impl Desk {
@@ -159,6 +162,7 @@ impl Desk {
             tally: Tally::default(),
             too_old: TooOld::default(),
             strangers: Strangers::default(),
+            paces: Paces::default(),
         }
     }
 
@@ -282,7 +286,9 @@ impl Desk {
                 return Move::Refused(error);
             }
         }
-        match self.decide(link, request, ground) {
+        let decided = self.decide(link, request, ground);
+        self.count_vain(ground.now.mono, link, request, &decided);
+        match decided {
             Ok(Decision::Reply(reply)) => self.send(link, &reply, out),
             Ok(Decision::Move(made)) => {
                 let alone = matches!(made, Move::Perform(_));
@@ -551,6 +557,7 @@ impl Desk {
 }
 
 #[expect(clippy::large_enum_variant, reason = "it lives for one call, on the stack")]
+#[derive(Debug)]
 enum Decision {
     Reply(Reply),
     Move(Move),

@@ -435,6 +435,12 @@ impl Request {
         }
     }
 
+    /// It asks for a handle.
+    #[must_use]
+    pub fn is_access(&self) -> bool {
+        matches!(self, Self::Access { .. } | Self::Access2 { .. })
+    }
+
     /// It programs, enables, transfers or deletes something, or talks to a cloud: it would change
     /// one container alone, so a TMR server refuses it with
     /// [`COMMAND_NOT_SUPPORTED_BY_TMR`](super::CmError::COMMAND_NOT_SUPPORTED_BY_TMR). Goes by the

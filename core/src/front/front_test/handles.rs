@@ -225,10 +225,10 @@ fn so_many_may_be_on_their_way_and_no_number_comes_twice() {
         world.backends[index].stuck = true;
     }
     let (client, call) = (world.connect(0), service());
-    let crowd = world.crowd(0, 3);
+    let crowd = world.crowd(0, 80);
     let mut given = BTreeSet::new();
     let end = loop {
-        let (status, handle) = world.ask(0, crowd[given.len() % 3], call.clone());
+        let (status, handle) = world.ask(0, crowd[given.len() % 80], call.clone());
         if status != 0 {
             break status;
         }
@@ -266,9 +266,9 @@ fn so_many_may_be_on_their_way_and_no_number_comes_twice() {
 #[test]
 fn the_next_numbers_are_there_before_the_last_one_is_used() {
     let mut world = World::serving();
-    let (client, call) = (world.connect(0), service());
+    let (crowd, call) = (world.crowd(0, 80), service());
     let mut given = BTreeSet::new();
-    for _ in 0..=HANDLE_BLOCK {
+    for client in crowd.into_iter().cycle().take(HANDLE_BLOCK as usize + 1) {
         let (status, handle) = world.ask(0, client, call.clone());
         assert!(status == 0 && given.insert(handle), "{status}, {handle} of {}", given.len());
         assert_eq!(world.ask(0, client, release(handle)), (0, 0));
@@ -282,8 +282,9 @@ fn when_the_last_block_is_in_use_no_more_is_reserved() {
     world.fronts[0].node.ledger.propose(all);
     world.step_front(0, Input::Tick);
     world.run();
-    let (client, call) = (world.connect(0), service());
-    for _ in 0..HANDLE_BLOCK {
+    let (crowd, call) = (world.crowd(0, 80), service());
+    let client = crowd[0];
+    for client in crowd.into_iter().cycle().take(HANDLE_BLOCK as usize) {
         let (status, handle) = world.ask(0, client, call.clone());
         assert_eq!(status, 0);
         assert_eq!(world.ask(0, client, release(handle)), (0, 0));
@@ -315,8 +316,8 @@ fn units_are_refused_while_too_much_is_on_its_way() {
     for index in 0..3 {
         world.backends[index].stuck = true;
     }
-    let crowd = world.crowd(0, 3);
-    for host in (0..3).cycle() {
+    let crowd = world.crowd(0, 80);
+    for host in (0..80).cycle() {
         if world.ask(0, crowd[host], service()).0 != 0 {
             break;
         }

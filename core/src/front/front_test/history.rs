@@ -5,7 +5,7 @@ use super::world::Event;
 use crate::front::{Config, Front};
 use crate::history::{Kind, Mark, Record, Span};
 use crate::io::Input;
-use crate::limits::{HISTORY_BLOCK, HISTORY_KEPT};
+use crate::limits::{HISTORY_BLOCK, HISTORY_KEPT, PACE_REFUSED};
 use crate::log::Mode;
 use crate::testing::{ORDINARY, TMR, access, release, seat};
 use crate::time::Duration;
@@ -180,6 +180,7 @@ fn who_asks_in_vain_again_and_again_is_two_lines_a_minute_and_counted() {
     world.take(0, 5);
     for _ in 0..1_000 {
         ask_in_vain(&mut world, 0);
+        world.advance(SECOND / PACE_REFUSED);
     }
     world.advance(62 * SECOND);
     for front in 0..2 {

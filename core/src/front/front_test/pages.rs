@@ -3,7 +3,7 @@
 use super::{World, twins};
 use crate::admin::Entrance;
 use crate::io::Input;
-use crate::limits::{EVENTS_DENIED, EVENTS_KEPT};
+use crate::limits::{EVENTS_DENIED, EVENTS_KEPT, PACE_REFUSED};
 use crate::log::Mode;
 use crate::testing::{access, release, seat};
 use crate::time::Duration;
@@ -86,6 +86,7 @@ fn refusals_that_are_alike_are_one_event_and_push_no_other_out() {
     }
     for product in 1000..1000 + u32::try_from(EVENTS_KEPT).unwrap() {
         world.ask(0, client, access(product, Mode::UserLimit, 60));
+        world.advance(SECOND / PACE_REFUSED);
     }
     world.advance(SECOND);
     world.ask(0, client, seat());
