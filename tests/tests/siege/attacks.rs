@@ -3,7 +3,7 @@
 //! priority: what is measured is what servers do for an attacker, not what he costs the machine that
 //! they share, nor who waits for a lock of the test's that he holds.
 
-use rustix::process::{Resource, Rlimit, getrlimit, setpriority_process, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, nice, setrlimit};
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
@@ -102,7 +102,8 @@ impl Drop for Attacker {
 fn the_process_of_an_attacker() {
     let Ok(told) = env::var(TOLD) else { return };
     let (attack, doors) = Doors::heard(&told).expect("it is told what to do");
-    setpriority_process(None, 19).expect("everybody may be nicer");
+    // Behind the others, whatever those were started with.
+    nice(19).expect("everybody may be nicer");
     let files = getrlimit(Resource::Nofile).maximum;
     setrlimit(Resource::Nofile, Rlimit { current: files, maximum: files }).expect("as many files");
     let over = AtomicBool::new(false);
