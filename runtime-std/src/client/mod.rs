@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod bench;
+pub mod check_config;
 mod colour;
 pub mod credentials;
 pub mod doctor;

@@ -117,6 +117,13 @@ impl Pages {
         Self { sockets: vec![state.join(machine::SOCKET)], at: Some(at), ..Self::default() }
     }
 
+    /// The front with this state folder, by a socket of its machine.
+    #[must_use]
+    pub fn beside(state: &Path) -> Self {
+        let sockets = vec![state.join(machine::SOCKET), PathBuf::from(machine::USUAL[0])];
+        Self { sockets, ..Self::default() }
+    }
+
     /// As people type it: the path of a socket, or the address of admin pages.
     ///
     /// # Errors

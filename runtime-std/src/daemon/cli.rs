@@ -64,23 +64,7 @@ pub enum Command {
         log says\nwhat is wrong with it; one that is comes into force, ports included.")]
     Serve(Serve),
     /// Says whether a front would take a configuration.
-    #[command(after_help = "Examples:\n  tmrd check-config tmrconf.json\n  \
-        tmrd check-config --here /etc/wibu/CodeMeter/tmrconf.json\n  \
-        tmrd check-config --schema >tmrconf.schema.json\n\nThe machine that a file is checked on need \
-        not be the one it is for: what is missing here is a warning\nwithout --here. 0: a front would take \
-        it, 2: it would not.")]
-    CheckConfig {
-        /// The configuration.
-        #[arg(required_unless_present = "schema")]
-        file: Option<PathBuf>,
-        /// It is for this machine: refuse it if the group key, the passwords or the certificate that it
-        /// names cannot be used here.
-        #[arg(long)]
-        here: bool,
-        /// Print the JSON Schema of such files: every key, what it means and what it may be.
-        #[arg(long, exclusive = true)]
-        schema: bool,
-    },
+    CheckConfig(crate::client::check_config::CheckConfig),
     /// Sets the password of the admin page; asks for it, or reads it from standard input.
     #[command(after_help = "Examples:\n  \
         tmrd password /etc/wibu/CodeMeter/tmr-admin.passwd\n  \

@@ -71,6 +71,20 @@ pub fn listen(spot: &Spot, beside: &[&TcpListener]) -> Result<TcpListener, Failu
     })
 }
 
+/// Looks whether it could be listened at a spot. `own`: its port is in use by whom it is looked for, who
+/// would give it up.
+///
+/// # Errors
+/// As of [`listen`].
+pub fn could_listen(spot: &Spot, own: bool) -> Result<(), Failure> {
+    if own {
+        // The address may be wrong all the same; any port tells.
+        let at = Address { port: 0, ..spot.at.clone() };
+        return listen(&Spot { at, ..spot.clone() }, &[]).map(drop);
+    }
+    listen(spot, &[]).map(drop)
+}
+
 /// Takes a place where listeners of this process stand: `0.0.0.0` for `127.0.0.1`, say. The system
 /// lets both while all of them say so, which they do for that moment only: another process that
 /// wants the port is told that it is taken.

@@ -6,7 +6,7 @@
 //! wherever that is: it may be cut off (logrotate's `copytruncate`), or moved away, until SIGHUP
 //! opens a new one.
 
-use super::exit::Failure;
+use super::exit::{Failure, Outcome};
 use super::files;
 use super::journal::{self, Prioritised};
 use super::links::lock;
@@ -99,6 +99,15 @@ pub fn prepare(log: &Log, reserved: &Reserved) -> Result<Prepared, Failure> {
     let open = |path: &String| LogFile::open(path.into(), reserved).map(Arc::new);
     let sink = log.file.as_ref().map(open).transpose()?;
     Ok(Prepared { now: Now { log: log.clone(), reserved: reserved.clone() }, levels, sink })
+}
+
+/// Looks whether a log could come into force, and makes no file.
+///
+/// # Errors
+/// As of [`prepare`].
+pub fn check(log: &Log, reserved: &Reserved) -> Outcome {
+    prepare(&Log { file: None, ..log.clone() }, reserved)?;
+    log.file.as_ref().map_or(Ok(()), |path| LogFile::check(path.as_ref(), reserved))
 }
 
 /// Logs so from now on.

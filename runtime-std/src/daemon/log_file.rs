@@ -7,7 +7,9 @@
 use super::create;
 use super::exit::{Failure, Outcome, words};
 use super::{files, history, journal};
-use std::fs::File;
+use rustix::fs::{Access, StatVfsMountFlags, statvfs};
+use rustix::io::Errno;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -17,6 +19,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 const BEGINNINGS: [&[u8]; 2] = [b"0000-00-00T00:00:00", b"{\"timestamp\":\""];
 /// Fewer bytes, of a line that a full disk has cut off, say nothing.
 const FEWEST: usize = 5;
+/// What is wrong with a file that is none.
+const NO_LOG: &str = "it has something else in it than a log; right would be a new file, an empty one, or \
+                      a log of tmrd";
 
 /// What a server needs for something else.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -81,24 +86,54 @@ impl LogFile {
     /// It cannot be opened, or is something else.
     pub fn open(path: PathBuf, reserved: &Reserved) -> Result<Self, Failure> {
         reserved.check(&path)?;
-        let options = File::options().read(true).append(true).clone();
         let open = || {
-            let file = create::open_or_create(&path, 0o640, &options)?;
-            let mut head = [0; 32];
-            let length = file.read_at(&mut head, 0)?;
-            if begins_as_log(&head[..length]) {
-                return Ok(file);
-            }
-            Err(io::Error::other(
-                "it has something else in it than a log; right would be a new file, an empty one, or \
-                 a log of tmrd",
-            ))
+            let file = create::open_or_create(&path, 0o640, &adding())?;
+            if is_log(&file)? { Ok(file) } else { Err(io::Error::other(NO_LOG)) }
         };
-        let file = open().map_err(|error: io::Error| {
-            files::wrong(&path, format!("{}{}", words(&error), advice(&error)))
-        })?;
+        let file = open().map_err(|error: io::Error| unusable(&path, &error))?;
         Ok(Self { path, file, failed: AtomicBool::new(false) })
     }
+
+    /// Whether one could be opened there; none is made.
+    ///
+    /// # Errors
+    /// As of [`open`](Self::open).
+    pub fn check(path: &Path, reserved: &Reserved) -> Outcome {
+        reserved.check(path)?;
+        let look = || {
+            let file = match create::open(path, &adding()) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    return could_create(create::folder_of(path));
+                }
+                opened => opened?,
+            };
+            if is_log(&file)? { Ok(()) } else { Err(io::Error::other(NO_LOG)) }
+        };
+        look().map_err(|error| unusable(path, &error))
+    }
+}
+
+/// Whether a file could be made in a folder. Where nothing can be written at all, that is said, as an
+/// attempt would have it, whoever may write there otherwise.
+fn could_create(folder: &Path) -> io::Result<()> {
+    if statvfs(folder)?.f_flag.contains(StatVfsMountFlags::RDONLY) {
+        return Err(Errno::ROFS.into());
+    }
+    Ok(rustix::fs::access(folder, Access::WRITE_OK | Access::EXEC_OK)?)
+}
+
+fn adding() -> OpenOptions {
+    File::options().read(true).append(true).clone()
+}
+
+fn is_log(file: &File) -> io::Result<bool> {
+    let mut head = [0; 32];
+    let length = file.read_at(&mut head, 0)?;
+    Ok(begins_as_log(&head[..length]))
+}
+
+fn unusable(path: &Path, error: &io::Error) -> Failure {
+    files::wrong(path, format!("{}{}", words(error), advice(error)))
 }
 
 /// What mends a file that cannot be opened; empty: the error says it. A service that systemd runs

@@ -5,7 +5,7 @@
 //! each runtime's `run`), and any decision about licences (that is core).
 
 pub mod address;
-mod clerk;
+pub mod clerk;
 pub mod cli;
 pub mod clock;
 pub mod create;
@@ -91,7 +91,7 @@ fn perform(runtime: Runtime, command: &Command) -> Outcome {
         Command::Serve(options) => roles::serve(runtime, options),
         Command::Password { role, file } => passwords::set(file, (*role).into()),
         Command::Token(options) => tokens::run(options),
-        Command::CheckConfig { file, here, .. } => roles::check_config(file.as_deref(), *here),
+        Command::CheckConfig(options) => client::check_config::check_config(options),
         Command::Status { admin, json } => client::status::status(&admin.server(), *json),
         Command::Activate { admin } => client::status::activate(&admin.front()),
         Command::Recover(options) => client::recover::recover(options),

@@ -1,6 +1,6 @@
-//! `backend`, `serve` and `check-config`: from files and options to a node, and a plan to run it.
+//! `backend` and `serve`: from files and options to a node, and a plan to run it.
 
-use super::clerk::{Clerk, Papers};
+use super::clerk::Clerk;
 use super::cli;
 use super::disk::Folder;
 use super::doors::Spot;
@@ -12,7 +12,7 @@ use super::machine::{self, Leftover};
 use super::plan::{Plan, Source, Sources, Streams};
 use super::settings::{self, Settings};
 use super::tls::Tls;
-use super::{doors, entropy, files, log, notify, out, signals, vip};
+use super::{doors, entropy, files, log, notify, signals, vip};
 use std::net::TcpListener;
 use std::path::Path;
 use tmr_core::backend::{self, Backend};
@@ -143,36 +143,6 @@ pub fn serve(runtime: Runtime, options: &cli::Serve) -> Outcome {
     let journal = None;
     let sources = Sources { machine, journal, address, clerk, settings, history, others };
     (runtime.run)(Plan { hub, doors, streams, sources })
-}
-
-/// Every key of a configuration, what it means and what it may be.
-const SCHEMA: &str = include_str!("../../dist/tmrconf.schema.json");
-
-/// Says whether a front would take a configuration; without one, what configurations are. `here`: it is
-/// for this machine.
-///
-/// # Errors
-/// It would not; or what it names cannot be used here, where it is for this machine.
-pub fn check_config(path: Option<&Path>, here: bool) -> Outcome {
-    let Some(path) = path else { return out::line(SCHEMA.trim_end()) };
-    let (_, config) = files::config(path)?;
-    eprintln!("{}: a front would take this", path.display());
-    for doubt in config.doubts(doors::is_here) {
-        eprintln!("warning: {doubt}");
-    }
-    // The machine that a configuration is checked on need not be the one it is for.
-    let key = files::group_key(&files::beside(path, &config.group_key_file)).map(drop);
-    let papers = Papers::of(path, &config).check();
-    if here {
-        return key.and(papers);
-    }
-    if let Err(failure) = key {
-        eprintln!("warning: on this machine it would not start: {failure}");
-    }
-    if let Err(failure) = papers {
-        eprintln!("warning: on this machine it would do without: {failure}");
-    }
-    Ok(())
 }
 
 /// A hub with room for as many links as this process may have files.

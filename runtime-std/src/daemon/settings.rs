@@ -221,11 +221,7 @@ impl Settings {
         let opened = running.doors.prepare(&moved)?;
         let was = history((&self.path, &self.state), &self.config);
         let kept = history((&self.path, &self.state), &new);
-        kept.prepare(&was).map_err(|error| {
-            let folder = kept.folder.display();
-            let what = format!("LicenseTracking.Path: {folder}: {}", words(&error));
-            files::wrong(&self.path, what)
-        })?;
+        kept.prepare(&was).map_err(|error| unkept(&self.path, &kept, &error))?;
         write(&text)?;
         for (door, listener) in &opened {
             if let Ok(at) = listener.local_addr() {
@@ -289,6 +285,43 @@ impl Settings {
             address: self.address,
         })));
     }
+}
+
+/// Looks at what [`Settings::change`] refuses of a configuration, without changing or making anything.
+/// `before`: what is in force in a front that runs here: what is as it was there is not looked at again,
+/// but for the group key. Without it no port is said to be in use, for that front may have it.
+///
+/// # Errors
+/// It would be refused.
+pub fn check((path, state): (&Path, &Path), new: &Config, before: Option<&Config>) -> Outcome {
+    files::group_key(&files::beside(path, &new.group_key_file))?;
+    let log = |config: &Config| (logging(path, config), reserved((path, state), config));
+    let wanted = log(new);
+    if before.map(log).as_ref() != Some(&wanted) {
+        log::check(&wanted.0, &wanted.1)?;
+    }
+    let papers = Papers::of(path, new);
+    if before.map(|it| Papers::of(path, it)).as_ref() != Some(&papers) {
+        papers.check()?;
+    }
+    let own = before.map(spots);
+    let is_open = |spot: &Spot| own.iter().flatten().any(|it| it == spot);
+    spots(new).iter().filter(|spot| !is_open(spot)).try_for_each(|spot| {
+        // The front itself may be there: it gives a port up for a spot beside it.
+        let may = own.as_ref().is_none_or(|own| own.iter().any(|it| it.at.port == spot.at.port));
+        doors::could_listen(spot, may)
+    })?;
+    let kept = history((path, state), new);
+    if before.is_none_or(|it| kept.begins(&history((path, state), it))) && kept.enabled {
+        history::could_begin(&kept.folder).map_err(|error| unkept(path, &kept, &error))?;
+    }
+    Ok(())
+}
+
+/// Why the usage history cannot be kept as the configuration at this path says.
+fn unkept(path: &Path, kept: &history::Settings, error: &std::io::Error) -> Failure {
+    let what = format!("LicenseTracking.Path: {}: {}", kept.folder.display(), words(error));
+    files::wrong(path, what)
 }
 
 /// How a front with this configuration logs; a relative path begins at the folder of the file.

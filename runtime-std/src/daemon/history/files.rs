@@ -37,7 +37,8 @@ pub struct Settings {
 
 impl Settings {
     /// Other files than so far are to be written.
-    pub(super) fn begins(&self, before: &Self) -> bool {
+    #[must_use]
+    pub fn begins(&self, before: &Self) -> bool {
         self.enabled && (!before.enabled || self.folder != before.folder)
     }
 
@@ -53,6 +54,19 @@ impl Settings {
         make(&self.folder)?;
         Ok(rustix::fs::access(&self.folder, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK)?)
     }
+}
+
+/// Looks whether the folder of a usage history could be begun, and makes none.
+///
+/// # Errors
+/// What there is of its path cannot be written, or is no folder.
+pub fn could_begin(folder: &Path) -> io::Result<()> {
+    let there = folder.ancestors().find(|it| !it.as_os_str().is_empty() && it.exists());
+    let there = there.unwrap_or_else(|| Path::new("."));
+    if !there.is_dir() {
+        return Err(Errno::NOTDIR.into());
+    }
+    Ok(rustix::fs::access(there, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK)?)
 }
 
 /// Makes a folder, if it is not there.

@@ -12,7 +12,7 @@ mod files_test;
 mod share;
 mod tray;
 
-pub use files::{Files, Settings, Unwritten, is_name, names};
+pub use files::{Files, Settings, Unwritten, could_begin, is_name, names};
 pub use tray::{Farewell, Tray};
 
 use super::exit::words;
