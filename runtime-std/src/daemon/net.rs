@@ -104,6 +104,11 @@ pub fn prepare(socket: &TcpStream) -> io::Result<()> {
     sockopt::set_tcp_keepidle(socket, idle)?;
     sockopt::set_tcp_keepintvl(socket, pause)?;
     sockopt::set_tcp_keepcnt(socket, tries)?;
+    // While bytes are on their way to it, the system asks nothing, and repeats them for a quarter of an
+    // hour.
+    let whole = idle + pause * tries;
+    let millis = u32::try_from(whole.as_millis()).unwrap_or(u32::MAX);
+    sockopt::set_tcp_user_timeout(socket, millis)?;
     Ok(sockopt::set_socket_keepalive(socket, true)?)
 }
 

@@ -6,7 +6,7 @@ use super::load::{Group, IMPATIENCE, connect};
 use super::space::{Network, Space};
 use crate::foreign::{Client, Fault, INFO_VERSION, get_info};
 use crate::harness::{
-    BackendLine, CM_ACT_ID, Cluster, Program, Runtime, Server, Workshop, get_json, give_back,
+    BackendLine, CM_ACT_ID, Cluster, Program, Runtime, Server, Workshop, get, get_json, give_back,
     is_whole, kill_all, missing, poll, post, specification, until, within,
 };
 use serde_json::{Value, json};
@@ -252,6 +252,19 @@ impl Pair {
     #[must_use]
     pub fn status(&self, front: usize) -> Option<Value> {
         self.front(front).inside(|| get_json(ADMIN, "/api/status").ok())
+    }
+
+    /// Connections of clients that a front has.
+    ///
+    /// # Panics
+    /// It does not say.
+    #[must_use]
+    pub fn client_links(&self, front: usize) -> u64 {
+        let answer = self.front(front).inside(|| get(ADMIN, "/metrics"));
+        let (_, metrics) = answer.expect("the front's metrics");
+        let mut lines = metrics.lines();
+        let links = lines.find_map(|line| line.strip_prefix("tmrd_links{door=\"licence\"} "));
+        links.expect("the links of the licence port").parse().expect("a number")
     }
 
     /// The epoch that a front is in.

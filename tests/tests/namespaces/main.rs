@@ -15,6 +15,7 @@ mod hosts;
 mod takeover;
 mod twin;
 mod upgrade;
+mod vanished;
 
 use serde_json::{Map, Value, json};
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -1,0 +1,68 @@
+//! Clients whose machine is gone without a word: no FIN, no RST, nothing. Their connections end within
+//! the two minutes that the manual says, whether they were silent or an answer was on its way.
+
+use crate::{one_at_a_time, told};
+use serde_json::json;
+use std::thread;
+use std::time::{Duration, Instant};
+use tmr_tests::foreign::error::INVALID_HANDLE;
+use tmr_tests::foreign::{Ask, get_version};
+use tmr_tests::harness::{FIRM_CODE, Runtime, give_back, take, within};
+use tmr_tests::netns::licences::LONELY;
+use tmr_tests::netns::{FRONT, Fault, Pair, connect, tell, use_it};
+
+/// What the manual says.
+const NOTICED: Duration = Duration::from_secs(120);
+/// What may come on top: a round of timers of the system, and looks at the front.
+const SLACK: Duration = Duration::from_secs(10);
+/// Wrong handles after which the next call of that address waits for a second.
+const SLIPS: u32 = 24;
+
+/// Both runtimes at once: most of it is waiting.
+#[test]
+fn the_connections_of_a_machine_that_vanished_end_within_two_minutes() {
+    let _one = one_at_a_time();
+    thread::scope(|scope| {
+        for runtime in [Runtime::Smol, Runtime::Threads] {
+            scope.spawn(move || vanished(runtime));
+        }
+    });
+}
+
+fn vanished(runtime: Runtime) {
+    let Some(pair) = Pair::start(runtime) else { return };
+    let before = pair.settled();
+    let (leader, _) = before;
+    let server = pair.virtual_address();
+    let (lost, here) = (pair.host(1), pair.host(0));
+    let dial = || connect(server).expect("it takes a client");
+    // One is silent, with a seat; one waits for an answer, which comes when its machine is gone.
+    let (mut silent, mut asking) = (lost.inside(dial), lost.inside(dial));
+    let ask = Ask::new(FIRM_CODE, LONELY.0);
+    let seat = take(&mut silent, &ask).expect("an answer").expect("the seat is free");
+    for slip in 1..=SLIPS {
+        let answer = asking.call(&get_version(seat ^ slip)).expect("an answer");
+        assert_eq!(answer.status, INVALID_HANDLE);
+    }
+    assert_eq!(pair.client_links(leader), 2);
+    asking.send(&get_version(seat ^ SLIPS)).expect("it is sent");
+    pair.network().cut("client-1", FRONT);
+    let gone = Instant::now();
+
+    // Its seat is nobody else's while its connection may stand, and moves when that has ended.
+    let mut next = here.inside(dial);
+    assert_eq!(use_it(&mut next, seat), INVALID_HANDLE);
+    within(NOTICED + SLACK, "both connections to end", || {
+        (pair.client_links(leader) <= 1).then_some(())
+    });
+    let noticed = gone.elapsed();
+    // On a busy machine keepalived may have moved the address, and with it all clients.
+    let stayed = pair.settled() == before;
+    assert!(!stayed || noticed >= Duration::from_secs(60), "away for a moment: {noticed:?}");
+    let mut next = here.inside(dial);
+    assert_eq!(use_it(&mut next, seat), 0);
+    assert_eq!(give_back(&mut next, seat).expect("an answer"), Ok(0));
+    let holds = "its connections end within two minutes, and its seat is another address's then";
+    let more = told(json!({ "noticed_ms": noticed.as_millis() as u64 }));
+    tell(Fault { name: "client machine gone without a word", holds }, runtime, more);
+}
