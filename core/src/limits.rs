@@ -263,6 +263,11 @@ pub const NETWORK_RETRY: Duration = Duration::from_secs(30);
 /// A front that two backends have not confirmed for this long decides nothing until they do: one
 /// that was frozen or cut off may have a successor.
 pub const CONFIRMED: Duration = Duration::from_secs(2);
+/// All backends are asked anew when one has come back: for so long what they confirmed before holds for
+/// what is told to people.
+pub const ASKED_ANEW: Duration = Duration::from_millis(500);
+/// What keeps a backend from being counted and may pass by itself is logged after this time.
+pub const TROUBLE_LASTS: Duration = Duration::from_secs(2);
 /// A wall clock that moves by so much more or less than the monotonic one between two steps was set,
 /// or the machine was paused. In whole seconds, as the wall clock counts: by less, two readings of
 /// right clocks can differ.
@@ -276,6 +281,9 @@ pub const CLOCK_FRESH: Duration = Duration::from_secs(60);
 pub const CLOCK_OFF: Duration = Duration::from_secs(60);
 /// A clock that is off by more than this is wrong.
 pub const CLOCK_WRONG: Duration = Duration::from_secs(24 * 60 * 60);
+/// Minutes in which an access that was refused is something to be looked at now; after that, and for an
+/// hour, it is worth knowing.
+pub const DENIED_RECENT: usize = 5;
 /// Two clocks that differ by no more agree on a date. Where nothing sets them, they are off by
 /// minutes.
 pub const CLOCKS_AGREE: Duration = Duration::from_secs(60 * 60);
@@ -426,6 +434,8 @@ pub const TWIN_HEARTBEAT: Duration = Duration::from_secs(1);
 /// A twin that has said nothing, and dealt with nothing, for this long is shown as silent, long before
 /// its connection is given up: nobody knows whether it would take over.
 pub const TWIN_SILENCE: Duration = Duration::from_secs(3);
+/// A twin that has lacked a committed entry for so long is behind: less is on its way.
+pub const TWIN_BEHIND: Duration = Duration::from_secs(3);
 /// A front that has just started waits so long for the first word of its twin before it claims.
 pub const TWIN_FIRST_WORD: Duration = Duration::from_millis(300);
 /// Longest pause before the twin is dialled again; the first one is [`REDIAL_MIN`].
@@ -518,6 +528,8 @@ pub const TEXT_UNITS_MAX: usize = 255;
 pub const QUANTITY_MAX: u32 = HANDLE_LAST;
 /// A certificate of the admin pages that ends sooner is one to renew now.
 pub const CERTIFICATE_ENDS_SOON: Duration = Duration::from_secs(21 * 24 * 60 * 60);
+/// A token of the admin pages that ends sooner is told of.
+pub const TOKEN_ENDS_SOON: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// A licence that ends sooner is one to renew now.
 pub const LICENCE_ENDS_SOON: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// A durable write at a backend that takes longer is a slow one.

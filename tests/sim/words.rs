@@ -38,7 +38,8 @@ pub(super) fn report(report: &Report) -> Option<String> {
         | Report::Facts(_)
         | Report::Confirmed
         | Report::Performed { .. }
-        | Report::Lost(_) => return None,
+        | Report::Lost(_)
+        | Report::Unusable { .. } => return None,
         Report::Promised(standing) => format!(
             "promised {}: base {}, committed {}, last {}",
             standing.promised, standing.base, standing.committed, standing.last

@@ -30,6 +30,8 @@ pub(crate) mod settings;
 mod slips;
 pub mod status;
 #[cfg(test)]
+mod status_test;
+#[cfg(test)]
 mod token_test;
 pub mod tokens;
 pub mod usage;
@@ -340,6 +342,18 @@ impl Admin {
         entrance.tokens.truncate(TOKENS_MAX);
         self.entrance = entrance;
         self.name();
+    }
+
+    /// What the password file says of tokens.
+    #[must_use]
+    pub fn tokens(&self) -> &[Token] {
+        &self.entrance.tokens
+    }
+
+    /// Files of this server that it cannot use.
+    #[must_use]
+    pub fn files(&self) -> &[FileTrouble] {
+        &self.entrance.files
     }
 
     /// When the certificate ends, if there is one.

@@ -61,7 +61,7 @@ impl Token {
         random: [u8; 32],
     ) -> Result<(Self, String), NoToken> {
         let shown = format!("{PREFIX}{}", hex::encode(random));
-        let name = named(name)?.to_string();
+        let name = new_name(name)?.to_string();
         Ok((Self { name, rights, ends, revoked: false, hash: hash(&shown) }, shown))
     }
 
@@ -142,6 +142,17 @@ pub fn named(name: &str) -> Result<&str, NoToken> {
         return Err(NoToken("expected a name of up to 64 letters, digits, and the signs - . _"));
     }
     Ok(name)
+}
+
+/// The name of a token that is to be made: a name that no command line takes for an option.
+///
+/// # Errors
+/// What would be right.
+pub fn new_name(name: &str) -> Result<&str, NoToken> {
+    if name.starts_with('-') {
+        return Err(NoToken("expected a name that begins with a letter, a digit, or one of . _"));
+    }
+    named(name)
 }
 
 /// The token in an `Authorization` header; `None`: there is none that this server could have made.

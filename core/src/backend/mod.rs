@@ -21,7 +21,7 @@ mod model;
 mod status;
 mod writer;
 
-use crate::admin::Admin;
+use crate::admin::{Admin, Entrance};
 use crate::channel::OTHER_KEY;
 use crate::counts::HubCounts;
 use crate::crypt::{cipher, sign};
@@ -254,7 +254,7 @@ impl Backend {
             Input::Written => self.writer.written(now.mono, out),
             Input::Counted(counts) => self.counts = counts,
             Input::Containers(containers) => self.replace(now, containers, out),
-            Input::Entrance(entrance) => self.admin.set_entrance(*entrance),
+            Input::Entrance(entrance) => self.entrance(*entrance, out),
             Input::Misplaced { place, found } => {
                 if self.admin.misplace(place, found) {
                     let links: Vec<Link> = self.fronts.keys().copied().collect();
@@ -294,6 +294,9 @@ impl Backend {
                 self.fronts.insert(link, Joined { front, minor });
                 if self.lost() != Lost::default() {
                     self.tell_lost(link, out);
+                }
+                if self.unusable() > 0 {
+                    self.tell_unusable(link, out);
                 }
             }
             Frame::Batch(batch) => match decode::<Order>(&batch) {
@@ -406,6 +409,28 @@ impl Backend {
     fn tell_lost(&self, link: Link, out: &mut Vec<Intent>) {
         if self.fronts.get(&link).is_some_and(|joined| joined.minor >= 2) {
             out.push(Intent::Send { link, frame: encode(0, &Report::Lost(self.lost())) });
+        }
+    }
+
+    /// Its admin pages are to go by this; fronts hear how many files it cannot use.
+    fn entrance(&mut self, entrance: Entrance, out: &mut Vec<Intent>) {
+        let before = self.unusable();
+        self.admin.set_entrance(entrance);
+        if self.unusable() != before {
+            self.fronts.keys().for_each(|link| self.tell_unusable(*link, out));
+        }
+    }
+
+    /// Files that it does without, or of which it goes on with what it has read before.
+    fn unusable(&self) -> u32 {
+        u32::try_from(self.admin.files().len()).unwrap_or(u32::MAX)
+    }
+
+    /// Tells a front of them, if it understands [`Report::Unusable`].
+    fn tell_unusable(&self, link: Link, out: &mut Vec<Intent>) {
+        if self.fronts.get(&link).is_some_and(|joined| joined.minor >= 3) {
+            let files = self.unusable();
+            out.push(Intent::Send { link, frame: encode(0, &Report::Unusable { files }) });
         }
     }
 

@@ -19,7 +19,7 @@ use sha2::Sha256;
 /// The protocol between front and backend; another major number is another language.
 const MAJOR: u16 = 1;
 /// A higher minor number only adds calls.
-pub(super) const MINOR: u16 = 2;
+pub(super) const MINOR: u16 = 3;
 /// Length of the tag at the end of a batch, in bytes.
 pub(super) const TAG: usize = 16;
 /// Length of the hello: call, version, front id, proof.

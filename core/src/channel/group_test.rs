@@ -62,7 +62,7 @@ fn joined() -> (Stream, Stream) {
     let (mut front, mut backend) = (front(key()), backend(key()));
     assert!(!front.duplex() && !backend.duplex());
     let meeting = meet(&mut front, &mut backend);
-    let both = vec![Frame::Joined { front: FRONT, minor: 2 }];
+    let both = vec![Frame::Joined { front: FRONT, minor: 3 }];
     assert_eq!((meeting.front, meeting.backend), ((Ok(()), both.clone()), (Ok(()), both)));
     assert!(front.duplex() && backend.duplex());
     (front, backend)
@@ -262,12 +262,12 @@ fn another_version_is_refused_and_named() {
     let hello = [&[0, 0, 1, 0, 2, 0, 7, 0][..], &[0; 50]].concat();
     let mut answer = Vec::new();
     let end = backend.open(&sealed(&mut other, &[hello]), &mut answer, &mut frames);
-    let why = String::from("the front speaks version 2.7, this backend 1.2");
+    let why = String::from("the front speaks version 2.7, this backend 1.3");
     assert_eq!(end, Err(Why::Broken(why)));
-    assert_eq!(opened(&mut other, &answer), Ok(vec![Frame::Reply(vec![125, 0, 0, 0, 2, 0, 1, 0])]));
+    assert_eq!(opened(&mut other, &answer), Ok(vec![Frame::Reply(vec![125, 0, 0, 0, 3, 0, 1, 0])]));
 
     for (answer, said) in [
-        (vec![125, 0, 0, 0, 7, 0, 2, 0], "the backend speaks version 2.7, this front 1.2"),
+        (vec![125, 0, 0, 0, 7, 0, 2, 0], "the backend speaks version 2.7, this front 1.3"),
         (
             vec![115, 0, 0, 0, 0, 0, 0, 0],
             "the server answers the hello with status 115: not a backend of a group",
@@ -310,7 +310,7 @@ fn frames_for_a_link_that_is_not_joined_wait_for_it() {
     let (mut front, mut backend) = (front(key()), backend(key()));
     front.seal(&[vec![1, 2], vec![3]], &mut Vec::new());
     let meeting = meet(&mut front, &mut backend);
-    let got = vec![Frame::Joined { front: FRONT, minor: 2 }, Frame::Batch(vec![1, 2, 3])];
+    let got = vec![Frame::Joined { front: FRONT, minor: 3 }, Frame::Batch(vec![1, 2, 3])];
     assert_eq!(meeting.backend, (Ok(()), got));
 }
 

@@ -29,6 +29,9 @@ impl Front {
                 }
                 Report::Facts(facts) if number == 0 => self.told_facts(now, index, facts, out),
                 Report::Lost(lost) if number == 0 => self.peers[index].told_lost(lost),
+                Report::Unusable { files } if number == 0 => {
+                    self.peers[index].told_unusable(files);
+                }
                 _ => {}
             }
             return;

@@ -83,8 +83,13 @@ impl Front {
             match after {
                 Some(exclusion) => {
                     self.peers[index].follow = Follow::No;
-                    let text = self.explain(index, exclusion);
-                    self.peers[index].complain(text);
+                    let (text, peer) = (self.explain(index, exclusion), &mut self.peers[index]);
+                    match exclusion {
+                        // Two that have told their new group's name are believed; of who changes to
+                        // it before or after them, that is not known for a moment.
+                        Exclusion::Foreign(_) => peer.complain_later(now, text),
+                        _ => peer.complain(text),
+                    }
                 }
                 // What kept it out is gone: it is asked who it is once more.
                 None => {

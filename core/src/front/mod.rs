@@ -182,6 +182,8 @@ pub struct Front {
     confirmations: Confirmations,
     /// The round in which the backends are asked.
     round: u32,
+    /// When all were last asked anew because a backend had come back.
+    asked_anew: Option<Mono>,
     /// What is known of a group beyond the copy of its log.
     witness: Remembered,
     /// What licences are judged by.
@@ -261,6 +263,7 @@ impl Front {
             partial: None,
             confirmations: Confirmations::default(),
             round: 0,
+            asked_anew: None,
             witness: Remembered::default(),
             date: GroupDate::default(),
             vigil: Vigil::default(),

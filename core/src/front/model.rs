@@ -81,6 +81,7 @@ impl Front {
             futile,
             // What is told to people.
             said: _,
+            asked_anew: _,
             unproved: _,
             partial,
             confirmations,

@@ -97,6 +97,8 @@ pub(super) struct Peer {
     pub(super) follow: Follow,
     /// Why it is not counted although it is up, in words for people.
     pub(super) trouble: Option<String>,
+    /// Since when this of it has not been logged: it may pass.
+    pub(super) unlogged: Option<(Mono, String)>,
     /// That it is out of reach, for the log.
     pub(super) unreached: Seldom,
     /// Orders without a report.
@@ -117,6 +119,8 @@ pub(super) struct Peer {
     pub(super) clock: Option<Reading>,
     /// What it last said to be removed under it.
     pub(super) lost_files: Lost,
+    /// How many files it last said that it cannot use.
+    pub(super) unusable: u32,
     /// Why it is not counted although it is connected.
     pub(super) exclusion: Option<Exclusion>,
     /// Its disk had this and does not have it any more.
@@ -144,6 +148,7 @@ impl Peer {
             as_of: Mono(0),
             follow: Follow::No,
             trouble: None,
+            unlogged: None,
             unreached: Seldom::default(),
             asked: BTreeMap::new(),
             round: 0,
@@ -154,6 +159,7 @@ impl Peer {
             facts: None,
             clock: None,
             lost_files: Lost::default(),
+            unusable: 0,
             exclusion: None,
             went_back: None,
             busy: 0,
@@ -220,6 +226,14 @@ impl Peer {
         self.lost_files = lost;
     }
 
+    /// It says how many of its files it cannot use.
+    pub(super) fn told_unusable(&mut self, files: u32) {
+        if files > self.unusable {
+            tracing::warn!("backend {} cannot use {files} of its files", self.address);
+        }
+        self.unusable = files;
+    }
+
     /// The link is gone; what it was asked comes back, so that flights can move on.
     pub(super) fn lost(&mut self, now: Mono, retry: Duration) -> Vec<Asked> {
         self.wire = Wire::Down(now + self.pause);
@@ -228,6 +242,7 @@ impl Peer {
         self.facts = None;
         self.clock = None;
         self.lost_files = Lost::default();
+        self.unusable = 0;
         self.exclusion = None;
         self.went_back = None;
         self.follow = Follow::No;

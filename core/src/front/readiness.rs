@@ -32,7 +32,7 @@ impl Front {
             return Err(obstacle);
         }
         if let Phase::Leading { .. } = self.phase {
-            return match self.serves(now) {
+            return match self.seems_to_serve(now) {
                 true => Ok(()),
                 false => Err(format!(
                     "this front leads, and no two backends have confirmed that for {} s; missing: {}",
@@ -55,6 +55,14 @@ impl Front {
             "fewer than two members of the group are here; missing: {}",
             self.not_counted()
         ))
+    }
+
+    /// Whether a call can be decided, as people and keepalived are told: see
+    /// [`Front::seems_confirmed`].
+    fn seems_to_serve(&self, now: Mono) -> bool {
+        let follows = |peer: &&Peer| matches!(peer.follow, Follow::Yes { .. });
+        let two = self.peers.iter().filter(follows).count() >= 2;
+        matches!(self.phase, Phase::Leading { .. }) && two && self.seems_confirmed(now)
     }
 
     /// Two members of the group are connected and counted.

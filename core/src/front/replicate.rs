@@ -4,10 +4,11 @@
 use super::peer::{Asked, Follow, Peer};
 use super::{Front, Phase};
 use crate::io::Intent;
-use crate::limits::{APPEND_ENTRIES, PIECE_BYTES, UNCOMMITTED_MAX};
+use crate::limits::{APPEND_ENTRIES, PIECE_BYTES, TROUBLE_LASTS, UNCOMMITTED_MAX};
 use crate::log::{DiskId, Entry, Epoch, Setting, Slot};
 use crate::time::Mono;
 use crate::wire::group::{Order, encode};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 impl Front {
@@ -158,10 +159,26 @@ impl Front {
 
 impl Peer {
     /// Says once what keeps this backend from being counted.
-    pub(super) fn complain(&mut self, trouble: alloc::string::String) {
+    pub(super) fn complain(&mut self, trouble: String) {
         if self.trouble.as_ref() != Some(&trouble) {
             tracing::warn!(backend = %self.address, "{trouble}");
             self.trouble = Some(trouble);
+        }
+    }
+
+    /// The same, but in the log only if it lasts: see [`Peer::log_what_lasts`].
+    pub(super) fn complain_later(&mut self, now: Mono, trouble: String) {
+        if self.trouble.as_ref() != Some(&trouble) {
+            self.unlogged = Some((now, trouble.clone()));
+            self.trouble = Some(trouble);
+        }
+    }
+
+    /// Logs what has kept this backend from being counted for a while.
+    pub(super) fn log_what_lasts(&mut self, now: Mono) {
+        let due = self.unlogged.take_if(|(since, _)| now.since(*since) >= TROUBLE_LASTS);
+        if let Some((_, trouble)) = due.filter(|(_, text)| self.trouble.as_ref() == Some(text)) {
+            tracing::warn!(backend = %self.address, "{trouble}");
         }
     }
 }

@@ -9,7 +9,7 @@
 use super::peer::{Peer, Pending};
 use super::{Front, Phase};
 use crate::io::Intent;
-use crate::limits::{CONFIRMED, WITNESSED_MAX};
+use crate::limits::{ASKED_ANEW, CONFIRMED, WITNESSED_MAX};
 use crate::log::{DiskId, Slot};
 use crate::time::{Duration, Mono};
 use alloc::collections::BTreeMap;
@@ -46,7 +46,18 @@ impl Front {
         }
         self.peers[index].was_here = true;
         self.begin_round();
+        self.asked_anew = Some(now);
         self.beat(now, out);
+    }
+
+    /// Returns whether this front leads as far as people and keepalived are told. A backend that comes
+    /// back has all of them asked anew, which takes a round trip: what two members had confirmed just
+    /// before holds for so long. Calls wait meanwhile, and nothing is decided by this.
+    pub(super) fn seems_confirmed(&self, now: Mono) -> bool {
+        let asked = self.asked_anew.is_some_and(|at| now.since(at) < ASKED_ANEW);
+        let heard = |at: Mono| self.vigil.horizon() <= Some(at) && now.since(at) < CONFIRMED;
+        let still = || self.has_two_members() && self.confirmed_at().is_some_and(heard);
+        self.is_confirmed(now) || asked && still()
     }
 
     /// A backend has answered an order under this front's epoch.

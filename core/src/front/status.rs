@@ -12,7 +12,7 @@ use crate::admin::usage::usage;
 use crate::config::InForce;
 use crate::history::{Chart, Span};
 use crate::io::Door;
-use crate::limits::{ALLOCATIONS_SHOWN, HISTORY_GAP_TOLD};
+use crate::limits::{ALLOCATIONS_SHOWN, DENIED_RECENT, HISTORY_GAP_TOLD};
 use crate::log::{Client, DiskId, Grant, Handle, LicenceKey, Usage};
 use crate::time::{Now, Wall};
 use crate::verdict::{self, Trouble};
@@ -39,16 +39,19 @@ impl View for At<'_> {
     fn troubles(&self) -> Vec<Trouble> {
         let (front, now) = (self.front, self.front.date.now());
         let charts = front.history().charts();
-        let sum = |span| {
-            let sum = |chart: Chart| {
-                let licence = (chart.firm_code, chart.product_code, chart.tmr_id);
-                (licence, chart.denied.into_iter().map(u64::from).sum::<u64>())
-            };
-            charts.show(span, now).into_iter().map(sum)
+        let sum = |steps: &[u32]| steps.iter().copied().map(u64::from).sum();
+        let denied = |(minutes, hours): (Chart, Chart)| {
+            let recent = minutes.denied.len().saturating_sub(DENIED_RECENT);
+            verdict::Denied {
+                licence: (minutes.firm_code, minutes.product_code, minutes.tmr_id),
+                recent: sum(&minutes.denied[recent..]),
+                hour: sum(&minutes.denied),
+                day: sum(&hours.denied),
+            }
         };
-        let denied = sum(Span::Hour).zip(sum(Span::Day));
-        let denied =
-            denied.map(|((licence, hour), (_, day))| verdict::Denied { licence, hour, day });
+        let spans = [Span::Hour, Span::Day].map(|span| charts.show(span, now));
+        let [minutes, hours] = spans;
+        let denied = minutes.into_iter().zip(hours).map(denied);
         let recent = |at: &Wall| now.0.saturating_sub(at.0) < HISTORY_GAP_TOLD.as_secs();
         let facts = verdict::Facts {
             status: &self.facts(),
@@ -56,6 +59,7 @@ impl View for At<'_> {
             now,
             denied: denied.collect(),
             links: front.counts.doors[Door::Licence as usize],
+            tokens: front.admin.tokens(),
             history_gap: front.seen.history_gap.filter(recent),
         };
         verdict::of_front(&facts)
@@ -164,7 +168,13 @@ impl At<'_> {
     }
 
     pub(super) fn role(&self) -> Role {
-        match self.front.part(self.now.mono) {
+        let front = self.front;
+        match front.part(self.now.mono) {
+            _ if matches!(front.phase, Phase::Leading { .. })
+                && front.seems_confirmed(self.now.mono) =>
+            {
+                Role::Active
+            }
             Part::Standby => Role::Standby,
             Part::Starting => Role::Starting,
             Part::Active => Role::Active,
@@ -205,6 +215,7 @@ impl At<'_> {
             disk_slow: peer.writes.slow(self.now.mono),
             state_lost: peer.lost_files.state,
             socket_lost: peer.lost_files.socket,
+            files_unusable: peer.unusable,
         }
     }
 

@@ -66,6 +66,7 @@ impl Front {
             }
         }
         self.tell_witness(now, out);
+        self.peers.iter_mut().for_each(|peer| peer.log_what_lasts(now));
         self.log_obstacle();
         let refused = self.refused.beat(now);
         self.record_refused(refused);

@@ -86,6 +86,7 @@ impl Front {
     pub(super) fn look_at_the_time(&mut self, now: Now) {
         let Some(slept) = self.vigil.begins(now) else { return };
         self.vigil.woke = Some(now.mono);
+        self.asked_anew = None;
         self.begin_round();
         self.heartbeat = now.mono;
         let text = match slept {

@@ -5,7 +5,7 @@ use crate::admin::status::{
     AddressStatus, BackendState, BackendStatus, ClockStatus, ClockVerdict, CouldTake, FrontStatus,
     Role, Twin,
 };
-use crate::limits::{CERTIFICATE_ENDS_SOON, DISK_SLOW, HANDLES_MAX};
+use crate::limits::{CERTIFICATE_ENDS_SOON, DISK_SLOW, HANDLES_MAX, TOKEN_ENDS_SOON};
 use alloc::format;
 use alloc::string::String;
 
@@ -37,6 +37,7 @@ pub(super) fn judge(facts: &Facts<'_>, found: &mut Found) {
         found.on("front").yellow("failover", text, todo);
     }
     certificate(facts, found);
+    tokens(facts, found);
     fill(facts, found);
     if let Some(since) = facts.history_gap {
         let text = format!(
@@ -193,10 +194,11 @@ fn other_front(facts: &Facts<'_>, twin: &Twin, found: &mut Found) {
                     is given twice.";
         let todo = "Mend the network between that front and the backends.";
         found.on("front").red("both-lead", text.into(), todo);
-    } else if front.role == Role::Active && !twin.synced {
+    } else if front.role == Role::Active && twin.behind_seconds > 0 {
         let text = format!(
-            "The other front is {} behind: a takeover would be slower.",
-            count(twin.lag, "entry", "entries")
+            "The other front is {} behind, for {}: a takeover would be slower.",
+            count(twin.lag, "entry", "entries"),
+            count(twin.behind_seconds, "second", "seconds")
         );
         let todo = "Wait; if it lasts, look at the line between the fronts.";
         found.on("twin").yellow("twin-behind", text, todo);
@@ -268,6 +270,31 @@ fn certificate(facts: &Facts<'_>, found: &mut Found) {
     } else if end.0 - facts.now.0 < CERTIFICATE_ENDS_SOON.as_secs() {
         let text = format!("The certificate of the admin pages ends on {end}.");
         found.on("machine").yellow("certificate-ends", text, todo);
+    }
+}
+
+/// Tokens that end soon. One may have been made for a night: that is worth knowing, and no more.
+fn tokens(facts: &Facts<'_>, found: &mut Found) {
+    for token in facts.tokens.iter().filter(|it| it.holds(facts.now)) {
+        let left = token.ends.0.saturating_sub(facts.now.0);
+        if left < TOKEN_ENDS_SOON.as_secs() {
+            let (name, ends) = (&token.name, token.ends);
+            let text =
+                format!("The token {name} of the admin pages ends in {}, on {ends}.", until(left));
+            let todo = "Nothing, if nobody needs it any more; else make another one (tmrd token) and \
+                        give it to whoever shows this one.";
+            found.on("machine").info("token-ends", text, todo);
+        }
+    }
+}
+
+/// So many seconds that are left, for people: days, or hours where there are less than two days.
+#[must_use]
+pub fn until(seconds: u64) -> String {
+    match seconds {
+        0..3_600 => "less than an hour".into(),
+        3_600..172_800 => count(seconds / 3_600, "hour", "hours"),
+        _ => count(seconds / 86_400, "day", "days"),
     }
 }
 

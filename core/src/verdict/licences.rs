@@ -1,6 +1,6 @@
 //! What is wrong with the licences of a group: parts, dates, units, seats and refused accesses.
 
-use super::front::count;
+use super::front::{count, until};
 use super::{Facts, Found, Severity};
 use crate::admin::status::{BackendState, BackendStatus, Difference, FrontStatus, LicenceStatus};
 use crate::limits::LICENCE_ENDS_SOON;
@@ -170,8 +170,7 @@ fn dates(facts: &Facts<'_>, licence: &LicenceStatus, found: &mut Found) {
     }
     let left = end.0.saturating_sub(facts.now.0);
     if left < LICENCE_ENDS_SOON.as_secs() {
-        let days = count(left / 86_400, "day", "days");
-        let text = format!("Licence {name} ends in {days}, on {end}.");
+        let text = format!("Licence {name} ends in {}, on {end}.", until(left));
         found.on(&about).yellow("licence-ends", text, todo);
     }
 }
@@ -193,27 +192,27 @@ fn units(licence: &LicenceStatus, found: &mut Found) {
 fn seats(facts: &Facts<'_>, licence: &LicenceStatus, found: &mut Found) {
     let this = (licence.firm_code, licence.product_code, licence.tmr_id);
     let denied = facts.denied.iter().find(|denied| denied.licence == this);
-    let (hour, day) = denied.map_or((0, 0), |denied| (denied.hour, denied.day));
     let name = name(licence);
-    let refused = match (hour, day) {
-        (0, 0) => String::new(),
-        (0, day) => {
-            format!(" {} refused in the last day.", count(day, "request was", "requests were"))
-        }
-        (hour, _) => {
-            format!(" {} refused in the last hour.", count(hour, "request was", "requests were"))
-        }
+    let spans = denied.map_or([0; 3], |denied| [denied.recent, denied.hour, denied.day]);
+    let [recent, hour, _] = spans;
+    let refused = |from: usize| {
+        let mut told = spans.into_iter().zip(["five minutes", "hour", "day"]).skip(from);
+        told.find(|(count, _)| *count > 0).map_or_else(String::new, |(refused, span)| {
+            let requests = count(refused, "request was", "requests were");
+            format!(" {requests} refused in the last {span}.")
+        })
     };
     let todo = "See in tmrd status who holds them; take back what is left over, or buy seats.";
     let about = about(licence);
     if is_full(licence) {
         let used = licence.used.saturating_add(licence.gone);
         let quantity = licence.quantity;
-        let text = format!("All seats of {name} are in use, {used} of {quantity}.{refused}");
+        let text = format!("All seats of {name} are in use, {used} of {quantity}.{}", refused(1));
         found.on(&about).yellow("seats-used-up", text, todo);
     } else if hour > 0 {
-        let text = format!("Licence {name}:{refused}");
+        let text = format!("Licence {name}:{}", refused(0));
         let todo = "See the reasons under Events, or in the log.";
-        found.on(&about).yellow("requests-denied", text, todo);
+        let severity = if recent > 0 { Severity::Yellow } else { Severity::Info };
+        found.on(&about).add(severity, "requests-denied", text, todo);
     }
 }

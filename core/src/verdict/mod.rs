@@ -18,6 +18,7 @@ mod verdict_test;
 use crate::admin::Places;
 use crate::admin::metrics::Page;
 use crate::admin::status::FrontStatus;
+use crate::admin::tokens::Token;
 use crate::time::Wall;
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -26,6 +27,7 @@ use alloc::vec::Vec;
 use core::fmt::Display;
 use serde::Serialize;
 
+pub use front::until;
 pub use licences::{LicenceState, licence_state};
 pub use machine::with_machine;
 
@@ -78,11 +80,13 @@ pub struct Facts<'a> {
     pub ready: Result<(), String>,
     /// The date that licences are judged by.
     pub now: Wall,
-    /// Accesses that were refused in the last hour and in the last day, by Firm Code, Product Code
+    /// Accesses that were refused lately, in the last hour and in the last day, by Firm Code, Product Code
     /// and TMR-Id.
     pub denied: Vec<Denied>,
     /// Connections of clients, and the most that there may be; 0: not known.
     pub links: (usize, usize),
+    /// What its admin pages are asked with instead of a password.
+    pub tokens: &'a [Token],
     /// When this front last found that its usage history misses something which nobody knows.
     pub history_gap: Option<Wall>,
 }
@@ -92,6 +96,8 @@ pub struct Facts<'a> {
 pub struct Denied {
     /// Firm Code, Product Code, TMR-Id.
     pub licence: (u32, u32, u32),
+    /// In the last five minutes.
+    pub recent: u64,
     /// In the last hour.
     pub hour: u64,
     /// In the last day.

@@ -32,7 +32,15 @@ pub(super) fn own(places: &Places, is_front: bool, found: &mut Found) {
             found.on("machine").red("state-lost", text, RESTART);
         }
     }
-    if let Some(Misplaced { path, what }) = &places.socket {
+    // A socket in a state folder that is gone has gone with it.
+    let with_state = |socket: &&Misplaced| {
+        let lies_in = socket.path.rsplit_once('/').map(|(folder, _)| folder);
+        places.state.as_ref().is_some_and(|state| {
+            let above = state.path.rsplit_once('/').map(|(folder, _)| folder);
+            lies_in == above || lies_in == Some(&*state.path)
+        })
+    };
+    if let Some(Misplaced { path, what }) = places.socket.as_ref().filter(|it| !with_state(it)) {
         let text = format!(
             "The machine's own socket, {path}, is not there and cannot be made ({what}): tmrd and \
              keepalived's scripts on this machine do not reach this server by it."
@@ -53,7 +61,8 @@ pub(super) fn of_backends(front: &FrontStatus, found: &mut Found) {
         );
         found.on(&one.address).add(severity, "backend-state-lost", text, RESTART);
     }
-    for one in front.backends.iter().filter(|one| one.socket_lost) {
+    // Mostly it was in the folder that is gone.
+    for one in front.backends.iter().filter(|one| one.socket_lost && !one.state_lost) {
         let text = format!(
             "Backend {} has no socket on its machine, and cannot make one: tmrd status there does not \
              reach it.",
@@ -65,5 +74,16 @@ pub(super) fn of_backends(front: &FrontStatus, found: &mut Found) {
             "See its log, or its admin page, for the path. Remove \
                       what stands there, or make the folder again.",
         );
+    }
+    let unusable = front.backends.iter().filter(|one| one.files_unusable > 0);
+    for one in unusable {
+        let text = format!(
+            "Backend {} cannot use {} of its files: it does without, or with what it has read before, which is \
+             gone when it stops.",
+            one.address, one.files_unusable
+        );
+        let todo = "See tmrd status on that machine, or its admin page, for the path and what mends it; \
+                    no restart is needed.";
+        found.on(&one.address).yellow("backend-file-unusable", text, todo);
     }
 }

@@ -8,7 +8,8 @@ use crate::admin::status::{
     FrontStatus, GoneStatus, LicenceStatus, Role, StrangerStatus, StrayStatus, Twin,
     TwinDifference,
 };
-use crate::admin::{FileTrouble, Room};
+use crate::admin::tokens::Token;
+use crate::admin::{FileTrouble, Rights, Room};
 use crate::limits::{ROOM_LEAST, ROOM_LOW};
 use crate::time::Wall;
 use alloc::format;
@@ -39,6 +40,7 @@ fn at_ease() -> FrontStatus {
         disk_slow: false,
         state_lost: false,
         socket_lost: false,
+        files_unusable: 0,
     };
     FrontStatus {
         version: "0.1.0",
@@ -59,6 +61,7 @@ fn at_ease() -> FrontStatus {
             lag: 0,
             starting: false,
             silent_seconds: 0,
+            behind_seconds: 0,
             role: Some(Role::Standby),
             epoch: Some(3),
             since: None,
@@ -112,6 +115,7 @@ pub struct Case {
     pub(super) denied: Vec<Denied>,
     links: (usize, usize),
     history_gap: Option<Wall>,
+    tokens: Vec<Token>,
     files: Vec<FileTrouble>,
     room: Option<Room>,
 }
@@ -124,6 +128,7 @@ pub(super) fn well() -> Case {
         denied: Vec::new(),
         links: (2, 16_384),
         history_gap: None,
+        tokens: Vec::new(),
         files: Vec::new(),
         room: None,
     }
@@ -158,6 +163,7 @@ impl Case {
             denied: self.denied.clone(),
             links: self.links,
             history_gap: self.history_gap,
+            tokens: &self.tokens,
         };
         with_machine(of_front(&facts), &self.files, self.room.as_ref())
     }
@@ -222,6 +228,12 @@ fn differs(case: &mut Case, backend: &str, (field, value, expected): (&str, &str
     });
 }
 
+/// There is a token that ends then.
+fn token(case: &mut Case, ends: u64) {
+    let made = Token::make("grafana", Rights::Reader, Wall(ends), [0; 32]);
+    case.tokens.extend(made.map(|(token, _)| token));
+}
+
 fn room(free: u64) -> Room {
     Room { folder: "/var/lib/tmrd/front".into(), free }
 }
@@ -271,7 +283,15 @@ const STATES: &[(&str, Change)] = &[
     ("two backends' states are lost", |it| {
         (0..2).for_each(|index| it.status.backends[index].state_lost = true);
     }),
+    ("a backend's state folder is gone, and its socket with it", |it| {
+        it.status.backends[1].state_lost = true;
+        it.status.backends[1].socket_lost = true;
+    }),
     ("a backend has no socket", |it| it.status.backends[2].socket_lost = true),
+    ("a backend cannot use a file", |it| it.status.backends[1].files_unusable = 1),
+    ("two backends cannot use files", |it| {
+        (0..2).for_each(|index| it.status.backends[index].files_unusable = 2);
+    }),
     ("stock servers", |it| it.status.fenced = false),
     ("memory lost", |it| {
         obstacle(it, "the group's memory is lost");
@@ -289,6 +309,11 @@ const STATES: &[(&str, Change)] = &[
         twin(it).connected = false;
     }),
     ("the twin is behind", |it| {
+        twin(it).synced = false;
+        twin(it).lag = 7;
+        twin(it).behind_seconds = 3;
+    }),
+    ("entries are on their way to the twin", |it| {
         twin(it).synced = false;
         twin(it).lag = 7;
     }),
@@ -355,6 +380,10 @@ const STATES: &[(&str, Change)] = &[
     ("a certificate has ended", |it| it.status.certificate_ends = Some(NOW)),
     ("a certificate ends", |it| it.status.certificate_ends = Some(Wall(NOW.0 + 20 * DAY))),
     ("a certificate holds", |it| it.status.certificate_ends = Some(Wall(NOW.0 + 21 * DAY))),
+    ("a token ends in hours", |it| token(it, NOW.0 + 7_200)),
+    ("a token ends in days", |it| token(it, NOW.0 + 7 * DAY - 1)),
+    ("a token holds", |it| token(it, NOW.0 + 7 * DAY)),
+    ("a token has ended", |it| token(it, NOW.0)),
     ("handles are nearly full", |it| it.status.handles = 60_000),
     ("no licence is there", |it| it.status.licenses.clear()),
     ("one part", |it| it.status.licenses[0].matching = 1),
@@ -373,6 +402,9 @@ const STATES: &[(&str, Change)] = &[
     }),
     ("a licence ends in thirty days", |it| {
         it.status.licenses[0].expires = Some(Wall(NOW.0 + 30 * DAY));
+    }),
+    ("a licence ends in hours", |it| {
+        it.status.licenses[0].expires = Some(Wall(NOW.0 + DAY - 60));
     }),
     ("units are used up", |it| it.status.licenses[0].units_left = Some(0)),
     ("all seats are in use", |it| it.status.licenses[0].used = 10),
@@ -425,10 +457,16 @@ const STATES: &[(&str, Change)] = &[
     }),
     ("all seats are in use, and requests were refused", |it| {
         it.status.licenses[0].used = 10;
-        it.denied = vec![Denied { licence: (6_000_010, 201, 1), hour: 33, day: 40 }];
+        it.denied = vec![Denied { licence: (6_000_010, 201, 1), recent: 12, hour: 33, day: 40 }];
     }),
-    ("requests were refused", |it| {
-        it.denied = vec![Denied { licence: (6_000_010, 201, 1), hour: 1, day: 1 }];
+    ("requests were refused a moment ago", |it| {
+        it.denied = vec![Denied { licence: (6_000_010, 201, 1), recent: 1, hour: 1, day: 1 }];
+    }),
+    ("requests were refused a while ago", |it| {
+        it.denied = vec![Denied { licence: (6_000_010, 201, 1), recent: 0, hour: 3, day: 4 }];
+    }),
+    ("requests were refused hours ago", |it| {
+        it.denied = vec![Denied { licence: (6_000_010, 201, 1), recent: 0, hour: 0, day: 4 }];
     }),
     ("connections are nearly full", |it| it.links = (14_760, 16_384)),
     ("connections are many", |it| it.links = (14_700, 16_384)),

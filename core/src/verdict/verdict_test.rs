@@ -24,11 +24,15 @@ fn each_state_is_told_with_what_to_do() {
         "the standby is well",
         "the other machine could not take it, and its front has just started",
         "nothing is known of what moves the address",
+        "entries are on their way to the twin",
         "a clock is a minute off",
         "a certificate holds",
+        "a token holds",
+        "a token has ended",
         "a licence ends in thirty days",
         "units are there",
         "connections are many",
+        "requests were refused hours ago",
         "the disk has room",
     ];
     let (mut out, mut codes, mut count) = (String::new(), BTreeSet::new(), 0);
@@ -80,6 +84,8 @@ fn what_follows_from_another_trouble_is_not_told_beside_it() {
     assert_eq!(codes("two backends are down, seen from the standby"), down);
     assert_eq!(codes("a backend is down, and all have its part of every licence"), down[..1]);
     assert_eq!(codes("a backend is left out"), ["backend-left-out"]);
+    let gone = codes("a backend's state folder is gone, and its socket with it");
+    assert_eq!(gone, ["backend-state-lost"]);
     assert_eq!(codes("memory lost"), ["cannot-lead"], "nobody is brought up to date");
     // What has a cause of its own is.
     assert_eq!(
@@ -129,20 +135,47 @@ fn what_somebody_has_removed_under_a_server_is_told_with_its_path() {
         let troubles = with_machine(with_places(Vec::new(), &places, is_front), &[], None);
         told(if is_front { "a front" } else { "a backend" }, &troubles, &mut out);
     }
+    // What lay in the folder has gone with it.
+    for (state, socket) in
+        [("/var/lib/x/journal", "/var/lib/x/admin.sock"), ("/srv", "/srv/admin.sock")]
+    {
+        let places = Places { state: found(state, "gone"), socket: found(socket, "gone") };
+        for is_front in [true, false] {
+            let troubles = with_places(Vec::new(), &places, is_front);
+            assert_eq!(troubles.iter().map(|it| it.code).collect::<Vec<_>>(), ["state-lost"]);
+        }
+    }
     assert!(with_places(Vec::new(), &Places::default(), true).is_empty());
     insta::assert_snapshot!(out);
 }
 
 #[test]
 fn refused_requests_are_told_with_the_seats() {
-    let denied = vec![Denied { licence: (6_000_010, 201, 1), hour: 33, day: 40 }];
+    let denied = vec![Denied { licence: (6_000_010, 201, 1), recent: 12, hour: 33, day: 40 }];
     let mut case = well();
     case.denied = denied;
     assert_eq!(case.verdict()[0].code, "requests-denied");
     case.status.licenses[0].used = 10;
     let full = case.verdict();
     assert_eq!(full.len(), 1);
-    assert!(full[0].text.contains("10 of 10. 33 requests were refused"), "{full:?}");
+    let told = "10 of 10. 33 requests were refused in the last hour.";
+    assert!(full[0].text.contains(told), "{full:?}");
+}
+
+#[test]
+fn refused_requests_are_yellow_for_five_minutes_and_worth_knowing_for_an_hour() {
+    let mut case = well();
+    let told = |case: &Case| {
+        let troubles = case.verdict();
+        troubles.first().map(|it| (it.code, it.severity))
+    };
+    let licence = (6_000_010, 201, 1);
+    case.denied = vec![Denied { licence, recent: 1, hour: 1, day: 1 }];
+    assert_eq!(told(&case), Some(("requests-denied", Severity::Yellow)));
+    case.denied = vec![Denied { licence, recent: 0, hour: 1, day: 1 }];
+    assert_eq!(told(&case), Some(("requests-denied", Severity::Info)));
+    case.denied = vec![Denied { licence, recent: 0, hour: 0, day: 1 }];
+    assert_eq!(told(&case), None);
 }
 
 #[test]

@@ -247,6 +247,12 @@ pub enum Report {
     /// Unasked (correlation 0), when it changes, and when a front has joined while something is lost.
     /// From minor version 2 of the link on.
     Lost(Lost),
+    /// Unasked (correlation 0), when it changes, and when a front has joined while there are some. From
+    /// minor version 3 of the link on.
+    Unusable {
+        /// Files that the backend cannot use, and does without or goes on with what it has read before.
+        files: u32,
+    },
 }
 
 /// What of a backend's own somebody has removed or replaced under it.
@@ -372,6 +378,7 @@ impl Numbered for Report {
                 Self::Refused { .. } => 0x0001_0009,
                 Self::Facts(_) => 0x0001_000a,
                 Self::Lost(_) => 0x0001_000d,
+                Self::Unusable { .. } => 0x0001_000e,
             }
     }
 
@@ -389,7 +396,8 @@ impl Numbered for Report {
             | Self::Log { .. }
             | Self::Confirmed
             | Self::Performed { .. }
-            | Self::Lost(_) => true,
+            | Self::Lost(_)
+            | Self::Unusable { .. } => true,
         }
     }
 }

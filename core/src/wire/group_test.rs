@@ -203,6 +203,7 @@ fn reports() -> Vec<(&'static str, Report)> {
         ("Performed", Report::Performed { reply: vec![0; 8] }),
         ("Facts", Report::Facts(facts())),
         ("Lost", Report::Lost(Lost { state: true, socket: false })),
+        ("Unusable", Report::Unusable { files: 2 }),
     ]
 }
 

@@ -21,6 +21,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tmr_core::admin::{Entrance, FileTrouble, Room};
 use tmr_core::config::Config;
 use tmr_core::io::Input;
+use tmr_core::limits::TOKEN_ENDS_SOON;
 use tmr_core::time::Wall;
 
 /// How often the files are looked at.
@@ -31,8 +32,6 @@ const AUDIT: &str = "audit.jsonl";
 const AUDIT_MAX: u64 = 4 * 1024 * 1024;
 /// A certificate that ends sooner than this is warned about, once a day.
 const ENDS_SOON: Duration = Duration::from_secs(21 * 24 * 60 * 60);
-/// A token that ends sooner than this is, too.
-const TOKEN_ENDS_SOON: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// What mends a password file.
 const PASSWORDS: &str = "mend that line, or remove the file and set the passwords anew with tmrd \

@@ -94,11 +94,13 @@ struct Look {
 }
 
 impl Licences {
-    /// Reads them all. From here on SIGHUP does not end this process.
+    /// Reads them all. From here on SIGHUP does not end this process. `first`: this backend has never
+    /// run with its state folder.
     ///
     /// # Errors
-    /// Only files are named, and none of them holds a licence; the system refuses a handler.
-    pub fn open(paths: &[PathBuf], issuers: Vec<IssuerKey>) -> Result<Self, Failure> {
+    /// It is the first start, only files are named, and none of them holds a licence; the system refuses
+    /// a handler.
+    pub fn open(paths: &[PathBuf], issuers: Vec<IssuerKey>, first: bool) -> Result<Self, Failure> {
         let hang_up = signals::hang_up()?;
         hang_up
             .set_read_timeout(Some(LOOK))
@@ -117,11 +119,12 @@ impl Licences {
         licences.read(false, &mut look);
         licences.held = licences.choose(&mut look);
         // Whoever names files and none that is a licence has made a mistake in the command line; what
-        // lies in a folder may be anybody's.
+        // lies in a folder may be anybody's. A backend that has run before is a member of its group all
+        // the same: the others need its disk.
         let wrong = licences.files.iter().find_map(|file| file.wrong.clone());
-        if let Some(failure) = wrong
-            .filter(|_| licences.held.is_empty() && paths.iter().all(|path| names_a_file(path)))
-        {
+        if let Some(failure) = wrong.filter(|_| {
+            first && licences.held.is_empty() && paths.iter().all(|path| names_a_file(path))
+        }) {
             return Err(failure);
         }
         look.log();

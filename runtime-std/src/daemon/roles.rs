@@ -55,7 +55,8 @@ pub fn backend(runtime: Runtime, options: &cli::Backend) -> Outcome {
     log::begin(&options.logging.log(), &Reserved::new(&options.state, reserved));
     let group = files::group_key(&options.group_key)?;
     let issuers = each(&options.issuer, files::issuer_key)?;
-    let licences = Licences::open(&options.license, issuers)?;
+    let first = !options.state.join("journal").exists();
+    let licences = Licences::open(&options.license, issuers, first)?;
     let folder = Folder::open(&options.state)?;
     let journal = folder.journal()?;
     let at = |door, what, at: &Address| Spot { door, what, at: at.clone() };

@@ -184,7 +184,7 @@ function picture(front) {
     [['epoch', front.epoch], ['virtual address', front.virtual_ip === null ? null : front.virtual_ip ? 'here' : 'elsewhere'], ['clients of the other', twin?.passed_from || null]])];
   if (twin) {
     const level = levelOf(front, 'twin');
-    const said = !twin.connected ? 'not connected' : twin.synced ? 'in sync' : twin.silent_seconds ? `silent for ${twin.silent_seconds} s` : `${twin.lag} behind`;
+    const said = !twin.connected ? 'not connected' : twin.synced ? 'in sync' : twin.silent_seconds ? `silent for ${twin.silent_seconds} s` : `${twin.lag} ${twin.behind_seconds ? 'behind' : 'on their way'}`;
     fronts.push(el('div', { class: `between ${level}` }, said, el('i'), `lag ${twin.lag}`));
     const state = !twin.connected ? 'not connected' : twin.role ?? 'unknown';
     fronts.push(machine('front', 'The other front', twin.address, state, level,

@@ -139,6 +139,32 @@ fn a_leader_that_nobody_confirms_is_not_ready() {
 }
 
 #[test]
+fn a_leader_is_ready_while_a_backend_that_came_back_has_all_of_them_asked_anew() {
+    let mut world = World::serving();
+    world.crash(0);
+    world.advance(70 * SECOND);
+    assert_eq!((world.unready(0), world.role(0)), (String::new(), "active".into()));
+    // Nobody's answer comes any more.
+    world.lose = |_, order| matches!(order, Order::Confirm { .. } | Order::Witness { .. });
+    world.restart(0);
+    while world.backend_state(0, 0) == "down" {
+        world.advance(MILLI);
+    }
+    // Behind what took the backend so long to be asked for its promise.
+    let mut millis = 0;
+    while millis < 400 {
+        assert_eq!((world.unready(0), world.role(0)), (String::new(), "active".into()), "{millis}");
+        let red = alloc::format!("{}", world.status(0)["verdict"]);
+        assert!(!red.contains("\"red\""), "{millis}: {red}");
+        world.advance(MILLI);
+        millis += 1;
+    }
+    world.advance(2 * SECOND);
+    assert_ne!(world.unready(0), "", "they have not answered for two seconds");
+    assert_ne!(world.role(0), "active");
+}
+
+#[test]
 fn a_backend_is_ready_when_it_is_a_member_that_lacks_nothing() {
     let mut world = World::new(1);
     world.advance(SECOND);

@@ -568,6 +568,7 @@ impl Front {
             lag,
             starting: twin.hear.is_starting(),
             silent_seconds: silent.map_or(0, |silent| silent.as_secs()),
+            behind_seconds: twin.tell.behind(now).as_secs(),
             role: standing.map(|standing| match standing.part {
                 Part::Standby => Role::Standby,
                 Part::Starting => Role::Starting,

@@ -11,8 +11,8 @@ use super::past::Past;
 use crate::history::History;
 use crate::io::{Intent, Link};
 use crate::limits::{
-    REDIAL_MIN, TWIN_ENTRIES, TWIN_HEARTBEAT, TWIN_PIECE_BYTES, TWIN_PIECES, TWIN_REDIAL_MAX,
-    TWIN_SEATS, TWIN_STATE_PAUSE, TWIN_WINDOW,
+    REDIAL_MIN, TWIN_BEHIND, TWIN_ENTRIES, TWIN_HEARTBEAT, TWIN_PIECE_BYTES, TWIN_PIECES,
+    TWIN_REDIAL_MAX, TWIN_SEATS, TWIN_STATE_PAUSE, TWIN_WINDOW,
 };
 use crate::log::{Epoch, Slot};
 use crate::time::{Duration, Mono, Now};
@@ -79,6 +79,8 @@ pub(super) struct Telling {
     held: Slot,
     /// Nothing waits for the twin until it has got this far.
     late: Option<Slot>,
+    /// A slot that the twin did not have when it was committed, and since when.
+    behind: Option<(Slot, Mono)>,
     /// What it was told of this front's machine.
     machine: Option<MachineReport>,
     /// It was told all handles at stock servers.
@@ -106,6 +108,7 @@ impl Default for Telling {
             marks: VecDeque::new(),
             held: Slot(0),
             late: NOT_BEGUN,
+            behind: None,
             machine: None,
             placed: false,
             state_after: Mono(0),
@@ -282,6 +285,24 @@ impl Telling {
         true
     }
 
+    /// For how long the twin has lacked something that is committed; [`Duration::ZERO`] where that is
+    /// shorter than [`TWIN_BEHIND`]: entries are on their way always while clients work.
+    pub(super) fn behind(&self, now: Mono) -> Duration {
+        let span = self.behind.map_or(Duration::ZERO, |(_, since)| now.since(since));
+        if span < TWIN_BEHIND { Duration::ZERO } else { span }
+    }
+
+    /// Looks whether the twin has got what it lacked at the last look, and what it lacks now.
+    fn look_behind(&mut self, now: Mono, subject: &Subject<'_>) {
+        let copy = if subject.unfenced { self.held } else { self.acked };
+        let committed = subject.ledger.committed();
+        self.behind = match self.behind {
+            _ if !subject.leads || copy >= committed => None,
+            Some((slot, since)) if copy < slot => Some((slot, since)),
+            _ => Some((committed, now)),
+        };
+    }
+
     /// Sends whatever is to be told now.
     pub(super) fn settle(
         &mut self,
@@ -294,6 +315,7 @@ impl Telling {
             return;
         }
         self.tell_standing(now, subject, out);
+        self.look_behind(now.mono, subject);
         if subject.leads {
             if subject.unfenced {
                 self.tell_seats(now.mono, subject.epoch, seats, out);
