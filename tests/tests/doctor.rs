@@ -11,6 +11,7 @@ use tmr_tests::on_both_runtimes;
 on_both_runtimes!(
     what_is_broken_is_found,
     a_front_that_does_not_run_is_no_hindrance,
+    a_front_that_is_stopped_is_one_problem,
     a_configuration_that_is_wrong_is_a_problem,
 );
 
@@ -128,6 +129,16 @@ fn a_front_that_does_not_run_is_no_hindrance(runtime: Runtime) {
     has(&list, "ok", &["proves the group key"]);
     has(&list, "ok", &["1 of 1"]);
     has(&list, "problem", &["192.0.2.42", "nobody answers"]);
+}
+
+fn a_front_that_is_stopped_is_one_problem(runtime: Runtime) {
+    let cluster = Cluster::of(runtime).twin().start();
+    cluster.fronts[0].freeze();
+    let list = findings(&cluster, 1);
+    has(&list, "problem", &["it is there and does not work", "did not answer"]);
+    let wrong: Vec<&Value> = list.iter().filter(|it| it["level"] == "problem").collect();
+    assert_eq!(wrong.len(), 1, "what follows from that is not told beside it: {wrong:#?}");
+    cluster.fronts[0].resume();
 }
 
 fn a_configuration_that_is_wrong_is_a_problem(runtime: Runtime) {

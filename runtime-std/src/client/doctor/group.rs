@@ -7,6 +7,7 @@ use tmr_core::front::{Review, review};
 use tmr_core::io::{Address, Why};
 use tmr_core::limits::LICENCE_ENDS_SOON;
 use tmr_core::time::Wall;
+use tmr_core::verdict::until;
 use tmr_core::wire::group::Description;
 use tmr_core::wire::twin::{Hello, Version};
 
@@ -167,12 +168,8 @@ pub(super) fn licences(config: &Config, asked: &[Asked; 3], now: Wall, findings:
                 findings.problem(topic, format!("{name} has ended on {end}"), "renew it");
             }
             Some(end) if end.0 - now.0 < LICENCE_ENDS_SOON.as_secs() => {
-                let days = (end.0 - now.0) / (24 * 60 * 60);
-                findings.warning(
-                    topic,
-                    format!("{name} ends in {days} days, on {end}"),
-                    "renew it",
-                );
+                let left = until(end.0 - now.0);
+                findings.warning(topic, format!("{name} ends in {left}, on {end}"), "renew it");
             }
             _ => {}
         }

@@ -100,7 +100,7 @@ fn look(options: &cli::Doctor, config: &Config, findings: &mut Findings) {
     machine::clock(machine::clock_is_set(), findings);
 }
 
-/// The front of this machine; `None`: it does not answer; null: it does not say how it is.
+/// The front of this machine; `None`: it does not run; null: it does not say how it is.
 fn front(admin: &Pages, findings: &mut Findings) -> Option<Value> {
     match http::status(admin) {
         Ok((status, _)) if status["role"] == "backend" => {
@@ -115,6 +115,13 @@ fn front(admin: &Pages, findings: &mut Findings) -> Option<Value> {
             let value = |line: &str| line.strip_prefix("process_max_fds ")?.parse().ok();
             machine::files(metrics.lines().find_map(value), findings);
             Some(status)
+        }
+        Err(failure) if failure.exit == Exit::Unreachable && admin.open().is_ok() => {
+            let what = format!("it is there and does not work: {failure}");
+            let todo = "its process is stopped, or hangs: systemctl restart tmrd-front, where nobody has \
+                        stopped it on purpose (kill -CONT has it go on)";
+            findings.problem("front", what, todo);
+            Some(Value::Null)
         }
         Err(failure) if failure.exit == Exit::Unreachable => {
             let todo = "systemctl status tmrd-front, and journalctl -u tmrd-front say why";
