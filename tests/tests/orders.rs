@@ -94,6 +94,11 @@ fn a_command_that_had_no_answer_says_what_is_known(runtime: Runtime) {
     let end = cluster.program().run(["notify", "INSTANCE", "x", "--admin", at]).expect(4);
     let said = ["did not answer within 5 s", "does not carry out any more"];
     end.one_clear_error(&said);
+    // Before an order these ask how the front stands.
+    for order in ["activate", "failover"] {
+        let end = cluster.program().run([order, "--admin", at]).expect(4);
+        end.one_clear_error(&["did not answer within 5 s", "nothing was ordered"]);
+    }
     cluster.fronts[0].resume();
     synced(&cluster);
 }

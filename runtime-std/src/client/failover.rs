@@ -2,7 +2,7 @@
 
 use super::http;
 use super::pages::Pages;
-use super::status::status_after;
+use super::status::{nothing_ordered, status_after};
 use crate::daemon::{Failure, Outcome};
 use serde_json::Value;
 use std::thread;
@@ -22,7 +22,7 @@ const LOOK: Duration = Duration::from_millis(20);
 /// # Errors
 /// It cannot be reached, does not lead, has nobody to give the role to, or keeps it; and why.
 pub fn failover(at: &Pages, if_active: bool) -> Outcome {
-    let (status, _) = http::status(at)?;
+    let (status, _) = http::status(at).map_err(nothing_ordered)?;
     if if_active && status["role"] != "active" {
         return Ok(());
     }
@@ -33,7 +33,10 @@ pub fn failover(at: &Pages, if_active: bool) -> Outcome {
         if answer.status == 202 {
             break;
         }
-        let starting = || Ok::<_, Failure>(http::status(at)?.0["twin"]["starting"] == true);
+        let starting = || {
+            let (status, _) = http::status(at).map_err(nothing_ordered)?;
+            Ok::<_, Failure>(status["twin"]["starting"] == true)
+        };
         if answer.status != 409 || started.elapsed() > STARTING || !starting()? {
             return Err(Failure::failed(format!("{}: {}", answer.at, answer.body.trim_end())));
         }

@@ -41,7 +41,7 @@ pub fn status(at: &Pages, json: bool) -> Outcome {
 /// # Errors
 /// It cannot be reached, is no front, or does not get the role in time.
 pub fn activate(at: &Pages) -> Outcome {
-    let before = process(at)?;
+    let before = process(at).map_err(nothing_ordered)?;
     let answer = http::post(at, "/api/activate")?;
     if answer.status != 202 {
         let line = answer.body.lines().next().unwrap_or_default();
@@ -56,6 +56,13 @@ pub fn activate(at: &Pages) -> Outcome {
 /// It cannot be reached.
 pub fn process(at: &Pages) -> Result<Value, Failure> {
     Ok(http::status(at)?.0["process"].take())
+}
+
+/// Adds that nothing was ordered yet, to the failure of a question that comes before an order.
+#[must_use]
+pub fn nothing_ordered(failure: Failure) -> Failure {
+    let text = format!("{failure}; nothing was ordered, and nothing has changed");
+    Failure { text, ..failure }
 }
 
 /// The status of the process that has taken an order, and that had this name before.
@@ -300,7 +307,11 @@ fn front(status: &Value, colour: Colour) -> String {
             (true, false) if twin["silent_seconds"].as_u64() > Some(0) => {
                 write!(out, "silent for {} s", cell(&twin["silent_seconds"]))
             }
-            (true, false) => write!(out, "{}, {} behind", cell(&twin["role"]), cell(&twin["lag"])),
+            (true, false) => {
+                let little = twin["behind_seconds"].as_u64() == Some(0);
+                let how = if little { "on their way" } else { "behind" };
+                write!(out, "{}, {} {how}", cell(&twin["role"]), cell(&twin["lag"]))
+            }
         };
         for (key, what) in [
             ("passed_to", "clients passed on to it"),
