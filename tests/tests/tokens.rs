@@ -105,6 +105,10 @@ fn a_token_opens_the_pages_by_https_until_it_is_revoked(runtime: Runtime) {
     let kept = fs::read_to_string(&passwords).unwrap();
     assert!(!kept.contains(shown.trim()), "the file has hashes alone");
     assert!(kept.contains("operator:$argon2id$"), "the passwords stay: {kept}");
+    // What looks like an option is nobody's name.
+    for name in ["--list", "-x", "-"] {
+        token(&[&format!("--name={name}")]).expect(2).one_clear_error(&["expected a name"]);
+    }
     let again = token(&["--name", "grafana"]).expect(2);
     assert!(again.err.contains("revoke it first"), "{}", again.err);
 

@@ -53,7 +53,7 @@ pub struct Token {
 }
 
 fn name(text: &str) -> Result<String, String> {
-    tokens::named(text).map(str::to_owned).map_err(|NoToken(what)| what.to_owned())
+    tokens::new_name(text).map(str::to_owned).map_err(|NoToken(what)| what.to_owned())
 }
 
 /// Makes a token, shows all, or takes one back.
