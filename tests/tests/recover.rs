@@ -14,6 +14,7 @@ use tmr_tests::on_both_runtimes;
 on_both_runtimes!(
     one_disk_that_is_left_serves_again,
     where_no_disk_is_left_the_front_that_remembers_serves_again,
+    the_front_that_stands_by_takes_a_recovery_for_no_trouble,
 );
 
 fn ask(number: u32) -> Ask {
@@ -137,11 +138,8 @@ fn one_disk_that_is_left_serves_again(runtime: Runtime) {
     assert!(audit.contains("a new group was made from the copy of backend"), "{audit}");
 }
 
-fn where_no_disk_is_left_the_front_that_remembers_serves_again(runtime: Runtime) {
-    let mut cluster = Cluster::start(runtime);
-    let mut client = cluster.client();
-    let held = [seat(&mut client, 1).expect("it is free")];
-    empty(&mut cluster, 3);
+/// Waits until the front has seen that all three disks have lost their memory.
+fn wait_lost(cluster: &Cluster) {
     let admin = cluster.front().admin();
     status_until(admin, "the loss to be seen", |status| {
         // What two disks have confirmed holds for a moment longer than they do.
@@ -152,8 +150,40 @@ fn where_no_disk_is_left_the_front_that_remembers_serves_again(runtime: Runtime)
         let all = all.all(|at| obstacle.contains(&at));
         (lost && all && status["role"] == "starting").then_some(())
     });
+}
+
+fn where_no_disk_is_left_the_front_that_remembers_serves_again(runtime: Runtime) {
+    let mut cluster = Cluster::start(runtime);
+    let mut client = cluster.client();
+    let held = [seat(&mut client, 1).expect("it is free")];
+    empty(&mut cluster, 3);
+    wait_lost(&cluster);
     let done = command(&cluster, &["recover", "--confirm", "recover"]).expect(0);
     assert!(done.out.contains("what this front remembers"), "{}", done.out);
     cluster.wait_whole(0);
     exactly(&cluster, &held);
+}
+
+fn the_front_that_stands_by_takes_a_recovery_for_no_trouble(runtime: Runtime) {
+    let mut cluster = Cluster::of(runtime).twin().start();
+    let admins = [0, 1].map(|front: usize| cluster.fronts[front].admin());
+    let in_sync = |status: &Value| {
+        let mut backends = status["backends"].as_array()?.iter();
+        let well = backends.all(|row| row["trouble"].is_null() && row["state"] == "up");
+        (well && status["twin"]["synced"] == true).then_some(())
+    };
+    for admin in admins {
+        status_until(admin, "the fronts to be in sync", in_sync);
+    }
+    empty(&mut cluster, 3);
+    wait_lost(&cluster);
+    command(&cluster, &["recover", "--confirm", "recover"]).expect(0);
+    for admin in admins {
+        // With no trouble left there is nothing to be logged later either.
+        status_until(admin, "the fronts to be in sync again", in_sync);
+    }
+    for front in &cluster.fronts {
+        let log = front.log_text();
+        assert!(!log.contains("belongs to group"), "{log}");
+    }
 }
