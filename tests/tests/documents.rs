@@ -1,5 +1,6 @@
 //! What documents say is what the programs and files do: numbers, codes and names that stand in both.
 
+use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -33,6 +34,34 @@ fn the_readme_names_every_code_of_the_verdict_and_every_state_of_a_licence() {
     assert!(codes.len() >= 40 && states.len() >= 8, "{codes:?} {states:?}");
     assert_eq!(missing_in(&readme, codes), [""; 0]);
     assert_eq!(missing_in(&readme, states.iter().map(String::as_str)), [""; 0]);
+}
+
+/// The names of all fields of an object, and of the objects in its lists and fields that are named.
+fn fields(shown: &Value, within: &[&str]) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    let mut add = |value: &Value| {
+        names.extend(value.as_object().into_iter().flat_map(|fields| fields.keys().cloned()));
+    };
+    add(shown);
+    for key in within {
+        match &shown[*key] {
+            Value::Array(rows) => rows.iter().for_each(&mut add),
+            one => add(one),
+        }
+    }
+    names
+}
+
+#[test]
+fn the_interfaces_document_has_every_field_of_the_status() {
+    let document = read("core/docs/interfaces.md");
+    let mut names = BTreeSet::new();
+    for (_, case) in Case::all() {
+        let shown = case.shown();
+        names.extend(fields(&shown, &["verdict", "address", "twin", "backends", "licenses"]));
+    }
+    assert!(names.len() >= 60, "{names:?}");
+    assert_eq!(missing_in(&document, names.iter().map(String::as_str)), [""; 0]);
 }
 
 #[test]
