@@ -154,11 +154,12 @@ mod tests {
         for links in [1, 8, 150] {
             let (answers, longest) = asked(&mut Paces::default(), links, time, Vain::Refused);
             let most = PACE_REFUSED * 10 + PACE_REFUSED + u32::try_from(links).unwrap();
-            assert!(answers <= most && answers >= PACE_REFUSED * 9, "{links}: {answers}");
+            assert!((PACE_REFUSED * 9..=most).contains(&answers), "{links}: {answers}");
             assert!(longest <= PACE_LONGEST + Duration::from_millis(1));
         }
         let (answers, _) = asked(&mut Paces::default(), 4, time, Vain::Seatless);
-        assert!(answers >= PACE_SEATLESS * 9 && answers <= PACE_SEATLESS * 11, "{answers}");
+        let (least, most) = (PACE_SEATLESS * 9, PACE_SEATLESS * 11);
+        assert!((least..=most).contains(&answers), "{answers}");
         let (answers, _) = asked(&mut Paces::default(), 4_000, time, Vain::Refused);
         assert!(answers <= 4_000 * 11, "each of many links once in the longest wait: {answers}");
     }
