@@ -266,8 +266,10 @@ pub const CONFIRMED: Duration = Duration::from_secs(2);
 /// All backends are asked anew when one has come back: for so long what they confirmed before holds for
 /// what is told to people.
 pub const ASKED_ANEW: Duration = Duration::from_millis(500);
-/// What keeps a backend from being counted and may pass by itself is logged after this time.
-pub const TROUBLE_LASTS: Duration = Duration::from_secs(2);
+/// What keeps a backend from being counted and may pass by itself is logged if it is still so after so
+/// many heartbeats, with each of which backends are asked who they are: a front that was not run for a
+/// while has not asked meanwhile.
+pub const TROUBLE_LASTS: u8 = 6;
 /// A wall clock that moves by so much more or less than the monotonic one between two steps was set,
 /// or the machine was paused. In whole seconds, as the wall clock counts: by less, two readings of
 /// right clocks can differ.

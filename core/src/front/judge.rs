@@ -87,7 +87,7 @@ impl Front {
                     match exclusion {
                         // Two that have told their new group's name are believed; of who changes to
                         // it before or after them, that is not known for a moment.
-                        Exclusion::Foreign(_) => peer.complain_later(now, text),
+                        Exclusion::Foreign(_) => peer.complain_later(text),
                         _ => peer.complain(text),
                     }
                 }

@@ -97,8 +97,8 @@ pub(super) struct Peer {
     pub(super) follow: Follow,
     /// Why it is not counted although it is up, in words for people.
     pub(super) trouble: Option<String>,
-    /// Since when this of it has not been logged: it may pass.
-    pub(super) unlogged: Option<(Mono, String)>,
+    /// This of it is logged after so many heartbeats: it may pass.
+    pub(super) unlogged: Option<(u8, String)>,
     /// That it is out of reach, for the log.
     pub(super) unreached: Seldom,
     /// Orders without a report.

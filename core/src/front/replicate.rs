@@ -167,16 +167,19 @@ impl Peer {
     }
 
     /// The same, but in the log only if it lasts: see [`Peer::log_what_lasts`].
-    pub(super) fn complain_later(&mut self, now: Mono, trouble: String) {
+    pub(super) fn complain_later(&mut self, trouble: String) {
         if self.trouble.as_ref() != Some(&trouble) {
-            self.unlogged = Some((now, trouble.clone()));
+            self.unlogged = Some((TROUBLE_LASTS, trouble.clone()));
             self.trouble = Some(trouble);
         }
     }
 
-    /// Logs what has kept this backend from being counted for a while.
-    pub(super) fn log_what_lasts(&mut self, now: Mono) {
-        let due = self.unlogged.take_if(|(since, _)| now.since(*since) >= TROUBLE_LASTS);
+    /// A heartbeat: logs what has kept this backend from being counted for [`TROUBLE_LASTS`] of them.
+    pub(super) fn log_what_lasts(&mut self) {
+        let due = self.unlogged.take_if(|(beats, _)| {
+            *beats = beats.saturating_sub(1);
+            *beats == 0
+        });
         if let Some((_, trouble)) = due.filter(|(_, text)| self.trouble.as_ref() == Some(text)) {
             tracing::warn!(backend = %self.address, "{trouble}");
         }

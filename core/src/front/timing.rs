@@ -1,6 +1,6 @@
 //! What is due: dials, heartbeats, claims, the fence; and when to come back.
 
-use super::peer::{Asked, Wire};
+use super::peer::{Asked, Peer, Wire};
 use super::{Front, Phase};
 use crate::io::{Intent, Link, Why};
 use crate::limits::{BACKEND_SILENCE, FENCE, HEARTBEAT};
@@ -66,7 +66,7 @@ impl Front {
             }
         }
         self.tell_witness(now, out);
-        self.peers.iter_mut().for_each(|peer| peer.log_what_lasts(now));
+        self.peers.iter_mut().for_each(Peer::log_what_lasts);
         self.log_obstacle();
         let refused = self.refused.beat(now);
         self.record_refused(refused);
