@@ -162,7 +162,7 @@ impl World {
                 0..25 => What::Info(held),
                 25..38 if held.product == 0 => What::Info(held),
                 25..38 if self.extra.rich && held.product == UNITS.0 => {
-                    What::Spend(held, self.checks.units.ask())
+                    What::Spend(held, self.checks.units.ask(self.finer.all))
                 }
                 25..38 => What::Crypt(held),
                 _ => What::Release(held),

@@ -50,6 +50,16 @@ pub(super) enum Strike {
     },
     /// Two parts of a licence are issued again, and put in place at once.
     Reissue,
+    /// A process makes no step for a while.
+    Stop {
+        host: usize,
+        length: u64,
+    },
+    /// The date of a machine is so many seconds off.
+    Date {
+        host: usize,
+        off: i64,
+    },
 }
 
 /// What a seed has in store.
@@ -241,6 +251,8 @@ impl World {
             Strike::Cut { conn } => self.cut(conn),
             Strike::Apart { hosts, length } => self.apart(hosts, length),
             Strike::Reissue => self.reissue_at_once(),
+            Strike::Stop { host, length } => self.freeze(host, length),
+            Strike::Date { host, off } => self.set_date(host, off),
         }
     }
 

@@ -70,10 +70,18 @@ impl World {
                 _ => Some(TODAY),
             };
             let off = |seconds| i64::try_from(seconds).expect("some years");
-            self.hosts[host].clock.date = back.map_or_else(|| off(seconds), |back| -off(back));
+            self.set_date(host, back.map_or_else(|| off(seconds), |back| -off(back)));
             self.trace(|| {
                 format!("the date of {} is {} s off", NAMES[host], self.hosts[host].clock.date)
             });
+        }
+    }
+
+    /// The date of a machine is so many seconds off from now on.
+    pub(super) fn set_date(&mut self, host: usize, off: i64) {
+        self.hosts[host].clock.date = off;
+        if host >= FRONTS {
+            self.checks.dates.set(self.now, TODAY + self.now / SECOND, host, off);
         }
     }
 

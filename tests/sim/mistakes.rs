@@ -106,6 +106,11 @@ impl Mistakes {
         Self { kinds: Vec::new(), forgetful: None, ..Self::draw(0) }
     }
 
+    /// Disks were copied before it began.
+    pub(super) fn copied() -> Self {
+        Self { kinds: vec![Mistake::Clone], ..Self::none() }
+    }
+
     /// The disk with which a backend has not booted stays away for good.
     pub(super) fn put_aside(&mut self) {
         self.other = None;

@@ -3,7 +3,7 @@
 //! event for event.
 //!
 //! What lives here: the world ([`world`], `host`, `net`, `disk`, `runtime`), what goes wrong in it
-//! ([`fault`], `machine`, `editor`), the clients, and what must hold ([`check`]); [`story`] has no chance in it.
+//! ([`fault`], `machine`, `editor`, `finer`), the clients, and what must hold ([`check`]); [`story`] has no chance in it.
 //! Links carry whole frames, and in one seed of twenty the bytes that the real streams make of them,
 //! cut anywhere (`cable`). What is left out: sockets, files, and stock servers.
 
@@ -14,6 +14,7 @@ mod disk;
 mod editor;
 mod extra;
 pub mod fault;
+mod finer;
 mod host;
 pub mod licences;
 mod looks;
@@ -209,7 +210,7 @@ impl World {
         self.net.heal();
         for host in 0..HOSTS {
             self.hosts[host].slow = (0, 0);
-            self.hosts[host].clock.date = 0;
+            self.set_date(host, 0);
             self.hosts[host].disk.fill(None);
             self.start(host);
         }

@@ -152,6 +152,8 @@ impl World {
         let mut acts = Vec::new();
         give(hub, now, &mut acts);
         let deadline = hub.deadline();
+        let decides = matches!(hub.node(), Node::Front(front) if front.decides(now));
+        let by = (host, state.life);
         state.spins = match state.spins {
             (at, count) if at == self.now => (at, count + 1),
             _ => (self.now, 0),
@@ -159,6 +161,10 @@ impl World {
         if state.spins.1 == 5000 {
             let found = Err(format!("host {host} does not move its deadline {deadline:?}"));
             self.checks.note(self.now, "service", found);
+        }
+        if decides {
+            let found = self.checks.fence.ready(by, self.now);
+            self.checks.note(self.now, "fence", found);
         }
         let state = &mut self.hosts[host];
         let due = deadline.map(|due| state.clock.at(due.at).max(self.now));
@@ -522,6 +528,11 @@ impl World {
             return;
         }
         state.frozen = self.now + length;
+        let now = state.clock.now(self.now);
+        let decides = state.hub.as_ref().map(Hub::node);
+        if matches!(decides, Some(Node::Front(front)) if front.decides(now)) {
+            self.checks.fence.stops((host, state.life), self.now + length, length);
+        }
         self.trace(|| format!("{} is frozen for {} ms", NAMES[host], length / 1000));
         self.checks.calls.excuse(host, length);
     }

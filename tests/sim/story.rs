@@ -5,11 +5,12 @@ use super::check::{Violation, lines};
 use super::client::{Client, Held, What};
 use super::extra::Extra;
 use super::fault::Plan;
+use super::finer::Finer;
 use super::host::Clock;
 use super::licences::Style;
 use super::mistakes::Mistakes;
 use super::rng::Rng;
-use super::world::{Event, HOSTS, NAMES, SECOND, Tail, World};
+use super::world::{Event, FRONTS, HOSTS, NAMES, SECOND, Tail, World};
 use std::cell::RefCell;
 use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
@@ -45,6 +46,29 @@ impl Default for Story {
 }
 
 impl Story {
+    /// Five machines that were made from one image: the backends' disks are copies of one another, and
+    /// no group was founded.
+    #[must_use]
+    pub fn of_one_image() -> Self {
+        let tail = Rc::new(RefCell::new(VecDeque::new()));
+        let mut story = Self { world: World::quiet(Plan::quiet(), Rc::clone(&tail)), tail };
+        story.world.at(0, Event::Restart { host: FRONTS });
+        story.run(100);
+        let image = story.world.hosts[FRONTS].disk.moment();
+        // A copy promises what its original has promised, and says aloud that it is one.
+        story.world.checks.distrust(image.read());
+        story.world.mistakes = Mistakes::copied();
+        for host in FRONTS + 1..HOSTS {
+            story.world.hosts[host].disk = image.clone();
+        }
+        for host in 0..HOSTS {
+            let now = story.world.now;
+            story.world.at(now, Event::Restart { host });
+        }
+        story.run(100);
+        story
+    }
+
     /// Time passes.
     pub fn run(&mut self, milliseconds: u64) {
         let _kept = lines::keep();
@@ -60,6 +84,17 @@ impl Story {
     pub fn fail_over(&mut self, front: &str) {
         let ordered = self.world.fail_over(place(front));
         assert!(ordered, "it cannot");
+    }
+
+    /// A front is told to give its role away; whether it refuses.
+    pub fn refuses_to_fail_over(&mut self, front: &str) -> bool {
+        !self.world.fail_over(place(front))
+    }
+
+    /// Whether a front says that it leads.
+    pub fn leads(&mut self, front: &str) -> bool {
+        let role = |status: serde_json::Value| status["role"] == "active";
+        self.world.statuses().into_iter().nth(place(front)).is_some_and(role)
     }
 
     /// A machine stops dead, and starts again.
@@ -177,6 +212,7 @@ impl World {
         // Whatever seeds come to draw, stories stay as they are.
         world.rng = Rng::new(0);
         (world.style, world.extra) = (Style::default(), Extra::none());
+        world.finer = Finer::none();
         world.mistakes = Mistakes::none();
         world.files = world.style.containers();
         for host in &mut world.hosts {

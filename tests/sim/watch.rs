@@ -35,6 +35,10 @@ impl World {
                     Order::Append { entries, .. } if entries.iter().any(is_repair) => {
                         Moment::Repair
                     }
+                    Order::Confirm { .. } => {
+                        self.asks(host);
+                        continue;
+                    }
                     _ => continue,
                 };
                 self.moment(what, host, backend, conn);

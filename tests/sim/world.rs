@@ -5,6 +5,7 @@ use super::check::handles::Answer;
 use super::client::Client;
 use super::extra::{Extra, Moment, Strike};
 use super::fault::Plan;
+use super::finer::Finer;
 use super::host::{Clock, Host};
 use super::licences::Style;
 use super::machine::Machines;
@@ -99,6 +100,8 @@ pub(super) enum Event {
     Extra,
     /// An operator makes a mistake.
     Mistake,
+    /// A time server is wrong.
+    Mislead,
     Storm {
         left: u64,
     },
@@ -148,6 +151,8 @@ pub struct World {
     pub(super) machines: Machines,
     /// What it has beside the first faults; a number of its own likewise.
     pub(super) extra: Extra,
+    /// Finer ones; a number of its own likewise.
+    pub(super) finer: Finer,
     /// What operators do; a number of its own likewise.
     pub(super) mistakes: Mistakes,
     /// What its licences are like.
@@ -216,6 +221,7 @@ impl World {
             editor: None,
             machines,
             extra,
+            finer: Finer::draw(seed),
             mistakes: Mistakes::draw(seed),
             style,
             checks: Checks::default(),
@@ -242,6 +248,10 @@ impl World {
         }
         if let Some(first) = world.mistakes.pause() {
             world.at(first, Event::Mistake);
+        }
+        (FRONTS..MACHINES).for_each(|host| world.set_date(host, 0));
+        if let Some(first) = world.finer.pause() {
+            world.at(first, Event::Mislead);
         }
         for host in (0..world.plan.fronts).chain(FRONTS..HOSTS) {
             let wait = world.rng.between(0, SECOND);
@@ -348,6 +358,7 @@ impl World {
             Event::Tick { host, life } => {
                 if self.hosts[host].lives(life) && self.hosts[host].tick == Some(self.now) {
                     self.hosts[host].tick = None;
+                    self.checks.fence.steps((host, life), self.now);
                     self.with(host, |hub, now, acts| hub.tick(now, acts));
                 }
             }
@@ -392,6 +403,12 @@ impl World {
                 if let Some(pause) = self.faulty.then(|| self.mistakes.pause()).flatten() {
                     self.mistake();
                     self.after(pause, Event::Mistake);
+                }
+            }
+            Event::Mislead => {
+                if let Some(pause) = self.faulty.then(|| self.finer.pause()).flatten() {
+                    self.mislead();
+                    self.after(pause, Event::Mislead);
                 }
             }
             Event::Restart { host } => self.start(host),

@@ -119,3 +119,66 @@ fn a_reply_of_the_old_leader_is_not_handed_out_by_the_new_one() {
     assert!(story.uses(1, "front-2"));
     told!(story);
 }
+
+#[test]
+fn a_call_that_the_standby_could_not_pass_on_is_a_sign_of_life() {
+    let mut story = Story::default();
+    assert!(story.take(1, "front-2", 201));
+    story.run(24_000);
+    // Too short for the leader to give up, and the client calls in that time only.
+    for backend in ["backend-1", "backend-2", "backend-3"] {
+        story.part("front-1", backend, 7_000);
+    }
+    story.run(3_000);
+    assert!(!story.uses(1, "front-2"), "nobody can decide that");
+    story.run(20_000);
+    assert!(story.uses(1, "front-2"), "it was not silent for its clean-up time");
+    told!(story);
+}
+
+#[test]
+fn a_leader_that_slept_hears_its_clients_before_it_ends_them() {
+    let mut story = Story::default();
+    assert!(story.take(1, "front-1", 201));
+    story.freeze("front-1", 36_000);
+    story.run(29_000);
+    story.begins_to_use(1);
+    story.run(7_500);
+    assert!(!story.waits(1), "it has an answer");
+    assert!(story.uses(1, "front-1"), "it was not silent for its clean-up time");
+    told!(story);
+}
+
+#[test]
+fn a_twin_that_sleeps_is_not_given_the_role() {
+    let mut story = Story::default();
+    story.freeze("front-2", 20_000);
+    story.run(6_000);
+    assert!(story.refuses_to_fail_over("front-1"));
+    story.run(20_000);
+    assert!(!story.refuses_to_fail_over("front-1"));
+    story.run(1_000);
+    assert!(story.leads("front-2"));
+    told!(story);
+}
+
+#[test]
+fn a_role_that_was_offered_to_a_twin_which_slept_stays_where_it_is() {
+    let mut story = Story::default();
+    story.freeze("front-2", 3_500);
+    story.fail_over("front-1");
+    story.run(3_000);
+    assert!(story.leads("front-1"), "it keeps the role");
+    story.run(4_000);
+    assert!(story.leads("front-1"), "the twin does not take it later");
+    told!(story);
+}
+
+#[test]
+fn five_machines_of_one_image_found_a_group() {
+    let mut story = Story::of_one_image();
+    story.lead("front-1");
+    story.run(8_000);
+    assert!(story.take(1, "front-1", 201));
+    told!(story);
+}

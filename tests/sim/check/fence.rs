@@ -19,6 +19,10 @@ type Process = (usize, u32);
 const KEPT: u64 = 15_000_000;
 /// What one percent of drift, and the time that orders lie in a front's outbox, make of it.
 const SLACK: u64 = 30_000;
+/// Shortest stop of a process that it has to notice, by a step that comes more than a second late.
+const SEEN: u64 = 1_700_000;
+/// Shortest pause that it has to notice where its monotonic clock has stood still meanwhile.
+const BY_DATE: u64 = 2_000_000;
 /// Longest that a confirmation holds by the wall clock of a machine that was paused.
 const BY_WALL: u64 = 3_000_000;
 
@@ -43,6 +47,9 @@ pub struct Fence {
     alone: BTreeMap<Process, u64>,
     /// Pauses of machines whose clocks stood still, by host: when each was over, and how long it was.
     pauses: BTreeMap<usize, Vec<(u64, u64)>>,
+    /// When a front that decided calls was last run again after it had not been for long, and whether
+    /// it has made a step since.
+    woken: BTreeMap<Process, (u64, bool)>,
 }
 
 impl Fence {
@@ -83,8 +90,45 @@ impl Fence {
         }
     }
 
+    /// A front that decides calls makes no step up to then, for so long.
+    pub fn stops(&mut self, by: Process, until: u64, length: u64) {
+        if length >= SEEN {
+            self.woken.insert(by, (until, false));
+        }
+    }
+
+    /// A front looks at the time now.
+    pub fn steps(&mut self, by: Process, now: u64) {
+        if let Some((until, stepped)) = self.woken.get_mut(&by) {
+            *stepped |= *until <= now;
+        }
+    }
+
+    /// A front takes itself to be one that may decide calls.
+    ///
+    /// # Errors
+    /// Fewer than two backends had confirmed it lately, or none that it has asked since it was
+    /// stopped.
+    pub fn ready(&self, by: Process, now: u64) -> Result<(), String> {
+        let at = Decided::at(now);
+        self.decided(by, at, "calls, by its own word,")?;
+        let Some((woken, true)) = self.woken.get(&by).copied() else { return Ok(()) };
+        match self.second(by, at) {
+            Some(second) if second >= woken => Ok(()),
+            second => Err(format!(
+                "front {} was stopped until {woken} us and decides calls at {now} us: two backends \
+                 last confirmed it at {second:?}",
+                by.0
+            )),
+        }
+    }
+
     /// A machine stands still up to then, for so long, and its monotonic clock with it.
     pub fn paused(&mut self, host: usize, until: u64, length: u64) {
+        // By its date alone, which has to move by two seconds.
+        if length < BY_DATE {
+            self.woken.retain(|(other, _), _| *other != host);
+        }
         self.pauses.entry(host).or_default().push((until, length));
     }
 
@@ -106,11 +150,8 @@ impl Fence {
         }
     }
 
-    /// A front decided a call.
-    ///
-    /// # Errors
-    /// Fewer than two backends had confirmed it lately.
-    pub fn decided(&self, by: Process, at: Decided, what: &str) -> Result<(), String> {
+    /// When the latest order was sent that two backends had confirmed to a front by then.
+    fn second(&self, by: Process, at: Decided) -> Option<u64> {
         let none = BTreeMap::new();
         let words = self.words.get(&by).unwrap_or(&none);
         let latest = words.values().filter_map(|words| {
@@ -118,9 +159,17 @@ impl Fence {
         });
         let mut latest: Vec<u64> = latest.collect();
         latest.sort_unstable_by(|a, b| b.cmp(a));
+        latest.get(1).copied()
+    }
+
+    /// A front decided a call.
+    ///
+    /// # Errors
+    /// Fewer than two backends had confirmed it lately.
+    pub fn decided(&self, by: Process, at: Decided, what: &str) -> Result<(), String> {
         let limit = |then| self.limit(by.0, then, at.until);
-        match latest.get(1) {
-            Some(second) if at.since.saturating_sub(*second) <= limit(*second) => Ok(()),
+        match self.second(by, at) {
+            Some(second) if at.since.saturating_sub(second) <= limit(second) => Ok(()),
             second => Err(format!(
                 "front {} decides {what} at {} us: two backends last confirmed it at {second:?}",
                 by.0, at.since
@@ -184,6 +233,24 @@ mod test {
         assert!(!decided(&fence, 4 * SECOND + tenth));
         fence.paused(BY.0, SECOND, 9 * SECOND);
         assert!(!decided(&fence, 4 * SECOND + tenth), "before it was asked");
+    }
+
+    #[test]
+    fn a_front_that_was_stopped_decides_when_two_have_confirmed_what_it_has_asked_since() {
+        let mut fence = Fence::default();
+        confirmed(&mut fence, 2, SECOND, SECOND + 10);
+        confirmed(&mut fence, 3, SECOND, SECOND + 10);
+        let woken = SECOND + SEEN;
+        fence.stops(BY, woken, SEEN);
+        assert_eq!(fence.ready(BY, woken), Ok(()), "it has not looked at the time");
+        fence.steps(BY, woken);
+        assert!(fence.ready(BY, woken).is_err());
+        confirmed(&mut fence, 2, woken, woken + 10);
+        assert!(fence.ready(BY, woken + 20).is_err(), "one has");
+        confirmed(&mut fence, 3, woken, woken + 10);
+        assert_eq!(fence.ready(BY, woken + 20), Ok(()));
+        fence.stops(BY, 9 * SECOND, SEEN / 2);
+        assert_eq!(fence.ready(BY, woken + 30), Ok(()), "too short to be noticed");
     }
 
     #[test]

@@ -64,6 +64,12 @@ impl Handles {
         }
     }
 
+    /// Whether a client was told of it.
+    #[must_use]
+    pub fn is_known(&self, handle: u32) -> bool {
+        self.known.contains_key(&handle)
+    }
+
     /// Whether a client has it and never asked for its release.
     #[must_use]
     pub fn is_kept(&self, handle: u32) -> bool {

@@ -9,7 +9,9 @@
 //! | [`acks`] | no grant is acknowledged that two disks with matching parts do not have, and no release that two disks do not have; both are in the log of every later epoch |
 //! | [`ledger`] | a release frees one seat once, and its client asked for it; no seat ends before its time; no number is granted twice; seats are counted as the consistency document says |
 //! | [`truth`] | what a backend has said of its promise and of entries is on its disk at that moment, for whoever starts from it |
-//! | [`fence`] | who decides a call was confirmed by two backends at most 2 s ago |
+//! | [`fence`] | who decides a call, or takes itself to be one that may, was confirmed by two backends at most 2 s ago, and since it was last stopped |
+//! | [`dates`] | licences are judged by a date that follows the backends' clocks, never runs back, is kept, and leaps only where two clocks agree on it for long |
+//! | [`silence`] | after a takeover no handle ends before its whole clean-up time |
 //! | [`numbers`] | no call is granted twice, and each is told the handle of its own grant |
 //! | [`units`] | units are taken once by the call that asked for them, and no more than there are |
 //! | [`passing`] | a front that leads hands out no reply of the other one any more |
@@ -25,6 +27,7 @@
 
 pub mod acks;
 pub mod calls;
+pub mod dates;
 pub mod epochs;
 pub mod fence;
 pub mod handles;
@@ -36,6 +39,7 @@ pub mod numbers;
 pub mod passing;
 pub mod seats;
 pub mod service;
+pub mod silence;
 pub mod slots;
 pub mod truth;
 pub mod units;
@@ -94,6 +98,8 @@ pub struct Checks {
     pub epochs: epochs::Epochs,
     /// See [`calls`].
     pub calls: calls::Calls,
+    /// See [`dates`].
+    pub dates: dates::Dates,
     /// See [`truth`].
     pub truth: truth::Truth,
     /// See [`fence`].
@@ -108,6 +114,8 @@ pub struct Checks {
     pub identity: identity::Identity,
     /// See [`service`].
     pub service: service::Service,
+    /// See [`silence`].
+    pub silence: silence::Silence,
 }
 
 impl Checks {
@@ -126,6 +134,10 @@ impl Checks {
         if let Order::Append { entries, .. } = order {
             self.proposed(at, decided, process, entries);
         }
+        let found = self.dates.ordered(process, sent, order);
+        self.note(at, "dates", found);
+        let found = self.silence.ordered(sent, order, &self.handles);
+        self.note(at, "silence", found);
         let found = self.slots.ordered(order);
         self.note(at, "slots", found);
         self.chosen(at);

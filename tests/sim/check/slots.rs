@@ -48,6 +48,12 @@ impl Slots {
         self.fold.usage(licence).map_or(0, |usage| usage.used())
     }
 
+    /// How many units of a licence are taken by that fold.
+    #[must_use]
+    pub fn units(&self, licence: &LicenceKey) -> u32 {
+        self.fold.units_taken(licence)
+    }
+
     /// Whom a backend has promised by one of its links, and the name of its disk.
     #[must_use]
     pub fn speaker(&self, by: (usize, Link)) -> Option<(Epoch, DiskId)> {
@@ -251,7 +257,13 @@ impl Slots {
                     let entry = own.clone();
                     self.fold.apply(&entry);
                     self.chosen.push(entry);
-                    self.folds.push(self.fold.encode());
+                    let bytes = self.fold.encode();
+                    if State::decode(&bytes).as_ref() != Some(&self.fold) {
+                        return Err(format!(
+                            "the state up to slot {slot} is not what it is sent as"
+                        ));
+                    }
+                    self.folds.push(bytes);
                 }
                 (None, None) => {
                     return Err(format!("epoch {epoch} commits slot {slot} it never proposed"));

@@ -5,7 +5,10 @@
 use super::slots::Slots;
 use crate::sim::licences::UNITS;
 use std::collections::BTreeSet;
-use tmr_core::log::Entry;
+use tmr_core::log::{Entry, LicenceKey};
+
+/// After so many calls one asks for all that is left, and finds it or what others have left of it.
+const ALL: usize = 12;
 
 /// What was asked for and taken.
 #[derive(Debug, Default)]
@@ -15,13 +18,19 @@ pub struct Units {
     asked: BTreeSet<u32>,
     refused: BTreeSet<u32>,
     done: BTreeSet<u32>,
+    /// The one that has them.
+    licence: Option<LicenceKey>,
     taken: BTreeSet<u32>,
 }
 
 impl Units {
-    /// So many as no call before is to take.
-    pub fn ask(&mut self) -> u32 {
-        let take = self.asked.last().map_or(1, |last| last + 1);
+    /// So many as no call before is to take; `all`: some time, all that are left.
+    pub fn ask(&mut self, all: bool) -> u32 {
+        let mut take = self.asked.last().map_or(1, |last| last + 1);
+        let rest = UNITS.1 - self.taken.iter().sum::<u32>();
+        if all && self.asked.len() == ALL && rest > take {
+            take = rest;
+        }
         self.asked.insert(take);
         take
     }
@@ -55,7 +64,8 @@ impl Units {
         let mut found = Ok(());
         for entry in slots.entries(self.slots) {
             self.slots += 1;
-            let Entry::Units { take, .. } = entry else { continue };
+            let Entry::Units { take, licence, .. } = entry else { continue };
+            self.licence = Some(*licence);
             if !self.asked.contains(take) {
                 let what = format!("{take} units are taken, which nobody asked for");
                 found = found.and(Err(what));
@@ -67,7 +77,13 @@ impl Units {
                 found = found.and(Err(what));
             }
         }
-        found
+        found?;
+        let Some(licence) = self.licence else { return Ok(()) };
+        let own: u32 = self.taken.iter().sum();
+        match slots.units(&licence) {
+            theirs if theirs == own => Ok(()),
+            theirs => Err(format!("the fold says that {theirs} units are taken, it is {own}")),
+        }
     }
 
     /// All is over.
@@ -99,7 +115,7 @@ mod test {
     #[test]
     fn units_are_taken_once_by_who_asked() {
         let mut asked = Units::default();
-        assert_eq!((asked.ask(), asked.ask()), (1, 2));
+        assert_eq!((asked.ask(false), asked.ask(true)), (1, 2));
         let with = || Units { asked: asked.asked.clone(), ..Units::default() };
         assert_eq!(with().chosen(&log(&[units(1), units(2)])), Ok(()));
         assert!(with().chosen(&log(&[units(1), units(1)])).is_err());

@@ -1,0 +1,76 @@
+//! Faults that are finer than the others: a front that is stopped just longer than it may take itself
+//! for confirmed, in the middle of a question to its backends; two backends that a wrong time server
+//! tells the same date for some seconds; and a call that asks for the last unit. Drawn from a number of its own, so that a seed without
+//! them is what it was before there was such a thing; the pinned ones are among those.
+
+use super::extra::Strike;
+use super::rng::Rng;
+use super::world::{BACKENDS, Event, FRONTS, NAMES, SECOND, World};
+
+/// Chosen so that the seeds which are pinned draw nothing here.
+const SALT: u64 = 56_292;
+/// How long a front is stopped: it notices, and what it asked before may still look fresh.
+const STOP: (u64, u64) = (1_700_000, 1_990_000);
+/// How long a time server is wrong: less than the minute for which two clocks have to agree.
+const WRONG: (u64, u64) = (2 * SECOND, 40 * SECOND);
+/// How wrong it is, in seconds: more than a day, and before any licence ends.
+const AHEAD: (u64, u64) = (2 * 86_400, 300 * 86_400);
+
+/// What a seed has in store.
+#[derive(Debug)]
+pub(super) struct Finer {
+    rng: Rng,
+    /// Fronts are stopped while they ask.
+    stops: bool,
+    /// Time servers are wrong.
+    clocks: bool,
+    /// Somebody asks for all units that are left.
+    pub(super) all: bool,
+}
+
+impl Finer {
+    /// Draws it.
+    pub(super) fn draw(seed: u64) -> Self {
+        let mut rng = Rng::new(seed.rotate_left(12) ^ SALT);
+        let any = rng.chance(40);
+        let [stops, clocks, all] = [60, 50, 50].map(|percent| rng.chance(percent) && any);
+        Self { rng, stops, clocks, all }
+    }
+
+    /// Nothing of it.
+    pub(super) fn none() -> Self {
+        Self { rng: Rng::new(0), stops: false, clocks: false, all: false }
+    }
+
+    /// When a time server is wrong next; `None`: none is.
+    pub(super) fn pause(&mut self) -> Option<u64> {
+        self.clocks.then(|| self.rng.span(5 * SECOND, 60 * SECOND))
+    }
+}
+
+impl World {
+    /// A front has asked a backend to confirm it.
+    pub(super) fn asks(&mut self, front: usize) {
+        if !self.faulty || !self.finer.stops || self.finer.rng.bits() % 1_000 >= 8 {
+            return;
+        }
+        let rng = &mut self.finer.rng;
+        let (wait, length) = (rng.between(0, SECOND / 500), rng.between(STOP.0, STOP.1));
+        self.after(wait, Event::Strike(Strike::Stop { host: front, length }));
+    }
+
+    /// Two backends are told a wrong date, and the right one again a little later.
+    pub(super) fn mislead(&mut self) {
+        let rng = &mut self.finer.rng;
+        let spared = rng.index(BACKENDS);
+        let off = i64::try_from(rng.between(AHEAD.0, AHEAD.1)).unwrap_or_default();
+        let length = rng.span(WRONG.0, WRONG.1);
+        for host in (0..BACKENDS).filter(|part| *part != spared).map(|part| FRONTS + part) {
+            self.trace(|| {
+                format!("a time server tells {} a date that is {off} s off", NAMES[host])
+            });
+            self.set_date(host, off);
+            self.after(length, Event::Strike(Strike::Date { host, off: 0 }));
+        }
+    }
+}
