@@ -85,6 +85,8 @@ pub(super) struct Host {
     pub(super) tick: Option<u64>,
     /// When its process made its last step.
     pub(super) stepped: u64,
+    /// When its process last looked at the time.
+    pub(super) ticked: u64,
     /// Steps since time last moved.
     pub(super) spins: (u64, u32),
 }
@@ -112,6 +114,7 @@ impl Host {
             passed: BTreeMap::new(),
             tick: None,
             stepped: 0,
+            ticked: 0,
             spins: (0, 0),
         }
     }

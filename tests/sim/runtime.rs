@@ -152,7 +152,9 @@ impl World {
         let mut acts = Vec::new();
         give(hub, now, &mut acts);
         let deadline = hub.deadline();
-        let decides = matches!(hub.node(), Node::Front(front) if front.decides(now));
+        // What has come to the hub since it was frozen may not have reached the node.
+        let awake = state.ticked >= state.frozen;
+        let decides = matches!(hub.node(), Node::Front(front) if awake && front.decides(now));
         let by = (host, state.life);
         state.spins = match state.spins {
             (at, count) if at == self.now => (at, count + 1),

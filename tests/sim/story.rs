@@ -119,6 +119,19 @@ impl Story {
         self.world.apart((place(one), place(other)), milliseconds * MILLI);
     }
 
+    /// Every connection between two machines breaks.
+    pub fn cut(&mut self, one: &str, other: &str) {
+        let ends = [place(one), place(other)];
+        let between = |conn: &u64| {
+            let places = [0, 1].map(|side| self.world.place(*conn, side));
+            ends.iter().all(|end| places.contains(&Some(*end)))
+        };
+        let conns: Vec<u64> = self.world.net.conns.keys().copied().filter(between).collect();
+        for conn in conns {
+            self.world.cut(conn);
+        }
+    }
+
     /// What one machine says to another takes half to all of this, for a moment.
     pub fn slow(&mut self, from: &str, to: &str, milliseconds: u64) {
         self.world.trace(|| format!("what {from} says to {to} takes {milliseconds} ms"));

@@ -358,7 +358,7 @@ impl World {
             Event::Tick { host, life } => {
                 if self.hosts[host].lives(life) && self.hosts[host].tick == Some(self.now) {
                     self.hosts[host].tick = None;
-                    self.checks.fence.steps((host, life), self.now);
+                    self.hosts[host].ticked = self.now;
                     self.with(host, |hub, now, acts| hub.tick(now, acts));
                 }
             }

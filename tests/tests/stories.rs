@@ -182,3 +182,62 @@ fn five_machines_of_one_image_found_a_group() {
     assert!(story.take(1, "front-1", 201));
     told!(story);
 }
+
+#[test]
+fn a_call_that_is_lost_between_the_fronts_costs_no_seat() {
+    let mut story = Story::default();
+    assert!(story.take(1, "front-2", 201));
+    story.begins_to_use(1);
+    story.run(1);
+    assert!(story.waits(1));
+    story.cut("front-1", "front-2");
+    story.run(5_000);
+    assert!(!story.waits(1), "its call may have been done, so its link was closed");
+    assert!(story.uses(1, "front-2"), "it had been told of its seat");
+    told!(story);
+}
+
+#[test]
+fn of_two_entries_in_one_slot_the_later_fronts_is_taken() {
+    let mut story = Story::default();
+    for product in [201, 202, 203] {
+        assert!(story.take(0, "front-1", product));
+    }
+    story.run(29_900);
+    // Three seats end while their front reaches one backend alone.
+    for other in ["backend-2", "backend-3", "front-2"] {
+        story.part("front-1", other, 60_000);
+    }
+    story.run(1_000);
+    story.stop("front-1", 120_000);
+    story.part("front-2", "backend-1", 3_000);
+    story.lead("front-2");
+    story.run(1_500);
+    // The third slot of its successor, which two backends have, and neither knows to be chosen.
+    assert!(story.take(1, "front-2", 202));
+    story.stop("front-2", 2_000);
+    story.stop("backend-3", 60_000);
+    story.run(2_500);
+    story.lead("front-2");
+    story.run(3_000);
+    assert!(story.uses(1, "front-2"), "it was told of its seat");
+    told!(story);
+}
+
+#[test]
+fn the_longer_of_two_copies_is_read_to_its_end() {
+    let mut story = Story::default();
+    assert!(story.take(0, "front-1", 203));
+    story.run(1_000);
+    story.part("front-1", "backend-1", 60_000);
+    assert!(story.take(1, "front-1", 202));
+    // Nobody is left who knows how far it goes.
+    story.stop("front-1", 60_000);
+    story.stop("front-2", 2_000);
+    story.stop("backend-3", 60_000);
+    story.run(2_500);
+    story.lead("front-2");
+    story.run(3_000);
+    assert!(story.uses(1, "front-2"), "it was told of its seat");
+    told!(story);
+}

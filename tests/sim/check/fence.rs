@@ -47,9 +47,8 @@ pub struct Fence {
     alone: BTreeMap<Process, u64>,
     /// Pauses of machines whose clocks stood still, by host: when each was over, and how long it was.
     pauses: BTreeMap<usize, Vec<(u64, u64)>>,
-    /// When a front that decided calls was last run again after it had not been for long, and whether
-    /// it has made a step since.
-    woken: BTreeMap<Process, (u64, bool)>,
+    /// When a front that decided calls was last run again after it had not been for long.
+    woken: BTreeMap<Process, u64>,
 }
 
 impl Fence {
@@ -93,18 +92,11 @@ impl Fence {
     /// A front that decides calls makes no step up to then, for so long.
     pub fn stops(&mut self, by: Process, until: u64, length: u64) {
         if length >= SEEN {
-            self.woken.insert(by, (until, false));
+            self.woken.insert(by, until);
         }
     }
 
-    /// A front looks at the time now.
-    pub fn steps(&mut self, by: Process, now: u64) {
-        if let Some((until, stepped)) = self.woken.get_mut(&by) {
-            *stepped |= *until <= now;
-        }
-    }
-
-    /// A front takes itself to be one that may decide calls.
+    /// A front that has looked at the time takes itself to be one that may decide calls.
     ///
     /// # Errors
     /// Fewer than two backends had confirmed it lately, or none that it has asked since it was
@@ -112,9 +104,9 @@ impl Fence {
     pub fn ready(&self, by: Process, now: u64) -> Result<(), String> {
         let at = Decided::at(now);
         self.decided(by, at, "calls, by its own word,")?;
-        let Some((woken, true)) = self.woken.get(&by).copied() else { return Ok(()) };
+        let Some(woken) = self.woken.get(&by) else { return Ok(()) };
         match self.second(by, at) {
-            Some(second) if second >= woken => Ok(()),
+            Some(second) if second >= *woken => Ok(()),
             second => Err(format!(
                 "front {} was stopped until {woken} us and decides calls at {now} us: two backends \
                  last confirmed it at {second:?}",
@@ -242,8 +234,6 @@ mod test {
         confirmed(&mut fence, 3, SECOND, SECOND + 10);
         let woken = SECOND + SEEN;
         fence.stops(BY, woken, SEEN);
-        assert_eq!(fence.ready(BY, woken), Ok(()), "it has not looked at the time");
-        fence.steps(BY, woken);
         assert!(fence.ready(BY, woken).is_err());
         confirmed(&mut fence, 2, woken, woken + 10);
         assert!(fence.ready(BY, woken + 20).is_err(), "one has");
