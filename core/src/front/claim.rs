@@ -10,7 +10,7 @@ use crate::limits::{
     CLAIM_DOUBLED, CLAIM_PAUSE, CLAIM_TIMEOUT, HANDLE_BLOCK, HANDLE_LAST, STATE_MAX,
 };
 use crate::log::{DiskId, Entry, Epoch, GroupId, Setting, Slot, State, Stored};
-use crate::time::Mono;
+use crate::time::{Mono, Wall};
 use crate::wire::group::{Order, Piece, Report, Standing};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -350,6 +350,8 @@ impl Front {
         let group = GroupId(self.random.u128());
         tracing::info!(%group, "all three backends are blank: founding the group");
         self.ledger.reset(group);
+        // It was this front's own clock that stood in while fewer than two others were known.
+        self.date.begin(Wall(0), now);
         self.phase = Phase::Founding { epoch, group };
         for peer in &mut self.peers {
             peer.ask(now, Asked::Found(epoch), &Order::Found { epoch, group }, out);

@@ -67,6 +67,22 @@ fn expired(world: &mut World, front: usize) -> bool {
 }
 
 #[test]
+fn a_group_begins_with_the_date_of_its_backends_whatever_the_front_has_that_founds_it() {
+    for ahead in [-30 * DAY, 40 * DAY] {
+        let containers = [0, 1, 2].map(|index| {
+            let mut made = container(index);
+            of_these_weeks(&mut made.part.firm_items[0].products[0]);
+            made
+        });
+        let mut world = World::with(0, containers);
+        let front = world.add_front_at(ahead, |_| ());
+        world.activate(front);
+        world.advance(SECOND);
+        assert_eq!(world.tries(front), 0, "{ahead}");
+    }
+}
+
+#[test]
 fn the_clock_of_the_front_that_leads_decides_nothing() {
     let mut world = World::serving_with(of_these_weeks);
     for ahead in [40 * DAY, -30 * YEAR, 2 * YEAR, 0] {

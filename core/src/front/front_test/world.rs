@@ -178,6 +178,11 @@ impl World {
 
     /// The same, with something else in its configuration.
     pub(super) fn add_front_with(&mut self, change: impl FnOnce(&mut Config)) -> usize {
+        self.add_front_at(0, change)
+    }
+
+    /// The same, with a clock that is so many seconds ahead.
+    pub(super) fn add_front_at(&mut self, ahead: i64, change: impl FnOnce(&mut Config)) -> usize {
         let number = u8::try_from(self.fronts.len()).unwrap();
         let mut config = self.config(number);
         change(&mut config);
@@ -189,7 +194,7 @@ impl World {
             clients,
             accepted: 0,
             frozen: false,
-            ahead: 0,
+            ahead,
             paused: Duration::ZERO,
             away: false,
             history: Vec::new(),
