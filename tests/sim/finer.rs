@@ -1,13 +1,14 @@
 //! Faults that are finer than the others: a front that is stopped just longer than it may take itself
 //! for confirmed, in the middle of a question to its backends; two backends that a wrong time server
-//! tells the same date for some seconds; and a call that asks for the last unit. Drawn from a number of its own, so that a seed without
-//! them is what it was before there was such a thing; the pinned ones are among those.
+//! tells the same date for some seconds; and a call that asks for the last unit. Drawn from a number of
+//! its own, so that a seed without them is what it was before there was such a thing; those that were
+//! pinned by then are among them.
 
 use super::extra::Strike;
 use super::rng::Rng;
 use super::world::{BACKENDS, Event, FRONTS, NAMES, SECOND, World};
 
-/// Chosen so that the seeds which are pinned draw nothing here.
+/// Chosen so that the seeds which were pinned draw nothing here.
 const SALT: u64 = 56_292;
 /// How long a front is stopped: it notices, and what it asked before may still look fresh.
 const STOP: (u64, u64) = (1_700_000, 1_990_000);

@@ -31,8 +31,23 @@ pub struct Story {
 impl Default for Story {
     /// Two fronts, of which front-1 leads, three backends, and nothing yet to tell.
     fn default() -> Self {
+        Self::led(Plan::quiet())
+    }
+}
+
+impl Story {
+    /// The same, and the fronts wait ten seconds for each other.
+    #[must_use]
+    pub fn of_patient_fronts() -> Self {
+        let mut plan = Plan::quiet();
+        plan.connect = 10;
+        plan.transfer = 10;
+        Self::led(plan)
+    }
+
+    fn led(plan: Plan) -> Self {
         let tail = Rc::new(RefCell::new(VecDeque::new()));
-        let mut world = World::quiet(Plan::quiet(), Rc::clone(&tail));
+        let mut world = World::quiet(plan, Rc::clone(&tail));
         for host in 0..HOSTS {
             world.at(0, Event::Restart { host });
         }
@@ -43,9 +58,7 @@ impl Default for Story {
         story.tail.borrow_mut().clear();
         story
     }
-}
 
-impl Story {
     /// Five machines that were made from one image: the backends' disks are copies of one another, and
     /// no group was founded.
     #[must_use]

@@ -21,7 +21,8 @@ use tmr_tests::sim::{Outcome, run};
 /// the fronts began the clean-up time of a vanished client anew; 300…, one claim after the other kept
 /// a name that had led elsewhere from being looked up anew; 400_003_836 and 400_005_150, that such a name
 /// led to a copied disk did so too; 400_002_692, a front left out for good a disk that another one had
-/// made whole; 400_003_808, a twin was told no usage history any more.
+/// made whole; 400_003_808, a twin was told no usage history any more; 178, a group was born with the
+/// date of the front that founded it.
 const PINNED: &[u64] = &[
     1077,
     28,
@@ -33,6 +34,7 @@ const PINNED: &[u64] = &[
     400_003_808,
     400_003_836,
     400_005_150,
+    178,
 ];
 /// Events of the part where things go wrong.
 const STEPS: u64 = 20_000;

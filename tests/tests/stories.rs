@@ -151,7 +151,7 @@ fn a_leader_that_slept_hears_its_clients_before_it_ends_them() {
 
 #[test]
 fn a_twin_that_sleeps_is_not_given_the_role() {
-    let mut story = Story::default();
+    let mut story = Story::of_patient_fronts();
     story.freeze("front-2", 20_000);
     story.run(6_000);
     assert!(story.refuses_to_fail_over("front-1"));
@@ -164,7 +164,7 @@ fn a_twin_that_sleeps_is_not_given_the_role() {
 
 #[test]
 fn a_role_that_was_offered_to_a_twin_which_slept_stays_where_it_is() {
-    let mut story = Story::default();
+    let mut story = Story::of_patient_fronts();
     story.freeze("front-2", 3_500);
     story.fail_over("front-1");
     story.run(3_000);
