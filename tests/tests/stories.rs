@@ -187,12 +187,13 @@ fn five_machines_of_one_image_found_a_group() {
 fn a_call_that_is_lost_between_the_fronts_costs_no_seat() {
     let mut story = Story::default();
     assert!(story.take(1, "front-2", 201));
+    story.part("front-1", "front-2", 100);
     story.begins_to_use(1);
-    story.run(1);
-    assert!(story.waits(1));
+    story.run(2);
+    assert!(story.waits(1), "its call is on the line");
     story.cut("front-1", "front-2");
     story.run(5_000);
-    assert!(!story.waits(1), "its call may have been done, so its link was closed");
+    assert!(!story.waits(1), "it may have been done, so its link was closed");
     assert!(story.uses(1, "front-2"), "it had been told of its seat");
     told!(story);
 }
