@@ -97,7 +97,8 @@ impl Dates {
                     let Entry::Grant(grant) = entry else { continue };
                     if self.seen.insert(grant.handle) {
                         let date = i64::try_from(grant.since.0).unwrap_or(i64::MAX);
-                        found = found.and(self.granted((by, *epoch), sent, date));
+                        let granted = self.granted((by, *epoch), sent, date);
+                        found = found.and(granted);
                     }
                 }
                 found

@@ -51,7 +51,8 @@ impl Silence {
                 }
                 Entry::Release(handle) => _ = self.ended.insert(*handle),
                 Entry::Expire(handle) if self.ended.insert(*handle) => {
-                    found = found.and(self.expired(sent, epoch, *handle, handles));
+                    let expired = self.expired(sent, epoch, *handle, handles);
+                    found = found.and(expired);
                 }
                 _ => {}
             }
