@@ -22,7 +22,8 @@ use tmr_tests::sim::{Outcome, run};
 /// a name that had led elsewhere from being looked up anew; 400_003_836 and 400_005_150, that such a name
 /// led to a copied disk did so too; 400_002_692, a front left out for good a disk that another one had
 /// made whole; 400_003_808, a twin was told no usage history any more; 178, a group was born with the
-/// date of the front that founded it; 300_000_187, a call waited for a wrong handle beyond its end.
+/// date of the front that founded it; 300_000_187, a call waited for a wrong handle beyond its end;
+/// 300_000_707, a disk took the place of a member that was away for a moment.
 const PINNED: &[u64] = &[
     1077,
     28,
@@ -36,6 +37,7 @@ const PINNED: &[u64] = &[
     400_005_150,
     178,
     300_000_187,
+    300_000_707,
 ];
 /// Events of the part where things go wrong.
 const STEPS: u64 = 20_000;
