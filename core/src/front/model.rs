@@ -237,12 +237,6 @@ impl Front {
         !self.wish.lead
     }
 
-    /// It decides calls.
-    #[must_use]
-    pub fn decides(&self, now: Now) -> bool {
-        self.serves(now.mono)
-    }
-
     /// What it knows to be committed: the slot before the first entry, the entries, and the fold.
     #[must_use]
     pub fn committed_log(&self) -> (Slot, Vec<Entry>, &State) {

@@ -8,12 +8,19 @@ use super::peer::{Follow, Peer};
 use super::{Front, Phase};
 use crate::limits::CONFIRMED;
 use crate::log::Slot;
-use crate::time::Mono;
+use crate::time::{Mono, Now};
 use crate::wire::group::Standing;
 use alloc::format;
 use alloc::string::String;
 
 impl Front {
+    /// Whether this front decides calls: it leads, two backends follow, and two members of the group have
+    /// confirmed it lately.
+    #[must_use]
+    pub fn decides(&self, now: Now) -> bool {
+        self.serves(now.mono)
+    }
+
     /// Whether a grant is possible here now, or would be as soon as this front is told to lead.
     ///
     /// # Errors
