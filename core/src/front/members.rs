@@ -27,7 +27,7 @@ impl Front {
         told: impl Fn(&DiskId) -> T,
     ) -> T {
         let in_set = |set: &[DiskId; 3]| {
-            let mut values = set.each_ref().map(&told);
+            let mut values = [told(&set[0]), told(&set[1]), told(&set[2])];
             // A disk has one vote, also where a group was born with one twice.
             for index in 1..3 {
                 if set[..index].contains(&set[index]) {

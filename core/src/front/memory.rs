@@ -12,6 +12,7 @@
 //! What never lives here: what is left, and what an operator can do with it (that is `loss`).
 
 use super::members::is_unborn;
+use super::peer::Peer;
 use super::{Front, Phase};
 use crate::log::{DiskId, Slot};
 use crate::time::{Duration, Mono};
@@ -42,6 +43,14 @@ impl Front {
     /// By what all three backends last said of themselves, two or all have lost their memory, and none
     /// says that another front serves.
     pub(super) fn seems_emptied(&self) -> bool {
+        // This is asked at the end of every step: what is so nearly always comes first.
+        let born = |peer: &&Peer| {
+            let told = peer.standing().filter(|_| peer.exclusion.is_none());
+            told.is_some_and(|own| own.group.is_some() && !is_unborn(own))
+        };
+        if self.peers.iter().filter(born).count() >= 2 {
+            return false;
+        }
         if self.config.unfenced || self.counted().count() < 3 || self.another_serves() {
             return false;
         }

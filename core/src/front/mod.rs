@@ -336,6 +336,7 @@ impl Front {
         self.ledger.at(self.date.now());
         self.timers(now.mono, out);
         self.resume(now, out);
+        let tells_no_clock = matches!(input, Input::Calls(_));
         match input {
             Input::Tick | Input::Written | Input::Containers(_) => {}
             Input::Stopping => {
@@ -379,8 +380,9 @@ impl Front {
             }
             Input::Stored(stored) => self.stored(now, stored, out),
         }
-        // Clocks may have been told.
-        self.update_date(now);
+        if !tells_no_clock {
+            self.update_date(now);
+        }
         self.settle(now, out);
         self.doubt(now.mono);
         self.watch_doubled(now.mono);
