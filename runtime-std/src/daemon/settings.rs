@@ -287,7 +287,7 @@ impl Settings {
     }
 }
 
-/// Looks at what [`Settings::change`] refuses of a configuration, without changing or making anything.
+/// Looks at what a reload refuses of a configuration, without changing or making anything.
 /// `before`: what is in force in a front that runs here: what is as it was there is not looked at again,
 /// but for the group key. Without it no port is said to be in use, for that front may have it.
 ///
