@@ -69,7 +69,9 @@ impl GroupDate {
             return;
         };
         let paced = later(anchor.date, now.mono.since(anchor.at));
-        let taken = middle(told, self.date).filter(|&middle| {
+        // The front's own clock takes the date no further than the one that stands beside it.
+        let middle = if known == 1 { lower(told, self.date) } else { middle(told, self.date) };
+        let taken = middle.filter(|&middle| {
             middle <= later(paced, DATE_LEAP) || self.may_leap(now.mono, anchor, told)
         });
         if let Some(middle) = taken {
@@ -105,6 +107,11 @@ fn middle(told: &[Wall], date: Wall) -> Option<Wall> {
         [lower, _] => Some(lower),
         _ => None,
     }
+}
+
+/// The lower one of two clocks, unless it is below what the date is already. The clocks are sorted.
+fn lower(told: &[Wall], date: Wall) -> Option<Wall> {
+    told.first().copied().filter(|&lower| later(lower, CLOCK_OFF) >= date)
 }
 
 /// A date some time later.
@@ -174,6 +181,19 @@ mod tests {
             assert_eq!(front.hears(0, &[]), NOON);
         }
         assert_eq!(front.hears(100, &[]), NOON + 100, "it goes on by itself");
+    }
+
+    #[test]
+    fn the_fronts_own_clock_takes_the_date_no_further_than_a_backends() {
+        let mut front = Front::new();
+        front.hears(1, &[NOON; 3]);
+        front.own = NOON + DAY / 2;
+        for (told, passed) in [0, NOON - DAY, NOON - 100].into_iter().zip(1..) {
+            assert_eq!(front.hears(1, &[told]), NOON + passed, "the one that is known is behind");
+        }
+        assert_eq!(front.hears(1, &[NOON + 5]), NOON + 5);
+        front.own = NOON - DAY;
+        assert_eq!(front.hears(1, &[NOON + DAY / 2]), NOON + 6, "nor back, nor any further then");
     }
 
     #[test]
