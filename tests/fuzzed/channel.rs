@@ -40,7 +40,7 @@ impl End {
         self.met |= !frames.is_empty();
         for frame in frames {
             match frame {
-                Frame::Joined { front, minor } => assert_eq!((front, minor), (FRONT, 2)),
+                Frame::Joined { front, minor } => assert_eq!((front, minor), (FRONT, 3)),
                 Frame::Call(bytes)
                 | Frame::Reply(bytes)
                 | Frame::Batch(bytes)

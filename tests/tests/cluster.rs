@@ -38,6 +38,7 @@ const PINNED: &[u64] = &[
     178,
     300_000_187,
     300_000_707,
+    520_002_472,
 ];
 /// Events of the part where things go wrong.
 const STEPS: u64 = 20_000;
