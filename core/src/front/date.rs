@@ -24,8 +24,8 @@ pub(super) struct GroupDate {
 struct Anchor {
     date: Wall,
     at: Mono,
-    /// It was taken here. Otherwise it was kept by the backends, and nobody can say how long they
-    /// have been off since.
+    /// It was taken here, from two backends' clocks. Otherwise the backends have kept it, and nobody can
+    /// say how long they have been off since; or the front's own clock had a part in it.
     measured: bool,
 }
 
@@ -64,7 +64,7 @@ impl GroupDate {
         let told = &clocks[..count];
         let Some(anchor) = self.anchor else {
             self.date = middle(told, Wall(0)).unwrap_or(now.wall);
-            let anchor = Anchor { date: self.date, at: now.mono, measured: true };
+            let anchor = Anchor { date: self.date, at: now.mono, measured: known >= 2 };
             self.anchor = (told.len() >= 2).then_some(anchor);
             return;
         };
@@ -76,7 +76,8 @@ impl GroupDate {
         });
         if let Some(middle) = taken {
             self.date = self.date.max(middle);
-            self.anchor = Some(Anchor { date: self.date, at: now.mono, measured: true });
+            let measured = known >= 2 || anchor.measured;
+            self.anchor = Some(Anchor { date: self.date, at: now.mono, measured });
             self.leap = None;
         } else {
             self.date = self.date.max(paced);
@@ -263,5 +264,16 @@ mod tests {
         assert_eq!(front.hears(0, &[0, 1, NOON]), NOON);
         front.date.begin(Wall(0), Mono(0));
         assert_eq!(front.date.to_keep(), None);
+    }
+
+    #[test]
+    fn what_the_fronts_own_clock_began_with_is_left_as_soon_as_two_others_agree() {
+        let mut front = Front::new();
+        front.own = NOON - 5 * DAY;
+        assert_eq!(front.hears(1, &[NOON]), front.own);
+        assert_eq!(front.hears(1, &[NOON + 1, NOON + 1]), NOON + 1);
+        // From then on one that is left alone does not begin anew.
+        front.hears(1, &[NOON + 2]);
+        assert_eq!(front.hears(1, &[NOON + 40 * DAY; 3]), NOON + 3);
     }
 }

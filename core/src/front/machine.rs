@@ -65,6 +65,7 @@ struct Said {
     state: NoticeState,
     /// As in [`Notice`]; 0: no notice of it has said so.
     begun: u64,
+    heard: Mono,
 }
 
 /// Which of keepalived's track scripts asks.
@@ -119,9 +120,11 @@ impl OwnMachine {
         if !self.scripts.iter().all(lately) {
             return;
         }
-        if self.calls.back().is_some_and(|last| now.since(*last) > longest) {
+        if let Some(last) = self.calls.back().copied().filter(|last| now.since(*last) > longest) {
             // One call after a silence does not say that there is an interval again.
             self.calls.clear();
+            // Keepalived has been started anew, and speaks of all that it has now.
+            self.said.retain(|_, said| said.heard > last);
         }
         if self.calls.len() == TRACK_KEPT {
             self.calls.pop_front();
@@ -144,7 +147,8 @@ impl OwnMachine {
         self.changed = Some(now);
         if whose.starts_with("GROUP ") && state == NoticeState::Ready {
             // It is as its instances are, and of one that is not configured any more nothing is said.
-            self.said.retain(|whose, _| whose.starts_with("GROUP "));
+            let later = |said: &Said| begun.is_some_and(|begun| said.begun > begun);
+            self.said.retain(|whose, said| whose.starts_with("GROUP ") || later(said));
         }
         let last = self.said.get(&whose).map(|last| last.begun);
         if last.is_none() && self.said.len() >= TRACK_INSTANCES {
@@ -153,9 +157,15 @@ impl OwnMachine {
         if last.is_some() || self.said.len() < TRACK_INSTANCES {
             tracing::debug!(whose, ?state, "keepalived says");
             let begun = begun.or(last).unwrap_or_default();
-            self.said.insert(whose, Said { state, begun });
+            self.said.insert(whose, Said { state, begun, heard: now });
         }
         self.stopped = self.said.values().all(|said| said.state == NoticeState::Gone);
+    }
+
+    /// The virtual address has come here. What was in FAULT before is not, or is not configured any
+    /// more: keepalived says nothing of what it was told to forget.
+    pub(super) fn has_address(&mut self) {
+        self.said.retain(|_, said| said.state != NoticeState::Fault);
     }
 
     /// Whether something newer was said of the same: of it by name, or of the group, which is as its
@@ -443,6 +453,9 @@ mod tests {
         assert_eq!(said("INSTANCE six FAULT 250", 5), Instances::Ready);
         assert_eq!(said("INSTANCE six FAULT 250", 7), Instances::Fault);
         assert_eq!(said("INSTANCE six BACKUP 250", 8), Instances::Ready);
+        assert_eq!(said("INSTANCE six FAULT 250", 9), Instances::Fault);
+        assert_eq!(said("GROUP tmr BACKUP 250", 7), Instances::Fault, "the instance has gone on");
+        assert_eq!(said("INSTANCE six BACKUP 250", 9), Instances::Ready);
         // A stop is not undone by what was said before it, and by what an older program says it is.
         assert_eq!(said("INSTANCE six STOP 250", 10), Instances::Ready);
         assert_eq!(said("GROUP tmr STOP 250", 11), Instances::Stopped);
@@ -453,6 +466,23 @@ mod tests {
         machine
             .notified(at(0), Notice::of_words(&["GROUP", "tmr", "FAULT", "1"], Some(9)).unwrap());
         assert_eq!(machine.instances(), Instances::Ready);
+    }
+
+    #[test]
+    fn a_fault_of_what_is_not_configured_any_more_is_forgotten() {
+        let fault = || Notice::of_words(&["INSTANCE", "old", "FAULT", "1"], None).unwrap();
+        let mut machine = OwnMachine::default();
+        machine.notified(at(0), fault());
+        machine.has_address();
+        assert_eq!(machine.instances(), Instances::Unknown);
+        // Keepalived is started anew, and says of what it has now that it is in FAULT.
+        let last = asks(&mut machine, 1_000, 1_000, 5);
+        machine.notified(at(last), fault());
+        let new = Notice::of_words(&["INSTANCE", "new", "FAULT", "1"], None).unwrap();
+        machine.notified(at(last + 60_000), new.clone());
+        asks(&mut machine, last + 60_001, 1_000, 3);
+        assert_eq!(machine.said.keys().collect::<Vec<_>>(), [&new.whose]);
+        assert_eq!(machine.instances(), Instances::Fault);
     }
 
     #[test]

@@ -81,6 +81,7 @@ impl Front {
         match (self.wish.address.replace(here), here) {
             (Some(false), true) => {
                 tracing::info!("the virtual address has come: taking the lead");
+                self.machine.has_address();
                 self.take_role(now);
             }
             (None, true) => {

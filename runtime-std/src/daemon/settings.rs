@@ -309,7 +309,7 @@ pub fn check((path, state): (&Path, &Path), new: &Config, before: Option<&Config
     spots(new).iter().filter(|spot| !is_open(spot)).try_for_each(|spot| {
         // The front itself may be there: it gives a port up for a spot beside it.
         let may = own.as_ref().is_none_or(|own| own.iter().any(|it| it.at.port == spot.at.port));
-        doors::could_listen(spot, may)
+        doors::could_listen(spot, may).map_err(|failure| Failure::usage(failure.text))
     })?;
     let kept = history((path, state), new);
     if before.is_none_or(|it| kept.begins(&history((path, state), it))) && kept.enabled {

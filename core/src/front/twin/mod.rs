@@ -130,6 +130,8 @@ impl Twin {
         if moved {
             self.tell.wire = Wire::Down(now);
             self.tell.trouble = Trouble::default();
+            // This front may have been told to be its own twin, and have said so at both ends.
+            self.hear.trouble = Trouble::default();
         }
     }
 
