@@ -106,7 +106,7 @@ impl Mistakes {
         Self { kinds: Vec::new(), forgetful: None, ..Self::draw(0) }
     }
 
-    /// Disks were copied before it began.
+    /// Disks are copied or old, as a story has it.
     pub(super) fn copied() -> Self {
         Self { kinds: vec![Mistake::Clone], ..Self::none() }
     }
@@ -218,7 +218,8 @@ impl World {
             }
             Mistake::Pause => {
                 let host = if rng.chance(50) { front } else { backend };
-                self.stand_still(host);
+                let length = rng.span(SECOND / 10, 30 * SECOND);
+                self.stand_still(host, length);
             }
         }
     }
@@ -317,8 +318,7 @@ impl World {
     }
 
     /// A machine is paused, and does not know for how long.
-    fn stand_still(&mut self, host: usize) {
-        let length = self.mistakes.rng.span(SECOND / 10, 30 * SECOND);
+    pub(super) fn stand_still(&mut self, host: usize, length: u64) {
         let state = &mut self.hosts[host];
         if state.hub.is_none() || state.frozen > self.now || state.clock.offset < length * 2 {
             return;

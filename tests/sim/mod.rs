@@ -3,7 +3,8 @@
 //! event for event.
 //!
 //! What lives here: the world ([`world`], `host`, `net`, `disk`, `runtime`), what goes wrong in it
-//! ([`fault`], `machine`, `editor`, `finer`), the clients, and what must hold ([`check`]); [`story`] has no chance in it.
+//! ([`fault`], `machine`, `editor`, `finer`), the clients, and what must hold ([`check`]); [`story`] (with
+//! `turns`) has no chance in it.
 //! Links carry whole frames, and in one seed of twenty the bytes that the real streams make of them,
 //! cut anywhere (`cable`). What is left out: sockets, files, and stock servers.
 
@@ -24,6 +25,7 @@ mod net;
 pub mod rng;
 mod runtime;
 pub mod story;
+mod turns;
 mod watch;
 mod words;
 pub mod world;

@@ -1,5 +1,6 @@
 //! Stories: a cluster in which nothing goes wrong but what the teller says, told by its trace. The
-//! checkers look on as in every other run.
+//! checkers look on as in every other run. What a teller can say of disks, parts, lines and time beside
+//! this is in `turns`.
 
 use super::check::{Violation, lines};
 use super::client::{Client, Held, What};
@@ -17,14 +18,16 @@ use std::rc::Rc;
 use tmr_core::log::Mode;
 
 /// Longest that anything takes that is waited for.
-const LONG: u64 = 10 * SECOND;
+pub(super) const LONG: u64 = 10 * SECOND;
 /// One millisecond.
-const MILLI: u64 = 1_000;
+pub(super) const MILLI: u64 = 1_000;
+/// For how long machines have been up when a story begins.
+const UPTIME: u64 = 3_600 * SECOND;
 
 /// A cluster, and what has been told of it.
 #[derive(Debug)]
 pub struct Story {
-    world: World,
+    pub(super) world: World,
     tail: Tail,
 }
 
@@ -106,8 +109,7 @@ impl Story {
 
     /// Whether a front says that it leads.
     pub fn leads(&mut self, front: &str) -> bool {
-        let role = |status: serde_json::Value| status["role"] == "active";
-        self.world.statuses().into_iter().nth(place(front)).is_some_and(role)
+        self.status(front)["role"] == "active"
     }
 
     /// A machine stops dead, and starts again.
@@ -135,12 +137,7 @@ impl Story {
     /// Every connection between two machines breaks.
     pub fn cut(&mut self, one: &str, other: &str) {
         let ends = [place(one), place(other)];
-        let between = |conn: &u64| {
-            let places = [0, 1].map(|side| self.world.place(*conn, side));
-            ends.iter().all(|end| places.contains(&Some(*end)))
-        };
-        let conns: Vec<u64> = self.world.net.conns.keys().copied().filter(between).collect();
-        for conn in conns {
+        for conn in self.world.between(ends) {
             self.world.cut(conn);
         }
     }
@@ -154,16 +151,33 @@ impl Story {
 
     /// A client asks a front for a seat; whether it has one then.
     pub fn take(&mut self, client: usize, front: &str, product: u32) -> bool {
-        let access = What::Access { product, mode: Mode::UserLimit, take: 1, cleanup: 30 };
-        self.ask(client, front, access);
+        self.ask(client, front, access(product));
+        self.has_seat(client)
+    }
+
+    /// A client connects to a front and begins to ask for a seat; its answer comes in its time.
+    pub fn begins_to_take(&mut self, client: usize, front: &str, product: u32) {
+        self.connect(client, front);
+        self.world.ask(client, access(product));
+    }
+
+    /// Whether a client has a seat.
+    #[must_use]
+    pub fn has_seat(&self, client: usize) -> bool {
         self.seat(client).is_some()
     }
 
     /// A client uses its seat at a front; whether that works.
     pub fn uses(&mut self, client: usize, front: &str) -> bool {
-        let before = self.seat(client).expect("it has one");
+        self.uses_of(client, 0, front)
+    }
+
+    /// A client uses one of its seats, counted from 0 as it took them; whether that works.
+    pub fn uses_of(&mut self, client: usize, seat: usize, front: &str) -> bool {
+        let before = self.world.clients[client].held[seat];
         self.ask(client, front, What::Info(before));
-        self.seat(client).is_some_and(|seat| seat.until > before.until)
+        let same = |seat: &Held| seat.handle == before.handle && seat.until > before.until;
+        self.world.clients[client].held.iter().any(same)
     }
 
     /// A client gives its seat back at a front.
@@ -188,8 +202,18 @@ impl Story {
         self.world.clients[client].held.first().copied()
     }
 
-    /// A client asks, by the connection that it has to that front, or by a new one.
+    /// A client asks, by the connection that it has to that front, or by a new one, and is told.
     fn ask(&mut self, client: usize, front: &str, what: What) {
+        self.connect(client, front);
+        let _kept = lines::keep();
+        let world = &mut self.world;
+        let until = world.now + LONG;
+        world.ask(client, what);
+        while world.clients[client].call.is_some() && world.next(until) {}
+    }
+
+    /// A client has a connection to that front.
+    fn connect(&mut self, client: usize, front: &str) {
         let _kept = lines::keep();
         let world = &mut self.world;
         let until = world.now + LONG;
@@ -202,8 +226,6 @@ impl Story {
             world.dial(client);
         }
         while !world.clients[client].open && world.next(until) {}
-        world.ask(client, what);
-        while world.clients[client].call.is_some() && world.next(until) {}
     }
 
     /// What was broken.
@@ -226,7 +248,12 @@ impl Story {
     }
 }
 
-fn place(name: &str) -> usize {
+/// A seat as clients of stories ask for it.
+fn access(product: u32) -> What {
+    What::Access { product, mode: Mode::UserLimit, take: 1, cleanup: 30 }
+}
+
+pub(super) fn place(name: &str) -> usize {
     NAMES.iter().position(|known| *known == name).expect("one of the five")
 }
 
@@ -242,7 +269,7 @@ impl World {
         world.mistakes = Mistakes::none();
         world.files = world.style.containers();
         for host in &mut world.hosts {
-            host.clock = Clock { ppm: 0, offset: 0, date: 0 };
+            host.clock = Clock { ppm: 0, offset: UPTIME, date: 0 };
         }
         let client = |station| Client { station, stopped: true, ..Client::default() };
         world.clients = (0..plan.clients).map(client).collect();
