@@ -4,6 +4,8 @@
 
 use tmr_tests::sim::story::Story;
 
+const BACKENDS: [&str; 3] = ["backend-1", "backend-2", "backend-3"];
+
 /// The story is over: no checker has found anything, and this is how it went.
 macro_rules! told {
     ($story:expr) => {
@@ -240,5 +242,241 @@ fn the_longer_of_two_copies_is_read_to_its_end() {
     story.lead("front-2");
     story.run(3_000);
     assert!(story.uses(1, "front-2"), "it was told of its seat");
+    told!(story);
+}
+
+#[test]
+fn a_disk_that_went_back_in_time_gets_another_name() {
+    let mut story = Story::default();
+    let old = story.image("backend-1");
+    assert!(story.take(1, "front-1", 201));
+    story.run(1_000);
+    let name = story.disk("backend-1");
+    story.boot_with("backend-1", 500, &old);
+    story.run(5_000);
+    assert_ne!(story.disk("backend-1"), name, "what it had said is forgotten");
+    // It is whole again, under the new one.
+    story.stop("backend-2", 60_000);
+    assert!(story.uses(1, "front-1"));
+    told!(story);
+}
+
+#[test]
+fn a_copied_disk_is_left_alone_until_two_others_serve() {
+    let mut story = Story::default();
+    assert!(story.take(1, "front-1", 201));
+    story.run(1_000);
+    story.stop("backend-2", 8_000);
+    let copy = story.image("backend-1");
+    story.boot_with("backend-3", 500, &copy);
+    story.run(5_000);
+    let name = story.disk("backend-1");
+    assert_eq!(story.disk("backend-3"), name, "each of them may be the last that is left");
+    story.run(6_000);
+    assert_ne!(story.disk("backend-3"), name);
+    assert!(story.uses(1, "front-1"));
+    told!(story);
+}
+
+#[test]
+fn two_backends_that_hold_one_part_grant_no_seat() {
+    let mut story = Story::default();
+    story.share_part("backend-3", "backend-1");
+    story.run(1_000);
+    story.slow_disk("backend-2", 1_000);
+    story.begins_to_take(1, "front-1", 201);
+    story.run(300);
+    assert!(story.waits(1), "one part has agreed, twice");
+    story.run(1_000);
+    assert!(story.has_seat(1), "and the other one");
+    told!(story);
+}
+
+#[test]
+fn a_machine_that_is_paused_again_and_again_tells_nothing_of_what_it_knew_before() {
+    let mut story = Story::default();
+    assert!(story.take(1, "front-1", 201));
+    story.run(1_000);
+    for backend in BACKENDS {
+        story.part("front-1", backend, 60_000);
+    }
+    // By its own clocks no pause is to be seen, and hardly any time has passed.
+    for _ in 0..5 {
+        story.pause("front-1", 990);
+        story.run(995);
+        story.leads("front-1");
+    }
+    story.begins_to_use(1);
+    story.run(100);
+    assert!(story.waits(1), "another one may lead by now");
+    told!(story);
+}
+
+#[test]
+fn what_a_client_has_said_last_counts_for_all_its_seats() {
+    let mut story = Story::default();
+    assert!(story.take(1, "front-1", 201));
+    assert!(story.take(1, "front-1", 203));
+    story.run(20_000);
+    assert!(story.uses(1, "front-1"), "the first one");
+    story.hangs_up(1);
+    story.run(20_000);
+    assert!(story.uses_of(1, 1, "front-1"), "it was not silent for its clean-up time");
+    told!(story);
+}
+
+#[test]
+fn a_front_does_not_lead_with_less_than_its_files_know_of() {
+    let mut story = Story::default();
+    let images = |story: &Story| BACKENDS.map(|backend| story.image(backend));
+    let old = images(&story);
+    assert!(story.take(1, "front-1", 201));
+    story.run(1_500);
+    let newest = images(&story);
+    story.stop("front-2", 120_000);
+    story.stop("front-1", 500);
+    for (backend, image) in BACKENDS.into_iter().zip(&old) {
+        story.boot_with(backend, 200, image);
+    }
+    story.run(1_000);
+    story.lead("front-1");
+    story.run(5_000);
+    assert!(!story.leads("front-1"), "a seat was granted that is on none of these disks");
+    assert!(story.calls_an_operator("are known to be chosen"));
+    for (backend, image) in BACKENDS.into_iter().zip(&newest) {
+        story.boot_with(backend, 200, image);
+    }
+    story.run(10_000);
+    assert!(story.leads("front-1"));
+    assert!(story.uses(1, "front-1"));
+    told!(story);
+}
+
+/// A seat is on two disks. One of them is back at an earlier moment, and front-1 does not reach the
+/// other; it has lost its files, and starts in a moment.
+fn forgotten() -> Story {
+    let mut story = Story::default();
+    let old = story.image("backend-1");
+    story.part("front-1", "backend-3", 30);
+    assert!(story.take(1, "front-1", 201));
+    story.run(2);
+    story.stop("front-1", 50);
+    story.forget_history("front-1");
+    story.part("front-1", "backend-2", 10_000);
+    story.boot_with("backend-1", 10, &old);
+    story.run(45);
+    story
+}
+
+/// It leads when it reaches the one that has the seat, and not before.
+fn leads_with_the_seat(story: &mut Story) {
+    story.run(2_000);
+    assert!(!story.leads("front-1"), "its twin knows of a seat that is on neither disk here");
+    assert!(story.calls_an_operator("are known to be chosen"));
+    story.run(15_000);
+    assert!(story.leads("front-1"));
+    assert!(story.uses(1, "front-1"));
+}
+
+#[test]
+fn a_front_does_not_lead_with_less_than_its_twin_knows_of() {
+    let mut story = forgotten();
+    story.run(100);
+    story.lead("front-1");
+    leads_with_the_seat(&mut story);
+    told!(story);
+}
+
+#[test]
+fn a_front_that_starts_waits_a_moment_for_its_twins_first_word() {
+    let mut story = forgotten();
+    story.slow("front-2", "front-1", 200);
+    story.run(6);
+    story.lead("front-1");
+    leads_with_the_seat(&mut story);
+    told!(story);
+}
+
+#[test]
+fn a_leader_is_ready_while_a_backend_that_comes_back_has_all_of_them_asked_anew() {
+    let mut story = Story::default();
+    story.stop("backend-1", 1_000);
+    for _ in 0..300 {
+        assert!(story.ready("front-1"));
+        // Their answers take a while.
+        for backend in BACKENDS {
+            story.slow(backend, "front-1", 50);
+        }
+        story.run(10);
+    }
+    assert_eq!(story.status("front-1")["backends"][0]["state"], "up");
+    assert_eq!(story.violations(), []);
+}
+
+#[test]
+fn what_a_backend_says_of_a_gap_is_on_its_disk() {
+    let mut story = Story::default();
+    // The parts of backend-1 and backend-2 agree.
+    story.reissue("backend-3", 203, 4);
+    story.run(1_000);
+    assert!(story.take(1, "front-1", 202));
+    assert!(story.take(2, "front-1", 202));
+    story.slow_disk("backend-2", 3_000);
+    story.begins_to_take(0, "front-1", 203);
+    story.run(100);
+    assert!(story.waits(0), "two have it on disk, and one of them agrees");
+    story.slow("front-1", "backend-2", 40);
+    story.begins_to_take(1, "front-1", 203);
+    story.run(10);
+    story.lose_last("front-1", "backend-2");
+    story.begins_to_take(2, "front-1", 203);
+    story.run(500);
+    assert!(story.waits(0), "backend-2 has it not on disk");
+    story.run(8_000);
+    assert!(story.has_seat(0));
+    told!(story);
+}
+
+#[test]
+fn three_disks_that_are_two_of_every_set_of_members_have_lost_nothing() {
+    let mut story = Story::default();
+    assert!(story.take(1, "front-1", 201));
+    story.run(1_000);
+    let first = story.image("backend-1");
+    // A new disk is to take the place of the first one, and backend-3 does not hear of it.
+    story.replace("backend-1", 100);
+    story.until_repaired("backend-1");
+    story.slow("front-1", "backend-3", 200);
+    story.run(20);
+    story.stop("front-1", 60_000);
+    // The first one comes back in the place of the third, when front-2 has claimed without it.
+    story.boot_with("backend-3", 4_000, &first);
+    story.lead("front-2");
+    for _ in 0..150 {
+        story.run(100);
+        story.calls_an_operator("fewer than two");
+        let obstacle = story.status("front-2")["obstacle"].to_string();
+        assert!(!obstacle.contains("memory is lost"), "{obstacle}");
+    }
+    assert!(story.leads("front-2"));
+    assert!(story.uses(1, "front-2"));
+    told!(story);
+}
+
+#[test]
+fn a_line_of_which_the_leader_has_not_heard_costs_no_seat() {
+    let mut story = Story::default();
+    assert!(story.take(1, "front-2", 201));
+    story.run(100);
+    // The next line stands to front-2 alone, and breaks.
+    story.cut_dialled("front-2", "front-1");
+    story.until_dialled("front-2", "front-1");
+    story.slow("front-2", "front-1", 2_000);
+    story.run(100);
+    story.begins_to_take(1, "front-2", 202);
+    story.run(100);
+    story.cut_dialled("front-2", "front-1");
+    story.run(8_000);
+    assert!(story.uses(1, "front-1"), "it had been told of its seat");
     told!(story);
 }
