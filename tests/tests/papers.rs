@@ -326,10 +326,16 @@ fn of_files_that_are_named_those_that_are_licences_are_served(runtime: Runtime) 
     printed(&cluster, admin, &["second.cmlic", "\u{fffd}[2J.cmlic"]);
     cluster.wait_whole(0);
     serves(&cluster.backends[0]);
-    // The other one alone is a command line that is wrong.
+    // With the other one alone it has its vote all the same, for it has run before.
     cluster.backends[0].kill();
     line.second = None;
     line.licence = cluster.workshop().folder().join("second.cmlic");
+    cluster.backends[0].restart(&line.arguments()).expect("it starts");
+    named(admin, &["second.cmlic"]);
+    cluster.wait_up(0);
+    // At the first start that is a command line that is wrong.
+    cluster.backends[0].kill();
+    line.state = cluster.workshop().folder().join("never-run");
     let end = cluster.backends[0].restart(&line.arguments()).expect_err("it serves nothing");
     assert_eq!(end.code, Some(2), "{end:?}");
 }
