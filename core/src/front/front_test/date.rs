@@ -1,7 +1,7 @@
 //! Which clocks licences are judged by.
 
 use super::World;
-use crate::licence::Product;
+use crate::licence::{Container, Product};
 use crate::limits::DATE_LEAP_LASTS;
 use crate::testing::{container, release, seat};
 use crate::time::{Duration, Wall};
@@ -21,12 +21,7 @@ const USED_UP: u32 = 71;
 impl World {
     /// Serves a licence with something more in it.
     fn serving_with(change: fn(&mut Product)) -> Self {
-        let containers = [0, 1, 2].map(|index| {
-            let mut made = container(index);
-            change(&mut made.part.firm_items[0].products[0]);
-            made
-        });
-        let mut world = Self::with(1, containers);
+        let mut world = Self::with(1, containers(change));
         world.activate(0);
         world.advance(SECOND);
         world
@@ -52,6 +47,15 @@ impl World {
     }
 }
 
+/// A container for each backend, with something more in its licence.
+fn containers(change: fn(&mut Product)) -> [Container; 3] {
+    [0, 1, 2].map(|index| {
+        let mut made = container(index);
+        change(&mut made.part.firm_items[0].products[0]);
+        made
+    })
+}
+
 /// It begins yesterday and ends in 20 days.
 fn of_these_weeks(product: &mut Product) {
     product.activation_time = Some(Wall(TODAY - 86_400));
@@ -69,17 +73,25 @@ fn expired(world: &mut World, front: usize) -> bool {
 #[test]
 fn a_group_begins_with_the_date_of_its_backends_whatever_the_front_has_that_founds_it() {
     for ahead in [-30 * DAY, 40 * DAY] {
-        let containers = [0, 1, 2].map(|index| {
-            let mut made = container(index);
-            of_these_weeks(&mut made.part.firm_items[0].products[0]);
-            made
-        });
-        let mut world = World::with(0, containers);
+        let mut world = World::with(0, containers(of_these_weeks));
         let front = world.add_front_at(ahead, |_| ());
         world.activate(front);
         world.advance(SECOND);
         assert_eq!(world.tries(front), 0, "{ahead}");
     }
+    // Before the group, it had a date of two wrong clocks: its own, and that of one backend.
+    let mut world = World::with(0, containers(of_these_weeks));
+    world.set_backends([40 * DAY, 0, 0]);
+    world.crash(1);
+    world.crash(2);
+    let front = world.add_front_at(41 * DAY, |_| ());
+    world.activate(front);
+    world.advance(SECOND);
+    assert!(expired(&mut world, front), "so far, nothing else is known");
+    world.restart(1);
+    world.restart(2);
+    world.advance(SECOND);
+    assert_eq!(world.tries(front), 0);
 }
 
 #[test]
