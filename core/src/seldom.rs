@@ -17,7 +17,7 @@ impl Seldom {
     /// Logs a warning, unless one was logged less than [`TROUBLE_LOGGED`] ago.
     pub(crate) fn warn(&mut self, now: Mono, text: &str) {
         if let Some(line) = self.line(now, text) {
-            tracing::warn!("{line}");
+            tracing::warn!(target: "tmr_core::seldom", "{line}");
         }
     }
 

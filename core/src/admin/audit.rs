@@ -34,6 +34,7 @@ impl Audit {
         let (name, from, status) = (who.name(), who.from, response.status);
         let done = status < 300;
         tracing::info!(
+            target: "tmr_core::admin::audit",
             "admin: {name} at {from}: {what}: {}",
             if done { "taken" } else { "refused" }
         );
@@ -51,7 +52,7 @@ impl Audit {
     pub(super) fn wrong(&mut self, now: Now, what: &str, from: IpAddr, out: &mut Vec<Intent>) {
         let text = format!("sign-in with {what}, from {from}");
         if let Some(line) = self.wrong.line(now.mono, &text) {
-            tracing::warn!("admin: {line}");
+            tracing::warn!(target: "tmr_core::admin::audit", "admin: {line}");
             self.write(now, "nobody", from, "sign in", (false, cut(&line)), out);
         }
     }

@@ -15,7 +15,10 @@ impl Admin {
         if busy || !route.is_order() || !self.links.contains_key(&link) {
             return false;
         }
-        tracing::info!("{route:?} is not carried out: its sender has given up waiting for it");
+        tracing::info!(
+            target: "tmr_core::admin::late",
+            "{route:?} is not carried out: its sender has given up waiting for it"
+        );
         let sentence = "This was not carried out: its sender had ended the connection, or had waited \
                         for too long, before it could be looked at. Ask again.";
         self.send(link, &request, &Response::text(408, sentence), out);

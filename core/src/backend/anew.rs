@@ -18,6 +18,7 @@ impl Backend {
         }
         self.disk = DiskId(self.random.u128());
         tracing::error!(
+            target: "tmr_core::backend::anew",
             committed = %standing.committed,
             last = %standing.last,
             old = %standing.disk,
@@ -38,6 +39,7 @@ impl Backend {
         let (old, new) = (self.acceptor.standing(), acceptor.standing());
         self.disk = new.disk;
         tracing::error!(
+            target: "tmr_core::backend::anew",
             committed = %new.committed,
             group = %new.group.unwrap_or_default(),
             old_group = %old.group.unwrap_or_default(),

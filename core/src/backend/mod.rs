@@ -150,6 +150,7 @@ impl Backend {
         if journal.is_some_and(<[u8]>::is_empty) {
             // A power cut may leave the name of a file without its bytes.
             tracing::warn!(
+                target: "tmr_core::backend",
                 "the journal is empty: nothing was ever written to it, or all of it is lost. This disk \
                  begins blank, as one without a journal does"
             );
@@ -165,11 +166,15 @@ impl Backend {
                 backend.writer.demand_rewrite();
                 let cut = journal.map_or(0, <[u8]>::len) - keep;
                 if cut > 0 {
-                    tracing::warn!(at = keep, cut, "journal: a torn tail was cut off");
+                    tracing::warn!(
+                        target: "tmr_core::backend",
+                        at = keep, cut, "journal: a torn tail was cut off"
+                    );
                 }
             }
             Some(Err(Unreadable::Damaged(what))) => {
                 tracing::error!(
+                    target: "tmr_core::backend",
                     "{what}. This disk has lost its memory: it begins anew, blank and under another \
                      name, and the damaged journal is kept as journal.old"
                 );
@@ -281,7 +286,10 @@ impl Backend {
         match frame {
             Frame::Call(bytes) => self.call(now, link, &bytes, out),
             Frame::Joined { front, minor } => {
-                tracing::info!(front = format!("{front:08x}"), "a front has joined");
+                tracing::info!(
+                    target: "tmr_core::backend",
+                    front = format!("{front:08x}"), "a front has joined"
+                );
                 if self.fronts.values().any(|joined| joined.front == front) {
                     let text = format!(
                         "front {front:08x} has joined by two connections: if this backend stands in \

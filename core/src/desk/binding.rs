@@ -79,7 +79,10 @@ impl Desk {
             }
         }
         if standing == Standing::Free {
-            tracing::info!(%handle, %from, "a handle has moved to another address");
+            tracing::info!(
+                target: "tmr_core::desk::binding",
+                %handle, %from, "a handle has moved to another address"
+            );
             self.watches.moved(now, handle, link, from);
             return Gate::Open;
         }

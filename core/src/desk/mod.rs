@@ -408,7 +408,7 @@ impl Desk {
 
     /// A call could not be read: its sender gets one clear error and may go on.
     pub fn misread(&mut self, link: Link, malformed: &Malformed, out: &mut Vec<Intent>) {
-        tracing::debug!(%malformed, "a call that cannot be read");
+        tracing::debug!(target: "tmr_core::desk", %malformed, "a call that cannot be read");
         self.send(link, &Reply::error(CmError::INVALID_PARAMETER), out);
     }
 
@@ -470,7 +470,10 @@ impl Desk {
         while let Some(handle) = self.watches.silent(now, heard) {
             if let Some(seat) = state.seat(handle) {
                 let (held, client) = (&seat.held, &seat.client.address);
-                tracing::info!(%handle, %held, %client, "handle ended: its client is silent");
+                tracing::info!(
+                    target: "tmr_core::desk",
+                    %handle, %held, %client, "handle ended: its client is silent"
+                );
                 self.tally.expired();
                 entries.push(Entry::Expire(handle));
             }

@@ -102,7 +102,10 @@ impl Front {
                 let leads = matches!(self.phase, Phase::Leading { .. });
                 if leads && self.silenced && self.confirmed(now, FENCE) {
                     self.silenced = false;
-                    tracing::info!("a majority of backends confirms this front again");
+                    tracing::info!(
+                        target: "tmr_core::front::backends",
+                        "a majority of backends confirms this front again"
+                    );
                     // What clients said meanwhile it may not have heard: as after a takeover.
                     self.desk.take_over(now, self.ledger.ahead());
                 }
@@ -125,7 +128,10 @@ impl Front {
             .as_ref()
             .is_none_or(|known| known.standing.disk != description.standing.disk)
         {
-            tracing::info!(backend = %peer.address, parts = description.parts.len(), "backend is up");
+            tracing::info!(
+                target: "tmr_core::front::backends",
+                backend = %peer.address, parts = description.parts.len(), "backend is up"
+            );
             peer.went_back = None;
         }
         let promised = description.standing.promised;
@@ -174,7 +180,10 @@ impl Front {
         match self.phase {
             Phase::Standby | Phase::Pausing { .. } => {}
             Phase::Leading { epoch } if promised > epoch => {
-                tracing::warn!(%promised, %epoch, "another front has claimed the lead");
+                tracing::warn!(
+                    target: "tmr_core::front::backends",
+                    %promised, %epoch, "another front has claimed the lead"
+                );
                 let told = self.was_told_since();
                 if self.handover.was_told() {
                     self.let_go();
@@ -218,7 +227,7 @@ impl Front {
     /// been told so by that front yet; this one does not wait to claim, having read it there.
     fn yield_to_successor(&mut self) {
         if self.wish.deposed && self.succeeded() {
-            tracing::warn!("another front leads: standing by");
+            tracing::warn!(target: "tmr_core::front::backends", "another front leads: standing by");
             let known = self.ledger.committed();
             for description in self.peers.iter_mut().filter_map(|peer| peer.description.as_mut()) {
                 description.led |= description.standing.committed > known;
@@ -235,6 +244,7 @@ impl Front {
         let pausing = matches!(self.phase, Phase::Pausing { .. });
         if another && pausing && self.futile >= CLAIMS_FUTILE {
             tracing::warn!(
+                target: "tmr_core::front::backends",
                 claims = self.futile,
                 "claims lead nowhere, and another front leads: standing by"
             );
@@ -252,6 +262,7 @@ impl Front {
         let leads = matches!(self.phase, Phase::Leading { .. });
         if leads && self.silenced && self.peers.iter().filter(replaced).count() >= 2 {
             tracing::warn!(
+                target: "tmr_core::front::backends",
                 "another front serves with these backends in another group: standing by"
             );
             self.ledger.drop_uncommitted();
@@ -297,7 +308,10 @@ impl Front {
         self.note_acked();
         let peer = &mut self.peers[index];
         if peer.known().is_some() {
-            tracing::warn!(backend = %peer.address, %why, "backend is down");
+            tracing::warn!(
+                target: "tmr_core::front::backends",
+                backend = %peer.address, %why, "backend is down"
+            );
         } else {
             let text = format!("backend {} cannot be used: {why}", peer.address);
             peer.unreached.warn(now, &text);
@@ -362,7 +376,10 @@ impl Front {
         }
         let serial = chosen.or_else(|| self.ledger.ahead().serial_before(&container));
         let serial = serial.unwrap_or_else(|| self.random.between(10_000_000, 99_999_999));
-        tracing::info!(%container, serial, "a virtual container has its serial");
+        tracing::info!(
+            target: "tmr_core::front::backends",
+            %container, serial, "a virtual container has its serial"
+        );
         self.ledger.propose(Entry::Configure(Setting::Virtual { container, serial }));
     }
 
@@ -375,7 +392,10 @@ impl Front {
         let peer = &mut self.peers[index];
         // Before it has said who it is, what it was asked for is on its way and says all this.
         if let Some(known) = &mut peer.description {
-            tracing::info!(backend = %peer.address, parts = description.parts.len(), "backend has other licences");
+            tracing::info!(
+                target: "tmr_core::front::backends",
+                backend = %peer.address, parts = description.parts.len(), "backend has other licences"
+            );
             known.parts = description.parts;
             self.join();
         }

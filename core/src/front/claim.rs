@@ -75,7 +75,7 @@ impl Front {
         self.silenced = false;
         self.phase = Phase::Claiming { epoch };
         self.claim_until = now + CLAIM_TIMEOUT;
-        tracing::debug!(%epoch, "claiming the lead");
+        tracing::debug!(target: "tmr_core::front::claim", %epoch, "claiming the lead");
         self.confirmations.clear();
         for peer in &mut self.peers {
             peer.follow = Follow::No;
@@ -96,7 +96,10 @@ impl Front {
         let doubled = self.futile.min(CLAIM_DOUBLED);
         let pause = self.random.pause(CLAIM_PAUSE) * (1 << doubled);
         self.futile += 1;
-        tracing::debug!(reason, pause_ms = pause.as_millis(), "claim given up, another follows");
+        tracing::debug!(
+            target: "tmr_core::front::claim",
+            reason, pause_ms = pause.as_millis(), "claim given up, another follows"
+        );
         self.phase = Phase::Pausing { until: now + pause };
         // It is asked at once, for the answer to be there in time.
         self.heartbeat = now;
@@ -348,7 +351,10 @@ impl Front {
     /// The birth of a group: all three are there and hold nothing.
     fn found(&mut self, now: Mono, epoch: Epoch, out: &mut Vec<Intent>) {
         let group = GroupId(self.random.u128());
-        tracing::info!(%group, "all three backends are blank: founding the group");
+        tracing::info!(
+            target: "tmr_core::front::claim",
+            %group, "all three backends are blank: founding the group"
+        );
         self.ledger.reset(group);
         // It was this front's own clock that stood in while fewer than two others were known.
         self.date.begin(Wall(0), now);
@@ -407,7 +413,10 @@ impl Front {
         self.silenced = false;
         self.unnamed = true;
         let handles = self.ledger.ahead().seat_count();
-        tracing::info!(%epoch, slot = %upto, handles, "leading: two backends have the log on disk");
+        tracing::info!(
+            target: "tmr_core::front::claim",
+            %epoch, slot = %upto, handles, "leading: two backends have the log on disk"
+        );
         self.desk.take_over(now, self.ledger.ahead());
     }
 

@@ -51,7 +51,10 @@ impl Front {
             if self.peers[index].address == *address {
                 continue;
             }
-            tracing::info!(old = %self.peers[index].address, new = %address, "a backend is another one");
+            tracing::info!(
+                target: "tmr_core::front::configure",
+                old = %self.peers[index].address, new = %address, "a backend is another one"
+            );
             if let Some(link) = self.peers[index].link() {
                 self.drop_peer(now, link, index, MOVED, out);
             }

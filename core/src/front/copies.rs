@@ -66,10 +66,13 @@ impl Front {
     pub(super) fn log_copies(&self, before: &[Copied]) {
         let addresses = self.addresses();
         for copied in self.joined.copies.iter().filter(|copied| !before.contains(copied)) {
-            tracing::error!("{}", copied.trouble(&addresses));
+            tracing::error!(target: "tmr_core::front::copies", "{}", copied.trouble(&addresses));
         }
         if self.joined.copies.is_empty() && !before.is_empty() {
-            tracing::info!("no two backends hold the same part any more");
+            tracing::info!(
+                target: "tmr_core::front::copies",
+                "no two backends hold the same part any more"
+            );
         }
     }
 }

@@ -204,7 +204,7 @@ impl Front {
     pub(super) fn give_back(&mut self, handle: Handle, reason: &str) {
         let leads = matches!(self.phase, Phase::Leading { .. });
         if leads && self.ledger.ahead().seat(handle).is_some() {
-            tracing::info!(%handle, reason, "handle given back");
+            tracing::info!(target: "tmr_core::front::flight", %handle, reason, "handle given back");
             self.ledger.propose(Entry::Expire(handle));
         }
     }
@@ -301,7 +301,10 @@ impl Front {
     fn unanswered(&mut self, flight: &AnyOne, out: &mut Vec<Intent>) {
         match Request::parse(&flight.call) {
             Ok(call) => {
-                tracing::warn!(call = call.name(), "no backend has answered a call in time");
+                tracing::warn!(
+                    target: "tmr_core::front::flight",
+                    call = call.name(), "no backend has answered a call in time"
+                );
                 self.desk.refuse(flight.link, &call, CmError::NETWORK_FAULT, out);
             }
             Err(malformed) => self.desk.misread(flight.link, &malformed, out),

@@ -91,7 +91,7 @@ impl Front {
     /// Logs which licences are gone since `before`.
     pub(super) fn log_gone(&self, before: &BTreeSet<LicenceKey>) {
         for key in self.joined.gone.difference(before) {
-            tracing::warn!("{}", self.gone_in_words(key));
+            tracing::warn!(target: "tmr_core::front::gone", "{}", self.gone_in_words(key));
         }
     }
 }

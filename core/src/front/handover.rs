@@ -103,7 +103,10 @@ impl Front {
     /// An operator has the role given to the twin. If that is under way, it goes on.
     pub(super) fn hand_over(&mut self, now: Mono) {
         if self.handover.stage == Stage::Idle {
-            tracing::info!("planned failover: what was begun ends, then the twin is to lead");
+            tracing::info!(
+                target: "tmr_core::front::handover",
+                "planned failover: what was begun ends, then the twin is to lead"
+            );
             let stage = Stage::Draining(now + HANDOVER_DRAIN);
             self.handover = Handover { stage, trouble: None };
             // The twin is told of them with the rest.
@@ -138,7 +141,7 @@ impl Front {
                      give-away of this front's state folder?",
                     HANDOVER_ADDRESS.as_secs()
                 );
-                tracing::error!("planned failover: {trouble}");
+                tracing::error!(target: "tmr_core::front::handover", "planned failover: {trouble}");
                 self.handover = Handover { stage: Stage::Idle, trouble: Some(trouble) };
             }
             _ => {}
@@ -147,7 +150,7 @@ impl Front {
 
     /// It comes to nothing: calls that wait are served here.
     fn keep_role(&mut self, why: String) {
-        tracing::warn!("planned failover given up: {why}");
+        tracing::warn!(target: "tmr_core::front::handover", "planned failover given up: {why}");
         self.handover = Handover { stage: Stage::Idle, trouble: Some(why) };
     }
 
@@ -168,7 +171,10 @@ impl Front {
                 _ => self.handover.stage = Stage::Idle,
             },
             Stage::Told(_) if stands_by => {
-                tracing::info!("planned failover: the twin leads");
+                tracing::info!(
+                    target: "tmr_core::front::handover",
+                    "planned failover: the twin leads"
+                );
                 self.handover.stage = Stage::Idle;
                 if self.wish.address == Some(true) {
                     self.handover.stage = Stage::Closing(now + HANDOVER_CLOSE);
@@ -231,17 +237,24 @@ impl Front {
     /// where it is: who gives it goes on then.
     pub(super) fn take_offer(&mut self, now: Mono, out: &mut Vec<Intent>) {
         if self.config.unfenced || !self.could_serve() {
-            tracing::warn!("the twin wants to give its role away; this front cannot take it now");
+            tracing::warn!(
+                target: "tmr_core::front::handover",
+                "the twin wants to give its role away; this front cannot take it now"
+            );
             return;
         }
         if self.has_just_woken(now) {
             tracing::warn!(
+                target: "tmr_core::front::handover",
                 "the twin has wanted to give its role away while this front did not run: it keeps it, for \
                  whoever ordered that may have been told so"
             );
             return;
         }
-        tracing::info!("the twin gives its role away: taking the lead");
+        tracing::info!(
+            target: "tmr_core::front::handover",
+            "the twin gives its role away: taking the lead"
+        );
         self.take_role(now);
         self.wish.offered = Some(now + HANDOVER_CLAIM);
         self.timers(now, out);

@@ -137,7 +137,10 @@ impl OwnMachine {
     /// Keepalived says how an instance or group stands.
     pub(super) fn notified(&mut self, now: Mono, notice: Notice) {
         if self.is_late(&notice) {
-            tracing::debug!(?notice, "keepalived has said something newer");
+            tracing::debug!(
+                target: "tmr_core::front::machine",
+                ?notice, "keepalived has said something newer"
+            );
             return;
         }
         let Notice { whose, state, begun } = notice;
@@ -152,7 +155,7 @@ impl OwnMachine {
             self.said.retain(|_, said| said.state != NoticeState::Gone);
         }
         if last.is_some() || self.said.len() < TRACK_INSTANCES {
-            tracing::debug!(whose, ?state, "keepalived says");
+            tracing::debug!(target: "tmr_core::front::machine", whose, ?state, "keepalived says");
             let begun = begun.or(last).unwrap_or_default();
             self.said.insert(whose, Said { state, begun });
         }
@@ -179,7 +182,10 @@ impl OwnMachine {
     /// What the system says against the address here; `None`: nothing.
     pub(super) fn set_obstacle(&mut self, obstacle: Option<String>) {
         if let Some(obstacle) = obstacle.as_ref().filter(|it| Some(*it) != self.obstacle.as_ref()) {
-            tracing::warn!("this machine cannot take the virtual address: {obstacle}");
+            tracing::warn!(
+                target: "tmr_core::front::machine",
+                "this machine cannot take the virtual address: {obstacle}"
+            );
         }
         self.obstacle = obstacle;
     }

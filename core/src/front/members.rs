@@ -179,10 +179,19 @@ impl Front {
         }
         match &obstacle {
             Some(text) if self.is_memory_lost() => {
-                tracing::error!("this front cannot lead: {text}");
+                tracing::error!(
+                    target: "tmr_core::front::members",
+                    "this front cannot lead: {text}"
+                );
             }
-            Some(text) => tracing::warn!("this front cannot lead yet: {text}"),
-            None => tracing::info!("nothing keeps this front from leading any more"),
+            Some(text) => tracing::warn!(
+                target: "tmr_core::front::members",
+                "this front cannot lead yet: {text}"
+            ),
+            None => tracing::info!(
+                target: "tmr_core::front::members",
+                "nothing keeps this front from leading any more"
+            ),
         }
         self.said = obstacle;
     }

@@ -219,6 +219,7 @@ impl Peer {
     pub(super) fn told_lost(&mut self, lost: Lost) {
         if lost.state && !self.lost_files.state {
             tracing::error!(
+                target: "tmr_core::front::peer",
                 "backend {} writes its journal to a file that is not in its state folder any more",
                 self.address
             );
@@ -229,7 +230,10 @@ impl Peer {
     /// It says how many of its files it cannot use.
     pub(super) fn told_unusable(&mut self, files: u32) {
         if files > self.unusable {
-            tracing::warn!("backend {} cannot use {files} of its files", self.address);
+            tracing::warn!(
+                target: "tmr_core::front::peer",
+                "backend {} cannot use {files} of its files", self.address
+            );
         }
         self.unusable = files;
     }

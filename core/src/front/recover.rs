@@ -93,6 +93,7 @@ impl Front {
             Err(reason) => return self.recovery.outcome = Some(Outcome::refused(&reason)),
         };
         tracing::warn!(
+            target: "tmr_core::front::recover",
             source = %self.name_source(&plan),
             slot = %plan.slot,
             "by command of an operator a new group is made from the best copy that is left"
@@ -219,7 +220,10 @@ impl Front {
                 peer.ask(now, Asked::Recover(epoch), &order, out);
             }
         }
-        tracing::info!(group = %work.group, %slot, bytes = bytes.len(), "sending the state of a new group");
+        tracing::info!(
+            target: "tmr_core::front::recover",
+            group = %work.group, %slot, bytes = bytes.len(), "sending the state of a new group"
+        );
     }
 
     /// A piece has come to a disk.
@@ -240,7 +244,10 @@ impl Front {
         let peer = &mut self.peers[index];
         peer.went_back = None;
         peer.description = Some(description);
-        tracing::info!(backend = %peer.address, "it has begun anew as a disk of the new group");
+        tracing::info!(
+            target: "tmr_core::front::recover",
+            backend = %peer.address, "it has begun anew as a disk of the new group"
+        );
         self.recover_goes_on(now);
         self.end_recovery_if_done(now, out);
     }
@@ -295,7 +302,7 @@ impl Front {
             "a new group was made from {}: slot {slot}, {handles} handles held, {done} backends",
             self.name_source(&work.plan)
         );
-        tracing::warn!(group = %work.group, "{text}");
+        tracing::warn!(target: "tmr_core::front::recover", group = %work.group, "{text}");
         self.events.note(self.ledger.now(), "group", text.clone());
         let said = json!({
             "message": text,
@@ -326,7 +333,7 @@ impl Front {
             }
         };
         let text = format!("no new group was made: {reason}; {half}");
-        tracing::error!("{text}");
+        tracing::error!(target: "tmr_core::front::recover", "{text}");
         self.recovery.outcome = Some(Outcome::refused(&text));
     }
 

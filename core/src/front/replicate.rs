@@ -38,7 +38,10 @@ impl Front {
         let slot = self.ledger.committed();
         let state = self.ledger.settled().encode();
         let peer = &mut self.peers[index];
-        tracing::info!(backend = %peer.address, %slot, bytes = state.len(), "sending a whole state");
+        tracing::info!(
+            target: "tmr_core::front::replicate",
+            backend = %peer.address, %slot, bytes = state.len(), "sending a whole state"
+        );
         peer.follow = Follow::Installing { slot };
         let pieces = state.len().div_ceil(PIECE_BYTES);
         for (number, bytes) in state.chunks(PIECE_BYTES).enumerate() {
@@ -151,7 +154,10 @@ impl Front {
         if !self.config.unfenced && !members.iter().all(here) {
             return;
         }
-        tracing::info!(backend = %self.peers[index].address, "taking it in as a member of the group");
+        tracing::info!(
+            target: "tmr_core::front::replicate",
+            backend = %self.peers[index].address, "taking it in as a member of the group"
+        );
         let members = members.map(|disk| if disk == gone { new } else { disk });
         self.ledger.propose(Entry::Configure(Setting::Members(members)));
     }
@@ -161,7 +167,10 @@ impl Peer {
     /// Says once what keeps this backend from being counted.
     pub(super) fn complain(&mut self, trouble: String) {
         if self.trouble.as_ref() != Some(&trouble) {
-            tracing::warn!(backend = %self.address, "{trouble}");
+            tracing::warn!(
+                target: "tmr_core::front::replicate",
+                backend = %self.address, "{trouble}"
+            );
             self.trouble = Some(trouble);
         }
     }
@@ -181,7 +190,10 @@ impl Peer {
             *beats == 0
         });
         if let Some((_, trouble)) = due.filter(|(_, text)| self.trouble.as_ref() == Some(text)) {
-            tracing::warn!(backend = %self.address, "{trouble}");
+            tracing::warn!(
+                target: "tmr_core::front::replicate",
+                backend = %self.address, "{trouble}"
+            );
         }
     }
 }

@@ -63,7 +63,7 @@ impl Front {
 
     /// An operator says that it is to lead.
     pub(super) fn order(&mut self, now: Mono) {
-        tracing::info!("activated by command");
+        tracing::info!(target: "tmr_core::front::role", "activated by command");
         self.handover = Handover::default();
         self.take_role(now);
         self.wish.ordered = true;
@@ -80,16 +80,22 @@ impl Front {
     pub(super) fn address(&mut self, now: Mono, here: bool) {
         match (self.wish.address.replace(here), here) {
             (Some(false), true) => {
-                tracing::info!("the virtual address has come: taking the lead");
+                tracing::info!(
+                    target: "tmr_core::front::role",
+                    "the virtual address has come: taking the lead"
+                );
                 self.machine.has_address();
                 self.take_role(now);
             }
             (None, true) => {
-                tracing::info!("the virtual address is here: leading as soon as nobody does");
+                tracing::info!(
+                    target: "tmr_core::front::role",
+                    "the virtual address is here: leading as soon as nobody does"
+                );
                 self.wish.waits = !self.wish.lead;
             }
             (Some(true), false) => {
-                tracing::info!("the virtual address has gone");
+                tracing::info!(target: "tmr_core::front::role", "the virtual address has gone");
                 self.wish.waits = false;
                 if !matches!(self.phase, Phase::Leading { .. }) && !self.wish.ordered {
                     self.stand_by();
@@ -113,7 +119,10 @@ impl Front {
     pub(super) fn lead_if_nobody_does(&mut self, now: Mono) {
         let sure = self.twin_awaited() <= now;
         if self.wish.waits && self.could_serve() && sure && !self.somebody_leads() {
-            tracing::info!("the virtual address is here and nobody leads: taking the lead");
+            tracing::info!(
+                target: "tmr_core::front::role",
+                "the virtual address is here and nobody leads: taking the lead"
+            );
             self.take_role(now);
         }
     }

@@ -85,7 +85,10 @@ impl Front {
                 self.admin.conclude(now, link, (status, &said), out);
             }
             (Some(Asker::Twin), Ok(_)) => {
-                tracing::info!("the configuration follows the twin's");
+                tracing::info!(
+                    target: "tmr_core::front::settings",
+                    "the configuration follows the twin's"
+                );
             }
             (Some(Asker::Twin), Err(reason)) => self.not_taken_over(reason),
             (None, _) => {}
@@ -150,7 +153,10 @@ impl Front {
     }
 
     fn not_taken_over(&mut self, reason: String) {
-        tracing::warn!("the twin's later configuration is not taken over: {reason}");
+        tracing::warn!(
+            target: "tmr_core::front::settings",
+            "the twin's later configuration is not taken over: {reason}"
+        );
         self.settings.trouble = Some(reason);
     }
 }

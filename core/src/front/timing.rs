@@ -34,7 +34,10 @@ impl Front {
         }
         self.claim_timers(now, out);
         if self.wish.offered.is_some_and(|until| until <= now) {
-            tracing::warn!("the role that the twin gives away could not be taken in time");
+            tracing::warn!(
+                target: "tmr_core::front::timing",
+                "the role that the twin gives away could not be taken in time"
+            );
             self.stand_by();
         }
         self.redial_doubled(now, out);
@@ -91,7 +94,10 @@ impl Front {
                 self.claim_again(now, "it took too long");
             }
             Phase::Leading { .. } if !self.confirmed(now, FENCE) && !self.silenced => {
-                tracing::warn!("no majority of backends has confirmed this front: clients dropped");
+                tracing::warn!(
+                    target: "tmr_core::front::timing",
+                    "no majority of backends has confirmed this front: clients dropped"
+                );
                 self.silenced = true;
                 self.drop_flights();
                 self.desk.drop_clients(Why::Stepped("no majority of backends"), out);

@@ -102,7 +102,7 @@ impl Front {
         if matches!(self.phase, Phase::Leading { .. }) {
             self.vigil.logged.warn(now.mono, &text);
         } else {
-            tracing::debug!("{text}");
+            tracing::debug!(target: "tmr_core::front::vigil", "{text}");
         }
     }
 

@@ -139,7 +139,10 @@ impl Clerk {
                 }
                 Ok(Errand::Audit(line)) => {
                     if let Err(error) = self.record(&line) {
-                        tracing::error!("{}: {}", self.audit.display(), words(&error));
+                        tracing::error!(
+                            target: "tmr_runtime_std::daemon::clerk",
+                            "{}: {}", self.audit.display(), words(&error)
+                        );
                     }
                 }
                 Ok(_) | Err(RecvTimeoutError::Timeout) => {}
@@ -211,7 +214,10 @@ impl Clerk {
             }
         }
         if self.troubles.is_empty() && self.told != Entrance::default() {
-            tracing::info!("passwords and certificate of the admin pages: read again");
+            tracing::info!(
+                target: "tmr_runtime_std::daemon::clerk",
+                "passwords and certificate of the admin pages: read again"
+            );
         }
         entrance.trouble = self.troubles.first().map(|it| format!("{}: {}", it.file, it.trouble));
         entrance.files = self.files();
@@ -220,7 +226,7 @@ impl Clerk {
     }
 
     fn complain(&mut self, failure: &Failure, (otherwise, todo): (&str, &str)) {
-        tracing::error!("{failure}; {otherwise}");
+        tracing::error!(target: "tmr_runtime_std::daemon::clerk", "{failure}; {otherwise}");
         self.troubles.push(files::trouble(failure, todo));
     }
 
@@ -243,13 +249,19 @@ impl Clerk {
         if let Some(ends) = self.told.certificate_ends.filter(|ends| left(*ends) < ENDS_SOON) {
             self.warned = Some(Instant::now());
             let file = self.seen.0.certificate.as_ref().map(|it| it.chain.display().to_string());
-            tracing::warn!("{}: the certificate ends on {ends}", file.unwrap_or_default());
+            tracing::warn!(
+                target: "tmr_runtime_std::daemon::clerk",
+                "{}: the certificate ends on {ends}", file.unwrap_or_default()
+            );
         }
         for token in self.told.tokens.iter().filter(|it| it.holds(Wall(now.as_secs()))) {
             if left(token.ends) < TOKEN_ENDS_SOON {
                 self.warned = Some(Instant::now());
                 let (file, name, ends) = (&self.told.password_file, &token.name, token.ends);
-                tracing::warn!("{file}: the token {name} ends on {ends}");
+                tracing::warn!(
+                    target: "tmr_runtime_std::daemon::clerk",
+                    "{file}: the token {name} ends on {ends}"
+                );
             }
         }
     }

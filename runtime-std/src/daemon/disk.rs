@@ -158,7 +158,10 @@ impl Folder {
         let left = self.path(&format!("{JOURNAL}.{FRESH}"));
         match std::fs::remove_file(&left) {
             Ok(()) => {
-                tracing::warn!("{}: left by an interrupted rewrite, removed", left.display());
+                tracing::warn!(
+                    target: "tmr_runtime_std::daemon::disk",
+                    "{}: left by an interrupted rewrite, removed", left.display()
+                );
             }
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(in_the_way(&left, &error)),
@@ -180,6 +183,7 @@ impl Folder {
             let (keep, length) = (keep as u64, file.metadata()?.len());
             if keep < length {
                 tracing::warn!(
+                    target: "tmr_runtime_std::daemon::disk",
                     "{}: torn tail cut off: {} of {length} bytes",
                     path.display(),
                     length - keep
@@ -214,10 +218,14 @@ fn tell_lost(lost: Option<Misplaced>, told: &mut Option<Misplaced>, tell: &Tell)
     }
     match &lost {
         Some(Misplaced { path, what }) => tracing::error!(
+            target: "tmr_runtime_std::daemon::disk",
             "{path}: {what}: somebody has removed or replaced it under this server; what is written \
              there does not outlive this process"
         ),
-        None => tracing::info!("the state folder is as it should be again"),
+        None => tracing::info!(
+            target: "tmr_runtime_std::daemon::disk",
+            "the state folder is as it should be again"
+        ),
     }
     told.clone_from(&lost);
     tell(Input::Misplaced { place: Place::State, found: lost });

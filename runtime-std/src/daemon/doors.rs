@@ -55,7 +55,10 @@ pub fn listen(spot: &Spot, beside: &[&TcpListener]) -> Result<TcpListener, Failu
     };
     let listened = listen(&at.host).or_else(|error| match without_ipv6(&at.host, &error) {
         Some(instead) => {
-            tracing::warn!("{what}: this machine has no IPv6; listening on {instead}");
+            tracing::warn!(
+                target: "tmr_runtime_std::daemon::doors",
+                "{what}: this machine has no IPv6; listening on {instead}"
+            );
             listen(instead)
         }
         None => Err(error),
@@ -172,7 +175,10 @@ pub fn raise_file_limit() -> usize {
     let files = match setrlimit(Resource::Nofile, raised) {
         Ok(()) => limit.maximum,
         Err(error) => {
-            tracing::warn!("no more than {:?} files at once: {error}", limit.current);
+            tracing::warn!(
+                target: "tmr_runtime_std::daemon::doors",
+                "no more than {:?} files at once: {error}", limit.current
+            );
             limit.current
         }
     };
@@ -185,7 +191,10 @@ pub fn leave_no_core() {
     let limit = getrlimit(Resource::Core);
     let none = Rlimit { current: Some(0), maximum: limit.maximum };
     if let Err(error) = setrlimit(Resource::Core, none) {
-        tracing::warn!("a crash may leave a core dump, which has keys in it: {error}");
+        tracing::warn!(
+            target: "tmr_runtime_std::daemon::doors",
+            "a crash may leave a core dump, which has keys in it: {error}"
+        );
     }
 }
 
@@ -196,6 +205,7 @@ pub fn clients_max(files: usize) -> usize {
     let clients = files.saturating_sub(FILES_RESERVED);
     if clients < CLIENT_LINKS_MAX {
         tracing::warn!(
+            target: "tmr_runtime_std::daemon::doors",
             "room for {clients} client links, not {CLIENT_LINKS_MAX}: the system gives this process {files} \
              files; raise its limit (LimitNOFILE, ulimit -n)"
         );

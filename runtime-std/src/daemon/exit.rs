@@ -91,7 +91,7 @@ pub type Outcome = Result<(), Failure>;
 
 /// Ends a daemon that must not go on; supervision starts it again.
 pub fn halt(reason: &str) -> ! {
-    tracing::error!("halted: {reason}");
+    tracing::error!(target: "tmr_runtime_std::daemon::exit", "halted: {reason}");
     std::process::exit(Exit::Failed as i32);
 }
 

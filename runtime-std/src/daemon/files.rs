@@ -145,7 +145,7 @@ fn key_nearby(path: &Path) -> Option<PathBuf> {
 /// server, or on standard error of a command.
 pub fn warn_if_open(path: &Path, what: &str, right: u32) {
     if let Some(text) = too_open(path, what, right) {
-        tracing::warn!("{text}");
+        tracing::warn!(target: "tmr_runtime_std::daemon::files", "{text}");
     }
 }
 

@@ -130,6 +130,7 @@ impl Licences {
         look.log();
         if licences.held.is_empty() {
             tracing::warn!(
+                target: "tmr_runtime_std::daemon::licences",
                 "there is no licence file: this backend has nothing to serve until one comes"
             );
         }
@@ -170,6 +171,7 @@ impl Licences {
                     self.keys = keys();
                     for failure in &self.keys {
                         tracing::error!(
+                            target: "tmr_runtime_std::daemon::licences",
                             "SIGHUP: {failure}; what the start has read holds on, and the next start \
                              would fail"
                         );
@@ -178,7 +180,10 @@ impl Licences {
                 if let Some(containers) = self.look(hung_up) {
                     tell(Input::Containers(containers));
                 } else if hung_up {
-                    tracing::info!("SIGHUP: the licence files hold what is in force already");
+                    tracing::info!(
+                        target: "tmr_runtime_std::daemon::licences",
+                        "SIGHUP: the licence files hold what is in force already"
+                    );
                 }
                 if hung_up {
                     notify::ready("the licence files were read again");
@@ -209,7 +214,10 @@ impl Licences {
                 continue;
             };
             let (path, container) = (files::shown(&file.path), good.part.name());
-            tracing::info!("{path}: this licence file is in force now, container {container}");
+            tracing::info!(
+                target: "tmr_runtime_std::daemon::licences",
+                "{path}: this licence file is in force now, container {container}"
+            );
         }
         if containers == self.held {
             return None;
@@ -315,10 +323,13 @@ impl Licences {
 impl Look {
     fn log(&self) {
         for line in self.lines.iter().take(FILE_TROUBLES_SHOWN) {
-            tracing::warn!("{line}");
+            tracing::warn!(target: "tmr_runtime_std::daemon::licences", "{line}");
         }
         if let Some(more @ 1..) = self.lines.len().checked_sub(FILE_TROUBLES_SHOWN) {
-            tracing::warn!("and {more} more of such files");
+            tracing::warn!(
+                target: "tmr_runtime_std::daemon::licences",
+                "and {more} more of such files"
+            );
         }
     }
 }

@@ -287,7 +287,10 @@ impl Links {
         let socket = socket.into();
         let prepared = if let Socket::Tcp(socket) = &socket { prepare(socket) } else { Ok(()) };
         if let Err(error) = prepared {
-            return tracing::debug!(%from, "gone before it was served: {}", broken(&error));
+            return tracing::debug!(
+                target: "tmr_runtime_std::daemon::links",
+                %from, "gone before it was served: {}", broken(&error)
+            );
         }
         let from = if door == Door::Admin { seen_from(&socket, from) } else { from };
         let (link, todo) = lock(&self.hub).step(|hub, now, acts| hub.accept(now, door, from, acts));

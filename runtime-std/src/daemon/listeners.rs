@@ -226,7 +226,10 @@ impl Open {
         if last.is_none_or(|at| at.elapsed() >= TROUBLE_LOGGED) {
             *last = Some(Instant::now());
             let door = doors::name(self.door);
-            tracing::warn!("nobody can come in by the {door} port: {}", words(error));
+            tracing::warn!(
+                target: "tmr_runtime_std::daemon::listeners",
+                "nobody can come in by the {door} port: {}", words(error)
+            );
         }
     }
 }

@@ -70,6 +70,7 @@ pub fn start() {
     }));
     if let Some((error, wanted)) = aside {
         tracing::error!(
+            target: "tmr_runtime_std::daemon::log",
             "{VARIABLE}={wanted}: {error}; logging as if it were info; right would be info, debug, or \
              tmr_core::front=debug,info"
         );
@@ -122,7 +123,10 @@ pub fn apply(prepared: Prepared) {
         // What it says at the start holds until something else is configured.
         (None, Some(variable)) => {
             if log.level != "info" {
-                tracing::info!("{VARIABLE}={variable} is set: Log.Level is left aside");
+                tracing::info!(
+                    target: "tmr_runtime_std::daemon::log",
+                    "{VARIABLE}={variable} is set: Log.Level is left aside"
+                );
             }
         }
         (Some(true), _) => {}
@@ -141,7 +145,10 @@ pub fn begin(log: &Log, reserved: &Reserved) {
         Err(failure) => {
             match prepare(&Log { file: None, ..log.clone() }, reserved) {
                 Ok(prepared) => apply(prepared),
-                Err(failure) => tracing::error!("{failure}"),
+                Err(failure) => tracing::error!(
+                    target: "tmr_runtime_std::daemon::log",
+                    "{failure}"
+                ),
             }
             complain(&failure, "logging to standard error only");
         }
@@ -150,7 +157,7 @@ pub fn begin(log: &Log, reserved: &Reserved) {
 
 /// Says why there is no log file, or why it is the one that was open before.
 pub fn complain(failure: &Failure, otherwise: &str) {
-    tracing::error!("{failure}; {otherwise}");
+    tracing::error!(target: "tmr_runtime_std::daemon::log", "{failure}; {otherwise}");
     *lock(&TROUBLE) = Some(files::trouble(failure, TODO));
 }
 

@@ -96,7 +96,10 @@ impl Watch {
             if trouble != said {
                 let path = self.path();
                 if !trouble.is_empty() {
-                    tracing::warn!("the machine's own socket, {path}, cannot be made: {trouble}");
+                    tracing::warn!(
+                        target: "tmr_runtime_std::daemon::machine",
+                        "the machine's own socket, {path}, cannot be made: {trouble}"
+                    );
                 }
                 let what = Some(trouble.clone()).filter(|trouble| !trouble.is_empty());
                 let found = what.map(|what| Misplaced { path, what });
@@ -127,7 +130,10 @@ impl Watch {
                 match Machine::at(&folder.join(SOCKET)) {
                     Ok(machine) => {
                         let path = machine.path.clone();
-                        tracing::info!("the machine itself comes in by {}", path.display());
+                        tracing::info!(
+                            target: "tmr_runtime_std::daemon::machine",
+                            "the machine itself comes in by {}", path.display()
+                        );
                         left.file = Some(File { number: number(&path)?, path });
                         return Ok(Some(machine));
                     }
@@ -141,7 +147,10 @@ impl Watch {
         }
         let machine = Machine::at(&own.path)?;
         own.number = number(&own.path)?;
-        tracing::warn!("{}: it was removed, and is made anew", own.path.display());
+        tracing::warn!(
+            target: "tmr_runtime_std::daemon::machine",
+            "{}: it was removed, and is made anew", own.path.display()
+        );
         Ok(Some(machine))
     }
 }
@@ -156,11 +165,15 @@ impl Machine {
             let path = folder.join(SOCKET);
             match Self::at(&path) {
                 Ok(machine) => {
-                    tracing::debug!("the machine itself comes in by {}", path.display());
+                    tracing::debug!(
+                        target: "tmr_runtime_std::daemon::machine",
+                        "the machine itself comes in by {}", path.display()
+                    );
                     lock(&leftover.0).file = number(&path).ok().map(|number| File { path, number });
                     return Some(machine);
                 }
                 Err(error) => tracing::warn!(
+                    target: "tmr_runtime_std::daemon::machine",
                     "the machine itself cannot come in by {}: {}; what needs it has to use the admin port",
                     path.display(),
                     words(&error)
@@ -220,7 +233,10 @@ impl Machine {
             return Ok(Some(socket));
         }
         let (user, path) = (peer.uid.as_raw(), self.path.display());
-        tracing::debug!("user {user} was refused at {path}: not of the server's group");
+        tracing::debug!(
+            target: "tmr_runtime_std::daemon::machine",
+            "user {user} was refused at {path}: not of the server's group"
+        );
         Ok(None)
     }
 }

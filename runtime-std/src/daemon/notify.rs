@@ -60,7 +60,10 @@ fn takes_turns(turns: &AtomicU64, ask: impl FnOnce(), pause: impl FnOnce()) -> b
 fn tell(states: &[NotifyState<'_>]) {
     // Whoever does not listen needs no error: systemd itself acts on what it does not hear.
     if let Err(error) = sd_notify::notify(states) {
-        tracing::debug!("systemd cannot be told: {error}");
+        tracing::debug!(
+            target: "tmr_runtime_std::daemon::notify",
+            "systemd cannot be told: {error}"
+        );
     }
 }
 

@@ -158,7 +158,7 @@ fn begin(watched: &cli::Watched, farewell: &Farewell, leftover: &Leftover) -> Ou
     log::start();
     let (last, left) = (farewell.clone(), leftover.clone());
     signals::on_stop(move || {
-        tracing::info!("told to stop");
+        tracing::info!(target: "tmr_runtime_std::daemon::roles", "told to stop");
         notify::stopping();
         last.say();
         left.remove();

@@ -132,7 +132,10 @@ impl Settings {
                         Ok(_) => self.said_in_force(),
                         Err(failure) => {
                             let words = format!("{failure}; nothing has changed");
-                            tracing::error!("SIGHUP: {words}");
+                            tracing::error!(
+                                target: "tmr_runtime_std::daemon::settings",
+                                "SIGHUP: {words}"
+                            );
                             words
                         }
                     };
@@ -141,8 +144,14 @@ impl Settings {
                 Ask::Store(text) => {
                     let stored = self.store(text, running);
                     match &stored {
-                        Ok(_) => tracing::info!("{} is stored, and in force", self.path.display()),
-                        Err(failure) => tracing::error!("{failure}; nothing has changed"),
+                        Ok(_) => tracing::info!(
+                            target: "tmr_runtime_std::daemon::settings",
+                            "{} is stored, and in force", self.path.display()
+                        ),
+                        Err(failure) => tracing::error!(
+                            target: "tmr_runtime_std::daemon::settings",
+                            "{failure}; nothing has changed"
+                        ),
                     }
                     tell(Input::Stored(stored.map_err(|failure| failure.text)));
                 }
@@ -160,11 +169,11 @@ impl Settings {
                     "{path} is in force, but not what the admin pages need: {failure}; what was read \
                      of that before holds on, if anything was"
                 );
-                tracing::error!("SIGHUP: {words}");
+                tracing::error!(target: "tmr_runtime_std::daemon::settings", "SIGHUP: {words}");
                 return words;
             }
         };
-        tracing::info!("SIGHUP: {words}");
+        tracing::info!(target: "tmr_runtime_std::daemon::settings", "SIGHUP: {words}");
         words
     }
 
@@ -225,7 +234,10 @@ impl Settings {
         write(&text)?;
         for (door, listener) in &opened {
             if let Ok(at) = listener.local_addr() {
-                tracing::info!("the {} port is {at} now", doors::name(*door));
+                tracing::info!(
+                    target: "tmr_runtime_std::daemon::settings",
+                    "the {} port is {at} now", doors::name(*door)
+                );
             }
             if *door == Door::Licence {
                 self.address = doors::reached_at(listener);
@@ -246,7 +258,10 @@ impl Settings {
         let later = self.later(&group);
         for key in &later {
             let path = self.path.display();
-            tracing::warn!("{path}: {key} comes into force when tmrd is started again");
+            tracing::warn!(
+                target: "tmr_runtime_std::daemon::settings",
+                "{path}: {key} comes into force when tmrd is started again"
+            );
         }
         self.tell(running.tell);
         Ok(later)

@@ -57,13 +57,16 @@ pub fn die_with_parent(last: impl FnOnce() + Send + 'static) -> Result<(), Failu
     // A process that is stopped (SIGSTOP) does not see the end of its input: the system lets it go on
     // when its parent is gone.
     if let Err(error) = set_parent_process_death_signal(Some(Signal::CONT)) {
-        tracing::warn!("a parent that is gone does not wake this process: {error}");
+        tracing::warn!(
+            target: "tmr_runtime_std::daemon::signals",
+            "a parent that is gone does not wake this process: {error}"
+        );
     }
     let watch = || {
         let mut input = std::io::stdin().lock();
         // Nothing is ever written there: all that can come is the end.
         let _ = std::io::copy(&mut input, &mut std::io::sink());
-        tracing::info!("the parent is gone: stopping");
+        tracing::info!(target: "tmr_runtime_std::daemon::signals", "the parent is gone: stopping");
         last();
         std::process::exit(0);
     };

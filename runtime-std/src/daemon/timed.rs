@@ -136,7 +136,10 @@ impl TimedHub {
 
     /// A link is gone, and why; for the hub and for the log.
     pub(super) fn closed(&mut self, link: Link, why: Why, unsent: bool) -> Todo {
-        tracing::debug!(link = link.0, %why, unsent, "closed");
+        tracing::debug!(
+            target: "tmr_runtime_std::daemon::timed",
+            link = link.0, %why, unsent, "closed"
+        );
         self.patience.remove(&link);
         self.step(|hub, now, acts| hub.closed(now, link, why, unsent, acts)).1
     }

@@ -191,7 +191,7 @@ fn uncover(
         let state = match tls.process_new_packets() {
             Ok(state) => state,
             Err(error) => {
-                tracing::debug!("TLS: {error}");
+                tracing::debug!(target: "tmr_runtime_std::daemon::tls", "TLS: {error}");
                 drain(tls, wire);
                 return Err(Why::Protocol("TLS that cannot be understood, or is not trusted"));
             }

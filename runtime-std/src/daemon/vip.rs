@@ -84,7 +84,10 @@ impl Watch {
                 (Some(here), self.unwritten.clone().or_else(|| interface_down(&all, &addresses)))
             }
             Err(error) => {
-                tracing::warn!("this machine's addresses cannot be read: {}", words(&error));
+                tracing::warn!(
+                    target: "tmr_runtime_std::daemon::vip",
+                    "this machine's addresses cannot be read: {}", words(&error)
+                );
                 (None, self.unwritten.clone())
             }
         }
@@ -100,7 +103,7 @@ impl Watch {
             file.set_len(2)
         };
         let trouble = format!("{}: {}", path.display(), words(&put().err()?));
-        tracing::error!("{trouble}");
+        tracing::error!(target: "tmr_runtime_std::daemon::vip", "{trouble}");
         Some(format!("{trouble}; keepalived there may keep the address off"))
     }
 }

@@ -230,7 +230,10 @@ impl Learner {
                     self.list(at, id, &reply.body);
                 } else {
                     let (serial, status) = (self.places[at].serial, reply.status);
-                    tracing::warn!(serial, %status, "a stock server does not list a container");
+                    tracing::warn!(
+                        target: "tmr_core::front::stock::learn",
+                        serial, %status, "a stock server does not list a container"
+                    );
                 }
                 self.step = Step::Leave { at, handle };
             }
@@ -242,7 +245,10 @@ impl Learner {
                 }
                 None => {
                     let (product, status) = (&self.lines[line].product, reply.status);
-                    tracing::warn!(?product, %status, "a stock server does not show a licence");
+                    tracing::warn!(
+                        target: "tmr_core::front::stock::learn",
+                        ?product, %status, "a stock server does not show a licence"
+                    );
                     self.step = self.open(line + 1);
                 }
             },
@@ -331,7 +337,10 @@ impl Learner {
             }
             None => {
                 let (product, status) = (&self.lines[line].product, reply.status);
-                tracing::warn!(?product, %status, "a stock server does not describe a licence");
+                tracing::warn!(
+                    target: "tmr_core::front::stock::learn",
+                    ?product, %status, "a stock server does not describe a licence"
+                );
                 self.open(line + 1)
             }
         }

@@ -281,6 +281,7 @@ impl Stand {
                     if self.learnt.parts.is_empty() {
                         let server = self.address();
                         tracing::warn!(
+                            target: "tmr_core::front::stock::server",
                             %server,
                             "a stock server has no TMR licence in a container of those CmActIds \
                              that VirtualContainers names"
@@ -335,7 +336,10 @@ impl Stand {
     /// The server does not know a seat's handle: the seat is taken there again.
     fn unknown(&mut self, now: Mono, handle: Handle, number: u32) {
         if matches!(self.book.at(handle), Some(At::Held(held, _)) if held == number) {
-            tracing::info!(%handle, server = %self.address(), "a stock server has lost a seat");
+            tracing::info!(
+                target: "tmr_core::front::stock::server",
+                %handle, server = %self.address(), "a stock server has lost a seat"
+            );
             self.book.set(now, handle, At::Lacking(now));
         }
     }

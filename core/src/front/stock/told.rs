@@ -111,7 +111,10 @@ impl Stock {
                 let (slot, _) = front.ledger.propose(leader);
                 front.ledger.commit(slot);
                 let settled = front.ledger.settled();
-                tracing::info!(%slot, handles = settled.seat_count(), "going on with the twin's log");
+                tracing::info!(
+                    target: "tmr_core::front::stock::told",
+                    %slot, handles = settled.seat_count(), "going on with the twin's log"
+                );
                 Log { front: id, group, slot, state: settled.encode() }
             }
             None => Log::birth(id, self.group, self.members),

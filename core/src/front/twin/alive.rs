@@ -57,7 +57,10 @@ impl Front {
         let Some(handle) = request.handle().filter(|_| !leads && !link.is_passed()) else { return };
         if let Some(twin) = &mut self.twin {
             if !twin.signs.note(now, Handle(handle)) {
-                tracing::debug!(handle, "no room for a sign of life");
+                tracing::debug!(
+                    target: "tmr_core::front::twin::alive",
+                    handle, "no room for a sign of life"
+                );
             }
         }
     }

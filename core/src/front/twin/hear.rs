@@ -85,7 +85,7 @@ pub(super) struct Hearing {
 impl Hearing {
     /// The twin has said hello on this link; the one that it takes the place of.
     pub(super) fn stands(&mut self, now: Mono, link: Link, minor: u16) -> Option<Link> {
-        tracing::info!(minor, "the twin tells");
+        tracing::info!(target: "tmr_core::front::twin::hear", minor, "the twin tells");
         let old = self.link();
         let strangers = core::mem::take(&mut self.strangers);
         let differs = core::mem::take(&mut self.differs);
@@ -300,7 +300,10 @@ impl Hearing {
         }
         let whole =
             State::decode(bytes).ok_or(Why::Protocol("a twin sent a state that is none"))?;
-        tracing::info!(%slot, seats = whole.seat_count(), "the twin's state is here");
+        tracing::info!(
+            target: "tmr_core::front::twin::hear",
+            %slot, seats = whole.seat_count(), "the twin's state is here"
+        );
         ledger.load(group, slot, whole);
         self.state = None;
         news.named = true;
@@ -384,7 +387,10 @@ impl Hearing {
     pub(super) fn differ(&mut self, differs: Vec<TwinDifference>) {
         for TwinDifference { key, ours, theirs } in &differs {
             if !self.differs.iter().any(|known| known.key == *key && known.theirs == *theirs) {
-                tracing::warn!("the twin's configuration differs in {key}: {theirs}; here: {ours}");
+                tracing::warn!(
+                    target: "tmr_core::front::twin::hear",
+                    "the twin's configuration differs in {key}: {theirs}; here: {ours}"
+                );
             }
         }
         self.differs = differs;

@@ -42,7 +42,10 @@ impl Telling {
         }
         self.past = match self.past {
             Past::Sent { from, lines: true, .. } if upto == from => {
-                tracing::warn!("the twin does not take the usage history: it is told no more");
+                tracing::warn!(
+                    target: "tmr_core::front::twin::past",
+                    "the twin does not take the usage history: it is told no more"
+                );
                 Past::Off
             }
             Past::Asked | Past::Sent { .. } => Past::At(upto),

@@ -119,7 +119,7 @@ impl Default for Telling {
 impl Telling {
     /// Both ends have said hello.
     pub(super) fn stands(&mut self, now: Mono, link: Link, minor: u16) {
-        tracing::info!(minor, "the twin listens");
+        tracing::info!(target: "tmr_core::front::twin::tell", minor, "the twin listens");
         let state_after = self.state_after;
         *self = Self { wire: Wire::Up(link), minor, state_after, ..Self::default() };
         (self.progress, self.spoke) = (now, now);
@@ -161,6 +161,7 @@ impl Telling {
     pub(super) fn give_up(&mut self, last: Slot) {
         if self.stood().is_some() && self.late.replace(last).is_none() {
             tracing::warn!(
+                target: "tmr_core::front::twin::tell",
                 "the twin does not take what changes within TransferTimeoutInSeconds: clients are \
                  answered without it until it has caught up"
             );
@@ -386,7 +387,10 @@ impl Telling {
         let Some(group) = ledger.group() else { return };
         if self.pace == Pace::Behind && self.state_after <= now {
             let (slot, bytes) = (ledger.committed(), ledger.settled().encode());
-            tracing::info!(%slot, bytes = bytes.len(), "sending the twin a whole state");
+            tracing::info!(
+                target: "tmr_core::front::twin::tell",
+                %slot, bytes = bytes.len(), "sending the twin a whole state"
+            );
             self.state_after = now + TWIN_STATE_PAUSE;
             self.pace = Pace::State { slot, bytes, from: 0 };
         }

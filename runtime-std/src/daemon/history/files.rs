@@ -378,10 +378,16 @@ impl Files {
     fn remove(&self, name: &Name, why: &str) {
         let path = self.folder().join(name.file());
         match fs::remove_file(&path) {
-            Ok(()) => tracing::info!("usage history: {} was removed: {why}", path.display()),
+            Ok(()) => tracing::info!(
+                target: "tmr_runtime_std::daemon::history::files",
+                "usage history: {} was removed: {why}", path.display()
+            ),
             Err(error) => {
                 let words = words(&error);
-                tracing::warn!("usage history: {} cannot be removed: {words}", path.display());
+                tracing::warn!(
+                    target: "tmr_runtime_std::daemon::history::files",
+                    "usage history: {} cannot be removed: {words}", path.display()
+                );
             }
         }
     }

@@ -100,9 +100,15 @@ impl Keeper {
         self.sync();
         let folder = settings.folder.display();
         match (settings.begins(self.files.settings()), settings.enabled) {
-            (true, _) => tracing::info!("usage history: from now on in {folder}"),
+            (true, _) => tracing::info!(
+                target: "tmr_runtime_std::daemon::history",
+                "usage history: from now on in {folder}"
+            ),
             (false, true) => {}
-            (false, false) => tracing::info!("usage history: no files any more"),
+            (false, false) => tracing::info!(
+                target: "tmr_runtime_std::daemon::history",
+                "usage history: no files any more"
+            ),
         }
         self.files.change(settings);
         self.logged = None;
@@ -127,7 +133,10 @@ impl Keeper {
             let time = now.wall;
             let lost = Record { kind: Kind::Lost, time, count: self.lost, ..Record::default() };
             if self.files.write(&lost.line(), now).is_ok() {
-                tracing::warn!(lines = self.lost, "usage history: lines were lost");
+                tracing::warn!(
+                    target: "tmr_runtime_std::daemon::history",
+                    lines = self.lost, "usage history: lines were lost"
+                );
                 self.lost = 0;
             }
         }
@@ -166,7 +175,10 @@ impl Keeper {
         if self.logged.is_none_or(|at| at.elapsed() >= TROUBLE_LOGGED) {
             self.logged = Some(Instant::now());
             let folder = self.files.settings().folder.display();
-            tracing::error!(lost = self.lost, "usage history in {folder} {what}: {}", words(error));
+            tracing::error!(
+                target: "tmr_runtime_std::daemon::history",
+                lost = self.lost, "usage history in {folder} {what}: {}", words(error)
+            );
         }
     }
 }

@@ -47,6 +47,7 @@ impl Share {
                 if bytes > most {
                     if self.left_out == 0 {
                         tracing::warn!(
+                            target: "tmr_runtime_std::daemon::history::share",
                             "usage history: refused accesses have filled their share of the file, \
                              {most} bytes; the next file says how many more there were, or this one when the process is \
                              told to stop"
