@@ -57,6 +57,14 @@ for top in ("runtime-std/src", "runtime-smol/src"):
             if MADE.search(line):
                 wrong.append(f"{path}:{number}: makes a file, which daemon/create.rs is for")
 
+# Operators filter by log topics, which therefore do not follow the paths of modules.
+LOGGED = re.compile(r"tracing::(?:info|warn|error|debug|trace)!\((?!\s*target: \")")
+for top in ("core/src", "runtime-std/src", "runtime-smol/src"):
+    for path in pathlib.Path(top).rglob("*.rs"):
+        code = path.read_text(encoding="utf-8").split("#[cfg(test)]\nmod ")[0]
+        if LOGGED.search(code) and not path.stem.endswith("_test"):
+            wrong.append(f"{path}: logs without a fixed topic (`target: \"…\"`)")
+
 if wrong:
     sys.exit("failed:\n  " + "\n  ".join(wrong))
 print(f"{len(sources)} source files in shape")
