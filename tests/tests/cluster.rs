@@ -23,7 +23,8 @@ use tmr_tests::sim::{Outcome, run};
 /// led to a copied disk did so too; 400_002_692, a front left out for good a disk that another one had
 /// made whole; 400_003_808, a twin was told no usage history any more; 178, a group was born with the
 /// date of the front that founded it; 300_000_187, a call waited for a wrong handle beyond its end;
-/// 300_000_707, a disk took the place of a member that was away for a moment.
+/// 300_000_707, a disk took the place of a member that was away for a moment; 520_002_056, a late word of a
+/// disk that was reached twice made it look old.
 const PINNED: &[u64] = &[
     1077,
     28,
@@ -39,6 +40,7 @@ const PINNED: &[u64] = &[
     300_000_187,
     300_000_707,
     520_002_472,
+    520_002_056,
 ];
 /// Events of the part where things go wrong.
 const STEPS: u64 = 20_000;

@@ -157,7 +157,9 @@ impl Front {
         self.forget_obstacles(index);
         self.lead_if_nobody_does(now);
         let Some(epoch) = self.phase.epoch() else { return };
-        if self.recovery.is_busy() {
+        // What it says of itself from before it counted is older than what its disk has acknowledged
+        // by another connection: it has been asked once more.
+        if self.recovery.is_busy() || sent < self.peers[index].counts_since {
             return;
         }
         match self.peers[index].exclusion {

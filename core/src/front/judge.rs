@@ -94,6 +94,7 @@ impl Front {
                 // What kept it out is gone: it is asked who it is once more.
                 None => {
                     self.peers[index].trouble = None;
+                    self.peers[index].counts_since = now;
                     if self.peers[index].known().is_some() {
                         again.push(index);
                     }
@@ -171,17 +172,18 @@ impl Front {
     }
 
     /// One backend has been reached by two addresses for a while. Names may have led elsewhere when it
-    /// was dialled: the first connection is made anew, and the second one counts from now on.
+    /// was dialled: the earlier connection is made anew, so that each of the two has its turn.
     pub(super) fn redial_doubled(&mut self, now: Mono, out: &mut Vec<Intent>) {
         if self.redial_due().is_none_or(|until| until > now) {
             return;
         }
         self.doubled_until = None;
-        let first = self.peers.iter().find_map(|peer| match peer.exclusion {
-            Some(Exclusion::Doubled(other)) => Some(other),
+        let doubled = (0..3).find_map(|index| match self.peers[index].exclusion {
+            Some(Exclusion::Doubled(other)) => Some([index, other]),
             _ => None,
         });
-        let Some(index) = first else { return };
+        let earlier = |ends: [usize; 2]| ends.into_iter().min_by_key(|&it| self.peers[it].link());
+        let Some(index) = doubled.and_then(earlier) else { return };
         if let Some(link) = self.peers[index].link() {
             self.drop_peer(now, link, index, LOOKED_UP, out);
         }

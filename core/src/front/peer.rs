@@ -123,6 +123,8 @@ pub(super) struct Peer {
     pub(super) unusable: u32,
     /// Why it is not counted although it is connected.
     pub(super) exclusion: Option<Exclusion>,
+    /// When it was last found not to be left out any more.
+    pub(super) counts_since: Mono,
     /// Its disk had this and does not have it any more.
     pub(super) went_back: Option<Lapse>,
     /// Any-one calls that it works on.
@@ -161,6 +163,7 @@ impl Peer {
             lost_files: Lost::default(),
             unusable: 0,
             exclusion: None,
+            counts_since: Mono(0),
             went_back: None,
             busy: 0,
             seats: None,

@@ -1,6 +1,8 @@
 //! What a front has found to be wrong with a disk, and what becomes of that when the world goes on.
 
 use super::World;
+use super::world::Event;
+use crate::io::{Frame, Input, Intent};
 use crate::limits::DOUBLED_REDIAL;
 use crate::time::Duration;
 use crate::wire::group::Order;
@@ -36,6 +38,78 @@ fn a_copy_that_is_reached_twice_keeps_no_address_from_being_looked_up_anew() {
         }
         world.holds_all(next, &handles);
     }
+}
+
+#[test]
+fn an_old_disk_that_is_reached_twice_keeps_no_address_from_being_looked_up_anew() {
+    // Of two connections to one disk, either may have been made first, and either name may be wrong.
+    for (late, leads_to) in [(1, [0, 1, 1]), (2, [0, 1, 1]), (1, [0, 2, 2]), (2, [0, 2, 2])] {
+        let mut world = World::serving();
+        let disk = leads_to[1];
+        let old = world.backends[disk].disk.clone();
+        let handles = world.take(0, 2);
+        world.advance(SECOND);
+        world.fronts[0].frozen = true;
+        world.swap_disk(disk, old);
+        world.leads_to = leads_to;
+        let next = world.add_front();
+        world.advance(SECOND);
+        world.unplug(|ends| ends.front == next && ends.backend == late);
+        world.activate(next);
+        world.advance(3 * SECOND);
+        world.leads_to = [0, 1, 2];
+        world.advance(3 * DOUBLED_REDIAL + 3 * SECOND);
+        assert!(world.leads(next), "{late} {leads_to:?}: {:#}", world.status(next));
+        for index in 0..3 {
+            let trouble = world.trouble(next, index);
+            let state = world.backend_state(next, index);
+            assert_eq!(state, "up", "{late} {leads_to:?}, {index}: {trouble}");
+        }
+        world.holds_all(next, &handles);
+    }
+}
+
+#[test]
+fn what_a_disk_said_before_it_was_counted_does_not_make_it_old() {
+    let describes = |backend, order: &Order| backend == 1 && matches!(order, Order::Describe);
+    let mut world = World::serving();
+    world.leads_to = [0, 1, 1];
+    world.unplug(|ends| ends.backend == 2);
+    world.advance(SECOND);
+    let trouble = world.trouble(0, 2);
+    assert!(trouble.contains("are the same disk"), "{trouble}");
+    // The backend describes itself by the second connection, and that is long under way.
+    world.lose = describes;
+    world.advance(SECOND);
+    let (_, far, describe) = world.lost.take().expect("it is asked by both connections");
+    let mut said = Vec::new();
+    let now = world.now;
+    let asked = Input::Frame { link: far, frame: Frame::Batch(describe) };
+    world.backends[1].node.step(now, asked, &mut said);
+    let [Intent::Send { frame, .. }] = said.as_slice() else { panic!("{said:?}") };
+    let handles = world.take(0, 2);
+    // The first connection is made anew, and the second one counts.
+    let first = world.fronts[0].node.peers[1].link();
+    let mut waited = 0;
+    while world.fronts[0].node.peers[1].link() == first {
+        world.advance(10 * MILLI);
+        waited += 1;
+        assert!(waited < 1_000, "{:#}", world.status(0));
+    }
+    let near = world.fronts[0].node.peers[2].link().expect("it stands");
+    let late = Input::Frame { link: near, frame: Frame::Batch(frame.clone()) };
+    world.events.push_back(Event::ToFront(0, late));
+    world.run();
+    let trouble = world.trouble(0, 2);
+    assert!(!trouble.contains("went back in time"), "{trouble}");
+    world.lose = |_, _| false;
+    world.leads_to = [0, 1, 2];
+    world.advance(3 * DOUBLED_REDIAL);
+    for index in 0..3 {
+        let trouble = world.trouble(0, index);
+        assert_eq!(world.backend_state(0, index), "up", "{index}: {trouble}");
+    }
+    world.holds_all(0, &handles);
 }
 
 /// Front 1 alone has found that the disk of backend 0 went back in time: nobody else was told how far it
