@@ -1,7 +1,7 @@
 //! Numbers that are only counted, for `/metrics`: durations in fixed buckets, and what the hub tells
 //! a node of its links. Counting allocates nothing.
 
-use crate::io::Door;
+use crate::link::Door;
 use crate::time::Duration;
 
 /// Upper bounds of the buckets, in microseconds: from what a memory access takes to what a call may

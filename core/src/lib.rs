@@ -1,7 +1,7 @@
 //! The sans-IO core of the TMR licence server.
 //!
 //! What lives here: everything that decides. The wire format ([`wire`]), the secured stream
-//! ([`channel`]), signed licences ([`licence`]), the replicated log ([`log`]), what clients ask
+//! ([`link::channel`]), signed licences ([`licence`]), the replicated log ([`log`]), what clients ask
 //! for ([`desk`]), the two roles, [`front`] and [`backend`], with their [`admin`] pages, and the
 //! other side: the [`client`].
 //!
@@ -15,7 +15,7 @@
 //! backends ◀═bytes═ runtime ◀─ Stream::seal ◀─ Hub ◀─ Intent::Send ×3 ◀───────────────┘
 //! ```
 //!
-//! Written up for who makes another one: [the wire format](channel#the-wire-format) and [how fronts
+//! Written up for who makes another one: [the wire format](link::channel#the-wire-format) and [how fronts
 //! and backends agree](log#consistency).
 //!
 //! Errors are for input, panics are for broken invariants: no byte from a network, a file or a
@@ -28,7 +28,6 @@ extern crate std;
 
 pub mod admin;
 pub mod backend;
-pub mod channel;
 pub mod client;
 pub mod config;
 pub mod counts;
@@ -36,13 +35,11 @@ mod crypt;
 pub mod desk;
 pub mod front;
 pub mod history;
-pub mod hub;
-#[cfg(test)]
-mod hub_test;
 pub mod io;
 mod json;
 pub mod licence;
 pub mod limits;
+pub mod link;
 pub mod log;
 mod nearest;
 pub mod network;

@@ -1,7 +1,7 @@
 //! How threads are made. Which ones there are: the crate's front page.
 
 use std::thread;
-use tmr_core::io::Why;
+use tmr_core::link::Why;
 
 /// Stack of a thread, in bytes: looking up a host name needs the most.
 const STACK: usize = 512 * 1024;

@@ -9,10 +9,11 @@ use serde_json::{Value, json};
 use std::net::Ipv4Addr;
 use tmr_core::admin::metrics::Page;
 use tmr_core::admin::{Admin, Entrance, View};
-use tmr_core::channel::Stream;
 use tmr_core::history::Span;
-use tmr_core::io::{Door, Frame, Intent, Link};
+use tmr_core::io::Intent;
 use tmr_core::limits::HTTP_REQUEST_MAX;
+use tmr_core::link::channel::Stream;
+use tmr_core::link::{Door, Frame, Link};
 use tmr_core::log::Handle;
 use tmr_core::time::Now;
 

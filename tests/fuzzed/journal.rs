@@ -7,7 +7,8 @@ use super::{byte, pieces};
 use arbitrary::Unstructured;
 use std::sync::OnceLock;
 use tmr_core::backend::Backend;
-use tmr_core::io::{Door, Frame, Input, Intent, Link};
+use tmr_core::io::{Input, Intent};
+use tmr_core::link::{Door, Frame, Link};
 use tmr_core::wire::group::{Order, Report, decode, encode};
 
 /// The journal of a backend that has just made its folder.

@@ -3,9 +3,9 @@
 
 use super::{byte, pieces};
 use arbitrary::Unstructured;
-use tmr_core::channel::{GroupKey, Stream};
-use tmr_core::io::{Frame, Why};
 use tmr_core::limits::CLIENT_FRAME_MAX;
+use tmr_core::link::channel::{GroupKey, Stream};
+use tmr_core::link::{Frame, Why};
 
 /// What a stream made of bytes: how it ended, what it answered, what it understood.
 pub(super) type Opened = (Result<(), Why>, Vec<u8>, Vec<Frame>);

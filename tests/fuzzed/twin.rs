@@ -6,11 +6,12 @@ use super::node::{at, identity};
 use super::stream::open;
 use super::{byte, pieces};
 use arbitrary::Unstructured;
-use tmr_core::channel::{GroupKey, Stream};
 use tmr_core::config::Twin;
 use tmr_core::front::{Config, Front};
-use tmr_core::io::{Address, Door, Frame, Input, Link};
+use tmr_core::io::Input;
 use tmr_core::limits::{CLIENT_FRAME_MAX, TWIN_ENTRIES, TWIN_PIECE_BYTES};
+use tmr_core::link::channel::{GroupKey, Stream};
+use tmr_core::link::{Address, Door, Frame, Link};
 use tmr_core::time::Duration;
 use tmr_core::wire::twin::{Heard, Hello, Tell, Version};
 

@@ -3,8 +3,9 @@
 use crate::node::{Message, NOW, Names, closed, entry_print, identity, print, told_of};
 use std::sync::Arc;
 use tmr_core::backend::{Backend, Config};
-use tmr_core::io::{Frame, Input, Intent, Link};
+use tmr_core::io::{Input, Intent};
 use tmr_core::licence::Container;
+use tmr_core::link::{Frame, Link};
 use tmr_core::log::{DiskId, Entry, Epoch, Slot, Stored};
 
 /// A backend and its disk.

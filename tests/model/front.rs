@@ -3,8 +3,9 @@
 use crate::node::{Message, NOW, Names, client, closed, entry_print, identity, print};
 use std::sync::Arc;
 use tmr_core::front::{Config, Fingerprint, Front, Timer};
-use tmr_core::io::{Address, Callee, Door, Frame, Input, Intent, Link, Why};
+use tmr_core::io::{Input, Intent};
 use tmr_core::limits::CLEANUP_DEFAULT;
+use tmr_core::link::{Address, Callee, Door, Frame, Link, Why};
 use tmr_core::log::{Epoch, Slot};
 use tmr_core::time::Duration;
 use tmr_core::wire::Reply;

@@ -9,7 +9,7 @@ use crate::watch::Watch;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use tmr_core::front::Timer;
-use tmr_core::io::Link;
+use tmr_core::link::Link;
 use tmr_core::log::Epoch;
 use tmr_core::wire::Request;
 use tmr_core::wire::constants::access;

@@ -6,8 +6,8 @@ use super::check::handles::Answer;
 use super::net::{End, Load};
 use super::rng::Rng;
 use super::world::{SECOND, World};
-use tmr_core::channel::{GroupKey, Stream};
-use tmr_core::io::{Door, Frame, Why};
+use tmr_core::link::channel::{GroupKey, Stream};
+use tmr_core::link::{Door, Frame, Why};
 
 /// Most pieces of one write.
 const PIECES: usize = 5;

@@ -5,9 +5,9 @@ use super::disk::Disk;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use tmr_core::history::{Mark, Record};
-use tmr_core::hub::Hub;
-use tmr_core::io::Link;
 use tmr_core::limits::HISTORY_BLOCK;
+use tmr_core::link::Link;
+use tmr_core::node::hub::Hub;
 use tmr_core::time::{Mono, Now, Wall};
 use tmr_core::wire::twin::Version;
 

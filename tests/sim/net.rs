@@ -12,7 +12,7 @@ use super::check::Decided;
 use super::check::handles::Answer;
 use super::rng::Rng;
 use std::collections::{BTreeMap, VecDeque};
-use tmr_core::io::{Door, Frame, Link};
+use tmr_core::link::{Door, Frame, Link};
 use tmr_core::wire::twin::{Tell, Version};
 
 /// One end of a connection.

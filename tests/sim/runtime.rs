@@ -15,11 +15,12 @@ use tmr_core::backend::{self, Backend};
 use tmr_core::config::Twin;
 use tmr_core::desk::Identity;
 use tmr_core::front::{self, Front};
-use tmr_core::hub::{Act, Hub};
-use tmr_core::io::{Address, Callee, Door, Frame, Input, Link, Why};
+use tmr_core::io::Input;
 use tmr_core::licence::Container;
 use tmr_core::limits::HISTORY_FLUSH;
+use tmr_core::link::{Address, Callee, Door, Frame, Link, Why};
 use tmr_core::node::Node;
+use tmr_core::node::hub::{Act, Hub};
 use tmr_core::time::{Duration, Now};
 
 impl World {

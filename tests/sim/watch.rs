@@ -6,7 +6,7 @@ use super::check::handles::Answer;
 use super::extra::Moment;
 use super::words;
 use super::world::{FRONTS, HOSTS, NAMES, World};
-use tmr_core::io::{Frame, Link};
+use tmr_core::link::{Frame, Link};
 use tmr_core::log::{Entry, Setting};
 use tmr_core::wire::group::{Order, Report, decode};
 use tmr_core::wire::twin::{self, Heard, Tell, Version};

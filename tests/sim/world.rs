@@ -16,8 +16,9 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use tmr_core::history::Mark;
-use tmr_core::io::{Door, Frame, Input, Link, Why};
+use tmr_core::io::Input;
 use tmr_core::licence::Container;
+use tmr_core::link::{Door, Frame, Link, Why};
 use tmr_core::log::DiskId;
 
 /// One second, in the microseconds that all times here are in.

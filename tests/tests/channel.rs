@@ -1,8 +1,8 @@
 //! The server's secured stream against the client that is not ours, without a network: any
 //! chunking of the bytes, the same calls.
 
-use tmr_core::channel::Stream;
-use tmr_core::io::Frame;
+use tmr_core::link::Frame;
+use tmr_core::link::channel::Stream;
 use tmr_tests::foreign::{
     Ask, Crypt, Key, KeyPair, Reply, envelope, get_version, handshake_body, release,
 };

@@ -1,7 +1,7 @@
 //! One HTTP request in, one response out, as bytes (RFC 9110, 9112).
 //!
 //! What never lives here: where a request ends in a stream (that is
-//! [`channel`](crate::channel)), what a path means, and who may ask (that is `guard`).
+//! [`channel`](crate::link::channel)), what a path means, and who may ask (that is `guard`).
 
 use crate::limits::{FORWARDED_LINES_MAX, HTTP_HEADERS_MAX};
 use alloc::borrow::Cow;

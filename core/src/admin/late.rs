@@ -2,7 +2,8 @@
 
 use super::http::{Request, Response};
 use super::{Admin, routes};
-use crate::io::{Intent, Link};
+use crate::io::Intent;
+use crate::link::Link;
 use alloc::vec::Vec;
 
 impl Admin {

@@ -39,10 +39,11 @@ pub mod usage;
 use crate::config::InForce;
 use crate::front::Notice;
 use crate::history::Span;
-use crate::io::{Door, Intent, Link, Why};
+use crate::io::Intent;
 use crate::limits::{
     FILE_TROUBLES_SHOWN, ORDER_LATE, PASSWORDS_KEPT, PASSWORDS_WAITING, TOKENS_MAX,
 };
+use crate::link::{Door, Link, Why};
 use crate::log::Handle;
 use crate::random::Random;
 use crate::time::{Mono, Now, Wall};

@@ -3,8 +3,9 @@
 use super::{Backend, Config};
 use crate::crypt::sign;
 use crate::desk::HandleKey;
-use crate::io::{Door, Frame, Input, Intent, Link, Why};
+use crate::io::{Input, Intent};
 use crate::limits::{HANDLE_BLOCK, JOURNAL_REWRITE, PACE_SEATLESS, SLOT_LAST};
+use crate::link::{Door, Frame, Link, Why};
 use crate::log::{
     Client, DiskId, Entry, Epoch, Grant, GroupId, Handle, Held, LicenceKey, Mode, Setting, Slot,
 };
@@ -16,8 +17,7 @@ use crate::wire::Request;
 use crate::wire::group::{Order, Report, decode, encode};
 use crate::wire::structs::CmAuthenticate;
 use alloc::string::String;
-use alloc::vec;
-use alloc::vec::Vec;
+use alloc::{vec, vec::Vec};
 
 const EPOCH: Epoch = Epoch { round: 1, front: 7 };
 const FRONT: Link = Link(2);

@@ -3,8 +3,8 @@
 
 use super::Backend;
 use crate::config::Policy;
-use crate::io::Link;
 use crate::limits::KNOWN_ADDRESSES;
+use crate::link::Link;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::net::IpAddr;
@@ -58,7 +58,8 @@ impl Backend {
 mod tests {
     use super::*;
     use crate::backend::Config;
-    use crate::io::{Door, Frame, Input, Intent};
+    use crate::io::{Input, Intent};
+    use crate::link::{Door, Frame};
     use crate::log::Mode;
     use crate::testing::{ORDINARY, access, at, container, identity, reply};
     use crate::wire::CmError;

@@ -2,8 +2,9 @@
 
 use super::Backend;
 use crate::desk::{Ground, Move};
-use crate::io::{Intent, Link};
+use crate::io::Intent;
 use crate::limits::HANDLE_BLOCK;
+use crate::link::Link;
 use crate::log::Entry;
 use crate::time::Now;
 use crate::wire::Request;

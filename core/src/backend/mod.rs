@@ -22,13 +22,14 @@ mod status;
 mod writer;
 
 use crate::admin::{Admin, Entrance};
-use crate::channel::OTHER_KEY;
 use crate::counts::HubCounts;
 use crate::crypt::{cipher, sign};
 use crate::desk::{Catalogue, Desk, HandleKey, Identity, Offer, Shown};
-use crate::io::{Door, Frame, Input, Intent, Link, Why};
+use crate::io::{Input, Intent};
 use crate::licence::Container;
 use crate::limits::{CLEANUP_DEFAULT, CONFIRMED, HANDLE_BLOCK, HANDLE_LAST, THIRDS_MAX};
+use crate::link::channel::OTHER_KEY;
+use crate::link::{Door, Frame, Link, Why};
 use crate::log::{DiskId, Entry, GroupId, LicenceKey, Setting, Slot, State};
 use crate::random::Random;
 use crate::seldom::Seldom;
@@ -52,7 +53,7 @@ pub struct Config {
     pub identity: Identity,
     /// Its containers, checked already.
     pub containers: Vec<Container>,
-    /// [`GroupKey::check`](crate::channel::GroupKey::check) of the key it was started with.
+    /// [`GroupKey::check`](crate::link::channel::GroupKey::check) of the key it was started with.
     pub group_check: [u8; 8],
     /// What handle numbers are made with: of the group key.
     pub handle_key: HandleKey,

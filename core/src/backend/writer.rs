@@ -6,8 +6,9 @@
 
 use super::journal::{self, Record};
 use crate::counts::Histogram;
-use crate::io::{Intent, Link};
+use crate::io::Intent;
 use crate::limits::JOURNAL_REWRITE;
+use crate::link::Link;
 use crate::time::Mono;
 use alloc::vec::Vec;
 

@@ -18,11 +18,11 @@ mod client_test;
 pub use effect::Effect;
 pub use unanswered::Unanswered;
 
-use crate::channel::Stream;
-use crate::io::{Address, Frame, Link, Why};
 use crate::limits::{
     CLIENT_CALL, CLIENT_CONNECT, CLIENT_FIRST, CLIENT_GREETING, CLIENT_PAUSE, CLIENT_REPLY,
 };
+use crate::link::channel::Stream;
+use crate::link::{Address, Frame, Link, Why};
 use crate::random::Random;
 use crate::time::{Deadline, Duration, Mono};
 use crate::wire::{CmError, Reply, Request};

@@ -1,7 +1,7 @@
 //! Why a call got no answer, in words for people.
 
 use super::Effect;
-use crate::io::{Address, Why};
+use crate::link::{Address, Why};
 use alloc::vec::Vec;
 use core::fmt;
 

@@ -2,8 +2,8 @@
 
 use super::access::{AccessControl, Binding, ClientVersion, Proxies};
 use super::value::{Flag, Host, Ip, Levels, LogFormat, Number, Object, OwnPort, Path, Port, Whole};
-use crate::io::Address;
 use crate::limits::{self, HISTORY_FILE, HISTORY_FILES, HISTORY_MONTHS};
+use crate::link::Address;
 use crate::log::ContainerId;
 use crate::time::Duration;
 use alloc::borrow::ToOwned;

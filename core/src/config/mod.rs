@@ -22,9 +22,9 @@ pub use crate::json::JsonError as ConfigError;
 pub use access::{AccessRule, Binding, Policy, network};
 pub use shared::{Difference, adopt, differences, revised, shared};
 
-use crate::io::Address;
 use crate::json;
 use crate::limits::CONFIG_MAX;
+use crate::link::Address;
 use crate::log::ContainerId;
 use crate::time::Duration;
 use alloc::string::String;

@@ -1,7 +1,7 @@
 //! What is right in itself in a `tmrconf.json`, and makes no sense beside the rest, or anywhere.
 
 use super::{Config, ConfigError};
-use crate::io::Address;
+use crate::link::Address;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;

@@ -1,7 +1,7 @@
 //! Single values of `tmrconf.json`: each type takes what is right, and says in its error what
 //! that would have been.
 
-use crate::io::Address;
+use crate::link::Address;
 use alloc::borrow::ToOwned;
 use alloc::string::{String, ToString};
 use core::fmt;

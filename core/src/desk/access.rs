@@ -2,10 +2,10 @@
 
 use super::{Decision, Desk, Ground, Move, Offer, Shown};
 use crate::config::Policy;
-use crate::io::Link;
 use crate::limits::{
     CLEANUP_MAX, CLEANUP_MIN, CREDENTIAL_TEXT, HANDLES_MAX, SEATLESS_MAX, SEATLESS_PER_ADDRESS,
 };
+use crate::link::Link;
 use crate::log::{
     Client, ContainerId, Entry, Grant, Handle, Held, LicenceKey, Mode, Refusal, State,
 };

@@ -15,7 +15,7 @@ use super::strangers::{Due, Verdict};
 use super::{Decision, Desk, Ground, Move, Session};
 use crate::admin::status::StrangerStatus;
 use crate::config::{Binding, Policy};
-use crate::io::Link;
+use crate::link::Link;
 use crate::log::{Entry, Grant, Handle, State};
 use crate::network::network;
 use crate::time::Mono;

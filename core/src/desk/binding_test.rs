@@ -3,11 +3,12 @@
 use super::desk_test::{PLAIN, Table, table};
 use super::{Ground, Move};
 use crate::config::{AccessRule, Binding, Policy};
-use crate::io::{Intent, Link};
+use crate::io::Intent;
 use crate::limits::{
     PACE_LONGEST, PACE_REFUSED, PACE_SEATLESS, SEATLESS_INHERITED, SEATLESS_PER_ADDRESS,
     SEATLESS_UNLINKED, STRANGER_FREE, STRANGER_LONGEST, STRANGER_PAUSE,
 };
+use crate::link::Link;
 use crate::log::{Entry, Handle, Mode, State};
 use crate::testing::access;
 use crate::time::{Duration, Mono, Now};

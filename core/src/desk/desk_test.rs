@@ -1,8 +1,9 @@
 //! Every call and selector that a desk answers, on a virtual container with three licences.
 
 use super::{Catalogue, Desk, Ground, Move, Offer, Shown};
-use crate::io::{Intent, Link};
+use crate::io::Intent;
 use crate::licence::{Period, Product};
+use crate::link::Link;
 use crate::log::{ContainerId, Entry, Handle, LicenceKey, Mode, State};
 use crate::testing::{CM_ACT_ID, FIRM, TMR, access, at, identity, peer, product};
 use crate::time::{Duration, Now, Wall};

@@ -1,8 +1,8 @@
 //! The clock of each handle: a client that is silent for its clean-up time loses it.
 
 use super::Desk;
-use crate::io::Link;
 use crate::limits::{HANDLE_LINKS, SEATLESS_INHERITED, SEATLESS_UNLINKED};
+use crate::link::Link;
 use crate::log::{Handle, State};
 use crate::time::{Duration, Mono};
 use alloc::collections::{BTreeMap, BTreeSet};

@@ -36,7 +36,8 @@ pub use catalogue::{Catalogue, Offer, Shown};
 
 use crate::config::Policy;
 use crate::crypt::cipher::simulate;
-use crate::io::{Intent, Link, Why};
+use crate::io::Intent;
+use crate::link::{Link, Why};
 use crate::log::{Entry, Grant, Handle, LicenceKey, State};
 use crate::time::{Duration, Mono, Now, Wall};
 use crate::wire::{CmError, Malformed, Reply, Request};

@@ -6,10 +6,10 @@
 //! What never lives here: how many handles an address may hold (that is `access`), and calls that name a
 //! handle (those are `strangers`').
 
-use crate::io::Link;
 use crate::limits::{
     PACE_AHEAD, PACE_BYTES, PACE_CALLS, PACE_LONGEST, PACE_REFUSED, PACE_SEATLESS, PACE_SOURCES,
 };
+use crate::link::Link;
 use crate::network::network;
 use crate::time::{Duration, Mono};
 use alloc::collections::BTreeMap;

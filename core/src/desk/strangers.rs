@@ -13,11 +13,11 @@
 //!
 //! What never lives here: whose a handle is (that is `binding`).
 
-use crate::io::Link;
 use crate::limits::{
     STRANGER_BYTES, STRANGER_CALLS, STRANGER_DEBT, STRANGER_FREE, STRANGER_LINKS, STRANGER_LONGEST,
     STRANGER_PAUSE, STRANGER_WINDOW, STRANGERS, STRANGERS_SHOWN,
 };
+use crate::link::Link;
 use crate::network::network;
 use crate::seldom::Seldom;
 use crate::time::{Duration, Mono};

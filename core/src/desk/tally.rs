@@ -5,7 +5,7 @@
 
 use super::Desk;
 use crate::counts::Histogram;
-use crate::io::Link;
+use crate::link::Link;
 use crate::time::{Mono, Wall};
 use crate::wire::{CmError, Request};
 use alloc::collections::BTreeMap;

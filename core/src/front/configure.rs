@@ -9,7 +9,8 @@ use super::Front;
 use super::peer::Peer;
 use super::twin::Twin;
 use crate::config::{self, InForce};
-use crate::io::{Address, Intent, Why};
+use crate::io::Intent;
+use crate::link::{Address, Why};
 use crate::time::Mono;
 use alloc::vec::Vec;
 

@@ -8,11 +8,12 @@
 //! once the address has, and a client would wait for it in vain; so links are closed before.
 
 use super::{Front, Phase};
-use crate::io::{Intent, Why};
+use crate::io::Intent;
 use crate::limits::{
     HANDOVER_ADDRESS, HANDOVER_CLAIM, HANDOVER_CLOSE, HANDOVER_DRAIN, HANDOVER_FLUSH,
     HANDOVER_WAIT, HEARTBEAT,
 };
+use crate::link::Why;
 use crate::time::{Deadline, Mono};
 use alloc::format;
 use alloc::string::{String, ToString};

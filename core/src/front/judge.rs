@@ -7,8 +7,9 @@
 use super::members::is_unborn;
 use super::peer::{Asked, Follow, Peer};
 use super::{Front, Phase};
-use crate::io::{Intent, Why};
+use crate::io::Intent;
 use crate::limits::DOUBLED_REDIAL;
+use crate::link::Why;
 use crate::log::{Acked, Epoch, GroupId, Slot};
 use crate::time::Mono;
 use crate::wire::group::{Order, Standing};

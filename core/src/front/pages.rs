@@ -2,7 +2,8 @@
 
 use super::{Front, status};
 use crate::admin::{Command, Rights};
-use crate::io::{Intent, Link};
+use crate::io::Intent;
+use crate::link::Link;
 use crate::log::Handle;
 use crate::time::Now;
 use alloc::format;

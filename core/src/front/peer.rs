@@ -4,8 +4,9 @@
 use super::clocks::Reading;
 use super::judge::{Exclusion, Lapse};
 use super::writes::Writes;
-use crate::io::{Address, Callee, Intent, Link};
+use crate::io::Intent;
 use crate::limits::{DIAL_TIMEOUT, REDIAL_MIN};
+use crate::link::{Address, Callee, Link};
 use crate::log::{Epoch, Handle, Slot};
 use crate::seldom::Seldom;
 use crate::time::{Duration, Mono};

@@ -11,10 +11,11 @@ use super::claim::{BestCopy, Gather};
 use super::loss::{Plan, Source};
 use super::peer::{Asked, Follow};
 use super::{Front, Phase};
-use crate::io::{Intent, Link};
+use crate::io::Intent;
 use crate::limits::{
     CLAIM_TIMEOUT, HANDLE_BLOCK, HANDLE_LAST, PIECE_BYTES, RECOVER_BLOCKS, RECOVER_BLOCKS_MAX,
 };
+use crate::link::Link;
 use crate::log::{DiskId, Epoch, GroupId, Slot, State};
 use crate::time::{Mono, Now};
 use crate::wire::group::{Description, Order};

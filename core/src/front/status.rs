@@ -11,8 +11,8 @@ use crate::admin::status::{
 use crate::admin::usage::usage;
 use crate::config::InForce;
 use crate::history::{Chart, Span};
-use crate::io::Door;
 use crate::limits::{ALLOCATIONS_SHOWN, DENIED_RECENT, HISTORY_GAP_TOLD};
+use crate::link::Door;
 use crate::log::{Client, DiskId, Grant, Handle, LicenceKey, Usage};
 use crate::time::{Now, Wall};
 use crate::verdict::{self, Trouble};

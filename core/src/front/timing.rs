@@ -2,8 +2,9 @@
 
 use super::peer::{Asked, Peer, Wire};
 use super::{Front, Phase};
-use crate::io::{Intent, Link, Why};
+use crate::io::Intent;
 use crate::limits::{BACKEND_SILENCE, FENCE, HEARTBEAT};
+use crate::link::{Link, Why};
 use crate::time::{Deadline, Mono};
 use crate::wire::group::Order;
 use alloc::vec::Vec;

@@ -3,7 +3,7 @@
 //! A batch is a run of messages, each `u32 call · u32 correlation · u32 length · body`, little
 //! endian; a report carries the number of its order with bit 31 set and the same correlation.
 //! The body is postcard. The link that carries batches has proved the group key
-//! ([`channel`](crate::channel)); `core/docs/wire.md` has the test vectors.
+//! ([`channel`](crate::link::channel)); `core/docs/wire.md` has the test vectors.
 
 use super::bytes::at_most;
 use crate::licence::Part;

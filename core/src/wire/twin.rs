@@ -2,7 +2,7 @@
 //!
 //! First each says hello, in a form that every version reads. Then messages follow in the lower of
 //! the two minor versions; they are postcard, and begin with the index of their kind. The link has
-//! proved the group key at both ends ([`channel`](crate::channel)); `core/docs/wire.md` has the
+//! proved the group key at both ends ([`channel`](crate::link::channel)); `core/docs/wire.md` has the
 //! test vectors.
 //!
 //! | minor | what came with it |

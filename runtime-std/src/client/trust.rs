@@ -15,7 +15,7 @@ use rustls::{
 };
 use std::path::Path;
 use std::sync::Arc;
-use tmr_core::io::Address;
+use tmr_core::link::Address;
 use tmr_core::time::Wall;
 use x509_cert::der::Decode;
 

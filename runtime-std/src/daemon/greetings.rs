@@ -21,8 +21,8 @@ use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Instant;
-use tmr_core::io::{Link, Why};
 use tmr_core::limits::{GREETING_RATE, GREETING_SOURCES, TLS_GREETING};
+use tmr_core::link::{Link, Why};
 use tmr_core::network::network;
 use tmr_core::time::Duration;
 

@@ -28,9 +28,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::{fmt, io};
-use tmr_core::hub::Hub;
-use tmr_core::io::{Callee, Door, Frame, Input, Link, Why};
+use tmr_core::io::Input;
 use tmr_core::limits::LINKS_HELD_MAX;
+use tmr_core::link::{Callee, Door, Frame, Link, Why};
+use tmr_core::node::hub::Hub;
 use tmr_core::time::{Duration, Now};
 
 const TOO_MUCH: Why = Why::Limit("bytes that all links together hold");

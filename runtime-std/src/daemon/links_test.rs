@@ -12,13 +12,14 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
-use tmr_core::channel::{GroupKey, Stream};
 use tmr_core::desk::Identity;
 use tmr_core::front::{self, Front};
-use tmr_core::hub::Hub;
-use tmr_core::io::{Address, Door, Input, Link};
+use tmr_core::io::Input;
 use tmr_core::limits::{CLEANUP_DEFAULT, NETWORK_RETRY, WRITE_TIMEOUT};
+use tmr_core::link::channel::{GroupKey, Stream};
+use tmr_core::link::{Address, Door, Link};
 use tmr_core::node::Node;
+use tmr_core::node::hub::Hub;
 
 fn links(polls: usize) -> Links {
     let (name, address) = ("server".into(), IpAddr::V4(Ipv4Addr::LOCALHOST));

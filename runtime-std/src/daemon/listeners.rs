@@ -16,8 +16,8 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
-use tmr_core::io::Door;
 use tmr_core::limits::TROUBLE_LOGGED;
+use tmr_core::link::Door;
 
 /// The bit that a poll's events of doors have, and those of links never do.
 const MARK: u64 = 1 << 62;

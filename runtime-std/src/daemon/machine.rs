@@ -21,7 +21,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 use tmr_core::admin::{Misplaced, Place};
-use tmr_core::io::{Door, Input};
+use tmr_core::io::Input;
+use tmr_core::link::Door;
 
 /// What it is called in its folder.
 pub const SOCKET: &str = "admin.sock";

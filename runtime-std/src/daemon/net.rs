@@ -6,8 +6,8 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
-use tmr_core::io::Why;
 use tmr_core::limits::{KEEPALIVE, WRITE_TIMEOUT};
+use tmr_core::link::Why;
 use tmr_core::time::Duration;
 
 /// It has room for bytes of ours no more.

@@ -15,9 +15,10 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
 use std::{fmt, thread};
 use tmr_core::admin::Password;
-use tmr_core::channel::{GroupKey, Stream};
-use tmr_core::hub::Hub;
-use tmr_core::io::{Callee, Door, Input, Link};
+use tmr_core::io::Input;
+use tmr_core::link::channel::{GroupKey, Stream};
+use tmr_core::link::{Callee, Door, Link};
+use tmr_core::node::hub::Hub;
 
 /// A node with all that it needs of this machine.
 #[derive(Debug)]

@@ -19,9 +19,9 @@ use tmr_core::backend::{self, Backend};
 use tmr_core::desk::Identity;
 use tmr_core::front::{self, Front};
 use tmr_core::history::Server;
-use tmr_core::hub::Hub;
-use tmr_core::io::{Address, Door};
+use tmr_core::link::{Address, Door};
 use tmr_core::node::Node;
+use tmr_core::node::hub::Hub;
 
 /// A runtime: its name in status, and its glue.
 #[derive(Clone, Copy, Debug)]

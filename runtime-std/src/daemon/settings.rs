@@ -22,10 +22,11 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use tmr_core::channel::GroupKey;
 use tmr_core::config::{Config, InForce, Log, Tracking};
-use tmr_core::io::{Door, Input};
+use tmr_core::io::Input;
 use tmr_core::limits::CONFIG_MAX;
+use tmr_core::link::Door;
+use tmr_core::link::channel::GroupKey;
 
 /// In the state folder: the usage history, unless it has a folder of its own.
 const HISTORY: &str = "history";

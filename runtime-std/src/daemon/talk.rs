@@ -6,10 +6,10 @@ use super::tls::Cover;
 use rustix::event::epoll::EventFlags;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::borrow::Cow;
-use tmr_core::channel::Stream;
-use tmr_core::hub::Outbox;
-use tmr_core::io::{Frame, Why};
 use tmr_core::limits::CALLS_AHEAD;
+use tmr_core::link::channel::Stream;
+use tmr_core::link::{Frame, Why};
+use tmr_core::node::hub::Outbox;
 
 /// A link's conversation.
 #[derive(Debug)]

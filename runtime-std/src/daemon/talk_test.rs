@@ -6,9 +6,9 @@ use rustix::event::{PollFd, PollFlags, poll};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
-use tmr_core::channel::Stream;
-use tmr_core::hub::Outbox;
-use tmr_core::io::{Frame, Why};
+use tmr_core::link::channel::Stream;
+use tmr_core::link::{Frame, Why};
+use tmr_core::node::hub::Outbox;
 
 /// More than any system keeps for a peer that does not read.
 const MUCH: usize = 64 * 1024 * 1024;

@@ -12,9 +12,9 @@ use super::plan::{Errand, Errands};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Sender};
-use tmr_core::hub::{Act, Hub};
-use tmr_core::io::{Address, Callee, Link, Why};
 use tmr_core::limits::WRITE_TIMEOUT;
+use tmr_core::link::{Address, Callee, Link, Why};
+use tmr_core::node::hub::{Act, Hub};
 use tmr_core::time::{Duration, Mono, Now};
 
 /// What stands behind a runtime's lock.

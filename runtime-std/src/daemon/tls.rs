@@ -15,7 +15,7 @@ use std::fmt::Display;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use tmr_core::io::Why;
+use tmr_core::link::Why;
 use tmr_core::time::Wall;
 use x509_cert::der::Decode;
 

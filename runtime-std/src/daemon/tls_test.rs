@@ -7,7 +7,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore};
 use std::io::{Read, Write};
 use std::path::Path;
 use std::sync::Arc;
-use tmr_core::io::Why;
+use tmr_core::link::Why;
 
 fn certificate() -> Certificate {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/certificate");

@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
-use tmr_core::io::{Address, Door};
+use tmr_core::link::{Address, Door};
 
 /// How often the fronts are asked which of them is active.
 const LOOK: Duration = Duration::from_millis(100);

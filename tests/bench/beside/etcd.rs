@@ -5,7 +5,7 @@
 //! never indexed (RFC 7541, 6.2.2), and of an answer it is read whether its message came and its
 //! stream ended. gRPC sends a message only with a call that went well.
 
-use tmr_core::io::Why;
+use tmr_core::link::Why;
 use tmr_runtime_std::client::bench::load::{Caller, Heard};
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";

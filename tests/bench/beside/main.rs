@@ -16,7 +16,7 @@ use clap::{Parser, ValueEnum};
 use std::cell::Cell;
 use std::process::ExitCode;
 use std::time::Duration;
-use tmr_core::io::Address;
+use tmr_core::link::Address;
 use tmr_runtime_std::client::bench::asked;
 use tmr_runtime_std::daemon::{Failure, address};
 

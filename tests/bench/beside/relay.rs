@@ -1,6 +1,6 @@
 //! A client whose frames come back as they are, from behind a relay.
 
-use tmr_core::io::Why;
+use tmr_core::link::Why;
 use tmr_runtime_std::client::bench::load::{Caller, Heard};
 
 /// One client.

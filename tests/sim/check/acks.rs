@@ -4,7 +4,7 @@
 
 use super::slots::Slots;
 use std::collections::{BTreeMap, BTreeSet};
-use tmr_core::io::Link;
+use tmr_core::link::Link;
 use tmr_core::log::{DiskId, Entry, Epoch, Handle, Slot};
 
 /// Who has what of a handle on disk.

@@ -1,8 +1,8 @@
 //! Every call that reaches a running front ends within the bound that the limits name.
 
 use std::collections::BTreeMap;
-use tmr_core::io::Link;
 use tmr_core::limits::CALL_TIMEOUT;
+use tmr_core::link::Link;
 
 /// Calls that wait: host and link, since when.
 #[derive(Debug, Default)]

@@ -8,8 +8,8 @@
 
 use super::Decided;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use tmr_core::io::Link;
 use tmr_core::limits::CONFIRMED;
+use tmr_core::link::Link;
 use tmr_core::wire::group::{Message, Order, Report};
 
 /// A process: host and life.

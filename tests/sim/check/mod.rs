@@ -44,7 +44,7 @@ pub mod slots;
 pub mod truth;
 pub mod units;
 
-use tmr_core::io::Link;
+use tmr_core::link::Link;
 use tmr_core::log::Entry;
 use tmr_core::wire::group::{Message, Order, Report};
 use tmr_core::wire::twin::Tell;

@@ -2,7 +2,7 @@
 //! says that it is chosen, and states that are its fold.
 
 use std::collections::{BTreeMap, BTreeSet};
-use tmr_core::io::Link;
+use tmr_core::link::Link;
 use tmr_core::log::{DiskId, Entry, Epoch, GroupId, Handle, LicenceKey, State};
 use tmr_core::wire::group::{Order, Report};
 use tmr_core::wire::twin::Tell;

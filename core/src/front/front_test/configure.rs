@@ -3,7 +3,8 @@
 use super::World;
 use super::twins;
 use crate::config::{Config, InForce};
-use crate::io::{Address, Input};
+use crate::io::Input;
+use crate::link::Address;
 use crate::log::ContainerId;
 use crate::testing::{CM_ACT_ID, crypt, identity, release, seat};
 use crate::time::Duration;

@@ -1,11 +1,11 @@
 //! Planned failover: what is on its way, what waits, and what becomes of it when it goes wrong.
 
 use super::{World, twins, with_address};
-use crate::io::Link;
 use crate::limits::{
     ANYONE_TIMEOUT, CALL_TIMEOUT, HANDOVER_ADDRESS, HANDOVER_CLAIM, HANDOVER_DRAIN, HANDOVER_FLUSH,
     HANDOVER_WAIT, TWIN_REDIAL_MAX,
 };
+use crate::link::Link;
 use crate::log::Mode;
 use crate::testing::{TMR, access, crypt, seat};
 use crate::time::Duration;

@@ -2,8 +2,9 @@
 
 use super::World;
 use super::world::Event;
-use crate::io::{Door, Frame, Input, Link};
+use crate::io::Input;
 use crate::limits::{CALL_TIMEOUT, CLAIM_PAUSE, CONFIRMED, FENCE, HEARTBEAT};
+use crate::link::{Door, Frame, Link};
 use crate::testing::{crypt, peer, release, seat};
 use crate::time::Duration;
 use crate::wire::group::Order;

@@ -2,7 +2,8 @@
 
 use super::World;
 use super::world::Event;
-use crate::io::{Door, Frame, Input, Link, Why};
+use crate::io::Input;
+use crate::link::{Door, Frame, Link, Why};
 use crate::testing::peer;
 use crate::wire::twin::{Heard, Hello, Tell, Version};
 use alloc::vec::Vec;

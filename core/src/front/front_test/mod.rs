@@ -34,8 +34,8 @@ mod vigil;
 mod world;
 
 use crate::front::Config;
-use crate::io::Address;
 use crate::limits::{CLEANUP_DEFAULT, TWIN_CONNECT, TWIN_TRANSFER};
+use crate::link::Address;
 use crate::testing::identity;
 use crate::time::Duration;
 use world::World;

@@ -2,8 +2,8 @@
 
 use super::{World, twins};
 use crate::desk;
-use crate::io::Link;
 use crate::limits::{CALL_TIMEOUT, HEARTBEAT, PASSED_CLIENTS, PASSED_TIMEOUT, TWIN_REDIAL_MAX};
+use crate::link::Link;
 use crate::log::Mode;
 use crate::testing::{TMR, access, crypt, release, reply, seat};
 use crate::time::Duration;

@@ -5,8 +5,9 @@ mod twins;
 
 use super::World;
 use super::world::Event;
-use crate::io::{Frame, Input, Link, Why};
+use crate::io::Input;
 use crate::limits::{STOCK_CLEANUP, STOCK_KEEP, STOCK_LEARN, STOCK_TIMEOUT, TWIN_CONNECT};
+use crate::link::{Frame, Link, Why};
 use crate::log::{ContainerId, Mode};
 use crate::testing::{CM_ACT_ID, FIRM, ORDINARY, TMR, access, crypt, release, seat};
 use crate::time::Duration;

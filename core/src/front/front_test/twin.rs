@@ -3,11 +3,12 @@
 
 use super::World;
 use crate::config;
-use crate::io::{Address, Input};
+use crate::io::Input;
 use crate::limits::{
     LOG_KEPT, TWIN_CONNECT, TWIN_HEARTBEAT, TWIN_REDIAL_MAX, TWIN_SILENCE, TWIN_STATE_PAUSE,
     TWIN_TRANSFER, TWIN_WINDOW,
 };
+use crate::link::Address;
 use crate::log::{ContainerId, Entry, Handle, Slot};
 use crate::testing::{crypt, release, seat};
 use crate::time::Duration;

@@ -1,7 +1,8 @@
 //! A front that slept: machines that were paused, processes that were stopped, clocks that are set.
 
 use super::{World, twins};
-use crate::io::{Frame, Input, Link};
+use crate::io::Input;
+use crate::link::{Frame, Link};
 use crate::log::Mode;
 use crate::testing::{TMR, access, crypt, release, seat};
 use crate::time::Duration;

@@ -7,16 +7,16 @@ use super::stock::Servers;
 use crate::admin::Rights;
 use crate::backend::{Backend, Config as BackendConfig};
 use crate::front::{Config, Front};
-use crate::io::{Callee, Door, Frame, Input, Intent, Link, Why};
+use crate::io::{Input, Intent};
 use crate::licence::Container;
+use crate::link::{Callee, Door, Frame, Link, Why};
 use crate::log::ContainerId;
 use crate::testing::{container, identity, peer, seat};
 use crate::time::{Deadline, Duration, Mono, Now, Wall};
 use crate::wire::group::{Order, Report, decode};
 use alloc::collections::{BTreeMap, VecDeque};
-use alloc::format;
-use alloc::string::String;
 use alloc::vec::Vec;
+use alloc::{format, string::String};
 
 /// What is on its way to a node.
 #[derive(Debug)]

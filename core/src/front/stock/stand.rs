@@ -6,8 +6,9 @@ use super::book::{At, Book};
 use super::learn::{Learner, Learnt};
 use super::pool::Pool;
 use crate::backend::acceptor::{Acceptor, Taken};
-use crate::io::{Address, Frame, Input, Link, Why};
+use crate::io::Input;
 use crate::limits::{LOG_KEPT, STOCK_QUEUE};
+use crate::link::{Address, Frame, Link, Why};
 use crate::log::{
     ContainerId, DiskId, Entry, Epoch, Grant, GroupId, Handle, LicenceKey, Setting, Slot, State,
 };

@@ -5,8 +5,9 @@
 
 use super::super::{Front, Phase};
 use super::tell::Telling;
-use crate::io::{Intent, Link};
+use crate::io::Intent;
 use crate::limits::{PASSED_WINDOW, SIGNS_WAITING, TWIN_ALIVE};
+use crate::link::Link;
 use crate::log::Handle;
 use crate::time::{Duration, Mono};
 use crate::wire::Request;

@@ -6,8 +6,9 @@
 
 use super::super::{Front, Phase};
 use crate::desk;
-use crate::io::{Intent, Link, Why};
+use crate::io::Intent;
 use crate::limits::PASSED_CLIENTS;
+use crate::link::{Link, Why};
 use crate::log::Handle;
 use crate::time::Now;
 use crate::wire::Request;

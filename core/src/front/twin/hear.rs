@@ -6,8 +6,9 @@ use super::super::ledger::Ledger;
 use super::Trouble;
 use crate::admin::status::TwinDifference;
 use crate::history::History;
-use crate::io::{Intent, Link, Why};
+use crate::io::Intent;
 use crate::limits::{STATE_MAX, TWIN_ENTRIES, TWIN_HEARTBEAT, TWIN_WINDOW};
+use crate::link::{Link, Why};
 use crate::log::{ContainerId, Entry, Epoch, GroupId, Setting, Slot, State};
 use crate::time::{Duration, Mono};
 use crate::wire::twin::{

@@ -3,7 +3,8 @@
 use super::super::ledger::Ledger;
 use super::hear::{Ground, Hearing};
 use crate::history::History;
-use crate::io::{Intent, Link};
+use crate::io::Intent;
+use crate::link::Link;
 use crate::log::{Entry, Epoch, GroupId, Setting, Slot, State};
 use crate::testing::at;
 use crate::wire::twin::{Answer, Heard, Part, Shared, Standing, Tell, Version};

@@ -7,8 +7,9 @@
 
 use super::super::{Front, Phase};
 use crate::desk::{self, tally::Kind};
-use crate::io::{Intent, Link, Why};
+use crate::io::Intent;
 use crate::limits::{PASSED_BYTES, PASSED_CLIENTS, PASSED_WINDOW};
+use crate::link::{Link, Why};
 use crate::time::Mono;
 use crate::wire::Request;
 use crate::wire::twin::{Part, Tell, Version};

@@ -165,7 +165,7 @@ mod tests {
     use super::super::super::ledger::Ledger;
     use super::super::tell::Subject;
     use super::*;
-    use crate::io::Link;
+    use crate::link::Link;
     use crate::log::{GroupId, Slot};
     use crate::testing::at;
     use crate::wire::twin::{Answer, Heard, Part};

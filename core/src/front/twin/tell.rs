@@ -9,11 +9,12 @@ use super::super::peer::Wire;
 use super::Trouble;
 use super::past::Past;
 use crate::history::History;
-use crate::io::{Intent, Link};
+use crate::io::Intent;
 use crate::limits::{
     REDIAL_MIN, TWIN_BEHIND, TWIN_ENTRIES, TWIN_HEARTBEAT, TWIN_PIECE_BYTES, TWIN_PIECES,
     TWIN_REDIAL_MAX, TWIN_SEATS, TWIN_STATE_PAUSE, TWIN_WINDOW,
 };
+use crate::link::Link;
 use crate::log::{Epoch, Slot};
 use crate::time::{Duration, Mono, Now};
 use crate::wire::twin::{

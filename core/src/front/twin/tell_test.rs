@@ -3,8 +3,9 @@
 use super::super::ledger::Ledger;
 use super::tell::{Subject, Telling};
 use crate::history::History;
-use crate::io::{Intent, Link};
+use crate::io::Intent;
 use crate::limits::{LOG_KEPT, TWIN_PIECES, TWIN_STATE_PAUSE, TWIN_WINDOW};
+use crate::link::Link;
 use crate::log::{Entry, Epoch, GroupId, Handle, Slot};
 use crate::testing::{LICENCE, at};
 use crate::time::Duration;

@@ -3,8 +3,8 @@
 use super::load::{Caller, Heard};
 use crate::daemon::entropy;
 use std::mem::take;
-use tmr_core::channel::{Sealer, Stream};
-use tmr_core::io::{Frame, Why};
+use tmr_core::link::channel::{Sealer, Stream};
+use tmr_core::link::{Frame, Why};
 use tmr_core::wire::constants::{access, crypt};
 use tmr_core::wire::structs::{CmAccess2, CmCredential, CmCrypt2};
 use tmr_core::wire::{CmError, Reply, Request};

@@ -15,7 +15,7 @@ use std::io;
 use std::net::TcpStream;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
-use tmr_core::io::{Address, Why};
+use tmr_core::link::{Address, Why};
 
 /// Clients that may be at their handshake at once.
 const GREETING_MAX: usize = 64;

@@ -15,7 +15,7 @@ use licence::{LicenceClient, Work};
 use load::{Caller, Counted, Load};
 use serde_json::{Map, Value, json};
 use std::time::{Duration, Instant};
-use tmr_core::io::Address;
+use tmr_core::link::Address;
 
 /// Measures what the command line says, and prints it as JSON.
 ///

@@ -4,8 +4,8 @@
 use super::finding::Findings;
 use tmr_core::config::Config;
 use tmr_core::front::{Review, review};
-use tmr_core::io::{Address, Why};
 use tmr_core::limits::LICENCE_ENDS_SOON;
+use tmr_core::link::{Address, Why};
 use tmr_core::time::Wall;
 use tmr_core::verdict::until;
 use tmr_core::wire::group::Description;

@@ -10,8 +10,8 @@ use std::net::{IpAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
-use tmr_core::io::Address;
 use tmr_core::limits::{CLIENT_LINKS_MAX, FILES_RESERVED, ROOM_LEAST, ROOM_LOW};
+use tmr_core::link::Address;
 
 /// Ports below this one need a right of their own.
 const PRIVILEGED: u16 = 1024;

@@ -22,7 +22,7 @@ use serde_json::Value;
 use std::path::Path;
 use std::thread;
 use tmr_core::config::Config;
-use tmr_core::io::Address;
+use tmr_core::link::Address;
 
 /// Looks at everything, and prints what was found.
 ///
@@ -141,7 +141,7 @@ fn front(admin: &Pages, findings: &mut Findings) -> Option<Value> {
 /// what can be seen from here alone is.
 fn others(
     config: &Config,
-    key: &tmr_core::channel::GroupKey,
+    key: &tmr_core::link::channel::GroupKey,
     status: Option<&Value>,
     findings: &mut Findings,
 ) {

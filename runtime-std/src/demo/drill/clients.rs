@@ -11,7 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use tmr_core::client::Unanswered;
-use tmr_core::io::Address;
+use tmr_core::link::Address;
 use tmr_core::wire::{CmError, Request};
 
 /// Clients in all: more than the licence has seats.

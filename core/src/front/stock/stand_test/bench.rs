@@ -1,9 +1,10 @@
 //! The bench: a stand-in, what it asks of its server, and what it tells its front.
 
 use crate::front::stock::stand::{Event, Log, Reach, Stand};
-use crate::io::{Address, Frame, Input, Intent, Link, Why};
+use crate::io::{Input, Intent};
 use crate::licence::FirmItem;
 use crate::limits::STOCK_LINKS;
+use crate::link::{Address, Frame, Link, Why};
 use crate::log::{ContainerId, DiskId, Entry, Epoch, Grant, GroupId, Handle, Mode, Slot};
 use crate::testing::{CM_ACT_ID, FIRM, LICENCE, TMR, at, product};
 use crate::time::{Duration, Mono};

@@ -8,11 +8,11 @@ mod take_up;
 use super::book::At;
 use super::learn::Learner;
 use super::stand::Reach;
-use crate::io::{Address, Link};
 use crate::limits::{
     STOCK_CLEANUP, STOCK_KEEP, STOCK_LEARN, STOCK_LINKS, STOCK_PING, STOCK_QUEUE, STOCK_RETRY,
     STOCK_TIMEOUT,
 };
+use crate::link::{Address, Link};
 use crate::log::{ContainerId, DiskId, Entry, Epoch, Grant, GroupId, Handle, Slot};
 use crate::testing::{CM_ACT_ID, FIRM, LICENCE, TMR, crypt, product};
 use crate::time::Duration;

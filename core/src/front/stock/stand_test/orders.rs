@@ -2,8 +2,8 @@
 
 use super::bench::{Bench, LINE, Told, grant, nothing, reply, stored};
 use crate::front::stock::book::At;
-use crate::io::Link;
 use crate::limits::{LOG_KEPT, STOCK_LEARN, STOCK_LINKS, STOCK_PING, STOCK_TIMEOUT};
+use crate::link::Link;
 use crate::log::{Entry, Epoch, Grant, Handle, Mode, Slot};
 use crate::testing::{LICENCE, crypt};
 use crate::wire::constants::info;

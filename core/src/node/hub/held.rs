@@ -3,7 +3,7 @@
 
 use super::Hub;
 use crate::counts::Limit;
-use crate::io::Link;
+use crate::link::Link;
 use crate::time::Now;
 use alloc::format;
 

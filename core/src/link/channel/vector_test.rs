@@ -3,7 +3,7 @@
 use super::agreement::{OffCurve, Point, Secret};
 use super::cipher::{Cipher, sealed_length};
 use super::stream::Stream;
-use crate::io::{Frame, Why};
+use crate::link::{Frame, Why};
 use alloc::vec;
 use alloc::vec::Vec;
 

@@ -7,7 +7,7 @@
 
 use super::GroupKey;
 use super::agreement::Point;
-use crate::io::Why;
+use crate::link::Why;
 use crate::wire::group::HELLO;
 use alloc::format;
 use alloc::vec::Vec;

@@ -13,7 +13,7 @@
 //!
 //! The format, for who wants to write another client or backend:
 //!
-#![doc = include_str!("../../docs/wire.md")]
+#![doc = include_str!("../../../docs/wire.md")]
 
 mod agreement;
 mod cipher;

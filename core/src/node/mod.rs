@@ -1,8 +1,11 @@
 //! The node: whichever role this process plays, behind one entry point.
 
+pub mod hub;
+
 use crate::backend::Backend;
 use crate::front::Front;
-use crate::io::{Input, Intent, Link};
+use crate::io::{Input, Intent};
+use crate::link::Link;
 use crate::time::{Deadline, Now};
 use alloc::boxed::Box;
 use alloc::collections::BTreeSet;

@@ -1,8 +1,8 @@
 //! Links between fronts: who gets through the handshake, and what a message survives.
 
 use super::{GroupKey, Stream};
-use crate::io::{Frame, Why};
 use crate::limits::TWIN_FRAME_MAX;
+use crate::link::{Frame, Why};
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -196,7 +196,7 @@ fn the_bytes_are_pinned() {
     let third = sealed(&mut one, &[b"one".to_vec(), b"two".to_vec()]);
     let fourth = sealed(&mut other, &[b"three".to_vec()]);
     let shown = [first, second, third, fourth].map(hex::encode);
-    let text = include_str!("../../docs/wire.md");
+    let text = include_str!("../../../docs/wire.md");
     let missing: Vec<String> =
         shown.into_iter().filter(|bytes| !text.contains(&alloc::format!("`{bytes}`"))).collect();
     assert!(missing.is_empty(), "not in wire.md:\n{}", missing.join("\n"));

@@ -2,11 +2,13 @@
 //! runtimes, which hold it behind their lock and do what its [`Act`]s say.
 //!
 //! What lives here: link numbers, caps, first-frame and half-frame time-outs, outboxes. What never
-//! lives here: bytes of a socket (that is [`channel::Stream`](crate::channel::Stream), driven by
+//! lives here: bytes of a socket (that is [`channel::Stream`](crate::link::channel::Stream), driven by
 //! the runtime outside the lock) and any meaning of a frame (that is the node).
 
 mod doors;
 mod held;
+#[cfg(test)]
+mod hub_test;
 mod idle;
 mod pages;
 mod port;
@@ -15,8 +17,9 @@ use crate::admin::Password;
 use crate::counts::{HubCounts, Limit};
 use crate::desk;
 use crate::history::Mark;
-use crate::io::{Address, Callee, Door, Frame, Input, Intent, Link, Why};
+use crate::io::{Input, Intent};
 use crate::limits::{FIRST_FRAME, FRAME_TIMEOUT, IDLE_LINK, OUTBOX_FRAMES, TWIN_GREETING};
+use crate::link::{Address, Callee, Door, Frame, Link, Why};
 use crate::node::Node;
 use crate::seldom::Seldom;
 use crate::time::{Deadline, Mono, Now};

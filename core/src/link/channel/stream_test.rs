@@ -2,8 +2,8 @@
 
 use super::agreement::Secret;
 use super::{GroupKey, Stream};
-use crate::io::{Frame, Why};
 use crate::limits::CLIENT_FRAME_MAX;
+use crate::link::{Frame, Why};
 use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;

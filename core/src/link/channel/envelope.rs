@@ -1,6 +1,6 @@
 //! The envelope around every message on the licence port (fact sheet 1): 16 bytes, then the body.
 
-use crate::io::Why;
+use crate::link::Why;
 use alloc::vec::Vec;
 use nom::Parser;
 use nom::bytes::streaming::tag;

@@ -3,8 +3,8 @@
 
 use super::{Answer, Hub, Port};
 use crate::counts::Limit;
-use crate::io::{Door, Link, Why};
 use crate::limits::{IDLE_LINK, IDLE_LOOK};
+use crate::link::{Door, Link, Why};
 use crate::time::{Mono, Now};
 use alloc::vec::Vec;
 

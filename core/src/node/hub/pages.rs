@@ -3,8 +3,9 @@
 //! do other people's pages. The machine's own socket is not counted.
 
 use super::{Act, Answer, Asked, Hub};
-use crate::io::{Door, Input, Link};
+use crate::io::Input;
 use crate::limits::{PAGE_ADDRESSES, PAGE_COST, PAGES_AHEAD, PAGES_RATE};
+use crate::link::{Door, Link};
 use crate::network::network;
 use crate::time::{Duration, Mono, Now};
 use alloc::collections::{BTreeMap, VecDeque};

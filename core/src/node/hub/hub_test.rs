@@ -4,14 +4,15 @@ mod waiting;
 
 use crate::backend::{Backend, Config as BackendConfig};
 use crate::front::{Config, Front};
-use crate::hub::{Act, Hub, Outbox};
-use crate::io::{Address, Door, Frame, Input, Link, Why};
+use crate::io::Input;
 use crate::limits::{
     CLEANUP_DEFAULT, CLIENT_LINKS_PER_ADDRESS, CROWDED_LINKS, FIRST_FRAME, FRAME_TIMEOUT,
     OUTBOX_FRAMES, PAGE_COST, PAGES_RATE,
 };
+use crate::link::{Address, Door, Frame, Link, Why};
 use crate::log::Mode;
 use crate::node::Node;
+use crate::node::hub::{Act, Hub, Outbox};
 use crate::testing::{ORDINARY, access, at, container, crypt, identity, peer, reply};
 use crate::time::{Duration, Mono, Now};
 use crate::wire::group::{Order, encode};

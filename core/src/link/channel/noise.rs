@@ -3,8 +3,8 @@
 //! messages are cut out of a stream, and frames out of theirs.
 
 use super::GroupKey;
-use crate::io::{Frame, Why};
 use crate::limits::TWIN_FRAME_MAX;
+use crate::link::{Frame, Why};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;

@@ -4,7 +4,7 @@
 //! It hides what is said, but whoever can change bytes on the way can change the message: what
 //! must hold against that is bound by the group key ([`group`](super::group)).
 
-use crate::io::Why;
+use crate::link::Why;
 use aes::cipher::consts::U16;
 use aes::cipher::inout::InOutBuf;
 use aes::cipher::{BlockDecryptMut, BlockEncryptMut, KeyIvInit};

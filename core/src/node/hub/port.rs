@@ -1,7 +1,7 @@
 //! One link as the hub keeps it: what waits on it, both ways, and how far its latest request is.
 
-use crate::io::{Door, Frame, Why};
 use crate::limits::{FRAME_COST, ORDER_LATE};
+use crate::link::{Door, Frame, Why};
 use crate::time::Mono;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -15,7 +15,7 @@ pub struct Outbox {
     /// Then close the connection.
     pub close: Option<Why>,
     /// A request waits until these have left the machine, or the rest of one: say so by
-    /// [`Hub::left`](crate::hub::Hub::left).
+    /// [`Hub::left`](crate::node::hub::Hub::left).
     pub waits: bool,
 }
 

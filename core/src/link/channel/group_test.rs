@@ -3,8 +3,8 @@
 use super::agreement::Secret;
 use super::cipher::sealed_length;
 use super::{GroupKey, Stream};
-use crate::io::{Frame, Why};
 use crate::limits::{GROUP_BATCH_BYTES, GROUP_FRAME_MAX};
+use crate::link::{Frame, Why};
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -324,7 +324,7 @@ fn the_documented_vector_holds() {
     let to_front = sealed(&mut backend, &[b"three".to_vec()]);
     assert_eq!(opened(&mut backend, &to_backend).unwrap().len(), 1);
     assert_eq!(opened(&mut front, &to_front).unwrap().len(), 1);
-    let doc = include_str!("../../docs/wire.md");
+    let doc = include_str!("../../../docs/wire.md");
     let cipher = secret(0x01).agree(&secret(0x21).point()).unwrap();
     let plain = |message: &[u8], from| {
         let mut body = message[16..].to_vec();

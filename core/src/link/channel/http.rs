@@ -2,8 +2,8 @@
 //!
 //! What never lives here: what a request means, and the response.
 
-use crate::io::{Frame, Why};
 use crate::limits::{HTTP_HEAD_MAX, HTTP_HEADERS_MAX, HTTP_REQUEST_MAX};
+use crate::link::{Frame, Why};
 use alloc::vec::Vec;
 
 /// Cuts a byte stream into requests. Nothing on the heap between two of them.
