@@ -21,15 +21,15 @@ struct Site {
 /// # Errors
 /// The system does not give what every node needs.
 pub fn run(plan: Plan) -> Outcome {
-    let (links, errands) = Links::new(plan.hub, plan.streams, plan.doors, 1)?;
+    let (links, inboxes) = Links::new(plan.hub, plan.streams, plan.doors, 1)?;
     let ((timer, rung), tasks) = (bounded(1), LocalExecutor::new());
     let site = &Rc::new(Site { links: Arc::new(links), timer, tasks });
     site.perform(site.links.tick());
     let (tell, told) = unbounded();
-    plan.sources.start(errands, site.links.doors(), move |input| drop(tell.try_send(input)))?;
+    plan.sources.start(inboxes, site.links.doors(), move |event| drop(tell.try_send(event)))?;
     site.spawn(async move |site| {
-        while let Ok(input) = told.recv().await {
-            site.perform(site.links.told(input));
+        while let Ok(event) = told.recv().await {
+            site.perform(site.links.host_event(event));
         }
     });
     let (done, chores) = unbounded();

@@ -23,12 +23,13 @@ struct Site {
 pub fn run(plan: Plan) -> Outcome {
     let cpus = thread::available_parallelism().map_or(1, usize::from);
     let serving = (cpus / CPUS).clamp(1, SERVING_MAX);
-    let (links, errands) = Links::new(plan.hub, plan.streams, plan.doors, serving)?;
+    let (links, inboxes) = Links::new(plan.hub, plan.streams, plan.doors, serving)?;
     let site = Arc::new(Site { links, timer: thread::current() });
     site.perform(site.links.tick());
     let told = Arc::clone(&site);
-    plan.sources
-        .start(errands, site.links.doors(), move |input| told.perform(told.links.told(input)))?;
+    plan.sources.start(inboxes, site.links.doors(), move |event| {
+        told.perform(told.links.host_event(event));
+    })?;
     let greeting = Arc::clone(&site);
     spawn("greetings", move || greeting.links.greet(|chores| greeting.perform(chores)))?;
     for poll in 0..serving {
@@ -52,7 +53,7 @@ impl Site {
             self.timer.unpark();
         }
         for dial in chores.dial {
-            let (site, link) = (Arc::clone(self), dial.0);
+            let (site, link) = (Arc::clone(self), dial.link);
             let work = move || site.perform(site.links.dial(dial));
             spawn("dial", work).unwrap_or_else(|why| self.perform(self.links.undialled(link, why)));
         }

@@ -8,7 +8,7 @@ use arbitrary::Unstructured;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use tmr_core::config::Twin;
 use tmr_core::front::{Config, Front};
-use tmr_core::io::{Input, Intent};
+use tmr_core::io::{FrontEvent, Input, Intent};
 use tmr_core::link::{Address, Callee, Door, Frame, Link, Why};
 use tmr_core::log::ContainerId;
 use tmr_core::time::Duration;
@@ -142,7 +142,7 @@ impl World {
                 }
             }
             _ => match who {
-                0 => self.step(Input::Address { here: what & 32 != 0 }),
+                0 => self.step(FrontEvent::VirtualAddress { here: what & 32 != 0 }.into()),
                 1 => self.http(b"GET /api/status HTTP/1.1\r\n\r\n"),
                 2 => self.http(piece(input)),
                 _ => self.step(Input::Tick),

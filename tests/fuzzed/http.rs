@@ -10,7 +10,7 @@ use std::net::Ipv4Addr;
 use tmr_core::admin::metrics::Page;
 use tmr_core::admin::{Admin, Entrance, View};
 use tmr_core::history::Span;
-use tmr_core::io::Intent;
+use tmr_core::io::{AdminFilesRequest, HostRequest, Intent};
 use tmr_core::limits::HTTP_REQUEST_MAX;
 use tmr_core::link::channel::Stream;
 use tmr_core::link::{Door, Frame, Link};
@@ -87,7 +87,7 @@ fn one(request: &[u8]) {
     }
     let answers = |intent: &&Intent| match intent {
         Intent::Send { frame, .. } => frame.starts_with(b"HTTP/1.1 "),
-        Intent::Verify { .. } => true,
+        Intent::Host(HostRequest::AdminFiles(AdminFilesRequest::Verify { .. })) => true,
         _ => false,
     };
     assert_eq!(out.iter().filter(answers).count(), 1, "one answer, or a password to be checked");

@@ -7,7 +7,7 @@ use super::{byte, pieces};
 use arbitrary::Unstructured;
 use std::sync::OnceLock;
 use tmr_core::backend::Backend;
-use tmr_core::io::{Input, Intent};
+use tmr_core::io::{BackendEvent, HostRequest, Input, Intent, JournalWrite};
 use tmr_core::link::{Door, Frame, Link};
 use tmr_core::wire::group::{Order, Report, decode, encode};
 
@@ -18,7 +18,7 @@ fn blank() -> &'static [u8] {
         let (mut out, (mut node, _)) = (Vec::new(), open(0, None).expect("a blank one"));
         node.step(at(0), Input::Tick, &mut out);
         match out.as_slice() {
-            [Intent::Rewrite(bytes)] => bytes.clone(),
+            [Intent::Host(HostRequest::Journal(JournalWrite::Rewrite(bytes)))] => bytes.clone(),
             other => panic!("it began with {other:?}"),
         }
     })
@@ -42,8 +42,11 @@ fn standing(node: &mut Backend) -> Option<Report> {
     node.step(at(0), Input::Frame { link, frame: Frame::Joined { front: 1, minor: 1 } }, &mut out);
     let frame = Frame::Batch(encode(1, &Order::Describe));
     node.step(at(0), Input::Frame { link, frame }, &mut out);
-    node.step(at(0), Input::Written, &mut out);
-    if out.iter().any(|intent| matches!(intent, Intent::BeginAnew(_))) {
+    node.step(at(0), BackendEvent::JournalWritten.into(), &mut out);
+    let anew = |intent: &Intent| {
+        matches!(intent, Intent::Host(HostRequest::Journal(JournalWrite::BeginAnew(_))))
+    };
+    if out.iter().any(anew) {
         return None;
     }
     let sent = out.into_iter().find_map(|intent| match intent {

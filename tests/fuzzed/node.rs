@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 use tmr_core::backend::{Backend, Config};
 use tmr_core::desk::Identity;
-use tmr_core::io::{Input, Intent};
+use tmr_core::io::{BackendEvent, HostRequest, Input, Intent};
 use tmr_core::licence::{Container, File, Issuer, Spec};
 use tmr_core::time::{Deadline, Mono, Now, Wall};
 
@@ -85,15 +85,13 @@ impl Machine {
     pub(super) fn step(&mut self, now: Now, input: Input) -> (Vec<Intent>, Option<Deadline>) {
         let mut out = Vec::new();
         let due = self.node.step(now, input, &mut out);
-        out.retain_mut(|intent| match intent {
-            Intent::Append(bytes) | Intent::Rewrite(bytes) | Intent::BeginAnew(bytes) => {
+        out.retain(|intent| match intent {
+            Intent::Host(HostRequest::Journal(write)) => {
                 assert!(self.write.is_none(), "a second write before the first was done");
-                let bytes = std::mem::take(bytes);
-                self.write =
-                    Some((bytes, matches!(intent, Intent::Rewrite(_) | Intent::BeginAnew(_))));
+                self.write = Some((write.clone().into_bytes(), write.is_whole()));
                 false
             }
-            Intent::Halt(reason) => panic!("the backend halts: {reason}"),
+            Intent::Host(HostRequest::Halt(reason)) => panic!("the backend halts: {reason}"),
             _ => true,
         });
         (out, due)
@@ -106,7 +104,7 @@ impl Machine {
             self.disk.clear();
         }
         self.disk.extend(bytes);
-        self.step(now, Input::Written).0
+        self.step(now, BackendEvent::JournalWritten.into()).0
     }
 
     /// All writes are on disk.

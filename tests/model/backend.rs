@@ -3,7 +3,7 @@
 use crate::node::{Message, NOW, Names, closed, entry_print, identity, print, told_of};
 use std::sync::Arc;
 use tmr_core::backend::{Backend, Config};
-use tmr_core::io::{Input, Intent};
+use tmr_core::io::{BackendEvent, HostRequest, Input, Intent};
 use tmr_core::licence::Container;
 use tmr_core::link::{Frame, Link};
 use tmr_core::log::{DiskId, Entry, Epoch, Slot, Stored};
@@ -195,15 +195,13 @@ fn take(
         for intent in out {
             match intent {
                 Intent::Send { frame, .. } => reports.push(Message::report(frame, names)),
-                Intent::Append(bytes) => {
+                Intent::Host(HostRequest::Journal(write)) => {
                     let Some(disk) = &mut disk else { continue };
-                    disk.extend(bytes);
-                    inputs.push(Input::Written);
-                }
-                Intent::Rewrite(bytes) | Intent::BeginAnew(bytes) => {
-                    let Some(disk) = &mut disk else { continue };
-                    **disk = bytes;
-                    inputs.push(Input::Written);
+                    if write.is_whole() {
+                        disk.clear();
+                    }
+                    disk.extend(write.into_bytes());
+                    inputs.push(BackendEvent::JournalWritten.into());
                 }
                 other => panic!("not foreseen of a backend: {other:?}"),
             }

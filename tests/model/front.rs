@@ -3,7 +3,7 @@
 use crate::node::{Message, NOW, Names, client, closed, entry_print, identity, print};
 use std::sync::Arc;
 use tmr_core::front::{Config, Fingerprint, Front, Timer};
-use tmr_core::io::{Input, Intent};
+use tmr_core::io::{AdminFilesRequest, HistoryRequest, HostRequest, Input, Intent};
 use tmr_core::limits::CLEANUP_DEFAULT;
 use tmr_core::link::{Address, Callee, Door, Frame, Link, Why};
 use tmr_core::log::{Epoch, Slot};
@@ -154,7 +154,11 @@ fn step(node: &mut Front, names: &Names, input: Input, said: &mut Vec<Said>) {
             },
             Intent::Close { link, why: Why::Stepped(_) } => said.push(Said::Dropped(link)),
             Intent::Close { link, .. } if link == ADMIN => {}
-            Intent::GiveAway(_) | Intent::Look | Intent::Audit(_) | Intent::Record(_) => {}
+            Intent::Host(
+                HostRequest::Vip(_)
+                | HostRequest::AdminFiles(AdminFilesRequest::Audit(_))
+                | HostRequest::History(HistoryRequest::Record(_)),
+            ) => {}
             other => panic!("not foreseen of a front: {other:?}"),
         }
     }

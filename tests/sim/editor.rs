@@ -3,7 +3,7 @@
 
 use super::world::{Event, FRONTS, HOSTS, NAMES, SECOND, World};
 use tmr_core::config::{Config, InForce};
-use tmr_core::io::{Input, Stored};
+use tmr_core::io::{FrontEvent, Stored};
 
 impl World {
     /// A front's file is changed, and it reads it; returns when that happens next.
@@ -74,8 +74,8 @@ impl World {
         let Some(text) = state.config.clone() else { return };
         let config = Config::parse(&text).expect("a configuration that a front takes");
         let (path, address) = ("tmrconf.json".to_owned(), state.ip);
-        let new = Input::Configured(Box::new(InForce { config, text, path, address }));
-        self.with(host, |hub, now, acts| hub.told(now, new, acts));
+        let new = FrontEvent::Configured(Box::new(InForce { config, text, path, address }));
+        self.with(host, |hub, now, out| hub.host_event(now, new.into(), out));
     }
 
     /// A front wants this stored.
@@ -97,6 +97,7 @@ impl World {
             }
             None => Err("it was changed by hand".to_owned()),
         };
-        self.with(host, |hub, now, acts| hub.told(now, Input::Stored(stored), acts));
+        let stored = FrontEvent::ConfigStored(stored);
+        self.with(host, |hub, now, out| hub.host_event(now, stored.into(), out));
     }
 }

@@ -28,6 +28,7 @@ pub mod story;
 mod turns;
 mod watch;
 mod words;
+mod workers;
 pub mod world;
 
 use check::Violation;

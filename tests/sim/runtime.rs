@@ -15,12 +15,12 @@ use tmr_core::backend::{self, Backend};
 use tmr_core::config::Twin;
 use tmr_core::desk::Identity;
 use tmr_core::front::{self, Front};
-use tmr_core::io::Input;
+use tmr_core::io::{BackendEvent, FrontEvent};
 use tmr_core::licence::Container;
 use tmr_core::limits::HISTORY_FLUSH;
 use tmr_core::link::{Address, Callee, Door, Frame, Link, Why};
 use tmr_core::node::Node;
-use tmr_core::node::hub::{Act, Hub};
+use tmr_core::node::hub::{Dial, Hub, Output};
 use tmr_core::time::{Duration, Now};
 
 impl World {
@@ -58,7 +58,7 @@ impl World {
         state.life += 1;
         state.away = false;
         (state.hub, state.tick) = (Some(Hub::new(node)), None);
-        self.with(host, |hub, now, acts| hub.tick(now, acts));
+        self.with(host, |hub, now, out| hub.tick(now, out));
         self.configure(host);
         self.hosts[host].told = None;
         self.look(host);
@@ -71,7 +71,9 @@ impl World {
         let here = state.address;
         if host < FRONTS && self.plan.address && awake && state.told != Some(here) {
             state.told = Some(here);
-            self.with(host, |hub, now, acts| hub.told(now, Input::Address { here }, acts));
+            self.with(host, |hub, now, out| {
+                hub.host_event(now, FrontEvent::VirtualAddress { here }.into(), out);
+            });
         }
     }
 
@@ -140,18 +142,18 @@ impl World {
             return;
         };
         self.taken(host);
-        let input = Input::Containers(vec![self.files[part].clone()]);
-        self.with(host, |hub, now, acts| hub.told(now, input, acts));
+        let read = BackendEvent::LicencesRead(vec![self.files[part].clone()]);
+        self.with(host, |hub, now, out| hub.host_event(now, read.into(), out));
     }
 
     /// Gives a node something, and does what it wants done.
-    pub(super) fn with(&mut self, host: usize, give: impl FnOnce(&mut Hub, Now, &mut Vec<Act>)) {
+    pub(super) fn with(&mut self, host: usize, give: impl FnOnce(&mut Hub, Now, &mut Vec<Output>)) {
         let state = &mut self.hosts[host];
         let now = state.clock.now(self.now);
         let Some(hub) = &mut state.hub else { return };
         state.stepped = self.now;
-        let mut acts = Vec::new();
-        give(hub, now, &mut acts);
+        let mut out = Vec::new();
+        give(hub, now, &mut out);
         let deadline = hub.deadline();
         // What has come to the hub since it was frozen may not have reached the node.
         let awake = state.ticked >= state.frozen;
@@ -180,15 +182,15 @@ impl World {
         }
         let logged = lines::check(self.now < self.aftermath, self.mistakes.are_made());
         self.checks.note(self.now, "lines", logged);
-        for act in acts {
-            self.act(host, act);
+        for output in out {
+            self.put_out(host, output);
         }
     }
 
-    fn act(&mut self, host: usize, act: Act) {
+    fn put_out(&mut self, host: usize, output: Output) {
         let life = self.hosts[host].life;
-        match act {
-            Act::Dial { link, to, callee } => {
+        match output {
+            Output::Dial(Dial { link, to, callee }) => {
                 let Some(target) = self.mistakes.leads_to(&to.host) else { return };
                 let from = End::Host { host, life, link: Some(link) };
                 let door = match callee {
@@ -202,46 +204,12 @@ impl World {
                 let wait = 2 * self.net.latency(self.now, host, target, &mut self.rng);
                 self.after(wait, Event::Open { conn });
             }
-            Act::Wake(link) | Act::End(link) => {
+            Output::Wake(link) | Output::End(link) => {
                 self.hosts[host].woken.insert(link, self.now);
                 let wait = self.rng.span(1, 300);
                 self.after(wait, Event::Flush { host, life, link });
             }
-            Act::Append(_) | Act::Rewrite(_) | Act::BeginAnew(_) => {
-                let disk = &mut self.hosts[host].disk;
-                let alone = match act {
-                    Act::Append(bytes) => disk.append(bytes),
-                    Act::Rewrite(bytes) | Act::BeginAnew(bytes) => disk.rewrite(bytes),
-                    _ => true,
-                };
-                if !alone {
-                    let found = Err(format!("backend {host} writes twice at once"));
-                    self.checks.note(self.now, "disk", found);
-                }
-                let (until, by) = self.hosts[host].slow;
-                let slow = if until > self.now { self.rng.between(by / 2, by) } else { 0 };
-                let wait = self.rng.between(self.plan.disk / 4, self.plan.disk) + slow;
-                let fits = self.hosts[host].disk.fits();
-                let done =
-                    if fits { Event::Durable { host, life } } else { Event::Full { host, life } };
-                self.after(wait, done);
-            }
-            Act::GiveAway(away) => {
-                self.hosts[host].away = away;
-                // Without an operator nobody listens to that: the address goes where it goes.
-                if let Some(operator) = self.operator.as_mut().filter(|_| away) {
-                    let wait = operator.span(500, SECOND / 2);
-                    self.after(wait, Event::Follow { host });
-                }
-            }
-            Act::Record(lines) => self.hosts[host].history.push((self.now, lines)),
-            Act::Recall(after) => self.after(SECOND / 100, Event::Recall { host, life, after }),
-            Act::Look | Act::Audit(_) | Act::Verify { .. } => {}
-            Act::Store(text) => self.wants_stored(host, text),
-            Act::Halt(reason) => {
-                let found = Err(format!("host {host} halts: {reason}"));
-                self.checks.note(self.now, "service", found);
-            }
+            Output::Host(request) => self.host_request(host, request),
         }
     }
 
@@ -255,7 +223,7 @@ impl World {
             let why = Why::Broken("connection reset".to_owned());
             state.links.remove(&link);
             self.unsaid(host, link);
-            return self.with(host, |hub, now, acts| hub.closed(now, link, why, true, acts));
+            return self.with(host, |hub, now, out| hub.closed(now, link, why, true, out));
         }
         let mut outbox = hub.outbox(link);
         // Nobody writes to a link before it stands.
@@ -302,7 +270,7 @@ impl World {
             self.hosts[host].links.remove(&link);
             self.unsaid(host, link);
             self.gone(conn, side);
-            self.with(host, |hub, now, acts| hub.closed(now, link, why, false, acts));
+            self.with(host, |hub, now, out| hub.closed(now, link, why, false, out));
         }
     }
 
@@ -373,7 +341,7 @@ impl World {
         };
         let address = SocketAddr::new(ip, 40_000);
         let (mut accepted, door) = (None, self.net.conns[&conn].door);
-        self.with(to, |hub, now, acts| accepted = hub.accept(now, door, address, acts));
+        self.with(to, |hub, now, out| accepted = hub.accept(now, door, address, out));
         let Some(link) = accepted else { return };
         let life = self.hosts[to].life;
         self.hosts[to].links.insert(link, (conn, 1));
@@ -467,7 +435,7 @@ impl World {
                 self.checks.calls.ended(host, link);
                 self.hosts[host].links.remove(&link);
                 self.unsaid(host, link);
-                self.with(host, |hub, now, acts| hub.closed(now, link, why, false, acts));
+                self.with(host, |hub, now, out| hub.closed(now, link, why, false, out));
             }
             End::Host { .. } => {}
         }

@@ -16,7 +16,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use tmr_core::history::Mark;
-use tmr_core::io::Input;
+use tmr_core::io::{BackendEvent, FrontEvent};
 use tmr_core::licence::Container;
 use tmr_core::link::{Door, Frame, Link, Why};
 use tmr_core::log::DiskId;
@@ -360,7 +360,7 @@ impl World {
                 if self.hosts[host].lives(life) && self.hosts[host].tick == Some(self.now) {
                     self.hosts[host].tick = None;
                     self.hosts[host].ticked = self.now;
-                    self.with(host, |hub, now, acts| hub.tick(now, acts));
+                    self.with(host, |hub, now, out| hub.tick(now, out));
                 }
             }
             Event::Flush { host, life, link } => {
@@ -371,14 +371,16 @@ impl World {
             Event::Durable { host, life } => {
                 if self.hosts[host].lives(life) {
                     self.hosts[host].disk.done();
-                    self.with(host, |hub, now, acts| hub.told(now, Input::Written, acts));
+                    self.with(host, |hub, now, out| {
+                        hub.host_event(now, BackendEvent::JournalWritten.into(), out);
+                    });
                 }
             }
             Event::Recall { host, life, after } => {
                 if self.hosts[host].lives(life) {
                     let lines = self.hosts[host].recall(after);
-                    let input = Input::Recalled { after, lines };
-                    self.with(host, |hub, now, acts| hub.told(now, input, acts));
+                    let read = FrontEvent::HistoryRead { after, lines };
+                    self.with(host, |hub, now, out| hub.host_event(now, read.into(), out));
                 }
             }
             Event::Full { host, life } => {
@@ -503,7 +505,7 @@ impl World {
             let conn = self.hosts[host].links.get(&link).map_or(0, |(conn, _)| *conn);
             self.moment(Moment::Call, host, None, conn);
         }
-        self.with(host, |hub, now, acts| hub.received(now, [(link, frames, partial)], acts));
+        self.with(host, |hub, now, out| hub.received(now, [(link, frames, partial)], out));
     }
 
     /// A client hears a reply of a process.
@@ -522,12 +524,12 @@ impl World {
         }
         let from = ([127, 0, 0, 1], 1).into();
         let mut answer = Vec::new();
-        self.with(host, |hub, now, acts| {
-            let Some(link) = hub.accept(now, Door::Admin, from, acts) else { return };
+        self.with(host, |hub, now, out| {
+            let Some(link) = hub.accept(now, Door::Admin, from, out) else { return };
             let frames = vec![Frame::Http(request.as_bytes().to_vec())];
-            hub.received(now, [(link, frames, false)], acts);
+            hub.received(now, [(link, frames, false)], out);
             answer = hub.outbox(link).frames.concat();
-            hub.closed(now, link, Why::Eof, false, acts);
+            hub.closed(now, link, Why::Eof, false, out);
         });
         String::from_utf8(answer).ok()
     }

@@ -1,6 +1,7 @@
 //! Who may ask for what, who is signed in, and what is recorded of it.
 
 use super::*;
+use crate::io::HostRequest;
 use crate::limits::{FILE_TROUBLES_SHOWN, SIGN_IN_AGAIN, SIGN_IN_SLIPS};
 use crate::time::Mono;
 use alloc::borrow::ToOwned;
@@ -114,8 +115,12 @@ impl Desk {
             match intent {
                 Intent::Send { frame, .. } => got = Some(String::from_utf8(frame).unwrap()),
                 Intent::Close { .. } => closed = true,
-                Intent::Audit(line) => self.audit.push(line),
-                Intent::Verify { .. } => return None,
+                Intent::Host(HostRequest::AdminFiles(AdminFilesRequest::Audit(line))) => {
+                    self.audit.push(line);
+                }
+                Intent::Host(HostRequest::AdminFiles(AdminFilesRequest::Verify { .. })) => {
+                    return None;
+                }
                 other => panic!("{other:?}"),
             }
         }

@@ -1,9 +1,9 @@
 //! The record of changes: who, from where, what, and what came of it. One line of JSON each, which
-//! the machine appends to a file ([`Intent::Audit`]); the last ones are kept for the page.
+//! the machine appends to a file ([`AdminFilesRequest::Audit`]); the last ones are kept for the page.
 
 use super::guard::Who;
 use super::http::Response;
-use crate::io::Intent;
+use crate::io::{AdminFilesRequest, Intent};
 use crate::limits::{AUDIT_SHOWN, AUDIT_TEXT};
 use crate::seldom::Seldom;
 use crate::time::Now;
@@ -76,7 +76,7 @@ impl Audit {
         });
         let mut line = entry.to_string();
         line.push('\n');
-        out.push(Intent::Audit(line));
+        out.push(AdminFilesRequest::Audit(line).into());
         self.last.truncate(AUDIT_SHOWN - 1);
         self.last.push_front(entry);
     }

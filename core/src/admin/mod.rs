@@ -4,7 +4,7 @@
 //! in (`sessions`), who shows a token (`tokens`), what was changed and by whom (`audit`), the page itself (`page`). What never
 //! lives here: what a front or a backend knows (it is asked through [`View`]), what a command does
 //! ([`Command`] is handed to the node), and the checking of a password, which takes long
-//! ([`Intent::Verify`]).
+//! ([`AdminFilesRequest::Verify`]).
 
 mod address;
 #[cfg(test)]
@@ -39,7 +39,7 @@ pub mod usage;
 use crate::config::InForce;
 use crate::front::Notice;
 use crate::history::Span;
-use crate::io::Intent;
+use crate::io::{AdminFilesRequest, Intent};
 use crate::limits::{
     FILE_TROUBLES_SHOWN, ORDER_LATE, PASSWORDS_KEPT, PASSWORDS_WAITING, TOKENS_MAX,
 };
@@ -412,7 +412,8 @@ impl Admin {
                 let (from, at) = (sender.from, now.mono);
                 let waiting = Waiting { trier, from, bytes: bytes.to_vec(), at };
                 self.waiting.insert(link, waiting);
-                out.push(Intent::Verify { link, password: Password(password) });
+                let password = Password(password);
+                out.push(AdminFilesRequest::Verify { link, password }.into());
                 None
             }
             Err(refused) => {

@@ -3,7 +3,7 @@
 use super::{Backend, Config};
 use crate::crypt::sign;
 use crate::desk::HandleKey;
-use crate::io::{Input, Intent};
+use crate::io::{BackendEvent, HostRequest, Input, Intent, JournalWrite};
 use crate::limits::{HANDLE_BLOCK, JOURNAL_REWRITE, PACE_SEATLESS, SLOT_LAST};
 use crate::link::{Door, Frame, Link, Why};
 use crate::log::{
@@ -65,17 +65,17 @@ impl Machine {
         for intent in out {
             match intent {
                 Intent::Send { link, frame } => self.sent.push((link, frame)),
-                Intent::Append(bytes) => self.begin(bytes, false),
-                Intent::Rewrite(bytes) | Intent::BeginAnew(bytes) => self.begin(bytes, true),
-                Intent::Close { .. } | Intent::Audit(_) => {}
+                Intent::Host(HostRequest::Journal(write)) => self.begin(write),
+                Intent::Close { .. } | Intent::Host(HostRequest::AdminFiles(_)) => {}
                 other => panic!("{other:?}"),
             }
         }
     }
 
-    fn begin(&mut self, bytes: Vec<u8>, whole: bool) {
+    fn begin(&mut self, write: JournalWrite) {
         assert!(self.write.is_none(), "one write at a time");
-        self.write = Some((bytes, whole));
+        let whole = write.is_whole();
+        self.write = Some((write.into_bytes(), whole));
         self.writes += 1;
     }
 
@@ -86,7 +86,7 @@ impl Machine {
             self.disk.clear();
         }
         self.disk.extend_from_slice(&bytes);
-        self.step(Input::Written);
+        self.step(BackendEvent::JournalWritten.into());
     }
 
     fn settle(&mut self) {
@@ -303,7 +303,7 @@ fn other_licence_files_are_told_to_every_front_when_what_that_tells_is_durable()
     let mut other = container(0);
     other.part.firm_items[0].products[0].license_quantity = 9;
     machine.order(1, &claim());
-    machine.step(Input::Containers(vec![other.clone()]));
+    machine.step(BackendEvent::LicencesRead(vec![other.clone()]).into());
     assert_eq!(machine.reports(), vec![], "the promise is not on disk");
     machine.settle();
     let reports = machine.reports();
@@ -314,7 +314,7 @@ fn other_licence_files_are_told_to_every_front_when_what_that_tells_is_durable()
     let mut seen = Vec::new();
     for containers in [vec![container(0)], vec![container(0)], vec![]] {
         let count = containers.len();
-        machine.step(Input::Containers(containers));
+        machine.step(BackendEvent::LicencesRead(containers).into());
         seen.push((count, machine.reports().len()));
     }
     assert_eq!(seen, [(1, 1), (1, 0), (0, 1)], "what changes nothing is not told");
@@ -329,14 +329,14 @@ fn seats_of_an_ordinary_licence_outlive_its_file() {
     let handles: Vec<u32> = (0..5).map(|_| machine.ask(client, want()).1).collect();
     let mut less = container(0);
     less.part.firm_items[0].products[1].license_quantity = 4;
-    machine.step(Input::Containers(vec![less]));
+    machine.step(BackendEvent::LicencesRead(vec![less]).into());
     assert_eq!(machine.ask(client, crypt(handles[4])).0, 0);
     assert_eq!(machine.ask(client, release(handles[4])), (0, 0));
     assert_eq!(machine.ask(client, want()).0, 212);
-    machine.step(Input::Containers(vec![]));
+    machine.step(BackendEvent::LicencesRead(vec![]).into());
     assert_eq!(machine.ask(client, want()).0, 201);
     assert_eq!(machine.ask(client, release(handles[3])), (0, 0));
-    machine.step(Input::Containers(vec![container(0)]));
+    machine.step(BackendEvent::LicencesRead(vec![container(0)]).into());
     assert_eq!(machine.ask(client, crypt(handles[0])).0, 0);
     assert_eq!(machine.ask(client, want()).0, 0);
     assert_eq!(machine.ask(client, want()).0, 0);

@@ -58,7 +58,7 @@ impl Backend {
 mod tests {
     use super::*;
     use crate::backend::Config;
-    use crate::io::{Input, Intent};
+    use crate::io::{BackendEvent, Input, Intent};
     use crate::link::{Door, Frame};
     use crate::log::Mode;
     use crate::testing::{ORDINARY, access, at, container, identity, reply};
@@ -73,7 +73,7 @@ mod tests {
         node.step(at(1), Input::Accepted { link, door: Door::Licence, from }, &mut out);
         let call = access(ORDINARY, Mode::NoUserLimit, 60);
         node.step(at(1), Input::Frame { link, frame: Frame::Call(call) }, &mut out);
-        node.step(at(1), Input::Written, &mut out);
+        node.step(at(1), BackendEvent::JournalWritten.into(), &mut out);
         let told = out.iter().find_map(|intent| match intent {
             Intent::Send { frame, .. } => Some(reply(frame).0),
             _ => None,
@@ -94,7 +94,7 @@ mod tests {
         let mut node = node.with_clients(vec!["127.0.0.0/8".parse().unwrap()]);
         let mut out = Vec::new();
         node.step(at(0), Input::Tick, &mut out);
-        node.step(at(0), Input::Written, &mut out);
+        node.step(at(0), BackendEvent::JournalWritten.into(), &mut out);
         let denied = CmError::ACCESS_DENIED.0;
         assert_ne!(asked(&mut node, 2, [127, 0, 0, 1]), denied);
         assert_eq!(asked(&mut node, 4, [192, 0, 2, 1]), denied);

@@ -2,7 +2,7 @@
 
 use super::journal::{Read, Record, VERSION, batch, put, read};
 use super::{Backend, Config};
-use crate::io::{Input, Intent};
+use crate::io::{HostRequest, Input, Intent, JournalWrite};
 use crate::limits::{JOURNAL_BATCH_MAX, SLOT_LAST};
 use crate::log::{Acked, DiskId, Entry, Epoch, GroupId, Handle, Setting, Slot, State, Witness};
 use crate::testing::{at, container, identity};
@@ -209,7 +209,10 @@ fn a_damaged_journal_is_a_disk_that_begins_anew_under_another_name() {
         assert_eq!((backend.group(), keep), (None, journal.len()));
         let mut out = Vec::new();
         backend.step(at(0), Input::Tick, &mut out);
-        assert!(matches!(out[..], [Intent::BeginAnew(_)]), "what is damaged is kept: {out:?}");
+        assert!(
+            matches!(out[..], [Intent::Host(HostRequest::Journal(JournalWrite::BeginAnew(_)))]),
+            "what is damaged is kept: {out:?}"
+        );
     }
 }
 
@@ -219,7 +222,10 @@ fn an_empty_journal_is_a_blank_disk() {
     assert_eq!((backend.group(), keep), (None, 0));
     let mut out = Vec::new();
     backend.step(at(0), Input::Tick, &mut out);
-    assert!(matches!(out[..], [Intent::Rewrite(_)]), "there is nothing to be kept: {out:?}");
+    assert!(
+        matches!(out[..], [Intent::Host(HostRequest::Journal(JournalWrite::Rewrite(_)))]),
+        "there is nothing to be kept: {out:?}"
+    );
 }
 
 /// Found by fuzzing: each of these was taken, and broke an invariant or overflowed with the next

@@ -12,6 +12,7 @@ mod anew;
 mod backend_test;
 mod clients;
 mod direct;
+mod host;
 mod journal;
 #[cfg(test)]
 mod journal_test;
@@ -257,24 +258,8 @@ impl Backend {
                 }
                 self.closed(link, unsent);
             }
-            Input::Written => self.writer.written(now.mono, out),
             Input::Counted(counts) => self.counts = counts,
-            Input::Containers(containers) => self.replace(now, containers, out),
-            Input::Entrance(entrance) => self.entrance(*entrance, out),
-            Input::Misplaced { place, found } => {
-                if self.admin.misplace(place, found) {
-                    let links: Vec<Link> = self.fronts.keys().copied().collect();
-                    links.into_iter().for_each(|link| self.tell_lost(link, out));
-                }
-            }
-            // It has no role that follows an address, nobody signs in here, and it has no usage history.
-            Input::Stopping
-            | Input::Address { .. }
-            | Input::Obstacle(_)
-            | Input::Configured(_)
-            | Input::Stored(_)
-            | Input::Verified { .. }
-            | Input::Recalled { .. } => {}
+            Input::Host(event) => self.host_event(now, event, out),
         }
         self.flush(now.mono, out);
         self.acceptor.check_invariants();

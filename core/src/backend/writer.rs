@@ -6,7 +6,7 @@
 
 use super::journal::{self, Record};
 use crate::counts::Histogram;
-use crate::io::Intent;
+use crate::io::{Intent, JournalWrite};
 use crate::limits::JOURNAL_REWRITE;
 use crate::link::Link;
 use crate::time::Mono;
@@ -145,7 +145,7 @@ impl Writer {
         self.length += batch.len();
         self.since = now;
         self.writing = Some(core::mem::take(&mut self.held));
-        out.push(Intent::Append(batch));
+        out.push(JournalWrite::Append(batch).into());
     }
 
     /// Begins to write the journal anew with these records, which hold everything recorded.
@@ -161,7 +161,8 @@ impl Writer {
         self.since = now;
         self.writing = Some(core::mem::take(&mut self.held));
         let anew = core::mem::take(&mut self.keep);
-        out.push(if anew { Intent::BeginAnew(batch) } else { Intent::Rewrite(batch) });
+        let write = if anew { JournalWrite::BeginAnew } else { JournalWrite::Rewrite };
+        out.push(write(batch).into());
     }
 }
 

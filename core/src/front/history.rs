@@ -11,7 +11,7 @@ use super::news::{Happened, News};
 use super::refused::Counted;
 use super::{Front, Phase};
 use crate::history::{History, Kind, Record};
-use crate::io::Intent;
+use crate::io::{HistoryRequest, Intent};
 use crate::link::Link;
 use crate::log::{Grant, LicenceKey};
 use crate::wire::{CmError, Request};
@@ -161,7 +161,7 @@ impl Front {
     pub(super) fn write_history(&mut self, out: &mut Vec<Intent>) {
         let lines = self.history.take();
         if !lines.is_empty() {
-            out.push(Intent::Record(lines));
+            out.push(HistoryRequest::Record(lines).into());
         }
     }
 }

@@ -24,6 +24,7 @@ mod front_test;
 mod gone;
 mod handover;
 mod history;
+mod host;
 mod judge;
 mod ledger;
 mod loss;
@@ -339,11 +340,7 @@ impl Front {
         self.resume(now, out);
         let tells_no_clock = matches!(input, Input::Calls(_));
         match input {
-            Input::Tick | Input::Written | Input::Containers(_) => {}
-            Input::Stopping => {
-                let refused = self.refused.take();
-                self.record_refused(refused);
-            }
+            Input::Tick => {}
             Input::Counted(counts) => self.counts = counts,
             Input::Accepted { link, door: Door::Licence, .. } if self.handover.turns_away() => {
                 out.push(Intent::Close { link, why: handover::LEAVES });
@@ -364,22 +361,7 @@ impl Front {
                 }
             }
             Input::Closed { link, why, unsent } => self.closed(now.mono, link, &why, unsent, out),
-            Input::Recalled { after, lines } => self.recalled(now, after, &lines, out),
-            Input::Address { here } => {
-                self.address(now.mono, here);
-                self.lead_if_nobody_does(now.mono);
-                self.timers(now.mono, out);
-            }
-            Input::Obstacle(obstacle) => self.machine.set_obstacle(obstacle),
-            Input::Entrance(entrance) => self.admin.set_entrance(*entrance),
-            Input::Misplaced { place, found } => _ = self.admin.misplace(place, found),
-            Input::Verified { link, granted } => self.verified(now, link, granted, out),
-            Input::Configured(new) => {
-                self.configured(now.mono, &new, out);
-                self.in_force(now.mono, *new, out);
-                self.timers(now.mono, out);
-            }
-            Input::Stored(stored) => self.stored(now, stored, out),
+            Input::Host(event) => self.host_event(now, event, out),
         }
         if !tells_no_clock {
             self.update_date(now);

@@ -2,7 +2,7 @@
 
 use super::{Front, status};
 use crate::admin::{Command, Rights};
-use crate::io::Intent;
+use crate::io::{Intent, VipRequest};
 use crate::link::Link;
 use crate::log::Handle;
 use crate::time::Now;
@@ -35,7 +35,7 @@ impl Front {
             }
             Some(Command::Notify(notice)) => {
                 notice.into_iter().for_each(|notice| self.machine.notified(now.mono, notice));
-                out.push(Intent::Look);
+                out.push(VipRequest::Look.into());
             }
             Some(Command::Release(handle)) => self.take_back(now, handle),
             Some(Command::ReleaseFrom(address)) => self.take_all_back(now, address),

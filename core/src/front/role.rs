@@ -14,7 +14,7 @@
 use super::handover::Handover;
 use super::peer::Peer;
 use super::{Front, Phase};
-use crate::io::Intent;
+use crate::io::{Intent, VipRequest};
 use crate::time::Mono;
 use alloc::vec::Vec;
 
@@ -144,7 +144,7 @@ impl Front {
     pub(super) fn tell_away(&mut self, out: &mut Vec<Intent>) {
         let away = self.is_misplaced();
         if core::mem::replace(&mut self.wish.away, away) != away {
-            out.push(Intent::GiveAway(away));
+            out.push(VipRequest::GiveAway(away).into());
         }
     }
 }

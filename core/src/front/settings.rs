@@ -2,15 +2,15 @@
 //! how the two fronts keep alike what both must have alike.
 //!
 //! A change is an intent: the machine checks what only it can check, puts the text into its file and
-//! into force, and says so ([`Input::Configured`](crate::io::Input::Configured), then
-//! [`Input::Stored`](crate::io::Input::Stored)). What follows from a configuration that is in force
+//! into force, and says so ([`FrontEvent::Configured`](crate::io::FrontEvent::Configured), then
+//! [`FrontEvent::ConfigStored`](crate::io::FrontEvent::ConfigStored)). What follows from a configuration that is in force
 //! stands in `configure`.
 
 use super::Front;
 use crate::admin::settings as page;
 use crate::admin::status::TwinDifference;
 use crate::config::{self, InForce};
-use crate::io::{Intent, Stored};
+use crate::io::{HostRequest, Intent, Stored};
 use crate::limits::TWIN_SETTINGS_MAX;
 use crate::link::Link;
 use crate::time::{Mono, Now};
@@ -67,7 +67,7 @@ impl Front {
     /// An operator wants this text stored, which a front would take.
     pub(super) fn store(&mut self, link: Link, text: String, out: &mut Vec<Intent>) {
         self.settings.storing = Some(Asker::Page(link));
-        out.push(Intent::Store(text));
+        out.push(HostRequest::StoreConfig(text).into());
     }
 
     /// This is in force from now on.
@@ -144,7 +144,7 @@ impl Front {
             Ordering::Greater => match config::adopt(&own.text, &theirs.text, theirs.revision) {
                 Ok(text) => {
                     *storing = Some(Asker::Twin);
-                    out.push(Intent::Store(text));
+                    out.push(HostRequest::StoreConfig(text).into());
                 }
                 Err(error) => self.not_taken_over(format!("{error}")),
             },

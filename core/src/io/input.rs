@@ -44,31 +44,22 @@ pub enum Input {
         /// Something that was to be sent on it was not handed to the network.
         unsent: bool,
     },
-    /// The licence files of this backend hold this now, all of it checked. Not for a front.
-    Containers(Vec<Container>),
-    /// The one outstanding durable write ([`Intent::Append`](super::Intent::Append), [`Intent::Rewrite`](super::Intent::Rewrite)) is on disk.
-    Written,
-    /// To a front: what [`Intent::Recall`](super::Intent::Recall) asked for.
-    Recalled {
-        /// As it was asked.
-        after: Option<Mark>,
-        /// The lines; none: there are none.
-        lines: Vec<u8>,
-    },
-    /// To a front: whether this machine has the virtual address. When that is first known, and
-    /// whenever it changes.
-    Address {
-        /// It is here.
-        here: bool,
-    },
-    /// To a front: what the system says against the virtual address on this machine, in a sentence;
-    /// `None`: nothing. Whenever that changes.
-    Obstacle(Option<String>),
-    /// Who can come in at its admin pages now, and which files of its machine are in trouble. At a
-    /// backend nobody comes in.
-    Entrance(Box<Entrance>),
+    /// What the hub has counted, before any page that may show it.
+    Counted(HubCounts),
+    /// What the machine reports.
+    Host(HostEvent),
+}
+
+/// What the machine of a node reports, beside its links.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HostEvent {
+    /// The watchdog looks whether the node still takes steps.
+    Probe,
     /// The process is told to end, and will be gone in a moment: what was only counted is recorded.
     Stopping,
+    /// Who can come in at its admin pages now, and which files of its machine are in trouble. At a
+    /// backend nobody comes in.
+    AdminAccess(Box<Entrance>),
     /// What is found where something of this server's own belongs; `None`: that. When it changes.
     Misplaced {
         /// What is looked after.
@@ -76,22 +67,85 @@ pub enum Input {
         /// What is there instead.
         found: Option<Misplaced>,
     },
-    /// The password that [`Intent::Verify`](super::Intent::Verify) named was checked.
-    Verified {
+    /// What concerns a backend. A front ignores it.
+    Backend(BackendEvent),
+    /// What concerns a front. A backend ignores it.
+    Front(FrontEvent),
+}
+
+/// What the machine of a backend reports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BackendEvent {
+    /// The one outstanding [`JournalWrite`](super::JournalWrite) is on disk.
+    JournalWritten,
+    /// The licence files of this backend hold this now, all of it checked.
+    LicencesRead(Vec<Container>),
+}
+
+/// What the machine of a front reports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FrontEvent {
+    /// What [`HistoryRequest::ReadAfter`](super::HistoryRequest::ReadAfter) asked for.
+    HistoryRead {
+        /// As it was asked.
+        after: Option<Mark>,
+        /// The lines; none: there are none.
+        lines: Vec<u8>,
+    },
+    /// Whether this machine has the virtual address. When that is first known, and whenever it
+    /// changes.
+    VirtualAddress {
+        /// It is here.
+        here: bool,
+    },
+    /// What the system says against the virtual address on this machine, in a sentence; `None`:
+    /// nothing. Whenever that changes.
+    VirtualAddressObstacle(Option<String>),
+    /// The password that [`AdminFilesRequest::Verify`](super::AdminFilesRequest::Verify) named was
+    /// checked.
+    PasswordVerified {
         /// The link it came in by.
         link: Link,
         /// What it gives; `None`: it is wrong.
         granted: Option<Rights>,
     },
-    /// What the hub has counted, before any page that may show it.
-    Counted(HubCounts),
-    /// To a front: this configuration is in force now. When that is first known, and whenever
-    /// another one comes into force.
+    /// This configuration is in force now. When that is first known, and whenever another one comes
+    /// into force.
     Configured(Box<InForce>),
-    /// To a front: what became of the one outstanding [`Intent::Store`](super::Intent::Store).
-    Stored(Stored),
+    /// What became of the one outstanding [`HostRequest::StoreConfig`](super::HostRequest::StoreConfig).
+    ConfigStored(Stored),
 }
 
 /// What became of a configuration that was to be stored: it is in force, apart from what is named,
 /// which needs a restart; or nothing has changed, and why.
 pub type Stored = Result<Vec<String>, String>;
+
+impl From<HostEvent> for Input {
+    fn from(event: HostEvent) -> Self {
+        Self::Host(event)
+    }
+}
+
+impl From<BackendEvent> for HostEvent {
+    fn from(event: BackendEvent) -> Self {
+        Self::Backend(event)
+    }
+}
+
+impl From<FrontEvent> for HostEvent {
+    fn from(event: FrontEvent) -> Self {
+        Self::Front(event)
+    }
+}
+
+impl From<BackendEvent> for Input {
+    fn from(event: BackendEvent) -> Self {
+        Self::Host(event.into())
+    }
+}
+
+impl From<FrontEvent> for Input {
+    fn from(event: FrontEvent) -> Self {
+        Self::Host(event.into())
+    }
+}

@@ -8,7 +8,7 @@ use super::disk::Folder;
 use super::exit::{Failure, Outcome, words};
 use super::links::lock;
 use super::passwords::Passwords;
-use super::plan::{Errand, Tell};
+use super::plan::Tell;
 use super::stamp::Stamp;
 use super::tls::{Certificate, Tls};
 use super::{create, files, log, names};
@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tmr_core::admin::{Entrance, FileTrouble, Room};
 use tmr_core::config::Config;
-use tmr_core::io::Input;
+use tmr_core::io::{AdminFilesRequest, FrontEvent, HostEvent};
 use tmr_core::limits::TOKEN_ENDS_SOON;
 use tmr_core::time::Wall;
 
@@ -129,15 +129,15 @@ impl Clerk {
     }
 
     /// Does what comes in until the node is gone.
-    pub fn serve(mut self, errands: &Receiver<Errand>, tell: &Tell) {
+    pub fn serve(mut self, requests: &Receiver<AdminFilesRequest>, tell: &Tell) {
         loop {
-            match errands.recv_timeout(LOOK) {
-                Ok(Errand::Verify { link, password }) => {
+            match requests.recv_timeout(LOOK) {
+                Ok(AdminFilesRequest::Verify { link, password }) => {
                     let passwords = self.passwords.as_ref();
                     let granted = passwords.and_then(|it| it.check(&password.0));
-                    tell(Input::Verified { link, granted });
+                    tell(FrontEvent::PasswordVerified { link, granted }.into());
                 }
-                Ok(Errand::Audit(line)) => {
+                Ok(AdminFilesRequest::Audit(line)) => {
                     if let Err(error) = self.record(&line) {
                         tracing::error!(
                             target: "tmr_runtime_std::daemon::clerk",
@@ -145,7 +145,7 @@ impl Clerk {
                         );
                     }
                 }
-                Ok(_) | Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
             self.warn();
@@ -159,7 +159,7 @@ impl Clerk {
             };
             if entrance != self.told {
                 self.told = entrance;
-                tell(Input::Entrance(Box::new(self.told.clone())));
+                tell(HostEvent::AdminAccess(Box::new(self.told.clone())));
             }
         }
     }

@@ -6,7 +6,7 @@
 use super::create::{self, Access, FRESH};
 use super::exit::{Failure, halt, words};
 use super::files::shown;
-use super::plan::{Errand, Source, Tell};
+use super::plan::{Source, Tell};
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{DirBuilder, File};
 use std::io::{self, ErrorKind, Read, Seek, Write};
@@ -16,7 +16,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 use tmr_core::admin::{Misplaced, Place};
-use tmr_core::io::Input;
+use tmr_core::io::{BackendEvent, HostEvent, JournalWrite};
 
 /// How often it is looked whether the folder and the journal are where they were opened.
 const LOOK: Duration = Duration::from_secs(10);
@@ -228,23 +228,12 @@ fn tell_lost(lost: Option<Misplaced>, told: &mut Option<Misplaced>, tell: &Tell)
         ),
     }
     told.clone_from(&lost);
-    tell(Input::Misplaced { place: Place::State, found: lost });
+    tell(HostEvent::Misplaced { place: Place::State, found: lost });
 }
 
 /// What is not as this server would have made it.
 fn in_the_way(path: &Path, error: &io::Error) -> Failure {
     Failure::failed(format!("{}: {}", path.display(), words(error)))
-}
-
-/// A durable write that a node asked for.
-#[derive(Debug)]
-pub enum Durable {
-    /// Adds to the journal.
-    Append(Vec<u8>),
-    /// Takes the journal's place.
-    Rewrite(Vec<u8>),
-    /// Takes the journal's place, which is kept as `journal.old`.
-    BeginAnew(Vec<u8>),
 }
 
 /// The journal file, open at its end.
@@ -265,17 +254,17 @@ impl Journal {
     ///
     /// # Errors
     /// The system's; the journal may then have a torn tail, so nothing may be written after it.
-    pub fn write(&mut self, durable: &Durable) -> io::Result<()> {
-        match (durable, &mut self.file) {
-            (Durable::Append(bytes), Some(file)) => {
+    pub fn write(&mut self, write: &JournalWrite) -> io::Result<()> {
+        match (write, &mut self.file) {
+            (JournalWrite::Append(bytes), Some(file)) => {
                 file.write_all(bytes)?;
                 file.sync_data()?;
             }
-            (Durable::BeginAnew(bytes), file) => {
+            (JournalWrite::BeginAnew(bytes), file) => {
                 self.folder.keep(JOURNAL)?;
                 *file = Some(self.folder.replace(JOURNAL, bytes)?);
             }
-            (Durable::Append(bytes) | Durable::Rewrite(bytes), file) => {
+            (JournalWrite::Append(bytes) | JournalWrite::Rewrite(bytes), file) => {
                 *file = Some(self.folder.replace(JOURNAL, bytes)?);
             }
         }
@@ -286,22 +275,21 @@ impl Journal {
     /// write that fails ends the process: the node has said nothing yet that depends on it, and
     /// finds what was written at its next start. Now and then it is looked whether the file is still
     /// where the next start will look for it.
-    pub fn serve(mut self, errands: &Receiver<Errand>, tell: &Tell) {
+    pub fn serve(mut self, writes: &Receiver<JournalWrite>, tell: &Tell) {
         let (mut told, mut next) = (None, Instant::now() + LOOK);
         loop {
-            match errands.recv_timeout(next.saturating_duration_since(Instant::now())) {
-                Ok(Errand::Write(durable)) => {
-                    if let Err(error) = self.write(&durable) {
+            match writes.recv_timeout(next.saturating_duration_since(Instant::now())) {
+                Ok(write) => {
+                    if let Err(error) = self.write(&write) {
                         halt(&format!(
                             "{}: {}",
                             self.folder.path(JOURNAL).display(),
                             words(&error)
                         ));
                     }
-                    tell(Input::Written);
+                    tell(BackendEvent::JournalWritten.into());
                 }
-                // A backend has no other errands.
-                Ok(_) | Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
             if next <= Instant::now() {

@@ -1,12 +1,13 @@
 //! Each step at which a kill may come leaves what was, or what was to be.
 
-use super::disk::{Durable, Folder, Journal};
+use super::disk::{Folder, Journal};
 use super::exit::Exit;
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+use tmr_core::io::JournalWrite;
 
 /// A path where nothing is yet; what is made there is removed at the end.
 struct Place(PathBuf);
@@ -67,19 +68,19 @@ fn what_was_written_is_there() {
     let folder = place.open();
     assert_eq!(folder.journal().unwrap(), None);
     let mut journal = folder.write_journal(0).unwrap();
-    journal.write(&Durable::Append(b"one ".to_vec())).unwrap();
-    journal.write(&Durable::Append(b"two ".to_vec())).unwrap();
+    journal.write(&JournalWrite::Append(b"one ".to_vec())).unwrap();
+    journal.write(&JournalWrite::Append(b"two ".to_vec())).unwrap();
     assert_eq!(place.journal(), b"one two ");
     assert_eq!(mode(&place.0.join("journal")), 0o600);
-    journal.write(&Durable::Rewrite(b"new ".to_vec())).unwrap();
-    journal.write(&Durable::Append(b"three".to_vec())).unwrap();
+    journal.write(&JournalWrite::Rewrite(b"new ".to_vec())).unwrap();
+    journal.write(&JournalWrite::Append(b"three".to_vec())).unwrap();
     assert_eq!(place.journal(), b"new three");
     drop(journal);
 
     let folder = place.open();
     assert_eq!(folder.journal().unwrap().as_deref(), Some(&b"new three"[..]));
     let mut journal = folder.write_journal(9).unwrap();
-    journal.write(&Durable::Append(b"!".to_vec())).unwrap();
+    journal.write(&JournalWrite::Append(b"!".to_vec())).unwrap();
     assert_eq!(place.journal(), b"new three!");
 }
 
@@ -91,7 +92,7 @@ fn a_torn_tail_is_cut_off_at_every_byte() {
         fs::write(place.0.join("journal"), b"abcdef").unwrap();
         let mut journal = folder.write_journal(keep).unwrap();
         assert_eq!(place.journal(), b"abcdef"[..keep]);
-        journal.write(&Durable::Append(b"X".to_vec())).unwrap();
+        journal.write(&JournalWrite::Append(b"X".to_vec())).unwrap();
         assert_eq!(place.journal(), [&b"abcdef"[..keep], b"X"].concat());
     }
 }
@@ -108,7 +109,7 @@ fn an_interrupted_rewrite_leaves_the_old_journal() {
         assert_eq!(folder.journal().unwrap().as_deref(), Some(&b"old"[..]));
         assert!(!place.0.join("journal.new").exists());
         let mut journal = folder.write_journal(3).unwrap();
-        journal.write(&Durable::Rewrite(b"whole".to_vec())).unwrap();
+        journal.write(&JournalWrite::Rewrite(b"whole".to_vec())).unwrap();
         assert_eq!(place.journal(), b"whole");
         assert!(!place.0.join("journal.new").exists());
     }
@@ -120,7 +121,7 @@ fn a_flush_that_fails_is_an_error() {
     // It takes what is written, and cannot be flushed.
     let nowhere = fs::File::options().write(true).open("/dev/null").unwrap();
     let mut journal = Journal::over(place.open(), nowhere);
-    let error = journal.write(&Durable::Append(b"lost".to_vec())).unwrap_err();
+    let error = journal.write(&JournalWrite::Append(b"lost".to_vec())).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
 }
 
@@ -146,7 +147,7 @@ fn a_link_in_a_state_folder_is_not_followed() {
             _ => {
                 fs::write(place.0.join("journal"), b"old").unwrap();
                 let mut journal = place.open().write_journal(3).unwrap();
-                journal.write(&Durable::Rewrite(b"new".to_vec())).unwrap();
+                journal.write(&JournalWrite::Rewrite(b"new".to_vec())).unwrap();
                 assert_eq!(place.journal(), b"new");
             }
         }
@@ -160,6 +161,6 @@ fn a_write_that_the_disk_refuses_is_an_error() {
     let mut journal = place.open().write_journal(0).unwrap();
     // Where the new file should go there is a folder.
     fs::create_dir(place.0.join("journal.new")).unwrap();
-    assert!(journal.write(&Durable::Rewrite(b"x".to_vec())).is_err());
+    assert!(journal.write(&JournalWrite::Rewrite(b"x".to_vec())).is_err());
     assert!(!place.0.join("journal").exists());
 }

@@ -20,7 +20,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tmr_core::admin::{Entrance, FileTrouble};
-use tmr_core::io::Input;
+use tmr_core::io::{BackendEvent, HostEvent};
 use tmr_core::licence::{Container, IssuerKey};
 use tmr_core::limits::{FILE_TROUBLES_SHOWN, LICENCE_FILES_LOOKED_AT, LICENCE_FILES_MAX};
 
@@ -160,7 +160,7 @@ impl Licences {
                     told = Some(seen.clone());
                     let ((files, room), names) = (seen, names::own());
                     let entrance = Entrance { files, room, names, ..Entrance::default() };
-                    tell(Input::Entrance(Box::new(entrance)));
+                    tell(HostEvent::AdminAccess(Box::new(entrance)));
                 }
                 // The handler holds the other end for as long as the process lives, so no byte
                 // means that the time is up.
@@ -178,7 +178,7 @@ impl Licences {
                     }
                 }
                 if let Some(containers) = self.look(hung_up) {
-                    tell(Input::Containers(containers));
+                    tell(BackendEvent::LicencesRead(containers).into());
                 } else if hung_up {
                     tracing::info!(
                         target: "tmr_runtime_std::daemon::licences",

@@ -15,10 +15,11 @@ use super::dial::dial_found;
 use super::exit::halt;
 use super::listeners::{Came, Listeners, Open};
 use super::net::{NOT_READING, Socket, broken, prepare};
-use super::plan::{Errands, Streams};
+use super::plan::Streams;
 use super::talk::{Talk, Waiting};
-use super::timed::{Dial, TimedHub, Todo};
+use super::timed::{TimedHub, Todo};
 use super::turns::{TURN_LINKS, Turns};
+use super::workers::Inboxes;
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
@@ -28,10 +29,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::{fmt, io};
-use tmr_core::io::Input;
+use tmr_core::io::HostEvent;
 use tmr_core::limits::LINKS_HELD_MAX;
 use tmr_core::link::{Callee, Door, Frame, Link, Why};
-use tmr_core::node::hub::Hub;
+use tmr_core::node::hub::{Dial, Hub};
 use tmr_core::time::{Duration, Now};
 
 const TOO_MUCH: Why = Why::Limit("bytes that all links together hold");
@@ -136,8 +137,8 @@ impl Links {
         streams: Streams,
         doors: Vec<(Door, TcpListener)>,
         polls: usize,
-    ) -> Result<(Self, Errands), Why> {
-        let (hub, errands) = TimedHub::new(hub);
+    ) -> Result<(Self, Inboxes), Why> {
+        let (hub, inboxes) = TimedHub::new(hub);
         let poll = |_| epoll::create(epoll::CreateFlags::CLOEXEC).map_err(refused);
         let serving = polls;
         let polls = (0..=serving).map(poll).collect::<Result<Arc<[OwnedFd]>, _>>()?;
@@ -146,7 +147,7 @@ impl Links {
             open.open(door, listener).map_err(|error| broken(&error))?;
         }
         let (hub, peers, held) = (Mutex::new(hub), Mutex::default(), 0.into());
-        Ok((Self { hub, peers, held, polls, doors: open, streams }, errands))
+        Ok((Self { hub, peers, held, polls, doors: open, streams }, inboxes))
     }
 
     /// The doors by which links come in.
@@ -234,9 +235,9 @@ impl Links {
             for link in &left {
                 hub.patience.remove(link);
             }
-            let received = |hub: &mut Hub, now, acts: &mut _| {
-                hub.left(now, left, acts);
-                hub.received(now, arrived, acts);
+            let received = |hub: &mut Hub, now, out: &mut _| {
+                hub.left(now, left, out);
+                hub.received(now, arrived, out);
                 hub.held()
             };
             let (held, more) = hub.step(received);
@@ -294,7 +295,7 @@ impl Links {
             );
         }
         let from = if door == Door::Admin { seen_from(&socket, from) } else { from };
-        let (link, todo) = lock(&self.hub).step(|hub, now, acts| hub.accept(now, door, from, acts));
+        let (link, todo) = lock(&self.hub).step(|hub, now, out| hub.accept(now, door, from, out));
         if let Some(link) = link {
             let stream = self.streams.accepted(door);
             let here = from.ip().to_canonical().is_loopback();
@@ -306,7 +307,8 @@ impl Links {
     }
 
     /// Opens a connection; may block for as long as that takes.
-    pub fn dial(&self, (link, to, callee): Dial) -> Chores {
+    pub fn dial(&self, dial: Dial) -> Chores {
+        let Dial { link, to, callee } = dial;
         let mut chores = Chores::default();
         let dialled = dial_found(&to, connecting(callee), |hosts| {
             if let Callee::Twin { .. } = callee {
@@ -330,12 +332,12 @@ impl Links {
         self.performed(todo)
     }
 
-    /// The node hears something that has to do with no link.
-    pub fn told(&self, input: Input) -> Chores {
-        let stopping = input == Input::Stopping;
+    /// The node hears what its machine reports.
+    pub fn host_event(&self, event: HostEvent) -> Chores {
+        let stopping = event == HostEvent::Stopping;
         let todo = {
             let mut hub = lock(&self.hub);
-            let todo = hub.step(|hub, now, acts| hub.told(now, input, acts)).1;
+            let todo = hub.step(|hub, now, out| hub.host_event(now, event, out)).1;
             if stopping {
                 hub.lines_are_laid();
             }

@@ -14,7 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 use tmr_core::desk::Identity;
 use tmr_core::front::{self, Front};
-use tmr_core::io::Input;
+use tmr_core::io::HostEvent;
 use tmr_core::limits::{CLEANUP_DEFAULT, NETWORK_RETRY, WRITE_TIMEOUT};
 use tmr_core::link::channel::{GroupKey, Stream};
 use tmr_core::link::{Address, Door, Link};
@@ -96,7 +96,7 @@ fn each_link_gets_its_own_answers_in_order_whoever_writes_them() {
         // A third one calls for every link to be written, all the time.
         scope.spawn(|| {
             while !over.load(Ordering::Relaxed) {
-                let _ = links.told(Input::Tick);
+                let _ = links.host_event(HostEvent::Probe);
                 let all: Vec<Link> = lock(&links.peers).keys().copied().collect();
                 all.into_iter().for_each(|link| drop(links.flush(link)));
             }

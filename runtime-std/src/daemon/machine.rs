@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 use tmr_core::admin::{Misplaced, Place};
-use tmr_core::io::Input;
+use tmr_core::io::HostEvent;
 use tmr_core::link::Door;
 
 /// What it is called in its folder.
@@ -104,7 +104,7 @@ impl Watch {
                 }
                 let what = Some(trouble.clone()).filter(|trouble| !trouble.is_empty());
                 let found = what.map(|what| Misplaced { path, what });
-                tell(Input::Misplaced { place: Place::Socket, found });
+                tell(HostEvent::Misplaced { place: Place::Socket, found });
             }
             said = trouble;
             thread::sleep(LOOK);

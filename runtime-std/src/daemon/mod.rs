@@ -50,12 +50,12 @@ mod tls_test;
 pub mod tokens;
 mod turns;
 pub mod vip;
+pub mod workers;
 
 pub use exit::{Exit, Failure, Outcome};
 pub use links::{Chores, Ears, Links};
 pub use plan::{Plan, Streams};
 pub use roles::Runtime;
-pub use timed::Dial;
 
 use crate::client;
 use crate::demo;

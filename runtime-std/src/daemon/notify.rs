@@ -7,7 +7,7 @@ use super::plan::Source;
 use sd_notify::NotifyState;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
-use tmr_core::io::Input;
+use tmr_core::io::HostEvent;
 
 /// Signs of life in the time after which systemd gives up: one may be late, and one lost.
 const SIGNS: u32 = 4;
@@ -42,7 +42,7 @@ pub(super) fn watchdog() -> Option<Source> {
     let pause = sd_notify::watchdog_enabled()? / SIGNS;
     Some(Box::new(move |tell_node| {
         loop {
-            if takes_turns(&TURNS, || tell_node(Input::Tick), || thread::sleep(pause)) {
+            if takes_turns(&TURNS, || tell_node(HostEvent::Probe), || thread::sleep(pause)) {
                 tell(&[NotifyState::Watchdog]);
             }
         }

@@ -1,23 +1,22 @@
 //! What a runtime is given to run.
 
 use super::clerk::Clerk;
-use super::disk::{Durable, Journal};
+use super::disk::Journal;
 use super::entropy;
 use super::exit::{Failure, Outcome};
-use super::history::{Keeper, Tray};
+use super::history::Keeper;
 use super::listeners::Listeners;
 use super::machine;
 use super::settings::Settings;
 use super::tls::Tls;
+use super::workers::Inboxes;
 use super::{notify, vip};
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver};
 use std::{fmt, thread};
-use tmr_core::admin::Password;
-use tmr_core::io::Input;
+use tmr_core::io::HostEvent;
 use tmr_core::link::channel::{GroupKey, Stream};
-use tmr_core::link::{Callee, Door, Link};
+use tmr_core::link::{Callee, Door};
 use tmr_core::node::hub::Hub;
 
 /// A node with all that it needs of this machine.
@@ -33,39 +32,8 @@ pub struct Plan {
     pub sources: Sources,
 }
 
-/// What a node wants done on this machine, one after the other.
-#[derive(Debug)]
-pub enum Errand {
-    /// A durable write.
-    Write(Durable),
-    /// Look now whether the virtual address is here.
-    Look,
-    /// Say whether the virtual address is to be given away.
-    GiveAway(bool),
-    /// Check a password, and say what it gives.
-    Verify {
-        /// The link it came in by.
-        link: Link,
-        /// What was typed.
-        password: Password,
-    },
-    /// Add a line to the record of changes.
-    Audit(String),
-    /// Put this text into the file of the configuration, and into force.
-    Store(String),
-}
-
-/// Where a node's errands arrive.
-#[derive(Debug)]
-pub struct Errands {
-    /// One after the other.
-    pub(super) waiting: Receiver<Errand>,
-    /// What it records.
-    pub(super) tray: Arc<Tray>,
-}
-
 /// Tells the node something, from any thread.
-pub type Tell = Arc<dyn Fn(Input) + Send + Sync>;
+pub type Tell = Arc<dyn Fn(HostEvent) + Send + Sync>;
 
 /// Something of this machine that a node is told of; on a thread of its own until the process ends.
 pub type Source = Box<dyn FnOnce(Tell) + Send>;
@@ -103,16 +71,16 @@ impl fmt::Debug for Sources {
 }
 
 impl Sources {
-    /// Starts them all; each tells what it has by `tell`. `errands`: what the node wants done;
+    /// Starts them all; each tells what it has by `tell`. `inboxes`: what the node wants done;
     /// `doors`: where its links come in.
     ///
     /// # Errors
     /// The system does not give a thread.
     pub fn start(
         mut self,
-        errands: Errands,
+        inboxes: Inboxes,
         doors: Arc<Listeners>,
-        tell: impl Fn(Input) + Send + Sync + 'static,
+        tell: impl Fn(HostEvent) + Send + Sync + 'static,
     ) -> Outcome {
         if let Some(mut watch) = self.machine {
             if let Some(machine) = watch.machine.take() {
@@ -124,26 +92,23 @@ impl Sources {
             self.others.push(("machine", Box::new(move |tell| watch.serve(&doors, &tell))));
         }
         let tell: Tell = Arc::new(tell);
-        let Errands { waiting, tray } = errands;
+        let Inboxes { journal, vip, admin_files, config, history } = inboxes;
         if let Some(keeper) = self.history {
-            let tray = Arc::clone(&tray);
+            let tray = Arc::clone(&history);
             self.others.push(("history", Box::new(move |tell| keeper.serve(&tray, &tell))));
         }
-        if let Some(journal) = self.journal {
-            let work: Source = Box::new(move |tell| journal.serve(&waiting, &tell));
-            self.others.push(("disk", work));
-        } else if let Some(watch) = self.address {
-            // What takes long must not keep it from looking.
-            let (pass_on, papers) = mpsc::channel();
-            let work: Source = Box::new(move |tell| watch.serve(&waiting, &tell, &pass_on));
-            self.others.push(("address", work));
-            if let Some(clerk) = self.clerk {
-                let work: Source = Box::new(move |tell| clerk.serve(&papers, &tell));
-                self.others.push(("clerk", work));
-            }
+        if let Some(worker) = self.journal {
+            self.others.push(("disk", Box::new(move |tell| worker.serve(&journal, &tell))));
+        }
+        if let Some(watch) = self.address {
+            self.others.push(("address", Box::new(move |tell| watch.serve(&vip, &tell))));
+        }
+        if let Some(clerk) = self.clerk {
+            self.others.push(("clerk", Box::new(move |tell| clerk.serve(&admin_files, &tell))));
         }
         if let Some(settings) = self.settings {
-            let work: Source = Box::new(move |tell| settings.serve(&doors, &tray, &tell));
+            let work: Source =
+                Box::new(move |tell| settings.serve(&config, &doors, &history, &tell));
             self.others.push(("configuration", work));
         }
         self.others.extend(notify::watchdog().map(|source| ("watchdog", source)));

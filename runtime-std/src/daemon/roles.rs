@@ -120,7 +120,7 @@ pub fn serve(runtime: Runtime, options: &cli::Serve) -> Outcome {
     let mut history = Keeper::new(settings::history(paths, &config), server, farewell);
     let clerk = Clerk::open(settings.papers(), &folder);
     let others = vec![("folder", folder.watch())];
-    let address = Some(vip::Watch::new(settings.addresses(), folder, settings.asks()));
+    let address = Some(vip::Watch::new(settings.addresses(), folder));
     let front = entropy::id();
     let mut node = Front::new(front::Config {
         identity,

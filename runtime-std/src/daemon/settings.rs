@@ -19,11 +19,11 @@ use std::io::Read;
 use std::net::IpAddr;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use tmr_core::config::{Config, InForce, Log, Tracking};
-use tmr_core::io::Input;
+use tmr_core::io::FrontEvent;
 use tmr_core::limits::CONFIG_MAX;
 use tmr_core::link::Door;
 use tmr_core::link::channel::GroupKey;
@@ -49,7 +49,6 @@ pub struct Settings {
     papers: Arc<Mutex<Papers>>,
     /// A byte comes here with every SIGHUP.
     hang_up: UnixStream,
-    asks: (Sender<Ask>, Receiver<Ask>),
 }
 
 /// What another configuration changes while it runs.
@@ -59,15 +58,6 @@ struct Running<'a> {
     tray: &'a Tray,
     /// Tells the node.
     tell: &'a Tell,
-}
-
-/// What is to be done with the configuration.
-#[derive(Debug)]
-pub enum Ask {
-    /// Read the file again.
-    Read,
-    /// Put this text into the file, and into force.
-    Store(String),
 }
 
 impl Settings {
@@ -86,26 +76,8 @@ impl Settings {
         let addresses = Addresses::default();
         lock(&addresses).clone_from(&config.virtual_ips);
         let papers = Arc::new(Mutex::new(Papers::of(&path, &config)));
-        let (hang_up, asks) = (signals::hang_up()?, mpsc::channel());
-        Ok(Self {
-            path,
-            state,
-            config,
-            text,
-            group,
-            unfenced,
-            address,
-            addresses,
-            papers,
-            hang_up,
-            asks,
-        })
-    }
-
-    /// Where the node's wishes go.
-    #[must_use]
-    pub fn asks(&self) -> Sender<Ask> {
-        self.asks.0.clone()
+        let hang_up = signals::hang_up()?;
+        Ok(Self { path, state, config, text, group, unfenced, address, addresses, papers, hang_up })
     }
 
     /// The virtual addresses, as they are in force.
@@ -120,44 +92,64 @@ impl Settings {
         Arc::clone(&self.papers)
     }
 
-    /// Tells the node what is in force, and does what is asked for, until the process ends.
-    pub fn serve(mut self, doors: &Listeners, tray: &Tray, tell: &Tell) {
+    /// Tells the node what is in force; then reads the file at every SIGHUP, and stores what the node
+    /// wants stored (`texts`), until the process ends.
+    pub fn serve(self, texts: &Receiver<String>, doors: &Listeners, tray: &Tray, tell: &Tell) {
         let running = &Running { doors, tray, tell };
         self.tell(tell);
-        self.watch_hang_up();
-        while let Ok(ask) = self.asks.1.recv() {
-            match ask {
-                Ask::Read => {
-                    notify::reloading();
-                    let words = match self.read(running) {
-                        Ok(_) => self.said_in_force(),
-                        Err(failure) => {
-                            let words = format!("{failure}; nothing has changed");
-                            tracing::error!(
-                                target: "tmr_runtime_std::daemon::settings",
-                                "SIGHUP: {words}"
-                            );
-                            words
-                        }
-                    };
-                    notify::ready(&words);
-                }
-                Ask::Store(text) => {
-                    let stored = self.store(text, running);
-                    match &stored {
-                        Ok(_) => tracing::info!(
-                            target: "tmr_runtime_std::daemon::settings",
-                            "{} is stored, and in force", self.path.display()
-                        ),
-                        Err(failure) => tracing::error!(
-                            target: "tmr_runtime_std::daemon::settings",
-                            "{failure}; nothing has changed"
-                        ),
+        let hang_up = self.hang_up.try_clone();
+        let settings = &Mutex::new(self);
+        thread::scope(|scope| {
+            let watch = |mut hang_up: UnixStream| {
+                // The handler holds the other end for as long as the process lives.
+                let work = move || {
+                    while hang_up.read(&mut [0; 64]).is_ok() {
+                        lock(settings).reload(running);
                     }
-                    tell(Input::Stored(stored.map_err(|failure| failure.text)));
-                }
+                };
+                thread::Builder::new().name("hang-up".to_owned()).spawn_scoped(scope, work)
+            };
+            if let Err(error) = hang_up.and_then(watch) {
+                halt(&format!("cannot watch for SIGHUP: {}", words(&error)));
             }
+            for text in texts {
+                let stored = lock(settings).store(text, running);
+                tell(FrontEvent::ConfigStored(stored.map_err(|failure| failure.text)).into());
+            }
+        });
+    }
+
+    /// Reads the file again, and says what came of it.
+    fn reload(&mut self, running: &Running<'_>) {
+        notify::reloading();
+        let words = match self.read(running) {
+            Ok(_) => self.said_in_force(),
+            Err(failure) => {
+                let words = format!("{failure}; nothing has changed");
+                tracing::error!(
+                    target: "tmr_runtime_std::daemon::settings",
+                    "SIGHUP: {words}"
+                );
+                words
+            }
+        };
+        notify::ready(&words);
+    }
+
+    /// Puts a text into the file, and into force; logs what came of it.
+    fn store(&mut self, text: String, running: &Running<'_>) -> Result<Vec<String>, Failure> {
+        let stored = self.replace(text, running);
+        match &stored {
+            Ok(_) => tracing::info!(
+                target: "tmr_runtime_std::daemon::settings",
+                "{} is stored, and in force", self.path.display()
+            ),
+            Err(failure) => tracing::error!(
+                target: "tmr_runtime_std::daemon::settings",
+                "{failure}; nothing has changed"
+            ),
         }
+        stored
     }
 
     /// Says that what was read is in force, and what the admin pages do without.
@@ -178,27 +170,13 @@ impl Settings {
         words
     }
 
-    fn watch_hang_up(&self) {
-        let (hang_up, asks) = (self.hang_up.try_clone(), self.asks());
-        let watch = |mut hang_up: UnixStream| {
-            // The handler holds the other end for as long as the process lives.
-            let work = move || {
-                while hang_up.read(&mut [0; 64]).is_ok() && asks.send(Ask::Read).is_ok() {}
-            };
-            thread::Builder::new().name("hang-up".to_owned()).spawn(work)
-        };
-        if let Err(error) = hang_up.and_then(watch) {
-            halt(&format!("cannot watch for SIGHUP: {}", words(&error)));
-        }
-    }
-
     fn read(&mut self, running: &Running<'_>) -> Result<Vec<String>, Failure> {
         let (text, config) = files::config(&self.path)?;
         self.change((text, config), running, |_| Ok(()))
     }
 
     /// What the file says that nobody has put in force is not written over.
-    fn store(&mut self, text: String, running: &Running<'_>) -> Result<Vec<String>, Failure> {
+    fn replace(&mut self, text: String, running: &Running<'_>) -> Result<Vec<String>, Failure> {
         let config = Config::parse(&text).map_err(|error| files::wrong(&self.path, error))?;
         if files::text(&self.path, CONFIG_MAX)? != self.text {
             let what = "the file was changed and is not in force as it is; SIGHUP has it read, and \
@@ -294,12 +272,13 @@ impl Settings {
     }
 
     fn tell(&self, tell: &Tell) {
-        tell(Input::Configured(Box::new(InForce {
+        let in_force = InForce {
             config: self.config.clone(),
             text: self.text.clone(),
             path: self.path.display().to_string(),
             address: self.address,
-        })));
+        };
+        tell(FrontEvent::Configured(Box::new(in_force)).into());
     }
 }
 

@@ -1,20 +1,15 @@
 //! The hub with what it needs of this machine: the clock that steps it, the time that the
 //! runtime's timer is set to, the patience with peers that do not read, the rest of doors that
-//! cannot take anybody in, and the errands it sends.
+//! cannot take anybody in, and where its requests to the machine go.
 
 use super::clock::Clock;
-use super::disk::Durable;
-use super::exit::halt;
-use super::history::Tray;
 use super::net::BREATH;
 use super::notify;
-use super::plan::{Errand, Errands};
+use super::workers::{self, Inboxes, Outboxes};
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::mpsc::{self, Sender};
 use tmr_core::limits::WRITE_TIMEOUT;
-use tmr_core::link::{Address, Callee, Link, Why};
-use tmr_core::node::hub::{Act, Hub};
+use tmr_core::link::{Link, Why};
+use tmr_core::node::hub::{Dial, Hub, Output};
 use tmr_core::time::{Duration, Mono, Now};
 
 /// What stands behind a runtime's lock.
@@ -28,8 +23,7 @@ pub(super) struct TimedHub {
     pub(super) patience: BTreeMap<Link, Mono>,
     /// Doors that take nobody in, and until when.
     resting: BTreeMap<u64, Mono>,
-    errands: Sender<Errand>,
-    tray: Arc<Tray>,
+    outboxes: Outboxes,
 }
 
 /// What a step left to do, outside of the lock.
@@ -59,18 +53,13 @@ impl Todo {
     }
 }
 
-/// A connection to open: its link, where to, and whom it expects there.
-pub type Dial = (Link, Address, Callee);
-
 impl TimedHub {
     /// A hub that has not been stepped yet, and what it wants done on this machine.
-    pub(super) fn new(hub: Hub) -> (Self, Errands) {
-        let (errands, waiting) = mpsc::channel();
-        let tray = Arc::new(Tray::default());
-        let arrive = Errands { waiting, tray: Arc::clone(&tray) };
+    pub(super) fn new(hub: Hub) -> (Self, Inboxes) {
+        let (outboxes, inboxes) = workers::boxes();
         let (clock, set) = (Clock::start(), None);
         let (patience, resting) = (BTreeMap::new(), BTreeMap::new());
-        (Self { hub, clock, set, patience, resting, errands, tray }, arrive)
+        (Self { hub, clock, set, patience, resting, outboxes }, inboxes)
     }
 
     /// The hub, for what takes no time and leaves nothing to do.
@@ -81,27 +70,17 @@ impl TimedHub {
     /// Steps the hub at the time that it is now.
     pub(super) fn step<T>(
         &mut self,
-        step: impl FnOnce(&mut Hub, Now, &mut Vec<Act>) -> T,
+        step: impl FnOnce(&mut Hub, Now, &mut Vec<Output>) -> T,
     ) -> (T, Todo) {
-        let mut acts = Vec::new();
-        let out = step(&mut self.hub, self.clock.now(), &mut acts);
+        let mut outputs = Vec::new();
+        let out = step(&mut self.hub, self.clock.now(), &mut outputs);
         notify::turned();
         let mut todo = Todo { sooner: self.sooner(), ..Todo::default() };
-        for act in acts {
-            match act {
-                Act::Wake(link) | Act::End(link) => todo.wake.push(link),
-                Act::Dial { link, to, callee } => todo.dial.push((link, to, callee)),
-                Act::Append(bytes) => self.errand(Errand::Write(Durable::Append(bytes))),
-                Act::Rewrite(bytes) => self.errand(Errand::Write(Durable::Rewrite(bytes))),
-                Act::BeginAnew(bytes) => self.errand(Errand::Write(Durable::BeginAnew(bytes))),
-                Act::Record(lines) => self.tray.record(&lines),
-                Act::Recall(after) => self.tray.recall(after),
-                Act::Look => self.errand(Errand::Look),
-                Act::GiveAway(away) => self.errand(Errand::GiveAway(away)),
-                Act::Verify { link, password } => self.errand(Errand::Verify { link, password }),
-                Act::Audit(line) => self.errand(Errand::Audit(line)),
-                Act::Store(text) => self.errand(Errand::Store(text)),
-                Act::Halt(reason) => halt(&reason),
+        for output in outputs {
+            match output {
+                Output::Wake(link) | Output::End(link) => todo.wake.push(link),
+                Output::Dial(dial) => todo.dial.push(dial),
+                Output::Host(request) => self.outboxes.hand_on(request),
             }
         }
         (out, todo)
@@ -125,7 +104,7 @@ impl TimedHub {
 
     /// The node was told that the process ends, and has recorded all that it had to.
     pub(super) fn lines_are_laid(&self) {
-        self.tray.all_laid();
+        self.outboxes.all_is_recorded();
     }
 
     /// A door takes nobody in for a moment.
@@ -141,7 +120,7 @@ impl TimedHub {
             link = link.0, %why, unsent, "closed"
         );
         self.patience.remove(&link);
-        self.step(|hub, now, acts| hub.closed(now, link, why, unsent, acts)).1
+        self.step(|hub, now, out| hub.closed(now, link, why, unsent, out)).1
     }
 
     /// A link's peer is waited for from now on until it reads, or not any more.
@@ -168,11 +147,5 @@ impl TimedHub {
 
     fn sooner(&self) -> bool {
         self.due().is_some_and(|due| self.set.is_none_or(|set| due < set))
-    }
-
-    fn errand(&self, errand: Errand) {
-        let write = matches!(errand, Errand::Write(_));
-        let sent = self.errands.send(errand).is_ok();
-        assert!(sent || !write, "a node that writes has a journal, served to the end");
     }
 }

@@ -5,17 +5,16 @@ use super::create;
 use super::disk::Folder;
 use super::exit::words;
 use super::links::lock;
-use super::plan::{Errand, Tell};
-use super::settings::Ask;
+use super::plan::Tell;
 use if_addrs::{IfAddr, Interface};
 use ipnet::IpNet;
 use std::fs::File;
 use std::io::Write;
 use std::net::IpAddr;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tmr_core::io::Input;
+use tmr_core::io::{FrontEvent, VipRequest};
 
 /// How often this machine's addresses are looked at.
 const LOOK: Duration = Duration::from_millis(100);
@@ -31,8 +30,6 @@ pub type Addresses = Arc<Mutex<Vec<IpAddr>>>;
 pub struct Watch {
     addresses: Addresses,
     folder: Folder,
-    /// Does the errands that have to do with the configuration: they take long.
-    stores: Sender<Ask>,
     /// Why `give-away` does not say what it should: keepalived may keep the address off.
     unwritten: Option<String>,
 }
@@ -41,31 +38,28 @@ impl Watch {
     /// A watch for any of these addresses; with none, the role is set by command. Keeps the state
     /// folder, which is what keeps a second process away.
     #[must_use]
-    pub fn new(addresses: Addresses, folder: Folder, stores: Sender<Ask>) -> Self {
-        let mut watch = Self { addresses, folder, stores, unwritten: None };
+    pub fn new(addresses: Addresses, folder: Folder) -> Self {
+        let mut watch = Self { addresses, folder, unwritten: None };
         watch.unwritten = watch.say(false);
         watch
     }
 
-    /// Looks, and does what is asked, until the node is gone; what is not its own goes to `others`.
-    pub fn serve(mut self, errands: &Receiver<Errand>, tell: &Tell, others: &Sender<Errand>) {
+    /// Looks, and does what is asked, until the node is gone.
+    pub fn serve(mut self, requests: &Receiver<VipRequest>, tell: &Tell) {
         let (mut told, mut obstacle) = (None, None);
         loop {
             let (here, against) = self.look();
             if against != obstacle {
-                tell(Input::Obstacle(against.clone()));
+                tell(FrontEvent::VirtualAddressObstacle(against.clone()).into());
                 obstacle = against;
             }
             if let Some(here) = here.filter(|_| here != told) {
-                tell(Input::Address { here });
+                tell(FrontEvent::VirtualAddress { here }.into());
             }
             told = here.or(told).filter(|_| !lock(&self.addresses).is_empty());
-            match errands.recv_timeout(LOOK) {
-                Ok(Errand::GiveAway(away)) => self.unwritten = self.say(away),
-                // Whoever does it has ended only with the process.
-                Ok(Errand::Store(text)) => drop(self.stores.send(Ask::Store(text))),
-                Ok(Errand::Look) | Err(RecvTimeoutError::Timeout) => {}
-                Ok(other) => drop(others.send(other)),
+            match requests.recv_timeout(LOOK) {
+                Ok(VipRequest::GiveAway(away)) => self.unwritten = self.say(away),
+                Ok(VipRequest::Look) | Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
         }
@@ -139,24 +133,22 @@ mod tests {
     use super::*;
     use std::sync::mpsc::channel;
     use std::thread;
+    use tmr_core::io::HostEvent;
 
-    /// What a watch for these addresses tells, and its `give-away` after one errand.
-    fn watched(name: &str, addresses: &[&str]) -> (Vec<Input>, String) {
+    /// What a watch for these addresses tells, and its `give-away` after one request.
+    fn watched(name: &str, addresses: &[&str]) -> (Vec<HostEvent>, String) {
         let path = std::env::temp_dir().join(format!("tmr-vip-{name}-{}", std::process::id()));
         let folder = Folder::open(&path).unwrap();
         let addresses = addresses.iter().map(|it| it.parse().unwrap()).collect();
-        let watch = Watch::new(Arc::new(Mutex::new(addresses)), folder, channel().0);
+        let watch = Watch::new(Arc::new(Mutex::new(addresses)), folder);
         assert_eq!(std::fs::read_to_string(path.join(GIVE_AWAY)).unwrap(), "0\n");
-        let ((send, errands), (told, news), (pass_on, others)) = (channel(), channel(), channel());
-        let tell: Tell = Arc::new(move |input| told.send(input).unwrap());
-        let work = thread::spawn(move || watch.serve(&errands, &tell, &pass_on));
-        send.send(Errand::GiveAway(true)).unwrap();
-        send.send(Errand::Look).unwrap();
-        send.send(Errand::Audit("x".to_owned())).unwrap();
+        let ((send, requests), (told, news)) = (channel(), channel());
+        let tell: Tell = Arc::new(move |event| told.send(event).unwrap());
+        let work = thread::spawn(move || watch.serve(&requests, &tell));
+        send.send(VipRequest::GiveAway(true)).unwrap();
+        send.send(VipRequest::Look).unwrap();
         drop(send);
         work.join().unwrap();
-        let passed: Vec<Errand> = others.iter().collect();
-        assert!(matches!(&passed[..], [Errand::Audit(_)]), "{passed:?}");
         let said = std::fs::read_to_string(path.join(GIVE_AWAY)).unwrap();
         std::fs::remove_dir_all(path).unwrap();
         (news.iter().collect(), said)
@@ -191,7 +183,7 @@ mod tests {
         let folder = Folder::open(&path).unwrap();
         std::fs::create_dir(path.join(GIVE_AWAY)).unwrap();
         let addresses = Arc::new(Mutex::new(vec!["192.0.2.1".parse().unwrap()]));
-        let watch = Watch::new(addresses, folder, channel().0);
+        let watch = Watch::new(addresses, folder);
         let (here, against) = watch.look();
         assert_eq!(here, Some(false));
         assert!(against.is_some_and(|why| why.contains(GIVE_AWAY)));
@@ -201,8 +193,8 @@ mod tests {
 
     #[test]
     fn an_address_of_this_machine_is_found_and_told_once() {
-        let here = Input::Address { here: true };
-        let elsewhere = Input::Address { here: false };
+        let here = FrontEvent::VirtualAddress { here: true }.into();
+        let elsewhere = FrontEvent::VirtualAddress { here: false }.into();
         assert_eq!(watched("loop", &["192.0.2.1", "127.0.0.1"]), (vec![here], "1\n".into()));
         assert_eq!(watched("other", &["192.0.2.1"]), (vec![elsewhere], "1\n".into()));
         assert_eq!(watched("none", &[]), (vec![], "1\n".into()));

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use tmr_core::backend::{Backend, Config};
 use tmr_core::desk::Identity;
-use tmr_core::io::{Input, Intent};
+use tmr_core::io::{BackendEvent, Input, Intent};
 use tmr_core::link::{Door, Frame, Link};
 use tmr_core::log::{DiskId, Epoch, Slot, Stored};
 use tmr_core::time::{Mono, Now, Wall};
@@ -187,7 +187,7 @@ pub fn look(journal: &[u8]) -> Result<Found, String> {
         let mut out = Vec::new();
         let now = Now { mono: Mono(1), wall: Wall(0) };
         backend.step(now, input, &mut out);
-        backend.step(now, Input::Written, &mut out);
+        backend.step(now, BackendEvent::JournalWritten.into(), &mut out);
         let said = out.into_iter().filter_map(|intent| match intent {
             Intent::Send { frame, .. } => decode::<Report>(&frame).ok(),
             _ => None,

@@ -3,7 +3,7 @@
 use super::World;
 use super::twins;
 use crate::config::{Config, InForce};
-use crate::io::Input;
+use crate::io::FrontEvent;
 use crate::link::Address;
 use crate::log::ContainerId;
 use crate::testing::{CM_ACT_ID, crypt, identity, release, seat};
@@ -29,7 +29,7 @@ fn configure(world: &mut World, front: usize, change: impl FnOnce(&mut Config)) 
         path: "tmrconf.json".into(),
         address: identity().address,
     };
-    world.step_front(front, Input::Configured(Box::new(new)));
+    world.step_front(front, FrontEvent::Configured(Box::new(new)).into());
     world.run();
 }
 

@@ -4,7 +4,7 @@ use super::World;
 use super::world::Event;
 use crate::front::{Config, Front};
 use crate::history::{Kind, Mark, Record, Span};
-use crate::io::Input;
+use crate::io::{FrontEvent, Input};
 use crate::limits::{HISTORY_BLOCK, HISTORY_KEPT, PACE_REFUSED};
 use crate::log::Mode;
 use crate::testing::{ORDINARY, TMR, access, release, seat};
@@ -42,7 +42,7 @@ impl World {
                 lines.extend_from_slice(line);
             }
         }
-        let input = Input::Recalled { after, lines };
+        let input = FrontEvent::HistoryRead { after, lines }.into();
         self.events.push_back(Event::ToFront(index, input));
     }
 }

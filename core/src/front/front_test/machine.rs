@@ -1,6 +1,7 @@
 //! Whether the machines could take the virtual address, and what a planned failover makes of it.
 
 use super::{World, twins, with_address};
+use crate::io::FrontEvent;
 use crate::limits::{STARTING, TRACK_SILENT};
 use crate::time::Duration;
 use crate::verdict::Severity;
@@ -190,7 +191,7 @@ fn a_twin_that_could_not_serve_is_not_given_the_role() {
 #[test]
 fn an_interface_that_is_down_there_keeps_the_role_here() {
     let mut world = with_keepalived();
-    let down = |why: Option<&str>| crate::io::Input::Obstacle(why.map(Into::into));
+    let down = |why: Option<&str>| FrontEvent::VirtualAddressObstacle(why.map(Into::into)).into();
     world.step_front(1, down(Some("the interface eth0 is down")));
     world.run();
     refused(&mut world, "the interface eth0 is down");

@@ -12,6 +12,7 @@ mod gone;
 mod handles;
 mod handover;
 mod history;
+mod host;
 mod lead;
 mod line;
 mod lists;

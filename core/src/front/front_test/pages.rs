@@ -2,7 +2,7 @@
 
 use super::{World, twins};
 use crate::admin::Entrance;
-use crate::io::Input;
+use crate::io::HostEvent;
 use crate::limits::{EVENTS_DENIED, EVENTS_KEPT, PACE_REFUSED};
 use crate::log::Mode;
 use crate::testing::{access, release, seat};
@@ -26,7 +26,7 @@ fn events(world: &mut World, front: usize) -> Vec<String> {
 /// Takes a handle back as an operator; status line and sentence.
 fn take_back(world: &mut World, front: usize, handle: u32) -> String {
     let entrance = Entrance { operator: true, ..Entrance::default() };
-    world.step_front(front, Input::Entrance(Box::new(entrance)));
+    world.step_front(front, HostEvent::AdminAccess(Box::new(entrance)).into());
     let body = format!("{{\"handle\": {handle}}}");
     let length = body.len();
     world.http(

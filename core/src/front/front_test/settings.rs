@@ -4,7 +4,7 @@ use super::World;
 use super::twins;
 use crate::admin::Entrance;
 use crate::config::{Config, InForce};
-use crate::io::{Input, Stored};
+use crate::io::{FrontEvent, HostEvent, Stored};
 use crate::testing::identity;
 use crate::time::Duration;
 use crate::wire::twin::Version;
@@ -36,7 +36,7 @@ fn put(world: &mut World, front: usize, text: &str) {
     config.backends.iter_mut().for_each(|address| address.port -= 10);
     let (path, address) = ("tmrconf.json".into(), identity().address);
     let new = InForce { config, text: text.into(), path, address };
-    world.step_front(front, Input::Configured(Box::new(new)));
+    world.step_front(front, FrontEvent::Configured(Box::new(new)).into());
     world.run();
 }
 
@@ -52,7 +52,7 @@ fn store(world: &mut World, front: usize, refused: Option<&str>) -> String {
         }
         Some(reason) => Err(reason.to_string()),
     };
-    world.step_front(front, Input::Stored(stored));
+    world.step_front(front, FrontEvent::ConfigStored(stored).into());
     world.run();
     text.clone()
 }
@@ -144,7 +144,7 @@ fn a_page_hears_what_became_of_its_change() {
     let mut world = twins();
     put(&mut world, 0, &text(0, 1, 60));
     let entrance = Entrance { operator: true, ..Entrance::default() };
-    world.step_front(0, Input::Entrance(Box::new(entrance)));
+    world.step_front(0, HostEvent::AdminAccess(Box::new(entrance)).into());
     let post = |world: &mut World, text: &str| {
         let length = text.len();
         let head = "X-Tmr-Admin: 1\r\nAuthorization: Basic b3BlcmF0b3I6cHc=";

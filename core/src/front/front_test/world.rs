@@ -4,10 +4,9 @@
 use super::brief::{brief, brief_report};
 use super::line::Line;
 use super::stock::Servers;
-use crate::admin::Rights;
 use crate::backend::{Backend, Config as BackendConfig};
 use crate::front::{Config, Front};
-use crate::io::{Input, Intent};
+use crate::io::{BackendEvent, FrontEvent, HostRequest, Input, Intent};
 use crate::licence::Container;
 use crate::link::{Callee, Door, Frame, Link, Why};
 use crate::log::ContainerId;
@@ -259,7 +258,7 @@ impl World {
 
     /// The virtual address comes to a front's machine, or goes.
     pub(super) fn address(&mut self, front: usize, here: bool) {
-        self.step_front(front, Input::Address { here });
+        self.step_front(front, FrontEvent::VirtualAddress { here }.into());
         self.run();
     }
 
@@ -360,7 +359,7 @@ impl World {
     /// Other licence files are put in the place of a backend's.
     pub(super) fn replace(&mut self, index: usize, containers: &[Container]) {
         self.backends[index].containers = containers.to_vec();
-        let input = Input::Containers(containers.to_vec());
+        let input = BackendEvent::LicencesRead(containers.to_vec()).into();
         self.events.push_back(Event::ToBackend(index, input));
     }
 
@@ -424,7 +423,7 @@ impl World {
                 }
                 machine.disk.extend_from_slice(&bytes);
                 self.tell(|| format!("backend {index} has written"));
-                self.step_backend(index, Input::Written);
+                self.step_backend(index, BackendEvent::JournalWritten.into());
                 return true;
             }
         }
@@ -548,16 +547,7 @@ impl World {
                     self.events.push_back(Event::ToBackend(backend, input));
                 }
             }
-            Intent::GiveAway(away) => self.fronts[index].away = away,
-            Intent::Look | Intent::Audit(_) => {}
-            Intent::Verify { link, .. } => {
-                let granted = Some(Rights::Operator);
-                self.events.push_back(Event::ToFront(index, Input::Verified { link, granted }));
-            }
-            Intent::Store(text) => self.stores.push((index, text)),
-            Intent::Record(lines) => self.fronts[index].history.extend(lines),
-            Intent::Recall { after } => self.recall(index, after),
-            other => panic!("a front has no disk: {other:?}"),
+            Intent::Host(request) => self.host_request(index, request),
         }
     }
 
@@ -582,9 +572,9 @@ impl World {
                     let input = Input::Frame { link: near, frame: Frame::Batch(frame) };
                     self.events.push_back(Event::ToFront(front, input));
                 }
-                Intent::Append(bytes) => self.backends[index].writes.push_back((bytes, false)),
-                Intent::Rewrite(bytes) | Intent::BeginAnew(bytes) => {
-                    self.backends[index].writes.push_back((bytes, true));
+                Intent::Host(HostRequest::Journal(write)) => {
+                    let whole = write.is_whole();
+                    self.backends[index].writes.push_back((write.into_bytes(), whole));
                 }
                 other => panic!("backend {index}: {other:?}"),
             }

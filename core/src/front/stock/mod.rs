@@ -32,7 +32,7 @@ mod told_test;
 use super::configure::places;
 use super::{Config, Front};
 use crate::config;
-use crate::io::{Input, Intent};
+use crate::io::{FrontEvent, HostEvent, Input, Intent};
 use crate::link::{Callee, Frame, Link};
 use crate::log::{ContainerId, DiskId, Epoch, GroupId};
 use crate::random::Random;
@@ -86,7 +86,7 @@ impl Stock {
                 peer.seats = Some(stand.book.held());
             }
         }
-        if let Input::Configured(new) = &input {
+        if let Input::Host(HostEvent::Front(FrontEvent::Configured(new))) = &input {
             self.configured(front, now, &new.config, out);
         }
         let mut input = self.server(now, input, out).or(Some(Input::Tick));

@@ -5,7 +5,7 @@
 use super::super::Front;
 use super::tell::Telling;
 use crate::history::{Block, History, Kind, Mark, Record};
-use crate::io::Intent;
+use crate::io::{HistoryRequest, Intent};
 use crate::log::Epoch;
 use crate::time::{Mono, Now};
 use crate::wire::twin::{Tell, Version};
@@ -82,7 +82,7 @@ impl Telling {
             Block::Lines(lines, upto) => self.send_history(now, epoch, (from, lines, upto), out),
             Block::Older => {
                 self.past = Past::Recalling(from);
-                out.push(Intent::Recall { after: from });
+                out.push(HistoryRequest::ReadAfter(from).into());
             }
             Block::Nothing if idle && covered.is_some_and(|it| it.follows(from.as_ref())) => {
                 self.send_history(now, epoch, (from, Vec::new(), covered), out);

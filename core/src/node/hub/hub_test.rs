@@ -4,7 +4,7 @@ mod waiting;
 
 use crate::backend::{Backend, Config as BackendConfig};
 use crate::front::{Config, Front};
-use crate::io::Input;
+use crate::io::{BackendEvent, HostEvent, HostRequest, JournalWrite};
 use crate::limits::{
     CLEANUP_DEFAULT, CLIENT_LINKS_PER_ADDRESS, CROWDED_LINKS, FIRST_FRAME, FRAME_TIMEOUT,
     OUTBOX_FRAMES, PAGE_COST, PAGES_RATE,
@@ -12,7 +12,7 @@ use crate::limits::{
 use crate::link::{Address, Door, Frame, Link, Why};
 use crate::log::Mode;
 use crate::node::Node;
-use crate::node::hub::{Act, Hub, Outbox};
+use crate::node::hub::{Dial, Hub, Outbox, Output};
 use crate::testing::{ORDINARY, access, at, container, crypt, identity, peer, reply};
 use crate::time::{Duration, Mono, Now};
 use crate::wire::group::{Order, encode};
@@ -33,10 +33,13 @@ fn backend() -> Hub {
     };
     let (node, _) = Backend::open(config, None).unwrap();
     let mut hub = Hub::new(Node::Backend(Box::new(node)));
-    let mut acts = Vec::new();
-    hub.tick(at(0), &mut acts);
-    assert!(matches!(acts[..], [Act::Rewrite(_)]), "{acts:?}");
-    hub.told(at(0), Input::Written, &mut vec![]);
+    let mut out = Vec::new();
+    hub.tick(at(0), &mut out);
+    assert!(
+        matches!(out[..], [Output::Host(HostRequest::Journal(JournalWrite::Rewrite(_)))]),
+        "{out:?}"
+    );
+    hub.host_event(at(0), BackendEvent::JournalWritten.into(), &mut vec![]);
     hub
 }
 
@@ -55,6 +58,11 @@ fn front() -> Hub {
         handle_key: crate::desk::HandleKey::default(),
         seed: [1; 32],
     }))))
+}
+
+/// Whether it is a write at the end of the journal.
+fn is_append(act: &Output) -> bool {
+    matches!(act, Output::Host(HostRequest::Journal(JournalWrite::Append(_))))
 }
 
 fn servers() -> Vec<u8> {
@@ -85,17 +93,17 @@ fn here(port: u16) -> SocketAddr {
 
 #[test]
 fn beyond_the_cap_clients_are_told_so_and_a_closed_link_makes_room() {
-    let (mut hub, mut acts) = (backend().with_clients_max(100), vec![]);
+    let (mut hub, mut out) = (backend().with_clients_max(100), vec![]);
     let links: Vec<Link> =
-        (0..100).map(|_| hub.accept(at(0), Door::Licence, peer(1), &mut acts).unwrap()).collect();
+        (0..100).map(|_| hub.accept(at(0), Door::Licence, peer(1), &mut out).unwrap()).collect();
     hub.received(at(0), links.iter().map(|link| (*link, calls(1), false)), &mut vec![]);
     let told: Vec<Link> = (0..CROWDED_LINKS)
-        .map(|_| hub.accept(at(0), Door::Licence, peer(1), &mut acts).unwrap())
+        .map(|_| hub.accept(at(0), Door::Licence, peer(1), &mut out).unwrap())
         .collect();
-    assert_eq!(acts, []);
+    assert_eq!(out, []);
     // One more takes the place of the oldest of these.
-    let last = hub.accept(at(1), Door::Licence, peer(1), &mut acts).unwrap();
-    assert_eq!(acts, [Act::End(told[0])]);
+    let last = hub.accept(at(1), Door::Licence, peer(1), &mut out).unwrap();
+    assert_eq!(out, [Output::End(told[0])]);
     let overloaded = |hub: &mut Hub, link| {
         hub.received(at(1), [(link, calls(1), false)], &mut vec![]);
         let frames = hub.outbox(link).frames;
@@ -103,22 +111,22 @@ fn beyond_the_cap_clients_are_told_so_and_a_closed_link_makes_room() {
     };
     assert!(overloaded(&mut hub, last));
     // The other doors are open still.
-    assert!(hub.accept(at(1), Door::Admin, peer(1), &mut acts).is_some());
-    hub.closed(at(1), links[0], Why::Eof, false, &mut acts);
-    hub.closed(at(1), links[0], Why::Eof, false, &mut acts);
-    let link = hub.accept(at(1), Door::Licence, peer(1), &mut acts).unwrap();
+    assert!(hub.accept(at(1), Door::Admin, peer(1), &mut out).is_some());
+    hub.closed(at(1), links[0], Why::Eof, false, &mut out);
+    hub.closed(at(1), links[0], Why::Eof, false, &mut out);
+    let link = hub.accept(at(1), Door::Licence, peer(1), &mut out).unwrap();
     assert!(!links.contains(&link), "a link's name is never used again");
     assert!(!overloaded(&mut hub, link));
-    let another = hub.accept(at(1), Door::Licence, peer(1), &mut acts).unwrap();
+    let another = hub.accept(at(1), Door::Licence, peer(1), &mut out).unwrap();
     assert!(overloaded(&mut hub, another));
 }
 
 #[test]
 fn where_a_door_is_full_who_has_not_called_yet_makes_room() {
-    let (mut hub, mut acts) = (backend().with_clients_max(100), vec![]);
+    let (mut hub, mut out) = (backend().with_clients_max(100), vec![]);
     let mut accept = |hub: &mut Hub, host: u8| {
         let from = ([192, 0, 2, host], 1).into();
-        hub.accept(at(0), Door::Licence, from, &mut acts).unwrap()
+        hub.accept(at(0), Door::Licence, from, &mut out).unwrap()
     };
     let working: Vec<Link> = (0..60).map(|_| accept(&mut hub, 1)).collect();
     hub.received(at(0), working.iter().map(|link| (*link, calls(1), false)), &mut vec![]);
@@ -127,207 +135,207 @@ fn where_a_door_is_full_who_has_not_called_yet_makes_room() {
     hub.received(at(0), [(honest, calls(1), false)], &mut vec![]);
     let reply = hub.outbox(honest).frames.remove(0);
     assert_eq!(Reply::parse(&reply).unwrap().status, CmError(0));
-    let ended = |link: &&Link| acts.contains(&Act::End(**link));
+    let ended = |link: &&Link| out.contains(&Output::End(**link));
     assert_eq!(working.iter().filter(ended).count(), 0);
     assert_eq!(flood.iter().filter(ended).count(), 4_000 - 39);
 }
 
 #[test]
 fn a_front_that_proves_the_key_has_a_place_where_clients_have_taken_all() {
-    let (mut hub, mut acts) = (backend().with_clients_max(100), vec![]);
+    let (mut hub, mut out) = (backend().with_clients_max(100), vec![]);
     for _ in 0..100 + CROWDED_LINKS {
-        hub.accept(at(0), Door::Licence, peer(1), &mut acts).unwrap();
+        hub.accept(at(0), Door::Licence, peer(1), &mut out).unwrap();
     }
-    let front = hub.accept(at(1), Door::Licence, afar(1), &mut acts).unwrap();
-    acts.clear();
+    let front = hub.accept(at(1), Door::Licence, afar(1), &mut out).unwrap();
+    out.clear();
     let asks = vec![Frame::Joined { front: 1, minor: 0 }, questions(1).remove(0)];
-    hub.received(at(1), [(front, asks, false)], &mut acts);
-    assert_eq!(acts, [Act::Wake(front)]);
+    hub.received(at(1), [(front, asks, false)], &mut out);
+    assert_eq!(out, [Output::Wake(front)]);
     let Outbox { frames, close, .. } = hub.outbox(front);
     assert_eq!((frames.len(), close), (1, None));
     // It is none of those beyond the cap any more, which others may push out.
-    acts.clear();
+    out.clear();
     for _ in 0..=CROWDED_LINKS {
-        hub.accept(at(2), Door::Licence, peer(1), &mut acts).unwrap();
+        hub.accept(at(2), Door::Licence, peer(1), &mut out).unwrap();
     }
-    assert!(!acts.contains(&Act::End(front)), "{acts:?}");
+    assert!(!out.contains(&Output::End(front)), "{out:?}");
 }
 
 #[test]
 fn pages_that_are_left_open_make_room_and_this_machine_always_has_some() {
-    let (mut hub, mut acts) = (backend(), vec![]);
-    let accept = |hub: &mut Hub, second, from, acts: &mut Vec<Act>| {
-        hub.accept(at(second), Door::Admin, from, acts).unwrap()
+    let (mut hub, mut out) = (backend(), vec![]);
+    let accept = |hub: &mut Hub, second, from, out: &mut Vec<Output>| {
+        hub.accept(at(second), Door::Admin, from, out).unwrap()
     };
-    let own = accept(&mut hub, 0, here(1), &mut acts);
-    let idle: Vec<Link> = (1..64).map(|port| accept(&mut hub, 1, afar(port), &mut acts)).collect();
+    let own = accept(&mut hub, 0, here(1), &mut out);
+    let idle: Vec<Link> = (1..64).map(|port| accept(&mut hub, 1, afar(port), &mut out)).collect();
     // Who asks for something has said so later.
     let page = Frame::Http(PAGE.to_vec());
-    hub.received(at(2), [(idle[0], vec![page], false)], &mut acts);
+    hub.received(at(2), [(idle[0], vec![page], false)], &mut out);
     hub.outbox(idle[0]);
-    acts.clear();
-    accept(&mut hub, 3, afar(100), &mut acts);
-    assert_eq!(acts, [Act::End(idle[1])], "not the one of this machine");
-    acts.clear();
+    out.clear();
+    accept(&mut hub, 3, afar(100), &mut out);
+    assert_eq!(out, [Output::End(idle[1])], "not the one of this machine");
+    out.clear();
     for port in 0..16 {
-        accept(&mut hub, 4, here(port), &mut acts);
+        accept(&mut hub, 4, here(port), &mut out);
     }
-    assert_eq!(acts, [], "there is room for this machine");
-    accept(&mut hub, 5, here(20), &mut acts);
-    assert_eq!(acts, [Act::End(own)]);
+    assert_eq!(out, [], "there is room for this machine");
+    accept(&mut hub, 5, here(20), &mut out);
+    assert_eq!(out, [Output::End(own)]);
 }
 
 #[test]
 fn the_machine_itself_has_places_that_no_other_link_takes() {
-    let (mut hub, mut acts) = (backend(), vec![]);
+    let (mut hub, mut out) = (backend(), vec![]);
     let mut own = Vec::new();
     for port in 0..64 {
-        own.push(hub.accept(at(0), Door::Machine, here(port), &mut acts).unwrap());
+        own.push(hub.accept(at(0), Door::Machine, here(port), &mut out).unwrap());
     }
     for port in 0..200 {
-        hub.accept(at(1), Door::Admin, here(port), &mut acts);
+        hub.accept(at(1), Door::Admin, here(port), &mut out);
     }
-    assert!(own.iter().all(|link| !acts.contains(&Act::End(*link))), "{acts:?}");
+    assert!(own.iter().all(|link| !out.contains(&Output::End(*link))), "{out:?}");
     // One that has asked is owed its answer; of the others the idlest makes room.
-    acts.clear();
-    hub.received(at(2), [(own[0], vec![Frame::Http(PAGE.to_vec())], false)], &mut acts);
-    hub.accept(at(3), Door::Machine, here(1), &mut acts).expect("a place");
-    assert!(acts.contains(&Act::End(own[1])) && !acts.contains(&Act::End(own[0])), "{acts:?}");
+    out.clear();
+    hub.received(at(2), [(own[0], vec![Frame::Http(PAGE.to_vec())], false)], &mut out);
+    hub.accept(at(3), Door::Machine, here(1), &mut out).expect("a place");
+    assert!(out.contains(&Output::End(own[1])) && !out.contains(&Output::End(own[0])), "{out:?}");
 }
 
 #[test]
 fn a_link_that_holds_nothing_and_says_nothing_ends_after_an_hour() {
     const HOUR: u64 = 60 * 60;
-    let (mut hub, mut acts) = (backend(), vec![]);
-    let client = |hub: &mut Hub, second, frame, acts: &mut Vec<Act>| {
-        let link = hub.accept(at(second), Door::Licence, afar(1), acts).unwrap();
-        hub.received(at(second), [(link, vec![frame], false)], acts);
+    let (mut hub, mut out) = (backend(), vec![]);
+    let client = |hub: &mut Hub, second, frame, out: &mut Vec<Output>| {
+        let link = hub.accept(at(second), Door::Licence, afar(1), out).unwrap();
+        hub.received(at(second), [(link, vec![frame], false)], out);
         hub.outbox(link);
         link
     };
     let access = access(ORDINARY, Mode::UserLimit, 24 * 60 * 60);
-    let idle = client(&mut hub, 0, calls(1).remove(0), &mut acts);
-    let holds = client(&mut hub, 0, Frame::Call(access), &mut acts);
-    let later = client(&mut hub, 30 * 60, calls(1).remove(0), &mut acts);
-    let front = client(&mut hub, 0, Frame::Joined { front: 1, minor: 0 }, &mut acts);
-    hub.told(at(0), Input::Written, &mut acts);
-    acts.clear();
-    hub.tick(at(HOUR - 1), &mut acts);
-    assert!(!acts.contains(&Act::End(idle)), "not before an hour is over");
+    let idle = client(&mut hub, 0, calls(1).remove(0), &mut out);
+    let holds = client(&mut hub, 0, Frame::Call(access), &mut out);
+    let later = client(&mut hub, 30 * 60, calls(1).remove(0), &mut out);
+    let front = client(&mut hub, 0, Frame::Joined { front: 1, minor: 0 }, &mut out);
+    hub.host_event(at(0), BackendEvent::JournalWritten.into(), &mut out);
+    out.clear();
+    hub.tick(at(HOUR - 1), &mut out);
+    assert!(!out.contains(&Output::End(idle)), "not before an hour is over");
     let due = hub.deadline().unwrap();
     assert!(due.at <= at(HOUR).mono, "{due:?}");
-    hub.tick(at(HOUR), &mut acts);
-    assert!(acts.contains(&Act::End(idle)), "{acts:?}");
+    hub.tick(at(HOUR), &mut out);
+    assert!(out.contains(&Output::End(idle)), "{out:?}");
     for link in [holds, later, front] {
-        assert!(!acts.contains(&Act::End(link)), "{acts:?}");
+        assert!(!out.contains(&Output::End(link)), "{out:?}");
     }
-    hub.tick(at(2 * HOUR), &mut acts);
-    assert!(acts.contains(&Act::End(later)), "{acts:?}");
+    hub.tick(at(2 * HOUR), &mut out);
+    assert!(out.contains(&Output::End(later)), "{out:?}");
 }
 
 #[test]
 fn a_link_that_has_its_answer_and_asks_no_more_makes_room_as_well() {
-    let (mut hub, mut acts) = (backend(), vec![]);
+    let (mut hub, mut out) = (backend(), vec![]);
     let mut first = None;
     for port in 0..80 {
-        let link = hub.accept(at(0), Door::Admin, here(port), &mut acts).unwrap();
-        hub.received(at(0), [(link, vec![Frame::Http(PAGE.to_vec())], false)], &mut acts);
+        let link = hub.accept(at(0), Door::Admin, here(port), &mut out).unwrap();
+        hub.received(at(0), [(link, vec![Frame::Http(PAGE.to_vec())], false)], &mut out);
         assert_eq!(hub.outbox(link).frames.len(), 1);
         first.get_or_insert(link);
     }
-    acts.clear();
-    hub.accept(at(1), Door::Admin, here(100), &mut acts).expect("a place");
-    assert_eq!(acts, [Act::End(first.unwrap())]);
+    out.clear();
+    hub.accept(at(1), Door::Admin, here(100), &mut out).expect("a place");
+    assert_eq!(out, [Output::End(first.unwrap())]);
 }
 
 #[test]
 fn no_flood_pushes_out_who_comes_from_where_the_twin_is() {
-    let (mut hub, mut acts) = (front(), vec![]);
+    let (mut hub, mut out) = (front(), vec![]);
     let twin = SocketAddr::from(([198, 51, 100, 1], 1));
     hub.expect_twin([twin.ip()]);
     for port in 0..8 {
-        hub.accept(at(0), Door::Twin, afar(port), &mut acts).unwrap();
+        hub.accept(at(0), Door::Twin, afar(port), &mut out).unwrap();
     }
-    let link = hub.accept(at(0), Door::Twin, twin, &mut acts).expect("its place");
+    let link = hub.accept(at(0), Door::Twin, twin, &mut out).expect("its place");
     for port in 0..100 {
-        hub.accept(at(0), Door::Twin, afar(port), &mut acts).unwrap();
+        hub.accept(at(0), Door::Twin, afar(port), &mut out).unwrap();
     }
-    assert!(!acts.contains(&Act::End(link)), "{acts:?}");
+    assert!(!out.contains(&Output::End(link)), "{out:?}");
     // One that comes from there as well may be the one that is alive.
     for _ in 0..7 {
-        hub.accept(at(0), Door::Twin, twin, &mut acts).expect("a place");
+        hub.accept(at(0), Door::Twin, twin, &mut out).expect("a place");
     }
-    assert_eq!(hub.accept(at(0), Door::Twin, afar(1), &mut acts), None, "none for a stranger");
-    acts.clear();
-    hub.accept(at(0), Door::Twin, twin, &mut acts).expect("a place");
-    assert_eq!(acts, [Act::End(link)]);
+    assert_eq!(hub.accept(at(0), Door::Twin, afar(1), &mut out), None, "none for a stranger");
+    out.clear();
+    hub.accept(at(0), Door::Twin, twin, &mut out).expect("a place");
+    assert_eq!(out, [Output::End(link)]);
 }
 
 #[test]
 fn a_flood_at_a_backend_pushes_out_nobody_from_where_the_key_was_proved() {
-    let (mut hub, mut acts) = (backend().with_clients_max(0), vec![]);
+    let (mut hub, mut out) = (backend().with_clients_max(0), vec![]);
     let front = SocketAddr::from(([198, 51, 100, 1], 1));
-    let first = hub.accept(at(0), Door::Licence, front, &mut acts).unwrap();
+    let first = hub.accept(at(0), Door::Licence, front, &mut out).unwrap();
     let proof = vec![Frame::Joined { front: 1, minor: 0 }];
-    hub.received(at(0), [(first, proof, false)], &mut acts);
-    hub.closed(at(0), first, Why::Eof, false, &mut acts);
+    hub.received(at(0), [(first, proof, false)], &mut out);
+    hub.closed(at(0), first, Why::Eof, false, &mut out);
     // It starts anew, and its first word is on its way while others come.
-    let again = hub.accept(at(1), Door::Licence, front, &mut acts).expect("a place");
-    acts.clear();
+    let again = hub.accept(at(1), Door::Licence, front, &mut out).expect("a place");
+    out.clear();
     for _ in 0..10 * CROWDED_LINKS {
-        hub.accept(at(1), Door::Licence, afar(1), &mut acts).expect("a place");
+        hub.accept(at(1), Door::Licence, afar(1), &mut out).expect("a place");
     }
-    assert!(!acts.is_empty() && !acts.contains(&Act::End(again)), "{acts:?}");
+    assert!(!out.is_empty() && !out.contains(&Output::End(again)), "{out:?}");
 }
 
 #[test]
 fn who_does_not_prove_the_key_keeps_nobody_from_the_twins_door() {
-    let (mut hub, mut acts) = (front(), vec![]);
+    let (mut hub, mut out) = (front(), vec![]);
     let mut accept =
-        |second, acts: &mut Vec<Act>| hub.accept(at(second), Door::Twin, afar(1), acts).unwrap();
-    let strangers: Vec<Link> = (0..8).map(|_| accept(0, &mut acts)).collect();
-    acts.clear();
-    accept(1, &mut acts);
-    assert_eq!(acts, [Act::End(strangers[0])]);
+        |second, out: &mut Vec<Output>| hub.accept(at(second), Door::Twin, afar(1), out).unwrap();
+    let strangers: Vec<Link> = (0..8).map(|_| accept(0, &mut out)).collect();
+    out.clear();
+    accept(1, &mut out);
+    assert_eq!(out, [Output::End(strangers[0])]);
     // They have two seconds.
-    acts.clear();
-    hub.tick(at(2), &mut acts);
-    let ended = |link: &&Link| acts.contains(&Act::End(**link));
+    out.clear();
+    hub.tick(at(2), &mut out);
+    let ended = |link: &&Link| out.contains(&Output::End(**link));
     assert_eq!(strangers.iter().filter(ended).count(), 7);
 }
 
 #[test]
 fn one_address_cannot_take_every_place_and_is_told_so() {
-    let (mut hub, mut acts) = (backend(), vec![]);
+    let (mut hub, mut out) = (backend(), vec![]);
     let from = |host: u8, port: u16| SocketAddr::from(([192, 0, 2, host], port));
     for port in 0..u16::try_from(CLIENT_LINKS_PER_ADDRESS).unwrap() {
-        let link = hub.accept(at(0), Door::Licence, from(1, port), &mut acts).unwrap();
+        let link = hub.accept(at(0), Door::Licence, from(1, port), &mut out).unwrap();
         hub.received(at(0), [(link, calls(1), false)], &mut vec![]);
     }
     // Also where it comes in by an IPv6 socket.
     let mapped = "[::ffff:192.0.2.1]:50000".parse().unwrap();
-    let told = hub.accept(at(0), Door::Licence, mapped, &mut acts).unwrap();
-    let other = hub.accept(at(0), Door::Licence, from(2, 1), &mut acts).unwrap();
-    assert_eq!(acts, []);
-    hub.received(at(0), [(told, calls(2), false)], &mut acts);
-    assert_eq!(acts, [Act::End(told)]);
+    let told = hub.accept(at(0), Door::Licence, mapped, &mut out).unwrap();
+    let other = hub.accept(at(0), Door::Licence, from(2, 1), &mut out).unwrap();
+    assert_eq!(out, []);
+    hub.received(at(0), [(told, calls(2), false)], &mut out);
+    assert_eq!(out, [Output::End(told)]);
     let outbox = hub.outbox(told);
     let status = Reply::parse(&outbox.frames[0]).unwrap().status;
     assert_eq!((outbox.frames.len(), status), (1, CmError::REQUEST_OVERLOAD_REJECTED));
     assert_eq!(outbox.close, Some(Why::Limit("client links")));
-    hub.received(at(0), [(other, calls(1), false)], &mut acts);
-    assert_eq!(acts[1..], [Act::Wake(other)]);
+    hub.received(at(0), [(other, calls(1), false)], &mut out);
+    assert_eq!(out[1..], [Output::Wake(other)]);
 }
 
 #[test]
 fn links_and_limits_that_were_reached_are_told_before_a_page() {
-    let (mut hub, mut acts) = (backend().with_clients_max(2).with_files_max(99), vec![]);
+    let (mut hub, mut out) = (backend().with_clients_max(2).with_files_max(99), vec![]);
     for port in 0..5 {
-        hub.accept(at(0), Door::Licence, peer(port), &mut acts).unwrap();
+        hub.accept(at(0), Door::Licence, peer(port), &mut out).unwrap();
     }
-    let page = hub.accept(at(0), Door::Admin, peer(9), &mut acts).unwrap();
+    let page = hub.accept(at(0), Door::Admin, peer(9), &mut out).unwrap();
     let request = Frame::Http(b"GET /metrics HTTP/1.1\r\nAccept: text/plain\r\n\r\n".to_vec());
-    hub.received(at(0), [(page, vec![request], false)], &mut acts);
+    hub.received(at(0), [(page, vec![request], false)], &mut out);
     let text = String::from_utf8(hub.outbox(page).frames.remove(0)).unwrap();
     for line in [
         "tmrd_links{door=\"licence\"} 2",
@@ -343,21 +351,21 @@ fn links_and_limits_that_were_reached_are_told_before_a_page() {
 
 #[test]
 fn a_link_without_a_first_frame_is_closed_in_time() {
-    let (mut hub, mut acts) = (backend(), vec![]);
-    let silent = hub.accept(at(0), Door::Licence, peer(1), &mut acts).unwrap();
-    let drips = hub.accept(at(0), Door::Licence, peer(2), &mut acts).unwrap();
-    let talks = hub.accept(at(0), Door::Licence, peer(3), &mut acts).unwrap();
+    let (mut hub, mut out) = (backend(), vec![]);
+    let silent = hub.accept(at(0), Door::Licence, peer(1), &mut out).unwrap();
+    let drips = hub.accept(at(0), Door::Licence, peer(2), &mut out).unwrap();
+    let talks = hub.accept(at(0), Door::Licence, peer(3), &mut out).unwrap();
     let due = hub.deadline().unwrap();
     assert_eq!((due.at, due.reason), (at(0).mono + FIRST_FRAME, "slow link"));
     // Bytes that make no frame do not put it off.
     let nearly = after(FIRST_FRAME - MICRO);
-    hub.received(nearly, [(drips, vec![], true)], &mut acts);
-    hub.received(nearly, [(talks, calls(1), false)], &mut acts);
-    assert_eq!(acts, [Act::Wake(talks)]);
-    hub.tick(nearly, &mut acts);
-    assert_eq!(acts.len(), 1);
-    hub.tick(after(FIRST_FRAME), &mut acts);
-    assert_eq!(acts[1..], [Act::End(silent), Act::End(drips)]);
+    hub.received(nearly, [(drips, vec![], true)], &mut out);
+    hub.received(nearly, [(talks, calls(1), false)], &mut out);
+    assert_eq!(out, [Output::Wake(talks)]);
+    hub.tick(nearly, &mut out);
+    assert_eq!(out.len(), 1);
+    hub.tick(after(FIRST_FRAME), &mut out);
+    assert_eq!(out[1..], [Output::End(silent), Output::End(drips)]);
     let closed = Some(Why::Timeout("the first frame"));
     assert_eq!(hub.outbox(silent), Outbox { close: closed.clone(), ..Outbox::default() });
     assert_eq!(hub.outbox(drips).close, closed);
@@ -367,38 +375,38 @@ fn a_link_without_a_first_frame_is_closed_in_time() {
 
 #[test]
 fn a_frame_must_be_whole_in_time_however_it_drips() {
-    let (mut hub, mut acts) = (backend(), vec![]);
-    let link = hub.accept(at(0), Door::Licence, peer(1), &mut acts).unwrap();
-    hub.received(at(1), [(link, calls(1), false)], &mut acts);
+    let (mut hub, mut out) = (backend(), vec![]);
+    let link = hub.accept(at(0), Door::Licence, peer(1), &mut out).unwrap();
+    hub.received(at(1), [(link, calls(1), false)], &mut out);
     hub.outbox(link);
     let reason = hub.deadline().map(|due| due.reason);
     assert_eq!(reason, Some("idle links"), "an idle link may idle for a while");
-    hub.received(at(5), [(link, vec![], true)], &mut acts);
+    hub.received(at(5), [(link, vec![], true)], &mut out);
     let due = at(5).mono + FRAME_TIMEOUT;
     assert_eq!(hub.deadline().map(|deadline| deadline.at), Some(due));
-    hub.received(at(8), [(link, vec![], true)], &mut acts);
+    hub.received(at(8), [(link, vec![], true)], &mut out);
     assert_eq!(hub.deadline().map(|deadline| deadline.at), Some(due));
     // Behind a whole frame the next one has begun. Nothing more of it is read before the reply to
     // the first one has left: its time begins then.
-    hub.received(at(9), [(link, calls(1), true)], &mut acts);
+    hub.received(at(9), [(link, calls(1), true)], &mut out);
     let reason = |hub: &Hub| hub.deadline().map(|due| due.reason);
     assert_eq!(reason(&hub), Some("idle links"));
     assert!(hub.outbox(link).waits);
     assert_eq!(reason(&hub), Some("idle links"));
-    hub.left(at(9), [link], &mut acts);
+    hub.left(at(9), [link], &mut out);
     let due = at(9).mono + FRAME_TIMEOUT;
     assert_eq!(hub.deadline().map(|deadline| deadline.at), Some(due));
-    hub.received(at(10), [(link, calls(1), false)], &mut acts);
+    hub.received(at(10), [(link, calls(1), false)], &mut out);
     hub.outbox(link);
     assert_eq!(reason(&hub), Some("idle links"));
-    hub.received(at(20), [(link, vec![], true)], &mut acts);
-    hub.tick(at(25), &mut acts);
+    hub.received(at(20), [(link, vec![], true)], &mut out);
+    hub.tick(at(25), &mut out);
     let outbox = hub.outbox(link);
     assert_eq!(outbox.close, Some(Why::Timeout("a whole frame")));
     // It is forgotten: what comes now goes nowhere.
-    acts.clear();
-    hub.received(at(25), [(link, calls(1), false)], &mut acts);
-    assert_eq!(acts, vec![]);
+    out.clear();
+    hub.received(at(25), [(link, calls(1), false)], &mut out);
+    assert_eq!(out, vec![]);
 }
 
 /// What a front asks again and again, on a link where it need not wait for the answer.
@@ -408,26 +416,26 @@ fn questions(count: usize) -> Vec<Frame> {
 
 #[test]
 fn a_link_that_takes_nothing_is_closed_when_too_much_waits() {
-    let (mut hub, mut acts) = (backend(), vec![]);
-    let front = |hub: &mut Hub, acts: &mut Vec<Act>| {
-        let link = hub.accept(at(0), Door::Licence, peer(1), acts).unwrap();
+    let (mut hub, mut out) = (backend(), vec![]);
+    let front = |hub: &mut Hub, out: &mut Vec<Output>| {
+        let link = hub.accept(at(0), Door::Licence, peer(1), out).unwrap();
         let joined = vec![Frame::Joined { front: 1, minor: 0 }];
-        hub.received(at(0), [(link, joined, false)], acts);
+        hub.received(at(0), [(link, joined, false)], out);
         link
     };
-    let link = front(&mut hub, &mut acts);
-    hub.received(at(0), [(link, questions(OUTBOX_FRAMES), false)], &mut acts);
-    assert_eq!(acts, [Act::Wake(link)], "one wake-up for all");
-    hub.received(at(0), [(link, questions(3), false)], &mut acts);
+    let link = front(&mut hub, &mut out);
+    hub.received(at(0), [(link, questions(OUTBOX_FRAMES), false)], &mut out);
+    assert_eq!(out, [Output::Wake(link)], "one wake-up for all");
+    hub.received(at(0), [(link, questions(3), false)], &mut out);
     let Outbox { frames, close, .. } = hub.outbox(link);
     assert_eq!(close, Some(Why::Limit("frames waiting to be sent")));
     assert_eq!(frames, Vec::<Vec<u8>>::new());
-    hub.closed(at(0), link, Why::Eof, false, &mut acts);
+    hub.closed(at(0), link, Why::Eof, false, &mut out);
     assert_eq!(hub.outbox(link), Outbox { close: Some(Why::Eof), ..Outbox::default() });
     // One that is emptied in between has no limit.
-    let link = front(&mut hub, &mut acts);
+    let link = front(&mut hub, &mut out);
     for _ in 0..2 {
-        hub.received(at(0), [(link, questions(OUTBOX_FRAMES), false)], &mut acts);
+        hub.received(at(0), [(link, questions(OUTBOX_FRAMES), false)], &mut out);
         let outbox = hub.outbox(link);
         assert_eq!((outbox.frames.len(), outbox.close), (OUTBOX_FRAMES, None));
     }
@@ -437,32 +445,32 @@ fn a_link_that_takes_nothing_is_closed_when_too_much_waits() {
 fn the_next_request_goes_to_the_node_when_the_reply_before_it_has_left() {
     let page = || Frame::Http(b"GET /api/health HTTP/1.1\r\nHost: localhost\r\n\r\n".to_vec());
     for (door, asked) in [(Door::Licence, calls(3)), (Door::Admin, vec![page(), page(), page()])] {
-        let (mut hub, mut acts) = (backend(), vec![]);
-        let link = hub.accept(at(0), door, peer(1), &mut acts).unwrap();
-        hub.received(at(0), [(link, asked, false)], &mut acts);
+        let (mut hub, mut out) = (backend(), vec![]);
+        let link = hub.accept(at(0), door, peer(1), &mut out).unwrap();
+        hub.received(at(0), [(link, asked, false)], &mut out);
         for last in [false, false, true] {
-            assert_eq!(core::mem::take(&mut acts), [Act::Wake(link)]);
+            assert_eq!(core::mem::take(&mut out), [Output::Wake(link)]);
             let outbox = hub.outbox(link);
             assert_eq!((outbox.frames.len(), outbox.waits), (1, !last));
             // Taken is not gone: the peer may not be reading.
             assert_eq!(hub.outbox(link).frames.len(), 0);
-            hub.told(at(1), Input::Tick, &mut acts);
-            assert_eq!(acts, []);
-            hub.left(at(1), [link], &mut acts);
+            hub.host_event(at(1), HostEvent::Probe, &mut out);
+            assert_eq!(out, []);
+            hub.left(at(1), [link], &mut out);
         }
-        assert_eq!(acts, []);
+        assert_eq!(out, []);
     }
 }
 
 /// Seats of the ordinary licence that can still be had, each by a client of its own.
 fn free(hub: &mut Hub) -> usize {
-    let mut acts = vec![];
+    let mut out = vec![];
     for count in 0.. {
-        let link = hub.accept(at(2), Door::Licence, peer(9), &mut acts).unwrap();
+        let link = hub.accept(at(2), Door::Licence, peer(9), &mut out).unwrap();
         let call = Frame::Call(access(ORDINARY, Mode::UserLimit, 60));
-        hub.received(at(2), [(link, vec![call], false)], &mut acts);
-        if acts.drain(..).any(|act| matches!(act, Act::Append(_))) {
-            hub.told(at(2), Input::Written, &mut acts);
+        hub.received(at(2), [(link, vec![call], false)], &mut out);
+        if out.drain(..).any(|act| is_append(&act)) {
+            hub.host_event(at(2), BackendEvent::JournalWritten.into(), &mut out);
         }
         if reply(&hub.outbox(link).frames[0]).0 != 0 {
             return count;
@@ -475,58 +483,58 @@ fn free(hub: &mut Hub) -> usize {
 fn a_reply_in_the_outbox_of_a_closed_link_was_not_sent() {
     // Taken out or not, and whether the runtime got rid of it: is the seat given back?
     for (taken, unsent, left) in [(false, false, 5), (true, true, 5), (true, false, 4)] {
-        let (mut hub, mut acts) = (backend(), vec![]);
-        let link = hub.accept(at(0), Door::Licence, peer(1), &mut acts).unwrap();
+        let (mut hub, mut out) = (backend(), vec![]);
+        let link = hub.accept(at(0), Door::Licence, peer(1), &mut out).unwrap();
         let call = Frame::Call(access(ORDINARY, Mode::UserLimit, 60));
-        hub.received(at(0), [(link, vec![call], false)], &mut acts);
-        assert!(matches!(acts[..], [Act::Append(_)]), "not before it is on disk");
-        hub.told(at(0), Input::Written, &mut acts);
-        assert_eq!(acts[1..], [Act::Wake(link)]);
+        hub.received(at(0), [(link, vec![call], false)], &mut out);
+        assert!(matches!(&out[..], [one] if is_append(one)), "not before it is on disk");
+        hub.host_event(at(0), BackendEvent::JournalWritten.into(), &mut out);
+        assert_eq!(out[1..], [Output::Wake(link)]);
         if taken {
             assert_eq!(reply(&hub.outbox(link).frames[0]).0, 0);
         }
-        hub.closed(at(1), link, Why::Broken("reset".into()), unsent, &mut acts);
-        hub.told(at(1), Input::Written, &mut vec![]);
+        hub.closed(at(1), link, Why::Broken("reset".into()), unsent, &mut out);
+        hub.host_event(at(1), BackendEvent::JournalWritten.into(), &mut vec![]);
         assert_eq!(free(&mut hub), left, "taken {taken}, unsent {unsent}");
     }
 }
 
 #[test]
 fn a_link_that_nobody_knows_is_a_no_op() {
-    let (mut hub, mut acts) = (backend(), vec![]);
+    let (mut hub, mut out) = (backend(), vec![]);
     let link = Link(4711);
-    hub.received(at(0), [(link, vec![Frame::Call(crypt(1))], true)], &mut acts);
-    hub.closed(at(0), link, Why::Eof, true, &mut acts);
-    assert_eq!(acts, []);
+    hub.received(at(0), [(link, vec![Frame::Call(crypt(1))], true)], &mut out);
+    hub.closed(at(0), link, Why::Eof, true, &mut out);
+    assert_eq!(out, []);
     assert_eq!(hub.outbox(link), Outbox { close: Some(Why::Eof), ..Outbox::default() });
     assert_eq!(hub.deadline(), None);
 }
 
 #[test]
 fn dialled_and_accepted_links_have_different_names() {
-    let (mut hub, mut acts) = (front(), vec![]);
-    hub.tick(at(1), &mut acts);
+    let (mut hub, mut out) = (front(), vec![]);
+    hub.tick(at(1), &mut out);
     let mut names: Vec<Link> = Vec::new();
-    for act in &acts {
-        let Act::Dial { link, .. } = act else { panic!("{act:?}") };
+    for act in &out {
+        let Output::Dial(Dial { link, .. }) = act else { panic!("{act:?}") };
         names.push(*link);
     }
     assert_eq!(names.len(), 3);
     for number in 0..8 {
-        names.push(hub.accept(at(1), Door::Licence, peer(number), &mut acts).unwrap());
+        names.push(hub.accept(at(1), Door::Licence, peer(number), &mut out).unwrap());
     }
     let unique: alloc::collections::BTreeSet<Link> = names.iter().copied().collect();
     assert_eq!(unique.len(), names.len());
     // A dialled one that could not be opened is dialled again later, under another name.
-    acts.clear();
+    out.clear();
     let why = Why::Broken("connection refused".into());
-    hub.closed(at(1), names[0], why, false, &mut acts);
-    assert_eq!(acts, []);
+    hub.closed(at(1), names[0], why, false, &mut out);
+    assert_eq!(out, []);
     let due = hub.deadline().unwrap();
     assert!(due.at > at(1).mono && due.at < Mono(u64::MAX));
-    hub.tick(Now { mono: due.at, ..at(1) }, &mut acts);
-    let again = acts.iter().find_map(|act| match act {
-        Act::Dial { link, to, .. } => Some((*link, to.port)),
+    hub.tick(Now { mono: due.at, ..at(1) }, &mut out);
+    let again = out.iter().find_map(|act| match act {
+        Output::Dial(Dial { link, to, .. }) => Some((*link, to.port)),
         _ => None,
     });
     let (link, port) = again.expect("dialled again");
@@ -536,20 +544,20 @@ fn dialled_and_accepted_links_have_different_names() {
 
 #[test]
 fn who_asks_for_pages_without_end_waits_and_nobody_else_does() {
-    let (mut hub, mut acts) = (backend(), vec![]);
+    let (mut hub, mut out) = (backend(), vec![]);
     let greedy: Vec<Link> =
-        (0..8).map(|port| hub.accept(at(0), Door::Admin, afar(port), &mut acts).unwrap()).collect();
+        (0..8).map(|port| hub.accept(at(0), Door::Admin, afar(port), &mut out).unwrap()).collect();
     let mut served = 0;
     let turn = |hub: &mut Hub, now: Now, served: &mut usize| {
-        let mut acts = vec![];
-        hub.tick(now, &mut acts);
+        let mut out = vec![];
+        hub.tick(now, &mut out);
         for link in &greedy {
             let outbox = hub.outbox(*link);
             *served += outbox.frames.len();
-            hub.left(now, [*link], &mut acts);
+            hub.left(now, [*link], &mut out);
             let asks = !outbox.frames.is_empty() || now == at(0);
             let frames = if asks { vec![Frame::Http(PAGE.to_vec())] } else { vec![] };
-            hub.received(now, [(*link, frames, false)], &mut acts);
+            hub.received(now, [(*link, frames, false)], &mut out);
         }
     };
     for _ in 0..400 {
@@ -561,12 +569,12 @@ fn who_asks_for_pages_without_end_waits_and_nobody_else_does() {
     // Somebody else, and the machine by its socket, have theirs at once.
     let other = ([192, 0, 2, 8], 1).into();
     for (door, from) in [(Door::Admin, other), (Door::Machine, here(1))] {
-        let link = hub.accept(at(0), door, from, &mut acts).unwrap();
-        hub.received(at(0), [(link, vec![Frame::Http(PAGE.to_vec())], false)], &mut acts);
+        let link = hub.accept(at(0), door, from, &mut out).unwrap();
+        hub.received(at(0), [(link, vec![Frame::Http(PAGE.to_vec())], false)], &mut out);
         assert_eq!(hub.outbox(link).frames.len(), 1, "{door:?}");
     }
     // One that has gone waits for nothing; the others go on with time.
-    hub.closed(at(0), greedy[0], Why::Eof, false, &mut acts);
+    hub.closed(at(0), greedy[0], Why::Eof, false, &mut out);
     let before = served;
     let later = after(Duration::from_secs(1));
     for _ in 0..400 {

@@ -15,7 +15,7 @@ impl Hub {
     }
 
     /// Ends the links that are idle, if it is time to look.
-    pub(super) fn end_idle_links(&mut self, now: Now, acts: &mut Vec<super::Act>) {
+    pub(super) fn end_idle_links(&mut self, now: Now, out: &mut Vec<super::Output>) {
         if self.idle_look.is_none_or(|at| at > now.mono) {
             return;
         }
@@ -32,7 +32,7 @@ impl Hub {
         }
         for link in links {
             self.counts.reach(Limit::IdleLink);
-            self.shut(now, link, Why::Timeout("a call, on a link that holds nothing"), acts);
+            self.shut(now, link, Why::Timeout("a call, on a link that holds nothing"), out);
         }
         self.idle_look = (!self.ports.is_empty()).then(|| now.mono + IDLE_LOOK);
     }

@@ -1,5 +1,6 @@
 //! The hub: one node, its links, and what waits to be sent on each. The same hub serves both
-//! runtimes, which hold it behind their lock and do what its [`Act`]s say.
+//! runtimes, which hold it behind their lock and do what its [`Output`]s say. It does what a node wants
+//! of its links (dial, send, close), and hands on what the node wants of its machine.
 //!
 //! What lives here: link numbers, caps, first-frame and half-frame time-outs, outboxes. What never
 //! lives here: bytes of a socket (that is [`channel::Stream`](crate::link::channel::Stream), driven by
@@ -13,11 +14,9 @@ mod idle;
 mod pages;
 mod port;
 
-use crate::admin::Password;
 use crate::counts::{HubCounts, Limit};
 use crate::desk;
-use crate::history::Mark;
-use crate::io::{Input, Intent};
+use crate::io::{HostEvent, HostRequest, Input, Intent};
 use crate::limits::{FIRST_FRAME, FRAME_TIMEOUT, IDLE_LINK, OUTBOX_FRAMES, TWIN_GREETING};
 use crate::link::{Address, Callee, Door, Frame, Link, Why};
 use crate::node::Node;
@@ -25,7 +24,6 @@ use crate::seldom::Seldom;
 use crate::time::{Deadline, Mono, Now};
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::format;
-use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 use doors::{Doors, Place};
@@ -35,48 +33,27 @@ use port::{Answer, Asked, Port, cost};
 
 /// What the runtime has to do now. Everything is in the order in which it must be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Act {
-    /// Open a connection and serve it under this name, as the callee wants it.
-    Dial {
-        /// The link's name.
-        link: Link,
-        /// Where to.
-        to: Address,
-        /// Whom it expects there.
-        callee: Callee,
-    },
+pub enum Output {
+    /// Open a connection, and serve it.
+    Dial(Dial),
     /// [`Hub::outbox`] of this link has something: wake whoever serves it.
     Wake(Link),
-    /// As [`Act::Wake`], and the node is done with this link: whoever waits to read from it must
+    /// As [`Output::Wake`], and the node is done with this link: whoever waits to read from it must
     /// stop waiting, send what is left, and close it.
     End(Link),
-    /// As [`Intent::Append`].
-    Append(Vec<u8>),
-    /// As [`Intent::Rewrite`].
-    Rewrite(Vec<u8>),
-    /// As [`Intent::BeginAnew`].
-    BeginAnew(Vec<u8>),
-    /// As [`Intent::Record`].
-    Record(Vec<u8>),
-    /// As [`Intent::Recall`].
-    Recall(Option<Mark>),
-    /// As [`Intent::Look`].
-    Look,
-    /// As [`Intent::GiveAway`].
-    GiveAway(bool),
-    /// As [`Intent::Verify`].
-    Verify {
-        /// The link it came in by.
-        link: Link,
-        /// What was typed.
-        password: Password,
-    },
-    /// As [`Intent::Audit`].
-    Audit(String),
-    /// As [`Intent::Store`].
-    Store(String),
-    /// As [`Intent::Halt`].
-    Halt(String),
+    /// Have this done by the machine. The hub does not read it.
+    Host(HostRequest),
+}
+
+/// A connection to open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dial {
+    /// The name of the link to be.
+    pub link: Link,
+    /// Where to.
+    pub to: Address,
+    /// Whom the node expects there.
+    pub callee: Callee,
 }
 
 /// One node and its links.
@@ -157,7 +134,7 @@ impl Hub {
         now: Now,
         door: Door,
         from: SocketAddr,
-        acts: &mut Vec<Act>,
+        out: &mut Vec<Output>,
     ) -> Option<Link> {
         // An IPv4 client that came in by an IPv6 socket is an IPv4 client.
         let from = SocketAddr::new(from.ip().to_canonical(), from.port());
@@ -175,7 +152,7 @@ impl Hub {
         match knock.place {
             Place::Free => {}
             Place::Of(other) | Place::Ungreeted(other) => {
-                self.shut(now, other, Why::Limit("links on this door"), acts);
+                self.shut(now, other, Why::Limit("links on this door"), out);
             }
             Place::None => return None,
         }
@@ -194,7 +171,7 @@ impl Hub {
                 port.forgotten = true;
             }
         } else {
-            self.step(now, Input::Accepted { link, door, from }, acts);
+            self.step(now, Input::Accepted { link, door, from }, out);
         }
         Some(link)
     }
@@ -205,12 +182,12 @@ impl Hub {
         &mut self,
         now: Now,
         arrived: impl IntoIterator<Item = (Link, Vec<Frame>, bool)>,
-        acts: &mut Vec<Act>,
+        out: &mut Vec<Output>,
     ) {
         for (link, frames, partial) in arrived {
-            self.take_in(now, link, frames, partial, acts);
+            self.take_in(now, link, frames, partial, out);
         }
-        self.pump(now, acts);
+        self.pump(now, out);
     }
 
     fn take_in(
@@ -219,7 +196,7 @@ impl Hub {
         link: Link,
         frames: Vec<Frame>,
         partial: bool,
-        acts: &mut Vec<Act>,
+        out: &mut Vec<Output>,
     ) {
         let Some(port) = self.ports.get_mut(&link) else { return };
         let whole = !frames.is_empty();
@@ -241,10 +218,10 @@ impl Hub {
                 self.held += cost(&told);
                 port.outbox.frames.push(told);
                 port.outbox.close = Some(Why::Limit("client links"));
-                acts.push(Act::End(link));
+                out.push(Output::End(link));
             }
             if let (true, Frame::Joined { .. }) = (port.crowded, &frame) {
-                self.let_in(now, link, acts);
+                self.let_in(now, link, out);
             }
             let Some(port) = self.ports.get_mut(&link).filter(|port| !port.forgotten) else {
                 continue;
@@ -263,7 +240,7 @@ impl Hub {
                         self.doors.proved(from.ip());
                     }
                 }
-                self.step(now, Input::Frame { link, frame }, acts);
+                self.step(now, Input::Frame { link, frame }, out);
             }
         }
         self.clock(now, link);
@@ -285,18 +262,18 @@ impl Hub {
     }
 
     /// Who came in beyond the cap has proved the group key: there is a place for a front.
-    fn let_in(&mut self, now: Now, link: Link, acts: &mut Vec<Act>) {
+    fn let_in(&mut self, now: Now, link: Link, out: &mut Vec<Output>) {
         let Some(port) = self.ports.get_mut(&link) else { return };
         let Some((door, from)) = port.door else { return };
         self.doors.leave(door, from, link, true);
         self.doors.enter(door, from, link, false);
         port.crowded = false;
         port.forgotten = false;
-        self.step(now, Input::Accepted { link, door, from }, acts);
+        self.step(now, Input::Accepted { link, door, from }, out);
     }
 
     /// Hands the next request of every link that has its reply to the node.
-    fn pump(&mut self, now: Now, acts: &mut Vec<Act>) {
+    fn pump(&mut self, now: Now, out: &mut Vec<Output>) {
         while !self.answered.is_empty() {
             let mut calls = Vec::with_capacity(self.answered.len());
             let mut pages = Vec::new();
@@ -316,9 +293,9 @@ impl Hub {
                 }
             }
             if !calls.is_empty() {
-                self.step(now, Input::Calls(calls), acts);
+                self.step(now, Input::Calls(calls), out);
             }
-            self.serve_pages(now, pages, acts);
+            self.serve_pages(now, pages, out);
         }
     }
 
@@ -337,14 +314,14 @@ impl Hub {
 
     /// What the last outboxes of these links held has left the machine. To be told where an outbox
     /// said that a request waits for it.
-    pub fn left(&mut self, now: Now, links: impl IntoIterator<Item = Link>, acts: &mut Vec<Act>) {
+    pub fn left(&mut self, now: Now, links: impl IntoIterator<Item = Link>, out: &mut Vec<Output>) {
         for link in links {
             if let Some(port) = self.ports.get_mut(&link) {
                 Self::gone(port, link, &mut self.answered);
                 self.clock(now, link);
             }
         }
-        self.pump(now, acts);
+        self.pump(now, out);
     }
 
     /// A reply that was on its way has left: what came behind its request may go on.
@@ -359,7 +336,7 @@ impl Hub {
 
     /// A link is gone: closed by the peer, broken, closed by the runtime, or never opened.
     /// `unsent` says that sealed bytes were not handed to the network.
-    pub fn closed(&mut self, now: Now, link: Link, why: Why, unsent: bool, acts: &mut Vec<Act>) {
+    pub fn closed(&mut self, now: Now, link: Link, why: Why, unsent: bool, out: &mut Vec<Output>) {
         self.set_due(link, None);
         let Some(port) = self.ports.remove(&link) else { return };
         self.pages.forget(link);
@@ -369,20 +346,19 @@ impl Hub {
         }
         if !port.forgotten {
             let unsent = unsent || !port.outbox.frames.is_empty();
-            self.step(now, Input::Closed { link, why, unsent }, acts);
-            self.pump(now, acts);
+            self.step(now, Input::Closed { link, why, unsent }, out);
+            self.pump(now, out);
         }
     }
 
-    /// Something that has to do with no link: the outstanding durable write is done, or the machine
-    /// has news.
-    pub fn told(&mut self, now: Now, input: Input, acts: &mut Vec<Act>) {
-        self.step(now, input, acts);
-        self.pump(now, acts);
+    /// The machine reports something, which has to do with no link.
+    pub fn host_event(&mut self, now: Now, event: HostEvent, out: &mut Vec<Output>) {
+        self.step(now, event.into(), out);
+        self.pump(now, out);
     }
 
     /// The time has come that [`deadline`](Self::deadline) named, or the runtime starts.
-    pub fn tick(&mut self, now: Now, acts: &mut Vec<Act>) {
+    pub fn tick(&mut self, now: Now, out: &mut Vec<Output>) {
         while let Some((at, link)) = self.due.first().copied() {
             if at > now.mono {
                 break;
@@ -390,12 +366,12 @@ impl Hub {
             let whole = self.ports.get(&link).is_some_and(|port| port.whole);
             let what = if whole { "a whole frame" } else { "the first frame" };
             self.counts.reach(Limit::SlowLink);
-            self.shut(now, link, Why::Timeout(what), acts);
+            self.shut(now, link, Why::Timeout(what), out);
         }
-        self.end_idle_links(now, acts);
-        self.resume_pages(now, acts);
-        self.step(now, Input::Tick, acts);
-        self.pump(now, acts);
+        self.end_idle_links(now, out);
+        self.resume_pages(now, out);
+        self.step(now, Input::Tick, out);
+        self.pump(now, out);
     }
 
     /// When to tick next.
@@ -475,7 +451,7 @@ impl Hub {
     }
 
     /// Closes a link on the hub's own account and tells the node.
-    fn shut(&mut self, now: Now, link: Link, why: Why, acts: &mut Vec<Act>) {
+    fn shut(&mut self, now: Now, link: Link, why: Why, out: &mut Vec<Output>) {
         self.set_due(link, None);
         let Some(port) = self.ports.get_mut(&link) else { return };
         let known = !port.forgotten;
@@ -487,20 +463,20 @@ impl Hub {
         port.outbox = Outbox { close: Some(why.clone()), ..Outbox::default() };
         port.requests.clear();
         self.held -= core::mem::take(&mut port.held);
-        acts.push(Act::End(link));
+        out.push(Output::End(link));
         if known {
-            self.step(now, Input::Closed { link, why, unsent }, acts);
+            self.step(now, Input::Closed { link, why, unsent }, out);
         }
     }
 
-    fn wake(port: &mut Port, link: Link, acts: &mut Vec<Act>) {
+    fn wake(port: &mut Port, link: Link, out: &mut Vec<Output>) {
         if !port.woken {
             port.woken = true;
-            acts.push(Act::Wake(link));
+            out.push(Output::Wake(link));
         }
     }
 
-    fn step(&mut self, now: Now, input: Input, acts: &mut Vec<Act>) {
+    fn step(&mut self, now: Now, input: Input, out: &mut Vec<Output>) {
         let mut intents = core::mem::take(&mut self.intents);
         let mut overfull = Vec::new();
         self.deadline = self.node.step(now, input, &mut intents);
@@ -508,7 +484,7 @@ impl Hub {
             match intent {
                 Intent::Dial { link, to, callee } => {
                     self.open(link, None, now.mono, None);
-                    acts.push(Act::Dial { link, to, callee });
+                    out.push(Output::Dial(Dial { link, to, callee }));
                 }
                 Intent::Send { link, frame } => {
                     self.page_made(now, link, frame.len());
@@ -525,32 +501,22 @@ impl Hub {
                     if port.answer == Answer::Asked {
                         port.answer = Answer::Made;
                     }
-                    Self::wake(port, link, acts);
+                    Self::wake(port, link, out);
                 }
                 Intent::Close { link, why } => {
                     let Some(port) = self.ports.get_mut(&link) else { continue };
                     port.forgotten = true;
                     port.outbox.close = Some(why);
-                    acts.push(Act::End(link));
+                    out.push(Output::End(link));
                     self.set_due(link, None);
                 }
-                Intent::Append(bytes) => acts.push(Act::Append(bytes)),
-                Intent::Rewrite(bytes) => acts.push(Act::Rewrite(bytes)),
-                Intent::BeginAnew(bytes) => acts.push(Act::BeginAnew(bytes)),
-                Intent::Record(lines) => acts.push(Act::Record(lines)),
-                Intent::Recall { after } => acts.push(Act::Recall(after)),
-                Intent::Look => acts.push(Act::Look),
-                Intent::GiveAway(away) => acts.push(Act::GiveAway(away)),
-                Intent::Verify { link, password } => acts.push(Act::Verify { link, password }),
-                Intent::Audit(line) => acts.push(Act::Audit(line)),
-                Intent::Store(text) => acts.push(Act::Store(text)),
-                Intent::Halt(reason) => acts.push(Act::Halt(reason)),
+                Intent::Host(request) => out.push(Output::Host(request)),
             }
         }
         self.intents = intents;
         for link in overfull {
             self.counts.reach(Limit::WaitingFrames);
-            self.shut(now, link, Why::Limit("frames waiting to be sent"), acts);
+            self.shut(now, link, Why::Limit("frames waiting to be sent"), out);
         }
     }
 }

@@ -2,7 +2,7 @@
 //! second together: whoever asks without end waits for his pages, and calls wait for none of them, nor
 //! do other people's pages. The machine's own socket is not counted.
 
-use super::{Act, Answer, Asked, Hub};
+use super::{Answer, Asked, Hub, Output};
 use crate::io::Input;
 use crate::limits::{PAGE_ADDRESSES, PAGE_COST, PAGES_AHEAD, PAGES_RATE};
 use crate::link::{Door, Link};
@@ -61,7 +61,12 @@ impl Pages {
 impl Hub {
     /// Hands requests for pages to the node, as far as there is something left of their addresses'
     /// shares; the others wait.
-    pub(super) fn serve_pages(&mut self, now: Now, pages: Vec<(Link, Asked)>, acts: &mut Vec<Act>) {
+    pub(super) fn serve_pages(
+        &mut self,
+        now: Now,
+        pages: Vec<(Link, Asked)>,
+        out: &mut Vec<Output>,
+    ) {
         for (link, asked) in pages {
             match self.counted(link) {
                 // Behind those of the same address.
@@ -71,13 +76,13 @@ impl Hub {
                 {
                     self.put_off(link, from, asked);
                 }
-                _ => self.page(now, link, asked, acts),
+                _ => self.page(now, link, asked, out),
             }
         }
     }
 
     /// Time has passed: those that have waited for long enough go on.
-    pub(super) fn resume_pages(&mut self, now: Now, acts: &mut Vec<Act>) {
+    pub(super) fn resume_pages(&mut self, now: Now, out: &mut Vec<Output>) {
         for (link, from) in core::mem::take(&mut self.pages.waiting) {
             if self.pages.next(from) > now.mono {
                 self.pages.waiting.push_back((link, from));
@@ -89,7 +94,7 @@ impl Hub {
             port.answer = Answer::Asked;
             port.held -= asked.cost();
             self.held -= asked.cost();
-            self.page(now, link, asked, acts);
+            self.page(now, link, asked, out);
         }
     }
 
@@ -100,10 +105,10 @@ impl Hub {
         }
     }
 
-    fn page(&mut self, now: Now, link: Link, asked: Asked, acts: &mut Vec<Act>) {
+    fn page(&mut self, now: Now, link: Link, asked: Asked, out: &mut Vec<Output>) {
         let frame = asked.handed_over(now.mono);
-        self.step(now, Input::Counted(self.doors.counted(&self.counts)), acts);
-        self.step(now, Input::Frame { link, frame }, acts);
+        self.step(now, Input::Counted(self.doors.counted(&self.counts)), out);
+        self.step(now, Input::Frame { link, frame }, out);
     }
 
     /// Whose share a link's pages are taken from, if they are counted.

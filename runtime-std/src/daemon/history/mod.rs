@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tmr_core::front::Front;
 use tmr_core::history::{Kind, Mark, Record, Server};
-use tmr_core::io::Input;
+use tmr_core::io::FrontEvent;
 use tmr_core::limits::{HISTORY_FLUSH, HISTORY_READ_BACK, TROUBLE_LOGGED};
 use tmr_core::time::{Mono, Now, Wall};
 
@@ -82,7 +82,7 @@ impl Keeper {
             }
             if let Some(after) = taken.recall {
                 let lines = if self.enabled() { self.recall(after.as_ref()) } else { Vec::new() };
-                tell(Input::Recalled { after, lines });
+                tell(FrontEvent::HistoryRead { after, lines }.into());
             }
             if taken.stop {
                 self.tell_left_out();

@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use tmr_core::history::Mark;
-use tmr_core::io::Input;
+use tmr_core::io::HostEvent;
 use tmr_core::limits::HISTORY_QUEUE;
 
 /// Lines that are enough to be written at once, in bytes.
@@ -149,7 +149,7 @@ impl Farewell {
     /// written.
     pub fn say(&self) {
         if let Some((tray, tell)) = self.0.get() {
-            tell(Input::Stopping);
+            tell(HostEvent::Stopping);
             tray.wait_for_all();
             tray.finish();
         }
@@ -209,8 +209,8 @@ mod tests {
         let (tray, farewell) = (Arc::new(Tray::default()), Farewell::default());
         farewell.say();
         let node = Arc::clone(&tray);
-        let tell: Tell = Arc::new(move |input| {
-            assert_eq!(input, Input::Stopping);
+        let tell: Tell = Arc::new(move |event| {
+            assert_eq!(event, HostEvent::Stopping);
             node.record(b"counted\n");
             node.all_laid();
         });

@@ -14,21 +14,21 @@ fn an_order_that_has_waited_for_long_is_not_carried_out() {
         (ORDER, ORDER_LATE + MICRO, false),
         (PAGE, ORDER_LATE + MICRO, true),
     ] {
-        let (mut hub, mut acts) = (front(), vec![]);
+        let (mut hub, mut out) = (front(), vec![]);
         let page = || Frame::Http(b"GET /admin.js HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n".to_vec());
-        let greedy = hub.accept(at(0), Door::Admin, afar(1), &mut acts).unwrap();
+        let greedy = hub.accept(at(0), Door::Admin, afar(1), &mut out).unwrap();
         loop {
-            hub.received(at(0), [(greedy, vec![page()], false)], &mut acts);
+            hub.received(at(0), [(greedy, vec![page()], false)], &mut out);
             if hub.outbox(greedy).frames.is_empty() {
                 break;
             }
-            hub.left(at(0), [greedy], &mut acts);
+            hub.left(at(0), [greedy], &mut out);
         }
-        let link = hub.accept(at(0), Door::Admin, afar(2), &mut acts).unwrap();
-        hub.received(at(0), [(link, vec![Frame::Http(request.to_vec())], false)], &mut acts);
+        let link = hub.accept(at(0), Door::Admin, afar(2), &mut out).unwrap();
+        hub.received(at(0), [(link, vec![Frame::Http(request.to_vec())], false)], &mut out);
         assert_eq!(hub.outbox(link).frames.len(), 0, "it waits behind the others");
         // The machine slept meanwhile: nothing was due in between.
-        hub.tick(after(waited), &mut acts);
+        hub.tick(after(waited), &mut out);
         let told = String::from_utf8(hub.outbox(link).frames.concat()).unwrap();
         assert_eq!(told.contains("This was not carried out"), !begun, "{told}");
         assert_eq!(told.starts_with("HTTP/1.1 408 "), !begun, "{told}");
@@ -37,34 +37,34 @@ fn an_order_that_has_waited_for_long_is_not_carried_out() {
 
 #[test]
 fn a_client_that_has_agreed_on_a_key_may_be_silent_and_makes_room_still() {
-    let (mut hub, mut acts) = (backend().with_clients_max(2), vec![]);
-    let greeted = hub.accept(at(0), Door::Licence, afar(1), &mut acts).unwrap();
-    let silent = hub.accept(at(0), Door::Licence, afar(2), &mut acts).unwrap();
+    let (mut hub, mut out) = (backend().with_clients_max(2), vec![]);
+    let greeted = hub.accept(at(0), Door::Licence, afar(1), &mut out).unwrap();
+    let silent = hub.accept(at(0), Door::Licence, afar(2), &mut out).unwrap();
     hub.greeted(at(1), greeted);
-    hub.tick(after(FIRST_FRAME + MICRO), &mut acts);
-    assert_eq!(acts, [Act::End(silent)], "only who has not begun");
-    hub.closed(at(20), silent, Why::Eof, false, &mut acts);
-    hub.accept(at(20), Door::Licence, afar(3), &mut acts).unwrap();
-    acts.clear();
-    hub.accept(at(21), Door::Licence, afar(4), &mut acts).unwrap();
-    assert!(acts.contains(&Act::End(greeted)) || acts.len() == 1, "one makes room: {acts:?}");
+    hub.tick(after(FIRST_FRAME + MICRO), &mut out);
+    assert_eq!(out, [Output::End(silent)], "only who has not begun");
+    hub.closed(at(20), silent, Why::Eof, false, &mut out);
+    hub.accept(at(20), Door::Licence, afar(3), &mut out).unwrap();
+    out.clear();
+    hub.accept(at(21), Door::Licence, afar(4), &mut out).unwrap();
+    assert!(out.contains(&Output::End(greeted)) || out.len() == 1, "one makes room: {out:?}");
     // A call that has begun has to become whole all the same, however it dribbles in.
-    let (mut hub, mut acts) = (backend(), vec![]);
-    let slow = hub.accept(at(0), Door::Licence, afar(1), &mut acts).unwrap();
+    let (mut hub, mut out) = (backend(), vec![]);
+    let slow = hub.accept(at(0), Door::Licence, afar(1), &mut out).unwrap();
     hub.greeted(at(1), slow);
     for second in 20..29 {
-        hub.received(at(second), [(slow, vec![], true)], &mut acts);
-        hub.tick(at(second), &mut acts);
+        hub.received(at(second), [(slow, vec![], true)], &mut out);
+        hub.tick(at(second), &mut out);
     }
-    assert_eq!(acts, []);
-    hub.tick(at(30), &mut acts);
-    assert_eq!(acts, [Act::End(slow)]);
+    assert_eq!(out, []);
+    hub.tick(at(30), &mut out);
+    assert_eq!(out, [Output::End(slow)]);
     // Like every other link that holds nothing, it ends after an hour.
-    let (mut hub, mut acts) = (backend(), vec![]);
-    let greeted = hub.accept(at(0), Door::Licence, afar(1), &mut acts).unwrap();
+    let (mut hub, mut out) = (backend(), vec![]);
+    let greeted = hub.accept(at(0), Door::Licence, afar(1), &mut out).unwrap();
     hub.greeted(at(1), greeted);
-    hub.tick(at(59 * 60), &mut acts);
-    assert_eq!(acts, []);
-    hub.tick(at(60 * 60 + 1), &mut acts);
-    assert_eq!(acts, [Act::End(greeted)]);
+    hub.tick(at(59 * 60), &mut out);
+    assert_eq!(out, []);
+    hub.tick(at(60 * 60 + 1), &mut out);
+    assert_eq!(out, [Output::End(greeted)]);
 }

@@ -1,0 +1,27 @@
+//! What the machine of a backend reports: each event goes to whom it concerns.
+
+use super::Backend;
+use crate::io::{BackendEvent, HostEvent, Intent};
+use crate::link::Link;
+use crate::time::Now;
+use alloc::vec::Vec;
+
+impl Backend {
+    /// Takes what the machine reports.
+    pub(super) fn host_event(&mut self, now: Now, event: HostEvent, out: &mut Vec<Intent>) {
+        match event {
+            HostEvent::Backend(BackendEvent::JournalWritten) => self.writer.written(now.mono, out),
+            HostEvent::Backend(BackendEvent::LicencesRead(containers)) => {
+                self.replace(now, containers, out);
+            }
+            HostEvent::AdminAccess(entrance) => self.entrance(*entrance, out),
+            HostEvent::Misplaced { place, found } => {
+                if self.admin.misplace(place, found) {
+                    let links: Vec<Link> = self.fronts.keys().copied().collect();
+                    links.into_iter().for_each(|link| self.tell_lost(link, out));
+                }
+            }
+            HostEvent::Probe | HostEvent::Stopping | HostEvent::Front(_) => {}
+        }
+    }
+}
