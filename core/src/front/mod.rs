@@ -1,57 +1,24 @@
 //! The TMR server role: clients in front, three backends behind, one virtual container to show.
 //!
-//! What lives here: the claim and the log as a proposer (`claim`, `replicate`, `ledger`), the join
-//! of three parts (`catalogue`, `vote`), calls that come in and are on their way (`clients`,
-//! `flight`), another configuration (`configure`, `settings`), the role and how it is given away
-//! (`role`, `handover`), the three backends (`peer`, `backends`) or what stands in for them where
-//! they are stock servers (`stock`), the other front (`twin`), what is due (`timing`), the usage
-//! history (`news`, `missed`, `history`).
+//! What lives here: the components and the way between them. `leadership` decides whether this front
+//! leads, `replication` brings the log to the backends, `calls` answers clients, `twin` speaks with the
+//! other front, `usage` records what was used, `operator` shows all this and takes commands, and
+//! `unfenced` stands in for backends that are stock servers.
 //! What never lives here: what a call means (that is [`desk`](crate::desk)) and how a seat is
 //! counted (that is [`log`](crate::log)).
 
-mod backends;
-mod catalogue;
-mod claim;
-mod clients;
-mod clocks;
-mod configure;
-mod copies;
-mod date;
-mod events;
-mod flight;
-#[cfg(test)]
-mod front_test;
-mod gone;
-mod handover;
-mod history;
+mod calls;
 mod host;
-mod judge;
-mod ledger;
-mod loss;
-mod machine;
-mod measure;
-mod members;
-mod memory;
-mod missed;
+mod leadership;
 #[cfg(feature = "model")]
 mod model;
-mod news;
-mod pages;
-mod peer;
-mod readiness;
-mod recover;
-mod refused;
-mod replicate;
-mod role;
-mod round;
-mod settings;
-mod status;
-mod stock;
-mod timing;
+mod operator;
+mod replication;
+#[cfg(test)]
+mod tests;
 mod twin;
-mod vigil;
-mod vote;
-mod writes;
+mod unfenced;
+mod usage;
 
 use crate::admin::{Admin, Entrance};
 use crate::config::{Policy, Twin as TwinConfig};
@@ -71,32 +38,33 @@ use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
-use catalogue::Virtual;
-pub use catalogue::{Review, Reviewed, review};
-use claim::{Gather, Partial};
-pub use copies::Copied;
+pub use calls::copies::Copied;
+use calls::pending::{AnyOne, Commit};
+use calls::virtual_containers::Virtual;
+pub use calls::virtual_containers::{Review, Reviewed, review};
 use core::ops::RangeInclusive;
-use date::GroupDate;
-use events::Events;
-use flight::{AnyOne, Commit};
-use handover::Handover;
-use ledger::Ledger;
-use machine::OwnMachine;
-pub use machine::{Notice, Script};
-use members::Remembered;
-use memory::Doubt;
+use leadership::claim::{Gather, Partial};
+use leadership::date::GroupDate;
+use leadership::failover::{self, Handover};
+use leadership::fence::Confirmations;
+use leadership::memory::Doubt;
+use leadership::recovery::Recovery;
+use leadership::role::Wish;
+use leadership::vigil::Vigil;
 #[cfg(feature = "model")]
 #[doc(hidden)]
 pub use model::{Fingerprint, Timer};
-use peer::{Asked, Peer};
-use recover::Recovery;
-use refused::Refused;
-use role::Wish;
-use round::Confirmations;
-use settings::Settings;
-use stock::Stock;
+use operator::config_sync::Settings;
+use operator::events::Events;
+use operator::metrics::Seen;
+use operator::own_machine::OwnMachine;
+pub use operator::own_machine::{Notice, Script};
+use replication::backend_link::{Asked, Peer};
+use replication::membership::Remembered;
+use replication::replicated_log::Ledger;
 use twin::Twin;
-use vigil::Vigil;
+use unfenced::Stock;
+use usage::refusals::Refused;
 
 /// What a front is told at its start.
 #[derive(Clone, Debug)]
@@ -235,7 +203,7 @@ pub struct Front {
     /// What the twin has just told of handles at stock servers, and whether that is all of them.
     placed: Option<(bool, Vec<Placed>)>,
     counts: HubCounts,
-    seen: measure::Seen,
+    seen: Seen,
     settings: Settings,
     history: History,
     refused: Refused,
@@ -297,7 +265,7 @@ impl Front {
             stock,
             placed: None,
             counts: HubCounts::default(),
-            seen: measure::Seen::default(),
+            seen: Seen::default(),
             settings: Settings::default(),
             history: History::default(),
             refused: Refused::default(),
@@ -343,7 +311,7 @@ impl Front {
             Input::Tick => {}
             Input::Counted(counts) => self.counts = counts,
             Input::Accepted { link, door: Door::Licence, .. } if self.handover.turns_away() => {
-                out.push(Intent::Close { link, why: handover::LEAVES });
+                out.push(Intent::Close { link, why: failover::LEAVES });
             }
             Input::Accepted { link, door: Door::Licence, from } => {
                 self.desk.accepted(now, link, from);

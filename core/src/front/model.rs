@@ -4,11 +4,11 @@
 //! A check steps fronts at one time that never moves. So no timer is ever due by itself, and every
 //! order in which timers could fire on machines of any speed can be tried.
 
-use super::flight::{Commit, Waits};
-use super::judge::Exclusion;
-use super::peer::{Asked, Pending, Wire};
-use super::round::Confirmation;
 use super::{Front, Phase};
+use crate::front::calls::pending::{Commit, Waits};
+use crate::front::leadership::fence::Confirmation;
+use crate::front::replication::backend_link::{Asked, Pending, Wire};
+use crate::front::replication::exclusion::Exclusion;
 use crate::limits::CLAIMS_FUTILE;
 use crate::link::Link;
 use crate::log::{Acked, DiskId, Entry, Epoch, Handle, Slot, State};

@@ -5,9 +5,9 @@
 //!
 //! What never lives here: what follows from a slot that is missing (that is `claim`).
 
-use super::super::Front;
-use super::super::ledger::Ledger;
 use super::Twin;
+use crate::front::Front;
+use crate::front::replication::replicated_log::Ledger;
 use crate::history::{History, Mark};
 use crate::limits::TWIN_FIRST_WORD;
 use crate::log::{GroupId, Slot};
@@ -46,7 +46,7 @@ impl Front {
     /// for its twin's first word, which says what it knows to be chosen. In unfenced mode what the twin
     /// has is all there is, so a claim waits until it is known whether it leads, and until its log is
     /// here; no longer than its link has time for either.
-    pub(in super::super) fn twin_awaited(&self) -> Mono {
+    pub(in crate::front) fn twin_awaited(&self) -> Mono {
         let Some(twin) = &self.twin else { return Mono(0) };
         if !self.config.unfenced {
             return twin.first_word_awaited();
@@ -63,7 +63,7 @@ impl Front {
     }
 
     /// The last slot of this group that the twin has said to be chosen.
-    pub(in super::super) fn chosen_by_twin(&self, group: GroupId) -> Slot {
+    pub(in crate::front) fn chosen_by_twin(&self, group: GroupId) -> Slot {
         let twin = self.twin.as_ref().filter(|_| !self.config.unfenced);
         let chosen = twin.and_then(|twin| twin.chosen).filter(|mark| mark.is_of(group));
         chosen.map_or(Slot(0), |mark| mark.slot())

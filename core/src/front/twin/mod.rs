@@ -11,22 +11,22 @@
 //! the backends to say; what a twin says saves reading, and is asked again where it matters. Only
 //! before stock servers its word is all there is (`core/docs/consistency.md`, section 10).
 
-mod alive;
 mod first_word;
-mod guest;
-mod hear;
+mod forward_in;
+mod forward_out;
+mod history_sync;
+mod receiver;
 #[cfg(test)]
-mod hear_test;
-mod pass;
-mod past;
-mod tell;
+mod receiver_test;
+mod sender;
 #[cfg(test)]
-mod tell_test;
+mod sender_test;
+mod signs_of_life;
 
-use super::peer::Wire;
 use super::{Front, Phase};
 use crate::admin::status::{Role, Twin as Shown, TwinDifference};
 use crate::config;
+use crate::front::replication::backend_link::Wire;
 use crate::history::Mark;
 use crate::io::Intent;
 use crate::limits::{TWIN_HEARTBEAT, TWIN_SILENCE};
@@ -35,17 +35,17 @@ use crate::log::{Epoch, Slot};
 use crate::seldom::Seldom;
 use crate::time::{Deadline, Duration, Mono, Now};
 use crate::wire::twin::{Answer, Heard, Hello, MachineReport, Part, Placed, Shared, Tell, Version};
-use alive::Signs;
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use first_word::chosen_place;
-use guest::Guests;
-use hear::{Ground, Hearing, News};
-use pass::Passing;
-use tell::{Subject, Telling};
+use forward_in::Guests;
+use forward_out::Passing;
+use receiver::{Ground, Hearing, News};
+use sender::{Subject, Telling};
+use signs_of_life::Signs;
 
 /// The other front, as this one knows it.
 #[derive(Clone, Debug)]
@@ -590,7 +590,7 @@ impl Front {
 }
 
 /// What this front's configuration says of what both must have alike.
-pub(super) fn shared(config: &super::Config) -> Shared {
+pub(super) fn shared(config: &crate::front::Config) -> Shared {
     let mut servers = config.backends.each_ref().map(ToString::to_string);
     servers.sort();
     let mut virtuals = config.virtuals.clone();

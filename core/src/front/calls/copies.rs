@@ -1,0 +1,78 @@
+//! Containers that more than one backend holds. Three parts of a licence come from three containers;
+//! a licence file that was copied to a second backend is the same part there once more, and not
+//! another one. What lives here: which backends hold the same container, and how that is told.
+//! What never lives here: what a licence is made of (that is `catalogue`).
+
+use crate::front::Front;
+use crate::licence::Part;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+/// One container at more than one backend.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Copied {
+    /// As people write it, like `130-1000001`.
+    pub name: String,
+    /// Those that hold it: two or three, lowest first.
+    pub backends: Vec<usize>,
+}
+
+impl Copied {
+    /// What is wrong and what mends it, in a sentence; `addresses` are those of the three backends.
+    #[must_use]
+    pub fn trouble(&self, addresses: &[String; 3]) -> String {
+        let holders: Vec<&str> =
+            self.backends.iter().map(|index| addresses[*index].as_str()).collect();
+        let holders = match holders.as_slice() {
+            [one, other] => format!("backends {one} and {other}"),
+            _ => format!("backends {}", holders.join(", ")),
+        };
+        format!("{holders} hold the same part ({}): install each backend's own file", self.name)
+    }
+}
+
+/// The containers with TMR licences that more than one of three backends holds, by serial.
+pub(in crate::front) fn copies(parts: &[Option<&[Part]>; 3]) -> Vec<Copied> {
+    let mut holders: BTreeMap<u32, (String, BTreeSet<usize>)> = BTreeMap::new();
+    for (index, held) in parts.iter().enumerate() {
+        for part in held.unwrap_or_default() {
+            if part.licences(part.id()).any(|(key, ..)| key.tmr_id != 0) {
+                let (_, backends) =
+                    holders.entry(part.serial).or_insert_with(|| (part.name(), BTreeSet::new()));
+                backends.insert(index);
+            }
+        }
+    }
+    let copied = holders.into_values().filter(|(_, backends)| backends.len() > 1);
+    copied
+        .map(|(name, backends)| Copied { name, backends: backends.into_iter().collect() })
+        .collect()
+}
+
+/// How many different containers these are.
+pub(in crate::front) fn distinct(serials: impl Iterator<Item = u32>) -> usize {
+    serials.collect::<BTreeSet<u32>>().len()
+}
+
+impl Front {
+    /// The addresses of the three backends, for people.
+    pub(in crate::front) fn addresses(&self) -> [String; 3] {
+        self.peers.each_ref().map(|peer| peer.address.to_string())
+    }
+
+    /// Logs what is new among the copies since `before`, and that there are none any more.
+    pub(in crate::front) fn log_copies(&self, before: &[Copied]) {
+        let addresses = self.addresses();
+        for copied in self.joined.copies.iter().filter(|copied| !before.contains(copied)) {
+            tracing::error!(target: "tmr_core::front::copies", "{}", copied.trouble(&addresses));
+        }
+        if self.joined.copies.is_empty() && !before.is_empty() {
+            tracing::info!(
+                target: "tmr_core::front::copies",
+                "no two backends hold the same part any more"
+            );
+        }
+    }
+}

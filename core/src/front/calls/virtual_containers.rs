@@ -1,0 +1,186 @@
+//! Three parts become one licence: containers of equal CmActId, or without one and in one list of
+//! three serials; equal Firm Code, Product Code and TMR-Id; and all other properties equal in at
+//! least two. The part that differs is out, and it is told which field differs. Two that agree are
+//! parts of different containers: the same one at two backends is a copy, and counts once.
+
+use super::copies::{Copied, copies, distinct};
+use super::gone::Places;
+use crate::desk::{Catalogue, Offer, Shown};
+use crate::licence::{FirmItem, Part, Product, differences};
+use crate::log::{ContainerId, LicenceKey, State};
+use crate::time::Wall;
+use crate::wire::CmError;
+use crate::wire::constants::mask;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// One licence as its three parts tell it.
+#[derive(Clone, Debug)]
+pub(in crate::front) struct Joined {
+    /// The fingerprint of each backend's part.
+    pub(in crate::front) prints: [Option<u64>; 3],
+    /// The serial of the container that each backend's part is in.
+    pub(in crate::front) serials: [Option<u32>; 3],
+    /// What two different containers agree on; of the first part while none do.
+    pub(in crate::front) print: u64,
+    /// How many containers have a part as that one.
+    pub(in crate::front) matching: usize,
+    /// Where the other parts differ: backend, field, its value, the agreed one.
+    pub(in crate::front) differs: Vec<(usize, &'static str, String, String)>,
+}
+
+/// What the three backends hold, joined.
+#[derive(Clone, Debug, Default)]
+pub(in crate::front) struct Virtual {
+    /// What clients are served from.
+    pub(in crate::front) catalogue: Catalogue,
+    /// How each licence came together.
+    pub(in crate::front) joined: BTreeMap<LicenceKey, Joined>,
+    /// The parts of each virtual container, as people write them.
+    pub(in crate::front) containers: BTreeMap<ContainerId, Vec<String>>,
+    /// Containers with TMR licences that have no CmActId and stand in no list: backend and name.
+    pub(in crate::front) strays: Vec<(usize, String)>,
+    /// Containers with TMR licences that more than one backend holds.
+    pub(in crate::front) copies: Vec<Copied>,
+    /// Licences of which seats are held, and that are not there any more.
+    pub(in crate::front) gone: BTreeSet<LicenceKey>,
+}
+
+impl Virtual {
+    /// Joins what is known of three backends; `None` is one that is not there. By `state`, a
+    /// virtual container has its serial, and one that has none is not shown yet. A container
+    /// without a CmActId has its list there, or in `lists` as long as the log has none.
+    pub(in crate::front) fn join(
+        parts: [Option<&[Part]>; 3],
+        state: &State,
+        lists: impl Iterator<Item = ContainerId> + Clone,
+    ) -> Self {
+        let list_of = |part: &Part| {
+            let listed = lists.clone().find(|list| part.belongs_to(list));
+            state.list_of(part.serial).or(listed)
+        };
+        let mut all: BTreeMap<LicenceKey, [Third<'_>; 3]> = BTreeMap::new();
+        let mut places = Places::default();
+        let mut made = Self { copies: copies(&parts), ..Self::default() };
+        for (index, held) in parts.iter().enumerate() {
+            for part in held.unwrap_or_default() {
+                let id = match part.cm_act_id {
+                    0 => list_of(part),
+                    cm_act_id => Some(ContainerId::CmAct(cm_act_id)),
+                };
+                let Some(id) = id else {
+                    if part.licences(part.id()).any(|(key, ..)| key.tmr_id != 0) {
+                        made.strays.push((index, part.name()));
+                    }
+                    continue;
+                };
+                made.containers.entry(id).or_default().push(part.name());
+                places[index].push((id, part.serial));
+                for (key, item, product) in part.licences(id).filter(|(key, ..)| key.tmr_id != 0) {
+                    // Two containers of one list at one backend: it does calls with the first.
+                    all.entry(key).or_default()[index].get_or_insert((part.serial, item, product));
+                }
+            }
+        }
+        for &id in made.containers.keys() {
+            if let Some(serial) = state.virtual_serial(&id) {
+                let shown = Shown { id, mask: mask::TMR, serial, cm_act_id: id.cm_act_id() };
+                made.catalogue.containers.push(shown);
+            }
+        }
+        for (key, three) in all {
+            if let Some((joined, offer)) = join_one(key, three) {
+                made.joined.insert(key, joined);
+                made.catalogue.offers.insert(key, offer);
+            }
+        }
+        made.find_gone(&parts, &places, state);
+        made
+    }
+}
+
+/// A licence as three backends hold it, for who looks at them without being a front.
+#[derive(Clone, Debug)]
+pub struct Reviewed {
+    /// Which.
+    pub key: LicenceKey,
+    /// Which backends hold a part of it.
+    pub held: [bool; 3],
+    /// How many parts agree, each of a container of its own.
+    pub matching: usize,
+    /// From when on it cannot be used.
+    pub expires: Option<Wall>,
+    /// Where the other parts differ: backend, field, its value, the agreed one.
+    pub differs: Vec<(usize, &'static str, String, String)>,
+}
+
+/// What three backends hold, for who looks at them without being a front.
+#[derive(Clone, Debug)]
+pub struct Review {
+    /// The licences.
+    pub licences: Vec<Reviewed>,
+    /// Containers without a CmActId that no list names: backend and name.
+    pub strays: Vec<(usize, String)>,
+    /// Containers that more than one backend holds.
+    pub copies: Vec<Copied>,
+}
+
+/// Joins what three backends hold as a front does. `lists` are the containers that the configuration
+/// names by their serials.
+pub fn review(
+    parts: [Option<&[Part]>; 3],
+    lists: impl Iterator<Item = ContainerId> + Clone,
+) -> Review {
+    let Virtual { catalogue, joined, strays, copies, .. } =
+        Virtual::join(parts, &State::default(), lists);
+    let reviewed = |(key, joined): (LicenceKey, Joined)| Reviewed {
+        key,
+        held: joined.prints.map(|print| print.is_some()),
+        matching: joined.matching,
+        expires: catalogue.offers.get(&key).and_then(|offer| offer.product.expiration_time),
+        differs: joined.differs,
+    };
+    Review { licences: joined.into_iter().map(reviewed).collect(), strays, copies }
+}
+
+/// One backend's third of a licence, if it holds one: the serial of its container, and what it says.
+type Third<'a> = Option<(u32, &'a FirmItem, &'a Product)>;
+
+/// What parts of at least two different containers say; `None`: no two do.
+fn agreed(prints: [Option<u64>; 3], serials: [Option<u32>; 3]) -> Option<u64> {
+    let says = |print: u64| prints.iter().zip(serials).filter(move |(p, _)| **p == Some(print));
+    let agreed = |print: &u64| distinct(says(*print).filter_map(|(_, serial)| serial)) >= 2;
+    prints.into_iter().flatten().find(agreed)
+}
+
+fn join_one(key: LicenceKey, three: [Third<'_>; 3]) -> Option<(Joined, Offer)> {
+    let prints = three.map(|part| part.map(|(_, item, product)| item.fingerprint(product)));
+    let serials = three.map(|part| part.map(|(serial, ..)| serial));
+    let print = match agreed(prints, serials) {
+        Some(print) => print,
+        None => prints.iter().flatten().next().copied()?,
+    };
+    let as_that = || three.iter().zip(prints).filter(|(_, p)| *p == Some(print));
+    let (_, item, product) = as_that().find_map(|(part, _)| *part)?;
+    let matching = distinct(as_that().filter_map(|(part, _)| part.map(|(serial, ..)| serial)));
+    let mut differs = Vec::new();
+    for (index, (other, p)) in three.iter().zip(prints).enumerate() {
+        let Some((_, other_item, other_product)) = other.filter(|_| p != Some(print)) else {
+            continue;
+        };
+        for (field, expected, value) in differences((item, product), (other_item, other_product)) {
+            differs.push((index, field, value, expected));
+        }
+    }
+    let bar = (matching < 2).then_some(CmError::NO_LICENSE_AVAILABLE);
+    let offer = Offer {
+        key,
+        fingerprint: print,
+        firm_text: item.text.clone(),
+        product: product.clone(),
+        bar,
+        charged: Vec::new(),
+    };
+    Some((Joined { prints, serials, print, matching, differs }, offer))
+}

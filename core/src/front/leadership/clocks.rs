@@ -1,0 +1,98 @@
+//! The clocks of the five machines: what the backends have told of theirs, the date of the group
+//! that follows from it, and how far each is off.
+//!
+//! What never lives here: the rule by which clocks make a date ([`date`](super::date)).
+
+use super::date::later;
+use crate::admin::status::{ClockStatus, ClockVerdict};
+use crate::front::operator::status::At;
+use crate::front::replication::backend_link::Peer;
+use crate::front::{Front, Phase};
+use crate::limits::{CLOCK_FRESH, DATE_STEP};
+use crate::log::Slot;
+use crate::time::{Mono, Now, Wall};
+use alloc::string::ToString;
+use alloc::vec::Vec;
+
+/// What a clock said, and when that was heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::front) struct Reading {
+    pub(in crate::front) clock: Wall,
+    pub(in crate::front) at: Mono,
+}
+
+impl Reading {
+    /// What the clock says now; `None`: it was told too long ago, and may have been set since.
+    fn now(self, now: Mono) -> Option<Wall> {
+        let passed = now.since(self.at);
+        (passed < CLOCK_FRESH).then(|| later(self.clock, passed))
+    }
+}
+
+impl Peer {
+    /// What the clock of this backend says now, if that is known.
+    fn clock_now(&self, now: Mono) -> Option<Wall> {
+        self.clock.and_then(|reading| reading.now(now))
+    }
+}
+
+impl Front {
+    /// Brings the date of the group up to now. A machine that is left out of the group, or that is
+    /// reached twice, has no say in it.
+    pub(in crate::front) fn update_date(&mut self, now: Now) {
+        let told = |index: usize| {
+            let peer = &self.peers[index];
+            if peer.exclusion.is_some() { None } else { peer.clock_now(now.mono) }
+        };
+        let told = [told(0), told(1), told(2)];
+        self.date.update(now, told);
+    }
+
+    /// What decisions on licences are made by: the date of the group in the place of this
+    /// machine's clock.
+    pub(in crate::front) fn judged_at(&self, now: Now) -> Now {
+        Now { wall: self.date.now(), ..now }
+    }
+
+    /// Has the backends keep the date. It goes there in steps, so that their journals are not
+    /// written for it all the time.
+    pub(in crate::front) fn witness_date(&mut self) {
+        let kept = self.witness.seen.date();
+        if let Some(date) = self.date.to_keep().filter(|&date| date >= later(kept, DATE_STEP)) {
+            self.witness.seen.hear(Slot(0), date, &[]);
+        }
+    }
+
+    /// This front is not told the clocks with the heartbeat, because it does not lead, and has not
+    /// asked for them lately.
+    pub(in crate::front) fn misses_clocks(&self, now: Mono) -> bool {
+        let stale = |peer: &Peer| {
+            peer.clock.is_some_and(|reading| now.since(reading.at) >= CLOCK_FRESH / 2)
+        };
+        !matches!(self.phase, Phase::Leading { .. }) && self.peers.iter().any(stale)
+    }
+}
+
+impl At<'_> {
+    /// How far the clocks of the five machines are off the date of the group.
+    pub(in crate::front) fn clocks(&self) -> Vec<ClockStatus> {
+        let front = self.front;
+        let clock = |machine, clock: Option<Wall>| {
+            let offset = clock.map(|clock| signed(clock.0) - signed(front.date.now().0));
+            ClockStatus { machine, offset_seconds: offset, verdict: offset.map(ClockVerdict::of) }
+        };
+        let own = clock("front".to_string(), Some(self.now.wall));
+        // Fronts do not tell each other their clocks.
+        let twin = front.config.twin.as_ref().map(|_| clock("twin".to_string(), None));
+        let backends = front
+            .peers
+            .iter()
+            .map(|peer| clock(peer.address.to_string(), peer.clock_now(self.now.mono)));
+        core::iter::once(own).chain(twin).chain(backends).collect()
+    }
+}
+
+/// Seconds as a number that can be subtracted from.
+fn signed(seconds: u64) -> i64 {
+    i64::try_from(seconds).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,267 @@
+//! Planned failover: the lead goes to the twin in good order, because an operator says so.
+//!
+//! What was begun ends before the twin is told, so no client loses an answer by it. Then the
+//! backends decide, as ever: this front steps back when they, or the twin itself, say that the twin
+//! leads, and goes on as if nothing had been if that does not come in time.
+//!
+//! Where the virtual address is here, it goes last. An answer cannot leave this machine any more
+//! once the address has, and a client would wait for it in vain; so links are closed before.
+
+use crate::front::{Front, Phase};
+use crate::io::Intent;
+use crate::limits::{
+    HANDOVER_ADDRESS, HANDOVER_CLAIM, HANDOVER_CLOSE, HANDOVER_DRAIN, HANDOVER_FLUSH,
+    HANDOVER_WAIT, HEARTBEAT,
+};
+use crate::link::Why;
+use crate::time::{Deadline, Mono};
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+/// How far a planned failover has come; each stage with the end of its time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Stage {
+    /// None is under way.
+    #[default]
+    Idle,
+    /// Calls that come in wait; those that were begun end, and the twin gets every entry.
+    Draining(Mono),
+    /// The twin was told to lead.
+    Told(Mono),
+    /// It leads, and the virtual address is here: the links of clients are closed, each after the
+    /// reply that it waits for.
+    Closing(Mono),
+    /// They are; the last of it leaves this machine.
+    Flushing(Mono),
+    /// The address is to leave.
+    Leaving(Mono),
+}
+
+/// The planned failover, if one is under way, and what became of the last one.
+#[derive(Clone, Debug, Default)]
+pub(in crate::front) struct Handover {
+    stage: Stage,
+    /// Why the last one came to nothing, or did not come to its end.
+    pub(in crate::front) trouble: Option<String>,
+}
+
+impl Handover {
+    /// Calls that come in are not begun.
+    pub(in crate::front) fn holds_back(&self) -> bool {
+        matches!(self.stage, Stage::Draining(_) | Stage::Told(_))
+    }
+
+    /// The twin was told to lead.
+    pub(in crate::front) fn was_told(&self) -> bool {
+        matches!(self.stage, Stage::Told(_))
+    }
+
+    /// Clients that come in are to come again, when the address has left.
+    pub(in crate::front) fn turns_away(&self) -> bool {
+        matches!(self.stage, Stage::Closing(_) | Stage::Flushing(_) | Stage::Leaving(_))
+    }
+
+    /// The address may not leave yet: something is still to be said to clients.
+    pub(in crate::front) fn keeps_address(&self) -> bool {
+        matches!(self.stage, Stage::Closing(_) | Stage::Flushing(_))
+    }
+
+    pub(in crate::front) fn deadline(&self) -> Option<Deadline> {
+        match self.stage {
+            Stage::Idle => None,
+            Stage::Draining(at)
+            | Stage::Told(at)
+            | Stage::Closing(at)
+            | Stage::Flushing(at)
+            | Stage::Leaving(at) => Some(Deadline { at, reason: "planned failover" }),
+        }
+    }
+}
+
+impl Front {
+    /// Whether the role can be given away.
+    ///
+    /// # Errors
+    /// Why not, in a sentence for people.
+    pub(in crate::front) fn could_hand_over(&self, now: Mono) -> Result<(), String> {
+        if self.handover.stage != Stage::Idle {
+            return Ok(());
+        }
+        if !matches!(self.phase, Phase::Leading { .. }) || !self.serves(now) {
+            return Err("this front does not lead, so it has no role to give away; tmrd activate \
+                        gives it the role"
+                .to_string());
+        }
+        if self.config.unfenced {
+            return Err("the backends are stock servers, which cannot tell one front that the \
+                        other one leads: stop this front, and run tmrd activate on the other one"
+                .to_string());
+        }
+        self.twin_could_lead(now)
+    }
+
+    /// An operator has the role given to the twin. If that is under way, it goes on.
+    pub(in crate::front) fn hand_over(&mut self, now: Mono) {
+        if self.handover.stage == Stage::Idle {
+            tracing::info!(
+                target: "tmr_core::front::handover",
+                "planned failover: what was begun ends, then the twin is to lead"
+            );
+            let stage = Stage::Draining(now + HANDOVER_DRAIN);
+            self.handover = Handover { stage, trouble: None };
+            // The twin is told of them with the rest.
+            let refused = self.refused.take();
+            self.record_refused(refused);
+        }
+    }
+
+    /// What is due of it.
+    pub(in crate::front) fn handover_timers(&mut self, now: Mono, out: &mut Vec<Intent>) {
+        match self.handover.stage {
+            Stage::Draining(until) if until <= now => self.keep_role(format!(
+                "calls on their way did not end, or the twin did not take their entries, within \
+                 {} ms",
+                HANDOVER_DRAIN.as_millis()
+            )),
+            Stage::Told(until) if until <= now => self.keep_role(format!(
+                "the twin was told to lead and did not within {} ms; its log says why",
+                HANDOVER_WAIT.as_millis()
+            )),
+            Stage::Closing(until) if until <= now => {
+                self.desk.close_links(|_, _| true, &LEAVES, out);
+                self.handover.stage = Stage::Flushing(now + HANDOVER_FLUSH);
+            }
+            Stage::Flushing(until) if until <= now => {
+                self.handover.stage = Stage::Leaving(now + HANDOVER_ADDRESS);
+            }
+            Stage::Leaving(until) if until <= now => {
+                let trouble = format!(
+                    "the twin leads, but the virtual address has not left this machine within {} \
+                     s: is keepalived running here, and does its configuration track the file \
+                     give-away of this front's state folder?",
+                    HANDOVER_ADDRESS.as_secs()
+                );
+                tracing::error!(target: "tmr_core::front::handover", "planned failover: {trouble}");
+                self.handover = Handover { stage: Stage::Idle, trouble: Some(trouble) };
+            }
+            _ => {}
+        }
+    }
+
+    /// It comes to nothing: calls that wait are served here.
+    fn keep_role(&mut self, why: String) {
+        tracing::warn!(target: "tmr_core::front::handover", "planned failover given up: {why}");
+        self.handover = Handover { stage: Stage::Idle, trouble: Some(why) };
+    }
+
+    /// Goes on to the next stage, if this one has come to its end. Before calls that wait are looked
+    /// at: they are served if the role stays.
+    pub(in crate::front) fn handover_settle(&mut self, now: Mono, out: &mut Vec<Intent>) {
+        let stands_by = matches!(self.phase, Phase::Standby);
+        match self.handover.stage {
+            Stage::Draining(_) => match (&self.phase, self.twin_could_lead(now)) {
+                (Phase::Leading { epoch }, Ok(())) if self.is_drained() => {
+                    let epoch = *epoch;
+                    self.tell_twin_to_lead(now, epoch, out);
+                    self.handover.stage = Stage::Told(now + HANDOVER_WAIT);
+                }
+                (Phase::Leading { .. }, Ok(())) => {}
+                (Phase::Leading { .. }, Err(why)) => self.keep_role(why),
+                // Somebody has taken it before it was given.
+                _ => self.handover.stage = Stage::Idle,
+            },
+            Stage::Told(_) if stands_by => {
+                tracing::info!(
+                    target: "tmr_core::front::handover",
+                    "planned failover: the twin leads"
+                );
+                self.handover.stage = Stage::Idle;
+                if self.wish.address == Some(true) {
+                    self.handover.stage = Stage::Closing(now + HANDOVER_CLOSE);
+                }
+            }
+            Stage::Closing(_) | Stage::Flushing(_) | Stage::Leaving(_)
+                if !stands_by || self.wish.address != Some(true) =>
+            {
+                self.handover.stage = Stage::Idle;
+            }
+            _ => {}
+        }
+    }
+
+    /// Nothing is on its way any more, and the twin has all that there was.
+    fn is_drained(&self) -> bool {
+        let last = self.ledger.last();
+        let answered = self.commits.is_empty() && self.anyones.is_empty();
+        answered && self.ledger.committed() == last && self.twin_has(last)
+    }
+
+    /// While links are to be closed: closes those whose clients wait for nothing that could come
+    /// from here. A call that is still parked was not passed on to the twin, and unless it will be it
+    /// goes to nobody: its client may make it again, at whoever has the address then. So this comes
+    /// last in a step.
+    pub(in crate::front) fn handover_close(&mut self, now: Mono, out: &mut Vec<Intent>) {
+        let Stage::Closing(_) = self.handover.stage else { return };
+        let (parked, kept) = (&self.parked, self.may_pass());
+        let waits = |link| kept || !parked.contains_key(&link);
+        self.desk.close_links(|link, asks| !asks || !waits(link), &LEAVES, out);
+        if !kept {
+            self.parked.clear();
+            self.parked_until.clear();
+        }
+        if self.desk.clients() == 0 {
+            self.handover.stage = Stage::Flushing(now + HANDOVER_FLUSH);
+        }
+    }
+
+    /// Gives the lead up with nothing on its way. Links stay, and so do the calls that wait.
+    pub(in crate::front) fn let_go(&mut self) {
+        self.phase = Phase::Standby;
+        self.ledger.drop_uncommitted();
+        self.desk.forget_handles();
+    }
+
+    /// The twin, which was told to lead, says that it does. To stand by is always safe; so its word
+    /// is enough where the role was given to it.
+    pub(in crate::front) fn twin_has_taken_over(&mut self, now: Mono) {
+        self.let_go();
+        // The backends may not have heard it from the twin yet: they are asked later.
+        for description in self.peers.iter_mut().filter_map(|peer| peer.description.as_mut()) {
+            description.led = true;
+        }
+        self.heartbeat = now + HEARTBEAT;
+        self.stand_by();
+    }
+
+    /// The twin, which leads, gives the lead to this front. One that cannot take it soon leaves it
+    /// where it is: who gives it goes on then.
+    pub(in crate::front) fn take_offer(&mut self, now: Mono, out: &mut Vec<Intent>) {
+        if self.config.unfenced || !self.could_serve() {
+            tracing::warn!(
+                target: "tmr_core::front::handover",
+                "the twin wants to give its role away; this front cannot take it now"
+            );
+            return;
+        }
+        if self.has_just_woken(now) {
+            tracing::warn!(
+                target: "tmr_core::front::handover",
+                "the twin has wanted to give its role away while this front did not run: it keeps it, for \
+                 whoever ordered that may have been told so"
+            );
+            return;
+        }
+        tracing::info!(
+            target: "tmr_core::front::handover",
+            "the twin gives its role away: taking the lead"
+        );
+        self.take_role(now);
+        self.wish.offered = Some(now + HANDOVER_CLAIM);
+        self.timers(now, out);
+    }
+}
+
+/// Why a link of a client is closed before the address goes.
+pub(in crate::front) const LEAVES: Why =
+    Why::Stepped("another front leads, and the virtual address goes there");

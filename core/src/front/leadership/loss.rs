@@ -1,0 +1,313 @@
+//! What is left of a group's memory that two backends do not hold any more, and what may be lost with
+//! the rest: the plan that an operator is shown before `recover` does it.
+
+use crate::front::Front;
+use crate::front::replication::backend_link::Peer;
+use crate::front::replication::exclusion::Exclusion;
+use crate::front::replication::membership::is_unborn;
+use crate::history::Since;
+use crate::log::{Epoch, GroupId, Slot};
+use crate::time::Mono;
+use crate::wire::group::Standing;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+/// Which copy takes the place of what is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::front) enum Source {
+    /// That of a backend.
+    Backend(usize),
+    /// What this front has in memory.
+    Front,
+    /// There is none: the group begins with nobody holding anything.
+    Nothing,
+}
+
+/// What would be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::front) struct Plan {
+    /// Why it is needed.
+    pub(in crate::front) reason: String,
+    /// The group whose memory it is; `None`: nobody remembers one.
+    pub(in crate::front) group: Option<GroupId>,
+    pub(in crate::front) source: Source,
+    /// Up to here the source has everything that was chosen.
+    pub(in crate::front) slot: Slot,
+    /// Up to here slots are known to have been chosen.
+    pub(in crate::front) known: Slot,
+    /// The backends that begin anew.
+    pub(in crate::front) takes_part: Vec<usize>,
+    /// Copies of the log contradict each other: only the source goes on.
+    pub(in crate::front) contradicts: bool,
+}
+
+/// What a group that is remembered has to show, where several are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Claimant {
+    promised: Epoch,
+    committed: Slot,
+    group: GroupId,
+}
+
+impl Front {
+    /// What would be done if an operator said so.
+    ///
+    /// # Errors
+    /// Why nothing can be done here, or need be, in a sentence for people.
+    pub(in crate::front) fn plan(&self, now: Mono) -> Result<Plan, String> {
+        if self.config.unfenced {
+            return Err("the backends are stock servers: there is no group to recover".into());
+        }
+        if self.recovery.is_busy() {
+            return Err("it is being done already".into());
+        }
+        if self.serves(now) {
+            return Err("this front leads and serves: nothing is lost".into());
+        }
+        if self.another_serves() {
+            return Err(
+                "another front leads, a backend says: nothing is lost; see tmrd status there"
+                    .into(),
+            );
+        }
+        let reason = self.loss().ok_or("no memory of the group is known to be lost")?;
+        let here: Vec<usize> = (0..3).filter(|&index| self.can_take_part(index)).collect();
+        if here.len() < 2 {
+            return Err(format!(
+                "two backends must be reached, each under one address; missing: {}",
+                self.missing()
+            ));
+        }
+        let group = self.group_to_recover(&here);
+        let own = |&index: &usize| {
+            let standing = self.peers[index].standing();
+            standing.is_some_and(|own| is_blank(own) || own.group == group)
+        };
+        let mut takes_part: Vec<usize> = here.iter().copied().filter(own).collect();
+        if takes_part.len() < 2 {
+            // What is half done is begun again; a disk of another group is named in what is shown.
+            takes_part = here;
+        }
+        let ledger =
+            group.filter(|_| self.ledger.group() == group).map(|_| self.ledger.committed());
+        let disks = takes_part.iter().filter_map(|&index| {
+            let standing = self.peers[index].standing()?;
+            (standing.group == group && !is_blank(standing)).then_some((standing.committed, index))
+        });
+        let best = disks.max_by_key(|&(slot, index)| (slot, core::cmp::Reverse(index)));
+        let (source, slot) = match (best, ledger) {
+            (Some((slot, _)), Some(own)) if own >= slot && own > Slot(0) => (Source::Front, own),
+            (Some((slot, index)), _) => (Source::Backend(index), slot),
+            (None, Some(own)) if own > Slot(0) => (Source::Front, own),
+            (None, _) => (Source::Nothing, Slot(0)),
+        };
+        let known = takes_part.iter().filter_map(|&index| {
+            let of_group = self.peers[index].standing().is_some_and(|own| own.group == group);
+            of_group.then(|| self.peers[index].known_chosen())
+        });
+        let known = known.chain([self.known_of(group)]).max().unwrap_or_default().max(slot);
+        let contradicts = self.contradiction.is_some();
+        Ok(Plan { reason, group, source, slot, known, takes_part, contradicts })
+    }
+
+    /// The plan as an operator is shown it.
+    ///
+    /// # Errors
+    /// As of [`plan`](Self::plan).
+    pub(in crate::front) fn plan_shown(&self, now: Mono) -> Result<Value, String> {
+        let plan = self.plan(now)?;
+        let backends: Vec<Value> = (0..3).map(|index| self.backend_shown(&plan, index)).collect();
+        let ledger = &self.ledger;
+        let since =
+            plan.group.map(|group| self.history.since(group, plan.slot)).unwrap_or_default();
+        let mut shown = json!({
+            "reason": plan.reason,
+            "source": self.name_source(&plan),
+            "slot": plan.slot.0,
+            "known": plan.known.0,
+            "group": plan.group.map(|group| group.to_string()),
+            "front": {
+                "group": ledger.group().map(|group| group.to_string()),
+                "slot": ledger.committed().0,
+                "handles": ledger.settled().seat_count(),
+            },
+            "backends": backends,
+            "lost": self.lost(&plan, &since),
+        });
+        let digest = Sha256::digest(shown.to_string().as_bytes());
+        let token: String = digest[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+        shown["token"] = token.into();
+        Ok(shown)
+    }
+
+    /// What is wrong with the group's memory, if it is known to be: fewer than two members of the
+    /// group count, although the backends are here.
+    fn loss(&self) -> Option<String> {
+        if self.contradiction.is_some() || self.strangers().len() >= 2 {
+            return self.obstacle();
+        }
+        if self.shortfall.is_some() {
+            return self.obstacle();
+        }
+        let somebody = self.remembers()
+            || self
+                .counted()
+                .any(|(_, standing)| standing.group.is_some() && !is_unborn(&standing));
+        if !somebody || self.has_two_members() && !self.unproved {
+            return None;
+        }
+        Some(format!(
+            "fewer than two members of the group count; not counted: {}",
+            self.not_counted()
+        ))
+    }
+
+    /// A backend was told lately that another front serves.
+    pub(in crate::front) fn another_serves(&self) -> bool {
+        let another = |peer: &Peer| {
+            let known = peer.known().filter(|known| known.led);
+            known.is_some_and(|known| known.standing.promised.front != self.config.front)
+        };
+        self.peers.iter().any(another)
+    }
+
+    /// It is here, can do it, and is no second way to another one.
+    fn can_take_part(&self, index: usize) -> bool {
+        let peer = &self.peers[index];
+        let twice = matches!(peer.exclusion, Some(Exclusion::Doubled(_)));
+        peer.known().is_some() && peer.minor >= 1 && !twice
+    }
+
+    /// The group whose memory counts: the one whose log this front has; else of those that backends
+    /// remember the one that promised last.
+    fn group_to_recover(&self, here: &[usize]) -> Option<GroupId> {
+        let claimant = |&index: &usize| {
+            let standing = self.peers[index].standing().filter(|own| !is_blank(own))?;
+            let Standing { promised, committed, group, .. } = *standing;
+            Some(Claimant { promised, committed, group: group? })
+        };
+        let own = self.ledger.group().filter(|_| self.ledger.committed() > Slot(0));
+        own.or_else(|| here.iter().filter_map(claimant).max().map(|claimant| claimant.group))
+    }
+
+    /// The last slot of a group that this front knows to have been chosen.
+    fn known_of(&self, group: Option<GroupId>) -> Slot {
+        let Some(group) = group else { return Slot(0) };
+        let told = self.history.covered().filter(|mark| mark.is_of(group));
+        let told = told.map_or(Slot(0), |mark| mark.slot());
+        if self.ledger.group() == Some(group) { told.max(self.known_chosen()) } else { told }
+    }
+
+    fn backend_shown(&self, plan: &Plan, index: usize) -> Value {
+        let peer = &self.peers[index];
+        let standing = peer.standing();
+        let takes_part = plan.takes_part.contains(&index);
+        let text = match standing {
+            None => format!(
+                "cannot be reached ({}): if its state folder still exists, start it instead, for it may \
+                 be all that is needed",
+                peer.trouble.as_deref().unwrap_or("not connected yet")
+            ),
+            Some(_) if plan.source == Source::Backend(index) => {
+                "its copy is the best one and counts; its journal is kept as journal.old".into()
+            }
+            Some(own) if takes_part && is_blank(own) => {
+                "its state folder is empty: it takes the copy that counts".into()
+            }
+            Some(own) if takes_part => format!(
+                "its copy ends at slot {}: it takes the one that counts, and its own journal is kept \
+                 as journal.old",
+                own.last
+            ),
+            Some(_) => match &peer.trouble {
+                Some(trouble) => format!("is left alone: {trouble}"),
+                None => "is left alone".into(),
+            },
+        };
+        json!({
+            "address": peer.address.to_string(),
+            "disk": standing.map(|own| own.disk.to_string()),
+            "group": standing.and_then(|own| own.group).map(|group| group.to_string()),
+            "committed": standing.map(|own| own.committed.0),
+            "last": standing.map(|own| own.last.0),
+            "begins_anew": takes_part,
+            "text": text,
+        })
+    }
+
+    /// What may be lost: numbers where they are known, and what follows from it in sentences.
+    fn lost(&self, plan: &Plan, since: &Since) -> Value {
+        let (slot, known) = (plan.slot, plan.known);
+        let mut text: Vec<String> = Vec::new();
+        if plan.source == Source::Nothing {
+            text.push(
+                "nobody remembers who holds what: every seat is free afterwards, units and usage \
+                 periods begin anew, and every client has to ask for its licence again"
+                    .into(),
+            );
+        } else if known > slot {
+            text.push(format!("slots {} to {known} were chosen and are lost", slot.next()));
+        } else {
+            text.push(format!("no slot behind {slot} is known to have been chosen"));
+        }
+        if let Some(first) = since.first {
+            text.push(format!(
+                "this front has recorded since {first}: {} seats taken and {} given back; whoever took \
+                 one since has to ask again, and a seat that was given back is taken until the clean-up \
+                 time of its client is over",
+                since.taken, since.ended
+            ));
+        } else if let Some(before) = since.before {
+            text.push(format!("the copy has everything that this front recorded, up to {before}"));
+        }
+        if plan.source != Source::Nothing {
+            text.push(
+                "what was decided later and is recorded nowhere cannot be known: a seat of that time \
+                 may be granted a second time while its holder still runs, and units taken then are \
+                 there again"
+                    .into(),
+            );
+        }
+        if self.twin.is_some() {
+            text.push(
+                "what the other front remembers is not looked at: run tmrd recover there as well, and \
+                 confirm it where the slot is higher"
+                    .into(),
+            );
+        }
+        let slots = (known > slot || plan.source == Source::Nothing)
+            .then(|| json!({ "from": slot.0 + 1, "to": known.0 }));
+        json!({
+            "slots": slots,
+            "seats": since.first.map(|_| since.taken),
+            "given_back": since.first.map(|_| since.ended),
+            "since": since.first.or(since.before).map(|time| time.to_string()),
+            "text": text,
+        })
+    }
+
+    /// The backends that are no members that count, each with the reason.
+    pub(in crate::front) fn not_counted(&self) -> String {
+        let why = |peer: &Peer| {
+            let standing = peer.standing();
+            let blank = standing.is_some_and(is_blank);
+            let why = match &peer.trouble {
+                Some(trouble) => trouble.as_str(),
+                None if blank => "its state folder is empty",
+                None if standing.is_none() => "not connected yet",
+                None if !self.counts_as_member(peer) => "its disk is not one that the group is on",
+                None => return None,
+            };
+            Some(format!("{} ({why})", peer.address))
+        };
+        self.peers.iter().filter_map(why).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// It holds nothing of any group.
+fn is_blank(standing: &Standing) -> bool {
+    standing.group.is_none() || is_unborn(standing)
+}

@@ -1,0 +1,112 @@
+//! Whether the group's memory is lost: on two disks or on all, so that only an operator can say what
+//! counts (*Consistency* 7).
+//!
+//! What backends say of themselves is as old as the question that they answer, and two of them are
+//! not asked at the same time. One that has heard of a birth and one that has not look like one that
+//! remembers beside one that has lost its memory. So what looks like a loss is a doubt at first, in
+//! which nobody founds a group; and all three are asked once more. Who said before the doubt that it
+//! is blank, and says so after it, under the same name, was blank when it began. Two of these, at a
+//! moment at which the group is known to have been born, have lost their memory, whatever was on its
+//! way meanwhile.
+//!
+//! What never lives here: what is left, and what an operator can do with it (that is `loss`).
+
+use crate::front::replication::backend_link::Peer;
+use crate::front::replication::membership::is_unborn;
+use crate::front::{Front, Phase};
+use crate::log::{DiskId, Slot};
+use crate::time::{Duration, Mono};
+use crate::wire::group::Standing;
+use alloc::vec::Vec;
+
+/// The group's memory seems to be lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::front) struct Doubt {
+    /// When it began.
+    since: Mono,
+    /// The disks that it is about, by place.
+    disks: [DiskId; 3],
+}
+
+impl Front {
+    /// All three backends are here, and two or all have lost what they remembered of a group.
+    pub(in crate::front) fn is_emptied(&self) -> bool {
+        let same = |doubt: Doubt| Some(doubt.disks) == self.disks();
+        self.seems_emptied() && self.doubt.is_some_and(same) && (0..3).all(|at| self.is_sure_of(at))
+    }
+
+    /// What a backend said of itself answers a question that was asked since the doubt began.
+    pub(in crate::front) fn is_sure_of(&self, index: usize) -> bool {
+        self.doubt.is_none_or(|doubt| self.peers[index].as_of > doubt.since)
+    }
+
+    /// By what all three backends last said of themselves, two or all have lost their memory, and none
+    /// says that another front serves.
+    pub(in crate::front) fn seems_emptied(&self) -> bool {
+        // This is asked at the end of every step: what is so nearly always comes first.
+        let born = |peer: &&Peer| {
+            let told = peer.standing().filter(|_| peer.exclusion.is_none());
+            told.is_some_and(|own| own.group.is_some() && !is_unborn(own))
+        };
+        if self.peers.iter().filter(born).count() >= 2 {
+            return false;
+        }
+        if self.config.unfenced || self.counted().count() < 3 || self.another_serves() {
+            return false;
+        }
+        let left = self.counted().filter(|(_, standing)| self.is_of_born(standing)).count();
+        left == 1 || left == 0 && self.remembers()
+    }
+
+    /// The end of a step: a doubt begins, or is over. When one begins, all three are asked.
+    pub(in crate::front) fn doubt(&mut self, now: Mono) {
+        let disks = self.disks().filter(|_| self.seems_emptied());
+        if disks == self.doubt.map(|doubt| doubt.disks) {
+            return;
+        }
+        self.doubt = disks.map(|disks| Doubt { since: now, disks });
+        if self.doubt.is_some() {
+            // After this step, so that no answer to an earlier question is taken for one to it.
+            self.heartbeat = now + Duration::from_micros(1);
+        }
+    }
+
+    fn disks(&self) -> Option<[DiskId; 3]> {
+        let disk = |index: usize| self.peers[index].standing().map(|standing| standing.disk);
+        Some([disk(0)?, disk(1)?, disk(2)?])
+    }
+
+    /// A backend has the name of a group in which one that is here has entries.
+    fn is_of_born(&self, standing: &Standing) -> bool {
+        let same = |other: &Standing| other.group == standing.group && !is_unborn(other);
+        standing.group.is_some() && self.counted().any(|(_, other)| same(&other))
+    }
+
+    /// This front has seen a group that was born: in its copy of the log, or in its usage history.
+    pub(in crate::front) fn remembers(&self) -> bool {
+        let written = self.history.covered().map_or(Slot(0), |mark| mark.slot());
+        self.ledger.committed().max(written) > Slot(1)
+    }
+
+    /// With all three backends here: those whose disks are no members of the group. A connection to a
+    /// process that has ended since looks like a backend with another disk; so each has to answer a
+    /// question that was asked when all three had been heard.
+    pub(in crate::front) fn strangers(&self) -> Vec<usize> {
+        let all: Vec<(usize, Standing)> = self.counted().collect();
+        if all.len() < 3 {
+            return Vec::new();
+        }
+        let emptied = self.is_emptied();
+        let proved = matches!(self.phase, Phase::Leading { .. });
+        // Where a change of members is not committed, the three can be two of every set, each in its own.
+        let sure = (proved || self.unproved) && !self.are_voters(&[0, 1, 2]);
+        let met = all.iter().map(|(index, _)| self.peers[*index].met).max();
+        let stranger = |(index, standing): &&(usize, Standing)| {
+            let here = Some(self.peers[*index].as_of) > met;
+            let blank = !self.is_of_born(standing);
+            let member = self.ledger.member_sets().all(|set| set.contains(&standing.disk));
+            emptied && blank || here && sure && !member && !self.config.unfenced
+        };
+        all.iter().filter(stranger).map(|(index, _)| *index).collect()
+    }
+}

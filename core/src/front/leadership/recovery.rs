@@ -1,0 +1,385 @@
+//! The way back after memory of the group was lost on two disks or on all, or contradicts itself:
+//! an operator says that the best copy that is left counts (*Consistency* 7).
+//!
+//! The front claims an epoch at every disk that takes part, reads the best copy, and has each of them
+//! begin anew as a disk of a new group that has committed it. Two that have it are two members, so
+//! that from there on the ordinary claim leads.
+//!
+//! What lives here: how it is done. What is known before, and what may be lost, stands in `loss`.
+
+use super::claim::{BestCopy, Gather};
+use super::loss::{Plan, Source};
+use crate::front::replication::backend_link::{Asked, Follow};
+use crate::front::{Front, Phase};
+use crate::io::Intent;
+use crate::limits::{
+    CLAIM_TIMEOUT, HANDLE_BLOCK, HANDLE_LAST, PIECE_BYTES, RECOVER_BLOCKS, RECOVER_BLOCKS_MAX,
+};
+use crate::link::Link;
+use crate::log::{DiskId, Epoch, GroupId, Slot, State};
+use crate::time::{Mono, Now};
+use crate::wire::group::{Description, Order};
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use serde_json::{Value, json};
+
+/// What an operator has ordered, and how far it has come.
+#[derive(Clone, Debug, Default)]
+pub(in crate::front) struct Recovery {
+    /// What is under way.
+    work: Option<Box<Work>>,
+    /// Who waits to be told what became of it.
+    asker: Option<Link>,
+    /// What became of it.
+    outcome: Option<Outcome>,
+}
+
+#[derive(Clone, Debug)]
+struct Outcome {
+    status: u16,
+    said: Value,
+}
+
+#[derive(Clone, Debug)]
+struct Work {
+    plan: Plan,
+    /// How far each backend has come.
+    steps: [Step; 3],
+    /// The new group.
+    group: GroupId,
+    /// Its disks, by place. One that takes no part gets a name that is nobody's: the third backend is
+    /// taken in for it like one that has lost its disk.
+    disks: [DiskId; 3],
+    /// Handle numbers up to this one were reserved, as this front knows.
+    reserved: u32,
+    /// What is sent stands for this slot and has so many handles.
+    slot: Slot,
+    handles: usize,
+}
+
+/// How far one backend has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    /// It takes no part.
+    Out,
+    /// It is asked for a promise.
+    Asked,
+    /// It has promised.
+    Promised,
+    /// It has begun anew.
+    Done,
+}
+
+impl Work {
+    fn count(&self, step: Step) -> usize {
+        self.steps.iter().filter(|own| **own == step).count()
+    }
+}
+
+impl Recovery {
+    /// One is under way.
+    pub(in crate::front) fn is_busy(&self) -> bool {
+        self.work.is_some()
+    }
+}
+
+impl Front {
+    /// An operator has seen the plan and wants it done. `link`: who is told what became of it.
+    pub(in crate::front) fn recover(&mut self, now: Now, link: Link, out: &mut Vec<Intent>) {
+        self.recovery.asker = Some(link);
+        let plan = match self.plan(now.mono) {
+            Ok(plan) => plan,
+            Err(reason) => return self.recovery.outcome = Some(Outcome::refused(&reason)),
+        };
+        tracing::warn!(
+            target: "tmr_core::front::recover",
+            source = %self.name_source(&plan),
+            slot = %plan.slot,
+            "by command of an operator a new group is made from the best copy that is left"
+        );
+        if let Phase::Leading { .. } = self.phase {
+            self.step_back(out);
+        }
+        self.order(now.mono);
+        for &index in &plan.takes_part {
+            if let Some(standing) = self.peers[index].standing() {
+                self.highest = self.highest.max(standing.promised);
+            }
+        }
+        let epoch = self.highest.next_of(self.config.front);
+        self.highest = epoch;
+        let mut steps = [Step::Out; 3];
+        for &index in &plan.takes_part {
+            steps[index] = Step::Asked;
+        }
+        let work = Work {
+            steps,
+            group: GroupId(self.random.u128()),
+            disks: [(); 3].map(|()| DiskId(self.random.u128())),
+            reserved: self.ledger.ahead().handles_reserved(),
+            slot: Slot(0),
+            handles: 0,
+            plan,
+        };
+        self.ledger.drop_uncommitted();
+        self.block = None;
+        self.confirmations.clear();
+        self.phase = Phase::Claiming { epoch };
+        self.claim_until = now.mono + CLAIM_TIMEOUT;
+        for (peer, step) in self.peers.iter_mut().zip(work.steps) {
+            peer.follow = Follow::No;
+            if step == Step::Asked {
+                peer.ask(now.mono, Asked::Claim(epoch), &Order::Claim { epoch }, out);
+            }
+        }
+        self.recovery.work = Some(Box::new(work));
+    }
+
+    /// A backend has promised the epoch of a recovery. With all that take part, the best copy is read.
+    pub(in crate::front) fn promised_to_recover(
+        &mut self,
+        now: Mono,
+        index: usize,
+        out: &mut Vec<Intent>,
+    ) {
+        let (Some(work), Phase::Claiming { epoch }) = (&mut self.recovery.work, &self.phase) else {
+            return;
+        };
+        let epoch = *epoch;
+        if work.steps[index] == Step::Asked {
+            work.steps[index] = Step::Promised;
+            self.claim_until = now + CLAIM_TIMEOUT;
+        }
+        if work.count(Step::Asked) > 0 {
+            return;
+        }
+        let Some(group) = work.plan.group else { return self.make_anew(now, epoch, out) };
+        let holds = |&index: &usize| {
+            let standing = self.peers[index].standing();
+            standing.is_some_and(|standing| standing.group == Some(group))
+        };
+        let mut from: Vec<usize> = work.plan.takes_part.iter().copied().filter(holds).collect();
+        // Where memory contradicts itself, only one of the copies goes on.
+        if work.plan.contradicts {
+            from.retain(|&index| work.plan.source == Source::Backend(index));
+        }
+        if work.plan.source == Source::Front && from.is_empty() {
+            return self.make_anew(now, epoch, out);
+        }
+        let best = |index: &usize| {
+            let committed = self.peers[*index].standing().map_or(Slot(0), |own| own.committed);
+            (core::cmp::Reverse(committed), *index)
+        };
+        from.sort_by_key(best);
+        let Some(&first) = from.first() else {
+            return self.claim_again(now, "the copy that was to be read is gone");
+        };
+        let Some(best) = self.peers[first].standing().copied() else { return };
+        let whole = work.plan.source != Source::Front;
+        let process = self.peers[first].facts.as_ref().map_or(0, |facts| facts.process);
+        self.remember_group(now, group);
+        let next = self.ledger.committed().next();
+        let best = BestCopy { group, standing: best, process };
+        let gather = Gather::new(epoch, best, from, whole, next);
+        self.phase = Phase::Reading(Box::new(gather));
+        self.read_on(now, out);
+    }
+
+    /// The best copy is read, or there is none: every backend that takes part begins anew with it.
+    pub(in crate::front) fn make_anew(&mut self, now: Mono, epoch: Epoch, out: &mut Vec<Intent>) {
+        let Some(work) = &mut self.recovery.work else { return };
+        let (mut state, mut slot) = match work.plan.group {
+            Some(_) => (self.ledger.ahead().clone(), self.ledger.last()),
+            None => (State::default(), Slot(0)),
+        };
+        // A group that is built on nothing would be born once more.
+        slot = slot.max(Slot(1));
+        let lost = work.plan.known.0.saturating_sub(slot.0);
+        let blocks = lost.clamp(RECOVER_BLOCKS, RECOVER_BLOCKS_MAX);
+        let skipped = u32::try_from(blocks).unwrap_or(u32::MAX).saturating_mul(HANDLE_BLOCK);
+        let reserved = state.handles_reserved().max(work.reserved);
+        let handles = reserved.saturating_add(skipped).min(HANDLE_LAST);
+        state.recover(work.disks, handles, work.plan.group.unwrap_or(work.group));
+        (work.slot, work.handles) = (slot, state.seat_count());
+        self.highest = self.highest.max(state.leader());
+        self.phase = Phase::Recovering { epoch };
+        self.claim_until = now + CLAIM_TIMEOUT;
+        let bytes = state.encode();
+        let pieces = bytes.len().div_ceil(PIECE_BYTES);
+        for (index, peer) in self.peers.iter_mut().enumerate() {
+            if work.steps[index] != Step::Promised {
+                continue;
+            }
+            for (number, piece) in bytes.chunks(PIECE_BYTES).enumerate() {
+                let last = number + 1 == pieces;
+                let order = Order::Recover {
+                    epoch,
+                    group: work.group,
+                    disk: work.disks[index],
+                    slot,
+                    offset: (number * PIECE_BYTES) as u64,
+                    bytes: piece.to_vec(),
+                    last,
+                };
+                peer.ask(now, Asked::Recover(epoch), &order, out);
+            }
+        }
+        tracing::info!(
+            target: "tmr_core::front::recover",
+            group = %work.group, %slot, bytes = bytes.len(), "sending the state of a new group"
+        );
+    }
+
+    /// A piece has come to a disk.
+    pub(in crate::front) fn recover_goes_on(&mut self, now: Mono) {
+        self.claim_until = now + CLAIM_TIMEOUT;
+    }
+
+    /// A backend has begun anew: what it is now is on its disk.
+    pub(in crate::front) fn recovered(
+        &mut self,
+        now: Mono,
+        index: usize,
+        description: Description,
+        out: &mut Vec<Intent>,
+    ) {
+        let Some(work) = &mut self.recovery.work else { return };
+        work.steps[index] = Step::Done;
+        let peer = &mut self.peers[index];
+        peer.went_back = None;
+        peer.description = Some(description);
+        tracing::info!(
+            target: "tmr_core::front::recover",
+            backend = %peer.address, "it has begun anew as a disk of the new group"
+        );
+        self.recover_goes_on(now);
+        self.end_recovery_if_done(now, out);
+    }
+
+    /// A backend is gone, or was replaced.
+    pub(in crate::front) fn lost_for_recovery(
+        &mut self,
+        now: Mono,
+        index: usize,
+        out: &mut Vec<Intent>,
+    ) {
+        let sending = self.is_sending();
+        let Some(work) = &mut self.recovery.work else { return };
+        if work.steps[index] == Step::Out {
+            return;
+        }
+        if work.steps[index] != Step::Done {
+            work.steps[index] = Step::Out;
+        }
+        if 3 - work.count(Step::Out) < 2 {
+            return self.claim_again(now, "a backend went away, and fewer than two are left");
+        }
+        let reading = matches!(&self.phase, Phase::Reading(gather) if gather.reads(index));
+        if reading || work.plan.source == Source::Backend(index) && !sending {
+            return self.claim_again(now, "the backend with the copy that counts went away");
+        }
+        match self.phase {
+            Phase::Claiming { .. } if work.count(Step::Asked) == 0 => {
+                let promised = work.steps.iter().position(|step| *step == Step::Promised);
+                if let Some(index) = promised {
+                    self.promised_to_recover(now, index, out);
+                }
+            }
+            Phase::Recovering { .. } => self.end_recovery_if_done(now, out),
+            _ => {}
+        }
+    }
+
+    fn is_sending(&self) -> bool {
+        matches!(self.phase, Phase::Recovering { .. })
+    }
+
+    /// Whether a backend takes part in a recovery that is under way.
+    pub(in crate::front) fn recovers(&self, index: usize) -> bool {
+        self.recovery.work.as_ref().is_some_and(|work| work.steps[index] != Step::Out)
+    }
+
+    /// All that take part have begun anew, and they are two at least.
+    fn end_recovery_if_done(&mut self, now: Mono, out: &mut Vec<Intent>) {
+        let Some(work) = &self.recovery.work else { return };
+        if work.count(Step::Promised) > 0 || work.count(Step::Done) < 2 {
+            return;
+        }
+        let Some(work) = self.recovery.work.take() else { return };
+        let (slot, handles, done) = (work.slot, work.handles, work.count(Step::Done));
+        let text = format!(
+            "a new group was made from {}: slot {slot}, {handles} handles held, {done} backends",
+            self.name_source(&work.plan)
+        );
+        tracing::warn!(target: "tmr_core::front::recover", group = %work.group, "{text}");
+        self.events.note(self.ledger.now(), "group", text.clone());
+        let said = json!({
+            "message": text,
+            "group": work.group.to_string(),
+            "slot": slot.0,
+            "handles": handles,
+            "backends": done,
+        });
+        self.recovery.outcome = Some(Outcome { status: 200, said });
+        self.contradiction = None;
+        self.shortfall = None;
+        self.unproved = false;
+        self.partial = None;
+        self.phase = Phase::Pausing { until: now };
+        self.heartbeat = now;
+        self.judge(now, out);
+    }
+
+    /// The claim of a recovery leads nowhere.
+    pub(in crate::front) fn recovery_failed(&mut self, reason: &str) {
+        let Some(work) = self.recovery.work.take() else { return };
+        let done = work.count(Step::Done);
+        let half = match done {
+            0 => "nothing was changed",
+            _ => {
+                "one backend has begun anew, its journal is kept as journal.old, and one alone is \
+                  no group: run tmrd recover again"
+            }
+        };
+        let text = format!("no new group was made: {reason}; {half}");
+        tracing::error!(target: "tmr_core::front::recover", "{text}");
+        self.recovery.outcome = Some(Outcome::refused(&text));
+    }
+
+    /// The last thing of a step: who waits is told what became of it.
+    pub(in crate::front) fn tell_recovery(&mut self, now: Now, out: &mut Vec<Intent>) {
+        let claims = matches!(
+            self.phase,
+            Phase::Claiming { .. } | Phase::Reading(_) | Phase::Recovering { .. }
+        );
+        if self.recovery.is_busy() && !claims {
+            self.recovery_failed("this front was told something else meanwhile");
+        }
+        if let (Some(link), Some(outcome)) = (self.recovery.asker, &self.recovery.outcome) {
+            self.admin.conclude(now, link, (outcome.status, &outcome.said), out);
+            self.recovery.asker = None;
+        }
+        if self.recovery.asker.is_none() {
+            self.recovery.outcome = None;
+        }
+    }
+}
+
+impl Outcome {
+    fn refused(reason: &str) -> Self {
+        Self { status: 409, said: json!({ "message": reason.to_string() }) }
+    }
+}
+
+impl Front {
+    /// What the copy that counts is called, for people.
+    pub(in crate::front) fn name_source(&self, plan: &Plan) -> String {
+        match plan.source {
+            Source::Backend(index) => format!("the copy of backend {}", self.peers[index].address),
+            Source::Front => "what this front remembers".into(),
+            Source::Nothing => "nothing".into(),
+        }
+    }
+}

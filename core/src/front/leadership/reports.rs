@@ -1,0 +1,422 @@
+//! What the three backends report, and what follows when one comes, goes, or refuses this front.
+
+use crate::front::calls::virtual_containers::Virtual;
+use crate::front::replication::backend_link::{Asked, Follow, Peer};
+use crate::front::replication::exclusion::Exclusion;
+use crate::front::{Front, Phase};
+use crate::io::Intent;
+use crate::limits::{CLAIMS_FUTILE, CONTEST, FENCE};
+use crate::link::{Link, Why};
+use crate::log::{ContainerId, Entry, Epoch, Setting};
+use crate::time::Mono;
+use crate::wire::group::{Description, Order, Report};
+use alloc::format;
+use alloc::vec::Vec;
+
+impl Front {
+    pub(in crate::front) fn report(
+        &mut self,
+        now: Mono,
+        index: usize,
+        number: u32,
+        report: Report,
+        out: &mut Vec<Intent>,
+    ) {
+        let asked = self.peers[index].answered(now, number);
+        let Some(pending) = asked else {
+            match report {
+                Report::Described(description) if number == 0 => {
+                    self.described_anew(index, description);
+                }
+                Report::Facts(facts) if number == 0 => self.told_facts(now, index, facts, out),
+                Report::Lost(lost) if number == 0 => self.peers[index].told_lost(lost),
+                Report::Unusable { files } if number == 0 => {
+                    self.peers[index].told_unusable(files);
+                }
+                _ => {}
+            }
+            return;
+        };
+        let epoch = self.phase.epoch();
+        match (pending.what, report) {
+            (Asked::Describe | Asked::Disown(_), Report::Described(description)) => {
+                self.described(now, index, (description, pending.sent), out);
+            }
+            (Asked::Witness(at), Report::Facts(facts)) if Some(at) == epoch => {
+                self.told_facts(now, index, facts, out);
+            }
+            (Asked::Perform(flight), Report::Performed { reply }) => {
+                self.performed(now, index, flight, reply, out);
+            }
+            // What another group's backend has promised is no business of this front.
+            (_, Report::Refused { .. }) if self.is_foreign(index) && !self.recovers(index) => {}
+            (Asked::Confirm(at), Report::Refused { promised }) if Some(at) != epoch => {
+                self.highest = self.highest.max(promised);
+            }
+            // It has promised this very epoch already, to a claim on an earlier connection.
+            (Asked::Claim(at), Report::Refused { promised })
+                if at == promised
+                    && Some(at) == epoch
+                    && self.peers[index].follow == Follow::No =>
+            {
+                self.peers[index].ask(now, Asked::Describe, &Order::Describe, out);
+            }
+            (_, Report::Refused { promised }) => self.refused(now, promised, out),
+            (Asked::Claim(at), Report::Promised(standing)) if Some(at) == epoch => {
+                let before = self.peers[index].facts.as_ref().map_or(at, |facts| facts.before);
+                let peer = &mut self.peers[index];
+                if let Some(description) = &mut peer.description {
+                    description.standing = standing;
+                    peer.as_of = pending.sent;
+                }
+                self.confirm(index, pending);
+                self.promised(now, index, before, out);
+            }
+            (Asked::Recover(at), Report::Described(description)) if Some(at) == epoch => {
+                self.peers[index].as_of = pending.sent;
+                self.recovered(now, index, description, out);
+            }
+            (Asked::Recover(at), Report::Stored { .. }) if Some(at) == epoch => {
+                self.recover_goes_on(now);
+            }
+            (Asked::Recover(at), Report::Gap { .. }) if Some(at) == epoch => {
+                self.claim_again(now, "a backend could not take the state of the new group");
+            }
+            (Asked::Fetch(at), report) if Some(at) == epoch => self.fetched(now, report, out),
+            (Asked::Found(at), Report::Stored { .. }) if Some(at) == epoch => {
+                self.founded(now, index);
+            }
+            (Asked::Append(at), Report::Stored { last, differing }) if Some(at) == epoch => {
+                self.confirm(index, pending);
+                self.acknowledged(index, last, &differing);
+            }
+            (Asked::Install(at, Some(slot)), Report::Stored { .. }) if Some(at) == epoch => {
+                self.installed(now, index, slot, out);
+            }
+            (Asked::Append(at) | Asked::Install(at, _), Report::Gap { committed })
+                if Some(at) == epoch =>
+            {
+                self.gap(now, index, committed, out);
+            }
+            (Asked::Confirm(at), Report::Confirmed) if Some(at) == epoch => {
+                self.confirm(index, pending);
+                let leads = matches!(self.phase, Phase::Leading { .. });
+                if leads && self.silenced && self.confirmed(now, FENCE) {
+                    self.silenced = false;
+                    tracing::info!(
+                        target: "tmr_core::front::backends",
+                        "a majority of backends confirms this front again"
+                    );
+                    // What clients said meanwhile it may not have heard: as after a takeover.
+                    self.desk.take_over(now, self.ledger.ahead());
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A backend says who it is; when it was asked.
+    fn described(
+        &mut self,
+        now: Mono,
+        index: usize,
+        (description, sent): (Description, Mono),
+        out: &mut Vec<Intent>,
+    ) {
+        let peer = &mut self.peers[index];
+        if peer
+            .description
+            .as_ref()
+            .is_none_or(|known| known.standing.disk != description.standing.disk)
+        {
+            tracing::info!(
+                target: "tmr_core::front::backends",
+                backend = %peer.address, parts = description.parts.len(), "backend is up"
+            );
+            peer.went_back = None;
+        }
+        let promised = description.standing.promised;
+        if peer.description.is_none() {
+            peer.met = now;
+        }
+        peer.description = Some(description);
+        peer.as_of = sent;
+        self.forgive(index);
+        self.judge(now, out);
+        let peer = &mut self.peers[index];
+        if peer.exclusion.is_none() {
+            peer.trouble = None;
+        }
+        self.join();
+        self.yield_to_another_group();
+        if self.is_foreign(index) {
+            return;
+        }
+        self.highest = self.highest.max(promised);
+        self.yield_to_successor();
+        self.give_up_claiming(index);
+        self.forget_obstacles(index);
+        self.lead_if_nobody_does(now);
+        let Some(epoch) = self.phase.epoch() else { return };
+        // What it says of itself from before it counted is older than what its disk has acknowledged
+        // by another connection: it has been asked once more.
+        if self.recovery.is_busy() || sent < self.peers[index].counts_since {
+            return;
+        }
+        match self.peers[index].exclusion {
+            // It has promised by an earlier connection. By this one it may follow already.
+            None if promised == epoch && self.peers[index].follow != Follow::No => {}
+            None if promised == epoch => self.promised(now, index, promised, out),
+            None => self.peers[index].ask(now, Asked::Claim(epoch), &Order::Claim { epoch }, out),
+            Some(_) => {}
+        }
+    }
+
+    /// It belongs to another group, so that nothing it says of epochs means anything here.
+    fn is_foreign(&self, index: usize) -> bool {
+        matches!(self.peers[index].exclusion, Some(Exclusion::Foreign(_)))
+    }
+
+    /// A backend has promised a higher epoch to another front.
+    pub(in crate::front) fn refused(&mut self, now: Mono, promised: Epoch, out: &mut Vec<Intent>) {
+        self.highest = self.highest.max(promised);
+        match self.phase {
+            Phase::Standby | Phase::Pausing { .. } => {}
+            Phase::Leading { epoch } if promised > epoch => {
+                tracing::warn!(
+                    target: "tmr_core::front::backends",
+                    %promised, %epoch, "another front has claimed the lead"
+                );
+                let told = self.was_told_since();
+                if self.handover.was_told() {
+                    self.let_go();
+                } else {
+                    self.step_back(out);
+                }
+                if told {
+                    self.claim_again(now, "it was told to lead meanwhile");
+                } else if self.wish.address == Some(false) || self.config.unfenced {
+                    self.stand_by();
+                } else {
+                    self.wish.deposed = true;
+                    self.phase = Phase::Pausing { until: now + CONTEST };
+                }
+            }
+            _ if self.phase.epoch().is_some_and(|epoch| promised > epoch) => {
+                self.claim_again(now, "another front has claimed a higher epoch");
+            }
+            _ => {}
+        }
+    }
+
+    /// Gives the lead up: nothing that was not acknowledged is said any more.
+    pub(in crate::front) fn step_back(&mut self, out: &mut Vec<Intent>) {
+        self.phase = Phase::Standby;
+        self.drop_flights();
+        self.ledger.drop_uncommitted();
+        self.desk.drop_clients(Why::Stepped("another front leads"), out);
+        self.desk.forget_handles();
+    }
+
+    /// Whether another front leads: it has committed something since this one did, if only the
+    /// first entry of its epoch. A promise alone proves nothing: the claim may have led nowhere,
+    /// and nobody would lead if this front did not claim again.
+    fn succeeded(&self) -> bool {
+        let known = self.ledger.committed();
+        self.peers.iter().filter_map(Peer::standing).any(|own| own.committed > known)
+    }
+
+    /// Stands by once it is known that another front leads. The backend that showed it may not have
+    /// been told so by that front yet; this one does not wait to claim, having read it there.
+    fn yield_to_successor(&mut self) {
+        if self.wish.deposed && self.succeeded() {
+            tracing::warn!(target: "tmr_core::front::backends", "another front leads: standing by");
+            let known = self.ledger.committed();
+            for description in self.peers.iter_mut().filter_map(|peer| peer.description.as_mut()) {
+                description.led |= description.standing.committed > known;
+            }
+            self.stand_by();
+        }
+    }
+
+    /// Stands by where claims lead nowhere again and again, and a backend says that the front which
+    /// it promised serves: to go on would only take the lead from that one, for seconds each time.
+    fn give_up_claiming(&mut self, index: usize) {
+        let Some(known) = self.peers[index].known() else { return };
+        let another = known.led && known.standing.promised.front != self.config.front;
+        let pausing = matches!(self.phase, Phase::Pausing { .. });
+        if another && pausing && self.futile >= CLAIMS_FUTILE {
+            tracing::warn!(
+                target: "tmr_core::front::backends",
+                claims = self.futile,
+                "claims lead nowhere, and another front leads: standing by"
+            );
+            self.stand_by();
+        }
+    }
+
+    /// Stands by where nobody confirms this front any more, because another one serves with two of its
+    /// backends in another group: that group was made from what was left of this one.
+    fn yield_to_another_group(&mut self) {
+        let replaced = |peer: &&Peer| {
+            let known = peer.known().filter(|known| known.led);
+            known.is_some_and(|known| known.standing.group != self.ledger.group())
+        };
+        let leads = matches!(self.phase, Phase::Leading { .. });
+        if leads && self.silenced && self.peers.iter().filter(replaced).count() >= 2 {
+            tracing::warn!(
+                target: "tmr_core::front::backends",
+                "another front serves with these backends in another group: standing by"
+            );
+            self.ledger.drop_uncommitted();
+            self.desk.forget_handles();
+            self.stand_by();
+        }
+    }
+
+    /// Another front serves the group: what kept this one from leading says nothing any more. Where
+    /// memory contradicted itself, that is so once the other one leads a group that was made anew.
+    fn forget_obstacles(&mut self, index: usize) {
+        let Some(known) = self.peers[index].known() else { return };
+        if !known.led || known.standing.promised.front == self.config.front {
+            return;
+        }
+        if self.contradiction.is_some() && known.standing.group != self.ledger.group() {
+            self.contradiction = None;
+            self.stand_by();
+        }
+        if let Phase::Standby = self.phase {
+            self.shortfall = None;
+            self.unproved = false;
+            if self.wish.address != Some(true) {
+                // The role is where a planned failover should have brought it, and so is the address.
+                self.handover.trouble = None;
+            }
+        }
+    }
+
+    pub(in crate::front) fn drop_peer(
+        &mut self,
+        now: Mono,
+        link: Link,
+        index: usize,
+        why: Why,
+        out: &mut Vec<Intent>,
+    ) {
+        out.push(Intent::Close { link, why: why.clone() });
+        self.lost_peer(now, index, &why, out);
+    }
+
+    pub(in crate::front) fn lost_peer(
+        &mut self,
+        now: Mono,
+        index: usize,
+        why: &Why,
+        out: &mut Vec<Intent>,
+    ) {
+        self.note_acked();
+        let peer = &mut self.peers[index];
+        if peer.known().is_some() {
+            tracing::warn!(
+                target: "tmr_core::front::backends",
+                backend = %peer.address, %why, "backend is down"
+            );
+        } else {
+            let text = format!("backend {} cannot be used: {why}", peer.address);
+            peer.unreached.warn(now, &text);
+        }
+        peer.trouble = Some(format!("{why}"));
+        let lost = peer.lost(now, self.config.retry);
+        self.judge(now, out);
+        self.join();
+        self.hop_from(now, index, lost, out);
+        if self.recovery.is_busy() {
+            return self.lost_for_recovery(now, index, out);
+        }
+        let leads_nowhere = match &self.phase {
+            Phase::Reading(gather) => gather.reads(index),
+            Phase::Founding { .. } => true,
+            Phase::Proving { need: 2, .. } => !self.can_be_proved(),
+            _ => false,
+        };
+        if leads_nowhere {
+            self.claim_again(now, "a backend went away");
+        }
+    }
+
+    /// Joins the parts anew: a backend came, went, or holds something else.
+    pub(in crate::front) fn join(&mut self) {
+        let parts = self.peers.each_ref().map(|peer| {
+            peer.known().filter(|_| peer.trouble.is_none()).map(|d| d.parts.as_slice())
+        });
+        let lists = self.config.virtuals.iter().map(|(id, _)| *id);
+        let joined = Virtual::join(parts, self.ledger.ahead(), lists);
+        let before = core::mem::replace(&mut self.joined, joined);
+        self.log_copies(&before.copies);
+        self.log_gone(&before.gone);
+        self.unnamed = true;
+    }
+
+    /// Gives each virtual container its serial: the operator's, or a random one, kept in the log.
+    /// The operator's lists of serials go there first, so that all fronts join alike: the lists of
+    /// the one that leads hold, and those that others have left there beside them.
+    pub(in crate::front) fn name_containers(&mut self) {
+        let lists = |(id, _): &&(ContainerId, _)| matches!(id, ContainerId::Serials(_));
+        let listed: Vec<ContainerId> =
+            self.config.virtuals.iter().filter(lists).map(|(id, _)| *id).collect();
+        for container in listed {
+            self.name_container(container);
+        }
+        self.join();
+        let there: Vec<ContainerId> = self.joined.containers.keys().copied().collect();
+        for container in there {
+            self.name_container(container);
+        }
+        self.join();
+        self.unnamed = false;
+    }
+
+    fn name_container(&mut self, container: ContainerId) {
+        let chosen = self.config.virtuals.iter().find(|(id, _)| *id == container);
+        let chosen = chosen.and_then(|(_, serial)| *serial);
+        let kept = self.ledger.ahead().virtual_serial(&container);
+        if kept.is_some() && (chosen.is_none() || chosen == kept) {
+            return;
+        }
+        let serial = chosen.or_else(|| self.ledger.ahead().serial_before(&container));
+        let serial = serial.unwrap_or_else(|| self.random.between(10_000_000, 99_999_999));
+        tracing::info!(
+            target: "tmr_core::front::backends",
+            %container, serial, "a virtual container has its serial"
+        );
+        self.ledger.propose(Entry::Configure(Setting::Virtual { container, serial }));
+    }
+
+    /// A backend has taken other licence files. What it told of the log before stays as it was:
+    /// this says nothing new about it.
+    fn described_anew(&mut self, index: usize, description: Description) {
+        if !self.is_foreign(index) {
+            self.highest = self.highest.max(description.standing.promised);
+        }
+        let peer = &mut self.peers[index];
+        // Before it has said who it is, what it was asked for is on its way and says all this.
+        if let Some(known) = &mut peer.description {
+            tracing::info!(
+                target: "tmr_core::front::backends",
+                backend = %peer.address, parts = description.parts.len(), "backend has other licences"
+            );
+            known.parts = description.parts;
+            self.join();
+        }
+    }
+
+    /// At least two backends are there and counted.
+    pub(in crate::front) fn could_serve(&self) -> bool {
+        let counts = |peer: &&Peer| peer.known().is_some() && peer.exclusion.is_none();
+        self.peers.iter().filter(counts).count() >= 2
+    }
+
+    pub(in crate::front) fn peer_of(&self, link: Link) -> Option<usize> {
+        self.peers.iter().position(|peer| peer.link() == Some(link))
+    }
+}

@@ -1,0 +1,150 @@
+//! The role: whether this front is to lead, by command or because the virtual address is here.
+//!
+//! The address is a hint to try, never a right to write: that is an epoch which two backends have
+//! promised. So two machines may hold the address for as long as they like.
+//!
+//! - The address comes: claim, whoever leads. Whoever moved it wants it so.
+//! - The address is found here when the front starts, or is still here after another front has
+//!   taken the lead: claim only if nobody leads. A front that comes back pre-empts nobody.
+//! - The twin gives its role away, because an operator says so: claim, for a short time. The address
+//!   follows some milliseconds later, and changes nothing then.
+//! - The address goes: nothing is claimed any more, unless an operator has said so. A front that
+//!   leads goes on until another one does; clients that know its own address lose nothing.
+
+use super::failover::Handover;
+use crate::front::replication::backend_link::Peer;
+use crate::front::{Front, Phase};
+use crate::io::{Intent, VipRequest};
+use crate::time::Mono;
+use alloc::vec::Vec;
+
+/// What the role of a front hangs on.
+#[derive(Clone, Debug, Default)]
+pub(in crate::front) struct Wish {
+    /// It is to lead.
+    pub(in crate::front) lead: bool,
+    /// When it was last told to.
+    told: Option<Mono>,
+    /// An operator has told it to: that the address goes does not end it.
+    ordered: bool,
+    /// The twin gives its role away; this front leads by then, or lets it be.
+    pub(in crate::front) offered: Option<Mono>,
+    /// It is to lead as soon as nobody does.
+    pub(in crate::front) waits: bool,
+    /// It led until a backend named a higher epoch, and looks whether another front leads now.
+    pub(in crate::front) deposed: bool,
+    /// The virtual address is here; `None`: there is none, or nobody has looked.
+    pub(in crate::front) address: Option<bool>,
+    /// This machine was told to give the address away.
+    away: bool,
+}
+
+#[cfg(feature = "model")]
+impl Wish {
+    /// For an exhaustive check: all of it but when it was told.
+    pub(in crate::front) fn fingerprint(&self, print: &mut crate::front::model::Print) {
+        let Self { lead, told, ordered, offered, waits, deposed, address, away } = self;
+        assert!(offered.is_none() && address.is_none() && !away);
+        print.add(&(lead, told.is_some(), ordered, waits, deposed));
+    }
+}
+
+impl Front {
+    /// It is to lead: an operator says so, or the virtual address has come.
+    pub(in crate::front) fn take_role(&mut self, now: Mono) {
+        (self.wish.waits, self.wish.deposed, self.wish.offered) = (false, false, None);
+        self.wish.told = Some(now);
+        self.futile = 0;
+        self.heartbeat = now;
+        if !core::mem::replace(&mut self.wish.lead, true) {
+            self.phase = Phase::Pausing { until: now };
+        }
+    }
+
+    /// An operator says that it is to lead.
+    pub(in crate::front) fn order(&mut self, now: Mono) {
+        tracing::info!(target: "tmr_core::front::role", "activated by command");
+        self.handover = Handover::default();
+        self.take_role(now);
+        self.wish.ordered = true;
+    }
+
+    /// It was told to lead after it last knew that it did: whoever has claimed a higher epoch
+    /// meanwhile did so before that.
+    pub(in crate::front) fn was_told_since(&self) -> bool {
+        let confirmed = self.confirmed_at();
+        self.wish.told.is_some_and(|told| confirmed.is_none_or(|at| at < told))
+    }
+
+    /// The machine says whether it has the virtual address.
+    pub(in crate::front) fn address(&mut self, now: Mono, here: bool) {
+        match (self.wish.address.replace(here), here) {
+            (Some(false), true) => {
+                tracing::info!(
+                    target: "tmr_core::front::role",
+                    "the virtual address has come: taking the lead"
+                );
+                self.machine.has_address();
+                self.take_role(now);
+            }
+            (None, true) => {
+                tracing::info!(
+                    target: "tmr_core::front::role",
+                    "the virtual address is here: leading as soon as nobody does"
+                );
+                self.wish.waits = !self.wish.lead;
+            }
+            (Some(true), false) => {
+                tracing::info!(target: "tmr_core::front::role", "the virtual address has gone");
+                self.wish.waits = false;
+                if !matches!(self.phase, Phase::Leading { .. }) && !self.wish.ordered {
+                    self.stand_by();
+                }
+            }
+            (None | Some(false), false) | (Some(true), true) => {}
+        }
+    }
+
+    /// Another front leads, or this one has no reason to try.
+    pub(in crate::front) fn stand_by(&mut self) {
+        self.phase = Phase::Standby;
+        self.silenced = false;
+        self.futile = 0;
+        (self.wish.lead, self.wish.ordered, self.wish.deposed) = (false, false, false);
+        self.wish.offered = None;
+        self.wish.waits = self.wish.address == Some(true);
+    }
+
+    /// Takes the role if it waits for nobody to lead, and nobody does.
+    pub(in crate::front) fn lead_if_nobody_does(&mut self, now: Mono) {
+        let sure = self.twin_awaited() <= now;
+        if self.wish.waits && self.could_serve() && sure && !self.somebody_leads() {
+            tracing::info!(
+                target: "tmr_core::front::role",
+                "the virtual address is here and nobody leads: taking the lead"
+            );
+            self.take_role(now);
+        }
+    }
+
+    /// A backend knows of a front that serves. No stock server does: there it is the twin that says
+    /// so.
+    pub(in crate::front) fn somebody_leads(&self) -> bool {
+        let led = self.peers.iter().filter_map(Peer::known).any(|description| description.led);
+        led || self.config.unfenced && self.twin_leads()
+    }
+
+    /// The address is here, and another front leads: it is better there.
+    pub(in crate::front) fn is_misplaced(&self) -> bool {
+        let here = self.wish.waits && self.wish.address == Some(true);
+        here && self.somebody_leads() && !self.handover.keeps_address()
+    }
+
+    /// Tells whoever moves the address, when that changes.
+    pub(in crate::front) fn tell_away(&mut self, out: &mut Vec<Intent>) {
+        let away = self.is_misplaced();
+        if core::mem::replace(&mut self.wish.away, away) != away {
+            out.push(VipRequest::GiveAway(away).into());
+        }
+    }
+}

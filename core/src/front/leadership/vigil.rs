@@ -1,0 +1,188 @@
+//! Whether this front has slept. A process that was stopped, or a machine that was paused, goes on
+//! with what it believed before, and another front may have led meanwhile: it decides nothing until
+//! two members have answered what it asked after it woke.
+//!
+//! A machine that is paused with its monotonic clock standing still has only the wall clock to see
+//! it by. So a wall clock that is set makes a front ask too, which costs one round trip; and where
+//! that clock has moved too little to tell, what was asked longer ago by it than a confirmation holds
+//! counts no more, however short the pauses were and however many.
+
+use crate::front::{Front, Phase};
+use crate::limits::{CONFIRMED, HANDOVER_WAIT, WALL_STEP, WOKE_LATE};
+use crate::seldom::Seldom;
+use crate::time::{Deadline, Duration, Mono, Now, Wall};
+use alloc::collections::VecDeque;
+use alloc::format;
+
+/// What the last step knew of the time.
+#[derive(Clone, Debug, Default)]
+pub(in crate::front) struct Vigil {
+    last: Option<Now>,
+    due: Option<Mono>,
+    /// When this front was last seen to have slept.
+    woke: Option<Mono>,
+    /// When the wall clock was first seen to show each of the last seconds, oldest first.
+    seconds: VecDeque<(Wall, Mono)>,
+    logged: Seldom,
+}
+
+/// Why a front takes itself to have slept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Slept {
+    /// The wall clock has moved by this much more or less than the monotonic one, in seconds.
+    Stepped(i64),
+    /// This step came so long after the time that was asked for.
+    Late(Duration),
+}
+
+impl Vigil {
+    /// A step begins. Returns why the front may have slept since the last one; `None`: it was
+    /// awake.
+    fn begins(&mut self, now: Now) -> Option<Slept> {
+        self.note_second(now);
+        let last = self.last.replace(now)?;
+        let seconds = |from: u64, to: u64| i128::from(to) - i128::from(from);
+        let passed = seconds(last.mono.0, now.mono.0) / 1_000_000;
+        let stepped = seconds(last.wall.0, now.wall.0) - passed;
+        // It has been awake until the last step, whatever had been asked for by then.
+        let late = self.due.map_or(Duration::ZERO, |due| now.mono.since(due.max(last.mono)));
+        if stepped.unsigned_abs() >= u128::from(WALL_STEP.as_secs()) {
+            Some(Slept::Stepped(i64::try_from(stepped).unwrap_or(i64::MAX)))
+        } else {
+            (late > WOKE_LATE).then_some(Slept::Late(late))
+        }
+    }
+}
+
+impl Vigil {
+    fn note_second(&mut self, now: Now) {
+        while self.seconds.back().is_some_and(|&(wall, _)| wall > now.wall) {
+            self.seconds.pop_back();
+        }
+        if self.seconds.back().is_none_or(|&(wall, _)| wall < now.wall) {
+            self.seconds.push_back((now.wall, now.mono));
+        }
+        let past = |wall: Wall| now.wall.0 - wall.0 > CONFIRMED.as_secs();
+        while self.seconds.front().is_some_and(|&(wall, _)| past(wall)) {
+            self.seconds.pop_front();
+        }
+    }
+
+    /// What was asked before this was asked more than [`CONFIRMED`] ago by the wall clock, in the
+    /// whole seconds that it counts.
+    pub(in crate::front) fn horizon(&self) -> Option<Mono> {
+        self.seconds.front().map(|&(_, mono)| mono)
+    }
+}
+
+impl Front {
+    /// This front has slept a moment ago: what others have asked of it in that time lies before it, and
+    /// they may not wait for it any more.
+    pub(in crate::front) fn has_just_woken(&self, now: Mono) -> bool {
+        self.vigil.woke.is_some_and(|woke| now.since(woke) < HANDOVER_WAIT)
+    }
+
+    /// A step begins.
+    pub(in crate::front) fn look_at_the_time(&mut self, now: Now) {
+        let Some(slept) = self.vigil.begins(now) else { return };
+        self.vigil.woke = Some(now.mono);
+        self.asked_anew = None;
+        self.begin_round();
+        self.heartbeat = now.mono;
+        let text = match slept {
+            Slept::Stepped(seconds) => format!(
+                "the clock moved by {seconds} s more than time has passed: it was set, or this \
+                 machine was paused; calls wait until two backends confirm this front anew"
+            ),
+            Slept::Late(by) => format!(
+                "this front was not run for {} ms: calls wait until two backends confirm it anew",
+                by.as_millis()
+            ),
+        };
+        if matches!(self.phase, Phase::Leading { .. }) {
+            self.vigil.logged.warn(now.mono, &text);
+        } else {
+            tracing::debug!(target: "tmr_core::front::vigil", "{text}");
+        }
+    }
+
+    /// A step ends; the next one is asked for at this time.
+    pub(in crate::front) fn expect(&mut self, due: Option<Deadline>) -> Option<Deadline> {
+        self.vigil.due = due.map(|due| due.at);
+        due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: u64, wall: u64) -> Now {
+        Now { mono: Mono(millis * 1_000), wall: Wall(wall) }
+    }
+
+    #[test]
+    fn time_that_passes_alike_by_both_clocks_is_no_sleep() {
+        let mut vigil = Vigil::default();
+        assert_eq!(vigil.begins(at(900, 70)), None);
+        for millis in (900..20_000).step_by(37) {
+            // The wall clock counts whole seconds, and changes them at some other moment.
+            assert_eq!(vigil.begins(at(millis, 70 + (millis - 100) / 1_000)), None, "{millis}");
+        }
+    }
+
+    #[test]
+    fn a_step_right_behind_a_late_one_is_not_late() {
+        let mut vigil = Vigil { due: Some(Mono(1_000_000)), ..Vigil::default() };
+        assert_eq!(vigil.begins(at(900, 70)), None);
+        assert!(vigil.begins(at(9_900, 79)).is_some());
+        // What was due is still to be done, in another step at the same time.
+        assert_eq!(vigil.begins(at(9_900, 79)), None);
+    }
+
+    #[test]
+    fn what_was_asked_lately_by_both_clocks_is_behind_the_horizon_always() {
+        let mut vigil = Vigil::default();
+        for millis in (900..20_000).step_by(37) {
+            vigil.begins(at(millis, 70 + (millis - 100) / 1_000));
+            let horizon = vigil.horizon().expect("there was a step");
+            assert!(horizon <= Mono((millis * 1_000).saturating_sub(1_960_000).max(900_000)));
+        }
+    }
+
+    #[test]
+    fn seconds_that_only_the_wall_clock_has_seen_move_the_horizon() {
+        let mut vigil = Vigil::default();
+        for second in 0..9 {
+            // Not seen as a step of the clock, each by itself.
+            assert_eq!(vigil.begins(at(900 + second, 70 + second)), None);
+            let asked = 900 + second.saturating_sub(2);
+            assert_eq!(vigil.horizon(), Some(Mono(asked * 1_000)), "{second}");
+        }
+        vigil.begins(at(1_000, 60));
+        assert_eq!(vigil.horizon(), Some(Mono(1_000_000)), "it was set back");
+        assert_eq!(vigil.seconds.len(), 1);
+    }
+
+    #[test]
+    fn a_wall_clock_that_steps_either_way_is_seen() {
+        for (wall, slept) in
+            [(85, Some(15)), (55, Some(-15)), (71, None), (69, None), (0, Some(-70))]
+        {
+            let mut vigil = Vigil::default();
+            vigil.begins(at(900, 70));
+            assert_eq!(vigil.begins(at(900, wall)), slept.map(Slept::Stepped), "{wall}");
+        }
+    }
+
+    #[test]
+    fn a_step_that_comes_late_is_seen() {
+        let mut vigil = Vigil::default();
+        vigil.begins(at(1_000, 70));
+        vigil.due = Some(Mono(1_500_000));
+        assert_eq!(vigil.begins(at(2_500, 71)), None);
+        vigil.due = Some(Mono(3_000_000));
+        let late = Slept::Late(Duration::from_millis(1_500));
+        assert_eq!(vigil.begins(at(4_500, 73)), Some(late));
+    }
+}

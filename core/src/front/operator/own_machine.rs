@@ -1,0 +1,529 @@
+//! Whether this machine, and the twin's, could take the virtual address. Keepalived moves it, and
+//! what is seen of keepalived here is its calls: its track scripts ask this front at an interval
+//! (`/holdz`, `/readyz?of=front`), and its `notify` says how its instances stand. The runtime adds
+//! what the system says. Each front tells its twin what it knows ([`MachineReport`]); a planned
+//! failover is refused where the address would go to nobody.
+//!
+//! Machines whose address is moved by something else, and those without one, give no sign of any of
+//! this: of them nothing is known, and nothing is refused.
+
+use crate::admin::status::{AddressStatus, CouldTake};
+use crate::front::{Front, Phase};
+use crate::limits::{
+    STARTING, TRACK_CALLS, TRACK_INSTANCES, TRACK_INTERVAL_MAX, TRACK_KEPT, TRACK_NAME,
+    TRACK_SETTLES, TRACK_SILENT, TWIN_REASON_TEXT,
+};
+use crate::time::{Duration, Mono};
+use crate::wire::twin::{Asks, Instances, MachineReport};
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::format;
+use alloc::string::String;
+
+/// What keepalived says of one of its instances or groups.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// `GROUP` or `INSTANCE`, and its name.
+    pub(crate) whose: String,
+    /// The state it has entered.
+    pub(crate) state: NoticeState,
+    /// When the process that tells it was begun, in steps that only rise. Keepalived begins one for
+    /// each change of a state, and of two that run at once the later one may be heard first.
+    pub(crate) begun: Option<u64>,
+}
+
+/// The states of a [`Notice`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoticeState {
+    /// MASTER or BACKUP.
+    Ready,
+    /// It cannot have the address.
+    Fault,
+    /// It was stopped, or is not configured any more.
+    Gone,
+}
+
+impl Notice {
+    /// From the words that keepalived adds to a `notify` command: kind, name, state, and priority; and
+    /// when that command was begun, if it says so. Returns `None` where the words are something else.
+    #[must_use]
+    pub fn of_words(words: &[&str], begun: Option<u64>) -> Option<Self> {
+        let [.., kind @ ("GROUP" | "INSTANCE"), name, state, _] = words else { return None };
+        let state = match *state {
+            "MASTER" | "BACKUP" => NoticeState::Ready,
+            "FAULT" => NoticeState::Fault,
+            "STOP" | "DELETED" => NoticeState::Gone,
+            _ => return None,
+        };
+        let fits = name.len() <= TRACK_NAME && !name.chars().any(char::is_control);
+        fits.then(|| Self { whose: format!("{kind} {name}"), state, begun })
+    }
+}
+
+/// What was last said of an instance or group.
+#[derive(Clone, Copy, Debug)]
+struct Said {
+    state: NoticeState,
+    /// As in [`Notice`]; 0: no notice of it has said so.
+    begun: u64,
+}
+
+/// Which of keepalived's track scripts asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Script {
+    /// Could this front serve?
+    Status,
+    /// Is the address to leave this machine?
+    ManualFailover,
+}
+
+/// What is known of the machine that this front runs on.
+#[derive(Clone, Debug, Default)]
+pub(in crate::front) struct OwnMachine {
+    started: Option<Mono>,
+    /// When each script was heard last: whether it could serve, and whether the address is to leave.
+    scripts: [Option<Mono>; 2],
+    /// The latest calls of track scripts.
+    calls: VecDeque<Mono>,
+    /// The latest of them that was one of a regular sequence.
+    regular: Option<Mono>,
+    /// Of each instance or group.
+    said: BTreeMap<String, Said>,
+    /// When one of them last changed.
+    changed: Option<Mono>,
+    /// All of them were stopped.
+    stopped: bool,
+    /// What the system says against the address here.
+    obstacle: Option<String>,
+}
+
+impl OwnMachine {
+    /// The front makes a step.
+    pub(in crate::front) fn start(&mut self, now: Mono) {
+        self.started.get_or_insert(now);
+    }
+
+    /// So long keepalived may be silent.
+    fn patience(&self) -> Duration {
+        let gaps = self.calls.iter().zip(self.calls.iter().skip(1));
+        let longest = gaps.map(|(one, next)| next.since(*one)).max().unwrap_or_default();
+        (longest * 3).max(TRACK_SILENT)
+    }
+
+    /// A track script has asked. Keepalived runs both: one alone is somebody who looks, or a monitor,
+    /// and says nothing of it.
+    pub(in crate::front) fn asked(&mut self, now: Mono, script: Script) {
+        let known = self.calls.len() >= TRACK_CALLS;
+        let longest = if known { self.patience() } else { TRACK_INTERVAL_MAX };
+        self.scripts[script as usize] = Some(now);
+        let lately = |heard: &Option<Mono>| heard.is_some_and(|heard| now.since(heard) <= longest);
+        if !self.scripts.iter().all(lately) {
+            return;
+        }
+        if self.calls.back().is_some_and(|last| now.since(*last) > longest) {
+            // One call after a silence does not say that there is an interval again.
+            self.calls.clear();
+        }
+        if self.calls.len() == TRACK_KEPT {
+            self.calls.pop_front();
+        }
+        self.calls.push_back(now);
+        if self.calls.len() >= TRACK_CALLS {
+            self.regular = Some(now);
+            // Its word of the start after that may have been lost.
+            self.stopped = false;
+        }
+    }
+
+    /// Keepalived says how an instance or group stands.
+    pub(in crate::front) fn notified(&mut self, now: Mono, notice: Notice) {
+        if self.is_late(&notice) {
+            tracing::debug!(
+                target: "tmr_core::front::machine",
+                ?notice, "keepalived has said something newer"
+            );
+            return;
+        }
+        let Notice { whose, state, begun } = notice;
+        self.changed = Some(now);
+        if whose.starts_with("GROUP ") && state == NoticeState::Ready {
+            // It is as its instances are, and of one that is not configured any more nothing is said.
+            let later = |said: &Said| begun.is_some_and(|begun| said.begun > begun);
+            self.said.retain(|whose, said| whose.starts_with("GROUP ") || later(said));
+        }
+        let last = self.said.get(&whose).map(|last| last.begun);
+        if last.is_none() && self.said.len() >= TRACK_INSTANCES {
+            self.said.retain(|_, said| said.state != NoticeState::Gone);
+        }
+        if last.is_some() || self.said.len() < TRACK_INSTANCES {
+            tracing::debug!(target: "tmr_core::front::machine", whose, ?state, "keepalived says");
+            let begun = begun.or(last).unwrap_or_default();
+            self.said.insert(whose, Said { state, begun });
+        }
+        self.stopped = self.said.values().all(|said| said.state == NoticeState::Gone);
+    }
+
+    /// The virtual address has come here. What was in FAULT before is not, or is not configured any
+    /// more: keepalived says nothing of what it was told to forget.
+    pub(in crate::front) fn has_address(&mut self) {
+        self.said.retain(|_, said| said.state != NoticeState::Fault);
+    }
+
+    /// Whether something newer was said of the same: of it by name, or of the group, which is as its
+    /// instances are.
+    fn is_late(&self, notice: &Notice) -> bool {
+        let Some(begun) = notice.begun else { return false };
+        let of_instance = notice.whose.starts_with("INSTANCE ");
+        self.said.iter().any(|(whose, said)| {
+            let of_group = whose.starts_with("GROUP ") && said.state == NoticeState::Ready;
+            (*whose == notice.whose || of_instance && of_group) && begun < said.begun
+        })
+    }
+
+    /// What the system says against the address here; `None`: nothing.
+    pub(in crate::front) fn set_obstacle(&mut self, obstacle: Option<String>) {
+        if let Some(obstacle) = obstacle.as_ref().filter(|it| Some(*it) != self.obstacle.as_ref()) {
+            tracing::warn!(
+                target: "tmr_core::front::machine",
+                "this machine cannot take the virtual address: {obstacle}"
+            );
+        }
+        self.obstacle = obstacle;
+    }
+
+    fn asks(&self, now: Mono) -> Asks {
+        match self.regular.map(|last| now.since(last)) {
+            None => Asks::Never,
+            Some(silence) if silence <= self.patience() => Asks::Regularly,
+            Some(silence) => Asks::Silent(u32::try_from(silence.as_secs()).unwrap_or(u32::MAX)),
+        }
+    }
+
+    fn instances(&self) -> Instances {
+        let is = |state| self.said.values().any(|said| said.state == state);
+        if is(NoticeState::Fault) {
+            Instances::Fault
+        } else if is(NoticeState::Ready) {
+            Instances::Ready
+        } else if self.stopped {
+            Instances::Stopped
+        } else {
+            Instances::Unknown
+        }
+    }
+
+    fn report(&self, now: Mono, unready: Option<String>) -> MachineReport {
+        let started = self.started.unwrap_or(now);
+        MachineReport {
+            // A machine that has given the address away is in FAULT until its scripts ask again.
+            starting: now.since(started) < STARTING
+                || self.changed.is_some_and(|at| now.since(at) < TRACK_SETTLES),
+            asks: self.asks(now),
+            instances: self.instances(),
+            obstacle: self.obstacle.clone().map(told),
+            unready: unready.map(told),
+        }
+    }
+}
+
+/// A reason as the twin takes it: without control characters, and not too long.
+fn told(reason: String) -> String {
+    let mut text: String =
+        reason.chars().map(|one| if one.is_control() { ' ' } else { one }).collect();
+    let mut end = text.len().min(TWIN_REASON_TEXT);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.truncate(end);
+    text
+}
+
+/// The machine that something is said of, for people.
+#[derive(Clone, Copy, Debug)]
+enum Whose {
+    Ours,
+    Theirs,
+}
+
+impl Whose {
+    fn place(self) -> &'static str {
+        match self {
+            Self::Ours => "here",
+            Self::Theirs => "there",
+        }
+    }
+}
+
+/// Whether keepalived could bring the address to a machine whose front serves then. `other`: what is
+/// known of the other machine, where keepalived may be known to move the address.
+///
+/// # Errors
+/// Why not, in a sentence for people.
+fn could_take(
+    whose: Whose,
+    report: &MachineReport,
+    other: Option<&MachineReport>,
+) -> Result<(), String> {
+    let place = whose.place();
+    if let Some(obstacle) = &report.obstacle {
+        return Err(obstacle.clone());
+    }
+    match (report.asks, report.instances) {
+        (_, Instances::Stopped) => return Err(format!("keepalived {place} was stopped")),
+        (Asks::Silent(seconds), _) => {
+            return Err(format!(
+                "keepalived {place} has not run its track scripts for {seconds} s: it does not run, \
+                 or hangs"
+            ));
+        }
+        (_, Instances::Fault) if report.unready.is_none() => {
+            return Err(format!(
+                "keepalived {place} is in FAULT: an interface that it tracks is down, or a script of \
+                 its fails"
+            ));
+        }
+        // A machine that keepalived has no part in, unless it has at the other one.
+        (Asks::Never, Instances::Unknown) if other.is_some_and(|it| it.asks != Asks::Never) => {
+            let why = if report.starting {
+                "the front has just started"
+            } else {
+                "it does not run, or its track scripts do not reach the front"
+            };
+            return Err(format!(
+                "keepalived {place} has not run its track scripts since the front {place} started: \
+                 {why}"
+            ));
+        }
+        _ => {}
+    }
+    could_serve(whose, report)
+}
+
+/// Whether a front could serve by its own word.
+///
+/// # Errors
+/// Why not, in a sentence for people.
+fn could_serve(whose: Whose, report: &MachineReport) -> Result<(), String> {
+    let Some(reason) = &report.unready else { return Ok(()) };
+    Err(format!("the front {} could not serve: {reason}", whose.place()))
+}
+
+/// The same as status shows it.
+fn shown(whose: Whose, report: &MachineReport, other: Option<&MachineReport>) -> CouldTake {
+    let seen = report.asks == Asks::Regularly || report.instances == Instances::Ready;
+    match could_take(whose, report, other) {
+        Err(reason) => CouldTake { could_take: Some(false), reason: Some(reason) },
+        Ok(()) => CouldTake { could_take: seen.then_some(true), reason: None },
+    }
+}
+
+impl Front {
+    /// What this front knows of its machine. Only one that stands by says whether it could serve.
+    pub(in crate::front) fn machine_report(&self, now: Mono) -> MachineReport {
+        let stands_by = matches!(self.phase, Phase::Standby);
+        let unready = if stands_by { self.readiness(now).err() } else { None };
+        self.machine.report(now, unready)
+    }
+
+    /// Whether the twin could serve, and its machine take the virtual address if that is here.
+    /// Nothing stands against a twin that tells nothing of its machine.
+    ///
+    /// # Errors
+    /// Why not, in words that follow "the twin".
+    pub(in crate::front) fn twin_machine_could(&self, now: Mono) -> Result<(), String> {
+        let Some(theirs) = self.twin_machine(now) else { return Ok(()) };
+        could_serve(Whose::Theirs, &theirs).map_err(|why| format!("cannot take over: {why}"))?;
+        if self.wish.address != Some(true) {
+            return Ok(());
+        }
+        could_take(Whose::Theirs, &theirs, Some(&self.machine_report(now))).map_err(|why| {
+            format!("cannot take over, for the virtual address would go to nobody: {why}")
+        })
+    }
+
+    /// Which machines could take the virtual address; `None`: there is none.
+    pub(in crate::front) fn address_status(&self, now: Mono) -> Option<AddressStatus> {
+        self.wish.address?;
+        let (ours, theirs) = (self.machine_report(now), self.twin_machine(now));
+        let this = shown(Whose::Ours, &ours, theirs.as_ref());
+        let other = match &theirs {
+            Some(theirs) => shown(Whose::Theirs, theirs, Some(&ours)),
+            None => CouldTake { could_take: None, reason: None },
+        };
+        Some(AddressStatus { this, other })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn at(millis: u64) -> Mono {
+        Mono(0) + Duration::from_millis(millis)
+    }
+
+    /// Both scripts ask once in an interval, so many times; returns when they did last.
+    fn asks(machine: &mut OwnMachine, from: u64, interval: u64, times: u64) -> u64 {
+        for time in 0..times {
+            machine.asked(at(from + time * interval), Script::Status);
+            machine.asked(at(from + time * interval + 3), Script::ManualFailover);
+        }
+        from + (times - 1) * interval + 3
+    }
+
+    #[test]
+    fn scripts_that_ask_at_their_interval_and_then_do_not_are_silent() {
+        for (interval, patience) in [(1_000, 5_000), (10_000, 30_000), (200, 5_000)] {
+            let mut machine = OwnMachine::default();
+            assert_eq!(machine.asks(at(0)), Asks::Never);
+            let last = asks(&mut machine, 1_000, interval, 9);
+            // Both scripts ask at almost the same time: the interval is 3 ms longer than the pause.
+            assert_eq!(machine.asks(at(last + patience - 10)), Asks::Regularly, "{interval}");
+            let silent = Asks::Silent(u32::try_from(patience / 1_000).unwrap());
+            assert_eq!(machine.asks(at(last + patience + 1)), silent, "{interval}");
+            // It runs again.
+            let last = asks(&mut machine, last + 100_000, interval, 3);
+            assert_eq!(machine.asks(at(last)), Asks::Regularly);
+        }
+    }
+
+    #[test]
+    fn scripts_that_an_operator_tries_by_hand_are_no_keepalived() {
+        let mut machine = OwnMachine::default();
+        asks(&mut machine, 0, 1, 1);
+        assert_eq!(machine.asks(at(10)), Asks::Never);
+        for time in 1..9 {
+            machine.asked(Mono(0) + MINUTE * time * 2, Script::Status);
+            assert_eq!(machine.asks(Mono(0) + MINUTE * time * 2), Asks::Never);
+        }
+        // A monitor asks one thing, for as long as it likes.
+        for time in 0..99 {
+            machine.asked(at(1_100_000 + time * 5_000), Script::Status);
+            assert_eq!(machine.asks(at(1_100_000 + time * 5_000)), Asks::Never);
+        }
+        let last = asks(&mut machine, 2_000_000, 1_000, 5);
+        asks(&mut machine, last + 60_000, 1, 1);
+        assert_eq!(machine.asks(at(last + 60_100)), Asks::Silent(60));
+    }
+
+    #[test]
+    fn what_keepalived_says_of_each_instance_is_kept() {
+        let mut machine = OwnMachine::default();
+        let mut said = |words: &str| {
+            let words: Vec<&str> = words.split(' ').collect();
+            let notice = Notice::of_words(&words, None);
+            notice.into_iter().for_each(|notice| machine.notified(at(0), notice));
+            machine.instances()
+        };
+        assert_eq!(said("GROUP tmr nonsense 250"), Instances::Unknown);
+        assert_eq!(said("FAULT"), Instances::Unknown);
+        assert_eq!(said("GROUP tmr BACKUP 250"), Instances::Ready);
+        assert_eq!(said("INSTANCE six FAULT 250"), Instances::Fault);
+        assert_eq!(said("INSTANCE four MASTER 250"), Instances::Fault);
+        assert_eq!(said("INSTANCE six DELETED 250"), Instances::Ready);
+        // One that was in FAULT is taken out of the configuration: only its group is spoken of.
+        assert_eq!(said("INSTANCE six FAULT 250"), Instances::Fault);
+        assert_eq!(said("GROUP tmr FAULT 250"), Instances::Fault);
+        assert_eq!(said("GROUP tmr BACKUP 250"), Instances::Ready);
+        assert_eq!(said("GROUP tmr STOP 250"), Instances::Stopped);
+        assert_eq!(said("more GROUP tmr BACKUP 250"), Instances::Ready);
+        for number in 0..2 * TRACK_INSTANCES {
+            let words = format!("GROUP {number} FAULT 1");
+            let words: Vec<&str> = words.split(' ').collect();
+            machine.notified(at(0), Notice::of_words(&words, None).unwrap());
+        }
+        assert_eq!(machine.said.len(), TRACK_INSTANCES);
+        let long = "x".repeat(TRACK_NAME + 1);
+        assert_eq!(Notice::of_words(&["GROUP", &long, "FAULT", "1"], None), None);
+    }
+
+    #[test]
+    fn of_two_notices_the_one_that_was_begun_later_counts_whichever_is_heard_first() {
+        let mut machine = OwnMachine::default();
+        let mut said = |words: &str, begun: u64| {
+            let words: Vec<&str> = words.split(' ').collect();
+            machine.notified(at(0), Notice::of_words(&words, Some(begun)).unwrap());
+            machine.instances()
+        };
+        assert_eq!(said("GROUP tmr BACKUP 250", 2), Instances::Ready);
+        assert_eq!(said("GROUP tmr FAULT 250", 1), Instances::Ready);
+        assert_eq!(said("GROUP tmr FAULT 250", 3), Instances::Fault);
+        // An instance by itself, and one of a group that has gone on since.
+        assert_eq!(said("INSTANCE six FAULT 250", 4), Instances::Fault);
+        assert_eq!(said("GROUP tmr MASTER 250", 6), Instances::Ready);
+        assert_eq!(said("INSTANCE six FAULT 250", 5), Instances::Ready);
+        assert_eq!(said("INSTANCE six FAULT 250", 7), Instances::Fault);
+        assert_eq!(said("INSTANCE six BACKUP 250", 8), Instances::Ready);
+        assert_eq!(said("INSTANCE six FAULT 250", 9), Instances::Fault);
+        assert_eq!(said("GROUP tmr BACKUP 250", 7), Instances::Fault, "the instance has gone on");
+        assert_eq!(said("INSTANCE six BACKUP 250", 9), Instances::Ready);
+        // A stop is not undone by what was said before it, and by what an older program says it is.
+        assert_eq!(said("INSTANCE six STOP 250", 10), Instances::Ready);
+        assert_eq!(said("GROUP tmr STOP 250", 11), Instances::Stopped);
+        assert_eq!(said("GROUP tmr FAULT 250", 9), Instances::Stopped);
+        let words = ["GROUP", "tmr", "BACKUP", "250"];
+        machine.notified(at(0), Notice::of_words(&words, None).unwrap());
+        assert_eq!(machine.instances(), Instances::Ready);
+        machine
+            .notified(at(0), Notice::of_words(&["GROUP", "tmr", "FAULT", "1"], Some(9)).unwrap());
+        assert_eq!(machine.instances(), Instances::Ready);
+    }
+
+    #[test]
+    fn a_fault_ends_when_the_address_comes_and_not_by_a_silence() {
+        let fault = || Notice::of_words(&["INSTANCE", "old", "FAULT", "1"], None).unwrap();
+        let mut machine = OwnMachine::default();
+        let last = asks(&mut machine, 1_000, 1_000, 5);
+        machine.notified(at(last), fault());
+        // The front was stopped for a minute; keepalived has nothing new to say.
+        asks(&mut machine, last + 60_000, 1_000, 5);
+        assert_eq!(machine.instances(), Instances::Fault);
+        machine.has_address();
+        assert_eq!(machine.instances(), Instances::Unknown);
+    }
+
+    #[test]
+    fn a_reason_fits_the_message_to_the_twin() {
+        let reason = told(format!("two\nlines {}", "é".repeat(TWIN_REASON_TEXT)));
+        assert!(reason.starts_with("two lines é") && reason.len() <= TWIN_REASON_TEXT);
+        let report = MachineReport { unready: Some(reason), ..MachineReport::default() };
+        let tell = crate::wire::twin::Tell::Machine(report);
+        let bytes = tell.encode(5).unwrap();
+        assert_eq!(crate::wire::twin::Tell::decode(&bytes, 5), Ok(tell));
+    }
+
+    #[test]
+    fn each_reason_is_told_and_nothing_stands_against_what_nothing_is_known_of() {
+        let well = MachineReport {
+            asks: Asks::Regularly,
+            instances: Instances::Ready,
+            ..MachineReport::default()
+        };
+        let nothing = MachineReport::default();
+        let judge = |report: &MachineReport, other| could_take(Whose::Theirs, report, other);
+        assert_eq!(judge(&well, Some(&well)), Ok(()));
+        assert_eq!(judge(&well, Some(&nothing)), Ok(()));
+        assert_eq!(judge(&nothing, Some(&nothing)), Ok(()));
+        assert_eq!(judge(&nothing, None), Ok(()));
+        // Its scripts are others, and its notices come.
+        let own_scripts = MachineReport { asks: Asks::Never, ..well.clone() };
+        assert_eq!(judge(&own_scripts, Some(&well)), Ok(()));
+        let rows = [
+            (nothing.clone(), "since the front there started: it does not run"),
+            (MachineReport { starting: true, ..nothing.clone() }, "the front has just started"),
+            (MachineReport { asks: Asks::Silent(12), ..well.clone() }, "for 12 s"),
+            (MachineReport { instances: Instances::Fault, ..well.clone() }, "FAULT"),
+            (MachineReport { instances: Instances::Stopped, ..well.clone() }, "was stopped"),
+            (MachineReport { obstacle: Some("eth0 is down".into()), ..well.clone() }, "eth0"),
+            (MachineReport { unready: Some("no backends".into()), ..well.clone() }, "no backends"),
+        ];
+        for (report, said) in rows {
+            let why = judge(&report, Some(&well)).unwrap_err();
+            assert!(why.contains(said), "{why}");
+        }
+        assert_eq!(shown(Whose::Ours, &nothing, None).could_take, None);
+        assert_eq!(shown(Whose::Ours, &well, None).could_take, Some(true));
+    }
+}

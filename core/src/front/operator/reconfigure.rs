@@ -1,0 +1,92 @@
+//! Another configuration comes into force while this front runs. What is as it was is not
+//! disturbed: links, seats and the role stay.
+//!
+//! What cannot change in a process that runs: whether the backends are stock servers
+//! (`CmServer.Unfenced`). What never lives here: whether a configuration is right (that is
+//! [`config`]), and what of it is the machine's: files, ports, logs.
+
+use crate::config::{self, InForce};
+use crate::front::Front;
+use crate::front::replication::backend_link::Peer;
+use crate::front::twin::Twin;
+use crate::io::Intent;
+use crate::link::{Address, Why};
+use crate::time::Mono;
+use alloc::vec::Vec;
+
+const MOVED: Why = Why::Stepped("another address is configured");
+
+impl Front {
+    /// This is in force from now on.
+    pub(in crate::front) fn configured(&mut self, now: Mono, new: &InForce, out: &mut Vec<Intent>) {
+        let InForce { config, address, .. } = new;
+        let address = *config.virtual_ips.first().unwrap_or(address);
+        self.config.identity.address = address;
+        self.config.cleanup = config.cleanup;
+        let name = self.config.identity.name.clone();
+        self.admin.set_names(config.web.host_names.iter().cloned().chain([name]).collect());
+        self.admin.set_proxies(config.web.trusted_proxies.clone());
+        self.desk.configure(address, config.cleanup);
+        self.desk.obey(config.policy.clone());
+        if config.virtual_ips.is_empty() {
+            // The role is set by command.
+            (self.wish.address, self.wish.waits) = (None, false);
+        }
+        self.config.retry = config.retry;
+        if self.config.virtuals != config.virtuals {
+            self.config.virtuals.clone_from(&config.virtuals);
+            self.join();
+        }
+        self.configure_backends(now, &config.backends, out);
+        self.configure_twin(now, config.twin.clone(), out);
+    }
+
+    /// Backends that are configured no more make room for the new ones. All that is known of the
+    /// others stays, and each keeps its place.
+    fn configure_backends(&mut self, now: Mono, new: &[Address; 3], out: &mut Vec<Intent>) {
+        let places = places(self.config.backends.each_ref(), new);
+        if places == self.config.backends {
+            return;
+        }
+        for (index, address) in places.iter().enumerate() {
+            if self.peers[index].address == *address {
+                continue;
+            }
+            tracing::info!(
+                target: "tmr_core::front::configure",
+                old = %self.peers[index].address, new = %address, "a backend is another one"
+            );
+            if let Some(link) = self.peers[index].link() {
+                self.drop_peer(now, link, index, MOVED, out);
+            }
+            self.peers[index] = Peer::new(address.clone());
+            self.peers[index].round = self.round;
+        }
+        self.config.backends = places;
+        self.join();
+    }
+
+    fn configure_twin(&mut self, now: Mono, new: config::Twin, out: &mut Vec<Intent>) {
+        let moved = self.config.twin.as_ref().is_none_or(|old| old.address != new.address);
+        if moved {
+            if let Some(link) = self.twin.as_ref().and_then(Twin::dialled) {
+                out.push(Intent::Close { link, why: MOVED });
+                self.twin_closed(now, link, &MOVED, out);
+            }
+        }
+        match &mut self.twin {
+            Some(twin) => twin.configure(now, new.clone(), moved),
+            None => self.twin = Some(Twin::new(new.clone())),
+        }
+        self.config.twin = Some(new);
+    }
+}
+
+/// Which server stands in which of three places: one that is among the new ones stays where it is.
+pub(in crate::front) fn places(old: [&Address; 3], new: &[Address; 3]) -> [Address; 3] {
+    let mut fresh = new.iter().filter(|address| !old.contains(address));
+    old.map(|address| {
+        let stays = new.contains(address).then_some(address);
+        stays.or_else(|| fresh.next()).expect("three different ones then and now").clone()
+    })
+}

@@ -1,0 +1,382 @@
+//! What a front says of itself on its admin pages.
+
+use crate::admin::View;
+use crate::admin::metrics::Page;
+use crate::admin::status::{
+    Allocation, BackendState, BackendStatus, ContainerStatus, CopyStatus, Difference, FrontStatus,
+    GoneStatus, LicenceStatus, Role, StrayStatus,
+};
+use crate::admin::usage::usage;
+use crate::config::InForce;
+use crate::front::replication::backend_link::{Follow, Wire};
+use crate::front::{Front, Phase};
+use crate::history::{Chart, Span};
+use crate::limits::{ALLOCATIONS_SHOWN, DENIED_RECENT, HISTORY_GAP_TOLD};
+use crate::link::Door;
+use crate::log::{Client, DiskId, Grant, Handle, LicenceKey, Usage};
+use crate::time::{Now, Wall};
+use crate::verdict::{self, Trouble};
+use crate::wire::constants::mask;
+use crate::wire::twin::Part;
+use alloc::collections::BTreeSet;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::net::IpAddr;
+use serde_json::Value;
+
+/// A front at one time.
+pub(in crate::front) struct At<'a> {
+    pub(in crate::front) front: &'a Front,
+    pub(in crate::front) now: Now,
+}
+
+impl View for At<'_> {
+    fn status(&self) -> Value {
+        serde_json::to_value(self.shown()).unwrap_or_default()
+    }
+
+    fn troubles(&self) -> Vec<Trouble> {
+        let (front, now) = (self.front, self.front.date.now());
+        let charts = front.history().charts();
+        let sum = |steps: &[u32]| steps.iter().copied().map(u64::from).sum();
+        let denied = |(minutes, hours): (Chart, Chart)| {
+            let recent = minutes.denied.len().saturating_sub(DENIED_RECENT);
+            verdict::Denied {
+                licence: (minutes.firm_code, minutes.product_code, minutes.tmr_id),
+                recent: sum(&minutes.denied[recent..]),
+                hour: sum(&minutes.denied),
+                day: sum(&hours.denied),
+            }
+        };
+        let spans = [Span::Hour, Span::Day].map(|span| charts.show(span, now));
+        let [minutes, hours] = spans;
+        let denied = minutes.into_iter().zip(hours).map(denied);
+        let recent = |at: &Wall| now.0.saturating_sub(at.0) < HISTORY_GAP_TOLD.as_secs();
+        let facts = verdict::Facts {
+            status: &self.facts(),
+            ready: front.readiness(self.now.mono),
+            now,
+            denied: denied.collect(),
+            links: front.counts.doors[Door::Licence as usize],
+            tokens: front.admin.tokens(),
+            history_gap: front.seen.history_gap.filter(recent),
+        };
+        verdict::of_front(&facts)
+    }
+
+    fn usage(&self, span: Span) -> Option<Value> {
+        Some(usage(self.front.history().charts(), span, self.front.date.now()))
+    }
+
+    fn events(&self) -> Value {
+        self.front.events.shown()
+    }
+
+    fn allocations(&self, from: usize) -> Value {
+        let total = self.front.ledger.ahead().seat_count();
+        serde_json::json!({ "total": total, "allocations": self.page(from) })
+    }
+
+    fn held_from(&self, address: IpAddr) -> Result<usize, String> {
+        self.takes_back("handles")?;
+        match self.front.desk.held_from(address, self.front.ledger.ahead()).len() {
+            0 => Err(format!("{address} holds no handle")),
+            count => Ok(count),
+        }
+    }
+
+    fn held(&self, handle: Handle) -> Result<String, String> {
+        self.takes_back("the handle")?;
+        let seat = self.front.ledger.ahead().seat(handle);
+        seat.map(holder).ok_or_else(|| format!("nobody holds handle {handle} any more"))
+    }
+
+    fn ready(&self) -> Result<(), String> {
+        self.front.readiness(self.now.mono)
+    }
+
+    fn holds(&self) -> Result<(), String> {
+        if self.front.is_misplaced() {
+            return Err("another front leads: the virtual address belongs there".to_string());
+        }
+        Ok(())
+    }
+
+    fn yields(&self) -> Result<(), String> {
+        self.front.could_hand_over(self.now.mono)
+    }
+
+    fn recovery(&self) -> Result<Value, String> {
+        self.front.plan_shown(self.now.mono)
+    }
+
+    fn measure(&self, page: &mut Page) {
+        self.write(page);
+    }
+
+    fn settings(&self) -> Option<(Option<&InForce>, bool)> {
+        let settings = &self.front.settings;
+        Some((settings.now.as_deref(), settings.is_busy()))
+    }
+}
+
+/// Who holds a handle, in words.
+pub(in crate::front) fn holder(seat: &Grant) -> String {
+    let Client { address, host, user, .. } = &seat.client;
+    let host = if host.is_empty() { address.to_string() } else { format!("{host} ({address})") };
+    if user.is_empty() { host } else { format!("{user} at {host}") }
+}
+
+impl At<'_> {
+    /// What status shows.
+    fn shown(&self) -> FrontStatus {
+        let (clients, allocations) = (self.front.desk.visitors(), self.page(0));
+        FrontStatus { clients, allocations, ..self.facts() }
+    }
+
+    /// What status shows, without the lists of handles and clients: they are long, and nothing is
+    /// judged by them.
+    fn facts(&self) -> FrontStatus {
+        let front = self.front;
+        FrontStatus {
+            version: env!("CARGO_PKG_VERSION"),
+            runtime: front.config.identity.runtime,
+            process: format!("{:08x}", front.config.front),
+            role: self.role(),
+            epoch: front.phase.epoch().unwrap_or(front.highest).round,
+            fenced: !front.config.unfenced,
+            cluster: front.ledger.group().map(|group| group.to_string()),
+            virtual_ip: front.wish.address,
+            address: front.address_status(self.now.mono),
+            failover_trouble: front.handover.trouble.clone(),
+            obstacle: front.obstacle(),
+            twin: front.twin_status(self.now.mono),
+            backends: (0..3).map(|index| self.backend(index)).collect(),
+            clocks: self.clocks(),
+            containers: self.containers(),
+            strays: self.strays(),
+            copies: self.copies(),
+            certificate_ends: front.admin.certificate_ends(),
+            licenses: self.licences(),
+            gone: self.gone(),
+            clients: Vec::new(),
+            handles: front.ledger.ahead().seat_count() as u64,
+            allocations: Vec::new(),
+            strangers: front.desk.strangers(self.now.mono),
+        }
+    }
+
+    pub(in crate::front) fn role(&self) -> Role {
+        let front = self.front;
+        match front.part(self.now.mono) {
+            _ if matches!(front.phase, Phase::Leading { .. })
+                && front.seems_confirmed(self.now.mono) =>
+            {
+                Role::Active
+            }
+            Part::Standby => Role::Standby,
+            Part::Starting => Role::Starting,
+            Part::Active => Role::Active,
+        }
+    }
+
+    fn member(&self, disk: &DiskId) -> bool {
+        self.front.ledger.settled().members().is_some_and(|members| members.contains(disk))
+    }
+
+    pub(in crate::front) fn backend(&self, index: usize) -> BackendStatus {
+        let front = self.front;
+        let peer = &front.peers[index];
+        let standing = peer.standing();
+        let leading = matches!(front.phase, Phase::Leading { .. });
+        let state = match (peer.wire, peer.follow, standing) {
+            (Wire::Up(_), _, Some(_)) if front.config.unfenced => BackendState::Unfenced,
+            (Wire::Up(_), _, Some(_)) if !leading && peer.trouble.is_none() => BackendState::Up,
+            (Wire::Up(_), Follow::Yes { acked, .. }, Some(standing))
+                if self.member(&standing.disk) && acked >= self.floor() =>
+            {
+                BackendState::Up
+            }
+            (Wire::Up(_), _, Some(_)) => BackendState::Repairing,
+            _ => BackendState::Down,
+        };
+        let acked = peer.acked();
+        let on_disk = leading && acked >= front.ledger.committed();
+        let on_disk = if on_disk { front.ledger.settled().seat_count() } else { 0 };
+        let handles = peer.seats.as_ref().map_or(on_disk, BTreeSet::len);
+        BackendStatus {
+            address: peer.address.to_string(),
+            state,
+            serial: peer.known().and_then(|d| d.parts.first()).map(|part| part.name()),
+            epoch: standing.map_or(0, |standing| standing.promised.round),
+            handles: handles as u64,
+            trouble: peer.trouble.clone(),
+            disk_slow: peer.writes.slow(self.now.mono),
+            state_lost: peer.lost_files.state,
+            socket_lost: peer.lost_files.socket,
+            files_unusable: peer.unusable,
+        }
+    }
+
+    /// What a backend must have acknowledged to count as up to date; entries that are on their
+    /// way do not make it late.
+    fn floor(&self) -> crate::log::Slot {
+        let committed = self.front.ledger.committed();
+        crate::log::Slot(committed.0.saturating_sub(crate::limits::UNCOMMITTED_MAX))
+    }
+
+    fn containers(&self) -> Vec<ContainerStatus> {
+        let joined = &self.front.joined;
+        let shown = joined.catalogue.containers.iter().map(|shown| ContainerStatus {
+            serial: format!("{}-{}", mask::TMR, shown.serial),
+            cm_act_id: shown.cm_act_id,
+            parts: joined.containers.get(&shown.id).cloned().unwrap_or_default(),
+        });
+        shown.collect()
+    }
+
+    fn strays(&self) -> Vec<StrayStatus> {
+        let stray = |(index, serial): &(usize, String)| StrayStatus {
+            backend: self.front.peers[*index].address.to_string(),
+            serial: serial.clone(),
+            trouble: "it has no CmActId, and no list of Serials in VirtualContainers names it: \
+                      its TMR licences are not served",
+        };
+        self.front.joined.strays.iter().map(stray).collect()
+    }
+
+    fn copies(&self) -> Vec<CopyStatus> {
+        let addresses = self.front.addresses();
+        let shown = self.front.joined.copies.iter().map(|copied| CopyStatus {
+            serial: copied.name.clone(),
+            backends: copied.backends.iter().map(|index| addresses[*index].clone()).collect(),
+            trouble: copied.trouble(&addresses),
+        });
+        shown.collect()
+    }
+
+    pub(in crate::front) fn licences(&self) -> Vec<LicenceStatus> {
+        let front = self.front;
+        let served = front.config.unfenced || front.has_two_members();
+        let one =
+            |(key, joined): (&LicenceKey, &crate::front::calls::virtual_containers::Joined)| {
+                let offer = front.joined.catalogue.offers.get(key);
+                let quantity = offer.map_or(0, |offer| offer.product.license_quantity);
+                let state = front.ledger.ahead();
+                let used = state.usage(key).map_or(0, Usage::used);
+                let gone = offer.map_or(0, |offer| offer.seats_gone(state));
+                let expires = offer.and_then(|offer| offer.ends(state));
+                let differs =
+                    joined.differs.iter().map(|(index, field, value, expected)| Difference {
+                        backend: front.peers[*index].address.to_string(),
+                        field: (*field).to_string(),
+                        value: value.clone(),
+                        expected: expected.clone(),
+                    });
+                // A backend that is there and has no part of it.
+                let lacks = |index: &usize| {
+                    let peer = &front.peers[*index];
+                    joined.prints[*index].is_none()
+                        && peer.known().is_some()
+                        && peer.trouble.is_none()
+                };
+                let missing = (0..3).filter(lacks).map(|index| Difference {
+                    backend: front.peers[index].address.to_string(),
+                    field: "ProductCode".to_string(),
+                    value: format!("missing in part {}", index + 1),
+                    expected: key.product_code.to_string(),
+                });
+                let now = front.date.now();
+                let expired = expires.is_some_and(|end| end <= now);
+                let activates = offer.and_then(|offer| offer.product.activation_time);
+                let mut licence = LicenceStatus {
+                    firm_code: key.firm_code,
+                    product_code: key.product_code,
+                    tmr_id: key.tmr_id,
+                    quantity,
+                    used,
+                    free: quantity.saturating_sub(used).saturating_sub(gone),
+                    gone,
+                    matching: u32::try_from(joined.matching).unwrap_or_default(),
+                    available: served
+                        && joined.matching >= 2
+                        && !expired
+                        && activates.is_none_or(|start| start <= now),
+                    state: verdict::LicenceState::default(),
+                    severity: None,
+                    units_left: offer.and_then(|offer| offer.units_left(state)),
+                    units: offer.and_then(|offer| offer.product.unit_counter),
+                    activates,
+                    expires,
+                    expired,
+                    differs: differs.chain(missing).collect(),
+                };
+                licence.state = verdict::licence_state(&licence, served, now);
+                licence.severity = licence.state.severity();
+                licence
+            };
+        front.joined.joined.iter().map(one).collect()
+    }
+
+    fn gone(&self) -> Vec<GoneStatus> {
+        let front = self.front;
+        let state = front.ledger.ahead();
+        let one = |key: &LicenceKey| GoneStatus {
+            firm_code: key.firm_code,
+            product_code: key.product_code,
+            tmr_id: key.tmr_id,
+            cm_act_id: key.container.cm_act_id(),
+            handles: front.handles_of(key) as u64,
+            seats: state.usage(key).map_or(0, Usage::used),
+            trouble: front.gone_in_words(key),
+        };
+        let held = front.joined.gone.iter().filter(|key| state.usage(key).is_some());
+        held.map(one).collect()
+    }
+
+    /// Whether handles can be taken back here.
+    fn takes_back(&self, what: &str) -> Result<(), String> {
+        if matches!(self.front.phase, Phase::Leading { .. }) && self.front.serves(self.now.mono) {
+            return Ok(());
+        }
+        let where_else = match &self.front.config.twin {
+            Some(twin) => format!("at the one that does, which may be {}", twin.address.host),
+            None => "when it does".to_string(),
+        };
+        Err(format!("this front does not lead: take {what} back {where_else}"))
+    }
+
+    /// So many of the handles that are held, beginning behind `from`: seats first.
+    fn page(&self, from: usize) -> Vec<Allocation> {
+        let mut seats: Vec<&Grant> = self.front.ledger.ahead().seats().collect();
+        seats.sort_unstable_by_key(|seat| (seat.takes() == 0, seat.since, seat.handle));
+        let page = seats.into_iter().skip(from).take(ALLOCATIONS_SHOWN);
+        page.map(|seat| self.allocation(seat)).collect()
+    }
+
+    fn allocation(&self, seat: &Grant) -> Allocation {
+        let ledger = &self.front.ledger;
+        // One that is on its way still is counted for none.
+        let there = ledger.settled().seat(seat.handle).is_some();
+        let holders = self.front.peers.iter().filter(|peer| {
+            let follows = matches!(peer.follow, Follow::Yes { .. });
+            let given = peer.seats.as_ref().is_none_or(|seats| seats.contains(&seat.handle));
+            there && given && follows && peer.acked() >= ledger.committed()
+        });
+        Allocation {
+            handle: seat.handle.0,
+            id: self.front.desk.alias(seat.handle),
+            kind: seat.held.kind(),
+            firm_code: seat.held.key().map_or(0, |key| key.firm_code),
+            product_code: seat.held.licence().map_or(0, |key| key.product_code),
+            mode: seat.mode.name(),
+            client: seat.client.address,
+            host: seat.client.host.clone(),
+            user: seat.client.user.clone(),
+            since: seat.since,
+            gone: seat.held.licence().is_some_and(|key| self.front.joined.gone.contains(key)),
+            backends: u32::try_from(holders.count()).unwrap_or_default(),
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! Writing: entries go to every backend that follows, acknowledgements come back, slots commit.
+//! And repair: one that is behind, or blank, is brought up to date while the others serve.
+
+use super::backend_link::{Asked, Follow, Peer};
+use crate::front::{Front, Phase};
+use crate::io::Intent;
+use crate::limits::{APPEND_ENTRIES, PIECE_BYTES, TROUBLE_LASTS, UNCOMMITTED_MAX};
+use crate::log::{DiskId, Entry, Epoch, Setting, Slot};
+use crate::time::Mono;
+use crate::wire::group::{Order, encode};
+use alloc::string::String;
+use alloc::vec::Vec;
+
+impl Front {
+    /// A backend that has promised begins to follow the log from where it stands.
+    pub(in crate::front) fn follow(&mut self, now: Mono, index: usize, out: &mut Vec<Intent>) {
+        let Some(epoch) = self.phase.epoch() else { return };
+        let Some(standing) = self.peers[index].standing().copied() else { return };
+        match standing.group {
+            Some(_)
+                if standing.group == self.ledger.group()
+                    && standing.committed.next() >= self.ledger.first() =>
+            {
+                let (next, acked) = (standing.committed.next(), standing.committed);
+                self.peers[index].follow = Follow::Yes { next, acked };
+            }
+            _ => self.install(now, index, epoch, out),
+        }
+        // Whatever kept it from being counted before: it follows now, and its parts count.
+        if self.peers[index].trouble.take().is_some() {
+            self.join();
+        }
+    }
+
+    /// Sends the whole committed state.
+    fn install(&mut self, now: Mono, index: usize, epoch: Epoch, out: &mut Vec<Intent>) {
+        let Some(group) = self.ledger.group() else { return };
+        let slot = self.ledger.committed();
+        let state = self.ledger.settled().encode();
+        let peer = &mut self.peers[index];
+        tracing::info!(
+            target: "tmr_core::front::replicate",
+            backend = %peer.address, %slot, bytes = state.len(), "sending a whole state"
+        );
+        peer.follow = Follow::Installing { slot };
+        let pieces = state.len().div_ceil(PIECE_BYTES);
+        for (number, bytes) in state.chunks(PIECE_BYTES).enumerate() {
+            let last = number + 1 == pieces;
+            let offset = (number * PIECE_BYTES) as u64;
+            let bytes = bytes.to_vec();
+            let order = Order::Install { epoch, group, slot, offset, bytes, last };
+            peer.ask(now, Asked::Install(epoch, last.then_some(slot)), &order, out);
+        }
+    }
+
+    /// The last piece of a state is on a backend's disk: entries follow.
+    pub(in crate::front) fn installed(
+        &mut self,
+        now: Mono,
+        index: usize,
+        at: Slot,
+        out: &mut Vec<Intent>,
+    ) {
+        let Some(epoch) = self.phase.epoch() else { return };
+        if self.peers[index].follow != (Follow::Installing { slot: at }) {
+            return;
+        }
+        if let Some(description) = &mut self.peers[index].description {
+            let standing = &mut description.standing;
+            standing.group = self.ledger.group();
+            (standing.base, standing.committed, standing.last) = (at, at, at);
+        }
+        if at.next() < self.ledger.first() {
+            return self.install(now, index, epoch, out);
+        }
+        self.peers[index].follow = Follow::Yes { next: at.next(), acked: at };
+    }
+
+    /// An append did not join what a backend has: it says how far it is sure.
+    pub(in crate::front) fn gap(
+        &mut self,
+        now: Mono,
+        index: usize,
+        committed: Slot,
+        out: &mut Vec<Intent>,
+    ) {
+        if let Some(description) = &mut self.peers[index].description {
+            description.standing.committed = committed;
+        }
+        self.follow(now, index, out);
+    }
+
+    /// Sends what is proposed and not sent, as far as each backend's window allows.
+    pub(in crate::front) fn replicate(&mut self, now: Mono, out: &mut Vec<Intent>) {
+        let Some(epoch) = self.phase.epoch() else { return };
+        // Backends that are equally far get the same bytes.
+        let mut made: Option<(Slot, Slot, Vec<u8>)> = None;
+        for index in 0..3 {
+            while let Follow::Yes { next, acked } = self.peers[index].follow {
+                let last = self.ledger.last();
+                if next > last || next.0 - acked.0 > UNCOMMITTED_MAX {
+                    break;
+                }
+                let same = made.take().filter(|(first, ..)| *first == next);
+                let Some((first, after, order)) = same.or_else(|| self.append(epoch, next)) else {
+                    self.install(now, index, epoch, out);
+                    break;
+                };
+                self.peers[index].ask_encoded(now, Asked::Append(epoch), order.clone(), out);
+                self.peers[index].follow = Follow::Yes { next: after, acked };
+                made = Some((first, after, order));
+            }
+        }
+    }
+
+    /// The append that begins with a slot: with that slot, the one after it, and the bytes.
+    fn append(&self, epoch: Epoch, first: Slot) -> Option<(Slot, Slot, Vec<u8>)> {
+        let entries = self.ledger.entries(first, APPEND_ENTRIES)?;
+        let after = Slot(first.0 + entries.len() as u64);
+        let committed = self.ledger.committed();
+        Some((first, after, encode(0, &Order::Append { epoch, first, entries, committed })))
+    }
+
+    /// A backend has everything up to `last` on disk; its parts differ from these grants.
+    pub(in crate::front) fn acknowledged(&mut self, index: usize, last: Slot, differing: &[Slot]) {
+        let Follow::Yes { next, acked } = self.peers[index].follow else { return };
+        // A late report of an older link cannot come: reports are tied to this link's orders. What
+        // was not sent yet cannot be there.
+        let last = last.min(Slot(next.0 - 1));
+        self.peers[index].follow = Follow::Yes { next, acked: acked.max(last) };
+        // Whoever follows since a group was born has not described itself as one of it.
+        if let Some(description) = &mut self.peers[index].description {
+            description.standing.last = last.max(description.standing.last);
+        }
+        for slot in differing {
+            if let Some(flight) = self.commits.get_mut(slot) {
+                flight.differs[index] = true;
+            }
+        }
+    }
+
+    /// Takes a caught-up backend with a new disk among the members, in the place of the one whose
+    /// disk is not there any more. Committed by the two others: until then it does not count.
+    pub(in crate::front) fn admit(&mut self) {
+        let Phase::Leading { .. } = self.phase else { return };
+        let settled = self.ledger.settled();
+        let Some(members) = settled.members().copied() else { return };
+        if self.ledger.ahead().members() != Some(&members) {
+            return;
+        }
+        // One that is left out may still be a member, whose place is not free before it has begun
+        // anew.
+        let disks = self.peers.each_ref().map(|peer| peer.standing().map(|s| s.disk));
+        let stranger = (0..3).find(|&index| {
+            let caught_up = self.peers[index].acked() >= self.ledger.committed();
+            let follows = matches!(self.peers[index].follow, Follow::Yes { .. });
+            follows && caught_up && disks[index].is_some_and(|disk| !members.contains(&disk))
+        });
+        let Some(index) = stranger else { return };
+        let mut gone = members.iter().filter(|disk| !disks.contains(&Some(**disk)));
+        let (Some(&gone), None) = (gone.next(), gone.next()) else { return };
+        let Some(new) = disks[index] else { return };
+        // A connection of which nobody has noticed that it is dead is no member: the place of another
+        // one, which is only away, would be given to a disk that belongs into that one's.
+        let here = |disk: &DiskId| *disk == gone || self.in_this_round(disk);
+        if !self.config.unfenced && !members.iter().all(here) {
+            return;
+        }
+        tracing::info!(
+            target: "tmr_core::front::replicate",
+            backend = %self.peers[index].address, "taking it in as a member of the group"
+        );
+        let members = members.map(|disk| if disk == gone { new } else { disk });
+        self.ledger.propose(Entry::Configure(Setting::Members(members)));
+    }
+}
+
+impl Peer {
+    /// Says once what keeps this backend from being counted.
+    pub(in crate::front) fn complain(&mut self, trouble: String) {
+        if self.trouble.as_ref() != Some(&trouble) {
+            tracing::warn!(
+                target: "tmr_core::front::replicate",
+                backend = %self.address, "{trouble}"
+            );
+            self.trouble = Some(trouble);
+        }
+    }
+
+    /// The same, but in the log only if it lasts: see [`Peer::log_what_lasts`].
+    pub(in crate::front) fn complain_later(&mut self, trouble: String) {
+        if self.trouble.as_ref() != Some(&trouble) {
+            self.unlogged = Some((TROUBLE_LASTS, trouble.clone()));
+            self.trouble = Some(trouble);
+        }
+    }
+
+    /// A heartbeat: logs what has kept this backend from being counted for [`TROUBLE_LASTS`] of them.
+    pub(in crate::front) fn log_what_lasts(&mut self) {
+        let due = self.unlogged.take_if(|(beats, _)| {
+            *beats = beats.saturating_sub(1);
+            *beats == 0
+        });
+        if let Some((_, trouble)) = due.filter(|(_, text)| self.trouble.as_ref() == Some(text)) {
+            tracing::warn!(
+                target: "tmr_core::front::replicate",
+                backend = %self.address, "{trouble}"
+            );
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! The ledger: a front's copy of the log, and the two folds over it.
+//!
+//! `settled` folds what is committed and outlives every change of role: a front that claims again
+//! reads only what came since. `ahead` folds everything proposed, in log order: an outcome that is
+//! seen there is the outcome everywhere if the entry is committed at all.
+
+use crate::front::usage::committed_events::{Happened, News};
+use crate::history::Mark;
+use crate::limits::{HISTORY_WAITING, LOG_KEPT};
+use crate::log::{Digest, DiskId, Entry, GroupId, Outcome, Setting, Slot, State, Stored};
+use crate::time::Wall;
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec::Vec;
+
+/// A front's copy of the log.
+#[derive(Clone, Debug, Default)]
+pub(in crate::front) struct Ledger {
+    group: Option<GroupId>,
+    /// The entries that follow this slot are in `log`.
+    base: Slot,
+    log: VecDeque<Entry>,
+    committed: Slot,
+    settled: State,
+    ahead: State,
+    /// Changes of members that are proposed and not committed, in the order of their slots.
+    changes: VecDeque<(Slot, [DiskId; 3])>,
+    /// Of the entries up to the committed slot; `None`: not known.
+    digest: Option<Digest>,
+    /// What of the committed entries is not in the usage history yet.
+    news: VecDeque<News>,
+    /// The date of the group.
+    now: Wall,
+}
+
+impl Ledger {
+    /// A step begins at this date of the group.
+    pub(in crate::front) fn at(&mut self, now: Wall) {
+        self.now = now;
+    }
+
+    /// Where the usage history is when it has told of everything; `None`: of nothing yet.
+    pub(in crate::front) fn mark(&self) -> Option<Mark> {
+        Some(Mark::of_entry(self.group?, self.settled.leader(), self.committed))
+    }
+
+    /// The date of the group, as the last step was told.
+    pub(in crate::front) fn now(&self) -> Wall {
+        self.now
+    }
+
+    /// The oldest thing that the usage history has not told of.
+    pub(in crate::front) fn news(&self) -> Option<&News> {
+        self.news.front()
+    }
+
+    /// It has now.
+    pub(in crate::front) fn pop_news(&mut self) -> Option<News> {
+        self.news.pop_front()
+    }
+
+    /// Keeps something for the usage history. Where there is too much, what is oldest is not known
+    /// any more.
+    fn note(&mut self, what: Happened) {
+        let Some(mark) = self.mark() else { return };
+        if self.news.len() >= HISTORY_WAITING {
+            self.news.pop_front();
+            if let Some(oldest) = self.news.front_mut() {
+                oldest.what = Happened::Unknown;
+            }
+        }
+        self.news.push_back(News::new(mark, self.now, what, &self.settled));
+    }
+
+    /// The group whose log this is.
+    pub(in crate::front) fn group(&self) -> Option<GroupId> {
+        self.group
+    }
+
+    /// Every slot up to here is committed.
+    pub(in crate::front) fn committed(&self) -> Slot {
+        self.committed
+    }
+
+    /// The last proposed slot.
+    pub(in crate::front) fn last(&self) -> Slot {
+        Slot(self.base.0 + self.log.len() as u64)
+    }
+
+    /// The first slot whose entry can still be sent.
+    pub(in crate::front) fn first(&self) -> Slot {
+        self.base.next()
+    }
+
+    /// The fold of everything committed.
+    pub(in crate::front) fn settled(&self) -> &State {
+        &self.settled
+    }
+
+    /// The fold of everything proposed.
+    pub(in crate::front) fn ahead(&self) -> &State {
+        &self.ahead
+    }
+
+    /// The digest of everything committed, if it is known.
+    pub(in crate::front) fn digest(&self) -> Option<Digest> {
+        self.digest
+    }
+
+    /// Takes a backend's digest of its copy, where this one has none and its entries reach back
+    /// far enough to go on from there.
+    pub(in crate::front) fn learn_digest(&mut self, theirs: Option<Digest>) {
+        let Some(theirs) = theirs.filter(|digest| {
+            self.digest.is_none() && self.base <= digest.slot && digest.slot <= self.committed
+        }) else {
+            return;
+        };
+        let skip = usize::try_from(theirs.slot.0 - self.base.0).unwrap_or(usize::MAX);
+        let count = usize::try_from(self.committed.0 - theirs.slot.0).unwrap_or(usize::MAX);
+        let entries = self.log.iter().skip(skip).take(count);
+        self.digest = Some(entries.fold(theirs, Digest::with));
+    }
+
+    /// Begins a chain of digests here, where nobody has one.
+    pub(in crate::front) fn begin_digest(&mut self) {
+        let slot = self.committed;
+        self.digest.get_or_insert(Digest { base: slot, slot, crc: 0 });
+    }
+
+    /// Every set of members that may count, oldest first: the committed one, and those that are
+    /// proposed to follow it. Whoever leads, and whatever commits, has two of each
+    /// (*Consistency* 7). None before the first `Members` entry is proposed.
+    pub(in crate::front) fn member_sets(&self) -> impl Iterator<Item = &[DiskId; 3]> {
+        self.settled.members().into_iter().chain(self.changes.iter().map(|(_, set)| set))
+    }
+
+    /// Begins anew with nothing: another group, or one that is just born.
+    pub(in crate::front) fn reset(&mut self, group: GroupId) {
+        self.forget();
+        self.group = Some(group);
+        self.digest = Some(Digest::default());
+    }
+
+    /// Forgets the log, but not what the usage history has still to tell of it.
+    pub(in crate::front) fn forget(&mut self) {
+        let news = core::mem::take(&mut self.news);
+        *self = Self { news, now: self.now, ..Self::default() };
+    }
+
+    /// Takes a state that was read from a backend.
+    pub(in crate::front) fn load(&mut self, group: GroupId, slot: Slot, state: State) {
+        self.reset(group);
+        (self.base, self.committed) = (slot, slot);
+        self.ahead = state.clone();
+        self.settled = state;
+        if slot > Slot(0) {
+            self.digest = None;
+        }
+        if slot > Slot(0) {
+            self.note(Happened::Unknown);
+        }
+    }
+
+    /// All that the usage history has not told of is this after all; `state`: what it is folded
+    /// into.
+    pub(in crate::front) fn tell_instead(
+        &mut self,
+        after: Slot,
+        entries: &[Entry],
+        mut state: State,
+    ) {
+        let Some(group) = self.group else { return };
+        self.news.clear();
+        for (number, entry) in (1..).zip(entries) {
+            if let Some(what) = Happened::by(entry, &mut state) {
+                let mark = Mark::of_entry(group, state.leader(), Slot(after.0 + number));
+                self.news.push_back(News::new(mark, self.now, what, &state));
+            }
+        }
+    }
+
+    /// Forgets what was proposed and is not committed: this front does not lead any more.
+    pub(in crate::front) fn drop_uncommitted(&mut self) {
+        let keep = usize::try_from(self.committed.0 - self.base.0).unwrap_or(usize::MAX);
+        self.log.truncate(keep);
+        self.changes.clear();
+        self.ahead = self.settled.clone();
+    }
+
+    /// Puts the entries that a claim has read behind the committed ones: per slot the one of the
+    /// highest epoch, up to the first that a front with a higher one has left behind. That one was
+    /// never chosen, and its time is over: a seat that it would end may have been used since.
+    /// `None`: a slot is missing between them.
+    pub(in crate::front) fn adopt(
+        &mut self,
+        read: BTreeMap<Slot, Stored>,
+        chosen: Slot,
+    ) -> Option<()> {
+        self.drop_uncommitted();
+        for (slot, stored) in read {
+            if slot <= self.committed {
+                continue;
+            }
+            if stored.epoch < self.ahead.leader() {
+                break;
+            }
+            if slot != self.last().next() {
+                return None;
+            }
+            self.propose(stored.entry);
+        }
+        self.commit(chosen.min(self.last()));
+        Some(())
+    }
+
+    /// Puts an entry into the next slot.
+    pub(in crate::front) fn propose(&mut self, entry: Entry) -> (Slot, Outcome) {
+        let outcome = self.ahead.apply(&entry);
+        if let Entry::Configure(Setting::Members(set)) = &entry {
+            self.changes.push_back((self.last().next(), *set));
+        }
+        self.log.push_back(entry);
+        (self.last(), outcome)
+    }
+
+    /// Every slot up to `upto` is committed now.
+    pub(in crate::front) fn commit(&mut self, upto: Slot) {
+        while self.committed < upto {
+            self.committed = self.committed.next();
+            let index = usize::try_from(self.committed.0 - self.base.0 - 1).unwrap_or(usize::MAX);
+            self.digest = self.digest.map(|digest| digest.with(&self.log[index]));
+            let happened = Happened::by(&self.log[index], &mut self.settled);
+            if let Some(happened) = happened {
+                self.note(happened);
+            }
+        }
+        while self.changes.front().is_some_and(|(slot, _)| *slot <= self.committed) {
+            self.changes.pop_front();
+        }
+        while self.log.len() > LOG_KEPT && self.base < self.committed {
+            self.log.pop_front();
+            self.base = self.base.next();
+        }
+    }
+
+    /// Up to `most` entries from `from` on; `None` if the first of them is forgotten.
+    pub(in crate::front) fn entries(&self, from: Slot, most: usize) -> Option<Vec<Entry>> {
+        let skip = usize::try_from(from.0.checked_sub(self.base.0 + 1)?).ok()?;
+        Some(self.log.iter().skip(skip).take(most).cloned().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::{Handle, Setting};
+
+    fn handles(last: u32) -> Entry {
+        Entry::Configure(Setting::Handles(last))
+    }
+
+    #[test]
+    fn what_is_not_committed_is_forgotten_with_the_lead() {
+        let mut ledger = Ledger::default();
+        ledger.load(GroupId(1), Slot(10), State::default());
+        for last in 1..=4 {
+            ledger.propose(handles(last));
+        }
+        ledger.commit(Slot(12));
+        assert_eq!((ledger.last(), ledger.ahead().handles_reserved()), (Slot(14), 4));
+        ledger.drop_uncommitted();
+        assert_eq!((ledger.last(), ledger.committed()), (Slot(12), Slot(12)));
+        assert_eq!(ledger.ahead().handles_reserved(), 2);
+        assert_eq!(ledger.entries(Slot(11), 9), Some(alloc::vec![handles(1), handles(2)]));
+    }
+
+    #[test]
+    fn committed_entries_are_kept_as_far_as_there_is_room_and_others_all() {
+        let mut ledger = Ledger::default();
+        let (kept, more) = (LOG_KEPT as u64, 5);
+        for _ in 0..kept + more {
+            ledger.propose(Entry::Expire(Handle(1)));
+        }
+        ledger.commit(Slot(2));
+        assert_eq!(ledger.first(), Slot(3), "the others are on their way");
+        ledger.commit(Slot(kept));
+        assert_eq!(ledger.first(), Slot(more + 1));
+        assert!(ledger.entries(Slot(more), 1).is_none());
+        assert!(ledger.entries(Slot(more + 1), 1).is_some());
+        assert_eq!(ledger.last(), Slot(kept + more));
+    }
+}

@@ -1,0 +1,86 @@
+//! A front with three real backends, in memory and in virtual time.
+
+mod admin_requests;
+mod any_one;
+mod birth;
+mod brief;
+mod config_sync;
+mod copies;
+mod date;
+mod edges;
+mod failover;
+mod fence;
+mod first_word;
+mod forward;
+mod gone;
+mod handles;
+mod history;
+mod host;
+mod lead;
+mod line;
+mod lists;
+mod members;
+mod old_disks;
+mod own_machine;
+mod readiness;
+mod reconfigure;
+mod recovery;
+mod repair;
+mod replaced;
+mod role;
+mod seats;
+mod twin;
+mod unfenced;
+mod vigil;
+mod world;
+
+use crate::front::Config;
+use crate::limits::{CLEANUP_DEFAULT, TWIN_CONNECT, TWIN_TRANSFER};
+use crate::link::Address;
+use crate::testing::identity;
+use crate::time::Duration;
+use world::World;
+
+/// Front 0 leads, front 1 stands by, and both are connected.
+fn twins() -> World {
+    let mut world = World::new(2);
+    world.activate(0);
+    world.advance(Duration::from_secs(1));
+    assert!(world.leads(0));
+    world
+}
+
+/// The same, because front 0 has the virtual address.
+fn with_address() -> World {
+    let mut world = World::new(2);
+    world.address(0, true);
+    world.address(1, false);
+    world.advance(Duration::from_secs(1));
+    assert!(world.leads(0), "{:#}", world.status(0));
+    assert_eq!(world.role(1), "standby");
+    world
+}
+
+impl World {
+    /// Of front 0, or 1.
+    fn config(&self, number: u8) -> Config {
+        let address = |port| Address { host: "backend".into(), port };
+        Config {
+            identity: identity(),
+            backends: [0, 1, 2].map(address),
+            retry: Duration::from_secs(1),
+            unfenced: false,
+            virtuals: self.virtuals.clone(),
+            cleanup: CLEANUP_DEFAULT,
+            policy: Default::default(),
+            twin: Some(crate::config::Twin {
+                address: Address { host: "twin".into(), port: u16::from(number ^ 1) },
+                connect_timeout: TWIN_CONNECT,
+                transfer_timeout: TWIN_TRANSFER,
+            }),
+            front: 0xf0 + u32::from(number),
+            handle_key: crate::desk::HandleKey::default(),
+            seed: [100 + number; 32],
+        }
+    }
+}

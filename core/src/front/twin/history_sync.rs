@@ -1,0 +1,285 @@
+//! The usage history goes to the twin as lines: the twin says how far it is, and is sent what
+//! follows, one message after the other. What is not in memory any more is read from disk first. A
+//! twin that was away for long catches up like that; nothing waits for it.
+
+use super::sender::Telling;
+use crate::front::Front;
+use crate::history::{Block, History, Kind, Mark, Record};
+use crate::io::{HistoryRequest, Intent};
+use crate::log::Epoch;
+use crate::time::{Mono, Now};
+use crate::wire::twin::{Tell, Version};
+use alloc::vec::Vec;
+
+/// How far the twin is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Past {
+    /// It takes none, or has not begun to.
+    #[default]
+    Off,
+    /// It is to say it.
+    Unknown,
+    /// It was asked.
+    Asked,
+    /// It said this.
+    At(Option<Mark>),
+    /// It said the first, was sent lines (or none), and will be at the second.
+    Sent { from: Option<Mark>, upto: Option<Mark>, lines: bool },
+    /// What follows this is being read from disk.
+    Recalling(Option<Mark>),
+}
+
+impl Telling {
+    /// The twin, which has dealt with so many messages, says how far it is.
+    ///
+    /// The answer to a message of before the present one is left out. It comes where the twin was
+    /// about to lead meanwhile, so that it was asked anew, and where lines were sent that did not wait
+    /// for it. Taken for the answer to the present one, it would make that one's own look like the word
+    /// of a twin that takes nothing.
+    pub(super) fn recorded(&mut self, count: u64, upto: Option<Mark>) {
+        if count < self.past_sent {
+            return;
+        }
+        self.past = match self.past {
+            Past::Sent { from, lines: true, .. } if upto == from => {
+                tracing::warn!(
+                    target: "tmr_core::front::twin::past",
+                    "the twin does not take the usage history: it is told no more"
+                );
+                Past::Off
+            }
+            Past::Asked | Past::Sent { .. } => Past::At(upto),
+            other => other,
+        };
+    }
+
+    /// Tells what the twin does not have. `all`: also before it has said that it has what was sent.
+    pub(super) fn tell_history(
+        &mut self,
+        now: Mono,
+        epoch: Epoch,
+        (history, all): (&History, bool),
+        out: &mut Vec<Intent>,
+    ) {
+        if !self.knows(Version::HISTORY) {
+            return;
+        }
+        let from = match self.past {
+            Past::Unknown => {
+                self.past = Past::Asked;
+                let tell = Tell::History { epoch, lines: Vec::new(), upto: None };
+                self.send(now, &tell, out);
+                self.past_sent = self.sent;
+                return;
+            }
+            Past::At(from) => from,
+            Past::Sent { upto, .. } if all => upto,
+            _ => return,
+        };
+        let covered = history.covered();
+        let idle = self.waiting() == 0;
+        match history.after(from) {
+            Block::Lines(lines, upto) => self.send_history(now, epoch, (from, lines, upto), out),
+            Block::Older => {
+                self.past = Past::Recalling(from);
+                out.push(HistoryRequest::ReadAfter(from).into());
+            }
+            Block::Nothing if idle && covered.is_some_and(|it| it.follows(from.as_ref())) => {
+                self.send_history(now, epoch, (from, Vec::new(), covered), out);
+            }
+            Block::Nothing => {}
+        }
+    }
+
+    fn send_history(
+        &mut self,
+        now: Mono,
+        epoch: Epoch,
+        (from, lines, upto): (Option<Mark>, Vec<u8>, Option<Mark>),
+        out: &mut Vec<Intent>,
+    ) {
+        self.past = Past::Sent { from, upto, lines: !lines.is_empty() };
+        self.send(now, &Tell::History { epoch, lines, upto }, out);
+        self.past_sent = self.sent;
+    }
+}
+
+impl Front {
+    /// Lines that follow this are here from disk. Where those in memory begin, it goes on with them:
+    /// disk may have less. None before that: they are nowhere any more.
+    pub(in crate::front) fn recalled(
+        &mut self,
+        now: Now,
+        after: Option<Mark>,
+        lines: &[u8],
+        out: &mut Vec<Intent>,
+    ) {
+        let Some(twin) = self.twin.as_mut().filter(|it| it.tell.past == Past::Recalling(after))
+        else {
+            return;
+        };
+        let Some(epoch) = self.phase.epoch() else { return };
+        let (before, memory) = self.history.oldest();
+        let in_memory = |id: &Mark| before.is_some_and(|it| id.is_beside(&it) && *id > it);
+        let mut whole = Vec::new();
+        let mut upto = None;
+        for line in lines.split_inclusive(|byte| *byte == b'\n') {
+            let record = Record::parse(line).unwrap_or_default();
+            if in_memory(&record.id) {
+                break;
+            }
+            if record.id != Mark::default() && line.ends_with(b"\n") {
+                whole.extend_from_slice(line);
+                upto = Some(record.id);
+            }
+        }
+        if let (None, Some(id), Block::Lines(lines, last)) = (upto, before, memory) {
+            let gap = Record { id, time: self.ledger.now(), kind: Kind::Gap, ..Record::default() };
+            whole = gap.line();
+            whole.extend_from_slice(&lines);
+            upto = last;
+        }
+        twin.tell.send_history(now.mono, epoch, (after, whole, upto), out);
+    }
+
+    /// Tells the twin what it does not have of the usage history, all of it: it is to lead.
+    pub(in crate::front) fn tell_twin_history(
+        &mut self,
+        now: Mono,
+        epoch: Epoch,
+        out: &mut Vec<Intent>,
+    ) {
+        if let Some(twin) = &mut self.twin {
+            twin.tell.tell_history(now, epoch, (&self.history, true), out);
+        }
+    }
+
+    /// The twin tells of its log, and not of its usage history: it is an older version.
+    pub(in crate::front) fn twin_tells_no_history(&self) -> bool {
+        self.twin.as_ref().is_some_and(|twin| twin.hear.tells_no_history())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sender::Subject;
+    use super::*;
+    use crate::front::replication::replicated_log::Ledger;
+    use crate::link::Link;
+    use crate::log::{GroupId, Slot};
+    use crate::testing::at;
+    use crate::wire::twin::{Answer, Heard, Part};
+
+    const EPOCH: Epoch = Epoch { round: 4, front: 7 };
+
+    /// The telling end of a leader, its usage history, and how many messages have gone out.
+    struct Line {
+        tell: Telling,
+        history: History,
+        sent: u64,
+    }
+
+    impl Line {
+        /// The twin takes the log, and the leader has recorded one line.
+        fn new() -> Self {
+            let mut line = Self { tell: Telling::default(), history: History::default(), sent: 0 };
+            line.tell.stands(at(0).mono, Link(1), Version::OWN.minor);
+            line.records(1);
+            line.tells();
+            line.is_ready();
+            line
+        }
+
+        fn records(&mut self, slot: u64) {
+            self.history.add(&Record { id: mark(slot), ..Record::default() });
+        }
+
+        /// What is told of the usage history, and up to where.
+        fn tells(&mut self) -> Vec<Option<Mark>> {
+            let (ledger, mut out) = (&Ledger::default(), Vec::new());
+            let (part, epoch, history) = (Part::Active, EPOCH, &self.history);
+            let subject = Subject { part, epoch, leads: true, ledger, history, unfenced: false };
+            self.tell.settle(at(0), &subject, Vec::new(), &mut out);
+            self.told(&out)
+        }
+
+        /// As before the lead is given away.
+        fn tells_all(&mut self) -> Vec<Option<Mark>> {
+            let mut out = Vec::new();
+            self.tell.tell_history(at(0).mono, EPOCH, (&self.history, true), &mut out);
+            self.told(&out)
+        }
+
+        fn told(&mut self, out: &[Intent]) -> Vec<Option<Mark>> {
+            self.sent += out.len() as u64;
+            let told = out.iter().filter_map(|intent| match intent {
+                Intent::Send { frame, .. } => match Tell::decode(frame, Version::OWN.minor) {
+                    Ok(Tell::History { upto, .. }) => Some(upto),
+                    _ => None,
+                },
+                _ => None,
+            });
+            told.collect()
+        }
+
+        fn hears(&mut self, count: u64, answer: Answer) {
+            let heard = Heard { count, answer };
+            assert!(self.tell.answered(at(0).mono, &heard, &Ledger::default()));
+        }
+
+        fn is_ready(&mut self) {
+            let (group, committed) = (Some(GroupId(9)), Slot(0));
+            self.hears(self.sent, Answer::Ready { epoch: EPOCH, group, committed });
+        }
+    }
+
+    fn mark(slot: u64) -> Mark {
+        Mark::of_entry(GroupId(9), EPOCH, Slot(slot))
+    }
+
+    #[test]
+    fn the_answer_to_an_earlier_question_is_not_that_of_a_twin_that_takes_no_history() {
+        let mut line = Line::new();
+        assert_eq!(line.tells(), [None], "the twin is asked how far it is");
+        let asked = line.sent;
+        // It was about to lead for a moment. Its answer to the first question is on the way.
+        line.hears(asked - 1, Answer::Busy { epoch: EPOCH });
+        line.hears(asked - 1, Answer::Ready { epoch: EPOCH, group: None, committed: Slot(0) });
+        assert_eq!(line.tells(), [None], "and it is asked again");
+        line.hears(asked, Answer::Recorded { upto: None });
+        line.tells();
+        line.hears(asked + 1, Answer::Recorded { upto: None });
+        line.tells();
+        line.hears(line.sent, Answer::Recorded { upto: Some(mark(1)) });
+        line.records(2);
+        assert_eq!(line.tells(), [Some(mark(2))], "it is told what is new");
+    }
+
+    #[test]
+    fn lines_that_wait_for_no_answer_are_not_lines_that_a_twin_does_not_take() {
+        let mut line = Line::new();
+        line.tells();
+        line.hears(line.sent, Answer::Recorded { upto: None });
+        assert_eq!(line.tells(), [Some(mark(1))]);
+        let first = line.sent;
+        line.records(2);
+        assert_eq!(line.tells_all(), [Some(mark(2))], "the lead is to be given away");
+        line.hears(first, Answer::Recorded { upto: Some(mark(1)) });
+        assert!(line.tells().is_empty(), "what was sent is not sent again");
+        line.hears(line.sent, Answer::Recorded { upto: Some(mark(2)) });
+        // The twin did not take the lead after all.
+        line.records(3);
+        assert_eq!(line.tells(), [Some(mark(3))]);
+    }
+
+    #[test]
+    fn a_twin_that_takes_no_history_is_told_no_more() {
+        let mut line = Line::new();
+        line.tells();
+        line.hears(line.sent, Answer::Recorded { upto: None });
+        assert_eq!(line.tells(), [Some(mark(1))]);
+        line.hears(line.sent, Answer::Recorded { upto: None });
+        line.records(2);
+        assert!(line.tells().is_empty());
+    }
+}

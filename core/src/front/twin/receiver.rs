@@ -1,0 +1,419 @@
+//! The link that the twin dialled: what this front hears, and keeps while it stands by. What is
+//! committed goes into the ledger, so that a claim has little left to read; what is only proposed
+//! is kept aside, and forgotten with the link.
+
+use super::Trouble;
+use crate::admin::status::TwinDifference;
+use crate::front::replication::replicated_log::Ledger;
+use crate::history::History;
+use crate::io::Intent;
+use crate::limits::{STATE_MAX, TWIN_ENTRIES, TWIN_HEARTBEAT, TWIN_WINDOW};
+use crate::link::{Link, Why};
+use crate::log::{ContainerId, Entry, Epoch, GroupId, Setting, Slot, State};
+use crate::time::{Duration, Mono};
+use crate::wire::twin::{
+    Answer, Asks, Heard, MachineReport, Placed, Shared, SignOfLife, Standing, Tell, Version,
+};
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+/// What of this front has to do with what it hears.
+#[derive(Debug)]
+pub(super) struct Ground<'a> {
+    /// It neither leads nor tries to: its copy of the log may be the twin's.
+    pub(super) stands_by: bool,
+    /// What the twin has committed is known to nobody else.
+    pub(super) unfenced: bool,
+    pub(super) ledger: &'a mut Ledger,
+    pub(super) history: &'a mut History,
+}
+
+/// What a message has brought.
+#[derive(Clone, Debug, Default)]
+pub(super) struct News {
+    /// Serials of virtual containers.
+    pub(super) named: bool,
+    /// What the twin's configuration says.
+    pub(super) shared: Option<Shared>,
+    /// The same since minor version 3: its revision and text.
+    pub(super) settings: Option<(u32, String)>,
+    /// It leads, under an epoch that it had not named before.
+    pub(super) leads: Option<Epoch>,
+    /// A call of one of its clients: whose, where that is, and what it says.
+    pub(super) call: Option<(u64, SocketAddr, Vec<u8>)>,
+    /// One of its clients is gone, and so many replies had reached it.
+    pub(super) gone: Option<(u64, u32)>,
+    /// Clients that have called it, and whose calls it could not have decided.
+    pub(super) alive: Vec<SignOfLife>,
+    /// It gives its role away, and this front has all that it has committed.
+    pub(super) offered: bool,
+    /// Handles at stock servers, and whether they are all that it has.
+    pub(super) seats: Option<(bool, Vec<Placed>)>,
+}
+
+/// The hearing end.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Hearing {
+    /// Connections that have not said hello.
+    pub(super) strangers: BTreeMap<Link, SocketAddr>,
+    pub(super) trouble: Trouble,
+    /// In what the two configurations differ.
+    pub(super) differs: Vec<TwinDifference>,
+    /// The link, and the version that is spoken on it.
+    link: Option<(Link, u16)>,
+    /// Messages that were dealt with.
+    count: u64,
+    /// When something last came.
+    last: Mono,
+    standing: Option<Standing>,
+    /// What the twin has told of its machine, and when.
+    machine: Option<(Mono, MachineReport)>,
+    /// The log of the standing's epoch is taken.
+    takes: bool,
+    /// What was told did not fit, and that was said: what was on its way then is left.
+    gap: bool,
+    /// Entries behind the ledger's committed ones.
+    entries: VecDeque<Entry>,
+    /// A state that is not whole.
+    state: Option<(GroupId, Slot, Vec<u8>)>,
+    /// Every slot up to here is committed, as was told.
+    mark: Slot,
+}
+
+impl Hearing {
+    /// The twin has said hello on this link; the one that it takes the place of.
+    pub(super) fn stands(&mut self, now: Mono, link: Link, minor: u16) -> Option<Link> {
+        tracing::info!(target: "tmr_core::front::twin::hear", minor, "the twin tells");
+        let old = self.link();
+        let strangers = core::mem::take(&mut self.strangers);
+        let differs = core::mem::take(&mut self.differs);
+        *self =
+            Self { strangers, differs, link: Some((link, minor)), last: now, ..Self::default() };
+        old
+    }
+
+    /// The link is gone.
+    pub(super) fn lost(&mut self) {
+        self.link = None;
+        self.forget();
+        (self.standing, self.machine) = (None, None);
+    }
+
+    fn forget(&mut self) {
+        (self.takes, self.gap, self.state) = (false, false, None);
+        self.entries = VecDeque::new();
+    }
+
+    pub(super) fn link(&self) -> Option<Link> {
+        self.link.map(|(link, _)| link)
+    }
+
+    /// What happens under its lead is not told by it, but follows from its log alone.
+    pub(super) fn tells_no_history(&self) -> bool {
+        self.link.is_some_and(|(_, minor)| minor < Version::HISTORY)
+    }
+
+    /// When a twin that says nothing more is given up.
+    pub(super) fn silent(&self, transfer: Duration) -> Mono {
+        self.last + transfer + 2 * TWIN_HEARTBEAT
+    }
+
+    /// For how long it has said nothing.
+    pub(super) fn quiet(&self, now: Mono) -> Duration {
+        now.since(self.last)
+    }
+
+    pub(super) fn standing(&self) -> Option<&Standing> {
+        self.standing.as_ref()
+    }
+
+    /// What the twin has told of its machine; a silence of keepalived goes on since then.
+    pub(super) fn machine(&self, now: Mono) -> Option<MachineReport> {
+        let (told, mut report) = self.machine.clone()?;
+        if let Asks::Silent(seconds) = &mut report.asks {
+            let since = u32::try_from(now.since(told).as_secs()).unwrap_or(u32::MAX);
+            *seconds = seconds.saturating_add(since);
+        }
+        Some(report)
+    }
+
+    /// By its own word the twin has just started.
+    pub(super) fn is_starting(&self) -> bool {
+        self.machine.as_ref().is_some_and(|(_, report)| report.starting)
+    }
+
+    /// The epoch under which the twin leads, by its word.
+    pub(super) fn leads(&self) -> Option<Epoch> {
+        self.standing.filter(|standing| standing.leads.is_some()).map(|standing| standing.epoch)
+    }
+
+    /// Committed slots that the twin has told of and that are not here.
+    pub(super) fn lag(&self, committed: Slot) -> u64 {
+        let told = self.standing.filter(|it| it.leads.is_some()).map_or(Slot(0), |it| it.committed);
+        told.max(self.mark).0.saturating_sub(committed.0)
+    }
+
+    /// It leads, and not all of its log is here that it has told of.
+    pub(super) fn owes(&self, ledger: &Ledger) -> bool {
+        let all = |epoch| ledger.settled().leader() == epoch && self.lag(ledger.committed()) == 0;
+        self.leads().is_some_and(|epoch| !all(epoch))
+    }
+
+    /// Nothing is being told that is not whole yet.
+    pub(super) fn whole(&self) -> bool {
+        let told = self.leads().is_none() || self.takes;
+        told && !self.gap && self.state.is_none()
+    }
+
+    /// A message came.
+    pub(super) fn heard(
+        &mut self,
+        now: Mono,
+        bytes: &[u8],
+        ground: Ground<'_>,
+        out: &mut Vec<Intent>,
+    ) -> Result<News, Why> {
+        let Some((_, minor)) = self.link else { return Ok(News::default()) };
+        let tell = Tell::decode(bytes, minor)
+            .map_err(|_| Why::Protocol("a twin sent no message of the version that is spoken"))?;
+        self.last = now;
+        self.count += 1;
+        let mut news = News::default();
+        let answer = match tell {
+            Tell::Shared(shared) => {
+                news.shared = Some(shared);
+                Answer::Noted
+            }
+            Tell::Settings { revision, text } => {
+                news.settings = Some((revision, text));
+                Answer::Noted
+            }
+            Tell::Standing(standing) => self.stood(standing, ground, &mut news),
+            Tell::Call { client, from, bytes } => {
+                news.call = Some((client, from, bytes));
+                Answer::Noted
+            }
+            Tell::Gone { client, replies } => {
+                news.gone = Some((client, replies));
+                Answer::Noted
+            }
+            Tell::Machine(report) => {
+                self.machine = Some((now, report));
+                Answer::Noted
+            }
+            Tell::Alive(signs) => {
+                news.alive = signs;
+                Answer::Noted
+            }
+            _ if !self.takes || !ground.stands_by => Answer::Noted,
+            Tell::State { epoch, .. }
+            | Tell::Entries { epoch, .. }
+            | Tell::Seats { epoch, .. }
+            | Tell::History { epoch, .. }
+            | Tell::Lead { epoch, .. }
+                if Some(epoch) != self.leads() =>
+            {
+                Answer::Noted
+            }
+            Tell::State { epoch, group, slot, offset, bytes, last } => {
+                let piece = (group, slot, offset, bytes, last);
+                self.state(epoch, piece, ground.ledger, &mut news)?
+            }
+            Tell::Seats { anew, seats, .. } => {
+                news.seats = Some((anew, seats));
+                Answer::Noted
+            }
+            Tell::History { lines, upto, .. } => {
+                let heard = ground.history.hear(&lines, upto);
+                heard.map_err(|_| Why::Protocol("a twin told a usage history that is none"))?;
+                Answer::Recorded { upto: ground.history.covered() }
+            }
+            Tell::Entries { epoch, first, entries, committed } => {
+                self.mark = self.mark.max(committed);
+                self.entries(epoch, first, entries, ground.ledger, &mut news)?
+            }
+            Tell::Lead { committed, .. } => {
+                self.mark = self.mark.max(committed);
+                self.commit_marked(ground.ledger, &mut news);
+                news.offered = ground.ledger.committed() >= committed;
+                Answer::Noted
+            }
+        };
+        out.extend(self.answer(answer));
+        Ok(news)
+    }
+
+    /// An answer to all that was heard so far; `None`: there is no link any more.
+    pub(super) fn answer(&self, answer: Answer) -> Option<Intent> {
+        let (link, _) = self.link?;
+        Some(Intent::Send { link, frame: Heard { count: self.count, answer }.encode() })
+    }
+
+    fn stood(&mut self, standing: Standing, ground: Ground<'_>, news: &mut News) -> Answer {
+        let before = self.leads();
+        self.standing = Some(standing);
+        match self.leads() {
+            None => self.forget(),
+            Some(epoch) if before != Some(epoch) => {
+                self.forget();
+                news.leads = Some(epoch);
+                (self.mark, self.takes) = (Slot(0), ground.stands_by);
+                return if self.takes { ground.ready(epoch) } else { Answer::Busy { epoch } };
+            }
+            Some(_) => {}
+        }
+        Answer::Noted
+    }
+
+    /// A piece of a state. What does not belong to the one before is left: entries will not fit
+    /// then, and that is said.
+    fn state(
+        &mut self,
+        epoch: Epoch,
+        (group, slot, offset, piece, last): (GroupId, Slot, u64, Vec<u8>, bool),
+        ledger: &mut Ledger,
+        news: &mut News,
+    ) -> Result<Answer, Why> {
+        if offset == 0 {
+            self.gap = false;
+            self.entries.clear();
+            if ledger.group() == Some(group) && slot <= ledger.committed() {
+                self.gap = true;
+                return Ok(ready(epoch, ledger));
+            }
+            self.state = Some((group, slot, Vec::new()));
+        }
+        let next = |(of, at, bytes): &&mut (GroupId, Slot, Vec<u8>)| {
+            (*of, *at, bytes.len() as u64) == (group, slot, offset)
+        };
+        let Some((_, _, bytes)) = self.state.as_mut().filter(next) else {
+            return Ok(Answer::Noted);
+        };
+        if bytes.len() + piece.len() > STATE_MAX {
+            return Err(Why::Limit("length of a twin's state"));
+        }
+        bytes.extend_from_slice(&piece);
+        if !last {
+            return Ok(Answer::Noted);
+        }
+        let whole =
+            State::decode(bytes).ok_or(Why::Protocol("a twin sent a state that is none"))?;
+        tracing::info!(
+            target: "tmr_core::front::twin::hear",
+            %slot, seats = whole.seat_count(), "the twin's state is here"
+        );
+        ledger.load(group, slot, whole);
+        self.state = None;
+        news.named = true;
+        Ok(Answer::Have { epoch, last: slot })
+    }
+
+    fn entries(
+        &mut self,
+        epoch: Epoch,
+        first: Slot,
+        entries: Vec<Entry>,
+        ledger: &mut Ledger,
+        news: &mut News,
+    ) -> Result<Answer, Why> {
+        let have = Slot(ledger.committed().0.saturating_add(self.entries.len() as u64));
+        if first > have.next() || self.state.is_some() {
+            let said = core::mem::replace(&mut self.gap, true);
+            self.state = None;
+            self.entries.clear();
+            return Ok(if said { Answer::Noted } else { ready(epoch, ledger) });
+        }
+        self.gap = false;
+        let known = usize::try_from(have.0 + 1 - first.0).unwrap_or(usize::MAX);
+        self.entries.extend(entries.into_iter().skip(known));
+        self.commit_marked(ledger, news);
+        if self.entries.len() as u64 > TWIN_WINDOW + TWIN_ENTRIES as u64 {
+            return Err(Why::Limit("entries of a twin that are not committed"));
+        }
+        let last = Slot(ledger.committed().0 + self.entries.len() as u64);
+        Ok(Answer::Have { epoch, last })
+    }
+
+    /// Puts what is known to be committed into the ledger.
+    fn commit_marked(&mut self, ledger: &mut Ledger, news: &mut News) {
+        while ledger.committed() < self.mark {
+            let Some(entry) = self.entries.pop_front() else { break };
+            news.named |= matches!(entry, Entry::Configure(Setting::Virtual { .. }));
+            let (slot, _) = ledger.propose(entry);
+            ledger.commit(slot);
+        }
+    }
+
+    /// Says what has changed here: the log of the twin is taken from now on, or not any more.
+    pub(super) fn settle(&mut self, ground: Ground<'_>, out: &mut Vec<Intent>) {
+        let Some(epoch) = self.leads() else { return };
+        if ground.stands_by == self.takes {
+            return;
+        }
+        self.forget();
+        self.takes = ground.stands_by;
+        let answer = if self.takes { ground.ready(epoch) } else { Answer::Busy { epoch } };
+        out.extend(self.answer(answer));
+    }
+
+    /// Finds in what the two configurations differ.
+    pub(super) fn compare(&mut self, own: &Shared, theirs: &Shared) {
+        let list = |servers: &[String; 3]| servers.join(", ");
+        let pairs = |virtuals: &[(ContainerId, Option<u32>)]| {
+            let each = virtuals.iter().map(|(id, serial)| match serial {
+                Some(serial) => format!("{id} as {serial}"),
+                None => id.to_string(),
+            });
+            let each: Vec<String> = each.collect();
+            if each.is_empty() { "none".to_string() } else { each.join(", ") }
+        };
+        let seconds = |it: &Shared| it.cleanup_seconds.to_string();
+        let rows = [
+            ("CmServer.Server", list(&own.servers), list(&theirs.servers)),
+            ("VirtualContainers", pairs(&own.virtuals), pairs(&theirs.virtuals)),
+            ("TmrServer.CleanUpTimeInSeconds", seconds(own), seconds(theirs)),
+        ];
+        let differs: Vec<TwinDifference> = rows
+            .into_iter()
+            .filter(|(_, ours, theirs)| ours != theirs)
+            .map(|(key, ours, theirs)| TwinDifference { key: key.to_string(), ours, theirs })
+            .collect();
+        self.differ(differs);
+    }
+
+    /// Keeps this, and logs what is new of it.
+    pub(super) fn differ(&mut self, differs: Vec<TwinDifference>) {
+        for TwinDifference { key, ours, theirs } in &differs {
+            if !self.differs.iter().any(|known| known.key == *key && known.theirs == *theirs) {
+                tracing::warn!(
+                    target: "tmr_core::front::twin::hear",
+                    "the twin's configuration differs in {key}: {theirs}; here: {ours}"
+                );
+            }
+        }
+        self.differs = differs;
+    }
+}
+
+impl Ground<'_> {
+    /// Where the twin is to begin. In unfenced mode slots are the same only under one leader: what
+    /// two backends would have kept, its predecessor may have taken with it. So what is here of
+    /// another one's log is forgotten.
+    fn ready(self, epoch: Epoch) -> Answer {
+        if self.unfenced && self.ledger.settled().leader() != epoch {
+            self.ledger.forget();
+        }
+        ready(epoch, self.ledger)
+    }
+}
+
+/// Where the twin is to go on. Nothing that was ever proposed here may be in its way.
+fn ready(epoch: Epoch, ledger: &mut Ledger) -> Answer {
+    if ledger.last() > ledger.committed() {
+        ledger.drop_uncommitted();
+    }
+    Answer::Ready { epoch, group: ledger.group(), committed: ledger.committed() }
+}

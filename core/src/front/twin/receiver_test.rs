@@ -1,0 +1,236 @@
+//! The hearing end: what is taken of a twin's log, and what is said to it.
+
+use super::receiver::{Ground, Hearing};
+use crate::front::replication::replicated_log::Ledger;
+use crate::history::History;
+use crate::io::Intent;
+use crate::link::Link;
+use crate::log::{Entry, Epoch, GroupId, Setting, Slot, State};
+use crate::testing::at;
+use crate::wire::twin::{Answer, Heard, Part, Shared, Standing, Tell, Version};
+use alloc::string::ToString;
+use alloc::vec::Vec;
+
+const GROUP: GroupId = GroupId(9);
+const EPOCH: Epoch = Epoch { round: 4, front: 7 };
+const LATER: Epoch = Epoch { round: 5, front: 7 };
+
+/// A front that stands by, with three committed slots, and its twin's words.
+struct Line {
+    hearing: Hearing,
+    ledger: Ledger,
+    history: History,
+    stands_by: bool,
+    unfenced: bool,
+}
+
+fn entry(number: u32) -> Entry {
+    Entry::Configure(Setting::Handles(number))
+}
+
+fn entries(epoch: Epoch, first: u64, numbers: &[u32], committed: u64) -> Tell {
+    let entries = numbers.iter().map(|number| entry(*number)).collect();
+    Tell::Entries { epoch, first: Slot(first), entries, committed: Slot(committed) }
+}
+
+fn leads(epoch: Epoch, committed: u64) -> Tell {
+    let leads = Some(at(0).wall);
+    Tell::Standing(Standing { part: Part::Active, epoch, leads, committed: Slot(committed) })
+}
+
+impl Line {
+    fn new() -> Self {
+        let mut ledger = Ledger::default();
+        ledger.load(GROUP, Slot(3), State::default());
+        let mut hearing = Hearing::default();
+        assert_eq!(hearing.stands(at(0).mono, Link(1), Version::OWN.minor), None);
+        Self { hearing, ledger, history: History::default(), stands_by: true, unfenced: false }
+    }
+
+    /// Its twin leads, and it takes the log from slot 4 on.
+    fn following() -> Self {
+        let mut line = Self::new();
+        assert_eq!(line.tells(leads(EPOCH, 3)), line.ready(EPOCH));
+        line
+    }
+
+    fn tells(&mut self, tell: Tell) -> Answer {
+        let bytes = tell.encode(Version::OWN.minor).unwrap();
+        let Self { stands_by, unfenced, ref mut ledger, ref mut history, .. } = *self;
+        let ground = Ground { stands_by, unfenced, ledger, history };
+        let mut out = Vec::new();
+        self.hearing.heard(at(0).mono, &bytes, ground, &mut out).unwrap();
+        match &out[..] {
+            [Intent::Send { frame, .. }] => Heard::decode(frame).unwrap().answer,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn ready(&self, epoch: Epoch) -> Answer {
+        Answer::Ready { epoch, group: Some(GROUP), committed: self.ledger.committed() }
+    }
+
+    fn has(&mut self, tell: Tell, last: u64) {
+        assert_eq!(self.tells(tell), Answer::Have { epoch: EPOCH, last: Slot(last) });
+    }
+}
+
+#[test]
+fn what_is_committed_is_kept_and_what_is_not_goes_with_the_link() {
+    let mut line = Line::following();
+    line.has(entries(EPOCH, 4, &[10, 20, 30], 4), 6);
+    assert_eq!((line.ledger.committed(), line.ledger.last()), (Slot(4), Slot(4)));
+    line.has(entries(EPOCH, 7, &[], 5), 6);
+    assert_eq!(line.ledger.settled().handles_reserved(), 20);
+    line.hearing.lost();
+    line.hearing.stands(at(1).mono, Link(2), Version::OWN.minor);
+    assert_eq!(line.tells(leads(EPOCH, 6)), line.ready(EPOCH));
+    // Slot 6 is told again, and is another one now.
+    line.has(entries(EPOCH, 6, &[40], 6), 6);
+    assert_eq!(line.ledger.settled().handles_reserved(), 40);
+}
+
+#[test]
+fn what_this_front_proposed_itself_is_not_in_the_way() {
+    let mut line = Line::new();
+    line.ledger.propose(entry(99));
+    assert_eq!(line.tells(leads(EPOCH, 3)), line.ready(EPOCH));
+    line.has(entries(EPOCH, 4, &[10], 4), 4);
+    assert_eq!(line.ledger.entries(Slot(4), 9), Some(alloc::vec![entry(10)]));
+    assert_eq!(line.ledger.settled().handles_reserved(), 10);
+}
+
+#[test]
+fn entries_that_leave_a_hole_are_told_once_and_the_log_is_whole_again_when_it_is_filled() {
+    let mut line = Line::following();
+    assert!(line.hearing.whole());
+    assert_eq!(line.tells(entries(EPOCH, 5, &[20], 5)), line.ready(EPOCH));
+    assert_eq!(line.tells(entries(EPOCH, 6, &[30], 6)), Answer::Noted);
+    assert!(!line.hearing.whole());
+    assert_eq!(line.hearing.lag(line.ledger.committed()), 3);
+    // What is known already is left.
+    line.has(entries(EPOCH, 3, &[7, 10, 20, 30], 6), 6);
+    assert!(line.hearing.whole());
+    assert_eq!(line.hearing.lag(line.ledger.committed()), 0);
+    assert_eq!(line.ledger.settled().handles_reserved(), 30);
+}
+
+#[test]
+fn only_the_one_that_leads_is_listened_to_and_only_while_this_front_stands_by() {
+    let mut line = Line::following();
+    assert_eq!(line.tells(entries(LATER, 4, &[10], 4)), Answer::Noted);
+    assert_eq!(line.ledger.committed(), Slot(3));
+    // It says again how it stands: that begins nothing anew.
+    line.has(entries(EPOCH, 4, &[10, 20], 4), 5);
+    assert_eq!(line.tells(leads(EPOCH, 4)), Answer::Noted);
+    line.has(entries(EPOCH, 6, &[30], 5), 6);
+    line.stands_by = false;
+    assert_eq!(line.tells(entries(EPOCH, 7, &[], 6)), Answer::Noted);
+    assert_eq!(line.ledger.committed(), Slot(5));
+    assert_eq!(line.tells(leads(LATER, 6)), Answer::Busy { epoch: LATER });
+    assert!(!line.hearing.whole());
+    line.stands_by = true;
+    assert_eq!(line.tells(entries(LATER, 6, &[30], 6)), Answer::Noted, "it said Busy");
+    let (ledger, history) = (&mut line.ledger, &mut line.history);
+    let ground = Ground { stands_by: true, unfenced: false, ledger, history };
+    let mut out = Vec::new();
+    line.hearing.settle(ground, &mut out);
+    assert_eq!(out.len(), 1, "now it says from where");
+    assert!(line.hearing.whole());
+}
+
+#[test]
+fn a_state_is_taken_piece_by_piece_unless_there_is_more_here() {
+    let mut whole = State::default();
+    whole.apply(&entry(50));
+    let bytes = whole.encode();
+    let (a, b) = bytes.split_at(bytes.len() / 2);
+    let piece = |group, slot, offset: usize, bytes: &[u8], last| {
+        let (slot, offset, bytes) = (Slot(slot), offset as u64, bytes.to_vec());
+        Tell::State { epoch: EPOCH, group, slot, offset, bytes, last }
+    };
+    let mut line = Line::following();
+    // Older than what is here, of the same log.
+    assert_eq!(line.tells(piece(GROUP, 3, 0, a, false)), line.ready(EPOCH));
+    assert!(!line.hearing.whole());
+    assert_eq!(line.tells(piece(GROUP, 8, 0, a, false)), Answer::Noted);
+    assert!(!line.hearing.whole(), "half of it is here");
+    assert_eq!(line.tells(piece(GROUP, 8, a.len() + 1, b, true)), Answer::Noted);
+    assert_eq!(line.ledger.committed(), Slot(3), "that does not join it");
+    line.has(piece(GROUP, 8, a.len(), b, true), 8);
+    assert_eq!(line.ledger.settled().handles_reserved(), 50);
+    // Of another log it is taken, however short.
+    line.has(piece(GroupId(10), 2, 0, &bytes, true), 2);
+    assert_eq!(line.ledger.group(), Some(GroupId(10)));
+    // Entries do not go on behind half a state.
+    assert_eq!(line.tells(piece(GroupId(10), 9, 0, a, false)), Answer::Noted);
+    let ready = Answer::Ready { epoch: EPOCH, group: Some(GroupId(10)), committed: Slot(2) };
+    assert_eq!(line.tells(entries(EPOCH, 3, &[60], 3)), ready);
+    line.has(entries(EPOCH, 3, &[60], 3), 3);
+}
+
+#[test]
+fn a_later_link_keeps_what_is_known_of_strangers_and_configurations() {
+    let mut line = Line::new();
+    line.hearing.strangers.insert(Link(5), crate::testing::peer(5));
+    let (servers, virtuals) = ([1, 2, 3].map(|n| n.to_string()), Vec::new());
+    let own = Shared { servers, virtuals, cleanup_seconds: 60 };
+    let theirs = Shared { cleanup_seconds: 90, ..own.clone() };
+    line.hearing.compare(&own, &theirs);
+    assert_eq!(line.hearing.stands(at(1).mono, Link(2), 2), Some(Link(1)));
+    assert!(line.hearing.strangers.contains_key(&Link(5)));
+    assert_eq!(line.hearing.differs.len(), 1);
+}
+
+#[test]
+fn what_one_leader_proposed_is_not_committed_by_the_word_of_the_next() {
+    let mut line = Line::following();
+    line.has(entries(EPOCH, 4, &[10, 20, 30], 4), 6);
+    assert_eq!(line.tells(leads(LATER, 4)), line.ready(LATER));
+    let have = Answer::Have { epoch: LATER, last: Slot(5) };
+    assert_eq!(line.tells(entries(LATER, 5, &[40], 5)), have);
+    assert_eq!(line.ledger.settled().handles_reserved(), 40);
+    // Nor when it only stops to lead.
+    line.tells(entries(LATER, 6, &[50, 60], 5));
+    let (part, epoch, committed) = (Part::Standby, LATER, Slot(5));
+    line.tells(Tell::Standing(Standing { part, epoch, leads: None, committed }));
+    assert_eq!(line.tells(entries(LATER, 8, &[], 7)), Answer::Noted);
+    assert_eq!(line.ledger.committed(), Slot(5));
+}
+
+#[test]
+fn a_log_is_owed_until_all_of_a_leader_s_committed_slots_are_here() {
+    let mut line = Line::new();
+    assert!(!line.hearing.owes(&line.ledger), "nobody leads");
+    line.tells(leads(EPOCH, 3));
+    assert!(line.hearing.owes(&line.ledger), "what is here may be another one's");
+    let leader = Entry::Configure(Setting::Leader(EPOCH));
+    let tell = Tell::Entries {
+        epoch: EPOCH,
+        first: Slot(4),
+        entries: [leader, entry(20)].to_vec(),
+        committed: Slot(4),
+    };
+    line.has(tell, 5);
+    assert!(!line.hearing.owes(&line.ledger));
+    line.tells(leads(EPOCH, 6));
+    assert!(line.hearing.owes(&line.ledger));
+    line.has(entries(EPOCH, 6, &[30], 6), 6);
+    assert!(!line.hearing.owes(&line.ledger));
+}
+
+#[test]
+fn before_stock_servers_only_one_leader_s_log_is_gone_on_with() {
+    let mut line = Line::new();
+    line.unfenced = true;
+    let blank = |epoch| Answer::Ready { epoch, group: None, committed: Slot(0) };
+    assert_eq!(line.tells(leads(EPOCH, 3)), blank(EPOCH), "slot 3 may be another entry there");
+    line.ledger.load(GROUP, Slot(8), State::default());
+    let (slot, _) = line.ledger.propose(Entry::Configure(Setting::Leader(EPOCH)));
+    line.ledger.commit(slot);
+    // The link breaks, and the same one leads still.
+    line.hearing.stands(at(1).mono, Link(2), Version::OWN.minor);
+    assert_eq!(line.tells(leads(EPOCH, 9)), line.ready(EPOCH));
+    assert_eq!(line.ledger.committed(), Slot(9));
+    assert_eq!(line.tells(leads(LATER, 9)), blank(LATER));
+}

@@ -1,0 +1,438 @@
+//! The link that this front dialled: what it tells its twin. Entries go out at the instant they go
+//! to the backends, and what the twin does not take stays in the log, which forgets it in its own
+//! time. Nothing waits for their acknowledgement, but for replies in unfenced mode: there the twin
+//! is also told at once what is committed, and before that which handles at the servers it is
+//! about.
+
+use super::Trouble;
+use super::history_sync::Past;
+use crate::front::replication::backend_link::Wire;
+use crate::front::replication::replicated_log::Ledger;
+use crate::history::History;
+use crate::io::Intent;
+use crate::limits::{
+    REDIAL_MIN, TWIN_BEHIND, TWIN_ENTRIES, TWIN_HEARTBEAT, TWIN_PIECE_BYTES, TWIN_PIECES,
+    TWIN_REDIAL_MAX, TWIN_SEATS, TWIN_STATE_PAUSE, TWIN_WINDOW,
+};
+use crate::link::Link;
+use crate::log::{Epoch, Slot};
+use crate::time::{Duration, Mono, Now};
+use crate::wire::twin::{
+    Answer, Asks, Heard, MachineReport, Part, Placed, Standing, Tell, Version,
+};
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+/// What there is to tell.
+#[derive(Debug)]
+pub(super) struct Subject<'a> {
+    pub(super) part: Part,
+    /// Its own, or the highest it has seen.
+    pub(super) epoch: Epoch,
+    pub(super) leads: bool,
+    pub(super) ledger: &'a Ledger,
+    pub(super) history: &'a History,
+    /// Replies wait for the twin.
+    pub(super) unfenced: bool,
+}
+
+/// What of the log goes out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Pace {
+    /// Nothing: this front does not lead, or the twin has not said where to begin.
+    Waiting,
+    /// A whole state, when the next may go.
+    Behind,
+    /// Pieces of a state, from here on.
+    State { slot: Slot, bytes: Vec<u8>, from: usize },
+    /// Entries, as they come. `mark`: what was last said to be committed.
+    Following { next: Slot, mark: Slot },
+}
+
+/// What [`late`](Telling::late) is until the twin has begun to take the log.
+const NOT_BEGUN: Option<Slot> = Some(Slot(1));
+
+/// The telling end.
+#[derive(Clone, Debug)]
+pub(super) struct Telling {
+    pub(super) wire: Wire,
+    pub(super) trouble: Trouble,
+    pause: Duration,
+    /// The version that is spoken.
+    minor: u16,
+    /// Messages behind the hello that were sent, and that the twin has dealt with.
+    pub(super) sent: u64,
+    heard: u64,
+    /// When the twin last dealt with one, or the first of those that wait was sent.
+    progress: Mono,
+    /// When something was last sent.
+    spoke: Mono,
+    told: Option<Standing>,
+    pace: Pace,
+    pub(super) past: Past,
+    /// The last message about the usage history: the answer to an earlier one says nothing of it.
+    pub(super) past_sent: u64,
+    /// The twin has every entry up to here.
+    acked: Slot,
+    /// What was said to be committed, and with which message.
+    marks: VecDeque<(u64, Slot)>,
+    /// The twin has every entry up to here, and knows that they are committed.
+    held: Slot,
+    /// Nothing waits for the twin until it has got this far.
+    late: Option<Slot>,
+    /// A slot that the twin did not have when it was committed, and since when.
+    behind: Option<(Slot, Mono)>,
+    /// What it was told of this front's machine.
+    machine: Option<MachineReport>,
+    /// It was told all handles at stock servers.
+    placed: bool,
+    /// The next whole state may go out from then on.
+    state_after: Mono,
+}
+
+impl Default for Telling {
+    fn default() -> Self {
+        Self {
+            wire: Wire::Down(Mono(0)),
+            trouble: Trouble::default(),
+            pause: REDIAL_MIN,
+            minor: 0,
+            sent: 0,
+            heard: 0,
+            progress: Mono(0),
+            spoke: Mono(0),
+            told: None,
+            pace: Pace::Waiting,
+            past: Past::Off,
+            past_sent: 0,
+            acked: Slot(0),
+            marks: VecDeque::new(),
+            held: Slot(0),
+            late: NOT_BEGUN,
+            behind: None,
+            machine: None,
+            placed: false,
+            state_after: Mono(0),
+        }
+    }
+}
+
+impl Telling {
+    /// Both ends have said hello.
+    pub(super) fn stands(&mut self, now: Mono, link: Link, minor: u16) {
+        tracing::info!(target: "tmr_core::front::twin::tell", minor, "the twin listens");
+        let state_after = self.state_after;
+        *self = Self { wire: Wire::Up(link), minor, state_after, ..Self::default() };
+        (self.progress, self.spoke) = (now, now);
+    }
+
+    /// The link is gone; the next one is dialled after a pause.
+    pub(super) fn lost(&mut self, now: Mono) {
+        self.wire = Wire::Down(now + self.pause);
+        self.pause = (self.pause * 2).min(TWIN_REDIAL_MAX);
+        self.told = None;
+        self.wait();
+        (self.sent, self.heard) = (0, 0);
+        self.past_sent = 0;
+    }
+
+    /// Nothing of the log goes out until the twin has said where to begin.
+    fn wait(&mut self) {
+        (self.pace, self.placed, self.past) = (Pace::Waiting, false, Past::Off);
+        self.has(Slot(0));
+    }
+
+    /// Everything up to here is at the twin, and nothing is on its way.
+    fn has(&mut self, slot: Slot) {
+        (self.acked, self.held) = (slot, slot);
+        self.marks.clear();
+    }
+
+    /// The twin knows that everything up to here is committed.
+    pub(super) fn held(&self) -> Slot {
+        self.held
+    }
+
+    /// A reply is to wait until the twin has this.
+    pub(super) fn holds_back(&self, slot: Slot) -> bool {
+        self.stood().is_some() && self.late.is_none() && self.held < slot
+    }
+
+    /// Nothing waits for the twin any more until it has got this far.
+    pub(super) fn give_up(&mut self, last: Slot) {
+        if self.stood().is_some() && self.late.replace(last).is_none() {
+            tracing::warn!(
+                target: "tmr_core::front::twin::tell",
+                "the twin does not take what changes within TransferTimeoutInSeconds: clients are \
+                 answered without it until it has caught up"
+            );
+        }
+    }
+
+    /// All handles at stock servers are to be told.
+    pub(super) fn wants_all(&self) -> bool {
+        !self.placed && self.pace != Pace::Waiting
+    }
+
+    /// The link, once both ends have said hello.
+    pub(super) fn stood(&self) -> Option<Link> {
+        match self.wire {
+            Wire::Up(link) => Some(link),
+            _ => None,
+        }
+    }
+
+    /// The link stands, and the version that is spoken is this one or later.
+    pub(super) fn knows(&self, minor: u16) -> bool {
+        self.stood().is_some() && self.minor >= minor
+    }
+
+    /// The twin has dealt with something that was told it by this link, so it knows that the link stands.
+    pub(super) fn is_heard(&self) -> bool {
+        self.heard > 0
+    }
+
+    /// Messages that the twin has not dealt with.
+    pub(super) fn waiting(&self) -> u64 {
+        self.sent - self.heard
+    }
+
+    /// The twin takes the log of this front, entry by entry.
+    pub(super) fn follows(&self) -> bool {
+        matches!(self.pace, Pace::Following { .. })
+    }
+
+    /// The twin has every entry up to here.
+    pub(super) fn acked(&self) -> Slot {
+        self.acked
+    }
+
+    /// When a message that has no answer is too old.
+    pub(super) fn due(&self, transfer: Duration) -> Option<Mono> {
+        (self.heard < self.sent).then(|| self.progress + transfer)
+    }
+
+    /// For how long it has dealt with nothing of what it was told.
+    pub(super) fn quiet(&self, now: Mono) -> Duration {
+        if self.heard < self.sent { now.since(self.progress) } else { Duration::ZERO }
+    }
+
+    /// When to say something again.
+    pub(super) fn next(&self, heartbeat: Duration) -> Option<Mono> {
+        match self.pace {
+            Pace::Behind => Some(self.state_after),
+            _ if self.heard == self.sent => Some(self.spoke + heartbeat),
+            _ => None,
+        }
+    }
+
+    /// Sends a message, if the version that is spoken has it.
+    pub(super) fn send(&mut self, now: Mono, tell: &Tell, out: &mut Vec<Intent>) {
+        let Wire::Up(link) = self.wire else { return };
+        let Some(frame) = tell.encode(self.minor) else { return };
+        if self.heard == self.sent {
+            self.progress = now;
+        }
+        self.sent += 1;
+        self.spoke = now;
+        out.push(Intent::Send { link, frame });
+    }
+
+    /// The twin has answered. `false`: it knows of slots that this front, which leads as far as it
+    /// knows, has never proposed.
+    pub(super) fn answered(&mut self, now: Mono, heard: &Heard, ledger: &Ledger) -> bool {
+        if heard.count > self.heard {
+            self.heard = heard.count.min(self.sent);
+            self.progress = now;
+        }
+        let epoch = self.told.filter(|told| told.leads.is_some()).map(|told| told.epoch);
+        match heard.answer {
+            Answer::Ready { epoch: of, group, committed } if Some(of) == epoch => {
+                let same = group.is_some() && group == ledger.group();
+                if same && committed > ledger.last() {
+                    self.wait();
+                    return false;
+                }
+                if same && committed.next() >= ledger.first() {
+                    self.has(committed);
+                    self.pace = Pace::Following { next: committed.next(), mark: Slot(0) };
+                } else {
+                    self.has(Slot(0));
+                    self.pace = Pace::Behind;
+                }
+                if self.past == Past::Off {
+                    self.past = Past::Unknown;
+                }
+            }
+            Answer::Busy { epoch: of } if Some(of) == epoch => {
+                self.wait();
+            }
+            Answer::Have { epoch: of, last } if Some(of) == epoch => {
+                let told = match &self.pace {
+                    Pace::Following { next, .. } => Slot(next.0 - 1),
+                    Pace::State { slot, .. } => *slot,
+                    _ => self.acked,
+                };
+                self.acked = self.acked.max(last.min(told));
+                while let Some(&(_, mark)) = self.marks.front().filter(|(by, _)| *by <= heard.count)
+                {
+                    self.held = self.held.max(mark.min(last));
+                    self.marks.pop_front();
+                }
+            }
+            Answer::Recorded { upto } => self.recorded(heard.count, upto),
+            _ => {}
+        }
+        self.late = self.late.filter(|late| self.held < *late);
+        true
+    }
+
+    /// For how long the twin has lacked something that is committed; [`Duration::ZERO`] where that is
+    /// shorter than [`TWIN_BEHIND`]: entries are on their way always while clients work.
+    pub(super) fn behind(&self, now: Mono) -> Duration {
+        let span = self.behind.map_or(Duration::ZERO, |(_, since)| now.since(since));
+        if span < TWIN_BEHIND { Duration::ZERO } else { span }
+    }
+
+    /// Looks whether the twin has got what it lacked at the last look, and what it lacks now.
+    fn look_behind(&mut self, now: Mono, subject: &Subject<'_>) {
+        let copy = if subject.unfenced { self.held } else { self.acked };
+        let committed = subject.ledger.committed();
+        self.behind = match self.behind {
+            _ if !subject.leads || copy >= committed => None,
+            Some((slot, since)) if copy < slot => Some((slot, since)),
+            _ => Some((committed, now)),
+        };
+    }
+
+    /// Sends whatever is to be told now.
+    pub(super) fn settle(
+        &mut self,
+        now: Now,
+        subject: &Subject<'_>,
+        seats: Vec<Placed>,
+        out: &mut Vec<Intent>,
+    ) {
+        if self.stood().is_none() {
+            return;
+        }
+        self.tell_standing(now, subject, out);
+        self.look_behind(now.mono, subject);
+        if subject.leads {
+            if subject.unfenced {
+                self.tell_seats(now.mono, subject.epoch, seats, out);
+            }
+            self.tell_state(now.mono, subject, out);
+            self.tell_entries(now.mono, subject, out);
+            self.tell_history(now.mono, subject.epoch, (subject.history, false), out);
+        }
+    }
+
+    fn tell_standing(&mut self, now: Now, subject: &Subject<'_>, out: &mut Vec<Intent>) {
+        let Subject { part, epoch, leads, ledger, .. } = *subject;
+        let before = self.told.map(|told| (told.part, told.epoch, told.leads.is_some()));
+        let changed = before != Some((part, epoch, leads));
+        let again = self.heard == self.sent && self.spoke + TWIN_HEARTBEAT <= now.mono;
+        if !changed && !again {
+            return;
+        }
+        let since = match self.told {
+            Some(told) if leads && told.epoch == epoch => told.leads,
+            _ => None,
+        };
+        if before.is_none_or(|(_, of, led)| (of, led) != (epoch, leads)) {
+            self.wait();
+            self.late = NOT_BEGUN;
+        }
+        let leads = leads.then(|| since.unwrap_or(now.wall));
+        let standing = Standing { part, epoch, leads, committed: ledger.committed() };
+        self.told = Some(standing);
+        self.send(now.mono, &Tell::Standing(standing), out);
+    }
+
+    /// Tells what is known of this front's machine, when that is something else than before. How long
+    /// keepalived has been silent grows at both ends alike.
+    pub(super) fn tell_machine(&mut self, now: Mono, report: MachineReport, out: &mut Vec<Intent>) {
+        let same = |told: &MachineReport| match (told.asks, report.asks) {
+            (Asks::Silent(_), Asks::Silent(_)) => {
+                *told == MachineReport { asks: told.asks, ..report.clone() }
+            }
+            _ => *told == report,
+        };
+        if self.knows(Version::MACHINE) && !self.machine.as_ref().is_some_and(same) {
+            self.send(now, &Tell::Machine(report.clone()), out);
+            self.machine = Some(report);
+        }
+    }
+
+    /// Tells which handles at stock servers stand for which seats, before the slots are told of as
+    /// committed that this is about.
+    fn tell_seats(&mut self, now: Mono, epoch: Epoch, seats: Vec<Placed>, out: &mut Vec<Intent>) {
+        if self.pace == Pace::Waiting {
+            return;
+        }
+        let mut anew = !core::mem::replace(&mut self.placed, true);
+        if anew && seats.is_empty() {
+            return self.send(now, &Tell::Seats { epoch, anew, seats }, out);
+        }
+        for some in seats.chunks(TWIN_SEATS) {
+            let tell = Tell::Seats { epoch, anew, seats: some.to_vec() };
+            self.send(now, &tell, out);
+            anew = false;
+        }
+    }
+
+    /// Makes a whole state when that is due, and sends as many pieces as may be on their way.
+    fn tell_state(&mut self, now: Mono, subject: &Subject<'_>, out: &mut Vec<Intent>) {
+        let (epoch, ledger) = (subject.epoch, subject.ledger);
+        let Some(group) = ledger.group() else { return };
+        if self.pace == Pace::Behind && self.state_after <= now {
+            let (slot, bytes) = (ledger.committed(), ledger.settled().encode());
+            tracing::info!(
+                target: "tmr_core::front::twin::tell",
+                %slot, bytes = bytes.len(), "sending the twin a whole state"
+            );
+            self.state_after = now + TWIN_STATE_PAUSE;
+            self.pace = Pace::State { slot, bytes, from: 0 };
+        }
+        while let Pace::State { slot, bytes, from } = &mut self.pace {
+            if self.sent - self.heard >= TWIN_PIECES {
+                return;
+            }
+            let slot = *slot;
+            let to = bytes.len().min(*from + TWIN_PIECE_BYTES);
+            let (piece, offset, last) =
+                (bytes[*from..to].to_vec(), *from as u64, to == bytes.len());
+            *from = to;
+            let tell = Tell::State { epoch, group, slot, offset, bytes: piece, last };
+            self.send(now, &tell, out);
+            if last {
+                self.marks.push_back((self.sent, slot));
+                self.pace = Pace::Following { next: slot.next(), mark: slot };
+            }
+        }
+    }
+
+    /// Sends entries as far as the window goes; and what is committed, with them or, when nothing
+    /// is on its way, alone.
+    fn tell_entries(&mut self, now: Mono, subject: &Subject<'_>, out: &mut Vec<Intent>) {
+        let (epoch, ledger) = (subject.epoch, subject.ledger);
+        let committed = ledger.committed();
+        while let Pace::Following { next, mark } = self.pace {
+            let more = next <= ledger.last() && next.0 - self.acked.0 <= TWIN_WINDOW;
+            let alone = mark < committed && (subject.unfenced || self.sent == self.heard);
+            if !more && !alone {
+                return;
+            }
+            let entries = if more { ledger.entries(next, TWIN_ENTRIES) } else { Some(Vec::new()) };
+            let Some(entries) = entries else {
+                self.pace = Pace::Behind;
+                return;
+            };
+            let after = Slot(next.0 + entries.len() as u64);
+            self.send(now, &Tell::Entries { epoch, first: next, entries, committed }, out);
+            self.marks.push_back((self.sent, committed));
+            self.pace = Pace::Following { next: after, mark: committed };
+        }
+    }
+}

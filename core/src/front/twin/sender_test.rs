@@ -1,0 +1,295 @@
+//! The telling end before stock servers: what a reply waits for, and how long.
+
+use super::sender::{Subject, Telling};
+use crate::front::replication::replicated_log::Ledger;
+use crate::history::History;
+use crate::io::Intent;
+use crate::limits::{LOG_KEPT, TWIN_PIECES, TWIN_STATE_PAUSE, TWIN_WINDOW};
+use crate::link::Link;
+use crate::log::{Entry, Epoch, GroupId, Handle, Slot};
+use crate::testing::{LICENCE, at};
+use crate::time::Duration;
+use crate::wire::twin::{Answer, Heard, Part, Placed, Tell};
+use alloc::vec;
+use alloc::vec::Vec;
+
+const EPOCH: Epoch = Epoch { round: 4, front: 7 };
+
+/// A leader's telling end, its log, and what has gone out.
+struct Line {
+    tell: Telling,
+    ledger: Ledger,
+    count: u64,
+}
+
+impl Line {
+    /// The twin has said hello, and the leader has one committed slot.
+    fn new() -> Self {
+        let mut line = Self { tell: Telling::default(), ledger: Ledger::default(), count: 0 };
+        line.ledger.reset(GroupId(9));
+        line.commits(1);
+        line.tell.stands(at(0).mono, Link(1), 2);
+        line
+    }
+
+    /// A twin that has taken the log.
+    fn following() -> Self {
+        let mut line = Self::new();
+        line.tells(vec![]);
+        let committed = Slot(1);
+        line.hears(Answer::Ready { epoch: EPOCH, group: Some(GroupId(9)), committed });
+        line
+    }
+
+    fn commits(&mut self, count: u64) {
+        for _ in 0..count {
+            let (slot, _) = self.ledger.propose(Entry::Expire(Handle(1)));
+            self.ledger.commit(slot);
+        }
+    }
+
+    fn tells(&mut self, seats: Vec<Placed>) -> Vec<Tell> {
+        let (part, epoch, ledger) = (Part::Active, EPOCH, &self.ledger);
+        let history = &History::default();
+        let subject = Subject { part, epoch, leads: true, ledger, history, unfenced: true };
+        let mut out = Vec::new();
+        self.tell.settle(at(0), &subject, seats, &mut out);
+        self.count += out.len() as u64;
+        let told = out.into_iter().map(|intent| match intent {
+            Intent::Send { frame, .. } => Tell::decode(&frame, 2).unwrap(),
+            other => panic!("{other:?}"),
+        });
+        told.collect()
+    }
+
+    /// The twin answers everything that it was told.
+    fn hears(&mut self, answer: Answer) {
+        let heard = Heard { count: self.count, answer };
+        assert!(self.tell.answered(at(0).mono, &heard, &self.ledger));
+    }
+
+    fn has(&mut self, last: u64) {
+        self.hears(Answer::Have { epoch: EPOCH, last: Slot(last) });
+    }
+}
+
+#[test]
+fn a_reply_waits_until_the_twin_knows_that_its_slot_is_committed() {
+    let mut line = Line::following();
+    line.ledger.propose(Entry::Expire(Handle(2)));
+    line.tells(vec![]);
+    line.has(2);
+    assert_eq!(line.tell.acked(), Slot(2));
+    assert!(line.tell.holds_back(Slot(2)), "it has it, and could not know that it counts");
+    // Whatever else is on its way, that goes out at once.
+    line.tell.send(at(0).mono, &Tell::Gone { client: 1, replies: 0 }, &mut Vec::new());
+    line.count += 1;
+    line.ledger.commit(Slot(2));
+    let told = line.tells(vec![]);
+    let entries = vec![];
+    let (epoch, first, committed) = (EPOCH, Slot(3), Slot(2));
+    assert_eq!(told.last(), Some(&Tell::Entries { epoch, first, entries, committed }));
+    assert!(line.tell.holds_back(Slot(2)));
+    line.has(2);
+    assert!(!line.tell.holds_back(Slot(2)));
+    assert!(line.tell.holds_back(Slot(3)));
+}
+
+#[test]
+fn handles_are_told_before_what_they_are_about_and_all_of_them_at_first() {
+    let mut line = Line::following();
+    let placed = |number| Placed { server: 3, number, handle: Handle(11), licence: LICENCE };
+    assert!(line.tell.wants_all());
+    line.commits(1);
+    let told = line.tells(vec![placed(5)]);
+    let seats = vec![placed(5)];
+    assert_eq!(told[0], Tell::Seats { epoch: EPOCH, anew: true, seats });
+    assert!(matches!(told[1], Tell::Entries { committed: Slot(2), .. }), "{told:?}");
+    assert!(!line.tell.wants_all());
+    let seats = vec![placed(6)];
+    assert_eq!(line.tells(seats.clone()), [Tell::Seats { epoch: EPOCH, anew: false, seats }]);
+    // One that has to begin anew is told of all again.
+    line.hears(Answer::Busy { epoch: EPOCH });
+    line.hears(Answer::Ready { epoch: EPOCH, group: None, committed: Slot(0) });
+    assert!(line.tell.wants_all());
+}
+
+#[test]
+fn nothing_waits_for_a_twin_that_is_away_or_behind_or_late() {
+    let mut line = Line::new();
+    line.tells(vec![]);
+    assert!(!line.tell.holds_back(Slot(1)), "it has not begun to take the log");
+    let mut line = Line::following();
+    line.commits(2);
+    line.tells(vec![]);
+    assert!(line.tell.holds_back(Slot(3)));
+    line.tell.give_up(Slot(3));
+    assert!(!line.tell.holds_back(Slot(3)));
+    line.commits(1);
+    line.tells(vec![]);
+    assert!(!line.tell.holds_back(Slot(4)));
+    // When it has caught up, it counts again.
+    line.has(4);
+    line.commits(1);
+    assert!(line.tell.holds_back(Slot(5)));
+    // One that is about to lead itself takes nothing: it is waited for, and then heard of.
+    line.hears(Answer::Busy { epoch: EPOCH });
+    assert!(line.tell.holds_back(Slot(4)));
+    line.tell.lost(at(0).mono);
+    assert!(!line.tell.holds_back(Slot(5)));
+}
+
+#[test]
+fn it_knows_when_an_answer_is_late_and_when_to_say_something_again() {
+    let (transfer, heartbeat) = (Duration::from_secs(10), Duration::from_secs(1));
+    let mut line = Line::new();
+    let start = at(0).mono;
+    assert_eq!(line.tell.waiting(), 0);
+    assert_eq!(
+        (line.tell.due(transfer), line.tell.next(heartbeat)),
+        (None, Some(start + heartbeat))
+    );
+    assert_eq!(line.tells(vec![]).len(), 1);
+    assert_eq!(line.tell.waiting(), 1);
+    assert_eq!(
+        (line.tell.due(transfer), line.tell.next(heartbeat)),
+        (Some(start + transfer), None)
+    );
+    // A second one does not move the time of the first.
+    let mut out = Vec::new();
+    let gone = Tell::Gone { client: 1, replies: 0 };
+    line.tell.send(at(3).mono, &gone, &mut out);
+    line.count += 1;
+    assert_eq!(line.tell.waiting(), 2);
+    assert_eq!(line.tell.due(transfer), Some(start + transfer));
+    // An answer to the first one does.
+    let heard = Heard { count: 1, answer: Answer::Noted };
+    assert!(line.tell.answered(at(4).mono, &heard, &line.ledger));
+    assert_eq!(line.tell.waiting(), 1);
+    assert_eq!(line.tell.due(transfer), Some(at(4).mono + transfer));
+    // The same answer again is no progress.
+    assert!(line.tell.answered(at(5).mono, &heard, &line.ledger));
+    assert_eq!(line.tell.due(transfer), Some(at(4).mono + transfer));
+    line.hears(Answer::Noted);
+    assert_eq!(line.tell.waiting(), 0);
+    assert_eq!(line.tell.next(heartbeat), Some(at(3).mono + heartbeat));
+}
+
+#[test]
+fn the_twin_has_no_more_than_it_was_told_whatever_it_says() {
+    let mut line = Line::new();
+    assert!(!line.tell.follows());
+    line.tells(vec![]);
+    assert!(!line.tell.follows(), "it has not said where to begin");
+    let ready = |epoch| {
+        let (group, committed) = (Some(GroupId(9)), Slot(1));
+        Answer::Ready { epoch, group, committed }
+    };
+    let other = Epoch { round: 3, front: 7 };
+    line.hears(ready(other));
+    assert!(!line.tell.follows(), "that is about another lead");
+    line.hears(ready(EPOCH));
+    assert!(line.tell.follows());
+    line.commits(2);
+    line.tells(vec![]);
+    line.hears(Answer::Have { epoch: other, last: Slot(3) });
+    assert_eq!(line.tell.acked(), Slot(1));
+    line.has(77);
+    assert_eq!(line.tell.acked(), Slot(3));
+    line.hears(Answer::Busy { epoch: other });
+    assert!(line.tell.follows());
+    line.hears(Answer::Busy { epoch: EPOCH });
+    assert!(!line.tell.follows());
+    assert_eq!(line.tell.acked(), Slot(0));
+}
+
+#[test]
+fn a_whole_state_goes_to_one_of_another_log_and_not_too_often() {
+    let mut line = Line::new();
+    line.tells(vec![]);
+    let stranger = Answer::Ready { epoch: EPOCH, group: Some(GroupId(1)), committed: Slot(1) };
+    line.hears(stranger.clone());
+    let states = |told: &[Tell]| {
+        told.iter().filter(|tell| matches!(tell, Tell::State { last: true, .. })).count()
+    };
+    assert_eq!(states(&line.tells(vec![])), 1);
+    line.has(1);
+    assert!(line.tell.follows());
+    // It wants another one at once.
+    line.hears(stranger);
+    assert_eq!(states(&line.tells(vec![])), 0);
+    let again = at(0).mono + TWIN_STATE_PAUSE;
+    assert_eq!(line.tell.next(Duration::from_secs(1)), Some(again));
+    // A new link is no reason either.
+    line.tell.lost(at(0).mono);
+    line.tell.stands(at(0).mono, Link(3), 2);
+    line.count = 0;
+    line.tells(vec![]);
+    line.hears(Answer::Ready { epoch: EPOCH, group: None, committed: Slot(0) });
+    assert_eq!(states(&line.tells(vec![])), 0);
+}
+
+#[test]
+fn as_many_entries_go_out_as_the_window_has_room_for() {
+    let mut line = Line::new();
+    line.tells(vec![]);
+    line.commits(2 * TWIN_WINDOW - 1);
+    let (group, committed) = (Some(GroupId(9)), Slot(TWIN_WINDOW / 2));
+    line.hears(Answer::Ready { epoch: EPOCH, group, committed });
+    let entries = |told: Vec<Tell>| {
+        let each = told.iter().map(|tell| match tell {
+            Tell::Entries { entries, .. } => entries.len() as u64,
+            _ => 0,
+        });
+        each.sum::<u64>()
+    };
+    assert_eq!(entries(line.tells(vec![])), TWIN_WINDOW);
+    assert_eq!(entries(line.tells(vec![])), 0);
+    line.has(TWIN_WINDOW);
+    assert_eq!(entries(line.tells(vec![])), TWIN_WINDOW / 2, "the rest");
+}
+
+#[test]
+fn a_state_waits_for_its_turn_and_what_the_twin_takes_meanwhile_counts() {
+    let mut line = Line::following();
+    line.commits(TWIN_WINDOW);
+    line.tells(vec![]);
+    // What is not told yet is forgotten.
+    line.commits(LOG_KEPT as u64 + 1);
+    let has = |line: &mut Line, waiting, last| {
+        let answer = Answer::Have { epoch: EPOCH, last: Slot(last) };
+        let heard = Heard { count: line.count - waiting, answer };
+        assert!(line.tell.answered(at(0).mono, &heard, &line.ledger));
+        assert_eq!(line.tell.acked(), Slot(last));
+        line.tells(vec![])
+    };
+    has(&mut line, TWIN_PIECES, TWIN_WINDOW / 2);
+    assert!(!line.tell.follows());
+    assert_eq!(has(&mut line, TWIN_PIECES, TWIN_WINDOW / 2), []);
+    let told = has(&mut line, TWIN_PIECES - 1, TWIN_WINDOW);
+    assert!(matches!(told[..], [Tell::State { last: true, .. }, ..]), "{told:?}");
+}
+
+#[test]
+fn since_when_it_leads_is_said_of_this_epoch_alone() {
+    let mut line = Line::new();
+    let mut since = |seconds, part, epoch, leads| {
+        let (ledger, history) = (&line.ledger, &History::default());
+        let subject = Subject { part, epoch, leads, ledger, history, unfenced: false };
+        let mut out = Vec::new();
+        line.tell.settle(at(seconds), &subject, vec![], &mut out);
+        match &out[..] {
+            [Intent::Send { frame, .. }] => match Tell::decode(frame, 2).unwrap() {
+                Tell::Standing(standing) => standing.leads,
+                other => panic!("{other:?}"),
+            },
+            other => panic!("{other:?}"),
+        }
+    };
+    let later = EPOCH.next_of(7);
+    assert_eq!(since(1, Part::Active, EPOCH, true), Some(at(1).wall));
+    assert_eq!(since(2, Part::Starting, EPOCH, true), Some(at(1).wall), "in doubt for a moment");
+    assert_eq!(since(3, Part::Active, later, true), Some(at(3).wall));
+    assert_eq!(since(4, Part::Standby, later, false), None);
+    assert_eq!(since(5, Part::Active, later, true), Some(at(5).wall));
+}

@@ -1,0 +1,143 @@
+//! Signs of life of clients whose calls could not be decided. A client that calls the front that
+//! stands by while its twin is cut off from the backends gets an error, and the twin, which leads
+//! and measures its silence, hears nothing of that call: so it is told. What lives here: signs that
+//! are still to be told, and what is done with those that come.
+
+use super::super::{Front, Phase};
+use super::sender::Telling;
+use crate::io::Intent;
+use crate::limits::{PASSED_WINDOW, SIGNS_WAITING, TWIN_ALIVE};
+use crate::link::Link;
+use crate::log::Handle;
+use crate::time::{Duration, Mono};
+use crate::wire::Request;
+use crate::wire::twin::{SignOfLife, Tell, Version};
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+/// Handles whose clients have called here, each with the time of its latest call, and of which the
+/// twin does not know yet.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Signs {
+    waiting: BTreeMap<Handle, Mono>,
+}
+
+impl Signs {
+    /// Notes a call. Returns `false` where there is no room for one more handle.
+    fn note(&mut self, now: Mono, handle: Handle) -> bool {
+        let room = self.waiting.len() < SIGNS_WAITING || self.waiting.contains_key(&handle);
+        if room {
+            self.waiting.insert(handle, now);
+        }
+        room
+    }
+
+    /// Tells the twin, as far as its link takes more.
+    fn tell(&mut self, now: Mono, twin: &mut Telling, out: &mut Vec<Intent>) {
+        while twin.knows(Version::ALIVE) && twin.waiting() < PASSED_WINDOW {
+            let mut signs = Vec::new();
+            while signs.len() < TWIN_ALIVE {
+                let Some((handle, called)) = self.waiting.pop_first() else { break };
+                let ago = now.since(called).as_micros().div_ceil(1_000);
+                let milliseconds_ago = u32::try_from(ago).unwrap_or(u32::MAX);
+                signs.push(SignOfLife { handle, milliseconds_ago });
+            }
+            if signs.is_empty() {
+                return;
+            }
+            twin.send(now, &Tell::Alive(signs), out);
+        }
+    }
+}
+
+impl Front {
+    /// A client of this front has called, and the call is not decided here, nor passed on. A front
+    /// that leads has noted that for itself.
+    pub(in crate::front) fn not_decided(&mut self, now: Mono, link: Link, request: &Request) {
+        let leads = matches!(self.phase, Phase::Leading { .. });
+        let Some(handle) = request.handle().filter(|_| !leads && !link.is_passed()) else { return };
+        if let Some(twin) = &mut self.twin {
+            if !twin.signs.note(now, Handle(handle)) {
+                tracing::debug!(
+                    target: "tmr_core::front::twin::alive",
+                    handle, "no room for a sign of life"
+                );
+            }
+        }
+    }
+
+    /// Tells the twin of calls that could not be decided. A front that leads has nothing to tell:
+    /// it has begun to measure silence anew.
+    pub(in crate::front) fn tell_signs(&mut self, now: Mono, out: &mut Vec<Intent>) {
+        let leads = matches!(self.phase, Phase::Leading { .. });
+        let Some(twin) = &mut self.twin else { return };
+        if leads {
+            twin.signs.waiting.clear();
+        } else if !twin.signs.waiting.is_empty() {
+            twin.signs.tell(now, &mut twin.tell, out);
+        }
+    }
+
+    /// The twin tells of calls that it could not have decided.
+    pub(super) fn hear_signs(&mut self, now: Mono, signs: &[SignOfLife]) {
+        if !matches!(self.phase, Phase::Leading { .. }) {
+            return;
+        }
+        for SignOfLife { handle, milliseconds_ago } in signs {
+            let ago = Duration::from_millis(u64::from(*milliseconds_ago));
+            let called = now.before(ago);
+            self.desk.alive(called, *handle, self.ledger.ahead());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::twin::Heard;
+
+    fn told(out: &mut Vec<Intent>) -> Vec<SignOfLife> {
+        let signs = out.drain(..).flat_map(|intent| match intent {
+            Intent::Send { frame, .. } => match Tell::decode(&frame, Version::ALIVE) {
+                Ok(Tell::Alive(signs)) => signs,
+                other => panic!("{other:?}"),
+            },
+            other => panic!("{other:?}"),
+        });
+        signs.collect()
+    }
+
+    #[test]
+    fn each_sign_is_told_once_and_of_each_handle_the_latest() {
+        let (mut signs, mut twin, mut out) = (Signs::default(), Telling::default(), Vec::new());
+        signs.note(Mono(1_000), Handle(7));
+        signs.note(Mono(5_000), Handle(7));
+        signs.tell(Mono(6_000), &mut twin, &mut out);
+        assert!(out.is_empty(), "there is no link");
+        twin.stands(Mono(6_000), Link(1), Version::ALIVE - 1);
+        signs.tell(Mono(6_000), &mut twin, &mut out);
+        assert!(out.is_empty(), "a program of before does not know of this");
+        twin.stands(Mono(7_000), Link(3), Version::ALIVE);
+        signs.tell(Mono(7_001), &mut twin, &mut out);
+        let sign = SignOfLife { handle: Handle(7), milliseconds_ago: 3 };
+        assert_eq!(told(&mut out), [sign], "rounded up");
+        signs.tell(Mono(8_000), &mut twin, &mut out);
+        assert!(out.is_empty());
+    }
+
+    #[test]
+    fn there_is_room_for_so_many_handles_and_they_go_out_in_several_messages() {
+        let (mut signs, mut twin, mut out) = (Signs::default(), Telling::default(), Vec::new());
+        let last = u32::try_from(SIGNS_WAITING).unwrap();
+        assert!((1..=last).all(|handle| signs.note(Mono(1), Handle(handle))));
+        assert!(!signs.note(Mono(2), Handle(last + 1)));
+        assert!(signs.note(Mono(2), Handle(last)), "one that is known already");
+        twin.stands(Mono(3), Link(1), Version::ALIVE);
+        signs.tell(Mono(3), &mut twin, &mut out);
+        assert_eq!(out.len(), SIGNS_WAITING / TWIN_ALIVE);
+        assert_eq!(told(&mut out).len(), SIGNS_WAITING);
+        let noted = Heard { count: 4, answer: crate::wire::twin::Answer::Noted };
+        assert!(twin.answered(Mono(4), &noted, &Default::default()));
+        assert_eq!(twin.waiting(), 0);
+    }
+}

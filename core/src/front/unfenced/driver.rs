@@ -1,0 +1,428 @@
+//! The other half of a stand-in: what is asked of the stock server, in which order, and what
+//! follows from its answers. Seats go before clients' calls, and those before what nobody waits
+//! for, of which there is one call at a time.
+
+use super::calls;
+use super::discovery::{Heard, Learner, Learnt, is_unknown};
+use super::pool::Pool;
+use super::seat_table::At;
+use super::stand_in::{Change, Errand, Event, Reach, Stand, seat_of};
+use crate::io::Intent;
+use crate::limits::{STOCK_CLEANUP, STOCK_KEEP, STOCK_LEARN, STOCK_PING, STOCK_QUEUE, STOCK_RETRY};
+use crate::link::{Address, Link, Why};
+use crate::log::{ContainerId, Grant, Handle, LicenceKey};
+use crate::time::{Deadline, Mono};
+use crate::wire::group::Report;
+use crate::wire::{CmError, Reply, Request};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+/// What a call at the server is for.
+#[derive(Clone, Debug)]
+pub(super) enum Job {
+    Learn,
+    Ping,
+    /// `quiet`: no client waits for it.
+    Take {
+        grant: Box<Grant>,
+        quiet: bool,
+    },
+    Give {
+        order: u64,
+        licence: LicenceKey,
+        number: u32,
+        again: bool,
+    },
+    /// A client's call; `holder`: the seat whose handle it was done with.
+    Perform {
+        line: Link,
+        correlation: u32,
+        holder: Option<(Handle, u32)>,
+    },
+    Keep(Handle, u32),
+}
+
+impl Job {
+    fn is_background(&self) -> bool {
+        matches!(self, Self::Learn | Self::Ping | Self::Keep(..) | Self::Take { quiet: true, .. })
+    }
+}
+
+/// A call that one server could not do, and another may.
+fn elsewhere(status: CmError) -> bool {
+    let here = [
+        CmError::NETWORK_FAULT,
+        CmError::SERVER_NOT_FOUND,
+        CmError::SEND_FAULT,
+        CmError::RECEIVE_FAULT,
+        CmError::INTERNAL_ORGANISATION,
+        CmError::NO_MORE_HANDLES,
+        CmError::NO_MORE_MEMORY,
+        CmError::BOXBUSY,
+        CmError::BOXLOST,
+        CmError::BOX_NOT_FOUND,
+        CmError::SERVER_START_PENDING,
+        CmError::REQUEST_OVERLOAD_REJECTED,
+    ];
+    is_unknown(status) || here.contains(&status)
+}
+
+impl Stand {
+    /// Begins to find out who is there.
+    pub(super) fn come(&mut self, now: Mono) {
+        self.reach = Reach::Coming;
+        self.learner.begin();
+        self.heard = now;
+    }
+
+    /// A client's call, for this server to do with the handle that its seat has here, or with one
+    /// that takes no licence if it has no seat.
+    pub(super) fn perform(&mut self, correlation: u32, licence: LicenceKey, call: &[u8]) {
+        match (self.line, Request::parse(call)) {
+            (Some(line), Ok(call)) if self.errands.len() < STOCK_QUEUE => {
+                self.errands.push_back(Errand { line, correlation, licence, call });
+            }
+            _ => self.events.push_back(Event::Unable(correlation)),
+        }
+    }
+
+    /// What is late, or is due at a stand-in whose server is silent.
+    pub(super) fn timers(&mut self, now: Mono, out: &mut Vec<Intent>) {
+        if self.pool.due().is_some_and(|at| at <= now) {
+            self.lost(now, Why::Timeout("a stock server is silent"), out);
+        }
+    }
+
+    /// When to come back.
+    pub(super) fn deadline(&self) -> Option<Deadline> {
+        let late = self.pool.due().map(|at| Deadline { at, reason: "stock server is silent" });
+        let idle = self.reach == Reach::There && !self.background && self.pool.free();
+        let ping = self.heard + STOCK_PING;
+        let seat = self.book.first().map_or(ping, |(at, _)| at);
+        let at = ping.min(seat).min(self.learn_at);
+        let next = idle.then_some(Deadline { at, reason: "see to a stock server" });
+        Deadline::sooner(late, next)
+    }
+
+    /// Makes the calls that there is room for.
+    pub(super) fn pump(&mut self, now: Mono, mut new: impl FnMut() -> Link, out: &mut Vec<Intent>) {
+        while self.reach != Reach::Away && self.pool.free() {
+            let Some((job, request)) = self.next(now) else { return };
+            self.background |= job.is_background();
+            self.pool.call(now, job, &request, &mut new, out);
+        }
+    }
+
+    fn next(&mut self, now: Mono) -> Option<(Job, Request)> {
+        if self.reach == Reach::There {
+            if let Some(next) = self.next_change().or_else(|| self.next_errand()) {
+                return Some(next);
+            }
+        }
+        if self.background { None } else { self.next_background(now) }
+    }
+
+    fn next_change(&mut self) -> Option<(Job, Request)> {
+        while let Some((order, change)) = self.changes.front() {
+            let order = *order;
+            if let Change::Take(grant) = change {
+                let giving = seat_of(grant).and_then(|licence| self.giving.get(&licence));
+                let first = giving.and_then(|orders| orders.first());
+                if first.is_some_and(|&first| first < order) {
+                    return None;
+                }
+            }
+            match self.changes.pop_front()?.1 {
+                Change::Give { licence, number, again } => {
+                    let job = Job::Give { order, licence, number, again };
+                    return Some((job, Request::Release { handle: number }));
+                }
+                Change::Take(grant) if self.book.at(grant.handle) == Some(At::Asked) => {
+                    if let Some(next) = self.seat(*grant, false) {
+                        return Some(next);
+                    }
+                }
+                // Its end came before its turn.
+                Change::Take(grant) => self.answered(grant.handle, None),
+            }
+        }
+        None
+    }
+
+    /// The call that takes a seat.
+    fn seat(&mut self, grant: Grant, quiet: bool) -> Option<(Job, Request)> {
+        let known = seat_of(&grant).and_then(|licence| self.learnt.licences.get(&licence));
+        let Some(known) = known else {
+            self.answered(grant.handle, Some(CmError::NO_LICENSE_AVAILABLE));
+            return None;
+        };
+        let request = calls::seat(&known.product, &known.licence, &grant);
+        Some((Job::Take { grant: Box::new(grant), quiet }, request))
+    }
+
+    fn next_errand(&mut self) -> Option<(Job, Request)> {
+        while let Some(Errand { line, correlation, licence, call }) = self.errands.pop_front() {
+            let client = Handle(call.handle().unwrap_or_default());
+            let known = self.learnt.licences.get(&licence);
+            let number = match (self.book.at(client), known) {
+                (Some(At::Held(number, _)), _) => Some((number, Some((client, number)))),
+                (Some(_), _) => None,
+                (None, known) => known.map(|known| (known.number, None)),
+            };
+            let Some((known, (number, holder))) = known.zip(number.filter(|(n, _)| *n != 0)) else {
+                self.events.push_back(Event::Unable(correlation));
+                continue;
+            };
+            let request = calls::translated(call, number, known.product.place);
+            return Some((Job::Perform { line, correlation, holder }, request));
+        }
+        None
+    }
+
+    fn next_background(&mut self, now: Mono) -> Option<(Job, Request)> {
+        if self.reach == Reach::There && self.learn_at <= now && self.learner.call().is_none() {
+            self.learn_at = now + STOCK_LEARN;
+            self.learner.begin();
+        }
+        let learn = self.learner.call().map(|call| (Job::Learn, call));
+        if self.reach == Reach::Coming {
+            return learn;
+        }
+        self.learns = !self.learns;
+        if self.learns && learn.is_some() {
+            return learn;
+        }
+        self.next_seat(now).or(learn).or_else(|| {
+            let silent = self.heard + STOCK_PING <= now;
+            silent.then(|| (Job::Ping, calls::ping(self.learner.service())))
+        })
+    }
+
+    /// A seat that is to be seen to.
+    fn next_seat(&mut self, now: Mono) -> Option<(Job, Request)> {
+        while let Some((at, handle)) = self.book.first() {
+            if at > now {
+                return None;
+            }
+            match self.book.at(handle) {
+                Some(At::Held(number, _)) => {
+                    self.book.set(now, handle, At::Held(number, now + STOCK_KEEP));
+                    return Some((Job::Keep(handle, number), calls::keep(number)));
+                }
+                _ => self.book.set(now, handle, At::Lacking(now + STOCK_RETRY)),
+            }
+            let grant = self.grant(handle).filter(|grant| self.matches(grant)).cloned();
+            // While something of this licence is given back, there may be no room for it.
+            let Some(grant) = grant.filter(|grant| {
+                seat_of(grant).is_some_and(|licence| !self.giving.contains_key(&licence))
+            }) else {
+                continue;
+            };
+            self.book.set(now, handle, At::Asked);
+            if let Some(next) = self.seat(grant, true) {
+                return Some(next);
+            }
+        }
+        None
+    }
+
+    /// A reply of the server.
+    pub(super) fn replied(&mut self, now: Mono, link: Link, bytes: &[u8], out: &mut Vec<Intent>) {
+        let job = self.pool.answered(link);
+        let (Some(job), Ok(reply)) = (job, Reply::parse(bytes)) else {
+            return self.lost(now, Why::Protocol("a stock server sent no reply to a call"), out);
+        };
+        self.heard = now;
+        self.background &= !job.is_background();
+        let done = reply.status == CmError::NO_ERROR;
+        match job {
+            Job::Learn => self.learnt(now, &reply, out),
+            Job::Ping if is_unknown(reply.status) => {
+                (self.learn_at, self.broke) = (now, true);
+            }
+            Job::Ping => {}
+            Job::Take { grant, .. } => self.taken(now, &grant, &reply),
+            Job::Give { order, licence, number, .. } => self.given(order, licence, number),
+            Job::Keep(handle, number) if is_unknown(reply.status) => {
+                self.unknown(now, handle, number);
+            }
+            Job::Keep(..) => {}
+            Job::Perform { line, correlation, holder } => {
+                if is_unknown(reply.status) {
+                    match holder {
+                        Some((handle, number)) => self.unknown(now, handle, number),
+                        None => self.learn_at = now,
+                    }
+                }
+                if self.line != Some(line) {
+                    return;
+                }
+                if !done && elsewhere(reply.status) {
+                    self.events.push_back(Event::Unable(correlation));
+                } else {
+                    self.report(correlation, &Report::Performed { reply: bytes.to_vec() });
+                }
+            }
+        }
+    }
+
+    fn learnt(&mut self, now: Mono, reply: &Reply, out: &mut Vec<Intent>) {
+        let given = reply.status == CmError::NO_ERROR;
+        if given && matches!(self.learner.call(), Some(Request::Access2 { .. })) {
+            self.book.taken_over(now, reply.result);
+        }
+        match self.learner.heard(reply) {
+            Heard::More => {}
+            Heard::Failed(why) => self.lost(now, Why::Broken(why), out),
+            Heard::Done(learnt) => {
+                self.learn_at = now + STOCK_LEARN;
+                let same = self.learnt.parts == learnt.parts;
+                self.learnt = learnt;
+                if self.reach == Reach::Coming {
+                    if self.learnt.parts.is_empty() {
+                        let server = self.address();
+                        tracing::warn!(
+                            target: "tmr_core::front::stock::server",
+                            %server,
+                            "a stock server has no TMR licence in a container of those CmActIds \
+                             that VirtualContainers names"
+                        );
+                    }
+                    self.reach = Reach::There;
+                    self.join();
+                } else if !same {
+                    self.hang_up(Why::Stepped("what this stock server holds has changed"));
+                }
+            }
+        }
+    }
+
+    /// The server has answered for a seat.
+    fn taken(&mut self, now: Mono, grant: &Grant, reply: &Reply) {
+        let handle = grant.handle;
+        let wanted = self.book.at(handle) == Some(At::Asked);
+        let number = (reply.status == CmError::NO_ERROR).then_some(reply.result);
+        match number.filter(|&number| number != 0) {
+            Some(number) if wanted => {
+                self.book.set(now, handle, At::Held(number, now + STOCK_KEEP));
+                self.answered(handle, None);
+            }
+            Some(number) => {
+                if let Some(licence) = seat_of(grant) {
+                    self.give_number(licence, number, handle);
+                }
+                self.answered(handle, None);
+            }
+            None => {
+                if wanted {
+                    self.book.set(now, handle, At::Lacking(now + STOCK_RETRY));
+                }
+                let why = if number.is_none() { reply.status } else { CmError::NO_MORE_HANDLES };
+                self.answered(handle, Some(why));
+            }
+        }
+    }
+
+    /// A release is over, whatever the server said: what is not known there is not taken there.
+    fn given(&mut self, order: u64, licence: LicenceKey, number: u32) {
+        self.book.left(number);
+        if let Some(orders) = self.giving.get_mut(&licence) {
+            orders.remove(&order);
+            if orders.is_empty() {
+                self.giving.remove(&licence);
+            }
+        }
+    }
+
+    /// The server does not know a seat's handle: the seat is taken there again.
+    fn unknown(&mut self, now: Mono, handle: Handle, number: u32) {
+        if matches!(self.book.at(handle), Some(At::Held(held, _)) if held == number) {
+            tracing::info!(
+                target: "tmr_core::front::stock::server",
+                %handle, server = %self.address(), "a stock server has lost a seat"
+            );
+            self.book.set(now, handle, At::Lacking(now));
+        }
+    }
+
+    /// A connection is gone, or could not be opened.
+    pub(super) fn closed(&mut self, now: Mono, link: Link, why: Why, out: &mut Vec<Intent>) {
+        let Some(left) = self.pool.gone(link) else { return };
+        let Some(job) = left.job else {
+            // Is it still there? The others may be the next to close.
+            self.heard = Mono(0);
+            return;
+        };
+        self.undone(now, job, left.spoke);
+        if !left.spoke || self.reach == Reach::Coming {
+            self.lost(now, why, out);
+        }
+    }
+
+    /// A call has no answer. `doubt`: the server may have done it. A seat that it may have given
+    /// has a handle that nobody knows; it is taken there until the server cleans it up, and only
+    /// then asked for again. Nothing is repeated at once more than once: a server may break the
+    /// connection at that very call.
+    fn undone(&mut self, now: Mono, job: Job, doubt: bool) {
+        self.background &= !job.is_background();
+        match job {
+            Job::Take { grant, .. } => {
+                let at = if doubt { now + STOCK_CLEANUP } else { now };
+                if self.book.at(grant.handle) == Some(At::Asked) {
+                    self.book.set(now, grant.handle, At::Lacking(at));
+                }
+                self.answered(grant.handle, Some(CmError::NETWORK_FAULT));
+            }
+            Job::Give { order, licence, number, again: false } => {
+                let change = Change::Give { licence, number, again: true };
+                self.changes.push_front((order, change));
+            }
+            Job::Give { order, licence, number, .. } => self.given(order, licence, number),
+            Job::Perform { line, correlation, .. } if self.line == Some(line) => {
+                self.events.push_back(Event::Unable(correlation));
+            }
+            Job::Learn => {
+                // From the start, later: what this call may have given is cleaned up there.
+                self.learner.stop();
+                self.learn_at = now + STOCK_LEARN;
+            }
+            Job::Ping => self.heard = now,
+            Job::Perform { .. } | Job::Keep(..) => {}
+        }
+    }
+
+    /// Goes on with another server, or with this one and other containers, from the start.
+    pub(super) fn moved(
+        &mut self,
+        now: Mono,
+        address: Address,
+        wanted: Vec<ContainerId>,
+        out: &mut Vec<Intent>,
+    ) {
+        self.lost(now, Why::Stepped("another configuration is in force"), out);
+        (self.learner, self.learnt) = (Learner::new(wanted), Learnt::default());
+        if self.address != address {
+            self.pool = Pool::new(address.clone());
+            self.book.lack(now);
+            self.address = address;
+        }
+    }
+
+    /// Nobody is there any more. Releases that were not made are forgotten: after a restart their
+    /// numbers may be those of other seats, and without one the server cleans them up.
+    fn lost(&mut self, now: Mono, why: Why, out: &mut Vec<Intent>) {
+        for left in self.pool.close(&why, out) {
+            if let Some(job) = left.job {
+                self.undone(now, job, left.spoke);
+            }
+        }
+        (self.reach, self.broke) = (Reach::Away, true);
+        self.changes.clear();
+        self.book.stay();
+        self.giving.clear();
+        self.learner.forget();
+        self.learnt.licences.values_mut().for_each(|known| known.number = 0);
+        self.book.doubt(now);
+        self.hang_up(why);
+    }
+}

@@ -1,0 +1,189 @@
+//! Unfenced mode: the three backends are stock licence servers, which know only the public API.
+//!
+//! What lives here: three stand-ins, each of which answers the front's orders as a backend of ours
+//! would ([`stand`]) and has its server give and take the seats ([`server`]), over a few strictly
+//! alternating connections ([`pool`]), with what it has found out about it ([`learn`]). So the
+//! front's claim, log, votes and status are the same in both modes.
+//!
+//! And what of this the twin is told, and what a front does with that when it takes the lead
+//! ([`told`]).
+//!
+//! What never lives here: a promise. The log is in the memory of this process and of its twin; two
+//! fronts that both believe they lead are kept apart by nothing but the link between them.
+//! `core/docs/consistency.md`, section 10.
+
+mod calls;
+#[cfg(test)]
+mod calls_test;
+mod discovery;
+#[cfg(test)]
+mod discovery_test;
+mod driver;
+mod entry;
+mod pool;
+mod seat_table;
+mod stand_in;
+#[cfg(test)]
+mod stand_in_test;
+mod takeover;
+#[cfg(test)]
+mod takeover_test;
+
+use super::{Config, Front};
+use crate::config;
+use crate::front::operator::reconfigure::places;
+use crate::io::{FrontEvent, HostEvent, Input, Intent};
+use crate::link::{Callee, Frame, Link};
+use crate::log::{ContainerId, DiskId, Epoch, GroupId};
+use crate::random::Random;
+use crate::time::{Deadline, Now};
+use crate::wire::group::{Order, decode};
+use alloc::vec::Vec;
+use stand_in::{Event, Log, Stand};
+use takeover::Told;
+
+/// The stand-ins of the three servers.
+#[derive(Clone, Debug)]
+pub(super) struct Stock {
+    stands: [Stand; 3],
+    /// Of the group that is born if there is no log to go on with.
+    group: GroupId,
+    members: [DiskId; 3],
+    told: Told,
+    /// The latest epoch that the front has claimed.
+    claimed: Option<Epoch>,
+}
+
+impl Stock {
+    pub(super) fn new(config: &Config, random: &mut Random) -> Self {
+        let group = GroupId(random.u128());
+        let members = [0; 3].map(|_| DiskId(random.u128()));
+        let wanted: Vec<ContainerId> = config.virtuals.iter().map(|&(id, _)| id).collect();
+        let log = Log::birth(config.front, group, members);
+        let mut disks = members.into_iter();
+        let stands = config.backends.each_ref().map(|address| {
+            let disk = disks.next().unwrap_or_default();
+            Stand::new(address.clone(), wanted.clone(), disk, &log)
+        });
+        Self { stands, group, members, told: Told::default(), claimed: None }
+    }
+
+    /// A step of the front with its stand-ins: they see what is theirs, the front sees the rest,
+    /// and what the two have to say to each other is said until neither has anything left.
+    pub(super) fn step(
+        &mut self,
+        front: &mut Front,
+        now: Now,
+        input: Input,
+        out: &mut Vec<Intent>,
+    ) -> Option<Deadline> {
+        for stand in &mut self.stands {
+            stand.timers(now.mono, out);
+        }
+        if let Input::Frame { frame: Frame::Http(_) | Frame::Unheard(_), .. } = &input {
+            // A page says who holds what, and where.
+            for (stand, peer) in self.stands.iter().zip(&mut front.peers) {
+                peer.seats = Some(stand.book.held());
+            }
+        }
+        if let Input::Host(HostEvent::Front(FrontEvent::Configured(new))) = &input {
+            self.configured(front, now, &new.config, out);
+        }
+        let mut input = self.server(now, input, out).or(Some(Input::Tick));
+        let mut wants = Vec::new();
+        loop {
+            if let Some(input) = input.take() {
+                front.turn(now, input, &mut wants);
+                self.follow(front);
+            }
+            for intent in wants.drain(..) {
+                self.front_wants(front, now, intent, out);
+            }
+            self.take_up(front, now);
+            for stand in &mut self.stands {
+                let new = || {
+                    front.dialled += 2;
+                    Link(front.dialled)
+                };
+                stand.pump(now.mono, new, out);
+            }
+            let next =
+                (0..3).find_map(|index| Some((index, self.stands[index].events.pop_front()?)));
+            match next {
+                Some((_, Event::Line(event))) => input = Some(event),
+                Some((index, Event::Refused(slot, error))) => {
+                    front.refused_there(index, slot, error);
+                }
+                Some((index, Event::Unable(correlation))) => {
+                    front.unable(now.mono, index, correlation, &mut wants);
+                    input = Some(Input::Tick);
+                }
+                None => break,
+            }
+        }
+        self.stands.iter().for_each(|stand| stand.book.check_invariants());
+        // After everything that the servers said, so that what is committed by it is told behind it.
+        let seats = self.placed(front.twin_wants_all());
+        front.twin_settle(now, seats, out);
+        self.stands.iter().filter_map(Stand::deadline).chain(front.deadline()).min()
+    }
+
+    /// Another configuration comes into force: some servers are others, or they are asked for other
+    /// containers. In the same places as the front has them.
+    fn configured(&mut self, front: &Front, now: Now, new: &config::Config, out: &mut Vec<Intent>) {
+        let wanted: Vec<ContainerId> = new.virtuals.iter().map(|&(id, _)| id).collect();
+        let before: Vec<ContainerId> = front.config.virtuals.iter().map(|&(id, _)| id).collect();
+        let places = places(front.config.backends.each_ref(), &new.backends);
+        for (stand, address) in self.stands.iter_mut().zip(places) {
+            if wanted != before || *stand.address() != address {
+                stand.moved(now.mono, address, wanted.clone(), out);
+            }
+        }
+    }
+
+    /// What comes from a server; gives back what does not.
+    fn server(&mut self, now: Now, input: Input, out: &mut Vec<Intent>) -> Option<Input> {
+        let (Input::Frame { link, .. } | Input::Closed { link, .. }) = &input else {
+            return Some(input);
+        };
+        let link = *link;
+        let Some(stand) = self.stands.iter_mut().find(|stand| stand.pool.has(link)) else {
+            return Some(input);
+        };
+        match input {
+            Input::Frame { frame: Frame::Reply(bytes), .. } => {
+                stand.replied(now.mono, link, &bytes, out);
+            }
+            Input::Closed { why, .. } => stand.closed(now.mono, link, why, out),
+            // A dialled link to a stock server carries replies and nothing else.
+            _ => {}
+        }
+        None
+    }
+
+    /// What the front wants of a backend goes to its stand-in, everything else goes out.
+    fn front_wants(&mut self, front: &Front, now: Now, intent: Intent, out: &mut Vec<Intent>) {
+        let stand_of = |link: Link| self.stands.iter().position(|s| s.line == Some(link));
+        match intent {
+            Intent::Dial { link, callee: Callee::Backend, .. } => {
+                if let Some(index) = front.peer_of(link) {
+                    self.stands[index].dialled(now.mono, link);
+                }
+            }
+            Intent::Send { link, frame } => match stand_of(link) {
+                Some(index) => {
+                    let orders = decode::<Order>(&frame).expect("the front encoded it just now");
+                    for order in orders {
+                        self.stands[index].order(now.mono, order);
+                    }
+                }
+                None => out.push(Intent::Send { link, frame }),
+            },
+            Intent::Close { link, why } => match stand_of(link) {
+                Some(index) => self.stands[index].hung_up(),
+                None => out.push(Intent::Close { link, why }),
+            },
+            other => out.push(other),
+        }
+    }
+}

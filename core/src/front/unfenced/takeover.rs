@@ -1,0 +1,154 @@
+//! Which handles at the servers stand for which seats, by the word of the twin: what a front that
+//! takes the lead goes on with. And the same of its own, for the twin.
+//!
+//! A handle at a stock server is taken for bound to neither the connection nor the machine that it
+//! was given to (inferred; the fact sheet leaves it open, 3.3 and 8). Where it is bound, the server
+//! says that it does not know it, and the seat is taken there anew.
+
+use super::Stock;
+use super::seat_table::NOBODY;
+use super::stand_in::{Log, Reach, Stand};
+use crate::front::{Front, Phase};
+use crate::limits::TWIN_SEATS_MAX;
+use crate::log::{Entry, Epoch, Handle, LicenceKey, Setting};
+use crate::time::Now;
+use crate::wire::twin::Placed;
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+/// Handles by the serial of the container and their number there. With each: the server has not
+/// been started anew since, as far as this front can see.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Told(BTreeMap<(u32, u32), (Placed, bool)>);
+
+impl Told {
+    fn hear(&mut self, placed: Placed, sure: bool) {
+        let key = (placed.server, placed.number);
+        if placed.handle == NOBODY {
+            self.0.remove(&key);
+        } else if self.0.len() < TWIN_SEATS_MAX {
+            self.0.insert(key, (placed, sure));
+        }
+    }
+
+    fn at(serial: u32) -> core::ops::RangeInclusive<(u32, u32)> {
+        (serial, 0)..=(serial, u32::MAX)
+    }
+
+    /// The server of this container may have been started anew.
+    fn doubt(&mut self, serial: u32) {
+        self.0.range_mut(Self::at(serial)).for_each(|(_, (_, sure))| *sure = false);
+    }
+
+    pub(super) fn take(&mut self, serial: u32) -> Vec<(Placed, bool)> {
+        let found: Vec<(Placed, bool)> =
+            self.0.range(Self::at(serial)).map(|(_, it)| *it).collect();
+        for (placed, _) in &found {
+            self.0.remove(&(serial, placed.number));
+        }
+        found
+    }
+}
+
+impl Stand {
+    fn serials(&self) -> impl Iterator<Item = u32> {
+        self.learnt.parts.iter().map(|part| part.serial)
+    }
+
+    /// As the twin is told of it; nothing of a licence that this server has not any more.
+    fn placed(&self, (number, handle, licence): (u32, Handle, LicenceKey)) -> Option<Placed> {
+        let server = self.place(&licence)?;
+        Some(Placed { server, number, handle, licence })
+    }
+}
+
+impl Stock {
+    /// What follows for the stand-ins from what the front has become in this turn.
+    pub(super) fn follow(&mut self, front: &mut Front) {
+        if let Some((anew, seats)) = front.placed.take() {
+            if anew {
+                self.told = Told::default();
+            }
+            for placed in seats {
+                let holds = |stand: &Stand| stand.serials().any(|it| it == placed.server);
+                let there = |stand: &&Stand| stand.reach == Reach::There && holds(stand);
+                self.told.hear(placed, self.stands.iter().any(|stand| there(&stand)));
+            }
+        }
+        match front.phase {
+            Phase::Standby => self.set_down(),
+            Phase::Claiming { epoch } if self.claimed != Some(epoch) => {
+                self.claimed = Some(epoch);
+                self.begin(front, epoch);
+            }
+            _ => {}
+        }
+    }
+
+    /// The front stands by. What it had at the servers is the twin's now, or its own again; it
+    /// sees to it no more, and gives nothing back.
+    fn set_down(&mut self) {
+        for stand in &mut self.stands {
+            for placed in stand.set_down().placed().filter_map(|it| stand.placed(it)) {
+                self.told.hear(placed, true);
+            }
+        }
+    }
+
+    /// The front claims. If the log that it has is another front's, that is what it goes on with:
+    /// the stand-ins forget what they had. If it has none, neither have they.
+    fn begin(&mut self, front: &mut Front, epoch: Epoch) {
+        self.stands.iter_mut().for_each(|stand| stand.unsure = true);
+        let id = front.config.front;
+        if front.ledger.settled().leader().front == id {
+            return;
+        }
+        let log = match front.ledger.group() {
+            Some(group) => {
+                // From here on it is this front's own, whatever becomes of the claim.
+                front.ledger.propose(Entry::Configure(Setting::Members(self.members)));
+                let leader = Entry::Configure(Setting::Leader(epoch));
+                let (slot, _) = front.ledger.propose(leader);
+                front.ledger.commit(slot);
+                let settled = front.ledger.settled();
+                tracing::info!(
+                    target: "tmr_core::front::stock::told",
+                    %slot, handles = settled.seat_count(), "going on with the twin's log"
+                );
+                Log { front: id, group, slot, state: settled.encode() }
+            }
+            None => Log::birth(id, self.group, self.members),
+        };
+        self.stands.iter_mut().for_each(|stand| stand.begin(&log));
+    }
+
+    /// Hands each stand-in whose server is there what was told of it.
+    pub(super) fn take_up(&mut self, front: &Front, now: Now) {
+        let leads = front.phase.epoch().is_some();
+        for stand in &mut self.stands {
+            let serials: Vec<u32> = stand.serials().collect();
+            if core::mem::take(&mut stand.broke) {
+                serials.iter().for_each(|serial| self.told.doubt(*serial));
+            }
+            if !leads || stand.unsure || stand.reach != Reach::There {
+                continue;
+            }
+            for serial in serials {
+                for (placed, sure) in self.told.take(serial) {
+                    stand.take_up(now.mono, &placed, sure);
+                }
+            }
+        }
+    }
+
+    /// What the twin is to be told: everything, or what is new.
+    pub(super) fn placed(&mut self, all: bool) -> Vec<Placed> {
+        let mut placed = Vec::new();
+        for stand in &mut self.stands {
+            let news: Vec<(u32, Handle, LicenceKey)> = stand.book.news().collect();
+            let some = if all { stand.book.placed().collect() } else { news };
+            placed.extend(some.into_iter().filter_map(|it| stand.placed(it)));
+        }
+        placed
+    }
+}

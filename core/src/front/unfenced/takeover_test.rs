@@ -1,0 +1,95 @@
+//! What a front is told of handles at stock servers, and what it does with that.
+
+use super::stand_in::Reach;
+use super::{Stock, seat_table::At};
+use crate::config;
+use crate::front::{Config, Front, Phase};
+use crate::licence::Part;
+use crate::limits::{CLEANUP_DEFAULT, TWIN_CONNECT, TWIN_TRANSFER};
+use crate::link::Address;
+use crate::log::{ContainerId, Epoch, Handle};
+use crate::random::Random;
+use crate::testing::{CM_ACT_ID, LICENCE, at, identity};
+use crate::time::Duration;
+use crate::wire::twin::Placed;
+use alloc::vec;
+use alloc::vec::Vec;
+
+/// A front whose first and second server are there, with containers 1 and 2.
+fn front() -> (Front, Stock) {
+    let address = |port| Address { host: "stock".into(), port };
+    let config = Config {
+        identity: identity(),
+        backends: [0, 1, 2].map(address),
+        retry: Duration::from_secs(1),
+        unfenced: true,
+        virtuals: vec![(ContainerId::CmAct(CM_ACT_ID), None)],
+        cleanup: CLEANUP_DEFAULT,
+        policy: Default::default(),
+        twin: Some(config::Twin {
+            address: address(9),
+            connect_timeout: TWIN_CONNECT,
+            transfer_timeout: TWIN_TRANSFER,
+        }),
+        front: 7,
+        handle_key: crate::desk::HandleKey::default(),
+        seed: [1; 32],
+    };
+    let mut stock = Stock::new(&config, &mut Random::new([2; 32]));
+    for (stand, serial) in stock.stands.iter_mut().zip(1..) {
+        let firm_items = Vec::new();
+        stand.learnt.parts = vec![Part { serial, mask: 130, cm_act_id: CM_ACT_ID, firm_items }];
+        if serial < 3 {
+            stand.reach = Reach::There;
+        }
+    }
+    (Front::new(config), stock)
+}
+
+fn placed(server: u32) -> Placed {
+    Placed { server, number: 5000 + server, handle: Handle(11), licence: LICENCE }
+}
+
+/// Whether each of the servers is thought not to have been started anew since.
+fn sure(stock: &mut Stock) -> [Option<bool>; 3] {
+    [1, 2, 3].map(|serial| stock.told.take(serial).first().map(|(_, sure)| *sure))
+}
+
+#[test]
+fn a_handle_is_good_as_long_as_its_own_server_was_there_all_the_time() {
+    let (mut front, mut stock) = front();
+    front.placed = Some((false, [1, 2, 3].map(placed).to_vec()));
+    stock.follow(&mut front);
+    assert_eq!(sure(&mut stock), [Some(true), Some(true), Some(false)]);
+    front.placed = Some((false, [1, 2].map(placed).to_vec()));
+    stock.follow(&mut front);
+    stock.stands[1].broke = true;
+    stock.take_up(&front, at(0));
+    assert_eq!(sure(&mut stock), [Some(true), Some(false), None]);
+}
+
+#[test]
+fn only_a_front_that_is_about_to_lead_takes_up_what_it_was_told() {
+    let (mut front, mut stock) = front();
+    front.placed = Some((true, vec![placed(1), placed(2), placed(3)]));
+    stock.follow(&mut front);
+    stock.take_up(&front, at(0));
+    assert!(stock.stands.iter().all(|stand| stand.giving.is_empty()), "it stands by");
+    front.phase = Phase::Leading { epoch: Epoch { round: 2, front: 7 } };
+    // One that has not got the log yet does not know which of them are seats.
+    stock.stands[1].unsure = true;
+    stock.take_up(&front, at(0));
+    let taken = stock.stands.each_ref().map(|stand| stand.giving.len());
+    assert_eq!(taken, [1, 0, 0], "no seat of the log has it: it is given back");
+    assert_eq!(sure(&mut stock), [None, Some(true), Some(false)], "told, and not taken up yet");
+}
+
+#[test]
+fn a_front_that_stands_by_keeps_nothing_but_what_it_was_told() {
+    let (mut front, mut stock) = front();
+    let stand = &mut stock.stands[0];
+    stand.book.put(at(0).mono, Handle(11), LICENCE, At::Held(5001, at(9).mono));
+    stock.follow(&mut front);
+    assert!(stock.stands[0].book.held().is_empty());
+    assert_eq!(stock.stands[0].book.first(), None, "it is another front's to keep");
+}

@@ -1,0 +1,213 @@
+//! What a state hides. A front that reads a state in the place of the entries that led to it reads
+//! those as well, as far as two backends still have them and its usage history has not told of them.
+//! They are for the history alone: no claim hangs on them.
+
+use super::committed_events::{Happened, News};
+use crate::front::Front;
+use crate::front::replication::replicated_log::Ledger;
+use crate::history::{History, Mark, Unknown};
+use crate::limits::HISTORY_WAITING;
+use crate::log::{Entry, Epoch, Grant, GroupId, Setting, Slot, State, Stored};
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
+
+/// Committed entries that a state was read in the place of.
+#[derive(Clone, Debug)]
+pub(in crate::front) struct Missed {
+    /// The history goes up to here.
+    after: Slot,
+    entries: Vec<Entry>,
+    /// The state's slot.
+    upto: Slot,
+}
+
+impl Missed {
+    /// The next one to be read; `None`: all are.
+    pub(in crate::front) fn next(&self) -> Option<Slot> {
+        let next = Slot(self.after.0 + self.entries.len() as u64 + 1);
+        (next <= self.upto).then_some(next)
+    }
+
+    /// With those that were read.
+    pub(in crate::front) fn and(mut self, read: Vec<Stored>) -> Self {
+        let room = usize::try_from(self.upto.0 - self.after.0).unwrap_or(usize::MAX);
+        self.entries.extend(read.into_iter().map(|stored| stored.entry));
+        self.entries.truncate(room);
+        self
+    }
+
+    /// All are read: `history` is to tell of them, and not that nobody knows.
+    pub(in crate::front) fn tell(&self, ledger: &mut Ledger, history: &History) {
+        if let Ok(before) = self.before(ledger.settled(), history) {
+            ledger.tell_instead(self.after, &self.entries, before);
+        }
+    }
+
+    /// What these entries were folded into, as far as it matters to what they did: what is held
+    /// behind them and was not granted by them, and what they have ended.
+    fn before(&self, behind: &State, history: &History) -> Result<State, Unknown> {
+        let (mut granted, mut ended) = (BTreeSet::new(), BTreeSet::new());
+        for entry in &self.entries {
+            match entry {
+                Entry::Grant(grant) => _ = granted.insert(grant.handle),
+                Entry::Release(handle) | Entry::Expire(handle) => _ = ended.insert(*handle),
+                Entry::Units { .. } | Entry::Configure(_) => {}
+            }
+        }
+        let mut state = State::default();
+        if let (Some(members), Some(covered)) = (behind.members(), history.covered()) {
+            for setting in [Setting::Members(*members), Setting::Leader(covered.epoch())] {
+                state.apply(&Entry::Configure(setting));
+            }
+        }
+        for seat in behind.seats().filter(|seat| !granted.contains(&seat.handle)) {
+            // It was granted, whatever the licence's quantity is now.
+            state.apply(&Entry::Grant(Grant { quantity: u32::MAX, ..seat.clone() }));
+            if behind.lingers(seat.handle) && !ended.contains(&seat.handle) {
+                state.apply(&Entry::Release(seat.handle));
+            }
+        }
+        for handle in ended.difference(&granted).filter(|handle| behind.seat(**handle).is_none()) {
+            for entry in history.held(*handle, |serial| behind.container_of(serial))? {
+                state.apply(&entry);
+            }
+        }
+        Ok(state)
+    }
+}
+
+impl Front {
+    /// What led to the copy of the log that is here is not known here.
+    pub(in crate::front) fn has_gap(&self) -> bool {
+        let covered = self.history.covered();
+        let unknown = |news: &News| news.what == Happened::Unknown;
+        self.ledger.news().is_some_and(|it| unknown(it) && it.mark.follows(covered.as_ref()))
+    }
+
+    /// What the usage history misses of a log whose first entries up to `base` are forgotten, and
+    /// that is read as the state at `slot`; `None`: nothing, or nothing that could be read. These
+    /// few pieces more are all that the history ever costs a claim, and only one that has to read a
+    /// state.
+    pub(in crate::front) fn missed(
+        &self,
+        group: GroupId,
+        base: Slot,
+        slot: Slot,
+    ) -> Option<Missed> {
+        let place = Mark::of_entry(group, Epoch::default(), slot);
+        let covered = self.history.covered().filter(|mark| mark.is_beside(&place))?;
+        let after = covered.slot();
+        let few = base <= after && after < slot && slot.0 - after.0 <= HISTORY_WAITING as u64;
+        few.then(|| Missed { after, entries: Vec::new(), upto: slot })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::{Kind, Record};
+    use crate::log::Handle;
+    use crate::testing::{LICENCE, grant};
+
+    const GROUP: GroupId = GroupId(9);
+    const EPOCH: Epoch = Epoch { round: 3, front: 1 };
+    const SERIAL: u32 = 59_885_682;
+
+    fn record(slot: u64, kind: Kind, grant: &Grant) -> Record {
+        let id = Mark::of_entry(GROUP, EPOCH, Slot(slot));
+        Record { id, serial: SERIAL, ..Record::of_grant(kind, grant) }
+    }
+
+    /// Seats 1 and 2 are taken; up to slot 3 the history has told, as `third` says it.
+    fn history(third: &Record) -> History {
+        let mut history = History::default();
+        let seats = [grant(1, 0), grant(2, 30)];
+        history.add(&record(1, Kind::Access, &seats[0]));
+        history.add(&record(2, Kind::Access, &seats[1]));
+        history.add(third);
+        history
+    }
+
+    /// What a ledger tells of that has read a state, the one in which these hold seats, and is told
+    /// what led to it.
+    fn told(history: &History, entries: &[Entry], held: &[Grant]) -> Vec<Happened> {
+        let (mut behind, mut ledger) = (State::default(), Ledger::default());
+        let container = LICENCE.container;
+        let setting = Setting::Virtual { container, serial: SERIAL };
+        for entry in [Entry::Configure(setting), Entry::Configure(Setting::Leader(EPOCH))] {
+            behind.apply(&entry);
+        }
+        for grant in held {
+            behind.apply(&Entry::Grant(grant.clone()));
+        }
+        let upto = Slot(3 + entries.len() as u64);
+        ledger.load(GROUP, upto, behind);
+        let missed = Missed { after: Slot(3), entries: Vec::new(), upto };
+        let stored = entries.iter().map(|it| Stored { epoch: EPOCH, entry: it.clone() });
+        let missed = missed.and(stored.collect());
+        assert_eq!(missed.next(), None);
+        missed.tell(&mut ledger, history);
+        core::iter::from_fn(|| ledger.pop_news()).map(|news| news.what).collect()
+    }
+
+    #[test]
+    fn what_led_to_a_state_is_told_in_the_place_of_a_gap() {
+        let none = Record { id: Mark::of_entry(GROUP, EPOCH, Slot(3)), ..Record::default() };
+        let (one, two, three) = (grant(1, 0), grant(2, 30), grant(3, 0));
+        // Handle 8 holds no licence.
+        let entries = [
+            Entry::Release(Handle(8)),
+            Entry::Release(Handle(2)),
+            Entry::Grant(grant(4, 0)),
+            Entry::Release(Handle(1)),
+            Entry::Grant(three.clone()),
+        ];
+        let told = told(&history(&none), &entries, &[two.clone(), three.clone()]);
+        let [Happened::Released(first), Happened::Released(second), Happened::Granted(last)] =
+            &told[..]
+        else {
+            panic!("two are taken, so the grant of handle 4 was void: {told:?}")
+        };
+        assert_eq!((first.handle, second.handle), (two.handle, one.handle));
+        assert_eq!(last, &three);
+    }
+
+    #[test]
+    fn behind_a_gap_only_what_is_held_still_is_known() {
+        let gap = Record {
+            id: Mark::of_entry(GROUP, EPOCH, Slot(3)),
+            kind: Kind::Gap,
+            ..Record::default()
+        };
+        let history = history(&gap);
+        let three = grant(3, 0);
+        // Seats 1 and 2 ended in the gap, so they are not in the way of this one.
+        let entries = [Entry::Grant(three.clone()), Entry::Configure(Setting::Handles(9))];
+        let here = told(&history, &entries, core::slice::from_ref(&three));
+        assert_eq!(here, [Happened::Granted(three.clone())]);
+        // Whether this one held a licence, nobody knows.
+        let entries = [Entry::Grant(three.clone()), Entry::Release(Handle(8))];
+        assert_eq!(told(&history, &entries, &[three]), [Happened::Unknown]);
+    }
+
+    #[test]
+    fn whether_a_seat_lingered_that_ends_behind_a_gap_nobody_knows() {
+        let kind =
+            |kind| Record { id: Mark::of_entry(GROUP, EPOCH, Slot(3)), kind, ..Record::default() };
+        let seat = Grant { linger_seconds: 2, ..grant(5, 0) };
+        let silent = grant(6, 0);
+        let ends = |last: Record, handle| {
+            let mut history = History::default();
+            history.add(&record(1, Kind::Access, &seat));
+            history.add(&record(2, Kind::Access, &silent));
+            history.add(&last);
+            told(&history, &[Entry::Expire(Handle(handle))], &[])
+        };
+        // In the gap it may have been given back, so that its end has been told of.
+        assert_eq!(ends(kind(Kind::Gap), 5), [Happened::Unknown]);
+        assert!(matches!(&ends(kind(Kind::Gap), 6)[..], [Happened::Expired(_)]));
+        assert!(matches!(&ends(kind(Kind::Leads), 5)[..], [Happened::Expired(_)]));
+        let released = record(3, Kind::Release, &seat);
+        assert!(matches!(&ends(released, 5)[..], [Happened::Lingered(_)]));
+    }
+}

@@ -1,0 +1,152 @@
+//! Refused accesses on their way into the usage history. The first one of a kind is a line at once;
+//! those like it are counted, and are one more line when their minute is over. So a program that
+//! asks again and again costs the history two lines a minute, and nobody's lines can be pushed out
+//! by refusals.
+//!
+//! What lives here: which refusals are alike, and how many there were. What never lives here: the
+//! place of a line, and what the licence was like.
+
+use crate::history::{Kind, Record};
+use crate::limits::{REFUSAL_ADDRESSES, REFUSALS_COUNTED, REFUSALS_FOR, REFUSALS_OF_ADDRESS};
+use crate::log::LicenceKey;
+use crate::time::Mono;
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::net::IpAddr;
+
+/// What refusals of one line have in common: client, licence and error.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Alike {
+    licence: LicenceKey,
+    address: Option<IpAddr>,
+    host: String,
+    user: String,
+    error: u32,
+}
+
+/// Refusals that were only counted: of which licence, and their line.
+pub(in crate::front) type Counted = (Option<LicenceKey>, Record);
+
+/// The refusals of the minute that is running.
+#[derive(Clone, Debug, Default)]
+pub(in crate::front) struct Refused {
+    /// When that minute is over; `None`: no heart has beaten since the first one.
+    until: Option<Mono>,
+    /// Those that have their line, each with how many came after it.
+    alike: BTreeMap<Alike, (Record, u64)>,
+    /// How many of those an address has.
+    kinds: BTreeMap<Option<IpAddr>, usize>,
+    /// What came beyond that, by address alone.
+    more: BTreeMap<Option<IpAddr>, u64>,
+    /// What came beyond that too.
+    rest: u64,
+}
+
+impl Refused {
+    /// One more. Returns whether it is to have a line of its own now.
+    pub(in crate::front) fn count(&mut self, licence: &LicenceKey, record: &Record) -> bool {
+        let (host, user) = (record.host.clone(), record.user.clone());
+        let Record { address, error, .. } = *record;
+        let alike = Alike { licence: *licence, address, host, user, error };
+        if let Some((_, more)) = self.alike.get_mut(&alike) {
+            *more = more.saturating_add(1);
+            return false;
+        }
+        let kinds = self.kinds.get(&record.address).copied().unwrap_or(0);
+        if self.alike.len() < REFUSALS_COUNTED && kinds < REFUSALS_OF_ADDRESS {
+            self.kinds.insert(record.address, kinds + 1);
+            self.alike.insert(alike, (record.clone(), 0));
+            return true;
+        }
+        let room = self.more.len() < REFUSAL_ADDRESSES || self.more.contains_key(&record.address);
+        let count =
+            if room { self.more.entry(record.address).or_default() } else { &mut self.rest };
+        *count = count.saturating_add(1);
+        false
+    }
+
+    /// Time has passed. Returns the lines of those that were only counted, once their minute is over.
+    pub(in crate::front) fn beat(&mut self, now: Mono) -> Vec<Counted> {
+        if self.alike.is_empty() || *self.until.get_or_insert(now + REFUSALS_FOR) > now {
+            return Vec::new();
+        }
+        self.take()
+    }
+
+    /// The lines of those that were only counted so far. What comes now begins a new minute.
+    pub(in crate::front) fn take(&mut self) -> Vec<Counted> {
+        let Self { alike, more, rest, .. } = core::mem::take(self);
+        let line = |address, count| {
+            (None, Record { kind: Kind::Denied, address, count, ..Record::default() })
+        };
+        let alike = alike
+            .into_iter()
+            .map(|(alike, (record, count))| (Some(alike.licence), Record { count, ..record }));
+        let more = more.into_iter().map(|(address, count)| line(address, count));
+        let all = alike.chain(more).chain([line(None, rest)]);
+        all.filter(|(_, record)| record.count > 0).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::ContainerId;
+    use alloc::format;
+
+    const KEY: LicenceKey =
+        LicenceKey { container: ContainerId::CmAct(1), firm_code: 6, product_code: 7, tmr_id: 8 };
+
+    fn refusal(address: u8, user: &str) -> Record {
+        let (address, user) = (Some(IpAddr::from([192, 0, 2, address])), user.into());
+        Record { kind: Kind::Denied, error: 212, address, user, ..Record::default() }
+    }
+
+    fn counts(lines: &[Counted]) -> Vec<(Option<IpAddr>, &str, u64)> {
+        lines.iter().map(|(_, line)| (line.address, line.user.as_str(), line.count)).collect()
+    }
+
+    #[test]
+    fn the_first_of_a_kind_is_a_line_and_the_others_are_counted_in_one() {
+        let (mut refused, minute) = (Refused::default(), 60_000_000);
+        assert!(refused.beat(Mono(5)).is_empty());
+        let (eve, bob) = (refusal(1, "eve"), refusal(1, "bob"));
+        assert!(refused.count(&KEY, &eve) && refused.count(&KEY, &bob));
+        assert!(!refused.count(&KEY, &eve) && !refused.count(&KEY, &eve));
+        assert!(refused.count(&KEY, &Record { error: 200, ..eve.clone() }), "another error");
+        assert!(refused.count(&LicenceKey { tmr_id: 9, ..KEY }, &eve), "another licence");
+        assert!(refused.beat(Mono(7)).is_empty() && refused.beat(Mono(minute + 6)).is_empty());
+        let lines = refused.beat(Mono(minute + 7));
+        assert_eq!(lines, [(Some(KEY), Record { count: 2, ..eve.clone() })]);
+        assert!(refused.count(&KEY, &eve), "in the next minute it is the first one again");
+    }
+
+    #[test]
+    fn who_makes_up_names_is_counted_by_address_and_keeps_no_others_out() {
+        let mut refused = Refused::default();
+        let names = (0..40_000).map(|name| refusal(1, &format!("{name}")));
+        let lines = names.filter(|refusal| refused.count(&KEY, refusal));
+        assert_eq!(lines.count(), REFUSALS_OF_ADDRESS);
+        let ada = refusal(2, "ada");
+        assert!(refused.count(&KEY, &ada) && !refused.count(&KEY, &ada));
+        refused.beat(Mono(1));
+        let lines = refused.beat(Mono(60_000_001));
+        let beyond = 40_000 - REFUSALS_OF_ADDRESS as u64;
+        assert_eq!(counts(&lines), [(ada.address, "ada", 1), (refusal(1, "").address, "", beyond)]);
+    }
+
+    #[test]
+    fn many_addresses_do_not_take_the_memory_and_all_are_counted() {
+        let mut refused = Refused::default();
+        let addresses = (0..100_000_u32).map(|it| Some(IpAddr::from(it.to_be_bytes())));
+        let refusals = addresses.map(|address| Record { address, ..refusal(0, "x") });
+        let lines = refusals.filter(|refusal| refused.count(&KEY, refusal));
+        assert_eq!(lines.count(), REFUSALS_COUNTED);
+        refused.beat(Mono(1));
+        let lines = refused.beat(Mono(60_000_001));
+        assert_eq!(lines.len(), REFUSAL_ADDRESSES + 1);
+        let counted: u64 = lines.iter().map(|(_, line)| line.count).sum();
+        assert_eq!(counted, 100_000 - REFUSALS_COUNTED as u64);
+    }
+}
