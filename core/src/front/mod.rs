@@ -39,13 +39,13 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 pub use calls::copies::Copied;
-use calls::pending::{AnyOne, Commit};
-use calls::virtual_containers::Virtual;
+use calls::pending::{AnyOneCall, PendingCommit};
+use calls::virtual_containers::VirtualContainers;
 pub use calls::virtual_containers::{Review, Reviewed, review};
 use core::ops::RangeInclusive;
-use leadership::claim::{Gather, Partial};
+use leadership::claim::{LogRecovery, PartialState};
 use leadership::date::GroupDate;
-use leadership::failover::{self, Handover};
+use leadership::failover::{self, Failover};
 use leadership::fence::Confirmations;
 use leadership::memory::Doubt;
 use leadership::recovery::Recovery;
@@ -54,16 +54,16 @@ use leadership::vigil::Vigil;
 #[cfg(feature = "model")]
 #[doc(hidden)]
 pub use model::{Fingerprint, Timer};
-use operator::config_sync::Settings;
+use operator::config_sync::ConfigSync;
 use operator::events::Events;
 use operator::metrics::Seen;
 use operator::own_machine::OwnMachine;
 pub use operator::own_machine::{Notice, Script};
-use replication::backend_link::{Asked, Peer};
+use replication::backend_link::{BackendLink, OrderPurpose};
 use replication::membership::Remembered;
-use replication::replicated_log::Ledger;
+use replication::replicated_log::ReplicatedLog;
 use twin::Twin;
-use unfenced::Stock;
+use unfenced::Unfenced;
 use usage::refusals::Refused;
 
 /// What a front is told at its start.
@@ -104,11 +104,11 @@ enum Phase {
     /// Promises are being collected.
     Claiming { epoch: Epoch },
     /// The copies of those who promised are being read.
-    Reading(Box<Gather>),
+    Reading(Box<LogRecovery>),
     /// A group is being born: its name goes to all three.
     Founding { epoch: Epoch, group: GroupId },
     /// What was read is proposed again; `need` backends must have it up to this slot.
-    Proving { epoch: Epoch, upto: Slot, need: usize },
+    Reproposing { epoch: Epoch, upto: Slot, need: usize },
     /// An operator has it make a new group: what was read goes to the backends.
     Recovering { epoch: Epoch },
     /// It leads.
@@ -120,10 +120,10 @@ impl Phase {
     fn epoch(&self) -> Option<Epoch> {
         match self {
             Self::Standby | Self::Pausing { .. } => None,
-            Self::Reading(gather) => Some(gather.epoch),
+            Self::Reading(reading) => Some(reading.epoch),
             Self::Claiming { epoch }
             | Self::Founding { epoch, .. }
-            | Self::Proving { epoch, .. }
+            | Self::Reproposing { epoch, .. }
             | Self::Recovering { epoch }
             | Self::Leading { epoch } => Some(*epoch),
         }
@@ -135,19 +135,19 @@ impl Phase {
 #[cfg_attr(feature = "model", derive(Clone))]
 pub struct Front {
     config: Config,
-    peers: [Peer; 3],
-    ledger: Ledger,
+    backends: [BackendLink; 3],
+    log: ReplicatedLog,
     twin: Option<Twin>,
     phase: Phase,
     wish: Wish,
-    handover: Handover,
+    failover: Failover,
     /// The highest epoch it has seen anywhere.
     highest: Epoch,
     claim_until: Mono,
     /// Claims that led nowhere, one after the other.
     futile: u32,
     /// Of the claim before: a state that was not read to its end.
-    partial: Option<Partial>,
+    partial: Option<PartialState>,
     /// When each disk last answered this front under its epoch.
     confirmations: Confirmations,
     /// The round in which the backends are asked.
@@ -178,16 +178,16 @@ pub struct Front {
     recovery: Recovery,
     /// What was last said to keep this front from leading.
     said: Option<String>,
-    joined: Virtual,
+    virtuals: VirtualContainers,
     desk: Desk,
     /// Handle numbers that are this front's as soon as this slot is committed.
     block: Option<(Slot, RangeInclusive<u32>)>,
-    commits: BTreeMap<Slot, Commit>,
+    commits: BTreeMap<Slot, PendingCommit>,
     commits_until: BTreeSet<(Mono, Slot)>,
-    anyones: BTreeMap<u64, AnyOne>,
+    any_one: BTreeMap<u64, AnyOneCall>,
     /// When each any-one call moves on to the next backend, by number.
-    hops: BTreeSet<(Mono, u64)>,
-    anyone_number: u64,
+    next_attempts: BTreeSet<(Mono, u64)>,
+    any_one_number: u64,
     parked: BTreeMap<Link, (Mono, Request)>,
     parked_until: BTreeSet<(Mono, Link)>,
     admin: Admin,
@@ -199,12 +199,12 @@ pub struct Front {
     /// Clients were dropped because no majority confirms this front.
     silenced: bool,
     /// What stands in for the backends in unfenced mode; `None` otherwise, and during its step.
-    stock: Option<Box<Stock>>,
+    unfenced: Option<Box<Unfenced>>,
     /// What the twin has just told of handles at stock servers, and whether that is all of them.
     placed: Option<(bool, Vec<Placed>)>,
     counts: HubCounts,
     seen: Seen,
-    settings: Settings,
+    config_sync: ConfigSync,
     history: History,
     refused: Refused,
     random: Random,
@@ -214,19 +214,19 @@ impl Front {
     /// A front that stands by until it is activated.
     #[must_use]
     pub fn new(config: Config) -> Self {
-        let peers = config.backends.each_ref().map(|address| Peer::new(address.clone()));
+        let backends = config.backends.each_ref().map(|address| BackendLink::new(address.clone()));
         let mut random = Random::new(config.seed);
-        let stock = config.unfenced.then(|| Box::new(Stock::new(&config, &mut random)));
+        let unfenced = config.unfenced.then(|| Box::new(Unfenced::new(&config, &mut random)));
         let mut desk =
             Desk::new(config.identity.clone(), config.cleanup, config.handle_key.clone());
         desk.obey(config.policy.clone());
         Self {
-            peers,
-            ledger: Ledger::default(),
+            backends,
+            log: ReplicatedLog::default(),
             twin: config.twin.clone().map(Twin::new),
             phase: Phase::Standby,
             wish: Wish::default(),
-            handover: Handover::default(),
+            failover: Failover::default(),
             highest: Epoch::default(),
             claim_until: Mono(0),
             futile: 0,
@@ -246,14 +246,14 @@ impl Front {
             contradiction: None,
             recovery: Recovery::default(),
             said: None,
-            joined: Virtual::default(),
+            virtuals: VirtualContainers::default(),
             desk,
             block: None,
             commits: BTreeMap::new(),
             commits_until: BTreeSet::new(),
-            anyones: BTreeMap::new(),
-            hops: BTreeSet::new(),
-            anyone_number: 0,
+            any_one: BTreeMap::new(),
+            next_attempts: BTreeSet::new(),
+            any_one_number: 0,
             parked: BTreeMap::new(),
             parked_until: BTreeSet::new(),
             admin: Admin::new(config.seed),
@@ -262,11 +262,11 @@ impl Front {
             heartbeat: Mono(0),
             unnamed: false,
             silenced: false,
-            stock,
+            unfenced,
             placed: None,
             counts: HubCounts::default(),
             seen: Seen::default(),
-            settings: Settings::default(),
+            config_sync: ConfigSync::default(),
             history: History::default(),
             refused: Refused::default(),
             random,
@@ -291,9 +291,9 @@ impl Front {
 
     /// See [`Node::step`](crate::node::Node::step).
     pub fn step(&mut self, now: Now, input: Input, out: &mut Vec<Intent>) -> Option<Deadline> {
-        let Some(mut stock) = self.stock.take() else { return self.turn(now, input, out) };
-        let due = stock.step(self, now, input, out);
-        self.stock = Some(stock);
+        let Some(mut unfenced) = self.unfenced.take() else { return self.turn(now, input, out) };
+        let due = unfenced.step(self, now, input, out);
+        self.unfenced = Some(unfenced);
         due
     }
 
@@ -303,14 +303,14 @@ impl Front {
         self.machine.start(now.mono);
         self.look_at_the_time(now);
         self.update_date(now);
-        self.ledger.at(self.date.now());
+        self.log.at(self.date.now());
         self.timers(now.mono, out);
         self.resume(now, out);
         let tells_no_clock = matches!(input, Input::Calls(_));
         match input {
             Input::Tick => {}
             Input::Counted(counts) => self.counts = counts,
-            Input::Accepted { link, door: Door::Licence, .. } if self.handover.turns_away() => {
+            Input::Accepted { link, door: Door::Licence, .. } if self.failover.turns_away() => {
                 out.push(Intent::Close { link, why: failover::LEAVES });
             }
             Input::Accepted { link, door: Door::Licence, from } => {
@@ -350,11 +350,11 @@ impl Front {
 
     /// Everything that follows from what came in, until nothing more does.
     fn settle(&mut self, now: Now, out: &mut Vec<Intent>) {
-        let need = if let Phase::Proving { need, .. } = self.phase { need } else { 2 };
-        if matches!(self.phase, Phase::Proving { .. } | Phase::Leading { .. }) {
-            let upto = self.reached(need).min(self.ledger.last());
-            if upto > self.ledger.committed() {
-                self.ledger.commit(upto);
+        let need = if let Phase::Reproposing { need, .. } = self.phase { need } else { 2 };
+        if matches!(self.phase, Phase::Reproposing { .. } | Phase::Leading { .. }) {
+            let upto = self.reached(need).min(self.log.last());
+            if upto > self.log.committed() {
+                self.log.commit(upto);
                 self.take_handles();
                 self.proved(now.mono);
             }
@@ -363,7 +363,7 @@ impl Front {
             self.log_obstacle();
         }
         self.record_committed();
-        self.handover_settle(now.mono, out);
+        self.failover_settle(now.mono, out);
         if let Phase::Leading { .. } = self.phase {
             // Before any call is served: it may ask for a container by its serial.
             if core::mem::take(&mut self.unnamed) {
@@ -378,11 +378,11 @@ impl Front {
             }
             let due = self.desk.due().is_some_and(|due| due <= now.mono);
             if due && self.hears_clients() {
-                for entry in self.desk.ended(now.mono, self.ledger.ahead()) {
-                    self.ledger.propose(entry);
+                for entry in self.desk.ended(now.mono, self.log.speculative_state()) {
+                    self.log.propose(entry);
                 }
             }
-            let reserved = self.ledger.ahead().handles_reserved();
+            let reserved = self.log.speculative_state().handles_reserved();
             let low = self.desk.numbers_left() < HANDLE_BLOCK / 2;
             if low && self.block.is_none() && reserved < HANDLE_LAST {
                 self.reserve_handles();
@@ -395,7 +395,7 @@ impl Front {
         if !self.config.unfenced {
             self.twin_settle(now, Vec::new(), out);
         }
-        self.handover_close(now.mono, out);
+        self.failover_close(now.mono, out);
     }
 
     fn frame(&mut self, now: Now, link: Link, frame: Frame, out: &mut Vec<Intent>) {
@@ -411,16 +411,16 @@ impl Front {
             // Stand-ins take the replies of stock servers; a late one is nobody's.
             Frame::Reply(_) => {}
             Frame::Joined { minor, .. } => {
-                let Some(index) = self.peer_of(link) else { return };
-                let peer = &mut self.peers[index];
-                peer.joined(now.mono, link, minor);
-                peer.ask(now.mono, Asked::Describe, &Order::Describe, out);
+                let Some(index) = self.backend_of(link) else { return };
+                let backend = &mut self.backends[index];
+                backend.joined(now.mono, link, minor);
+                backend.ask(now.mono, OrderPurpose::Describe, &Order::Describe, out);
             }
             Frame::Batch(batch) => {
-                let Some(index) = self.peer_of(link) else { return };
+                let Some(index) = self.backend_of(link) else { return };
                 let Ok(messages) = decode::<Report>(&batch) else {
                     let why = Why::Protocol("a backend sent no run of messages");
-                    return self.drop_peer(now.mono, link, index, why, out);
+                    return self.drop_backend(now.mono, link, index, why, out);
                 };
                 for message in messages {
                     self.report(now.mono, index, message.correlation, message.body, out);
@@ -430,8 +430,8 @@ impl Front {
     }
 
     fn closed(&mut self, now: Mono, link: Link, why: &Why, unsent: bool, out: &mut Vec<Intent>) {
-        if let Some(index) = self.peer_of(link) {
-            return self.lost_peer(now, index, why, out);
+        if let Some(index) = self.backend_of(link) {
+            return self.lost_backend(now, index, why, out);
         }
         if self.admin.closed(link) || self.twin_closed(now, link, why, out) {
             return;
@@ -452,22 +452,22 @@ impl Front {
     #[cfg(test)]
     fn fill(&mut self, count: u32) {
         for _ in 0..count {
-            self.ledger.propose(crate::log::Entry::Expire(crate::log::Handle(0)));
+            self.log.propose(crate::log::Entry::Expire(crate::log::Handle(0)));
         }
     }
 
     /// In tests: the last slot that is committed.
     #[cfg(test)]
     fn committed(&self) -> Slot {
-        self.ledger.committed()
+        self.log.committed()
     }
 
     /// What must hold between any two steps.
     fn check_invariants(&self) -> bool {
-        let sane = self.ledger.committed() <= self.ledger.last();
+        let sane = self.log.committed() <= self.log.last();
         let quiet = self.wish.lead || matches!(self.phase, Phase::Standby);
         let newest = self.commits.last_key_value();
-        let flights = newest.is_none_or(|(slot, _)| *slot <= self.ledger.last());
+        let flights = newest.is_none_or(|(slot, _)| *slot <= self.log.last());
         sane && quiet && flights && self.guests_are_at_the_desk()
     }
 }

@@ -5,9 +5,9 @@
 //! order in which timers could fire on machines of any speed can be tried.
 
 use super::{Front, Phase};
-use crate::front::calls::pending::{Commit, Waits};
+use crate::front::calls::pending::{PendingCommit, Waits};
 use crate::front::leadership::fence::Confirmation;
-use crate::front::replication::backend_link::{Asked, Pending, Wire};
+use crate::front::replication::backend_link::{LinkState, OrderPurpose, PendingOrder};
 use crate::front::replication::exclusion::Exclusion;
 use crate::limits::CLAIMS_FUTILE;
 use crate::link::Link;
@@ -40,8 +40,8 @@ impl Front {
     pub fn let_fire(&mut self, timer: Timer) -> bool {
         let due = Mono(0);
         match timer {
-            Timer::Dial(index) => match &mut self.peers[index].wire {
-                Wire::Down(at) => *at = due,
+            Timer::Dial(index) => match &mut self.backends[index].link_state {
+                LinkState::Down(at) => *at = due,
                 _ => return false,
             },
             Timer::Heartbeat => self.heartbeat = due,
@@ -69,12 +69,12 @@ impl Front {
         // to pause and names that were given before; what follows from the rest.
         let Self {
             config,
-            peers,
-            ledger,
+            backends,
+            log,
             twin,
             phase,
             wish,
-            handover,
+            failover,
             placed,
             highest,
             claim_until: _,
@@ -101,14 +101,14 @@ impl Front {
             contradiction,
             // An operator does it.
             recovery: _,
-            joined: _,
+            virtuals: _,
             desk,
             block,
             commits,
             commits_until: _,
-            anyones,
-            hops: _,
-            anyone_number: _,
+            any_one,
+            next_attempts: _,
+            any_one_number: _,
             parked,
             parked_until: _,
             admin: _,
@@ -119,24 +119,26 @@ impl Front {
             heartbeat,
             unnamed,
             silenced,
-            stock,
-            settings,
+            unfenced,
+            config_sync,
             // What is only counted.
             counts: _,
             seen: _,
             random: _,
         } = self;
-        assert!(twin.is_none() && stock.is_none() && placed.is_none() && settings.now.is_none());
-        assert!(anyones.is_empty() && parked.is_empty());
-        assert!(!handover.holds_back() && !handover.turns_away());
+        assert!(
+            twin.is_none() && unfenced.is_none() && placed.is_none() && config_sync.now.is_none()
+        );
+        assert!(any_one.is_empty() && parked.is_empty());
+        assert!(!failover.holds_back() && !failover.turns_away());
         let mut print = Print(Vec::with_capacity(1024));
         print.add(&config.front);
-        print.add(&(ledger.group(), ledger.first(), ledger.committed()));
-        print.add(&ledger.entries(ledger.first(), usize::MAX));
-        print.add(&ledger.settled().encode());
+        print.add(&(log.group(), log.first(), log.committed()));
+        print.add(&log.entries(log.first(), usize::MAX));
+        print.add(&log.committed_state().encode());
         match phase {
             Phase::Pausing { .. } => print.add(&"pausing"),
-            Phase::Reading(gather) => gather.fingerprint(&mut print, name),
+            Phase::Reading(reading) => reading.fingerprint(&mut print, name),
             phase => print.add(&format!("{phase:?}")),
         }
         wish.fingerprint(&mut print);
@@ -148,61 +150,62 @@ impl Front {
         print.add(&(witness.group, witness.seen.known(), witness.seen.date()));
         print.0.extend(desk.fingerprint());
         for (slot, commit) in commits {
-            // Whose parts differ is told with each peer.
-            let Commit { link, waits, differs: _, errors: _, twin: _, until: _ } = commit;
+            // Whose parts differ is told with each backend.
+            let PendingCommit { link, waits, differs: _, errors: _, twin: _, until: _ } = commit;
             print.add(&(slot, matches!(waits, Waits::Grant(_)), link.map(|link| link.0)));
         }
         // Reports come in the order of their orders: the numbers say nothing more.
-        let asked = peers.each_ref().map(|peer| {
-            let present = |pending: &Pending| (pending.what, pending.round == *round);
-            format!("{:?}", peer.asked.values().map(present).collect::<Vec<_>>())
+        let asked = backends.each_ref().map(|backend| {
+            let present = |pending: &PendingOrder| (pending.what, pending.round == *round);
+            format!("{:?}", backend.pending.values().map(present).collect::<Vec<_>>())
         });
         let mut disks: Vec<(DiskId, Vec<u8>)> = witness.seen.acked().iter().map(told_of).collect();
         let present = |last: &Confirmation| alloc::vec![u8::from(last.round == *round)];
         disks.extend(confirmations.iter().map(|(&disk, last)| (disk, present(last))));
-        let told = peers.each_ref().map(|peer| {
-            let facts = peer.facts.as_ref();
+        let told = backends.each_ref().map(|backend| {
+            let facts = backend.facts.as_ref();
             facts.map_or(Vec::new(), |facts| facts.acked.iter().map(told_of).collect())
         });
-        let peers = [0, 1, 2].map(|index| self.peer_print(index, name));
+        let peers = [0, 1, 2].map(|index| self.backend_print(index, name));
         Fingerprint { own: print.0, peers, asked, disks, told }
     }
 
-    fn peer_print(&self, index: usize, name: &dyn Fn(DiskId) -> u8) -> Vec<u8> {
-        let (mut print, peer) = (Print(Vec::with_capacity(128)), &self.peers[index]);
+    fn backend_print(&self, index: usize, name: &dyn Fn(DiskId) -> u8) -> Vec<u8> {
+        let (mut print, backend) = (Print(Vec::with_capacity(128)), &self.backends[index]);
         // Silence, pauses and load are the business of timers; a backend of ours has no seats here.
-        let wire = match peer.wire {
-            Wire::Down(_) => 0u8,
-            Wire::Dialling(..) => 1,
-            Wire::Up(_) => 2,
+        let wire = match backend.link_state {
+            LinkState::Down(_) => 0u8,
+            LinkState::Dialling(..) => 1,
+            LinkState::Up(_) => 2,
         };
         // Its parts never change in a check.
-        let standing = peer.description.as_ref().map(|known| {
+        let standing = backend.description.as_ref().map(|known| {
             let Standing { disk, group, promised, base, committed, last } = known.standing;
             (name(disk), group, promised, base, committed, last, known.led)
         });
-        print.add(&(wire, standing, peer.trouble.is_some(), self.has_confirmed(index)));
-        print.add(&(peer.was_here, peer.was_read));
+        print.add(&(wire, standing, backend.trouble.is_some(), self.has_confirmed(index)));
+        print.add(&(backend.was_here, backend.was_read));
         // Of what it had before, its own name is known already.
         let had = |was: Acked| (was.promised, was.slot);
-        let exclusion = match peer.exclusion {
+        let exclusion = match backend.exclusion {
             Some(Exclusion::WentBack { was, last }) => format!("{:?} {last}", had(was)),
             other => format!("{other:?}"),
         };
-        let lapse = peer.went_back.map(|lapse| (had(lapse.was), lapse.promised, lapse.committed));
-        print.add(&(format!("{:?}", peer.follow), exclusion, lapse));
-        let facts = peer.facts.as_ref().map(|facts| {
+        let lapse =
+            backend.went_back.map(|lapse| (had(lapse.was), lapse.promised, lapse.committed));
+        print.add(&(format!("{:?}", backend.progress), exclusion, lapse));
+        let facts = backend.facts.as_ref().map(|facts| {
             // What it was told of disks is beside this; names and clocks make no difference.
             let Facts { process: _, before, known, digest, differs, acked: _, .. } = facts;
             (before, known, digest, differs)
         });
-        print.add(&(peer.minor, self.is_sure_of(index), facts));
-        let joined = self.joined.joined.values().map(|joined| joined.prints[index]);
-        print.add(&joined.collect::<Vec<_>>());
+        print.add(&(backend.minor, self.is_sure_of(index), facts));
+        let merged = self.virtuals.merged.values().map(|merged| merged.prints[index]);
+        print.add(&merged.collect::<Vec<_>>());
         let differs = self.commits.values().map(|flight| flight.differs[index]);
         print.add(&differs.collect::<Vec<_>>());
-        if let Phase::Reading(gather) = &self.phase {
-            print.add(&gather.turn(index));
+        if let Phase::Reading(reading) = &self.phase {
+            print.add(&reading.turn(index));
         }
         print.0
     }
@@ -240,16 +243,16 @@ impl Front {
     /// What it knows to be committed: the slot before the first entry, the entries, and the fold.
     #[must_use]
     pub fn committed_log(&self) -> (Slot, Vec<Entry>, &State) {
-        let first = self.ledger.first();
-        let known = self.ledger.committed().0 + 1 - first.0;
-        let entries = self.ledger.entries(first, usize::try_from(known).unwrap_or(usize::MAX));
-        (Slot(first.0 - 1), entries.unwrap_or_default(), self.ledger.settled())
+        let first = self.log.first();
+        let known = self.log.committed().0 + 1 - first.0;
+        let entries = self.log.entries(first, usize::try_from(known).unwrap_or(usize::MAX));
+        (Slot(first.0 - 1), entries.unwrap_or_default(), self.log.committed_state())
     }
 
     /// The link to a backend, if there is one.
     #[must_use]
     pub fn link_to(&self, index: usize) -> Option<Link> {
-        self.peers[index].link()
+        self.backends[index].link()
     }
 
     /// The highest epoch that it has seen.
@@ -262,38 +265,42 @@ impl Front {
     /// asks for a confirmation that it has in this round already, or that comes too late for it.
     #[must_use]
     pub fn is_past(&self, index: usize) -> bool {
-        let oldest = self.peers[index].asked.values().next();
+        let oldest = self.backends[index].pending.values().next();
         oldest.is_some_and(|pending| match &pending.what {
-            Asked::Describe | Asked::Perform(_) => false,
-            Asked::Confirm(_) if self.has_confirmed(index) => true,
-            Asked::Confirm(_) if pending.round != self.round && self.is_confirmed_by(index) => true,
-            Asked::Claim(epoch)
-            | Asked::Fetch(epoch)
-            | Asked::Found(epoch)
-            | Asked::Append(epoch)
-            | Asked::Install(epoch, _)
-            | Asked::Confirm(epoch)
-            | Asked::Witness(epoch)
-            | Asked::Disown(epoch)
-            | Asked::Recover(epoch) => Some(*epoch) != self.phase.epoch(),
+            OrderPurpose::Describe | OrderPurpose::Perform(_) => false,
+            OrderPurpose::Confirm(_) if self.has_confirmed(index) => true,
+            OrderPurpose::Confirm(_)
+                if pending.round != self.round && self.is_confirmed_by(index) =>
+            {
+                true
+            }
+            OrderPurpose::Claim(epoch)
+            | OrderPurpose::Fetch(epoch)
+            | OrderPurpose::Found(epoch)
+            | OrderPurpose::Append(epoch)
+            | OrderPurpose::Install(epoch, _)
+            | OrderPurpose::Confirm(epoch)
+            | OrderPurpose::Witness(epoch)
+            | OrderPurpose::Disown(epoch)
+            | OrderPurpose::Recover(epoch) => Some(*epoch) != self.phase.epoch(),
         })
     }
 
     fn has_confirmed(&self, index: usize) -> bool {
-        let standing = self.peers[index].standing();
+        let standing = self.backends[index].standing();
         standing.is_some_and(|own| self.in_this_round(&own.disk))
     }
 
     /// In whatever round.
     fn is_confirmed_by(&self, index: usize) -> bool {
-        let standing = self.peers[index].standing();
+        let standing = self.backends[index].standing();
         standing.is_some_and(|own| self.confirmations.contains_key(&own.disk))
     }
 
     /// The number of the oldest order that a backend has not answered.
     #[must_use]
     pub fn oldest_order(&self, index: usize) -> Option<u32> {
-        self.peers[index].asked.keys().next().copied()
+        self.backends[index].pending.keys().next().copied()
     }
 }
 

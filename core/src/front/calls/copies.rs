@@ -59,16 +59,16 @@ pub(in crate::front) fn distinct(serials: impl Iterator<Item = u32>) -> usize {
 impl Front {
     /// The addresses of the three backends, for people.
     pub(in crate::front) fn addresses(&self) -> [String; 3] {
-        self.peers.each_ref().map(|peer| peer.address.to_string())
+        self.backends.each_ref().map(|backend| backend.address.to_string())
     }
 
     /// Logs what is new among the copies since `before`, and that there are none any more.
     pub(in crate::front) fn log_copies(&self, before: &[Copied]) {
         let addresses = self.addresses();
-        for copied in self.joined.copies.iter().filter(|copied| !before.contains(copied)) {
+        for copied in self.virtuals.copies.iter().filter(|copied| !before.contains(copied)) {
             tracing::error!(target: "tmr_core::front::copies", "{}", copied.trouble(&addresses));
         }
-        if self.joined.copies.is_empty() && !before.is_empty() {
+        if self.virtuals.copies.is_empty() && !before.is_empty() {
             tracing::info!(
                 target: "tmr_core::front::copies",
                 "no two backends hold the same part any more"

@@ -3,7 +3,7 @@
 
 use super::pending::Waits;
 use crate::desk::{Desk, Ground, Move};
-use crate::front::replication::backend_link::Follow;
+use crate::front::replication::backend_link::Progress;
 use crate::front::{Front, Phase};
 use crate::io::Intent;
 use crate::limits::{CALL_TIMEOUT, PASSED_TIMEOUT, UNCOMMITTED_MAX};
@@ -33,7 +33,7 @@ impl Front {
             Ok(request) => request,
             Err(malformed) => return self.desk.misread(link, &malformed, out),
         };
-        self.desk.named(now.mono, link, &request, self.ledger.ahead());
+        self.desk.named(now.mono, link, &request, self.log.speculative_state());
         // One end of its time for a call, whatever it has to wait for one after the other.
         let until = now.mono + if link.is_passed() { PASSED_TIMEOUT } else { CALL_TIMEOUT };
         self.take(now, until, link, (request, bytes), out);
@@ -83,7 +83,11 @@ impl Front {
     ) {
         self.guest_begins(link);
         let now = self.judged_at(now);
-        let ground = Ground { now, state: self.ledger.ahead(), catalogue: &self.joined.catalogue };
+        let ground = Ground {
+            now,
+            state: self.log.speculative_state(),
+            catalogue: &self.virtuals.catalogue,
+        };
         match self.desk.call(link, request, &ground, out) {
             Move::Done => {}
             Move::Refused(error) => self.denied(link, request, error),
@@ -129,7 +133,7 @@ impl Front {
     }
 
     pub(in crate::front) fn uncommitted(&self) -> u64 {
-        self.ledger.last().0 - self.ledger.committed().0
+        self.log.last().0 - self.log.committed().0
     }
 
     /// Refuses an access or a release that was on its way.
@@ -139,7 +143,7 @@ impl Front {
 
     /// A call can be decided, and the role is not being given away.
     pub(in crate::front) fn begins(&self, now: Mono) -> bool {
-        !self.handover.holds_back() && self.serves(now)
+        !self.failover.holds_back() && self.serves(now)
     }
 
     /// Whether clients that have something to say are heard. A front that has dropped them ends none
@@ -152,8 +156,11 @@ impl Front {
 
     /// It leads, is confirmed, and two backends follow: a call can be decided.
     pub(in crate::front) fn serves(&self, now: Mono) -> bool {
-        let following =
-            self.peers.iter().filter(|p| matches!(p.follow, Follow::Yes { .. })).count();
+        let following = self
+            .backends
+            .iter()
+            .filter(|p| matches!(p.progress, Progress::Following { .. }))
+            .count();
         matches!(self.phase, Phase::Leading { .. }) && following >= 2 && self.is_confirmed(now)
     }
 }

@@ -5,7 +5,7 @@
 //! What lives here: which licences those are. Counting is for the log, by the quantity that a grant
 //! says; so nothing of this is folded, and fronts of any version count alike.
 
-use super::virtual_containers::Virtual;
+use super::virtual_containers::VirtualContainers;
 use crate::front::Front;
 use crate::licence::Part;
 use crate::log::{ContainerId, LicenceKey, State};
@@ -39,7 +39,7 @@ fn counts_against(places: &Places, gone: &LicenceKey, offered: &LicenceKey) -> b
     same && !lists && !apart(places, gone.container, offered.container)
 }
 
-impl Virtual {
+impl VirtualContainers {
     /// Finds the licences that are gone: seats of them are held, and two parts of them are not there.
     pub(in crate::front) fn find_gone(
         &mut self,
@@ -63,7 +63,7 @@ impl Virtual {
         }
         // What is known of one backend alone says little of what is gone.
         if parts.iter().flatten().count() >= 2 {
-            gone.extend(orphans.into_iter().filter(|key| !self.joined.contains_key(key)));
+            gone.extend(orphans.into_iter().filter(|key| !self.merged.contains_key(key)));
         }
         self.gone = gone;
     }
@@ -72,7 +72,7 @@ impl Virtual {
 impl Front {
     /// How many handles of a licence are held.
     pub(in crate::front) fn handles_of(&self, key: &LicenceKey) -> usize {
-        let seats = self.ledger.ahead().seats();
+        let seats = self.log.speculative_state().seats();
         seats.filter(|seat| seat.held.licence() == Some(key)).count()
     }
 
@@ -84,13 +84,13 @@ impl Front {
         format!(
             "{count} {handles} of a licence that is gone, {key} of the container with {container}: \
              {} seats count against what took its place for as long as they are held",
-            self.ledger.ahead().usage(key).map_or(0, |usage| usage.used())
+            self.log.speculative_state().usage(key).map_or(0, |usage| usage.used())
         )
     }
 
     /// Logs which licences are gone since `before`.
     pub(in crate::front) fn log_gone(&self, before: &BTreeSet<LicenceKey>) {
-        for key in self.joined.gone.difference(before) {
+        for key in self.virtuals.gone.difference(before) {
             tracing::warn!(target: "tmr_core::front::gone", "{}", self.gone_in_words(key));
         }
     }

@@ -2,8 +2,8 @@
 //! those that wait for this front to lead. Each ends within its time, with an answer or an error.
 
 use super::copies::distinct;
-use super::virtual_containers::Virtual;
-use crate::front::replication::backend_link::{Asked, Follow, Peer, Wire};
+use super::virtual_containers::VirtualContainers;
+use crate::front::replication::backend_link::{BackendLink, LinkState, OrderPurpose, Progress};
 use crate::front::replication::vote::{Vote, vote};
 use crate::front::{Front, Phase};
 use crate::io::Intent;
@@ -28,7 +28,7 @@ pub(in crate::front) enum Waits {
 
 /// A call whose entry is proposed and not answered yet.
 #[derive(Clone, Debug)]
-pub(in crate::front) struct Commit {
+pub(in crate::front) struct PendingCommit {
     /// Who asked; `None` when it has gone away.
     pub(in crate::front) link: Option<Link>,
     /// What for.
@@ -44,14 +44,14 @@ pub(in crate::front) struct Commit {
 
 /// A call that one backend does: whichever answers first.
 #[derive(Clone, Debug)]
-pub(in crate::front) struct AnyOne {
+pub(in crate::front) struct AnyOneCall {
     link: Link,
     licence: LicenceKey,
     /// As the client said it.
     call: Vec<u8>,
     tried: [bool; 3],
     at: usize,
-    hop: Mono,
+    next_at: Mono,
     until: Mono,
 }
 
@@ -67,13 +67,13 @@ impl Front {
     ) {
         let released = if let Entry::Release(handle) = entry { Some(handle) } else { None };
         // Nobody is told of a grant before it is known to hold: it is folded in first.
-        let (slot, outcome) = self.ledger.propose(entry);
+        let (slot, outcome) = self.log.propose(entry);
         if let Outcome::Refused(refusal) = outcome {
             // The desk has checked this very state; kept as the last line of defence.
             return self.refuse(link, refusal.into(), out);
         }
         if let Some(handle) = released {
-            self.desk.linger(now, handle, self.ledger.ahead());
+            self.desk.linger(now, handle, self.log.speculative_state());
         }
         let waits = match waits {
             // It goes out with this very step, and is on two disks some milliseconds later. Its
@@ -85,7 +85,7 @@ impl Front {
             waits => waits,
         };
         let (differs, errors) = ([false; 3], [None; 3]);
-        let flight = Commit { link: Some(link), waits, differs, errors, twin: false, until };
+        let flight = PendingCommit { link: Some(link), waits, differs, errors, twin: false, until };
         self.commits.insert(slot, flight);
         self.commits_until.insert((until, slot));
     }
@@ -93,7 +93,7 @@ impl Front {
     /// Answers what is committed, once enough backends have said that their part agrees, and in
     /// unfenced mode the twin has it.
     pub(in crate::front) fn answer_committed(&mut self, now: Mono, out: &mut Vec<Intent>) {
-        let committed = self.ledger.committed();
+        let committed = self.log.committed();
         let ready: Vec<Slot> = self.commits.range(..=committed).map(|(slot, _)| *slot).collect();
         for slot in ready {
             let Some(flight) = self.commits.get(&slot) else { continue };
@@ -106,8 +106,8 @@ impl Front {
                     }
                     Waits::Release | Waits::Spend(..) => true,
                 };
-            let awaited = (0..3).any(|i| match self.peers[i].follow {
-                Follow::Yes { acked, .. } => acked < slot && !flight.differs[i],
+            let awaited = (0..3).any(|i| match self.backends[i].progress {
+                Progress::Following { matched, .. } => matched < slot && !flight.differs[i],
                 _ => false,
             });
             if !agreed && awaited {
@@ -117,7 +117,8 @@ impl Front {
                 self.wait_for_twin(slot, late);
                 continue;
             }
-            let Some(Commit { link, waits, errors, until, .. }) = self.commits.remove(&slot) else {
+            let Some(PendingCommit { link, waits, errors, until, .. }) = self.commits.remove(&slot)
+            else {
                 continue;
             };
             self.commits_until.remove(&(until, slot));
@@ -171,9 +172,9 @@ impl Front {
         correlation: u32,
         out: &mut Vec<Intent>,
     ) {
-        let Some(pending) = self.peers[index].answered(now, correlation) else { return };
-        self.peers[index].busy = self.peers[index].busy.saturating_sub(1);
-        self.hop_from(now, index, alloc::vec![pending.what], out);
+        let Some(pending) = self.backends[index].answered(now, correlation) else { return };
+        self.backends[index].busy = self.backends[index].busy.saturating_sub(1);
+        self.failover_from(now, index, alloc::vec![pending.what], out);
     }
 
     /// A backend has the grant on disk, and its own part is as the grant says: by its word with
@@ -181,11 +182,12 @@ impl Front {
     /// with the slot already committed is not asked for that word again. Returns the serial of the
     /// container that the part is in; `None`: it does not agree.
     fn agrees(&self, index: usize, slot: Slot, grant: &Grant, differs: [bool; 3]) -> Option<u32> {
-        let joined = self.joined.joined.get(grant.held.licence()?)?;
-        let acked = self.peers[index].acked();
-        let follows = matches!(self.peers[index].follow, Follow::Yes { .. }) && acked >= slot;
-        let same = joined.prints[index] == Some(grant.fingerprint) && !differs[index];
-        joined.serials[index].filter(|_| follows && same)
+        let merged = self.virtuals.merged.get(grant.held.licence()?)?;
+        let matched = self.backends[index].matched();
+        let follows =
+            matches!(self.backends[index].progress, Progress::Following { .. }) && matched >= slot;
+        let same = merged.prints[index] == Some(grant.fingerprint) && !differs[index];
+        merged.serials[index].filter(|_| follows && same)
     }
 
     /// What a client is told whose seat fewer than two backends have given: the error that two of
@@ -204,9 +206,9 @@ impl Front {
     /// Takes a handle back that nobody was told of, or whose holder is gone.
     pub(in crate::front) fn give_back(&mut self, handle: Handle, reason: &str) {
         let leads = matches!(self.phase, Phase::Leading { .. });
-        if leads && self.ledger.ahead().seat(handle).is_some() {
+        if leads && self.log.speculative_state().seat(handle).is_some() {
             tracing::info!(target: "tmr_core::front::flight", %handle, reason, "handle given back");
-            self.ledger.propose(Entry::Expire(handle));
+            self.log.propose(Entry::Expire(handle));
         }
     }
 
@@ -242,12 +244,12 @@ impl Front {
             let error = self.no_majority();
             self.turn_down(link, &call, error, out);
         }
-        while let Some(&(at, number)) = self.hops.first() {
+        while let Some(&(at, number)) = self.next_attempts.first() {
             if at > now {
                 break;
             }
-            self.hops.pop_first();
-            self.hop(now, number, out);
+            self.next_attempts.pop_first();
+            self.failover_to_next(now, number, out);
         }
     }
 
@@ -255,13 +257,13 @@ impl Front {
     pub(in crate::front) fn flights_due(&self) -> Option<Mono> {
         let commit = self.commits_until.first().map(|&(until, _)| until);
         let parked = self.parked_until.first().map(|&(until, _)| until);
-        let anyone = self.hops.first().map(|&(at, _)| at);
+        let anyone = self.next_attempts.first().map(|&(at, _)| at);
         [commit, parked, anyone].into_iter().flatten().min()
     }
 
     /// The error that says why nothing could be decided, and nothing was begun.
     pub(in crate::front) fn no_majority(&self) -> CmError {
-        let up = self.peers.iter().filter(|peer| peer.known().is_some()).count();
+        let up = self.backends.iter().filter(|backend| backend.known().is_some()).count();
         if up < 2 { CmError::REDUNDANCY_SERVER_MISSING } else { CmError::SERVER_START_PENDING }
     }
 
@@ -274,32 +276,38 @@ impl Front {
         (licence, call): (LicenceKey, Vec<u8>),
         out: &mut Vec<Intent>,
     ) {
-        self.anyone_number += 1;
-        let flight = AnyOne { link, licence, call, tried: [false; 3], at: 0, hop: now, until };
-        self.anyones.insert(self.anyone_number, flight);
-        self.hop(now, self.anyone_number, out);
+        self.any_one_number += 1;
+        let flight =
+            AnyOneCall { link, licence, call, tried: [false; 3], at: 0, next_at: now, until };
+        self.any_one.insert(self.any_one_number, flight);
+        self.failover_to_next(now, self.any_one_number, out);
     }
 
     /// Tries an any-one call at the next backend; the client sees nothing of it.
-    pub(in crate::front) fn hop(&mut self, now: Mono, number: u64, out: &mut Vec<Intent>) {
-        let Some(flight) = self.anyones.get_mut(&number) else { return };
-        self.hops.remove(&(flight.hop, number));
-        let next = next_holder(&self.peers, &self.joined, flight, number);
+    pub(in crate::front) fn failover_to_next(
+        &mut self,
+        now: Mono,
+        number: u64,
+        out: &mut Vec<Intent>,
+    ) {
+        let Some(flight) = self.any_one.get_mut(&number) else { return };
+        self.next_attempts.remove(&(flight.next_at, number));
+        let next = next_holder(&self.backends, &self.virtuals, flight, number);
         let Some(index) = next.filter(|_| now < flight.until) else {
-            let Some(flight) = self.anyones.remove(&number) else { return };
+            let Some(flight) = self.any_one.remove(&number) else { return };
             return self.unanswered(&flight, out);
         };
         flight.tried[index] = true;
         flight.at = index;
-        flight.hop = (now + ANYONE_TIMEOUT).min(flight.until);
-        self.hops.insert((flight.hop, number));
+        flight.next_at = (now + ANYONE_TIMEOUT).min(flight.until);
+        self.next_attempts.insert((flight.next_at, number));
         let order = Order::Perform { licence: flight.licence, call: flight.call.clone() };
-        self.peers[index].busy += 1;
-        self.peers[index].ask(now, Asked::Perform(number), &order, out);
+        self.backends[index].busy += 1;
+        self.backends[index].ask(now, OrderPurpose::Perform(number), &order, out);
     }
 
     /// No backend is left to try.
-    fn unanswered(&mut self, flight: &AnyOne, out: &mut Vec<Intent>) {
+    fn unanswered(&mut self, flight: &AnyOneCall, out: &mut Vec<Intent>) {
         match Request::parse(&flight.call) {
             Ok(call) => {
                 tracing::warn!(
@@ -322,33 +330,33 @@ impl Front {
         reply: Vec<u8>,
         out: &mut Vec<Intent>,
     ) {
-        self.peers[index].busy = self.peers[index].busy.saturating_sub(1);
-        let Some(flight) = self.anyones.get(&number) else { return };
+        self.backends[index].busy = self.backends[index].busy.saturating_sub(1);
+        let Some(flight) = self.any_one.get(&number) else { return };
         let gone = Reply::parse(&reply).is_ok_and(|reply| reply.status == CmError::ENTRY_NOT_FOUND);
         if gone && flight.at != index {
             return;
         }
-        if gone && next_holder(&self.peers, &self.joined, flight, number).is_some() {
-            return self.hop(now, number, out);
+        if gone && next_holder(&self.backends, &self.virtuals, flight, number).is_some() {
+            return self.failover_to_next(now, number, out);
         }
-        if let Some(flight) = self.anyones.remove(&number) {
-            self.hops.remove(&(flight.hop, number));
+        if let Some(flight) = self.any_one.remove(&number) {
+            self.next_attempts.remove(&(flight.next_at, number));
             self.desk.pass(flight.link, reply, out);
         }
     }
 
     /// A backend is gone: what it was working on is tried at another.
-    pub(in crate::front) fn hop_from(
+    pub(in crate::front) fn failover_from(
         &mut self,
         now: Mono,
         index: usize,
-        lost: Vec<Asked>,
+        lost: Vec<OrderPurpose>,
         out: &mut Vec<Intent>,
     ) {
         for asked in lost {
-            if let Asked::Perform(number) = asked {
-                if self.anyones.get(&number).is_some_and(|flight| flight.at == index) {
-                    self.hop(now, number, out);
+            if let OrderPurpose::Perform(number) = asked {
+                if self.any_one.get(&number).is_some_and(|flight| flight.at == index) {
+                    self.failover_to_next(now, number, out);
                 }
             }
         }
@@ -363,8 +371,8 @@ impl Front {
                 self.give_back(grant.handle, "this front could not confirm it");
             }
         }
-        self.anyones.clear();
-        self.hops.clear();
+        self.any_one.clear();
+        self.next_attempts.clear();
         self.parked.clear();
         self.parked_until.clear();
     }
@@ -392,11 +400,16 @@ impl Front {
 }
 
 /// The healthy backend with the least to do that holds a matching part and was not tried yet.
-fn next_holder(peers: &[Peer; 3], joined: &Virtual, flight: &AnyOne, number: u64) -> Option<usize> {
-    let joined = joined.joined.get(&flight.licence)?;
+fn next_holder(
+    backends: &[BackendLink; 3],
+    virtuals: &VirtualContainers,
+    flight: &AnyOneCall,
+    number: u64,
+) -> Option<usize> {
+    let merged = virtuals.merged.get(&flight.licence)?;
     (0..3)
-        .filter(|&i| !flight.tried[i] && joined.prints[i] == Some(joined.print))
-        .filter(|&i| matches!(peers[i].wire, Wire::Up(_)))
+        .filter(|&i| !flight.tried[i] && merged.prints[i] == Some(merged.print))
+        .filter(|&i| matches!(backends[i].link_state, LinkState::Up(_)))
         // Equal ones take turns, so that load is spread evenly.
-        .min_by_key(|&i| (peers[i].busy, (i as u64 + number) % 3))
+        .min_by_key(|&i| (backends[i].busy, (i as u64 + number) % 3))
 }

@@ -17,7 +17,7 @@ use alloc::vec::Vec;
 
 /// One licence as its three parts tell it.
 #[derive(Clone, Debug)]
-pub(in crate::front) struct Joined {
+pub(in crate::front) struct MergedLicence {
     /// The fingerprint of each backend's part.
     pub(in crate::front) prints: [Option<u64>; 3],
     /// The serial of the container that each backend's part is in.
@@ -30,13 +30,13 @@ pub(in crate::front) struct Joined {
     pub(in crate::front) differs: Vec<(usize, &'static str, String, String)>,
 }
 
-/// What the three backends hold, joined.
+/// What the three backends hold, merged.
 #[derive(Clone, Debug, Default)]
-pub(in crate::front) struct Virtual {
+pub(in crate::front) struct VirtualContainers {
     /// What clients are served from.
     pub(in crate::front) catalogue: Catalogue,
     /// How each licence came together.
-    pub(in crate::front) joined: BTreeMap<LicenceKey, Joined>,
+    pub(in crate::front) merged: BTreeMap<LicenceKey, MergedLicence>,
     /// The parts of each virtual container, as people write them.
     pub(in crate::front) containers: BTreeMap<ContainerId, Vec<String>>,
     /// Containers with TMR licences that have no CmActId and stand in no list: backend and name.
@@ -47,11 +47,11 @@ pub(in crate::front) struct Virtual {
     pub(in crate::front) gone: BTreeSet<LicenceKey>,
 }
 
-impl Virtual {
+impl VirtualContainers {
     /// Joins what is known of three backends; `None` is one that is not there. By `state`, a
     /// virtual container has its serial, and one that has none is not shown yet. A container
     /// without a CmActId has its list there, or in `lists` as long as the log has none.
-    pub(in crate::front) fn join(
+    pub(in crate::front) fn merge(
         parts: [Option<&[Part]>; 3],
         state: &State,
         lists: impl Iterator<Item = ContainerId> + Clone,
@@ -90,8 +90,8 @@ impl Virtual {
             }
         }
         for (key, three) in all {
-            if let Some((joined, offer)) = join_one(key, three) {
-                made.joined.insert(key, joined);
+            if let Some((merged, offer)) = merge_one(key, three) {
+                made.merged.insert(key, merged);
                 made.catalogue.offers.insert(key, offer);
             }
         }
@@ -132,16 +132,16 @@ pub fn review(
     parts: [Option<&[Part]>; 3],
     lists: impl Iterator<Item = ContainerId> + Clone,
 ) -> Review {
-    let Virtual { catalogue, joined, strays, copies, .. } =
-        Virtual::join(parts, &State::default(), lists);
-    let reviewed = |(key, joined): (LicenceKey, Joined)| Reviewed {
+    let VirtualContainers { catalogue, merged, strays, copies, .. } =
+        VirtualContainers::merge(parts, &State::default(), lists);
+    let reviewed = |(key, merged): (LicenceKey, MergedLicence)| Reviewed {
         key,
-        held: joined.prints.map(|print| print.is_some()),
-        matching: joined.matching,
+        held: merged.prints.map(|print| print.is_some()),
+        matching: merged.matching,
         expires: catalogue.offers.get(&key).and_then(|offer| offer.product.expiration_time),
-        differs: joined.differs,
+        differs: merged.differs,
     };
-    Review { licences: joined.into_iter().map(reviewed).collect(), strays, copies }
+    Review { licences: merged.into_iter().map(reviewed).collect(), strays, copies }
 }
 
 /// One backend's third of a licence, if it holds one: the serial of its container, and what it says.
@@ -154,7 +154,7 @@ fn agreed(prints: [Option<u64>; 3], serials: [Option<u32>; 3]) -> Option<u64> {
     prints.into_iter().flatten().find(agreed)
 }
 
-fn join_one(key: LicenceKey, three: [Third<'_>; 3]) -> Option<(Joined, Offer)> {
+fn merge_one(key: LicenceKey, three: [Third<'_>; 3]) -> Option<(MergedLicence, Offer)> {
     let prints = three.map(|part| part.map(|(_, item, product)| item.fingerprint(product)));
     let serials = three.map(|part| part.map(|(serial, ..)| serial));
     let print = match agreed(prints, serials) {
@@ -182,5 +182,5 @@ fn join_one(key: LicenceKey, three: [Third<'_>; 3]) -> Option<(Joined, Offer)> {
         bar,
         charged: Vec::new(),
     };
-    Some((Joined { prints, serials, print, matching, differs }, offer))
+    Some((MergedLicence { prints, serials, print, matching, differs }, offer))
 }

@@ -1,9 +1,9 @@
 //! Taking the lead: claim an epoch, read the log from those who promised it, prove that it
 //! commits; or, once, the birth of a group. The rules are those of *Consistency* 5 and 7.
 
-use crate::front::replication::backend_link::{Asked, Follow, Wire};
+use crate::front::replication::backend_link::{LinkState, OrderPurpose, Progress};
 use crate::front::replication::membership::is_unborn;
-use crate::front::usage::backfill::Missed;
+use crate::front::usage::backfill::Backfill;
 use crate::front::{Front, Phase};
 use crate::io::Intent;
 use crate::limits::{
@@ -18,7 +18,7 @@ use alloc::vec::Vec;
 
 /// What a claim has read so far, one piece after the other.
 #[derive(Clone, Debug)]
-pub(in crate::front) struct Gather {
+pub(in crate::front) struct LogRecovery {
     pub(in crate::front) epoch: Epoch,
     group: GroupId,
     /// Backends that promised, the one with the most committed slots first.
@@ -26,7 +26,7 @@ pub(in crate::front) struct Gather {
     /// Which of them is being read.
     at: usize,
     /// Its state, while that is read.
-    state: Option<Partial>,
+    state: Option<PartialState>,
     /// The next slot to read.
     next: Slot,
     /// Per slot the entry of the highest epoch.
@@ -34,7 +34,7 @@ pub(in crate::front) struct Gather {
     /// Every slot up to here is known to be chosen.
     chosen: Slot,
     /// What led to the state, where the usage history has not got so far.
-    missed: Option<Missed>,
+    backfill: Option<Backfill>,
 }
 
 /// The copy with the most committed slots.
@@ -49,7 +49,7 @@ pub(in crate::front) struct BestCopy {
 /// A state that is read piece by piece. It outlives the claim that began it, so that a line that
 /// is slow or breaks costs a front what it has still to read, and not what it has read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::front) struct Partial {
+pub(in crate::front) struct PartialState {
     group: GroupId,
     disk: DiskId,
     /// Of that disk's backend: what is read of one process is never continued from another.
@@ -62,27 +62,27 @@ pub(in crate::front) struct Partial {
 impl Front {
     /// Asks all who are there for a promise of an epoch above any that was seen.
     pub(in crate::front) fn claim(&mut self, now: Mono, out: &mut Vec<Intent>) {
-        for peer in self.peers.iter().filter(|peer| peer.exclusion.is_none()) {
-            if let Some(standing) = peer.standing() {
+        for backend in self.backends.iter().filter(|backend| backend.exclusion.is_none()) {
+            if let Some(standing) = backend.standing() {
                 self.highest = self.highest.max(standing.promised);
             }
         }
         let epoch = self.highest.next_of(self.config.front);
         self.highest = epoch;
-        self.claim_knew = self.ledger.group().map(|group| (group, self.known_chosen()));
-        self.ledger.drop_uncommitted();
+        self.claim_knew = self.log.group().map(|group| (group, self.known_chosen()));
+        self.log.drop_uncommitted();
         self.block = None;
         self.silenced = false;
         self.phase = Phase::Claiming { epoch };
         self.claim_until = now + CLAIM_TIMEOUT;
         tracing::debug!(target: "tmr_core::front::claim", %epoch, "claiming the lead");
         self.confirmations.clear();
-        for peer in &mut self.peers {
-            peer.follow = Follow::No;
-            peer.was_read = false;
-            peer.was_here = matches!(peer.wire, Wire::Up(_));
-            if peer.known().is_some() && peer.exclusion.is_none() {
-                peer.ask(now, Asked::Claim(epoch), &Order::Claim { epoch }, out);
+        for backend in &mut self.backends {
+            backend.progress = Progress::NotPromised;
+            backend.was_read = false;
+            backend.was_here = matches!(backend.link_state, LinkState::Up(_));
+            if backend.known().is_some() && backend.exclusion.is_none() {
+                backend.ask(now, OrderPurpose::Claim(epoch), &Order::Claim { epoch }, out);
             }
         }
     }
@@ -107,8 +107,8 @@ impl Front {
 
     /// What was read of a state is gone on with by the next claim.
     fn keep_partial(&mut self) {
-        if let Phase::Reading(gather) = &mut self.phase {
-            self.partial = gather.state.take();
+        if let Phase::Reading(reading) = &mut self.phase {
+            self.partial = reading.state.take();
         }
     }
 
@@ -131,17 +131,17 @@ impl Front {
         }
         self.look_back(index, before);
         self.judge(now, out);
-        if self.peers[index].exclusion.is_some() {
+        if self.backends[index].exclusion.is_some() {
             return;
         }
         self.progress(now);
-        self.peers[index].follow = Follow::Promised;
+        self.backends[index].progress = Progress::Promised;
         match self.phase {
             Phase::Claiming { epoch } => self.weigh(now, epoch, out),
-            Phase::Proving { .. } | Phase::Leading { .. } if self.contradicts(index) => {
+            Phase::Reproposing { .. } | Phase::Leading { .. } if self.contradicts(index) => {
                 self.contradicted(now, index, out);
             }
-            Phase::Proving { .. } | Phase::Leading { .. } => {
+            Phase::Reproposing { .. } | Phase::Leading { .. } => {
                 self.has_come_back(now, index, out);
                 self.follow(now, index, out);
             }
@@ -156,8 +156,8 @@ impl Front {
     /// Do those who promised suffice, and what for?
     fn weigh(&mut self, now: Mono, epoch: Epoch, out: &mut Vec<Intent>) {
         let promised: Vec<(usize, Standing)> = (0..3)
-            .filter(|&index| self.peers[index].follow == Follow::Promised)
-            .filter_map(|index| self.peers[index].standing().map(|standing| (index, *standing)))
+            .filter(|&index| self.backends[index].progress == Progress::Promised)
+            .filter_map(|index| self.backends[index].standing().map(|standing| (index, *standing)))
             .collect();
         if promised.len() == 3 && promised.iter().all(|(_, standing)| is_unborn(standing)) {
             if self.remembers() {
@@ -178,48 +178,53 @@ impl Front {
         self.remember_group(now, group);
         from.sort_by_key(|&(index, standing)| (core::cmp::Reverse(standing.committed), index));
         let base = from[0].1;
-        let whole = self.ledger.group() != Some(group)
-            || self.ledger.committed() < base.base
-            || self.has_gap() && self.missed(group, base.base, base.committed).is_some();
-        let process = self.peers[from[0].0].facts.as_ref().map_or(0, |facts| facts.process);
+        let whole = self.log.group() != Some(group)
+            || self.log.committed() < base.base
+            || self.has_gap() && self.backfill(group, base.base, base.committed).is_some();
+        let process = self.backends[from[0].0].facts.as_ref().map_or(0, |facts| facts.process);
         let from = from.iter().map(|&(index, _)| index).collect();
-        let next = self.ledger.committed().next();
+        let next = self.log.committed().next();
         let best = BestCopy { group, standing: base, process };
-        let mut gather = Gather::new(epoch, best, from, whole, next);
-        gather.go_on_with(self.partial.take_if(|_| whole));
-        self.phase = Phase::Reading(Box::new(gather));
+        let mut reading = LogRecovery::new(epoch, best, from, whole, next);
+        reading.go_on_with(self.partial.take_if(|_| whole));
+        self.phase = Phase::Reading(Box::new(reading));
         self.read_on(now, out);
     }
 
     /// Asks for the next piece, or goes on to prove what was read.
     pub(in crate::front) fn read_on(&mut self, now: Mono, out: &mut Vec<Intent>) {
-        let Phase::Reading(gather) = &mut self.phase else { return };
+        let Phase::Reading(reading) = &mut self.phase else { return };
         let (epoch, piece) = loop {
-            let Some(&index) = gather.from.get(gather.at) else { return self.prove(now, out) };
-            if let Some(state) = &gather.state {
-                break (gather.epoch, Piece::State { offset: state.bytes.len() as u64 });
+            let Some(&index) = reading.from.get(reading.at) else { return self.prove(now, out) };
+            if let Some(state) = &reading.state {
+                break (reading.epoch, Piece::State { offset: state.bytes.len() as u64 });
             }
-            if let Some(from) = gather.missed.as_ref().and_then(Missed::next) {
-                break (gather.epoch, Piece::Log { from });
+            if let Some(from) = reading.backfill.as_ref().and_then(Backfill::next) {
+                break (reading.epoch, Piece::Log { from });
             }
-            let last = self.peers[index].standing().map_or(Slot(0), |standing| standing.last);
-            if gather.next <= last {
-                break (gather.epoch, Piece::Log { from: gather.next });
+            let last = self.backends[index].standing().map_or(Slot(0), |standing| standing.last);
+            if reading.next <= last {
+                break (reading.epoch, Piece::Log { from: reading.next });
             }
-            gather.at += 1;
-            gather.next = gather.chosen.max(self.ledger.committed()).next();
+            reading.at += 1;
+            reading.next = reading.chosen.max(self.log.committed()).next();
         };
-        let index = gather.from[gather.at];
-        self.peers[index].ask(now, Asked::Fetch(epoch), &Order::Fetch { epoch, piece }, out);
+        let index = reading.from[reading.at];
+        self.backends[index].ask(
+            now,
+            OrderPurpose::Fetch(epoch),
+            &Order::Fetch { epoch, piece },
+            out,
+        );
     }
 
     /// A piece came.
     pub(in crate::front) fn fetched(&mut self, now: Mono, report: Report, out: &mut Vec<Intent>) {
         self.progress(now);
-        let Phase::Reading(gather) = &mut self.phase else { return };
+        let Phase::Reading(reading) = &mut self.phase else { return };
         match report {
             Report::State { slot, bytes, last } => {
-                let Some(state) = &mut gather.state else { return };
+                let Some(state) = &mut reading.state else { return };
                 if state.slot.is_some_and(|begun| begun != slot) {
                     // It has moved on since the claim that began to read it.
                     state.slot = None;
@@ -228,42 +233,43 @@ impl Front {
                 }
                 state.slot = Some(slot);
                 if state.bytes.len() + bytes.len() > STATE_MAX {
-                    gather.state = None;
+                    reading.state = None;
                     return self.claim_again(now, "a backend sent a state that is too long");
                 }
                 state.bytes.extend_from_slice(&bytes);
                 if last {
                     let decoded = State::decode(&state.bytes);
-                    gather.state = None;
+                    reading.state = None;
                     let Some(state) = decoded else {
                         return self.claim_again(now, "a backend sent a state that is none");
                     };
-                    gather.next = slot.next();
-                    let (group, index) = (gather.group, gather.from[gather.at]);
-                    self.ledger.load(group, slot, state);
-                    let digest = self.peers[index].facts.as_ref().and_then(|facts| facts.digest);
-                    self.ledger.learn_digest(digest);
-                    let base = self.peers[index].standing().map_or(slot, |standing| standing.base);
-                    let missed = self.missed(group, base, slot);
-                    if let Phase::Reading(gather) = &mut self.phase {
-                        gather.missed = missed;
+                    reading.next = slot.next();
+                    let (group, index) = (reading.group, reading.from[reading.at]);
+                    self.log.load(group, slot, state);
+                    let digest = self.backends[index].facts.as_ref().and_then(|facts| facts.digest);
+                    self.log.learn_digest(digest);
+                    let base =
+                        self.backends[index].standing().map_or(slot, |standing| standing.base);
+                    let backfill = self.backfill(group, base, slot);
+                    if let Phase::Reading(reading) = &mut self.phase {
+                        reading.backfill = backfill;
                     }
                 }
             }
-            Report::Log { entries } if !entries.is_empty() && gather.missed.is_some() => {
-                let missed = gather.missed.take().expect("it is there").and(entries);
-                match missed.next() {
-                    Some(_) => gather.missed = Some(missed),
-                    None => missed.tell(&mut self.ledger, &self.history),
+            Report::Log { entries } if !entries.is_empty() && reading.backfill.is_some() => {
+                let backfill = reading.backfill.take().expect("it is there").and(entries);
+                match backfill.next() {
+                    Some(_) => reading.backfill = Some(backfill),
+                    None => backfill.tell(&mut self.log, &self.history),
                 }
             }
             Report::Log { entries } if !entries.is_empty() => {
                 for stored in entries {
-                    let slot = gather.next;
-                    gather.next = slot.next();
-                    let newer = gather.read.get(&slot).is_none_or(|had| had.epoch < stored.epoch);
+                    let slot = reading.next;
+                    reading.next = slot.next();
+                    let newer = reading.read.get(&slot).is_none_or(|had| had.epoch < stored.epoch);
                     if newer {
-                        gather.read.insert(slot, stored);
+                        reading.read.insert(slot, stored);
                     }
                 }
             }
@@ -275,11 +281,11 @@ impl Front {
     /// Everything is read: propose it again under the new epoch, with one entry more, and serve
     /// when two have that on disk.
     fn prove(&mut self, now: Mono, out: &mut Vec<Intent>) {
-        let Phase::Reading(gather) = &mut self.phase else { return };
-        let (epoch, chosen) = (gather.epoch, gather.chosen);
-        let read = core::mem::take(&mut gather.read);
-        let from = core::mem::take(&mut gather.from);
-        if self.ledger.adopt(read, chosen).is_none() {
+        let Phase::Reading(reading) = &mut self.phase else { return };
+        let (epoch, chosen) = (reading.epoch, reading.chosen);
+        let read = core::mem::take(&mut reading.read);
+        let from = core::mem::take(&mut reading.from);
+        if self.log.adopt(read, chosen).is_none() {
             return self.claim_again(now, "the copies that were read have a gap");
         }
         if self.recovery.is_busy() {
@@ -289,24 +295,24 @@ impl Front {
             return self.ask_the_third(now, epoch, &from, out);
         }
         self.unproved = false;
-        let last = self.ledger.last();
+        let last = self.log.last();
         // What was known before anybody promised was chosen before that, and is missing. What is known
         // since may have been chosen under a later claim, of which this front hears in a moment.
-        let own = self.claim_knew.filter(|(group, _)| Some(*group) == self.ledger.group());
+        let own = self.claim_knew.filter(|(group, _)| Some(*group) == self.log.group());
         self.shortfall = own.filter(|(_, known)| *known > last).map(|(_, known)| (known, last));
         if self.known_chosen() > last {
             return self.await_more(now, epoch, &from, "slots that were chosen are missing", out);
         }
-        self.ledger.propose(Entry::Configure(Setting::Leader(epoch)));
+        self.log.propose(Entry::Configure(Setting::Leader(epoch)));
         self.reserve_handles();
-        self.phase = Phase::Proving { epoch, upto: self.ledger.last(), need: 2 };
+        self.phase = Phase::Reproposing { epoch, upto: self.log.last(), need: 2 };
         // They may have forgotten their promise since, and somebody else may have written there.
         self.begin_round();
         for index in from {
-            self.peers[index].was_read = true;
+            self.backends[index].was_read = true;
         }
         for index in 0..3 {
-            if self.peers[index].follow == Follow::Promised {
+            if self.backends[index].progress == Progress::Promised {
                 self.follow(now, index, out);
             }
         }
@@ -330,18 +336,18 @@ impl Front {
         reason: &str,
         out: &mut Vec<Intent>,
     ) {
-        let group = self.ledger.group();
+        let group = self.log.group();
         let unread = |index: usize| {
-            let peer = &self.peers[index];
-            let same = peer.standing().is_some_and(|standing| standing.group == group);
-            peer.follow == Follow::Promised && same && !read.contains(&index)
+            let backend = &self.backends[index];
+            let same = backend.standing().is_some_and(|standing| standing.group == group);
+            backend.progress == Progress::Promised && same && !read.contains(&index)
         };
-        let asked = |peer: &crate::front::Peer| {
-            peer.asked.values().any(|pending| pending.what == Asked::Claim(epoch))
+        let asked = |backend: &crate::front::BackendLink| {
+            backend.pending.values().any(|pending| pending.what == OrderPurpose::Claim(epoch))
         };
         if (0..3).any(unread) {
             self.weigh(now, epoch, out);
-        } else if self.peers.iter().any(asked) {
+        } else if self.backends.iter().any(asked) {
             self.phase = Phase::Claiming { epoch };
         } else {
             self.claim_again(now, reason);
@@ -355,12 +361,12 @@ impl Front {
             target: "tmr_core::front::claim",
             %group, "all three backends are blank: founding the group"
         );
-        self.ledger.reset(group);
+        self.log.reset(group);
         // It was this front's own clock that stood in while fewer than two others were known.
         self.date.begin(Wall(0), now);
         self.phase = Phase::Founding { epoch, group };
-        for peer in &mut self.peers {
-            peer.ask(now, Asked::Found(epoch), &Order::Found { epoch, group }, out);
+        for backend in &mut self.backends {
+            backend.ask(now, OrderPurpose::Found(epoch), &Order::Found { epoch, group }, out);
         }
     }
 
@@ -368,63 +374,65 @@ impl Front {
     /// takes all three to commit it, so that a group that serves was never half born.
     pub(in crate::front) fn founded(&mut self, now: Mono, index: usize) {
         let Phase::Founding { epoch, group } = self.phase else { return };
-        if let Some(description) = &mut self.peers[index].description {
+        if let Some(description) = &mut self.backends[index].description {
             description.standing.group = Some(group);
             (description.standing.last, description.standing.base) = (Slot(0), Slot(0));
         }
-        self.peers[index].follow = Follow::Yes { next: Slot(1), acked: Slot(0) };
+        self.backends[index].progress = Progress::Following { next: Slot(1), matched: Slot(0) };
         self.progress(now);
-        let following = |peer: &crate::front::Peer| matches!(peer.follow, Follow::Yes { .. });
-        if !self.peers.iter().all(following) {
+        let following = |backend: &crate::front::BackendLink| {
+            matches!(backend.progress, Progress::Following { .. })
+        };
+        if !self.backends.iter().all(following) {
             return;
         }
-        let disk = |index: usize| self.peers[index].standing().map(|standing| standing.disk);
+        let disk = |index: usize| self.backends[index].standing().map(|standing| standing.disk);
         let (Some(a), Some(b), Some(c)) = (disk(0), disk(1), disk(2)) else {
             return self.claim_again(now, "a backend went away while the group was born");
         };
-        let (upto, _) = self.ledger.propose(Entry::Configure(Setting::Members([a, b, c])));
-        self.phase = Phase::Proving { epoch, upto, need: 3 };
+        let (upto, _) = self.log.propose(Entry::Configure(Setting::Members([a, b, c])));
+        self.phase = Phase::Reproposing { epoch, upto, need: 3 };
     }
 
     /// The proof is there: lead.
     pub(in crate::front) fn proved(&mut self, now: Mono) {
-        let Phase::Proving { epoch, upto, need } = self.phase else { return };
-        if self.ledger.committed() < upto {
+        let Phase::Reproposing { epoch, upto, need } = self.phase else { return };
+        if self.log.committed() < upto {
             return;
         }
         if need == 3 {
-            for peer in &mut self.peers {
-                peer.was_read = matches!(peer.follow, Follow::Yes { .. });
+            for backend in &mut self.backends {
+                backend.was_read = matches!(backend.progress, Progress::Following { .. });
             }
             self.reserve_handles();
-            self.phase = Phase::Proving { epoch, upto: self.ledger.last(), need: 2 };
+            self.phase = Phase::Reproposing { epoch, upto: self.log.last(), need: 2 };
             return;
         }
         self.phase = Phase::Leading { epoch };
         self.futile = 0;
         self.partial = None;
-        for peer in &self.peers {
-            self.ledger.learn_digest(peer.facts.as_ref().and_then(|facts| facts.digest));
+        for backend in &self.backends {
+            self.log.learn_digest(backend.facts.as_ref().and_then(|facts| facts.digest));
         }
-        self.ledger.begin_digest();
+        self.log.begin_digest();
         self.wish.offered = None;
         // Who waits for nobody to lead is to learn from the backends that this front does.
         self.heartbeat = now;
         self.silenced = false;
         self.unnamed = true;
-        let handles = self.ledger.ahead().seat_count();
+        let handles = self.log.speculative_state().seat_count();
         tracing::info!(
             target: "tmr_core::front::claim",
             %epoch, slot = %upto, handles, "leading: two backends have the log on disk"
         );
-        self.desk.take_over(now, self.ledger.ahead());
+        self.desk.take_over(now, self.log.speculative_state());
     }
 
     /// Proposes that the next block of handle numbers is this front's.
     pub(in crate::front) fn reserve_handles(&mut self) {
-        let first = self.ledger.ahead().handles_reserved();
+        let first = self.log.speculative_state().handles_reserved();
         let last = first.saturating_add(HANDLE_BLOCK).min(HANDLE_LAST);
-        let (slot, _) = self.ledger.propose(Entry::Configure(Setting::Handles(last)));
+        let (slot, _) = self.log.propose(Entry::Configure(Setting::Handles(last)));
         self.block = Some((slot, first.saturating_add(1)..=last));
     }
 
@@ -432,15 +440,15 @@ impl Front {
     /// own entry is on any disk, so nothing else would keep a successor from handing its number out
     /// again.
     pub(in crate::front) fn take_handles(&mut self) {
-        let committed = self.ledger.committed();
+        let committed = self.log.committed();
         if let Some((_, block)) = self.block.take_if(|(slot, _)| *slot <= committed) {
-            let group = self.ledger.settled().numbered().or_else(|| self.ledger.group());
+            let group = self.log.committed_state().numbered().or_else(|| self.log.group());
             self.desk.take_numbers(group.unwrap_or_default().0, block);
         }
     }
 }
 
-impl Gather {
+impl LogRecovery {
     /// The copies of `from`, of which the first one is the best. `whole`: its state is read, and not only the
     /// entries from `next` on.
     pub(in crate::front) fn new(
@@ -452,7 +460,7 @@ impl Gather {
     ) -> Self {
         let BestCopy { group, standing, process } = best;
         let disk = standing.disk;
-        let fresh = Partial { group, disk, process, slot: None, bytes: Vec::new() };
+        let fresh = PartialState { group, disk, process, slot: None, bytes: Vec::new() };
         Self {
             epoch,
             group,
@@ -462,13 +470,13 @@ impl Gather {
             next,
             read: BTreeMap::new(),
             chosen: standing.committed,
-            missed: None,
+            backfill: None,
         }
     }
 
     /// Goes on with what an earlier claim has read, if that was of the same copy.
-    fn go_on_with(&mut self, partial: Option<Partial>) {
-        let of = |partial: &Partial| (partial.group, partial.disk, partial.process);
+    fn go_on_with(&mut self, partial: Option<PartialState>) {
+        let of = |partial: &PartialState| (partial.group, partial.disk, partial.process);
         if let (Some(state), Some(partial)) = (&mut self.state, partial) {
             if of(state) == of(&partial) {
                 *state = partial;
@@ -488,8 +496,8 @@ impl Gather {
         print: &mut crate::front::model::Print,
         name: &dyn Fn(DiskId) -> u8,
     ) {
-        // What is missed changes nothing that it decides.
-        let Self { epoch, group, from: _, at, state, next, read, chosen, missed: _ } = self;
+        // What is filled in later changes nothing that it decides.
+        let Self { epoch, group, from: _, at, state, next, read, chosen, backfill: _ } = self;
         let state = state.as_ref().map(|state| state.fingerprint(name));
         print.add(&(epoch, group, at, state, next, read, chosen));
     }
@@ -502,7 +510,7 @@ impl Gather {
 }
 
 #[cfg(feature = "model")]
-impl Partial {
+impl PartialState {
     /// For an exhaustive check: something of it is read, so that it can be gone on with.
     pub(in crate::front) fn is_begun(&self) -> bool {
         self.slot.is_some()

@@ -6,7 +6,7 @@
 use super::date::later;
 use crate::admin::status::{ClockStatus, ClockVerdict};
 use crate::front::operator::status::At;
-use crate::front::replication::backend_link::Peer;
+use crate::front::replication::backend_link::BackendLink;
 use crate::front::{Front, Phase};
 use crate::limits::{CLOCK_FRESH, DATE_STEP};
 use crate::log::Slot;
@@ -29,7 +29,7 @@ impl Reading {
     }
 }
 
-impl Peer {
+impl BackendLink {
     /// What the clock of this backend says now, if that is known.
     fn clock_now(&self, now: Mono) -> Option<Wall> {
         self.clock.and_then(|reading| reading.now(now))
@@ -41,8 +41,8 @@ impl Front {
     /// reached twice, has no say in it.
     pub(in crate::front) fn update_date(&mut self, now: Now) {
         let told = |index: usize| {
-            let peer = &self.peers[index];
-            if peer.exclusion.is_some() { None } else { peer.clock_now(now.mono) }
+            let backend = &self.backends[index];
+            if backend.exclusion.is_some() { None } else { backend.clock_now(now.mono) }
         };
         let told = [told(0), told(1), told(2)];
         self.date.update(now, told);
@@ -66,10 +66,10 @@ impl Front {
     /// This front is not told the clocks with the heartbeat, because it does not lead, and has not
     /// asked for them lately.
     pub(in crate::front) fn misses_clocks(&self, now: Mono) -> bool {
-        let stale = |peer: &Peer| {
-            peer.clock.is_some_and(|reading| now.since(reading.at) >= CLOCK_FRESH / 2)
+        let stale = |backend: &BackendLink| {
+            backend.clock.is_some_and(|reading| now.since(reading.at) >= CLOCK_FRESH / 2)
         };
-        !matches!(self.phase, Phase::Leading { .. }) && self.peers.iter().any(stale)
+        !matches!(self.phase, Phase::Leading { .. }) && self.backends.iter().any(stale)
     }
 }
 
@@ -85,9 +85,9 @@ impl At<'_> {
         // Fronts do not tell each other their clocks.
         let twin = front.config.twin.as_ref().map(|_| clock("twin".to_string(), None));
         let backends = front
-            .peers
+            .backends
             .iter()
-            .map(|peer| clock(peer.address.to_string(), peer.clock_now(self.now.mono)));
+            .map(|backend| clock(backend.address.to_string(), backend.clock_now(self.now.mono)));
         core::iter::once(own).chain(twin).chain(backends).collect()
     }
 }

@@ -40,13 +40,13 @@ enum Stage {
 
 /// The planned failover, if one is under way, and what became of the last one.
 #[derive(Clone, Debug, Default)]
-pub(in crate::front) struct Handover {
+pub(in crate::front) struct Failover {
     stage: Stage,
     /// Why the last one came to nothing, or did not come to its end.
     pub(in crate::front) trouble: Option<String>,
 }
 
-impl Handover {
+impl Failover {
     /// Calls that come in are not begun.
     pub(in crate::front) fn holds_back(&self) -> bool {
         matches!(self.stage, Stage::Draining(_) | Stage::Told(_))
@@ -84,8 +84,8 @@ impl Front {
     ///
     /// # Errors
     /// Why not, in a sentence for people.
-    pub(in crate::front) fn could_hand_over(&self, now: Mono) -> Result<(), String> {
-        if self.handover.stage != Stage::Idle {
+    pub(in crate::front) fn could_fail_over(&self, now: Mono) -> Result<(), String> {
+        if self.failover.stage != Stage::Idle {
             return Ok(());
         }
         if !matches!(self.phase, Phase::Leading { .. }) || !self.serves(now) {
@@ -102,14 +102,14 @@ impl Front {
     }
 
     /// An operator has the role given to the twin. If that is under way, it goes on.
-    pub(in crate::front) fn hand_over(&mut self, now: Mono) {
-        if self.handover.stage == Stage::Idle {
+    pub(in crate::front) fn begin_failover(&mut self, now: Mono) {
+        if self.failover.stage == Stage::Idle {
             tracing::info!(
                 target: "tmr_core::front::handover",
                 "planned failover: what was begun ends, then the twin is to lead"
             );
             let stage = Stage::Draining(now + HANDOVER_DRAIN);
-            self.handover = Handover { stage, trouble: None };
+            self.failover = Failover { stage, trouble: None };
             // The twin is told of them with the rest.
             let refused = self.refused.take();
             self.record_refused(refused);
@@ -117,8 +117,8 @@ impl Front {
     }
 
     /// What is due of it.
-    pub(in crate::front) fn handover_timers(&mut self, now: Mono, out: &mut Vec<Intent>) {
-        match self.handover.stage {
+    pub(in crate::front) fn failover_timers(&mut self, now: Mono, out: &mut Vec<Intent>) {
+        match self.failover.stage {
             Stage::Draining(until) if until <= now => self.keep_role(format!(
                 "calls on their way did not end, or the twin did not take their entries, within \
                  {} ms",
@@ -130,10 +130,10 @@ impl Front {
             )),
             Stage::Closing(until) if until <= now => {
                 self.desk.close_links(|_, _| true, &LEAVES, out);
-                self.handover.stage = Stage::Flushing(now + HANDOVER_FLUSH);
+                self.failover.stage = Stage::Flushing(now + HANDOVER_FLUSH);
             }
             Stage::Flushing(until) if until <= now => {
-                self.handover.stage = Stage::Leaving(now + HANDOVER_ADDRESS);
+                self.failover.stage = Stage::Leaving(now + HANDOVER_ADDRESS);
             }
             Stage::Leaving(until) if until <= now => {
                 let trouble = format!(
@@ -143,7 +143,7 @@ impl Front {
                     HANDOVER_ADDRESS.as_secs()
                 );
                 tracing::error!(target: "tmr_core::front::handover", "planned failover: {trouble}");
-                self.handover = Handover { stage: Stage::Idle, trouble: Some(trouble) };
+                self.failover = Failover { stage: Stage::Idle, trouble: Some(trouble) };
             }
             _ => {}
         }
@@ -152,39 +152,39 @@ impl Front {
     /// It comes to nothing: calls that wait are served here.
     fn keep_role(&mut self, why: String) {
         tracing::warn!(target: "tmr_core::front::handover", "planned failover given up: {why}");
-        self.handover = Handover { stage: Stage::Idle, trouble: Some(why) };
+        self.failover = Failover { stage: Stage::Idle, trouble: Some(why) };
     }
 
     /// Goes on to the next stage, if this one has come to its end. Before calls that wait are looked
     /// at: they are served if the role stays.
-    pub(in crate::front) fn handover_settle(&mut self, now: Mono, out: &mut Vec<Intent>) {
+    pub(in crate::front) fn failover_settle(&mut self, now: Mono, out: &mut Vec<Intent>) {
         let stands_by = matches!(self.phase, Phase::Standby);
-        match self.handover.stage {
+        match self.failover.stage {
             Stage::Draining(_) => match (&self.phase, self.twin_could_lead(now)) {
                 (Phase::Leading { epoch }, Ok(())) if self.is_drained() => {
                     let epoch = *epoch;
                     self.tell_twin_to_lead(now, epoch, out);
-                    self.handover.stage = Stage::Told(now + HANDOVER_WAIT);
+                    self.failover.stage = Stage::Told(now + HANDOVER_WAIT);
                 }
                 (Phase::Leading { .. }, Ok(())) => {}
                 (Phase::Leading { .. }, Err(why)) => self.keep_role(why),
                 // Somebody has taken it before it was given.
-                _ => self.handover.stage = Stage::Idle,
+                _ => self.failover.stage = Stage::Idle,
             },
             Stage::Told(_) if stands_by => {
                 tracing::info!(
                     target: "tmr_core::front::handover",
                     "planned failover: the twin leads"
                 );
-                self.handover.stage = Stage::Idle;
+                self.failover.stage = Stage::Idle;
                 if self.wish.address == Some(true) {
-                    self.handover.stage = Stage::Closing(now + HANDOVER_CLOSE);
+                    self.failover.stage = Stage::Closing(now + HANDOVER_CLOSE);
                 }
             }
             Stage::Closing(_) | Stage::Flushing(_) | Stage::Leaving(_)
                 if !stands_by || self.wish.address != Some(true) =>
             {
-                self.handover.stage = Stage::Idle;
+                self.failover.stage = Stage::Idle;
             }
             _ => {}
         }
@@ -192,17 +192,17 @@ impl Front {
 
     /// Nothing is on its way any more, and the twin has all that there was.
     fn is_drained(&self) -> bool {
-        let last = self.ledger.last();
-        let answered = self.commits.is_empty() && self.anyones.is_empty();
-        answered && self.ledger.committed() == last && self.twin_has(last)
+        let last = self.log.last();
+        let answered = self.commits.is_empty() && self.any_one.is_empty();
+        answered && self.log.committed() == last && self.twin_has(last)
     }
 
     /// While links are to be closed: closes those whose clients wait for nothing that could come
     /// from here. A call that is still parked was not passed on to the twin, and unless it will be it
     /// goes to nobody: its client may make it again, at whoever has the address then. So this comes
     /// last in a step.
-    pub(in crate::front) fn handover_close(&mut self, now: Mono, out: &mut Vec<Intent>) {
-        let Stage::Closing(_) = self.handover.stage else { return };
+    pub(in crate::front) fn failover_close(&mut self, now: Mono, out: &mut Vec<Intent>) {
+        let Stage::Closing(_) = self.failover.stage else { return };
         let (parked, kept) = (&self.parked, self.may_pass());
         let waits = |link| kept || !parked.contains_key(&link);
         self.desk.close_links(|link, asks| !asks || !waits(link), &LEAVES, out);
@@ -211,14 +211,14 @@ impl Front {
             self.parked_until.clear();
         }
         if self.desk.clients() == 0 {
-            self.handover.stage = Stage::Flushing(now + HANDOVER_FLUSH);
+            self.failover.stage = Stage::Flushing(now + HANDOVER_FLUSH);
         }
     }
 
     /// Gives the lead up with nothing on its way. Links stay, and so do the calls that wait.
     pub(in crate::front) fn let_go(&mut self) {
         self.phase = Phase::Standby;
-        self.ledger.drop_uncommitted();
+        self.log.drop_uncommitted();
         self.desk.forget_handles();
     }
 
@@ -227,7 +227,9 @@ impl Front {
     pub(in crate::front) fn twin_has_taken_over(&mut self, now: Mono) {
         self.let_go();
         // The backends may not have heard it from the twin yet: they are asked later.
-        for description in self.peers.iter_mut().filter_map(|peer| peer.description.as_mut()) {
+        for description in
+            self.backends.iter_mut().filter_map(|backend| backend.description.as_mut())
+        {
             description.led = true;
         }
         self.heartbeat = now + HEARTBEAT;

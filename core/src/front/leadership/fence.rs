@@ -6,7 +6,7 @@
 //! What never lives here: how a front finds out that it has slept (that is `vigil`), and which disks
 //! are members (that is `members`).
 
-use crate::front::replication::backend_link::{Peer, Pending};
+use crate::front::replication::backend_link::{BackendLink, PendingOrder};
 use crate::front::{Front, Phase};
 use crate::io::Intent;
 use crate::limits::{ASKED_ANEW, CONFIRMED, WITNESSED_MAX};
@@ -32,8 +32,8 @@ impl Front {
     /// on.
     pub(in crate::front) fn begin_round(&mut self) {
         self.round = self.round.wrapping_add(1);
-        for peer in &mut self.peers {
-            peer.round = self.round;
+        for backend in &mut self.backends {
+            backend.round = self.round;
         }
     }
 
@@ -46,10 +46,10 @@ impl Front {
         out: &mut Vec<Intent>,
     ) {
         // A stand-in has no disk.
-        if self.peers[index].was_here || self.config.unfenced {
+        if self.backends[index].was_here || self.config.unfenced {
             return;
         }
-        self.peers[index].was_here = true;
+        self.backends[index].was_here = true;
         self.begin_round();
         self.asked_anew = Some(now);
         self.beat(now, out);
@@ -66,8 +66,8 @@ impl Front {
     }
 
     /// A backend has answered an order under this front's epoch.
-    pub(in crate::front) fn confirm(&mut self, index: usize, answered: Pending) {
-        let Some(standing) = self.peers[index].standing() else { return };
+    pub(in crate::front) fn confirm(&mut self, index: usize, answered: PendingOrder) {
+        let Some(standing) = self.backends[index].standing() else { return };
         let confirmation = Confirmation { sent: answered.sent, round: answered.round };
         let last = self.confirmations.entry(standing.disk).or_insert(confirmation);
         // Orders are answered as they were sent, but not those of two connections.
@@ -90,13 +90,13 @@ impl Front {
     pub(in crate::front) fn reached(&self, need: usize) -> Slot {
         // A birth takes all three, whatever they have said before.
         let any = need == 3 || self.config.unfenced;
-        let proving = matches!(self.phase, Phase::Proving { .. });
+        let proving = matches!(self.phase, Phase::Reproposing { .. });
         if proving && !any && !self.are_still_promised() {
             return Slot(0);
         }
         self.reached_by_members(need, |disk| {
             let counts = any || proving || self.in_this_round(disk);
-            self.peer_with(disk).filter(|_| counts).map_or(Slot(0), Peer::acked)
+            self.backend_with(disk).filter(|_| counts).map_or(Slot(0), BackendLink::matched)
         })
     }
 
@@ -104,13 +104,14 @@ impl Front {
     /// can have joined what was read of them.
     fn are_still_promised(&self) -> bool {
         self.reached_by_members(2, |disk| {
-            self.in_this_round(disk) && self.peer_with(disk).is_some_and(|peer| peer.was_read)
+            self.in_this_round(disk)
+                && self.backend_with(disk).is_some_and(|backend| backend.was_read)
         })
     }
 
     /// Two members are here whose copies were read for this claim.
     pub(in crate::front) fn can_be_proved(&self) -> bool {
-        let read: Vec<usize> = (0..3).filter(|&index| self.peers[index].was_read).collect();
+        let read: Vec<usize> = (0..3).filter(|&index| self.backends[index].was_read).collect();
         self.config.unfenced || self.are_voters(&read)
     }
 

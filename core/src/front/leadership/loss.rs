@@ -2,7 +2,7 @@
 //! the rest: the plan that an operator is shown before `recover` does it.
 
 use crate::front::Front;
-use crate::front::replication::backend_link::Peer;
+use crate::front::replication::backend_link::BackendLink;
 use crate::front::replication::exclusion::Exclusion;
 use crate::front::replication::membership::is_unborn;
 use crate::history::Since;
@@ -83,7 +83,7 @@ impl Front {
         }
         let group = self.group_to_recover(&here);
         let own = |&index: &usize| {
-            let standing = self.peers[index].standing();
+            let standing = self.backends[index].standing();
             standing.is_some_and(|own| is_blank(own) || own.group == group)
         };
         let mut takes_part: Vec<usize> = here.iter().copied().filter(own).collect();
@@ -91,22 +91,21 @@ impl Front {
             // What is half done is begun again; a disk of another group is named in what is shown.
             takes_part = here;
         }
-        let ledger =
-            group.filter(|_| self.ledger.group() == group).map(|_| self.ledger.committed());
+        let log = group.filter(|_| self.log.group() == group).map(|_| self.log.committed());
         let disks = takes_part.iter().filter_map(|&index| {
-            let standing = self.peers[index].standing()?;
+            let standing = self.backends[index].standing()?;
             (standing.group == group && !is_blank(standing)).then_some((standing.committed, index))
         });
         let best = disks.max_by_key(|&(slot, index)| (slot, core::cmp::Reverse(index)));
-        let (source, slot) = match (best, ledger) {
+        let (source, slot) = match (best, log) {
             (Some((slot, _)), Some(own)) if own >= slot && own > Slot(0) => (Source::Front, own),
             (Some((slot, index)), _) => (Source::Backend(index), slot),
             (None, Some(own)) if own > Slot(0) => (Source::Front, own),
             (None, _) => (Source::Nothing, Slot(0)),
         };
         let known = takes_part.iter().filter_map(|&index| {
-            let of_group = self.peers[index].standing().is_some_and(|own| own.group == group);
-            of_group.then(|| self.peers[index].known_chosen())
+            let of_group = self.backends[index].standing().is_some_and(|own| own.group == group);
+            of_group.then(|| self.backends[index].known_chosen())
         });
         let known = known.chain([self.known_of(group)]).max().unwrap_or_default().max(slot);
         let contradicts = self.contradiction.is_some();
@@ -120,7 +119,7 @@ impl Front {
     pub(in crate::front) fn plan_shown(&self, now: Mono) -> Result<Value, String> {
         let plan = self.plan(now)?;
         let backends: Vec<Value> = (0..3).map(|index| self.backend_shown(&plan, index)).collect();
-        let ledger = &self.ledger;
+        let log = &self.log;
         let since =
             plan.group.map(|group| self.history.since(group, plan.slot)).unwrap_or_default();
         let mut shown = json!({
@@ -130,9 +129,9 @@ impl Front {
             "known": plan.known.0,
             "group": plan.group.map(|group| group.to_string()),
             "front": {
-                "group": ledger.group().map(|group| group.to_string()),
-                "slot": ledger.committed().0,
-                "handles": ledger.settled().seat_count(),
+                "group": log.group().map(|group| group.to_string()),
+                "slot": log.committed().0,
+                "handles": log.committed_state().seat_count(),
             },
             "backends": backends,
             "lost": self.lost(&plan, &since),
@@ -167,29 +166,29 @@ impl Front {
 
     /// A backend was told lately that another front serves.
     pub(in crate::front) fn another_serves(&self) -> bool {
-        let another = |peer: &Peer| {
-            let known = peer.known().filter(|known| known.led);
+        let another = |backend: &BackendLink| {
+            let known = backend.known().filter(|known| known.led);
             known.is_some_and(|known| known.standing.promised.front != self.config.front)
         };
-        self.peers.iter().any(another)
+        self.backends.iter().any(another)
     }
 
     /// It is here, can do it, and is no second way to another one.
     fn can_take_part(&self, index: usize) -> bool {
-        let peer = &self.peers[index];
-        let twice = matches!(peer.exclusion, Some(Exclusion::Doubled(_)));
-        peer.known().is_some() && peer.minor >= 1 && !twice
+        let backend = &self.backends[index];
+        let twice = matches!(backend.exclusion, Some(Exclusion::Doubled(_)));
+        backend.known().is_some() && backend.minor >= 1 && !twice
     }
 
     /// The group whose memory counts: the one whose log this front has; else of those that backends
     /// remember the one that promised last.
     fn group_to_recover(&self, here: &[usize]) -> Option<GroupId> {
         let claimant = |&index: &usize| {
-            let standing = self.peers[index].standing().filter(|own| !is_blank(own))?;
+            let standing = self.backends[index].standing().filter(|own| !is_blank(own))?;
             let Standing { promised, committed, group, .. } = *standing;
             Some(Claimant { promised, committed, group: group? })
         };
-        let own = self.ledger.group().filter(|_| self.ledger.committed() > Slot(0));
+        let own = self.log.group().filter(|_| self.log.committed() > Slot(0));
         own.or_else(|| here.iter().filter_map(claimant).max().map(|claimant| claimant.group))
     }
 
@@ -198,18 +197,18 @@ impl Front {
         let Some(group) = group else { return Slot(0) };
         let told = self.history.covered().filter(|mark| mark.is_of(group));
         let told = told.map_or(Slot(0), |mark| mark.slot());
-        if self.ledger.group() == Some(group) { told.max(self.known_chosen()) } else { told }
+        if self.log.group() == Some(group) { told.max(self.known_chosen()) } else { told }
     }
 
     fn backend_shown(&self, plan: &Plan, index: usize) -> Value {
-        let peer = &self.peers[index];
-        let standing = peer.standing();
+        let backend = &self.backends[index];
+        let standing = backend.standing();
         let takes_part = plan.takes_part.contains(&index);
         let text = match standing {
             None => format!(
                 "cannot be reached ({}): if its state folder still exists, start it instead, for it may \
                  be all that is needed",
-                peer.trouble.as_deref().unwrap_or("not connected yet")
+                backend.trouble.as_deref().unwrap_or("not connected yet")
             ),
             Some(_) if plan.source == Source::Backend(index) => {
                 "its copy is the best one and counts; its journal is kept as journal.old".into()
@@ -222,13 +221,13 @@ impl Front {
                  as journal.old",
                 own.last
             ),
-            Some(_) => match &peer.trouble {
+            Some(_) => match &backend.trouble {
                 Some(trouble) => format!("is left alone: {trouble}"),
                 None => "is left alone".into(),
             },
         };
         json!({
-            "address": peer.address.to_string(),
+            "address": backend.address.to_string(),
             "disk": standing.map(|own| own.disk.to_string()),
             "group": standing.and_then(|own| own.group).map(|group| group.to_string()),
             "committed": standing.map(|own| own.committed.0),
@@ -291,19 +290,21 @@ impl Front {
 
     /// The backends that are no members that count, each with the reason.
     pub(in crate::front) fn not_counted(&self) -> String {
-        let why = |peer: &Peer| {
-            let standing = peer.standing();
+        let why = |backend: &BackendLink| {
+            let standing = backend.standing();
             let blank = standing.is_some_and(is_blank);
-            let why = match &peer.trouble {
+            let why = match &backend.trouble {
                 Some(trouble) => trouble.as_str(),
                 None if blank => "its state folder is empty",
                 None if standing.is_none() => "not connected yet",
-                None if !self.counts_as_member(peer) => "its disk is not one that the group is on",
+                None if !self.counts_as_member(backend) => {
+                    "its disk is not one that the group is on"
+                }
                 None => return None,
             };
-            Some(format!("{} ({why})", peer.address))
+            Some(format!("{} ({why})", backend.address))
         };
-        self.peers.iter().filter_map(why).collect::<Vec<_>>().join(", ")
+        self.backends.iter().filter_map(why).collect::<Vec<_>>().join(", ")
     }
 }
 

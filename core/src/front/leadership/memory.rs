@@ -11,7 +11,7 @@
 //!
 //! What never lives here: what is left, and what an operator can do with it (that is `loss`).
 
-use crate::front::replication::backend_link::Peer;
+use crate::front::replication::backend_link::BackendLink;
 use crate::front::replication::membership::is_unborn;
 use crate::front::{Front, Phase};
 use crate::log::{DiskId, Slot};
@@ -37,18 +37,18 @@ impl Front {
 
     /// What a backend said of itself answers a question that was asked since the doubt began.
     pub(in crate::front) fn is_sure_of(&self, index: usize) -> bool {
-        self.doubt.is_none_or(|doubt| self.peers[index].as_of > doubt.since)
+        self.doubt.is_none_or(|doubt| self.backends[index].as_of > doubt.since)
     }
 
     /// By what all three backends last said of themselves, two or all have lost their memory, and none
     /// says that another front serves.
     pub(in crate::front) fn seems_emptied(&self) -> bool {
         // This is asked at the end of every step: what is so nearly always comes first.
-        let born = |peer: &&Peer| {
-            let told = peer.standing().filter(|_| peer.exclusion.is_none());
+        let born = |backend: &&BackendLink| {
+            let told = backend.standing().filter(|_| backend.exclusion.is_none());
             told.is_some_and(|own| own.group.is_some() && !is_unborn(own))
         };
-        if self.peers.iter().filter(born).count() >= 2 {
+        if self.backends.iter().filter(born).count() >= 2 {
             return false;
         }
         if self.config.unfenced || self.counted().count() < 3 || self.another_serves() {
@@ -72,7 +72,7 @@ impl Front {
     }
 
     fn disks(&self) -> Option<[DiskId; 3]> {
-        let disk = |index: usize| self.peers[index].standing().map(|standing| standing.disk);
+        let disk = |index: usize| self.backends[index].standing().map(|standing| standing.disk);
         Some([disk(0)?, disk(1)?, disk(2)?])
     }
 
@@ -85,7 +85,7 @@ impl Front {
     /// This front has seen a group that was born: in its copy of the log, or in its usage history.
     pub(in crate::front) fn remembers(&self) -> bool {
         let written = self.history.covered().map_or(Slot(0), |mark| mark.slot());
-        self.ledger.committed().max(written) > Slot(1)
+        self.log.committed().max(written) > Slot(1)
     }
 
     /// With all three backends here: those whose disks are no members of the group. A connection to a
@@ -100,11 +100,11 @@ impl Front {
         let proved = matches!(self.phase, Phase::Leading { .. });
         // Where a change of members is not committed, the three can be two of every set, each in its own.
         let sure = (proved || self.unproved) && !self.are_voters(&[0, 1, 2]);
-        let met = all.iter().map(|(index, _)| self.peers[*index].met).max();
+        let met = all.iter().map(|(index, _)| self.backends[*index].met).max();
         let stranger = |(index, standing): &&(usize, Standing)| {
-            let here = Some(self.peers[*index].as_of) > met;
+            let here = Some(self.backends[*index].as_of) > met;
             let blank = !self.is_of_born(standing);
-            let member = self.ledger.member_sets().all(|set| set.contains(&standing.disk));
+            let member = self.log.member_sets().all(|set| set.contains(&standing.disk));
             emptied && blank || here && sure && !member && !self.config.unfenced
         };
         all.iter().filter(stranger).map(|(index, _)| *index).collect()

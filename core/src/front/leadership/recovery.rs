@@ -7,9 +7,9 @@
 //!
 //! What lives here: how it is done. What is known before, and what may be lost, stands in `loss`.
 
-use super::claim::{BestCopy, Gather};
+use super::claim::{BestCopy, LogRecovery};
 use super::loss::{Plan, Source};
-use crate::front::replication::backend_link::{Asked, Follow};
+use crate::front::replication::backend_link::{OrderPurpose, Progress};
 use crate::front::{Front, Phase};
 use crate::io::Intent;
 use crate::limits::{
@@ -104,7 +104,7 @@ impl Front {
         }
         self.order(now.mono);
         for &index in &plan.takes_part {
-            if let Some(standing) = self.peers[index].standing() {
+            if let Some(standing) = self.backends[index].standing() {
                 self.highest = self.highest.max(standing.promised);
             }
         }
@@ -118,20 +118,20 @@ impl Front {
             steps,
             group: GroupId(self.random.u128()),
             disks: [(); 3].map(|()| DiskId(self.random.u128())),
-            reserved: self.ledger.ahead().handles_reserved(),
+            reserved: self.log.speculative_state().handles_reserved(),
             slot: Slot(0),
             handles: 0,
             plan,
         };
-        self.ledger.drop_uncommitted();
+        self.log.drop_uncommitted();
         self.block = None;
         self.confirmations.clear();
         self.phase = Phase::Claiming { epoch };
         self.claim_until = now.mono + CLAIM_TIMEOUT;
-        for (peer, step) in self.peers.iter_mut().zip(work.steps) {
-            peer.follow = Follow::No;
+        for (backend, step) in self.backends.iter_mut().zip(work.steps) {
+            backend.progress = Progress::NotPromised;
             if step == Step::Asked {
-                peer.ask(now.mono, Asked::Claim(epoch), &Order::Claim { epoch }, out);
+                backend.ask(now.mono, OrderPurpose::Claim(epoch), &Order::Claim { epoch }, out);
             }
         }
         self.recovery.work = Some(Box::new(work));
@@ -157,7 +157,7 @@ impl Front {
         }
         let Some(group) = work.plan.group else { return self.make_anew(now, epoch, out) };
         let holds = |&index: &usize| {
-            let standing = self.peers[index].standing();
+            let standing = self.backends[index].standing();
             standing.is_some_and(|standing| standing.group == Some(group))
         };
         let mut from: Vec<usize> = work.plan.takes_part.iter().copied().filter(holds).collect();
@@ -169,21 +169,21 @@ impl Front {
             return self.make_anew(now, epoch, out);
         }
         let best = |index: &usize| {
-            let committed = self.peers[*index].standing().map_or(Slot(0), |own| own.committed);
+            let committed = self.backends[*index].standing().map_or(Slot(0), |own| own.committed);
             (core::cmp::Reverse(committed), *index)
         };
         from.sort_by_key(best);
         let Some(&first) = from.first() else {
             return self.claim_again(now, "the copy that was to be read is gone");
         };
-        let Some(best) = self.peers[first].standing().copied() else { return };
+        let Some(best) = self.backends[first].standing().copied() else { return };
         let whole = work.plan.source != Source::Front;
-        let process = self.peers[first].facts.as_ref().map_or(0, |facts| facts.process);
+        let process = self.backends[first].facts.as_ref().map_or(0, |facts| facts.process);
         self.remember_group(now, group);
-        let next = self.ledger.committed().next();
+        let next = self.log.committed().next();
         let best = BestCopy { group, standing: best, process };
-        let gather = Gather::new(epoch, best, from, whole, next);
-        self.phase = Phase::Reading(Box::new(gather));
+        let reading = LogRecovery::new(epoch, best, from, whole, next);
+        self.phase = Phase::Reading(Box::new(reading));
         self.read_on(now, out);
     }
 
@@ -191,7 +191,7 @@ impl Front {
     pub(in crate::front) fn make_anew(&mut self, now: Mono, epoch: Epoch, out: &mut Vec<Intent>) {
         let Some(work) = &mut self.recovery.work else { return };
         let (mut state, mut slot) = match work.plan.group {
-            Some(_) => (self.ledger.ahead().clone(), self.ledger.last()),
+            Some(_) => (self.log.speculative_state().clone(), self.log.last()),
             None => (State::default(), Slot(0)),
         };
         // A group that is built on nothing would be born once more.
@@ -208,7 +208,7 @@ impl Front {
         self.claim_until = now + CLAIM_TIMEOUT;
         let bytes = state.encode();
         let pieces = bytes.len().div_ceil(PIECE_BYTES);
-        for (index, peer) in self.peers.iter_mut().enumerate() {
+        for (index, backend) in self.backends.iter_mut().enumerate() {
             if work.steps[index] != Step::Promised {
                 continue;
             }
@@ -223,7 +223,7 @@ impl Front {
                     bytes: piece.to_vec(),
                     last,
                 };
-                peer.ask(now, Asked::Recover(epoch), &order, out);
+                backend.ask(now, OrderPurpose::Recover(epoch), &order, out);
             }
         }
         tracing::info!(
@@ -247,12 +247,12 @@ impl Front {
     ) {
         let Some(work) = &mut self.recovery.work else { return };
         work.steps[index] = Step::Done;
-        let peer = &mut self.peers[index];
-        peer.went_back = None;
-        peer.description = Some(description);
+        let backend = &mut self.backends[index];
+        backend.went_back = None;
+        backend.description = Some(description);
         tracing::info!(
             target: "tmr_core::front::recover",
-            backend = %peer.address, "it has begun anew as a disk of the new group"
+            backend = %backend.address, "it has begun anew as a disk of the new group"
         );
         self.recover_goes_on(now);
         self.end_recovery_if_done(now, out);
@@ -276,7 +276,7 @@ impl Front {
         if 3 - work.count(Step::Out) < 2 {
             return self.claim_again(now, "a backend went away, and fewer than two are left");
         }
-        let reading = matches!(&self.phase, Phase::Reading(gather) if gather.reads(index));
+        let reading = matches!(&self.phase, Phase::Reading(reading) if reading.reads(index));
         if reading || work.plan.source == Source::Backend(index) && !sending {
             return self.claim_again(now, "the backend with the copy that counts went away");
         }
@@ -314,7 +314,7 @@ impl Front {
             self.name_source(&work.plan)
         );
         tracing::warn!(target: "tmr_core::front::recover", group = %work.group, "{text}");
-        self.events.note(self.ledger.now(), "group", text.clone());
+        self.events.note(self.log.now(), "group", text.clone());
         let said = json!({
             "message": text,
             "group": work.group.to_string(),
@@ -377,7 +377,9 @@ impl Front {
     /// What the copy that counts is called, for people.
     pub(in crate::front) fn name_source(&self, plan: &Plan) -> String {
         match plan.source {
-            Source::Backend(index) => format!("the copy of backend {}", self.peers[index].address),
+            Source::Backend(index) => {
+                format!("the copy of backend {}", self.backends[index].address)
+            }
             Source::Front => "what this front remembers".into(),
             Source::Nothing => "nothing".into(),
         }

@@ -1,7 +1,7 @@
 //! What the three backends report, and what follows when one comes, goes, or refuses this front.
 
-use crate::front::calls::virtual_containers::Virtual;
-use crate::front::replication::backend_link::{Asked, Follow, Peer};
+use crate::front::calls::virtual_containers::VirtualContainers;
+use crate::front::replication::backend_link::{BackendLink, OrderPurpose, Progress};
 use crate::front::replication::exclusion::Exclusion;
 use crate::front::{Front, Phase};
 use crate::io::Intent;
@@ -22,16 +22,16 @@ impl Front {
         report: Report,
         out: &mut Vec<Intent>,
     ) {
-        let asked = self.peers[index].answered(now, number);
+        let asked = self.backends[index].answered(now, number);
         let Some(pending) = asked else {
             match report {
                 Report::Described(description) if number == 0 => {
                     self.described_anew(index, description);
                 }
                 Report::Facts(facts) if number == 0 => self.told_facts(now, index, facts, out),
-                Report::Lost(lost) if number == 0 => self.peers[index].told_lost(lost),
+                Report::Lost(lost) if number == 0 => self.backends[index].told_lost(lost),
                 Report::Unusable { files } if number == 0 => {
-                    self.peers[index].told_unusable(files);
+                    self.backends[index].told_unusable(files);
                 }
                 _ => {}
             }
@@ -39,66 +39,69 @@ impl Front {
         };
         let epoch = self.phase.epoch();
         match (pending.what, report) {
-            (Asked::Describe | Asked::Disown(_), Report::Described(description)) => {
+            (OrderPurpose::Describe | OrderPurpose::Disown(_), Report::Described(description)) => {
                 self.described(now, index, (description, pending.sent), out);
             }
-            (Asked::Witness(at), Report::Facts(facts)) if Some(at) == epoch => {
+            (OrderPurpose::Witness(at), Report::Facts(facts)) if Some(at) == epoch => {
                 self.told_facts(now, index, facts, out);
             }
-            (Asked::Perform(flight), Report::Performed { reply }) => {
+            (OrderPurpose::Perform(flight), Report::Performed { reply }) => {
                 self.performed(now, index, flight, reply, out);
             }
             // What another group's backend has promised is no business of this front.
             (_, Report::Refused { .. }) if self.is_foreign(index) && !self.recovers(index) => {}
-            (Asked::Confirm(at), Report::Refused { promised }) if Some(at) != epoch => {
+            (OrderPurpose::Confirm(at), Report::Refused { promised }) if Some(at) != epoch => {
                 self.highest = self.highest.max(promised);
             }
             // It has promised this very epoch already, to a claim on an earlier connection.
-            (Asked::Claim(at), Report::Refused { promised })
+            (OrderPurpose::Claim(at), Report::Refused { promised })
                 if at == promised
                     && Some(at) == epoch
-                    && self.peers[index].follow == Follow::No =>
+                    && self.backends[index].progress == Progress::NotPromised =>
             {
-                self.peers[index].ask(now, Asked::Describe, &Order::Describe, out);
+                self.backends[index].ask(now, OrderPurpose::Describe, &Order::Describe, out);
             }
             (_, Report::Refused { promised }) => self.refused(now, promised, out),
-            (Asked::Claim(at), Report::Promised(standing)) if Some(at) == epoch => {
-                let before = self.peers[index].facts.as_ref().map_or(at, |facts| facts.before);
-                let peer = &mut self.peers[index];
-                if let Some(description) = &mut peer.description {
+            (OrderPurpose::Claim(at), Report::Promised(standing)) if Some(at) == epoch => {
+                let before = self.backends[index].facts.as_ref().map_or(at, |facts| facts.before);
+                let backend = &mut self.backends[index];
+                if let Some(description) = &mut backend.description {
                     description.standing = standing;
-                    peer.as_of = pending.sent;
+                    backend.as_of = pending.sent;
                 }
                 self.confirm(index, pending);
                 self.promised(now, index, before, out);
             }
-            (Asked::Recover(at), Report::Described(description)) if Some(at) == epoch => {
-                self.peers[index].as_of = pending.sent;
+            (OrderPurpose::Recover(at), Report::Described(description)) if Some(at) == epoch => {
+                self.backends[index].as_of = pending.sent;
                 self.recovered(now, index, description, out);
             }
-            (Asked::Recover(at), Report::Stored { .. }) if Some(at) == epoch => {
+            (OrderPurpose::Recover(at), Report::Stored { .. }) if Some(at) == epoch => {
                 self.recover_goes_on(now);
             }
-            (Asked::Recover(at), Report::Gap { .. }) if Some(at) == epoch => {
+            (OrderPurpose::Recover(at), Report::Gap { .. }) if Some(at) == epoch => {
                 self.claim_again(now, "a backend could not take the state of the new group");
             }
-            (Asked::Fetch(at), report) if Some(at) == epoch => self.fetched(now, report, out),
-            (Asked::Found(at), Report::Stored { .. }) if Some(at) == epoch => {
+            (OrderPurpose::Fetch(at), report) if Some(at) == epoch => {
+                self.fetched(now, report, out);
+            }
+            (OrderPurpose::Found(at), Report::Stored { .. }) if Some(at) == epoch => {
                 self.founded(now, index);
             }
-            (Asked::Append(at), Report::Stored { last, differing }) if Some(at) == epoch => {
+            (OrderPurpose::Append(at), Report::Stored { last, differing }) if Some(at) == epoch => {
                 self.confirm(index, pending);
                 self.acknowledged(index, last, &differing);
             }
-            (Asked::Install(at, Some(slot)), Report::Stored { .. }) if Some(at) == epoch => {
+            (OrderPurpose::Install(at, Some(slot)), Report::Stored { .. }) if Some(at) == epoch => {
                 self.installed(now, index, slot, out);
             }
-            (Asked::Append(at) | Asked::Install(at, _), Report::Gap { committed })
-                if Some(at) == epoch =>
-            {
+            (
+                OrderPurpose::Append(at) | OrderPurpose::Install(at, _),
+                Report::Gap { committed },
+            ) if Some(at) == epoch => {
                 self.gap(now, index, committed, out);
             }
-            (Asked::Confirm(at), Report::Confirmed) if Some(at) == epoch => {
+            (OrderPurpose::Confirm(at), Report::Confirmed) if Some(at) == epoch => {
                 self.confirm(index, pending);
                 let leads = matches!(self.phase, Phase::Leading { .. });
                 if leads && self.silenced && self.confirmed(now, FENCE) {
@@ -108,7 +111,7 @@ impl Front {
                         "a majority of backends confirms this front again"
                     );
                     // What clients said meanwhile it may not have heard: as after a takeover.
-                    self.desk.take_over(now, self.ledger.ahead());
+                    self.desk.take_over(now, self.log.speculative_state());
                 }
             }
             _ => {}
@@ -123,31 +126,31 @@ impl Front {
         (description, sent): (Description, Mono),
         out: &mut Vec<Intent>,
     ) {
-        let peer = &mut self.peers[index];
-        if peer
+        let backend = &mut self.backends[index];
+        if backend
             .description
             .as_ref()
             .is_none_or(|known| known.standing.disk != description.standing.disk)
         {
             tracing::info!(
                 target: "tmr_core::front::backends",
-                backend = %peer.address, parts = description.parts.len(), "backend is up"
+                backend = %backend.address, parts = description.parts.len(), "backend is up"
             );
-            peer.went_back = None;
+            backend.went_back = None;
         }
         let promised = description.standing.promised;
-        if peer.description.is_none() {
-            peer.met = now;
+        if backend.description.is_none() {
+            backend.met = now;
         }
-        peer.description = Some(description);
-        peer.as_of = sent;
+        backend.description = Some(description);
+        backend.as_of = sent;
         self.forgive(index);
         self.judge(now, out);
-        let peer = &mut self.peers[index];
-        if peer.exclusion.is_none() {
-            peer.trouble = None;
+        let backend = &mut self.backends[index];
+        if backend.exclusion.is_none() {
+            backend.trouble = None;
         }
-        self.join();
+        self.merge_parts();
         self.yield_to_another_group();
         if self.is_foreign(index) {
             return;
@@ -160,21 +163,27 @@ impl Front {
         let Some(epoch) = self.phase.epoch() else { return };
         // What it says of itself from before it counted is older than what its disk has acknowledged
         // by another connection: it has been asked once more.
-        if self.recovery.is_busy() || sent < self.peers[index].counts_since {
+        if self.recovery.is_busy() || sent < self.backends[index].counts_since {
             return;
         }
-        match self.peers[index].exclusion {
+        match self.backends[index].exclusion {
             // It has promised by an earlier connection. By this one it may follow already.
-            None if promised == epoch && self.peers[index].follow != Follow::No => {}
+            None if promised == epoch && self.backends[index].progress != Progress::NotPromised => {
+            }
             None if promised == epoch => self.promised(now, index, promised, out),
-            None => self.peers[index].ask(now, Asked::Claim(epoch), &Order::Claim { epoch }, out),
+            None => self.backends[index].ask(
+                now,
+                OrderPurpose::Claim(epoch),
+                &Order::Claim { epoch },
+                out,
+            ),
             Some(_) => {}
         }
     }
 
     /// It belongs to another group, so that nothing it says of epochs means anything here.
     fn is_foreign(&self, index: usize) -> bool {
-        matches!(self.peers[index].exclusion, Some(Exclusion::Foreign(_)))
+        matches!(self.backends[index].exclusion, Some(Exclusion::Foreign(_)))
     }
 
     /// A backend has promised a higher epoch to another front.
@@ -188,7 +197,7 @@ impl Front {
                     %promised, %epoch, "another front has claimed the lead"
                 );
                 let told = self.was_told_since();
-                if self.handover.was_told() {
+                if self.failover.was_told() {
                     self.let_go();
                 } else {
                     self.step_back(out);
@@ -213,7 +222,7 @@ impl Front {
     pub(in crate::front) fn step_back(&mut self, out: &mut Vec<Intent>) {
         self.phase = Phase::Standby;
         self.drop_flights();
-        self.ledger.drop_uncommitted();
+        self.log.drop_uncommitted();
         self.desk.drop_clients(Why::Stepped("another front leads"), out);
         self.desk.forget_handles();
     }
@@ -222,8 +231,8 @@ impl Front {
     /// first entry of its epoch. A promise alone proves nothing: the claim may have led nowhere,
     /// and nobody would lead if this front did not claim again.
     fn succeeded(&self) -> bool {
-        let known = self.ledger.committed();
-        self.peers.iter().filter_map(Peer::standing).any(|own| own.committed > known)
+        let known = self.log.committed();
+        self.backends.iter().filter_map(BackendLink::standing).any(|own| own.committed > known)
     }
 
     /// Stands by once it is known that another front leads. The backend that showed it may not have
@@ -231,8 +240,10 @@ impl Front {
     fn yield_to_successor(&mut self) {
         if self.wish.deposed && self.succeeded() {
             tracing::warn!(target: "tmr_core::front::backends", "another front leads: standing by");
-            let known = self.ledger.committed();
-            for description in self.peers.iter_mut().filter_map(|peer| peer.description.as_mut()) {
+            let known = self.log.committed();
+            for description in
+                self.backends.iter_mut().filter_map(|backend| backend.description.as_mut())
+            {
                 description.led |= description.standing.committed > known;
             }
             self.stand_by();
@@ -242,7 +253,7 @@ impl Front {
     /// Stands by where claims lead nowhere again and again, and a backend says that the front which
     /// it promised serves: to go on would only take the lead from that one, for seconds each time.
     fn give_up_claiming(&mut self, index: usize) {
-        let Some(known) = self.peers[index].known() else { return };
+        let Some(known) = self.backends[index].known() else { return };
         let another = known.led && known.standing.promised.front != self.config.front;
         let pausing = matches!(self.phase, Phase::Pausing { .. });
         if another && pausing && self.futile >= CLAIMS_FUTILE {
@@ -258,17 +269,17 @@ impl Front {
     /// Stands by where nobody confirms this front any more, because another one serves with two of its
     /// backends in another group: that group was made from what was left of this one.
     fn yield_to_another_group(&mut self) {
-        let replaced = |peer: &&Peer| {
-            let known = peer.known().filter(|known| known.led);
-            known.is_some_and(|known| known.standing.group != self.ledger.group())
+        let replaced = |backend: &&BackendLink| {
+            let known = backend.known().filter(|known| known.led);
+            known.is_some_and(|known| known.standing.group != self.log.group())
         };
         let leads = matches!(self.phase, Phase::Leading { .. });
-        if leads && self.silenced && self.peers.iter().filter(replaced).count() >= 2 {
+        if leads && self.silenced && self.backends.iter().filter(replaced).count() >= 2 {
             tracing::warn!(
                 target: "tmr_core::front::backends",
                 "another front serves with these backends in another group: standing by"
             );
-            self.ledger.drop_uncommitted();
+            self.log.drop_uncommitted();
             self.desk.forget_handles();
             self.stand_by();
         }
@@ -277,11 +288,11 @@ impl Front {
     /// Another front serves the group: what kept this one from leading says nothing any more. Where
     /// memory contradicted itself, that is so once the other one leads a group that was made anew.
     fn forget_obstacles(&mut self, index: usize) {
-        let Some(known) = self.peers[index].known() else { return };
+        let Some(known) = self.backends[index].known() else { return };
         if !known.led || known.standing.promised.front == self.config.front {
             return;
         }
-        if self.contradiction.is_some() && known.standing.group != self.ledger.group() {
+        if self.contradiction.is_some() && known.standing.group != self.log.group() {
             self.contradiction = None;
             self.stand_by();
         }
@@ -290,12 +301,12 @@ impl Front {
             self.unproved = false;
             if self.wish.address != Some(true) {
                 // The role is where a planned failover should have brought it, and so is the address.
-                self.handover.trouble = None;
+                self.failover.trouble = None;
             }
         }
     }
 
-    pub(in crate::front) fn drop_peer(
+    pub(in crate::front) fn drop_backend(
         &mut self,
         now: Mono,
         link: Link,
@@ -304,10 +315,10 @@ impl Front {
         out: &mut Vec<Intent>,
     ) {
         out.push(Intent::Close { link, why: why.clone() });
-        self.lost_peer(now, index, &why, out);
+        self.lost_backend(now, index, &why, out);
     }
 
-    pub(in crate::front) fn lost_peer(
+    pub(in crate::front) fn lost_backend(
         &mut self,
         now: Mono,
         index: usize,
@@ -315,28 +326,28 @@ impl Front {
         out: &mut Vec<Intent>,
     ) {
         self.note_acked();
-        let peer = &mut self.peers[index];
-        if peer.known().is_some() {
+        let backend = &mut self.backends[index];
+        if backend.known().is_some() {
             tracing::warn!(
                 target: "tmr_core::front::backends",
-                backend = %peer.address, %why, "backend is down"
+                backend = %backend.address, %why, "backend is down"
             );
         } else {
-            let text = format!("backend {} cannot be used: {why}", peer.address);
-            peer.unreached.warn(now, &text);
+            let text = format!("backend {} cannot be used: {why}", backend.address);
+            backend.unreached.warn(now, &text);
         }
-        peer.trouble = Some(format!("{why}"));
-        let lost = peer.lost(now, self.config.retry);
+        backend.trouble = Some(format!("{why}"));
+        let lost = backend.lost(now, self.config.retry);
         self.judge(now, out);
-        self.join();
-        self.hop_from(now, index, lost, out);
+        self.merge_parts();
+        self.failover_from(now, index, lost, out);
         if self.recovery.is_busy() {
             return self.lost_for_recovery(now, index, out);
         }
         let leads_nowhere = match &self.phase {
-            Phase::Reading(gather) => gather.reads(index),
+            Phase::Reading(reading) => reading.reads(index),
             Phase::Founding { .. } => true,
-            Phase::Proving { need: 2, .. } => !self.can_be_proved(),
+            Phase::Reproposing { need: 2, .. } => !self.can_be_proved(),
             _ => false,
         };
         if leads_nowhere {
@@ -345,13 +356,13 @@ impl Front {
     }
 
     /// Joins the parts anew: a backend came, went, or holds something else.
-    pub(in crate::front) fn join(&mut self) {
-        let parts = self.peers.each_ref().map(|peer| {
-            peer.known().filter(|_| peer.trouble.is_none()).map(|d| d.parts.as_slice())
+    pub(in crate::front) fn merge_parts(&mut self) {
+        let parts = self.backends.each_ref().map(|backend| {
+            backend.known().filter(|_| backend.trouble.is_none()).map(|d| d.parts.as_slice())
         });
         let lists = self.config.virtuals.iter().map(|(id, _)| *id);
-        let joined = Virtual::join(parts, self.ledger.ahead(), lists);
-        let before = core::mem::replace(&mut self.joined, joined);
+        let merged = VirtualContainers::merge(parts, self.log.speculative_state(), lists);
+        let before = core::mem::replace(&mut self.virtuals, merged);
         self.log_copies(&before.copies);
         self.log_gone(&before.gone);
         self.unnamed = true;
@@ -367,29 +378,29 @@ impl Front {
         for container in listed {
             self.name_container(container);
         }
-        self.join();
-        let there: Vec<ContainerId> = self.joined.containers.keys().copied().collect();
+        self.merge_parts();
+        let there: Vec<ContainerId> = self.virtuals.containers.keys().copied().collect();
         for container in there {
             self.name_container(container);
         }
-        self.join();
+        self.merge_parts();
         self.unnamed = false;
     }
 
     fn name_container(&mut self, container: ContainerId) {
         let chosen = self.config.virtuals.iter().find(|(id, _)| *id == container);
         let chosen = chosen.and_then(|(_, serial)| *serial);
-        let kept = self.ledger.ahead().virtual_serial(&container);
+        let kept = self.log.speculative_state().virtual_serial(&container);
         if kept.is_some() && (chosen.is_none() || chosen == kept) {
             return;
         }
-        let serial = chosen.or_else(|| self.ledger.ahead().serial_before(&container));
+        let serial = chosen.or_else(|| self.log.speculative_state().serial_before(&container));
         let serial = serial.unwrap_or_else(|| self.random.between(10_000_000, 99_999_999));
         tracing::info!(
             target: "tmr_core::front::backends",
             %container, serial, "a virtual container has its serial"
         );
-        self.ledger.propose(Entry::Configure(Setting::Virtual { container, serial }));
+        self.log.propose(Entry::Configure(Setting::Virtual { container, serial }));
     }
 
     /// A backend has taken other licence files. What it told of the log before stays as it was:
@@ -398,25 +409,26 @@ impl Front {
         if !self.is_foreign(index) {
             self.highest = self.highest.max(description.standing.promised);
         }
-        let peer = &mut self.peers[index];
+        let backend = &mut self.backends[index];
         // Before it has said who it is, what it was asked for is on its way and says all this.
-        if let Some(known) = &mut peer.description {
+        if let Some(known) = &mut backend.description {
             tracing::info!(
                 target: "tmr_core::front::backends",
-                backend = %peer.address, parts = description.parts.len(), "backend has other licences"
+                backend = %backend.address, parts = description.parts.len(), "backend has other licences"
             );
             known.parts = description.parts;
-            self.join();
+            self.merge_parts();
         }
     }
 
     /// At least two backends are there and counted.
     pub(in crate::front) fn could_serve(&self) -> bool {
-        let counts = |peer: &&Peer| peer.known().is_some() && peer.exclusion.is_none();
-        self.peers.iter().filter(counts).count() >= 2
+        let counts =
+            |backend: &&BackendLink| backend.known().is_some() && backend.exclusion.is_none();
+        self.backends.iter().filter(counts).count() >= 2
     }
 
-    pub(in crate::front) fn peer_of(&self, link: Link) -> Option<usize> {
-        self.peers.iter().position(|peer| peer.link() == Some(link))
+    pub(in crate::front) fn backend_of(&self, link: Link) -> Option<usize> {
+        self.backends.iter().position(|backend| backend.link() == Some(link))
     }
 }

@@ -11,8 +11,8 @@
 //! - The address goes: nothing is claimed any more, unless an operator has said so. A front that
 //!   leads goes on until another one does; clients that know its own address lose nothing.
 
-use super::failover::Handover;
-use crate::front::replication::backend_link::Peer;
+use super::failover::Failover;
+use crate::front::replication::backend_link::BackendLink;
 use crate::front::{Front, Phase};
 use crate::io::{Intent, VipRequest};
 use crate::time::Mono;
@@ -64,7 +64,7 @@ impl Front {
     /// An operator says that it is to lead.
     pub(in crate::front) fn order(&mut self, now: Mono) {
         tracing::info!(target: "tmr_core::front::role", "activated by command");
-        self.handover = Handover::default();
+        self.failover = Failover::default();
         self.take_role(now);
         self.wish.ordered = true;
     }
@@ -130,14 +130,15 @@ impl Front {
     /// A backend knows of a front that serves. No stock server does: there it is the twin that says
     /// so.
     pub(in crate::front) fn somebody_leads(&self) -> bool {
-        let led = self.peers.iter().filter_map(Peer::known).any(|description| description.led);
+        let led =
+            self.backends.iter().filter_map(BackendLink::known).any(|description| description.led);
         led || self.config.unfenced && self.twin_leads()
     }
 
     /// The address is here, and another front leads: it is better there.
     pub(in crate::front) fn is_misplaced(&self) -> bool {
         let here = self.wish.waits && self.wish.address == Some(true);
-        here && self.somebody_leads() && !self.handover.keeps_address()
+        here && self.somebody_leads() && !self.failover.keeps_address()
     }
 
     /// Tells whoever moves the address, when that changes.

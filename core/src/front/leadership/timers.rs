@@ -1,6 +1,6 @@
 //! What is due: dials, heartbeats, claims, the fence; and when to come back.
 
-use crate::front::replication::backend_link::{Asked, Peer, Wire};
+use crate::front::replication::backend_link::{BackendLink, LinkState, OrderPurpose};
 use crate::front::{Front, Phase};
 use crate::io::Intent;
 use crate::limits::{BACKEND_SILENCE, FENCE, HEARTBEAT};
@@ -15,17 +15,19 @@ const UNPROVEN: Why = Why::Timeout("it took the connection and did not prove the
 impl Front {
     pub(in crate::front) fn timers(&mut self, now: Mono, out: &mut Vec<Intent>) {
         for index in 0..3 {
-            let peer = &mut self.peers[index];
-            match peer.wire {
-                Wire::Down(at) if at <= now => {
+            let backend = &mut self.backends[index];
+            match backend.link_state {
+                LinkState::Down(at) if at <= now => {
                     self.dialled += 2;
-                    peer.dial(now, Link(self.dialled), out);
+                    backend.dial(now, Link(self.dialled), out);
                 }
-                Wire::Dialling(link, until) if until <= now => {
-                    self.drop_peer(now, link, index, UNPROVEN, out);
+                LinkState::Dialling(link, until) if until <= now => {
+                    self.drop_backend(now, link, index, UNPROVEN, out);
                 }
-                Wire::Up(link) if !peer.asked.is_empty() && peer.heard + BACKEND_SILENCE <= now => {
-                    self.drop_peer(now, link, index, Why::Timeout("a backend is silent"), out);
+                LinkState::Up(link)
+                    if !backend.pending.is_empty() && backend.heard + BACKEND_SILENCE <= now =>
+                {
+                    self.drop_backend(now, link, index, Why::Timeout("a backend is silent"), out);
                 }
                 _ => {}
             }
@@ -42,7 +44,7 @@ impl Front {
             self.stand_by();
         }
         self.redial_doubled(now, out);
-        self.handover_timers(now, out);
+        self.failover_timers(now, out);
         self.twin_timers(now, out);
         self.end_late(now, out);
     }
@@ -51,7 +53,7 @@ impl Front {
     pub(in crate::front) fn beat(&mut self, now: Mono, out: &mut Vec<Intent>) {
         self.heartbeat = now + HEARTBEAT;
         let epoch = self.phase.epoch().unwrap_or_default();
-        let (committed, serves) = (self.ledger.committed(), self.serves(now));
+        let (committed, serves) = (self.log.committed(), self.serves(now));
         let order = Order::Confirm { epoch, committed, serves };
         let stuck = self.wish.lead && self.phase.epoch().is_none() && !self.could_claim();
         // Who stands by is told of nothing that others change, as the birth of a group; and what
@@ -61,16 +63,16 @@ impl Front {
         let asks = self.wish.deposed || self.wish.waits || self.futile > 0 || stuck || unsure;
         let asks = asks || self.silenced || self.misses_clocks(now) || self.doubt.is_some();
         let doubled = [0, 1, 2].map(|index| self.is_doubled(index));
-        let peers = self.peers.iter_mut().zip(doubled);
-        for (peer, doubled) in peers.filter(|(peer, _)| peer.known().is_some()) {
-            peer.ask(now, Asked::Confirm(epoch), &order, out);
+        let backends = self.backends.iter_mut().zip(doubled);
+        for (backend, doubled) in backends.filter(|(backend, _)| backend.known().is_some()) {
+            backend.ask(now, OrderPurpose::Confirm(epoch), &order, out);
             // Who is left out may have been put right, and is asked for no promise.
-            if asks || doubled || peer.exclusion.is_some() {
-                peer.ask(now, Asked::Describe, &Order::Describe, out);
+            if asks || doubled || backend.exclusion.is_some() {
+                backend.ask(now, OrderPurpose::Describe, &Order::Describe, out);
             }
         }
         self.tell_witness(now, out);
-        self.peers.iter_mut().for_each(Peer::log_what_lasts);
+        self.backends.iter_mut().for_each(BackendLink::log_what_lasts);
         self.log_obstacle();
         let refused = self.refused.beat(now);
         self.record_refused(refused);
@@ -89,7 +91,7 @@ impl Front {
             | Phase::Reading(_)
             | Phase::Founding { .. }
             | Phase::Recovering { .. }
-            | Phase::Proving { .. }
+            | Phase::Reproposing { .. }
                 if self.claim_until <= now =>
             {
                 self.claim_again(now, "it took too long");
@@ -108,13 +110,13 @@ impl Front {
     }
 
     pub(in crate::front) fn deadline(&self) -> Option<Deadline> {
-        let peers = self.peers.iter().filter_map(|peer| match peer.wire {
-            Wire::Down(at) => Some(Deadline { at, reason: "dial a backend" }),
-            Wire::Dialling(_, at) => Some(Deadline { at, reason: "backend does not answer" }),
-            Wire::Up(_) if !peer.asked.is_empty() => {
-                Some(Deadline { at: peer.heard + BACKEND_SILENCE, reason: "backend is silent" })
+        let backends = self.backends.iter().filter_map(|backend| match backend.link_state {
+            LinkState::Down(at) => Some(Deadline { at, reason: "dial a backend" }),
+            LinkState::Dialling(_, at) => Some(Deadline { at, reason: "backend does not answer" }),
+            LinkState::Up(_) if !backend.pending.is_empty() => {
+                Some(Deadline { at: backend.heard + BACKEND_SILENCE, reason: "backend is silent" })
             }
-            Wire::Up(_) => None,
+            LinkState::Up(_) => None,
         });
         let heartbeat = Deadline { at: self.heartbeat, reason: "heartbeat" };
         let claim = match self.phase {
@@ -127,11 +129,11 @@ impl Front {
         let flights = self.flights_due().map(|at| Deadline { at, reason: "call" });
         let strange = self.desk.waits_until().map(|at| Deadline { at, reason: "a wrong handle" });
         let twin = self.twin_deadline();
-        let handover = self.handover.deadline();
+        let handover = self.failover.deadline();
         let offered = self.wish.offered.map(|at| Deadline { at, reason: "role offered" });
         let doubled = self.redial_due().map(|at| Deadline { at, reason: "look an address up" });
         let single = [Some(heartbeat), claim, flights, strange, twin, handover, offered, doubled];
-        let first = peers.chain(single.into_iter().flatten()).min();
+        let first = backends.chain(single.into_iter().flatten()).min();
         let cleanup = self.desk.due().map(|at| Deadline { at, reason: "clean-up" });
         // Members are counted only where it would matter.
         let cleanup =

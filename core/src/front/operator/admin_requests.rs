@@ -32,7 +32,7 @@ impl Front {
                 self.timers(now.mono, out);
             }
             Some(Command::Failover) => {
-                self.hand_over(now.mono);
+                self.begin_failover(now.mono);
             }
             Some(Command::Notify(notice)) => {
                 notice.into_iter().for_each(|notice| self.machine.notified(now.mono, notice));
@@ -61,7 +61,7 @@ impl Front {
 
     /// An operator takes all handles of an address back. It is one event, however many there are.
     fn take_all_back(&mut self, now: Now, address: IpAddr) {
-        let handles = self.desk.held_from(address, self.ledger.ahead());
+        let handles = self.desk.held_from(address, self.log.speculative_state());
         let text = format!("all {} handles of {address} taken back", handles.len());
         self.events.note(now.wall, "seat", text);
         for handle in handles {
@@ -71,7 +71,7 @@ impl Front {
 
     /// An operator takes a handle back.
     fn take_back(&mut self, now: Now, handle: Handle) {
-        let Some(seat) = self.ledger.ahead().seat(handle) else { return };
+        let Some(seat) = self.log.speculative_state().seat(handle) else { return };
         let text =
             format!("handle {handle} ({}) taken back from {}", seat.held, status::holder(seat));
         self.events.note(now.wall, "seat", text);

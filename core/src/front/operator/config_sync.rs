@@ -23,7 +23,7 @@ use core::cmp::Ordering;
 
 /// The configuration and what becomes of it.
 #[derive(Clone, Debug, Default)]
-pub(in crate::front) struct Settings {
+pub(in crate::front) struct ConfigSync {
     /// What is in force; `None` until the machine has said so.
     pub(in crate::front) now: Option<Box<InForce>>,
     /// A text is being stored, and for whom.
@@ -49,7 +49,7 @@ struct Theirs {
     fresh: bool,
 }
 
-impl Settings {
+impl ConfigSync {
     /// A text is being stored.
     pub(in crate::front) fn is_busy(&self) -> bool {
         self.storing.is_some()
@@ -66,22 +66,22 @@ impl Settings {
 impl Front {
     /// An operator wants this text stored, which a front would take.
     pub(in crate::front) fn store(&mut self, link: Link, text: String, out: &mut Vec<Intent>) {
-        self.settings.storing = Some(Asker::Page(link));
+        self.config_sync.storing = Some(Asker::Page(link));
         out.push(HostRequest::StoreConfig(text).into());
     }
 
     /// This is in force from now on.
     pub(in crate::front) fn in_force(&mut self, now: Mono, new: InForce, out: &mut Vec<Intent>) {
-        self.settings.now = Some(Box::new(new));
+        self.config_sync.now = Some(Box::new(new));
         self.tell_settings(now, out);
         self.compare_settings(now, out);
     }
 
     /// The text that was to be stored is in force, or nothing has changed.
     pub(in crate::front) fn stored(&mut self, now: Now, stored: Stored, out: &mut Vec<Intent>) {
-        match (self.settings.storing.take(), stored) {
+        match (self.config_sync.storing.take(), stored) {
             (Some(Asker::Page(link)), stored) => {
-                let revision = self.settings.now.as_ref().map_or(0, |now| now.config.revision);
+                let revision = self.config_sync.now.as_ref().map_or(0, |now| now.config.revision);
                 let (status, said) = page::stored(revision, &stored);
                 self.admin.conclude(now, link, (status, &said), out);
             }
@@ -100,7 +100,7 @@ impl Front {
     /// Tells the twin what this configuration says of what both must have alike.
     pub(in crate::front) fn tell_settings(&mut self, now: Mono, out: &mut Vec<Intent>) {
         let Some(twin) = &mut self.twin else { return };
-        let tell = self.settings.told().filter(|_| twin.speaks(Version::SETTINGS));
+        let tell = self.config_sync.told().filter(|_| twin.speaks(Version::SETTINGS));
         twin.tell(
             now,
             &tell.unwrap_or_else(|| Tell::Shared(crate::front::twin::shared(&self.config))),
@@ -115,19 +115,19 @@ impl Front {
         (revision, text): (u32, String),
         out: &mut Vec<Intent>,
     ) {
-        let before = self.settings.theirs.as_ref();
+        let before = self.config_sync.theirs.as_ref();
         let same = before.is_some_and(|it| it.revision == revision && it.text == text);
         // What is being stored is not stored twice.
-        let fresh = !(same && matches!(self.settings.storing, Some(Asker::Twin)));
-        self.settings.theirs = Some(Theirs { revision, text, fresh });
+        let fresh = !(same && matches!(self.config_sync.storing, Some(Asker::Twin)));
+        self.config_sync.theirs = Some(Theirs { revision, text, fresh });
         self.compare_settings(now, out);
     }
 
     /// Follows the twin if its configuration was changed later, or has it follow; and keeps in what
     /// the two differ.
     fn compare_settings(&mut self, now: Mono, out: &mut Vec<Intent>) {
-        let Settings { now: Some(own), storing, theirs: Some(theirs), trouble } =
-            &mut self.settings
+        let ConfigSync { now: Some(own), storing, theirs: Some(theirs), trouble } =
+            &mut self.config_sync
         else {
             return;
         };
@@ -158,6 +158,6 @@ impl Front {
             target: "tmr_core::front::settings",
             "the twin's later configuration is not taken over: {reason}"
         );
-        self.settings.trouble = Some(reason);
+        self.config_sync.trouble = Some(reason);
     }
 }

@@ -4,7 +4,7 @@
 //! What never lives here: what follows from anything of it.
 
 use crate::front::Front;
-use crate::front::replication::backend_link::Wire;
+use crate::front::replication::backend_link::LinkState;
 use crate::front::twin::Twin;
 use crate::limits::{EVENTS_DENIED, EVENTS_KEPT};
 use crate::time::{Now, Wall};
@@ -70,7 +70,10 @@ impl Front {
     pub(in crate::front) fn take_notes(&mut self, now: Now) {
         let seen = Seen {
             part: self.part(now.mono),
-            backends: self.peers.each_ref().map(|peer| matches!(peer.wire, Wire::Up(_))),
+            backends: self
+                .backends
+                .each_ref()
+                .map(|backend| matches!(backend.link_state, LinkState::Up(_))),
             twin: self.twin.as_ref().map(Twin::stands),
             address: self.wish.address,
         };
@@ -89,12 +92,12 @@ impl Front {
             };
             notes.push(("role", text));
         }
-        for (index, peer) in self.peers.iter().enumerate() {
-            let address = &peer.address;
+        for (index, backend) in self.backends.iter().enumerate() {
+            let address = &backend.address;
             match (before.backends[index], seen.backends[index]) {
                 (false, true) => notes.push(("backend", format!("backend {address} is connected"))),
                 (true, false) => {
-                    let why = peer.trouble.as_deref().map(|why| format!(": {why}"));
+                    let why = backend.trouble.as_deref().map(|why| format!(": {why}"));
                     let why = why.unwrap_or_default();
                     notes.push(("backend", format!("backend {address} is gone{why}")));
                 }

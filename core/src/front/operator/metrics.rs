@@ -79,9 +79,9 @@ impl At<'_> {
         }
         let help = "Whether the last planned failover did not come to its end.";
         page.gauge("tmrd_failover_trouble", help)
-            .is(&[], u8::from(front.handover.trouble.is_some()));
+            .is(&[], u8::from(front.failover.trouble.is_some()));
         page.gauge("tmrd_committed_slot", "Log entries that are known to hold for ever.")
-            .is(&[], front.ledger.committed().0);
+            .is(&[], front.log.committed().0);
         page.gauge("tmrd_uncommitted_entries", "Log entries that two backends have not confirmed.")
             .is(&[], front.uncommitted());
     }
@@ -102,22 +102,22 @@ impl At<'_> {
             }
         }
         let front = self.front;
-        let committed = front.ledger.committed().0;
+        let committed = front.log.committed().0;
         if let Phase::Leading { .. } = front.phase {
             let help = "Committed log entries that a backend does not have yet.";
             let mut family = page.gauge("tmrd_backend_lag_entries", help);
-            for (row, peer) in rows.iter().zip(&front.peers) {
-                let lag = committed.saturating_sub(peer.acked().0);
+            for (row, backend) in rows.iter().zip(&front.backends) {
+                let lag = committed.saturating_sub(backend.matched().0);
                 family.is(&[("backend", &row.address)], lag);
             }
         }
         let mut family = page.counter("tmrd_backend_dials", "How often a backend was dialled.");
-        for (row, peer) in rows.iter().zip(&front.peers) {
-            family.is(&[("backend", &row.address)], peer.dials);
+        for (row, backend) in rows.iter().zip(&front.backends) {
+            family.is(&[("backend", &row.address)], backend.dials);
         }
         let mut family = page.gauge("tmrd_backend_calls", "Calls that a backend works on.");
-        for (row, peer) in rows.iter().zip(&front.peers) {
-            family.is(&[("backend", &row.address)], peer.busy);
+        for (row, backend) in rows.iter().zip(&front.backends) {
+            family.is(&[("backend", &row.address)], backend.busy);
         }
         let help = "Handles whose grant a backend has on disk.";
         let mut family = page.gauge("tmrd_backend_handles", help);
@@ -155,11 +155,11 @@ impl At<'_> {
 
     fn write_licences(&self, page: &mut Page) {
         let front = self.front;
-        let container = |key| match front.joined.catalogue.container_of(key) {
+        let container = |key| match front.virtuals.catalogue.container_of(key) {
             Some(shown) => format!("{}-{}", mask::TMR, shown.serial),
             None => String::new(),
         };
-        let names: Vec<_> = front.joined.joined.keys().map(container).collect();
+        let names: Vec<_> = front.virtuals.merged.keys().map(container).collect();
         let rows = self.licences();
         let mut family = |name, help: &str, value: &dyn Fn(&LicenceStatus) -> Option<u64>| {
             let mut family = page.gauge(name, help);
@@ -192,7 +192,7 @@ impl At<'_> {
             row.units_left.map(u64::from)
         });
         let mut held = [0_u64; Mode::ALL.len()];
-        for seat in front.ledger.ahead().seats() {
+        for seat in front.log.speculative_state().seats() {
             held[seat.mode as usize] += 1;
         }
         let mut family = page.gauge("tmrd_handles", "Handles that are held, by access mode.");
@@ -200,8 +200,8 @@ impl At<'_> {
             family.is(&[("mode", &mode.name())], count);
         }
         page.gauge("tmrd_strays", "Containers with TMR licences that no client sees.")
-            .is(&[], front.joined.strays.len());
+            .is(&[], front.virtuals.strays.len());
         page.gauge("tmrd_copied_parts", "Containers that more than one backend holds.")
-            .is(&[], front.joined.copies.len());
+            .is(&[], front.virtuals.copies.len());
     }
 }

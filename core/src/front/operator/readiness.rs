@@ -3,7 +3,7 @@
 //!
 //! What never lives here: who is left out, and what keeps a front from leading (that is `members`).
 
-use crate::front::replication::backend_link::{Follow, Peer};
+use crate::front::replication::backend_link::{BackendLink, Progress};
 use crate::front::replication::membership::is_unborn;
 use crate::front::{Front, Phase};
 use crate::limits::CONFIRMED;
@@ -67,8 +67,9 @@ impl Front {
     /// Whether a call can be decided, as people and keepalived are told: see
     /// [`Front::seems_confirmed`].
     fn seems_to_serve(&self, now: Mono) -> bool {
-        let follows = |peer: &&Peer| matches!(peer.follow, Follow::Yes { .. });
-        let two = self.peers.iter().filter(follows).count() >= 2;
+        let follows =
+            |backend: &&BackendLink| matches!(backend.progress, Progress::Following { .. });
+        let two = self.backends.iter().filter(follows).count() >= 2;
         matches!(self.phase, Phase::Leading { .. }) && two && self.seems_confirmed(now)
     }
 
@@ -80,33 +81,33 @@ impl Front {
     /// Members of the group that are connected and counted. The one that leads counts those that
     /// follow; another one knows how they stood when they last said so.
     pub(in crate::front) fn members_here(&self) -> usize {
-        self.peers.iter().filter(|peer| self.counts_as_member(peer)).count()
+        self.backends.iter().filter(|backend| self.counts_as_member(backend)).count()
     }
 
     /// A backend is connected, counted, and a member of the group.
-    pub(in crate::front) fn counts_as_member(&self, peer: &Peer) -> bool {
+    pub(in crate::front) fn counts_as_member(&self, backend: &BackendLink) -> bool {
         let leads = matches!(self.phase, Phase::Leading { .. });
-        let group = if leads { self.ledger.group() } else { self.own_group() };
-        let Some(standing) = peer.standing().filter(|_| group.is_some()) else { return false };
-        let counts = match peer.follow {
-            Follow::Yes { .. } if leads => self.is_member(standing),
+        let group = if leads { self.log.group() } else { self.own_group() };
+        let Some(standing) = backend.standing().filter(|_| group.is_some()) else { return false };
+        let counts = match backend.progress {
+            Progress::Following { .. } if leads => self.is_member(standing),
             _ if leads => false,
             _ => standing.group == group && !is_unborn(standing) && self.may_be_member(standing),
         };
-        peer.exclusion.is_none() && counts
+        backend.exclusion.is_none() && counts
     }
 
     /// Whether a disk is a member, as far as this front knows. A copy of the log that is older than
     /// what the backend has says nothing of it: the disk may have been taken in since.
     fn may_be_member(&self, standing: &Standing) -> bool {
-        let older = self.ledger.group() != standing.group
-            || self.ledger.committed() < standing.committed
-            || self.ledger.committed() == Slot(0);
+        let older = self.log.group() != standing.group
+            || self.log.committed() < standing.committed
+            || self.log.committed() == Slot(0);
         older || self.is_member(standing)
     }
 
     fn is_member(&self, standing: &Standing) -> bool {
-        self.ledger.member_sets().all(|set| set.contains(&standing.disk))
+        self.log.member_sets().all(|set| set.contains(&standing.disk))
     }
 
     /// All three backends are here and hold nothing, and nothing is known of a group that they held:

@@ -7,7 +7,7 @@
 
 use crate::config::{self, InForce};
 use crate::front::Front;
-use crate::front::replication::backend_link::Peer;
+use crate::front::replication::backend_link::BackendLink;
 use crate::front::twin::Twin;
 use crate::io::Intent;
 use crate::link::{Address, Why};
@@ -35,7 +35,7 @@ impl Front {
         self.config.retry = config.retry;
         if self.config.virtuals != config.virtuals {
             self.config.virtuals.clone_from(&config.virtuals);
-            self.join();
+            self.merge_parts();
         }
         self.configure_backends(now, &config.backends, out);
         self.configure_twin(now, config.twin.clone(), out);
@@ -49,21 +49,21 @@ impl Front {
             return;
         }
         for (index, address) in places.iter().enumerate() {
-            if self.peers[index].address == *address {
+            if self.backends[index].address == *address {
                 continue;
             }
             tracing::info!(
                 target: "tmr_core::front::configure",
-                old = %self.peers[index].address, new = %address, "a backend is another one"
+                old = %self.backends[index].address, new = %address, "a backend is another one"
             );
-            if let Some(link) = self.peers[index].link() {
-                self.drop_peer(now, link, index, MOVED, out);
+            if let Some(link) = self.backends[index].link() {
+                self.drop_backend(now, link, index, MOVED, out);
             }
-            self.peers[index] = Peer::new(address.clone());
-            self.peers[index].round = self.round;
+            self.backends[index] = BackendLink::new(address.clone());
+            self.backends[index].round = self.round;
         }
         self.config.backends = places;
-        self.join();
+        self.merge_parts();
     }
 
     fn configure_twin(&mut self, now: Mono, new: config::Twin, out: &mut Vec<Intent>) {

@@ -8,7 +8,7 @@ use crate::admin::status::{
 };
 use crate::admin::usage::usage;
 use crate::config::InForce;
-use crate::front::replication::backend_link::{Follow, Wire};
+use crate::front::replication::backend_link::{LinkState, Progress};
 use crate::front::{Front, Phase};
 use crate::history::{Chart, Span};
 use crate::limits::{ALLOCATIONS_SHOWN, DENIED_RECENT, HISTORY_GAP_TOLD};
@@ -74,13 +74,13 @@ impl View for At<'_> {
     }
 
     fn allocations(&self, from: usize) -> Value {
-        let total = self.front.ledger.ahead().seat_count();
+        let total = self.front.log.speculative_state().seat_count();
         serde_json::json!({ "total": total, "allocations": self.page(from) })
     }
 
     fn held_from(&self, address: IpAddr) -> Result<usize, String> {
         self.takes_back("handles")?;
-        match self.front.desk.held_from(address, self.front.ledger.ahead()).len() {
+        match self.front.desk.held_from(address, self.front.log.speculative_state()).len() {
             0 => Err(format!("{address} holds no handle")),
             count => Ok(count),
         }
@@ -88,7 +88,7 @@ impl View for At<'_> {
 
     fn held(&self, handle: Handle) -> Result<String, String> {
         self.takes_back("the handle")?;
-        let seat = self.front.ledger.ahead().seat(handle);
+        let seat = self.front.log.speculative_state().seat(handle);
         seat.map(holder).ok_or_else(|| format!("nobody holds handle {handle} any more"))
     }
 
@@ -104,7 +104,7 @@ impl View for At<'_> {
     }
 
     fn yields(&self) -> Result<(), String> {
-        self.front.could_hand_over(self.now.mono)
+        self.front.could_fail_over(self.now.mono)
     }
 
     fn recovery(&self) -> Result<Value, String> {
@@ -116,7 +116,7 @@ impl View for At<'_> {
     }
 
     fn settings(&self) -> Option<(Option<&InForce>, bool)> {
-        let settings = &self.front.settings;
+        let settings = &self.front.config_sync;
         Some((settings.now.as_deref(), settings.is_busy()))
     }
 }
@@ -146,10 +146,10 @@ impl At<'_> {
             role: self.role(),
             epoch: front.phase.epoch().unwrap_or(front.highest).round,
             fenced: !front.config.unfenced,
-            cluster: front.ledger.group().map(|group| group.to_string()),
+            cluster: front.log.group().map(|group| group.to_string()),
             virtual_ip: front.wish.address,
             address: front.address_status(self.now.mono),
-            failover_trouble: front.handover.trouble.clone(),
+            failover_trouble: front.failover.trouble.clone(),
             obstacle: front.obstacle(),
             twin: front.twin_status(self.now.mono),
             backends: (0..3).map(|index| self.backend(index)).collect(),
@@ -161,7 +161,7 @@ impl At<'_> {
             licenses: self.licences(),
             gone: self.gone(),
             clients: Vec::new(),
-            handles: front.ledger.ahead().seat_count() as u64,
+            handles: front.log.speculative_state().seat_count() as u64,
             allocations: Vec::new(),
             strangers: front.desk.strangers(self.now.mono),
         }
@@ -182,73 +182,75 @@ impl At<'_> {
     }
 
     fn member(&self, disk: &DiskId) -> bool {
-        self.front.ledger.settled().members().is_some_and(|members| members.contains(disk))
+        self.front.log.committed_state().members().is_some_and(|members| members.contains(disk))
     }
 
     pub(in crate::front) fn backend(&self, index: usize) -> BackendStatus {
         let front = self.front;
-        let peer = &front.peers[index];
-        let standing = peer.standing();
+        let backend = &front.backends[index];
+        let standing = backend.standing();
         let leading = matches!(front.phase, Phase::Leading { .. });
-        let state = match (peer.wire, peer.follow, standing) {
-            (Wire::Up(_), _, Some(_)) if front.config.unfenced => BackendState::Unfenced,
-            (Wire::Up(_), _, Some(_)) if !leading && peer.trouble.is_none() => BackendState::Up,
-            (Wire::Up(_), Follow::Yes { acked, .. }, Some(standing))
-                if self.member(&standing.disk) && acked >= self.floor() =>
+        let state = match (backend.link_state, backend.progress, standing) {
+            (LinkState::Up(_), _, Some(_)) if front.config.unfenced => BackendState::Unfenced,
+            (LinkState::Up(_), _, Some(_)) if !leading && backend.trouble.is_none() => {
+                BackendState::Up
+            }
+            (LinkState::Up(_), Progress::Following { matched, .. }, Some(standing))
+                if self.member(&standing.disk) && matched >= self.floor() =>
             {
                 BackendState::Up
             }
-            (Wire::Up(_), _, Some(_)) => BackendState::Repairing,
+            (LinkState::Up(_), _, Some(_)) => BackendState::Repairing,
             _ => BackendState::Down,
         };
-        let acked = peer.acked();
-        let on_disk = leading && acked >= front.ledger.committed();
-        let on_disk = if on_disk { front.ledger.settled().seat_count() } else { 0 };
-        let handles = peer.seats.as_ref().map_or(on_disk, BTreeSet::len);
+        let matched = backend.matched();
+        let on_disk = leading && matched >= front.log.committed();
+        let on_disk = if on_disk { front.log.committed_state().seat_count() } else { 0 };
+        let handles = backend.seats.as_ref().map_or(on_disk, BTreeSet::len);
         BackendStatus {
-            address: peer.address.to_string(),
+            address: backend.address.to_string(),
             state,
-            serial: peer.known().and_then(|d| d.parts.first()).map(|part| part.name()),
+            serial: backend.known().and_then(|d| d.parts.first()).map(|part| part.name()),
             epoch: standing.map_or(0, |standing| standing.promised.round),
             handles: handles as u64,
-            trouble: peer.trouble.clone(),
-            disk_slow: peer.writes.slow(self.now.mono),
-            state_lost: peer.lost_files.state,
-            socket_lost: peer.lost_files.socket,
-            files_unusable: peer.unusable,
+            trouble: backend.trouble.clone(),
+            disk_slow: backend.writes.slow(self.now.mono),
+            state_lost: backend.lost_files.state,
+            socket_lost: backend.lost_files.socket,
+            files_unusable: backend.unusable,
         }
     }
 
     /// What a backend must have acknowledged to count as up to date; entries that are on their
     /// way do not make it late.
     fn floor(&self) -> crate::log::Slot {
-        let committed = self.front.ledger.committed();
+        let committed = self.front.log.committed();
         crate::log::Slot(committed.0.saturating_sub(crate::limits::UNCOMMITTED_MAX))
     }
 
     fn containers(&self) -> Vec<ContainerStatus> {
-        let joined = &self.front.joined;
-        let shown = joined.catalogue.containers.iter().map(|shown| ContainerStatus {
+        let virtuals = &self.front.virtuals;
+        let shown = virtuals.catalogue.containers.iter().map(|shown| ContainerStatus {
             serial: format!("{}-{}", mask::TMR, shown.serial),
             cm_act_id: shown.cm_act_id,
-            parts: joined.containers.get(&shown.id).cloned().unwrap_or_default(),
+            parts: virtuals.containers.get(&shown.id).cloned().unwrap_or_default(),
         });
         shown.collect()
     }
 
     fn strays(&self) -> Vec<StrayStatus> {
         let stray = |(index, serial): &(usize, String)| StrayStatus {
-            backend: self.front.peers[*index].address.to_string(),
+            backend: self.front.backends[*index].address.to_string(),
             serial: serial.clone(),
             trouble: "it has no CmActId, and no list of Serials in VirtualContainers names it: \
                       its TMR licences are not served",
         };
-        self.front.joined.strays.iter().map(stray).collect()
+        self.front.virtuals.strays.iter().map(stray).collect()
     }
 
     fn copies(&self) -> Vec<CopyStatus> {
         let addresses = self.front.addresses();
-        let shown = self.front.joined.copies.iter().map(|copied| CopyStatus {
+        let shown = self.front.virtuals.copies.iter().map(|copied| CopyStatus {
             serial: copied.name.clone(),
             backends: copied.backends.iter().map(|index| addresses[*index].clone()).collect(),
             trouble: copied.trouble(&addresses),
@@ -259,69 +261,70 @@ impl At<'_> {
     pub(in crate::front) fn licences(&self) -> Vec<LicenceStatus> {
         let front = self.front;
         let served = front.config.unfenced || front.has_two_members();
-        let one =
-            |(key, joined): (&LicenceKey, &crate::front::calls::virtual_containers::Joined)| {
-                let offer = front.joined.catalogue.offers.get(key);
-                let quantity = offer.map_or(0, |offer| offer.product.license_quantity);
-                let state = front.ledger.ahead();
-                let used = state.usage(key).map_or(0, Usage::used);
-                let gone = offer.map_or(0, |offer| offer.seats_gone(state));
-                let expires = offer.and_then(|offer| offer.ends(state));
-                let differs =
-                    joined.differs.iter().map(|(index, field, value, expected)| Difference {
-                        backend: front.peers[*index].address.to_string(),
-                        field: (*field).to_string(),
-                        value: value.clone(),
-                        expected: expected.clone(),
-                    });
-                // A backend that is there and has no part of it.
-                let lacks = |index: &usize| {
-                    let peer = &front.peers[*index];
-                    joined.prints[*index].is_none()
-                        && peer.known().is_some()
-                        && peer.trouble.is_none()
-                };
-                let missing = (0..3).filter(lacks).map(|index| Difference {
-                    backend: front.peers[index].address.to_string(),
-                    field: "ProductCode".to_string(),
-                    value: format!("missing in part {}", index + 1),
-                    expected: key.product_code.to_string(),
-                });
-                let now = front.date.now();
-                let expired = expires.is_some_and(|end| end <= now);
-                let activates = offer.and_then(|offer| offer.product.activation_time);
-                let mut licence = LicenceStatus {
-                    firm_code: key.firm_code,
-                    product_code: key.product_code,
-                    tmr_id: key.tmr_id,
-                    quantity,
-                    used,
-                    free: quantity.saturating_sub(used).saturating_sub(gone),
-                    gone,
-                    matching: u32::try_from(joined.matching).unwrap_or_default(),
-                    available: served
-                        && joined.matching >= 2
-                        && !expired
-                        && activates.is_none_or(|start| start <= now),
-                    state: verdict::LicenceState::default(),
-                    severity: None,
-                    units_left: offer.and_then(|offer| offer.units_left(state)),
-                    units: offer.and_then(|offer| offer.product.unit_counter),
-                    activates,
-                    expires,
-                    expired,
-                    differs: differs.chain(missing).collect(),
-                };
-                licence.state = verdict::licence_state(&licence, served, now);
-                licence.severity = licence.state.severity();
-                licence
+        let one = |(key, merged): (
+            &LicenceKey,
+            &crate::front::calls::virtual_containers::MergedLicence,
+        )| {
+            let offer = front.virtuals.catalogue.offers.get(key);
+            let quantity = offer.map_or(0, |offer| offer.product.license_quantity);
+            let state = front.log.speculative_state();
+            let used = state.usage(key).map_or(0, Usage::used);
+            let gone = offer.map_or(0, |offer| offer.seats_gone(state));
+            let expires = offer.and_then(|offer| offer.ends(state));
+            let differs = merged.differs.iter().map(|(index, field, value, expected)| Difference {
+                backend: front.backends[*index].address.to_string(),
+                field: (*field).to_string(),
+                value: value.clone(),
+                expected: expected.clone(),
+            });
+            // A backend that is there and has no part of it.
+            let lacks = |index: &usize| {
+                let backend = &front.backends[*index];
+                merged.prints[*index].is_none()
+                    && backend.known().is_some()
+                    && backend.trouble.is_none()
             };
-        front.joined.joined.iter().map(one).collect()
+            let missing = (0..3).filter(lacks).map(|index| Difference {
+                backend: front.backends[index].address.to_string(),
+                field: "ProductCode".to_string(),
+                value: format!("missing in part {}", index + 1),
+                expected: key.product_code.to_string(),
+            });
+            let now = front.date.now();
+            let expired = expires.is_some_and(|end| end <= now);
+            let activates = offer.and_then(|offer| offer.product.activation_time);
+            let mut licence = LicenceStatus {
+                firm_code: key.firm_code,
+                product_code: key.product_code,
+                tmr_id: key.tmr_id,
+                quantity,
+                used,
+                free: quantity.saturating_sub(used).saturating_sub(gone),
+                gone,
+                matching: u32::try_from(merged.matching).unwrap_or_default(),
+                available: served
+                    && merged.matching >= 2
+                    && !expired
+                    && activates.is_none_or(|start| start <= now),
+                state: verdict::LicenceState::default(),
+                severity: None,
+                units_left: offer.and_then(|offer| offer.units_left(state)),
+                units: offer.and_then(|offer| offer.product.unit_counter),
+                activates,
+                expires,
+                expired,
+                differs: differs.chain(missing).collect(),
+            };
+            licence.state = verdict::licence_state(&licence, served, now);
+            licence.severity = licence.state.severity();
+            licence
+        };
+        front.virtuals.merged.iter().map(one).collect()
     }
 
     fn gone(&self) -> Vec<GoneStatus> {
         let front = self.front;
-        let state = front.ledger.ahead();
+        let state = front.log.speculative_state();
         let one = |key: &LicenceKey| GoneStatus {
             firm_code: key.firm_code,
             product_code: key.product_code,
@@ -331,7 +334,7 @@ impl At<'_> {
             seats: state.usage(key).map_or(0, Usage::used),
             trouble: front.gone_in_words(key),
         };
-        let held = front.joined.gone.iter().filter(|key| state.usage(key).is_some());
+        let held = front.virtuals.gone.iter().filter(|key| state.usage(key).is_some());
         held.map(one).collect()
     }
 
@@ -349,20 +352,20 @@ impl At<'_> {
 
     /// So many of the handles that are held, beginning behind `from`: seats first.
     fn page(&self, from: usize) -> Vec<Allocation> {
-        let mut seats: Vec<&Grant> = self.front.ledger.ahead().seats().collect();
+        let mut seats: Vec<&Grant> = self.front.log.speculative_state().seats().collect();
         seats.sort_unstable_by_key(|seat| (seat.takes() == 0, seat.since, seat.handle));
         let page = seats.into_iter().skip(from).take(ALLOCATIONS_SHOWN);
         page.map(|seat| self.allocation(seat)).collect()
     }
 
     fn allocation(&self, seat: &Grant) -> Allocation {
-        let ledger = &self.front.ledger;
+        let log = &self.front.log;
         // One that is on its way still is counted for none.
-        let there = ledger.settled().seat(seat.handle).is_some();
-        let holders = self.front.peers.iter().filter(|peer| {
-            let follows = matches!(peer.follow, Follow::Yes { .. });
-            let given = peer.seats.as_ref().is_none_or(|seats| seats.contains(&seat.handle));
-            there && given && follows && peer.acked() >= ledger.committed()
+        let there = log.committed_state().seat(seat.handle).is_some();
+        let holders = self.front.backends.iter().filter(|backend| {
+            let follows = matches!(backend.progress, Progress::Following { .. });
+            let given = backend.seats.as_ref().is_none_or(|seats| seats.contains(&seat.handle));
+            there && given && follows && backend.matched() >= log.committed()
         });
         Allocation {
             handle: seat.handle.0,
@@ -375,7 +378,7 @@ impl At<'_> {
             host: seat.client.host.clone(),
             user: seat.client.user.clone(),
             since: seat.since,
-            gone: seat.held.licence().is_some_and(|key| self.front.joined.gone.contains(key)),
+            gone: seat.held.licence().is_some_and(|key| self.front.virtuals.gone.contains(key)),
             backends: u32::try_from(holders.count()).unwrap_or_default(),
         }
     }

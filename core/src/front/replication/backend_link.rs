@@ -17,7 +17,7 @@ use alloc::vec::Vec;
 
 /// What an order was for, kept until its report comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::front) enum Asked {
+pub(in crate::front) enum OrderPurpose {
     /// Who it is.
     Describe,
     /// A promise of the epoch.
@@ -44,9 +44,9 @@ pub(in crate::front) enum Asked {
 
 /// An order without a report.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::front) struct Pending {
+pub(in crate::front) struct PendingOrder {
     /// What it is for.
-    pub(in crate::front) what: Asked,
+    pub(in crate::front) what: OrderPurpose,
     /// When it was sent.
     pub(in crate::front) sent: Mono,
     /// The round that it was sent in.
@@ -55,7 +55,7 @@ pub(in crate::front) struct Pending {
 
 /// The state of the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::front) enum Wire {
+pub(in crate::front) enum LinkState {
     /// Dialled again at this time.
     Down(Mono),
     /// Dialled; given up at this time unless it proves itself.
@@ -66,9 +66,9 @@ pub(in crate::front) enum Wire {
 
 /// How far it follows the front's log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::front) enum Follow {
+pub(in crate::front) enum Progress {
     /// It has not promised the front's epoch.
-    No,
+    NotPromised,
     /// It has promised; nothing was sent to it yet.
     Promised,
     /// A state is on its way to it.
@@ -77,25 +77,25 @@ pub(in crate::front) enum Follow {
         slot: Slot,
     },
     /// Entries go to it as they come.
-    Yes {
+    Following {
         /// The next slot to send.
         next: Slot,
         /// It has everything up to here on disk.
-        acked: Slot,
+        matched: Slot,
     },
 }
 
 /// One of the three backends.
 #[derive(Clone, Debug)]
-pub(in crate::front) struct Peer {
+pub(in crate::front) struct BackendLink {
     pub(in crate::front) address: Address,
-    pub(in crate::front) wire: Wire,
+    pub(in crate::front) link_state: LinkState,
     pub(in crate::front) description: Option<Description>,
     /// When it first described itself on this connection.
     pub(in crate::front) met: Mono,
     /// When the question was sent which the description answers.
     pub(in crate::front) as_of: Mono,
-    pub(in crate::front) follow: Follow,
+    pub(in crate::front) progress: Progress,
     /// Why it is not counted although it is up, in words for people.
     pub(in crate::front) trouble: Option<String>,
     /// This of it is logged after so many heartbeats: it may pass.
@@ -103,7 +103,7 @@ pub(in crate::front) struct Peer {
     /// That it is out of reach, for the log.
     pub(in crate::front) unreached: Seldom,
     /// Orders without a report.
-    pub(in crate::front) asked: BTreeMap<u32, Pending>,
+    pub(in crate::front) pending: BTreeMap<u32, PendingOrder>,
     /// The round in which it is asked.
     pub(in crate::front) round: u32,
     /// Its link stood when this front claimed, or a round has begun since because it came back.
@@ -140,20 +140,20 @@ pub(in crate::front) struct Peer {
     pause: Duration,
 }
 
-impl Peer {
+impl BackendLink {
     /// A backend that is to be dialled at once.
     pub(in crate::front) fn new(address: Address) -> Self {
         Self {
             address,
-            wire: Wire::Down(Mono(0)),
+            link_state: LinkState::Down(Mono(0)),
             description: None,
             met: Mono(0),
             as_of: Mono(0),
-            follow: Follow::No,
+            progress: Progress::NotPromised,
             trouble: None,
             unlogged: None,
             unreached: Seldom::default(),
-            asked: BTreeMap::new(),
+            pending: BTreeMap::new(),
             round: 0,
             was_here: false,
             was_read: false,
@@ -177,16 +177,16 @@ impl Peer {
 
     /// The link, whatever its state.
     pub(in crate::front) fn link(&self) -> Option<Link> {
-        match self.wire {
-            Wire::Down(_) => None,
-            Wire::Dialling(link, _) | Wire::Up(link) => Some(link),
+        match self.link_state {
+            LinkState::Down(_) => None,
+            LinkState::Dialling(link, _) | LinkState::Up(link) => Some(link),
         }
     }
 
     /// Up, and has said who it is.
     pub(in crate::front) fn known(&self) -> Option<&Description> {
-        match self.wire {
-            Wire::Up(_) => self.description.as_ref(),
+        match self.link_state {
+            LinkState::Up(_) => self.description.as_ref(),
             _ => None,
         }
     }
@@ -197,9 +197,9 @@ impl Peer {
     }
 
     /// How far it has acknowledged; 0 unless it follows.
-    pub(in crate::front) fn acked(&self) -> Slot {
-        match self.follow {
-            Follow::Yes { acked, .. } => acked,
+    pub(in crate::front) fn matched(&self) -> Slot {
+        match self.progress {
+            Progress::Following { matched, .. } => matched,
             _ => Slot(0),
         }
     }
@@ -207,13 +207,13 @@ impl Peer {
     /// Opens a connection to it.
     pub(in crate::front) fn dial(&mut self, now: Mono, link: Link, out: &mut Vec<Intent>) {
         self.dials += 1;
-        self.wire = Wire::Dialling(link, now + DIAL_TIMEOUT);
+        self.link_state = LinkState::Dialling(link, now + DIAL_TIMEOUT);
         out.push(Intent::Dial { link, to: self.address.clone(), callee: Callee::Backend });
     }
 
     /// It has proved the group key.
     pub(in crate::front) fn joined(&mut self, now: Mono, link: Link, minor: u16) {
-        self.wire = Wire::Up(link);
+        self.link_state = LinkState::Up(link);
         self.minor = minor;
         self.heard = now;
         self.pause = REDIAL_MIN;
@@ -223,7 +223,7 @@ impl Peer {
     pub(in crate::front) fn told_lost(&mut self, lost: Lost) {
         if lost.state && !self.lost_files.state {
             tracing::error!(
-                target: "tmr_core::front::peer",
+                target: "tmr_core::front::backend",
                 "backend {} writes its journal to a file that is not in its state folder any more",
                 self.address
             );
@@ -235,7 +235,7 @@ impl Peer {
     pub(in crate::front) fn told_unusable(&mut self, files: u32) {
         if files > self.unusable {
             tracing::warn!(
-                target: "tmr_core::front::peer",
+                target: "tmr_core::front::backend",
                 "backend {} cannot use {files} of its files", self.address
             );
         }
@@ -243,8 +243,8 @@ impl Peer {
     }
 
     /// The link is gone; what it was asked comes back, so that flights can move on.
-    pub(in crate::front) fn lost(&mut self, now: Mono, retry: Duration) -> Vec<Asked> {
-        self.wire = Wire::Down(now + self.pause);
+    pub(in crate::front) fn lost(&mut self, now: Mono, retry: Duration) -> Vec<OrderPurpose> {
+        self.link_state = LinkState::Down(now + self.pause);
         self.pause = (self.pause * 2).min(retry);
         self.description = None;
         self.facts = None;
@@ -253,18 +253,18 @@ impl Peer {
         self.unusable = 0;
         self.exclusion = None;
         self.went_back = None;
-        self.follow = Follow::No;
+        self.progress = Progress::NotPromised;
         self.was_here = false;
         self.was_read = false;
         self.busy = 0;
-        core::mem::take(&mut self.asked).into_values().map(|pending| pending.what).collect()
+        core::mem::take(&mut self.pending).into_values().map(|pending| pending.what).collect()
     }
 
     /// Sends an order, if the link is up.
     pub(in crate::front) fn ask(
         &mut self,
         now: Mono,
-        asked: Asked,
+        asked: OrderPurpose,
         order: &Order,
         out: &mut Vec<Intent>,
     ) {
@@ -275,27 +275,31 @@ impl Peer {
     pub(in crate::front) fn ask_encoded(
         &mut self,
         now: Mono,
-        asked: Asked,
+        asked: OrderPurpose,
         mut order: Vec<u8>,
         out: &mut Vec<Intent>,
     ) {
-        let Wire::Up(link) = self.wire else { return };
-        if self.asked.is_empty() {
+        let LinkState::Up(link) = self.link_state else { return };
+        if self.pending.is_empty() {
             // Silence is measured from the first order that waits.
             self.heard = now;
         }
         self.correlation = self.correlation.wrapping_add(1).max(1);
-        let pending = Pending { what: asked, sent: now, round: self.round };
-        self.asked.insert(self.correlation, pending);
+        let pending = PendingOrder { what: asked, sent: now, round: self.round };
+        self.pending.insert(self.correlation, pending);
         correlate(&mut order, self.correlation);
         out.push(Intent::Send { link, frame: order });
     }
 
     /// A report came: the order that it answers.
-    pub(in crate::front) fn answered(&mut self, now: Mono, correlation: u32) -> Option<Pending> {
+    pub(in crate::front) fn answered(
+        &mut self,
+        now: Mono,
+        correlation: u32,
+    ) -> Option<PendingOrder> {
         self.heard = now;
-        let pending = self.asked.remove(&correlation)?;
-        if let Asked::Append(_) = pending.what {
+        let pending = self.pending.remove(&correlation)?;
+        if let OrderPurpose::Append(_) = pending.what {
             self.writes.add(now, now.since(pending.sent));
         }
         Some(pending)

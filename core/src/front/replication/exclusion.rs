@@ -4,7 +4,7 @@
 //! The rules are those of *Consistency* 7. What never lives here: whose word counts of those who are
 //! not left out (that is `members`), and how one is repaired (that is `replicate`).
 
-use super::backend_link::{Asked, Follow, Peer};
+use super::backend_link::{BackendLink, OrderPurpose, Progress};
 use super::membership::is_unborn;
 use crate::front::{Front, Phase};
 use crate::io::Intent;
@@ -76,49 +76,50 @@ impl Front {
     pub(in crate::front) fn judge(&mut self, now: Mono, out: &mut Vec<Intent>) {
         let mut again = Vec::new();
         for index in 0..3 {
-            let (before, after) = (self.peers[index].exclusion, self.exclusion(index));
+            let (before, after) = (self.backends[index].exclusion, self.exclusion(index));
             if before == after {
                 continue;
             }
-            self.peers[index].exclusion = after;
+            self.backends[index].exclusion = after;
             match after {
                 Some(exclusion) => {
-                    self.peers[index].follow = Follow::No;
-                    let (text, peer) = (self.explain(index, exclusion), &mut self.peers[index]);
+                    self.backends[index].progress = Progress::NotPromised;
+                    let (text, backend) =
+                        (self.explain(index, exclusion), &mut self.backends[index]);
                     match exclusion {
                         // Two that have told their new group's name are believed; of who changes to
                         // it before or after them, that is not known for a moment.
-                        Exclusion::Foreign(_) => peer.complain_later(text),
-                        _ => peer.complain(text),
+                        Exclusion::Foreign(_) => backend.complain_later(text),
+                        _ => backend.complain(text),
                     }
                 }
                 // What kept it out is gone: it is asked who it is once more.
                 None => {
-                    self.peers[index].trouble = None;
-                    self.peers[index].counts_since = now;
-                    if self.peers[index].known().is_some() {
+                    self.backends[index].trouble = None;
+                    self.backends[index].counts_since = now;
+                    if self.backends[index].known().is_some() {
                         again.push(index);
                     }
                 }
             }
-            self.join();
+            self.merge_parts();
         }
         for index in again {
-            self.peers[index].ask(now, Asked::Describe, &Order::Describe, out);
+            self.backends[index].ask(now, OrderPurpose::Describe, &Order::Describe, out);
         }
         self.disown(now, out);
     }
 
     fn exclusion(&self, index: usize) -> Option<Exclusion> {
-        let peer = &self.peers[index];
-        let standing = peer.standing()?;
+        let backend = &self.backends[index];
+        let standing = backend.standing()?;
         // The earlier connection counts, but for one to a copy that is known to be old.
-        let rank = |peer: &Peer| (peer.went_back.is_some(), peer.link());
+        let rank = |backend: &BackendLink| (backend.went_back.is_some(), backend.link());
         let twins: Vec<usize> = (0..3)
             .filter(|&other| {
-                let before = rank(&self.peers[other]) < rank(peer);
+                let before = rank(&self.backends[other]) < rank(backend);
                 let same = |own: &Standing| own.disk == standing.disk;
-                other != index && before && self.peers[other].standing().is_some_and(same)
+                other != index && before && self.backends[other].standing().is_some_and(same)
             })
             .collect();
         // One that is reached twice may be a copy as well, by each of its connections. As long as it
@@ -135,40 +136,41 @@ impl Front {
         }) {
             return Some(Exclusion::Foreign(group));
         }
-        let differs = peer.facts.as_ref().is_some_and(|facts| facts.differs);
+        let differs = backend.facts.as_ref().is_some_and(|facts| facts.differs);
         if differs && Some(standing.promised) == self.phase.epoch() {
             return Some(Exclusion::Differs);
         }
         if standing.group.is_none() && self.is_emptied() {
             return Some(Exclusion::Emptied);
         }
-        peer.went_back.map(|lapse| Exclusion::WentBack { was: lapse.was, last: standing.last })
+        backend.went_back.map(|lapse| Exclusion::WentBack { was: lapse.was, last: standing.last })
     }
 
     /// Two backends that have one disk are two processes that run at the same time. One that was
     /// started again is another process too, while its old connection is not known to be dead: so
     /// each has to answer a question that was asked when both had been heard.
     fn are_two_processes(&self, one: usize, other: usize) -> bool {
-        let both = [one, other].map(|index| &self.peers[index]);
-        let met = both.map(|peer| peer.met).into_iter().max();
-        let process = both.map(|peer| peer.facts.as_ref().map(|facts| facts.process));
+        let both = [one, other].map(|index| &self.backends[index]);
+        let met = both.map(|backend| backend.met).into_iter().max();
+        let process = both.map(|backend| backend.facts.as_ref().map(|facts| facts.process));
         let [Some(first), Some(second)] = process else { return false };
-        first != second && both.iter().all(|peer| Some(peer.as_of) > met)
+        first != second && both.iter().all(|backend| Some(backend.as_of) > met)
     }
 
     /// A connection to the same disk as this one's is, or was, left out.
     pub(in crate::front) fn is_doubled(&self, index: usize) -> bool {
-        let with = |peer: &Peer| match peer.exclusion {
+        let with = |backend: &BackendLink| match backend.exclusion {
             Some(Exclusion::Doubled(other) | Exclusion::Copied(other)) => other == index,
             _ => false,
         };
-        self.peers.iter().any(with)
+        self.backends.iter().any(with)
     }
 
     /// The end of a step: one backend is reached by two addresses, or is not any more.
     pub(in crate::front) fn watch_doubled(&mut self, now: Mono) {
-        let doubled = |peer: &Peer| matches!(peer.exclusion, Some(Exclusion::Doubled(_)));
-        let since = self.peers.iter().any(doubled).then_some(now + DOUBLED_REDIAL);
+        let doubled =
+            |backend: &BackendLink| matches!(backend.exclusion, Some(Exclusion::Doubled(_)));
+        let since = self.backends.iter().any(doubled).then_some(now + DOUBLED_REDIAL);
         self.doubled_until = since.map(|until| self.doubled_until.unwrap_or(until));
     }
 
@@ -179,14 +181,15 @@ impl Front {
             return;
         }
         self.doubled_until = None;
-        let doubled = (0..3).find_map(|index| match self.peers[index].exclusion {
+        let doubled = (0..3).find_map(|index| match self.backends[index].exclusion {
             Some(Exclusion::Doubled(other)) => Some([index, other]),
             _ => None,
         });
-        let earlier = |ends: [usize; 2]| ends.into_iter().min_by_key(|&it| self.peers[it].link());
+        let earlier =
+            |ends: [usize; 2]| ends.into_iter().min_by_key(|&it| self.backends[it].link());
         let Some(index) = doubled.and_then(earlier) else { return };
-        if let Some(link) = self.peers[index].link() {
-            self.drop_peer(now, link, index, LOOKED_UP, out);
+        if let Some(link) = self.backends[index].link() {
+            self.drop_backend(now, link, index, LOOKED_UP, out);
         }
     }
 
@@ -200,7 +203,7 @@ impl Front {
 
     /// What is wrong, and what an operator can do, in words.
     fn explain(&self, index: usize, exclusion: Exclusion) -> String {
-        let address = &self.peers[index].address;
+        let address = &self.backends[index].address;
         match exclusion {
             Exclusion::Emptied => {
                 "has an empty state folder, and another one has too: two backends \
@@ -210,13 +213,13 @@ impl Front {
             Exclusion::Doubled(other) => format!(
                 "{address} and {} are the same disk: one backend is reached by two addresses and \
                  counts once; name each of the three backends once in CmServer.Server",
-                self.peers[other].address
+                self.backends[other].address
             ),
             Exclusion::Copied(other) => format!(
                 "{address} and {} are the same disk: the state folder of one is a copy of the \
                  other's, and counts once; it begins anew under another name as soon as two others \
                  serve, or before a group is born",
-                self.peers[other].address
+                self.backends[other].address
             ),
             Exclusion::Foreign(group) => format!(
                 "its state folder belongs to group {group}, this one is {}; start it with its own \
@@ -238,7 +241,7 @@ impl Front {
     /// A backend has promised: whether its disk has gone back in time. `before` is what it had
     /// promised until then. All that it could have said to another front, it has said by now.
     pub(in crate::front) fn look_back(&mut self, index: usize, before: Epoch) {
-        let Some(standing) = self.peers[index].standing().copied() else { return };
+        let Some(standing) = self.backends[index].standing().copied() else { return };
         let own = self.own_group();
         let was = self.witness_of(own).of(standing.disk);
         // One that is back before the birth has another group's name, or none. Of a birth that was
@@ -250,15 +253,15 @@ impl Front {
         }
         let lost = was.filter(|was| before < was.promised || standing.last < was.slot);
         let Standing { promised, committed, .. } = standing;
-        self.peers[index].went_back = lost.map(|was| Lapse { was, promised, committed });
+        self.backends[index].went_back = lost.map(|was| Lapse { was, promised, committed });
     }
 
     /// A backend has described itself: whether another front has claimed since its disk was found to have
     /// gone back in time, counts it, and has brought it up to where it had been.
     pub(in crate::front) fn forgive(&mut self, index: usize) {
-        let peer = &mut self.peers[index];
-        let Some(standing) = peer.standing().copied() else { return };
-        peer.went_back = peer.went_back.filter(|lapse| !lapse.is_made_good(&standing));
+        let backend = &mut self.backends[index];
+        let Some(standing) = backend.standing().copied() else { return };
+        backend.went_back = backend.went_back.filter(|lapse| !lapse.is_made_good(&standing));
     }
 
     /// Has those whose disks have lost their memory begin anew, once two members serve without
@@ -266,30 +269,32 @@ impl Front {
     /// nothing to be thrown away.
     pub(in crate::front) fn disown(&mut self, now: Mono, out: &mut Vec<Intent>) {
         let epoch = match self.phase {
-            Phase::Leading { epoch } if self.on_two_disks() >= self.ledger.committed() => epoch,
+            Phase::Leading { epoch } if self.on_two_disks() >= self.log.committed() => epoch,
             Phase::Claiming { epoch } if self.are_all_unborn() => epoch,
             _ => return,
         };
         for index in 0..3 {
-            let peer = &self.peers[index];
-            let (Some(exclusion), Some(standing)) = (peer.exclusion, peer.standing()) else {
+            let backend = &self.backends[index];
+            let (Some(exclusion), Some(standing)) = (backend.exclusion, backend.standing()) else {
                 continue;
             };
-            let more = standing.committed > self.ledger.committed();
+            let more = standing.committed > self.log.committed();
             let leads = matches!(self.phase, Phase::Leading { .. });
             let ends =
                 leads && exclusion.ends_the_disk() || matches!(exclusion, Exclusion::Copied(_));
-            if !ends || more || peer.minor < 1 {
+            if !ends || more || backend.minor < 1 {
                 continue;
             }
             let disk = standing.disk;
-            let asks = |asked: &Asked| peer.asked.values().any(|pending| pending.what == *asked);
-            if standing.promised == epoch && !asks(&Asked::Disown(epoch)) {
+            let asks = |asked: &OrderPurpose| {
+                backend.pending.values().any(|pending| pending.what == *asked)
+            };
+            if standing.promised == epoch && !asks(&OrderPurpose::Disown(epoch)) {
                 let order = Order::Disown { epoch, disk };
-                self.peers[index].ask(now, Asked::Disown(epoch), &order, out);
-            } else if standing.promised < epoch && !asks(&Asked::Claim(epoch)) {
+                self.backends[index].ask(now, OrderPurpose::Disown(epoch), &order, out);
+            } else if standing.promised < epoch && !asks(&OrderPurpose::Claim(epoch)) {
                 let order = Order::Claim { epoch };
-                self.peers[index].ask(now, Asked::Claim(epoch), &order, out);
+                self.backends[index].ask(now, OrderPurpose::Claim(epoch), &order, out);
             }
         }
     }
@@ -302,13 +307,13 @@ impl Front {
         index: usize,
         out: &mut Vec<Intent>,
     ) {
-        let peer = &self.peers[index];
+        let backend = &self.backends[index];
         let text = format!(
             "{} knows slots up to {} to be chosen, and the other backends, which led on, end at {}: \
              their disks went back in time; run tmrd recover",
-            peer.address,
-            peer.known_chosen(),
-            self.ledger.last()
+            backend.address,
+            backend.known_chosen(),
+            self.log.last()
         );
         self.contradiction = Some(text);
         self.step_back(out);
@@ -319,11 +324,11 @@ impl Front {
     /// A backend knows slots to be chosen that this front, which leads, does not have: the others
     /// have gone back in time, and whatever is served from here on would be wrong.
     pub(in crate::front) fn contradicts(&self, index: usize) -> bool {
-        let standing = self.peers[index].standing();
+        let standing = self.backends[index].standing();
         standing.is_some_and(|own| {
-            own.group == self.ledger.group()
+            own.group == self.log.group()
                 && Some(own.promised) == self.phase.epoch()
-                && self.peers[index].known_chosen() > self.ledger.last()
+                && self.backends[index].known_chosen() > self.log.last()
         })
     }
 }

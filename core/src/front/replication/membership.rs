@@ -4,7 +4,7 @@
 //! The rules are those of *Consistency* 7. What never lives here: who is left out, and why (that is
 //! `judge`), and how promises are collected (that is `claim`).
 
-use super::backend_link::{Asked, Follow, Peer};
+use super::backend_link::{BackendLink, OrderPurpose, Progress};
 use super::exclusion::Exclusion;
 use super::vote::reached;
 use crate::front::leadership::clocks::Reading;
@@ -36,26 +36,31 @@ impl Front {
             }
             reached(values, need)
         };
-        self.ledger.member_sets().map(in_set).min().unwrap_or_default()
+        self.log.member_sets().map(in_set).min().unwrap_or_default()
     }
 
     /// The slots that two members of every set have on disk.
     pub(in crate::front) fn on_two_disks(&self) -> Slot {
-        self.reached_by_members(2, |disk| self.peer_with(disk).map_or(Slot(0), Peer::acked))
+        self.reached_by_members(2, |disk| {
+            self.backend_with(disk).map_or(Slot(0), BackendLink::matched)
+        })
     }
 
     /// The backend that has this disk, if it is connected and counted.
-    pub(in crate::front) fn peer_with(&self, disk: &DiskId) -> Option<&Peer> {
-        let has = |peer: &&Peer| peer.standing().is_some_and(|standing| standing.disk == *disk);
-        self.peers.iter().filter(|peer| peer.exclusion.is_none()).find(has)
+    pub(in crate::front) fn backend_with(&self, disk: &DiskId) -> Option<&BackendLink> {
+        let has = |backend: &&BackendLink| {
+            backend.standing().is_some_and(|standing| standing.disk == *disk)
+        };
+        self.backends.iter().filter(|backend| backend.exclusion.is_none()).find(has)
     }
 
     /// Those of these backends are two members of every set, so that one of them has whatever was
     /// chosen.
     pub(in crate::front) fn are_voters(&self, read: &[usize]) -> bool {
         let voter = |disk: &DiskId| {
-            let has = |peer: &Peer| peer.standing().is_some_and(|own| own.disk == *disk);
-            read.iter().any(|&index| has(&self.peers[index]))
+            let has =
+                |backend: &BackendLink| backend.standing().is_some_and(|own| own.disk == *disk);
+            read.iter().any(|&index| has(&self.backends[index]))
         };
         self.reached_by_members(2, voter)
     }
@@ -63,8 +68,8 @@ impl Front {
     /// The group that this front is a front of: while it leads, the one that it leads; else the one
     /// that two backends belong to, or whose log it has.
     pub(in crate::front) fn own_group(&self) -> Option<GroupId> {
-        let own = self.ledger.group();
-        if matches!(self.phase, Phase::Proving { .. } | Phase::Leading { .. }) {
+        let own = self.log.group();
+        if matches!(self.phase, Phase::Reproposing { .. } | Phase::Leading { .. }) {
             return own;
         }
         let groups = || self.counted().filter_map(|(_, standing)| standing.group);
@@ -75,10 +80,10 @@ impl Front {
     /// Backends that are connected and not the same as another one, with how they stand.
     pub(in crate::front) fn counted(&self) -> impl Iterator<Item = (usize, Standing)> + '_ {
         (0..3).filter_map(|index| {
-            let peer = &self.peers[index];
+            let backend = &self.backends[index];
             let twice =
-                matches!(peer.exclusion, Some(Exclusion::Doubled(_) | Exclusion::Copied(_)));
-            peer.standing().filter(|_| !twice).map(|standing| (index, *standing))
+                matches!(backend.exclusion, Some(Exclusion::Doubled(_) | Exclusion::Copied(_)));
+            backend.standing().filter(|_| !twice).map(|standing| (index, *standing))
         })
     }
 
@@ -100,16 +105,16 @@ impl Front {
     /// Three backends are here, none of which holds anything of a group that was born. Copies of one
     /// disk are three as well: they get names of their own before the birth.
     pub(in crate::front) fn are_all_unborn(&self) -> bool {
-        let unborn = |peer: &Peer| {
-            let is_one = match peer.exclusion {
+        let unborn = |backend: &BackendLink| {
+            let is_one = match backend.exclusion {
                 Some(Exclusion::Doubled(_)) => false,
                 // An older program cannot be told to begin anew.
-                Some(Exclusion::Copied(_)) => peer.minor >= 1,
+                Some(Exclusion::Copied(_)) => backend.minor >= 1,
                 _ => true,
             };
-            is_one && peer.standing().is_some_and(is_unborn)
+            is_one && backend.standing().is_some_and(is_unborn)
         };
-        self.peers.iter().all(unborn)
+        self.backends.iter().all(unborn)
     }
 
     /// What keeps this front from leading although it should, in words for people; `None`: nothing
@@ -120,7 +125,7 @@ impl Front {
         }
         let strangers = self.strangers();
         if strangers.len() >= 2 {
-            let named = |&index: &usize| format!("{}", self.peers[index].address);
+            let named = |&index: &usize| format!("{}", self.backends[index].address);
             let named: Vec<String> = strangers.iter().map(named).collect();
             return Some(format!(
                 "the group's memory is lost: the disks of {} are not those that it was on; put the old \
@@ -157,12 +162,13 @@ impl Front {
 
     /// The backends that do not count, each with the reason.
     pub(in crate::front) fn missing(&self) -> String {
-        let counts = |peer: &&Peer| peer.known().is_none() || peer.exclusion.is_some();
-        let why = |peer: &Peer| {
-            let why = peer.trouble.as_deref().unwrap_or("not connected yet");
-            format!("{} ({why})", peer.address)
+        let counts =
+            |backend: &&BackendLink| backend.known().is_none() || backend.exclusion.is_some();
+        let why = |backend: &BackendLink| {
+            let why = backend.trouble.as_deref().unwrap_or("not connected yet");
+            format!("{} ({why})", backend.address)
         };
-        let missing: Vec<String> = self.peers.iter().filter(counts).map(why).collect();
+        let missing: Vec<String> = self.backends.iter().filter(counts).map(why).collect();
         missing.join(", ")
     }
 
@@ -206,7 +212,7 @@ impl Front {
         let same = self.witness.group == group;
         let mut witness = if same { self.witness.seen.clone() } else { Witness::default() };
         for (index, _) in self.counted().filter(|(_, standing)| standing.group == group) {
-            if let Some(facts) = &self.peers[index].facts {
+            if let Some(facts) = &self.backends[index].facts {
                 witness.hear(facts.known, facts.date, &facts.acked);
             }
         }
@@ -223,27 +229,27 @@ impl Front {
     /// The last slot that is known to be chosen, by anything that this front has seen, is told, or
     /// has in its files: it leads with all of these or not at all.
     pub(in crate::front) fn known_chosen(&self) -> Slot {
-        let Some(group) = self.ledger.group() else { return Slot(0) };
+        let Some(group) = self.log.group() else { return Slot(0) };
         let written = self.history.covered().filter(|mark| mark.is_of(group));
         let written = written.map(|mark| mark.slot()).unwrap_or_default();
         let seen = self.witness_of(Some(group)).known();
-        written.max(seen).max(self.ledger.committed()).max(self.chosen_by_twin(group))
+        written.max(seen).max(self.log.committed()).max(self.chosen_by_twin(group))
     }
 
     /// Keeps in mind how far the backends have come, before a link is gone or others are told.
     pub(in crate::front) fn note_acked(&mut self) {
         let Some(epoch) = self.phase.epoch() else { return };
-        let acked = |peer: &Peer| {
-            let disk = peer.standing().filter(|_| peer.exclusion.is_none())?.disk;
+        let acked = |backend: &BackendLink| {
+            let disk = backend.standing().filter(|_| backend.exclusion.is_none())?.disk;
             // One that follows nothing yet has promised all the same.
-            let promised = (peer.follow != Follow::No).then_some(epoch)?;
-            Some(Acked { disk, promised, slot: peer.acked() })
+            let promised = (backend.progress != Progress::NotPromised).then_some(epoch)?;
+            Some(Acked { disk, promised, slot: backend.matched() })
         };
-        let acked: Vec<Acked> = self.peers.iter().filter_map(acked).collect();
-        if self.witness.group != self.ledger.group() {
-            self.witness = Remembered { group: self.ledger.group(), seen: Witness::default() };
+        let acked: Vec<Acked> = self.backends.iter().filter_map(acked).collect();
+        if self.witness.group != self.log.group() {
+            self.witness = Remembered { group: self.log.group(), seen: Witness::default() };
         }
-        self.witness.seen.hear(self.ledger.committed(), Wall(0), &acked);
+        self.witness.seen.hear(self.log.committed(), Wall(0), &acked);
     }
 
     /// What each backend is told with the heartbeat.
@@ -257,15 +263,17 @@ impl Front {
         self.witness_date();
         let order = Order::Witness {
             epoch,
-            committed: self.ledger.committed(),
-            digest: self.ledger.digest(),
+            committed: self.log.committed(),
+            digest: self.log.digest(),
             acked: self.witness.seen.acked(),
             date: self.witness.seen.date(),
         };
-        for peer in self.peers.iter_mut().filter(|peer| {
-            peer.minor >= 1 && peer.exclusion.is_none() && matches!(peer.follow, Follow::Yes { .. })
+        for backend in self.backends.iter_mut().filter(|backend| {
+            backend.minor >= 1
+                && backend.exclusion.is_none()
+                && matches!(backend.progress, Progress::Following { .. })
         }) {
-            peer.ask(now, Asked::Witness(epoch), &order, out);
+            backend.ask(now, OrderPurpose::Witness(epoch), &order, out);
         }
     }
 
@@ -277,17 +285,17 @@ impl Front {
         facts: Facts,
         out: &mut Vec<Intent>,
     ) {
-        let differed = self.peers[index].facts.as_ref().is_some_and(|facts| facts.differs);
+        let differed = self.backends[index].facts.as_ref().is_some_and(|facts| facts.differs);
         let differs = facts.differs;
-        self.peers[index].clock = Some(Reading { clock: facts.clock, at: now });
-        self.peers[index].facts = Some(facts);
+        self.backends[index].clock = Some(Reading { clock: facts.clock, at: now });
+        self.backends[index].facts = Some(facts);
         if differed != differs {
             self.judge(now, out);
         }
     }
 }
 
-impl Peer {
+impl BackendLink {
     /// The last slot that it knows to be chosen, whether it holds that or not.
     pub(in crate::front) fn known_chosen(&self) -> Slot {
         let told = self.facts.as_ref().map_or(Slot(0), |facts| facts.known);

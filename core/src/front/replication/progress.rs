@@ -1,7 +1,7 @@
 //! Writing: entries go to every backend that follows, acknowledgements come back, slots commit.
 //! And repair: one that is behind, or blank, is brought up to date while the others serve.
 
-use super::backend_link::{Asked, Follow, Peer};
+use super::backend_link::{BackendLink, OrderPurpose, Progress};
 use crate::front::{Front, Phase};
 use crate::io::Intent;
 use crate::limits::{APPEND_ENTRIES, PIECE_BYTES, TROUBLE_LASTS, UNCOMMITTED_MAX};
@@ -15,41 +15,41 @@ impl Front {
     /// A backend that has promised begins to follow the log from where it stands.
     pub(in crate::front) fn follow(&mut self, now: Mono, index: usize, out: &mut Vec<Intent>) {
         let Some(epoch) = self.phase.epoch() else { return };
-        let Some(standing) = self.peers[index].standing().copied() else { return };
+        let Some(standing) = self.backends[index].standing().copied() else { return };
         match standing.group {
             Some(_)
-                if standing.group == self.ledger.group()
-                    && standing.committed.next() >= self.ledger.first() =>
+                if standing.group == self.log.group()
+                    && standing.committed.next() >= self.log.first() =>
             {
-                let (next, acked) = (standing.committed.next(), standing.committed);
-                self.peers[index].follow = Follow::Yes { next, acked };
+                let (next, matched) = (standing.committed.next(), standing.committed);
+                self.backends[index].progress = Progress::Following { next, matched };
             }
             _ => self.install(now, index, epoch, out),
         }
         // Whatever kept it from being counted before: it follows now, and its parts count.
-        if self.peers[index].trouble.take().is_some() {
-            self.join();
+        if self.backends[index].trouble.take().is_some() {
+            self.merge_parts();
         }
     }
 
     /// Sends the whole committed state.
     fn install(&mut self, now: Mono, index: usize, epoch: Epoch, out: &mut Vec<Intent>) {
-        let Some(group) = self.ledger.group() else { return };
-        let slot = self.ledger.committed();
-        let state = self.ledger.settled().encode();
-        let peer = &mut self.peers[index];
+        let Some(group) = self.log.group() else { return };
+        let slot = self.log.committed();
+        let state = self.log.committed_state().encode();
+        let backend = &mut self.backends[index];
         tracing::info!(
             target: "tmr_core::front::replicate",
-            backend = %peer.address, %slot, bytes = state.len(), "sending a whole state"
+            backend = %backend.address, %slot, bytes = state.len(), "sending a whole state"
         );
-        peer.follow = Follow::Installing { slot };
+        backend.progress = Progress::Installing { slot };
         let pieces = state.len().div_ceil(PIECE_BYTES);
         for (number, bytes) in state.chunks(PIECE_BYTES).enumerate() {
             let last = number + 1 == pieces;
             let offset = (number * PIECE_BYTES) as u64;
             let bytes = bytes.to_vec();
             let order = Order::Install { epoch, group, slot, offset, bytes, last };
-            peer.ask(now, Asked::Install(epoch, last.then_some(slot)), &order, out);
+            backend.ask(now, OrderPurpose::Install(epoch, last.then_some(slot)), &order, out);
         }
     }
 
@@ -62,18 +62,18 @@ impl Front {
         out: &mut Vec<Intent>,
     ) {
         let Some(epoch) = self.phase.epoch() else { return };
-        if self.peers[index].follow != (Follow::Installing { slot: at }) {
+        if self.backends[index].progress != (Progress::Installing { slot: at }) {
             return;
         }
-        if let Some(description) = &mut self.peers[index].description {
+        if let Some(description) = &mut self.backends[index].description {
             let standing = &mut description.standing;
-            standing.group = self.ledger.group();
+            standing.group = self.log.group();
             (standing.base, standing.committed, standing.last) = (at, at, at);
         }
-        if at.next() < self.ledger.first() {
+        if at.next() < self.log.first() {
             return self.install(now, index, epoch, out);
         }
-        self.peers[index].follow = Follow::Yes { next: at.next(), acked: at };
+        self.backends[index].progress = Progress::Following { next: at.next(), matched: at };
     }
 
     /// An append did not join what a backend has: it says how far it is sure.
@@ -84,7 +84,7 @@ impl Front {
         committed: Slot,
         out: &mut Vec<Intent>,
     ) {
-        if let Some(description) = &mut self.peers[index].description {
+        if let Some(description) = &mut self.backends[index].description {
             description.standing.committed = committed;
         }
         self.follow(now, index, out);
@@ -96,9 +96,9 @@ impl Front {
         // Backends that are equally far get the same bytes.
         let mut made: Option<(Slot, Slot, Vec<u8>)> = None;
         for index in 0..3 {
-            while let Follow::Yes { next, acked } = self.peers[index].follow {
-                let last = self.ledger.last();
-                if next > last || next.0 - acked.0 > UNCOMMITTED_MAX {
+            while let Progress::Following { next, matched } = self.backends[index].progress {
+                let last = self.log.last();
+                if next > last || next.0 - matched.0 > UNCOMMITTED_MAX {
                     break;
                 }
                 let same = made.take().filter(|(first, ..)| *first == next);
@@ -106,8 +106,13 @@ impl Front {
                     self.install(now, index, epoch, out);
                     break;
                 };
-                self.peers[index].ask_encoded(now, Asked::Append(epoch), order.clone(), out);
-                self.peers[index].follow = Follow::Yes { next: after, acked };
+                self.backends[index].ask_encoded(
+                    now,
+                    OrderPurpose::Append(epoch),
+                    order.clone(),
+                    out,
+                );
+                self.backends[index].progress = Progress::Following { next: after, matched };
                 made = Some((first, after, order));
             }
         }
@@ -115,21 +120,21 @@ impl Front {
 
     /// The append that begins with a slot: with that slot, the one after it, and the bytes.
     fn append(&self, epoch: Epoch, first: Slot) -> Option<(Slot, Slot, Vec<u8>)> {
-        let entries = self.ledger.entries(first, APPEND_ENTRIES)?;
+        let entries = self.log.entries(first, APPEND_ENTRIES)?;
         let after = Slot(first.0 + entries.len() as u64);
-        let committed = self.ledger.committed();
+        let committed = self.log.committed();
         Some((first, after, encode(0, &Order::Append { epoch, first, entries, committed })))
     }
 
     /// A backend has everything up to `last` on disk; its parts differ from these grants.
     pub(in crate::front) fn acknowledged(&mut self, index: usize, last: Slot, differing: &[Slot]) {
-        let Follow::Yes { next, acked } = self.peers[index].follow else { return };
+        let Progress::Following { next, matched } = self.backends[index].progress else { return };
         // A late report of an older link cannot come: reports are tied to this link's orders. What
         // was not sent yet cannot be there.
         let last = last.min(Slot(next.0 - 1));
-        self.peers[index].follow = Follow::Yes { next, acked: acked.max(last) };
+        self.backends[index].progress = Progress::Following { next, matched: matched.max(last) };
         // Whoever follows since a group was born has not described itself as one of it.
-        if let Some(description) = &mut self.peers[index].description {
+        if let Some(description) = &mut self.backends[index].description {
             description.standing.last = last.max(description.standing.last);
         }
         for slot in differing {
@@ -143,17 +148,17 @@ impl Front {
     /// disk is not there any more. Committed by the two others: until then it does not count.
     pub(in crate::front) fn admit(&mut self) {
         let Phase::Leading { .. } = self.phase else { return };
-        let settled = self.ledger.settled();
+        let settled = self.log.committed_state();
         let Some(members) = settled.members().copied() else { return };
-        if self.ledger.ahead().members() != Some(&members) {
+        if self.log.speculative_state().members() != Some(&members) {
             return;
         }
         // One that is left out may still be a member, whose place is not free before it has begun
         // anew.
-        let disks = self.peers.each_ref().map(|peer| peer.standing().map(|s| s.disk));
+        let disks = self.backends.each_ref().map(|backend| backend.standing().map(|s| s.disk));
         let stranger = (0..3).find(|&index| {
-            let caught_up = self.peers[index].acked() >= self.ledger.committed();
-            let follows = matches!(self.peers[index].follow, Follow::Yes { .. });
+            let caught_up = self.backends[index].matched() >= self.log.committed();
+            let follows = matches!(self.backends[index].progress, Progress::Following { .. });
             follows && caught_up && disks[index].is_some_and(|disk| !members.contains(&disk))
         });
         let Some(index) = stranger else { return };
@@ -168,14 +173,14 @@ impl Front {
         }
         tracing::info!(
             target: "tmr_core::front::replicate",
-            backend = %self.peers[index].address, "taking it in as a member of the group"
+            backend = %self.backends[index].address, "taking it in as a member of the group"
         );
         let members = members.map(|disk| if disk == gone { new } else { disk });
-        self.ledger.propose(Entry::Configure(Setting::Members(members)));
+        self.log.propose(Entry::Configure(Setting::Members(members)));
     }
 }
 
-impl Peer {
+impl BackendLink {
     /// Says once what keeps this backend from being counted.
     pub(in crate::front) fn complain(&mut self, trouble: String) {
         if self.trouble.as_ref() != Some(&trouble) {
@@ -187,7 +192,7 @@ impl Peer {
         }
     }
 
-    /// The same, but in the log only if it lasts: see [`Peer::log_what_lasts`].
+    /// The same, but in the log only if it lasts: see [`BackendLink::log_what_lasts`].
     pub(in crate::front) fn complain_later(&mut self, trouble: String) {
         if self.trouble.as_ref() != Some(&trouble) {
             self.unlogged = Some((TROUBLE_LASTS, trouble.clone()));

@@ -1,10 +1,10 @@
-//! The ledger: a front's copy of the log, and the two folds over it.
+//! The replicated log: a front's copy of the log, and the two folds over it.
 //!
-//! `settled` folds what is committed and outlives every change of role: a front that claims again
-//! reads only what came since. `ahead` folds everything proposed, in log order: an outcome that is
+//! `committed_state` folds what is committed and outlives every change of role: a front that claims again
+//! reads only what came since. `speculative_state` folds everything proposed, in log order: an outcome that is
 //! seen there is the outcome everywhere if the entry is committed at all.
 
-use crate::front::usage::committed_events::{Happened, News};
+use crate::front::usage::committed_events::{CommittedEvent, Happened};
 use crate::history::Mark;
 use crate::limits::{HISTORY_WAITING, LOG_KEPT};
 use crate::log::{Digest, DiskId, Entry, GroupId, Outcome, Setting, Slot, State, Stored};
@@ -14,25 +14,25 @@ use alloc::vec::Vec;
 
 /// A front's copy of the log.
 #[derive(Clone, Debug, Default)]
-pub(in crate::front) struct Ledger {
+pub(in crate::front) struct ReplicatedLog {
     group: Option<GroupId>,
     /// The entries that follow this slot are in `log`.
     base: Slot,
     log: VecDeque<Entry>,
     committed: Slot,
-    settled: State,
-    ahead: State,
+    committed_state: State,
+    speculative_state: State,
     /// Changes of members that are proposed and not committed, in the order of their slots.
     changes: VecDeque<(Slot, [DiskId; 3])>,
     /// Of the entries up to the committed slot; `None`: not known.
     digest: Option<Digest>,
     /// What of the committed entries is not in the usage history yet.
-    news: VecDeque<News>,
+    events: VecDeque<CommittedEvent>,
     /// The date of the group.
     now: Wall,
 }
 
-impl Ledger {
+impl ReplicatedLog {
     /// A step begins at this date of the group.
     pub(in crate::front) fn at(&mut self, now: Wall) {
         self.now = now;
@@ -40,7 +40,7 @@ impl Ledger {
 
     /// Where the usage history is when it has told of everything; `None`: of nothing yet.
     pub(in crate::front) fn mark(&self) -> Option<Mark> {
-        Some(Mark::of_entry(self.group?, self.settled.leader(), self.committed))
+        Some(Mark::of_entry(self.group?, self.committed_state.leader(), self.committed))
     }
 
     /// The date of the group, as the last step was told.
@@ -49,26 +49,26 @@ impl Ledger {
     }
 
     /// The oldest thing that the usage history has not told of.
-    pub(in crate::front) fn news(&self) -> Option<&News> {
-        self.news.front()
+    pub(in crate::front) fn oldest_event(&self) -> Option<&CommittedEvent> {
+        self.events.front()
     }
 
     /// It has now.
-    pub(in crate::front) fn pop_news(&mut self) -> Option<News> {
-        self.news.pop_front()
+    pub(in crate::front) fn pop_event(&mut self) -> Option<CommittedEvent> {
+        self.events.pop_front()
     }
 
     /// Keeps something for the usage history. Where there is too much, what is oldest is not known
     /// any more.
     fn note(&mut self, what: Happened) {
         let Some(mark) = self.mark() else { return };
-        if self.news.len() >= HISTORY_WAITING {
-            self.news.pop_front();
-            if let Some(oldest) = self.news.front_mut() {
+        if self.events.len() >= HISTORY_WAITING {
+            self.events.pop_front();
+            if let Some(oldest) = self.events.front_mut() {
                 oldest.what = Happened::Unknown;
             }
         }
-        self.news.push_back(News::new(mark, self.now, what, &self.settled));
+        self.events.push_back(CommittedEvent::new(mark, self.now, what, &self.committed_state));
     }
 
     /// The group whose log this is.
@@ -92,13 +92,13 @@ impl Ledger {
     }
 
     /// The fold of everything committed.
-    pub(in crate::front) fn settled(&self) -> &State {
-        &self.settled
+    pub(in crate::front) fn committed_state(&self) -> &State {
+        &self.committed_state
     }
 
     /// The fold of everything proposed.
-    pub(in crate::front) fn ahead(&self) -> &State {
-        &self.ahead
+    pub(in crate::front) fn speculative_state(&self) -> &State {
+        &self.speculative_state
     }
 
     /// The digest of everything committed, if it is known.
@@ -130,7 +130,7 @@ impl Ledger {
     /// proposed to follow it. Whoever leads, and whatever commits, has two of each
     /// (*Consistency* 7). None before the first `Members` entry is proposed.
     pub(in crate::front) fn member_sets(&self) -> impl Iterator<Item = &[DiskId; 3]> {
-        self.settled.members().into_iter().chain(self.changes.iter().map(|(_, set)| set))
+        self.committed_state.members().into_iter().chain(self.changes.iter().map(|(_, set)| set))
     }
 
     /// Begins anew with nothing: another group, or one that is just born.
@@ -142,16 +142,16 @@ impl Ledger {
 
     /// Forgets the log, but not what the usage history has still to tell of it.
     pub(in crate::front) fn forget(&mut self) {
-        let news = core::mem::take(&mut self.news);
-        *self = Self { news, now: self.now, ..Self::default() };
+        let events = core::mem::take(&mut self.events);
+        *self = Self { events, now: self.now, ..Self::default() };
     }
 
     /// Takes a state that was read from a backend.
     pub(in crate::front) fn load(&mut self, group: GroupId, slot: Slot, state: State) {
         self.reset(group);
         (self.base, self.committed) = (slot, slot);
-        self.ahead = state.clone();
-        self.settled = state;
+        self.speculative_state = state.clone();
+        self.committed_state = state;
         if slot > Slot(0) {
             self.digest = None;
         }
@@ -162,18 +162,13 @@ impl Ledger {
 
     /// All that the usage history has not told of is this after all; `state`: what it is folded
     /// into.
-    pub(in crate::front) fn tell_instead(
-        &mut self,
-        after: Slot,
-        entries: &[Entry],
-        mut state: State,
-    ) {
+    pub(in crate::front) fn backfill(&mut self, after: Slot, entries: &[Entry], mut state: State) {
         let Some(group) = self.group else { return };
-        self.news.clear();
+        self.events.clear();
         for (number, entry) in (1..).zip(entries) {
             if let Some(what) = Happened::by(entry, &mut state) {
                 let mark = Mark::of_entry(group, state.leader(), Slot(after.0 + number));
-                self.news.push_back(News::new(mark, self.now, what, &state));
+                self.events.push_back(CommittedEvent::new(mark, self.now, what, &state));
             }
         }
     }
@@ -183,7 +178,7 @@ impl Ledger {
         let keep = usize::try_from(self.committed.0 - self.base.0).unwrap_or(usize::MAX);
         self.log.truncate(keep);
         self.changes.clear();
-        self.ahead = self.settled.clone();
+        self.speculative_state = self.committed_state.clone();
     }
 
     /// Puts the entries that a claim has read behind the committed ones: per slot the one of the
@@ -200,7 +195,7 @@ impl Ledger {
             if slot <= self.committed {
                 continue;
             }
-            if stored.epoch < self.ahead.leader() {
+            if stored.epoch < self.speculative_state.leader() {
                 break;
             }
             if slot != self.last().next() {
@@ -214,7 +209,7 @@ impl Ledger {
 
     /// Puts an entry into the next slot.
     pub(in crate::front) fn propose(&mut self, entry: Entry) -> (Slot, Outcome) {
-        let outcome = self.ahead.apply(&entry);
+        let outcome = self.speculative_state.apply(&entry);
         if let Entry::Configure(Setting::Members(set)) = &entry {
             self.changes.push_back((self.last().next(), *set));
         }
@@ -228,7 +223,7 @@ impl Ledger {
             self.committed = self.committed.next();
             let index = usize::try_from(self.committed.0 - self.base.0 - 1).unwrap_or(usize::MAX);
             self.digest = self.digest.map(|digest| digest.with(&self.log[index]));
-            let happened = Happened::by(&self.log[index], &mut self.settled);
+            let happened = Happened::by(&self.log[index], &mut self.committed_state);
             if let Some(happened) = happened {
                 self.note(happened);
             }
@@ -260,32 +255,32 @@ mod tests {
 
     #[test]
     fn what_is_not_committed_is_forgotten_with_the_lead() {
-        let mut ledger = Ledger::default();
-        ledger.load(GroupId(1), Slot(10), State::default());
+        let mut log = ReplicatedLog::default();
+        log.load(GroupId(1), Slot(10), State::default());
         for last in 1..=4 {
-            ledger.propose(handles(last));
+            log.propose(handles(last));
         }
-        ledger.commit(Slot(12));
-        assert_eq!((ledger.last(), ledger.ahead().handles_reserved()), (Slot(14), 4));
-        ledger.drop_uncommitted();
-        assert_eq!((ledger.last(), ledger.committed()), (Slot(12), Slot(12)));
-        assert_eq!(ledger.ahead().handles_reserved(), 2);
-        assert_eq!(ledger.entries(Slot(11), 9), Some(alloc::vec![handles(1), handles(2)]));
+        log.commit(Slot(12));
+        assert_eq!((log.last(), log.speculative_state().handles_reserved()), (Slot(14), 4));
+        log.drop_uncommitted();
+        assert_eq!((log.last(), log.committed()), (Slot(12), Slot(12)));
+        assert_eq!(log.speculative_state().handles_reserved(), 2);
+        assert_eq!(log.entries(Slot(11), 9), Some(alloc::vec![handles(1), handles(2)]));
     }
 
     #[test]
     fn committed_entries_are_kept_as_far_as_there_is_room_and_others_all() {
-        let mut ledger = Ledger::default();
+        let mut log = ReplicatedLog::default();
         let (kept, more) = (LOG_KEPT as u64, 5);
         for _ in 0..kept + more {
-            ledger.propose(Entry::Expire(Handle(1)));
+            log.propose(Entry::Expire(Handle(1)));
         }
-        ledger.commit(Slot(2));
-        assert_eq!(ledger.first(), Slot(3), "the others are on their way");
-        ledger.commit(Slot(kept));
-        assert_eq!(ledger.first(), Slot(more + 1));
-        assert!(ledger.entries(Slot(more), 1).is_none());
-        assert!(ledger.entries(Slot(more + 1), 1).is_some());
-        assert_eq!(ledger.last(), Slot(kept + more));
+        log.commit(Slot(2));
+        assert_eq!(log.first(), Slot(3), "the others are on their way");
+        log.commit(Slot(kept));
+        assert_eq!(log.first(), Slot(more + 1));
+        assert!(log.entries(Slot(more), 1).is_none());
+        assert!(log.entries(Slot(more + 1), 1).is_some());
+        assert_eq!(log.last(), Slot(kept + more));
     }
 }

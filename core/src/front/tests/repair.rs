@@ -65,9 +65,13 @@ fn a_connection_that_nobody_knows_to_be_dead_keeps_no_place_in_the_group() {
     world.restart(2);
     world.advance(SECOND + 100 * MILLI);
     assert_eq!(world.backend_state(0, 2), "repairing", "its copy is whole, and it is no member");
-    let ledger = &world.fronts[0].node.ledger;
-    let members = ledger.settled().members();
-    assert_eq!(ledger.ahead().members(), members, "a member that is away may have lost its place");
+    let log = &world.fronts[0].node.log;
+    let members = log.committed_state().members();
+    assert_eq!(
+        log.speculative_state().members(),
+        members,
+        "a member that is away may have lost its place"
+    );
     // When it answers, the place is known that is free.
     world.lose = |_, _| false;
     world.advance(4 * SECOND);

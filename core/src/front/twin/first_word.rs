@@ -7,7 +7,7 @@
 
 use super::Twin;
 use crate::front::Front;
-use crate::front::replication::replicated_log::Ledger;
+use crate::front::replication::replicated_log::ReplicatedLog;
 use crate::history::{History, Mark};
 use crate::limits::TWIN_FIRST_WORD;
 use crate::log::{GroupId, Slot};
@@ -16,8 +16,12 @@ use crate::wire::twin::Hello;
 
 /// The last place that a front knows to be chosen: by its copy of the log, or by its files and its
 /// twin's word where these know more of the same group, or where it has no copy yet.
-pub(super) fn chosen_place(ledger: &Ledger, history: &History, told: Option<Mark>) -> Option<Mark> {
-    let known = [ledger.mark(), history.covered(), told];
+pub(super) fn chosen_place(
+    log: &ReplicatedLog,
+    history: &History,
+    told: Option<Mark>,
+) -> Option<Mark> {
+    let known = [log.mark(), history.covered(), told];
     known.into_iter().flatten().reduce(|best, other| {
         let more = other.is_beside(&best) && other.slot() > best.slot();
         if more { other } else { best }
@@ -34,7 +38,7 @@ impl Twin {
 
     /// When a front that has just started waits no longer for a first word of this one.
     fn first_word_awaited(&self) -> Mono {
-        if self.program.is_some() || self.tell.trouble.text.is_some() {
+        if self.program.is_some() || self.sender.trouble.text.is_some() {
             return Mono(0);
         }
         self.begun.map_or(Mono(u64::MAX), |begun| begun + TWIN_FIRST_WORD)
@@ -51,13 +55,13 @@ impl Front {
         if !self.config.unfenced {
             return twin.first_word_awaited();
         }
-        let silent = twin.hear.silent(twin.config.transfer_timeout);
-        match (twin.hear.link(), twin.hear.standing()) {
-            (None, _) if twin.tell.trouble.text.is_none() => {
+        let silent = twin.receiver.silent(twin.config.transfer_timeout);
+        match (twin.receiver.link(), twin.receiver.standing()) {
+            (None, _) if twin.sender.trouble.text.is_none() => {
                 twin.begun.map_or(Mono(u64::MAX), |begun| begun + twin.config.connect_timeout)
             }
             (Some(_), None) => silent,
-            (Some(_), Some(_)) if twin.hear.owes(&self.ledger) => silent,
+            (Some(_), Some(_)) if twin.receiver.owes(&self.log) => silent,
             _ => Mono(0),
         }
     }

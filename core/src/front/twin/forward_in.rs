@@ -34,7 +34,7 @@ struct Guest {
 
 /// Clients of the twin.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Guests {
+pub(super) struct Incoming {
     guests: BTreeMap<Link, Guest>,
     /// By the twin's number for it.
     links: BTreeMap<u64, Link>,
@@ -47,7 +47,7 @@ pub(super) struct Guests {
     of: u32,
 }
 
-impl Guests {
+impl Incoming {
     /// How many there are.
     pub(super) fn len(&self) -> usize {
         self.guests.len()
@@ -101,8 +101,8 @@ impl Front {
     /// A link stands with the front of this id: one that was restarted numbers its clients anew.
     pub(super) fn guests_of(&mut self, front: u32) {
         let Some(twin) = &mut self.twin else { return };
-        if core::mem::replace(&mut twin.guests.of, front) != front {
-            twin.guests.doubtful.clear();
+        if core::mem::replace(&mut twin.incoming.of, front) != front {
+            twin.incoming.doubtful.clear();
         }
     }
 
@@ -115,15 +115,15 @@ impl Front {
         out: &mut Vec<Intent>,
     ) -> Result<(), Why> {
         let Some(twin) = &mut self.twin else { return Ok(()) };
-        let guests = &mut twin.guests;
+        let guests = &mut twin.incoming;
         // It has had the reply before this call.
         guests.doubtful.remove(&client);
         if guests.len() >= PASSED_CLIENTS && !guests.links.contains_key(&client) {
             let answer = Answer::Reply { client, bytes: desk::overloaded(&bytes) };
-            out.extend(twin.hear.answer(answer));
+            out.extend(twin.receiver.answer(answer));
             // There is no room for its call, but it is there.
             if let Some(handle) = Request::parse(&bytes).ok().and_then(|call| call.handle()) {
-                self.desk.alive(now.mono, Handle(handle), self.ledger.ahead());
+                self.desk.alive(now.mono, Handle(handle), self.log.speculative_state());
             }
             return Ok(());
         }
@@ -148,7 +148,7 @@ impl Front {
 
     /// A call is being decided: from now on it may have been done.
     pub(in crate::front) fn guest_begins(&mut self, link: Link) {
-        let guest = self.twin.as_mut().and_then(|twin| twin.guests.guests.get_mut(&link));
+        let guest = self.twin.as_mut().and_then(|twin| twin.incoming.guests.get_mut(&link));
         if let Some(guest) = guest {
             guest.call = Some(Call::Begun);
         }
@@ -157,10 +157,10 @@ impl Front {
     /// A client of the twin is gone, and so many replies had reached it.
     pub(super) fn guest_gone(&mut self, client: u64, replies: u32) {
         let Some(twin) = &mut self.twin else { return };
-        let doubtful = twin.guests.doubtful.remove(&client).filter(|(_, sent)| *sent > replies);
-        let link = twin.guests.links.get(&client).copied();
+        let doubtful = twin.incoming.doubtful.remove(&client).filter(|(_, sent)| *sent > replies);
+        let link = twin.incoming.links.get(&client).copied();
         if let Some(link) = link {
-            let unsent = twin.guests.remove(link).is_some_and(|guest| guest.replies > replies);
+            let unsent = twin.incoming.remove(link).is_some_and(|guest| guest.replies > replies);
             self.client_closed(link, unsent);
         } else if let Some((handle, _)) = doubtful {
             self.give_back(handle, "its number did not reach the twin's client");
@@ -170,13 +170,13 @@ impl Front {
     /// The link by which they came is gone.
     pub(super) fn guests_lost(&mut self) {
         let Some(twin) = &mut self.twin else { return };
-        twin.guests.links.clear();
-        twin.guests.doubtful.clear();
-        for (link, guest) in core::mem::take(&mut twin.guests.guests) {
+        twin.incoming.links.clear();
+        twin.incoming.doubtful.clear();
+        for (link, guest) in core::mem::take(&mut twin.incoming.guests) {
             self.unpark_one(link);
             let fresh = self.desk.closed(link, true);
             if let (Some(handle), Some(twin)) = (fresh, &mut self.twin) {
-                twin.guests.doubtful.insert(guest.client, (handle, guest.replies));
+                twin.incoming.doubtful.insert(guest.client, (handle, guest.replies));
             }
         }
     }
@@ -184,7 +184,7 @@ impl Front {
     /// What must hold between any two steps.
     pub(in crate::front) fn guests_are_at_the_desk(&self) -> bool {
         let Some(twin) = &self.twin else { return true };
-        let guests = &twin.guests;
+        let guests = &twin.incoming;
         guests.links.len() == guests.len()
             && guests.guests.keys().all(|link| self.desk.knows(*link))
     }
@@ -193,7 +193,7 @@ impl Front {
     /// clients.
     pub(in crate::front) fn guests_settle(&mut self, out: &mut Vec<Intent>) {
         let quiet = matches!(self.phase, Phase::Standby) || self.wish.deposed;
-        if !quiet && !self.handover.holds_back() {
+        if !quiet && !self.failover.holds_back() {
             return;
         }
         let waiting: Vec<Link> =

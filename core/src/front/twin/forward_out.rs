@@ -37,7 +37,7 @@ struct Caller {
 /// What is passed on. A client's number on the link is that of its own link, which is never used
 /// again.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Passing {
+pub(super) struct Outgoing {
     clients: BTreeMap<Link, Caller>,
     /// When those calls end.
     until: BTreeSet<(Mono, Link)>,
@@ -50,7 +50,7 @@ pub(super) struct Passing {
     open: bool,
 }
 
-impl Passing {
+impl Outgoing {
     /// How many clients there are.
     pub(super) fn len(&self) -> usize {
         self.clients.len()
@@ -121,8 +121,8 @@ impl Front {
     fn other_part(&self) -> Option<Part> {
         let twin = self.twin.as_ref()?;
         let quiet = matches!(self.phase, Phase::Standby) || self.wish.deposed;
-        let takes = quiet && twin.tell.knows(Version::PASSES) && twin.tell.is_heard();
-        twin.hear.standing().filter(|_| takes).map(|standing| standing.part)
+        let takes = quiet && twin.sender.knows(Version::PASSES) && twin.sender.is_heard();
+        twin.receiver.standing().filter(|_| takes).map(|standing| standing.part)
     }
 
     /// Calls of clients go to the twin.
@@ -146,20 +146,20 @@ impl Front {
         let (Some(twin), Some(from)) = (&mut self.twin, self.desk.whereabouts(link)) else {
             return;
         };
-        if twin.tell.waiting() >= PASSED_WINDOW || !twin.passing.begin(link, until, &bytes) {
+        if twin.sender.waiting() >= PASSED_WINDOW || !twin.outgoing.begin(link, until, &bytes) {
             if let Ok(request) = Request::parse(&bytes) {
                 self.not_decided(now, link, &request);
             }
             return self.desk.pass(link, desk::overloaded(&bytes), out);
         }
         self.desk.needs(link, Kind::Passed);
-        twin.tell.send(now, &Tell::Call { client: link.0, from, bytes }, out);
+        twin.sender.send(now, &Tell::Call { client: link.0, from, bytes }, out);
     }
 
     /// The twin has replied to a call.
     pub(super) fn pass_back(&mut self, client: u64, reply: Vec<u8>, out: &mut Vec<Intent>) {
         let link = Link(client);
-        if self.twin.as_mut().is_some_and(|twin| twin.passing.replied(link)) {
+        if self.twin.as_mut().is_some_and(|twin| twin.outgoing.replied(link)) {
             self.desk.pass(link, reply, out);
         }
     }
@@ -168,7 +168,7 @@ impl Front {
     /// lead, for the twin to lead anew, or for the end of its time.
     pub(super) fn pass_dropped(&mut self, client: u64, begun: bool, out: &mut Vec<Intent>) {
         let link = Link(client);
-        let passed = self.twin.as_mut().and_then(|twin| twin.passing.end(link));
+        let passed = self.twin.as_mut().and_then(|twin| twin.outgoing.end(link));
         let Some(Passed { until, bytes }) = passed else { return };
         match Request::parse(&bytes) {
             Ok(request) if !begun => self.park(until, link, request),
@@ -184,7 +184,7 @@ impl Front {
 
     /// Ends calls that the twin has had for too long.
     pub(super) fn pass_late(&mut self, now: Mono, out: &mut Vec<Intent>) {
-        let late = self.twin.as_ref().map(|twin| twin.passing.waiting(now));
+        let late = self.twin.as_ref().map(|twin| twin.outgoing.waiting(now));
         for link in late.unwrap_or_default() {
             self.pass_fails(link, "the front that leads has not answered in time", out);
         }
@@ -193,11 +193,11 @@ impl Front {
     /// The link to the twin is gone, and with it the replies.
     pub(super) fn pass_lost(&mut self, out: &mut Vec<Intent>) {
         let Some(twin) = &mut self.twin else { return };
-        let mut passing = core::mem::take(&mut twin.passing);
+        let mut passing = core::mem::take(&mut twin.outgoing);
         let waiting = passing.waiting(Mono(u64::MAX)).into_iter();
         let lost = waiting.filter_map(|link| Some((link, passing.forget(link, false)?)));
-        twin.passing.lost = lost.collect();
-        for (link, _) in twin.passing.lost.clone() {
+        twin.outgoing.lost = lost.collect();
+        for (link, _) in twin.outgoing.lost.clone() {
             self.pass_fails(link, "the front that leads is out of reach", out);
         }
     }
@@ -205,15 +205,15 @@ impl Front {
     /// The link to the twin stands: it learns which replies did not get here by the one before.
     pub(super) fn pass_anew(&mut self, now: Mono, out: &mut Vec<Intent>) {
         let Some(twin) = &mut self.twin else { return };
-        for (link, replies) in core::mem::take(&mut twin.passing.lost) {
-            twin.tell.send(now, &Tell::Gone { client: link.0, replies }, out);
+        for (link, replies) in core::mem::take(&mut twin.outgoing.lost) {
+            twin.sender.send(now, &Tell::Gone { client: link.0, replies }, out);
         }
     }
 
     /// A client of this front calls.
     pub(in crate::front) fn pass_heard(&mut self, link: Link) {
         if let Some(twin) = &mut self.twin {
-            twin.passing.heard(link);
+            twin.outgoing.heard(link);
         }
     }
 
@@ -227,8 +227,8 @@ impl Front {
         out: &mut Vec<Intent>,
     ) {
         let Some(twin) = &mut self.twin else { return };
-        let Some(replies) = twin.passing.forget(link, unsent) else { return };
-        twin.tell.send(now, &Tell::Gone { client: link.0, replies }, out);
+        let Some(replies) = twin.outgoing.forget(link, unsent) else { return };
+        twin.sender.send(now, &Tell::Gone { client: link.0, replies }, out);
     }
 
     /// Passes on what waits here, when that begins; a front that leads itself takes no reply of
@@ -237,10 +237,10 @@ impl Front {
         let passes = self.passes();
         let leads = matches!(self.phase, Phase::Leading { .. });
         let Some(twin) = &mut self.twin else { return };
-        let begins = passes && !twin.passing.open;
-        twin.passing.open = passes;
+        let begins = passes && !twin.outgoing.open;
+        twin.outgoing.open = passes;
         if leads {
-            for link in twin.passing.waiting(Mono(u64::MAX)) {
+            for link in twin.outgoing.waiting(Mono(u64::MAX)) {
                 self.pass_fails(link, "another front has taken the lead", out);
             }
         }
@@ -259,7 +259,7 @@ mod tests {
 
     #[test]
     fn there_is_room_for_so_many_bytes_and_clients_until_their_calls_are_over() {
-        let mut passing = Passing::default();
+        let mut passing = Outgoing::default();
         let most = alloc::vec![0; PASSED_BYTES];
         assert!(passing.begin(Link(1), Mono(5), &most));
         assert_eq!(passing.due(), Some(Mono(5)));

@@ -2,7 +2,7 @@
 //! follows, one message after the other. What is not in memory any more is read from disk first. A
 //! twin that was away for long catches up like that; nothing waits for it.
 
-use super::sender::Telling;
+use super::sender::Sender;
 use crate::front::Front;
 use crate::history::{Block, History, Kind, Mark, Record};
 use crate::io::{HistoryRequest, Intent};
@@ -13,7 +13,7 @@ use alloc::vec::Vec;
 
 /// How far the twin is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Past {
+pub(super) enum HistorySync {
     /// It takes none, or has not begun to.
     #[default]
     Off,
@@ -29,7 +29,7 @@ pub(super) enum Past {
     Recalling(Option<Mark>),
 }
 
-impl Telling {
+impl Sender {
     /// The twin, which has dealt with so many messages, says how far it is.
     ///
     /// The answer to a message of before the present one is left out. It comes where the twin was
@@ -37,18 +37,18 @@ impl Telling {
     /// for it. Taken for the answer to the present one, it would make that one's own look like the word
     /// of a twin that takes nothing.
     pub(super) fn recorded(&mut self, count: u64, upto: Option<Mark>) {
-        if count < self.past_sent {
+        if count < self.history_sent {
             return;
         }
-        self.past = match self.past {
-            Past::Sent { from, lines: true, .. } if upto == from => {
+        self.history_sync = match self.history_sync {
+            HistorySync::Sent { from, lines: true, .. } if upto == from => {
                 tracing::warn!(
                     target: "tmr_core::front::twin::past",
                     "the twin does not take the usage history: it is told no more"
                 );
-                Past::Off
+                HistorySync::Off
             }
-            Past::Asked | Past::Sent { .. } => Past::At(upto),
+            HistorySync::Asked | HistorySync::Sent { .. } => HistorySync::At(upto),
             other => other,
         };
     }
@@ -64,16 +64,16 @@ impl Telling {
         if !self.knows(Version::HISTORY) {
             return;
         }
-        let from = match self.past {
-            Past::Unknown => {
-                self.past = Past::Asked;
+        let from = match self.history_sync {
+            HistorySync::Unknown => {
+                self.history_sync = HistorySync::Asked;
                 let tell = Tell::History { epoch, lines: Vec::new(), upto: None };
                 self.send(now, &tell, out);
-                self.past_sent = self.sent;
+                self.history_sent = self.sent;
                 return;
             }
-            Past::At(from) => from,
-            Past::Sent { upto, .. } if all => upto,
+            HistorySync::At(from) => from,
+            HistorySync::Sent { upto, .. } if all => upto,
             _ => return,
         };
         let covered = history.covered();
@@ -81,7 +81,7 @@ impl Telling {
         match history.after(from) {
             Block::Lines(lines, upto) => self.send_history(now, epoch, (from, lines, upto), out),
             Block::Older => {
-                self.past = Past::Recalling(from);
+                self.history_sync = HistorySync::Recalling(from);
                 out.push(HistoryRequest::ReadAfter(from).into());
             }
             Block::Nothing if idle && covered.is_some_and(|it| it.follows(from.as_ref())) => {
@@ -98,9 +98,9 @@ impl Telling {
         (from, lines, upto): (Option<Mark>, Vec<u8>, Option<Mark>),
         out: &mut Vec<Intent>,
     ) {
-        self.past = Past::Sent { from, upto, lines: !lines.is_empty() };
+        self.history_sync = HistorySync::Sent { from, upto, lines: !lines.is_empty() };
         self.send(now, &Tell::History { epoch, lines, upto }, out);
-        self.past_sent = self.sent;
+        self.history_sent = self.sent;
     }
 }
 
@@ -114,7 +114,8 @@ impl Front {
         lines: &[u8],
         out: &mut Vec<Intent>,
     ) {
-        let Some(twin) = self.twin.as_mut().filter(|it| it.tell.past == Past::Recalling(after))
+        let Some(twin) =
+            self.twin.as_mut().filter(|it| it.sender.history_sync == HistorySync::Recalling(after))
         else {
             return;
         };
@@ -134,12 +135,12 @@ impl Front {
             }
         }
         if let (None, Some(id), Block::Lines(lines, last)) = (upto, before, memory) {
-            let gap = Record { id, time: self.ledger.now(), kind: Kind::Gap, ..Record::default() };
+            let gap = Record { id, time: self.log.now(), kind: Kind::Gap, ..Record::default() };
             whole = gap.line();
             whole.extend_from_slice(&lines);
             upto = last;
         }
-        twin.tell.send_history(now.mono, epoch, (after, whole, upto), out);
+        twin.sender.send_history(now.mono, epoch, (after, whole, upto), out);
     }
 
     /// Tells the twin what it does not have of the usage history, all of it: it is to lead.
@@ -150,13 +151,13 @@ impl Front {
         out: &mut Vec<Intent>,
     ) {
         if let Some(twin) = &mut self.twin {
-            twin.tell.tell_history(now, epoch, (&self.history, true), out);
+            twin.sender.tell_history(now, epoch, (&self.history, true), out);
         }
     }
 
     /// The twin tells of its log, and not of its usage history: it is an older version.
     pub(in crate::front) fn twin_tells_no_history(&self) -> bool {
-        self.twin.as_ref().is_some_and(|twin| twin.hear.tells_no_history())
+        self.twin.as_ref().is_some_and(|twin| twin.receiver.tells_no_history())
     }
 }
 
@@ -164,7 +165,7 @@ impl Front {
 mod tests {
     use super::super::sender::Subject;
     use super::*;
-    use crate::front::replication::replicated_log::Ledger;
+    use crate::front::replication::replicated_log::ReplicatedLog;
     use crate::link::Link;
     use crate::log::{GroupId, Slot};
     use crate::testing::at;
@@ -174,7 +175,7 @@ mod tests {
 
     /// The telling end of a leader, its usage history, and how many messages have gone out.
     struct Line {
-        tell: Telling,
+        tell: Sender,
         history: History,
         sent: u64,
     }
@@ -182,7 +183,7 @@ mod tests {
     impl Line {
         /// The twin takes the log, and the leader has recorded one line.
         fn new() -> Self {
-            let mut line = Self { tell: Telling::default(), history: History::default(), sent: 0 };
+            let mut line = Self { tell: Sender::default(), history: History::default(), sent: 0 };
             line.tell.stands(at(0).mono, Link(1), Version::OWN.minor);
             line.records(1);
             line.tells();
@@ -196,9 +197,9 @@ mod tests {
 
         /// What is told of the usage history, and up to where.
         fn tells(&mut self) -> Vec<Option<Mark>> {
-            let (ledger, mut out) = (&Ledger::default(), Vec::new());
+            let (log, mut out) = (&ReplicatedLog::default(), Vec::new());
             let (part, epoch, history) = (Part::Active, EPOCH, &self.history);
-            let subject = Subject { part, epoch, leads: true, ledger, history, unfenced: false };
+            let subject = Subject { part, epoch, leads: true, log, history, unfenced: false };
             self.tell.settle(at(0), &subject, Vec::new(), &mut out);
             self.told(&out)
         }
@@ -224,7 +225,7 @@ mod tests {
 
         fn hears(&mut self, count: u64, answer: Answer) {
             let heard = Heard { count, answer };
-            assert!(self.tell.answered(at(0).mono, &heard, &Ledger::default()));
+            assert!(self.tell.answered(at(0).mono, &heard, &ReplicatedLog::default()));
         }
 
         fn is_ready(&mut self) {

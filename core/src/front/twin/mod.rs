@@ -22,11 +22,12 @@ mod sender;
 #[cfg(test)]
 mod sender_test;
 mod signs_of_life;
+mod status;
 
 use super::{Front, Phase};
-use crate::admin::status::{Role, Twin as Shown, TwinDifference};
+use crate::admin::status::TwinDifference;
 use crate::config;
-use crate::front::replication::backend_link::Wire;
+use crate::front::replication::backend_link::LinkState;
 use crate::history::Mark;
 use crate::io::Intent;
 use crate::limits::{TWIN_HEARTBEAT, TWIN_SILENCE};
@@ -34,18 +35,19 @@ use crate::link::{Address, Callee, Link, Why};
 use crate::log::{Epoch, Slot};
 use crate::seldom::Seldom;
 use crate::time::{Deadline, Duration, Mono, Now};
-use crate::wire::twin::{Answer, Heard, Hello, MachineReport, Part, Placed, Shared, Tell, Version};
+use crate::wire::twin::{Answer, Heard, Hello, MachineReport, Part, Placed, Tell, Version};
 use alloc::borrow::ToOwned;
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use first_word::chosen_place;
-use forward_in::Guests;
-use forward_out::Passing;
-use receiver::{Ground, Hearing, News};
-use sender::{Subject, Telling};
+use forward_in::Incoming;
+use forward_out::Outgoing;
+use receiver::{Context, Received, Receiver};
+use sender::{Sender, Subject};
 use signs_of_life::Signs;
+pub(super) use status::shared;
 
 /// The other front, as this one knows it.
 #[derive(Clone, Debug)]
@@ -55,16 +57,16 @@ pub(super) struct Twin {
     pub(super) own: Version,
     /// Of the other one's program.
     program: Option<String>,
-    tell: Telling,
-    hear: Hearing,
+    sender: Sender,
+    receiver: Receiver,
     /// When this front first looked for the other one.
     begun: Option<Mono>,
     /// The last place in the log that it has said, in a hello, to be chosen.
     chosen: Option<Mark>,
     /// Who came in by the twin's door and is not the twin.
     impostors: Seldom,
-    passing: Passing,
-    guests: Guests,
+    outgoing: Outgoing,
+    incoming: Incoming,
     signs: Signs,
 }
 
@@ -86,13 +88,13 @@ impl Trouble {
 impl Twin {
     /// Both connections stand.
     pub(super) fn stands(&self) -> bool {
-        self.tell.stood().is_some() && self.hear.link().is_some()
+        self.sender.stood().is_some() && self.receiver.link().is_some()
     }
 
     /// For how long it has been silent though both connections stand, if that is longer than an idle
     /// twin ever is: its process is stopped, its machine overloaded, or the line swallows everything.
     fn silent_for(&self, now: Mono) -> Option<Duration> {
-        let quiet = self.hear.quiet(now).max(self.tell.quiet(now));
+        let quiet = self.receiver.quiet(now).max(self.sender.quiet(now));
         (self.stands() && quiet >= TWIN_SILENCE).then_some(quiet)
     }
 
@@ -106,22 +108,22 @@ impl Twin {
             config,
             own: Version::OWN,
             program: None,
-            tell: Telling::default(),
-            hear: Hearing::default(),
+            sender: Sender::default(),
+            receiver: Receiver::default(),
             begun: None,
             chosen: None,
             impostors: Seldom::default(),
-            passing: Passing::default(),
-            guests: Guests::default(),
+            outgoing: Outgoing::default(),
+            incoming: Incoming::default(),
             signs: Signs::default(),
         }
     }
 
     /// The link that this front dialled.
     pub(super) fn dialled(&self) -> Option<Link> {
-        match self.tell.wire {
-            Wire::Down(_) => None,
-            Wire::Dialling(link, _) | Wire::Up(link) => Some(link),
+        match self.sender.link_state {
+            LinkState::Down(_) => None,
+            LinkState::Dialling(link, _) | LinkState::Up(link) => Some(link),
         }
     }
 
@@ -129,26 +131,26 @@ impl Twin {
     pub(super) fn configure(&mut self, now: Mono, config: config::Twin, moved: bool) {
         self.config = config;
         if moved {
-            self.tell.wire = Wire::Down(now);
-            self.tell.trouble = Trouble::default();
+            self.sender.link_state = LinkState::Down(now);
+            self.sender.trouble = Trouble::default();
             // This front may have been told to be its own twin, and have said so at both ends.
-            self.hear.trouble = Trouble::default();
+            self.receiver.trouble = Trouble::default();
         }
     }
 
     /// The link that this front dialled stands, and this version or a later one is spoken on it.
     pub(super) fn speaks(&self, minor: u16) -> bool {
-        self.tell.knows(minor)
+        self.sender.knows(minor)
     }
 
     /// Tells it something, if it is there and knows of such things.
     pub(super) fn tell(&mut self, now: Mono, tell: &Tell, out: &mut Vec<Intent>) {
-        self.tell.send(now, tell, out);
+        self.sender.send(now, tell, out);
     }
 
     /// In what the two configurations differ.
     pub(super) fn differ(&mut self, rows: Vec<TwinDifference>) {
-        self.hear.differ(rows);
+        self.receiver.differ(rows);
     }
 
     fn hello(&self, front: u32, chosen: Option<Mark>) -> Vec<u8> {
@@ -190,8 +192,8 @@ impl Front {
     /// A connection came in by the door for the twin.
     pub(super) fn twin_accepted(&mut self, link: Link, from: SocketAddr, out: &mut Vec<Intent>) {
         let Some(twin) = &mut self.twin else { return };
-        twin.hear.strangers.insert(link, from);
-        let chosen = chosen_place(&self.ledger, &self.history, twin.chosen);
+        twin.receiver.strangers.insert(link, from);
+        let chosen = chosen_place(&self.log, &self.history, twin.chosen);
         out.push(Intent::Send { link, frame: twin.hello(self.config.front, chosen) });
     }
 
@@ -200,24 +202,24 @@ impl Front {
         let (stands_by, unfenced) = (self.listens(), self.config.unfenced);
         let id = self.config.front;
         let Some(twin) = &mut self.twin else { return };
-        let ended = match twin.tell.wire {
-            Wire::Dialling(at, _) if at == link => match twin.judge(id, bytes) {
+        let ended = match twin.sender.link_state {
+            LinkState::Dialling(at, _) if at == link => match twin.judge(id, bytes) {
                 Ok((minor, hello)) => {
                     twin.greeted(hello);
-                    twin.tell.stands(now.mono, link, minor);
+                    twin.sender.stands(now.mono, link, minor);
                     self.tell_settings(now.mono, out);
                     self.pass_anew(now.mono, out);
                     None
                 }
                 Err((text, why)) => {
-                    twin.tell.lost(now.mono);
-                    twin.tell.trouble.note(now.mono, text);
+                    twin.sender.lost(now.mono);
+                    twin.sender.trouble.note(now.mono, text);
                     Some(why)
                 }
             },
-            Wire::Up(at) if at == link => match Heard::decode(bytes) {
+            LinkState::Up(at) if at == link => match Heard::decode(bytes) {
                 Ok(heard) => {
-                    if !twin.tell.answered(now.mono, &heard, &self.ledger) {
+                    if !twin.sender.answered(now.mono, &heard, &self.log) {
                         // It knows of more than this front has proposed: somebody else leads.
                         self.heartbeat = now.mono;
                     }
@@ -230,15 +232,15 @@ impl Front {
                 }
                 Err(_) => Some(Why::Protocol("a twin sent no answer")),
             },
-            _ if twin.hear.strangers.contains_key(&link) => match twin.judge(id, bytes) {
+            _ if twin.receiver.strangers.contains_key(&link) => match twin.judge(id, bytes) {
                 Ok((minor, hello)) => {
                     let front = hello.front;
                     twin.greeted(hello);
-                    twin.hear.strangers.remove(&link);
-                    let old = twin.hear.stands(now.mono, link, minor);
+                    twin.receiver.strangers.remove(&link);
+                    let old = twin.receiver.stands(now.mono, link, minor);
                     // It is there: no pause is needed to find that out.
-                    if let Wire::Down(_) = twin.tell.wire {
-                        twin.tell.wire = Wire::Down(now.mono);
+                    if let LinkState::Down(_) = twin.sender.link_state {
+                        twin.sender.link_state = LinkState::Down(now.mono);
                     }
                     if let Some(old) = old {
                         let why = Why::Stepped("a later link of the twin took its place");
@@ -249,17 +251,17 @@ impl Front {
                     None
                 }
                 Err((text, why)) => {
-                    twin.hear.strangers.remove(&link);
-                    twin.hear.trouble.note(now.mono, text);
+                    twin.receiver.strangers.remove(&link);
+                    twin.receiver.trouble.note(now.mono, text);
                     out.push(Intent::Close { link, why });
                     return;
                 }
             },
-            _ if twin.hear.link() == Some(link) => {
-                let (ledger, history) = (&mut self.ledger, &mut self.history);
-                let ground = Ground { stands_by, unfenced, ledger, history };
-                let heard = twin.hear.heard(now.mono, bytes, ground, out);
-                heard.and_then(|news| self.twin_news(now, news, out)).err()
+            _ if twin.receiver.link() == Some(link) => {
+                let (log, history) = (&mut self.log, &mut self.history);
+                let context = Context { stands_by, unfenced, log, history };
+                let heard = twin.receiver.heard(now.mono, bytes, context, out);
+                heard.and_then(|received| self.apply_received(now, received, out)).err()
             }
             _ => return,
         };
@@ -270,29 +272,34 @@ impl Front {
     }
 
     /// What a message of the twin has brought.
-    fn twin_news(&mut self, now: Now, news: News, out: &mut Vec<Intent>) -> Result<(), Why> {
-        self.placed = news.seats.filter(|_| self.config.unfenced);
-        if news.named {
-            self.join();
+    fn apply_received(
+        &mut self,
+        now: Now,
+        received: Received,
+        out: &mut Vec<Intent>,
+    ) -> Result<(), Why> {
+        self.placed = received.seats.filter(|_| self.config.unfenced);
+        if received.named {
+            self.merge_parts();
         }
-        if let (Some(twin), Some(theirs)) = (&mut self.twin, &news.shared) {
-            twin.hear.compare(&shared(&self.config), theirs);
+        if let (Some(twin), Some(theirs)) = (&mut self.twin, &received.shared) {
+            twin.receiver.compare(&shared(&self.config), theirs);
         }
-        if let Some(theirs) = news.settings {
+        if let Some(theirs) = received.settings {
             self.heard_settings(now.mono, theirs, out);
         }
-        if news.offered {
+        if received.offered {
             self.take_offer(now.mono, out);
         }
-        if let Some((client, replies)) = news.gone {
+        if let Some((client, replies)) = received.gone {
             self.guest_gone(client, replies);
         }
-        self.hear_signs(now.mono, &news.alive);
-        if let Some(epoch) = news.leads {
+        self.hear_signs(now.mono, &received.alive);
+        if let Some(epoch) = received.leads {
             self.highest = self.highest.max(epoch);
             let leads = matches!(self.phase, Phase::Leading { .. });
             let above = self.phase.epoch().is_none_or(|own| own < epoch);
-            if above && self.handover.was_told() {
+            if above && self.failover.was_told() {
                 self.twin_has_taken_over(now.mono);
             } else if self.config.unfenced {
                 // There is nobody else to ask.
@@ -302,7 +309,7 @@ impl Front {
                 self.heartbeat = now.mono;
             }
         }
-        match news.call {
+        match received.call {
             Some((client, from, bytes)) => self.guest_calls(now, client, (from, bytes), out),
             None => Ok(()),
         }
@@ -318,8 +325,8 @@ impl Front {
     ) -> bool {
         let Some(twin) = &mut self.twin else { return false };
         let address = &twin.config.address;
-        match twin.tell.wire {
-            Wire::Dialling(at, _) if at == link => {
+        match twin.sender.link_state {
+            LinkState::Dialling(at, _) if at == link => {
                 let text = match why {
                     Why::Eof => format!(
                         "{address} closed the connection before it proved the group key: another \
@@ -327,30 +334,30 @@ impl Front {
                     ),
                     why => format!("{address} cannot be reached: {why}"),
                 };
-                twin.tell.lost(now);
-                twin.tell.trouble.note(now, text);
+                twin.sender.lost(now);
+                twin.sender.trouble.note(now, text);
             }
-            Wire::Up(at) if at == link => {
+            LinkState::Up(at) if at == link => {
                 let text = format!("the connection to {address} is lost: {why}");
-                twin.tell.lost(now);
-                twin.tell.trouble.note(now, text);
+                twin.sender.lost(now);
+                twin.sender.trouble.note(now, text);
                 self.pass_lost(out);
             }
-            _ if twin.hear.link() == Some(link) => {
-                twin.hear.lost();
+            _ if twin.receiver.link() == Some(link) => {
+                twin.receiver.lost();
                 let text = format!("the connection from {address} is lost: {why}");
-                twin.hear.trouble.note(now, text);
+                twin.receiver.trouble.note(now, text);
                 self.guests_lost();
             }
             _ => {
-                let Some(from) = twin.hear.strangers.remove(&link) else { return false };
+                let Some(from) = twin.receiver.strangers.remove(&link) else { return false };
                 if let Why::Protocol(_) = why {
                     // Without the port: that is another one each time.
                     let text = format!("a connection from {}: {why}", from.ip());
                     twin.impostors.warn(now, &format!("twin: {text}"));
                     // As long as the twin is there, it is nobody's trouble but theirs.
-                    if twin.hear.link().is_none() {
-                        twin.hear.trouble.text = Some(text);
+                    if twin.receiver.link().is_none() {
+                        twin.receiver.trouble.text = Some(text);
                     }
                 }
             }
@@ -366,26 +373,26 @@ impl Front {
         let transfer = twin.config.transfer_timeout;
         twin.begun.get_or_insert(now);
         let mut late = Vec::new();
-        match twin.tell.wire {
-            Wire::Down(at) if at <= now => {
+        match twin.sender.link_state {
+            LinkState::Down(at) if at <= now => {
                 self.dialled += 2;
                 let link = Link(self.dialled);
-                twin.tell.wire = Wire::Dialling(link, now + within);
+                twin.sender.link_state = LinkState::Dialling(link, now + within);
                 let (to, callee) = (twin.config.address.clone(), Callee::Twin { within });
                 out.push(Intent::Dial { link, to, callee });
-                let chosen = chosen_place(&self.ledger, &self.history, twin.chosen);
+                let chosen = chosen_place(&self.log, &self.history, twin.chosen);
                 out.push(Intent::Send { link, frame: twin.hello(front, chosen) });
             }
-            Wire::Dialling(link, until) if until <= now => {
+            LinkState::Dialling(link, until) if until <= now => {
                 late.push((link, "no hello of the twin within ConnectTimeoutInSeconds"));
             }
-            Wire::Up(link) if twin.tell.due(transfer).is_some_and(|at| at <= now) => {
+            LinkState::Up(link) if twin.sender.due(transfer).is_some_and(|at| at <= now) => {
                 late.push((link, "no answer of the twin within TransferTimeoutInSeconds"));
             }
             _ => {}
         }
-        if let Some(link) = twin.hear.link() {
-            if twin.hear.silent(transfer) <= now {
+        if let Some(link) = twin.receiver.link() {
+            if twin.receiver.silent(transfer) <= now {
                 late.push((link, "no word of the twin within TransferTimeoutInSeconds"));
             }
         }
@@ -404,12 +411,12 @@ impl Front {
         let leads = matches!(self.phase, Phase::Leading { .. });
         let epoch = self.phase.epoch().unwrap_or(self.highest);
         let Some(twin) = &mut self.twin else { return };
-        let (ledger, history) = (&mut self.ledger, &mut self.history);
-        twin.hear.settle(Ground { stands_by, unfenced, ledger, history }, out);
-        let (ledger, history) = (&self.ledger, &self.history);
-        let subject = Subject { part, epoch, leads, ledger, history, unfenced };
-        twin.tell.settle(now, &subject, seats, out);
-        twin.tell.tell_machine(now.mono, machine, out);
+        let (log, history) = (&mut self.log, &mut self.history);
+        twin.receiver.settle(Context { stands_by, unfenced, log, history }, out);
+        let (log, history) = (&self.log, &self.history);
+        let subject = Subject { part, epoch, leads, log, history, unfenced };
+        twin.sender.settle(now, &subject, seats, out);
+        twin.sender.tell_machine(now.mono, machine, out);
     }
 
     /// It neither leads nor tries to: its copy of the log may be the twin's. In unfenced mode it
@@ -424,7 +431,7 @@ impl Front {
 
     /// The handles at stock servers are to be told whole.
     pub(super) fn twin_wants_all(&self) -> bool {
-        self.twin.as_ref().is_some_and(|twin| twin.tell.wants_all())
+        self.twin.as_ref().is_some_and(|twin| twin.sender.wants_all())
     }
 
     /// By its own word the twin leads.
@@ -434,37 +441,37 @@ impl Front {
 
     /// The epoch under which the twin leads, by its own word.
     pub(super) fn twin_epoch(&self) -> Option<Epoch> {
-        self.twin.as_ref().and_then(|twin| twin.hear.leads())
+        self.twin.as_ref().and_then(|twin| twin.receiver.leads())
     }
 
     /// What the twin has told of its machine, as it stands now by that; `None`: nothing.
     pub(super) fn twin_machine(&self, now: Mono) -> Option<MachineReport> {
-        self.twin.as_ref().and_then(|twin| twin.hear.machine(now))
+        self.twin.as_ref().and_then(|twin| twin.receiver.machine(now))
     }
 
     /// In unfenced mode a client hears what is committed when the twin has it too. When such a
     /// reply goes out all the same; `None`: the twin has it, or nobody can wait for it now.
     pub(super) fn twin_lacks(&self, now: Mono, slot: Slot) -> Option<Mono> {
         let twin = self.twin.as_ref().filter(|_| self.config.unfenced)?;
-        twin.tell.holds_back(slot).then(|| now + twin.config.transfer_timeout)
+        twin.sender.holds_back(slot).then(|| now + twin.config.transfer_timeout)
     }
 
     /// A reply has waited long enough: none waits any more until the twin has caught up.
     pub(super) fn twin_is_late(&mut self) {
-        let last = self.ledger.last();
+        let last = self.log.last();
         if let Some(twin) = &mut self.twin {
-            twin.tell.give_up(last);
+            twin.sender.give_up(last);
         }
     }
 
     /// The last thing of a step: what it said to clients of the twin goes to the twin, and the twin
     /// hears of clients of this front whose links it closed.
     pub(super) fn twin_forward(&mut self, now: Mono, out: &mut Vec<Intent>) {
-        let Some(Twin { hear, passing, guests, .. }) = &mut self.twin else { return };
-        if passing.len() + guests.len() == 0 {
+        let Some(Twin { receiver, outgoing, incoming, .. }) = &mut self.twin else { return };
+        if outgoing.len() + incoming.len() == 0 {
             return;
         }
-        out.retain_mut(|intent| guests.translate(intent, |answer| hear.answer(answer)));
+        out.retain_mut(|intent| incoming.translate(intent, |answer| receiver.answer(answer)));
         let closed = |intent: &Intent| match intent {
             Intent::Close { link, .. } => Some(*link),
             _ => None,
@@ -490,7 +497,7 @@ impl Front {
     }
 
     fn twin_copy(&self, twin: &Twin) -> Slot {
-        if self.config.unfenced { twin.tell.held() } else { twin.tell.acked() }
+        if self.config.unfenced { twin.sender.held() } else { twin.sender.acked() }
     }
 
     /// Whether the twin can be given the lead in good order.
@@ -503,14 +510,14 @@ impl Front {
             return Err(none.to_owned());
         };
         let said;
-        let why = if twin.tell.stood().is_none() || twin.hear.link().is_none() {
+        let why = if twin.sender.stood().is_none() || twin.receiver.link().is_none() {
             "is not connected"
         } else if let Some(silent) = twin.silent_for(now) {
             said = format!("has said nothing for {} s", silent.as_secs());
             &said
-        } else if !twin.tell.knows(Version::GIVES_LEAD) {
+        } else if !twin.sender.knows(Version::GIVES_LEAD) {
             "runs a version of tmrd that cannot be given the role"
-        } else if !twin.tell.follows() {
+        } else if !twin.sender.follows() {
             "does not have this front's log yet"
         } else {
             let Err(why) = self.twin_machine_could(now) else { return Ok(()) };
@@ -522,78 +529,29 @@ impl Front {
 
     /// Tells the twin to lead: nothing is on its way any more.
     pub(super) fn tell_twin_to_lead(&mut self, now: Mono, epoch: Epoch, out: &mut Vec<Intent>) {
-        let committed = self.ledger.committed();
+        let committed = self.log.committed();
         self.tell_twin_history(now, epoch, out);
         if let Some(twin) = &mut self.twin {
-            twin.tell.send(now, &Tell::Lead { epoch, committed }, out);
+            twin.sender.send(now, &Tell::Lead { epoch, committed }, out);
         }
     }
 
     pub(super) fn twin_deadline(&self) -> Option<Deadline> {
         let twin = self.twin.as_ref()?;
         let transfer = twin.config.transfer_timeout;
-        let tell = match twin.tell.wire {
-            Wire::Down(at) => Some(Deadline { at, reason: "dial the twin" }),
-            Wire::Dialling(_, at) => Some(Deadline { at, reason: "twin does not answer" }),
-            Wire::Up(_) => {
-                let due = twin.tell.due(transfer);
+        let tell = match twin.sender.link_state {
+            LinkState::Down(at) => Some(Deadline { at, reason: "dial the twin" }),
+            LinkState::Dialling(_, at) => Some(Deadline { at, reason: "twin does not answer" }),
+            LinkState::Up(_) => {
+                let due = twin.sender.due(transfer);
                 let due = due.map(|at| Deadline { at, reason: "twin takes nothing" });
-                let next = twin.tell.next(TWIN_HEARTBEAT);
+                let next = twin.sender.next(TWIN_HEARTBEAT);
                 Deadline::sooner(due, next.map(|at| Deadline { at, reason: "tell the twin" }))
             }
         };
-        let at = twin.hear.silent(transfer);
-        let hear = twin.hear.link().map(|_| Deadline { at, reason: "twin is silent" });
-        let passed = twin.passing.due().map(|at| Deadline { at, reason: "a call passed on" });
+        let at = twin.receiver.silent(transfer);
+        let hear = twin.receiver.link().map(|_| Deadline { at, reason: "twin is silent" });
+        let passed = twin.outgoing.due().map(|at| Deadline { at, reason: "a call passed on" });
         Deadline::sooner(Deadline::sooner(tell, hear), passed)
     }
-
-    /// What status says of it.
-    pub(super) fn twin_status(&self, now: Mono) -> Option<Shown> {
-        let twin = self.twin.as_ref()?;
-        let connected = twin.stands();
-        let committed = self.ledger.committed();
-        let lag = if let Phase::Leading { .. } = self.phase {
-            committed.0.saturating_sub(self.twin_copy(twin).0)
-        } else {
-            twin.hear.lag(committed)
-        };
-        let synced = match self.phase {
-            Phase::Leading { .. } => self.twin_has(committed),
-            _ => twin.hear.whole(),
-        };
-        let standing = twin.hear.standing();
-        let silent = twin.silent_for(now);
-        Some(Shown {
-            address: twin.config.address.to_string(),
-            connected,
-            synced: connected && synced && lag == 0 && silent.is_none(),
-            lag,
-            starting: twin.hear.is_starting(),
-            silent_seconds: silent.map_or(0, |silent| silent.as_secs()),
-            behind_seconds: twin.tell.behind(now).as_secs(),
-            role: standing.map(|standing| match standing.part {
-                Part::Standby => Role::Standby,
-                Part::Starting => Role::Starting,
-                Part::Active => Role::Active,
-            }),
-            epoch: standing.map(|standing| standing.epoch.round),
-            since: standing.and_then(|standing| standing.leads),
-            version: twin.program.clone(),
-            passed_to: twin.passing.len() as u64,
-            passed_from: twin.guests.len() as u64,
-            trouble: twin.tell.trouble.text.clone().or_else(|| twin.hear.trouble.text.clone()),
-            differs: twin.hear.differs.clone(),
-            configuration_trouble: self.settings.trouble.clone(),
-        })
-    }
-}
-
-/// What this front's configuration says of what both must have alike.
-pub(super) fn shared(config: &crate::front::Config) -> Shared {
-    let mut servers = config.backends.each_ref().map(ToString::to_string);
-    servers.sort();
-    let mut virtuals = config.virtuals.clone();
-    virtuals.sort_unstable();
-    Shared { servers, virtuals, cleanup_seconds: config.cleanup.as_secs() }
 }

@@ -1,10 +1,10 @@
 //! The link that the twin dialled: what this front hears, and keeps while it stands by. What is
-//! committed goes into the ledger, so that a claim has little left to read; what is only proposed
+//! committed goes into the log, so that a claim has little left to read; what is only proposed
 //! is kept aside, and forgotten with the link.
 
 use super::Trouble;
 use crate::admin::status::TwinDifference;
-use crate::front::replication::replicated_log::Ledger;
+use crate::front::replication::replicated_log::ReplicatedLog;
 use crate::history::History;
 use crate::io::Intent;
 use crate::limits::{STATE_MAX, TWIN_ENTRIES, TWIN_HEARTBEAT, TWIN_WINDOW};
@@ -22,18 +22,18 @@ use core::net::SocketAddr;
 
 /// What of this front has to do with what it hears.
 #[derive(Debug)]
-pub(super) struct Ground<'a> {
+pub(super) struct Context<'a> {
     /// It neither leads nor tries to: its copy of the log may be the twin's.
     pub(super) stands_by: bool,
     /// What the twin has committed is known to nobody else.
     pub(super) unfenced: bool,
-    pub(super) ledger: &'a mut Ledger,
+    pub(super) log: &'a mut ReplicatedLog,
     pub(super) history: &'a mut History,
 }
 
 /// What a message has brought.
 #[derive(Clone, Debug, Default)]
-pub(super) struct News {
+pub(super) struct Received {
     /// Serials of virtual containers.
     pub(super) named: bool,
     /// What the twin's configuration says.
@@ -56,7 +56,7 @@ pub(super) struct News {
 
 /// The hearing end.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Hearing {
+pub(super) struct Receiver {
     /// Connections that have not said hello.
     pub(super) strangers: BTreeMap<Link, SocketAddr>,
     pub(super) trouble: Trouble,
@@ -75,7 +75,7 @@ pub(super) struct Hearing {
     takes: bool,
     /// What was told did not fit, and that was said: what was on its way then is left.
     gap: bool,
-    /// Entries behind the ledger's committed ones.
+    /// Entries behind the log's committed ones.
     entries: VecDeque<Entry>,
     /// A state that is not whole.
     state: Option<(GroupId, Slot, Vec<u8>)>,
@@ -83,7 +83,7 @@ pub(super) struct Hearing {
     mark: Slot,
 }
 
-impl Hearing {
+impl Receiver {
     /// The twin has said hello on this link; the one that it takes the place of.
     pub(super) fn stands(&mut self, now: Mono, link: Link, minor: u16) -> Option<Link> {
         tracing::info!(target: "tmr_core::front::twin::hear", minor, "the twin tells");
@@ -157,8 +157,8 @@ impl Hearing {
     }
 
     /// It leads, and not all of its log is here that it has told of.
-    pub(super) fn owes(&self, ledger: &Ledger) -> bool {
-        let all = |epoch| ledger.settled().leader() == epoch && self.lag(ledger.committed()) == 0;
+    pub(super) fn owes(&self, log: &ReplicatedLog) -> bool {
+        let all = |epoch| log.committed_state().leader() == epoch && self.lag(log.committed()) == 0;
         self.leads().is_some_and(|epoch| !all(epoch))
     }
 
@@ -173,31 +173,31 @@ impl Hearing {
         &mut self,
         now: Mono,
         bytes: &[u8],
-        ground: Ground<'_>,
+        context: Context<'_>,
         out: &mut Vec<Intent>,
-    ) -> Result<News, Why> {
-        let Some((_, minor)) = self.link else { return Ok(News::default()) };
+    ) -> Result<Received, Why> {
+        let Some((_, minor)) = self.link else { return Ok(Received::default()) };
         let tell = Tell::decode(bytes, minor)
             .map_err(|_| Why::Protocol("a twin sent no message of the version that is spoken"))?;
         self.last = now;
         self.count += 1;
-        let mut news = News::default();
+        let mut received = Received::default();
         let answer = match tell {
             Tell::Shared(shared) => {
-                news.shared = Some(shared);
+                received.shared = Some(shared);
                 Answer::Noted
             }
             Tell::Settings { revision, text } => {
-                news.settings = Some((revision, text));
+                received.settings = Some((revision, text));
                 Answer::Noted
             }
-            Tell::Standing(standing) => self.stood(standing, ground, &mut news),
+            Tell::Standing(standing) => self.stood(standing, context, &mut received),
             Tell::Call { client, from, bytes } => {
-                news.call = Some((client, from, bytes));
+                received.call = Some((client, from, bytes));
                 Answer::Noted
             }
             Tell::Gone { client, replies } => {
-                news.gone = Some((client, replies));
+                received.gone = Some((client, replies));
                 Answer::Noted
             }
             Tell::Machine(report) => {
@@ -205,10 +205,10 @@ impl Hearing {
                 Answer::Noted
             }
             Tell::Alive(signs) => {
-                news.alive = signs;
+                received.alive = signs;
                 Answer::Noted
             }
-            _ if !self.takes || !ground.stands_by => Answer::Noted,
+            _ if !self.takes || !context.stands_by => Answer::Noted,
             Tell::State { epoch, .. }
             | Tell::Entries { epoch, .. }
             | Tell::Seats { epoch, .. }
@@ -220,30 +220,30 @@ impl Hearing {
             }
             Tell::State { epoch, group, slot, offset, bytes, last } => {
                 let piece = (group, slot, offset, bytes, last);
-                self.state(epoch, piece, ground.ledger, &mut news)?
+                self.state(epoch, piece, context.log, &mut received)?
             }
             Tell::Seats { anew, seats, .. } => {
-                news.seats = Some((anew, seats));
+                received.seats = Some((anew, seats));
                 Answer::Noted
             }
             Tell::History { lines, upto, .. } => {
-                let heard = ground.history.hear(&lines, upto);
+                let heard = context.history.hear(&lines, upto);
                 heard.map_err(|_| Why::Protocol("a twin told a usage history that is none"))?;
-                Answer::Recorded { upto: ground.history.covered() }
+                Answer::Recorded { upto: context.history.covered() }
             }
             Tell::Entries { epoch, first, entries, committed } => {
                 self.mark = self.mark.max(committed);
-                self.entries(epoch, first, entries, ground.ledger, &mut news)?
+                self.entries(epoch, first, entries, context.log, &mut received)?
             }
             Tell::Lead { committed, .. } => {
                 self.mark = self.mark.max(committed);
-                self.commit_marked(ground.ledger, &mut news);
-                news.offered = ground.ledger.committed() >= committed;
+                self.commit_marked(context.log, &mut received);
+                received.offered = context.log.committed() >= committed;
                 Answer::Noted
             }
         };
         out.extend(self.answer(answer));
-        Ok(news)
+        Ok(received)
     }
 
     /// An answer to all that was heard so far; `None`: there is no link any more.
@@ -252,16 +252,21 @@ impl Hearing {
         Some(Intent::Send { link, frame: Heard { count: self.count, answer }.encode() })
     }
 
-    fn stood(&mut self, standing: Standing, ground: Ground<'_>, news: &mut News) -> Answer {
+    fn stood(
+        &mut self,
+        standing: Standing,
+        context: Context<'_>,
+        received: &mut Received,
+    ) -> Answer {
         let before = self.leads();
         self.standing = Some(standing);
         match self.leads() {
             None => self.forget(),
             Some(epoch) if before != Some(epoch) => {
                 self.forget();
-                news.leads = Some(epoch);
-                (self.mark, self.takes) = (Slot(0), ground.stands_by);
-                return if self.takes { ground.ready(epoch) } else { Answer::Busy { epoch } };
+                received.leads = Some(epoch);
+                (self.mark, self.takes) = (Slot(0), context.stands_by);
+                return if self.takes { context.ready(epoch) } else { Answer::Busy { epoch } };
             }
             Some(_) => {}
         }
@@ -274,15 +279,15 @@ impl Hearing {
         &mut self,
         epoch: Epoch,
         (group, slot, offset, piece, last): (GroupId, Slot, u64, Vec<u8>, bool),
-        ledger: &mut Ledger,
-        news: &mut News,
+        log: &mut ReplicatedLog,
+        received: &mut Received,
     ) -> Result<Answer, Why> {
         if offset == 0 {
             self.gap = false;
             self.entries.clear();
-            if ledger.group() == Some(group) && slot <= ledger.committed() {
+            if log.group() == Some(group) && slot <= log.committed() {
                 self.gap = true;
-                return Ok(ready(epoch, ledger));
+                return Ok(ready(epoch, log));
             }
             self.state = Some((group, slot, Vec::new()));
         }
@@ -305,9 +310,9 @@ impl Hearing {
             target: "tmr_core::front::twin::hear",
             %slot, seats = whole.seat_count(), "the twin's state is here"
         );
-        ledger.load(group, slot, whole);
+        log.load(group, slot, whole);
         self.state = None;
-        news.named = true;
+        received.named = true;
         Ok(Answer::Have { epoch, last: slot })
     }
 
@@ -316,46 +321,46 @@ impl Hearing {
         epoch: Epoch,
         first: Slot,
         entries: Vec<Entry>,
-        ledger: &mut Ledger,
-        news: &mut News,
+        log: &mut ReplicatedLog,
+        received: &mut Received,
     ) -> Result<Answer, Why> {
-        let have = Slot(ledger.committed().0.saturating_add(self.entries.len() as u64));
+        let have = Slot(log.committed().0.saturating_add(self.entries.len() as u64));
         if first > have.next() || self.state.is_some() {
             let said = core::mem::replace(&mut self.gap, true);
             self.state = None;
             self.entries.clear();
-            return Ok(if said { Answer::Noted } else { ready(epoch, ledger) });
+            return Ok(if said { Answer::Noted } else { ready(epoch, log) });
         }
         self.gap = false;
         let known = usize::try_from(have.0 + 1 - first.0).unwrap_or(usize::MAX);
         self.entries.extend(entries.into_iter().skip(known));
-        self.commit_marked(ledger, news);
+        self.commit_marked(log, received);
         if self.entries.len() as u64 > TWIN_WINDOW + TWIN_ENTRIES as u64 {
             return Err(Why::Limit("entries of a twin that are not committed"));
         }
-        let last = Slot(ledger.committed().0 + self.entries.len() as u64);
+        let last = Slot(log.committed().0 + self.entries.len() as u64);
         Ok(Answer::Have { epoch, last })
     }
 
-    /// Puts what is known to be committed into the ledger.
-    fn commit_marked(&mut self, ledger: &mut Ledger, news: &mut News) {
-        while ledger.committed() < self.mark {
+    /// Puts what is known to be committed into the log.
+    fn commit_marked(&mut self, log: &mut ReplicatedLog, received: &mut Received) {
+        while log.committed() < self.mark {
             let Some(entry) = self.entries.pop_front() else { break };
-            news.named |= matches!(entry, Entry::Configure(Setting::Virtual { .. }));
-            let (slot, _) = ledger.propose(entry);
-            ledger.commit(slot);
+            received.named |= matches!(entry, Entry::Configure(Setting::Virtual { .. }));
+            let (slot, _) = log.propose(entry);
+            log.commit(slot);
         }
     }
 
     /// Says what has changed here: the log of the twin is taken from now on, or not any more.
-    pub(super) fn settle(&mut self, ground: Ground<'_>, out: &mut Vec<Intent>) {
+    pub(super) fn settle(&mut self, context: Context<'_>, out: &mut Vec<Intent>) {
         let Some(epoch) = self.leads() else { return };
-        if ground.stands_by == self.takes {
+        if context.stands_by == self.takes {
             return;
         }
         self.forget();
-        self.takes = ground.stands_by;
-        let answer = if self.takes { ground.ready(epoch) } else { Answer::Busy { epoch } };
+        self.takes = context.stands_by;
+        let answer = if self.takes { context.ready(epoch) } else { Answer::Busy { epoch } };
         out.extend(self.answer(answer));
     }
 
@@ -398,22 +403,22 @@ impl Hearing {
     }
 }
 
-impl Ground<'_> {
+impl Context<'_> {
     /// Where the twin is to begin. In unfenced mode slots are the same only under one leader: what
     /// two backends would have kept, its predecessor may have taken with it. So what is here of
     /// another one's log is forgotten.
     fn ready(self, epoch: Epoch) -> Answer {
-        if self.unfenced && self.ledger.settled().leader() != epoch {
-            self.ledger.forget();
+        if self.unfenced && self.log.committed_state().leader() != epoch {
+            self.log.forget();
         }
-        ready(epoch, self.ledger)
+        ready(epoch, self.log)
     }
 }
 
 /// Where the twin is to go on. Nothing that was ever proposed here may be in its way.
-fn ready(epoch: Epoch, ledger: &mut Ledger) -> Answer {
-    if ledger.last() > ledger.committed() {
-        ledger.drop_uncommitted();
+fn ready(epoch: Epoch, log: &mut ReplicatedLog) -> Answer {
+    if log.last() > log.committed() {
+        log.drop_uncommitted();
     }
-    Answer::Ready { epoch, group: ledger.group(), committed: ledger.committed() }
+    Answer::Ready { epoch, group: log.group(), committed: log.committed() }
 }

@@ -1,7 +1,7 @@
 //! The hearing end: what is taken of a twin's log, and what is said to it.
 
-use super::receiver::{Ground, Hearing};
-use crate::front::replication::replicated_log::Ledger;
+use super::receiver::{Context, Receiver};
+use crate::front::replication::replicated_log::ReplicatedLog;
 use crate::history::History;
 use crate::io::Intent;
 use crate::link::Link;
@@ -17,8 +17,8 @@ const LATER: Epoch = Epoch { round: 5, front: 7 };
 
 /// A front that stands by, with three committed slots, and its twin's words.
 struct Line {
-    hearing: Hearing,
-    ledger: Ledger,
+    hearing: Receiver,
+    log: ReplicatedLog,
     history: History,
     stands_by: bool,
     unfenced: bool,
@@ -40,11 +40,11 @@ fn leads(epoch: Epoch, committed: u64) -> Tell {
 
 impl Line {
     fn new() -> Self {
-        let mut ledger = Ledger::default();
-        ledger.load(GROUP, Slot(3), State::default());
-        let mut hearing = Hearing::default();
+        let mut log = ReplicatedLog::default();
+        log.load(GROUP, Slot(3), State::default());
+        let mut hearing = Receiver::default();
         assert_eq!(hearing.stands(at(0).mono, Link(1), Version::OWN.minor), None);
-        Self { hearing, ledger, history: History::default(), stands_by: true, unfenced: false }
+        Self { hearing, log, history: History::default(), stands_by: true, unfenced: false }
     }
 
     /// Its twin leads, and it takes the log from slot 4 on.
@@ -56,10 +56,10 @@ impl Line {
 
     fn tells(&mut self, tell: Tell) -> Answer {
         let bytes = tell.encode(Version::OWN.minor).unwrap();
-        let Self { stands_by, unfenced, ref mut ledger, ref mut history, .. } = *self;
-        let ground = Ground { stands_by, unfenced, ledger, history };
+        let Self { stands_by, unfenced, ref mut log, ref mut history, .. } = *self;
+        let context = Context { stands_by, unfenced, log, history };
         let mut out = Vec::new();
-        self.hearing.heard(at(0).mono, &bytes, ground, &mut out).unwrap();
+        self.hearing.heard(at(0).mono, &bytes, context, &mut out).unwrap();
         match &out[..] {
             [Intent::Send { frame, .. }] => Heard::decode(frame).unwrap().answer,
             other => panic!("{other:?}"),
@@ -67,7 +67,7 @@ impl Line {
     }
 
     fn ready(&self, epoch: Epoch) -> Answer {
-        Answer::Ready { epoch, group: Some(GROUP), committed: self.ledger.committed() }
+        Answer::Ready { epoch, group: Some(GROUP), committed: self.log.committed() }
     }
 
     fn has(&mut self, tell: Tell, last: u64) {
@@ -79,25 +79,25 @@ impl Line {
 fn what_is_committed_is_kept_and_what_is_not_goes_with_the_link() {
     let mut line = Line::following();
     line.has(entries(EPOCH, 4, &[10, 20, 30], 4), 6);
-    assert_eq!((line.ledger.committed(), line.ledger.last()), (Slot(4), Slot(4)));
+    assert_eq!((line.log.committed(), line.log.last()), (Slot(4), Slot(4)));
     line.has(entries(EPOCH, 7, &[], 5), 6);
-    assert_eq!(line.ledger.settled().handles_reserved(), 20);
+    assert_eq!(line.log.committed_state().handles_reserved(), 20);
     line.hearing.lost();
     line.hearing.stands(at(1).mono, Link(2), Version::OWN.minor);
     assert_eq!(line.tells(leads(EPOCH, 6)), line.ready(EPOCH));
     // Slot 6 is told again, and is another one now.
     line.has(entries(EPOCH, 6, &[40], 6), 6);
-    assert_eq!(line.ledger.settled().handles_reserved(), 40);
+    assert_eq!(line.log.committed_state().handles_reserved(), 40);
 }
 
 #[test]
 fn what_this_front_proposed_itself_is_not_in_the_way() {
     let mut line = Line::new();
-    line.ledger.propose(entry(99));
+    line.log.propose(entry(99));
     assert_eq!(line.tells(leads(EPOCH, 3)), line.ready(EPOCH));
     line.has(entries(EPOCH, 4, &[10], 4), 4);
-    assert_eq!(line.ledger.entries(Slot(4), 9), Some(alloc::vec![entry(10)]));
-    assert_eq!(line.ledger.settled().handles_reserved(), 10);
+    assert_eq!(line.log.entries(Slot(4), 9), Some(alloc::vec![entry(10)]));
+    assert_eq!(line.log.committed_state().handles_reserved(), 10);
 }
 
 #[test]
@@ -107,34 +107,34 @@ fn entries_that_leave_a_hole_are_told_once_and_the_log_is_whole_again_when_it_is
     assert_eq!(line.tells(entries(EPOCH, 5, &[20], 5)), line.ready(EPOCH));
     assert_eq!(line.tells(entries(EPOCH, 6, &[30], 6)), Answer::Noted);
     assert!(!line.hearing.whole());
-    assert_eq!(line.hearing.lag(line.ledger.committed()), 3);
+    assert_eq!(line.hearing.lag(line.log.committed()), 3);
     // What is known already is left.
     line.has(entries(EPOCH, 3, &[7, 10, 20, 30], 6), 6);
     assert!(line.hearing.whole());
-    assert_eq!(line.hearing.lag(line.ledger.committed()), 0);
-    assert_eq!(line.ledger.settled().handles_reserved(), 30);
+    assert_eq!(line.hearing.lag(line.log.committed()), 0);
+    assert_eq!(line.log.committed_state().handles_reserved(), 30);
 }
 
 #[test]
 fn only_the_one_that_leads_is_listened_to_and_only_while_this_front_stands_by() {
     let mut line = Line::following();
     assert_eq!(line.tells(entries(LATER, 4, &[10], 4)), Answer::Noted);
-    assert_eq!(line.ledger.committed(), Slot(3));
+    assert_eq!(line.log.committed(), Slot(3));
     // It says again how it stands: that begins nothing anew.
     line.has(entries(EPOCH, 4, &[10, 20], 4), 5);
     assert_eq!(line.tells(leads(EPOCH, 4)), Answer::Noted);
     line.has(entries(EPOCH, 6, &[30], 5), 6);
     line.stands_by = false;
     assert_eq!(line.tells(entries(EPOCH, 7, &[], 6)), Answer::Noted);
-    assert_eq!(line.ledger.committed(), Slot(5));
+    assert_eq!(line.log.committed(), Slot(5));
     assert_eq!(line.tells(leads(LATER, 6)), Answer::Busy { epoch: LATER });
     assert!(!line.hearing.whole());
     line.stands_by = true;
     assert_eq!(line.tells(entries(LATER, 6, &[30], 6)), Answer::Noted, "it said Busy");
-    let (ledger, history) = (&mut line.ledger, &mut line.history);
-    let ground = Ground { stands_by: true, unfenced: false, ledger, history };
+    let (log, history) = (&mut line.log, &mut line.history);
+    let context = Context { stands_by: true, unfenced: false, log, history };
     let mut out = Vec::new();
-    line.hearing.settle(ground, &mut out);
+    line.hearing.settle(context, &mut out);
     assert_eq!(out.len(), 1, "now it says from where");
     assert!(line.hearing.whole());
 }
@@ -156,12 +156,12 @@ fn a_state_is_taken_piece_by_piece_unless_there_is_more_here() {
     assert_eq!(line.tells(piece(GROUP, 8, 0, a, false)), Answer::Noted);
     assert!(!line.hearing.whole(), "half of it is here");
     assert_eq!(line.tells(piece(GROUP, 8, a.len() + 1, b, true)), Answer::Noted);
-    assert_eq!(line.ledger.committed(), Slot(3), "that does not join it");
+    assert_eq!(line.log.committed(), Slot(3), "that does not join it");
     line.has(piece(GROUP, 8, a.len(), b, true), 8);
-    assert_eq!(line.ledger.settled().handles_reserved(), 50);
+    assert_eq!(line.log.committed_state().handles_reserved(), 50);
     // Of another log it is taken, however short.
     line.has(piece(GroupId(10), 2, 0, &bytes, true), 2);
-    assert_eq!(line.ledger.group(), Some(GroupId(10)));
+    assert_eq!(line.log.group(), Some(GroupId(10)));
     // Entries do not go on behind half a state.
     assert_eq!(line.tells(piece(GroupId(10), 9, 0, a, false)), Answer::Noted);
     let ready = Answer::Ready { epoch: EPOCH, group: Some(GroupId(10)), committed: Slot(2) };
@@ -189,21 +189,21 @@ fn what_one_leader_proposed_is_not_committed_by_the_word_of_the_next() {
     assert_eq!(line.tells(leads(LATER, 4)), line.ready(LATER));
     let have = Answer::Have { epoch: LATER, last: Slot(5) };
     assert_eq!(line.tells(entries(LATER, 5, &[40], 5)), have);
-    assert_eq!(line.ledger.settled().handles_reserved(), 40);
+    assert_eq!(line.log.committed_state().handles_reserved(), 40);
     // Nor when it only stops to lead.
     line.tells(entries(LATER, 6, &[50, 60], 5));
     let (part, epoch, committed) = (Part::Standby, LATER, Slot(5));
     line.tells(Tell::Standing(Standing { part, epoch, leads: None, committed }));
     assert_eq!(line.tells(entries(LATER, 8, &[], 7)), Answer::Noted);
-    assert_eq!(line.ledger.committed(), Slot(5));
+    assert_eq!(line.log.committed(), Slot(5));
 }
 
 #[test]
 fn a_log_is_owed_until_all_of_a_leader_s_committed_slots_are_here() {
     let mut line = Line::new();
-    assert!(!line.hearing.owes(&line.ledger), "nobody leads");
+    assert!(!line.hearing.owes(&line.log), "nobody leads");
     line.tells(leads(EPOCH, 3));
-    assert!(line.hearing.owes(&line.ledger), "what is here may be another one's");
+    assert!(line.hearing.owes(&line.log), "what is here may be another one's");
     let leader = Entry::Configure(Setting::Leader(EPOCH));
     let tell = Tell::Entries {
         epoch: EPOCH,
@@ -212,11 +212,11 @@ fn a_log_is_owed_until_all_of_a_leader_s_committed_slots_are_here() {
         committed: Slot(4),
     };
     line.has(tell, 5);
-    assert!(!line.hearing.owes(&line.ledger));
+    assert!(!line.hearing.owes(&line.log));
     line.tells(leads(EPOCH, 6));
-    assert!(line.hearing.owes(&line.ledger));
+    assert!(line.hearing.owes(&line.log));
     line.has(entries(EPOCH, 6, &[30], 6), 6);
-    assert!(!line.hearing.owes(&line.ledger));
+    assert!(!line.hearing.owes(&line.log));
 }
 
 #[test]
@@ -225,12 +225,12 @@ fn before_stock_servers_only_one_leader_s_log_is_gone_on_with() {
     line.unfenced = true;
     let blank = |epoch| Answer::Ready { epoch, group: None, committed: Slot(0) };
     assert_eq!(line.tells(leads(EPOCH, 3)), blank(EPOCH), "slot 3 may be another entry there");
-    line.ledger.load(GROUP, Slot(8), State::default());
-    let (slot, _) = line.ledger.propose(Entry::Configure(Setting::Leader(EPOCH)));
-    line.ledger.commit(slot);
+    line.log.load(GROUP, Slot(8), State::default());
+    let (slot, _) = line.log.propose(Entry::Configure(Setting::Leader(EPOCH)));
+    line.log.commit(slot);
     // The link breaks, and the same one leads still.
     line.hearing.stands(at(1).mono, Link(2), Version::OWN.minor);
     assert_eq!(line.tells(leads(EPOCH, 9)), line.ready(EPOCH));
-    assert_eq!(line.ledger.committed(), Slot(9));
+    assert_eq!(line.log.committed(), Slot(9));
     assert_eq!(line.tells(leads(LATER, 9)), blank(LATER));
 }

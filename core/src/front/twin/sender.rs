@@ -5,9 +5,9 @@
 //! about.
 
 use super::Trouble;
-use super::history_sync::Past;
-use crate::front::replication::backend_link::Wire;
-use crate::front::replication::replicated_log::Ledger;
+use super::history_sync::HistorySync;
+use crate::front::replication::backend_link::LinkState;
+use crate::front::replication::replicated_log::ReplicatedLog;
 use crate::history::History;
 use crate::io::Intent;
 use crate::limits::{
@@ -30,7 +30,7 @@ pub(super) struct Subject<'a> {
     /// Its own, or the highest it has seen.
     pub(super) epoch: Epoch,
     pub(super) leads: bool,
-    pub(super) ledger: &'a Ledger,
+    pub(super) log: &'a ReplicatedLog,
     pub(super) history: &'a History,
     /// Replies wait for the twin.
     pub(super) unfenced: bool,
@@ -49,13 +49,13 @@ enum Pace {
     Following { next: Slot, mark: Slot },
 }
 
-/// What [`late`](Telling::late) is until the twin has begun to take the log.
+/// What [`late`](Sender::late) is until the twin has begun to take the log.
 const NOT_BEGUN: Option<Slot> = Some(Slot(1));
 
 /// The telling end.
 #[derive(Clone, Debug)]
-pub(super) struct Telling {
-    pub(super) wire: Wire,
+pub(super) struct Sender {
+    pub(super) link_state: LinkState,
     pub(super) trouble: Trouble,
     pause: Duration,
     /// The version that is spoken.
@@ -69,9 +69,9 @@ pub(super) struct Telling {
     spoke: Mono,
     told: Option<Standing>,
     pace: Pace,
-    pub(super) past: Past,
+    pub(super) history_sync: HistorySync,
     /// The last message about the usage history: the answer to an earlier one says nothing of it.
-    pub(super) past_sent: u64,
+    pub(super) history_sent: u64,
     /// The twin has every entry up to here.
     acked: Slot,
     /// What was said to be committed, and with which message.
@@ -90,10 +90,10 @@ pub(super) struct Telling {
     state_after: Mono,
 }
 
-impl Default for Telling {
+impl Default for Sender {
     fn default() -> Self {
         Self {
-            wire: Wire::Down(Mono(0)),
+            link_state: LinkState::Down(Mono(0)),
             trouble: Trouble::default(),
             pause: REDIAL_MIN,
             minor: 0,
@@ -103,8 +103,8 @@ impl Default for Telling {
             spoke: Mono(0),
             told: None,
             pace: Pace::Waiting,
-            past: Past::Off,
-            past_sent: 0,
+            history_sync: HistorySync::Off,
+            history_sent: 0,
             acked: Slot(0),
             marks: VecDeque::new(),
             held: Slot(0),
@@ -117,28 +117,28 @@ impl Default for Telling {
     }
 }
 
-impl Telling {
+impl Sender {
     /// Both ends have said hello.
     pub(super) fn stands(&mut self, now: Mono, link: Link, minor: u16) {
         tracing::info!(target: "tmr_core::front::twin::tell", minor, "the twin listens");
         let state_after = self.state_after;
-        *self = Self { wire: Wire::Up(link), minor, state_after, ..Self::default() };
+        *self = Self { link_state: LinkState::Up(link), minor, state_after, ..Self::default() };
         (self.progress, self.spoke) = (now, now);
     }
 
     /// The link is gone; the next one is dialled after a pause.
     pub(super) fn lost(&mut self, now: Mono) {
-        self.wire = Wire::Down(now + self.pause);
+        self.link_state = LinkState::Down(now + self.pause);
         self.pause = (self.pause * 2).min(TWIN_REDIAL_MAX);
         self.told = None;
         self.wait();
         (self.sent, self.heard) = (0, 0);
-        self.past_sent = 0;
+        self.history_sent = 0;
     }
 
     /// Nothing of the log goes out until the twin has said where to begin.
     fn wait(&mut self) {
-        (self.pace, self.placed, self.past) = (Pace::Waiting, false, Past::Off);
+        (self.pace, self.placed, self.history_sync) = (Pace::Waiting, false, HistorySync::Off);
         self.has(Slot(0));
     }
 
@@ -176,8 +176,8 @@ impl Telling {
 
     /// The link, once both ends have said hello.
     pub(super) fn stood(&self) -> Option<Link> {
-        match self.wire {
-            Wire::Up(link) => Some(link),
+        match self.link_state {
+            LinkState::Up(link) => Some(link),
             _ => None,
         }
     }
@@ -228,7 +228,7 @@ impl Telling {
 
     /// Sends a message, if the version that is spoken has it.
     pub(super) fn send(&mut self, now: Mono, tell: &Tell, out: &mut Vec<Intent>) {
-        let Wire::Up(link) = self.wire else { return };
+        let LinkState::Up(link) = self.link_state else { return };
         let Some(frame) = tell.encode(self.minor) else { return };
         if self.heard == self.sent {
             self.progress = now;
@@ -240,7 +240,7 @@ impl Telling {
 
     /// The twin has answered. `false`: it knows of slots that this front, which leads as far as it
     /// knows, has never proposed.
-    pub(super) fn answered(&mut self, now: Mono, heard: &Heard, ledger: &Ledger) -> bool {
+    pub(super) fn answered(&mut self, now: Mono, heard: &Heard, log: &ReplicatedLog) -> bool {
         if heard.count > self.heard {
             self.heard = heard.count.min(self.sent);
             self.progress = now;
@@ -248,20 +248,20 @@ impl Telling {
         let epoch = self.told.filter(|told| told.leads.is_some()).map(|told| told.epoch);
         match heard.answer {
             Answer::Ready { epoch: of, group, committed } if Some(of) == epoch => {
-                let same = group.is_some() && group == ledger.group();
-                if same && committed > ledger.last() {
+                let same = group.is_some() && group == log.group();
+                if same && committed > log.last() {
                     self.wait();
                     return false;
                 }
-                if same && committed.next() >= ledger.first() {
+                if same && committed.next() >= log.first() {
                     self.has(committed);
                     self.pace = Pace::Following { next: committed.next(), mark: Slot(0) };
                 } else {
                     self.has(Slot(0));
                     self.pace = Pace::Behind;
                 }
-                if self.past == Past::Off {
-                    self.past = Past::Unknown;
+                if self.history_sync == HistorySync::Off {
+                    self.history_sync = HistorySync::Unknown;
                 }
             }
             Answer::Busy { epoch: of } if Some(of) == epoch => {
@@ -297,7 +297,7 @@ impl Telling {
     /// Looks whether the twin has got what it lacked at the last look, and what it lacks now.
     fn look_behind(&mut self, now: Mono, subject: &Subject<'_>) {
         let copy = if subject.unfenced { self.held } else { self.acked };
-        let committed = subject.ledger.committed();
+        let committed = subject.log.committed();
         self.behind = match self.behind {
             _ if !subject.leads || copy >= committed => None,
             Some((slot, since)) if copy < slot => Some((slot, since)),
@@ -329,7 +329,7 @@ impl Telling {
     }
 
     fn tell_standing(&mut self, now: Now, subject: &Subject<'_>, out: &mut Vec<Intent>) {
-        let Subject { part, epoch, leads, ledger, .. } = *subject;
+        let Subject { part, epoch, leads, log, .. } = *subject;
         let before = self.told.map(|told| (told.part, told.epoch, told.leads.is_some()));
         let changed = before != Some((part, epoch, leads));
         let again = self.heard == self.sent && self.spoke + TWIN_HEARTBEAT <= now.mono;
@@ -345,7 +345,7 @@ impl Telling {
             self.late = NOT_BEGUN;
         }
         let leads = leads.then(|| since.unwrap_or(now.wall));
-        let standing = Standing { part, epoch, leads, committed: ledger.committed() };
+        let standing = Standing { part, epoch, leads, committed: log.committed() };
         self.told = Some(standing);
         self.send(now.mono, &Tell::Standing(standing), out);
     }
@@ -384,10 +384,10 @@ impl Telling {
 
     /// Makes a whole state when that is due, and sends as many pieces as may be on their way.
     fn tell_state(&mut self, now: Mono, subject: &Subject<'_>, out: &mut Vec<Intent>) {
-        let (epoch, ledger) = (subject.epoch, subject.ledger);
-        let Some(group) = ledger.group() else { return };
+        let (epoch, log) = (subject.epoch, subject.log);
+        let Some(group) = log.group() else { return };
         if self.pace == Pace::Behind && self.state_after <= now {
-            let (slot, bytes) = (ledger.committed(), ledger.settled().encode());
+            let (slot, bytes) = (log.committed(), log.committed_state().encode());
             tracing::info!(
                 target: "tmr_core::front::twin::tell",
                 %slot, bytes = bytes.len(), "sending the twin a whole state"
@@ -416,15 +416,15 @@ impl Telling {
     /// Sends entries as far as the window goes; and what is committed, with them or, when nothing
     /// is on its way, alone.
     fn tell_entries(&mut self, now: Mono, subject: &Subject<'_>, out: &mut Vec<Intent>) {
-        let (epoch, ledger) = (subject.epoch, subject.ledger);
-        let committed = ledger.committed();
+        let (epoch, log) = (subject.epoch, subject.log);
+        let committed = log.committed();
         while let Pace::Following { next, mark } = self.pace {
-            let more = next <= ledger.last() && next.0 - self.acked.0 <= TWIN_WINDOW;
+            let more = next <= log.last() && next.0 - self.acked.0 <= TWIN_WINDOW;
             let alone = mark < committed && (subject.unfenced || self.sent == self.heard);
             if !more && !alone {
                 return;
             }
-            let entries = if more { ledger.entries(next, TWIN_ENTRIES) } else { Some(Vec::new()) };
+            let entries = if more { log.entries(next, TWIN_ENTRIES) } else { Some(Vec::new()) };
             let Some(entries) = entries else {
                 self.pace = Pace::Behind;
                 return;

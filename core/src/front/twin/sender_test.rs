@@ -1,7 +1,7 @@
 //! The telling end before stock servers: what a reply waits for, and how long.
 
-use super::sender::{Subject, Telling};
-use crate::front::replication::replicated_log::Ledger;
+use super::sender::{Sender, Subject};
+use crate::front::replication::replicated_log::ReplicatedLog;
 use crate::history::History;
 use crate::io::Intent;
 use crate::limits::{LOG_KEPT, TWIN_PIECES, TWIN_STATE_PAUSE, TWIN_WINDOW};
@@ -17,16 +17,16 @@ const EPOCH: Epoch = Epoch { round: 4, front: 7 };
 
 /// A leader's telling end, its log, and what has gone out.
 struct Line {
-    tell: Telling,
-    ledger: Ledger,
+    tell: Sender,
+    log: ReplicatedLog,
     count: u64,
 }
 
 impl Line {
     /// The twin has said hello, and the leader has one committed slot.
     fn new() -> Self {
-        let mut line = Self { tell: Telling::default(), ledger: Ledger::default(), count: 0 };
-        line.ledger.reset(GroupId(9));
+        let mut line = Self { tell: Sender::default(), log: ReplicatedLog::default(), count: 0 };
+        line.log.reset(GroupId(9));
         line.commits(1);
         line.tell.stands(at(0).mono, Link(1), 2);
         line
@@ -43,15 +43,15 @@ impl Line {
 
     fn commits(&mut self, count: u64) {
         for _ in 0..count {
-            let (slot, _) = self.ledger.propose(Entry::Expire(Handle(1)));
-            self.ledger.commit(slot);
+            let (slot, _) = self.log.propose(Entry::Expire(Handle(1)));
+            self.log.commit(slot);
         }
     }
 
     fn tells(&mut self, seats: Vec<Placed>) -> Vec<Tell> {
-        let (part, epoch, ledger) = (Part::Active, EPOCH, &self.ledger);
+        let (part, epoch, log) = (Part::Active, EPOCH, &self.log);
         let history = &History::default();
-        let subject = Subject { part, epoch, leads: true, ledger, history, unfenced: true };
+        let subject = Subject { part, epoch, leads: true, log, history, unfenced: true };
         let mut out = Vec::new();
         self.tell.settle(at(0), &subject, seats, &mut out);
         self.count += out.len() as u64;
@@ -65,7 +65,7 @@ impl Line {
     /// The twin answers everything that it was told.
     fn hears(&mut self, answer: Answer) {
         let heard = Heard { count: self.count, answer };
-        assert!(self.tell.answered(at(0).mono, &heard, &self.ledger));
+        assert!(self.tell.answered(at(0).mono, &heard, &self.log));
     }
 
     fn has(&mut self, last: u64) {
@@ -76,7 +76,7 @@ impl Line {
 #[test]
 fn a_reply_waits_until_the_twin_knows_that_its_slot_is_committed() {
     let mut line = Line::following();
-    line.ledger.propose(Entry::Expire(Handle(2)));
+    line.log.propose(Entry::Expire(Handle(2)));
     line.tells(vec![]);
     line.has(2);
     assert_eq!(line.tell.acked(), Slot(2));
@@ -84,7 +84,7 @@ fn a_reply_waits_until_the_twin_knows_that_its_slot_is_committed() {
     // Whatever else is on its way, that goes out at once.
     line.tell.send(at(0).mono, &Tell::Gone { client: 1, replies: 0 }, &mut Vec::new());
     line.count += 1;
-    line.ledger.commit(Slot(2));
+    line.log.commit(Slot(2));
     let told = line.tells(vec![]);
     let entries = vec![];
     let (epoch, first, committed) = (EPOCH, Slot(3), Slot(2));
@@ -164,11 +164,11 @@ fn it_knows_when_an_answer_is_late_and_when_to_say_something_again() {
     assert_eq!(line.tell.due(transfer), Some(start + transfer));
     // An answer to the first one does.
     let heard = Heard { count: 1, answer: Answer::Noted };
-    assert!(line.tell.answered(at(4).mono, &heard, &line.ledger));
+    assert!(line.tell.answered(at(4).mono, &heard, &line.log));
     assert_eq!(line.tell.waiting(), 1);
     assert_eq!(line.tell.due(transfer), Some(at(4).mono + transfer));
     // The same answer again is no progress.
-    assert!(line.tell.answered(at(5).mono, &heard, &line.ledger));
+    assert!(line.tell.answered(at(5).mono, &heard, &line.log));
     assert_eq!(line.tell.due(transfer), Some(at(4).mono + transfer));
     line.hears(Answer::Noted);
     assert_eq!(line.tell.waiting(), 0);
@@ -259,7 +259,7 @@ fn a_state_waits_for_its_turn_and_what_the_twin_takes_meanwhile_counts() {
     let has = |line: &mut Line, waiting, last| {
         let answer = Answer::Have { epoch: EPOCH, last: Slot(last) };
         let heard = Heard { count: line.count - waiting, answer };
-        assert!(line.tell.answered(at(0).mono, &heard, &line.ledger));
+        assert!(line.tell.answered(at(0).mono, &heard, &line.log));
         assert_eq!(line.tell.acked(), Slot(last));
         line.tells(vec![])
     };
@@ -274,8 +274,8 @@ fn a_state_waits_for_its_turn_and_what_the_twin_takes_meanwhile_counts() {
 fn since_when_it_leads_is_said_of_this_epoch_alone() {
     let mut line = Line::new();
     let mut since = |seconds, part, epoch, leads| {
-        let (ledger, history) = (&line.ledger, &History::default());
-        let subject = Subject { part, epoch, leads, ledger, history, unfenced: false };
+        let (log, history) = (&line.log, &History::default());
+        let subject = Subject { part, epoch, leads, log, history, unfenced: false };
         let mut out = Vec::new();
         line.tell.settle(at(seconds), &subject, vec![], &mut out);
         match &out[..] {

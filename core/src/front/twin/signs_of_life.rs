@@ -4,7 +4,7 @@
 //! are still to be told, and what is done with those that come.
 
 use super::super::{Front, Phase};
-use super::sender::Telling;
+use super::sender::Sender;
 use crate::io::Intent;
 use crate::limits::{PASSED_WINDOW, SIGNS_WAITING, TWIN_ALIVE};
 use crate::link::Link;
@@ -33,7 +33,7 @@ impl Signs {
     }
 
     /// Tells the twin, as far as its link takes more.
-    fn tell(&mut self, now: Mono, twin: &mut Telling, out: &mut Vec<Intent>) {
+    fn tell(&mut self, now: Mono, twin: &mut Sender, out: &mut Vec<Intent>) {
         while twin.knows(Version::ALIVE) && twin.waiting() < PASSED_WINDOW {
             let mut signs = Vec::new();
             while signs.len() < TWIN_ALIVE {
@@ -74,7 +74,7 @@ impl Front {
         if leads {
             twin.signs.waiting.clear();
         } else if !twin.signs.waiting.is_empty() {
-            twin.signs.tell(now, &mut twin.tell, out);
+            twin.signs.tell(now, &mut twin.sender, out);
         }
     }
 
@@ -86,7 +86,7 @@ impl Front {
         for SignOfLife { handle, milliseconds_ago } in signs {
             let ago = Duration::from_millis(u64::from(*milliseconds_ago));
             let called = now.before(ago);
-            self.desk.alive(called, *handle, self.ledger.ahead());
+            self.desk.alive(called, *handle, self.log.speculative_state());
         }
     }
 }
@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn each_sign_is_told_once_and_of_each_handle_the_latest() {
-        let (mut signs, mut twin, mut out) = (Signs::default(), Telling::default(), Vec::new());
+        let (mut signs, mut twin, mut out) = (Signs::default(), Sender::default(), Vec::new());
         signs.note(Mono(1_000), Handle(7));
         signs.note(Mono(5_000), Handle(7));
         signs.tell(Mono(6_000), &mut twin, &mut out);
@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn there_is_room_for_so_many_handles_and_they_go_out_in_several_messages() {
-        let (mut signs, mut twin, mut out) = (Signs::default(), Telling::default(), Vec::new());
+        let (mut signs, mut twin, mut out) = (Signs::default(), Sender::default(), Vec::new());
         let last = u32::try_from(SIGNS_WAITING).unwrap();
         assert!((1..=last).all(|handle| signs.note(Mono(1), Handle(handle))));
         assert!(!signs.note(Mono(2), Handle(last + 1)));

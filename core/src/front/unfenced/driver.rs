@@ -6,7 +6,7 @@ use super::calls;
 use super::discovery::{Heard, Learner, Learnt, is_unknown};
 use super::pool::Pool;
 use super::seat_table::At;
-use super::stand_in::{Change, Errand, Event, Reach, Stand, seat_of};
+use super::stand_in::{Change, Errand, Event, Reach, StandIn, seat_of};
 use crate::io::Intent;
 use crate::limits::{STOCK_CLEANUP, STOCK_KEEP, STOCK_LEARN, STOCK_PING, STOCK_QUEUE, STOCK_RETRY};
 use crate::link::{Address, Link, Why};
@@ -67,7 +67,7 @@ fn elsewhere(status: CmError) -> bool {
     is_unknown(status) || here.contains(&status)
 }
 
-impl Stand {
+impl StandIn {
     /// Begins to find out who is there.
     pub(super) fn come(&mut self, now: Mono) {
         self.reach = Reach::Coming;
@@ -98,7 +98,7 @@ impl Stand {
         let late = self.pool.due().map(|at| Deadline { at, reason: "stock server is silent" });
         let idle = self.reach == Reach::There && !self.background && self.pool.free();
         let ping = self.heard + STOCK_PING;
-        let seat = self.book.first().map_or(ping, |(at, _)| at);
+        let seat = self.seat_table.first().map_or(ping, |(at, _)| at);
         let at = ping.min(seat).min(self.learn_at);
         let next = idle.then_some(Deadline { at, reason: "see to a stock server" });
         Deadline::sooner(late, next)
@@ -137,7 +137,7 @@ impl Stand {
                     let job = Job::Give { order, licence, number, again };
                     return Some((job, Request::Release { handle: number }));
                 }
-                Change::Take(grant) if self.book.at(grant.handle) == Some(At::Asked) => {
+                Change::Take(grant) if self.seat_table.at(grant.handle) == Some(At::Asked) => {
                     if let Some(next) = self.seat(*grant, false) {
                         return Some(next);
                     }
@@ -164,7 +164,7 @@ impl Stand {
         while let Some(Errand { line, correlation, licence, call }) = self.errands.pop_front() {
             let client = Handle(call.handle().unwrap_or_default());
             let known = self.learnt.licences.get(&licence);
-            let number = match (self.book.at(client), known) {
+            let number = match (self.seat_table.at(client), known) {
                 (Some(At::Held(number, _)), _) => Some((number, Some((client, number)))),
                 (Some(_), _) => None,
                 (None, known) => known.map(|known| (known.number, None)),
@@ -200,16 +200,16 @@ impl Stand {
 
     /// A seat that is to be seen to.
     fn next_seat(&mut self, now: Mono) -> Option<(Job, Request)> {
-        while let Some((at, handle)) = self.book.first() {
+        while let Some((at, handle)) = self.seat_table.first() {
             if at > now {
                 return None;
             }
-            match self.book.at(handle) {
+            match self.seat_table.at(handle) {
                 Some(At::Held(number, _)) => {
-                    self.book.set(now, handle, At::Held(number, now + STOCK_KEEP));
+                    self.seat_table.set(now, handle, At::Held(number, now + STOCK_KEEP));
                     return Some((Job::Keep(handle, number), calls::keep(number)));
                 }
-                _ => self.book.set(now, handle, At::Lacking(now + STOCK_RETRY)),
+                _ => self.seat_table.set(now, handle, At::Lacking(now + STOCK_RETRY)),
             }
             let grant = self.grant(handle).filter(|grant| self.matches(grant)).cloned();
             // While something of this licence is given back, there may be no room for it.
@@ -218,7 +218,7 @@ impl Stand {
             }) else {
                 continue;
             };
-            self.book.set(now, handle, At::Asked);
+            self.seat_table.set(now, handle, At::Asked);
             if let Some(next) = self.seat(grant, true) {
                 return Some(next);
             }
@@ -269,7 +269,7 @@ impl Stand {
     fn learnt(&mut self, now: Mono, reply: &Reply, out: &mut Vec<Intent>) {
         let given = reply.status == CmError::NO_ERROR;
         if given && matches!(self.learner.call(), Some(Request::Access2 { .. })) {
-            self.book.taken_over(now, reply.result);
+            self.seat_table.taken_over(now, reply.result);
         }
         match self.learner.heard(reply) {
             Heard::More => {}
@@ -300,11 +300,11 @@ impl Stand {
     /// The server has answered for a seat.
     fn taken(&mut self, now: Mono, grant: &Grant, reply: &Reply) {
         let handle = grant.handle;
-        let wanted = self.book.at(handle) == Some(At::Asked);
+        let wanted = self.seat_table.at(handle) == Some(At::Asked);
         let number = (reply.status == CmError::NO_ERROR).then_some(reply.result);
         match number.filter(|&number| number != 0) {
             Some(number) if wanted => {
-                self.book.set(now, handle, At::Held(number, now + STOCK_KEEP));
+                self.seat_table.set(now, handle, At::Held(number, now + STOCK_KEEP));
                 self.answered(handle, None);
             }
             Some(number) => {
@@ -315,7 +315,7 @@ impl Stand {
             }
             None => {
                 if wanted {
-                    self.book.set(now, handle, At::Lacking(now + STOCK_RETRY));
+                    self.seat_table.set(now, handle, At::Lacking(now + STOCK_RETRY));
                 }
                 let why = if number.is_none() { reply.status } else { CmError::NO_MORE_HANDLES };
                 self.answered(handle, Some(why));
@@ -325,7 +325,7 @@ impl Stand {
 
     /// A release is over, whatever the server said: what is not known there is not taken there.
     fn given(&mut self, order: u64, licence: LicenceKey, number: u32) {
-        self.book.left(number);
+        self.seat_table.left(number);
         if let Some(orders) = self.giving.get_mut(&licence) {
             orders.remove(&order);
             if orders.is_empty() {
@@ -336,12 +336,12 @@ impl Stand {
 
     /// The server does not know a seat's handle: the seat is taken there again.
     fn unknown(&mut self, now: Mono, handle: Handle, number: u32) {
-        if matches!(self.book.at(handle), Some(At::Held(held, _)) if held == number) {
+        if matches!(self.seat_table.at(handle), Some(At::Held(held, _)) if held == number) {
             tracing::info!(
                 target: "tmr_core::front::stock::server",
                 %handle, server = %self.address(), "a stock server has lost a seat"
             );
-            self.book.set(now, handle, At::Lacking(now));
+            self.seat_table.set(now, handle, At::Lacking(now));
         }
     }
 
@@ -368,8 +368,8 @@ impl Stand {
         match job {
             Job::Take { grant, .. } => {
                 let at = if doubt { now + STOCK_CLEANUP } else { now };
-                if self.book.at(grant.handle) == Some(At::Asked) {
-                    self.book.set(now, grant.handle, At::Lacking(at));
+                if self.seat_table.at(grant.handle) == Some(At::Asked) {
+                    self.seat_table.set(now, grant.handle, At::Lacking(at));
                 }
                 self.answered(grant.handle, Some(CmError::NETWORK_FAULT));
             }
@@ -403,7 +403,7 @@ impl Stand {
         (self.learner, self.learnt) = (Learner::new(wanted), Learnt::default());
         if self.address != address {
             self.pool = Pool::new(address.clone());
-            self.book.lack(now);
+            self.seat_table.lack(now);
             self.address = address;
         }
     }
@@ -418,11 +418,11 @@ impl Stand {
         }
         (self.reach, self.broke) = (Reach::Away, true);
         self.changes.clear();
-        self.book.stay();
+        self.seat_table.stay();
         self.giving.clear();
         self.learner.forget();
         self.learnt.licences.values_mut().for_each(|known| known.number = 0);
-        self.book.doubt(now);
+        self.seat_table.doubt(now);
         self.hang_up(why);
     }
 }

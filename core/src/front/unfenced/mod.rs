@@ -39,33 +39,39 @@ use crate::random::Random;
 use crate::time::{Deadline, Now};
 use crate::wire::group::{Order, decode};
 use alloc::vec::Vec;
-use stand_in::{Event, Log, Stand};
-use takeover::Told;
+use stand_in::{Event, Log, StandIn};
+use takeover::TakeoverHandles;
 
 /// The stand-ins of the three servers.
 #[derive(Clone, Debug)]
-pub(super) struct Stock {
-    stands: [Stand; 3],
+pub(super) struct Unfenced {
+    stand_ins: [StandIn; 3],
     /// Of the group that is born if there is no log to go on with.
     group: GroupId,
     members: [DiskId; 3],
-    told: Told,
+    takeover_handles: TakeoverHandles,
     /// The latest epoch that the front has claimed.
     claimed: Option<Epoch>,
 }
 
-impl Stock {
+impl Unfenced {
     pub(super) fn new(config: &Config, random: &mut Random) -> Self {
         let group = GroupId(random.u128());
         let members = [0; 3].map(|_| DiskId(random.u128()));
         let wanted: Vec<ContainerId> = config.virtuals.iter().map(|&(id, _)| id).collect();
         let log = Log::birth(config.front, group, members);
         let mut disks = members.into_iter();
-        let stands = config.backends.each_ref().map(|address| {
+        let stand_ins = config.backends.each_ref().map(|address| {
             let disk = disks.next().unwrap_or_default();
-            Stand::new(address.clone(), wanted.clone(), disk, &log)
+            StandIn::new(address.clone(), wanted.clone(), disk, &log)
         });
-        Self { stands, group, members, told: Told::default(), claimed: None }
+        Self {
+            stand_ins,
+            group,
+            members,
+            takeover_handles: TakeoverHandles::default(),
+            claimed: None,
+        }
     }
 
     /// A step of the front with its stand-ins: they see what is theirs, the front sees the rest,
@@ -77,13 +83,13 @@ impl Stock {
         input: Input,
         out: &mut Vec<Intent>,
     ) -> Option<Deadline> {
-        for stand in &mut self.stands {
+        for stand in &mut self.stand_ins {
             stand.timers(now.mono, out);
         }
         if let Input::Frame { frame: Frame::Http(_) | Frame::Unheard(_), .. } = &input {
             // A page says who holds what, and where.
-            for (stand, peer) in self.stands.iter().zip(&mut front.peers) {
-                peer.seats = Some(stand.book.held());
+            for (stand, backend) in self.stand_ins.iter().zip(&mut front.backends) {
+                backend.seats = Some(stand.seat_table.held());
             }
         }
         if let Input::Host(HostEvent::Front(FrontEvent::Configured(new))) = &input {
@@ -100,7 +106,7 @@ impl Stock {
                 self.front_wants(front, now, intent, out);
             }
             self.take_up(front, now);
-            for stand in &mut self.stands {
+            for stand in &mut self.stand_ins {
                 let new = || {
                     front.dialled += 2;
                     Link(front.dialled)
@@ -108,7 +114,7 @@ impl Stock {
                 stand.pump(now.mono, new, out);
             }
             let next =
-                (0..3).find_map(|index| Some((index, self.stands[index].events.pop_front()?)));
+                (0..3).find_map(|index| Some((index, self.stand_ins[index].events.pop_front()?)));
             match next {
                 Some((_, Event::Line(event))) => input = Some(event),
                 Some((index, Event::Refused(slot, error))) => {
@@ -121,11 +127,11 @@ impl Stock {
                 None => break,
             }
         }
-        self.stands.iter().for_each(|stand| stand.book.check_invariants());
+        self.stand_ins.iter().for_each(|stand| stand.seat_table.check_invariants());
         // After everything that the servers said, so that what is committed by it is told behind it.
         let seats = self.placed(front.twin_wants_all());
         front.twin_settle(now, seats, out);
-        self.stands.iter().filter_map(Stand::deadline).chain(front.deadline()).min()
+        self.stand_ins.iter().filter_map(StandIn::deadline).chain(front.deadline()).min()
     }
 
     /// Another configuration comes into force: some servers are others, or they are asked for other
@@ -134,7 +140,7 @@ impl Stock {
         let wanted: Vec<ContainerId> = new.virtuals.iter().map(|&(id, _)| id).collect();
         let before: Vec<ContainerId> = front.config.virtuals.iter().map(|&(id, _)| id).collect();
         let places = places(front.config.backends.each_ref(), &new.backends);
-        for (stand, address) in self.stands.iter_mut().zip(places) {
+        for (stand, address) in self.stand_ins.iter_mut().zip(places) {
             if wanted != before || *stand.address() != address {
                 stand.moved(now.mono, address, wanted.clone(), out);
             }
@@ -147,7 +153,7 @@ impl Stock {
             return Some(input);
         };
         let link = *link;
-        let Some(stand) = self.stands.iter_mut().find(|stand| stand.pool.has(link)) else {
+        let Some(stand) = self.stand_ins.iter_mut().find(|stand| stand.pool.has(link)) else {
             return Some(input);
         };
         match input {
@@ -163,24 +169,24 @@ impl Stock {
 
     /// What the front wants of a backend goes to its stand-in, everything else goes out.
     fn front_wants(&mut self, front: &Front, now: Now, intent: Intent, out: &mut Vec<Intent>) {
-        let stand_of = |link: Link| self.stands.iter().position(|s| s.line == Some(link));
+        let stand_of = |link: Link| self.stand_ins.iter().position(|s| s.line == Some(link));
         match intent {
             Intent::Dial { link, callee: Callee::Backend, .. } => {
-                if let Some(index) = front.peer_of(link) {
-                    self.stands[index].dialled(now.mono, link);
+                if let Some(index) = front.backend_of(link) {
+                    self.stand_ins[index].dialled(now.mono, link);
                 }
             }
             Intent::Send { link, frame } => match stand_of(link) {
                 Some(index) => {
                     let orders = decode::<Order>(&frame).expect("the front encoded it just now");
                     for order in orders {
-                        self.stands[index].order(now.mono, order);
+                        self.stand_ins[index].order(now.mono, order);
                     }
                 }
                 None => out.push(Intent::Send { link, frame }),
             },
             Intent::Close { link, why } => match stand_of(link) {
-                Some(index) => self.stands[index].hung_up(),
+                Some(index) => self.stand_ins[index].hung_up(),
                 None => out.push(Intent::Close { link, why }),
             },
             other => out.push(other),

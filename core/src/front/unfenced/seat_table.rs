@@ -19,7 +19,7 @@ pub(super) enum At {
 
 /// The seats of one server.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Book {
+pub(super) struct SeatTable {
     seats: BTreeMap<Handle, (LicenceKey, At)>,
     due: BTreeSet<(Mono, Handle)>,
     numbers: BTreeMap<u32, Handle>,
@@ -32,7 +32,7 @@ pub(super) struct Book {
 /// The seat of a handle there that stands for none any more.
 pub(super) const NOBODY: Handle = Handle(0);
 
-impl Book {
+impl SeatTable {
     pub(super) fn at(&self, handle: Handle) -> Option<At> {
         self.seats.get(&handle).map(|(_, at)| *at)
     }
@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn a_number_belongs_to_the_seat_that_was_given_it_last() {
-        let mut book = Book::default();
+        let mut book = SeatTable::default();
         let licence = crate::testing::LICENCE;
         book.put(Mono(1), Handle(1), licence, At::Held(7, Mono(9)));
         book.put(Mono(2), Handle(2), licence, At::Held(7, Mono(8)));
@@ -199,7 +199,7 @@ mod tests {
 
     #[test]
     fn what_is_new_is_told_once_and_all_of_it_when_that_is_asked_for() {
-        let mut book = Book::default();
+        let mut book = SeatTable::default();
         let licence = crate::testing::LICENCE;
         let held = |time| At::Held(7, Mono(time));
         book.put(Mono(1), Handle(1), licence, At::Asked);

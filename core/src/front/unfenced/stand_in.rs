@@ -4,7 +4,7 @@
 
 use super::discovery::{Learner, Learnt};
 use super::pool::Pool;
-use super::seat_table::{At, Book};
+use super::seat_table::{At, SeatTable};
 use crate::backend::acceptor::{Acceptor, Taken};
 use crate::io::Input;
 use crate::limits::{LOG_KEPT, STOCK_QUEUE};
@@ -115,7 +115,7 @@ struct Waiting {
 
 /// The stand-in of one stock server.
 #[derive(Clone, Debug)]
-pub(super) struct Stand {
+pub(super) struct StandIn {
     acceptor: Acceptor,
     /// The front has claimed anew: what was accepted before may not be in its log.
     pub(super) unsure: bool,
@@ -130,7 +130,7 @@ pub(super) struct Stand {
     pub(super) learner: Learner,
     pub(super) learnt: Learnt,
     pub(super) learn_at: Mono,
-    pub(super) book: Book,
+    pub(super) seat_table: SeatTable,
     /// Numbered, so that an access never overtakes a release of its licence.
     pub(super) changes: VecDeque<(u64, Change)>,
     pub(super) changed: u64,
@@ -145,7 +145,7 @@ pub(super) struct Stand {
     pub(super) address: Address,
 }
 
-impl Stand {
+impl StandIn {
     /// A stand-in that is this member of a group with this log.
     pub(super) fn new(address: Address, wanted: Vec<ContainerId>, disk: DiskId, log: &Log) -> Self {
         Self {
@@ -160,7 +160,7 @@ impl Stand {
             learner: Learner::new(wanted),
             learnt: Learnt::default(),
             learn_at: Mono(0),
-            book: Book::default(),
+            seat_table: SeatTable::default(),
             changes: VecDeque::new(),
             changed: 0,
             giving: BTreeMap::new(),
@@ -178,14 +178,14 @@ impl Stand {
     }
 
     /// The front stands by: it has no seats at the server any more. Which handles it had there.
-    pub(super) fn set_down(&mut self) -> Book {
+    pub(super) fn set_down(&mut self) -> SeatTable {
         let committed = self.acceptor.standing().committed;
         for waiting in core::mem::take(&mut self.waiting) {
             self.report(waiting.correlation, &Report::Gap { committed });
         }
         self.changes.clear();
         self.giving.clear();
-        core::mem::take(&mut self.book)
+        core::mem::take(&mut self.seat_table)
     }
 
     /// The serial of the container that a licence is in there.
@@ -200,8 +200,8 @@ impl Stand {
         if self.learner.has(number) {
             return;
         }
-        match self.book.at(handle) {
-            Some(At::Lacking(_)) => self.book.set(now, handle, At::Held(number, now)),
+        match self.seat_table.at(handle) {
+            Some(At::Lacking(_)) => self.seat_table.set(now, handle, At::Held(number, now)),
             Some(At::Held(held, _)) if held == number => {}
             _ if sure => self.give_number(licence, number, handle),
             _ => {}
@@ -314,7 +314,7 @@ impl Stand {
             match entry {
                 // What takes nothing is not taken there either.
                 Entry::Grant(grant) if seat_of(&grant).is_none() => {}
-                Entry::Grant(grant) => match self.book.at(grant.handle) {
+                Entry::Grant(grant) => match self.seat_table.at(grant.handle) {
                     Some(At::Asked) => {
                         awaited.insert(grant.handle, slot);
                     }
@@ -348,10 +348,10 @@ impl Stand {
             return Err(CmError::NO_LICENSE_AVAILABLE);
         };
         if self.changes.len() >= STOCK_QUEUE {
-            self.book.put(now, handle, licence, At::Lacking(now));
+            self.seat_table.put(now, handle, licence, At::Lacking(now));
             return Err(CmError::REQUEST_OVERLOAD_REJECTED);
         }
-        self.book.put(now, handle, licence, At::Asked);
+        self.seat_table.put(now, handle, licence, At::Asked);
         self.change(Change::Take(Box::new(grant)));
         Ok(handle)
     }
@@ -359,7 +359,7 @@ impl Stand {
     /// A seat of the log that this server does not have.
     fn lacks(&mut self, now: Mono, grant: &Grant) {
         if let Some(licence) = seat_of(grant) {
-            self.book.put(now, grant.handle, licence, At::Lacking(now));
+            self.seat_table.put(now, grant.handle, licence, At::Lacking(now));
         }
     }
 
@@ -372,14 +372,14 @@ impl Stand {
     /// Gives a seat back to the server, if it has one there. One that is just asked for is given
     /// back when the handle comes.
     fn give(&mut self, handle: Handle) {
-        if let Some((licence, number)) = self.book.remove(handle) {
+        if let Some((licence, number)) = self.seat_table.remove(handle) {
             self.give_number(licence, number, handle);
         }
     }
 
     /// Gives a handle back to the server that stood for a seat.
     pub(super) fn give_number(&mut self, licence: LicenceKey, number: u32, handle: Handle) {
-        self.book.leave(number, handle, licence);
+        self.seat_table.leave(number, handle, licence);
         self.giving.entry(licence).or_default().insert(self.changed);
         self.change(Change::Give { licence, number, again: false });
     }
@@ -402,12 +402,12 @@ impl Stand {
         }
         let state = self.acceptor.matched_state();
         let held = |handle: &Handle| state.seat(*handle).is_some() && !state.lingers(*handle);
-        let gone: Vec<Handle> = self.book.handles().filter(|handle| !held(handle)).collect();
+        let gone: Vec<Handle> = self.seat_table.handles().filter(|handle| !held(handle)).collect();
         for handle in gone {
             self.give(handle);
         }
         for seat in state.seats().filter(|seat| held(&seat.handle)) {
-            if self.book.at(seat.handle).is_none() {
+            if self.seat_table.at(seat.handle).is_none() {
                 self.lacks(now, seat);
             }
         }

@@ -5,9 +5,9 @@
 //! was given to (inferred; the fact sheet leaves it open, 3.3 and 8). Where it is bound, the server
 //! says that it does not know it, and the seat is taken there anew.
 
-use super::Stock;
+use super::Unfenced;
 use super::seat_table::NOBODY;
-use super::stand_in::{Log, Reach, Stand};
+use super::stand_in::{Log, Reach, StandIn};
 use crate::front::{Front, Phase};
 use crate::limits::TWIN_SEATS_MAX;
 use crate::log::{Entry, Epoch, Handle, LicenceKey, Setting};
@@ -19,9 +19,9 @@ use alloc::vec::Vec;
 /// Handles by the serial of the container and their number there. With each: the server has not
 /// been started anew since, as far as this front can see.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Told(BTreeMap<(u32, u32), (Placed, bool)>);
+pub(super) struct TakeoverHandles(BTreeMap<(u32, u32), (Placed, bool)>);
 
-impl Told {
+impl TakeoverHandles {
     fn hear(&mut self, placed: Placed, sure: bool) {
         let key = (placed.server, placed.number);
         if placed.handle == NOBODY {
@@ -50,7 +50,7 @@ impl Told {
     }
 }
 
-impl Stand {
+impl StandIn {
     fn serials(&self) -> impl Iterator<Item = u32> {
         self.learnt.parts.iter().map(|part| part.serial)
     }
@@ -62,17 +62,18 @@ impl Stand {
     }
 }
 
-impl Stock {
+impl Unfenced {
     /// What follows for the stand-ins from what the front has become in this turn.
     pub(super) fn follow(&mut self, front: &mut Front) {
         if let Some((anew, seats)) = front.placed.take() {
             if anew {
-                self.told = Told::default();
+                self.takeover_handles = TakeoverHandles::default();
             }
             for placed in seats {
-                let holds = |stand: &Stand| stand.serials().any(|it| it == placed.server);
-                let there = |stand: &&Stand| stand.reach == Reach::There && holds(stand);
-                self.told.hear(placed, self.stands.iter().any(|stand| there(&stand)));
+                let holds = |stand: &StandIn| stand.serials().any(|it| it == placed.server);
+                let there = |stand: &&StandIn| stand.reach == Reach::There && holds(stand);
+                self.takeover_handles
+                    .hear(placed, self.stand_ins.iter().any(|stand| there(&stand)));
             }
         }
         match front.phase {
@@ -88,9 +89,9 @@ impl Stock {
     /// The front stands by. What it had at the servers is the twin's now, or its own again; it
     /// sees to it no more, and gives nothing back.
     fn set_down(&mut self) {
-        for stand in &mut self.stands {
+        for stand in &mut self.stand_ins {
             for placed in stand.set_down().placed().filter_map(|it| stand.placed(it)) {
-                self.told.hear(placed, true);
+                self.takeover_handles.hear(placed, true);
             }
         }
     }
@@ -98,19 +99,19 @@ impl Stock {
     /// The front claims. If the log that it has is another front's, that is what it goes on with:
     /// the stand-ins forget what they had. If it has none, neither have they.
     fn begin(&mut self, front: &mut Front, epoch: Epoch) {
-        self.stands.iter_mut().for_each(|stand| stand.unsure = true);
+        self.stand_ins.iter_mut().for_each(|stand| stand.unsure = true);
         let id = front.config.front;
-        if front.ledger.settled().leader().front == id {
+        if front.log.committed_state().leader().front == id {
             return;
         }
-        let log = match front.ledger.group() {
+        let log = match front.log.group() {
             Some(group) => {
                 // From here on it is this front's own, whatever becomes of the claim.
-                front.ledger.propose(Entry::Configure(Setting::Members(self.members)));
+                front.log.propose(Entry::Configure(Setting::Members(self.members)));
                 let leader = Entry::Configure(Setting::Leader(epoch));
-                let (slot, _) = front.ledger.propose(leader);
-                front.ledger.commit(slot);
-                let settled = front.ledger.settled();
+                let (slot, _) = front.log.propose(leader);
+                front.log.commit(slot);
+                let settled = front.log.committed_state();
                 tracing::info!(
                     target: "tmr_core::front::stock::told",
                     %slot, handles = settled.seat_count(), "going on with the twin's log"
@@ -119,22 +120,22 @@ impl Stock {
             }
             None => Log::birth(id, self.group, self.members),
         };
-        self.stands.iter_mut().for_each(|stand| stand.begin(&log));
+        self.stand_ins.iter_mut().for_each(|stand| stand.begin(&log));
     }
 
     /// Hands each stand-in whose server is there what was told of it.
     pub(super) fn take_up(&mut self, front: &Front, now: Now) {
         let leads = front.phase.epoch().is_some();
-        for stand in &mut self.stands {
+        for stand in &mut self.stand_ins {
             let serials: Vec<u32> = stand.serials().collect();
             if core::mem::take(&mut stand.broke) {
-                serials.iter().for_each(|serial| self.told.doubt(*serial));
+                serials.iter().for_each(|serial| self.takeover_handles.doubt(*serial));
             }
             if !leads || stand.unsure || stand.reach != Reach::There {
                 continue;
             }
             for serial in serials {
-                for (placed, sure) in self.told.take(serial) {
+                for (placed, sure) in self.takeover_handles.take(serial) {
                     stand.take_up(now.mono, &placed, sure);
                 }
             }
@@ -144,9 +145,9 @@ impl Stock {
     /// What the twin is to be told: everything, or what is new.
     pub(super) fn placed(&mut self, all: bool) -> Vec<Placed> {
         let mut placed = Vec::new();
-        for stand in &mut self.stands {
-            let news: Vec<(u32, Handle, LicenceKey)> = stand.book.news().collect();
-            let some = if all { stand.book.placed().collect() } else { news };
+        for stand in &mut self.stand_ins {
+            let news: Vec<(u32, Handle, LicenceKey)> = stand.seat_table.news().collect();
+            let some = if all { stand.seat_table.placed().collect() } else { news };
             placed.extend(some.into_iter().filter_map(|it| stand.placed(it)));
         }
         placed

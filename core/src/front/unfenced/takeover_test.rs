@@ -1,7 +1,7 @@
 //! What a front is told of handles at stock servers, and what it does with that.
 
 use super::stand_in::Reach;
-use super::{Stock, seat_table::At};
+use super::{Unfenced, seat_table::At};
 use crate::config;
 use crate::front::{Config, Front, Phase};
 use crate::licence::Part;
@@ -16,7 +16,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 /// A front whose first and second server are there, with containers 1 and 2.
-fn front() -> (Front, Stock) {
+fn front() -> (Front, Unfenced) {
     let address = |port| Address { host: "stock".into(), port };
     let config = Config {
         identity: identity(),
@@ -35,8 +35,8 @@ fn front() -> (Front, Stock) {
         handle_key: crate::desk::HandleKey::default(),
         seed: [1; 32],
     };
-    let mut stock = Stock::new(&config, &mut Random::new([2; 32]));
-    for (stand, serial) in stock.stands.iter_mut().zip(1..) {
+    let mut stock = Unfenced::new(&config, &mut Random::new([2; 32]));
+    for (stand, serial) in stock.stand_ins.iter_mut().zip(1..) {
         let firm_items = Vec::new();
         stand.learnt.parts = vec![Part { serial, mask: 130, cm_act_id: CM_ACT_ID, firm_items }];
         if serial < 3 {
@@ -51,8 +51,8 @@ fn placed(server: u32) -> Placed {
 }
 
 /// Whether each of the servers is thought not to have been started anew since.
-fn sure(stock: &mut Stock) -> [Option<bool>; 3] {
-    [1, 2, 3].map(|serial| stock.told.take(serial).first().map(|(_, sure)| *sure))
+fn sure(stock: &mut Unfenced) -> [Option<bool>; 3] {
+    [1, 2, 3].map(|serial| stock.takeover_handles.take(serial).first().map(|(_, sure)| *sure))
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn a_handle_is_good_as_long_as_its_own_server_was_there_all_the_time() {
     assert_eq!(sure(&mut stock), [Some(true), Some(true), Some(false)]);
     front.placed = Some((false, [1, 2].map(placed).to_vec()));
     stock.follow(&mut front);
-    stock.stands[1].broke = true;
+    stock.stand_ins[1].broke = true;
     stock.take_up(&front, at(0));
     assert_eq!(sure(&mut stock), [Some(true), Some(false), None]);
 }
@@ -74,12 +74,12 @@ fn only_a_front_that_is_about_to_lead_takes_up_what_it_was_told() {
     front.placed = Some((true, vec![placed(1), placed(2), placed(3)]));
     stock.follow(&mut front);
     stock.take_up(&front, at(0));
-    assert!(stock.stands.iter().all(|stand| stand.giving.is_empty()), "it stands by");
+    assert!(stock.stand_ins.iter().all(|stand| stand.giving.is_empty()), "it stands by");
     front.phase = Phase::Leading { epoch: Epoch { round: 2, front: 7 } };
     // One that has not got the log yet does not know which of them are seats.
-    stock.stands[1].unsure = true;
+    stock.stand_ins[1].unsure = true;
     stock.take_up(&front, at(0));
-    let taken = stock.stands.each_ref().map(|stand| stand.giving.len());
+    let taken = stock.stand_ins.each_ref().map(|stand| stand.giving.len());
     assert_eq!(taken, [1, 0, 0], "no seat of the log has it: it is given back");
     assert_eq!(sure(&mut stock), [None, Some(true), Some(false)], "told, and not taken up yet");
 }
@@ -87,9 +87,9 @@ fn only_a_front_that_is_about_to_lead_takes_up_what_it_was_told() {
 #[test]
 fn a_front_that_stands_by_keeps_nothing_but_what_it_was_told() {
     let (mut front, mut stock) = front();
-    let stand = &mut stock.stands[0];
-    stand.book.put(at(0).mono, Handle(11), LICENCE, At::Held(5001, at(9).mono));
+    let stand = &mut stock.stand_ins[0];
+    stand.seat_table.put(at(0).mono, Handle(11), LICENCE, At::Held(5001, at(9).mono));
     stock.follow(&mut front);
-    assert!(stock.stands[0].book.held().is_empty());
-    assert_eq!(stock.stands[0].book.first(), None, "it is another front's to keep");
+    assert!(stock.stand_ins[0].seat_table.held().is_empty());
+    assert_eq!(stock.stand_ins[0].seat_table.first(), None, "it is another front's to keep");
 }

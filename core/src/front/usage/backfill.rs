@@ -2,9 +2,9 @@
 //! those as well, as far as two backends still have them and its usage history has not told of them.
 //! They are for the history alone: no claim hangs on them.
 
-use super::committed_events::{Happened, News};
+use super::committed_events::{CommittedEvent, Happened};
 use crate::front::Front;
-use crate::front::replication::replicated_log::Ledger;
+use crate::front::replication::replicated_log::ReplicatedLog;
 use crate::history::{History, Mark, Unknown};
 use crate::limits::HISTORY_WAITING;
 use crate::log::{Entry, Epoch, Grant, GroupId, Setting, Slot, State, Stored};
@@ -13,7 +13,7 @@ use alloc::vec::Vec;
 
 /// Committed entries that a state was read in the place of.
 #[derive(Clone, Debug)]
-pub(in crate::front) struct Missed {
+pub(in crate::front) struct Backfill {
     /// The history goes up to here.
     after: Slot,
     entries: Vec<Entry>,
@@ -21,7 +21,7 @@ pub(in crate::front) struct Missed {
     upto: Slot,
 }
 
-impl Missed {
+impl Backfill {
     /// The next one to be read; `None`: all are.
     pub(in crate::front) fn next(&self) -> Option<Slot> {
         let next = Slot(self.after.0 + self.entries.len() as u64 + 1);
@@ -37,9 +37,9 @@ impl Missed {
     }
 
     /// All are read: `history` is to tell of them, and not that nobody knows.
-    pub(in crate::front) fn tell(&self, ledger: &mut Ledger, history: &History) {
-        if let Ok(before) = self.before(ledger.settled(), history) {
-            ledger.tell_instead(self.after, &self.entries, before);
+    pub(in crate::front) fn tell(&self, log: &mut ReplicatedLog, history: &History) {
+        if let Ok(before) = self.before(log.committed_state(), history) {
+            log.backfill(self.after, &self.entries, before);
         }
     }
 
@@ -80,25 +80,25 @@ impl Front {
     /// What led to the copy of the log that is here is not known here.
     pub(in crate::front) fn has_gap(&self) -> bool {
         let covered = self.history.covered();
-        let unknown = |news: &News| news.what == Happened::Unknown;
-        self.ledger.news().is_some_and(|it| unknown(it) && it.mark.follows(covered.as_ref()))
+        let unknown = |event: &CommittedEvent| event.what == Happened::Unknown;
+        self.log.oldest_event().is_some_and(|it| unknown(it) && it.mark.follows(covered.as_ref()))
     }
 
     /// What the usage history misses of a log whose first entries up to `base` are forgotten, and
     /// that is read as the state at `slot`; `None`: nothing, or nothing that could be read. These
     /// few pieces more are all that the history ever costs a claim, and only one that has to read a
     /// state.
-    pub(in crate::front) fn missed(
+    pub(in crate::front) fn backfill(
         &self,
         group: GroupId,
         base: Slot,
         slot: Slot,
-    ) -> Option<Missed> {
+    ) -> Option<Backfill> {
         let place = Mark::of_entry(group, Epoch::default(), slot);
         let covered = self.history.covered().filter(|mark| mark.is_beside(&place))?;
         let after = covered.slot();
         let few = base <= after && after < slot && slot.0 - after.0 <= HISTORY_WAITING as u64;
-        few.then(|| Missed { after, entries: Vec::new(), upto: slot })
+        few.then(|| Backfill { after, entries: Vec::new(), upto: slot })
     }
 }
 
@@ -128,10 +128,10 @@ mod tests {
         history
     }
 
-    /// What a ledger tells of that has read a state, the one in which these hold seats, and is told
+    /// What a log tells of that has read a state, the one in which these hold seats, and is told
     /// what led to it.
     fn told(history: &History, entries: &[Entry], held: &[Grant]) -> Vec<Happened> {
-        let (mut behind, mut ledger) = (State::default(), Ledger::default());
+        let (mut behind, mut log) = (State::default(), ReplicatedLog::default());
         let container = LICENCE.container;
         let setting = Setting::Virtual { container, serial: SERIAL };
         for entry in [Entry::Configure(setting), Entry::Configure(Setting::Leader(EPOCH))] {
@@ -141,13 +141,13 @@ mod tests {
             behind.apply(&Entry::Grant(grant.clone()));
         }
         let upto = Slot(3 + entries.len() as u64);
-        ledger.load(GROUP, upto, behind);
-        let missed = Missed { after: Slot(3), entries: Vec::new(), upto };
+        log.load(GROUP, upto, behind);
+        let backfill = Backfill { after: Slot(3), entries: Vec::new(), upto };
         let stored = entries.iter().map(|it| Stored { epoch: EPOCH, entry: it.clone() });
-        let missed = missed.and(stored.collect());
-        assert_eq!(missed.next(), None);
-        missed.tell(&mut ledger, history);
-        core::iter::from_fn(|| ledger.pop_news()).map(|news| news.what).collect()
+        let backfill = backfill.and(stored.collect());
+        assert_eq!(backfill.next(), None);
+        backfill.tell(&mut log, history);
+        core::iter::from_fn(|| log.pop_event()).map(|event| event.what).collect()
     }
 
     #[test]

@@ -72,7 +72,7 @@ impl Happened {
 
 /// Something that happened, for the usage history.
 #[derive(Clone, Debug)]
-pub(in crate::front) struct News {
+pub(in crate::front) struct CommittedEvent {
     /// Of its entry.
     pub(in crate::front) mark: Mark,
     /// When this front learnt that it is committed.
@@ -82,7 +82,7 @@ pub(in crate::front) struct News {
     pub(in crate::front) used: u32,
 }
 
-impl News {
+impl CommittedEvent {
     pub(in crate::front) fn new(mark: Mark, time: Wall, what: Happened, state: &State) -> Self {
         let licence = what.grant().and_then(|grant| grant.held.licence());
         let used = licence.and_then(|key| state.usage(key)).map_or(0, |usage| usage.used());

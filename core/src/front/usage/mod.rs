@@ -19,7 +19,7 @@ use crate::log::{Grant, LicenceKey};
 use crate::wire::{CmError, Request};
 use alloc::format;
 use alloc::vec::Vec;
-use committed_events::{Happened, News};
+use committed_events::{CommittedEvent, Happened};
 use refusals::Counted;
 
 impl Front {
@@ -39,26 +39,26 @@ impl Front {
     pub(super) fn record_committed(&mut self) {
         let leads = matches!(self.phase, Phase::Leading { .. });
         let told = !leads && !self.twin_tells_no_history();
-        let Some(mark) = self.ledger.mark() else { return };
+        let Some(mark) = self.log.mark() else { return };
         let covered = self.history.covered();
-        while let Some(news) = self.ledger.news() {
-            let passed = !news.mark.follows(covered.as_ref()) || !news.mark.is_beside(&mark);
+        while let Some(event) = self.log.oldest_event() {
+            let passed = !event.mark.follows(covered.as_ref()) || !event.mark.is_beside(&mark);
             if told && !passed {
                 break;
             }
-            let Some(news) = self.ledger.pop_news() else { break };
+            let Some(event) = self.log.pop_event() else { break };
             if !passed {
-                self.record_news(&news);
+                self.record_event(&event);
             }
         }
         if !told {
             self.history.cover(mark);
         }
-        self.history.leads(leads, self.ledger.settled());
+        self.history.leads(leads, self.log.committed_state());
     }
 
-    fn record_news(&mut self, news: &News) {
-        let kind = match news.what {
+    fn record_event(&mut self, event: &CommittedEvent) {
+        let kind = match event.what {
             Happened::Granted(_) => Kind::Access,
             Happened::Released(_) => Kind::Release,
             Happened::Expired(_) => Kind::Expire,
@@ -67,27 +67,27 @@ impl Front {
             Happened::Leads(_) => Kind::Leads,
             Happened::Unknown => Kind::Gap,
         };
-        let mut record = match news.what.grant() {
+        let mut record = match event.what.grant() {
             Some(grant) => Record::of_grant(kind, grant),
             None => Record { kind, ..Record::default() },
         };
-        (record.id, record.time, record.used) = (news.mark, news.time, news.used);
-        match &news.what {
+        (record.id, record.time, record.used) = (event.mark, event.time, event.used);
+        match &event.what {
             // By the clock of who granted it, whoever records it.
             Happened::Granted(grant) => record.time = grant.since,
             Happened::Born => self.name_itself(&mut record),
             // What another front is called, it says itself.
             Happened::Leads(front) if *front == self.config.front => self.name_itself(&mut record),
             Happened::Unknown => {
-                record.id = news.mark.end();
+                record.id = event.mark.end();
                 // A front that is new here has missed nothing that it should have.
                 if self.history.covered().is_some() {
-                    self.seen.history_gap = Some(news.time);
+                    self.seen.history_gap = Some(event.time);
                 }
             }
             _ => {}
         }
-        if let Some(key) = news.what.grant().and_then(|grant| grant.held.licence()) {
+        if let Some(key) = event.what.grant().and_then(|grant| grant.held.licence()) {
             self.describe(&mut record, key);
         }
         self.history.add(&record);
@@ -100,9 +100,9 @@ impl Front {
 
     /// Says what the licence is like.
     fn describe(&self, record: &mut Record, key: &LicenceKey) {
-        let state = self.ledger.settled();
+        let state = self.log.committed_state();
         record.serial = state.virtual_serial(&key.container).unwrap_or(0);
-        let Some(offer) = self.joined.catalogue.offers.get(key) else { return };
+        let Some(offer) = self.virtuals.catalogue.offers.get(key) else { return };
         let product = &offer.product;
         record.product.clone_from(&product.text);
         record.feature_map = product.feature_map.unwrap_or(0);
@@ -113,7 +113,7 @@ impl Front {
     pub(super) fn denied(&mut self, link: Link, request: &Request, error: CmError) {
         let Some(asked) = self.desk.asked(link, request) else { return };
         let mut record = Record::of_grant(Kind::Denied, &asked);
-        let offers = self.joined.catalogue.offers.keys();
+        let offers = self.virtuals.catalogue.offers.keys();
         let key = asked.held.key().and_then(|asked| {
             let same = |key: &&LicenceKey| {
                 (key.firm_code, key.product_code) == (asked.firm_code, asked.product_code)
@@ -122,7 +122,7 @@ impl Front {
         });
         if let Some(key) = key {
             record.name(&key);
-            let offer = self.joined.catalogue.offers.get(&key);
+            let offer = self.virtuals.catalogue.offers.get(&key);
             record.quantity = offer.map_or(0, |offer| offer.product.license_quantity);
             self.record_denial(record, &key, error);
         }
@@ -137,9 +137,9 @@ impl Front {
     fn record_denial(&mut self, mut record: Record, key: &LicenceKey, error: CmError) {
         let place = self.history.covered().and_then(|covered| covered.behind());
         let (Phase::Leading { .. }, Some(place)) = (&self.phase, place) else { return };
-        (record.id, record.time, record.error) = (place, self.ledger.now(), error.code());
+        (record.id, record.time, record.error) = (place, self.log.now(), error.code());
         (record.handle, record.since) = (0, None);
-        let usage = self.ledger.settled().usage(key);
+        let usage = self.log.committed_state().usage(key);
         record.used = usage.map_or(0, |usage| usage.used());
         self.describe(&mut record, key);
         if self.refused.count(key, &record) {
@@ -154,8 +154,8 @@ impl Front {
             let place = self.history.covered().and_then(|covered| covered.behind());
             // Who does not lead any more has no place for them.
             let (Phase::Leading { .. }, Some(place)) = (&self.phase, place) else { return };
-            (record.id, record.time) = (place, self.ledger.now());
-            let usage = licence.and_then(|key| self.ledger.settled().usage(&key));
+            (record.id, record.time) = (place, self.log.now());
+            let usage = licence.and_then(|key| self.log.committed_state().usage(&key));
             record.used = usage.map_or(0, |usage| usage.used());
             self.history.add(&record);
         }

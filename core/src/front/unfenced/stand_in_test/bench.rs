@@ -1,6 +1,6 @@
 //! The bench: a stand-in, what it asks of its server, and what it tells its front.
 
-use crate::front::unfenced::stand_in::{Event, Log, Reach, Stand};
+use crate::front::unfenced::stand_in::{Event, Log, Reach, StandIn};
 use crate::io::{Input, Intent};
 use crate::licence::FirmItem;
 use crate::limits::STOCK_LINKS;
@@ -22,7 +22,7 @@ pub(super) const SERIAL: u32 = 4711;
 
 /// A stand-in and the calls that wait for a reply.
 pub(super) struct Bench {
-    pub(super) stand: Stand,
+    pub(super) stand: StandIn,
     pub(super) now: Mono,
     pub(super) links: u64,
     pub(super) asked: BTreeMap<Link, Request>,
@@ -108,7 +108,7 @@ impl Bench {
         let members = [DiskId(1), DiskId(2), DiskId(3)];
         let log = Log::birth(7, GroupId(5), members);
         let wanted = vec![ContainerId::CmAct(CM_ACT_ID)];
-        let stand = Stand::new(address, wanted, members[1], &log);
+        let stand = StandIn::new(address, wanted, members[1], &log);
         Self {
             stand,
             now: Mono(1_000_000),
@@ -220,8 +220,8 @@ impl Bench {
             }
         }
         assert!(self.asked.len() <= STOCK_LINKS);
-        if self.stand.book.handles().count() < 100 {
-            self.stand.book.check_invariants();
+        if self.stand.seat_table.handles().count() < 100 {
+            self.stand.seat_table.check_invariants();
         }
     }
 

@@ -60,7 +60,7 @@ fn a_grant_is_acknowledged_when_the_server_has_given_the_seat() {
         bench.told(),
         [Told::Report(first, stored(3, vec![])), Told::Report(second, stored(4, vec![]))]
     );
-    assert_eq!(bench.stand.book.held().len(), 1);
+    assert_eq!(bench.stand.seat_table.held().len(), 1);
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn a_seat_whose_end_came_before_its_handle_is_given_back() {
     let (link, _) = bench.access(11).unwrap();
     bench.answer(link, reply(CmError::NO_ERROR, 5001));
     assert_eq!(bench.release().map(|(_, number)| number), Some(5001));
-    assert_eq!(bench.stand.book.held().len(), 0);
+    assert_eq!(bench.stand.seat_table.held().len(), 0);
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn a_lost_reply_is_a_refusal_and_the_seat_is_asked_for_after_the_clean_up() {
     bench.wait(Duration::from_millis(1));
     let (link, _) = bench.access(11).expect("now the first one is gone there");
     bench.answer(link, reply(CmError::NO_ERROR, 5002));
-    assert_eq!(bench.stand.book.held().len(), 1);
+    assert_eq!(bench.stand.seat_table.held().len(), 1);
 }
 
 #[test]
@@ -172,8 +172,8 @@ fn a_server_that_is_silent_is_left_and_its_seats_are_looked_at_when_it_is_back()
     }
     let (link, _) = bench.access(12).expect("it is taken again");
     bench.answer(link, reply(CmError::NO_ERROR, 5003));
-    assert_eq!(bench.stand.book.held().len(), 2);
-    assert!(matches!(bench.stand.book.at(Handle(13)), Some(At::Lacking(_))), "in doubt");
+    assert_eq!(bench.stand.seat_table.held().len(), 2);
+    assert!(matches!(bench.stand.seat_table.at(Handle(13)), Some(At::Lacking(_))), "in doubt");
 }
 
 #[test]
@@ -199,8 +199,8 @@ fn a_server_at_another_address_is_given_every_seat_anew() {
     assert!(bench.find(old_number).is_none());
     let (link, _) = bench.access(11).expect("it is taken here");
     bench.answer(link, reply(CmError::NO_ERROR, 7001));
-    assert!(matches!(bench.stand.book.at(Handle(11)), Some(At::Held(7001, _))));
-    assert!(bench.access(12).is_none() && bench.stand.book.at(Handle(12)).is_none());
+    assert!(matches!(bench.stand.seat_table.at(Handle(11)), Some(At::Held(7001, _))));
+    assert!(bench.access(12).is_none() && bench.stand.seat_table.at(Handle(12)).is_none());
 
     // Where it stays, only the containers are looked for anew: what it gave is still there.
     bench.told();
@@ -245,7 +245,7 @@ fn calls_are_done_with_the_handle_of_this_server() {
     let (link, _) = bench.find(is_crypt).unwrap();
     bench.answer(link, reply(CmError::INVALID_HANDLE, 0));
     assert_eq!(bench.told(), [Told::Unable(correlation)]);
-    assert_eq!(bench.stand.book.held().len(), 0);
+    assert_eq!(bench.stand.seat_table.held().len(), 0);
     assert_eq!(bench.order(order(11)), bench.correlation);
     assert_eq!(bench.told(), [Told::Unable(bench.correlation)], "while it has none");
     // A call that is none.
@@ -290,8 +290,8 @@ fn a_claim_anew_leaves_no_seat_that_is_not_in_the_log() {
     let (first, committed) = (Slot(3), Slot(2));
     bench.order(Order::Append { epoch, first, entries: vec![nothing()], committed });
     assert_eq!(bench.release().map(|(_, number)| number), Some(5002));
-    assert_eq!(bench.stand.book.at(Handle(12)), None);
-    assert!(matches!(bench.stand.book.at(Handle(11)), Some(At::Held(5001, _))));
+    assert_eq!(bench.stand.seat_table.at(Handle(12)), None);
+    assert!(matches!(bench.stand.seat_table.at(Handle(11)), Some(At::Held(5001, _))));
 }
 
 #[test]

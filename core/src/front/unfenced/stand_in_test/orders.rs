@@ -165,12 +165,12 @@ fn a_number_that_the_server_gives_anew_is_no_seat_s_any_more() {
     // The list of containers comes with a result that is no handle.
     let Reply { status, body, .. } = Reply::parse(&bench.itself(&call)).unwrap();
     bench.answer(link, Reply { status, result: 5001, body }.encode());
-    assert_eq!(bench.stand.book.held(), [Handle(11)].into());
+    assert_eq!(bench.stand.seat_table.held(), [Handle(11)].into());
     // The access to a container gives one: the server has lost the seat, and does not know it.
     let is_access = |call: &Request| matches!(call, Request::Access2 { .. });
     let (link, _) = bench.find(is_access).unwrap();
     bench.answer(link, reply(CmError::NO_ERROR, 5001));
-    assert!(bench.stand.book.held().is_empty());
+    assert!(bench.stand.seat_table.held().is_empty());
     for _ in 0..30 {
         if bench.access(11).is_some() {
             return;
@@ -220,5 +220,5 @@ fn a_handle_that_it_holds_is_not_given_back_because_it_is_told_of_again() {
     bench.stand.take_up(bench.now, &placed(5002), true);
     bench.pump();
     assert_eq!(bench.release().map(|(_, number)| number), Some(5002));
-    assert!(matches!(bench.stand.book.at(Handle(11)), Some(At::Held(5001, _))));
+    assert!(matches!(bench.stand.seat_table.at(Handle(11)), Some(At::Held(5001, _))));
 }

@@ -59,7 +59,7 @@ fn a_seat_goes_on_with_the_handle_that_it_has_there() {
     bench.answer(link, reply(CmError::NO_ERROR, 5003));
     let (link, _) = bench.find(keeps(5002)).unwrap();
     bench.answer(link, reply(CmError::NO_ERROR, 144));
-    assert_eq!(bench.stand.book.held(), [Handle(11), Handle(12)].into());
+    assert_eq!(bench.stand.seat_table.held(), [Handle(11), Handle(12)].into());
     // A release frees it there.
     bench.append(vec![Entry::Release(Handle(12))], 41);
     assert_eq!(bench.release().map(|(_, number)| number), Some(5002));
@@ -80,7 +80,7 @@ fn what_no_seat_has_is_given_back_unless_the_server_may_have_begun_anew() {
     assert_eq!(number, 5002);
     bench.answer(link, reply(CmError::NO_ERROR, 0));
     assert_eq!(bench.release(), None);
-    assert!(matches!(bench.stand.book.at(Handle(11)), Some(At::Held(5001, _))));
+    assert!(matches!(bench.stand.seat_table.at(Handle(11)), Some(At::Held(5001, _))));
 }
 
 #[test]
