@@ -11,8 +11,8 @@ impl Front {
         match event {
             HostEvent::Probe | HostEvent::Backend(_) => {}
             HostEvent::Stopping => {
-                let refused = self.refused.take();
-                self.record_refused(refused);
+                let (usage, context) = self.recording();
+                usage.flush(&context);
             }
             HostEvent::AdminAccess(entrance) => self.admin.set_entrance(*entrance),
             HostEvent::Misplaced { place, found } => _ = self.admin.misplace(place, found),

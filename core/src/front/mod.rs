@@ -25,7 +25,7 @@ use crate::config::{Policy, Twin as TwinConfig};
 use crate::counts::HubCounts;
 use crate::desk::{Desk, HandleKey, Identity};
 use crate::history::History;
-use crate::io::{Input, Intent};
+use crate::io::{HistoryRequest, Input, Intent};
 use crate::limits::{HANDLE_BLOCK, HANDLE_LAST};
 use crate::link::{Address, Door, Frame, Link, Why};
 use crate::log::{ContainerId, Epoch, GroupId, Slot};
@@ -64,7 +64,7 @@ use replication::membership::Remembered;
 use replication::replicated_log::ReplicatedLog;
 use twin::Twin;
 use unfenced::Unfenced;
-use usage::refusals::Refused;
+use usage::Usage;
 
 /// What a front is told at its start.
 #[derive(Clone, Debug)]
@@ -205,8 +205,7 @@ pub struct Front {
     counts: HubCounts,
     seen: Seen,
     config_sync: ConfigSync,
-    history: History,
-    refused: Refused,
+    usage: Usage,
     random: Random,
 }
 
@@ -267,8 +266,7 @@ impl Front {
             counts: HubCounts::default(),
             seen: Seen::default(),
             config_sync: ConfigSync::default(),
-            history: History::default(),
-            refused: Refused::default(),
+            usage: Usage::default(),
             random,
             config,
         }
@@ -341,7 +339,10 @@ impl Front {
         self.tell_away(out);
         self.twin_forward(now.mono, out);
         self.take_notes(now);
-        self.write_history(out);
+        let lines = self.usage.take_lines();
+        if !lines.is_empty() {
+            out.push(HistoryRequest::Record(lines).into());
+        }
         self.look();
         debug_assert!(self.check_invariants());
         let due = self.deadline();
@@ -362,7 +363,9 @@ impl Front {
             self.admit();
             self.log_obstacle();
         }
-        self.record_committed();
+        let told = !matches!(self.phase, Phase::Leading { .. }) && !self.twin_tells_no_history();
+        let (usage, mut context) = self.recording();
+        usage.record_committed(told, &mut context);
         self.failover_settle(now.mono, out);
         if let Phase::Leading { .. } = self.phase {
             // Before any call is served: it may ask for a container by its serial.
@@ -460,6 +463,25 @@ impl Front {
     #[cfg(test)]
     fn committed(&self) -> Slot {
         self.log.committed()
+    }
+
+    /// Takes lines of the usage history that were written before this process began, oldest first.
+    /// Before the first step.
+    pub fn remember(&mut self, lines: &[u8]) {
+        self.usage.remember(lines);
+    }
+
+    /// The usage history as far as it is in memory.
+    #[must_use]
+    pub fn history(&self) -> &History {
+        self.usage.history()
+    }
+
+    /// Lends the usage history what it records by.
+    fn recording(&mut self) -> (&mut Usage, usage::Context<'_>) {
+        let leads = matches!(self.phase, Phase::Leading { .. });
+        let Self { usage, log, virtuals, config, .. } = self;
+        (usage, usage::Context { leads, log, catalogue: &virtuals.catalogue, config })
     }
 
     /// What must hold between any two steps.

@@ -3,7 +3,7 @@
 
 use crate::front::replication::backend_link::{LinkState, OrderPurpose, Progress};
 use crate::front::replication::membership::is_unborn;
-use crate::front::usage::backfill::Backfill;
+use crate::front::usage::Backfill;
 use crate::front::{Front, Phase};
 use crate::io::Intent;
 use crate::limits::{
@@ -180,7 +180,8 @@ impl Front {
         let base = from[0].1;
         let whole = self.log.group() != Some(group)
             || self.log.committed() < base.base
-            || self.has_gap() && self.backfill(group, base.base, base.committed).is_some();
+            || self.usage.has_gap(&self.log)
+                && self.usage.backfill(group, base.base, base.committed).is_some();
         let process = self.backends[from[0].0].facts.as_ref().map_or(0, |facts| facts.process);
         let from = from.iter().map(|&(index, _)| index).collect();
         let next = self.log.committed().next();
@@ -250,7 +251,7 @@ impl Front {
                     self.log.learn_digest(digest);
                     let base =
                         self.backends[index].standing().map_or(slot, |standing| standing.base);
-                    let backfill = self.backfill(group, base, slot);
+                    let backfill = self.usage.backfill(group, base, slot);
                     if let Phase::Reading(reading) = &mut self.phase {
                         reading.backfill = backfill;
                     }
@@ -260,7 +261,7 @@ impl Front {
                 let backfill = reading.backfill.take().expect("it is there").and(entries);
                 match backfill.next() {
                     Some(_) => reading.backfill = Some(backfill),
-                    None => backfill.tell(&mut self.log, &self.history),
+                    None => self.usage.fill_in(&backfill, &mut self.log),
                 }
             }
             Report::Log { entries } if !entries.is_empty() => {

@@ -111,8 +111,8 @@ impl Front {
             let stage = Stage::Draining(now + HANDOVER_DRAIN);
             self.failover = Failover { stage, trouble: None };
             // The twin is told of them with the rest.
-            let refused = self.refused.take();
-            self.record_refused(refused);
+            let (usage, context) = self.recording();
+            usage.flush(&context);
         }
     }
 

@@ -120,8 +120,10 @@ impl Front {
         let plan = self.plan(now)?;
         let backends: Vec<Value> = (0..3).map(|index| self.backend_shown(&plan, index)).collect();
         let log = &self.log;
-        let since =
-            plan.group.map(|group| self.history.since(group, plan.slot)).unwrap_or_default();
+        let since = plan
+            .group
+            .map(|group| self.usage.history().since(group, plan.slot))
+            .unwrap_or_default();
         let mut shown = json!({
             "reason": plan.reason,
             "source": self.name_source(&plan),
@@ -195,8 +197,7 @@ impl Front {
     /// The last slot of a group that this front knows to have been chosen.
     fn known_of(&self, group: Option<GroupId>) -> Slot {
         let Some(group) = group else { return Slot(0) };
-        let told = self.history.covered().filter(|mark| mark.is_of(group));
-        let told = told.map_or(Slot(0), |mark| mark.slot());
+        let told = self.usage.told_of(group);
         if self.log.group() == Some(group) { told.max(self.known_chosen()) } else { told }
     }
 

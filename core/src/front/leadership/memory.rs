@@ -84,7 +84,7 @@ impl Front {
 
     /// This front has seen a group that was born: in its copy of the log, or in its usage history.
     pub(in crate::front) fn remembers(&self) -> bool {
-        let written = self.history.covered().map_or(Slot(0), |mark| mark.slot());
+        let written = self.usage.history().covered().map_or(Slot(0), |mark| mark.slot());
         self.log.committed().max(written) > Slot(1)
     }
 

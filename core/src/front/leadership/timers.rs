@@ -74,8 +74,8 @@ impl Front {
         self.tell_witness(now, out);
         self.backends.iter_mut().for_each(BackendLink::log_what_lasts);
         self.log_obstacle();
-        let refused = self.refused.beat(now);
-        self.record_refused(refused);
+        let (usage, context) = self.recording();
+        usage.beat(now, &context);
     }
 
     /// A claim that is due, or that gets nowhere; and the fence.

@@ -5,7 +5,6 @@ use crate::admin::metrics::Page;
 use crate::admin::status::{AddressStatus, BackendState, LicenceStatus};
 use crate::front::{Front, Phase};
 use crate::log::{Epoch, Mode};
-use crate::time::Wall;
 use crate::wire::constants::mask;
 use alloc::format;
 use alloc::string::String;
@@ -19,8 +18,6 @@ pub(in crate::front) struct Seen {
     leader: Option<Epoch>,
     /// How often another epoch began.
     leaders: u64,
-    /// When the usage history was last found to miss something.
-    pub(in crate::front) history_gap: Option<Wall>,
 }
 
 impl Front {

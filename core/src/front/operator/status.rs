@@ -38,7 +38,7 @@ impl View for At<'_> {
 
     fn troubles(&self) -> Vec<Trouble> {
         let (front, now) = (self.front, self.front.date.now());
-        let charts = front.history().charts();
+        let charts = front.usage.history().charts();
         let sum = |steps: &[u32]| steps.iter().copied().map(u64::from).sum();
         let denied = |(minutes, hours): (Chart, Chart)| {
             let recent = minutes.denied.len().saturating_sub(DENIED_RECENT);
@@ -60,13 +60,13 @@ impl View for At<'_> {
             denied: denied.collect(),
             links: front.counts.doors[Door::Licence as usize],
             tokens: front.admin.tokens(),
-            history_gap: front.seen.history_gap.filter(recent),
+            history_gap: front.usage.gap().filter(recent),
         };
         verdict::of_front(&facts)
     }
 
     fn usage(&self, span: Span) -> Option<Value> {
-        Some(usage(self.front.history().charts(), span, self.front.date.now()))
+        Some(usage(self.front.usage.history().charts(), span, self.front.date.now()))
     }
 
     fn events(&self) -> Value {

@@ -230,8 +230,7 @@ impl Front {
     /// has in its files: it leads with all of these or not at all.
     pub(in crate::front) fn known_chosen(&self) -> Slot {
         let Some(group) = self.log.group() else { return Slot(0) };
-        let written = self.history.covered().filter(|mark| mark.is_of(group));
-        let written = written.map(|mark| mark.slot()).unwrap_or_default();
+        let written = self.usage.told_of(group);
         let seen = self.witness_of(Some(group)).known();
         written.max(seen).max(self.log.committed()).max(self.chosen_by_twin(group))
     }

@@ -120,7 +120,7 @@ impl Front {
             return;
         };
         let Some(epoch) = self.phase.epoch() else { return };
-        let (before, memory) = self.history.oldest();
+        let (before, memory) = self.usage.history().oldest();
         let in_memory = |id: &Mark| before.is_some_and(|it| id.is_beside(&it) && *id > it);
         let mut whole = Vec::new();
         let mut upto = None;
@@ -151,7 +151,7 @@ impl Front {
         out: &mut Vec<Intent>,
     ) {
         if let Some(twin) = &mut self.twin {
-            twin.sender.tell_history(now, epoch, (&self.history, true), out);
+            twin.sender.tell_history(now, epoch, (self.usage.history(), true), out);
         }
     }
 

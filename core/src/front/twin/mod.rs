@@ -193,7 +193,7 @@ impl Front {
     pub(super) fn twin_accepted(&mut self, link: Link, from: SocketAddr, out: &mut Vec<Intent>) {
         let Some(twin) = &mut self.twin else { return };
         twin.receiver.strangers.insert(link, from);
-        let chosen = chosen_place(&self.log, &self.history, twin.chosen);
+        let chosen = chosen_place(&self.log, self.usage.history(), twin.chosen);
         out.push(Intent::Send { link, frame: twin.hello(self.config.front, chosen) });
     }
 
@@ -258,7 +258,7 @@ impl Front {
                 }
             },
             _ if twin.receiver.link() == Some(link) => {
-                let (log, history) = (&mut self.log, &mut self.history);
+                let (log, history) = (&mut self.log, self.usage.history_mut());
                 let context = Context { stands_by, unfenced, log, history };
                 let heard = twin.receiver.heard(now.mono, bytes, context, out);
                 heard.and_then(|received| self.apply_received(now, received, out)).err()
@@ -380,7 +380,7 @@ impl Front {
                 twin.sender.link_state = LinkState::Dialling(link, now + within);
                 let (to, callee) = (twin.config.address.clone(), Callee::Twin { within });
                 out.push(Intent::Dial { link, to, callee });
-                let chosen = chosen_place(&self.log, &self.history, twin.chosen);
+                let chosen = chosen_place(&self.log, self.usage.history(), twin.chosen);
                 out.push(Intent::Send { link, frame: twin.hello(front, chosen) });
             }
             LinkState::Dialling(link, until) if until <= now => {
@@ -411,9 +411,9 @@ impl Front {
         let leads = matches!(self.phase, Phase::Leading { .. });
         let epoch = self.phase.epoch().unwrap_or(self.highest);
         let Some(twin) = &mut self.twin else { return };
-        let (log, history) = (&mut self.log, &mut self.history);
+        let (log, history) = (&mut self.log, self.usage.history_mut());
         twin.receiver.settle(Context { stands_by, unfenced, log, history }, out);
-        let (log, history) = (&self.log, &self.history);
+        let (log, history) = (&self.log, self.usage.history());
         let subject = Subject { part, epoch, leads, log, history, unfenced };
         twin.sender.settle(now, &subject, seats, out);
         twin.sender.tell_machine(now.mono, machine, out);

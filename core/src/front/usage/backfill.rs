@@ -2,8 +2,8 @@
 //! those as well, as far as two backends still have them and its usage history has not told of them.
 //! They are for the history alone: no claim hangs on them.
 
+use super::Usage;
 use super::committed_events::{CommittedEvent, Happened};
-use crate::front::Front;
 use crate::front::replication::replicated_log::ReplicatedLog;
 use crate::history::{History, Mark, Unknown};
 use crate::limits::HISTORY_WAITING;
@@ -34,13 +34,6 @@ impl Backfill {
         self.entries.extend(read.into_iter().map(|stored| stored.entry));
         self.entries.truncate(room);
         self
-    }
-
-    /// All are read: `history` is to tell of them, and not that nobody knows.
-    pub(in crate::front) fn tell(&self, log: &mut ReplicatedLog, history: &History) {
-        if let Ok(before) = self.before(log.committed_state(), history) {
-            log.backfill(self.after, &self.entries, before);
-        }
     }
 
     /// What these entries were folded into, as far as it matters to what they did: what is held
@@ -76,12 +69,20 @@ impl Backfill {
     }
 }
 
-impl Front {
+impl Usage {
+    /// Has the history tell of entries that were all read, in the place of a gap that `log` has
+    /// where its state was read.
+    pub(in crate::front) fn fill_in(&self, backfill: &Backfill, log: &mut ReplicatedLog) {
+        if let Ok(before) = backfill.before(log.committed_state(), &self.history) {
+            log.backfill(backfill.after, &backfill.entries, before);
+        }
+    }
+
     /// What led to the copy of the log that is here is not known here.
-    pub(in crate::front) fn has_gap(&self) -> bool {
+    pub(in crate::front) fn has_gap(&self, log: &ReplicatedLog) -> bool {
         let covered = self.history.covered();
         let unknown = |event: &CommittedEvent| event.what == Happened::Unknown;
-        self.log.oldest_event().is_some_and(|it| unknown(it) && it.mark.follows(covered.as_ref()))
+        log.oldest_event().is_some_and(|it| unknown(it) && it.mark.follows(covered.as_ref()))
     }
 
     /// What the usage history misses of a log whose first entries up to `base` are forgotten, and
@@ -146,7 +147,8 @@ mod tests {
         let stored = entries.iter().map(|it| Stored { epoch: EPOCH, entry: it.clone() });
         let backfill = backfill.and(stored.collect());
         assert_eq!(backfill.next(), None);
-        backfill.tell(&mut log, history);
+        let usage = Usage { history: history.clone(), ..Usage::default() };
+        usage.fill_in(&backfill, &mut log);
         core::iter::from_fn(|| log.pop_event()).map(|event| event.what).collect()
     }
 

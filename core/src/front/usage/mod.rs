@@ -1,4 +1,6 @@
-//! What goes into the usage history, and when.
+//! What goes into the usage history, and when. It owns the history as far as it is in memory, the
+//! refusals that are only counted, and when a line was last found to be missing; nobody else writes
+//! any of these.
 //!
 //! The front that leads records what the log says, as it is committed, and who was refused; it tells
 //! its twin every line ([`twin`](crate::front::twin)). The one that stands by writes what it is told, and
@@ -7,57 +9,101 @@
 //!
 //! A call never waits for any of this.
 
-pub(super) mod backfill;
+mod backfill;
 pub(super) mod committed_events;
-pub(super) mod refusals;
+mod refusals;
 
-use super::{Front, Phase};
+use super::Config;
+use super::replication::replicated_log::ReplicatedLog;
+use crate::desk::Catalogue;
 use crate::history::{History, Kind, Record};
-use crate::io::{HistoryRequest, Intent};
-use crate::link::Link;
-use crate::log::{Grant, LicenceKey};
-use crate::wire::{CmError, Request};
+use crate::log::{Grant, GroupId, LicenceKey, Slot};
+use crate::time::{Mono, Wall};
+use crate::wire::CmError;
 use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
+pub(super) use backfill::Backfill;
 use committed_events::{CommittedEvent, Happened};
-use refusals::Counted;
+use refusals::{Counted, Refusals};
 
-impl Front {
+/// The usage history of a front, and what is on its way into it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Usage {
+    history: History,
+    refusals: Refusals,
+    /// When the usage history was last found to miss something.
+    gap: Option<Wall>,
+}
+
+/// What recording is lent.
+#[derive(Debug)]
+pub(super) struct Context<'a> {
+    /// This front leads: it has a place for lines of its own.
+    pub(super) leads: bool,
+    pub(super) log: &'a mut ReplicatedLog,
+    /// What the licences are like.
+    pub(super) catalogue: &'a Catalogue,
+    pub(super) config: &'a Config,
+}
+
+/// A refusal that was recorded, for the events that an operator sees.
+#[derive(Debug)]
+pub(super) struct Denial {
+    pub(super) time: Wall,
+    /// What was refused, and why, in words.
+    pub(super) text: String,
+}
+
+impl Usage {
     /// Takes lines of the usage history that were written before this process began, oldest first.
-    /// Before the first step.
-    pub fn remember(&mut self, lines: &[u8]) {
+    pub(super) fn remember(&mut self, lines: &[u8]) {
         self.history.remember(lines);
     }
 
-    /// The usage history as far as it is in memory.
-    #[must_use]
-    pub fn history(&self) -> &History {
+    /// Returns the usage history as far as it is in memory.
+    pub(super) fn history(&self) -> &History {
         &self.history
     }
 
-    /// Records what was committed, or leaves it to the one that leads.
-    pub(super) fn record_committed(&mut self) {
-        let leads = matches!(self.phase, Phase::Leading { .. });
-        let told = !leads && !self.twin_tells_no_history();
-        let Some(mark) = self.log.mark() else { return };
+    /// Lends the history to the twin, which tells lines of it.
+    pub(super) fn history_mut(&mut self) -> &mut History {
+        &mut self.history
+    }
+
+    /// Returns when the usage history was last found to miss something.
+    pub(super) fn gap(&self) -> Option<Wall> {
+        self.gap
+    }
+
+    /// Returns the last slot of a group that the history has told of; 0 if it is of another one.
+    pub(super) fn told_of(&self, group: GroupId) -> Slot {
+        let told = self.history.covered().filter(|mark| mark.is_of(group));
+        told.map(|mark| mark.slot()).unwrap_or_default()
+    }
+
+    /// Records what was committed, or leaves it to the one that leads. `told`: the front that leads
+    /// tells this one every line.
+    pub(super) fn record_committed(&mut self, told: bool, context: &mut Context<'_>) {
+        let Some(mark) = context.log.mark() else { return };
         let covered = self.history.covered();
-        while let Some(event) = self.log.oldest_event() {
+        while let Some(event) = context.log.oldest_event() {
             let passed = !event.mark.follows(covered.as_ref()) || !event.mark.is_beside(&mark);
             if told && !passed {
                 break;
             }
-            let Some(event) = self.log.pop_event() else { break };
+            let Some(event) = context.log.pop_event() else { break };
             if !passed {
-                self.record_event(&event);
+                self.record_event(&event, context);
             }
         }
         if !told {
             self.history.cover(mark);
         }
-        self.history.leads(leads, self.log.committed_state());
+        self.history.leads(context.leads, context.log.committed_state());
     }
 
-    fn record_event(&mut self, event: &CommittedEvent) {
+    fn record_event(&mut self, event: &CommittedEvent, context: &Context<'_>) {
         let kind = match event.what {
             Happened::Granted(_) => Kind::Access,
             Happened::Released(_) => Kind::Release,
@@ -71,101 +117,134 @@ impl Front {
             Some(grant) => Record::of_grant(kind, grant),
             None => Record { kind, ..Record::default() },
         };
-        (record.id, record.time, record.used) = (event.mark, event.time, event.used);
+        record.id = event.mark;
+        record.time = event.time;
+        record.used = event.used;
         match &event.what {
-            // By the clock of who granted it, whoever records it.
+            // By the clock of the front that granted it, whichever front records it.
             Happened::Granted(grant) => record.time = grant.since,
-            Happened::Born => self.name_itself(&mut record),
+            Happened::Born => context.name_front(&mut record),
             // What another front is called, it says itself.
-            Happened::Leads(front) if *front == self.config.front => self.name_itself(&mut record),
+            Happened::Leads(front) if *front == context.config.front => {
+                context.name_front(&mut record);
+            }
             Happened::Unknown => {
                 record.id = event.mark.end();
                 // A front that is new here has missed nothing that it should have.
                 if self.history.covered().is_some() {
-                    self.seen.history_gap = Some(event.time);
+                    self.gap = Some(event.time);
                 }
             }
             _ => {}
         }
         if let Some(key) = event.what.grant().and_then(|grant| grant.held.licence()) {
-            self.describe(&mut record, key);
+            context.describe(&mut record, key);
         }
         self.history.add(&record);
     }
 
-    fn name_itself(&self, record: &mut Record) {
+    /// Records that an access was refused: what was `asked` for, and the `error` that was told.
+    pub(super) fn denied(
+        &mut self,
+        asked: &Grant,
+        error: CmError,
+        context: &Context<'_>,
+    ) -> Option<Denial> {
+        let mut record = Record::of_grant(Kind::Denied, asked);
+        let offers = &context.catalogue.offers;
+        let key = asked.held.key().map(|asked| {
+            let same = |key: &&LicenceKey| {
+                (key.firm_code, key.product_code) == (asked.firm_code, asked.product_code)
+            };
+            offers.keys().find(same).copied().unwrap_or(*asked)
+        })?;
+        record.name(&key);
+        record.quantity = offers.get(&key).map_or(0, |offer| offer.product.license_quantity);
+        self.record_denial(record, &key, error, context)
+    }
+
+    /// Records that a grant that was on its way was refused.
+    pub(super) fn denied_grant(
+        &mut self,
+        grant: &Grant,
+        error: CmError,
+        context: &Context<'_>,
+    ) -> Option<Denial> {
+        let key = grant.held.licence()?;
+        self.record_denial(Record::of_grant(Kind::Denied, grant), key, error, context)
+    }
+
+    fn record_denial(
+        &mut self,
+        mut record: Record,
+        key: &LicenceKey,
+        error: CmError,
+        context: &Context<'_>,
+    ) -> Option<Denial> {
+        let place = self.history.covered().and_then(|covered| covered.behind());
+        record.id = place.filter(|_| context.leads)?;
+        record.time = context.log.now();
+        record.error = error.code();
+        record.handle = 0;
+        record.since = None;
+        record.used = context.used(key);
+        context.describe(&mut record, key);
+        if self.refusals.count(key, &record) {
+            self.history.add(&record);
+        }
+        Some(Denial { time: record.time, text: format!("{key} refused: {error}") })
+    }
+
+    /// A heartbeat: records refusals that were only counted, once their minute is over.
+    pub(super) fn beat(&mut self, now: Mono, context: &Context<'_>) {
+        let counted = self.refusals.beat(now);
+        self.record_counted(counted, context);
+    }
+
+    /// Records the refusals that were only counted so far, before this front stops or gives the lead
+    /// away.
+    pub(super) fn flush(&mut self, context: &Context<'_>) {
+        let counted = self.refusals.take();
+        self.record_counted(counted, context);
+    }
+
+    fn record_counted(&mut self, counted: Vec<Counted>, context: &Context<'_>) {
+        for Counted { licence, mut record } in counted {
+            let place = self.history.covered().and_then(|covered| covered.behind());
+            // A front that does not lead any more has no place for them.
+            let Some(place) = place.filter(|_| context.leads) else { return };
+            record.id = place;
+            record.time = context.log.now();
+            record.used = licence.map_or(0, |key| context.used(&key));
+            self.history.add(&record);
+        }
+    }
+
+    /// Takes the lines that were recorded and are to be written.
+    pub(super) fn take_lines(&mut self) -> Vec<u8> {
+        self.history.take()
+    }
+}
+
+impl Context<'_> {
+    fn name_front(&self, record: &mut Record) {
         record.host.clone_from(&self.config.identity.name);
         record.address = Some(self.config.identity.address);
+    }
+
+    /// Returns how many seats of a licence are in use, as far as that is committed.
+    fn used(&self, key: &LicenceKey) -> u32 {
+        self.log.committed_state().usage(key).map_or(0, |usage| usage.used())
     }
 
     /// Says what the licence is like.
     fn describe(&self, record: &mut Record, key: &LicenceKey) {
         let state = self.log.committed_state();
         record.serial = state.virtual_serial(&key.container).unwrap_or(0);
-        let Some(offer) = self.virtuals.catalogue.offers.get(key) else { return };
+        let Some(offer) = self.catalogue.offers.get(key) else { return };
         let product = &offer.product;
         record.product.clone_from(&product.text);
         record.feature_map = product.feature_map.unwrap_or(0);
         record.expires = offer.ends(state);
-    }
-
-    /// An access is refused.
-    pub(super) fn denied(&mut self, link: Link, request: &Request, error: CmError) {
-        let Some(asked) = self.desk.asked(link, request) else { return };
-        let mut record = Record::of_grant(Kind::Denied, &asked);
-        let offers = self.virtuals.catalogue.offers.keys();
-        let key = asked.held.key().and_then(|asked| {
-            let same = |key: &&LicenceKey| {
-                (key.firm_code, key.product_code) == (asked.firm_code, asked.product_code)
-            };
-            offers.into_iter().find(same).copied().or(Some(*asked))
-        });
-        if let Some(key) = key {
-            record.name(&key);
-            let offer = self.virtuals.catalogue.offers.get(&key);
-            record.quantity = offer.map_or(0, |offer| offer.product.license_quantity);
-            self.record_denial(record, &key, error);
-        }
-    }
-
-    /// A grant that was on its way is refused.
-    pub(super) fn denied_grant(&mut self, grant: &Grant, error: CmError) {
-        let Some(key) = grant.held.licence() else { return };
-        self.record_denial(Record::of_grant(Kind::Denied, grant), key, error);
-    }
-
-    fn record_denial(&mut self, mut record: Record, key: &LicenceKey, error: CmError) {
-        let place = self.history.covered().and_then(|covered| covered.behind());
-        let (Phase::Leading { .. }, Some(place)) = (&self.phase, place) else { return };
-        (record.id, record.time, record.error) = (place, self.log.now(), error.code());
-        (record.handle, record.since) = (0, None);
-        let usage = self.log.committed_state().usage(key);
-        record.used = usage.map_or(0, |usage| usage.used());
-        self.describe(&mut record, key);
-        if self.refused.count(key, &record) {
-            self.history.add(&record);
-        }
-        self.events.denied(record.time, format!("{key} refused: {error}"));
-    }
-
-    /// Records refusals that were only counted.
-    pub(super) fn record_refused(&mut self, counted: Vec<Counted>) {
-        for (licence, mut record) in counted {
-            let place = self.history.covered().and_then(|covered| covered.behind());
-            // Who does not lead any more has no place for them.
-            let (Phase::Leading { .. }, Some(place)) = (&self.phase, place) else { return };
-            (record.id, record.time) = (place, self.log.now());
-            let usage = licence.and_then(|key| self.log.committed_state().usage(&key));
-            record.used = usage.map_or(0, |usage| usage.used());
-            self.history.add(&record);
-        }
-    }
-
-    /// The last thing of a step: what was recorded is to be written.
-    pub(super) fn write_history(&mut self, out: &mut Vec<Intent>) {
-        let lines = self.history.take();
-        if !lines.is_empty() {
-            out.push(HistoryRequest::Record(lines).into());
-        }
     }
 }

@@ -1,4 +1,4 @@
-//! Refused accesses on their way into the usage history. The first one of a kind is a line at once;
+//! Refusals accesses on their way into the usage history. The first one of a kind is a line at once;
 //! those like it are counted, and are one more line when their minute is over. So a program that
 //! asks again and again costs the history two lines a minute, and nobody's lines can be pushed out
 //! by refusals.
@@ -25,12 +25,18 @@ struct Alike {
     error: u32,
 }
 
-/// Refusals that were only counted: of which licence, and their line.
-pub(in crate::front) type Counted = (Option<LicenceKey>, Record);
+/// Refusals that were only counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Counted {
+    /// `None`: of several licences.
+    pub(super) licence: Option<LicenceKey>,
+    /// Their line.
+    pub(super) record: Record,
+}
 
 /// The refusals of the minute that is running.
 #[derive(Clone, Debug, Default)]
-pub(in crate::front) struct Refused {
+pub(super) struct Refusals {
     /// When that minute is over; `None`: no heart has beaten since the first one.
     until: Option<Mono>,
     /// Those that have their line, each with how many came after it.
@@ -43,9 +49,9 @@ pub(in crate::front) struct Refused {
     rest: u64,
 }
 
-impl Refused {
+impl Refusals {
     /// One more. Returns whether it is to have a line of its own now.
-    pub(in crate::front) fn count(&mut self, licence: &LicenceKey, record: &Record) -> bool {
+    pub(super) fn count(&mut self, licence: &LicenceKey, record: &Record) -> bool {
         let (host, user) = (record.host.clone(), record.user.clone());
         let Record { address, error, .. } = *record;
         let alike = Alike { licence: *licence, address, host, user, error };
@@ -67,7 +73,7 @@ impl Refused {
     }
 
     /// Time has passed. Returns the lines of those that were only counted, once their minute is over.
-    pub(in crate::front) fn beat(&mut self, now: Mono) -> Vec<Counted> {
+    pub(super) fn beat(&mut self, now: Mono) -> Vec<Counted> {
         if self.alike.is_empty() || *self.until.get_or_insert(now + REFUSALS_FOR) > now {
             return Vec::new();
         }
@@ -75,17 +81,19 @@ impl Refused {
     }
 
     /// The lines of those that were only counted so far. What comes now begins a new minute.
-    pub(in crate::front) fn take(&mut self) -> Vec<Counted> {
+    pub(super) fn take(&mut self) -> Vec<Counted> {
         let Self { alike, more, rest, .. } = core::mem::take(self);
         let line = |address, count| {
-            (None, Record { kind: Kind::Denied, address, count, ..Record::default() })
+            let record = Record { kind: Kind::Denied, address, count, ..Record::default() };
+            Counted { licence: None, record }
         };
-        let alike = alike
-            .into_iter()
-            .map(|(alike, (record, count))| (Some(alike.licence), Record { count, ..record }));
+        let alike = alike.into_iter().map(|(alike, (record, count))| Counted {
+            licence: Some(alike.licence),
+            record: Record { count, ..record },
+        });
         let more = more.into_iter().map(|(address, count)| line(address, count));
         let all = alike.chain(more).chain([line(None, rest)]);
-        all.filter(|(_, record)| record.count > 0).collect()
+        all.filter(|counted| counted.record.count > 0).collect()
     }
 }
 
@@ -104,12 +112,15 @@ mod tests {
     }
 
     fn counts(lines: &[Counted]) -> Vec<(Option<IpAddr>, &str, u64)> {
-        lines.iter().map(|(_, line)| (line.address, line.user.as_str(), line.count)).collect()
+        lines
+            .iter()
+            .map(|Counted { record, .. }| (record.address, record.user.as_str(), record.count))
+            .collect()
     }
 
     #[test]
     fn the_first_of_a_kind_is_a_line_and_the_others_are_counted_in_one() {
-        let (mut refused, minute) = (Refused::default(), 60_000_000);
+        let (mut refused, minute) = (Refusals::default(), 60_000_000);
         assert!(refused.beat(Mono(5)).is_empty());
         let (eve, bob) = (refusal(1, "eve"), refusal(1, "bob"));
         assert!(refused.count(&KEY, &eve) && refused.count(&KEY, &bob));
@@ -118,13 +129,14 @@ mod tests {
         assert!(refused.count(&LicenceKey { tmr_id: 9, ..KEY }, &eve), "another licence");
         assert!(refused.beat(Mono(7)).is_empty() && refused.beat(Mono(minute + 6)).is_empty());
         let lines = refused.beat(Mono(minute + 7));
-        assert_eq!(lines, [(Some(KEY), Record { count: 2, ..eve.clone() })]);
+        let record = Record { count: 2, ..eve.clone() };
+        assert_eq!(lines, [Counted { licence: Some(KEY), record }]);
         assert!(refused.count(&KEY, &eve), "in the next minute it is the first one again");
     }
 
     #[test]
     fn who_makes_up_names_is_counted_by_address_and_keeps_no_others_out() {
-        let mut refused = Refused::default();
+        let mut refused = Refusals::default();
         let names = (0..40_000).map(|name| refusal(1, &format!("{name}")));
         let lines = names.filter(|refusal| refused.count(&KEY, refusal));
         assert_eq!(lines.count(), REFUSALS_OF_ADDRESS);
@@ -138,7 +150,7 @@ mod tests {
 
     #[test]
     fn many_addresses_do_not_take_the_memory_and_all_are_counted() {
-        let mut refused = Refused::default();
+        let mut refused = Refusals::default();
         let addresses = (0..100_000_u32).map(|it| Some(IpAddr::from(it.to_be_bytes())));
         let refusals = addresses.map(|address| Record { address, ..refusal(0, "x") });
         let lines = refusals.filter(|refusal| refused.count(&KEY, refusal));
@@ -146,7 +158,7 @@ mod tests {
         refused.beat(Mono(1));
         let lines = refused.beat(Mono(60_000_001));
         assert_eq!(lines.len(), REFUSAL_ADDRESSES + 1);
-        let counted: u64 = lines.iter().map(|(_, line)| line.count).sum();
+        let counted: u64 = lines.iter().map(|line| line.record.count).sum();
         assert_eq!(counted, 100_000 - REFUSALS_COUNTED as u64);
     }
 }
