@@ -4,7 +4,7 @@
 use crate::time::Duration;
 
 /// Longest client frame after the envelope, in bytes. A crypt call carries its data in one frame;
-/// the fact sheet's 64 MiB (section 1) is the vendor's default, ours is what 512 MB can bear.
+/// the vendor's default is 64 MiB (protocol facts 1), ours is what 512 MB can bear.
 pub const CLIENT_FRAME_MAX: usize = 256 * 1024;
 /// Longest front–backend frame after the envelope, in bytes: one batch.
 pub const GROUP_FRAME_MAX: usize = 8 * 1024 * 1024;
@@ -78,7 +78,7 @@ pub const LINKS_HELD_MAX: usize = 40 * 1024 * 1024;
 /// What a request or reply that waits costs beside its bytes.
 pub const FRAME_COST: usize = 128;
 /// Longest run of zeros in the reply to a call that ends in an error, in bytes, unless the call
-/// itself has brought as many: above every structure of the fact sheet that a call asks for alone.
+/// itself has brought as many: above every structure that a call asks for alone (protocol facts 4).
 pub const ERROR_ZEROS_MAX: u32 = 4 * 1024;
 /// An order at the admin pages that was not begun so long after it came in is not carried out: below
 /// what the command line waits for an answer, so that nothing happens behind the back of whoever was
@@ -226,7 +226,7 @@ pub const HANDLE_BITS: u32 = 31;
 /// Rounds of the permutation that makes handle numbers: more than the attacks on a network with
 /// halves of 15 bits need numbers for than there are.
 pub const HANDLE_ROUNDS: u8 = 10;
-/// Last handle number: bit 31 stays clear (fact sheet 3.3).
+/// Last handle number: bit 31 stays clear (protocol facts 3.3).
 pub const HANDLE_LAST: u32 = 0x7fff_ffff;
 /// Blocks of handle numbers that a recovered group leaves out at least: fronts may have handed out
 /// that many behind the copy that it is made from.
@@ -258,7 +258,7 @@ pub const REDIAL_MIN: Duration = Duration::from_millis(100);
 /// How long one backend is left connected by two addresses before the first of these connections is
 /// made anew: names may lead elsewhere by now.
 pub const DOUBLED_REDIAL: Duration = Duration::from_secs(5);
-/// Default of `NetworkRetryIntervalInSeconds` (seed page).
+/// Default of `NetworkRetryIntervalInSeconds` (protocol facts 9).
 pub const NETWORK_RETRY: Duration = Duration::from_secs(30);
 /// A front that two backends have not confirmed for this long decides nothing until they do: one
 /// that was frozen or cut off may have a successor.
@@ -383,7 +383,7 @@ pub const STOCK_PING: Duration = Duration::from_secs(1);
 pub const STOCK_LEARN: Duration = Duration::from_secs(30);
 /// Clean-up time that is asked for at a stock server: what a front that dies leaves taken there is
 /// free after it. The unit of the field is not known: seconds are inferred, and as minutes this is
-/// the vendor's default (fact sheet 7).
+/// the vendor's default (protocol facts 7).
 pub const STOCK_CLEANUP: Duration = Duration::from_secs(120);
 /// How often a handle is used at a stock server while its client lives: a quarter of that.
 pub const STOCK_KEEP: Duration = Duration::from_secs(30);
@@ -427,9 +427,9 @@ pub const ACCESS_NETWORKS_MAX: usize = 4_096;
 pub const CONFIG_TIMEOUT_MAX: Duration = Duration::from_secs(60 * 60);
 /// Longest piece of the file that an error message about it repeats, in characters.
 pub const CONFIG_QUOTE: usize = 80;
-/// Default of `ConnectTimeoutInSeconds` (seed page).
+/// Default of `ConnectTimeoutInSeconds` (protocol facts 9).
 pub const TWIN_CONNECT: Duration = Duration::from_secs(3);
-/// Default of `TransferTimeoutInSeconds` (seed page).
+/// Default of `TransferTimeoutInSeconds` (protocol facts 9).
 pub const TWIN_TRANSFER: Duration = Duration::from_secs(10);
 /// How often a front that has nothing else to tell its twin says that it is there.
 pub const TWIN_HEARTBEAT: Duration = Duration::from_secs(1);
@@ -524,7 +524,7 @@ pub const HISTORY_MONTHS: (u32, u32, u32) = (1, 240, 13);
 /// Most licences in one container.
 pub const PRODUCTS_MAX: usize = 4_096;
 /// Longest Firm Item text or product text, in UTF-16 units: the SDK's 256 with a zero at the end
-/// (fact sheet 4, CMBOXENTRY).
+/// (protocol facts 4, CMBOXENTRY).
 pub const TEXT_UNITS_MAX: usize = 255;
 /// Most seats of one licence: as many as handle numbers. Sums of two cannot overflow.
 pub const QUANTITY_MAX: u32 = HANDLE_LAST;

@@ -1,6 +1,6 @@
 //! What the tests stand on.
 //!
-//! What lives here: [`foreign`], a licence client written from the fact sheet alone, which shares
+//! What lives here: [`foreign`], a licence client written from the protocol facts alone, which shares
 //! no line with the server; [`plainserver`], a stock licence server written likewise; [`harness`],
 //! which starts the real programs as processes, kills, freezes and restarts them; [`netns`], which
 //! gives them machines and cables of their own, and real keepalived; [`sim`], which runs the real

@@ -87,7 +87,7 @@ fn the_smaller_padding_is_taken() {
     let pair = KeyPair::fresh().expect("entropy");
     let (wire, _) = feed(&mut stream, &envelope(&handshake_body(&pair.point())), usize::MAX);
     let key = pair.agree(&bodies(&wire)[0][8..]).expect("a point on the curve");
-    // Fact sheet 2.3: servers were seen to take ((n + 16 + 15) / 16) * 16 as well.
+    // Protocol facts 2.3: servers were seen to take ((n + 16 + 15) / 16) * 16 as well.
     let call = Crypt::firm_key(Crypt::ECB_ENCRYPT, 3).request(7, &[9; 44]);
     let mut plain = call.clone();
     plain.resize((call.len() + 16).div_ceil(16) * 16 - 8, 0);

@@ -1,6 +1,6 @@
 //! What is said of files that are broken anywhere: one short line, and no panic.
 
-use super::config_test::{MINIMAL, SEED_CM_SERVER, SEED_TMR_SERVER, error};
+use super::config_test::{DOCUMENTED_CM_SERVER, DOCUMENTED_TMR_SERVER, MINIMAL, error};
 use super::*;
 use alloc::format;
 
@@ -27,7 +27,7 @@ fn a_message_stays_one_short_line_whatever_is_quoted() {
 
 #[test]
 fn a_file_cut_anywhere_is_an_error_and_no_panic() {
-    let full = format!("{{{SEED_TMR_SERVER}\n{SEED_CM_SERVER}");
+    let full = format!("{{{DOCUMENTED_TMR_SERVER}\n{DOCUMENTED_CM_SERVER}");
     for text in [MINIMAL.trim_end(), full.as_str()] {
         for end in 0..text.len() {
             assert!(Config::parse(&text[..end]).is_err(), "{end}");

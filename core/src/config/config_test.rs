@@ -22,8 +22,8 @@ pub(super) const MINIMAL: &str = r#"{
 }
 "#;
 
-/// The example of the seed page, section for section as it is printed there.
-pub(super) const SEED_TMR_SERVER: &str = r#""TmrServer": {
+/// The documented example (protocol facts 9), section for section as it is printed there.
+pub(super) const DOCUMENTED_TMR_SERVER: &str = r#""TmrServer": {
 
  "TwinServer": {
 
@@ -38,7 +38,7 @@ pub(super) const SEED_TMR_SERVER: &str = r#""TmrServer": {
          }
 
 }"#;
-pub(super) const SEED_CM_SERVER: &str = r#""CmServer": {
+pub(super) const DOCUMENTED_CM_SERVER: &str = r#""CmServer": {
 
  "NetworkRetryIntervalInSeconds": 30,
 
@@ -233,8 +233,8 @@ fn a_missing_comma_is_pointed_at() {
 }
 
 #[test]
-fn the_seed_page_is_led_to_a_working_file() {
-    let copied = format!("{SEED_TMR_SERVER}\n{SEED_CM_SERVER}");
+fn the_documented_example_is_led_to_a_working_file() {
+    let copied = format!("{DOCUMENTED_TMR_SERVER}\n{DOCUMENTED_CM_SERVER}");
     assert_eq!(
         error(&copied),
         "line 1, column 1: expected \"{\" around the whole configuration, found \"TmrServer\""

@@ -1,6 +1,6 @@
 //! `tmrconf.json`: what a front is told by its operator.
 //!
-//! The documented keys keep their names, meaning and defaults (seed page "TMR Server Setup"); ours
+//! The documented keys keep their names, meaning and defaults (protocol facts 9); ours
 //! are in the same style and optional. What never lives here: reading the file, or looking up a
 //! host name.
 

@@ -29,7 +29,7 @@ const BLOCK: usize = 16;
 /// Shortest firm key of a CmCryptSim, in bytes: one AES key.
 const FIRM_KEY_MIN: usize = 16;
 
-/// The members of CMBASECRYPT2 (fact sheet 4) that choose key and algorithm.
+/// The members of CMBASECRYPT2 (protocol facts 4) that choose key and algorithm.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Parameters {
     /// `mflCtrl`: key source, algorithm, checksum flags.

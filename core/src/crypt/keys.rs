@@ -29,7 +29,7 @@ use crate::log::LicenceKey;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
-/// `CM_CRYPT_KSMASK` (fact sheet 5.6).
+/// `CM_CRYPT_KSMASK` (protocol facts 5.6).
 const KEY_SOURCE: u32 = 0xf;
 
 /// The AES-128 key of these parameters.

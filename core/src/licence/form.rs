@@ -178,7 +178,7 @@ mod optional_period {
     }
 }
 
-/// `7.10` or `7.10.1`: major<<24, minor<<16, build (fact sheet 4, CMACCESS).
+/// `7.10` or `7.10.1`: major<<24, minor<<16, build (protocol facts 4, CMACCESS).
 pub(crate) mod optional_version {
     use super::{Deserialize, Deserializer, Error, Serialize, Serializer, String, format};
 

@@ -68,7 +68,7 @@ pub struct Product {
     pub unit_counter: Option<u32>,
     /// Seconds that a seat stays taken after its release.
     pub linger_time: Option<u32>,
-    /// Least client runtime: major<<24, minor<<16, build (fact sheet 4, CMACCESS).
+    /// Least client runtime: major<<24, minor<<16, build (protocol facts 4, CMACCESS).
     pub minimum_runtime_version: Option<u32>,
     /// Access modes that are refused with 223.
     pub denied_modes: Vec<Mode>,

@@ -41,7 +41,7 @@ impl fmt::Display for LicenceKey {
     }
 }
 
-/// What a handle stands for (the handle kinds of fact sheet 5.2).
+/// What a handle stands for (the handle kinds of protocol facts 5.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Held {
     /// The service itself, no container.
@@ -93,7 +93,7 @@ impl fmt::Display for Held {
     }
 }
 
-/// How an access counts (fact sheet 5.2).
+/// How an access counts (protocol facts 5.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Mode {
     /// Every access takes a licence.
@@ -124,7 +124,7 @@ impl Mode {
 }
 
 /// Who holds a handle, as the request said it. What two accesses of one station have in common is
-/// address, host and session (fact sheet 5.2).
+/// address, host and session (protocol facts 5.2).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Client {
     /// The address its connection came from. Of a host that uses a licence by several (IPv4 and

@@ -272,7 +272,7 @@ impl State {
         let Some(licence) = grant.held.licence() else { return Ok(()) };
         let usage = self.usage.get(licence);
         let station = usage.and_then(|usage| usage.stations.get(&station_of(grant)));
-        // Exclusive is the only use of its station (fact sheet 5.2: "only one running instance per
+        // Exclusive is the only use of its station (protocol facts 5.2: "only one running instance per
         // machine"), so one that takes no licence stands against it too, and it against them.
         if station.is_some_and(|on| on.exclusive > 0 || grant.mode == Mode::Exclusive) {
             return Err(Refusal::ExclusiveConflict);

@@ -1,4 +1,4 @@
-//! How arguments stand one after the other in a request (fact sheet 3.1), and what is wrong with
+//! How arguments stand one after the other in a request (protocol facts 3.1), and what is wrong with
 //! a frame that does not hold them. Which call has which arguments: [`request`](super::request).
 
 use super::structs::{CmAccess2, Layout};

@@ -1,4 +1,4 @@
-//! Numbers with a meaning in calls and replies, by topic (fact sheet 5, known). Names are the
+//! Numbers with a meaning in calls and replies, by topic (protocol facts 5, known). Names are the
 //! SDK's without the prefix, which is the module. Only what the server uses or answers with.
 
 /// Makes a module of constants.

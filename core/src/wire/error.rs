@@ -3,7 +3,7 @@
 use super::error_table::TABLE;
 use core::fmt;
 
-/// A status of the API: any 32-bit number, known (fact sheet 5.10) or not. Each known one has a
+/// A status of the API: any 32-bit number, known (protocol facts 5.10) or not. Each known one has a
 /// constant that is called like the SDK's without `CMERROR_`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct CmError(pub u32);

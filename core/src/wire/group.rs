@@ -237,7 +237,7 @@ pub enum Report {
     Confirmed,
     /// To [`Order::Perform`]: the plaintext of the reply.
     Performed {
-        /// Fact sheet 3.2.
+        /// Protocol facts 3.2.
         #[serde(with = "super::bytes")]
         reply: Vec<u8>,
     },

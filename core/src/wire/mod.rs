@@ -1,7 +1,7 @@
 //! The wire format: calls, replies, SDK structures, error codes, and the project's own messages
 //! between servers. Bytes and values only; what is answered is decided elsewhere.
 //!
-//! | module | what stands there | fact sheet |
+//! | module | what stands there | protocol facts |
 //! |---|---|---|
 //! | [`request`] | every call with its arguments: [`Request`] | 3.1, 3.4, 3.6 |
 //! | [`argument`] | how arguments are encoded: [`Buffer`]; what a bad frame is: [`Malformed`] | 3.1 |

@@ -1,4 +1,4 @@
-//! Replies (fact sheet 3.2): status, result, output. The rule for output buffers stands here
+//! Replies (protocol facts 3.2): status, result, output. The rule for output buffers stands here
 //! once; what is in them is decided elsewhere.
 
 use super::argument::{Malformed, Reader};

@@ -1,6 +1,6 @@
 //! The calls of clients, each with its arguments in the order in which they stand on the wire.
 //!
-//! Basis of the layouts: *known* ones were captured (fact sheet 3.4); *inferred* ones follow the C
+//! Basis of the layouts: *known* ones were captured (protocol facts 3.4); *inferred* ones follow the C
 //! prototype by the encoding rules of 3.1, and like the captured `CmLtCreateContext` have input
 //! buffers after all other arguments. A frame that does not fit its known layout is
 //! [`Malformed`]. One that does not fit an inferred layout may show that the inference is wrong,
@@ -113,7 +113,7 @@ macro_rules! calls {
             }
 
             /// The handle it works on, if it is one that takes a handle; 0 or anything else in a
-            /// `CmGetVersion` before the first access (fact sheet 3.5).
+            /// `CmGetVersion` before the first access (protocol facts 3.5).
             #[must_use]
             pub fn handle(&self) -> Option<u32> {
                 match self {

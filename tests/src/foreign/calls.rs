@@ -1,4 +1,4 @@
-//! Requests of tools and older programs: fact sheet 3.4 where it has the layout, else 3.1 and the
+//! Requests of tools and older programs: protocol facts 3.4 where it has the layout, else 3.1 and the
 //! prototype of the public header.
 
 use super::record::Record;

@@ -1,4 +1,4 @@
-//! Key agreement and message protection: fact sheet 2.1 to 2.3 (known).
+//! Key agreement and message protection: protocol facts 2.1 to 2.3 (known).
 
 use super::Fault;
 use aes::Aes128;
@@ -156,9 +156,9 @@ fn swap_tail(blocks: &mut [u8]) {
 mod test {
     use super::*;
 
-    /// Fact sheet 2.5.
+    /// Protocol facts 2.5.
     #[test]
-    fn the_sheet_s_vector_comes_out() {
+    fn the_documented_vector_comes_out() {
         let scalar = |hex: &str| -> [u8; 28] { hex::decode(hex).unwrap().try_into().unwrap() };
         let client = KeyPair::from_scalar(&scalar(
             "0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c",

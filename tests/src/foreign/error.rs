@@ -1,4 +1,4 @@
-//! Error codes of the API, as the public header names them (fact sheet 5.10, known).
+//! Error codes of the API, as the public header names them (protocol facts 5.10, known).
 
 /// An argument is no good.
 pub const INVALID_PARAMETER: u32 = 105;

@@ -1,4 +1,4 @@
-//! One blocking connection: envelope (fact sheet 1), handshake (2.1), request and reply.
+//! One blocking connection: envelope (protocol facts 1), handshake (2.1), request and reply.
 
 use super::secrets::{Side, side};
 use super::{Key, KeyPair, Reply};
@@ -24,7 +24,7 @@ pub enum Fault {
     Closed,
     /// No byte came for [`PATIENCE`].
     Silent,
-    /// What came is not what the fact sheet says.
+    /// What came is not what the protocol facts say.
     Malformed(&'static str),
     /// Another error of the system.
     Io(io::Error),

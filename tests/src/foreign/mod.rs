@@ -1,4 +1,4 @@
-//! A licence client that is not ours: the envelope, the channel and the calls as the fact sheet
+//! A licence client that is not ours: the envelope, the channel and the calls as the protocol facts
 //! gives them, written a second time without the server's code, so that a mistake would have to be
 //! made twice to stay unseen.
 //!

@@ -1,6 +1,6 @@
-//! Requests: fact sheet 3.4, structures of section 4.
+//! Requests: protocol facts 3.4, structures of section 4.
 
-/// CmGetInfo: container info, 144 bytes (fact sheet 5.3).
+/// CmGetInfo: container info, 144 bytes (protocol facts 5.3).
 pub const INFO_BOX: u32 = 0x01;
 /// CmGetInfo: times, 48 bytes.
 pub const INFO_TIME: u32 = 0x03;
@@ -11,7 +11,7 @@ pub const INFO_VERSION: u32 = 0x0b;
 /// CmGetInfo: communication, 544 bytes.
 pub const INFO_COMMUNICATION: u32 = 0x37;
 
-/// Every access takes a licence (fact sheet 5.2).
+/// Every access takes a licence (protocol facts 5.2).
 pub const MODE_USER_LIMIT: u32 = 0x000;
 /// No licence is taken.
 pub const MODE_NO_USER_LIMIT: u32 = 0x100;
@@ -24,7 +24,7 @@ pub const MODE_SUBSYSTEM: u32 = 0x0008_0000;
 /// The firm item, no product of it.
 pub const MODE_FIRM_ITEM: u32 = 0x0010_0000;
 
-/// CmGetServers: host names, as one list (fact sheet 5.5).
+/// CmGetServers: host names, as one list (protocol facts 5.5).
 pub const NAMES_LIST: u32 = 0x10;
 
 /// Search order of the access calls with the bit that the SDK adds: network, known from captures.
@@ -150,7 +150,7 @@ impl Ask {
 /// CmCrypt2.
 #[derive(Clone, Debug)]
 pub struct Crypt {
-    /// Operation: 4 and 5 are AES ECB, 8 and 9 AES CBC, odd ones decrypt (fact sheet 5.6).
+    /// Operation: 4 and 5 are AES ECB, 8 and 9 AES CBC, odd ones decrypt (protocol facts 5.6).
     pub operation: u32,
     /// Key source and algorithm.
     pub algorithm: u32,

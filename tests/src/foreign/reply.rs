@@ -1,4 +1,4 @@
-//! Replies: fact sheet 3.2, and what the structures in them mean.
+//! Replies: protocol facts 3.2, and what the structures in them mean.
 
 use super::Fault;
 
@@ -53,7 +53,7 @@ impl Reply {
     }
 }
 
-/// What a client looks at in a CMBOXINFO (fact sheet 4).
+/// What a client looks at in a CMBOXINFO (protocol facts 4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BoxInfo {
     /// Container mask: 131 is a virtual one.
@@ -82,7 +82,7 @@ pub fn text(field: &[u8]) -> String {
     String::from_utf8_lossy(&field[..end]).into_owned()
 }
 
-/// Runs of codes that fact sheet 5.10 lists; both ends included.
+/// Runs of codes that protocol facts 5.10 list; both ends included.
 const KNOWN: [(u32, u32); 18] = [
     (0, 135),
     (176, 243),

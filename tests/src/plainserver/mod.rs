@@ -1,5 +1,5 @@
 //! A stock licence server that is not ours: it knows the envelope, the channel and the calls as
-//! the fact sheet gives them, counts its seats by itself, and takes one call after the other.
+//! the protocol facts give them, counts its seats by itself, and takes one call after the other.
 //!
 //! What lives here: connections ([`PlainServer`]) and what the calls do (`service`). What never
 //! lives here: anything of `tmr-core`, or any notion of a front, a twin or a log. The codec is that
@@ -229,7 +229,7 @@ fn offence(state: &State, what: &str) {
     lock(state).offences.push(what.to_owned());
 }
 
-/// The key agreement (fact sheet 2.1); what is none ends the connection.
+/// The key agreement (protocol facts 2.1); what is none ends the connection.
 fn agree(socket: &mut TcpStream) -> Option<Key> {
     let body = read_body(socket).ok()?;
     if body.len() != 59 || body[..2] != [0xa2, 0x05] {

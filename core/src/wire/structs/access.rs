@@ -1,4 +1,4 @@
-//! What an access asks for, and who asks. Layouts: fact sheet 4, known.
+//! What an access asks for, and who asks. Layouts: protocol facts 4, known.
 
 use super::container::CmBoxInfo;
 use super::text::Text;
@@ -8,7 +8,7 @@ use super::{Layout, layout};
 layout! {
     /// CMACCESS: what a program wants, older form.
     CmAccess, 176 {
-        /// Access mode and flags (fact sheet 5.2).
+        /// Access mode and flags (protocol facts 5.2).
         0 => ctrl: u32,
         /// Firm code (licensor).
         4 => firm_code: u32,
@@ -34,7 +34,7 @@ layout! {
 layout! {
     /// CMACCESS2: what a program wants.
     CmAccess2, 704 {
-        /// Access mode and flags (fact sheet 5.2).
+        /// Access mode and flags (protocol facts 5.2).
         0 => ctrl: u32,
         /// Firm code (licensor).
         4 => firm_code: u32,

@@ -1,4 +1,4 @@
-//! A container and its hardware side. Layouts: fact sheet 4, known.
+//! A container and its hardware side. Layouts: protocol facts 4, known.
 
 use super::text::Text;
 use super::{Layout, layout};

@@ -1,4 +1,4 @@
-//! What the crypt and authentication calls take. Layouts: fact sheet 4, known.
+//! What the crypt and authentication calls take. Layouts: protocol facts 4, known.
 
 use super::container::CmBoxInfo;
 use super::time::CmTime;

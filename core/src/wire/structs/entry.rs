@@ -1,4 +1,4 @@
-//! Licence entries of a container. Layouts: fact sheet 4, known.
+//! Licence entries of a container. Layouts: protocol facts 4, known.
 
 use super::text::{Text, Wide};
 use super::time::CmTime;

@@ -1,4 +1,4 @@
-//! Sizes of the fact sheet (section 4), and where its fields land in the bytes.
+//! Sizes of protocol facts 4, and where its fields land in the bytes.
 
 use super::*;
 use std::fmt::Debug;
@@ -102,7 +102,7 @@ fn fields_of_an_access_stand_where_captured_frames_have_them() {
 }
 
 #[test]
-fn fields_of_replies_stand_where_the_sheet_has_them() {
+fn fields_of_replies_stand_where_the_facts_have_them() {
     let entry = CmBoxEntry2 {
         license_tag: 0x0102_0304,
         license_quantity: 0x0506_0708,

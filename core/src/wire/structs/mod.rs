@@ -1,4 +1,4 @@
-//! SDK structures as they stand on the wire (fact sheet 4, known unless a field says otherwise).
+//! SDK structures as they stand on the wire (protocol facts 4, known unless a field says otherwise).
 //!
 //! Every byte survives [`Layout::parse`] and [`Layout::encode`], reserved ones too. Field names
 //! are the SDK's without the type prefix. Which structure belongs to which call stands in
@@ -128,7 +128,7 @@ impl<T: Layout + Copy, const N: usize> Layout for [T; N] {
     }
 }
 
-/// A structure as the fact sheet's table has it: name, size, and `offset => field: type` lines. An
+/// A structure as a table: name, size, and `offset => field: type` lines. An
 /// offset or size that does not follow from the types does not compile.
 macro_rules! layout {
     (

@@ -1,4 +1,4 @@
-//! Who uses what over the network. Layouts: fact sheet 4, known.
+//! Who uses what over the network. Layouts: protocol facts 4, known.
 
 use super::access::CmCredential;
 use super::text::Text;

@@ -1,4 +1,4 @@
-//! The service and its machine. Layouts: fact sheet 4, known.
+//! The service and its machine. Layouts: protocol facts 4, known.
 
 use super::text::Text;
 use super::{Layout, layout};

@@ -1,4 +1,4 @@
-//! Points in time. Layouts: fact sheet 4, known.
+//! Points in time. Layouts: protocol facts 4, known.
 
 use super::{Layout, layout};
 use crate::time::Wall;
@@ -56,7 +56,7 @@ layout! {
     }
 }
 
-/// 2000-01-01 00:00 UTC in seconds since 1970 (fact sheet 4, CMTIME).
+/// 2000-01-01 00:00 UTC in seconds since 1970 (protocol facts 4, CMTIME).
 const YEAR_2000: u64 = 946_684_800;
 /// The last second that the year field can hold, 65535-12-31 23:59:59 UTC.
 const LAST_SECOND: u64 = 2_005_949_145_599;

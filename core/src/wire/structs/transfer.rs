@@ -1,4 +1,5 @@
-//! Licence transfer. A TMR server refuses it; the layouts are here to name what was refused. Layouts: fact sheet 4, known.
+//! Licence transfer. A TMR server refuses it; the layouts serve to name the refused call. Layouts:
+//! protocol facts 4, known.
 
 use super::time::CmTime;
 use super::{Layout, layout};
