@@ -22,7 +22,7 @@ pub(super) struct Want {
     pub(super) firm_code: u32,
     pub(super) product_code: u32,
     pub(super) feature: u32,
-    /// The client's runtime, major<<24, minor<<16, build (fact sheet 4, CMACCESS); 0: not said.
+    /// The client's runtime, major<<24, minor<<16, build (protocol facts 4, CMACCESS); 0: not said.
     pub(super) runtime_version: u32,
     /// When the program was released; `None`: not said.
     pub(super) release_date: Option<Wall>,
@@ -140,7 +140,7 @@ impl Want {
     }
 
     /// The clean-up time that holds for it; the unit of the request's field is inferred to be
-    /// seconds (fact sheet 4, CMCREDENTIAL).
+    /// seconds (protocol facts 4, CMCREDENTIAL).
     pub(super) fn cleanup(&self, default: Duration) -> Duration {
         let asked = if self.cleanup.is_zero() { default } else { self.cleanup };
         asked.clamp(CLEANUP_MIN, CLEANUP_MAX)

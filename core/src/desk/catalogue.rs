@@ -63,7 +63,7 @@ impl Offer {
     /// Whether an access may have it now.
     ///
     /// # Errors
-    /// The API's error for what stands against it (fact sheet 5.10).
+    /// The API's error for what stands against it (protocol facts 5.10).
     pub(super) fn usable(
         &self,
         ground: &Ground<'_>,
@@ -96,7 +96,7 @@ impl Offer {
     }
 
     /// Whether its time has come and is not over. `options` are those of a crypt call, which may
-    /// leave a check out (fact sheet 5.6); 0 for an access.
+    /// leave a check out (protocol facts 5.6); 0 for an access.
     ///
     /// # Errors
     /// The API's error: not active yet, expired, used up.

@@ -64,7 +64,7 @@ fn seconds(time: Option<Wall>) -> u32 {
     time.map_or(0, seconds_since_2000)
 }
 
-/// Which options are set (fact sheet 5.7).
+/// Which options are set (protocol facts 5.7).
 fn options(offer: &Offer) -> u32 {
     let product = &offer.product;
     let set = [
@@ -83,7 +83,7 @@ fn options(offer: &Offer) -> u32 {
     set.iter().filter(|(_, is_set)| *is_set).fold(0, |all, (bit, _)| all | bit)
 }
 
-/// What the licence quantity option says beside the quantity (fact sheet 5.7).
+/// What the licence quantity option says beside the quantity (protocol facts 5.7).
 fn quantity_flags(offer: &Offer) -> u32 {
     let denied = offer.product.denied_modes.iter().fold(0, |all, mode| {
         all | match mode {

@@ -1,4 +1,4 @@
-//! CmGetInfo: which selector is answered with what (fact sheet 5.3), and which is refused.
+//! CmGetInfo: which selector is answered with what (protocol facts 5.3), and which is refused.
 //!
 //! A backend's serial, address or handle never comes through here on a front: all there is to
 //! show is the [`Catalogue`](super::Catalogue), and a front's holds the virtual container.

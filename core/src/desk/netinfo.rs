@@ -48,7 +48,7 @@ fn rows<'a>(holder: &Grant, ground: &Ground<'a>) -> Result<BTreeMap<LicenceKey, 
     Ok(rows)
 }
 
-/// The access mode as a request has it (fact sheet 5.2).
+/// The access mode as a request has it (protocol facts 5.2).
 fn mode_flag(mode: Mode) -> u32 {
     match mode {
         Mode::UserLimit => access::USERLIMIT,

@@ -12,7 +12,7 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
-/// CmGetVersion: what stands in the result word is inferred (fact sheet 3.2).
+/// CmGetVersion: what stands in the result word is inferred (protocol facts 3.2).
 pub(super) fn version() -> Reply {
     Reply::ok(API_VERSION)
 }
@@ -35,7 +35,7 @@ pub(super) fn security_version() -> CmSecurityVersion {
 }
 
 impl Desk {
-    /// CmGetServers: this server, by name or by address (fact sheet 5.5).
+    /// CmGetServers: this server, by name or by address (protocol facts 5.5).
     pub(super) fn servers(&self, ctrl: u32, size: u32) -> Reply {
         // A walk through single servers ends behind the first.
         if ctrl & servers::CMDMASK == servers::SINGLE {

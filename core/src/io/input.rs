@@ -32,7 +32,7 @@ pub enum Input {
         /// What.
         frame: Frame,
     },
-    /// Requests of clients that arrived together, each of another link (fact sheet 3.1): what they
+    /// Requests of clients that arrived together, each of another link (protocol facts 3.1): what they
     /// lead to is sent on for all of them at once.
     Calls(Vec<(Link, Vec<u8>)>),
     /// A link is gone, or could not be dialled.

@@ -117,9 +117,9 @@ impl fmt::Display for Why {
 /// checked and delimited, not yet understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Frame {
-    /// The plaintext of one client request (fact sheet 3.1).
+    /// The plaintext of one client request (protocol facts 3.1).
     Call(Vec<u8>),
-    /// The plaintext of a server's reply (fact sheet 3.2), on a link that was dialled to one.
+    /// The plaintext of a server's reply (protocol facts 3.2), on a link that was dialled to one.
     Reply(Vec<u8>),
     /// The peer holds the group key. On a backend: a front has proved itself, with its id. On a
     /// front: the backend it dialled has.

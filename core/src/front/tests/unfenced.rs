@@ -20,7 +20,7 @@ use alloc::vec::Vec;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MILLI: Duration = Duration::from_millis(1);
-/// Mask of a container with universal Firm Code (fact sheet 5.9).
+/// Mask of a container with universal Firm Code (protocol facts 5.9).
 const MASK: u16 = 130;
 
 /// What a handle of a server was given for.

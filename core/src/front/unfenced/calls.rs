@@ -1,4 +1,4 @@
-//! What is asked of a stock server, as a client of its own would ask (fact sheet 3.4, 4).
+//! What is asked of a stock server, as a client of its own would ask (protocol facts 3.4, 4).
 
 use crate::limits::{STOCK_CLEANUP, STOCK_CONTAINERS, STOCK_PRODUCTS};
 use crate::log::{Grant, Mode};
@@ -10,7 +10,7 @@ use crate::wire::structs::{
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-/// Bytes that a text may have: the longest of a firm item (fact sheet 4, CMBOXENTRY).
+/// Bytes that a text may have: the longest of a firm item (protocol facts 4, CMBOXENTRY).
 const TEXT: u32 = 512;
 
 /// A container at a stock server.
@@ -159,7 +159,7 @@ pub(super) fn ping(service: u32) -> Request {
     Request::GetInfo { handle: service, ctrl: info::VERSION, size }
 }
 
-/// A client's call, made the call of a holder of this handle in this container (fact sheet 3.7).
+/// A client's call, made the call of a holder of this handle in this container (protocol facts 3.7).
 pub(super) fn translated(mut call: Request, handle: u32, place: Place) -> Request {
     call.set_handle(handle);
     if let Request::CalculateSignature { auth, .. } | Request::GetPublicKey { auth, .. } = &mut call

@@ -29,7 +29,7 @@ fn a_seat_is_asked_for_so_that_the_licence_lets_it() {
     assert_eq!(asked.used_runtime_version, 0x0800_0001);
     assert_eq!(asked.release_date, CmTime::from_wall(start));
     assert_eq!(asked.product_item_reference, 3, "that one of two of the same code");
-    // A client's library says the same of itself (fact sheet 4).
+    // A client's library says the same of itself (protocol facts 4).
     assert_eq!(asked.credential.reserved1, [1, 0]);
     let looked = access(product(&PRODUCT));
     assert_eq!((looked.product_item_reference, looked.credential.reserved1), (3, [1, 0]));

@@ -1,4 +1,4 @@
-//! CMBOXENTRY2 as a licence: which field is which property (fact sheet 4 and 5.7).
+//! CMBOXENTRY2 as a licence: which field is which property (protocol facts 4 and 5.7).
 
 use crate::licence::{Period, Product};
 use crate::limits::QUANTITY_MAX;

@@ -2,7 +2,7 @@
 //! takes the lead goes on with. And the same of its own, for the twin.
 //!
 //! A handle at a stock server is taken for bound to neither the connection nor the machine that it
-//! was given to (inferred; the fact sheet leaves it open, 3.3 and 8). Where it is bound, the server
+//! was given to (inferred; protocol facts 3.3 and 8 leave it open). Where it is bound, the server
 //! says that it does not know it, and the seat is taken there anew.
 
 use super::Unfenced;

@@ -1,4 +1,4 @@
-//! The key agreement of a connection (fact sheet 2.1, 2.2): ephemeral P-224 on both sides, nobody
+//! The key agreement of a connection (protocol facts 2.1, 2.2): ephemeral P-224 on both sides, nobody
 //! authenticated.
 
 use super::cipher::Cipher;
@@ -59,7 +59,7 @@ impl Secret {
     }
 }
 
-/// Key and first vector (fact sheet 2.2).
+/// Key and first vector (protocol facts 2.2).
 #[inline(never)]
 fn derive(shared: &SharedSecret) -> Cipher {
     let digest =

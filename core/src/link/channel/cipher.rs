@@ -1,4 +1,4 @@
-//! The protected message (fact sheet 2.3): padding, length, checksum, AES-128-CBC, and the last two
+//! The protected message (protocol facts 2.3): padding, length, checksum, AES-128-CBC, and the last two
 //! blocks in each other's place.
 //!
 //! It hides what is said, but whoever can change bytes on the way can change the message: what
@@ -29,7 +29,7 @@ pub(super) struct Cipher {
 }
 
 /// Length on the wire of `n` bytes of plaintext, by the rule that fits all record sizes of the
-/// official client (fact sheet 2.3).
+/// official client (protocol facts 2.3).
 pub(super) const fn sealed_length(n: usize) -> usize {
     (n + 24 + 15) / BLOCK * BLOCK
 }

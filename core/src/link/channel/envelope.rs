@@ -1,4 +1,4 @@
-//! The envelope around every message on the licence port (fact sheet 1): 16 bytes, then the body.
+//! The envelope around every message on the licence port (protocol facts 1): 16 bytes, then the body.
 
 use crate::link::Why;
 use alloc::vec::Vec;

@@ -27,9 +27,9 @@ pub(super) const HELLO_LENGTH: usize = 4 + 4 + 4 + PROOF;
 /// Length of the answer to a hello: status, version, proof.
 pub(super) const WELCOME_LENGTH: usize = 4 + 4 + PROOF;
 const PROOF: usize = 32;
-/// CMERROR_SECURITY_PROBLEM (fact sheet 5.10): the proof is wrong.
+/// CMERROR_SECURITY_PROBLEM (protocol facts 5.10): the proof is wrong.
 const SECURITY_PROBLEM: u32 = 109;
-/// CMERROR_SERVER_VERSION_TOO_OLD (fact sheet 5.10): another major version of the protocol.
+/// CMERROR_SERVER_VERSION_TOO_OLD (protocol facts 5.10): another major version of the protocol.
 const OTHER_VERSION: u32 = 125;
 
 const FRONT_PROOF: &[u8] = b"tmr front hello v1";

@@ -23,7 +23,7 @@ fn backend(key: GroupKey) -> Stream {
     Stream::accepted(secret(0x21), Some(key))
 }
 
-/// The 28 bytes `first`, `first + 1`, …; the scalars of fact sheet 2.5.
+/// The 28 bytes `first`, `first + 1`, …; the scalars of protocol facts 2.5.
 fn secret(first: u8) -> Secret {
     let mut byte = first..;
     Secret::from_scalar(&core::array::from_fn(|_| byte.next().unwrap())).unwrap()
@@ -314,7 +314,7 @@ fn frames_for_a_link_that_is_not_joined_wait_for_it() {
     assert_eq!(meeting.backend, (Ok(()), got));
 }
 
-/// The vector in `core/docs/wire.md`: scalars of fact sheet 2.5, group key 00 01 … 1f.
+/// The vector in `core/docs/wire.md`: scalars of protocol facts 2.5, group key 00 01 … 1f.
 #[test]
 fn the_documented_vector_holds() {
     let (mut front, mut backend) = (front(key()), backend(key()));

@@ -9,7 +9,7 @@
 //! a socket.
 //!
 //! A second key agreement on one connection is refused by closing it: no client was seen to make
-//! one (fact sheet 1 has it as unknown).
+//! one (protocol facts 1 have it as unknown).
 //!
 //! The format, for who wants to write another client or backend:
 //!

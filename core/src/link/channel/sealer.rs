@@ -8,7 +8,7 @@ use crate::limits::GROUP_BATCH_BYTES;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-/// First byte of a protected message of the end that dialled (fact sheet 1). Messages of the end
+/// First byte of a protected message of the end that dialled (protocol facts 1). Messages of the end
 /// that accepted have none.
 pub(super) const PROTECTED: u8 = 0xa1;
 

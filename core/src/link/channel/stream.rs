@@ -14,15 +14,15 @@ use crate::wire::group::HELLO;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-/// First byte of the key agreement (fact sheet 1).
+/// First byte of the key agreement (protocol facts 1).
 const AGREEMENT: u8 = 0xa2;
-/// First byte of the local-only channel, which is weak and refused (fact sheet 1).
+/// First byte of the local-only channel, which is weak and refused (protocol facts 1).
 const LOCAL: u8 = 0xa0;
-/// Byte 1 of the key agreement; known value, unknown meaning (fact sheet 2.1).
+/// Byte 1 of the key agreement; known value, unknown meaning (protocol facts 2.1).
 const AGREEMENT_KIND: u8 = 0x05;
 /// Length of the key agreement's request: selector, kind, point.
 const REQUEST: usize = 2 + POINT;
-/// Bytes before the point in the key agreement's reply. Zero is the best guess (fact sheet 2.1).
+/// Bytes before the point in the key agreement's reply. Zero is the best guess (protocol facts 2.1).
 const REPLY_HEAD: usize = 8;
 /// Length of the key agreement's reply.
 const REPLY: usize = REPLY_HEAD + POINT;

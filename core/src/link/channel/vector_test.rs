@@ -1,4 +1,4 @@
-//! The test vector of fact sheet 2.5, byte for byte, in both roles.
+//! The test vector of protocol facts 2.5, byte for byte, in both roles.
 
 use super::agreement::{OffCurve, Point, Secret};
 use super::cipher::{Cipher, sealed_length};
@@ -90,7 +90,7 @@ fn lengths_follow_the_official_rule() {
         assert_eq!(sealed_length(n), t);
         assert_eq!(sealed(&vec![7; n]).len(), t);
     }
-    // The record of 1296 bytes holds 1257 to 1272 bytes of data (fact sheet 3.4).
+    // The record of 1296 bytes holds 1257 to 1272 bytes of data (protocol facts 3.4).
     assert_eq!((sealed_length(1256), sealed_length(1257)), (1280, 1296));
     assert_eq!((sealed_length(1272), sealed_length(1273)), (1296, 1312));
 }
