@@ -1,7 +1,7 @@
 //! The admin page in a real browser: what an operator sees and does there, and what a page of
 //! somebody else's cannot do.
 //!
-//! `TMR_PICTURES=DIR` makes the pictures of the README as well.
+//! `TMR_PICTURES=DIR` makes the pictures of the operator's manual as well.
 
 #![allow(clippy::unwrap_used)]
 

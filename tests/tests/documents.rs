@@ -22,8 +22,8 @@ fn missing_in<'a>(text: &str, words: impl IntoIterator<Item = &'a str>) -> Vec<&
 }
 
 #[test]
-fn the_readme_names_every_code_of_the_verdict_and_every_state_of_a_licence() {
-    let readme = read("README.md");
+fn the_manual_names_every_code_of_the_verdict_and_every_state_of_a_licence() {
+    let status = read("runtime-std/docs/status.md");
     let (mut codes, mut states) = (BTreeSet::new(), BTreeSet::new());
     for (_, case) in Case::all() {
         codes.extend(case.verdict().iter().map(|trouble| trouble.code));
@@ -32,8 +32,8 @@ fn the_readme_names_every_code_of_the_verdict_and_every_state_of_a_licence() {
         states.extend(rows.filter_map(|row| Some(row["state"].as_str()?.to_owned())));
     }
     assert!(codes.len() >= 40 && states.len() >= 8, "{codes:?} {states:?}");
-    assert_eq!(missing_in(&readme, codes), [""; 0]);
-    assert_eq!(missing_in(&readme, states.iter().map(String::as_str)), [""; 0]);
+    assert_eq!(missing_in(&status, codes), [""; 0]);
+    assert_eq!(missing_in(&status, states.iter().map(String::as_str)), [""; 0]);
 }
 
 /// The names of all fields of an object, and of the objects in its lists and fields that are named.
@@ -92,8 +92,8 @@ fn the_history_document_has_every_field_and_kind_of_a_record() {
 }
 
 #[test]
-fn the_readme_has_the_exposure_that_systemd_finds() {
-    let readme = read("README.md");
+fn the_manual_has_the_exposure_that_systemd_finds() {
+    let install = read("runtime-std/docs/install.md");
     for unit in ["tmrd-front.service", "tmrd-backend.service"] {
         let path = root().join("runtime-std/dist").join(unit);
         let done = Command::new("systemd-analyze")
@@ -109,6 +109,6 @@ fn the_readme_has_the_exposure_that_systemd_finds() {
             return;
         }
         let level = level.expect("it was just looked at");
-        assert!(readme.contains(&format!("({level} of 10)")), "{unit}: {level}");
+        assert!(install.contains(&format!("({level} of 10)")), "{unit}: {level}");
     }
 }

@@ -208,11 +208,11 @@ fn the_alert_rules_are_well_and_fire_when_they_should() {
         let Some((well, said)) = promtool(&[command, "rules", file], "") else { return };
         assert!(well, "{said}");
     }
-    // Each alert has a test, and a section in the README.
+    // Each alert has a test, and a section in the runbook.
     let text = std::fs::read_to_string(rules).expect("the rules");
     let tests = std::fs::read_to_string(tests).expect("their tests");
-    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
-    let readme = std::fs::read_to_string(readme).expect("the README");
+    let runbook = Path::new(env!("CARGO_MANIFEST_DIR")).join("../runtime-std/docs/runbook.md");
+    let runbook = std::fs::read_to_string(runbook).expect("the runbook");
     let alerts: Vec<&str> =
         text.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).collect();
     assert!(alerts.len() > 10);
@@ -220,7 +220,7 @@ fn the_alert_rules_are_well_and_fire_when_they_should() {
         for what in ["fires", "is quiet"] {
             assert!(tests.contains(&format!("name: {alert} {what}")), "{alert} {what}");
         }
-        assert!(readme.contains(&format!("#### {alert}\n")), "{alert} stands in the README");
+        assert!(runbook.contains(&format!("\n## {alert}\n")), "{alert} is in the runbook");
         assert!(text.contains(&format!("#{}\n", alert.to_lowercase())), "{alert} leads there");
     }
 }

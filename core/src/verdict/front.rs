@@ -101,7 +101,7 @@ fn leading(facts: &Facts<'_>, found: &mut Found) {
             Role::Active => "Clients cannot be served",
             _ => "This front cannot lead",
         };
-        let todo = "Do what the sentence says; the README's runbook has each step.";
+        let todo = "Do what the sentence says; the manual's runbook has each step.";
         found.on("front").red("cannot-lead", format!("{what}: {obstacle}."), todo);
     } else if too_few(front) {
         // The cause is told with each backend.

@@ -1,6 +1,6 @@
-//! What was measured: a line of JSON a round, and a table over many rounds (`tests/faults/run` makes
-//! the README's of the lines). Nothing here is asserted: a machine that does other things too makes
-//! every gap longer.
+//! Reports what was measured: a line of JSON for each round, and a table over many rounds.
+//! `tests/faults/run` makes the table of `runtime-std/docs/measurements.md` of these lines. Nothing here
+//! is asserted, because every gap is longer on a machine that does other work too.
 
 use super::pair::advert_interval;
 use crate::harness::Runtime;

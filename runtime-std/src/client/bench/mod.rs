@@ -1,4 +1,4 @@
-//! `bench`: the load generator of every figure in the README.
+//! `bench`: the load generator of every figure in the manual's measurements.
 //!
 //! One thread serves all clients, so that on a small machine the load takes as little as it can
 //! from what it measures. Handshakes, and seats that are held all the time, come before the first

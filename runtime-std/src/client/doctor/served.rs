@@ -115,7 +115,7 @@ fn older(status: &Value, findings: &mut Findings) {
         findings.problem(
             topic,
             what,
-            "do what the sentence says; the README's runbook has each step",
+            "do what the sentence says; the manual's runbook has each step",
         );
     }
     if status["fenced"] == false {
