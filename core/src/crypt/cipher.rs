@@ -1,14 +1,13 @@
-//! The crypt calls: pure functions of the licence's secret and the call, so any one of the
-//! backends can do them; CmCryptSim, of the call alone.
+//! The crypt calls. They are pure functions of the licence's secret and the call, so any one of the
+//! backends can perform them; CmCryptSim is a function of the call alone.
 //!
 //! The key is the licence's ([`keys`](super::keys) has the derivation), or with
 //! `CM_CRYPT_AES_DIRECT` and the `…_CBC_DIRECT` operations the caller's own. Data is changed in
-//! place, nothing is padded. What each operation is stands in
-//! [`wire::inferred`](crate::wire::inferred). ECIES and RSA are not there: the form of their keys
-//! and of their output is not public.
+//! place, without padding. [`wire::inferred`](crate::wire::inferred) defines each operation. ECIES
+//! and RSA are missing, because the form of their keys and of their output is not public.
 //!
-//! What never lives here: whether the call is allowed. Features, dates, units and access options
-//! are the caller's to check.
+//! What never lives here: whether the call is allowed. The caller checks features, dates, units and
+//! access options.
 
 use super::keys::crypt_key;
 use crate::log::{ContainerId, LicenceKey};
@@ -42,14 +41,14 @@ pub(crate) struct Parameters {
     pub(crate) feature_code: u32,
 }
 
-/// A crypt call, whichever of the four it came by.
+/// A crypt call in a common form for the four calls of the API.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Task {
     /// flCtrl of the call.
     pub(crate) operation: u32,
-    /// What chooses key and algorithm.
+    /// The parameters that choose key and algorithm.
     pub(crate) parameters: Parameters,
-    /// `mulCrc`: what CHKCRC compares with.
+    /// `mulCrc`: the checksum that CHKCRC compares with.
     pub(crate) crc: u32,
     /// The caller's own key.
     pub(crate) direct_key: [u8; 16],
@@ -87,7 +86,7 @@ impl Task {
         }
     }
 
-    /// CmCrypt or CmCrypt2, and the data; `None` for any other call.
+    /// Returns the call and its data for CmCrypt and CmCrypt2, and `None` for any other call.
     fn of(request: &Request) -> Option<(Self, &[u8])> {
         match request {
             Request::Crypt { ctrl, crypt, data, .. } => {
@@ -102,7 +101,7 @@ impl Task {
         }
     }
 
-    /// Its operation, if it can be done with so many bytes.
+    /// Returns the operation, if it can be performed on `length` bytes.
     fn checked(&self, length: usize) -> Result<Operation, CmError> {
         let control = self.parameters.control;
         let Some(operation) = operation(self.operation) else {
@@ -149,7 +148,7 @@ impl Task {
     }
 }
 
-/// Does CmCrypt and CmCrypt2 with the keys of a licence.
+/// Performs CmCrypt and CmCrypt2 with the keys of a licence.
 pub(crate) fn perform(secret: &[u8; 32], licence: &LicenceKey, request: &Request) -> Reply {
     let Some((task, data)) = Task::of(request) else {
         return Reply::error_for(request, CmError::FUNCTION_NOT_IMPLEMENTED);
@@ -157,9 +156,9 @@ pub(crate) fn perform(secret: &[u8; 32], licence: &LicenceKey, request: &Request
     answer(secret, licence, &task, data, request)
 }
 
-/// Does CmCryptSim and CmCryptSim2: what a container would make whose secret is the firm key in
-/// the call. Errors are those of [`crypt()`], 206 for a firm key below 16 bytes and 105 for one
-/// above 32.
+/// Performs CmCryptSim and CmCryptSim2: computes the result of a container whose secret is the firm
+/// key in the call. Errors are those of [`crypt()`], 206 for a firm key below 16 bytes and 105 for
+/// one above 32.
 pub(crate) fn simulate(request: &Request) -> Reply {
     let (task, codes, size, key, data) = match request {
         Request::CryptSim { ctrl, crypt, data, .. } => {
@@ -202,23 +201,22 @@ fn answer(
     }
 }
 
-/// Whether a call of these can be done, but for the checksum that it says it has. Any other call
-/// can, as far as is known here.
+/// Checks that a crypt call can be performed, apart from its checksum. Calls of other kinds pass.
 ///
 /// # Errors
-/// Those of [`crypt()`] but 203.
+/// Returns those of [`crypt()`] but 203.
 pub(crate) fn check(request: &Request) -> Result<(), CmError> {
     let Some((task, data)) = Task::of(request) else { return Ok(()) };
     task.checked(data.len()).map(|_| ())
 }
 
-/// Encrypts or decrypts `data` in place; returns the checksum if CALCCRC asks for one.
+/// Encrypts or decrypts `data` in place, and returns the checksum if CALCCRC asks for one.
 ///
 /// # Errors
-/// `data` is then not to be used: 304 for an operation or algorithm that is not there and for a
-/// key that the library makes, 14 for a key source that is none, 11 for a checksum flag that does
-/// not go with the operation, 18 for less than one block, or for no byte at all where any length
-/// will do, 105 for a broken block, 203 for a checksum that is not the one given.
+/// `data` must not be used after an error: 304 for a missing operation or algorithm and for a key
+/// that the library makes, 14 for an unknown key source, 11 for a checksum flag that does not fit
+/// the operation, 18 for less than one block, or for no data if the operation takes any length, 105
+/// for an incomplete block, 203 for a checksum that differs from the given one.
 pub(crate) fn crypt(
     secret: &[u8; 32],
     licence: &LicenceKey,
@@ -255,7 +253,7 @@ fn run(operation: Operation, key: [u8; 16], start: [u8; 16], data: &mut [u8]) {
     }
 }
 
-/// CFB-128: each block's mask is the encrypted block of ciphertext before it.
+/// Applies CFB-128: each block's mask is the encryption of the ciphertext block before it.
 fn feed_back(aes: &Aes128, mut mask: Block<Aes128>, decrypts: bool, data: &mut [u8]) {
     for chunk in data.chunks_mut(BLOCK) {
         aes.encrypt_block(&mut mask);
@@ -267,7 +265,7 @@ fn feed_back(aes: &Aes128, mut mask: Block<Aes128>, decrypts: bool, data: &mut [
     }
 }
 
-/// CTR: each block's mask is the encrypted counter.
+/// Applies CTR: each block's mask is the encrypted counter.
 fn count(aes: &Aes128, start: Block<Aes128>, data: &mut [u8]) {
     let mut counter = u128::from_be_bytes(start.into());
     for chunk in data.chunks_mut(BLOCK) {

@@ -1,7 +1,7 @@
-//! Which key a licence and the parameters of a crypt call stand for.
+//! Derives the key of a crypt call from a licence and the parameters of the call.
 //!
-//! The vendor's own derivation is not public, so this is the project's: what one of our backends
-//! encrypted, only our backends decrypt. With HMAC-SHA256 and all numbers u32, little endian:
+//! The vendor's own derivation is not public, so this one is the project's: only backends of this
+//! project decrypt what one of them encrypted. With HMAC-SHA256 and all numbers u32, little endian:
 //!
 //! ```text
 //! key = HMAC(container's secret,
@@ -10,7 +10,7 @@
 //! ```
 //!
 //! The secret is equal in the three containers of a TMR set (see
-//! [`Issuer`](crate::licence::Issuer)), and neither serial nor TMR-Id goes in: all three backends
+//! [`Issuer`](crate::licence::Issuer)), and neither serial nor TMR-Id is part of it: all three backends
 //! have one key, and two TMR sets of one product in a container decrypt each other's data. Unit,
 //! time and access options (`mulEncryptionCodeOptions`) say when a call is allowed, not what it
 //! computes, and stay out too (`core/docs/decisions/003-options-are-no-part-of-a-key.md`).
@@ -32,7 +32,7 @@ use sha2::Sha256;
 /// `CM_CRYPT_KSMASK` (protocol facts 5.6).
 const KEY_SOURCE: u32 = 0xf;
 
-/// The AES-128 key of these parameters.
+/// Returns the AES-128 key of these parameters.
 pub(super) fn crypt_key(
     secret: &[u8; 32],
     licence: &LicenceKey,

@@ -1,7 +1,7 @@
-//! What is computed with a licence's keys: data encrypted and decrypted, signatures.
+//! Computes with a licence's keys: encrypts and decrypts data, and makes signatures.
 //!
 //! What lives here: pure functions of a container's secret and a call, so the three backends have
-//! one answer. What never lives here: whether a call is allowed, which the
+//! the same result. What never lives here: whether a call is allowed, which the
 //! [`desk`](crate::desk) decides.
 
 pub(crate) mod cipher;

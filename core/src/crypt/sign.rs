@@ -9,8 +9,8 @@
 //!                                    ‖ c)[..28]                              big endian
 //! ```
 //!
-//! What is signed is the digest that [`signed_digest`] makes of the call; of its 32 bytes ECDSA
-//! takes the first 28, as the standard has it for a hash longer than the curve. The nonce is that
+//! The signature is over the digest that [`signed_digest`] makes of the call; of its 32 bytes ECDSA
+//! takes the first 28, as the standard requires for a hash longer than the curve. The nonce is that
 //! of RFC 6979 with HMAC-SHA-224 over these 28 bytes, so equal calls have equal signatures.
 //!
 //! Output, 64 bytes each, big endian, every number of 28 bytes with four zero bytes before it:
@@ -21,7 +21,7 @@
 //! ```
 //!
 //! A client verifies with these alone. The serial key, the box key and the SERIAL mode belong to
-//! one container; three backends would give three answers, so they are refused with 134.
+//! one container; three backends would have three results, so they are refused with 134.
 
 use crate::log::LicenceKey;
 use crate::wire::constants::auth;
@@ -34,10 +34,10 @@ use p224::ecdsa::signature::hazmat::PrehashSigner;
 use p224::ecdsa::{Signature, SigningKey};
 use sha2::Sha256;
 
-/// Whether the keys of a licence can do this, on any backend with the same result.
+/// Checks that the keys of a licence can do this, with the same result on every backend.
 ///
 /// # Errors
-/// 134 for what is bound to one container, 14 for a key source that is none.
+/// Returns 134 for a key or mode that is bound to one container, 14 for an unknown key source.
 pub(crate) fn check(what: &CmAuthenticate) -> Result<(), CmError> {
     match what.ctrl & auth::KSMASK {
         auth::SERIALKEY | auth::BOXKEY => Err(CmError::COMMAND_NOT_SUPPORTED_BY_TMR),
@@ -48,7 +48,7 @@ pub(crate) fn check(what: &CmAuthenticate) -> Result<(), CmError> {
     }
 }
 
-/// Does a call with the keys of a licence.
+/// Performs a call with the keys of a licence.
 pub(crate) fn perform(secret: &[u8; 32], licence: &LicenceKey, request: &Request) -> Reply {
     let made = match request {
         Request::CalculateSignature { auth, size, .. } => {
@@ -82,11 +82,11 @@ fn public_key(
     check(what)?;
     let key = signing_key(secret, licence, what);
     let point = key.verifying_key().to_encoded_point(false);
-    // Behind the byte that says "uncompressed".
+    // The first byte says "uncompressed".
     Ok(pair(&point.as_bytes()[1..]))
 }
 
-/// Two numbers of 28 bytes as the API has them.
+/// Returns two numbers of 28 bytes in the form of the API.
 fn pair(numbers: &[u8]) -> Vec<u8> {
     let number = |half: &[u8]| number(half.try_into().expect("a number of P-224 has 28 bytes"));
     let (first, second) = numbers.split_at(28);
