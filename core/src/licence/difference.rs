@@ -1,5 +1,5 @@
-//! Why two parts of one licence do not match, for people: the field as SPEC.json calls it, and
-//! both values.
+//! Explains why two parts of one licence do not match: the name of the field in SPEC.json, and both
+//! values.
 
 use super::form::optional_version;
 use super::{FirmItem, Product, rfc3339};
@@ -8,10 +8,10 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
-/// A field's name, its value here, its value there.
+/// A field's name, its value in the first part, its value in the second part.
 pub type Difference = (&'static str, String, String);
 
-/// Every property in which two licences differ; empty exactly when their
+/// Returns every property in which two licences differ. The list is empty exactly when their
 /// [fingerprints](FirmItem::fingerprint) are equal.
 #[must_use]
 pub fn differences(one: (&FirmItem, &Product), other: (&FirmItem, &Product)) -> Vec<Difference> {
@@ -28,10 +28,10 @@ pub fn differences(one: (&FirmItem, &Product), other: (&FirmItem, &Product)) -> 
 }
 
 impl Product {
-    /// Every property in which two products differ.
+    /// Returns every property in which two products differ.
     #[must_use]
     pub fn differences(&self, other: &Self) -> Vec<Difference> {
-        // Taken apart so that a new property cannot be forgotten.
+        // The pattern lists every field, so that a new property does not compile before it is compared.
         let Self {
             product_code,
             text,

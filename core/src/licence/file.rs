@@ -10,9 +10,9 @@
 //! signature 128 hexadecimal digits: over every byte above this line, strictly verified
 //! ```
 //!
-//! Lines end in one line feed, the last one too; digits are lower case. So no other bytes than
-//! the ones that were signed are a licence file. Keep it like a key: its `Secret` is what makes
-//! the licence's ciphers.
+//! Lines end in one line feed, including the last one; digits are lower case. So only the bytes that
+//! were signed are a licence file. The file must be kept like a key, because the licence's ciphers
+//! are derived from its `Secret`.
 
 use super::form::{FirmItemForm, is_zero, nonzero, time};
 use super::spec::{self, PERMITTED, firm_code_permitted};
@@ -36,31 +36,31 @@ const SIGNATURE: &[u8] = b"\nsignature ";
 #[derive(Debug)]
 pub struct File;
 
-/// Why a licence file is not loaded.
+/// The reason why a licence file is not loaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LicenceError {
-    /// Longer than any licence file.
+    /// The file is longer than any licence file.
     TooLong,
-    /// Something else altogether.
+    /// The file is of another kind.
     NotALicence,
-    /// Its end is missing.
+    /// The end of the file is missing.
     Truncated,
-    /// Its lines end as those of Windows do.
+    /// The lines end as those of Windows do.
     LineEnds,
-    /// A later version of the format; what it says of itself.
+    /// The format is of a later version, with the version as the file states it.
     Version(String),
-    /// Not what the issuer signed.
+    /// The contents are not those that the issuer signed.
     Altered,
-    /// Signed in good order by somebody who is not trusted here.
+    /// The signature is valid, and its issuer is not trusted here.
     Foreign {
-        /// Who signed it.
+        /// The issuer that signed the file.
         found: IssuerKey,
-        /// Who is trusted.
+        /// The trusted issuers.
         trusted: Vec<IssuerKey>,
     },
-    /// A Firm Code that an open backend must not serve.
+    /// The Firm Code is one that an open backend must not serve.
     FirmCode(u32),
-    /// The issuer signed something that makes no sense.
+    /// The issuer signed contents that are not valid.
     Content(SpecError),
 }
 
@@ -149,7 +149,7 @@ impl File {
     /// Reads and checks the bytes of a licence file. `issuers` are the trusted ones.
     ///
     /// # Errors
-    /// See [`LicenceError`]. No file is accepted in part.
+    /// Returns the reason; see [`LicenceError`]. No file is accepted in part.
     pub fn open(bytes: &[u8], issuers: &[IssuerKey]) -> Result<Container, LicenceError> {
         if bytes.len() > LICENCE_FILE_MAX {
             return Err(LicenceError::TooLong);
@@ -170,19 +170,19 @@ impl File {
         content(json)
     }
 
-    /// The bytes of a licence file.
+    /// Returns the bytes of a licence file.
     pub(super) fn seal(container: &Container, part: u8, issued: Wall, issuer: &Issuer) -> Vec<u8> {
         let mut file = signed_text(container, part, issued, &issuer.public());
         let signature = issuer.sign(&file);
-        // The line break that SIGNATURE begins with is the one that ends the issuer's line.
+        // The line break at the beginning of SIGNATURE ends the issuer's line.
         file.extend_from_slice(&SIGNATURE[1..]);
         file.extend_from_slice(hex::encode(signature).as_bytes());
         file.push(b'\n');
         file
     }
 
-    /// How long the licence file of a container is, in bytes: times, keys and part numbers are of
-    /// one length all.
+    /// Returns the length of a container's licence file, in bytes. Times, keys and part numbers have
+    /// a fixed length.
     pub(super) fn length(part: &Part) -> usize {
         let container = Container::new(part.clone(), [0; 32]);
         Self::seal(&container, 1, Wall(0), &Issuer::from_secret([0; 32])).len()
@@ -203,7 +203,7 @@ fn signed_text(container: &Container, part: u8, issued: Wall, issuer: &IssuerKey
         .concat()
 }
 
-/// The signed bytes and the signature.
+/// Splits a file into the signed bytes and the signature.
 fn split(bytes: &[u8]) -> Result<(&[u8], [u8; 64]), LicenceError> {
     let Some(rest) = bytes.strip_prefix(MAGIC) else {
         let begun = MAGIC.starts_with(bytes);
@@ -230,8 +230,8 @@ fn split(bytes: &[u8]) -> Result<(&[u8], [u8; 64]), LicenceError> {
     }
 }
 
-/// A signed payload as a container. `json` begins with the line break that ends the first line, so
-/// lines count as in the file.
+/// Reads a signed payload as a container. `json` begins with the line break that ends the first line,
+/// so lines count as in the file.
 fn content(json: &[u8]) -> Result<Container, LicenceError> {
     let text = core::str::from_utf8(json).map_err(|_| {
         let message = "the text is not UTF-8".into();
@@ -271,7 +271,8 @@ fn is_digit(byte: u8) -> bool {
     matches!(byte, b'0'..=b'9' | b'a'..=b'f')
 }
 
-/// Lower-case hexadecimal digits only: `A` for `a` would be another file with the same signature.
+/// Reads hexadecimal digits in lower case only: `A` for `a` would be another file with the same
+/// signature.
 fn digits<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
     if !text.iter().all(|&byte| is_digit(byte)) {
         return None;

@@ -1,8 +1,8 @@
-//! How licences are written in JSON, alike in SPEC.json and in a licence file: PascalCase keys,
-//! nothing unknown, times as RFC 3339, the client runtime version as text.
+//! The JSON form of licences, the same in SPEC.json and in a licence file: PascalCase keys, no
+//! unknown keys, times by RFC 3339, the client runtime version as text.
 //!
-//! What a value may be is checked while it is read, so that every complaint has a line and column.
-//! Which Firm Codes are permitted is not decided here: the two files answer differently.
+//! Values are checked while they are read, so that every message has a line and a column. The
+//! permitted Firm Codes are checked elsewhere, because the two files report them differently.
 
 use super::rfc3339;
 use super::{FirmItem, Period, Product};
@@ -91,7 +91,8 @@ pub(super) fn is_zero(value: &u32) -> bool {
     *value == 0
 }
 
-/// A text that an SDK structure can hold, without what would disturb a table or a log line.
+/// Reads a text that an SDK structure can hold, without characters that would break a table or a log
+/// line.
 pub(super) fn text<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     let text = String::deserialize(from)?;
     let units = text.encode_utf16().count();
@@ -121,7 +122,7 @@ fn tmr_id<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
     }
 }
 
-/// A number that is not 0.
+/// Reads a number that is not 0.
 pub(super) fn nonzero<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
     NonZeroU32::deserialize(from).map(NonZeroU32::get)
 }
@@ -201,13 +202,13 @@ pub(crate) mod optional_version {
         }
     }
 
-    /// As people write it.
+    /// Returns the version as text.
     pub(crate) fn render(version: u32) -> String {
         let (major, minor, build) = (version >> 24, version >> 16 & 0xff, version & 0xffff);
         if build == 0 { format!("{major}.{minor}") } else { format!("{major}.{minor}.{build}") }
     }
 
-    /// From what people write.
+    /// Reads a version from text.
     pub(crate) fn parse(text: &str) -> Option<u32> {
         let mut fields = text.split('.');
         // A sign is no digit, and five digits hold the greatest build.
@@ -225,7 +226,7 @@ pub(crate) mod optional_version {
     }
 }
 
-/// Modes by name. Order and repetition mean nothing, so they do not make two parts differ either.
+/// Modes by name. Order and repetition have no meaning, so two parts do not differ by them.
 mod modes {
     use super::{Deserialize, Deserializer, Error, Mode, Serializer, String, Vec, format};
 
@@ -252,7 +253,8 @@ mod modes {
     }
 }
 
-/// Products of one Firm Code: bounded in number, each pair of Product Code and TMR-Id once.
+/// Products of one Firm Code: their number is bounded, and each pair of Product Code and TMR-Id
+/// occurs once.
 pub(super) mod products {
     use super::{
         BTreeSet, Deserializer, Error, PRODUCTS_MAX, Product, ProductForm, SeqAccess, Serializer,

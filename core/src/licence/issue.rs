@@ -1,4 +1,4 @@
-//! How a vendor makes licence files: the issuer's key pair, and what follows from it.
+//! Makes licence files: the issuer's key pair, and the values that are derived from it.
 //!
 //! Everything but the time in a file follows from the issuer's secret and SPEC.json, so one part
 //! can be issued again and still belongs to the other two:
@@ -23,22 +23,22 @@ use sha2::{Digest, Sha256};
 
 /// The parts of a TMR set.
 const PARTS: RangeInclusive<u8> = 1..=3;
-/// Lowest serial, and how many there are.
+/// Lowest serial, and the number of serials.
 const SERIALS: (u32, u32) = (1_000_000, 8_999_999);
 
-/// Who signs licences.
+/// The issuer, which signs licences.
 pub struct Issuer(SigningKey);
 
-/// By what a licence's issuer is known; hexadecimal when shown.
+/// The public key that identifies a licence's issuer; hexadecimal when shown.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct IssuerKey([u8; 32]);
 
-/// Why a text is no key.
+/// The reason why a text is no key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyError {
-    /// It is not 64 hexadecimal digits.
+    /// The text is not 64 hexadecimal digits.
     NotHex,
-    /// It is, but they are no public key of Ed25519, or one that anybody can sign for.
+    /// The digits are no public key of Ed25519, or a weak one, for which signatures can be forged.
     NotAKey,
 }
 
@@ -53,7 +53,7 @@ impl fmt::Display for KeyError {
 
 impl core::error::Error for KeyError {}
 
-/// 32 bytes in hexadecimal, with white space around them as editors leave it.
+/// Reads 32 bytes in hexadecimal, with white space around them as editors leave it.
 fn bytes(text: &str) -> Result<[u8; 32], KeyError> {
     let mut bytes = [0; 32];
     hex::decode_to_slice(text.trim(), &mut bytes).map_err(|_| KeyError::NotHex)?;
@@ -61,7 +61,7 @@ fn bytes(text: &str) -> Result<[u8; 32], KeyError> {
 }
 
 impl Issuer {
-    /// The issuer with this secret: 32 random bytes.
+    /// Returns the issuer with this secret of 32 random bytes.
     #[must_use]
     pub fn from_secret(secret: [u8; 32]) -> Self {
         Self(SigningKey::from_bytes(&secret))
@@ -70,12 +70,12 @@ impl Issuer {
     /// Reads the content of a secret key file.
     ///
     /// # Errors
-    /// It is not 64 hexadecimal digits.
+    /// Returns [`KeyError::NotHex`] if the text is not 64 hexadecimal digits.
     pub fn parse(text: &str) -> Result<Self, KeyError> {
         bytes(text).map(Self::from_secret)
     }
 
-    /// The content of a secret key file.
+    /// Returns the content of a secret key file.
     #[must_use]
     pub fn to_text(&self) -> String {
         let mut text = hex::encode(self.0.as_bytes());
@@ -83,16 +83,16 @@ impl Issuer {
         text
     }
 
-    /// What backends are to trust.
+    /// Returns the public key that backends trust.
     #[must_use]
     pub fn public(&self) -> IssuerKey {
         IssuerKey(self.0.verifying_key().to_bytes())
     }
 
-    /// The licence file of one part, 1 to 3, issued at this time.
+    /// Returns the licence file of one part, 1 to 3, issued at this time.
     ///
     /// # Panics
-    /// There is no such part.
+    /// Panics if there is no such part.
     #[must_use]
     pub fn issue(&self, spec: &Spec, part: u8, issued: Wall) -> Vec<u8> {
         assert!(PARTS.contains(&part), "a TMR set has parts 1 to 3, not {part}");
@@ -135,8 +135,8 @@ impl Issuer {
     }
 }
 
-/// What tells one set of three from another one of the same issuer, whatever else is changed when
-/// a part is issued again.
+/// Returns the bytes that identify one set of three among the sets of an issuer. They stay the same
+/// when a part is issued again with other properties.
 fn name(spec: &Spec) -> Vec<u8> {
     let mut name = spec.cm_act_id().to_le_bytes().to_vec();
     if spec.cm_act_id() == 0 {
@@ -146,7 +146,7 @@ fn name(spec: &Spec) -> Vec<u8> {
     name
 }
 
-/// The serial that a number stands for, or the next one that is not taken.
+/// Returns the serial that a number stands for, or the next free one.
 fn free_serial(number: u64, taken: &[u32]) -> u32 {
     let (first, count) = SERIALS;
     let mut offset = u32::try_from(number % u64::from(count)).expect("less than count");
@@ -166,12 +166,12 @@ impl IssuerKey {
     /// Reads the content of a public key file.
     ///
     /// # Errors
-    /// See [`KeyError`].
+    /// Returns the reason; see [`KeyError`].
     pub fn parse(text: &str) -> Result<Self, KeyError> {
         Self::from_bytes(&bytes(text)?).ok_or(KeyError::NotAKey)
     }
 
-    /// The content of a public key file.
+    /// Returns the content of a public key file.
     #[must_use]
     pub fn to_text(&self) -> String {
         alloc::format!("{self}\n")
@@ -191,7 +191,7 @@ impl IssuerKey {
             .is_ok_and(|key| key.verify_strict(message, &Signature::from_bytes(signature)).is_ok())
     }
 
-    /// Enough of the key for people to tell it from others.
+    /// Returns the beginning of the key, by which people distinguish it from others.
     pub(super) fn short(&self) -> String {
         alloc::format!("{}…", hex::encode(&self.as_bytes()[..6]))
     }

@@ -1,4 +1,4 @@
-//! Signed licences: what a container holds, the file it comes in, and how a vendor makes one.
+//! Signed licences: the contents of a container, its file, and the issuing of files.
 //!
 //! What never lives here: who may use a licence now (that is [`desk`](crate::desk)) and how three
 //! parts become one (that is [`front`](crate::front)).

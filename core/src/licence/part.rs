@@ -1,4 +1,4 @@
-//! One container and what it holds.
+//! One container and its contents.
 
 use crate::log::{ContainerId, LicenceKey, Mode};
 use crate::time::Wall;
@@ -11,18 +11,18 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-/// A container as a front may know it: no secret in it.
+/// A container without its secret, as a front knows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Part {
     /// Serial number; shown behind the mask, like `130-1000001`.
     pub serial: u32,
-    /// The kind of container, of a stock server's: its dongles have others than licence files. It is not
-    /// told on the wire, where all are licence files.
+    /// The kind of container. A stock server's dongles have other kinds than licence files. The wire
+    /// does not carry it, because all containers there are licence files.
     #[serde(skip, default = "universal")]
     pub mask: u16,
-    /// Equal in the three containers of one TMR set; 0: it has none.
+    /// The CmActId, which is equal in the three containers of one TMR set; 0 if there is none.
     pub cm_act_id: u32,
-    /// Its firm items.
+    /// The firm items.
     pub firm_items: Vec<FirmItem>,
 }
 
@@ -37,9 +37,9 @@ pub struct FirmItem {
     pub firm_code: u32,
     /// Firm Item text.
     pub text: String,
-    /// Equal where the keys are, and tells nothing about them; 0: not known.
+    /// A check value that is equal if the keys are, and reveals nothing about them; 0: not known.
     pub key_check: u64,
-    /// Its products.
+    /// The products.
     pub products: Vec<Product>,
 }
 
@@ -54,17 +54,17 @@ pub struct Product {
     pub license_quantity: u32,
     /// TMR-Id; 0 for an ordinary licence.
     pub tmr_id: u32,
-    /// Feature bits; `None`: the option is not set.
+    /// Feature bits; `None` if the option is not set.
     pub feature_map: Option<u32>,
-    /// Not to be used from here on.
+    /// The time from which the licence is no longer valid.
     pub expiration_time: Option<Wall>,
-    /// Not to be used before.
+    /// The time before which the licence is not yet valid.
     pub activation_time: Option<Wall>,
-    /// Releases of the program that may use it.
+    /// The release dates of programs that may use the licence.
     pub maintenance_period: Option<Period>,
     /// Seconds of use after the first one.
     pub usage_period: Option<u32>,
-    /// Units that calls may use up.
+    /// Units that calls can take.
     pub unit_counter: Option<u32>,
     /// Seconds that a seat stays taken after its release.
     pub linger_time: Option<u32>,
@@ -74,7 +74,7 @@ pub struct Product {
     pub denied_modes: Vec<Mode>,
 }
 
-/// From the start to the end, both included.
+/// A period from its start to its end, both included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Period {
     /// First second.
@@ -83,20 +83,20 @@ pub struct Period {
     pub end: Wall,
 }
 
-/// A container as its own backend knows it.
+/// A container with its secret, as its own backend knows it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Container {
-    /// What may be told.
+    /// The public part.
     pub part: Part,
-    /// Which third of its set it is, as its licence file says: 1, 2 or 3; 0: not known.
+    /// The number of this part in its set, as the licence file states it: 1, 2 or 3; 0: not known.
     pub number: u8,
-    /// What keys are derived from; equal in the three containers of one TMR set. Its memory is wiped
-    /// when the container is gone.
+    /// The secret from which keys are derived; it is equal in the three containers of one TMR set. Its
+    /// memory is wiped when the container is dropped.
     pub secret: Zeroizing<[u8; 32]>,
 }
 
 impl Container {
-    /// A container whose firm items say which keys they have, and of which no number is known.
+    /// Returns a container with the check values of its keys, and without a known number.
     #[must_use]
     pub fn new(mut part: Part, secret: [u8; 32]) -> Self {
         let mac = Hmac::<Sha256>::new_from_slice(&secret).expect("any key length will do");
@@ -114,25 +114,25 @@ impl fmt::Debug for Container {
 }
 
 impl Part {
-    /// The container as people write it.
+    /// Returns the container in the form that users see.
     #[must_use]
     pub fn name(&self) -> String {
         alloc::format!("{}-{}", self.mask, self.serial)
     }
 
-    /// How it is named by itself.
+    /// Returns the id by which the container itself is named.
     #[must_use]
     pub fn id(&self) -> ContainerId {
         ContainerId::Serial(self.serial)
     }
 
-    /// Whether it is that container, or one third of it.
+    /// Returns whether this is that container, or one third of it.
     #[must_use]
     pub fn belongs_to(&self, container: &ContainerId) -> bool {
         container.includes(self.serial, self.cm_act_id)
     }
 
-    /// Every product with the key of its licence, `container` being what it is named there.
+    /// Returns every product with the key of its licence, in which `container` is the container's id.
     pub fn licences(
         &self,
         container: ContainerId,
@@ -148,7 +148,7 @@ impl Part {
 }
 
 impl FirmItem {
-    /// A number over all properties of one of its products: two parts match when it is equal.
+    /// Returns the fingerprint of one of the products: two parts match if their fingerprints are equal.
     #[must_use]
     pub fn fingerprint(&self, product: &Product) -> u64 {
         let bytes = postcard::to_allocvec(&(self.firm_code, &self.text, self.key_check, product))

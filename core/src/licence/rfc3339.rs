@@ -1,4 +1,4 @@
-//! Times as people write them: RFC 3339, whole seconds, in the years 1970 to 9999.
+//! Reads and writes times by RFC 3339, in whole seconds, in the years 1970 to 9999.
 
 use crate::time::Wall;
 use alloc::string::String;
@@ -7,8 +7,8 @@ use chrono::{DateTime, SecondsFormat, Utc};
 /// 9999-12-31T23:59:59Z, the last second that RFC 3339 can write.
 const LAST: u64 = 253_402_300_799;
 
-/// A time in UTC, such as `2026-11-21T19:00:00Z`. What lies beyond the year 9999, which nothing
-/// that was [parsed](parse) does, reads as that year's last second.
+/// Returns a time as text in UTC, such as `2026-11-21T19:00:00Z`. A time beyond the year 9999, which
+/// [`parse`] never returns, is written as the last second of that year.
 #[must_use]
 pub fn format(time: Wall) -> String {
     let seconds = i64::try_from(time.0.min(LAST)).expect("LAST fits");
@@ -20,7 +20,7 @@ pub fn format(time: Wall) -> String {
 /// Reads a time with any offset.
 ///
 /// # Errors
-/// What a right one looks like.
+/// Returns a description of a valid time.
 pub fn parse(text: &str) -> Result<Wall, &'static str> {
     let time = DateTime::parse_from_rfc3339(text)
         .map_err(|_| "expected a time as in RFC 3339, such as 2026-11-21T19:00:00Z")?;

@@ -1,4 +1,4 @@
-//! SPEC.json: what a vendor writes to have a container issued in three parts.
+//! SPEC.json: a vendor's description of a container that is issued in three parts.
 
 use super::form::{nonzero, products, text};
 use super::{File, FirmItem, Part, Product};
@@ -12,19 +12,19 @@ use alloc::vec::Vec;
 use serde::de::{DeserializeOwned, Error};
 use serde::{Deserialize, Deserializer};
 
-/// Why other Firm Codes are refused, in words for people.
+/// The permitted Firm Codes, as the messages name them.
 pub(super) const PERMITTED: &str = "only 10 and 6000010 (public evaluation) and 4026531840 to \
     4294967295 (0xF0000000 to 0xFFFFFFFF, private) are permitted, because an open backend must \
     not stand in for another vendor's licences";
 
-/// Whether an open backend may hold licences of this Firm Code.
+/// Returns whether an open backend may hold licences of this Firm Code.
 #[must_use]
 pub fn firm_code_permitted(firm_code: u32) -> bool {
     matches!(firm_code, 10 | 6_000_010 | 0xf000_0000..)
 }
 
-/// A container to be issued. There is none that breaks a rule: [`parse`](Self::parse) is the only
-/// way to get one.
+/// A container to be issued. It always satisfies the rules, because [`parse`](Self::parse) is the
+/// only constructor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spec {
     cm_act_id: u32,
@@ -56,7 +56,7 @@ fn firm_code<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
     }
 }
 
-/// Three different numbers that are not 0.
+/// Reads three different numbers that are not 0.
 fn serials<'de, D: Deserializer<'de>>(from: D) -> Result<Option<[u32; 3]>, D::Error> {
     let list = Vec::<u32>::deserialize(from)?;
     match <[u32; 3]>::try_from(list) {
@@ -71,7 +71,7 @@ impl Spec {
     /// Reads and checks a SPEC.json.
     ///
     /// # Errors
-    /// The first thing that is wrong, with its place.
+    /// Returns the first mistake, with its place.
     pub fn parse(json: &str) -> Result<Self, SpecError> {
         let at_top = |message| SpecError { line: 1, column: 1, key: None, message };
         if json.len() > LICENCE_FILE_MAX {
@@ -97,7 +97,7 @@ impl Spec {
                 products: form.products,
             },
         };
-        // Whoever issues must be sure that every backend can load it.
+        // Every backend must be able to load an issued file.
         if File::length(&spec.part(u32::MAX)) > LICENCE_FILE_MAX {
             let what = format!("the licence file would be longer than {LICENCE_FILE_MAX} bytes");
             return Err(at_top(what));
@@ -105,32 +105,32 @@ impl Spec {
         Ok(spec)
     }
 
-    /// CmActId of the three containers; 0: they have none.
+    /// Returns the CmActId of the three containers; 0 if they have none.
     #[must_use]
     pub fn cm_act_id(&self) -> u32 {
         self.cm_act_id
     }
 
-    /// The serials of the three containers, where the specification says them.
+    /// Returns the serials of the three containers, if the specification states them.
     #[must_use]
     pub fn serials(&self) -> Option<[u32; 3]> {
         self.serials
     }
 
-    /// What they hold.
+    /// Returns the firm item that the containers hold.
     #[must_use]
     pub fn firm_item(&self) -> &FirmItem {
         &self.firm_item
     }
 
-    /// The container with a serial.
+    /// Returns the container with this serial.
     pub(super) fn part(&self, serial: u32) -> Part {
         let firm_items = [self.firm_item.clone()].into();
         Part { serial, mask: mask::CMACT_UNIVERSAL, cm_act_id: self.cm_act_id, firm_items }
     }
 }
 
-/// Reads one JSON value and nothing beside it. `what` is the text, for people.
+/// Reads one JSON value and nothing beside it. `what` names the text in messages.
 pub(super) fn read<T: DeserializeOwned>(text: &str, what: &str) -> Result<T, SpecError> {
     json::read(text, what).map_err(|mut error| {
         let last = error.key.as_deref().and_then(|key| key.rsplit('.').next());
@@ -141,7 +141,7 @@ pub(super) fn read<T: DeserializeOwned>(text: &str, what: &str) -> Result<T, Spe
     })
 }
 
-/// How the value of a key is written, for whoever wrote something of another kind.
+/// Returns how the value of a key is written, for the message about a value of another kind.
 fn hint(key: &str) -> &'static str {
     match key {
         "UsagePeriod" => "; it is in seconds: 30 days are 2592000",
