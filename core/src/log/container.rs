@@ -1,36 +1,36 @@
-//! Which container a licence is in, as the log names it.
+//! The names of containers in the log.
 
 use core::fmt;
 use serde::{Deserialize, Serialize};
 
-/// What names a container in the log. The three kinds never mean the same one, whatever their
-/// numbers.
+/// The name of a container in the log. Names of different kinds never mean the same container,
+/// whatever their numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum ContainerId {
     /// One container by its serial: ordinary licences at their own backend.
     Serial(u32),
-    /// The three that have this CmActId.
+    /// The three containers that have this CmActId.
     CmAct(u32),
-    /// The three with these serials, lowest first: those without a CmActId. A backend finds its own
+    /// The three containers with these serials, lowest first, which have no CmActId. A backend finds its own
     /// container by its serial, without knowing how any front is configured.
     Serials([u32; 3]),
 }
 
 impl ContainerId {
-    /// The three containers with these serials, in any order.
+    /// Returns the name of the three containers with these serials, given in any order.
     #[must_use]
     pub fn of_serials(mut serials: [u32; 3]) -> Self {
         serials.sort_unstable();
         Self::Serials(serials)
     }
 
-    /// The CmActId; 0 where there is none.
+    /// Returns the CmActId; 0 if there is none.
     #[must_use]
     pub fn cm_act_id(&self) -> u32 {
         if let Self::CmAct(id) = self { *id } else { 0 }
     }
 
-    /// Whether a container of this serial and CmActId is it, or one of its three.
+    /// Returns whether this names the container of this serial and CmActId, or three with it.
     #[must_use]
     pub fn includes(&self, serial: u32, cm_act_id: u32) -> bool {
         match self {
@@ -40,7 +40,7 @@ impl ContainerId {
         }
     }
 
-    /// Serials that two lists have in common; 0 for everything that is no list.
+    /// Returns the number of serials that two lists have in common; 0 for other names.
     #[must_use]
     pub fn in_common(&self, other: &Self) -> usize {
         match (self, other) {
@@ -51,8 +51,8 @@ impl ContainerId {
         }
     }
 
-    /// Whether this list takes the place of another one: two of the three containers are the same,
-    /// so that it is the same licence with one part replaced.
+    /// Returns whether this list replaces another one: two of the three containers are the same, so
+    /// that it is the same licence with one part replaced.
     #[must_use]
     pub fn succeeds(&self, other: &Self) -> bool {
         self != other && self.in_common(other) >= 2

@@ -1,4 +1,4 @@
-//! What the log says: grants, releases, expirations, settings.
+//! The entries of the log: grants, releases, expirations, settings, units.
 
 use super::{ContainerId, DiskId, Epoch};
 use crate::time::Wall;
@@ -18,10 +18,10 @@ impl fmt::Display for Handle {
     }
 }
 
-/// What makes three parts one licence, and names it.
+/// The key that makes three parts one licence, and names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct LicenceKey {
-    /// The container: of a TMR licence three that are one, of an ordinary one its own.
+    /// The container: the three containers of a TMR licence together, or the one of an ordinary licence.
     pub container: ContainerId,
     /// Firm Code.
     pub firm_code: u32,
@@ -41,27 +41,27 @@ impl fmt::Display for LicenceKey {
     }
 }
 
-/// What a handle stands for (the handle kinds of protocol facts 5.2).
+/// The object that a handle stands for (the handle kinds of protocol facts 5.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Held {
-    /// The service itself, no container.
+    /// The service itself, without a container.
     Subsystem,
     /// A container, by its serial as clients see it.
     Container(u32),
-    /// A firm item, by the first of its products that could be had.
+    /// A firm item, named by the first of its products that was available.
     FirmItem(LicenceKey),
     /// A licence.
     Licence(LicenceKey),
 }
 
 impl Held {
-    /// The licence that is in use; a firm item is no use of its products.
+    /// Returns the licence that is in use; a firm item is no use of its products.
     #[must_use]
     pub fn licence(&self) -> Option<&LicenceKey> {
         if let Self::Licence(key) = self { Some(key) } else { None }
     }
 
-    /// The licence whose entry and keys calls with the handle are about.
+    /// Returns the licence whose entry and keys the calls with the handle concern.
     #[must_use]
     pub fn key(&self) -> Option<&LicenceKey> {
         match self {
@@ -70,7 +70,7 @@ impl Held {
         }
     }
 
-    /// The name used in status.
+    /// Returns the name used in status.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
@@ -93,25 +93,25 @@ impl fmt::Display for Held {
     }
 }
 
-/// How an access counts (protocol facts 5.2).
+/// The mode of an access, which says how it counts (protocol facts 5.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Mode {
     /// Every access takes a licence.
     UserLimit,
     /// No licence is taken.
     NoUserLimit,
-    /// Takes a licence, and is the only access of its station.
+    /// The access takes a licence, and is the only one of its station.
     Exclusive,
     /// All accesses of one station share one licence.
     StationShare,
 }
 
 impl Mode {
-    /// All of them, in order.
+    /// All modes, in order.
     pub const ALL: [Self; 4] =
         [Self::UserLimit, Self::NoUserLimit, Self::Exclusive, Self::StationShare];
 
-    /// The name used on the command line and in status.
+    /// Returns the name used on the command line and in status.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -123,12 +123,12 @@ impl Mode {
     }
 }
 
-/// Who holds a handle, as the request said it. What two accesses of one station have in common is
-/// address, host and session (protocol facts 5.2).
+/// The holder of a handle, as stated in the request. Two accesses are of one station if address, host
+/// and session are equal (protocol facts 5.2).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Client {
-    /// The address its connection came from. Of a host that uses a licence by several (IPv4 and
-    /// IPv6, two networks): the one that its first use came from, so that it is one station.
+    /// The address of its connection. For a host that uses a licence by several addresses (IPv4 and
+    /// IPv6, two networks), the address of its first use, so that the host is one station.
     pub address: IpAddr,
     /// Client host name of the request; may be empty.
     pub host: String,
@@ -147,44 +147,44 @@ pub struct Client {
 }
 
 impl Client {
-    /// What identifies the station.
+    /// Returns the values that identify the station.
     #[must_use]
     pub fn station(&self) -> (IpAddr, &str, u32) {
         (self.address, &self.host, self.session)
     }
 }
 
-/// A handle is handed out, with a seat or without one.
+/// A grant: a handle is given to a client, with a seat or without one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Grant {
     /// The handle.
     pub handle: Handle,
-    /// What it stands for.
+    /// The object that it stands for.
     pub held: Held,
-    /// Fingerprint of the licence's properties as two parts agreed on them; a backend says with
-    /// its acknowledgement whether its own part has the same. 0 where no licence is held.
+    /// Fingerprint of the licence's properties on which two parts agreed. A backend reports with its
+    /// acknowledgement whether its own part has the same. 0 if no licence is held.
     pub fingerprint: u64,
-    /// The licence's quantity: the grant is void where it would go beyond. 0 where no licence is
-    /// held.
+    /// The licence's quantity: the grant is void if it would exceed it. 0 if no licence is held.
     pub quantity: u32,
     /// Licences asked for; at least 1.
     pub take: u32,
-    /// How it counts; where no licence is held, it does not ([`Mode::NoUserLimit`]).
+    /// The mode of the access; [`Mode::NoUserLimit`] if no licence is held.
     pub mode: Mode,
-    /// Who holds it.
+    /// The holder.
     pub client: Client,
-    /// When, in seconds since 1970.
+    /// The time of the grant, in seconds since 1970.
     pub since: Wall,
-    /// Silence after which it ends, in seconds.
+    /// The silence after which the handle ends, in seconds.
     pub cleanup_seconds: u32,
-    /// How long it stays taken after its release, in seconds.
+    /// The time for which the seat stays taken after its release, in seconds.
     pub linger_seconds: u32,
-    /// The licence has a usage period: it begins with the first grant.
+    /// Whether the licence has a usage period, which begins with the first grant.
     pub starts_usage: bool,
 }
 
 impl Grant {
-    /// Licences that it counts for by itself: of those that share a station, each says one.
+    /// Returns the number of licences that the grant takes by itself; each grant that shares a station
+    /// takes one.
     #[must_use]
     pub fn takes(&self) -> u32 {
         match self.mode {
@@ -194,61 +194,61 @@ impl Grant {
         }
     }
 
-    /// Whether its client is told of it only when it is durable: it takes a seat, or begins a
-    /// usage period. The others take nothing that somebody else could be given, so one that is
-    /// lost on its way costs its client an error and nobody else anything.
+    /// Returns whether the client is answered only when the grant is durable: it takes a seat, or begins
+    /// a usage period. Other grants take nothing that another client could be given, so a lost one costs
+    /// its own client an error and no other client anything.
     #[must_use]
     pub fn waits_for_disk(&self) -> bool {
         self.mode != Mode::NoUserLimit || self.starts_usage
     }
 }
 
-/// What the group agrees on beside handles.
+/// A setting of the group.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Setting {
-    /// Birth, and every repair of a lost disk: whose acknowledgements count.
+    /// The members, whose acknowledgements count: at the birth, and at every repair of a lost disk.
     Members([DiskId; 3]),
-    /// Handle numbers up to and with this one are given to whoever wrote this entry.
+    /// Handle numbers up to and including this one are reserved for the front that wrote this entry.
     Handles(u32),
-    /// The serial of a virtual container (mask 131). With a list of serials it is also what makes
-    /// those three one container: see [`State::list_of`](super::State::list_of).
+    /// The serial of a virtual container (mask 131). With a list of serials, the entry also makes
+    /// these three one container: see [`State::list_of`](super::State::list_of).
     Virtual {
-        /// Which container.
+        /// The container.
         container: ContainerId,
         /// The serial.
         serial: u32,
     },
-    /// A front begins to write with this entry, under this epoch: everything before it was read
-    /// from two backends that refuse all lower epochs since. So no entry of a lower epoch behind
-    /// this one was ever chosen, nor can be.
+    /// The first entry of a front under this epoch: everything before it was read from two backends
+    /// that refuse all lower epochs since. So no entry of a lower epoch behind this one was ever chosen,
+    /// nor can be.
     Leader(Epoch),
 }
 
 /// One entry of the log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Entry {
-    /// A handle is handed out.
+    /// A handle is given to a client.
     Grant(Grant),
-    /// A client gives its handle back. It is void; its seat is free now, or after its linger time.
+    /// A client gives its handle back. The handle is void; its seat is free now, or after its linger time.
     Release(Handle),
-    /// A handle ends at once, and with it its seat: its holder has been silent for its clean-up time, its linger time is
-    /// over, nobody was told of it, or an operator takes it back.
+    /// A handle ends at once, together with its seat: its holder has been silent for its clean-up time,
+    /// its linger time is over, no client was told of it, or an operator takes it back.
     Expire(Handle),
     /// The group agrees on a setting.
     Configure(Setting),
     /// Units are taken.
     Units {
-        /// From which licence.
+        /// The licence.
         licence: LicenceKey,
-        /// How many.
+        /// The number of units.
         take: u32,
-        /// How many the licence came with: the entry is void where it would take more.
+        /// The number of units that the licence was issued with; the entry is void if it would take more.
         issued: u32,
     },
 }
 
 impl Entry {
-    /// About how many bytes it takes when encoded, and at least 1: for cutting pieces.
+    /// Returns the approximate size of the encoded entry in bytes, at least 1, for cutting pieces.
     #[must_use]
     pub fn weight(&self) -> usize {
         match self {

@@ -9,14 +9,14 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "model", derive(Hash))]
 pub struct Epoch {
-    /// Rises with every claim; this is the number people are shown.
+    /// The round, which rises with every claim; status shows this number.
     pub round: u32,
     /// The claiming front.
     pub front: u32,
 }
 
 impl Epoch {
-    /// The lowest epoch of `front` that is above this one.
+    /// Returns the lowest epoch of `front` that is above this one.
     #[must_use]
     pub fn next_of(self, front: u32) -> Self {
         Self { round: self.round.saturating_add(1), front }
@@ -34,7 +34,7 @@ impl fmt::Display for Epoch {
 pub struct Slot(pub u64);
 
 impl Slot {
-    /// The following slot.
+    /// Returns the following slot.
     #[must_use]
     pub fn next(self) -> Self {
         Self(self.0 + 1)
@@ -58,7 +58,7 @@ impl fmt::Display for GroupId {
 }
 
 /// The name of one backend's state folder, drawn when the folder is made. A backend that lost its
-/// disk has another one, so what the lost disk promised can never be counted again.
+/// disk has another name, so a promise of the lost disk can never be counted again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct DiskId(pub u128);
 

@@ -1,7 +1,7 @@
-//! The replicated log: what an epoch, a slot and an entry are, and the state that is their fold.
+//! The replicated log: epochs, slots, entries, and the state that follows from applying them.
 //!
 //! Fronts and backends share this code, so that a seat is counted in one way in one place. What
-//! never lives here: who proposes, who accepts, when something is committed (that is
+//! never lives here: proposing, accepting, and deciding what is committed (that is
 //! [`front`](crate::front) and [`backend`](crate::backend)). The protocol as a whole:
 //!
 #![doc = include_str!("../../docs/consistency.md")]

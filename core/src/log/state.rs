@@ -1,4 +1,4 @@
-//! The fold of the log: who holds what. Seats are counted here and nowhere else.
+//! The state machine of the log: who holds what. Seats are counted here and nowhere else.
 
 use super::{
     Client, ContainerId, DiskId, Entry, Epoch, Grant, GroupId, Handle, Held, LicenceKey, Mode,
@@ -13,37 +13,37 @@ use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr};
 use serde::{Deserialize, Serialize};
 
-/// Why a grant is void. Each has its error code at the desk.
+/// The reason why a grant is void. The service has an error code for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// No seat is free (212).
     NoMoreLicences,
-    /// An exclusive use on the same station stands against it (213).
+    /// An exclusive use on the same station prevents it (213).
     ExclusiveConflict,
-    /// The handle number is in use; nobody proposes this, a replayed entry may.
+    /// The handle number is in use. No front proposes this; a replayed entry may.
     HandleTaken,
     /// Fewer units are left than asked for (33), or none (32).
     UnitsSpent,
 }
 
-/// What an entry did to the state.
+/// The effect of an entry on the state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Nothing to tell: a setting, units taken, a seat that lingers now, or a release of a
-    /// handle that is not there.
+    /// No handle begins or ends: a setting, units taken, a seat that lingers now, or a release of an
+    /// unknown handle.
     Nothing,
     /// The handle is held now.
     Granted,
-    /// The grant is void; every node that folds this log finds the same.
+    /// The grant is void; every node that applies this log has the same outcome.
     Refused(Refusal),
-    /// The handle is no more, and its seat is free; this was its grant.
+    /// The handle has ended, and its seat is free; this was its grant.
     Ended(Grant),
 }
 
 /// A handle that is held. One that takes no licence has a place here like the others.
 pub type Seat = Grant;
 
-/// How much of one licence is in use: derived from the seats, never stored.
+/// The use of one licence: derived from the seats, never stored.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
     /// Licences taken in user limit mode.
@@ -54,32 +54,32 @@ pub struct Usage {
     pub station_share: u32,
     /// Handles in no user limit mode; they take none.
     pub no_user_limit: u32,
-    /// Who uses it.
+    /// The stations that use it.
     stations: BTreeMap<StationName, Station>,
 }
 
-/// [`Client::station`], to keep: in an order that has all addresses of a host side by side.
+/// [`Client::station`] as an owned key, in an order that has all addresses of a host side by side.
 type StationName = (String, u32, IpAddr);
 
 /// Handles of one licence on one station.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Station {
     handles: u32,
-    /// Those of exclusive mode.
+    /// The number of handles in exclusive mode.
     exclusive: u32,
-    /// Those that share.
+    /// The number of handles that share.
     sharing: u32,
 }
 
 impl Usage {
-    /// Licences in use.
+    /// Returns the number of licences in use.
     #[must_use]
     pub fn used(&self) -> u32 {
         self.user_limit.saturating_add(self.exclusive).saturating_add(self.station_share)
     }
 }
 
-/// The fold of a log. Equal logs give equal states, on every machine.
+/// The state after the entries of a log. Equal logs give equal states, on every machine.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct State {
     leader: Epoch,
@@ -91,19 +91,19 @@ pub struct State {
     /// Handles that take no seat, by the address or IPv6 network of their holder: derived from the
     /// seats.
     seatless: BTreeMap<IpAddr, u32>,
-    /// All of those.
+    /// The number of handles that take no seat, of all addresses.
     seatless_all: usize,
-    /// Released seats whose linger time is not over: they count, but nobody holds them.
+    /// Released seats whose linger time is not over: they count, and no client holds them.
     lingering: BTreeSet<Handle>,
     /// Units taken.
     units: BTreeMap<LicenceKey, u32>,
-    /// When a usage period began.
+    /// The beginning of each usage period.
     used_since: BTreeMap<LicenceKey, Wall>,
-    /// The group that handle numbers are made for; `None`: the one whose log this is.
+    /// The group whose name handle numbers are made with; `None` for the group of this log.
     numbered: Option<GroupId>,
 }
 
-/// What a snapshot holds: the state without what can be derived.
+/// The contents of a snapshot: the state without derived values.
 #[derive(Serialize, Deserialize)]
 struct Snapshot {
     leader: Epoch,
@@ -116,8 +116,8 @@ struct Snapshot {
     used_since: BTreeMap<LicenceKey, Wall>,
 }
 
-/// What follows a snapshot where the group was recovered, and only there: an older program has no
-/// such state, and refuses it.
+/// The part behind a snapshot that only a recovered group has. An older program refuses a state with
+/// it.
 #[derive(Serialize, Deserialize)]
 struct Recovered {
     mark: [u8; 4],
@@ -129,59 +129,59 @@ impl Recovered {
 }
 
 impl State {
-    /// Takes the place of a group's memory that was lost, in a group of its own: these are its
-    /// members, handle numbers up to `handles` belong to somebody already, and numbers are made as
-    /// in the group `numbered`, so that none of its handles comes again.
+    /// Makes this the state of a new group that replaces one whose memory was lost: these are its
+    /// members, handle numbers up to `handles` are reserved, and numbers are made as in the group
+    /// `numbered`, so that none of its handles is used again.
     pub fn recover(&mut self, members: [DiskId; 3], handles: u32, numbered: GroupId) {
         self.members = Some(members);
         self.handles = self.handles.max(handles);
         self.numbered.get_or_insert(numbered);
     }
 
-    /// The group that handle numbers are made for: its own unless it was recovered.
+    /// Returns the group whose name handle numbers are made with: the own group unless it was recovered.
     #[must_use]
     pub fn numbered(&self) -> Option<GroupId> {
         self.numbered
     }
 
-    /// Who wrote the latest entries: those of a lower epoch that follow are void.
+    /// Returns the epoch of the latest entries: following entries of a lower epoch are void.
     #[must_use]
     pub fn leader(&self) -> Epoch {
         self.leader
     }
 
-    /// Whose acknowledgements count; `None` before the group is born.
+    /// Returns the members, whose acknowledgements count; `None` before the group is born.
     #[must_use]
     pub fn members(&self) -> Option<&[DiskId; 3]> {
         self.members.as_ref()
     }
 
-    /// Handle numbers up to and with this one belong to somebody already.
+    /// Returns the last reserved handle number.
     #[must_use]
     pub fn handles_reserved(&self) -> u32 {
         self.handles
     }
 
-    /// The serial of a virtual container.
+    /// Returns the serial of a virtual container.
     #[must_use]
     pub fn virtual_serial(&self, container: &ContainerId) -> Option<u32> {
         self.virtuals.get(container).copied()
     }
 
-    /// The virtual container of this serial.
+    /// Returns the virtual container of this serial.
     #[must_use]
     pub fn container_of(&self, serial: u32) -> Option<ContainerId> {
         self.virtuals.iter().find(|(_, own)| **own == serial).map(|(container, _)| *container)
     }
 
-    /// The serial of the list that this one takes the place of.
+    /// Returns the serial of the list that this one replaces.
     #[must_use]
     pub fn serial_before(&self, list: &ContainerId) -> Option<u32> {
         self.virtuals.iter().find(|(other, _)| list.succeeds(other)).map(|(_, serial)| *serial)
     }
 
-    /// The list of three that a container without a CmActId stands in, by its serial. No serial
-    /// stands in two: the later list has taken the other one's place.
+    /// Returns the list of three that has this serial, of a container without a CmActId. No serial is in
+    /// two lists: the later list has replaced the other one.
     #[must_use]
     pub fn list_of(&self, serial: u32) -> Option<ContainerId> {
         let lists =
@@ -189,38 +189,38 @@ impl State {
         self.virtuals.keys().find(lists).copied()
     }
 
-    /// The seat of a handle, if anybody holds it or it lingers.
+    /// Returns the seat of a handle, if a client holds it or it lingers.
     #[must_use]
     pub fn seat(&self, handle: Handle) -> Option<&Seat> {
         self.seats.get(&handle)
     }
 
-    /// What a handle was granted for; a seat that only lingers is nobody's.
+    /// Returns the grant of a held handle; a lingering seat is held by no client.
     #[must_use]
     pub fn held(&self, handle: Handle) -> Option<&Seat> {
         self.seat(handle).filter(|_| !self.lingers(handle))
     }
 
-    /// Whether a seat was released and only lingers: its handle is void.
+    /// Returns whether a seat was released and only lingers: its handle is void.
     #[must_use]
     pub fn lingers(&self, handle: Handle) -> bool {
         self.lingering.contains(&handle)
     }
 
-    /// Units taken from a licence so far.
+    /// Returns the units taken from a licence so far.
     #[must_use]
     pub fn units_taken(&self, licence: &LicenceKey) -> u32 {
         self.units.get(licence).copied().unwrap_or(0)
     }
 
-    /// When the usage period of a licence began; `None` before its first use.
+    /// Returns the beginning of a licence's usage period; `None` before its first use.
     #[must_use]
     pub fn used_since(&self, licence: &LicenceKey) -> Option<Wall> {
         self.used_since.get(licence).copied()
     }
 
-    /// The address under which uses of a licence by the same host and session are counted; `None`:
-    /// there are none, or the client does not name its host.
+    /// Returns the address under which uses of a licence by the same host and session are counted;
+    /// `None` if there are none, or the client does not name its host.
     #[must_use]
     pub fn station_address(&self, licence: &LicenceKey, client: &Client) -> Option<IpAddr> {
         let (_, host, session) = client.station();
@@ -233,38 +233,38 @@ impl State {
         (name == host && *number == session).then_some(*address)
     }
 
-    /// All of them, in handle order.
+    /// Returns all seats, in the order of their handles.
     pub fn seats(&self) -> impl Iterator<Item = &Seat> {
         self.seats.values()
     }
 
-    /// How many there are.
+    /// Returns the number of seats.
     #[must_use]
     pub fn seat_count(&self) -> usize {
         self.seats.len()
     }
 
-    /// How many of them take no seat, of one address and of all.
+    /// Returns the numbers of handles that take no seat, of one address and of all.
     #[must_use]
     pub fn seatless(&self, address: IpAddr) -> (u32, usize) {
         (self.seatless.get(&network(address)).copied().unwrap_or(0), self.seatless_all)
     }
 
-    /// What is in use of one licence.
+    /// Returns the use of one licence.
     #[must_use]
     pub fn usage(&self, licence: &LicenceKey) -> Option<&Usage> {
         self.usage.get(licence)
     }
 
-    /// The licences of which handles are held.
+    /// Returns the licences of which handles are held.
     pub fn licences_in_use(&self) -> impl Iterator<Item = &LicenceKey> {
         self.usage.keys()
     }
 
-    /// Whether a grant would hold if it were the next entry.
+    /// Checks that a grant would hold if it were the next entry.
     ///
     /// # Errors
-    /// Why it would be void.
+    /// Returns the reason why it would be void.
     pub fn check(&self, grant: &Grant) -> Result<(), Refusal> {
         if self.seats.contains_key(&grant.handle) {
             return Err(Refusal::HandleTaken);
@@ -273,7 +273,7 @@ impl State {
         let usage = self.usage.get(licence);
         let station = usage.and_then(|usage| usage.stations.get(&station_of(grant)));
         // Exclusive is the only use of its station (protocol facts 5.2: "only one running instance per
-        // machine"), so one that takes no licence stands against it too, and it against them.
+        // machine"), so an access that takes no licence conflicts with it as well, in both directions.
         if station.is_some_and(|on| on.exclusive > 0 || grant.mode == Mode::Exclusive) {
             return Err(Refusal::ExclusiveConflict);
         }
@@ -287,7 +287,7 @@ impl State {
         }
     }
 
-    /// Folds the next entry in.
+    /// Applies the next entry.
     pub fn apply(&mut self, entry: &Entry) -> Outcome {
         match entry {
             Entry::Grant(grant) => match self.check(grant) {
@@ -333,8 +333,8 @@ impl State {
         }
     }
 
-    /// What was held and taken under a list that this one takes the place of goes on under this
-    /// one: whichever front has its list in the log, a seat is counted once.
+    /// Moves everything held and taken under a replaced list to this one, so that a seat is counted once
+    /// whichever front's list is in the log.
     fn succeed(&mut self, list: ContainerId) {
         let moved = |key: LicenceKey| {
             if list.succeeds(&key.container) { LicenceKey { container: list, ..key } } else { key }
@@ -404,7 +404,7 @@ impl State {
         Outcome::Ended(seat)
     }
 
-    /// A use of a licence is over.
+    /// Subtracts a use of a licence that is over.
     fn unused(&mut self, licence: &LicenceKey, seat: &Seat) {
         let name = station_of(seat);
         let Some(usage) = self.usage.get_mut(licence) else { return };
@@ -430,7 +430,7 @@ impl State {
         }
     }
 
-    /// The state as bytes, for a journal or another machine. Equal states give equal bytes.
+    /// Encodes the state, for a journal or another machine. Equal states give equal bytes.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let snapshot = Snapshot {
@@ -452,7 +452,7 @@ impl State {
         bytes
     }
 
-    /// The state that [`encode`](Self::encode) wrote; `None` if the bytes are not one.
+    /// Decodes a state that [`encode`](Self::encode) wrote; returns `None` if the bytes are not one.
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let (snapshot, rest) = postcard::take_from_bytes::<Snapshot>(bytes).ok()?;

@@ -1,8 +1,8 @@
-//! What is known of the group beyond a copy of the log, so that a disk that goes back in time is
-//! noticed: how far each disk has come, how far the log goes, what day it is.
+//! The witness: knowledge of the group beyond a copy of the log, which reveals a disk that goes back
+//! in time. It has the position of each disk, the extent of the log, and the latest date.
 //!
-//! Nothing of it is ever counted as a vote. What never lives here: what follows from it, which is a
-//! claiming front's to decide (*Consistency* 7).
+//! It never counts as a vote. What never lives here: the conclusions, which a claiming front draws
+//! (*Consistency* 7).
 
 use super::{DiskId, Epoch, Slot};
 use crate::limits::{SLOT_LAST, WITNESSED_MAX};
@@ -11,19 +11,19 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
-/// How far a disk has come, as it has said itself to a front: it cannot have promised less, nor
-/// hold fewer slots, unless it has gone back in time.
+/// The position of a disk, as the disk itself has reported it to a front: it cannot have promised
+/// less, nor hold fewer slots, unless it has gone back in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Acked {
     /// The disk.
     pub disk: DiskId,
-    /// It has promised this epoch.
+    /// The epoch that it has promised.
     pub promised: Epoch,
-    /// It has had this slot.
+    /// The last slot that it has held.
     pub slot: Slot,
 }
 
-/// What is known of the group. All of it only ever rises.
+/// The knowledge of the group. Each of its values only rises.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Witness {
     known: Slot,
@@ -32,27 +32,27 @@ pub struct Witness {
 }
 
 impl Witness {
-    /// Every slot up to here was said to be chosen.
+    /// Returns the slot up to which every slot was reported as chosen.
     #[must_use]
     pub fn known(&self) -> Slot {
         self.known
     }
 
-    /// The latest date of the group; 0: none was told.
+    /// Returns the latest date of the group; 0 if none was reported.
     #[must_use]
     pub fn date(&self) -> Wall {
         self.date
     }
 
-    /// How far other disks have come.
+    /// Returns the positions of other disks.
     #[must_use]
     pub fn acked(&self) -> Vec<Acked> {
         let one = |(&disk, &(promised, slot))| Acked { disk, promised, slot };
         self.acked.iter().map(one).collect()
     }
 
-    /// Every bound of what a front may be told holds, as in
-    /// [`Facts`](crate::wire::group::Facts). Only a damaged journal has another one.
+    /// Returns whether all bounds of a report to a front hold, as in
+    /// [`Facts`](crate::wire::group::Facts). Only a damaged journal breaks them.
     #[must_use]
     pub(crate) fn is_in_range(&self) -> bool {
         self.known.0 <= SLOT_LAST
@@ -60,7 +60,7 @@ impl Witness {
             && self.acked.values().all(|(_, slot)| slot.0 <= SLOT_LAST)
     }
 
-    /// Takes what a front has told. Returns whether any of it was new.
+    /// Merges a front's report. Returns whether any of it was new.
     pub fn hear(&mut self, known: Slot, date: Wall, acked: &[Acked]) -> bool {
         let before = self.clone();
         self.known = self.known.max(known);
@@ -71,14 +71,14 @@ impl Witness {
             *slot = one.slot.max(*slot);
         }
         while self.acked.len() > WITNESSED_MAX {
-            // The one that has stayed behind is a member no more.
+            // The disk that has stayed behind is no longer a member.
             let last = self.acked.iter().min_by_key(|(_, came)| **came).map(|(disk, _)| *disk);
             last.and_then(|disk| self.acked.remove(&disk));
         }
         *self != before
     }
 
-    /// How far a disk has come at least, if any front has told.
+    /// Returns the least position of a disk, if any front has reported it.
     #[must_use]
     pub fn of(&self, disk: DiskId) -> Option<Acked> {
         let (promised, slot) = *self.acked.get(&disk)?;
