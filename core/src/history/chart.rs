@@ -7,7 +7,7 @@ use crate::time::Wall;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
-/// How long a chart goes back.
+/// The span of a chart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Span {
     /// Sixty minutes.
@@ -21,13 +21,13 @@ pub enum Span {
 impl Span {
     const ALL: [Self; 3] = [Self::Hour, Self::Day, Self::Month];
 
-    /// The one of this name.
+    /// Returns the span of this name.
     #[must_use]
     pub fn of_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|span| span.name() == name)
     }
 
-    /// Its name.
+    /// Returns its name.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -37,7 +37,7 @@ impl Span {
         }
     }
 
-    /// Seconds of one step.
+    /// Returns the seconds of one step.
     #[must_use]
     pub fn step(self) -> u64 {
         match self {
@@ -47,7 +47,7 @@ impl Span {
         }
     }
 
-    /// How many steps there are, the one that it is now among them.
+    /// Returns the number of steps, including the present one.
     #[must_use]
     pub fn steps(self) -> usize {
         match self {
@@ -57,7 +57,7 @@ impl Span {
         }
     }
 
-    /// Where a chart begins.
+    /// Returns the beginning of a chart.
     #[must_use]
     pub fn from(self, now: Wall) -> Wall {
         let last = now.0 / self.step();
@@ -80,11 +80,12 @@ struct Row {
 }
 
 impl Row {
-    /// The step of a time; `None`: it is too long ago. What was in use before it came goes on.
+    /// Returns the step of a time; `None` if it is too long ago. Seats in use before the step remain in
+    /// use.
     fn at(&mut self, span: Span, time: Wall, used: u32) -> Option<&mut Step> {
         let (number, len) = (time.0 / span.step(), span.steps());
         let back = self.last.saturating_sub(number);
-        // A clock that was ahead, and was set right: what it counted stands where nobody looks.
+        // A clock was ahead and was set right: its counts lie outside of every chart.
         if self.steps.is_empty() || back > len as u64 {
             (self.steps, self.last) = (VecDeque::new(), number);
             self.steps.push_back(Step { most: used, denied: 0 });
@@ -155,7 +156,7 @@ impl Charts {
         }
     }
 
-    /// Nothing is in use any more: the set-up was born anew.
+    /// Sets all use to zero, because the group was born anew.
     pub(super) fn restart(&mut self, time: Wall) {
         for rows in self.licences.values_mut() {
             let before = core::mem::take(&mut rows.used);
@@ -165,7 +166,7 @@ impl Charts {
         }
     }
 
-    /// What there is to show.
+    /// Returns the chart of each licence.
     #[must_use]
     pub fn show(&self, span: Span, now: Wall) -> Vec<Chart> {
         let shown = self.licences.iter().map(|(&(firm_code, product_code, tmr_id), rows)| {

@@ -1,4 +1,4 @@
-//! The place of a record: what makes it the same one in the files of both fronts.
+//! The place of a record, which identifies it in the files of both fronts.
 
 use super::Malformed;
 use crate::log::{Epoch, GroupId, Slot};
@@ -7,73 +7,73 @@ use core::str::FromStr;
 use serde::de::{Deserialize, Deserializer, Error};
 use serde::ser::{Serialize, Serializer};
 
-/// Where a record stands. One that follows from a log entry has that entry's place, the same
-/// wherever it is written; what is in no entry (a refusal) comes behind the last one recorded before
-/// it, numbered by the front that led.
+/// The place of a record. A record that follows from a log entry has that entry's place, the same in
+/// every file; a record without an entry (a refusal) stands behind the last entry recorded before it,
+/// numbered by the front that led.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Mark {
-    /// Of the group's name the last eight hex digits: another group has another log.
+    /// The last eight hex digits of the group's name, because another group has another log.
     group: u32,
-    /// Under which the slot was written, as the log says.
+    /// The epoch under which the slot was written, as the log states it.
     epoch: Epoch,
     /// The slot.
     slot: Slot,
-    /// 0: the entry in that slot; else what came behind it.
+    /// 0 for the entry in that slot, else the number of the record behind it.
     behind: u32,
 }
 
 impl Mark {
-    /// The place of an entry.
+    /// Returns the place of an entry.
     #[must_use]
     pub fn of_entry(group: GroupId, epoch: Epoch, slot: Slot) -> Self {
         #[expect(clippy::cast_possible_truncation, reason = "the last digits")]
         Self { group: group.0 as u32, epoch, slot, behind: 0 }
     }
 
-    /// The next place behind the same entry; `None`: there is none any more.
+    /// Returns the next place behind the same entry; `None` if the numbers are used up.
     #[must_use]
     pub fn behind(self) -> Option<Self> {
         Some(Self { behind: self.behind.checked_add(1)?, ..self })
     }
 
-    /// The last place behind the same entry.
+    /// Returns the last place behind the same entry.
     #[must_use]
     pub fn end(self) -> Self {
         Self { behind: u32::MAX, ..self }
     }
 
-    /// What tells its group from another one.
+    /// Returns the digits that distinguish its group from another one.
     #[must_use]
     pub fn group(&self) -> u32 {
         self.group
     }
 
-    /// Whether it is a place in this group's log, as far as its few digits tell.
+    /// Returns whether it is a place in this group's log, by the digits of the group's name.
     #[must_use]
     pub fn is_of(&self, group: GroupId) -> bool {
         self.is_beside(&Self::of_entry(group, self.epoch, self.slot))
     }
 
-    /// Under which its slot was written.
+    /// Returns the epoch under which its slot was written.
     #[must_use]
     pub fn epoch(&self) -> Epoch {
         self.epoch
     }
 
-    /// Its slot.
+    /// Returns its slot.
     #[must_use]
     pub fn slot(&self) -> Slot {
         self.slot
     }
 
-    /// Whether both are of one group, so that one comes before the other.
+    /// Returns whether both are of one group, so that they are ordered.
     #[must_use]
     pub fn is_beside(&self, other: &Self) -> bool {
         self.group == other.group
     }
 
-    /// Whether it comes after everything up to `covered`. Another group's record does: its log
-    /// begins anew.
+    /// Returns whether it comes after everything up to `covered`. A record of another group does,
+    /// because its log begins anew.
     #[must_use]
     pub fn follows(&self, covered: Option<&Self>) -> bool {
         covered.is_none_or(|covered| !self.is_beside(covered) || self > covered)

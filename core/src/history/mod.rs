@@ -1,9 +1,9 @@
 //! Usage history: who used which licence from when to when, and who was refused.
 //!
 //! What lives here: a [`Record`] and its two forms (a JSON line, and the lines of a licence tracking
-//! file), its place among the others ([`Mark`]), what is kept of the latest ones in memory
-//! ([`History`]), and counting for charts ([`Charts`]). What never lives here: when something is
-//! recorded and told to the twin (that is [`front`](crate::front)) and files (that is the runtime).
+//! file), its place among the others ([`Mark`]), the latest ones in memory
+//! ([`History`]), and counting for charts ([`Charts`]). What never lives here: when an event is
+//! recorded and sent to the twin (that is [`front`](crate::front)) and files (that is the runtime).
 //!
 #![doc = include_str!("../../docs/history.md")]
 

@@ -1,5 +1,5 @@
-//! One record, and the JSON line that it is everywhere: in files, in memory, and between fronts.
-//! Fields may come with later versions; a reader leaves what it does not know.
+//! One record, and its JSON line, which is the form in files, in memory, and between fronts. Later
+//! versions may add fields; a reader ignores unknown ones.
 
 use super::{Malformed, Mark};
 use crate::licence::rfc3339;
@@ -14,49 +14,49 @@ use serde::de::{Deserializer, Error};
 use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
 
-/// What happened.
+/// The kind of an event.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// A licence is in use from now on.
     Access,
-    /// Its user has given it back. Its seat may linger.
+    /// The user has given the licence back. Its seat may linger.
     Release,
-    /// It was taken back: its user was silent for too long, has gone away before it was told of it,
-    /// or an operator said so.
+    /// The licence was taken back: its user was silent for too long, went away before it was told of
+    /// it, or an operator took it back.
     Expire,
     /// The linger time of a seat that was given back is over.
     Lingered,
     /// An access was refused.
     Denied,
-    /// The set-up was born: everything before is another one's.
+    /// The group was born: records before this one belong to another group.
     Started,
     /// A front begins to lead.
     Leads,
-    /// What happened between the record before and this one is not known.
+    /// The events between the record before and this one are not known.
     Gap,
-    /// So many lines could not be written here before this one; the other front may have them.
+    /// Lines that could not be written here before this one; the other front may have them.
     Lost,
-    /// Something that a later version records.
+    /// An event that a later version records.
     #[default]
     #[serde(other)]
     Other,
 }
 
-/// One record. What does not belong to its kind is empty, and not in its line.
+/// One record. Fields that do not belong to its kind are empty, and not in its line.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Record {
-    /// Its place; that of [`Kind::Lost`] is empty.
+    /// The place; that of [`Kind::Lost`] is empty.
     #[serde(skip_serializing_if = "is_empty")]
     pub id: Mark,
-    /// When, by the clock of the front that led, or, of an entry that this one had not told of, of
-    /// the front that took over.
+    /// The time, by the clock of the front that led, or of the front that took over if the former had
+    /// not sent the record.
     #[serde(serialize_with = "as_text", deserialize_with = "of_text")]
     pub time: Wall,
-    /// What.
+    /// The kind.
     pub kind: Kind,
-    /// Of a refusal: the error that the client was told.
+    /// Of a refusal: the error in the client's answer.
     #[serde(skip_serializing_if = "is_empty")]
     pub error: u32,
     /// Firm Code.
@@ -77,14 +77,14 @@ pub struct Record {
     /// Feature bits.
     #[serde(skip_serializing_if = "is_empty")]
     pub feature_map: u32,
-    /// From when on it cannot be used.
+    /// The time from which the licence cannot be used.
     #[serde(
         skip_serializing_if = "is_empty",
         serialize_with = "as_optional_text",
         deserialize_with = "of_optional_text"
     )]
     pub expires: Option<Wall>,
-    /// Its seats.
+    /// The licence's seats.
     #[serde(skip_serializing_if = "is_empty")]
     pub quantity: u32,
     /// Seats in use after this.
@@ -93,31 +93,31 @@ pub struct Record {
     /// The handle.
     #[serde(skip_serializing_if = "is_empty")]
     pub handle: u32,
-    /// How it counts.
+    /// The mode of the access.
     #[serde(
         skip_serializing_if = "is_empty",
         serialize_with = "as_name",
         deserialize_with = "of_name"
     )]
     pub mode: Option<Mode>,
-    /// Seats that it takes or asked for.
+    /// Seats that the access takes or asked for.
     #[serde(skip_serializing_if = "is_empty")]
     pub take: u32,
-    /// Of an access: the client's session, which is part of what makes its station.
+    /// Of an access: the client's session, which is part of its station.
     #[serde(skip_serializing_if = "is_empty")]
     pub session: u32,
     /// Of an access: seconds for which its seat will linger.
     #[serde(skip_serializing_if = "is_empty")]
     pub linger: u32,
-    /// Of an end: when it was granted.
+    /// Of an end: the time of the grant.
     #[serde(
         skip_serializing_if = "is_empty",
         serialize_with = "as_optional_text",
         deserialize_with = "of_optional_text"
     )]
     pub since: Option<Wall>,
-    /// Where the client's connection came from; of [`Kind::Started`] and [`Kind::Leads`]: where
-    /// clients reach the front.
+    /// The address of the client's connection; of [`Kind::Started`] and [`Kind::Leads`]: the address at
+    /// which clients reach the front.
     #[serde(skip_serializing_if = "is_empty")]
     pub address: Option<IpAddr>,
     /// The client's host name; of [`Kind::Started`] and [`Kind::Leads`]: the front's.
@@ -132,14 +132,14 @@ pub struct Record {
     /// Free text of the client's program.
     #[serde(skip_serializing_if = "is_empty")]
     pub app_text: String,
-    /// Of [`Kind::Lost`]: how many. Of [`Kind::Denied`]: how many accesses this line stands for, where
-    /// it is not one.
+    /// Of [`Kind::Lost`]: the number of lines. Of [`Kind::Denied`]: the number of accesses that this line
+    /// stands for, if it is not one.
     #[serde(skip_serializing_if = "is_empty")]
     pub count: u64,
 }
 
 impl Record {
-    /// Of a handle that begins or ends.
+    /// Returns the record of a handle that begins or ends.
     #[must_use]
     pub fn of_grant(kind: Kind, grant: &Grant) -> Self {
         let client = &grant.client;
@@ -165,7 +165,7 @@ impl Record {
         record
     }
 
-    /// The grant that an access was of, as far as it matters to who holds what.
+    /// Returns the grant of an access, with the fields that matter for who holds what.
     #[must_use]
     pub fn grant(&self, container: ContainerId) -> Option<Grant> {
         let (firm_code, product_code, tmr_id) = (self.firm_code, self.product_code, self.tmr_id);
@@ -183,7 +183,7 @@ impl Record {
             handle: Handle(self.handle),
             held: Held::Licence(LicenceKey { container, firm_code, product_code, tmr_id }),
             fingerprint: 0,
-            // It was granted, whatever the licence's quantity is now.
+            // The grant was valid, independent of the licence's present quantity.
             quantity: u32::MAX,
             take: self.take,
             mode: self.mode?,
@@ -195,13 +195,13 @@ impl Record {
         })
     }
 
-    /// Says which licence it is about.
+    /// Sets the licence that the record concerns.
     pub fn name(&mut self, key: &LicenceKey) {
         (self.firm_code, self.product_code, self.tmr_id) =
             (key.firm_code, key.product_code, key.tmr_id);
     }
 
-    /// Its line, with the line feed.
+    /// Returns the record's line, with the line feed.
     #[must_use]
     pub fn line(&self) -> Vec<u8> {
         let mut line = serde_json::to_vec(self).expect("a record in memory is always written");
@@ -209,10 +209,10 @@ impl Record {
         line
     }
 
-    /// From a line, with or without the line feed.
+    /// Reads a record from a line, with or without the line feed.
     ///
     /// # Errors
-    /// It is none, cut off, or too long.
+    /// Returns [`Malformed`] for bytes that are no record, are cut off, or are too long.
     pub fn parse(line: &[u8]) -> Result<Self, Malformed> {
         if line.len() > HISTORY_LINE {
             return Err(Malformed);
@@ -220,13 +220,13 @@ impl Record {
         serde_json::from_slice(line).map_err(|_| Malformed)
     }
 
-    /// Accesses that were refused.
+    /// Returns the number of refused accesses.
     #[must_use]
     pub fn refused(&self) -> u64 {
         if self.kind == Kind::Denied { self.count.max(1) } else { 0 }
     }
 
-    /// Seats that it takes while it lasts.
+    /// Returns the number of seats that the access takes while it lasts.
     #[must_use]
     pub fn takes(&self) -> u32 {
         match self.mode {

@@ -1,6 +1,6 @@
-//! The lines of a licence tracking file, as the documented ones are: a header, then one line per
-//! event, of one Firm Code. Which fields stand in a release is inferred: that page says no more than
-//! that there is such a line.
+//! The lines of a licence tracking file, in the documented form: a header, then one line per event, of
+//! one Firm Code. The fields of a release are inferred: the documentation only says that there is such
+//! a line.
 
 use super::{Kind, Record};
 use crate::licence::rfc3339;
@@ -16,34 +16,35 @@ use core::net::IpAddr;
 /// 2000-01-01T00:00:00Z.
 const YEAR_2000: u64 = 946_684_800;
 
-/// The front that led when something happened.
+/// The front that led at the time of an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Server {
     /// Host name.
     pub name: String,
-    /// Where clients reach it.
+    /// The address at which clients reach it.
     pub address: IpAddr,
 }
 
-/// What a licence was like: another one has a number of its own in a file.
+/// The properties of a licence. Other properties have a number of their own in a file.
 type Licence = (u32, u32, u32, u32, Option<Wall>, u32, String);
 
-/// What was written to one file.
+/// The licences that were written to one file.
 #[derive(Clone, Debug, Default)]
 pub struct Tracking {
     licences: BTreeMap<Licence, u32>,
-    /// Numbers that were given.
+    /// The count of assigned numbers.
     given: u32,
 }
 
 impl Tracking {
-    /// The number of all files that a process begins, and that began at this time.
+    /// Returns the number of all files of a process that began at this time.
     #[must_use]
     pub fn logfile_id(begun: Wall) -> u64 {
         begun.0.saturating_sub(YEAR_2000)
     }
 
-    /// How a file begins. `started`: it is the first one of its Firm Code in this set-up.
+    /// Returns the beginning of a file. `started`: the file is the first one of its Firm Code in this
+    /// set-up.
     #[must_use]
     pub fn header(firm_code: u32, server: &Server, now: Wall, id: u64, started: bool) -> String {
         let (name, address) = (Quoted(&server.name), server.address);
@@ -54,17 +55,17 @@ impl Tracking {
             env!("CARGO_PKG_VERSION"),
         );
         if started {
-            // Of a whole set-up, never of one front.
+            // The line concerns the whole set-up, never one front.
             let now = Stamp(now);
             let _ = writeln!(out, "{now} Admin Server:{name} CodeMeter_started {now}");
         }
         out
     }
 
-    /// Adds the lines of a record, if it has any here.
+    /// Adds the lines of a record, if it has any in this file.
     pub fn write(&mut self, record: &Record, server: &Server, out: &mut String) {
         let begins = record.kind == Kind::Access;
-        // Its other reasons stand in the JSON lines.
+        // The JSON lines have the other reasons.
         let refused =
             record.kind == Kind::Denied && record.error == CmError::NO_MORE_LICENSES.code();
         let ends = matches!(record.kind, Kind::Release | Kind::Expire);
@@ -94,7 +95,7 @@ impl Tracking {
         };
     }
 
-    /// The number of a record's licence in this file; one that is new has a line first.
+    /// Returns the number of a record's licence in this file; a new licence gets a line first.
     fn licence(&mut self, record: &Record, server: &Server, out: &mut String) -> u32 {
         let Record { serial, product_code, tmr_id, feature_map, expires, quantity, .. } = *record;
         let licence =
@@ -123,7 +124,7 @@ impl Tracking {
     }
 }
 
-/// A time as these files have it: UTC, without saying so.
+/// A time in the form of these files: UTC, without a suffix.
 struct Stamp(Wall);
 
 impl fmt::Display for Stamp {
@@ -132,7 +133,7 @@ impl fmt::Display for Stamp {
     }
 }
 
-/// A text in quotes that stays one field of one line, whatever a client says.
+/// A text in quotes that stays one field of one line for every input of a client.
 struct Quoted<'a>(&'a str);
 
 impl fmt::Display for Quoted<'_> {
