@@ -1,4 +1,4 @@
-//! What is wrong with a front, its backends, its twin, the virtual address, clocks and certificate.
+//! The verdict on a front, its backends, its twin, the virtual address, clocks and certificate.
 
 use super::{Facts, Found, Severity, places};
 use crate::admin::status::{
@@ -49,8 +49,8 @@ pub(super) fn judge(facts: &Facts<'_>, found: &mut Found) {
     }
 }
 
-/// Machines that could not take the virtual address. Where this front could not serve either, that is
-/// what is wrong, and mostly the same backends are missing at both.
+/// Adds the machines that could not take the virtual address. If this front could not serve either,
+/// that is the trouble, and mostly the same backends are missing at both.
 fn address(facts: &Facts<'_>, found: &mut Found) {
     let (front, Ok(())) = (facts.status, &facts.ready) else { return };
     let Some(AddressStatus { this, other }) = &front.address else { return };
@@ -72,7 +72,7 @@ fn address(facts: &Facts<'_>, found: &mut Found) {
     }
 }
 
-/// What has bounds: handles and connections.
+/// Adds bounds that are nearly reached: handles and connections.
 fn fill(facts: &Facts<'_>, found: &mut Found) {
     let handles = facts.status.handles;
     if handles >= HANDLES_MAX as u64 / 10 * 9 {
@@ -89,7 +89,7 @@ fn fill(facts: &Facts<'_>, found: &mut Found) {
     }
 }
 
-/// Whether fewer than two backends are there, as each of them says of itself below.
+/// Returns whether fewer than two backends are there; each of them has a line of its own.
 fn too_few(front: &FrontStatus) -> bool {
     front.backends.iter().filter(|one| one.state == BackendState::Down).count() > 1
 }
@@ -104,7 +104,7 @@ fn leading(facts: &Facts<'_>, found: &mut Found) {
         let todo = "Do what the sentence says; the manual's runbook has each step.";
         found.on("front").red("cannot-lead", format!("{what}: {obstacle}."), todo);
     } else if too_few(front) {
-        // The cause is told with each backend.
+        // The line of each backend has the cause.
     } else if let Err(reason) = &facts.ready {
         let text = format!("This front cannot serve: {reason}.");
         let todo = "Start the backends that are missing, with their disks.";
@@ -116,7 +116,7 @@ fn leading(facts: &Facts<'_>, found: &mut Found) {
     }
 }
 
-/// Whether what a backend in this state acknowledges counts.
+/// Returns whether the acknowledgements of a backend in this state count.
 pub(super) fn counts(state: BackendState) -> bool {
     matches!(state, BackendState::Up | BackendState::Unfenced)
 }
@@ -125,7 +125,7 @@ fn backends(front: &FrontStatus, found: &mut Found) {
     let out = front.backends.iter().filter(|one| !counts(one.state)).count();
     let severity = if out > 1 { Severity::Red } else { Severity::Yellow };
     let too_few = if too_few(front) { " Two must be there: no client is served." } else { "" };
-    // Who cannot lead brings nobody up to date: what stops it is told.
+    // A front that cannot lead repairs no backend, and its obstacle has a line.
     let waits = |one: &&BackendStatus| {
         front.obstacle.is_some() && one.state == BackendState::Repairing && one.trouble.is_none()
     };
@@ -183,7 +183,7 @@ fn other_front(facts: &Facts<'_>, twin: &Twin, found: &mut Found) {
                     between the fronts.";
         found.on("twin").yellow("twin-silent", text, todo);
     } else if front.role == Role::Standby && twin.role != Some(Role::Active) {
-        // Who cannot serve says why above.
+        // A front that cannot serve has a line with the reason.
         if facts.ready.is_ok() {
             let text = "Neither front leads: clients are served by nobody.".into();
             let todo = "See why no machine gets the virtual address (tmrd doctor), or without one: tmrd activate.";
@@ -207,7 +207,7 @@ fn other_front(facts: &Facts<'_>, twin: &Twin, found: &mut Found) {
         let text = format!("The other front: {trouble}.");
         found.on("twin").yellow("twin-trouble", text, "Mend what the sentence names.");
     }
-    // What one that is gone has said may be so no more.
+    // Reports of a twin that is gone may be outdated.
     let version = twin.version.as_ref().filter(|_| twin.connected);
     if let Some(other) = version.filter(|other| *other != front.version) {
         let text = format!("The other front runs tmrd {other}, this one {}.", front.version);
@@ -273,7 +273,7 @@ fn certificate(facts: &Facts<'_>, found: &mut Found) {
     }
 }
 
-/// Tokens that end soon. One may have been made for a night: that is worth knowing, and no more.
+/// Adds tokens that end soon. A token may have been made for a night, so this is `info` only.
 fn tokens(facts: &Facts<'_>, found: &mut Found) {
     for token in facts.tokens.iter().filter(|it| it.holds(facts.now)) {
         let left = token.ends.0.saturating_sub(facts.now.0);
@@ -288,7 +288,7 @@ fn tokens(facts: &Facts<'_>, found: &mut Found) {
     }
 }
 
-/// So many seconds that are left, for people: days, or hours where there are less than two days.
+/// Returns the remaining seconds as text: days, or hours if less than two days are left.
 #[must_use]
 pub fn until(seconds: u64) -> String {
     match seconds {
@@ -298,7 +298,7 @@ pub fn until(seconds: u64) -> String {
     }
 }
 
-/// A number with its noun.
+/// Returns a number with its noun.
 pub(super) fn count(number: u64, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }

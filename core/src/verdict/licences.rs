@@ -1,4 +1,4 @@
-//! What is wrong with the licences of a group: parts, dates, units, seats and refused accesses.
+//! The verdict on the licences of a group: parts, dates, units, seats and refused accesses.
 
 use super::front::{count, until};
 use super::{Facts, Found, Severity};
@@ -9,22 +9,22 @@ use alloc::format;
 use alloc::string::String;
 use serde::Serialize;
 
-/// How a licence stands, in one word: what there is worst of it.
+/// The state of a licence in one word: the worst that applies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LicenceState {
-    /// Whoever asks gets a seat.
+    /// Seats are free.
     #[default]
     Served,
-    /// It is served, and one part is missing or differs.
+    /// The licence is served, and one part is missing or differs.
     TwoParts,
-    /// It is served, and nobody gets a seat until one is given back.
+    /// The licence is served, and all its seats are in use.
     AllInUse,
-    /// Its units are used up.
+    /// The units are used up.
     NoUnits,
-    /// Its time has not come.
+    /// The activation time has not come.
     NotActiveYet,
-    /// Its time is over.
+    /// The expiration time has passed.
     Expired,
     /// No two parts agree.
     TooFewParts,
@@ -33,7 +33,7 @@ pub enum LicenceState {
 }
 
 impl LicenceState {
-    /// How bad that is; `None`: it is not.
+    /// Returns the severity of the state; `None` if there is no trouble.
     #[must_use]
     pub fn severity(self) -> Option<Severity> {
         match self {
@@ -47,7 +47,8 @@ impl LicenceState {
     }
 }
 
-/// How a licence stands. `members`: two of the group are there; `now`: the date of the group.
+/// Returns the state of a licence. `members`: two members of the group are there; `now`: the date of the
+/// group.
 #[must_use]
 pub fn licence_state(licence: &LicenceStatus, members: bool, now: Wall) -> LicenceState {
     if licence.matching < 2 {
@@ -115,8 +116,8 @@ fn about(licence: &LicenceStatus) -> String {
     format!("{}:{}", name(licence), licence.tmr_id)
 }
 
-/// How many parts of any licence are out for a reason that is told elsewhere: their backends are down
-/// or left out, or hold another one's file.
+/// Returns how many parts of any licence are missing for a reason that has a line of its own: their
+/// backends are down or left out, or hold another backend's file.
 fn parts_out(status: &FrontStatus) -> usize {
     let is_out = |one: &&BackendStatus| one.state == BackendState::Down || one.trouble.is_some();
     let down = status.backends.iter().filter(is_out).count();

@@ -1,5 +1,5 @@
-//! What is wrong with the machine that a server runs on: files that it does without, and room on
-//! its disk.
+//! The verdict on the machine that a server runs on: files that it does without, and room on its
+//! disk.
 
 use super::{Found, Trouble};
 use crate::admin::{FileTrouble, Room};
@@ -8,7 +8,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// Adds what is wrong with the machine, and puts the worst first.
+/// Adds the troubles of the machine, and sorts the worst first.
 #[must_use]
 pub fn with_machine(
     troubles: Vec<Trouble>,

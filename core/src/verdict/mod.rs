@@ -3,7 +3,7 @@
 //! What lives here: the rules, as pure functions of facts that status shows. The admin page, `tmrd
 //! status`, `tmrd doctor`, their exit codes, the metrics and the alert rules show this verdict and
 //! judge nothing on their own. What never lives here: how a fact is found out. A new kind of fact
-//! (keepalived) becomes a field of [`Facts`] and a rule beside the others, and a row of the table
+//! becomes a field of [`Facts`] and a rule beside the others, and a row of the table
 //! of states.
 
 mod front;
@@ -31,20 +31,20 @@ pub use front::until;
 pub use licences::{LicenceState, licence_state};
 pub use machine::with_machine;
 
-/// How bad a trouble is. The worst comes first.
+/// The severity of a trouble. The worst comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// Somebody is not served or not protected.
+    /// Some client is not served or not protected.
     Red,
     /// All are served, and the next fault, or the passing of time, may end that.
     Yellow,
-    /// Worth knowing; nothing has to be done.
+    /// The trouble is worth knowing, and requires nothing.
     Info,
 }
 
 impl Severity {
-    /// As status and metrics call it.
+    /// Returns the name used in status and metrics.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -55,39 +55,39 @@ impl Severity {
     }
 }
 
-/// One thing that is wrong.
+/// One trouble.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Trouble {
-    /// How bad it is.
+    /// The severity.
     pub severity: Severity,
     /// The kind, fixed for programs, like `backend-down`.
     pub code: &'static str,
-    /// What it is about: `front`, `twin`, `machine`, the address of a backend, or a licence as
-    /// Firm Code, Product Code and TMR-Id with colons between them.
+    /// The subject: `front`, `twin`, `machine`, the address of a backend, or a licence as Firm Code,
+    /// Product Code and TMR-Id with colons between them.
     pub about: String,
-    /// What is wrong, in one or more sentences.
+    /// The trouble, in one or more sentences.
     pub text: String,
-    /// What mends it, in a sentence.
+    /// The remedy, in a sentence.
     pub what_to_do: String,
 }
 
-/// What is known of a front and its group.
+/// The facts about a front and its group.
 #[derive(Clone, Debug)]
 pub struct Facts<'a> {
-    /// What its status shows. Its handles and clients are not looked at, and may be left out.
+    /// The front's status. Its handles and clients are not used, and may be left out.
     pub status: &'a FrontStatus,
-    /// Whether it serves or could, and why not: what `/readyz` says.
+    /// Whether the front serves or could, with the reason if not, as in `/readyz`.
     pub ready: Result<(), String>,
     /// The date that licences are judged by.
     pub now: Wall,
-    /// Accesses that were refused lately, in the last hour and in the last day, by Firm Code, Product Code
-    /// and TMR-Id.
+    /// Accesses that were refused in the last minutes, the last hour and the last day, by Firm Code,
+    /// Product Code and TMR-Id.
     pub denied: Vec<Denied>,
-    /// Connections of clients, and the most that there may be; 0: not known.
+    /// Connections of clients, and their limit; 0: not known.
     pub links: (usize, usize),
-    /// What its admin pages are asked with instead of a password.
+    /// The tokens for its admin pages.
     pub tokens: &'a [Token],
-    /// When this front last found that its usage history misses something which nobody knows.
+    /// The time at which this front last found a gap in its usage history that no machine can fill.
     pub history_gap: Option<Wall>,
 }
 
@@ -108,7 +108,7 @@ pub struct Denied {
 #[derive(Debug, Default)]
 struct Found(Vec<Trouble>);
 
-/// Where troubles about one thing go.
+/// Adds troubles about one subject.
 #[derive(Debug)]
 struct About<'a> {
     found: &'a mut Found,
@@ -140,8 +140,8 @@ impl About<'_> {
     }
 }
 
-/// The verdict on a front and its group, in the order of weight; empty: all is well.
-/// [`with_machine`] puts the worst first.
+/// Returns the verdict on a front and its group, in the order of weight; it is empty if all is well.
+/// [`with_machine`] sorts the worst first.
 #[must_use]
 pub fn of_front(facts: &Facts<'_>) -> Vec<Trouble> {
     let mut found = Found::default();
@@ -150,7 +150,7 @@ pub fn of_front(facts: &Facts<'_>) -> Vec<Trouble> {
     found.0
 }
 
-/// The verdict on a backend.
+/// Returns the verdict on a backend.
 #[must_use]
 pub fn of_backend(ready: Result<(), String>, holds_licences: bool) -> Vec<Trouble> {
     let mut found = Found::default();
@@ -168,7 +168,7 @@ pub fn of_backend(ready: Result<(), String>, holds_licences: bool) -> Vec<Troubl
     found.0
 }
 
-/// Adds what of the server's own is not where it belongs any more.
+/// Adds the files of the server that are not in their places any more.
 #[must_use]
 pub fn with_places(troubles: Vec<Trouble>, places: &Places, is_front: bool) -> Vec<Trouble> {
     let mut found = Found(troubles);
@@ -176,7 +176,7 @@ pub fn with_places(troubles: Vec<Trouble>, places: &Places, is_front: bool) -> V
     found.0
 }
 
-/// Writes the verdict for monitors: how many troubles there are of each kind, and about what.
+/// Writes the verdict for monitors: the number of troubles of each kind and subject.
 pub fn write_metrics(troubles: &[Trouble], page: &mut Page) {
     let mut kinds: BTreeMap<_, u64> = BTreeMap::new();
     for trouble in troubles {

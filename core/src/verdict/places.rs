@@ -1,19 +1,19 @@
-//! What is wrong with files that the server itself has made, and that somebody has removed or
-//! replaced under it.
+//! The verdict on files that the server itself has made, and that were removed or replaced while it
+//! runs.
 
 use super::{Found, Severity};
 use crate::admin::status::FrontStatus;
 use crate::admin::{Misplaced, Places};
 use alloc::format;
 
-/// What mends a state folder that is gone under a backend.
+/// The remedy for a state folder that is gone under a backend.
 const RESTART: &str = "Restart that backend while the other two are up (systemctl restart tmrd-backend): \
                        its disk begins blank, and the front that leads brings it up to date.";
-/// What mends a socket that cannot be made.
+/// The remedy for a socket that cannot be made.
 const CLEAR: &str = "Remove what stands in its place, or make its folder again: the server makes the \
                      socket anew within seconds.";
 
-/// Adds what the machine of this server is known to have lost.
+/// Adds the files that the machine of this server has lost.
 pub(super) fn own(places: &Places, is_front: bool, found: &mut Found) {
     if let Some(Misplaced { path, what }) = &places.state {
         if is_front {
@@ -32,7 +32,7 @@ pub(super) fn own(places: &Places, is_front: bool, found: &mut Found) {
             found.on("machine").red("state-lost", text, RESTART);
         }
     }
-    // A socket in a state folder that is gone has gone with it.
+    // A socket in a lost state folder is lost with it.
     let with_state = |socket: &&Misplaced| {
         let lies_in = socket.path.rsplit_once('/').map(|(folder, _)| folder);
         places.state.as_ref().is_some_and(|state| {
@@ -49,7 +49,7 @@ pub(super) fn own(places: &Places, is_front: bool, found: &mut Found) {
     }
 }
 
-/// Adds what backends have told of their machines.
+/// Adds the reports of backends about their machines.
 pub(super) fn of_backends(front: &FrontStatus, found: &mut Found) {
     let lost = front.backends.iter().filter(|one| one.state_lost);
     let severity = if lost.clone().count() > 1 { Severity::Red } else { Severity::Yellow };
@@ -61,7 +61,7 @@ pub(super) fn of_backends(front: &FrontStatus, found: &mut Found) {
         );
         found.on(&one.address).add(severity, "backend-state-lost", text, RESTART);
     }
-    // Mostly it was in the folder that is gone.
+    // The socket was mostly in the lost folder.
     for one in front.backends.iter().filter(|one| one.socket_lost && !one.state_lost) {
         let text = format!(
             "Backend {} has no socket on its machine, and cannot make one: tmrd status there does not \

@@ -1,5 +1,5 @@
-//! States that a front can be in, each as what is known of it: for tests that compare what page,
-//! status, doctor, exit codes, `/readyz`, metrics and alert rules say of the same one.
+//! States of a front as sets of facts, for tests that compare page, status, doctor, exit codes,
+//! `/readyz`, metrics and alert rules for the same state.
 
 use super::{Denied, Facts, LicenceState, Trouble, licence_state, of_front, with_machine};
 use crate::admin::metrics::Page;
@@ -18,9 +18,9 @@ use alloc::vec;
 use alloc::vec::Vec;
 use serde_json::{Value, json};
 
-/// The date in all of them.
+/// The date in all states.
 pub(super) const NOW: Wall = Wall(1_795_287_600);
-/// In seconds.
+/// A day, in seconds.
 const DAY: u64 = 86_400;
 
 fn could(could: bool) -> CouldTake {
@@ -28,7 +28,7 @@ fn could(could: bool) -> CouldTake {
     CouldTake { could_take: Some(could), reason }
 }
 
-/// All is well, at the front that leads.
+/// Returns the status of a front that leads, in a group where all is well.
 fn at_ease() -> FrontStatus {
     let backend = |last| BackendStatus {
         address: format!("192.0.2.{last}:22350"),
@@ -108,9 +108,9 @@ fn at_ease() -> FrontStatus {
 /// A state.
 #[derive(Clone, Debug)]
 pub struct Case {
-    /// What its status shows.
+    /// The status.
     pub status: FrontStatus,
-    /// What `/readyz` says.
+    /// The answer of `/readyz`.
     pub ready: Result<(), String>,
     pub(super) denied: Vec<Denied>,
     links: (usize, usize),
@@ -120,7 +120,7 @@ pub struct Case {
     room: Option<Room>,
 }
 
-/// All is well.
+/// Returns the state in which all is well.
 pub(super) fn well() -> Case {
     Case {
         status: at_ease(),
@@ -135,7 +135,7 @@ pub(super) fn well() -> Case {
 }
 
 impl Case {
-    /// All of them, by name.
+    /// Returns all states, by name.
     pub fn all() -> impl Iterator<Item = (&'static str, Self)> {
         STATES.iter().map(|(name, change)| {
             let mut case = well();
@@ -153,7 +153,7 @@ impl Case {
         })
     }
 
-    /// The verdict.
+    /// Returns the verdict.
     #[must_use]
     pub fn verdict(&self) -> Vec<Trouble> {
         let facts = Facts {
@@ -168,7 +168,7 @@ impl Case {
         with_machine(of_front(&facts), &self.files, self.room.as_ref())
     }
 
-    /// What `/api/status` says.
+    /// Returns the contents of `/api/status`.
     #[must_use]
     pub fn shown(&self) -> Value {
         let mut shown = serde_json::to_value(&self.status).unwrap_or_default();
@@ -177,7 +177,7 @@ impl Case {
         shown
     }
 
-    /// What `/metrics` says of it.
+    /// Returns the verdict's lines in `/metrics`.
     #[must_use]
     pub fn metrics(&self) -> String {
         let mut page = Page::new("text/plain");
@@ -228,7 +228,7 @@ fn differs(case: &mut Case, backend: &str, (field, value, expected): (&str, &str
     });
 }
 
-/// There is a token that ends then.
+/// Adds a token that ends at this time.
 fn token(case: &mut Case, ends: u64) {
     let made = Token::make("grafana", Rights::Reader, Wall(ends), [0; 32]);
     case.tokens.extend(made.map(|(token, _)| token));
