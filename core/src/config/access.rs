@@ -1,4 +1,4 @@
-//! Who may have what: `AccessControl`, and the least version of a client,
+//! The rules for accesses: `AccessControl`, and the least version of a client,
 //! `TmrServer.MinimumClientVersion`.
 
 use super::value::{Number, Object};
@@ -11,13 +11,14 @@ use core::net::IpAddr;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use serde::de::{Deserialize, Deserializer, Error, Unexpected};
 
-/// What stands against an access before any licence is looked at.
+/// The rules that apply to an access before any licence is considered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
-    /// `AccessControl`, in its order: the first rule that fits decides, and where none does the
-    /// access is allowed.
+    /// `AccessControl`, in its order: the first rule that matches decides; without one the access is
+    /// allowed.
     pub rules: Vec<AccessRule>,
-    /// Least version of a client's runtime, major<<24, minor<<16, build: `MinimumClientVersion`.
+    /// The least version of a client's runtime, major<<24, minor<<16, build:
+    /// `MinimumClientVersion`.
     pub least_client: Option<u32>,
     /// Who may use a handle: `HandleBinding`.
     pub binding: Binding,
@@ -48,9 +49,9 @@ impl<'de> Deserialize<'de> for Binding {
 /// One rule of `AccessControl`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccessRule {
-    /// The access is allowed, or else denied: `Action`.
+    /// Whether the access is allowed or denied: `Action`.
     pub allow: bool,
-    /// Where the client is: `Networks`.
+    /// The networks of the clients: `Networks`.
     pub networks: Vec<IpNet>,
     /// Only accesses to this Firm Code: `FirmCode`.
     pub firm_code: Option<u32>,
@@ -59,7 +60,7 @@ pub struct AccessRule {
 }
 
 impl Policy {
-    /// Clients of these networks may have everything, and no others anything.
+    /// Returns rules that allow these networks everything, and all others nothing.
     #[must_use]
     pub fn only(networks: Vec<IpNet>) -> Self {
         let every = [Ipv4Net::default().into(), Ipv6Net::default().into()].to_vec();
@@ -68,7 +69,8 @@ impl Policy {
         Self { rules: [rule(true, networks), rule(false, every)].into(), ..Self::default() }
     }
 
-    /// Whether a client at this address may have a handle for that; `None`: it asks for none such.
+    /// Returns whether a client at this address may have a handle for these codes; `None` stands
+    /// for a code that the request does not name.
     #[must_use]
     pub fn permits(&self, address: IpAddr, firm: Option<u32>, product: Option<u32>) -> bool {
         let fits = |rule: &&AccessRule| {
@@ -79,8 +81,7 @@ impl Policy {
         self.rules.iter().find(fits).is_none_or(|rule| rule.allow)
     }
 
-    /// Whether a client of this runtime is too old; 0: it does not say, and cannot show that it is
-    /// new enough.
+    /// Returns whether a client of this runtime is too old. A client that states no version (0) is.
     #[must_use]
     pub fn too_old(&self, version: u32) -> bool {
         self.least_client.is_some_and(|least| version < least)
@@ -181,10 +182,10 @@ impl<'de> Deserialize<'de> for Network {
     }
 }
 
-/// A network, or one address, as text.
+/// Reads a network, or a single address.
 ///
 /// # Errors
-/// It is none; what would be right.
+/// Returns what would be valid.
 pub fn network(text: &str) -> Result<IpNet, String> {
     let network = text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
     let Some(network) = network.filter(|it: &IpNet| it.addr().to_canonical() == it.addr()) else {

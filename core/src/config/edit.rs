@@ -1,7 +1,7 @@
-//! A value in the text of a JSON object is changed, put there or taken away; all the rest, its order
-//! and its white space among it, stays as it is.
+//! Changes, adds or removes a value in the text of a JSON object. The rest of the text stays as it
+//! is, including order and white space.
 //!
-//! Only for text that the reader has taken.
+//! The text must be one that the reader has accepted.
 
 use crate::json::place::{self, Step};
 use alloc::format;
@@ -12,13 +12,14 @@ fn steps(path: &[&str]) -> Vec<Step> {
     path.iter().map(|key| Step::Key((*key).to_string())).collect()
 }
 
-/// The text of the value that a path leads to.
+/// Returns the text of the value at a path.
 pub(super) fn get<'a>(text: &'a str, path: &[&str]) -> Option<&'a str> {
     let (_, start, end) = place::span(text, &steps(path))?;
     text.get(start..end)
 }
 
-/// The text with another value there. One that is not there comes first in its object, which is.
+/// Returns the text with another value at a path. A new value is the first one of its object, which
+/// must exist.
 pub(super) fn set(text: &str, path: &[&str], value: &str) -> Option<String> {
     if let Some((_, start, end)) = place::span(text, &steps(path)) {
         return Some(format!("{}{value}{}", text.get(..start)?, text.get(end..)?));
@@ -36,7 +37,7 @@ pub(super) fn set(text: &str, path: &[&str], value: &str) -> Option<String> {
     })
 }
 
-/// The text without the key that a path ends in; as it is, if that is not there.
+/// Returns the text without the key at the end of a path, or the same text if the key is missing.
 pub(super) fn remove(text: &str, path: &[&str]) -> Option<String> {
     let Some((key, _, end)) = place::span(text, &steps(path)) else {
         return Some(text.to_string());

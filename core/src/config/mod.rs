@@ -1,8 +1,8 @@
-//! `tmrconf.json`: what a front is told by its operator.
+//! `tmrconf.json`: the configuration of a front.
 //!
-//! The documented keys keep their names, meaning and defaults (protocol facts 9); ours
-//! are in the same style and optional. What never lives here: reading the file, or looking up a
-//! host name.
+//! The documented keys keep their names, meaning and defaults (protocol facts 9); the project's own
+//! keys are in the same style and optional. What never lives here: reading the file, or looking up
+//! a host name.
 
 mod access;
 mod edit;
@@ -34,40 +34,40 @@ use file::File;
 use ipnet::IpNet;
 use value::{LogFormat, Object};
 
-/// A configuration that a front would take.
+/// A valid configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// Where clients are served: `TmrServer.Ip`, `TmrServer.Port`. Port 0: the system chooses.
+    /// The address for clients: `TmrServer.Ip`, `TmrServer.Port`. Port 0: the system chooses.
     pub listen: Address,
     /// The addresses that follow the active front: `TmrServer.VirtualIp`. Empty: the role is set
     /// by command.
     pub virtual_ips: Vec<IpAddr>,
-    /// How often it was changed at the web admin of either front: `TmrServer.Revision`.
+    /// The number of changes at the web admin of either front: `TmrServer.Revision`.
     pub revision: u32,
     /// The other front: `TmrServer.TwinServer`.
     pub twin: Twin,
-    /// Where the twin is awaited: `TmrServer.TwinListen`. Port 0: the system chooses.
+    /// The address for the twin: `TmrServer.TwinListen`. Port 0: the system chooses.
     pub twin_listen: Address,
     /// Path of the group key: `TmrServer.GroupKeyFile`.
     pub group_key_file: String,
     /// Clean-up time of a client that asks for none: `TmrServer.CleanUpTimeInSeconds`.
     pub cleanup: Duration,
-    /// What stands against an access: `AccessControl`, `TmrServer.MinimumClientVersion`,
+    /// The rules for an access: `AccessControl`, `TmrServer.MinimumClientVersion`,
     /// `TmrServer.HandleBinding`.
     pub policy: Policy,
     /// The three backends, all different: `CmServer.Server`.
     pub backends: [Address; 3],
     /// Longest pause before a backend is dialled again: `CmServer.NetworkRetryIntervalInSeconds`.
     pub retry: Duration,
-    /// All three are stock licence servers, which cannot promise: `CmServer.Unfenced`. Then
-    /// `virtuals` is not empty.
+    /// Whether all three are stock licence servers, which cannot promise: `CmServer.Unfenced`. In
+    /// that case `virtuals` is not empty.
     pub unfenced: bool,
-    /// Where the admin pages are served: `WebAdmin`. Port 0: the system chooses.
+    /// The address of the admin pages: `WebAdmin`. Port 0: the system chooses.
     pub admin: Address,
-    /// Who comes in at the admin pages, and how: `WebAdmin`.
+    /// Passwords, certificate and names of the admin pages: `WebAdmin`.
     pub web: Web,
-    /// Virtual containers, by CmActId or by the three serials that make one, with the serial that
-    /// the operator chose; no number is zero or stands here twice: `VirtualContainers`.
+    /// Virtual containers, by CmActId or by three serials, with the serial that the operator chose;
+    /// no number is zero or occurs twice: `VirtualContainers`.
     pub virtuals: Vec<(ContainerId, Option<u32>)>,
     /// The log of the process: `Log`.
     pub log: Log,
@@ -75,67 +75,67 @@ pub struct Config {
     pub tracking: Tracking,
 }
 
-/// A configuration as a front runs by it.
+/// A configuration in force.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InForce {
-    /// What it says.
+    /// The values.
     pub config: Config,
-    /// The text that says it.
+    /// The text of the file.
     pub text: String,
-    /// The file that says so, for people.
+    /// The path of the file, for messages.
     pub path: String,
-    /// The address that this machine is most likely reached at, where there is no virtual one.
+    /// The address by which this machine is most likely reached, if there is no virtual one.
     pub address: IpAddr,
 }
 
-/// Where the log goes beside standard error, and what is logged: `Log`.
+/// The log's file beside standard error, its format and its level: `Log`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Log {
-    /// A file that lines are added to: `File`.
+    /// The file to which lines are added: `File`.
     pub file: Option<String>,
-    /// One JSON value a line, in the place of text: `Format`.
+    /// Whether each line is a JSON value instead of text: `Format`.
     pub json: bool,
-    /// What is logged, as in `TMR_LOG`: `Level`.
+    /// The levels, as in `TMR_LOG`: `Level`.
     pub level: String,
 }
 
-/// What is kept of the usage history.
+/// The files of the usage history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tracking {
-    /// It is written to files: `Enabled`.
+    /// Whether files are written: `Enabled`.
     pub enabled: bool,
-    /// Their folder: `Path`; `None`: `history` in the state folder.
+    /// The folder of the files: `Path`; `None` for `history` in the state folder.
     pub path: Option<String>,
-    /// Where a file is followed by the next, in bytes: `MaxFileSizeInMegabytes`.
+    /// The size in bytes at which a file is followed by the next: `MaxFileSizeInMegabytes`.
     pub file: u64,
-    /// All files together, in bytes: `MaxTotalSizeInMegabytes`.
+    /// The greatest size of all files together, in bytes: `MaxTotalSizeInMegabytes`.
     pub files: u64,
-    /// Months before the current one: `KeepMonths`.
+    /// The number of months before the current one that are kept: `KeepMonths`.
     pub months: u32,
 }
 
 /// The other front.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Twin {
-    /// Where it is dialled.
+    /// The address to dial.
     pub address: Address,
-    /// Limit for the connection to stand: `ConnectTimeoutInSeconds`.
+    /// The limit for establishing the connection: `ConnectTimeoutInSeconds`.
     pub connect_timeout: Duration,
-    /// Limit for one transfer: `TransferTimeoutInSeconds`.
+    /// The limit for one transfer: `TransferTimeoutInSeconds`.
     pub transfer_timeout: Duration,
 }
 
-/// What beside its address is said of the admin pages.
+/// The settings of the admin pages beside their address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Web {
-    /// Path of the passwords: `PasswordFile`. There need be no such file.
+    /// The path of the passwords: `PasswordFile`. The file may be missing.
     pub password_file: String,
-    /// Paths of the certificate's chain and of its key: `CertificateChainFile`, `PrivateKeyFile`.
-    /// `None`: the pages are served in plain.
+    /// The paths of the certificate's chain and of its key: `CertificateChainFile`, `PrivateKeyFile`.
+    /// `None`: the pages are served in plain HTTP.
     pub certificate: Option<(String, String)>,
-    /// Names by which the pages may be asked for, beside this machine's own: `HostNames`.
+    /// The host names of the pages beside this machine's own: `HostNames`.
     pub host_names: Vec<String>,
-    /// Proxies that are believed whom they ask for: `TrustedProxies`.
+    /// The proxies whose headers are believed: `TrustedProxies`.
     pub trusted_proxies: Vec<IpNet>,
 }
 
@@ -143,7 +143,7 @@ impl Config {
     /// Reads the text of a `tmrconf.json`.
     ///
     /// # Errors
-    /// The first mistake, with its place and what would be right.
+    /// Returns the first mistake, with its place and what would be valid.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
         if text.len() > CONFIG_MAX {
             let message = alloc::format!(

@@ -1,4 +1,5 @@
-//! What is right in itself in a `tmrconf.json`, and makes no sense beside the rest, or anywhere.
+//! Checks of a `tmrconf.json` whose single values are valid: values that contradict each other, or
+//! that no set-up can use.
 
 use super::{Config, ConfigError};
 use crate::link::Address;
@@ -7,7 +8,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
-/// Returns the first thing that no front could run by.
+/// Returns the first mistake with which no front could run.
 pub(super) fn check(text: &str, config: &Config) -> Result<(), ConfigError> {
     let refuse = |path: &[&str], message: String| Err(ConfigError::of_key(text, path, &message));
     if is_everywhere(&config.twin.address) {
@@ -52,7 +53,7 @@ pub(super) fn check(text: &str, config: &Config) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// Whether a backend's address certainly leads to this front.
+/// Returns whether a backend's address certainly leads to this front.
 fn is_own(backend: &Address, config: &Config) -> bool {
     if backend.port != config.listen.port {
         return false;
@@ -64,14 +65,14 @@ fn is_own(backend: &Address, config: &Config) -> bool {
         || (is_everywhere(&config.listen) && loopback)
 }
 
-/// `0.0.0.0` or `::`.
+/// Returns whether the address is `0.0.0.0` or `::`.
 fn is_everywhere(address: &Address) -> bool {
     address.host.parse::<IpAddr>().is_ok_and(|ip| ip.is_unspecified())
 }
 
 impl Config {
-    /// What a front takes and an operator hardly means, each a sentence. `is_here` says whether an
-    /// address is one of this machine.
+    /// Returns warnings, each as a sentence: values that a front accepts and an operator hardly intends.
+    /// `is_here` says whether an address belongs to this machine.
     #[must_use]
     pub fn doubts(&self, is_here: impl Fn(IpAddr) -> bool) -> Vec<String> {
         let mut doubts = Vec::new();

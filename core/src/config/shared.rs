@@ -1,9 +1,9 @@
-//! What two fronts of one group have alike in their configurations, and how it goes from one file
-//! into the other.
+//! The keys that two fronts of one group must have alike, and their way from one file into the
+//! other.
 //!
-//! It travels as one JSON object: each key that the file has, as a path like
-//! `TmrServer.CleanUpTimeInSeconds`, with its value as it stands there. A key that is not in it is
-//! not in the file, so that its default holds.
+//! They are sent as one JSON object: each key that the file has, as a path like
+//! `TmrServer.CleanUpTimeInSeconds`, with its value as it stands there. A key that is missing in the
+//! object is missing in the file, so its default holds.
 
 use super::{Config, ConfigError, edit};
 use crate::limits::CONFIG_QUOTE;
@@ -13,7 +13,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use serde_json::Value;
 
-/// The keys that both have alike.
+/// The keys that both must have alike.
 const KEYS: [&[&str]; 7] = [
     &["CmServer"],
     &["VirtualContainers"],
@@ -26,10 +26,10 @@ const KEYS: [&[&str]; 7] = [
 
 const REVISION: &[&str] = &["TmrServer", "Revision"];
 
-/// A key in which two configurations differ: its name, and what stands in the one and the other.
+/// A key in which two configurations differ: its name, and its value in the one and in the other.
 pub type Difference = (String, String, String);
 
-/// What of the text of a file both fronts have alike.
+/// Returns the shared keys of a file's text.
 #[must_use]
 pub fn shared(text: &str) -> String {
     let there = KEYS.iter().filter_map(|key| Some((key.join("."), edit::get(text, key)?)));
@@ -37,11 +37,12 @@ pub fn shared(text: &str) -> String {
     format!("{{ {} }}", each.join(",\n  "))
 }
 
-/// The text of a file with what another one has of these keys, and with that one's revision. Keys
-/// that this program does not know stay there.
+/// Returns the text of a file with the shared keys of another one, and with that one's revision.
+/// Keys that this program does not know stay in the text.
 ///
 /// # Errors
-/// What came is no such object, or would make a configuration that no front takes.
+/// Returns the mistake if `shared` is no such object, or if the result would not be a valid
+/// configuration.
 pub fn adopt(own: &str, shared: &str, revision: u32) -> Result<String, ConfigError> {
     let text = KEYS.iter().try_fold(own.to_string(), |text, key| take(&text, shared, key));
     let text = read(shared).and(text).and_then(|text| revised(&text, revision));
@@ -54,14 +55,14 @@ pub fn adopt(own: &str, shared: &str, revision: u32) -> Result<String, ConfigErr
     Config::parse(&text).map(|_| text)
 }
 
-/// The text of a file with another revision.
+/// Returns the text of a file with another revision.
 #[must_use]
 pub fn revised(text: &str, revision: u32) -> Option<String> {
     edit::set(text, REVISION, &revision.to_string())
 }
 
-/// In which of these keys two configurations differ: not where only the order, or a default that
-/// one of them leaves out, is another one.
+/// Returns the shared keys in which two configurations differ. Another order, and a default that
+/// one of them omits, are no differences.
 #[must_use]
 pub fn differences(own: &str, shared: &str) -> Vec<Difference> {
     let Ok(config) = Config::parse(own).map(sorted) else { return Vec::new() };
@@ -83,8 +84,8 @@ fn read(shared: &str) -> Option<BTreeMap<String, Value>> {
     serde_json::from_str(shared).ok()
 }
 
-/// The text of a file with what another one has of one key. One that means the same stays as it
-/// stands.
+/// Returns the text of a file with another file's value of one key. A value with the same meaning
+/// stays as it is.
 fn take(own: &str, shared: &str, key: &[&str]) -> Option<String> {
     let parsed = |text: &str| serde_json::from_str::<Value>(text).ok();
     match (edit::get(own, key), edit::get(shared, &[&key.join(".")])) {
@@ -94,7 +95,7 @@ fn take(own: &str, shared: &str, key: &[&str]) -> Option<String> {
     }
 }
 
-/// With everything in one order that has none.
+/// Returns the configuration with every unordered list sorted.
 fn sorted(mut config: Config) -> Config {
     config.backends.sort();
     config.virtuals.sort_unstable();
@@ -102,7 +103,7 @@ fn sorted(mut config: Config) -> Config {
     config
 }
 
-/// On one line, and not too long.
+/// Returns a value on one line, shortened.
 fn short(value: &str) -> String {
     let line = serde_json::from_str::<Value>(value).unwrap_or_default().to_string();
     match line.char_indices().nth(2 * CONFIG_QUOTE) {

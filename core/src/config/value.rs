@@ -1,5 +1,5 @@
-//! Single values of `tmrconf.json`: each type takes what is right, and says in its error what
-//! that would have been.
+//! Single values of `tmrconf.json`: each type accepts valid values only, and its error says what
+//! would be valid.
 
 use crate::link::Address;
 use alloc::borrow::ToOwned;
@@ -9,7 +9,7 @@ use core::marker::PhantomData;
 use core::net::IpAddr;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Unexpected, Visitor, value};
 
-/// An object, and nothing else: a derived structure alone would take a list in its place.
+/// An object, and nothing else: a derived structure alone would accept a list in its place.
 #[derive(Debug, Default)]
 pub(super) struct Object<T>(pub(super) T);
 
@@ -42,13 +42,13 @@ pub(super) type OwnPort = Whole<0, 65_535>;
 pub(super) type Number = Whole<1, { u32::MAX }>;
 
 impl<const MIN: u32, const MAX: u32> Whole<MIN, MAX> {
-    /// As a port number.
+    /// Returns the value as a port number.
     pub(super) fn port(self) -> u16 {
         const { assert!(MAX <= 65_535) };
         u16::try_from(self.0).expect("the bound is that of a port")
     }
 
-    /// As seconds.
+    /// Returns the value as a duration in seconds.
     pub(super) fn seconds(self) -> crate::time::Duration {
         crate::time::Duration::from_secs(self.0.into())
     }
@@ -94,13 +94,13 @@ impl<'de> Deserialize<'de> for Flag {
     }
 }
 
-/// What a [`Host`] is.
+/// The description of a [`Host`] in messages.
 pub(super) const HOST: &str = "an IPv4 address, an IPv6 address without brackets, or a host name";
-/// What an [`Ip`] is.
+/// The description of an [`Ip`] in messages.
 pub(super) const IP: &str = "an IPv4 address or an IPv6 address without brackets";
-/// What a [`Path`] is.
+/// The description of a [`Path`] in messages.
 pub(super) const PATH: &str = "the path of a file";
-/// What [`Levels`] are.
+/// The description of [`Levels`] in messages.
 pub(super) const LEVELS: &str = "error, warn, info, debug, trace, off, or a list of these for \
                                  single topics like \"tmr_core::front=debug,info\"";
 
@@ -110,7 +110,7 @@ pub(super) const LEVELS: &str = "error, warn, info, debug, trace, off, or a list
 pub(super) struct Host(pub(super) String);
 
 impl Host {
-    /// With a port.
+    /// Returns the address of this host with a port.
     pub(super) fn with_port(self, port: u16) -> Address {
         Address { host: self.0, port }
     }
@@ -189,7 +189,7 @@ impl<'de> Deserialize<'de> for Levels {
     }
 }
 
-/// A level, or one for a topic.
+/// Returns whether the text is a level, or a level for a topic.
 fn is_level(text: &str) -> bool {
     let (topic, level) = text.split_once('=').unwrap_or(("all", text));
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b':';
@@ -197,7 +197,7 @@ fn is_level(text: &str) -> bool {
     !topic.is_empty() && topic.bytes().all(plain) && known.contains(&level)
 }
 
-/// Takes a string that `take` can make something of.
+/// Reads a string that `take` can convert.
 struct Text<F> {
     expected: &'static str,
     take: F,
@@ -213,7 +213,8 @@ impl<T, F: Fn(&str) -> Option<T>> Visitor<'_> for Text<F> {
     }
 }
 
-/// An address in its shortest form, or a host name after RFC 1123 (section 2.1) in small letters.
+/// Reads an address in its shortest form, or a host name by RFC 1123 (section 2.1) in small
+/// letters.
 fn host(text: &str) -> Option<Host> {
     if let Ok(address) = text.parse::<IpAddr>() {
         return Some(Host(address.to_canonical().to_string()));
@@ -224,7 +225,8 @@ fn host(text: &str) -> Option<Host> {
             && !label.starts_with('-')
             && !label.ends_with('-')
     };
-    // A last label of digits alone is a mistyped IPv4 address: no top-level domain looks so.
+    // A last label of digits alone is a mistyped IPv4 address, because no top-level domain is
+    // numeric.
     let numeric =
         text.rsplit('.').next().is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit()));
     let name = text.len() <= 253 && text.split('.').all(label) && !numeric;
