@@ -1,13 +1,14 @@
-//! How arguments stand one after the other in a request (protocol facts 3.1), and what is wrong with
-//! a frame that does not hold them. Which call has which arguments: [`request`](super::request).
+//! Reads and writes the arguments of a request (protocol facts 3.1), and describes what is wrong
+//! with a frame that does not contain them. [`request`](super::request) has the arguments of each
+//! call.
 
 use super::structs::{CmAccess2, Layout};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 
-/// What a program hands in, or hands in to be changed: its length, its bytes, and one more word
-/// that was zero in every capture (meaning unknown; kept).
+/// An input buffer, or a buffer that is changed in place: its length, its bytes, and one more word
+/// that was zero in every capture (its meaning is unknown, and it is kept).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Buffer {
     /// The bytes.
@@ -22,27 +23,27 @@ impl From<Vec<u8>> for Buffer {
     }
 }
 
-/// The bytes are not the call that their number says.
+/// The bytes do not fit the layout of the call that their number names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed {
-    /// The call number; `None` if not even that is whole, and in a reply.
+    /// The call number; `None` if even that is incomplete, and for a reply.
     pub number: Option<u32>,
-    /// The argument that should have stood there, by its name in [`Request`](super::Request).
+    /// The expected argument, by its name in [`Request`](super::Request).
     pub expected: &'static str,
-    /// Where, in bytes from the start of the frame.
+    /// The place, in bytes from the start of the frame.
     pub offset: usize,
-    /// What is wrong there.
+    /// The fault.
     pub fault: Fault,
 }
 
-/// How a frame differs from its call.
+/// The difference between a frame and the layout of its call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// It ends inside the argument.
+    /// The frame ends inside the argument.
     Short,
-    /// It goes on after its last argument.
+    /// The frame has bytes after its last argument.
     Long,
-    /// A length points behind its end.
+    /// A length exceeds the end of the frame.
     Size,
 }
 
@@ -63,11 +64,11 @@ impl fmt::Display for Malformed {
 
 impl core::error::Error for Malformed {}
 
-/// A value that can stand in a request.
+/// A value that can be an argument of a request.
 pub(super) trait Argument: Sized {
-    /// Takes it off the front of `input`.
+    /// Splits the value off the beginning of `input`.
     fn take(input: &[u8]) -> Result<(&[u8], Self), Fault>;
-    /// Appends it.
+    /// Appends the value.
     fn put(&self, out: &mut Vec<u8>);
 }
 
@@ -80,7 +81,7 @@ impl<T: Layout> Argument for T {
     }
 }
 
-/// The largest structure: a call that holds it stays as small as the others.
+/// The largest structure is boxed, so that a call with it stays as small as the others.
 impl Argument for Box<CmAccess2> {
     fn take(input: &[u8]) -> Result<(&[u8], Self), Fault> {
         CmAccess2::take(input).map(|(rest, value)| (rest, Self::new(value)))
@@ -94,7 +95,7 @@ impl Argument for Buffer {
     fn take(input: &[u8]) -> Result<(&[u8], Self), Fault> {
         let (rest, length) = u32::take(input)?;
         let length = usize::try_from(length).map_err(|_| Fault::Size)?;
-        // The length is believed only as far as there are bytes; nothing is reserved before.
+        // No memory is reserved by the length before the bytes are known to be there.
         let (bytes, rest) = rest.split_at_checked(length).ok_or(Fault::Size)?;
         let (rest, trailer) = u32::take(rest)?;
         Ok((rest, Self { bytes: bytes.to_vec(), trailer }))
@@ -107,7 +108,7 @@ impl Argument for Buffer {
     }
 }
 
-/// All that is left, as it is.
+/// All remaining bytes, unchanged.
 impl Argument for Vec<u8> {
     fn take(input: &[u8]) -> Result<(&[u8], Self), Fault> {
         Ok((&[], input.to_vec()))
@@ -117,7 +118,7 @@ impl Argument for Vec<u8> {
     }
 }
 
-/// Takes arguments off a frame and remembers where it is.
+/// Reads the arguments of a frame, and keeps its position.
 pub(super) struct Reader<'a> {
     frame: &'a [u8],
     rest: &'a [u8],
@@ -126,7 +127,7 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// At the first byte of `frame`.
+    /// Returns a reader at the first byte of `frame`.
     pub(super) fn new(frame: &'a [u8]) -> Self {
         Self { frame, rest: frame, number: None, last: "nothing" }
     }
@@ -136,14 +137,14 @@ impl<'a> Reader<'a> {
         Malformed { number: self.number, expected, offset, fault }
     }
 
-    /// The call number.
+    /// Reads the call number.
     pub(super) fn number(&mut self) -> Result<u32, Malformed> {
         let number = self.take("number")?;
         self.number = Some(number);
         Ok(number)
     }
 
-    /// The next argument.
+    /// Reads the next argument.
     pub(super) fn take<T: Argument>(&mut self, name: &'static str) -> Result<T, Malformed> {
         let (rest, value) = T::take(self.rest).map_err(|fault| self.malformed(name, fault))?;
         self.rest = rest;
@@ -151,7 +152,7 @@ impl<'a> Reader<'a> {
         Ok(value)
     }
 
-    /// Nothing may follow.
+    /// Checks that nothing follows.
     pub(super) fn end(self) -> Result<(), Malformed> {
         if self.rest.is_empty() { Ok(()) } else { Err(self.malformed(self.last, Fault::Long)) }
     }

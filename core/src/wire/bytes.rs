@@ -1,6 +1,6 @@
-//! Lists in postcard that serde alone would take otherwise. Byte strings as one piece: serde takes a
-//! `Vec<u8>` byte by byte; the encoding is the same. And lists that may not be longer than a limit:
-//! what is short on the wire may be a hundred times as long in memory.
+//! Lists in postcard that need another reader than serde's. Byte strings are read as one piece,
+//! where serde reads a `Vec<u8>` byte by byte; the encoding is the same. And lists have a limit,
+//! because a list that is short on the wire may be a hundred times as long in memory.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -30,7 +30,7 @@ impl Visitor<'_> for Whole {
     }
 }
 
-/// A list of at most so many; a longer one is an error as soon as that is seen.
+/// Reads a list of at most `MOST` items. A longer list is an error as soon as its length is seen.
 pub(crate) fn at_most<'a, T, D, const MOST: usize>(from: D) -> Result<Vec<T>, D::Error>
 where
     T: Deserialize<'a>,

@@ -1,5 +1,5 @@
 //! Numbers with a meaning in calls and replies, by topic (protocol facts 5, known). Names are the
-//! SDK's without the prefix, which is the module. Only what the server uses or answers with.
+//! SDK's without the prefix, which is the module. The list has only numbers that the server uses.
 
 /// Makes a module of constants.
 macro_rules! constants {

@@ -4,11 +4,11 @@ use super::error_table::TABLE;
 use core::fmt;
 
 /// A status of the API: any 32-bit number, known (protocol facts 5.10) or not. Each known one has a
-/// constant that is called like the SDK's without `CMERROR_`.
+/// constant with the SDK's name without `CMERROR_`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct CmError(pub u32);
 
-/// What is known of one code.
+/// One known code.
 pub(super) struct Code {
     pub(super) code: u32,
     pub(super) name: &'static str,
@@ -21,27 +21,27 @@ impl CmError {
         TABLE.get(found)
     }
 
-    /// In the place of a code that is not known, where codes are counted.
+    /// The stand-in for unknown codes, where codes are counted.
     pub(crate) const OTHER: Self = Self(u32::MAX);
 
-    /// Whether the API has it.
+    /// Returns whether the API has this code.
     pub(crate) fn is_known(self) -> bool {
         self.known().is_some()
     }
 
-    /// The number on the wire.
+    /// Returns the number on the wire.
     #[must_use]
     pub fn code(self) -> u32 {
         self.0
     }
 
-    /// The SDK's name, such as `CMERROR_NO_MORE_LICENSES`.
+    /// Returns the SDK's name, such as `CMERROR_NO_MORE_LICENSES`.
     #[must_use]
     pub fn name(self) -> &'static str {
         self.known().map_or("CMERROR_?", |known| known.name)
     }
 
-    /// What it means, in a few words.
+    /// Returns the meaning in a few words.
     #[must_use]
     pub fn meaning(self) -> &'static str {
         self.known().map_or("a code that API 6.80 does not have", |known| known.meaning)

@@ -1,5 +1,5 @@
-//! The error codes of API 6.80, in ascending order (protocol facts 5.10, known). Meanings are worded
-//! from the names and use of the codes.
+//! The error codes of API 6.80, in ascending order (protocol facts 5.10, known). Meanings are
+//! worded from the names and use of the codes.
 
 use super::error::{CmError, Code};
 

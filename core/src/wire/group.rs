@@ -1,4 +1,4 @@
-//! Front and backend among themselves: the project's own calls, from 0x00010000 up.
+//! Messages between front and backend: the project's own calls, from 0x00010000 up.
 //!
 //! A batch is a run of messages, each `u32 call · u32 correlation · u32 length · body`, little
 //! endian; a report carries the number of its order with bit 31 set and the same correlation.
@@ -21,51 +21,51 @@ use serde::{Deserialize, Serialize};
 
 /// The hello of a link that will carry batches; the only own call outside of a batch.
 pub const HELLO: u32 = 0x0001_0000;
-/// Bytes of most messages, a call of a client in them included.
+/// Bytes that most messages have at most, including a client's call in them.
 const USUAL: usize = 384;
 /// Set in the call number of a report.
 const REPORT: u32 = 0x8000_0000;
 
-/// Which part of a backend's copy a front wants to read.
+/// A part of a backend's copy that a front reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Piece {
     /// Bytes of the encoded state at the backend's committed slot.
     State {
-        /// From this byte on.
+        /// The first byte.
         offset: u64,
     },
     /// Log entries.
     Log {
-        /// From this slot on.
+        /// The first slot.
         from: Slot,
     },
 }
 
-/// What a front asks of a backend.
+/// An order of a front to a backend.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Order {
-    /// Who are you, what do you hold.
+    /// Asks for the backend's standing and its parts.
     Describe,
-    /// Promise me this epoch: refuse every lower one from now on.
+    /// Asks for the promise of this epoch: to refuse every lower one from now on.
     Claim {
         /// The epoch.
         epoch: Epoch,
     },
-    /// Read a piece of your copy to me; you have promised me `epoch`.
+    /// Reads a piece of the copy of a backend that has promised `epoch`.
     Fetch {
         /// The epoch that was promised.
         epoch: Epoch,
-        /// What.
+        /// The piece.
         piece: Piece,
     },
-    /// The group is born: keep its name. Only to a backend with an empty log.
+    /// Tells the name of a group that is born. It goes only to a backend with an empty log.
     Found {
         /// The epoch that was promised.
         epoch: Epoch,
         /// The name.
         group: GroupId,
     },
-    /// Accept these entries.
+    /// Asks the backend to accept these entries.
     Append {
         /// The epoch that was promised.
         epoch: Epoch,
@@ -77,7 +77,7 @@ pub enum Order {
         /// Every slot up to here is chosen.
         committed: Slot,
     },
-    /// Take this state in the place of what you have: you are blank, or too far behind.
+    /// Replaces the copy of a backend that is blank, or too far behind, by this state.
     Install {
         /// The epoch that was promised.
         epoch: Epoch,
@@ -85,24 +85,24 @@ pub enum Order {
         group: GroupId,
         /// The chosen slot that the state stands for.
         slot: Slot,
-        /// Where these bytes belong; 0 starts anew.
+        /// The offset of these bytes; 0 starts anew.
         offset: u64,
         /// Bytes of [`State::encode`](crate::log::State::encode).
         #[serde(with = "super::bytes")]
         bytes: Vec<u8>,
-        /// These are the last ones.
+        /// Whether these are the last bytes.
         last: bool,
     },
-    /// Do you still hold your promise to me?
+    /// Asks whether the promise still holds.
     Confirm {
         /// The epoch that was promised.
         epoch: Epoch,
         /// Every slot up to here is chosen.
         committed: Slot,
-        /// The front serves clients: two backends have confirmed it lately.
+        /// Whether the front serves clients: two backends have confirmed it lately.
         serves: bool,
     },
-    /// Do this call of a client with the keys of that licence.
+    /// Performs this call of a client with the keys of a licence.
     Perform {
         /// The licence.
         licence: LicenceKey,
@@ -110,8 +110,8 @@ pub enum Order {
         #[serde(with = "super::bytes")]
         call: Vec<u8>,
     },
-    /// Keep what this front knows of the group, so that a disk that goes back in time is noticed.
-    /// From minor version 1 of the link on, behind every [`Order::Confirm`].
+    /// Has the backend keep this front's knowledge of the group, which reveals a disk that goes
+    /// back in time. From minor version 1 of the link on, behind every [`Order::Confirm`].
     Witness {
         /// The epoch that was promised.
         epoch: Epoch,
@@ -119,45 +119,45 @@ pub enum Order {
         committed: Slot,
         /// The digest of the entries up to a committed slot, if it is known.
         digest: Option<Digest>,
-        /// How far other disks have come, at most [`WITNESSED_MAX`].
+        /// The positions of other disks, at most [`WITNESSED_MAX`].
         #[serde(deserialize_with = "at_most::<_, _, WITNESSED_MAX>")]
         acked: Vec<Acked>,
         /// The date of the group; 0: not known.
         date: Wall,
     },
-    /// This disk remembers less than it has said, or something else than the group: begin anew,
-    /// blank and under another name. From minor version 1 of the link on.
+    /// Has a disk begin anew, blank and under another name, because it remembers less than it has
+    /// reported, or something else than the group. From minor version 1 of the link on.
     Disown {
         /// The epoch that was promised.
         epoch: Epoch,
-        /// Which disk.
+        /// The disk.
         disk: DiskId,
     },
-    /// The group's memory is lost, and an operator has said what takes its place: begin anew under
-    /// another name, as a disk of a new group that has committed this state. What is here is kept
-    /// aside. From minor version 1 of the link on. Answered with [`Report::Described`] when the last
-    /// piece is on disk, and with [`Report::Stored`] before.
+    /// Has a disk begin anew under another name, as a disk of a new group that has committed this
+    /// state, because the group's memory is lost and an operator has chosen its replacement. The
+    /// old journal is kept. From minor version 1 of the link on. Answered with
+    /// [`Report::Described`] when the last piece is on disk, and with [`Report::Stored`] before.
     Recover {
         /// The epoch that was promised.
         epoch: Epoch,
         /// The new group.
         group: GroupId,
-        /// The name that this disk is to have in it.
+        /// The name of this disk in it.
         disk: DiskId,
         /// The slot that the state stands for; not 0.
         slot: Slot,
-        /// Where these bytes belong; 0 starts anew.
+        /// The offset of these bytes; 0 starts anew.
         offset: u64,
         /// Bytes of [`State::encode`](crate::log::State::encode). The state names the disk among its
         /// members.
         #[serde(with = "super::bytes")]
         bytes: Vec<u8>,
-        /// These are the last ones.
+        /// Whether these are the last bytes.
         last: bool,
     },
 }
 
-/// The number that a licence file gives to its container: which third of a set it is.
+/// The number of a container's part in its set, as the licence file states it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Third {
     /// Serial number of the container.
@@ -166,105 +166,111 @@ pub struct Third {
     pub number: u8,
 }
 
-/// What a backend says of itself beyond [`Description`] and [`Standing`].
+/// A backend's report of itself beyond [`Description`] and [`Standing`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {
-    /// Drawn when the process began: one process has one, by whatever address it is reached.
+    /// A number drawn when the process began; it is the same by every address of the process.
     pub process: u128,
-    /// What it had promised when it was last asked for a promise, or when its process began.
+    /// The epoch that it had promised when it was last asked for a promise, or when its process
+    /// began.
     pub before: Epoch,
-    /// The highest slot that any front has told it to be chosen, whether it holds that or not.
+    /// The highest slot that any front has reported as chosen, whether the backend holds it or not.
     pub known: Slot,
     /// The digest of its copy up to its committed slot, if it is known.
     pub digest: Option<Digest>,
-    /// Its copy differs from that of the front that it has promised.
+    /// Whether its copy differs from that of the front that it has promised.
     pub differs: bool,
-    /// How far other disks have come, as fronts have told it, at most [`WITNESSED_MAX`].
+    /// The positions of other disks, as fronts have reported them, at most [`WITNESSED_MAX`].
     #[serde(deserialize_with = "at_most::<_, _, WITNESSED_MAX>")]
     pub acked: Vec<Acked>,
-    /// What its clock says.
+    /// The time of its clock.
     pub clock: Wall,
     /// The latest date of the group that it knows; 0: none.
     pub date: Wall,
-    /// Which thirds its containers are, at most [`THIRDS_MAX`].
+    /// The numbers of its containers' parts, at most [`THIRDS_MAX`].
     #[serde(deserialize_with = "at_most::<_, _, THIRDS_MAX>")]
     pub thirds: Vec<Third>,
 }
 
-/// What a backend answers.
+/// A report of a backend to a front.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Report {
-    /// To [`Order::Describe`], and unasked (correlation 0) when a licence file was replaced.
+    /// The answer to [`Order::Describe`], and sent unasked (correlation 0) when a licence file was
+    /// replaced.
     Described(Description),
-    /// To [`Order::Claim`]: the promise is on disk.
+    /// The answer to [`Order::Claim`]: the promise is on disk.
     Promised(Standing),
-    /// To any order with an epoch: another one was promised. Nothing was done.
+    /// The answer to any order with an epoch if another one was promised. Nothing was done.
     Refused {
-        /// The epoch that holds.
+        /// The promised epoch.
         promised: Epoch,
     },
-    /// To [`Order::Fetch`] of state.
+    /// The answer to [`Order::Fetch`] of state.
     State {
-        /// The chosen slot it stands for.
+        /// The chosen slot that the state stands for.
         slot: Slot,
         /// The bytes.
         #[serde(with = "super::bytes")]
         bytes: Vec<u8>,
-        /// Nothing follows.
+        /// Whether these are the last bytes.
         last: bool,
     },
-    /// To [`Order::Fetch`] of log: entries from the slot asked for, in order. Empty: no more.
+    /// The answer to [`Order::Fetch`] of log: entries from the requested slot, in order. An empty
+    /// list means that there are no more.
     Log {
         /// The entries, at most [`PIECE_ENTRIES`].
         #[serde(deserialize_with = "at_most::<_, _, PIECE_ENTRIES>")]
         entries: Vec<Stored>,
     },
-    /// To [`Order::Found`], [`Order::Append`] and [`Order::Install`]: on disk.
+    /// The answer to [`Order::Found`], [`Order::Append`] and [`Order::Install`]: it is on disk.
     Stored {
-        /// Up to here this copy is the front's log. Older entries may stand behind it.
+        /// The slot up to which this copy is the front's log. Older entries may stand behind it.
         last: Slot,
         /// Grants of that append whose licence this backend holds with other properties, or
         /// does not hold.
         differing: Vec<Slot>,
     },
-    /// To [`Order::Append`] and [`Order::Install`]: this does not join what is here. To
-    /// [`Order::Fetch`]: these entries are folded. To [`Order::Found`]: a group was built on.
+    /// The answer to [`Order::Append`] and [`Order::Install`] that do not join the copy, to
+    /// [`Order::Fetch`] of entries that exist as a state only, and to [`Order::Found`] if the copy
+    /// has a group with entries.
     Gap {
-        /// Every slot up to here is known to be chosen; go on from the next.
+        /// The slot up to which every slot is known to be chosen; the front goes on from the next.
         committed: Slot,
     },
-    /// To [`Order::Confirm`]: the promise holds.
+    /// The answer to [`Order::Confirm`]: the promise holds.
     Confirmed,
-    /// To [`Order::Perform`]: the plaintext of the reply.
+    /// The answer to [`Order::Perform`]: the plaintext of the reply.
     Performed {
-        /// Protocol facts 3.2.
+        /// The reply (protocol facts 3.2).
         #[serde(with = "super::bytes")]
         reply: Vec<u8>,
     },
-    /// To [`Order::Witness`], and unasked (correlation 0) before every [`Report::Described`] and
-    /// [`Report::Promised`]. From minor version 1 of the link on.
+    /// The answer to [`Order::Witness`], and sent unasked (correlation 0) before every
+    /// [`Report::Described`] and [`Report::Promised`]. From minor version 1 of the link on.
     Facts(Facts),
-    /// Unasked (correlation 0), when it changes, and when a front has joined while something is lost.
-    /// From minor version 2 of the link on.
+    /// Lost files, sent unasked (correlation 0) when they change, and when a front has joined while
+    /// there are some. From minor version 2 of the link on.
     Lost(Lost),
-    /// Unasked (correlation 0), when it changes, and when a front has joined while there are some. From
-    /// minor version 3 of the link on.
+    /// Unusable files, sent unasked (correlation 0) when their number changes, and when a front has
+    /// joined while there are some. From minor version 3 of the link on.
     Unusable {
-        /// Files that the backend cannot use, and does without or goes on with what it has read before.
+        /// The number of files that the backend cannot use; it does without them, or uses their
+        /// former contents.
         files: u32,
     },
 }
 
-/// What of a backend's own somebody has removed or replaced under it.
+/// The files of a backend that were removed or replaced while it runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lost {
-    /// Its state folder, or the journal in it: what it acknowledges does not outlive its process.
+    /// Whether the state folder or the journal in it is lost: acknowledged entries do not outlive
+    /// the process.
     pub state: bool,
-    /// The socket by which its machine comes in.
+    /// Whether the socket of its own machine is lost.
     pub socket: bool,
 }
 
-/// How a backend stands to the log.
+/// A backend's position in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Standing {
     /// Its state folder.
@@ -273,26 +279,26 @@ pub struct Standing {
     pub group: Option<GroupId>,
     /// The highest epoch it promised.
     pub promised: Epoch,
-    /// It can read out entries that come after this slot.
+    /// The slot behind which it still has entries.
     pub base: Slot,
-    /// Every slot up to here is known to it to be chosen.
+    /// The slot up to which it knows every slot to be chosen.
     pub committed: Slot,
     /// The last slot it holds.
     pub last: Slot,
 }
 
-/// What a backend says of itself.
+/// A backend's description of itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Description {
-    /// How it stands to the log.
+    /// Its position in the log.
     pub standing: Standing,
-    /// The front that it promised has said lately that it serves.
+    /// Whether the front that it promised has said lately that it serves.
     pub led: bool,
-    /// What it holds: one part per container.
+    /// Its parts, one for each container.
     pub parts: Vec<Part>,
 }
 
-/// A message with the number that ties a report to its order.
+/// A message with the number that connects a report with its order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message<T> {
     /// Chosen by the front, never 0 in an order.
@@ -305,11 +311,11 @@ pub struct Message<T> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed;
 
-/// What the two directions have in common: a call number for each kind.
+/// The common properties of orders and reports: a call number for each kind.
 pub trait Numbered: Serialize + for<'a> Deserialize<'a> {
-    /// The call number of this kind.
+    /// Returns the call number of this kind.
     fn number(&self) -> u32;
-    /// No slot in it lies behind [`SLOT_LAST`].
+    /// Returns whether no slot in it lies behind [`SLOT_LAST`].
     fn in_range(&self) -> bool;
 }
 
@@ -402,7 +408,7 @@ impl Numbered for Report {
     }
 }
 
-/// One message as it stands in a batch.
+/// Encodes one message of a batch.
 #[must_use]
 pub fn encode<T: Numbered>(correlation: u32, body: &T) -> Vec<u8> {
     let mut out = Vec::with_capacity(USUAL);
@@ -416,17 +422,17 @@ pub fn encode<T: Numbered>(correlation: u32, body: &T) -> Vec<u8> {
     out
 }
 
-/// Gives a message that [`encode`] made another correlation: what goes to all three backends is
-/// encoded once.
+/// Sets another correlation in a message that [`encode`] made, so that a message to all three
+/// backends is encoded once.
 pub fn correlate(message: &mut [u8], correlation: u32) {
     message[4..8].copy_from_slice(&correlation.to_le_bytes());
 }
 
-/// The messages of a batch, in order.
+/// Decodes the messages of a batch, in order.
 ///
 /// # Errors
-/// [`Malformed`] at the first message that is not whole, has another number than its body, trails
-/// bytes, or says something beyond a limit; the link is to be closed.
+/// Returns [`Malformed`] at the first message that is incomplete, has another number than its body, has
+/// trailing bytes, or exceeds a limit; the link has to be closed.
 pub fn decode<T: Numbered>(mut batch: &[u8]) -> Result<Vec<Message<T>>, Malformed> {
     let mut messages = Vec::new();
     while !batch.is_empty() {

@@ -1,5 +1,5 @@
-//! Everything a reply, or an argument, is *inferred* to hold: one line each, read from here by the
-//! code that answers, so that one capture corrects one line.
+//! The *inferred* contents of replies and arguments, one line each. The code that answers uses this
+//! module, so that one capture corrects one line.
 //!
 //! | what | inferred to be | here |
 //! |---|---|---|
@@ -39,10 +39,10 @@ use super::structs::CmAuthenticate;
 use alloc::vec::Vec;
 use sha2::{Digest, Sha256};
 
-/// Result word of a crypt call that was done.
+/// The result word of a successful crypt call.
 pub const CRYPT_RESULT: u32 = 1;
 
-/// The output of a crypt call: the changed data, and the checksum where one was asked for.
+/// Returns the output of a crypt call: the changed data, and the checksum if one was asked for.
 #[must_use]
 pub fn crypt_output(mut data: Vec<u8>, checksum: Option<u32>) -> Vec<u8> {
     if let Some(checksum) = checksum {
@@ -51,37 +51,37 @@ pub fn crypt_output(mut data: Vec<u8>, checksum: Option<u32>) -> Vec<u8> {
     data
 }
 
-/// The checksum of CALCCRC and CHKCRC.
+/// Returns the checksum of CALCCRC and CHKCRC.
 #[must_use]
 pub fn crc(plain: &[u8]) -> u32 {
     crc32fast::hash(plain)
 }
 
-/// How blocks follow each other.
+/// The mode of a block cipher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Chain {
-    /// Each alone. Whole blocks only.
+    /// Each block alone; complete blocks only.
     Ecb,
-    /// Cipher block chaining. Whole blocks only.
+    /// Cipher block chaining; complete blocks only.
     Cbc,
     /// Cipher feedback, 128 bits; any length.
     Cfb,
-    /// A key stream from a counter; any length, there and back alike.
+    /// A key stream from a counter; any length. Encryption and decryption are the same.
     Stream,
 }
 
-/// What the low four bits of a crypt call's flCtrl say.
+/// The operation in the low four bits of a crypt call's flCtrl.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Operation {
-    /// How blocks follow each other.
+    /// The mode.
     pub chain: Chain,
-    /// Whether it makes plain data out of encrypted; `None`: it is its own inverse.
+    /// Whether the operation decrypts; `None` if it is its own inverse.
     pub decrypts: Option<bool>,
-    /// Whether it takes the caller's key whatever the algorithm says.
+    /// Whether the operation uses the caller's key for every algorithm.
     pub direct_key: bool,
 }
 
-/// The operation of a crypt call; `None` for a number that the API has not.
+/// Returns the operation of a crypt call; `None` for an unknown number.
 #[must_use]
 pub fn operation(ctrl: u32) -> Option<Operation> {
     let plain = |chain, decrypts| Operation { chain, decrypts: Some(decrypts), direct_key: false };
@@ -99,19 +99,19 @@ pub fn operation(ctrl: u32) -> Option<Operation> {
     })
 }
 
-/// Direct key and initial vector of a structure that has only `mabInitKey` for both.
+/// Returns direct key and initial vector of a structure that has only `mabInitKey` for both.
 #[must_use]
 pub fn direct_without_field(init_key: [u8; 16]) -> ([u8; 16], [u8; 16]) {
     (init_key, [0; 16])
 }
 
-/// Bytes of a list of `number` structures of `size` bytes; saturating.
+/// Returns the bytes of a list of `number` structures of `size` bytes, saturating.
 #[must_use]
 pub fn list_bytes(number: u32, size: usize) -> u32 {
     number.saturating_mul(u32::try_from(size).unwrap_or(u32::MAX))
 }
 
-/// A number of the curve in the place the API has for it.
+/// Returns a number of the curve in the form of the API.
 #[must_use]
 pub fn number(big_endian: [u8; 28]) -> [u8; 32] {
     let mut place = [0; 32];
@@ -119,7 +119,7 @@ pub fn number(big_endian: [u8; 28]) -> [u8; 32] {
     place
 }
 
-/// The digest that is signed. DIRECT: the one given. EXTENDED: SHA-256 of it, Firm Code, Product
+/// Returns the digest that is signed. DIRECT: the one given. EXTENDED: SHA-256 of it, Firm Code, Product
 /// Code, `mulEncryptionCodeOptions` and `mulFeatureCode`. EXTENDED2: the same and
 /// `mulKeyExtType`. Numbers are u32, little endian. `None` for SERIAL, which is bound to one
 /// container.
@@ -143,13 +143,13 @@ pub fn signed_digest(what: &CmAuthenticate) -> Option<[u8; 32]> {
     Some(hash.finalize().into())
 }
 
-/// A text of variable length.
+/// Returns a text of variable length.
 #[must_use]
 pub fn text(text: &str) -> Vec<u8> {
     text.encode_utf16().chain([0]).flat_map(u16::to_le_bytes).collect()
 }
 
-/// The kind of a firm item.
+/// Returns the kind of a firm item.
 #[must_use]
 pub fn firm_item_kind(firm_code: u32) -> u32 {
     if firm_code < 6_000_000 { firmitem::BOXBASED } else { firmitem::TRANSFERBASED }

@@ -1,17 +1,17 @@
 //! The wire format: calls, replies, SDK structures, error codes, and the project's own messages
-//! between servers. Bytes and values only; what is answered is decided elsewhere.
+//! between servers. It has bytes and values only; other modules decide about answers.
 //!
-//! | module | what stands there | protocol facts |
+//! | module | contents | protocol facts |
 //! |---|---|---|
 //! | [`request`] | every call with its arguments: [`Request`] | 3.1, 3.4, 3.6 |
-//! | [`argument`] | how arguments are encoded: [`Buffer`]; what a bad frame is: [`Malformed`] | 3.1 |
+//! | [`argument`] | the encoding of arguments: [`Buffer`]; bad frames: [`Malformed`] | 3.1 |
 //! | [`reply`] | status, result, output and the buffer rule: [`Reply`] | 3.2 |
 //! | [`structs`] | SDK structures, one table each: [`Layout`](structs::Layout) | 4 |
 //! | [`constants`] | flags, selectors and masks by topic | 5.1 to 5.9 |
-//! | [`inferred`] | what no capture has shown yet, in one table | 3.2, 5.3 |
+//! | [`inferred`] | contents that no capture has shown yet, in one table | 3.2, 5.3 |
 //! | [`error`] | the status codes: [`CmError`] | 5.10 |
-//! | [`group`] | front and backend among themselves | – |
-//! | [`twin`] | the two fronts among themselves | – |
+//! | [`group`] | messages between front and backend | – |
+//! | [`twin`] | messages between the two fronts | – |
 
 pub mod argument;
 pub(crate) mod bytes;

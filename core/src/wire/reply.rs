@@ -1,5 +1,5 @@
-//! Replies (protocol facts 3.2): status, result, output. The rule for output buffers stands here
-//! once; what is in them is decided elsewhere.
+//! Replies (protocol facts 3.2): status, result, output. The rule for output buffers is implemented
+//! here once; other modules decide about their contents.
 
 use super::argument::{Malformed, Reader};
 use super::inferred::list_bytes;
@@ -12,20 +12,20 @@ use alloc::vec::Vec;
 /// The plaintext of one reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
-    /// How it went.
+    /// The status.
     pub status: CmError,
-    /// What the API function returns: a handle (known), a byte count (known for CmGetServers), a
-    /// version (inferred).
+    /// The return value of the API function: a handle (known), a byte count (known for
+    /// CmGetServers), a version (inferred).
     pub result: u32,
     /// Output arguments.
     pub body: Vec<u8>,
 }
 
 impl Reply {
-    /// Understands a reply.
+    /// Parses a reply.
     ///
     /// # Errors
-    /// It has fewer than eight bytes.
+    /// Returns [`Malformed`] for fewer than eight bytes.
     pub fn parse(frame: &[u8]) -> Result<Self, Malformed> {
         let mut reader = Reader::new(frame);
         Ok(Self {
@@ -35,7 +35,7 @@ impl Reply {
         })
     }
 
-    /// Its plaintext.
+    /// Returns the plaintext.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(8 + self.body.len());
@@ -45,21 +45,22 @@ impl Reply {
         out
     }
 
-    /// Success, without output.
+    /// Returns success without output.
     #[must_use]
     pub fn ok(result: u32) -> Self {
         Self { status: CmError::NO_ERROR, result, body: Vec::new() }
     }
 
-    /// An error of a call that has no output buffer.
+    /// Returns an error of a call that has no output buffer.
     #[must_use]
     pub fn error(status: CmError) -> Self {
         Self { status, result: 0, body: Vec::new() }
     }
 
-    /// An error of `request`: like the success, with zeros where the output would be (known for
-    /// one call, else inferred). A buffer beyond [`ERROR_ZEROS_MAX`] is left out where the call has
-    /// not brought as many bytes itself: a few bytes are no reason for many.
+    /// Returns an error of `request`: in the form of a success, with zeros in the place of the
+    /// output (known for one call, else inferred). A buffer beyond [`ERROR_ZEROS_MAX`] is omitted
+    /// if the call has not brought as many bytes itself, so that a short call never causes a long
+    /// reply.
     #[must_use]
     pub fn error_for(request: &Request, status: CmError) -> Self {
         let counter = if matches!(request, Request::GetServers { .. }) { u32::SIZE } else { 0 };
@@ -74,17 +75,17 @@ impl Reply {
         Self { status, result: 0, body }
     }
 
-    /// Success with an output buffer (inferred): asked with 0, the result is the size needed;
-    /// otherwise `output` padded with zeros to the size asked for, and the result is how many
-    /// bytes are filled. Where `output` does not fit, nothing of it is given away: error 112 and
-    /// zeros. A size beyond [`OUTPUT_BUFFER_MAX`] is error 105 without a buffer.
+    /// Returns success with an output buffer (inferred). For a requested size of 0 the result is
+    /// the needed size; otherwise `output` is padded with zeros to the requested size, and the
+    /// result is the number of filled bytes. An `output` that does not fit gives error 112 and
+    /// zeros. A size beyond [`OUTPUT_BUFFER_MAX`] gives error 105 without a buffer.
     #[must_use]
     pub fn buffer(asked: u32, output: &[u8]) -> Self {
         Self::filled(asked, &[], output)
     }
 
-    /// As [`Self::buffer`] with this many structures one after the other. They are made only when
-    /// there is room for all of them.
+    /// Returns the same as [`Self::buffer`] for this many structures one after the other. They are
+    /// made only if there is room for all of them.
     #[must_use]
     pub fn array<T: Layout>(asked: u32, number: usize, items: impl Iterator<Item = T>) -> Self {
         let needed = number.saturating_mul(T::SIZE);
@@ -101,8 +102,8 @@ impl Reply {
         }
     }
 
-    /// As [`Self::array`] for a call that counts structures, not bytes: in what is asked for, and
-    /// in the result.
+    /// Returns the same as [`Self::array`] for a call that counts structures, not bytes, in its
+    /// request and in its result.
     #[must_use]
     pub fn list<T: Layout>(asked: u32, number: usize, items: impl Iterator<Item = T>) -> Self {
         let reply = Self::array(list_bytes(asked, T::SIZE), number, items);
@@ -111,8 +112,9 @@ impl Reply {
         Self { result, ..reply }
     }
 
-    /// The reply to CmGetServers: as [`Self::buffer`], with the number of servers before the list
-    /// (known), which is the names each with its NUL (known for one name, inferred for more).
+    /// Returns the reply to CmGetServers: as [`Self::buffer`], with the number of servers before
+    /// the list (known). The list has each name with its NUL (known for one name, inferred for
+    /// more).
     #[must_use]
     pub fn servers(asked: u32, names: &[&str]) -> Self {
         let mut list = Vec::new();

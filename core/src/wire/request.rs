@@ -1,11 +1,11 @@
-//! The calls of clients, each with its arguments in the order in which they stand on the wire.
+//! The calls of clients, each with its arguments in their order on the wire.
 //!
-//! Basis of the layouts: *known* ones were captured (protocol facts 3.4); *inferred* ones follow the C
-//! prototype by the encoding rules of 3.1, and like the captured `CmLtCreateContext` have input
-//! buffers after all other arguments. A frame that does not fit its known layout is
-//! [`Malformed`]. One that does not fit an inferred layout may show that the inference is wrong,
-//! so it becomes [`Request::Unknown`] with every byte kept. What a call is answered with never
-//! stands here.
+//! Basis of the layouts: *known* ones were captured (protocol facts 3.4); *inferred* ones follow
+//! the C prototype by the encoding rules of 3.1, and like the captured `CmLtCreateContext` have
+//! input buffers after all other arguments. A frame that does not fit its known layout is
+//! [`Malformed`]. One that does not fit an inferred layout may show that the inference is wrong, so
+//! it becomes [`Request::Unknown`] with every byte kept. What never lives here: the answer to a
+//! call.
 
 use super::argument::{Argument, Buffer, Malformed, Reader};
 use super::constants::validate;
@@ -18,11 +18,11 @@ use super::structs::{
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-/// Bytes of most requests.
+/// Bytes that most requests have at most.
 const USUAL: usize = 256;
 
-/// Keeps one call's arguments in a stack frame of their own. One frame with room for those of all
-/// calls would be many pages long, and touched for each call.
+/// Keeps one call's arguments in a stack frame of their own, because one frame for the arguments of
+/// all calls would be many pages long, and touched for each call.
 #[inline(never)]
 fn apart<T>(take: impl FnOnce() -> T) -> T {
     take()
@@ -36,24 +36,24 @@ macro_rules! calls {
             $($(#[$field_doc:meta])* $field:ident: $type:ty,)*
         }
     )*) => {
-        /// A call, understood.
+        /// A parsed call.
         #[derive(Clone, Debug, PartialEq, Eq)]
         pub enum Request {
             $(
                 $(#[$doc])*
                 $name {
                     $(
-                        /// What the access gave.
+                        /// The handle.
                         $handle: u32,
                     )?
                     $($(#[$field_doc])* $field: $type,)*
                 },
             )*
-            /// Any other number, or a layout that was only inferred and does not fit.
+            /// A call with another number, or one that does not fit an inferred layout.
             Unknown {
                 /// The call number.
                 number: u32,
-                /// All that follows it.
+                /// All bytes behind the number.
                 bytes: Vec<u8>,
             },
         }
@@ -79,7 +79,7 @@ macro_rules! calls {
                 }
             }
 
-            /// The plaintext, byte for byte what [`Self::parse`] took.
+            /// Returns the plaintext, byte for byte as [`Self::parse`] read it.
             #[must_use]
             pub fn encode(&self) -> Vec<u8> {
                 let mut out = Vec::with_capacity(USUAL);
@@ -94,7 +94,7 @@ macro_rules! calls {
                 out
             }
 
-            /// The call number.
+            /// Returns the call number.
             #[must_use]
             pub fn number(&self) -> u32 {
                 match self {
@@ -103,7 +103,7 @@ macro_rules! calls {
                 }
             }
 
-            /// The name of the API function.
+            /// Returns the name of the API function.
             #[must_use]
             pub fn name(&self) -> &'static str {
                 match self {
@@ -112,7 +112,7 @@ macro_rules! calls {
                 }
             }
 
-            /// The handle it works on, if it is one that takes a handle; 0 or anything else in a
+            /// Returns the handle of a call that takes one; 0 or any value in a
             /// `CmGetVersion` before the first access (protocol facts 3.5).
             #[must_use]
             pub fn handle(&self) -> Option<u32> {
@@ -122,7 +122,7 @@ macro_rules! calls {
                 }
             }
 
-            /// Puts another handle in; without effect on a call that takes none.
+            /// Sets another handle, without effect on a call that takes none.
             pub fn set_handle(&mut self, new: u32) {
                 match self {
                     $(Self::$name { $($handle,)? .. } => { $(*$handle = new;)? })*
@@ -380,11 +380,11 @@ calls! {
 }
 
 impl Request {
-    /// Understands the plaintext of one frame.
+    /// Parses the plaintext of one frame.
     ///
     /// # Errors
-    /// No whole call number, or a call of known layout that is too short, too long, or has a
-    /// length behind the frame's end.
+    /// Returns [`Malformed`] for an incomplete call number, and for a call of known layout that is too short,
+    /// too long, or has a length beyond the frame's end.
     pub fn parse(frame: &[u8]) -> Result<Self, Malformed> {
         Self::typed(frame).or_else(|malformed| match malformed.number {
             Some(number) if Self::inferred(number) => {
@@ -394,8 +394,8 @@ impl Request {
         })
     }
 
-    /// Size in bytes of the output buffer that the call asks for; for data that is changed in
-    /// place the size of that data. `None`: the call has no output buffer.
+    /// Returns the size in bytes of the output buffer that the call asks for; for data that is
+    /// changed in place the size of that data; `None` if the call has no output buffer.
     #[must_use]
     pub fn output_size(&self) -> Option<u32> {
         match self {
@@ -420,7 +420,7 @@ impl Request {
         }
     }
 
-    /// Size in bytes of the data that it brings to be changed in place.
+    /// Returns the size in bytes of the data that the call brings to be changed in place.
     #[must_use]
     pub fn brings(&self) -> u32 {
         match self {
@@ -435,14 +435,14 @@ impl Request {
         }
     }
 
-    /// It asks for a handle.
+    /// Returns whether the call asks for a handle.
     #[must_use]
     pub fn is_access(&self) -> bool {
         matches!(self, Self::Access { .. } | Self::Access2 { .. })
     }
 
-    /// It programs, enables, transfers or deletes something, or talks to a cloud: it would change
-    /// one container alone, so a TMR server refuses it with
+    /// Returns whether the call programs, enables, transfers or deletes something, or talks to a
+    /// cloud. Such a call would change one container alone, so a TMR server refuses it with
     /// [`COMMAND_NOT_SUPPORTED_BY_TMR`](super::CmError::COMMAND_NOT_SUPPORTED_BY_TMR). Goes by the
     /// number, so that it also holds for [`Request::Unknown`].
     #[must_use]

@@ -1,4 +1,5 @@
-//! SDK structures as they stand on the wire (protocol facts 4, known unless a field says otherwise).
+//! SDK structures as they stand on the wire (protocol facts 4, known unless a field says
+//! otherwise).
 //!
 //! Every byte survives [`Layout::parse`] and [`Layout::encode`], reserved ones too. Field names
 //! are the SDK's without the type prefix. Which structure belongs to which call stands in
