@@ -1,7 +1,7 @@
 //! Two ends of a connection that mean well, and somebody between them who cuts what they send as he
 //! likes, changes it, or adds to it: what arrives is what was sent, as far as anything arrives.
-//! Where the group key is proved, that holds against him too; on a client link (protocol facts 2.3) only
-//! while he changes nothing.
+//! Where the group key is proved, that holds against him too; on a client link (protocol facts 2.3)
+//! only while he changes nothing.
 
 use super::{byte, piece};
 use arbitrary::Unstructured;

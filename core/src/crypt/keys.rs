@@ -10,10 +10,10 @@
 //! ```
 //!
 //! The secret is equal in the three containers of a TMR set (see
-//! [`Issuer`](crate::licence::Issuer)), and neither serial nor TMR-Id is part of it: all three backends
-//! have one key, and two TMR sets of one product in a container decrypt each other's data. Unit,
-//! time and access options (`mulEncryptionCodeOptions`) say when a call is allowed, not what it
-//! computes, and stay out too (`core/docs/decisions/003-options-are-no-part-of-a-key.md`).
+//! [`Issuer`](crate::licence::Issuer)), and neither serial nor TMR-Id is part of it: all three
+//! backends have one key, and two TMR sets of one product in a container decrypt each other's data.
+//! Unit, time and access options (`mulEncryptionCodeOptions`) say when a call is allowed, not what
+//! it computes, and stay out too (`core/docs/decisions/003-options-are-no-part-of-a-key.md`).
 //!
 //! A check by other means, for a secret of 32 zero bytes, Firm Code 6000010, Product Code 201 and
 //! parameters that are all zero:

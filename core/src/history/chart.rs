@@ -80,8 +80,8 @@ struct Row {
 }
 
 impl Row {
-    /// Returns the step of a time; `None` if it is too long ago. Seats in use before the step remain in
-    /// use.
+    /// Returns the step of a time; `None` if it is too long ago. Seats in use before the step
+    /// remain in use.
     fn at(&mut self, span: Span, time: Wall, used: u32) -> Option<&mut Step> {
         let (number, len) = (time.0 / span.step(), span.steps());
         let back = self.last.saturating_sub(number);

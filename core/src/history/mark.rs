@@ -7,9 +7,9 @@ use core::str::FromStr;
 use serde::de::{Deserialize, Deserializer, Error};
 use serde::ser::{Serialize, Serializer};
 
-/// The place of a record. A record that follows from a log entry has that entry's place, the same in
-/// every file; a record without an entry (a refusal) stands behind the last entry recorded before it,
-/// numbered by the front that led.
+/// The place of a record. A record that follows from a log entry has that entry's place, the same
+/// in every file; a record without an entry (a refusal) stands behind the last entry recorded
+/// before it, numbered by the front that led.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Mark {
     /// The last eight hex digits of the group's name, because another group has another log.

@@ -22,8 +22,8 @@ pub enum Kind {
     Access,
     /// The user has given the licence back. Its seat may linger.
     Release,
-    /// The licence was taken back: its user was silent for too long, went away before it was told of
-    /// it, or an operator took it back.
+    /// The licence was taken back: its user was silent for too long, went away before it was told
+    /// of it, or an operator took it back.
     Expire,
     /// The linger time of a seat that was given back is over.
     Lingered,
@@ -50,8 +50,8 @@ pub struct Record {
     /// The place; that of [`Kind::Lost`] is empty.
     #[serde(skip_serializing_if = "is_empty")]
     pub id: Mark,
-    /// The time, by the clock of the front that led, or of the front that took over if the former had
-    /// not sent the record.
+    /// The time, by the clock of the front that led, or of the front that took over if the former
+    /// had not sent the record.
     #[serde(serialize_with = "as_text", deserialize_with = "of_text")]
     pub time: Wall,
     /// The kind.
@@ -116,8 +116,8 @@ pub struct Record {
         deserialize_with = "of_optional_text"
     )]
     pub since: Option<Wall>,
-    /// The address of the client's connection; of [`Kind::Started`] and [`Kind::Leads`]: the address at
-    /// which clients reach the front.
+    /// The address of the client's connection; of [`Kind::Started`] and [`Kind::Leads`]: the
+    /// address at which clients reach the front.
     #[serde(skip_serializing_if = "is_empty")]
     pub address: Option<IpAddr>,
     /// The client's host name; of [`Kind::Started`] and [`Kind::Leads`]: the front's.
@@ -132,8 +132,8 @@ pub struct Record {
     /// Free text of the client's program.
     #[serde(skip_serializing_if = "is_empty")]
     pub app_text: String,
-    /// Of [`Kind::Lost`]: the number of lines. Of [`Kind::Denied`]: the number of accesses that this line
-    /// stands for, if it is not one.
+    /// Of [`Kind::Lost`]: the number of lines. Of [`Kind::Denied`]: the number of accesses that
+    /// this line stands for, if it is not one.
     #[serde(skip_serializing_if = "is_empty")]
     pub count: u64,
 }

@@ -1,6 +1,6 @@
-//! The lines of a licence tracking file, in the documented form: a header, then one line per event, of
-//! one Firm Code. The fields of a release are inferred: the documentation only says that there is such
-//! a line.
+//! The lines of a licence tracking file, in the documented form: a header, then one line per event,
+//! of one Firm Code. The fields of a release are inferred: the documentation only says that there
+//! is such a line.
 
 use super::{Kind, Record};
 use crate::licence::rfc3339;
@@ -43,8 +43,8 @@ impl Tracking {
         begun.0.saturating_sub(YEAR_2000)
     }
 
-    /// Returns the beginning of a file. `started`: the file is the first one of its Firm Code in this
-    /// set-up.
+    /// Returns the beginning of a file. `started`: the file is the first one of its Firm Code in
+    /// this set-up.
     #[must_use]
     pub fn header(firm_code: u32, server: &Server, now: Wall, id: u64, started: bool) -> String {
         let (name, address) = (Quoted(&server.name), server.address);

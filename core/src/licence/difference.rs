@@ -31,7 +31,8 @@ impl Product {
     /// Returns every property in which two products differ.
     #[must_use]
     pub fn differences(&self, other: &Self) -> Vec<Difference> {
-        // The pattern lists every field, so that a new property does not compile before it is compared.
+        // The pattern lists every field, so that a new property does not compile before it is
+        // compared.
         let Self {
             product_code,
             text,

@@ -10,9 +10,9 @@
 //! signature 128 hexadecimal digits: over every byte above this line, strictly verified
 //! ```
 //!
-//! Lines end in one line feed, including the last one; digits are lower case. So only the bytes that
-//! were signed are a licence file. The file must be kept like a key, because the licence's ciphers
-//! are derived from its `Secret`.
+//! Lines end in one line feed, including the last one; digits are lower case. So only the bytes
+//! that were signed are a licence file. The file must be kept like a key, because the licence's
+//! ciphers are derived from its `Secret`.
 
 use super::form::{FirmItemForm, is_zero, nonzero, time};
 use super::spec::{self, PERMITTED, firm_code_permitted};
@@ -181,8 +181,8 @@ impl File {
         file
     }
 
-    /// Returns the length of a container's licence file, in bytes. Times, keys and part numbers have
-    /// a fixed length.
+    /// Returns the length of a container's licence file, in bytes. Times, keys and part numbers
+    /// have a fixed length.
     pub(super) fn length(part: &Part) -> usize {
         let container = Container::new(part.clone(), [0; 32]);
         Self::seal(&container, 1, Wall(0), &Issuer::from_secret([0; 32])).len()
@@ -230,8 +230,8 @@ fn split(bytes: &[u8]) -> Result<(&[u8], [u8; 64]), LicenceError> {
     }
 }
 
-/// Reads a signed payload as a container. `json` begins with the line break that ends the first line,
-/// so lines count as in the file.
+/// Reads a signed payload as a container. `json` begins with the line break that ends the first
+/// line, so lines count as in the file.
 fn content(json: &[u8]) -> Result<Container, LicenceError> {
     let text = core::str::from_utf8(json).map_err(|_| {
         let message = "the text is not UTF-8".into();

@@ -91,8 +91,8 @@ pub(super) fn is_zero(value: &u32) -> bool {
     *value == 0
 }
 
-/// Reads a text that an SDK structure can hold, without characters that would break a table or a log
-/// line.
+/// Reads a text that an SDK structure can hold, without characters that would break a table or a
+/// log line.
 pub(super) fn text<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     let text = String::deserialize(from)?;
     let units = text.encode_utf16().count();

@@ -16,8 +16,8 @@ use zeroize::Zeroizing;
 pub struct Part {
     /// Serial number; shown behind the mask, like `130-1000001`.
     pub serial: u32,
-    /// The kind of container. A stock server's dongles have other kinds than licence files. The wire
-    /// does not carry it, because all containers there are licence files.
+    /// The kind of container. A stock server's dongles have other kinds than licence files. The
+    /// wire does not carry it, because all containers there are licence files.
     #[serde(skip, default = "universal")]
     pub mask: u16,
     /// The CmActId, which is equal in the three containers of one TMR set; 0 if there is none.
@@ -90,8 +90,8 @@ pub struct Container {
     pub part: Part,
     /// The number of this part in its set, as the licence file states it: 1, 2 or 3; 0: not known.
     pub number: u8,
-    /// The secret from which keys are derived; it is equal in the three containers of one TMR set. Its
-    /// memory is wiped when the container is dropped.
+    /// The secret from which keys are derived; it is equal in the three containers of one TMR set.
+    /// Its memory is wiped when the container is dropped.
     pub secret: Zeroizing<[u8; 32]>,
 }
 
@@ -132,7 +132,8 @@ impl Part {
         container.includes(self.serial, self.cm_act_id)
     }
 
-    /// Returns every product with the key of its licence, in which `container` is the container's id.
+    /// Returns every product with the key of its licence, in which `container` is the container's
+    /// id.
     pub fn licences(
         &self,
         container: ContainerId,
@@ -148,7 +149,7 @@ impl Part {
 }
 
 impl FirmItem {
-    /// Returns the fingerprint of one of the products: two parts match if their fingerprints are equal.
+    /// Returns the fingerprint of one of the products: two parts match if theirs are equal.
     #[must_use]
     pub fn fingerprint(&self, product: &Product) -> u64 {
         let bytes = postcard::to_allocvec(&(self.firm_code, &self.text, self.key_check, product))

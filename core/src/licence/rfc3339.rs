@@ -7,8 +7,8 @@ use chrono::{DateTime, SecondsFormat, Utc};
 /// 9999-12-31T23:59:59Z, the last second that RFC 3339 can write.
 const LAST: u64 = 253_402_300_799;
 
-/// Returns a time as text in UTC, such as `2026-11-21T19:00:00Z`. A time beyond the year 9999, which
-/// [`parse`] never returns, is written as the last second of that year.
+/// Returns a time as text in UTC, such as `2026-11-21T19:00:00Z`. A time beyond the year 9999,
+/// which [`parse`] never returns, is written as the last second of that year.
 #[must_use]
 pub fn format(time: Wall) -> String {
     let seconds = i64::try_from(time.0.min(LAST)).expect("LAST fits");

@@ -11,8 +11,8 @@ pub enum ContainerId {
     Serial(u32),
     /// The three containers that have this CmActId.
     CmAct(u32),
-    /// The three containers with these serials, lowest first, which have no CmActId. A backend finds its own
-    /// container by its serial, without knowing how any front is configured.
+    /// The three containers with these serials, lowest first, which have no CmActId. A backend
+    /// finds its own container by its serial, without knowing how any front is configured.
     Serials([u32; 3]),
 }
 

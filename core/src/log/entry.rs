@@ -21,7 +21,8 @@ impl fmt::Display for Handle {
 /// The key that makes three parts one licence, and names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct LicenceKey {
-    /// The container: the three containers of a TMR licence together, or the one of an ordinary licence.
+    /// The container: the three containers of a TMR licence together, or the one of an ordinary
+    /// licence.
     pub container: ContainerId,
     /// Firm Code.
     pub firm_code: u32,
@@ -123,8 +124,8 @@ impl Mode {
     }
 }
 
-/// The holder of a handle, as stated in the request. Two accesses are of one station if address, host
-/// and session are equal (protocol facts 5.2).
+/// The holder of a handle, as stated in the request. Two accesses are of one station if address,
+/// host and session are equal (protocol facts 5.2).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Client {
     /// The address of its connection. For a host that uses a licence by several addresses (IPv4 and
@@ -161,8 +162,8 @@ pub struct Grant {
     pub handle: Handle,
     /// The object that it stands for.
     pub held: Held,
-    /// Fingerprint of the licence's properties on which two parts agreed. A backend reports with its
-    /// acknowledgement whether its own part has the same. 0 if no licence is held.
+    /// Fingerprint of the licence's properties on which two parts agreed. A backend reports with
+    /// its acknowledgement whether its own part has the same. 0 if no licence is held.
     pub fingerprint: u64,
     /// The licence's quantity: the grant is void if it would exceed it. 0 if no licence is held.
     pub quantity: u32,
@@ -183,8 +184,8 @@ pub struct Grant {
 }
 
 impl Grant {
-    /// Returns the number of licences that the grant takes by itself; each grant that shares a station
-    /// takes one.
+    /// Returns the number of licences that the grant takes by itself; each grant that shares a
+    /// station takes one.
     #[must_use]
     pub fn takes(&self) -> u32 {
         match self.mode {
@@ -194,9 +195,9 @@ impl Grant {
         }
     }
 
-    /// Returns whether the client is answered only when the grant is durable: it takes a seat, or begins
-    /// a usage period. Other grants take nothing that another client could be given, so a lost one costs
-    /// its own client an error and no other client anything.
+    /// Returns whether the client is answered only when the grant is durable: it takes a seat, or
+    /// begins a usage period. Other grants take nothing that another client could be given, so a
+    /// lost one costs its own client an error and no other client anything.
     #[must_use]
     pub fn waits_for_disk(&self) -> bool {
         self.mode != Mode::NoUserLimit || self.starts_usage
@@ -208,7 +209,8 @@ impl Grant {
 pub enum Setting {
     /// The members, whose acknowledgements count: at the birth, and at every repair of a lost disk.
     Members([DiskId; 3]),
-    /// Handle numbers up to and including this one are reserved for the front that wrote this entry.
+    /// Handle numbers up to and including this one are reserved for the front that wrote this
+    /// entry.
     Handles(u32),
     /// The serial of a virtual container (mask 131). With a list of serials, the entry also makes
     /// these three one container: see [`State::list_of`](super::State::list_of).
@@ -219,8 +221,8 @@ pub enum Setting {
         serial: u32,
     },
     /// The first entry of a front under this epoch: everything before it was read from two backends
-    /// that refuse all lower epochs since. So no entry of a lower epoch behind this one was ever chosen,
-    /// nor can be.
+    /// that refuse all lower epochs since. So no entry of a lower epoch behind this one was ever
+    /// chosen, nor can be.
     Leader(Epoch),
 }
 
@@ -229,10 +231,11 @@ pub enum Setting {
 pub enum Entry {
     /// A handle is given to a client.
     Grant(Grant),
-    /// A client gives its handle back. The handle is void; its seat is free now, or after its linger time.
+    /// A client gives its handle back. The handle is void; its seat is free now, or after its
+    /// linger time.
     Release(Handle),
-    /// A handle ends at once, together with its seat: its holder has been silent for its clean-up time,
-    /// its linger time is over, no client was told of it, or an operator takes it back.
+    /// A handle ends at once, together with its seat: its holder has been silent for its clean-up
+    /// time, its linger time is over, no client was told of it, or an operator takes it back.
     Expire(Handle),
     /// The group agrees on a setting.
     Configure(Setting),
@@ -242,7 +245,8 @@ pub enum Entry {
         licence: LicenceKey,
         /// The number of units.
         take: u32,
-        /// The number of units that the licence was issued with; the entry is void if it would take more.
+        /// The number of units that the licence was issued with; the entry is void if it would take
+        /// more.
         issued: u32,
     },
 }

@@ -29,8 +29,8 @@ pub enum Refusal {
 /// The effect of an entry on the state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// No handle begins or ends: a setting, units taken, a seat that lingers now, or a release of an
-    /// unknown handle.
+    /// No handle begins or ends: a setting, units taken, a seat that lingers now, or a release of
+    /// an unknown handle.
     Nothing,
     /// The handle is held now.
     Granted,
@@ -116,8 +116,8 @@ struct Snapshot {
     used_since: BTreeMap<LicenceKey, Wall>,
 }
 
-/// The part behind a snapshot that only a recovered group has. An older program refuses a state with
-/// it.
+/// The part behind a snapshot that only a recovered group has. An older program refuses a state
+/// with it.
 #[derive(Serialize, Deserialize)]
 struct Recovered {
     mark: [u8; 4],
@@ -138,7 +138,8 @@ impl State {
         self.numbered.get_or_insert(numbered);
     }
 
-    /// Returns the group whose name handle numbers are made with: the own group unless it was recovered.
+    /// Returns the group whose name handle numbers are made with: the own group unless it was
+    /// recovered.
     #[must_use]
     pub fn numbered(&self) -> Option<GroupId> {
         self.numbered
@@ -180,8 +181,8 @@ impl State {
         self.virtuals.iter().find(|(other, _)| list.succeeds(other)).map(|(_, serial)| *serial)
     }
 
-    /// Returns the list of three that has this serial, of a container without a CmActId. No serial is in
-    /// two lists: the later list has replaced the other one.
+    /// Returns the list of three that has this serial, of a container without a CmActId. No serial
+    /// is in two lists: the later list has replaced the other one.
     #[must_use]
     pub fn list_of(&self, serial: u32) -> Option<ContainerId> {
         let lists =
@@ -272,8 +273,9 @@ impl State {
         let Some(licence) = grant.held.licence() else { return Ok(()) };
         let usage = self.usage.get(licence);
         let station = usage.and_then(|usage| usage.stations.get(&station_of(grant)));
-        // Exclusive is the only use of its station (protocol facts 5.2: "only one running instance per
-        // machine"), so an access that takes no licence conflicts with it as well, in both directions.
+        // Exclusive is the only use of its station (protocol facts 5.2: "only one running instance
+        // per machine"), so an access that takes no licence conflicts with it as well, in both
+        // directions.
         if station.is_some_and(|on| on.exclusive > 0 || grant.mode == Mode::Exclusive) {
             return Err(Refusal::ExclusiveConflict);
         }
@@ -333,8 +335,8 @@ impl State {
         }
     }
 
-    /// Moves everything held and taken under a replaced list to this one, so that a seat is counted once
-    /// whichever front's list is in the log.
+    /// Moves everything held and taken under a replaced list to this one, so that a seat is counted
+    /// once whichever front's list is in the log.
     fn succeed(&mut self, list: ContainerId) {
         let moved = |key: LicenceKey| {
             if list.succeeds(&key.container) { LicenceKey { container: list, ..key } } else { key }
@@ -452,7 +454,8 @@ impl State {
         bytes
     }
 
-    /// Decodes a state that [`encode`](Self::encode) wrote; returns `None` if the bytes are not one.
+    /// Decodes a state that [`encode`](Self::encode) wrote; returns `None` if the bytes are not
+    /// one.
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let (snapshot, rest) = postcard::take_from_bytes::<Snapshot>(bytes).ok()?;

@@ -1,5 +1,5 @@
-//! The witness: knowledge of the group beyond a copy of the log, which reveals a disk that goes back
-//! in time. It has the position of each disk, the extent of the log, and the latest date.
+//! The witness: knowledge of the group beyond a copy of the log, which reveals a disk that goes
+//! back in time. It has the position of each disk, the extent of the log, and the latest date.
 //!
 //! It never counts as a vote. What never lives here: the conclusions, which a claiming front draws
 //! (*Consistency* 7).

@@ -47,8 +47,8 @@ impl LicenceState {
     }
 }
 
-/// Returns the state of a licence. `members`: two members of the group are there; `now`: the date of the
-/// group.
+/// Returns the state of a licence. `members`: two members of the group are there; `now`: the date
+/// of the group.
 #[must_use]
 pub fn licence_state(licence: &LicenceStatus, members: bool, now: Wall) -> LicenceState {
     if licence.matching < 2 {

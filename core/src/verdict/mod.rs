@@ -62,8 +62,8 @@ pub struct Trouble {
     pub severity: Severity,
     /// The kind, fixed for programs, like `backend-down`.
     pub code: &'static str,
-    /// The subject: `front`, `twin`, `machine`, the address of a backend, or a licence as Firm Code,
-    /// Product Code and TMR-Id with colons between them.
+    /// The subject: `front`, `twin`, `machine`, the address of a backend, or a licence as Firm
+    /// Code, Product Code and TMR-Id with colons between them.
     pub about: String,
     /// The trouble, in one or more sentences.
     pub text: String,
@@ -80,8 +80,8 @@ pub struct Facts<'a> {
     pub ready: Result<(), String>,
     /// The date that licences are judged by.
     pub now: Wall,
-    /// Accesses that were refused in the last minutes, the last hour and the last day, by Firm Code,
-    /// Product Code and TMR-Id.
+    /// Accesses that were refused in the last minutes, the last hour and the last day, by Firm
+    /// Code, Product Code and TMR-Id.
     pub denied: Vec<Denied>,
     /// Connections of clients, and their limit; 0: not known.
     pub links: (usize, usize),
@@ -140,8 +140,8 @@ impl About<'_> {
     }
 }
 
-/// Returns the verdict on a front and its group, in the order of weight; it is empty if all is well.
-/// [`with_machine`] sorts the worst first.
+/// Returns the verdict on a front and its group, in the order of weight; it is empty if all is
+/// well. [`with_machine`] sorts the worst first.
 #[must_use]
 pub fn of_front(facts: &Facts<'_>) -> Vec<Trouble> {
     let mut found = Found::default();

@@ -1,5 +1,5 @@
-//! Requests of tools and older programs: protocol facts 3.4 where it has the layout, else 3.1 and the
-//! prototype of the public header.
+//! Requests of tools and older programs: protocol facts 3.4 where it has the layout, else 3.1 and
+//! the prototype of the public header.
 
 use super::record::Record;
 
