@@ -14,8 +14,8 @@ impl Front {
                 let (usage, context) = self.recording();
                 usage.flush(&context);
             }
-            HostEvent::AdminAccess(entrance) => self.admin.set_entrance(*entrance),
-            HostEvent::Misplaced { place, found } => _ = self.admin.misplace(place, found),
+            HostEvent::AdminAccess(entrance) => self.operator.set_entrance(*entrance),
+            HostEvent::Misplaced { place, found } => self.operator.misplace(place, found),
             HostEvent::Front(event) => self.front_event(now, event, out),
         }
     }
@@ -28,16 +28,21 @@ impl Front {
                 self.lead_if_nobody_does(now.mono);
                 self.timers(now.mono, out);
             }
-            FrontEvent::VirtualAddressObstacle(obstacle) => self.machine.set_obstacle(obstacle),
+            FrontEvent::VirtualAddressObstacle(obstacle) => self.operator.set_obstacle(obstacle),
             FrontEvent::PasswordVerified { link, granted } => {
                 self.verified(now, link, granted, out);
             }
             FrontEvent::Configured(new) => {
                 self.configured(now.mono, &new, out);
-                self.in_force(now.mono, *new, out);
+                self.operator.in_force(*new);
+                self.tell_settings(now.mono, out);
+                self.compare_configurations(now.mono, out);
                 self.timers(now.mono, out);
             }
-            FrontEvent::ConfigStored(stored) => self.stored(now, stored, out),
+            FrontEvent::ConfigStored(stored) => {
+                self.operator.stored(now, stored, out);
+                self.compare_configurations(now.mono, out);
+            }
         }
     }
 }

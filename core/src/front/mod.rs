@@ -20,9 +20,8 @@ mod twin;
 mod unfenced;
 mod usage;
 
-use crate::admin::{Admin, Entrance};
+use crate::admin::Entrance;
 use crate::config::{Policy, Twin as TwinConfig};
-use crate::counts::HubCounts;
 use crate::desk::{Desk, HandleKey, Identity};
 use crate::history::History;
 use crate::io::{HistoryRequest, Input, Intent};
@@ -33,7 +32,7 @@ use crate::random::Random;
 use crate::time::{Deadline, Duration, Mono, Now};
 use crate::wire::Request;
 use crate::wire::group::{Order, Report, decode};
-use crate::wire::twin::{Placed, Version};
+use crate::wire::twin::{Placed, Tell, Version};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
@@ -54,11 +53,8 @@ use leadership::vigil::Vigil;
 #[cfg(feature = "model")]
 #[doc(hidden)]
 pub use model::{Fingerprint, Timer};
-use operator::config_sync::ConfigSync;
-use operator::events::Events;
-use operator::metrics::Seen;
-use operator::own_machine::OwnMachine;
-pub use operator::own_machine::{Notice, Script};
+use operator::{Compared, Observed, Operator, Surroundings};
+pub use operator::{Notice, Script};
 use replication::backend_link::{BackendLink, OrderPurpose};
 use replication::membership::Remembered;
 use replication::replicated_log::ReplicatedLog;
@@ -160,8 +156,6 @@ pub struct Front {
     date: GroupDate,
     /// Whether this front has slept.
     vigil: Vigil,
-    /// Whether this machine could take the virtual address.
-    machine: OwnMachine,
     /// Fewer than two of those who were last read are members.
     unproved: bool,
     /// The last slot of a group that was known to be chosen when the latest claim began.
@@ -190,8 +184,7 @@ pub struct Front {
     any_one_number: u64,
     parked: BTreeMap<Link, (Mono, Request)>,
     parked_until: BTreeSet<(Mono, Link)>,
-    admin: Admin,
-    events: Events,
+    operator: Operator,
     dialled: u64,
     heartbeat: Mono,
     /// Virtual containers may have come that have no serial yet.
@@ -202,9 +195,6 @@ pub struct Front {
     unfenced: Option<Box<Unfenced>>,
     /// What the twin has just told of handles at stock servers, and whether that is all of them.
     placed: Option<(bool, Vec<Placed>)>,
-    counts: HubCounts,
-    seen: Seen,
-    config_sync: ConfigSync,
     usage: Usage,
     random: Random,
 }
@@ -236,7 +226,6 @@ impl Front {
             witness: Remembered::default(),
             date: GroupDate::default(),
             vigil: Vigil::default(),
-            machine: OwnMachine::default(),
             unproved: false,
             claim_knew: None,
             shortfall: None,
@@ -255,17 +244,13 @@ impl Front {
             any_one_number: 0,
             parked: BTreeMap::new(),
             parked_until: BTreeSet::new(),
-            admin: Admin::new(config.seed),
-            events: Events::default(),
+            operator: Operator::new(config.seed),
             dialled: 1,
             heartbeat: Mono(0),
             unnamed: false,
             silenced: false,
             unfenced,
             placed: None,
-            counts: HubCounts::default(),
-            seen: Seen::default(),
-            config_sync: ConfigSync::default(),
             usage: Usage::default(),
             random,
             config,
@@ -283,7 +268,7 @@ impl Front {
     /// With what is known of who can come in at its admin pages before anybody can ask for them.
     #[must_use]
     pub fn with_entrance(mut self, entrance: Entrance) -> Self {
-        self.admin.set_entrance(entrance);
+        self.operator.set_entrance(entrance);
         self
     }
 
@@ -298,7 +283,7 @@ impl Front {
     /// A step that sees backends as backends of ours, whatever they are.
     fn turn(&mut self, now: Now, input: Input, out: &mut Vec<Intent>) -> Option<Deadline> {
         self.desk.start(now);
-        self.machine.start(now.mono);
+        self.operator.start(now.mono);
         self.look_at_the_time(now);
         self.update_date(now);
         self.log.at(self.date.now());
@@ -307,7 +292,7 @@ impl Front {
         let tells_no_clock = matches!(input, Input::Calls(_));
         match input {
             Input::Tick => {}
-            Input::Counted(counts) => self.counts = counts,
+            Input::Counted(counts) => self.operator.counted(counts),
             Input::Accepted { link, door: Door::Licence, .. } if self.failover.turns_away() => {
                 out.push(Intent::Close { link, why: failover::LEAVES });
             }
@@ -315,7 +300,7 @@ impl Front {
                 self.desk.accepted(now, link, from);
             }
             Input::Accepted { link, door: door @ (Door::Admin | Door::Machine), from } => {
-                self.admin.accepted(link, door, from.ip());
+                self.operator.accepted(link, door, from.ip());
             }
             Input::Accepted { link, door: Door::Twin, from } => {
                 self.twin_accepted(link, from, out);
@@ -338,12 +323,11 @@ impl Front {
         self.tell_recovery(now, out);
         self.tell_away(out);
         self.twin_forward(now.mono, out);
-        self.take_notes(now);
+        self.observe(now);
         let lines = self.usage.take_lines();
         if !lines.is_empty() {
             out.push(HistoryRequest::Record(lines).into());
         }
-        self.look();
         debug_assert!(self.check_invariants());
         let due = self.deadline();
         self.expect(due)
@@ -406,7 +390,7 @@ impl Front {
             Frame::Call(bytes) => self.call(now, link, bytes, out),
             Frame::Http(request) => self.http(now, link, &request, None, out),
             Frame::Unheard(request) => {
-                if !self.admin.drops(link, &request, out) {
+                if !self.operator.drops(link, &request, out) {
                     self.http(now, link, &request, None, out);
                 }
             }
@@ -436,7 +420,7 @@ impl Front {
         if let Some(index) = self.backend_of(link) {
             return self.lost_backend(now, index, why, out);
         }
-        if self.admin.closed(link) || self.twin_closed(now, link, why, out) {
+        if self.operator.closed(link) || self.twin_closed(now, link, why, out) {
             return;
         }
         self.pass_gone(now, link, unsent, out);
@@ -475,6 +459,45 @@ impl Front {
     #[must_use]
     pub fn history(&self) -> &History {
         self.usage.history()
+    }
+
+    /// The last thing of a step: an operator is shown what is another way than it was.
+    fn observe(&mut self, now: Now) {
+        let observed = Observed {
+            part: self.part(now.mono),
+            backends: self.backends.each_ref().map(BackendLink::is_up),
+            twin: self.twin.as_ref().map(Twin::stands),
+            address: self.wish.address,
+        };
+        let leader = match self.phase {
+            Phase::Leading { epoch } => Some(epoch),
+            _ => self.twin_epoch(),
+        };
+        let epoch = self.phase.epoch().unwrap_or(self.highest).round;
+        let Self { operator, backends, twin, .. } = self;
+        let surroundings = Surroundings { backends, twin: twin.as_ref(), epoch };
+        operator.observe(now, observed, leader, &surroundings);
+    }
+
+    /// Tells the twin what this configuration says of what both must have alike.
+    fn tell_settings(&mut self, now: Mono, out: &mut Vec<Intent>) {
+        let Some(twin) = &mut self.twin else { return };
+        let tell = self.operator.told_configuration().filter(|_| twin.speaks(Version::SETTINGS));
+        twin.tell(now, &tell.unwrap_or_else(|| Tell::Shared(twin::shared(&self.config))), out);
+    }
+
+    /// Follows the twin if its configuration was changed later, or has it follow; and keeps in what
+    /// the two differ.
+    fn compare_configurations(&mut self, now: Mono, out: &mut Vec<Intent>) {
+        let Some(Compared { differs, tells }) = self.operator.compare_configurations(out) else {
+            return;
+        };
+        if let Some(twin) = &mut self.twin {
+            twin.differ(differs);
+        }
+        if tells {
+            self.tell_settings(now, out);
+        }
     }
 
     /// Lends the usage history what it records by.

@@ -91,8 +91,6 @@ impl Front {
             // No licence of a check has a date, and no front sleeps in it.
             date: _,
             vigil: _,
-            // No keepalived is there.
-            machine: _,
             claim_knew,
             shortfall,
             doubt,
@@ -111,22 +109,21 @@ impl Front {
             any_one_number: _,
             parked,
             parked_until: _,
-            admin: _,
-            events: _,
             usage: _,
+            // What is told to people, and what is only counted; no keepalived is there.
+            operator,
             dialled: _,
             heartbeat,
             unnamed,
             silenced,
             unfenced,
-            config_sync,
-            // What is only counted.
-            counts: _,
-            seen: _,
             random: _,
         } = self;
         assert!(
-            twin.is_none() && unfenced.is_none() && placed.is_none() && config_sync.now.is_none()
+            twin.is_none()
+                && unfenced.is_none()
+                && placed.is_none()
+                && operator.knows_no_configuration()
         );
         assert!(any_one.is_empty() && parked.is_empty());
         assert!(!failover.holds_back() && !failover.turns_away());

@@ -4,7 +4,6 @@
 use super::pending::Waits;
 use crate::desk::{Desk, Ground, Move};
 use crate::front::replication::backend_link::Progress;
-use crate::front::usage::Denial;
 use crate::front::{Front, Phase};
 use crate::io::Intent;
 use crate::limits::{CALL_TIMEOUT, PASSED_TIMEOUT, UNCOMMITTED_MAX};
@@ -138,20 +137,14 @@ impl Front {
         let Some(asked) = self.desk.asked(link, request) else { return };
         let (usage, context) = self.recording();
         let denial = usage.denied(&asked, error, &context);
-        self.note_denial(denial);
+        self.operator.note_denial(denial);
     }
 
     /// A grant that was on its way is refused.
     pub(in crate::front) fn denied_grant(&mut self, grant: &Grant, error: CmError) {
         let (usage, context) = self.recording();
         let denial = usage.denied_grant(grant, error, &context);
-        self.note_denial(denial);
-    }
-
-    fn note_denial(&mut self, denial: Option<Denial>) {
-        if let Some(Denial { time, text }) = denial {
-            self.events.denied(time, text);
-        }
+        self.operator.note_denial(denial);
     }
 
     pub(in crate::front) fn uncommitted(&self) -> u64 {

@@ -5,7 +5,7 @@
 
 use super::date::later;
 use crate::admin::status::{ClockStatus, ClockVerdict};
-use crate::front::operator::status::At;
+use crate::front::operator::At;
 use crate::front::replication::backend_link::BackendLink;
 use crate::front::{Front, Phase};
 use crate::limits::{CLOCK_FRESH, DATE_STEP};

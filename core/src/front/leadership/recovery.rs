@@ -314,7 +314,7 @@ impl Front {
             self.name_source(&work.plan)
         );
         tracing::warn!(target: "tmr_core::front::recover", group = %work.group, "{text}");
-        self.events.note(self.log.now(), "group", text.clone());
+        self.operator.note(self.log.now(), "group", text.clone());
         let said = json!({
             "message": text,
             "group": work.group.to_string(),
@@ -358,7 +358,7 @@ impl Front {
             self.recovery_failed("this front was told something else meanwhile");
         }
         if let (Some(link), Some(outcome)) = (self.recovery.asker, &self.recovery.outcome) {
-            self.admin.conclude(now, link, (outcome.status, &outcome.said), out);
+            self.operator.conclude(now, link, (outcome.status, &outcome.said), out);
             self.recovery.asker = None;
         }
         if self.recovery.asker.is_none() {

@@ -84,7 +84,7 @@ impl Front {
                     target: "tmr_core::front::role",
                     "the virtual address has come: taking the lead"
                 );
-                self.machine.has_address();
+                self.operator.has_address();
                 self.take_role(now);
             }
             (None, true) => {

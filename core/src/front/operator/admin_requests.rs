@@ -21,12 +21,9 @@ impl Front {
         checked: Option<Rights>,
         out: &mut Vec<Intent>,
     ) {
-        let Some(asked) = self.admin.admit(now, link, request, checked, out) else { return };
-        if let Some(script) = asked.script() {
-            self.machine.asked(now.mono, script);
-        }
-        let reply = asked.answer(&self.admin, &status::At { front: self, now });
-        match self.admin.reply(now, &asked, reply, out) {
+        let Some(asked) = self.operator.admit(now, link, request, checked, out) else { return };
+        let reply = status::At { front: self, now }.answer(&asked);
+        match self.operator.reply(now, &asked, reply, out) {
             Some(Command::Activate) => {
                 self.order(now.mono);
                 self.timers(now.mono, out);
@@ -35,13 +32,13 @@ impl Front {
                 self.begin_failover(now.mono);
             }
             Some(Command::Notify(notice)) => {
-                notice.into_iter().for_each(|notice| self.machine.notified(now.mono, notice));
+                self.operator.notified(now.mono, notice);
                 out.push(VipRequest::Look.into());
             }
             Some(Command::Release(handle)) => self.take_back(now, handle),
             Some(Command::ReleaseFrom(address)) => self.take_all_back(now, address),
             Some(Command::Recover) => self.recover(now, link, out),
-            Some(Command::Store(text)) => self.store(link, text, out),
+            Some(Command::Store(text)) => self.operator.store(link, text, out),
             None => {}
         }
     }
@@ -54,7 +51,7 @@ impl Front {
         granted: Option<Rights>,
         out: &mut Vec<Intent>,
     ) {
-        if let Some(request) = self.admin.verified(now, link, granted, out) {
+        if let Some(request) = self.operator.verified(now, link, granted, out) {
             self.http(now, link, &request, granted, out);
         }
     }
@@ -63,7 +60,7 @@ impl Front {
     fn take_all_back(&mut self, now: Now, address: IpAddr) {
         let handles = self.desk.held_from(address, self.log.speculative_state());
         let text = format!("all {} handles of {address} taken back", handles.len());
-        self.events.note(now.wall, "seat", text);
+        self.operator.note(now.wall, "seat", text);
         for handle in handles {
             self.give_back(handle, "an operator took back all of its address");
         }
@@ -74,7 +71,7 @@ impl Front {
         let Some(seat) = self.log.speculative_state().seat(handle) else { return };
         let text =
             format!("handle {handle} ({}) taken back from {}", seat.held, status::holder(seat));
-        self.events.note(now.wall, "seat", text);
+        self.operator.note(now.wall, "seat", text);
         self.give_back(handle, "an operator took it back");
     }
 }

@@ -4,17 +4,17 @@
 //! A change is an intent: the machine checks what only it can check, puts the text into its file and
 //! into force, and says so ([`FrontEvent::Configured`](crate::io::FrontEvent::Configured), then
 //! [`FrontEvent::ConfigStored`](crate::io::FrontEvent::ConfigStored)). What follows from a configuration that is in force
-//! stands in `configure`.
+//! stands in `reconfigure`.
 
+use super::Operator;
 use crate::admin::settings as page;
 use crate::admin::status::TwinDifference;
 use crate::config::{self, InForce};
-use crate::front::Front;
 use crate::io::{HostRequest, Intent, Stored};
 use crate::limits::TWIN_SETTINGS_MAX;
 use crate::link::Link;
-use crate::time::{Mono, Now};
-use crate::wire::twin::{Tell, Version};
+use crate::time::Now;
+use crate::wire::twin::Tell;
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
@@ -25,12 +25,12 @@ use core::cmp::Ordering;
 #[derive(Clone, Debug, Default)]
 pub(in crate::front) struct ConfigSync {
     /// What is in force; `None` until the machine has said so.
-    pub(in crate::front) now: Option<Box<InForce>>,
+    now: Option<Box<InForce>>,
     /// A text is being stored, and for whom.
     storing: Option<Asker>,
     theirs: Option<Theirs>,
     /// Why the twin's part is not taken over, in a sentence.
-    pub(in crate::front) trouble: Option<String>,
+    trouble: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -49,95 +49,50 @@ struct Theirs {
     fresh: bool,
 }
 
+/// What follows from a comparison of the two configurations.
+#[derive(Debug)]
+pub(in crate::front) struct Compared {
+    /// In what the two differ.
+    pub(in crate::front) differs: Vec<TwinDifference>,
+    /// The twin is to be told what is in force here, which was changed later.
+    pub(in crate::front) tells: bool,
+}
+
 impl ConfigSync {
-    /// A text is being stored.
-    pub(in crate::front) fn is_busy(&self) -> bool {
+    /// Returns what is in force; `None` until the machine has said so.
+    pub(super) fn in_force(&self) -> Option<&InForce> {
+        self.now.as_deref()
+    }
+
+    /// Returns whether a text is being stored.
+    pub(super) fn is_busy(&self) -> bool {
         self.storing.is_some()
     }
 
-    /// What the twin is told.
+    /// Returns what the twin is told; `None`: nothing is in force yet, or it does not fit.
     fn told(&self) -> Option<Tell> {
         let now = self.now.as_ref()?;
         let (revision, text) = (now.config.revision, config::shared(&now.text));
         (text.len() <= TWIN_SETTINGS_MAX).then_some(Tell::Settings { revision, text })
     }
-}
 
-impl Front {
-    /// An operator wants this text stored, which a front would take.
-    pub(in crate::front) fn store(&mut self, link: Link, text: String, out: &mut Vec<Intent>) {
-        self.config_sync.storing = Some(Asker::Page(link));
-        out.push(HostRequest::StoreConfig(text).into());
-    }
-
-    /// This is in force from now on.
-    pub(in crate::front) fn in_force(&mut self, now: Mono, new: InForce, out: &mut Vec<Intent>) {
-        self.config_sync.now = Some(Box::new(new));
-        self.tell_settings(now, out);
-        self.compare_settings(now, out);
-    }
-
-    /// The text that was to be stored is in force, or nothing has changed.
-    pub(in crate::front) fn stored(&mut self, now: Now, stored: Stored, out: &mut Vec<Intent>) {
-        match (self.config_sync.storing.take(), stored) {
-            (Some(Asker::Page(link)), stored) => {
-                let revision = self.config_sync.now.as_ref().map_or(0, |now| now.config.revision);
-                let (status, said) = page::stored(revision, &stored);
-                self.admin.conclude(now, link, (status, &said), out);
-            }
-            (Some(Asker::Twin), Ok(_)) => {
-                tracing::info!(
-                    target: "tmr_core::front::settings",
-                    "the configuration follows the twin's"
-                );
-            }
-            (Some(Asker::Twin), Err(reason)) => self.not_taken_over(reason),
-            (None, _) => {}
-        }
-        self.compare_settings(now.mono, out);
-    }
-
-    /// Tells the twin what this configuration says of what both must have alike.
-    pub(in crate::front) fn tell_settings(&mut self, now: Mono, out: &mut Vec<Intent>) {
-        let Some(twin) = &mut self.twin else { return };
-        let tell = self.config_sync.told().filter(|_| twin.speaks(Version::SETTINGS));
-        twin.tell(
-            now,
-            &tell.unwrap_or_else(|| Tell::Shared(crate::front::twin::shared(&self.config))),
-            out,
-        );
-    }
-
-    /// The twin has told what its configuration says.
-    pub(in crate::front) fn heard_settings(
-        &mut self,
-        now: Mono,
-        (revision, text): (u32, String),
-        out: &mut Vec<Intent>,
-    ) {
-        let before = self.config_sync.theirs.as_ref();
+    fn heard(&mut self, revision: u32, text: String) {
+        let before = self.theirs.as_ref();
         let same = before.is_some_and(|it| it.revision == revision && it.text == text);
         // What is being stored is not stored twice.
-        let fresh = !(same && matches!(self.config_sync.storing, Some(Asker::Twin)));
-        self.config_sync.theirs = Some(Theirs { revision, text, fresh });
-        self.compare_settings(now, out);
+        let fresh = !(same && matches!(self.storing, Some(Asker::Twin)));
+        self.theirs = Some(Theirs { revision, text, fresh });
     }
 
-    /// Follows the twin if its configuration was changed later, or has it follow; and keeps in what
-    /// the two differ.
-    fn compare_settings(&mut self, now: Mono, out: &mut Vec<Intent>) {
-        let ConfigSync { now: Some(own), storing, theirs: Some(theirs), trouble } =
-            &mut self.config_sync
-        else {
-            return;
+    fn compare(&mut self, out: &mut Vec<Intent>) -> Option<Compared> {
+        let Self { now: Some(own), storing, theirs: Some(theirs), trouble } = self else {
+            return None;
         };
         let rows = config::differences(&own.text, &theirs.text);
         let row = |(key, ours, theirs)| TwinDifference { key, ours, theirs };
-        if let Some(twin) = &mut self.twin {
-            twin.differ(rows.into_iter().map(row).collect());
-        }
+        let mut compared = Compared { differs: rows.into_iter().map(row).collect(), tells: false };
         if storing.is_some() || !core::mem::take(&mut theirs.fresh) {
-            return;
+            return Some(compared);
         }
         *trouble = None;
         match theirs.revision.cmp(&own.config.revision) {
@@ -148,9 +103,10 @@ impl Front {
                 }
                 Err(error) => self.not_taken_over(format!("{error}")),
             },
-            Ordering::Less => self.tell_settings(now, out),
+            Ordering::Less => compared.tells = true,
             Ordering::Equal => {}
         }
+        Some(compared)
     }
 
     fn not_taken_over(&mut self, reason: String) {
@@ -158,6 +114,70 @@ impl Front {
             target: "tmr_core::front::settings",
             "the twin's later configuration is not taken over: {reason}"
         );
-        self.config_sync.trouble = Some(reason);
+        self.trouble = Some(reason);
+    }
+}
+
+impl Operator {
+    /// An operator wants this text stored, which a front would take. `link`: where the operator waits.
+    pub(super) fn store(&mut self, link: Link, text: String, out: &mut Vec<Intent>) {
+        self.config_sync.storing = Some(Asker::Page(link));
+        out.push(HostRequest::StoreConfig(text).into());
+    }
+
+    /// A configuration is in force from now on.
+    pub(in crate::front) fn in_force(&mut self, new: InForce) {
+        self.config_sync.now = Some(Box::new(new));
+    }
+
+    /// The text that was to be stored is in force, or nothing has changed.
+    pub(in crate::front) fn stored(&mut self, now: Now, stored: Stored, out: &mut Vec<Intent>) {
+        match (self.config_sync.storing.take(), stored) {
+            (Some(Asker::Page(link)), stored) => {
+                let own = self.config_sync.now.as_ref();
+                let revision = own.map_or(0, |now| now.config.revision);
+                let (status, said) = page::stored(revision, &stored);
+                self.admin.conclude(now, link, (status, &said), out);
+            }
+            (Some(Asker::Twin), Ok(_)) => {
+                tracing::info!(
+                    target: "tmr_core::front::settings",
+                    "the configuration follows the twin's"
+                );
+            }
+            (Some(Asker::Twin), Err(reason)) => self.config_sync.not_taken_over(reason),
+            (None, _) => {}
+        }
+    }
+
+    /// Returns what the twin is told of the configuration; `None`: nothing is in force yet, or it
+    /// does not fit.
+    pub(in crate::front) fn told_configuration(&self) -> Option<Tell> {
+        self.config_sync.told()
+    }
+
+    /// The twin has told what its configuration says.
+    pub(in crate::front) fn heard_configuration(&mut self, revision: u32, text: String) {
+        self.config_sync.heard(revision, text);
+    }
+
+    /// Follows the twin if its configuration was changed later. Returns what else follows; `None`
+    /// while one of the two is not known.
+    pub(in crate::front) fn compare_configurations(
+        &mut self,
+        out: &mut Vec<Intent>,
+    ) -> Option<Compared> {
+        self.config_sync.compare(out)
+    }
+
+    /// Returns why the twin's later configuration is not taken over, in a sentence.
+    pub(in crate::front) fn configuration_trouble(&self) -> Option<&str> {
+        self.config_sync.trouble.as_deref()
+    }
+
+    /// For an exhaustive check: whether nothing is known of any configuration.
+    #[cfg(feature = "model")]
+    pub(in crate::front) fn knows_no_configuration(&self) -> bool {
+        self.config_sync.now.is_none()
     }
 }

@@ -3,8 +3,7 @@
 //!
 //! What never lives here: what follows from anything of it.
 
-use crate::front::Front;
-use crate::front::replication::backend_link::LinkState;
+use crate::front::replication::backend_link::BackendLink;
 use crate::front::twin::Twin;
 use crate::limits::{EVENTS_DENIED, EVENTS_KEPT};
 use crate::time::{Now, Wall};
@@ -18,33 +17,45 @@ use serde_json::{Value, json};
 
 /// The last events, the latest first.
 #[derive(Clone, Debug, Default)]
-pub(in crate::front) struct Events {
+pub(super) struct Events {
     last: VecDeque<(Wall, &'static str, String)>,
     /// Refusals: when such a one was the last time, of what, how often, and since when. Apart, so
     /// that many of them push nothing else out.
     denied: VecDeque<(Wall, String, u64, Wall)>,
     /// What was noted last of what may change with any step.
-    seen: Option<Seen>,
+    seen: Option<Observed>,
 }
 
 /// What is worth a note when it changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Seen {
-    part: Part,
-    backends: [bool; 3],
-    twin: Option<bool>,
-    address: Option<bool>,
+pub(in crate::front) struct Observed {
+    pub(in crate::front) part: Part,
+    /// Which backends are connected.
+    pub(in crate::front) backends: [bool; 3],
+    /// Whether the twin is connected; `None`: there is none.
+    pub(in crate::front) twin: Option<bool>,
+    /// Whether the virtual address is here; `None`: there is none.
+    pub(in crate::front) address: Option<bool>,
+}
+
+/// What a note says beside that.
+#[derive(Debug)]
+pub(in crate::front) struct Surroundings<'a> {
+    pub(in crate::front) backends: &'a [BackendLink; 3],
+    pub(in crate::front) twin: Option<&'a Twin>,
+    /// Round of the epoch under which this front leads, or of the highest that it has seen.
+    pub(in crate::front) epoch: u32,
 }
 
 impl Events {
     /// One more; `topic`: what it is about, in a word.
-    pub(in crate::front) fn note(&mut self, now: Wall, topic: &'static str, text: String) {
+    pub(super) fn note(&mut self, now: Wall, topic: &'static str, text: String) {
         self.last.truncate(EVENTS_KEPT - 1);
         self.last.push_front((now, topic, text));
     }
 
     /// One more refusal; of those that are alike there is one line.
-    pub(in crate::front) fn denied(&mut self, now: Wall, text: String) {
+    pub(super) fn denied(&mut self, now: Wall, text: String) {
         let same = self.denied.iter().position(|(_, same, ..)| *same == text);
         let same = same.and_then(|at| self.denied.remove(at));
         let (count, since) = same.map_or((0, now), |(.., count, since)| (count, since));
@@ -52,7 +63,7 @@ impl Events {
         self.denied.push_front((now, text, count + 1, since));
     }
 
-    pub(in crate::front) fn shown(&self) -> Value {
+    pub(super) fn shown(&self) -> Value {
         let denied = self.denied.iter().map(|(time, text, count, since)| {
             let times =
                 if *count > 1 { format!(", {count} times since {since}") } else { "".into() };
@@ -63,57 +74,42 @@ impl Events {
         let one = |(time, topic, text): &(Wall, &str, String)| json!({ "time": time.to_string(), "topic": topic, "text": text });
         Value::Array(all.iter().map(one).collect())
     }
-}
 
-impl Front {
-    /// The last thing of a step: what is another way than it was is noted.
-    pub(in crate::front) fn take_notes(&mut self, now: Now) {
-        let seen = Seen {
-            part: self.part(now.mono),
-            backends: self
-                .backends
-                .each_ref()
-                .map(|backend| matches!(backend.link_state, LinkState::Up(_))),
-            twin: self.twin.as_ref().map(Twin::stands),
-            address: self.wish.address,
-        };
-        if self.events.seen == Some(seen) {
+    /// Notes what is another way than it was.
+    pub(super) fn observe(&mut self, now: Now, seen: Observed, around: &Surroundings<'_>) {
+        if self.seen == Some(seen) {
             return;
         }
-        let nothing = Seen { part: Part::Standby, backends: [false; 3], twin: None, address: None };
-        let before = self.events.seen.replace(seen).unwrap_or(nothing);
-        let mut notes = Vec::new();
+        let part = Part::Standby;
+        let nothing = Observed { part, backends: [false; 3], twin: None, address: None };
+        let before = self.seen.replace(seen).unwrap_or(nothing);
         if seen.part != before.part {
-            let epoch = self.phase.epoch().unwrap_or(self.highest).round;
             let text = match seen.part {
-                Part::Active => format!("this front leads, in epoch {epoch}"),
+                Part::Active => format!("this front leads, in epoch {}", around.epoch),
                 Part::Starting => "this front tries to lead".into(),
                 Part::Standby => "this front stands by".into(),
             };
-            notes.push(("role", text));
+            self.note(now.wall, "role", text);
         }
-        for (index, backend) in self.backends.iter().enumerate() {
+        for (index, backend) in around.backends.iter().enumerate() {
             let address = &backend.address;
-            match (before.backends[index], seen.backends[index]) {
-                (false, true) => notes.push(("backend", format!("backend {address} is connected"))),
+            let text = match (before.backends[index], seen.backends[index]) {
+                (false, true) => format!("backend {address} is connected"),
                 (true, false) => {
                     let why = backend.trouble.as_deref().map(|why| format!(": {why}"));
-                    let why = why.unwrap_or_default();
-                    notes.push(("backend", format!("backend {address} is gone{why}")));
+                    format!("backend {address} is gone{}", why.unwrap_or_default())
                 }
-                _ => {}
-            }
+                _ => continue,
+            };
+            self.note(now.wall, "backend", text);
         }
-        if let (Some(twin), true) = (&self.twin, seen.twin != before.twin) {
+        if let (Some(twin), true) = (around.twin, seen.twin != before.twin) {
             let is = if seen.twin == Some(true) { "is connected" } else { "is not connected" };
-            notes.push(("twin", format!("the other front, {}, {is}", twin.address())));
+            self.note(now.wall, "twin", format!("the other front, {}, {is}", twin.address()));
         }
         if let (Some(here), true) = (seen.address, seen.address != before.address) {
             let is = if here { "has come to" } else { "is not on" };
-            notes.push(("address", format!("the virtual address {is} this machine")));
-        }
-        for (topic, text) in notes {
-            self.events.note(now.wall, topic, text);
+            self.note(now.wall, "address", format!("the virtual address {is} this machine"));
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::status::At;
 use crate::admin::metrics::Page;
 use crate::admin::status::{AddressStatus, BackendState, LicenceStatus};
-use crate::front::{Front, Phase};
+use crate::front::Phase;
 use crate::log::{Epoch, Mode};
 use crate::wire::constants::mask;
 use alloc::format;
@@ -11,33 +11,29 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::Display;
 
-/// What is counted beside calls and links.
+/// How often this front has seen another one begin to lead, or itself.
 #[derive(Clone, Debug, Default)]
-pub(in crate::front) struct Seen {
-    /// The epoch of who led last, as far as this front knows.
+pub(super) struct LeaderChanges {
+    /// The epoch of the front that led last, as far as this one knows.
     leader: Option<Epoch>,
     /// How often another epoch began.
-    leaders: u64,
+    count: u64,
 }
 
-impl Front {
-    /// The end of a step: counts what has changed.
-    pub(in crate::front) fn look(&mut self) {
-        let leader = match self.phase {
-            Phase::Leading { epoch } => Some(epoch),
-            _ => self.twin_epoch(),
-        };
-        if leader.is_some() && leader != self.seen.leader {
-            self.seen.leader = leader;
-            self.seen.leaders += 1;
+impl LeaderChanges {
+    /// The end of a step: counts a change. `leader`: the epoch under which a front leads now.
+    pub(super) fn observe(&mut self, leader: Option<Epoch>) {
+        if leader.is_some() && leader != self.leader {
+            self.leader = leader;
+            self.count += 1;
         }
     }
 }
 
 impl At<'_> {
     /// Writes it all.
-    pub(in crate::front) fn write(&self, page: &mut Page) {
-        page.common(&self.front.desk, &self.front.counts);
+    pub(super) fn write(&self, page: &mut Page) {
+        page.common(&self.front.desk, &self.front.operator.counts);
         self.write_role(page);
         self.write_backends(page);
         self.write_twin(page);
@@ -53,7 +49,7 @@ impl At<'_> {
         let epoch = front.phase.epoch().unwrap_or(front.highest).round;
         page.gauge("tmrd_epoch", "Round of the highest epoch that was seen.").is(&[], epoch);
         page.counter("tmrd_leader_changes", "How often a front was seen to begin to lead.")
-            .is(&[], front.seen.leaders);
+            .is(&[], front.operator.leaders.count);
         page.gauge(
             "tmrd_ready",
             "Whether this front serves, or could: two members of the group are there.",

@@ -1,11 +1,204 @@
 //! What an operator sees of a front and does to it: status, metrics, events, the configuration, and
 //! whether this machine could take the virtual address.
+//!
+//! What lives here: the admin pages with whoever is signed in at them, and what is kept for them alone. It is
+//! told what happens and decides nothing: a command goes back to the front as a value.
 
-pub(super) mod admin_requests;
-pub(super) mod config_sync;
-pub(super) mod events;
-pub(super) mod metrics;
-pub(super) mod own_machine;
-pub(super) mod readiness;
-pub(super) mod reconfigure;
-pub(super) mod status;
+mod admin_requests;
+mod config_sync;
+mod events;
+mod metrics;
+mod own_machine;
+mod readiness;
+mod reconfigure;
+mod status;
+
+use super::usage::Denial;
+use crate::admin::{Admin, Asked, Command, Entrance, Misplaced, Place, Reply, Rights};
+use crate::config;
+use crate::counts::HubCounts;
+use crate::io::Intent;
+use crate::link::{Door, Link};
+use crate::log::Epoch;
+use crate::time::{Mono, Now, Wall};
+use crate::wire::twin::MachineReport;
+use alloc::string::String;
+use alloc::vec::Vec;
+pub(super) use config_sync::Compared;
+use config_sync::ConfigSync;
+use core::net::IpAddr;
+use events::Events;
+pub(super) use events::{Observed, Surroundings};
+use metrics::LeaderChanges;
+use own_machine::OwnMachine;
+pub use own_machine::{Notice, Script};
+pub(super) use reconfigure::places;
+use serde_json::Value;
+pub(super) use status::At;
+
+/// What is kept for an operator.
+#[derive(Debug)]
+#[cfg_attr(feature = "model", derive(Clone))]
+pub(super) struct Operator {
+    admin: Admin,
+    events: Events,
+    /// What the hub has counted.
+    counts: HubCounts,
+    leaders: LeaderChanges,
+    config_sync: ConfigSync,
+    /// Whether this machine could take the virtual address.
+    machine: OwnMachine,
+}
+
+impl Operator {
+    /// Returns what a front that has just started keeps; `seed` is what sessions are drawn from.
+    pub(super) fn new(seed: [u8; 32]) -> Self {
+        Self {
+            admin: Admin::new(seed),
+            events: Events::default(),
+            counts: HubCounts::default(),
+            leaders: LeaderChanges::default(),
+            config_sync: ConfigSync::default(),
+            machine: OwnMachine::default(),
+        }
+    }
+
+    /// A step begins.
+    pub(super) fn start(&mut self, now: Mono) {
+        self.machine.start(now);
+    }
+
+    /// Another configuration of the admin pages is in force. `name`: what this machine is called.
+    pub(super) fn configure(&mut self, web: &config::Web, name: String) {
+        self.admin.set_names(web.host_names.iter().cloned().chain([name]).collect());
+        self.admin.set_proxies(web.trusted_proxies.clone());
+    }
+
+    /// Keeps what the hub has counted.
+    pub(super) fn counted(&mut self, counts: HubCounts) {
+        self.counts = counts;
+    }
+
+    /// Keeps who can come in at the admin pages.
+    pub(super) fn set_entrance(&mut self, entrance: Entrance) {
+        self.admin.set_entrance(entrance);
+    }
+
+    /// A connection came in at the admin pages.
+    pub(super) fn accepted(&mut self, link: Link, door: Door, from: IpAddr) {
+        self.admin.accepted(link, door, from);
+    }
+
+    /// A link is gone. Returns whether it was one of the admin pages.
+    pub(super) fn closed(&mut self, link: Link) -> bool {
+        self.admin.closed(link)
+    }
+
+    /// Keeps that a file was found at another place than the configured one, or is not any more.
+    pub(super) fn misplace(&mut self, place: Place, found: Option<Misplaced>) {
+        let _ = self.admin.misplace(place, found);
+    }
+
+    /// Returns whether a request that nobody has waited for is dropped.
+    pub(super) fn drops(&mut self, link: Link, request: &[u8], out: &mut Vec<Intent>) -> bool {
+        self.admin.drops(link, request, out)
+    }
+
+    /// Lets a request in. `checked`: the rights of the password that came with it. Returns `None` where it
+    /// has its response already, or waits.
+    pub(super) fn admit<'a>(
+        &mut self,
+        now: Now,
+        link: Link,
+        request: &'a [u8],
+        checked: Option<Rights>,
+        out: &mut Vec<Intent>,
+    ) -> Option<Asked<'a>> {
+        let asked = self.admin.admit(now, link, request, checked, out)?;
+        if let Some(script) = asked.script() {
+            self.machine.asked(now.mono, script);
+        }
+        Some(asked)
+    }
+
+    /// Sends a response. Returns the command that the request was, for the front to carry out.
+    pub(super) fn reply(
+        &mut self,
+        now: Now,
+        asked: &Asked<'_>,
+        reply: Reply,
+        out: &mut Vec<Intent>,
+    ) -> Option<Command> {
+        self.admin.reply(now, asked, reply, out)
+    }
+
+    /// A password was checked. Returns the request that came with it.
+    pub(super) fn verified(
+        &mut self,
+        now: Now,
+        link: Link,
+        granted: Option<Rights>,
+        out: &mut Vec<Intent>,
+    ) -> Option<Vec<u8>> {
+        self.admin.verified(now, link, granted, out)
+    }
+
+    /// Sends a response that has waited for what became of a command: its status and what is said.
+    pub(super) fn conclude(
+        &mut self,
+        now: Now,
+        link: Link,
+        response: (u16, &Value),
+        out: &mut Vec<Intent>,
+    ) {
+        self.admin.conclude(now, link, response, out);
+    }
+
+    /// Notes something that happened; `topic`: what it is about, in a word.
+    pub(super) fn note(&mut self, now: Wall, topic: &'static str, text: String) {
+        self.events.note(now, topic, text);
+    }
+
+    /// Notes a refusal, if it was recorded.
+    pub(super) fn note_denial(&mut self, denial: Option<Denial>) {
+        if let Some(Denial { time, text }) = denial {
+            self.events.denied(time, text);
+        }
+    }
+
+    /// The last thing of a step: notes what is another way than it was, and which front leads as far as
+    /// this one knows.
+    pub(super) fn observe(
+        &mut self,
+        now: Now,
+        observed: Observed,
+        leader: Option<Epoch>,
+        surroundings: &Surroundings<'_>,
+    ) {
+        self.events.observe(now, observed, surroundings);
+        self.leaders.observe(leader);
+    }
+
+    /// Keeps what the system says against the virtual address on this machine; `None`: nothing.
+    pub(super) fn set_obstacle(&mut self, obstacle: Option<String>) {
+        self.machine.set_obstacle(obstacle);
+    }
+
+    /// Keepalived has said how one of its instances or groups stands.
+    pub(super) fn notified(&mut self, now: Mono, notice: Option<Notice>) {
+        if let Some(notice) = notice {
+            self.machine.notified(now, notice);
+        }
+    }
+
+    /// The virtual address has come to this machine.
+    pub(super) fn has_address(&mut self) {
+        self.machine.has_address();
+    }
+
+    /// Returns what is known of this machine. `unready`: why this front, which stands by, could not
+    /// serve.
+    pub(super) fn machine_report(&self, now: Mono, unready: Option<String>) -> MachineReport {
+        self.machine.report(now, unready)
+    }
+}

@@ -211,7 +211,7 @@ impl OwnMachine {
         }
     }
 
-    fn report(&self, now: Mono, unready: Option<String>) -> MachineReport {
+    pub(super) fn report(&self, now: Mono, unready: Option<String>) -> MachineReport {
         let started = self.started.unwrap_or(now);
         MachineReport {
             // A machine that has given the address away is in FAULT until its scripts ask again.
@@ -321,7 +321,7 @@ impl Front {
     pub(in crate::front) fn machine_report(&self, now: Mono) -> MachineReport {
         let stands_by = matches!(self.phase, Phase::Standby);
         let unready = if stands_by { self.readiness(now).err() } else { None };
-        self.machine.report(now, unready)
+        self.operator.machine_report(now, unready)
     }
 
     /// Whether the twin could serve, and its machine take the virtual address if that is here.

@@ -24,8 +24,7 @@ impl Front {
         self.config.identity.address = address;
         self.config.cleanup = config.cleanup;
         let name = self.config.identity.name.clone();
-        self.admin.set_names(config.web.host_names.iter().cloned().chain([name]).collect());
-        self.admin.set_proxies(config.web.trusted_proxies.clone());
+        self.operator.configure(&config.web, name);
         self.desk.configure(address, config.cleanup);
         self.desk.obey(config.policy.clone());
         if config.virtual_ips.is_empty() {

@@ -1,12 +1,12 @@
 //! What a front says of itself on its admin pages.
 
-use crate::admin::View;
 use crate::admin::metrics::Page;
 use crate::admin::status::{
     Allocation, BackendState, BackendStatus, ContainerStatus, CopyStatus, Difference, FrontStatus,
     GoneStatus, LicenceStatus, Role, StrayStatus,
 };
 use crate::admin::usage::usage;
+use crate::admin::{Asked, Reply, View};
 use crate::config::InForce;
 use crate::front::replication::backend_link::{LinkState, Progress};
 use crate::front::{Front, Phase};
@@ -58,8 +58,8 @@ impl View for At<'_> {
             ready: front.readiness(self.now.mono),
             now,
             denied: denied.collect(),
-            links: front.counts.doors[Door::Licence as usize],
-            tokens: front.admin.tokens(),
+            links: front.operator.counts.doors[Door::Licence as usize],
+            tokens: front.operator.admin.tokens(),
             history_gap: front.usage.gap().filter(recent),
         };
         verdict::of_front(&facts)
@@ -70,7 +70,7 @@ impl View for At<'_> {
     }
 
     fn events(&self) -> Value {
-        self.front.events.shown()
+        self.front.operator.events.shown()
     }
 
     fn allocations(&self, from: usize) -> Value {
@@ -116,8 +116,8 @@ impl View for At<'_> {
     }
 
     fn settings(&self) -> Option<(Option<&InForce>, bool)> {
-        let settings = &self.front.config_sync;
-        Some((settings.now.as_deref(), settings.is_busy()))
+        let settings = &self.front.operator.config_sync;
+        Some((settings.in_force(), settings.is_busy()))
     }
 }
 
@@ -129,6 +129,11 @@ pub(in crate::front) fn holder(seat: &Grant) -> String {
 }
 
 impl At<'_> {
+    /// Returns the answer to what was asked at the admin pages.
+    pub(super) fn answer(&self, asked: &Asked<'_>) -> Reply {
+        asked.answer(&self.front.operator.admin, self)
+    }
+
     /// What status shows.
     fn shown(&self) -> FrontStatus {
         let (clients, allocations) = (self.front.desk.visitors(), self.page(0));
@@ -157,7 +162,7 @@ impl At<'_> {
             containers: self.containers(),
             strays: self.strays(),
             copies: self.copies(),
-            certificate_ends: front.admin.certificate_ends(),
+            certificate_ends: front.operator.admin.certificate_ends(),
             licenses: self.licences(),
             gone: self.gone(),
             clients: Vec::new(),

@@ -175,6 +175,11 @@ impl BackendLink {
         }
     }
 
+    /// Returns whether the backend has proved the group key on a link that stands.
+    pub(in crate::front) fn is_up(&self) -> bool {
+        matches!(self.link_state, LinkState::Up(_))
+    }
+
     /// The link, whatever its state.
     pub(in crate::front) fn link(&self) -> Option<Link> {
         match self.link_state {

@@ -285,8 +285,9 @@ impl Front {
         if let (Some(twin), Some(theirs)) = (&mut self.twin, &received.shared) {
             twin.receiver.compare(&shared(&self.config), theirs);
         }
-        if let Some(theirs) = received.settings {
-            self.heard_settings(now.mono, theirs, out);
+        if let Some((revision, text)) = received.settings {
+            self.operator.heard_configuration(revision, text);
+            self.compare_configurations(now.mono, out);
         }
         if received.offered {
             self.take_offer(now.mono, out);

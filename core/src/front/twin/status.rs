@@ -48,7 +48,7 @@ impl Front {
                 .clone()
                 .or_else(|| twin.receiver.trouble.text.clone()),
             differs: twin.receiver.differs.clone(),
-            configuration_trouble: self.config_sync.trouble.clone(),
+            configuration_trouble: self.operator.configuration_trouble().map(ToString::to_string),
         })
     }
 }

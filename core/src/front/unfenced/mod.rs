@@ -31,7 +31,7 @@ mod takeover_test;
 
 use super::{Config, Front};
 use crate::config;
-use crate::front::operator::reconfigure::places;
+use crate::front::operator::places;
 use crate::io::{FrontEvent, HostEvent, Input, Intent};
 use crate::link::{Callee, Frame, Link};
 use crate::log::{ContainerId, DiskId, Epoch, GroupId};
