@@ -22,7 +22,7 @@ impl Front {
 
     fn front_event(&mut self, now: Now, event: FrontEvent, out: &mut Vec<Intent>) {
         match event {
-            FrontEvent::HistoryRead { after, lines } => self.recalled(now, after, &lines, out),
+            FrontEvent::HistoryRead { after, lines } => self.recalled(now.mono, after, &lines, out),
             FrontEvent::VirtualAddress { here } => {
                 self.address(now.mono, here);
                 self.lead_if_nobody_does(now.mono);

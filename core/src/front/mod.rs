@@ -14,6 +14,7 @@ mod leadership;
 mod model;
 mod operator;
 mod replication;
+mod routes;
 #[cfg(test)]
 mod tests;
 mod twin;
@@ -126,6 +127,17 @@ impl Phase {
     }
 }
 
+/// Numbers for the links that a front dials: odd ones, none of which comes again.
+#[derive(Clone, Copy, Debug, Default)]
+struct LinkNumbers(u64);
+
+impl LinkNumbers {
+    fn next(&mut self) -> Link {
+        self.0 += 1;
+        Link(2 * self.0 + 1)
+    }
+}
+
 /// A front.
 #[derive(Debug)]
 #[cfg_attr(feature = "model", derive(Clone))]
@@ -185,7 +197,7 @@ pub struct Front {
     parked: BTreeMap<Link, (Mono, Request)>,
     parked_until: BTreeSet<(Mono, Link)>,
     operator: Operator,
-    dialled: u64,
+    numbers: LinkNumbers,
     heartbeat: Mono,
     /// Virtual containers may have come that have no serial yet.
     unnamed: bool,
@@ -205,6 +217,8 @@ impl Front {
     pub fn new(config: Config) -> Self {
         let backends = config.backends.each_ref().map(|address| BackendLink::new(address.clone()));
         let mut random = Random::new(config.seed);
+        let twin = config.twin.clone();
+        let twin = twin.map(|twin| Twin::new(twin, config.front, config.unfenced));
         let unfenced = config.unfenced.then(|| Box::new(Unfenced::new(&config, &mut random)));
         let mut desk =
             Desk::new(config.identity.clone(), config.cleanup, config.handle_key.clone());
@@ -212,7 +226,7 @@ impl Front {
         Self {
             backends,
             log: ReplicatedLog::default(),
-            twin: config.twin.clone().map(Twin::new),
+            twin,
             phase: Phase::Standby,
             wish: Wish::default(),
             failover: Failover::default(),
@@ -245,7 +259,7 @@ impl Front {
             parked: BTreeMap::new(),
             parked_until: BTreeSet::new(),
             operator: Operator::new(config.seed),
-            dialled: 1,
+            numbers: LinkNumbers::default(),
             heartbeat: Mono(0),
             unnamed: false,
             silenced: false,
@@ -261,7 +275,7 @@ impl Front {
     /// an older or newer program is simulated.
     pub fn speak(&mut self, version: Version) {
         if let Some(twin) = &mut self.twin {
-            twin.own = version;
+            twin.speak(version);
         }
     }
 
@@ -322,7 +336,7 @@ impl Front {
         self.watch_doubled(now.mono);
         self.tell_recovery(now, out);
         self.tell_away(out);
-        self.twin_forward(now.mono, out);
+        self.twin.iter_mut().for_each(|twin| twin.forward(now.mono, out));
         self.observe(now);
         let lines = self.usage.take_lines();
         if !lines.is_empty() {
@@ -347,7 +361,8 @@ impl Front {
             self.admit();
             self.log_obstacle();
         }
-        let told = !matches!(self.phase, Phase::Leading { .. }) && !self.twin_tells_no_history();
+        let told = !matches!(self.phase, Phase::Leading { .. })
+            && !self.twin.as_ref().is_some_and(Twin::tells_no_history);
         let (usage, mut context) = self.recording();
         usage.record_committed(told, &mut context);
         self.failover_settle(now.mono, out);
@@ -423,7 +438,7 @@ impl Front {
         if self.operator.closed(link) || self.twin_closed(now, link, why, out) {
             return;
         }
-        self.pass_gone(now, link, unsent, out);
+        self.twin.iter_mut().for_each(|twin| twin.client_gone(now, link, unsent, out));
         self.client_closed(link, unsent);
     }
 

@@ -112,7 +112,7 @@ impl Front {
             usage: _,
             // What is told to people, and what is only counted; no keepalived is there.
             operator,
-            dialled: _,
+            numbers: _,
             heartbeat,
             unnamed,
             silenced,

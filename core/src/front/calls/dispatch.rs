@@ -28,7 +28,7 @@ impl Front {
         out: &mut Vec<Intent>,
     ) {
         self.desk.heard(now.mono, link);
-        self.pass_heard(link);
+        self.twin.iter_mut().for_each(|twin| twin.client_calls(link));
         let request = match Request::parse(&bytes) {
             Ok(request) => request,
             Err(malformed) => return self.desk.misread(link, &malformed, out),
@@ -60,7 +60,7 @@ impl Front {
         self.desk.expects(link, until);
         // What the twin has passed on is not passed on again.
         if !link.is_passed() && self.passes() {
-            self.pass_on((now.mono, until), link, bytes, out);
+            self.pass_on(now.mono, until, link, bytes, out);
         } else if Desk::is_timeless(&request) || self.begins(now.mono) {
             self.serve(now, until, link, (&request, bytes), out);
         } else if self.wish.lead || link.is_passed() || self.may_pass() {
@@ -81,7 +81,7 @@ impl Front {
         (request, bytes): (&Request, Vec<u8>),
         out: &mut Vec<Intent>,
     ) {
-        self.guest_begins(link);
+        self.twin.iter_mut().for_each(|twin| twin.guest_begins(link));
         let now = self.judged_at(now);
         let ground = Ground {
             now,

@@ -113,7 +113,9 @@ impl Front {
             if !agreed && awaited {
                 continue;
             }
-            if let Some(late) = self.twin_lacks(now, slot).filter(|_| agreed) {
+            if let Some(late) =
+                self.twin.as_ref().and_then(|twin| twin.holds_back(now, slot)).filter(|_| agreed)
+            {
                 self.wait_for_twin(slot, late);
                 continue;
             }
@@ -220,7 +222,8 @@ impl Front {
             }
             self.commits_until.pop_first();
             if self.commits.get(&slot).is_some_and(|flight| flight.twin) {
-                self.twin_is_late();
+                let last = self.log.last();
+                self.twin.iter_mut().for_each(|twin| twin.is_late(last));
                 continue;
             }
             let Some(flight) = self.commits.remove(&slot) else { continue };

@@ -101,6 +101,20 @@ impl Front {
         self.twin_could_lead(now)
     }
 
+    /// Whether the twin can be given the lead in good order.
+    ///
+    /// # Errors
+    /// Why not, in a sentence for people.
+    fn twin_could_lead(&self, now: Mono) -> Result<(), String> {
+        let Some(twin) = &self.twin else {
+            let none = "there is no other front: TmrServer.TwinServer is not configured";
+            return Err(none.to_string());
+        };
+        twin.could_lead(now)?;
+        let could = self.twin_machine_could(now);
+        could.map_err(|why| format!("the twin {} {why}", twin.address()))
+    }
+
     /// An operator has the role given to the twin. If that is under way, it goes on.
     pub(in crate::front) fn begin_failover(&mut self, now: Mono) {
         if self.failover.stage == Stage::Idle {

@@ -15,7 +15,9 @@ use super::failover::Failover;
 use crate::front::replication::backend_link::BackendLink;
 use crate::front::{Front, Phase};
 use crate::io::{Intent, VipRequest};
+use crate::log::Epoch;
 use crate::time::Mono;
+use crate::wire::twin::Part;
 use alloc::vec::Vec;
 
 /// What the role of a front hangs on.
@@ -132,7 +134,47 @@ impl Front {
     pub(in crate::front) fn somebody_leads(&self) -> bool {
         let led =
             self.backends.iter().filter_map(BackendLink::known).any(|description| description.led);
-        led || self.config.unfenced && self.twin_leads()
+        led || self.config.unfenced && self.twin_epoch().is_some()
+    }
+
+    /// It neither leads nor tries to: its copy of the log may be the twin's. In unfenced mode it
+    /// takes that also while it waits to claim: it has nothing else to go on with.
+    pub(in crate::front) fn listens(&self) -> bool {
+        match self.phase {
+            Phase::Standby => true,
+            Phase::Pausing { .. } => self.config.unfenced,
+            _ => false,
+        }
+    }
+
+    /// The part that this front plays now.
+    pub(in crate::front) fn part(&self, now: Mono) -> Part {
+        match self.phase {
+            Phase::Standby => Part::Standby,
+            Phase::Leading { .. } if self.is_confirmed(now) => Part::Active,
+            _ => Part::Starting,
+        }
+    }
+
+    /// The twin says that it leads under an epoch that it had not named before.
+    pub(in crate::front) fn twin_leads_now(
+        &mut self,
+        now: Mono,
+        epoch: Epoch,
+        out: &mut Vec<Intent>,
+    ) {
+        self.highest = self.highest.max(epoch);
+        let leads = matches!(self.phase, Phase::Leading { .. });
+        let above = self.phase.epoch().is_none_or(|own| own < epoch);
+        if above && self.failover.was_told() {
+            self.twin_has_taken_over(now);
+        } else if self.config.unfenced {
+            // There is nobody else to ask.
+            self.refused(now, epoch, out);
+        } else if above && leads {
+            // The twin is no authority. The backends are, and they are asked at once.
+            self.heartbeat = now;
+        }
     }
 
     /// The address is here, and another front leads: it is better there.

@@ -1,10 +1,12 @@
 //! What is due: dials, heartbeats, claims, the fence; and when to come back.
 
 use crate::front::replication::backend_link::{BackendLink, LinkState, OrderPurpose};
+use crate::front::twin::Twin;
 use crate::front::{Front, Phase};
 use crate::io::Intent;
+
 use crate::limits::{BACKEND_SILENCE, FENCE, HEARTBEAT};
-use crate::link::{Link, Why};
+use crate::link::Why;
 use crate::time::{Deadline, Mono};
 use crate::wire::group::Order;
 use alloc::vec::Vec;
@@ -18,8 +20,7 @@ impl Front {
             let backend = &mut self.backends[index];
             match backend.link_state {
                 LinkState::Down(at) if at <= now => {
-                    self.dialled += 2;
-                    backend.dial(now, Link(self.dialled), out);
+                    backend.dial(now, self.numbers.next(), out);
                 }
                 LinkState::Dialling(link, until) if until <= now => {
                     self.drop_backend(now, link, index, UNPROVEN, out);
@@ -128,7 +129,7 @@ impl Front {
         let claim = claim.map(|at| Deadline { at, reason: "claim" });
         let flights = self.flights_due().map(|at| Deadline { at, reason: "call" });
         let strange = self.desk.waits_until().map(|at| Deadline { at, reason: "a wrong handle" });
-        let twin = self.twin_deadline();
+        let twin = self.twin.as_ref().and_then(Twin::deadline);
         let handover = self.failover.deadline();
         let offered = self.wish.offered.map(|at| Deadline { at, reason: "role offered" });
         let doubled = self.redial_due().map(|at| Deadline { at, reason: "look an address up" });

@@ -118,7 +118,7 @@ impl At<'_> {
     }
 
     fn write_twin(&self, page: &mut Page) {
-        let Some(twin) = self.front.twin_status(self.now.mono) else { return };
+        let Some(twin) = self.twin() else { return };
         let help = "Whether both connections with the other front stand.";
         page.gauge("tmrd_twin_connected", help).is(&[], u8::from(twin.connected));
         let help = "Whether the front that stands by has all that the other one has.";

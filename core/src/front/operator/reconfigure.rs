@@ -75,7 +75,10 @@ impl Front {
         }
         match &mut self.twin {
             Some(twin) => twin.configure(now, new.clone(), moved),
-            None => self.twin = Some(Twin::new(new.clone())),
+            None => {
+                let (front, unfenced) = (self.config.front, self.config.unfenced);
+                self.twin = Some(Twin::new(new.clone(), front, unfenced));
+            }
         }
         self.config.twin = Some(new);
     }

@@ -3,7 +3,7 @@
 use crate::admin::metrics::Page;
 use crate::admin::status::{
     Allocation, BackendState, BackendStatus, ContainerStatus, CopyStatus, Difference, FrontStatus,
-    GoneStatus, LicenceStatus, Role, StrayStatus,
+    GoneStatus, LicenceStatus, Role, StrayStatus, Twin as TwinStatus,
 };
 use crate::admin::usage::usage;
 use crate::admin::{Asked, Reply, View};
@@ -156,7 +156,7 @@ impl At<'_> {
             address: front.address_status(self.now.mono),
             failover_trouble: front.failover.trouble.clone(),
             obstacle: front.obstacle(),
-            twin: front.twin_status(self.now.mono),
+            twin: self.twin(),
             backends: (0..3).map(|index| self.backend(index)).collect(),
             clocks: self.clocks(),
             containers: self.containers(),
@@ -184,6 +184,15 @@ impl At<'_> {
             Part::Starting => Role::Starting,
             Part::Active => Role::Active,
         }
+    }
+
+    /// What status says of the twin.
+    pub(super) fn twin(&self) -> Option<TwinStatus> {
+        let front = self.front;
+        let leads = matches!(front.phase, Phase::Leading { .. });
+        let status = front.twin.as_ref()?.status(self.now.mono, leads, front.log.committed());
+        let trouble = front.operator.configuration_trouble().map(ToString::to_string);
+        Some(TwinStatus { configuration_trouble: trouble, ..status })
     }
 
     fn member(&self, disk: &DiskId) -> bool {

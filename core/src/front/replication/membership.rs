@@ -232,7 +232,8 @@ impl Front {
         let Some(group) = self.log.group() else { return Slot(0) };
         let written = self.usage.told_of(group);
         let seen = self.witness_of(Some(group)).known();
-        written.max(seen).max(self.log.committed()).max(self.chosen_by_twin(group))
+        let told = self.twin.as_ref().map_or(Slot(0), |twin| twin.chosen_of(group));
+        written.max(seen).max(self.log.committed()).max(told)
     }
 
     /// Keeps in mind how far the backends have come, before a link is gone or others are told.

@@ -6,7 +6,6 @@
 //! What never lives here: what follows from a slot that is missing (that is `claim`).
 
 use super::Twin;
-use crate::front::Front;
 use crate::front::replication::replicated_log::ReplicatedLog;
 use crate::history::{History, Mark};
 use crate::limits::TWIN_FIRST_WORD;
@@ -43,33 +42,29 @@ impl Twin {
         }
         self.begun.map_or(Mono(u64::MAX), |begun| begun + TWIN_FIRST_WORD)
     }
-}
 
-impl Front {
-    /// When this front may claim as far as its twin goes. One that has just started waits a moment
-    /// for its twin's first word, which says what it knows to be chosen. In unfenced mode what the twin
-    /// has is all there is, so a claim waits until it is known whether it leads, and until its log is
-    /// here; no longer than its link has time for either.
-    pub(in crate::front) fn twin_awaited(&self) -> Mono {
-        let Some(twin) = &self.twin else { return Mono(0) };
-        if !self.config.unfenced {
-            return twin.first_word_awaited();
+    /// Returns when this front may claim as far as its twin goes. One that has just started waits a
+    /// moment for its twin's first word, which says what it knows to be chosen. In unfenced mode what
+    /// the twin has is all there is, so a claim waits until it is known whether it leads, and until its
+    /// log is here; no longer than its link has time for either.
+    pub(in crate::front) fn awaited(&self, log: &ReplicatedLog) -> Mono {
+        if !self.unfenced {
+            return self.first_word_awaited();
         }
-        let silent = twin.receiver.silent(twin.config.transfer_timeout);
-        match (twin.receiver.link(), twin.receiver.standing()) {
-            (None, _) if twin.sender.trouble.text.is_none() => {
-                twin.begun.map_or(Mono(u64::MAX), |begun| begun + twin.config.connect_timeout)
+        let silent = self.receiver.silent(self.config.transfer_timeout);
+        match (self.receiver.link(), self.receiver.standing()) {
+            (None, _) if self.sender.trouble.text.is_none() => {
+                self.begun.map_or(Mono(u64::MAX), |begun| begun + self.config.connect_timeout)
             }
             (Some(_), None) => silent,
-            (Some(_), Some(_)) if twin.receiver.owes(&self.log) => silent,
+            (Some(_), Some(_)) if self.receiver.owes(log) => silent,
             _ => Mono(0),
         }
     }
 
-    /// The last slot of this group that the twin has said to be chosen.
-    pub(in crate::front) fn chosen_by_twin(&self, group: GroupId) -> Slot {
-        let twin = self.twin.as_ref().filter(|_| !self.config.unfenced);
-        let chosen = twin.and_then(|twin| twin.chosen).filter(|mark| mark.is_of(group));
+    /// Returns the last slot of a group that the twin has said to be chosen.
+    pub(in crate::front) fn chosen_of(&self, group: GroupId) -> Slot {
+        let chosen = self.chosen.filter(|mark| !self.unfenced && mark.is_of(group));
         chosen.map_or(Slot(0), |mark| mark.slot())
     }
 }

@@ -4,14 +4,12 @@
 //! Each call that came has one answer: its reply, or that it gets none. A call that waits when this
 //! front steps back was not begun, and goes back to the twin; it is never passed on from here.
 
-use super::super::{Front, Phase};
+use super::Twin;
 use crate::desk;
 use crate::io::Intent;
 use crate::limits::PASSED_CLIENTS;
 use crate::link::{Link, Why};
 use crate::log::Handle;
-use crate::time::Now;
-use crate::wire::Request;
 use crate::wire::twin::Answer;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -95,113 +93,121 @@ impl Incoming {
             None => false,
         }
     }
+
+    /// The link by which they came is gone. Returns them.
+    pub(super) fn lose(&mut self) -> Vec<LostGuest> {
+        self.links.clear();
+        self.doubtful.clear();
+        let lost = |(link, Guest { client, replies, .. })| LostGuest { link, client, replies };
+        core::mem::take(&mut self.guests).into_iter().map(lost).collect()
+    }
 }
 
-impl Front {
-    /// A link stands with the front of this id: one that was restarted numbers its clients anew.
-    pub(super) fn guests_of(&mut self, front: u32) {
-        let Some(twin) = &mut self.twin else { return };
-        if core::mem::replace(&mut twin.incoming.of, front) != front {
-            twin.incoming.doubtful.clear();
+/// A client of the twin that came by a link of the twin which is gone.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::front) struct LostGuest {
+    pub(in crate::front) link: Link,
+    client: u64,
+    replies: u32,
+}
+
+/// What a call that the twin passes on leads to.
+#[derive(Debug)]
+pub(in crate::front) enum GuestCall {
+    /// There is no room for it, and the twin was told so.
+    Overloaded,
+    /// It came by this link, as any call does.
+    Call {
+        link: Link,
+        /// Where the client is, if this is its first call.
+        first: Option<SocketAddr>,
+    },
+}
+
+/// A client of the twin that has gone away.
+#[derive(Debug)]
+pub(in crate::front) enum GoneGuest {
+    /// It had this link. `unsent`: the last reply did not reach it.
+    Link { link: Link, unsent: bool },
+    /// It came by the link before, and the reply that named this handle did not reach it.
+    Lost(Handle),
+}
+
+impl Twin {
+    /// The front whose clients come by the present link has this id: one that was restarted numbers
+    /// its clients anew.
+    pub(in crate::front) fn guests_are_of(&mut self, front: u32) {
+        if core::mem::replace(&mut self.incoming.of, front) != front {
+            self.incoming.doubtful.clear();
         }
     }
 
-    /// The twin passes on a call.
-    pub(super) fn guest_calls(
+    /// The twin passes on a call of a client that is at `from`.
+    ///
+    /// # Errors
+    /// Why the link is to be closed.
+    pub(in crate::front) fn guest_calls(
         &mut self,
-        now: Now,
         client: u64,
-        (from, bytes): (SocketAddr, Vec<u8>),
+        from: SocketAddr,
+        bytes: &[u8],
         out: &mut Vec<Intent>,
-    ) -> Result<(), Why> {
-        let Some(twin) = &mut self.twin else { return Ok(()) };
-        let guests = &mut twin.incoming;
+    ) -> Result<GuestCall, Why> {
+        let incoming = &mut self.incoming;
         // It has had the reply before this call.
-        guests.doubtful.remove(&client);
-        if guests.len() >= PASSED_CLIENTS && !guests.links.contains_key(&client) {
-            let answer = Answer::Reply { client, bytes: desk::overloaded(&bytes) };
-            out.extend(twin.receiver.answer(answer));
-            // There is no room for its call, but it is there.
-            if let Some(handle) = Request::parse(&bytes).ok().and_then(|call| call.handle()) {
-                self.desk.alive(now.mono, Handle(handle), self.log.speculative_state());
-            }
-            return Ok(());
+        incoming.doubtful.remove(&client);
+        if incoming.len() >= PASSED_CLIENTS && !incoming.links.contains_key(&client) {
+            let answer = Answer::Reply { client, bytes: desk::overloaded(bytes) };
+            out.extend(self.receiver.answer(answer));
+            return Ok(GuestCall::Overloaded);
         }
-        let link = *guests.links.entry(client).or_insert_with(|| {
-            guests.number += 1;
-            let link = Link::passed(guests.number);
-            guests.guests.insert(link, Guest { client, call: None, replies: 0 });
+        let mut first = None;
+        let link = *incoming.links.entry(client).or_insert_with(|| {
+            incoming.number += 1;
+            let link = Link::passed(incoming.number);
+            incoming.guests.insert(link, Guest { client, call: None, replies: 0 });
             // An older front says it as its socket did.
-            let from = SocketAddr::new(from.ip().to_canonical(), from.port());
-            self.desk.accepted(now, link, from);
+            first = Some(SocketAddr::new(from.ip().to_canonical(), from.port()));
             link
         });
-        let Some(guest) = guests.guests.get_mut(&link) else { return Ok(()) };
-        if guest.call.replace(Call::Waits).is_some() {
+        let guest = incoming.guests.get_mut(&link);
+        if guest.is_some_and(|guest| guest.call.replace(Call::Waits).is_some()) {
             return Err(Why::Protocol(
                 "a twin passed on a second call before the first had its reply",
             ));
         }
-        self.call(now, link, bytes, out);
-        Ok(())
+        Ok(GuestCall::Call { link, first })
     }
 
     /// A call is being decided: from now on it may have been done.
     pub(in crate::front) fn guest_begins(&mut self, link: Link) {
-        let guest = self.twin.as_mut().and_then(|twin| twin.incoming.guests.get_mut(&link));
-        if let Some(guest) = guest {
+        if let Some(guest) = self.incoming.guests.get_mut(&link) {
             guest.call = Some(Call::Begun);
         }
     }
 
     /// A client of the twin is gone, and so many replies had reached it.
-    pub(super) fn guest_gone(&mut self, client: u64, replies: u32) {
-        let Some(twin) = &mut self.twin else { return };
-        let doubtful = twin.incoming.doubtful.remove(&client).filter(|(_, sent)| *sent > replies);
-        let link = twin.incoming.links.get(&client).copied();
-        if let Some(link) = link {
-            let unsent = twin.incoming.remove(link).is_some_and(|guest| guest.replies > replies);
-            self.client_closed(link, unsent);
-        } else if let Some((handle, _)) = doubtful {
-            self.give_back(handle, "its number did not reach the twin's client");
-        }
-    }
-
-    /// The link by which they came is gone.
-    pub(super) fn guests_lost(&mut self) {
-        let Some(twin) = &mut self.twin else { return };
-        twin.incoming.links.clear();
-        twin.incoming.doubtful.clear();
-        for (link, guest) in core::mem::take(&mut twin.incoming.guests) {
-            self.unpark_one(link);
-            let fresh = self.desk.closed(link, true);
-            if let (Some(handle), Some(twin)) = (fresh, &mut self.twin) {
-                twin.incoming.doubtful.insert(guest.client, (handle, guest.replies));
+    pub(in crate::front) fn guest_gone(&mut self, client: u64, replies: u32) -> Option<GoneGuest> {
+        let doubtful = self.incoming.doubtful.remove(&client).filter(|(_, sent)| *sent > replies);
+        match self.incoming.links.get(&client).copied() {
+            Some(link) => {
+                let guest = self.incoming.remove(link);
+                let unsent = guest.is_some_and(|guest| guest.replies > replies);
+                Some(GoneGuest::Link { link, unsent })
             }
+            None => doubtful.map(|(handle, _)| GoneGuest::Lost(handle)),
         }
     }
 
-    /// What must hold between any two steps.
-    pub(in crate::front) fn guests_are_at_the_desk(&self) -> bool {
-        let Some(twin) = &self.twin else { return true };
-        let guests = &twin.incoming;
-        guests.links.len() == guests.len()
-            && guests.guests.keys().all(|link| self.desk.knows(*link))
+    /// The last reply to a client that came by the link before named this handle, and may not have
+    /// reached it: the twin says so on the next link.
+    pub(in crate::front) fn doubt(&mut self, lost: LostGuest, handle: Handle) {
+        self.incoming.doubtful.insert(lost.client, (handle, lost.replies));
     }
 
-    /// A front that does not even try to lead, or gives its role away, keeps no call of its twin's
-    /// clients.
-    pub(in crate::front) fn guests_settle(&mut self, out: &mut Vec<Intent>) {
-        let quiet = matches!(self.phase, Phase::Standby) || self.wish.deposed;
-        if !quiet && !self.failover.holds_back() {
-            return;
-        }
-        let waiting: Vec<Link> =
-            self.parked.keys().rev().take_while(|link| link.is_passed()).copied().collect();
-        for link in waiting {
-            self.unpark_one(link);
-            self.desk.dismiss(link);
-            out.push(Intent::Close { link, why: Why::Stepped("this front does not lead") });
-        }
+    /// For checks: the links of the twin's clients, unless the two maps contradict each other.
+    pub(in crate::front) fn guest_links(&self) -> Option<impl Iterator<Item = Link>> {
+        let Incoming { guests, links, .. } = &self.incoming;
+        (guests.len() == links.len()).then(|| guests.keys().copied())
     }
 }

@@ -5,16 +5,15 @@
 //! Nothing is decided here, and nothing is asked twice: a call that the twin may have done, and that
 //! has no reply, closes its client's link without one.
 
-use super::super::{Front, Phase};
-use crate::desk::{self, tally::Kind};
+use super::{Event, Twin};
 use crate::io::Intent;
 use crate::limits::{PASSED_BYTES, PASSED_CLIENTS, PASSED_WINDOW};
-use crate::link::{Link, Why};
+use crate::link::Link;
 use crate::time::Mono;
-use crate::wire::Request;
-use crate::wire::twin::{Part, Tell, Version};
+use crate::wire::twin::{Answer, Part, Tell, Version};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
+use core::net::SocketAddr;
 
 /// A call that the twin has.
 #[derive(Clone, Debug)]
@@ -111,145 +110,122 @@ impl Outgoing {
     fn waiting(&self, until: Mono) -> Vec<Link> {
         self.until.iter().take_while(|(at, _)| *at <= until).map(|&(_, link)| link).collect()
     }
+
+    /// The link to the twin is gone, and with it the replies. Returns the clients that wait for one;
+    /// the next link says of each how many it has had.
+    pub(super) fn lose(&mut self) -> Vec<Link> {
+        let mut gone = core::mem::take(self);
+        let waiting = gone.waiting(Mono(u64::MAX));
+        let lost = |&link: &Link| Some((link, gone.forget(link, false)?));
+        self.lost = waiting.iter().filter_map(lost).collect();
+        self.lost.iter().map(|&(link, _)| link).collect()
+    }
 }
 
-impl Front {
-    /// The part of a twin that takes calls of this front's clients; `None`: there is none, or this
-    /// front leads or is about to. A twin that has heard nothing by the link takes none: if the link
-    /// broke, that twin would still go by the one before, and take what is said of the replies on this
-    /// one for what has become of those.
-    fn other_part(&self) -> Option<Part> {
-        let twin = self.twin.as_ref()?;
-        let quiet = matches!(self.phase, Phase::Standby) || self.wish.deposed;
-        let takes = quiet && twin.sender.knows(Version::PASSES) && twin.sender.is_heard();
-        twin.receiver.standing().filter(|_| takes).map(|standing| standing.part)
-    }
+/// A call that the twin has and will not reply to.
+#[derive(Debug)]
+pub(in crate::front) struct DroppedCall {
+    pub(in crate::front) link: Link,
+    /// When its time ends.
+    pub(in crate::front) until: Mono,
+    pub(in crate::front) bytes: Vec<u8>,
+    /// The twin has begun to decide it, so that it may have been done.
+    pub(in crate::front) begun: bool,
+}
 
-    /// Calls of clients go to the twin.
-    pub(in crate::front) fn passes(&self) -> bool {
-        self.other_part() == Some(Part::Active)
-    }
+/// A call that is to be passed on.
+#[derive(Debug)]
+pub(in crate::front) struct CallToPass {
+    pub(in crate::front) link: Link,
+    /// Where its client is.
+    pub(in crate::front) from: SocketAddr,
+    /// When its time ends.
+    pub(in crate::front) until: Mono,
+    pub(in crate::front) bytes: Vec<u8>,
+}
 
-    /// Calls of clients will go to the twin if its claim leads anywhere.
-    pub(in crate::front) fn may_pass(&self) -> bool {
-        self.other_part() == Some(Part::Starting)
+impl Twin {
+    /// Returns the part of a twin that would take calls of this front's clients; `None`: it takes
+    /// none. A twin that has heard nothing by the link takes none: if the link broke, that twin would
+    /// still go by the one before, and take what is said of the replies on this one for what has become
+    /// of those.
+    pub(in crate::front) fn takes_calls(&self) -> Option<Part> {
+        let takes = self.sender.knows(Version::PASSES) && self.sender.is_heard();
+        self.receiver.standing().filter(|_| takes).map(|standing| standing.part)
     }
 
     /// Gives the twin a client's call.
+    ///
+    /// # Errors
+    /// The bytes of the call, where there is no room for it.
     pub(in crate::front) fn pass_on(
         &mut self,
-        (now, until): (Mono, Mono),
-        link: Link,
-        bytes: Vec<u8>,
+        now: Mono,
+        call: CallToPass,
         out: &mut Vec<Intent>,
-    ) {
-        let (Some(twin), Some(from)) = (&mut self.twin, self.desk.whereabouts(link)) else {
-            return;
-        };
-        if twin.sender.waiting() >= PASSED_WINDOW || !twin.outgoing.begin(link, until, &bytes) {
-            if let Ok(request) = Request::parse(&bytes) {
-                self.not_decided(now, link, &request);
+    ) -> Result<(), Vec<u8>> {
+        let CallToPass { link, from, until, bytes } = call;
+        if self.sender.waiting() >= PASSED_WINDOW || !self.outgoing.begin(link, until, &bytes) {
+            return Err(bytes);
+        }
+        self.sender.send(now, &Tell::Call { client: link.0, from, bytes }, out);
+        Ok(())
+    }
+
+    /// The twin has answered: what that means to a client of this front.
+    pub(super) fn answered(&mut self, answer: Answer) -> Option<Event> {
+        match answer {
+            Answer::Reply { client, bytes } => {
+                let link = Link(client);
+                self.outgoing.replied(link).then_some(Event::Reply { link, bytes })
             }
-            return self.desk.pass(link, desk::overloaded(&bytes), out);
-        }
-        self.desk.needs(link, Kind::Passed);
-        twin.sender.send(now, &Tell::Call { client: link.0, from, bytes }, out);
-    }
-
-    /// The twin has replied to a call.
-    pub(super) fn pass_back(&mut self, client: u64, reply: Vec<u8>, out: &mut Vec<Intent>) {
-        let link = Link(client);
-        if self.twin.as_mut().is_some_and(|twin| twin.outgoing.replied(link)) {
-            self.desk.pass(link, reply, out);
+            Answer::Dropped { client, begun } => {
+                let link = Link(client);
+                let Passed { until, bytes } = self.outgoing.end(link)?;
+                Some(Event::Dropped(DroppedCall { link, until, bytes, begun }))
+            }
+            _ => None,
         }
     }
 
-    /// The twin will not reply to a call. One that it has not begun waits here: for this front to
-    /// lead, for the twin to lead anew, or for the end of its time.
-    pub(super) fn pass_dropped(&mut self, client: u64, begun: bool, out: &mut Vec<Intent>) {
-        let link = Link(client);
-        let passed = self.twin.as_mut().and_then(|twin| twin.outgoing.end(link));
-        let Some(Passed { until, bytes }) = passed else { return };
-        match Request::parse(&bytes) {
-            Ok(request) if !begun => self.park(until, link, request),
-            _ => self.pass_fails(link, "the front that leads has dropped a call", out),
-        }
-    }
-
-    /// Closes the link of a client whose call may have been done.
-    fn pass_fails(&mut self, link: Link, why: &'static str, out: &mut Vec<Intent>) {
-        self.desk.dismiss(link);
-        out.push(Intent::Close { link, why: Why::Stepped(why) });
-    }
-
-    /// Ends calls that the twin has had for too long.
-    pub(super) fn pass_late(&mut self, now: Mono, out: &mut Vec<Intent>) {
-        let late = self.twin.as_ref().map(|twin| twin.outgoing.waiting(now));
-        for link in late.unwrap_or_default() {
-            self.pass_fails(link, "the front that leads has not answered in time", out);
-        }
-    }
-
-    /// The link to the twin is gone, and with it the replies.
-    pub(super) fn pass_lost(&mut self, out: &mut Vec<Intent>) {
-        let Some(twin) = &mut self.twin else { return };
-        let mut passing = core::mem::take(&mut twin.outgoing);
-        let waiting = passing.waiting(Mono(u64::MAX)).into_iter();
-        let lost = waiting.filter_map(|link| Some((link, passing.forget(link, false)?)));
-        twin.outgoing.lost = lost.collect();
-        for (link, _) in twin.outgoing.lost.clone() {
-            self.pass_fails(link, "the front that leads is out of reach", out);
-        }
+    /// Returns the clients whose calls the twin has had for too long.
+    pub(in crate::front) fn late_calls(&self, now: Mono) -> Vec<Link> {
+        self.outgoing.waiting(now)
     }
 
     /// The link to the twin stands: it learns which replies did not get here by the one before.
-    pub(super) fn pass_anew(&mut self, now: Mono, out: &mut Vec<Intent>) {
-        let Some(twin) = &mut self.twin else { return };
-        for (link, replies) in core::mem::take(&mut twin.outgoing.lost) {
-            twin.sender.send(now, &Tell::Gone { client: link.0, replies }, out);
+    pub(in crate::front) fn tell_lost_replies(&mut self, now: Mono, out: &mut Vec<Intent>) {
+        for (link, replies) in core::mem::take(&mut self.outgoing.lost) {
+            self.sender.send(now, &Tell::Gone { client: link.0, replies }, out);
         }
     }
 
     /// A client of this front calls.
-    pub(in crate::front) fn pass_heard(&mut self, link: Link) {
-        if let Some(twin) = &mut self.twin {
-            twin.outgoing.heard(link);
-        }
+    pub(in crate::front) fn client_calls(&mut self, link: Link) {
+        self.outgoing.heard(link);
     }
 
     /// A client is gone, or its link is closed: the twin is to know. `unsent`: what it was last
     /// sent did not reach it.
-    pub(in crate::front) fn pass_gone(
+    pub(in crate::front) fn client_gone(
         &mut self,
         now: Mono,
         link: Link,
         unsent: bool,
         out: &mut Vec<Intent>,
     ) {
-        let Some(twin) = &mut self.twin else { return };
-        let Some(replies) = twin.outgoing.forget(link, unsent) else { return };
-        twin.sender.send(now, &Tell::Gone { client: link.0, replies }, out);
+        let Some(replies) = self.outgoing.forget(link, unsent) else { return };
+        self.sender.send(now, &Tell::Gone { client: link.0, replies }, out);
     }
 
-    /// Passes on what waits here, when that begins; a front that leads itself takes no reply of
-    /// another one any more.
-    pub(in crate::front) fn pass_settle(&mut self, now: Mono, out: &mut Vec<Intent>) {
-        let passes = self.passes();
-        let leads = matches!(self.phase, Phase::Leading { .. });
-        let Some(twin) = &mut self.twin else { return };
-        let begins = passes && !twin.outgoing.open;
-        twin.outgoing.open = passes;
-        if leads {
-            for link in twin.outgoing.waiting(Mono(u64::MAX)) {
-                self.pass_fails(link, "another front has taken the lead", out);
-            }
-        }
-        if begins {
-            for (link, until, call) in self.unpark() {
-                self.pass_on((now, until), link, call.encode(), out);
-            }
-        }
-        self.tell_signs(now, out);
+    /// Calls are passed on from now on, or not. Returns whether that begins.
+    pub(in crate::front) fn set_passing(&mut self, passes: bool) -> bool {
+        !core::mem::replace(&mut self.outgoing.open, passes) && passes
+    }
+
+    /// Returns the clients that wait for a reply of the twin.
+    pub(in crate::front) fn clients_waiting(&self) -> Vec<Link> {
+        self.outgoing.waiting(Mono(u64::MAX))
     }
 }
 

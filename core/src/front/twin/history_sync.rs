@@ -2,12 +2,13 @@
 //! follows, one message after the other. What is not in memory any more is read from disk first. A
 //! twin that was away for long catches up like that; nothing waits for it.
 
+use super::Twin;
+use super::receiver::Context;
 use super::sender::Sender;
-use crate::front::Front;
 use crate::history::{Block, History, Kind, Mark, Record};
 use crate::io::{HistoryRequest, Intent};
 use crate::log::Epoch;
-use crate::time::{Mono, Now};
+use crate::time::Mono;
 use crate::wire::twin::{Tell, Version};
 use alloc::vec::Vec;
 
@@ -104,23 +105,23 @@ impl Sender {
     }
 }
 
-impl Front {
+impl Twin {
     /// Lines that follow this are here from disk. Where those in memory begin, it goes on with them:
-    /// disk may have less. None before that: they are nowhere any more.
+    /// disk may have less. None before that: they are nowhere any more. `epoch`: under which this
+    /// front writes.
     pub(in crate::front) fn recalled(
         &mut self,
-        now: Now,
-        after: Option<Mark>,
-        lines: &[u8],
+        now: Mono,
+        epoch: Epoch,
+        recalled: Recalled<'_>,
+        context: &Context<'_>,
         out: &mut Vec<Intent>,
     ) {
-        let Some(twin) =
-            self.twin.as_mut().filter(|it| it.sender.history_sync == HistorySync::Recalling(after))
-        else {
+        let Recalled { after, lines } = recalled;
+        if self.sender.history_sync != HistorySync::Recalling(after) {
             return;
-        };
-        let Some(epoch) = self.phase.epoch() else { return };
-        let (before, memory) = self.usage.history().oldest();
+        }
+        let (before, memory) = context.history.oldest();
         let in_memory = |id: &Mark| before.is_some_and(|it| id.is_beside(&it) && *id > it);
         let mut whole = Vec::new();
         let mut upto = None;
@@ -135,30 +136,27 @@ impl Front {
             }
         }
         if let (None, Some(id), Block::Lines(lines, last)) = (upto, before, memory) {
-            let gap = Record { id, time: self.log.now(), kind: Kind::Gap, ..Record::default() };
+            let time = context.log.now();
+            let gap = Record { id, time, kind: Kind::Gap, ..Record::default() };
             whole = gap.line();
             whole.extend_from_slice(&lines);
             upto = last;
         }
-        twin.sender.send_history(now.mono, epoch, (after, whole, upto), out);
+        self.sender.send_history(now, epoch, (after, whole, upto), out);
     }
 
-    /// Tells the twin what it does not have of the usage history, all of it: it is to lead.
-    pub(in crate::front) fn tell_twin_history(
-        &mut self,
-        now: Mono,
-        epoch: Epoch,
-        out: &mut Vec<Intent>,
-    ) {
-        if let Some(twin) = &mut self.twin {
-            twin.sender.tell_history(now, epoch, (self.usage.history(), true), out);
-        }
+    /// Returns whether the twin tells of its log, and not of its usage history: it is an older version.
+    pub(in crate::front) fn tells_no_history(&self) -> bool {
+        self.receiver.tells_no_history()
     }
+}
 
-    /// The twin tells of its log, and not of its usage history: it is an older version.
-    pub(in crate::front) fn twin_tells_no_history(&self) -> bool {
-        self.twin.as_ref().is_some_and(|twin| twin.receiver.tells_no_history())
-    }
+/// Lines of the usage history that were read from disk.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::front) struct Recalled<'a> {
+    /// They follow this.
+    pub(in crate::front) after: Option<Mark>,
+    pub(in crate::front) lines: &'a [u8],
 }
 
 #[cfg(test)]

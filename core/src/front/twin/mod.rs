@@ -24,27 +24,33 @@ mod sender_test;
 mod signs_of_life;
 mod status;
 
-use super::{Front, Phase};
+use super::LinkNumbers;
 use crate::admin::status::TwinDifference;
 use crate::config;
 use crate::front::replication::backend_link::LinkState;
-use crate::history::Mark;
+use crate::front::replication::replicated_log::ReplicatedLog;
+use crate::history::{History, Mark};
 use crate::io::Intent;
 use crate::limits::{TWIN_HEARTBEAT, TWIN_SILENCE};
 use crate::link::{Address, Callee, Link, Why};
 use crate::log::{Epoch, Slot};
 use crate::seldom::Seldom;
 use crate::time::{Deadline, Duration, Mono, Now};
-use crate::wire::twin::{Answer, Heard, Hello, MachineReport, Part, Placed, Tell, Version};
+use crate::wire::twin::{Heard, Hello, MachineReport, Part, Placed, Shared, Tell, Version};
 use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use first_word::chosen_place;
 use forward_in::Incoming;
+pub(super) use forward_in::{GoneGuest, GuestCall, LostGuest};
 use forward_out::Outgoing;
-use receiver::{Context, Received, Receiver};
+pub(super) use forward_out::{CallToPass, DroppedCall};
+pub(super) use history_sync::Recalled;
+use receiver::Receiver;
+pub(super) use receiver::{Context, Received};
 use sender::{Sender, Subject};
 use signs_of_life::Signs;
 pub(super) use status::shared;
@@ -53,8 +59,12 @@ pub(super) use status::shared;
 #[derive(Clone, Debug)]
 pub(super) struct Twin {
     config: config::Twin,
+    /// The id of this front.
+    front: u32,
+    /// Backends are stock servers: what the twin has is all there is.
+    unfenced: bool,
     /// What this front speaks.
-    pub(super) own: Version,
+    own: Version,
     /// Of the other one's program.
     program: Option<String>,
     sender: Sender,
@@ -68,6 +78,49 @@ pub(super) struct Twin {
     outgoing: Outgoing,
     incoming: Incoming,
     signs: Signs,
+}
+
+/// What a front is and does, as its twin is told.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct OwnPart {
+    pub(super) part: Part,
+    /// The epoch under which it leads, or the highest that it has seen.
+    pub(super) epoch: Epoch,
+    pub(super) leads: bool,
+}
+
+/// What a message of the twin means to the rest of the front.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// The link that this front dialled stands: the twin is to be told the configuration.
+    Listens,
+    /// The twin knows of more than this front has proposed: another front leads.
+    KnowsMore,
+    /// The twin has replied to a client of this front.
+    Reply { link: Link, bytes: Vec<u8> },
+    /// The twin will not reply to a client of this front.
+    Dropped(DroppedCall),
+    /// The front of this id tells by a link from now on, and these clients of the link before are gone.
+    Tells { front: u32, lost: Vec<LostGuest> },
+    /// Something was told.
+    Received(Box<Received>),
+}
+
+/// What has ended with a link of the twin.
+#[derive(Debug, Default)]
+pub(super) struct Closed {
+    /// Clients of this front whose calls the twin had.
+    pub(super) calls: Vec<Link>,
+    /// Clients of the twin.
+    pub(super) guests: Vec<LostGuest>,
+}
+
+/// A link of the twin on which nothing moves.
+#[derive(Debug)]
+pub(super) struct LateLink {
+    pub(super) link: Link,
+    /// What did not come in time.
+    pub(super) what: &'static str,
 }
 
 /// What is wrong with one of the two links.
@@ -103,9 +156,12 @@ impl Twin {
         &self.config.address
     }
 
-    pub(super) fn new(config: config::Twin) -> Self {
+    /// The twin as configured, of the front with this id.
+    pub(super) fn new(config: config::Twin, front: u32, unfenced: bool) -> Self {
         Self {
             config,
+            front,
+            unfenced,
             own: Version::OWN,
             program: None,
             sender: Sender::default(),
@@ -153,19 +209,25 @@ impl Twin {
         self.receiver.differ(rows);
     }
 
-    fn hello(&self, front: u32, chosen: Option<Mark>) -> Vec<u8> {
+    /// Speaks another version than [`Version::OWN`], as an older or newer program does.
+    pub(super) fn speak(&mut self, version: Version) {
+        self.own = version;
+    }
+
+    fn hello(&self, log: &ReplicatedLog, history: &History) -> Vec<u8> {
         let program = env!("CARGO_PKG_VERSION").to_owned();
-        Hello { version: self.own, front, program, chosen }.encode()
+        let chosen = chosen_place(log, history, self.chosen);
+        Hello { version: self.own, front: self.front, program, chosen }.encode()
     }
 
     /// What the other one's hello leads to: the minor version to speak, or why not at all.
-    fn judge(&self, front: u32, bytes: &[u8]) -> Result<(u16, Hello), (String, Why)> {
+    fn judge(&self, bytes: &[u8]) -> Result<(u16, Hello), (String, Why)> {
         let address = &self.config.address;
         let Ok(hello) = Hello::decode(bytes) else {
             let text = format!("{address} holds the group key, but says no hello of a twin");
             return Err((text, Why::Protocol("no hello of a twin")));
         };
-        if hello.front == front {
+        if hello.front == self.front {
             let text = format!(
                 "TwinServer {address} is this front itself; right would be the address of the \
                  other front's TwinListen"
@@ -188,145 +250,102 @@ impl Twin {
     }
 }
 
-impl Front {
+impl Twin {
     /// A connection came in by the door for the twin.
-    pub(super) fn twin_accepted(&mut self, link: Link, from: SocketAddr, out: &mut Vec<Intent>) {
-        let Some(twin) = &mut self.twin else { return };
-        twin.receiver.strangers.insert(link, from);
-        let chosen = chosen_place(&self.log, self.usage.history(), twin.chosen);
-        out.push(Intent::Send { link, frame: twin.hello(self.config.front, chosen) });
-    }
-
-    /// A message of the twin, on either link.
-    pub(super) fn twin_frame(&mut self, now: Now, link: Link, bytes: &[u8], out: &mut Vec<Intent>) {
-        let (stands_by, unfenced) = (self.listens(), self.config.unfenced);
-        let id = self.config.front;
-        let Some(twin) = &mut self.twin else { return };
-        let ended = match twin.sender.link_state {
-            LinkState::Dialling(at, _) if at == link => match twin.judge(id, bytes) {
-                Ok((minor, hello)) => {
-                    twin.greeted(hello);
-                    twin.sender.stands(now.mono, link, minor);
-                    self.tell_settings(now.mono, out);
-                    self.pass_anew(now.mono, out);
-                    None
-                }
-                Err((text, why)) => {
-                    twin.sender.lost(now.mono);
-                    twin.sender.trouble.note(now.mono, text);
-                    Some(why)
-                }
-            },
-            LinkState::Up(at) if at == link => match Heard::decode(bytes) {
-                Ok(heard) => {
-                    if !twin.sender.answered(now.mono, &heard, &self.log) {
-                        // It knows of more than this front has proposed: somebody else leads.
-                        self.heartbeat = now.mono;
-                    }
-                    match heard.answer {
-                        Answer::Reply { client, bytes } => self.pass_back(client, bytes, out),
-                        Answer::Dropped { client, begun } => self.pass_dropped(client, begun, out),
-                        _ => {}
-                    }
-                    None
-                }
-                Err(_) => Some(Why::Protocol("a twin sent no answer")),
-            },
-            _ if twin.receiver.strangers.contains_key(&link) => match twin.judge(id, bytes) {
-                Ok((minor, hello)) => {
-                    let front = hello.front;
-                    twin.greeted(hello);
-                    twin.receiver.strangers.remove(&link);
-                    let old = twin.receiver.stands(now.mono, link, minor);
-                    // It is there: no pause is needed to find that out.
-                    if let LinkState::Down(_) = twin.sender.link_state {
-                        twin.sender.link_state = LinkState::Down(now.mono);
-                    }
-                    if let Some(old) = old {
-                        let why = Why::Stepped("a later link of the twin took its place");
-                        out.push(Intent::Close { link: old, why });
-                        self.guests_lost();
-                    }
-                    self.guests_of(front);
-                    None
-                }
-                Err((text, why)) => {
-                    twin.receiver.strangers.remove(&link);
-                    twin.receiver.trouble.note(now.mono, text);
-                    out.push(Intent::Close { link, why });
-                    return;
-                }
-            },
-            _ if twin.receiver.link() == Some(link) => {
-                let (log, history) = (&mut self.log, self.usage.history_mut());
-                let context = Context { stands_by, unfenced, log, history };
-                let heard = twin.receiver.heard(now.mono, bytes, context, out);
-                heard.and_then(|received| self.apply_received(now, received, out)).err()
-            }
-            _ => return,
-        };
-        if let Some(why) = ended {
-            out.push(Intent::Close { link, why: why.clone() });
-            self.twin_closed(now.mono, link, &why, out);
-        }
-    }
-
-    /// What a message of the twin has brought.
-    fn apply_received(
+    pub(super) fn accepted(
         &mut self,
-        now: Now,
-        received: Received,
+        link: Link,
+        from: SocketAddr,
+        context: &Context<'_>,
         out: &mut Vec<Intent>,
-    ) -> Result<(), Why> {
-        self.placed = received.seats.filter(|_| self.config.unfenced);
-        if received.named {
-            self.merge_parts();
-        }
-        if let (Some(twin), Some(theirs)) = (&mut self.twin, &received.shared) {
-            twin.receiver.compare(&shared(&self.config), theirs);
-        }
-        if let Some((revision, text)) = received.settings {
-            self.operator.heard_configuration(revision, text);
-            self.compare_configurations(now.mono, out);
-        }
-        if received.offered {
-            self.take_offer(now.mono, out);
-        }
-        if let Some((client, replies)) = received.gone {
-            self.guest_gone(client, replies);
-        }
-        self.hear_signs(now.mono, &received.alive);
-        if let Some(epoch) = received.leads {
-            self.highest = self.highest.max(epoch);
-            let leads = matches!(self.phase, Phase::Leading { .. });
-            let above = self.phase.epoch().is_none_or(|own| own < epoch);
-            if above && self.failover.was_told() {
-                self.twin_has_taken_over(now.mono);
-            } else if self.config.unfenced {
-                // There is nobody else to ask.
-                self.refused(now.mono, epoch, out);
-            } else if above && leads {
-                // The twin is no authority. The backends are, and they are asked at once.
-                self.heartbeat = now.mono;
-            }
-        }
-        match received.call {
-            Some((client, from, bytes)) => self.guest_calls(now, client, (from, bytes), out),
-            None => Ok(()),
-        }
+    ) {
+        self.receiver.strangers.insert(link, from);
+        out.push(Intent::Send { link, frame: self.hello(context.log, context.history) });
     }
 
-    /// A link is gone; whether it was one with the twin.
-    pub(super) fn twin_closed(
+    /// A message of the twin came, on either link. Returns what it means to the rest of the front.
+    ///
+    /// # Errors
+    /// Why its link is to be closed.
+    pub(super) fn frame(
         &mut self,
         now: Mono,
         link: Link,
-        why: &Why,
+        bytes: &[u8],
+        context: Context<'_>,
         out: &mut Vec<Intent>,
-    ) -> bool {
-        let Some(twin) = &mut self.twin else { return false };
-        let address = &twin.config.address;
-        match twin.sender.link_state {
+    ) -> Result<Option<Event>, Why> {
+        match self.sender.link_state {
+            LinkState::Dialling(at, _) if at == link => match self.judge(bytes) {
+                Ok((minor, hello)) => {
+                    self.greeted(hello);
+                    self.sender.stands(now, link, minor);
+                    Ok(Some(Event::Listens))
+                }
+                Err((text, why)) => {
+                    self.sender.lost(now);
+                    self.sender.trouble.note(now, text);
+                    Err(why)
+                }
+            },
+            LinkState::Up(at) if at == link => match Heard::decode(bytes) {
+                Ok(heard) if !self.sender.answered(now, &heard, context.log) => {
+                    Ok(Some(Event::KnowsMore))
+                }
+                Ok(heard) => Ok(self.answered(heard.answer)),
+                Err(_) => Err(Why::Protocol("a twin sent no answer")),
+            },
+            _ if self.receiver.strangers.contains_key(&link) => {
+                let judged = self.judge(bytes);
+                self.receiver.strangers.remove(&link);
+                match judged {
+                    Ok((minor, hello)) => Ok(Some(self.tells(now, link, minor, hello, out))),
+                    Err((text, why)) => {
+                        self.receiver.trouble.note(now, text);
+                        Err(why)
+                    }
+                }
+            }
+            _ if self.receiver.link() == Some(link) => {
+                let received = self.receiver.heard(now, bytes, context, out)?;
+                Ok(Some(Event::Received(Box::new(received))))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// The twin tells by this link from now on.
+    fn tells(
+        &mut self,
+        now: Mono,
+        link: Link,
+        minor: u16,
+        hello: Hello,
+        out: &mut Vec<Intent>,
+    ) -> Event {
+        let front = hello.front;
+        self.greeted(hello);
+        let old = self.receiver.stands(now, link, minor);
+        // It is there: no pause is needed to find that out.
+        if let LinkState::Down(_) = self.sender.link_state {
+            self.sender.link_state = LinkState::Down(now);
+        }
+        let lost = match old {
+            Some(link) => {
+                let why = Why::Stepped("a later link of the twin took its place");
+                out.push(Intent::Close { link, why });
+                self.incoming.lose()
+            }
+            None => Vec::new(),
+        };
+        Event::Tells { front, lost }
+    }
+
+    /// A link is gone. Returns what has ended with it; `None`: it was none with the twin.
+    pub(super) fn closed(&mut self, now: Mono, link: Link, why: &Why) -> Option<Closed> {
+        let address = &self.config.address;
+        let mut closed = Closed::default();
+        match self.sender.link_state {
             LinkState::Dialling(at, _) if at == link => {
                 let text = match why {
                     Why::Eof => format!(
@@ -335,140 +354,129 @@ impl Front {
                     ),
                     why => format!("{address} cannot be reached: {why}"),
                 };
-                twin.sender.lost(now);
-                twin.sender.trouble.note(now, text);
+                self.sender.lost(now);
+                self.sender.trouble.note(now, text);
             }
             LinkState::Up(at) if at == link => {
                 let text = format!("the connection to {address} is lost: {why}");
-                twin.sender.lost(now);
-                twin.sender.trouble.note(now, text);
-                self.pass_lost(out);
+                self.sender.lost(now);
+                self.sender.trouble.note(now, text);
+                closed.calls = self.outgoing.lose();
             }
-            _ if twin.receiver.link() == Some(link) => {
-                twin.receiver.lost();
+            _ if self.receiver.link() == Some(link) => {
+                self.receiver.lost();
                 let text = format!("the connection from {address} is lost: {why}");
-                twin.receiver.trouble.note(now, text);
-                self.guests_lost();
+                self.receiver.trouble.note(now, text);
+                closed.guests = self.incoming.lose();
             }
             _ => {
-                let Some(from) = twin.receiver.strangers.remove(&link) else { return false };
+                let from = self.receiver.strangers.remove(&link)?;
                 if let Why::Protocol(_) = why {
                     // Without the port: that is another one each time.
                     let text = format!("a connection from {}: {why}", from.ip());
-                    twin.impostors.warn(now, &format!("twin: {text}"));
+                    self.impostors.warn(now, &format!("twin: {text}"));
                     // As long as the twin is there, it is nobody's trouble but theirs.
-                    if twin.receiver.link().is_none() {
-                        twin.receiver.trouble.text = Some(text);
+                    if self.receiver.link().is_none() {
+                        self.receiver.trouble.text = Some(text);
                     }
                 }
             }
         }
-        true
+        Some(closed)
     }
 
-    /// Dials, and closes links on which nothing moves.
-    pub(super) fn twin_timers(&mut self, now: Mono, out: &mut Vec<Intent>) {
-        let front = self.config.front;
-        let Some(twin) = &mut self.twin else { return };
-        let within = twin.config.connect_timeout;
-        let transfer = twin.config.transfer_timeout;
-        twin.begun.get_or_insert(now);
+    /// Dials. Returns the links on which nothing moves, which are to be closed.
+    pub(super) fn timers(
+        &mut self,
+        now: Mono,
+        numbers: &mut LinkNumbers,
+        context: &Context<'_>,
+        out: &mut Vec<Intent>,
+    ) -> Vec<LateLink> {
+        let within = self.config.connect_timeout;
+        let transfer = self.config.transfer_timeout;
+        self.begun.get_or_insert(now);
         let mut late = Vec::new();
-        match twin.sender.link_state {
+        match self.sender.link_state {
             LinkState::Down(at) if at <= now => {
-                self.dialled += 2;
-                let link = Link(self.dialled);
-                twin.sender.link_state = LinkState::Dialling(link, now + within);
-                let (to, callee) = (twin.config.address.clone(), Callee::Twin { within });
+                let link = numbers.next();
+                self.sender.link_state = LinkState::Dialling(link, now + within);
+                let (to, callee) = (self.config.address.clone(), Callee::Twin { within });
                 out.push(Intent::Dial { link, to, callee });
-                let chosen = chosen_place(&self.log, self.usage.history(), twin.chosen);
-                out.push(Intent::Send { link, frame: twin.hello(front, chosen) });
+                let frame = self.hello(context.log, context.history);
+                out.push(Intent::Send { link, frame });
             }
             LinkState::Dialling(link, until) if until <= now => {
-                late.push((link, "no hello of the twin within ConnectTimeoutInSeconds"));
+                let what = "no hello of the twin within ConnectTimeoutInSeconds";
+                late.push(LateLink { link, what });
             }
-            LinkState::Up(link) if twin.sender.due(transfer).is_some_and(|at| at <= now) => {
-                late.push((link, "no answer of the twin within TransferTimeoutInSeconds"));
+            LinkState::Up(link) if self.sender.due(transfer).is_some_and(|at| at <= now) => {
+                let what = "no answer of the twin within TransferTimeoutInSeconds";
+                late.push(LateLink { link, what });
             }
             _ => {}
         }
-        if let Some(link) = twin.receiver.link() {
-            if twin.receiver.silent(transfer) <= now {
-                late.push((link, "no word of the twin within TransferTimeoutInSeconds"));
+        if let Some(link) = self.receiver.link() {
+            if self.receiver.silent(transfer) <= now {
+                let what = "no word of the twin within TransferTimeoutInSeconds";
+                late.push(LateLink { link, what });
             }
         }
-        for (link, what) in late {
-            let why = Why::Timeout(what);
-            out.push(Intent::Close { link, why: why.clone() });
-            self.twin_closed(now, link, &why, out);
-        }
-        self.pass_late(now, out);
+        late
     }
 
-    /// Tells the twin what is new, and answers what has changed here.
-    pub(super) fn twin_settle(&mut self, now: Now, seats: Vec<Placed>, out: &mut Vec<Intent>) {
-        let (part, machine) = (self.part(now.mono), self.machine_report(now.mono));
-        let (stands_by, unfenced) = (self.listens(), self.config.unfenced);
-        let leads = matches!(self.phase, Phase::Leading { .. });
-        let epoch = self.phase.epoch().unwrap_or(self.highest);
-        let Some(twin) = &mut self.twin else { return };
-        let (log, history) = (&mut self.log, self.usage.history_mut());
-        twin.receiver.settle(Context { stands_by, unfenced, log, history }, out);
-        let (log, history) = (&self.log, self.usage.history());
+    /// Tells the twin what is new, and answers what has changed here. `seats`: what is new of handles
+    /// at stock servers, or all of them.
+    pub(super) fn settle(
+        &mut self,
+        now: Now,
+        own: OwnPart,
+        machine: MachineReport,
+        seats: Vec<Placed>,
+        context: Context<'_>,
+        out: &mut Vec<Intent>,
+    ) {
+        let OwnPart { part, epoch, leads } = own;
+        let Context { stands_by, unfenced, log, history } = context;
+        let lent = Context { stands_by, unfenced, log: &mut *log, history: &mut *history };
+        self.receiver.settle(lent, out);
         let subject = Subject { part, epoch, leads, log, history, unfenced };
-        twin.sender.settle(now, &subject, seats, out);
-        twin.sender.tell_machine(now.mono, machine, out);
+        self.sender.settle(now, &subject, seats, out);
+        self.sender.tell_machine(now.mono, machine, out);
     }
 
-    /// It neither leads nor tries to: its copy of the log may be the twin's. In unfenced mode it
-    /// takes that also while it waits to claim: it has nothing else to go on with.
-    fn listens(&self) -> bool {
-        match self.phase {
-            Phase::Standby => true,
-            Phase::Pausing { .. } => self.config.unfenced,
-            _ => false,
-        }
+    /// Returns whether the handles at stock servers are to be told whole.
+    pub(super) fn wants_all(&self) -> bool {
+        self.sender.wants_all()
     }
 
-    /// The handles at stock servers are to be told whole.
-    pub(super) fn twin_wants_all(&self) -> bool {
-        self.twin.as_ref().is_some_and(|twin| twin.sender.wants_all())
+    /// Returns the epoch under which the twin leads, by its own word.
+    pub(super) fn leads(&self) -> Option<Epoch> {
+        self.receiver.leads()
     }
 
-    /// By its own word the twin leads.
-    pub(super) fn twin_leads(&self) -> bool {
-        self.twin_epoch().is_some()
+    /// Returns what the twin has told of its machine, as it stands now by that; `None`: nothing.
+    pub(super) fn machine(&self, now: Mono) -> Option<MachineReport> {
+        self.receiver.machine(now)
     }
 
-    /// The epoch under which the twin leads, by its own word.
-    pub(super) fn twin_epoch(&self) -> Option<Epoch> {
-        self.twin.as_ref().and_then(|twin| twin.receiver.leads())
+    /// Returns when a reply goes out although the twin lacks the slot that it is about: in unfenced
+    /// mode a client hears what is committed when the twin has it too. `None`: the twin has it, or
+    /// nobody can wait for it now.
+    pub(super) fn holds_back(&self, now: Mono, slot: Slot) -> Option<Mono> {
+        let holds = self.unfenced && self.sender.holds_back(slot);
+        holds.then(|| now + self.config.transfer_timeout)
     }
 
-    /// What the twin has told of its machine, as it stands now by that; `None`: nothing.
-    pub(super) fn twin_machine(&self, now: Mono) -> Option<MachineReport> {
-        self.twin.as_ref().and_then(|twin| twin.receiver.machine(now))
-    }
-
-    /// In unfenced mode a client hears what is committed when the twin has it too. When such a
-    /// reply goes out all the same; `None`: the twin has it, or nobody can wait for it now.
-    pub(super) fn twin_lacks(&self, now: Mono, slot: Slot) -> Option<Mono> {
-        let twin = self.twin.as_ref().filter(|_| self.config.unfenced)?;
-        twin.sender.holds_back(slot).then(|| now + twin.config.transfer_timeout)
-    }
-
-    /// A reply has waited long enough: none waits any more until the twin has caught up.
-    pub(super) fn twin_is_late(&mut self) {
-        let last = self.log.last();
-        if let Some(twin) = &mut self.twin {
-            twin.sender.give_up(last);
-        }
+    /// A reply has waited long enough: none waits any more until the twin has got up to `last`.
+    pub(super) fn is_late(&mut self, last: Slot) {
+        self.sender.give_up(last);
     }
 
     /// The last thing of a step: what it said to clients of the twin goes to the twin, and the twin
     /// hears of clients of this front whose links it closed.
-    pub(super) fn twin_forward(&mut self, now: Mono, out: &mut Vec<Intent>) {
-        let Some(Twin { receiver, outgoing, incoming, .. }) = &mut self.twin else { return };
+    pub(super) fn forward(&mut self, now: Mono, out: &mut Vec<Intent>) {
+        let Self { receiver, outgoing, incoming, .. } = self;
         if outgoing.len() + incoming.len() == 0 {
             return;
         }
@@ -478,81 +486,72 @@ impl Front {
             _ => None,
         };
         for link in out.iter().filter_map(closed).collect::<Vec<Link>>() {
-            self.pass_gone(now, link, false, out);
+            self.client_gone(now, link, false, out);
         }
     }
 
-    /// The part that this front plays now.
-    pub(super) fn part(&self, now: Mono) -> Part {
-        match self.phase {
-            Phase::Standby => Part::Standby,
-            Phase::Leading { .. } if self.is_confirmed(now) => Part::Active,
-            _ => Part::Starting,
-        }
+    /// Returns the last slot up to which the twin has every entry in its memory, under the epoch of this
+    /// front; in unfenced mode it also knows that they are committed.
+    pub(super) fn copy(&self) -> Slot {
+        if self.unfenced { self.sender.held() } else { self.sender.acked() }
     }
 
-    /// The twin has every entry up to this slot in its memory, under the epoch of this front; in
-    /// unfenced mode it also knows that they are committed.
-    pub(super) fn twin_has(&self, slot: Slot) -> bool {
-        self.twin.as_ref().is_some_and(|twin| self.twin_copy(twin) >= slot)
-    }
-
-    fn twin_copy(&self, twin: &Twin) -> Slot {
-        if self.config.unfenced { twin.sender.held() } else { twin.sender.acked() }
-    }
-
-    /// Whether the twin can be given the lead in good order.
+    /// Returns whether the twin can be given the lead in good order, as far as its links tell.
     ///
     /// # Errors
     /// Why not, in a sentence for people.
-    pub(super) fn twin_could_lead(&self, now: Mono) -> Result<(), String> {
-        let Some(twin) = &self.twin else {
-            let none = "there is no other front: TmrServer.TwinServer is not configured";
-            return Err(none.to_owned());
-        };
+    pub(super) fn could_lead(&self, now: Mono) -> Result<(), String> {
         let said;
-        let why = if twin.sender.stood().is_none() || twin.receiver.link().is_none() {
+        let why = if !self.stands() {
             "is not connected"
-        } else if let Some(silent) = twin.silent_for(now) {
+        } else if let Some(silent) = self.silent_for(now) {
             said = format!("has said nothing for {} s", silent.as_secs());
             &said
-        } else if !twin.sender.knows(Version::GIVES_LEAD) {
+        } else if !self.sender.knows(Version::GIVES_LEAD) {
             "runs a version of tmrd that cannot be given the role"
-        } else if !twin.sender.follows() {
+        } else if !self.sender.follows() {
             "does not have this front's log yet"
         } else {
-            let Err(why) = self.twin_machine_could(now) else { return Ok(()) };
-            return Err(format!("the twin {} {why}", twin.config.address));
+            return Ok(());
         };
-        let address = &twin.config.address;
+        let address = &self.config.address;
         Err(format!("the twin {address} {why}; to have it lead all the same: tmrd activate there"))
     }
 
-    /// Tells the twin to lead: nothing is on its way any more.
-    pub(super) fn tell_twin_to_lead(&mut self, now: Mono, epoch: Epoch, out: &mut Vec<Intent>) {
-        let committed = self.log.committed();
-        self.tell_twin_history(now, epoch, out);
-        if let Some(twin) = &mut self.twin {
-            twin.sender.send(now, &Tell::Lead { epoch, committed }, out);
-        }
+    /// Tells the twin to lead: nothing is on its way any more. What it lacks of the usage history
+    /// goes before.
+    pub(super) fn tell_to_lead(
+        &mut self,
+        now: Mono,
+        epoch: Epoch,
+        context: &Context<'_>,
+        out: &mut Vec<Intent>,
+    ) {
+        self.sender.tell_history(now, epoch, (&*context.history, true), out);
+        let committed = context.log.committed();
+        self.sender.send(now, &Tell::Lead { epoch, committed }, out);
     }
 
-    pub(super) fn twin_deadline(&self) -> Option<Deadline> {
-        let twin = self.twin.as_ref()?;
-        let transfer = twin.config.transfer_timeout;
-        let tell = match twin.sender.link_state {
+    /// Finds in what the two configurations differ, where the twin tells no more than these keys.
+    pub(super) fn compare(&mut self, own: &Shared, theirs: &Shared) {
+        self.receiver.compare(own, theirs);
+    }
+
+    pub(super) fn deadline(&self) -> Option<Deadline> {
+        let transfer = self.config.transfer_timeout;
+        let tell = match self.sender.link_state {
             LinkState::Down(at) => Some(Deadline { at, reason: "dial the twin" }),
             LinkState::Dialling(_, at) => Some(Deadline { at, reason: "twin does not answer" }),
             LinkState::Up(_) => {
-                let due = twin.sender.due(transfer);
+                let due = self.sender.due(transfer);
                 let due = due.map(|at| Deadline { at, reason: "twin takes nothing" });
-                let next = twin.sender.next(TWIN_HEARTBEAT);
+                let next = self.sender.next(TWIN_HEARTBEAT);
                 Deadline::sooner(due, next.map(|at| Deadline { at, reason: "tell the twin" }))
             }
         };
-        let at = twin.receiver.silent(transfer);
-        let hear = twin.receiver.link().map(|_| Deadline { at, reason: "twin is silent" });
-        let passed = twin.outgoing.due().map(|at| Deadline { at, reason: "a call passed on" });
+        let at = self.receiver.silent(transfer);
+        let hear = self.receiver.link().map(|_| Deadline { at, reason: "twin is silent" });
+        let passed = self.outgoing.due().map(|at| Deadline { at, reason: "a call passed on" });
         Deadline::sooner(Deadline::sooner(tell, hear), passed)
     }
 }

@@ -22,36 +22,36 @@ use core::net::SocketAddr;
 
 /// What of this front has to do with what it hears.
 #[derive(Debug)]
-pub(super) struct Context<'a> {
+pub(in crate::front) struct Context<'a> {
     /// It neither leads nor tries to: its copy of the log may be the twin's.
-    pub(super) stands_by: bool,
+    pub(in crate::front) stands_by: bool,
     /// What the twin has committed is known to nobody else.
-    pub(super) unfenced: bool,
-    pub(super) log: &'a mut ReplicatedLog,
-    pub(super) history: &'a mut History,
+    pub(in crate::front) unfenced: bool,
+    pub(in crate::front) log: &'a mut ReplicatedLog,
+    pub(in crate::front) history: &'a mut History,
 }
 
 /// What a message has brought.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Received {
+pub(in crate::front) struct Received {
     /// Serials of virtual containers.
-    pub(super) named: bool,
+    pub(in crate::front) named: bool,
     /// What the twin's configuration says.
-    pub(super) shared: Option<Shared>,
+    pub(in crate::front) shared: Option<Shared>,
     /// The same since minor version 3: its revision and text.
-    pub(super) settings: Option<(u32, String)>,
+    pub(in crate::front) settings: Option<(u32, String)>,
     /// It leads, under an epoch that it had not named before.
-    pub(super) leads: Option<Epoch>,
+    pub(in crate::front) leads: Option<Epoch>,
     /// A call of one of its clients: whose, where that is, and what it says.
-    pub(super) call: Option<(u64, SocketAddr, Vec<u8>)>,
+    pub(in crate::front) call: Option<(u64, SocketAddr, Vec<u8>)>,
     /// One of its clients is gone, and so many replies had reached it.
-    pub(super) gone: Option<(u64, u32)>,
+    pub(in crate::front) gone: Option<(u64, u32)>,
     /// Clients that have called it, and whose calls it could not have decided.
-    pub(super) alive: Vec<SignOfLife>,
+    pub(in crate::front) alive: Vec<SignOfLife>,
     /// It gives its role away, and this front has all that it has committed.
-    pub(super) offered: bool,
+    pub(in crate::front) offered: bool,
     /// Handles at stock servers, and whether they are all that it has.
-    pub(super) seats: Option<(bool, Vec<Placed>)>,
+    pub(in crate::front) seats: Option<(bool, Vec<Placed>)>,
 }
 
 /// The hearing end.

@@ -3,14 +3,12 @@
 //! and measures its silence, hears nothing of that call: so it is told. What lives here: signs that
 //! are still to be told, and what is done with those that come.
 
-use super::super::{Front, Phase};
+use super::Twin;
 use super::sender::Sender;
 use crate::io::Intent;
 use crate::limits::{PASSED_WINDOW, SIGNS_WAITING, TWIN_ALIVE};
-use crate::link::Link;
 use crate::log::Handle;
-use crate::time::{Duration, Mono};
-use crate::wire::Request;
+use crate::time::Mono;
 use crate::wire::twin::{SignOfLife, Tell, Version};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -50,43 +48,24 @@ impl Signs {
     }
 }
 
-impl Front {
-    /// A client of this front has called, and the call is not decided here, nor passed on. A front
-    /// that leads has noted that for itself.
-    pub(in crate::front) fn not_decided(&mut self, now: Mono, link: Link, request: &Request) {
-        let leads = matches!(self.phase, Phase::Leading { .. });
-        let Some(handle) = request.handle().filter(|_| !leads && !link.is_passed()) else { return };
-        if let Some(twin) = &mut self.twin {
-            if !twin.signs.note(now, Handle(handle)) {
-                tracing::debug!(
-                    target: "tmr_core::front::twin::alive",
-                    handle, "no room for a sign of life"
-                );
-            }
+impl Twin {
+    /// A client of this front has called, and the call is not decided here, nor passed on.
+    pub(in crate::front) fn not_decided(&mut self, now: Mono, handle: Handle) {
+        if !self.signs.note(now, handle) {
+            tracing::debug!(
+                target: "tmr_core::front::twin::alive",
+                handle = handle.0, "no room for a sign of life"
+            );
         }
     }
 
     /// Tells the twin of calls that could not be decided. A front that leads has nothing to tell:
     /// it has begun to measure silence anew.
-    pub(in crate::front) fn tell_signs(&mut self, now: Mono, out: &mut Vec<Intent>) {
-        let leads = matches!(self.phase, Phase::Leading { .. });
-        let Some(twin) = &mut self.twin else { return };
+    pub(in crate::front) fn tell_signs(&mut self, now: Mono, leads: bool, out: &mut Vec<Intent>) {
         if leads {
-            twin.signs.waiting.clear();
-        } else if !twin.signs.waiting.is_empty() {
-            twin.signs.tell(now, &mut twin.sender, out);
-        }
-    }
-
-    /// The twin tells of calls that it could not have decided.
-    pub(super) fn hear_signs(&mut self, now: Mono, signs: &[SignOfLife]) {
-        if !matches!(self.phase, Phase::Leading { .. }) {
-            return;
-        }
-        for SignOfLife { handle, milliseconds_ago } in signs {
-            let ago = Duration::from_millis(u64::from(*milliseconds_ago));
-            let called = now.before(ago);
-            self.desk.alive(called, *handle, self.log.speculative_state());
+            self.signs.waiting.clear();
+        } else if !self.signs.waiting.is_empty() {
+            self.signs.tell(now, &mut self.sender, out);
         }
     }
 }
@@ -94,6 +73,7 @@ impl Front {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::link::Link;
     use crate::wire::twin::Heard;
 
     fn told(out: &mut Vec<Intent>) -> Vec<SignOfLife> {

@@ -29,6 +29,7 @@ mod takeover;
 #[cfg(test)]
 mod takeover_test;
 
+use super::twin::Twin;
 use super::{Config, Front};
 use crate::config;
 use crate::front::operator::places;
@@ -107,10 +108,7 @@ impl Unfenced {
             }
             self.take_up(front, now);
             for stand in &mut self.stand_ins {
-                let new = || {
-                    front.dialled += 2;
-                    Link(front.dialled)
-                };
+                let new = || front.numbers.next();
                 stand.pump(now.mono, new, out);
             }
             let next =
@@ -129,7 +127,7 @@ impl Unfenced {
         }
         self.stand_ins.iter().for_each(|stand| stand.seat_table.check_invariants());
         // After everything that the servers said, so that what is committed by it is told behind it.
-        let seats = self.placed(front.twin_wants_all());
+        let seats = self.placed(front.twin.as_ref().is_some_and(Twin::wants_all));
         front.twin_settle(now, seats, out);
         self.stand_ins.iter().filter_map(StandIn::deadline).chain(front.deadline()).min()
     }

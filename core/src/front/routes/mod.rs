@@ -1,0 +1,4 @@
+//! The way between the components: what one of them says, and what the others do about it. No rule is
+//! made here.
+
+mod twin;

@@ -1,0 +1,387 @@
+//! Between the twin and the rest of the front.
+
+use crate::desk::{self, tally::Kind};
+use crate::front::twin::{
+    CallToPass, Closed, Context, DroppedCall, Event, GoneGuest, GuestCall, LateLink, LostGuest,
+    OwnPart, Recalled, Received, Twin, shared,
+};
+use crate::front::{Front, Phase};
+use crate::history::Mark;
+use crate::io::Intent;
+use crate::link::{Link, Why};
+use crate::log::{Epoch, Handle, Slot};
+use crate::time::{Duration, Mono, Now};
+use crate::wire::Request;
+use crate::wire::twin::{MachineReport, Part, Placed, SignOfLife};
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+impl Front {
+    /// Lends the twin what it needs; `None`: there is none.
+    fn with_twin(&mut self) -> Option<(&mut Twin, Context<'_>)> {
+        let (stands_by, unfenced) = (self.listens(), self.config.unfenced);
+        let Self { twin, log, usage, .. } = self;
+        let history = usage.history_mut();
+        Some((twin.as_mut()?, Context { stands_by, unfenced, log, history }))
+    }
+
+    /// A connection came in by the door for the twin.
+    pub(in crate::front) fn twin_accepted(
+        &mut self,
+        link: Link,
+        from: SocketAddr,
+        out: &mut Vec<Intent>,
+    ) {
+        if let Some((twin, context)) = self.with_twin() {
+            twin.accepted(link, from, &context, out);
+        }
+    }
+
+    /// A message of the twin came, on either link.
+    pub(in crate::front) fn twin_frame(
+        &mut self,
+        now: Now,
+        link: Link,
+        bytes: &[u8],
+        out: &mut Vec<Intent>,
+    ) {
+        let Some((twin, context)) = self.with_twin() else { return };
+        let event = twin.frame(now.mono, link, bytes, context, out);
+        let done = event.and_then(|event| match event {
+            Some(event) => self.twin_event(now, event, out),
+            None => Ok(()),
+        });
+        if let Err(why) = done {
+            out.push(Intent::Close { link, why: why.clone() });
+            self.twin_closed(now.mono, link, &why, out);
+        }
+    }
+
+    fn twin_event(&mut self, now: Now, event: Event, out: &mut Vec<Intent>) -> Result<(), Why> {
+        match event {
+            Event::Listens => {
+                self.tell_settings(now.mono, out);
+                if let Some(twin) = &mut self.twin {
+                    twin.tell_lost_replies(now.mono, out);
+                }
+            }
+            // The backends are asked at once.
+            Event::KnowsMore => self.heartbeat = now.mono,
+            Event::Reply { link, bytes } => self.desk.pass(link, bytes, out),
+            Event::Dropped(call) => self.call_dropped(call, out),
+            Event::Tells { front, lost } => {
+                self.guests_lost(lost);
+                if let Some(twin) = &mut self.twin {
+                    twin.guests_are_of(front);
+                }
+            }
+            Event::Received(received) => return self.twin_told(now, *received, out),
+        }
+        Ok(())
+    }
+
+    /// What a message of the twin has brought.
+    fn twin_told(
+        &mut self,
+        now: Now,
+        received: Received,
+        out: &mut Vec<Intent>,
+    ) -> Result<(), Why> {
+        self.placed = received.seats.filter(|_| self.config.unfenced);
+        if received.named {
+            self.merge_parts();
+        }
+        if let (Some(twin), Some(theirs)) = (&mut self.twin, &received.shared) {
+            twin.compare(&shared(&self.config), theirs);
+        }
+        if let Some((revision, text)) = received.settings {
+            self.operator.heard_configuration(revision, text);
+            self.compare_configurations(now.mono, out);
+        }
+        if received.offered {
+            self.take_offer(now.mono, out);
+        }
+        if let Some((client, replies)) = received.gone {
+            self.guest_gone(client, replies);
+        }
+        self.hear_signs(now.mono, &received.alive);
+        if let Some(epoch) = received.leads {
+            self.twin_leads_now(now.mono, epoch, out);
+        }
+        match received.call {
+            Some((client, from, bytes)) => {
+                let Some(twin) = &mut self.twin else { return Ok(()) };
+                let call = twin.guest_calls(client, from, &bytes, out)?;
+                self.guest_calls(now, call, bytes, out);
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// A link is gone. Returns whether it was one with the twin.
+    pub(in crate::front) fn twin_closed(
+        &mut self,
+        now: Mono,
+        link: Link,
+        why: &Why,
+        out: &mut Vec<Intent>,
+    ) -> bool {
+        let closed = self.twin.as_mut().and_then(|twin| twin.closed(now, link, why));
+        let Some(Closed { calls, guests }) = closed else { return false };
+        for link in calls {
+            self.call_fails(link, "the front that leads is out of reach", out);
+        }
+        self.guests_lost(guests);
+        true
+    }
+
+    /// Dials the twin, and closes links and ends calls that have waited too long.
+    pub(in crate::front) fn twin_timers(&mut self, now: Mono, out: &mut Vec<Intent>) {
+        let (stands_by, unfenced) = (self.listens(), self.config.unfenced);
+        let Self { twin: Some(twin), log, usage, numbers, .. } = self else { return };
+        let context = Context { stands_by, unfenced, log, history: usage.history_mut() };
+        for LateLink { link, what } in twin.timers(now, numbers, &context, out) {
+            let why = Why::Timeout(what);
+            out.push(Intent::Close { link, why: why.clone() });
+            self.twin_closed(now, link, &why, out);
+        }
+        let late = self.twin.as_ref().map(|twin| twin.late_calls(now));
+        for link in late.unwrap_or_default() {
+            self.call_fails(link, "the front that leads has not answered in time", out);
+        }
+    }
+
+    /// Tells the twin what is new, and answers what has changed here.
+    pub(in crate::front) fn twin_settle(
+        &mut self,
+        now: Now,
+        seats: Vec<Placed>,
+        out: &mut Vec<Intent>,
+    ) {
+        if self.twin.is_none() {
+            return;
+        }
+        let machine = self.machine_report(now.mono);
+        let part = self.part(now.mono);
+        let leads = matches!(self.phase, Phase::Leading { .. });
+        let epoch = self.phase.epoch().unwrap_or(self.highest);
+        let own = OwnPart { part, epoch, leads };
+        if let Some((twin, context)) = self.with_twin() {
+            twin.settle(now, own, machine, seats, context, out);
+        }
+    }
+
+    /// Lines of the usage history that the twin lacks are here from disk.
+    pub(in crate::front) fn recalled(
+        &mut self,
+        now: Mono,
+        after: Option<Mark>,
+        lines: &[u8],
+        out: &mut Vec<Intent>,
+    ) {
+        let Some(epoch) = self.phase.epoch() else { return };
+        if let Some((twin, context)) = self.with_twin() {
+            twin.recalled(now, epoch, Recalled { after, lines }, &context, out);
+        }
+    }
+
+    /// Tells the twin to lead: nothing is on its way any more.
+    pub(in crate::front) fn tell_twin_to_lead(
+        &mut self,
+        now: Mono,
+        epoch: Epoch,
+        out: &mut Vec<Intent>,
+    ) {
+        if let Some((twin, context)) = self.with_twin() {
+            twin.tell_to_lead(now, epoch, &context, out);
+        }
+    }
+
+    /// What the twin has told of its machine, as it stands now by that; `None`: nothing.
+    pub(in crate::front) fn twin_machine(&self, now: Mono) -> Option<MachineReport> {
+        self.twin.as_ref().and_then(|twin| twin.machine(now))
+    }
+
+    /// The epoch under which the twin leads, by its own word.
+    pub(in crate::front) fn twin_epoch(&self) -> Option<Epoch> {
+        self.twin.as_ref().and_then(Twin::leads)
+    }
+
+    /// When this front may claim as far as its twin goes.
+    pub(in crate::front) fn twin_awaited(&self) -> Mono {
+        self.twin.as_ref().map_or(Mono(0), |twin| twin.awaited(&self.log))
+    }
+
+    /// The twin has every entry up to this slot.
+    pub(in crate::front) fn twin_has(&self, slot: Slot) -> bool {
+        self.twin.as_ref().is_some_and(|twin| twin.copy() >= slot)
+    }
+}
+
+/// Calls of this front's clients that the twin decides.
+impl Front {
+    /// The part of a twin that takes calls of this front's clients; `None`: there is none, or this
+    /// front leads or is about to.
+    fn other_part(&self) -> Option<Part> {
+        let quiet = matches!(self.phase, Phase::Standby) || self.wish.deposed;
+        self.twin.as_ref().filter(|_| quiet).and_then(Twin::takes_calls)
+    }
+
+    /// Calls of clients go to the twin.
+    pub(in crate::front) fn passes(&self) -> bool {
+        self.other_part() == Some(Part::Active)
+    }
+
+    /// Calls of clients will go to the twin if its claim leads anywhere.
+    pub(in crate::front) fn may_pass(&self) -> bool {
+        self.other_part() == Some(Part::Starting)
+    }
+
+    /// Gives the twin a client's call, whose time ends at `until`.
+    pub(in crate::front) fn pass_on(
+        &mut self,
+        now: Mono,
+        until: Mono,
+        link: Link,
+        bytes: Vec<u8>,
+        out: &mut Vec<Intent>,
+    ) {
+        let (Some(twin), Some(from)) = (&mut self.twin, self.desk.whereabouts(link)) else {
+            return;
+        };
+        match twin.pass_on(now, CallToPass { link, from, until, bytes }, out) {
+            Ok(()) => self.desk.needs(link, Kind::Passed),
+            Err(bytes) => {
+                if let Ok(request) = Request::parse(&bytes) {
+                    self.not_decided(now, link, &request);
+                }
+                self.desk.pass(link, desk::overloaded(&bytes), out);
+            }
+        }
+    }
+
+    /// The twin will not reply to a call. One that it has not begun waits here: for this front to
+    /// lead, for the twin to lead anew, or for the end of its time.
+    fn call_dropped(&mut self, call: DroppedCall, out: &mut Vec<Intent>) {
+        let DroppedCall { link, until, bytes, begun } = call;
+        match Request::parse(&bytes) {
+            Ok(request) if !begun => self.park(until, link, request),
+            _ => self.call_fails(link, "the front that leads has dropped a call", out),
+        }
+    }
+
+    /// Closes the link of a client whose call may have been done.
+    fn call_fails(&mut self, link: Link, why: &'static str, out: &mut Vec<Intent>) {
+        self.desk.dismiss(link);
+        out.push(Intent::Close { link, why: Why::Stepped(why) });
+    }
+
+    /// Passes on what waits here, when that begins; a front that leads itself takes no reply of
+    /// another one any more.
+    pub(in crate::front) fn pass_settle(&mut self, now: Mono, out: &mut Vec<Intent>) {
+        let passes = self.passes();
+        let leads = matches!(self.phase, Phase::Leading { .. });
+        let Some(twin) = &mut self.twin else { return };
+        let begins = twin.set_passing(passes);
+        if leads {
+            for link in twin.clients_waiting() {
+                self.call_fails(link, "another front has taken the lead", out);
+            }
+        }
+        if begins {
+            for (link, until, call) in self.unpark() {
+                self.pass_on(now, until, link, call.encode(), out);
+            }
+        }
+        if let Some(twin) = &mut self.twin {
+            twin.tell_signs(now, leads, out);
+        }
+    }
+
+    /// A client of this front has called, and the call is not decided here, nor passed on. A front
+    /// that leads has noted that for itself.
+    pub(in crate::front) fn not_decided(&mut self, now: Mono, link: Link, request: &Request) {
+        let leads = matches!(self.phase, Phase::Leading { .. });
+        let handle = request.handle().filter(|_| !leads && !link.is_passed());
+        if let (Some(handle), Some(twin)) = (handle, &mut self.twin) {
+            twin.not_decided(now, Handle(handle));
+        }
+    }
+
+    /// The twin tells of calls that it could not have decided.
+    fn hear_signs(&mut self, now: Mono, signs: &[SignOfLife]) {
+        if !matches!(self.phase, Phase::Leading { .. }) {
+            return;
+        }
+        for SignOfLife { handle, milliseconds_ago } in signs {
+            let ago = Duration::from_millis(u64::from(*milliseconds_ago));
+            let called = now.before(ago);
+            self.desk.alive(called, *handle, self.log.speculative_state());
+        }
+    }
+}
+
+/// Calls of the twin's clients that this front decides.
+impl Front {
+    fn guest_calls(&mut self, now: Now, call: GuestCall, bytes: Vec<u8>, out: &mut Vec<Intent>) {
+        match call {
+            GuestCall::Overloaded => {
+                // There is no room for its call, but it is there.
+                if let Some(handle) = Request::parse(&bytes).ok().and_then(|call| call.handle()) {
+                    self.desk.alive(now.mono, Handle(handle), self.log.speculative_state());
+                }
+            }
+            GuestCall::Call { link, first } => {
+                if let Some(from) = first {
+                    self.desk.accepted(now, link, from);
+                }
+                self.call(now, link, bytes, out);
+            }
+        }
+    }
+
+    /// A client of the twin is gone, and so many replies had reached it.
+    fn guest_gone(&mut self, client: u64, replies: u32) {
+        match self.twin.as_mut().and_then(|twin| twin.guest_gone(client, replies)) {
+            Some(GoneGuest::Link { link, unsent }) => self.client_closed(link, unsent),
+            Some(GoneGuest::Lost(handle)) => {
+                self.give_back(handle, "its number did not reach the twin's client");
+            }
+            None => {}
+        }
+    }
+
+    /// The link by which they came is gone.
+    fn guests_lost(&mut self, guests: Vec<LostGuest>) {
+        for guest in guests {
+            self.unpark_one(guest.link);
+            let fresh = self.desk.closed(guest.link, true);
+            if let (Some(handle), Some(twin)) = (fresh, &mut self.twin) {
+                twin.doubt(guest, handle);
+            }
+        }
+    }
+
+    /// What must hold between any two steps.
+    pub(in crate::front) fn guests_are_at_the_desk(&self) -> bool {
+        let Some(twin) = &self.twin else { return true };
+        twin.guest_links().is_some_and(|mut links| links.all(|link| self.desk.knows(link)))
+    }
+
+    /// A front that does not even try to lead, or gives its role away, keeps no call of its twin's
+    /// clients.
+    pub(in crate::front) fn guests_settle(&mut self, out: &mut Vec<Intent>) {
+        let quiet = matches!(self.phase, Phase::Standby) || self.wish.deposed;
+        if !quiet && !self.failover.holds_back() {
+            return;
+        }
+        let waiting: Vec<Link> =
+            self.parked.keys().rev().take_while(|link| link.is_passed()).copied().collect();
+        for link in waiting {
+            self.unpark_one(link);
+            self.desk.dismiss(link);
+            out.push(Intent::Close { link, why: Why::Stepped("this front does not lead") });
+        }
+    }
+}
