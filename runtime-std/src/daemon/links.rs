@@ -16,7 +16,7 @@ use super::exit::halt;
 use super::listeners::{Came, Listeners, Open};
 use super::net::{NOT_READING, Socket, broken, prepare};
 use super::plan::Streams;
-use super::talk::{Talk, Waiting};
+use super::talk::Talk;
 use super::timed::{TimedHub, Todo};
 use super::turns::{TURN_LINKS, Turns};
 use super::workers::Inboxes;
@@ -31,7 +31,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::{fmt, io};
 use tmr_core::io::HostEvent;
 use tmr_core::limits::LINKS_HELD_MAX;
-use tmr_core::link::{Callee, Door, Frame, Link, Why};
+use tmr_core::link::{Callee, Door, Flow, Frame, Link, Why};
 use tmr_core::node::hub::{Dial, Hub};
 use tmr_core::time::{Duration, Now};
 
@@ -214,9 +214,9 @@ impl Links {
         let mut all = HeardAll::default();
         for (peer, flags) in ready {
             let mut talk = lock(&peer.talk);
-            all.left.extend(talk.has_left().then_some(peer.link));
+            all.left.extend(talk.connection.has_left().then_some(peer.link));
             let heard = self.hear(peer.link, &mut talk, *flags, buffer);
-            self.count(peer, talk.held());
+            self.count(peer, talk.connection.held());
             all.writes.extend(heard.writes.then_some(peer.link));
             all.ended.extend(heard.end.map(|why| (peer.link, why)));
             all.arrived.extend(heard.read.map(|(frames, partial)| (peer.link, frames, partial)));
@@ -297,10 +297,7 @@ impl Links {
         let from = if door == Door::Admin { seen_from(&socket, from) } else { from };
         let (link, todo) = lock(&self.hub).step(|hub, now, out| hub.accept(now, door, from, out));
         if let Some(link) = link {
-            let stream = self.streams.accepted(door);
-            let here = from.ip().to_canonical().is_loopback();
-            let cover = if door == Door::Admin { self.streams.tls.cover(here) } else { None };
-            let talk = Talk::new(socket, stream, cover, true);
+            let talk = Talk::new(socket, self.streams.accepted(door, from.ip()), true);
             self.open(link, from.ip(), talk, chores);
         }
         self.perform(todo, chores);
@@ -318,7 +315,7 @@ impl Links {
         });
         match dialled {
             Ok(socket) => {
-                let talk = Talk::new(socket.into(), self.streams.dialled(callee), None, false);
+                let talk = Talk::new(socket.into(), self.streams.dialled(callee), false);
                 self.open(link, Ipv4Addr::UNSPECIFIED.into(), talk, &mut chores);
             }
             Err(why) => return self.undialled(link, why),
@@ -360,7 +357,7 @@ impl Links {
 
     fn open(&self, link: Link, from: IpAddr, talk: Talk, chores: &mut Chores) {
         let unblocked = talk.socket.set_nonblocking(true).map_err(|error| broken(&error));
-        let (covered, rung, held) = (talk.cover.is_some(), 0.into(), 0.into());
+        let (covered, rung, held) = (talk.connection.is_layered(), 0.into(), 0.into());
         let peer = Arc::new(Peer { link, from, covered, talk: Mutex::new(talk), rung, held });
         let watched = {
             // Whoever finds it already has to wait until it is watched.
@@ -394,9 +391,10 @@ impl Links {
             if matches!(frames.first(), Some(Frame::Http(_))) && talk.hung_up() {
                 frames = frames.into_iter().map(unheard).collect();
             }
-            read = Some((frames, talk.partial()));
+            read = Some((frames, talk.connection.partial()));
         }
-        let writes = talk.answers();
+        // The handshake has something to say.
+        let writes = !talk.connection.unsent().is_empty();
         if !writes {
             self.watch(link, talk);
         }
@@ -480,13 +478,12 @@ impl Links {
     fn write(&self, peer: &Peer) -> Option<Todo> {
         let mut talk = lock(&peer.talk);
         let flushed = talk.flush(|| lock(&self.hub).hub().outbox(peer.link));
-        self.count(peer, talk.held());
+        self.count(peer, talk.connection.held());
         let why = match flushed {
-            Ok(waiting) => {
+            Ok(flow) => {
                 self.watch(peer.link, &mut talk);
-                let begun = waiting == Waiting::Begun;
-                return (waiting != Waiting::Same)
-                    .then(|| lock(&self.hub).wait_for(peer.link, begun));
+                let begun = flow == Flow::Begun;
+                return (flow != Flow::Same).then(|| lock(&self.hub).wait_for(peer.link, begun));
             }
             Err(why) => why,
         };

@@ -141,32 +141,26 @@ where
     }
 }
 
-/// Writes as much of `wire` as there is room for, and says whether that was all of it. On a socket
-/// that blocks it is, unless the peer has not read for [`WRITE_TIMEOUT`].
-///
-/// # Errors
-/// The link is broken.
-pub fn write_some<S>(mut socket: &S, wire: &mut Vec<u8>) -> Result<bool, Why>
+/// Writes as many of these bytes as there is room for. Returns how many that were, and whether the link
+/// is broken. On a socket that blocks they are all, unless the peer has not read for [`WRITE_TIMEOUT`].
+pub fn put<S>(mut socket: &S, bytes: &[u8]) -> (usize, Result<(), Why>)
 where
     for<'a> &'a S: Write,
 {
     let mut written = 0;
-    let stopped = loop {
-        if written == wire.len() {
-            // Nothing is kept for a link that may be silent for hours.
-            *wire = Vec::new();
-            return Ok(true);
+    let ended = loop {
+        if written == bytes.len() {
+            break Ok(());
         }
-        match socket.write(&wire[written..]) {
+        match socket.write(&bytes[written..]) {
             Ok(0) => break Err(Why::Eof),
             Ok(count) => written += count,
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock => break Ok(false),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => break Ok(()),
             Err(error) => break Err(broken(&error)),
         }
     };
-    wire.drain(..written);
-    stopped
+    (written, ended)
 }
 
 /// Writes all of `wire`, on a socket that blocks.
@@ -174,5 +168,8 @@ where
 /// # Errors
 /// The link is broken, or the peer does not read; what could not be written is still in `wire`.
 pub fn write(socket: &TcpStream, wire: &mut Vec<u8>) -> Result<(), Why> {
-    if write_some(socket, wire)? { Ok(()) } else { Err(NOT_READING) }
+    let (written, ended) = put(socket, wire);
+    wire.drain(..written);
+    ended?;
+    if wire.is_empty() { Ok(()) } else { Err(NOT_READING) }
 }

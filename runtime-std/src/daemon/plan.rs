@@ -11,12 +11,12 @@ use super::settings::Settings;
 use super::tls::Tls;
 use super::workers::Inboxes;
 use super::{notify, vip};
-use std::net::TcpListener;
+use std::net::{IpAddr, TcpListener};
 use std::sync::Arc;
 use std::{fmt, thread};
 use tmr_core::io::HostEvent;
 use tmr_core::link::channel::{GroupKey, Stream};
-use tmr_core::link::{Callee, Door};
+use tmr_core::link::{Callee, Connection, Door};
 use tmr_core::node::hub::Hub;
 
 /// A node with all that it needs of this machine.
@@ -26,7 +26,7 @@ pub struct Plan {
     pub hub: Hub,
     /// Where connections come in.
     pub doors: Vec<(Door, TcpListener)>,
-    /// How the stream of a new connection begins.
+    /// How a new connection begins.
     pub streams: Streams,
     /// What the node hears of beside its links.
     pub sources: Sources,
@@ -123,7 +123,7 @@ impl Sources {
     }
 }
 
-/// Begins the stream of every connection.
+/// Begins every connection, with what it needs to prove or to be covered with.
 #[derive(Clone, Debug)]
 pub struct Streams {
     /// The key that fronts prove.
@@ -135,29 +135,34 @@ pub struct Streams {
 }
 
 impl Streams {
-    /// Of a connection that came in.
+    /// Begins a connection that came in from there.
     #[must_use]
-    pub fn accepted(&self, door: Door) -> Stream {
+    pub fn accepted(&self, door: Door, from: IpAddr) -> Connection {
         match door {
             Door::Licence => {
                 let group = if self.front.is_none() { Some(self.group.clone()) } else { None };
-                Stream::licence(entropy::fresh(), group)
+                Connection::new(Stream::licence(entropy::fresh(), group), None)
             }
-            Door::Admin | Door::Machine => Stream::admin(),
-            Door::Twin => Stream::twin_accept(entropy::fresh(), &self.group),
+            Door::Admin => {
+                let here = from.to_canonical().is_loopback();
+                Connection::new(Stream::admin(), self.tls.cover(here))
+            }
+            Door::Machine => Connection::new(Stream::admin(), None),
+            Door::Twin => Connection::new(Stream::twin_accept(entropy::fresh(), &self.group), None),
         }
     }
 
-    /// Of a connection that was dialled.
+    /// Begins a connection that was dialled.
     #[must_use]
-    pub fn dialled(&self, callee: Callee) -> Stream {
-        match callee {
+    pub fn dialled(&self, callee: Callee) -> Connection {
+        let stream = match callee {
             Callee::Backend => {
                 let front = self.front.unwrap_or_default();
                 Stream::dial_backend(entropy::fresh(), self.group.clone(), front)
             }
             Callee::Stock => Stream::dial_server(entropy::fresh()),
             Callee::Twin { .. } => Stream::twin_dial(entropy::fresh(), &self.group),
-        }
+        };
+        Connection::new(stream, None)
     }
 }

@@ -1,14 +1,13 @@
 //! One link's bytes: what there is no room for, what is read meanwhile, and what counts as sent.
 
-use super::talk::{Talk, Waiting};
+use super::talk::Talk;
 use rustix::event::epoll::EventFlags;
 use rustix::event::{PollFd, PollFlags, poll};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
 use tmr_core::link::channel::Stream;
-use tmr_core::link::{Frame, Why};
-use tmr_core::node::hub::Outbox;
+use tmr_core::link::{Connection, Flow, Frame, Outbox, Why};
 
 /// More than any system keeps for a peer that does not read.
 const MUCH: usize = 64 * 1024 * 1024;
@@ -18,7 +17,7 @@ fn pair() -> (Talk, TcpStream) {
     let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (socket, _) = listener.accept().unwrap();
     socket.set_nonblocking(true).unwrap();
-    (Talk::new(socket.into(), Stream::admin(), None, true), peer)
+    (Talk::new(socket.into(), Connection::new(Stream::admin(), None), true), peer)
 }
 
 fn frames(frames: Vec<Vec<u8>>) -> Outbox {
@@ -36,7 +35,7 @@ fn await_flags(talk: &Talk, flags: PollFlags) {
 #[test]
 fn what_there_is_no_room_for_follows_in_order() {
     let (mut talk, mut peer) = pair();
-    assert_eq!(talk.flush(|| frames(vec![much()])), Ok(Waiting::Begun));
+    assert_eq!(talk.flush(|| frames(vec![much()])), Ok(Flow::Begun));
     // It is not read until that is written: who does not listen does not ask.
     assert_eq!(talk.watch(), Some(EventFlags::OUT));
     let read = thread::spawn(move || {
@@ -55,7 +54,7 @@ fn what_there_is_no_room_for_follows_in_order() {
             }
         };
         match talk.flush(last) {
-            Ok(Waiting::Over) => panic!("it is to be closed"),
+            Ok(Flow::Over) => panic!("it is to be closed"),
             Ok(_) => assert!(!taken, "taken although there were bytes before it"),
             Err(why) => over = Some(why),
         }
@@ -70,25 +69,25 @@ fn what_there_is_no_room_for_follows_in_order() {
 #[test]
 fn what_was_not_written_counts_as_unsent_and_no_more_is_taken() {
     let (mut talk, _peer) = pair();
-    assert_eq!(talk.flush(|| frames(vec![much()])), Ok(Waiting::Begun));
+    assert_eq!(talk.flush(|| frames(vec![much()])), Ok(Flow::Begun));
     assert!(talk.end(&Why::Eof));
-    assert_eq!(talk.flush(|| panic!("taken for a link that is over")), Ok(Waiting::Same));
+    assert_eq!(talk.flush(|| panic!("taken for a link that is over")), Ok(Flow::Same));
 
     let (mut talk, _peer) = pair();
-    assert_eq!(talk.flush(|| frames(vec![b"little".to_vec()])), Ok(Waiting::Same));
+    assert_eq!(talk.flush(|| frames(vec![b"little".to_vec()])), Ok(Flow::Same));
     assert!(!talk.end(&Why::Eof));
 }
 
 #[test]
 fn waiting_is_over_when_the_peer_has_read() {
     let (mut talk, mut peer) = pair();
-    assert_eq!(talk.flush(|| frames(vec![much()])), Ok(Waiting::Begun));
+    assert_eq!(talk.flush(|| frames(vec![much()])), Ok(Flow::Begun));
     talk.watch();
     let read = thread::spawn(move || peer.read_exact(&mut vec![0; MUCH]).map(|()| peer));
-    let mut waiting = Waiting::Same;
-    while waiting != Waiting::Over {
+    let mut flow = Flow::Same;
+    while flow != Flow::Over {
         await_flags(&talk, PollFlags::OUT);
-        waiting = talk.flush(|| frames(Vec::new())).unwrap();
+        flow = talk.flush(|| frames(Vec::new())).unwrap();
     }
     assert_eq!(talk.watch(), Some(EventFlags::IN));
     drop(read.join().unwrap().unwrap());
@@ -109,7 +108,7 @@ fn who_asks_on_without_an_answer_is_not_read() {
     peer.write_all(b"GET /2 HTTP/1.1\r\n\r\n").unwrap();
     await_flags(&talk, PollFlags::IN);
     assert_eq!(heard(&mut talk), 0);
-    assert_eq!(talk.flush(|| frames(vec![b"1".to_vec()])), Ok(Waiting::Same));
+    assert_eq!(talk.flush(|| frames(vec![b"1".to_vec()])), Ok(Flow::Same));
     assert_eq!(talk.watch(), Some(EventFlags::IN));
     assert_eq!(heard(&mut talk), 1);
 }

@@ -15,7 +15,7 @@ use std::fmt::Display;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use tmr_core::link::Why;
+use tmr_core::link::{Layer, Why};
 use tmr_core::time::Wall;
 use x509_cert::der::Decode;
 
@@ -103,11 +103,11 @@ impl Tls {
     }
 
     /// For a connection; `None`: it is plain. `here`: it comes from this machine.
-    pub(super) fn cover(&self, here: bool) -> Option<Cover> {
+    pub(super) fn cover(&self, here: bool) -> Option<Box<dyn Layer>> {
         match &*lock(&self.0) {
             Mode::Plain => None,
-            Mode::Tls(config) => Some(Cover::Unknown(Some(Arc::clone(config)), here)),
-            Mode::Shut => Some(Cover::Unknown(None, here)),
+            Mode::Tls(config) => Some(Box::new(Cover::Unknown(Some(Arc::clone(config)), here))),
+            Mode::Shut => Some(Box::new(Cover::Unknown(None, here))),
         }
     }
 }
@@ -123,16 +123,8 @@ pub(super) enum Cover {
     Tls(Box<ServerConnection>),
 }
 
-impl Cover {
-    /// Takes bytes that arrived; `wire` gets what is to be answered to them as they are.
-    ///
-    /// # Errors
-    /// They are no TLS, or the peer broke it.
-    pub(super) fn open<'a>(
-        &mut self,
-        bytes: &'a [u8],
-        wire: &mut Vec<u8>,
-    ) -> Result<Cow<'a, [u8]>, Why> {
+impl Layer for Cover {
+    fn open<'a>(&mut self, bytes: &'a [u8], wire: &mut Vec<u8>) -> Result<Cow<'a, [u8]>, Why> {
         if let Self::Unknown(config, here) = self {
             if bytes.first() == Some(&HANDSHAKE) {
                 let Some(config) = config else {
@@ -154,8 +146,7 @@ impl Cover {
         }
     }
 
-    /// Its handshake is over, or there is none.
-    pub(super) fn settled(&self) -> bool {
+    fn settled(&self) -> bool {
         match self {
             Self::Unknown(..) => false,
             Self::Plain => true,
@@ -163,8 +154,7 @@ impl Cover {
         }
     }
 
-    /// Covers bytes that go out; `last`: nothing follows them.
-    pub(super) fn seal(&mut self, plain: &[u8], last: bool, wire: &mut Vec<u8>) {
+    fn seal(&mut self, plain: &[u8], last: bool, wire: &mut Vec<u8>) {
         let Self::Tls(tls) = self else { return wire.extend_from_slice(plain) };
         let mut rest = plain;
         while !rest.is_empty() {

@@ -1,20 +1,20 @@
 //! Bytes through the cover of the admin door, as they come and go, without a socket.
 
-use super::tls::{Certificate, Cover, Tls};
+use super::tls::{Certificate, Tls};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 use std::io::{Read, Write};
 use std::path::Path;
 use std::sync::Arc;
-use tmr_core::link::Why;
+use tmr_core::link::{Layer, Why};
 
 fn certificate() -> Certificate {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/certificate");
     Certificate { chain: folder.join("admin.pem"), key: folder.join("admin.key") }
 }
 
-fn cover(here: bool) -> Cover {
+fn cover(here: bool) -> Box<dyn Layer> {
     let tls = Tls::default();
     assert!(tls.cover(here).is_none(), "without a certificate all is plain");
     let (config, _) = certificate().read().unwrap();
@@ -49,7 +49,7 @@ fn take(client: &mut ClientConnection, mut wire: &[u8]) -> Vec<u8> {
 }
 
 /// What the server reads of a client that says this, in pieces of so many bytes.
-fn said(cover: &mut Cover, client: &mut ClientConnection, text: &[u8], size: usize) -> Vec<u8> {
+fn said(cover: &mut dyn Layer, client: &mut ClientConnection, text: &[u8], size: usize) -> Vec<u8> {
     client.writer().write_all(text).unwrap();
     let mut plain = Vec::new();
     while client.wants_write() {
@@ -69,7 +69,7 @@ fn what_is_said_under_cover_arrives_in_any_pieces() {
     let long = vec![b'x'; 300_000];
     for size in [1, 7, 100_000] {
         let (mut cover, mut client) = (cover(false), client());
-        assert_eq!(said(&mut cover, &mut client, b"GET / HTTP/1.1\r\n\r\n", size).len(), 18);
+        assert_eq!(said(&mut *cover, &mut client, b"GET / HTTP/1.1\r\n\r\n", size).len(), 18);
         let mut wire = Vec::new();
         cover.seal(&long, true, &mut wire);
         assert!(!wire.windows(50).any(|window| window == &long[..50]), "it is not covered");

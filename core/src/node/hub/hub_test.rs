@@ -9,10 +9,10 @@ use crate::limits::{
     CLEANUP_DEFAULT, CLIENT_LINKS_PER_ADDRESS, CROWDED_LINKS, FIRST_FRAME, FRAME_TIMEOUT,
     OUTBOX_FRAMES, PAGE_COST, PAGES_RATE,
 };
-use crate::link::{Address, Door, Frame, Link, Why};
+use crate::link::{Address, Door, Frame, Link, Outbox, Why};
 use crate::log::Mode;
 use crate::node::Node;
-use crate::node::hub::{Dial, Hub, Outbox, Output};
+use crate::node::hub::{Dial, Hub, Output};
 use crate::testing::{ORDINARY, access, at, container, crypt, identity, peer, reply};
 use crate::time::{Duration, Mono, Now};
 use crate::wire::group::{Order, encode};

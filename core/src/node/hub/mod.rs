@@ -3,8 +3,8 @@
 //! of its links (dial, send, close), and hands on what the node wants of its machine.
 //!
 //! What lives here: link numbers, caps, first-frame and half-frame time-outs, outboxes. What never
-//! lives here: bytes of a socket (that is [`channel::Stream`](crate::link::channel::Stream), driven by
-//! the runtime outside the lock) and any meaning of a frame (that is the node).
+//! lives here: bytes of a socket (that is [`Connection`](crate::link::Connection), driven by the runtime
+//! outside the lock) and any meaning of a frame (that is the node).
 
 mod doors;
 mod held;
@@ -18,7 +18,7 @@ use crate::counts::{HubCounts, Limit};
 use crate::desk;
 use crate::io::{HostEvent, HostRequest, Input, Intent};
 use crate::limits::{FIRST_FRAME, FRAME_TIMEOUT, IDLE_LINK, OUTBOX_FRAMES, TWIN_GREETING};
-use crate::link::{Address, Callee, Door, Frame, Link, Why};
+use crate::link::{Address, Callee, Door, Frame, Link, Outbox, Why};
 use crate::node::Node;
 use crate::seldom::Seldom;
 use crate::time::{Deadline, Mono, Now};
@@ -28,7 +28,6 @@ use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 use doors::{Doors, Place};
 use pages::Pages;
-pub use port::Outbox;
 use port::{Answer, Asked, Port, cost};
 
 /// What the runtime has to do now. Everything is in the order in which it must be done.

@@ -1,23 +1,10 @@
 //! One link as the hub keeps it: what waits on it, both ways, and how far its latest request is.
 
 use crate::limits::{FRAME_COST, ORDER_LATE};
-use crate::link::{Door, Frame, Why};
+use crate::link::{Door, Frame, Outbox};
 use crate::time::Mono;
 use alloc::collections::VecDeque;
-use alloc::vec::Vec;
 use core::net::SocketAddr;
-
-/// What a link's server takes out of the hub when it was woken.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Outbox {
-    /// Seal and write these, in order.
-    pub frames: Vec<Vec<u8>>,
-    /// Then close the connection.
-    pub close: Option<Why>,
-    /// A request waits until these have left the machine, or the rest of one: say so by
-    /// [`Hub::left`](crate::node::hub::Hub::left).
-    pub waits: bool,
-}
 
 /// Where the reply to a link's latest request is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@
 use super::histogram::Histogram;
 use crate::daemon::Failure;
 use crate::daemon::dial::dial;
-use crate::daemon::net::{broken, read_some, write_some};
+use crate::daemon::net::{broken, put, read_some};
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 use std::collections::BTreeMap;
@@ -274,7 +274,10 @@ impl<C: Caller> Load<C> {
 impl<C> Client<C> {
     /// A call is short and its connection takes one at a time: there is always room for it.
     fn write(&mut self) -> Result<(), Why> {
-        if write_some(&self.socket, &mut self.wire)? {
+        let (written, ended) = put(&self.socket, &self.wire);
+        self.wire.drain(..written);
+        ended?;
+        if self.wire.is_empty() {
             Ok(())
         } else {
             Err(Why::Limit("the connection does not take a whole call"))
