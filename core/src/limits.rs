@@ -139,6 +139,8 @@ pub const FIRST_FRAME: Duration = Duration::from_secs(10);
 pub const FRAME_TIMEOUT: Duration = Duration::from_secs(5);
 /// A peer that takes none of the bytes we have for it for this long is closed.
 pub const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Pause at a listener at which the system could not take anybody in: no file, or no memory for it.
+pub const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 /// A link that is silent for so long is asked by the system whether its peer is there; again after
 /// the second time, and so many times in vain until it is closed. A machine that lost its power
 /// gives up its place within two minutes.

@@ -210,6 +210,8 @@ impl World {
                 self.after(wait, Event::Flush { host, life, link });
             }
             Output::Host(request) => self.host_request(host, request),
+            // Nothing is written to a socket here, and nobody knocks in vain.
+            Output::Drop { .. } | Output::Listen(_) => {}
         }
     }
 

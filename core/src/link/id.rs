@@ -26,6 +26,10 @@ impl Link {
     }
 }
 
+/// One listener, by the name that its runtime gives it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ListenerId(pub u64);
+
 /// Which listener a connection came in by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Door {
@@ -82,6 +86,9 @@ impl Callee {
         }
     }
 }
+
+/// It has room for bytes of ours no more.
+pub const NOT_READING: Why = Why::Timeout("the peer does not read");
 
 /// Why a link is gone, or is to go.
 #[derive(Clone, Debug, PartialEq, Eq)]

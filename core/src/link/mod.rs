@@ -9,4 +9,4 @@ mod connection;
 mod id;
 
 pub use connection::{Connection, Flow, Layer, Outbox};
-pub use id::{Address, Callee, Door, Frame, Link, Why};
+pub use id::{Address, Callee, Door, Frame, Link, ListenerId, NOT_READING, Why};

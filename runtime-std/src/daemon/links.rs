@@ -14,7 +14,7 @@
 use super::dial::dial_found;
 use super::exit::halt;
 use super::listeners::{Came, Listeners, Open};
-use super::net::{NOT_READING, Socket, broken, prepare};
+use super::net::{Socket, broken, prepare};
 use super::plan::Streams;
 use super::talk::Talk;
 use super::timed::{TimedHub, Todo};
@@ -31,7 +31,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::{fmt, io};
 use tmr_core::io::HostEvent;
 use tmr_core::limits::LINKS_HELD_MAX;
-use tmr_core::link::{Callee, Door, Flow, Frame, Link, Why};
+use tmr_core::link::{Callee, Door, Flow, Frame, Link, ListenerId, Why};
 use tmr_core::node::hub::{Dial, Hub};
 use tmr_core::time::{Duration, Now};
 
@@ -231,10 +231,6 @@ impl Links {
         let mut waiting = 0;
         if !arrived.is_empty() || !left.is_empty() {
             let mut hub = lock(&self.hub);
-            // They have read: now it is for the node to answer.
-            for link in &left {
-                hub.patience.remove(link);
-            }
             let received = |hub: &mut Hub, now, out: &mut _| {
                 hub.left(now, left, out);
                 hub.received(now, arrived, out);
@@ -266,14 +262,15 @@ impl Links {
                 Came::Nobody => return,
                 Came::Refused => {
                     self.watch_door(open.name, false);
-                    let todo = lock(&self.hub).rest(open.name);
+                    let rests = |hub: &mut Hub, now, _: &mut _| hub.cannot_accept(now, open.name);
+                    let todo = lock(&self.hub).step(rests).1;
                     return self.perform(todo, chores);
                 }
             }
         }
     }
 
-    fn watch_door(&self, name: u64, watched: bool) {
+    fn watch_door(&self, name: ListenerId, watched: bool) {
         if let Err(error) = self.doors.watch(name, watched) {
             halt(&format!("watching a door: {}", broken(&error)));
         }
@@ -345,7 +342,7 @@ impl Links {
 
     /// The time has come that [`set_timer`](Self::set_timer) named, or the runtime starts.
     pub fn tick(&self) -> Chores {
-        let todo = lock(&self.hub).tick();
+        let todo = lock(&self.hub).step(Hub::tick).1;
         self.performed(todo)
     }
 
@@ -443,8 +440,8 @@ impl Links {
         while let Some(todo) = todos.pop() {
             chores.sooner |= todo.sooner;
             chores.dial.extend(todo.dial);
-            todo.rested.into_iter().for_each(|name| self.watch_door(name, true));
-            todos.extend(todo.late.into_iter().map(|link| self.end(link, NOT_READING)));
+            todo.listen.into_iter().for_each(|name| self.watch_door(name, true));
+            todos.extend(todo.drop.into_iter().map(|(link, why)| self.end(link, why)));
             todos.extend(todo.wake.into_iter().filter_map(|link| self.flush(link)));
         }
     }
@@ -482,8 +479,8 @@ impl Links {
         let why = match flushed {
             Ok(flow) => {
                 self.watch(peer.link, &mut talk);
-                let begun = flow == Flow::Begun;
-                return (flow != Flow::Same).then(|| lock(&self.hub).wait_for(peer.link, begun));
+                let tell = |hub: &mut Hub, now, _: &mut _| hub.flow(now, peer.link, flow);
+                return (flow != Flow::Same).then(|| lock(&self.hub).step(tell).1);
             }
             Err(why) => why,
         };

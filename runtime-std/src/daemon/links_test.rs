@@ -3,7 +3,6 @@
 use super::doors::Spot;
 use super::greetings::{GREETINGS, Greeter};
 use super::links::{ACCEPTS, ACCEPTS_BESIDE, CHUNK, Chores, Ears, Links, lock};
-use super::net::{BREATH, NOT_READING};
 use super::plan::Streams;
 use super::tls::Tls;
 use rustix::net::sockopt::{set_socket_recv_buffer_size, set_socket_send_buffer_size};
@@ -15,9 +14,9 @@ use std::time::{Duration, Instant};
 use tmr_core::desk::Identity;
 use tmr_core::front::{self, Front};
 use tmr_core::io::HostEvent;
-use tmr_core::limits::{CLEANUP_DEFAULT, NETWORK_RETRY, WRITE_TIMEOUT};
+use tmr_core::limits::{ACCEPT_BACKOFF, CLEANUP_DEFAULT, NETWORK_RETRY, WRITE_TIMEOUT};
 use tmr_core::link::channel::{GroupKey, Stream};
-use tmr_core::link::{Address, Door, Link};
+use tmr_core::link::{Address, Door, Link, NOT_READING};
 use tmr_core::node::Node;
 use tmr_core::node::hub::Hub;
 
@@ -147,7 +146,7 @@ fn a_peer_that_does_not_read_stops_nobody_and_is_left_in_the_end() {
     let page = "GET /api/status HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
     deaf.write_all(page.repeat(1000).as_bytes()).unwrap();
     let begun = Instant::now();
-    while lock(&links.hub).patience.is_empty() {
+    while !lock(&links.hub).hub().is_stalled(link) {
         let _ = links.turn(&mut ears, false);
         assert!(begun.elapsed() < WRITE_TIMEOUT, "its answers all fit somewhere");
     }
@@ -327,8 +326,8 @@ fn a_door_that_fails_rests_and_is_tried_again() {
     for _ in 0..2 {
         assert!(links.turn(&mut ears, true).is_some());
         assert!(links.turn(&mut ears, false).is_none(), "it is left alone");
-        assert!(links.set_timer() <= BREATH);
-        thread::sleep(BREATH);
+        assert!(links.set_timer() <= ACCEPT_BACKOFF);
+        thread::sleep(ACCEPT_BACKOFF);
         let _ = links.tick();
     }
 }

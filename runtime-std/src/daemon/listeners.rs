@@ -17,7 +17,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 use tmr_core::limits::TROUBLE_LOGGED;
-use tmr_core::link::Door;
+use tmr_core::link::{Door, ListenerId};
 
 /// The bit that a poll's events of doors have, and those of links never do.
 const MARK: u64 = 1 << 62;
@@ -34,14 +34,14 @@ pub struct Listeners {
 #[derive(Debug, Default)]
 struct Table {
     last: u64,
-    open: BTreeMap<u64, Arc<Open>>,
+    open: BTreeMap<ListenerId, Arc<Open>>,
 }
 
 /// One door.
 #[derive(Debug)]
 pub(super) struct Open {
     /// What the poll calls it.
-    pub(super) name: u64,
+    pub(super) name: ListenerId,
     pub(super) door: Door,
     listener: Listener,
     /// When it was last logged that nobody can come in.
@@ -129,7 +129,7 @@ impl Listeners {
         listener.set_nonblocking()?;
         let mut table = lock(&self.open);
         table.last += 1;
-        let name = MARK | table.last;
+        let name = ListenerId(MARK | table.last);
         let open = Arc::new(Open { name, door, listener, complained: Mutex::default() });
         self.watch_at(&open)?;
         table.open.insert(name, open);
@@ -168,14 +168,18 @@ impl Listeners {
 
     /// A door that an event of a poll names; `None`: it is closed, or the event is a link's.
     pub(super) fn of(&self, event: u64) -> Option<Arc<Open>> {
-        if event & MARK == 0 { None } else { lock(&self.open).open.get(&event).cloned() }
+        if event & MARK == 0 {
+            None
+        } else {
+            lock(&self.open).open.get(&ListenerId(event)).cloned()
+        }
     }
 
     /// Looks at a door again, or not for a while.
     ///
     /// # Errors
     /// The system's.
-    pub(super) fn watch(&self, name: u64, watched: bool) -> io::Result<()> {
+    pub(super) fn watch(&self, name: ListenerId, watched: bool) -> io::Result<()> {
         // Behind the table's lock, so that it is not closed meanwhile.
         let table = lock(&self.open);
         let Some(open) = table.open.get(&name) else { return Ok(()) };
@@ -184,7 +188,7 @@ impl Listeners {
     }
 
     fn watch_at(&self, open: &Open) -> io::Result<()> {
-        let data = EventData::new_u64(open.name);
+        let data = EventData::new_u64(open.name.0);
         Ok(epoll::add(self.poll_of(open.name), &open.listener, data, EventFlags::IN)?)
     }
 
@@ -196,8 +200,8 @@ impl Listeners {
         }
     }
 
-    fn poll_of(&self, name: u64) -> &OwnedFd {
-        let number = usize::try_from(name & !MARK).unwrap_or_default();
+    fn poll_of(&self, name: ListenerId) -> &OwnedFd {
+        let number = usize::try_from(name.0 & !MARK).unwrap_or_default();
         &self.polls[number % self.serving]
     }
 }

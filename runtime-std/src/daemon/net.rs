@@ -7,13 +7,8 @@ use std::net::TcpStream;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use tmr_core::limits::{KEEPALIVE, WRITE_TIMEOUT};
-use tmr_core::link::Why;
+use tmr_core::link::{NOT_READING, Why};
 use tmr_core::time::Duration;
-
-/// It has room for bytes of ours no more.
-pub const NOT_READING: Why = Why::Timeout("the peer does not read");
-/// Pause after a connection that the system could not give: no file, or no thread for it.
-pub const BREATH: Duration = Duration::from_millis(100);
 
 /// A connection.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 //! runtimes, which hold it behind their lock and do what its [`Output`]s say. It does what a node wants
 //! of its links (dial, send, close), and hands on what the node wants of its machine.
 //!
-//! What lives here: link numbers, caps, first-frame and half-frame time-outs, outboxes. What never
+//! What lives here: link numbers, caps, outboxes, and every deadline that a link or a listener has. What never
 //! lives here: bytes of a socket (that is [`Connection`](crate::link::Connection), driven by the runtime
 //! outside the lock) and any meaning of a frame (that is the node).
 
@@ -11,6 +11,7 @@ mod held;
 #[cfg(test)]
 mod hub_test;
 mod idle;
+mod overdue;
 mod pages;
 mod port;
 
@@ -18,7 +19,7 @@ use crate::counts::{HubCounts, Limit};
 use crate::desk;
 use crate::io::{HostEvent, HostRequest, Input, Intent};
 use crate::limits::{FIRST_FRAME, FRAME_TIMEOUT, IDLE_LINK, OUTBOX_FRAMES, TWIN_GREETING};
-use crate::link::{Address, Callee, Door, Frame, Link, Outbox, Why};
+use crate::link::{Address, Callee, Door, Frame, Link, ListenerId, Outbox, Why};
 use crate::node::Node;
 use crate::seldom::Seldom;
 use crate::time::{Deadline, Mono, Now};
@@ -27,6 +28,7 @@ use alloc::format;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 use doors::{Doors, Place};
+use overdue::Overdue;
 use pages::Pages;
 use port::{Answer, Asked, Port, cost};
 
@@ -40,6 +42,15 @@ pub enum Output {
     /// As [`Output::Wake`], and the node is done with this link: whoever waits to read from it must
     /// stop waiting, send what is left, and close it.
     End(Link),
+    /// Close this connection now, whatever is left to be sent on it, and say so by [`Hub::closed`].
+    Drop {
+        /// Which.
+        link: Link,
+        /// Why, for the log.
+        why: Why,
+    },
+    /// Take in again who comes at this listener.
+    Listen(ListenerId),
     /// Have this done by the machine. The hub does not read it.
     Host(HostRequest),
 }
@@ -73,6 +84,7 @@ pub struct Hub {
     refusals: Seldom,
     sheds: Seldom,
     pages: Pages,
+    overdue: Overdue,
     /// When links are looked for that hold nothing and say nothing.
     idle_look: Option<Mono>,
 }
@@ -95,6 +107,7 @@ impl Hub {
             refusals: Seldom::default(),
             sheds: Seldom::default(),
             pages: Pages::default(),
+            overdue: Overdue::default(),
             idle_look: None,
         }
     }
@@ -317,6 +330,8 @@ impl Hub {
         for link in links {
             if let Some(port) = self.ports.get_mut(&link) {
                 Self::gone(port, link, &mut self.answered);
+                // They have read: now it is for the node to answer.
+                self.overdue.forget(link);
                 self.clock(now, link);
             }
         }
@@ -339,6 +354,7 @@ impl Hub {
         self.set_due(link, None);
         let Some(port) = self.ports.remove(&link) else { return };
         self.pages.forget(link);
+        self.overdue.forget(link);
         self.held -= port.held;
         if let Some((door, from)) = port.door {
             self.doors.leave(door, from, link, port.crowded);
@@ -358,6 +374,7 @@ impl Hub {
 
     /// The time has come that [`deadline`](Self::deadline) named, or the runtime starts.
     pub fn tick(&mut self, now: Now, out: &mut Vec<Output>) {
+        self.end_overdue(now, out);
         while let Some((at, link)) = self.due.first().copied() {
             if at > now.mono {
                 break;
@@ -380,7 +397,8 @@ impl Hub {
         let idle = self.idle_look.filter(|_| !self.ports.is_empty());
         let idle = idle.map(|at| Deadline { at, reason: "idle links" });
         let pages = self.pages.due().map(|at| Deadline { at, reason: "pages" });
-        [links, idle, pages].into_iter().fold(self.deadline, Deadline::sooner)
+        let overdue = self.overdue.due().map(|at| Deadline { at, reason: "a peer or a listener" });
+        [links, idle, pages, overdue].into_iter().fold(self.deadline, Deadline::sooner)
     }
 
     /// Takes what waits on a link. A link that is not there is closed.

@@ -1,7 +1,8 @@
 //! Requests and links that wait: how long they may.
 
 use super::*;
-use crate::limits::ORDER_LATE;
+use crate::limits::{ACCEPT_BACKOFF, ORDER_LATE, WRITE_TIMEOUT};
+use crate::link::{Flow, ListenerId, NOT_READING};
 
 /// An order of somebody elsewhere that waits because its address has had its share of pages is not
 /// begun when its sender has given it up; a page is served all the same.
@@ -67,4 +68,38 @@ fn a_client_that_has_agreed_on_a_key_may_be_silent_and_makes_room_still() {
     assert_eq!(out, []);
     hub.tick(at(60 * 60 + 1), &mut out);
     assert_eq!(out, [Output::End(greeted)]);
+}
+
+#[test]
+fn a_peer_that_does_not_read_is_left_when_its_time_is_over() {
+    let (mut hub, mut out) = (backend(), vec![]);
+    let [deaf, slow] = [1, 2].map(|port| {
+        let link = hub.accept(at(0), Door::Licence, afar(port), &mut out).unwrap();
+        hub.received(at(0), [(link, calls(1), false)], &mut vec![]);
+        hub.flow(at(0), link, Flow::Begun);
+        link
+    });
+    out.clear();
+    hub.flow(at(1), slow, Flow::Same);
+    assert_eq!(hub.deadline().map(|due| due.at), Some(at(0).mono + WRITE_TIMEOUT));
+    hub.flow(after(WRITE_TIMEOUT), slow, Flow::Begun);
+    hub.tick(after(WRITE_TIMEOUT), &mut out);
+    assert_eq!(out, [Output::Drop { link: deaf, why: NOT_READING }], "the other one took some");
+    hub.closed(after(WRITE_TIMEOUT), deaf, NOT_READING, true, &mut out);
+    hub.flow(after(WRITE_TIMEOUT), deaf, Flow::Begun);
+    hub.flow(after(WRITE_TIMEOUT), slow, Flow::Over);
+    out.clear();
+    hub.tick(after(3 * WRITE_TIMEOUT), &mut out);
+    assert!(!out.iter().any(|out| matches!(out, Output::Drop { .. })), "{out:?}");
+}
+
+#[test]
+fn a_listener_that_could_take_nobody_in_rests_for_a_moment() {
+    let (mut hub, mut out) = (backend(), vec![]);
+    hub.cannot_accept(at(0), ListenerId(7));
+    assert_eq!(hub.deadline().map(|due| due.at), Some(at(0).mono + ACCEPT_BACKOFF));
+    hub.tick(at(0), &mut out);
+    assert_eq!(out, []);
+    hub.tick(after(ACCEPT_BACKOFF), &mut out);
+    assert_eq!(out, [Output::Listen(ListenerId(7))]);
 }
