@@ -1,4 +1,4 @@
-//! Connections that carry bytes: in some seeds every frame goes through the real streams, key
+//! Connections that carry bytes: in some seeds every frame goes through the real connections, key
 //! agreement, cipher and all, and the bytes arrive in pieces of any length at any time.
 
 use super::check::Decided;
@@ -7,28 +7,36 @@ use super::net::{End, Load};
 use super::rng::Rng;
 use super::world::{SECOND, World};
 use tmr_core::link::channel::{GroupKey, Stream};
-use tmr_core::link::{Door, Frame, Why};
+use tmr_core::link::{Connection, Door, Frame, Outbox, Why};
 
 /// Most pieces of one write.
 const PIECES: usize = 5;
 
-/// The streams at the two ends of a connection.
+/// The two ends of a connection.
 #[derive(Debug)]
-pub(super) struct Cable([Stream; 2]);
+pub(super) struct Cable([Connection; 2]);
 
 impl Cable {
     /// A connection that side 0 has dialled; `host`: a server has.
     pub(super) fn new(rng: &mut Rng, door: Door, host: bool) -> Self {
         let key = GroupKey::new([7; 32]);
         let (one, other) = (rng.seed(), rng.seed());
-        Self(match (door, host) {
+        let streams = match (door, host) {
             (Door::Twin, _) => [Stream::twin_dial(one, &key), Stream::twin_accept(other, &key)],
             (_, true) => {
                 [Stream::dial_backend(one, key.clone(), 1), Stream::licence(other, Some(key))]
             }
             (_, false) => [Stream::dial_server(one), Stream::licence(other, None)],
-        })
+        };
+        Self(streams.map(|stream| Connection::new(stream, None)))
     }
+}
+
+/// Takes what an end has to send.
+fn unsent(end: &mut Connection) -> Vec<u8> {
+    let bytes = end.unsent().to_vec();
+    end.sent(bytes.len());
+    bytes
 }
 
 /// The pieces in which bytes arrive, each with how much later than the one before.
@@ -51,8 +59,7 @@ impl World {
         let Some(known) = self.net.conns.get_mut(&conn) else { return };
         let host = matches!(known.ends[0], End::Host { .. });
         let mut cable = Box::new(Cable::new(rng, known.door, host));
-        let mut wire = Vec::new();
-        cable.0[0].greet(&mut wire);
+        let wire = unsent(&mut cable.0[0]);
         known.cable = Some(cable);
         self.send_bytes(conn, 0, Decided::at(self.now), None, wire);
     }
@@ -78,8 +85,8 @@ impl World {
             Frame::Joined { .. } | Frame::Http(_) | Frame::Unheard(_) => Vec::new(),
         };
         let frames: Vec<_> = frames.iter().map(bytes).collect();
-        let mut wire = Vec::new();
-        cable.0[side].seal(&frames, &mut wire);
+        cable.0[side].send(Outbox { frames, ..Outbox::default() });
+        let wire = unsent(&mut cable.0[side]);
         self.send_bytes(conn, side, sent, *answer, wire);
         None
     }
@@ -110,10 +117,10 @@ impl World {
         bytes: &[u8],
     ) {
         let cable = self.net.conns.get_mut(&conn).and_then(|conn| conn.cable.as_mut());
-        let Some(stream) = cable.map(|cable| &mut cable.0[side]) else { return };
-        let (mut wire, mut frames) = (Vec::new(), Vec::new());
-        let opened = stream.open(bytes, &mut wire, &mut frames);
-        let partial = stream.partial();
+        let Some(end) = cable.map(|cable| &mut cable.0[side]) else { return };
+        let mut frames = Vec::new();
+        let opened = end.received(bytes, &mut frames);
+        let (wire, partial) = (unsent(end), end.partial());
         let hole = self.net.conns.get(&conn).is_some_and(|conn| conn.holes[side]);
         match opened {
             // What is missing was noticed: whoever runs the stream closes the link.
