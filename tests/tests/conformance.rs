@@ -1,4 +1,5 @@
-//! What a client may rely on, as a client that is not ours sees it: one script, both runtimes.
+//! What a client may rely on, as a client that is not ours sees it: one script, both runtimes
+//! and the example of a third one, whose fronts and backends have sockets of their own.
 
 use aes::Aes128;
 use aes::cipher::{BlockEncrypt, KeyInit};
@@ -28,6 +29,44 @@ on_both_runtimes!(
     backends_serve_only_ordinary_licences_directly,
     status_shows_who_holds_what,
 );
+
+/// Against the example on mio.
+mod mio {
+    use super::Runtime;
+
+    #[test]
+    fn seats_are_counted() {
+        super::seats_are_counted(Runtime::Mio);
+    }
+    #[test]
+    fn modes_count_as_documented() {
+        super::modes_count_as_documented(Runtime::Mio);
+    }
+    #[test]
+    fn wrong_requests_are_told_apart() {
+        super::wrong_requests_are_told_apart(Runtime::Mio);
+    }
+    #[test]
+    fn information_is_well_formed() {
+        super::information_is_well_formed(Runtime::Mio);
+    }
+    #[test]
+    fn crypt_is_the_same_for_every_seat() {
+        super::crypt_is_the_same_for_every_seat(Runtime::Mio);
+    }
+    #[test]
+    fn a_handle_outlives_its_connection() {
+        super::a_handle_outlives_its_connection(Runtime::Mio);
+    }
+    #[test]
+    fn backends_serve_only_ordinary_licences_directly() {
+        super::backends_serve_only_ordinary_licences_directly(Runtime::Mio);
+    }
+    #[test]
+    fn status_shows_who_holds_what() {
+        super::status_shows_who_holds_what(Runtime::Mio);
+    }
+}
 
 #[track_caller]
 fn call(client: &mut Client, request: &[u8]) -> Reply {

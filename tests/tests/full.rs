@@ -42,7 +42,7 @@ fn idle_clients_cost_little(runtime: Runtime) {
     let clients = match (runtime, std::env::var_os("TMR_FULL")) {
         (_, None) => 1_000,
         (Runtime::Smol, Some(_)) => 10_000,
-        (Runtime::Threads, Some(_)) => 4_000,
+        (Runtime::Threads | Runtime::Mio, Some(_)) => 4_000,
     };
     let files = raise_file_limit();
     if missing(files >= clients + 1_000, &format!("files for {clients} clients; it is {files}")) {

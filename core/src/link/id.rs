@@ -85,6 +85,13 @@ impl Callee {
             Self::Twin { within } => within,
         }
     }
+
+    /// Returns how long a runtime tries to connect: less than the node waits, so that the node hears
+    /// what failed at which address, and not only that nothing came.
+    #[must_use]
+    pub fn connects_within(self) -> Duration {
+        self.within() / 8 * 7
+    }
 }
 
 /// It has room for bytes of ours no more.
@@ -147,4 +154,15 @@ pub enum Frame {
     /// end before the request was looked at, or the request has waited for longer than
     /// [`ORDER_LATE`](crate::limits::ORDER_LATE). What it orders is not carried out.
     Unheard(Vec<u8>),
+}
+
+impl Frame {
+    /// Returns the same frame of a sender who has hung up since.
+    #[must_use]
+    pub fn unheard(self) -> Self {
+        match self {
+            Self::Http(bytes) => Self::Unheard(bytes),
+            frame => frame,
+        }
+    }
 }

@@ -13,8 +13,8 @@
 
 use super::dial::dial_found;
 use super::exit::halt;
-use super::listeners::{Came, Listeners, Open};
-use super::net::{Socket, broken, prepare};
+use super::listeners::{Came, Listeners, Open, Watch};
+use super::net::{Socket, broken};
 use super::plan::Streams;
 use super::talk::Talk;
 use super::timed::{TimedHub, Todo};
@@ -45,12 +45,6 @@ pub(super) const ACCEPTS: usize = 16;
 /// The same of a turn in which somebody had something to say: who knocks without end has calls wait for
 /// these at most, and a thousand who come at once are in within a second.
 pub(super) const ACCEPTS_BESIDE: usize = 4;
-
-/// How long connecting may take: less than the node waits, so that the node hears what failed at which
-/// address, and not only that nothing came.
-fn connecting(callee: Callee) -> Duration {
-    callee.within() / 8 * 7
-}
 
 /// A node's links, and the node behind them.
 #[derive(Debug)]
@@ -142,7 +136,7 @@ impl Links {
         let poll = |_| epoll::create(epoll::CreateFlags::CLOEXEC).map_err(refused);
         let serving = polls;
         let polls = (0..=serving).map(poll).collect::<Result<Arc<[OwnedFd]>, _>>()?;
-        let open = Arc::new(Listeners::new(Arc::clone(&polls), serving));
+        let open = Arc::new(Listeners::new(watched_in(Arc::clone(&polls), serving)));
         for (door, listener) in doors {
             open.open(door, listener).map_err(|error| broken(&error))?;
         }
@@ -284,14 +278,6 @@ impl Links {
         chores: &mut Chores,
     ) {
         let socket = socket.into();
-        let prepared = if let Socket::Tcp(socket) = &socket { prepare(socket) } else { Ok(()) };
-        if let Err(error) = prepared {
-            return tracing::debug!(
-                target: "tmr_runtime_std::daemon::links",
-                %from, "gone before it was served: {}", broken(&error)
-            );
-        }
-        let from = if door == Door::Admin { seen_from(&socket, from) } else { from };
         let (link, todo) = lock(&self.hub).step(|hub, now, out| hub.accept(now, door, from, out));
         if let Some(link) = link {
             let talk = Talk::new(socket, self.streams.accepted(door, from.ip()), true);
@@ -304,7 +290,7 @@ impl Links {
     pub fn dial(&self, dial: Dial) -> Chores {
         let Dial { link, to, callee } = dial;
         let mut chores = Chores::default();
-        let dialled = dial_found(&to, connecting(callee), |hosts| {
+        let dialled = dial_found(&to, callee.connects_within(), |hosts| {
             if let Callee::Twin { .. } = callee {
                 // It comes in from one of these, most likely.
                 lock(&self.hub).hub().expect_twin(hosts.iter().map(SocketAddr::ip));
@@ -386,7 +372,7 @@ impl Links {
         if broken || flags.contains(epoll::EventFlags::IN) {
             end = talk.hear(broken, buffer, &mut frames).err();
             if matches!(frames.first(), Some(Frame::Http(_))) && talk.hung_up() {
-                frames = frames.into_iter().map(unheard).collect();
+                frames = frames.into_iter().map(Frame::unheard).collect();
             }
             read = Some((frames, talk.connection.partial()));
         }
@@ -521,14 +507,6 @@ impl Links {
     }
 }
 
-/// A request whose sender has hung up.
-fn unheard(frame: Frame) -> Frame {
-    match frame {
-        Frame::Http(bytes) => Frame::Unheard(bytes),
-        frame => frame,
-    }
-}
-
 /// What came of reading some links.
 #[derive(Debug, Default)]
 pub(super) struct HeardAll {
@@ -550,11 +528,21 @@ struct Heard {
     writes: bool,
 }
 
-/// Where an admin connection comes from: whoever reaches this machine from its own address is on it.
-fn seen_from(socket: &Socket, from: SocketAddr) -> SocketAddr {
-    let Socket::Tcp(socket) = socket else { return from };
-    let here = socket.local_addr().is_ok_and(|own| own.ip() == from.ip());
-    if here { SocketAddr::new(Ipv4Addr::LOCALHOST.into(), from.port()) } else { from }
+/// Watches listeners in the first so many of these polls.
+fn watched_in(polls: Arc<[OwnedFd]>, serving: usize) -> Watch {
+    Box::new(move |open: &Open, watched| {
+        let number = usize::try_from(open.name.0 & u64::from(u32::MAX)).unwrap_or_default();
+        let poll = &polls[number % serving];
+        if watched {
+            let data = epoll::EventData::new_u64(open.name.0);
+            return Ok(epoll::add(poll, open, data, epoll::EventFlags::IN)?);
+        }
+        match epoll::delete(poll, open) {
+            // It may be left alone already.
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    })
 }
 
 /// What a poll has; `waits`: and waits until there is something. Returns whether there is.

@@ -1,34 +1,40 @@
-//! The doors that stand open: each is a listener in the poll of some links, so that whoever takes
-//! turns there takes up who comes in. Doors open and close while the node runs.
+//! The doors that stand open: each is a listener that a runtime watches beside its links. Doors open
+//! and close while the node runs.
 //!
-//! What never lives here: where to listen (that is `doors`), and what becomes of a connection.
+//! What never lives here: how a runtime watches, where to listen (that is `doors`), and what becomes of
+//! a connection.
 
 use super::doors::{self, Spot};
 use super::exit::{Failure, words};
 use super::links::lock;
 use super::machine::Machine;
-use super::net::Socket;
-use rustix::event::epoll::{self, EventData, EventFlags};
-use rustix::io::Errno;
+use super::net::{Socket, prepare};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 use tmr_core::limits::TROUBLE_LOGGED;
 use tmr_core::link::{Door, ListenerId};
 
-/// The bit that a poll's events of doors have, and those of links never do.
+/// The bit that the names of doors have, and those of links never do.
 const MARK: u64 = 1 << 62;
 
+/// Has a listener watched from now on (`true`), or not any more; asked by any thread.
+pub type Watch = Box<dyn Fn(&Open, bool) -> io::Result<()> + Send + Sync>;
+
 /// The doors that stand open.
-#[derive(Debug)]
 pub struct Listeners {
-    polls: Arc<[OwnedFd]>,
-    /// So many of them, the first ones, take in who comes.
-    serving: usize,
+    watch: Watch,
     open: Mutex<Table>,
+}
+
+impl fmt::Debug for Listeners {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Listeners").field("open", &self.open).finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug, Default)]
@@ -39,10 +45,11 @@ struct Table {
 
 /// One door.
 #[derive(Debug)]
-pub(super) struct Open {
-    /// What the poll calls it.
-    pub(super) name: ListenerId,
-    pub(super) door: Door,
+pub struct Open {
+    /// What the runtime calls it: a number above any that a link ever has.
+    pub name: ListenerId,
+    /// Which.
+    pub door: Door,
     listener: Listener,
     /// When it was last logged that nobody can come in.
     complained: Mutex<Option<Instant>>,
@@ -104,7 +111,7 @@ impl AsFd for Listener {
 
 /// What came of one try to take somebody in.
 #[derive(Debug)]
-pub(super) enum Came {
+pub enum Came {
     /// A connection.
     In(Socket, SocketAddr),
     /// One that has gone already, or may not come in.
@@ -116,8 +123,10 @@ pub(super) enum Came {
 }
 
 impl Listeners {
-    pub(super) fn new(polls: Arc<[OwnedFd]>, serving: usize) -> Self {
-        Self { polls, serving, open: Mutex::default() }
+    /// None yet; `watch`: how the runtime watches one.
+    #[must_use]
+    pub fn new(watch: Watch) -> Self {
+        Self { watch, open: Mutex::default() }
     }
 
     /// Opens a door beside those that stand open.
@@ -131,7 +140,7 @@ impl Listeners {
         table.last += 1;
         let name = ListenerId(MARK | table.last);
         let open = Arc::new(Open { name, door, listener, complained: Mutex::default() });
-        self.watch_at(&open)?;
+        (self.watch)(&open, true)?;
         table.open.insert(name, open);
         Ok(())
     }
@@ -160,14 +169,16 @@ impl Listeners {
             for old in old.iter().filter(|old| old.door == door) {
                 lock(&self.open).open.remove(&old.name);
                 // It is closed as soon as nobody looks at it any more.
-                self.leave(old)?;
+                (self.watch)(old, false)?;
             }
         }
         Ok(())
     }
 
-    /// A door that an event of a poll names; `None`: it is closed, or the event is a link's.
-    pub(super) fn of(&self, event: u64) -> Option<Arc<Open>> {
+    /// Returns the door that an event of the runtime names; `None`: it is closed, or the event is a
+    /// link's.
+    #[must_use]
+    pub fn of(&self, event: u64) -> Option<Arc<Open>> {
         if event & MARK == 0 {
             None
         } else {
@@ -179,38 +190,39 @@ impl Listeners {
     ///
     /// # Errors
     /// The system's.
-    pub(super) fn watch(&self, name: ListenerId, watched: bool) -> io::Result<()> {
+    pub fn watch(&self, name: ListenerId, watched: bool) -> io::Result<()> {
         // Behind the table's lock, so that it is not closed meanwhile.
         let table = lock(&self.open);
         let Some(open) = table.open.get(&name) else { return Ok(()) };
-        self.leave(open)?;
-        if watched { self.watch_at(open) } else { Ok(()) }
+        (self.watch)(open, false)?;
+        if watched { (self.watch)(open, true) } else { Ok(()) }
     }
+}
 
-    fn watch_at(&self, open: &Open) -> io::Result<()> {
-        let data = EventData::new_u64(open.name.0);
-        Ok(epoll::add(self.poll_of(open.name), &open.listener, data, EventFlags::IN)?)
-    }
-
-    /// It may be left alone already.
-    fn leave(&self, open: &Open) -> io::Result<()> {
-        match epoll::delete(self.poll_of(open.name), &open.listener) {
-            Ok(()) | Err(Errno::NOENT) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    fn poll_of(&self, name: ListenerId) -> &OwnedFd {
-        let number = usize::try_from(name.0 & !MARK).unwrap_or_default();
-        &self.polls[number % self.serving]
+impl AsFd for Open {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.listener.as_fd()
     }
 }
 
 impl Open {
-    /// Takes in the next who waits.
-    pub(super) fn take_in(&self) -> Came {
+    /// Takes in the next who waits. The connection is prepared, and does not block.
+    pub fn take_in(&self) -> Came {
         match self.listener.accept() {
-            Ok(Some((socket, from))) => Came::In(socket, from),
+            Ok(Some((socket, from))) => match prepared(&socket) {
+                Ok(()) => {
+                    let admin = self.door == Door::Admin;
+                    let from = if admin { seen_from(&socket, from) } else { from };
+                    Came::In(socket, from)
+                }
+                Err(error) => {
+                    tracing::debug!(
+                        target: "tmr_runtime_std::daemon::links",
+                        %from, "gone before it was served: {}", words(&error)
+                    );
+                    Came::Gone
+                }
+            },
             Ok(None) => Came::Gone,
             Err(error) => match error.kind() {
                 ErrorKind::WouldBlock => Came::Nobody,
@@ -236,4 +248,18 @@ impl Open {
             );
         }
     }
+}
+
+fn prepared(socket: &Socket) -> io::Result<()> {
+    if let Socket::Tcp(socket) = socket {
+        prepare(socket)?;
+    }
+    socket.set_nonblocking(true)
+}
+
+/// Where an admin connection comes from: whoever reaches this machine from its own address is on it.
+fn seen_from(socket: &Socket, from: SocketAddr) -> SocketAddr {
+    let Socket::Tcp(socket) = socket else { return from };
+    let here = socket.local_addr().is_ok_and(|own| own.ip() == from.ip());
+    if here { SocketAddr::new(Ipv4Addr::LOCALHOST.into(), from.port()) } else { from }
 }

@@ -11,7 +11,7 @@ use tmr_core::io::{AdminFilesRequest, HistoryRequest, HostRequest, JournalWrite,
 
 /// Where requests go. What no worker of this process serves is not done.
 #[derive(Debug)]
-pub(super) struct Outboxes {
+pub struct Outboxes {
     journal: Sender<JournalWrite>,
     vip: Sender<VipRequest>,
     admin_files: Sender<AdminFilesRequest>,
@@ -31,7 +31,8 @@ pub struct Inboxes {
 }
 
 /// Makes both ends.
-pub(super) fn boxes() -> (Outboxes, Inboxes) {
+#[must_use]
+pub fn boxes() -> (Outboxes, Inboxes) {
     let (journal, vip) = (mpsc::channel(), mpsc::channel());
     let (admin_files, config) = (mpsc::channel(), mpsc::channel());
     let history = Arc::new(Tray::default());
@@ -57,7 +58,7 @@ impl Outboxes {
     ///
     /// # Panics
     /// A backend has no journal.
-    pub(super) fn hand_on(&self, request: HostRequest) {
+    pub fn hand_on(&self, request: HostRequest) {
         match request {
             HostRequest::Journal(write) => {
                 let sent = self.journal.send(write);
@@ -73,7 +74,7 @@ impl Outboxes {
     }
 
     /// The node has recorded all that it had to: the process ends.
-    pub(super) fn all_is_recorded(&self) {
+    pub fn all_is_recorded(&self) {
         self.history.all_laid();
     }
 }

@@ -20,6 +20,8 @@ pub enum Runtime {
     Smol,
     /// `tmrd-std`.
     Threads,
+    /// The example of a runtime that stands on core alone.
+    Mio,
 }
 
 impl Runtime {
@@ -29,6 +31,7 @@ impl Runtime {
         match self {
             Self::Smol => "tmrd",
             Self::Threads => "tmrd-std",
+            Self::Mio => "examples/mio",
         }
     }
 
@@ -38,6 +41,7 @@ impl Runtime {
         match self {
             Self::Smol => "smol",
             Self::Threads => "threads",
+            Self::Mio => "mio",
         }
     }
 }
@@ -59,8 +63,13 @@ impl Program {
     #[must_use]
     pub fn of(runtime: Runtime) -> Self {
         static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+        static EXAMPLE: OnceLock<PathBuf> = OnceLock::new();
         let folder =
             FOLDER.get_or_init(|| env::var_os("TMR_PROGRAMS").map_or_else(build, PathBuf::from));
+        let folder = match runtime {
+            Runtime::Smol | Runtime::Threads => folder,
+            Runtime::Mio => EXAMPLE.get_or_init(build_example),
+        };
         Self { path: folder.join(runtime.program_name()), before: None }
     }
 
@@ -123,6 +132,16 @@ fn build() -> PathBuf {
     cargo(Path::new(ROOT), &target, profile, &target)
 }
 
+/// Builds the example of a third runtime; returns the folder that the daemons are built into, too.
+fn build_example() -> PathBuf {
+    let (target, profile) = built_as();
+    let mut cargo = cargo_build(Path::new(ROOT), &target, profile);
+    cargo.args(["-p", "tmr-runtime-std", "--example", "mio"]);
+    let status = cargo.status().expect("cargo runs, it runs this test");
+    assert!(status.success(), "the example does not build: {cargo:?}");
+    built_into(&target, profile)
+}
+
 /// Builds what was at [`PREVIOUS`]; what it has in common with this one is not built again.
 fn build_previous() -> Option<PathBuf> {
     let (target, profile) = built_as();
@@ -155,16 +174,28 @@ fn built_as() -> (PathBuf, &'static str) {
 /// Builds both daemons of a workspace; returns the folder they are in. `shared`: where libraries
 /// are built that several workspaces have in common (cargo before 1.91 shares nothing).
 fn cargo(workspace: &Path, target: &Path, profile: &str, shared: &Path) -> PathBuf {
-    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| env!("CARGO").into()));
+    let mut cargo = cargo_build(workspace, target, profile);
     cargo
-        .args(["build", "--quiet", "--bins", "--profile", profile])
-        .args(["-p", "tmr-runtime-smol", "-p", "tmr-runtime-std"])
-        .arg("--manifest-path")
-        .arg(workspace.join("Cargo.toml"))
-        .arg("--target-dir")
-        .arg(target)
+        .args(["--bins", "-p", "tmr-runtime-smol", "-p", "tmr-runtime-std"])
         .env("CARGO_BUILD_BUILD_DIR", shared);
     let status = cargo.status().expect("cargo runs, it runs this test");
     assert!(status.success(), "the daemons do not build: {cargo:?}");
+    built_into(target, profile)
+}
+
+/// The folder that a profile's programs are built into.
+fn built_into(target: &Path, profile: &str) -> PathBuf {
     target.join(if profile == "dev" { "debug" } else { profile })
+}
+
+/// A command line that builds something of a workspace.
+fn cargo_build(workspace: &Path, target: &Path, profile: &str) -> Command {
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| env!("CARGO").into()));
+    cargo
+        .args(["build", "--quiet", "--profile", profile])
+        .arg("--manifest-path")
+        .arg(workspace.join("Cargo.toml"))
+        .arg("--target-dir")
+        .arg(target);
+    cargo
 }

@@ -110,7 +110,7 @@ impl Pair {
         }
         let other = match runtime {
             Runtime::Smol => Runtime::Threads,
-            Runtime::Threads => Runtime::Smol,
+            Runtime::Threads | Runtime::Mio => Runtime::Smol,
         };
         let mut pair = Self { fronts: Vec::new(), servers, ways, workshop };
         for (front, runtime) in [runtime, other].into_iter().enumerate() {

@@ -1,0 +1,250 @@
+//! A third runtime: one thread around mio, with sockets of its own, on what core and the std floor give
+//! to anybody. It shows how little a runtime is: accept, dial, read, write, wait, and hand on.
+//!
+//! It has the command line of the daemons. It serves as the daemons do, but it greets on the thread that serves, and does not close links for
+//! all that they hold together: no crowd of strangers may come here.
+
+use mio::{Events, Interest, Poll, Registry, Token, Waker, event::Event, unix::SourceFd};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, AsRawFd};
+use std::process::ExitCode;
+use std::sync::{Arc, mpsc};
+use std::{io, thread};
+use tmr_core::io::HostEvent;
+use tmr_core::link::{Callee, Connection, Flow, Frame, Link, Why};
+use tmr_core::node::hub::{Dial, Hub, Output};
+use tmr_core::time::Now;
+use tmr_runtime_std::daemon::clock::Clock;
+use tmr_runtime_std::daemon::dial::dial_found;
+use tmr_runtime_std::daemon::listeners::{Came, Listeners, Open};
+use tmr_runtime_std::daemon::net::{Socket, broken, put, read_some};
+use tmr_runtime_std::daemon::workers::{self, Outboxes};
+use tmr_runtime_std::daemon::{self, Outcome, Plan, Runtime, Streams};
+
+/// The waker's token: no link and no listener has it.
+const WOKEN: Token = Token(usize::MAX);
+
+fn main() -> ExitCode {
+    daemon::main(Runtime { program: "tmrd-mio", name: "mio", run })
+}
+
+/// What other threads have the one do that serves.
+type Work = Box<dyn FnOnce(&mut Site) + Send>;
+type Tell = Arc<dyn Fn(Work) + Send + Sync>;
+
+struct Peer {
+    socket: Socket,
+    connection: Connection,
+}
+
+/// A node, its links and their sockets.
+struct Site {
+    hub: Hub,
+    clock: Clock,
+    workers: Outboxes,
+    streams: Streams,
+    registry: Registry,
+    listeners: Arc<Listeners>,
+    peers: BTreeMap<Link, Peer>,
+    tell: Tell,
+}
+
+/// Serves until the process ends.
+fn run(plan: Plan) -> Outcome {
+    let system = |error: io::Error| broken(&error);
+    let mut poll = Poll::new().map_err(system)?;
+    let registry = || poll.registry().try_clone().map_err(system);
+    let waker = Waker::new(poll.registry(), WOKEN).map_err(system)?;
+    let (work, told) = mpsc::channel::<Work>();
+    // Whoever serves ends only with the process.
+    let tell: Tell = Arc::new(move |it| drop(work.send(it).map(|()| waker.wake())));
+    let (workers, inboxes) = workers::boxes();
+    let watched = registry()?;
+    let watch = move |open: &Open, on: bool| {
+        let fd = open.as_fd().as_raw_fd();
+        if !on {
+            // It may be left alone already.
+            return watched.deregister(&mut SourceFd(&fd)).or(Ok(()));
+        }
+        watched.register(&mut SourceFd(&fd), Token(open.name.0 as usize), Interest::READABLE)
+    };
+    let mut site = Site {
+        hub: plan.hub,
+        clock: Clock::start(),
+        workers,
+        streams: plan.streams,
+        registry: registry()?,
+        listeners: Arc::new(Listeners::new(Box::new(watch))),
+        peers: BTreeMap::new(),
+        tell: Arc::clone(&tell),
+    };
+    for (door, listener) in plan.doors {
+        site.listeners.open(door, listener).map_err(system)?;
+    }
+    site.step(Hub::tick);
+    let event = move |event| tell(Box::new(move |site: &mut Site| site.host_event(event)));
+    plan.sources.start(inboxes, Arc::clone(&site.listeners), event)?;
+    let (mut events, mut buffer) = (Events::with_capacity(1024), vec![0; 65_536]);
+    loop {
+        let now = site.clock.now().mono;
+        let due = site.hub.deadline().map(|due| due.at.since(now));
+        match poll.poll(&mut events, due) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(system(error))?,
+            _ => {}
+        }
+        for event in &events {
+            match site.listeners.of(event.token().0 as u64) {
+                Some(open) => site.take_in(&open),
+                None => site.ready(Link(event.token().0 as u64), event, &mut buffer),
+            }
+        }
+        told.try_iter().for_each(|work| work(&mut site));
+        site.step(Hub::tick);
+    }
+}
+
+impl Site {
+    /// Steps the hub, and does what it wants done.
+    fn step<T>(&mut self, step: impl FnOnce(&mut Hub, Now, &mut Vec<Output>) -> T) -> T {
+        let mut out = Vec::new();
+        let result = step(&mut self.hub, self.clock.now(), &mut out);
+        for output in out {
+            match output {
+                Output::Wake(link) | Output::End(link) => self.flush(link),
+                Output::Drop { link, why } => self.end(link, why),
+                Output::Dial(dial) => self.dial(dial),
+                Output::Listen(listener) => _ = self.listeners.watch(listener, true),
+                Output::Host(request) => self.workers.hand_on(request),
+            }
+        }
+        result
+    }
+
+    fn host_event(&mut self, event: HostEvent) {
+        let stops = event == HostEvent::Stopping;
+        self.step(|hub, now, out| hub.host_event(now, event, out));
+        if stops {
+            self.workers.all_is_recorded();
+        }
+    }
+
+    /// Takes in who waits at a door.
+    fn take_in(&mut self, open: &Open) {
+        loop {
+            match open.take_in() {
+                Came::In(socket, from) => {
+                    let link = self.step(|hub, now, out| hub.accept(now, open.door, from, out));
+                    let Some(link) = link else { continue };
+                    self.open(link, socket, self.streams.accepted(open.door, from.ip()));
+                }
+                Came::Gone => {}
+                Came::Nobody => return,
+                Came::Refused => {
+                    let _ = self.listeners.watch(open.name, false);
+                    return self.step(|hub, now, _| hub.cannot_accept(now, open.name));
+                }
+            }
+        }
+    }
+
+    /// Connects where it may block.
+    fn dial(&self, Dial { link, to, callee }: Dial) {
+        let tell = Arc::clone(&self.tell);
+        thread::spawn(move || {
+            let found = |hosts: &[SocketAddr]| {
+                let hosts: Vec<_> = hosts.iter().map(SocketAddr::ip).collect();
+                if let Callee::Twin { .. } = callee {
+                    tell(Box::new(move |site| site.hub.expect_twin(hosts)));
+                }
+            };
+            let dialled = dial_found(&to, callee.connects_within(), found).and_then(|socket| {
+                socket.set_nonblocking(true).map(|()| socket).map_err(|error| broken(&error))
+            });
+            tell(Box::new(move |site| match dialled {
+                Ok(socket) => site.open(link, socket.into(), site.streams.dialled(callee)),
+                Err(why) => site.step(|hub, now, out| hub.closed(now, link, why, false, out)),
+            }));
+        });
+    }
+
+    fn open(&mut self, link: Link, socket: Socket, connection: Connection) {
+        let (fd, token) = (socket.as_fd().as_raw_fd(), Token(link.0 as usize));
+        let watched = self.registry.register(&mut SourceFd(&fd), token, Interest::READABLE);
+        self.peers.insert(link, Peer { socket, connection });
+        match watched {
+            Ok(()) => self.flush(link),
+            Err(error) => self.end(link, broken(&error)),
+        }
+    }
+
+    /// Reads a link, steps the hub with what came, and writes what that leads to.
+    fn ready(&mut self, link: Link, event: &Event, buffer: &mut [u8]) {
+        let Some(Peer { socket, connection }) = self.peers.get_mut(&link) else { return };
+        let (mut frames, mut end) = (Vec::new(), None);
+        while end.is_none() && (connection.wants_read() || event.is_error()) {
+            match read_some(socket, buffer) {
+                Ok(None) => break,
+                Ok(Some(0)) => end = Some(Why::Eof),
+                Ok(Some(count)) => end = connection.received(&buffer[..count], &mut frames).err(),
+                Err(why) => end = Some(why),
+            }
+        }
+        if event.is_read_closed() {
+            frames = frames.into_iter().map(Frame::unheard).collect();
+        }
+        let (left, partial) = (connection.has_left(), connection.partial());
+        self.step(|hub, now, out| {
+            hub.left(now, left.then_some(link), out);
+            hub.received(now, [(link, frames, partial)], out);
+        });
+        match end {
+            Some(why) => self.end(link, why),
+            None => self.flush(link),
+        }
+    }
+
+    /// Writes what there is for a link, and sees what it is to be watched for.
+    fn flush(&mut self, link: Link) {
+        let Some(Peer { socket, connection }) = self.peers.get_mut(&link) else { return };
+        let mut ended = write(socket, connection);
+        if ended.is_ok() && connection.wants_frames() {
+            connection.send(self.hub.outbox(link));
+            ended = write(socket, connection);
+        }
+        if let Some(why) = ended.err().or_else(|| connection.closes().cloned()) {
+            return self.end(link, why);
+        }
+        let flow = connection.flow();
+        // Where nothing is wanted it is still heard that the connection breaks.
+        let wanted = [
+            connection.wants_read().then_some(Interest::READABLE),
+            connection.wants_write().then_some(Interest::WRITABLE),
+        ];
+        let interest = wanted.into_iter().flatten().fold(Interest::PRIORITY, Interest::add);
+        let (fd, token) = (socket.as_fd().as_raw_fd(), Token(link.0 as usize));
+        let watched = self.registry.reregister(&mut SourceFd(&fd), token, interest);
+        if flow != Flow::Same {
+            self.step(|hub, now, _| hub.flow(now, link, flow));
+        }
+        if let Err(error) = watched {
+            self.end(link, broken(&error));
+        }
+    }
+
+    /// A link ends here, once.
+    fn end(&mut self, link: Link, why: Why) {
+        let Some(Peer { socket, mut connection }) = self.peers.remove(&link) else { return };
+        // A last try to say why.
+        let _ = write(&socket, &mut connection);
+        let unsent = connection.end();
+        drop(socket);
+        self.step(|hub, now, out| hub.closed(now, link, why, unsent, out));
+    }
+}
+
+fn write(socket: &Socket, connection: &mut Connection) -> Result<(), Why> {
+    let (written, ended) = put(socket, connection.unsent());
+    connection.sent(written);
+    ended
+}
