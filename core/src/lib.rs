@@ -6,13 +6,16 @@
 //! other side: the [`client`].
 //!
 //! What never lives here: a clock, a socket, a file, a random number, a thread. Time and entropy
-//! are arguments, bytes come in as [`io::Input`], and what is to be done goes out as
+//! are arguments, what happens comes in as [`io::Input`], and what is to be done goes out as
 //! [`io::Intent`]. `std` does not resolve in this crate.
 //!
+//! A runtime has one [`node::hub::Hub`] and, for each socket, one [`link::Connection`]. It accepts,
+//! dials, reads, writes, waits until the hub's deadline, and hands requests to its machine on.
+//!
 //! ```text
-//! client ══bytes══▶ runtime ─▶ Stream::open (channel, frame) ─▶ Hub ─▶ Node::step ─▶ Desk ─▶ Flight
-//!                                                                                     │
-//! backends ◀═bytes═ runtime ◀─ Stream::seal ◀─ Hub ◀─ Intent::Send ×3 ◀───────────────┘
+//! client ══bytes══▶ runtime ─▶ Connection::received ─▶ Hub ─▶ Node::step ─▶ Desk ─▶ Flight
+//!                                                                              │
+//! backends ◀═bytes═ runtime ◀─ Connection::send ◀─ Hub ◀─ Intent::Send ×3 ◀────┘
 //! ```
 //!
 //! Written up for who makes another one: [the wire format](link::channel#the-wire-format) and [how fronts

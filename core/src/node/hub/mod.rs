@@ -1,4 +1,4 @@
-//! The hub: one node, its links, and what waits to be sent on each. The same hub serves both
+//! The hub: one node, its links, and what waits to be sent on each. The same hub serves all
 //! runtimes, which hold it behind their lock and do what its [`Output`]s say. It does what a node wants
 //! of its links (dial, send, close), and hands on what the node wants of its machine.
 //!
