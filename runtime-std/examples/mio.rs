@@ -13,7 +13,7 @@ use std::sync::{Arc, mpsc};
 use std::{io, thread};
 use tmr_core::io::HostEvent;
 use tmr_core::link::{Callee, Connection, Flow, Frame, Link, Why};
-use tmr_core::node::hub::{Dial, Hub, Output};
+use tmr_core::node::hub::{Arrived, Dial, Hub, Output};
 use tmr_core::time::Now;
 use tmr_runtime_std::daemon::clock::Clock;
 use tmr_runtime_std::daemon::dial::dial_found;
@@ -196,7 +196,7 @@ impl Site {
         let (left, partial) = (connection.has_left(), connection.partial());
         self.step(|hub, now, out| {
             hub.left(now, left.then_some(link), out);
-            hub.received(now, [(link, frames, partial)], out);
+            hub.received(now, [Arrived { link, frames, partial }], out);
         });
         match end {
             Some(why) => self.end(link, why),

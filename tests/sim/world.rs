@@ -20,6 +20,7 @@ use tmr_core::io::{BackendEvent, FrontEvent};
 use tmr_core::licence::Container;
 use tmr_core::link::{Door, Frame, Link, Why};
 use tmr_core::log::DiskId;
+use tmr_core::node::hub::Arrived;
 
 /// One second, in the microseconds that all times here are in.
 pub const SECOND: u64 = 1_000_000;
@@ -505,7 +506,9 @@ impl World {
             let conn = self.hosts[host].links.get(&link).map_or(0, |(conn, _)| *conn);
             self.moment(Moment::Call, host, None, conn);
         }
-        self.with(host, |hub, now, out| hub.received(now, [(link, frames, partial)], out));
+        self.with(host, |hub, now, out| {
+            hub.received(now, [Arrived { link, frames, partial }], out)
+        });
     }
 
     /// A client hears a reply of a process.
@@ -527,7 +530,7 @@ impl World {
         self.with(host, |hub, now, out| {
             let Some(link) = hub.accept(now, Door::Admin, from, out) else { return };
             let frames = vec![Frame::Http(request.as_bytes().to_vec())];
-            hub.received(now, [(link, frames, false)], out);
+            hub.received(now, [Arrived { link, frames, partial: false }], out);
             answer = hub.outbox(link).frames.concat();
             hub.closed(now, link, Why::Eof, false, out);
         });

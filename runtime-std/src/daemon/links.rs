@@ -32,7 +32,7 @@ use std::{fmt, io};
 use tmr_core::io::HostEvent;
 use tmr_core::limits::LINKS_HELD_MAX;
 use tmr_core::link::{Callee, Door, Flow, Frame, Link, ListenerId, Why};
-use tmr_core::node::hub::{Dial, Hub};
+use tmr_core::node::hub::{Arrived, Dial, Hub};
 use tmr_core::time::{Duration, Now};
 
 const TOO_MUCH: Why = Why::Limit("bytes that all links together hold");
@@ -213,7 +213,7 @@ impl Links {
             self.count(peer, talk.connection.held());
             all.writes.extend(heard.writes.then_some(peer.link));
             all.ended.extend(heard.end.map(|why| (peer.link, why)));
-            all.arrived.extend(heard.read.map(|(frames, partial)| (peer.link, frames, partial)));
+            all.arrived.extend(heard.read);
         }
         all
     }
@@ -374,7 +374,7 @@ impl Links {
             if matches!(frames.first(), Some(Frame::Http(_))) && talk.hung_up() {
                 frames = frames.into_iter().map(Frame::unheard).collect();
             }
-            read = Some((frames, talk.connection.partial()));
+            read = Some(Arrived { link, frames, partial: talk.connection.partial() });
         }
         // The handshake has something to say.
         let writes = !talk.connection.unsent().is_empty();
@@ -510,8 +510,8 @@ impl Links {
 /// What came of reading some links.
 #[derive(Debug, Default)]
 pub(super) struct HeardAll {
-    /// Whole frames of each, and whether bytes of an unfinished one are waiting.
-    arrived: Vec<(Link, Vec<Frame>, bool)>,
+    /// What was read of each.
+    arrived: Vec<Arrived>,
     /// Their last reply has left the machine.
     left: Vec<Link>,
     ended: Vec<(Link, Why)>,
@@ -521,8 +521,7 @@ pub(super) struct HeardAll {
 
 /// What came of reading a link.
 struct Heard {
-    /// Whole frames, and whether bytes of an unfinished one are waiting.
-    read: Option<(Vec<Frame>, bool)>,
+    read: Option<Arrived>,
     end: Option<Why>,
     /// There is something to write.
     writes: bool,

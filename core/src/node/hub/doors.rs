@@ -194,9 +194,9 @@ impl Hub {
     /// The client that has been there for longest without a call, among those that are looked at: at
     /// any address, or at this one.
     fn ungreeted(&self, at: Option<IpAddr>) -> Option<Link> {
-        let late = self.due.iter().take(UNGREETED_LOOKED_AT).map(|(_, link)| *link);
+        let late = self.deadlines.frames.iter().take(UNGREETED_LOOKED_AT).map(|(_, link)| *link);
         late.into_iter().find(|link| {
-            let port = self.ports.get(link).filter(|port| !port.whole && !port.crowded);
+            let port = self.ports.get(link).filter(|port| !port.reading.whole && !port.crowded);
             let client = port.filter(|port| !self.is_known(port)).and_then(|port| port.door);
             client.is_some_and(|(door, from)| {
                 door == Door::Licence && at.is_none_or(|at| network(from.ip()) == at)
@@ -216,7 +216,7 @@ impl Hub {
     fn in_place_of(&self, links: &[Link], limit: Limit, may: impl Fn(&Port) -> bool) -> Knock {
         let idle = links.iter().filter_map(|link| Some((self.ports.get(link)?, *link)));
         let idle = idle.filter(|(port, _)| may(port));
-        let idle = idle.min_by_key(|(port, link)| (self.is_known(port), port.heard, *link));
+        let idle = idle.min_by_key(|(port, link)| (self.is_known(port), port.reading.heard, *link));
         Knock { reached: Some(limit), place: idle.map_or(Place::None, |(_, link)| Place::Of(link)) }
     }
 

@@ -12,7 +12,7 @@ use crate::limits::{
 use crate::link::{Address, Door, Frame, Link, Outbox, Why};
 use crate::log::Mode;
 use crate::node::Node;
-use crate::node::hub::{Dial, Hub, Output};
+use crate::node::hub::{Arrived, Dial, Hub, Output};
 use crate::testing::{ORDINARY, access, at, container, crypt, identity, peer, reply};
 use crate::time::{Duration, Mono, Now};
 use crate::wire::group::{Order, encode};
@@ -60,6 +60,16 @@ fn front() -> Hub {
     }))))
 }
 
+/// These frames are whole, and nothing follows them.
+fn came(link: Link, frames: Vec<Frame>) -> Arrived {
+    Arrived { link, frames, partial: false }
+}
+
+/// These frames are whole, and another one has begun.
+fn dribbled(link: Link, frames: Vec<Frame>) -> Arrived {
+    Arrived { link, frames, partial: true }
+}
+
 /// Whether it is a write at the end of the journal.
 fn is_append(act: &Output) -> bool {
     matches!(act, Output::Host(HostRequest::Journal(JournalWrite::Append(_))))
@@ -96,7 +106,7 @@ fn beyond_the_cap_clients_are_told_so_and_a_closed_link_makes_room() {
     let (mut hub, mut out) = (backend().with_clients_max(100), vec![]);
     let links: Vec<Link> =
         (0..100).map(|_| hub.accept(at(0), Door::Licence, peer(1), &mut out).unwrap()).collect();
-    hub.received(at(0), links.iter().map(|link| (*link, calls(1), false)), &mut vec![]);
+    hub.received(at(0), links.iter().map(|link| came(*link, calls(1))), &mut vec![]);
     let told: Vec<Link> = (0..CROWDED_LINKS)
         .map(|_| hub.accept(at(0), Door::Licence, peer(1), &mut out).unwrap())
         .collect();
@@ -105,7 +115,7 @@ fn beyond_the_cap_clients_are_told_so_and_a_closed_link_makes_room() {
     let last = hub.accept(at(1), Door::Licence, peer(1), &mut out).unwrap();
     assert_eq!(out, [Output::End(told[0])]);
     let overloaded = |hub: &mut Hub, link| {
-        hub.received(at(1), [(link, calls(1), false)], &mut vec![]);
+        hub.received(at(1), [came(link, calls(1))], &mut vec![]);
         let frames = hub.outbox(link).frames;
         Reply::parse(&frames[0]).unwrap().status == CmError::REQUEST_OVERLOAD_REJECTED
     };
@@ -129,10 +139,10 @@ fn where_a_door_is_full_who_has_not_called_yet_makes_room() {
         hub.accept(at(0), Door::Licence, from, &mut out).unwrap()
     };
     let working: Vec<Link> = (0..60).map(|_| accept(&mut hub, 1)).collect();
-    hub.received(at(0), working.iter().map(|link| (*link, calls(1), false)), &mut vec![]);
+    hub.received(at(0), working.iter().map(|link| came(*link, calls(1))), &mut vec![]);
     let flood: Vec<Link> = (0..4_000).map(|_| accept(&mut hub, 2)).collect();
     let honest = accept(&mut hub, 3);
-    hub.received(at(0), [(honest, calls(1), false)], &mut vec![]);
+    hub.received(at(0), [came(honest, calls(1))], &mut vec![]);
     let reply = hub.outbox(honest).frames.remove(0);
     assert_eq!(Reply::parse(&reply).unwrap().status, CmError(0));
     let ended = |link: &&Link| out.contains(&Output::End(**link));
@@ -149,7 +159,7 @@ fn a_front_that_proves_the_key_has_a_place_where_clients_have_taken_all() {
     let front = hub.accept(at(1), Door::Licence, afar(1), &mut out).unwrap();
     out.clear();
     let asks = vec![Frame::Joined { front: 1, minor: 0 }, questions(1).remove(0)];
-    hub.received(at(1), [(front, asks, false)], &mut out);
+    hub.received(at(1), [came(front, asks)], &mut out);
     assert_eq!(out, [Output::Wake(front)]);
     let Outbox { frames, close, .. } = hub.outbox(front);
     assert_eq!((frames.len(), close), (1, None));
@@ -171,7 +181,7 @@ fn pages_that_are_left_open_make_room_and_this_machine_always_has_some() {
     let idle: Vec<Link> = (1..64).map(|port| accept(&mut hub, 1, afar(port), &mut out)).collect();
     // Who asks for something has said so later.
     let page = Frame::Http(PAGE.to_vec());
-    hub.received(at(2), [(idle[0], vec![page], false)], &mut out);
+    hub.received(at(2), [came(idle[0], vec![page])], &mut out);
     hub.outbox(idle[0]);
     out.clear();
     accept(&mut hub, 3, afar(100), &mut out);
@@ -198,7 +208,7 @@ fn the_machine_itself_has_places_that_no_other_link_takes() {
     assert!(own.iter().all(|link| !out.contains(&Output::End(*link))), "{out:?}");
     // One that has asked is owed its answer; of the others the idlest makes room.
     out.clear();
-    hub.received(at(2), [(own[0], vec![Frame::Http(PAGE.to_vec())], false)], &mut out);
+    hub.received(at(2), [came(own[0], vec![Frame::Http(PAGE.to_vec())])], &mut out);
     hub.accept(at(3), Door::Machine, here(1), &mut out).expect("a place");
     assert!(out.contains(&Output::End(own[1])) && !out.contains(&Output::End(own[0])), "{out:?}");
 }
@@ -209,7 +219,7 @@ fn a_link_that_holds_nothing_and_says_nothing_ends_after_an_hour() {
     let (mut hub, mut out) = (backend(), vec![]);
     let client = |hub: &mut Hub, second, frame, out: &mut Vec<Output>| {
         let link = hub.accept(at(second), Door::Licence, afar(1), out).unwrap();
-        hub.received(at(second), [(link, vec![frame], false)], out);
+        hub.received(at(second), [came(link, vec![frame])], out);
         hub.outbox(link);
         link
     };
@@ -239,7 +249,7 @@ fn a_link_that_has_its_answer_and_asks_no_more_makes_room_as_well() {
     let mut first = None;
     for port in 0..80 {
         let link = hub.accept(at(0), Door::Admin, here(port), &mut out).unwrap();
-        hub.received(at(0), [(link, vec![Frame::Http(PAGE.to_vec())], false)], &mut out);
+        hub.received(at(0), [came(link, vec![Frame::Http(PAGE.to_vec())])], &mut out);
         assert_eq!(hub.outbox(link).frames.len(), 1);
         first.get_or_insert(link);
     }
@@ -277,7 +287,7 @@ fn a_flood_at_a_backend_pushes_out_nobody_from_where_the_key_was_proved() {
     let front = SocketAddr::from(([198, 51, 100, 1], 1));
     let first = hub.accept(at(0), Door::Licence, front, &mut out).unwrap();
     let proof = vec![Frame::Joined { front: 1, minor: 0 }];
-    hub.received(at(0), [(first, proof, false)], &mut out);
+    hub.received(at(0), [came(first, proof)], &mut out);
     hub.closed(at(0), first, Why::Eof, false, &mut out);
     // It starts anew, and its first word is on its way while others come.
     let again = hub.accept(at(1), Door::Licence, front, &mut out).expect("a place");
@@ -310,20 +320,20 @@ fn one_address_cannot_take_every_place_and_is_told_so() {
     let from = |host: u8, port: u16| SocketAddr::from(([192, 0, 2, host], port));
     for port in 0..u16::try_from(CLIENT_LINKS_PER_ADDRESS).unwrap() {
         let link = hub.accept(at(0), Door::Licence, from(1, port), &mut out).unwrap();
-        hub.received(at(0), [(link, calls(1), false)], &mut vec![]);
+        hub.received(at(0), [came(link, calls(1))], &mut vec![]);
     }
     // Also where it comes in by an IPv6 socket.
     let mapped = "[::ffff:192.0.2.1]:50000".parse().unwrap();
     let told = hub.accept(at(0), Door::Licence, mapped, &mut out).unwrap();
     let other = hub.accept(at(0), Door::Licence, from(2, 1), &mut out).unwrap();
     assert_eq!(out, []);
-    hub.received(at(0), [(told, calls(2), false)], &mut out);
+    hub.received(at(0), [came(told, calls(2))], &mut out);
     assert_eq!(out, [Output::End(told)]);
     let outbox = hub.outbox(told);
     let status = Reply::parse(&outbox.frames[0]).unwrap().status;
     assert_eq!((outbox.frames.len(), status), (1, CmError::REQUEST_OVERLOAD_REJECTED));
     assert_eq!(outbox.close, Some(Why::Limit("client links")));
-    hub.received(at(0), [(other, calls(1), false)], &mut out);
+    hub.received(at(0), [came(other, calls(1))], &mut out);
     assert_eq!(out[1..], [Output::Wake(other)]);
 }
 
@@ -335,7 +345,7 @@ fn links_and_limits_that_were_reached_are_told_before_a_page() {
     }
     let page = hub.accept(at(0), Door::Admin, peer(9), &mut out).unwrap();
     let request = Frame::Http(b"GET /metrics HTTP/1.1\r\nAccept: text/plain\r\n\r\n".to_vec());
-    hub.received(at(0), [(page, vec![request], false)], &mut out);
+    hub.received(at(0), [came(page, vec![request])], &mut out);
     let text = String::from_utf8(hub.outbox(page).frames.remove(0)).unwrap();
     for line in [
         "tmrd_links{door=\"licence\"} 2",
@@ -359,8 +369,8 @@ fn a_link_without_a_first_frame_is_closed_in_time() {
     assert_eq!((due.at, due.reason), (at(0).mono + FIRST_FRAME, "slow link"));
     // Bytes that make no frame do not put it off.
     let nearly = after(FIRST_FRAME - MICRO);
-    hub.received(nearly, [(drips, vec![], true)], &mut out);
-    hub.received(nearly, [(talks, calls(1), false)], &mut out);
+    hub.received(nearly, [dribbled(drips, vec![])], &mut out);
+    hub.received(nearly, [came(talks, calls(1))], &mut out);
     assert_eq!(out, [Output::Wake(talks)]);
     hub.tick(nearly, &mut out);
     assert_eq!(out.len(), 1);
@@ -377,18 +387,18 @@ fn a_link_without_a_first_frame_is_closed_in_time() {
 fn a_frame_must_be_whole_in_time_however_it_drips() {
     let (mut hub, mut out) = (backend(), vec![]);
     let link = hub.accept(at(0), Door::Licence, peer(1), &mut out).unwrap();
-    hub.received(at(1), [(link, calls(1), false)], &mut out);
+    hub.received(at(1), [came(link, calls(1))], &mut out);
     hub.outbox(link);
     let reason = hub.deadline().map(|due| due.reason);
     assert_eq!(reason, Some("idle links"), "an idle link may idle for a while");
-    hub.received(at(5), [(link, vec![], true)], &mut out);
+    hub.received(at(5), [dribbled(link, vec![])], &mut out);
     let due = at(5).mono + FRAME_TIMEOUT;
     assert_eq!(hub.deadline().map(|deadline| deadline.at), Some(due));
-    hub.received(at(8), [(link, vec![], true)], &mut out);
+    hub.received(at(8), [dribbled(link, vec![])], &mut out);
     assert_eq!(hub.deadline().map(|deadline| deadline.at), Some(due));
     // Behind a whole frame the next one has begun. Nothing more of it is read before the reply to
     // the first one has left: its time begins then.
-    hub.received(at(9), [(link, calls(1), true)], &mut out);
+    hub.received(at(9), [dribbled(link, calls(1))], &mut out);
     let reason = |hub: &Hub| hub.deadline().map(|due| due.reason);
     assert_eq!(reason(&hub), Some("idle links"));
     assert!(hub.outbox(link).waits);
@@ -396,16 +406,16 @@ fn a_frame_must_be_whole_in_time_however_it_drips() {
     hub.left(at(9), [link], &mut out);
     let due = at(9).mono + FRAME_TIMEOUT;
     assert_eq!(hub.deadline().map(|deadline| deadline.at), Some(due));
-    hub.received(at(10), [(link, calls(1), false)], &mut out);
+    hub.received(at(10), [came(link, calls(1))], &mut out);
     hub.outbox(link);
     assert_eq!(reason(&hub), Some("idle links"));
-    hub.received(at(20), [(link, vec![], true)], &mut out);
+    hub.received(at(20), [dribbled(link, vec![])], &mut out);
     hub.tick(at(25), &mut out);
     let outbox = hub.outbox(link);
     assert_eq!(outbox.close, Some(Why::Timeout("a whole frame")));
     // It is forgotten: what comes now goes nowhere.
     out.clear();
-    hub.received(at(25), [(link, calls(1), false)], &mut out);
+    hub.received(at(25), [came(link, calls(1))], &mut out);
     assert_eq!(out, vec![]);
 }
 
@@ -420,13 +430,13 @@ fn a_link_that_takes_nothing_is_closed_when_too_much_waits() {
     let front = |hub: &mut Hub, out: &mut Vec<Output>| {
         let link = hub.accept(at(0), Door::Licence, peer(1), out).unwrap();
         let joined = vec![Frame::Joined { front: 1, minor: 0 }];
-        hub.received(at(0), [(link, joined, false)], out);
+        hub.received(at(0), [came(link, joined)], out);
         link
     };
     let link = front(&mut hub, &mut out);
-    hub.received(at(0), [(link, questions(OUTBOX_FRAMES), false)], &mut out);
+    hub.received(at(0), [came(link, questions(OUTBOX_FRAMES))], &mut out);
     assert_eq!(out, [Output::Wake(link)], "one wake-up for all");
-    hub.received(at(0), [(link, questions(3), false)], &mut out);
+    hub.received(at(0), [came(link, questions(3))], &mut out);
     let Outbox { frames, close, .. } = hub.outbox(link);
     assert_eq!(close, Some(Why::Limit("frames waiting to be sent")));
     assert_eq!(frames, Vec::<Vec<u8>>::new());
@@ -435,7 +445,7 @@ fn a_link_that_takes_nothing_is_closed_when_too_much_waits() {
     // One that is emptied in between has no limit.
     let link = front(&mut hub, &mut out);
     for _ in 0..2 {
-        hub.received(at(0), [(link, questions(OUTBOX_FRAMES), false)], &mut out);
+        hub.received(at(0), [came(link, questions(OUTBOX_FRAMES))], &mut out);
         let outbox = hub.outbox(link);
         assert_eq!((outbox.frames.len(), outbox.close), (OUTBOX_FRAMES, None));
     }
@@ -447,7 +457,7 @@ fn the_next_request_goes_to_the_node_when_the_reply_before_it_has_left() {
     for (door, asked) in [(Door::Licence, calls(3)), (Door::Admin, vec![page(), page(), page()])] {
         let (mut hub, mut out) = (backend(), vec![]);
         let link = hub.accept(at(0), door, peer(1), &mut out).unwrap();
-        hub.received(at(0), [(link, asked, false)], &mut out);
+        hub.received(at(0), [came(link, asked)], &mut out);
         for last in [false, false, true] {
             assert_eq!(core::mem::take(&mut out), [Output::Wake(link)]);
             let outbox = hub.outbox(link);
@@ -468,7 +478,7 @@ fn free(hub: &mut Hub) -> usize {
     for count in 0.. {
         let link = hub.accept(at(2), Door::Licence, peer(9), &mut out).unwrap();
         let call = Frame::Call(access(ORDINARY, Mode::UserLimit, 60));
-        hub.received(at(2), [(link, vec![call], false)], &mut out);
+        hub.received(at(2), [came(link, vec![call])], &mut out);
         if out.drain(..).any(|act| is_append(&act)) {
             hub.host_event(at(2), BackendEvent::JournalWritten.into(), &mut out);
         }
@@ -486,7 +496,7 @@ fn a_reply_in_the_outbox_of_a_closed_link_was_not_sent() {
         let (mut hub, mut out) = (backend(), vec![]);
         let link = hub.accept(at(0), Door::Licence, peer(1), &mut out).unwrap();
         let call = Frame::Call(access(ORDINARY, Mode::UserLimit, 60));
-        hub.received(at(0), [(link, vec![call], false)], &mut out);
+        hub.received(at(0), [came(link, vec![call])], &mut out);
         assert!(matches!(&out[..], [one] if is_append(one)), "not before it is on disk");
         hub.host_event(at(0), BackendEvent::JournalWritten.into(), &mut out);
         assert_eq!(out[1..], [Output::Wake(link)]);
@@ -503,7 +513,7 @@ fn a_reply_in_the_outbox_of_a_closed_link_was_not_sent() {
 fn a_link_that_nobody_knows_is_a_no_op() {
     let (mut hub, mut out) = (backend(), vec![]);
     let link = Link(4711);
-    hub.received(at(0), [(link, vec![Frame::Call(crypt(1))], true)], &mut out);
+    hub.received(at(0), [dribbled(link, vec![Frame::Call(crypt(1))])], &mut out);
     hub.closed(at(0), link, Why::Eof, true, &mut out);
     assert_eq!(out, []);
     assert_eq!(hub.outbox(link), Outbox { close: Some(Why::Eof), ..Outbox::default() });
@@ -557,7 +567,7 @@ fn who_asks_for_pages_without_end_waits_and_nobody_else_does() {
             hub.left(now, [*link], &mut out);
             let asks = !outbox.frames.is_empty() || now == at(0);
             let frames = if asks { vec![Frame::Http(PAGE.to_vec())] } else { vec![] };
-            hub.received(now, [(*link, frames, false)], &mut out);
+            hub.received(now, [came(*link, frames)], &mut out);
         }
     };
     for _ in 0..400 {
@@ -570,7 +580,7 @@ fn who_asks_for_pages_without_end_waits_and_nobody_else_does() {
     let other = ([192, 0, 2, 8], 1).into();
     for (door, from) in [(Door::Admin, other), (Door::Machine, here(1))] {
         let link = hub.accept(at(0), door, from, &mut out).unwrap();
-        hub.received(at(0), [(link, vec![Frame::Http(PAGE.to_vec())], false)], &mut out);
+        hub.received(at(0), [came(link, vec![Frame::Http(PAGE.to_vec())])], &mut out);
         assert_eq!(hub.outbox(link).frames.len(), 1, "{door:?}");
     }
     // One that has gone waits for nothing; the others go on with time.

@@ -11,17 +11,17 @@ use alloc::vec::Vec;
 impl Hub {
     /// A link has come in: from then on they are looked at.
     pub(super) fn look_for_idle_links(&mut self, now: Mono) {
-        self.idle_look.get_or_insert(now + IDLE_LINK);
+        self.deadlines.idle_look.get_or_insert(now + IDLE_LINK);
     }
 
     /// Ends the links that are idle, if it is time to look.
     pub(super) fn end_idle_links(&mut self, now: Now, out: &mut Vec<super::Output>) {
-        if self.idle_look.is_none_or(|at| at > now.mono) {
+        if self.deadlines.idle_look.is_none_or(|at| at > now.mono) {
             return;
         }
         let idle = |port: &Port| {
             let client = matches!(port.door, Some((Door::Licence, _))) && !port.proved;
-            let quiet = port.heard + IDLE_LINK <= now.mono && port.requests.is_empty();
+            let quiet = port.reading.heard + IDLE_LINK <= now.mono && port.requests.is_empty();
             client && quiet && !matches!(port.answer, Answer::Asked | Answer::Made)
         };
         let mut links: Vec<Link> =
@@ -34,6 +34,6 @@ impl Hub {
             self.counts.reach(Limit::IdleLink);
             self.shut(now, link, Why::Timeout("a call, on a link that holds nothing"), out);
         }
-        self.idle_look = (!self.ports.is_empty()).then(|| now.mono + IDLE_LOOK);
+        self.deadlines.idle_look = (!self.ports.is_empty()).then(|| now.mono + IDLE_LOOK);
     }
 }

@@ -6,12 +6,12 @@
 //! lives here: bytes of a socket (that is [`Connection`](crate::link::Connection), driven by the runtime
 //! outside the lock) and any meaning of a frame (that is the node).
 
+mod deadlines;
 mod doors;
 mod held;
 #[cfg(test)]
 mod hub_test;
 mod idle;
-mod overdue;
 mod pages;
 mod port;
 
@@ -23,14 +23,14 @@ use crate::link::{Address, Callee, Door, Frame, Link, ListenerId, Outbox, Why};
 use crate::node::Node;
 use crate::seldom::Seldom;
 use crate::time::{Deadline, Mono, Now};
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::format;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
+use deadlines::Deadlines;
 use doors::{Doors, Place};
-use overdue::Overdue;
 use pages::Pages;
-use port::{Answer, Asked, Port, cost};
+use port::{Answer, Asked, Port, Reading, cost};
 
 /// What the runtime has to do now. Everything is in the order in which it must be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,15 +66,25 @@ pub struct Dial {
     pub callee: Callee,
 }
 
+/// What was read of a link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Arrived {
+    /// Which.
+    pub link: Link,
+    /// Frames that are whole.
+    pub frames: Vec<Frame>,
+    /// Bytes of an unfinished one are waiting.
+    pub partial: bool,
+}
+
 /// One node and its links.
 #[derive(Debug)]
 pub struct Hub {
     node: Node,
     ports: BTreeMap<Link, Port>,
-    due: BTreeSet<(Mono, Link)>,
     accepted: u64,
     doors: Doors,
-    deadline: Option<Deadline>,
+    deadlines: Deadlines,
     intents: Vec<Intent>,
     /// Links whose next request may go to the node.
     answered: Vec<Link>,
@@ -84,9 +94,6 @@ pub struct Hub {
     refusals: Seldom,
     sheds: Seldom,
     pages: Pages,
-    overdue: Overdue,
-    /// When links are looked for that hold nothing and say nothing.
-    idle_look: Option<Mono>,
 }
 
 impl Hub {
@@ -96,10 +103,9 @@ impl Hub {
         Self {
             node,
             ports: BTreeMap::new(),
-            due: BTreeSet::new(),
             accepted: 0,
             doors: Doors::new(),
-            deadline: None,
+            deadlines: Deadlines::default(),
             intents: Vec::new(),
             answered: Vec::new(),
             counts: HubCounts::default(),
@@ -107,8 +113,6 @@ impl Hub {
             refusals: Seldom::default(),
             sheds: Seldom::default(),
             pages: Pages::default(),
-            overdue: Overdue::default(),
-            idle_look: None,
         }
     }
 
@@ -188,37 +192,30 @@ impl Hub {
         Some(link)
     }
 
-    /// Frames arrived on links; `partial` says of each that bytes of an unfinished one are waiting.
-    /// The node gets all calls among them together.
+    /// Frames arrived on links. The node gets all calls among them together.
     pub fn received(
         &mut self,
         now: Now,
-        arrived: impl IntoIterator<Item = (Link, Vec<Frame>, bool)>,
+        arrived: impl IntoIterator<Item = Arrived>,
         out: &mut Vec<Output>,
     ) {
-        for (link, frames, partial) in arrived {
-            self.take_in(now, link, frames, partial, out);
+        for arrived in arrived {
+            self.take_in(now, arrived, out);
         }
         self.pump(now, out);
     }
 
-    fn take_in(
-        &mut self,
-        now: Now,
-        link: Link,
-        frames: Vec<Frame>,
-        partial: bool,
-        out: &mut Vec<Output>,
-    ) {
+    fn take_in(&mut self, now: Now, arrived: Arrived, out: &mut Vec<Output>) {
+        let Arrived { link, frames, partial } = arrived;
         let Some(port) = self.ports.get_mut(&link) else { return };
         let whole = !frames.is_empty();
-        port.whole |= whole;
+        port.reading.whole |= whole;
         if whole {
-            port.heard = now.mono;
+            port.reading.heard = now.mono;
         }
         // Nothing is read from a link before what it was told has left.
         Self::gone(port, link, &mut self.answered);
-        port.partial = partial;
+        port.reading.partial = partial;
         if whole {
             self.set_due(link, None);
         }
@@ -261,14 +258,15 @@ impl Hub {
     /// The rest of a frame that has begun must come in time, from when it is read: not before all that
     /// the link has asked for has been answered.
     fn clock(&mut self, now: Now, link: Link) {
-        let speaks = |port: &&mut Port| (port.whole || port.greeted) && !port.forgotten;
+        let speaks =
+            |port: &&mut Port| (port.reading.whole || port.reading.greeted) && !port.forgotten;
         let Some(port) = self.ports.get_mut(&link).filter(speaks) else { return };
         let read = port.answer == Answer::Gone && port.requests.is_empty();
-        let latest = now.mono + if port.whole { FRAME_TIMEOUT } else { FIRST_FRAME };
-        let due = match (port.partial && read, port.whole) {
-            (true, _) => Some(port.due.map_or(latest, |due| due.min(latest))),
+        let latest = now.mono + if port.reading.whole { FRAME_TIMEOUT } else { FIRST_FRAME };
+        let due = match (port.reading.partial && read, port.reading.whole) {
+            (true, _) => Some(port.reading.due.map_or(latest, |due| due.min(latest))),
             (false, true) => None,
-            (false, false) => port.due,
+            (false, false) => port.reading.due,
         };
         self.set_due(link, due);
     }
@@ -314,11 +312,11 @@ impl Hub {
     /// The key agreement of a link is over. A client that is known to speak may take its time until its
     /// first call, as others may between two; it still makes room for others where there is none.
     pub fn greeted(&mut self, now: Now, link: Link) {
-        let silent = |port: &&mut Port| !port.whole && !port.forgotten;
+        let silent = |port: &&mut Port| !port.reading.whole && !port.forgotten;
         let Some(port) = self.ports.get_mut(&link).filter(silent) else { return };
         if matches!(port.door, Some((Door::Licence, _))) {
-            port.greeted = true;
-            if !port.partial {
+            port.reading.greeted = true;
+            if !port.reading.partial {
                 self.set_due(link, Some(now.mono + IDLE_LINK));
             }
         }
@@ -331,7 +329,7 @@ impl Hub {
             if let Some(port) = self.ports.get_mut(&link) {
                 Self::gone(port, link, &mut self.answered);
                 // They have read: now it is for the node to answer.
-                self.overdue.forget(link);
+                self.deadlines.forget(link);
                 self.clock(now, link);
             }
         }
@@ -354,7 +352,7 @@ impl Hub {
         self.set_due(link, None);
         let Some(port) = self.ports.remove(&link) else { return };
         self.pages.forget(link);
-        self.overdue.forget(link);
+        self.deadlines.forget(link);
         self.held -= port.held;
         if let Some((door, from)) = port.door {
             self.doors.leave(door, from, link, port.crowded);
@@ -375,11 +373,11 @@ impl Hub {
     /// The time has come that [`deadline`](Self::deadline) named, or the runtime starts.
     pub fn tick(&mut self, now: Now, out: &mut Vec<Output>) {
         self.end_overdue(now, out);
-        while let Some((at, link)) = self.due.first().copied() {
+        while let Some((at, link)) = self.deadlines.frames.first().copied() {
             if at > now.mono {
                 break;
             }
-            let whole = self.ports.get(&link).is_some_and(|port| port.whole);
+            let whole = self.ports.get(&link).is_some_and(|port| port.reading.whole);
             let what = if whole { "a whole frame" } else { "the first frame" };
             self.counts.reach(Limit::SlowLink);
             self.shut(now, link, Why::Timeout(what), out);
@@ -393,12 +391,10 @@ impl Hub {
     /// When to tick next.
     #[must_use]
     pub fn deadline(&self) -> Option<Deadline> {
-        let links = self.due.first().map(|&(at, _)| Deadline { at, reason: "slow link" });
-        let idle = self.idle_look.filter(|_| !self.ports.is_empty());
-        let idle = idle.map(|at| Deadline { at, reason: "idle links" });
         let pages = self.pages.due().map(|at| Deadline { at, reason: "pages" });
-        let overdue = self.overdue.due().map(|at| Deadline { at, reason: "a peer or a listener" });
-        [links, idle, pages, overdue].into_iter().fold(self.deadline, Deadline::sooner)
+        let idle = self.deadlines.idle_look.filter(|_| !self.ports.is_empty());
+        let idle = idle.map(|at| Deadline { at, reason: "idle links" });
+        [idle, pages].into_iter().fold(self.deadlines.next(), Deadline::sooner)
     }
 
     /// Takes what waits on a link. A link that is not there is closed.
@@ -418,7 +414,7 @@ impl Hub {
                     frames: core::mem::take(&mut port.outbox.frames),
                     close: port.outbox.close.clone(),
                     waits: port.answer == Answer::Leaving
-                        && (port.partial || !port.requests.is_empty()),
+                        && (port.reading.partial || !port.requests.is_empty()),
                 }
             }
             None => Outbox { close: Some(Why::Eof), ..Outbox::default() },
@@ -438,12 +434,8 @@ impl Hub {
             outbox,
             woken: false,
             crowded: false,
-            heard,
             forgotten: false,
-            due: None,
-            greeted: false,
-            whole: false,
-            partial: false,
+            reading: Reading { heard, due: None, greeted: false, whole: false, partial: false },
             answer: Answer::Gone,
             requests: VecDeque::new(),
             proved: door.is_none(),
@@ -455,16 +447,16 @@ impl Hub {
 
     fn set_due(&mut self, link: Link, due: Option<Mono>) {
         let Some(port) = self.ports.get_mut(&link) else { return };
-        if port.due == due {
+        if port.reading.due == due {
             return;
         }
-        if let Some(old) = port.due {
-            self.due.remove(&(old, link));
+        if let Some(old) = port.reading.due {
+            self.deadlines.frames.remove(&(old, link));
         }
         if let Some(new) = due {
-            self.due.insert((new, link));
+            self.deadlines.frames.insert((new, link));
         }
-        port.due = due;
+        port.reading.due = due;
     }
 
     /// Closes a link on the hub's own account and tells the node.
@@ -496,7 +488,7 @@ impl Hub {
     fn step(&mut self, now: Now, input: Input, out: &mut Vec<Output>) {
         let mut intents = core::mem::take(&mut self.intents);
         let mut overfull = Vec::new();
-        self.deadline = self.node.step(now, input, &mut intents);
+        self.deadlines.node = self.node.step(now, input, &mut intents);
         for intent in intents.drain(..) {
             match intent {
                 Intent::Dial { link, to, callee } => {

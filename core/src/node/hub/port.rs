@@ -19,6 +19,21 @@ pub(super) enum Answer {
     Leaving,
 }
 
+/// How far a link's peer is with what it says.
+#[derive(Debug)]
+pub(super) struct Reading {
+    /// When a frame of it was whole last; when it came in, before the first one.
+    pub(super) heard: Mono,
+    /// When its next frame has to be whole.
+    pub(super) due: Option<Mono>,
+    /// Its key agreement is over.
+    pub(super) greeted: bool,
+    /// A frame of it was whole.
+    pub(super) whole: bool,
+    /// Bytes of an unfinished frame are waiting.
+    pub(super) partial: bool,
+}
+
 /// One link.
 #[derive(Debug)]
 pub(super) struct Port {
@@ -28,16 +43,9 @@ pub(super) struct Port {
     pub(super) woken: bool,
     /// It came in beyond the cap.
     pub(super) crowded: bool,
-    /// When a frame of it was whole last; when it came in, before the first one.
-    pub(super) heard: Mono,
     /// The node has closed it, or never knew it.
     pub(super) forgotten: bool,
-    pub(super) due: Option<Mono>,
-    /// Its key agreement is over.
-    pub(super) greeted: bool,
-    pub(super) whole: bool,
-    /// Bytes of an unfinished frame are waiting.
-    pub(super) partial: bool,
+    pub(super) reading: Reading,
     pub(super) answer: Answer,
     /// Calls and pages that were asked for before the reply to the one before them had left:
     /// strictly one after the other, as the protocols have it, whoever sends them. Runtimes do not

@@ -19,14 +19,14 @@ fn an_order_that_has_waited_for_long_is_not_carried_out() {
         let page = || Frame::Http(b"GET /admin.js HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n".to_vec());
         let greedy = hub.accept(at(0), Door::Admin, afar(1), &mut out).unwrap();
         loop {
-            hub.received(at(0), [(greedy, vec![page()], false)], &mut out);
+            hub.received(at(0), [came(greedy, vec![page()])], &mut out);
             if hub.outbox(greedy).frames.is_empty() {
                 break;
             }
             hub.left(at(0), [greedy], &mut out);
         }
         let link = hub.accept(at(0), Door::Admin, afar(2), &mut out).unwrap();
-        hub.received(at(0), [(link, vec![Frame::Http(request.to_vec())], false)], &mut out);
+        hub.received(at(0), [came(link, vec![Frame::Http(request.to_vec())])], &mut out);
         assert_eq!(hub.outbox(link).frames.len(), 0, "it waits behind the others");
         // The machine slept meanwhile: nothing was due in between.
         hub.tick(after(waited), &mut out);
@@ -54,7 +54,7 @@ fn a_client_that_has_agreed_on_a_key_may_be_silent_and_makes_room_still() {
     let slow = hub.accept(at(0), Door::Licence, afar(1), &mut out).unwrap();
     hub.greeted(at(1), slow);
     for second in 20..29 {
-        hub.received(at(second), [(slow, vec![], true)], &mut out);
+        hub.received(at(second), [dribbled(slow, vec![])], &mut out);
         hub.tick(at(second), &mut out);
     }
     assert_eq!(out, []);
@@ -75,7 +75,7 @@ fn a_peer_that_does_not_read_is_left_when_its_time_is_over() {
     let (mut hub, mut out) = (backend(), vec![]);
     let [deaf, slow] = [1, 2].map(|port| {
         let link = hub.accept(at(0), Door::Licence, afar(port), &mut out).unwrap();
-        hub.received(at(0), [(link, calls(1), false)], &mut vec![]);
+        hub.received(at(0), [came(link, calls(1))], &mut vec![]);
         hub.flow(at(0), link, Flow::Begun);
         link
     });
