@@ -1,6 +1,6 @@
-//! A backend that is told anything: by fronts that hold the group key, by clients, by its disk and
-//! by the time. It goes on; what it says is well-formed; and what it has promised it still knows
-//! after its power has failed.
+//! A backend with arbitrary input from fronts that hold the group key, from clients, from its disk
+//! and from the clock. It keeps working, its output is well-formed, and it remembers its promises
+//! after a power failure.
 
 use super::node::{Machine, at};
 use super::{byte, piece};

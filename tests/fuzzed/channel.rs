@@ -1,7 +1,7 @@
-//! Two ends of a connection that mean well, and somebody between them who cuts what they send as he
-//! likes, changes it, or adds to it: what arrives is what was sent, as far as anything arrives.
-//! Where the group key is proved, that holds against him too; on a client link (protocol facts 2.3)
-//! only while he changes nothing.
+//! Two honest ends of a connection, and a party between them that cuts, changes or adds bytes.
+//! Only sent frames arrive, in their order. With the group key this also holds if the party
+//! changes bytes; on a client link (protocol facts 2.3) it holds only if the party changes
+//! nothing.
 
 use super::{byte, piece};
 use arbitrary::Unstructured;

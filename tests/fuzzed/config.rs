@@ -1,5 +1,5 @@
-//! `tmrconf.json`: any text gives a configuration, or one short line that points into the text. What
-//! two fronts have alike goes from a text into itself without a change.
+//! `tmrconf.json`: any text gives a configuration, or one short message that points into the text.
+//! The shared keys of a text can be adopted by the same text without a change.
 
 use tmr_core::config::{Config, adopt, differences, revised, shared};
 use tmr_core::limits::{CONFIG_MAX, CONFIG_TIMEOUT_MAX};

@@ -1,6 +1,6 @@
-//! A front with three backends, its clients and its twin, any of which may say anything at any time;
-//! the backends are real ones, and their reports come late, changed, or not at all. It goes on, no
-//! timer keeps it busy, and what it says is well-formed.
+//! A front with three real backends, whose reports come late, changed, or not at all, and with
+//! arbitrary input from its clients and its twin. The front keeps working, no timer keeps it busy,
+//! and its output is well-formed.
 
 use super::node::{Machine, at, identity};
 use super::{byte, piece};

@@ -1,5 +1,5 @@
-//! Batches of messages between front and backend: what was understood, written and read again, is
-//! the same, and no list is longer than its limit.
+//! Batches of messages between front and backend: a parsed batch that is encoded and parsed again
+//! is the same, and no list is longer than its limit.
 
 use std::fmt::Debug;
 use tmr_core::wire::group::{Message, Numbered, Order, Report, decode, encode};

@@ -1,6 +1,5 @@
-//! The admin door: any bytes in any chunks give requests within their limit or an error, the same
-//! ones however they were cut; any request gets one response, and none but a marked POST is a
-//! command.
+//! The admin port: any bytes in any chunks give requests within their limit or an error, the same
+//! ones however they were cut. Any request gets one response, and only a marked POST is a command.
 
 use super::stream::open;
 use super::{byte, pieces};

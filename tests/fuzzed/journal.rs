@@ -1,6 +1,6 @@
-//! The journal of a backend, as it is found on disk: any bytes are opened, begun anew, or refused in
-//! words; what is opened says the same when it is opened again; and a write that was torn costs that
-//! write alone.
+//! The journal of a backend as it is found on disk: any bytes are opened, begun anew, or refused
+//! with a message. A journal that is opened twice gives the same state, and a torn write loses
+//! only itself.
 
 use super::node::{Machine, at, open};
 use super::{byte, pieces};

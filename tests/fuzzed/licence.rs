@@ -1,5 +1,5 @@
-//! Licence files and SPEC.json: any bytes are a licence or an error in one short line; what an
-//! issuer has signed is read as what was issued; and nothing else than what was signed is.
+//! Licence files and SPEC.json: any bytes are a licence, or an error with one short message. A
+//! signed file is read as it was issued, and only signed bytes are accepted.
 
 use super::byte;
 use super::node::{at, identity};

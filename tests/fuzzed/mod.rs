@@ -1,9 +1,9 @@
-//! What the fuzz targets do with their bytes. The targets in `fuzz/` are one line each, and the
-//! corpus that they have grown is replayed by `tests/fuzzed.rs`: both call the functions here.
+//! The properties that fuzz targets check. The targets in `fuzz/` are one line each, and
+//! `tests/fuzzed.rs` replays their corpus; both call the functions here.
 //!
-//! What lives here: one module a target, each with what must hold whatever the bytes are. What never
-//! lives here: how bytes are found (that is libFuzzer's) and how much memory a target may take
-//! (that is counted in `fuzz/`).
+//! What lives here: one module for each target, with the properties that hold for all bytes. What
+//! never lives here: how bytes are found (libFuzzer does that) and how much memory a target may
+//! take (`fuzz/` counts it).
 
 mod backend;
 mod channel;

@@ -1,5 +1,5 @@
-//! Inputs made from those of a corpus, the same on every machine: what `cargo test` tries beside the
-//! corpus. libFuzzer reaches further, but not the same twice, even with a fixed seed.
+//! Inputs made from those of a corpus, the same on every machine, which `cargo test` tries beside
+//! the corpus. libFuzzer reaches further, but it is not deterministic, even with a fixed seed.
 
 use crate::sim::rng::Rng;
 

@@ -1,4 +1,4 @@
-//! One backend with its disk, as several targets need it.
+//! One backend with its disk, for several targets.
 
 use std::sync::OnceLock;
 use tmr_core::backend::{Backend, Config};

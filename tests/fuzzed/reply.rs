@@ -1,6 +1,6 @@
-//! A server's reply, as a front that asks a stock server reads it: what was understood, written
-//! again, is byte for byte what came, the SDK's structures too; and what is answered stays within
-//! the output buffer that was asked for.
+//! A server's reply, as a front reads it from a stock server: a parsed reply that is encoded again
+//! has the same bytes, including the SDK's structures; and an answer stays within the output
+//! buffer that was asked for.
 
 use arbitrary::Unstructured;
 use tmr_core::limits::OUTPUT_BUFFER_MAX;

@@ -1,4 +1,4 @@
-//! A client's call: what was understood, written again, is byte for byte what came.
+//! A client's call: a call that is parsed and encoded again has the same bytes.
 
 use tmr_core::limits::OUTPUT_BUFFER_MAX;
 use tmr_core::wire::{CmError, Reply, Request};

@@ -1,5 +1,5 @@
-//! A whole cluster: the bytes say what it is like and what goes wrong in it, the simulator's
-//! checkers say what was broken.
+//! A whole cluster: the bytes describe it and its faults, and the simulator's checkers report
+//! broken promises.
 
 use crate::sim::run_drawn;
 

@@ -1,5 +1,5 @@
-//! Snapshots and the fold of the log: what was read, written and read again, is the same, and goes
-//! on alike under any further entries; no grant goes beyond its quantity.
+//! Snapshots and the state machine of the log: a state that is decoded, encoded and decoded again
+//! is the same, also after any further entries; no grant exceeds its quantity.
 
 use super::{piece, pieces};
 use arbitrary::Unstructured;

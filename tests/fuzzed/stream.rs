@@ -1,5 +1,5 @@
-//! A connection on the licence door, of a front and of a backend: any bytes in any chunks give
-//! frames or an error, the same ones however they were cut, and no frame beyond its limit.
+//! A connection on the licence port, of a front and of a backend: any bytes in any chunks give
+//! frames or an error, the same ones however they were cut, and no frame exceeds its limit.
 
 use super::{byte, pieces};
 use arbitrary::Unstructured;

@@ -1,6 +1,6 @@
-//! The other front: any bytes on its door, in any chunks, give frames or an error, the same ones
-//! however they were cut; what was understood of a message, written and read again, is the same;
-//! and a front that is told anything by its twin goes on.
+//! The other front: any bytes on its port, in any chunks, give frames or an error, the same ones
+//! however they were cut. A parsed message that is encoded and parsed again is the same, and a
+//! front with an arbitrary twin keeps working.
 
 use super::node::{at, identity};
 use super::stream::open;

@@ -1,4 +1,4 @@
-//! What can happen next, and what comes of it.
+//! The possible next events of a state, and their effects.
 
 use crate::front::{Event, place};
 use crate::plan::Plan;

@@ -1,4 +1,4 @@
-//! Which states are one: those that differ in which backend is which, of backends that are alike.
+//! The equivalence of states: those that differ only in the order of equal backends are one state.
 
 use crate::node::{Message, print};
 use crate::world::{Line, SAVED, World};

@@ -1,4 +1,4 @@
-//! A real backend and its disk, what it is told from others by, and the one way to step it.
+//! A real backend with its disk, its fingerprint, and the only way to step it.
 
 use crate::node::{Message, NOW, Names, closed, entry_print, identity, print, told_of};
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! A real front, what it is told from others by, and the one way to step it.
+//! A real front, its fingerprint, and the only way to step it.
 
 use crate::node::{Message, NOW, Names, client, closed, entry_print, identity, print};
 use std::sync::Arc;

@@ -1,12 +1,14 @@
-//! Every order of events, up to a bound, in the core's own nodes: no promise may break in any.
+//! Plays every order of events, up to a bound, in the core's own nodes: no promise may break in
+//! any.
 //!
-//! Two fronts and three backends, as they are in `tmr-core`, go from one state to another by what
-//! the network, the disks, the clocks and the clients may do next ([`action`]); all states that can
-//! be reached within the bounds of a [`plan`] are looked at, with stateright. Which bounds there
-//! are and what they leave out is written up in `README.md` beside this.
+//! Two fronts and three backends of `tmr-core` go from one state to another by the possible next
+//! events of the network, the disks, the clocks and the clients ([`action`]). stateright visits
+//! all states within the bounds of a [`plan`]. `README.md` in this folder lists the bounds and
+//! what they leave out.
 //!
-//! Without anything said, plans that are over in seconds are run. `TMR_MODEL=full` runs those that CI
-//! has time for, `TMR_MODEL=all` also those that take hours, `TMR_MODEL=NAME` the one of that name. `TMR_THREADS=N` says how many threads (1).
+//! By default the plans that end within seconds are run. `TMR_MODEL=full` runs those that CI has
+//! time for, `TMR_MODEL=all` also those that take hours, `TMR_MODEL=NAME` the plan of that name.
+//! `TMR_THREADS=N` sets the number of threads (1).
 
 mod action;
 mod alike;

@@ -1,5 +1,5 @@
-//! Steps that were made before: most states of the whole differ in other nodes than the one that
-//! goes on, so that the same step of one node is asked for again and again.
+//! A memory of earlier steps: most states differ in other nodes than the one that takes a step, so
+//! the same step of one node is needed again and again.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};

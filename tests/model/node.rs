@@ -1,5 +1,5 @@
-//! What fronts and backends of the model have in common: the time, what tells one thing from
-//! another, and messages between them.
+//! The common parts of the model's fronts and backends: the time, fingerprints, and messages
+//! between them.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};

@@ -1,4 +1,5 @@
-//! The bounds of a run: what happens at most how often. What lies beyond them is left out.
+//! The bounds of a run: the greatest number of each kind of event. Events beyond them do not
+//! happen.
 
 use crate::backend::BackendNode;
 use crate::front::{FrontNode, Said};

@@ -1,4 +1,5 @@
-//! What clients have and were told, and what was ever committed: what promises are held against.
+//! The clients' seats and answers, and everything that was ever committed: the promises are
+//! checked against them.
 
 use crate::backend::BackendNode;
 use crate::plan::Plan;

@@ -1,5 +1,5 @@
-//! A state of the whole: two fronts and their backends, what is on its way between them, and what
-//! clients have.
+//! A state of the whole: two fronts and their backends, the messages on their way, and the
+//! clients' seats.
 
 use crate::backend::{BackendNode, Happened, disks};
 use crate::front::{Event, FrontNode, Said};

@@ -1,4 +1,4 @@
-//! Clients: what they ask for, what they believe, and how they go away.
+//! Clients: their calls, their beliefs, and their ends.
 
 use super::check::Decided;
 use super::check::handles::Answer;

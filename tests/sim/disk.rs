@@ -1,4 +1,4 @@
-//! A backend's disk: what is durable, the one write that is on its way, and how much room is left.
+//! A backend's disk: the durable bytes, the one write that is on its way, and the free space.
 
 use super::rng::Rng;
 

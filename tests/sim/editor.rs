@@ -1,5 +1,5 @@
-//! An operator changes the configuration of fronts while they run; the machine of a front puts into
-//! force, after a moment, what that wants stored, or refuses.
+//! An operator who changes the configuration of fronts while they run. The machine of a front puts
+//! a configuration that the front stores into force after a moment, or refuses it.
 
 use super::world::{Event, FRONTS, HOSTS, NAMES, SECOND, World};
 use tmr_core::config::{Config, InForce};

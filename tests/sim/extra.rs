@@ -1,7 +1,7 @@
-//! What a seed has in store beside the first faults: licences of more kinds, long outages, connections
-//! that lose their middle, writes that fail, and strikes within milliseconds of what matters
-//! ([`Moment`]). Drawn from a number of its own, so that a seed without it is what it was before there
-//! was such a thing; those that were pinned by then are among them.
+//! Further faults of a seed: licences of more kinds, long outages, connections that lose their
+//! middle, writes that fail, and strikes within milliseconds of important events ([`Moment`]).
+//! They are drawn from a number of their own, so that a seed without them is the same as before
+//! they existed, including the seeds that were pinned by then.
 
 use super::licences::{PROPERTIES, Property};
 use super::net::End;

@@ -1,4 +1,5 @@
-//! What goes wrong. Each kind is on or off for a whole seed, so that some seeds have many of few.
+//! The kinds of faults. Each kind is on or off for a whole seed, so that some seeds have many
+//! faults of few kinds.
 
 use super::licences::PRODUCTS;
 use super::rng::Rng;

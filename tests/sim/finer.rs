@@ -1,8 +1,8 @@
-//! Faults that are finer than the others: a front that is stopped just longer than it may take itself
-//! for confirmed, in the middle of a question to its backends; two backends that a wrong time server
-//! tells the same date for some seconds; and a call that asks for the last unit. Drawn from a number of
-//! its own, so that a seed without them is what it was before there was such a thing; those that were
-//! pinned by then are among them.
+//! Fine faults: a front that is stopped just longer than it may take itself for confirmed, in the
+//! middle of a question to its backends; two backends that get the same wrong date from a time
+//! server for some seconds; and a call that asks for the last unit. They are drawn from a number
+//! of their own, so that a seed without them is the same as before they existed, including the
+//! seeds that were pinned by then.
 
 use super::extra::Strike;
 use super::rng::Rng;

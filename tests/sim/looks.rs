@@ -1,5 +1,5 @@
-//! What clients ask that may tell them where they are: everything that speaks of servers,
-//! containers, entries and users.
+//! Calls of clients whose answers may reveal where they are: everything about servers, containers,
+//! entries and users.
 
 use super::licences::FIRM;
 use tmr_core::wire::Request;

@@ -1,6 +1,6 @@
-//! What goes wrong with a machine alone: its disk is full for a while, its date is set to another
-//! one, or the front that it starts is of another version. Drawn from a number of its own, so that a
-//! seed without this is what it was before there was such a thing.
+//! Faults of one machine: its disk is full for a while, its date is set to another one, or the
+//! front that it starts is of another version. They are drawn from a number of their own, so that
+//! a seed without them is the same as before they existed.
 
 use super::host::TODAY;
 use super::rng::Rng;

@@ -1,11 +1,12 @@
-//! What operators and machines do every week that is no crash and no broken link: disks that lie by
-//! being old or elsewhere, addresses that lead to another machine, clocks that stood still.
+//! Frequent mistakes of operators and machines that are neither a crash nor a broken link: disks
+//! that are old or in another machine, addresses that lead to another machine, clocks that stood
+//! still.
 //!
-//! Each kind has a switch in [`ON`]. One that is off happens in no seed: the code that serves does not
-//! keep its promises over it yet. `TMR_MISTAKES=swap,rot` switches some on for one run, so that a change
-//! that is to mend them can be tried. Of disks, one at a time is old or gone: the next one only when
-//! three parts are whole again ([`World::may_lose`]); and what one forgets that goes back in time, both
-//! others remember ([`World::is_remembered`]).
+//! Each kind has a switch in [`ON`]. A kind that is off happens in no seed, because the code that
+//! serves does not keep its promises over it yet. `TMR_MISTAKES=swap,rot` switches some on for one
+//! run, to try a change that mends them. One disk at a time is old or gone: the next one only when
+//! three parts have recovered ([`World::may_lose`]); and what a disk that goes back in time
+//! forgets, both others remember ([`World::is_remembered`]).
 
 use super::check::truth;
 use super::disk::Disk;

@@ -1,12 +1,12 @@
 //! A whole cluster in one process: the real nodes behind their real hubs, on a virtual network
-//! with virtual clocks and disks. Everything is drawn from one number, so a run can be had again,
-//! event for event.
+//! with virtual clocks and disks. Everything is drawn from one number, so a run can be repeated
+//! event by event.
 //!
-//! What lives here: the world ([`world`], `host`, `net`, `disk`, `runtime`), what goes wrong in it
-//! ([`fault`], `machine`, `editor`, `finer`), the clients, and what must hold ([`check`]); [`story`] (with
-//! `turns`) has no chance in it.
-//! Links carry whole frames, and in one seed of twenty the bytes that the real streams make of them,
-//! cut anywhere (`cable`). What is left out: sockets, files, and stock servers.
+//! What lives here: the world ([`world`], `host`, `net`, `disk`, `runtime`), its faults ([`fault`],
+//! `machine`, `editor`, `finer`), the clients, and the checks ([`check`]); a [`story`] (with `turns`)
+//! has no random faults. Links carry complete frames, and in one seed of twenty the bytes that the
+//! real streams make of them, cut anywhere (`cable`). The simulator has no sockets, files, and stock
+//! servers.
 
 mod cable;
 pub mod check;

@@ -1,4 +1,5 @@
-//! What a runtime does for a node: start it, give it what arrives, and do what it wants done.
+//! The runtime of a simulated node: it starts the node, hands inputs to it, and performs its
+//! intents.
 
 use super::check::Decided;
 use super::check::handles::Answer;

@@ -1,6 +1,5 @@
-//! Stories: a cluster in which nothing goes wrong but what the teller says, told by its trace. The
-//! checkers look on as in every other run. What a teller can say of disks, parts, lines and time beside
-//! this is in `turns`.
+//! Stories: a cluster with exactly the faults that the test states, described by its trace. The
+//! checkers run as in every other run. `turns` has further faults of disks, parts, lines and time.
 
 use super::check::{Violation, lines};
 use super::client::{Client, Held, What};

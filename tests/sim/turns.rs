@@ -1,5 +1,5 @@
-//! Turns that a story can take: disks that are old or copies, parts that are the same or differ,
-//! machines that are paused, lines on which something is lost; and what a front says of itself.
+//! Further faults for a story: disks that are old or copies, parts that are equal or differ,
+//! machines that are paused, lines on which a message is lost; and a front's own reports.
 
 use super::check::{lines, truth};
 use super::disk::Disk;

@@ -1,5 +1,5 @@
-//! What goes over the links, as the checkers see it: orders and reports, what fronts tell each other, and
-//! whose reply it is that a front hands out.
+//! The traffic on the links for the checkers: orders and reports, messages between fronts, and the
+//! origin of a reply that a front hands out.
 
 use super::check::Decided;
 use super::check::handles::Answer;

@@ -1,4 +1,4 @@
-//! What a machine does for its node beside links: its disk, its usage history, its address and its
+//! The machine of a node beside its links: its disk, its usage history, its address and its
 //! configuration.
 
 use super::world::{Event, SECOND, World};

@@ -1,6 +1,6 @@
-//! What stands behind an acknowledgement: a grant was on two disks whose parts of the licence
-//! match, a release on two disks, when the client was told; and at the end of the run both are in
-//! the log that later epochs have.
+//! The basis of an acknowledgement: when the client was told, a grant was on two disks whose parts
+//! of the licence match, a release on two disks; and at the end of the run both are in the log of
+//! later epochs.
 
 use super::slots::Slots;
 use std::collections::{BTreeMap, BTreeSet};

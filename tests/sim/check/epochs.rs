@@ -1,5 +1,6 @@
 //! At most one epoch can commit: a backend that has promised an epoch acknowledges no lower one,
-//! and promises none. So of two fronts that both believe they lead, one at most has two backends.
+//! and promises none. So of two fronts that both believe that they lead, at most one has two
+//! backends.
 
 use std::collections::{BTreeMap, BTreeSet};
 use tmr_core::log::{DiskId, Epoch};

@@ -1,10 +1,10 @@
-//! The fence: who decides a call was confirmed by two backends at most [`CONFIRMED`] ago, by what is on
-//! the wire. A confirmation counts from when its order was sent, and once it has reached the front. Where
-//! the wire does not tell when a front has decided on either, the front is believed: as of a grant that
-//! was decided when no backend was there to be sent it.
+//! The fence: a front that decides a call was confirmed by two backends at most [`CONFIRMED`] ago,
+//! by the messages on the wire. A confirmation counts from when its order was sent, and once it
+//! has reached the front. If the wire does not show when a front has decided, the front's own word
+//! counts: for a grant that was decided when no backend was connected.
 //!
-//! A front whose machine is paused with its monotonic clock standing still has only the wall clock to go
-//! by, which counts whole seconds: less than one more.
+//! A front whose machine is paused with its monotonic clock standing still has only the wall
+//! clock, which counts whole seconds: less than one more.
 
 use super::Decided;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

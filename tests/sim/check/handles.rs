@@ -1,6 +1,6 @@
-//! Handles as they were acknowledged: what was granted is there, what was released is not, and no
-//! number comes twice. One without a seat is acknowledged before it is on two disks, and may be
-//! lost until then.
+//! Handles as they were acknowledged: a granted handle is there, a released one is not, and no
+//! number comes twice. A handle without a seat is acknowledged before it is on two disks, and may
+//! be lost until then.
 //!
 //! A front that has a successor and does not know it yet may still answer for the time that
 //! [`CONFIRMED`] names; an answer of another front within that time is no evidence.

@@ -1,6 +1,6 @@
-//! The usage history: what a front has written tells of nothing twice and in order, and of every
-//! acknowledged grant and end, unless it says itself that there is a gap; what both tell of, they
-//! tell alike.
+//! The usage history: the files of a front have no record twice, are in order, and have every
+//! acknowledged grant and end, unless they state a gap. Records of the same event are equal on
+//! both fronts.
 
 use std::collections::{BTreeMap, BTreeSet};
 use tmr_core::history::{Kind, Mark, Record};

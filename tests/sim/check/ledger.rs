@@ -1,7 +1,7 @@
-//! The log's seats, counted anew: a fold of its own, which knows only what the consistency document
-//! says of entries, beside the one that the nodes have. Each release frees one seat once and was
-//! asked for by its client, no seat ends while its client may count on it, and no handle number
-//! comes twice.
+//! The log's seats, counted independently: a state machine of its own, which knows only what the
+//! consistency document says about entries, beside the one of the nodes. Each release frees one
+//! seat once and was asked for by its client, no seat ends while its client may count on it, and
+//! no handle number comes twice.
 
 use super::handles::Handles;
 use super::seats::Seats;

@@ -1,5 +1,5 @@
-//! What nodes log at ERROR level: an operator would be called, so a run in which that happens is
-//! looked at by people, but where the fault that it names was made on purpose.
+//! Log lines at ERROR level: an operator would be called, so a run with such a line is examined by
+//! people, unless the fault that the line names was made on purpose.
 
 use std::cell::RefCell;
 use std::fmt;

@@ -1,6 +1,6 @@
-//! What must hold, one promise of the consistency design a file. Each checker sees only what
-//! can be seen from outside of a node: what clients send and are told, and what goes over the
-//! links between fronts and backends.
+//! The checks, one promise of the consistency design in each file. Each checker sees only what is
+//! visible from outside of a node: the calls and answers of clients, and the messages on the links
+//! between fronts and backends.
 //!
 //! | file | promise it guards |
 //! |---|---|
@@ -8,8 +8,8 @@
 //! | [`handles`] | no acknowledged grant or release is missing later, but that of a handle without a seat that was not on two disks yet; a handle number is never given twice; a released one never works again |
 //! | [`acks`] | no grant is acknowledged that two disks with matching parts do not have, and no release that two disks do not have; both are in the log of every later epoch |
 //! | [`ledger`] | a release frees one seat once, and its client asked for it; no seat ends before its time; no number is granted twice; seats are counted as the consistency document says |
-//! | [`truth`] | what a backend has said of its promise and of entries is on its disk at that moment, for whoever starts from it |
-//! | [`fence`] | who decides a call, or takes itself to be one that may, was confirmed by two backends at most 2 s ago, and since it was last stopped |
+//! | [`truth`] | a backend's reports of its promise and of entries are true of its disk at that moment |
+//! | [`fence`] | a front that decides a call, or believes that it may, was confirmed by two backends at most 2 s ago, and since it was last stopped |
 //! | [`dates`] | licences are judged by a date that follows the backends' clocks, never runs back, is kept, and leaps only where two clocks agree on it for long |
 //! | [`silence`] | after a takeover no handle ends before its whole clean-up time |
 //! | [`numbers`] | no call is granted twice, and each is told the handle of its own grant |
@@ -23,7 +23,7 @@
 //! | [`service`] | after faults stop, full service returns within a bound, and every seat of a vanished client comes back |
 //! | [`lines`] | no node logs at ERROR level, but of faults that were made |
 //!
-//! That nothing panics is seen by whoever runs a seed.
+//! A panic ends a run by itself.
 
 pub mod acks;
 pub mod calls;

@@ -1,6 +1,6 @@
-//! After a takeover the silence of every client is measured anew and whole: nobody knows what it has
-//! said to the front before. So no front that has come to lead ends a handle that another epoch has
-//! granted before its whole clean-up time is over since it claimed.
+//! After a takeover the silence of every client is measured anew and completely, because the new
+//! leader does not know the earlier calls. So no front that has come to lead ends a handle that
+//! another epoch has granted before its whole clean-up time is over since it claimed.
 
 use super::Decided;
 use super::handles::Handles;

@@ -1,5 +1,5 @@
-//! The log as it goes over the links: one value a slot, which two members have on disk before anybody
-//! says that it is chosen, and states that are its fold.
+//! The log as it goes over the links: one value in each slot, which two members have on disk
+//! before any node says that it is chosen, and states that follow from applying it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use tmr_core::link::Link;

@@ -1,6 +1,6 @@
-//! Units: each call that takes some takes a number of them that no other call takes. So what the log
-//! says was taken was asked for, once; what a client was told is in it; and no more are taken than there
-//! are, nor refused while there are enough.
+//! Units: each call that takes some takes a number of them that no other call takes. So units in
+//! the log were asked for, once; an answered call is in the log; and no more units are taken than
+//! there are, nor refused while there are enough.
 
 use super::slots::Slots;
 use crate::sim::licences::UNITS;

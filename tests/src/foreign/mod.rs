@@ -1,10 +1,10 @@
-//! A licence client that is not ours: the envelope, the channel and the calls as the protocol facts
-//! gives them, written a second time without the server's code, so that a mistake would have to be
-//! made twice to stay unseen.
+//! A licence client that does not share code with the server: the envelope, the channel and the
+//! calls by the protocol facts, written a second time, so that a mistake would have to be made
+//! twice to remain unseen.
 //!
 //! What lives here: one blocking connection, builders for the calls, a reader for the replies, and
-//! the search of all of them for what only backends may know.
-//! What never lives here: anything of `tmr-core`.
+//! the search of all replies for secrets of backends. What never lives here: anything of
+//! `tmr-core`.
 
 mod calls;
 mod cipher;
