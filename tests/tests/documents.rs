@@ -112,3 +112,106 @@ fn the_manual_has_the_exposure_that_systemd_finds() {
         assert!(install.contains(&format!("({level} of 10)")), "{unit}: {level}");
     }
 }
+
+/// Returns every document of the project: its path from the top, and its text.
+fn documents() -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let mut folders = vec![PathBuf::new()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(root().join(&folder)).expect("a folder") {
+            let name = entry.expect("an entry").file_name().into_string().expect("plain ASCII");
+            let path = folder.join(&name);
+            if root().join(&path).is_dir() {
+                // Advisories are copies of documents of others.
+                if !name.starts_with('.') && name != "target" {
+                    folders.push(path);
+                }
+            } else if name.ends_with(".md") {
+                let path = path.to_str().expect("plain ASCII").to_owned();
+                let text = read(&path);
+                found.push((path, text));
+            }
+        }
+    }
+    assert!(found.len() > 30, "{}", found.len());
+    found
+}
+
+/// Returns the anchor that a heading has, as GitHub makes it.
+fn anchor(heading: &str) -> String {
+    let kept = |letter: &char| letter.is_alphanumeric() || matches!(letter, ' ' | '-' | '_');
+    let name = heading.trim_start_matches('#').trim().to_lowercase();
+    name.chars().filter(kept).map(|letter| if letter == ' ' { '-' } else { letter }).collect()
+}
+
+#[test]
+fn every_link_of_a_document_leads_somewhere() {
+    let documents = documents();
+    let mut broken = Vec::new();
+    for (path, text) in &documents {
+        let folder = Path::new(path).parent().expect("a file has a folder");
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let (file, place) = link.split_once('#').unwrap_or((link, ""));
+            if link.contains("://") || link.contains("::") || link.contains(' ') {
+                continue;
+            }
+            let target =
+                if file.is_empty() { root().join(path) } else { root().join(folder).join(file) };
+            let led = target.exists()
+                && (place.is_empty()
+                    || fs::read_to_string(&target).is_ok_and(|text| {
+                        text.lines().any(|line| line.starts_with('#') && anchor(line) == place)
+                    }));
+            if !led {
+                broken.push(format!("{path}: {link}"));
+            }
+        }
+    }
+    assert_eq!(broken, [""; 0]);
+}
+
+#[test]
+fn the_readme_is_short_and_the_manual_has_every_document_in_its_list() {
+    assert!(read("README.md").lines().count() <= 180);
+    let list = read("runtime-std/docs/README.md");
+    let records = read("core/docs/decisions/README.md");
+    for (path, _) in documents() {
+        for (folder, index) in [("runtime-std/docs/", &list), ("core/docs/decisions/", &records)] {
+            if let Some(name) = path.strip_prefix(folder).filter(|name| *name != "README.md") {
+                assert!(index.contains(&format!("({name})")), "{path}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_file_folder_and_function_of_the_architecture_is_there() {
+    let document = read("core/docs/architecture.md");
+    let quoted = |text: &str| -> Vec<String> {
+        text.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+    };
+    let mut missing = Vec::new();
+    for name in document.lines().flat_map(quoted) {
+        let is_path = ["core/", "runtime-std/", "runtime-smol/", "tests/", ".ci/"];
+        if is_path.iter().any(|top| name.starts_with(top)) && !root().join(&name).exists() {
+            missing.push(name);
+        }
+    }
+    let mut stops = 0;
+    for row in document.lines().filter(|line| line.starts_with("| ")) {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let [stop, file, functions, _] = cells[..] else { continue };
+        if stop.parse::<u32>().is_err() {
+            continue;
+        }
+        stops += 1;
+        let source = read(file.trim_matches('`'));
+        for function in quoted(functions) {
+            if !source.contains(&format!("fn {function}(")) {
+                missing.push(format!("{file}: {function}"));
+            }
+        }
+    }
+    assert!(stops >= 20, "{stops}");
+    assert_eq!(missing, [""; 0]);
+}
