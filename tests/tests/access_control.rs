@@ -1,5 +1,5 @@
-//! Who is let in: `AccessControl` and `MinimumClientVersion`, at the front that leads and at the one
-//! that passes calls on.
+//! Rules for accesses: `AccessControl` and `MinimumClientVersion`, at the front that leads and at
+//! the one that passes calls on.
 
 use serde_json::{Value, json};
 use tmr_tests::foreign::error::{ACCESS_DENIED, USER_RUNTIME_VERSION_TOO_OLD};

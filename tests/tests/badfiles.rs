@@ -1,4 +1,4 @@
-//! Files that are not as they should be: one clear error that names the file, and exit code 2.
+//! Damaged or wrong files: each gives one clear error that names the file, and exit code 2.
 
 use serde_json::json;
 use std::fs;

@@ -1,5 +1,5 @@
-//! Bytes that no client sends, and bytes that do not come: each ends in a closed connection or a
-//! clear error, memory stays bounded, and other clients notice nothing.
+//! Bytes that no client sends, and bytes that never arrive: each ends in a closed connection or a
+//! clear error, memory stays bounded, and other clients are not affected.
 
 use std::fs;
 use std::io::{ErrorKind, Read, Write};

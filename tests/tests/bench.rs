@@ -1,4 +1,5 @@
-//! The load generator: what it counts happened, what it takes it gives back.
+//! The load generator: the calls that it counts happened, and it gives back the seats that it
+//! takes.
 
 use serde_json::Value;
 use tmr_tests::harness::{Cluster, Runtime, SEATS, TMR};

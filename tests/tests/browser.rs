@@ -1,5 +1,5 @@
-//! The admin page in a real browser: what an operator sees and does there, and what a page of
-//! somebody else's cannot do.
+//! The admin page in a real browser: what an operator sees and does there, and which requests a
+//! page of another origin cannot make.
 //!
 //! `TMR_PICTURES=DIR` makes the pictures of the operator's manual as well.
 

@@ -1,6 +1,6 @@
-//! The whole call surface, as a client that is not ours sees it: what is told is the virtual
-//! container's, on three backends, on two, by a front that stands by, and by one that came back;
-//! what is computed is equal on every backend, and right by other libraries.
+//! The complete set of calls, as an independent client sees it. Answers are those of the virtual
+//! container, on three backends, on two, by a front that stands by, and by one that came back;
+//! results are equal on every backend, and correct by other libraries.
 
 use aes::Aes128;
 use aes::cipher::{BlockEncrypt, KeyInit};

@@ -1,5 +1,5 @@
-//! The server's secured stream against the client that is not ours, without a network: any
-//! chunking of the bytes, the same calls.
+//! The server's secure channel against the independent client, without a network: any chunking of
+//! the bytes gives the same calls.
 
 use tmr_core::link::Frame;
 use tmr_core::link::channel::Stream;

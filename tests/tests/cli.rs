@@ -1,4 +1,4 @@
-//! The command line: what it takes, what it says, and how it ends.
+//! The command line: its options, its messages, and its exit codes.
 
 use serde_json::{Value, json};
 use std::fs;

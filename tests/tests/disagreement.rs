@@ -1,5 +1,6 @@
-//! Parts that do not agree: one that differs is out, and the operator is told whose and where; with
-//! three of them the licence is not there. Nothing else is touched by it.
+//! Parts that do not agree: one part that differs is excluded, and the operator is told the
+//! backend and the field; with three different parts the licence is not available. Nothing else is
+//! affected.
 
 use serde_json::{Value, json};
 use tmr_tests::foreign::error::{ENTRY_NOT_FOUND, NO_LICENSE_AVAILABLE, NO_MORE_LICENSES};

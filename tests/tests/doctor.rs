@@ -1,5 +1,5 @@
-//! `tmrd doctor` on a group that is well, and on broken ones: it finds what is broken, says so in
-//! words, and ends with 1. What single findings look like is tested where they are made.
+//! `tmrd doctor` on a healthy group, and on broken ones: it finds the problem, describes it, and
+//! ends with 1. The single findings are tested where they are made.
 
 use serde_json::Value;
 use std::fs::{self, Permissions};

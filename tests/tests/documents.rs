@@ -1,4 +1,5 @@
-//! What documents say is what the programs and files do: numbers, codes and names that stand in both.
+//! Documents are true: numbers, codes, names, links and functions in them exist in programs and
+//! files.
 
 use serde_json::Value;
 use std::collections::BTreeSet;

@@ -1,4 +1,4 @@
-//! `demo --drill`: it ends by itself, and finds nothing.
+//! `demo --drill` ends by itself, and finds no problem.
 
 use serde_json::Value;
 use tmr_tests::harness::{Program, Runtime};

@@ -1,6 +1,6 @@
-//! A fault drill for people: each fault is caused for real, and what an operator reads then in `tmrd
-//! status`, in `tmrd doctor` and at the head of the page is a snapshot, which has been read as at
-//! three in the morning: is it plain what is wrong, and what to do?
+//! A fault drill for messages: each fault is caused for real, and the texts of `tmrd status`,
+//! `tmrd doctor` and the head of the page are a snapshot. A reader of the snapshot judges whether
+//! an operator understands at once what is wrong and what to do.
 //!
 //! Names stand in the place of addresses, folders and dates.
 

@@ -1,4 +1,4 @@
-//! What clients see when backends go and come back, and when they themselves go too early.
+//! The view of clients when backends go and come back, and when clients themselves go too early.
 
 use std::fs;
 use std::net::SocketAddr;

@@ -1,4 +1,5 @@
-//! A stranger makes a server keep no more than it can bear, whatever he sends and does not read.
+//! A stranger cannot make a server keep more memory than it has, by whatever it sends and does not
+//! read.
 
 use serde_json::Value;
 use std::io::{Read, Write};

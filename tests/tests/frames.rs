@@ -1,4 +1,4 @@
-//! What an official client really sent: every recorded conversation is played against the server.
+//! Requests of an official client: every recorded conversation is played against the server.
 
 use serde_json::Value;
 use std::fs;

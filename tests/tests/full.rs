@@ -1,4 +1,5 @@
-//! A front with as many clients as it takes: what that costs, and who hears what beyond it.
+//! A front with as many clients as it accepts: its cost, and the answer to clients beyond the
+//! limit.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;

@@ -1,8 +1,8 @@
-//! What the fuzz targets have grown holds: each input of every corpus in `fuzz/corpus` is run
-//! through its target once more, and so are inputs made from it, the same ones every time.
+//! The corpora of the fuzz targets: each input in `fuzz/corpus` is run through its target again,
+//! and so are inputs made from it, the same ones every time.
 //!
-//! `TMR_MUTANTS` says how many are made for which target (`backend=1000 channel=300`; for those that it does
-//! not name: [`MUTANTS`]), `TMR_MUTANTS_SEED` by which seed.
+//! `TMR_MUTANTS` sets the number of made inputs for each target (`backend=1000 channel=300`;
+//! [`MUTANTS`] for the others), `TMR_MUTANTS_SEED` their seed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;

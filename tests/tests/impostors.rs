@@ -1,5 +1,5 @@
-//! Who has not the group key, or has only what somebody said who has it: refused, told nothing,
-//! and no flood in the log.
+//! Peers without the group key, also with recorded bytes of a peer that has it: they are refused
+//! without explanation, and do not flood the log.
 
 use serde_json::{Value, json};
 use std::io::{Read, Write};

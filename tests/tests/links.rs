@@ -1,5 +1,5 @@
-//! Files are made anew and links are not followed: somebody who may write in a folder cannot have a
-//! program write elsewhere, nor read what it keeps secret.
+//! Files are made anew and symbolic links are not followed: a user who may write in a folder
+//! cannot make a program write elsewhere, nor read secret files.
 
 #![allow(clippy::unwrap_used)]
 

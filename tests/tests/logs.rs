@@ -1,4 +1,4 @@
-//! What a process writes to standard error when that is the journal, and when it is not.
+//! The log on standard error, with and without the journal.
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};

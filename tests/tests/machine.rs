@@ -1,5 +1,5 @@
-//! The machine itself comes in by a socket of its own: no port, address, password or flood decides
-//! whether keepalived's scripts and the command line are answered.
+//! The machine itself has a socket of its own: no port, address, password or flood decides whether
+//! keepalived's scripts and the command line are answered.
 
 #![allow(clippy::unwrap_used)]
 

@@ -1,4 +1,5 @@
-//! What monitors see: every fault in a scrape, metrics and rules as promtool wants them.
+//! The view of monitors: every fault in a scrape, metrics and rules in the form that promtool
+//! requires.
 
 use std::collections::BTreeMap;
 use std::io::Write;

@@ -1,4 +1,4 @@
-//! What a client says of itself reaches an operator's terminal and log as text, and nothing else.
+//! A client's names reach an operator's terminal and log as plain text only.
 
 use tmr_tests::foreign::{Ask, Person};
 use tmr_tests::harness::{Cluster, FIRM_CODE, Runtime, TMR, take};

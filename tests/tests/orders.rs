@@ -1,5 +1,5 @@
-//! Orders whose sender has given up: what was told to have no answer does not happen later, behind
-//! somebody's back.
+//! Orders whose sender has given up: an order whose sender was told that there is no answer is not
+//! carried out later.
 
 #![allow(clippy::unwrap_used)]
 

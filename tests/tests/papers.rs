@@ -1,6 +1,6 @@
-//! Files that a running server would go on without do not keep one from starting: it serves, names
-//! them in its status, and takes them once they are mended. And no log is written into a file that is
-//! something else.
+//! Files that a running server would do without do not prevent a start: the server serves, names
+//! them in its status, and reads them once they are mended. No log is written into a file of
+//! another kind.
 
 #![allow(clippy::unwrap_used)]
 

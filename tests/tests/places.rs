@@ -1,4 +1,4 @@
-//! Places at full doors: a flood of connections keeps nobody of the group out.
+//! Places at full ports: a flood of connections keeps out no member of the group.
 
 #![allow(clippy::unwrap_used)]
 

@@ -1,5 +1,5 @@
-//! Memory of the group is lost on two disks: every command says so, no backend and no front calls
-//! itself ready, and an operator has a way back.
+//! Memory of the group is lost on two disks: every command says so, no backend and no front
+//! reports that it is ready, and an operator has a way back.
 
 use serde_json::Value;
 use std::fs;

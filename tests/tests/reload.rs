@@ -1,5 +1,5 @@
-//! The configuration of a front that serves is changed: by SIGHUP, at the web admin, by the twin. And
-//! its usage history, and its log, which may be cut off or moved away meanwhile.
+//! The configuration of a front that serves is changed: by SIGHUP, at the web admin, by the twin.
+//! So are its usage history, and its log, which may be truncated or moved away meanwhile.
 
 #![allow(clippy::unwrap_used)]
 

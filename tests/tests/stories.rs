@@ -1,6 +1,6 @@
-//! Stories of a cluster, each with what happens in it as a snapshot: times in virtual milliseconds,
-//! everybody by name. Heartbeats are left out. Nothing is drawn but delays, so a story is the same
-//! every time.
+//! Stories of a cluster, each with its events as a snapshot: times in virtual milliseconds,
+//! machines by name. Heartbeats are left out. Only delays are drawn, so a story is the same every
+//! time.
 
 use tmr_tests::sim::story::Story;
 

@@ -1,5 +1,5 @@
-//! Whose a handle is: what somebody at another address comes to who names it, who guesses, or who
-//! takes as many as there are.
+//! The owner of a handle: the limits for another address that names it, guesses it, or takes all
+//! that there are.
 
 use base64ct::{Base64, Encoding};
 use serde_json::Value;

@@ -1,5 +1,5 @@
-//! Many takeovers in a row, told and forced: in the end there are exactly the seats that clients
-//! hold, at both fronts, and exactly the rest can be taken.
+//! Many takeovers in a row, planned and forced: in the end both fronts have exactly the seats that
+//! clients hold, and exactly the rest can be taken.
 
 use std::collections::BTreeSet;
 use tmr_tests::foreign::error::NO_MORE_LICENSES;

@@ -1,5 +1,5 @@
-//! Two fronts as real processes: in sync by themselves whatever one of them goes through, warm at
-//! a takeover, no burden to each other, and one server to clients of either.
+//! Two fronts as real processes: they are in sync again by themselves after every fault of one of
+//! them, warm at a takeover, no burden to each other, and one server to clients of either.
 
 use serde_json::Value;
 use std::fs;

@@ -1,5 +1,5 @@
-//! `systemctl reload tmrd-front`, by the `ExecReload=` lines of the unit that the package ships: what
-//! systemd does with them is done here, with a front of a test.
+//! `systemctl reload tmrd-front`, by the `ExecReload=` lines of the unit that the package ships:
+//! the test does what systemd does with them, with a front of its own.
 
 #![allow(clippy::unwrap_used)]
 

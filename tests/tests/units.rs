@@ -1,13 +1,14 @@
-//! Units of a licence are taken exactly once, whatever dies meanwhile: 32 clients take them while
-//! backends are killed and restarted in turn, two at once, the front with another one taking over,
-//! and everything while two backends are frozen.
+//! Units of a licence are taken exactly once in every fault: 32 clients take them while backends
+//! are killed and restarted in turn, two at once, the front with another one taking over, and
+//! everything while two backends are frozen.
 //!
-//! What a client knows bounds what may be gone: all units it was told of are, and none that it
-//! never asked for. A call without an answer may or may not have counted. So at any time
+//! The clients' knowledge bounds the number of taken units: all units in answers are taken, and
+//! none that was never asked for. A call without an answer may or may not have counted. So at any
+//! time
 //!
 //! acknowledged ≤ taken = issued − left ≤ asked for − refused
 //!
-//! and at the end, when the licence has run dry, taken is what was issued.
+//! and at the end, when no unit is left, taken is the number of issued units.
 
 use serde_json::Value;
 use std::net::SocketAddr;

@@ -1,5 +1,5 @@
-//! A backend's licence file that becomes unusable under it: fronts say so, and a start bears it as the
-//! running backend does.
+//! A backend's licence file that becomes unusable while it runs: fronts report it, and a start has
+//! the same effect as for the running backend.
 
 #![allow(clippy::unwrap_used)]
 

@@ -1,6 +1,6 @@
-//! One verdict everywhere: each state of core's table is told by a server's pages, and `tmrd status`,
-//! `tmrd doctor`, their exit codes, `tmrd track status`, the page in a browser, the metrics and the
-//! alert rules say the same of it.
+//! One verdict everywhere: for each state of core's table the server's pages, `tmrd status`, `tmrd
+//! doctor`, their exit codes, `tmrd track status`, the page in a browser, the metrics and the
+//! alert rules agree.
 
 use serde_json::{Value, json};
 use std::collections::BTreeMap;

@@ -1,7 +1,7 @@
 //! Requests that the official SDK made, against the wire format: `tests/vectors/frames/`.
 //!
-//! Each vector says what is in its frames. The expected request is built from that alone, with
-//! zeros for what it does not mention, so that a field at the wrong place cannot go unseen.
+//! Each vector describes its frames. The expected request is built from that alone, with zeros for
+//! other fields, so that a field at a wrong place is noticed.
 
 #![allow(clippy::unwrap_used, reason = "a vector that is not as it should be is a failure")]
 

@@ -1,5 +1,5 @@
-//! What people are told who type, or write into a file, what is not right: each input with its message,
-//! as one list that is to be read as an operator would read it.
+//! Messages for wrong input on the command line and in files: each input with its message, as one
+//! list that an operator's eye can judge.
 
 use std::fmt::Write;
 use std::fs;

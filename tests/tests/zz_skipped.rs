@@ -1,8 +1,4 @@
-//! The last test of the workspace: it says what the others have not played on this machine.
-//!
-//! cargo runs the tests of a package in the order of their names, and this package last. There is no
-//! libtest around this one, so nobody captures its line. With `TMR_REQUIRE_ALL=1` it fails if anything
-//! is left out.
+//! The last test of the workspace: it reports the tests that were skipped on this machine.
 
 use std::env;
 use std::process::ExitCode;

@@ -1,12 +1,13 @@
-//! A stock licence server that is not ours: it knows the envelope, the channel and the calls as
-//! the protocol facts give them, counts its seats by itself, and takes one call after the other.
+//! A stock licence server that does not share code with the product: it implements the envelope,
+//! the channel and the calls by the protocol facts, counts its seats by itself, and takes one call
+//! after the other.
 //!
-//! What lives here: connections ([`PlainServer`]) and what the calls do (`service`). What never
-//! lives here: anything of `tmr-core`, or any notion of a front, a twin or a log. The codec is that
-//! of [`foreign`](crate::foreign).
+//! What lives here: connections ([`PlainServer`]) and the effects of calls (`service`). What never
+//! lives here: anything of `tmr-core`, or any notion of a front, a twin or a log. The codec is
+//! that of [`foreign`](crate::foreign).
 //!
-//! A second call before the reply to the first is an offence, and so is a call that no stock server
-//! has; a server with offences panics when it is dropped.
+//! A second call before the reply to the first is an offence, and so is a call that no stock
+//! server has; a server with offences panics when it is dropped.
 
 mod service;
 

@@ -1,4 +1,4 @@
-//! What clients know for themselves: the seats that they were told of and have not given back.
+//! The clients' own knowledge: the seats that they were granted and have not given back.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;

@@ -1,5 +1,6 @@
-//! State folders that are copied, exchanged, put back from an older copy, or emptied: a disk that
-//! does not have what others know it had is out, repaired, and counted again when it is a member.
+//! State folders that are copied, exchanged, replaced by an older copy, or emptied: a disk that
+//! remembers less than others know it had is excluded, repaired, and counted again when it is a
+//! member.
 
 use super::book::{Book, Outcome};
 use super::{WHOLE_AGAIN, leads_within, logs, names, says, whole_again};

@@ -1,5 +1,6 @@
-//! Slow wires, and wires that are gone for a while: whoever cannot lead lets the other one lead,
-//! whoever can gets there, and a client that never stopped keeps its seat.
+//! Slow lines, and lines that are gone for a while: a front that cannot lead lets the other one
+//! lead, a front that can lead does so in the end, and a client that never stopped calling keeps
+//! its seat.
 
 use super::book::{Book, Outcome};
 use super::{role, tell_to_lead, whole_again};

@@ -1,4 +1,4 @@
-//! Sixteen clients that take seats and give them back, and keep one book.
+//! Sixteen clients that take seats and give them back, and record them together.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;

@@ -1,10 +1,10 @@
-//! Mistakes that operators make every week, played with real processes: parts and state folders
-//! that are copied, put back or lost, addresses listed twice, changes of configuration half way,
-//! clocks that jump. Clients keep books of their own: no acknowledged seat is lost, none is
-//! granted twice, and what cannot be served is refused in words.
+//! Frequent mistakes of operators, played with real processes: parts and state folders that are
+//! copied, replaced or lost, addresses listed twice, incomplete changes of configuration, clocks
+//! that jump. Clients record their own seats: no acknowledged seat is lost, none is granted twice,
+//! and refusals have a message.
 //!
-//! What lives here: the books, and what is looked for in a status and in a log. The mistakes are in
-//! the modules.
+//! What lives here: the records, and searches in a status and in a log. The mistakes are in the
+//! modules.
 
 mod addresses;
 mod birth;

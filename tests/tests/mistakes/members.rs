@@ -1,5 +1,5 @@
-//! Changes of members that reach one disk and not the other, and a lead that is taken in between.
-//! What one front was told of, the next one must not count by.
+//! Changes of members that reach one disk and not the other, and a takeover in between. A change
+//! that only one front knows must not count for the next one.
 
 use super::book::Book;
 use super::{leads_within, whole_again};

@@ -1,5 +1,5 @@
-//! Whether a backend is ready: "restart the next one when the last one is ready" is safe, whatever
-//! keeps the state.
+//! The readiness of a backend: restarting the next one when the last one is ready is safe, for
+//! every place of the state.
 
 use super::{WHOLE_AGAIN, book::Book, says, tell_to_lead, whole_again};
 use tmr_tests::foreign::error::NO_MORE_LICENSES;

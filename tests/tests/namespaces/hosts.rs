@@ -1,4 +1,4 @@
-//! The hosts of clients: cut off without a word.
+//! The hosts of clients: cut off without a message.
 
 use crate::{one_at_a_time, told};
 use serde_json::json;

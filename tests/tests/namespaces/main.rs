@@ -1,11 +1,12 @@
 //! Two fronts with real keepalived in network namespaces, and 32 clients: nothing is lost and
-//! nothing is given twice, whichever of the machines dies, freezes or is cut off.
+//! nothing is granted twice, whichever machine dies, freezes or is cut off.
 //!
-//! `TMR_ROUNDS=N` plays each fault N times and prints medians and worst gaps; without it, once or
-//! twice. `TMR_ADVERT` is keepalived's `advert_int` in seconds, 0.1 without it. What is measured is
-//! reported, never asserted; `tests/faults/run` makes a table of it.
+//! `TMR_ROUNDS=N` plays each fault N times and prints medians and longest gaps; without it, once
+//! or twice. `TMR_ADVERT` is keepalived's `advert_int` in seconds, 0.1 by default. Measurements
+//! are reported, never asserted; `tests/faults/run` makes a table of them.
 //!
-//! What lives here: playing a fault, and what must hold after any. The faults are in the modules.
+//! What lives here: playing a fault, and the assertions after any fault. The faults are in the
+//! modules.
 
 mod address;
 mod backends;

@@ -1,4 +1,4 @@
-//! The lead moves: a front or its machine fails, or somebody says so.
+//! The lead moves: a front or its machine fails, or an operator orders it.
 
 use crate::{SOME, Struck, many, play, told};
 use serde_json::{Map, json};

@@ -1,6 +1,6 @@
-//! A front before three stock licence servers: what clients see, what is taken at the servers, and
-//! what becomes of both when a server goes, hangs, refuses, forgets or comes back. Two fronts before
-//! them are in `twins`.
+//! A front with three stock licence servers: the view of clients, the seats at the servers, and
+//! both when a server goes, hangs, refuses, forgets or comes back. `twins` has two fronts before
+//! them.
 
 mod twins;
 
