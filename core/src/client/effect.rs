@@ -1,26 +1,26 @@
-//! Which calls may be made again when their answer is lost.
+//! The effects of calls, which decide whether a call may be repeated when its answer is lost.
 
 use crate::wire::Request;
 use crate::wire::constants::crypt;
 
-/// What a call leaves behind at a server, as far as it matters to who repeats it.
+/// The effect of a call at a server, as far as it matters for a repetition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// Nothing: it may be made as often as one likes.
+    /// No effect: the call may be made any number of times.
     Nothing,
     /// A handle is given back. A release frees one seat once, and a handle's number is never used
-    /// again, so a second one finds the handle gone and does no harm.
+    /// again, so a second release has no effect.
     Release,
-    /// A new handle, and with it perhaps a seat: twice would be two.
+    /// A new handle, and perhaps a seat: a repetition may take a second one.
     Access,
-    /// Units are gone: twice would be twice as many.
+    /// Units are taken: a repetition takes them again.
     Units,
-    /// It changes a container, or does what this client does not know.
+    /// A change of a container, or an unknown effect.
     Unknown,
 }
 
 impl Effect {
-    /// The effect of a call.
+    /// Returns the effect of a call.
     #[must_use]
     pub fn of(call: &Request) -> Self {
         match call {
@@ -35,14 +35,14 @@ impl Effect {
         }
     }
 
-    /// Whether the call may be made again when it is not known if the first one was done.
+    /// Returns whether the call may be repeated when it is not known if the first one was done.
     #[must_use]
     pub fn is_repeatable(self) -> bool {
         matches!(self, Self::Nothing | Self::Release)
     }
 }
 
-/// Of `mulEncryptionCodeOptions`: whether units are taken if the licence has some.
+/// Returns whether these `mulEncryptionCodeOptions` take units if the licence has some.
 fn of_options(options: u32) -> Effect {
     let units = options & crypt::UCDELTAMASK != 0 && options & crypt::UCMASK != crypt::UCIGNORE;
     if units || options & crypt::FACDECREMENT != 0 { Effect::Units } else { Effect::Nothing }

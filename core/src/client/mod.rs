@@ -1,11 +1,11 @@
-//! The other side: a client of licence servers that lives through a change of fronts.
+//! A client of licence servers that survives a change of fronts.
 //!
-//! What lives here: which server is asked, when a connection is given up and made again, and which
-//! calls are made again. What never lives here: a socket, a clock, what an answer means to a
-//! program. One call at a time, as the protocol has it.
+//! What lives here: the choice of the server, the time at which a connection is given up and made
+//! again, and the choice of calls that are repeated. What never lives here: a socket, a clock, the
+//! meaning of an answer to a program. There is one call at a time, as in the protocol.
 //!
-//! A call ends within 15 s ([`CLIENT_CALL`]), with an answer or an [`Unanswered`]. What it does
-//! meanwhile, and for who writes another client:
+//! A call ends within 15 s ([`CLIENT_CALL`]), with an answer or an [`Unanswered`]. The following
+//! rules are for authors of other clients as well:
 //!
 #![doc = include_str!("../../docs/client.md")]
 
@@ -31,58 +31,58 @@ use alloc::collections::BTreeMap;
 use alloc::vec;
 use alloc::vec::Vec;
 
-/// What a runtime tells a client.
+/// An input of a client, from its runtime.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
-    /// Nothing but the time.
+    /// The passing of time.
     Tick,
-    /// The plaintext of a request that is to be made; not before the last one has its answer.
+    /// The plaintext of a request to make; not before the last one has its answer.
     Call(Vec<u8>),
-    /// The connection stands.
+    /// A connection is established.
     Opened {
-        /// Which.
+        /// The connection.
         link: Link,
         /// Fresh random bytes, for this connection alone.
         entropy: [u8; 32],
     },
     /// Bytes arrived.
     Received {
-        /// On which connection.
+        /// The connection.
         link: Link,
-        /// Those.
+        /// The bytes.
         bytes: Vec<u8>,
     },
     /// A connection is gone, or could not be opened.
     Closed {
-        /// Which.
+        /// The connection.
         link: Link,
-        /// Why.
+        /// The reason.
         why: Why,
     },
 }
 
-/// What a client wants done.
+/// An output of a client, for its runtime.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Intent {
     /// Open a connection.
     Dial {
-        /// Its name.
+        /// The name of the connection.
         link: Link,
-        /// Where to.
+        /// The server.
         to: Address,
-        /// How long it may take to stand.
+        /// The time within which the connection must be established.
         within: Duration,
     },
     /// Send these bytes.
     Write {
-        /// On which connection.
+        /// The connection.
         link: Link,
-        /// Those.
+        /// The bytes.
         bytes: Vec<u8>,
     },
     /// Close a connection, or stop opening it.
     Close {
-        /// Which.
+        /// The connection.
         link: Link,
     },
     /// The call has ended; always the last intent of a step.
@@ -93,16 +93,16 @@ pub enum Intent {
 #[derive(Debug)]
 pub struct Client {
     servers: Vec<Address>,
-    /// The one that is connected, or tried next.
+    /// The index of the server that is connected, or tried next.
     at: usize,
-    /// Attempts in vain since the last answer.
+    /// Failed attempts since the last answer.
     tries: usize,
-    /// No attempt and no repeat before this.
+    /// The time before which there is no attempt and no repeat.
     not_before: Mono,
     random: Random,
     links: u64,
     line: Line,
-    /// A server has once agreed on a key.
+    /// Whether a server has ever agreed on a key.
     reached: bool,
     call: Option<Call>,
 }
@@ -111,7 +111,7 @@ pub struct Client {
 enum Line {
     Down,
     Dialling(Link),
-    /// `due`: the key agreement is over by then; `None`: it is.
+    /// `due`: the time by which the key agreement has to be complete; `None` if it is.
     Up {
         link: Link,
         stream: Box<Stream>,
@@ -125,22 +125,22 @@ struct Call {
     name: &'static str,
     effect: Effect,
     begun: Mono,
-    /// Its answer is awaited since then.
+    /// The time since which the answer is awaited.
     sent: Option<Mono>,
-    /// It was sent before, and it is not known if it was done.
+    /// Whether it was sent before, and it is not known if it was done.
     lost: bool,
-    /// The 238 that was heard last.
+    /// The last reply with 238.
     pending: Option<Reply>,
-    /// How the last attempt at each server ended.
+    /// The end of the last attempt at each server.
     tried: BTreeMap<usize, Why>,
 }
 
 impl Client {
-    /// A client of these servers, which are tried in this order. Nothing is dialled before the first
-    /// call. `entropy` decides the pauses alone.
+    /// Returns a client of these servers, which are tried in this order. It dials nothing before the
+    /// first call. `entropy` decides the pauses only.
     ///
     /// # Panics
-    /// There is no server.
+    /// Panics if there is no server.
     #[must_use]
     pub fn new(servers: Vec<Address>, entropy: [u8; 32]) -> Self {
         assert!(!servers.is_empty(), "a client has a server");
@@ -157,17 +157,17 @@ impl Client {
         }
     }
 
-    /// The server that is connected, or tried next.
+    /// Returns the server that is connected, or tried next.
     #[must_use]
     pub fn server(&self) -> &Address {
         &self.servers[self.at]
     }
 
-    /// Takes one input at one time, says what is to be done and when to come back. Due timers run
-    /// first. A connection that the client does not know is a no-op.
+    /// Takes one input at one time, appends intents to `out`, and returns the next deadline. Due timers
+    /// run first. An unknown connection is ignored.
     ///
     /// # Panics
-    /// On a call while another one has no answer.
+    /// Panics on a call while another one has no answer.
     pub fn step(&mut self, now: Mono, input: Input, out: &mut Vec<Intent>) -> Option<Deadline> {
         self.timers(now, out);
         match input {
@@ -238,7 +238,7 @@ impl Client {
         }
     }
 
-    /// The call that was sent has its reply.
+    /// Takes the reply to the call that was sent.
     fn replied(&mut self, now: Mono, reply: Reply, out: &mut Vec<Intent>) {
         let Some(mut call) = self.call.take() else { return };
         if reply.status == CmError::SERVER_START_PENDING {
@@ -246,8 +246,8 @@ impl Client {
             call.tried.insert(self.at, Why::Stepped("does not lead"));
             call.pending = Some(reply);
             self.call = Some(call);
-            // With one address it is the server that moves behind it: the connection may be to the
-            // one that leads in a moment.
+            // With one address the servers change behind it: the connection may be to the front that
+            // leads in a moment.
             if self.servers.len() > 1 {
                 self.close(out);
             }
@@ -259,7 +259,7 @@ impl Client {
         out.push(Intent::Answer(Ok(if was_done { Reply::ok(0) } else { reply })));
     }
 
-    /// Closes the connection, and takes what was asked on it for lost.
+    /// Closes the connection, and treats the call on it as lost.
     fn give_up_line(&mut self, now: Mono, why: Why, out: &mut Vec<Intent>) {
         self.close(out);
         self.failed(now, why, out);
@@ -272,7 +272,7 @@ impl Client {
         self.line = Line::Down;
     }
 
-    /// The connection is gone, or did not come to stand.
+    /// Handles a connection that is gone, or was not established.
     fn failed(&mut self, now: Mono, why: Why, out: &mut Vec<Intent>) {
         self.line = Line::Down;
         if let Some(call) = &mut self.call {
@@ -289,7 +289,7 @@ impl Client {
         self.next(now);
     }
 
-    /// An attempt was in vain: the next server's turn, after a pause when all had theirs.
+    /// Handles a failed attempt: the next server is tried, after a pause if all were tried.
     fn next(&mut self, now: Mono) {
         self.tries += 1;
         self.at = (self.at + 1) % self.servers.len();
@@ -300,7 +300,7 @@ impl Client {
         }
     }
 
-    /// Dials or sends, if that is what the call waits for.
+    /// Dials or sends, if the call waits for that.
     fn go_on(&mut self, now: Mono, out: &mut Vec<Intent>) {
         let left = self.until().map(|until| until.since(now));
         let within = self.grown(CLIENT_CONNECT);
@@ -339,7 +339,7 @@ impl Client {
         }
     }
 
-    /// The call's time is over.
+    /// Ends a call whose time is over.
     fn out_of_time(&mut self, now: Mono, out: &mut Vec<Intent>) {
         let awaited = match &self.line {
             Line::Down => None,
@@ -347,7 +347,7 @@ impl Client {
             Line::Up { due: Some(_), .. } => Some("the key agreement"),
             Line::Up { .. } => self.reply_by().map(|_| "a reply"),
         };
-        // What comes on that connection later would be taken for the answer to something else.
+        // A later reply on that connection would be taken for the answer to another call.
         if let Some(what) = awaited {
             self.give_up_line(now, Why::Timeout(what), out);
         }
@@ -375,7 +375,7 @@ impl Client {
         }
     }
 
-    /// When the call ends at the latest.
+    /// Returns the time at which the call ends at the latest.
     fn until(&self) -> Option<Mono> {
         let within = if self.reached { CLIENT_CALL } else { CLIENT_FIRST };
         self.call.as_ref().map(|call| call.begun + within)
@@ -406,13 +406,13 @@ impl Client {
         Some(deadline)
     }
 
-    /// A time-out after as many rounds in vain as there were.
+    /// Returns a time-out by the number of failed rounds.
     fn grown(&self, range: (Duration, Duration)) -> Duration {
         grown(range, self.tries / self.servers.len())
     }
 }
 
-/// The first of these, doubled for each round, at most the second.
+/// Returns the first duration, doubled for each round, at most the second.
 fn grown((first, most): (Duration, Duration), rounds: usize) -> Duration {
     let doubled = u32::try_from(rounds).ok().and_then(|rounds| 2_u32.checked_pow(rounds));
     doubled.and_then(|times| first.checked_mul(times)).unwrap_or(most).min(most)

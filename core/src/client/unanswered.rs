@@ -1,4 +1,4 @@
-//! Why a call got no answer, in words for people.
+//! The reasons why a call got no answer, as messages.
 
 use super::Effect;
 use crate::link::{Address, Why};
@@ -10,10 +10,10 @@ use core::fmt;
 pub struct Unanswered {
     /// The name of the API function.
     pub call: &'static str,
-    /// What the call may have done all the same; `None`: it has left nothing behind.
+    /// The effect that the call may have had all the same; `None` if it has none.
     pub doubt: Option<Effect>,
-    /// Where it was tried, and how the last attempt there ended. With a doubt, the one server that
-    /// may have done it.
+    /// The servers that were tried, with the end of the last attempt. In doubt, the one server that may
+    /// have done it.
     pub tried: Vec<(Address, Why)>,
 }
 
