@@ -18,7 +18,58 @@
 //! backends ◀═bytes═ runtime ◀─ Connection::send ◀─ Hub ◀─ Intent::Send ×3 ◀────┘
 //! ```
 //!
-//! Written up for who makes another one: [the wire format](link::channel#the-wire-format) and [how fronts
+//! # The loop of a runtime
+//!
+//! A runtime *mutates* the hub with whatever happened, *drains* what that leads to, and *waits* for the
+//! next event or the deadline. `examples/drive.rs` in this crate is a complete program of that kind.
+//!
+//! ```
+//! use std::collections::BTreeMap;
+//! use tmr_core::link::{Connection, Link};
+//! use tmr_core::node::hub::{Arrived, Hub, Output};
+//! use tmr_core::time::{Deadline, Now};
+//!
+//! /// Takes bytes that arrived on a link; `write` takes those that go out. Returns the deadline.
+//! fn turn(
+//!     hub: &mut Hub,
+//!     connections: &mut BTreeMap<Link, Connection>,
+//!     now: Now,
+//!     link: Link,
+//!     bytes: &[u8],
+//!     mut write: impl FnMut(Link, &[u8]),
+//! ) -> Option<Deadline> {
+//!     // Mutate: bytes become frames outside of the hub's lock, and frames change the node.
+//!     let connection = connections.get_mut(&link)?;
+//!     let mut frames = Vec::new();
+//!     let broken = connection.received(bytes, &mut frames).err();
+//!     let partial = connection.partial();
+//!     let mut out = Vec::new();
+//!     hub.received(now, [Arrived { link, frames, partial }], &mut out);
+//!     if let Some(why) = broken {
+//!         hub.closed(now, link, why, false, &mut out);
+//!     }
+//!     // Drain: every output is done, in its order.
+//!     for output in out {
+//!         match output {
+//!             Output::Wake(link) | Output::End(link) => {
+//!                 let Some(connection) = connections.get_mut(&link) else { continue };
+//!                 if connection.wants_frames() {
+//!                     connection.send(hub.outbox(link));
+//!                 }
+//!                 write(link, connection.unsent());
+//!                 connection.sent(connection.unsent().len());
+//!             }
+//!             Output::Dial(_) | Output::Drop { .. } | Output::Listen(_) | Output::Host(_) => {
+//!                 // Connect, close, accept again, or hand the request to the machine's worker.
+//!             }
+//!         }
+//!     }
+//!     // Wait: until more bytes arrive, or for this long.
+//!     hub.deadline()
+//! }
+//! ```
+//!
+//! Specifications for authors of other implementations: [the wire format](link::channel#the-wire-format) and [how fronts
 //! and backends agree](log#consistency).
 //!
 //! Errors are for input, panics are for broken invariants: no byte from a network, a file or a
