@@ -1,4 +1,4 @@
-//! What an access asks for, and who asks. Layouts: protocol facts 4, known.
+//! The request of an access, and the client. Layouts: protocol facts 4, known.
 
 use super::container::CmBoxInfo;
 use super::text::Text;
@@ -6,7 +6,7 @@ use super::time::CmTime;
 use super::{Layout, layout};
 
 layout! {
-    /// CMACCESS: what a program wants, older form.
+    /// CMACCESS: the request of a program, older form.
     CmAccess, 176 {
         /// Access mode and flags (protocol facts 5.2).
         0 => ctrl: u32,
@@ -32,7 +32,7 @@ layout! {
 }
 
 layout! {
-    /// CMACCESS2: what a program wants.
+    /// CMACCESS2: the request of a program.
     CmAccess2, 704 {
         /// Access mode and flags (protocol facts 5.2).
         0 => ctrl: u32,
@@ -72,13 +72,13 @@ layout! {
         196 => reserved: [u8; 12],
         /// Borrow block; only the client name is filled for a plain access.
         208 => borrow_data: CmBorrowData,
-        /// Who asks.
+        /// The client.
         464 => credential: CmCredential,
     }
 }
 
 layout! {
-    /// CMCREDENTIAL: who asks.
+    /// CMCREDENTIAL: the client.
     CmCredential, 240 {
         /// Client process id.
         0 => pid: u32,

@@ -154,7 +154,7 @@ layout! {
 }
 
 layout! {
-    /// CMCREATEITEM: what to program.
+    /// CMCREATEITEM: the item to program.
     CmCreateItem, 168 {
         /// Firm code (licensor).
         0 => firm_code: u32,
@@ -186,7 +186,7 @@ layout! {
 }
 
 layout! {
-    /// CMENABLING_APPCONTEXT: whose enabling is asked about.
+    /// CMENABLING_APPCONTEXT: the object whose enabling is asked for.
     CmEnablingAppContext, 200 {
         /// Firm code (licensor).
         0 => firm_code: u32,

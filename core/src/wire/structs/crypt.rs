@@ -1,11 +1,11 @@
-//! What the crypt and authentication calls take. Layouts: protocol facts 4, known.
+//! The arguments of crypt and authentication calls. Layouts: protocol facts 4, known.
 
 use super::container::CmBoxInfo;
 use super::time::CmTime;
 use super::{Layout, layout};
 
 layout! {
-    /// CMBASECRYPT: what all crypt structures begin with, older form.
+    /// CMBASECRYPT: the common beginning of crypt structures, older form.
     CmBaseCrypt, 24 {
         /// Key source, algorithm, CRC flags.
         0 => ctrl: u32,
@@ -23,7 +23,7 @@ layout! {
 }
 
 layout! {
-    /// CMBASECRYPT2: what all crypt structures begin with.
+    /// CMBASECRYPT2: the common beginning of crypt structures.
     CmBaseCrypt2, 80 {
         /// Key source, algorithm, CRC flags.
         0 => ctrl: u32,
@@ -111,7 +111,7 @@ layout! {
 }
 
 layout! {
-    /// CMAUTHENTICATE: what to sign, or whose public key to give.
+    /// CMAUTHENTICATE: the digest to sign, or the key whose public part is asked for.
     CmAuthenticate, 200 {
         /// Key source and mode (CM_AUTH_*).
         0 => ctrl: u32,
@@ -149,7 +149,7 @@ layout! {
 }
 
 layout! {
-    /// CMPIOCK: what to make a core key for.
+    /// CMPIOCK: the option for which a core key is made.
     CmPioCk, 100 {
         /// Secure data block.
         0 => secure_data: CmSecureData,

@@ -87,7 +87,7 @@ pub trait Layout: Sized {
     }
 }
 
-/// A number of the wire, and what is done in another way for many of them.
+/// Implements [`Layout`] for a number, optionally with another implementation for arrays of it.
 macro_rules! number {
     ($type:ty, $parse:ident $(, { $($many:tt)* })?) => {
         impl Layout for $type {

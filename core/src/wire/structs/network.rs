@@ -1,4 +1,4 @@
-//! Who uses what over the network. Layouts: protocol facts 4, known.
+//! Allocations over the network. Layouts: protocol facts 4, known.
 
 use super::access::CmCredential;
 use super::text::Text;
@@ -67,7 +67,7 @@ layout! {
 }
 
 layout! {
-    /// CMNETINFOUSER_EXT: one allocation and who holds it.
+    /// CMNETINFOUSER_EXT: one allocation and its holder.
     CmNetInfoUserExt, 352 {
         /// Container mask.
         0 => mask: u16,
@@ -97,7 +97,7 @@ layout! {
         44 => reserved4: u32,
         /// Client address text.
         48 => client_address: Text<64>,
-        /// Who asks.
+        /// The client.
         112 => credential: CmCredential,
     }
 }

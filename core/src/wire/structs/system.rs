@@ -26,7 +26,7 @@ layout! {
 }
 
 layout! {
-    /// CMSECURITYVERSION: the version of a component and what kind of one it is.
+    /// CMSECURITYVERSION: the version of a component, and its kind.
     CmSecurityVersion, 32 {
         /// Major version.
         0 => version: u16,

@@ -5,8 +5,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::{fmt, str};
 
-/// A text from outside as it may be kept, logged and shown: nothing in it is a command to what shows
-/// it, and it stays on its line.
+/// Returns a text from outside in a form that may be stored, logged and shown: it contains no command
+/// to a terminal, and stays on its line.
 fn plain(text: impl Iterator<Item = char>) -> String {
     let mut out = String::new();
     for character in text {
@@ -19,7 +19,8 @@ fn plain(text: impl Iterator<Item = char>) -> String {
     out
 }
 
-/// Control characters, line and paragraph ends, and what turns the direction of writing.
+/// Returns whether a character controls a terminal, ends a line or paragraph, or changes the direction
+/// of writing.
 fn steers(character: char) -> bool {
     character.is_control()
         || matches!(
@@ -33,9 +34,9 @@ fn steers(character: char) -> bool {
 pub struct Text<const N: usize>(pub [u8; N]);
 
 impl<const N: usize> Text<N> {
-    /// What it says, fit to be shown: read as UTF-8, or else as Latin-1, which gives different bytes
-    /// different texts; what steers a terminal or the direction of writing is written out
-    /// (`\\u{1b}`).
+    /// Returns the text in a form that may be shown: read as UTF-8, or else as Latin-1, which gives
+    /// different bytes different texts. Characters that control a terminal or the direction of writing
+    /// are escaped (`\\u{1b}`).
     #[must_use]
     pub fn to_text(&self) -> String {
         let end = self.0.iter().position(|byte| *byte == 0).unwrap_or(N);
@@ -58,7 +59,7 @@ impl<const N: usize> Text<N> {
 }
 
 impl<const N: usize> From<&str> for Text<N> {
-    /// Cut at the last whole character that leaves room for the NUL.
+    /// Returns the text, cut at the last complete character that leaves room for the NUL.
     fn from(text: &str) -> Self {
         let mut end = text.len().min(N.saturating_sub(1));
         while !text.is_char_boundary(end) {
@@ -98,8 +99,7 @@ impl<const N: usize> Layout for Text<N> {
 pub struct Wide<const N: usize>(pub [u16; N]);
 
 impl<const N: usize> Wide<N> {
-    /// What it says, fit to be shown as [`Text::to_text`] says; units that are not UTF-16 are shown
-    /// as U+FFFD.
+    /// Returns the text in the form of [`Text::to_text`]; units that are not UTF-16 become U+FFFD.
     #[must_use]
     pub fn to_text(&self) -> String {
         let end = self.0.iter().position(|unit| *unit == 0).unwrap_or(N);
@@ -109,7 +109,7 @@ impl<const N: usize> Wide<N> {
 }
 
 impl<const N: usize> From<&str> for Wide<N> {
-    /// Cut at the last whole character that leaves room for the NUL.
+    /// Returns the text, cut at the last complete character that leaves room for the NUL.
     fn from(text: &str) -> Self {
         let mut units = [0; N];
         let mut end = 0;

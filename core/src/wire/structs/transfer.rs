@@ -5,7 +5,7 @@ use super::time::CmTime;
 use super::{Layout, layout};
 
 layout! {
-    /// CMLTREQUEST: what a licence transfer begins with.
+    /// CMLTREQUEST: the beginning of a licence transfer.
     CmLtRequest, 256 {
         /// 0x100 = no receipt.
         0 => ctrl: u32,
@@ -17,7 +17,7 @@ layout! {
 }
 
 layout! {
-    /// CMLTTRANSFER: what a licence transfer moves.
+    /// CMLTTRANSFER: the contents of a licence transfer.
     CmLtTransfer, 264 {
         /// Kind of transfer (CM_LTT_*).
         0 => ctrl: u32,
