@@ -172,6 +172,30 @@ fn every_link_of_a_document_leads_somewhere() {
 }
 
 #[test]
+fn every_bound_that_a_document_names_is_among_the_limits() {
+    let limits = read("core/src/limits.rs");
+    let is_name = |word: &str| {
+        word.len() > 3
+            && !word.starts_with("CM")
+            && !word.starts_with("TMR_")
+            && word.starts_with(|letter: char| letter.is_ascii_uppercase())
+            && word.chars().all(|letter| letter.is_ascii_uppercase() || letter == '_')
+    };
+    let (mut named, mut missing) = (0, Vec::new());
+    for path in ["core/docs/consistency.md", "core/docs/wire.md", "tests/bench/README.md"] {
+        let text = read(path);
+        for word in text.split('`').skip(1).step_by(2).filter(|word| is_name(word)) {
+            named += 1;
+            if !limits.contains(&format!("pub const {word}:")) {
+                missing.push(format!("{path}: {word}"));
+            }
+        }
+    }
+    assert!(named > 20, "{named}");
+    assert_eq!(missing, [""; 0]);
+}
+
+#[test]
 fn the_readme_is_short_and_the_manual_has_every_document_in_its_list() {
     assert!(read("README.md").lines().count() <= 180);
     let list = read("runtime-std/docs/README.md");
