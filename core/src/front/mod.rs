@@ -23,26 +23,20 @@ mod usage;
 
 use crate::admin::Entrance;
 use crate::config::{Policy, Twin as TwinConfig};
-use crate::desk::{Desk, HandleKey, Identity};
+use crate::desk::{HandleKey, Identity};
 use crate::history::History;
 use crate::io::{HistoryRequest, Input, Intent};
-use crate::limits::{HANDLE_BLOCK, HANDLE_LAST};
 use crate::link::{Address, Door, Frame, Link, Why};
 use crate::log::{ContainerId, Epoch, GroupId, Slot};
 use crate::random::Random;
 use crate::time::{Deadline, Duration, Mono, Now};
-use crate::wire::Request;
 use crate::wire::group::{Order, Report, decode};
 use crate::wire::twin::{Placed, Tell, Version};
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
-pub use calls::copies::Copied;
-use calls::pending::{AnyOneCall, PendingCommit};
-use calls::virtual_containers::VirtualContainers;
-pub use calls::virtual_containers::{Review, Reviewed, review};
-use core::ops::RangeInclusive;
+use calls::Calls;
+pub use calls::{Copied, Review, Reviewed, review};
 use leadership::claim::{LogRecovery, PartialState};
 use leadership::date::GroupDate;
 use leadership::failover::{self, Failover};
@@ -184,23 +178,10 @@ pub struct Front {
     recovery: Recovery,
     /// What was last said to keep this front from leading.
     said: Option<String>,
-    virtuals: VirtualContainers,
-    desk: Desk,
-    /// Handle numbers that are this front's as soon as this slot is committed.
-    block: Option<(Slot, RangeInclusive<u32>)>,
-    commits: BTreeMap<Slot, PendingCommit>,
-    commits_until: BTreeSet<(Mono, Slot)>,
-    any_one: BTreeMap<u64, AnyOneCall>,
-    /// When each any-one call moves on to the next backend, by number.
-    next_attempts: BTreeSet<(Mono, u64)>,
-    any_one_number: u64,
-    parked: BTreeMap<Link, (Mono, Request)>,
-    parked_until: BTreeSet<(Mono, Link)>,
+    calls: Calls,
     operator: Operator,
     numbers: LinkNumbers,
     heartbeat: Mono,
-    /// Virtual containers may have come that have no serial yet.
-    unnamed: bool,
     /// Clients were dropped because no majority confirms this front.
     silenced: bool,
     /// What stands in for the backends in unfenced mode; `None` otherwise, and during its step.
@@ -220,9 +201,6 @@ impl Front {
         let twin = config.twin.clone();
         let twin = twin.map(|twin| Twin::new(twin, config.front, config.unfenced));
         let unfenced = config.unfenced.then(|| Box::new(Unfenced::new(&config, &mut random)));
-        let mut desk =
-            Desk::new(config.identity.clone(), config.cleanup, config.handle_key.clone());
-        desk.obey(config.policy.clone());
         Self {
             backends,
             log: ReplicatedLog::default(),
@@ -248,20 +226,10 @@ impl Front {
             contradiction: None,
             recovery: Recovery::default(),
             said: None,
-            virtuals: VirtualContainers::default(),
-            desk,
-            block: None,
-            commits: BTreeMap::new(),
-            commits_until: BTreeSet::new(),
-            any_one: BTreeMap::new(),
-            next_attempts: BTreeSet::new(),
-            any_one_number: 0,
-            parked: BTreeMap::new(),
-            parked_until: BTreeSet::new(),
+            calls: Calls::new(&config),
             operator: Operator::new(config.seed),
             numbers: LinkNumbers::default(),
             heartbeat: Mono(0),
-            unnamed: false,
             silenced: false,
             unfenced,
             placed: None,
@@ -296,7 +264,7 @@ impl Front {
 
     /// A step that sees backends as backends of ours, whatever they are.
     fn turn(&mut self, now: Now, input: Input, out: &mut Vec<Intent>) -> Option<Deadline> {
-        self.desk.start(now);
+        self.calls.desk_mut().start(now);
         self.operator.start(now.mono);
         self.look_at_the_time(now);
         self.update_date(now);
@@ -311,7 +279,7 @@ impl Front {
                 out.push(Intent::Close { link, why: failover::LEAVES });
             }
             Input::Accepted { link, door: Door::Licence, from } => {
-                self.desk.accepted(now, link, from);
+                self.calls.desk_mut().accepted(now, link, from);
             }
             Input::Accepted { link, door: door @ (Door::Admin | Door::Machine), from } => {
                 self.operator.accepted(link, door, from.ip());
@@ -354,10 +322,11 @@ impl Front {
             let upto = self.reached(need).min(self.log.last());
             if upto > self.log.committed() {
                 self.log.commit(upto);
-                self.take_handles();
+                self.calls.take_handles(&self.log);
                 self.proved(now.mono);
             }
-            self.answer_committed(now.mono, out);
+            let (calls, mut context) = self.with_calls();
+            calls.answer_committed(now.mono, &mut context, out);
             self.admit();
             self.log_obstacle();
         }
@@ -368,27 +337,20 @@ impl Front {
         self.failover_settle(now.mono, out);
         if let Phase::Leading { .. } = self.phase {
             // Before any call is served: it may ask for a container by its serial.
-            if core::mem::take(&mut self.unnamed) {
-                self.name_containers();
-            }
+            let (calls, mut context) = self.with_calls();
+            calls.name_containers(&mut context);
             // What is asked for at the end of every step comes last: it counts members.
-            if !self.parked.is_empty() && self.begins(now.mono) {
-                for (link, until, call) in self.unpark() {
-                    let bytes = call.encode();
-                    self.serve(now, until, link, (&call, bytes), out);
-                }
+            if self.calls.has_parked() && self.begins(now.mono) {
+                self.serve_parked(now, out);
             }
-            let due = self.desk.due().is_some_and(|due| due <= now.mono);
+            let due = self.calls.desk().due().is_some_and(|due| due <= now.mono);
             if due && self.hears_clients() {
-                for entry in self.desk.ended(now.mono, self.log.speculative_state()) {
+                let desk = self.calls.desk_mut();
+                for entry in desk.ended(now.mono, self.log.speculative_state()) {
                     self.log.propose(entry);
                 }
             }
-            let reserved = self.log.speculative_state().handles_reserved();
-            let low = self.desk.numbers_left() < HANDLE_BLOCK / 2;
-            if low && self.block.is_none() && reserved < HANDLE_LAST {
-                self.reserve_handles();
-            }
+            self.calls.see_to_handles(&mut self.log);
         }
         self.replicate(now.mono, out);
         self.guests_settle(out);
@@ -440,14 +402,6 @@ impl Front {
         }
         self.twin.iter_mut().for_each(|twin| twin.client_gone(now, link, unsent, out));
         self.client_closed(link, unsent);
-    }
-
-    /// A client is gone, and what it waits for with it.
-    fn client_closed(&mut self, link: Link, unsent: bool) {
-        self.unpark_one(link);
-        if let Some(handle) = self.desk.closed(link, unsent) {
-            self.give_back(handle, "its number did not reach the client");
-        }
     }
 
     /// In tests: proposes so many entries that do nothing.
@@ -518,16 +472,16 @@ impl Front {
     /// Lends the usage history what it records by.
     fn recording(&mut self) -> (&mut Usage, usage::Context<'_>) {
         let leads = matches!(self.phase, Phase::Leading { .. });
-        let Self { usage, log, virtuals, config, .. } = self;
-        (usage, usage::Context { leads, log, catalogue: &virtuals.catalogue, config })
+        let Self { usage, log, calls, config, .. } = self;
+        (usage, usage::Context { leads, log, catalogue: &calls.virtuals().catalogue, config })
     }
 
     /// What must hold between any two steps.
     fn check_invariants(&self) -> bool {
         let sane = self.log.committed() <= self.log.last();
         let quiet = self.wish.lead || matches!(self.phase, Phase::Standby);
-        let newest = self.commits.last_key_value();
-        let flights = newest.is_none_or(|(slot, _)| *slot <= self.log.last());
+        let newest = self.calls.last_awaited();
+        let flights = newest.is_none_or(|slot| slot <= self.log.last());
         sane && quiet && flights && self.guests_are_at_the_desk()
     }
 }

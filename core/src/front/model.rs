@@ -5,7 +5,6 @@
 //! order in which timers could fire on machines of any speed can be tried.
 
 use super::{Front, Phase};
-use crate::front::calls::pending::{PendingCommit, Waits};
 use crate::front::leadership::fence::Confirmation;
 use crate::front::replication::backend_link::{LinkState, OrderPurpose, PendingOrder};
 use crate::front::replication::exclusion::Exclusion;
@@ -51,10 +50,9 @@ impl Front {
                 _ => self.claim_until = due,
             },
             Timer::Call => {
-                let Some((_, slot)) = self.commits_until.pop_first() else { return false };
-                self.commits_until.insert((due, slot));
+                return self.calls.let_fire(due);
             }
-            Timer::Silence(handle) => return self.desk.let_end(handle),
+            Timer::Silence(handle) => return self.calls.let_end(handle),
         }
         true
     }
@@ -99,22 +97,12 @@ impl Front {
             contradiction,
             // An operator does it.
             recovery: _,
-            virtuals: _,
-            desk,
-            block,
-            commits,
-            commits_until: _,
-            any_one,
-            next_attempts: _,
-            any_one_number: _,
-            parked,
-            parked_until: _,
+            calls,
             usage: _,
             // What is told to people, and what is only counted; no keepalived is there.
             operator,
             numbers: _,
             heartbeat,
-            unnamed,
             silenced,
             unfenced,
             random: _,
@@ -125,7 +113,6 @@ impl Front {
                 && placed.is_none()
                 && operator.knows_no_configuration()
         );
-        assert!(any_one.is_empty() && parked.is_empty());
         assert!(!failover.holds_back() && !failover.turns_away());
         let mut print = Print(Vec::with_capacity(1024));
         print.add(&config.front);
@@ -138,18 +125,13 @@ impl Front {
             phase => print.add(&format!("{phase:?}")),
         }
         wish.fingerprint(&mut print);
-        print.add(&(highest, heartbeat <= &now.mono, unnamed, silenced, block));
+        print.add(&(highest, heartbeat <= &now.mono, silenced));
         let partial = partial.as_ref().filter(|partial| partial.is_begun());
         print.add(&partial.map(|partial| partial.fingerprint(name)));
         print.add(&(futile.min(&CLAIMS_FUTILE), shortfall, claim_knew, contradiction.is_some()));
         print.add(&doubt.is_some());
         print.add(&(witness.group, witness.seen.known(), witness.seen.date()));
-        print.0.extend(desk.fingerprint());
-        for (slot, commit) in commits {
-            // Whose parts differ is told with each backend.
-            let PendingCommit { link, waits, differs: _, errors: _, twin: _, until: _ } = commit;
-            print.add(&(slot, matches!(waits, Waits::Grant(_)), link.map(|link| link.0)));
-        }
+        calls.fingerprint(&mut print);
         // Reports come in the order of their orders: the numbers say nothing more.
         let asked = backends.each_ref().map(|backend| {
             let present = |pending: &PendingOrder| (pending.what, pending.round == *round);
@@ -196,10 +178,7 @@ impl Front {
             (before, known, digest, differs)
         });
         print.add(&(backend.minor, self.is_sure_of(index), facts));
-        let merged = self.virtuals.merged.values().map(|merged| merged.prints[index]);
-        print.add(&merged.collect::<Vec<_>>());
-        let differs = self.commits.values().map(|flight| flight.differs[index]);
-        print.add(&differs.collect::<Vec<_>>());
+        self.calls.backend_print(index, &mut print);
         if let Phase::Reading(reading) = &self.phase {
             print.add(&reading.turn(index));
         }
@@ -326,6 +305,10 @@ fn told_of(acked: &Acked) -> (DiskId, Vec<u8>) {
 pub(super) struct Print(Vec<u8>);
 
 impl Print {
+    pub(super) fn extend(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+    }
+
     pub(super) fn add(&mut self, what: &impl Serialize) {
         let bytes = core::mem::take(&mut self.0);
         self.0 = postcard::to_extend(what, bytes).expect("what is in memory always encodes");

@@ -3,11 +3,11 @@
 //! another one. What lives here: which backends hold the same container, and how that is told.
 //! What never lives here: what a licence is made of (that is `catalogue`).
 
-use crate::front::Front;
+use super::virtual_containers::VirtualContainers;
 use crate::licence::Part;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 /// One container at more than one backend.
@@ -34,7 +34,7 @@ impl Copied {
 }
 
 /// The containers with TMR licences that more than one of three backends holds, by serial.
-pub(in crate::front) fn copies(parts: &[Option<&[Part]>; 3]) -> Vec<Copied> {
+pub(super) fn copies(parts: &[Option<&[Part]>; 3]) -> Vec<Copied> {
     let mut holders: BTreeMap<u32, (String, BTreeSet<usize>)> = BTreeMap::new();
     for (index, held) in parts.iter().enumerate() {
         for part in held.unwrap_or_default() {
@@ -52,23 +52,17 @@ pub(in crate::front) fn copies(parts: &[Option<&[Part]>; 3]) -> Vec<Copied> {
 }
 
 /// How many different containers these are.
-pub(in crate::front) fn distinct(serials: impl Iterator<Item = u32>) -> usize {
+pub(super) fn distinct(serials: impl Iterator<Item = u32>) -> usize {
     serials.collect::<BTreeSet<u32>>().len()
 }
 
-impl Front {
-    /// The addresses of the three backends, for people.
-    pub(in crate::front) fn addresses(&self) -> [String; 3] {
-        self.backends.each_ref().map(|backend| backend.address.to_string())
-    }
-
+impl VirtualContainers {
     /// Logs what is new among the copies since `before`, and that there are none any more.
-    pub(in crate::front) fn log_copies(&self, before: &[Copied]) {
-        let addresses = self.addresses();
-        for copied in self.virtuals.copies.iter().filter(|copied| !before.contains(copied)) {
-            tracing::error!(target: "tmr_core::front::copies", "{}", copied.trouble(&addresses));
+    pub(super) fn log_copies(&self, before: &[Copied], addresses: &[String; 3]) {
+        for copied in self.copies.iter().filter(|copied| !before.contains(copied)) {
+            tracing::error!(target: "tmr_core::front::copies", "{}", copied.trouble(addresses));
         }
-        if self.virtuals.copies.is_empty() && !before.is_empty() {
+        if self.copies.is_empty() && !before.is_empty() {
             tracing::info!(
                 target: "tmr_core::front::copies",
                 "no two backends hold the same part any more"

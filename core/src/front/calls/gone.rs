@@ -6,7 +6,6 @@
 //! says; so nothing of this is folded, and fronts of any version count alike.
 
 use super::virtual_containers::VirtualContainers;
-use crate::front::Front;
 use crate::licence::Part;
 use crate::log::{ContainerId, LicenceKey, State};
 use alloc::collections::BTreeSet;
@@ -15,7 +14,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 /// The containers of each backend that is there: what each belongs to, and its serial.
-pub(in crate::front) type Places = [Vec<(ContainerId, u32)>; 3];
+pub(super) type Places = [Vec<(ContainerId, u32)>; 3];
 
 /// Whether some backend holds a container of either kind, and they are two: then they are different
 /// sets, and neither took the other one's place.
@@ -41,7 +40,7 @@ fn counts_against(places: &Places, gone: &LicenceKey, offered: &LicenceKey) -> b
 
 impl VirtualContainers {
     /// Finds the licences that are gone: seats of them are held, and two parts of them are not there.
-    pub(in crate::front) fn find_gone(
+    pub(super) fn find_gone(
         &mut self,
         parts: &[Option<&[Part]>; 3],
         places: &Places,
@@ -69,29 +68,28 @@ impl VirtualContainers {
     }
 }
 
-impl Front {
-    /// How many handles of a licence are held.
-    pub(in crate::front) fn handles_of(&self, key: &LicenceKey) -> usize {
-        let seats = self.log.speculative_state().seats();
-        seats.filter(|seat| seat.held.licence() == Some(key)).count()
+impl VirtualContainers {
+    /// Returns how many handles of a licence are held.
+    pub(in crate::front) fn handles_of(key: &LicenceKey, state: &State) -> usize {
+        state.seats().filter(|seat| seat.held.licence() == Some(key)).count()
     }
 
-    /// That a licence is gone and handles of it are held, in a sentence.
-    pub(in crate::front) fn gone_in_words(&self, key: &LicenceKey) -> String {
-        let count = self.handles_of(key);
+    /// Returns that a licence is gone and handles of it are held, in a sentence.
+    pub(in crate::front) fn gone_in_words(key: &LicenceKey, state: &State) -> String {
+        let count = Self::handles_of(key, state);
         let handles = if count == 1 { "handle" } else { "handles" };
         let container = key.container;
         format!(
             "{count} {handles} of a licence that is gone, {key} of the container with {container}: \
              {} seats count against what took its place for as long as they are held",
-            self.log.speculative_state().usage(key).map_or(0, |usage| usage.used())
+            state.usage(key).map_or(0, |usage| usage.used())
         )
     }
 
     /// Logs which licences are gone since `before`.
-    pub(in crate::front) fn log_gone(&self, before: &BTreeSet<LicenceKey>) {
-        for key in self.virtuals.gone.difference(before) {
-            tracing::warn!(target: "tmr_core::front::gone", "{}", self.gone_in_words(key));
+    pub(super) fn log_gone(&self, before: &BTreeSet<LicenceKey>, state: &State) {
+        for key in self.gone.difference(before) {
+            tracing::warn!(target: "tmr_core::front::gone", "{}", Self::gone_in_words(key, state));
         }
     }
 }

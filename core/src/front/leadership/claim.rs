@@ -6,9 +6,7 @@ use crate::front::replication::membership::is_unborn;
 use crate::front::usage::Backfill;
 use crate::front::{Front, Phase};
 use crate::io::Intent;
-use crate::limits::{
-    CLAIM_DOUBLED, CLAIM_PAUSE, CLAIM_TIMEOUT, HANDLE_BLOCK, HANDLE_LAST, STATE_MAX,
-};
+use crate::limits::{CLAIM_DOUBLED, CLAIM_PAUSE, CLAIM_TIMEOUT, STATE_MAX};
 use crate::log::{DiskId, Entry, Epoch, GroupId, Setting, Slot, State, Stored};
 use crate::time::{Mono, Wall};
 use crate::wire::group::{Order, Piece, Report, Standing};
@@ -71,7 +69,7 @@ impl Front {
         self.highest = epoch;
         self.claim_knew = self.log.group().map(|group| (group, self.known_chosen()));
         self.log.drop_uncommitted();
-        self.block = None;
+        self.calls.forget_block();
         self.silenced = false;
         self.phase = Phase::Claiming { epoch };
         self.claim_until = now + CLAIM_TIMEOUT;
@@ -420,32 +418,13 @@ impl Front {
         // Who waits for nobody to lead is to learn from the backends that this front does.
         self.heartbeat = now;
         self.silenced = false;
-        self.unnamed = true;
+        self.calls.name_anew();
         let handles = self.log.speculative_state().seat_count();
         tracing::info!(
             target: "tmr_core::front::claim",
             %epoch, slot = %upto, handles, "leading: two backends have the log on disk"
         );
-        self.desk.take_over(now, self.log.speculative_state());
-    }
-
-    /// Proposes that the next block of handle numbers is this front's.
-    pub(in crate::front) fn reserve_handles(&mut self) {
-        let first = self.log.speculative_state().handles_reserved();
-        let last = first.saturating_add(HANDLE_BLOCK).min(HANDLE_LAST);
-        let (slot, _) = self.log.propose(Entry::Configure(Setting::Handles(last)));
-        self.block = Some((slot, first.saturating_add(1)..=last));
-    }
-
-    /// A reserved block is used when it is committed: a handle without a seat is told of before its
-    /// own entry is on any disk, so nothing else would keep a successor from handing its number out
-    /// again.
-    pub(in crate::front) fn take_handles(&mut self) {
-        let committed = self.log.committed();
-        if let Some((_, block)) = self.block.take_if(|(slot, _)| *slot <= committed) {
-            let group = self.log.committed_state().numbered().or_else(|| self.log.group());
-            self.desk.take_numbers(group.unwrap_or_default().0, block);
-        }
+        self.calls.desk_mut().take_over(now, self.log.speculative_state());
     }
 }
 

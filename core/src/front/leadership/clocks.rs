@@ -48,12 +48,6 @@ impl Front {
         self.date.update(now, told);
     }
 
-    /// What decisions on licences are made by: the date of the group in the place of this
-    /// machine's clock.
-    pub(in crate::front) fn judged_at(&self, now: Now) -> Now {
-        Now { wall: self.date.now(), ..now }
-    }
-
     /// Has the backends keep the date. It goes there in steps, so that their journals are not
     /// written for it all the time.
     pub(in crate::front) fn witness_date(&mut self) {

@@ -143,7 +143,7 @@ impl Front {
                 HANDOVER_WAIT.as_millis()
             )),
             Stage::Closing(until) if until <= now => {
-                self.desk.close_links(|_, _| true, &LEAVES, out);
+                self.calls.desk_mut().close_links(|_, _| true, &LEAVES, out);
                 self.failover.stage = Stage::Flushing(now + HANDOVER_FLUSH);
             }
             Stage::Flushing(until) if until <= now => {
@@ -207,8 +207,7 @@ impl Front {
     /// Nothing is on its way any more, and the twin has all that there was.
     fn is_drained(&self) -> bool {
         let last = self.log.last();
-        let answered = self.commits.is_empty() && self.any_one.is_empty();
-        answered && self.log.committed() == last && self.twin_has(last)
+        self.calls.is_drained() && self.log.committed() == last && self.twin_has(last)
     }
 
     /// While links are to be closed: closes those whose clients wait for nothing that could come
@@ -217,14 +216,8 @@ impl Front {
     /// last in a step.
     pub(in crate::front) fn failover_close(&mut self, now: Mono, out: &mut Vec<Intent>) {
         let Stage::Closing(_) = self.failover.stage else { return };
-        let (parked, kept) = (&self.parked, self.may_pass());
-        let waits = |link| kept || !parked.contains_key(&link);
-        self.desk.close_links(|link, asks| !asks || !waits(link), &LEAVES, out);
-        if !kept {
-            self.parked.clear();
-            self.parked_until.clear();
-        }
-        if self.desk.clients() == 0 {
+        let passes = self.may_pass();
+        if self.calls.close_idle(passes, &LEAVES, out) {
             self.failover.stage = Stage::Flushing(now + HANDOVER_FLUSH);
         }
     }
@@ -233,7 +226,7 @@ impl Front {
     pub(in crate::front) fn let_go(&mut self) {
         self.phase = Phase::Standby;
         self.log.drop_uncommitted();
-        self.desk.forget_handles();
+        self.calls.desk_mut().forget_handles();
     }
 
     /// The twin, which was told to lead, says that it does. To stand by is always safe; so its word

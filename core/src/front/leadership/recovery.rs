@@ -124,7 +124,7 @@ impl Front {
             plan,
         };
         self.log.drop_uncommitted();
-        self.block = None;
+        self.calls.forget_block();
         self.confirmations.clear();
         self.phase = Phase::Claiming { epoch };
         self.claim_until = now.mono + CLAIM_TIMEOUT;

@@ -1,13 +1,13 @@
 //! What the three backends report, and what follows when one comes, goes, or refuses this front.
 
-use crate::front::calls::virtual_containers::VirtualContainers;
+use crate::front::calls::Performed;
 use crate::front::replication::backend_link::{BackendLink, OrderPurpose, Progress};
 use crate::front::replication::exclusion::Exclusion;
 use crate::front::{Front, Phase};
 use crate::io::Intent;
 use crate::limits::{CLAIMS_FUTILE, CONTEST, FENCE};
 use crate::link::{Link, Why};
-use crate::log::{ContainerId, Entry, Epoch, Setting};
+use crate::log::Epoch;
 use crate::time::Mono;
 use crate::wire::group::{Description, Order, Report};
 use alloc::format;
@@ -46,7 +46,9 @@ impl Front {
                 self.told_facts(now, index, facts, out);
             }
             (OrderPurpose::Perform(flight), Report::Performed { reply }) => {
-                self.performed(now, index, flight, reply, out);
+                let (calls, mut context) = self.with_calls();
+                let answer = Performed { number: flight, reply };
+                calls.performed(now, index, answer, &mut context, out);
             }
             // What another group's backend has promised is no business of this front.
             (_, Report::Refused { .. }) if self.is_foreign(index) && !self.recovers(index) => {}
@@ -111,7 +113,7 @@ impl Front {
                         "a majority of backends confirms this front again"
                     );
                     // What clients said meanwhile it may not have heard: as after a takeover.
-                    self.desk.take_over(now, self.log.speculative_state());
+                    self.calls.desk_mut().take_over(now, self.log.speculative_state());
                 }
             }
             _ => {}
@@ -223,8 +225,8 @@ impl Front {
         self.phase = Phase::Standby;
         self.drop_flights();
         self.log.drop_uncommitted();
-        self.desk.drop_clients(Why::Stepped("another front leads"), out);
-        self.desk.forget_handles();
+        self.calls.desk_mut().drop_clients(Why::Stepped("another front leads"), out);
+        self.calls.desk_mut().forget_handles();
     }
 
     /// Whether another front leads: it has committed something since this one did, if only the
@@ -280,7 +282,7 @@ impl Front {
                 "another front serves with these backends in another group: standing by"
             );
             self.log.drop_uncommitted();
-            self.desk.forget_handles();
+            self.calls.desk_mut().forget_handles();
             self.stand_by();
         }
     }
@@ -340,7 +342,8 @@ impl Front {
         let lost = backend.lost(now, self.config.retry);
         self.judge(now, out);
         self.merge_parts();
-        self.failover_from(now, index, lost, out);
+        let (calls, mut context) = self.with_calls();
+        calls.failover_from(now, index, lost, &mut context, out);
         if self.recovery.is_busy() {
             return self.lost_for_recovery(now, index, out);
         }
@@ -353,54 +356,6 @@ impl Front {
         if leads_nowhere {
             self.claim_again(now, "a backend went away");
         }
-    }
-
-    /// Joins the parts anew: a backend came, went, or holds something else.
-    pub(in crate::front) fn merge_parts(&mut self) {
-        let parts = self.backends.each_ref().map(|backend| {
-            backend.known().filter(|_| backend.trouble.is_none()).map(|d| d.parts.as_slice())
-        });
-        let lists = self.config.virtuals.iter().map(|(id, _)| *id);
-        let merged = VirtualContainers::merge(parts, self.log.speculative_state(), lists);
-        let before = core::mem::replace(&mut self.virtuals, merged);
-        self.log_copies(&before.copies);
-        self.log_gone(&before.gone);
-        self.unnamed = true;
-    }
-
-    /// Gives each virtual container its serial: the operator's, or a random one, kept in the log.
-    /// The operator's lists of serials go there first, so that all fronts join alike: the lists of
-    /// the one that leads hold, and those that others have left there beside them.
-    pub(in crate::front) fn name_containers(&mut self) {
-        let lists = |(id, _): &&(ContainerId, _)| matches!(id, ContainerId::Serials(_));
-        let listed: Vec<ContainerId> =
-            self.config.virtuals.iter().filter(lists).map(|(id, _)| *id).collect();
-        for container in listed {
-            self.name_container(container);
-        }
-        self.merge_parts();
-        let there: Vec<ContainerId> = self.virtuals.containers.keys().copied().collect();
-        for container in there {
-            self.name_container(container);
-        }
-        self.merge_parts();
-        self.unnamed = false;
-    }
-
-    fn name_container(&mut self, container: ContainerId) {
-        let chosen = self.config.virtuals.iter().find(|(id, _)| *id == container);
-        let chosen = chosen.and_then(|(_, serial)| *serial);
-        let kept = self.log.speculative_state().virtual_serial(&container);
-        if kept.is_some() && (chosen.is_none() || chosen == kept) {
-            return;
-        }
-        let serial = chosen.or_else(|| self.log.speculative_state().serial_before(&container));
-        let serial = serial.unwrap_or_else(|| self.random.between(10_000_000, 99_999_999));
-        tracing::info!(
-            target: "tmr_core::front::backends",
-            %container, serial, "a virtual container has its serial"
-        );
-        self.log.propose(Entry::Configure(Setting::Virtual { container, serial }));
     }
 
     /// A backend has taken other licence files. What it told of the log before stays as it was:
@@ -423,9 +378,7 @@ impl Front {
 
     /// At least two backends are there and counted.
     pub(in crate::front) fn could_serve(&self) -> bool {
-        let counts =
-            |backend: &&BackendLink| backend.known().is_some() && backend.exclusion.is_none();
-        self.backends.iter().filter(counts).count() >= 2
+        self.backends.iter().filter(|backend| backend.counts()).count() >= 2
     }
 
     pub(in crate::front) fn backend_of(&self, link: Link) -> Option<usize> {

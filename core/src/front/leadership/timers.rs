@@ -47,7 +47,8 @@ impl Front {
         self.redial_doubled(now, out);
         self.failover_timers(now, out);
         self.twin_timers(now, out);
-        self.end_late(now, out);
+        let (calls, mut context) = self.with_calls();
+        calls.end_late(now, &mut context, out);
     }
 
     /// Asks every backend to confirm this front, and what else is asked as often.
@@ -104,7 +105,7 @@ impl Front {
                 );
                 self.silenced = true;
                 self.drop_flights();
-                self.desk.drop_clients(Why::Stepped("no majority of backends"), out);
+                self.calls.desk_mut().drop_clients(Why::Stepped("no majority of backends"), out);
             }
             _ => {}
         }
@@ -127,15 +128,14 @@ impl Front {
             _ => Some(self.claim_until),
         };
         let claim = claim.map(|at| Deadline { at, reason: "claim" });
-        let flights = self.flights_due().map(|at| Deadline { at, reason: "call" });
-        let strange = self.desk.waits_until().map(|at| Deadline { at, reason: "a wrong handle" });
+        let [flights, strange] = self.calls.deadlines();
         let twin = self.twin.as_ref().and_then(Twin::deadline);
         let handover = self.failover.deadline();
         let offered = self.wish.offered.map(|at| Deadline { at, reason: "role offered" });
         let doubled = self.redial_due().map(|at| Deadline { at, reason: "look an address up" });
         let single = [Some(heartbeat), claim, flights, strange, twin, handover, offered, doubled];
         let first = backends.chain(single.into_iter().flatten()).min();
-        let cleanup = self.desk.due().map(|at| Deadline { at, reason: "clean-up" });
+        let cleanup = self.calls.desk().due().map(|at| Deadline { at, reason: "clean-up" });
         // Members are counted only where it would matter.
         let cleanup =
             cleanup.filter(|it| first.is_none_or(|first| *it < first) && self.hears_clients());

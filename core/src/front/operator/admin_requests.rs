@@ -58,7 +58,7 @@ impl Front {
 
     /// An operator takes all handles of an address back. It is one event, however many there are.
     fn take_all_back(&mut self, now: Now, address: IpAddr) {
-        let handles = self.desk.held_from(address, self.log.speculative_state());
+        let handles = self.calls.desk().held_from(address, self.log.speculative_state());
         let text = format!("all {} handles of {address} taken back", handles.len());
         self.operator.note(now.wall, "seat", text);
         for handle in handles {

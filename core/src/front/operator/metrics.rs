@@ -33,7 +33,7 @@ impl LeaderChanges {
 impl At<'_> {
     /// Writes it all.
     pub(super) fn write(&self, page: &mut Page) {
-        page.common(&self.front.desk, &self.front.operator.counts);
+        page.common(self.front.calls.desk(), &self.front.operator.counts);
         self.write_role(page);
         self.write_backends(page);
         self.write_twin(page);
@@ -148,11 +148,11 @@ impl At<'_> {
 
     fn write_licences(&self, page: &mut Page) {
         let front = self.front;
-        let container = |key| match front.virtuals.catalogue.container_of(key) {
+        let container = |key| match front.calls.virtuals().catalogue.container_of(key) {
             Some(shown) => format!("{}-{}", mask::TMR, shown.serial),
             None => String::new(),
         };
-        let names: Vec<_> = front.virtuals.merged.keys().map(container).collect();
+        let names: Vec<_> = front.calls.virtuals().merged.keys().map(container).collect();
         let rows = self.licences();
         let mut family = |name, help: &str, value: &dyn Fn(&LicenceStatus) -> Option<u64>| {
             let mut family = page.gauge(name, help);
@@ -193,8 +193,8 @@ impl At<'_> {
             family.is(&[("mode", &mode.name())], count);
         }
         page.gauge("tmrd_strays", "Containers with TMR licences that no client sees.")
-            .is(&[], front.virtuals.strays.len());
+            .is(&[], front.calls.virtuals().strays.len());
         page.gauge("tmrd_copied_parts", "Containers that more than one backend holds.")
-            .is(&[], front.virtuals.copies.len());
+            .is(&[], front.calls.virtuals().copies.len());
     }
 }

@@ -25,8 +25,9 @@ impl Front {
         self.config.cleanup = config.cleanup;
         let name = self.config.identity.name.clone();
         self.operator.configure(&config.web, name);
-        self.desk.configure(address, config.cleanup);
-        self.desk.obey(config.policy.clone());
+        let desk = self.calls.desk_mut();
+        desk.configure(address, config.cleanup);
+        desk.obey(config.policy.clone());
         if config.virtual_ips.is_empty() {
             // The role is set by command.
             (self.wish.address, self.wish.waits) = (None, false);

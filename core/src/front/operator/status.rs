@@ -8,6 +8,7 @@ use crate::admin::status::{
 use crate::admin::usage::usage;
 use crate::admin::{Asked, Reply, View};
 use crate::config::InForce;
+use crate::front::calls::{MergedLicence, VirtualContainers};
 use crate::front::replication::backend_link::{LinkState, Progress};
 use crate::front::{Front, Phase};
 use crate::history::{Chart, Span};
@@ -80,7 +81,7 @@ impl View for At<'_> {
 
     fn held_from(&self, address: IpAddr) -> Result<usize, String> {
         self.takes_back("handles")?;
-        match self.front.desk.held_from(address, self.front.log.speculative_state()).len() {
+        match self.front.calls.desk().held_from(address, self.front.log.speculative_state()).len() {
             0 => Err(format!("{address} holds no handle")),
             count => Ok(count),
         }
@@ -136,7 +137,7 @@ impl At<'_> {
 
     /// What status shows.
     fn shown(&self) -> FrontStatus {
-        let (clients, allocations) = (self.front.desk.visitors(), self.page(0));
+        let (clients, allocations) = (self.front.calls.desk().visitors(), self.page(0));
         FrontStatus { clients, allocations, ..self.facts() }
     }
 
@@ -168,7 +169,7 @@ impl At<'_> {
             clients: Vec::new(),
             handles: front.log.speculative_state().seat_count() as u64,
             allocations: Vec::new(),
-            strangers: front.desk.strangers(self.now.mono),
+            strangers: front.calls.desk().strangers(self.now.mono),
         }
     }
 
@@ -243,7 +244,7 @@ impl At<'_> {
     }
 
     fn containers(&self) -> Vec<ContainerStatus> {
-        let virtuals = &self.front.virtuals;
+        let virtuals = self.front.calls.virtuals();
         let shown = virtuals.catalogue.containers.iter().map(|shown| ContainerStatus {
             serial: format!("{}-{}", mask::TMR, shown.serial),
             cm_act_id: shown.cm_act_id,
@@ -259,12 +260,12 @@ impl At<'_> {
             trouble: "it has no CmActId, and no list of Serials in VirtualContainers names it: \
                       its TMR licences are not served",
         };
-        self.front.virtuals.strays.iter().map(stray).collect()
+        self.front.calls.virtuals().strays.iter().map(stray).collect()
     }
 
     fn copies(&self) -> Vec<CopyStatus> {
-        let addresses = self.front.addresses();
-        let shown = self.front.virtuals.copies.iter().map(|copied| CopyStatus {
+        let addresses = self.front.backends.each_ref().map(|backend| backend.address.to_string());
+        let shown = self.front.calls.virtuals().copies.iter().map(|copied| CopyStatus {
             serial: copied.name.clone(),
             backends: copied.backends.iter().map(|index| addresses[*index].clone()).collect(),
             trouble: copied.trouble(&addresses),
@@ -275,11 +276,8 @@ impl At<'_> {
     pub(in crate::front) fn licences(&self) -> Vec<LicenceStatus> {
         let front = self.front;
         let served = front.config.unfenced || front.has_two_members();
-        let one = |(key, merged): (
-            &LicenceKey,
-            &crate::front::calls::virtual_containers::MergedLicence,
-        )| {
-            let offer = front.virtuals.catalogue.offers.get(key);
+        let one = |(key, merged): (&LicenceKey, &MergedLicence)| {
+            let offer = front.calls.virtuals().catalogue.offers.get(key);
             let quantity = offer.map_or(0, |offer| offer.product.license_quantity);
             let state = front.log.speculative_state();
             let used = state.usage(key).map_or(0, Usage::used);
@@ -333,7 +331,7 @@ impl At<'_> {
             licence.severity = licence.state.severity();
             licence
         };
-        front.virtuals.merged.iter().map(one).collect()
+        front.calls.virtuals().merged.iter().map(one).collect()
     }
 
     fn gone(&self) -> Vec<GoneStatus> {
@@ -344,11 +342,11 @@ impl At<'_> {
             product_code: key.product_code,
             tmr_id: key.tmr_id,
             cm_act_id: key.container.cm_act_id(),
-            handles: front.handles_of(key) as u64,
+            handles: VirtualContainers::handles_of(key, state) as u64,
             seats: state.usage(key).map_or(0, Usage::used),
-            trouble: front.gone_in_words(key),
+            trouble: VirtualContainers::gone_in_words(key, state),
         };
-        let held = front.virtuals.gone.iter().filter(|key| state.usage(key).is_some());
+        let held = front.calls.virtuals().gone.iter().filter(|key| state.usage(key).is_some());
         held.map(one).collect()
     }
 
@@ -383,7 +381,7 @@ impl At<'_> {
         });
         Allocation {
             handle: seat.handle.0,
-            id: self.front.desk.alias(seat.handle),
+            id: self.front.calls.desk().alias(seat.handle),
             kind: seat.held.kind(),
             firm_code: seat.held.key().map_or(0, |key| key.firm_code),
             product_code: seat.held.licence().map_or(0, |key| key.product_code),
@@ -392,7 +390,10 @@ impl At<'_> {
             host: seat.client.host.clone(),
             user: seat.client.user.clone(),
             since: seat.since,
-            gone: seat.held.licence().is_some_and(|key| self.front.virtuals.gone.contains(key)),
+            gone: seat
+                .held
+                .licence()
+                .is_some_and(|key| self.front.calls.virtuals().gone.contains(key)),
             backends: u32::try_from(holders.count()).unwrap_or_default(),
         }
     }

@@ -180,6 +180,11 @@ impl BackendLink {
         matches!(self.link_state, LinkState::Up(_))
     }
 
+    /// Returns whether the backend is there and counted.
+    pub(in crate::front) fn counts(&self) -> bool {
+        self.known().is_some() && self.exclusion.is_none()
+    }
+
     /// The link, whatever its state.
     pub(in crate::front) fn link(&self) -> Option<Link> {
         match self.link_state {

@@ -138,9 +138,7 @@ impl Front {
             description.standing.last = last.max(description.standing.last);
         }
         for slot in differing {
-            if let Some(flight) = self.commits.get_mut(slot) {
-                flight.differs[index] = true;
-            }
+            self.calls.differs(index, *slot);
         }
     }
 

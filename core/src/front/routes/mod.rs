@@ -1,4 +1,5 @@
 //! The way between the components: what one of them says, and what the others do about it. No rule is
 //! made here.
 
+mod calls;
 mod twin;

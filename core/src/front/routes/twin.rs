@@ -1,6 +1,7 @@
 //! Between the twin and the rest of the front.
 
 use crate::desk::{self, tally::Kind};
+use crate::front::calls::ParkedCall;
 use crate::front::twin::{
     CallToPass, Closed, Context, DroppedCall, Event, GoneGuest, GuestCall, LateLink, LostGuest,
     OwnPart, Recalled, Received, Twin, shared,
@@ -67,7 +68,7 @@ impl Front {
             }
             // The backends are asked at once.
             Event::KnowsMore => self.heartbeat = now.mono,
-            Event::Reply { link, bytes } => self.desk.pass(link, bytes, out),
+            Event::Reply { link, bytes } => self.calls.desk_mut().pass(link, bytes, out),
             Event::Dropped(call) => self.call_dropped(call, out),
             Event::Tells { front, lost } => {
                 self.guests_lost(lost);
@@ -247,16 +248,16 @@ impl Front {
         bytes: Vec<u8>,
         out: &mut Vec<Intent>,
     ) {
-        let (Some(twin), Some(from)) = (&mut self.twin, self.desk.whereabouts(link)) else {
+        let (Some(twin), Some(from)) = (&mut self.twin, self.calls.desk().whereabouts(link)) else {
             return;
         };
         match twin.pass_on(now, CallToPass { link, from, until, bytes }, out) {
-            Ok(()) => self.desk.needs(link, Kind::Passed),
+            Ok(()) => self.calls.desk_mut().needs(link, Kind::Passed),
             Err(bytes) => {
                 if let Ok(request) = Request::parse(&bytes) {
                     self.not_decided(now, link, &request);
                 }
-                self.desk.pass(link, desk::overloaded(&bytes), out);
+                self.calls.desk_mut().pass(link, desk::overloaded(&bytes), out);
             }
         }
     }
@@ -266,14 +267,14 @@ impl Front {
     fn call_dropped(&mut self, call: DroppedCall, out: &mut Vec<Intent>) {
         let DroppedCall { link, until, bytes, begun } = call;
         match Request::parse(&bytes) {
-            Ok(request) if !begun => self.park(until, link, request),
+            Ok(request) if !begun => self.calls.park(ParkedCall { link, until, call: request }),
             _ => self.call_fails(link, "the front that leads has dropped a call", out),
         }
     }
 
     /// Closes the link of a client whose call may have been done.
     fn call_fails(&mut self, link: Link, why: &'static str, out: &mut Vec<Intent>) {
-        self.desk.dismiss(link);
+        self.calls.desk_mut().dismiss(link);
         out.push(Intent::Close { link, why: Why::Stepped(why) });
     }
 
@@ -290,7 +291,7 @@ impl Front {
             }
         }
         if begins {
-            for (link, until, call) in self.unpark() {
+            for ParkedCall { link, until, call } in self.calls.unpark() {
                 self.pass_on(now, until, link, call.encode(), out);
             }
         }
@@ -317,7 +318,7 @@ impl Front {
         for SignOfLife { handle, milliseconds_ago } in signs {
             let ago = Duration::from_millis(u64::from(*milliseconds_ago));
             let called = now.before(ago);
-            self.desk.alive(called, *handle, self.log.speculative_state());
+            self.calls.desk_mut().alive(called, *handle, self.log.speculative_state());
         }
     }
 }
@@ -329,12 +330,16 @@ impl Front {
             GuestCall::Overloaded => {
                 // There is no room for its call, but it is there.
                 if let Some(handle) = Request::parse(&bytes).ok().and_then(|call| call.handle()) {
-                    self.desk.alive(now.mono, Handle(handle), self.log.speculative_state());
+                    self.calls.desk_mut().alive(
+                        now.mono,
+                        Handle(handle),
+                        self.log.speculative_state(),
+                    );
                 }
             }
             GuestCall::Call { link, first } => {
                 if let Some(from) = first {
-                    self.desk.accepted(now, link, from);
+                    self.calls.desk_mut().accepted(now, link, from);
                 }
                 self.call(now, link, bytes, out);
             }
@@ -355,8 +360,7 @@ impl Front {
     /// The link by which they came is gone.
     fn guests_lost(&mut self, guests: Vec<LostGuest>) {
         for guest in guests {
-            self.unpark_one(guest.link);
-            let fresh = self.desk.closed(guest.link, true);
+            let fresh = self.calls.client_gone(guest.link, true);
             if let (Some(handle), Some(twin)) = (fresh, &mut self.twin) {
                 twin.doubt(guest, handle);
             }
@@ -366,22 +370,15 @@ impl Front {
     /// What must hold between any two steps.
     pub(in crate::front) fn guests_are_at_the_desk(&self) -> bool {
         let Some(twin) = &self.twin else { return true };
-        twin.guest_links().is_some_and(|mut links| links.all(|link| self.desk.knows(link)))
+        twin.guest_links().is_some_and(|mut links| links.all(|link| self.calls.desk().knows(link)))
     }
 
     /// A front that does not even try to lead, or gives its role away, keeps no call of its twin's
     /// clients.
     pub(in crate::front) fn guests_settle(&mut self, out: &mut Vec<Intent>) {
         let quiet = matches!(self.phase, Phase::Standby) || self.wish.deposed;
-        if !quiet && !self.failover.holds_back() {
-            return;
-        }
-        let waiting: Vec<Link> =
-            self.parked.keys().rev().take_while(|link| link.is_passed()).copied().collect();
-        for link in waiting {
-            self.unpark_one(link);
-            self.desk.dismiss(link);
-            out.push(Intent::Close { link, why: Why::Stepped("this front does not lead") });
+        if quiet || self.failover.holds_back() {
+            self.calls.drop_passed(out);
         }
     }
 }

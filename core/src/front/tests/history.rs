@@ -117,7 +117,8 @@ fn what_happens_to_licences_is_recorded_and_the_twin_has_it_too() {
     let ended = all.iter().find(|record| record.kind == Kind::Release).unwrap();
     assert_eq!(ended.since, Some(first.time));
     // Each is counted, here and there.
-    let denials = world.fronts[0].node.desk.tally().denied().filter(|(_, count)| *count > 0);
+    let denials =
+        world.fronts[0].node.calls.desk().tally().denied().filter(|(_, count)| *count > 0);
     let denials: Vec<_> = denials.collect();
     assert_eq!(denials, [(CmError::ENTRY_NOT_FOUND, 1), (CmError::NO_MORE_LICENSES, 1)]);
     for front in 0..2 {

@@ -116,7 +116,7 @@ impl Unfenced {
             match next {
                 Some((_, Event::Line(event))) => input = Some(event),
                 Some((index, Event::Refused(slot, error))) => {
-                    front.refused_there(index, slot, error);
+                    front.calls.refused_there(index, slot, error);
                 }
                 Some((index, Event::Unable(correlation))) => {
                     front.unable(now.mono, index, correlation, &mut wants);

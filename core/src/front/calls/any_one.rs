@@ -1,0 +1,213 @@
+//! Calls that any one backend can do. Each goes to the healthy backend with the least to do, and to the
+//! next one where that fails or takes too long; its client sees nothing of it.
+
+use super::Context;
+use super::virtual_containers::VirtualContainers;
+use crate::desk::Desk;
+use crate::front::replication::backend_link::{BackendLink, OrderPurpose};
+use crate::io::Intent;
+use crate::limits::ANYONE_TIMEOUT;
+use crate::link::Link;
+use crate::log::LicenceKey;
+use crate::time::Mono;
+use crate::wire::group::Order;
+use crate::wire::{CmError, Reply, Request};
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+
+/// A call that one backend does: whichever answers first.
+#[derive(Clone, Debug)]
+struct AnyOneCall {
+    link: Link,
+    licence: LicenceKey,
+    /// As the client said it.
+    call: Vec<u8>,
+    tried: [bool; 3],
+    at: usize,
+    /// When the next backend is tried.
+    next_at: Mono,
+    until: Mono,
+}
+
+/// A call that any one backend can do, before it goes to one.
+#[derive(Debug)]
+pub(super) struct Performance {
+    pub(super) link: Link,
+    pub(super) licence: LicenceKey,
+    /// As the client said it.
+    pub(super) call: Vec<u8>,
+    /// When its time ends.
+    pub(super) until: Mono,
+}
+
+/// The calls of this kind that are on their way, by number.
+#[derive(Clone, Debug, Default)]
+pub(super) struct AnyOneCalls {
+    calls: BTreeMap<u64, AnyOneCall>,
+    /// When each moves on to the next backend.
+    next_attempts: BTreeSet<(Mono, u64)>,
+    /// How many there were.
+    number: u64,
+}
+
+/// What these calls are lent.
+#[derive(Debug)]
+pub(super) struct Performers<'a> {
+    pub(super) desk: &'a mut Desk,
+    pub(super) virtuals: &'a VirtualContainers,
+    pub(super) backends: &'a mut [BackendLink; 3],
+}
+
+impl<'a> Performers<'a> {
+    pub(super) fn new(
+        desk: &'a mut Desk,
+        virtuals: &'a VirtualContainers,
+        context: &'a mut Context<'_>,
+    ) -> Self {
+        Self { desk, virtuals, backends: context.backends }
+    }
+}
+
+impl AnyOneCalls {
+    pub(super) fn is_empty(&self) -> bool {
+        self.calls.is_empty()
+    }
+
+    /// Returns when the first call moves on to another backend.
+    pub(super) fn due(&self) -> Option<Mono> {
+        self.next_attempts.first().map(|&(at, _)| at)
+    }
+
+    /// Forgets every call; the links they came by are closed by the caller.
+    pub(super) fn clear(&mut self) {
+        self.calls.clear();
+        self.next_attempts.clear();
+    }
+
+    /// Sends a call to the healthy backend with the least to do.
+    pub(super) fn perform(
+        &mut self,
+        now: Mono,
+        performance: Performance,
+        with: &mut Performers<'_>,
+        out: &mut Vec<Intent>,
+    ) {
+        let Performance { link, licence, call, until } = performance;
+        self.number += 1;
+        let tried = [false; 3];
+        let flight = AnyOneCall { link, licence, call, tried, at: 0, next_at: now, until };
+        self.calls.insert(self.number, flight);
+        self.failover_to_next(now, self.number, with, out);
+    }
+
+    /// Moves on with calls that a backend has had for too long.
+    pub(super) fn move_on(&mut self, now: Mono, with: &mut Performers<'_>, out: &mut Vec<Intent>) {
+        while let Some(&(at, number)) = self.next_attempts.first() {
+            if at > now {
+                break;
+            }
+            self.next_attempts.pop_first();
+            self.failover_to_next(now, number, with, out);
+        }
+    }
+
+    /// Tries a call at the next backend; the client sees nothing of it.
+    fn failover_to_next(
+        &mut self,
+        now: Mono,
+        number: u64,
+        with: &mut Performers<'_>,
+        out: &mut Vec<Intent>,
+    ) {
+        let Some(flight) = self.calls.get_mut(&number) else { return };
+        self.next_attempts.remove(&(flight.next_at, number));
+        let next = next_holder(with, flight, number);
+        let Some(index) = next.filter(|_| now < flight.until) else {
+            let Some(flight) = self.calls.remove(&number) else { return };
+            return unanswered(&flight, with.desk, out);
+        };
+        flight.tried[index] = true;
+        flight.at = index;
+        flight.next_at = (now + ANYONE_TIMEOUT).min(flight.until);
+        self.next_attempts.insert((flight.next_at, number));
+        let order = Order::Perform { licence: flight.licence, call: flight.call.clone() };
+        with.backends[index].busy += 1;
+        with.backends[index].ask(now, OrderPurpose::Perform(number), &order, out);
+    }
+
+    /// A backend has done a call. The first answer counts; a later one finds no call. One whose
+    /// part was taken away while the call was on its way is no answer while there is another part.
+    pub(super) fn performed(
+        &mut self,
+        now: Mono,
+        index: usize,
+        answer: Performed,
+        with: &mut Performers<'_>,
+        out: &mut Vec<Intent>,
+    ) {
+        let Performed { number, reply } = answer;
+        with.backends[index].busy = with.backends[index].busy.saturating_sub(1);
+        let Some(flight) = self.calls.get(&number) else { return };
+        let gone = Reply::parse(&reply).is_ok_and(|reply| reply.status == CmError::ENTRY_NOT_FOUND);
+        if gone && flight.at != index {
+            return;
+        }
+        if gone && next_holder(with, flight, number).is_some() {
+            return self.failover_to_next(now, number, with, out);
+        }
+        if let Some(flight) = self.calls.remove(&number) {
+            self.next_attempts.remove(&(flight.next_at, number));
+            with.desk.pass(flight.link, reply, out);
+        }
+    }
+
+    /// A backend is gone, or cannot do what it was asked: that is tried at another.
+    pub(super) fn failover_from(
+        &mut self,
+        now: Mono,
+        index: usize,
+        lost: Vec<OrderPurpose>,
+        with: &mut Performers<'_>,
+        out: &mut Vec<Intent>,
+    ) {
+        for purpose in lost {
+            if let OrderPurpose::Perform(number) = purpose {
+                if self.calls.get(&number).is_some_and(|flight| flight.at == index) {
+                    self.failover_to_next(now, number, with, out);
+                }
+            }
+        }
+    }
+}
+
+/// A backend's answer to a call.
+#[derive(Debug)]
+pub(in crate::front) struct Performed {
+    /// The number of the call.
+    pub(in crate::front) number: u64,
+    pub(in crate::front) reply: Vec<u8>,
+}
+
+/// No backend is left to try.
+fn unanswered(flight: &AnyOneCall, desk: &mut Desk, out: &mut Vec<Intent>) {
+    match Request::parse(&flight.call) {
+        Ok(call) => {
+            tracing::warn!(
+                target: "tmr_core::front::flight",
+                call = call.name(), "no backend has answered a call in time"
+            );
+            desk.refuse(flight.link, &call, CmError::NETWORK_FAULT, out);
+        }
+        Err(malformed) => desk.misread(flight.link, &malformed, out),
+    }
+}
+
+/// The healthy backend with the least to do that holds a matching part and was not tried yet.
+fn next_holder(with: &Performers<'_>, flight: &AnyOneCall, number: u64) -> Option<usize> {
+    let merged = with.virtuals.merged.get(&flight.licence)?;
+    (0..3)
+        .filter(|&i| !flight.tried[i] && merged.prints[i] == Some(merged.print))
+        .filter(|&i| with.backends[i].is_up())
+        // Equal ones take turns, so that load is spread evenly.
+        .min_by_key(|&i| (with.backends[i].busy, (i as u64 + number) % 3))
+}

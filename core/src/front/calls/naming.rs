@@ -1,0 +1,69 @@
+//! The virtual containers as they come together from what the backends hold, and their serials, which
+//! stand in the log.
+
+use super::{Calls, Context, VirtualContainers};
+use crate::log::{ContainerId, Entry, Setting};
+use alloc::string::ToString;
+use alloc::vec::Vec;
+
+impl Calls {
+    /// Merges the parts anew: a backend came, went, or holds something else.
+    pub(in crate::front) fn merge_parts(&mut self, context: &Context<'_>) {
+        let parts = context.backends.each_ref().map(|backend| {
+            let known = backend.known().filter(|_| backend.trouble.is_none());
+            known.map(|description| description.parts.as_slice())
+        });
+        let lists = context.config.virtuals.iter().map(|(id, _)| *id);
+        let state = context.log.speculative_state();
+        let merged = VirtualContainers::merge(parts, state, lists);
+        let before = core::mem::replace(&mut self.virtuals, merged);
+        let addresses = context.backends.each_ref().map(|backend| backend.address.to_string());
+        self.virtuals.log_copies(&before.copies, &addresses);
+        self.virtuals.log_gone(&before.gone, state);
+        self.unnamed = true;
+    }
+
+    /// Gives the virtual containers that may have come since the last time their serials: the
+    /// operator's, or a random one, kept in the log. The operator's lists of serials go there first, so
+    /// that all fronts merge alike: the lists of the one that leads hold, and those that others have
+    /// left there beside them.
+    pub(in crate::front) fn name_containers(&mut self, context: &mut Context<'_>) {
+        if !core::mem::take(&mut self.unnamed) {
+            return;
+        }
+        let lists = |(id, _): &&(ContainerId, _)| matches!(id, ContainerId::Serials(_));
+        let listed = context.config.virtuals.iter().filter(lists).map(|(id, _)| *id);
+        for container in listed.collect::<Vec<ContainerId>>() {
+            name_container(container, context);
+        }
+        self.merge_parts(context);
+        let there: Vec<ContainerId> = self.virtuals.containers.keys().copied().collect();
+        for container in there {
+            name_container(container, context);
+        }
+        self.merge_parts(context);
+        self.unnamed = false;
+    }
+
+    /// Has the containers named when this front serves next.
+    pub(in crate::front) fn name_anew(&mut self) {
+        self.unnamed = true;
+    }
+}
+
+fn name_container(container: ContainerId, context: &mut Context<'_>) {
+    let chosen = context.config.virtuals.iter().find(|(id, _)| *id == container);
+    let chosen = chosen.and_then(|(_, serial)| *serial);
+    let state = context.log.speculative_state();
+    let kept = state.virtual_serial(&container);
+    if kept.is_some() && (chosen.is_none() || chosen == kept) {
+        return;
+    }
+    let serial = chosen.or_else(|| state.serial_before(&container));
+    let serial = serial.unwrap_or_else(|| context.random.between(10_000_000, 99_999_999));
+    tracing::info!(
+        target: "tmr_core::front::backends",
+        %container, serial, "a virtual container has its serial"
+    );
+    context.log.propose(Entry::Configure(Setting::Virtual { container, serial }));
+}

@@ -1,0 +1,77 @@
+//! Calls that wait for a front to lead: this one, or the twin. Each ends within its time.
+use crate::link::Link;
+use crate::time::Mono;
+use crate::wire::Request;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+
+/// A call that waits.
+#[derive(Clone, Debug)]
+pub(in crate::front) struct ParkedCall {
+    pub(in crate::front) link: Link,
+    /// When its time ends.
+    pub(in crate::front) until: Mono,
+    pub(in crate::front) call: Request,
+}
+
+/// The calls that wait: one for each link.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ParkedCalls {
+    calls: BTreeMap<Link, (Mono, Request)>,
+    until: BTreeSet<(Mono, Link)>,
+}
+
+impl ParkedCalls {
+    pub(super) fn is_empty(&self) -> bool {
+        self.calls.is_empty()
+    }
+
+    pub(super) fn has(&self, link: Link) -> bool {
+        self.calls.contains_key(&link)
+    }
+
+    /// Returns when the time of the first call ends.
+    pub(super) fn due(&self) -> Option<Mono> {
+        self.until.first().map(|&(until, _)| until)
+    }
+
+    /// Keeps a call until it is taken up, or its time is over.
+    pub(super) fn park(&mut self, parked: ParkedCall) {
+        let ParkedCall { link, until, call } = parked;
+        self.forget(link);
+        self.until.insert((until, link));
+        self.calls.insert(link, (until, call));
+    }
+
+    /// A call's link is gone.
+    pub(super) fn forget(&mut self, link: Link) {
+        if let Some((until, _)) = self.calls.remove(&link) {
+            self.until.remove(&(until, link));
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.calls.clear();
+        self.until.clear();
+    }
+
+    /// Takes up all calls.
+    pub(super) fn take(&mut self) -> Vec<ParkedCall> {
+        self.until.clear();
+        let parked = core::mem::take(&mut self.calls).into_iter();
+        parked.map(|(link, (until, call))| ParkedCall { link, until, call }).collect()
+    }
+
+    /// Takes a call whose time is over.
+    pub(super) fn pop_late(&mut self, now: Mono) -> Option<ParkedCall> {
+        let (until, link) = self.until.first().copied().filter(|(until, _)| *until <= now)?;
+        self.until.pop_first();
+        let (_, call) = self.calls.remove(&link)?;
+        Some(ParkedCall { link, until, call })
+    }
+
+    /// Returns the links of the twin's clients, of which a call waits.
+    pub(super) fn passed(&self) -> Vec<Link> {
+        self.calls.keys().rev().take_while(|link| link.is_passed()).copied().collect()
+    }
+}
