@@ -43,7 +43,7 @@ use leadership::failover::{self, Failover};
 use leadership::fence::Confirmations;
 use leadership::memory::Doubt;
 use leadership::recovery::Recovery;
-use leadership::role::Wish;
+use leadership::role::Role;
 use leadership::vigil::Vigil;
 #[cfg(feature = "model")]
 #[doc(hidden)]
@@ -141,7 +141,7 @@ pub struct Front {
     log: ReplicatedLog,
     twin: Option<Twin>,
     phase: Phase,
-    wish: Wish,
+    role: Role,
     failover: Failover,
     /// The highest epoch it has seen anywhere.
     highest: Epoch,
@@ -206,7 +206,7 @@ impl Front {
             log: ReplicatedLog::default(),
             twin,
             phase: Phase::Standby,
-            wish: Wish::default(),
+            role: Role::default(),
             failover: Failover::default(),
             highest: Epoch::default(),
             claim_until: Mono(0),
@@ -436,7 +436,7 @@ impl Front {
             part: self.part(now.mono),
             backends: self.backends.each_ref().map(BackendLink::is_up),
             twin: self.twin.as_ref().map(Twin::stands),
-            address: self.wish.address,
+            address: self.role.address(),
         };
         let leader = match self.phase {
             Phase::Leading { epoch } => Some(epoch),
@@ -479,7 +479,7 @@ impl Front {
     /// What must hold between any two steps.
     fn check_invariants(&self) -> bool {
         let sane = self.log.committed() <= self.log.last();
-        let quiet = self.wish.lead || matches!(self.phase, Phase::Standby);
+        let quiet = self.role.is_to_lead() || matches!(self.phase, Phase::Standby);
         let newest = self.calls.last_awaited();
         let flights = newest.is_none_or(|slot| slot <= self.log.last());
         sane && quiet && flights && self.guests_are_at_the_desk()

@@ -71,7 +71,7 @@ impl Front {
             log,
             twin,
             phase,
-            wish,
+            role,
             failover,
             placed,
             highest,
@@ -124,7 +124,7 @@ impl Front {
             Phase::Reading(reading) => reading.fingerprint(&mut print, name),
             phase => print.add(&format!("{phase:?}")),
         }
-        wish.fingerprint(&mut print);
+        role.fingerprint(&mut print);
         print.add(&(highest, heartbeat <= &now.mono, silenced));
         let partial = partial.as_ref().filter(|partial| partial.is_begun());
         print.add(&partial.map(|partial| partial.fingerprint(name)));
@@ -212,7 +212,7 @@ impl Front {
     /// It was not told to lead.
     #[must_use]
     pub fn stands_by(&self) -> bool {
-        !self.wish.lead
+        !self.role.is_to_lead()
     }
 
     /// What it knows to be committed: the slot before the first entry, the entries, and the fold.

@@ -414,7 +414,7 @@ impl Front {
             self.log.learn_digest(backend.facts.as_ref().and_then(|facts| facts.digest));
         }
         self.log.begin_digest();
-        self.wish.offered = None;
+        self.role.takes_effect();
         // Who waits for nobody to lead is to learn from the backends that this front does.
         self.heartbeat = now;
         self.silenced = false;

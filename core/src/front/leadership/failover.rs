@@ -191,12 +191,12 @@ impl Front {
                     "planned failover: the twin leads"
                 );
                 self.failover.stage = Stage::Idle;
-                if self.wish.address == Some(true) {
+                if self.role.has_address() {
                     self.failover.stage = Stage::Closing(now + HANDOVER_CLOSE);
                 }
             }
             Stage::Closing(_) | Stage::Flushing(_) | Stage::Leaving(_)
-                if !stands_by || self.wish.address != Some(true) =>
+                if !stands_by || !self.role.has_address() =>
             {
                 self.failover.stage = Stage::Idle;
             }
@@ -265,8 +265,7 @@ impl Front {
             target: "tmr_core::front::handover",
             "the twin gives its role away: taking the lead"
         );
-        self.take_role(now);
-        self.wish.offered = Some(now + HANDOVER_CLAIM);
+        self.take_role_by(now, now + HANDOVER_CLAIM);
         self.timers(now, out);
     }
 }

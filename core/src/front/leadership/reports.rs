@@ -206,10 +206,10 @@ impl Front {
                 }
                 if told {
                     self.claim_again(now, "it was told to lead meanwhile");
-                } else if self.wish.address == Some(false) || self.config.unfenced {
+                } else if self.role.address() == Some(false) || self.config.unfenced {
                     self.stand_by();
                 } else {
-                    self.wish.deposed = true;
+                    self.role.depose();
                     self.phase = Phase::Pausing { until: now + CONTEST };
                 }
             }
@@ -240,7 +240,7 @@ impl Front {
     /// Stands by once it is known that another front leads. The backend that showed it may not have
     /// been told so by that front yet; this one does not wait to claim, having read it there.
     fn yield_to_successor(&mut self) {
-        if self.wish.deposed && self.succeeded() {
+        if self.role.is_deposed() && self.succeeded() {
             tracing::warn!(target: "tmr_core::front::backends", "another front leads: standing by");
             let known = self.log.committed();
             for description in
@@ -301,7 +301,7 @@ impl Front {
         if let Phase::Standby = self.phase {
             self.shortfall = None;
             self.unproved = false;
-            if self.wish.address != Some(true) {
+            if !self.role.has_address() {
                 // The role is where a planned failover should have brought it, and so is the address.
                 self.failover.trouble = None;
             }

@@ -20,67 +20,187 @@ use crate::time::Mono;
 use crate::wire::twin::Part;
 use alloc::vec::Vec;
 
+/// Whether a front is to lead.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum RoleRequest {
+    /// Nobody has asked for it.
+    #[default]
+    StandBy,
+    /// As soon as nobody leads: the virtual address is here.
+    WhenNobodyLeads,
+    /// It is to lead.
+    Lead {
+        /// When it was last told to.
+        told: Mono,
+        /// An operator has told it to: that the address goes does not end it.
+        ordered: bool,
+        terms: Terms,
+    },
+}
+
+/// For how long a front is to lead, or to try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Terms {
+    /// Until another front leads.
+    Unlimited,
+    /// The twin gives its role away; this front leads by then, or lets it be.
+    Offered { until: Mono },
+    /// It led until a backend named a higher epoch, and looks whether another front leads now.
+    Deposed,
+}
+
 /// What the role of a front hangs on.
 #[derive(Clone, Debug, Default)]
-pub(in crate::front) struct Wish {
-    /// It is to lead.
-    pub(in crate::front) lead: bool,
-    /// When it was last told to.
-    told: Option<Mono>,
-    /// An operator has told it to: that the address goes does not end it.
-    ordered: bool,
-    /// The twin gives its role away; this front leads by then, or lets it be.
-    pub(in crate::front) offered: Option<Mono>,
-    /// It is to lead as soon as nobody does.
-    pub(in crate::front) waits: bool,
-    /// It led until a backend named a higher epoch, and looks whether another front leads now.
-    pub(in crate::front) deposed: bool,
+pub(in crate::front) struct Role {
+    request: RoleRequest,
     /// The virtual address is here; `None`: there is none, or nobody has looked.
-    pub(in crate::front) address: Option<bool>,
+    address: Option<bool>,
     /// This machine was told to give the address away.
     away: bool,
 }
 
+impl Role {
+    /// Returns whether the front is to lead.
+    pub(in crate::front) fn is_to_lead(&self) -> bool {
+        matches!(self.request, RoleRequest::Lead { .. })
+    }
+
+    /// Returns whether the front is to lead as soon as nobody does.
+    pub(in crate::front) fn waits(&self) -> bool {
+        self.request == RoleRequest::WhenNobodyLeads
+    }
+
+    /// Returns whether the front led until a backend named a higher epoch, and looks whether another
+    /// front leads now.
+    pub(in crate::front) fn is_deposed(&self) -> bool {
+        matches!(self.request, RoleRequest::Lead { terms: Terms::Deposed, .. })
+    }
+
+    /// Returns by when the front leads, or lets it be: the twin gives its role away.
+    pub(in crate::front) fn offered_until(&self) -> Option<Mono> {
+        match self.request {
+            RoleRequest::Lead { terms: Terms::Offered { until }, .. } => Some(until),
+            _ => None,
+        }
+    }
+
+    /// Returns whether the virtual address is here; `None`: there is none, or nobody has looked.
+    pub(in crate::front) fn address(&self) -> Option<bool> {
+        self.address
+    }
+
+    /// Returns whether the virtual address is known to be here.
+    pub(in crate::front) fn has_address(&self) -> bool {
+        self.address == Some(true)
+    }
+
+    fn told(&self) -> Option<Mono> {
+        match self.request {
+            RoleRequest::Lead { told, .. } => Some(told),
+            _ => None,
+        }
+    }
+
+    fn is_ordered(&self) -> bool {
+        matches!(self.request, RoleRequest::Lead { ordered: true, .. })
+    }
+
+    fn lead(&mut self, now: Mono, ordered: bool, terms: Terms) {
+        let ordered = ordered || self.is_ordered();
+        self.request = RoleRequest::Lead { told: now, ordered, terms };
+    }
+
+    fn set_terms(&mut self, new: Terms) {
+        if let RoleRequest::Lead { terms, .. } = &mut self.request {
+            *terms = new;
+        }
+    }
+
+    /// A backend has named a higher epoch to this front, which led.
+    pub(in crate::front) fn depose(&mut self) {
+        self.set_terms(Terms::Deposed);
+    }
+
+    /// The front claims once more, having looked whether another one leads.
+    pub(in crate::front) fn looks_no_more(&mut self) {
+        if self.is_deposed() {
+            self.set_terms(Terms::Unlimited);
+        }
+    }
+
+    /// The front leads: what was offered is taken.
+    pub(in crate::front) fn takes_effect(&mut self) {
+        self.set_terms(Terms::Unlimited);
+    }
+
+    /// The front does not wait for nobody to lead any more.
+    fn wait_no_more(&mut self) {
+        if self.waits() {
+            self.request = RoleRequest::StandBy;
+        }
+    }
+
+    /// There is no virtual address any more: the role is set by command.
+    pub(in crate::front) fn forget_address(&mut self) {
+        self.address = None;
+        self.wait_no_more();
+    }
+
+    fn stand_by(&mut self) {
+        self.request = match self.address {
+            Some(true) => RoleRequest::WhenNobodyLeads,
+            _ => RoleRequest::StandBy,
+        };
+    }
+}
+
 #[cfg(feature = "model")]
-impl Wish {
+impl Role {
     /// For an exhaustive check: all of it but when it was told.
     pub(in crate::front) fn fingerprint(&self, print: &mut crate::front::model::Print) {
-        let Self { lead, told, ordered, offered, waits, deposed, address, away } = self;
-        assert!(offered.is_none() && address.is_none() && !away);
-        print.add(&(lead, told.is_some(), ordered, waits, deposed));
+        let Self { request: _, address, away } = self;
+        assert!(self.offered_until().is_none() && address.is_none() && !away);
+        print.add(&(self.is_to_lead(), self.is_ordered(), self.waits(), self.is_deposed()));
     }
 }
 
 impl Front {
     /// It is to lead: an operator says so, or the virtual address has come.
     pub(in crate::front) fn take_role(&mut self, now: Mono) {
-        (self.wish.waits, self.wish.deposed, self.wish.offered) = (false, false, None);
-        self.wish.told = Some(now);
+        self.take_role_for(now, false, Terms::Unlimited);
+    }
+
+    /// It is to lead by then, or to let it be: the twin gives its role away.
+    pub(in crate::front) fn take_role_by(&mut self, now: Mono, until: Mono) {
+        self.take_role_for(now, false, Terms::Offered { until });
+    }
+
+    fn take_role_for(&mut self, now: Mono, ordered: bool, terms: Terms) {
         self.futile = 0;
         self.heartbeat = now;
-        if !core::mem::replace(&mut self.wish.lead, true) {
+        if !self.role.is_to_lead() {
             self.phase = Phase::Pausing { until: now };
         }
+        self.role.lead(now, ordered, terms);
     }
 
     /// An operator says that it is to lead.
     pub(in crate::front) fn order(&mut self, now: Mono) {
         tracing::info!(target: "tmr_core::front::role", "activated by command");
         self.failover = Failover::default();
-        self.take_role(now);
-        self.wish.ordered = true;
+        self.take_role_for(now, true, Terms::Unlimited);
     }
 
     /// It was told to lead after it last knew that it did: whoever has claimed a higher epoch
     /// meanwhile did so before that.
     pub(in crate::front) fn was_told_since(&self) -> bool {
         let confirmed = self.confirmed_at();
-        self.wish.told.is_some_and(|told| confirmed.is_none_or(|at| at < told))
+        self.role.told().is_some_and(|told| confirmed.is_none_or(|at| at < told))
     }
 
     /// The machine says whether it has the virtual address.
     pub(in crate::front) fn address(&mut self, now: Mono, here: bool) {
-        match (self.wish.address.replace(here), here) {
+        match (self.role.address.replace(here), here) {
             (Some(false), true) => {
                 tracing::info!(
                     target: "tmr_core::front::role",
@@ -94,12 +214,14 @@ impl Front {
                     target: "tmr_core::front::role",
                     "the virtual address is here: leading as soon as nobody does"
                 );
-                self.wish.waits = !self.wish.lead;
+                if !self.role.is_to_lead() {
+                    self.role.stand_by();
+                }
             }
             (Some(true), false) => {
                 tracing::info!(target: "tmr_core::front::role", "the virtual address has gone");
-                self.wish.waits = false;
-                if !matches!(self.phase, Phase::Leading { .. }) && !self.wish.ordered {
+                self.role.wait_no_more();
+                if !matches!(self.phase, Phase::Leading { .. }) && !self.role.is_ordered() {
                     self.stand_by();
                 }
             }
@@ -112,15 +234,13 @@ impl Front {
         self.phase = Phase::Standby;
         self.silenced = false;
         self.futile = 0;
-        (self.wish.lead, self.wish.ordered, self.wish.deposed) = (false, false, false);
-        self.wish.offered = None;
-        self.wish.waits = self.wish.address == Some(true);
+        self.role.stand_by();
     }
 
     /// Takes the role if it waits for nobody to lead, and nobody does.
     pub(in crate::front) fn lead_if_nobody_does(&mut self, now: Mono) {
         let sure = self.twin_awaited() <= now;
-        if self.wish.waits && self.could_serve() && sure && !self.somebody_leads() {
+        if self.role.waits() && self.could_serve() && sure && !self.somebody_leads() {
             tracing::info!(
                 target: "tmr_core::front::role",
                 "the virtual address is here and nobody leads: taking the lead"
@@ -179,14 +299,14 @@ impl Front {
 
     /// The address is here, and another front leads: it is better there.
     pub(in crate::front) fn is_misplaced(&self) -> bool {
-        let here = self.wish.waits && self.wish.address == Some(true);
+        let here = self.role.waits() && self.role.has_address();
         here && self.somebody_leads() && !self.failover.keeps_address()
     }
 
     /// Tells whoever moves the address, when that changes.
     pub(in crate::front) fn tell_away(&mut self, out: &mut Vec<Intent>) {
         let away = self.is_misplaced();
-        if core::mem::replace(&mut self.wish.away, away) != away {
+        if core::mem::replace(&mut self.role.away, away) != away {
             out.push(VipRequest::GiveAway(away).into());
         }
     }

@@ -37,7 +37,7 @@ impl Front {
             self.beat(now, out);
         }
         self.claim_timers(now, out);
-        if self.wish.offered.is_some_and(|until| until <= now) {
+        if self.role.offered_until().is_some_and(|until| until <= now) {
             tracing::warn!(
                 target: "tmr_core::front::timing",
                 "the role that the twin gives away could not be taken in time"
@@ -57,12 +57,13 @@ impl Front {
         let epoch = self.phase.epoch().unwrap_or_default();
         let (committed, serves) = (self.log.committed(), self.serves(now));
         let order = Order::Confirm { epoch, committed, serves };
-        let stuck = self.wish.lead && self.phase.epoch().is_none() && !self.could_claim();
+        let stuck = self.role.is_to_lead() && self.phase.epoch().is_none() && !self.could_claim();
         // Who stands by is told of nothing that others change, as the birth of a group; and what
         // the one that leads was told is old.
         let still = matches!(self.phase, Phase::Standby | Phase::Leading { .. });
         let unsure = still && !self.has_two_members();
-        let asks = self.wish.deposed || self.wish.waits || self.futile > 0 || stuck || unsure;
+        let asks =
+            self.role.is_deposed() || self.role.waits() || self.futile > 0 || stuck || unsure;
         let asks = asks || self.silenced || self.misses_clocks(now) || self.doubt.is_some();
         let doubled = [0, 1, 2].map(|index| self.is_doubled(index));
         let backends = self.backends.iter_mut().zip(doubled);
@@ -86,7 +87,7 @@ impl Front {
             Phase::Pausing { until }
                 if until.max(self.twin_awaited()) <= now && self.could_claim() =>
             {
-                self.wish.deposed = false;
+                self.role.looks_no_more();
                 self.claim(now, out);
             }
             Phase::Claiming { .. }
@@ -131,7 +132,7 @@ impl Front {
         let [flights, strange] = self.calls.deadlines();
         let twin = self.twin.as_ref().and_then(Twin::deadline);
         let handover = self.failover.deadline();
-        let offered = self.wish.offered.map(|at| Deadline { at, reason: "role offered" });
+        let offered = self.role.offered_until().map(|at| Deadline { at, reason: "role offered" });
         let doubled = self.redial_due().map(|at| Deadline { at, reason: "look an address up" });
         let single = [Some(heartbeat), claim, flights, strange, twin, handover, offered, doubled];
         let first = backends.chain(single.into_iter().flatten()).min();

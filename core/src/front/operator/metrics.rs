@@ -57,7 +57,7 @@ impl At<'_> {
         .is(&[], u8::from(front.could_serve()));
         page.gauge("tmrd_fenced", "Whether backends keep two fronts from granting the same seat.")
             .is(&[], u8::from(!front.config.unfenced));
-        if let Some(here) = front.wish.address {
+        if let Some(here) = front.role.address() {
             page.gauge("tmrd_virtual_ip", "Whether this machine has the virtual address.")
                 .is(&[], u8::from(here));
         }

@@ -332,7 +332,7 @@ impl Front {
     pub(in crate::front) fn twin_machine_could(&self, now: Mono) -> Result<(), String> {
         let Some(theirs) = self.twin_machine(now) else { return Ok(()) };
         could_serve(Whose::Theirs, &theirs).map_err(|why| format!("cannot take over: {why}"))?;
-        if self.wish.address != Some(true) {
+        if !self.role.has_address() {
             return Ok(());
         }
         could_take(Whose::Theirs, &theirs, Some(&self.machine_report(now))).map_err(|why| {
@@ -342,7 +342,7 @@ impl Front {
 
     /// Which machines could take the virtual address; `None`: there is none.
     pub(in crate::front) fn address_status(&self, now: Mono) -> Option<AddressStatus> {
-        self.wish.address?;
+        self.role.address()?;
         let (ours, theirs) = (self.machine_report(now), self.twin_machine(now));
         let this = shown(Whose::Ours, &ours, theirs.as_ref());
         let other = match &theirs {

@@ -30,7 +30,7 @@ impl Front {
         desk.obey(config.policy.clone());
         if config.virtual_ips.is_empty() {
             // The role is set by command.
-            (self.wish.address, self.wish.waits) = (None, false);
+            self.role.forget_address();
         }
         self.config.retry = config.retry;
         if self.config.virtuals != config.virtuals {

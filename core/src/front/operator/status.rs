@@ -153,7 +153,7 @@ impl At<'_> {
             epoch: front.phase.epoch().unwrap_or(front.highest).round,
             fenced: !front.config.unfenced,
             cluster: front.log.group().map(|group| group.to_string()),
-            virtual_ip: front.wish.address,
+            virtual_ip: front.role.address(),
             address: front.address_status(self.now.mono),
             failover_trouble: front.failover.trouble.clone(),
             obstacle: front.obstacle(),

@@ -148,12 +148,12 @@ impl Front {
             let missing = self.missing();
             return Some(format!("a new group needs all three backends once; missing: {missing}"));
         }
-        if self.wish.lead && !leads && !self.could_serve() {
+        if self.role.is_to_lead() && !leads && !self.could_serve() {
             return Some(format!("fewer than two backends count; missing: {}", self.missing()));
         }
         // Who claims is told soon how the others stand.
         let waits = matches!(self.phase, Phase::Pausing { .. }) && !self.config.unfenced;
-        if self.wish.lead && waits && self.remembers() && !self.has_two_members() {
+        if self.role.is_to_lead() && waits && self.remembers() && !self.has_two_members() {
             let missing = self.not_counted();
             return Some(format!("fewer than two members of the group count; missing: {missing}"));
         }
@@ -174,7 +174,7 @@ impl Front {
 
     /// Says in the log what keeps this front from leading, once for each thing that does.
     pub(in crate::front) fn log_obstacle(&mut self) {
-        if !self.wish.lead {
+        if !self.role.is_to_lead() {
             return;
         }
         let obstacle = self.obstacle();

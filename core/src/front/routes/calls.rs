@@ -77,7 +77,7 @@ impl Front {
         } else if Desk::is_timeless(&request) || self.begins(now.mono) {
             let (calls, mut context) = self.with_calls();
             calls.serve(now, Call { link, until, request: &request, bytes }, &mut context, out);
-        } else if self.wish.lead || link.is_passed() || self.may_pass() {
+        } else if self.role.is_to_lead() || link.is_passed() || self.may_pass() {
             self.not_decided(now.mono, link, &request);
             self.calls.park(ParkedCall { link, until, call: request });
         } else {

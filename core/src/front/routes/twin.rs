@@ -225,7 +225,7 @@ impl Front {
     /// The part of a twin that takes calls of this front's clients; `None`: there is none, or this
     /// front leads or is about to.
     fn other_part(&self) -> Option<Part> {
-        let quiet = matches!(self.phase, Phase::Standby) || self.wish.deposed;
+        let quiet = matches!(self.phase, Phase::Standby) || self.role.is_deposed();
         self.twin.as_ref().filter(|_| quiet).and_then(Twin::takes_calls)
     }
 
@@ -376,7 +376,7 @@ impl Front {
     /// A front that does not even try to lead, or gives its role away, keeps no call of its twin's
     /// clients.
     pub(in crate::front) fn guests_settle(&mut self, out: &mut Vec<Intent>) {
-        let quiet = matches!(self.phase, Phase::Standby) || self.wish.deposed;
+        let quiet = matches!(self.phase, Phase::Standby) || self.role.is_deposed();
         if quiet || self.failover.holds_back() {
             self.calls.drop_passed(out);
         }
