@@ -8,6 +8,7 @@
 //! counted (that is [`log`](crate::log)).
 
 mod calls;
+mod config;
 mod host;
 mod leadership;
 #[cfg(feature = "model")]
@@ -22,33 +23,33 @@ mod unfenced;
 mod usage;
 
 use crate::admin::Entrance;
-use crate::config::{Policy, Twin as TwinConfig};
-use crate::desk::{HandleKey, Identity};
 use crate::history::History;
 use crate::io::{HistoryRequest, Input, Intent};
-use crate::link::{Address, Door, Frame, Link, Why};
-use crate::log::{ContainerId, Epoch, GroupId, Slot};
+use crate::link::{Door, Frame, Link, Why};
+use crate::log::{Epoch, GroupId, Slot};
 use crate::random::Random;
-use crate::time::{Deadline, Duration, Mono, Now};
+use crate::time::{Deadline, Mono, Now};
 use crate::wire::group::{Order, Report, decode};
-use crate::wire::twin::{Placed, Tell, Version};
+use crate::wire::twin::{Placed, Version};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use calls::Calls;
 pub use calls::{Copied, Review, Reviewed, review};
-use leadership::claim::{LogRecovery, PartialState};
+pub use config::Config;
+use leadership::claim::PartialState;
 use leadership::date::GroupDate;
 use leadership::failover::{self, Failover};
 use leadership::fence::Confirmations;
 use leadership::memory::Doubt;
+use leadership::phase::Phase;
 use leadership::recovery::Recovery;
 use leadership::role::Role;
 use leadership::vigil::Vigil;
 #[cfg(feature = "model")]
 #[doc(hidden)]
 pub use model::{Fingerprint, Timer};
-use operator::{Compared, Observed, Operator, Surroundings};
+use operator::Operator;
 pub use operator::{Notice, Script};
 use replication::backend_link::{BackendLink, OrderPurpose};
 use replication::membership::Remembered;
@@ -56,70 +57,6 @@ use replication::replicated_log::ReplicatedLog;
 use twin::Twin;
 use unfenced::Unfenced;
 use usage::Usage;
-
-/// What a front is told at its start.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// Who it says it is.
-    pub identity: Identity,
-    /// The three backends.
-    pub backends: [Address; 3],
-    /// Longest pause before a backend is dialled again.
-    pub retry: Duration,
-    /// All three backends are stock servers, which cannot promise.
-    pub unfenced: bool,
-    /// Virtual containers that the operator named: which, and the serial if one was chosen. Lists
-    /// of serials are what joins containers without a CmActId; none share a serial.
-    pub virtuals: Vec<(ContainerId, Option<u32>)>,
-    /// Clean-up time of a client that asks for none.
-    pub cleanup: Duration,
-    /// What stands against an access.
-    pub policy: Policy,
-    /// The other front, as configured; `None`: there is none.
-    pub twin: Option<TwinConfig>,
-    /// Its id: drawn anew at every start and never 0, so that no epoch is ever used twice.
-    pub front: u32,
-    /// What handle numbers are made with: of the group key.
-    pub handle_key: HandleKey,
-    /// Entropy for everything this node draws; 32 fresh bytes at every start.
-    pub seed: [u8; 32],
-}
-
-/// How far this front has come to lead.
-#[derive(Clone, Debug)]
-enum Phase {
-    /// It was not told to.
-    Standby,
-    /// Its claim was refused or led nowhere; the next one follows at this time.
-    Pausing { until: Mono },
-    /// Promises are being collected.
-    Claiming { epoch: Epoch },
-    /// The copies of those who promised are being read.
-    Reading(Box<LogRecovery>),
-    /// A group is being born: its name goes to all three.
-    Founding { epoch: Epoch, group: GroupId },
-    /// What was read is proposed again; `need` backends must have it up to this slot.
-    Reproposing { epoch: Epoch, upto: Slot, need: usize },
-    /// An operator has it make a new group: what was read goes to the backends.
-    Recovering { epoch: Epoch },
-    /// It leads.
-    Leading { epoch: Epoch },
-}
-
-impl Phase {
-    /// The epoch under which this front writes, or is about to.
-    fn epoch(&self) -> Option<Epoch> {
-        match self {
-            Self::Standby | Self::Pausing { .. } => None,
-            Self::Reading(reading) => Some(reading.epoch),
-            Self::Claiming { epoch }
-            | Self::Founding { epoch, .. }
-            | Self::Reproposing { epoch, .. }
-            | Self::Recovering { epoch }
-            | Self::Leading { epoch } => Some(*epoch),
-        }
-    }
-}
 
 /// Numbers for the links that a front dials: odd ones, none of which comes again.
 #[derive(Clone, Copy, Debug, Default)]
@@ -428,45 +365,6 @@ impl Front {
     #[must_use]
     pub fn history(&self) -> &History {
         self.usage.history()
-    }
-
-    /// The last thing of a step: an operator is shown what is another way than it was.
-    fn observe(&mut self, now: Now) {
-        let observed = Observed {
-            part: self.part(now.mono),
-            backends: self.backends.each_ref().map(BackendLink::is_up),
-            twin: self.twin.as_ref().map(Twin::stands),
-            address: self.role.address(),
-        };
-        let leader = match self.phase {
-            Phase::Leading { epoch } => Some(epoch),
-            _ => self.twin_epoch(),
-        };
-        let epoch = self.phase.epoch().unwrap_or(self.highest).round;
-        let Self { operator, backends, twin, .. } = self;
-        let surroundings = Surroundings { backends, twin: twin.as_ref(), epoch };
-        operator.observe(now, observed, leader, &surroundings);
-    }
-
-    /// Tells the twin what this configuration says of what both must have alike.
-    fn tell_settings(&mut self, now: Mono, out: &mut Vec<Intent>) {
-        let Some(twin) = &mut self.twin else { return };
-        let tell = self.operator.told_configuration().filter(|_| twin.speaks(Version::SETTINGS));
-        twin.tell(now, &tell.unwrap_or_else(|| Tell::Shared(twin::shared(&self.config))), out);
-    }
-
-    /// Follows the twin if its configuration was changed later, or has it follow; and keeps in what
-    /// the two differ.
-    fn compare_configurations(&mut self, now: Mono, out: &mut Vec<Intent>) {
-        let Some(Compared { differs, tells }) = self.operator.compare_configurations(out) else {
-            return;
-        };
-        if let Some(twin) = &mut self.twin {
-            twin.differ(differs);
-        }
-        if tells {
-            self.tell_settings(now, out);
-        }
     }
 
     /// Lends the usage history what it records by.

@@ -8,6 +8,8 @@ pub(super) mod failover;
 pub(super) mod fence;
 pub(super) mod loss;
 pub(super) mod memory;
+pub(super) mod phase;
+pub(super) mod readiness;
 pub(super) mod recovery;
 pub(super) mod reports;
 pub(super) mod role;

@@ -120,7 +120,7 @@ impl ConfigSync {
 
 impl Operator {
     /// An operator wants this text stored, which a front would take. `link`: where the operator waits.
-    pub(super) fn store(&mut self, link: Link, text: String, out: &mut Vec<Intent>) {
+    pub(in crate::front) fn store(&mut self, link: Link, text: String, out: &mut Vec<Intent>) {
         self.config_sync.storing = Some(Asker::Page(link));
         out.push(HostRequest::StoreConfig(text).into());
     }

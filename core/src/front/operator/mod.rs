@@ -4,13 +4,10 @@
 //! What lives here: the admin pages with whoever is signed in at them, and what is kept for them alone. It is
 //! told what happens and decides nothing: a command goes back to the front as a value.
 
-mod admin_requests;
 mod config_sync;
 mod events;
 mod metrics;
 mod own_machine;
-mod readiness;
-mod reconfigure;
 mod status;
 
 use super::usage::Denial;
@@ -32,9 +29,9 @@ pub(super) use events::{Observed, Surroundings};
 use metrics::LeaderChanges;
 use own_machine::OwnMachine;
 pub use own_machine::{Notice, Script};
-pub(super) use reconfigure::places;
+pub(super) use own_machine::{address_status, could_take_over};
 use serde_json::Value;
-pub(super) use status::At;
+pub(super) use status::{At, holder};
 
 /// What is kept for an operator.
 #[derive(Debug)]

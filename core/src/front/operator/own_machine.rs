@@ -8,7 +8,6 @@
 //! this: of them nothing is known, and nothing is refused.
 
 use crate::admin::status::{AddressStatus, CouldTake};
-use crate::front::{Front, Phase};
 use crate::limits::{
     STARTING, TRACK_CALLS, TRACK_INSTANCES, TRACK_INTERVAL_MAX, TRACK_KEPT, TRACK_NAME,
     TRACK_SETTLES, TRACK_SILENT, TWIN_REASON_TEXT,
@@ -316,41 +315,36 @@ fn shown(whose: Whose, report: &MachineReport, other: Option<&MachineReport>) ->
     }
 }
 
-impl Front {
-    /// What this front knows of its machine. Only one that stands by says whether it could serve.
-    pub(in crate::front) fn machine_report(&self, now: Mono) -> MachineReport {
-        let stands_by = matches!(self.phase, Phase::Standby);
-        let unready = if stands_by { self.readiness(now).err() } else { None };
-        self.operator.machine_report(now, unready)
+/// Whether a twin could serve, and its machine take the virtual address, if that is on the one of this
+/// front, of which `ours` tells.
+///
+/// # Errors
+/// Why not, in words that follow "the twin".
+pub(in crate::front) fn could_take_over(
+    theirs: &MachineReport,
+    ours: &MachineReport,
+    has_address: bool,
+) -> Result<(), String> {
+    could_serve(Whose::Theirs, theirs).map_err(|why| format!("cannot take over: {why}"))?;
+    if !has_address {
+        return Ok(());
     }
+    could_take(Whose::Theirs, theirs, Some(ours)).map_err(|why| {
+        format!("cannot take over, for the virtual address would go to nobody: {why}")
+    })
+}
 
-    /// Whether the twin could serve, and its machine take the virtual address if that is here.
-    /// Nothing stands against a twin that tells nothing of its machine.
-    ///
-    /// # Errors
-    /// Why not, in words that follow "the twin".
-    pub(in crate::front) fn twin_machine_could(&self, now: Mono) -> Result<(), String> {
-        let Some(theirs) = self.twin_machine(now) else { return Ok(()) };
-        could_serve(Whose::Theirs, &theirs).map_err(|why| format!("cannot take over: {why}"))?;
-        if !self.role.has_address() {
-            return Ok(());
-        }
-        could_take(Whose::Theirs, &theirs, Some(&self.machine_report(now))).map_err(|why| {
-            format!("cannot take over, for the virtual address would go to nobody: {why}")
-        })
-    }
-
-    /// Which machines could take the virtual address; `None`: there is none.
-    pub(in crate::front) fn address_status(&self, now: Mono) -> Option<AddressStatus> {
-        self.role.address()?;
-        let (ours, theirs) = (self.machine_report(now), self.twin_machine(now));
-        let this = shown(Whose::Ours, &ours, theirs.as_ref());
-        let other = match &theirs {
-            Some(theirs) => shown(Whose::Theirs, theirs, Some(&ours)),
-            None => CouldTake { could_take: None, reason: None },
-        };
-        Some(AddressStatus { this, other })
-    }
+/// Which machines could take the virtual address, as status shows it.
+pub(in crate::front) fn address_status(
+    ours: &MachineReport,
+    theirs: Option<&MachineReport>,
+) -> AddressStatus {
+    let this = shown(Whose::Ours, ours, theirs);
+    let other = match theirs {
+        Some(theirs) => shown(Whose::Theirs, theirs, Some(ours)),
+        None => CouldTake { could_take: None, reason: None },
+    };
+    AddressStatus { this, other }
 }
 
 #[cfg(test)]

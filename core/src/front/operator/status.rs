@@ -131,7 +131,7 @@ pub(in crate::front) fn holder(seat: &Grant) -> String {
 
 impl At<'_> {
     /// Returns the answer to what was asked at the admin pages.
-    pub(super) fn answer(&self, asked: &Asked<'_>) -> Reply {
+    pub(in crate::front) fn answer(&self, asked: &Asked<'_>) -> Reply {
         asked.answer(&self.front.operator.admin, self)
     }
 

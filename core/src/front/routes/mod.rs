@@ -2,4 +2,6 @@
 //! made here.
 
 mod calls;
+mod operator;
+pub(super) mod reconfigure;
 mod twin;

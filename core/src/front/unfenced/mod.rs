@@ -32,7 +32,7 @@ mod takeover_test;
 use super::twin::Twin;
 use super::{Config, Front};
 use crate::config;
-use crate::front::operator::places;
+use crate::front::routes::reconfigure::places;
 use crate::io::{FrontEvent, HostEvent, Input, Intent};
 use crate::link::{Callee, Frame, Link};
 use crate::log::{ContainerId, DiskId, Epoch, GroupId};

@@ -1,0 +1,146 @@
+//! Between an operator and the rest of the front: commands of the admin pages, what is shown there, and
+//! the configuration that both fronts keep alike.
+
+use crate::admin::status::AddressStatus;
+use crate::admin::{Command, Rights};
+use crate::front::operator::{
+    At, Compared, Observed, Surroundings, address_status, could_take_over, holder,
+};
+use crate::front::replication::backend_link::BackendLink;
+use crate::front::twin::{self, Twin};
+use crate::front::{Front, Phase};
+use crate::io::{Intent, VipRequest};
+use crate::link::Link;
+use crate::log::Handle;
+use crate::time::{Mono, Now};
+use crate::wire::twin::{MachineReport, Tell, Version};
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::net::IpAddr;
+
+impl Front {
+    /// A request at the admin pages; `checked`: the rights of the password that came with it.
+    pub(in crate::front) fn http(
+        &mut self,
+        now: Now,
+        link: Link,
+        request: &[u8],
+        checked: Option<Rights>,
+        out: &mut Vec<Intent>,
+    ) {
+        let Some(asked) = self.operator.admit(now, link, request, checked, out) else { return };
+        let reply = At { front: self, now }.answer(&asked);
+        match self.operator.reply(now, &asked, reply, out) {
+            Some(Command::Activate) => {
+                self.order(now.mono);
+                self.timers(now.mono, out);
+            }
+            Some(Command::Failover) => {
+                self.begin_failover(now.mono);
+            }
+            Some(Command::Notify(notice)) => {
+                self.operator.notified(now.mono, notice);
+                out.push(VipRequest::Look.into());
+            }
+            Some(Command::Release(handle)) => self.take_back(now, handle),
+            Some(Command::ReleaseFrom(address)) => self.take_all_back(now, address),
+            Some(Command::Recover) => self.recover(now, link, out),
+            Some(Command::Store(text)) => self.operator.store(link, text, out),
+            None => {}
+        }
+    }
+
+    /// A password was checked.
+    pub(in crate::front) fn verified(
+        &mut self,
+        now: Now,
+        link: Link,
+        granted: Option<Rights>,
+        out: &mut Vec<Intent>,
+    ) {
+        if let Some(request) = self.operator.verified(now, link, granted, out) {
+            self.http(now, link, &request, granted, out);
+        }
+    }
+
+    /// An operator takes all handles of an address back. It is one event, however many there are.
+    fn take_all_back(&mut self, now: Now, address: IpAddr) {
+        let handles = self.calls.desk().held_from(address, self.log.speculative_state());
+        let text = format!("all {} handles of {address} taken back", handles.len());
+        self.operator.note(now.wall, "seat", text);
+        for handle in handles {
+            self.give_back(handle, "an operator took back all of its address");
+        }
+    }
+
+    /// An operator takes a handle back.
+    fn take_back(&mut self, now: Now, handle: Handle) {
+        let Some(seat) = self.log.speculative_state().seat(handle) else { return };
+        let text = format!("handle {handle} ({}) taken back from {}", seat.held, holder(seat));
+        self.operator.note(now.wall, "seat", text);
+        self.give_back(handle, "an operator took it back");
+    }
+
+    /// The last thing of a step: an operator is shown what is another way than it was.
+    pub(in crate::front) fn observe(&mut self, now: Now) {
+        let observed = Observed {
+            part: self.part(now.mono),
+            backends: self.backends.each_ref().map(BackendLink::is_up),
+            twin: self.twin.as_ref().map(Twin::stands),
+            address: self.role.address(),
+        };
+        let leader = match self.phase {
+            Phase::Leading { epoch } => Some(epoch),
+            _ => self.twin_epoch(),
+        };
+        let epoch = self.phase.epoch().unwrap_or(self.highest).round;
+        let Self { operator, backends, twin, .. } = self;
+        let surroundings = Surroundings { backends, twin: twin.as_ref(), epoch };
+        operator.observe(now, observed, leader, &surroundings);
+    }
+
+    /// Tells the twin what this configuration says of what both must have alike.
+    pub(in crate::front) fn tell_settings(&mut self, now: Mono, out: &mut Vec<Intent>) {
+        let Some(twin) = &mut self.twin else { return };
+        let tell = self.operator.told_configuration().filter(|_| twin.speaks(Version::SETTINGS));
+        twin.tell(now, &tell.unwrap_or_else(|| Tell::Shared(twin::shared(&self.config))), out);
+    }
+
+    /// Follows the twin if its configuration was changed later, or has it follow; and keeps in what
+    /// the two differ.
+    pub(in crate::front) fn compare_configurations(&mut self, now: Mono, out: &mut Vec<Intent>) {
+        let Some(Compared { differs, tells }) = self.operator.compare_configurations(out) else {
+            return;
+        };
+        if let Some(twin) = &mut self.twin {
+            twin.differ(differs);
+        }
+        if tells {
+            self.tell_settings(now, out);
+        }
+    }
+
+    /// What this front knows of its machine. Only one that stands by says whether it could serve.
+    pub(in crate::front) fn machine_report(&self, now: Mono) -> MachineReport {
+        let stands_by = matches!(self.phase, Phase::Standby);
+        let unready = if stands_by { self.readiness(now).err() } else { None };
+        self.operator.machine_report(now, unready)
+    }
+
+    /// Whether the twin could serve, and its machine take the virtual address if that is here.
+    /// Nothing stands against a twin that tells nothing of its machine.
+    ///
+    /// # Errors
+    /// Why not, in words that follow "the twin".
+    pub(in crate::front) fn twin_machine_could(&self, now: Mono) -> Result<(), String> {
+        let Some(theirs) = self.twin_machine(now) else { return Ok(()) };
+        could_take_over(&theirs, &self.machine_report(now), self.role.has_address())
+    }
+
+    /// Which machines could take the virtual address; `None`: there is none.
+    pub(in crate::front) fn address_status(&self, now: Mono) -> Option<AddressStatus> {
+        self.role.address()?;
+        Some(address_status(&self.machine_report(now), self.twin_machine(now).as_ref()))
+    }
+}
