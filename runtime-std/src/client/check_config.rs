@@ -1,7 +1,8 @@
-//! `check-config`: says whether a front would take a configuration; on its own machine, also whether it
-//! could be used there, and whether the front that runs there would take it at a reload.
+//! `check-config`: says whether a front would take a configuration; on its own machine, also
+//! whether it could be used there, and whether the front that runs there would take it at a
+//! reload.
 //!
-//! What never lives here: what a reload looks at (that is `settings`, which a front itself goes by).
+//! What never lives here: the checks of a reload (`settings` has them, which a front itself uses).
 
 use super::http;
 use super::pages::Pages;

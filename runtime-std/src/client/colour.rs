@@ -1,4 +1,5 @@
-//! Colour on a terminal, for what must not be overlooked. Programs that read the output get none.
+//! Colour on a terminal, for lines that must not be overlooked. Programs that read the output get
+//! none.
 
 use std::env;
 use std::io::{self, IsTerminal};

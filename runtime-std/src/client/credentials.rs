@@ -1,5 +1,5 @@
-//! Who a request says that it comes from: a password or a token, from a file, or a password that somebody
-//! types.
+//! The credentials of a request: a password or a token from a file, or a password typed at a
+//! terminal.
 //!
 //! What never lives here: how a request is sent.
 

@@ -1,4 +1,4 @@
-//! `failover`: the role goes to the other front in good order.
+//! `failover`: gives the role to the other front in good order.
 
 use super::http;
 use super::pages::Pages;

@@ -1,8 +1,8 @@
-//! `client list`: what a server's containers hold, asked for with API calls alone.
+//! `client list`: lists the contents of a server's containers, by API calls alone.
 //!
-//! It takes no seat and begins nothing: product texts and TMR-Ids are only told to who holds a
-//! licence, so it takes a handle without a seat (no user limit) for a moment. It leaves that where
-//! the mode is denied, and where it would begin a usage period.
+//! It takes no seat and begins no usage period. A server tells product texts and TMR-Ids only to
+//! the holder of a licence, so the command takes a handle without a seat (no user limit) for a
+//! moment. It omits that if the mode is denied, or if it would begin a usage period.
 
 use super::listing::{Listed, Offered, as_json, as_text};
 use super::session::Session;

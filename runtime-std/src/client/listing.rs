@@ -1,4 +1,4 @@
-//! How licences are shown: as text of at most 100 columns, and as JSON with everything there is.
+//! The output of licences: as text of at most 100 columns, and as JSON with every field.
 
 use super::table::Table;
 use serde_json::{Value, json};

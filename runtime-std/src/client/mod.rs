@@ -1,7 +1,8 @@
-//! The other side: a licence client for people and scripts, and what reads the admin pages.
+//! The commands of clients: a licence client for people and scripts, and the commands that use
+//! admin pages.
 //!
-//! It speaks the protocol through core's own client, so it shows what a program gets, not what the
-//! server thinks.
+//! The licence client speaks the protocol through core's own client, so it shows what a program
+//! gets, not what the server believes.
 
 pub mod access;
 pub mod bench;

@@ -1,4 +1,4 @@
-//! Where the admin pages of a server are asked for: by a socket of its machine, or at an address.
+//! The place of a server's admin pages: a socket of its machine, or an address.
 
 use super::credentials::Credentials;
 use super::trust;

@@ -1,4 +1,4 @@
-//! `recover`: the operator's word after memory of the group was lost on two disks or on all.
+//! `recover`: the operator's decision after memory of the group was lost on two disks or on all.
 
 use super::colour::Colour;
 use super::{http, status};

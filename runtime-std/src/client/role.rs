@@ -1,4 +1,4 @@
-//! `notify` and `track`: what keepalived calls.
+//! `notify` and `track`: the commands that keepalived calls.
 
 use super::http::{self, Answer};
 use super::pages::Pages;

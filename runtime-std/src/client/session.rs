@@ -1,4 +1,4 @@
-//! A licence client's sockets: what core's [`Client`] wants done, done.
+//! A licence client's sockets: performs the intents of core's [`Client`].
 
 use crate::daemon::clock::Clock;
 use crate::daemon::dial::dial_within;

@@ -1,4 +1,4 @@
-//! `status` and `activate`: what an operator asks of a server's admin pages.
+//! `status` and `activate`: an operator's commands to a server's admin pages.
 
 use super::colour::Colour;
 use super::http;

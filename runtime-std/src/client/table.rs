@@ -1,4 +1,4 @@
-//! Columns for people.
+//! Tables of columns as text.
 
 use super::listing::cut;
 use std::fmt;

@@ -1,7 +1,7 @@
-//! Whom a client believes that speaks HTTPS: rustls over the connection that there is, for the present
-//! client also speaks by a Unix socket, bounds what it reads, and needs no connection twice.
+//! HTTPS of a client: rustls over an existing connection, because the client also speaks by a Unix
+//! socket, bounds what it reads, and uses no connection twice.
 //!
-//! What lives here: who vouches for a server, and why a server is not believed, in words.
+//! What lives here: the trusted authorities, and the messages for a server that is not trusted.
 
 use crate::daemon::{Failure, files};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};

@@ -1,8 +1,8 @@
 //! `demo`: three backends and two fronts on this machine as processes of their own, sample
-//! licences, and one address that follows the active front, as keepalived does it elsewhere.
+//! licences, and one address that follows the active front, as keepalived does elsewhere.
 //!
-//! What never lives here: anything that a server does. The five are what `backend` and `serve`
-//! start, and end when this process does, however it ends.
+//! What never lives here: anything that a server does. `backend` and `serve` are the five servers,
+//! and they end when this process does, for every cause of its end.
 
 mod child;
 mod drill;

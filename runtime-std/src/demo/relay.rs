@@ -1,5 +1,6 @@
-//! One address for clients that leads to the active front: what a virtual IP is elsewhere. Only that
-//! a connection to a front that goes on as a standby stays, for it passes its clients on.
+//! One address for clients that leads to the active front, in the place of a virtual IP. Unlike
+//! with one, a connection to a front that becomes the standby stays, because that front passes its
+//! clients' calls on.
 
 use crate::daemon::Failure;
 use std::collections::BTreeMap;

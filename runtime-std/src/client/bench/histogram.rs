@@ -1,5 +1,5 @@
-//! How long calls took, in a table of fixed size: a bench that runs for hours needs no more
-//! memory than one of a second.
+//! Durations of calls in a table of fixed size: a bench that runs for hours needs no more memory
+//! than one of a second.
 
 use std::time::Duration;
 

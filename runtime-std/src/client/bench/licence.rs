@@ -1,4 +1,4 @@
-//! A licence client under load: what it says on its connection.
+//! A licence client under load: the messages on its connection.
 
 use super::load::{Caller, Heard};
 use crate::daemon::entropy;

@@ -1,8 +1,9 @@
-//! Many clients on one thread: each has one call under way, and asks again when it is answered.
+//! Many clients on one thread: each has one call under way, and makes the next one when it is
+//! answered.
 //!
-//! What lives here: sockets that do not block, who may ask, and how long it took. What is said on
-//! them is a [`Caller`]'s, so that another server can be measured with the same loop. Everything
-//! is bounded: clients, time, and what is remembered of each call.
+//! What lives here: sockets that do not block, the turns of clients, and durations. A [`Caller`]
+//! makes the messages, so that another server can be measured with the same loop. Everything is
+//! bounded: clients, time, and the record of each call.
 
 use super::histogram::Histogram;
 use crate::daemon::Failure;

@@ -1,8 +1,8 @@
 //! `bench`: the load generator of every figure in the manual's measurements.
 //!
-//! One thread serves all clients, so that on a small machine the load takes as little as it can
-//! from what it measures. Handshakes, and seats that are held all the time, come before the first
-//! call that counts. Times are those that a client sees: from its request until its reply.
+//! One thread serves all clients, so that on a small machine the load takes as little as possible
+//! from the measured servers. Handshakes, and seats that are held all the time, come before the
+//! first call that counts. Durations are those of a client: from its request until its reply.
 
 pub mod histogram;
 mod licence;

@@ -1,4 +1,4 @@
-//! What a look at something came to, and how it is told.
+//! The result of one examination, and its text.
 
 use serde_json::{Value, json};
 use std::fmt::Write;

@@ -1,5 +1,5 @@
-//! The other servers of the group: are they there, do they belong together, and do the three parts
-//! of each licence agree.
+//! The other servers of the group: whether they are there and belong together, and whether the
+//! three parts of each licence agree.
 
 use super::finding::Findings;
 use tmr_core::config::Config;

@@ -1,5 +1,5 @@
-//! Is `keepalived.conf` right for a front: its addresses, the two track scripts, who may take the
-//! address back.
+//! Checks that `keepalived.conf` is right for a front: its addresses, the two track scripts, and
+//! the rules for taking the address back.
 
 use super::finding::Findings;
 use std::net::IpAddr;

@@ -1,5 +1,5 @@
-//! This machine: files, ports, clock, addresses, keepalived's process. Works without root; what
-//! only root may see is said to be unseen.
+//! This machine: files, ports, clock, addresses, keepalived's process. It works without root, and
+//! reports what only root may see as unseen.
 
 use super::finding::Findings;
 use crate::daemon::exit::words;

@@ -1,8 +1,8 @@
-//! `doctor`: looks at a front, its machine and the other four, and says in plain words what is wrong
-//! and what to do.
+//! `doctor`: examines a front, its machine and the other four, and says in plain words what is
+//! wrong and what to do.
 //!
-//! What lives here: what is looked at, in which order. Each look is a function that makes findings
-//! out of what was seen. What never lives here: a change of anything.
+//! What lives here: the examinations and their order. Each is a function that makes findings out
+//! of facts. What never lives here: a change of anything.
 
 mod finding;
 mod group;

@@ -1,5 +1,5 @@
-//! Asks the other servers of a group themselves, with the group key: who they are, what they hold,
-//! what time it is there. Nothing changes by it.
+//! Asks the other servers of a group themselves, with the group key: their identity, their parts,
+//! and their time. It changes nothing.
 
 use crate::client::session::Session;
 use crate::daemon::dial::dial;

@@ -1,4 +1,4 @@
-//! What the front of this machine says of itself, and where the virtual address is.
+//! The status of the front of this machine, and the place of the virtual address.
 
 use super::finding::Findings;
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! `report`: what the usage history of one front, or of both, comes to.
+//! `report`: summarises the usage history of one front, or of both.
 
 mod merge;
 mod print;

@@ -1,6 +1,6 @@
-//! Adding up. Of a licence, and of its days, seats and hours are what was in use of it, seats that
-//! linger and stations that share one as they count; of a user or host they are what its accesses
-//! took.
+//! The sums of a report. For a licence, and for its days, seats and hours are its use, with seats
+//! that linger and shared stations as they count; for a user or host they are the seats that its
+//! accesses took.
 
 use crate::daemon::cli::ReportBy;
 use std::collections::BTreeMap;

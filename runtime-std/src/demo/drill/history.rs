@@ -1,8 +1,8 @@
-//! What clients were told in the drill, and what may not be among it.
+//! The clients' answers in the drill, and the checks of them.
 //!
 //! A seat is in a client's hands from the moment its grant arrived until the moment its release is
-//! sent: both lie within the time that it is really taken, so what is counted here can only be less
-//! than what a server has.
+//! sent. Both lie within the time for which it is really taken, so the count here is never above
+//! the server's.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};

@@ -1,10 +1,10 @@
-//! `demo --drill`: clients work while servers are killed, frozen and started again, and what they
-//! were told is compared with what the servers have.
+//! `demo --drill`: clients work while servers are killed, frozen and started again, and their
+//! answers are compared with the servers' state.
 //!
-//! What lives here: the steps. What never lives here: what a front does about them. A step lets the
-//! clients work, does something to a server, waits for what must follow, and lets them work on.
-//! Then they halt with what they hold: every handle in a client's hands must be one that the front
-//! that leads lists, and must answer.
+//! What lives here: the steps. What never lives here: a front's reaction. A step lets the clients
+//! work, does something to a server, waits for the consequence, and lets them continue. Then they
+//! pause with their handles: the front that leads must list every handle in a client's hands, and
+//! every handle must answer.
 
 mod clients;
 mod history;

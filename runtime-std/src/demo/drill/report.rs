@@ -1,4 +1,4 @@
-//! What the drill found, as a table for an operator or as one JSON value.
+//! The result of the drill, as a table for an operator or as one JSON value.
 
 use super::clients::{CLIENTS, KEEPERS};
 use super::history::{Counts, History};
