@@ -507,7 +507,7 @@ impl World {
             self.moment(Moment::Call, host, None, conn);
         }
         self.with(host, |hub, now, out| {
-            hub.received(now, [Arrived { link, frames, partial }], out)
+            hub.received(now, [Arrived { link, frames, partial }], out);
         });
     }
 
