@@ -38,5 +38,4 @@ mod vector_test;
 
 pub(crate) use group::OTHER_KEY;
 pub use key::GroupKey;
-pub use sealer::Sealer;
 pub use stream::Stream;

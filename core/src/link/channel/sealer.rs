@@ -22,7 +22,7 @@ pub(super) enum End {
 }
 
 /// The sending half of a stream whose handshake is over.
-pub struct Sealer(pub(super) Kind);
+pub(super) struct Sealer(pub(super) Kind);
 
 pub(super) enum Kind {
     /// As it is: the admin door.
@@ -41,20 +41,9 @@ pub(super) struct Batches {
     pub(super) counted: Counted,
 }
 
-impl core::fmt::Debug for Sealer {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str(match self.0 {
-            Kind::Plain => "Sealer(plain)",
-            Kind::Messages(..) => "Sealer(messages)",
-            Kind::Batches(_) => "Sealer(batches)",
-            Kind::Twin(_) => "Sealer(twin)",
-        })
-    }
-}
-
 impl Sealer {
     /// As [`Stream::seal`](super::Stream::seal).
-    pub fn seal(&mut self, frames: &[Vec<u8>], wire: &mut Vec<u8>) {
+    pub(super) fn seal(&mut self, frames: &[Vec<u8>], wire: &mut Vec<u8>) {
         match &mut self.0 {
             Kind::Plain => frames.iter().for_each(|frame| wire.extend_from_slice(frame)),
             Kind::Messages(cipher, end) => {

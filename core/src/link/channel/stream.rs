@@ -91,8 +91,6 @@ enum Sending {
     /// Frames that came before the handshake was over.
     Held(Vec<Vec<u8>>),
     Here(Sealer),
-    /// See [`Stream::split`].
-    Taken,
 }
 
 impl core::fmt::Debug for Stream {
@@ -442,26 +440,10 @@ impl Stream {
     /// Appends to `wire` the bytes that carry `frames`: an envelope for each on a client link, as
     /// few as possible for a batch, the frame itself on the admin door. Before the handshake is
     /// over the frames are held, and go out with the [`open`](Self::open) that ends it.
-    ///
-    /// # Panics
-    /// After [`split`](Self::split).
     pub fn seal(&mut self, frames: &[Vec<u8>], wire: &mut Vec<u8>) {
         match &mut self.sending {
             Sending::Held(held) => held.extend_from_slice(frames),
             Sending::Here(sealer) => sealer.seal(frames, wire),
-            Sending::Taken => panic!("seal after split"),
-        }
-    }
-
-    /// Takes the sending half out, for a second thread; `seal` must not be called here afterwards.
-    /// `None` before the handshake is over.
-    pub fn split(&mut self) -> Option<Sealer> {
-        match core::mem::replace(&mut self.sending, Sending::Taken) {
-            Sending::Here(sealer) => Some(sealer),
-            other => {
-                self.sending = other;
-                None
-            }
         }
     }
 }

@@ -130,24 +130,13 @@ fn requests_made_too_early_go_out_when_they_can() {
     client.seal(&[vec![1, 0, 0, 0]], &mut out);
     client.seal(&[vec![2, 0, 0, 0]], &mut out);
     assert_eq!(out.len(), greeting);
-    assert!(client.split().is_none(), "the handshake is not over");
+    assert!(!client.greeted(), "the handshake is not over");
     server.open(&out, &mut back, &mut frames).unwrap();
     out.clear();
     client.open(&back, &mut out, &mut frames).unwrap();
     server.open(&out, &mut Vec::new(), &mut frames).unwrap();
     assert_eq!(frames, calls(&[vec![1, 0, 0, 0], vec![2, 0, 0, 0]]));
     assert!(client.duplex() && !server.duplex());
-}
-
-#[test]
-fn the_sending_half_works_alone() {
-    let (mut client, mut server, _, _) = agreed();
-    let mut half = client.split().expect("the handshake is over");
-    let (mut wire, mut frames) = (Vec::new(), Vec::new());
-    half.seal(&[vec![0; 20]], &mut wire);
-    assert!(client.split().is_none(), "there is one");
-    server.open(&wire, &mut Vec::new(), &mut frames).unwrap();
-    assert_eq!(frames, calls(&[vec![0; 20]]));
 }
 
 fn envelope(length: u32, body: &[u8]) -> Vec<u8> {
@@ -299,11 +288,10 @@ fn a_server_that_answers_wrongly_is_left() {
 #[test]
 fn secrets_do_not_show() {
     let key = GroupKey::new([0xab; 32]);
-    let mut stream = Stream::dial_backend([0xab; 32], key.clone(), 0xabab_abab);
+    let stream = Stream::dial_backend([0xab; 32], key.clone(), 0xabab_abab);
     assert_eq!(format!("{key:?} {stream:?}"), "GroupKey(..) Stream(dialled)");
-    assert!(stream.split().is_none());
-    let (mut client, _, _, _) = agreed();
-    assert_eq!(format!("{client:?} {:?}", client.split()), "Stream(asking) Some(Sealer(messages))");
+    let (client, _, _, _) = agreed();
+    assert_eq!(format!("{client:?}"), "Stream(asking)");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::load::{Caller, Heard};
 use crate::daemon::entropy;
 use std::mem::take;
-use tmr_core::link::channel::{Sealer, Stream};
+use tmr_core::link::channel::Stream;
 use tmr_core::link::{Frame, Why};
 use tmr_core::wire::constants::{access, crypt};
 use tmr_core::wire::structs::{CmAccess2, CmCredential, CmCrypt2};
@@ -24,7 +24,6 @@ pub(super) enum Work {
 #[derive(Debug)]
 pub(super) struct LicenceClient {
     stream: Stream,
-    sealer: Option<Sealer>,
     work: Work,
     licence: (u32, u32),
     /// Its seat; 0: none.
@@ -38,15 +37,13 @@ pub(super) struct LicenceClient {
 impl LicenceClient {
     /// Of a licence: Firm Code, Product Code.
     pub(super) fn new(work: Work, licence: (u32, u32)) -> Self {
-        let (stream, sealer) = (Stream::dial_server(entropy::fresh()), None);
+        let stream = Stream::dial_server(entropy::fresh());
         let (crypt, frames) = (Vec::new(), Vec::new());
-        Self { stream, sealer, work, licence, handle: 0, crypt, ready: false, frames }
+        Self { stream, work, licence, handle: 0, crypt, ready: false, frames }
     }
 
     fn say(&mut self, request: &Request, wire: &mut Vec<u8>) {
-        if let Some(sealer) = &mut self.sealer {
-            sealer.seal(&[request.encode()], wire);
-        }
+        self.stream.seal(&[request.encode()], wire);
     }
 
     fn access(&self) -> Request {
@@ -73,9 +70,7 @@ impl LicenceClient {
             let (crypt, data) = (CmCrypt2::default(), vec![0x5a; bytes].into());
             self.crypt.push(Request::Crypt2 { handle, ctrl, crypt, data }.encode());
         }
-        if let Some(sealer) = &mut self.sealer {
-            sealer.seal(&self.crypt, wire);
-        }
+        self.stream.seal(&self.crypt, wire);
     }
 
     fn reply(&mut self, reply: &Reply) -> Heard {
@@ -103,10 +98,10 @@ impl Caller for LicenceClient {
 
     fn hear(&mut self, bytes: &[u8], wire: &mut Vec<u8>) -> Result<Heard, Why> {
         let mut frames = take(&mut self.frames);
+        let agreed = self.stream.greeted();
         self.stream.open(bytes, wire, &mut frames)?;
-        if self.sealer.is_none() {
-            self.sealer = self.stream.split();
-            if self.sealer.is_none() {
+        if !agreed {
+            if !self.stream.greeted() {
                 return Ok(Heard::Nothing);
             }
             match self.work {
