@@ -1,8 +1,8 @@
-//! A third runtime: one thread around mio, with sockets of its own, on what core and the std floor give
-//! to anybody. It shows how little a runtime is: accept, dial, read, write, wait, and hand on. It has the
-//! command line of the daemons, and is for machines of 64 bits, as a token is a link. It serves as the
-//! daemons do, but it greets on the thread that serves, and does not close links for all that they hold
-//! together: no crowd of strangers may come here.
+//! A third runtime: one thread around mio, with sockets of its own, on what core and the std floor
+//! give to anybody. It shows how little a runtime is: accept, dial, read, write, wait, and hand on.
+//! It has the command line of the daemons, and is for machines of 64 bits, as a token is a link. It
+//! serves as the daemons do, but it greets on the thread that serves, and does not close links for
+//! all that they hold together: no crowd of strangers may come here.
 
 use mio::{Events, Interest, Poll, Registry, Token, Waker, event::Event, unix::SourceFd};
 use std::collections::BTreeMap;

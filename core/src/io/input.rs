@@ -32,8 +32,8 @@ pub enum Input {
         /// What.
         frame: Frame,
     },
-    /// Requests of clients that arrived together, each of another link (protocol facts 3.1): what they
-    /// lead to is sent on for all of them at once.
+    /// Requests of clients that arrived together, each of another link (protocol facts 3.1): what
+    /// they lead to is sent on for all of them at once.
     Calls(Vec<(Link, Vec<u8>)>),
     /// A link is gone, or could not be dialled.
     Closed {
@@ -112,7 +112,8 @@ pub enum FrontEvent {
     /// This configuration is in force now. When that is first known, and whenever another one comes
     /// into force.
     Configured(Box<InForce>),
-    /// What became of the one outstanding [`HostRequest::StoreConfig`](super::HostRequest::StoreConfig).
+    /// What became of the one outstanding
+    /// [`HostRequest::StoreConfig`](super::HostRequest::StoreConfig).
     ConfigStored(Stored),
 }
 

@@ -47,8 +47,8 @@ pub enum HostRequest {
     Vip(VipRequest),
     /// Of a front: something with the files of the admin pages. At a backend it is not done.
     AdminFiles(AdminFilesRequest),
-    /// Of a front: put this text into the file of the configuration, durably and as a whole, and into
-    /// force. The answers are [`FrontEvent::Configured`](super::FrontEvent::Configured) and
+    /// Of a front: put this text into the file of the configuration, durably and as a whole, and
+    /// into force. The answers are [`FrontEvent::Configured`](super::FrontEvent::Configured) and
     /// [`FrontEvent::ConfigStored`](super::FrontEvent::ConfigStored). At most one is outstanding.
     StoreConfig(String),
     /// This process must not go on; the reason, for people.
@@ -56,8 +56,9 @@ pub enum HostRequest {
 }
 
 /// A durable write of a backend. The answer, when it is on disk, is
-/// [`BackendEvent::JournalWritten`](super::BackendEvent::JournalWritten). At most one is outstanding,
-/// which is what makes group commit: all that becomes ready meanwhile goes out with the next one.
+/// [`BackendEvent::JournalWritten`](super::BackendEvent::JournalWritten). At most one is
+/// outstanding, which is what makes group commit: all that becomes ready meanwhile goes out with
+/// the next one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum JournalWrite {
     /// Append these bytes to the journal.
@@ -90,8 +91,8 @@ pub enum HistoryRequest {
     /// Add these lines. What cannot be written is lost: nothing waits for it.
     Record(Vec<u8>),
     /// Read lines that follow this, in order and one message at most
-    /// ([`HISTORY_BLOCK`](crate::limits::HISTORY_BLOCK)); `None`: from the first one on. The answer is
-    /// [`FrontEvent::HistoryRead`](super::FrontEvent::HistoryRead).
+    /// ([`HISTORY_BLOCK`](crate::limits::HISTORY_BLOCK)); `None`: from the first one on. The answer
+    /// is [`FrontEvent::HistoryRead`](super::FrontEvent::HistoryRead).
     ReadAfter(Option<Mark>),
 }
 

@@ -1,15 +1,16 @@
 //! One connection without its socket: everything that it owes its peer, or its peer owes it.
 //!
-//! A runtime reads its socket while the connection [wants that](Connection::wants_read) and hands over
-//! what came ([`received`](Connection::received)); it writes what is [not sent](Connection::unsent) as
-//! far as there is room, and says how much that was ([`sent`](Connection::sent)). When all is written
-//! and the connection [wants frames](Connection::wants_frames), it takes the link's outbox out of the
-//! hub and puts it in ([`send`](Connection::send)). What stands out after that says
-//! [`flow`](Connection::flow), which the hub wants to know, for it has the deadlines.
+//! A runtime reads its socket while the connection [wants that](Connection::wants_read) and hands
+//! over what came ([`received`](Connection::received)); it writes what is [not
+//! sent](Connection::unsent) as far as there is room, and says how much that was
+//! ([`sent`](Connection::sent)). When all is written and the connection [wants
+//! frames](Connection::wants_frames), it takes the link's outbox out of the hub and puts it in
+//! ([`send`](Connection::send)). What stands out after that says [`flow`](Connection::flow), which
+//! the hub wants to know, for it has the deadlines.
 //!
 //! What lives here: half a frame, requests without a reply, sealed bytes that the network has not
-//! taken, and what is to be done before the connection closes. What never lives here: a socket, time,
-//! and TLS, whose library is not for this crate: it stands between as a [`Layer`].
+//! taken, and what is to be done before the connection closes. What never lives here: a socket,
+//! time, and TLS, whose library is not for this crate: it stands between as a [`Layer`].
 
 use super::channel::Stream;
 use super::{Frame, Why};
@@ -33,8 +34,8 @@ pub struct Outbox {
 
 /// What stands between a connection's stream and the network: TLS at the admin port.
 pub trait Layer: fmt::Debug + Send {
-    /// Takes bytes that arrived, and returns what they mean to the stream; `wire` gets what is to be
-    /// answered to them as they are.
+    /// Takes bytes that arrived, and returns what they mean to the stream; `wire` gets what is to
+    /// be answered to them as they are.
     ///
     /// # Errors
     /// The peer broke it.
@@ -82,8 +83,8 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Begins; what a dialled link has to say first is to be sent at once. `layer`: between the stream
-    /// and the network.
+    /// Begins; what a dialled link has to say first is to be sent at once. `layer`: between the
+    /// stream and the network.
     #[must_use]
     pub fn new(mut stream: Stream, layer: Option<Box<dyn Layer>>) -> Self {
         let mut wire = Vec::new();
@@ -124,8 +125,8 @@ impl Connection {
         opened
     }
 
-    /// Returns whether it is to be read: a client that asks on and on without listening fills its own
-    /// buffers, not ours.
+    /// Returns whether it is to be read: a client that asks on and on without listening fills its
+    /// own buffers, not ours.
     #[must_use]
     pub fn wants_read(&self) -> bool {
         let most = if self.client { CALLS_AHEAD } else { 1 };
@@ -133,8 +134,8 @@ impl Connection {
         !self.over && self.close.is_none() && listens
     }
 
-    /// Returns whether the runtime is to say when the network has room: bytes wait for it, or a request
-    /// waits until what was written has left.
+    /// Returns whether the runtime is to say when the network has room: bytes wait for it, or a
+    /// request waits until what was written has left.
     #[must_use]
     pub fn wants_write(&self) -> bool {
         !self.over && (!self.wire.is_empty() || self.waits)
@@ -204,8 +205,8 @@ impl Connection {
         self.wire.is_empty() && core::mem::take(&mut self.waits)
     }
 
-    /// Returns whether key agreement and TLS handshake are over, or there are none: what comes from now
-    /// on is cheap to take.
+    /// Returns whether key agreement and TLS handshake are over, or there are none: what comes from
+    /// now on is cheap to take.
     #[must_use]
     pub fn greeted(&self) -> bool {
         self.stream.greeted() && self.layer.as_ref().is_none_or(|layer| layer.settled())
@@ -217,8 +218,8 @@ impl Connection {
         self.layer.is_some()
     }
 
-    /// Returns whether both ends may send at any time: servers among themselves, which have proved the
-    /// group key.
+    /// Returns whether both ends may send at any time: servers among themselves, which have proved
+    /// the group key.
     #[must_use]
     pub fn duplex(&self) -> bool {
         self.stream.duplex()

@@ -86,8 +86,8 @@ impl Callee {
         }
     }
 
-    /// Returns how long a runtime tries to connect: less than the node waits, so that the node hears
-    /// what failed at which address, and not only that nothing came.
+    /// Returns how long a runtime tries to connect: less than the node waits, so that the node
+    /// hears what failed at which address, and not only that nothing came.
     #[must_use]
     pub fn connects_within(self) -> Duration {
         self.within() / 8 * 7
@@ -127,8 +127,8 @@ impl fmt::Display for Why {
     }
 }
 
-/// A unit that a link's [`Stream`](crate::link::channel::Stream) made out of bytes: already decrypted,
-/// checked and delimited, not yet understood.
+/// A unit that a link's [`Stream`](crate::link::channel::Stream) made out of bytes: already
+/// decrypted, checked and delimited, not yet understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Frame {
     /// The plaintext of one client request (protocol facts 3.1).

@@ -1,8 +1,8 @@
-//! The doors that stand open: each is a listener that a runtime watches beside its links. Doors open
-//! and close while the node runs.
+//! The doors that stand open: each is a listener that a runtime watches beside its links. Doors
+//! open and close while the node runs.
 //!
-//! What never lives here: how a runtime watches, where to listen (that is `doors`), and what becomes of
-//! a connection.
+//! What never lives here: how a runtime watches, where to listen (that is `doors`), and what
+//! becomes of a connection.
 
 use super::doors::{self, Spot};
 use super::exit::{Failure, words};
@@ -257,7 +257,8 @@ fn prepared(socket: &Socket) -> io::Result<()> {
     socket.set_nonblocking(true)
 }
 
-/// Where an admin connection comes from: whoever reaches this machine from its own address is on it.
+/// Where an admin connection comes from: whoever reaches this machine from its own address is on
+/// it.
 fn seen_from(socket: &Socket, from: SocketAddr) -> SocketAddr {
     let Socket::Tcp(socket) = socket else { return from };
     let here = socket.local_addr().is_ok_and(|own| own.ip() == from.ip());

@@ -1,5 +1,5 @@
-//! One link's conversation, outside of the hub's lock: its connection, its socket, which never blocks,
-//! and what that is watched for.
+//! One link's conversation, outside of the hub's lock: its connection, its socket, which never
+//! blocks, and what that is watched for.
 
 use super::net::{Socket, put, read_some};
 use rustix::event::epoll::EventFlags;
@@ -11,8 +11,8 @@ use tmr_core::link::{Connection, Flow, Frame, Outbox, Why};
 pub(super) struct Talk {
     pub(super) socket: Socket,
     pub(super) connection: Connection,
-    /// It came in, and its key agreement or TLS handshake is not over: it is watched where those are
-    /// served.
+    /// It came in, and its key agreement or TLS handshake is not over: it is watched where those
+    /// are served.
     greets: bool,
     /// What it was last watched for.
     watched: EventFlags,
@@ -21,8 +21,8 @@ pub(super) struct Talk {
 impl Talk {
     /// What a link is watched for at first.
     pub(super) const FIRST_WATCH: EventFlags = EventFlags::IN;
-    /// And for this besides while its key agreement or TLS handshake is not over: whoever has hung up
-    /// is not worth what those take.
+    /// And for this besides while its key agreement or TLS handshake is not over: whoever has hung
+    /// up is not worth what those take.
     pub(super) const HUNG_UP: EventFlags = EventFlags::RDHUP;
 
     /// Begins; what a dialled link has to say first goes out with the first [`flush`](Self::flush).
@@ -53,8 +53,8 @@ impl Talk {
         }
     }
 
-    /// The peer has ended the connection, or its sending half. What was read before that may be very
-    /// old: a process that was stopped finds it when it goes on.
+    /// The peer has ended the connection, or its sending half. What was read before that may be
+    /// very old: a process that was stopped finds it when it goes on.
     pub(super) fn hung_up(&self) -> bool {
         let mut polled = [PollFd::new(&self.socket, PollFlags::RDHUP)];
         let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };

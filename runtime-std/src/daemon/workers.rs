@@ -1,5 +1,5 @@
-//! What a node wants of its machine, on its way to the worker that does it: one worker for each kind
-//! of request, with a thread and an inbox of its own, so that none waits for another.
+//! What a node wants of its machine, on its way to the worker that does it: one worker for each
+//! kind of request, with a thread and an inbox of its own, so that none waits for another.
 //!
 //! What never lives here: what a worker does (`disk`, `history`, `vip`, `clerk`, `settings`).
 

@@ -1,4 +1,5 @@
-//! Every deadline that a link, a listener or the node has, so that a runtime has one: the next of them.
+//! Every deadline that a link, a listener or the node has, so that a runtime has one: the next of
+//! them.
 
 use super::{Hub, Output};
 use crate::limits::{ACCEPT_BACKOFF, WRITE_TIMEOUT};
@@ -23,7 +24,8 @@ pub(super) struct Deadlines {
 }
 
 impl Deadlines {
-    /// Returns the next one, apart from the look at idle links, which is for as long as there are any.
+    /// Returns the next one, apart from the look at idle links, which is for as long as there are
+    /// any.
     pub(super) fn next(&self) -> Option<Deadline> {
         let frames = self.frames.first().map(|&(at, _)| Deadline { at, reason: "slow link" });
         let waited = self.waited_for();
@@ -44,8 +46,8 @@ impl Deadlines {
 
 impl Hub {
     /// What a link's peer is to take goes on, or stops: it has [`WRITE_TIMEOUT`] from when it took
-    /// something last. What became of it is what [`Connection::flow`](crate::link::Connection::flow)
-    /// says.
+    /// something last. What became of it is what
+    /// [`Connection::flow`](crate::link::Connection::flow) says.
     pub fn flow(&mut self, now: Now, link: Link, flow: Flow) {
         match flow {
             Flow::Same => {}
@@ -56,8 +58,8 @@ impl Hub {
         }
     }
 
-    /// The system could not take anybody in at a listener: no file, no memory. The runtime leaves it
-    /// alone until [`Output::Listen`] names it.
+    /// The system could not take anybody in at a listener: no file, no memory. The runtime leaves
+    /// it alone until [`Output::Listen`] names it.
     pub fn cannot_accept(&mut self, now: Now, listener: ListenerId) {
         self.deadlines.listeners.insert(listener, now.mono + ACCEPT_BACKOFF);
     }

@@ -1,10 +1,10 @@
 //! The hub: one node, its links, and what waits to be sent on each. The same hub serves all
-//! runtimes, which hold it behind their lock and do what its [`Output`]s say. It does what a node wants
-//! of its links (dial, send, close), and hands on what the node wants of its machine.
+//! runtimes, which hold it behind their lock and do what its [`Output`]s say. It does what a node
+//! wants of its links (dial, send, close), and hands on what the node wants of its machine.
 //!
-//! What lives here: link numbers, caps, outboxes, and every deadline that a link or a listener has. What never
-//! lives here: bytes of a socket (that is [`Connection`](crate::link::Connection), driven by the runtime
-//! outside the lock) and any meaning of a frame (that is the node).
+//! What lives here: link numbers, caps, outboxes, and every deadline that a link or a listener has.
+//! What never lives here: bytes of a socket (that is [`Connection`](crate::link::Connection),
+//! driven by the runtime outside the lock) and any meaning of a frame (that is the node).
 
 mod deadlines;
 mod doors;
@@ -123,8 +123,8 @@ impl Hub {
     }
 
     /// At most so many client links: fewer than
-    /// [`CLIENT_LINKS_MAX`](crate::limits::CLIENT_LINKS_MAX) where the system does not give a process
-    /// that many files.
+    /// [`CLIENT_LINKS_MAX`](crate::limits::CLIENT_LINKS_MAX) where the system does not give a
+    /// process that many files.
     #[must_use]
     pub fn with_clients_max(mut self, most: usize) -> Self {
         self.doors.limit_clients(most);
@@ -138,8 +138,8 @@ impl Hub {
         self
     }
 
-    /// The other front was looked up and is at one of these addresses: its place at the door for the
-    /// twin is kept.
+    /// The other front was looked up and is at one of these addresses: its place at the door for
+    /// the twin is kept.
     pub fn expect_twin(&mut self, at: impl IntoIterator<Item = IpAddr>) {
         self.doors.expect(at);
     }
@@ -255,8 +255,8 @@ impl Hub {
         self.clock(now, link);
     }
 
-    /// The rest of a frame that has begun must come in time, from when it is read: not before all that
-    /// the link has asked for has been answered.
+    /// The rest of a frame that has begun must come in time, from when it is read: not before all
+    /// that the link has asked for has been answered.
     fn clock(&mut self, now: Now, link: Link) {
         let speaks =
             |port: &&mut Port| (port.reading.whole || port.reading.greeted) && !port.forgotten;
@@ -309,8 +309,9 @@ impl Hub {
         }
     }
 
-    /// The key agreement of a link is over. A client that is known to speak may take its time until its
-    /// first call, as others may between two; it still makes room for others where there is none.
+    /// The key agreement of a link is over. A client that is known to speak may take its time until
+    /// its first call, as others may between two; it still makes room for others where there is
+    /// none.
     pub fn greeted(&mut self, now: Now, link: Link) {
         let silent = |port: &&mut Port| !port.reading.whole && !port.forgotten;
         let Some(port) = self.ports.get_mut(&link).filter(silent) else { return };
