@@ -20,9 +20,9 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use tmr_core::backend::{self, Backend};
+use tmr_core::base::time::{Duration, Mono, Now, Wall};
 use tmr_core::client::{self, Client};
 use tmr_core::config::Twin;
-use tmr_core::desk::{HandleKey, Identity};
 use tmr_core::front::{self, Front};
 use tmr_core::io::{BackendEvent, FrontEvent, HostEvent, HostRequest, JournalWrite};
 use tmr_core::licence::{Container, File, Issuer, Spec};
@@ -30,7 +30,7 @@ use tmr_core::link::channel::{GroupKey, Stream};
 use tmr_core::link::{Address, Callee, Connection, Door, Link, Why};
 use tmr_core::node::Node;
 use tmr_core::node::hub::{Arrived, Dial, Hub, Output};
-use tmr_core::time::{Duration, Mono, Now, Wall};
+use tmr_core::service::{HandleKey, Identity};
 use tmr_core::wire::structs::CmAccess2;
 use tmr_core::wire::{CmError, Reply, Request};
 

@@ -2,7 +2,7 @@
 //!
 //! What lives here: everything that decides. The wire format ([`wire`]), the secured stream
 //! ([`link::channel`]), signed licences ([`licence`]), the replicated log ([`log`]), what clients ask
-//! for ([`desk`]), the two roles, [`front`] and [`backend`], with their [`admin`] pages, and the
+//! for ([`service`]), the two roles, [`front`] and [`backend`], with their [`admin`] pages, and the
 //! other side: the [`client`].
 //!
 //! What never lives here: a clock, a socket, a file, a random number, a thread. Time and entropy
@@ -27,7 +27,7 @@
 //! use std::collections::BTreeMap;
 //! use tmr_core::link::{Connection, Link};
 //! use tmr_core::node::hub::{Arrived, Hub, Output};
-//! use tmr_core::time::{Deadline, Now};
+//! use tmr_core::base::time::{Deadline, Now};
 //!
 //! /// Takes bytes that arrived on a link; `write` takes those that go out. Returns the deadline.
 //! fn turn(
@@ -73,7 +73,7 @@
 //! and backends agree](log#consistency).
 //!
 //! Errors are for input, panics are for broken invariants: no byte from a network, a file or a
-//! person may panic, overflow, or grow memory without the bound that [`limits`] names.
+//! person may panic, overflow, or grow memory without the bound that [`base::limits`] names.
 #![no_std]
 
 extern crate alloc;
@@ -82,26 +82,19 @@ extern crate std;
 
 pub mod admin;
 pub mod backend;
+pub mod base;
 pub mod client;
 pub mod config;
-pub mod counts;
 mod crypt;
-pub mod desk;
 pub mod front;
 pub mod history;
 pub mod io;
-mod json;
 pub mod licence;
-pub mod limits;
 pub mod link;
 pub mod log;
-mod nearest;
-pub mod network;
 pub mod node;
-mod random;
-mod seldom;
+pub mod service;
 #[cfg(test)]
 mod testing;
-pub mod time;
 pub mod verdict;
 pub mod wire;

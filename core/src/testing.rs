@@ -1,9 +1,9 @@
 //! What tests of both roles begin with: containers, calls of a client, times.
 
-use crate::desk::Identity;
+use crate::base::time::{Mono, Now, Wall};
 use crate::licence::{Container, FirmItem, Part, Product};
 use crate::log::{Client, ContainerId, Grant, Handle, Held, LicenceKey, Mode};
-use crate::time::{Mono, Now, Wall};
+use crate::service::Identity;
 use crate::wire::structs::{CmAccess2, CmBaseCrypt2, CmCredential, CmCrypt2};
 use crate::wire::{Reply, Request};
 use alloc::boxed::Box;

@@ -5,7 +5,7 @@
 
 use super::{byte, piece};
 use arbitrary::Unstructured;
-use tmr_core::limits::TWIN_FRAME_MAX;
+use tmr_core::base::limits::TWIN_FRAME_MAX;
 use tmr_core::link::Frame;
 use tmr_core::link::channel::{GroupKey, Stream};
 use tmr_core::wire::group::HELLO;

@@ -1,8 +1,8 @@
 //! `tmrconf.json`: any text gives a configuration, or one short message that points into the text.
 //! The shared keys of a text can be adopted by the same text without a change.
 
+use tmr_core::base::limits::{CONFIG_MAX, CONFIG_TIMEOUT_MAX};
 use tmr_core::config::{Config, adopt, differences, revised, shared};
-use tmr_core::limits::{CONFIG_MAX, CONFIG_TIMEOUT_MAX};
 
 pub(super) fn run(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };

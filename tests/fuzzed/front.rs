@@ -6,12 +6,12 @@ use super::node::{Machine, at, identity};
 use super::{byte, piece};
 use arbitrary::Unstructured;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use tmr_core::base::time::Duration;
 use tmr_core::config::Twin;
 use tmr_core::front::{Config, Front};
 use tmr_core::io::{FrontEvent, Input, Intent};
 use tmr_core::link::{Address, Callee, Door, Frame, Link, Why};
 use tmr_core::log::ContainerId;
-use tmr_core::time::Duration;
 use tmr_core::wire::group::{Order, Report, decode, encode};
 use tmr_core::wire::twin::{Hello, Version};
 use tmr_core::wire::{CmError, Reply, Request};
@@ -78,7 +78,7 @@ impl World {
                 transfer_timeout: second,
             }),
             front: 1,
-            handle_key: tmr_core::desk::HandleKey::default(),
+            handle_key: tmr_core::service::HandleKey::default(),
             seed: [5; 32],
         });
         let mut backends = [0, 1, 2].map(Machine::new);

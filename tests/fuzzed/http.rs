@@ -8,13 +8,13 @@ use serde_json::{Value, json};
 use std::net::Ipv4Addr;
 use tmr_core::admin::metrics::Page;
 use tmr_core::admin::{Admin, Entrance, View};
+use tmr_core::base::limits::HTTP_REQUEST_MAX;
+use tmr_core::base::time::Now;
 use tmr_core::history::Span;
 use tmr_core::io::{AdminFilesRequest, HostRequest, Intent};
-use tmr_core::limits::HTTP_REQUEST_MAX;
 use tmr_core::link::channel::Stream;
 use tmr_core::link::{Door, Frame, Link};
 use tmr_core::log::Handle;
-use tmr_core::time::Now;
 
 struct Blank;
 

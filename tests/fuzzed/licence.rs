@@ -6,10 +6,10 @@ use super::node::{at, identity};
 use arbitrary::Unstructured;
 use ed25519_dalek::{Signer, SigningKey};
 use tmr_core::backend::{Backend, Config};
+use tmr_core::base::limits::PRODUCTS_MAX;
+use tmr_core::base::time::Wall;
 use tmr_core::io::Input;
 use tmr_core::licence::{Container, File, Issuer, Spec, differences, firm_code_permitted};
-use tmr_core::limits::PRODUCTS_MAX;
-use tmr_core::time::Wall;
 
 const SECRET: [u8; 32] = [7; 32];
 
@@ -73,7 +73,7 @@ fn fits(container: Container) {
         identity: identity(),
         containers,
         group_check,
-        handle_key: tmr_core::desk::HandleKey::default(),
+        handle_key: tmr_core::service::HandleKey::default(),
         seed,
     };
     let (mut node, _) = Backend::open(config, None).expect("there is no journal to refuse");

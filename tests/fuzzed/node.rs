@@ -2,10 +2,10 @@
 
 use std::sync::OnceLock;
 use tmr_core::backend::{Backend, Config};
-use tmr_core::desk::Identity;
+use tmr_core::base::time::{Deadline, Mono, Now, Wall};
 use tmr_core::io::{BackendEvent, HostRequest, Input, Intent};
 use tmr_core::licence::{Container, File, Issuer, Spec};
-use tmr_core::time::{Deadline, Mono, Now, Wall};
+use tmr_core::service::Identity;
 
 /// One product of each kind; the first one of a TMR set, the others ordinary.
 const SPEC: &str = r#"{
@@ -54,7 +54,7 @@ pub(super) fn open(part: usize, journal: Option<&[u8]>) -> Result<(Backend, usiz
         identity: identity(),
         containers: vec![container(part)],
         group_check: [1; 8],
-        handle_key: tmr_core::desk::HandleKey::default(),
+        handle_key: tmr_core::service::HandleKey::default(),
         seed: [u8::try_from(part).expect("one of three"); 32],
     };
     Backend::open(config, journal)

@@ -3,7 +3,7 @@
 //! buffer that was asked for.
 
 use arbitrary::Unstructured;
-use tmr_core::limits::OUTPUT_BUFFER_MAX;
+use tmr_core::base::limits::OUTPUT_BUFFER_MAX;
 use tmr_core::wire::structs::{
     CmAccess, CmAccess2, CmAuthenticate, CmBoxControl, CmBoxEntry, CmBoxEntry2, CmBoxInfo,
     CmBoxSecurity, CmBoxTime, CmCommunication, CmCreateItem, CmCredential, CmCrypt, CmCrypt2,

@@ -1,6 +1,6 @@
 //! A client's call: a call that is parsed and encoded again has the same bytes.
 
-use tmr_core::limits::OUTPUT_BUFFER_MAX;
+use tmr_core::base::limits::OUTPUT_BUFFER_MAX;
 use tmr_core::wire::{CmError, Reply, Request};
 
 pub(super) fn run(bytes: &[u8]) {

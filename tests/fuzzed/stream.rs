@@ -3,7 +3,7 @@
 
 use super::{byte, pieces};
 use arbitrary::Unstructured;
-use tmr_core::limits::CLIENT_FRAME_MAX;
+use tmr_core::base::limits::CLIENT_FRAME_MAX;
 use tmr_core::link::channel::{GroupKey, Stream};
 use tmr_core::link::{Frame, Why};
 

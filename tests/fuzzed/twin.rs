@@ -6,13 +6,13 @@ use super::node::{at, identity};
 use super::stream::open;
 use super::{byte, pieces};
 use arbitrary::Unstructured;
+use tmr_core::base::limits::{CLIENT_FRAME_MAX, TWIN_ENTRIES, TWIN_PIECE_BYTES};
+use tmr_core::base::time::Duration;
 use tmr_core::config::Twin;
 use tmr_core::front::{Config, Front};
 use tmr_core::io::Input;
-use tmr_core::limits::{CLIENT_FRAME_MAX, TWIN_ENTRIES, TWIN_PIECE_BYTES};
 use tmr_core::link::channel::{GroupKey, Stream};
 use tmr_core::link::{Address, Door, Frame, Link};
-use tmr_core::time::Duration;
 use tmr_core::wire::twin::{Heard, Hello, Tell, Version};
 
 pub(super) fn run(bytes: &[u8]) {
@@ -66,7 +66,7 @@ fn told(chunks: &[&[u8]]) {
         policy: Default::default(),
         twin: Some(twin),
         front: 1,
-        handle_key: tmr_core::desk::HandleKey::default(),
+        handle_key: tmr_core::service::HandleKey::default(),
         seed: [5; 32],
     });
     let link = Link(2);

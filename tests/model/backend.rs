@@ -154,7 +154,7 @@ fn open(index: usize, containers: &[Container], disk: &[u8]) -> Backend {
         identity: identity(),
         containers: containers.to_vec(),
         group_check: *b"checksum",
-        handle_key: tmr_core::desk::HandleKey::default(),
+        handle_key: tmr_core::service::HandleKey::default(),
         seed: [u8::try_from(index).expect("one of four"); 32],
     };
     let journal = (!disk.is_empty()).then_some(disk);

@@ -2,12 +2,12 @@
 
 use crate::node::{Message, NOW, Names, client, closed, entry_print, identity, print};
 use std::sync::Arc;
+use tmr_core::base::limits::CLEANUP_DEFAULT;
+use tmr_core::base::time::Duration;
 use tmr_core::front::{Config, Fingerprint, Front, Timer};
 use tmr_core::io::{AdminFilesRequest, HistoryRequest, HostRequest, Input, Intent};
-use tmr_core::limits::CLEANUP_DEFAULT;
 use tmr_core::link::{Address, Callee, Door, Frame, Link, Why};
 use tmr_core::log::{Epoch, Slot};
-use tmr_core::time::Duration;
 use tmr_core::wire::Reply;
 
 /// The link of whoever tells a front to lead.
@@ -78,7 +78,7 @@ impl FrontNode {
             policy: Default::default(),
             twin: None,
             front: number + 1,
-            handle_key: tmr_core::desk::HandleKey::default(),
+            handle_key: tmr_core::service::HandleKey::default(),
             seed,
         });
         step(&mut node, names, Input::Tick, said);

@@ -4,11 +4,11 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use tmr_core::desk::Identity;
+use tmr_core::base::time::{Mono, Now, Wall};
 use tmr_core::io::Input;
 use tmr_core::link::{Link, Why};
 use tmr_core::log::{Acked, DiskId, Entry, Epoch, Setting};
-use tmr_core::time::{Mono, Now, Wall};
+use tmr_core::service::Identity;
 use tmr_core::wire::group::{Description, Order, Report, correlate, decode, encode};
 
 /// The only time there is.

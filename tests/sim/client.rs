@@ -9,7 +9,7 @@ use super::net::{Conn, End, Load};
 use super::words;
 use super::world::{Event, FRONTS, MACHINES, SECOND, World};
 use std::net::{IpAddr, Ipv4Addr};
-use tmr_core::limits::FENCE;
+use tmr_core::base::limits::FENCE;
 use tmr_core::link::{Door, Frame};
 use tmr_core::log::Mode;
 use tmr_core::wire::constants::{access, info};

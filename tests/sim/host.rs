@@ -4,11 +4,11 @@ use super::check::handles::Answer;
 use super::disk::Disk;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
+use tmr_core::base::limits::HISTORY_BLOCK;
+use tmr_core::base::time::{Mono, Now, Wall};
 use tmr_core::history::{Mark, Record};
-use tmr_core::limits::HISTORY_BLOCK;
 use tmr_core::link::Link;
 use tmr_core::node::hub::Hub;
-use tmr_core::time::{Mono, Now, Wall};
 use tmr_core::wire::twin::Version;
 
 /// When a run begins, in seconds since 1970.

@@ -1,8 +1,8 @@
 //! The licences of every simulated cluster: small quantities, so that every seat is fought for.
 
 use std::collections::BTreeMap;
+use tmr_core::base::time::Wall;
 use tmr_core::licence::{Container, File, Issuer, Spec};
-use tmr_core::time::Wall;
 
 /// Firm Code of all of them.
 pub const FIRM: u32 = 6_000_010;

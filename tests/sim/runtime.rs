@@ -13,16 +13,16 @@ use super::net::{Conn, End, Load, Parcel};
 use super::world::{BACKENDS, Event, FRONTS, HOSTS, MACHINES, NAMES, SECOND, World};
 use std::net::SocketAddr;
 use tmr_core::backend::{self, Backend};
+use tmr_core::base::limits::HISTORY_FLUSH;
+use tmr_core::base::time::{Duration, Now};
 use tmr_core::config::Twin;
-use tmr_core::desk::Identity;
 use tmr_core::front::{self, Front};
 use tmr_core::io::{BackendEvent, FrontEvent};
 use tmr_core::licence::Container;
-use tmr_core::limits::HISTORY_FLUSH;
 use tmr_core::link::{Address, Callee, Door, Frame, Link, Why};
 use tmr_core::node::Node;
 use tmr_core::node::hub::{Dial, Hub, Output};
-use tmr_core::time::{Duration, Now};
+use tmr_core::service::Identity;
 
 impl World {
     /// Starts the process of a host, if it is down.
@@ -92,7 +92,7 @@ impl World {
                 identity,
                 containers,
                 group_check: [1; 8],
-                handle_key: tmr_core::desk::HandleKey::default(),
+                handle_key: tmr_core::service::HandleKey::default(),
                 seed,
             };
             let (backend, keep) = Backend::open(config, state.disk.read())?;
@@ -115,7 +115,7 @@ impl World {
                 transfer_timeout: Duration::from_secs(plan.transfer),
             }),
             front,
-            handle_key: tmr_core::desk::HandleKey::default(),
+            handle_key: tmr_core::service::HandleKey::default(),
             seed,
         };
         let mut front = Front::new(config);

@@ -173,7 +173,7 @@ fn every_link_of_a_document_leads_somewhere() {
 
 #[test]
 fn every_bound_that_a_document_names_is_among_the_limits() {
-    let limits = read("core/src/limits.rs");
+    let limits = read("core/src/base/limits.rs");
     let is_name = |word: &str| {
         word.len() > 3
             && !word.starts_with("CM")

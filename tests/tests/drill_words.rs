@@ -10,8 +10,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
+use tmr_core::base::time::Wall;
 use tmr_core::licence::rfc3339;
-use tmr_core::time::Wall;
 use tmr_tests::foreign::Ask;
 use tmr_tests::foreign::error::NO_MORE_LICENSES;
 use tmr_tests::harness::{

@@ -18,7 +18,7 @@ const SMALL: (u64, &str) = (512 * 1024 * 1024, "ulimit -v 524288");
 const CALLERS: usize = 4;
 /// Files of a front with room for few clients: [`FEW`], and what is kept back for all else.
 const FEW_FILES: &str = "ulimit -n 288";
-const FEW: usize = 288 - tmr_core::limits::FILES_RESERVED;
+const FEW: usize = 288 - tmr_core::base::limits::FILES_RESERVED;
 /// The server is too busy.
 const OVERLOADED: u32 = 309;
 

@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+use tmr_core::base::limits::REFUSALS_OF_ADDRESS;
 use tmr_core::history::{Kind, Record};
-use tmr_core::limits::REFUSALS_OF_ADDRESS;
 use tmr_tests::foreign::error::NO_MORE_LICENSES;
 use tmr_tests::foreign::{Ask, Client, Person};
 use tmr_tests::harness::{

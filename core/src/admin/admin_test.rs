@@ -1,9 +1,9 @@
 //! Who may ask for what, who is signed in, and what is recorded of it.
 
 use super::*;
+use crate::base::limits::{FILE_TROUBLES_SHOWN, SIGN_IN_AGAIN, SIGN_IN_SLIPS};
+use crate::base::time::Mono;
 use crate::io::HostRequest;
-use crate::limits::{FILE_TROUBLES_SHOWN, SIGN_IN_AGAIN, SIGN_IN_SLIPS};
-use crate::time::Mono;
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::ToString;

@@ -1,7 +1,7 @@
 //! Who holds what, and who would like to, as `/api/status` and `/api/allocations` say it.
 
 use super::status::as_text;
-use crate::time::Wall;
+use crate::base::time::Wall;
 use alloc::format;
 use alloc::string::String;
 use core::net::IpAddr;

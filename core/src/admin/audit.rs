@@ -3,10 +3,10 @@
 
 use super::guard::Who;
 use super::http::Response;
+use crate::base::limits::{AUDIT_SHOWN, AUDIT_TEXT};
+use crate::base::log_throttle::Seldom;
+use crate::base::time::Now;
 use crate::io::{AdminFilesRequest, Intent};
-use crate::limits::{AUDIT_SHOWN, AUDIT_TEXT};
-use crate::seldom::Seldom;
-use crate::time::Now;
 use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::string::ToString;

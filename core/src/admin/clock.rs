@@ -1,6 +1,6 @@
 //! What `/api/status` says of the clocks of the machines.
 
-use crate::limits::{CLOCK_OFF, CLOCK_WRONG};
+use crate::base::limits::{CLOCK_OFF, CLOCK_WRONG};
 use alloc::string::String;
 use serde::Serialize;
 

@@ -3,7 +3,7 @@
 //! What never lives here: where a request ends in a stream (that is
 //! [`channel`](crate::link::channel)), what a path means, and who may ask (that is `guard`).
 
-use crate::limits::{FORWARDED_LINES_MAX, HTTP_HEADERS_MAX};
+use crate::base::limits::{FORWARDED_LINES_MAX, HTTP_HEADERS_MAX};
 use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::String;

@@ -2,7 +2,7 @@
 
 use super::admin_test::{AFAR, Desk, Got, sign_in_text};
 use super::*;
-use crate::limits::SIGN_IN_SLIPS;
+use crate::base::limits::SIGN_IN_SLIPS;
 use alloc::format;
 use alloc::vec;
 

@@ -17,6 +17,7 @@ mod http;
 #[cfg(test)]
 mod known_test;
 mod late;
+mod login_backoff;
 pub mod metrics;
 mod names;
 mod page;
@@ -27,7 +28,6 @@ mod relay;
 mod routes;
 mod sessions;
 pub(crate) mod settings;
-mod slips;
 pub mod status;
 #[cfg(test)]
 mod status_test;
@@ -36,17 +36,17 @@ mod token_test;
 pub mod tokens;
 pub mod usage;
 
+use crate::base::limits::{
+    FILE_TROUBLES_SHOWN, ORDER_LATE, PASSWORDS_KEPT, PASSWORDS_WAITING, TOKENS_MAX,
+};
+use crate::base::random::Random;
+use crate::base::time::{Mono, Now, Wall};
 use crate::config::InForce;
 use crate::front::Notice;
 use crate::history::Span;
 use crate::io::{AdminFilesRequest, Intent};
-use crate::limits::{
-    FILE_TROUBLES_SHOWN, ORDER_LATE, PASSWORDS_KEPT, PASSWORDS_WAITING, TOKENS_MAX,
-};
 use crate::link::{Door, Link, Why};
 use crate::log::Handle;
-use crate::random::Random;
-use crate::time::{Mono, Now, Wall};
 use crate::verdict::Trouble;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -57,6 +57,8 @@ use core::net::IpAddr;
 use guard::Who;
 use http::{Malformed, Request, Response};
 use ipnet::IpNet;
+pub use login_backoff::BrowserKey;
+use login_backoff::{Known, Slips, Trier};
 use metrics::Page;
 pub use places::{Misplaced, Place, Places};
 use relay::Sender;
@@ -65,8 +67,6 @@ use routes::{Effect, Route};
 use serde::Serialize;
 use serde_json::Value;
 use sessions::Sessions;
-pub use slips::BrowserKey;
-use slips::{Known, Slips, Trier};
 use tokens::Token;
 
 /// What a node lets its admin pages see.
@@ -468,7 +468,7 @@ impl Admin {
 
     /// Whose browser it is that a request comes from, if it is known.
     fn known(&self, request: &Request<'_>) -> Option<Known> {
-        let shown = request.cookie(&slips::cookie_name(request.port()))?;
+        let shown = request.cookie(&login_backoff::cookie_name(request.port()))?;
         self.entrance.browsers.known(shown)
     }
 
@@ -524,7 +524,7 @@ impl Admin {
                 let stays = rights == Rights::Reader && operator;
                 let admitted = self.entrance.browsers.admit(&mut self.random, rights);
                 if let Some(shown) = admitted.filter(|_| !stays) {
-                    let line = slips::cookie(request.port(), &shown, *secure);
+                    let line = login_backoff::cookie(request.port(), &shown, *secure);
                     response = response.with("Set-Cookie", &line);
                 }
             }

@@ -2,7 +2,7 @@
 
 use super::admin_test::{AFAR, Desk, HERE, PAGE, SOCKET};
 use super::*;
-use crate::limits::SIGN_IN_SLIPS;
+use crate::base::limits::SIGN_IN_SLIPS;
 use alloc::format;
 use alloc::vec;
 use base64ct::{Base64, Encoding};

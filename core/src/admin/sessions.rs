@@ -3,9 +3,9 @@
 //! What never lives here: passwords.
 
 use super::Rights;
-use crate::limits::{SESSION_IDLE, SESSION_LONGEST, SESSIONS_MAX};
-use crate::random::Random;
-use crate::time::Mono;
+use crate::base::limits::{SESSION_IDLE, SESSION_LONGEST, SESSIONS_MAX};
+use crate::base::random::Random;
+use crate::base::time::Mono;
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
@@ -94,7 +94,7 @@ fn key(token: &str) -> [u8; 32] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::Duration;
+    use crate::base::time::Duration;
 
     fn sessions() -> Sessions {
         Sessions::new(Random::new([7; 32]))

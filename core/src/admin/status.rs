@@ -4,7 +4,7 @@
 pub use super::address::{AddressStatus, CouldTake};
 pub use super::allocations::{Allocation, StrangerStatus};
 pub use super::clock::{ClockStatus, ClockVerdict};
-use crate::time::Wall;
+use crate::base::time::Wall;
 use crate::verdict::{LicenceState, Severity};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -192,7 +192,7 @@ pub struct BackendStatus {
     /// What keeps it from being counted, in a sentence; `null` if nothing does.
     pub trouble: Option<String>,
     /// Most durable writes there take longer than
-    /// [`DISK_SLOW`](crate::limits::DISK_SLOW), as the front that leads has measured.
+    /// [`DISK_SLOW`](crate::base::limits::DISK_SLOW), as the front that leads has measured.
     pub disk_slow: bool,
     /// Its journal is not in its state folder any more, as it says.
     pub state_lost: bool,

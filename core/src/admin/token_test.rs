@@ -3,7 +3,7 @@
 use super::admin_test::{AFAR, Desk, Got, HERE, SOCKET};
 use super::tokens::{NoToken, Token, add, named};
 use super::*;
-use crate::limits::{SIGN_IN_SLIPS, TOKEN_NAME_MAX, TOKENS_MAX};
+use crate::base::limits::{SIGN_IN_SLIPS, TOKEN_NAME_MAX, TOKENS_MAX};
 use alloc::format;
 use alloc::string::ToString;
 

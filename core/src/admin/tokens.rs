@@ -5,12 +5,12 @@
 //! on the spot, where a password is checked slowly. What never lives here: the file, and the randomness.
 
 use super::http::Response;
-use super::slips::Trier;
+use super::login_backoff::Trier;
 use super::{Admin, Rights, guard};
+use crate::base::limits::{TOKEN_NAME_MAX, TOKENS_MAX};
+use crate::base::time::{Now, Wall};
 use crate::io::Intent;
 use crate::licence::rfc3339;
-use crate::limits::{TOKEN_NAME_MAX, TOKENS_MAX};
-use crate::time::{Now, Wall};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;

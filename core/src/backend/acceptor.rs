@@ -6,9 +6,9 @@
 //! `core/docs/consistency.md`.
 
 use super::journal::Record;
-use crate::limits::{PIECE_BYTES, SLOT_LAST, STATE_MAX};
+use crate::base::limits::{PIECE_BYTES, SLOT_LAST, STATE_MAX};
+use crate::base::time::Wall;
 use crate::log::{Acked, Digest, DiskId, Entry, Epoch, GroupId, Slot, State, Stored, Witness};
-use crate::time::Wall;
 use crate::wire::group::{Order, Piece, Report, Standing};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;

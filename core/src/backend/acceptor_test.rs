@@ -2,12 +2,12 @@
 
 use super::acceptor::{Acceptor, Anew, Taken};
 use super::journal::Record;
-use crate::limits::PIECE_BYTES;
+use crate::base::limits::PIECE_BYTES;
+use crate::base::time::Wall;
 use crate::log::{
     Client, ContainerId, DiskId, Entry, Epoch, Grant, GroupId, Handle, Held, LicenceKey, Mode,
     Setting, Slot, State, Stored,
 };
-use crate::time::Wall;
 use crate::wire::group::{Order, Piece, Report, Standing};
 use alloc::boxed::Box;
 use alloc::string::String;

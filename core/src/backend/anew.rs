@@ -4,8 +4,8 @@
 
 use super::Backend;
 use super::acceptor::Acceptor;
+use crate::base::time::Mono;
 use crate::log::{DiskId, Epoch, Slot};
-use crate::time::Mono;
 use crate::wire::group::Report;
 
 impl Backend {

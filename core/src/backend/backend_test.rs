@@ -1,18 +1,18 @@
 //! A backend as a node: what it says, and what is on its disk when it says it.
 
 use super::{Backend, Config};
+use crate::base::limits::{HANDLE_BLOCK, JOURNAL_REWRITE, PACE_SEATLESS, SLOT_LAST};
+use crate::base::time::Wall;
 use crate::crypt::sign;
-use crate::desk::HandleKey;
 use crate::io::{BackendEvent, HostRequest, Input, Intent, JournalWrite};
-use crate::limits::{HANDLE_BLOCK, JOURNAL_REWRITE, PACE_SEATLESS, SLOT_LAST};
 use crate::link::{Door, Frame, Link, Why};
 use crate::log::{
     Client, DiskId, Entry, Epoch, Grant, GroupId, Handle, Held, LicenceKey, Mode, Setting, Slot,
 };
+use crate::service::HandleKey;
 use crate::testing::{
     LICENCE, ORDINARY, TMR, access, at, container, crypt, identity, peer, release, reply, seat,
 };
-use crate::time::Wall;
 use crate::wire::Request;
 use crate::wire::group::{Order, Report, decode, encode};
 use crate::wire::structs::CmAuthenticate;

@@ -2,8 +2,8 @@
 //! of the fronts. What fronts ask for their clients is not among it.
 
 use super::Backend;
+use crate::base::limits::KNOWN_ADDRESSES;
 use crate::config::Policy;
-use crate::limits::KNOWN_ADDRESSES;
 use crate::link::Link;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
@@ -88,7 +88,7 @@ mod tests {
             containers: vec![container(0)],
             group_check: [0; 8],
             seed: [1; 32],
-            handle_key: crate::desk::HandleKey::default(),
+            handle_key: crate::service::HandleKey::default(),
         };
         let (node, _) = Backend::open(config, None).unwrap();
         let mut node = node.with_clients(vec!["127.0.0.0/8".parse().unwrap()]);

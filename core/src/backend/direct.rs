@@ -1,12 +1,12 @@
 //! Calls of clients at a backend itself: they have ordinary licences, whose seats are in its own state.
 
 use super::Backend;
-use crate::desk::{Ground, Move};
+use crate::base::limits::HANDLE_BLOCK;
+use crate::base::time::Now;
 use crate::io::Intent;
-use crate::limits::HANDLE_BLOCK;
 use crate::link::Link;
 use crate::log::Entry;
-use crate::time::Now;
+use crate::service::{Ground, Move};
 use crate::wire::Request;
 use alloc::vec::Vec;
 

@@ -1,9 +1,9 @@
 //! What the machine of a backend reports: each event goes to whom it concerns.
 
 use super::Backend;
+use crate::base::time::Now;
 use crate::io::{BackendEvent, HostEvent, Intent};
 use crate::link::Link;
-use crate::time::Now;
 use alloc::vec::Vec;
 
 impl Backend {

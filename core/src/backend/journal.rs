@@ -11,7 +11,7 @@
 //! batch that is not whole can only be the last one: it was never acknowledged and is cut off.
 //! A bad batch with a good one behind it is damage, and nothing is guessed.
 
-use crate::limits::JOURNAL_BATCH_MAX;
+use crate::base::limits::JOURNAL_BATCH_MAX;
 use crate::log::{Digest, DiskId, Entry, Epoch, GroupId, Slot, Witness};
 use alloc::format;
 use alloc::string::String;

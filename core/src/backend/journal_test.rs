@@ -2,11 +2,11 @@
 
 use super::journal::{Read, Record, VERSION, batch, put, read};
 use super::{Backend, Config};
+use crate::base::limits::{JOURNAL_BATCH_MAX, SLOT_LAST};
+use crate::base::time::Wall;
 use crate::io::{HostRequest, Input, Intent, JournalWrite};
-use crate::limits::{JOURNAL_BATCH_MAX, SLOT_LAST};
 use crate::log::{Acked, DiskId, Entry, Epoch, GroupId, Handle, Setting, Slot, State, Witness};
 use crate::testing::{at, container, identity};
-use crate::time::Wall;
 use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
@@ -187,7 +187,7 @@ fn config() -> Config {
         identity: identity(),
         containers,
         group_check: CHECK,
-        handle_key: crate::desk::HandleKey::default(),
+        handle_key: crate::service::HandleKey::default(),
         seed: [1; 32],
     }
 }

@@ -12,29 +12,29 @@ mod anew;
 mod backend_test;
 mod clients;
 mod direct;
+mod group_commit;
 mod host;
 mod journal;
 #[cfg(test)]
 mod journal_test;
-mod measure;
+mod metrics;
 #[cfg(feature = "model")]
 mod model;
 mod status;
-mod writer;
 
 use crate::admin::{Admin, Entrance};
-use crate::counts::HubCounts;
+use crate::base::limits::{CLEANUP_DEFAULT, CONFIRMED, HANDLE_BLOCK, HANDLE_LAST, THIRDS_MAX};
+use crate::base::log_throttle::Seldom;
+use crate::base::metrics::HubCounts;
+use crate::base::random::Random;
+use crate::base::time::{Deadline, Mono, Now};
 use crate::crypt::{cipher, sign};
-use crate::desk::{Catalogue, Desk, HandleKey, Identity, Offer, Shown};
 use crate::io::{Input, Intent};
 use crate::licence::Container;
-use crate::limits::{CLEANUP_DEFAULT, CONFIRMED, HANDLE_BLOCK, HANDLE_LAST, THIRDS_MAX};
 use crate::link::channel::OTHER_KEY;
 use crate::link::{Door, Frame, Link, Why};
 use crate::log::{DiskId, Entry, GroupId, LicenceKey, Setting, Slot, State};
-use crate::random::Random;
-use crate::seldom::Seldom;
-use crate::time::{Deadline, Mono, Now};
+use crate::service::{Catalogue, Desk, HandleKey, Identity, Offer, Shown};
 use crate::wire::constants::mask;
 use crate::wire::group::{Description, Facts, Lost, Message, Order, Report, Third, decode, encode};
 use crate::wire::{CmError, Reply, Request};
@@ -44,8 +44,8 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use clients::Clients;
+use group_commit::Writer;
 use journal::{Record, Unreadable};
-use writer::Writer;
 
 /// What a backend is told at its start.
 #[derive(Clone, Debug)]

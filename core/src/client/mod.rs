@@ -18,13 +18,13 @@ mod client_test;
 pub use effect::Effect;
 pub use unanswered::Unanswered;
 
-use crate::limits::{
+use crate::base::limits::{
     CLIENT_CALL, CLIENT_CONNECT, CLIENT_FIRST, CLIENT_GREETING, CLIENT_PAUSE, CLIENT_REPLY,
 };
+use crate::base::random::Random;
+use crate::base::time::{Deadline, Duration, Mono};
 use crate::link::channel::Stream;
 use crate::link::{Address, Frame, Link, Why};
-use crate::random::Random;
-use crate::time::{Deadline, Duration, Mono};
 use crate::wire::{CmError, Reply, Request};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;

@@ -2,8 +2,8 @@
 //! `TmrServer.MinimumClientVersion`.
 
 use super::value::{Number, Object};
+use crate::base::limits::{ACCESS_NETWORKS_MAX, TRUSTED_PROXIES_MAX};
 use crate::licence::version_of;
-use crate::limits::{ACCESS_NETWORKS_MAX, TRUSTED_PROXIES_MAX};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;

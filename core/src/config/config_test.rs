@@ -1,7 +1,7 @@
 //! What `tmrconf.json` may say, and what is said about everything else.
 
 use super::*;
-use crate::limits;
+use crate::base::limits;
 use crate::log::ContainerId;
 use alloc::borrow::ToOwned;
 use alloc::format;

@@ -3,7 +3,7 @@
 //!
 //! The text must be one that the reader has accepted.
 
-use crate::json::place::{self, Step};
+use crate::base::json::source_position::{self, Step};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -14,18 +14,18 @@ fn steps(path: &[&str]) -> Vec<Step> {
 
 /// Returns the text of the value at a path.
 pub(super) fn get<'a>(text: &'a str, path: &[&str]) -> Option<&'a str> {
-    let (_, start, end) = place::span(text, &steps(path))?;
+    let (_, start, end) = source_position::span(text, &steps(path))?;
     text.get(start..end)
 }
 
 /// Returns the text with another value at a path. A new value is the first one of its object, which
 /// must exist.
 pub(super) fn set(text: &str, path: &[&str], value: &str) -> Option<String> {
-    if let Some((_, start, end)) = place::span(text, &steps(path)) {
+    if let Some((_, start, end)) = source_position::span(text, &steps(path)) {
         return Some(format!("{}{value}{}", text.get(..start)?, text.get(end..)?));
     }
     let (key, object) = path.split_last()?;
-    let (_, start, _) = place::span(text, &steps(object))?;
+    let (_, start, _) = source_position::span(text, &steps(object))?;
     let (before, inside) = text.split_at_checked(start + 1)?;
     let rest = inside.trim_start();
     let blank = &inside[..inside.len() - rest.len()];
@@ -39,7 +39,7 @@ pub(super) fn set(text: &str, path: &[&str], value: &str) -> Option<String> {
 
 /// Returns the text without the key at the end of a path, or the same text if the key is missing.
 pub(super) fn remove(text: &str, path: &[&str]) -> Option<String> {
-    let Some((key, _, end)) = place::span(text, &steps(path)) else {
+    let Some((key, _, end)) = source_position::span(text, &steps(path)) else {
         return Some(text.to_string());
     };
     let (before, after) = (text.get(..key)?, text.get(end..)?);

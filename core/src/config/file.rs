@@ -2,10 +2,10 @@
 
 use super::access::{AccessControl, Binding, ClientVersion, Proxies};
 use super::value::{Flag, Host, Ip, Levels, LogFormat, Number, Object, OwnPort, Path, Port, Whole};
-use crate::limits::{self, HISTORY_FILE, HISTORY_FILES, HISTORY_MONTHS};
+use crate::base::limits::{self, HISTORY_FILE, HISTORY_FILES, HISTORY_MONTHS};
+use crate::base::time::Duration;
 use crate::link::Address;
 use crate::log::ContainerId;
-use crate::time::Duration;
 use alloc::borrow::ToOwned;
 use alloc::collections::BTreeSet;
 use alloc::format;

@@ -18,15 +18,15 @@ mod config_test;
 #[cfg(test)]
 mod schema_test;
 
-pub use crate::json::JsonError as ConfigError;
+pub use crate::base::json::JsonError as ConfigError;
 pub use access::{AccessRule, Binding, Policy, network};
 pub use shared::{Difference, adopt, differences, revised, shared};
 
-use crate::json;
-use crate::limits::CONFIG_MAX;
+use crate::base::json;
+use crate::base::limits::CONFIG_MAX;
+use crate::base::time::Duration;
 use crate::link::Address;
 use crate::log::ContainerId;
-use crate::time::Duration;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::IpAddr;

@@ -6,7 +6,7 @@
 //! object is missing in the file, so its default holds.
 
 use super::{Config, ConfigError, edit};
-use crate::limits::CONFIG_QUOTE;
+use crate::base::limits::CONFIG_QUOTE;
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};

@@ -49,8 +49,8 @@ impl<const MIN: u32, const MAX: u32> Whole<MIN, MAX> {
     }
 
     /// Returns the value as a duration in seconds.
-    pub(super) fn seconds(self) -> crate::time::Duration {
-        crate::time::Duration::from_secs(self.0.into())
+    pub(super) fn seconds(self) -> crate::base::time::Duration {
+        crate::base::time::Duration::from_secs(self.0.into())
     }
 }
 

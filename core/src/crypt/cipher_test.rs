@@ -1,7 +1,7 @@
 use super::cipher::{Parameters, Task, crypt, perform, simulate};
+use crate::base::time::Wall;
 use crate::licence::{File, Issuer, Spec};
 use crate::log::{ContainerId, LicenceKey};
-use crate::time::Wall;
 use crate::wire::structs::{CmBaseCrypt, CmBaseCrypt2, CmCrypt, CmCrypt2, CmCryptSim, CmCryptSim2};
 use crate::wire::{Buffer, CmError, Request};
 use alloc::vec;

@@ -1,10 +1,10 @@
 //! What a front is told at its start, and which of it changes while it runs.
 
+use crate::base::time::Duration;
 use crate::config::{Policy, Twin as TwinConfig};
-use crate::desk::{HandleKey, Identity};
 use crate::link::Address;
 use crate::log::ContainerId;
-use crate::time::Duration;
+use crate::service::{HandleKey, Identity};
 use alloc::vec::Vec;
 
 /// What a front is told at its start.

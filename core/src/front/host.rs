@@ -1,8 +1,8 @@
 //! What the machine of a front reports: each event goes to whom it concerns.
 
 use super::Front;
+use crate::base::time::Now;
 use crate::io::{FrontEvent, HostEvent, Intent};
-use crate::time::Now;
 use alloc::vec::Vec;
 
 impl Front {

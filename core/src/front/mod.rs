@@ -4,7 +4,7 @@
 //! leads, `replication` brings the log to the backends, `calls` answers clients, `twin` speaks with the
 //! other front, `usage` records what was used, `operator` shows all this and takes commands, and
 //! `unfenced` stands in for backends that are stock servers.
-//! What never lives here: what a call means (that is [`desk`](crate::desk)) and how a seat is
+//! What never lives here: what a call means (that is [`desk`](crate::service)) and how a seat is
 //! counted (that is [`log`](crate::log)).
 
 mod calls;
@@ -23,12 +23,12 @@ mod unfenced;
 mod usage;
 
 use crate::admin::Entrance;
+use crate::base::random::Random;
+use crate::base::time::{Deadline, Mono, Now};
 use crate::history::History;
 use crate::io::{HistoryRequest, Input, Intent};
 use crate::link::{Door, Frame, Link, Why};
 use crate::log::{Epoch, GroupId, Slot};
-use crate::random::Random;
-use crate::time::{Deadline, Mono, Now};
 use crate::wire::group::{Order, Report, decode};
 use crate::wire::twin::{Placed, Version};
 use alloc::boxed::Box;

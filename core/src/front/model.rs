@@ -5,13 +5,13 @@
 //! order in which timers could fire on machines of any speed can be tried.
 
 use super::{Front, Phase};
+use crate::base::limits::CLAIMS_FUTILE;
+use crate::base::time::{Mono, Now};
 use crate::front::leadership::fence::Confirmation;
 use crate::front::replication::backend_link::{LinkState, OrderPurpose, PendingOrder};
 use crate::front::replication::exclusion::Exclusion;
-use crate::limits::CLAIMS_FUTILE;
 use crate::link::Link;
 use crate::log::{Acked, DiskId, Entry, Epoch, Handle, Slot, State};
-use crate::time::{Mono, Now};
 use crate::wire::group::{Facts, Standing};
 use alloc::format;
 use alloc::string::String;

@@ -2,8 +2,8 @@
 //! accesses that were refused.
 
 use super::{Kind, Record};
-use crate::limits::HISTORY_LICENCES;
-use crate::time::Wall;
+use crate::base::limits::HISTORY_LICENCES;
+use crate::base::time::Wall;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 

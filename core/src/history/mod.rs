@@ -7,15 +7,15 @@
 //!
 #![doc = include_str!("../../docs/history.md")]
 
-mod book;
 mod chart;
-mod mark;
+mod position;
+mod recent;
 mod record;
 mod tracking;
 
-pub use book::{Block, History, Since, Unknown};
 pub use chart::{Chart, Charts, Span};
-pub use mark::Mark;
+pub use position::Mark;
+pub use recent::{Block, History, Since, Unknown};
 pub use record::{Kind, Record};
 pub use tracking::{Server, Tracking};
 

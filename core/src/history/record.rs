@@ -2,10 +2,10 @@
 //! versions may add fields; a reader ignores unknown ones.
 
 use super::{Malformed, Mark};
+use crate::base::limits::HISTORY_LINE;
+use crate::base::time::Wall;
 use crate::licence::rfc3339;
-use crate::limits::HISTORY_LINE;
 use crate::log::{Client, ContainerId, Grant, Handle, Held, LicenceKey, Mode};
-use crate::time::Wall;
 use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;

@@ -3,9 +3,9 @@
 //! is such a line.
 
 use super::{Kind, Record};
+use crate::base::limits::HISTORY_LICENCES;
+use crate::base::time::Wall;
 use crate::licence::rfc3339;
-use crate::limits::HISTORY_LICENCES;
-use crate::time::Wall;
 use crate::wire::CmError;
 use crate::wire::constants::mask;
 use alloc::collections::BTreeMap;

@@ -1,8 +1,8 @@
 //! What a runtime tells a node.
 
 use crate::admin::{Entrance, Misplaced, Place, Rights};
+use crate::base::metrics::HubCounts;
 use crate::config::InForce;
-use crate::counts::HubCounts;
 use crate::history::Mark;
 use crate::licence::Container;
 use crate::link::{Door, Frame, Link, Why};

@@ -91,7 +91,7 @@ pub enum HistoryRequest {
     /// Add these lines. What cannot be written is lost: nothing waits for it.
     Record(Vec<u8>),
     /// Read lines that follow this, in order and one message at most
-    /// ([`HISTORY_BLOCK`](crate::limits::HISTORY_BLOCK)); `None`: from the first one on. The answer
+    /// ([`HISTORY_BLOCK`](crate::base::limits::HISTORY_BLOCK)); `None`: from the first one on. The answer
     /// is [`FrontEvent::HistoryRead`](super::FrontEvent::HistoryRead).
     ReadAfter(Option<Mark>),
 }

@@ -3,7 +3,7 @@
 
 use super::form::optional_version;
 use super::{FirmItem, Product, rfc3339};
-use crate::time::Wall;
+use crate::base::time::Wall;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;

@@ -17,8 +17,8 @@
 use super::form::{FirmItemForm, is_zero, nonzero, time};
 use super::spec::{self, PERMITTED, firm_code_permitted};
 use super::{Container, Issuer, IssuerKey, Part, SpecError};
-use crate::limits::{LICENCE_FILE_MAX, PRODUCTS_MAX};
-use crate::time::Wall;
+use crate::base::limits::{LICENCE_FILE_MAX, PRODUCTS_MAX};
+use crate::base::time::Wall;
 use crate::wire::constants::mask;
 use alloc::format;
 use alloc::string::String;

@@ -1,9 +1,9 @@
 use super::file::LicenceError;
 use super::spec_test::{EXAMPLE, FULL};
 use super::{Container, File, FirmItem, Issuer, Period, Product, Spec, differences};
-use crate::limits::LICENCE_FILE_MAX;
+use crate::base::limits::LICENCE_FILE_MAX;
+use crate::base::time::Wall;
 use crate::log::Mode;
-use crate::time::Wall;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec;

@@ -6,9 +6,9 @@
 
 use super::rfc3339;
 use super::{FirmItem, Period, Product};
-use crate::limits::{PRODUCTS_MAX, QUANTITY_MAX, TEXT_UNITS_MAX};
+use crate::base::limits::{PRODUCTS_MAX, QUANTITY_MAX, TEXT_UNITS_MAX};
+use crate::base::time::Wall;
 use crate::log::Mode;
-use crate::time::Wall;
 use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::String;
@@ -239,7 +239,7 @@ mod modes {
         for name in Vec::<String>::deserialize(from)? {
             let Some(mode) = Mode::ALL.into_iter().find(|mode| mode.name() == name) else {
                 let nearest =
-                    crate::nearest::nearest(&name, Mode::ALL.iter().map(|mode| mode.name()));
+                    crate::base::suggest::nearest(&name, Mode::ALL.iter().map(|mode| mode.name()));
                 let nearest = nearest.expect("there are four modes");
                 return Err(D::Error::custom(format!(
                     "`{name}` is no access mode; did you mean `{nearest}`?"

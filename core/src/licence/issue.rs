@@ -12,7 +12,7 @@
 //!   Firm Code. Each u32, little endian
 
 use super::{Container, File, Spec};
-use crate::time::Wall;
+use crate::base::time::Wall;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;

@@ -1,7 +1,7 @@
 //! One container and its contents.
 
+use crate::base::time::Wall;
 use crate::log::{ContainerId, LicenceKey, Mode};
-use crate::time::Wall;
 use crate::wire::constants::mask;
 use alloc::string::String;
 use alloc::vec::Vec;

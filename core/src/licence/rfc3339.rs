@@ -1,6 +1,6 @@
 //! Reads and writes times by RFC 3339, in whole seconds, in the years 1970 to 9999.
 
-use crate::time::Wall;
+use crate::base::time::Wall;
 use alloc::string::String;
 use chrono::{DateTime, SecondsFormat, Utc};
 
@@ -36,7 +36,7 @@ pub fn parse(text: &str) -> Result<Wall, &'static str> {
 #[cfg(test)]
 mod tests {
     use super::{LAST, format, parse};
-    use crate::time::Wall;
+    use crate::base::time::Wall;
 
     #[test]
     fn known_times() {

@@ -2,9 +2,9 @@
 
 use super::form::{nonzero, products, text};
 use super::{File, FirmItem, Part, Product};
-use crate::json;
-pub use crate::json::JsonError as SpecError;
-use crate::limits::LICENCE_FILE_MAX;
+use crate::base::json;
+pub use crate::base::json::JsonError as SpecError;
+use crate::base::limits::LICENCE_FILE_MAX;
 use crate::wire::constants::mask;
 use alloc::format;
 use alloc::string::String;

@@ -1,7 +1,7 @@
 use super::{Period, Spec, SpecError, firm_code_permitted, rfc3339};
-use crate::limits::{PRODUCTS_MAX, QUANTITY_MAX};
+use crate::base::limits::{PRODUCTS_MAX, QUANTITY_MAX};
+use crate::base::time::Wall;
 use crate::log::Mode;
-use crate::time::Wall;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec;

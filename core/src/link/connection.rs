@@ -14,7 +14,7 @@
 
 use super::channel::Stream;
 use super::{Frame, Why};
-use crate::limits::CALLS_AHEAD;
+use crate::base::limits::CALLS_AHEAD;
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::vec::Vec;

@@ -1,7 +1,7 @@
 //! What a connection is called, where it came in or leads to, and why it ended.
 
-use crate::limits::DIAL_TIMEOUT;
-use crate::time::Duration;
+use crate::base::limits::DIAL_TIMEOUT;
+use crate::base::time::Duration;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -152,7 +152,7 @@ pub enum Frame {
     Http(Vec<u8>),
     /// The same of a sender who may not hear the answer any more: the connection was ended at that
     /// end before the request was looked at, or the request has waited for longer than
-    /// [`ORDER_LATE`](crate::limits::ORDER_LATE). What it orders is not carried out.
+    /// [`ORDER_LATE`](crate::base::limits::ORDER_LATE). What it orders is not carried out.
     Unheard(Vec<u8>),
 }
 

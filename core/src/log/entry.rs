@@ -1,7 +1,7 @@
 //! The entries of the log: grants, releases, expirations, settings, units.
 
 use super::{ContainerId, DiskId, Epoch};
-use crate::time::Wall;
+use crate::base::time::Wall;
 use alloc::string::String;
 use core::fmt;
 use core::net::IpAddr;

@@ -4,8 +4,8 @@ use super::{
     Client, ContainerId, DiskId, Entry, Epoch, Grant, GroupId, Handle, Held, LicenceKey, Mode,
     Setting,
 };
-use crate::network::network;
-use crate::time::Wall;
+use crate::base::network::network;
+use crate::base::time::Wall;
 use alloc::collections::btree_map::Entry::Occupied;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;

@@ -4,7 +4,7 @@ use super::{
     Client, ContainerId, DiskId, Entry, Epoch, Grant, GroupId, Handle, Held, LicenceKey, Mode,
     Outcome, Refusal, Setting, State,
 };
-use crate::time::Wall;
+use crate::base::time::Wall;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec;

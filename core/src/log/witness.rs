@@ -5,8 +5,8 @@
 //! (*Consistency* 7).
 
 use super::{DiskId, Epoch, Slot};
-use crate::limits::{SLOT_LAST, WITNESSED_MAX};
-use crate::time::Wall;
+use crate::base::limits::{SLOT_LAST, WITNESSED_MAX};
+use crate::base::time::Wall;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};

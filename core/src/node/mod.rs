@@ -3,10 +3,10 @@
 pub mod hub;
 
 use crate::backend::Backend;
+use crate::base::time::{Deadline, Now};
 use crate::front::Front;
 use crate::io::{Input, Intent};
 use crate::link::Link;
-use crate::time::{Deadline, Now};
 use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;

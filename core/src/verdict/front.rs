@@ -5,7 +5,7 @@ use crate::admin::status::{
     AddressStatus, BackendState, BackendStatus, ClockStatus, ClockVerdict, CouldTake, FrontStatus,
     Role, Twin,
 };
-use crate::limits::{CERTIFICATE_ENDS_SOON, DISK_SLOW, HANDLES_MAX, TOKEN_ENDS_SOON};
+use crate::base::limits::{CERTIFICATE_ENDS_SOON, DISK_SLOW, HANDLES_MAX, TOKEN_ENDS_SOON};
 use alloc::format;
 use alloc::string::String;
 

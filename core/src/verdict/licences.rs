@@ -3,8 +3,8 @@
 use super::front::{count, until};
 use super::{Facts, Found, Severity};
 use crate::admin::status::{BackendState, BackendStatus, Difference, FrontStatus, LicenceStatus};
-use crate::limits::LICENCE_ENDS_SOON;
-use crate::time::Wall;
+use crate::base::limits::LICENCE_ENDS_SOON;
+use crate::base::time::Wall;
 use alloc::format;
 use alloc::string::String;
 use serde::Serialize;

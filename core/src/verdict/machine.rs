@@ -3,7 +3,7 @@
 
 use super::{Found, Trouble};
 use crate::admin::{FileTrouble, Room};
-use crate::limits::{ROOM_LEAST, ROOM_LOW};
+use crate::base::limits::{ROOM_LEAST, ROOM_LOW};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;

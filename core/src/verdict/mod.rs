@@ -19,7 +19,7 @@ use crate::admin::Places;
 use crate::admin::metrics::Page;
 use crate::admin::status::FrontStatus;
 use crate::admin::tokens::Token;
-use crate::time::Wall;
+use crate::base::time::Wall;
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;

@@ -10,8 +10,8 @@ use crate::admin::status::{
 };
 use crate::admin::tokens::Token;
 use crate::admin::{FileTrouble, Rights, Room};
-use crate::limits::{ROOM_LEAST, ROOM_LOW};
-use crate::time::Wall;
+use crate::base::limits::{ROOM_LEAST, ROOM_LOW};
+use crate::base::time::Wall;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec;

@@ -6,13 +6,13 @@
 //! ([`channel`](crate::link::channel)); `core/docs/wire.md` has the test vectors.
 
 use super::bytes::at_most;
-use crate::licence::Part;
-use crate::limits::{
+use crate::base::limits::{
     APPEND_ENTRIES, GROUP_FRAME_MAX, PIECE_BYTES, PIECE_ENTRIES, SLOT_LAST, THIRDS_MAX,
     WITNESSED_MAX,
 };
+use crate::base::time::Wall;
+use crate::licence::Part;
 use crate::log::{Acked, Digest, DiskId, Entry, Epoch, GroupId, LicenceKey, Slot, Stored};
-use crate::time::Wall;
 use alloc::vec::Vec;
 use nom::Parser;
 use nom::bytes::complete::take;

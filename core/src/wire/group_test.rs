@@ -5,13 +5,13 @@ use super::group::{
     Description, Facts, Lost, Malformed, Message, Numbered, Order, Piece, Report, Standing, Third,
     decode, encode,
 };
+use crate::base::limits::{APPEND_ENTRIES, PIECE_ENTRIES, SLOT_LAST};
+use crate::base::time::Wall;
 use crate::licence::{FirmItem, Part, Period, Product};
-use crate::limits::{APPEND_ENTRIES, PIECE_ENTRIES, SLOT_LAST};
 use crate::log::{
     Acked, Client, ContainerId, Digest, DiskId, Entry, Epoch, Grant, GroupId, Handle, Held,
     LicenceKey, Mode, Setting, Slot, Stored,
 };
-use crate::time::Wall;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec;

@@ -5,7 +5,7 @@ use super::argument::{Malformed, Reader};
 use super::inferred::list_bytes;
 use super::structs::Layout;
 use super::{CmError, Request};
-use crate::limits::{ERROR_ZEROS_MAX, OUTPUT_BUFFER_MAX};
+use crate::base::limits::{ERROR_ZEROS_MAX, OUTPUT_BUFFER_MAX};
 use alloc::vec;
 use alloc::vec::Vec;
 

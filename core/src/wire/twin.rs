@@ -14,14 +14,14 @@
 //! | 4 | [`Tell::Alive`] |
 //! | 5 | [`Tell::Machine`] |
 
-use crate::history::Mark;
-use crate::limits::{
+use crate::base::limits::{
     CLIENT_FRAME_MAX, HISTORY_BLOCK, SLOT_LAST, TWIN_ADDRESS_MAX, TWIN_ALIVE, TWIN_ENTRIES,
     TWIN_PIECE_BYTES, TWIN_REASON_TEXT, TWIN_SEATS, TWIN_SETTINGS_MAX, TWIN_VERSION_TEXT,
     TWIN_VIRTUALS_MAX,
 };
+use crate::base::time::Wall;
+use crate::history::Mark;
 use crate::log::{ContainerId, Entry, Epoch, GroupId, Handle, LicenceKey, Slot};
-use crate::time::Wall;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;

@@ -4,13 +4,13 @@ use super::twin::{
     Answer, Asks, Heard, Hello, Instances, MachineReport, Malformed, Part, Placed, Shared,
     SignOfLife, Standing, Tell, Version,
 };
-use crate::history::Mark;
-use crate::limits::{
+use crate::base::limits::{
     CLIENT_FRAME_MAX, HISTORY_BLOCK, SLOT_LAST, TWIN_ADDRESS_MAX, TWIN_ALIVE, TWIN_ENTRIES,
     TWIN_PIECE_BYTES, TWIN_REASON_TEXT, TWIN_SEATS, TWIN_VIRTUALS_MAX,
 };
+use crate::base::time::Wall;
+use crate::history::Mark;
 use crate::log::{ContainerId, Entry, Epoch, GroupId, Handle, LicenceKey, Slot};
-use crate::time::Wall;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec;

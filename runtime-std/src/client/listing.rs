@@ -3,7 +3,7 @@
 use super::table::Table;
 use serde_json::{Value, json};
 use std::fmt::Write;
-use tmr_core::time::Wall;
+use tmr_core::base::time::Wall;
 use tmr_core::wire::constants::{mask, pio, quantity};
 use tmr_core::wire::structs::{CmBoxEntry, CmBoxEntry2, CmNetInfoCluster, CmPiEntryBase, CmTime};
 

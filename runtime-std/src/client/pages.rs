@@ -14,7 +14,7 @@ use std::fmt;
 use std::io::{self, ErrorKind};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use tmr_core::limits::DIAL_TIMEOUT;
+use tmr_core::base::limits::DIAL_TIMEOUT;
 use tmr_core::link::Address;
 
 /// Where the admin pages of this machine's server are, unless its configuration says otherwise.

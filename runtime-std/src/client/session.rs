@@ -8,9 +8,9 @@ use crate::daemon::{Exit, Failure};
 use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
+use tmr_core::base::time::Deadline;
 use tmr_core::client::{Client, Input, Intent, Unanswered};
 use tmr_core::link::{Address, Link, Why};
-use tmr_core::time::Deadline;
 use tmr_core::wire::{CmError, Reply, Request};
 
 /// Bytes read at once.

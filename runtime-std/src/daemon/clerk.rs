@@ -19,10 +19,10 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tmr_core::admin::{Entrance, FileTrouble, Room};
+use tmr_core::base::limits::TOKEN_ENDS_SOON;
+use tmr_core::base::time::Wall;
 use tmr_core::config::Config;
 use tmr_core::io::{AdminFilesRequest, FrontEvent, HostEvent};
-use tmr_core::limits::TOKEN_ENDS_SOON;
-use tmr_core::time::Wall;
 
 /// How often the files are looked at.
 const LOOK: Duration = Duration::from_secs(2);

@@ -8,9 +8,9 @@ use ipnet::IpNet;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use tmr_core::admin::Rights;
+use tmr_core::base::time::Wall;
 use tmr_core::config::Log;
 use tmr_core::link::Address;
-use tmr_core::time::Wall;
 
 /// An open Triple Mode Redundancy (TMR) licence server.
 #[derive(Debug, Parser)]

@@ -5,7 +5,7 @@
 //! older glibc it falls back to a call that ends in 2038.
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
-use tmr_core::time::{Duration, Mono, Now, Wall};
+use tmr_core::base::time::{Duration, Mono, Now, Wall};
 
 /// Measures from the moment it was started.
 #[derive(Clone, Copy, Debug)]

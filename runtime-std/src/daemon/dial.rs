@@ -15,9 +15,9 @@ use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Instant;
-use tmr_core::limits::DIAL_TIMEOUT;
+use tmr_core::base::limits::DIAL_TIMEOUT;
+use tmr_core::base::time::Duration;
 use tmr_core::link::{Address, Why};
-use tmr_core::time::Duration;
 
 /// An address is tried alone for so long, then beside the next one: RFC 8305, section 8, calls it
 /// Connection Attempt Delay.

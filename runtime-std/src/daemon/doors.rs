@@ -8,7 +8,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs, UdpSocket};
-use tmr_core::limits::{CLIENT_LINKS_MAX, FILES_RESERVED};
+use tmr_core::base::limits::{CLIENT_LINKS_MAX, FILES_RESERVED};
 use tmr_core::link::{Address, Door};
 
 /// Connections that may wait to be accepted: a whole office that starts at nine.

@@ -11,9 +11,9 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use tmr_core::admin::{FileTrouble, Room};
+use tmr_core::base::limits::{CONFIG_MAX, LICENCE_FILE_MAX, ROOM_LOW};
 use tmr_core::config::Config;
 use tmr_core::licence::{self, Container, Issuer, IssuerKey};
-use tmr_core::limits::{CONFIG_MAX, LICENCE_FILE_MAX, ROOM_LOW};
 use tmr_core::link::channel::GroupKey;
 
 /// Longest key file, in bytes: a key has 65.

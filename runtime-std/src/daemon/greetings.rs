@@ -21,10 +21,10 @@ use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Instant;
-use tmr_core::limits::{GREETING_RATE, GREETING_SOURCES, TLS_GREETING};
+use tmr_core::base::limits::{GREETING_RATE, GREETING_SOURCES, TLS_GREETING};
+use tmr_core::base::network::network;
+use tmr_core::base::time::Duration;
 use tmr_core::link::{Link, Why};
-use tmr_core::network::network;
-use tmr_core::time::Duration;
 
 /// Key agreements in one turn, after each of which calls that came with them are served.
 pub(super) const GREETINGS: usize = 16;

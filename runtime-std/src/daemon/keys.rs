@@ -6,8 +6,8 @@ use super::create::Access;
 use super::exit::{Failure, Outcome, words};
 use super::{entropy, files, out};
 use std::path::{Path, PathBuf};
+use tmr_core::base::limits::LICENCE_FILE_MAX;
 use tmr_core::licence::{Issuer, Spec, rfc3339};
-use tmr_core::limits::LICENCE_FILE_MAX;
 
 /// What backends are to trust, beside the licences.
 const PUBLIC: &str = "issuer.pub";

@@ -20,9 +20,9 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tmr_core::admin::{Entrance, FileTrouble};
+use tmr_core::base::limits::{FILE_TROUBLES_SHOWN, LICENCE_FILES_LOOKED_AT, LICENCE_FILES_MAX};
 use tmr_core::io::{BackendEvent, HostEvent};
 use tmr_core::licence::{Container, IssuerKey};
-use tmr_core::limits::{FILE_TROUBLES_SHOWN, LICENCE_FILES_LOOKED_AT, LICENCE_FILES_MAX};
 
 /// Time between two looks at the files.
 const LOOK: Duration = Duration::from_secs(1);

@@ -6,7 +6,7 @@
 //! thread, as much as there is room for: nobody is woken to do it. Who finds a link busy leaves
 //! word with the one who is busy with it, who then looks again; so one write may serve many steps.
 //! What there is no room for waits until the poll says that there is, but no longer than
-//! [`WRITE_TIMEOUT`](tmr_core::limits::WRITE_TIMEOUT).
+//! [`WRITE_TIMEOUT`](tmr_core::base::limits::WRITE_TIMEOUT).
 //!
 //! Locks are taken in this order, never in another: a link's talk, then the hub or the table of
 //! links. Nothing is read, written or computed on bytes while the hub is locked.
@@ -29,11 +29,11 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::{fmt, io};
+use tmr_core::base::limits::LINKS_HELD_MAX;
+use tmr_core::base::time::{Duration, Now};
 use tmr_core::io::HostEvent;
-use tmr_core::limits::LINKS_HELD_MAX;
 use tmr_core::link::{Callee, Door, Flow, Frame, Link, ListenerId, Why};
 use tmr_core::node::hub::{Arrived, Dial, Hub};
-use tmr_core::time::{Duration, Now};
 
 const TOO_MUCH: Why = Why::Limit("bytes that all links together hold");
 /// Bytes read at once.

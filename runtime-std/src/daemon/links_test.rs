@@ -11,14 +11,14 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
-use tmr_core::desk::Identity;
+use tmr_core::base::limits::{ACCEPT_BACKOFF, CLEANUP_DEFAULT, NETWORK_RETRY, WRITE_TIMEOUT};
 use tmr_core::front::{self, Front};
 use tmr_core::io::HostEvent;
-use tmr_core::limits::{ACCEPT_BACKOFF, CLEANUP_DEFAULT, NETWORK_RETRY, WRITE_TIMEOUT};
 use tmr_core::link::channel::{GroupKey, Stream};
 use tmr_core::link::{Address, Door, Link, NOT_READING};
 use tmr_core::node::Node;
 use tmr_core::node::hub::Hub;
+use tmr_core::service::Identity;
 
 fn links(polls: usize) -> Links {
     let (name, address) = ("server".into(), IpAddr::V4(Ipv4Addr::LOCALHOST));
@@ -32,7 +32,7 @@ fn links(polls: usize) -> Links {
         policy: Default::default(),
         twin: None,
         front: 1,
-        handle_key: tmr_core::desk::HandleKey::default(),
+        handle_key: tmr_core::service::HandleKey::default(),
         seed: [7; 32],
     });
     let streams = Streams { group: GroupKey::new([7; 32]), front: Some(1), tls: Tls::default() };

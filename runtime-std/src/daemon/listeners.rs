@@ -16,7 +16,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
-use tmr_core::limits::TROUBLE_LOGGED;
+use tmr_core::base::limits::TROUBLE_LOGGED;
 use tmr_core::link::{Door, ListenerId};
 
 /// The bit that the names of doors have, and those of links never do.

@@ -6,9 +6,9 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
-use tmr_core::limits::{KEEPALIVE, WRITE_TIMEOUT};
+use tmr_core::base::limits::{KEEPALIVE, WRITE_TIMEOUT};
+use tmr_core::base::time::Duration;
 use tmr_core::link::{NOT_READING, Why};
-use tmr_core::time::Duration;
 
 /// A connection.
 #[derive(Debug)]

@@ -17,7 +17,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 use tmr_core::admin::tokens::{NoToken, Token};
 use tmr_core::admin::{BrowserKey, Rights};
-use tmr_core::limits::{PASSWORD_MAX, TOKENS_MAX};
+use tmr_core::base::limits::{PASSWORD_MAX, TOKENS_MAX};
 
 /// Fewer characters are guessed.
 const SHORTEST: usize = 8;
@@ -280,7 +280,7 @@ fn hash(password: &str) -> Result<String, Failure> {
 mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
-    use tmr_core::time::Wall;
+    use tmr_core::base::time::Wall;
 
     #[test]
     fn passwords_are_kept_as_hashes_and_checked() {

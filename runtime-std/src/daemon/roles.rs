@@ -16,12 +16,12 @@ use super::{doors, entropy, files, log, notify, signals, vip};
 use std::net::TcpListener;
 use std::path::Path;
 use tmr_core::backend::{self, Backend};
-use tmr_core::desk::Identity;
 use tmr_core::front::{self, Front};
 use tmr_core::history::Server;
 use tmr_core::link::{Address, Door};
 use tmr_core::node::Node;
 use tmr_core::node::hub::Hub;
+use tmr_core::service::Identity;
 
 /// A runtime: its name in status, and its glue.
 #[derive(Clone, Copy, Debug)]

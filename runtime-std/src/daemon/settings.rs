@@ -22,9 +22,9 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex};
 use std::thread;
+use tmr_core::base::limits::CONFIG_MAX;
 use tmr_core::config::{Config, InForce, Log, Tracking};
 use tmr_core::io::FrontEvent;
-use tmr_core::limits::CONFIG_MAX;
 use tmr_core::link::Door;
 use tmr_core::link::channel::GroupKey;
 

@@ -4,9 +4,9 @@
 use super::clock::Clock;
 use super::notify;
 use super::workers::{self, Inboxes, Outboxes};
+use tmr_core::base::time::{Duration, Mono, Now};
 use tmr_core::link::{Link, ListenerId, Why};
 use tmr_core::node::hub::{Dial, Hub, Output};
-use tmr_core::time::{Duration, Mono, Now};
 
 /// What stands behind a runtime's lock.
 #[derive(Debug)]

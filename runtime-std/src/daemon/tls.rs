@@ -15,8 +15,8 @@ use std::fmt::Display;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use tmr_core::base::time::Wall;
 use tmr_core::link::{Layer, Why};
-use tmr_core::time::Wall;
 use x509_cert::der::Decode;
 
 /// Longest certificate chain or key that is read, in bytes.

@@ -11,7 +11,7 @@ use serde_json::json;
 use std::path::{Path, PathBuf};
 use tmr_core::admin::Rights;
 use tmr_core::admin::tokens::{self, NoToken};
-use tmr_core::time::Wall;
+use tmr_core::base::time::Wall;
 
 const DAY: u64 = 24 * 60 * 60;
 

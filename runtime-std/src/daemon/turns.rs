@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::ops::Bound::{Excluded, Unbounded};
-use tmr_core::network::network;
+use tmr_core::base::network::network;
 
 /// Links that one turn serves, beside those of the group: each is read once, so a turn takes some
 /// milliseconds at most, whatever there is to read.

@@ -1,7 +1,7 @@
 //! Every call that reaches a running front ends within the bound that the limits name.
 
 use std::collections::BTreeMap;
-use tmr_core::limits::CALL_TIMEOUT;
+use tmr_core::base::limits::CALL_TIMEOUT;
 use tmr_core::link::Link;
 
 /// Calls that wait: host and link, since when.

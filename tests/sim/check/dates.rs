@@ -9,7 +9,7 @@
 
 use super::Decided;
 use std::collections::{BTreeMap, BTreeSet};
-use tmr_core::limits::{CLOCK_FRESH, CLOCKS_AGREE, DATE_LEAP, DATE_LEAP_LASTS, DATE_STEP};
+use tmr_core::base::limits::{CLOCK_FRESH, CLOCKS_AGREE, DATE_LEAP, DATE_LEAP_LASTS, DATE_STEP};
 use tmr_core::log::{Entry, Epoch, Handle};
 use tmr_core::wire::group::Order;
 
@@ -160,8 +160,8 @@ impl Dates {
 mod test {
     use super::super::slots::test::grant;
     use super::*;
+    use tmr_core::base::time::Wall;
     use tmr_core::log::Slot;
-    use tmr_core::time::Wall;
 
     const NOON: u64 = 1_795_287_600;
     const DAY: i64 = 86_400;

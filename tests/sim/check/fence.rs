@@ -8,7 +8,7 @@
 
 use super::Decided;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use tmr_core::limits::CONFIRMED;
+use tmr_core::base::limits::CONFIRMED;
 use tmr_core::link::Link;
 use tmr_core::wire::group::{Message, Order, Report};
 

@@ -7,7 +7,7 @@
 
 use super::Decided;
 use std::collections::BTreeMap;
-use tmr_core::limits::CONFIRMED;
+use tmr_core::base::limits::CONFIRMED;
 
 /// A process that answers: host and life.
 pub type Process = (usize, u32);

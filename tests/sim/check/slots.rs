@@ -280,8 +280,8 @@ impl Slots {
 #[cfg(test)]
 pub(super) mod test {
     use super::*;
+    use tmr_core::base::time::Wall;
     use tmr_core::log::{Client, ContainerId, Grant, Held, Mode, Slot};
-    use tmr_core::time::Wall;
     use tmr_core::wire::group::Standing;
 
     const EPOCH: Epoch = Epoch { round: 1, front: 7 };

@@ -8,11 +8,11 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use tmr_core::backend::{Backend, Config};
-use tmr_core::desk::Identity;
+use tmr_core::base::time::{Mono, Now, Wall};
 use tmr_core::io::{BackendEvent, Input, Intent};
 use tmr_core::link::{Door, Frame, Link};
 use tmr_core::log::{DiskId, Epoch, Slot, Stored};
-use tmr_core::time::{Mono, Now, Wall};
+use tmr_core::service::Identity;
 use tmr_core::wire::group::{Description, Message, Order, Piece, Report, Standing, decode, encode};
 
 /// What was said of one disk.
@@ -177,7 +177,7 @@ pub fn look(journal: &[u8]) -> Result<Found, String> {
         identity,
         containers: Vec::new(),
         group_check: [1; 8],
-        handle_key: tmr_core::desk::HandleKey::default(),
+        handle_key: tmr_core::service::HandleKey::default(),
         seed: [9; 32],
     };
     let (mut backend, _) = Backend::open(config, Some(journal))?;

@@ -13,7 +13,7 @@ use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Instant;
-use tmr_core::limits::STOCK_LINKS;
+use tmr_core::base::limits::STOCK_LINKS;
 use tmr_tests::foreign::Client;
 use tmr_tests::foreign::error::{INVALID_HANDLE, NO_MORE_LICENSES};
 use tmr_tests::harness::{

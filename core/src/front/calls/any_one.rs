@@ -3,13 +3,13 @@
 
 use super::Context;
 use super::virtual_containers::VirtualContainers;
-use crate::desk::Desk;
+use crate::base::limits::ANYONE_TIMEOUT;
+use crate::base::time::Mono;
 use crate::front::replication::backend_link::{BackendLink, OrderPurpose};
 use crate::io::Intent;
-use crate::limits::ANYONE_TIMEOUT;
 use crate::link::Link;
 use crate::log::LicenceKey;
-use crate::time::Mono;
+use crate::service::Desk;
 use crate::wire::group::Order;
 use crate::wire::{CmError, Reply, Request};
 use alloc::collections::{BTreeMap, BTreeSet};

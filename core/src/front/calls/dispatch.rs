@@ -3,12 +3,12 @@
 use super::any_one::Performance;
 use super::pending::{Proposal, Waits};
 use super::{Calls, Context, recording};
-use crate::desk::{Ground, Move};
+use crate::base::limits::UNCOMMITTED_MAX;
+use crate::base::time::{Mono, Now};
 use crate::io::Intent;
-use crate::limits::UNCOMMITTED_MAX;
 use crate::link::Link;
 use crate::log::Entry;
-use crate::time::{Mono, Now};
+use crate::service::{Ground, Move};
 use crate::wire::{CmError, Request};
 use alloc::vec::Vec;
 

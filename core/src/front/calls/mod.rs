@@ -19,13 +19,13 @@ use super::replication::backend_link::{BackendLink, OrderPurpose};
 use super::replication::replicated_log::ReplicatedLog;
 use super::twin::Twin;
 use super::usage::{self, Usage};
-use crate::desk::Desk;
+use crate::base::limits::{HANDLE_BLOCK, HANDLE_LAST};
+use crate::base::random::Random;
+use crate::base::time::{Deadline, Mono, Wall};
 use crate::io::Intent;
-use crate::limits::{HANDLE_BLOCK, HANDLE_LAST};
 use crate::link::{Link, Why};
 use crate::log::{Entry, Handle, Setting, Slot};
-use crate::random::Random;
-use crate::time::{Deadline, Mono, Wall};
+use crate::service::Desk;
 use crate::wire::CmError;
 use alloc::vec::Vec;
 pub(super) use any_one::Performed;
@@ -296,9 +296,9 @@ fn recording<'a>(
 #[cfg(feature = "model")]
 mod model {
     use super::Calls;
+    use crate::base::time::Mono;
     use crate::front::model::Print;
     use crate::log::Handle;
-    use crate::time::Mono;
 
     impl Calls {
         /// For an exhaustive check: all of it that makes a difference.

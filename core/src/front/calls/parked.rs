@@ -1,6 +1,6 @@
 //! Calls that wait for a front to lead: this one, or the twin. Each ends within its time.
+use crate::base::time::Mono;
 use crate::link::Link;
-use crate::time::Mono;
 use crate::wire::Request;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;

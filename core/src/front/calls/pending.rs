@@ -3,12 +3,12 @@
 use super::any_one::{Performance, Performers};
 use super::copies::distinct;
 use super::{Calls, Context, recording};
+use crate::base::time::Mono;
 use crate::front::replication::backend_link::Progress;
 use crate::front::replication::vote::{Vote, vote};
 use crate::io::Intent;
 use crate::link::Link;
 use crate::log::{Entry, Grant, LicenceKey, Outcome, Slot};
-use crate::time::Mono;
 use crate::wire::{CmError, Reply};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;

@@ -5,10 +5,10 @@
 
 use super::copies::{Copied, copies, distinct};
 use super::gone::Places;
-use crate::desk::{Catalogue, Offer, Shown};
+use crate::base::time::Wall;
 use crate::licence::{FirmItem, Part, Product, differences};
 use crate::log::{ContainerId, LicenceKey, State};
-use crate::time::Wall;
+use crate::service::{Catalogue, Offer, Shown};
 use crate::wire::CmError;
 use crate::wire::constants::mask;
 use alloc::collections::{BTreeMap, BTreeSet};

@@ -1,14 +1,14 @@
 //! Taking the lead: claim an epoch, read the log from those who promised it, prove that it
 //! commits; or, once, the birth of a group. The rules are those of *Consistency* 5 and 7.
 
+use crate::base::limits::{CLAIM_DOUBLED, CLAIM_PAUSE, CLAIM_TIMEOUT, STATE_MAX};
+use crate::base::time::{Mono, Wall};
 use crate::front::replication::backend_link::{LinkState, OrderPurpose, Progress};
 use crate::front::replication::membership::is_unborn;
 use crate::front::usage::Backfill;
 use crate::front::{Front, Phase};
 use crate::io::Intent;
-use crate::limits::{CLAIM_DOUBLED, CLAIM_PAUSE, CLAIM_TIMEOUT, STATE_MAX};
 use crate::log::{DiskId, Entry, Epoch, GroupId, Setting, Slot, State, Stored};
-use crate::time::{Mono, Wall};
 use crate::wire::group::{Order, Piece, Report, Standing};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;

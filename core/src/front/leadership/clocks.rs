@@ -5,12 +5,12 @@
 
 use super::date::later;
 use crate::admin::status::{ClockStatus, ClockVerdict};
+use crate::base::limits::{CLOCK_FRESH, DATE_STEP};
+use crate::base::time::{Mono, Now, Wall};
 use crate::front::operator::At;
 use crate::front::replication::backend_link::BackendLink;
 use crate::front::{Front, Phase};
-use crate::limits::{CLOCK_FRESH, DATE_STEP};
 use crate::log::Slot;
-use crate::time::{Mono, Now, Wall};
 use alloc::string::ToString;
 use alloc::vec::Vec;
 

@@ -4,8 +4,8 @@
 //! What never lives here: how the clocks are told and the date is kept ([`clocks`](super::clocks)),
 //! and local durations, which no clock of another machine takes part in.
 
-use crate::limits::{CLOCK_OFF, CLOCKS_AGREE, DATE_LEAP, DATE_LEAP_LASTS};
-use crate::time::{Duration, Mono, Now, Wall};
+use crate::base::limits::{CLOCK_OFF, CLOCKS_AGREE, DATE_LEAP, DATE_LEAP_LASTS};
+use crate::base::time::{Duration, Mono, Now, Wall};
 
 /// The date of the group as a front keeps it.
 #[derive(Clone, Debug, Default)]

@@ -7,14 +7,14 @@
 //! Where the virtual address is here, it goes last. An answer cannot leave this machine any more
 //! once the address has, and a client would wait for it in vain; so links are closed before.
 
-use crate::front::{Front, Phase};
-use crate::io::Intent;
-use crate::limits::{
+use crate::base::limits::{
     HANDOVER_ADDRESS, HANDOVER_CLAIM, HANDOVER_CLOSE, HANDOVER_DRAIN, HANDOVER_FLUSH,
     HANDOVER_WAIT, HEARTBEAT,
 };
+use crate::base::time::{Deadline, Mono};
+use crate::front::{Front, Phase};
+use crate::io::Intent;
 use crate::link::Why;
-use crate::time::{Deadline, Mono};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;

@@ -6,12 +6,12 @@
 //! What never lives here: how a front finds out that it has slept (that is `vigil`), and which disks
 //! are members (that is `members`).
 
+use crate::base::limits::{ASKED_ANEW, CONFIRMED, WITNESSED_MAX};
+use crate::base::time::{Duration, Mono};
 use crate::front::replication::backend_link::{BackendLink, PendingOrder};
 use crate::front::{Front, Phase};
 use crate::io::Intent;
-use crate::limits::{ASKED_ANEW, CONFIRMED, WITNESSED_MAX};
 use crate::log::{DiskId, Slot};
-use crate::time::{Duration, Mono};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 

@@ -1,13 +1,13 @@
 //! What is left of a group's memory that two backends do not hold any more, and what may be lost with
 //! the rest: the plan that an operator is shown before `recover` does it.
 
+use crate::base::time::Mono;
 use crate::front::Front;
 use crate::front::replication::backend_link::BackendLink;
 use crate::front::replication::exclusion::Exclusion;
 use crate::front::replication::membership::is_unborn;
 use crate::history::Since;
 use crate::log::{Epoch, GroupId, Slot};
-use crate::time::Mono;
 use crate::wire::group::Standing;
 use alloc::format;
 use alloc::string::{String, ToString};

@@ -11,11 +11,11 @@
 //!
 //! What never lives here: what is left, and what an operator can do with it (that is `loss`).
 
+use crate::base::time::{Duration, Mono};
 use crate::front::replication::backend_link::BackendLink;
 use crate::front::replication::membership::is_unborn;
 use crate::front::{Front, Phase};
 use crate::log::{DiskId, Slot};
-use crate::time::{Duration, Mono};
 use crate::wire::group::Standing;
 use alloc::vec::Vec;
 

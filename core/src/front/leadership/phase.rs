@@ -1,8 +1,8 @@
 //! How far a front has come to lead.
 
 use super::claim::LogRecovery;
+use crate::base::time::Mono;
 use crate::log::{Epoch, GroupId, Slot};
-use crate::time::Mono;
 use alloc::boxed::Box;
 
 /// How far this front has come to lead.

@@ -3,12 +3,12 @@
 //!
 //! What never lives here: who is left out, and what keeps a front from leading (that is `members`).
 
+use crate::base::limits::CONFIRMED;
+use crate::base::time::{Mono, Now};
 use crate::front::replication::backend_link::{BackendLink, Progress};
 use crate::front::replication::membership::is_unborn;
 use crate::front::{Front, Phase};
-use crate::limits::CONFIRMED;
 use crate::log::Slot;
-use crate::time::{Mono, Now};
 use crate::wire::group::Standing;
 use alloc::format;
 use alloc::string::String;

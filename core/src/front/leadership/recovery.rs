@@ -9,15 +9,15 @@
 
 use super::claim::{BestCopy, LogRecovery};
 use super::loss::{Plan, Source};
+use crate::base::limits::{
+    CLAIM_TIMEOUT, HANDLE_BLOCK, HANDLE_LAST, PIECE_BYTES, RECOVER_BLOCKS, RECOVER_BLOCKS_MAX,
+};
+use crate::base::time::{Mono, Now};
 use crate::front::replication::backend_link::{OrderPurpose, Progress};
 use crate::front::{Front, Phase};
 use crate::io::Intent;
-use crate::limits::{
-    CLAIM_TIMEOUT, HANDLE_BLOCK, HANDLE_LAST, PIECE_BYTES, RECOVER_BLOCKS, RECOVER_BLOCKS_MAX,
-};
 use crate::link::Link;
 use crate::log::{DiskId, Epoch, GroupId, Slot, State};
-use crate::time::{Mono, Now};
 use crate::wire::group::{Description, Order};
 use alloc::boxed::Box;
 use alloc::format;

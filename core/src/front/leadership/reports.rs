@@ -1,14 +1,14 @@
 //! What the three backends report, and what follows when one comes, goes, or refuses this front.
 
+use crate::base::limits::{CLAIMS_FUTILE, CONTEST, FENCE};
+use crate::base::time::Mono;
 use crate::front::calls::Performed;
 use crate::front::replication::backend_link::{BackendLink, OrderPurpose, Progress};
 use crate::front::replication::exclusion::Exclusion;
 use crate::front::{Front, Phase};
 use crate::io::Intent;
-use crate::limits::{CLAIMS_FUTILE, CONTEST, FENCE};
 use crate::link::{Link, Why};
 use crate::log::Epoch;
-use crate::time::Mono;
 use crate::wire::group::{Description, Order, Report};
 use alloc::format;
 use alloc::vec::Vec;

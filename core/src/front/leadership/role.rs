@@ -12,11 +12,11 @@
 //!   leads goes on until another one does; clients that know its own address lose nothing.
 
 use super::failover::Failover;
+use crate::base::time::Mono;
 use crate::front::replication::backend_link::BackendLink;
 use crate::front::{Front, Phase};
 use crate::io::{Intent, VipRequest};
 use crate::log::Epoch;
-use crate::time::Mono;
 use crate::wire::twin::Part;
 use alloc::vec::Vec;
 

@@ -5,9 +5,9 @@ use crate::front::twin::Twin;
 use crate::front::{Front, Phase};
 use crate::io::Intent;
 
-use crate::limits::{BACKEND_SILENCE, FENCE, HEARTBEAT};
+use crate::base::limits::{BACKEND_SILENCE, FENCE, HEARTBEAT};
+use crate::base::time::{Deadline, Mono};
 use crate::link::Why;
-use crate::time::{Deadline, Mono};
 use crate::wire::group::Order;
 use alloc::vec::Vec;
 

@@ -7,10 +7,10 @@
 //! that clock has moved too little to tell, what was asked longer ago by it than a confirmation holds
 //! counts no more, however short the pauses were and however many.
 
+use crate::base::limits::{CONFIRMED, HANDOVER_WAIT, WALL_STEP, WOKE_LATE};
+use crate::base::log_throttle::Seldom;
+use crate::base::time::{Deadline, Duration, Mono, Now, Wall};
 use crate::front::{Front, Phase};
-use crate::limits::{CONFIRMED, HANDOVER_WAIT, WALL_STEP, WOKE_LATE};
-use crate::seldom::Seldom;
-use crate::time::{Deadline, Duration, Mono, Now, Wall};
 use alloc::collections::VecDeque;
 use alloc::format;
 

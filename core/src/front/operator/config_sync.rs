@@ -9,11 +9,11 @@
 use super::Operator;
 use crate::admin::settings as page;
 use crate::admin::status::TwinDifference;
+use crate::base::limits::TWIN_SETTINGS_MAX;
+use crate::base::time::Now;
 use crate::config::{self, InForce};
 use crate::io::{HostRequest, Intent, Stored};
-use crate::limits::TWIN_SETTINGS_MAX;
 use crate::link::Link;
-use crate::time::Now;
 use crate::wire::twin::Tell;
 use alloc::boxed::Box;
 use alloc::format;

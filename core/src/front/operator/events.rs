@@ -3,10 +3,10 @@
 //!
 //! What never lives here: what follows from anything of it.
 
+use crate::base::limits::{EVENTS_DENIED, EVENTS_KEPT};
+use crate::base::time::{Now, Wall};
 use crate::front::replication::backend_link::BackendLink;
 use crate::front::twin::Twin;
-use crate::limits::{EVENTS_DENIED, EVENTS_KEPT};
-use crate::time::{Now, Wall};
 use crate::wire::twin::Part;
 use alloc::collections::VecDeque;
 use alloc::format;

@@ -12,12 +12,12 @@ mod status;
 
 use super::usage::Denial;
 use crate::admin::{Admin, Asked, Command, Entrance, Misplaced, Place, Reply, Rights};
+use crate::base::metrics::HubCounts;
+use crate::base::time::{Mono, Now, Wall};
 use crate::config;
-use crate::counts::HubCounts;
 use crate::io::Intent;
 use crate::link::{Door, Link};
 use crate::log::Epoch;
-use crate::time::{Mono, Now, Wall};
 use crate::wire::twin::MachineReport;
 use alloc::string::String;
 use alloc::vec::Vec;

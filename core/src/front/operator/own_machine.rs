@@ -8,11 +8,11 @@
 //! this: of them nothing is known, and nothing is refused.
 
 use crate::admin::status::{AddressStatus, CouldTake};
-use crate::limits::{
+use crate::base::limits::{
     STARTING, TRACK_CALLS, TRACK_INSTANCES, TRACK_INTERVAL_MAX, TRACK_KEPT, TRACK_NAME,
     TRACK_SETTLES, TRACK_SILENT, TWIN_REASON_TEXT,
 };
-use crate::time::{Duration, Mono};
+use crate::base::time::{Duration, Mono};
 use crate::wire::twin::{Asks, Instances, MachineReport};
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::format;

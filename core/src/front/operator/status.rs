@@ -7,15 +7,15 @@ use crate::admin::status::{
 };
 use crate::admin::usage::usage;
 use crate::admin::{Asked, Reply, View};
+use crate::base::limits::{ALLOCATIONS_SHOWN, DENIED_RECENT, HISTORY_GAP_TOLD};
+use crate::base::time::{Now, Wall};
 use crate::config::InForce;
 use crate::front::calls::{MergedLicence, VirtualContainers};
 use crate::front::replication::backend_link::{LinkState, Progress};
 use crate::front::{Front, Phase};
 use crate::history::{Chart, Span};
-use crate::limits::{ALLOCATIONS_SHOWN, DENIED_RECENT, HISTORY_GAP_TOLD};
 use crate::link::Door;
 use crate::log::{Client, DiskId, Grant, Handle, LicenceKey, Usage};
-use crate::time::{Now, Wall};
 use crate::verdict::{self, Trouble};
 use crate::wire::constants::mask;
 use crate::wire::twin::Part;
@@ -240,7 +240,7 @@ impl At<'_> {
     /// way do not make it late.
     fn floor(&self) -> crate::log::Slot {
         let committed = self.front.log.committed();
-        crate::log::Slot(committed.0.saturating_sub(crate::limits::UNCOMMITTED_MAX))
+        crate::log::Slot(committed.0.saturating_sub(crate::base::limits::UNCOMMITTED_MAX))
     }
 
     fn containers(&self) -> Vec<ContainerStatus> {

@@ -3,13 +3,13 @@
 
 use super::disk_writes::Writes;
 use super::exclusion::{Exclusion, Lapse};
+use crate::base::limits::{DIAL_TIMEOUT, REDIAL_MIN};
+use crate::base::log_throttle::Seldom;
+use crate::base::time::{Duration, Mono};
 use crate::front::leadership::clocks::Reading;
 use crate::io::Intent;
-use crate::limits::{DIAL_TIMEOUT, REDIAL_MIN};
 use crate::link::{Address, Callee, Link};
 use crate::log::{Epoch, Handle, Slot};
-use crate::seldom::Seldom;
-use crate::time::{Duration, Mono};
 use crate::wire::group::{Description, Facts, Lost, Order, Standing, correlate, encode};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;

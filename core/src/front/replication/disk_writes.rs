@@ -1,7 +1,7 @@
 //! How long a backend takes to have entries on disk, as the front that leads measures it.
 
-use crate::limits::{DISK_SLOW, DISK_SLOW_COUNTED};
-use crate::time::{Duration, Mono};
+use crate::base::limits::{DISK_SLOW, DISK_SLOW_COUNTED};
+use crate::base::time::{Duration, Mono};
 
 /// Durable writes of one backend, counted for a minute at a time.
 #[derive(Clone, Copy, Debug, Default)]

@@ -6,12 +6,12 @@
 
 use super::backend_link::{BackendLink, OrderPurpose, Progress};
 use super::membership::is_unborn;
+use crate::base::limits::DOUBLED_REDIAL;
+use crate::base::time::Mono;
 use crate::front::{Front, Phase};
 use crate::io::Intent;
-use crate::limits::DOUBLED_REDIAL;
 use crate::link::Why;
 use crate::log::{Acked, Epoch, GroupId, Slot};
-use crate::time::Mono;
 use crate::wire::group::{Order, Standing};
 use alloc::format;
 use alloc::string::String;

@@ -7,11 +7,11 @@
 use super::backend_link::{BackendLink, OrderPurpose, Progress};
 use super::exclusion::Exclusion;
 use super::vote::reached;
+use crate::base::time::{Mono, Wall};
 use crate::front::leadership::clocks::Reading;
 use crate::front::{Front, Phase};
 use crate::io::Intent;
 use crate::log::{Acked, DiskId, GroupId, Slot, Witness};
-use crate::time::{Mono, Wall};
 use crate::wire::group::{Facts, Order, Standing};
 use alloc::format;
 use alloc::string::String;

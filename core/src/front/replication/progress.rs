@@ -2,11 +2,11 @@
 //! And repair: one that is behind, or blank, is brought up to date while the others serve.
 
 use super::backend_link::{BackendLink, OrderPurpose, Progress};
+use crate::base::limits::{APPEND_ENTRIES, PIECE_BYTES, TROUBLE_LASTS, UNCOMMITTED_MAX};
+use crate::base::time::Mono;
 use crate::front::{Front, Phase};
 use crate::io::Intent;
-use crate::limits::{APPEND_ENTRIES, PIECE_BYTES, TROUBLE_LASTS, UNCOMMITTED_MAX};
 use crate::log::{DiskId, Entry, Epoch, Setting, Slot};
-use crate::time::Mono;
 use crate::wire::group::{Order, encode};
 use alloc::string::String;
 use alloc::vec::Vec;

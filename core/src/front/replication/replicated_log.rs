@@ -4,11 +4,11 @@
 //! reads only what came since. `speculative_state` folds everything proposed, in log order: an outcome that is
 //! seen there is the outcome everywhere if the entry is committed at all.
 
+use crate::base::limits::{HISTORY_WAITING, LOG_KEPT};
+use crate::base::time::Wall;
 use crate::front::usage::committed_events::{CommittedEvent, Happened};
 use crate::history::Mark;
-use crate::limits::{HISTORY_WAITING, LOG_KEPT};
 use crate::log::{Digest, DiskId, Entry, GroupId, Outcome, Setting, Slot, State, Stored};
-use crate::time::Wall;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 

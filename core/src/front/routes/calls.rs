@@ -1,14 +1,14 @@
 //! Between the calls of clients and the rest of the front.
 
-use crate::desk::Desk;
+use crate::base::limits::{CALL_TIMEOUT, PASSED_TIMEOUT};
+use crate::base::time::{Mono, Now};
 use crate::front::calls::{self, Call, Calls, ParkedCall};
 use crate::front::replication::backend_link::Progress;
 use crate::front::{Front, Phase};
 use crate::io::Intent;
-use crate::limits::{CALL_TIMEOUT, PASSED_TIMEOUT};
 use crate::link::Link;
 use crate::log::Handle;
-use crate::time::{Mono, Now};
+use crate::service::Desk;
 use crate::wire::{CmError, Request};
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;

@@ -3,6 +3,7 @@
 
 use crate::admin::status::AddressStatus;
 use crate::admin::{Command, Rights};
+use crate::base::time::{Mono, Now};
 use crate::front::operator::{
     At, Compared, Observed, Surroundings, address_status, could_take_over, holder,
 };
@@ -12,7 +13,6 @@ use crate::front::{Front, Phase};
 use crate::io::{Intent, VipRequest};
 use crate::link::Link;
 use crate::log::Handle;
-use crate::time::{Mono, Now};
 use crate::wire::twin::{MachineReport, Tell, Version};
 use alloc::format;
 use alloc::string::String;

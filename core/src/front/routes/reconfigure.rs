@@ -5,13 +5,13 @@
 //! (`CmServer.Unfenced`). What never lives here: whether a configuration is right (that is
 //! [`config`]), and what of it is the machine's: files, ports, logs.
 
+use crate::base::time::Mono;
 use crate::config::{self, InForce};
 use crate::front::Front;
 use crate::front::replication::backend_link::BackendLink;
 use crate::front::twin::Twin;
 use crate::io::Intent;
 use crate::link::{Address, Why};
-use crate::time::Mono;
 use alloc::vec::Vec;
 
 const MOVED: Why = Why::Stepped("another address is configured");

@@ -1,6 +1,6 @@
 //! Between the twin and the rest of the front.
 
-use crate::desk::{self, tally::Kind};
+use crate::base::time::{Duration, Mono, Now};
 use crate::front::calls::ParkedCall;
 use crate::front::twin::{
     CallToPass, Closed, Context, DroppedCall, Event, GoneGuest, GuestCall, LateLink, LostGuest,
@@ -11,7 +11,7 @@ use crate::history::Mark;
 use crate::io::Intent;
 use crate::link::{Link, Why};
 use crate::log::{Epoch, Handle, Slot};
-use crate::time::{Duration, Mono, Now};
+use crate::service::{self, call_stats::Kind};
 use crate::wire::Request;
 use crate::wire::twin::{MachineReport, Part, Placed, SignOfLife};
 use alloc::vec::Vec;
@@ -257,7 +257,7 @@ impl Front {
                 if let Ok(request) = Request::parse(&bytes) {
                     self.not_decided(now, link, &request);
                 }
-                self.calls.desk_mut().pass(link, desk::overloaded(&bytes), out);
+                self.calls.desk_mut().pass(link, service::overloaded(&bytes), out);
             }
         }
     }

@@ -2,11 +2,11 @@
 
 use super::{World, twins};
 use crate::admin::Entrance;
+use crate::base::limits::{EVENTS_DENIED, EVENTS_KEPT, PACE_REFUSED};
+use crate::base::time::Duration;
 use crate::io::HostEvent;
-use crate::limits::{EVENTS_DENIED, EVENTS_KEPT, PACE_REFUSED};
 use crate::log::Mode;
 use crate::testing::{access, release, seat};
-use crate::time::Duration;
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;

@@ -1,9 +1,9 @@
 //! Calls that any one backend can do.
 
 use super::World;
-use crate::limits::{ANYONE_TIMEOUT, CALL_TIMEOUT};
+use crate::base::limits::{ANYONE_TIMEOUT, CALL_TIMEOUT};
+use crate::base::time::Duration;
 use crate::testing::{container, crypt, seat};
-use crate::time::Duration;
 use crate::wire::group::Order;
 
 const MILLI: Duration = Duration::from_millis(1);

@@ -1,9 +1,9 @@
 //! A group is born once, and only with all three.
 
 use super::World;
-use crate::limits::{CLAIM_PAUSE, CLAIM_TIMEOUT, DOUBLED_REDIAL, REDIAL_MIN};
+use crate::base::limits::{CLAIM_PAUSE, CLAIM_TIMEOUT, DOUBLED_REDIAL, REDIAL_MIN};
+use crate::base::time::Duration;
 use crate::testing::{crypt, seat};
-use crate::time::Duration;
 use crate::wire::group::Order;
 use alloc::string::ToString;
 use alloc::vec;

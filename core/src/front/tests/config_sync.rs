@@ -3,10 +3,10 @@
 use super::World;
 use super::twins;
 use crate::admin::Entrance;
+use crate::base::time::Duration;
 use crate::config::{Config, InForce};
 use crate::io::{FrontEvent, HostEvent, Stored};
 use crate::testing::identity;
-use crate::time::Duration;
 use crate::wire::twin::Version;
 use alloc::boxed::Box;
 use alloc::format;

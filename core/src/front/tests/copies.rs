@@ -1,8 +1,8 @@
 //! Licence files that were copied to more than one backend: one part, however often it is there.
 
 use super::World;
+use crate::base::time::Duration;
 use crate::testing::{container, seat};
-use crate::time::Duration;
 use serde_json::json;
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -1,10 +1,10 @@
 //! Which clocks licences are judged by.
 
 use super::World;
+use crate::base::limits::DATE_LEAP_LASTS;
+use crate::base::time::{Duration, Wall};
 use crate::licence::{Container, Product};
-use crate::limits::DATE_LEAP_LASTS;
 use crate::testing::{container, release, seat};
-use crate::time::{Duration, Wall};
 use alloc::string::ToString;
 use alloc::vec::Vec;
 use serde_json::{Value, json};

@@ -2,11 +2,11 @@
 //! acknowledgement confirms, whose a number is, which clock ends a handle, how far a copy is read.
 
 use super::{World, twins};
+use crate::base::limits::{CONFIRMED, HANDLE_BLOCK};
+use crate::base::time::Duration;
 use crate::io::Input;
-use crate::limits::{CONFIRMED, HANDLE_BLOCK};
 use crate::log::Mode;
 use crate::testing::{TMR, access, crypt, seat};
-use crate::time::Duration;
 use crate::wire::group::Order;
 
 const SECOND: Duration = Duration::from_secs(1);

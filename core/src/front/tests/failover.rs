@@ -1,14 +1,14 @@
 //! Planned failover: what is on its way, what waits, and what becomes of it when it goes wrong.
 
 use super::{World, twins, with_address};
-use crate::limits::{
+use crate::base::limits::{
     ANYONE_TIMEOUT, CALL_TIMEOUT, HANDOVER_ADDRESS, HANDOVER_CLAIM, HANDOVER_DRAIN, HANDOVER_FLUSH,
     HANDOVER_WAIT, TWIN_REDIAL_MAX,
 };
+use crate::base::time::Duration;
 use crate::link::Link;
 use crate::log::Mode;
 use crate::testing::{TMR, access, crypt, seat};
-use crate::time::Duration;
 use crate::wire::group::Order;
 use crate::wire::twin::{Tell, Version};
 use alloc::string::String;

@@ -1,9 +1,9 @@
 //! A backend that comes back: what its disk has forgotten, and whose word counts until it is asked.
 
 use super::{World, twins};
+use crate::base::time::Duration;
 use crate::front::Phase;
 use crate::testing::{crypt, seat};
-use crate::time::Duration;
 use crate::wire::group::Order;
 use alloc::vec::Vec;
 

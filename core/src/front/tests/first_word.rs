@@ -1,7 +1,7 @@
 //! What a front that has just started hears of its twin before it claims.
 
 use super::World;
-use crate::time::Duration;
+use crate::base::time::Duration;
 use crate::wire::group::Order;
 use alloc::vec::Vec;
 

@@ -1,12 +1,14 @@
 //! Clients of a front that stands by: served as at the one that leads, and never by both.
 
 use super::{World, twins};
-use crate::desk;
-use crate::limits::{CALL_TIMEOUT, HEARTBEAT, PASSED_CLIENTS, PASSED_TIMEOUT, TWIN_REDIAL_MAX};
+use crate::base::limits::{
+    CALL_TIMEOUT, HEARTBEAT, PASSED_CLIENTS, PASSED_TIMEOUT, TWIN_REDIAL_MAX,
+};
+use crate::base::time::Duration;
 use crate::link::Link;
 use crate::log::Mode;
+use crate::service;
 use crate::testing::{TMR, access, crypt, release, reply, seat};
-use crate::time::Duration;
 use crate::wire::twin::{Tell, Version};
 use crate::wire::{CmError, Request};
 use alloc::vec::Vec;
@@ -550,7 +552,7 @@ fn there_is_room_for_so_many_and_no_more() {
         assert_eq!(world.ask(1, client, version()).0, 0);
     }
     let more = world.connect(1);
-    let overload = reply(&desk::overloaded(&version()));
+    let overload = reply(&service::overloaded(&version()));
     assert_eq!(world.ask(1, more, version()), overload);
     assert_eq!(world.ask(1, clients[7], version()).0, 0);
     world.hang_up(1, clients[7], false);

@@ -1,10 +1,10 @@
 //! A licence that changes its identity while seats of it are held.
 
 use super::World;
+use crate::base::time::Duration;
 use crate::licence::Container;
 use crate::log::{ContainerId, Mode};
 use crate::testing::{CM_ACT_ID, TMR, access, container, crypt, release, seat};
-use crate::time::Duration;
 use alloc::vec::Vec;
 use serde_json::{Value, json};
 

@@ -1,11 +1,13 @@
 //! Handles without a seat: given at once, on the log like the others, and never one number twice.
 
 use super::World;
+use crate::base::limits::{
+    CALL_TIMEOUT, HANDLE_BLOCK, HANDLE_LAST, STRANGER_FREE, UNCOMMITTED_MAX,
+};
+use crate::base::time::Duration;
 use crate::io::Input;
-use crate::limits::{CALL_TIMEOUT, HANDLE_BLOCK, HANDLE_LAST, STRANGER_FREE, UNCOMMITTED_MAX};
 use crate::log::{Entry, Mode, Setting};
 use crate::testing::{FIRM, TMR, access, container, crypt, release, seat};
-use crate::time::Duration;
 use crate::wire::constants::{access as ways, info};
 use crate::wire::structs::{CmAccess, CmBaseCrypt2, CmCrypt2};
 use crate::wire::{CmError, Request};

@@ -2,13 +2,13 @@
 
 use super::World;
 use super::world::Event;
+use crate::base::limits::{HISTORY_BLOCK, HISTORY_KEPT, PACE_REFUSED};
+use crate::base::time::Duration;
 use crate::front::{Config, Front};
 use crate::history::{Kind, Mark, Record, Span};
 use crate::io::{FrontEvent, Input};
-use crate::limits::{HISTORY_BLOCK, HISTORY_KEPT, PACE_REFUSED};
 use crate::log::Mode;
 use crate::testing::{ORDINARY, TMR, access, release, seat};
-use crate::time::Duration;
 use crate::wire::CmError;
 use alloc::vec::Vec;
 

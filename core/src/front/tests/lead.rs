@@ -2,11 +2,11 @@
 
 use super::World;
 use super::world::Event;
+use crate::base::limits::{CALL_TIMEOUT, CLAIM_PAUSE, CONFIRMED, FENCE, HEARTBEAT};
+use crate::base::time::Duration;
 use crate::io::Input;
-use crate::limits::{CALL_TIMEOUT, CLAIM_PAUSE, CONFIRMED, FENCE, HEARTBEAT};
 use crate::link::{Door, Frame, Link};
 use crate::testing::{crypt, peer, release, seat};
-use crate::time::Duration;
 use crate::wire::group::Order;
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -1,10 +1,10 @@
 //! Containers without a CmActId, joined by lists of their serials.
 
 use super::World;
+use crate::base::time::Duration;
 use crate::licence::Container;
 use crate::log::ContainerId;
 use crate::testing::{CM_ACT_ID, container, crypt, release, seat};
-use crate::time::Duration;
 use crate::wire::structs::CmAccess2;
 use crate::wire::{Reply, Request};
 use alloc::boxed::Box;

@@ -1,8 +1,8 @@
 //! Whose word counts: changes of members, and disks that are reached twice, copied, or old.
 
 use super::World;
+use crate::base::time::Duration;
 use crate::testing::{crypt, seat};
-use crate::time::Duration;
 use crate::wire::group::Order;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;

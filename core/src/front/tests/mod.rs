@@ -34,11 +34,11 @@ mod unfenced;
 mod vigil;
 mod world;
 
+use crate::base::limits::{CLEANUP_DEFAULT, TWIN_CONNECT, TWIN_TRANSFER};
+use crate::base::time::Duration;
 use crate::front::Config;
-use crate::limits::{CLEANUP_DEFAULT, TWIN_CONNECT, TWIN_TRANSFER};
 use crate::link::Address;
 use crate::testing::identity;
-use crate::time::Duration;
 use world::World;
 
 /// Front 0 leads, front 1 stands by, and both are connected.
@@ -79,7 +79,7 @@ impl World {
                 transfer_timeout: TWIN_TRANSFER,
             }),
             front: 0xf0 + u32::from(number),
-            handle_key: crate::desk::HandleKey::default(),
+            handle_key: crate::service::HandleKey::default(),
             seed: [100 + number; 32],
         }
     }

@@ -2,10 +2,10 @@
 
 use super::World;
 use super::world::Event;
+use crate::base::limits::DOUBLED_REDIAL;
+use crate::base::time::Duration;
 use crate::io::{Input, Intent};
-use crate::limits::DOUBLED_REDIAL;
 use crate::link::Frame;
-use crate::time::Duration;
 use crate::wire::group::Order;
 use alloc::vec::Vec;
 

@@ -1,9 +1,9 @@
 //! Whether the machines could take the virtual address, and what a planned failover makes of it.
 
 use super::{World, twins, with_address};
+use crate::base::limits::{STARTING, TRACK_SILENT};
+use crate::base::time::Duration;
 use crate::io::FrontEvent;
-use crate::limits::{STARTING, TRACK_SILENT};
-use crate::time::Duration;
 use crate::verdict::Severity;
 use crate::wire::twin::Version;
 use alloc::format;

@@ -2,8 +2,8 @@
 
 use super::World;
 use super::world::Event;
+use crate::base::time::Duration;
 use crate::io::Input;
-use crate::time::Duration;
 use crate::wire::group::Order;
 use alloc::string::String;
 use alloc::vec::Vec;

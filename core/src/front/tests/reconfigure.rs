@@ -2,12 +2,12 @@
 
 use super::World;
 use super::twins;
+use crate::base::time::Duration;
 use crate::config::{Config, InForce};
 use crate::io::FrontEvent;
 use crate::link::Address;
 use crate::log::ContainerId;
 use crate::testing::{CM_ACT_ID, crypt, identity, release, seat};
-use crate::time::Duration;
 use alloc::boxed::Box;
 use serde_json::Value;
 

@@ -1,8 +1,8 @@
 //! The way back after memory of the group was lost: what an operator is shown, and what comes of it.
 
 use super::World;
+use crate::base::time::Duration;
 use crate::testing::{crypt, release, seat};
-use crate::time::Duration;
 use crate::wire::group::Order;
 use alloc::format;
 use alloc::string::{String, ToString};

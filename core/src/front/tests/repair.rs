@@ -1,9 +1,9 @@
 //! Backends that come late, come back blank, or belong elsewhere.
 
 use super::{World, twins};
-use crate::limits::{BACKEND_SILENCE, HEARTBEAT};
+use crate::base::limits::{BACKEND_SILENCE, HEARTBEAT};
+use crate::base::time::Duration;
 use crate::testing::{crypt, seat};
-use crate::time::Duration;
 use crate::wire::group::Order;
 use alloc::vec::Vec;
 

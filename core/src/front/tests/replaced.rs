@@ -1,10 +1,10 @@
 //! Licence files are replaced while others serve.
 
 use super::World;
+use crate::base::time::Duration;
 use crate::licence::Container;
 use crate::log::Mode;
 use crate::testing::{TMR, access, container, crypt, release, seat};
-use crate::time::Duration;
 use alloc::format;
 use alloc::vec::Vec;
 use serde_json::{Value, json};
@@ -200,12 +200,12 @@ fn what_has_ended_is_shown_as_expired_with_its_date() {
     let end = world.now.wall.0 + 60;
     for index in 0..3 {
         let mut made = container(index);
-        made.part.firm_items[0].products[0].expiration_time = Some(crate::time::Wall(end));
+        made.part.firm_items[0].products[0].expiration_time = Some(crate::base::time::Wall(end));
         world.replace(index, &[made]);
     }
     world.advance(SECOND);
     let row = licence(&mut world);
-    let date = format!("{}", crate::time::Wall(end));
+    let date = format!("{}", crate::base::time::Wall(end));
     assert_eq!((&row["expires"], &row["expired"]), (&json!(date), &json!(false)));
     world.advance(60 * SECOND);
     let row = licence(&mut world);
@@ -218,7 +218,7 @@ fn what_has_ended_is_shown_as_expired_with_its_date() {
     }
     world.advance(SECOND);
     assert_eq!(try_seat(&mut world), 0);
-    let date = format!("{}", crate::time::Wall(world.now.wall.0 + 30));
+    let date = format!("{}", crate::base::time::Wall(world.now.wall.0 + 30));
     assert_eq!(licence(&mut world)["expires"], date);
     world.advance(30 * SECOND);
     assert_eq!(licence(&mut world)["expired"], true);

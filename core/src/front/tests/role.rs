@@ -1,8 +1,8 @@
 //! The role and the virtual address: it comes, goes, stays, and is on two machines at once.
 
 use super::{World, with_address};
+use crate::base::time::Duration;
 use crate::testing::{crypt, release, seat};
-use crate::time::Duration;
 use crate::wire::group::Order;
 
 const SECOND: Duration = Duration::from_secs(1);

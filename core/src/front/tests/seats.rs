@@ -1,10 +1,10 @@
 //! Seats are given, refused, taken back.
 
 use super::World;
-use crate::limits::CALL_TIMEOUT;
+use crate::base::limits::CALL_TIMEOUT;
+use crate::base::time::Duration;
 use crate::log::Mode;
 use crate::testing::{TMR, access, container, crypt, release, seat};
-use crate::time::Duration;
 use alloc::vec::Vec;
 
 const SECOND: Duration = Duration::from_secs(1);

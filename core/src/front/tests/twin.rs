@@ -2,16 +2,16 @@
 //! worth.
 
 use super::World;
-use crate::config;
-use crate::io::Input;
-use crate::limits::{
+use crate::base::limits::{
     LOG_KEPT, TWIN_CONNECT, TWIN_HEARTBEAT, TWIN_REDIAL_MAX, TWIN_SILENCE, TWIN_STATE_PAUSE,
     TWIN_TRANSFER, TWIN_WINDOW,
 };
+use crate::base::time::Duration;
+use crate::config;
+use crate::io::Input;
 use crate::link::Address;
 use crate::log::{ContainerId, Entry, Handle, Slot};
 use crate::testing::{crypt, release, seat};
-use crate::time::Duration;
 use crate::wire::twin::{Tell, Version};
 use alloc::format;
 use alloc::string::String;

@@ -5,12 +5,12 @@ mod twins;
 
 use super::World;
 use super::world::Event;
+use crate::base::limits::{STOCK_CLEANUP, STOCK_KEEP, STOCK_LEARN, STOCK_TIMEOUT, TWIN_CONNECT};
+use crate::base::time::Duration;
 use crate::io::Input;
-use crate::limits::{STOCK_CLEANUP, STOCK_KEEP, STOCK_LEARN, STOCK_TIMEOUT, TWIN_CONNECT};
 use crate::link::{Frame, Link, Why};
 use crate::log::{ContainerId, Mode};
 use crate::testing::{CM_ACT_ID, FIRM, ORDINARY, TMR, access, crypt, release, seat};
-use crate::time::Duration;
 use crate::wire::constants::{access as how, boxes, info, pio, quantity};
 use crate::wire::structs::{CmAccess2, CmBoxEntry, CmBoxEntry2, CmBoxInfo, Layout};
 use crate::wire::{CmError, Reply, Request};

@@ -1,11 +1,11 @@
 //! A front that slept: machines that were paused, processes that were stopped, clocks that are set.
 
 use super::{World, twins};
+use crate::base::time::Duration;
 use crate::io::Input;
 use crate::link::{Frame, Link};
 use crate::log::Mode;
 use crate::testing::{TMR, access, crypt, release, seat};
-use crate::time::Duration;
 use crate::wire::group::Order;
 use alloc::vec::Vec;
 

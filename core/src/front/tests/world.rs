@@ -5,13 +5,13 @@ use super::brief::{brief, brief_report};
 use super::line::Line;
 use super::unfenced::Servers;
 use crate::backend::{Backend, Config as BackendConfig};
+use crate::base::time::{Deadline, Duration, Mono, Now, Wall};
 use crate::front::{Config, Front};
 use crate::io::{BackendEvent, FrontEvent, HostRequest, Input, Intent};
 use crate::licence::Container;
 use crate::link::{Callee, Door, Frame, Link, Why};
 use crate::log::ContainerId;
 use crate::testing::{container, identity, peer, seat};
-use crate::time::{Deadline, Duration, Mono, Now, Wall};
 use crate::wire::group::{Order, Report, decode};
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
@@ -107,7 +107,7 @@ fn open(containers: &[Container], seed: u8, disk: Option<&[u8]>) -> Backend {
         identity: identity(),
         containers: containers.to_vec(),
         group_check: *b"checksum",
-        handle_key: crate::desk::HandleKey::default(),
+        handle_key: crate::service::HandleKey::default(),
         seed: [seed; 32],
     };
     Backend::open(config, disk).unwrap().0

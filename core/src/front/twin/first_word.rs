@@ -6,11 +6,11 @@
 //! What never lives here: what follows from a slot that is missing (that is `claim`).
 
 use super::Twin;
+use crate::base::limits::TWIN_FIRST_WORD;
+use crate::base::time::Mono;
 use crate::front::replication::replicated_log::ReplicatedLog;
 use crate::history::{History, Mark};
-use crate::limits::TWIN_FIRST_WORD;
 use crate::log::{GroupId, Slot};
-use crate::time::Mono;
 use crate::wire::twin::Hello;
 
 /// The last place that a front knows to be chosen: by its copy of the log, or by its files and its

@@ -5,11 +5,11 @@
 //! front steps back was not begun, and goes back to the twin; it is never passed on from here.
 
 use super::Twin;
-use crate::desk;
+use crate::base::limits::PASSED_CLIENTS;
 use crate::io::Intent;
-use crate::limits::PASSED_CLIENTS;
 use crate::link::{Link, Why};
 use crate::log::Handle;
+use crate::service;
 use crate::wire::twin::Answer;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -157,7 +157,7 @@ impl Twin {
         // It has had the reply before this call.
         incoming.doubtful.remove(&client);
         if incoming.len() >= PASSED_CLIENTS && !incoming.links.contains_key(&client) {
-            let answer = Answer::Reply { client, bytes: desk::overloaded(bytes) };
+            let answer = Answer::Reply { client, bytes: service::overloaded(bytes) };
             out.extend(self.receiver.answer(answer));
             return Ok(GuestCall::Overloaded);
         }

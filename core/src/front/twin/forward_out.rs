@@ -6,10 +6,10 @@
 //! has no reply, closes its client's link without one.
 
 use super::{Event, Twin};
+use crate::base::limits::{PASSED_BYTES, PASSED_CLIENTS, PASSED_WINDOW};
+use crate::base::time::Mono;
 use crate::io::Intent;
-use crate::limits::{PASSED_BYTES, PASSED_CLIENTS, PASSED_WINDOW};
 use crate::link::Link;
-use crate::time::Mono;
 use crate::wire::twin::{Answer, Part, Tell, Version};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;

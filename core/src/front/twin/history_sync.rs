@@ -5,10 +5,10 @@
 use super::Twin;
 use super::receiver::Context;
 use super::sender::Sender;
+use crate::base::time::Mono;
 use crate::history::{Block, History, Kind, Mark, Record};
 use crate::io::{HistoryRequest, Intent};
 use crate::log::Epoch;
-use crate::time::Mono;
 use crate::wire::twin::{Tell, Version};
 use alloc::vec::Vec;
 

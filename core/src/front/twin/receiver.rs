@@ -4,13 +4,13 @@
 
 use super::Trouble;
 use crate::admin::status::TwinDifference;
+use crate::base::limits::{STATE_MAX, TWIN_ENTRIES, TWIN_HEARTBEAT, TWIN_WINDOW};
+use crate::base::time::{Duration, Mono};
 use crate::front::replication::replicated_log::ReplicatedLog;
 use crate::history::History;
 use crate::io::Intent;
-use crate::limits::{STATE_MAX, TWIN_ENTRIES, TWIN_HEARTBEAT, TWIN_WINDOW};
 use crate::link::{Link, Why};
 use crate::log::{ContainerId, Entry, Epoch, GroupId, Setting, Slot, State};
-use crate::time::{Duration, Mono};
 use crate::wire::twin::{
     Answer, Asks, Heard, MachineReport, Placed, Shared, SignOfLife, Standing, Tell, Version,
 };

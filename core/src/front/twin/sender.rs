@@ -6,17 +6,17 @@
 
 use super::Trouble;
 use super::history_sync::HistorySync;
+use crate::base::limits::{
+    REDIAL_MIN, TWIN_BEHIND, TWIN_ENTRIES, TWIN_HEARTBEAT, TWIN_PIECE_BYTES, TWIN_PIECES,
+    TWIN_REDIAL_MAX, TWIN_SEATS, TWIN_STATE_PAUSE, TWIN_WINDOW,
+};
+use crate::base::time::{Duration, Mono, Now};
 use crate::front::replication::backend_link::LinkState;
 use crate::front::replication::replicated_log::ReplicatedLog;
 use crate::history::History;
 use crate::io::Intent;
-use crate::limits::{
-    REDIAL_MIN, TWIN_BEHIND, TWIN_ENTRIES, TWIN_HEARTBEAT, TWIN_PIECE_BYTES, TWIN_PIECES,
-    TWIN_REDIAL_MAX, TWIN_SEATS, TWIN_STATE_PAUSE, TWIN_WINDOW,
-};
 use crate::link::Link;
 use crate::log::{Epoch, Slot};
-use crate::time::{Duration, Mono, Now};
 use crate::wire::twin::{
     Answer, Asks, Heard, MachineReport, Part, Placed, Standing, Tell, Version,
 };

@@ -1,14 +1,14 @@
 //! The telling end before stock servers: what a reply waits for, and how long.
 
 use super::sender::{Sender, Subject};
+use crate::base::limits::{LOG_KEPT, TWIN_PIECES, TWIN_STATE_PAUSE, TWIN_WINDOW};
+use crate::base::time::Duration;
 use crate::front::replication::replicated_log::ReplicatedLog;
 use crate::history::History;
 use crate::io::Intent;
-use crate::limits::{LOG_KEPT, TWIN_PIECES, TWIN_STATE_PAUSE, TWIN_WINDOW};
 use crate::link::Link;
 use crate::log::{Entry, Epoch, GroupId, Handle, Slot};
 use crate::testing::{LICENCE, at};
-use crate::time::Duration;
 use crate::wire::twin::{Answer, Heard, Part, Placed, Tell};
 use alloc::vec;
 use alloc::vec::Vec;

@@ -5,10 +5,10 @@
 
 use super::Twin;
 use super::sender::Sender;
+use crate::base::limits::{PASSED_WINDOW, SIGNS_WAITING, TWIN_ALIVE};
+use crate::base::time::Mono;
 use crate::io::Intent;
-use crate::limits::{PASSED_WINDOW, SIGNS_WAITING, TWIN_ALIVE};
 use crate::log::Handle;
-use crate::time::Mono;
 use crate::wire::twin::{SignOfLife, Tell, Version};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;

@@ -2,9 +2,9 @@
 
 use super::Twin;
 use crate::admin::status::{Role, Twin as Shown};
+use crate::base::time::Mono;
 use crate::front::Config;
 use crate::log::Slot;
-use crate::time::Mono;
 use crate::wire::twin::{Part, Shared};
 use alloc::string::ToString;
 

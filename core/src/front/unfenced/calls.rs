@@ -1,6 +1,6 @@
 //! What is asked of a stock server, as a client of its own would ask (protocol facts 3.4, 4).
 
-use crate::limits::{STOCK_CLEANUP, STOCK_CONTAINERS, STOCK_PRODUCTS};
+use crate::base::limits::{STOCK_CLEANUP, STOCK_CONTAINERS, STOCK_PRODUCTS};
 use crate::log::{Grant, Mode};
 use crate::wire::Request;
 use crate::wire::constants::{access, boxes, info};

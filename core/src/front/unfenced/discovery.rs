@@ -8,8 +8,8 @@
 
 use super::calls::{self, Place, Product};
 use super::entry::{product, tmr_id};
+use crate::base::limits::{STOCK_CONTAINERS, STOCK_PRODUCTS};
 use crate::licence::{self, FirmItem, Part};
-use crate::limits::{STOCK_CONTAINERS, STOCK_PRODUCTS};
 use crate::log::{ContainerId, LicenceKey};
 use crate::wire::structs::{CmBoxEntry, CmBoxEntry2, CmBoxInfo, Layout};
 use crate::wire::{CmError, Reply, Request};

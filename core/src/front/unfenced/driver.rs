@@ -7,11 +7,13 @@ use super::discovery::{Heard, Learner, Learnt, is_unknown};
 use super::pool::Pool;
 use super::seat_table::At;
 use super::stand_in::{Change, Errand, Event, Reach, StandIn, seat_of};
+use crate::base::limits::{
+    STOCK_CLEANUP, STOCK_KEEP, STOCK_LEARN, STOCK_PING, STOCK_QUEUE, STOCK_RETRY,
+};
+use crate::base::time::{Deadline, Mono};
 use crate::io::Intent;
-use crate::limits::{STOCK_CLEANUP, STOCK_KEEP, STOCK_LEARN, STOCK_PING, STOCK_QUEUE, STOCK_RETRY};
 use crate::link::{Address, Link, Why};
 use crate::log::{ContainerId, Grant, Handle, LicenceKey};
-use crate::time::{Deadline, Mono};
 use crate::wire::group::Report;
 use crate::wire::{CmError, Reply, Request};
 use alloc::boxed::Box;

@@ -1,9 +1,9 @@
 //! CMBOXENTRY2 as a licence: which field is which property (protocol facts 4 and 5.7).
 
+use crate::base::limits::QUANTITY_MAX;
+use crate::base::time::Wall;
 use crate::licence::{Period, Product};
-use crate::limits::QUANTITY_MAX;
 use crate::log::Mode;
-use crate::time::Wall;
 use crate::wire::constants::{pio, quantity};
 use crate::wire::structs::CmBoxEntry2;
 use alloc::string::String;

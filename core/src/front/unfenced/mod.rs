@@ -31,13 +31,13 @@ mod takeover_test;
 
 use super::twin::Twin;
 use super::{Config, Front};
+use crate::base::random::Random;
+use crate::base::time::{Deadline, Now};
 use crate::config;
 use crate::front::routes::reconfigure::places;
 use crate::io::{FrontEvent, HostEvent, Input, Intent};
 use crate::link::{Callee, Frame, Link};
 use crate::log::{ContainerId, DiskId, Epoch, GroupId};
-use crate::random::Random;
-use crate::time::{Deadline, Now};
 use crate::wire::group::{Order, decode};
 use alloc::vec::Vec;
 use stand_in::{Event, Log, StandIn};

@@ -1,10 +1,10 @@
 //! The connections to one stock server: strict request and reply, so one call at a time on each,
 //! and a limit for each call.
 
+use crate::base::limits::{STOCK_LINKS, STOCK_TIMEOUT};
+use crate::base::time::Mono;
 use crate::io::Intent;
-use crate::limits::{STOCK_LINKS, STOCK_TIMEOUT};
 use crate::link::{Address, Callee, Link, Why};
-use crate::time::Mono;
 use crate::wire::Request;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;

@@ -1,8 +1,8 @@
 //! Which seat of the log has which handle at one stock server, and when each is to be seen to; and
 //! what of this is new, for the twin.
 
+use crate::base::time::Mono;
 use crate::log::{Handle, LicenceKey};
-use crate::time::Mono;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 

@@ -6,13 +6,13 @@ use super::discovery::{Learner, Learnt};
 use super::pool::Pool;
 use super::seat_table::{At, SeatTable};
 use crate::backend::acceptor::{Acceptor, Taken};
+use crate::base::limits::{LOG_KEPT, STOCK_QUEUE};
+use crate::base::time::Mono;
 use crate::io::Input;
-use crate::limits::{LOG_KEPT, STOCK_QUEUE};
 use crate::link::{Address, Frame, Link, Why};
 use crate::log::{
     ContainerId, DiskId, Entry, Epoch, Grant, GroupId, Handle, LicenceKey, Setting, Slot, State,
 };
-use crate::time::Mono;
 use crate::wire::group::{Description, Message, Order, Report, encode};
 use crate::wire::twin::Placed;
 use crate::wire::{CmError, Request};

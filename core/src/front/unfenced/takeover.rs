@@ -8,10 +8,10 @@
 use super::Unfenced;
 use super::seat_table::NOBODY;
 use super::stand_in::{Log, Reach, StandIn};
+use crate::base::limits::TWIN_SEATS_MAX;
+use crate::base::time::Now;
 use crate::front::{Front, Phase};
-use crate::limits::TWIN_SEATS_MAX;
 use crate::log::{Entry, Epoch, Handle, LicenceKey, Setting};
-use crate::time::Now;
 use crate::wire::twin::Placed;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;

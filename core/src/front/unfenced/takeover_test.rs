@@ -2,15 +2,15 @@
 
 use super::stand_in::Reach;
 use super::{Unfenced, seat_table::At};
+use crate::base::limits::{CLEANUP_DEFAULT, TWIN_CONNECT, TWIN_TRANSFER};
+use crate::base::random::Random;
+use crate::base::time::Duration;
 use crate::config;
 use crate::front::{Config, Front, Phase};
 use crate::licence::Part;
-use crate::limits::{CLEANUP_DEFAULT, TWIN_CONNECT, TWIN_TRANSFER};
 use crate::link::Address;
 use crate::log::{ContainerId, Epoch, Handle};
-use crate::random::Random;
 use crate::testing::{CM_ACT_ID, LICENCE, at, identity};
-use crate::time::Duration;
 use crate::wire::twin::Placed;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -32,7 +32,7 @@ fn front() -> (Front, Unfenced) {
             transfer_timeout: TWIN_TRANSFER,
         }),
         front: 7,
-        handle_key: crate::desk::HandleKey::default(),
+        handle_key: crate::service::HandleKey::default(),
         seed: [1; 32],
     };
     let mut stock = Unfenced::new(&config, &mut Random::new([2; 32]));

@@ -4,9 +4,9 @@
 
 use super::Usage;
 use super::committed_events::{CommittedEvent, Happened};
+use crate::base::limits::HISTORY_WAITING;
 use crate::front::replication::replicated_log::ReplicatedLog;
 use crate::history::{History, Mark, Unknown};
-use crate::limits::HISTORY_WAITING;
 use crate::log::{Entry, Epoch, Grant, GroupId, Setting, Slot, State, Stored};
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;

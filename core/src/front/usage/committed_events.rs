@@ -1,9 +1,9 @@
 //! What committed entries mean to the usage history: what happened to licences, in slot order, each
 //! once, whoever folds the log.
 
+use crate::base::time::Wall;
 use crate::history::Mark;
 use crate::log::{Entry, Grant, Outcome, Setting, State};
-use crate::time::Wall;
 
 /// What a committed entry did that the usage history tells of.
 #[derive(Clone, Debug, PartialEq, Eq)]

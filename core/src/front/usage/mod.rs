@@ -15,10 +15,10 @@ mod refusals;
 
 use super::Config;
 use super::replication::replicated_log::ReplicatedLog;
-use crate::desk::Catalogue;
+use crate::base::time::{Mono, Wall};
 use crate::history::{History, Kind, Record};
 use crate::log::{Grant, GroupId, LicenceKey, Slot};
-use crate::time::{Mono, Wall};
+use crate::service::Catalogue;
 use crate::wire::CmError;
 use alloc::format;
 use alloc::string::String;

@@ -6,10 +6,10 @@
 //! What lives here: which refusals are alike, and how many there were. What never lives here: the
 //! place of a line, and what the licence was like.
 
+use crate::base::limits::{REFUSAL_ADDRESSES, REFUSALS_COUNTED, REFUSALS_FOR, REFUSALS_OF_ADDRESS};
+use crate::base::time::Mono;
 use crate::history::{Kind, Record};
-use crate::limits::{REFUSAL_ADDRESSES, REFUSALS_COUNTED, REFUSALS_FOR, REFUSALS_OF_ADDRESS};
 use crate::log::LicenceKey;
-use crate::time::Mono;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;

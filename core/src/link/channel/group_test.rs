@@ -3,7 +3,7 @@
 use super::agreement::Secret;
 use super::cipher::sealed_length;
 use super::{GroupKey, Stream};
-use crate::limits::{GROUP_BATCH_BYTES, GROUP_FRAME_MAX};
+use crate::base::limits::{GROUP_BATCH_BYTES, GROUP_FRAME_MAX};
 use crate::link::{Frame, Why};
 use alloc::string::String;
 use alloc::vec;

@@ -2,7 +2,7 @@
 //!
 //! What never lives here: what a request means, and the response.
 
-use crate::limits::{HTTP_HEAD_MAX, HTTP_HEADERS_MAX, HTTP_REQUEST_MAX};
+use crate::base::limits::{HTTP_HEAD_MAX, HTTP_HEADERS_MAX, HTTP_REQUEST_MAX};
 use crate::link::{Frame, Why};
 use alloc::vec::Vec;
 

@@ -1,7 +1,7 @@
 //! Requests are cut out of the admin door's stream whole, within their bounds, or not at all.
 
 use super::Stream;
-use crate::limits::{HTTP_HEAD_MAX, HTTP_REQUEST_MAX};
+use crate::base::limits::{HTTP_HEAD_MAX, HTTP_REQUEST_MAX};
 use crate::link::{Frame, Why};
 use alloc::format;
 use alloc::string::String;

@@ -1,6 +1,6 @@
 //! The group key: the one secret that fronts and backends of a group have in common.
 
-use crate::desk::HandleKey;
+use crate::service::HandleKey;
 use alloc::format;
 use alloc::string::String;
 use sha2::{Digest, Sha256};

@@ -3,7 +3,7 @@
 //! messages are cut out of a stream, and frames out of theirs.
 
 use super::GroupKey;
-use crate::limits::TWIN_FRAME_MAX;
+use crate::base::limits::TWIN_FRAME_MAX;
 use crate::link::{Frame, Why};
 use alloc::boxed::Box;
 use alloc::sync::Arc;

@@ -1,7 +1,7 @@
 //! Links between fronts: who gets through the handshake, and what a message survives.
 
 use super::{GroupKey, Stream};
-use crate::limits::TWIN_FRAME_MAX;
+use crate::base::limits::TWIN_FRAME_MAX;
 use crate::link::{Frame, Why};
 use alloc::string::String;
 use alloc::vec;

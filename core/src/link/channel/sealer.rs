@@ -4,7 +4,7 @@ use super::cipher::{Cipher, sealed_length};
 use super::envelope::{self, HEAD};
 use super::group::{Counted, TAG};
 use super::noise;
-use crate::limits::GROUP_BATCH_BYTES;
+use crate::base::limits::GROUP_BATCH_BYTES;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 

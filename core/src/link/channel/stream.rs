@@ -8,7 +8,7 @@ use super::group::{self, Counted, Points, Way};
 use super::http;
 use super::noise;
 use super::sealer::{Batches, End, Kind, PROTECTED, Sealer, message};
-use crate::limits::{CLIENT_FRAME_MAX, GROUP_FRAME_MAX};
+use crate::base::limits::{CLIENT_FRAME_MAX, GROUP_FRAME_MAX};
 use crate::link::{Frame, Why};
 use crate::wire::group::HELLO;
 use alloc::boxed::Box;

@@ -2,7 +2,7 @@
 
 use super::agreement::Secret;
 use super::{GroupKey, Stream};
-use crate::limits::CLIENT_FRAME_MAX;
+use crate::base::limits::CLIENT_FRAME_MAX;
 use crate::link::{Frame, Why};
 use alloc::format;
 use alloc::vec;

@@ -2,9 +2,9 @@
 //! them.
 
 use super::{Hub, Output};
-use crate::limits::{ACCEPT_BACKOFF, WRITE_TIMEOUT};
+use crate::base::limits::{ACCEPT_BACKOFF, WRITE_TIMEOUT};
+use crate::base::time::{Deadline, Mono, Now};
 use crate::link::{Flow, Link, ListenerId, NOT_READING};
-use crate::time::{Deadline, Mono, Now};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 

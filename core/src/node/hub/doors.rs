@@ -7,13 +7,13 @@
 //! he uses it.
 
 use super::{Answer, Hub, Port};
-use crate::counts::{HubCounts, Limit};
-use crate::limits::{
+use crate::base::limits::{
     ADMIN_LINKS_KEPT, ADMIN_LINKS_MAX, CLIENT_LINKS_MAX, CLIENT_LINKS_PER_ADDRESS, CROWDED_LINKS,
     KNOWN_ADDRESSES, MACHINE_LINKS_MAX, TWIN_LINKS_MAX, UNGREETED_LOOKED_AT,
 };
+use crate::base::metrics::{HubCounts, Limit};
+use crate::base::network::network;
 use crate::link::{Door, Link};
-use crate::network::network;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};

@@ -2,9 +2,9 @@
 //! all of them together.
 
 use super::Hub;
-use crate::counts::Limit;
+use crate::base::metrics::Limit;
+use crate::base::time::Now;
 use crate::link::Link;
-use crate::time::Now;
 use alloc::format;
 
 impl Hub {

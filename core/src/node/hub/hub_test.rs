@@ -3,18 +3,18 @@
 mod waiting;
 
 use crate::backend::{Backend, Config as BackendConfig};
-use crate::front::{Config, Front};
-use crate::io::{BackendEvent, HostEvent, HostRequest, JournalWrite};
-use crate::limits::{
+use crate::base::limits::{
     CLEANUP_DEFAULT, CLIENT_LINKS_PER_ADDRESS, CROWDED_LINKS, FIRST_FRAME, FRAME_TIMEOUT,
     OUTBOX_FRAMES, PAGE_COST, PAGES_RATE,
 };
+use crate::base::time::{Duration, Mono, Now};
+use crate::front::{Config, Front};
+use crate::io::{BackendEvent, HostEvent, HostRequest, JournalWrite};
 use crate::link::{Address, Door, Frame, Link, Outbox, Why};
 use crate::log::Mode;
 use crate::node::Node;
 use crate::node::hub::{Arrived, Dial, Hub, Output};
 use crate::testing::{ORDINARY, access, at, container, crypt, identity, peer, reply};
-use crate::time::{Duration, Mono, Now};
 use crate::wire::group::{Order, encode};
 use crate::wire::{CmError, Reply, Request};
 use alloc::boxed::Box;
@@ -28,7 +28,7 @@ fn backend() -> Hub {
         identity: identity(),
         containers: vec![container(0)],
         group_check: [0; 8],
-        handle_key: crate::desk::HandleKey::default(),
+        handle_key: crate::service::HandleKey::default(),
         seed: [1; 32],
     };
     let (node, _) = Backend::open(config, None).unwrap();
@@ -55,7 +55,7 @@ fn front() -> Hub {
         policy: Default::default(),
         twin: None,
         front: 7,
-        handle_key: crate::desk::HandleKey::default(),
+        handle_key: crate::service::HandleKey::default(),
         seed: [1; 32],
     }))))
 }

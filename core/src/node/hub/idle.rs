@@ -2,10 +2,10 @@
 //! by peers that the network still finds.
 
 use super::{Answer, Hub, Port};
-use crate::counts::Limit;
-use crate::limits::{IDLE_LINK, IDLE_LOOK};
+use crate::base::limits::{IDLE_LINK, IDLE_LOOK};
+use crate::base::metrics::Limit;
+use crate::base::time::{Mono, Now};
 use crate::link::{Door, Link, Why};
-use crate::time::{Mono, Now};
 use alloc::vec::Vec;
 
 impl Hub {

@@ -15,14 +15,14 @@ mod idle;
 mod pages;
 mod port;
 
-use crate::counts::{HubCounts, Limit};
-use crate::desk;
+use crate::base::limits::{FIRST_FRAME, FRAME_TIMEOUT, IDLE_LINK, OUTBOX_FRAMES, TWIN_GREETING};
+use crate::base::log_throttle::Seldom;
+use crate::base::metrics::{HubCounts, Limit};
+use crate::base::time::{Deadline, Mono, Now};
 use crate::io::{HostEvent, HostRequest, Input, Intent};
-use crate::limits::{FIRST_FRAME, FRAME_TIMEOUT, IDLE_LINK, OUTBOX_FRAMES, TWIN_GREETING};
 use crate::link::{Address, Callee, Door, Frame, Link, ListenerId, Outbox, Why};
 use crate::node::Node;
-use crate::seldom::Seldom;
-use crate::time::{Deadline, Mono, Now};
+use crate::service;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::format;
 use alloc::vec::Vec;
@@ -123,7 +123,7 @@ impl Hub {
     }
 
     /// At most so many client links: fewer than
-    /// [`CLIENT_LINKS_MAX`](crate::limits::CLIENT_LINKS_MAX) where the system does not give a
+    /// [`CLIENT_LINKS_MAX`](crate::base::limits::CLIENT_LINKS_MAX) where the system does not give a
     /// process that many files.
     #[must_use]
     pub fn with_clients_max(mut self, most: usize) -> Self {
@@ -222,7 +222,7 @@ impl Hub {
         for frame in frames {
             let Some(port) = self.ports.get_mut(&link) else { continue };
             if let (true, Frame::Call(call), None) = (port.crowded, &frame, &port.outbox.close) {
-                let told = desk::overloaded(call);
+                let told = service::overloaded(call);
                 port.held += cost(&told);
                 self.held += cost(&told);
                 port.outbox.frames.push(told);

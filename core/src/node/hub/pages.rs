@@ -3,11 +3,11 @@
 //! do other people's pages. The machine's own socket is not counted.
 
 use super::{Answer, Asked, Hub, Output};
+use crate::base::limits::{PAGE_ADDRESSES, PAGE_COST, PAGES_AHEAD, PAGES_RATE};
+use crate::base::network::network;
+use crate::base::time::{Duration, Mono, Now};
 use crate::io::Input;
-use crate::limits::{PAGE_ADDRESSES, PAGE_COST, PAGES_AHEAD, PAGES_RATE};
 use crate::link::{Door, Link};
-use crate::network::network;
-use crate::time::{Duration, Mono, Now};
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use core::net::IpAddr;

@@ -1,8 +1,8 @@
 //! One link as the hub keeps it: what waits on it, both ways, and how far its latest request is.
 
-use crate::limits::{FRAME_COST, ORDER_LATE};
+use crate::base::limits::{FRAME_COST, ORDER_LATE};
+use crate::base::time::Mono;
 use crate::link::{Door, Frame, Outbox};
-use crate::time::Mono;
 use alloc::collections::VecDeque;
 use core::net::SocketAddr;
 

@@ -1,7 +1,7 @@
 //! Points in time. Layouts: protocol facts 4, known.
 
 use super::{Layout, layout};
-use crate::time::Wall;
+use crate::base::time::Wall;
 use chrono::{DateTime, Datelike, NaiveDate, Timelike};
 
 layout! {

@@ -2,11 +2,11 @@
 //! three parts of each licence agree.
 
 use super::finding::Findings;
+use tmr_core::base::limits::LICENCE_ENDS_SOON;
+use tmr_core::base::time::Wall;
 use tmr_core::config::Config;
 use tmr_core::front::{Review, review};
-use tmr_core::limits::LICENCE_ENDS_SOON;
 use tmr_core::link::{Address, Why};
-use tmr_core::time::Wall;
 use tmr_core::verdict::until;
 use tmr_core::wire::group::Description;
 use tmr_core::wire::twin::{Hello, Version};

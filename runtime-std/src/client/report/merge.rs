@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
+use tmr_core::base::limits::HISTORY_LINE;
 use tmr_core::history::{Kind, Mark, Record};
-use tmr_core::limits::HISTORY_LINE;
 
 /// The records of one folder, oldest first.
 #[derive(Debug)]

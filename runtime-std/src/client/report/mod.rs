@@ -9,8 +9,8 @@ use crate::daemon::{Failure, Outcome, cli, exit::words};
 use merge::{Folder, Merge};
 use std::path::Path;
 use sum::Sum;
+use tmr_core::base::time::Wall;
 use tmr_core::licence::rfc3339;
-use tmr_core::time::Wall;
 
 /// Prints what was used.
 ///

@@ -5,7 +5,7 @@
 //! What lives here: whether the date can be believed. What never lives here: files.
 
 use std::time::Duration;
-use tmr_core::time::{Mono, Now, Wall};
+use tmr_core::base::time::{Mono, Now, Wall};
 
 /// How long the date must have gone along with the time that passes.
 const STEADY: Duration = Duration::from_secs(24 * 60 * 60);

@@ -15,10 +15,10 @@ use std::fs::{self, DirBuilder, File};
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use tmr_core::base::limits::{HISTORY_BLOCK, HISTORY_LINE};
+use tmr_core::base::time::{Now, Wall};
 use tmr_core::history::{Kind, Mark, Record, Server, Tracking};
 use tmr_core::licence::rfc3339;
-use tmr_core::limits::{HISTORY_BLOCK, HISTORY_LINE};
-use tmr_core::time::{Now, Wall};
 
 /// Where a usage history is, and how much is kept of it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,9 +4,9 @@ use super::files::{Files, Settings, names};
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use tmr_core::base::limits::HISTORY_BLOCK;
+use tmr_core::base::time::{Mono, Now, Wall};
 use tmr_core::history::{Kind, Mark, Record, Server};
-use tmr_core::limits::HISTORY_BLOCK;
-use tmr_core::time::{Mono, Now, Wall};
 
 /// 2026-11-21T19:00:00Z.
 const NOW: Wall = Wall(1_795_287_600);

@@ -20,11 +20,11 @@ use super::plan::Tell;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tmr_core::base::limits::{HISTORY_FLUSH, HISTORY_READ_BACK, TROUBLE_LOGGED};
+use tmr_core::base::time::{Mono, Now, Wall};
 use tmr_core::front::Front;
 use tmr_core::history::{Kind, Mark, Record, Server};
 use tmr_core::io::FrontEvent;
-use tmr_core::limits::{HISTORY_FLUSH, HISTORY_READ_BACK, TROUBLE_LOGGED};
-use tmr_core::time::{Mono, Now, Wall};
 
 /// Writes the usage history.
 #[derive(Debug)]

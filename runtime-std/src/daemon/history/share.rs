@@ -7,7 +7,7 @@
 use super::files::Settings;
 use std::borrow::Cow;
 use std::io::{self, BufRead};
-use tmr_core::limits::HISTORY_REFUSALS;
+use tmr_core::base::limits::HISTORY_REFUSALS;
 
 /// The share of the file that is written.
 #[derive(Debug, Default)]

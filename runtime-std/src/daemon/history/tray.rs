@@ -7,9 +7,9 @@ use crate::daemon::plan::Tell;
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
+use tmr_core::base::limits::HISTORY_QUEUE;
 use tmr_core::history::Mark;
 use tmr_core::io::HostEvent;
-use tmr_core::limits::HISTORY_QUEUE;
 
 /// Lines that are enough to be written at once, in bytes.
 const HEAP: usize = HISTORY_QUEUE / 16;

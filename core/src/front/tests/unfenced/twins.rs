@@ -2,7 +2,7 @@
 //! what a reply waits for, and who claims.
 
 use super::{MILLI, SECOND, Server, World, ask, stock, take};
-use crate::limits::{TWIN_CONNECT, TWIN_HEARTBEAT, TWIN_TRANSFER};
+use crate::base::limits::{TWIN_CONNECT, TWIN_HEARTBEAT, TWIN_TRANSFER};
 use crate::log::ContainerId;
 use crate::testing::{CM_ACT_ID, crypt, release, seat};
 use crate::wire::twin::{Answer, Heard};

@@ -1,13 +1,13 @@
 //! The bench: a stand-in, what it asks of its server, and what it tells its front.
 
+use crate::base::limits::STOCK_LINKS;
+use crate::base::time::{Duration, Mono};
 use crate::front::unfenced::stand_in::{Event, Log, Reach, StandIn};
 use crate::io::{Input, Intent};
 use crate::licence::FirmItem;
-use crate::limits::STOCK_LINKS;
 use crate::link::{Address, Frame, Link, Why};
 use crate::log::{ContainerId, DiskId, Entry, Epoch, Grant, GroupId, Handle, Mode, Slot};
 use crate::testing::{CM_ACT_ID, FIRM, LICENCE, TMR, at, product};
-use crate::time::{Duration, Mono};
 use crate::wire::constants::{info, pio, quantity};
 use crate::wire::group::{Message, Order, Report, decode};
 use crate::wire::structs::{CmAccess2, CmBoxEntry, CmBoxEntry2, CmBoxInfo, Layout};

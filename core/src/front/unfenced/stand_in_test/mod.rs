@@ -8,14 +8,14 @@ mod take_up;
 use super::discovery::Learner;
 use super::seat_table::At;
 use super::stand_in::Reach;
-use crate::limits::{
+use crate::base::limits::{
     STOCK_CLEANUP, STOCK_KEEP, STOCK_LEARN, STOCK_LINKS, STOCK_PING, STOCK_QUEUE, STOCK_RETRY,
     STOCK_TIMEOUT,
 };
+use crate::base::time::Duration;
 use crate::link::{Address, Link};
 use crate::log::{ContainerId, DiskId, Entry, Epoch, Grant, GroupId, Handle, Slot};
 use crate::testing::{CM_ACT_ID, FIRM, LICENCE, TMR, crypt, product};
-use crate::time::Duration;
 use crate::wire::constants::{access, info};
 use crate::wire::group::{Order, Report};
 use crate::wire::{CmError, Reply, Request};

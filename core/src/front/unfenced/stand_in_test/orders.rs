@@ -1,8 +1,8 @@
 //! Orders that come again, too late or not at all, and how much of them is kept.
 
 use super::bench::{Bench, LINE, Told, grant, nothing, reply, stored};
+use crate::base::limits::{LOG_KEPT, STOCK_LEARN, STOCK_LINKS, STOCK_PING, STOCK_TIMEOUT};
 use crate::front::unfenced::seat_table::At;
-use crate::limits::{LOG_KEPT, STOCK_LEARN, STOCK_LINKS, STOCK_PING, STOCK_TIMEOUT};
 use crate::link::Link;
 use crate::log::{Entry, Epoch, Grant, Handle, Mode, Slot};
 use crate::testing::{LICENCE, crypt};

@@ -101,8 +101,8 @@ fn a_front_that_stands_by_leaves_its_seats_to_others() {
     let (link, number) = bench.release().expect("it goes back");
     assert_eq!(number, 5002);
     bench.answer(link, reply(CmError::NO_ERROR, 0));
-    for _ in 0..crate::limits::STOCK_CLEANUP.as_secs() {
-        bench.wait(crate::time::Duration::from_secs(1));
+    for _ in 0..crate::base::limits::STOCK_CLEANUP.as_secs() {
+        bench.wait(crate::base::time::Duration::from_secs(1));
         bench.learn();
         assert!(bench.find(keeps(5001)).is_none(), "it is the other front's to keep");
     }

@@ -1,7 +1,7 @@
 //! Requests and links that wait: how long they may.
 
 use super::*;
-use crate::limits::{ACCEPT_BACKOFF, ORDER_LATE, WRITE_TIMEOUT};
+use crate::base::limits::{ACCEPT_BACKOFF, ORDER_LATE, WRITE_TIMEOUT};
 use crate::link::{Flow, ListenerId, NOT_READING};
 
 /// An order of somebody elsewhere that waits because its address has had its share of pages is not

@@ -1,0 +1,226 @@
+//! Wrong passwords. Whoever tries passwords gets slower, and slows nobody else down: a browser in which
+//! an operator has signed in here before is known again and counted by itself, so that neighbours behind
+//! the same address cannot lock its owner out. Browsers in which only readers have signed in are counted
+//! apart from strangers too, but all of an address together: whoever has the readers' password could
+//! make as many known browsers as he likes, and each would be good for tries at the operators'.
+//!
+//! What never lives here: passwords.
+
+use super::Rights;
+use crate::base::limits::{KNOWN_BROWSER, SIGN_IN_AGAIN, SIGN_IN_SLIPS, SIGN_IN_TRIERS};
+use crate::base::network::network;
+use crate::base::random::Random;
+use crate::base::time::{Duration, Mono};
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::String;
+use core::fmt;
+use core::net::IpAddr;
+use hmac::{Hmac, Mac};
+use sha2::{Digest, Sha256};
+
+/// What browsers are known by: it comes of the password file, so that other passwords make all of
+/// them strangers, and a restart none. It is shown to nobody.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct BrowserKey(Option<[u8; 32]>);
+
+impl BrowserKey {
+    /// Of the hashes in a password file.
+    #[must_use]
+    pub fn of(hashes: &str) -> Self {
+        Self(Some(Sha256::digest(format!("browsers that are known\n{hashes}")).into()))
+    }
+
+    /// Makes a browser known in which somebody with these rights has signed in: what it is to show when
+    /// it comes again.
+    pub(super) fn admit(&self, random: &mut Random, rights: Rights) -> Option<String> {
+        let name = random.u128().to_be_bytes();
+        Some(format!(
+            "{}{}",
+            hex::encode(name),
+            hex::encode(self.seal(&name, rights)?.finalize().into_bytes())
+        ))
+    }
+
+    /// Which browser shows this; `None`: no known one.
+    pub(super) fn known(&self, shown: &str) -> Option<Known> {
+        let mut bytes = [0; 48];
+        hex::decode_to_slice(shown, &mut bytes).ok()?;
+        let (name, seal) = bytes.split_first_chunk::<16>()?;
+        let of = |rights| Some(self.seal(name, rights)?.verify_slice(seal).is_ok());
+        if of(Rights::Operator)? {
+            return Some(Known::Operator(*name));
+        }
+        of(Rights::Reader)?.then_some(Known::Reader)
+    }
+
+    fn seal(&self, name: &[u8; 16], rights: Rights) -> Option<Hmac<Sha256>> {
+        let mut seal = Hmac::<Sha256>::new_from_slice(&self.0?).ok()?;
+        seal.update(name);
+        if rights == Rights::Reader {
+            seal.update(b"reader");
+        }
+        Some(seal)
+    }
+}
+
+impl fmt::Debug for BrowserKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BrowserKey(..)")
+    }
+}
+
+/// The name of the cookie that a known browser shows.
+pub(super) fn cookie_name(port: &str) -> String {
+    format!("tmrd-known-{port}")
+}
+
+/// The line that makes a browser known.
+pub(super) fn cookie(port: &str, shown: &str, secure: bool) -> String {
+    let (name, age) = (cookie_name(port), KNOWN_BROWSER.as_secs());
+    let secure = if secure { "; Secure" } else { "" };
+    format!("{name}={shown}; Path=/; HttpOnly; SameSite=Strict; Max-Age={age}{secure}")
+}
+
+/// A browser in which somebody has signed in here before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Known {
+    /// An operator; this one.
+    Operator([u8; 16]),
+    /// A reader.
+    Reader,
+}
+
+/// Who tries a password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Trier {
+    /// Somebody at an address.
+    Address(IpAddr),
+    /// A browser there in which a reader has signed in before.
+    Reader(IpAddr),
+    /// A browser in which an operator has, wherever it is.
+    Browser([u8; 16]),
+}
+
+impl Trier {
+    /// Somebody there, with this browser.
+    pub(super) fn at(address: IpAddr, known: Option<Known>) -> Self {
+        match known {
+            Some(Known::Operator(name)) => Self::Browser(name),
+            Some(Known::Reader) => Self::Reader(network(address)),
+            None => Self::Address(network(address)),
+        }
+    }
+}
+
+/// Tries that were not right, by who made them: a few at once, then one in [`SIGN_IN_AGAIN`].
+#[derive(Clone, Debug, Default)]
+pub(super) struct Slips {
+    /// How many are counted, as of when.
+    counted: BTreeMap<Trier, (u32, Mono)>,
+}
+
+impl Slips {
+    /// Takes a try, or says how long to wait for one. Before a password is checked, so that many at
+    /// once are no way around it.
+    pub(super) fn take(&mut self, now: Mono, who: Trier) -> Result<(), Duration> {
+        self.forgive(now, who);
+        let full = self.counted.len() >= SIGN_IN_TRIERS && !self.counted.contains_key(&who);
+        let oldest = self.counted.iter().min_by_key(|(_, (_, since))| *since).map(|(who, _)| *who);
+        if let (true, Some(oldest)) = (full, oldest) {
+            self.counted.remove(&oldest);
+        }
+        let (count, since) = self.counted.entry(who).or_insert((0, now));
+        if *count >= SIGN_IN_SLIPS {
+            return Err((*since + SIGN_IN_AGAIN).since(now));
+        }
+        *count += 1;
+        Ok(())
+    }
+
+    /// It was right, or never looked at: the try is not counted. Those before it are.
+    pub(super) fn give_back(&mut self, who: Trier) {
+        if let Some((count, _)) = self.counted.get_mut(&who) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.counted.remove(&who);
+            }
+        }
+    }
+
+    /// Time has passed.
+    fn forgive(&mut self, now: Mono, who: Trier) {
+        let Some((count, since)) = self.counted.get_mut(&who) else { return };
+        while *count > 0 && *since + SIGN_IN_AGAIN <= now {
+            (*count, *since) = (*count - 1, *since + SIGN_IN_AGAIN);
+        }
+        if *count == 0 {
+            self.counted.remove(&who);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::net::Ipv6Addr;
+
+    fn at(address: &str) -> Trier {
+        Trier::at(address.parse().unwrap(), None)
+    }
+
+    #[test]
+    fn who_tries_passwords_gets_slower_and_a_right_one_forgives_nothing() {
+        let (mut slips, mut now) = (Slips::default(), Mono(5));
+        let one = at("2001:db8::1");
+        let tries = (0..100).filter(|_| slips.take(now, one).is_ok());
+        assert_eq!(tries.count(), SIGN_IN_SLIPS as usize);
+        assert_eq!(slips.take(now, at("2001:db8::2")), Err(SIGN_IN_AGAIN));
+        assert_eq!(slips.take(now, at("192.0.2.1")), Ok(()));
+        assert_eq!(slips.take(now, Trier::Browser([1; 16])), Ok(()), "known by itself");
+        let reader = |address: &str| Trier::at(address.parse().unwrap(), Some(Known::Reader));
+        let tries = (0..100).filter(|_| slips.take(now, reader("2001:db8::1")).is_ok());
+        assert_eq!(
+            tries.count(),
+            SIGN_IN_SLIPS as usize,
+            "readers apart, and all of them together"
+        );
+        assert_eq!(slips.take(now, reader("192.0.2.1")), Ok(()));
+        now = now + SIGN_IN_AGAIN;
+        assert_eq!(slips.take(now, one), Ok(()));
+        assert_eq!(slips.take(now, one), Err(SIGN_IN_AGAIN));
+        slips.give_back(one);
+        assert_eq!((slips.take(now, one), slips.take(now, one)), (Ok(()), Err(SIGN_IN_AGAIN)));
+        now = now + SIGN_IN_AGAIN * (SIGN_IN_SLIPS + 1);
+        slips.forgive(now, one);
+        assert!(!slips.counted.contains_key(&one));
+    }
+
+    #[test]
+    fn the_count_is_bounded() {
+        let mut slips = Slips::default();
+        for host in 0..2 * SIGN_IN_TRIERS {
+            let address = Ipv6Addr::from_bits((host as u128) << 64);
+            slips.take(Mono(5), Trier::at(address.into(), None)).unwrap();
+        }
+        assert_eq!(slips.counted.len(), SIGN_IN_TRIERS);
+    }
+
+    #[test]
+    fn a_browser_is_known_while_the_passwords_are_the_same() {
+        let mut random = Random::new([7; 32]);
+        let key = BrowserKey::of("operator:x");
+        let [one, other] = [(); 2].map(|()| key.admit(&mut random, Rights::Operator).unwrap());
+        assert!(one != other && key.known(&one) != key.known(&other));
+        assert_eq!(BrowserKey::of("operator:x").known(&one), key.known(&one), "after a restart");
+        assert_eq!(BrowserKey::of("operator:y").known(&one), None);
+        assert_eq!(BrowserKey::default().known(&one), None);
+        let reader = key.admit(&mut random, Rights::Reader).unwrap();
+        assert_eq!(key.known(&reader), Some(Known::Reader), "no operator");
+        assert_eq!(BrowserKey::default().admit(&mut random, Rights::Operator), None);
+        let forged = one.replacen(&one[..1], if one.starts_with('0') { "1" } else { "0" }, 1);
+        for wrong in ["", "00", &one[..95], &forged] {
+            assert_eq!(key.known(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! What everything stands on and nothing in the field depends on: time, randomness that is passed in,
+//! limits with names, what is counted, JSON with positions, and words for logs and suggestions.
+//!
+//! What never lives here: anything that knows a licence, a link, or a role.
+
+pub(crate) mod json;
+pub mod limits;
+pub(crate) mod log_throttle;
+pub mod metrics;
+pub mod network;
+pub(crate) mod random;
+pub(crate) mod suggest;
+pub mod time;

@@ -1,0 +1,243 @@
+//! Whose a handle is: of the address that took it, or that it moved to.
+//!
+//! A call from elsewhere is refused as if the handle were nobody's, with two exceptions. When the
+//! link that used a handle last has ended, or none is known because another front led, it may move
+//! once to the address of the next one that names it: that is a client whose address has changed
+//! (DHCP, another network, a VPN). And a host that comes by IPv4 and IPv6, or by several addresses of
+//! one IPv6 network, is one: its link has asked for a licence under the same host name and session.
+//!
+//! An address that is not the handle's own needs to be allowed by `AccessControl` besides.
+//!
+//! What never lives here: how long a wrong handle costs its sender (that is `strangers`).
+
+use super::rate_limits::Vain;
+use super::strangers::{Due, Verdict};
+use super::{Decision, Desk, Ground, Move, Session};
+use crate::admin::status::StrangerStatus;
+use crate::base::network::network;
+use crate::base::time::Mono;
+use crate::config::{Binding, Policy};
+use crate::link::Link;
+use crate::log::{Entry, Grant, Handle, State};
+use crate::wire::{CmError, Request};
+use alloc::vec::Vec;
+use core::net::IpAddr;
+
+/// Whether a call that names a handle is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Gate {
+    /// It names none, or its sender's.
+    Open,
+    /// It waits at the desk.
+    Waits,
+    /// It is refused.
+    Refused(CmError),
+}
+
+/// What a handle is to the sender of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// It is its own.
+    Own,
+    /// It may become its own.
+    Free,
+    /// It is nobody's or somebody else's.
+    Strange,
+}
+
+impl Desk {
+    /// Looks at the handle that a call names. One that is not known to be its sender's may have to
+    /// wait before it is looked at.
+    pub(super) fn gate(&mut self, link: Link, request: &Request, ground: &Ground<'_>) -> Gate {
+        if request.is_access() {
+            return self.pace(link, request, ground.now.mono);
+        }
+        // Zero stands for no handle: the version is told without one.
+        let Some(handle) = request.handle().filter(|handle| *handle != 0).map(Handle) else {
+            return Gate::Open;
+        };
+        let (now, state) = (ground.now.mono, ground.state);
+        let Some(session) = self.sessions.get_mut(&link) else { return Gate::Open };
+        let from = session.address();
+        let (waited, until) = (core::mem::take(&mut session.waited), session.until);
+        let (away, slipped) = (core::mem::take(&mut session.away), session.slipped);
+        let standing = self.standing(link, handle, state);
+        if standing == Standing::Own {
+            self.watches.heard(now, handle, link);
+            return Gate::Open;
+        }
+        if away {
+            return Gate::Refused(CmError::REQUEST_OVERLOAD_REJECTED);
+        }
+        if !waited {
+            let judged =
+                self.strangers.judge((now, until), from, (link, slipped), || request.encode());
+            match judged {
+                Verdict::Now => {}
+                Verdict::Waits => return Gate::Waits,
+                Verdict::TurnedAway => return Gate::Refused(CmError::REQUEST_OVERLOAD_REJECTED),
+            }
+        }
+        if standing == Standing::Free {
+            tracing::info!(
+                target: "tmr_core::desk::binding",
+                %handle, %from, "a handle has moved to another address"
+            );
+            self.watches.moved(now, handle, link, from);
+            return Gate::Open;
+        }
+        self.strangers.count(now, from);
+        if let Some(session) = self.sessions.get_mut(&link) {
+            session.slipped = true;
+        }
+        Gate::Refused(CmError::INVALID_HANDLE)
+    }
+
+    /// A call names a handle that is its sender's own: its holder is there.
+    pub(super) fn is_own(&self, link: Link, handle: Handle, state: &State) -> bool {
+        self.standing(link, handle, state) == Standing::Own
+    }
+
+    fn standing(&self, link: Link, handle: Handle, state: &State) -> Standing {
+        let (Some(seat), Some(session)) = (state.held(handle), self.sessions.get(&link)) else {
+            return Standing::Strange;
+        };
+        let from = session.address();
+        let home = self.watches.home(handle).unwrap_or(seat.client.address).to_canonical();
+        if home == from {
+            return Standing::Own;
+        }
+        if !allows(&self.policy, from, seat) {
+            return Standing::Strange;
+        }
+        if self.policy.binding == Binding::None || session.is_same_host(home, seat) {
+            return Standing::Own;
+        }
+        let users = self.watches.users(handle);
+        if users.iter().all(|user| *user != link && !self.sessions.contains_key(user)) {
+            return Standing::Free;
+        }
+        Standing::Strange
+    }
+
+    /// A client's call has to have an answer by then.
+    pub(crate) fn expects(&mut self, link: Link, until: Mono) {
+        if let Some(session) = self.sessions.get_mut(&link) {
+            session.until = until;
+        }
+    }
+
+    /// When a client's call has to have an answer.
+    pub(crate) fn expected(&self, link: Link) -> Mono {
+        self.sessions.get(&link).map_or(Mono(0), |session| session.until)
+    }
+
+    /// The calls whose wait is over, each with its link; call them again.
+    pub(crate) fn waited(&mut self, now: Mono) -> Vec<(Link, Vec<u8>)> {
+        let mut calls = Vec::new();
+        while let Some(Due { link, call, away }) = self.strangers.next(now) {
+            if let Some(session) = self.sessions.get_mut(&link) {
+                session.waited = !away;
+                session.away = away;
+                calls.push((link, call));
+            }
+        }
+        while let Some((link, call)) = self.paces.next(now) {
+            if let Some(session) = self.sessions.get_mut(&link) {
+                session.waited = true;
+                calls.push((link, call));
+            }
+        }
+        calls
+    }
+
+    /// An access of an address that has asked for too much in vain waits before it is looked at.
+    fn pace(&mut self, link: Link, request: &Request, now: Mono) -> Gate {
+        let Some(session) = self.sessions.get(&link).filter(|session| !session.waited) else {
+            return Gate::Open;
+        };
+        let (until, from) = (session.until, session.address());
+        let waits = self.paces.waits((now, until), from, link, || request.encode());
+        if waits { Gate::Waits } else { Gate::Open }
+    }
+
+    /// An access was decided: one that took no seat is counted.
+    pub(super) fn count_vain(
+        &mut self,
+        now: Mono,
+        link: Link,
+        request: &Request,
+        decided: &Result<Decision, CmError>,
+    ) {
+        if !request.is_access() {
+            return;
+        }
+        let Some(session) = self.sessions.get_mut(&link) else { return };
+        let waited = core::mem::take(&mut session.waited);
+        let vain = match decided {
+            Ok(Decision::Move(Move::Commit(Entry::Grant(grant)))) if grant.takes() == 0 => {
+                Vain::Seatless
+            }
+            Err(_) => Vain::Refused,
+            Ok(_) => return,
+        };
+        self.paces.count(now, session.address(), vain, waited);
+    }
+
+    /// When the first of those is due.
+    #[must_use]
+    pub(crate) fn waits_until(&self) -> Option<Mono> {
+        [self.strangers.due(), self.paces.due()].into_iter().flatten().min()
+    }
+
+    /// Who names handles that are not theirs, and has to wait for it.
+    pub(crate) fn strangers(&self, now: Mono) -> Vec<StrangerStatus> {
+        let shown = self.strangers.shown(now).into_iter();
+        shown.map(|(address, calls)| StrangerStatus::new(address, calls)).collect()
+    }
+
+    /// How many calls have named handles that were not their sender's.
+    pub(crate) fn strange_calls(&self) -> u64 {
+        self.strangers.total()
+    }
+
+    /// The handles of an address, those that only linger among them: whether it took them, or they
+    /// moved there.
+    pub(crate) fn held_from(&self, address: IpAddr, state: &State) -> Vec<Handle> {
+        let address = address.to_canonical();
+        let of = |seat: &&Grant| {
+            let home = self.watches.home(seat.handle).unwrap_or(seat.client.address);
+            home.to_canonical() == address || seat.client.address.to_canonical() == address
+        };
+        state.seats().filter(of).map(|seat| seat.handle).collect()
+    }
+
+    /// A link is gone: its handles may move, those without a seat end soon, and no call of it waits.
+    pub(super) fn unlinked(&mut self, link: Link, spoke: Mono) {
+        self.watches.unlinked(self.now, link, spoke);
+        self.strangers.forget(link);
+    }
+}
+
+impl Session {
+    fn address(&self) -> IpAddr {
+        self.from.ip().to_canonical()
+    }
+
+    /// It has asked for a licence as the holder of this one did, from the other family of addresses, or
+    /// from another address of the same IPv6 network: hosts change those by themselves.
+    fn is_same_host(&self, home: IpAddr, seat: &Grant) -> bool {
+        let named = |told: &super::client_list::Told| told.is_station(&seat.client);
+        let own = self.address();
+        let near =
+            own.is_ipv4() != home.is_ipv4() || own.is_ipv6() && network(own) == network(home);
+        near && self.told.as_deref().is_some_and(named)
+    }
+}
+
+/// `AccessControl` lets a client at this address have what that is.
+fn allows(policy: &Policy, from: IpAddr, seat: &Grant) -> bool {
+    let firm = seat.held.key().map(|key| key.firm_code);
+    let product = seat.held.licence().map(|key| key.product_code);
+    policy.permits(from, firm, product)
+}

@@ -1,0 +1,212 @@
+//! What came of calls, counted for `/metrics`: how many, how they ended, and how long they took.
+//!
+//! A call takes from the step that took it in until the step that has its reply. So one that is
+//! answered on the spot took no time, and what the machine needs for bytes is not in it.
+
+use super::Desk;
+use crate::base::metrics::Histogram;
+use crate::base::time::{Mono, Wall};
+use crate::link::Link;
+use crate::wire::{CmError, Request};
+use alloc::collections::BTreeMap;
+
+/// What was needed to answer a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    /// Nobody but this server.
+    Own,
+    /// One backend, whichever.
+    AnyOne,
+    /// Two backends.
+    Quorum,
+    /// The front that leads, while this one stands by.
+    Passed,
+}
+
+impl Kind {
+    /// All of them, in order.
+    pub(crate) const ALL: [Self; 4] = [Self::Own, Self::AnyOne, Self::Quorum, Self::Passed];
+
+    /// As metrics call it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Own => "own",
+            Self::AnyOne => "any-one",
+            Self::Quorum => "quorum",
+            Self::Passed => "passed",
+        }
+    }
+}
+
+/// What a call asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Aim {
+    Access,
+    Release,
+    Other,
+}
+
+/// A call without a reply.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked {
+    since: Mono,
+    aim: Aim,
+    pub(super) kind: Kind,
+}
+
+impl Asked {
+    /// One that came in now and was not understood yet.
+    pub(super) fn at(now: Mono) -> Self {
+        Self { since: now, aim: Aim::Other, kind: Kind::Own }
+    }
+
+    /// It was understood.
+    pub(super) fn understood(&mut self, request: &Request) {
+        self.aim = match request {
+            Request::Access { .. } | Request::Access2 { .. } => Aim::Access,
+            Request::Release { .. } => Aim::Release,
+            _ => Aim::Other,
+        };
+    }
+}
+
+/// Calls that have had their reply. Statuses are those of the API's table, and one for all others.
+#[derive(Clone, Debug)]
+pub(crate) struct Tally {
+    took: [Histogram; Kind::ALL.len()],
+    results: BTreeMap<(Kind, CmError), u64>,
+    denied: BTreeMap<CmError, u64>,
+    granted: u64,
+    released: u64,
+    expired: u64,
+}
+
+/// Why accesses are usually refused. They are there with 0 from the start, so that a monitor sees the
+/// first one too.
+const USUAL: [CmError; 13] = [
+    CmError::NO_MORE_HANDLES,
+    CmError::USER_RUNTIME_VERSION_TOO_OLD,
+    CmError::REDUNDANCY_SERVER_MISSING,
+    CmError::ENTRY_NOT_FOUND,
+    CmError::BOX_NOT_FOUND,
+    CmError::NO_MORE_LICENSES,
+    CmError::EXCLUSIVE_MODE_CONFLICT,
+    CmError::NO_LICENSE_AVAILABLE,
+    CmError::WRONG_ACCESS_MODE,
+    CmError::ACCESS_DENIED,
+    CmError::SERVER_START_PENDING,
+    CmError::EXPIRATIONTIMEOVERRUN,
+    CmError::REQUEST_OVERLOAD_REJECTED,
+];
+
+impl Default for Tally {
+    fn default() -> Self {
+        Self {
+            took: <[Histogram; Kind::ALL.len()]>::default(),
+            results: BTreeMap::new(),
+            denied: USUAL.into_iter().map(|status| (status, 0)).collect(),
+            granted: 0,
+            released: 0,
+            expired: 0,
+        }
+    }
+}
+
+impl Tally {
+    /// A call has its reply, which begins with its status.
+    pub(super) fn answered(&mut self, asked: Asked, now: Mono, reply: &[u8]) {
+        let status = reply.first_chunk().map(|bytes| CmError(u32::from_le_bytes(*bytes)));
+        let status = status.filter(|status| status.is_known()).unwrap_or(CmError::OTHER);
+        self.took[asked.kind as usize].observe(now.since(asked.since));
+        *self.results.entry((asked.kind, status)).or_default() += 1;
+        // What is passed on is counted where it is decided.
+        match asked.aim {
+            _ if asked.kind == Kind::Passed => {}
+            Aim::Access if status == CmError::NO_ERROR => self.granted += 1,
+            Aim::Access => *self.denied.entry(status).or_default() += 1,
+            Aim::Release if status == CmError::NO_ERROR => self.released += 1,
+            Aim::Release | Aim::Other => {}
+        }
+    }
+
+    /// A handle ended because its client was silent.
+    pub(super) fn expired(&mut self) {
+        self.expired += 1;
+    }
+
+    /// How long calls of each kind took.
+    pub(crate) fn took(&self) -> impl Iterator<Item = (Kind, &Histogram)> {
+        Kind::ALL.into_iter().zip(&self.took)
+    }
+
+    /// How calls of each kind ended.
+    pub(crate) fn results(&self) -> impl Iterator<Item = (Kind, CmError, u64)> {
+        self.results.iter().map(|((kind, status), count)| (*kind, *status, *count))
+    }
+
+    /// Accesses that were refused, by the error they ended in.
+    pub(crate) fn denied(&self) -> impl Iterator<Item = (CmError, u64)> {
+        self.denied.iter().map(|(status, count)| (*status, *count))
+    }
+
+    /// Handles that were granted, released, and ended because of silence.
+    pub(crate) fn handles(&self) -> [u64; 3] {
+        [self.granted, self.released, self.expired]
+    }
+}
+
+impl Desk {
+    /// When the service started.
+    #[must_use]
+    pub fn started(&self) -> Option<Wall> {
+        self.started
+    }
+
+    /// What came of calls.
+    pub(crate) fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// What it takes to answer the call that a client waits with.
+    pub(crate) fn needs(&mut self, link: Link, kind: Kind) {
+        let asked = self.sessions.get_mut(&link).and_then(|session| session.asks.as_mut());
+        if let Some(asked) = asked {
+            asked.kind = kind;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{release, seat};
+    use std::vec::Vec;
+
+    fn asked(bytes: &[u8], kind: Kind) -> Asked {
+        let mut asked = Asked::at(Mono(1_000));
+        asked.understood(&Request::parse(bytes).unwrap());
+        Asked { kind, ..asked }
+    }
+
+    #[test]
+    fn replies_are_counted_by_what_was_asked_and_how_it_ended() {
+        let mut tally = Tally::default();
+        let status = |code: u32| [code.to_le_bytes(), [0; 4]].concat();
+        tally.answered(asked(&seat(), Kind::Quorum), Mono(1_400), &status(0));
+        tally.answered(asked(&seat(), Kind::Own), Mono(1_000), &status(212));
+        tally.answered(asked(&seat(), Kind::Own), Mono(1_000), &status(99_999));
+        tally.answered(asked(&seat(), Kind::Own), Mono(1_000), &[1]);
+        tally.answered(asked(&release(7), Kind::Quorum), Mono(1_400), &status(0));
+        tally.answered(asked(&release(7), Kind::Own), Mono(1_000), &status(106));
+        tally.answered(asked(&seat(), Kind::Passed), Mono(1_000), &status(212));
+        tally.expired();
+        assert_eq!(tally.handles(), [1, 1, 1]);
+        let denied = tally.denied().filter(|(_, count)| *count > 0);
+        let denied: Vec<_> = denied.map(|(status, count)| (status.code(), count)).collect();
+        assert_eq!(denied, [(212, 1), (u32::MAX, 2)]);
+        assert_eq!(tally.denied().count(), USUAL.len() + 1);
+        let quorum = tally.took().find(|(kind, _)| *kind == Kind::Quorum).unwrap().1;
+        assert_eq!(quorum.total(), (2, crate::base::time::Duration::from_micros(800)));
+        assert_eq!(tally.results().map(|(_, _, count)| count).sum::<u64>(), 7);
+    }
+}

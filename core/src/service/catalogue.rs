@@ -1,0 +1,178 @@
+//! What there is to ask for: containers to show and licences to offer.
+
+use super::Ground;
+use super::access::Want;
+use crate::base::time::Wall;
+use crate::licence::Product;
+use crate::log::{ContainerId, Entry, LicenceKey, Mode, State, Usage};
+use crate::wire::CmError;
+use crate::wire::constants::crypt;
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// A container as clients see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// What it is named in the log.
+    pub id: ContainerId,
+    /// 131 for a virtual one, 130 for a backend's own.
+    pub mask: u16,
+    /// Serial number.
+    pub serial: u32,
+    /// CmActId; 0: it has none.
+    pub cm_act_id: u32,
+}
+
+/// A licence that may be asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Offer {
+    /// Its key.
+    pub key: LicenceKey,
+    /// [`FirmItem::fingerprint`](crate::licence::FirmItem::fingerprint) of what is offered.
+    pub fingerprint: u64,
+    /// Firm Item text.
+    pub firm_text: String,
+    /// Its properties.
+    pub product: Product,
+    /// Why it cannot be had at all here: 130 a TMR licence at a backend, 218 parts that do not
+    /// agree.
+    pub bar: Option<CmError>,
+    /// Licences that are gone, and whose seats count against this one as long as they are held.
+    pub charged: Vec<LicenceKey>,
+}
+
+/// Everything that may be asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Catalogue {
+    /// The containers, in the order in which they are shown.
+    pub containers: Vec<Shown>,
+    /// The licences, by key.
+    pub offers: BTreeMap<LicenceKey, Offer>,
+}
+
+impl Catalogue {
+    /// The container that holds a licence.
+    #[must_use]
+    pub fn container_of(&self, key: &LicenceKey) -> Option<&Shown> {
+        self.containers.iter().find(|shown| shown.id == key.container)
+    }
+}
+
+impl Offer {
+    /// Whether an access may have it now.
+    ///
+    /// # Errors
+    /// The API's error for what stands against it (protocol facts 5.10).
+    pub(super) fn usable(
+        &self,
+        ground: &Ground<'_>,
+        mode: Mode,
+        want: &Want,
+    ) -> Result<(), CmError> {
+        let product = &self.product;
+        if let Some(bar) = self.bar {
+            return Err(bar);
+        }
+        if product.denied_modes.contains(&mode) {
+            return Err(CmError::WRONG_ACCESS_MODE);
+        }
+        if product.feature_map.unwrap_or(0) & want.feature != want.feature {
+            return Err(CmError::FEATUREMAPINCOMPATIBLE);
+        }
+        // A client that does not say its version cannot show that it is new enough.
+        if product.minimum_runtime_version.is_some_and(|least| want.runtime_version < least) {
+            return Err(CmError::USER_RUNTIME_VERSION_TOO_OLD);
+        }
+        if let (Some(period), Some(released)) = (product.maintenance_period, want.release_date) {
+            if released < period.start {
+                return Err(CmError::MAINTENANCEPERIODUNDERRUN);
+            }
+            if released > period.end {
+                return Err(CmError::MAINTENANCEPERIODOVERRUN);
+            }
+        }
+        self.timely(ground, 0)
+    }
+
+    /// Whether its time has come and is not over. `options` are those of a crypt call, which may
+    /// leave a check out (protocol facts 5.6); 0 for an access.
+    ///
+    /// # Errors
+    /// The API's error: not active yet, expired, used up.
+    pub(super) fn timely(&self, ground: &Ground<'_>, options: u32) -> Result<(), CmError> {
+        let (product, now) = (&self.product, ground.now.wall);
+        let early = product.activation_time.is_some_and(|start| now < start);
+        if early && options & crypt::ATMASK != crypt::ATIGNORE {
+            return Err(CmError::ACTIVATIONTIMEUNDERRUN);
+        }
+        let late = product.expiration_time.is_some_and(|end| now >= end);
+        if late && options & crypt::ETMASK != crypt::ETIGNORE {
+            return Err(CmError::EXPIRATIONTIMEOVERRUN);
+        }
+        let since = ground.state.used_since(&self.key);
+        match (product.usage_period, since) {
+            (Some(seconds), Some(since)) if now.0 >= since.0.saturating_add(seconds.into()) => {
+                Err(CmError::USAGEPERIODOVERRUN)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// From when on it cannot be used, as far as that is known.
+    #[must_use]
+    pub fn ends(&self, state: &State) -> Option<Wall> {
+        let period = self.product.usage_period.zip(state.used_since(&self.key));
+        let used_up = period.map(|(seconds, since)| Wall(since.0.saturating_add(seconds.into())));
+        [self.product.expiration_time, used_up].into_iter().flatten().min()
+    }
+
+    /// How many seats may be in use of it: its quantity, less what is held of those that are gone.
+    #[must_use]
+    pub fn seats(&self, state: &State) -> u32 {
+        self.product.license_quantity.saturating_sub(self.seats_gone(state))
+    }
+
+    /// How many seats are held of licences that are gone, and count against it.
+    #[must_use]
+    pub fn seats_gone(&self, state: &State) -> u32 {
+        let used = |key: &LicenceKey| state.usage(key).map_or(0, Usage::used);
+        self.charged.iter().map(used).fold(0, u32::saturating_add)
+    }
+
+    /// Units that are left; `None`: they are not counted.
+    #[must_use]
+    pub fn units_left(&self, state: &State) -> Option<u32> {
+        let issued = self.product.unit_counter?;
+        Some(issued.saturating_sub(state.units_taken(&self.key)))
+    }
+
+    /// What a call with these crypt options takes from it: the entry that takes the units, if it
+    /// takes any.
+    ///
+    /// # Errors
+    /// It is not its time; 31 without a unit counter where one must be; 32 with none left; 33 with
+    /// fewer left than asked for.
+    pub(super) fn spend(
+        &self,
+        ground: &Ground<'_>,
+        options: u32,
+    ) -> Result<Option<Entry>, CmError> {
+        self.timely(ground, options)?;
+        let take = options & crypt::UCDELTAMASK;
+        let rule = options & crypt::UCMASK;
+        let (Some(issued), Some(left)) = (self.product.unit_counter, self.units_left(ground.state))
+        else {
+            let wanted = rule == crypt::UCREQUIRED;
+            return if wanted { Err(CmError::UNITCOUNTERMISSED) } else { Ok(None) };
+        };
+        if rule == crypt::UCIGNORE || take == 0 {
+            return Ok(None);
+        }
+        match left {
+            0 => Err(CmError::UNITCOUNTERZERO),
+            left if left < take => Err(CmError::UNITCOUNTERUNDERRUN),
+            _ => Ok(Some(Entry::Units { licence: self.key, take, issued })),
+        }
+    }
+}

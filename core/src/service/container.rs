@@ -1,0 +1,50 @@
+//! What is told of a container as a whole. A virtual one has mask and serial, a state, and clocks;
+//! it has no chip, no keys and no memory of its own, and says so with zeros.
+
+use super::{Catalogue, Ground, Shown};
+use crate::base::time::Wall;
+use crate::log::{Grant, Held};
+use crate::wire::CmError;
+use crate::wire::constants::boxstatus;
+use crate::wire::structs::{CmBoxInfo, CmBoxTime, CmTime};
+
+/// Loaded, active, enabled.
+pub(super) const STATUS: u32 = boxstatus::ENABLED
+    | boxstatus::ISCMACT
+    | boxstatus::CMACT_FILE
+    | boxstatus::CMACT_LOADED
+    | boxstatus::CMACT_ACTIVE;
+
+/// The container that a handle belongs to.
+///
+/// # Errors
+/// 115 for a handle of the service itself, 201 for a container that is not there any more.
+pub(super) fn shown<'a>(holder: &Grant, ground: &Ground<'a>) -> Result<&'a Shown, CmError> {
+    let found = match holder.held {
+        Held::Subsystem => return Err(CmError::WRONG_HANDLE_TYPE),
+        Held::Container(serial) => by_serial(ground.catalogue, serial),
+        Held::FirmItem(key) | Held::Licence(key) => ground.catalogue.container_of(&key),
+    };
+    found.ok_or(CmError::BOX_NOT_FOUND)
+}
+
+fn by_serial(catalogue: &Catalogue, serial: u32) -> Option<&Shown> {
+    catalogue.containers.iter().find(|shown| shown.serial == serial)
+}
+
+/// Whether a structure of the caller means this container; zeros mean any.
+pub(super) fn means(named: &CmBoxInfo, shown: &Shown) -> bool {
+    (named.box_mask == 0 || named.box_mask == shown.mask)
+        && (named.serial_number == 0 || named.serial_number == shown.serial)
+}
+
+/// What is known of a container without a chip: mask and serial.
+pub(super) fn box_info(shown: &Shown) -> CmBoxInfo {
+    CmBoxInfo { box_mask: shown.mask, serial_number: shown.serial, ..CmBoxInfo::default() }
+}
+
+/// Its clocks: no time server was asked, and the container's is the host's.
+pub(super) fn box_time(now: Wall) -> CmBoxTime {
+    let now = CmTime::from_wall(now);
+    CmBoxTime { certified_time: CmTime::default(), box_time: now.clone(), system_time: now }
+}

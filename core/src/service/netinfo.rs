@@ -1,0 +1,193 @@
+//! Who uses what: CMNETINFOCLUSTER, CMNETINFOUSER, CMNETINFOUSER_EXT, CMCREDENTIAL.
+//!
+//! Handles are those of the log. An allocation is told under a number of its own: handles are known
+//! to their holders alone.
+
+use super::container::shown;
+use super::entry::items;
+use super::{Desk, Ground, Shown};
+use crate::log::{Grant, Held, LicenceKey, Mode, Usage};
+use crate::wire::constants::{access, credential};
+use crate::wire::structs::{
+    CmCredential, CmNetInfoCluster, CmNetInfoUser, CmNetInfoUserExt, seconds_since_2000,
+};
+use crate::wire::{CmError, Reply};
+use alloc::collections::BTreeMap;
+use alloc::string::ToString;
+use alloc::vec::Vec;
+
+/// A licence as the lists name it.
+#[derive(Clone, Copy)]
+struct Row<'a> {
+    shown: &'a Shown,
+    product_item: u16,
+    feature_map: u32,
+    quantity: u32,
+    /// How many of them may be in use; none of a licence that nobody can have now.
+    seats: u32,
+}
+
+/// The licences of the handle's container, or of all by a handle of the service.
+fn rows<'a>(holder: &Grant, ground: &Ground<'a>) -> Result<BTreeMap<LicenceKey, Row<'a>>, CmError> {
+    let only = match holder.held {
+        Held::Subsystem => None,
+        _ => Some(shown(holder, ground)?),
+    };
+    let mut rows = BTreeMap::new();
+    let containers = ground.catalogue.containers.iter();
+    for shown in containers.filter(|shown| only.is_none_or(|only| only == *shown)) {
+        for item in items(ground, shown) {
+            let product = &item.offer.product;
+            let feature_map = product.feature_map.unwrap_or(0);
+            let (product_item, quantity) = (item.product_item, product.license_quantity);
+            let usable = item.offer.bar.is_none() && item.offer.timely(ground, 0).is_ok();
+            let seats = if usable { item.offer.seats(ground.state) } else { 0 };
+            rows.insert(item.offer.key, Row { shown, product_item, feature_map, quantity, seats });
+        }
+    }
+    Ok(rows)
+}
+
+/// The access mode as a request has it (protocol facts 5.2).
+fn mode_flag(mode: Mode) -> u32 {
+    match mode {
+        Mode::UserLimit => access::USERLIMIT,
+        Mode::NoUserLimit => access::NOUSERLIMIT,
+        Mode::Exclusive => access::EXCLUSIVE,
+        Mode::StationShare => access::STATIONSHARE,
+    }
+}
+
+impl Desk {
+    /// How much of each licence is in use.
+    pub(super) fn cluster(
+        &self,
+        holder: &Grant,
+        size: u32,
+        ground: &Ground<'_>,
+    ) -> Result<Reply, CmError> {
+        let rows = rows(holder, ground)?;
+        let line = |(key, row): (&LicenceKey, &Row<'_>)| {
+            let taken = ground.state.usage(key);
+            let used = taken.map_or(0, Usage::used);
+            CmNetInfoCluster {
+                serial: row.shown.serial,
+                mask: row.shown.mask,
+                product_item_ref: row.product_item,
+                firm_code: key.firm_code,
+                product_code: key.product_code,
+                feature_map: row.feature_map,
+                user_limit_licenses: taken.map_or(0, |taken| taken.user_limit),
+                no_user_limit_licenses: taken.map_or(0, |taken| taken.no_user_limit),
+                exclusive_licenses: taken.map_or(0, |taken| taken.exclusive),
+                station_share_licenses: taken.map_or(0, |taken| taken.station_share),
+                used_licenses: used,
+                free_licenses: row.seats.saturating_sub(used),
+                total_licenses: row.quantity,
+                license_quantity: row.quantity,
+                ..CmNetInfoCluster::default()
+            }
+        };
+        Ok(Reply::array(size, rows.len(), rows.iter().map(line)))
+    }
+
+    /// Every allocation, in the short form.
+    pub(super) fn users(
+        &self,
+        holder: &Grant,
+        size: u32,
+        ground: &Ground<'_>,
+    ) -> Result<Reply, CmError> {
+        let rows = rows(holder, ground)?;
+        let users = allocations(&rows, ground);
+        let line = |&(holder, key, row): &Listed<'_, '_>| CmNetInfoUser {
+            serial: row.shown.serial,
+            mask: row.shown.mask,
+            product_item_ref: row.product_item,
+            firm_code: key.firm_code,
+            product_code: key.product_code,
+            feature_map: row.feature_map,
+            id: self.alias(holder.handle),
+            access_mode: mode_flag(holder.mode),
+            creation_time: seconds_since_2000(holder.since),
+            client_ip: holder.client.address.to_string().as_str().into(),
+        };
+        Ok(Reply::array(size, users.len(), users.iter().map(line)))
+    }
+
+    /// Every allocation, with who holds it.
+    pub(super) fn users_ext(
+        &self,
+        holder: &Grant,
+        size: u32,
+        ground: &Ground<'_>,
+    ) -> Result<Reply, CmError> {
+        let rows = rows(holder, ground)?;
+        let users = allocations(&rows, ground);
+        let line = |&(holder, key, row): &Listed<'_, '_>| CmNetInfoUserExt {
+            mask: row.shown.mask,
+            serial: row.shown.serial,
+            product_item_ref: row.product_item.into(),
+            firm_code: key.firm_code,
+            product_code: key.product_code,
+            feature_map: row.feature_map,
+            id: self.alias(holder.handle),
+            access_mode: mode_flag(holder.mode),
+            last_access_time: self.last_access(holder, ground),
+            used_license_quantity: holder.takes(),
+            client_address: holder.client.address.to_string().as_str().into(),
+            credential: credential_of(holder),
+            ..CmNetInfoUserExt::default()
+        };
+        Ok(Reply::array(size, users.len(), users.iter().map(line)))
+    }
+
+    /// When a handle was last used, as this server saw it.
+    fn last_access(&self, holder: &Grant, ground: &Ground<'_>) -> u32 {
+        let heard = self.watches.last(holder.handle).unwrap_or(ground.now.mono);
+        let ago = ground.now.mono.since(heard).as_secs();
+        seconds_since_2000(crate::base::time::Wall(ground.now.wall.0.saturating_sub(ago)))
+    }
+}
+
+/// An allocation: who has it, of which licence.
+type Listed<'a, 'r> = (&'a Grant, LicenceKey, Row<'r>);
+
+/// Who uses one of these licences, the oldest first.
+fn allocations<'a, 'r>(
+    rows: &BTreeMap<LicenceKey, Row<'r>>,
+    ground: &Ground<'a>,
+) -> Vec<Listed<'a, 'r>> {
+    let held = ground.state.seats().filter(|seat| !ground.state.lingers(seat.handle));
+    let listed = held.filter_map(|seat| {
+        let key = *seat.held.licence()?;
+        rows.get(&key).map(|row| (seat, key, *row))
+    });
+    let mut listed: Vec<_> = listed.collect();
+    // Stable: of one second, in the order of their numbers.
+    listed.sort_by_key(|(seat, ..)| seat.since);
+    listed
+}
+
+/// Who holds a handle, and how it was given.
+pub(super) fn credential_of(holder: &Grant) -> CmCredential {
+    let kind = match holder.held {
+        Held::Subsystem => credential::HANDLE_SUBSYSTEM,
+        Held::Container(_) => credential::HANDLE_BOX,
+        Held::FirmItem(_) => credential::HANDLE_FI,
+        Held::Licence(_) => credential::HANDLE_ENTRY,
+    };
+    let client = &holder.client;
+    CmCredential {
+        pid: client.pid,
+        session: client.session,
+        cleanup_time: holder.cleanup_seconds,
+        creation_time: seconds_since_2000(holder.since),
+        access_ctrl: credential::LOCATION_LAN | kind,
+        user_defined_id: client.user_defined_id,
+        user_defined_text: client.text.as_str().into(),
+        username: client.user.as_str().into(),
+        domain_name: client.domain.as_str().into(),
+        ..CmCredential::default()
+    }
+}
