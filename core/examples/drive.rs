@@ -26,8 +26,8 @@ use tmr_core::config::Twin;
 use tmr_core::front::{self, Front};
 use tmr_core::io::{BackendEvent, FrontEvent, HostEvent, HostRequest, JournalWrite};
 use tmr_core::licence::{Container, File, Issuer, Spec};
-use tmr_core::link::channel::{GroupKey, Stream};
-use tmr_core::link::{Address, Callee, Connection, Door, Link, Why};
+use tmr_core::link::channel::{GroupKey, SecureChannel};
+use tmr_core::link::{Address, CloseReason, Connection, LinkId, Listener, PeerKind};
 use tmr_core::node::Node;
 use tmr_core::node::hub::{Arrived, Dial, Hub, Output};
 use tmr_core::service::{HandleKey, Identity};
@@ -46,12 +46,12 @@ const CLIENT: usize = 5;
 const START: u64 = 1_795_287_600;
 
 /// One end of a connection: a machine, and its name for the link.
-type End = (usize, Link);
+type End = (usize, LinkId);
 
 /// An event that is on its way to a machine.
 enum Event {
     Bytes { to: End, bytes: Vec<u8> },
-    Closed { to: End, why: Why },
+    Closed { to: End, why: CloseReason },
     Host { machine: usize, event: HostEvent },
 }
 
@@ -127,11 +127,11 @@ impl Network {
             Output::Drop { link, why } => self.close((machine, link), why),
             Output::Dial(Dial { link, to, callee }) => {
                 let stream = match callee {
-                    Callee::Backend => {
-                        Stream::dial_backend(self.entropy(), group_key(), front_id(machine))
+                    PeerKind::Backend => {
+                        SecureChannel::dial_backend(self.entropy(), group_key(), front_id(machine))
                     }
-                    Callee::Twin { .. } => Stream::twin_dial(self.entropy(), &group_key()),
-                    Callee::Stock => Stream::dial_server(self.entropy()),
+                    PeerKind::Twin { .. } => SecureChannel::twin_dial(self.entropy(), &group_key()),
+                    PeerKind::Stock => SecureChannel::dial_server(self.entropy()),
                 };
                 let connection = Connection::new(stream, None);
                 match self.accept((machine, link), &to) {
@@ -159,14 +159,14 @@ impl Network {
     /// Connects an end to a machine that listens. Returns whether there is one.
     fn accept(&mut self, dialler: End, to: &Address) -> bool {
         let Some(machine) = NAMES.iter().position(|name| *name == to.host) else { return false };
-        let door = if to.port == TWIN { Door::Twin } else { Door::Licence };
+        let door = if to.port == TWIN { Listener::Twin } else { Listener::Licence };
         let from = SocketAddr::from(([192, 0, 2, dialler.0 as u8 + 1], 50_000));
         let mut link = None;
         self.step(machine, |hub, now, out| link = hub.accept(now, door, from, out));
         let Some(link) = link else { return false };
         let stream = match door {
-            Door::Twin => Stream::twin_accept(self.entropy(), &group_key()),
-            _ => Stream::licence(self.entropy(), (machine > 1).then(group_key)),
+            Listener::Twin => SecureChannel::twin_accept(self.entropy(), &group_key()),
+            _ => SecureChannel::licence(self.entropy(), (machine > 1).then(group_key)),
         };
         self.peers.insert(dialler, (machine, link));
         self.peers.insert((machine, link), dialler);
@@ -210,16 +210,16 @@ impl Network {
     }
 
     /// Closes a connection at one end; the other end hears of it.
-    fn close(&mut self, end: End, why: Why) {
+    fn close(&mut self, end: End, why: CloseReason) {
         if let Some(to) = self.peers.remove(&end) {
             self.peers.remove(&to);
-            self.events.push_back(Event::Closed { to, why: Why::Eof });
+            self.events.push_back(Event::Closed { to, why: CloseReason::Eof });
         }
         self.closed(end, why);
     }
 
     /// Tells a machine that its end is gone.
-    fn closed(&mut self, (machine, link): End, why: Why) {
+    fn closed(&mut self, (machine, link): End, why: CloseReason) {
         let unsent = self.connections.remove(&(machine, link)).is_some_and(|mut it| it.end());
         if machine == CLIENT {
             self.client_step(client::Input::Closed { link, why });
@@ -234,7 +234,7 @@ impl Network {
         let ends: Vec<End> =
             self.connections.keys().filter(|end| end.0 == machine).copied().collect();
         for end in ends {
-            self.close(end, Why::Eof);
+            self.close(end, CloseReason::Eof);
         }
     }
 
@@ -312,7 +312,7 @@ impl Network {
                 client::Intent::Close { link } => {
                     if let Some(to) = self.peers.remove(&(CLIENT, link)) {
                         self.peers.remove(&to);
-                        self.events.push_back(Event::Closed { to, why: Why::Eof });
+                        self.events.push_back(Event::Closed { to, why: CloseReason::Eof });
                     }
                 }
                 client::Intent::Answer(answer) => self.answer = Some(answer.expect("an answer")),
@@ -388,6 +388,6 @@ fn group_key() -> GroupKey {
     GroupKey::new([5; 32])
 }
 
-fn no_route() -> Why {
-    Why::Broken("no route to that host".to_owned())
+fn no_route() -> CloseReason {
+    CloseReason::Broken("no route to that host".to_owned())
 }

@@ -2,7 +2,7 @@
 
 use crate::base::time::{Mono, Now, Wall};
 use crate::licence::{Container, FirmItem, Part, Product};
-use crate::log::{Client, ContainerId, Grant, Handle, Held, LicenceKey, Mode};
+use crate::log::{Client, ContainerId, Grant, Handle, HandleScope, LicenceKey, Mode};
 use crate::service::Identity;
 use crate::wire::structs::{CmAccess2, CmBaseCrypt2, CmCredential, CmCrypt2};
 use crate::wire::{Reply, Request};
@@ -80,7 +80,7 @@ pub(crate) fn grant(handle: u32, linger_seconds: u32) -> Grant {
     };
     Grant {
         handle: Handle(handle),
-        held: Held::Licence(LICENCE),
+        held: HandleScope::Licence(LICENCE),
         fingerprint: 0,
         quantity: 2,
         take: 1,

@@ -7,7 +7,7 @@ use smol::{LocalExecutor, unblock};
 use std::os::fd::AsFd;
 use std::{rc::Rc, sync::Arc, thread, time::Instant};
 use tmr_runtime_std::daemon::net::broken;
-use tmr_runtime_std::daemon::{Chores, Ears, Links, Outcome, Plan};
+use tmr_runtime_std::daemon::{Actions, Links, Outcome, Plan, PollBuffer};
 
 struct Site {
     links: Arc<Links>,
@@ -59,7 +59,7 @@ impl Site {
         self.tasks.spawn(async move { work(&site).await }).detach();
     }
 
-    fn perform(self: &Rc<Self>, chores: Chores) {
+    fn perform(self: &Rc<Self>, chores: Actions) {
         if chores.sooner {
             // A full bell has rung and was not heard yet.
             let _ = self.timer.try_send(());
@@ -74,7 +74,7 @@ impl Site {
 
     /// Takes turns for as long as there is something, then waits until there is again.
     async fn serve(self: &Rc<Self>, poll: &Async<impl AsFd>) {
-        let mut ears = Ears::new(0);
+        let mut ears = PollBuffer::new(0);
         loop {
             match self.links.turn(&mut ears, false) {
                 Some(chores) => {

@@ -13,7 +13,7 @@ use std::sync::{Arc, mpsc};
 use std::{io, thread};
 use tmr_core::base::time::Now;
 use tmr_core::io::HostEvent;
-use tmr_core::link::{Callee, Connection, Flow, Frame, Link, Why};
+use tmr_core::link::{CloseReason, Connection, Flow, Frame, LinkId, PeerKind};
 use tmr_core::node::hub::{Arrived, Dial, Hub, Output};
 use tmr_runtime_std::daemon::clock::Clock;
 use tmr_runtime_std::daemon::dial::dial_found;
@@ -46,7 +46,7 @@ struct Site {
     streams: Streams,
     registry: Registry,
     listeners: Arc<Listeners>,
-    peers: BTreeMap<Link, Peer>,
+    peers: BTreeMap<LinkId, Peer>,
     tell: Tell,
 }
 
@@ -96,7 +96,7 @@ fn run(plan: Plan) -> Outcome {
         for event in &events {
             match site.listeners.of(event.token().0 as u64) {
                 Some(open) => site.take_in(&open),
-                None => site.ready(Link(event.token().0 as u64), event, &mut buffer),
+                None => site.ready(LinkId(event.token().0 as u64), event, &mut buffer),
             }
         }
         told.try_iter().for_each(|work| work(&mut site));
@@ -154,7 +154,7 @@ impl Site {
         thread::spawn(move || {
             let found = |hosts: &[SocketAddr]| {
                 let hosts: Vec<_> = hosts.iter().map(SocketAddr::ip).collect();
-                if let Callee::Twin { .. } = callee {
+                if let PeerKind::Twin { .. } = callee {
                     tell(Box::new(move |site| site.hub.expect_twin(hosts)));
                 }
             };
@@ -168,7 +168,7 @@ impl Site {
         });
     }
 
-    fn open(&mut self, link: Link, socket: Socket, connection: Connection) {
+    fn open(&mut self, link: LinkId, socket: Socket, connection: Connection) {
         let (fd, token) = (socket.as_fd().as_raw_fd(), Token(link.0 as usize));
         let watched = self.registry.register(&mut SourceFd(&fd), token, Interest::READABLE);
         self.peers.insert(link, Peer { socket, connection });
@@ -179,13 +179,13 @@ impl Site {
     }
 
     /// Reads a link, steps the hub with what came, and writes what that leads to.
-    fn ready(&mut self, link: Link, event: &Event, buffer: &mut [u8]) {
+    fn ready(&mut self, link: LinkId, event: &Event, buffer: &mut [u8]) {
         let Some(Peer { socket, connection }) = self.peers.get_mut(&link) else { return };
         let (mut frames, mut end) = (Vec::new(), None);
         while end.is_none() && (connection.wants_read() || event.is_error()) {
             match read_some(socket, buffer) {
                 Ok(None) => break,
-                Ok(Some(0)) => end = Some(Why::Eof),
+                Ok(Some(0)) => end = Some(CloseReason::Eof),
                 Ok(Some(count)) => end = connection.received(&buffer[..count], &mut frames).err(),
                 Err(why) => end = Some(why),
             }
@@ -205,7 +205,7 @@ impl Site {
     }
 
     /// Writes what there is for a link, and sees what it is to be watched for.
-    fn flush(&mut self, link: Link) {
+    fn flush(&mut self, link: LinkId) {
         let Some(Peer { socket, connection }) = self.peers.get_mut(&link) else { return };
         let mut ended = write(socket, connection);
         if ended.is_ok() && connection.wants_frames() {
@@ -233,7 +233,7 @@ impl Site {
     }
 
     /// A link ends here, once.
-    fn end(&mut self, link: Link, why: Why) {
+    fn end(&mut self, link: LinkId, why: CloseReason) {
         let Some(Peer { socket, mut connection }) = self.peers.remove(&link) else { return };
         // A last try to say why.
         let _ = write(&socket, &mut connection);
@@ -243,7 +243,7 @@ impl Site {
     }
 }
 
-fn write(socket: &Socket, connection: &mut Connection) -> Result<(), Why> {
+fn write(socket: &Socket, connection: &mut Connection) -> Result<(), CloseReason> {
     let (written, ended) = put(socket, connection.unsent());
     connection.sent(written);
     ended

@@ -1,6 +1,6 @@
 //! The glue of the thread runtime: accept, dial, wait. It decides nothing.
 
-use crate::daemon::{Chores, Ears, Links, Outcome, Plan};
+use crate::daemon::{Actions, Links, Outcome, Plan, PollBuffer};
 use crate::threads::spawn;
 use std::sync::Arc;
 use std::thread::{self, Thread};
@@ -34,7 +34,7 @@ pub fn run(plan: Plan) -> Outcome {
     spawn("greetings", move || greeting.links.greet(|chores| greeting.perform(chores)))?;
     for poll in 0..serving {
         let site = Arc::clone(&site);
-        spawn("links", move || site.serve(Ears::new(poll)))?;
+        spawn("links", move || site.serve(PollBuffer::new(poll)))?;
     }
     loop {
         let wait = site.links.set_timer();
@@ -48,7 +48,7 @@ pub fn run(plan: Plan) -> Outcome {
 }
 
 impl Site {
-    fn perform(self: &Arc<Self>, chores: Chores) {
+    fn perform(self: &Arc<Self>, chores: Actions) {
         if chores.sooner {
             self.timer.unpark();
         }
@@ -59,7 +59,7 @@ impl Site {
         }
     }
 
-    fn serve(self: &Arc<Self>, mut ears: Ears) {
+    fn serve(self: &Arc<Self>, mut ears: PollBuffer) {
         loop {
             if let Some(chores) = self.links.turn(&mut ears, true) {
                 self.perform(chores);

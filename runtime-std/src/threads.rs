@@ -1,13 +1,13 @@
 //! How threads are made. Which ones there are: the crate's front page.
 
 use std::thread;
-use tmr_core::link::Why;
+use tmr_core::link::CloseReason;
 
 /// Stack of a thread, in bytes: looking up a host name needs the most.
 const STACK: usize = 512 * 1024;
 
 /// Starts a thread that nobody waits for.
-pub(crate) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), Why> {
+pub(crate) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), CloseReason> {
     let thread = thread::Builder::new().name(name.to_owned()).stack_size(STACK).spawn(work);
-    thread.map(drop).map_err(|error| Why::Broken(format!("no thread for it: {error}")))
+    thread.map(drop).map_err(|error| CloseReason::Broken(format!("no thread for it: {error}")))
 }

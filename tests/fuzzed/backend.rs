@@ -7,25 +7,25 @@ use super::{byte, piece};
 use arbitrary::Unstructured;
 use std::collections::BTreeSet;
 use tmr_core::io::{Input, Intent};
-use tmr_core::link::{Door, Frame, Link, Why};
+use tmr_core::link::{CloseReason, Frame, LinkId, Listener};
 use tmr_core::log::Epoch;
 use tmr_core::wire::group::{Order, Report, decode, encode};
 use tmr_core::wire::{CmError, Reply, Request};
 
-const FRONTS: [Link; 2] = [Link(2), Link(4)];
-const CLIENTS: [Link; 2] = [Link(6), Link(8)];
-const ADMIN: Link = Link(10);
+const FRONTS: [LinkId; 2] = [LinkId(2), LinkId(4)];
+const CLIENTS: [LinkId; 2] = [LinkId(6), LinkId(8)];
+const ADMIN: LinkId = LinkId(10);
 
 struct World {
     backend: Machine,
     micros: u64,
-    open: BTreeSet<Link>,
+    open: BTreeSet<LinkId>,
     /// The highest epoch that a report has told of a promise to.
     promised: Epoch,
     /// The handle that a client was given last.
     handle: u32,
     /// Clients whose last call was an access.
-    asked: BTreeSet<Link>,
+    asked: BTreeSet<LinkId>,
 }
 
 pub(super) fn run(bytes: &[u8]) {
@@ -71,12 +71,16 @@ impl World {
             8 => {
                 let link = [FRONTS, CLIENTS].concat()[usize::from(what >> 6)];
                 if self.open.remove(&link) {
-                    self.step(Input::Closed { link, why: Why::Eof, unsent: what & 32 != 0 });
+                    self.step(Input::Closed {
+                        link,
+                        why: CloseReason::Eof,
+                        unsent: what & 32 != 0,
+                    });
                 }
             }
             9 => self.crash(input.arbitrary::<u16>().map_or(0, usize::from)),
             10 => {
-                self.accept(ADMIN, Door::Admin);
+                self.accept(ADMIN, Listener::Admin);
                 let frame = Frame::Http(b"GET /api/status HTTP/1.1\r\n\r\n".to_vec());
                 self.step(Input::Frame { link: ADMIN, frame });
             }
@@ -84,23 +88,23 @@ impl World {
         }
     }
 
-    fn accept(&mut self, link: Link, door: Door) {
+    fn accept(&mut self, link: LinkId, door: Listener) {
         if self.open.insert(link) {
             let from = ([127, 0, 0, 1], 9).into();
             self.step(Input::Accepted { link, door, from });
         }
     }
 
-    fn batch(&mut self, link: Link, batch: Vec<u8>) {
+    fn batch(&mut self, link: LinkId, batch: Vec<u8>) {
         if !self.open.contains(&link) {
-            self.accept(link, Door::Licence);
+            self.accept(link, Listener::Licence);
             self.step(Input::Frame { link, frame: Frame::Joined { front: 1, minor: 1 } });
         }
         self.step(Input::Frame { link, frame: Frame::Batch(batch) });
     }
 
-    fn call(&mut self, link: Link, bytes: &[u8], own: bool) {
-        self.accept(link, Door::Licence);
+    fn call(&mut self, link: LinkId, bytes: &[u8], own: bool) {
+        self.accept(link, Listener::Licence);
         let mut bytes = bytes.to_vec();
         self.asked.remove(&link);
         if let Ok(mut request) = Request::parse(&bytes) {

@@ -7,12 +7,12 @@ use super::{byte, piece};
 use arbitrary::Unstructured;
 use tmr_core::base::limits::TWIN_FRAME_MAX;
 use tmr_core::link::Frame;
-use tmr_core::link::channel::{GroupKey, Stream};
+use tmr_core::link::channel::{GroupKey, SecureChannel};
 use tmr_core::wire::group::HELLO;
 
 /// One end.
 struct End {
-    stream: Stream,
+    stream: SecureChannel,
     /// On its way to the other one.
     wire: Vec<u8>,
     sent: Vec<u8>,
@@ -23,7 +23,7 @@ struct End {
 }
 
 impl End {
-    fn new(mut stream: Stream) -> Self {
+    fn new(mut stream: SecureChannel) -> Self {
         let mut wire = Vec::new();
         stream.greet(&mut wire);
         Self { stream, wire, sent: Vec::new(), got: Vec::new(), met: false, over: false }
@@ -70,14 +70,17 @@ pub(super) fn run(bytes: &[u8]) {
     let (key, other) = (GroupKey::new([9; 32]), GroupKey::new([8; 32]));
     let kind = byte(&mut input) % 6;
     let (dialled, accepted) = match kind {
-        0 => (Stream::dial_server([3; 32]), Stream::licence([7; 32], None)),
-        1 => (Stream::dial_server([3; 32]), Stream::licence([7; 32], Some(key))),
-        2 => (Stream::dial_backend([3; 32], key.clone(), FRONT), {
-            Stream::licence([7; 32], Some(key))
+        0 => (SecureChannel::dial_server([3; 32]), SecureChannel::licence([7; 32], None)),
+        1 => (SecureChannel::dial_server([3; 32]), SecureChannel::licence([7; 32], Some(key))),
+        2 => (SecureChannel::dial_backend([3; 32], key.clone(), FRONT), {
+            SecureChannel::licence([7; 32], Some(key))
         }),
-        3 => (Stream::dial_backend([3; 32], other, FRONT), Stream::licence([7; 32], Some(key))),
-        4 => (Stream::twin_dial([3; 32], &key), Stream::twin_accept([7; 32], &key)),
-        _ => (Stream::twin_dial([3; 32], &other), Stream::twin_accept([7; 32], &key)),
+        3 => (
+            SecureChannel::dial_backend([3; 32], other, FRONT),
+            SecureChannel::licence([7; 32], Some(key)),
+        ),
+        4 => (SecureChannel::twin_dial([3; 32], &key), SecureChannel::twin_accept([7; 32], &key)),
+        _ => (SecureChannel::twin_dial([3; 32], &other), SecureChannel::twin_accept([7; 32], &key)),
     };
     let (proved, foreign) = (matches!(kind, 2 | 4), matches!(kind, 3 | 5));
     // Batches flow together; all other frames keep their ends.

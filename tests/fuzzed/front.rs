@@ -10,15 +10,15 @@ use tmr_core::base::time::Duration;
 use tmr_core::config::Twin;
 use tmr_core::front::{Config, Front};
 use tmr_core::io::{FrontEvent, Input, Intent};
-use tmr_core::link::{Address, Callee, Door, Frame, Link, Why};
+use tmr_core::link::{Address, CloseReason, Frame, LinkId, Listener, PeerKind};
 use tmr_core::log::ContainerId;
 use tmr_core::wire::group::{Order, Report, decode, encode};
 use tmr_core::wire::twin::{Hello, Version};
 use tmr_core::wire::{CmError, Reply, Request};
 
-const CLIENTS: [Link; 2] = [Link(2), Link(4)];
-const ADMIN: Link = Link(6);
-const TWIN: Link = Link(8);
+const CLIENTS: [LinkId; 2] = [LinkId(2), LinkId(4)];
+const ADMIN: LinkId = LinkId(6);
+const TWIN: LinkId = LinkId(8);
 /// The port of the twin; those of the backends are 1 to 3.
 const TWIN_PORT: u16 = 4;
 /// Most frames that are carried at one go: a front and backends that never come to rest are looked
@@ -29,8 +29,8 @@ const SPINS: usize = 1_000;
 
 /// A frame on its way.
 enum Parcel {
-    ToFront(Link, Frame),
-    ToBackend(Link, Frame),
+    ToFront(LinkId, Frame),
+    ToBackend(LinkId, Frame),
 }
 
 struct World {
@@ -39,9 +39,9 @@ struct World {
     micros: u64,
     due: Option<u64>,
     /// Which backend a dialled link leads to.
-    dialled: BTreeMap<Link, usize>,
-    twin: Option<Link>,
-    open: BTreeSet<Link>,
+    dialled: BTreeMap<LinkId, usize>,
+    twin: Option<LinkId>,
+    open: BTreeSet<LinkId>,
     parcels: VecDeque<Parcel>,
     /// The handle that a client was given last.
     handle: u32,
@@ -138,7 +138,11 @@ impl World {
             14 => {
                 let link = [CLIENTS[0], CLIENTS[1], TWIN, TWIN][who];
                 if self.open.remove(&link) {
-                    self.step(Input::Closed { link, why: Why::Eof, unsent: what & 32 != 0 });
+                    self.step(Input::Closed {
+                        link,
+                        why: CloseReason::Eof,
+                        unsent: what & 32 != 0,
+                    });
                 }
             }
             _ => match who {
@@ -161,7 +165,7 @@ impl World {
 
     fn wanted(&mut self, intent: Intent) {
         match intent {
-            Intent::Dial { link, to, callee: Callee::Twin { .. } } => {
+            Intent::Dial { link, to, callee: PeerKind::Twin { .. } } => {
                 assert_eq!(to.port, TWIN_PORT);
                 self.twin = Some(link);
                 let hello = Hello {
@@ -176,9 +180,9 @@ impl World {
                 let backend = usize::from(to.port) - 1;
                 self.dialled.insert(link, backend);
                 let from = ([127, 0, 0, 1], 9).into();
-                let accepted = Input::Accepted { link, door: Door::Licence, from };
+                let accepted = Input::Accepted { link, door: Listener::Licence, from };
                 self.backends[backend].step(at(self.micros), accepted);
-                if callee == Callee::Backend {
+                if callee == PeerKind::Backend {
                     for parcel in [Parcel::ToBackend, Parcel::ToFront] {
                         self.parcels.push_back(parcel(link, Frame::Joined { front: 1, minor: 1 }));
                     }
@@ -249,10 +253,10 @@ impl World {
         panic!("a front that is never done: due at {:?}, now {}", self.due, self.micros);
     }
 
-    fn call(&mut self, link: Link, bytes: &[u8], own: bool) {
+    fn call(&mut self, link: LinkId, bytes: &[u8], own: bool) {
         if self.open.insert(link) {
             let from = ([127, 0, 0, 1], 9).into();
-            self.step(Input::Accepted { link, door: Door::Licence, from });
+            self.step(Input::Accepted { link, door: Listener::Licence, from });
         }
         let mut bytes = bytes.to_vec();
         if let (true, Ok(mut request)) = (own, Request::parse(&bytes)) {
@@ -287,14 +291,14 @@ impl World {
         };
         let Some(backend) = self.dialled.remove(&link) else { return };
         let closed = |why| Input::Closed { link, why, unsent: false };
-        self.backends[backend].step(at(self.micros), closed(Why::Eof));
-        self.step(closed(Why::Eof));
+        self.backends[backend].step(at(self.micros), closed(CloseReason::Eof));
+        self.step(closed(CloseReason::Eof));
     }
 
-    fn twin_says(&mut self, link: Link, bytes: Vec<u8>) {
+    fn twin_says(&mut self, link: LinkId, bytes: Vec<u8>) {
         if link == TWIN && self.open.insert(TWIN) {
             let from = ([127, 0, 0, 1], 9).into();
-            self.step(Input::Accepted { link, door: Door::Twin, from });
+            self.step(Input::Accepted { link, door: Listener::Twin, from });
             let hello =
                 Hello { version: Version::OWN, front: 2, program: "0.1.0".into(), chosen: None };
             self.step(Input::Frame { link, frame: Frame::Twin(hello.encode()) });
@@ -305,7 +309,7 @@ impl World {
     fn http(&mut self, request: &[u8]) {
         if self.open.insert(ADMIN) {
             let from = ([127, 0, 0, 1], 9).into();
-            self.step(Input::Accepted { link: ADMIN, door: Door::Admin, from });
+            self.step(Input::Accepted { link: ADMIN, door: Listener::Admin, from });
         }
         self.step(Input::Frame { link: ADMIN, frame: Frame::Http(request.to_vec()) });
     }

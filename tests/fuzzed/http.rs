@@ -7,13 +7,13 @@ use arbitrary::Unstructured;
 use serde_json::{Value, json};
 use std::net::Ipv4Addr;
 use tmr_core::admin::metrics::Page;
-use tmr_core::admin::{Admin, Entrance, View};
+use tmr_core::admin::{Admin, AdminAccess, View};
 use tmr_core::base::limits::HTTP_REQUEST_MAX;
 use tmr_core::base::time::Now;
 use tmr_core::history::Span;
 use tmr_core::io::{AdminFilesRequest, HostRequest, Intent};
-use tmr_core::link::channel::Stream;
-use tmr_core::link::{Door, Frame, Link};
+use tmr_core::link::channel::SecureChannel;
+use tmr_core::link::{Frame, LinkId, Listener};
 use tmr_core::log::Handle;
 
 struct Blank;
@@ -59,13 +59,13 @@ pub(super) fn run(bytes: &[u8]) {
 }
 
 fn same(chunks: &[&[u8]]) {
-    let (end, _, frames) = open(Stream::admin(), chunks);
+    let (end, _, frames) = open(SecureChannel::admin(), chunks);
     for frame in &frames {
         let Frame::Http(request) = frame else { panic!("{frame:?} on the admin door") };
         assert!(request.len() <= HTTP_REQUEST_MAX);
         one(request);
     }
-    let (whole_end, _, whole) = open(Stream::admin(), &[&chunks.concat()]);
+    let (whole_end, _, whole) = open(SecureChannel::admin(), &[&chunks.concat()]);
     // A head that breaks the rules is noticed with its next line break, or with what comes with it.
     match end.is_ok() && whole_end.is_ok() {
         true => assert_eq!(frames, whole),
@@ -74,9 +74,9 @@ fn same(chunks: &[&[u8]]) {
 }
 
 fn one(request: &[u8]) {
-    let (mut admin, link, mut out) = (Admin::new([1; 32]), Link(2), Vec::new());
-    admin.accepted(link, Door::Admin, Ipv4Addr::LOCALHOST.into());
-    let entrance = Entrance { operator: true, ..Entrance::default() };
+    let (mut admin, link, mut out) = (Admin::new([1; 32]), LinkId(2), Vec::new());
+    admin.accepted(link, Listener::Admin, Ipv4Addr::LOCALHOST.into());
+    let entrance = AdminAccess { operator: true, ..AdminAccess::default() };
     admin.set_entrance(entrance);
     let now = Now::default();
     let mut command = None;

@@ -8,7 +8,7 @@ use arbitrary::Unstructured;
 use std::sync::OnceLock;
 use tmr_core::backend::Backend;
 use tmr_core::io::{BackendEvent, HostRequest, Input, Intent, JournalWrite};
-use tmr_core::link::{Door, Frame, Link};
+use tmr_core::link::{Frame, LinkId, Listener};
 use tmr_core::wire::group::{Order, Report, decode, encode};
 
 /// The journal of a backend that has just made its folder.
@@ -36,9 +36,9 @@ fn batch(number: u64, payload: &[u8]) -> Vec<u8> {
 
 /// How a backend stands, as it tells a front; `None`: its journal is damaged, and it begins anew.
 fn standing(node: &mut Backend) -> Option<Report> {
-    let (link, mut out) = (Link(2), Vec::new());
+    let (link, mut out) = (LinkId(2), Vec::new());
     let from = ([127, 0, 0, 1], 9).into();
-    node.step(at(0), Input::Accepted { link, door: Door::Licence, from }, &mut out);
+    node.step(at(0), Input::Accepted { link, door: Listener::Licence, from }, &mut out);
     node.step(at(0), Input::Frame { link, frame: Frame::Joined { front: 1, minor: 1 } }, &mut out);
     let frame = Frame::Batch(encode(1, &Order::Describe));
     node.step(at(0), Input::Frame { link, frame }, &mut out);

@@ -4,14 +4,14 @@
 use super::{byte, pieces};
 use arbitrary::Unstructured;
 use tmr_core::base::limits::CLIENT_FRAME_MAX;
-use tmr_core::link::channel::{GroupKey, Stream};
-use tmr_core::link::{Frame, Why};
+use tmr_core::link::channel::{GroupKey, SecureChannel};
+use tmr_core::link::{CloseReason, Frame};
 
 /// What a stream made of bytes: how it ended, what it answered, what it understood.
-pub(super) type Opened = (Result<(), Why>, Vec<u8>, Vec<Frame>);
+pub(super) type Opened = (Result<(), CloseReason>, Vec<u8>, Vec<Frame>);
 
 /// Gives chunks to a stream.
-pub(super) fn open(mut stream: Stream, chunks: &[&[u8]]) -> Opened {
+pub(super) fn open(mut stream: SecureChannel, chunks: &[&[u8]]) -> Opened {
     let (mut wire, mut frames) = (Vec::new(), Vec::new());
     stream.greet(&mut wire);
     let end = chunks.iter().try_for_each(|bytes| stream.open(bytes, &mut wire, &mut frames));
@@ -22,7 +22,7 @@ pub(super) fn run(bytes: &[u8]) {
     let mut input = Unstructured::new(bytes);
     let backend = byte(&mut input) % 2 == 1;
     let chunks = pieces(&mut input);
-    let stream = || Stream::licence([7; 32], backend.then(|| GroupKey::new([9; 32])));
+    let stream = || SecureChannel::licence([7; 32], backend.then(|| GroupKey::new([9; 32])));
     let (end, wire, frames) = open(stream(), &chunks);
     for frame in &frames {
         let Frame::Call(call) = frame else { continue };

@@ -11,9 +11,9 @@ use tmr_core::base::time::Duration;
 use tmr_core::config::Twin;
 use tmr_core::front::{Config, Front};
 use tmr_core::io::Input;
-use tmr_core::link::channel::{GroupKey, Stream};
-use tmr_core::link::{Address, Door, Frame, Link};
-use tmr_core::wire::twin::{Heard, Hello, Tell, Version};
+use tmr_core::link::channel::{GroupKey, SecureChannel};
+use tmr_core::link::{Address, Frame, LinkId, Listener};
+use tmr_core::wire::twin::{Hello, TwinAck, TwinMessage, Version};
 
 pub(super) fn run(bytes: &[u8]) {
     let mut input = Unstructured::new(bytes);
@@ -21,8 +21,8 @@ pub(super) fn run(bytes: &[u8]) {
     let chunks = pieces(&mut input);
     let key = GroupKey::new([9; 32]);
     let stream = || match dials {
-        true => Stream::twin_dial([7; 32], &key),
-        false => Stream::twin_accept([7; 32], &key),
+        true => SecureChannel::twin_dial([7; 32], &key),
+        false => SecureChannel::twin_accept([7; 32], &key),
     };
     assert_eq!(open(stream(), &chunks), open(stream(), &[&chunks.concat()]));
     for bytes in &chunks {
@@ -36,19 +36,19 @@ fn messages(bytes: &[u8]) {
         assert_eq!(Hello::decode(&hello.encode()), Ok(hello));
     }
     for minor in 0..=Version::OWN.minor {
-        let Ok(tell) = Tell::decode(bytes, minor) else { continue };
+        let Ok(tell) = TwinMessage::decode(bytes, minor) else { continue };
         let again = tell.encode(minor).expect("that version has it");
         assert!(again.len() <= bytes.len(), "longer than it came");
         match &tell {
-            Tell::State { bytes, .. } => assert!(bytes.len() <= TWIN_PIECE_BYTES),
-            Tell::Entries { entries, .. } => assert!(entries.len() <= TWIN_ENTRIES),
-            Tell::Call { bytes, .. } => assert!(bytes.len() <= CLIENT_FRAME_MAX),
+            TwinMessage::State { bytes, .. } => assert!(bytes.len() <= TWIN_PIECE_BYTES),
+            TwinMessage::Entries { entries, .. } => assert!(entries.len() <= TWIN_ENTRIES),
+            TwinMessage::Call { bytes, .. } => assert!(bytes.len() <= CLIENT_FRAME_MAX),
             _ => {}
         }
-        assert_eq!(Tell::decode(&again, minor), Ok(tell));
+        assert_eq!(TwinMessage::decode(&again, minor), Ok(tell));
     }
-    if let Ok(heard) = Heard::decode(bytes) {
-        assert_eq!(Heard::decode(&heard.encode()), Ok(heard));
+    if let Ok(heard) = TwinAck::decode(bytes) {
+        assert_eq!(TwinAck::decode(&heard.encode()), Ok(heard));
     }
 }
 
@@ -69,9 +69,9 @@ fn told(chunks: &[&[u8]]) {
         handle_key: tmr_core::service::HandleKey::default(),
         seed: [5; 32],
     });
-    let link = Link(2);
+    let link = LinkId(2);
     let hello = Hello { version: Version::OWN, front: 2, program: "0.1.0".into(), chosen: None };
-    let accepted = Input::Accepted { link, door: Door::Twin, from: ([127, 0, 0, 1], 5).into() };
+    let accepted = Input::Accepted { link, door: Listener::Twin, from: ([127, 0, 0, 1], 5).into() };
     let frames = [hello.encode()].into_iter().chain(chunks.iter().map(|bytes| bytes.to_vec()));
     let inputs = frames.map(|bytes| Input::Frame { link, frame: Frame::Twin(bytes) });
     for (micros, input) in (1..).zip([accepted].into_iter().chain(inputs)) {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use tmr_core::backend::{Backend, Config};
 use tmr_core::io::{BackendEvent, HostRequest, Input, Intent};
 use tmr_core::licence::Container;
-use tmr_core::link::{Frame, Link};
-use tmr_core::log::{DiskId, Entry, Epoch, Slot, Stored};
+use tmr_core::link::{Frame, LinkId};
+use tmr_core::log::{AcceptedEntry, DiskId, Entry, Epoch, Slot};
 
 /// A backend and its disk.
 #[derive(Debug)]
@@ -60,7 +60,7 @@ impl BackendNode {
         let (base, entries, committed, promised) = node.copy();
         let last = Slot(base.0 + entries.len() as u64);
         let log = (base, entries.iter().map(|stored| entry_print(&stored.entry)).collect());
-        let granted = |stored: Stored| match stored.entry {
+        let granted = |stored: AcceptedEntry| match stored.entry {
             Entry::Grant(grant) => Some(grant.handle),
             _ => None,
         };
@@ -140,8 +140,8 @@ pub(crate) enum Happened {
 
 /// What links are called at a backend. Old and new ones of a front have one name: a backend ties
 /// nothing to it but that a front is there.
-fn link_of(front: usize) -> Link {
-    Link(10 + front as u64)
+fn link_of(front: usize) -> LinkId {
+    LinkId(10 + front as u64)
 }
 
 fn ordered(front: usize, message: &Message) -> Input {

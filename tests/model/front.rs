@@ -6,12 +6,12 @@ use tmr_core::base::limits::CLEANUP_DEFAULT;
 use tmr_core::base::time::Duration;
 use tmr_core::front::{Config, Fingerprint, Front, Timer};
 use tmr_core::io::{AdminFilesRequest, HistoryRequest, HostRequest, Input, Intent};
-use tmr_core::link::{Address, Callee, Door, Frame, Link, Why};
+use tmr_core::link::{Address, CloseReason, Frame, LinkId, Listener, PeerKind};
 use tmr_core::log::{Epoch, Slot};
 use tmr_core::wire::Reply;
 
 /// The link of whoever tells a front to lead.
-const ADMIN: Link = Link(1000);
+const ADMIN: LinkId = LinkId(1000);
 const ACTIVATE: &str = "POST /api/activate HTTP/1.1\r\nX-Tmr-Admin: 1\r\nContent-Length: 0\r\n\r\n";
 
 /// What a front wants of the world. Backends by their place in its list.
@@ -20,9 +20,9 @@ pub(crate) enum Said {
     /// An order to a backend.
     Order(usize, Message),
     /// A reply to a client: status and result.
-    Reply(Link, u32, u32),
+    Reply(LinkId, u32, u32),
     /// A client's link is closed.
-    Dropped(Link),
+    Dropped(LinkId),
     /// A backend is dialled.
     Dial(usize),
 }
@@ -141,7 +141,7 @@ fn step(node: &mut Front, names: &Names, input: Input, said: &mut Vec<Said>) {
     for intent in out {
         let peer = |link| (0..3).find(|&index| node.link_to(index) == Some(link));
         match intent {
-            Intent::Dial { to, callee: Callee::Backend, .. } => {
+            Intent::Dial { to, callee: PeerKind::Backend, .. } => {
                 said.push(Said::Dial(place(to.port.into())));
             }
             Intent::Send { link, .. } if link == ADMIN => {}
@@ -152,7 +152,7 @@ fn step(node: &mut Front, names: &Names, input: Input, said: &mut Vec<Said>) {
                     said.push(Said::Reply(link, reply.status.code(), reply.result));
                 }
             },
-            Intent::Close { link, why: Why::Stepped(_) } => said.push(Said::Dropped(link)),
+            Intent::Close { link, why: CloseReason::Stepped(_) } => said.push(Said::Dropped(link)),
             Intent::Close { link, .. } if link == ADMIN => {}
             Intent::Host(
                 HostRequest::Vip(_)
@@ -199,17 +199,22 @@ fn happen(node: &mut Front, names: &Names, event: &Event, said: &mut Vec<Said>) 
         }
         Event::Activate => {
             let from = ([127, 0, 0, 1], 9).into();
-            step(node, names, Input::Accepted { link: ADMIN, door: Door::Admin, from }, said);
+            step(node, names, Input::Accepted { link: ADMIN, door: Listener::Admin, from }, said);
             let frame = Frame::Http(ACTIVATE.into());
             step(node, names, Input::Frame { link: ADMIN, frame }, said);
             step(node, names, closed(ADMIN), said);
         }
         Event::Call(link, call) => {
-            let (link, frame) = (Link(*link), Frame::Call(call.clone()));
-            step(node, names, Input::Accepted { link, door: Door::Licence, from: client() }, said);
+            let (link, frame) = (LinkId(*link), Frame::Call(call.clone()));
+            step(
+                node,
+                names,
+                Input::Accepted { link, door: Listener::Licence, from: client() },
+                said,
+            );
             step(node, names, Input::Frame { link, frame }, said);
         }
-        Event::Closed(link) => step(node, names, closed(Link(*link)), said),
+        Event::Closed(link) => step(node, names, closed(LinkId(*link)), said),
         Event::Timer(timer) => {
             if node.let_fire(*timer) {
                 step(node, names, Input::Tick, said);

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use tmr_core::base::time::{Mono, Now, Wall};
 use tmr_core::io::Input;
-use tmr_core::link::{Link, Why};
+use tmr_core::link::{CloseReason, LinkId};
 use tmr_core::log::{Acked, DiskId, Entry, Epoch, Setting};
 use tmr_core::service::Identity;
 use tmr_core::wire::group::{Description, Order, Report, correlate, decode, encode};
@@ -182,8 +182,8 @@ pub(crate) fn told_of(acked: &Acked) -> (DiskId, Vec<u8>) {
     (acked.disk, format!("{} {}", acked.promised, acked.slot).into_bytes())
 }
 
-pub(crate) fn closed(link: Link) -> Input {
-    Input::Closed { link, why: Why::Eof, unsent: false }
+pub(crate) fn closed(link: LinkId) -> Input {
+    Input::Closed { link, why: CloseReason::Eof, unsent: false }
 }
 
 pub(crate) fn client() -> SocketAddr {

@@ -9,7 +9,7 @@ use crate::watch::Watch;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use tmr_core::front::Timer;
-use tmr_core::link::Link;
+use tmr_core::link::LinkId;
 use tmr_core::log::Epoch;
 use tmr_core::wire::Request;
 use tmr_core::wire::constants::access;
@@ -260,7 +260,7 @@ impl World {
         self.watch.committed(front.log.0, &front.log.1);
     }
 
-    fn end_call(&mut self, front: usize, link: Link) -> Option<Ask> {
+    fn end_call(&mut self, front: usize, link: LinkId) -> Option<Ask> {
         let at = self.calls.iter().position(|call| (call.front, call.link) == (front, link.0))?;
         Some(self.calls.remove(at).ask)
     }

@@ -6,8 +6,8 @@ use super::check::handles::Answer;
 use super::net::{End, Load};
 use super::rng::Rng;
 use super::world::{SECOND, World};
-use tmr_core::link::channel::{GroupKey, Stream};
-use tmr_core::link::{Connection, Door, Frame, Outbox, Why};
+use tmr_core::link::channel::{GroupKey, SecureChannel};
+use tmr_core::link::{CloseReason, Connection, Frame, Listener, Outbox};
 
 /// Most pieces of one write.
 const PIECES: usize = 5;
@@ -18,15 +18,18 @@ pub(super) struct Cable([Connection; 2]);
 
 impl Cable {
     /// A connection that side 0 has dialled; `host`: a server has.
-    pub(super) fn new(rng: &mut Rng, door: Door, host: bool) -> Self {
+    pub(super) fn new(rng: &mut Rng, door: Listener, host: bool) -> Self {
         let key = GroupKey::new([7; 32]);
         let (one, other) = (rng.seed(), rng.seed());
         let streams = match (door, host) {
-            (Door::Twin, _) => [Stream::twin_dial(one, &key), Stream::twin_accept(other, &key)],
-            (_, true) => {
-                [Stream::dial_backend(one, key.clone(), 1), Stream::licence(other, Some(key))]
+            (Listener::Twin, _) => {
+                [SecureChannel::twin_dial(one, &key), SecureChannel::twin_accept(other, &key)]
             }
-            (_, false) => [Stream::dial_server(one), Stream::licence(other, None)],
+            (_, true) => [
+                SecureChannel::dial_backend(one, key.clone(), 1),
+                SecureChannel::licence(other, Some(key)),
+            ],
+            (_, false) => [SecureChannel::dial_server(one), SecureChannel::licence(other, None)],
         };
         Self(streams.map(|stream| Connection::new(stream, None)))
     }
@@ -130,7 +133,11 @@ impl World {
                 self.checks.note(self.now, "channel", found);
             }
             opened => {
-                self.checks.note(self.now, "channel", opened.map_err(|why: Why| why.to_string()));
+                self.checks.note(
+                    self.now,
+                    "channel",
+                    opened.map_err(|why: CloseReason| why.to_string()),
+                );
             }
         }
         self.send_bytes(conn, side, Decided::at(self.now), None, wire);

@@ -10,7 +10,7 @@ use super::words;
 use super::world::{Event, FRONTS, MACHINES, SECOND, World};
 use std::net::{IpAddr, Ipv4Addr};
 use tmr_core::base::limits::FENCE;
-use tmr_core::link::{Door, Frame};
+use tmr_core::link::{Frame, Listener};
 use tmr_core::log::Mode;
 use tmr_core::wire::constants::{access, info};
 use tmr_core::wire::structs::{CmAccess2, CmCrypt2};
@@ -127,7 +127,7 @@ impl World {
     pub(super) fn dial(&mut self, who: usize) {
         let host = self.clients[who].front % self.plan.fronts;
         let to = End::Host { host, life: 0, link: None };
-        let conn = self.net.open(Conn::new(End::Client(who), to, Door::Licence));
+        let conn = self.net.open(Conn::new(End::Client(who), to, Listener::Licence));
         self.clients[who].conn = Some(conn);
         self.clients[who].open = false;
         let wait = self.net.latency(self.now, MACHINES + who, host, &mut self.rng);

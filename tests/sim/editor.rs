@@ -3,7 +3,7 @@
 
 use super::world::{Event, FRONTS, HOSTS, NAMES, SECOND, World};
 use tmr_core::config::{Config, InForce};
-use tmr_core::io::{FrontEvent, Stored};
+use tmr_core::io::{ConfigStoreResult, FrontEvent};
 
 impl World {
     /// A front's file is changed, and it reads it; returns when that happens next.
@@ -89,7 +89,7 @@ impl World {
 
     /// The machine has done it, or refuses.
     pub(super) fn store(&mut self, host: usize, text: Option<String>) {
-        let stored: Stored = match text {
+        let stored: ConfigStoreResult = match text {
             Some(text) => {
                 self.hosts[host].config = Some(text);
                 self.configure(host);

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use tmr_core::base::limits::HISTORY_BLOCK;
 use tmr_core::base::time::{Mono, Now, Wall};
 use tmr_core::history::{Mark, Record};
-use tmr_core::link::Link;
+use tmr_core::link::LinkId;
 use tmr_core::node::hub::Hub;
 use tmr_core::wire::twin::Version;
 
@@ -75,13 +75,13 @@ pub(super) struct Host {
     /// The disk is slow until then, and by this much.
     pub(super) slow: (u64, u64),
     /// Connections: number and side.
-    pub(super) links: BTreeMap<Link, (u64, usize)>,
+    pub(super) links: BTreeMap<LinkId, (u64, usize)>,
     /// When something was last said on a link that is not handed to the network yet.
-    pub(super) woken: BTreeMap<Link, u64>,
+    pub(super) woken: BTreeMap<LinkId, u64>,
     /// What was said on links that do not stand yet.
-    pub(super) held: BTreeMap<Link, Vec<Vec<u8>>>,
+    pub(super) held: BTreeMap<LinkId, Vec<Vec<u8>>>,
     /// Who made the replies that the other front has sent for clients of this one, and when they came.
-    pub(super) passed: BTreeMap<Link, (Answer, u64)>,
+    pub(super) passed: BTreeMap<LinkId, (Answer, u64)>,
     pub(super) tick: Option<u64>,
     /// When its process made its last step.
     pub(super) stepped: u64,

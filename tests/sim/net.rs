@@ -13,14 +13,14 @@ use super::check::Decided;
 use super::check::handles::Answer;
 use super::rng::Rng;
 use std::collections::{BTreeMap, VecDeque};
-use tmr_core::link::{Door, Frame, Link};
-use tmr_core::wire::twin::{Tell, Version};
+use tmr_core::link::{Frame, LinkId, Listener};
+use tmr_core::wire::twin::{TwinMessage, Version};
 
 /// One end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
     /// A node; the link is not known before the connection is open.
-    Host { host: usize, life: u32, link: Option<Link> },
+    Host { host: usize, life: u32, link: Option<LinkId> },
     /// A client.
     Client(usize),
 }
@@ -47,8 +47,8 @@ impl Load {
             Self::Frames(frames, _) => frames.iter().all(|frame| match frame {
                 Frame::Batch(_) => true,
                 Frame::Twin(bytes) => {
-                    let told = Tell::decode(bytes, Version::OWN.minor);
-                    matches!(told, Ok(Tell::Entries { .. }))
+                    let told = TwinMessage::decode(bytes, Version::OWN.minor);
+                    matches!(told, Ok(TwinMessage::Entries { .. }))
                 }
                 _ => false,
             }),
@@ -69,7 +69,7 @@ pub(super) struct Parcel {
 pub(super) struct Conn {
     pub(super) ends: [End; 2],
     /// Where side 1 awaits it.
-    pub(super) door: Door,
+    pub(super) door: Listener,
     pub(super) open: bool,
     /// Nothing more is sent on it.
     pub(super) cut: bool,
@@ -88,7 +88,7 @@ pub(super) struct Conn {
 }
 
 impl Conn {
-    pub(super) fn new(from: End, to: End, door: Door) -> Self {
+    pub(super) fn new(from: End, to: End, door: Listener) -> Self {
         Self {
             ends: [from, to],
             door,

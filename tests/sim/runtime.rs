@@ -19,7 +19,7 @@ use tmr_core::config::Twin;
 use tmr_core::front::{self, Front};
 use tmr_core::io::{BackendEvent, FrontEvent};
 use tmr_core::licence::Container;
-use tmr_core::link::{Address, Callee, Door, Frame, Link, Why};
+use tmr_core::link::{Address, CloseReason, Frame, LinkId, Listener, PeerKind};
 use tmr_core::node::Node;
 use tmr_core::node::hub::{Dial, Hub, Output};
 use tmr_core::service::Identity;
@@ -195,8 +195,8 @@ impl World {
                 let Some(target) = self.mistakes.leads_to(&to.host) else { return };
                 let from = End::Host { host, life, link: Some(link) };
                 let door = match callee {
-                    Callee::Twin { .. } => Door::Twin,
-                    Callee::Backend | Callee::Stock => Door::Licence,
+                    PeerKind::Twin { .. } => Listener::Twin,
+                    PeerKind::Backend | PeerKind::Stock => Listener::Licence,
                 };
                 let to = End::Host { host: target, life: 0, link: None };
                 let conn = Conn::new(from, to, door);
@@ -217,13 +217,13 @@ impl World {
     }
 
     /// Takes what waits on a link to the network.
-    pub(super) fn flush(&mut self, host: usize, link: Link) {
+    pub(super) fn flush(&mut self, host: usize, link: LinkId) {
         let state = &mut self.hosts[host];
         let Some(hub) = &mut state.hub else { return };
         let Some(&(conn, side)) = state.links.get(&link) else { return };
         if !self.net.conns.contains_key(&conn) {
             // It was cut before it stood, and the other side knows: whoever sends on it learns.
-            let why = Why::Broken("connection reset".to_owned());
+            let why = CloseReason::Broken("connection reset".to_owned());
             state.links.remove(&link);
             self.unsaid(host, link);
             return self.with(host, |hub, now, out| hub.closed(now, link, why, true, out));
@@ -240,7 +240,7 @@ impl World {
         let sent = Decided { since, until: state.stepped.max(since) };
         if !outbox.frames.is_empty() {
             let client = matches!(self.net.conns[&conn].ends[1 - side], End::Client(_));
-            let twin = self.net.conns[&conn].door == Door::Twin;
+            let twin = self.net.conns[&conn].door == Listener::Twin;
             let frames = if twin {
                 self.overhear(host, link, side, sent, &outbox.frames);
                 outbox.frames.into_iter().map(Frame::Twin).collect()
@@ -278,7 +278,7 @@ impl World {
     }
 
     /// A link is gone, with what its process has said on it since it was last flushed.
-    fn unsaid(&mut self, host: usize, link: Link) {
+    fn unsaid(&mut self, host: usize, link: LinkId) {
         let state = &mut self.hosts[host];
         let since = state.woken.remove(&link).unwrap_or(self.now);
         self.checks.fence.lost((host, state.life), link, since);
@@ -354,7 +354,7 @@ impl World {
         let end = open.ends[0];
         self.lay_cable(conn);
         match end {
-            End::Host { host, life, link: Some(near) } if door == Door::Twin => {
+            End::Host { host, life, link: Some(near) } if door == Listener::Twin => {
                 // What was said before it stood.
                 self.after(1, Event::Flush { host, life, link: near });
             }
@@ -387,7 +387,7 @@ impl World {
         }
         let Some(Parcel { sent, load }) = known.lanes[side].0.pop_front() else { return };
         match load {
-            Load::Fin => self.over(conn, side, Why::Eof),
+            Load::Fin => self.over(conn, side, CloseReason::Eof),
             Load::Hole => known.holes[side] = true,
             Load::Frames(frames, answer) => self.take_in(conn, side, sent, answer, frames, false),
             Load::Bytes(bytes, answer) => self.take_bytes(conn, side, sent, answer, &bytes),
@@ -425,11 +425,11 @@ impl World {
     /// A side finds out that its connection is dead.
     pub(super) fn notice(&mut self, conn: u64, side: usize) {
         if self.net.conns.get(&conn).is_some_and(|conn| !conn.gone[side]) {
-            self.over(conn, side, Why::Broken("connection reset".to_owned()));
+            self.over(conn, side, CloseReason::Broken("connection reset".to_owned()));
         }
     }
 
-    pub(super) fn over(&mut self, conn: u64, side: usize, why: Why) {
+    pub(super) fn over(&mut self, conn: u64, side: usize, why: CloseReason) {
         let Some(end) = self.net.conns.get(&conn).map(|conn| conn.ends[side]) else { return };
         self.gone(conn, side);
         match end {

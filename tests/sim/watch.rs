@@ -6,14 +6,14 @@ use super::check::handles::Answer;
 use super::extra::Moment;
 use super::words;
 use super::world::{FRONTS, HOSTS, NAMES, World};
-use tmr_core::link::{Frame, Link};
+use tmr_core::link::{Frame, LinkId};
 use tmr_core::log::{Entry, Setting};
 use tmr_core::wire::group::{Order, Report, decode};
-use tmr_core::wire::twin::{self, Heard, Tell, Version};
+use tmr_core::wire::twin::{self, TwinAck, TwinMessage, Version};
 
 impl World {
     /// Looks at what fronts and backends say to each other.
-    pub(super) fn observe(&mut self, host: usize, link: Link, sent: Decided, batch: &[u8]) {
+    pub(super) fn observe(&mut self, host: usize, link: LinkId, sent: Decided, batch: &[u8]) {
         if host < FRONTS {
             let by = ((host, self.hosts[host].life), link);
             for message in decode::<Order>(batch).unwrap_or_default() {
@@ -57,20 +57,20 @@ impl World {
     pub(super) fn overhear(
         &mut self,
         host: usize,
-        link: Link,
+        link: LinkId,
         side: usize,
         sent: Decided,
         frames: &[Vec<u8>],
     ) {
         for bytes in frames.iter().filter(|_| side == 0) {
-            let Ok(tell) = Tell::decode(bytes, Version::OWN.minor) else { continue };
+            let Ok(tell) = TwinMessage::decode(bytes, Version::OWN.minor) else { continue };
             self.trace_said(host, link, || words::tell(&tell));
             self.checks.told(self.now, sent, (host, self.hosts[host].life), &tell);
         }
     }
 
     /// Keeps what one server says to another.
-    fn trace_said(&self, host: usize, link: Link, said: impl FnOnce() -> Option<String>) {
+    fn trace_said(&self, host: usize, link: LinkId, said: impl FnOnce() -> Option<String>) {
         if !self.traces() {
             return;
         }
@@ -85,15 +85,21 @@ impl World {
     pub(super) fn passed(&mut self, host: usize, frames: &[Frame], answer: Answer) {
         for frame in frames {
             let Frame::Twin(bytes) = frame else { return };
-            let Ok(heard) = Heard::decode(bytes) else { return };
+            let Ok(heard) = TwinAck::decode(bytes) else { return };
             if let twin::Answer::Reply { client, .. } = heard.answer {
-                self.hosts[host].passed.insert(Link(client), (answer, self.now));
+                self.hosts[host].passed.insert(LinkId(client), (answer, self.now));
             }
         }
     }
 
     /// Remembers what backends confirm to a front.
-    pub(super) fn confirmed(&mut self, host: usize, link: Link, backend: usize, frames: &[Frame]) {
+    pub(super) fn confirmed(
+        &mut self,
+        host: usize,
+        link: LinkId,
+        backend: usize,
+        frames: &[Frame],
+    ) {
         let by = (host, self.hosts[host].life);
         for frame in frames {
             let Frame::Batch(batch) = frame else { return };

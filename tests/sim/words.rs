@@ -2,9 +2,9 @@
 //! trace can be followed; a licence is its product, and frequent repetitions are left out.
 
 use super::client::What;
-use tmr_core::log::{Entry, Held, Setting};
+use tmr_core::log::{Entry, HandleScope, Setting};
 use tmr_core::wire::group::{Order, Piece, Report};
-use tmr_core::wire::twin::Tell;
+use tmr_core::wire::twin::TwinMessage;
 
 /// What a front asks of a backend; `None`: nothing worth a line.
 pub(super) fn order(order: &Order) -> Option<String> {
@@ -62,25 +62,27 @@ pub(super) fn report(report: &Report) -> Option<String> {
 }
 
 /// What a front tells its twin; `None`: nothing worth a line.
-pub(super) fn tell(tell: &Tell) -> Option<String> {
+pub(super) fn tell(tell: &TwinMessage) -> Option<String> {
     Some(match tell {
-        Tell::Standing(_) | Tell::Shared(_) | Tell::Settings { revision: 0, .. } => return None,
-        Tell::State { epoch, slot, bytes, .. } => {
+        TwinMessage::Standing(_)
+        | TwinMessage::Shared(_)
+        | TwinMessage::Settings { revision: 0, .. } => return None,
+        TwinMessage::State { epoch, slot, bytes, .. } => {
             format!("{epoch} state of slot {slot}, {} bytes", bytes.len())
         }
-        Tell::Entries { epoch, first, entries, committed } => {
+        TwinMessage::Entries { epoch, first, entries, committed } => {
             format!("{epoch} {}, committed {committed}", run(first.0, entries))
         }
-        Tell::Lead { epoch, committed } => format!("{epoch} lead on, committed {committed}"),
-        Tell::Call { client, .. } => format!("a call of its client {client}"),
-        Tell::Gone { client, replies } => {
+        TwinMessage::Lead { epoch, committed } => format!("{epoch} lead on, committed {committed}"),
+        TwinMessage::Call { client, .. } => format!("a call of its client {client}"),
+        TwinMessage::Gone { client, replies } => {
             format!("client {client} is gone, with {replies} replies")
         }
-        Tell::Seats { seats, .. } => format!("{} seats at servers", seats.len()),
-        Tell::Alive(signs) => format!("{} of its clients have called", signs.len()),
-        Tell::Machine(report) => format!("of its machine: {report:?}"),
-        Tell::Settings { revision, .. } => format!("configuration {revision}"),
-        Tell::History { lines, .. } => {
+        TwinMessage::Seats { seats, .. } => format!("{} seats at servers", seats.len()),
+        TwinMessage::Alive(signs) => format!("{} of its clients have called", signs.len()),
+        TwinMessage::Machine(report) => format!("of its machine: {report:?}"),
+        TwinMessage::Settings { revision, .. } => format!("configuration {revision}"),
+        TwinMessage::History { lines, .. } => {
             let count = lines.iter().filter(|byte| **byte == b'\n').count();
             format!("{count} lines of history")
         }
@@ -120,7 +122,7 @@ fn entry(entry: &Entry) -> String {
         Entry::Grant(grant) => {
             let (handle, take, mode) = (grant.handle, grant.take, grant.mode.name());
             match &grant.held {
-                Held::Licence(key) => {
+                HandleScope::Licence(key) => {
                     format!("grant {handle} ({take} of {}, {mode})", key.product_code)
                 }
                 held => format!("grant {handle} ({held})"),

@@ -18,7 +18,7 @@ use std::rc::Rc;
 use tmr_core::history::Mark;
 use tmr_core::io::{BackendEvent, FrontEvent};
 use tmr_core::licence::Container;
-use tmr_core::link::{Door, Frame, Link, Why};
+use tmr_core::link::{CloseReason, Frame, LinkId, Listener};
 use tmr_core::log::DiskId;
 use tmr_core::node::hub::Arrived;
 
@@ -51,7 +51,7 @@ pub(super) enum Event {
     Flush {
         host: usize,
         life: u32,
-        link: Link,
+        link: LinkId,
     },
     Durable {
         host: usize,
@@ -500,7 +500,7 @@ impl World {
     }
 
     /// Frames or the end of a connection came to a node.
-    pub(super) fn hear(&mut self, host: usize, link: Link, frames: Vec<Frame>, partial: bool) {
+    pub(super) fn hear(&mut self, host: usize, link: LinkId, frames: Vec<Frame>, partial: bool) {
         if host < FRONTS && matches!(frames.first(), Some(Frame::Call(_))) {
             self.checks.calls.asked(self.now, host, link);
             let conn = self.hosts[host].links.get(&link).map_or(0, |(conn, _)| *conn);
@@ -528,11 +528,11 @@ impl World {
         let from = ([127, 0, 0, 1], 1).into();
         let mut answer = Vec::new();
         self.with(host, |hub, now, out| {
-            let Some(link) = hub.accept(now, Door::Admin, from, out) else { return };
+            let Some(link) = hub.accept(now, Listener::Admin, from, out) else { return };
             let frames = vec![Frame::Http(request.as_bytes().to_vec())];
             hub.received(now, [Arrived { link, frames, partial: false }], out);
             answer = hub.outbox(link).frames.concat();
-            hub.closed(now, link, Why::Eof, false, out);
+            hub.closed(now, link, CloseReason::Eof, false, out);
         });
         String::from_utf8(answer).ok()
     }

@@ -2,7 +2,7 @@
 //! the bytes gives the same calls.
 
 use tmr_core::link::Frame;
-use tmr_core::link::channel::Stream;
+use tmr_core::link::channel::SecureChannel;
 use tmr_tests::foreign::{
     Ask, Crypt, Key, KeyPair, Reply, envelope, get_version, handshake_body, release,
 };
@@ -32,7 +32,7 @@ fn calls() -> Vec<Vec<u8>> {
 }
 
 /// Gives bytes to a stream in pieces; returns what it answers and understands.
-fn feed(stream: &mut Stream, bytes: &[u8], piece: usize) -> (Vec<u8>, Vec<Vec<u8>>) {
+fn feed(stream: &mut SecureChannel, bytes: &[u8], piece: usize) -> (Vec<u8>, Vec<Vec<u8>>) {
     let (mut wire, mut frames) = (Vec::new(), Vec::new());
     for chunk in bytes.chunks(piece) {
         stream.open(chunk, &mut wire, &mut frames).expect("nothing is wrong with these bytes");
@@ -45,7 +45,7 @@ fn feed(stream: &mut Stream, bytes: &[u8], piece: usize) -> (Vec<u8>, Vec<Vec<u8
 }
 
 fn converse(piece: usize) {
-    let mut stream = Stream::licence([42; 32], None);
+    let mut stream = SecureChannel::licence([42; 32], None);
     let pair = KeyPair::fresh().expect("entropy");
     let (wire, frames) = feed(&mut stream, &envelope(&handshake_body(&pair.point())), piece);
     assert!(frames.is_empty());
@@ -83,7 +83,7 @@ fn any_chunking_gives_the_same_calls() {
 
 #[test]
 fn the_smaller_padding_is_taken() {
-    let mut stream = Stream::licence([42; 32], None);
+    let mut stream = SecureChannel::licence([42; 32], None);
     let pair = KeyPair::fresh().expect("entropy");
     let (wire, _) = feed(&mut stream, &envelope(&handshake_body(&pair.point())), usize::MAX);
     let key = pair.agree(&bodies(&wire)[0][8..]).expect("a point on the curve");

@@ -18,7 +18,7 @@ pub struct Allocation {
     pub handle: u32,
     /// What it is called in front of everybody, as in the lists that clients get.
     pub id: u32,
-    /// [`Held::kind`](crate::log::Held::kind): what it stands for.
+    /// [`Held::kind`](crate::log::HandleScope::kind): what it stands for.
     pub kind: &'static str,
     /// Firm Code of its licence or firm item, or 0.
     pub firm_code: u32,

@@ -1,10 +1,10 @@
 //! The record of changes: who, from where, what, and what came of it. One line of JSON each, which
 //! the machine appends to a file ([`AdminFilesRequest::Audit`]); the last ones are kept for the page.
 
-use super::guard::Who;
+use super::guard::Principal;
 use super::http::Response;
 use crate::base::limits::{AUDIT_SHOWN, AUDIT_TEXT};
-use crate::base::log_throttle::Seldom;
+use crate::base::log_throttle::LogThrottle;
 use crate::base::time::Now;
 use crate::io::{AdminFilesRequest, Intent};
 use alloc::collections::VecDeque;
@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 #[derive(Clone, Debug, Default)]
 pub(super) struct Audit {
     last: VecDeque<Value>,
-    wrong: Seldom,
+    wrong: LogThrottle,
 }
 
 impl Audit {
@@ -26,7 +26,7 @@ impl Audit {
     pub(super) fn record(
         &mut self,
         now: Now,
-        who: &Who,
+        who: &Principal,
         what: &str,
         response: &Response,
         out: &mut Vec<Intent>,

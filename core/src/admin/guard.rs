@@ -6,8 +6,8 @@
 
 use super::http::{Request, Response, host_name, is_plain};
 use super::relay::Sender;
-use super::routes::{May, Route};
-use super::{Entrance, Rights, tokens};
+use super::routes::{Permission, Route};
+use super::{AdminAccess, Rights, tokens};
 use crate::base::limits::PASSWORD_MAX;
 use crate::base::time::Duration;
 use alloc::borrow::Cow;
@@ -18,7 +18,7 @@ use core::net::IpAddr;
 
 /// Who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Who {
+pub(super) struct Principal {
     pub(super) from: IpAddr,
     /// A program that the machine itself runs, and no browser.
     pub(super) machine: bool,
@@ -30,9 +30,9 @@ pub(super) struct Who {
     pub(super) token: Option<String>,
 }
 
-impl Who {
+impl Principal {
     /// They may see who holds what.
-    pub(super) fn may_read(&self, entrance: &Entrance) -> bool {
+    pub(super) fn may_read(&self, entrance: &AdminAccess) -> bool {
         !entrance.reader || self.machine || self.rights.is_some()
     }
 
@@ -56,7 +56,7 @@ impl Who {
 /// loopback address does while there is no password that somebody on this machine could be asked for
 /// instead. A browser would say which page has led it here, and a proxy for whom it asks.
 /// A trusted proxy asks for others also where it does not say so.
-pub(super) fn is_machine(request: &Request<'_>, sender: &Sender, entrance: &Entrance) -> bool {
+pub(super) fn is_machine(request: &Request<'_>, sender: &Sender, entrance: &AdminAccess) -> bool {
     let open = !entrance.operator && !entrance.reader;
     let here = sender.socket || (sender.from.is_loopback() && open && !sender.proxied);
     here && request.origin.is_none() && !request.relayed
@@ -70,7 +70,7 @@ pub(super) fn is_named(host: &str, names: &[String]) -> bool {
 /// Refuses what a browser may have been led to.
 pub(super) fn site(request: &Request<'_>, route: &Route, names: &[String]) -> Result<(), Response> {
     let refused = |sentence: &str| Err(Response::text(403, sentence));
-    if route.may == May::Anyone && !route.changes() {
+    if route.may == Permission::Anyone && !route.changes() {
         return Ok(());
     }
     let host = request.host.unwrap_or("localhost");
@@ -97,19 +97,23 @@ pub(super) fn site(request: &Request<'_>, route: &Route, names: &[String]) -> Re
 }
 
 /// Refuses who has not the rights for something.
-pub(super) fn rights(who: &Who, route: &Route, entrance: &Entrance) -> Result<(), Response> {
+pub(super) fn rights(
+    who: &Principal,
+    route: &Route,
+    entrance: &AdminAccess,
+) -> Result<(), Response> {
     let operator = who.rights == Some(Rights::Operator);
     let may = match route.may {
-        May::Anyone => true,
-        May::Reader => who.may_read(entrance),
-        May::Machine => who.machine || operator,
-        May::Owner => operator || who.owner,
-        May::Operator => operator,
-        May::Stranger if who.token.is_some() => {
+        Permission::Anyone => true,
+        Permission::Reader => who.may_read(entrance),
+        Permission::Machine => who.machine || operator,
+        Permission::Owner => operator || who.owner,
+        Permission::Operator => operator,
+        Permission::Stranger if who.token.is_some() => {
             let sentence = "A token signs nobody in: it comes with each request.";
             return Err(Response::text(400, sentence));
         }
-        May::Stranger => {
+        Permission::Stranger => {
             let sentence = "Right would be {\"password\": \"...\"}, of at most 256 bytes.";
             return if who.rights.is_some() { Ok(()) } else { Err(Response::text(400, sentence)) };
         }
@@ -118,7 +122,7 @@ pub(super) fn rights(who: &Who, route: &Route, entrance: &Entrance) -> Result<()
         Ok(())
     } else if who.rights.is_some() {
         Err(Response::text(403, "A reader cannot change anything."))
-    } else if !entrance.operator && route.may != May::Reader {
+    } else if !entrance.operator && route.may != Permission::Reader {
         Err(closed(entrance))
     } else {
         let sentence =
@@ -128,7 +132,7 @@ pub(super) fn rights(who: &Who, route: &Route, entrance: &Entrance) -> Result<()
 }
 
 /// Nobody can sign in here.
-pub(super) fn closed(entrance: &Entrance) -> Response {
+pub(super) fn closed(entrance: &AdminAccess) -> Response {
     let sentence = match entrance.password_file.as_str() {
         "" => String::from("Nothing can be changed here: this is a backend. Ask a front."),
         file => match &entrance.trouble {
@@ -173,11 +177,11 @@ pub(super) fn no_token(sentence: &str) -> Response {
 pub(super) fn token<'a>(
     request: &Request<'a>,
     route: &Route,
-    who: &Who,
-    entrance: &Entrance,
+    who: &Principal,
+    entrance: &AdminAccess,
 ) -> Option<&'a str> {
     let session = request.path == "/api/session";
-    let idle = (route.may == May::Anyone && !session)
+    let idle = (route.may == Permission::Anyone && !session)
         || ((who.machine || who.rights.is_some()) && rights(who, route, entrance).is_ok());
     if idle { None } else { tokens::shown(request.authorization) }
 }
@@ -190,14 +194,14 @@ pub(super) fn token<'a>(
 pub(super) fn password(
     request: &Request<'_>,
     route: &Route,
-    who: &Who,
-    entrance: &Entrance,
+    who: &Principal,
+    entrance: &AdminAccess,
 ) -> Option<String> {
     let session = request.path == "/api/session";
     if let Some(password) = posted(request).filter(|_| session) {
         return Some(password);
     }
-    if route.may == May::Anyone && !session {
+    if route.may == Permission::Anyone && !session {
         return None;
     }
     let idle = who.rights.is_some() || (!entrance.operator && !entrance.reader);

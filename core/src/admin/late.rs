@@ -3,13 +3,13 @@
 use super::http::{Request, Response};
 use super::{Admin, routes};
 use crate::io::Intent;
-use crate::link::Link;
+use crate::link::LinkId;
 use alloc::vec::Vec;
 
 impl Admin {
     /// Answers an order whose sender may not hear the answer any more: it is not carried out. `false`:
     /// the request orders nothing, or is none, and may be answered like any other.
-    pub fn drops(&mut self, link: Link, bytes: &[u8], out: &mut Vec<Intent>) -> bool {
+    pub fn drops(&mut self, link: LinkId, bytes: &[u8], out: &mut Vec<Intent>) -> bool {
         let Ok(request) = Request::parse(bytes) else { return false };
         let Ok(route) = routes::find(&request) else { return false };
         let busy = self.waiting.contains_key(&link) || self.later.contains_key(&link);

@@ -115,12 +115,12 @@ impl Trier {
 
 /// Tries that were not right, by who made them: a few at once, then one in [`SIGN_IN_AGAIN`].
 #[derive(Clone, Debug, Default)]
-pub(super) struct Slips {
+pub(super) struct LoginBackoff {
     /// How many are counted, as of when.
     counted: BTreeMap<Trier, (u32, Mono)>,
 }
 
-impl Slips {
+impl LoginBackoff {
     /// Takes a try, or says how long to wait for one. Before a password is checked, so that many at
     /// once are no way around it.
     pub(super) fn take(&mut self, now: Mono, who: Trier) -> Result<(), Duration> {
@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn who_tries_passwords_gets_slower_and_a_right_one_forgives_nothing() {
-        let (mut slips, mut now) = (Slips::default(), Mono(5));
+        let (mut slips, mut now) = (LoginBackoff::default(), Mono(5));
         let one = at("2001:db8::1");
         let tries = (0..100).filter(|_| slips.take(now, one).is_ok());
         assert_eq!(tries.count(), SIGN_IN_SLIPS as usize);
@@ -198,7 +198,7 @@ mod tests {
 
     #[test]
     fn the_count_is_bounded() {
-        let mut slips = Slips::default();
+        let mut slips = LoginBackoff::default();
         for host in 0..2 * SIGN_IN_TRIERS {
             let address = Ipv6Addr::from_bits((host as u128) << 64);
             slips.take(Mono(5), Trier::at(address.into(), None)).unwrap();

@@ -7,7 +7,7 @@
 //! Labels hold what the configuration and the licences name, and words of this program: nothing that
 //! a client says.
 
-use crate::base::metrics::{Histogram, HubCounts, Limit};
+use crate::base::metrics::{Histogram, HubMetrics, Limit};
 use alloc::format;
 use alloc::string::String;
 use core::fmt::{Display, Write};
@@ -108,7 +108,7 @@ impl Page {
     }
 
     /// What every server has: its version, when it started, its links, how calls went.
-    pub(crate) fn common(&mut self, who: &crate::service::Desk, counts: &HubCounts) {
+    pub(crate) fn common(&mut self, who: &crate::service::LicenceService, counts: &HubMetrics) {
         let (version, runtime) = (env!("CARGO_PKG_VERSION"), who.identity().runtime);
         self.gauge("tmrd_build_info", "The program and the runtime it is built on.")
             .is(&[("version", &version), ("runtime", &runtime)], 1);

@@ -45,7 +45,7 @@ use crate::config::InForce;
 use crate::front::Notice;
 use crate::history::Span;
 use crate::io::{AdminFilesRequest, Intent};
-use crate::link::{Door, Link, Why};
+use crate::link::{CloseReason, LinkId, Listener};
 use crate::log::Handle;
 use crate::verdict::Trouble;
 use alloc::collections::BTreeMap;
@@ -54,11 +54,11 @@ use alloc::vec::Vec;
 use audit::Audit;
 use core::fmt;
 use core::net::IpAddr;
-use guard::Who;
+use guard::Principal;
 use http::{Malformed, Request, Response};
 use ipnet::IpNet;
 pub use login_backoff::BrowserKey;
-use login_backoff::{Known, Slips, Trier};
+use login_backoff::{Known, LoginBackoff, Trier};
 use metrics::Page;
 pub use places::{Misplaced, Place, Places};
 use relay::Sender;
@@ -189,7 +189,7 @@ impl Rights {
 
 /// Who can come in here, as the machine has it: told at the start, and when it changes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Entrance {
+pub struct AdminAccess {
     /// Where passwords are kept; empty: nobody signs in at this server.
     pub password_file: String,
     /// It has one for operators.
@@ -248,8 +248,8 @@ impl fmt::Debug for Password {
 /// The admin pages of a node.
 #[derive(Clone, Debug)]
 pub struct Admin {
-    links: BTreeMap<Link, Origin>,
-    entrance: Entrance,
+    links: BTreeMap<LinkId, Origin>,
+    entrance: AdminAccess,
     places: Places,
     /// Names by which this server may be asked for, beside its addresses.
     names: Vec<String>,
@@ -258,12 +258,12 @@ pub struct Admin {
     /// Proxies that are believed whom they ask for.
     proxies: Vec<IpNet>,
     sessions: Sessions,
-    slips: Slips,
+    slips: LoginBackoff,
     /// Whose password is being checked.
-    waiting: BTreeMap<Link, Waiting>,
+    waiting: BTreeMap<LinkId, Waiting>,
     random: Random,
     /// Changes of which it is not known yet what becomes of them.
-    later: BTreeMap<Link, Later>,
+    later: BTreeMap<LinkId, Later>,
     audit: Audit,
 }
 
@@ -289,7 +289,7 @@ struct Waiting {
 /// A change that is under way.
 #[derive(Clone, Debug)]
 struct Later {
-    who: Who,
+    who: Principal,
     change: String,
     /// The connection is to be closed with the answer.
     close: bool,
@@ -298,7 +298,7 @@ struct Later {
 /// What becomes of a request.
 enum Pass {
     /// It may come in, from this one.
-    In(Who),
+    In(Principal),
     /// This password is to be checked, which this one tries.
     Checked(Trier, String),
 }
@@ -306,10 +306,10 @@ enum Pass {
 /// A request that may be answered.
 #[derive(Debug)]
 pub struct Asked<'a> {
-    link: Link,
+    link: LinkId,
     request: Request<'a>,
     route: &'static Route,
-    who: Who,
+    who: Principal,
     /// Cookies are for HTTPS only.
     secure: bool,
 }
@@ -320,13 +320,13 @@ impl Admin {
     pub fn new(seed: [u8; 32]) -> Self {
         Self {
             links: BTreeMap::new(),
-            entrance: Entrance::default(),
+            entrance: AdminAccess::default(),
             places: Places::default(),
             names: Vec::new(),
             more_names: Vec::new(),
             proxies: Vec::new(),
             sessions: Sessions::new(Random::named(seed, "admin")),
-            slips: Slips::default(),
+            slips: LoginBackoff::default(),
             waiting: BTreeMap::new(),
             random: Random::named(seed, "browsers"),
             later: BTreeMap::new(),
@@ -335,7 +335,7 @@ impl Admin {
     }
 
     /// Who can come in has changed, or which files are in trouble. Other passwords: all come in again.
-    pub fn set_entrance(&mut self, mut entrance: Entrance) {
+    pub fn set_entrance(&mut self, mut entrance: AdminAccess) {
         if entrance.readings != self.entrance.readings {
             self.sessions.clear();
         }
@@ -364,12 +364,12 @@ impl Admin {
     }
 
     /// A connection came in, by the admin port or the machine's own socket.
-    pub fn accepted(&mut self, link: Link, door: Door, from: IpAddr) {
-        self.links.insert(link, Origin { from, socket: door == Door::Machine });
+    pub fn accepted(&mut self, link: LinkId, door: Listener, from: IpAddr) {
+        self.links.insert(link, Origin { from, socket: door == Listener::Machine });
     }
 
     /// A link is gone; `false`: it is not one of these.
-    pub fn closed(&mut self, link: Link) -> bool {
+    pub fn closed(&mut self, link: LinkId) -> bool {
         self.waiting.remove(&link);
         self.links.remove(&link).is_some()
     }
@@ -380,7 +380,7 @@ impl Admin {
     pub fn admit<'a>(
         &mut self,
         now: Now,
-        link: Link,
+        link: LinkId,
         bytes: &'a [u8],
         checked: Option<Rights>,
         out: &mut Vec<Intent>,
@@ -388,7 +388,8 @@ impl Admin {
         let origin = *self.links.get(&link)?;
         if self.waiting.contains_key(&link) || self.later.contains_key(&link) {
             self.closed(link);
-            let why = Why::Protocol("an HTTP request before the answer to the one before it");
+            let why =
+                CloseReason::Protocol("an HTTP request before the answer to the one before it");
             out.push(Intent::Close { link, why });
             return None;
         }
@@ -438,7 +439,7 @@ impl Admin {
         let from = sender.from;
         let machine = guard::is_machine(request, &sender, &self.entrance);
         let owner = machine && sender.socket;
-        let mut who = Who { from, machine, owner, rights: checked.or(session), token: None };
+        let mut who = Principal { from, machine, owner, rights: checked.or(session), token: None };
         if let Some(shown) = guard::token(request, route, &who, &self.entrance) {
             let token = self.token(now, from, shown, out)?;
             who.rights = Some(token.rights);
@@ -477,7 +478,7 @@ impl Admin {
     pub fn verified(
         &mut self,
         now: Now,
-        link: Link,
+        link: LinkId,
         granted: Option<Rights>,
         out: &mut Vec<Intent>,
     ) -> Option<Vec<u8>> {
@@ -548,7 +549,7 @@ impl Admin {
     pub fn conclude(
         &mut self,
         now: Now,
-        link: Link,
+        link: LinkId,
         (status, value): (u16, &Value),
         out: &mut Vec<Intent>,
     ) {
@@ -563,7 +564,7 @@ impl Admin {
 
     fn send(
         &mut self,
-        link: Link,
+        link: LinkId,
         request: &Request<'_>,
         response: &Response,
         out: &mut Vec<Intent>,
@@ -572,7 +573,7 @@ impl Admin {
         out.push(Intent::Send { link, frame });
         if request.close {
             self.links.remove(&link);
-            out.push(Intent::Close { link, why: Why::Eof });
+            out.push(Intent::Close { link, why: CloseReason::Eof });
         }
     }
 }

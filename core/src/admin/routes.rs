@@ -2,7 +2,7 @@
 //!
 //! A topic with paths of its own has its answers in a file of its own and a row here.
 
-use super::guard::Who;
+use super::guard::Principal;
 use super::http::{Request, Response};
 use super::metrics::Page;
 use super::{Admin, Asked, Command, Rights, View, allocations, page, settings, usage};
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 /// Who may ask for something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum May {
+pub(super) enum Permission {
     /// Everybody who reaches the port: it tells nothing about people.
     Anyone,
     /// Everybody, until there is a password for readers; then who is signed in, and the machine
@@ -38,7 +38,7 @@ pub(super) struct Route {
     pub(super) path: &'static str,
     /// GET also answers to HEAD.
     pub(super) method: &'static str,
-    pub(super) may: May,
+    pub(super) may: Permission,
     pub(super) answer: fn(&Request<'_>, &Context<'_>) -> Reply,
 }
 
@@ -71,7 +71,7 @@ impl Route {
 pub(super) struct Context<'a> {
     pub(super) view: &'a dyn View,
     pub(super) admin: &'a Admin,
-    pub(super) who: &'a Who,
+    pub(super) who: &'a Principal,
 }
 
 /// What follows from a request beside its response.
@@ -122,7 +122,7 @@ impl Reply {
 
 const fn get(
     path: &'static str,
-    may: May,
+    may: Permission,
     answer: fn(&Request<'_>, &Context<'_>) -> Reply,
 ) -> Route {
     Route { path, method: "GET", may, answer }
@@ -130,43 +130,43 @@ const fn get(
 
 const fn post(
     path: &'static str,
-    may: May,
+    may: Permission,
     answer: fn(&Request<'_>, &Context<'_>) -> Reply,
 ) -> Route {
     Route { path, method: "POST", may, answer }
 }
 
 const ROUTES: &[Route] = &[
-    get("/", May::Anyone, |_, _| page::HTML.response().into()),
-    get("/admin.js", May::Anyone, |_, _| page::SCRIPT.response().into()),
-    get("/admin.css", May::Anyone, |_, _| page::STYLE.response().into()),
-    get("/icon.svg", May::Anyone, |_, _| page::ICON.response().into()),
-    get("/healthz", May::Anyone, |_, _| Response::text(200, "ok").into()),
-    get("/readyz", May::Anyone, ready),
-    get("/holdz", May::Anyone, holds),
-    get("/metrics", May::Anyone, metrics),
-    get("/api/status", May::Reader, status),
-    get("/api/allocations", May::Reader, held),
-    get("/api/events", May::Reader, |_, context| found(&context.view.events())),
-    get("/api/usage", May::Reader, used),
-    get("/api/audit", May::Reader, |_, context| found(&context.admin.audit.shown())),
-    get("/api/session", May::Anyone, session),
-    post("/api/session", May::Stranger, sign_in),
-    post("/api/sign-out", May::Anyone, sign_out),
-    post("/api/activate", May::Machine, |_, _| {
+    get("/", Permission::Anyone, |_, _| page::HTML.response().into()),
+    get("/admin.js", Permission::Anyone, |_, _| page::SCRIPT.response().into()),
+    get("/admin.css", Permission::Anyone, |_, _| page::STYLE.response().into()),
+    get("/icon.svg", Permission::Anyone, |_, _| page::ICON.response().into()),
+    get("/healthz", Permission::Anyone, |_, _| Response::text(200, "ok").into()),
+    get("/readyz", Permission::Anyone, ready),
+    get("/holdz", Permission::Anyone, holds),
+    get("/metrics", Permission::Anyone, metrics),
+    get("/api/status", Permission::Reader, status),
+    get("/api/allocations", Permission::Reader, held),
+    get("/api/events", Permission::Reader, |_, context| found(&context.view.events())),
+    get("/api/usage", Permission::Reader, used),
+    get("/api/audit", Permission::Reader, |_, context| found(&context.admin.audit.shown())),
+    get("/api/session", Permission::Anyone, session),
+    post("/api/session", Permission::Stranger, sign_in),
+    post("/api/sign-out", Permission::Anyone, sign_out),
+    post("/api/activate", Permission::Machine, |_, _| {
         let sentence = "The role is being taken; /api/status says when it is held.";
         Reply::command(Command::Activate, "take the active role", sentence)
     }),
-    post("/api/failover", May::Machine, failover),
-    post("/api/notify", May::Machine, notify),
-    post("/api/release", May::Owner, release),
-    get("/api/recover", May::Machine, |_, context| match context.view.recovery() {
+    post("/api/failover", Permission::Machine, failover),
+    post("/api/notify", Permission::Machine, notify),
+    post("/api/release", Permission::Owner, release),
+    get("/api/recover", Permission::Machine, |_, context| match context.view.recovery() {
         Ok(shown) => found(&shown),
         Err(reason) => Response::text(409, &reason).into(),
     }),
-    post("/api/recover", May::Machine, recover),
-    get("/api/config", May::Reader, config),
-    post("/api/config", May::Operator, store),
+    post("/api/recover", Permission::Machine, recover),
+    get("/api/config", Permission::Reader, config),
+    post("/api/config", Permission::Operator, store),
 ];
 
 /// The route of a request.

@@ -2,7 +2,7 @@
 //! a status and a JSON value.
 
 use crate::config::{Config, ConfigError, InForce, revised};
-use crate::io::Stored;
+use crate::io::ConfigStoreResult;
 use alloc::string::String;
 use serde_json::{Value, json};
 
@@ -44,7 +44,7 @@ pub(crate) fn checked(now: Option<&InForce>, busy: bool, body: &[u8]) -> Result<
 }
 
 /// What became of it.
-pub(crate) fn stored(revision: u32, stored: &Stored) -> Said {
+pub(crate) fn stored(revision: u32, stored: &ConfigStoreResult) -> Said {
     match stored {
         Ok(later) => (200, json!({ "revision": revision, "after_restart": later })),
         Err(reason) => Sentence(reason).said(409),

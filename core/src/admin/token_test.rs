@@ -16,44 +16,44 @@ fn made(name: &str, rights: Rights, ends: Wall, seed: u8) -> (Token, String) {
 
 /// A server with these tokens, and with passwords for both roles.
 fn with(tokens: &[&Token]) -> Desk {
-    let mut desk = Desk::new(true, true);
+    let mut service = Desk::new(true, true);
     let tokens = tokens.iter().copied().cloned().collect();
-    desk.admin.set_entrance(Entrance { tokens, ..desk.admin.entrance.clone() });
-    desk
+    service.admin.set_entrance(AdminAccess { tokens, ..service.admin.entrance.clone() });
+    service
 }
 
 fn bearer(shown: &str) -> String {
     format!("Authorization: Bearer {shown}\r\n")
 }
 
-fn get(desk: &mut Desk, from: &str, path: &str, shown: &str) -> Got {
-    desk.ask(from, &format!("GET {path} HTTP/1.1\r\n{}\r\n", bearer(shown)))
+fn get(service: &mut Desk, from: &str, path: &str, shown: &str) -> Got {
+    service.ask(from, &format!("GET {path} HTTP/1.1\r\n{}\r\n", bearer(shown)))
 }
 
-fn failover(desk: &mut Desk, from: &str, shown: &str) -> Got {
-    desk.post(from, "/api/failover", &format!("X-Tmr-Admin: 1\r\n{}", bearer(shown)), "")
+fn failover(service: &mut Desk, from: &str, shown: &str) -> Got {
+    service.post(from, "/api/failover", &format!("X-Tmr-Admin: 1\r\n{}", bearer(shown)), "")
 }
 
 #[test]
 fn a_token_gives_the_rights_of_its_role_and_the_record_names_it() {
     let (reader, looks) = made("grafana", Rights::Reader, LATER, 1);
     let (operator, changes) = made("nightly", Rights::Operator, LATER, 2);
-    let mut desk = with(&[&reader, &operator]);
+    let mut service = with(&[&reader, &operator]);
     for shown in [&looks, &changes] {
-        assert_eq!(get(&mut desk, AFAR, "/api/status", shown).status, 200);
-        assert_eq!(get(&mut desk, HERE, "/api/status", shown).status, 200);
+        assert_eq!(get(&mut service, AFAR, "/api/status", shown).status, 200);
+        assert_eq!(get(&mut service, HERE, "/api/status", shown).status, 200);
     }
-    let got = failover(&mut desk, AFAR, &looks);
+    let got = failover(&mut service, AFAR, &looks);
     assert_eq!((got.status, got.command), (403, None));
-    let got = failover(&mut desk, AFAR, &changes);
+    let got = failover(&mut service, AFAR, &changes);
     assert_eq!((got.status, got.command), (202, Some(Command::Failover)));
-    let line = desk.audit.iter().find(|line| line.contains("\"done\":true")).unwrap();
+    let line = service.audit.iter().find(|line| line.contains("\"done\":true")).unwrap();
     assert!(line.contains("\"who\":\"token nightly\""), "{line}");
     let session: Value =
-        serde_json::from_str(&get(&mut desk, AFAR, "/api/session", &looks).body).unwrap();
+        serde_json::from_str(&get(&mut service, AFAR, "/api/session", &looks).body).unwrap();
     assert_eq!((&session["rights"], &session["token"]), (&"reader".into(), &"grafana".into()));
     // The header that no foreign page can send is needed all the same.
-    let got = desk.post(AFAR, "/api/failover", &bearer(&changes), "");
+    let got = service.post(AFAR, "/api/failover", &bearer(&changes), "");
     assert_eq!((got.status, got.command), (403, None));
 }
 
@@ -63,74 +63,74 @@ fn a_token_that_is_over_says_so_and_is_no_guess() {
     revoked.revoked = true;
     let (ended, last) = made("short", Rights::Operator, Wall(1_795_287_600), 2);
     let (good, shown) = made("good", Rights::Reader, Wall(1_795_287_601), 3);
-    let mut desk = with(&[&revoked, &ended, &good]);
+    let mut service = with(&[&revoked, &ended, &good]);
     for _ in 0..3 * SIGN_IN_SLIPS {
-        let got = get(&mut desk, AFAR, "/api/status", &taken);
+        let got = get(&mut service, AFAR, "/api/status", &taken);
         assert_eq!(got.status, 401);
         assert!(got.body.starts_with("The token old is revoked."), "{}", got.body);
-        let got = get(&mut desk, AFAR, "/api/status", &last);
+        let got = get(&mut service, AFAR, "/api/status", &last);
         assert_eq!(got.status, 401);
         assert!(got.body.starts_with("The token short ended on 2026-11-21T"), "{}", got.body);
         assert!(got.text.contains("WWW-Authenticate: Bearer "), "{}", got.text);
-        assert_eq!(get(&mut desk, AFAR, "/api/status", &shown).status, 200, "a second is left");
+        assert_eq!(get(&mut service, AFAR, "/api/status", &shown).status, 200, "a second is left");
     }
-    assert!(desk.audit.is_empty());
+    assert!(service.audit.is_empty());
 }
 
 #[test]
 fn tokens_that_are_tried_count_as_wrong_passwords_do() {
     let (good, shown) = made("good", Rights::Reader, LATER, 3);
-    let mut desk = with(&[&good]);
+    let mut service = with(&[&good]);
     for number in 0..SIGN_IN_SLIPS {
-        let got = get(&mut desk, AFAR, "/api/status", &format!("tmrd_{number:064}"));
+        let got = get(&mut service, AFAR, "/api/status", &format!("tmrd_{number:064}"));
         assert_eq!(got.status, 401);
         assert!(got.body.contains("not known"), "{}", got.body);
     }
-    assert_eq!(get(&mut desk, AFAR, "/api/status", "tmrd_").status, 429);
-    assert_eq!(desk.sign_in(AFAR, Some(Rights::Operator)).status, 429, "they count together");
-    assert!(desk.audit[0].contains("a token that is not known"), "{:?}", desk.audit);
+    assert_eq!(get(&mut service, AFAR, "/api/status", "tmrd_").status, 429);
+    assert_eq!(service.sign_in(AFAR, Some(Rights::Operator)).status, 429, "they count together");
+    assert!(service.audit[0].contains("a token that is not known"), "{:?}", service.audit);
     assert_eq!(
-        get(&mut desk, AFAR, "/api/status", &shown).status,
+        get(&mut service, AFAR, "/api/status", &shown).status,
         200,
         "nobody guesses a right one"
     );
-    assert_eq!(get(&mut desk, "192.0.2.77", "/api/status", "tmrd_x").status, 401);
+    assert_eq!(get(&mut service, "192.0.2.77", "/api/status", "tmrd_x").status, 401);
 }
 
 #[test]
 fn a_token_on_which_nothing_depends_is_not_looked_at() {
-    let mut desk = with(&[]);
+    let mut service = with(&[]);
     for _ in 0..3 * SIGN_IN_SLIPS {
         for path in ["/", "/healthz", "/readyz", "/metrics"] {
-            assert_eq!(get(&mut desk, AFAR, path, "tmrd_old").status, 200, "{path}");
+            assert_eq!(get(&mut service, AFAR, path, "tmrd_old").status, 200, "{path}");
         }
         // A script of the machine's own has one in its environment.
-        assert_eq!(get(&mut desk, SOCKET, "/api/status", "tmrd_old").status, 200);
-        assert_eq!(failover(&mut desk, SOCKET, "tmrd_old").status, 202);
+        assert_eq!(get(&mut service, SOCKET, "/api/status", "tmrd_old").status, 200);
+        assert_eq!(failover(&mut service, SOCKET, "tmrd_old").status, 202);
         // What a proxy of another system hands on is not one of ours.
-        let got = get(&mut desk, AFAR, "/api/status", "eyJhbGciOiJub25lIn0");
+        let got = get(&mut service, AFAR, "/api/status", "eyJhbGciOiJub25lIn0");
         assert!(got.status == 401 && got.body.starts_with("Sign in first"), "{got:?}");
     }
     // It gives the machine itself what that could not do without.
     let (operator, shown) = made("config", Rights::Operator, LATER, 2);
-    let mut desk = with(&[&operator]);
-    let store = |desk: &mut Desk, head: &str| {
-        desk.post(SOCKET, "/api/config", &format!("X-Tmr-Admin: 1\r\n{head}"), "{}").status
+    let mut service = with(&[&operator]);
+    let store = |service: &mut Desk, head: &str| {
+        service.post(SOCKET, "/api/config", &format!("X-Tmr-Admin: 1\r\n{head}"), "{}").status
     };
-    assert_eq!((store(&mut desk, ""), store(&mut desk, &bearer(&shown))), (401, 404));
+    assert_eq!((store(&mut service, ""), store(&mut service, &bearer(&shown))), (401, 404));
 }
 
 #[test]
 fn a_token_signs_nobody_in_and_signs_nobody_out() {
     let (token, shown) = made("script", Rights::Operator, LATER, 1);
-    let mut desk = with(&[]);
-    let signed = desk.cookie(Rights::Reader);
+    let mut service = with(&[]);
+    let signed = service.cookie(Rights::Reader);
     let tokens = [token].to_vec();
-    desk.admin.set_entrance(Entrance { tokens, ..desk.admin.entrance.clone() });
-    let got = desk.ask(AFAR, &format!("GET /api/status HTTP/1.1\r\n{signed}\r\n"));
+    service.admin.set_entrance(AdminAccess { tokens, ..service.admin.entrance.clone() });
+    let got = service.ask(AFAR, &format!("GET /api/status HTTP/1.1\r\n{signed}\r\n"));
     assert_eq!(got.status, 200, "who is signed in stays so when a token is made");
     let head = format!("X-Tmr-Admin: 1\r\n{}", bearer(&shown));
-    let got = desk.post(AFAR, "/api/session", &head, "{}");
+    let got = service.post(AFAR, "/api/session", &head, "{}");
     assert!(got.status == 400 && !got.text.contains("Set-Cookie"), "{got:?}");
 }
 

@@ -8,7 +8,9 @@
 use super::journal::Record;
 use crate::base::limits::{PIECE_BYTES, SLOT_LAST, STATE_MAX};
 use crate::base::time::Wall;
-use crate::log::{Acked, Digest, DiskId, Entry, Epoch, GroupId, Slot, State, Stored, Witness};
+use crate::log::{
+    AcceptedEntry, Acked, Digest, DiskId, Entry, Epoch, GroupId, Slot, State, Witness,
+};
 use crate::wire::group::{Order, Piece, Report, Standing};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -27,7 +29,7 @@ pub(crate) struct Acceptor {
     settled: State,
     /// The entries that follow this slot are in `log`.
     base: Slot,
-    log: VecDeque<Stored>,
+    log: VecDeque<AcceptedEntry>,
     committed: Slot,
     /// Up to here this copy is known to equal the promised front's log.
     matched: Slot,
@@ -44,7 +46,7 @@ pub(crate) struct Acceptor {
 
 /// What an order led to.
 #[derive(Debug, Default)]
-pub(crate) struct Taken {
+pub(crate) struct OrderEffects {
     /// To be made durable before the report is sent.
     pub(crate) records: Vec<Record>,
     /// The whole journal is to be written anew, because a state was installed.
@@ -211,7 +213,7 @@ impl Acceptor {
     }
 
     /// Takes one order that carries an epoch.
-    pub(crate) fn order(&mut self, order: Order, taken: &mut Taken) -> Report {
+    pub(crate) fn order(&mut self, order: Order, taken: &mut OrderEffects) -> Report {
         let epoch = match &order {
             Order::Claim { epoch } => {
                 // Strictly upwards: a front that starts again cannot use an epoch twice.
@@ -300,7 +302,7 @@ impl Acceptor {
         }
     }
 
-    fn hear(&mut self, known: Slot, date: Wall, acked: &[Acked], taken: &mut Taken) {
+    fn hear(&mut self, known: Slot, date: Wall, acked: &[Acked], taken: &mut OrderEffects) {
         if self.witness.hear(known, date, acked) {
             taken.records.push(Record::Witness(self.witness.clone()));
         }
@@ -321,7 +323,7 @@ impl Acceptor {
     }
 
     /// Entries that are not committed yet.
-    fn tail(&self) -> impl Iterator<Item = &Stored> {
+    fn tail(&self) -> impl Iterator<Item = &AcceptedEntry> {
         let skip = usize::try_from(self.committed.0 - self.base.0).unwrap_or(usize::MAX);
         self.log.iter().skip(skip)
     }
@@ -353,7 +355,7 @@ impl Acceptor {
     }
 
     /// Birth is allowed, and may be begun again, until something was built on its first entry.
-    fn found(&mut self, group: GroupId, taken: &mut Taken) -> Report {
+    fn found(&mut self, group: GroupId, taken: &mut OrderEffects) -> Report {
         if self.committed > Slot(0) || self.last() > Slot(1) {
             return Report::Gap { committed: self.committed };
         }
@@ -369,7 +371,7 @@ impl Acceptor {
         first: Slot,
         mut entries: Vec<Entry>,
         committed: Slot,
-        taken: &mut Taken,
+        taken: &mut OrderEffects,
     ) -> Report {
         // No hole: what matches the promised front's log is a prefix of it.
         if first > self.matched.next() || first == Slot(0) || self.group.is_none() {
@@ -397,7 +399,7 @@ impl Acceptor {
         offset: u64,
         bytes: &[u8],
         last: bool,
-        taken: &mut Taken,
+        taken: &mut OrderEffects,
     ) -> Report {
         if slot <= self.committed && self.group == Some(group) {
             return Report::Stored { last: self.matched, differing: vec![] };
@@ -473,7 +475,7 @@ impl Acceptor {
     /// several pieces may go away between two of them.
     fn accept(&mut self, epoch: Epoch, first: Slot, entries: &[Entry]) {
         for (index, entry) in (self.index(first)..).zip(entries) {
-            let stored = Stored { epoch, entry: entry.clone() };
+            let stored = AcceptedEntry { epoch, entry: entry.clone() };
             match self.log.get_mut(index) {
                 Some(held) => *held = stored,
                 None => self.log.push_back(stored),
@@ -481,7 +483,7 @@ impl Acceptor {
         }
     }
 
-    fn commit_matched(&mut self, committed: Slot, taken: &mut Taken) {
+    fn commit_matched(&mut self, committed: Slot, taken: &mut OrderEffects) {
         let upto = committed.min(self.matched);
         if upto > self.committed {
             self.commit(upto);
@@ -543,7 +545,7 @@ impl Acceptor {
 
     /// The entries behind `base`.
     #[cfg(feature = "model")]
-    pub(super) fn entries(&self) -> Vec<Stored> {
+    pub(super) fn entries(&self) -> Vec<AcceptedEntry> {
         self.log.iter().cloned().collect()
     }
 

@@ -1,12 +1,12 @@
 //! The acceptor by its rules: call, then compare the report, the records and how it stands.
 
-use super::acceptor::{Acceptor, Anew, Taken};
+use super::acceptor::{Acceptor, Anew, OrderEffects};
 use super::journal::Record;
 use crate::base::limits::PIECE_BYTES;
 use crate::base::time::Wall;
 use crate::log::{
-    Client, ContainerId, DiskId, Entry, Epoch, Grant, GroupId, Handle, Held, LicenceKey, Mode,
-    Setting, Slot, State, Stored,
+    AcceptedEntry, Client, ContainerId, DiskId, Entry, Epoch, Grant, GroupId, Handle, HandleScope,
+    LicenceKey, Mode, Setting, Slot, State,
 };
 use crate::wire::group::{Order, Piece, Report, Standing};
 use alloc::boxed::Box;
@@ -27,7 +27,7 @@ fn handles(last: u32) -> Entry {
 fn grant(number: u32, text: usize) -> Entry {
     Entry::Grant(Grant {
         handle: Handle(number),
-        held: Held::Licence(LicenceKey {
+        held: HandleScope::Licence(LicenceKey {
             container: ContainerId::CmAct(7),
             firm_code: 10,
             product_code: 1,
@@ -99,7 +99,7 @@ impl Kept {
 
     /// Gives an order and keeps its records as the backend does.
     fn order(&mut self, order: Order) -> Report {
-        let mut taken = Taken::default();
+        let mut taken = OrderEffects::default();
         let report = self.acceptor.order(order, &mut taken);
         self.acceptor.check_invariants();
         self.journal.append(&mut taken.records);
@@ -119,9 +119,10 @@ impl Kept {
     fn log(&mut self, epoch: Epoch, from: u64) -> Vec<(u32, Entry)> {
         let piece = Piece::Log { from: Slot(from) };
         match self.order(Order::Fetch { epoch, piece }) {
-            Report::Log { entries } => {
-                entries.into_iter().map(|Stored { epoch, entry }| (epoch.round, entry)).collect()
-            }
+            Report::Log { entries } => entries
+                .into_iter()
+                .map(|AcceptedEntry { epoch, entry }| (epoch.round, entry))
+                .collect(),
             other => panic!("{other:?}"),
         }
     }

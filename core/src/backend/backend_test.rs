@@ -5,9 +5,10 @@ use crate::base::limits::{HANDLE_BLOCK, JOURNAL_REWRITE, PACE_SEATLESS, SLOT_LAS
 use crate::base::time::Wall;
 use crate::crypt::sign;
 use crate::io::{BackendEvent, HostRequest, Input, Intent, JournalWrite};
-use crate::link::{Door, Frame, Link, Why};
+use crate::link::{CloseReason, Frame, LinkId, Listener};
 use crate::log::{
-    Client, DiskId, Entry, Epoch, Grant, GroupId, Handle, Held, LicenceKey, Mode, Setting, Slot,
+    Client, DiskId, Entry, Epoch, Grant, GroupId, Handle, HandleScope, LicenceKey, Mode, Setting,
+    Slot,
 };
 use crate::service::HandleKey;
 use crate::testing::{
@@ -20,7 +21,7 @@ use alloc::string::String;
 use alloc::{vec, vec::Vec};
 
 const EPOCH: Epoch = Epoch { round: 1, front: 7 };
-const FRONT: Link = Link(2);
+const FRONT: LinkId = LinkId(2);
 
 fn config(seed: u8, group_check: &[u8; 8]) -> Config {
     let (identity, containers, group_check) = (identity(), vec![container(0)], *group_check);
@@ -35,7 +36,7 @@ struct Machine {
     write: Option<(Vec<u8>, bool)>,
     writes: usize,
     /// What was sent, in order.
-    sent: Vec<(Link, Vec<u8>)>,
+    sent: Vec<(LinkId, Vec<u8>)>,
     seconds: u64,
 }
 
@@ -54,7 +55,7 @@ impl Machine {
     fn joined(disk: &[u8], seed: u8) -> Self {
         let mut machine = Self::from(disk, seed);
         machine.settle();
-        machine.step(Input::Accepted { link: FRONT, door: Door::Licence, from: peer(0) });
+        machine.step(Input::Accepted { link: FRONT, door: Listener::Licence, from: peer(0) });
         machine.step(Input::Frame { link: FRONT, frame: Frame::Joined { front: 7, minor: 0 } });
         machine
     }
@@ -110,14 +111,14 @@ impl Machine {
         decoded.map(|message| (message.correlation, message.body)).collect()
     }
 
-    fn client(&mut self, number: u64) -> Link {
-        let link = Link(100 + 2 * number);
-        self.step(Input::Accepted { link, door: Door::Licence, from: peer(1) });
+    fn client(&mut self, number: u64) -> LinkId {
+        let link = LinkId(100 + 2 * number);
+        self.step(Input::Accepted { link, door: Listener::Licence, from: peer(1) });
         link
     }
 
     /// A client's call, with its reply when everything is on disk.
-    fn ask(&mut self, link: Link, call: Vec<u8>) -> (u32, u32) {
+    fn ask(&mut self, link: LinkId, call: Vec<u8>) -> (u32, u32) {
         self.step(Input::Frame { link, frame: Frame::Call(call) });
         self.settle();
         let (to, frame) = self.sent.pop().expect("a reply");
@@ -147,7 +148,7 @@ fn handles(last: u32) -> Entry {
 fn grant(handle: u32, text: &str) -> Grant {
     Grant {
         handle: Handle(handle),
-        held: Held::Licence(LICENCE),
+        held: HandleScope::Licence(LICENCE),
         fingerprint: 1,
         quantity: u32::MAX,
         take: 1,
@@ -178,7 +179,7 @@ fn a_blank_backend_writes_its_name_before_it_says_it() {
     let mut machine = Machine::from(b"", 1);
     let (_, whole) = machine.write.as_ref().expect("a write on its way");
     assert!(whole, "the journal begins with its head");
-    machine.step(Input::Accepted { link: FRONT, door: Door::Licence, from: peer(0) });
+    machine.step(Input::Accepted { link: FRONT, door: Listener::Licence, from: peer(0) });
     machine.step(Input::Frame { link: FRONT, frame: Frame::Joined { front: 7, minor: 0 } });
     machine.order(1, &Order::Describe);
     assert_eq!(machine.reports(), []);
@@ -351,7 +352,7 @@ fn another_part_is_told_with_the_acknowledgement() {
     for (handle, fingerprint, product_code) in
         [(1, print, TMR), (2, print + 1, TMR), (3, print, TMR), (4, print, 999)]
     {
-        let held = Held::Licence(LicenceKey { product_code, ..LICENCE });
+        let held = HandleScope::Licence(LicenceKey { product_code, ..LICENCE });
         grants.push(Entry::Grant(Grant { held, fingerprint, ..grant(handle, "") }));
     }
     machine.order(1, &claim());
@@ -435,7 +436,7 @@ fn a_direct_grant_is_told_when_it_is_on_disk() {
     machine.written();
     assert_eq!(reply(&machine.sent.pop().unwrap().1).0, 0);
     // One that could not be sent is taken back.
-    machine.step(Input::Closed { link, why: Why::Eof, unsent: true });
+    machine.step(Input::Closed { link, why: CloseReason::Eof, unsent: true });
     machine.settle();
     assert_eq!(machine.node.direct.seat_count(), 0);
     let mut again = Machine::from(&machine.disk, 2);
@@ -568,12 +569,12 @@ fn its_pages_say_what_it_holds_and_that_it_has_no_role() {
     machine.order(4, &Order::Confirm { epoch: EPOCH, committed: Slot(1), serves: true });
     machine.settle();
     let mut page = |request: &str| {
-        let link = Link(900);
+        let link = LinkId(900);
         machine.sent.clear();
         let from = ([127, 0, 0, 1], 9).into();
-        machine.step(Input::Accepted { link, door: Door::Admin, from });
+        machine.step(Input::Accepted { link, door: Listener::Admin, from });
         machine.step(Input::Frame { link, frame: Frame::Http(request.into()) });
-        machine.step(Input::Closed { link, why: Why::Eof, unsent: false });
+        machine.step(Input::Closed { link, why: CloseReason::Eof, unsent: false });
         String::from_utf8(machine.sent.pop().expect("an answer").1).unwrap()
     };
     let answer = page("GET /api/status HTTP/1.1\r\n\r\n");

@@ -4,7 +4,7 @@
 use super::Backend;
 use crate::base::limits::KNOWN_ADDRESSES;
 use crate::config::Policy;
-use crate::link::Link;
+use crate::link::LinkId;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::net::IpAddr;
@@ -29,13 +29,13 @@ impl Backend {
     }
 
     /// The client links by which handles of its own were taken or used that are held still.
-    pub(crate) fn holding(&self) -> BTreeSet<Link> {
-        self.desk.holding(false)
+    pub(crate) fn holding(&self) -> BTreeSet<LinkId> {
+        self.service.holding(false)
     }
 
     /// A front has proved the group key by this link.
-    pub(super) fn front_at(&mut self, link: Link) {
-        let from = self.desk.whereabouts(link).map(|from| from.ip());
+    pub(super) fn front_at(&mut self, link: LinkId) {
+        let from = self.service.whereabouts(link).map(|from| from.ip());
         let (Some(clients), Some(from)) = (&mut self.clients, from) else { return };
         if clients.fronts.contains(&from) {
             return;
@@ -50,7 +50,7 @@ impl Backend {
     fn obey(&mut self) {
         let Some(Clients { networks, fronts }) = &self.clients else { return };
         let fronts = fronts.iter().copied().map(IpNet::from);
-        self.desk.obey(Policy::only(networks.iter().copied().chain(fronts).collect()));
+        self.service.obey(Policy::only(networks.iter().copied().chain(fronts).collect()));
     }
 }
 
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
     use crate::backend::Config;
     use crate::io::{BackendEvent, Input, Intent};
-    use crate::link::{Door, Frame};
+    use crate::link::{Frame, Listener};
     use crate::log::Mode;
     use crate::testing::{ORDINARY, access, at, container, identity, reply};
     use crate::wire::CmError;
@@ -68,9 +68,9 @@ mod tests {
 
     /// What a client at this address is told that wants a seat.
     fn asked(node: &mut Backend, link: u64, from: [u8; 4]) -> u32 {
-        let (link, mut out) = (Link(link), Vec::new());
+        let (link, mut out) = (LinkId(link), Vec::new());
         let from = SocketAddr::from((from, 5));
-        node.step(at(1), Input::Accepted { link, door: Door::Licence, from }, &mut out);
+        node.step(at(1), Input::Accepted { link, door: Listener::Licence, from }, &mut out);
         let call = access(ORDINARY, Mode::NoUserLimit, 60);
         node.step(at(1), Input::Frame { link, frame: Frame::Call(call) }, &mut out);
         node.step(at(1), BackendEvent::JournalWritten.into(), &mut out);
@@ -98,8 +98,8 @@ mod tests {
         let denied = CmError::ACCESS_DENIED.0;
         assert_ne!(asked(&mut node, 2, [127, 0, 0, 1]), denied);
         assert_eq!(asked(&mut node, 4, [192, 0, 2, 1]), denied);
-        let (front, from) = (Link(6), SocketAddr::from(([192, 0, 2, 1], 5)));
-        node.step(at(1), Input::Accepted { link: front, door: Door::Licence, from }, &mut out);
+        let (front, from) = (LinkId(6), SocketAddr::from(([192, 0, 2, 1], 5)));
+        node.step(at(1), Input::Accepted { link: front, door: Listener::Licence, from }, &mut out);
         let proof = Frame::Joined { front: 1, minor: 0 };
         node.step(at(1), Input::Frame { link: front, frame: proof }, &mut out);
         assert_ne!(asked(&mut node, 8, [192, 0, 2, 1]), denied, "the machine of a front");

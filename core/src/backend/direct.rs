@@ -4,27 +4,27 @@ use super::Backend;
 use crate::base::limits::HANDLE_BLOCK;
 use crate::base::time::Now;
 use crate::io::Intent;
-use crate::link::Link;
+use crate::link::LinkId;
 use crate::log::Entry;
-use crate::service::{Ground, Move};
+use crate::service::{CallAction, CallContext};
 use crate::wire::Request;
 use alloc::vec::Vec;
 
 impl Backend {
     /// A call of a client, at this backend directly.
-    pub(super) fn call(&mut self, now: Now, link: Link, bytes: &[u8], out: &mut Vec<Intent>) {
-        self.desk.heard(now.mono, link);
+    pub(super) fn call(&mut self, now: Now, link: LinkId, bytes: &[u8], out: &mut Vec<Intent>) {
+        self.service.heard(now.mono, link);
         let request = match Request::parse(bytes) {
             Ok(request) => request,
-            Err(malformed) => return self.desk.misread(link, &malformed, out),
+            Err(malformed) => return self.service.misread(link, &malformed, out),
         };
-        self.desk.named(now.mono, link, &request, &self.direct);
+        self.service.named(now.mono, link, &request, &self.direct);
         self.serve(now, link, &request, bytes, out);
     }
 
     /// Takes the calls whose wait for a wrong handle is over.
     pub(super) fn resume(&mut self, now: Now, out: &mut Vec<Intent>) {
-        for (link, bytes) in self.desk.waited(now.mono) {
+        for (link, bytes) in self.service.waited(now.mono) {
             if let Ok(request) = Request::parse(&bytes) {
                 self.serve(now, link, &request, &bytes, out);
             }
@@ -35,44 +35,44 @@ impl Backend {
     fn serve(
         &mut self,
         now: Now,
-        link: Link,
+        link: LinkId,
         request: &Request,
         bytes: &[u8],
         out: &mut Vec<Intent>,
     ) {
-        let ground = Ground { now, state: &self.direct, catalogue: &self.catalogue };
-        match self.desk.call(link, request, &ground, out) {
-            Move::Done | Move::Refused(_) => {}
-            Move::Perform(licence) => {
+        let ground = CallContext { now, state: &self.direct, catalogue: &self.catalogue };
+        match self.service.call(link, request, &ground, out) {
+            CallAction::Done | CallAction::Refused(_) => {}
+            CallAction::Perform(licence) => {
                 let reply = self.perform(&licence, bytes);
-                self.desk.pass(link, reply, out);
+                self.service.pass(link, reply, out);
             }
-            Move::Spend(entry, licence) => {
+            CallAction::Spend(entry, licence) => {
                 let reply = self.perform(&licence, bytes);
                 self.write_direct(entry);
                 self.writer.hold(link, reply, out);
             }
-            Move::Commit(entry) => self.commit(now, link, entry, out),
+            CallAction::Commit(entry) => self.commit(now, link, entry, out),
         }
     }
 
     /// Writes an entry of a client, who is told of it when it is durable, or at once if it takes
     /// nothing.
-    fn commit(&mut self, now: Now, link: Link, entry: Entry, out: &mut Vec<Intent>) {
+    fn commit(&mut self, now: Now, link: LinkId, entry: Entry, out: &mut Vec<Intent>) {
         let mut replies = Vec::new();
         let mut waits = true;
         match &entry {
             Entry::Grant(grant) => {
                 // Before the block of its number is durable, a restart could hand it out again.
                 waits = grant.waits_for_disk() || !self.writer.is_durable(self.reserved);
-                self.desk.granted(now.mono, link, grant, &mut replies);
+                self.service.granted(now.mono, link, grant, &mut replies);
             }
-            _ => self.desk.released(link, &mut replies),
+            _ => self.service.released(link, &mut replies),
         }
         let released = if let Entry::Release(handle) = entry { Some(handle) } else { None };
         self.write_direct(entry);
         if let Some(handle) = released {
-            self.desk.linger(now.mono, handle, &self.direct);
+            self.service.linger(now.mono, handle, &self.direct);
         }
         for reply in replies {
             match reply {
@@ -80,7 +80,7 @@ impl Backend {
                 reply => out.push(reply),
             }
         }
-        if self.desk.numbers_left() < HANDLE_BLOCK / 2 {
+        if self.service.numbers_left() < HANDLE_BLOCK / 2 {
             self.reserve_handles();
         }
     }

@@ -9,7 +9,7 @@ use crate::base::limits::JOURNAL_REWRITE;
 use crate::base::metrics::Histogram;
 use crate::base::time::Mono;
 use crate::io::{Intent, JournalWrite};
-use crate::link::Link;
+use crate::link::LinkId;
 use alloc::vec::Vec;
 
 /// The writing side of the journal.
@@ -18,9 +18,9 @@ pub(super) struct Writer {
     /// The next batch's records.
     payload: Vec<u8>,
     /// Replies that wait for the next batch.
-    held: Vec<(Link, Vec<u8>)>,
+    held: Vec<(LinkId, Vec<u8>)>,
     /// Replies that wait for the write that is on its way.
-    writing: Option<Vec<(Link, Vec<u8>)>>,
+    writing: Option<Vec<(LinkId, Vec<u8>)>>,
     /// Writes that are done.
     done: u64,
     /// The next batch's number.
@@ -101,7 +101,7 @@ impl Writer {
     }
 
     /// Sends a reply as soon as everything recorded so far is durable.
-    pub(super) fn hold(&mut self, link: Link, frame: Vec<u8>, out: &mut Vec<Intent>) {
+    pub(super) fn hold(&mut self, link: LinkId, frame: Vec<u8>, out: &mut Vec<Intent>) {
         if !self.payload.is_empty() || self.rewrite {
             self.held.push((link, frame));
         } else if let Some(waiting) = &mut self.writing {

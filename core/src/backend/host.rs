@@ -3,7 +3,7 @@
 use super::Backend;
 use crate::base::time::Now;
 use crate::io::{BackendEvent, HostEvent, Intent};
-use crate::link::Link;
+use crate::link::LinkId;
 use alloc::vec::Vec;
 
 impl Backend {
@@ -17,7 +17,7 @@ impl Backend {
             HostEvent::AdminAccess(entrance) => self.entrance(*entrance, out),
             HostEvent::Misplaced { place, found } => {
                 if self.admin.misplace(place, found) {
-                    let links: Vec<Link> = self.fronts.keys().copied().collect();
+                    let links: Vec<LinkId> = self.fronts.keys().copied().collect();
                     links.into_iter().for_each(|link| self.tell_lost(link, out));
                 }
             }

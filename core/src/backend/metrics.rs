@@ -6,7 +6,7 @@ use crate::admin::metrics::Page;
 impl Backend {
     /// Writes it all.
     pub(super) fn write_metrics(&self, page: &mut Page) {
-        page.common(&self.desk, &self.counts);
+        page.common(&self.service, &self.counts);
         let help = "What part this server plays: 1 for the one it does.";
         page.state("tmrd_role", help, "role", &["backend"], "backend");
         let standing = self.acceptor.standing();

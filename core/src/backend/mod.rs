@@ -22,23 +22,23 @@ mod metrics;
 mod model;
 mod status;
 
-use crate::admin::{Admin, Entrance};
+use crate::admin::{Admin, AdminAccess};
 use crate::base::limits::{CLEANUP_DEFAULT, CONFIRMED, HANDLE_BLOCK, HANDLE_LAST, THIRDS_MAX};
-use crate::base::log_throttle::Seldom;
-use crate::base::metrics::HubCounts;
+use crate::base::log_throttle::LogThrottle;
+use crate::base::metrics::HubMetrics;
 use crate::base::random::Random;
 use crate::base::time::{Deadline, Mono, Now};
 use crate::crypt::{cipher, sign};
 use crate::io::{Input, Intent};
 use crate::licence::Container;
 use crate::link::channel::OTHER_KEY;
-use crate::link::{Door, Frame, Link, Why};
+use crate::link::{CloseReason, Frame, LinkId, Listener};
 use crate::log::{DiskId, Entry, GroupId, LicenceKey, Setting, Slot, State};
-use crate::service::{Catalogue, Desk, HandleKey, Identity, Offer, Shown};
+use crate::service::{Catalogue, ContainerInfo, HandleKey, Identity, LicenceService, Offer};
 use crate::wire::constants::mask;
 use crate::wire::group::{Description, Facts, Lost, Message, Order, Report, Third, decode, encode};
 use crate::wire::{CmError, Reply, Request};
-use acceptor::{Acceptor, Anew, Taken};
+use acceptor::{Acceptor, Anew, OrderEffects};
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -78,16 +78,16 @@ pub struct Backend {
     catalogue: Catalogue,
     /// What each licence looks like, by the serial of its container.
     prints: BTreeMap<LicenceKey, u64>,
-    desk: Desk,
+    service: LicenceService,
     /// The links of fronts that have proved the group key.
-    fronts: BTreeMap<Link, Joined>,
+    fronts: BTreeMap<LinkId, Joined>,
     /// Whom it has handles of its own for; `None`: everybody.
     clients: Option<Clients>,
     admin: Admin,
     /// Fronts that did not prove the group key.
-    impostors: Seldom,
+    impostors: LogThrottle,
     /// A front that has joined twice.
-    doubled: Seldom,
+    doubled: LogThrottle,
     started: bool,
     /// When the front that was promised last said that it serves.
     served: Option<Mono>,
@@ -95,7 +95,7 @@ pub struct Backend {
     told: Slot,
     /// When the latest step was.
     now: Mono,
-    counts: HubCounts,
+    counts: HubMetrics,
     /// Drawn when this process began.
     process: u128,
     random: Random,
@@ -134,17 +134,17 @@ impl Backend {
             reserved: 0,
             catalogue,
             prints,
-            desk: Desk::new(identity, CLEANUP_DEFAULT, handle_key),
+            service: LicenceService::new(identity, CLEANUP_DEFAULT, handle_key),
             fronts: BTreeMap::new(),
             clients: None,
             admin: Admin::new(seed),
-            impostors: Seldom::default(),
-            doubled: Seldom::default(),
+            impostors: LogThrottle::default(),
+            doubled: LogThrottle::default(),
             started: false,
             served: None,
             told: Slot(0),
             now: Mono(0),
-            counts: HubCounts::default(),
+            counts: HubMetrics::default(),
             process: random.u128(),
             random,
         };
@@ -222,26 +222,26 @@ impl Backend {
 
     /// See [`Node::step`](crate::node::Node::step).
     pub fn step(&mut self, now: Now, input: Input, out: &mut Vec<Intent>) -> Option<Deadline> {
-        self.desk.start(now);
+        self.service.start(now);
         self.now = now.mono;
         if !core::mem::replace(&mut self.started, true) {
-            self.desk.take_over(now.mono, &self.direct);
+            self.service.take_over(now.mono, &self.direct);
             if !self.writer.begun() {
                 // A blank folder gets its name before anything is promised in it.
                 self.writer.demand_rewrite();
             }
         }
-        for entry in self.desk.ended(now.mono, &self.direct) {
+        for entry in self.service.ended(now.mono, &self.direct) {
             self.write_direct(entry);
         }
         self.resume(now, out);
         match input {
             // There is no door for twins here.
-            Input::Tick | Input::Accepted { door: Door::Twin, .. } => {}
-            Input::Accepted { link, door: Door::Licence, from } => {
-                self.desk.accepted(now, link, from);
+            Input::Tick | Input::Accepted { door: Listener::Twin, .. } => {}
+            Input::Accepted { link, door: Listener::Licence, from } => {
+                self.service.accepted(now, link, from);
             }
-            Input::Accepted { link, door: door @ (Door::Admin | Door::Machine), from } => {
+            Input::Accepted { link, door: door @ (Listener::Admin | Listener::Machine), from } => {
                 self.admin.accepted(link, door, from.ip());
             }
             Input::Frame { link, frame } => self.frame(now, link, frame, out),
@@ -251,7 +251,7 @@ impl Backend {
                 }
             }
             Input::Closed { link, why, unsent } => {
-                if let (true, Some(from)) = (why == OTHER_KEY, self.desk.whereabouts(link)) {
+                if let (true, Some(from)) = (why == OTHER_KEY, self.service.whereabouts(link)) {
                     let text =
                         format!("a front at {} was refused: it has another group key", from.ip());
                     self.impostors.warn(now.mono, &text);
@@ -263,12 +263,13 @@ impl Backend {
         }
         self.flush(now.mono, out);
         self.acceptor.check_invariants();
-        let cleanup = self.desk.due().map(|at| Deadline { at, reason: "clean-up" });
-        let strange = self.desk.waits_until().map(|at| Deadline { at, reason: "a wrong handle" });
+        let cleanup = self.service.due().map(|at| Deadline { at, reason: "clean-up" });
+        let strange =
+            self.service.waits_until().map(|at| Deadline { at, reason: "a wrong handle" });
         cleanup.into_iter().chain(strange).min()
     }
 
-    fn frame(&mut self, now: Now, link: Link, frame: Frame, out: &mut Vec<Intent>) {
+    fn frame(&mut self, now: Now, link: LinkId, frame: Frame, out: &mut Vec<Intent>) {
         match frame {
             Frame::Call(bytes) => self.call(now, link, &bytes, out),
             Frame::Joined { front, minor } => {
@@ -284,7 +285,7 @@ impl Backend {
                     self.doubled.warn(now.mono, &text);
                 }
                 self.front_at(link);
-                self.desk.dismiss(link);
+                self.service.dismiss(link);
                 self.fronts.insert(link, Joined { front, minor });
                 if self.lost() != Lost::default() {
                     self.tell_lost(link, out);
@@ -300,7 +301,7 @@ impl Backend {
                     }
                 }
                 Err(_) => {
-                    let why = Why::Protocol("a front sent no run of messages");
+                    let why = CloseReason::Protocol("a front sent no run of messages");
                     self.fronts.remove(&link);
                     out.push(Intent::Close { link, why });
                 }
@@ -318,7 +319,7 @@ impl Backend {
         }
     }
 
-    fn order(&mut self, now: Now, link: Link, message: Message<Order>, out: &mut Vec<Intent>) {
+    fn order(&mut self, now: Now, link: LinkId, message: Message<Order>, out: &mut Vec<Intent>) {
         let Message { correlation, body } = message;
         let report = match body {
             Order::Describe => self.describe(now.mono),
@@ -344,7 +345,7 @@ impl Backend {
                     | Order::Witness { committed, .. } => *committed,
                     _ => Slot(0),
                 };
-                let mut taken = Taken::default();
+                let mut taken = OrderEffects::default();
                 let mut report = self.acceptor.order(order, &mut taken);
                 if let Report::Stored { differing: slots, .. } = &mut report {
                     *slots = differing;
@@ -389,7 +390,7 @@ impl Backend {
     }
 
     /// The front at the other end of a link understands [`Report::Facts`].
-    fn tells_facts(&self, link: Link) -> bool {
+    fn tells_facts(&self, link: LinkId) -> bool {
         self.fronts.get(&link).is_some_and(|joined| joined.minor >= 1)
     }
 
@@ -400,14 +401,14 @@ impl Backend {
     }
 
     /// Tells a front of it, if it understands [`Report::Lost`].
-    fn tell_lost(&self, link: Link, out: &mut Vec<Intent>) {
+    fn tell_lost(&self, link: LinkId, out: &mut Vec<Intent>) {
         if self.fronts.get(&link).is_some_and(|joined| joined.minor >= 2) {
             out.push(Intent::Send { link, frame: encode(0, &Report::Lost(self.lost())) });
         }
     }
 
     /// Its admin pages are to go by this; fronts hear how many files it cannot use.
-    fn entrance(&mut self, entrance: Entrance, out: &mut Vec<Intent>) {
+    fn entrance(&mut self, entrance: AdminAccess, out: &mut Vec<Intent>) {
         let before = self.unusable();
         self.admin.set_entrance(entrance);
         if self.unusable() != before {
@@ -421,7 +422,7 @@ impl Backend {
     }
 
     /// Tells a front of them, if it understands [`Report::Unusable`].
-    fn tell_unusable(&self, link: Link, out: &mut Vec<Intent>) {
+    fn tell_unusable(&self, link: LinkId, out: &mut Vec<Intent>) {
         if self.fronts.get(&link).is_some_and(|joined| joined.minor >= 3) {
             let files = self.unusable();
             out.push(Intent::Send { link, frame: encode(0, &Report::Unusable { files }) });
@@ -511,11 +512,11 @@ impl Backend {
         }
     }
 
-    fn closed(&mut self, link: Link, unsent: bool) {
+    fn closed(&mut self, link: LinkId, unsent: bool) {
         if self.fronts.remove(&link).is_some() {
             self.acceptor.let_go();
         } else if !self.admin.closed(link) {
-            if let Some(handle) = self.desk.closed(link, unsent) {
+            if let Some(handle) = self.service.closed(link, unsent) {
                 self.write_direct(Entry::Expire(handle));
             }
         }
@@ -531,7 +532,7 @@ impl Backend {
         let last = first.saturating_add(HANDLE_BLOCK).min(HANDLE_LAST);
         self.write_direct(Entry::Configure(Setting::Handles(last)));
         self.reserved = self.writer.ticket();
-        self.desk.take_numbers(self.disk.0, first.saturating_add(1)..=last);
+        self.service.take_numbers(self.disk.0, first.saturating_add(1)..=last);
     }
 
     /// Begins the next durable write if none is on its way.
@@ -562,7 +563,7 @@ fn shelve(containers: &[Container]) -> (Catalogue, BTreeMap<LicenceKey, u64>) {
     let (mut catalogue, mut prints) = (Catalogue::default(), BTreeMap::new());
     for Container { part, .. } in containers {
         let (serial, cm_act_id) = (part.serial, part.cm_act_id);
-        let shown = Shown { id: part.id(), mask: mask::CMACT_UNIVERSAL, serial, cm_act_id };
+        let shown = ContainerInfo { id: part.id(), mask: mask::CMACT_UNIVERSAL, serial, cm_act_id };
         catalogue.containers.push(shown);
         for (key, item, product) in part.licences(part.id()) {
             let fingerprint = item.fingerprint(product);

@@ -2,7 +2,7 @@
 //! alike, and what there is to compare.
 
 use super::Backend;
-use crate::log::{Acked, DiskId, Epoch, Handle, Slot, Stored};
+use crate::log::{AcceptedEntry, Acked, DiskId, Epoch, Handle, Slot};
 use alloc::vec::Vec;
 
 #[doc(hidden)]
@@ -44,7 +44,7 @@ impl Backend {
     /// What its copy of the log holds, with the slot before it; how far that is known to be chosen;
     /// what it promised.
     #[must_use]
-    pub fn copy(&self) -> (Slot, Vec<Stored>, Slot, Epoch) {
+    pub fn copy(&self) -> (Slot, Vec<AcceptedEntry>, Slot, Epoch) {
         let standing = self.acceptor.standing();
         (standing.base, self.acceptor.entries(), standing.committed, standing.promised)
     }

@@ -19,7 +19,7 @@ impl View for Backend {
         let standing = self.acceptor.standing();
         let status = BackendRoleStatus {
             version: env!("CARGO_PKG_VERSION"),
-            runtime: self.desk.identity().runtime,
+            runtime: self.service.identity().runtime,
             role: Role::Backend,
             promised_epoch: standing.promised.round,
             group: standing.group.map(|group| group.to_string()),

@@ -8,12 +8,12 @@ use alloc::string::String;
 
 /// When such a line was last written, and how many there were since.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Seldom {
+pub(crate) struct LogThrottle {
     written: Option<Mono>,
     unwritten: u64,
 }
 
-impl Seldom {
+impl LogThrottle {
     /// Logs a warning, unless one was logged less than [`TROUBLE_LOGGED`] ago.
     pub(crate) fn warn(&mut self, now: Mono, text: &str) {
         if let Some(line) = self.line(now, text) {
@@ -41,7 +41,7 @@ mod test {
 
     #[test]
     fn a_line_a_minute_counts_those_between() {
-        let (mut seldom, minute) = (Seldom::default(), 60_000_000);
+        let (mut seldom, minute) = (LogThrottle::default(), 60_000_000);
         assert_eq!(seldom.line(Mono(5), "no").as_deref(), Some("no"));
         for at in [5, 6, minute + 4] {
             assert_eq!(seldom.line(Mono(at), "no"), None);

@@ -2,7 +2,7 @@
 //! a node of its links. Counting allocates nothing.
 
 use crate::base::time::Duration;
-use crate::link::Door;
+use crate::link::Listener;
 
 /// Upper bounds of the buckets, in microseconds: from what a memory access takes to what a call may
 /// take at most.
@@ -101,7 +101,7 @@ impl Limit {
 
 /// What the hub has counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct HubCounts {
+pub struct HubMetrics {
     /// Links of each kind of door, and the most there may be.
     pub doors: [(usize, usize); 4],
     /// How often each [`Limit`] was reached.
@@ -110,7 +110,7 @@ pub struct HubCounts {
     pub files_max: usize,
 }
 
-impl HubCounts {
+impl HubMetrics {
     /// A limit was reached.
     pub(crate) fn reach(&mut self, limit: Limit) {
         self.reached[limit as usize] += 1;
@@ -119,12 +119,12 @@ impl HubCounts {
     /// Links by the name of their door, and the most there may be.
     pub(crate) fn links(&self) -> impl Iterator<Item = (&'static str, usize, usize)> {
         let name = |door| match door {
-            Door::Licence => "licence",
-            Door::Admin => "admin",
-            Door::Twin => "twin",
-            Door::Machine => "machine",
+            Listener::Licence => "licence",
+            Listener::Admin => "admin",
+            Listener::Twin => "twin",
+            Listener::Machine => "machine",
         };
-        [Door::Licence, Door::Admin, Door::Twin, Door::Machine]
+        [Listener::Licence, Listener::Admin, Listener::Twin, Listener::Machine]
             .into_iter()
             .zip(self.doors)
             .map(move |(door, (links, most))| (name(door), links, most))
@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn limits_are_counted_each_by_itself() {
-        let mut counts = HubCounts::default();
+        let mut counts = HubMetrics::default();
         for limit in Limit::ALL {
             counts.reach(limit);
         }

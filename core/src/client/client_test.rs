@@ -29,7 +29,7 @@ struct World {
     now: Mono,
     manners: Vec<Manner>,
     /// The connection that stands: name, server, its end of the stream.
-    up: Option<(Link, usize, Stream)>,
+    up: Option<(LinkId, usize, SecureChannel)>,
     /// Which servers were dialled, when in ms, and how long that may take.
     dialled: Vec<(usize, u64, u64)>,
     /// Calls that servers took: which server, call number.
@@ -91,14 +91,14 @@ impl World {
                 self.dialled.push((at, self.millis(), millis));
                 match self.manners[at] {
                     Manner::Refuses => {
-                        Some(Input::Closed { link, why: Why::Broken("refused".into()) })
+                        Some(Input::Closed { link, why: CloseReason::Broken("refused".into()) })
                     }
                     Manner::Lost => {
                         self.now = self.now + within;
-                        Some(Input::Closed { link, why: Why::Timeout("connecting") })
+                        Some(Input::Closed { link, why: CloseReason::Timeout("connecting") })
                     }
                     _ => {
-                        self.up = Some((link, at, Stream::licence([3; 32], None)));
+                        self.up = Some((link, at, SecureChannel::licence([3; 32], None)));
                         Some(Input::Opened { link, entropy: [5; 32] })
                     }
                 }
@@ -125,7 +125,7 @@ impl World {
                         Manner::Babbles => stream.seal(&[reply.clone(), reply], &mut wire),
                         Manner::Takes => {
                             self.up = None;
-                            return Some(Input::Closed { link, why: Why::Eof });
+                            return Some(Input::Closed { link, why: CloseReason::Eof });
                         }
                         _ => return None,
                     }
@@ -145,7 +145,7 @@ impl World {
     /// The connection that stands breaks.
     fn cut(&mut self) {
         let (link, ..) = self.up.take().expect("it stands");
-        assert_eq!(self.run(Input::Closed { link, why: Why::Eof }), None);
+        assert_eq!(self.run(Input::Closed { link, why: CloseReason::Eof }), None);
     }
 }
 
@@ -293,11 +293,11 @@ fn what_was_answered_with_238_is_made_again() {
 fn a_link_that_is_not_known_is_a_no_op() {
     let mut world = World::new(&[Manner::Says(0)]);
     assert!(world.call(&VERSION).is_ok());
-    let link = Link(77);
+    let link = LinkId(77);
     for input in [
         Input::Opened { link, entropy: [0; 32] },
         Input::Received { link, bytes: vec![1, 2, 3] },
-        Input::Closed { link, why: Why::Eof },
+        Input::Closed { link, why: CloseReason::Eof },
         Input::Tick,
     ] {
         assert_eq!(world.run(input), None);

@@ -23,8 +23,8 @@ use crate::base::limits::{
 };
 use crate::base::random::Random;
 use crate::base::time::{Deadline, Duration, Mono};
-use crate::link::channel::Stream;
-use crate::link::{Address, Frame, Link, Why};
+use crate::link::channel::SecureChannel;
+use crate::link::{Address, CloseReason, Frame, LinkId};
 use crate::wire::{CmError, Reply, Request};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -41,23 +41,23 @@ pub enum Input {
     /// A connection is established.
     Opened {
         /// The connection.
-        link: Link,
+        link: LinkId,
         /// Fresh random bytes, for this connection alone.
         entropy: [u8; 32],
     },
     /// Bytes arrived.
     Received {
         /// The connection.
-        link: Link,
+        link: LinkId,
         /// The bytes.
         bytes: Vec<u8>,
     },
     /// A connection is gone, or could not be opened.
     Closed {
         /// The connection.
-        link: Link,
+        link: LinkId,
         /// The reason.
-        why: Why,
+        why: CloseReason,
     },
 }
 
@@ -67,7 +67,7 @@ pub enum Intent {
     /// Open a connection.
     Dial {
         /// The name of the connection.
-        link: Link,
+        link: LinkId,
         /// The server.
         to: Address,
         /// The time within which the connection must be established.
@@ -76,14 +76,14 @@ pub enum Intent {
     /// Send these bytes.
     Write {
         /// The connection.
-        link: Link,
+        link: LinkId,
         /// The bytes.
         bytes: Vec<u8>,
     },
     /// Close a connection, or stop opening it.
     Close {
         /// The connection.
-        link: Link,
+        link: LinkId,
     },
     /// The call has ended; always the last intent of a step.
     Answer(Result<Reply, Unanswered>),
@@ -110,11 +110,11 @@ pub struct Client {
 #[derive(Debug)]
 enum Line {
     Down,
-    Dialling(Link),
+    Dialling(LinkId),
     /// `due`: the time by which the key agreement has to be complete; `None` if it is.
     Up {
-        link: Link,
-        stream: Box<Stream>,
+        link: LinkId,
+        stream: Box<SecureChannel>,
         due: Option<Mono>,
     },
 }
@@ -132,7 +132,7 @@ struct Call {
     /// The last reply with 238.
     pending: Option<Reply>,
     /// The end of the last attempt at each server.
-    tried: BTreeMap<usize, Why>,
+    tried: BTreeMap<usize, CloseReason>,
 }
 
 impl Client {
@@ -201,18 +201,18 @@ impl Client {
         });
     }
 
-    fn opened(&mut self, now: Mono, link: Link, entropy: [u8; 32], out: &mut Vec<Intent>) {
+    fn opened(&mut self, now: Mono, link: LinkId, entropy: [u8; 32], out: &mut Vec<Intent>) {
         if !matches!(self.line, Line::Dialling(dialled) if dialled == link) {
             return;
         }
-        let mut stream = Box::new(Stream::dial_server(entropy));
+        let mut stream = Box::new(SecureChannel::dial_server(entropy));
         let mut bytes = Vec::new();
         stream.greet(&mut bytes);
         out.push(Intent::Write { link, bytes });
         self.line = Line::Up { link, stream, due: Some(now + self.grown(CLIENT_GREETING)) };
     }
 
-    fn received(&mut self, now: Mono, link: Link, bytes: &[u8], out: &mut Vec<Intent>) {
+    fn received(&mut self, now: Mono, link: LinkId, bytes: &[u8], out: &mut Vec<Intent>) {
         let Line::Up { link: known, stream, due } = &mut self.line else { return };
         if *known != link {
             return;
@@ -234,7 +234,9 @@ impl Client {
         };
         match reply {
             Some(reply) => self.replied(now, reply, out),
-            None => self.give_up_line(now, Why::Protocol("no reply to what was asked"), out),
+            None => {
+                self.give_up_line(now, CloseReason::Protocol("no reply to what was asked"), out)
+            }
         }
     }
 
@@ -243,7 +245,7 @@ impl Client {
         let Some(mut call) = self.call.take() else { return };
         if reply.status == CmError::SERVER_START_PENDING {
             call.sent = None;
-            call.tried.insert(self.at, Why::Stepped("does not lead"));
+            call.tried.insert(self.at, CloseReason::Stepped("does not lead"));
             call.pending = Some(reply);
             self.call = Some(call);
             // With one address the servers change behind it: the connection may be to the front that
@@ -260,7 +262,7 @@ impl Client {
     }
 
     /// Closes the connection, and treats the call on it as lost.
-    fn give_up_line(&mut self, now: Mono, why: Why, out: &mut Vec<Intent>) {
+    fn give_up_line(&mut self, now: Mono, why: CloseReason, out: &mut Vec<Intent>) {
         self.close(out);
         self.failed(now, why, out);
     }
@@ -273,7 +275,7 @@ impl Client {
     }
 
     /// Handles a connection that is gone, or was not established.
-    fn failed(&mut self, now: Mono, why: Why, out: &mut Vec<Intent>) {
+    fn failed(&mut self, now: Mono, why: CloseReason, out: &mut Vec<Intent>) {
         self.line = Line::Down;
         if let Some(call) = &mut self.call {
             call.lost |= call.sent.take().is_some();
@@ -311,7 +313,7 @@ impl Client {
         match &mut self.line {
             Line::Down => {
                 self.links += 1;
-                let link = Link(self.links);
+                let link = LinkId(self.links);
                 self.line = Line::Dialling(link);
                 let to = self.servers[self.at].clone();
                 out.push(Intent::Dial { link, to, within: within.min(left) });
@@ -329,10 +331,10 @@ impl Client {
     fn timers(&mut self, now: Mono, out: &mut Vec<Intent>) {
         let due = |at: Option<Mono>| at.is_some_and(|at| at <= now);
         if due(self.greeted_by()) {
-            self.give_up_line(now, Why::Timeout("the key agreement"), out);
+            self.give_up_line(now, CloseReason::Timeout("the key agreement"), out);
         }
         if due(self.reply_by()) {
-            self.give_up_line(now, Why::Timeout("a reply"), out);
+            self.give_up_line(now, CloseReason::Timeout("a reply"), out);
         }
         if due(self.until()) {
             self.out_of_time(now, out);
@@ -349,7 +351,7 @@ impl Client {
         };
         // A later reply on that connection would be taken for the answer to another call.
         if let Some(what) = awaited {
-            self.give_up_line(now, Why::Timeout(what), out);
+            self.give_up_line(now, CloseReason::Timeout(what), out);
         }
         let Some(Call { name, effect, lost, pending, tried, .. }) = self.call.take() else {
             return;
@@ -358,7 +360,7 @@ impl Client {
         out.push(Intent::Answer(match (pending, doubt) {
             (Some(reply), None) => Ok(reply),
             (_, doubt) => {
-                let server = |(at, why): (usize, Why)| (self.servers[at].clone(), why);
+                let server = |(at, why): (usize, CloseReason)| (self.servers[at].clone(), why);
                 Err(Unanswered {
                     call: name,
                     doubt,
@@ -368,7 +370,7 @@ impl Client {
         }));
     }
 
-    fn link(&self) -> Option<Link> {
+    fn link(&self) -> Option<LinkId> {
         match &self.line {
             Line::Down => None,
             Line::Dialling(link) | Line::Up { link, .. } => Some(*link),

@@ -1,7 +1,7 @@
 //! The reasons why a call got no answer, as messages.
 
 use super::Effect;
-use crate::link::{Address, Why};
+use crate::link::{Address, CloseReason};
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -14,7 +14,7 @@ pub struct Unanswered {
     pub doubt: Option<Effect>,
     /// The servers that were tried, with the end of the last attempt. In doubt, the one server that may
     /// have done it.
-    pub tried: Vec<(Address, Why)>,
+    pub tried: Vec<(Address, CloseReason)>,
 }
 
 impl fmt::Display for Unanswered {
@@ -61,8 +61,8 @@ mod tests {
     fn it_says_what_happened_where_and_what_to_do() {
         let at = |host: &str| Address { host: host.into(), port: 22350 };
         let tried = vec![
-            (at("a"), Why::Broken("Connection refused".into())),
-            (at("b"), Why::Timeout("connecting")),
+            (at("a"), CloseReason::Broken("Connection refused".into())),
+            (at("b"), CloseReason::Timeout("connecting")),
         ];
         let none = Unanswered { call: "CmGetVersion", doubt: None, tried };
         let text = "no licence server answers CmGetVersion: a:22350: Connection refused; \
@@ -74,7 +74,7 @@ mod tests {
             (Effect::Units, "See how many are left"),
             (Effect::Unknown, "may or may not have been done"),
         ] {
-            let tried = vec![(at("a"), Why::Eof)];
+            let tried = vec![(at("a"), CloseReason::Eof)];
             let text = Unanswered { call: "CmX", doubt: Some(effect), tried }.to_string();
             assert!(
                 text.starts_with("the answer to CmX was lost with the connection to a:22350: ")

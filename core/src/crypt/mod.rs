@@ -2,7 +2,7 @@
 //!
 //! What lives here: pure functions of a container's secret and a call, so the three backends have
 //! the same result. What never lives here: whether a call is allowed, which the
-//! [`desk`](crate::service) decides.
+//! [`service`](crate::service) decides.
 
 pub(crate) mod cipher;
 #[cfg(test)]

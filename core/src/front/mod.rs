@@ -4,7 +4,7 @@
 //! leads, `replication` brings the log to the backends, `calls` answers clients, `twin` speaks with the
 //! other front, `usage` records what was used, `operator` shows all this and takes commands, and
 //! `unfenced` stands in for backends that are stock servers.
-//! What never lives here: what a call means (that is [`desk`](crate::service)) and how a seat is
+//! What never lives here: what a call means (that is [`service`](crate::service)) and how a seat is
 //! counted (that is [`log`](crate::log)).
 
 mod calls;
@@ -22,15 +22,15 @@ mod twin;
 mod unfenced;
 mod usage;
 
-use crate::admin::Entrance;
+use crate::admin::AdminAccess;
 use crate::base::random::Random;
 use crate::base::time::{Deadline, Mono, Now};
 use crate::history::History;
 use crate::io::{HistoryRequest, Input, Intent};
-use crate::link::{Door, Frame, Link, Why};
+use crate::link::{CloseReason, Frame, LinkId, Listener};
 use crate::log::{Epoch, GroupId, Slot};
 use crate::wire::group::{Order, Report, decode};
-use crate::wire::twin::{Placed, Version};
+use crate::wire::twin::{RemoteHandle, Version};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -63,9 +63,9 @@ use usage::Usage;
 struct LinkNumbers(u64);
 
 impl LinkNumbers {
-    fn next(&mut self) -> Link {
+    fn next(&mut self) -> LinkId {
         self.0 += 1;
-        Link(2 * self.0 + 1)
+        LinkId(2 * self.0 + 1)
     }
 }
 
@@ -124,7 +124,7 @@ pub struct Front {
     /// What stands in for the backends in unfenced mode; `None` otherwise, and during its step.
     unfenced: Option<Box<Unfenced>>,
     /// What the twin has just told of handles at stock servers, and whether that is all of them.
-    placed: Option<(bool, Vec<Placed>)>,
+    placed: Option<(bool, Vec<RemoteHandle>)>,
     usage: Usage,
     random: Random,
 }
@@ -186,7 +186,7 @@ impl Front {
 
     /// With what is known of who can come in at its admin pages before anybody can ask for them.
     #[must_use]
-    pub fn with_entrance(mut self, entrance: Entrance) -> Self {
+    pub fn with_entrance(mut self, entrance: AdminAccess) -> Self {
         self.operator.set_entrance(entrance);
         self
     }
@@ -212,16 +212,16 @@ impl Front {
         match input {
             Input::Tick => {}
             Input::Counted(counts) => self.operator.counted(counts),
-            Input::Accepted { link, door: Door::Licence, .. } if self.failover.turns_away() => {
+            Input::Accepted { link, door: Listener::Licence, .. } if self.failover.turns_away() => {
                 out.push(Intent::Close { link, why: failover::LEAVES });
             }
-            Input::Accepted { link, door: Door::Licence, from } => {
+            Input::Accepted { link, door: Listener::Licence, from } => {
                 self.calls.desk_mut().accepted(now, link, from);
             }
-            Input::Accepted { link, door: door @ (Door::Admin | Door::Machine), from } => {
+            Input::Accepted { link, door: door @ (Listener::Admin | Listener::Machine), from } => {
                 self.operator.accepted(link, door, from.ip());
             }
-            Input::Accepted { link, door: Door::Twin, from } => {
+            Input::Accepted { link, door: Listener::Twin, from } => {
                 self.twin_accepted(link, from, out);
             }
             Input::Frame { link, frame } => self.frame(now, link, frame, out),
@@ -280,10 +280,10 @@ impl Front {
             if self.calls.has_parked() && self.begins(now.mono) {
                 self.serve_parked(now, out);
             }
-            let due = self.calls.desk().due().is_some_and(|due| due <= now.mono);
+            let due = self.calls.service().due().is_some_and(|due| due <= now.mono);
             if due && self.hears_clients() {
-                let desk = self.calls.desk_mut();
-                for entry in desk.ended(now.mono, self.log.speculative_state()) {
+                let service = self.calls.desk_mut();
+                for entry in service.ended(now.mono, self.log.speculative_state()) {
                     self.log.propose(entry);
                 }
             }
@@ -299,7 +299,7 @@ impl Front {
         self.failover_close(now.mono, out);
     }
 
-    fn frame(&mut self, now: Now, link: Link, frame: Frame, out: &mut Vec<Intent>) {
+    fn frame(&mut self, now: Now, link: LinkId, frame: Frame, out: &mut Vec<Intent>) {
         match frame {
             Frame::Call(bytes) => self.call(now, link, bytes, out),
             Frame::Http(request) => self.http(now, link, &request, None, out),
@@ -320,7 +320,7 @@ impl Front {
             Frame::Batch(batch) => {
                 let Some(index) = self.backend_of(link) else { return };
                 let Ok(messages) = decode::<Report>(&batch) else {
-                    let why = Why::Protocol("a backend sent no run of messages");
+                    let why = CloseReason::Protocol("a backend sent no run of messages");
                     return self.drop_backend(now.mono, link, index, why, out);
                 };
                 for message in messages {
@@ -330,7 +330,14 @@ impl Front {
         }
     }
 
-    fn closed(&mut self, now: Mono, link: Link, why: &Why, unsent: bool, out: &mut Vec<Intent>) {
+    fn closed(
+        &mut self,
+        now: Mono,
+        link: LinkId,
+        why: &CloseReason,
+        unsent: bool,
+        out: &mut Vec<Intent>,
+    ) {
         if let Some(index) = self.backend_of(link) {
             return self.lost_backend(now, index, why, out);
         }

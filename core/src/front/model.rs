@@ -10,7 +10,7 @@ use crate::base::time::{Mono, Now};
 use crate::front::leadership::fence::Confirmation;
 use crate::front::replication::backend_link::{LinkState, OrderPurpose, PendingOrder};
 use crate::front::replication::exclusion::Exclusion;
-use crate::link::Link;
+use crate::link::LinkId;
 use crate::log::{Acked, DiskId, Entry, Epoch, Handle, Slot, State};
 use crate::wire::group::{Facts, Standing};
 use alloc::format;
@@ -226,7 +226,7 @@ impl Front {
 
     /// The link to a backend, if there is one.
     #[must_use]
-    pub fn link_to(&self, index: usize) -> Option<Link> {
+    pub fn link_to(&self, index: usize) -> Option<LinkId> {
         self.backends[index].link()
     }
 

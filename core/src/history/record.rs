@@ -5,7 +5,7 @@ use super::{Malformed, Mark};
 use crate::base::limits::HISTORY_LINE;
 use crate::base::time::Wall;
 use crate::licence::rfc3339;
-use crate::log::{Client, ContainerId, Grant, Handle, Held, LicenceKey, Mode};
+use crate::log::{Client, ContainerId, Grant, Handle, HandleScope, LicenceKey, Mode};
 use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -181,7 +181,7 @@ impl Record {
         };
         Some(Grant {
             handle: Handle(self.handle),
-            held: Held::Licence(LicenceKey { container, firm_code, product_code, tmr_id }),
+            held: HandleScope::Licence(LicenceKey { container, firm_code, product_code, tmr_id }),
             fingerprint: 0,
             // The grant was valid, independent of the licence's present quantity.
             quantity: u32::MAX,

@@ -1,11 +1,11 @@
 //! What a runtime tells a node.
 
-use crate::admin::{Entrance, Misplaced, Place, Rights};
-use crate::base::metrics::HubCounts;
+use crate::admin::{AdminAccess, Misplaced, Place, Rights};
+use crate::base::metrics::HubMetrics;
 use crate::config::InForce;
 use crate::history::Mark;
 use crate::licence::Container;
-use crate::link::{Door, Frame, Link, Why};
+use crate::link::{CloseReason, Frame, LinkId, Listener};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -19,33 +19,33 @@ pub enum Input {
     /// A connection came in.
     Accepted {
         /// Its new name.
-        link: Link,
+        link: LinkId,
         /// The listener.
-        door: Door,
+        door: Listener,
         /// The peer's address; never an IPv4 address in IPv6 form.
         from: SocketAddr,
     },
     /// A frame arrived.
     Frame {
         /// On which link.
-        link: Link,
+        link: LinkId,
         /// What.
         frame: Frame,
     },
     /// Requests of clients that arrived together, each of another link (protocol facts 3.1): what
     /// they lead to is sent on for all of them at once.
-    Calls(Vec<(Link, Vec<u8>)>),
+    Calls(Vec<(LinkId, Vec<u8>)>),
     /// A link is gone, or could not be dialled.
     Closed {
         /// Which.
-        link: Link,
+        link: LinkId,
         /// Why.
-        why: Why,
+        why: CloseReason,
         /// Something that was to be sent on it was not handed to the network.
         unsent: bool,
     },
     /// What the hub has counted, before any page that may show it.
-    Counted(HubCounts),
+    Counted(HubMetrics),
     /// What the machine reports.
     Host(HostEvent),
 }
@@ -59,7 +59,7 @@ pub enum HostEvent {
     Stopping,
     /// Who can come in at its admin pages now, and which files of its machine are in trouble. At a
     /// backend nobody comes in.
-    AdminAccess(Box<Entrance>),
+    AdminAccess(Box<AdminAccess>),
     /// What is found where something of this server's own belongs; `None`: that. When it changes.
     Misplaced {
         /// What is looked after.
@@ -105,7 +105,7 @@ pub enum FrontEvent {
     /// checked.
     PasswordVerified {
         /// The link it came in by.
-        link: Link,
+        link: LinkId,
         /// What it gives; `None`: it is wrong.
         granted: Option<Rights>,
     },
@@ -114,12 +114,12 @@ pub enum FrontEvent {
     Configured(Box<InForce>),
     /// What became of the one outstanding
     /// [`HostRequest::StoreConfig`](super::HostRequest::StoreConfig).
-    ConfigStored(Stored),
+    ConfigStored(ConfigStoreResult),
 }
 
 /// What became of a configuration that was to be stored: it is in force, apart from what is named,
 /// which needs a restart; or nothing has changed, and why.
-pub type Stored = Result<Vec<String>, String>;
+pub type ConfigStoreResult = Result<Vec<String>, String>;
 
 impl From<HostEvent> for Input {
     fn from(event: HostEvent) -> Self {

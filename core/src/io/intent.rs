@@ -2,7 +2,7 @@
 
 use crate::admin::Password;
 use crate::history::Mark;
-use crate::link::{Address, Callee, Link, Why};
+use crate::link::{Address, CloseReason, LinkId, PeerKind};
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -12,25 +12,25 @@ pub enum Intent {
     /// Open a connection.
     Dial {
         /// The name of the link to be.
-        link: Link,
+        link: LinkId,
         /// Where to.
         to: Address,
         /// Whom it expects there.
-        callee: Callee,
+        callee: PeerKind,
     },
     /// Send one plaintext frame.
     Send {
         /// On which link.
-        link: Link,
+        link: LinkId,
         /// A reply, an HTTP response, or one message between servers.
         frame: Vec<u8>,
     },
     /// Send what is queued, then close. The node has forgotten the link already.
     Close {
         /// Which.
-        link: Link,
+        link: LinkId,
         /// Why, for the log.
-        why: Why,
+        why: CloseReason,
     },
     /// Have something done by the machine.
     Host(HostRequest),
@@ -112,7 +112,7 @@ pub enum AdminFilesRequest {
     /// [`FrontEvent::PasswordVerified`](super::FrontEvent::PasswordVerified).
     Verify {
         /// The link it came in by.
-        link: Link,
+        link: LinkId,
         /// What was typed.
         password: Password,
     },

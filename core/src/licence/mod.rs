@@ -1,6 +1,6 @@
 //! Signed licences: the contents of a container, its file, and the issuing of files.
 //!
-//! What never lives here: who may use a licence now (that is [`desk`](crate::service)) and how three
+//! What never lives here: who may use a licence now (that is [`service`](crate::service)) and how three
 //! parts become one (that is [`front`](crate::front)).
 
 mod difference;

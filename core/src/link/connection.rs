@@ -12,8 +12,8 @@
 //! taken, and what is to be done before the connection closes. What never lives here: a socket,
 //! time, and TLS, whose library is not for this crate: it stands between as a [`Layer`].
 
-use super::channel::Stream;
-use super::{Frame, Why};
+use super::channel::SecureChannel;
+use super::{CloseReason, Frame};
 use crate::base::limits::CALLS_AHEAD;
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
@@ -26,7 +26,7 @@ pub struct Outbox {
     /// Seal and write these, in order.
     pub frames: Vec<Vec<u8>>,
     /// Then close the connection.
-    pub close: Option<Why>,
+    pub close: Option<CloseReason>,
     /// A request waits until these have left the machine, or the rest of one: say so by
     /// [`Hub::left`](crate::node::hub::Hub::left).
     pub waits: bool,
@@ -39,7 +39,11 @@ pub trait Layer: fmt::Debug + Send {
     ///
     /// # Errors
     /// The peer broke it.
-    fn open<'a>(&mut self, bytes: &'a [u8], wire: &mut Vec<u8>) -> Result<Cow<'a, [u8]>, Why>;
+    fn open<'a>(
+        &mut self,
+        bytes: &'a [u8],
+        wire: &mut Vec<u8>,
+    ) -> Result<Cow<'a, [u8]>, CloseReason>;
 
     /// Covers bytes that go out; `last`: nothing follows them.
     fn seal(&mut self, plain: &[u8], last: bool, wire: &mut Vec<u8>);
@@ -62,7 +66,7 @@ pub enum Flow {
 /// One connection.
 #[derive(Debug)]
 pub struct Connection {
-    stream: Stream,
+    stream: SecureChannel,
     layer: Option<Box<dyn Layer>>,
     /// Sealed bytes that the network has not taken yet.
     wire: Vec<u8>,
@@ -71,7 +75,7 @@ pub struct Connection {
     /// They are calls.
     client: bool,
     /// It ends when `wire` is written.
-    close: Option<Why>,
+    close: Option<CloseReason>,
     /// A request waits at the hub until `wire` is written.
     waits: bool,
     /// The peer was waited for when that was last looked at.
@@ -86,7 +90,7 @@ impl Connection {
     /// Begins; what a dialled link has to say first is to be sent at once. `layer`: between the
     /// stream and the network.
     #[must_use]
-    pub fn new(mut stream: Stream, layer: Option<Box<dyn Layer>>) -> Self {
+    pub fn new(mut stream: SecureChannel, layer: Option<Box<dyn Layer>>) -> Self {
         let mut wire = Vec::new();
         stream.greet(&mut wire);
         Self {
@@ -108,7 +112,7 @@ impl Connection {
     ///
     /// # Errors
     /// The peer broke the protocol. Frames that were whole before are to be delivered all the same.
-    pub fn received(&mut self, bytes: &[u8], frames: &mut Vec<Frame>) -> Result<(), Why> {
+    pub fn received(&mut self, bytes: &[u8], frames: &mut Vec<Frame>) -> Result<(), CloseReason> {
         if self.over {
             return Ok(());
         }
@@ -183,7 +187,7 @@ impl Connection {
 
     /// Returns why it is to be closed now: all is written, and the hub is done with it.
     #[must_use]
-    pub fn closes(&self) -> Option<&Why> {
+    pub fn closes(&self) -> Option<&CloseReason> {
         self.close.as_ref().filter(|_| self.wire.is_empty())
     }
 

@@ -4,7 +4,7 @@ use super::*;
 use alloc::vec;
 
 fn connection() -> Connection {
-    Connection::new(Stream::admin(), None)
+    Connection::new(SecureChannel::admin(), None)
 }
 
 fn frames(frames: &[&[u8]]) -> Outbox {
@@ -37,7 +37,7 @@ fn what_there_is_no_room_for_goes_before_what_comes_later() {
 #[test]
 fn it_closes_when_all_is_written() {
     let mut connection = connection();
-    let close = Some(Why::Stepped("done"));
+    let close = Some(CloseReason::Stepped("done"));
     connection.send(Outbox { close: close.clone(), ..frames(&[b"the last"]) });
     assert_eq!(connection.closes(), None);
     assert!(!connection.wants_read() && !connection.wants_frames());
@@ -84,7 +84,11 @@ fn a_layer_sees_all_bytes_and_the_last_ones_by_name() {
     #[derive(Debug)]
     struct Doubles;
     impl Layer for Doubles {
-        fn open<'a>(&mut self, bytes: &'a [u8], wire: &mut Vec<u8>) -> Result<Cow<'a, [u8]>, Why> {
+        fn open<'a>(
+            &mut self,
+            bytes: &'a [u8],
+            wire: &mut Vec<u8>,
+        ) -> Result<Cow<'a, [u8]>, CloseReason> {
             wire.push(b'!');
             Ok(Cow::Owned(bytes.iter().copied().step_by(2).collect()))
         }
@@ -96,12 +100,12 @@ fn a_layer_sees_all_bytes_and_the_last_ones_by_name() {
             false
         }
     }
-    let mut connection = Connection::new(Stream::admin(), Some(Box::new(Doubles)));
+    let mut connection = Connection::new(SecureChannel::admin(), Some(Box::new(Doubles)));
     assert!(connection.is_layered() && !connection.greeted());
     let asked: Vec<u8> = b"GET / HTTP/1.1\r\n\r\n".iter().flat_map(|byte| [*byte; 2]).collect();
     let mut came = vec![];
     connection.received(&asked, &mut came).unwrap();
     assert_eq!((came.len(), connection.unsent()), (1, &b"!"[..]));
-    connection.send(Outbox { close: Some(Why::Eof), ..frames(&[b"ab"]) });
+    connection.send(Outbox { close: Some(CloseReason::Eof), ..frames(&[b"ab"]) });
     assert_eq!(connection.unsent(), b"!aabb.");
 }

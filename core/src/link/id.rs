@@ -8,9 +8,9 @@ use core::fmt;
 
 /// One connection, accepted or dialled. Never used again once it is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Link(pub u64);
+pub struct LinkId(pub u64);
 
-impl Link {
+impl LinkId {
     /// Above any number that a connection ever has.
     const PASSED: u64 = 1 << 63;
 
@@ -32,7 +32,7 @@ pub struct ListenerId(pub u64);
 
 /// Which listener a connection came in by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Door {
+pub enum Listener {
     /// The licence port: clients, and fronts that prove themselves with the group key.
     Licence,
     /// The admin port: HTTP.
@@ -64,7 +64,7 @@ impl fmt::Display for Address {
 
 /// Who is at the other end of a connection that a node dials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Callee {
+pub enum PeerKind {
     /// A backend of ours: the link proves the group key and carries batches.
     Backend,
     /// A stock licence server: the link carries one client call after the other.
@@ -76,7 +76,7 @@ pub enum Callee {
     },
 }
 
-impl Callee {
+impl PeerKind {
     /// How long the connection may take to stand.
     #[must_use]
     pub fn within(self) -> Duration {
@@ -95,11 +95,11 @@ impl Callee {
 }
 
 /// It has room for bytes of ours no more.
-pub const NOT_READING: Why = Why::Timeout("the peer does not read");
+pub const NOT_READING: CloseReason = CloseReason::Timeout("the peer does not read");
 
 /// Why a link is gone, or is to go.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Why {
+pub enum CloseReason {
     /// The peer closed it in good order.
     Eof,
     /// The network or the peer broke it, or it could not be opened; the system's words.
@@ -114,7 +114,7 @@ pub enum Why {
     Stepped(&'static str),
 }
 
-impl fmt::Display for Why {
+impl fmt::Display for CloseReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Eof => f.write_str("closed by the peer"),
@@ -127,7 +127,7 @@ impl fmt::Display for Why {
     }
 }
 
-/// A unit that a link's [`Stream`](crate::link::channel::Stream) made out of bytes: already
+/// A unit that a link's [`Stream`](crate::link::channel::SecureChannel) made out of bytes: already
 /// decrypted, checked and delimited, not yet understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Frame {

@@ -1,4 +1,4 @@
-//! One connection: its name ([`Link`]), its secured stream ([`channel`]), and all that it owes
+//! One connection: its name ([`LinkId`]), its secured stream ([`channel`]), and all that it owes
 //! ([`Connection`]).
 //!
 //! What never lives here: what a frame means (that is [`wire`](crate::wire) and the roles), and a
@@ -9,4 +9,4 @@ mod connection;
 mod id;
 
 pub use connection::{Connection, Flow, Layer, Outbox};
-pub use id::{Address, Callee, Door, Frame, Link, ListenerId, NOT_READING, Why};
+pub use id::{Address, CloseReason, Frame, LinkId, Listener, ListenerId, NOT_READING, PeerKind};

@@ -44,7 +44,7 @@ impl fmt::Display for LicenceKey {
 
 /// The object that a handle stands for (the handle kinds of protocol facts 5.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Held {
+pub enum HandleScope {
     /// The service itself, without a container.
     Subsystem,
     /// A container, by its serial as clients see it.
@@ -55,7 +55,7 @@ pub enum Held {
     Licence(LicenceKey),
 }
 
-impl Held {
+impl HandleScope {
     /// Returns the licence that is in use; a firm item is no use of its products.
     #[must_use]
     pub fn licence(&self) -> Option<&LicenceKey> {
@@ -83,7 +83,7 @@ impl Held {
     }
 }
 
-impl fmt::Display for Held {
+impl fmt::Display for HandleScope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Subsystem => f.write_str("the service"),
@@ -161,7 +161,7 @@ pub struct Grant {
     /// The handle.
     pub handle: Handle,
     /// The object that it stands for.
-    pub held: Held,
+    pub held: HandleScope,
     /// Fingerprint of the licence's properties on which two parts agreed. A backend reports with
     /// its acknowledgement whether its own part has the same. 0 if no licence is held.
     pub fingerprint: u64,

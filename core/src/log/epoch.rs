@@ -70,7 +70,7 @@ impl fmt::Display for DiskId {
 
 /// What an acceptor holds in one slot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stored {
+pub struct AcceptedEntry {
     /// The epoch under which it was accepted.
     pub epoch: Epoch,
     /// The entry.

@@ -1,8 +1,8 @@
 //! The state machine of the log: who holds what. Seats are counted here and nowhere else.
 
 use super::{
-    Client, ContainerId, DiskId, Entry, Epoch, Grant, GroupId, Handle, Held, LicenceKey, Mode,
-    Setting,
+    Client, ContainerId, DiskId, Entry, Epoch, Grant, GroupId, Handle, HandleScope, LicenceKey,
+    Mode, Setting,
 };
 use crate::base::network::network;
 use crate::base::time::Wall;
@@ -348,7 +348,7 @@ impl State {
         self.seatless.clear();
         self.seatless_all = 0;
         for mut seat in core::mem::take(&mut self.seats).into_values() {
-            if let Held::Licence(key) | Held::FirmItem(key) = &mut seat.held {
+            if let HandleScope::Licence(key) | HandleScope::FirmItem(key) = &mut seat.held {
                 *key = moved(*key);
             }
             self.seat_in(seat);

@@ -1,8 +1,8 @@
 //! Seats are counted right in every mode, whatever the numbers.
 
 use super::{
-    Client, ContainerId, DiskId, Entry, Epoch, Grant, GroupId, Handle, Held, LicenceKey, Mode,
-    Outcome, Refusal, Setting, State,
+    Client, ContainerId, DiskId, Entry, Epoch, Grant, GroupId, Handle, HandleScope, LicenceKey,
+    Mode, Outcome, Refusal, Setting, State,
 };
 use crate::base::time::Wall;
 use alloc::format;
@@ -22,7 +22,7 @@ const LICENCE: LicenceKey = LicenceKey {
 fn grant(handle: u32, mode: Mode, take: u32, station: u8) -> Grant {
     Grant {
         handle: Handle(handle),
-        held: Held::Licence(LICENCE),
+        held: HandleScope::Licence(LICENCE),
         fingerprint: 11,
         quantity: 5,
         take,
@@ -174,12 +174,12 @@ fn a_void_grant_leaves_no_trace() {
     assert_eq!(apply(&mut state, &grant(7, Mode::UserLimit, 1, 1)), FULL);
     assert_eq!(apply(&mut state, &grant(100, Mode::NoUserLimit, 1, 1)), TAKEN);
     let mut other = grant(100, Mode::UserLimit, 1, 1);
-    other.held = Held::Licence(LicenceKey { product_code: 9, ..LICENCE });
+    other.held = HandleScope::Licence(LicenceKey { product_code: 9, ..LICENCE });
     assert_eq!(apply(&mut state, &other), TAKEN);
     assert_eq!(state, before);
     let mut none = grant(8, Mode::UserLimit, 1, 1);
     let empty = LicenceKey { product_code: 10, ..LICENCE };
-    (none.held, none.quantity) = (Held::Licence(empty), 0);
+    (none.held, none.quantity) = (HandleScope::Licence(empty), 0);
     assert_eq!(apply(&mut state, &none), FULL);
     assert_eq!(state, before);
     assert_eq!(state.usage(&empty), None);
@@ -389,8 +389,9 @@ fn a_usage_period_begins_with_the_first_grant_that_holds() {
 #[test]
 fn what_takes_no_licence_is_held_all_the_same() {
     let mut state = State::default();
-    let firm_item = Held::FirmItem(LICENCE);
-    for (number, held) in (1..).zip([Held::Subsystem, Held::Container(7), firm_item]) {
+    let firm_item = HandleScope::FirmItem(LICENCE);
+    for (number, held) in (1..).zip([HandleScope::Subsystem, HandleScope::Container(7), firm_item])
+    {
         let none = Grant { held, quantity: 0, ..grant(number, Mode::NoUserLimit, 1, 1) };
         assert_eq!(apply(&mut state, &none), Outcome::Granted);
         assert_eq!(apply(&mut state, &none), TAKEN);
@@ -438,7 +439,7 @@ fn a_list_takes_the_place_of_one_that_it_shares_two_serials_with() {
         state.apply(&entry);
     }
     for (handle, licence) in [(1, under(before)), (2, under(before)), (3, LICENCE)] {
-        let held = Held::Licence(licence);
+        let held = HandleScope::Licence(licence);
         let grant = Grant { held, starts_usage: true, ..grant(handle, Mode::UserLimit, 2, 1) };
         assert_eq!(apply(&mut state, &grant), Outcome::Granted);
         state.apply(&Entry::Units { licence, take: 3, issued: 10 });

@@ -6,7 +6,7 @@ use crate::backend::Backend;
 use crate::base::time::{Deadline, Now};
 use crate::front::Front;
 use crate::io::{Input, Intent};
-use crate::link::Link;
+use crate::link::LinkId;
 use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
@@ -33,7 +33,7 @@ impl Node {
 
     /// The client links by which handles were taken or used that may be held still.
     #[must_use]
-    pub fn holding(&self) -> BTreeSet<Link> {
+    pub fn holding(&self) -> BTreeSet<LinkId> {
         match self {
             Self::Front(front) => front.holding(),
             Self::Backend(backend) => backend.holding(),

@@ -1,14 +1,14 @@
 //! What an access request wants, whichever of the two calls it came by, and what it is given.
 
-use super::{Decision, Desk, Ground, Move, Offer, Shown};
+use super::{CallAction, CallContext, ContainerInfo, Decision, LicenceService, Offer};
 use crate::base::limits::{
     CLEANUP_MAX, CLEANUP_MIN, CREDENTIAL_TEXT, HANDLES_MAX, SEATLESS_MAX, SEATLESS_PER_ADDRESS,
 };
 use crate::base::time::{Duration, Wall};
 use crate::config::Policy;
-use crate::link::Link;
+use crate::link::LinkId;
 use crate::log::{
-    Client, ContainerId, Entry, Grant, Handle, Held, LicenceKey, Mode, Refusal, State,
+    Client, ContainerId, Entry, Grant, Handle, HandleScope, LicenceKey, Mode, Refusal, State,
 };
 use crate::wire::constants::access;
 use crate::wire::structs::{CmAccess, CmAccess2, Text};
@@ -18,7 +18,7 @@ use core::net::IpAddr;
 
 /// An access, as the desk decides on it.
 #[derive(Clone, Debug)]
-pub(super) struct Want {
+pub(super) struct AccessRequest {
     pub(super) firm_code: u32,
     pub(super) product_code: u32,
     pub(super) feature: u32,
@@ -42,7 +42,7 @@ pub(super) struct Want {
     pub(super) client: Client,
 }
 
-impl Want {
+impl AccessRequest {
     fn new(ctrl: u32, client: Client) -> Self {
         let mode = match ctrl & access::STRUCTMASK {
             access::USERLIMIT => Some(Mode::UserLimit),
@@ -147,15 +147,15 @@ impl Want {
     }
 }
 
-impl Desk {
+impl LicenceService {
     /// What an access to a licence asks for, as a grant without a number; `None`: it is no such
     /// call.
     #[must_use]
-    pub fn asked(&self, link: Link, request: &Request) -> Option<Grant> {
+    pub fn asked(&self, link: LinkId, request: &Request) -> Option<Grant> {
         let from = self.whereabouts(link)?.ip();
         let want = match request {
-            Request::Access { access, .. } => Want::of_access(access, from),
-            Request::Access2 { access, .. } => Want::of_access2(access, from),
+            Request::Access { access, .. } => AccessRequest::of_access(access, from),
+            Request::Access2 { access, .. } => AccessRequest::of_access2(access, from),
             _ => return None,
         };
         if want.subsystem || want.firm_code == 0 {
@@ -164,11 +164,15 @@ impl Desk {
         let (firm_code, product_code) = (want.firm_code, want.product_code);
         let container = ContainerId::CmAct(want.cm_act_id);
         let key = LicenceKey { container, firm_code, product_code, tmr_id: 0 };
-        let grant = self.grant(&want, Held::Licence(key), Wall::default());
+        let grant = self.grant(&want, HandleScope::Licence(key), Wall::default());
         Some(Grant { take: want.take, mode: want.mode.unwrap_or(grant.mode), ..grant })
     }
 
-    pub(super) fn access(&mut self, want: &Want, ground: &Ground<'_>) -> Result<Decision, CmError> {
+    pub(super) fn access(
+        &mut self,
+        want: &AccessRequest,
+        ground: &CallContext<'_>,
+    ) -> Result<Decision, CmError> {
         if ground.state.seat_count() >= HANDLES_MAX {
             return Err(CmError::NO_MORE_HANDLES);
         }
@@ -177,9 +181,10 @@ impl Desk {
         }
         want.admitted(&self.policy)?;
         if want.subsystem {
-            return self.give(self.grant(want, Held::Subsystem, ground.now.wall), ground.state);
+            return self
+                .give(self.grant(want, HandleScope::Subsystem, ground.now.wall), ground.state);
         }
-        let wanted = |shown: &Shown| {
+        let wanted = |shown: &ContainerInfo| {
             (want.mask == 0 || want.mask == shown.mask)
                 && (want.serial == 0 || want.serial == shown.serial)
                 && (want.cm_act_id == 0 || want.cm_act_id == shown.cm_act_id)
@@ -189,7 +194,7 @@ impl Desk {
             return Err(CmError::BOX_NOT_FOUND);
         };
         if want.firm_code == 0 {
-            let held = Held::Container(container.serial);
+            let held = HandleScope::Container(container.serial);
             return self.give(self.grant(want, held, ground.now.wall), ground.state);
         }
         let mode = want.mode.ok_or(CmError::WRONG_ACCESS_MODE)?;
@@ -207,7 +212,7 @@ impl Desk {
                 continue;
             }
             let grant = if want.firm_item {
-                self.grant(want, Held::FirmItem(offer.key), ground.now.wall)
+                self.grant(want, HandleScope::FirmItem(offer.key), ground.now.wall)
             } else {
                 self.licence(want, mode, offer, ground)
             };
@@ -221,7 +226,7 @@ impl Desk {
     }
 
     /// A handle that takes nothing.
-    fn grant(&self, want: &Want, held: Held, since: Wall) -> Grant {
+    fn grant(&self, want: &AccessRequest, held: HandleScope, since: Wall) -> Grant {
         Grant {
             handle: Handle(0),
             held,
@@ -238,11 +243,17 @@ impl Desk {
     }
 
     /// A handle for the use of a licence.
-    fn licence(&self, want: &Want, mode: Mode, offer: &Offer, ground: &Ground<'_>) -> Grant {
+    fn licence(
+        &self,
+        want: &AccessRequest,
+        mode: Mode,
+        offer: &Offer,
+        ground: &CallContext<'_>,
+    ) -> Grant {
         let (product, since) = (&offer.product, ground.now.wall);
         // What takes no seat leaves none to linger.
         let lingers = mode != Mode::NoUserLimit && !want.no_linger;
-        let mut grant = self.grant(want, Held::Licence(offer.key), since);
+        let mut grant = self.grant(want, HandleScope::Licence(offer.key), since);
         // Entries count a station by its address too, as they always did; a host has one there.
         if let Some(address) = ground.state.station_address(&offer.key, &grant.client) {
             grant.client.address = address;
@@ -271,7 +282,7 @@ impl Desk {
             }
         }
         grant.handle = self.numbers.next().ok_or(CmError::NO_MORE_HANDLES)?;
-        Ok(Decision::Move(Move::Commit(Entry::Grant(grant))))
+        Ok(Decision::CallAction(CallAction::Commit(Entry::Grant(grant))))
     }
 }
 
@@ -321,7 +332,7 @@ mod tests {
         let ask = |ctrl: u32, product_code: u32, used_runtime_version: u32, host: u8| {
             let base = CmAccess2 { ctrl, firm_code: 10, product_code, ..CmAccess2::default() };
             let access = CmAccess2 { used_runtime_version, ..base };
-            Want::of_access2(&access, IpAddr::from([192, 0, host, 1])).admitted(&policy)
+            AccessRequest::of_access2(&access, IpAddr::from([192, 0, host, 1])).admitted(&policy)
         };
         let (new, denied) = (0x0600_0000, Err(CmError::ACCESS_DENIED));
         assert_eq!(ask(0, 201, new, 2), denied);

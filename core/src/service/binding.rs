@@ -12,12 +12,12 @@
 
 use super::rate_limits::Vain;
 use super::strangers::{Due, Verdict};
-use super::{Decision, Desk, Ground, Move, Session};
+use super::{CallAction, CallContext, Decision, LicenceService, Session};
 use crate::admin::status::StrangerStatus;
 use crate::base::network::network;
 use crate::base::time::Mono;
 use crate::config::{Binding, Policy};
-use crate::link::Link;
+use crate::link::LinkId;
 use crate::log::{Entry, Grant, Handle, State};
 use crate::wire::{CmError, Request};
 use alloc::vec::Vec;
@@ -45,10 +45,15 @@ enum Standing {
     Strange,
 }
 
-impl Desk {
+impl LicenceService {
     /// Looks at the handle that a call names. One that is not known to be its sender's may have to
     /// wait before it is looked at.
-    pub(super) fn gate(&mut self, link: Link, request: &Request, ground: &Ground<'_>) -> Gate {
+    pub(super) fn gate(
+        &mut self,
+        link: LinkId,
+        request: &Request,
+        ground: &CallContext<'_>,
+    ) -> Gate {
         if request.is_access() {
             return self.pace(link, request, ground.now.mono);
         }
@@ -94,11 +99,11 @@ impl Desk {
     }
 
     /// A call names a handle that is its sender's own: its holder is there.
-    pub(super) fn is_own(&self, link: Link, handle: Handle, state: &State) -> bool {
+    pub(super) fn is_own(&self, link: LinkId, handle: Handle, state: &State) -> bool {
         self.standing(link, handle, state) == Standing::Own
     }
 
-    fn standing(&self, link: Link, handle: Handle, state: &State) -> Standing {
+    fn standing(&self, link: LinkId, handle: Handle, state: &State) -> Standing {
         let (Some(seat), Some(session)) = (state.held(handle), self.sessions.get(&link)) else {
             return Standing::Strange;
         };
@@ -121,19 +126,19 @@ impl Desk {
     }
 
     /// A client's call has to have an answer by then.
-    pub(crate) fn expects(&mut self, link: Link, until: Mono) {
+    pub(crate) fn expects(&mut self, link: LinkId, until: Mono) {
         if let Some(session) = self.sessions.get_mut(&link) {
             session.until = until;
         }
     }
 
     /// When a client's call has to have an answer.
-    pub(crate) fn expected(&self, link: Link) -> Mono {
+    pub(crate) fn expected(&self, link: LinkId) -> Mono {
         self.sessions.get(&link).map_or(Mono(0), |session| session.until)
     }
 
     /// The calls whose wait is over, each with its link; call them again.
-    pub(crate) fn waited(&mut self, now: Mono) -> Vec<(Link, Vec<u8>)> {
+    pub(crate) fn waited(&mut self, now: Mono) -> Vec<(LinkId, Vec<u8>)> {
         let mut calls = Vec::new();
         while let Some(Due { link, call, away }) = self.strangers.next(now) {
             if let Some(session) = self.sessions.get_mut(&link) {
@@ -152,7 +157,7 @@ impl Desk {
     }
 
     /// An access of an address that has asked for too much in vain waits before it is looked at.
-    fn pace(&mut self, link: Link, request: &Request, now: Mono) -> Gate {
+    fn pace(&mut self, link: LinkId, request: &Request, now: Mono) -> Gate {
         let Some(session) = self.sessions.get(&link).filter(|session| !session.waited) else {
             return Gate::Open;
         };
@@ -165,7 +170,7 @@ impl Desk {
     pub(super) fn count_vain(
         &mut self,
         now: Mono,
-        link: Link,
+        link: LinkId,
         request: &Request,
         decided: &Result<Decision, CmError>,
     ) {
@@ -175,7 +180,9 @@ impl Desk {
         let Some(session) = self.sessions.get_mut(&link) else { return };
         let waited = core::mem::take(&mut session.waited);
         let vain = match decided {
-            Ok(Decision::Move(Move::Commit(Entry::Grant(grant)))) if grant.takes() == 0 => {
+            Ok(Decision::CallAction(CallAction::Commit(Entry::Grant(grant))))
+                if grant.takes() == 0 =>
+            {
                 Vain::Seatless
             }
             Err(_) => Vain::Refused,
@@ -213,7 +220,7 @@ impl Desk {
     }
 
     /// A link is gone: its handles may move, those without a seat end soon, and no call of it waits.
-    pub(super) fn unlinked(&mut self, link: Link, spoke: Mono) {
+    pub(super) fn unlinked(&mut self, link: LinkId, spoke: Mono) {
         self.watches.unlinked(self.now, link, spoke);
         self.strangers.forget(link);
     }

@@ -1,7 +1,7 @@
 //! Whose a handle is, and what somebody else comes to who names it.
 
 use super::service_test::{PLAIN, Table, table};
-use super::{Ground, Move};
+use super::{CallAction, CallContext};
 use crate::base::limits::{
     PACE_LONGEST, PACE_REFUSED, PACE_SEATLESS, SEATLESS_INHERITED, SEATLESS_PER_ADDRESS,
     SEATLESS_UNLINKED, STRANGER_FREE, STRANGER_LONGEST, STRANGER_PAUSE,
@@ -9,7 +9,7 @@ use crate::base::limits::{
 use crate::base::time::{Duration, Mono, Now};
 use crate::config::{AccessRule, Binding, Policy};
 use crate::io::Intent;
-use crate::link::Link;
+use crate::link::LinkId;
 use crate::log::{Entry, Handle, Mode, State};
 use crate::testing::access;
 use crate::wire::{CmError, Reply, Request};
@@ -31,40 +31,41 @@ struct Room(Table);
 impl Room {
     fn new() -> Self {
         let mut table = table();
-        table.desk.start(table.now);
+        table.service.start(table.now);
         Self(table)
     }
 
     fn come(&mut self, link: u64, from: &str) {
         let now = self.0.now;
-        self.0.desk.accepted(now, Link(link), SocketAddr::new(address(from), 40_000));
+        self.0.service.accepted(now, LinkId(link), SocketAddr::new(address(from), 40_000));
     }
 
     fn go(&mut self, link: u64) {
-        self.0.desk.closed(Link(link), false);
+        self.0.service.closed(LinkId(link), false);
     }
 
     fn pass(&mut self, span: Duration) {
         let Now { mono, wall } = self.0.now;
         self.0.now = Now { mono: mono + span, wall };
-        self.0.desk.start(self.0.now);
+        self.0.service.start(self.0.now);
     }
 
     /// The replies that come of a call now.
     fn call(&mut self, link: u64, request: &Request) -> Vec<Reply> {
-        let (table, link) = (&mut self.0, Link(link));
+        let (table, link) = (&mut self.0, LinkId(link));
         let mut out = Vec::new();
-        table.desk.heard(table.now.mono, link);
-        table.desk.named(table.now.mono, link, request, &table.state);
-        let ground = Ground { now: table.now, state: &table.state, catalogue: &table.catalogue };
-        match table.desk.call(link, request, &ground, &mut out) {
-            Move::Commit(Entry::Grant(grant)) => {
+        table.service.heard(table.now.mono, link);
+        table.service.named(table.now.mono, link, request, &table.state);
+        let ground =
+            CallContext { now: table.now, state: &table.state, catalogue: &table.catalogue };
+        match table.service.call(link, request, &ground, &mut out) {
+            CallAction::Commit(Entry::Grant(grant)) => {
                 table.state.apply(&Entry::Grant(grant.clone()));
-                table.desk.granted(table.now.mono, link, &grant, &mut out);
+                table.service.granted(table.now.mono, link, &grant, &mut out);
             }
-            Move::Commit(entry) => {
+            CallAction::Commit(entry) => {
                 table.state.apply(&entry);
-                table.desk.released(link, &mut out);
+                table.service.released(link, &mut out);
             }
             _ => {}
         }
@@ -132,10 +133,10 @@ fn after_a_takeover_a_handle_is_where_it_was_and_may_move() {
     let mut room = Room::new();
     room.come(2, OWN);
     let handles = [0, 1].map(|_| room.take(2, Mode::UserLimit));
-    room.0.desk.forget_handles();
+    room.0.service.forget_handles();
     room.go(2);
-    let Table { desk, state, now, .. } = &mut room.0;
-    desk.take_over(now.mono, state);
+    let Table { service, state, now, .. } = &mut room.0;
+    service.take_over(now.mono, state);
     room.come(3, OWN);
     room.come(4, OTHER);
     assert_eq!(room.uses(3, handles[0]), None);
@@ -172,7 +173,7 @@ fn access_control_stands_before_every_handle_that_comes_from_elsewhere() {
             firm_code: None,
             product_code: Some(PLAIN),
         };
-        room.0.desk.obey(Policy { rules: vec![rule], binding, ..Policy::default() });
+        room.0.service.obey(Policy { rules: vec![rule], binding, ..Policy::default() });
         room.come(3, OTHER);
         room.come(4, "203.0.113.5");
         assert_eq!(room.uses(3, handle), REFUSED);
@@ -197,15 +198,15 @@ fn whoever_names_wrong_handles_waits_and_nobody_else_does() {
     }
     assert!(room.call(3, &Request::GetVersion { handle }).is_empty(), "it waits");
     assert_eq!(room.uses(2, handle), None);
-    assert_eq!(room.0.desk.waited(room.0.now.mono), []);
-    let due = room.0.desk.waits_until().unwrap();
+    assert_eq!(room.0.service.waited(room.0.now.mono), []);
+    let due = room.0.service.waits_until().unwrap();
     assert_eq!(due, room.0.now.mono + STRANGER_PAUSE.0);
     room.pass(STRANGER_PAUSE.0);
-    let waited = room.0.desk.waited(due);
+    let waited = room.0.service.waited(due);
     assert_eq!(waited.len(), 1);
     assert_eq!(
         (waited[0].0, Request::parse(&waited[0].1)),
-        (Link(3), Ok(Request::GetVersion { handle }))
+        (LinkId(3), Ok(Request::GetVersion { handle }))
     );
     assert_eq!(room.uses(3, handle), REFUSED, "its wait is over");
     // A right guess takes as long as a wrong one.
@@ -216,7 +217,10 @@ fn whoever_names_wrong_handles_waits_and_nobody_else_does() {
     // What waits goes with its link.
     assert!(room.call(3, &Request::GetVersion { handle }).is_empty());
     room.go(3);
-    assert_eq!((room.0.desk.waits_until(), room.0.desk.waited(Mono(u64::MAX))), (None, vec![]));
+    assert_eq!(
+        (room.0.service.waits_until(), room.0.service.waited(Mono(u64::MAX))),
+        (None, vec![])
+    );
 }
 
 #[test]
@@ -231,7 +235,7 @@ fn a_client_whose_address_is_a_guesser_s_now_gets_through() {
             let wrong = Request::GetVersion { handle: guess };
             if room.call(link, &wrong).is_empty() {
                 room.pass(STRANGER_LONGEST);
-                room.0.desk.waited(room.0.now.mono);
+                room.0.service.waited(room.0.now.mono);
                 assert_eq!(room.uses(link, guess), REFUSED);
             }
         }
@@ -242,13 +246,13 @@ fn a_client_whose_address_is_a_guesser_s_now_gets_through() {
     assert!(full);
     room.come(9, OTHER);
     assert!(room.call(9, &Request::GetVersion { handle }).is_empty(), "it waits");
-    let given_up = room.0.desk.waited(room.0.now.mono);
+    let given_up = room.0.service.waited(room.0.now.mono);
     assert_eq!(given_up.len(), 1);
     let refused = room.call(given_up[0].0.0, &guess);
     assert_eq!(refused[0].status, CmError::REQUEST_OVERLOAD_REJECTED);
     room.pass(STRANGER_LONGEST);
-    let waited = room.0.desk.waited(room.0.now.mono);
-    assert!(waited.iter().any(|(link, _)| *link == Link(9)));
+    let waited = room.0.service.waited(room.0.now.mono);
+    assert!(waited.iter().any(|(link, _)| *link == LinkId(9)));
     assert_eq!(room.uses(9, handle), None);
 }
 
@@ -281,10 +285,10 @@ fn a_million_guesses_take_more_than_eleven_days_and_find_nothing() {
                 Some(_) => found += 1,
             }
         }
-        if let Some(due) = room.0.desk.waits_until() {
+        if let Some(due) = room.0.service.waits_until() {
             let span = due.since(room.0.now.mono);
             room.pass(span);
-            for (link, call) in room.0.desk.waited(due) {
+            for (link, call) in room.0.service.waited(due) {
                 let replies = room.call(link.0, &Request::parse(&call).unwrap());
                 guesses += 1;
                 found += u32::from(replies[0].status != CmError::INVALID_HANDLE);
@@ -306,14 +310,14 @@ fn handles_without_a_seat_end_soon_after_their_link_and_later_after_a_takeover()
     room.come(2, OWN);
     let (seat, free) = (room.take(2, Mode::UserLimit), room.take(2, Mode::NoUserLimit));
     let takes = |room: &mut Room| {
-        let Table { desk, state, now, .. } = &mut room.0;
-        desk.take_over(now.mono, state);
+        let Table { service, state, now, .. } = &mut room.0;
+        service.take_over(now.mono, state);
     };
     room.go(2);
     takes(&mut room);
     let ended = |room: &mut Room| {
-        let Table { desk, state, now, .. } = &mut room.0;
-        desk.ended(now.mono, state)
+        let Table { service, state, now, .. } = &mut room.0;
+        service.ended(now.mono, state)
     };
     room.pass(SEATLESS_INHERITED.saturating_sub(Duration::from_secs(1)));
     assert_eq!(ended(&mut room), []);
@@ -346,15 +350,15 @@ fn who_asks_in_vain_without_end_waits_and_nobody_else_does() {
     assert_eq!(replies(&mut room, 3)[0].status, CmError::ENTRY_NOT_FOUND);
     assert_eq!(room.call(3, &ask(Mode::UserLimit))[0].status.code(), 0);
     // What waits has its turn within a second, once, whether it is refused or not.
-    let due = room.0.desk.waits_until().unwrap();
+    let due = room.0.service.waits_until().unwrap();
     assert!(due > room.0.now.mono && due <= room.0.now.mono + PACE_LONGEST);
-    assert!(room.0.desk.waited(room.0.now.mono).is_empty());
+    assert!(room.0.service.waited(room.0.now.mono).is_empty());
     room.pass(PACE_LONGEST);
-    let waited = room.0.desk.waited(room.0.now.mono);
-    assert_eq!(waited.iter().map(|(link, _)| *link).collect::<Vec<_>>(), [Link(2)]);
+    let waited = room.0.service.waited(room.0.now.mono);
+    assert_eq!(waited.iter().map(|(link, _)| *link).collect::<Vec<_>>(), [LinkId(2)]);
     let again = Request::parse(&waited[0].1).unwrap();
     assert_eq!(room.call(2, &again)[0].status, CmError::ENTRY_NOT_FOUND);
-    assert_eq!(room.0.desk.waits_until(), None);
+    assert_eq!(room.0.service.waits_until(), None);
     // A call that names a handle does not wait for this.
     let handle = room.take(2, Mode::UserLimit);
     (0..1_000).for_each(|_| drop(room.call(2, &unknown())));
@@ -364,7 +368,7 @@ fn who_asks_in_vain_without_end_waits_and_nobody_else_does() {
 #[test]
 fn one_address_has_its_share_of_handles_without_a_seat_and_no_more() {
     let mut room = Room::new();
-    room.0.desk.take_numbers(11, 1_001..=6_000);
+    room.0.service.take_numbers(11, 1_001..=6_000);
     room.come(2, OTHER);
     for _ in 0..SEATLESS_PER_ADDRESS {
         room.take(2, Mode::NoUserLimit);

@@ -3,10 +3,10 @@
 //! A call takes from the step that took it in until the step that has its reply. So one that is
 //! answered on the spot took no time, and what the machine needs for bytes is not in it.
 
-use super::Desk;
+use super::LicenceService;
 use crate::base::metrics::Histogram;
 use crate::base::time::{Mono, Wall};
-use crate::link::Link;
+use crate::link::LinkId;
 use crate::wire::{CmError, Request};
 use alloc::collections::BTreeMap;
 
@@ -155,7 +155,7 @@ impl Tally {
     }
 }
 
-impl Desk {
+impl LicenceService {
     /// When the service started.
     #[must_use]
     pub fn started(&self) -> Option<Wall> {
@@ -168,7 +168,7 @@ impl Desk {
     }
 
     /// What it takes to answer the call that a client waits with.
-    pub(crate) fn needs(&mut self, link: Link, kind: Kind) {
+    pub(crate) fn needs(&mut self, link: LinkId, kind: Kind) {
         let asked = self.sessions.get_mut(&link).and_then(|session| session.asks.as_mut());
         if let Some(asked) = asked {
             asked.kind = kind;

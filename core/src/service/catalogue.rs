@@ -1,7 +1,7 @@
 //! What there is to ask for: containers to show and licences to offer.
 
-use super::Ground;
-use super::access::Want;
+use super::CallContext;
+use super::access::AccessRequest;
 use crate::base::time::Wall;
 use crate::licence::Product;
 use crate::log::{ContainerId, Entry, LicenceKey, Mode, State, Usage};
@@ -13,7 +13,7 @@ use alloc::vec::Vec;
 
 /// A container as clients see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shown {
+pub struct ContainerInfo {
     /// What it is named in the log.
     pub id: ContainerId,
     /// 131 for a virtual one, 130 for a backend's own.
@@ -46,7 +46,7 @@ pub struct Offer {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Catalogue {
     /// The containers, in the order in which they are shown.
-    pub containers: Vec<Shown>,
+    pub containers: Vec<ContainerInfo>,
     /// The licences, by key.
     pub offers: BTreeMap<LicenceKey, Offer>,
 }
@@ -54,7 +54,7 @@ pub struct Catalogue {
 impl Catalogue {
     /// The container that holds a licence.
     #[must_use]
-    pub fn container_of(&self, key: &LicenceKey) -> Option<&Shown> {
+    pub fn container_of(&self, key: &LicenceKey) -> Option<&ContainerInfo> {
         self.containers.iter().find(|shown| shown.id == key.container)
     }
 }
@@ -66,9 +66,9 @@ impl Offer {
     /// The API's error for what stands against it (protocol facts 5.10).
     pub(super) fn usable(
         &self,
-        ground: &Ground<'_>,
+        ground: &CallContext<'_>,
         mode: Mode,
-        want: &Want,
+        want: &AccessRequest,
     ) -> Result<(), CmError> {
         let product = &self.product;
         if let Some(bar) = self.bar {
@@ -100,7 +100,7 @@ impl Offer {
     ///
     /// # Errors
     /// The API's error: not active yet, expired, used up.
-    pub(super) fn timely(&self, ground: &Ground<'_>, options: u32) -> Result<(), CmError> {
+    pub(super) fn timely(&self, ground: &CallContext<'_>, options: u32) -> Result<(), CmError> {
         let (product, now) = (&self.product, ground.now.wall);
         let early = product.activation_time.is_some_and(|start| now < start);
         if early && options & crypt::ATMASK != crypt::ATIGNORE {
@@ -155,7 +155,7 @@ impl Offer {
     /// fewer left than asked for.
     pub(super) fn spend(
         &self,
-        ground: &Ground<'_>,
+        ground: &CallContext<'_>,
         options: u32,
     ) -> Result<Option<Entry>, CmError> {
         self.timely(ground, options)?;

@@ -1,7 +1,7 @@
 //! The clients at a desk, as an operator sees them: who is connected, with which version of the
 //! client's runtime, and who was lately turned away because that is too old.
 
-use super::{Desk, Session};
+use super::{LicenceService, Session};
 use crate::admin::status::ClientStatus;
 use crate::base::limits::{CLIENTS_SHOWN, CLIENTS_TOO_OLD};
 use crate::base::time::Wall;
@@ -35,9 +35,9 @@ impl Told {
 
 /// Clients that were too old and are gone.
 #[derive(Clone, Debug, Default)]
-pub(super) struct TooOld(VecDeque<(IpAddr, Told, Wall, u64)>);
+pub(super) struct RejectedClients(VecDeque<(IpAddr, Told, Wall, u64)>);
 
-impl TooOld {
+impl RejectedClients {
     /// One more is gone; who comes again and again stands here once.
     fn keep(&mut self, address: IpAddr, told: Told, since: Wall, calls: u64) {
         let same = |kept: &(IpAddr, Told, Wall, u64)| kept.0 == address && kept.1 == told;
@@ -69,7 +69,7 @@ impl Session {
     }
 }
 
-impl Desk {
+impl LicenceService {
     /// A session is over.
     pub(super) fn gone(&mut self, session: Session) {
         if let Some(told) = session.told.filter(|told| told.too_old) {
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn who_was_too_old_is_kept_once_and_not_for_ever() {
-        let mut old = TooOld::default();
+        let mut old = RejectedClients::default();
         let told = |version| Told {
             host: "h".into(),
             user: "u".into(),

@@ -1,9 +1,9 @@
 //! What is told of a container as a whole. A virtual one has mask and serial, a state, and clocks;
 //! it has no chip, no keys and no memory of its own, and says so with zeros.
 
-use super::{Catalogue, Ground, Shown};
+use super::{CallContext, Catalogue, ContainerInfo};
 use crate::base::time::Wall;
-use crate::log::{Grant, Held};
+use crate::log::{Grant, HandleScope};
 use crate::wire::CmError;
 use crate::wire::constants::boxstatus;
 use crate::wire::structs::{CmBoxInfo, CmBoxTime, CmTime};
@@ -19,27 +19,32 @@ pub(super) const STATUS: u32 = boxstatus::ENABLED
 ///
 /// # Errors
 /// 115 for a handle of the service itself, 201 for a container that is not there any more.
-pub(super) fn shown<'a>(holder: &Grant, ground: &Ground<'a>) -> Result<&'a Shown, CmError> {
+pub(super) fn shown<'a>(
+    holder: &Grant,
+    ground: &CallContext<'a>,
+) -> Result<&'a ContainerInfo, CmError> {
     let found = match holder.held {
-        Held::Subsystem => return Err(CmError::WRONG_HANDLE_TYPE),
-        Held::Container(serial) => by_serial(ground.catalogue, serial),
-        Held::FirmItem(key) | Held::Licence(key) => ground.catalogue.container_of(&key),
+        HandleScope::Subsystem => return Err(CmError::WRONG_HANDLE_TYPE),
+        HandleScope::Container(serial) => by_serial(ground.catalogue, serial),
+        HandleScope::FirmItem(key) | HandleScope::Licence(key) => {
+            ground.catalogue.container_of(&key)
+        }
     };
     found.ok_or(CmError::BOX_NOT_FOUND)
 }
 
-fn by_serial(catalogue: &Catalogue, serial: u32) -> Option<&Shown> {
+fn by_serial(catalogue: &Catalogue, serial: u32) -> Option<&ContainerInfo> {
     catalogue.containers.iter().find(|shown| shown.serial == serial)
 }
 
 /// Whether a structure of the caller means this container; zeros mean any.
-pub(super) fn means(named: &CmBoxInfo, shown: &Shown) -> bool {
+pub(super) fn means(named: &CmBoxInfo, shown: &ContainerInfo) -> bool {
     (named.box_mask == 0 || named.box_mask == shown.mask)
         && (named.serial_number == 0 || named.serial_number == shown.serial)
 }
 
 /// What is known of a container without a chip: mask and serial.
-pub(super) fn box_info(shown: &Shown) -> CmBoxInfo {
+pub(super) fn box_info(shown: &ContainerInfo) -> CmBoxInfo {
     CmBoxInfo { box_mask: shown.mask, serial_number: shown.serial, ..CmBoxInfo::default() }
 }
 

@@ -1,7 +1,7 @@
 //! Licences as entries of a container: CMBOXENTRY, CMBOXENTRY2, CMPIENTRYBASE, and what lies
 //! beside them.
 
-use super::{Ground, Offer, Shown};
+use super::{CallContext, ContainerInfo, Offer};
 use crate::base::time::Wall;
 use crate::log::{LicenceKey, Mode, State};
 use crate::wire::constants::{pio, quantity};
@@ -26,8 +26,8 @@ pub(super) struct Item<'a> {
 }
 
 /// The products of a container, in the order of their codes.
-pub(super) fn items<'a>(ground: &Ground<'a>, shown: &Shown) -> Vec<Item<'a>> {
-    let Ground { state, catalogue, .. } = *ground;
+pub(super) fn items<'a>(ground: &CallContext<'a>, shown: &ContainerInfo) -> Vec<Item<'a>> {
+    let CallContext { state, catalogue, .. } = *ground;
     let inside = |offer: &&Offer| catalogue.container_of(&offer.key) == Some(shown);
     let mut offers: Vec<&Offer> = catalogue.offers.values().filter(inside).collect();
     offers.sort_by_key(|offer| (offer.key.firm_code, offer.key.product_code, offer.key.tmr_id));
@@ -44,7 +44,7 @@ pub(super) fn items<'a>(ground: &Ground<'a>, shown: &Shown) -> Vec<Item<'a>> {
 }
 
 /// A licence among the products of its container.
-pub(super) fn item<'a>(ground: &Ground<'a>, key: &LicenceKey) -> Option<Item<'a>> {
+pub(super) fn item<'a>(ground: &CallContext<'a>, key: &LicenceKey) -> Option<Item<'a>> {
     let shown = ground.catalogue.container_of(key)?;
     items(ground, shown).into_iter().find(|item| item.offer.key == *key)
 }

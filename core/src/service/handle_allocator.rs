@@ -46,7 +46,7 @@ impl HandleKey {
 /// Hands out handle numbers from a reserved block. A number is never handed out twice: blocks are
 /// reserved in the log, and within a block it counts upwards.
 #[derive(Clone, Debug)]
-pub(super) struct Numbers {
+pub(super) struct HandleAllocator {
     /// Whose numbers they are: a group, or a backend's disk.
     owner: u128,
     permutation: Permutation,
@@ -55,7 +55,7 @@ pub(super) struct Numbers {
     spare: RangeInclusive<u32>,
 }
 
-impl Numbers {
+impl HandleAllocator {
     pub(super) fn none() -> Self {
         Self {
             owner: 0,
@@ -182,7 +182,7 @@ mod tests {
 
     #[test]
     fn handles_are_distinct_and_fit_the_wire() {
-        let mut numbers = Numbers::none();
+        let mut numbers = HandleAllocator::none();
         assert_eq!(numbers.next(), None);
         numbers.take(&key(3), 7, 60_000..=80_000);
         assert_eq!(numbers.left(), 20_001);
@@ -222,7 +222,7 @@ mod tests {
     #[test]
     fn who_has_not_the_key_cannot_tell_the_next_number() {
         let of = |key: &HandleKey| {
-            let mut numbers = Numbers::none();
+            let mut numbers = HandleAllocator::none();
             numbers.take(key, 7, 1..=1_000);
             core::iter::from_fn(move || numbers.next()).collect::<Vec<_>>()
         };
@@ -239,7 +239,7 @@ mod tests {
     fn what_an_older_program_has_handed_out_never_comes_again() {
         // So far ahead that every other number is one of those.
         let (first, last) = (1 << 30, (1 << 30) + 2_000);
-        let mut numbers = Numbers::none();
+        let mut numbers = HandleAllocator::none();
         numbers.take(&key(4), 11, first..=last);
         let mut given = 0;
         while let Some(handle) = numbers.next() {

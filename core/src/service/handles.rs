@@ -1,9 +1,9 @@
 //! The clock of each handle: a client that is silent for its clean-up time loses it.
 
-use super::Desk;
+use super::LicenceService;
 use crate::base::limits::{HANDLE_LINKS, SEATLESS_INHERITED, SEATLESS_UNLINKED};
 use crate::base::time::{Duration, Mono};
-use crate::link::Link;
+use crate::link::LinkId;
 use crate::log::{Handle, State};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -15,7 +15,7 @@ struct Watch {
     /// The address whose it is.
     home: IpAddr,
     /// The links that have used it and are there, the latest last.
-    links: Vec<Link>,
+    links: Vec<LinkId>,
     /// When the last of them ended, or when this desk began to watch it and knew of none.
     left: Mono,
     cleanup: Duration,
@@ -44,7 +44,7 @@ pub(super) struct Watched {
     /// The address whose it is.
     pub(super) home: IpAddr,
     /// The link that it was taken by, if that is known.
-    pub(super) link: Option<Link>,
+    pub(super) link: Option<LinkId>,
     /// How long its client may be silent.
     pub(super) cleanup: Duration,
     /// It takes no seat.
@@ -53,14 +53,14 @@ pub(super) struct Watched {
 
 /// When each handle was last heard of.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Watches {
+pub(super) struct IdleTimers {
     handles: BTreeMap<Handle, Watch>,
     due: BTreeSet<(Mono, Handle)>,
     /// What each link has used.
-    links: BTreeSet<(Link, Handle)>,
+    links: BTreeSet<(LinkId, Handle)>,
 }
 
-impl Watches {
+impl IdleTimers {
     /// Begins to watch a handle, or begins anew.
     pub(super) fn begin(&mut self, now: Mono, handle: Handle, watched: Watched) {
         self.end(handle);
@@ -82,7 +82,7 @@ impl Watches {
     }
 
     /// The handle was used, by this link.
-    pub(super) fn heard(&mut self, now: Mono, handle: Handle, link: Link) {
+    pub(super) fn heard(&mut self, now: Mono, handle: Handle, link: LinkId) {
         let Some(watch) = self.handles.get_mut(&handle) else { return };
         watch.heard = now;
         watch.inherited = false;
@@ -99,7 +99,7 @@ impl Watches {
     }
 
     /// The handle belongs to another address now, and is used by this link.
-    pub(super) fn moved(&mut self, now: Mono, handle: Handle, link: Link, home: IpAddr) {
+    pub(super) fn moved(&mut self, now: Mono, handle: Handle, link: LinkId, home: IpAddr) {
         if let Some(watch) = self.handles.get_mut(&handle) {
             watch.home = home;
         }
@@ -108,7 +108,7 @@ impl Watches {
 
     /// A link is gone, which has spoken at that time for the last time: where no other one has used
     /// its handles, nobody does.
-    pub(super) fn unlinked(&mut self, now: Mono, link: Link, spoke: Mono) {
+    pub(super) fn unlinked(&mut self, now: Mono, link: LinkId, spoke: Mono) {
         let of = (link, Handle(0))..=(link, Handle(u32::MAX));
         let handles: Vec<Handle> = self.links.range(of).map(|&(_, handle)| handle).collect();
         for handle in handles {
@@ -131,7 +131,7 @@ impl Watches {
     }
 
     /// The links that have used it and are there.
-    pub(super) fn users(&self, handle: Handle) -> &[Link] {
+    pub(super) fn users(&self, handle: Handle) -> &[LinkId] {
         self.handles.get(&handle).map_or(&[], |watch| &watch.links)
     }
 
@@ -175,7 +175,7 @@ impl Watches {
     }
 
     /// The links by which handles were taken or used.
-    pub(super) fn links(&self) -> BTreeSet<Link> {
+    pub(super) fn links(&self) -> BTreeSet<LinkId> {
         self.links.iter().map(|(link, _)| *link).collect()
     }
 
@@ -195,7 +195,7 @@ impl Watches {
     pub(super) fn silent(
         &mut self,
         now: Mono,
-        link_heard: impl Fn(Link) -> Option<Mono>,
+        link_heard: impl Fn(LinkId) -> Option<Mono>,
     ) -> Option<Handle> {
         while let Some(&(due, handle)) = self.due.first() {
             if due > now {
@@ -214,7 +214,7 @@ impl Watches {
     }
 }
 
-impl Desk {
+impl LicenceService {
     /// A call has named a handle at that time, and this desk could not take the call: whoever holds
     /// the handle was there then. A seat that only lingers is nobody's.
     pub(crate) fn alive(&mut self, at: Mono, handle: Handle, state: &State) {
@@ -234,27 +234,27 @@ mod tests {
         Mono(seconds * 1_000_000)
     }
 
-    fn watched(link: Option<Link>) -> Watched {
+    fn watched(link: Option<LinkId>) -> Watched {
         Watched { home: [192, 0, 2, 1].into(), link, cleanup: MINUTE, seatless: false }
     }
 
     #[test]
     fn what_takes_no_seat_ends_soon_after_its_link() {
-        let mut watches = Watches::default();
+        let mut watches = IdleTimers::default();
         let (hour, second) = (Duration::from_secs(3_600), Duration::from_secs(1));
         let of = |link| Watched { cleanup: hour, seatless: true, ..watched(link) };
         for handle in 1..=3 {
-            watches.begin(at(0), Handle(handle), of(Some(Link(7))));
+            watches.begin(at(0), Handle(handle), of(Some(LinkId(7))));
         }
-        watches.begin(at(0), Handle(4), Watched { seatless: false, ..of(Some(Link(7))) });
-        watches.heard(at(50), Handle(3), Link(8));
-        watches.unlinked(at(100), Link(7), at(90));
+        watches.begin(at(0), Handle(4), Watched { seatless: false, ..of(Some(LinkId(7))) });
+        watches.heard(at(50), Handle(3), LinkId(8));
+        watches.unlinked(at(100), LinkId(7), at(90));
         assert_eq!(watches.next_due(), Some(at(700)));
-        watches.heard(at(130), Handle(2), Link(9));
+        watches.heard(at(130), Handle(2), LinkId(9));
         assert_eq!(watches.silent(at(700), |_| None), Some(Handle(1)));
         assert_eq!(watches.silent(at(700), |_| None), None, "its client came back, or was there");
-        watches.unlinked(at(200), Link(9), at(130));
-        watches.unlinked(at(200) + second, Link(9), at(130));
+        watches.unlinked(at(200), LinkId(9), at(130));
+        watches.unlinked(at(200) + second, LinkId(9), at(130));
         assert_eq!(watches.silent(at(800), |_| None), Some(Handle(2)));
         assert_eq!(watches.silent(at(3_689), |_| None), None, "the link has spoken at 90");
         assert_eq!(watches.silent(at(3_690), |_| None), Some(Handle(3)), "another link is there");
@@ -264,28 +264,28 @@ mod tests {
 
     #[test]
     fn the_last_word_of_a_link_counts_when_it_has_broken() {
-        let mut watches = Watches::default();
-        watches.begin(at(0), Handle(1), watched(Some(Link(2))));
+        let mut watches = IdleTimers::default();
+        watches.begin(at(0), Handle(1), watched(Some(LinkId(2))));
         // Its client has called something else all the time.
-        watches.unlinked(at(300), Link(2), at(299));
+        watches.unlinked(at(300), LinkId(2), at(299));
         assert_eq!(watches.silent(at(358), |_| None), None);
         assert_eq!(watches.silent(at(359), |_| None), Some(Handle(1)));
     }
 
     #[test]
     fn a_handle_is_used_while_one_of_its_links_is_there() {
-        let mut watches = Watches::default();
-        watches.begin(at(0), Handle(1), Watched { seatless: true, ..watched(Some(Link(2))) });
+        let mut watches = IdleTimers::default();
+        watches.begin(at(0), Handle(1), Watched { seatless: true, ..watched(Some(LinkId(2))) });
         for link in 4..20 {
-            watches.heard(at(link), Handle(1), Link(link));
+            watches.heard(at(link), Handle(1), LinkId(link));
         }
         assert_eq!(watches.users(Handle(1)).len(), HANDLE_LINKS);
-        watches.heard(at(20), Handle(1), Link(2));
+        watches.heard(at(20), Handle(1), LinkId(2));
         for link in 4..20 {
-            watches.unlinked(at(30), Link(link), at(20));
+            watches.unlinked(at(30), LinkId(link), at(20));
         }
-        assert_eq!(watches.users(Handle(1)), [Link(2)]);
-        let spoke = |link: Link| (link == Link(2)).then_some(at(100));
+        assert_eq!(watches.users(Handle(1)), [LinkId(2)]);
+        let spoke = |link: LinkId| (link == LinkId(2)).then_some(at(100));
         assert_eq!(watches.silent(at(159), spoke), None);
         assert_eq!(watches.silent(at(160), spoke), Some(Handle(1)));
         assert!(watches.links.is_empty() && watches.due.is_empty());
@@ -293,16 +293,16 @@ mod tests {
 
     #[test]
     fn silence_ends_a_handle_and_any_word_of_its_link_keeps_it() {
-        let mut watches = Watches::default();
-        watches.begin(at(0), Handle(1), watched(Some(Link(2))));
+        let mut watches = IdleTimers::default();
+        watches.begin(at(0), Handle(1), watched(Some(LinkId(2))));
         watches.begin(at(0), Handle(2), watched(None));
         assert_eq!(watches.next_due(), Some(at(60)));
         assert_eq!(watches.silent(at(59), |_| None), None);
-        let heard = |link: Link| (link == Link(2)).then_some(at(30));
+        let heard = |link: LinkId| (link == LinkId(2)).then_some(at(30));
         assert_eq!(watches.silent(at(60), heard), Some(Handle(2)));
         assert_eq!(watches.silent(at(60), heard), None);
         assert_eq!(watches.next_due(), Some(at(90)));
-        watches.heard(at(80), Handle(1), Link(4));
+        watches.heard(at(80), Handle(1), LinkId(4));
         assert_eq!(watches.silent(at(90), heard), None);
         assert_eq!(watches.silent(at(140), |_| None), Some(Handle(1)));
         assert_eq!(watches.next_due(), None);

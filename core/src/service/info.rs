@@ -20,20 +20,20 @@ use super::container::{STATUS, box_info, box_time, shown};
 use super::entry::{Item, item, items};
 use super::netinfo::credential_of;
 use super::service_handles::{security_version, server_version};
-use super::{Desk, Ground};
-use crate::log::{Grant, Held};
+use super::{CallContext, LicenceService};
+use crate::log::{Grant, HandleScope};
 use crate::wire::constants::info;
 use crate::wire::structs::{CmBoxControl, CmBoxSecurity, CmMemInfo, CmMemInfo2, Layout};
 use crate::wire::{CmError, Reply, inferred};
 
-impl Desk {
+impl LicenceService {
     /// CmGetInfo.
     pub(super) fn info(
         &self,
         holder: &Grant,
         ctrl: u32,
         size: u32,
-        ground: &Ground<'_>,
+        ground: &CallContext<'_>,
     ) -> Result<Reply, CmError> {
         let selector = ctrl & info::CMDMASK;
         let bytes = match selector {
@@ -78,9 +78,14 @@ impl Desk {
 }
 
 /// What is told of one licence.
-fn entry(holder: &Grant, selector: u32, size: u32, ground: &Ground<'_>) -> Result<Reply, CmError> {
+fn entry(
+    holder: &Grant,
+    selector: u32,
+    size: u32,
+    ground: &CallContext<'_>,
+) -> Result<Reply, CmError> {
     let key = holder.held.key().ok_or(CmError::WRONG_HANDLE_TYPE)?;
-    let of_firm_item = matches!(holder.held, Held::FirmItem(_));
+    let of_firm_item = matches!(holder.held, HandleScope::FirmItem(_));
     let item = item(ground, key).ok_or(CmError::ENTRY_NOT_FOUND)?;
     let bytes = match selector {
         info::ENTRYINFO if of_firm_item => item.firm_entry().to_bytes(),
@@ -105,7 +110,7 @@ fn entry(holder: &Grant, selector: u32, size: u32, ground: &Ground<'_>) -> Resul
 }
 
 /// The products beside the handle's, or all of its container.
-fn products(holder: &Grant, size: u32, ground: &Ground<'_>) -> Result<Reply, CmError> {
+fn products(holder: &Grant, size: u32, ground: &CallContext<'_>) -> Result<Reply, CmError> {
     let mut listed = items(ground, shown(holder, ground)?);
     listed.retain(|item| item.offer.bar.is_none());
     if let Some(key) = holder.held.key() {

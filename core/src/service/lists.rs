@@ -1,7 +1,7 @@
 //! The calls that list containers and their contents, and those that read or check one data field:
 //! CmGetBoxes, CmGetBoxContents, CmGetSecureData, CmValidateEntry.
 
-use super::Ground;
+use super::CallContext;
 use super::container::{box_info, means, shown};
 use super::entry::{Item, firm_items, items};
 use crate::log::Grant;
@@ -11,7 +11,7 @@ use crate::wire::{CmError, Reply};
 use alloc::vec::Vec;
 
 /// CmGetBoxes: a virtual container stands among the CmAct ones, since its parts are such.
-pub(super) fn containers(port: u32, number: u32, ground: &Ground<'_>) -> Reply {
+pub(super) fn containers(port: u32, number: u32, ground: &CallContext<'_>) -> Reply {
     let port = port & boxes::PORT_MASK;
     let listed = if port == boxes::ALLPORTS || port & boxes::ACT != 0 {
         ground.catalogue.containers.as_slice()
@@ -31,7 +31,7 @@ pub(super) fn contents(
     firm_code: u32,
     named: &CmBoxInfo,
     number: u32,
-    ground: &Ground<'_>,
+    ground: &CallContext<'_>,
 ) -> Result<Reply, CmError> {
     let all = ctrl & boxes::BOX == 0;
     let containers = ground.catalogue.containers.iter();
@@ -71,7 +71,7 @@ pub(super) fn validate(
     ctrl: u32,
     named: &CmBoxInfo,
     proof: &[u8],
-    ground: &Ground<'_>,
+    ground: &CallContext<'_>,
 ) -> CmError {
     if let Err(error) = shown(holder, ground) {
         return error;

@@ -32,28 +32,28 @@ mod service_test;
 mod stations_test;
 mod strangers;
 
-pub use catalogue::{Catalogue, Offer, Shown};
+pub use catalogue::{Catalogue, ContainerInfo, Offer};
 
 use crate::base::time::{Duration, Mono, Now, Wall};
 use crate::config::Policy;
 use crate::crypt::cipher::simulate;
 use crate::io::Intent;
-use crate::link::{Link, Why};
+use crate::link::{CloseReason, LinkId};
 use crate::log::{Entry, Grant, Handle, LicenceKey, State};
 use crate::wire::{CmError, Malformed, Reply, Request};
-use access::Want;
+use access::AccessRequest;
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 use binding::Gate;
 use call_stats::{Asked, Kind, Tally};
-use client_list::{Told, TooOld};
+use client_list::{RejectedClients, Told};
 use core::net::{IpAddr, SocketAddr};
 use core::ops::RangeInclusive;
+use handle_allocator::HandleAllocator;
 pub use handle_allocator::HandleKey;
-use handle_allocator::Numbers;
-use handles::{Watched, Watches};
+use handles::{IdleTimers, Watched};
 use rate_limits::Paces;
 use strangers::Strangers;
 
@@ -70,7 +70,7 @@ pub struct Identity {
 
 /// What a decision is made on.
 #[derive(Clone, Copy, Debug)]
-pub struct Ground<'a> {
+pub struct CallContext<'a> {
     /// The time.
     pub now: Now,
     /// Who holds what, everything proposed included.
@@ -81,7 +81,7 @@ pub struct Ground<'a> {
 
 /// What a call leads to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Move {
+pub enum CallAction {
     /// It was answered.
     Done,
     /// It was answered with this error.
@@ -130,23 +130,23 @@ pub fn overloaded(call: &[u8]) -> Vec<u8> {
 /// Sessions, handles, decisions.
 #[derive(Debug)]
 #[cfg_attr(feature = "model", derive(Clone))]
-pub struct Desk {
+pub struct LicenceService {
     identity: Identity,
     cleanup: Duration,
     policy: Policy,
     now: Mono,
     started: Option<Wall>,
-    sessions: BTreeMap<Link, Session>,
-    watches: Watches,
+    sessions: BTreeMap<LinkId, Session>,
+    watches: IdleTimers,
     handle_key: HandleKey,
-    numbers: Numbers,
+    numbers: HandleAllocator,
     tally: Tally,
-    too_old: TooOld,
+    too_old: RejectedClients,
     strangers: Strangers,
     paces: Paces,
 }
 
-impl Desk {
+impl LicenceService {
     /// A desk with nobody at it. `cleanup`: for clients that ask for none.
     #[must_use]
     pub fn new(identity: Identity, cleanup: Duration, handle_key: HandleKey) -> Self {
@@ -157,11 +157,11 @@ impl Desk {
             now: Mono(0),
             started: None,
             sessions: BTreeMap::new(),
-            watches: Watches::default(),
+            watches: IdleTimers::default(),
             handle_key,
-            numbers: Numbers::none(),
+            numbers: HandleAllocator::none(),
             tally: Tally::default(),
-            too_old: TooOld::default(),
+            too_old: RejectedClients::default(),
             strangers: Strangers::default(),
             paces: Paces::default(),
         }
@@ -191,7 +191,7 @@ impl Desk {
     }
 
     /// A client came in.
-    pub fn accepted(&mut self, now: Now, link: Link, from: SocketAddr) {
+    pub fn accepted(&mut self, now: Now, link: LinkId, from: SocketAddr) {
         let session = Session {
             from,
             heard: now.mono,
@@ -211,25 +211,25 @@ impl Desk {
 
     /// Whether a link is a client's.
     #[must_use]
-    pub fn knows(&self, link: Link) -> bool {
+    pub fn knows(&self, link: LinkId) -> bool {
         self.sessions.contains_key(&link)
     }
 
     /// Where a client is.
     #[must_use]
-    pub fn whereabouts(&self, link: Link) -> Option<SocketAddr> {
+    pub fn whereabouts(&self, link: LinkId) -> Option<SocketAddr> {
         self.sessions.get(&link).map(|session| session.from)
     }
 
     /// A link is no client's, or is closed by this end.
-    pub fn dismiss(&mut self, link: Link) {
+    pub fn dismiss(&mut self, link: LinkId) {
         if let Some(session) = self.sessions.remove(&link) {
             self.unlinked(link, session.heard);
         }
     }
 
     /// Something came from a client: it is there, and has had the last reply.
-    pub fn heard(&mut self, now: Mono, link: Link) {
+    pub fn heard(&mut self, now: Mono, link: LinkId) {
         if let Some(session) = self.sessions.get_mut(&link) {
             session.heard = now;
             session.fresh = None;
@@ -240,7 +240,7 @@ impl Desk {
 
     /// A call names a handle: whoever holds it is there, whatever becomes of the call. A seat that
     /// only lingers is nobody's, and no call makes it linger longer.
-    pub fn named(&mut self, now: Mono, link: Link, request: &Request, state: &State) {
+    pub fn named(&mut self, now: Mono, link: LinkId, request: &Request, state: &State) {
         if let Some(session) = self.sessions.get_mut(&link) {
             session.tell(request, &self.policy);
             session.works |= !Self::is_timeless(request);
@@ -257,7 +257,7 @@ impl Desk {
 
     /// A client's link is gone; its handles live on. Returns the handle whose number did not
     /// reach it; its clean-up time goes on.
-    pub fn closed(&mut self, link: Link, unsent: bool) -> Option<Handle> {
+    pub fn closed(&mut self, link: LinkId, unsent: bool) -> Option<Handle> {
         let session = self.sessions.remove(&link)?;
         self.unlinked(link, session.heard);
         let fresh = session.fresh.filter(|_| unsent);
@@ -274,41 +274,41 @@ impl Desk {
     /// Takes a call; answers it, or says what it leads to.
     pub fn call(
         &mut self,
-        link: Link,
+        link: LinkId,
         request: &Request,
-        ground: &Ground<'_>,
+        ground: &CallContext<'_>,
         out: &mut Vec<Intent>,
-    ) -> Move {
+    ) -> CallAction {
         match self.gate(link, request, ground) {
             Gate::Open => {}
-            Gate::Waits => return Move::Done,
+            Gate::Waits => return CallAction::Done,
             Gate::Refused(error) => {
                 self.refuse(link, request, error, out);
-                return Move::Refused(error);
+                return CallAction::Refused(error);
             }
         }
         let decided = self.decide(link, request, ground);
         self.count_vain(ground.now.mono, link, request, &decided);
         match decided {
             Ok(Decision::Reply(reply)) => self.send(link, &reply, out),
-            Ok(Decision::Move(made)) => {
-                let alone = matches!(made, Move::Perform(_));
+            Ok(Decision::CallAction(made)) => {
+                let alone = matches!(made, CallAction::Perform(_));
                 self.needs(link, if alone { Kind::AnyOne } else { Kind::Quorum });
                 return made;
             }
             Err(error) => {
                 self.refuse(link, request, error, out);
-                return Move::Refused(error);
+                return CallAction::Refused(error);
             }
         }
-        Move::Done
+        CallAction::Done
     }
 
     fn decide(
         &mut self,
-        link: Link,
+        link: LinkId,
         request: &Request,
-        ground: &Ground<'_>,
+        ground: &CallContext<'_>,
     ) -> Result<Decision, CmError> {
         let Some(from) = self.sessions.get(&link).map(|session| session.from.ip()) else {
             return Err(CmError::INTERNAL_ORGANISATION);
@@ -317,8 +317,12 @@ impl Desk {
             return Err(CmError::COMMAND_NOT_SUPPORTED_BY_TMR);
         }
         match request {
-            Request::Access { access, .. } => self.access(&Want::of_access(access, from), ground),
-            Request::Access2 { access, .. } => self.access(&Want::of_access2(access, from), ground),
+            Request::Access { access, .. } => {
+                self.access(&AccessRequest::of_access(access, from), ground)
+            }
+            Request::Access2 { access, .. } => {
+                self.access(&AccessRequest::of_access2(access, from), ground)
+            }
             Request::Release { handle } => self.release(Handle(*handle), ground.state),
             Request::GetServers { ctrl, size } => Ok(Decision::Reply(self.servers(*ctrl, *size))),
             Request::GetVersion { handle: 0 } => Ok(Decision::Reply(service_handles::version())),
@@ -361,9 +365,9 @@ impl Desk {
             | Request::CalculateSignature { handle, .. }
             | Request::GetPublicKey { handle, .. } => {
                 let holder = held(*handle, ground)?;
-                Ok(Decision::Move(match options::licence(holder, request, ground)? {
-                    (licence, Some(entry)) => Move::Spend(entry, licence),
-                    (licence, None) => Move::Perform(licence),
+                Ok(Decision::CallAction(match options::licence(holder, request, ground)? {
+                    (licence, Some(entry)) => CallAction::Spend(entry, licence),
+                    (licence, None) => CallAction::Perform(licence),
                 }))
             }
             Request::Unknown { .. } => Err(CmError::FUNCTION_NOT_SUPPORTED),
@@ -375,11 +379,11 @@ impl Desk {
     fn release(&mut self, handle: Handle, state: &State) -> Result<Decision, CmError> {
         state.held(handle).ok_or(CmError::INVALID_HANDLE)?;
         self.watches.end(handle);
-        Ok(Decision::Move(Move::Commit(Entry::Release(handle))))
+        Ok(Decision::CallAction(CallAction::Commit(Entry::Release(handle))))
     }
 
     /// A client has its grant.
-    pub fn granted(&mut self, now: Mono, link: Link, grant: &Grant, out: &mut Vec<Intent>) {
+    pub fn granted(&mut self, now: Mono, link: LinkId, grant: &Grant, out: &mut Vec<Intent>) {
         let cleanup = Duration::from_secs(grant.cleanup_seconds.into());
         let seatless = grant.takes() == 0;
         // A host that comes by several addresses is counted under the first of them.
@@ -398,28 +402,34 @@ impl Desk {
     }
 
     /// The release that a client waits for is durable.
-    pub fn released(&mut self, link: Link, out: &mut Vec<Intent>) {
+    pub fn released(&mut self, link: LinkId, out: &mut Vec<Intent>) {
         self.send(link, &Reply::ok(0), out);
     }
 
     /// A call ends in an error; the reply has the shape that belongs to the call.
-    pub fn refuse(&mut self, link: Link, request: &Request, error: CmError, out: &mut Vec<Intent>) {
+    pub fn refuse(
+        &mut self,
+        link: LinkId,
+        request: &Request,
+        error: CmError,
+        out: &mut Vec<Intent>,
+    ) {
         self.send(link, &Reply::error_for(request, error), out);
     }
 
     /// A call could not be read: its sender gets one clear error and may go on.
-    pub fn misread(&mut self, link: Link, malformed: &Malformed, out: &mut Vec<Intent>) {
+    pub fn misread(&mut self, link: LinkId, malformed: &Malformed, out: &mut Vec<Intent>) {
         tracing::debug!(target: "tmr_core::desk", %malformed, "a call that cannot be read");
         self.send(link, &Reply::error(CmError::INVALID_PARAMETER), out);
     }
 
     /// Sends a reply to a client that is still there.
-    pub fn send(&mut self, link: Link, reply: &Reply, out: &mut Vec<Intent>) {
+    pub fn send(&mut self, link: LinkId, reply: &Reply, out: &mut Vec<Intent>) {
         self.pass(link, reply.encode(), out);
     }
 
     /// Sends the bytes of a reply that a backend has made.
-    pub fn pass(&mut self, link: Link, frame: Vec<u8>, out: &mut Vec<Intent>) {
+    pub fn pass(&mut self, link: LinkId, frame: Vec<u8>, out: &mut Vec<Intent>) {
         if let Some(session) = self.sessions.get_mut(&link) {
             if let Some(asked) = session.asks.take() {
                 self.tally.answered(asked, self.now, &frame);
@@ -467,7 +477,7 @@ impl Desk {
     pub fn ended(&mut self, now: Mono, state: &State) -> Vec<Entry> {
         let mut entries = Vec::new();
         let sessions = &self.sessions;
-        let heard = |link: Link| sessions.get(&link).map(|session| session.heard);
+        let heard = |link: LinkId| sessions.get(&link).map(|session| session.heard);
         while let Some(handle) = self.watches.silent(now, heard) {
             if let Some(seat) = state.seat(handle) {
                 let (held, client) = (&seat.held, &seat.client.address);
@@ -491,7 +501,7 @@ impl Desk {
     /// The links by which handles that are held were taken, or used last. `elsewhere`: another front
     /// decides and knows them; then all that have ever asked for anything about handles.
     #[must_use]
-    pub fn holding(&self, elsewhere: bool) -> BTreeSet<Link> {
+    pub fn holding(&self, elsewhere: bool) -> BTreeSet<LinkId> {
         if !elsewhere {
             return self.watches.links();
         }
@@ -500,7 +510,7 @@ impl Desk {
     }
 
     /// Closes every client's link. Handles live on.
-    pub fn drop_clients(&mut self, why: Why, out: &mut Vec<Intent>) {
+    pub fn drop_clients(&mut self, why: CloseReason, out: &mut Vec<Intent>) {
         self.close_links(|_, _| true, &why, out);
     }
 
@@ -508,8 +518,8 @@ impl Desk {
     /// reply. Handles live on.
     pub fn close_links(
         &mut self,
-        ends: impl Fn(Link, bool) -> bool,
-        why: &Why,
+        ends: impl Fn(LinkId, bool) -> bool,
+        why: &CloseReason,
         out: &mut Vec<Intent>,
     ) {
         let mut gone = Vec::new();
@@ -535,7 +545,7 @@ impl Desk {
     /// Forgets all handles: another front leads, and the log knows them.
     pub fn forget_handles(&mut self) {
         self.watches.clear();
-        self.numbers = Numbers::none();
+        self.numbers = HandleAllocator::none();
     }
 
     /// In an exhaustive check: the clean-up time of a handle is over. `false`: it is not watched.
@@ -547,7 +557,7 @@ impl Desk {
     /// Equal for desks that do the same from here on while time does not move.
     #[cfg(feature = "model")]
     pub(crate) fn fingerprint(&self) -> Vec<u8> {
-        let fresh = |(link, session): (&Link, &Session)| (link.0, session.fresh);
+        let fresh = |(link, session): (&LinkId, &Session)| (link.0, session.fresh);
         let sessions: Vec<_> = self.sessions.iter().map(fresh).collect();
         let parts = (sessions, self.watches.handles(), self.numbers.ranges());
         postcard::to_allocvec(&parts).expect("what is in memory always encodes")
@@ -564,13 +574,13 @@ impl Desk {
 #[derive(Debug)]
 enum Decision {
     Reply(Reply),
-    Move(Move),
+    CallAction(CallAction),
 }
 
 /// What a handle was granted for.
 ///
 /// # Errors
 /// 106 for one that nobody holds; a seat that only lingers is nobody's.
-fn held<'a>(handle: u32, ground: &Ground<'a>) -> Result<&'a Grant, CmError> {
+fn held<'a>(handle: u32, ground: &CallContext<'a>) -> Result<&'a Grant, CmError> {
     ground.state.held(Handle(handle)).ok_or(CmError::INVALID_HANDLE)
 }

@@ -5,8 +5,8 @@
 
 use super::container::shown;
 use super::entry::items;
-use super::{Desk, Ground, Shown};
-use crate::log::{Grant, Held, LicenceKey, Mode, Usage};
+use super::{CallContext, ContainerInfo, LicenceService};
+use crate::log::{Grant, HandleScope, LicenceKey, Mode, Usage};
 use crate::wire::constants::{access, credential};
 use crate::wire::structs::{
     CmCredential, CmNetInfoCluster, CmNetInfoUser, CmNetInfoUserExt, seconds_since_2000,
@@ -19,7 +19,7 @@ use alloc::vec::Vec;
 /// A licence as the lists name it.
 #[derive(Clone, Copy)]
 struct Row<'a> {
-    shown: &'a Shown,
+    shown: &'a ContainerInfo,
     product_item: u16,
     feature_map: u32,
     quantity: u32,
@@ -28,9 +28,12 @@ struct Row<'a> {
 }
 
 /// The licences of the handle's container, or of all by a handle of the service.
-fn rows<'a>(holder: &Grant, ground: &Ground<'a>) -> Result<BTreeMap<LicenceKey, Row<'a>>, CmError> {
+fn rows<'a>(
+    holder: &Grant,
+    ground: &CallContext<'a>,
+) -> Result<BTreeMap<LicenceKey, Row<'a>>, CmError> {
     let only = match holder.held {
-        Held::Subsystem => None,
+        HandleScope::Subsystem => None,
         _ => Some(shown(holder, ground)?),
     };
     let mut rows = BTreeMap::new();
@@ -58,13 +61,13 @@ fn mode_flag(mode: Mode) -> u32 {
     }
 }
 
-impl Desk {
+impl LicenceService {
     /// How much of each licence is in use.
     pub(super) fn cluster(
         &self,
         holder: &Grant,
         size: u32,
-        ground: &Ground<'_>,
+        ground: &CallContext<'_>,
     ) -> Result<Reply, CmError> {
         let rows = rows(holder, ground)?;
         let line = |(key, row): (&LicenceKey, &Row<'_>)| {
@@ -96,7 +99,7 @@ impl Desk {
         &self,
         holder: &Grant,
         size: u32,
-        ground: &Ground<'_>,
+        ground: &CallContext<'_>,
     ) -> Result<Reply, CmError> {
         let rows = rows(holder, ground)?;
         let users = allocations(&rows, ground);
@@ -120,7 +123,7 @@ impl Desk {
         &self,
         holder: &Grant,
         size: u32,
-        ground: &Ground<'_>,
+        ground: &CallContext<'_>,
     ) -> Result<Reply, CmError> {
         let rows = rows(holder, ground)?;
         let users = allocations(&rows, ground);
@@ -143,7 +146,7 @@ impl Desk {
     }
 
     /// When a handle was last used, as this server saw it.
-    fn last_access(&self, holder: &Grant, ground: &Ground<'_>) -> u32 {
+    fn last_access(&self, holder: &Grant, ground: &CallContext<'_>) -> u32 {
         let heard = self.watches.last(holder.handle).unwrap_or(ground.now.mono);
         let ago = ground.now.mono.since(heard).as_secs();
         seconds_since_2000(crate::base::time::Wall(ground.now.wall.0.saturating_sub(ago)))
@@ -156,7 +159,7 @@ type Listed<'a, 'r> = (&'a Grant, LicenceKey, Row<'r>);
 /// Who uses one of these licences, the oldest first.
 fn allocations<'a, 'r>(
     rows: &BTreeMap<LicenceKey, Row<'r>>,
-    ground: &Ground<'a>,
+    ground: &CallContext<'a>,
 ) -> Vec<Listed<'a, 'r>> {
     let held = ground.state.seats().filter(|seat| !ground.state.lingers(seat.handle));
     let listed = held.filter_map(|seat| {
@@ -172,10 +175,10 @@ fn allocations<'a, 'r>(
 /// Who holds a handle, and how it was given.
 pub(super) fn credential_of(holder: &Grant) -> CmCredential {
     let kind = match holder.held {
-        Held::Subsystem => credential::HANDLE_SUBSYSTEM,
-        Held::Container(_) => credential::HANDLE_BOX,
-        Held::FirmItem(_) => credential::HANDLE_FI,
-        Held::Licence(_) => credential::HANDLE_ENTRY,
+        HandleScope::Subsystem => credential::HANDLE_SUBSYSTEM,
+        HandleScope::Container(_) => credential::HANDLE_BOX,
+        HandleScope::FirmItem(_) => credential::HANDLE_FI,
+        HandleScope::Licence(_) => credential::HANDLE_ENTRY,
     };
     let client = &holder.client;
     CmCredential {

@@ -4,7 +4,7 @@
 //! a call that must fail.
 
 use super::container::means;
-use super::{Ground, Offer};
+use super::{CallContext, Offer};
 use crate::base::time::Wall;
 use crate::crypt::{cipher, sign};
 use crate::log::{Entry, Grant, LicenceKey, Mode};
@@ -31,7 +31,7 @@ struct Terms {
 pub(super) fn licence(
     holder: &Grant,
     request: &Request,
-    ground: &Ground<'_>,
+    ground: &CallContext<'_>,
 ) -> Result<(LicenceKey, Option<Entry>), CmError> {
     let key = *holder.held.licence().ok_or(CmError::WRONG_HANDLE_TYPE)?;
     let offer = ground.catalogue.offers.get(&key).ok_or(CmError::NO_LICENSE_AVAILABLE)?;
@@ -75,7 +75,7 @@ pub(super) fn licence(
 fn authenticate(
     what: &CmAuthenticate,
     key: &LicenceKey,
-    ground: &Ground<'_>,
+    ground: &CallContext<'_>,
 ) -> Result<(), CmError> {
     sign::check(what)?;
     if !ground.catalogue.container_of(key).is_some_and(|shown| means(&what.box_info, shown)) {

@@ -1,6 +1,6 @@
 //! What is done with the keys of a licence, and on which conditions.
 
-use super::Move;
+use super::CallAction;
 use super::service_test::{PLAIN, SERIAL, Table, table};
 use crate::base::time::Wall;
 use crate::log::Mode;
@@ -90,12 +90,12 @@ fn units_are_taken_for_what_can_be_done_and_shown_as_left() {
     let mut table = table();
     let seat = table.seat(TMR, Mode::UserLimit);
     let takes = |request: &Request, table: &mut Table| match table.call(request) {
-        (Move::Spend(entry, key), None) => {
+        (CallAction::Spend(entry, key), None) => {
             assert_eq!(key.product_code, TMR);
             table.state.apply(&entry);
             0
         }
-        (Move::Done | Move::Refused(_), Some(reply)) => reply.status.code(),
+        (CallAction::Done | CallAction::Refused(_), Some(reply)) => reply.status.code(),
         other => panic!("{other:?}"),
     };
     assert_eq!(takes(&crypt2(seat, 7, |_| {}), &mut table), 0);
@@ -126,7 +126,7 @@ fn signatures_go_to_the_licences_keys() {
         |handle, auth: CmAuthenticate| Request::CalculateSignature { handle, auth, size: 64 };
     let with = |ctrl| CmAuthenticate { ctrl, ..CmAuthenticate::default() };
     let (made, _) = table.call(&sign(seat, with(auth::PISK)));
-    assert!(matches!(made, Move::Perform(key) if key.product_code == PLAIN), "{made:?}");
+    assert!(matches!(made, CallAction::Perform(key) if key.product_code == PLAIN), "{made:?}");
     let mut verdict = |request: &Request| table.outcome(request);
     assert_eq!(verdict(&sign(seat, with(auth::PISK))), 0);
     assert_eq!(verdict(&sign(service, with(auth::PISK))), 115);

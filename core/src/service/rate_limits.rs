@@ -11,7 +11,7 @@ use crate::base::limits::{
 };
 use crate::base::network::network;
 use crate::base::time::{Duration, Mono};
-use crate::link::Link;
+use crate::link::LinkId;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::net::IpAddr;
@@ -41,7 +41,7 @@ pub(super) struct Paces {
     /// When all that was taken is paid for, and a part of what waits.
     paid: BTreeMap<IpAddr, Mono>,
     /// By when they are looked at, and their number.
-    waiting: BTreeMap<(Mono, u64), (Link, Vec<u8>)>,
+    waiting: BTreeMap<(Mono, u64), (LinkId, Vec<u8>)>,
     number: u64,
     /// Of the accesses that wait.
     bytes: usize,
@@ -54,7 +54,7 @@ impl Paces {
         &mut self,
         (now, until): (Mono, Mono),
         from: IpAddr,
-        link: Link,
+        link: LinkId,
         call: impl FnOnce() -> Vec<u8>,
     ) -> bool {
         let Some(paid) = self.paid.get_mut(&network(from)) else { return false };
@@ -91,7 +91,7 @@ impl Paces {
     }
 
     /// An access whose time has come, and its link; call until there is none.
-    pub(super) fn next(&mut self, now: Mono) -> Option<(Link, Vec<u8>)> {
+    pub(super) fn next(&mut self, now: Mono) -> Option<(LinkId, Vec<u8>)> {
         let first = self.waiting.first_entry().filter(|first| first.key().0 <= now)?;
         let (link, call) = first.remove();
         self.bytes -= call.len();
@@ -125,7 +125,7 @@ mod tests {
     /// many answers there were, and the longest wait for one.
     fn asked(paces: &mut Paces, links: u64, time: Duration, vain: Vain) -> (u32, Duration) {
         let (mut now, mut answers, mut longest) = (START, 0, Duration::ZERO);
-        let mut idle: Vec<Link> = (0..links).map(Link).collect();
+        let mut idle: Vec<LinkId> = (0..links).map(LinkId).collect();
         let mut since = BTreeMap::new();
         while now < START + time {
             for link in core::mem::take(&mut idle) {
@@ -168,7 +168,7 @@ mod tests {
     fn others_do_not_wait_and_nobody_does_after_a_while() {
         let mut paces = Paces::default();
         let ask = |paces: &mut Paces, now: Mono, from| {
-            paces.waits((now, now + PACE_LONGEST * 3), from, Link(1), call)
+            paces.waits((now, now + PACE_LONGEST * 3), from, LinkId(1), call)
         };
         for _ in 0..10_000 {
             paces.count(START, ONE, Vain::Refused, false);
@@ -177,7 +177,7 @@ mod tests {
         assert_eq!(paces.next(START), None);
         let later = START + PACE_LONGEST;
         assert_eq!(paces.due(), Some(later));
-        assert_eq!(paces.next(later), Some((Link(1), call())));
+        assert_eq!(paces.next(later), Some((LinkId(1), call())));
         assert!(!ask(&mut paces, later + PACE_AHEAD, ONE), "whatever it has asked for");
         assert_eq!(paces.bytes, 0);
     }
@@ -186,8 +186,8 @@ mod tests {
     fn an_access_that_has_to_have_an_answer_soon_does_not_wait() {
         let mut paces = Paces::default();
         (0..10_000).for_each(|_| paces.count(START, ONE, Vain::Seatless, false));
-        assert!(!paces.waits((START, START + PACE_LONGEST), ONE, Link(1), call));
-        assert!(paces.waits((START, START + PACE_LONGEST * 2), ONE, Link(1), call));
+        assert!(!paces.waits((START, START + PACE_LONGEST), ONE, LinkId(1), call));
+        assert!(paces.waits((START, START + PACE_LONGEST * 2), ONE, LinkId(1), call));
     }
 
     #[test]
@@ -201,11 +201,11 @@ mod tests {
         let mut paces = Paces::default();
         (0..10_000).for_each(|_| paces.count(START, ONE, Vain::Refused, false));
         let until = START + PACE_LONGEST * 3;
-        let small = (0..2 * calls).filter(|it| paces.waits((START, until), ONE, Link(*it), call));
+        let small = (0..2 * calls).filter(|it| paces.waits((START, until), ONE, LinkId(*it), call));
         assert_eq!(small.count(), PACE_CALLS);
         let mut paces = Paces { waiting: BTreeMap::new(), bytes: 0, ..paces };
         let large = || vec![0; PACE_BYTES / 4];
-        let large = (0..9).filter(|it| paces.waits((START, until), ONE, Link(*it), large));
+        let large = (0..9).filter(|it| paces.waits((START, until), ONE, LinkId(*it), large));
         assert_eq!(large.count(), 4);
     }
 }

@@ -1,7 +1,7 @@
 //! What the server says about itself: name, address, version. All of it is the server's own; on a
 //! front nothing of a backend is known here.
 
-use super::Desk;
+use super::LicenceService;
 use crate::base::time::Wall;
 use crate::wire::Reply;
 use crate::wire::constants::{API_VERSION, mode, servers, system};
@@ -34,7 +34,7 @@ pub(super) fn security_version() -> CmSecurityVersion {
     CmSecurityVersion { version, sub_version, build, ..CmSecurityVersion::default() }
 }
 
-impl Desk {
+impl LicenceService {
     /// CmGetServers: this server, by name or by address (protocol facts 5.5).
     pub(super) fn servers(&self, ctrl: u32, size: u32) -> Reply {
         // A walk through single servers ends behind the first.

@@ -1,10 +1,10 @@
 //! Every call and selector that a desk answers, on a virtual container with three licences.
 
-use super::{Catalogue, Desk, Ground, Move, Offer, Shown};
+use super::{CallAction, CallContext, Catalogue, ContainerInfo, LicenceService, Offer};
 use crate::base::time::{Duration, Now, Wall};
 use crate::io::Intent;
 use crate::licence::{Period, Product};
-use crate::link::Link;
+use crate::link::LinkId;
 use crate::log::{ContainerId, Entry, Handle, LicenceKey, Mode, State};
 use crate::testing::{CM_ACT_ID, FIRM, TMR, access, at, identity, peer, product};
 use crate::wire::constants::{access as ways, boxes, credential, crypt, info, pio, validate};
@@ -24,11 +24,11 @@ pub(super) const SERIAL: u32 = 59_885_682;
 pub(super) const PLAIN: u32 = 203;
 /// A licence whose parts do not agree.
 const SPLIT: u32 = 204;
-const LINK: Link = Link(1);
+const LINK: LinkId = LinkId(1);
 const CLIENT: &str = "198.51.100.7";
 
 pub(super) struct Table {
-    pub(super) desk: Desk,
+    pub(super) service: LicenceService,
     pub(super) state: State,
     pub(super) catalogue: Catalogue,
     pub(super) now: Now,
@@ -51,13 +51,16 @@ fn rich() -> Product {
 }
 
 pub(super) fn table() -> Table {
-    let mut desk =
-        Desk::new(identity(), Duration::from_secs(600), crate::service::HandleKey::default());
-    desk.start(at(0));
-    desk.accepted(at(0), LINK, peer(1));
-    desk.take_numbers(11, 1..=1000);
+    let mut service = LicenceService::new(
+        identity(),
+        Duration::from_secs(600),
+        crate::service::HandleKey::default(),
+    );
+    service.start(at(0));
+    service.accepted(at(0), LINK, peer(1));
+    service.take_numbers(11, 1..=1000);
     let id = ContainerId::CmAct(CM_ACT_ID);
-    let shown = Shown { id, mask: 131, serial: SERIAL, cm_act_id: CM_ACT_ID };
+    let shown = ContainerInfo { id, mask: 131, serial: SERIAL, cm_act_id: CM_ACT_ID };
     let mut catalogue = Catalogue { containers: vec![shown], ..Catalogue::default() };
     let plain = Product { text: "".into(), ..product(PLAIN, 1) };
     let split = product(SPLIT, 1);
@@ -70,19 +73,19 @@ pub(super) fn table() -> Table {
         let offer = Offer { key, fingerprint: 1, firm_text, product, bar, charged };
         catalogue.offers.insert(key, offer);
     }
-    Table { desk, state: State::default(), catalogue, now: at(100) }
+    Table { service, state: State::default(), catalogue, now: at(100) }
 }
 
 impl Table {
     /// What a call leads to, and the reply if it was answered at once.
-    pub(super) fn call(&mut self, request: &Request) -> (Move, Option<Reply>) {
+    pub(super) fn call(&mut self, request: &Request) -> (CallAction, Option<Reply>) {
         let mut out = Vec::new();
-        self.desk.named(self.now.mono, LINK, request, &self.state);
-        let ground = Ground { now: self.now, state: &self.state, catalogue: &self.catalogue };
-        let made = self.desk.call(LINK, request, &ground, &mut out);
-        if let Move::Commit(Entry::Grant(grant)) = &made {
+        self.service.named(self.now.mono, LINK, request, &self.state);
+        let ground = CallContext { now: self.now, state: &self.state, catalogue: &self.catalogue };
+        let made = self.service.call(LINK, request, &ground, &mut out);
+        if let CallAction::Commit(Entry::Grant(grant)) = &made {
             self.state.apply(&Entry::Grant(grant.clone()));
-            self.desk.granted(self.now.mono, LINK, grant, &mut out);
+            self.service.granted(self.now.mono, LINK, grant, &mut out);
         }
         let reply = match &out[..] {
             [] => None,
@@ -99,7 +102,7 @@ impl Table {
     /// The status of a call, 0 for one that goes to the keys of a licence or onto the log.
     pub(super) fn outcome(&mut self, request: &Request) -> u32 {
         match self.call(request) {
-            (Move::Perform(_) | Move::Commit(_) | Move::Spend(..), None) => 0,
+            (CallAction::Perform(_) | CallAction::Commit(_) | CallAction::Spend(..), None) => 0,
             (_, Some(reply)) => reply.status.code(),
             other => panic!("{other:?}"),
         }
@@ -123,8 +126,8 @@ impl Table {
 
     /// The status of an access by a link from there.
     pub(super) fn access_from(&mut self, from: SocketAddr, request: &Request) -> u32 {
-        self.desk.dismiss(LINK);
-        self.desk.accepted(self.now, LINK, from);
+        self.service.dismiss(LINK);
+        self.service.accepted(self.now, LINK, from);
         self.status(request)
     }
 
@@ -470,10 +473,10 @@ fn proofs_and_secrets_of_others_are_refused() {
 fn a_call_that_cannot_be_served_yet_keeps_its_handle() {
     let mut table = table();
     let handle = table.seat(PLAIN, Mode::UserLimit);
-    let (granted, minute, other) = (table.now.mono, Duration::from_secs(60), Link(4));
-    table.desk.accepted(table.now, other, peer(2));
+    let (granted, minute, other) = (table.now.mono, Duration::from_secs(60), LinkId(4));
+    table.service.accepted(table.now, other, peer(2));
     let spoke = granted + (minute - Duration::from_micros(1));
-    table.desk.named(spoke, other, &Request::GetVersion { handle }, &table.state);
-    assert_eq!(table.desk.ended(granted + minute, &table.state), []);
-    assert_eq!(table.desk.ended(spoke + minute, &table.state).len(), 1);
+    table.service.named(spoke, other, &Request::GetVersion { handle }, &table.state);
+    assert_eq!(table.service.ended(granted + minute, &table.state), []);
+    assert_eq!(table.service.ended(spoke + minute, &table.state).len(), 1);
 }

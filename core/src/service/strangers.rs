@@ -17,10 +17,10 @@ use crate::base::limits::{
     STRANGER_BYTES, STRANGER_CALLS, STRANGER_DEBT, STRANGER_FREE, STRANGER_LINKS, STRANGER_LONGEST,
     STRANGER_PAUSE, STRANGER_WINDOW, STRANGERS, STRANGERS_SHOWN,
 };
-use crate::base::log_throttle::Seldom;
+use crate::base::log_throttle::LogThrottle;
 use crate::base::network::network;
 use crate::base::time::{Duration, Mono};
-use crate::link::Link;
+use crate::link::LinkId;
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -92,7 +92,7 @@ fn share() -> Duration {
 /// A call that waits.
 #[derive(Clone, Debug)]
 struct Waiting {
-    link: Link,
+    link: LinkId,
     call: Vec<u8>,
     /// Of whom it is counted as.
     place: Place,
@@ -105,7 +105,7 @@ struct Waiting {
 /// A call whose time has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Due {
-    pub(super) link: Link,
+    pub(super) link: LinkId,
     pub(super) call: Vec<u8>,
     /// It is to be refused unread: its time is another one's.
     pub(super) away: bool,
@@ -120,14 +120,14 @@ pub(super) struct Strangers {
     /// How many calls have waited.
     number: u64,
     /// Links of which a call had to wait or was turned away, by the order in which that came first.
-    turns: BTreeMap<Link, u64>,
+    turns: BTreeMap<LinkId, u64>,
     /// The next of these numbers.
     turn: u64,
     /// Of the calls that wait.
     bytes: usize,
     /// Wrong handles since the start.
     total: u64,
-    seldom: Seldom,
+    seldom: LogThrottle,
 }
 
 /// What becomes of a call that names a handle which is not known to be its sender's.
@@ -148,7 +148,7 @@ impl Strangers {
         &mut self,
         (now, until): (Mono, Mono),
         from: IpAddr,
-        (link, slipped): (Link, bool),
+        (link, slipped): (LinkId, bool),
         call: impl FnOnce() -> Vec<u8>,
     ) -> Verdict {
         let place = self.place(from);
@@ -207,7 +207,7 @@ impl Strangers {
     }
 
     /// The place of a link among all that had to wait; the last one where there are too many.
-    fn turn_of(&mut self, link: Link) -> u64 {
+    fn turn_of(&mut self, link: LinkId) -> u64 {
         if let Some(turn) = self.turns.get(&link) {
             return *turn;
         }
@@ -267,7 +267,7 @@ impl Strangers {
     }
 
     /// A link is gone, and what waits with it.
-    pub(super) fn forget(&mut self, link: Link) {
+    pub(super) fn forget(&mut self, link: LinkId) {
         self.turns.remove(&link);
         if self.waiting.is_empty() {
             return;
@@ -318,7 +318,7 @@ mod tests {
         let mut now = at(1);
         let mut pauses = Vec::new();
         for _ in 0..30 {
-            match strangers.judge((now, NEVER), FROM, (Link(1), true), || alloc::vec![0; 8]) {
+            match strangers.judge((now, NEVER), FROM, (LinkId(1), true), || alloc::vec![0; 8]) {
                 Verdict::Now => pauses.push(0),
                 Verdict::Waits => {
                     let due = strangers.due().unwrap();
@@ -338,10 +338,13 @@ mod tests {
         assert_eq!((strangers.total(), strangers.bytes), (30, 0));
         // Others do not wait, and who keeps quiet is forgiven.
         let other = IpAddr::from([192, 0, 2, 2]);
-        assert_eq!(strangers.judge((now, NEVER), other, (Link(2), true), Vec::new), Verdict::Now);
+        assert_eq!(strangers.judge((now, NEVER), other, (LinkId(2), true), Vec::new), Verdict::Now);
         assert_eq!(strangers.shown(now), [("192.0.2.1".into(), 30)]);
         let later = now + STRANGER_DEBT;
-        assert_eq!(strangers.judge((later, NEVER), FROM, (Link(1), true), Vec::new), Verdict::Now);
+        assert_eq!(
+            strangers.judge((later, NEVER), FROM, (LinkId(1), true), Vec::new),
+            Verdict::Now
+        );
         assert!(strangers.shown(later).is_empty());
     }
 
@@ -352,18 +355,18 @@ mod tests {
             strangers.count(at(0), FROM);
         }
         let of = |strangers: &mut Strangers, link| {
-            strangers.judge((at(0), NEVER), FROM, (Link(link), true), || alloc::vec![0; 100])
+            strangers.judge((at(0), NEVER), FROM, (LinkId(link), true), || alloc::vec![0; 100])
         };
         let verdicts = [1, 2, 3, 4].map(|link| of(&mut strangers, link));
         let (waits, away) = (Verdict::Waits, Verdict::TurnedAway);
         assert_eq!(verdicts, [waits, waits, away, away]);
         assert_eq!((strangers.due(), strangers.bytes), (Some(at(1_000)), 200));
-        strangers.forget(Link(1));
+        strangers.forget(LinkId(1));
         assert_eq!((strangers.due(), strangers.bytes), (Some(at(2_000)), 100));
     }
 
     fn due_of(link: u64, length: usize, away: bool) -> Due {
-        Due { link: Link(link), call: alloc::vec![0; length], away }
+        Due { link: LinkId(link), call: alloc::vec![0; length], away }
     }
 
     #[test]
@@ -372,7 +375,7 @@ mod tests {
         (0..100).for_each(|_| strangers.count(at(0), FROM));
         let of = |strangers: &mut Strangers, link, slipped| {
             let call = || alloc::vec![0; 100];
-            strangers.judge((at(0), NEVER), FROM, (Link(link), slipped), call)
+            strangers.judge((at(0), NEVER), FROM, (LinkId(link), slipped), call)
         };
         let guessers = [1, 2, 3].map(|link| of(&mut strangers, link, true));
         assert_eq!(guessers, [Verdict::Waits, Verdict::Waits, Verdict::TurnedAway]);
@@ -394,13 +397,13 @@ mod tests {
         let mut strangers = Strangers::default();
         (0..100).for_each(|_| strangers.count(at(0), FROM));
         let ask = |strangers: &mut Strangers, now, link, slipped| {
-            strangers.judge((now, NEVER), FROM, (Link(link), slipped), || alloc::vec![0; 8])
+            strangers.judge((now, NEVER), FROM, (LinkId(link), slipped), || alloc::vec![0; 8])
         };
         let (honest, mut guesser, mut looked_at) = (1_000_000, 0, None);
         for tenth in 0..100 {
             let now = at(tenth * 100);
             while let Some(Due { link, away, .. }) = strangers.next(now) {
-                if link == Link(honest) && !away {
+                if link == LinkId(honest) && !away {
                     looked_at.get_or_insert(tenth);
                 } else {
                     if !away {
@@ -412,7 +415,7 @@ mod tests {
             for _ in 0..5 {
                 guesser += 1;
                 if ask(&mut strangers, now, guesser, false) == Verdict::TurnedAway {
-                    strangers.forget(Link(guesser));
+                    strangers.forget(LinkId(guesser));
                 }
             }
             // It is there among others from the first second on, and asks twice a second.
@@ -427,7 +430,7 @@ mod tests {
         let verdicts = [1, 2, 3, 4].map(|link| ask(&mut strangers, at(0), link, false));
         let (waits, away) = (Verdict::Waits, Verdict::TurnedAway);
         assert_eq!(verdicts, [waits, waits, away, away]);
-        strangers.forget(Link(2));
+        strangers.forget(LinkId(2));
         assert_eq!(ask(&mut strangers, at(0), 5, false), away, "the time is taken still");
         assert_eq!(ask(&mut strangers, at(1_000), 4, false), waits);
         assert_eq!(ask(&mut strangers, at(1_000), 3, false), waits, "it asked before 4");
@@ -443,7 +446,10 @@ mod tests {
         }
         assert!(strangers.known.len() <= STRANGERS + 1);
         let new = IpAddr::from([192, 0, 2, 9]);
-        assert_eq!(strangers.judge((at(0), NEVER), new, (Link(1), true), Vec::new), Verdict::Waits);
+        assert_eq!(
+            strangers.judge((at(0), NEVER), new, (LinkId(1), true), Vec::new),
+            Verdict::Waits
+        );
         // An IPv6 machine has one place.
         let six = |last: u128| IpAddr::from(Ipv6Addr::from_bits((0x2001_0db8 << 96) + last));
         let mut strangers = Strangers::default();

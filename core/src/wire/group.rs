@@ -12,7 +12,7 @@ use crate::base::limits::{
 };
 use crate::base::time::Wall;
 use crate::licence::Part;
-use crate::log::{Acked, Digest, DiskId, Entry, Epoch, GroupId, LicenceKey, Slot, Stored};
+use crate::log::{AcceptedEntry, Acked, Digest, DiskId, Entry, Epoch, GroupId, LicenceKey, Slot};
 use alloc::vec::Vec;
 use nom::Parser;
 use nom::bytes::complete::take;
@@ -220,7 +220,7 @@ pub enum Report {
     Log {
         /// The entries, at most [`PIECE_ENTRIES`].
         #[serde(deserialize_with = "at_most::<_, _, PIECE_ENTRIES>")]
-        entries: Vec<Stored>,
+        entries: Vec<AcceptedEntry>,
     },
     /// The answer to [`Order::Found`], [`Order::Append`] and [`Order::Install`]: it is on disk.
     Stored {

@@ -9,8 +9,8 @@ use crate::base::limits::{APPEND_ENTRIES, PIECE_ENTRIES, SLOT_LAST};
 use crate::base::time::Wall;
 use crate::licence::{FirmItem, Part, Period, Product};
 use crate::log::{
-    Acked, Client, ContainerId, Digest, DiskId, Entry, Epoch, Grant, GroupId, Handle, Held,
-    LicenceKey, Mode, Setting, Slot, Stored,
+    AcceptedEntry, Acked, Client, ContainerId, Digest, DiskId, Entry, Epoch, Grant, GroupId,
+    Handle, HandleScope, LicenceKey, Mode, Setting, Slot,
 };
 use alloc::format;
 use alloc::string::String;
@@ -30,7 +30,7 @@ const LICENCE: LicenceKey = LicenceKey {
 fn grant() -> Entry {
     Entry::Grant(Grant {
         handle: Handle(4097),
-        held: Held::Licence(LICENCE),
+        held: HandleScope::Licence(LICENCE),
         fingerprint: 0x0102_0304_0506_0708,
         quantity: 5,
         take: 1,
@@ -56,7 +56,7 @@ fn grant() -> Entry {
 fn service() -> Entry {
     let Entry::Grant(seat) = grant() else { panic!("made as one") };
     Entry::Grant(Grant {
-        held: Held::Subsystem,
+        held: HandleScope::Subsystem,
         fingerprint: 0,
         quantity: 0,
         mode: Mode::NoUserLimit,
@@ -190,7 +190,7 @@ fn orders() -> Vec<(&'static str, Order)> {
 }
 
 fn reports() -> Vec<(&'static str, Report)> {
-    let stored = Stored { epoch: EPOCH, entry: Entry::Release(Handle(4097)) };
+    let stored = AcceptedEntry { epoch: EPOCH, entry: Entry::Release(Handle(4097)) };
     vec![
         ("Described", Report::Described(description())),
         ("Promised", Report::Promised(description().standing)),
@@ -307,7 +307,7 @@ fn a_list_of_entries_beyond_its_limit_is_refused() {
     };
     assert!(decode::<Order>(&encode(1, &append(APPEND_ENTRIES))).is_ok());
     assert_eq!(decode::<Order>(&encode(1, &append(APPEND_ENTRIES + 1))), Err(Malformed));
-    let stored = |entry| Stored { epoch: EPOCH, entry };
+    let stored = |entry| AcceptedEntry { epoch: EPOCH, entry };
     let log = |count| Report::Log { entries: entries(count).into_iter().map(stored).collect() };
     assert!(decode::<Report>(&encode(1, &log(PIECE_ENTRIES))).is_ok());
     assert_eq!(decode::<Report>(&encode(1, &log(PIECE_ENTRIES + 1))), Err(Malformed));

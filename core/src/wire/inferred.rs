@@ -14,25 +14,25 @@
 //! | direct key of CmCrypt, CmCryptSim, CmCryptSim2 | `mabInitKey`, with an initial vector of zero | [`direct_without_field`] |
 //! | size argument and result of CmGetBoxes, CmGetBoxContents | number of structures, CMBOXINFO and CMBOXENTRY (callers of the public API count so) | [`list_bytes`] |
 //! | arguments of CmGetBoxContents | handle, flCtrl, Firm Code, CMBOXINFO, number | [`Request`](super::Request) |
-//! | CM_GBC_BOX there | only the container of the CMBOXINFO; without it, all | `desk::lists` |
+//! | CM_GBC_BOX there | only the container of the CMBOXINFO; without it, all | `service::lists` |
 //! | arguments of CmGetSecureData | handle, CMSECUREDATA, perhaps CMENTRYDATA; output CMENTRYDATA | [`Request`](super::Request) |
 //! | arguments of CmGetLicenseInfo | handle, number | [`Request`](super::Request) |
 //! | signature | ECDSA on P-224 of the digest's first 28 bytes: r ‖ s | `crypt::sign` |
 //! | public key | X ‖ Y on P-224 | `crypt::sign` |
 //! | a number of 28 bytes in 32 | big endian, four zero bytes before it | [`number`] |
 //! | what EXTENDED and EXTENDED2 sign | SHA-256 over digest and codes | [`signed_digest`] |
-//! | output of selector 0x04, ENTRYDATA | CMENTRYDATA for each data option that is set, text included | `desk::entry` |
-//! | output of selector 0x10, BOXSTATUS | u32 | `desk::container` |
-//! | output of selector 0x20, CMACTVERSION | CMVERSION | `desk::service` |
-//! | output of selector 0x3a, LISTALLPI | CMPIENTRYBASE for each product of the handle's Firm Code, of every one by a handle of the container | `desk::entry` |
+//! | output of selector 0x04, ENTRYDATA | CMENTRYDATA for each data option that is set, text included | `service::entry` |
+//! | output of selector 0x10, BOXSTATUS | u32 | `service::container` |
+//! | output of selector 0x20, CMACTVERSION | CMVERSION | `service::service` |
+//! | output of selector 0x3a, LISTALLPI | CMPIENTRYBASE for each product of the handle's Firm Code, of every one by a handle of the container | `service::entry` |
 //! | output of selector 0x41, PITEXT; data of the text option | UTF-16 with a final NUL | [`text`] |
 //! | `mflFiCtrl`, `mulFirmItemType` | 4 from Firm Code 6,000,000 up, 1 below | [`firm_item_kind`] |
-//! | `musProductItemRef`, firm item index | place in the container by Firm Code, Product Code and TMR-Id, from 1 | `desk::entry` |
-//! | `mulLicenseTag` | TMR-Id | `desk::entry` |
-//! | `mflSetPios` of CMBOXENTRY | the low 16 bits of CMBOXENTRY2's | `desk::entry` |
-//! | `mulID` of an allocation | a number of its own, not the handle | `desk::netinfo` |
-//! | `mflCtrl` of CMNETINFOUSER_EXT | 0 | `desk::netinfo` |
-//! | what a handle of the service lists with NETINFO | all containers; any other handle its own | `desk::netinfo` |
+//! | `musProductItemRef`, firm item index | place in the container by Firm Code, Product Code and TMR-Id, from 1 | `service::entry` |
+//! | `mulLicenseTag` | TMR-Id | `service::entry` |
+//! | `mflSetPios` of CMBOXENTRY | the low 16 bits of CMBOXENTRY2's | `service::entry` |
+//! | `mulID` of an allocation | a number of its own, not the handle | `service::netinfo` |
+//! | `mflCtrl` of CMNETINFOUSER_EXT | 0 | `service::netinfo` |
+//! | what a handle of the service lists with NETINFO | all containers; any other handle its own | `service::netinfo` |
 
 use super::constants::{auth, crypt, firmitem};
 use super::structs::CmAuthenticate;

@@ -8,11 +8,11 @@
 //! | minor | what came with it |
 //! |---|---|
 //! | 0 | everything else |
-//! | 1 | [`Tell::Shared`] |
-//! | 2 | [`Tell::Lead`]; [`Tell::Call`], [`Tell::Gone`], [`Answer::Reply`], [`Answer::Dropped`]; [`Tell::Seats`] |
-//! | 3 | [`Tell::Settings`] in the place of [`Tell::Shared`]; [`Tell::History`], [`Answer::Recorded`] |
-//! | 4 | [`Tell::Alive`] |
-//! | 5 | [`Tell::Machine`] |
+//! | 1 | [`TwinMessage::Shared`] |
+//! | 2 | [`TwinMessage::Lead`]; [`TwinMessage::Call`], [`TwinMessage::Gone`], [`Answer::Reply`], [`Answer::Dropped`]; [`TwinMessage::Seats`] |
+//! | 3 | [`TwinMessage::Settings`] in the place of [`TwinMessage::Shared`]; [`TwinMessage::History`], [`Answer::Recorded`] |
+//! | 4 | [`TwinMessage::Alive`] |
+//! | 5 | [`TwinMessage::Machine`] |
 
 use crate::base::limits::{
     CLIENT_FRAME_MAX, HISTORY_BLOCK, SLOT_LAST, TWIN_ADDRESS_MAX, TWIN_ALIVE, TWIN_ENTRIES,
@@ -46,17 +46,17 @@ pub struct Version {
 impl Version {
     /// The one that this program speaks.
     pub const OWN: Self = Self { major: 1, minor: 5 };
-    /// The minor version that came with the lead being given away ([`Tell::Lead`]).
+    /// The minor version that came with the lead being given away ([`TwinMessage::Lead`]).
     pub const GIVES_LEAD: u16 = 2;
-    /// The minor version that came with calls of clients ([`Tell::Call`]).
+    /// The minor version that came with calls of clients ([`TwinMessage::Call`]).
     pub const PASSES: u16 = 2;
-    /// The minor version that came with configurations that follow each other ([`Tell::Settings`]).
+    /// The minor version that came with configurations that follow each other ([`TwinMessage::Settings`]).
     pub const SETTINGS: u16 = 3;
-    /// The minor version that came with usage history ([`Tell::History`]).
+    /// The minor version that came with usage history ([`TwinMessage::History`]).
     pub const HISTORY: u16 = 3;
-    /// The minor version that came with signs of life of clients ([`Tell::Alive`]).
+    /// The minor version that came with signs of life of clients ([`TwinMessage::Alive`]).
     pub const ALIVE: u16 = 4;
-    /// The minor version that came with reports on the front's machine ([`Tell::Machine`]).
+    /// The minor version that came with reports on the front's machine ([`TwinMessage::Machine`]).
     pub const MACHINE: u16 = 5;
 
     /// The minor version that is spoken between this one and another; `None`: they cannot talk.
@@ -138,7 +138,7 @@ fn chosen(bytes: &[u8]) -> Option<Mark> {
 
 /// The part that a front plays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Part {
+pub enum TwinRole {
     /// It could serve.
     Standby,
     /// It tries to lead, or leads and is not confirmed.
@@ -151,7 +151,7 @@ pub enum Part {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Standing {
     /// Its part.
-    pub part: Part,
+    pub part: TwinRole,
     /// The highest epoch that it has seen; its own while it leads.
     pub epoch: Epoch,
     /// Since when it leads under that epoch, by its clock, for people; `None`: it does not.
@@ -173,7 +173,7 @@ pub struct Shared {
 
 /// A handle at a stock server, and the seat that it stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Placed {
+pub struct RemoteHandle {
     /// The serial of the container there: whatever stands at that server's address later, its
     /// handles are another one's.
     pub server: u32,
@@ -238,7 +238,7 @@ pub struct MachineReport {
 
 /// What the one that dialled tells of itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Tell {
+pub enum TwinMessage {
     /// How it stands: after the hello, at every change, and as a sign of life. One with a new
     /// epoch under which it leads begins its log anew: it waits for [`Answer::Ready`].
     Standing(Standing),
@@ -305,7 +305,7 @@ pub enum Tell {
         /// What was told before counts no more: these, and those that follow, are all there are.
         anew: bool,
         /// The handles.
-        seats: Vec<Placed>,
+        seats: Vec<RemoteHandle>,
     },
     /// What its configuration says of what both must have alike. Since minor version 3.
     Settings {
@@ -336,14 +336,14 @@ pub enum Tell {
 
 /// What the other one answers, and to how much.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Heard {
+pub struct TwinAck {
     /// Messages on this link that it has dealt with, the hello not among them.
     pub count: u64,
     /// What it has to say.
     pub answer: Answer,
 }
 
-/// See [`Heard`].
+/// See [`TwinAck`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Answer {
     /// Nothing more.
@@ -369,7 +369,7 @@ pub enum Answer {
         /// Up to here, committed or not.
         last: Slot,
     },
-    /// The reply to a client's [`Tell::Call`]; comes in its own time, also with the count of
+    /// The reply to a client's [`TwinMessage::Call`]; comes in its own time, also with the count of
     /// before. Since minor version 2.
     Reply {
         /// Whose it is.
@@ -378,7 +378,7 @@ pub enum Answer {
         #[serde(with = "super::bytes")]
         bytes: Vec<u8>,
     },
-    /// A client's [`Tell::Call`] gets no reply. Since minor version 2.
+    /// A client's [`TwinMessage::Call`] gets no reply. Since minor version 2.
     Dropped {
         /// Its number.
         client: u64,
@@ -386,7 +386,7 @@ pub enum Answer {
         /// may still do it.
         begun: bool,
     },
-    /// Everything up to here is recorded; `None`: nothing is. To each [`Tell::History`] that is
+    /// Everything up to here is recorded; `None`: nothing is. To each [`TwinMessage::History`] that is
     /// taken. Since minor version 3.
     Recorded {
         /// How far.
@@ -398,7 +398,7 @@ pub enum Answer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed;
 
-impl Tell {
+impl TwinMessage {
     /// The minor version that it came with.
     fn since(&self) -> u16 {
         match self {
@@ -457,7 +457,7 @@ impl Tell {
     }
 }
 
-impl Heard {
+impl TwinAck {
     /// Its bytes: the same in every minor version that has it. Those that came later answer only
     /// what came with them.
     #[must_use]

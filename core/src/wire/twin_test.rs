@@ -1,8 +1,8 @@
 //! Messages between fronts: what is read is what was written, and nothing else is.
 
 use super::twin::{
-    Answer, Asks, Heard, Hello, Instances, MachineReport, Malformed, Part, Placed, Shared,
-    SignOfLife, Standing, Tell, Version,
+    Answer, Asks, Hello, Instances, MachineReport, Malformed, RemoteHandle, Shared, SignOfLife,
+    Standing, TwinAck, TwinMessage, TwinRole, Version,
 };
 use crate::base::limits::{
     CLIENT_FRAME_MAX, HISTORY_BLOCK, SLOT_LAST, TWIN_ADDRESS_MAX, TWIN_ALIVE, TWIN_ENTRIES,
@@ -34,14 +34,14 @@ fn shared() -> Shared {
     }
 }
 
-fn placed() -> Placed {
+fn placed() -> RemoteHandle {
     let licence = LicenceKey {
         container: ContainerId::CmAct(305_419_896),
         firm_code: 6_000_010,
         product_code: 201,
         tmr_id: 1,
     };
-    Placed { server: 7_654_321, number: 300, handle: Handle(4097), licence }
+    RemoteHandle { server: 7_654_321, number: 300, handle: Handle(4097), licence }
 }
 
 fn mark() -> Mark {
@@ -63,9 +63,9 @@ fn report(obstacle: String) -> MachineReport {
 }
 
 /// One of each kind, by its name in wire.md.
-fn tells() -> [(&'static str, Tell); 12] {
+fn tells() -> [(&'static str, TwinMessage); 12] {
     let standing = Standing {
-        part: Part::Active,
+        part: TwinRole::Active,
         epoch: EPOCH,
         leads: Some(Wall(1_795_287_600)),
         committed: Slot(300),
@@ -74,10 +74,10 @@ fn tells() -> [(&'static str, Tell); 12] {
     let from = ([192, 0, 2, 101], 50_000).into();
     let entries = vec![Entry::Expire(Handle(2)), Entry::Release(Handle(4097))];
     [
-        ("Standing", Tell::Standing(standing)),
+        ("Standing", TwinMessage::Standing(standing)),
         (
             "State",
-            Tell::State {
+            TwinMessage::State {
                 epoch,
                 group: GROUP,
                 slot: Slot(300),
@@ -86,16 +86,19 @@ fn tells() -> [(&'static str, Tell); 12] {
                 last: true,
             },
         ),
-        ("Entries", Tell::Entries { epoch, first, entries, committed }),
-        ("Shared", Tell::Shared(shared())),
-        ("Lead", Tell::Lead { epoch, committed }),
-        ("Call", Tell::Call { client: 300, from, bytes: vec![1, 2, 3] }),
-        ("Gone", Tell::Gone { client: 300, replies: 2 }),
-        ("Seats", Tell::Seats { epoch, anew: true, seats: vec![placed()] }),
-        ("Settings", Tell::Settings { revision: 7, text: "{ \"VirtualContainers\": [] }".into() }),
-        ("History", Tell::History { epoch, lines: b"{}\n".to_vec(), upto: Some(mark()) }),
-        ("Alive", Tell::Alive(vec![sign()])),
-        ("Machine", Tell::Machine(report("eth0 is down".into()))),
+        ("Entries", TwinMessage::Entries { epoch, first, entries, committed }),
+        ("Shared", TwinMessage::Shared(shared())),
+        ("Lead", TwinMessage::Lead { epoch, committed }),
+        ("Call", TwinMessage::Call { client: 300, from, bytes: vec![1, 2, 3] }),
+        ("Gone", TwinMessage::Gone { client: 300, replies: 2 }),
+        ("Seats", TwinMessage::Seats { epoch, anew: true, seats: vec![placed()] }),
+        (
+            "Settings",
+            TwinMessage::Settings { revision: 7, text: "{ \"VirtualContainers\": [] }".into() },
+        ),
+        ("History", TwinMessage::History { epoch, lines: b"{}\n".to_vec(), upto: Some(mark()) }),
+        ("Alive", TwinMessage::Alive(vec![sign()])),
+        ("Machine", TwinMessage::Machine(report("eth0 is down".into()))),
     ]
 }
 
@@ -117,7 +120,7 @@ fn answers() -> [(&'static str, Answer); 7] {
 fn the_bytes_are_pinned() {
     let mut rows = vec![("hello", hello().encode())];
     rows.extend(tells().map(|(name, tell)| (name, tell.encode(5).unwrap())));
-    rows.extend(answers().map(|(name, answer)| (name, Heard { count: 7, answer }.encode())));
+    rows.extend(answers().map(|(name, answer)| (name, TwinAck { count: 7, answer }.encode())));
     let text = include_str!("../../docs/wire.md");
     let rows =
         rows.into_iter().map(|(name, bytes)| format!("| {name} | `{}` |", hex::encode(bytes)));
@@ -129,11 +132,11 @@ fn the_bytes_are_pinned() {
 fn what_is_read_is_what_was_written() {
     assert_eq!(Hello::decode(&hello().encode()), Ok(hello()));
     for (_, tell) in tells() {
-        assert_eq!(Tell::decode(&tell.encode(5).unwrap(), 5), Ok(tell));
+        assert_eq!(TwinMessage::decode(&tell.encode(5).unwrap(), 5), Ok(tell));
     }
     for (_, answer) in answers() {
-        let heard = Heard { count: u64::MAX, answer };
-        assert_eq!(Heard::decode(&heard.encode()), Ok(heard));
+        let heard = TwinAck { count: u64::MAX, answer };
+        assert_eq!(TwinAck::decode(&heard.encode()), Ok(heard));
     }
 }
 
@@ -182,7 +185,7 @@ fn the_lower_minor_version_is_spoken() {
         for minor in 0..=5 {
             let has = minor >= since;
             assert_eq!(tell.encode(minor), has.then(|| bytes.clone()), "{name} in {minor}");
-            assert_eq!(Tell::decode(&bytes, minor).is_ok(), has, "{name} in {minor}");
+            assert_eq!(TwinMessage::decode(&bytes, minor).is_ok(), has, "{name} in {minor}");
         }
     }
 }
@@ -192,13 +195,13 @@ fn nothing_else_is_read() {
     for (_, tell) in tells() {
         let bytes = tell.encode(5).unwrap();
         for end in 0..bytes.len() {
-            assert_eq!(Tell::decode(&bytes[..end], 5), Err(Malformed));
+            assert_eq!(TwinMessage::decode(&bytes[..end], 5), Err(Malformed));
         }
         let longer = [bytes, vec![0]].concat();
-        assert_eq!(Tell::decode(&longer, 5), Err(Malformed));
+        assert_eq!(TwinMessage::decode(&longer, 5), Err(Malformed));
     }
-    assert_eq!(Tell::decode(&[12], 5), Err(Malformed));
-    assert_eq!(Heard::decode(&[0, 7]), Err(Malformed));
+    assert_eq!(TwinMessage::decode(&[12], 5), Err(Malformed));
+    assert_eq!(TwinAck::decode(&[0, 7]), Err(Malformed));
 }
 
 #[test]
@@ -206,36 +209,42 @@ fn messages_have_limits() {
     let (epoch, slot) = (EPOCH, Slot(1));
     let entries = |count| {
         let entries = vec![Entry::Expire(Handle(2)); count];
-        Tell::Entries { epoch, first: slot, entries, committed: slot }
+        TwinMessage::Entries { epoch, first: slot, entries, committed: slot }
     };
     let piece = |length| {
         let bytes = vec![0; length];
-        Tell::State { epoch, group: GROUP, slot, offset: 0, bytes, last: false }
+        TwinMessage::State { epoch, group: GROUP, slot, offset: 0, bytes, last: false }
     };
     let virtuals = |count| {
-        Tell::Shared(Shared { virtuals: vec![(ContainerId::CmAct(1), None); count], ..shared() })
+        TwinMessage::Shared(Shared {
+            virtuals: vec![(ContainerId::CmAct(1), None); count],
+            ..shared()
+        })
     };
     let server = |length| {
         let text: String = "x".repeat(length);
-        Tell::Shared(Shared { servers: [text.clone(), text.clone(), text], ..shared() })
+        TwinMessage::Shared(Shared { servers: [text.clone(), text.clone(), text], ..shared() })
     };
     let from = |first| {
         let (first, entries) = (Slot(first), Vec::new());
-        Tell::Entries { epoch, first, entries, committed: slot }
+        TwinMessage::Entries { epoch, first, entries, committed: slot }
     };
     let call = |length| {
         let from = ([192, 0, 2, 101], 50_000).into();
-        Tell::Call { client: 1, from, bytes: vec![0; length] }
+        TwinMessage::Call { client: 1, from, bytes: vec![0; length] }
     };
-    let seats = |count| Tell::Seats { epoch, anew: false, seats: vec![placed(); count] };
-    let history = |length| Tell::History { epoch, lines: vec![0; length], upto: None };
-    let alive = |count| Tell::Alive(vec![sign(); count]);
-    let machine = |length| Tell::Machine(report("x".repeat(length)));
-    let lead = |last| Tell::Lead { epoch, committed: Slot(last) };
-    let rows: Vec<(Tell, Tell)> = vec![
+    let seats = |count| TwinMessage::Seats { epoch, anew: false, seats: vec![placed(); count] };
+    let history = |length| TwinMessage::History { epoch, lines: vec![0; length], upto: None };
+    let alive = |count| TwinMessage::Alive(vec![sign(); count]);
+    let machine = |length| TwinMessage::Machine(report("x".repeat(length)));
+    let lead = |last| TwinMessage::Lead { epoch, committed: Slot(last) };
+    let rows: Vec<(TwinMessage, TwinMessage)> = vec![
         (alive(TWIN_ALIVE), alive(TWIN_ALIVE + 1)),
         (machine(TWIN_REASON_TEXT), machine(TWIN_REASON_TEXT + 1)),
-        (Tell::Machine(report("plain".into())), Tell::Machine(report("two\nlines".into()))),
+        (
+            TwinMessage::Machine(report("plain".into())),
+            TwinMessage::Machine(report("two\nlines".into())),
+        ),
         (history(HISTORY_BLOCK), history(HISTORY_BLOCK + 1)),
         (call(CLIENT_FRAME_MAX), call(CLIENT_FRAME_MAX + 1)),
         (lead(SLOT_LAST), lead(SLOT_LAST + 1)),
@@ -248,14 +257,14 @@ fn messages_have_limits() {
         (server(TWIN_ADDRESS_MAX), server(TWIN_ADDRESS_MAX + 1)),
     ];
     for (most, more) in rows {
-        assert!(Tell::decode(&most.encode(5).unwrap(), 5).is_ok());
-        assert_eq!(Tell::decode(&more.encode(5).unwrap(), 5), Err(Malformed));
+        assert!(TwinMessage::decode(&most.encode(5).unwrap(), 5).is_ok());
+        assert_eq!(TwinMessage::decode(&more.encode(5).unwrap(), 5), Err(Malformed));
     }
     let reply = vec![0; CLIENT_FRAME_MAX + 1];
     for answer in
         [Answer::Have { epoch, last: Slot(u64::MAX) }, Answer::Reply { client: 1, bytes: reply }]
     {
-        let beyond = Heard { count: 1, answer };
-        assert_eq!(Heard::decode(&beyond.encode()), Err(Malformed));
+        let beyond = TwinAck { count: 1, answer };
+        assert_eq!(TwinAck::decode(&beyond.encode()), Err(Malformed));
     }
 }

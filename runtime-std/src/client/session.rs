@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 use tmr_core::base::time::Deadline;
 use tmr_core::client::{Client, Input, Intent, Unanswered};
-use tmr_core::link::{Address, Link, Why};
+use tmr_core::link::{Address, CloseReason, LinkId};
 use tmr_core::wire::{CmError, Reply, Request};
 
 /// Bytes read at once.
@@ -23,7 +23,7 @@ const SHORTEST: Duration = Duration::from_millis(1);
 pub struct Session {
     client: Client,
     clock: Clock,
-    socket: Option<(Link, TcpStream)>,
+    socket: Option<(LinkId, TcpStream)>,
 }
 
 impl Session {
@@ -138,12 +138,12 @@ impl Session {
         self.arrived(read).unwrap_or(Input::Tick)
     }
 
-    fn arrived(&mut self, read: Result<Option<Vec<u8>>, Why>) -> Option<Input> {
+    fn arrived(&mut self, read: Result<Option<Vec<u8>>, CloseReason>) -> Option<Input> {
         let link = self.socket.as_ref()?.0;
         let why = match read {
             Ok(None) => return None,
             Ok(Some(bytes)) if !bytes.is_empty() => return Some(Input::Received { link, bytes }),
-            Ok(Some(_)) => Why::Eof,
+            Ok(Some(_)) => CloseReason::Eof,
             Err(why) => why,
         };
         self.socket = None;
@@ -152,7 +152,7 @@ impl Session {
 }
 
 /// What there is to read; nothing is its end, and `None` that there is nothing yet.
-fn read(socket: &TcpStream) -> Result<Option<Vec<u8>>, Why> {
+fn read(socket: &TcpStream) -> Result<Option<Vec<u8>>, CloseReason> {
     let mut buffer = vec![0; CHUNK];
     let read = read_some(socket, &mut buffer)?;
     Ok(read.map(|count| {

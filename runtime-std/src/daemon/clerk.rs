@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use tmr_core::admin::{Entrance, FileTrouble, Room};
+use tmr_core::admin::{AdminAccess, FileTrouble, Room};
 use tmr_core::base::limits::TOKEN_ENDS_SOON;
 use tmr_core::base::time::Wall;
 use tmr_core::config::Config;
@@ -91,7 +91,7 @@ pub struct Clerk {
     /// `None`: they could never be read.
     passwords: Option<Passwords>,
     /// What was told last.
-    told: Entrance,
+    told: AdminAccess,
     /// What the files looked like then.
     seen: Seen,
     /// Those that cannot be used.
@@ -103,7 +103,7 @@ impl Clerk {
     /// With all files read once. What cannot be used is logged, and is no reason not to serve.
     pub fn open(papers: Arc<Mutex<Papers>>, folder: &Folder) -> Self {
         let mut clerk = Self {
-            told: Entrance::default(),
+            told: AdminAccess::default(),
             audit: folder.path(AUDIT),
             tls: Tls::default(),
             passwords: None,
@@ -118,7 +118,7 @@ impl Clerk {
 
     /// Who can come in at the start.
     #[must_use]
-    pub fn entrance(&self) -> Entrance {
+    pub fn entrance(&self) -> AdminAccess {
         self.told.clone()
     }
 
@@ -151,7 +151,7 @@ impl Clerk {
             self.warn();
             let looks = look(&self.papers);
             let entrance = if looks == self.seen {
-                Entrance { files: self.files(), room: self.room(), ..self.told.clone() }
+                AdminAccess { files: self.files(), room: self.room(), ..self.told.clone() }
             } else {
                 self.seen = looks;
                 self.warned = None;
@@ -166,7 +166,7 @@ impl Clerk {
 
     /// Reads the files. What cannot be used changes nothing of what was read before, and it is said
     /// why; what was never read is shut: nobody comes in by it, nor without it.
-    fn read(&mut self) -> Entrance {
+    fn read(&mut self) -> AdminAccess {
         let Papers { passwords: file, certificate } = self.seen.0.clone();
         let mut entrance = self.told.clone();
         entrance.names = names::own();
@@ -213,7 +213,7 @@ impl Clerk {
                 self.complain(&failure, (otherwise, CERTIFICATE));
             }
         }
-        if self.troubles.is_empty() && self.told != Entrance::default() {
+        if self.troubles.is_empty() && self.told != AdminAccess::default() {
             tracing::info!(
                 target: "tmr_runtime_std::daemon::clerk",
                 "passwords and certificate of the admin pages: read again"

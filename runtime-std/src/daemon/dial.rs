@@ -17,7 +17,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Instant;
 use tmr_core::base::limits::DIAL_TIMEOUT;
 use tmr_core::base::time::Duration;
-use tmr_core::link::{Address, Why};
+use tmr_core::link::{Address, CloseReason};
 
 /// An address is tried alone for so long, then beside the next one: RFC 8305, section 8, calls it
 /// Connection Attempt Delay.
@@ -59,7 +59,7 @@ impl LookUp {
 ///
 /// # Errors
 /// As there.
-pub fn dial(to: &Address) -> Result<TcpStream, Why> {
+pub fn dial(to: &Address) -> Result<TcpStream, CloseReason> {
     dial_within(to, DIAL_TIMEOUT)
 }
 
@@ -68,7 +68,7 @@ pub fn dial(to: &Address) -> Result<TcpStream, Why> {
 ///
 /// # Errors
 /// None of them answered: what each said, by its address if the host is a name.
-pub fn dial_within(to: &Address, within: Duration) -> Result<TcpStream, Why> {
+pub fn dial_within(to: &Address, within: Duration) -> Result<TcpStream, CloseReason> {
     dial_found(to, within, |_| ())
 }
 
@@ -80,23 +80,23 @@ pub fn dial_found(
     to: &Address,
     within: Duration,
     found: impl FnOnce(&[SocketAddr]),
-) -> Result<TcpStream, Why> {
+) -> Result<TcpStream, CloseReason> {
     let until = Instant::now() + within;
     if let Ok(ip) = to.host.parse::<IpAddr>() {
         let host = SocketAddr::new(ip, to.port);
         found(&[host]);
         return race(&[host], until).map_err(|mut lost| match lost.failed.pop() {
-            Some((_, Some(error))) => Why::Broken(words(&error)),
-            _ => Why::Timeout("connecting"),
+            Some((_, Some(error))) => CloseReason::Broken(words(&error)),
+            _ => CloseReason::Timeout("connecting"),
         });
     }
     let hosts = in_order(look_up(to, until)?);
     found(&hosts);
-    race(&hosts, until).map_err(|lost| Why::Broken(lost.told(within)))
+    race(&hosts, until).map_err(|lost| CloseReason::Broken(lost.told(within)))
 }
 
 /// The addresses of a name, as the system orders them.
-fn look_up(of: &Address, until: Instant) -> Result<Vec<SocketAddr>, Why> {
+fn look_up(of: &Address, until: Instant) -> Result<Vec<SocketAddr>, CloseReason> {
     let name = &of.host;
     let (look_up, begins) = look_ups(|busy| match busy.get(name) {
         Some(other) => (Arc::clone(other), false),
@@ -120,11 +120,11 @@ fn look_up(of: &Address, until: Instant) -> Result<Vec<SocketAddr>, Why> {
         }
     }
     let found = look_up.wait(until).ok_or_else(|| {
-        Why::Broken(format!("looking up {name} takes long: does its DNS server answer?"))
+        CloseReason::Broken(format!("looking up {name} takes long: does its DNS server answer?"))
     })?;
-    let mut hosts = found.map_err(|why| Why::Broken(format!("{name}: {why}")))?;
+    let mut hosts = found.map_err(|why| CloseReason::Broken(format!("{name}: {why}")))?;
     if hosts.is_empty() {
-        return Err(Why::Broken(format!("{name}: no such host")));
+        return Err(CloseReason::Broken(format!("{name}: no such host")));
     }
     hosts.iter_mut().for_each(|host| host.set_port(of.port));
     Ok(hosts)

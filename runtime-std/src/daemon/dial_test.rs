@@ -81,9 +81,9 @@ fn a_number_is_told_by_its_reason_alone() {
     let kept = hole(THIRD, 0);
     let held = Address { host: THIRD.to_string(), port: kept.at.port() };
     let why = dial_within(&held, Duration::from_millis(300)).unwrap_err();
-    assert_eq!(why, Why::Timeout("connecting"));
+    assert_eq!(why, CloseReason::Timeout("connecting"));
     let why = dial_within(&to, Duration::from_secs(60)).unwrap_err();
-    assert_eq!(why, Why::Broken("Connection refused".into()));
+    assert_eq!(why, CloseReason::Broken("Connection refused".into()));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs, UdpSocket};
 use tmr_core::base::limits::{CLIENT_LINKS_MAX, FILES_RESERVED};
-use tmr_core::link::{Address, Door};
+use tmr_core::link::{Address, Listener};
 
 /// Connections that may wait to be accepted: a whole office that starts at nine.
 const BACKLOG: i32 = 4096;
@@ -18,7 +18,7 @@ const BACKLOG: i32 = 4096;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spot {
     /// Which.
-    pub door: Door,
+    pub door: Listener,
     /// What says so, for people.
     pub what: &'static str,
     /// Port 0 lets the system choose one.
@@ -29,7 +29,7 @@ pub struct Spot {
 ///
 /// # Errors
 /// As [`listen`].
-pub fn open(spots: &[Spot]) -> Result<Vec<(Door, TcpListener)>, Failure> {
+pub fn open(spots: &[Spot]) -> Result<Vec<(Listener, TcpListener)>, Failure> {
     spots.iter().map(|spot| Ok((spot.door, listen(spot, &[])?))).collect()
 }
 
@@ -113,7 +113,7 @@ fn without_ipv6(host: &str, error: &io::Error) -> Option<&'static str> {
 }
 
 /// Says, to whoever started this process and to systemd, that it listens and where.
-pub fn announce(doors: &[(Door, TcpListener)]) {
+pub fn announce(doors: &[(Listener, TcpListener)]) {
     let mut line = String::from("listening");
     for (door, listener) in doors {
         let name = name(*door);
@@ -128,12 +128,12 @@ pub fn announce(doors: &[(Door, TcpListener)]) {
 }
 
 /// What a door is called.
-pub(super) fn name(door: Door) -> &'static str {
+pub(super) fn name(door: Listener) -> &'static str {
     match door {
-        Door::Licence => "licence",
-        Door::Admin => "admin",
-        Door::Twin => "twin",
-        Door::Machine => "machine",
+        Listener::Licence => "licence",
+        Listener::Admin => "admin",
+        Listener::Twin => "twin",
+        Listener::Machine => "machine",
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use tmr_core::link::Why;
+use tmr_core::link::CloseReason;
 
 /// What the exit code tells a script.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,9 +72,9 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-impl From<Why> for Failure {
+impl From<CloseReason> for Failure {
     /// For what a daemon needs at its start and does not get.
-    fn from(why: Why) -> Self {
+    fn from(why: CloseReason) -> Self {
         Self::failed(format!("cannot start: {why}"))
     }
 }

@@ -9,7 +9,7 @@
 //! Addresses take turns, and each has an allowance: who comes again and again waits for himself.
 
 use super::exit::halt;
-use super::links::{CHUNK, Chores, Ears, HeardAll, Links, Peer, lock, refused, wait};
+use super::links::{Actions, CHUNK, HeardAll, Links, Peer, PollBuffer, lock, refused, wait};
 use super::net::broken;
 use super::talk::Talk;
 use super::timed::Todo;
@@ -24,7 +24,7 @@ use std::time::Instant;
 use tmr_core::base::limits::{GREETING_RATE, GREETING_SOURCES, TLS_GREETING};
 use tmr_core::base::network::network;
 use tmr_core::base::time::Duration;
-use tmr_core::link::{Link, Why};
+use tmr_core::link::{CloseReason, LinkId};
 
 /// Key agreements in one turn, after each of which calls that came with them are served.
 pub(super) const GREETINGS: usize = 16;
@@ -47,7 +47,7 @@ type Ready = (Arc<Peer>, EventFlags);
 /// What whoever greets keeps between turns.
 #[derive(Debug)]
 pub struct Greeter {
-    ears: Ears,
+    ears: PollBuffer,
     /// Who was greeted last.
     last: Option<IpAddr>,
     allowance: Allowance,
@@ -64,7 +64,11 @@ impl Greeter {
     /// For the poll of these links.
     #[must_use]
     pub fn new(links: &Links) -> Self {
-        Self { ears: Ears::new(links.greeting_poll()), last: None, allowance: Allowance::default() }
+        Self {
+            ears: PollBuffer::new(links.greeting_poll()),
+            last: None,
+            allowance: Allowance::default(),
+        }
     }
 
     /// Who is greeted in this turn: one of each address, and so on, behind the one who was last.
@@ -121,7 +125,7 @@ impl Allowance {
 impl Links {
     /// Greets who waits for it, for as long as the process lives; `perform` does what is the runtime's
     /// to do.
-    pub fn greet(&self, perform: impl Fn(Chores)) -> ! {
+    pub fn greet(&self, perform: impl Fn(Actions)) -> ! {
         let mut greeter = Greeter::new(self);
         let (ask, asked) = mpsc::channel::<Vec<Ready>>();
         let (tell, told) = mpsc::channel();
@@ -161,11 +165,11 @@ impl Links {
         &self,
         greeter: &mut Greeter,
         agree: impl FnOnce(Vec<Ready>) -> (Vec<Ready>, HeardAll),
-    ) -> Option<Chores> {
+    ) -> Option<Actions> {
         if !wait(self.poll(greeter.ears.poll), &mut greeter.ears, true) {
             return None;
         }
-        let mut chores = Chores::default();
+        let mut chores = Actions::default();
         // Whoever hung up needs no answer: no turn, and no place.
         let (gone, ready): (Vec<_>, Vec<_>) =
             self.ready(&greeter.ears).into_iter().partition(|(_, flags)| flags.intersects(GONE));
@@ -189,21 +193,22 @@ impl Links {
     }
 
     /// These links have hung up.
-    fn end_gone(&self, gone: impl Iterator<Item = Link>, chores: &mut Chores) {
-        let gone: Vec<Link> = gone.collect();
+    fn end_gone(&self, gone: impl Iterator<Item = LinkId>, chores: &mut Actions) {
+        let gone: Vec<LinkId> = gone.collect();
         for links in gone.chunks(ENDS) {
             let peers: Vec<Arc<Peer>> = {
                 let mut table = lock(&self.peers);
                 links.iter().filter_map(|link| table.remove(link)).collect()
             };
             let end = |peer: &Arc<Peer>| {
-                let unsent = lock(&peer.talk).end(&Why::Eof);
+                let unsent = lock(&peer.talk).end(&CloseReason::Eof);
                 self.count(peer, 0);
                 (peer.link, unsent)
             };
-            let ended: Vec<(Link, bool)> = peers.iter().map(end).collect();
+            let ended: Vec<(LinkId, bool)> = peers.iter().map(end).collect();
             let mut hub = lock(&self.hub);
-            let closed = ended.into_iter().map(|(link, unsent)| hub.closed(link, Why::Eof, unsent));
+            let closed =
+                ended.into_iter().map(|(link, unsent)| hub.closed(link, CloseReason::Eof, unsent));
             let todo = closed.fold(Todo::default(), Todo::and);
             drop(hub);
             self.perform(todo, chores);

@@ -19,7 +19,7 @@ use std::io::Read;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use tmr_core::admin::{Entrance, FileTrouble};
+use tmr_core::admin::{AdminAccess, FileTrouble};
 use tmr_core::base::limits::{FILE_TROUBLES_SHOWN, LICENCE_FILES_LOOKED_AT, LICENCE_FILES_MAX};
 use tmr_core::io::{BackendEvent, HostEvent};
 use tmr_core::licence::{Container, IssuerKey};
@@ -159,7 +159,7 @@ impl Licences {
                 if told.as_ref() != Some(&seen) {
                     told = Some(seen.clone());
                     let ((files, room), names) = (seen, names::own());
-                    let entrance = Entrance { files, room, names, ..Entrance::default() };
+                    let entrance = AdminAccess { files, room, names, ..AdminAccess::default() };
                     tell(HostEvent::AdminAccess(Box::new(entrance)));
                 }
                 // The handler holds the other end for as long as the process lives, so no byte

@@ -32,10 +32,10 @@ use std::{fmt, io};
 use tmr_core::base::limits::LINKS_HELD_MAX;
 use tmr_core::base::time::{Duration, Now};
 use tmr_core::io::HostEvent;
-use tmr_core::link::{Callee, Door, Flow, Frame, Link, ListenerId, Why};
+use tmr_core::link::{CloseReason, Flow, Frame, LinkId, Listener, ListenerId, PeerKind};
 use tmr_core::node::hub::{Arrived, Dial, Hub};
 
-const TOO_MUCH: Why = Why::Limit("bytes that all links together hold");
+const TOO_MUCH: CloseReason = CloseReason::Limit("bytes that all links together hold");
 /// Bytes read at once.
 pub(super) const CHUNK: usize = 64 * 1024;
 /// Links that one turn looks at; of those it serves no more than [`TURN_LINKS`] of strangers.
@@ -50,7 +50,7 @@ pub(super) const ACCEPTS_BESIDE: usize = 4;
 #[derive(Debug)]
 pub struct Links {
     pub(super) hub: Mutex<TimedHub>,
-    pub(super) peers: Mutex<BTreeMap<Link, Arc<Peer>>>,
+    pub(super) peers: Mutex<BTreeMap<LinkId, Arc<Peer>>>,
     /// Bytes that all talks keep for peers that have not proved the group key.
     held: AtomicUsize,
     polls: Arc<[OwnedFd]>,
@@ -60,7 +60,7 @@ pub struct Links {
 
 #[derive(Debug)]
 pub(super) struct Peer {
-    pub(super) link: Link,
+    pub(super) link: LinkId,
     /// Where it is; nowhere in particular if it was dialled.
     pub(super) from: IpAddr,
     /// It may speak TLS.
@@ -87,20 +87,20 @@ impl Peer {
 }
 
 /// What one who takes turns keeps between them: its poll, and room for what it reads.
-pub struct Ears {
+pub struct PollBuffer {
     pub(super) poll: usize,
     pub(super) buffer: Vec<u8>,
     events: Vec<epoll::Event>,
     turns: Turns,
 }
 
-impl fmt::Debug for Ears {
+impl fmt::Debug for PollBuffer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Ears").field("poll", &self.poll).finish_non_exhaustive()
     }
 }
 
-impl Ears {
+impl PollBuffer {
     /// For the links of this poll.
     #[must_use]
     pub fn new(poll: usize) -> Self {
@@ -112,7 +112,7 @@ impl Ears {
 /// What is the runtime's to do.
 #[derive(Debug, Default)]
 #[must_use]
-pub struct Chores {
+pub struct Actions {
     /// The timer is set to a time after the deadline: set it anew.
     pub sooner: bool,
     /// Connections to open, each where it may block.
@@ -129,9 +129,9 @@ impl Links {
     pub fn new(
         hub: Hub,
         streams: Streams,
-        doors: Vec<(Door, TcpListener)>,
+        doors: Vec<(Listener, TcpListener)>,
         polls: usize,
-    ) -> Result<(Self, Inboxes), Why> {
+    ) -> Result<(Self, Inboxes), CloseReason> {
         let (hub, inboxes) = TimedHub::new(hub);
         let poll = |_| epoll::create(epoll::CreateFlags::CLOEXEC).map_err(refused);
         let serving = polls;
@@ -158,11 +158,11 @@ impl Links {
 
     /// Takes up what there is on the links of one poll, then who waits at its doors; `waits`: and
     /// waits until there is something. `None`: there was nothing.
-    pub fn turn(&self, ears: &mut Ears, waits: bool) -> Option<Chores> {
+    pub fn turn(&self, ears: &mut PollBuffer, waits: bool) -> Option<Actions> {
         if !wait(&self.polls[ears.poll], ears, waits) {
             return None;
         }
-        let (mut ready, mut chores) = (self.ready(ears), Chores::default());
+        let (mut ready, mut chores) = (self.ready(ears), Actions::default());
         if ready.len() > TURN_LINKS {
             let (first, others) = ready.into_iter().partition::<Vec<_>, _>(|it| it.0.comes_first());
             self.serve(&first, &mut ears.buffer, &mut chores);
@@ -178,11 +178,11 @@ impl Links {
     }
 
     /// The links that a poll has named.
-    pub(super) fn ready(&self, ears: &Ears) -> Vec<(Arc<Peer>, epoll::EventFlags)> {
+    pub(super) fn ready(&self, ears: &PollBuffer) -> Vec<(Arc<Peer>, epoll::EventFlags)> {
         let mut ready = Vec::with_capacity(ears.events.len());
         let peers = lock(&self.peers);
         for event in &ears.events {
-            let peer = peers.get(&Link(event.data.u64()));
+            let peer = peers.get(&LinkId(event.data.u64()));
             ready.extend(peer.map(|peer| (Arc::clone(peer), event.flags)));
         }
         ready
@@ -193,7 +193,7 @@ impl Links {
         &self,
         ready: &[(Arc<Peer>, epoll::EventFlags)],
         buffer: &mut [u8],
-        chores: &mut Chores,
+        chores: &mut Actions,
     ) {
         let heard = self.hear_all(ready, buffer);
         self.answer(heard, chores);
@@ -219,7 +219,7 @@ impl Links {
     }
 
     /// Steps the hub with what links were heard to say, and writes what that leads to.
-    pub(super) fn answer(&self, heard: HeardAll, chores: &mut Chores) {
+    pub(super) fn answer(&self, heard: HeardAll, chores: &mut Actions) {
         let HeardAll { arrived, left, ended, writes } = heard;
         let mut todo = Todo { wake: writes, ..Todo::default() };
         let mut waiting = 0;
@@ -248,7 +248,7 @@ impl Links {
 
     /// Takes in who waits at a door. Where the system cannot give connections, it is left alone for
     /// a moment: those who are there go on meanwhile.
-    fn take_in(&self, open: &Open, most: usize, chores: &mut Chores) {
+    fn take_in(&self, open: &Open, most: usize, chores: &mut Actions) {
         for _ in 0..most {
             match open.take_in() {
                 Came::In(socket, from) => self.accepted(open.door, (socket, from), chores),
@@ -273,9 +273,9 @@ impl Links {
     /// A connection came in.
     pub(super) fn accepted(
         &self,
-        door: Door,
+        door: Listener,
         (socket, from): (impl Into<Socket>, SocketAddr),
-        chores: &mut Chores,
+        chores: &mut Actions,
     ) {
         let socket = socket.into();
         let (link, todo) = lock(&self.hub).step(|hub, now, out| hub.accept(now, door, from, out));
@@ -287,11 +287,11 @@ impl Links {
     }
 
     /// Opens a connection; may block for as long as that takes.
-    pub fn dial(&self, dial: Dial) -> Chores {
+    pub fn dial(&self, dial: Dial) -> Actions {
         let Dial { link, to, callee } = dial;
-        let mut chores = Chores::default();
+        let mut chores = Actions::default();
         let dialled = dial_found(&to, callee.connects_within(), |hosts| {
-            if let Callee::Twin { .. } = callee {
+            if let PeerKind::Twin { .. } = callee {
                 // It comes in from one of these, most likely.
                 lock(&self.hub).hub().expect_twin(hosts.iter().map(SocketAddr::ip));
             }
@@ -307,13 +307,13 @@ impl Links {
     }
 
     /// A connection could not be opened.
-    pub fn undialled(&self, link: Link, why: Why) -> Chores {
+    pub fn undialled(&self, link: LinkId, why: CloseReason) -> Actions {
         let todo = lock(&self.hub).closed(link, why, false);
         self.performed(todo)
     }
 
     /// The node hears what its machine reports.
-    pub fn host_event(&self, event: HostEvent) -> Chores {
+    pub fn host_event(&self, event: HostEvent) -> Actions {
         let stopping = event == HostEvent::Stopping;
         let todo = {
             let mut hub = lock(&self.hub);
@@ -327,7 +327,7 @@ impl Links {
     }
 
     /// The time has come that [`set_timer`](Self::set_timer) named, or the runtime starts.
-    pub fn tick(&self) -> Chores {
+    pub fn tick(&self) -> Actions {
         let todo = lock(&self.hub).step(Hub::tick).1;
         self.performed(todo)
     }
@@ -338,7 +338,7 @@ impl Links {
         lock(&self.hub).set_timer()
     }
 
-    fn open(&self, link: Link, from: IpAddr, talk: Talk, chores: &mut Chores) {
+    fn open(&self, link: LinkId, from: IpAddr, talk: Talk, chores: &mut Actions) {
         let unblocked = talk.socket.set_nonblocking(true).map_err(|error| broken(&error));
         let (covered, rung, held) = (talk.connection.is_layered(), 0.into(), 0.into());
         let peer = Arc::new(Peer { link, from, covered, talk: Mutex::new(talk), rung, held });
@@ -362,7 +362,7 @@ impl Links {
     /// Reads a link that the poll has named.
     fn hear(
         &self,
-        link: Link,
+        link: LinkId,
         talk: &mut Talk,
         flags: epoll::EventFlags,
         buffer: &mut [u8],
@@ -394,8 +394,8 @@ impl Links {
     }
 
     /// All peers together make us keep too much: those go that hold most, until there is room again.
-    fn shed(&self, chores: &mut Chores) {
-        let mut held: Vec<(usize, Link)> = {
+    fn shed(&self, chores: &mut Actions) {
+        let mut held: Vec<(usize, LinkId)> = {
             let peers = lock(&self.peers);
             peers.values().map(|peer| (peer.held.load(Ordering::Relaxed), peer.link)).collect()
         };
@@ -421,7 +421,7 @@ impl Links {
     }
 
     /// Does what a step left to do, and what that leaves to do.
-    pub(super) fn perform(&self, todo: Todo, chores: &mut Chores) {
+    pub(super) fn perform(&self, todo: Todo, chores: &mut Actions) {
         let mut todos = vec![todo];
         while let Some(todo) = todos.pop() {
             chores.sooner |= todo.sooner;
@@ -432,14 +432,14 @@ impl Links {
         }
     }
 
-    fn performed(&self, todo: Todo) -> Chores {
-        let mut chores = Chores::default();
+    fn performed(&self, todo: Todo) -> Actions {
+        let mut chores = Actions::default();
         self.perform(todo, &mut chores);
         chores
     }
 
     /// Writes what the hub has for a link, or leaves word with who is at it.
-    pub(super) fn flush(&self, link: Link) -> Option<Todo> {
+    pub(super) fn flush(&self, link: LinkId) -> Option<Todo> {
         let peer = Arc::clone(lock(&self.peers).get(&link)?);
         if peer.hold() { self.let_go(&peer) } else { None }
     }
@@ -475,7 +475,7 @@ impl Links {
     }
 
     /// A link ends here, once.
-    pub(super) fn end(&self, link: Link, why: Why) -> Todo {
+    pub(super) fn end(&self, link: LinkId, why: CloseReason) -> Todo {
         let peer = lock(&self.peers).remove(&link);
         let Some(peer) = peer else { return Todo::default() };
         let unsent = lock(&peer.talk).end(&why);
@@ -483,7 +483,7 @@ impl Links {
         lock(&self.hub).closed(link, why, unsent)
     }
 
-    fn watch(&self, link: Link, talk: &mut Talk) {
+    fn watch(&self, link: LinkId, talk: &mut Talk) {
         if let Some(flags) = talk.watch() {
             let data = epoll::EventData::new_u64(link.0);
             let (poll, flags) = (self.poll_of(link, talk.greets()), flags | talk.ended_early());
@@ -494,7 +494,7 @@ impl Links {
     }
 
     /// The poll that a link is in; `greets`: it is not greeted yet.
-    pub(super) fn poll_of(&self, link: Link, greets: bool) -> &OwnedFd {
+    pub(super) fn poll_of(&self, link: LinkId, greets: bool) -> &OwnedFd {
         let serving = self.greeting_poll();
         // Of accepted links and of dialled ones each the next has the next number but one.
         let number = usize::try_from(link.0 / 2).unwrap_or_default();
@@ -513,16 +513,16 @@ pub(super) struct HeardAll {
     /// What was read of each.
     arrived: Vec<Arrived>,
     /// Their last reply has left the machine.
-    left: Vec<Link>,
-    ended: Vec<(Link, Why)>,
+    left: Vec<LinkId>,
+    ended: Vec<(LinkId, CloseReason)>,
     /// There is something to write.
-    writes: Vec<Link>,
+    writes: Vec<LinkId>,
 }
 
 /// What came of reading a link.
 struct Heard {
     read: Option<Arrived>,
-    end: Option<Why>,
+    end: Option<CloseReason>,
     /// There is something to write.
     writes: bool,
 }
@@ -545,7 +545,7 @@ fn watched_in(polls: Arc<[OwnedFd]>, serving: usize) -> Watch {
 }
 
 /// What a poll has; `waits`: and waits until there is something. Returns whether there is.
-pub(super) fn wait(poll: impl AsFd, ears: &mut Ears, waits: bool) -> bool {
+pub(super) fn wait(poll: impl AsFd, ears: &mut PollBuffer, waits: bool) -> bool {
     let none = Timespec { tv_sec: 0, tv_nsec: 0 };
     let patience = if waits { None } else { Some(&none) };
     ears.events.clear();
@@ -556,7 +556,7 @@ pub(super) fn wait(poll: impl AsFd, ears: &mut Ears, waits: bool) -> bool {
     }
 }
 
-pub(super) fn refused(error: Errno) -> Why {
+pub(super) fn refused(error: Errno) -> CloseReason {
     broken(&io::Error::from(error))
 }
 

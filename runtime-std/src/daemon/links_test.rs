@@ -2,7 +2,7 @@
 
 use super::doors::Spot;
 use super::greetings::{GREETINGS, Greeter};
-use super::links::{ACCEPTS, ACCEPTS_BESIDE, CHUNK, Chores, Ears, Links, lock};
+use super::links::{ACCEPTS, ACCEPTS_BESIDE, Actions, CHUNK, Links, PollBuffer, lock};
 use super::plan::Streams;
 use super::tls::Tls;
 use rustix::net::sockopt::{set_socket_recv_buffer_size, set_socket_send_buffer_size};
@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 use tmr_core::base::limits::{ACCEPT_BACKOFF, CLEANUP_DEFAULT, NETWORK_RETRY, WRITE_TIMEOUT};
 use tmr_core::front::{self, Front};
 use tmr_core::io::HostEvent;
-use tmr_core::link::channel::{GroupKey, Stream};
-use tmr_core::link::{Address, Door, Link, NOT_READING};
+use tmr_core::link::channel::{GroupKey, SecureChannel};
+use tmr_core::link::{Address, LinkId, Listener, NOT_READING};
 use tmr_core::node::Node;
 use tmr_core::node::hub::Hub;
 use tmr_core::service::Identity;
@@ -40,10 +40,10 @@ fn links(polls: usize) -> Links {
 }
 
 /// A new connection, and its name. Neither end keeps more than some KB for the other.
-fn connect(links: &Links, listener: &TcpListener) -> (TcpStream, Link) {
+fn connect(links: &Links, listener: &TcpListener) -> (TcpStream, LinkId) {
     let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     set_socket_recv_buffer_size(&peer, 4096).unwrap();
-    links.accepted(Door::Machine, listener.accept().unwrap(), &mut Chores::default());
+    links.accepted(Listener::Machine, listener.accept().unwrap(), &mut Actions::default());
     let link = *lock(&links.peers).keys().max().unwrap();
     (peer, link)
 }
@@ -84,7 +84,7 @@ fn each_link_gets_its_own_answers_in_order_whoever_writes_them() {
     thread::scope(|scope| {
         for poll in 0..2 {
             scope.spawn(move || {
-                let mut ears = Ears::new(poll);
+                let mut ears = PollBuffer::new(poll);
                 while !over.load(Ordering::Relaxed) {
                     if links.turn(&mut ears, false).is_none() {
                         thread::yield_now();
@@ -96,7 +96,7 @@ fn each_link_gets_its_own_answers_in_order_whoever_writes_them() {
         scope.spawn(|| {
             while !over.load(Ordering::Relaxed) {
                 let _ = links.host_event(HostEvent::Probe);
-                let all: Vec<Link> = lock(&links.peers).keys().copied().collect();
+                let all: Vec<LinkId> = lock(&links.peers).keys().copied().collect();
                 all.into_iter().for_each(|link| drop(links.flush(link)));
             }
         });
@@ -140,7 +140,7 @@ fn who_finds_a_link_busy_leaves_word_and_goes_on() {
 #[test]
 fn a_peer_that_does_not_read_stops_nobody_and_is_left_in_the_end() {
     let (links, listener) = (links(1), listener());
-    let mut ears = Ears::new(0);
+    let mut ears = PollBuffer::new(0);
     let ((mut deaf, link), (mut other, _)) =
         (connect(&links, &listener), connect(&links, &listener));
     let page = "GET /api/status HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
@@ -169,9 +169,9 @@ fn a_peer_that_does_not_read_stops_nobody_and_is_left_in_the_end() {
 /// A client that comes in, with its half of the key agreement on the way.
 fn knock(links: &Links, listener: &TcpListener) -> TcpStream {
     let mut peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    links.accepted(Door::Licence, listener.accept().unwrap(), &mut Chores::default());
+    links.accepted(Listener::Licence, listener.accept().unwrap(), &mut Actions::default());
     let mut wire = Vec::new();
-    Stream::dial_server([9; 32]).greet(&mut wire);
+    SecureChannel::dial_server([9; 32]).greet(&mut wire);
     peer.write_all(&wire).unwrap();
     peer
 }
@@ -182,7 +182,7 @@ fn who_is_there_does_not_wait_for_a_crowd_that_comes() {
     let came: Vec<TcpStream> = (0..3 * GREETINGS).map(|_| knock(&links, &listener)).collect();
     let (mut there, _) = connect(&links, &listener);
     there.write_all(request(0).as_bytes()).unwrap();
-    let mut ears = Ears::new(0);
+    let mut ears = PollBuffer::new(0);
     let _ = links.turn(&mut ears, false).unwrap();
     assert_eq!(status(&mut there), PAGES[0].1);
     assert_eq!(links.ungreeted(), came.len(), "that is not this turn's to do");
@@ -201,7 +201,7 @@ fn who_is_there_does_not_wait_for_a_crowd_that_comes() {
     assert_eq!(lock(&links.peers).len(), 1);
 }
 
-fn greet(links: &Links, greeter: &mut Greeter) -> Option<Chores> {
+fn greet(links: &Links, greeter: &mut Greeter) -> Option<Actions> {
     links.greet_some(greeter, |chosen| {
         let heard = links.hear_all(&chosen, &mut vec![0; CHUNK]);
         (chosen, heard)
@@ -226,9 +226,9 @@ fn who_has_hung_up_costs_no_key_agreement_and_keeps_no_place() {
 fn half_a_key_agreement_is_nobody_s_turn() {
     let (links, listener) = (links(1), listener());
     let mut peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    links.accepted(Door::Licence, listener.accept().unwrap(), &mut Chores::default());
+    links.accepted(Listener::Licence, listener.accept().unwrap(), &mut Actions::default());
     let mut wire = Vec::new();
-    Stream::dial_server([9; 32]).greet(&mut wire);
+    SecureChannel::dial_server([9; 32]).greet(&mut wire);
     let mut greeter = Greeter::new(&links);
     for byte in wire {
         assert_eq!(links.ungreeted(), 1);
@@ -239,7 +239,7 @@ fn half_a_key_agreement_is_nobody_s_turn() {
 }
 
 /// Opens a door at a port of the system's choice.
-fn open(links: &Links, door: Door) -> SocketAddr {
+fn open(links: &Links, door: Listener) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let at = listener.local_addr().unwrap();
     links.doors().open(door, listener).unwrap();
@@ -249,11 +249,11 @@ fn open(links: &Links, door: Door) -> SocketAddr {
 #[test]
 fn a_crowd_at_one_door_shuts_nobody_out_at_another() {
     let links = links(1);
-    let (crowded, other) = (open(&links, Door::Admin), open(&links, Door::Twin));
+    let (crowded, other) = (open(&links, Listener::Admin), open(&links, Listener::Twin));
     let crowd: Vec<TcpStream> =
         (0..2 * ACCEPTS).map(|_| TcpStream::connect(crowded).unwrap()).collect();
     let _late = TcpStream::connect(other).unwrap();
-    let mut ears = Ears::new(0);
+    let mut ears = PollBuffer::new(0);
     let there = || lock(&links.peers).len();
     let _ = links.turn(&mut ears, true).unwrap();
     assert_eq!(there(), ACCEPTS + 1, "some of the crowd, and who came by the other door");
@@ -265,10 +265,10 @@ fn a_crowd_at_one_door_shuts_nobody_out_at_another() {
 fn who_has_something_to_say_does_not_wait_for_a_crowd_at_a_door() {
     let (links, listener) = (links(1), listener());
     let (mut there, _) = connect(&links, &listener);
-    let crowded = open(&links, Door::Admin);
+    let crowded = open(&links, Listener::Admin);
     let _crowd: Vec<TcpStream> =
         (0..2 * ACCEPTS).map(|_| TcpStream::connect(crowded).unwrap()).collect();
-    let mut ears = Ears::new(0);
+    let mut ears = PollBuffer::new(0);
     for turn in 1..4 {
         there.write_all(request(0).as_bytes()).unwrap();
         let _ = links.turn(&mut ears, true).unwrap();
@@ -280,13 +280,13 @@ fn who_has_something_to_say_does_not_wait_for_a_crowd_at_a_door() {
 #[test]
 fn a_door_moves_and_who_came_by_it_stays() {
     let links = links(2);
-    let old = open(&links, Door::Admin);
-    let mut ears = [Ears::new(0), Ears::new(1)];
+    let old = open(&links, Listener::Admin);
+    let mut ears = [PollBuffer::new(0), PollBuffer::new(1)];
     let mut turn = || ears.iter_mut().for_each(|ears| drop(links.turn(ears, false)));
     let mut client = TcpStream::connect(old).unwrap();
     turn();
     let spot = |ip: &str, port| Spot {
-        door: Door::Admin,
+        door: Listener::Admin,
         what: "WebAdmin",
         at: Address { host: ip.into(), port },
     };
@@ -321,8 +321,8 @@ fn a_door_that_fails_rests_and_is_tried_again() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     // Nobody can come in by such a listener, and the system says so each time.
     rustix::net::shutdown(&listener, rustix::net::Shutdown::Both).unwrap();
-    links.doors().open(Door::Admin, listener).unwrap();
-    let mut ears = Ears::new(0);
+    links.doors().open(Listener::Admin, listener).unwrap();
+    let mut ears = PollBuffer::new(0);
     for _ in 0..2 {
         assert!(links.turn(&mut ears, true).is_some());
         assert!(links.turn(&mut ears, false).is_none(), "it is left alone");

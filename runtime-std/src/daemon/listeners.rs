@@ -17,7 +17,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 use tmr_core::base::limits::TROUBLE_LOGGED;
-use tmr_core::link::{Door, ListenerId};
+use tmr_core::link::{Listener, ListenerId};
 
 /// The bit that the names of doors have, and those of links never do.
 const MARK: u64 = 1 << 62;
@@ -49,34 +49,34 @@ pub struct Open {
     /// What the runtime calls it: a number above any that a link ever has.
     pub name: ListenerId,
     /// Which.
-    pub door: Door,
-    listener: Listener,
+    pub door: Listener,
+    listener: ListeningSocket,
     /// When it was last logged that nobody can come in.
     complained: Mutex<Option<Instant>>,
 }
 
 /// What takes connections in.
 #[derive(Debug)]
-pub enum Listener {
+pub enum ListeningSocket {
     /// At a port.
     Tcp(TcpListener),
     /// At the machine's own socket.
     Machine(Machine),
 }
 
-impl From<TcpListener> for Listener {
+impl From<TcpListener> for ListeningSocket {
     fn from(listener: TcpListener) -> Self {
         Self::Tcp(listener)
     }
 }
 
-impl From<Machine> for Listener {
+impl From<Machine> for ListeningSocket {
     fn from(machine: Machine) -> Self {
         Self::Machine(machine)
     }
 }
 
-impl Listener {
+impl ListeningSocket {
     fn set_nonblocking(&self) -> io::Result<()> {
         match self {
             Self::Tcp(listener) => listener.set_nonblocking(true),
@@ -100,7 +100,7 @@ impl Listener {
     }
 }
 
-impl AsFd for Listener {
+impl AsFd for ListeningSocket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
             Self::Tcp(listener) => listener.as_fd(),
@@ -133,7 +133,7 @@ impl Listeners {
     ///
     /// # Errors
     /// The system's.
-    pub fn open(&self, door: Door, listener: impl Into<Listener>) -> io::Result<()> {
+    pub fn open(&self, door: Listener, listener: impl Into<ListeningSocket>) -> io::Result<()> {
         let listener = listener.into();
         listener.set_nonblocking()?;
         let mut table = lock(&self.open);
@@ -149,7 +149,7 @@ impl Listeners {
     ///
     /// # Errors
     /// One of them cannot be listened at.
-    pub fn prepare(&self, spots: &[Spot]) -> Result<Vec<(Door, TcpListener)>, Failure> {
+    pub fn prepare(&self, spots: &[Spot]) -> Result<Vec<(Listener, TcpListener)>, Failure> {
         let own: Vec<Arc<Open>> = lock(&self.open).open.values().cloned().collect();
         let goes = |open: &&Arc<Open>| spots.iter().any(|spot| spot.door == open.door);
         let beside: Vec<&TcpListener> =
@@ -162,7 +162,7 @@ impl Listeners {
     ///
     /// # Errors
     /// The system's.
-    pub fn swap(&self, opened: Vec<(Door, impl Into<Listener>)>) -> io::Result<()> {
+    pub fn swap(&self, opened: Vec<(Listener, impl Into<ListeningSocket>)>) -> io::Result<()> {
         let old: Vec<Arc<Open>> = lock(&self.open).open.values().cloned().collect();
         for (door, listener) in opened {
             self.open(door, listener)?;
@@ -211,7 +211,7 @@ impl Open {
         match self.listener.accept() {
             Ok(Some((socket, from))) => match prepared(&socket) {
                 Ok(()) => {
-                    let admin = self.door == Door::Admin;
+                    let admin = self.door == Listener::Admin;
                     let from = if admin { seen_from(&socket, from) } else { from };
                     Came::In(socket, from)
                 }

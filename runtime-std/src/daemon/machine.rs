@@ -22,7 +22,7 @@ use std::thread;
 use std::time::Duration;
 use tmr_core::admin::{Misplaced, Place};
 use tmr_core::io::HostEvent;
-use tmr_core::link::Door;
+use tmr_core::link::Listener;
 
 /// What it is called in its folder.
 pub const SOCKET: &str = "admin.sock";
@@ -90,7 +90,7 @@ impl Watch {
         let mut said = String::new();
         loop {
             let opened = self.look().and_then(|machine| match machine {
-                Some(machine) => doors.swap(vec![(Door::Machine, machine)]),
+                Some(machine) => doors.swap(vec![(Listener::Machine, machine)]),
                 None => Ok(()),
             });
             let trouble = opened.err().map(|error| words(&error)).unwrap_or_default();

@@ -53,7 +53,7 @@ pub mod vip;
 pub mod workers;
 
 pub use exit::{Exit, Failure, Outcome};
-pub use links::{Chores, Ears, Links};
+pub use links::{Actions, Links, PollBuffer};
 pub use plan::{Plan, Streams};
 pub use roles::Runtime;
 

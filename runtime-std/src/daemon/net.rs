@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use tmr_core::base::limits::{KEEPALIVE, WRITE_TIMEOUT};
 use tmr_core::base::time::Duration;
-use tmr_core::link::{NOT_READING, Why};
+use tmr_core::link::{CloseReason, NOT_READING};
 
 /// A connection.
 #[derive(Debug)]
@@ -109,11 +109,11 @@ pub fn prepare(socket: &TcpStream) -> io::Result<()> {
 
 /// What a system error says about a link that stood.
 #[must_use]
-pub fn broken(error: &io::Error) -> Why {
+pub fn broken(error: &io::Error) -> CloseReason {
     match error.kind() {
         ErrorKind::TimedOut => NOT_READING,
-        ErrorKind::UnexpectedEof => Why::Eof,
-        _ => Why::Broken(words(error)),
+        ErrorKind::UnexpectedEof => CloseReason::Eof,
+        _ => CloseReason::Broken(words(error)),
     }
 }
 
@@ -122,7 +122,7 @@ pub fn broken(error: &io::Error) -> Why {
 ///
 /// # Errors
 /// The link is broken.
-pub fn read_some<S>(mut socket: &S, buffer: &mut [u8]) -> Result<Option<usize>, Why>
+pub fn read_some<S>(mut socket: &S, buffer: &mut [u8]) -> Result<Option<usize>, CloseReason>
 where
     for<'a> &'a S: Read,
 {
@@ -138,7 +138,7 @@ where
 
 /// Writes as many of these bytes as there is room for. Returns how many that were, and whether the link
 /// is broken. On a socket that blocks they are all, unless the peer has not read for [`WRITE_TIMEOUT`].
-pub fn put<S>(mut socket: &S, bytes: &[u8]) -> (usize, Result<(), Why>)
+pub fn put<S>(mut socket: &S, bytes: &[u8]) -> (usize, Result<(), CloseReason>)
 where
     for<'a> &'a S: Write,
 {
@@ -148,7 +148,7 @@ where
             break Ok(());
         }
         match socket.write(&bytes[written..]) {
-            Ok(0) => break Err(Why::Eof),
+            Ok(0) => break Err(CloseReason::Eof),
             Ok(count) => written += count,
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) if error.kind() == ErrorKind::WouldBlock => break Ok(()),
@@ -162,7 +162,7 @@ where
 ///
 /// # Errors
 /// The link is broken, or the peer does not read; what could not be written is still in `wire`.
-pub fn write(socket: &TcpStream, wire: &mut Vec<u8>) -> Result<(), Why> {
+pub fn write(socket: &TcpStream, wire: &mut Vec<u8>) -> Result<(), CloseReason> {
     let (written, ended) = put(socket, wire);
     wire.drain(..written);
     ended?;

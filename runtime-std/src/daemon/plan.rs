@@ -4,7 +4,7 @@ use super::clerk::Clerk;
 use super::disk::Journal;
 use super::entropy;
 use super::exit::{Failure, Outcome};
-use super::history::Keeper;
+use super::history::HistoryWriter;
 use super::listeners::Listeners;
 use super::machine;
 use super::settings::Settings;
@@ -15,8 +15,8 @@ use std::net::{IpAddr, TcpListener};
 use std::sync::Arc;
 use std::{fmt, thread};
 use tmr_core::io::HostEvent;
-use tmr_core::link::channel::{GroupKey, Stream};
-use tmr_core::link::{Callee, Connection, Door};
+use tmr_core::link::channel::{GroupKey, SecureChannel};
+use tmr_core::link::{Connection, Listener, PeerKind};
 use tmr_core::node::hub::Hub;
 
 /// A node with all that it needs of this machine.
@@ -25,7 +25,7 @@ pub struct Plan {
     /// The node and its links. Not stepped yet.
     pub hub: Hub,
     /// Where connections come in.
-    pub doors: Vec<(Door, TcpListener)>,
+    pub doors: Vec<(Listener, TcpListener)>,
     /// How a new connection begins.
     pub streams: Streams,
     /// What the node hears of beside its links.
@@ -52,7 +52,7 @@ pub struct Sources {
     /// A front's.
     pub settings: Option<Settings>,
     /// Of a front that keeps its usage history.
-    pub history: Option<Keeper>,
+    pub history: Option<HistoryWriter>,
     /// The others, each with a name for its thread.
     pub others: Vec<(&'static str, Source)>,
 }
@@ -84,7 +84,7 @@ impl Sources {
     ) -> Outcome {
         if let Some(mut watch) = self.machine {
             if let Some(machine) = watch.machine.take() {
-                let opened = doors.open(Door::Machine, machine);
+                let opened = doors.open(Listener::Machine, machine);
                 opened
                     .map_err(|error| Failure::failed(format!("the machine's socket: {error}")))?;
             }
@@ -137,31 +137,33 @@ pub struct Streams {
 impl Streams {
     /// Begins a connection that came in from there.
     #[must_use]
-    pub fn accepted(&self, door: Door, from: IpAddr) -> Connection {
+    pub fn accepted(&self, door: Listener, from: IpAddr) -> Connection {
         match door {
-            Door::Licence => {
+            Listener::Licence => {
                 let group = if self.front.is_none() { Some(self.group.clone()) } else { None };
-                Connection::new(Stream::licence(entropy::fresh(), group), None)
+                Connection::new(SecureChannel::licence(entropy::fresh(), group), None)
             }
-            Door::Admin => {
+            Listener::Admin => {
                 let here = from.to_canonical().is_loopback();
-                Connection::new(Stream::admin(), self.tls.cover(here))
+                Connection::new(SecureChannel::admin(), self.tls.cover(here))
             }
-            Door::Machine => Connection::new(Stream::admin(), None),
-            Door::Twin => Connection::new(Stream::twin_accept(entropy::fresh(), &self.group), None),
+            Listener::Machine => Connection::new(SecureChannel::admin(), None),
+            Listener::Twin => {
+                Connection::new(SecureChannel::twin_accept(entropy::fresh(), &self.group), None)
+            }
         }
     }
 
     /// Begins a connection that was dialled.
     #[must_use]
-    pub fn dialled(&self, callee: Callee) -> Connection {
+    pub fn dialled(&self, callee: PeerKind) -> Connection {
         let stream = match callee {
-            Callee::Backend => {
+            PeerKind::Backend => {
                 let front = self.front.unwrap_or_default();
-                Stream::dial_backend(entropy::fresh(), self.group.clone(), front)
+                SecureChannel::dial_backend(entropy::fresh(), self.group.clone(), front)
             }
-            Callee::Stock => Stream::dial_server(entropy::fresh()),
-            Callee::Twin { .. } => Stream::twin_dial(entropy::fresh(), &self.group),
+            PeerKind::Stock => SecureChannel::dial_server(entropy::fresh()),
+            PeerKind::Twin { .. } => SecureChannel::twin_dial(entropy::fresh(), &self.group),
         };
         Connection::new(stream, None)
     }

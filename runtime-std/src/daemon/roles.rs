@@ -5,7 +5,7 @@ use super::cli;
 use super::disk::Folder;
 use super::doors::Spot;
 use super::exit::{Failure, Outcome};
-use super::history::{Farewell, Keeper};
+use super::history::{HistoryWriter, ShutdownFlush};
 use super::licences::Licences;
 use super::log_file::Reserved;
 use super::machine::{self, Leftover};
@@ -18,7 +18,7 @@ use std::path::Path;
 use tmr_core::backend::{self, Backend};
 use tmr_core::front::{self, Front};
 use tmr_core::history::Server;
-use tmr_core::link::{Address, Door};
+use tmr_core::link::{Address, Listener};
 use tmr_core::node::Node;
 use tmr_core::node::hub::Hub;
 use tmr_core::service::Identity;
@@ -48,7 +48,7 @@ impl Runtime {
 /// It cannot start; every file is checked before anything is listened on.
 pub fn backend(runtime: Runtime, options: &cli::Backend) -> Outcome {
     let leftover = Leftover::default();
-    begin(&options.watched, &Farewell::default(), &leftover)?;
+    begin(&options.watched, &ShutdownFlush::default(), &leftover)?;
     let mut reserved = vec![("the group key", options.group_key.clone())];
     reserved.extend(options.issuer.iter().map(|path| ("the issuer's key", path.clone())));
     reserved.extend(options.license.iter().map(|path| ("a licence file", path.clone())));
@@ -60,8 +60,8 @@ pub fn backend(runtime: Runtime, options: &cli::Backend) -> Outcome {
     let folder = Folder::open(&options.state)?;
     let journal = folder.journal()?;
     let at = |door, what, at: &Address| Spot { door, what, at: at.clone() };
-    let licence = at(Door::Licence, "the licence port", &options.listen);
-    let admin = options.admin.as_ref().map(|admin| at(Door::Admin, "the admin port", admin));
+    let licence = at(Listener::Licence, "the licence port", &options.listen);
+    let admin = options.admin.as_ref().map(|admin| at(Listener::Admin, "the admin port", admin));
     let doors = doors::open(&[licence].into_iter().chain(admin).collect::<Vec<_>>())?;
     let machine = Some(machine::Watch::open(&options.state, &leftover));
     let identity = runtime.identity(&doors[0].1);
@@ -100,7 +100,7 @@ fn needed(options: &cli::Backend) -> impl Fn() -> Vec<Failure> + Send + 'static 
 /// # Errors
 /// It cannot start; every file that it cannot do without is checked before anything is listened on.
 pub fn serve(runtime: Runtime, options: &cli::Serve) -> Outcome {
-    let (farewell, leftover) = (Farewell::default(), Leftover::default());
+    let (farewell, leftover) = (ShutdownFlush::default(), Leftover::default());
     begin(&options.watched, &farewell, &leftover)?;
     let (text, config) = files::config(&options.config)?;
     let paths = (&*options.config, &*options.state);
@@ -117,7 +117,7 @@ pub fn serve(runtime: Runtime, options: &cli::Serve) -> Outcome {
         identity.address = *address;
     }
     let server = Server { name: identity.name.clone(), address: identity.address };
-    let mut history = Keeper::new(settings::history(paths, &config), server, farewell);
+    let mut history = HistoryWriter::new(settings::history(paths, &config), server, farewell);
     let clerk = Clerk::open(settings.papers(), &folder);
     let others = vec![("folder", folder.watch())];
     let address = Some(vip::Watch::new(settings.addresses(), folder));
@@ -154,7 +154,7 @@ fn hub(node: Node) -> Hub {
 }
 
 /// What every server does first.
-fn begin(watched: &cli::Watched, farewell: &Farewell, leftover: &Leftover) -> Outcome {
+fn begin(watched: &cli::Watched, farewell: &ShutdownFlush, leftover: &Leftover) -> Outcome {
     log::start();
     let (last, left) = (farewell.clone(), leftover.clone());
     signals::on_stop(move || {

@@ -25,7 +25,7 @@ use std::thread;
 use tmr_core::base::limits::CONFIG_MAX;
 use tmr_core::config::{Config, InForce, Log, Tracking};
 use tmr_core::io::FrontEvent;
-use tmr_core::link::Door;
+use tmr_core::link::Listener;
 use tmr_core::link::channel::GroupKey;
 
 /// In the state folder: the usage history, unless it has a folder of its own.
@@ -218,7 +218,7 @@ impl Settings {
                     "the {} port is {at} now", doors::name(*door)
                 );
             }
-            if *door == Door::Licence {
+            if *door == Listener::Licence {
                 self.address = doors::reached_at(listener);
             }
         }
@@ -350,8 +350,8 @@ pub fn history((path, state): (&Path, &Path), config: &Config) -> history::Setti
 pub fn spots(config: &Config) -> [Spot; 3] {
     let spot = |door, what, at: &_| Spot { door, what, at: Clone::clone(at) };
     [
-        spot(Door::Licence, "TmrServer", &config.listen),
-        spot(Door::Admin, "WebAdmin", &config.admin),
-        spot(Door::Twin, "TmrServer.TwinListen", &config.twin_listen),
+        spot(Listener::Licence, "TmrServer", &config.listen),
+        spot(Listener::Admin, "WebAdmin", &config.admin),
+        spot(Listener::Twin, "TmrServer.TwinListen", &config.twin_listen),
     ]
 }

@@ -4,7 +4,7 @@
 use super::net::{Socket, put, read_some};
 use rustix::event::epoll::EventFlags;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use tmr_core::link::{Connection, Flow, Frame, Outbox, Why};
+use tmr_core::link::{CloseReason, Connection, Flow, Frame, Outbox};
 
 /// A link's conversation.
 #[derive(Debug)]
@@ -42,13 +42,13 @@ impl Talk {
         broken: bool,
         buffer: &mut [u8],
         frames: &mut Vec<Frame>,
-    ) -> Result<(), Why> {
+    ) -> Result<(), CloseReason> {
         if self.connection.is_over() || !(broken || self.connection.wants_read()) {
             return Ok(());
         }
         match read_some(&self.socket, buffer)? {
             None => Ok(()),
-            Some(0) => Err(Why::Eof),
+            Some(0) => Err(CloseReason::Eof),
             Some(count) => self.connection.received(&buffer[..count], frames),
         }
     }
@@ -89,7 +89,7 @@ impl Talk {
     ///
     /// # Errors
     /// It is to be closed now: broken, or all is written and the hub is done with it.
-    pub(super) fn flush(&mut self, outbox: impl FnOnce() -> Outbox) -> Result<Flow, Why> {
+    pub(super) fn flush(&mut self, outbox: impl FnOnce() -> Outbox) -> Result<Flow, CloseReason> {
         if self.connection.is_over() {
             return Ok(Flow::Same);
         }
@@ -102,15 +102,15 @@ impl Talk {
         Ok(self.connection.flow())
     }
 
-    fn write(&mut self) -> Result<(), Why> {
+    fn write(&mut self) -> Result<(), CloseReason> {
         let (written, ended) = put(&self.socket, self.connection.unsent());
         self.connection.sent(written);
         ended
     }
 
     /// Ends it, after a last try to say why; `true`: there are bytes that the system did not take.
-    pub(super) fn end(&mut self, why: &Why) -> bool {
-        if *why != Why::Eof {
+    pub(super) fn end(&mut self, why: &CloseReason) -> bool {
+        if *why != CloseReason::Eof {
             // On a link that is broken this fails, and nobody is there to be told.
             let _ = self.write();
         }

@@ -6,8 +6,8 @@ use rustix::event::{PollFd, PollFlags, poll};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
-use tmr_core::link::channel::Stream;
-use tmr_core::link::{Connection, Flow, Frame, Outbox, Why};
+use tmr_core::link::channel::SecureChannel;
+use tmr_core::link::{CloseReason, Connection, Flow, Frame, Outbox};
 
 /// More than any system keeps for a peer that does not read.
 const MUCH: usize = 64 * 1024 * 1024;
@@ -17,7 +17,7 @@ fn pair() -> (Talk, TcpStream) {
     let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (socket, _) = listener.accept().unwrap();
     socket.set_nonblocking(true).unwrap();
-    (Talk::new(socket.into(), Connection::new(Stream::admin(), None), true), peer)
+    (Talk::new(socket.into(), Connection::new(SecureChannel::admin(), None), true), peer)
 }
 
 fn frames(frames: Vec<Vec<u8>>) -> Outbox {
@@ -49,7 +49,7 @@ fn what_there_is_no_room_for_follows_in_order() {
             taken = true;
             Outbox {
                 frames: vec![b"the last".to_vec()],
-                close: Some(Why::Stepped("done")),
+                close: Some(CloseReason::Stepped("done")),
                 waits: false,
             }
         };
@@ -59,8 +59,8 @@ fn what_there_is_no_room_for_follows_in_order() {
             Err(why) => over = Some(why),
         }
     }
-    assert_eq!((taken, over), (true, Some(Why::Stepped("done"))));
-    assert!(!talk.end(&Why::Eof), "everything was written");
+    assert_eq!((taken, over), (true, Some(CloseReason::Stepped("done"))));
+    assert!(!talk.end(&CloseReason::Eof), "everything was written");
     drop(talk);
     let all = read.join().unwrap().unwrap();
     assert!(all[..MUCH] == much()[..] && all[MUCH..] == *b"the last", "{} bytes", all.len());
@@ -70,12 +70,12 @@ fn what_there_is_no_room_for_follows_in_order() {
 fn what_was_not_written_counts_as_unsent_and_no_more_is_taken() {
     let (mut talk, _peer) = pair();
     assert_eq!(talk.flush(|| frames(vec![much()])), Ok(Flow::Begun));
-    assert!(talk.end(&Why::Eof));
+    assert!(talk.end(&CloseReason::Eof));
     assert_eq!(talk.flush(|| panic!("taken for a link that is over")), Ok(Flow::Same));
 
     let (mut talk, _peer) = pair();
     assert_eq!(talk.flush(|| frames(vec![b"little".to_vec()])), Ok(Flow::Same));
-    assert!(!talk.end(&Why::Eof));
+    assert!(!talk.end(&CloseReason::Eof));
 }
 
 #[test]
@@ -122,5 +122,5 @@ fn whole_frames_before_the_end_are_heard() {
     await_flags(&talk, PollFlags::IN);
     assert_eq!(talk.hear(false, &mut [0; 1024], &mut frames), Ok(()));
     assert!(matches!(&frames[..], [Frame::Http(_)]));
-    assert_eq!(talk.hear(true, &mut [0; 1024], &mut frames), Err(Why::Eof));
+    assert_eq!(talk.hear(true, &mut [0; 1024], &mut frames), Err(CloseReason::Eof));
 }

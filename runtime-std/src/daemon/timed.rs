@@ -5,7 +5,7 @@ use super::clock::Clock;
 use super::notify;
 use super::workers::{self, Inboxes, Outboxes};
 use tmr_core::base::time::{Duration, Mono, Now};
-use tmr_core::link::{Link, ListenerId, Why};
+use tmr_core::link::{CloseReason, LinkId, ListenerId};
 use tmr_core::node::hub::{Dial, Hub, Output};
 
 /// What stands behind a runtime's lock.
@@ -24,9 +24,9 @@ pub(super) struct Todo {
     /// The timer is set to a time after the deadline: set it anew.
     pub(super) sooner: bool,
     /// The hub has something for these links.
-    pub(super) wake: Vec<Link>,
+    pub(super) wake: Vec<LinkId>,
     /// Connections to close at once.
-    pub(super) drop: Vec<(Link, Why)>,
+    pub(super) drop: Vec<(LinkId, CloseReason)>,
     /// Connections to open.
     pub(super) dial: Vec<Dial>,
     /// Listeners to look at again.
@@ -80,7 +80,7 @@ impl TimedHub {
     }
 
     /// A link's key agreement or TLS handshake is over.
-    pub(super) fn greeted(&mut self, link: Link) {
+    pub(super) fn greeted(&mut self, link: LinkId) {
         self.hub.greeted(self.clock.now(), link);
     }
 
@@ -90,7 +90,7 @@ impl TimedHub {
     }
 
     /// A link is gone, and why; for the hub and for the log.
-    pub(super) fn closed(&mut self, link: Link, why: Why, unsent: bool) -> Todo {
+    pub(super) fn closed(&mut self, link: LinkId, why: CloseReason, unsent: bool) -> Todo {
         tracing::debug!(
             target: "tmr_runtime_std::daemon::timed",
             link = link.0, %why, unsent, "closed"

@@ -16,7 +16,7 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use tmr_core::base::time::Wall;
-use tmr_core::link::{Layer, Why};
+use tmr_core::link::{CloseReason, Layer};
 use x509_cert::der::Decode;
 
 /// Longest certificate chain or key that is read, in bytes.
@@ -106,15 +106,15 @@ impl Tls {
     pub(super) fn cover(&self, here: bool) -> Option<Box<dyn Layer>> {
         match &*lock(&self.0) {
             Mode::Plain => None,
-            Mode::Tls(config) => Some(Box::new(Cover::Unknown(Some(Arc::clone(config)), here))),
-            Mode::Shut => Some(Box::new(Cover::Unknown(None, here))),
+            Mode::Tls(config) => Some(Box::new(TlsLayer::Unknown(Some(Arc::clone(config)), here))),
+            Mode::Shut => Some(Box::new(TlsLayer::Unknown(None, here))),
         }
     }
 }
 
 /// What lies between a connection's bytes and its stream.
 #[derive(Debug)]
-pub(super) enum Cover {
+pub(super) enum TlsLayer {
     /// Nothing was read yet. Without a configuration there is no TLS to be had.
     Unknown(Option<Arc<ServerConfig>>, bool),
     /// Nothing does: it comes from this machine.
@@ -123,21 +123,25 @@ pub(super) enum Cover {
     Tls(Box<ServerConnection>),
 }
 
-impl Layer for Cover {
-    fn open<'a>(&mut self, bytes: &'a [u8], wire: &mut Vec<u8>) -> Result<Cow<'a, [u8]>, Why> {
+impl Layer for TlsLayer {
+    fn open<'a>(
+        &mut self,
+        bytes: &'a [u8],
+        wire: &mut Vec<u8>,
+    ) -> Result<Cow<'a, [u8]>, CloseReason> {
         if let Self::Unknown(config, here) = self {
             if bytes.first() == Some(&HANDSHAKE) {
                 let Some(config) = config else {
-                    return Err(Why::Protocol("TLS where no certificate can be used"));
+                    return Err(CloseReason::Protocol("TLS where no certificate can be used"));
                 };
                 let begun = ServerConnection::new(Arc::clone(config));
-                let begun = begun.map_err(|error| Why::Broken(error.to_string()))?;
+                let begun = begun.map_err(|error| CloseReason::Broken(error.to_string()))?;
                 *self = Self::Tls(Box::new(begun));
             } else if *here {
                 *self = Self::Plain;
             } else {
                 wire.extend_from_slice(PLAIN.as_bytes());
-                return Err(Why::Protocol("plain HTTP where TLS is spoken"));
+                return Err(CloseReason::Protocol("plain HTTP where TLS is spoken"));
             }
         }
         match self {
@@ -174,22 +178,25 @@ fn uncover(
     tls: &mut ServerConnection,
     mut bytes: &[u8],
     wire: &mut Vec<u8>,
-) -> Result<Vec<u8>, Why> {
+) -> Result<Vec<u8>, CloseReason> {
     let mut plain = Vec::new();
     while !bytes.is_empty() {
-        let read = tls.read_tls(&mut bytes).map_err(|error| Why::Broken(error.to_string()))?;
+        let read =
+            tls.read_tls(&mut bytes).map_err(|error| CloseReason::Broken(error.to_string()))?;
         let state = match tls.process_new_packets() {
             Ok(state) => state,
             Err(error) => {
                 tracing::debug!(target: "tmr_runtime_std::daemon::tls", "TLS: {error}");
                 drain(tls, wire);
-                return Err(Why::Protocol("TLS that cannot be understood, or is not trusted"));
+                return Err(CloseReason::Protocol(
+                    "TLS that cannot be understood, or is not trusted",
+                ));
             }
         };
         let before = plain.len();
         plain.resize(before + state.plaintext_bytes_to_read(), 0);
         let taken = tls.reader().read_exact(&mut plain[before..]);
-        taken.map_err(|error| Why::Broken(error.to_string()))?;
+        taken.map_err(|error| CloseReason::Broken(error.to_string()))?;
         if read == 0 || state.peer_has_closed() {
             break;
         }

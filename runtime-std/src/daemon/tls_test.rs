@@ -7,7 +7,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore};
 use std::io::{Read, Write};
 use std::path::Path;
 use std::sync::Arc;
-use tmr_core::link::{Layer, Why};
+use tmr_core::link::{CloseReason, Layer};
 
 fn certificate() -> Certificate {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/certificate");
@@ -86,7 +86,7 @@ fn plain_http_is_for_this_machine_alone() {
     assert_eq!(cover(true).open(request, &mut wire).as_deref(), Ok(&request[..]));
     assert!(wire.is_empty());
     let refused = cover(false).open(request, &mut wire).map(|_| ());
-    assert_eq!(refused, Err(Why::Protocol("plain HTTP where TLS is spoken")));
+    assert_eq!(refused, Err(CloseReason::Protocol("plain HTTP where TLS is spoken")));
     let said = String::from_utf8(wire).unwrap();
     let (head, sentence) = said.split_once("\r\n\r\n").unwrap();
     assert!(head.contains(&format!("Content-Length: {}", sentence.len())), "{said}");
@@ -116,7 +116,7 @@ fn what_is_no_tls_ends_the_connection() {
     let mut wire = Vec::new();
     let noise = [0x16, 3, 1, 0, 5, 1, 2, 3, 4, 5];
     let refused = cover(true).open(&noise, &mut wire).map(|_| ());
-    assert!(matches!(refused, Err(Why::Protocol(_))), "{refused:?}");
+    assert!(matches!(refused, Err(CloseReason::Protocol(_))), "{refused:?}");
 }
 
 #[test]

@@ -83,13 +83,13 @@ impl Outboxes {
 mod tests {
     use super::*;
     use tmr_core::admin::Password;
-    use tmr_core::link::Link;
+    use tmr_core::link::LinkId;
 
     #[test]
     fn each_worker_gets_what_is_its_own_and_nothing_else() {
         let (outboxes, inboxes) = boxes();
         let password = Password("secret".to_owned());
-        let verify = AdminFilesRequest::Verify { link: Link(2), password };
+        let verify = AdminFilesRequest::Verify { link: LinkId(2), password };
         let write = JournalWrite::Append(b"bytes".to_vec());
         outboxes.hand_on(HostRequest::Journal(write.clone()));
         outboxes.hand_on(HostRequest::Vip(VipRequest::GiveAway(true)));

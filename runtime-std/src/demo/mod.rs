@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
-use tmr_core::link::{Address, Door};
+use tmr_core::link::{Address, Listener};
 
 /// How often the fronts are asked which of them is active.
 const LOOK: Duration = Duration::from_millis(100);
@@ -81,7 +81,7 @@ fn serve(
     if !options.drill {
         out::line(servers.explain(layout, to_clients, to_pages))?;
     }
-    let doors = [(Door::Licence, clients), (Door::Admin, pages)];
+    let doors = [(Listener::Licence, clients), (Listener::Admin, pages)];
     if !options.drill {
         doors::announce(&doors);
     }
@@ -159,7 +159,7 @@ impl Seen {
 
 fn listen(ip: IpAddr, port: u16, option: &str) -> Result<TcpListener, Failure> {
     let at = Address { host: ip.to_string(), port };
-    let spot = Spot { door: Door::Licence, what: "the demo", at };
+    let spot = Spot { door: Listener::Licence, what: "the demo", at };
     doors::listen(&spot, &[]).map_err(|failure| Failure {
         text: format!("{failure} with {option} N ({option} 0: any free one)"),
         ..failure

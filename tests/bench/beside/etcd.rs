@@ -5,7 +5,7 @@
 //! never indexed (RFC 7541, 6.2.2), and of an answer it is read whether its message came and its
 //! stream ended. gRPC sends a message only with a call that went well.
 
-use tmr_core::link::Why;
+use tmr_core::link::CloseReason;
 use tmr_runtime_std::client::bench::load::{Caller, Heard};
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -72,7 +72,12 @@ impl Etcd {
     }
 
     /// One whole frame.
-    fn frame(&mut self, head: [u8; HEAD], body: &[u8], wire: &mut Vec<u8>) -> Result<Heard, Why> {
+    fn frame(
+        &mut self,
+        head: [u8; HEAD],
+        body: &[u8],
+        wire: &mut Vec<u8>,
+    ) -> Result<Heard, CloseReason> {
         let [_, _, _, kind, flags, stream @ ..] = head;
         let own = u32::from_be_bytes(stream) == self.stream;
         match kind {
@@ -84,7 +89,7 @@ impl Etcd {
                 }
             }
             PING if flags & ACK == 0 => frame(wire, PING, ACK, 0, body),
-            GOAWAY => return Err(Why::Protocol("etcd sends its client away")),
+            GOAWAY => return Err(CloseReason::Protocol("etcd sends its client away")),
             RST_STREAM if own => return Ok(Heard::Refused("stream reset".to_owned())),
             DATA if own => self.said |= !body.is_empty(),
             HEADERS if own && flags & END_STREAM != 0 => {
@@ -108,7 +113,7 @@ impl Caller for Etcd {
         frame(wire, WINDOW_UPDATE, 0, 0, &WINDOW.to_be_bytes());
     }
 
-    fn hear(&mut self, bytes: &[u8], wire: &mut Vec<u8>) -> Result<Heard, Why> {
+    fn hear(&mut self, bytes: &[u8], wire: &mut Vec<u8>) -> Result<Heard, CloseReason> {
         self.got.extend_from_slice(bytes);
         let (got, mut from, mut heard) = (std::mem::take(&mut self.got), 0, Heard::Nothing);
         while let Some((head, rest)) = got[from..].split_first_chunk::<HEAD>() {

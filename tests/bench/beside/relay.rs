@@ -1,6 +1,6 @@
 //! A client whose frames come back as they are, from behind a relay.
 
-use tmr_core::link::Why;
+use tmr_core::link::CloseReason;
 use tmr_runtime_std::client::bench::load::{Caller, Heard};
 
 /// One client.
@@ -25,9 +25,9 @@ impl Caller for Relay {
         wire.extend_from_slice(&self.frame);
     }
 
-    fn hear(&mut self, bytes: &[u8], _: &mut Vec<u8>) -> Result<Heard, Why> {
+    fn hear(&mut self, bytes: &[u8], _: &mut Vec<u8>) -> Result<Heard, CloseReason> {
         let left = self.missing.checked_sub(bytes.len());
-        self.missing = left.ok_or(Why::Protocol("more came back than was sent"))?;
+        self.missing = left.ok_or(CloseReason::Protocol("more came back than was sent"))?;
         if self.missing > 0 {
             return Ok(Heard::Nothing);
         }

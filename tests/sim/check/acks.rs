@@ -4,7 +4,7 @@
 
 use super::slots::Slots;
 use std::collections::{BTreeMap, BTreeSet};
-use tmr_core::link::Link;
+use tmr_core::link::LinkId;
 use tmr_core::log::{DiskId, Entry, Epoch, Handle, Slot};
 
 /// Who has what of a handle on disk.
@@ -30,7 +30,7 @@ pub struct Acks {
 
 impl Acks {
     /// A backend says by one of its links what it has on disk.
-    pub fn stored(&mut self, slots: &Slots, by: (usize, Link), last: Slot, differing: &[Slot]) {
+    pub fn stored(&mut self, slots: &Slots, by: (usize, LinkId), last: Slot, differing: &[Slot]) {
         let Some((epoch, disk)) = slots.speaker(by) else { return };
         let upto = self.upto.entry((epoch, disk)).or_default();
         for (slot, entry) in slots.proposed(epoch, *upto + 1, last.0) {

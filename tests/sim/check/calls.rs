@@ -2,22 +2,22 @@
 
 use std::collections::BTreeMap;
 use tmr_core::base::limits::CALL_TIMEOUT;
-use tmr_core::link::Link;
+use tmr_core::link::LinkId;
 
 /// Calls that wait: host and link, since when.
 #[derive(Debug, Default)]
 pub struct Calls {
-    waiting: BTreeMap<(usize, Link), u64>,
+    waiting: BTreeMap<(usize, LinkId), u64>,
 }
 
 impl Calls {
     /// A front got a call.
-    pub fn asked(&mut self, now: u64, host: usize, link: Link) {
+    pub fn asked(&mut self, now: u64, host: usize, link: LinkId) {
         self.waiting.insert((host, link), now);
     }
 
     /// It was answered, or its link was closed.
-    pub fn ended(&mut self, host: usize, link: Link) {
+    pub fn ended(&mut self, host: usize, link: LinkId) {
         self.waiting.remove(&(host, link));
     }
 
@@ -56,15 +56,15 @@ mod test {
     fn a_call_that_waits_for_too_long_is_found_once() {
         let late = 3_200_000;
         let mut calls = Calls::default();
-        calls.asked(0, 0, Link(2));
-        calls.asked(0, 0, Link(4));
-        calls.asked(0, 1, Link(2));
+        calls.asked(0, 0, LinkId(2));
+        calls.asked(0, 0, LinkId(4));
+        calls.asked(0, 1, LinkId(2));
         assert_eq!(calls.check(3_000_000), Ok(()));
-        calls.ended(0, Link(2));
+        calls.ended(0, LinkId(2));
         calls.forget(1);
         assert!(calls.check(late).is_err());
         assert_eq!(calls.check(late), Ok(()));
-        calls.asked(0, 0, Link(6));
+        calls.asked(0, 0, LinkId(6));
         calls.excuse(0, 1_000_000);
         assert_eq!(calls.check(late), Ok(()), "its front was frozen");
         assert!(calls.check(late + 1_000_000).is_err());

@@ -9,7 +9,7 @@
 use super::Decided;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use tmr_core::base::limits::CONFIRMED;
-use tmr_core::link::Link;
+use tmr_core::link::LinkId;
 use tmr_core::wire::group::{Message, Order, Report};
 
 /// A process: host and life.
@@ -39,10 +39,10 @@ struct Word {
 #[derive(Debug, Default)]
 pub struct Fence {
     /// Orders without a report, by the front's link: when they were sent.
-    asked: BTreeMap<(Process, Link), BTreeMap<u32, u64>>,
+    asked: BTreeMap<(Process, LinkId), BTreeMap<u32, u64>>,
     words: BTreeMap<Process, BTreeMap<usize, VecDeque<Word>>>,
     /// Links on which a front sends every entry as soon as it is proposed.
-    following: BTreeMap<Process, BTreeSet<Link>>,
+    following: BTreeMap<Process, BTreeSet<LinkId>>,
     /// When the last one of these was gone.
     alone: BTreeMap<Process, u64>,
     /// Pauses of machines whose clocks stood still, by host: when each was over, and how long it was.
@@ -53,7 +53,7 @@ pub struct Fence {
 
 impl Fence {
     /// A front sends an order.
-    pub fn ordered(&mut self, by: Process, link: Link, sent: Decided, order: &Message<Order>) {
+    pub fn ordered(&mut self, by: Process, link: LinkId, sent: Decided, order: &Message<Order>) {
         if let Order::Claim { .. } | Order::Append { .. } | Order::Confirm { .. } = order.body {
             self.asked.entry((by, link)).or_default().insert(order.correlation, sent.until);
         }
@@ -73,7 +73,7 @@ impl Fence {
     pub fn heard(
         &mut self,
         by: Process,
-        link: Link,
+        link: LinkId,
         backend: usize,
         now: u64,
         report: &Message<Report>,
@@ -134,7 +134,7 @@ impl Fence {
     }
 
     /// A link of a front is gone, and nothing of what it said on it since `at` was seen.
-    pub fn lost(&mut self, by: Process, link: Link, at: u64) {
+    pub fn lost(&mut self, by: Process, link: LinkId, at: u64) {
         self.asked.remove(&(by, link));
         let Some(links) = self.following.get_mut(&by) else { return };
         if links.remove(&link) && links.is_empty() {
@@ -179,7 +179,7 @@ mod test {
     const BY: Process = (0, 1);
 
     fn confirmed(fence: &mut Fence, backend: usize, sent: u64, heard: u64) {
-        let link = Link(backend as u64);
+        let link = LinkId(backend as u64);
         let body = Order::Confirm { epoch: Default::default(), committed: Slot(0), serves: true };
         fence.ordered(BY, link, Decided::at(sent), &Message { correlation: 7, body });
         fence.heard(BY, link, backend, heard, &Message { correlation: 7, body: Report::Confirmed });
@@ -198,12 +198,12 @@ mod test {
         assert!(decided(&fence, 3 * SECOND + SECOND / 10).is_err(), "asked too long ago");
         fence.ordered(
             BY,
-            Link(3),
+            LinkId(3),
             Decided::at(3 * SECOND),
             &Message { correlation: 8, body: Order::Describe },
         );
         let body = Report::Confirmed;
-        fence.heard(BY, Link(3), 3, 3 * SECOND, &Message { correlation: 8, body });
+        fence.heard(BY, LinkId(3), 3, 3 * SECOND, &Message { correlation: 8, body });
         assert!(decided(&fence, 4 * SECOND).is_err(), "a question that confirms nothing");
         let other = fence.decided((1, 1), Decided::at(3 * SECOND), "a call");
         assert!(other.is_err(), "another front");
@@ -253,13 +253,13 @@ mod test {
         };
         let at = |fence: &Fence, at| fence.proposed(BY, Decided::at(at)).since;
         for link in [2, 3] {
-            fence.ordered(BY, Link(link), Decided::at(SECOND), &append(1));
+            fence.ordered(BY, LinkId(link), Decided::at(SECOND), &append(1));
         }
-        fence.lost(BY, Link(2), 2 * SECOND);
+        fence.lost(BY, LinkId(2), 2 * SECOND);
         assert_eq!(at(&fence, 5 * SECOND), 5 * SECOND, "one is there");
-        fence.lost(BY, Link(3), 3 * SECOND);
+        fence.lost(BY, LinkId(3), 3 * SECOND);
         assert_eq!(at(&fence, 5 * SECOND), 3 * SECOND);
-        fence.ordered(BY, Link(4), Decided::at(5 * SECOND), &append(1));
+        fence.ordered(BY, LinkId(4), Decided::at(5 * SECOND), &append(1));
         assert_eq!(at(&fence, 6 * SECOND), 6 * SECOND, "it was sent all that there was");
     }
 

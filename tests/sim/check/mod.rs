@@ -44,10 +44,10 @@ pub mod slots;
 pub mod truth;
 pub mod units;
 
-use tmr_core::link::Link;
+use tmr_core::link::LinkId;
 use tmr_core::log::Entry;
 use tmr_core::wire::group::{Message, Order, Report};
-use tmr_core::wire::twin::Tell;
+use tmr_core::wire::twin::TwinMessage;
 
 /// When a node decided on something that it says: no earlier and no later than this. What is said on
 /// one link goes out together, and which step each part of it was decided in cannot be seen from
@@ -124,7 +124,7 @@ impl Checks {
         &mut self,
         at: u64,
         sent: Decided,
-        by: ((usize, u32), Link),
+        by: ((usize, u32), LinkId),
         message: &Message<Order>,
     ) {
         let ((process, link), order) = (by, &message.body);
@@ -152,7 +152,7 @@ impl Checks {
     }
 
     /// A front tells its twin something.
-    pub fn told(&mut self, at: u64, sent: Decided, by: (usize, u32), tell: &Tell) {
+    pub fn told(&mut self, at: u64, sent: Decided, by: (usize, u32), tell: &TwinMessage) {
         self.passing.told(by, sent, tell);
         let found = self.slots.told(tell);
         self.note(at, "slots", found);
@@ -160,7 +160,13 @@ impl Checks {
     }
 
     /// A backend sends a report by one of its links. Whether to look at its disk now.
-    pub fn reported(&mut self, at: u64, sent: Decided, by: (usize, Link), report: &Report) -> bool {
+    pub fn reported(
+        &mut self,
+        at: u64,
+        sent: Decided,
+        by: (usize, LinkId),
+        report: &Report,
+    ) -> bool {
         let since = sent.since;
         let found = self.slots.reported(by, report);
         self.note(at, "slots", found);

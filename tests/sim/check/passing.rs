@@ -4,7 +4,7 @@
 use super::Decided;
 use std::collections::BTreeMap;
 use tmr_core::wire::group::Order;
-use tmr_core::wire::twin::Tell;
+use tmr_core::wire::twin::TwinMessage;
 
 /// A process: host and life.
 type Process = (usize, u32);
@@ -29,8 +29,8 @@ impl Passing {
     }
 
     /// A front tells its twin something.
-    pub fn told(&mut self, by: Process, sent: Decided, tell: &Tell) {
-        if let Tell::Call { .. } = tell {
+    pub fn told(&mut self, by: Process, sent: Decided, tell: &TwinMessage) {
+        if let TwinMessage::Call { .. } = tell {
             self.leads.remove(&by);
             self.passed.insert(by, sent.until);
         }
@@ -62,8 +62,8 @@ mod test {
         Order::Confirm { epoch: Default::default(), committed: Slot(0), serves }
     }
 
-    fn call() -> Tell {
-        Tell::Call { client: 1, from: ([10, 1, 0, 1], 1).into(), bytes: Vec::new() }
+    fn call() -> TwinMessage {
+        TwinMessage::Call { client: 1, from: ([10, 1, 0, 1], 1).into(), bytes: Vec::new() }
     }
 
     #[test]

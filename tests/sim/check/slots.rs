@@ -2,10 +2,10 @@
 //! before any node says that it is chosen, and states that follow from applying it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use tmr_core::link::Link;
+use tmr_core::link::LinkId;
 use tmr_core::log::{DiskId, Entry, Epoch, GroupId, Handle, LicenceKey, State};
 use tmr_core::wire::group::{Order, Report};
-use tmr_core::wire::twin::Tell;
+use tmr_core::wire::twin::TwinMessage;
 
 /// What was proposed, and what was said to be chosen.
 #[derive(Debug, Default)]
@@ -21,7 +21,7 @@ pub struct Slots {
     /// How far each epoch's word was checked.
     checked: BTreeMap<Epoch, u64>,
     /// What backends last said by each of their links: their promise, and the name of their disk.
-    speakers: BTreeMap<(usize, Link), (Epoch, DiskId)>,
+    speakers: BTreeMap<(usize, LinkId), (Epoch, DiskId)>,
     /// How far each disk has each epoch's log.
     stored: BTreeMap<Epoch, BTreeMap<DiskId, u64>>,
     /// How far two members have each epoch's log.
@@ -56,7 +56,7 @@ impl Slots {
 
     /// Whom a backend has promised by one of its links, and the name of its disk.
     #[must_use]
-    pub fn speaker(&self, by: (usize, Link)) -> Option<(Epoch, DiskId)> {
+    pub fn speaker(&self, by: (usize, LinkId)) -> Option<(Epoch, DiskId)> {
         self.speakers.get(&by).copied()
     }
 
@@ -126,19 +126,21 @@ impl Slots {
     ///
     /// # Errors
     /// It contradicts what is chosen.
-    pub fn told(&mut self, tell: &Tell) -> Result<(), String> {
+    pub fn told(&mut self, tell: &TwinMessage) -> Result<(), String> {
         match tell {
-            Tell::Entries { epoch, first, entries, committed } => self.ordered(&Order::Append {
-                epoch: *epoch,
-                first: *first,
-                entries: entries.clone(),
-                committed: *committed,
-            }),
-            Tell::State { epoch, slot, offset: 0, bytes, last: true, .. } => {
+            TwinMessage::Entries { epoch, first, entries, committed } => {
+                self.ordered(&Order::Append {
+                    epoch: *epoch,
+                    first: *first,
+                    entries: entries.clone(),
+                    committed: *committed,
+                })
+            }
+            TwinMessage::State { epoch, slot, offset: 0, bytes, last: true, .. } => {
                 self.said(*epoch, slot.0)?;
                 self.state(slot.0, bytes)
             }
-            Tell::Lead { epoch, committed } => {
+            TwinMessage::Lead { epoch, committed } => {
                 self.said(*epoch, committed.0)?;
                 match self.proposed(*epoch, committed.0 + 1, u64::MAX).next() {
                     Some((slot, entry)) => Err(format!(
@@ -155,7 +157,7 @@ impl Slots {
     ///
     /// # Errors
     /// It contradicts what is chosen.
-    pub fn reported(&mut self, by: (usize, Link), report: &Report) -> Result<(), String> {
+    pub fn reported(&mut self, by: (usize, LinkId), report: &Report) -> Result<(), String> {
         match report {
             Report::Promised(standing) => {
                 self.speakers.insert(by, (standing.promised, standing.disk));
@@ -281,7 +283,7 @@ impl Slots {
 pub(super) mod test {
     use super::*;
     use tmr_core::base::time::Wall;
-    use tmr_core::log::{Client, ContainerId, Grant, Held, Mode, Slot};
+    use tmr_core::log::{Client, ContainerId, Grant, HandleScope, Mode, Slot};
     use tmr_core::wire::group::Standing;
 
     const EPOCH: Epoch = Epoch { round: 1, front: 7 };
@@ -304,7 +306,7 @@ pub(super) mod test {
         };
         Entry::Grant(Grant {
             handle: Handle(handle),
-            held: Held::Licence(licence),
+            held: HandleScope::Licence(licence),
             fingerprint: 1,
             quantity: 5,
             take: 1,
@@ -335,8 +337,8 @@ pub(super) mod test {
     }
 
     /// A backend promises the front that [proposes](propose); the link by which it does.
-    pub(in super::super) fn joined(slots: &mut Slots, host: usize) -> (usize, Link) {
-        let by = (host, Link(1));
+    pub(in super::super) fn joined(slots: &mut Slots, host: usize) -> (usize, LinkId) {
+        let by = (host, LinkId(1));
         let (disk, zero) = (DiskId(host as u128), Slot(0));
         let standing = Standing {
             disk,
@@ -384,7 +386,7 @@ pub(super) mod test {
             fold.encode()
         };
         let mut state = |slot, bytes| {
-            slots.reported((2, Link(1)), &Report::State { slot: Slot(slot), bytes, last: true })
+            slots.reported((2, LinkId(1)), &Report::State { slot: Slot(slot), bytes, last: true })
         };
         assert_eq!(state(1, fold(&[grant(7)])), Ok(()));
         assert_eq!(state(2, fold(&[grant(7), grant(8)])), Ok(()));

@@ -10,8 +10,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use tmr_core::backend::{Backend, Config};
 use tmr_core::base::time::{Mono, Now, Wall};
 use tmr_core::io::{BackendEvent, Input, Intent};
-use tmr_core::link::{Door, Frame, Link};
-use tmr_core::log::{DiskId, Epoch, Slot, Stored};
+use tmr_core::link::{Frame, LinkId, Listener};
+use tmr_core::log::{AcceptedEntry, DiskId, Epoch, Slot};
 use tmr_core::service::Identity;
 use tmr_core::wire::group::{Description, Message, Order, Piece, Report, Standing, decode, encode};
 
@@ -30,7 +30,7 @@ pub struct Found {
     /// How it stands.
     pub standing: Standing,
     /// Entries behind its base.
-    pub entries: Vec<Stored>,
+    pub entries: Vec<AcceptedEntry>,
     /// The last slot that it was told to be chosen, whether it holds that or not.
     pub known: Slot,
 }
@@ -62,7 +62,7 @@ impl Found {
             .all(|slot| holds(self, slot) || holds(other, slot) || slot <= other.known.0)
     }
 
-    fn entry(&self, slot: u64) -> Option<&Stored> {
+    fn entry(&self, slot: u64) -> Option<&AcceptedEntry> {
         let behind = slot.checked_sub(self.standing.base.0 + 1)?;
         self.entries.get(usize::try_from(behind).ok()?)
     }
@@ -181,7 +181,7 @@ pub fn look(journal: &[u8]) -> Result<Found, String> {
         seed: [9; 32],
     };
     let (mut backend, _) = Backend::open(config, Some(journal))?;
-    let link = Link(0);
+    let link = LinkId(0);
     let known = Cell::new(Slot(0));
     let mut ask = |input: Input| {
         let mut out = Vec::new();
@@ -202,7 +202,7 @@ pub fn look(journal: &[u8]) -> Result<Found, String> {
         });
         said.pop()
     };
-    ask(Input::Accepted { link, door: Door::Licence, from: (address, 1).into() });
+    ask(Input::Accepted { link, door: Listener::Licence, from: (address, 1).into() });
     ask(Input::Frame { link, frame: Frame::Joined { front: 1, minor: 1 } });
     let mut order =
         |order: Order| ask(Input::Frame { link, frame: Frame::Batch(encode(1, &order)) });
@@ -248,7 +248,7 @@ mod test {
 
     #[test]
     fn what_a_disk_forgets_is_made_up_for_by_who_has_it_or_knows_of_it() {
-        let held = |entry| Stored { epoch: EARLY, entry };
+        let held = |entry| AcceptedEntry { epoch: EARLY, entry };
         let found = |promised, entries: &[Entry], known| Found {
             standing: standing(1, promised, entries.len() as u64),
             entries: entries.iter().cloned().map(held).collect(),
@@ -281,9 +281,9 @@ mod test {
         let mut truth = Truth::default();
         assert!(truth.said(None, &Report::Promised(standing(disk.0, epoch, 0))));
         truth.said(speaker, &Report::Stored { last: Slot(2), differing: Vec::new() });
-        let held = |epoch, entry: Entry| Stored { epoch, entry };
+        let held = |epoch, entry: Entry| AcceptedEntry { epoch, entry };
         let both = vec![held(epoch, grant(7)), held(epoch, grant(8))];
-        let found = |promised, entries: &[Stored]| Found {
+        let found = |promised, entries: &[AcceptedEntry]| Found {
             standing: standing(disk.0, promised, entries.len() as u64),
             entries: entries.to_vec(),
             known: Slot(0),

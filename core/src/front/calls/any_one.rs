@@ -7,9 +7,9 @@ use crate::base::limits::ANYONE_TIMEOUT;
 use crate::base::time::Mono;
 use crate::front::replication::backend_link::{BackendLink, OrderPurpose};
 use crate::io::Intent;
-use crate::link::Link;
+use crate::link::LinkId;
 use crate::log::LicenceKey;
-use crate::service::Desk;
+use crate::service::LicenceService;
 use crate::wire::group::Order;
 use crate::wire::{CmError, Reply, Request};
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -18,7 +18,7 @@ use alloc::vec::Vec;
 /// A call that one backend does: whichever answers first.
 #[derive(Clone, Debug)]
 struct AnyOneCall {
-    link: Link,
+    link: LinkId,
     licence: LicenceKey,
     /// As the client said it.
     call: Vec<u8>,
@@ -32,7 +32,7 @@ struct AnyOneCall {
 /// A call that any one backend can do, before it goes to one.
 #[derive(Debug)]
 pub(super) struct Performance {
-    pub(super) link: Link,
+    pub(super) link: LinkId,
     pub(super) licence: LicenceKey,
     /// As the client said it.
     pub(super) call: Vec<u8>,
@@ -53,18 +53,18 @@ pub(super) struct AnyOneCalls {
 /// What these calls are lent.
 #[derive(Debug)]
 pub(super) struct Performers<'a> {
-    pub(super) desk: &'a mut Desk,
+    pub(super) service: &'a mut LicenceService,
     pub(super) virtuals: &'a VirtualContainers,
     pub(super) backends: &'a mut [BackendLink; 3],
 }
 
 impl<'a> Performers<'a> {
     pub(super) fn new(
-        desk: &'a mut Desk,
+        service: &'a mut LicenceService,
         virtuals: &'a VirtualContainers,
         context: &'a mut Context<'_>,
     ) -> Self {
-        Self { desk, virtuals, backends: context.backends }
+        Self { service, virtuals, backends: context.backends }
     }
 }
 
@@ -124,7 +124,7 @@ impl AnyOneCalls {
         let next = next_holder(with, flight, number);
         let Some(index) = next.filter(|_| now < flight.until) else {
             let Some(flight) = self.calls.remove(&number) else { return };
-            return unanswered(&flight, with.desk, out);
+            return unanswered(&flight, with.service, out);
         };
         flight.tried[index] = true;
         flight.at = index;
@@ -157,7 +157,7 @@ impl AnyOneCalls {
         }
         if let Some(flight) = self.calls.remove(&number) {
             self.next_attempts.remove(&(flight.next_at, number));
-            with.desk.pass(flight.link, reply, out);
+            with.service.pass(flight.link, reply, out);
         }
     }
 
@@ -189,16 +189,16 @@ pub(in crate::front) struct Performed {
 }
 
 /// No backend is left to try.
-fn unanswered(flight: &AnyOneCall, desk: &mut Desk, out: &mut Vec<Intent>) {
+fn unanswered(flight: &AnyOneCall, service: &mut LicenceService, out: &mut Vec<Intent>) {
     match Request::parse(&flight.call) {
         Ok(call) => {
             tracing::warn!(
                 target: "tmr_core::front::flight",
                 call = call.name(), "no backend has answered a call in time"
             );
-            desk.refuse(flight.link, &call, CmError::NETWORK_FAULT, out);
+            service.refuse(flight.link, &call, CmError::NETWORK_FAULT, out);
         }
-        Err(malformed) => desk.misread(flight.link, &malformed, out),
+        Err(malformed) => service.misread(flight.link, &malformed, out),
     }
 }
 

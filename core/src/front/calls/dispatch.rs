@@ -6,16 +6,16 @@ use super::{Calls, Context, recording};
 use crate::base::limits::UNCOMMITTED_MAX;
 use crate::base::time::{Mono, Now};
 use crate::io::Intent;
-use crate::link::Link;
+use crate::link::LinkId;
 use crate::log::Entry;
-use crate::service::{Ground, Move};
+use crate::service::{CallAction, CallContext};
 use crate::wire::{CmError, Request};
 use alloc::vec::Vec;
 
 /// A call that can be decided.
 #[derive(Debug)]
 pub(in crate::front) struct Call<'a> {
-    pub(in crate::front) link: Link,
+    pub(in crate::front) link: LinkId,
     /// When its time ends.
     pub(in crate::front) until: Mono,
     pub(in crate::front) request: &'a Request,
@@ -36,16 +36,16 @@ impl Calls {
         context.twin.iter_mut().for_each(|twin| twin.guest_begins(link));
         let now = Now { wall: context.date, ..now };
         let state = context.log.speculative_state();
-        let ground = Ground { now, state, catalogue: &self.virtuals.catalogue };
-        match self.desk.call(link, request, &ground, out) {
-            Move::Done => {}
-            Move::Refused(error) => self.denied(link, request, error, context),
+        let ground = CallContext { now, state, catalogue: &self.virtuals.catalogue };
+        match self.service.call(link, request, &ground, out) {
+            CallAction::Done => {}
+            CallAction::Refused(error) => self.denied(link, request, error, context),
             // A release is always taken: its handle is not watched any more, and there are no
             // more releases than handles.
-            Move::Commit(Entry::Grant(_)) if context.uncommitted() >= UNCOMMITTED_MAX => {
+            CallAction::Commit(Entry::Grant(_)) if context.uncommitted() >= UNCOMMITTED_MAX => {
                 self.turn_down(link, request, CmError::REQUEST_OVERLOAD_REJECTED, context, out);
             }
-            Move::Commit(entry) => {
+            CallAction::Commit(entry) => {
                 let waits = match &entry {
                     Entry::Grant(grant) => Waits::Grant(grant.clone()),
                     _ => Waits::Release,
@@ -54,18 +54,18 @@ impl Calls {
             }
             // Each stock server has a counter of its own, and none can be turned back: a call that
             // two of them did and one did not would leave them apart for good.
-            Move::Spend(_, _) if context.config.unfenced => {
+            CallAction::Spend(_, _) if context.config.unfenced => {
                 let error = CmError::COMMAND_NOT_SUPPORTED_BY_TMR;
-                self.desk.refuse(link, request, error, out);
+                self.service.refuse(link, request, error, out);
             }
-            Move::Spend(_, _) if context.uncommitted() >= UNCOMMITTED_MAX => {
-                self.desk.refuse(link, request, CmError::REQUEST_OVERLOAD_REJECTED, out);
+            CallAction::Spend(_, _) if context.uncommitted() >= UNCOMMITTED_MAX => {
+                self.service.refuse(link, request, CmError::REQUEST_OVERLOAD_REJECTED, out);
             }
-            Move::Spend(entry, licence) => {
+            CallAction::Spend(entry, licence) => {
                 let waits = Waits::Spend(licence, bytes);
                 self.commit(now.mono, Proposal { link, entry, waits, until }, context, out);
             }
-            Move::Perform(licence) => {
+            CallAction::Perform(licence) => {
                 let performance = Performance { link, licence, call: bytes, until };
                 self.perform(now.mono, performance, context, out);
             }
@@ -75,19 +75,19 @@ impl Calls {
     /// Refuses a call, which may be an access.
     pub(in crate::front) fn turn_down(
         &mut self,
-        link: Link,
+        link: LinkId,
         request: &Request,
         error: CmError,
         context: &mut Context<'_>,
         out: &mut Vec<Intent>,
     ) {
         self.denied(link, request, error, context);
-        self.desk.refuse(link, request, error, out);
+        self.service.refuse(link, request, error, out);
     }
 
     /// An access is refused.
-    fn denied(&self, link: Link, request: &Request, error: CmError, context: &mut Context<'_>) {
-        let Some(asked) = self.desk.asked(link, request) else { return };
+    fn denied(&self, link: LinkId, request: &Request, error: CmError, context: &mut Context<'_>) {
+        let Some(asked) = self.service.asked(link, request) else { return };
         let (usage, lent) = recording(context, &self.virtuals);
         let denial = usage.denied(&asked, error, &lent);
         context.operator.note_denial(denial);

@@ -23,9 +23,9 @@ use crate::base::limits::{HANDLE_BLOCK, HANDLE_LAST};
 use crate::base::random::Random;
 use crate::base::time::{Deadline, Mono, Wall};
 use crate::io::Intent;
-use crate::link::{Link, Why};
+use crate::link::{CloseReason, LinkId};
 use crate::log::{Entry, Handle, Setting, Slot};
-use crate::service::Desk;
+use crate::service::LicenceService;
 use crate::wire::CmError;
 use alloc::vec::Vec;
 pub(super) use any_one::Performed;
@@ -43,7 +43,7 @@ pub use virtual_containers::{Review, Reviewed, review};
 #[derive(Debug)]
 #[cfg_attr(feature = "model", derive(Clone))]
 pub(super) struct Calls {
-    desk: Desk,
+    service: LicenceService,
     /// What calls are decided by.
     virtuals: VirtualContainers,
     /// Virtual containers may have come that have no serial yet.
@@ -95,10 +95,10 @@ impl Calls {
     /// Nobody is here yet.
     pub(super) fn new(config: &Config) -> Self {
         let identity = config.identity.clone();
-        let mut desk = Desk::new(identity, config.cleanup, config.handle_key.clone());
-        desk.obey(config.policy.clone());
+        let mut service = LicenceService::new(identity, config.cleanup, config.handle_key.clone());
+        service.obey(config.policy.clone());
         Self {
-            desk,
+            service,
             virtuals: VirtualContainers::default(),
             unnamed: false,
             block: None,
@@ -109,13 +109,13 @@ impl Calls {
     }
 
     /// Returns the clients with their handles, to look at.
-    pub(super) fn desk(&self) -> &Desk {
-        &self.desk
+    pub(super) fn service(&self) -> &LicenceService {
+        &self.service
     }
 
     /// Lends the clients with their handles.
-    pub(super) fn desk_mut(&mut self) -> &mut Desk {
-        &mut self.desk
+    pub(super) fn desk_mut(&mut self) -> &mut LicenceService {
+        &mut self.service
     }
 
     /// Returns what calls are decided by.
@@ -152,8 +152,14 @@ impl Calls {
         context: &mut Context<'_>,
         out: &mut Vec<Intent>,
     ) {
-        let Self { desk, virtuals, any_one, .. } = self;
-        any_one.performed(now, index, answer, &mut Performers::new(desk, virtuals, context), out);
+        let Self { service, virtuals, any_one, .. } = self;
+        any_one.performed(
+            now,
+            index,
+            answer,
+            &mut Performers::new(service, virtuals, context),
+            out,
+        );
     }
 
     /// A backend is gone, or cannot do what it was asked: that is tried at another.
@@ -165,8 +171,8 @@ impl Calls {
         context: &mut Context<'_>,
         out: &mut Vec<Intent>,
     ) {
-        let Self { desk, virtuals, any_one, .. } = self;
-        let mut with = Performers::new(desk, virtuals, context);
+        let Self { service, virtuals, any_one, .. } = self;
+        let mut with = Performers::new(service, virtuals, context);
         any_one.failover_from(now, index, lost, &mut with, out);
     }
 
@@ -182,8 +188,8 @@ impl Calls {
             };
             self.turn_down(link, &call, error, context, out);
         }
-        let Self { desk, virtuals, any_one, .. } = self;
-        any_one.move_on(now, &mut Performers::new(desk, virtuals, context), out);
+        let Self { service, virtuals, any_one, .. } = self;
+        any_one.move_on(now, &mut Performers::new(service, virtuals, context), out);
     }
 
     /// Returns when something of this is due, apart from clients that are silent.
@@ -192,7 +198,7 @@ impl Calls {
         let call = flights.into_iter().flatten().min();
         [
             call.map(|at| Deadline { at, reason: "call" }),
-            self.desk.waits_until().map(|at| Deadline { at, reason: "a wrong handle" }),
+            self.service.waits_until().map(|at| Deadline { at, reason: "a wrong handle" }),
         ]
     }
 
@@ -213,9 +219,9 @@ impl Calls {
 
     /// A client is gone, and the call that waits with it. `unsent`: the last reply did not reach it.
     /// Returns the handle that this reply had named for the first time.
-    pub(super) fn client_gone(&mut self, link: Link, unsent: bool) -> Option<Handle> {
+    pub(super) fn client_gone(&mut self, link: LinkId, unsent: bool) -> Option<Handle> {
         self.parked.forget(link);
-        self.desk.closed(link, unsent)
+        self.service.closed(link, unsent)
     }
 
     /// Returns whether calls wait for a front to lead.
@@ -232,21 +238,26 @@ impl Calls {
     pub(super) fn drop_passed(&mut self, out: &mut Vec<Intent>) {
         for link in self.parked.passed() {
             self.parked.forget(link);
-            self.desk.dismiss(link);
-            out.push(Intent::Close { link, why: Why::Stepped("this front does not lead") });
+            self.service.dismiss(link);
+            out.push(Intent::Close { link, why: CloseReason::Stepped("this front does not lead") });
         }
     }
 
     /// The virtual address is to leave: closes the links of clients that wait for nothing that could
     /// come from here. `passes`: calls that wait will go to the twin. Returns whether none is left.
-    pub(super) fn close_idle(&mut self, passes: bool, why: &Why, out: &mut Vec<Intent>) -> bool {
+    pub(super) fn close_idle(
+        &mut self,
+        passes: bool,
+        why: &CloseReason,
+        out: &mut Vec<Intent>,
+    ) -> bool {
         let parked = &self.parked;
         let waits = |link| passes || !parked.has(link);
-        self.desk.close_links(|link, asks| !asks || !waits(link), why, out);
+        self.service.close_links(|link, asks| !asks || !waits(link), why, out);
         if !passes {
             self.parked.clear();
         }
-        self.desk.clients() == 0
+        self.service.clients() == 0
     }
 
     /// Proposes that the next block of handle numbers is this front's.
@@ -260,7 +271,7 @@ impl Calls {
     /// Reserves more handle numbers where few are left.
     pub(super) fn see_to_handles(&mut self, log: &mut ReplicatedLog) {
         let reserved = log.speculative_state().handles_reserved();
-        let low = self.desk.numbers_left() < HANDLE_BLOCK / 2;
+        let low = self.service.numbers_left() < HANDLE_BLOCK / 2;
         if low && self.block.is_none() && reserved < HANDLE_LAST {
             self.reserve_handles(log);
         }
@@ -273,7 +284,7 @@ impl Calls {
         let committed = log.committed();
         if let Some((_, block)) = self.block.take_if(|(slot, _)| *slot <= committed) {
             let group = log.committed_state().numbered().or_else(|| log.group());
-            self.desk.take_numbers(group.unwrap_or_default().0, block);
+            self.service.take_numbers(group.unwrap_or_default().0, block);
         }
     }
 
@@ -304,10 +315,10 @@ mod model {
         /// For an exhaustive check: all of it that makes a difference.
         pub(in crate::front) fn fingerprint(&self, print: &mut Print) {
             // Whose parts differ, and what each holds, is told with each backend.
-            let Self { desk, virtuals: _, unnamed, block, pending, any_one, parked } = self;
+            let Self { service, virtuals: _, unnamed, block, pending, any_one, parked } = self;
             assert!(any_one.is_empty() && parked.is_empty());
             print.add(&(unnamed, block));
-            print.extend(&desk.fingerprint());
+            print.extend(&service.fingerprint());
             pending.fingerprint(print);
         }
 
@@ -326,7 +337,7 @@ mod model {
 
         /// For an exhaustive check: has the client of a handle be silent for its clean-up time.
         pub(in crate::front) fn let_end(&mut self, handle: Handle) -> bool {
-            self.desk.let_end(handle)
+            self.service.let_end(handle)
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Calls that wait for a front to lead: this one, or the twin. Each ends within its time.
 use crate::base::time::Mono;
-use crate::link::Link;
+use crate::link::LinkId;
 use crate::wire::Request;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 /// A call that waits.
 #[derive(Clone, Debug)]
 pub(in crate::front) struct ParkedCall {
-    pub(in crate::front) link: Link,
+    pub(in crate::front) link: LinkId,
     /// When its time ends.
     pub(in crate::front) until: Mono,
     pub(in crate::front) call: Request,
@@ -17,8 +17,8 @@ pub(in crate::front) struct ParkedCall {
 /// The calls that wait: one for each link.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ParkedCalls {
-    calls: BTreeMap<Link, (Mono, Request)>,
-    until: BTreeSet<(Mono, Link)>,
+    calls: BTreeMap<LinkId, (Mono, Request)>,
+    until: BTreeSet<(Mono, LinkId)>,
 }
 
 impl ParkedCalls {
@@ -26,7 +26,7 @@ impl ParkedCalls {
         self.calls.is_empty()
     }
 
-    pub(super) fn has(&self, link: Link) -> bool {
+    pub(super) fn has(&self, link: LinkId) -> bool {
         self.calls.contains_key(&link)
     }
 
@@ -44,7 +44,7 @@ impl ParkedCalls {
     }
 
     /// A call's link is gone.
-    pub(super) fn forget(&mut self, link: Link) {
+    pub(super) fn forget(&mut self, link: LinkId) {
         if let Some((until, _)) = self.calls.remove(&link) {
             self.until.remove(&(until, link));
         }
@@ -71,7 +71,7 @@ impl ParkedCalls {
     }
 
     /// Returns the links of the twin's clients, of which a call waits.
-    pub(super) fn passed(&self) -> Vec<Link> {
+    pub(super) fn passed(&self) -> Vec<LinkId> {
         self.calls.keys().rev().take_while(|link| link.is_passed()).copied().collect()
     }
 }

@@ -7,7 +7,7 @@ use crate::base::time::Mono;
 use crate::front::replication::backend_link::Progress;
 use crate::front::replication::vote::{Vote, vote};
 use crate::io::Intent;
-use crate::link::Link;
+use crate::link::LinkId;
 use crate::log::{Entry, Grant, LicenceKey, Outcome, Slot};
 use crate::wire::{CmError, Reply};
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -28,7 +28,7 @@ pub(super) enum Waits {
 #[derive(Clone, Debug)]
 struct PendingCommit {
     /// The link of the client that asked; `None`: it has gone away.
-    link: Option<Link>,
+    link: Option<LinkId>,
     /// What for.
     waits: Waits,
     /// Backends whose own part is not as the grant says.
@@ -43,7 +43,7 @@ struct PendingCommit {
 /// A call that waits for an entry that is to be proposed.
 #[derive(Debug)]
 pub(super) struct Proposal {
-    pub(super) link: Link,
+    pub(super) link: LinkId,
     pub(super) entry: Entry,
     pub(super) waits: Waits,
     /// When its time ends.
@@ -134,14 +134,14 @@ impl Calls {
             return self.refuse(link, refusal.into(), out);
         }
         if let Some(handle) = released {
-            self.desk.linger(now, handle, context.log.speculative_state());
+            self.service.linger(now, handle, context.log.speculative_state());
         }
         let waits = match waits {
             // It goes out with this very step, and is on two disks some milliseconds later. Its
             // release waits for the disks all the same: told before, it could be the one entry of
             // the two that is lost, and a handle that was given back would live again.
             Waits::Grant(grant) if !grant.waits_for_disk() => {
-                return self.desk.granted(now, link, &grant, out);
+                return self.service.granted(now, link, &grant, out);
             }
             waits => waits,
         };
@@ -199,10 +199,10 @@ impl Calls {
         out: &mut Vec<Intent>,
     ) {
         let PendingCommit { link, waits, errors, until, .. } = flight;
-        let link = link.filter(|&link| self.desk.knows(link));
+        let link = link.filter(|&link| self.service.knows(link));
         match (waits, link) {
             (Waits::Grant(grant), Some(link)) if agreed => {
-                self.desk.granted(now, link, &grant, out);
+                self.service.granted(now, link, &grant, out);
             }
             (Waits::Grant(grant), None) if agreed => {
                 context.give_back(grant.handle, "its client went away");
@@ -215,7 +215,7 @@ impl Calls {
                     self.refuse(link, error, out);
                 }
             }
-            (Waits::Release, Some(link)) => self.desk.released(link, out),
+            (Waits::Release, Some(link)) => self.service.released(link, out),
             (Waits::Spend(licence, call), Some(link)) => {
                 self.perform(now, Performance { link, licence, call, until }, context, out);
             }
@@ -231,8 +231,8 @@ impl Calls {
         context: &mut Context<'_>,
         out: &mut Vec<Intent>,
     ) {
-        let Self { desk, virtuals, any_one, .. } = self;
-        any_one.perform(now, performance, &mut Performers::new(desk, virtuals, context), out);
+        let Self { service, virtuals, any_one, .. } = self;
+        any_one.perform(now, performance, &mut Performers::new(service, virtuals, context), out);
     }
 
     /// A backend has the grant on disk, and its own part is as the grant says: by its word with
@@ -294,8 +294,8 @@ impl Calls {
     }
 
     /// Refuses an access or a release that was on its way.
-    fn refuse(&mut self, link: Link, error: CmError, out: &mut Vec<Intent>) {
-        self.desk.send(link, &Reply::error(error), out);
+    fn refuse(&mut self, link: LinkId, error: CmError, out: &mut Vec<Intent>) {
+        self.service.send(link, &Reply::error(error), out);
     }
 }
 

@@ -8,7 +8,7 @@ use super::gone::Places;
 use crate::base::time::Wall;
 use crate::licence::{FirmItem, Part, Product, differences};
 use crate::log::{ContainerId, LicenceKey, State};
-use crate::service::{Catalogue, Offer, Shown};
+use crate::service::{Catalogue, ContainerInfo, Offer};
 use crate::wire::CmError;
 use crate::wire::constants::mask;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -85,7 +85,8 @@ impl VirtualContainers {
         }
         for &id in made.containers.keys() {
             if let Some(serial) = state.virtual_serial(&id) {
-                let shown = Shown { id, mask: mask::TMR, serial, cm_act_id: id.cm_act_id() };
+                let shown =
+                    ContainerInfo { id, mask: mask::TMR, serial, cm_act_id: id.cm_act_id() };
                 made.catalogue.containers.push(shown);
             }
         }

@@ -8,7 +8,7 @@ use crate::front::replication::membership::is_unborn;
 use crate::front::usage::Backfill;
 use crate::front::{Front, Phase};
 use crate::io::Intent;
-use crate::log::{DiskId, Entry, Epoch, GroupId, Setting, Slot, State, Stored};
+use crate::log::{AcceptedEntry, DiskId, Entry, Epoch, GroupId, Setting, Slot, State};
 use crate::wire::group::{Order, Piece, Report, Standing};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -28,7 +28,7 @@ pub(in crate::front) struct LogRecovery {
     /// The next slot to read.
     next: Slot,
     /// Per slot the entry of the highest epoch.
-    read: BTreeMap<Slot, Stored>,
+    read: BTreeMap<Slot, AcceptedEntry>,
     /// Every slot up to here is known to be chosen.
     chosen: Slot,
     /// What led to the state, where the usage history has not got so far.

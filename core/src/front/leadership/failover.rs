@@ -14,7 +14,7 @@ use crate::base::limits::{
 use crate::base::time::{Deadline, Mono};
 use crate::front::{Front, Phase};
 use crate::io::Intent;
-use crate::link::Why;
+use crate::link::CloseReason;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -271,5 +271,5 @@ impl Front {
 }
 
 /// Why a link of a client is closed before the address goes.
-pub(in crate::front) const LEAVES: Why =
-    Why::Stepped("another front leads, and the virtual address goes there");
+pub(in crate::front) const LEAVES: CloseReason =
+    CloseReason::Stepped("another front leads, and the virtual address goes there");

@@ -16,7 +16,7 @@ use crate::base::time::{Mono, Now};
 use crate::front::replication::backend_link::{OrderPurpose, Progress};
 use crate::front::{Front, Phase};
 use crate::io::Intent;
-use crate::link::Link;
+use crate::link::LinkId;
 use crate::log::{DiskId, Epoch, GroupId, Slot, State};
 use crate::wire::group::{Description, Order};
 use alloc::boxed::Box;
@@ -31,7 +31,7 @@ pub(in crate::front) struct Recovery {
     /// What is under way.
     work: Option<Box<Work>>,
     /// Who waits to be told what became of it.
-    asker: Option<Link>,
+    asker: Option<LinkId>,
     /// What became of it.
     outcome: Option<Outcome>,
 }
@@ -87,7 +87,7 @@ impl Recovery {
 
 impl Front {
     /// An operator has seen the plan and wants it done. `link`: who is told what became of it.
-    pub(in crate::front) fn recover(&mut self, now: Now, link: Link, out: &mut Vec<Intent>) {
+    pub(in crate::front) fn recover(&mut self, now: Now, link: LinkId, out: &mut Vec<Intent>) {
         self.recovery.asker = Some(link);
         let plan = match self.plan(now.mono) {
             Ok(plan) => plan,

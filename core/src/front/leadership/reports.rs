@@ -7,7 +7,7 @@ use crate::front::replication::backend_link::{BackendLink, OrderPurpose, Progres
 use crate::front::replication::exclusion::Exclusion;
 use crate::front::{Front, Phase};
 use crate::io::Intent;
-use crate::link::{Link, Why};
+use crate::link::{CloseReason, LinkId};
 use crate::log::Epoch;
 use crate::wire::group::{Description, Order, Report};
 use alloc::format;
@@ -225,7 +225,7 @@ impl Front {
         self.phase = Phase::Standby;
         self.drop_flights();
         self.log.drop_uncommitted();
-        self.calls.desk_mut().drop_clients(Why::Stepped("another front leads"), out);
+        self.calls.desk_mut().drop_clients(CloseReason::Stepped("another front leads"), out);
         self.calls.desk_mut().forget_handles();
     }
 
@@ -311,9 +311,9 @@ impl Front {
     pub(in crate::front) fn drop_backend(
         &mut self,
         now: Mono,
-        link: Link,
+        link: LinkId,
         index: usize,
-        why: Why,
+        why: CloseReason,
         out: &mut Vec<Intent>,
     ) {
         out.push(Intent::Close { link, why: why.clone() });
@@ -324,7 +324,7 @@ impl Front {
         &mut self,
         now: Mono,
         index: usize,
-        why: &Why,
+        why: &CloseReason,
         out: &mut Vec<Intent>,
     ) {
         self.note_acked();
@@ -381,7 +381,7 @@ impl Front {
         self.backends.iter().filter(|backend| backend.counts()).count() >= 2
     }
 
-    pub(in crate::front) fn backend_of(&self, link: Link) -> Option<usize> {
+    pub(in crate::front) fn backend_of(&self, link: LinkId) -> Option<usize> {
         self.backends.iter().position(|backend| backend.link() == Some(link))
     }
 }

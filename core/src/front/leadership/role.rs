@@ -17,7 +17,7 @@ use crate::front::replication::backend_link::BackendLink;
 use crate::front::{Front, Phase};
 use crate::io::{Intent, VipRequest};
 use crate::log::Epoch;
-use crate::wire::twin::Part;
+use crate::wire::twin::TwinRole;
 use alloc::vec::Vec;
 
 /// Whether a front is to lead.
@@ -268,11 +268,11 @@ impl Front {
     }
 
     /// The part that this front plays now.
-    pub(in crate::front) fn part(&self, now: Mono) -> Part {
+    pub(in crate::front) fn part(&self, now: Mono) -> TwinRole {
         match self.phase {
-            Phase::Standby => Part::Standby,
-            Phase::Leading { .. } if self.is_confirmed(now) => Part::Active,
-            _ => Part::Starting,
+            Phase::Standby => TwinRole::Standby,
+            Phase::Leading { .. } if self.is_confirmed(now) => TwinRole::Active,
+            _ => TwinRole::Starting,
         }
     }
 

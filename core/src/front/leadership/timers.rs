@@ -7,12 +7,13 @@ use crate::io::Intent;
 
 use crate::base::limits::{BACKEND_SILENCE, FENCE, HEARTBEAT};
 use crate::base::time::{Deadline, Mono};
-use crate::link::Why;
+use crate::link::CloseReason;
 use crate::wire::group::Order;
 use alloc::vec::Vec;
 
 /// What is said of a backend that accepts, or whose machine does, and is silent: a hung one, or another service.
-const UNPROVEN: Why = Why::Timeout("it took the connection and did not prove the group key");
+const UNPROVEN: CloseReason =
+    CloseReason::Timeout("it took the connection and did not prove the group key");
 
 impl Front {
     pub(in crate::front) fn timers(&mut self, now: Mono, out: &mut Vec<Intent>) {
@@ -28,7 +29,13 @@ impl Front {
                 LinkState::Up(link)
                     if !backend.pending.is_empty() && backend.heard + BACKEND_SILENCE <= now =>
                 {
-                    self.drop_backend(now, link, index, Why::Timeout("a backend is silent"), out);
+                    self.drop_backend(
+                        now,
+                        link,
+                        index,
+                        CloseReason::Timeout("a backend is silent"),
+                        out,
+                    );
                 }
                 _ => {}
             }
@@ -106,7 +113,9 @@ impl Front {
                 );
                 self.silenced = true;
                 self.drop_flights();
-                self.calls.desk_mut().drop_clients(Why::Stepped("no majority of backends"), out);
+                self.calls
+                    .desk_mut()
+                    .drop_clients(CloseReason::Stepped("no majority of backends"), out);
             }
             _ => {}
         }
@@ -136,7 +145,7 @@ impl Front {
         let doubled = self.redial_due().map(|at| Deadline { at, reason: "look an address up" });
         let single = [Some(heartbeat), claim, flights, strange, twin, handover, offered, doubled];
         let first = backends.chain(single.into_iter().flatten()).min();
-        let cleanup = self.calls.desk().due().map(|at| Deadline { at, reason: "clean-up" });
+        let cleanup = self.calls.service().due().map(|at| Deadline { at, reason: "clean-up" });
         // Members are counted only where it would matter.
         let cleanup =
             cleanup.filter(|it| first.is_none_or(|first| *it < first) && self.hears_clients());

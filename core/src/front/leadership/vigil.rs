@@ -8,7 +8,7 @@
 //! counts no more, however short the pauses were and however many.
 
 use crate::base::limits::{CONFIRMED, HANDOVER_WAIT, WALL_STEP, WOKE_LATE};
-use crate::base::log_throttle::Seldom;
+use crate::base::log_throttle::LogThrottle;
 use crate::base::time::{Deadline, Duration, Mono, Now, Wall};
 use crate::front::{Front, Phase};
 use alloc::collections::VecDeque;
@@ -23,7 +23,7 @@ pub(in crate::front) struct Vigil {
     woke: Option<Mono>,
     /// When the wall clock was first seen to show each of the last seconds, oldest first.
     seconds: VecDeque<(Wall, Mono)>,
-    logged: Seldom,
+    logged: LogThrottle,
 }
 
 /// Why a front takes itself to have slept.

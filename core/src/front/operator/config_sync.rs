@@ -12,9 +12,9 @@ use crate::admin::status::TwinDifference;
 use crate::base::limits::TWIN_SETTINGS_MAX;
 use crate::base::time::Now;
 use crate::config::{self, InForce};
-use crate::io::{HostRequest, Intent, Stored};
-use crate::link::Link;
-use crate::wire::twin::Tell;
+use crate::io::{ConfigStoreResult, HostRequest, Intent};
+use crate::link::LinkId;
+use crate::wire::twin::TwinMessage;
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
@@ -36,7 +36,7 @@ pub(in crate::front) struct ConfigSync {
 #[derive(Clone, Debug)]
 enum Asker {
     /// Who waits for a response.
-    Page(Link),
+    Page(LinkId),
     Twin,
 }
 
@@ -70,10 +70,10 @@ impl ConfigSync {
     }
 
     /// Returns what the twin is told; `None`: nothing is in force yet, or it does not fit.
-    fn told(&self) -> Option<Tell> {
+    fn told(&self) -> Option<TwinMessage> {
         let now = self.now.as_ref()?;
         let (revision, text) = (now.config.revision, config::shared(&now.text));
-        (text.len() <= TWIN_SETTINGS_MAX).then_some(Tell::Settings { revision, text })
+        (text.len() <= TWIN_SETTINGS_MAX).then_some(TwinMessage::Settings { revision, text })
     }
 
     fn heard(&mut self, revision: u32, text: String) {
@@ -120,7 +120,7 @@ impl ConfigSync {
 
 impl Operator {
     /// An operator wants this text stored, which a front would take. `link`: where the operator waits.
-    pub(in crate::front) fn store(&mut self, link: Link, text: String, out: &mut Vec<Intent>) {
+    pub(in crate::front) fn store(&mut self, link: LinkId, text: String, out: &mut Vec<Intent>) {
         self.config_sync.storing = Some(Asker::Page(link));
         out.push(HostRequest::StoreConfig(text).into());
     }
@@ -131,7 +131,12 @@ impl Operator {
     }
 
     /// The text that was to be stored is in force, or nothing has changed.
-    pub(in crate::front) fn stored(&mut self, now: Now, stored: Stored, out: &mut Vec<Intent>) {
+    pub(in crate::front) fn stored(
+        &mut self,
+        now: Now,
+        stored: ConfigStoreResult,
+        out: &mut Vec<Intent>,
+    ) {
         match (self.config_sync.storing.take(), stored) {
             (Some(Asker::Page(link)), stored) => {
                 let own = self.config_sync.now.as_ref();
@@ -152,7 +157,7 @@ impl Operator {
 
     /// Returns what the twin is told of the configuration; `None`: nothing is in force yet, or it
     /// does not fit.
-    pub(in crate::front) fn told_configuration(&self) -> Option<Tell> {
+    pub(in crate::front) fn told_configuration(&self) -> Option<TwinMessage> {
         self.config_sync.told()
     }
 

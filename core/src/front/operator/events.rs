@@ -7,7 +7,7 @@ use crate::base::limits::{EVENTS_DENIED, EVENTS_KEPT};
 use crate::base::time::{Now, Wall};
 use crate::front::replication::backend_link::BackendLink;
 use crate::front::twin::Twin;
-use crate::wire::twin::Part;
+use crate::wire::twin::TwinRole;
 use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -29,7 +29,7 @@ pub(super) struct Events {
 /// What is worth a note when it changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::front) struct Observed {
-    pub(in crate::front) part: Part,
+    pub(in crate::front) part: TwinRole,
     /// Which backends are connected.
     pub(in crate::front) backends: [bool; 3],
     /// Whether the twin is connected; `None`: there is none.
@@ -80,14 +80,14 @@ impl Events {
         if self.seen == Some(seen) {
             return;
         }
-        let part = Part::Standby;
+        let part = TwinRole::Standby;
         let nothing = Observed { part, backends: [false; 3], twin: None, address: None };
         let before = self.seen.replace(seen).unwrap_or(nothing);
         if seen.part != before.part {
             let text = match seen.part {
-                Part::Active => format!("this front leads, in epoch {}", around.epoch),
-                Part::Starting => "this front tries to lead".into(),
-                Part::Standby => "this front stands by".into(),
+                TwinRole::Active => format!("this front leads, in epoch {}", around.epoch),
+                TwinRole::Starting => "this front tries to lead".into(),
+                TwinRole::Standby => "this front stands by".into(),
             };
             self.note(now.wall, "role", text);
         }

@@ -33,7 +33,7 @@ impl LeaderChanges {
 impl At<'_> {
     /// Writes it all.
     pub(super) fn write(&self, page: &mut Page) {
-        page.common(self.front.calls.desk(), &self.front.operator.counts);
+        page.common(self.front.calls.service(), &self.front.operator.counts);
         self.write_role(page);
         self.write_backends(page);
         self.write_twin(page);

@@ -11,12 +11,12 @@ mod own_machine;
 mod status;
 
 use super::usage::Denial;
-use crate::admin::{Admin, Asked, Command, Entrance, Misplaced, Place, Reply, Rights};
-use crate::base::metrics::HubCounts;
+use crate::admin::{Admin, AdminAccess, Asked, Command, Misplaced, Place, Reply, Rights};
+use crate::base::metrics::HubMetrics;
 use crate::base::time::{Mono, Now, Wall};
 use crate::config;
 use crate::io::Intent;
-use crate::link::{Door, Link};
+use crate::link::{LinkId, Listener};
 use crate::log::Epoch;
 use crate::wire::twin::MachineReport;
 use alloc::string::String;
@@ -40,7 +40,7 @@ pub(super) struct Operator {
     admin: Admin,
     events: Events,
     /// What the hub has counted.
-    counts: HubCounts,
+    counts: HubMetrics,
     leaders: LeaderChanges,
     config_sync: ConfigSync,
     /// Whether this machine could take the virtual address.
@@ -53,7 +53,7 @@ impl Operator {
         Self {
             admin: Admin::new(seed),
             events: Events::default(),
-            counts: HubCounts::default(),
+            counts: HubMetrics::default(),
             leaders: LeaderChanges::default(),
             config_sync: ConfigSync::default(),
             machine: OwnMachine::default(),
@@ -72,22 +72,22 @@ impl Operator {
     }
 
     /// Keeps what the hub has counted.
-    pub(super) fn counted(&mut self, counts: HubCounts) {
+    pub(super) fn counted(&mut self, counts: HubMetrics) {
         self.counts = counts;
     }
 
     /// Keeps who can come in at the admin pages.
-    pub(super) fn set_entrance(&mut self, entrance: Entrance) {
+    pub(super) fn set_entrance(&mut self, entrance: AdminAccess) {
         self.admin.set_entrance(entrance);
     }
 
     /// A connection came in at the admin pages.
-    pub(super) fn accepted(&mut self, link: Link, door: Door, from: IpAddr) {
+    pub(super) fn accepted(&mut self, link: LinkId, door: Listener, from: IpAddr) {
         self.admin.accepted(link, door, from);
     }
 
     /// A link is gone. Returns whether it was one of the admin pages.
-    pub(super) fn closed(&mut self, link: Link) -> bool {
+    pub(super) fn closed(&mut self, link: LinkId) -> bool {
         self.admin.closed(link)
     }
 
@@ -97,7 +97,7 @@ impl Operator {
     }
 
     /// Returns whether a request that nobody has waited for is dropped.
-    pub(super) fn drops(&mut self, link: Link, request: &[u8], out: &mut Vec<Intent>) -> bool {
+    pub(super) fn drops(&mut self, link: LinkId, request: &[u8], out: &mut Vec<Intent>) -> bool {
         self.admin.drops(link, request, out)
     }
 
@@ -106,7 +106,7 @@ impl Operator {
     pub(super) fn admit<'a>(
         &mut self,
         now: Now,
-        link: Link,
+        link: LinkId,
         request: &'a [u8],
         checked: Option<Rights>,
         out: &mut Vec<Intent>,
@@ -133,7 +133,7 @@ impl Operator {
     pub(super) fn verified(
         &mut self,
         now: Now,
-        link: Link,
+        link: LinkId,
         granted: Option<Rights>,
         out: &mut Vec<Intent>,
     ) -> Option<Vec<u8>> {
@@ -144,7 +144,7 @@ impl Operator {
     pub(super) fn conclude(
         &mut self,
         now: Now,
-        link: Link,
+        link: LinkId,
         response: (u16, &Value),
         out: &mut Vec<Intent>,
     ) {

@@ -483,9 +483,9 @@ mod tests {
         let reason = told(format!("two\nlines {}", "é".repeat(TWIN_REASON_TEXT)));
         assert!(reason.starts_with("two lines é") && reason.len() <= TWIN_REASON_TEXT);
         let report = MachineReport { unready: Some(reason), ..MachineReport::default() };
-        let tell = crate::wire::twin::Tell::Machine(report);
+        let tell = crate::wire::twin::TwinMessage::Machine(report);
         let bytes = tell.encode(5).unwrap();
-        assert_eq!(crate::wire::twin::Tell::decode(&bytes, 5), Ok(tell));
+        assert_eq!(crate::wire::twin::TwinMessage::decode(&bytes, 5), Ok(tell));
     }
 
     #[test]

@@ -14,11 +14,11 @@ use crate::front::calls::{MergedLicence, VirtualContainers};
 use crate::front::replication::backend_link::{LinkState, Progress};
 use crate::front::{Front, Phase};
 use crate::history::{Chart, Span};
-use crate::link::Door;
+use crate::link::Listener;
 use crate::log::{Client, DiskId, Grant, Handle, LicenceKey, Usage};
 use crate::verdict::{self, Trouble};
 use crate::wire::constants::mask;
-use crate::wire::twin::Part;
+use crate::wire::twin::TwinRole;
 use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -59,7 +59,7 @@ impl View for At<'_> {
             ready: front.readiness(self.now.mono),
             now,
             denied: denied.collect(),
-            links: front.operator.counts.doors[Door::Licence as usize],
+            links: front.operator.counts.doors[Listener::Licence as usize],
             tokens: front.operator.admin.tokens(),
             history_gap: front.usage.gap().filter(recent),
         };
@@ -81,7 +81,13 @@ impl View for At<'_> {
 
     fn held_from(&self, address: IpAddr) -> Result<usize, String> {
         self.takes_back("handles")?;
-        match self.front.calls.desk().held_from(address, self.front.log.speculative_state()).len() {
+        match self
+            .front
+            .calls
+            .service()
+            .held_from(address, self.front.log.speculative_state())
+            .len()
+        {
             0 => Err(format!("{address} holds no handle")),
             count => Ok(count),
         }
@@ -137,7 +143,7 @@ impl At<'_> {
 
     /// What status shows.
     fn shown(&self) -> FrontStatus {
-        let (clients, allocations) = (self.front.calls.desk().visitors(), self.page(0));
+        let (clients, allocations) = (self.front.calls.service().visitors(), self.page(0));
         FrontStatus { clients, allocations, ..self.facts() }
     }
 
@@ -169,7 +175,7 @@ impl At<'_> {
             clients: Vec::new(),
             handles: front.log.speculative_state().seat_count() as u64,
             allocations: Vec::new(),
-            strangers: front.calls.desk().strangers(self.now.mono),
+            strangers: front.calls.service().strangers(self.now.mono),
         }
     }
 
@@ -181,9 +187,9 @@ impl At<'_> {
             {
                 Role::Active
             }
-            Part::Standby => Role::Standby,
-            Part::Starting => Role::Starting,
-            Part::Active => Role::Active,
+            TwinRole::Standby => Role::Standby,
+            TwinRole::Starting => Role::Starting,
+            TwinRole::Active => Role::Active,
         }
     }
 
@@ -381,7 +387,7 @@ impl At<'_> {
         });
         Allocation {
             handle: seat.handle.0,
-            id: self.front.calls.desk().alias(seat.handle),
+            id: self.front.calls.service().alias(seat.handle),
             kind: seat.held.kind(),
             firm_code: seat.held.key().map_or(0, |key| key.firm_code),
             product_code: seat.held.licence().map_or(0, |key| key.product_code),

@@ -4,11 +4,11 @@
 use super::disk_writes::Writes;
 use super::exclusion::{Exclusion, Lapse};
 use crate::base::limits::{DIAL_TIMEOUT, REDIAL_MIN};
-use crate::base::log_throttle::Seldom;
+use crate::base::log_throttle::LogThrottle;
 use crate::base::time::{Duration, Mono};
 use crate::front::leadership::clocks::Reading;
 use crate::io::Intent;
-use crate::link::{Address, Callee, Link};
+use crate::link::{Address, LinkId, PeerKind};
 use crate::log::{Epoch, Handle, Slot};
 use crate::wire::group::{Description, Facts, Lost, Order, Standing, correlate, encode};
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -59,9 +59,9 @@ pub(in crate::front) enum LinkState {
     /// Dialled again at this time.
     Down(Mono),
     /// Dialled; given up at this time unless it proves itself.
-    Dialling(Link, Mono),
+    Dialling(LinkId, Mono),
     /// It has proved the group key.
-    Up(Link),
+    Up(LinkId),
 }
 
 /// How far it follows the front's log.
@@ -101,7 +101,7 @@ pub(in crate::front) struct BackendLink {
     /// This of it is logged after so many heartbeats: it may pass.
     pub(in crate::front) unlogged: Option<(u8, String)>,
     /// That it is out of reach, for the log.
-    pub(in crate::front) unreached: Seldom,
+    pub(in crate::front) unreached: LogThrottle,
     /// Orders without a report.
     pub(in crate::front) pending: BTreeMap<u32, PendingOrder>,
     /// The round in which it is asked.
@@ -152,7 +152,7 @@ impl BackendLink {
             progress: Progress::NotPromised,
             trouble: None,
             unlogged: None,
-            unreached: Seldom::default(),
+            unreached: LogThrottle::default(),
             pending: BTreeMap::new(),
             round: 0,
             was_here: false,
@@ -186,7 +186,7 @@ impl BackendLink {
     }
 
     /// The link, whatever its state.
-    pub(in crate::front) fn link(&self) -> Option<Link> {
+    pub(in crate::front) fn link(&self) -> Option<LinkId> {
         match self.link_state {
             LinkState::Down(_) => None,
             LinkState::Dialling(link, _) | LinkState::Up(link) => Some(link),
@@ -215,14 +215,14 @@ impl BackendLink {
     }
 
     /// Opens a connection to it.
-    pub(in crate::front) fn dial(&mut self, now: Mono, link: Link, out: &mut Vec<Intent>) {
+    pub(in crate::front) fn dial(&mut self, now: Mono, link: LinkId, out: &mut Vec<Intent>) {
         self.dials += 1;
         self.link_state = LinkState::Dialling(link, now + DIAL_TIMEOUT);
-        out.push(Intent::Dial { link, to: self.address.clone(), callee: Callee::Backend });
+        out.push(Intent::Dial { link, to: self.address.clone(), callee: PeerKind::Backend });
     }
 
     /// It has proved the group key.
-    pub(in crate::front) fn joined(&mut self, now: Mono, link: Link, minor: u16) {
+    pub(in crate::front) fn joined(&mut self, now: Mono, link: LinkId, minor: u16) {
         self.link_state = LinkState::Up(link);
         self.minor = minor;
         self.heard = now;

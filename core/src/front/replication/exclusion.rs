@@ -10,7 +10,7 @@ use crate::base::limits::DOUBLED_REDIAL;
 use crate::base::time::Mono;
 use crate::front::{Front, Phase};
 use crate::io::Intent;
-use crate::link::Why;
+use crate::link::CloseReason;
 use crate::log::{Acked, Epoch, GroupId, Slot};
 use crate::wire::group::{Order, Standing};
 use alloc::format;
@@ -18,7 +18,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 /// Why a connection to a backend that is reached twice is closed.
-const LOOKED_UP: Why = Why::Stepped("its address is looked up anew");
+const LOOKED_UP: CloseReason = CloseReason::Stepped("its address is looked up anew");
 
 /// Why a backend that is connected is not counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use crate::base::limits::{HISTORY_WAITING, LOG_KEPT};
 use crate::base::time::Wall;
 use crate::front::usage::committed_events::{CommittedEvent, Happened};
 use crate::history::Mark;
-use crate::log::{Digest, DiskId, Entry, GroupId, Outcome, Setting, Slot, State, Stored};
+use crate::log::{AcceptedEntry, Digest, DiskId, Entry, GroupId, Outcome, Setting, Slot, State};
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
@@ -187,7 +187,7 @@ impl ReplicatedLog {
     /// `None`: a slot is missing between them.
     pub(in crate::front) fn adopt(
         &mut self,
-        read: BTreeMap<Slot, Stored>,
+        read: BTreeMap<Slot, AcceptedEntry>,
         chosen: Slot,
     ) -> Option<()> {
         self.drop_uncommitted();

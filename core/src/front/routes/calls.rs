@@ -6,9 +6,9 @@ use crate::front::calls::{self, Call, Calls, ParkedCall};
 use crate::front::replication::backend_link::Progress;
 use crate::front::{Front, Phase};
 use crate::io::Intent;
-use crate::link::Link;
+use crate::link::LinkId;
 use crate::log::Handle;
-use crate::service::Desk;
+use crate::service::LicenceService;
 use crate::wire::{CmError, Request};
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
@@ -26,26 +26,26 @@ impl Front {
     }
 
     /// The client links by which handles were taken or used that may be held still.
-    pub(crate) fn holding(&self) -> BTreeSet<Link> {
-        self.calls.desk().holding(!matches!(self.phase, Phase::Leading { .. }))
+    pub(crate) fn holding(&self) -> BTreeSet<LinkId> {
+        self.calls.service().holding(!matches!(self.phase, Phase::Leading { .. }))
     }
 
     /// A client calls.
     pub(in crate::front) fn call(
         &mut self,
         now: Now,
-        link: Link,
+        link: LinkId,
         bytes: Vec<u8>,
         out: &mut Vec<Intent>,
     ) {
-        let desk = self.calls.desk_mut();
-        desk.heard(now.mono, link);
+        let service = self.calls.desk_mut();
+        service.heard(now.mono, link);
         self.twin.iter_mut().for_each(|twin| twin.client_calls(link));
         let request = match Request::parse(&bytes) {
             Ok(request) => request,
-            Err(malformed) => return desk.misread(link, &malformed, out),
+            Err(malformed) => return service.misread(link, &malformed, out),
         };
-        desk.named(now.mono, link, &request, self.log.speculative_state());
+        service.named(now.mono, link, &request, self.log.speculative_state());
         // One end of its time for a call, whatever it has to wait for one after the other.
         let until = now.mono + if link.is_passed() { PASSED_TIMEOUT } else { CALL_TIMEOUT };
         self.take(now, until, link, (request, bytes), out);
@@ -55,7 +55,7 @@ impl Front {
     pub(in crate::front) fn resume(&mut self, now: Now, out: &mut Vec<Intent>) {
         for (link, bytes) in self.calls.desk_mut().waited(now.mono) {
             if let Ok(request) = Request::parse(&bytes) {
-                let until = self.calls.desk().expected(link);
+                let until = self.calls.service().expected(link);
                 self.take(now, until, link, (request, bytes), out);
             }
         }
@@ -66,7 +66,7 @@ impl Front {
         &mut self,
         now: Now,
         until: Mono,
-        link: Link,
+        link: LinkId,
         (request, bytes): (Request, Vec<u8>),
         out: &mut Vec<Intent>,
     ) {
@@ -74,7 +74,7 @@ impl Front {
         // What the twin has passed on is not passed on again.
         if !link.is_passed() && self.passes() {
             self.pass_on(now.mono, until, link, bytes, out);
-        } else if Desk::is_timeless(&request) || self.begins(now.mono) {
+        } else if LicenceService::is_timeless(&request) || self.begins(now.mono) {
             let (calls, mut context) = self.with_calls();
             calls.serve(now, Call { link, until, request: &request, bytes }, &mut context, out);
         } else if self.role.is_to_lead() || link.is_passed() || self.may_pass() {
@@ -97,7 +97,7 @@ impl Front {
     }
 
     /// A client is gone, and what it waits for with it.
-    pub(in crate::front) fn client_closed(&mut self, link: Link, unsent: bool) {
+    pub(in crate::front) fn client_closed(&mut self, link: LinkId, unsent: bool) {
         if let Some(handle) = self.calls.client_gone(link, unsent) {
             self.give_back(handle, "its number did not reach the client");
         }

@@ -11,9 +11,9 @@ use crate::front::replication::backend_link::BackendLink;
 use crate::front::twin::{self, Twin};
 use crate::front::{Front, Phase};
 use crate::io::{Intent, VipRequest};
-use crate::link::Link;
+use crate::link::LinkId;
 use crate::log::Handle;
-use crate::wire::twin::{MachineReport, Tell, Version};
+use crate::wire::twin::{MachineReport, TwinMessage, Version};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -24,7 +24,7 @@ impl Front {
     pub(in crate::front) fn http(
         &mut self,
         now: Now,
-        link: Link,
+        link: LinkId,
         request: &[u8],
         checked: Option<Rights>,
         out: &mut Vec<Intent>,
@@ -55,7 +55,7 @@ impl Front {
     pub(in crate::front) fn verified(
         &mut self,
         now: Now,
-        link: Link,
+        link: LinkId,
         granted: Option<Rights>,
         out: &mut Vec<Intent>,
     ) {
@@ -66,7 +66,7 @@ impl Front {
 
     /// An operator takes all handles of an address back. It is one event, however many there are.
     fn take_all_back(&mut self, now: Now, address: IpAddr) {
-        let handles = self.calls.desk().held_from(address, self.log.speculative_state());
+        let handles = self.calls.service().held_from(address, self.log.speculative_state());
         let text = format!("all {} handles of {address} taken back", handles.len());
         self.operator.note(now.wall, "seat", text);
         for handle in handles {
@@ -104,7 +104,11 @@ impl Front {
     pub(in crate::front) fn tell_settings(&mut self, now: Mono, out: &mut Vec<Intent>) {
         let Some(twin) = &mut self.twin else { return };
         let tell = self.operator.told_configuration().filter(|_| twin.speaks(Version::SETTINGS));
-        twin.tell(now, &tell.unwrap_or_else(|| Tell::Shared(twin::shared(&self.config))), out);
+        twin.tell(
+            now,
+            &tell.unwrap_or_else(|| TwinMessage::Shared(twin::shared(&self.config))),
+            out,
+        );
     }
 
     /// Follows the twin if its configuration was changed later, or has it follow; and keeps in what

@@ -11,10 +11,10 @@ use crate::front::Front;
 use crate::front::replication::backend_link::BackendLink;
 use crate::front::twin::Twin;
 use crate::io::Intent;
-use crate::link::{Address, Why};
+use crate::link::{Address, CloseReason};
 use alloc::vec::Vec;
 
-const MOVED: Why = Why::Stepped("another address is configured");
+const MOVED: CloseReason = CloseReason::Stepped("another address is configured");
 
 impl Front {
     /// This is in force from now on.
@@ -25,9 +25,9 @@ impl Front {
         self.config.cleanup = config.cleanup;
         let name = self.config.identity.name.clone();
         self.operator.configure(&config.web, name);
-        let desk = self.calls.desk_mut();
-        desk.configure(address, config.cleanup);
-        desk.obey(config.policy.clone());
+        let service = self.calls.desk_mut();
+        service.configure(address, config.cleanup);
+        service.obey(config.policy.clone());
         if config.virtual_ips.is_empty() {
             // The role is set by command.
             self.role.forget_address();

@@ -9,11 +9,11 @@ use crate::front::twin::{
 use crate::front::{Front, Phase};
 use crate::history::Mark;
 use crate::io::Intent;
-use crate::link::{Link, Why};
+use crate::link::{CloseReason, LinkId};
 use crate::log::{Epoch, Handle, Slot};
 use crate::service::{self, call_stats::Kind};
 use crate::wire::Request;
-use crate::wire::twin::{MachineReport, Part, Placed, SignOfLife};
+use crate::wire::twin::{MachineReport, RemoteHandle, SignOfLife, TwinRole};
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
@@ -29,7 +29,7 @@ impl Front {
     /// A connection came in by the door for the twin.
     pub(in crate::front) fn twin_accepted(
         &mut self,
-        link: Link,
+        link: LinkId,
         from: SocketAddr,
         out: &mut Vec<Intent>,
     ) {
@@ -42,7 +42,7 @@ impl Front {
     pub(in crate::front) fn twin_frame(
         &mut self,
         now: Now,
-        link: Link,
+        link: LinkId,
         bytes: &[u8],
         out: &mut Vec<Intent>,
     ) {
@@ -58,7 +58,12 @@ impl Front {
         }
     }
 
-    fn twin_event(&mut self, now: Now, event: Event, out: &mut Vec<Intent>) -> Result<(), Why> {
+    fn twin_event(
+        &mut self,
+        now: Now,
+        event: Event,
+        out: &mut Vec<Intent>,
+    ) -> Result<(), CloseReason> {
         match event {
             Event::Listens => {
                 self.tell_settings(now.mono, out);
@@ -87,7 +92,7 @@ impl Front {
         now: Now,
         received: Received,
         out: &mut Vec<Intent>,
-    ) -> Result<(), Why> {
+    ) -> Result<(), CloseReason> {
         self.placed = received.seats.filter(|_| self.config.unfenced);
         if received.named {
             self.merge_parts();
@@ -124,8 +129,8 @@ impl Front {
     pub(in crate::front) fn twin_closed(
         &mut self,
         now: Mono,
-        link: Link,
-        why: &Why,
+        link: LinkId,
+        why: &CloseReason,
         out: &mut Vec<Intent>,
     ) -> bool {
         let closed = self.twin.as_mut().and_then(|twin| twin.closed(now, link, why));
@@ -143,7 +148,7 @@ impl Front {
         let Self { twin: Some(twin), log, usage, numbers, .. } = self else { return };
         let context = Context { stands_by, unfenced, log, history: usage.history_mut() };
         for LateLink { link, what } in twin.timers(now, numbers, &context, out) {
-            let why = Why::Timeout(what);
+            let why = CloseReason::Timeout(what);
             out.push(Intent::Close { link, why: why.clone() });
             self.twin_closed(now, link, &why, out);
         }
@@ -157,7 +162,7 @@ impl Front {
     pub(in crate::front) fn twin_settle(
         &mut self,
         now: Now,
-        seats: Vec<Placed>,
+        seats: Vec<RemoteHandle>,
         out: &mut Vec<Intent>,
     ) {
         if self.twin.is_none() {
@@ -224,19 +229,19 @@ impl Front {
 impl Front {
     /// The part of a twin that takes calls of this front's clients; `None`: there is none, or this
     /// front leads or is about to.
-    fn other_part(&self) -> Option<Part> {
+    fn other_part(&self) -> Option<TwinRole> {
         let quiet = matches!(self.phase, Phase::Standby) || self.role.is_deposed();
         self.twin.as_ref().filter(|_| quiet).and_then(Twin::takes_calls)
     }
 
     /// Calls of clients go to the twin.
     pub(in crate::front) fn passes(&self) -> bool {
-        self.other_part() == Some(Part::Active)
+        self.other_part() == Some(TwinRole::Active)
     }
 
     /// Calls of clients will go to the twin if its claim leads anywhere.
     pub(in crate::front) fn may_pass(&self) -> bool {
-        self.other_part() == Some(Part::Starting)
+        self.other_part() == Some(TwinRole::Starting)
     }
 
     /// Gives the twin a client's call, whose time ends at `until`.
@@ -244,11 +249,12 @@ impl Front {
         &mut self,
         now: Mono,
         until: Mono,
-        link: Link,
+        link: LinkId,
         bytes: Vec<u8>,
         out: &mut Vec<Intent>,
     ) {
-        let (Some(twin), Some(from)) = (&mut self.twin, self.calls.desk().whereabouts(link)) else {
+        let (Some(twin), Some(from)) = (&mut self.twin, self.calls.service().whereabouts(link))
+        else {
             return;
         };
         match twin.pass_on(now, CallToPass { link, from, until, bytes }, out) {
@@ -273,9 +279,9 @@ impl Front {
     }
 
     /// Closes the link of a client whose call may have been done.
-    fn call_fails(&mut self, link: Link, why: &'static str, out: &mut Vec<Intent>) {
+    fn call_fails(&mut self, link: LinkId, why: &'static str, out: &mut Vec<Intent>) {
         self.calls.desk_mut().dismiss(link);
-        out.push(Intent::Close { link, why: Why::Stepped(why) });
+        out.push(Intent::Close { link, why: CloseReason::Stepped(why) });
     }
 
     /// Passes on what waits here, when that begins; a front that leads itself takes no reply of
@@ -302,7 +308,7 @@ impl Front {
 
     /// A client of this front has called, and the call is not decided here, nor passed on. A front
     /// that leads has noted that for itself.
-    pub(in crate::front) fn not_decided(&mut self, now: Mono, link: Link, request: &Request) {
+    pub(in crate::front) fn not_decided(&mut self, now: Mono, link: LinkId, request: &Request) {
         let leads = matches!(self.phase, Phase::Leading { .. });
         let handle = request.handle().filter(|_| !leads && !link.is_passed());
         if let (Some(handle), Some(twin)) = (handle, &mut self.twin) {
@@ -370,7 +376,8 @@ impl Front {
     /// What must hold between any two steps.
     pub(in crate::front) fn guests_are_at_the_desk(&self) -> bool {
         let Some(twin) = &self.twin else { return true };
-        twin.guest_links().is_some_and(|mut links| links.all(|link| self.calls.desk().knows(link)))
+        twin.guest_links()
+            .is_some_and(|mut links| links.all(|link| self.calls.service().knows(link)))
     }
 
     /// A front that does not even try to lead, or gives its role away, keeps no call of its twin's

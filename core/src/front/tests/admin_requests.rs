@@ -1,7 +1,7 @@
 //! What an operator sees and does on the page of a front.
 
 use super::{World, twins};
-use crate::admin::Entrance;
+use crate::admin::AdminAccess;
 use crate::base::limits::{EVENTS_DENIED, EVENTS_KEPT, PACE_REFUSED};
 use crate::base::time::Duration;
 use crate::io::HostEvent;
@@ -25,7 +25,7 @@ fn events(world: &mut World, front: usize) -> Vec<String> {
 
 /// Takes a handle back as an operator; status line and sentence.
 fn take_back(world: &mut World, front: usize, handle: u32) -> String {
-    let entrance = Entrance { operator: true, ..Entrance::default() };
+    let entrance = AdminAccess { operator: true, ..AdminAccess::default() };
     world.step_front(front, HostEvent::AdminAccess(Box::new(entrance)).into());
     let body = format!("{{\"handle\": {handle}}}");
     let length = body.len();

@@ -2,10 +2,10 @@
 
 use super::World;
 use super::twins;
-use crate::admin::Entrance;
+use crate::admin::AdminAccess;
 use crate::base::time::Duration;
 use crate::config::{Config, InForce};
-use crate::io::{FrontEvent, HostEvent, Stored};
+use crate::io::{ConfigStoreResult, FrontEvent, HostEvent};
 use crate::testing::identity;
 use crate::wire::twin::Version;
 use alloc::boxed::Box;
@@ -45,7 +45,7 @@ fn put(world: &mut World, front: usize, text: &str) {
 fn store(world: &mut World, front: usize, refused: Option<&str>) -> String {
     let [(index, text)] = &core::mem::take(&mut world.stores)[..] else { panic!("one text") };
     assert_eq!(*index, front);
-    let stored: Stored = match refused {
+    let stored: ConfigStoreResult = match refused {
         None => {
             put(world, front, text);
             Ok(vec![])
@@ -143,7 +143,7 @@ fn an_older_twin_is_told_what_it_knows() {
 fn a_page_hears_what_became_of_its_change() {
     let mut world = twins();
     put(&mut world, 0, &text(0, 1, 60));
-    let entrance = Entrance { operator: true, ..Entrance::default() };
+    let entrance = AdminAccess { operator: true, ..AdminAccess::default() };
     world.step_front(0, HostEvent::AdminAccess(Box::new(entrance)).into());
     let post = |world: &mut World, text: &str| {
         let length = text.len();

@@ -43,7 +43,7 @@ fn what_is_acknowledged_confirms_the_leader_as_of_when_it_was_sent() {
 #[test]
 fn numbers_are_not_used_before_their_block_is_committed() {
     let mut world = World::serving();
-    let left = world.fronts[0].node.calls.desk().numbers_left();
+    let left = world.fronts[0].node.calls.service().numbers_left();
     (0..3).for_each(|backend| world.backends[backend].stuck = true);
     let client = world.connect(0);
     world.call(0, client, seat());
@@ -57,10 +57,10 @@ fn numbers_are_not_used_before_their_block_is_committed() {
     }
     world.run();
     assert_eq!(world.answer(0, client).map(|(status, _)| status), Some(0));
-    assert_eq!(world.fronts[0].node.calls.desk().numbers_left(), left - 1);
+    assert_eq!(world.fronts[0].node.calls.service().numbers_left(), left - 1);
     (0..3).for_each(|backend| world.backends[backend].stuck_after = None);
     world.run();
-    assert_eq!(world.fronts[0].node.calls.desk().numbers_left(), left - 1 + HANDLE_BLOCK);
+    assert_eq!(world.fronts[0].node.calls.service().numbers_left(), left - 1 + HANDLE_BLOCK);
 }
 
 #[test]

@@ -6,11 +6,11 @@ use crate::base::limits::{
     HANDOVER_WAIT, TWIN_REDIAL_MAX,
 };
 use crate::base::time::Duration;
-use crate::link::Link;
+use crate::link::LinkId;
 use crate::log::Mode;
 use crate::testing::{TMR, access, crypt, seat};
 use crate::wire::group::Order;
-use crate::wire::twin::{Tell, Version};
+use crate::wire::twin::{TwinMessage, Version};
 use alloc::string::String;
 use serde_json::Value;
 
@@ -46,12 +46,12 @@ fn trouble(world: &mut World, front: usize) -> Value {
 
 /// How often a front has told its twin to lead.
 fn leads_told(world: &World, front: usize) -> usize {
-    let lead = |bytes: &[u8]| matches!(Tell::decode(bytes, 2), Ok(Tell::Lead { .. }));
+    let lead = |bytes: &[u8]| matches!(TwinMessage::decode(bytes, 2), Ok(TwinMessage::Lead { .. }));
     world.line.told.iter().filter(|(from, bytes)| *from == front && lead(bytes)).count()
 }
 
 /// A client with a call that cannot end now.
-fn with_a_call(world: &mut World, front: usize) -> Link {
+fn with_a_call(world: &mut World, front: usize) -> LinkId {
     let client = world.connect(front);
     world.call(front, client, seat());
     assert_eq!(world.answer(front, client), None);

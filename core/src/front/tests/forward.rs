@@ -5,11 +5,11 @@ use crate::base::limits::{
     CALL_TIMEOUT, HEARTBEAT, PASSED_CLIENTS, PASSED_TIMEOUT, TWIN_REDIAL_MAX,
 };
 use crate::base::time::Duration;
-use crate::link::Link;
+use crate::link::LinkId;
 use crate::log::Mode;
 use crate::service;
 use crate::testing::{TMR, access, crypt, release, reply, seat};
-use crate::wire::twin::{Tell, Version};
+use crate::wire::twin::{TwinMessage, Version};
 use crate::wire::{CmError, Request};
 use alloc::vec::Vec;
 
@@ -24,7 +24,7 @@ fn passed(world: &mut World) -> (u64, u64) {
 
 /// A client's link is closed and nothing was said on it.
 #[track_caller]
-fn closed_without_a_word(world: &mut World, front: usize, link: Link) {
+fn closed_without_a_word(world: &mut World, front: usize, link: LinkId) {
     assert_eq!(world.answer(front, link), None);
     assert!(world.client(front, link).closed);
 }
@@ -239,10 +239,10 @@ fn cut_off(world: &mut World) {
 fn calls_every_second(
     world: &mut World,
     front: usize,
-    mut client: Link,
+    mut client: LinkId,
     handle: u32,
     seconds: u32,
-) -> (Vec<u32>, Link) {
+) -> (Vec<u32>, LinkId) {
     let (mut told, mut waits) = (Vec::new(), false);
     for _ in 0..seconds {
         if !waits {
@@ -338,7 +338,7 @@ fn a_client_for_whom_there_is_no_room_is_alive_all_the_same() {
     assert_eq!(world.seats(0), 1);
     // The one that leads hears it too when it is the one that has no room.
     let from = crate::testing::peer(1);
-    world.tell_as(1, &Tell::Call { client: 1 << 40, from, bytes: crypt(handle) });
+    world.tell_as(1, &TwinMessage::Call { client: 1 << 40, from, bytes: crypt(handle) });
     world.advance(20 * SECOND);
     assert_eq!(world.seats(0), 1);
     world.advance(11 * SECOND);
@@ -381,7 +381,7 @@ fn a_standby_that_is_replaced_takes_nobodys_seat_back() {
     world.break_line();
     // Another process, whose clients have the same numbers.
     let number = client.0;
-    world.speak_as(1, 0xabc, &[Tell::Gone { client: number, replies: 0 }]);
+    world.speak_as(1, 0xabc, &[TwinMessage::Gone { client: number, replies: 0 }]);
     let other = world.connect(0);
     assert_eq!(world.ask(0, other, crypt(handle)).0, 0);
 }
@@ -518,10 +518,14 @@ fn nothing_goes_back_and_forth() {
     assert!(world.leads(1));
     world.line.told.clear();
     let from = crate::testing::peer(1);
-    let call = Tell::Call { client: 8, from, bytes: seat() };
+    let call = TwinMessage::Call { client: 8, from, bytes: seat() };
     world.tell_as(1, &call);
     let calls = world.line.told.iter().filter(|(by, bytes)| {
-        *by == 0 && matches!(Tell::decode(bytes, Version::OWN.minor), Ok(Tell::Call { .. }))
+        *by == 0
+            && matches!(
+                TwinMessage::decode(bytes, Version::OWN.minor),
+                Ok(TwinMessage::Call { .. })
+            )
     });
     assert_eq!(calls.count(), 0, "front 0 stands by, and passes on only its own");
     assert_eq!(passed(&mut world), (0, 0));
@@ -547,7 +551,7 @@ fn a_twin_of_before_is_not_bothered() {
 fn there_is_room_for_so_many_and_no_more() {
     let mut world = twins();
     let version = || Request::GetVersion { handle: 0 }.encode();
-    let clients: Vec<Link> = (0..PASSED_CLIENTS).map(|_| world.connect(1)).collect();
+    let clients: Vec<LinkId> = (0..PASSED_CLIENTS).map(|_| world.connect(1)).collect();
     for &client in &clients {
         assert_eq!(world.ask(1, client, version()).0, 0);
     }
@@ -561,7 +565,7 @@ fn there_is_room_for_so_many_and_no_more() {
     assert_eq!(passed(&mut world), (room, room));
     // The one that leads keeps to it, whatever it is told.
     let from = crate::testing::peer(1);
-    world.tell_as(1, &Tell::Call { client: 1 << 40, from, bytes: version() });
+    world.tell_as(1, &TwinMessage::Call { client: 1 << 40, from, bytes: version() });
     assert_eq!(passed(&mut world).1, room);
 }
 
@@ -571,7 +575,7 @@ fn a_second_call_before_the_reply_ends_the_link() {
     let from = crate::testing::peer(1);
     stick(&mut world, true);
     for _ in 0..2 {
-        world.tell_as(1, &Tell::Call { client: 8, from, bytes: seat() });
+        world.tell_as(1, &TwinMessage::Call { client: 8, from, bytes: seat() });
     }
     assert_eq!(world.status(0)["twin"]["connected"], false);
     stick(&mut world, false);

@@ -5,7 +5,7 @@ use super::world::Event;
 use crate::base::limits::{CALL_TIMEOUT, CLAIM_PAUSE, CONFIRMED, FENCE, HEARTBEAT};
 use crate::base::time::Duration;
 use crate::io::Input;
-use crate::link::{Door, Frame, Link};
+use crate::link::{Frame, LinkId, Listener};
 use crate::testing::{crypt, peer, release, seat};
 use crate::wire::group::Order;
 
@@ -365,13 +365,13 @@ fn a_backend_that_promised_by_an_earlier_connection_follows() {
     assert!(world.leads(1));
     world.cut.clear();
     // The front claims once more on its new connection; what it said on one that has broken comes first.
-    let earlier = Link(9_001);
+    let earlier = LinkId(9_001);
     world.lose = |backend, order| backend == 2 && matches!(order, Order::Claim { .. });
     world.advance(SECOND);
     world.lose = |_, _| false;
     let (_, link, claim) = world.lost.take().expect("it claims there");
     for input in [
-        Input::Accepted { link: earlier, door: Door::Licence, from: peer(0) },
+        Input::Accepted { link: earlier, door: Listener::Licence, from: peer(0) },
         Input::Frame { link: earlier, frame: Frame::Joined { front: 0xf1, minor: 1 } },
         Input::Frame { link: earlier, frame: Frame::Batch(claim.clone()) },
         Input::Frame { link, frame: Frame::Batch(claim) },

@@ -3,13 +3,13 @@
 use super::World;
 use super::world::Event;
 use crate::io::Input;
-use crate::link::{Door, Frame, Link, Why};
+use crate::link::{CloseReason, Frame, LinkId, Listener};
 use crate::testing::peer;
-use crate::wire::twin::{Heard, Hello, Tell, Version};
+use crate::wire::twin::{Hello, TwinAck, TwinMessage, Version};
 use alloc::vec::Vec;
 
 /// One connection; the first end has dialled.
-struct Wire([(usize, Link); 2]);
+struct Wire([(usize, LinkId); 2]);
 
 /// All connections between fronts, and what was said on them.
 #[derive(Default)]
@@ -26,12 +26,12 @@ pub(super) struct Line {
 }
 
 impl Line {
-    pub(super) fn has(&self, front: usize, link: Link) -> bool {
+    pub(super) fn has(&self, front: usize, link: LinkId) -> bool {
         self.wires.iter().any(|wire| wire.0.contains(&(front, link)))
     }
 
     /// The other end, and whether this one has dialled.
-    fn other(&self, front: usize, link: Link) -> Option<((usize, Link), bool)> {
+    fn other(&self, front: usize, link: LinkId) -> Option<((usize, LinkId), bool)> {
         let wire = self.wires.iter().find(|wire| wire.0.contains(&(front, link)))?;
         let dialled = wire.0[0] == (front, link);
         Some((wire.0[usize::from(dialled)], dialled))
@@ -39,20 +39,20 @@ impl Line {
 }
 
 impl World {
-    pub(super) fn dial_twin(&mut self, from: usize, near: Link, to: usize) {
+    pub(super) fn dial_twin(&mut self, from: usize, near: LinkId, to: usize) {
         if self.line.cut || to >= self.fronts.len() {
-            let why = Why::Broken("connection refused".into());
+            let why = CloseReason::Broken("connection refused".into());
             let input = Input::Closed { link: near, why, unsent: true };
             return self.events.push_back(Event::ToFront(from, input));
         }
         self.fronts[to].accepted += 2;
-        let far = Link(self.fronts[to].accepted);
+        let far = LinkId(self.fronts[to].accepted);
         self.line.wires.push(Wire([(from, near), (to, far)]));
-        let accepted = Input::Accepted { link: far, door: Door::Twin, from: peer(0) };
+        let accepted = Input::Accepted { link: far, door: Listener::Twin, from: peer(0) };
         self.events.push_back(Event::ToFront(to, accepted));
     }
 
-    pub(super) fn send_twin(&mut self, from: usize, link: Link, frame: Vec<u8>) {
+    pub(super) fn send_twin(&mut self, from: usize, link: LinkId, frame: Vec<u8>) {
         let Some(((to, far), dialled)) = self.line.other(from, link) else { return };
         if self.line.loses || dialled && self.line.mute == Some(from) {
             return;
@@ -64,16 +64,16 @@ impl World {
         self.events.push_back(Event::ToFront(to, input));
     }
 
-    pub(super) fn close_twin(&mut self, from: usize, link: Link) {
+    pub(super) fn close_twin(&mut self, from: usize, link: LinkId) {
         let Some(((to, far), _)) = self.line.other(from, link) else { return };
         self.line.wires.retain(|wire| !wire.0.contains(&(from, link)));
-        let input = Input::Closed { link: far, why: Why::Eof, unsent: false };
+        let input = Input::Closed { link: far, why: CloseReason::Eof, unsent: false };
         self.events.push_back(Event::ToFront(to, input));
     }
 
     /// Bytes come to both ends of every connection that nobody sent.
     pub(super) fn garble(&mut self, bytes: &[u8]) {
-        let ends: Vec<(usize, Link)> = self.line.wires.iter().flat_map(|wire| wire.0).collect();
+        let ends: Vec<(usize, LinkId)> = self.line.wires.iter().flat_map(|wire| wire.0).collect();
         for (front, link) in ends {
             let input = Input::Frame { link, frame: Frame::Twin(bytes.to_vec()) };
             self.events.push_back(Event::ToFront(front, input));
@@ -82,7 +82,7 @@ impl World {
     }
 
     /// A message comes from a front that it did not send, on the connection that it dialled.
-    pub(super) fn tell_as(&mut self, from: usize, tell: &Tell) {
+    pub(super) fn tell_as(&mut self, from: usize, tell: &TwinMessage) {
         let wire = self.line.wires.iter().find(|wire| wire.0[0].0 == from).expect("it dialled");
         let (to, link) = wire.0[1];
         let bytes = tell.encode(Version::OWN.minor).expect("the latest version has it");
@@ -92,7 +92,7 @@ impl World {
     }
 
     /// An answer comes to a front that its twin did not give, on the connection that it dialled.
-    pub(super) fn answer_to(&mut self, front: usize, heard: &Heard) {
+    pub(super) fn answer_to(&mut self, front: usize, heard: &TwinAck) {
         let wire = self.line.wires.iter().find(|wire| wire.0[0].0 == front).expect("it dialled");
         let link = wire.0[0].1;
         let frame = Frame::Twin(heard.encode());
@@ -101,21 +101,23 @@ impl World {
     }
 
     /// A front of another id dials in a front's place, says this, and goes.
-    pub(super) fn speak_as(&mut self, from: usize, id: u32, tells: &[Tell]) {
+    pub(super) fn speak_as(&mut self, from: usize, id: u32, tells: &[TwinMessage]) {
         let to = 1 - from;
         self.fronts[to].accepted += 2;
-        let link = Link(self.fronts[to].accepted);
+        let link = LinkId(self.fronts[to].accepted);
         let hello =
             Hello { version: Version::OWN, front: id, program: "0.1.0".into(), chosen: None };
-        let accepted = Input::Accepted { link, door: Door::Twin, from: peer(0) };
+        let accepted = Input::Accepted { link, door: Listener::Twin, from: peer(0) };
         self.events.push_back(Event::ToFront(to, accepted));
         let tells = tells.iter().map(|tell| tell.encode(Version::OWN.minor).unwrap());
         for bytes in [hello.encode()].into_iter().chain(tells) {
             let frame = Frame::Twin(bytes);
             self.events.push_back(Event::ToFront(to, Input::Frame { link, frame }));
         }
-        self.events
-            .push_back(Event::ToFront(to, Input::Closed { link, why: Why::Eof, unsent: false }));
+        self.events.push_back(Event::ToFront(
+            to,
+            Input::Closed { link, why: CloseReason::Eof, unsent: false },
+        ));
         self.run();
     }
 
@@ -133,7 +135,7 @@ impl World {
                 continue;
             }
             for (front, link) in wire.0 {
-                let why = Why::Broken("unplugged".into());
+                let why = CloseReason::Broken("unplugged".into());
                 let input = Input::Closed { link, why, unsent: false };
                 self.events.push_back(Event::ToFront(front, input));
             }

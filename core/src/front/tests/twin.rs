@@ -12,7 +12,7 @@ use crate::io::Input;
 use crate::link::Address;
 use crate::log::{ContainerId, Entry, Handle, Slot};
 use crate::testing::{crypt, release, seat};
-use crate::wire::twin::{Tell, Version};
+use crate::wire::twin::{TwinMessage, Version};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -46,10 +46,12 @@ fn in_sync(world: &mut World, when: &str) {
 fn told(world: &mut World, front: usize) -> (usize, usize, usize) {
     let (mut states, mut entries, mut shared) = (0, 0, 0);
     for (from, bytes) in core::mem::take(&mut world.line.told) {
-        match Tell::decode(&bytes, 1) {
-            Ok(Tell::State { last: true, .. }) if from == front => states += 1,
-            Ok(Tell::Entries { entries: some, .. }) if from == front => entries += some.len(),
-            Ok(Tell::Shared(_)) if from == front => shared += 1,
+        match TwinMessage::decode(&bytes, 1) {
+            Ok(TwinMessage::State { last: true, .. }) if from == front => states += 1,
+            Ok(TwinMessage::Entries { entries: some, .. }) if from == front => {
+                entries += some.len()
+            }
+            Ok(TwinMessage::Shared(_)) if from == front => shared += 1,
             _ => {}
         }
     }
@@ -226,12 +228,12 @@ fn entries_behind_a_gap_are_not_taken() {
     let mut world = twins();
     let handle = world.take(0, 1)[0];
     let mut told = world.line.told.iter().rev();
-    let epoch = told.find_map(|(_, bytes)| match Tell::decode(bytes, Version::OWN.minor) {
-        Ok(Tell::Entries { epoch, .. }) => Some(epoch),
+    let epoch = told.find_map(|(_, bytes)| match TwinMessage::decode(bytes, Version::OWN.minor) {
+        Ok(TwinMessage::Entries { epoch, .. }) => Some(epoch),
         _ => None,
     });
     let committed = world.fronts[1].node.committed();
-    let behind = Tell::Entries {
+    let behind = TwinMessage::Entries {
         epoch: epoch.expect("the leader has told entries"),
         first: committed.next().next(),
         entries: alloc::vec![Entry::Expire(Handle(handle))],

@@ -8,7 +8,7 @@ use super::world::Event;
 use crate::base::limits::{STOCK_CLEANUP, STOCK_KEEP, STOCK_LEARN, STOCK_TIMEOUT, TWIN_CONNECT};
 use crate::base::time::Duration;
 use crate::io::Input;
-use crate::link::{Frame, Link, Why};
+use crate::link::{CloseReason, Frame, LinkId};
 use crate::log::{ContainerId, Mode};
 use crate::testing::{CM_ACT_ID, FIRM, ORDINARY, TMR, access, crypt, release, seat};
 use crate::wire::constants::{access as how, boxes, info, pio, quantity};
@@ -54,7 +54,7 @@ pub(super) struct Server {
 #[derive(Debug, Default)]
 pub(super) struct Servers {
     all: Vec<Server>,
-    links: BTreeMap<(usize, Link), usize>,
+    links: BTreeMap<(usize, LinkId), usize>,
 }
 
 impl Server {
@@ -193,26 +193,26 @@ impl Server {
 }
 
 impl Servers {
-    pub(super) fn has(&self, front: usize, link: Link) -> bool {
+    pub(super) fn has(&self, front: usize, link: LinkId) -> bool {
         self.links.contains_key(&(front, link))
     }
 
-    pub(super) fn hang_up(&mut self, front: usize, link: Link) {
+    pub(super) fn hang_up(&mut self, front: usize, link: LinkId) {
         self.links.remove(&(front, link));
     }
 }
 
 impl World {
-    pub(super) fn dial_server(&mut self, front: usize, link: Link, server: usize) {
+    pub(super) fn dial_server(&mut self, front: usize, link: LinkId, server: usize) {
         if self.servers.all[server].away {
-            let why = Why::Broken("connection refused".into());
+            let why = CloseReason::Broken("connection refused".into());
             let input = Input::Closed { link, why, unsent: true };
             return self.events.push_back(Event::ToFront(front, input));
         }
         self.servers.links.insert((front, link), server);
     }
 
-    pub(super) fn ask_server(&mut self, front: usize, link: Link, frame: &[u8]) {
+    pub(super) fn ask_server(&mut self, front: usize, link: LinkId, frame: &[u8]) {
         let server = &mut self.servers.all[self.servers.links[&(front, link)]];
         if server.hangs {
             return;
@@ -227,11 +227,11 @@ impl World {
         let server = &mut self.servers.all[index];
         server.away = true;
         server.handles.clear();
-        let links: Vec<(usize, Link)> =
+        let links: Vec<(usize, LinkId)> =
             self.servers.links.iter().filter(|(_, to)| **to == index).map(|(at, _)| *at).collect();
         for (front, link) in links {
             self.servers.hang_up(front, link);
-            let input = Input::Closed { link, why: Why::Eof, unsent: false };
+            let input = Input::Closed { link, why: CloseReason::Eof, unsent: false };
             self.events.push_back(Event::ToFront(front, input));
         }
         self.run();

@@ -3,7 +3,7 @@
 use super::{World, twins};
 use crate::base::time::Duration;
 use crate::io::Input;
-use crate::link::{Frame, Link};
+use crate::link::{Frame, LinkId};
 use crate::log::Mode;
 use crate::testing::{TMR, access, crypt, release, seat};
 use crate::wire::group::Order;
@@ -22,7 +22,7 @@ impl World {
     }
 
     /// A client's call gets to a front, and nothing that comes of it is delivered.
-    fn say(&mut self, front: usize, link: Link, call: Vec<u8>) {
+    fn say(&mut self, front: usize, link: LinkId, call: Vec<u8>) {
         self.step_front(front, Input::Frame { link, frame: Frame::Call(call) });
     }
 

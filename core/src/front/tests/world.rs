@@ -9,7 +9,7 @@ use crate::base::time::{Deadline, Duration, Mono, Now, Wall};
 use crate::front::{Config, Front};
 use crate::io::{BackendEvent, FrontEvent, HostRequest, Input, Intent};
 use crate::licence::Container;
-use crate::link::{Callee, Door, Frame, Link, Why};
+use crate::link::{CloseReason, Frame, LinkId, Listener, PeerKind};
 use crate::log::ContainerId;
 use crate::testing::{container, identity, peer, seat};
 use crate::wire::group::{Order, Report, decode};
@@ -50,7 +50,7 @@ pub(super) struct Client {
 pub(super) struct Side {
     pub(super) node: Front,
     due: Option<Deadline>,
-    clients: BTreeMap<Link, Client>,
+    clients: BTreeMap<LinkId, Client>,
     pub(super) accepted: u64,
     /// It is not scheduled: nothing reaches it, and no timer fires.
     pub(super) frozen: bool,
@@ -69,9 +69,9 @@ pub(super) struct Side {
 /// One connection between a front and a backend.
 struct Cable {
     front: usize,
-    near: Link,
+    near: LinkId,
     backend: usize,
-    far: Link,
+    far: LinkId,
 }
 
 pub(super) struct World {
@@ -93,7 +93,7 @@ pub(super) struct World {
     /// Messages from front to backend that a test wants lost: asked for each order.
     pub(super) lose: fn(usize, &Order) -> bool,
     /// The last one that was lost: the backend, its link, and the bytes.
-    pub(super) lost: Option<(usize, Link, Vec<u8>)>,
+    pub(super) lost: Option<(usize, LinkId, Vec<u8>)>,
     /// The messages of the story so far, if it is told.
     pub(super) told: Option<Vec<String>>,
     /// What the operator of a front that is added says of virtual containers.
@@ -215,11 +215,11 @@ impl World {
     }
 
     /// A page asks for something; its link.
-    pub(super) fn asks(&mut self, front: usize, request: &str) -> Link {
+    pub(super) fn asks(&mut self, front: usize, request: &str) -> LinkId {
         self.fronts[front].accepted += 2;
-        let link = Link(self.fronts[front].accepted);
+        let link = LinkId(self.fronts[front].accepted);
         let accepted =
-            Input::Accepted { link, door: Door::Admin, from: ([127, 0, 0, 1], 9).into() };
+            Input::Accepted { link, door: Listener::Admin, from: ([127, 0, 0, 1], 9).into() };
         self.step_front(front, accepted);
         self.fronts[front].clients.insert(link, Client::default());
         self.step_front(front, Input::Frame { link, frame: Frame::Http(request.into()) });
@@ -232,7 +232,7 @@ impl World {
             self.run();
         }
         let answer = self.fronts[front].clients.remove(&link).unwrap().replies.remove(0);
-        self.step_front(front, Input::Closed { link, why: Why::Eof, unsent: false });
+        self.step_front(front, Input::Closed { link, why: CloseReason::Eof, unsent: false });
         String::from_utf8(answer).unwrap()
     }
 
@@ -287,54 +287,54 @@ impl World {
     }
 
     /// A client of a front.
-    pub(super) fn connect(&mut self, front: usize) -> Link {
+    pub(super) fn connect(&mut self, front: usize) -> LinkId {
         self.fronts[front].accepted += 2;
-        let link = Link(self.fronts[front].accepted);
+        let link = LinkId(self.fronts[front].accepted);
         self.fronts[front].clients.insert(link, Client::default());
         let from = peer(u16::try_from(link.0 % 1000).unwrap());
-        self.step_front(front, Input::Accepted { link, door: Door::Licence, from });
+        self.step_front(front, Input::Accepted { link, door: Listener::Licence, from });
         link
     }
 
     /// Clients of so many hosts, each of which has its share of handles without a seat.
-    pub(super) fn crowd(&mut self, front: usize, hosts: u8) -> Vec<Link> {
+    pub(super) fn crowd(&mut self, front: usize, hosts: u8) -> Vec<LinkId> {
         let one = |host: u8| {
             self.fronts[front].accepted += 2;
-            let link = Link(self.fronts[front].accepted);
+            let link = LinkId(self.fronts[front].accepted);
             self.fronts[front].clients.insert(link, Client::default());
             let from = core::net::SocketAddr::from(([192, 0, 2, host], 40_000));
-            self.step_front(front, Input::Accepted { link, door: Door::Licence, from });
+            self.step_front(front, Input::Accepted { link, door: Listener::Licence, from });
             link
         };
         (1..=hosts).map(one).collect()
     }
 
     /// A client's call; what comes back is there as soon as it is.
-    pub(super) fn call(&mut self, front: usize, link: Link, call: Vec<u8>) {
+    pub(super) fn call(&mut self, front: usize, link: LinkId, call: Vec<u8>) {
         self.step_front(front, Input::Frame { link, frame: Frame::Call(call) });
         self.run();
     }
 
     /// A client's call that is answered at once: status and result.
-    pub(super) fn ask(&mut self, front: usize, link: Link, call: Vec<u8>) -> (u32, u32) {
+    pub(super) fn ask(&mut self, front: usize, link: LinkId, call: Vec<u8>) -> (u32, u32) {
         self.call(front, link, call);
         self.answer(front, link).expect("an answer at once")
     }
 
     /// The next reply of a client: status and result.
-    pub(super) fn answer(&mut self, front: usize, link: Link) -> Option<(u32, u32)> {
+    pub(super) fn answer(&mut self, front: usize, link: LinkId) -> Option<(u32, u32)> {
         let replies = &mut self.client(front, link).replies;
         (!replies.is_empty()).then(|| crate::testing::reply(&replies.remove(0)))
     }
 
-    pub(super) fn client(&mut self, front: usize, link: Link) -> &mut Client {
+    pub(super) fn client(&mut self, front: usize, link: LinkId) -> &mut Client {
         self.fronts[front].clients.get_mut(&link).unwrap()
     }
 
     /// A client goes away.
-    pub(super) fn hang_up(&mut self, front: usize, link: Link, unsent: bool) {
+    pub(super) fn hang_up(&mut self, front: usize, link: LinkId, unsent: bool) {
         self.fronts[front].clients.remove(&link);
-        self.step_front(front, Input::Closed { link, why: Why::Eof, unsent });
+        self.step_front(front, Input::Closed { link, why: CloseReason::Eof, unsent });
         self.run();
     }
 
@@ -378,7 +378,7 @@ impl World {
                 kept.push(cable);
                 continue;
             }
-            let why = Why::Broken("unplugged".into());
+            let why = CloseReason::Broken("unplugged".into());
             let input = Input::Closed { link: near, why: why.clone(), unsent: false };
             self.events.push_back(Event::ToFront(front, input));
             let input = Input::Closed { link: far, why, unsent: false };
@@ -481,10 +481,10 @@ impl World {
 
     fn front_wants(&mut self, index: usize, intent: Intent) {
         match intent {
-            Intent::Dial { link, to, callee: Callee::Twin { .. } } => {
+            Intent::Dial { link, to, callee: PeerKind::Twin { .. } } => {
                 self.dial_twin(index, link, usize::from(to.port));
             }
-            Intent::Dial { link, to, callee: Callee::Stock } => {
+            Intent::Dial { link, to, callee: PeerKind::Stock } => {
                 self.dial_server(index, link, usize::from(to.port));
             }
             Intent::Send { link, frame } if self.servers.has(index, link) => {
@@ -496,16 +496,17 @@ impl World {
             Intent::Dial { link: near, to, .. } => {
                 let backend = self.leads_to[usize::from(to.port)];
                 if !self.backends[backend].up || self.cut.contains(&(index, backend)) {
-                    let why = Why::Broken("connection refused".into());
+                    let why = CloseReason::Broken("connection refused".into());
                     let input = Input::Closed { link: near, why, unsent: false };
                     return self.events.push_back(Event::ToFront(index, input));
                 }
                 self.dialled += 2;
-                let far = Link(self.dialled);
+                let far = LinkId(self.dialled);
                 self.cables.push(Cable { front: index, near, backend, far });
                 let front = 0xf0 + u32::try_from(index).unwrap();
                 let joined = |link| Input::Frame { link, frame: Frame::Joined { front, minor: 1 } };
-                let accepted = Input::Accepted { link: far, door: Door::Licence, from: peer(0) };
+                let accepted =
+                    Input::Accepted { link: far, door: Listener::Licence, from: peer(0) };
                 self.events.push_back(Event::ToBackend(backend, accepted));
                 self.events.push_back(Event::ToBackend(backend, joined(far)));
                 self.events.push_back(Event::ToFront(index, joined(near)));
@@ -543,7 +544,7 @@ impl World {
                 let cable = self.cables.iter().position(|c| (c.front, c.near) == (index, link));
                 if let Some(at) = cable {
                     let Cable { backend, far, .. } = self.cables.remove(at);
-                    let input = Input::Closed { link: far, why: Why::Eof, unsent: false };
+                    let input = Input::Closed { link: far, why: CloseReason::Eof, unsent: false };
                     self.events.push_back(Event::ToBackend(backend, input));
                 }
             }

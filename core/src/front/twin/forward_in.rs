@@ -7,7 +7,7 @@
 use super::Twin;
 use crate::base::limits::PASSED_CLIENTS;
 use crate::io::Intent;
-use crate::link::{Link, Why};
+use crate::link::{CloseReason, LinkId};
 use crate::log::Handle;
 use crate::service;
 use crate::wire::twin::Answer;
@@ -33,9 +33,9 @@ struct Guest {
 /// Clients of the twin.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Incoming {
-    guests: BTreeMap<Link, Guest>,
+    guests: BTreeMap<LinkId, Guest>,
     /// By the twin's number for it.
-    links: BTreeMap<u64, Link>,
+    links: BTreeMap<u64, LinkId>,
     /// How many there were.
     number: u64,
     /// Handles that the last replies on the last link named, by client, and how many replies there
@@ -51,14 +51,14 @@ impl Incoming {
         self.guests.len()
     }
 
-    fn remove(&mut self, link: Link) -> Option<Guest> {
+    fn remove(&mut self, link: LinkId) -> Option<Guest> {
         let guest = self.guests.remove(&link)?;
         self.links.remove(&guest.client);
         Some(guest)
     }
 
     /// The reply to a client's call.
-    fn replied(&mut self, link: Link, bytes: Vec<u8>) -> Option<Answer> {
+    fn replied(&mut self, link: LinkId, bytes: Vec<u8>) -> Option<Answer> {
         let guest = self.guests.get_mut(&link)?;
         guest.call.take()?;
         guest.replies = guest.replies.saturating_add(1);
@@ -67,7 +67,7 @@ impl Incoming {
 
     /// The desk is done with a client. Only one that waits for a reply hears of it: another one may
     /// come back at any time.
-    fn dropped(&mut self, link: Link) -> Option<Answer> {
+    fn dropped(&mut self, link: LinkId) -> Option<Answer> {
         let Guest { client, call, .. } = self.remove(link)?;
         call.map(|call| Answer::Dropped { client, begun: call == Call::Begun })
     }
@@ -106,7 +106,7 @@ impl Incoming {
 /// A client of the twin that came by a link of the twin which is gone.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::front) struct LostGuest {
-    pub(in crate::front) link: Link,
+    pub(in crate::front) link: LinkId,
     client: u64,
     replies: u32,
 }
@@ -118,7 +118,7 @@ pub(in crate::front) enum GuestCall {
     Overloaded,
     /// It came by this link, as any call does.
     Call {
-        link: Link,
+        link: LinkId,
         /// Where the client is, if this is its first call.
         first: Option<SocketAddr>,
     },
@@ -128,7 +128,7 @@ pub(in crate::front) enum GuestCall {
 #[derive(Debug)]
 pub(in crate::front) enum GoneGuest {
     /// It had this link. `unsent`: the last reply did not reach it.
-    Link { link: Link, unsent: bool },
+    Link { link: LinkId, unsent: bool },
     /// It came by the link before, and the reply that named this handle did not reach it.
     Lost(Handle),
 }
@@ -152,7 +152,7 @@ impl Twin {
         from: SocketAddr,
         bytes: &[u8],
         out: &mut Vec<Intent>,
-    ) -> Result<GuestCall, Why> {
+    ) -> Result<GuestCall, CloseReason> {
         let incoming = &mut self.incoming;
         // It has had the reply before this call.
         incoming.doubtful.remove(&client);
@@ -164,7 +164,7 @@ impl Twin {
         let mut first = None;
         let link = *incoming.links.entry(client).or_insert_with(|| {
             incoming.number += 1;
-            let link = Link::passed(incoming.number);
+            let link = LinkId::passed(incoming.number);
             incoming.guests.insert(link, Guest { client, call: None, replies: 0 });
             // An older front says it as its socket did.
             first = Some(SocketAddr::new(from.ip().to_canonical(), from.port()));
@@ -172,7 +172,7 @@ impl Twin {
         });
         let guest = incoming.guests.get_mut(&link);
         if guest.is_some_and(|guest| guest.call.replace(Call::Waits).is_some()) {
-            return Err(Why::Protocol(
+            return Err(CloseReason::Protocol(
                 "a twin passed on a second call before the first had its reply",
             ));
         }
@@ -180,7 +180,7 @@ impl Twin {
     }
 
     /// A call is being decided: from now on it may have been done.
-    pub(in crate::front) fn guest_begins(&mut self, link: Link) {
+    pub(in crate::front) fn guest_begins(&mut self, link: LinkId) {
         if let Some(guest) = self.incoming.guests.get_mut(&link) {
             guest.call = Some(Call::Begun);
         }
@@ -206,7 +206,7 @@ impl Twin {
     }
 
     /// For checks: the links of the twin's clients, unless the two maps contradict each other.
-    pub(in crate::front) fn guest_links(&self) -> Option<impl Iterator<Item = Link>> {
+    pub(in crate::front) fn guest_links(&self) -> Option<impl Iterator<Item = LinkId>> {
         let Incoming { guests, links, .. } = &self.incoming;
         (guests.len() == links.len()).then(|| guests.keys().copied())
     }

@@ -9,8 +9,8 @@ use super::{Event, Twin};
 use crate::base::limits::{PASSED_BYTES, PASSED_CLIENTS, PASSED_WINDOW};
 use crate::base::time::Mono;
 use crate::io::Intent;
-use crate::link::Link;
-use crate::wire::twin::{Answer, Part, Tell, Version};
+use crate::link::LinkId;
+use crate::wire::twin::{Answer, TwinMessage, TwinRole, Version};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -37,14 +37,14 @@ struct Caller {
 /// again.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Outgoing {
-    clients: BTreeMap<Link, Caller>,
+    clients: BTreeMap<LinkId, Caller>,
     /// When those calls end.
-    until: BTreeSet<(Mono, Link)>,
+    until: BTreeSet<(Mono, LinkId)>,
     /// Bytes of those calls.
     bytes: usize,
     /// Clients whose call had no reply when the last link broke, and how many replies each had had:
     /// the next one says so.
-    lost: Vec<(Link, u32)>,
+    lost: Vec<(LinkId, u32)>,
     /// Calls are being passed on.
     open: bool,
 }
@@ -60,7 +60,7 @@ impl Outgoing {
         self.until.first().map(|&(until, _)| until)
     }
 
-    fn begin(&mut self, link: Link, until: Mono, bytes: &[u8]) -> bool {
+    fn begin(&mut self, link: LinkId, until: Mono, bytes: &[u8]) -> bool {
         let known = self.clients.contains_key(&link) || self.clients.len() < PASSED_CLIENTS;
         let room = known && self.bytes + bytes.len() <= PASSED_BYTES;
         if room {
@@ -74,7 +74,7 @@ impl Outgoing {
     }
 
     /// The call of a client is over.
-    fn end(&mut self, link: Link) -> Option<Passed> {
+    fn end(&mut self, link: LinkId) -> Option<Passed> {
         let passed = self.clients.get_mut(&link)?.call.take()?;
         self.until.remove(&(passed.until, link));
         self.bytes -= passed.bytes.len();
@@ -82,7 +82,7 @@ impl Outgoing {
     }
 
     /// A reply has come; `false`: for no call that waits for one.
-    fn replied(&mut self, link: Link) -> bool {
+    fn replied(&mut self, link: LinkId) -> bool {
         let waited = self.end(link).is_some();
         if let Some(caller) = self.clients.get_mut(&link).filter(|_| waited) {
             (caller.replies, caller.fresh) = (caller.replies.saturating_add(1), true);
@@ -92,7 +92,7 @@ impl Outgoing {
 
     /// A client has called, so it has had every reply. Whoever answers that call, the twin or this
     /// front: what may be lost from now on is not the reply before.
-    fn heard(&mut self, link: Link) {
+    fn heard(&mut self, link: LinkId) {
         if let Some(caller) = self.clients.get_mut(&link) {
             caller.fresh = false;
         }
@@ -100,23 +100,23 @@ impl Outgoing {
 
     /// A client is gone: how many replies of those that came had reached it; `None`: the twin does
     /// not know it. `unsent`: what it was last sent did not.
-    fn forget(&mut self, link: Link, unsent: bool) -> Option<u32> {
+    fn forget(&mut self, link: LinkId, unsent: bool) -> Option<u32> {
         self.end(link);
         let caller = self.clients.remove(&link)?;
         Some(caller.replies.saturating_sub(u32::from(unsent && caller.fresh)))
     }
 
     /// Clients with a call that has no reply and ends by then.
-    fn waiting(&self, until: Mono) -> Vec<Link> {
+    fn waiting(&self, until: Mono) -> Vec<LinkId> {
         self.until.iter().take_while(|(at, _)| *at <= until).map(|&(_, link)| link).collect()
     }
 
     /// The link to the twin is gone, and with it the replies. Returns the clients that wait for one;
     /// the next link says of each how many it has had.
-    pub(super) fn lose(&mut self) -> Vec<Link> {
+    pub(super) fn lose(&mut self) -> Vec<LinkId> {
         let mut gone = core::mem::take(self);
         let waiting = gone.waiting(Mono(u64::MAX));
-        let lost = |&link: &Link| Some((link, gone.forget(link, false)?));
+        let lost = |&link: &LinkId| Some((link, gone.forget(link, false)?));
         self.lost = waiting.iter().filter_map(lost).collect();
         self.lost.iter().map(|&(link, _)| link).collect()
     }
@@ -125,7 +125,7 @@ impl Outgoing {
 /// A call that the twin has and will not reply to.
 #[derive(Debug)]
 pub(in crate::front) struct DroppedCall {
-    pub(in crate::front) link: Link,
+    pub(in crate::front) link: LinkId,
     /// When its time ends.
     pub(in crate::front) until: Mono,
     pub(in crate::front) bytes: Vec<u8>,
@@ -136,7 +136,7 @@ pub(in crate::front) struct DroppedCall {
 /// A call that is to be passed on.
 #[derive(Debug)]
 pub(in crate::front) struct CallToPass {
-    pub(in crate::front) link: Link,
+    pub(in crate::front) link: LinkId,
     /// Where its client is.
     pub(in crate::front) from: SocketAddr,
     /// When its time ends.
@@ -149,7 +149,7 @@ impl Twin {
     /// none. A twin that has heard nothing by the link takes none: if the link broke, that twin would
     /// still go by the one before, and take what is said of the replies on this one for what has become
     /// of those.
-    pub(in crate::front) fn takes_calls(&self) -> Option<Part> {
+    pub(in crate::front) fn takes_calls(&self) -> Option<TwinRole> {
         let takes = self.sender.knows(Version::PASSES) && self.sender.is_heard();
         self.receiver.standing().filter(|_| takes).map(|standing| standing.part)
     }
@@ -168,7 +168,7 @@ impl Twin {
         if self.sender.waiting() >= PASSED_WINDOW || !self.outgoing.begin(link, until, &bytes) {
             return Err(bytes);
         }
-        self.sender.send(now, &Tell::Call { client: link.0, from, bytes }, out);
+        self.sender.send(now, &TwinMessage::Call { client: link.0, from, bytes }, out);
         Ok(())
     }
 
@@ -176,11 +176,11 @@ impl Twin {
     pub(super) fn answered(&mut self, answer: Answer) -> Option<Event> {
         match answer {
             Answer::Reply { client, bytes } => {
-                let link = Link(client);
+                let link = LinkId(client);
                 self.outgoing.replied(link).then_some(Event::Reply { link, bytes })
             }
             Answer::Dropped { client, begun } => {
-                let link = Link(client);
+                let link = LinkId(client);
                 let Passed { until, bytes } = self.outgoing.end(link)?;
                 Some(Event::Dropped(DroppedCall { link, until, bytes, begun }))
             }
@@ -189,19 +189,19 @@ impl Twin {
     }
 
     /// Returns the clients whose calls the twin has had for too long.
-    pub(in crate::front) fn late_calls(&self, now: Mono) -> Vec<Link> {
+    pub(in crate::front) fn late_calls(&self, now: Mono) -> Vec<LinkId> {
         self.outgoing.waiting(now)
     }
 
     /// The link to the twin stands: it learns which replies did not get here by the one before.
     pub(in crate::front) fn tell_lost_replies(&mut self, now: Mono, out: &mut Vec<Intent>) {
         for (link, replies) in core::mem::take(&mut self.outgoing.lost) {
-            self.sender.send(now, &Tell::Gone { client: link.0, replies }, out);
+            self.sender.send(now, &TwinMessage::Gone { client: link.0, replies }, out);
         }
     }
 
     /// A client of this front calls.
-    pub(in crate::front) fn client_calls(&mut self, link: Link) {
+    pub(in crate::front) fn client_calls(&mut self, link: LinkId) {
         self.outgoing.heard(link);
     }
 
@@ -210,12 +210,12 @@ impl Twin {
     pub(in crate::front) fn client_gone(
         &mut self,
         now: Mono,
-        link: Link,
+        link: LinkId,
         unsent: bool,
         out: &mut Vec<Intent>,
     ) {
         let Some(replies) = self.outgoing.forget(link, unsent) else { return };
-        self.sender.send(now, &Tell::Gone { client: link.0, replies }, out);
+        self.sender.send(now, &TwinMessage::Gone { client: link.0, replies }, out);
     }
 
     /// Calls are passed on from now on, or not. Returns whether that begins.
@@ -224,7 +224,7 @@ impl Twin {
     }
 
     /// Returns the clients that wait for a reply of the twin.
-    pub(in crate::front) fn clients_waiting(&self) -> Vec<Link> {
+    pub(in crate::front) fn clients_waiting(&self) -> Vec<LinkId> {
         self.outgoing.waiting(Mono(u64::MAX))
     }
 }
@@ -237,18 +237,18 @@ mod tests {
     fn there_is_room_for_so_many_bytes_and_clients_until_their_calls_are_over() {
         let mut passing = Outgoing::default();
         let most = alloc::vec![0; PASSED_BYTES];
-        assert!(passing.begin(Link(1), Mono(5), &most));
+        assert!(passing.begin(LinkId(1), Mono(5), &most));
         assert_eq!(passing.due(), Some(Mono(5)));
-        assert!(!passing.begin(Link(2), Mono(6), &[0]));
-        assert!(passing.end(Link(1)).is_some());
+        assert!(!passing.begin(LinkId(2), Mono(6), &[0]));
+        assert!(passing.end(LinkId(1)).is_some());
         assert_eq!(passing.due(), None);
-        assert!(passing.begin(Link(2), Mono(6), &most));
-        assert!(passing.replied(Link(2)));
+        assert!(passing.begin(LinkId(2), Mono(6), &most));
+        assert!(passing.replied(LinkId(2)));
         for client in 3..=PASSED_CLIENTS as u64 {
-            assert!(passing.begin(Link(client), Mono(6), &[0]), "{client}");
+            assert!(passing.begin(LinkId(client), Mono(6), &[0]), "{client}");
         }
         assert_eq!(passing.len(), PASSED_CLIENTS);
-        assert!(!passing.begin(Link(9_999_999), Mono(6), &[0]));
-        assert!(passing.begin(Link(2), Mono(7), &[0]), "one that is known already");
+        assert!(!passing.begin(LinkId(9_999_999), Mono(6), &[0]));
+        assert!(passing.begin(LinkId(2), Mono(7), &[0]), "one that is known already");
     }
 }

@@ -9,7 +9,7 @@ use crate::base::time::Mono;
 use crate::history::{Block, History, Kind, Mark, Record};
 use crate::io::{HistoryRequest, Intent};
 use crate::log::Epoch;
-use crate::wire::twin::{Tell, Version};
+use crate::wire::twin::{TwinMessage, Version};
 use alloc::vec::Vec;
 
 /// How far the twin is.
@@ -68,7 +68,7 @@ impl Sender {
         let from = match self.history_sync {
             HistorySync::Unknown => {
                 self.history_sync = HistorySync::Asked;
-                let tell = Tell::History { epoch, lines: Vec::new(), upto: None };
+                let tell = TwinMessage::History { epoch, lines: Vec::new(), upto: None };
                 self.send(now, &tell, out);
                 self.history_sent = self.sent;
                 return;
@@ -100,7 +100,7 @@ impl Sender {
         out: &mut Vec<Intent>,
     ) {
         self.history_sync = HistorySync::Sent { from, upto, lines: !lines.is_empty() };
-        self.send(now, &Tell::History { epoch, lines, upto }, out);
+        self.send(now, &TwinMessage::History { epoch, lines, upto }, out);
         self.history_sent = self.sent;
     }
 }
@@ -164,10 +164,10 @@ mod tests {
     use super::super::sender::Subject;
     use super::*;
     use crate::front::replication::replicated_log::ReplicatedLog;
-    use crate::link::Link;
+    use crate::link::LinkId;
     use crate::log::{GroupId, Slot};
     use crate::testing::at;
-    use crate::wire::twin::{Answer, Heard, Part};
+    use crate::wire::twin::{Answer, TwinAck, TwinRole};
 
     const EPOCH: Epoch = Epoch { round: 4, front: 7 };
 
@@ -182,7 +182,7 @@ mod tests {
         /// The twin takes the log, and the leader has recorded one line.
         fn new() -> Self {
             let mut line = Self { tell: Sender::default(), history: History::default(), sent: 0 };
-            line.tell.stands(at(0).mono, Link(1), Version::OWN.minor);
+            line.tell.stands(at(0).mono, LinkId(1), Version::OWN.minor);
             line.records(1);
             line.tells();
             line.is_ready();
@@ -196,7 +196,7 @@ mod tests {
         /// What is told of the usage history, and up to where.
         fn tells(&mut self) -> Vec<Option<Mark>> {
             let (log, mut out) = (&ReplicatedLog::default(), Vec::new());
-            let (part, epoch, history) = (Part::Active, EPOCH, &self.history);
+            let (part, epoch, history) = (TwinRole::Active, EPOCH, &self.history);
             let subject = Subject { part, epoch, leads: true, log, history, unfenced: false };
             self.tell.settle(at(0), &subject, Vec::new(), &mut out);
             self.told(&out)
@@ -212,17 +212,19 @@ mod tests {
         fn told(&mut self, out: &[Intent]) -> Vec<Option<Mark>> {
             self.sent += out.len() as u64;
             let told = out.iter().filter_map(|intent| match intent {
-                Intent::Send { frame, .. } => match Tell::decode(frame, Version::OWN.minor) {
-                    Ok(Tell::History { upto, .. }) => Some(upto),
-                    _ => None,
-                },
+                Intent::Send { frame, .. } => {
+                    match TwinMessage::decode(frame, Version::OWN.minor) {
+                        Ok(TwinMessage::History { upto, .. }) => Some(upto),
+                        _ => None,
+                    }
+                }
                 _ => None,
             });
             told.collect()
         }
 
         fn hears(&mut self, count: u64, answer: Answer) {
-            let heard = Heard { count, answer };
+            let heard = TwinAck { count, answer };
             assert!(self.tell.answered(at(0).mono, &heard, &ReplicatedLog::default()));
         }
 

@@ -27,16 +27,18 @@ mod status;
 use super::LinkNumbers;
 use crate::admin::status::TwinDifference;
 use crate::base::limits::{TWIN_HEARTBEAT, TWIN_SILENCE};
-use crate::base::log_throttle::Seldom;
+use crate::base::log_throttle::LogThrottle;
 use crate::base::time::{Deadline, Duration, Mono, Now};
 use crate::config;
 use crate::front::replication::backend_link::LinkState;
 use crate::front::replication::replicated_log::ReplicatedLog;
 use crate::history::{History, Mark};
 use crate::io::Intent;
-use crate::link::{Address, Callee, Link, Why};
+use crate::link::{Address, CloseReason, LinkId, PeerKind};
 use crate::log::{Epoch, Slot};
-use crate::wire::twin::{Heard, Hello, MachineReport, Part, Placed, Shared, Tell, Version};
+use crate::wire::twin::{
+    Hello, MachineReport, RemoteHandle, Shared, TwinAck, TwinMessage, TwinRole, Version,
+};
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
 use alloc::format;
@@ -74,7 +76,7 @@ pub(super) struct Twin {
     /// The last place in the log that it has said, in a hello, to be chosen.
     chosen: Option<Mark>,
     /// Who came in by the twin's door and is not the twin.
-    impostors: Seldom,
+    impostors: LogThrottle,
     outgoing: Outgoing,
     incoming: Incoming,
     signs: Signs,
@@ -83,7 +85,7 @@ pub(super) struct Twin {
 /// What a front is and does, as its twin is told.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct OwnPart {
-    pub(super) part: Part,
+    pub(super) part: TwinRole,
     /// The epoch under which it leads, or the highest that it has seen.
     pub(super) epoch: Epoch,
     pub(super) leads: bool,
@@ -97,7 +99,7 @@ pub(super) enum Event {
     /// The twin knows of more than this front has proposed: another front leads.
     KnowsMore,
     /// The twin has replied to a client of this front.
-    Reply { link: Link, bytes: Vec<u8> },
+    Reply { link: LinkId, bytes: Vec<u8> },
     /// The twin will not reply to a client of this front.
     Dropped(DroppedCall),
     /// The front of this id tells by a link from now on, and these clients of the link before are gone.
@@ -110,7 +112,7 @@ pub(super) enum Event {
 #[derive(Debug, Default)]
 pub(super) struct Closed {
     /// Clients of this front whose calls the twin had.
-    pub(super) calls: Vec<Link>,
+    pub(super) calls: Vec<LinkId>,
     /// Clients of the twin.
     pub(super) guests: Vec<LostGuest>,
 }
@@ -118,7 +120,7 @@ pub(super) struct Closed {
 /// A link of the twin on which nothing moves.
 #[derive(Debug)]
 pub(super) struct LateLink {
-    pub(super) link: Link,
+    pub(super) link: LinkId,
     /// What did not come in time.
     pub(super) what: &'static str,
 }
@@ -127,7 +129,7 @@ pub(super) struct LateLink {
 #[derive(Clone, Debug, Default)]
 struct Trouble {
     text: Option<String>,
-    logged: Seldom,
+    logged: LogThrottle,
 }
 
 impl Trouble {
@@ -168,7 +170,7 @@ impl Twin {
             receiver: Receiver::default(),
             begun: None,
             chosen: None,
-            impostors: Seldom::default(),
+            impostors: LogThrottle::default(),
             outgoing: Outgoing::default(),
             incoming: Incoming::default(),
             signs: Signs::default(),
@@ -176,7 +178,7 @@ impl Twin {
     }
 
     /// The link that this front dialled.
-    pub(super) fn dialled(&self) -> Option<Link> {
+    pub(super) fn dialled(&self) -> Option<LinkId> {
         match self.sender.link_state {
             LinkState::Down(_) => None,
             LinkState::Dialling(link, _) | LinkState::Up(link) => Some(link),
@@ -200,7 +202,7 @@ impl Twin {
     }
 
     /// Tells it something, if it is there and knows of such things.
-    pub(super) fn tell(&mut self, now: Mono, tell: &Tell, out: &mut Vec<Intent>) {
+    pub(super) fn tell(&mut self, now: Mono, tell: &TwinMessage, out: &mut Vec<Intent>) {
         self.sender.send(now, tell, out);
     }
 
@@ -221,18 +223,18 @@ impl Twin {
     }
 
     /// What the other one's hello leads to: the minor version to speak, or why not at all.
-    fn judge(&self, bytes: &[u8]) -> Result<(u16, Hello), (String, Why)> {
+    fn judge(&self, bytes: &[u8]) -> Result<(u16, Hello), (String, CloseReason)> {
         let address = &self.config.address;
         let Ok(hello) = Hello::decode(bytes) else {
             let text = format!("{address} holds the group key, but says no hello of a twin");
-            return Err((text, Why::Protocol("no hello of a twin")));
+            return Err((text, CloseReason::Protocol("no hello of a twin")));
         };
         if hello.front == self.front {
             let text = format!(
                 "TwinServer {address} is this front itself; right would be the address of the \
                  other front's TwinListen"
             );
-            return Err((text, Why::Stepped("a front that is its own twin")));
+            return Err((text, CloseReason::Stepped("a front that is its own twin")));
         }
         let Some(minor) = self.own.spoken_with(hello.version) else {
             let text = format!(
@@ -244,7 +246,7 @@ impl Twin {
                 env!("CARGO_PKG_VERSION"),
                 self.own
             );
-            return Err((text, Why::Stepped("a twin of another major version")));
+            return Err((text, CloseReason::Stepped("a twin of another major version")));
         };
         Ok((minor, hello))
     }
@@ -254,7 +256,7 @@ impl Twin {
     /// A connection came in by the door for the twin.
     pub(super) fn accepted(
         &mut self,
-        link: Link,
+        link: LinkId,
         from: SocketAddr,
         context: &Context<'_>,
         out: &mut Vec<Intent>,
@@ -270,11 +272,11 @@ impl Twin {
     pub(super) fn frame(
         &mut self,
         now: Mono,
-        link: Link,
+        link: LinkId,
         bytes: &[u8],
         context: Context<'_>,
         out: &mut Vec<Intent>,
-    ) -> Result<Option<Event>, Why> {
+    ) -> Result<Option<Event>, CloseReason> {
         match self.sender.link_state {
             LinkState::Dialling(at, _) if at == link => match self.judge(bytes) {
                 Ok((minor, hello)) => {
@@ -288,12 +290,12 @@ impl Twin {
                     Err(why)
                 }
             },
-            LinkState::Up(at) if at == link => match Heard::decode(bytes) {
+            LinkState::Up(at) if at == link => match TwinAck::decode(bytes) {
                 Ok(heard) if !self.sender.answered(now, &heard, context.log) => {
                     Ok(Some(Event::KnowsMore))
                 }
                 Ok(heard) => Ok(self.answered(heard.answer)),
-                Err(_) => Err(Why::Protocol("a twin sent no answer")),
+                Err(_) => Err(CloseReason::Protocol("a twin sent no answer")),
             },
             _ if self.receiver.strangers.contains_key(&link) => {
                 let judged = self.judge(bytes);
@@ -318,7 +320,7 @@ impl Twin {
     fn tells(
         &mut self,
         now: Mono,
-        link: Link,
+        link: LinkId,
         minor: u16,
         hello: Hello,
         out: &mut Vec<Intent>,
@@ -332,7 +334,7 @@ impl Twin {
         }
         let lost = match old {
             Some(link) => {
-                let why = Why::Stepped("a later link of the twin took its place");
+                let why = CloseReason::Stepped("a later link of the twin took its place");
                 out.push(Intent::Close { link, why });
                 self.incoming.lose()
             }
@@ -342,13 +344,13 @@ impl Twin {
     }
 
     /// A link is gone. Returns what has ended with it; `None`: it was none with the twin.
-    pub(super) fn closed(&mut self, now: Mono, link: Link, why: &Why) -> Option<Closed> {
+    pub(super) fn closed(&mut self, now: Mono, link: LinkId, why: &CloseReason) -> Option<Closed> {
         let address = &self.config.address;
         let mut closed = Closed::default();
         match self.sender.link_state {
             LinkState::Dialling(at, _) if at == link => {
                 let text = match why {
-                    Why::Eof => format!(
+                    CloseReason::Eof => format!(
                         "{address} closed the connection before it proved the group key: another \
                          key there, or no front"
                     ),
@@ -371,7 +373,7 @@ impl Twin {
             }
             _ => {
                 let from = self.receiver.strangers.remove(&link)?;
-                if let Why::Protocol(_) = why {
+                if let CloseReason::Protocol(_) = why {
                     // Without the port: that is another one each time.
                     let text = format!("a connection from {}: {why}", from.ip());
                     self.impostors.warn(now, &format!("twin: {text}"));
@@ -401,7 +403,7 @@ impl Twin {
             LinkState::Down(at) if at <= now => {
                 let link = numbers.next();
                 self.sender.link_state = LinkState::Dialling(link, now + within);
-                let (to, callee) = (self.config.address.clone(), Callee::Twin { within });
+                let (to, callee) = (self.config.address.clone(), PeerKind::Twin { within });
                 out.push(Intent::Dial { link, to, callee });
                 let frame = self.hello(context.log, context.history);
                 out.push(Intent::Send { link, frame });
@@ -432,7 +434,7 @@ impl Twin {
         now: Now,
         own: OwnPart,
         machine: MachineReport,
-        seats: Vec<Placed>,
+        seats: Vec<RemoteHandle>,
         context: Context<'_>,
         out: &mut Vec<Intent>,
     ) {
@@ -485,7 +487,7 @@ impl Twin {
             Intent::Close { link, .. } => Some(*link),
             _ => None,
         };
-        for link in out.iter().filter_map(closed).collect::<Vec<Link>>() {
+        for link in out.iter().filter_map(closed).collect::<Vec<LinkId>>() {
             self.client_gone(now, link, false, out);
         }
     }
@@ -529,7 +531,7 @@ impl Twin {
     ) {
         self.sender.tell_history(now, epoch, (&*context.history, true), out);
         let committed = context.log.committed();
-        self.sender.send(now, &Tell::Lead { epoch, committed }, out);
+        self.sender.send(now, &TwinMessage::Lead { epoch, committed }, out);
     }
 
     /// Finds in what the two configurations differ, where the twin tells no more than these keys.

@@ -9,10 +9,11 @@ use crate::base::time::{Duration, Mono};
 use crate::front::replication::replicated_log::ReplicatedLog;
 use crate::history::History;
 use crate::io::Intent;
-use crate::link::{Link, Why};
+use crate::link::{CloseReason, LinkId};
 use crate::log::{ContainerId, Entry, Epoch, GroupId, Setting, Slot, State};
 use crate::wire::twin::{
-    Answer, Asks, Heard, MachineReport, Placed, Shared, SignOfLife, Standing, Tell, Version,
+    Answer, Asks, MachineReport, RemoteHandle, Shared, SignOfLife, Standing, TwinAck, TwinMessage,
+    Version,
 };
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::format;
@@ -51,19 +52,19 @@ pub(in crate::front) struct Received {
     /// It gives its role away, and this front has all that it has committed.
     pub(in crate::front) offered: bool,
     /// Handles at stock servers, and whether they are all that it has.
-    pub(in crate::front) seats: Option<(bool, Vec<Placed>)>,
+    pub(in crate::front) seats: Option<(bool, Vec<RemoteHandle>)>,
 }
 
 /// The hearing end.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Receiver {
     /// Connections that have not said hello.
-    pub(super) strangers: BTreeMap<Link, SocketAddr>,
+    pub(super) strangers: BTreeMap<LinkId, SocketAddr>,
     pub(super) trouble: Trouble,
     /// In what the two configurations differ.
     pub(super) differs: Vec<TwinDifference>,
     /// The link, and the version that is spoken on it.
-    link: Option<(Link, u16)>,
+    link: Option<(LinkId, u16)>,
     /// Messages that were dealt with.
     count: u64,
     /// When something last came.
@@ -85,7 +86,7 @@ pub(super) struct Receiver {
 
 impl Receiver {
     /// The twin has said hello on this link; the one that it takes the place of.
-    pub(super) fn stands(&mut self, now: Mono, link: Link, minor: u16) -> Option<Link> {
+    pub(super) fn stands(&mut self, now: Mono, link: LinkId, minor: u16) -> Option<LinkId> {
         tracing::info!(target: "tmr_core::front::twin::hear", minor, "the twin tells");
         let old = self.link();
         let strangers = core::mem::take(&mut self.strangers);
@@ -107,7 +108,7 @@ impl Receiver {
         self.entries = VecDeque::new();
     }
 
-    pub(super) fn link(&self) -> Option<Link> {
+    pub(super) fn link(&self) -> Option<LinkId> {
         self.link.map(|(link, _)| link)
     }
 
@@ -175,67 +176,70 @@ impl Receiver {
         bytes: &[u8],
         context: Context<'_>,
         out: &mut Vec<Intent>,
-    ) -> Result<Received, Why> {
+    ) -> Result<Received, CloseReason> {
         let Some((_, minor)) = self.link else { return Ok(Received::default()) };
-        let tell = Tell::decode(bytes, minor)
-            .map_err(|_| Why::Protocol("a twin sent no message of the version that is spoken"))?;
+        let tell = TwinMessage::decode(bytes, minor).map_err(|_| {
+            CloseReason::Protocol("a twin sent no message of the version that is spoken")
+        })?;
         self.last = now;
         self.count += 1;
         let mut received = Received::default();
         let answer = match tell {
-            Tell::Shared(shared) => {
+            TwinMessage::Shared(shared) => {
                 received.shared = Some(shared);
                 Answer::Noted
             }
-            Tell::Settings { revision, text } => {
+            TwinMessage::Settings { revision, text } => {
                 received.settings = Some((revision, text));
                 Answer::Noted
             }
-            Tell::Standing(standing) => self.stood(standing, context, &mut received),
-            Tell::Call { client, from, bytes } => {
+            TwinMessage::Standing(standing) => self.stood(standing, context, &mut received),
+            TwinMessage::Call { client, from, bytes } => {
                 received.call = Some((client, from, bytes));
                 Answer::Noted
             }
-            Tell::Gone { client, replies } => {
+            TwinMessage::Gone { client, replies } => {
                 received.gone = Some((client, replies));
                 Answer::Noted
             }
-            Tell::Machine(report) => {
+            TwinMessage::Machine(report) => {
                 self.machine = Some((now, report));
                 Answer::Noted
             }
-            Tell::Alive(signs) => {
+            TwinMessage::Alive(signs) => {
                 received.alive = signs;
                 Answer::Noted
             }
             _ if !self.takes || !context.stands_by => Answer::Noted,
-            Tell::State { epoch, .. }
-            | Tell::Entries { epoch, .. }
-            | Tell::Seats { epoch, .. }
-            | Tell::History { epoch, .. }
-            | Tell::Lead { epoch, .. }
+            TwinMessage::State { epoch, .. }
+            | TwinMessage::Entries { epoch, .. }
+            | TwinMessage::Seats { epoch, .. }
+            | TwinMessage::History { epoch, .. }
+            | TwinMessage::Lead { epoch, .. }
                 if Some(epoch) != self.leads() =>
             {
                 Answer::Noted
             }
-            Tell::State { epoch, group, slot, offset, bytes, last } => {
+            TwinMessage::State { epoch, group, slot, offset, bytes, last } => {
                 let piece = (group, slot, offset, bytes, last);
                 self.state(epoch, piece, context.log, &mut received)?
             }
-            Tell::Seats { anew, seats, .. } => {
+            TwinMessage::Seats { anew, seats, .. } => {
                 received.seats = Some((anew, seats));
                 Answer::Noted
             }
-            Tell::History { lines, upto, .. } => {
+            TwinMessage::History { lines, upto, .. } => {
                 let heard = context.history.hear(&lines, upto);
-                heard.map_err(|_| Why::Protocol("a twin told a usage history that is none"))?;
+                heard.map_err(|_| {
+                    CloseReason::Protocol("a twin told a usage history that is none")
+                })?;
                 Answer::Recorded { upto: context.history.covered() }
             }
-            Tell::Entries { epoch, first, entries, committed } => {
+            TwinMessage::Entries { epoch, first, entries, committed } => {
                 self.mark = self.mark.max(committed);
                 self.entries(epoch, first, entries, context.log, &mut received)?
             }
-            Tell::Lead { committed, .. } => {
+            TwinMessage::Lead { committed, .. } => {
                 self.mark = self.mark.max(committed);
                 self.commit_marked(context.log, &mut received);
                 received.offered = context.log.committed() >= committed;
@@ -249,7 +253,7 @@ impl Receiver {
     /// An answer to all that was heard so far; `None`: there is no link any more.
     pub(super) fn answer(&self, answer: Answer) -> Option<Intent> {
         let (link, _) = self.link?;
-        Some(Intent::Send { link, frame: Heard { count: self.count, answer }.encode() })
+        Some(Intent::Send { link, frame: TwinAck { count: self.count, answer }.encode() })
     }
 
     fn stood(
@@ -281,7 +285,7 @@ impl Receiver {
         (group, slot, offset, piece, last): (GroupId, Slot, u64, Vec<u8>, bool),
         log: &mut ReplicatedLog,
         received: &mut Received,
-    ) -> Result<Answer, Why> {
+    ) -> Result<Answer, CloseReason> {
         if offset == 0 {
             self.gap = false;
             self.entries.clear();
@@ -298,14 +302,14 @@ impl Receiver {
             return Ok(Answer::Noted);
         };
         if bytes.len() + piece.len() > STATE_MAX {
-            return Err(Why::Limit("length of a twin's state"));
+            return Err(CloseReason::Limit("length of a twin's state"));
         }
         bytes.extend_from_slice(&piece);
         if !last {
             return Ok(Answer::Noted);
         }
-        let whole =
-            State::decode(bytes).ok_or(Why::Protocol("a twin sent a state that is none"))?;
+        let whole = State::decode(bytes)
+            .ok_or(CloseReason::Protocol("a twin sent a state that is none"))?;
         tracing::info!(
             target: "tmr_core::front::twin::hear",
             %slot, seats = whole.seat_count(), "the twin's state is here"
@@ -323,7 +327,7 @@ impl Receiver {
         entries: Vec<Entry>,
         log: &mut ReplicatedLog,
         received: &mut Received,
-    ) -> Result<Answer, Why> {
+    ) -> Result<Answer, CloseReason> {
         let have = Slot(log.committed().0.saturating_add(self.entries.len() as u64));
         if first > have.next() || self.state.is_some() {
             let said = core::mem::replace(&mut self.gap, true);
@@ -336,7 +340,7 @@ impl Receiver {
         self.entries.extend(entries.into_iter().skip(known));
         self.commit_marked(log, received);
         if self.entries.len() as u64 > TWIN_WINDOW + TWIN_ENTRIES as u64 {
-            return Err(Why::Limit("entries of a twin that are not committed"));
+            return Err(CloseReason::Limit("entries of a twin that are not committed"));
         }
         let last = Slot(log.committed().0 + self.entries.len() as u64);
         Ok(Answer::Have { epoch, last })

@@ -4,10 +4,10 @@ use super::receiver::{Context, Receiver};
 use crate::front::replication::replicated_log::ReplicatedLog;
 use crate::history::History;
 use crate::io::Intent;
-use crate::link::Link;
+use crate::link::LinkId;
 use crate::log::{Entry, Epoch, GroupId, Setting, Slot, State};
 use crate::testing::at;
-use crate::wire::twin::{Answer, Heard, Part, Shared, Standing, Tell, Version};
+use crate::wire::twin::{Answer, Shared, Standing, TwinAck, TwinMessage, TwinRole, Version};
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
@@ -28,14 +28,19 @@ fn entry(number: u32) -> Entry {
     Entry::Configure(Setting::Handles(number))
 }
 
-fn entries(epoch: Epoch, first: u64, numbers: &[u32], committed: u64) -> Tell {
+fn entries(epoch: Epoch, first: u64, numbers: &[u32], committed: u64) -> TwinMessage {
     let entries = numbers.iter().map(|number| entry(*number)).collect();
-    Tell::Entries { epoch, first: Slot(first), entries, committed: Slot(committed) }
+    TwinMessage::Entries { epoch, first: Slot(first), entries, committed: Slot(committed) }
 }
 
-fn leads(epoch: Epoch, committed: u64) -> Tell {
+fn leads(epoch: Epoch, committed: u64) -> TwinMessage {
     let leads = Some(at(0).wall);
-    Tell::Standing(Standing { part: Part::Active, epoch, leads, committed: Slot(committed) })
+    TwinMessage::Standing(Standing {
+        part: TwinRole::Active,
+        epoch,
+        leads,
+        committed: Slot(committed),
+    })
 }
 
 impl Line {
@@ -43,7 +48,7 @@ impl Line {
         let mut log = ReplicatedLog::default();
         log.load(GROUP, Slot(3), State::default());
         let mut hearing = Receiver::default();
-        assert_eq!(hearing.stands(at(0).mono, Link(1), Version::OWN.minor), None);
+        assert_eq!(hearing.stands(at(0).mono, LinkId(1), Version::OWN.minor), None);
         Self { hearing, log, history: History::default(), stands_by: true, unfenced: false }
     }
 
@@ -54,14 +59,14 @@ impl Line {
         line
     }
 
-    fn tells(&mut self, tell: Tell) -> Answer {
+    fn tells(&mut self, tell: TwinMessage) -> Answer {
         let bytes = tell.encode(Version::OWN.minor).unwrap();
         let Self { stands_by, unfenced, ref mut log, ref mut history, .. } = *self;
         let context = Context { stands_by, unfenced, log, history };
         let mut out = Vec::new();
         self.hearing.heard(at(0).mono, &bytes, context, &mut out).unwrap();
         match &out[..] {
-            [Intent::Send { frame, .. }] => Heard::decode(frame).unwrap().answer,
+            [Intent::Send { frame, .. }] => TwinAck::decode(frame).unwrap().answer,
             other => panic!("{other:?}"),
         }
     }
@@ -70,7 +75,7 @@ impl Line {
         Answer::Ready { epoch, group: Some(GROUP), committed: self.log.committed() }
     }
 
-    fn has(&mut self, tell: Tell, last: u64) {
+    fn has(&mut self, tell: TwinMessage, last: u64) {
         assert_eq!(self.tells(tell), Answer::Have { epoch: EPOCH, last: Slot(last) });
     }
 }
@@ -83,7 +88,7 @@ fn what_is_committed_is_kept_and_what_is_not_goes_with_the_link() {
     line.has(entries(EPOCH, 7, &[], 5), 6);
     assert_eq!(line.log.committed_state().handles_reserved(), 20);
     line.hearing.lost();
-    line.hearing.stands(at(1).mono, Link(2), Version::OWN.minor);
+    line.hearing.stands(at(1).mono, LinkId(2), Version::OWN.minor);
     assert_eq!(line.tells(leads(EPOCH, 6)), line.ready(EPOCH));
     // Slot 6 is told again, and is another one now.
     line.has(entries(EPOCH, 6, &[40], 6), 6);
@@ -147,7 +152,7 @@ fn a_state_is_taken_piece_by_piece_unless_there_is_more_here() {
     let (a, b) = bytes.split_at(bytes.len() / 2);
     let piece = |group, slot, offset: usize, bytes: &[u8], last| {
         let (slot, offset, bytes) = (Slot(slot), offset as u64, bytes.to_vec());
-        Tell::State { epoch: EPOCH, group, slot, offset, bytes, last }
+        TwinMessage::State { epoch: EPOCH, group, slot, offset, bytes, last }
     };
     let mut line = Line::following();
     // Older than what is here, of the same log.
@@ -172,13 +177,13 @@ fn a_state_is_taken_piece_by_piece_unless_there_is_more_here() {
 #[test]
 fn a_later_link_keeps_what_is_known_of_strangers_and_configurations() {
     let mut line = Line::new();
-    line.hearing.strangers.insert(Link(5), crate::testing::peer(5));
+    line.hearing.strangers.insert(LinkId(5), crate::testing::peer(5));
     let (servers, virtuals) = ([1, 2, 3].map(|n| n.to_string()), Vec::new());
     let own = Shared { servers, virtuals, cleanup_seconds: 60 };
     let theirs = Shared { cleanup_seconds: 90, ..own.clone() };
     line.hearing.compare(&own, &theirs);
-    assert_eq!(line.hearing.stands(at(1).mono, Link(2), 2), Some(Link(1)));
-    assert!(line.hearing.strangers.contains_key(&Link(5)));
+    assert_eq!(line.hearing.stands(at(1).mono, LinkId(2), 2), Some(LinkId(1)));
+    assert!(line.hearing.strangers.contains_key(&LinkId(5)));
     assert_eq!(line.hearing.differs.len(), 1);
 }
 
@@ -192,8 +197,8 @@ fn what_one_leader_proposed_is_not_committed_by_the_word_of_the_next() {
     assert_eq!(line.log.committed_state().handles_reserved(), 40);
     // Nor when it only stops to lead.
     line.tells(entries(LATER, 6, &[50, 60], 5));
-    let (part, epoch, committed) = (Part::Standby, LATER, Slot(5));
-    line.tells(Tell::Standing(Standing { part, epoch, leads: None, committed }));
+    let (part, epoch, committed) = (TwinRole::Standby, LATER, Slot(5));
+    line.tells(TwinMessage::Standing(Standing { part, epoch, leads: None, committed }));
     assert_eq!(line.tells(entries(LATER, 8, &[], 7)), Answer::Noted);
     assert_eq!(line.log.committed(), Slot(5));
 }
@@ -205,7 +210,7 @@ fn a_log_is_owed_until_all_of_a_leader_s_committed_slots_are_here() {
     line.tells(leads(EPOCH, 3));
     assert!(line.hearing.owes(&line.log), "what is here may be another one's");
     let leader = Entry::Configure(Setting::Leader(EPOCH));
-    let tell = Tell::Entries {
+    let tell = TwinMessage::Entries {
         epoch: EPOCH,
         first: Slot(4),
         entries: [leader, entry(20)].to_vec(),
@@ -229,7 +234,7 @@ fn before_stock_servers_only_one_leader_s_log_is_gone_on_with() {
     let (slot, _) = line.log.propose(Entry::Configure(Setting::Leader(EPOCH)));
     line.log.commit(slot);
     // The link breaks, and the same one leads still.
-    line.hearing.stands(at(1).mono, Link(2), Version::OWN.minor);
+    line.hearing.stands(at(1).mono, LinkId(2), Version::OWN.minor);
     assert_eq!(line.tells(leads(EPOCH, 9)), line.ready(EPOCH));
     assert_eq!(line.log.committed(), Slot(9));
     assert_eq!(line.tells(leads(LATER, 9)), blank(LATER));

@@ -15,10 +15,10 @@ use crate::front::replication::backend_link::LinkState;
 use crate::front::replication::replicated_log::ReplicatedLog;
 use crate::history::History;
 use crate::io::Intent;
-use crate::link::Link;
+use crate::link::LinkId;
 use crate::log::{Epoch, Slot};
 use crate::wire::twin::{
-    Answer, Asks, Heard, MachineReport, Part, Placed, Standing, Tell, Version,
+    Answer, Asks, MachineReport, RemoteHandle, Standing, TwinAck, TwinMessage, TwinRole, Version,
 };
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -26,7 +26,7 @@ use alloc::vec::Vec;
 /// What there is to tell.
 #[derive(Debug)]
 pub(super) struct Subject<'a> {
-    pub(super) part: Part,
+    pub(super) part: TwinRole,
     /// Its own, or the highest it has seen.
     pub(super) epoch: Epoch,
     pub(super) leads: bool,
@@ -119,7 +119,7 @@ impl Default for Sender {
 
 impl Sender {
     /// Both ends have said hello.
-    pub(super) fn stands(&mut self, now: Mono, link: Link, minor: u16) {
+    pub(super) fn stands(&mut self, now: Mono, link: LinkId, minor: u16) {
         tracing::info!(target: "tmr_core::front::twin::tell", minor, "the twin listens");
         let state_after = self.state_after;
         *self = Self { link_state: LinkState::Up(link), minor, state_after, ..Self::default() };
@@ -175,7 +175,7 @@ impl Sender {
     }
 
     /// The link, once both ends have said hello.
-    pub(super) fn stood(&self) -> Option<Link> {
+    pub(super) fn stood(&self) -> Option<LinkId> {
         match self.link_state {
             LinkState::Up(link) => Some(link),
             _ => None,
@@ -227,7 +227,7 @@ impl Sender {
     }
 
     /// Sends a message, if the version that is spoken has it.
-    pub(super) fn send(&mut self, now: Mono, tell: &Tell, out: &mut Vec<Intent>) {
+    pub(super) fn send(&mut self, now: Mono, tell: &TwinMessage, out: &mut Vec<Intent>) {
         let LinkState::Up(link) = self.link_state else { return };
         let Some(frame) = tell.encode(self.minor) else { return };
         if self.heard == self.sent {
@@ -240,7 +240,7 @@ impl Sender {
 
     /// The twin has answered. `false`: it knows of slots that this front, which leads as far as it
     /// knows, has never proposed.
-    pub(super) fn answered(&mut self, now: Mono, heard: &Heard, log: &ReplicatedLog) -> bool {
+    pub(super) fn answered(&mut self, now: Mono, heard: &TwinAck, log: &ReplicatedLog) -> bool {
         if heard.count > self.heard {
             self.heard = heard.count.min(self.sent);
             self.progress = now;
@@ -310,7 +310,7 @@ impl Sender {
         &mut self,
         now: Now,
         subject: &Subject<'_>,
-        seats: Vec<Placed>,
+        seats: Vec<RemoteHandle>,
         out: &mut Vec<Intent>,
     ) {
         if self.stood().is_none() {
@@ -347,7 +347,7 @@ impl Sender {
         let leads = leads.then(|| since.unwrap_or(now.wall));
         let standing = Standing { part, epoch, leads, committed: log.committed() };
         self.told = Some(standing);
-        self.send(now.mono, &Tell::Standing(standing), out);
+        self.send(now.mono, &TwinMessage::Standing(standing), out);
     }
 
     /// Tells what is known of this front's machine, when that is something else than before. How long
@@ -360,23 +360,29 @@ impl Sender {
             _ => *told == report,
         };
         if self.knows(Version::MACHINE) && !self.machine.as_ref().is_some_and(same) {
-            self.send(now, &Tell::Machine(report.clone()), out);
+            self.send(now, &TwinMessage::Machine(report.clone()), out);
             self.machine = Some(report);
         }
     }
 
     /// Tells which handles at stock servers stand for which seats, before the slots are told of as
     /// committed that this is about.
-    fn tell_seats(&mut self, now: Mono, epoch: Epoch, seats: Vec<Placed>, out: &mut Vec<Intent>) {
+    fn tell_seats(
+        &mut self,
+        now: Mono,
+        epoch: Epoch,
+        seats: Vec<RemoteHandle>,
+        out: &mut Vec<Intent>,
+    ) {
         if self.pace == Pace::Waiting {
             return;
         }
         let mut anew = !core::mem::replace(&mut self.placed, true);
         if anew && seats.is_empty() {
-            return self.send(now, &Tell::Seats { epoch, anew, seats }, out);
+            return self.send(now, &TwinMessage::Seats { epoch, anew, seats }, out);
         }
         for some in seats.chunks(TWIN_SEATS) {
-            let tell = Tell::Seats { epoch, anew, seats: some.to_vec() };
+            let tell = TwinMessage::Seats { epoch, anew, seats: some.to_vec() };
             self.send(now, &tell, out);
             anew = false;
         }
@@ -404,7 +410,7 @@ impl Sender {
             let (piece, offset, last) =
                 (bytes[*from..to].to_vec(), *from as u64, to == bytes.len());
             *from = to;
-            let tell = Tell::State { epoch, group, slot, offset, bytes: piece, last };
+            let tell = TwinMessage::State { epoch, group, slot, offset, bytes: piece, last };
             self.send(now, &tell, out);
             if last {
                 self.marks.push_back((self.sent, slot));
@@ -430,7 +436,7 @@ impl Sender {
                 return;
             };
             let after = Slot(next.0 + entries.len() as u64);
-            self.send(now, &Tell::Entries { epoch, first: next, entries, committed }, out);
+            self.send(now, &TwinMessage::Entries { epoch, first: next, entries, committed }, out);
             self.marks.push_back((self.sent, committed));
             self.pace = Pace::Following { next: after, mark: committed };
         }

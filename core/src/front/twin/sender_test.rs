@@ -6,10 +6,10 @@ use crate::base::time::Duration;
 use crate::front::replication::replicated_log::ReplicatedLog;
 use crate::history::History;
 use crate::io::Intent;
-use crate::link::Link;
+use crate::link::LinkId;
 use crate::log::{Entry, Epoch, GroupId, Handle, Slot};
 use crate::testing::{LICENCE, at};
-use crate::wire::twin::{Answer, Heard, Part, Placed, Tell};
+use crate::wire::twin::{Answer, RemoteHandle, TwinAck, TwinMessage, TwinRole};
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -28,7 +28,7 @@ impl Line {
         let mut line = Self { tell: Sender::default(), log: ReplicatedLog::default(), count: 0 };
         line.log.reset(GroupId(9));
         line.commits(1);
-        line.tell.stands(at(0).mono, Link(1), 2);
+        line.tell.stands(at(0).mono, LinkId(1), 2);
         line
     }
 
@@ -48,15 +48,15 @@ impl Line {
         }
     }
 
-    fn tells(&mut self, seats: Vec<Placed>) -> Vec<Tell> {
-        let (part, epoch, log) = (Part::Active, EPOCH, &self.log);
+    fn tells(&mut self, seats: Vec<RemoteHandle>) -> Vec<TwinMessage> {
+        let (part, epoch, log) = (TwinRole::Active, EPOCH, &self.log);
         let history = &History::default();
         let subject = Subject { part, epoch, leads: true, log, history, unfenced: true };
         let mut out = Vec::new();
         self.tell.settle(at(0), &subject, seats, &mut out);
         self.count += out.len() as u64;
         let told = out.into_iter().map(|intent| match intent {
-            Intent::Send { frame, .. } => Tell::decode(&frame, 2).unwrap(),
+            Intent::Send { frame, .. } => TwinMessage::decode(&frame, 2).unwrap(),
             other => panic!("{other:?}"),
         });
         told.collect()
@@ -64,7 +64,7 @@ impl Line {
 
     /// The twin answers everything that it was told.
     fn hears(&mut self, answer: Answer) {
-        let heard = Heard { count: self.count, answer };
+        let heard = TwinAck { count: self.count, answer };
         assert!(self.tell.answered(at(0).mono, &heard, &self.log));
     }
 
@@ -82,13 +82,13 @@ fn a_reply_waits_until_the_twin_knows_that_its_slot_is_committed() {
     assert_eq!(line.tell.acked(), Slot(2));
     assert!(line.tell.holds_back(Slot(2)), "it has it, and could not know that it counts");
     // Whatever else is on its way, that goes out at once.
-    line.tell.send(at(0).mono, &Tell::Gone { client: 1, replies: 0 }, &mut Vec::new());
+    line.tell.send(at(0).mono, &TwinMessage::Gone { client: 1, replies: 0 }, &mut Vec::new());
     line.count += 1;
     line.log.commit(Slot(2));
     let told = line.tells(vec![]);
     let entries = vec![];
     let (epoch, first, committed) = (EPOCH, Slot(3), Slot(2));
-    assert_eq!(told.last(), Some(&Tell::Entries { epoch, first, entries, committed }));
+    assert_eq!(told.last(), Some(&TwinMessage::Entries { epoch, first, entries, committed }));
     assert!(line.tell.holds_back(Slot(2)));
     line.has(2);
     assert!(!line.tell.holds_back(Slot(2)));
@@ -98,16 +98,19 @@ fn a_reply_waits_until_the_twin_knows_that_its_slot_is_committed() {
 #[test]
 fn handles_are_told_before_what_they_are_about_and_all_of_them_at_first() {
     let mut line = Line::following();
-    let placed = |number| Placed { server: 3, number, handle: Handle(11), licence: LICENCE };
+    let placed = |number| RemoteHandle { server: 3, number, handle: Handle(11), licence: LICENCE };
     assert!(line.tell.wants_all());
     line.commits(1);
     let told = line.tells(vec![placed(5)]);
     let seats = vec![placed(5)];
-    assert_eq!(told[0], Tell::Seats { epoch: EPOCH, anew: true, seats });
-    assert!(matches!(told[1], Tell::Entries { committed: Slot(2), .. }), "{told:?}");
+    assert_eq!(told[0], TwinMessage::Seats { epoch: EPOCH, anew: true, seats });
+    assert!(matches!(told[1], TwinMessage::Entries { committed: Slot(2), .. }), "{told:?}");
     assert!(!line.tell.wants_all());
     let seats = vec![placed(6)];
-    assert_eq!(line.tells(seats.clone()), [Tell::Seats { epoch: EPOCH, anew: false, seats }]);
+    assert_eq!(
+        line.tells(seats.clone()),
+        [TwinMessage::Seats { epoch: EPOCH, anew: false, seats }]
+    );
     // One that has to begin anew is told of all again.
     line.hears(Answer::Busy { epoch: EPOCH });
     line.hears(Answer::Ready { epoch: EPOCH, group: None, committed: Slot(0) });
@@ -157,13 +160,13 @@ fn it_knows_when_an_answer_is_late_and_when_to_say_something_again() {
     );
     // A second one does not move the time of the first.
     let mut out = Vec::new();
-    let gone = Tell::Gone { client: 1, replies: 0 };
+    let gone = TwinMessage::Gone { client: 1, replies: 0 };
     line.tell.send(at(3).mono, &gone, &mut out);
     line.count += 1;
     assert_eq!(line.tell.waiting(), 2);
     assert_eq!(line.tell.due(transfer), Some(start + transfer));
     // An answer to the first one does.
-    let heard = Heard { count: 1, answer: Answer::Noted };
+    let heard = TwinAck { count: 1, answer: Answer::Noted };
     assert!(line.tell.answered(at(4).mono, &heard, &line.log));
     assert_eq!(line.tell.waiting(), 1);
     assert_eq!(line.tell.due(transfer), Some(at(4).mono + transfer));
@@ -209,8 +212,8 @@ fn a_whole_state_goes_to_one_of_another_log_and_not_too_often() {
     line.tells(vec![]);
     let stranger = Answer::Ready { epoch: EPOCH, group: Some(GroupId(1)), committed: Slot(1) };
     line.hears(stranger.clone());
-    let states = |told: &[Tell]| {
-        told.iter().filter(|tell| matches!(tell, Tell::State { last: true, .. })).count()
+    let states = |told: &[TwinMessage]| {
+        told.iter().filter(|tell| matches!(tell, TwinMessage::State { last: true, .. })).count()
     };
     assert_eq!(states(&line.tells(vec![])), 1);
     line.has(1);
@@ -222,7 +225,7 @@ fn a_whole_state_goes_to_one_of_another_log_and_not_too_often() {
     assert_eq!(line.tell.next(Duration::from_secs(1)), Some(again));
     // A new link is no reason either.
     line.tell.lost(at(0).mono);
-    line.tell.stands(at(0).mono, Link(3), 2);
+    line.tell.stands(at(0).mono, LinkId(3), 2);
     line.count = 0;
     line.tells(vec![]);
     line.hears(Answer::Ready { epoch: EPOCH, group: None, committed: Slot(0) });
@@ -236,9 +239,9 @@ fn as_many_entries_go_out_as_the_window_has_room_for() {
     line.commits(2 * TWIN_WINDOW - 1);
     let (group, committed) = (Some(GroupId(9)), Slot(TWIN_WINDOW / 2));
     line.hears(Answer::Ready { epoch: EPOCH, group, committed });
-    let entries = |told: Vec<Tell>| {
+    let entries = |told: Vec<TwinMessage>| {
         let each = told.iter().map(|tell| match tell {
-            Tell::Entries { entries, .. } => entries.len() as u64,
+            TwinMessage::Entries { entries, .. } => entries.len() as u64,
             _ => 0,
         });
         each.sum::<u64>()
@@ -258,7 +261,7 @@ fn a_state_waits_for_its_turn_and_what_the_twin_takes_meanwhile_counts() {
     line.commits(LOG_KEPT as u64 + 1);
     let has = |line: &mut Line, waiting, last| {
         let answer = Answer::Have { epoch: EPOCH, last: Slot(last) };
-        let heard = Heard { count: line.count - waiting, answer };
+        let heard = TwinAck { count: line.count - waiting, answer };
         assert!(line.tell.answered(at(0).mono, &heard, &line.log));
         assert_eq!(line.tell.acked(), Slot(last));
         line.tells(vec![])
@@ -267,7 +270,7 @@ fn a_state_waits_for_its_turn_and_what_the_twin_takes_meanwhile_counts() {
     assert!(!line.tell.follows());
     assert_eq!(has(&mut line, TWIN_PIECES, TWIN_WINDOW / 2), []);
     let told = has(&mut line, TWIN_PIECES - 1, TWIN_WINDOW);
-    assert!(matches!(told[..], [Tell::State { last: true, .. }, ..]), "{told:?}");
+    assert!(matches!(told[..], [TwinMessage::State { last: true, .. }, ..]), "{told:?}");
 }
 
 #[test]
@@ -279,17 +282,21 @@ fn since_when_it_leads_is_said_of_this_epoch_alone() {
         let mut out = Vec::new();
         line.tell.settle(at(seconds), &subject, vec![], &mut out);
         match &out[..] {
-            [Intent::Send { frame, .. }] => match Tell::decode(frame, 2).unwrap() {
-                Tell::Standing(standing) => standing.leads,
+            [Intent::Send { frame, .. }] => match TwinMessage::decode(frame, 2).unwrap() {
+                TwinMessage::Standing(standing) => standing.leads,
                 other => panic!("{other:?}"),
             },
             other => panic!("{other:?}"),
         }
     };
     let later = EPOCH.next_of(7);
-    assert_eq!(since(1, Part::Active, EPOCH, true), Some(at(1).wall));
-    assert_eq!(since(2, Part::Starting, EPOCH, true), Some(at(1).wall), "in doubt for a moment");
-    assert_eq!(since(3, Part::Active, later, true), Some(at(3).wall));
-    assert_eq!(since(4, Part::Standby, later, false), None);
-    assert_eq!(since(5, Part::Active, later, true), Some(at(5).wall));
+    assert_eq!(since(1, TwinRole::Active, EPOCH, true), Some(at(1).wall));
+    assert_eq!(
+        since(2, TwinRole::Starting, EPOCH, true),
+        Some(at(1).wall),
+        "in doubt for a moment"
+    );
+    assert_eq!(since(3, TwinRole::Active, later, true), Some(at(3).wall));
+    assert_eq!(since(4, TwinRole::Standby, later, false), None);
+    assert_eq!(since(5, TwinRole::Active, later, true), Some(at(5).wall));
 }

@@ -9,7 +9,7 @@ use crate::base::limits::{PASSED_WINDOW, SIGNS_WAITING, TWIN_ALIVE};
 use crate::base::time::Mono;
 use crate::io::Intent;
 use crate::log::Handle;
-use crate::wire::twin::{SignOfLife, Tell, Version};
+use crate::wire::twin::{SignOfLife, TwinMessage, Version};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
@@ -43,7 +43,7 @@ impl Signs {
             if signs.is_empty() {
                 return;
             }
-            twin.send(now, &Tell::Alive(signs), out);
+            twin.send(now, &TwinMessage::Alive(signs), out);
         }
     }
 }
@@ -73,13 +73,13 @@ impl Twin {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::link::Link;
-    use crate::wire::twin::Heard;
+    use crate::link::LinkId;
+    use crate::wire::twin::TwinAck;
 
     fn told(out: &mut Vec<Intent>) -> Vec<SignOfLife> {
         let signs = out.drain(..).flat_map(|intent| match intent {
-            Intent::Send { frame, .. } => match Tell::decode(&frame, Version::ALIVE) {
-                Ok(Tell::Alive(signs)) => signs,
+            Intent::Send { frame, .. } => match TwinMessage::decode(&frame, Version::ALIVE) {
+                Ok(TwinMessage::Alive(signs)) => signs,
                 other => panic!("{other:?}"),
             },
             other => panic!("{other:?}"),
@@ -94,10 +94,10 @@ mod tests {
         signs.note(Mono(5_000), Handle(7));
         signs.tell(Mono(6_000), &mut twin, &mut out);
         assert!(out.is_empty(), "there is no link");
-        twin.stands(Mono(6_000), Link(1), Version::ALIVE - 1);
+        twin.stands(Mono(6_000), LinkId(1), Version::ALIVE - 1);
         signs.tell(Mono(6_000), &mut twin, &mut out);
         assert!(out.is_empty(), "a program of before does not know of this");
-        twin.stands(Mono(7_000), Link(3), Version::ALIVE);
+        twin.stands(Mono(7_000), LinkId(3), Version::ALIVE);
         signs.tell(Mono(7_001), &mut twin, &mut out);
         let sign = SignOfLife { handle: Handle(7), milliseconds_ago: 3 };
         assert_eq!(told(&mut out), [sign], "rounded up");
@@ -112,11 +112,11 @@ mod tests {
         assert!((1..=last).all(|handle| signs.note(Mono(1), Handle(handle))));
         assert!(!signs.note(Mono(2), Handle(last + 1)));
         assert!(signs.note(Mono(2), Handle(last)), "one that is known already");
-        twin.stands(Mono(3), Link(1), Version::ALIVE);
+        twin.stands(Mono(3), LinkId(1), Version::ALIVE);
         signs.tell(Mono(3), &mut twin, &mut out);
         assert_eq!(out.len(), SIGNS_WAITING / TWIN_ALIVE);
         assert_eq!(told(&mut out).len(), SIGNS_WAITING);
-        let noted = Heard { count: 4, answer: crate::wire::twin::Answer::Noted };
+        let noted = TwinAck { count: 4, answer: crate::wire::twin::Answer::Noted };
         assert!(twin.answered(Mono(4), &noted, &Default::default()));
         assert_eq!(twin.waiting(), 0);
     }

@@ -5,7 +5,7 @@ use crate::admin::status::{Role, Twin as Shown};
 use crate::base::time::Mono;
 use crate::front::Config;
 use crate::log::Slot;
-use crate::wire::twin::{Part, Shared};
+use crate::wire::twin::{Shared, TwinRole};
 use alloc::string::ToString;
 
 impl Twin {
@@ -29,9 +29,9 @@ impl Twin {
             silent_seconds: silent.map_or(0, |silent| silent.as_secs()),
             behind_seconds: self.sender.behind(now).as_secs(),
             role: standing.map(|standing| match standing.part {
-                Part::Standby => Role::Standby,
-                Part::Starting => Role::Starting,
-                Part::Active => Role::Active,
+                TwinRole::Standby => Role::Standby,
+                TwinRole::Starting => Role::Starting,
+                TwinRole::Active => Role::Active,
             }),
             epoch: standing.map(|standing| standing.epoch.round),
             since: standing.and_then(|standing| standing.leads),

@@ -12,7 +12,7 @@ use crate::base::limits::{
 };
 use crate::base::time::{Deadline, Mono};
 use crate::io::Intent;
-use crate::link::{Address, Link, Why};
+use crate::link::{Address, CloseReason, LinkId};
 use crate::log::{ContainerId, Grant, Handle, LicenceKey};
 use crate::wire::group::Report;
 use crate::wire::{CmError, Reply, Request};
@@ -37,7 +37,7 @@ pub(super) enum Job {
     },
     /// A client's call; `holder`: the seat whose handle it was done with.
     Perform {
-        line: Link,
+        line: LinkId,
         correlation: u32,
         holder: Option<(Handle, u32)>,
     },
@@ -91,7 +91,7 @@ impl StandIn {
     /// What is late, or is due at a stand-in whose server is silent.
     pub(super) fn timers(&mut self, now: Mono, out: &mut Vec<Intent>) {
         if self.pool.due().is_some_and(|at| at <= now) {
-            self.lost(now, Why::Timeout("a stock server is silent"), out);
+            self.lost(now, CloseReason::Timeout("a stock server is silent"), out);
         }
     }
 
@@ -107,7 +107,12 @@ impl StandIn {
     }
 
     /// Makes the calls that there is room for.
-    pub(super) fn pump(&mut self, now: Mono, mut new: impl FnMut() -> Link, out: &mut Vec<Intent>) {
+    pub(super) fn pump(
+        &mut self,
+        now: Mono,
+        mut new: impl FnMut() -> LinkId,
+        out: &mut Vec<Intent>,
+    ) {
         while self.reach != Reach::Away && self.pool.free() {
             let Some((job, request)) = self.next(now) else { return };
             self.background |= job.is_background();
@@ -229,10 +234,14 @@ impl StandIn {
     }
 
     /// A reply of the server.
-    pub(super) fn replied(&mut self, now: Mono, link: Link, bytes: &[u8], out: &mut Vec<Intent>) {
+    pub(super) fn replied(&mut self, now: Mono, link: LinkId, bytes: &[u8], out: &mut Vec<Intent>) {
         let job = self.pool.answered(link);
         let (Some(job), Ok(reply)) = (job, Reply::parse(bytes)) else {
-            return self.lost(now, Why::Protocol("a stock server sent no reply to a call"), out);
+            return self.lost(
+                now,
+                CloseReason::Protocol("a stock server sent no reply to a call"),
+                out,
+            );
         };
         self.heard = now;
         self.background &= !job.is_background();
@@ -275,7 +284,7 @@ impl StandIn {
         }
         match self.learner.heard(reply) {
             Heard::More => {}
-            Heard::Failed(why) => self.lost(now, Why::Broken(why), out),
+            Heard::Failed(why) => self.lost(now, CloseReason::Broken(why), out),
             Heard::Done(learnt) => {
                 self.learn_at = now + STOCK_LEARN;
                 let same = self.learnt.parts == learnt.parts;
@@ -293,7 +302,7 @@ impl StandIn {
                     self.reach = Reach::There;
                     self.join();
                 } else if !same {
-                    self.hang_up(Why::Stepped("what this stock server holds has changed"));
+                    self.hang_up(CloseReason::Stepped("what this stock server holds has changed"));
                 }
             }
         }
@@ -348,7 +357,13 @@ impl StandIn {
     }
 
     /// A connection is gone, or could not be opened.
-    pub(super) fn closed(&mut self, now: Mono, link: Link, why: Why, out: &mut Vec<Intent>) {
+    pub(super) fn closed(
+        &mut self,
+        now: Mono,
+        link: LinkId,
+        why: CloseReason,
+        out: &mut Vec<Intent>,
+    ) {
         let Some(left) = self.pool.gone(link) else { return };
         let Some(job) = left.job else {
             // Is it still there? The others may be the next to close.
@@ -401,7 +416,7 @@ impl StandIn {
         wanted: Vec<ContainerId>,
         out: &mut Vec<Intent>,
     ) {
-        self.lost(now, Why::Stepped("another configuration is in force"), out);
+        self.lost(now, CloseReason::Stepped("another configuration is in force"), out);
         (self.learner, self.learnt) = (Learner::new(wanted), Learnt::default());
         if self.address != address {
             self.pool = Pool::new(address.clone());
@@ -412,7 +427,7 @@ impl StandIn {
 
     /// Nobody is there any more. Releases that were not made are forgotten: after a restart their
     /// numbers may be those of other seats, and without one the server cleans them up.
-    fn lost(&mut self, now: Mono, why: Why, out: &mut Vec<Intent>) {
+    fn lost(&mut self, now: Mono, why: CloseReason, out: &mut Vec<Intent>) {
         for left in self.pool.close(&why, out) {
             if let Some(job) = left.job {
                 self.undone(now, job, left.spoke);

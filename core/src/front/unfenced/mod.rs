@@ -36,7 +36,7 @@ use crate::base::time::{Deadline, Now};
 use crate::config;
 use crate::front::routes::reconfigure::places;
 use crate::io::{FrontEvent, HostEvent, Input, Intent};
-use crate::link::{Callee, Frame, Link};
+use crate::link::{Frame, LinkId, PeerKind};
 use crate::log::{ContainerId, DiskId, Epoch, GroupId};
 use crate::wire::group::{Order, decode};
 use alloc::vec::Vec;
@@ -167,9 +167,9 @@ impl Unfenced {
 
     /// What the front wants of a backend goes to its stand-in, everything else goes out.
     fn front_wants(&mut self, front: &Front, now: Now, intent: Intent, out: &mut Vec<Intent>) {
-        let stand_of = |link: Link| self.stand_ins.iter().position(|s| s.line == Some(link));
+        let stand_of = |link: LinkId| self.stand_ins.iter().position(|s| s.line == Some(link));
         match intent {
-            Intent::Dial { link, callee: Callee::Backend, .. } => {
+            Intent::Dial { link, callee: PeerKind::Backend, .. } => {
                 if let Some(index) = front.backend_of(link) {
                     self.stand_ins[index].dialled(now.mono, link);
                 }

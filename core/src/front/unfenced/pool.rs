@@ -4,7 +4,7 @@
 use crate::base::limits::{STOCK_LINKS, STOCK_TIMEOUT};
 use crate::base::time::Mono;
 use crate::io::Intent;
-use crate::link::{Address, Callee, Link, Why};
+use crate::link::{Address, CloseReason, LinkId, PeerKind};
 use crate::wire::Request;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -31,7 +31,7 @@ pub(super) struct Left<J> {
 #[derive(Clone, Debug)]
 pub(super) struct Pool<J> {
     address: Address,
-    lines: BTreeMap<Link, Line<J>>,
+    lines: BTreeMap<LinkId, Line<J>>,
 }
 
 impl<J> Pool<J> {
@@ -39,7 +39,7 @@ impl<J> Pool<J> {
         Self { address, lines: BTreeMap::new() }
     }
 
-    pub(super) fn has(&self, link: Link) -> bool {
+    pub(super) fn has(&self, link: LinkId) -> bool {
         self.lines.contains_key(&link)
     }
 
@@ -55,7 +55,7 @@ impl<J> Pool<J> {
         now: Mono,
         job: J,
         request: &Request,
-        new: impl FnOnce() -> Link,
+        new: impl FnOnce() -> LinkId,
         out: &mut Vec<Intent>,
     ) {
         debug_assert!(self.free());
@@ -63,7 +63,7 @@ impl<J> Pool<J> {
         let link = free.unwrap_or_else(|| {
             let link = new();
             let to = self.address.clone();
-            out.push(Intent::Dial { link, to, callee: Callee::Stock });
+            out.push(Intent::Dial { link, to, callee: PeerKind::Stock });
             link
         });
         let line = self.lines.entry(link).or_insert(Line { busy: None, spoke: false });
@@ -72,20 +72,20 @@ impl<J> Pool<J> {
     }
 
     /// A reply came: what its call was for. `None`: nothing was asked.
-    pub(super) fn answered(&mut self, link: Link) -> Option<J> {
+    pub(super) fn answered(&mut self, link: LinkId) -> Option<J> {
         let line = self.lines.get_mut(&link)?;
         line.spoke = true;
         line.busy.take().map(|(job, _)| job)
     }
 
     /// A connection is gone.
-    pub(super) fn gone(&mut self, link: Link) -> Option<Left<J>> {
+    pub(super) fn gone(&mut self, link: LinkId) -> Option<Left<J>> {
         let Line { busy, spoke } = self.lines.remove(&link)?;
         Some(Left { job: busy.map(|(job, _)| job), spoke })
     }
 
     /// Closes all of them.
-    pub(super) fn close(&mut self, why: &Why, out: &mut Vec<Intent>) -> Vec<Left<J>> {
+    pub(super) fn close(&mut self, why: &CloseReason, out: &mut Vec<Intent>) -> Vec<Left<J>> {
         let lines = core::mem::take(&mut self.lines);
         let mut left = Vec::new();
         for (link, Line { busy, spoke }) in lines {

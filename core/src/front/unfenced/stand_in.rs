@@ -5,16 +5,16 @@
 use super::discovery::{Learner, Learnt};
 use super::pool::Pool;
 use super::seat_table::{At, SeatTable};
-use crate::backend::acceptor::{Acceptor, Taken};
+use crate::backend::acceptor::{Acceptor, OrderEffects};
 use crate::base::limits::{LOG_KEPT, STOCK_QUEUE};
 use crate::base::time::Mono;
 use crate::io::Input;
-use crate::link::{Address, Frame, Link, Why};
+use crate::link::{Address, CloseReason, Frame, LinkId};
 use crate::log::{
     ContainerId, DiskId, Entry, Epoch, Grant, GroupId, Handle, LicenceKey, Setting, Slot, State,
 };
 use crate::wire::group::{Description, Message, Order, Report, encode};
-use crate::wire::twin::Placed;
+use crate::wire::twin::RemoteHandle;
 use crate::wire::{CmError, Request};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -55,7 +55,7 @@ impl Log {
             Order::Found { epoch, group },
             Order::Install { epoch, group, slot, offset, bytes, last },
         ] {
-            acceptor.order(order, &mut Taken::default());
+            acceptor.order(order, &mut OrderEffects::default());
         }
         acceptor
     }
@@ -98,7 +98,7 @@ pub(super) enum Change {
 /// A client's call that waits for a connection.
 #[derive(Clone, Debug)]
 pub(super) struct Errand {
-    pub(super) line: Link,
+    pub(super) line: LinkId,
     pub(super) correlation: u32,
     pub(super) licence: LicenceKey,
     pub(super) call: Request,
@@ -123,7 +123,7 @@ pub(super) struct StandIn {
     pub(super) broke: bool,
     waiting: VecDeque<Waiting>,
     /// What the front believes to be a link to a backend.
-    pub(super) line: Option<Link>,
+    pub(super) line: Option<LinkId>,
     pub(super) events: VecDeque<Event>,
     pub(super) reach: Reach,
     pub(super) pool: Pool<super::driver::Job>,
@@ -195,8 +195,8 @@ impl StandIn {
 
     /// Goes on with a handle that another front had there for a seat. One of which the log knows
     /// no seat is given back, if it is `sure` that the server has not been started anew since.
-    pub(super) fn take_up(&mut self, now: Mono, placed: &Placed, sure: bool) {
-        let Placed { number, handle, licence, .. } = *placed;
+    pub(super) fn take_up(&mut self, now: Mono, placed: &RemoteHandle, sure: bool) {
+        let RemoteHandle { number, handle, licence, .. } = *placed;
         if self.learner.has(number) {
             return;
         }
@@ -214,7 +214,7 @@ impl StandIn {
     }
 
     /// The front dials what it believes to be a backend.
-    pub(super) fn dialled(&mut self, now: Mono, line: Link) {
+    pub(super) fn dialled(&mut self, now: Mono, line: LinkId) {
         self.line = Some(line);
         match self.reach {
             Reach::Away => self.come(now),
@@ -240,7 +240,7 @@ impl StandIn {
     }
 
     /// The line breaks: the front is to dial again.
-    pub(super) fn hang_up(&mut self, why: Why) {
+    pub(super) fn hang_up(&mut self, why: CloseReason) {
         if let Some(link) = self.line {
             let closed = Input::Closed { link, why, unsent: false };
             self.events.push_back(Event::Line(closed));
@@ -296,7 +296,7 @@ impl StandIn {
 
     /// Kept by this process, so on record at once.
     fn accept(&mut self, order: Order) -> Report {
-        self.acceptor.order(order, &mut Taken::default())
+        self.acceptor.order(order, &mut OrderEffects::default())
     }
 
     /// Has the server do what these entries say; the acknowledgement follows when it has answered

@@ -12,17 +12,17 @@ use crate::base::limits::TWIN_SEATS_MAX;
 use crate::base::time::Now;
 use crate::front::{Front, Phase};
 use crate::log::{Entry, Epoch, Handle, LicenceKey, Setting};
-use crate::wire::twin::Placed;
+use crate::wire::twin::RemoteHandle;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 /// Handles by the serial of the container and their number there. With each: the server has not
 /// been started anew since, as far as this front can see.
 #[derive(Clone, Debug, Default)]
-pub(super) struct TakeoverHandles(BTreeMap<(u32, u32), (Placed, bool)>);
+pub(super) struct TakeoverHandles(BTreeMap<(u32, u32), (RemoteHandle, bool)>);
 
 impl TakeoverHandles {
-    fn hear(&mut self, placed: Placed, sure: bool) {
+    fn hear(&mut self, placed: RemoteHandle, sure: bool) {
         let key = (placed.server, placed.number);
         if placed.handle == NOBODY {
             self.0.remove(&key);
@@ -40,8 +40,8 @@ impl TakeoverHandles {
         self.0.range_mut(Self::at(serial)).for_each(|(_, (_, sure))| *sure = false);
     }
 
-    pub(super) fn take(&mut self, serial: u32) -> Vec<(Placed, bool)> {
-        let found: Vec<(Placed, bool)> =
+    pub(super) fn take(&mut self, serial: u32) -> Vec<(RemoteHandle, bool)> {
+        let found: Vec<(RemoteHandle, bool)> =
             self.0.range(Self::at(serial)).map(|(_, it)| *it).collect();
         for (placed, _) in &found {
             self.0.remove(&(serial, placed.number));
@@ -56,9 +56,9 @@ impl StandIn {
     }
 
     /// As the twin is told of it; nothing of a licence that this server has not any more.
-    fn placed(&self, (number, handle, licence): (u32, Handle, LicenceKey)) -> Option<Placed> {
+    fn placed(&self, (number, handle, licence): (u32, Handle, LicenceKey)) -> Option<RemoteHandle> {
         let server = self.place(&licence)?;
-        Some(Placed { server, number, handle, licence })
+        Some(RemoteHandle { server, number, handle, licence })
     }
 }
 
@@ -143,7 +143,7 @@ impl Unfenced {
     }
 
     /// What the twin is to be told: everything, or what is new.
-    pub(super) fn placed(&mut self, all: bool) -> Vec<Placed> {
+    pub(super) fn placed(&mut self, all: bool) -> Vec<RemoteHandle> {
         let mut placed = Vec::new();
         for stand in &mut self.stand_ins {
             let news: Vec<(u32, Handle, LicenceKey)> = stand.seat_table.news().collect();

@@ -11,7 +11,7 @@ use crate::licence::Part;
 use crate::link::Address;
 use crate::log::{ContainerId, Epoch, Handle};
 use crate::testing::{CM_ACT_ID, LICENCE, at, identity};
-use crate::wire::twin::Placed;
+use crate::wire::twin::RemoteHandle;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -46,8 +46,8 @@ fn front() -> (Front, Unfenced) {
     (Front::new(config), stock)
 }
 
-fn placed(server: u32) -> Placed {
-    Placed { server, number: 5000 + server, handle: Handle(11), licence: LICENCE }
+fn placed(server: u32) -> RemoteHandle {
+    RemoteHandle { server, number: 5000 + server, handle: Handle(11), licence: LICENCE }
 }
 
 /// Whether each of the servers is thought not to have been started anew since.

@@ -7,7 +7,7 @@ use super::committed_events::{CommittedEvent, Happened};
 use crate::base::limits::HISTORY_WAITING;
 use crate::front::replication::replicated_log::ReplicatedLog;
 use crate::history::{History, Mark, Unknown};
-use crate::log::{Entry, Epoch, Grant, GroupId, Setting, Slot, State, Stored};
+use crate::log::{AcceptedEntry, Entry, Epoch, Grant, GroupId, Setting, Slot, State};
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
@@ -29,7 +29,7 @@ impl Backfill {
     }
 
     /// With those that were read.
-    pub(in crate::front) fn and(mut self, read: Vec<Stored>) -> Self {
+    pub(in crate::front) fn and(mut self, read: Vec<AcceptedEntry>) -> Self {
         let room = usize::try_from(self.upto.0 - self.after.0).unwrap_or(usize::MAX);
         self.entries.extend(read.into_iter().map(|stored| stored.entry));
         self.entries.truncate(room);
@@ -144,7 +144,7 @@ mod tests {
         let upto = Slot(3 + entries.len() as u64);
         log.load(GROUP, upto, behind);
         let backfill = Backfill { after: Slot(3), entries: Vec::new(), upto };
-        let stored = entries.iter().map(|it| Stored { epoch: EPOCH, entry: it.clone() });
+        let stored = entries.iter().map(|it| AcceptedEntry { epoch: EPOCH, entry: it.clone() });
         let backfill = backfill.and(stored.collect());
         assert_eq!(backfill.next(), None);
         let usage = Usage { history: history.clone(), ..Usage::default() };

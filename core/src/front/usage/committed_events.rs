@@ -93,14 +93,14 @@ impl CommittedEvent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::log::{DiskId, Epoch, Handle, Held};
+    use crate::log::{DiskId, Epoch, Handle, HandleScope};
     use crate::testing::grant;
 
     #[test]
     fn each_entry_happens_as_it_is_folded() {
         let (one, two) = (grant(1, 0), grant(2, 30));
         let void = Grant { take: 9, ..grant(3, 0) };
-        let none = Grant { held: Held::Subsystem, ..grant(4, 0) };
+        let none = Grant { held: HandleScope::Subsystem, ..grant(4, 0) };
         let members = Setting::Members([DiskId(1), DiskId(2), DiskId(3)]);
         let epoch = Epoch { round: 1, front: 9 };
         let mut state = State::default();

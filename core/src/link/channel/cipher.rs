@@ -4,7 +4,7 @@
 //! It hides what is said, but whoever can change bytes on the way can change the message: what
 //! must hold against that is bound by the group key ([`group`](super::group)).
 
-use crate::link::Why;
+use crate::link::CloseReason;
 use aes::cipher::consts::U16;
 use aes::cipher::inout::InOutBuf;
 use aes::cipher::{BlockDecryptMut, BlockEncryptMut, KeyIvInit};
@@ -56,10 +56,10 @@ impl Cipher {
 
     /// Leaves in `body` the plaintext of the protected message that stands there from `from` on.
     /// Takes any padding, as servers were seen to do.
-    pub(super) fn open(&self, body: &mut Vec<u8>, from: usize) -> Result<(), Why> {
+    pub(super) fn open(&self, body: &mut Vec<u8>, from: usize) -> Result<(), CloseReason> {
         let message = body.get_mut(from..).unwrap_or_default();
         if message.len() < LEAST || message.len() % BLOCK != 0 {
-            return Err(Why::Protocol("a protected message of a wrong length"));
+            return Err(CloseReason::Protocol("a protected message of a wrong length"));
         }
         swap_last_two(message);
         let (blocks, _) = InOutBuf::from(&mut *message).into_chunks::<U16>();
@@ -68,11 +68,11 @@ impl Cipher {
         let (rest, check) = split_word(message);
         let (room, length) = split_word(rest);
         if crc32fast::hash(rest) != check {
-            return Err(Why::Protocol("the checksum of a protected message"));
+            return Err(CloseReason::Protocol("the checksum of a protected message"));
         }
         let length = usize::try_from(length).unwrap_or(usize::MAX);
         if length > room.len() {
-            return Err(Why::Protocol("the length field of a protected message"));
+            return Err(CloseReason::Protocol("the length field of a protected message"));
         }
         body.copy_within(from..from + length, 0);
         body.truncate(length);

@@ -1,6 +1,6 @@
 //! The envelope around every message on the licence port (protocol facts 1): 16 bytes, then the body.
 
-use crate::link::Why;
+use crate::link::CloseReason;
 use alloc::vec::Vec;
 use nom::Parser;
 use nom::bytes::streaming::tag;
@@ -30,7 +30,11 @@ pub(super) struct Reader {
 impl Reader {
     /// Takes bytes off the front of `bytes` up to the end of the next body, and returns that body
     /// once it is whole. `max`: its greatest length.
-    pub(super) fn next(&mut self, bytes: &mut &[u8], max: usize) -> Result<Option<Vec<u8>>, Why> {
+    pub(super) fn next(
+        &mut self,
+        bytes: &mut &[u8],
+        max: usize,
+    ) -> Result<Option<Vec<u8>>, CloseReason> {
         let (new, rest) = bytes.split_at((HEAD - self.got).min(bytes.len()));
         self.head[self.got..self.got + new.len()].copy_from_slice(new);
         self.got += new.len();
@@ -61,7 +65,7 @@ impl Reader {
 }
 
 /// The length in a head of which the first bytes are here; `None` if that needs more of them.
-fn announced(head: &[u8], max: usize) -> Result<Option<usize>, Why> {
+fn announced(head: &[u8], max: usize) -> Result<Option<usize>, CloseReason> {
     // What is foreign is named by its first four bytes, so it is not judged by fewer.
     if head.len() < MAGIC.len() {
         return Ok(None);
@@ -70,13 +74,13 @@ fn announced(head: &[u8], max: usize) -> Result<Option<usize>, Why> {
     match parsed {
         Ok((_, (_, length))) => match usize::try_from(length) {
             Ok(length) if length <= max => Ok(Some(length)),
-            _ => Err(Why::Limit("length of a message")),
+            _ => Err(CloseReason::Limit("length of a message")),
         },
         Err(nom::Err::Incomplete(_)) => Ok(None),
         Err(_) if HTTP.iter().any(|method| head.starts_with(&method[..])) => {
-            Err(Why::Protocol("HTTP on the licence port"))
+            Err(CloseReason::Protocol("HTTP on the licence port"))
         }
-        Err(_) => Err(Why::Protocol("no envelope: the magic is not samc")),
+        Err(_) => Err(CloseReason::Protocol("no envelope: the magic is not samc")),
     }
 }
 

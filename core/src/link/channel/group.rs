@@ -7,7 +7,7 @@
 
 use super::GroupKey;
 use super::agreement::Point;
-use crate::link::Why;
+use crate::link::CloseReason;
 use crate::wire::group::HELLO;
 use alloc::format;
 use alloc::vec::Vec;
@@ -78,15 +78,15 @@ pub(super) fn hello(key: &GroupKey, points: &Points, front: u32) -> [u8; HELLO_L
 }
 
 /// Why a backend closes the link of a front that has not proved the group key.
-pub(crate) const OTHER_KEY: Why = Why::Protocol("group key does not match");
+pub(crate) const OTHER_KEY: CloseReason = CloseReason::Protocol("group key does not match");
 
 /// A hello that was not taken: what the front is told before the link is closed, and why it is.
 pub(super) struct Turned {
     pub(super) answer: [u8; 8],
-    pub(super) why: Why,
+    pub(super) why: CloseReason,
 }
 
-fn turned(status: u32, why: Why) -> Turned {
+fn turned(status: u32, why: CloseReason) -> Turned {
     let mut answer = [0; 8];
     answer[..4].copy_from_slice(&status.to_le_bytes());
     answer[4..].copy_from_slice(&version().to_le_bytes());
@@ -107,12 +107,12 @@ pub(super) struct Welcome {
 pub(super) fn welcome(key: &GroupKey, points: &Points, hello: &[u8]) -> Result<Welcome, Turned> {
     let head = (le_u32::<_, nom::error::Error<&[u8]>>, le_u16, le_u16, le_u32).parse(hello);
     let Ok((proof, (_, major, minor, front))) = head else {
-        return Err(turned(SECURITY_PROBLEM, Why::Protocol("a hello that is not whole")));
+        return Err(turned(SECURITY_PROBLEM, CloseReason::Protocol("a hello that is not whole")));
     };
     // Before the proof: what another version proves with is not known.
     if major != MAJOR {
         let why = format!("the front speaks version {major}.{minor}, this backend {MAJOR}.{MINOR}");
-        return Err(turned(OTHER_VERSION, Why::Broken(why)));
+        return Err(turned(OTHER_VERSION, CloseReason::Broken(why)));
     }
     let expected = over_points(key, FRONT_PROOF, points).chain_update(&hello[..12]);
     if expected.verify_slice(proof).is_err() {
@@ -134,21 +134,23 @@ pub(super) fn confirm(
     points: &Points,
     hello: &[u8],
     answer: &[u8],
-) -> Result<u16, Why> {
+) -> Result<u16, CloseReason> {
     let head = (le_u32::<_, nom::error::Error<&[u8]>>, le_u16, le_u16).parse(answer);
     let Ok((proof, (status, minor, major))) = head else {
-        return Err(Why::Protocol("an answer to the hello that is not whole"));
+        return Err(CloseReason::Protocol("an answer to the hello that is not whole"));
     };
     match status {
         0 => {}
-        SECURITY_PROBLEM => return Err(Why::Broken("the backend has another group key".into())),
+        SECURITY_PROBLEM => {
+            return Err(CloseReason::Broken("the backend has another group key".into()));
+        }
         OTHER_VERSION => {
-            return Err(Why::Broken(format!(
+            return Err(CloseReason::Broken(format!(
                 "the backend speaks version {major}.{minor}, this front {MAJOR}.{MINOR}"
             )));
         }
         other => {
-            return Err(Why::Broken(format!(
+            return Err(CloseReason::Broken(format!(
                 "the server answers the hello with status {other}: not a backend of a group"
             )));
         }
@@ -158,7 +160,7 @@ pub(super) fn confirm(
         .chain_update(&answer[..answer.len() - proof.len()]);
     expected
         .verify_slice(proof)
-        .map_err(|_| Why::Protocol("the backend did not prove the group key"))?;
+        .map_err(|_| CloseReason::Protocol("the backend did not prove the group key"))?;
     Ok(minor.min(MINOR))
 }
 
@@ -190,14 +192,14 @@ impl Counted {
     }
 
     /// Takes the tag off the end of the next batch.
-    pub(super) fn check(&mut self, batch: &mut Vec<u8>) -> Result<(), Why> {
+    pub(super) fn check(&mut self, batch: &mut Vec<u8>) -> Result<(), CloseReason> {
         let Some((bytes, tag)) = batch.split_last_chunk::<TAG>() else {
-            return Err(Why::Protocol("a batch without its tag"));
+            return Err(CloseReason::Protocol("a batch without its tag"));
         };
         let length = bytes.len();
-        self.next(bytes)
-            .verify_truncated_left(tag)
-            .map_err(|_| Why::Protocol("a batch was changed, lost or repeated on the way"))?;
+        self.next(bytes).verify_truncated_left(tag).map_err(|_| {
+            CloseReason::Protocol("a batch was changed, lost or repeated on the way")
+        })?;
         batch.truncate(length);
         Ok(())
     }

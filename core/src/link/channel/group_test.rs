@@ -2,9 +2,9 @@
 
 use super::agreement::Secret;
 use super::cipher::sealed_length;
-use super::{GroupKey, Stream};
+use super::{GroupKey, SecureChannel};
 use crate::base::limits::{GROUP_BATCH_BYTES, GROUP_FRAME_MAX};
-use crate::link::{Frame, Why};
+use crate::link::{CloseReason, Frame};
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -15,12 +15,12 @@ fn key() -> GroupKey {
     GroupKey::new(core::array::from_fn(|i| i as u8))
 }
 
-fn front(key: GroupKey) -> Stream {
-    Stream::dialled(secret(0x01), Some((key, FRONT)))
+fn front(key: GroupKey) -> SecureChannel {
+    SecureChannel::dialled(secret(0x01), Some((key, FRONT)))
 }
 
-fn backend(key: GroupKey) -> Stream {
-    Stream::accepted(secret(0x21), Some(key))
+fn backend(key: GroupKey) -> SecureChannel {
+    SecureChannel::accepted(secret(0x21), Some(key))
 }
 
 /// The 28 bytes `first`, `first + 1`, …; the scalars of protocol facts 2.5.
@@ -32,13 +32,13 @@ fn secret(first: u8) -> Secret {
 /// Runs both ends until neither has anything to say; what each made of it, and all bytes of the
 /// front and of the backend.
 struct Meeting {
-    front: (Result<(), Why>, Vec<Frame>),
-    backend: (Result<(), Why>, Vec<Frame>),
+    front: (Result<(), CloseReason>, Vec<Frame>),
+    backend: (Result<(), CloseReason>, Vec<Frame>),
     out: Vec<u8>,
     back: Vec<u8>,
 }
 
-fn meet(front: &mut Stream, backend: &mut Stream) -> Meeting {
+fn meet(front: &mut SecureChannel, backend: &mut SecureChannel) -> Meeting {
     let (mut out, mut back) = (Vec::new(), Vec::new());
     let (mut front_frames, mut backend_frames) = (Vec::new(), Vec::new());
     let (mut front_end, mut backend_end) = (Ok(()), Ok(()));
@@ -58,7 +58,7 @@ fn meet(front: &mut Stream, backend: &mut Stream) -> Meeting {
     Meeting { front, backend: (backend_end, backend_frames), out, back }
 }
 
-fn joined() -> (Stream, Stream) {
+fn joined() -> (SecureChannel, SecureChannel) {
     let (mut front, mut backend) = (front(key()), backend(key()));
     assert!(!front.duplex() && !backend.duplex());
     let meeting = meet(&mut front, &mut backend);
@@ -68,20 +68,21 @@ fn joined() -> (Stream, Stream) {
     (front, backend)
 }
 
-fn sealed(stream: &mut Stream, frames: &[Vec<u8>]) -> Vec<u8> {
+fn sealed(stream: &mut SecureChannel, frames: &[Vec<u8>]) -> Vec<u8> {
     let mut wire = Vec::new();
     stream.seal(frames, &mut wire);
     wire
 }
 
-fn opened(stream: &mut Stream, bytes: &[u8]) -> Result<Vec<Frame>, Why> {
+fn opened(stream: &mut SecureChannel, bytes: &[u8]) -> Result<Vec<Frame>, CloseReason> {
     let (mut wire, mut frames) = (Vec::new(), Vec::new());
     stream.open(bytes, &mut wire, &mut frames)?;
     assert!(wire.is_empty());
     Ok(frames)
 }
 
-const CHANGED: Why = Why::Protocol("a batch was changed, lost or repeated on the way");
+const CHANGED: CloseReason =
+    CloseReason::Protocol("a batch was changed, lost or repeated on the way");
 
 #[test]
 fn batches_go_both_ways_at_any_time() {
@@ -135,7 +136,7 @@ fn the_greatest_message_has_room() {
     }
     assert_eq!(frames, [Frame::Batch(vec![1; most])]);
     let wire = sealed(&mut front, &[vec![1; most + 16]]);
-    assert_eq!(opened(&mut backend, &wire), Err(Why::Limit("length of a message")));
+    assert_eq!(opened(&mut backend, &wire), Err(CloseReason::Limit("length of a message")));
 }
 
 #[test]
@@ -193,16 +194,16 @@ fn a_change_with_a_right_checksum_is_found() {
     cipher.seal(&mut short, 0);
     let mut wire = b"samc\x31\0\0\0........\xa1".to_vec();
     wire.extend(short);
-    assert_eq!(opened(&mut backend, &wire), Err(Why::Protocol("a batch without its tag")));
+    assert_eq!(opened(&mut backend, &wire), Err(CloseReason::Protocol("a batch without its tag")));
 }
 
 #[test]
 fn another_group_key_is_refused_and_explained() {
     let (mut front, mut backend) = (front(GroupKey::new([1; 32])), backend(key()));
     let meeting = meet(&mut front, &mut backend);
-    let refused = Err(Why::Protocol("group key does not match"));
+    let refused = Err(CloseReason::Protocol("group key does not match"));
     assert_eq!(meeting.backend, (refused, vec![]));
-    let told = Err(Why::Broken(String::from("the backend has another group key")));
+    let told = Err(CloseReason::Broken(String::from("the backend has another group key")));
     assert_eq!(meeting.front, (told, vec![]));
     assert!(!front.duplex() && !backend.duplex());
 }
@@ -210,20 +211,20 @@ fn another_group_key_is_refused_and_explained() {
 #[test]
 fn a_backend_must_prove_the_key_too() {
     // A stranger that takes every hello: a server that answers like a backend, without the key.
-    let (mut front, mut stranger) = (front(key()), Stream::accepted(secret(0x21), None));
+    let (mut front, mut stranger) = (front(key()), SecureChannel::accepted(secret(0x21), None));
     let (mut out, mut back) = (Vec::new(), Vec::new());
     front.greet(&mut out);
     stranger.open(&out, &mut back, &mut Vec::new()).unwrap();
     front.open(&back, &mut Vec::new(), &mut Vec::new()).unwrap();
     let yes = [&[0, 0, 0, 0, 0, 0, 1, 0][..], &[0x55; 32]].concat();
-    let unproved = Err(Why::Protocol("the backend did not prove the group key"));
+    let unproved = Err(CloseReason::Protocol("the backend did not prove the group key"));
     assert_eq!(opened(&mut front, &sealed(&mut stranger, &[yes])), unproved);
 }
 
 #[test]
 fn a_proof_is_of_one_connection_only() {
     // What one backend was shown is passed on to another, whose point is another.
-    let (mut first, mut second) = (backend(key()), Stream::licence([9; 32], Some(key())));
+    let (mut first, mut second) = (backend(key()), SecureChannel::licence([9; 32], Some(key())));
     let mut dialled = front(key());
     let meeting = meet(&mut dialled, &mut first);
     let (agreement, hello) = meeting.out.split_at(16 + 59);
@@ -236,8 +237,8 @@ fn a_proof_is_of_one_connection_only() {
     let cipher = secret(0x01).agree(&secret(0x21).point()).unwrap();
     let mut plain = hello[16..].to_vec();
     cipher.open(&mut plain, 1).unwrap();
-    let mut relay = Stream::dial_server([3; 32]);
-    let mut second = Stream::licence([9; 32], Some(key()));
+    let mut relay = SecureChannel::dial_server([3; 32]);
+    let mut second = SecureChannel::licence([9; 32], Some(key()));
     let (mut out, mut back, mut frames) = (Vec::new(), Vec::new(), Vec::new());
     relay.greet(&mut out);
     relay.seal(&[plain], &mut out);
@@ -245,7 +246,7 @@ fn a_proof_is_of_one_connection_only() {
     out.clear();
     relay.open(&back, &mut out, &mut frames).unwrap();
     let refused = second.open(&out, &mut Vec::new(), &mut frames);
-    assert_eq!(refused, Err(Why::Protocol("group key does not match")));
+    assert_eq!(refused, Err(CloseReason::Protocol("group key does not match")));
     assert!(frames.is_empty());
 }
 
@@ -253,7 +254,7 @@ fn a_proof_is_of_one_connection_only() {
 fn another_version_is_refused_and_named() {
     // A front of version 2.7, whose hello has another length.
     let mut backend = backend(key());
-    let mut other = Stream::dial_server([3; 32]);
+    let mut other = SecureChannel::dial_server([3; 32]);
     let (mut out, mut back, mut frames) = (Vec::new(), Vec::new(), Vec::new());
     other.greet(&mut out);
     backend.open(&out, &mut back, &mut frames).unwrap();
@@ -262,7 +263,7 @@ fn another_version_is_refused_and_named() {
     let mut answer = Vec::new();
     let end = backend.open(&sealed(&mut other, &[hello]), &mut answer, &mut frames);
     let why = String::from("the front speaks version 2.7, this backend 1.3");
-    assert_eq!(end, Err(Why::Broken(why)));
+    assert_eq!(end, Err(CloseReason::Broken(why)));
     assert_eq!(opened(&mut other, &answer), Ok(vec![Frame::Reply(vec![125, 0, 0, 0, 3, 0, 1, 0])]));
 
     for (answer, said) in [
@@ -272,13 +273,13 @@ fn another_version_is_refused_and_named() {
             "the server answers the hello with status 115: not a backend of a group",
         ),
     ] {
-        let (mut front, mut server) = (front(key()), Stream::accepted(secret(0x21), None));
+        let (mut front, mut server) = (front(key()), SecureChannel::accepted(secret(0x21), None));
         let (mut out, mut back) = (Vec::new(), Vec::new());
         front.greet(&mut out);
         server.open(&out, &mut back, &mut Vec::new()).unwrap();
         front.open(&back, &mut Vec::new(), &mut Vec::new()).unwrap();
         let end = opened(&mut front, &sealed(&mut server, &[answer]));
-        assert_eq!(end, Err(Why::Broken(String::from(said))));
+        assert_eq!(end, Err(CloseReason::Broken(String::from(said))));
     }
 }
 

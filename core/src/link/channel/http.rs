@@ -3,7 +3,7 @@
 //! What never lives here: what a request means, and the response.
 
 use crate::base::limits::{HTTP_HEAD_MAX, HTTP_HEADERS_MAX, HTTP_REQUEST_MAX};
-use crate::link::{Frame, Why};
+use crate::link::{CloseReason, Frame};
 use alloc::vec::Vec;
 
 /// Cuts a byte stream into requests. Nothing on the heap between two of them.
@@ -44,7 +44,11 @@ impl Extent {
 
 impl Reader {
     /// Takes bytes that arrived and appends every whole request to `frames`.
-    pub(super) fn read(&mut self, bytes: &[u8], frames: &mut Vec<Frame>) -> Result<(), Why> {
+    pub(super) fn read(
+        &mut self,
+        bytes: &[u8],
+        frames: &mut Vec<Frame>,
+    ) -> Result<(), CloseReason> {
         if self.over {
             return Ok(());
         }
@@ -103,12 +107,12 @@ impl Reader {
     }
 }
 
-const TOO_LONG: Why = Why::Limit("length of an HTTP request");
+const TOO_LONG: CloseReason = CloseReason::Limit("length of an HTTP request");
 
 /// The request that `bytes` begin with, body included unless its length is not known (its head alone is
 /// enough to say that this is not taken), at most [`HTTP_REQUEST_MAX`]; of one with too many headers,
 /// as many as may be; `None` while its head is not whole.
-fn length(bytes: &[u8]) -> Result<Option<Extent>, Why> {
+fn length(bytes: &[u8]) -> Result<Option<Extent>, CloseReason> {
     let mut headers = [httparse::EMPTY_HEADER; HTTP_HEADERS_MAX];
     let mut request = httparse::Request::new(&mut headers);
     let head = match request.parse(bytes) {
@@ -122,7 +126,7 @@ fn length(bytes: &[u8]) -> Result<Option<Extent>, Why> {
                 _ => Err(TOO_LONG),
             };
         }
-        Err(_) => return Err(Why::Protocol("not an HTTP/1.x request")),
+        Err(_) => return Err(CloseReason::Protocol("not an HTTP/1.x request")),
     };
     let mut body = None;
     let mut endless = Endless::No;
@@ -155,7 +159,7 @@ fn lines(bytes: &[u8], count: usize) -> Option<usize> {
 }
 
 /// Digits only: what `str::parse` takes beside them is not a length here. `None`: it is none.
-fn decimal(value: &[u8]) -> Result<Option<usize>, Why> {
+fn decimal(value: &[u8]) -> Result<Option<usize>, CloseReason> {
     if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
         return Ok(None);
     }

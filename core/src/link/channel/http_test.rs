@@ -1,8 +1,8 @@
 //! Requests are cut out of the admin door's stream whole, within their bounds, or not at all.
 
-use super::Stream;
+use super::SecureChannel;
 use crate::base::limits::{HTTP_HEAD_MAX, HTTP_REQUEST_MAX};
-use crate::link::{Frame, Why};
+use crate::link::{CloseReason, Frame};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec;
@@ -12,7 +12,7 @@ const STATUS: &str = "GET /api/status HTTP/1.1\r\nHost: localhost\r\n\r\n";
 const POST: &str = "POST /api/failover HTTP/1.1\r\ncontent-LENGTH: 5\r\n\r\nhello";
 const OLD: &str = "GET / HTTP/1.0\n\n";
 
-fn read(stream: &mut Stream, bytes: &[u8]) -> (Vec<String>, Result<(), Why>) {
+fn read(stream: &mut SecureChannel, bytes: &[u8]) -> (Vec<String>, Result<(), CloseReason>) {
     let (mut wire, mut frames) = (Vec::new(), Vec::new());
     let result = stream.open(bytes, &mut wire, &mut frames);
     assert!(wire.is_empty(), "framing answers nothing");
@@ -23,8 +23,8 @@ fn read(stream: &mut Stream, bytes: &[u8]) -> (Vec<String>, Result<(), Why>) {
     (frames.into_iter().map(text).collect(), result)
 }
 
-fn refused(request: &str) -> Why {
-    let (frames, result) = read(&mut Stream::admin(), request.as_bytes());
+fn refused(request: &str) -> CloseReason {
+    let (frames, result) = read(&mut SecureChannel::admin(), request.as_bytes());
     assert!(frames.is_empty());
     result.unwrap_err()
 }
@@ -33,7 +33,7 @@ fn refused(request: &str) -> Why {
 fn one_request_and_the_next_are_cut_out_of_any_chunks() {
     let all = [STATUS, POST, "\r\n", OLD, STATUS].concat();
     for size in 1..=all.len() {
-        let mut stream = Stream::admin();
+        let mut stream = SecureChannel::admin();
         let mut got = Vec::new();
         for chunk in all.as_bytes().chunks(size) {
             let (frames, result) = read(&mut stream, chunk);
@@ -48,7 +48,7 @@ fn one_request_and_the_next_are_cut_out_of_any_chunks() {
 #[test]
 fn a_request_cut_short_yields_nothing() {
     for cut in 1..POST.len() {
-        let mut stream = Stream::admin();
+        let mut stream = SecureChannel::admin();
         assert_eq!(read(&mut stream, &POST.as_bytes()[..cut]), (vec![], Ok(())));
         assert!(stream.partial());
     }
@@ -56,17 +56,17 @@ fn a_request_cut_short_yields_nothing() {
 
 #[test]
 fn requests_before_a_bad_one_are_yielded() {
-    let mut stream = Stream::admin();
+    let mut stream = SecureChannel::admin();
     let (frames, result) = read(&mut stream, [STATUS, "no request\r\n\r\n"].concat().as_bytes());
     assert_eq!(frames, [STATUS]);
-    assert_eq!(result, Err(Why::Protocol("not an HTTP/1.x request")));
+    assert_eq!(result, Err(CloseReason::Protocol("not an HTTP/1.x request")));
     let (frames, result) = read(&mut stream, STATUS.as_bytes());
     assert!(frames.is_empty() && result.is_err(), "a broken stream stays broken");
 }
 
 #[test]
 fn what_is_no_request_is_refused_at_once() {
-    let not = Why::Protocol("not an HTTP/1.x request");
+    let not = CloseReason::Protocol("not an HTTP/1.x request");
     assert_eq!(refused("samc\x21\0\0\0"), not);
     assert_eq!(refused("\x16\x03\x01\x02"), not);
     assert_eq!(refused("PRI * HTTP/2.0\r\n\r\n"), not);
@@ -79,7 +79,7 @@ fn of_a_request_of_unclear_length_the_head_alone_is_read_and_nothing_behind_it()
     for value in values {
         let head = format!("POST / HTTP/1.1\r\nContent-Length: {value}\r\n\r\n");
         let all = [&head, "x", STATUS].concat();
-        let mut stream = Stream::admin();
+        let mut stream = SecureChannel::admin();
         assert_eq!(read(&mut stream, all.as_bytes()), (vec![head], Ok(())), "{value}");
         assert_eq!(read(&mut stream, STATUS.as_bytes()), (vec![], Ok(())), "{value}");
     }
@@ -91,7 +91,7 @@ fn of_too_many_headers_as_many_are_read_as_say_it() {
     let all = [&format!("GET / HTTP/1.1\r\n{headers}\r\n"), STATUS].concat();
     let told = format!("GET / HTTP/1.1\r\n{}x: y\r\n\r\n", "A: b\r\n".repeat(64));
     for size in [1, 7, all.len()] {
-        let (mut stream, mut got) = (Stream::admin(), Vec::new());
+        let (mut stream, mut got) = (SecureChannel::admin(), Vec::new());
         for chunk in all.as_bytes().chunks(size) {
             let (frames, end) = read(&mut stream, chunk);
             got.extend(frames);
@@ -107,7 +107,7 @@ fn of_a_request_in_chunks_the_head_alone_is_read_and_nothing_behind_it() {
         let head = format!("POST / HTTP/1.1\r\n{also}Transfer-Encoding: chunked\r\n\r\n");
         let all = [&head, "3\r\nabc\r\n0\r\n\r\n", STATUS].concat();
         for size in 1..=all.len() {
-            let mut stream = Stream::admin();
+            let mut stream = SecureChannel::admin();
             let mut got = Vec::new();
             for chunk in all.as_bytes().chunks(size) {
                 let (frames, result) = read(&mut stream, chunk);
@@ -121,13 +121,13 @@ fn of_a_request_in_chunks_the_head_alone_is_read_and_nothing_behind_it() {
 
 #[test]
 fn a_request_has_a_greatest_length() {
-    let long = Why::Limit("length of an HTTP request");
+    let long = CloseReason::Limit("length of an HTTP request");
     for length in ["1064960", "18446744073709551615", "99999999999999999999999"] {
         let request = format!("POST / HTTP/1.1\r\nContent-Length: {length}\r\n\r\n");
         assert_eq!(refused(&request), long);
     }
 
-    let mut stream = Stream::admin();
+    let mut stream = SecureChannel::admin();
     let head = "POST / HTTP/1.1\r\nContent-Length: 1064910\r\n\r\n";
     let fits = format!("{head}{}", "x".repeat(HTTP_REQUEST_MAX - head.len()));
     let body = fits.len() - head.len();
@@ -137,7 +137,7 @@ fn a_request_has_a_greatest_length() {
     assert_eq!(read(&mut stream, over.as_bytes()).1, Err(long.clone()));
 
     // A head without an end, one byte at a time.
-    let mut stream = Stream::admin();
+    let mut stream = SecureChannel::admin();
     let endless = format!("GET /{}", "a".repeat(HTTP_HEAD_MAX));
     let at = endless.bytes().position(|byte| read(&mut stream, &[byte]).1 == Err(long.clone()));
     assert_eq!(at, Some(HTTP_HEAD_MAX));
@@ -145,7 +145,7 @@ fn a_request_has_a_greatest_length() {
 
 #[test]
 fn responses_go_out_as_they_are() {
-    let mut stream = Stream::admin();
+    let mut stream = SecureChannel::admin();
     let mut wire = Vec::new();
     stream.greet(&mut wire);
     stream.seal(&[b"HTTP/1.1 200 OK\r\n\r\n".to_vec(), b"x".to_vec()], &mut wire);

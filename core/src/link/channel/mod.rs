@@ -3,7 +3,7 @@
 //! What lives here: everything that belongs to one connection alone. The envelope, the key
 //! agreement, the protected message, a front's hello and its batches, the
 //! twins' handshake, HTTP's framing. A runtime
-//! drives one [`Stream`] per connection outside of the node's lock.
+//! drives one [`SecureChannel`] per connection outside of the node's lock.
 //!
 //! What never lives here: what a frame means (that is [`wire`](crate::wire) and the node), time,
 //! a socket.
@@ -38,4 +38,4 @@ mod vector_test;
 
 pub(crate) use group::OTHER_KEY;
 pub use key::GroupKey;
-pub use stream::Stream;
+pub use stream::SecureChannel;

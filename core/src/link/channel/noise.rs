@@ -4,7 +4,7 @@
 
 use super::GroupKey;
 use crate::base::limits::TWIN_FRAME_MAX;
-use crate::link::{Frame, Why};
+use crate::link::{CloseReason, Frame};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -32,8 +32,9 @@ const PLAIN_MAX: usize = 65_535 - TAG;
 /// Bytes of the length before every frame.
 const FRAME_HEAD: usize = 4;
 
-const NO_TWIN: Why = Why::Protocol("no handshake of a twin with this group key");
-const CHANGED: Why = Why::Protocol("a message of a twin was changed, lost or repeated on the way");
+const NO_TWIN: CloseReason = CloseReason::Protocol("no handshake of a twin with this group key");
+const CHANGED: CloseReason =
+    CloseReason::Protocol("a message of a twin was changed, lost or repeated on the way");
 
 /// The way in, from the first byte to the last.
 pub(super) struct Inward {
@@ -93,7 +94,7 @@ impl Inward {
         bytes: &[u8],
         wire: &mut Vec<u8>,
         frames: &mut Vec<Frame>,
-    ) -> Result<(), Why> {
+    ) -> Result<(), CloseReason> {
         let mut held = core::mem::take(&mut self.wire);
         held.extend_from_slice(bytes);
         let mut rest = held.as_slice();
@@ -120,7 +121,7 @@ impl Inward {
         message: &[u8],
         wire: &mut Vec<u8>,
         frames: &mut Vec<Frame>,
-    ) -> Result<(), Why> {
+    ) -> Result<(), CloseReason> {
         match core::mem::replace(&mut self.phase, Phase::Over) {
             Phase::Accepted(mut state) => {
                 heard(&mut state, message)?;
@@ -153,12 +154,12 @@ impl Inward {
     }
 
     /// Cuts whole frames off the plaintext.
-    fn cut(&mut self, frames: &mut Vec<Frame>) -> Result<(), Why> {
+    fn cut(&mut self, frames: &mut Vec<Frame>) -> Result<(), CloseReason> {
         let mut rest = self.plain.as_slice();
         while let Some((head, body)) = rest.split_first_chunk::<FRAME_HEAD>() {
             let length = usize::try_from(u32::from_le_bytes(*head)).unwrap_or(usize::MAX);
             if length > TWIN_FRAME_MAX {
-                return Err(Why::Limit("length of a twin's frame"));
+                return Err(CloseReason::Limit("length of a twin's frame"));
             }
             let Some((frame, later)) = body.split_at_checked(length) else { break };
             frames.push(Frame::Twin(frame.to_vec()));
@@ -236,7 +237,7 @@ fn say(state: &mut HandshakeState, wire: &mut Vec<u8>) {
 }
 
 /// Takes the other end's message of the handshake.
-fn heard(state: &mut HandshakeState, message: &[u8]) -> Result<(), Why> {
+fn heard(state: &mut HandshakeState, message: &[u8]) -> Result<(), CloseReason> {
     match state.read_message(message, &mut [0; HANDSHAKE]) {
         Ok(0) => Ok(()),
         _ => Err(NO_TWIN),

@@ -1,55 +1,59 @@
 //! Links between fronts: who gets through the handshake, and what a message survives.
 
-use super::{GroupKey, Stream};
+use super::{GroupKey, SecureChannel};
 use crate::base::limits::TWIN_FRAME_MAX;
-use crate::link::{Frame, Why};
+use crate::link::{CloseReason, Frame};
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
-const NO_TWIN: Why = Why::Protocol("no handshake of a twin with this group key");
-const CHANGED: Why = Why::Protocol("a message of a twin was changed, lost or repeated on the way");
-const OVER: Why = Why::Protocol("bytes after what broke the protocol");
+const NO_TWIN: CloseReason = CloseReason::Protocol("no handshake of a twin with this group key");
+const CHANGED: CloseReason =
+    CloseReason::Protocol("a message of a twin was changed, lost or repeated on the way");
+const OVER: CloseReason = CloseReason::Protocol("bytes after what broke the protocol");
 
 fn key(first: u8) -> GroupKey {
     GroupKey::new(core::array::from_fn(|i| first + i as u8))
 }
 
-fn dial() -> Stream {
-    Stream::twin_dial([1; 32], &key(0))
+fn dial() -> SecureChannel {
+    SecureChannel::twin_dial([1; 32], &key(0))
 }
 
-fn accept() -> Stream {
-    Stream::twin_accept([2; 32], &key(0))
+fn accept() -> SecureChannel {
+    SecureChannel::twin_accept([2; 32], &key(0))
 }
 
-fn greeting(stream: &mut Stream) -> Vec<u8> {
+fn greeting(stream: &mut SecureChannel) -> Vec<u8> {
     let mut wire = Vec::new();
     stream.greet(&mut wire);
     wire
 }
 
 /// What a stream makes of bytes: the end, what it says, the frames.
-fn open(stream: &mut Stream, bytes: &[u8]) -> (Result<(), Why>, Vec<u8>, Vec<Frame>) {
+fn open(
+    stream: &mut SecureChannel,
+    bytes: &[u8],
+) -> (Result<(), CloseReason>, Vec<u8>, Vec<Frame>) {
     let (mut wire, mut frames) = (Vec::new(), Vec::new());
     let end = stream.open(bytes, &mut wire, &mut frames);
     (end, wire, frames)
 }
 
-fn opened(stream: &mut Stream, bytes: &[u8]) -> Result<Vec<Frame>, Why> {
+fn opened(stream: &mut SecureChannel, bytes: &[u8]) -> Result<Vec<Frame>, CloseReason> {
     let (end, wire, frames) = open(stream, bytes);
     assert!(wire.is_empty());
     end.map(|()| frames)
 }
 
-fn sealed(stream: &mut Stream, frames: &[Vec<u8>]) -> Vec<u8> {
+fn sealed(stream: &mut SecureChannel, frames: &[Vec<u8>]) -> Vec<u8> {
     let mut wire = Vec::new();
     stream.seal(frames, &mut wire);
     wire
 }
 
 /// Two ends that have shaken hands.
-fn pair() -> (Stream, Stream) {
+fn pair() -> (SecureChannel, SecureChannel) {
     let (mut one, mut other) = (dial(), accept());
     let hello = greeting(&mut one);
     let (end, answer, _) = open(&mut other, &hello);
@@ -105,14 +109,14 @@ fn each_end_sends_when_it_likes() {
 #[test]
 fn another_key_gets_nothing() {
     for stranger in [key(1), GroupKey::new([0; 32])] {
-        let (mut one, mut other) = (Stream::twin_dial([1; 32], &stranger), accept());
+        let (mut one, mut other) = (SecureChannel::twin_dial([1; 32], &stranger), accept());
         assert!(sealed(&mut other, &[vec![9]]).is_empty());
         let (end, wire, got) = open(&mut other, &greeting(&mut one));
         assert_eq!((end, wire, got), (Err(NO_TWIN), vec![], vec![]));
         // And one with another key that answers.
         let (mut one, mut other) = (dial(), accept());
         let (_, answer, _) = open(&mut other, &greeting(&mut one));
-        let mut one = Stream::twin_dial([1; 32], &stranger);
+        let mut one = SecureChannel::twin_dial([1; 32], &stranger);
         greeting(&mut one);
         assert_eq!(opened(&mut one, &answer), Err(NO_TWIN));
     }
@@ -132,11 +136,11 @@ fn recorded_bytes_played_again_are_refused() {
     // Another link: the handshake's first message is taken, since anybody may repeat that; what
     // is said to it, nobody can read, and nothing after it fits.
     recorded.extend(message);
-    let mut later = Stream::twin_accept([3; 32], &key(0));
+    let mut later = SecureChannel::twin_accept([3; 32], &key(0));
     let (end, _, got) = open(&mut later, &recorded);
     assert_eq!((end, got), (Err(CHANGED), vec![]));
     // The answer of the recorded link to another one of the same front.
-    let mut again = Stream::twin_dial([4; 32], &key(0));
+    let mut again = SecureChannel::twin_dial([4; 32], &key(0));
     greeting(&mut again);
     assert_eq!(opened(&mut again, &answer), Err(NO_TWIN));
 }
@@ -174,7 +178,7 @@ fn lengths_have_limits() {
     let (mut one, mut other) = pair();
     // Whoever holds the key may still be wrong: a frame that announces too much.
     let wire = sealed(&mut one, &[vec![1; TWIN_FRAME_MAX + 1]]);
-    assert_eq!(opened(&mut other, &wire), Err(Why::Limit("length of a twin's frame")));
+    assert_eq!(opened(&mut other, &wire), Err(CloseReason::Limit("length of a twin's frame")));
     // A message must hold something, and a handshake's has one length.
     let (mut one, _) = pair();
     assert_eq!(opened(&mut one, &[16, 0]), Err(CHANGED));
@@ -186,8 +190,8 @@ fn lengths_have_limits() {
 /// The vector of wire.md.
 #[test]
 fn the_bytes_are_pinned() {
-    let mut one = Stream::twin_dial(core::array::from_fn(|i| 0x20 + i as u8), &key(0));
-    let mut other = Stream::twin_accept(core::array::from_fn(|i| 0x40 + i as u8), &key(0));
+    let mut one = SecureChannel::twin_dial(core::array::from_fn(|i| 0x20 + i as u8), &key(0));
+    let mut other = SecureChannel::twin_accept(core::array::from_fn(|i| 0x40 + i as u8), &key(0));
     let first = greeting(&mut one);
     let (_, second, _) = open(&mut other, &first);
     opened(&mut one, &second).unwrap();

@@ -42,7 +42,7 @@ pub(super) struct Batches {
 }
 
 impl Sealer {
-    /// As [`Stream::seal`](super::Stream::seal).
+    /// As [`SecureChannel::seal`](super::SecureChannel::seal).
     pub(super) fn seal(&mut self, frames: &[Vec<u8>], wire: &mut Vec<u8>) {
         match &mut self.0 {
             Kind::Plain => frames.iter().for_each(|frame| wire.extend_from_slice(frame)),

@@ -9,7 +9,7 @@ use super::http;
 use super::noise;
 use super::sealer::{Batches, End, Kind, PROTECTED, Sealer, message};
 use crate::base::limits::{CLIENT_FRAME_MAX, GROUP_FRAME_MAX};
-use crate::link::{Frame, Why};
+use crate::link::{CloseReason, Frame};
 use crate::wire::group::HELLO;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -29,7 +29,7 @@ const REPLY: usize = REPLY_HEAD + POINT;
 
 /// One byte stream's conversation. Some 150 bytes, and nothing on the heap, while a client is
 /// silent.
-pub struct Stream {
+pub struct SecureChannel {
     reader: envelope::Reader,
     phase: Phase,
     sending: Sending,
@@ -93,7 +93,7 @@ enum Sending {
     Here(Sealer),
 }
 
-impl core::fmt::Debug for Stream {
+impl core::fmt::Debug for SecureChannel {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(match self.phase {
             Phase::Admin(_) => "Stream(admin)",
@@ -109,7 +109,7 @@ impl core::fmt::Debug for Stream {
     }
 }
 
-impl Stream {
+impl SecureChannel {
     /// A connection that came in on the licence door. `group`: on a backend, the key that a front
     /// must prove; `None` on a front, where a hello breaks the protocol.
     #[must_use]
@@ -190,7 +190,7 @@ impl Stream {
         mut bytes: &[u8],
         wire: &mut Vec<u8>,
         frames: &mut Vec<Frame>,
-    ) -> Result<(), Why> {
+    ) -> Result<(), CloseReason> {
         let taken = self.take(&mut bytes, wire, frames);
         if taken.is_err() {
             self.phase = Phase::Over;
@@ -203,7 +203,7 @@ impl Stream {
         bytes: &mut &[u8],
         wire: &mut Vec<u8>,
         frames: &mut Vec<Frame>,
-    ) -> Result<(), Why> {
+    ) -> Result<(), CloseReason> {
         match &mut self.phase {
             Phase::Admin(reader) => return reader.read(bytes, frames),
             Phase::Twin(twin) => {
@@ -238,7 +238,7 @@ impl Stream {
         mut body: Vec<u8>,
         wire: &mut Vec<u8>,
         frames: &mut Vec<Frame>,
-    ) -> Result<(), Why> {
+    ) -> Result<(), CloseReason> {
         match &mut self.phase {
             Phase::Accepted(accepted) => {
                 let peer = agreement_request(&body)?;
@@ -266,13 +266,15 @@ impl Stream {
                     }
                     HELLO => {
                         let Some(expecting) = hello.take() else {
-                            return Err(Why::Protocol("a front's hello where none is expected"));
+                            return Err(CloseReason::Protocol(
+                                "a front's hello where none is expected",
+                            ));
                         };
                         let cipher = cipher.clone();
                         self.judge(cipher, &expecting, &body, wire, frames)?;
                     }
                     _ => {
-                        return Err(Why::Protocol(
+                        return Err(CloseReason::Protocol(
                             "a front's call from who has not proved to be one",
                         ));
                     }
@@ -301,7 +303,7 @@ impl Stream {
     /// [`message`](Self::message), as all that only a front's link needs is: what is done for each
     /// message stays small.
     #[inline(never)]
-    fn agreed(&mut self, body: &[u8], wire: &mut Vec<u8>) -> Result<(), Why> {
+    fn agreed(&mut self, body: &[u8], wire: &mut Vec<u8>) -> Result<(), CloseReason> {
         let Phase::Dialled(dialled) = &mut self.phase else { return Err(OVER) };
         let Some((_, peer)) = body.split_first_chunk::<REPLY_HEAD>() else {
             return Err(NO_REPLY);
@@ -327,7 +329,7 @@ impl Stream {
         mut body: Vec<u8>,
         wire: &mut Vec<u8>,
         frames: &mut Vec<Frame>,
-    ) -> Result<(), Why> {
+    ) -> Result<(), CloseReason> {
         let Phase::Proving(proving) = &self.phase else { return Err(OVER) };
         let Proving { cipher, group, points, front, hello } = &**proving;
         cipher.open(&mut body, 0)?;
@@ -347,7 +349,7 @@ impl Stream {
         hello: &[u8],
         wire: &mut Vec<u8>,
         frames: &mut Vec<Frame>,
-    ) -> Result<(), Why> {
+    ) -> Result<(), CloseReason> {
         let Expecting { group, points } = expecting;
         let mut answer =
             |bytes: &[u8]| message(&cipher, End::Server, bytes.len(), wire, |w| w.extend(bytes));
@@ -448,37 +450,40 @@ impl Stream {
     }
 }
 
-const OVER: Why = Why::Protocol("bytes after what broke the protocol");
-const NO_REPLY: Why = Why::Protocol("a reply to the key agreement of a wrong length");
+const OVER: CloseReason = CloseReason::Protocol("bytes after what broke the protocol");
+const NO_REPLY: CloseReason =
+    CloseReason::Protocol("a reply to the key agreement of a wrong length");
 
-fn off_curve(OffCurve: OffCurve) -> Why {
-    Why::Protocol("the point of the key agreement is not on the curve")
+fn off_curve(OffCurve: OffCurve) -> CloseReason {
+    CloseReason::Protocol("the point of the key agreement is not on the curve")
 }
 
 /// The point in the first message of a client.
-fn agreement_request(body: &[u8]) -> Result<&Point, Why> {
+fn agreement_request(body: &[u8]) -> Result<&Point, CloseReason> {
     match body {
         [AGREEMENT, AGREEMENT_KIND, point @ ..] => {
-            point.try_into().map_err(|_| Why::Protocol("a key agreement of a wrong length"))
+            point.try_into().map_err(|_| CloseReason::Protocol("a key agreement of a wrong length"))
         }
-        [AGREEMENT, ..] => Err(Why::Protocol("a key agreement of an unknown kind")),
-        [PROTECTED, ..] => Err(Why::Protocol("a protected message before the key agreement")),
+        [AGREEMENT, ..] => Err(CloseReason::Protocol("a key agreement of an unknown kind")),
+        [PROTECTED, ..] => {
+            Err(CloseReason::Protocol("a protected message before the key agreement"))
+        }
         other => Err(unknown_selector(other)),
     }
 }
 
 /// A message of a client after the key agreement.
-fn protected(body: &[u8]) -> Result<(), Why> {
+fn protected(body: &[u8]) -> Result<(), CloseReason> {
     match body {
         [PROTECTED, ..] => Ok(()),
-        [AGREEMENT, ..] => Err(Why::Protocol("a second key agreement")),
+        [AGREEMENT, ..] => Err(CloseReason::Protocol("a second key agreement")),
         other => Err(unknown_selector(other)),
     }
 }
 
-fn unknown_selector(body: &[u8]) -> Why {
+fn unknown_selector(body: &[u8]) -> CloseReason {
     match body {
-        [LOCAL, ..] => Why::Protocol("selector 0xa0: the local-only channel is refused"),
-        _ => Why::Protocol("an unknown selector"),
+        [LOCAL, ..] => CloseReason::Protocol("selector 0xa0: the local-only channel is refused"),
+        _ => CloseReason::Protocol("an unknown selector"),
     }
 }

@@ -1,9 +1,9 @@
 //! Client links: any chunking, any truncation, and everything a stranger may send.
 
 use super::agreement::Secret;
-use super::{GroupKey, Stream};
+use super::{GroupKey, SecureChannel};
 use crate::base::limits::CLIENT_FRAME_MAX;
-use crate::link::{Frame, Why};
+use crate::link::{CloseReason, Frame};
 use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -23,8 +23,9 @@ fn calls(requests: &[Vec<u8>]) -> Vec<Frame> {
 }
 
 /// Both ends of a client link after the key agreement, and every byte each had sent by then.
-fn agreed() -> (Stream, Stream, Vec<u8>, Vec<u8>) {
-    let (mut client, mut server) = (Stream::dial_server([1; 32]), Stream::licence([2; 32], None));
+fn agreed() -> (SecureChannel, SecureChannel, Vec<u8>, Vec<u8>) {
+    let (mut client, mut server) =
+        (SecureChannel::dial_server([1; 32]), SecureChannel::licence([2; 32], None));
     let (mut out, mut back) = (Vec::new(), Vec::new());
     client.greet(&mut out);
     server.open(&out, &mut back, &mut Vec::new()).unwrap();
@@ -33,8 +34,8 @@ fn agreed() -> (Stream, Stream, Vec<u8>, Vec<u8>) {
 }
 
 /// Feeds a fresh server of the same secret the bytes in chunks that end at `cuts`.
-fn fed(bytes: &[u8], cuts: &[usize]) -> (Stream, Vec<u8>, Vec<Frame>) {
-    let mut server = Stream::licence([2; 32], None);
+fn fed(bytes: &[u8], cuts: &[usize]) -> (SecureChannel, Vec<u8>, Vec<Frame>) {
+    let mut server = SecureChannel::licence([2; 32], None);
     let (mut wire, mut frames) = (Vec::new(), Vec::new());
     let mut from = 0;
     for &to in cuts.iter().chain([&bytes.len()]) {
@@ -78,7 +79,7 @@ fn truncation_never_yields_what_was_not_whole() {
         client.seal(core::slice::from_ref(request), &mut out);
         ends.push(out.len());
     }
-    let mut server = Stream::licence([2; 32], None);
+    let mut server = SecureChannel::licence([2; 32], None);
     let (mut wire, mut frames) = (Vec::new(), Vec::new());
     for at in 0..out.len() {
         server.open(&out[at..=at], &mut wire, &mut frames).unwrap();
@@ -99,7 +100,7 @@ fn a_changed_byte_never_makes_another_frame() {
     for at in 0..out.len() {
         let mut changed = out.clone();
         changed[at] ^= 1 << (at % 8);
-        let mut server = Stream::licence([2; 32], None);
+        let mut server = SecureChannel::licence([2; 32], None);
         let mut frames = Vec::new();
         let end = server.open(&changed, &mut Vec::new(), &mut frames);
         assert!(expected.starts_with(&frames));
@@ -123,7 +124,8 @@ fn replies_in_any_chunking() {
 
 #[test]
 fn requests_made_too_early_go_out_when_they_can() {
-    let (mut client, mut server) = (Stream::dial_server([1; 32]), Stream::licence([2; 32], None));
+    let (mut client, mut server) =
+        (SecureChannel::dial_server([1; 32]), SecureChannel::licence([2; 32], None));
     let (mut out, mut back, mut frames) = (Vec::new(), Vec::new(), Vec::new());
     client.greet(&mut out);
     let greeting = out.len();
@@ -144,9 +146,9 @@ fn envelope(length: u32, body: &[u8]) -> Vec<u8> {
     [&head, body].concat()
 }
 
-fn first(bytes: &[u8]) -> Result<(), Why> {
+fn first(bytes: &[u8]) -> Result<(), CloseReason> {
     let (mut wire, mut frames) = (Vec::new(), Vec::new());
-    let result = Stream::licence([2; 32], None).open(bytes, &mut wire, &mut frames);
+    let result = SecureChannel::licence([2; 32], None).open(bytes, &mut wire, &mut frames);
     assert!(frames.is_empty());
     assert_eq!(result.is_ok() && bytes.len() == 16 + 59, !wire.is_empty());
     result
@@ -168,7 +170,7 @@ fn whoever_does_not_begin_with_the_key_agreement_is_refused() {
         body[at] = byte;
         first(&envelope(59, &body))
     };
-    let is = |what| Err(Why::Protocol(what));
+    let is = |what| Err(CloseReason::Protocol(what));
     assert_eq!(with(0, 0xa0), is("selector 0xa0: the local-only channel is refused"));
     assert_eq!(with(0, 0xa1), is("a protected message before the key agreement"));
     assert_eq!(with(0, 0xa3), is("an unknown selector"));
@@ -186,9 +188,9 @@ fn whoever_does_not_begin_with_the_key_agreement_is_refused() {
 #[test]
 fn what_is_foreign_is_named_after_four_bytes() {
     for bytes in [&b"GET / HTTP/1.1\r\n"[..], b"POST", b"HEAD /"] {
-        assert_eq!(first(bytes), Err(Why::Protocol("HTTP on the licence port")));
+        assert_eq!(first(bytes), Err(CloseReason::Protocol("HTTP on the licence port")));
     }
-    let magic = Err(Why::Protocol("no envelope: the magic is not samc"));
+    let magic = Err(CloseReason::Protocol("no envelope: the magic is not samc"));
     for bytes in [&b"\x16\x03\x01\x02"[..], b"samd", b"Samc"] {
         assert_eq!(first(bytes), magic);
         assert_eq!(first(&bytes[..3]), Ok(()), "not yet");
@@ -197,7 +199,7 @@ fn what_is_foreign_is_named_after_four_bytes() {
 
 #[test]
 fn an_announced_length_is_judged_from_the_head() {
-    let long = Err(Why::Limit("length of a message"));
+    let long = Err(CloseReason::Limit("length of a message"));
     assert_eq!(first(b"samc\xff\xff\xff\xff"), long);
     assert_eq!(first(&envelope(60, &[])), long, "the key agreement has 59 bytes");
     let (_, mut server, _, _) = agreed();
@@ -210,10 +212,10 @@ fn an_announced_length_is_judged_from_the_head() {
 }
 
 /// What a server that has agreed on a key says to one more message.
-fn then(bytes: &[u8], group: Option<GroupKey>) -> Result<(), Why> {
-    let mut server = Stream::licence([2; 32], group);
+fn then(bytes: &[u8], group: Option<GroupKey>) -> Result<(), CloseReason> {
+    let mut server = SecureChannel::licence([2; 32], group);
     let (mut out, mut wire, mut frames) = (Vec::new(), Vec::new(), Vec::new());
-    Stream::dial_server([1; 32]).greet(&mut out);
+    SecureChannel::dial_server([1; 32]).greet(&mut out);
     server.open(&out, &mut wire, &mut frames).unwrap();
     wire.clear();
     let result = server.open(bytes, &mut wire, &mut frames);
@@ -227,7 +229,7 @@ fn what_follows_the_key_agreement_is_a_protected_message() {
     let (mut client, _, out, _) = agreed();
     let mut good = Vec::new();
     client.seal(&[vec![0; 20]], &mut good);
-    let is = |what| Err(Why::Protocol(what));
+    let is = |what| Err(CloseReason::Protocol(what));
     assert_eq!(then(&out, None), is("a second key agreement"));
     assert_eq!(then(&envelope(0, &[]), None), is("an unknown selector"));
     let local = "selector 0xa0: the local-only channel is refused";
@@ -252,18 +254,18 @@ fn a_stranger_cannot_use_the_calls_of_a_front() {
         wire
     };
     let key = || Some(GroupKey::new([7; 32]));
-    let own = Err(Why::Protocol("a front's call from who has not proved to be one"));
+    let own = Err(CloseReason::Protocol("a front's call from who has not proved to be one"));
     for call in [0x0001_0001, 0x0001_0008, 0x8001_0001, u32::MAX] {
         assert_eq!(then(&sealed(call, 4), key()), own);
         assert_eq!(then(&sealed(call, 64), None), own);
     }
-    let nobody = Err(Why::Protocol("a front's hello where none is expected"));
+    let nobody = Err(CloseReason::Protocol("a front's hello where none is expected"));
     assert_eq!(then(&sealed(0x0001_0000, 44), None), nobody);
 
     // A hello comes first or never.
-    let mut server = Stream::licence([2; 32], key());
+    let mut server = SecureChannel::licence([2; 32], key());
     let (mut out, mut frames) = (Vec::new(), Vec::new());
-    Stream::dial_server([1; 32]).greet(&mut out);
+    SecureChannel::dial_server([1; 32]).greet(&mut out);
     out.extend(sealed(0xffff, 4));
     out.extend(sealed(0x0001_0000, 44));
     assert_eq!(server.open(&out, &mut Vec::new(), &mut frames), nobody);
@@ -273,22 +275,23 @@ fn a_stranger_cannot_use_the_calls_of_a_front() {
 #[test]
 fn a_server_that_answers_wrongly_is_left() {
     let reply = [&[0; 8][..], &Secret::new(&[2; 32]).point()].concat();
-    let left =
-        |bytes: &[u8]| Stream::dial_server([1; 32]).open(bytes, &mut Vec::new(), &mut Vec::new());
+    let left = |bytes: &[u8]| {
+        SecureChannel::dial_server([1; 32]).open(bytes, &mut Vec::new(), &mut Vec::new())
+    };
     assert_eq!(left(&envelope(65, &reply)), Ok(()));
-    let length = Err(Why::Protocol("a reply to the key agreement of a wrong length"));
+    let length = Err(CloseReason::Protocol("a reply to the key agreement of a wrong length"));
     for n in [0, 7, 8, 64] {
         assert_eq!(left(&envelope(n, &reply[..n as usize])), length);
     }
-    assert_eq!(left(&envelope(66, &reply)), Err(Why::Limit("length of a message")));
-    let off = Err(Why::Protocol("the point of the key agreement is not on the curve"));
+    assert_eq!(left(&envelope(66, &reply)), Err(CloseReason::Limit("length of a message")));
+    let off = Err(CloseReason::Protocol("the point of the key agreement is not on the curve"));
     assert_eq!(left(&envelope(65, &[4; 65])), off);
 }
 
 #[test]
 fn secrets_do_not_show() {
     let key = GroupKey::new([0xab; 32]);
-    let stream = Stream::dial_backend([0xab; 32], key.clone(), 0xabab_abab);
+    let stream = SecureChannel::dial_backend([0xab; 32], key.clone(), 0xabab_abab);
     assert_eq!(format!("{key:?} {stream:?}"), "GroupKey(..) Stream(dialled)");
     let (client, _, _, _) = agreed();
     assert_eq!(format!("{client:?}"), "Stream(asking)");

@@ -2,8 +2,8 @@
 
 use super::agreement::{OffCurve, Point, Secret};
 use super::cipher::{Cipher, sealed_length};
-use super::stream::Stream;
-use crate::link::{Frame, Why};
+use super::stream::SecureChannel;
+use crate::link::{CloseReason, Frame};
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -41,8 +41,8 @@ fn sealed(data: &[u8]) -> Vec<u8> {
 
 #[test]
 fn both_roles_speak_the_vector() {
-    let mut client = Stream::dialled(secret(0x01), None);
-    let mut server = Stream::accepted(secret(0x21), None);
+    let mut client = SecureChannel::dialled(secret(0x01), None);
+    let mut server = SecureChannel::accepted(secret(0x21), None);
 
     let mut wire = Vec::new();
     server.greet(&mut wire);
@@ -118,7 +118,7 @@ fn sealed_by_hand(data: &[u8], total: usize, length: u32, spoil: u32) -> Vec<u8>
     blocks.concat()
 }
 
-fn opened(mut body: Vec<u8>) -> Result<Vec<u8>, Why> {
+fn opened(mut body: Vec<u8>) -> Result<Vec<u8>, CloseReason> {
     cipher().open(&mut body, 0).map(|()| body)
 }
 
@@ -138,18 +138,18 @@ fn any_padding_is_taken() {
 fn what_is_wrong_with_a_message_is_named() {
     let data = [1; 24];
     for length in [25, 0x7fff_ffff, u32::MAX] {
-        let wrong = Err(Why::Protocol("the length field of a protected message"));
+        let wrong = Err(CloseReason::Protocol("the length field of a protected message"));
         assert_eq!(opened(sealed_by_hand(&data, 32, length, 0)), wrong);
     }
     assert_eq!(opened(sealed_by_hand(&data, 32, 24, 0)), Ok(data.to_vec()));
-    let wrong = Err(Why::Protocol("the checksum of a protected message"));
+    let wrong = Err(CloseReason::Protocol("the checksum of a protected message"));
     assert_eq!(opened(sealed_by_hand(&data, 32, 24, 1)), wrong);
     for bit in 0..8 * 48 {
         let mut message = sealed(&data[..16]);
         message[bit / 8] ^= 1 << (bit % 8);
         assert_eq!(opened(message), wrong);
     }
-    let wrong = Err(Why::Protocol("a protected message of a wrong length"));
+    let wrong = Err(CloseReason::Protocol("a protected message of a wrong length"));
     for length in [0, 1, 8, 15, 16, 17, 31, 33, 47, 49] {
         assert_eq!(opened(vec![0; length]), wrong);
     }

@@ -4,7 +4,7 @@
 use super::{Hub, Output};
 use crate::base::limits::{ACCEPT_BACKOFF, WRITE_TIMEOUT};
 use crate::base::time::{Deadline, Mono, Now};
-use crate::link::{Flow, Link, ListenerId, NOT_READING};
+use crate::link::{Flow, LinkId, ListenerId, NOT_READING};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
@@ -14,11 +14,11 @@ pub(super) struct Deadlines {
     /// The node's own.
     pub(super) node: Option<Deadline>,
     /// Links whose next frame is to be whole.
-    pub(super) frames: BTreeSet<(Mono, Link)>,
+    pub(super) frames: BTreeSet<(Mono, LinkId)>,
     /// When links are looked for that hold nothing and say nothing.
     pub(super) idle_look: Option<Mono>,
     /// Peers that do not read.
-    peers: BTreeMap<Link, Mono>,
+    peers: BTreeMap<LinkId, Mono>,
     /// Listeners that take nobody in.
     listeners: BTreeMap<ListenerId, Mono>,
 }
@@ -39,7 +39,7 @@ impl Deadlines {
     }
 
     /// A link is gone, or its peer has read.
-    pub(super) fn forget(&mut self, link: Link) {
+    pub(super) fn forget(&mut self, link: LinkId) {
         self.peers.remove(&link);
     }
 }
@@ -48,7 +48,7 @@ impl Hub {
     /// What a link's peer is to take goes on, or stops: it has [`WRITE_TIMEOUT`] from when it took
     /// something last. What became of it is what
     /// [`Connection::flow`](crate::link::Connection::flow) says.
-    pub fn flow(&mut self, now: Now, link: Link, flow: Flow) {
+    pub fn flow(&mut self, now: Now, link: LinkId, flow: Flow) {
         match flow {
             Flow::Same => {}
             Flow::Begun if self.ports.contains_key(&link) => {
@@ -66,7 +66,7 @@ impl Hub {
 
     /// Returns whether a link's peer is waited for.
     #[must_use]
-    pub fn is_stalled(&self, link: Link) -> bool {
+    pub fn is_stalled(&self, link: LinkId) -> bool {
         self.deadlines.peers.contains_key(&link)
     }
 

@@ -11,9 +11,9 @@ use crate::base::limits::{
     ADMIN_LINKS_KEPT, ADMIN_LINKS_MAX, CLIENT_LINKS_MAX, CLIENT_LINKS_PER_ADDRESS, CROWDED_LINKS,
     KNOWN_ADDRESSES, MACHINE_LINKS_MAX, TWIN_LINKS_MAX, UNGREETED_LOOKED_AT,
 };
-use crate::base::metrics::{HubCounts, Limit};
+use crate::base::metrics::{HubMetrics, Limit};
 use crate::base::network::network;
-use crate::link::{Door, Link};
+use crate::link::{LinkId, Listener};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
@@ -26,10 +26,10 @@ pub(super) struct Doors {
     /// Client links by address, or by IPv6 network.
     addresses: BTreeMap<IpAddr, usize>,
     /// Links beyond the cap, which are told so, and may still prove the group key.
-    crowded: Vec<Link>,
-    admins: Vec<Link>,
-    twins: Vec<Link>,
-    machines: Vec<Link>,
+    crowded: Vec<LinkId>,
+    admins: Vec<LinkId>,
+    twins: Vec<LinkId>,
+    machines: Vec<LinkId>,
     /// Where the other front may be, as it was looked up last.
     twin: Vec<IpAddr>,
     /// Where the group key was proved from, the latest last.
@@ -48,9 +48,9 @@ pub(super) struct Knock {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
     Free,
-    Of(Link),
+    Of(LinkId),
     /// That of a client which has yet to make its first call: the newcomer is a client in its stead.
-    Ungreeted(Link),
+    Ungreeted(LinkId),
     None,
 }
 
@@ -93,13 +93,13 @@ impl Doors {
     }
 
     /// A link has come in by a door; `crowded`: beyond the cap of clients.
-    pub(super) fn enter(&mut self, door: Door, from: SocketAddr, link: Link, crowded: bool) {
+    pub(super) fn enter(&mut self, door: Listener, from: SocketAddr, link: LinkId, crowded: bool) {
         match door {
-            Door::Admin => self.admins.push(link),
-            Door::Twin => self.twins.push(link),
-            Door::Machine => self.machines.push(link),
-            Door::Licence if crowded => self.crowded.push(link),
-            Door::Licence => {
+            Listener::Admin => self.admins.push(link),
+            Listener::Twin => self.twins.push(link),
+            Listener::Machine => self.machines.push(link),
+            Listener::Licence if crowded => self.crowded.push(link),
+            Listener::Licence => {
                 self.clients += 1;
                 *self.addresses.entry(network(from.ip())).or_default() += 1;
             }
@@ -107,13 +107,13 @@ impl Doors {
     }
 
     /// A link gives up its place.
-    pub(super) fn leave(&mut self, door: Door, from: SocketAddr, link: Link, crowded: bool) {
+    pub(super) fn leave(&mut self, door: Listener, from: SocketAddr, link: LinkId, crowded: bool) {
         match door {
-            Door::Admin => self.admins.retain(|other| *other != link),
-            Door::Twin => self.twins.retain(|other| *other != link),
-            Door::Machine => self.machines.retain(|other| *other != link),
-            Door::Licence if crowded => self.crowded.retain(|other| *other != link),
-            Door::Licence => {
+            Listener::Admin => self.admins.retain(|other| *other != link),
+            Listener::Twin => self.twins.retain(|other| *other != link),
+            Listener::Machine => self.machines.retain(|other| *other != link),
+            Listener::Licence if crowded => self.crowded.retain(|other| *other != link),
+            Listener::Licence => {
                 self.clients -= 1;
                 if let Some(count) = self.addresses.get_mut(&network(from.ip())) {
                     *count -= 1;
@@ -126,12 +126,12 @@ impl Doors {
     }
 
     /// What is told of them.
-    pub(super) fn counted(&self, counts: &HubCounts) -> HubCounts {
+    pub(super) fn counted(&self, counts: &HubMetrics) -> HubMetrics {
         let clients = (self.clients, self.clients_max);
         let pages = (self.admins.len(), ADMIN_LINKS_MAX + ADMIN_LINKS_KEPT);
         let twins = (self.twins.len(), TWIN_LINKS_MAX);
         let machines = (self.machines.len(), MACHINE_LINKS_MAX);
-        HubCounts { doors: [clients, pages, twins, machines], ..counts.clone() }
+        HubMetrics { doors: [clients, pages, twins, machines], ..counts.clone() }
     }
 }
 
@@ -143,10 +143,10 @@ fn is_idle(port: &Port) -> bool {
 
 impl Hub {
     /// Whether there is a place for who comes from there.
-    pub(super) fn knock(&self, door: Door, from: SocketAddr) -> Knock {
+    pub(super) fn knock(&self, door: Listener, from: SocketAddr) -> Knock {
         let doors = &self.doors;
         match door {
-            Door::Admin => {
+            Listener::Admin => {
                 let machine = from.ip().is_loopback();
                 let most = ADMIN_LINKS_MAX + if machine { ADMIN_LINKS_KEPT } else { 0 };
                 if doors.admins.len() < most {
@@ -159,18 +159,18 @@ impl Hub {
                 };
                 self.in_place_of(&doors.admins, Limit::AdminLinks, may)
             }
-            Door::Machine if doors.machines.len() < MACHINE_LINKS_MAX => {
+            Listener::Machine if doors.machines.len() < MACHINE_LINKS_MAX => {
                 Knock { reached: None, place: Place::Free }
             }
-            Door::Machine => self.in_place_of(&doors.machines, Limit::MachineLinks, is_idle),
-            Door::Twin if doors.twins.len() < TWIN_LINKS_MAX => {
+            Listener::Machine => self.in_place_of(&doors.machines, Limit::MachineLinks, is_idle),
+            Listener::Twin if doors.twins.len() < TWIN_LINKS_MAX => {
                 Knock { reached: None, place: Place::Free }
             }
-            Door::Twin => {
+            Listener::Twin => {
                 let may = self.may_go_for(from.ip());
                 self.in_place_of(&doors.twins, Limit::TwinLinks, |port| !port.proved && may(port))
             }
-            Door::Licence => {
+            Listener::Licence => {
                 let count = doors.addresses.get(&network(from.ip())).copied().unwrap_or_default();
                 let reached = if doors.clients >= doors.clients_max {
                     Limit::ClientLinks
@@ -193,13 +193,13 @@ impl Hub {
 
     /// The client that has been there for longest without a call, among those that are looked at: at
     /// any address, or at this one.
-    fn ungreeted(&self, at: Option<IpAddr>) -> Option<Link> {
+    fn ungreeted(&self, at: Option<IpAddr>) -> Option<LinkId> {
         let late = self.deadlines.frames.iter().take(UNGREETED_LOOKED_AT).map(|(_, link)| *link);
         late.into_iter().find(|link| {
             let port = self.ports.get(link).filter(|port| !port.reading.whole && !port.crowded);
             let client = port.filter(|port| !self.is_known(port)).and_then(|port| port.door);
             client.is_some_and(|(door, from)| {
-                door == Door::Licence && at.is_none_or(|at| network(from.ip()) == at)
+                door == Listener::Licence && at.is_none_or(|at| network(from.ip()) == at)
             })
         })
     }
@@ -213,7 +213,7 @@ impl Hub {
 
     /// The place of whoever of these may go: of strangers first, and of whoever has said nothing for
     /// longest.
-    fn in_place_of(&self, links: &[Link], limit: Limit, may: impl Fn(&Port) -> bool) -> Knock {
+    fn in_place_of(&self, links: &[LinkId], limit: Limit, may: impl Fn(&Port) -> bool) -> Knock {
         let idle = links.iter().filter_map(|link| Some((self.ports.get(link)?, *link)));
         let idle = idle.filter(|(port, _)| may(port));
         let idle = idle.min_by_key(|(port, link)| (self.is_known(port), port.reading.heard, *link));
@@ -222,8 +222,8 @@ impl Hub {
 
     /// It came from where somebody of the group is, by a door where that counts.
     fn is_known(&self, port: &Port) -> bool {
-        let by_key = |(door, from): (Door, SocketAddr)| {
-            matches!(door, Door::Licence | Door::Twin) && self.doors.knows(from.ip())
+        let by_key = |(door, from): (Listener, SocketAddr)| {
+            matches!(door, Listener::Licence | Listener::Twin) && self.doors.knows(from.ip())
         };
         port.door.is_some_and(by_key)
     }

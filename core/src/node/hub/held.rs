@@ -4,7 +4,7 @@
 use super::Hub;
 use crate::base::metrics::Limit;
 use crate::base::time::Now;
-use crate::link::Link;
+use crate::link::LinkId;
 use alloc::format;
 
 impl Hub {
@@ -16,7 +16,7 @@ impl Hub {
 
     /// What one of them holds; 0 for one that has proved the key.
     #[must_use]
-    pub fn held_by(&self, link: Link) -> usize {
+    pub fn held_by(&self, link: LinkId) -> usize {
         self.ports.get(&link).map_or(0, |port| port.held)
     }
 
@@ -29,7 +29,7 @@ impl Hub {
         self.sheds.warn(now.mono, &text);
     }
 
-    pub(super) fn hold(&mut self, link: Link, more: usize) {
+    pub(super) fn hold(&mut self, link: LinkId, more: usize) {
         if let Some(port) = self.ports.get_mut(&link).filter(|port| !port.proved) {
             port.held += more;
             self.held += more;

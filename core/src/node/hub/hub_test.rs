@@ -10,7 +10,7 @@ use crate::base::limits::{
 use crate::base::time::{Duration, Mono, Now};
 use crate::front::{Config, Front};
 use crate::io::{BackendEvent, HostEvent, HostRequest, JournalWrite};
-use crate::link::{Address, Door, Frame, Link, Outbox, Why};
+use crate::link::{Address, CloseReason, Frame, LinkId, Listener, Outbox};
 use crate::log::Mode;
 use crate::node::Node;
 use crate::node::hub::{Arrived, Dial, Hub, Output};
@@ -61,12 +61,12 @@ fn front() -> Hub {
 }
 
 /// These frames are whole, and nothing follows them.
-fn came(link: Link, frames: Vec<Frame>) -> Arrived {
+fn came(link: LinkId, frames: Vec<Frame>) -> Arrived {
     Arrived { link, frames, partial: false }
 }
 
 /// These frames are whole, and another one has begun.
-fn dribbled(link: Link, frames: Vec<Frame>) -> Arrived {
+fn dribbled(link: LinkId, frames: Vec<Frame>) -> Arrived {
     Arrived { link, frames, partial: true }
 }
 
@@ -104,15 +104,16 @@ fn here(port: u16) -> SocketAddr {
 #[test]
 fn beyond_the_cap_clients_are_told_so_and_a_closed_link_makes_room() {
     let (mut hub, mut out) = (backend().with_clients_max(100), vec![]);
-    let links: Vec<Link> =
-        (0..100).map(|_| hub.accept(at(0), Door::Licence, peer(1), &mut out).unwrap()).collect();
+    let links: Vec<LinkId> = (0..100)
+        .map(|_| hub.accept(at(0), Listener::Licence, peer(1), &mut out).unwrap())
+        .collect();
     hub.received(at(0), links.iter().map(|link| came(*link, calls(1))), &mut vec![]);
-    let told: Vec<Link> = (0..CROWDED_LINKS)
-        .map(|_| hub.accept(at(0), Door::Licence, peer(1), &mut out).unwrap())
+    let told: Vec<LinkId> = (0..CROWDED_LINKS)
+        .map(|_| hub.accept(at(0), Listener::Licence, peer(1), &mut out).unwrap())
         .collect();
     assert_eq!(out, []);
     // One more takes the place of the oldest of these.
-    let last = hub.accept(at(1), Door::Licence, peer(1), &mut out).unwrap();
+    let last = hub.accept(at(1), Listener::Licence, peer(1), &mut out).unwrap();
     assert_eq!(out, [Output::End(told[0])]);
     let overloaded = |hub: &mut Hub, link| {
         hub.received(at(1), [came(link, calls(1))], &mut vec![]);
@@ -121,13 +122,13 @@ fn beyond_the_cap_clients_are_told_so_and_a_closed_link_makes_room() {
     };
     assert!(overloaded(&mut hub, last));
     // The other doors are open still.
-    assert!(hub.accept(at(1), Door::Admin, peer(1), &mut out).is_some());
-    hub.closed(at(1), links[0], Why::Eof, false, &mut out);
-    hub.closed(at(1), links[0], Why::Eof, false, &mut out);
-    let link = hub.accept(at(1), Door::Licence, peer(1), &mut out).unwrap();
+    assert!(hub.accept(at(1), Listener::Admin, peer(1), &mut out).is_some());
+    hub.closed(at(1), links[0], CloseReason::Eof, false, &mut out);
+    hub.closed(at(1), links[0], CloseReason::Eof, false, &mut out);
+    let link = hub.accept(at(1), Listener::Licence, peer(1), &mut out).unwrap();
     assert!(!links.contains(&link), "a link's name is never used again");
     assert!(!overloaded(&mut hub, link));
-    let another = hub.accept(at(1), Door::Licence, peer(1), &mut out).unwrap();
+    let another = hub.accept(at(1), Listener::Licence, peer(1), &mut out).unwrap();
     assert!(overloaded(&mut hub, another));
 }
 
@@ -136,16 +137,16 @@ fn where_a_door_is_full_who_has_not_called_yet_makes_room() {
     let (mut hub, mut out) = (backend().with_clients_max(100), vec![]);
     let mut accept = |hub: &mut Hub, host: u8| {
         let from = ([192, 0, 2, host], 1).into();
-        hub.accept(at(0), Door::Licence, from, &mut out).unwrap()
+        hub.accept(at(0), Listener::Licence, from, &mut out).unwrap()
     };
-    let working: Vec<Link> = (0..60).map(|_| accept(&mut hub, 1)).collect();
+    let working: Vec<LinkId> = (0..60).map(|_| accept(&mut hub, 1)).collect();
     hub.received(at(0), working.iter().map(|link| came(*link, calls(1))), &mut vec![]);
-    let flood: Vec<Link> = (0..4_000).map(|_| accept(&mut hub, 2)).collect();
+    let flood: Vec<LinkId> = (0..4_000).map(|_| accept(&mut hub, 2)).collect();
     let honest = accept(&mut hub, 3);
     hub.received(at(0), [came(honest, calls(1))], &mut vec![]);
     let reply = hub.outbox(honest).frames.remove(0);
     assert_eq!(Reply::parse(&reply).unwrap().status, CmError(0));
-    let ended = |link: &&Link| out.contains(&Output::End(**link));
+    let ended = |link: &&LinkId| out.contains(&Output::End(**link));
     assert_eq!(working.iter().filter(ended).count(), 0);
     assert_eq!(flood.iter().filter(ended).count(), 4_000 - 39);
 }
@@ -154,9 +155,9 @@ fn where_a_door_is_full_who_has_not_called_yet_makes_room() {
 fn a_front_that_proves_the_key_has_a_place_where_clients_have_taken_all() {
     let (mut hub, mut out) = (backend().with_clients_max(100), vec![]);
     for _ in 0..100 + CROWDED_LINKS {
-        hub.accept(at(0), Door::Licence, peer(1), &mut out).unwrap();
+        hub.accept(at(0), Listener::Licence, peer(1), &mut out).unwrap();
     }
-    let front = hub.accept(at(1), Door::Licence, afar(1), &mut out).unwrap();
+    let front = hub.accept(at(1), Listener::Licence, afar(1), &mut out).unwrap();
     out.clear();
     let asks = vec![Frame::Joined { front: 1, minor: 0 }, questions(1).remove(0)];
     hub.received(at(1), [came(front, asks)], &mut out);
@@ -166,7 +167,7 @@ fn a_front_that_proves_the_key_has_a_place_where_clients_have_taken_all() {
     // It is none of those beyond the cap any more, which others may push out.
     out.clear();
     for _ in 0..=CROWDED_LINKS {
-        hub.accept(at(2), Door::Licence, peer(1), &mut out).unwrap();
+        hub.accept(at(2), Listener::Licence, peer(1), &mut out).unwrap();
     }
     assert!(!out.contains(&Output::End(front)), "{out:?}");
 }
@@ -175,10 +176,10 @@ fn a_front_that_proves_the_key_has_a_place_where_clients_have_taken_all() {
 fn pages_that_are_left_open_make_room_and_this_machine_always_has_some() {
     let (mut hub, mut out) = (backend(), vec![]);
     let accept = |hub: &mut Hub, second, from, out: &mut Vec<Output>| {
-        hub.accept(at(second), Door::Admin, from, out).unwrap()
+        hub.accept(at(second), Listener::Admin, from, out).unwrap()
     };
     let own = accept(&mut hub, 0, here(1), &mut out);
-    let idle: Vec<Link> = (1..64).map(|port| accept(&mut hub, 1, afar(port), &mut out)).collect();
+    let idle: Vec<LinkId> = (1..64).map(|port| accept(&mut hub, 1, afar(port), &mut out)).collect();
     // Who asks for something has said so later.
     let page = Frame::Http(PAGE.to_vec());
     hub.received(at(2), [came(idle[0], vec![page])], &mut out);
@@ -200,16 +201,16 @@ fn the_machine_itself_has_places_that_no_other_link_takes() {
     let (mut hub, mut out) = (backend(), vec![]);
     let mut own = Vec::new();
     for port in 0..64 {
-        own.push(hub.accept(at(0), Door::Machine, here(port), &mut out).unwrap());
+        own.push(hub.accept(at(0), Listener::Machine, here(port), &mut out).unwrap());
     }
     for port in 0..200 {
-        hub.accept(at(1), Door::Admin, here(port), &mut out);
+        hub.accept(at(1), Listener::Admin, here(port), &mut out);
     }
     assert!(own.iter().all(|link| !out.contains(&Output::End(*link))), "{out:?}");
     // One that has asked is owed its answer; of the others the idlest makes room.
     out.clear();
     hub.received(at(2), [came(own[0], vec![Frame::Http(PAGE.to_vec())])], &mut out);
-    hub.accept(at(3), Door::Machine, here(1), &mut out).expect("a place");
+    hub.accept(at(3), Listener::Machine, here(1), &mut out).expect("a place");
     assert!(out.contains(&Output::End(own[1])) && !out.contains(&Output::End(own[0])), "{out:?}");
 }
 
@@ -218,7 +219,7 @@ fn a_link_that_holds_nothing_and_says_nothing_ends_after_an_hour() {
     const HOUR: u64 = 60 * 60;
     let (mut hub, mut out) = (backend(), vec![]);
     let client = |hub: &mut Hub, second, frame, out: &mut Vec<Output>| {
-        let link = hub.accept(at(second), Door::Licence, afar(1), out).unwrap();
+        let link = hub.accept(at(second), Listener::Licence, afar(1), out).unwrap();
         hub.received(at(second), [came(link, vec![frame])], out);
         hub.outbox(link);
         link
@@ -248,13 +249,13 @@ fn a_link_that_has_its_answer_and_asks_no_more_makes_room_as_well() {
     let (mut hub, mut out) = (backend(), vec![]);
     let mut first = None;
     for port in 0..80 {
-        let link = hub.accept(at(0), Door::Admin, here(port), &mut out).unwrap();
+        let link = hub.accept(at(0), Listener::Admin, here(port), &mut out).unwrap();
         hub.received(at(0), [came(link, vec![Frame::Http(PAGE.to_vec())])], &mut out);
         assert_eq!(hub.outbox(link).frames.len(), 1);
         first.get_or_insert(link);
     }
     out.clear();
-    hub.accept(at(1), Door::Admin, here(100), &mut out).expect("a place");
+    hub.accept(at(1), Listener::Admin, here(100), &mut out).expect("a place");
     assert_eq!(out, [Output::End(first.unwrap())]);
 }
 
@@ -264,20 +265,20 @@ fn no_flood_pushes_out_who_comes_from_where_the_twin_is() {
     let twin = SocketAddr::from(([198, 51, 100, 1], 1));
     hub.expect_twin([twin.ip()]);
     for port in 0..8 {
-        hub.accept(at(0), Door::Twin, afar(port), &mut out).unwrap();
+        hub.accept(at(0), Listener::Twin, afar(port), &mut out).unwrap();
     }
-    let link = hub.accept(at(0), Door::Twin, twin, &mut out).expect("its place");
+    let link = hub.accept(at(0), Listener::Twin, twin, &mut out).expect("its place");
     for port in 0..100 {
-        hub.accept(at(0), Door::Twin, afar(port), &mut out).unwrap();
+        hub.accept(at(0), Listener::Twin, afar(port), &mut out).unwrap();
     }
     assert!(!out.contains(&Output::End(link)), "{out:?}");
     // One that comes from there as well may be the one that is alive.
     for _ in 0..7 {
-        hub.accept(at(0), Door::Twin, twin, &mut out).expect("a place");
+        hub.accept(at(0), Listener::Twin, twin, &mut out).expect("a place");
     }
-    assert_eq!(hub.accept(at(0), Door::Twin, afar(1), &mut out), None, "none for a stranger");
+    assert_eq!(hub.accept(at(0), Listener::Twin, afar(1), &mut out), None, "none for a stranger");
     out.clear();
-    hub.accept(at(0), Door::Twin, twin, &mut out).expect("a place");
+    hub.accept(at(0), Listener::Twin, twin, &mut out).expect("a place");
     assert_eq!(out, [Output::End(link)]);
 }
 
@@ -285,15 +286,15 @@ fn no_flood_pushes_out_who_comes_from_where_the_twin_is() {
 fn a_flood_at_a_backend_pushes_out_nobody_from_where_the_key_was_proved() {
     let (mut hub, mut out) = (backend().with_clients_max(0), vec![]);
     let front = SocketAddr::from(([198, 51, 100, 1], 1));
-    let first = hub.accept(at(0), Door::Licence, front, &mut out).unwrap();
+    let first = hub.accept(at(0), Listener::Licence, front, &mut out).unwrap();
     let proof = vec![Frame::Joined { front: 1, minor: 0 }];
     hub.received(at(0), [came(first, proof)], &mut out);
-    hub.closed(at(0), first, Why::Eof, false, &mut out);
+    hub.closed(at(0), first, CloseReason::Eof, false, &mut out);
     // It starts anew, and its first word is on its way while others come.
-    let again = hub.accept(at(1), Door::Licence, front, &mut out).expect("a place");
+    let again = hub.accept(at(1), Listener::Licence, front, &mut out).expect("a place");
     out.clear();
     for _ in 0..10 * CROWDED_LINKS {
-        hub.accept(at(1), Door::Licence, afar(1), &mut out).expect("a place");
+        hub.accept(at(1), Listener::Licence, afar(1), &mut out).expect("a place");
     }
     assert!(!out.is_empty() && !out.contains(&Output::End(again)), "{out:?}");
 }
@@ -301,16 +302,17 @@ fn a_flood_at_a_backend_pushes_out_nobody_from_where_the_key_was_proved() {
 #[test]
 fn who_does_not_prove_the_key_keeps_nobody_from_the_twins_door() {
     let (mut hub, mut out) = (front(), vec![]);
-    let mut accept =
-        |second, out: &mut Vec<Output>| hub.accept(at(second), Door::Twin, afar(1), out).unwrap();
-    let strangers: Vec<Link> = (0..8).map(|_| accept(0, &mut out)).collect();
+    let mut accept = |second, out: &mut Vec<Output>| {
+        hub.accept(at(second), Listener::Twin, afar(1), out).unwrap()
+    };
+    let strangers: Vec<LinkId> = (0..8).map(|_| accept(0, &mut out)).collect();
     out.clear();
     accept(1, &mut out);
     assert_eq!(out, [Output::End(strangers[0])]);
     // They have two seconds.
     out.clear();
     hub.tick(at(2), &mut out);
-    let ended = |link: &&Link| out.contains(&Output::End(**link));
+    let ended = |link: &&LinkId| out.contains(&Output::End(**link));
     assert_eq!(strangers.iter().filter(ended).count(), 7);
 }
 
@@ -319,20 +321,20 @@ fn one_address_cannot_take_every_place_and_is_told_so() {
     let (mut hub, mut out) = (backend(), vec![]);
     let from = |host: u8, port: u16| SocketAddr::from(([192, 0, 2, host], port));
     for port in 0..u16::try_from(CLIENT_LINKS_PER_ADDRESS).unwrap() {
-        let link = hub.accept(at(0), Door::Licence, from(1, port), &mut out).unwrap();
+        let link = hub.accept(at(0), Listener::Licence, from(1, port), &mut out).unwrap();
         hub.received(at(0), [came(link, calls(1))], &mut vec![]);
     }
     // Also where it comes in by an IPv6 socket.
     let mapped = "[::ffff:192.0.2.1]:50000".parse().unwrap();
-    let told = hub.accept(at(0), Door::Licence, mapped, &mut out).unwrap();
-    let other = hub.accept(at(0), Door::Licence, from(2, 1), &mut out).unwrap();
+    let told = hub.accept(at(0), Listener::Licence, mapped, &mut out).unwrap();
+    let other = hub.accept(at(0), Listener::Licence, from(2, 1), &mut out).unwrap();
     assert_eq!(out, []);
     hub.received(at(0), [came(told, calls(2))], &mut out);
     assert_eq!(out, [Output::End(told)]);
     let outbox = hub.outbox(told);
     let status = Reply::parse(&outbox.frames[0]).unwrap().status;
     assert_eq!((outbox.frames.len(), status), (1, CmError::REQUEST_OVERLOAD_REJECTED));
-    assert_eq!(outbox.close, Some(Why::Limit("client links")));
+    assert_eq!(outbox.close, Some(CloseReason::Limit("client links")));
     hub.received(at(0), [came(other, calls(1))], &mut out);
     assert_eq!(out[1..], [Output::Wake(other)]);
 }
@@ -341,9 +343,9 @@ fn one_address_cannot_take_every_place_and_is_told_so() {
 fn links_and_limits_that_were_reached_are_told_before_a_page() {
     let (mut hub, mut out) = (backend().with_clients_max(2).with_files_max(99), vec![]);
     for port in 0..5 {
-        hub.accept(at(0), Door::Licence, peer(port), &mut out).unwrap();
+        hub.accept(at(0), Listener::Licence, peer(port), &mut out).unwrap();
     }
-    let page = hub.accept(at(0), Door::Admin, peer(9), &mut out).unwrap();
+    let page = hub.accept(at(0), Listener::Admin, peer(9), &mut out).unwrap();
     let request = Frame::Http(b"GET /metrics HTTP/1.1\r\nAccept: text/plain\r\n\r\n".to_vec());
     hub.received(at(0), [came(page, vec![request])], &mut out);
     let text = String::from_utf8(hub.outbox(page).frames.remove(0)).unwrap();
@@ -362,9 +364,9 @@ fn links_and_limits_that_were_reached_are_told_before_a_page() {
 #[test]
 fn a_link_without_a_first_frame_is_closed_in_time() {
     let (mut hub, mut out) = (backend(), vec![]);
-    let silent = hub.accept(at(0), Door::Licence, peer(1), &mut out).unwrap();
-    let drips = hub.accept(at(0), Door::Licence, peer(2), &mut out).unwrap();
-    let talks = hub.accept(at(0), Door::Licence, peer(3), &mut out).unwrap();
+    let silent = hub.accept(at(0), Listener::Licence, peer(1), &mut out).unwrap();
+    let drips = hub.accept(at(0), Listener::Licence, peer(2), &mut out).unwrap();
+    let talks = hub.accept(at(0), Listener::Licence, peer(3), &mut out).unwrap();
     let due = hub.deadline().unwrap();
     assert_eq!((due.at, due.reason), (at(0).mono + FIRST_FRAME, "slow link"));
     // Bytes that make no frame do not put it off.
@@ -376,7 +378,7 @@ fn a_link_without_a_first_frame_is_closed_in_time() {
     assert_eq!(out.len(), 1);
     hub.tick(after(FIRST_FRAME), &mut out);
     assert_eq!(out[1..], [Output::End(silent), Output::End(drips)]);
-    let closed = Some(Why::Timeout("the first frame"));
+    let closed = Some(CloseReason::Timeout("the first frame"));
     assert_eq!(hub.outbox(silent), Outbox { close: closed.clone(), ..Outbox::default() });
     assert_eq!(hub.outbox(drips).close, closed);
     assert_eq!(hub.outbox(talks).close, None);
@@ -386,7 +388,7 @@ fn a_link_without_a_first_frame_is_closed_in_time() {
 #[test]
 fn a_frame_must_be_whole_in_time_however_it_drips() {
     let (mut hub, mut out) = (backend(), vec![]);
-    let link = hub.accept(at(0), Door::Licence, peer(1), &mut out).unwrap();
+    let link = hub.accept(at(0), Listener::Licence, peer(1), &mut out).unwrap();
     hub.received(at(1), [came(link, calls(1))], &mut out);
     hub.outbox(link);
     let reason = hub.deadline().map(|due| due.reason);
@@ -412,7 +414,7 @@ fn a_frame_must_be_whole_in_time_however_it_drips() {
     hub.received(at(20), [dribbled(link, vec![])], &mut out);
     hub.tick(at(25), &mut out);
     let outbox = hub.outbox(link);
-    assert_eq!(outbox.close, Some(Why::Timeout("a whole frame")));
+    assert_eq!(outbox.close, Some(CloseReason::Timeout("a whole frame")));
     // It is forgotten: what comes now goes nowhere.
     out.clear();
     hub.received(at(25), [came(link, calls(1))], &mut out);
@@ -428,7 +430,7 @@ fn questions(count: usize) -> Vec<Frame> {
 fn a_link_that_takes_nothing_is_closed_when_too_much_waits() {
     let (mut hub, mut out) = (backend(), vec![]);
     let front = |hub: &mut Hub, out: &mut Vec<Output>| {
-        let link = hub.accept(at(0), Door::Licence, peer(1), out).unwrap();
+        let link = hub.accept(at(0), Listener::Licence, peer(1), out).unwrap();
         let joined = vec![Frame::Joined { front: 1, minor: 0 }];
         hub.received(at(0), [came(link, joined)], out);
         link
@@ -438,10 +440,10 @@ fn a_link_that_takes_nothing_is_closed_when_too_much_waits() {
     assert_eq!(out, [Output::Wake(link)], "one wake-up for all");
     hub.received(at(0), [came(link, questions(3))], &mut out);
     let Outbox { frames, close, .. } = hub.outbox(link);
-    assert_eq!(close, Some(Why::Limit("frames waiting to be sent")));
+    assert_eq!(close, Some(CloseReason::Limit("frames waiting to be sent")));
     assert_eq!(frames, Vec::<Vec<u8>>::new());
-    hub.closed(at(0), link, Why::Eof, false, &mut out);
-    assert_eq!(hub.outbox(link), Outbox { close: Some(Why::Eof), ..Outbox::default() });
+    hub.closed(at(0), link, CloseReason::Eof, false, &mut out);
+    assert_eq!(hub.outbox(link), Outbox { close: Some(CloseReason::Eof), ..Outbox::default() });
     // One that is emptied in between has no limit.
     let link = front(&mut hub, &mut out);
     for _ in 0..2 {
@@ -454,7 +456,9 @@ fn a_link_that_takes_nothing_is_closed_when_too_much_waits() {
 #[test]
 fn the_next_request_goes_to_the_node_when_the_reply_before_it_has_left() {
     let page = || Frame::Http(b"GET /api/health HTTP/1.1\r\nHost: localhost\r\n\r\n".to_vec());
-    for (door, asked) in [(Door::Licence, calls(3)), (Door::Admin, vec![page(), page(), page()])] {
+    for (door, asked) in
+        [(Listener::Licence, calls(3)), (Listener::Admin, vec![page(), page(), page()])]
+    {
         let (mut hub, mut out) = (backend(), vec![]);
         let link = hub.accept(at(0), door, peer(1), &mut out).unwrap();
         hub.received(at(0), [came(link, asked)], &mut out);
@@ -476,7 +480,7 @@ fn the_next_request_goes_to_the_node_when_the_reply_before_it_has_left() {
 fn free(hub: &mut Hub) -> usize {
     let mut out = vec![];
     for count in 0.. {
-        let link = hub.accept(at(2), Door::Licence, peer(9), &mut out).unwrap();
+        let link = hub.accept(at(2), Listener::Licence, peer(9), &mut out).unwrap();
         let call = Frame::Call(access(ORDINARY, Mode::UserLimit, 60));
         hub.received(at(2), [came(link, vec![call])], &mut out);
         if out.drain(..).any(|act| is_append(&act)) {
@@ -494,7 +498,7 @@ fn a_reply_in_the_outbox_of_a_closed_link_was_not_sent() {
     // Taken out or not, and whether the runtime got rid of it: is the seat given back?
     for (taken, unsent, left) in [(false, false, 5), (true, true, 5), (true, false, 4)] {
         let (mut hub, mut out) = (backend(), vec![]);
-        let link = hub.accept(at(0), Door::Licence, peer(1), &mut out).unwrap();
+        let link = hub.accept(at(0), Listener::Licence, peer(1), &mut out).unwrap();
         let call = Frame::Call(access(ORDINARY, Mode::UserLimit, 60));
         hub.received(at(0), [came(link, vec![call])], &mut out);
         assert!(matches!(&out[..], [one] if is_append(one)), "not before it is on disk");
@@ -503,7 +507,7 @@ fn a_reply_in_the_outbox_of_a_closed_link_was_not_sent() {
         if taken {
             assert_eq!(reply(&hub.outbox(link).frames[0]).0, 0);
         }
-        hub.closed(at(1), link, Why::Broken("reset".into()), unsent, &mut out);
+        hub.closed(at(1), link, CloseReason::Broken("reset".into()), unsent, &mut out);
         hub.host_event(at(1), BackendEvent::JournalWritten.into(), &mut vec![]);
         assert_eq!(free(&mut hub), left, "taken {taken}, unsent {unsent}");
     }
@@ -512,11 +516,11 @@ fn a_reply_in_the_outbox_of_a_closed_link_was_not_sent() {
 #[test]
 fn a_link_that_nobody_knows_is_a_no_op() {
     let (mut hub, mut out) = (backend(), vec![]);
-    let link = Link(4711);
+    let link = LinkId(4711);
     hub.received(at(0), [dribbled(link, vec![Frame::Call(crypt(1))])], &mut out);
-    hub.closed(at(0), link, Why::Eof, true, &mut out);
+    hub.closed(at(0), link, CloseReason::Eof, true, &mut out);
     assert_eq!(out, []);
-    assert_eq!(hub.outbox(link), Outbox { close: Some(Why::Eof), ..Outbox::default() });
+    assert_eq!(hub.outbox(link), Outbox { close: Some(CloseReason::Eof), ..Outbox::default() });
     assert_eq!(hub.deadline(), None);
 }
 
@@ -524,20 +528,20 @@ fn a_link_that_nobody_knows_is_a_no_op() {
 fn dialled_and_accepted_links_have_different_names() {
     let (mut hub, mut out) = (front(), vec![]);
     hub.tick(at(1), &mut out);
-    let mut names: Vec<Link> = Vec::new();
+    let mut names: Vec<LinkId> = Vec::new();
     for act in &out {
         let Output::Dial(Dial { link, .. }) = act else { panic!("{act:?}") };
         names.push(*link);
     }
     assert_eq!(names.len(), 3);
     for number in 0..8 {
-        names.push(hub.accept(at(1), Door::Licence, peer(number), &mut out).unwrap());
+        names.push(hub.accept(at(1), Listener::Licence, peer(number), &mut out).unwrap());
     }
-    let unique: alloc::collections::BTreeSet<Link> = names.iter().copied().collect();
+    let unique: alloc::collections::BTreeSet<LinkId> = names.iter().copied().collect();
     assert_eq!(unique.len(), names.len());
     // A dialled one that could not be opened is dialled again later, under another name.
     out.clear();
-    let why = Why::Broken("connection refused".into());
+    let why = CloseReason::Broken("connection refused".into());
     hub.closed(at(1), names[0], why, false, &mut out);
     assert_eq!(out, []);
     let due = hub.deadline().unwrap();
@@ -555,8 +559,9 @@ fn dialled_and_accepted_links_have_different_names() {
 #[test]
 fn who_asks_for_pages_without_end_waits_and_nobody_else_does() {
     let (mut hub, mut out) = (backend(), vec![]);
-    let greedy: Vec<Link> =
-        (0..8).map(|port| hub.accept(at(0), Door::Admin, afar(port), &mut out).unwrap()).collect();
+    let greedy: Vec<LinkId> = (0..8)
+        .map(|port| hub.accept(at(0), Listener::Admin, afar(port), &mut out).unwrap())
+        .collect();
     let mut served = 0;
     let turn = |hub: &mut Hub, now: Now, served: &mut usize| {
         let mut out = vec![];
@@ -578,13 +583,13 @@ fn who_asks_for_pages_without_end_waits_and_nobody_else_does() {
     assert!(served > most / 4 && served <= most + 8, "{served} of {most}");
     // Somebody else, and the machine by its socket, have theirs at once.
     let other = ([192, 0, 2, 8], 1).into();
-    for (door, from) in [(Door::Admin, other), (Door::Machine, here(1))] {
+    for (door, from) in [(Listener::Admin, other), (Listener::Machine, here(1))] {
         let link = hub.accept(at(0), door, from, &mut out).unwrap();
         hub.received(at(0), [came(link, vec![Frame::Http(PAGE.to_vec())])], &mut out);
         assert_eq!(hub.outbox(link).frames.len(), 1, "{door:?}");
     }
     // One that has gone waits for nothing; the others go on with time.
-    hub.closed(at(0), greedy[0], Why::Eof, false, &mut out);
+    hub.closed(at(0), greedy[0], CloseReason::Eof, false, &mut out);
     let before = served;
     let later = after(Duration::from_secs(1));
     for _ in 0..400 {

@@ -5,7 +5,7 @@ use super::{Answer, Hub, Port};
 use crate::base::limits::{IDLE_LINK, IDLE_LOOK};
 use crate::base::metrics::Limit;
 use crate::base::time::{Mono, Now};
-use crate::link::{Door, Link, Why};
+use crate::link::{CloseReason, LinkId, Listener};
 use alloc::vec::Vec;
 
 impl Hub {
@@ -20,11 +20,11 @@ impl Hub {
             return;
         }
         let idle = |port: &Port| {
-            let client = matches!(port.door, Some((Door::Licence, _))) && !port.proved;
+            let client = matches!(port.door, Some((Listener::Licence, _))) && !port.proved;
             let quiet = port.reading.heard + IDLE_LINK <= now.mono && port.requests.is_empty();
             client && quiet && !matches!(port.answer, Answer::Asked | Answer::Made)
         };
-        let mut links: Vec<Link> =
+        let mut links: Vec<LinkId> =
             self.ports.iter().filter(|(_, port)| idle(port)).map(|(link, _)| *link).collect();
         if !links.is_empty() {
             let holding = self.node.holding();
@@ -32,7 +32,7 @@ impl Hub {
         }
         for link in links {
             self.counts.reach(Limit::IdleLink);
-            self.shut(now, link, Why::Timeout("a call, on a link that holds nothing"), out);
+            self.shut(now, link, CloseReason::Timeout("a call, on a link that holds nothing"), out);
         }
         self.deadlines.idle_look = (!self.ports.is_empty()).then(|| now.mono + IDLE_LOOK);
     }

@@ -16,11 +16,11 @@ mod pages;
 mod port;
 
 use crate::base::limits::{FIRST_FRAME, FRAME_TIMEOUT, IDLE_LINK, OUTBOX_FRAMES, TWIN_GREETING};
-use crate::base::log_throttle::Seldom;
-use crate::base::metrics::{HubCounts, Limit};
+use crate::base::log_throttle::LogThrottle;
+use crate::base::metrics::{HubMetrics, Limit};
 use crate::base::time::{Deadline, Mono, Now};
 use crate::io::{HostEvent, HostRequest, Input, Intent};
-use crate::link::{Address, Callee, Door, Frame, Link, ListenerId, Outbox, Why};
+use crate::link::{Address, CloseReason, Frame, LinkId, Listener, ListenerId, Outbox, PeerKind};
 use crate::node::Node;
 use crate::service;
 use alloc::collections::{BTreeMap, VecDeque};
@@ -38,16 +38,16 @@ pub enum Output {
     /// Open a connection, and serve it.
     Dial(Dial),
     /// [`Hub::outbox`] of this link has something: wake whoever serves it.
-    Wake(Link),
+    Wake(LinkId),
     /// As [`Output::Wake`], and the node is done with this link: whoever waits to read from it must
     /// stop waiting, send what is left, and close it.
-    End(Link),
+    End(LinkId),
     /// Close this connection now, whatever is left to be sent on it, and say so by [`Hub::closed`].
     Drop {
         /// Which.
-        link: Link,
+        link: LinkId,
         /// Why, for the log.
-        why: Why,
+        why: CloseReason,
     },
     /// Take in again who comes at this listener.
     Listen(ListenerId),
@@ -59,18 +59,18 @@ pub enum Output {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dial {
     /// The name of the link to be.
-    pub link: Link,
+    pub link: LinkId,
     /// Where to.
     pub to: Address,
     /// Whom the node expects there.
-    pub callee: Callee,
+    pub callee: PeerKind,
 }
 
 /// What was read of a link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Arrived {
     /// Which.
-    pub link: Link,
+    pub link: LinkId,
     /// Frames that are whole.
     pub frames: Vec<Frame>,
     /// Bytes of an unfinished one are waiting.
@@ -81,18 +81,18 @@ pub struct Arrived {
 #[derive(Debug)]
 pub struct Hub {
     node: Node,
-    ports: BTreeMap<Link, Port>,
+    ports: BTreeMap<LinkId, Port>,
     accepted: u64,
     doors: Doors,
     deadlines: Deadlines,
     intents: Vec<Intent>,
     /// Links whose next request may go to the node.
-    answered: Vec<Link>,
-    counts: HubCounts,
+    answered: Vec<LinkId>,
+    counts: HubMetrics,
     /// Bytes that all links hold here that have not proved the group key.
     held: usize,
-    refusals: Seldom,
-    sheds: Seldom,
+    refusals: LogThrottle,
+    sheds: LogThrottle,
     pages: Pages,
 }
 
@@ -108,10 +108,10 @@ impl Hub {
             deadlines: Deadlines::default(),
             intents: Vec::new(),
             answered: Vec::new(),
-            counts: HubCounts::default(),
+            counts: HubMetrics::default(),
             held: 0,
-            refusals: Seldom::default(),
-            sheds: Seldom::default(),
+            refusals: LogThrottle::default(),
+            sheds: LogThrottle::default(),
             pages: Pages::default(),
         }
     }
@@ -148,10 +148,10 @@ impl Hub {
     pub fn accept(
         &mut self,
         now: Now,
-        door: Door,
+        door: Listener,
         from: SocketAddr,
         out: &mut Vec<Output>,
-    ) -> Option<Link> {
+    ) -> Option<LinkId> {
         // An IPv4 client that came in by an IPv6 socket is an IPv4 client.
         let from = SocketAddr::new(from.ip().to_canonical(), from.port());
         let knock = self.knock(door, from);
@@ -168,17 +168,17 @@ impl Hub {
         match knock.place {
             Place::Free => {}
             Place::Of(other) | Place::Ungreeted(other) => {
-                self.shut(now, other, Why::Limit("links on this door"), out);
+                self.shut(now, other, CloseReason::Limit("links on this door"), out);
             }
             Place::None => return None,
         }
         // Dialled links are odd, accepted ones even: two counters, no clash.
         self.accepted += 2;
-        let link = Link(self.accepted);
-        let patience = if door == Door::Twin { TWIN_GREETING } else { FIRST_FRAME };
+        let link = LinkId(self.accepted);
+        let patience = if door == Listener::Twin { TWIN_GREETING } else { FIRST_FRAME };
         self.open(link, Some((door, from)), now.mono, Some(now.mono + patience));
         let placed = matches!(knock.place, Place::Ungreeted(_));
-        let crowded = door == Door::Licence && knock.reached.is_some() && !placed;
+        let crowded = door == Listener::Licence && knock.reached.is_some() && !placed;
         self.doors.enter(door, from, link, crowded);
         self.look_for_idle_links(now.mono);
         if crowded {
@@ -226,7 +226,7 @@ impl Hub {
                 port.held += cost(&told);
                 self.held += cost(&told);
                 port.outbox.frames.push(told);
-                port.outbox.close = Some(Why::Limit("client links"));
+                port.outbox.close = Some(CloseReason::Limit("client links"));
                 out.push(Output::End(link));
             }
             if let (true, Frame::Joined { .. }) = (port.crowded, &frame) {
@@ -257,7 +257,7 @@ impl Hub {
 
     /// The rest of a frame that has begun must come in time, from when it is read: not before all
     /// that the link has asked for has been answered.
-    fn clock(&mut self, now: Now, link: Link) {
+    fn clock(&mut self, now: Now, link: LinkId) {
         let speaks =
             |port: &&mut Port| (port.reading.whole || port.reading.greeted) && !port.forgotten;
         let Some(port) = self.ports.get_mut(&link).filter(speaks) else { return };
@@ -272,7 +272,7 @@ impl Hub {
     }
 
     /// Who came in beyond the cap has proved the group key: there is a place for a front.
-    fn let_in(&mut self, now: Now, link: Link, out: &mut Vec<Output>) {
+    fn let_in(&mut self, now: Now, link: LinkId, out: &mut Vec<Output>) {
         let Some(port) = self.ports.get_mut(&link) else { return };
         let Some((door, from)) = port.door else { return };
         self.doors.leave(door, from, link, true);
@@ -312,10 +312,10 @@ impl Hub {
     /// The key agreement of a link is over. A client that is known to speak may take its time until
     /// its first call, as others may between two; it still makes room for others where there is
     /// none.
-    pub fn greeted(&mut self, now: Now, link: Link) {
+    pub fn greeted(&mut self, now: Now, link: LinkId) {
         let silent = |port: &&mut Port| !port.reading.whole && !port.forgotten;
         let Some(port) = self.ports.get_mut(&link).filter(silent) else { return };
-        if matches!(port.door, Some((Door::Licence, _))) {
+        if matches!(port.door, Some((Listener::Licence, _))) {
             port.reading.greeted = true;
             if !port.reading.partial {
                 self.set_due(link, Some(now.mono + IDLE_LINK));
@@ -325,7 +325,12 @@ impl Hub {
 
     /// What the last outboxes of these links held has left the machine. To be told where an outbox
     /// said that a request waits for it.
-    pub fn left(&mut self, now: Now, links: impl IntoIterator<Item = Link>, out: &mut Vec<Output>) {
+    pub fn left(
+        &mut self,
+        now: Now,
+        links: impl IntoIterator<Item = LinkId>,
+        out: &mut Vec<Output>,
+    ) {
         for link in links {
             if let Some(port) = self.ports.get_mut(&link) {
                 Self::gone(port, link, &mut self.answered);
@@ -338,7 +343,7 @@ impl Hub {
     }
 
     /// A reply that was on its way has left: what came behind its request may go on.
-    fn gone(port: &mut Port, link: Link, answered: &mut Vec<Link>) {
+    fn gone(port: &mut Port, link: LinkId, answered: &mut Vec<LinkId>) {
         if port.answer == Answer::Leaving {
             port.answer = Answer::Gone;
             if !port.requests.is_empty() {
@@ -349,7 +354,14 @@ impl Hub {
 
     /// A link is gone: closed by the peer, broken, closed by the runtime, or never opened.
     /// `unsent` says that sealed bytes were not handed to the network.
-    pub fn closed(&mut self, now: Now, link: Link, why: Why, unsent: bool, out: &mut Vec<Output>) {
+    pub fn closed(
+        &mut self,
+        now: Now,
+        link: LinkId,
+        why: CloseReason,
+        unsent: bool,
+        out: &mut Vec<Output>,
+    ) {
         self.set_due(link, None);
         let Some(port) = self.ports.remove(&link) else { return };
         self.pages.forget(link);
@@ -381,7 +393,7 @@ impl Hub {
             let whole = self.ports.get(&link).is_some_and(|port| port.reading.whole);
             let what = if whole { "a whole frame" } else { "the first frame" };
             self.counts.reach(Limit::SlowLink);
-            self.shut(now, link, Why::Timeout(what), out);
+            self.shut(now, link, CloseReason::Timeout(what), out);
         }
         self.end_idle_links(now, out);
         self.resume_pages(now, out);
@@ -399,7 +411,7 @@ impl Hub {
     }
 
     /// Takes what waits on a link. A link that is not there is closed.
-    pub fn outbox(&mut self, link: Link) -> Outbox {
+    pub fn outbox(&mut self, link: LinkId) -> Outbox {
         match self.ports.get_mut(&link) {
             Some(port) => {
                 port.woken = false;
@@ -418,14 +430,14 @@ impl Hub {
                         && (port.reading.partial || !port.requests.is_empty()),
                 }
             }
-            None => Outbox { close: Some(Why::Eof), ..Outbox::default() },
+            None => Outbox { close: Some(CloseReason::Eof), ..Outbox::default() },
         }
     }
 
     fn open(
         &mut self,
-        link: Link,
-        door: Option<(Door, SocketAddr)>,
+        link: LinkId,
+        door: Option<(Listener, SocketAddr)>,
         heard: Mono,
         due: Option<Mono>,
     ) {
@@ -446,7 +458,7 @@ impl Hub {
         self.set_due(link, due);
     }
 
-    fn set_due(&mut self, link: Link, due: Option<Mono>) {
+    fn set_due(&mut self, link: LinkId, due: Option<Mono>) {
         let Some(port) = self.ports.get_mut(&link) else { return };
         if port.reading.due == due {
             return;
@@ -461,7 +473,7 @@ impl Hub {
     }
 
     /// Closes a link on the hub's own account and tells the node.
-    fn shut(&mut self, now: Now, link: Link, why: Why, out: &mut Vec<Output>) {
+    fn shut(&mut self, now: Now, link: LinkId, why: CloseReason, out: &mut Vec<Output>) {
         self.set_due(link, None);
         let Some(port) = self.ports.get_mut(&link) else { return };
         let known = !port.forgotten;
@@ -479,7 +491,7 @@ impl Hub {
         }
     }
 
-    fn wake(port: &mut Port, link: Link, out: &mut Vec<Output>) {
+    fn wake(port: &mut Port, link: LinkId, out: &mut Vec<Output>) {
         if !port.woken {
             port.woken = true;
             out.push(Output::Wake(link));
@@ -526,7 +538,7 @@ impl Hub {
         self.intents = intents;
         for link in overfull {
             self.counts.reach(Limit::WaitingFrames);
-            self.shut(now, link, Why::Limit("frames waiting to be sent"), out);
+            self.shut(now, link, CloseReason::Limit("frames waiting to be sent"), out);
         }
     }
 }

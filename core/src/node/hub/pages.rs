@@ -7,7 +7,7 @@ use crate::base::limits::{PAGE_ADDRESSES, PAGE_COST, PAGES_AHEAD, PAGES_RATE};
 use crate::base::network::network;
 use crate::base::time::{Duration, Mono, Now};
 use crate::io::Input;
-use crate::link::{Door, Link};
+use crate::link::{LinkId, Listener};
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use core::net::IpAddr;
@@ -18,7 +18,7 @@ pub(super) struct Pages {
     /// When all that was taken is paid for.
     paid: BTreeMap<IpAddr, Mono>,
     /// Links whose next request waits, in the order in which they have asked.
-    waiting: VecDeque<(Link, IpAddr)>,
+    waiting: VecDeque<(LinkId, IpAddr)>,
 }
 
 impl Pages {
@@ -48,12 +48,12 @@ impl Pages {
     }
 
     /// Whether a link's next request waits.
-    pub(super) fn waits(&self, link: Link) -> bool {
+    pub(super) fn waits(&self, link: LinkId) -> bool {
         self.waiting.iter().any(|(other, _)| *other == link)
     }
 
     /// A link is gone.
-    pub(super) fn forget(&mut self, link: Link) {
+    pub(super) fn forget(&mut self, link: LinkId) {
         self.waiting.retain(|(other, _)| *other != link);
     }
 }
@@ -64,7 +64,7 @@ impl Hub {
     pub(super) fn serve_pages(
         &mut self,
         now: Now,
-        pages: Vec<(Link, Asked)>,
+        pages: Vec<(LinkId, Asked)>,
         out: &mut Vec<Output>,
     ) {
         for (link, asked) in pages {
@@ -99,25 +99,25 @@ impl Hub {
     }
 
     /// A page goes out by a link.
-    pub(super) fn page_made(&mut self, now: Now, link: Link, bytes: usize) {
+    pub(super) fn page_made(&mut self, now: Now, link: LinkId, bytes: usize) {
         if let Some(from) = self.counted(link) {
             self.pages.take(now.mono, from, bytes);
         }
     }
 
-    fn page(&mut self, now: Now, link: Link, asked: Asked, out: &mut Vec<Output>) {
+    fn page(&mut self, now: Now, link: LinkId, asked: Asked, out: &mut Vec<Output>) {
         let frame = asked.handed_over(now.mono);
         self.step(now, Input::Counted(self.doors.counted(&self.counts)), out);
         self.step(now, Input::Frame { link, frame }, out);
     }
 
     /// Whose share a link's pages are taken from, if they are counted.
-    fn counted(&self, link: Link) -> Option<IpAddr> {
+    fn counted(&self, link: LinkId) -> Option<IpAddr> {
         let (door, from) = self.ports.get(&link)?.door?;
-        (door == Door::Admin).then(|| network(from.ip()))
+        (door == Listener::Admin).then(|| network(from.ip()))
     }
 
-    fn put_off(&mut self, link: Link, from: IpAddr, asked: Asked) {
+    fn put_off(&mut self, link: LinkId, from: IpAddr, asked: Asked) {
         let Some(port) = self.ports.get_mut(&link) else { return };
         let more = asked.cost();
         port.answer = Answer::Gone;

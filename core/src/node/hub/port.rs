@@ -2,7 +2,7 @@
 
 use crate::base::limits::{FRAME_COST, ORDER_LATE};
 use crate::base::time::Mono;
-use crate::link::{Door, Frame, Outbox};
+use crate::link::{Frame, Listener, Outbox};
 use alloc::collections::VecDeque;
 use core::net::SocketAddr;
 
@@ -38,7 +38,7 @@ pub(super) struct Reading {
 #[derive(Debug)]
 pub(super) struct Port {
     /// Where it came in, and from whom; `None`: it was dialled.
-    pub(super) door: Option<(Door, SocketAddr)>,
+    pub(super) door: Option<(Listener, SocketAddr)>,
     pub(super) outbox: Outbox,
     pub(super) woken: bool,
     /// It came in beyond the cap.

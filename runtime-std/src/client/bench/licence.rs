@@ -3,8 +3,8 @@
 use super::load::{Caller, Heard};
 use crate::daemon::entropy;
 use std::mem::take;
-use tmr_core::link::channel::Stream;
-use tmr_core::link::{Frame, Why};
+use tmr_core::link::channel::SecureChannel;
+use tmr_core::link::{CloseReason, Frame};
 use tmr_core::wire::constants::{access, crypt};
 use tmr_core::wire::structs::{CmAccess2, CmCredential, CmCrypt2};
 use tmr_core::wire::{CmError, Reply, Request};
@@ -23,7 +23,7 @@ pub(super) enum Work {
 /// One client.
 #[derive(Debug)]
 pub(super) struct LicenceClient {
-    stream: Stream,
+    stream: SecureChannel,
     work: Work,
     licence: (u32, u32),
     /// Its seat; 0: none.
@@ -37,7 +37,7 @@ pub(super) struct LicenceClient {
 impl LicenceClient {
     /// Of a licence: Firm Code, Product Code.
     pub(super) fn new(work: Work, licence: (u32, u32)) -> Self {
-        let stream = Stream::dial_server(entropy::fresh());
+        let stream = SecureChannel::dial_server(entropy::fresh());
         let (crypt, frames) = (Vec::new(), Vec::new());
         Self { stream, work, licence, handle: 0, crypt, ready: false, frames }
     }
@@ -96,7 +96,7 @@ impl Caller for LicenceClient {
         self.stream.greet(wire);
     }
 
-    fn hear(&mut self, bytes: &[u8], wire: &mut Vec<u8>) -> Result<Heard, Why> {
+    fn hear(&mut self, bytes: &[u8], wire: &mut Vec<u8>) -> Result<Heard, CloseReason> {
         let mut frames = take(&mut self.frames);
         let agreed = self.stream.greeted();
         self.stream.open(bytes, wire, &mut frames)?;
@@ -116,7 +116,7 @@ impl Caller for LicenceClient {
         }
         let Some(Frame::Reply(reply)) = frames.pop() else { return Ok(Heard::Nothing) };
         self.frames = frames;
-        let reply = Reply::parse(&reply).map_err(|_| Why::Protocol("not a reply"))?;
+        let reply = Reply::parse(&reply).map_err(|_| CloseReason::Protocol("not a reply"))?;
         let heard = self.reply(&reply);
         let first = !std::mem::replace(&mut self.ready, true);
         Ok(if first && heard == Heard::Answered { Heard::Ready } else { heard })

@@ -16,7 +16,7 @@ use std::io;
 use std::net::TcpStream;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
-use tmr_core::link::{Address, Why};
+use tmr_core::link::{Address, CloseReason};
 
 /// Clients that may be at their handshake at once.
 const GREETING_MAX: usize = 64;
@@ -53,7 +53,7 @@ pub trait Caller {
     ///
     /// # Errors
     /// The connection is of no use any more.
-    fn hear(&mut self, bytes: &[u8], wire: &mut Vec<u8>) -> Result<Heard, Why>;
+    fn hear(&mut self, bytes: &[u8], wire: &mut Vec<u8>) -> Result<Heard, CloseReason>;
 
     /// Appends the next call. `last`: only what gives back what it holds, if anything. Returns
     /// which kind of call it is; `None`: there is nothing to say.
@@ -118,7 +118,7 @@ impl<C: Caller> Load<C> {
                 }
             }
             if since.elapsed() > PATIENCE {
-                return Err(unserved(to, &Why::Timeout("the handshake")));
+                return Err(unserved(to, &CloseReason::Timeout("the handshake")));
             }
         }
         Ok(load)
@@ -182,7 +182,7 @@ impl<C: Caller> Load<C> {
         Ok(counted)
     }
 
-    fn connect(&mut self, to: &Address, caller: C) -> Result<(), Why> {
+    fn connect(&mut self, to: &Address, caller: C) -> Result<(), CloseReason> {
         let socket = dial(to)?;
         socket.set_nonblocking(true).map_err(|error| broken(&error))?;
         let data = epoll::EventData::new_u64(self.clients.len() as u64);
@@ -208,7 +208,7 @@ impl<C: Caller> Load<C> {
     }
 
     /// Reads, understands, and writes what follows for a client.
-    fn turn(&mut self, index: usize) -> Result<Heard, Why> {
+    fn turn(&mut self, index: usize) -> Result<Heard, CloseReason> {
         let Some(client) = self.clients.get_mut(index).and_then(Option::as_mut) else {
             return Ok(Heard::Nothing);
         };
@@ -216,7 +216,7 @@ impl<C: Caller> Load<C> {
             return Ok(Heard::Nothing);
         };
         if count == 0 {
-            return Err(Why::Eof);
+            return Err(CloseReason::Eof);
         }
         let heard = client.caller.hear(&self.buffer[..count], &mut client.wire)?;
         client.ready |= heard == Heard::Ready;
@@ -274,14 +274,14 @@ impl<C: Caller> Load<C> {
 
 impl<C> Client<C> {
     /// A call is short and its connection takes one at a time: there is always room for it.
-    fn write(&mut self) -> Result<(), Why> {
+    fn write(&mut self) -> Result<(), CloseReason> {
         let (written, ended) = put(&self.socket, &self.wire);
         self.wire.drain(..written);
         ended?;
         if self.wire.is_empty() {
             Ok(())
         } else {
-            Err(Why::Limit("the connection does not take a whole call"))
+            Err(CloseReason::Limit("the connection does not take a whole call"))
         }
     }
 }
@@ -290,6 +290,6 @@ fn system(error: rustix::io::Errno) -> Failure {
     Failure::failed(format!("waiting for sockets: {}", io::Error::from(error)))
 }
 
-fn unserved(to: &Address, why: &Why) -> Failure {
+fn unserved(to: &Address, why: &CloseReason) -> Failure {
     Failure::unreachable(format!("{to}: {why}"))
 }

@@ -6,7 +6,7 @@ use tmr_core::base::limits::LICENCE_ENDS_SOON;
 use tmr_core::base::time::Wall;
 use tmr_core::config::Config;
 use tmr_core::front::{Review, review};
-use tmr_core::link::{Address, Why};
+use tmr_core::link::{Address, CloseReason};
 use tmr_core::verdict::until;
 use tmr_core::wire::group::Description;
 use tmr_core::wire::twin::{Hello, Version};
@@ -18,7 +18,7 @@ const CLOCKS_APART: u64 = 60;
 #[derive(Debug)]
 pub(super) struct Asked {
     pub(super) address: Address,
-    pub(super) said: Result<Description, Why>,
+    pub(super) said: Result<Description, CloseReason>,
     /// The time there and the time here, when it was asked.
     pub(super) clocks: Option<(Wall, Wall)>,
 }
@@ -75,9 +75,15 @@ pub(super) fn backends(asked: &[Asked; 3], findings: &mut Findings) {
     }
 }
 
-fn refused(topic: &'static str, address: &Address, who: &str, why: &Why, findings: &mut Findings) {
+fn refused(
+    topic: &'static str,
+    address: &Address,
+    who: &str,
+    why: &CloseReason,
+    findings: &mut Findings,
+) {
     match why {
-        Why::Protocol(said) => {
+        CloseReason::Protocol(said) => {
             let what = format!(
                 "{address} takes the connection, and does not prove this group key: {said}"
             );
@@ -85,7 +91,7 @@ fn refused(topic: &'static str, address: &Address, who: &str, why: &Why, finding
                         tmrd listens there";
             findings.refused(topic, what, todo);
         }
-        Why::Eof => {
+        CloseReason::Eof => {
             let what = format!(
                 "{address} takes the connection and closes it: another group key, or no {who}"
             );
@@ -101,7 +107,7 @@ fn refused(topic: &'static str, address: &Address, who: &str, why: &Why, finding
 }
 
 /// The other front.
-pub(super) fn twin(address: &Address, said: &Result<Hello, Why>, findings: &mut Findings) {
+pub(super) fn twin(address: &Address, said: &Result<Hello, CloseReason>, findings: &mut Findings) {
     let topic = "twin";
     let own = env!("CARGO_PKG_VERSION");
     match said {
@@ -280,12 +286,14 @@ mod tests {
 
     #[test]
     fn a_backend_that_is_not_there_or_not_ours_is_said() {
-        let lost =
-            |index: usize, why: Why| found(move |asked| asked[index].said = Err(why.clone()));
-        lost(0, Why::Broken("no route".into())).has(Problem, &["192.0.2.1", "cannot be reached"]);
-        lost(1, Why::Eof).has(Problem, &["192.0.2.2", "another group key"]);
-        lost(2, Why::Protocol("wrong proof")).has(Problem, &["192.0.2.3", "wrong proof"]);
-        let two = found(|asked| (1..3).for_each(|index| asked[index].said = Err(Why::Eof)));
+        let lost = |index: usize, why: CloseReason| {
+            found(move |asked| asked[index].said = Err(why.clone()))
+        };
+        lost(0, CloseReason::Broken("no route".into()))
+            .has(Problem, &["192.0.2.1", "cannot be reached"]);
+        lost(1, CloseReason::Eof).has(Problem, &["192.0.2.2", "another group key"]);
+        lost(2, CloseReason::Protocol("wrong proof")).has(Problem, &["192.0.2.3", "wrong proof"]);
+        let two = found(|asked| (1..3).for_each(|index| asked[index].said = Err(CloseReason::Eof)));
         two.has(Problem, &["1 of three", "nobody is served"]);
         two.has(Problem, &["10:201 is not served"]);
         found(|asked| description(&mut asked[0]).standing.group = None).has(Warning, &["blank"]);
@@ -350,7 +358,7 @@ mod tests {
                 chosen: None,
             })
         };
-        let found = |said: Result<Hello, Why>| {
+        let found = |said: Result<Hello, CloseReason>| {
             let mut findings = Findings::default();
             twin(&address, &said, &mut findings);
             findings
@@ -359,7 +367,7 @@ mod tests {
         found(hello(Version::OWN.major, own)).has(Fine, &["192.0.2.9:22354"]);
         found(hello(Version::OWN.major, "0.0.1")).has(Warning, &["runs tmrd 0.0.1"]);
         found(hello(99, "9.0")).has(Problem, &["another protocol"]);
-        found(Err(Why::Timeout("connecting"))).has(Problem, &["cannot be reached"]);
-        found(Err(Why::Eof)).has(Problem, &["another group key"]);
+        found(Err(CloseReason::Timeout("connecting"))).has(Problem, &["cannot be reached"]);
+        found(Err(CloseReason::Eof)).has(Problem, &["another group key"]);
     }
 }

@@ -7,8 +7,8 @@ use crate::daemon::entropy;
 use crate::daemon::net::{broken, read_some, write};
 use std::time::{Duration, Instant};
 use tmr_core::base::time::Wall;
-use tmr_core::link::channel::{GroupKey, Stream};
-use tmr_core::link::{Address, Frame, Why};
+use tmr_core::link::channel::{GroupKey, SecureChannel};
+use tmr_core::link::{Address, CloseReason, Frame};
 use tmr_core::wire::Request;
 use tmr_core::wire::constants::info;
 use tmr_core::wire::group::{Description, Order, Report, decode, encode};
@@ -24,8 +24,8 @@ const CHUNK: usize = 64 * 1024;
 ///
 /// # Errors
 /// It is not there, or has another group key.
-pub(super) fn backend(to: &Address, key: &GroupKey) -> Result<Description, Why> {
-    let stream = Stream::dial_backend(entropy::fresh(), key.clone(), entropy::id());
+pub(super) fn backend(to: &Address, key: &GroupKey) -> Result<Description, CloseReason> {
+    let stream = SecureChannel::dial_backend(entropy::fresh(), key.clone(), entropy::id());
     exchange(to, stream, Some(encode(1, &Order::Describe)), |frame| match frame {
         Frame::Batch(bytes) => {
             decode::<Report>(&bytes).ok()?.into_iter().find_map(|message| match message.body {
@@ -41,8 +41,8 @@ pub(super) fn backend(to: &Address, key: &GroupKey) -> Result<Description, Why> 
 ///
 /// # Errors
 /// It is not there, or has another group key.
-pub(super) fn twin(to: &Address, key: &GroupKey) -> Result<Hello, Why> {
-    let stream = Stream::twin_dial(entropy::fresh(), key);
+pub(super) fn twin(to: &Address, key: &GroupKey) -> Result<Hello, CloseReason> {
+    let stream = SecureChannel::twin_dial(entropy::fresh(), key);
     exchange(to, stream, None, |frame| match frame {
         Frame::Twin(bytes) => Hello::decode(&bytes).ok(),
         _ => None,
@@ -65,10 +65,10 @@ pub(super) fn clock(at: &Address) -> Option<Wall> {
 /// Opens a connection, says something as soon as the key is proved, and reads until `is` what came.
 fn exchange<T>(
     to: &Address,
-    mut stream: Stream,
+    mut stream: SecureChannel,
     say: Option<Vec<u8>>,
     is: impl Fn(Frame) -> Option<T>,
-) -> Result<T, Why> {
+) -> Result<T, CloseReason> {
     let socket = dial(to)?;
     socket.set_read_timeout(Some(PATIENCE)).map_err(|error| broken(&error))?;
     let (mut wire, mut frames, mut buffer) = (Vec::new(), Vec::new(), vec![0; CHUNK]);
@@ -79,7 +79,7 @@ fn exchange<T>(
         write(&socket, &mut wire)?;
         let Some(count) = read_some(&socket, &mut buffer)? else { break };
         if count == 0 {
-            return Err(Why::Eof);
+            return Err(CloseReason::Eof);
         }
         let opened = stream.open(&buffer[..count], &mut wire, &mut frames);
         if let Some(found) = frames.drain(..).find_map(&is) {
@@ -87,5 +87,5 @@ fn exchange<T>(
         }
         opened?;
     }
-    Err(Why::Timeout("it takes connections and does not answer"))
+    Err(CloseReason::Timeout("it takes connections and does not answer"))
 }

@@ -13,7 +13,7 @@ mod share;
 mod tray;
 
 pub use files::{Files, Settings, Unwritten, could_begin, is_name, names};
-pub use tray::{Farewell, Tray};
+pub use tray::{ShutdownFlush, Tray};
 
 use super::exit::words;
 use super::plan::Tell;
@@ -28,7 +28,7 @@ use tmr_core::io::FrontEvent;
 
 /// Writes the usage history.
 #[derive(Debug)]
-pub struct Keeper {
+pub struct HistoryWriter {
     files: Files,
     /// Lines that could not be written, and are not told of yet.
     lost: u64,
@@ -37,13 +37,13 @@ pub struct Keeper {
     synced: Instant,
     /// When this began; times that pass are measured from there.
     began: Instant,
-    farewell: Farewell,
+    farewell: ShutdownFlush,
 }
 
-impl Keeper {
+impl HistoryWriter {
     /// Writes as these settings say; `own`: who this front is. Nothing is written yet.
     #[must_use]
-    pub fn new(settings: Settings, own: Server, farewell: Farewell) -> Self {
+    pub fn new(settings: Settings, own: Server, farewell: ShutdownFlush) -> Self {
         let files = Files::new(settings, own);
         let began = Instant::now();
         Self { files, lost: 0, logged: None, synced: began, began, farewell }

@@ -136,15 +136,15 @@ impl Tray {
 
 /// What is to be done before a process that was told to stop ends.
 #[derive(Clone, Default)]
-pub struct Farewell(Arc<OnceLock<(Arc<Tray>, Tell)>>);
+pub struct ShutdownFlush(Arc<OnceLock<(Arc<Tray>, Tell)>>);
 
-impl fmt::Debug for Farewell {
+impl fmt::Debug for ShutdownFlush {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Farewell").finish_non_exhaustive()
     }
 }
 
-impl Farewell {
+impl ShutdownFlush {
     /// The node records what it has only counted so far, and the last lines of the history are
     /// written.
     pub fn say(&self) {
@@ -206,7 +206,7 @@ mod tests {
 
     #[test]
     fn the_end_waits_for_the_last_lines() {
-        let (tray, farewell) = (Arc::new(Tray::default()), Farewell::default());
+        let (tray, farewell) = (Arc::new(Tray::default()), ShutdownFlush::default());
         farewell.say();
         let node = Arc::clone(&tray);
         let tell: Tell = Arc::new(move |event| {

@@ -5,7 +5,7 @@ use super::{MILLI, SECOND, Server, World, ask, stock, take};
 use crate::base::limits::{TWIN_CONNECT, TWIN_HEARTBEAT, TWIN_TRANSFER};
 use crate::log::ContainerId;
 use crate::testing::{CM_ACT_ID, crypt, release, seat};
-use crate::wire::twin::{Answer, Heard};
+use crate::wire::twin::{Answer, TwinAck};
 use alloc::vec;
 
 impl World {
@@ -91,7 +91,7 @@ fn a_twin_that_answers_and_does_not_keep_up_holds_a_client_up_no_longer() {
     let client = world.connect(0);
     world.call(0, client, seat());
     world.advance(TWIN_TRANSFER / 2);
-    world.answer_to(0, &Heard { count: u64::MAX, answer: Answer::Noted });
+    world.answer_to(0, &TwinAck { count: u64::MAX, answer: Answer::Noted });
     world.advance(TWIN_TRANSFER / 2 - MILLI);
     assert_eq!(world.answer(0, client), None);
     world.advance(2 * MILLI);

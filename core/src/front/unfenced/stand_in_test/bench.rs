@@ -5,7 +5,7 @@ use crate::base::time::{Duration, Mono};
 use crate::front::unfenced::stand_in::{Event, Log, Reach, StandIn};
 use crate::io::{Input, Intent};
 use crate::licence::FirmItem;
-use crate::link::{Address, Frame, Link, Why};
+use crate::link::{Address, CloseReason, Frame, LinkId};
 use crate::log::{ContainerId, DiskId, Entry, Epoch, Grant, GroupId, Handle, Mode, Slot};
 use crate::testing::{CM_ACT_ID, FIRM, LICENCE, TMR, at, product};
 use crate::wire::constants::{info, pio, quantity};
@@ -16,7 +16,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec;
 use alloc::vec::Vec;
 
-pub(super) const LINE: Link = Link(1001);
+pub(super) const LINE: LinkId = LinkId(1001);
 pub(super) const EPOCH: Epoch = Epoch { round: 2, front: 7 };
 pub(super) const SERIAL: u32 = 4711;
 
@@ -25,8 +25,8 @@ pub(super) struct Bench {
     pub(super) stand: StandIn,
     pub(super) now: Mono,
     pub(super) links: u64,
-    pub(super) asked: BTreeMap<Link, Request>,
-    pub(super) closed: Vec<Link>,
+    pub(super) asked: BTreeMap<LinkId, Request>,
+    pub(super) closed: Vec<LinkId>,
     /// Where it looked last.
     pub(super) dialled: Option<Address>,
     pub(super) slot: u64,
@@ -79,7 +79,7 @@ pub(in super::super) fn grant(handle: u32) -> Grant {
     };
     Grant {
         handle: Handle(handle),
-        held: crate::log::Held::Licence(LICENCE),
+        held: crate::log::HandleScope::Licence(LICENCE),
         fingerprint: print(),
         quantity: 5,
         take: 1,
@@ -198,7 +198,7 @@ impl Bench {
         let links = &mut self.links;
         let new = || {
             *links += 2;
-            Link(*links)
+            LinkId(*links)
         };
         self.stand.pump(self.now, new, &mut out);
         self.take(out);
@@ -225,7 +225,7 @@ impl Bench {
         }
     }
 
-    pub(super) fn answer(&mut self, link: Link, reply: Vec<u8>) {
+    pub(super) fn answer(&mut self, link: LinkId, reply: Vec<u8>) {
         assert!(self.asked.remove(&link).is_some());
         let mut out = Vec::new();
         self.stand.replied(self.now, link, &reply, &mut out);
@@ -233,21 +233,21 @@ impl Bench {
         self.pump();
     }
 
-    pub(super) fn close(&mut self, link: Link) {
+    pub(super) fn close(&mut self, link: LinkId) {
         self.asked.remove(&link);
         let mut out = Vec::new();
-        self.stand.closed(self.now, link, Why::Eof, &mut out);
+        self.stand.closed(self.now, link, CloseReason::Eof, &mut out);
         self.take(out);
         self.pump();
     }
 
     /// The call of this kind that waits for a reply.
-    pub(super) fn find(&self, which: impl Fn(&Request) -> bool) -> Option<(Link, Request)> {
+    pub(super) fn find(&self, which: impl Fn(&Request) -> bool) -> Option<(LinkId, Request)> {
         self.asked.iter().find(|(_, call)| which(call)).map(|(link, call)| (*link, call.clone()))
     }
 
     /// The access for a seat.
-    pub(super) fn access(&self, handle: u32) -> Option<(Link, CmAccess2)> {
+    pub(super) fn access(&self, handle: u32) -> Option<(LinkId, CmAccess2)> {
         let host = alloc::format!("host-{handle}");
         self.asked.iter().find_map(|(link, call)| match call {
             Request::Access2 { access, .. } if access.borrow_data.client_name.to_text() == host => {
@@ -257,7 +257,7 @@ impl Bench {
         })
     }
 
-    pub(super) fn release(&self) -> Option<(Link, u32)> {
+    pub(super) fn release(&self) -> Option<(LinkId, u32)> {
         self.asked.iter().find_map(|(link, call)| match call {
             Request::Release { handle } => Some((*link, *handle)),
             _ => None,

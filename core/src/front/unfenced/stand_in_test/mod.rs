@@ -13,7 +13,7 @@ use crate::base::limits::{
     STOCK_TIMEOUT,
 };
 use crate::base::time::Duration;
-use crate::link::{Address, Link};
+use crate::link::{Address, LinkId};
 use crate::log::{ContainerId, DiskId, Entry, Epoch, Grant, GroupId, Handle, Slot};
 use crate::testing::{CM_ACT_ID, FIRM, LICENCE, TMR, crypt, product};
 use crate::wire::constants::{access, info};
@@ -366,7 +366,7 @@ fn what_waits_is_bounded() {
 #[test]
 fn a_reply_that_was_not_asked_for_ends_it() {
     let mut bench = Bench::there();
-    let link = Link(3);
+    let link = LinkId(3);
     assert!(bench.stand.pool.has(link));
     bench.wait(STOCK_PING);
     bench.learn();

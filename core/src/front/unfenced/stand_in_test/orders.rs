@@ -3,7 +3,7 @@
 use super::bench::{Bench, LINE, Told, grant, nothing, reply, stored};
 use crate::base::limits::{LOG_KEPT, STOCK_LEARN, STOCK_LINKS, STOCK_PING, STOCK_TIMEOUT};
 use crate::front::unfenced::seat_table::At;
-use crate::link::Link;
+use crate::link::LinkId;
 use crate::log::{Entry, Epoch, Grant, Handle, Mode, Slot};
 use crate::testing::{LICENCE, crypt};
 use crate::wire::constants::info;
@@ -91,7 +91,7 @@ fn a_line_that_was_hung_up_hears_nothing_and_neither_does_the_next_one() {
     bench.stand.hung_up();
     bench.answer(access, reply(CmError::NO_ERROR, 5002));
     assert_eq!(bench.told(), [], "nobody is there to hear it");
-    bench.stand.dialled(bench.now, Link(LINE.0 + 2));
+    bench.stand.dialled(bench.now, LinkId(LINE.0 + 2));
     assert_eq!(bench.told(), [Told::Joined]);
     bench.close(call);
     assert_eq!(bench.told(), [], "that was another line's call");
@@ -207,7 +207,7 @@ fn neither_seats_nor_finding_out_wait_for_each_other() {
 fn a_handle_that_it_holds_is_not_given_back_because_it_is_told_of_again() {
     let mut bench = Bench::there();
     bench.seat(11, 5001);
-    let placed = |number| crate::wire::twin::Placed {
+    let placed = |number| crate::wire::twin::RemoteHandle {
         server: super::bench::SERIAL,
         number,
         handle: Handle(11),

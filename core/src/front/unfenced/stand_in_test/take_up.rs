@@ -8,12 +8,12 @@ use crate::log::{Entry, GroupId, Handle, Setting, Slot, State};
 use crate::testing::{LICENCE, crypt};
 use crate::wire::constants::info;
 use crate::wire::group::{Order, Report};
-use crate::wire::twin::Placed;
+use crate::wire::twin::RemoteHandle;
 use crate::wire::{CmError, Request};
 use alloc::vec;
 
-fn placed(number: u32, handle: u32) -> Placed {
-    Placed { server: SERIAL, number, handle: Handle(handle), licence: LICENCE }
+fn placed(number: u32, handle: u32) -> RemoteHandle {
+    RemoteHandle { server: SERIAL, number, handle: Handle(handle), licence: LICENCE }
 }
 
 /// The log that it begins with has these seats, and its front leads.

@@ -17,7 +17,7 @@ fn an_order_that_has_waited_for_long_is_not_carried_out() {
     ] {
         let (mut hub, mut out) = (front(), vec![]);
         let page = || Frame::Http(b"GET /admin.js HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n".to_vec());
-        let greedy = hub.accept(at(0), Door::Admin, afar(1), &mut out).unwrap();
+        let greedy = hub.accept(at(0), Listener::Admin, afar(1), &mut out).unwrap();
         loop {
             hub.received(at(0), [came(greedy, vec![page()])], &mut out);
             if hub.outbox(greedy).frames.is_empty() {
@@ -25,7 +25,7 @@ fn an_order_that_has_waited_for_long_is_not_carried_out() {
             }
             hub.left(at(0), [greedy], &mut out);
         }
-        let link = hub.accept(at(0), Door::Admin, afar(2), &mut out).unwrap();
+        let link = hub.accept(at(0), Listener::Admin, afar(2), &mut out).unwrap();
         hub.received(at(0), [came(link, vec![Frame::Http(request.to_vec())])], &mut out);
         assert_eq!(hub.outbox(link).frames.len(), 0, "it waits behind the others");
         // The machine slept meanwhile: nothing was due in between.
@@ -39,19 +39,19 @@ fn an_order_that_has_waited_for_long_is_not_carried_out() {
 #[test]
 fn a_client_that_has_agreed_on_a_key_may_be_silent_and_makes_room_still() {
     let (mut hub, mut out) = (backend().with_clients_max(2), vec![]);
-    let greeted = hub.accept(at(0), Door::Licence, afar(1), &mut out).unwrap();
-    let silent = hub.accept(at(0), Door::Licence, afar(2), &mut out).unwrap();
+    let greeted = hub.accept(at(0), Listener::Licence, afar(1), &mut out).unwrap();
+    let silent = hub.accept(at(0), Listener::Licence, afar(2), &mut out).unwrap();
     hub.greeted(at(1), greeted);
     hub.tick(after(FIRST_FRAME + MICRO), &mut out);
     assert_eq!(out, [Output::End(silent)], "only who has not begun");
-    hub.closed(at(20), silent, Why::Eof, false, &mut out);
-    hub.accept(at(20), Door::Licence, afar(3), &mut out).unwrap();
+    hub.closed(at(20), silent, CloseReason::Eof, false, &mut out);
+    hub.accept(at(20), Listener::Licence, afar(3), &mut out).unwrap();
     out.clear();
-    hub.accept(at(21), Door::Licence, afar(4), &mut out).unwrap();
+    hub.accept(at(21), Listener::Licence, afar(4), &mut out).unwrap();
     assert!(out.contains(&Output::End(greeted)) || out.len() == 1, "one makes room: {out:?}");
     // A call that has begun has to become whole all the same, however it dribbles in.
     let (mut hub, mut out) = (backend(), vec![]);
-    let slow = hub.accept(at(0), Door::Licence, afar(1), &mut out).unwrap();
+    let slow = hub.accept(at(0), Listener::Licence, afar(1), &mut out).unwrap();
     hub.greeted(at(1), slow);
     for second in 20..29 {
         hub.received(at(second), [dribbled(slow, vec![])], &mut out);
@@ -62,7 +62,7 @@ fn a_client_that_has_agreed_on_a_key_may_be_silent_and_makes_room_still() {
     assert_eq!(out, [Output::End(slow)]);
     // Like every other link that holds nothing, it ends after an hour.
     let (mut hub, mut out) = (backend(), vec![]);
-    let greeted = hub.accept(at(0), Door::Licence, afar(1), &mut out).unwrap();
+    let greeted = hub.accept(at(0), Listener::Licence, afar(1), &mut out).unwrap();
     hub.greeted(at(1), greeted);
     hub.tick(at(59 * 60), &mut out);
     assert_eq!(out, []);
@@ -74,7 +74,7 @@ fn a_client_that_has_agreed_on_a_key_may_be_silent_and_makes_room_still() {
 fn a_peer_that_does_not_read_is_left_when_its_time_is_over() {
     let (mut hub, mut out) = (backend(), vec![]);
     let [deaf, slow] = [1, 2].map(|port| {
-        let link = hub.accept(at(0), Door::Licence, afar(port), &mut out).unwrap();
+        let link = hub.accept(at(0), Listener::Licence, afar(port), &mut out).unwrap();
         hub.received(at(0), [came(link, calls(1))], &mut vec![]);
         hub.flow(at(0), link, Flow::Begun);
         link
