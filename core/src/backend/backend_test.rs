@@ -17,8 +17,7 @@ use crate::testing::{
 use crate::wire::Request;
 use crate::wire::group::{Order, Report, decode, encode};
 use crate::wire::structs::CmAuthenticate;
-use alloc::string::String;
-use alloc::{vec, vec::Vec};
+use alloc::{string::String, vec, vec::Vec};
 
 const EPOCH: Epoch = Epoch { round: 1, front: 7 };
 const FRONT: LinkId = LinkId(2);

@@ -235,7 +235,7 @@ impl Client {
         match reply {
             Some(reply) => self.replied(now, reply, out),
             None => {
-                self.give_up_line(now, CloseReason::Protocol("no reply to what was asked"), out)
+                self.give_up_line(now, CloseReason::Protocol("no reply to what was asked"), out);
             }
         }
     }

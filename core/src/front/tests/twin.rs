@@ -49,7 +49,7 @@ fn told(world: &mut World, front: usize) -> (usize, usize, usize) {
         match TwinMessage::decode(&bytes, 1) {
             Ok(TwinMessage::State { last: true, .. }) if from == front => states += 1,
             Ok(TwinMessage::Entries { entries: some, .. }) if from == front => {
-                entries += some.len()
+                entries += some.len();
             }
             Ok(TwinMessage::Shared(_)) if from == front => shared += 1,
             _ => {}
