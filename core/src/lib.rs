@@ -25,18 +25,18 @@
 //!
 //! ```
 //! use std::collections::BTreeMap;
-//! use tmr_core::link::{Connection, Link};
+//! use tmr_core::link::{Connection, LinkId};
 //! use tmr_core::node::hub::{Arrived, Hub, Output};
 //! use tmr_core::base::time::{Deadline, Now};
 //!
 //! /// Takes bytes that arrived on a link; `write` takes those that go out. Returns the deadline.
 //! fn turn(
 //!     hub: &mut Hub,
-//!     connections: &mut BTreeMap<Link, Connection>,
+//!     connections: &mut BTreeMap<LinkId, Connection>,
 //!     now: Now,
-//!     link: Link,
+//!     link: LinkId,
 //!     bytes: &[u8],
-//!     mut write: impl FnMut(Link, &[u8]),
+//!     mut write: impl FnMut(LinkId, &[u8]),
 //! ) -> Option<Deadline> {
 //!     // Mutate: bytes become frames outside of the hub's lock, and frames change the node.
 //!     let connection = connections.get_mut(&link)?;
