@@ -1,7 +1,7 @@
 //! How a fuzz target gets its bytes, and how much memory it may take for them.
 //!
 //! What lives here: the allocator that counts. What must hold of the bytes stands in
-//! `tests/fuzzed/`, where `cargo test` replays the corpus with the same functions.
+//! `tests/src/fuzzed/`, where `cargo test` replays the corpus with the same functions.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;

@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 use tmr_runtime_smol::run;
-use tmr_runtime_std::daemon::{self, Runtime};
+use tmr_runtime_std::commands::{self, startup::Runtime};
 
 fn main() -> ExitCode {
-    daemon::main(Runtime { program: env!("CARGO_BIN_NAME"), name: "smol", run: run::run })
+    commands::main(Runtime { program: env!("CARGO_BIN_NAME"), name: "smol", run: run::run })
 }

@@ -6,8 +6,10 @@ use smol::future::{or, yield_now};
 use smol::{LocalExecutor, unblock};
 use std::os::fd::AsFd;
 use std::{rc::Rc, sync::Arc, thread, time::Instant};
-use tmr_runtime_std::daemon::net::broken;
-use tmr_runtime_std::daemon::{Actions, Links, Outcome, Plan, PollBuffer};
+use tmr_runtime_std::exit::Outcome;
+use tmr_runtime_std::host::node_setup::Plan;
+use tmr_runtime_std::reactor::net::broken;
+use tmr_runtime_std::reactor::{Actions, Links, PollBuffer};
 
 struct Site {
     links: Arc<Links>,

@@ -9,7 +9,7 @@ use clap::CommandFactory;
 use clap_complete::{Shell, generate_to};
 use std::path::Path;
 use std::{env, fs, io};
-use tmr_runtime_std::daemon::cli::Cli;
+use tmr_runtime_std::commands::cli::Cli;
 
 fn main() -> io::Result<()> {
     let Some(folder) = env::args_os().nth(1) else {

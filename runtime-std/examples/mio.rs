@@ -15,18 +15,21 @@ use tmr_core::base::time::Now;
 use tmr_core::io::HostEvent;
 use tmr_core::link::{CloseReason, Connection, Flow, Frame, LinkId, PeerKind};
 use tmr_core::node::hub::{Arrived, Dial, Hub, Output};
-use tmr_runtime_std::daemon::clock::Clock;
-use tmr_runtime_std::daemon::dial::dial_found;
-use tmr_runtime_std::daemon::listeners::{Came, Listeners, Open};
-use tmr_runtime_std::daemon::net::{Socket, broken, put, read_some};
-use tmr_runtime_std::daemon::workers::{self, Outboxes};
-use tmr_runtime_std::daemon::{self, Outcome, Plan, Runtime, Streams};
+use tmr_runtime_std::clock::Clock;
+use tmr_runtime_std::commands;
+use tmr_runtime_std::commands::startup::Runtime;
+use tmr_runtime_std::exit::Outcome;
+use tmr_runtime_std::host::node_setup::{Plan, Streams};
+use tmr_runtime_std::host::workers::{self, Outboxes};
+use tmr_runtime_std::reactor::dial::dial_found;
+use tmr_runtime_std::reactor::listeners::{Came, Listeners, Open};
+use tmr_runtime_std::reactor::net::{Socket, broken, put, read_some};
 
 /// The waker's token: no link and no listener has it.
 const WOKEN: Token = Token(usize::MAX);
 
 fn main() -> ExitCode {
-    daemon::main(Runtime { program: "tmrd-mio", name: "mio", run })
+    commands::main(Runtime { program: "tmrd-mio", name: "mio", run })
 }
 
 /// What other threads have the one do that serves.

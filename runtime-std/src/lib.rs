@@ -1,9 +1,12 @@
 //! Threads for the TMR licence server, and the std floor that both daemons stand on.
 //!
-//! - [`run`]: the glue of the thread runtime
-//! - [`daemon`]: the std floor: from a command line to a node with its files and sockets
-//! - [`client`]: the licence client, and what reads admin pages
-//! - [`demo`]: five servers on one machine
+//! - [`threads`]: the adapter of the thread runtime
+//! - [`reactor`]: links and their sockets, which both daemons share
+//! - [`host`]: the machine under a node: files, disk, logs, signals, keepalived, systemd
+//! - [`commands`]: the command line, and what each command does
+//! - [`exit`], [`clock`], [`entropy`]: what all of these use
+//!
+//! Arrows run down only: commands use the host, the host uses the reactor.
 //!
 //! # Threads
 //!
@@ -18,12 +21,15 @@
 //! | `configuration`, `hang-up` | on a front, 1 each | reads and writes its configuration, whenever SIGHUP comes or the node says so |
 //! | `signals` | 1 | waits for SIGTERM and SIGINT |
 //!
-//! They share [`daemon::Links`]: the hub behind its lock, each link's talk behind a lock of its own,
+//! They share [`reactor::Links`]: the hub behind its lock, each link's talk behind a lock of its own,
 //! and the queue to the disk. Whoever has stepped the hub writes what it says, without blocking;
 //! nobody is woken for that.
 
-pub mod client;
-pub mod daemon;
-pub mod demo;
-pub mod run;
-mod threads;
+pub mod clock;
+pub mod commands;
+pub mod entropy;
+pub mod exit;
+pub mod host;
+pub mod reactor;
+mod sync;
+pub mod threads;

@@ -1,9 +1,9 @@
 //! `tmrd-std`: the licence server on a few threads.
 
 use std::process::ExitCode;
-use tmr_runtime_std::daemon::{self, Runtime};
-use tmr_runtime_std::run;
+use tmr_runtime_std::commands::{self, startup::Runtime};
+use tmr_runtime_std::threads;
 
 fn main() -> ExitCode {
-    daemon::main(Runtime { program: env!("CARGO_BIN_NAME"), name: "threads", run: run::run })
+    commands::main(Runtime { program: env!("CARGO_BIN_NAME"), name: "threads", run: threads::run })
 }

@@ -1,7 +1,7 @@
 //! What the tests stand on.
 //!
-//! What lives here: [`foreign`], a licence client written from the protocol facts alone, which
-//! shares no line with the server; [`plainserver`], a stock licence server written likewise;
+//! What lives here: [`independent_client`], a licence client written from the protocol facts alone, which
+//! shares no line with the server; [`stock_server`], a stock licence server written likewise;
 //! [`harness`], which starts the real programs as processes, kills, freezes and restarts them;
 //! [`netns`], which gives them machines and cables of their own, and real keepalived; [`sim`],
 //! which runs the real nodes on a virtual network; [`browser`], a real one; and [`fuzzed`], what
@@ -9,11 +9,9 @@
 //! those stand in `tests/`, in the checkers of the simulator and in the fuzz targets.
 
 pub mod browser;
-pub mod foreign;
-#[path = "../fuzzed/mod.rs"]
 pub mod fuzzed;
 pub mod harness;
+pub mod independent_client;
 pub mod netns;
-pub mod plainserver;
-#[path = "../sim/mod.rs"]
 pub mod sim;
+pub mod stock_server;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use tmr_runtime_std::daemon::Failure;
+use tmr_runtime_std::exit::Failure;
 
 const LISTENER: u64 = 0;
 

@@ -6,7 +6,7 @@
 //! stream ended. gRPC sends a message only with a call that went well.
 
 use tmr_core::link::CloseReason;
-use tmr_runtime_std::client::bench::load::{Caller, Heard};
+use tmr_runtime_std::commands::bench::load::{Caller, Heard};
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// Frame types.

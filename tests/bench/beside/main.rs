@@ -17,8 +17,9 @@ use std::cell::Cell;
 use std::process::ExitCode;
 use std::time::Duration;
 use tmr_core::link::Address;
-use tmr_runtime_std::client::bench::asked;
-use tmr_runtime_std::daemon::{Failure, address};
+use tmr_runtime_std::commands::address;
+use tmr_runtime_std::commands::bench::asked;
+use tmr_runtime_std::exit::Failure;
 
 #[derive(Debug, Parser)]
 struct Cli {

@@ -1,7 +1,7 @@
 //! A client whose frames come back as they are, from behind a relay.
 
 use tmr_core::link::CloseReason;
-use tmr_runtime_std::client::bench::load::{Caller, Heard};
+use tmr_runtime_std::commands::bench::load::{Caller, Heard};
 
 /// One client.
 #[derive(Debug)]

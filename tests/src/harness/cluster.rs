@@ -5,7 +5,7 @@ use super::http::{get, get_json};
 use super::process::{Finished, Server, kill_all};
 use super::wait::{status_until, until};
 use super::workshop::{CM_ACT_ID, SEATS, TMR, Workshop, specification};
-use crate::foreign::{Client, Secrets};
+use crate::independent_client::{Client, Secrets};
 use serde_json::{Value, json};
 use std::ffi::OsString;
 use std::fs;

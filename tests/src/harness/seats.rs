@@ -1,6 +1,6 @@
 //! What nearly every test asks for: a seat, and its end.
 
-use crate::foreign::{Ask, Client, Fault, release};
+use crate::independent_client::{Ask, Client, Fault, release};
 
 /// Takes a seat with CmAccess2.
 ///

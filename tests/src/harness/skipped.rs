@@ -2,7 +2,7 @@
 //!
 //! libtest knows no way to ignore a test once it runs, and captures what a passed one prints. So the
 //! reason goes to standard error past that capture, and into a file in the target folder that belongs
-//! to this run of cargo. `tests/zz_skipped.rs`, the last test of the workspace, sums the file up.
+//! to this run of cargo. `tests/tests/zz_skipped.rs`, the last test of the workspace, sums the file up.
 
 use std::fs::{self, File};
 use std::io::{self, Write};

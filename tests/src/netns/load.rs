@@ -3,9 +3,9 @@
 use super::history::History;
 use super::licences::{NARROW, WIDE};
 use super::space::Space;
-use crate::foreign::error::NO_MORE_LICENSES;
-use crate::foreign::{Ask, Client, Fault, INFO_VERSION, PATIENCE, Person, get_info};
 use crate::harness::{FIRM_CODE, give_back, take, within};
+use crate::independent_client::error::NO_MORE_LICENSES;
+use crate::independent_client::{Ask, Client, Fault, INFO_VERSION, PATIENCE, Person, get_info};
 use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};

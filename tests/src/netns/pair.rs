@@ -4,11 +4,11 @@ use super::keepalived::{Adapted, Keepalived, put_scripts};
 use super::licences::ALL;
 use super::load::{Group, IMPATIENCE, connect};
 use super::space::{Network, Space};
-use crate::foreign::{Client, Fault, INFO_VERSION, get_info};
 use crate::harness::{
     BackendLine, CM_ACT_ID, Cluster, Program, Runtime, Server, Workshop, get, get_json, give_back,
     is_whole, kill_all, missing, poll, post, specification, until, within,
 };
+use crate::independent_client::{Client, Fault, INFO_VERSION, get_info};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::ffi::OsString;

@@ -4,8 +4,8 @@ use crate::{one_at_a_time, told};
 use serde_json::json;
 use std::thread;
 use std::time::{Duration, Instant};
-use tmr_tests::foreign::Ask;
 use tmr_tests::harness::{FIRM_CODE, Runtime, give_back, licence_row, take, within};
+use tmr_tests::independent_client::Ask;
 use tmr_tests::netns::licences::LONELY;
 use tmr_tests::netns::{FRONT, Fault, Pair, connect, tell, use_it};
 

@@ -6,9 +6,9 @@ use crate::{one_at_a_time, told};
 use serde_json::json;
 use std::thread;
 use std::time::{Duration, Instant};
-use tmr_tests::foreign::error::INVALID_HANDLE;
-use tmr_tests::foreign::{Ask, get_version};
 use tmr_tests::harness::{FIRM_CODE, Runtime, give_back, take, until, within};
+use tmr_tests::independent_client::error::INVALID_HANDLE;
+use tmr_tests::independent_client::{Ask, get_version};
 use tmr_tests::netns::licences::LONELY;
 use tmr_tests::netns::{FRONT, Fault, Pair, connect, tell};
 

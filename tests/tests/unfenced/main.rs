@@ -8,20 +8,20 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs;
 use std::time::{Duration, Instant};
-use tmr_tests::foreign::error::{
-    COMMAND_NOT_SUPPORTED_BY_TMR, INVALID_HANDLE, NO_MORE_LICENSES, REDUNDANCY_SERVER_MISSING,
-    WRONG_ACCESS_MODE,
-};
-use tmr_tests::foreign::{
-    Ask, BoxInfo, Client, Crypt, INFO_BOX, MODE_NO_USER_LIMIT, Person, Reply, Sign, box_contents,
-    get_boxes, get_info, get_servers, get_version,
-};
 use tmr_tests::harness::{
     CM_ACT_ID, FIRM_CODE, ORDINARY, Runtime, Server, TMR, Workshop, get_json, give_back,
     licence_row, specification, status_until, take, until,
 };
+use tmr_tests::independent_client::error::{
+    COMMAND_NOT_SUPPORTED_BY_TMR, INVALID_HANDLE, NO_MORE_LICENSES, REDUNDANCY_SERVER_MISSING,
+    WRONG_ACCESS_MODE,
+};
+use tmr_tests::independent_client::{
+    Ask, BoxInfo, Client, Crypt, INFO_BOX, MODE_NO_USER_LIMIT, Person, Reply, Sign, box_contents,
+    get_boxes, get_info, get_servers, get_version,
+};
 use tmr_tests::on_both_runtimes;
-use tmr_tests::plainserver::{Licence, PlainServer, Trouble};
+use tmr_tests::stock_server::{Licence, PlainServer, Trouble};
 
 on_both_runtimes!(
     seats_are_counted_as_with_any_backend,

@@ -14,14 +14,14 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Instant;
 use tmr_core::base::limits::STOCK_LINKS;
-use tmr_tests::foreign::Client;
-use tmr_tests::foreign::error::{INVALID_HANDLE, NO_MORE_LICENSES};
 use tmr_tests::harness::{
     CM_ACT_ID, Program, Runtime, Server, TWIN_PORTS, Workshop, get, get_json, give_back,
     specification, status_until, take, until,
 };
+use tmr_tests::independent_client::Client;
+use tmr_tests::independent_client::error::{INVALID_HANDLE, NO_MORE_LICENSES};
 use tmr_tests::on_both_runtimes;
-use tmr_tests::plainserver::PlainServer;
+use tmr_tests::stock_server::PlainServer;
 
 on_both_runtimes!(
     every_seat_goes_on_at_the_other_front,

@@ -1,0 +1,227 @@
+//! One server of the demo: a process that ends with this one.
+
+use super::program;
+use crate::commands::admin::pages::Pages;
+use crate::exit::Failure;
+use crate::host::{create, machine};
+use crate::sync::lock;
+use rustix::process::{Pid, Signal, kill_process};
+use std::ffi::OsString;
+use std::fmt::Write;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+use tmr_core::link::Address;
+
+/// A server listens by then.
+const START: Duration = Duration::from_secs(30);
+/// A server that was told to end has ended by then.
+const END: Duration = Duration::from_secs(3);
+/// Pause between two looks at a process that is to end.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// What a server is started with.
+#[derive(Clone, Debug)]
+pub(super) struct Line {
+    pub(super) name: String,
+    pub(super) arguments: Vec<OsString>,
+    pub(super) licence: SocketAddr,
+    pub(super) admin: SocketAddr,
+    /// Its state folder.
+    pub(super) state: PathBuf,
+    /// Its log is appended to this file; `None`: it goes to standard error, under its name.
+    pub(super) log: Option<PathBuf>,
+}
+
+/// A server.
+#[derive(Debug)]
+pub(super) struct Child {
+    pub(super) line: Line,
+    process: std::process::Child,
+    output: Receiver<String>,
+    log: Option<JoinHandle<()>>,
+    reported: bool,
+    held: Arc<Held>,
+}
+
+/// Lines of a server that are not shown yet.
+#[derive(Debug, Default)]
+struct Held {
+    /// `None`: lines are shown as they come.
+    lines: Mutex<Option<Vec<String>>>,
+}
+
+impl Held {
+    /// Holds lines back.
+    fn new() -> Self {
+        Self { lines: Mutex::new(Some(Vec::new())) }
+    }
+
+    fn take(&self, name: &str, line: String) {
+        match &mut *lock(&self.lines) {
+            Some(lines) => lines.push(line),
+            None => eprintln!("{name:<9} | {line}"),
+        }
+    }
+
+    /// Shows what was held back and `wanted`, and from now on everything.
+    fn end(&self, name: &str, wanted: impl Fn(&str) -> bool) {
+        let mut held = lock(&self.lines);
+        for line in held.take().into_iter().flatten().filter(|line| wanted(line)) {
+            eprintln!("{name:<9} | {line}");
+        }
+    }
+}
+
+impl Child {
+    /// Starts a server.
+    pub(super) fn start(line: Line) -> Result<Self, Failure> {
+        let start = || {
+            let mut command = Command::new(std::env::current_exe()?);
+            // A folder that this process was given is not one for each of them.
+            command.env_remove(machine::RUNTIME_FOLDER);
+            command.args(&line.arguments).arg("--die-with-parent");
+            // Standard input is what ties it to this process: it is never written to.
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(match &line.log {
+                Some(log) => {
+                    let options = File::options().append(true).clone();
+                    create::open_or_create(log, 0o640, &options)?.into()
+                }
+                None => Stdio::piped(),
+            });
+            command.spawn()
+        };
+        let name = line.name.clone();
+        let mut process = start().map_err(|error: io::Error| {
+            Failure::failed(format!("{name} does not start: {error}"))
+        })?;
+        let (sender, output) = mpsc::channel();
+        each_line(process.stdout.take(), move |line| sender.send(line).unwrap_or_default());
+        let held = Arc::new(Held::new());
+        let keep = Arc::clone(&held);
+        let log = each_line(process.stderr.take(), move |line| keep.take(&name, line));
+        Ok(Self { line, process, output, log, reported: false, held })
+    }
+
+    /// Waits until it says that it listens.
+    pub(super) fn wait_until_it_listens(&mut self) -> Result<(), Failure> {
+        match self.output.recv_timeout(START) {
+            Ok(line) if line.starts_with("listening") => Ok(()),
+            _ => {
+                self.end();
+                // What it said last is to be read before what follows from it.
+                let _ = self.log.take().map(JoinHandle::join);
+                self.held.end(&self.line.name, |_| true);
+                let name = &self.line.name;
+                let place = match &self.line.log {
+                    Some(log) => format!("in {}", log.display()),
+                    None => "above".to_owned(),
+                };
+                Err(Failure::failed(format!("{name} does not start; it said why, {place}")))
+            }
+        }
+    }
+
+    /// Starts it again, after its end.
+    pub(super) fn start_again(&mut self) -> Result<(), Failure> {
+        *self = Self::start(self.line.clone())?;
+        self.wait_until_it_listens()?;
+        self.let_speak();
+        Ok(())
+    }
+
+    /// Shows its lines from now on, and of those before what is more than information.
+    pub(super) fn let_speak(&self) {
+        self.held.end(&self.line.name, |line| !line.contains(" INFO "));
+    }
+
+    /// Sends it a signal.
+    pub(super) fn signal(&mut self, signal: Signal) -> Result<(), Failure> {
+        let name = self.line.name.clone();
+        // It is a child that was not waited for: nobody else can have its number.
+        let sent = match Pid::from_raw(i32::try_from(self.process.id()).unwrap_or_default()) {
+            Some(pid) if self.runs() => kill_process(pid, signal).map_err(io::Error::from),
+            _ => Err(io::Error::other("it has ended")),
+        };
+        sent.map_err(|error| Failure::failed(format!("{name} takes no signal: {error}")))
+    }
+
+    /// Ends it on the spot (SIGKILL).
+    pub(super) fn kill(&mut self) -> Result<(), Failure> {
+        self.signal(Signal::KILL)?;
+        let ended = self.process.wait().map(drop);
+        let name = &self.line.name;
+        ended.map_err(|error| Failure::failed(format!("{name} does not end: {error}")))
+    }
+
+    /// Where its admin pages are.
+    pub(super) fn admin(&self) -> Pages {
+        let at = self.line.admin;
+        let at = Address { host: at.ip().to_string(), port: at.port() };
+        Pages::started(&self.line.state, at)
+    }
+
+    /// The same, as it can be typed: by its socket, which asks for no password.
+    pub(super) fn admin_option(&self) -> String {
+        let socket = std::path::absolute(self.line.state.join(machine::SOCKET));
+        match socket.ok().filter(|path| path.exists()) {
+            Some(path) => path.display().to_string(),
+            None => format!("http://{}", self.line.admin),
+        }
+    }
+
+    pub(super) fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    pub(super) fn runs(&mut self) -> bool {
+        matches!(self.process.try_wait(), Ok(None))
+    }
+
+    /// Says once that it has ended, and how it can be started again.
+    pub(super) fn report_end(&mut self) {
+        if self.reported || self.runs() {
+            return;
+        }
+        self.reported = true;
+        let mut command = program();
+        for argument in &self.line.arguments {
+            let _ = write!(command, " {}", argument.to_string_lossy());
+        }
+        eprintln!("{:<9} | has ended. To start it again:\n  {command}", self.line.name);
+    }
+
+    /// Lets go of it, waits, and kills it if it does not end by itself.
+    fn end(&mut self) {
+        drop(self.process.stdin.take());
+        let told = Instant::now();
+        while self.runs() {
+            if told.elapsed() > END {
+                let _ = self.process.kill();
+                let _ = self.process.wait();
+            }
+            thread::sleep(LOOK);
+        }
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Takes a server's lines to their end, so that it never waits for somebody to read them.
+fn each_line(
+    from: Option<impl Read + Send + 'static>,
+    mut take: impl FnMut(String) + Send + 'static,
+) -> Option<JoinHandle<()>> {
+    let lines = BufReader::new(from?).lines();
+    Some(thread::spawn(move || lines.map_while(Result::ok).for_each(&mut take)))
+}

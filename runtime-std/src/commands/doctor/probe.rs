@@ -1,0 +1,91 @@
+//! Asks the other servers of a group themselves, with the group key: their identity, their parts,
+//! and their time. It changes nothing.
+
+use crate::commands::client::session::Session;
+use crate::entropy;
+use crate::reactor::dial::dial;
+use crate::reactor::net::{broken, read_some, write};
+use std::time::{Duration, Instant};
+use tmr_core::base::time::Wall;
+use tmr_core::link::channel::{GroupKey, SecureChannel};
+use tmr_core::link::{Address, CloseReason, Frame};
+use tmr_core::wire::Request;
+use tmr_core::wire::constants::info;
+use tmr_core::wire::group::{Description, Order, Report, decode, encode};
+use tmr_core::wire::structs::{CmAccess2, CmBoxTime, Layout};
+use tmr_core::wire::twin::Hello;
+
+/// A server that is well answers at once.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Bytes read at once.
+const CHUNK: usize = 64 * 1024;
+
+/// What a backend says of itself.
+///
+/// # Errors
+/// It is not there, or has another group key.
+pub(super) fn backend(to: &Address, key: &GroupKey) -> Result<Description, CloseReason> {
+    let stream = SecureChannel::dial_backend(entropy::fresh(), key.clone(), entropy::id());
+    exchange(to, stream, Some(encode(1, &Order::Describe)), |frame| match frame {
+        Frame::Batch(bytes) => {
+            decode::<Report>(&bytes).ok()?.into_iter().find_map(|message| match message.body {
+                Report::Described(description) => Some(description),
+                _ => None,
+            })
+        }
+        _ => None,
+    })
+}
+
+/// The first word of the other front, at its door for twins.
+///
+/// # Errors
+/// It is not there, or has another group key.
+pub(super) fn twin(to: &Address, key: &GroupKey) -> Result<Hello, CloseReason> {
+    let stream = SecureChannel::twin_dial(entropy::fresh(), key);
+    exchange(to, stream, None, |frame| match frame {
+        Frame::Twin(bytes) => Hello::decode(&bytes).ok(),
+        _ => None,
+    })
+}
+
+/// The time at a licence server, as its container tells it.
+pub(super) fn clock(at: &Address) -> Option<Wall> {
+    let mut session = Session::new(std::slice::from_ref(at));
+    let access =
+        Request::Access2 { ctrl: 0, access: Box::new(CmAccess2::default()), tail: Vec::new() };
+    let handle = session.call(&access).ok()?.result;
+    let size = u32::try_from(CmBoxTime::SIZE).unwrap_or_default();
+    let reply = session.call(&Request::GetInfo { handle, ctrl: info::BOXTIME, size });
+    let _ = session.call(&Request::Release { handle });
+    let (_, time) = CmBoxTime::parse(&reply.ok()?.body).ok()?;
+    time.system_time.to_wall()
+}
+
+/// Opens a connection, says something as soon as the key is proved, and reads until `is` what came.
+fn exchange<T>(
+    to: &Address,
+    mut stream: SecureChannel,
+    say: Option<Vec<u8>>,
+    is: impl Fn(Frame) -> Option<T>,
+) -> Result<T, CloseReason> {
+    let socket = dial(to)?;
+    socket.set_read_timeout(Some(PATIENCE)).map_err(|error| broken(&error))?;
+    let (mut wire, mut frames, mut buffer) = (Vec::new(), Vec::new(), vec![0; CHUNK]);
+    stream.greet(&mut wire);
+    stream.seal(say.as_slice(), &mut wire);
+    let started = Instant::now();
+    while started.elapsed() < PATIENCE {
+        write(&socket, &mut wire)?;
+        let Some(count) = read_some(&socket, &mut buffer)? else { break };
+        if count == 0 {
+            return Err(CloseReason::Eof);
+        }
+        let opened = stream.open(&buffer[..count], &mut wire, &mut frames);
+        if let Some(found) = frames.drain(..).find_map(&is) {
+            return Ok(found);
+        }
+        opened?;
+    }
+    Err(CloseReason::Timeout("it takes connections and does not answer"))
+}

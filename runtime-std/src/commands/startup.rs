@@ -1,0 +1,183 @@
+//! `backend` and `serve`: from files and options to a node, and a plan to run it.
+
+use crate::commands::cli;
+use crate::entropy;
+use crate::exit::{Failure, Outcome};
+use crate::host::admin_files::Clerk;
+use crate::host::disk::Folder;
+use crate::host::history::{HistoryWriter, ShutdownFlush};
+use crate::host::licences::Licences;
+use crate::host::log_file::Reserved;
+use crate::host::machine::{self, Leftover};
+use crate::host::node_setup::{Plan, Source, Sources, Streams};
+use crate::host::settings::{self, Settings};
+use crate::host::{files, log, signals, systemd, vip};
+use crate::reactor::listen::{self, Spot};
+use crate::reactor::tls::Tls;
+use std::net::TcpListener;
+use std::path::Path;
+use tmr_core::backend::{self, Backend};
+use tmr_core::front::{self, Front};
+use tmr_core::history::Server;
+use tmr_core::link::{Address, Listener};
+use tmr_core::node::Node;
+use tmr_core::node::hub::Hub;
+use tmr_core::service::Identity;
+
+/// A runtime: its name in status, and its glue.
+#[derive(Clone, Copy, Debug)]
+pub struct Runtime {
+    /// What the program is called: `tmrd` or `tmrd-std`.
+    pub program: &'static str,
+    /// `smol` or `threads`.
+    pub name: &'static str,
+    /// Runs a plan until the process ends.
+    pub run: fn(Plan) -> Outcome,
+}
+
+impl Runtime {
+    /// Who a server is that listens there.
+    fn identity(&self, listener: &TcpListener) -> Identity {
+        let address = listen::reached_at(listener);
+        Identity { name: listen::host_name(), runtime: self.name, address }
+    }
+}
+
+/// Runs a backend.
+///
+/// # Errors
+/// It cannot start; every file is checked before anything is listened on.
+pub fn backend(runtime: Runtime, options: &cli::Backend) -> Outcome {
+    let leftover = Leftover::default();
+    begin(&options.watched, &ShutdownFlush::default(), &leftover)?;
+    let mut reserved = vec![("the group key", options.group_key.clone())];
+    reserved.extend(options.issuer.iter().map(|path| ("the issuer's key", path.clone())));
+    reserved.extend(options.license.iter().map(|path| ("a licence file", path.clone())));
+    log::begin(&options.logging.log(), &Reserved::new(&options.state, reserved));
+    let group = files::group_key(&options.group_key)?;
+    let issuers = each(&options.issuer, files::issuer_key)?;
+    let first = !options.state.join("journal").exists();
+    let licences = Licences::open(&options.license, issuers, first)?;
+    let folder = Folder::open(&options.state)?;
+    let journal = folder.journal()?;
+    let at = |door, what, at: &Address| Spot { door, what, at: at.clone() };
+    let licence = at(Listener::Licence, "the licence port", &options.listen);
+    let admin = options.admin.as_ref().map(|admin| at(Listener::Admin, "the admin port", admin));
+    let doors = listen::open(&[licence].into_iter().chain(admin).collect::<Vec<_>>())?;
+    let machine = Some(machine::Watch::open(&options.state, &leftover));
+    let identity = runtime.identity(&doors[0].1);
+    let (group_check, handle_key) = (group.check(), group.handle_key());
+    let seed = entropy::fresh();
+    let containers = licences.containers();
+    let config = backend::Config { identity, containers, group_check, handle_key, seed };
+    let (node, keep) = Backend::open(config, journal.as_deref())
+        .map_err(|error| files::wrong(&folder.path("journal"), error))?;
+    let node = match options.clients.clone() {
+        Some(networks) => node.with_clients(networks),
+        None => node,
+    };
+    let journal = Some(folder.write_journal(keep)?);
+    let hub = hub(Node::Backend(Box::new(node)));
+    listen::announce(&doors);
+    let looks = licences.source(options.state.clone(), needed(options));
+    let others: Vec<(&str, Source)> = vec![("licences", looks)];
+    let sources = Sources { machine, journal, others, ..Sources::default() };
+    let streams = Streams { group, front: None, tls: Tls::default() };
+    (runtime.run)(Plan { hub, doors, streams, sources })
+}
+
+/// Whether the files that only the start of a backend reads are as the next start needs them: what is
+/// wrong with them.
+fn needed(options: &cli::Backend) -> impl Fn() -> Vec<Failure> + Send + 'static {
+    let (group, issuers) = (options.group_key.clone(), options.issuer.clone());
+    move || {
+        let issuers = issuers.iter().filter_map(|path| files::issuer_key(path).err());
+        files::group_key(&group).err().into_iter().chain(issuers).collect()
+    }
+}
+
+/// Runs a front.
+///
+/// # Errors
+/// It cannot start; every file that it cannot do without is checked before anything is listened on.
+pub fn serve(runtime: Runtime, options: &cli::Serve) -> Outcome {
+    let (farewell, leftover) = (ShutdownFlush::default(), Leftover::default());
+    begin(&options.watched, &farewell, &leftover)?;
+    let (text, config) = files::config(&options.config)?;
+    let paths = (&*options.config, &*options.state);
+    let reserved = settings::reserved(paths, &config);
+    log::begin(&settings::logging(&options.config, &config), &reserved);
+    let group = files::group_key(&files::beside(&options.config, &config.group_key_file))?;
+    let folder = Folder::open(&options.state)?;
+    let doors = listen::open(&settings::spots(&config))?;
+    let machine = Some(machine::Watch::open(&options.state, &leftover));
+    let mut identity = runtime.identity(&doors[0].1);
+    let begun = (text, config.clone());
+    let settings = Settings::new(paths, begun, group.clone(), identity.address)?;
+    if let Some(address) = config.virtual_ips.first() {
+        identity.address = *address;
+    }
+    let server = Server { name: identity.name.clone(), address: identity.address };
+    let mut history = HistoryWriter::new(settings::history(paths, &config), server, farewell);
+    let clerk = Clerk::open(settings.papers(), &folder);
+    let others = vec![("folder", folder.watch())];
+    let address = Some(vip::Watch::new(settings.addresses(), folder));
+    let front = entropy::id();
+    let mut node = Front::new(front::Config {
+        identity,
+        front,
+        backends: config.backends,
+        retry: config.retry,
+        unfenced: config.unfenced,
+        virtuals: config.virtuals,
+        cleanup: config.cleanup,
+        policy: config.policy,
+        twin: Some(config.twin),
+        handle_key: group.handle_key(),
+        seed: entropy::fresh(),
+    })
+    .with_entrance(clerk.entrance());
+    history.remind(&mut node);
+    let hub = hub(Node::Front(Box::new(node)));
+    listen::announce(&doors);
+    let streams = Streams { group, front: Some(front), tls: clerk.tls() };
+    let (settings, clerk, history) = (Some(settings), Some(clerk), Some(history));
+    let journal = None;
+    let sources = Sources { machine, journal, address, clerk, settings, history, others };
+    (runtime.run)(Plan { hub, doors, streams, sources })
+}
+
+/// A hub with room for as many links as this process may have files.
+fn hub(node: Node) -> Hub {
+    listen::leave_no_core();
+    let files = listen::raise_file_limit();
+    Hub::new(node).with_clients_max(listen::clients_max(files)).with_files_max(files)
+}
+
+/// What every server does first.
+fn begin(watched: &cli::Watched, farewell: &ShutdownFlush, leftover: &Leftover) -> Outcome {
+    log::start();
+    let (last, left) = (farewell.clone(), leftover.clone());
+    signals::on_stop(move || {
+        tracing::info!(target: "tmr_runtime_std::daemon::roles", "told to stop");
+        systemd::stopping();
+        last.say();
+        left.remove();
+        std::process::exit(0);
+    })?;
+    if watched.die_with_parent {
+        let (last, left) = (farewell.clone(), leftover.clone());
+        signals::die_with_parent(move || {
+            last.say();
+            left.remove();
+        })?;
+    }
+    Ok(())
+}
+
+fn each<T>(
+    paths: &[impl AsRef<Path>],
+    read: impl Fn(&Path) -> Result<T, Failure>,
+) -> Result<Vec<T>, Failure> {
+    paths.iter().map(|path| read(path.as_ref())).collect()
+}

@@ -1,0 +1,285 @@
+//! The clerk of the admin pages: checks passwords, keeps the record of changes, and looks after the
+//! password file and the certificate. On a thread of its own, one thing after the other: however
+//! many sign in, no more than one password is being checked.
+//!
+//! What never lives here: who may do what.
+
+use crate::exit::{Failure, Outcome, words};
+use crate::host::disk::Folder;
+use crate::host::node_setup::Tell;
+use crate::host::passwords::Passwords;
+use crate::host::stamp::Stamp;
+use crate::host::{create, files, log, names};
+use crate::reactor::tls::{Certificate, Tls};
+use crate::sync::lock;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tmr_core::admin::{AdminAccess, FileTrouble, Room};
+use tmr_core::base::limits::TOKEN_ENDS_SOON;
+use tmr_core::base::time::Wall;
+use tmr_core::config::Config;
+use tmr_core::io::{AdminFilesRequest, FrontEvent, HostEvent};
+
+/// How often the files are looked at.
+const LOOK: Duration = Duration::from_secs(2);
+/// The record of changes, in the state folder.
+const AUDIT: &str = "audit.jsonl";
+/// When it is longer than this, in bytes, it is put aside; one such is kept.
+const AUDIT_MAX: u64 = 4 * 1024 * 1024;
+/// A certificate that ends sooner than this is warned about, once a day.
+const ENDS_SOON: Duration = Duration::from_secs(21 * 24 * 60 * 60);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// What mends a password file.
+const PASSWORDS: &str = "mend that line, or remove the file and set the passwords anew with tmrd \
+                         password; it is taken within seconds";
+/// What mends a certificate.
+const CERTIFICATE: &str = "put a certificate and its key there, in PEM, for the user that tmrd runs as \
+                           to read; they are taken within seconds";
+
+/// The files that it looks after, as the configuration names them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Papers {
+    passwords: PathBuf,
+    certificate: Option<Certificate>,
+}
+
+impl Papers {
+    /// Of a configuration at this path; relative paths begin at its folder.
+    #[must_use]
+    pub fn of(path: &Path, config: &Config) -> Self {
+        let certificate = config.web.certificate.as_ref().map(|(chain, key)| Certificate {
+            chain: files::beside(path, chain),
+            key: files::beside(path, key),
+        });
+        Self { passwords: files::beside(path, &config.web.password_file), certificate }
+    }
+
+    /// The files, each with what it is, for people.
+    #[must_use]
+    pub fn named(&self) -> Vec<(&'static str, PathBuf)> {
+        let certificate = self.certificate.as_ref();
+        let pems = certificate.map(|it| {
+            [("the certificate", it.chain.clone()), ("the certificate's key", it.key.clone())]
+        });
+        let passwords = ("the password file", self.passwords.clone());
+        std::iter::once(passwords).chain(pems.into_iter().flatten()).collect()
+    }
+
+    /// Whether they could be used.
+    ///
+    /// # Errors
+    /// One of them cannot.
+    pub fn check(&self) -> Outcome {
+        Passwords::of_server(&self.passwords)?;
+        self.certificate.as_ref().map_or(Ok(()), |certificate| certificate.read().map(drop))
+    }
+}
+
+/// Files as they looked at one time.
+type Seen = (Papers, Vec<Option<Stamp>>);
+
+/// What it looks after.
+#[derive(Debug)]
+pub struct Clerk {
+    papers: Arc<Mutex<Papers>>,
+    tls: Tls,
+    audit: PathBuf,
+    /// `None`: they could never be read.
+    passwords: Option<Passwords>,
+    /// What was told last.
+    told: AdminAccess,
+    /// What the files looked like then.
+    seen: Seen,
+    /// Those that cannot be used.
+    troubles: Vec<FileTrouble>,
+    warned: Option<Instant>,
+}
+
+impl Clerk {
+    /// With all files read once. What cannot be used is logged, and is no reason not to serve.
+    pub fn open(papers: Arc<Mutex<Papers>>, folder: &Folder) -> Self {
+        let mut clerk = Self {
+            told: AdminAccess::default(),
+            audit: folder.path(AUDIT),
+            tls: Tls::default(),
+            passwords: None,
+            seen: look(&papers),
+            papers,
+            troubles: Vec::new(),
+            warned: None,
+        };
+        clerk.told = clerk.read();
+        clerk
+    }
+
+    /// Who can come in at the start.
+    #[must_use]
+    pub fn entrance(&self) -> AdminAccess {
+        self.told.clone()
+    }
+
+    /// What connections at the admin door are covered with.
+    #[must_use]
+    pub fn tls(&self) -> Tls {
+        self.tls.clone()
+    }
+
+    /// Does what comes in until the node is gone.
+    pub fn serve(mut self, requests: &Receiver<AdminFilesRequest>, tell: &Tell) {
+        loop {
+            match requests.recv_timeout(LOOK) {
+                Ok(AdminFilesRequest::Verify { link, password }) => {
+                    let passwords = self.passwords.as_ref();
+                    let granted = passwords.and_then(|it| it.check(&password.0));
+                    tell(FrontEvent::PasswordVerified { link, granted }.into());
+                }
+                Ok(AdminFilesRequest::Audit(line)) => {
+                    if let Err(error) = self.record(&line) {
+                        tracing::error!(
+                            target: "tmr_runtime_std::daemon::clerk",
+                            "{}: {}", self.audit.display(), words(&error)
+                        );
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            self.warn();
+            let looks = look(&self.papers);
+            let entrance = if looks == self.seen {
+                AdminAccess { files: self.files(), room: self.room(), ..self.told.clone() }
+            } else {
+                self.seen = looks;
+                self.warned = None;
+                self.read()
+            };
+            if entrance != self.told {
+                self.told = entrance;
+                tell(HostEvent::AdminAccess(Box::new(self.told.clone())));
+            }
+        }
+    }
+
+    /// Reads the files. What cannot be used changes nothing of what was read before, and it is said
+    /// why; what was never read is shut: nobody comes in by it, nor without it.
+    fn read(&mut self) -> AdminAccess {
+        let Papers { passwords: file, certificate } = self.seen.0.clone();
+        let mut entrance = self.told.clone();
+        entrance.names = names::own();
+        entrance.password_file = file.display().to_string();
+        self.troubles.clear();
+        match Passwords::of_server(&file) {
+            Ok(passwords) => {
+                entrance.operator = passwords.operator();
+                entrance.reader = passwords.reader();
+                files::warn_if_open(&file, "these passwords", 0o640);
+                entrance.tokens = passwords.tokens().to_vec();
+                // A token that comes or goes signs nobody out.
+                let before = self.passwords.as_ref().map(Passwords::browsers);
+                if before.as_ref() != Some(&passwords.browsers()) {
+                    entrance.readings += 1;
+                    entrance.browsers = passwords.browsers();
+                }
+                self.passwords = Some(passwords);
+            }
+            Err(failure) => {
+                // Whether readers need a password is not known.
+                entrance.reader |= self.passwords.is_none();
+                let otherwise = match self.passwords {
+                    Some(_) => "the passwords that were read before hold on",
+                    None => "nobody can sign in",
+                };
+                self.complain(&failure, (otherwise, PASSWORDS));
+            }
+        }
+        match certificate.as_ref().map(Certificate::read).transpose() {
+            Ok(read) => {
+                entrance.certificate_ends = read.as_ref().map(|(_, ends)| *ends);
+                if let Some(certificate) = &certificate {
+                    files::warn_if_open(&certificate.key, "this key", 0o640);
+                }
+                self.tls.set(read.map(|(config, _)| config));
+            }
+            Err(failure) => {
+                let otherwise = if self.tls.shut() {
+                    "only this machine reaches the admin pages"
+                } else {
+                    "the certificate that was read before holds on"
+                };
+                self.complain(&failure, (otherwise, CERTIFICATE));
+            }
+        }
+        if self.troubles.is_empty() && self.told != AdminAccess::default() {
+            tracing::info!(
+                target: "tmr_runtime_std::daemon::clerk",
+                "passwords and certificate of the admin pages: read again"
+            );
+        }
+        entrance.trouble = self.troubles.first().map(|it| format!("{}: {}", it.file, it.trouble));
+        entrance.files = self.files();
+        entrance.room = self.room();
+        entrance
+    }
+
+    fn complain(&mut self, failure: &Failure, (otherwise, todo): (&str, &str)) {
+        tracing::error!(target: "tmr_runtime_std::daemon::clerk", "{failure}; {otherwise}");
+        self.troubles.push(files::trouble(failure, todo));
+    }
+
+    /// All files of this process that cannot be used.
+    fn files(&self) -> Vec<FileTrouble> {
+        self.troubles.iter().cloned().chain(log::trouble()).collect()
+    }
+
+    /// Of the disk of the state folder.
+    fn room(&self) -> Option<Room> {
+        self.audit.parent().and_then(files::room)
+    }
+
+    fn warn(&mut self) {
+        if self.warned.is_some_and(|at| at.elapsed() <= DAY) {
+            return;
+        }
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let left = |ends: Wall| Duration::from_secs(ends.0).saturating_sub(now);
+        if let Some(ends) = self.told.certificate_ends.filter(|ends| left(*ends) < ENDS_SOON) {
+            self.warned = Some(Instant::now());
+            let file = self.seen.0.certificate.as_ref().map(|it| it.chain.display().to_string());
+            tracing::warn!(
+                target: "tmr_runtime_std::daemon::clerk",
+                "{}: the certificate ends on {ends}", file.unwrap_or_default()
+            );
+        }
+        for token in self.told.tokens.iter().filter(|it| it.holds(Wall(now.as_secs()))) {
+            if left(token.ends) < TOKEN_ENDS_SOON {
+                self.warned = Some(Instant::now());
+                let (file, name, ends) = (&self.told.password_file, &token.name, token.ends);
+                tracing::warn!(
+                    target: "tmr_runtime_std::daemon::clerk",
+                    "{file}: the token {name} ends on {ends}"
+                );
+            }
+        }
+    }
+
+    fn record(&self, line: &str) -> io::Result<()> {
+        if fs::metadata(&self.audit).is_ok_and(|found| found.len() > AUDIT_MAX) {
+            let mut before = self.audit.clone().into_os_string();
+            before.push(".1");
+            fs::rename(&self.audit, before)?;
+        }
+        let options = File::options().append(true).clone();
+        let mut file = create::open_or_create(&self.audit, 0o640, &options)?;
+        file.write_all(line.as_bytes())
+    }
+}
+
+fn look(papers: &Mutex<Papers>) -> Seen {
+    let papers = lock(papers).clone();
+    let looks = papers.named().iter().map(|(_, path)| Stamp::of(path)).collect();
+    (papers, looks)
+}

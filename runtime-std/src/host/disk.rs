@@ -1,0 +1,307 @@
+//! The state folder: one process's at a time, and what is written in it stays written.
+//!
+//! A kill between any two steps leaves a file as it was or as it was to be. What the journal's
+//! bytes mean is core's business.
+
+use crate::exit::{Failure, halt, words};
+use crate::host::create::{self, Access, FRESH};
+use crate::host::files::shown;
+use crate::host::node_setup::{Source, Tell};
+use rustix::fs::{FlockOperation, flock};
+use std::fs::{DirBuilder, File};
+use std::io::{self, ErrorKind, Read, Seek, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+use tmr_core::admin::{Misplaced, Place};
+use tmr_core::io::{BackendEvent, HostEvent, JournalWrite};
+
+/// How often it is looked whether the folder and the journal are where they were opened.
+const LOOK: Duration = Duration::from_secs(10);
+const LOCK: &str = "lock";
+const JOURNAL: &str = "journal";
+/// Ends the name of a journal that a disk has gone on without.
+const OLD: &str = "old";
+
+/// A state folder, locked for as long as this lives.
+#[derive(Debug)]
+pub struct Folder {
+    path: PathBuf,
+    /// Holds the lock.
+    lock: File,
+}
+
+impl Folder {
+    /// Opens the folder, makes it (mode 0700) if it is not there, and locks it.
+    ///
+    /// # Errors
+    /// Another process has it, or the system refuses.
+    pub fn open(path: &Path) -> Result<Self, Failure> {
+        let refused = |error: io::Error| {
+            Failure::failed(format!("state folder {}: {}", path.display(), words(&error)))
+        };
+        if !path.exists() {
+            DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(refused)?;
+            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+            File::open(parent.unwrap_or_else(|| Path::new(".")))
+                .and_then(|it| it.sync_all())
+                .map_err(refused)?;
+        }
+        if !std::fs::metadata(path).map_err(refused)?.is_dir() {
+            return Err(refused(io::Error::from(ErrorKind::NotADirectory)));
+        }
+        let options = File::options().read(true).write(true).clone();
+        let mut lock = create::open_or_create(&path.join(LOCK), 0o600, &options)
+            .map_err(|error| in_the_way(&path.join(LOCK), &error))?;
+        if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+            let mut owner = String::new();
+            let _ = lock.read_to_string(&mut owner);
+            return Err(Failure::failed(format!(
+                "state folder {} is in use by process {}; every server needs a folder of its own",
+                path.display(),
+                owner.trim_end()
+            )));
+        }
+        let owner = format!("{}\n", std::process::id());
+        // It is for people: a full disk is no reason not to serve.
+        let _ = lock
+            .set_len(0)
+            .and_then(|()| lock.rewind())
+            .and_then(|()| lock.write_all(owner.as_bytes()));
+        Ok(Self { path: path.to_owned(), lock })
+    }
+
+    /// What is found in the place of this folder; `None`: it is there.
+    #[must_use]
+    pub fn lost(&self) -> Option<Misplaced> {
+        let lock = misplaced(&self.lock, &self.path.join(LOCK));
+        lock.map(|lock| match self.path.exists() {
+            true => lock,
+            false => Misplaced { path: shown(&self.path), what: "the folder is gone".into() },
+        })
+    }
+
+    /// Looks after the folder of a front until the process ends.
+    #[must_use]
+    pub fn watch(&self) -> Source {
+        let lock = self.lock.try_clone();
+        let path = self.path.clone();
+        Box::new(move |tell| {
+            let Ok(lock) = lock else { return };
+            let (folder, mut told) = (Self { path, lock }, None);
+            loop {
+                thread::sleep(LOOK);
+                tell_lost(folder.lost(), &mut told, &tell);
+            }
+        })
+    }
+
+    /// Where a file of this folder is.
+    #[must_use]
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// A whole file; `None` if it is not there.
+    ///
+    /// # Errors
+    /// It is there and cannot be read.
+    pub fn read(&self, name: &str) -> Result<Option<Vec<u8>>, Failure> {
+        let path = self.path(name);
+        let read = || -> io::Result<Vec<u8>> {
+            let mut bytes = Vec::new();
+            create::open(&path, File::options().read(true))?.read_to_end(&mut bytes)?;
+            Ok(bytes)
+        };
+        match read() {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(in_the_way(&path, &error)),
+        }
+    }
+
+    /// Puts `bytes` in the place of a file, atomically and durably, and returns it open at its end.
+    ///
+    /// # Errors
+    /// The system's; the old file is untouched unless the last step failed.
+    pub fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<File> {
+        create::replace(&self.path(name), bytes, Access::Private)
+    }
+
+    /// Gives a file a second name, under which it stays when another one takes its place. One that
+    /// was kept before goes. No file is nothing to keep.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn keep(&self, name: &str) -> io::Result<()> {
+        let old = self.path(&format!("{name}.{OLD}"));
+        let there = |error: &io::Error| error.kind() == ErrorKind::NotFound;
+        match std::fs::remove_file(&old) {
+            Err(error) if !there(&error) => return Err(error),
+            _ => {}
+        }
+        match std::fs::hard_link(self.path(name), &old) {
+            Err(error) if !there(&error) => return Err(error),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The journal's bytes; `None` if there is none yet. What an interrupted rewrite left behind
+    /// is removed.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn journal(&self) -> Result<Option<Vec<u8>>, Failure> {
+        let left = self.path(&format!("{JOURNAL}.{FRESH}"));
+        match std::fs::remove_file(&left) {
+            Ok(()) => {
+                tracing::warn!(
+                    target: "tmr_runtime_std::daemon::disk",
+                    "{}: left by an interrupted rewrite, removed", left.display()
+                );
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(in_the_way(&left, &error)),
+        }
+        self.read(JOURNAL)
+    }
+
+    /// Opens the journal for writing after its first `keep` bytes; what follows them is cut off.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn write_journal(self, keep: usize) -> Result<Journal, Failure> {
+        let path = self.path(JOURNAL);
+        let open = || {
+            let mut file = match create::open(&path, File::options().write(true)) {
+                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+                file => file?,
+            };
+            let (keep, length) = (keep as u64, file.metadata()?.len());
+            if keep < length {
+                tracing::warn!(
+                    target: "tmr_runtime_std::daemon::disk",
+                    "{}: torn tail cut off: {} of {length} bytes",
+                    path.display(),
+                    length - keep
+                );
+                file.set_len(keep)?;
+                file.sync_all()?;
+            }
+            file.seek(io::SeekFrom::Start(keep))?;
+            Ok(Some(file))
+        };
+        let file = open().map_err(|error: io::Error| in_the_way(&path, &error))?;
+        Ok(Journal { folder: self, file })
+    }
+}
+
+/// What is found where a file was opened; `None`: that file.
+fn misplaced(file: &File, path: &Path) -> Option<Misplaced> {
+    let own = file.metadata().ok()?;
+    let what = match std::fs::symlink_metadata(path) {
+        Ok(there) if (there.dev(), there.ino()) == (own.dev(), own.ino()) => return None,
+        Ok(_) => "another file is there".to_owned(),
+        Err(error) if error.kind() == ErrorKind::NotFound => "the file is gone".to_owned(),
+        Err(error) => words(&error),
+    };
+    Some(Misplaced { path: shown(path), what })
+}
+
+/// Tells the node what is lost, and the log, when that has changed.
+fn tell_lost(lost: Option<Misplaced>, told: &mut Option<Misplaced>, tell: &Tell) {
+    if lost == *told {
+        return;
+    }
+    match &lost {
+        Some(Misplaced { path, what }) => tracing::error!(
+            target: "tmr_runtime_std::daemon::disk",
+            "{path}: {what}: somebody has removed or replaced it under this server; what is written \
+             there does not outlive this process"
+        ),
+        None => tracing::info!(
+            target: "tmr_runtime_std::daemon::disk",
+            "the state folder is as it should be again"
+        ),
+    }
+    told.clone_from(&lost);
+    tell(HostEvent::Misplaced { place: Place::State, found: lost });
+}
+
+/// What is not as this server would have made it.
+fn in_the_way(path: &Path, error: &io::Error) -> Failure {
+    Failure::failed(format!("{}: {}", path.display(), words(error)))
+}
+
+/// The journal file, open at its end.
+#[derive(Debug)]
+pub struct Journal {
+    folder: Folder,
+    file: Option<File>,
+}
+
+impl Journal {
+    /// With a file that need not be the folder's.
+    #[cfg(test)]
+    pub(super) fn over(folder: Folder, file: File) -> Self {
+        Self { folder, file: Some(file) }
+    }
+
+    /// Does one durable write. On disk when this returns.
+    ///
+    /// # Errors
+    /// The system's; the journal may then have a torn tail, so nothing may be written after it.
+    pub fn write(&mut self, write: &JournalWrite) -> io::Result<()> {
+        match (write, &mut self.file) {
+            (JournalWrite::Append(bytes), Some(file)) => {
+                file.write_all(bytes)?;
+                file.sync_data()?;
+            }
+            (JournalWrite::BeginAnew(bytes), file) => {
+                self.folder.keep(JOURNAL)?;
+                *file = Some(self.folder.replace(JOURNAL, bytes)?);
+            }
+            (JournalWrite::Append(bytes) | JournalWrite::Rewrite(bytes), file) => {
+                *file = Some(self.folder.replace(JOURNAL, bytes)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Does the writes that come in until the process ends, and says after each that it is done. A
+    /// write that fails ends the process: the node has said nothing yet that depends on it, and
+    /// finds what was written at its next start. Now and then it is looked whether the file is still
+    /// where the next start will look for it.
+    pub fn serve(mut self, writes: &Receiver<JournalWrite>, tell: &Tell) {
+        let (mut told, mut next) = (None, Instant::now() + LOOK);
+        loop {
+            match writes.recv_timeout(next.saturating_duration_since(Instant::now())) {
+                Ok(write) => {
+                    if let Err(error) = self.write(&write) {
+                        halt(&format!(
+                            "{}: {}",
+                            self.folder.path(JOURNAL).display(),
+                            words(&error)
+                        ));
+                    }
+                    tell(BackendEvent::JournalWritten.into());
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            if next <= Instant::now() {
+                next = Instant::now() + LOOK;
+                tell_lost(self.lost(), &mut told, tell);
+            }
+        }
+    }
+
+    /// What is found in the place of this folder, or of this file; `None`: they are there.
+    fn lost(&self) -> Option<Misplaced> {
+        let file = self.file.as_ref().and_then(|file| misplaced(file, &self.folder.path(JOURNAL)));
+        self.folder.lost().or(file)
+    }
+}

@@ -1,0 +1,295 @@
+//! The files people hand to a server: keys, licences, configuration. Every error names the file,
+//! and ends in [`Exit::Usage`](crate::exit::Exit::Usage).
+
+use crate::entropy;
+use crate::exit::{Failure, Outcome, words};
+use crate::host::create::{self, Access};
+use rustix::fs::{OFlags, statvfs};
+use std::fmt::Display;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use tmr_core::admin::{FileTrouble, Room};
+use tmr_core::base::limits::{CONFIG_MAX, LICENCE_FILE_MAX, ROOM_LOW};
+use tmr_core::config::Config;
+use tmr_core::licence::{self, Container, Issuer, IssuerKey};
+use tmr_core::link::channel::GroupKey;
+
+/// Longest key file, in bytes: a key has 65.
+const KEY_MAX: usize = 1024;
+
+/// Names the file that something is wrong with.
+pub fn wrong(path: &Path, what: impl Display) -> Failure {
+    let text = format!("{}: {what}", shown(path));
+    Failure { file: Some(path.to_owned()), ..Failure::usage(text) }
+}
+
+/// What is left of a folder's disk, in whole MiB, if it is little; `None`: there is enough, or it is
+/// not known.
+#[must_use]
+pub fn room(folder: &Path) -> Option<Room> {
+    let found = statvfs(folder).ok()?;
+    let free = found.f_bavail.saturating_mul(found.f_frsize) >> 20 << 20;
+    (free < ROOM_LOW).then(|| Room { folder: folder.display().to_string(), free })
+}
+
+/// A file that a server does without, for its status; `todo`: what mends it.
+#[must_use]
+pub fn trouble(failure: &Failure, todo: &str) -> FileTrouble {
+    let file = failure.file.as_deref().map(shown).unwrap_or_default();
+    let what = failure.text.strip_prefix(&*file).and_then(|rest| rest.strip_prefix(": "));
+    let trouble = what.unwrap_or(&failure.text).to_owned();
+    FileTrouble { file, trouble, what_to_do: todo.to_owned() }
+}
+
+/// A path for people, who may not have chosen the name: no control characters.
+#[must_use]
+pub fn shown(path: &Path) -> String {
+    let clean =
+        |letter: char| if letter.is_control() { char::REPLACEMENT_CHARACTER } else { letter };
+    path.to_string_lossy().chars().map(clean).collect()
+}
+
+/// The bytes of a file, and one more than `longest` at most.
+///
+/// # Errors
+/// It cannot be read.
+pub fn bytes(path: &Path, longest: usize) -> Result<Vec<u8>, Failure> {
+    let read = || read(&File::open(path)?, longest);
+    read().map_err(|error: io::Error| wrong(path, words(&error)))
+}
+
+/// The same of a plain file, or a link to one: a pipe that somebody put there holds nobody up.
+///
+/// # Errors
+/// It cannot be read, or is something else.
+pub fn plain_bytes(path: &Path, longest: usize) -> Result<Vec<u8>, Failure> {
+    let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
+    let read = || {
+        let file = File::options().read(true).custom_flags(flags).open(path)?;
+        if file.metadata()?.is_file() {
+            return read(&file, longest);
+        }
+        let what = if file.metadata()?.is_dir() { "a folder" } else { "no plain file" };
+        Err(io::Error::other(format!("it is {what}; right would be a file")))
+    };
+    read().map_err(|error: io::Error| wrong(path, words(&error)))
+}
+
+fn read(file: &File, longest: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.take(longest as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// The text of a file.
+///
+/// # Errors
+/// It cannot be read, or is not UTF-8.
+pub fn text(path: &Path, longest: usize) -> Result<String, Failure> {
+    utf8(path, bytes(path, longest)?)
+}
+
+/// The text of a plain file, or a link to one.
+///
+/// # Errors
+/// It cannot be read, is something else, or is not UTF-8.
+pub fn plain_text(path: &Path, longest: usize) -> Result<String, Failure> {
+    utf8(path, plain_bytes(path, longest)?)
+}
+
+fn utf8(path: &Path, bytes: Vec<u8>) -> Result<String, Failure> {
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        wrong(path, format!("byte {at} is not text, expected UTF-8"))
+    })
+}
+
+/// A group key.
+///
+/// # Errors
+/// There is none in the file. One that others may read is taken, with a warning.
+pub fn group_key(path: &Path) -> Result<GroupKey, Failure> {
+    let key = text(path, KEY_MAX)
+        .and_then(|text| GroupKey::from_hex(&text).map_err(|error| wrong(path, error)))
+        .map_err(|failure| {
+            let text = match key_nearby(path) {
+                Some(other) => format!(
+                    "{failure} ({} is a group key: put it there, or name it in TmrServer.GroupKeyFile, a \
+                     backend: --group-key)",
+                    shown(&other)
+                ),
+                None => format!("{failure} (`tmrd keygen` makes a group key)"),
+            };
+            Failure { text, ..failure }
+        })?;
+    warn_if_open(path, "this key", 0o600);
+    Ok(key)
+}
+
+/// A group key in the current folder, if there is none at `path`: of the same name, or of a name that
+/// the manual has.
+fn key_nearby(path: &Path) -> Option<PathBuf> {
+    if path.exists() {
+        return None;
+    }
+    let names = [path.file_name()?, "group.key".as_ref(), "tmr-group.key".as_ref()];
+    names.into_iter().map(|name| Path::new(".").join(name)).find(|other| {
+        let text = text(other, KEY_MAX);
+        text.is_ok_and(|text| GroupKey::from_hex(&text).is_ok())
+    })
+}
+
+/// Warns of a file with a secret that more may read or change than `right` says: in the log of a
+/// server, or on standard error of a command.
+pub fn warn_if_open(path: &Path, what: &str, right: u32) {
+    if let Some(text) = too_open(path, what, right) {
+        tracing::warn!(target: "tmr_runtime_std::daemon::files", "{text}");
+    }
+}
+
+/// What is wrong with the rights of a file with a secret, if more may read or change it than `right`
+/// says.
+#[must_use]
+pub fn too_open(path: &Path, what: &str, right: u32) -> Option<String> {
+    let mode = std::fs::metadata(path).ok()?.permissions().mode() & 0o777;
+    let more = mode & !right & 0o077;
+    let may = match (more & 0o044 != 0, more & 0o022 != 0) {
+        (true, true) => "read and change",
+        (true, false) => "read",
+        (false, true) => "change",
+        (false, false) => return None,
+    };
+    let path = shown(path);
+    Some(format!("{path}: others may {may} {what} (mode {mode:03o}); right would be {right:03o}"))
+}
+
+/// The key that licences are trusted by.
+///
+/// # Errors
+/// There is none in the file.
+pub fn issuer_key(path: &Path) -> Result<IssuerKey, Failure> {
+    IssuerKey::parse(&text(path, KEY_MAX)?).map_err(|error| wrong(path, error))
+}
+
+/// Who signs licences; a new key is made if the file is not there.
+///
+/// # Errors
+/// The file holds something else, or cannot be made.
+pub fn issuer(path: &Path) -> Result<Issuer, Failure> {
+    if path.exists() {
+        let issuer = Issuer::parse(&text(path, KEY_MAX)?).map_err(|error| wrong(path, error))?;
+        warn_if_open(path, "this key", 0o600);
+        return Ok(issuer);
+    }
+    let issuer = Issuer::from_secret(entropy::fresh());
+    make_secret(path, issuer.to_text().as_bytes())?;
+    Ok(issuer)
+}
+
+/// The container in a licence file.
+///
+/// # Errors
+/// It is altered, cut off, foreign, or no licence.
+pub fn container(path: &Path, issuers: &[IssuerKey]) -> Result<Container, Failure> {
+    let bytes = plain_bytes(path, LICENCE_FILE_MAX)?;
+    licence::File::open(&bytes, issuers).map_err(|error| wrong(path, error))
+}
+
+/// A front's configuration, with its text.
+///
+/// # Errors
+/// The first mistake, with its place.
+pub fn config(path: &Path) -> Result<(String, Config), Failure> {
+    let text = text(path, CONFIG_MAX)?;
+    let config = Config::parse(&text).map_err(|error| wrong(path, error))?;
+    Ok((text, config))
+}
+
+/// Puts content in the place of a file that is there, atomically and durably; its owner and its mode
+/// stay. A link to it stays one.
+///
+/// # Errors
+/// The system's, or its owner could not stay; the file is as it was.
+pub fn replace(path: &Path, content: &[u8]) -> Outcome {
+    let put = || create::replace(&path.canonicalize()?, content, Access::Public);
+    put().map(drop).map_err(|error: io::Error| match error.kind() {
+        ErrorKind::PermissionDenied => wrong(
+            path,
+            "it cannot be replaced; right would be a file, and a folder, of the user that tmrd \
+             runs as",
+        ),
+        _ => wrong(path, words(&error)),
+    })
+}
+
+/// Where a path in a configuration leads to, seen from the configuration's own folder.
+#[must_use]
+pub fn beside(config: &Path, path: &str) -> PathBuf {
+    config.parent().unwrap_or_else(|| Path::new("")).join(path)
+}
+
+/// Makes a file that only its owner may read, and never overwrites one.
+///
+/// # Errors
+/// It is there already, or cannot be made.
+pub fn make_secret(path: &Path, content: &[u8]) -> Outcome {
+    let make = || {
+        let mut file = create::create(path, 0o600, File::options().write(true))?;
+        let whole = file.write_all(content).and_then(|()| file.sync_all());
+        // Half a key is none.
+        whole.inspect_err(|_| _ = std::fs::remove_file(path))
+    };
+    make().map_err(|error: io::Error| match error.kind() {
+        ErrorKind::AlreadyExists => {
+            wrong(path, "it is there already and is not overwritten; choose another name")
+        }
+        _ => wrong(path, words(&error)),
+    })
+}
+
+/// Puts content in a file's place, atomically.
+///
+/// # Errors
+/// The system's.
+pub fn put(path: &Path, content: &[u8], access: Access) -> Outcome {
+    create::replace(path, content, access).map(drop).map_err(|error| match error.kind() {
+        ErrorKind::PermissionDenied => {
+            let words = words(&error);
+            wrong(path, format!("{words}; right would be to run this as its owner, or as root"))
+        }
+        _ => wrong(path, words(&error)),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rights_that_are_too_wide_are_told_with_the_mode() {
+        let path = std::env::temp_dir().join(format!("tmr-open-{}", std::process::id()));
+        std::fs::write(&path, "secret").unwrap();
+        for (mode, right, told) in [
+            (0o600, 0o600, None),
+            (0o640, 0o640, None),
+            (0o400, 0o600, None),
+            (0o640, 0o600, Some("read")),
+            (0o644, 0o640, Some("read")),
+            (0o620, 0o640, Some("change")),
+            (0o666, 0o600, Some("read and change")),
+        ] {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            let text = too_open(&path, "this key", right);
+            let expected = told.map(|may| {
+                let path = path.display();
+                format!("{path}: others may {may} this key (mode {mode:03o}); right would be {right:03o}")
+            });
+            assert_eq!(text, expected);
+        }
+        std::fs::remove_file(&path).unwrap();
+        let folder = plain_text(&std::env::temp_dir(), 10).unwrap_err().to_string();
+        assert!(folder.ends_with("it is a folder; right would be a file"), "{folder}");
+    }
+}

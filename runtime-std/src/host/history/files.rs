@@ -1,0 +1,557 @@
+//! The files of a usage history: names, rotation, what is removed, and reading back.
+//!
+//! `usage-NUMBER-YYYY-MM.jsonl` has all records, `tracking-FIRMCODE-NUMBER-YYYY-MM.log` those of one
+//! Firm Code as licence tracking writes them. Numbers rise with every file of the folder. A file is
+//! followed by another one when it is as large as it may be, or the month is over.
+
+use super::age::{Steady, too_old};
+use super::share::Share;
+use crate::exit::words;
+use crate::host::create;
+use rustix::fs::Access;
+use rustix::io::Errno;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use tmr_core::base::limits::{HISTORY_BLOCK, HISTORY_LINE};
+use tmr_core::base::time::{Now, Wall};
+use tmr_core::history::{Kind, Mark, Record, Server, Tracking};
+use tmr_core::licence::rfc3339;
+
+/// Where a usage history is, and how much is kept of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// It is written; else the node has its memory alone.
+    pub enabled: bool,
+    /// Its folder; made (mode 0750) if it is not there.
+    pub folder: PathBuf,
+    /// Where a file is followed by the next, in bytes.
+    pub file: u64,
+    /// All files together, in bytes; the oldest are removed.
+    pub files: u64,
+    /// Months before the current one that are kept.
+    pub months: u32,
+}
+
+impl Settings {
+    /// Other files than so far are to be written.
+    #[must_use]
+    pub fn begins(&self, before: &Self) -> bool {
+        self.enabled && (!before.enabled || self.folder != before.folder)
+    }
+
+    /// Looks whether its files can be begun, where others were written before: makes the folder, if
+    /// it is not there.
+    ///
+    /// # Errors
+    /// It cannot be made, or written.
+    pub fn prepare(&self, before: &Self) -> io::Result<()> {
+        if !self.begins(before) {
+            return Ok(());
+        }
+        make(&self.folder)?;
+        Ok(rustix::fs::access(&self.folder, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK)?)
+    }
+}
+
+/// Looks whether the folder of a usage history could be begun, and makes none.
+///
+/// # Errors
+/// What there is of its path cannot be written, or is no folder.
+pub fn could_begin(folder: &Path) -> io::Result<()> {
+    let there = folder.ancestors().find(|it| !it.as_os_str().is_empty() && it.exists());
+    let there = there.unwrap_or_else(|| Path::new("."));
+    if !there.is_dir() {
+        return Err(Errno::NOTDIR.into());
+    }
+    Ok(rustix::fs::access(there, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK)?)
+}
+
+/// Makes a folder, if it is not there.
+fn make(folder: &Path) -> io::Result<()> {
+    let made = DirBuilder::new().recursive(true).mode(0o750).create(folder);
+    made.map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists => io::Error::from(Errno::NOTDIR),
+        _ => error,
+    })
+}
+
+/// The name of a file, understood.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Name {
+    number: u64,
+    /// `YYYY-MM`.
+    month: String,
+    /// Of a tracking file: its Firm Code.
+    firm_code: Option<u32>,
+}
+
+impl Name {
+    fn file(&self) -> String {
+        let Self { number, month, firm_code } = self;
+        match firm_code {
+            None => format!("usage-{number:06}-{month}.jsonl"),
+            Some(firm_code) => format!("tracking-{firm_code}-{number:06}-{month}.log"),
+        }
+    }
+
+    fn of(file: &str) -> Option<Self> {
+        let (firm_code, rest) = match file.strip_prefix("usage-") {
+            Some(rest) => (None, rest.strip_suffix(".jsonl")?),
+            None => {
+                let rest = file.strip_prefix("tracking-")?.strip_suffix(".log")?;
+                let (firm_code, rest) = rest.split_once('-')?;
+                (Some(firm_code.parse().ok()?), rest)
+            }
+        };
+        let (number, month) = rest.split_once('-')?;
+        let name = Self { number: number.parse().ok()?, month: month.to_owned(), firm_code };
+        (month_number(month).is_some() && name.file() == file).then_some(name)
+    }
+}
+
+/// Whether a file of a usage history may have this path.
+#[must_use]
+pub fn is_name(path: &Path) -> bool {
+    path.file_name().and_then(|name| Name::of(name.to_str()?)).is_some()
+}
+
+/// The files of a folder that have records, oldest first.
+///
+/// # Errors
+/// The system's.
+pub fn names(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut all = listed(folder)?;
+    all.retain(|name| name.firm_code.is_none());
+    Ok(all.iter().map(|name| folder.join(name.file())).collect())
+}
+
+fn listed(folder: &Path) -> io::Result<Vec<Name>> {
+    let mut all = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        all.extend(entry?.file_name().to_str().and_then(Name::of));
+    }
+    all.sort_unstable();
+    Ok(all)
+}
+
+/// Months since the year 0.
+fn month_number(month: &str) -> Option<u32> {
+    let (year, month) = month.split_once('-')?;
+    let (year, month): (u32, u32) = (year.parse().ok()?, month.parse().ok()?);
+    (1..=12).contains(&month).then_some(year * 12 + month - 1)
+}
+
+fn month_of(now: Wall) -> String {
+    rfc3339::format(now)[..7].to_owned()
+}
+
+/// What could not be written.
+#[derive(Debug)]
+pub enum Unwritten {
+    /// The records.
+    Records(io::Error),
+    /// What they mean to a licence tracking file.
+    Tracking(io::Error),
+}
+
+/// The file that records go to.
+#[derive(Debug)]
+struct Open {
+    name: Name,
+    file: File,
+    length: u64,
+    refusals: Share,
+}
+
+/// A file of one Firm Code.
+#[derive(Debug)]
+struct Track {
+    name: Name,
+    length: u64,
+    tracking: Tracking,
+}
+
+/// The files of one folder.
+#[derive(Debug)]
+pub struct Files {
+    settings: Settings,
+    open: Option<Open>,
+    tracks: BTreeMap<u32, Track>,
+    /// The front that led last.
+    server: Server,
+    /// When this process wrote its first line.
+    begun: Option<Wall>,
+    /// The set-up has started, and these Firm Codes have a file that says so.
+    started: Option<BTreeSet<u32>>,
+    steady: Steady,
+}
+
+impl Files {
+    /// Nothing is read or written yet. `own`: until it is known who leads.
+    #[must_use]
+    pub fn new(settings: Settings, own: Server) -> Self {
+        let (open, tracks) = (None, BTreeMap::new());
+        let steady = Steady::default();
+        Self { settings, open, tracks, server: own, begun: None, started: None, steady }
+    }
+
+    /// Where they are, and how much is kept.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// From now on they are so. What is written to a folder that is left stays there.
+    pub fn change(&mut self, settings: Settings) {
+        if settings.folder != self.settings.folder || !settings.enabled {
+            self.open = None;
+            self.tracks.clear();
+        }
+        self.settings = settings;
+    }
+
+    fn folder(&self) -> &Path {
+        &self.settings.folder
+    }
+
+    /// Lines that are in no file here say who leads.
+    pub fn follow(&mut self, lines: &[u8]) {
+        if let Some(server) = lines.rsplit(|byte| *byte == b'\n').find_map(leader) {
+            self.server = server;
+        }
+    }
+
+    /// Reads the latest files, so many bytes at most, oldest first, file by file.
+    ///
+    /// # Errors
+    /// The system's; a folder that is not there is none.
+    pub fn read_back(&mut self, most: u64, mut take: impl FnMut(&[u8])) -> io::Result<()> {
+        let names = match names(self.folder()) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            names => names?,
+        };
+        let mut left = most;
+        let mut parts = Vec::new();
+        for path in names.into_iter().rev() {
+            let length = fs::metadata(&path)?.len();
+            parts.push((path, length.saturating_sub(left)));
+            left = left.saturating_sub(length);
+            if left == 0 {
+                break;
+            }
+        }
+        for (path, from) in parts.into_iter().rev() {
+            let mut file = create::open(&path, File::options().read(true))?;
+            file.seek(SeekFrom::Start(from))?;
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes)?;
+            let cut = if from == 0 { 0 } else { after_first_line(&bytes) };
+            take(&bytes[cut..]);
+            self.follow(&bytes[cut..]);
+        }
+        Ok(())
+    }
+
+    /// Adds lines, and what they mean to the files of their Firm Codes: right behind one another, so
+    /// that a process that is killed leaves both or neither. Refused accesses have a share of a file;
+    /// those beyond it are counted at the beginning of the next one. What cannot be written is in no
+    /// file, as far as the system lets that be.
+    ///
+    /// # Errors
+    /// The system's, and which files it is about.
+    pub fn write(&mut self, lines: &[u8], now: Now) -> Result<(), Unwritten> {
+        self.turn(now.wall).map_err(Unwritten::Records)?;
+        if self.steady.day_is_over(now) {
+            self.remove_late(now.wall);
+        }
+        let Some(open) = &mut self.open else { return Ok(()) };
+        let lines = open.refusals.sift(lines, &self.settings);
+        let tracked = self.track(&lines, now.wall);
+        let Some(open) = &mut self.open else { return Ok(()) };
+        if let Err(error) = append(&mut open.file, &lines) {
+            self.open = None;
+            // What they say of licences stands in no file.
+            self.tracks.clear();
+            return Err(Unwritten::Records(error));
+        }
+        open.length += lines.len() as u64;
+        tracked.and_then(|mut texts| self.write_texts(&mut texts)).map_err(Unwritten::Tracking)
+    }
+
+    /// Makes what was written durable.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn sync(&mut self) -> io::Result<()> {
+        self.open.as_ref().map_or(Ok(()), |open| open.file.sync_data())
+    }
+
+    /// Opens the file that is to be written, the next one if the last is full or of another month.
+    fn turn(&mut self, now: Wall) -> io::Result<()> {
+        let month = month_of(now);
+        let fits = |name: &Name, length| name.month == month && length < self.settings.file;
+        if self.open.as_ref().is_some_and(|open| fits(&open.name, open.length)) {
+            return Ok(());
+        }
+        let first = self.open.is_none();
+        let folder = self.folder().to_owned();
+        make(&folder)?;
+        let last = listed(&folder)?.into_iter().rfind(|name| name.firm_code.is_none());
+        // The one that another process of this front has left is gone on with.
+        if let Some(name) = last.filter(|_| first) {
+            let options = File::options().read(true).append(true).clone();
+            let mut file = create::open(&folder.join(name.file()), &options)?;
+            let length = whole_lines(&mut file)?;
+            file.set_len(length)?;
+            if fits(&name, length) {
+                file.rewind()?;
+                let refusals = Share::of(BufReader::new(&file))?;
+                self.open = Some(Open { name, file, length, refusals });
+                return Ok(());
+            }
+        }
+        let count = self.take_left_out();
+        let name = self.next(month.clone(), None)?;
+        let mut file = new_file(&folder.join(name.file()))?;
+        let lost = Record { kind: Kind::Lost, time: now, count, ..Record::default() };
+        let line = if count > 0 { lost.line() } else { Vec::new() };
+        append(&mut file, &line)?;
+        let (length, refusals) = (line.len() as u64, Share::default());
+        self.open = Some(Open { name, file, length, refusals });
+        self.remove_most();
+        Ok(())
+    }
+
+    fn next(&self, month: String, firm_code: Option<u32>) -> io::Result<Name> {
+        let last = listed(self.folder())?.last().map_or(0, |name| name.number);
+        Ok(Name { number: last + 1, month, firm_code })
+    }
+
+    /// How many refusals were left out of the file that is written, and were not told of yet.
+    pub(super) fn take_left_out(&mut self) -> u64 {
+        self.open.as_mut().map_or(0, |open| open.refusals.take_left_out())
+    }
+
+    /// The files that are not written to any more, oldest first.
+    fn closed(&self) -> Vec<Name> {
+        let mut all = listed(self.folder()).unwrap_or_default();
+        all.retain(|name| {
+            let open = self.open.as_ref().is_some_and(|open| open.name == *name)
+                || self.tracks.values().any(|track| track.name == *name);
+            !open
+        });
+        all
+    }
+
+    /// Removes files of the oldest month that is too old. What is not removed today is tomorrow.
+    fn remove_late(&self, now: Wall) {
+        let current = month_number(&month_of(now)).unwrap_or_default();
+        let oldest = current.saturating_sub(self.settings.months);
+        let closed = self.closed();
+        let months: Vec<u32> =
+            closed.iter().map(|name| month_number(&name.month).unwrap_or(u32::MAX)).collect();
+        for index in too_old(&months, oldest, current) {
+            self.remove(&closed[index], "its month is older than KeepMonths");
+        }
+    }
+
+    /// Removes the oldest files while all together are too large.
+    fn remove_most(&self) {
+        let length = |name: &Name| {
+            fs::metadata(self.folder().join(name.file())).map_or(0, |about| about.len())
+        };
+        let all = listed(self.folder()).unwrap_or_default();
+        let mut bytes: u64 = all.iter().map(length).sum();
+        for name in self.closed() {
+            if bytes <= self.settings.files {
+                return;
+            }
+            bytes -= length(&name);
+            self.remove(&name, "all files together are larger than MaxTotalSizeInMegabytes");
+        }
+    }
+
+    /// Removes a file, and says so in the log.
+    fn remove(&self, name: &Name, why: &str) {
+        let path = self.folder().join(name.file());
+        match fs::remove_file(&path) {
+            Ok(()) => tracing::info!(
+                target: "tmr_runtime_std::daemon::history::files",
+                "usage history: {} was removed: {why}", path.display()
+            ),
+            Err(error) => {
+                let words = words(&error);
+                tracing::warn!(
+                    target: "tmr_runtime_std::daemon::history::files",
+                    "usage history: {} cannot be removed: {words}", path.display()
+                );
+            }
+        }
+    }
+
+    /// What the lines mean to the files of their Firm Codes; files that are full are followed by
+    /// others.
+    fn track(&mut self, lines: &[u8], now: Wall) -> io::Result<BTreeMap<u32, String>> {
+        let begun = *self.begun.get_or_insert(now);
+        let mut texts: BTreeMap<u32, String> = BTreeMap::new();
+        for line in lines.split(|byte| *byte == b'\n') {
+            let Ok(record) = Record::parse(line) else { continue };
+            if let Some(server) = leading(&record) {
+                self.server = server;
+            }
+            if record.kind == Kind::Started {
+                self.write_texts(&mut texts)?;
+                self.tracks.clear();
+                self.started = Some(BTreeSet::new());
+            }
+            // Only what is known here has a file: clients may ask for any Firm Code.
+            let firm_code = record.firm_code;
+            if firm_code == 0 || record.tmr_id == 0 {
+                continue;
+            }
+            if !self.tracks.get(&firm_code).is_some_and(|track| self.fits(track, now)) {
+                self.write_texts(&mut texts)?;
+                let (track, header) = self.begin_track(firm_code, now, begun)?;
+                self.tracks.insert(firm_code, track);
+                texts.insert(firm_code, header);
+            }
+            let Some(track) = self.tracks.get_mut(&firm_code) else { continue };
+            let text = texts.entry(firm_code).or_default();
+            let before = text.len();
+            track.tracking.write(&record, &self.server, text);
+            track.length += (text.len() - before) as u64;
+        }
+        Ok(texts)
+    }
+
+    fn fits(&self, track: &Track, now: Wall) -> bool {
+        track.name.month == month_of(now) && track.length < self.settings.file
+    }
+
+    fn begin_track(
+        &mut self,
+        firm_code: u32,
+        now: Wall,
+        begun: Wall,
+    ) -> io::Result<(Track, String)> {
+        let listed = listed(self.folder())?;
+        let first = !listed.iter().any(|name| name.firm_code == Some(firm_code));
+        let anew = self.started.as_mut().is_some_and(|told| told.insert(firm_code));
+        let name = self.next(month_of(now), Some(firm_code))?;
+        new_file(&self.folder().join(name.file()))?;
+        let id = Tracking::logfile_id(begun);
+        let header = Tracking::header(firm_code, &self.server, now, id, first || anew);
+        let track = Track { name, length: header.len() as u64, tracking: Tracking::default() };
+        Ok((track, header))
+    }
+
+    fn write_texts(&self, texts: &mut BTreeMap<u32, String>) -> io::Result<()> {
+        for (firm_code, text) in std::mem::take(texts) {
+            let Some(track) = self.tracks.get(&firm_code) else { continue };
+            let path = self.folder().join(track.name.file());
+            append(&mut create::open(&path, File::options().append(true))?, text.as_bytes())?;
+        }
+        Ok(())
+    }
+
+    /// Lines that follow a mark, one message at most.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn after(&self, mark: Option<&Mark>) -> io::Result<Vec<u8>> {
+        let names = names(self.folder())?;
+        let mut from = 0;
+        let is_upto = |id: Mark| mark.is_some_and(|mark| id.is_beside(mark) && id <= *mark);
+        for (index, path) in names.iter().enumerate() {
+            let mut first = Vec::new();
+            lines_of(path)?.read_until(b'\n', &mut first)?;
+            if id_of(&first).is_some_and(is_upto) {
+                from = index;
+            }
+        }
+        let mut block = Vec::new();
+        for path in names.into_iter().skip(from) {
+            let mut reader = lines_of(&path)?;
+            let mut line = Vec::new();
+            // The place that is asked for lies behind.
+            let mut past = mark.is_none();
+            while reader.by_ref().take(HISTORY_LINE as u64).read_until(b'\n', &mut line)? > 0 {
+                match id_of(&line) {
+                    Some(id) if is_upto(id) => block.clear(),
+                    Some(id) => {
+                        past |= mark.is_some_and(|mark| id.is_beside(mark));
+                        let full = block.len() + line.len() > HISTORY_BLOCK;
+                        if full && past {
+                            return Ok(block);
+                        }
+                        if !full {
+                            block.extend_from_slice(&line);
+                        }
+                    }
+                    None => {}
+                }
+                line.clear();
+            }
+            if block.len() >= HISTORY_BLOCK / 2 {
+                break;
+            }
+        }
+        Ok(block)
+    }
+}
+
+/// Adds all of it or, as far as the system lets that be, nothing.
+fn append(file: &mut File, bytes: &[u8]) -> io::Result<()> {
+    let length = file.metadata()?.len();
+    file.write_all(bytes).inspect_err(|_| _ = file.set_len(length))
+}
+
+fn lines_of(path: &Path) -> io::Result<BufReader<File>> {
+    create::open(path, File::options().read(true)).map(BufReader::new)
+}
+
+/// A whole line's place.
+fn id_of(line: &[u8]) -> Option<Mark> {
+    Some(line)
+        .filter(|line| line.ends_with(b"\n"))
+        .and_then(|line| Record::parse(line).ok())
+        .map(|record| record.id)
+        .filter(|id| *id != Mark::default())
+}
+
+/// Who begins to lead with this line.
+fn leader(line: &[u8]) -> Option<Server> {
+    // Most lines are others, and need not be read for this.
+    const KINDS: [&[u8]; 2] = [b"\"kind\":\"leads\"", b"\"kind\":\"started\""];
+    KINDS.iter().find(|kind| memchr::memmem::find(line, kind).is_some())?;
+    leading(&Record::parse(line).ok()?)
+}
+
+/// Who begins to lead, as this record says.
+fn leading(record: &Record) -> Option<Server> {
+    let leads = matches!(record.kind, Kind::Leads | Kind::Started);
+    let address = record.address.filter(|_| leads)?;
+    Some(Server { name: record.host.clone(), address })
+}
+
+fn after_first_line(bytes: &[u8]) -> usize {
+    bytes.iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |at| at + 1)
+}
+
+fn new_file(path: &Path) -> io::Result<File> {
+    create::create(path, 0o640, File::options().append(true))
+}
+
+/// How long a file is without a last line that was cut off.
+fn whole_lines(file: &mut File) -> io::Result<u64> {
+    let length = file.metadata()?.len();
+    let from = length.saturating_sub(HISTORY_LINE as u64);
+    file.seek(SeekFrom::Start(from))?;
+    let mut tail = Vec::new();
+    file.read_to_end(&mut tail)?;
+    let whole = tail.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    Ok(from + whole as u64)
+}

@@ -1,0 +1,364 @@
+//! The socket by which the machine itself comes in: keepalived's scripts, the package, the command
+//! line. No port, address, certificate or flood decides whether it answers, and the system decides
+//! who opens it: root, the user of the server, and the members of its group.
+//!
+//! What never lives here: what is said there (that is HTTP, as at the admin port).
+
+use crate::exit::words;
+use crate::host::files::shown;
+use crate::host::node_setup::Tell;
+use crate::reactor::listeners::Listeners;
+use crate::sync::lock;
+use rustix::io::Errno;
+use rustix::net::sockopt::socket_peercred;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+use tmr_core::admin::{Misplaced, Place};
+use tmr_core::io::HostEvent;
+use tmr_core::link::Listener;
+
+/// What it is called in its folder.
+pub const SOCKET: &str = "admin.sock";
+/// Where the packages' units have those of a front and of a backend.
+pub const USUAL: [&str; 2] = ["/run/tmrd-front/admin.sock", "/run/tmrd-backend/admin.sock"];
+/// The variable in which systemd names the folder that it has made for a unit.
+pub const RUNTIME_FOLDER: &str = "RUNTIME_DIRECTORY";
+/// How often it is looked whether it is there.
+const LOOK: Duration = Duration::from_secs(5);
+/// Ends the name of one that is being made.
+const NEW: &str = ".new";
+/// Longest path that the system takes, in bytes: 108 with the zero at its end.
+const PATH_MAX: usize = 107;
+/// Read and write for the user and the group of the server.
+const MODE: u32 = 0o660;
+/// What nobody else may: the system asks for the right to write whoever connects.
+const OTHERS: u32 = 0o007;
+
+/// The socket, listening.
+#[derive(Debug)]
+pub struct Machine {
+    pub(crate) listener: UnixListener,
+    path: PathBuf,
+}
+
+/// The file of a socket, to be removed when the process ends.
+#[derive(Clone, Debug, Default)]
+pub struct Leftover(Arc<Mutex<Left>>);
+
+#[derive(Debug, Default)]
+struct Left {
+    /// `None`: the socket could not be made.
+    file: Option<File>,
+    /// The process ends.
+    ended: bool,
+}
+
+/// A file by its number, which another one in its place does not have.
+#[derive(Debug)]
+struct File {
+    path: PathBuf,
+    number: (u64, u64),
+}
+
+/// Looks after the socket while the server runs: where somebody has removed it, another one is made.
+#[derive(Debug)]
+pub struct Watch {
+    /// The one to begin with; `None`: it could not be opened.
+    pub(super) machine: Option<Machine>,
+    leftover: Leftover,
+    /// Where it belongs.
+    folders: Vec<PathBuf>,
+}
+
+impl Watch {
+    /// Opens the socket, as [`Machine::open`].
+    #[must_use]
+    pub fn open(state: &Path, leftover: &Leftover) -> Self {
+        let machine = Machine::open(state, leftover);
+        Self { machine, leftover: leftover.clone(), folders: folders(state) }
+    }
+
+    /// Looks after it until the process ends. What fails is logged once, and told.
+    pub(super) fn serve(self, doors: &Listeners, tell: &Tell) {
+        let mut said = String::new();
+        loop {
+            let opened = self.look().and_then(|machine| match machine {
+                Some(machine) => doors.swap(vec![(Listener::Machine, machine)]),
+                None => Ok(()),
+            });
+            let trouble = opened.err().map(|error| words(&error)).unwrap_or_default();
+            if trouble != said {
+                let path = self.path();
+                if !trouble.is_empty() {
+                    tracing::warn!(
+                        target: "tmr_runtime_std::daemon::machine",
+                        "the machine's own socket, {path}, cannot be made: {trouble}"
+                    );
+                }
+                let what = Some(trouble.clone()).filter(|trouble| !trouble.is_empty());
+                let found = what.map(|what| Misplaced { path, what });
+                tell(HostEvent::Misplaced { place: Place::Socket, found });
+            }
+            said = trouble;
+            thread::sleep(LOOK);
+        }
+    }
+
+    /// Where it is, or was to be first.
+    fn path(&self) -> String {
+        let left = lock(&self.leftover.0);
+        let own = left.file.as_ref().map(|file| file.path.clone());
+        let first = || self.folders.first().map(|folder| folder.join(SOCKET));
+        shown(&own.or_else(first).unwrap_or_default())
+    }
+
+    /// Another socket where the one that was opened is gone, or none could be; `None`: it is there.
+    fn look(&self) -> io::Result<Option<Machine>> {
+        let mut left = lock(&self.leftover.0);
+        if left.ended {
+            return Ok(None);
+        }
+        let Some(own) = left.file.as_mut() else {
+            let mut error = None;
+            for folder in &self.folders {
+                match Machine::at(&folder.join(SOCKET)) {
+                    Ok(machine) => {
+                        let path = machine.path.clone();
+                        tracing::info!(
+                            target: "tmr_runtime_std::daemon::machine",
+                            "the machine itself comes in by {}", path.display()
+                        );
+                        left.file = Some(File { number: number(&path)?, path });
+                        return Ok(Some(machine));
+                    }
+                    Err(failed) => error = error.or(Some(failed)),
+                }
+            }
+            return error.map_or(Ok(None), Err);
+        };
+        if number(&own.path).is_ok_and(|there| there == own.number) {
+            return Ok(None);
+        }
+        let machine = Machine::at(&own.path)?;
+        own.number = number(&own.path)?;
+        tracing::warn!(
+            target: "tmr_runtime_std::daemon::machine",
+            "{}: it was removed, and is made anew", own.path.display()
+        );
+        Ok(Some(machine))
+    }
+}
+
+impl Machine {
+    /// Opens the socket of a server in the folder that systemd has made for it, or else in its state
+    /// folder, which no other process has. Without one the server serves all the same: that is said
+    /// in the log.
+    #[must_use]
+    pub fn open(state: &Path, leftover: &Leftover) -> Option<Self> {
+        for folder in folders(state) {
+            let path = folder.join(SOCKET);
+            match Self::at(&path) {
+                Ok(machine) => {
+                    tracing::debug!(
+                        target: "tmr_runtime_std::daemon::machine",
+                        "the machine itself comes in by {}", path.display()
+                    );
+                    lock(&leftover.0).file = number(&path).ok().map(|number| File { path, number });
+                    return Some(machine);
+                }
+                Err(error) => tracing::warn!(
+                    target: "tmr_runtime_std::daemon::machine",
+                    "the machine itself cannot come in by {}: {}; what needs it has to use the admin port",
+                    path.display(),
+                    words(&error)
+                ),
+            }
+        }
+        None
+    }
+
+    /// Listens there. What an earlier process has left goes; one that answers stays.
+    fn at(path: &Path) -> io::Result<Self> {
+        let mut new = path.as_os_str().to_owned();
+        new.push(NEW);
+        if new.len() > PATH_MAX {
+            let (is, most) = (path.as_os_str().len(), PATH_MAX - NEW.len());
+            let text = format!(
+                "this path has {is} bytes, and a socket's has {most} at most; right would be a shorter \
+                 state folder"
+            );
+            return Err(io::Error::new(ErrorKind::InvalidInput, text));
+        }
+        match fs::symlink_metadata(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+            Ok(data) if !data.file_type().is_socket() => {
+                return Err(io::Error::new(ErrorKind::AlreadyExists, "something else is there"));
+            }
+            Ok(_) if answers(path) => {
+                return Err(io::Error::new(ErrorKind::AddrInUse, "another server answers there"));
+            }
+            Ok(_) => {}
+        }
+        // Nobody finds it before it has its mode.
+        match fs::remove_file(&new) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let listener = UnixListener::bind(&new)?;
+        fs::set_permissions(&new, fs::Permissions::from_mode(MODE))?;
+        fs::rename(&new, path)?;
+        Ok(Self { listener, path: path.to_owned() })
+    }
+
+    /// Takes in the next who waits, and says whether the system would let them in still.
+    ///
+    /// # Errors
+    /// The system's; nobody waits.
+    pub(crate) fn accept(&self) -> io::Result<Option<UnixStream>> {
+        let (socket, _) = self.listener.accept()?;
+        let peer = socket_peercred(&socket)?;
+        let (user, group) = (rustix::process::geteuid(), rustix::process::getegid());
+        let known = peer.uid.is_root() || peer.uid == user || peer.gid == group;
+        // A group that a user is in beside its first one is not told: then it was the mode that has
+        // let them in, if that is as it was.
+        let closed = || fs::symlink_metadata(&self.path).is_ok_and(|it| it.mode() & OTHERS == 0);
+        if known || closed() {
+            return Ok(Some(socket));
+        }
+        let (user, path) = (peer.uid.as_raw(), self.path.display());
+        tracing::debug!(
+            target: "tmr_runtime_std::daemon::machine",
+            "user {user} was refused at {path}: not of the server's group"
+        );
+        Ok(None)
+    }
+}
+
+impl Leftover {
+    /// Removes the file, unless another one has taken its place.
+    pub fn remove(&self) {
+        let mut left = lock(&self.0);
+        left.ended = true;
+        let Some(file) = left.file.take() else { return };
+        if number(&file.path).is_ok_and(|there| there == file.number) {
+            // A folder that is gone has none.
+            let _ = fs::remove_file(&file.path);
+        }
+    }
+}
+
+fn number(path: &Path) -> io::Result<(u64, u64)> {
+    let data = fs::symlink_metadata(path)?;
+    Ok((data.dev(), data.ino()))
+}
+
+/// Where the socket may be: in the folder that systemd has made for this server, or else in its state
+/// folder.
+fn folders(state: &Path) -> Vec<PathBuf> {
+    runtime_folder().into_iter().chain([state.to_owned()]).collect()
+}
+
+/// The folder that systemd has made for this server, if there is one.
+fn runtime_folder() -> Option<PathBuf> {
+    let folders = std::env::var(RUNTIME_FOLDER).ok()?;
+    let first = folders.split(':').next().filter(|folder| !folder.is_empty())?;
+    Some(PathBuf::from(first))
+}
+
+/// Whether somebody listens there, also one who is too busy or hangs.
+fn answers(path: &Path) -> bool {
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let connected = SocketAddrUnix::new(path).and_then(|to| {
+        let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+        connect(&socket, &to)
+    });
+    matches!(connected, Ok(()) | Err(Errno::AGAIN))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(name: &str) -> PathBuf {
+        let path = std::env::temp_dir().join(format!("tmrd-machine-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir(&path).unwrap();
+        path
+    }
+
+    #[test]
+    fn a_socket_is_for_the_server_and_its_group_and_goes_with_it() {
+        let folder = folder("own");
+        let leftover = Leftover::default();
+        let machine = Machine::open(&folder, &leftover).unwrap();
+        let path = folder.join(SOCKET);
+        assert_eq!(fs::symlink_metadata(&path).unwrap().mode() & 0o7777, MODE);
+        let _peer = UnixStream::connect(&path).unwrap();
+        assert!(machine.accept().unwrap().is_some(), "who started it comes in");
+        leftover.remove();
+        assert!(!path.exists());
+        fs::remove_dir(&folder).unwrap();
+    }
+
+    #[test]
+    fn what_a_process_has_left_goes_and_nothing_else_does() {
+        let folder = folder("stale");
+        let path = folder.join(SOCKET);
+        drop(UnixListener::bind(&path).unwrap());
+        drop(UnixListener::bind(folder.join("admin.sock.new")).unwrap());
+        let leftover = Leftover::default();
+        let first = Machine::open(&folder, &leftover).unwrap();
+        assert!(Machine::open(&folder, &Leftover::default()).is_none(), "one answers there");
+        drop(first);
+        // Another one has taken its place.
+        let second = Machine::open(&folder, &Leftover::default()).unwrap();
+        leftover.remove();
+        UnixStream::connect(&path).expect("it is there still");
+        drop(second);
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, "precious").unwrap();
+        assert!(Machine::open(&folder, &Leftover::default()).is_none());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn one_that_was_removed_is_made_again_and_another_server_s_stays() {
+        let folder = folder("again");
+        let leftover = Leftover::default();
+        let watch = Watch::open(&folder, &leftover);
+        let path = folder.join(SOCKET);
+        assert!(watch.look().unwrap().is_none(), "it is there");
+        fs::remove_file(&path).unwrap();
+        let again = watch.look().unwrap().expect("another one");
+        UnixStream::connect(&path).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, MODE);
+        assert!(watch.look().unwrap().is_none());
+        fs::remove_file(&path).unwrap();
+        let other = UnixListener::bind(&path).unwrap();
+        assert!(watch.look().is_err(), "somebody answers there");
+        drop((again, other));
+        let made = watch.look().unwrap().expect("what was left there makes room");
+        leftover.remove();
+        assert!(!path.exists());
+        assert!(watch.look().unwrap().is_none(), "the process ends");
+        drop(made);
+        fs::remove_dir(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_path_that_is_too_long_is_named() {
+        let folder = folder(&"x".repeat(90));
+        let error = Machine::at(&folder.join(SOCKET)).unwrap_err().to_string();
+        assert!(error.contains("103 at most"), "{error}");
+        fs::remove_dir(&folder).unwrap();
+    }
+}

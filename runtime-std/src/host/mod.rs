@@ -1,0 +1,26 @@
+//! The machine under a node: files, the disk, logs, signals, keepalived's address, systemd, and the worker
+//! that serves each kind of request.
+//!
+//! What never lives here: links and their sockets (`reactor`), and the command line (`commands`).
+
+pub mod admin_files;
+pub mod create;
+pub mod disk;
+#[cfg(test)]
+mod disk_test;
+pub mod files;
+pub mod history;
+pub mod journald;
+pub mod licences;
+pub mod log;
+pub mod log_file;
+pub mod machine;
+mod names;
+pub mod node_setup;
+pub mod passwords;
+pub mod settings;
+pub mod signals;
+pub mod stamp;
+pub mod systemd;
+pub mod vip;
+pub mod workers;

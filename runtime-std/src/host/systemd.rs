@@ -1,0 +1,82 @@
+//! What systemd is told (sd_notify): that this process listens, reads its files anew, stops, and
+//! still works.
+//!
+//! Without a service manager that asks for it (`NOTIFY_SOCKET`, `WATCHDOG_USEC`) nothing is told.
+
+use crate::host::node_setup::Source;
+use sd_notify::NotifyState;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use tmr_core::io::HostEvent;
+
+/// Signs of life in the time after which systemd gives up: one may be late, and one lost.
+const SIGNS: u32 = 4;
+
+/// Turns that the node of this process has taken.
+static TURNS: AtomicU64 = AtomicU64::new(0);
+
+/// It listens, and has read what it was told to read; the words are shown by `systemctl status`.
+pub fn ready(words: &str) {
+    tell(&[NotifyState::Ready, NotifyState::Status(words)]);
+}
+
+/// It reads its files anew, until it is [`ready`] again.
+pub fn reloading() {
+    // The time of it is wanted for `Type=notify-reload` alone, which systemd of Debian 12 has not.
+    tell(&[NotifyState::Reloading]);
+}
+
+/// It was told to stop, and does.
+pub fn stopping() {
+    tell(&[NotifyState::Stopping]);
+}
+
+/// The node has taken a turn.
+pub(crate) fn turned() {
+    TURNS.fetch_add(1, Ordering::Relaxed);
+}
+
+/// If systemd wants signs of life: gives them for as long as the node takes turns. One that hangs
+/// is ended by systemd and started again.
+pub(super) fn watchdog() -> Option<Source> {
+    let pause = sd_notify::watchdog_enabled()? / SIGNS;
+    Some(Box::new(move |tell_node| {
+        loop {
+            if takes_turns(&TURNS, || tell_node(HostEvent::Probe), || thread::sleep(pause)) {
+                tell(&[NotifyState::Watchdog]);
+            }
+        }
+    }))
+}
+
+/// Whether the node takes a turn when it is asked to, within a pause.
+fn takes_turns(turns: &AtomicU64, ask: impl FnOnce(), pause: impl FnOnce()) -> bool {
+    let before = turns.load(Ordering::Relaxed);
+    ask();
+    pause();
+    turns.load(Ordering::Relaxed) != before
+}
+
+fn tell(states: &[NotifyState<'_>]) {
+    // Whoever does not listen needs no error: systemd itself acts on what it does not hear.
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::debug!(
+            target: "tmr_runtime_std::daemon::notify",
+            "systemd cannot be told: {error}"
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_node_that_takes_turns_is_alive() {
+        let turns = AtomicU64::new(7);
+        let turn = || _ = turns.fetch_add(1, Ordering::Relaxed);
+        assert!(takes_turns(&turns, turn, || ()), "at once");
+        assert!(takes_turns(&turns, || (), turn), "within the pause");
+        assert!(!takes_turns(&turns, || (), || ()), "it hangs");
+    }
+}

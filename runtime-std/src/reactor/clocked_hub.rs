@@ -1,0 +1,111 @@
+//! The hub with what it needs of this machine: the clock that steps it, the time that the
+//! runtime's timer is set to, and where its requests to the machine go.
+
+use crate::clock::Clock;
+use crate::host::systemd;
+use crate::host::workers::{self, Inboxes, Outboxes};
+use tmr_core::base::time::{Duration, Mono, Now};
+use tmr_core::link::{CloseReason, LinkId, ListenerId};
+use tmr_core::node::hub::{Dial, Hub, Output};
+
+/// What stands behind a runtime's lock.
+#[derive(Debug)]
+pub(super) struct TimedHub {
+    hub: Hub,
+    clock: Clock,
+    /// When the timer will look again; `None`: not before it is told to.
+    set: Option<Mono>,
+    outboxes: Outboxes,
+}
+
+/// What a step left to do, outside of the lock.
+#[derive(Debug, Default)]
+pub(super) struct Todo {
+    /// The timer is set to a time after the deadline: set it anew.
+    pub(super) sooner: bool,
+    /// The hub has something for these links.
+    pub(super) wake: Vec<LinkId>,
+    /// Connections to close at once.
+    pub(super) drop: Vec<(LinkId, CloseReason)>,
+    /// Connections to open.
+    pub(super) dial: Vec<Dial>,
+    /// Listeners to look at again.
+    pub(super) listen: Vec<ListenerId>,
+}
+
+impl Todo {
+    /// This and then that.
+    pub(super) fn and(mut self, that: Self) -> Self {
+        self.sooner |= that.sooner;
+        self.wake.extend(that.wake);
+        self.drop.extend(that.drop);
+        self.dial.extend(that.dial);
+        self.listen.extend(that.listen);
+        self
+    }
+}
+
+impl TimedHub {
+    /// A hub that has not been stepped yet, and what it wants done on this machine.
+    pub(super) fn new(hub: Hub) -> (Self, Inboxes) {
+        let (outboxes, inboxes) = workers::boxes();
+        let (clock, set) = (Clock::start(), None);
+        (Self { hub, clock, set, outboxes }, inboxes)
+    }
+
+    /// The hub, for what takes no time and leaves nothing to do.
+    pub(super) fn hub(&mut self) -> &mut Hub {
+        &mut self.hub
+    }
+
+    /// Steps the hub at the time that it is now.
+    pub(super) fn step<T>(
+        &mut self,
+        step: impl FnOnce(&mut Hub, Now, &mut Vec<Output>) -> T,
+    ) -> (T, Todo) {
+        let mut outputs = Vec::new();
+        let out = step(&mut self.hub, self.clock.now(), &mut outputs);
+        systemd::turned();
+        let mut todo = Todo { sooner: self.sooner(), ..Todo::default() };
+        for output in outputs {
+            match output {
+                Output::Wake(link) | Output::End(link) => todo.wake.push(link),
+                Output::Dial(dial) => todo.dial.push(dial),
+                Output::Drop { link, why } => todo.drop.push((link, why)),
+                Output::Listen(listener) => todo.listen.push(listener),
+                Output::Host(request) => self.outboxes.hand_on(request),
+            }
+        }
+        (out, todo)
+    }
+
+    /// A link's key agreement or TLS handshake is over.
+    pub(super) fn greeted(&mut self, link: LinkId) {
+        self.hub.greeted(self.clock.now(), link);
+    }
+
+    /// The node was told that the process ends, and has recorded all that it had to.
+    pub(super) fn lines_are_laid(&self) {
+        self.outboxes.all_is_recorded();
+    }
+
+    /// A link is gone, and why; for the hub and for the log.
+    pub(super) fn closed(&mut self, link: LinkId, why: CloseReason, unsent: bool) -> Todo {
+        tracing::debug!(
+            target: "tmr_runtime_std::daemon::timed",
+            link = link.0, %why, unsent, "closed"
+        );
+        self.step(|hub, now, out| hub.closed(now, link, why, unsent, out)).1
+    }
+
+    /// How long the timer has to wait before the next [`tick`](Self::tick); zero: it is due. The
+    /// timer counts as set to that time from now on.
+    pub(super) fn set_timer(&mut self) -> Duration {
+        self.set = self.hub.deadline().map(|due| due.at);
+        self.set.map_or(Duration::MAX, |at| at.since(self.clock.now().mono))
+    }
+
+    fn sooner(&self) -> bool {
+        self.hub.deadline().is_some_and(|due| self.set.is_none_or(|set| due.at < set))
+    }
+}

@@ -1,0 +1,254 @@
+//! Connections to a host by its name: all its addresses, raced with a head start (RFC 8305).
+//!
+//! What lives here: the look-up of a name, the order of its addresses, the race, and the words for
+//! what failed at which address.
+//! What never lives here: what is said on the connection.
+
+use crate::exit::words;
+use crate::reactor::net::prepare;
+use crate::sync::spawn;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with, sockopt};
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Instant;
+use tmr_core::base::limits::DIAL_TIMEOUT;
+use tmr_core::base::time::Duration;
+use tmr_core::link::{Address, CloseReason};
+
+/// An address is tried alone for so long, then beside the next one: RFC 8305, section 8, calls it
+/// Connection Attempt Delay.
+pub const HEAD_START: Duration = Duration::from_millis(250);
+/// Addresses of a name that are tried, at most: as many as the head starts leave time for.
+pub const ADDRESSES_MAX: usize = 8;
+
+/// Names that are being looked up. The system's look-up cannot be ended, so there is one for each
+/// name at a time, and everybody who asks for that name meanwhile waits for its result.
+static LOOK_UPS: Mutex<BTreeMap<String, Arc<LookUp>>> = Mutex::new(BTreeMap::new());
+
+/// What a look-up has found: addresses without a port, or the system's words.
+type Found = Result<Vec<SocketAddr>, String>;
+
+/// A look-up that is under way, for all who wait for it.
+#[derive(Debug, Default)]
+struct LookUp {
+    /// `None`: the system has not answered.
+    found: Mutex<Option<Found>>,
+    answered: Condvar,
+}
+
+impl LookUp {
+    /// The system has answered: everybody who waits is told.
+    fn answer(&self, found: Found) {
+        *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
+        self.answered.notify_all();
+    }
+
+    /// Waits for the system's answer; `None`: there is none by then.
+    fn wait(&self, until: Instant) -> Option<Found> {
+        let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.answered.wait_timeout_while(found, left(until), |it| it.is_none());
+        waited.unwrap_or_else(PoisonError::into_inner).0.clone()
+    }
+}
+
+/// Opens a connection, as a client does: see [`dial_within`].
+///
+/// # Errors
+/// As there.
+pub fn dial(to: &Address) -> Result<TcpStream, CloseReason> {
+    dial_within(to, DIAL_TIMEOUT)
+}
+
+/// Opens a connection to whichever address of the host answers first, `within` one time-out for the
+/// look-up and all of them.
+///
+/// # Errors
+/// None of them answered: what each said, by its address if the host is a name.
+pub fn dial_within(to: &Address, within: Duration) -> Result<TcpStream, CloseReason> {
+    dial_found(to, within, |_| ())
+}
+
+/// The same. `found` hears the addresses of the host before any of them is tried.
+///
+/// # Errors
+/// As of [`dial_within`].
+pub fn dial_found(
+    to: &Address,
+    within: Duration,
+    found: impl FnOnce(&[SocketAddr]),
+) -> Result<TcpStream, CloseReason> {
+    let until = Instant::now() + within;
+    if let Ok(ip) = to.host.parse::<IpAddr>() {
+        let host = SocketAddr::new(ip, to.port);
+        found(&[host]);
+        return race(&[host], until).map_err(|mut lost| match lost.failed.pop() {
+            Some((_, Some(error))) => CloseReason::Broken(words(&error)),
+            _ => CloseReason::Timeout("connecting"),
+        });
+    }
+    let hosts = in_order(look_up(to, until)?);
+    found(&hosts);
+    race(&hosts, until).map_err(|lost| CloseReason::Broken(lost.told(within)))
+}
+
+/// The addresses of a name, as the system orders them.
+fn look_up(of: &Address, until: Instant) -> Result<Vec<SocketAddr>, CloseReason> {
+    let name = &of.host;
+    let (look_up, begins) = look_ups(|busy| match busy.get(name) {
+        Some(other) => (Arc::clone(other), false),
+        None => {
+            let new = Arc::<LookUp>::default();
+            busy.insert(name.clone(), Arc::clone(&new));
+            (new, true)
+        }
+    });
+    if begins {
+        let (host, tell) = (name.clone(), Arc::clone(&look_up));
+        let begun = spawn("look-up", move || {
+            let found = (host.as_str(), 0).to_socket_addrs().map(Iterator::collect);
+            look_ups(|busy| busy.remove(&host));
+            tell.answer(found.map_err(|error| words(&error)));
+        });
+        if let Err(why) = begun {
+            look_ups(|busy| busy.remove(name));
+            look_up.answer(Err(why.to_string()));
+            return Err(why);
+        }
+    }
+    let found = look_up.wait(until).ok_or_else(|| {
+        CloseReason::Broken(format!("looking up {name} takes long: does its DNS server answer?"))
+    })?;
+    let mut hosts = found.map_err(|why| CloseReason::Broken(format!("{name}: {why}")))?;
+    if hosts.is_empty() {
+        return Err(CloseReason::Broken(format!("{name}: no such host")));
+    }
+    hosts.iter_mut().for_each(|host| host.set_port(of.port));
+    Ok(hosts)
+}
+
+fn look_ups<T>(with: impl FnOnce(&mut BTreeMap<String, Arc<LookUp>>) -> T) -> T {
+    with(&mut LOOK_UPS.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// The first one's kind of address and the other one take turns (RFC 8305, section 4), so that one
+/// kind that leads nowhere costs one head start.
+fn in_order(hosts: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    let six = hosts.first().is_some_and(SocketAddr::is_ipv6);
+    let (first, other): (Vec<_>, Vec<_>) =
+        hosts.into_iter().partition(|host| host.is_ipv6() == six);
+    let (mut first, mut other) = (first.into_iter(), other.into_iter());
+    let mut ordered = Vec::new();
+    loop {
+        let pair = [first.next(), other.next()];
+        if pair == [None, None] || ordered.len() >= ADDRESSES_MAX {
+            ordered.truncate(ADDRESSES_MAX);
+            return ordered;
+        }
+        ordered.extend(pair.into_iter().flatten());
+    }
+}
+
+/// Nobody answered.
+struct Lost {
+    /// What went wrong at each address that was tried; nothing: it was silent.
+    failed: Vec<(SocketAddr, Option<io::Error>)>,
+}
+
+impl Lost {
+    fn told(&self, within: Duration) -> String {
+        let each = self.failed.iter().map(|(host, error)| match error {
+            Some(error) => format!("{host}: {}", words(error)),
+            None => format!("{host}: no answer within {:.1} s", within.as_secs_f32()),
+        });
+        each.collect::<Vec<_>>().join("; ")
+    }
+}
+
+/// Tries each of them, the next one when those before have failed or have had their head start.
+fn race(hosts: &[SocketAddr], until: Instant) -> Result<TcpStream, Lost> {
+    let (mut waiting, mut open) = (hosts.iter(), Vec::new());
+    let mut failed = Vec::new();
+    let mut next = Instant::now();
+    loop {
+        let now = Instant::now();
+        if now >= until {
+            break;
+        }
+        if open.is_empty() || next <= now {
+            if let Some(&host) = waiting.next() {
+                match begin(host) {
+                    Ok(socket) => open.push((host, socket)),
+                    Err(error) => failed.push((host, Some(error))),
+                }
+                next = now + HEAD_START;
+                continue;
+            }
+            if open.is_empty() {
+                break;
+            }
+        }
+        let wake = if waiting.len() > 0 { next.min(until) } else { until };
+        let ready = match wait(&open, wake) {
+            Ok(ready) => ready,
+            Err(error) => {
+                failed.extend(open.drain(..).map(|(host, _)| (host, Some(error.into()))));
+                break;
+            }
+        };
+        for index in ready.into_iter().rev() {
+            let (host, socket) = open.remove(index);
+            match end(socket) {
+                Ok(socket) => return Ok(socket),
+                Err(error) => failed.push((host, Some(error))),
+            }
+            next = now;
+        }
+    }
+    failed.extend(open.into_iter().map(|(host, _)| (host, None)));
+    Err(Lost { failed })
+}
+
+fn begin(host: SocketAddr) -> io::Result<OwnedFd> {
+    let family = if host.is_ipv6() { AddressFamily::INET6 } else { AddressFamily::INET };
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(family, SocketType::STREAM, flags, None)?;
+    match connect(&socket, &host) {
+        Ok(()) | Err(rustix::io::Errno::INPROGRESS) => Ok(socket),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Which of them have an answer, in ascending order; none: the time has come.
+fn wait(open: &[(SocketAddr, OwnedFd)], until: Instant) -> rustix::io::Result<Vec<usize>> {
+    let mut polled: Vec<PollFd<'_>> =
+        open.iter().map(|(_, socket)| PollFd::new(socket, PollFlags::OUT)).collect();
+    let wait = Timespec::try_from(left(until)).ok();
+    match poll(&mut polled, wait.as_ref()) {
+        Ok(_) => {}
+        Err(rustix::io::Errno::INTR) => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    }
+    let ready = polled.iter().enumerate().filter(|(_, poll)| !poll.revents().is_empty());
+    Ok(ready.map(|(index, _)| index).collect())
+}
+
+/// What became of a connection that has an answer.
+fn end(socket: OwnedFd) -> io::Result<TcpStream> {
+    sockopt::socket_error(&socket)??;
+    let socket = TcpStream::from(socket);
+    socket.set_nonblocking(false)?;
+    prepare(&socket)?;
+    Ok(socket)
+}
+
+fn left(until: Instant) -> Duration {
+    until.saturating_duration_since(Instant::now())
+}
+
+#[cfg(test)]
+#[path = "dial_test.rs"]
+mod tests;

@@ -1,0 +1,227 @@
+//! Where connections come in, and what a process says once it listens.
+
+use crate::exit::{Failure, words};
+use crate::host::systemd;
+use rustix::io::Errno;
+use rustix::net::sockopt::{set_socket_reuseaddr, set_socket_reuseport};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::io::{self, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs, UdpSocket};
+use tmr_core::base::limits::{CLIENT_LINKS_MAX, FILES_RESERVED};
+use tmr_core::link::{Address, Listener};
+
+/// Connections that may wait to be accepted: a whole office that starts at nine.
+const BACKLOG: i32 = 4096;
+
+/// Where a door is to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spot {
+    /// Which.
+    pub door: Listener,
+    /// What says so, for people.
+    pub what: &'static str,
+    /// Port 0 lets the system choose one.
+    pub at: Address,
+}
+
+/// Listens at each of these.
+///
+/// # Errors
+/// As [`listen`].
+pub fn open(spots: &[Spot]) -> Result<Vec<(Listener, TcpListener)>, Failure> {
+    spots.iter().map(|spot| Ok((spot.door, listen(spot, &[])?))).collect()
+}
+
+/// Listens at a spot. `beside`: listeners of this process that will be closed soon after, and may
+/// stand in its place.
+///
+/// # Errors
+/// The port is in use, the address is not of this machine, or the system refuses.
+pub fn listen(spot: &Spot, beside: &[&TcpListener]) -> Result<TcpListener, Failure> {
+    let Spot { what, at, .. } = spot;
+    let listen = |host: &str| {
+        let listener = TcpListener::bind((host, at.port)).or_else(|error| {
+            let same = |it: &&&TcpListener| it.local_addr().is_ok_and(|own| own.port() == at.port);
+            let own: Vec<&TcpListener> = beside.iter().filter(same).copied().collect();
+            if error.kind() != io::ErrorKind::AddrInUse || own.is_empty() {
+                return Err(error);
+            }
+            let mut hosts = (host, at.port).to_socket_addrs()?;
+            hosts.find_map(|host| bind_beside(host, &own).ok()).ok_or(error)
+        })?;
+        rustix::net::listen(&listener, BACKLOG)?;
+        Ok(listener)
+    };
+    let listened = listen(&at.host).or_else(|error| match without_ipv6(&at.host, &error) {
+        Some(instead) => {
+            tracing::warn!(
+                target: "tmr_runtime_std::daemon::doors",
+                "{what}: this machine has no IPv6; listening on {instead}"
+            );
+            listen(instead)
+        }
+        None => Err(error),
+    });
+    listened.map_err(|error: io::Error| {
+        let advice = match error.kind() {
+            io::ErrorKind::AddrInUse => "; stop the other program, or choose another port",
+            io::ErrorKind::AddrNotAvailable => "; right would be an address of this machine",
+            io::ErrorKind::PermissionDenied => "; ports below 1024 need rights of their own",
+            _ => "",
+        };
+        Failure::failed(format!("cannot listen on {at} ({what}): {}{advice}", words(&error)))
+    })
+}
+
+/// Looks whether it could be listened at a spot. `own`: its port is in use by whom it is looked for, who
+/// would give it up.
+///
+/// # Errors
+/// As of [`listen`].
+pub fn could_listen(spot: &Spot, own: bool) -> Result<(), Failure> {
+    if own {
+        // The address may be wrong all the same; any port tells.
+        let at = Address { port: 0, ..spot.at.clone() };
+        return listen(&Spot { at, ..spot.clone() }, &[]).map(drop);
+    }
+    listen(spot, &[]).map(drop)
+}
+
+/// Takes a place where listeners of this process stand: `0.0.0.0` for `127.0.0.1`, say. The system
+/// lets both while all of them say so, which they do for that moment only: another process that
+/// wants the port is told that it is taken.
+fn bind_beside(at: SocketAddr, own: &[&TcpListener]) -> io::Result<TcpListener> {
+    let family = if at.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let socket = socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    set_socket_reuseaddr(&socket, true)?;
+    let share = |shared: bool| -> io::Result<()> {
+        set_socket_reuseport(&socket, shared)?;
+        own.iter().try_for_each(|it| Ok(set_socket_reuseport(it, shared)?))
+    };
+    let bound = share(true)
+        .and_then(|()| Ok(rustix::net::bind(&socket, &at)?))
+        .and_then(|()| Ok(rustix::net::listen(&socket, BACKLOG)?));
+    share(false)?;
+    bound.map(|()| socket.into())
+}
+
+/// Where to listen on a machine that has no IPv6, when all its addresses are meant.
+fn without_ipv6(host: &str, error: &io::Error) -> Option<&'static str> {
+    let missing = error.raw_os_error() == Some(Errno::AFNOSUPPORT.raw_os_error());
+    (missing && host == "::").then_some("0.0.0.0")
+}
+
+/// Says, to whoever started this process and to systemd, that it listens and where.
+pub fn announce(doors: &[(Listener, TcpListener)]) {
+    let mut line = String::from("listening");
+    for (door, listener) in doors {
+        let name = name(*door);
+        if let Ok(at) = listener.local_addr() {
+            line.push_str(&format!(" {name}={at}"));
+        }
+    }
+    let mut out = io::stdout().lock();
+    // A server whose standard output is closed serves all the same.
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+    systemd::ready(&line);
+}
+
+/// What a door is called.
+pub(crate) fn name(door: Listener) -> &'static str {
+    match door {
+        Listener::Licence => "licence",
+        Listener::Admin => "admin",
+        Listener::Twin => "twin",
+        Listener::Machine => "machine",
+    }
+}
+
+/// The address that clients most likely reach this machine at: the one it listens on, or, if that
+/// is all of them, the one that packets to the outside leave from.
+#[must_use]
+pub fn reached_at(listener: &TcpListener) -> IpAddr {
+    let outward = || {
+        // A documentation address: connecting a datagram socket sends nothing.
+        let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+        socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9))?;
+        socket.local_addr()
+    };
+    let bound =
+        listener.local_addr().as_ref().map_or_else(|_| Ipv4Addr::LOCALHOST.into(), SocketAddr::ip);
+    if !bound.is_unspecified() {
+        return bound;
+    }
+    outward().as_ref().map_or_else(|_| Ipv4Addr::LOCALHOST.into(), SocketAddr::ip)
+}
+
+/// Returns whether an address is one of this machine: the system lets a socket have no other. Nothing
+/// is sent.
+#[must_use]
+pub fn is_here(address: IpAddr) -> bool {
+    UdpSocket::bind((address, 0)).is_ok()
+}
+
+/// This machine's name.
+#[must_use]
+pub fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// One file a connection: as many as the system lets this process have. Returns how many that is.
+pub fn raise_file_limit() -> usize {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let files = match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => limit.maximum,
+        Err(error) => {
+            tracing::warn!(
+                target: "tmr_runtime_std::daemon::doors",
+                "no more than {:?} files at once: {error}", limit.current
+            );
+            limit.current
+        }
+    };
+    files.map_or(usize::MAX, |files| usize::try_from(files).unwrap_or(usize::MAX))
+}
+
+/// A process that dies leaves no picture of its memory on a disk: the group key and the secrets of
+/// licences are in it.
+pub fn leave_no_core() {
+    let limit = getrlimit(Resource::Core);
+    let none = Rlimit { current: Some(0), maximum: limit.maximum };
+    if let Err(error) = setrlimit(Resource::Core, none) {
+        tracing::warn!(
+            target: "tmr_runtime_std::daemon::doors",
+            "a crash may leave a core dump, which has keys in it: {error}"
+        );
+    }
+}
+
+/// How many client links there may be with so many files, one file each, less those that a full table
+/// must not take from backends, pages and the journal.
+#[must_use]
+pub fn clients_max(files: usize) -> usize {
+    let clients = files.saturating_sub(FILES_RESERVED);
+    if clients < CLIENT_LINKS_MAX {
+        tracing::warn!(
+            target: "tmr_runtime_std::daemon::doors",
+            "room for {clients} client links, not {CLIENT_LINKS_MAX}: the system gives this process {files} \
+             files; raise its limit (LimitNOFILE, ulimit -n)"
+        );
+    }
+    clients
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_addresses_are_those_of_ipv4_where_there_is_no_ipv6() {
+        let none = io::Error::from(Errno::AFNOSUPPORT);
+        assert_eq!(without_ipv6("::", &none), Some("0.0.0.0"));
+        assert_eq!(without_ipv6("::1", &none), None, "that address was meant and no other");
+        assert_eq!(without_ipv6("::", &io::Error::from(Errno::ADDRINUSE)), None);
+    }
+}

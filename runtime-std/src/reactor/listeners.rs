@@ -1,0 +1,266 @@
+//! The doors that stand open: each is a listener that a runtime watches beside its links. Doors
+//! open and close while the node runs.
+//!
+//! What never lives here: how a runtime watches, where to listen (that is `doors`), and what
+//! becomes of a connection.
+
+use crate::exit::{Failure, words};
+use crate::host::machine::Machine;
+use crate::reactor::listen::{self, Spot};
+use crate::reactor::net::{Socket, prepare};
+use crate::sync::lock;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::{self, ErrorKind};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+use tmr_core::base::limits::TROUBLE_LOGGED;
+use tmr_core::link::{Listener, ListenerId};
+
+/// The bit that the names of doors have, and those of links never do.
+const MARK: u64 = 1 << 62;
+
+/// Has a listener watched from now on (`true`), or not any more; asked by any thread.
+pub type Watch = Box<dyn Fn(&Open, bool) -> io::Result<()> + Send + Sync>;
+
+/// The doors that stand open.
+pub struct Listeners {
+    watch: Watch,
+    open: Mutex<Table>,
+}
+
+impl fmt::Debug for Listeners {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Listeners").field("open", &self.open).finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    last: u64,
+    open: BTreeMap<ListenerId, Arc<Open>>,
+}
+
+/// One door.
+#[derive(Debug)]
+pub struct Open {
+    /// What the runtime calls it: a number above any that a link ever has.
+    pub name: ListenerId,
+    /// Which.
+    pub door: Listener,
+    listener: ListeningSocket,
+    /// When it was last logged that nobody can come in.
+    complained: Mutex<Option<Instant>>,
+}
+
+/// What takes connections in.
+#[derive(Debug)]
+pub enum ListeningSocket {
+    /// At a port.
+    Tcp(TcpListener),
+    /// At the machine's own socket.
+    Machine(Machine),
+}
+
+impl From<TcpListener> for ListeningSocket {
+    fn from(listener: TcpListener) -> Self {
+        Self::Tcp(listener)
+    }
+}
+
+impl From<Machine> for ListeningSocket {
+    fn from(machine: Machine) -> Self {
+        Self::Machine(machine)
+    }
+}
+
+impl ListeningSocket {
+    fn set_nonblocking(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(listener) => listener.set_nonblocking(true),
+            Self::Machine(machine) => machine.listener.set_nonblocking(true),
+        }
+    }
+
+    fn port(&self) -> Option<&TcpListener> {
+        if let Self::Tcp(listener) = self { Some(listener) } else { None }
+    }
+
+    /// A connection; `None`: it was refused.
+    fn accept(&self) -> io::Result<Option<(Socket, SocketAddr)>> {
+        match self {
+            Self::Tcp(listener) => listener.accept().map(|(it, from)| Some((it.into(), from))),
+            Self::Machine(machine) => {
+                let here = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+                Ok(machine.accept()?.map(|it| (it.into(), here)))
+            }
+        }
+    }
+}
+
+impl AsFd for ListeningSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Tcp(listener) => listener.as_fd(),
+            Self::Machine(machine) => machine.listener.as_fd(),
+        }
+    }
+}
+
+/// What came of one try to take somebody in.
+#[derive(Debug)]
+pub enum Came {
+    /// A connection.
+    In(Socket, SocketAddr),
+    /// One that has gone already, or may not come in.
+    Gone,
+    /// Nobody waits.
+    Nobody,
+    /// The system cannot give a connection now: no file, no memory.
+    Refused,
+}
+
+impl Listeners {
+    /// None yet; `watch`: how the runtime watches one.
+    #[must_use]
+    pub fn new(watch: Watch) -> Self {
+        Self { watch, open: Mutex::default() }
+    }
+
+    /// Opens a door beside those that stand open.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn open(&self, door: Listener, listener: impl Into<ListeningSocket>) -> io::Result<()> {
+        let listener = listener.into();
+        listener.set_nonblocking()?;
+        let mut table = lock(&self.open);
+        table.last += 1;
+        let name = ListenerId(MARK | table.last);
+        let open = Arc::new(Open { name, door, listener, complained: Mutex::default() });
+        (self.watch)(&open, true)?;
+        table.open.insert(name, open);
+        Ok(())
+    }
+
+    /// Listens at other spots for some doors, which stand open where they are meanwhile.
+    ///
+    /// # Errors
+    /// One of them cannot be listened at.
+    pub fn prepare(&self, spots: &[Spot]) -> Result<Vec<(Listener, TcpListener)>, Failure> {
+        let own: Vec<Arc<Open>> = lock(&self.open).open.values().cloned().collect();
+        let goes = |open: &&Arc<Open>| spots.iter().any(|spot| spot.door == open.door);
+        let beside: Vec<&TcpListener> =
+            own.iter().filter(goes).filter_map(|it| it.listener.port()).collect();
+        spots.iter().map(|spot| Ok((spot.door, listen::listen(spot, &beside)?))).collect()
+    }
+
+    /// Opens these in the place of those that their doors have. Who waited there and was not taken
+    /// in has to come again; who was is not disturbed.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn swap(&self, opened: Vec<(Listener, impl Into<ListeningSocket>)>) -> io::Result<()> {
+        let old: Vec<Arc<Open>> = lock(&self.open).open.values().cloned().collect();
+        for (door, listener) in opened {
+            self.open(door, listener)?;
+            for old in old.iter().filter(|old| old.door == door) {
+                lock(&self.open).open.remove(&old.name);
+                // It is closed as soon as nobody looks at it any more.
+                (self.watch)(old, false)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the door that an event of the runtime names; `None`: it is closed, or the event is a
+    /// link's.
+    #[must_use]
+    pub fn of(&self, event: u64) -> Option<Arc<Open>> {
+        if event & MARK == 0 {
+            None
+        } else {
+            lock(&self.open).open.get(&ListenerId(event)).cloned()
+        }
+    }
+
+    /// Looks at a door again, or not for a while.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn watch(&self, name: ListenerId, watched: bool) -> io::Result<()> {
+        // Behind the table's lock, so that it is not closed meanwhile.
+        let table = lock(&self.open);
+        let Some(open) = table.open.get(&name) else { return Ok(()) };
+        (self.watch)(open, false)?;
+        if watched { (self.watch)(open, true) } else { Ok(()) }
+    }
+}
+
+impl AsFd for Open {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.listener.as_fd()
+    }
+}
+
+impl Open {
+    /// Takes in the next who waits. The connection is prepared, and does not block.
+    pub fn take_in(&self) -> Came {
+        match self.listener.accept() {
+            Ok(Some((socket, from))) => match prepared(&socket) {
+                Ok(()) => {
+                    let admin = self.door == Listener::Admin;
+                    let from = if admin { seen_from(&socket, from) } else { from };
+                    Came::In(socket, from)
+                }
+                Err(error) => {
+                    tracing::debug!(
+                        target: "tmr_runtime_std::daemon::links",
+                        %from, "gone before it was served: {}", words(&error)
+                    );
+                    Came::Gone
+                }
+            },
+            Ok(None) => Came::Gone,
+            Err(error) => match error.kind() {
+                ErrorKind::WouldBlock => Came::Nobody,
+                ErrorKind::Interrupted
+                | ErrorKind::ConnectionAborted
+                | ErrorKind::ConnectionReset => Came::Gone,
+                _ => {
+                    self.complain(&error);
+                    Came::Refused
+                }
+            },
+        }
+    }
+
+    fn complain(&self, error: &io::Error) {
+        let mut last = lock(&self.complained);
+        if last.is_none_or(|at| at.elapsed() >= TROUBLE_LOGGED) {
+            *last = Some(Instant::now());
+            let door = listen::name(self.door);
+            tracing::warn!(
+                target: "tmr_runtime_std::daemon::listeners",
+                "nobody can come in by the {door} port: {}", words(error)
+            );
+        }
+    }
+}
+
+fn prepared(socket: &Socket) -> io::Result<()> {
+    if let Socket::Tcp(socket) = socket {
+        prepare(socket)?;
+    }
+    socket.set_nonblocking(true)
+}
+
+/// Where an admin connection comes from: whoever reaches this machine from its own address is on
+/// it.
+fn seen_from(socket: &Socket, from: SocketAddr) -> SocketAddr {
+    let Socket::Tcp(socket) = socket else { return from };
+    let here = socket.local_addr().is_ok_and(|own| own.ip() == from.ip());
+    if here { SocketAddr::new(Ipv4Addr::LOCALHOST.into(), from.port()) } else { from }
+}

@@ -1,0 +1,212 @@
+//! TLS at the admin door, by rustls. It is the link's own business, outside of the hub's lock: the
+//! node sees requests as if they had come in plain.
+//!
+//! A program on this machine may speak plain HTTP all the same, as keepalived's scripts do: nobody
+//! else reads along there.
+
+use crate::exit::Failure;
+use crate::host::files;
+use crate::sync::lock;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection};
+use std::borrow::Cow;
+use std::fmt::Display;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use tmr_core::base::time::Wall;
+use tmr_core::link::{CloseReason, Layer};
+use x509_cert::der::Decode;
+
+/// Longest certificate chain or key that is read, in bytes.
+const PEM_MAX: usize = 256 * 1024;
+/// The first byte of every TLS connection, and of no HTTP request.
+const HANDSHAKE: u8 = 0x16;
+/// What who speaks HTTP without TLS is told.
+const PLAIN: &str = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\n\
+                     Content-Length: 57\r\nConnection: close\r\n\r\n\
+                     These pages are served by HTTPS only: begin with https://";
+
+/// A certificate with its key, as files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Certificate {
+    /// PEM: the server's own one first.
+    pub chain: PathBuf,
+    /// PEM.
+    pub key: PathBuf,
+}
+
+impl Certificate {
+    /// Reads both, and says when the certificate ends.
+    ///
+    /// # Errors
+    /// One of them cannot be used.
+    pub fn read(&self) -> Result<(Arc<ServerConfig>, Wall), Failure> {
+        let (chain, key) =
+            (files::plain_bytes(&self.chain, PEM_MAX)?, files::plain_bytes(&self.key, PEM_MAX)?);
+        let of = |path: &Path, error: &dyn Display| files::wrong(path, error);
+        let chain: Vec<CertificateDer<'_>> = CertificateDer::pem_slice_iter(&chain)
+            .collect::<Result<_, _>>()
+            .map_err(|error| of(&self.chain, &error))?;
+        let Some(own) = chain.first() else {
+            return Err(of(&self.chain, &"no certificate in it, expected PEM"));
+        };
+        let ends = x509_cert::Certificate::from_der(own)
+            .map_err(|error| of(&self.chain, &error))?
+            .tbs_certificate
+            .validity
+            .not_after
+            .to_unix_duration();
+        let chain = chain.iter().map(|one| one.clone().into_owned()).collect();
+        let key = PrivateKeyDer::from_pem_slice(&key).map_err(|error| of(&self.key, &error))?;
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| of(&self.chain, &error))?
+            .with_no_client_auth()
+            .with_single_cert(chain, key)
+            .map_err(|error| of(&self.key, &error))?;
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok((Arc::new(config), Wall(ends.as_secs())))
+    }
+}
+
+/// What new connections at the admin door are covered with: changes when the files do.
+#[derive(Clone, Debug, Default)]
+pub struct Tls(Arc<Mutex<Mode>>);
+
+/// How they are covered.
+#[derive(Clone, Debug, Default)]
+enum Mode {
+    #[default]
+    Plain,
+    Tls(Arc<ServerConfig>),
+    /// By a certificate that cannot be used.
+    Shut,
+}
+
+impl Tls {
+    /// From the next connection on.
+    pub fn set(&self, config: Option<Arc<ServerConfig>>) {
+        *lock(&self.0) = config.map_or(Mode::Plain, Mode::Tls);
+    }
+
+    /// The certificate cannot be used: unless there was one before, only this machine is served, for
+    /// nothing may be said in the clear to others. Returns whether that is so.
+    pub fn shut(&self) -> bool {
+        let mut mode = lock(&self.0);
+        if !matches!(*mode, Mode::Tls(_)) {
+            *mode = Mode::Shut;
+        }
+        matches!(*mode, Mode::Shut)
+    }
+
+    /// For a connection; `None`: it is plain. `here`: it comes from this machine.
+    pub(crate) fn cover(&self, here: bool) -> Option<Box<dyn Layer>> {
+        match &*lock(&self.0) {
+            Mode::Plain => None,
+            Mode::Tls(config) => Some(Box::new(TlsLayer::Unknown(Some(Arc::clone(config)), here))),
+            Mode::Shut => Some(Box::new(TlsLayer::Unknown(None, here))),
+        }
+    }
+}
+
+/// What lies between a connection's bytes and its stream.
+#[derive(Debug)]
+pub(super) enum TlsLayer {
+    /// Nothing was read yet. Without a configuration there is no TLS to be had.
+    Unknown(Option<Arc<ServerConfig>>, bool),
+    /// Nothing does: it comes from this machine.
+    Plain,
+    /// TLS.
+    Tls(Box<ServerConnection>),
+}
+
+impl Layer for TlsLayer {
+    fn open<'a>(
+        &mut self,
+        bytes: &'a [u8],
+        wire: &mut Vec<u8>,
+    ) -> Result<Cow<'a, [u8]>, CloseReason> {
+        if let Self::Unknown(config, here) = self {
+            if bytes.first() == Some(&HANDSHAKE) {
+                let Some(config) = config else {
+                    return Err(CloseReason::Protocol("TLS where no certificate can be used"));
+                };
+                let begun = ServerConnection::new(Arc::clone(config));
+                let begun = begun.map_err(|error| CloseReason::Broken(error.to_string()))?;
+                *self = Self::Tls(Box::new(begun));
+            } else if *here {
+                *self = Self::Plain;
+            } else {
+                wire.extend_from_slice(PLAIN.as_bytes());
+                return Err(CloseReason::Protocol("plain HTTP where TLS is spoken"));
+            }
+        }
+        match self {
+            Self::Tls(tls) => uncover(tls, bytes, wire).map(Cow::Owned),
+            Self::Unknown(..) | Self::Plain => Ok(Cow::Borrowed(bytes)),
+        }
+    }
+
+    fn settled(&self) -> bool {
+        match self {
+            Self::Unknown(..) => false,
+            Self::Plain => true,
+            Self::Tls(tls) => !tls.is_handshaking(),
+        }
+    }
+
+    fn seal(&mut self, plain: &[u8], last: bool, wire: &mut Vec<u8>) {
+        let Self::Tls(tls) = self else { return wire.extend_from_slice(plain) };
+        let mut rest = plain;
+        while !rest.is_empty() {
+            // It buffers so much, and a vector takes all there is.
+            let taken = tls.writer().write(rest).expect("a buffer takes bytes");
+            rest = &rest[taken..];
+            drain(tls, wire);
+        }
+        if last {
+            tls.send_close_notify();
+        }
+        drain(tls, wire);
+    }
+}
+
+fn uncover(
+    tls: &mut ServerConnection,
+    mut bytes: &[u8],
+    wire: &mut Vec<u8>,
+) -> Result<Vec<u8>, CloseReason> {
+    let mut plain = Vec::new();
+    while !bytes.is_empty() {
+        let read =
+            tls.read_tls(&mut bytes).map_err(|error| CloseReason::Broken(error.to_string()))?;
+        let state = match tls.process_new_packets() {
+            Ok(state) => state,
+            Err(error) => {
+                tracing::debug!(target: "tmr_runtime_std::daemon::tls", "TLS: {error}");
+                drain(tls, wire);
+                return Err(CloseReason::Protocol(
+                    "TLS that cannot be understood, or is not trusted",
+                ));
+            }
+        };
+        let before = plain.len();
+        plain.resize(before + state.plaintext_bytes_to_read(), 0);
+        let taken = tls.reader().read_exact(&mut plain[before..]);
+        taken.map_err(|error| CloseReason::Broken(error.to_string()))?;
+        if read == 0 || state.peer_has_closed() {
+            break;
+        }
+    }
+    drain(tls, wire);
+    Ok(plain)
+}
+
+fn drain(tls: &mut ServerConnection, wire: &mut Vec<u8>) {
+    while tls.wants_write() {
+        tls.write_tls(wire).expect("a vector takes bytes");
+    }
+}

@@ -1,0 +1,107 @@
+//! A front with as many clients as it accepts: its cost, and the answer to clients beyond the
+//! limit.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use tmr_runtime_std::reactor::listen::raise_file_limit;
+use tmr_tests::harness::{Cluster, FIRM_CODE, Runtime, TMR, missing, take, until};
+use tmr_tests::independent_client::{Ask, Client, Fault, KeyPair, get_version, release};
+use tmr_tests::netns::use_it;
+use tmr_tests::on_both_runtimes;
+
+on_both_runtimes!(idle_clients_cost_little, at_the_limit_old_clients_are_undisturbed);
+
+/// Memory of a small machine, in bytes, and what sets it for a process: all its addresses, so that
+/// more than what it uses is counted.
+const SMALL: (u64, &str) = (512 * 1024 * 1024, "ulimit -v 524288");
+/// Threads that open connections.
+const CALLERS: usize = 4;
+/// Files of a front with room for few clients: [`FEW`], and what is kept back for all else.
+const FEW_FILES: &str = "ulimit -n 288";
+const FEW: usize = 288 - tmr_core::base::limits::FILES_RESERVED;
+/// The server is too busy.
+const OVERLOADED: u32 = 309;
+
+/// Thousands of clients at a time are enough.
+fn one_at_a_time() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn start(runtime: Runtime, limit: &'static str) -> Cluster {
+    let mut cluster = Cluster::start(runtime);
+    let limited = cluster.program().after(limit);
+    cluster.replace_front(0, &limited);
+    cluster.activate(0);
+    cluster.wait_whole(0);
+    cluster
+}
+
+fn idle_clients_cost_little(runtime: Runtime) {
+    let _one = one_at_a_time();
+    // All of them take minutes on a small machine; what they cost stands in `tests/bench/README.md`.
+    let clients = match (runtime, std::env::var_os("TMR_FULL")) {
+        (_, None) => 1_000,
+        (Runtime::Smol, Some(_)) => 10_000,
+        (Runtime::Threads | Runtime::Mio, Some(_)) => 4_000,
+    };
+    let files = raise_file_limit();
+    if missing(files >= clients + 1_000, &format!("files for {clients} clients; it is {files}")) {
+        return;
+    }
+    let cluster = start(runtime, SMALL.1);
+    let (door, before) = (cluster.front().licence(), cluster.front().memory_peak());
+    let pair = KeyPair::fresh().expect("the system has random numbers");
+    let one = |_| {
+        let socket = Client::open(door).expect("the front takes it");
+        let mut client = Client::shake_as(socket, &pair, &Mutex::new(())).expect("a key");
+        assert_eq!(client.call(&get_version(0)).expect("an answer").status, 0);
+        client
+    };
+    let mut idle: Vec<Client> = thread::scope(|scope| {
+        let some = || scope.spawn(|| (0..clients / CALLERS).map(one).collect::<Vec<_>>());
+        let all: Vec<_> = (0..CALLERS).map(|_| some()).collect();
+        all.into_iter().flat_map(|some| some.join().expect("all are served")).collect()
+    });
+    assert_eq!(idle.len(), clients);
+    let after = cluster.front().memory_peak();
+    let (name, kb) = (runtime.status_name(), [after / 1024, before / 1024]);
+    eprintln!("{name}: {clients} idle clients, at most {} KB; before them {} KB", kb[0], kb[1]);
+    assert!(after < SMALL.0, "{after} bytes");
+    // Whoever wakes is served.
+    for client in idle.iter_mut().step_by(clients / 100) {
+        assert_eq!(client.call(&get_version(0)).expect("an answer").status, 0);
+    }
+    let ask = Ask::new(FIRM_CODE, TMR);
+    take(&mut idle[0], &ask).expect("an answer").expect("a seat");
+}
+
+fn at_the_limit_old_clients_are_undisturbed(runtime: Runtime) {
+    let _one = one_at_a_time();
+    let cluster = start(runtime, FEW_FILES);
+    let door = cluster.front().licence();
+    let mut old: Vec<Client> = (0..FEW).map(|_| cluster.client()).collect();
+    let answers = |old: &mut [Client], when: &str| {
+        for client in old {
+            assert_eq!(client.call(&get_version(0)).expect("an answer").status, 0, "{when}");
+        }
+    };
+    answers(&mut old, "before");
+    for _ in 0..3 {
+        let mut late = cluster.client();
+        let reply = late.call(&get_version(0)).expect("an answer");
+        assert_eq!(reply.status, OVERLOADED, "a clear answer");
+        assert!(matches!(late.call(&get_version(0)), Err(Fault::Closed)), "and no second one");
+    }
+    answers(&mut old, "after");
+    assert_eq!(cluster.status()["role"], "active", "its pages have room of their own");
+
+    let seat = take(&mut old[0], &Ask::new(FIRM_CODE, TMR)).expect("an answer").expect("a seat");
+    old.pop();
+    let mut next = until("room for the next client", || {
+        let mut client = Client::connect(door).ok()?;
+        (client.call(&get_version(0)).ok()?.status == 0).then_some(client)
+    });
+    assert_eq!(use_it(&mut old[0], seat), 0);
+    assert_eq!(next.call(&release(seat)).expect("an answer").status, 0);
+}

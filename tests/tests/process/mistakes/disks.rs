@@ -1,0 +1,187 @@
+//! State folders that are copied, exchanged, replaced by an older copy, or emptied: a disk that
+//! remembers less than others know it had is excluded, repaired, and counted again when it is a
+//! member.
+
+use super::book::{Book, Outcome};
+use super::{WHOLE_AGAIN, leads_within, logs, names, says, whole_again};
+use std::time::{Duration, Instant};
+use tmr_tests::harness::{Cluster, Runtime, SEATS, get, status_until};
+use tmr_tests::independent_client::error::NO_MORE_LICENSES;
+use tmr_tests::on_both_runtimes;
+
+on_both_runtimes!(
+    a_state_folder_that_is_a_copy_of_anothers_counts_once,
+    a_snapshot_of_one_disk_is_put_back_while_its_front_runs,
+    a_snapshot_of_one_disk_is_put_back_before_everything_starts,
+    two_disks_that_went_back_are_told_of,
+    two_disks_that_are_lost_end_in_words,
+);
+
+/// A front that can lead does by then, which is told from one that cannot.
+const CLAIMED: Duration = Duration::from_secs(6);
+
+/// Every backend was told by then how far the others are.
+const TOLD: Duration = Duration::from_secs(2);
+
+/// Everything that is left can be taken, and not one seat more; every seat lives.
+#[track_caller]
+fn ends_right(cluster: &Cluster, book: &mut Book) {
+    whole_again(cluster, 0);
+    let front = cluster.front();
+    assert_eq!(book.take_all(front.licence()), Outcome::Refused(NO_MORE_LICENSES));
+    assert_eq!(book.held().len(), SEATS as usize);
+    book.is_right_at(front.licence(), front.admin());
+}
+
+/// Waits until a front shows a backend as one that is not there.
+fn down(cluster: &Cluster, index: usize) {
+    status_until(cluster.front().admin(), "a backend to be down", |status| {
+        (status["backends"][index]["state"] == "down").then_some(())
+    });
+}
+
+fn a_state_folder_that_is_a_copy_of_anothers_counts_once(runtime: Runtime) {
+    let mut cluster = Cluster::start(runtime);
+    let front = cluster.front().licence();
+    let mut book = Book::new();
+    book.take(front, 1);
+    cluster.backends[2].kill();
+    let real = cluster.snapshot(2, "real");
+    let clone = cluster.snapshot(0, "clone");
+    cluster.put_back(2, &clone);
+    cluster.restart_backend(2);
+    // It may have begun anew before anybody looks at a status.
+    logs(cluster.front(), "same disk");
+    cluster.backends[1].kill();
+    down(&cluster, 1);
+    // Two copies of one disk, if anything is granted: it must be there later.
+    book.take_all(front);
+
+    // The power goes, and the real ones return.
+    cluster.kill_everything_that_runs();
+    cluster.put_back(2, &real);
+    cluster.restart_backend(1);
+    cluster.restart_backend(2);
+    cluster.restart_front(0);
+    if leads_within(&cluster, 0, CLAIMED) {
+        book.take_all(front);
+    }
+    cluster.restart_backend(0);
+    cluster.activate(0);
+    ends_right(&cluster, &mut book);
+}
+
+fn a_snapshot_of_one_disk_is_put_back_while_its_front_runs(runtime: Runtime) {
+    let mut cluster = Cluster::start(runtime);
+    let front = cluster.front().licence();
+    let mut book = Book::new();
+    book.take(front, 1);
+    // As a machine's snapshot: the backend goes on.
+    let old = cluster.snapshot(0, "old");
+    cluster.backends[2].kill();
+    down(&cluster, 2);
+    book.take(front, 3);
+    cluster.backends[1].kill();
+    cluster.backends[0].kill();
+    cluster.put_back(0, &old);
+    cluster.restart_backend(0);
+    cluster.restart_backend(2);
+    // Neither of them knows of three seats. The front does.
+    says(cluster.front(), "went back");
+    logs(cluster.front(), "went back");
+    book.take_all(front);
+    cluster.restart_backend(1);
+    ends_right(&cluster, &mut book);
+}
+
+fn a_snapshot_of_one_disk_is_put_back_before_everything_starts(runtime: Runtime) {
+    let mut cluster = Cluster::start(runtime);
+    let front = cluster.front().licence();
+    let mut book = Book::new();
+    book.take(front, 1);
+    cluster.backends[0].kill();
+    let old = cluster.snapshot(0, "old");
+    // What it has behind the copy is known to the others before they go.
+    cluster.restart_backend(0);
+    whole_again(&cluster, 0);
+    book.take(front, 1);
+    std::thread::sleep(TOLD);
+    cluster.backends[2].kill();
+    down(&cluster, 2);
+    book.take(front, 2);
+
+    cluster.kill_everything_that_runs();
+    cluster.put_back(0, &old);
+    cluster.restart_backend(0);
+    cluster.restart_backend(2);
+    cluster.restart_front(0);
+    if leads_within(&cluster, 0, CLAIMED) {
+        book.take_all(front);
+    }
+    says(cluster.front(), "went back");
+    logs(cluster.front(), "went back");
+    cluster.restart_backend(1);
+    cluster.activate(0);
+    ends_right(&cluster, &mut book);
+}
+
+fn two_disks_that_went_back_are_told_of(runtime: Runtime) {
+    let mut cluster = Cluster::start(runtime);
+    let front = cluster.front().licence();
+    let mut book = Book::new();
+    book.take(front, 1);
+    let old = [0, 1].map(|index| cluster.snapshot(index, "old"));
+    book.take(front, 2);
+    status_until(cluster.front().admin(), "every seat on three disks", |status| {
+        let rows = status["allocations"].as_array()?;
+        rows.iter().all(|row| row["backends"] == 3).then_some(())
+    });
+    for index in [0, 1] {
+        cluster.backends[index].kill();
+    }
+    for (index, old) in old.iter().enumerate() {
+        cluster.put_back(index, old);
+        cluster.restart_backend(index);
+    }
+    let both = [0, 1].map(|index| cluster.backends[index].licence());
+    names(cluster.front(), "went back", &both);
+    logs(cluster.front(), "went back");
+    // Whatever is granted from here on, nothing is granted twice; and who cannot grant says so.
+    let refusal = book.take_all(front);
+    let (code, words) = get(cluster.front().admin(), "/readyz").expect("an answer");
+    if refusal == Outcome::Refused(NO_MORE_LICENSES) {
+        assert_eq!(book.held().len(), SEATS as usize);
+        book.is_right_at(front, cluster.front().admin());
+    } else {
+        assert_eq!(code, 503, "{words}");
+    }
+}
+
+fn two_disks_that_are_lost_end_in_words(runtime: Runtime) {
+    let mut cluster = Cluster::start(runtime);
+    let front = cluster.front().licence();
+    let mut book = Book::new();
+    book.take(front, 2);
+    cluster.kill_everything();
+    for index in [0, 1] {
+        cluster.wipe(index);
+    }
+    for index in 0..3 {
+        cluster.restart_backend(index);
+    }
+    cluster.restart_front(0);
+    let begun = Instant::now();
+    assert!(!leads_within(&cluster, 0, CLAIMED), "one disk of three knows nothing for sure");
+    // Words that name both, for as long as it lasts; and nobody falls over it.
+    let both = [0, 1].map(|index| cluster.backends[index].licence());
+    names(cluster.front(), "empty state folder", &both);
+    while begun.elapsed() < WHOLE_AGAIN / 2 {
+        assert_ne!(super::role(cluster.front().admin()), "active");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    for server in cluster.fronts.iter_mut().chain(&mut cluster.backends) {
+        assert!(server.runs(), "{} has ended itself", server.name());
+    }
+    let (code, words) = get(cluster.front().admin(), "/readyz").expect("an answer");
+    assert_eq!(code, 503, "{words}");
+}

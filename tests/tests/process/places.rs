@@ -1,0 +1,100 @@
+//! Places at full ports: a flood of connections keeps out no member of the group.
+
+#![allow(clippy::unwrap_used)]
+
+use rustix::net::sockopt::{set_socket_linger, set_socket_reuseaddr};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with};
+use serde_json::Value;
+use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+use tmr_tests::harness::{Cluster, FIRM_CODE, Runtime, TMR, give_back, status_until, take, until};
+use tmr_tests::independent_client::Ask;
+use tmr_tests::on_both_runtimes;
+
+on_both_runtimes!(
+    the_twin_comes_in_while_its_door_is_flooded,
+    fronts_come_in_while_backends_are_full_and_flooded,
+);
+
+/// Somebody else on this machine's part of the network.
+const STRANGER: [u8; 4] = [127, 9, 9, 9];
+/// Threads that open connections.
+const CALLERS: usize = 2;
+/// Pause of each between two of them.
+const PAUSE: Duration = Duration::from_millis(3);
+/// A server with room for few clients.
+const FEW_FILES: &str = "ulimit -n 288";
+
+fn stranger_at(door: SocketAddr) -> Option<TcpStream> {
+    let socket =
+        socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None).ok()?;
+    // No port is kept for it afterwards, which other tests may be about to listen at.
+    set_socket_reuseaddr(&socket, true).ok()?;
+    set_socket_linger(&socket, Some(Duration::ZERO)).ok()?;
+    bind(&socket, &SocketAddr::from((STRANGER, 0))).ok()?;
+    connect(&socket, &door).ok()?;
+    Some(socket.into())
+}
+
+/// Has many connections a second made to these doors, and held for a while, while `work` is done.
+/// Not as many as the system's own queue of them would not bear.
+fn flooded(doors: &[SocketAddr], work: impl FnOnce()) {
+    let (over, made) = (AtomicBool::new(false), AtomicUsize::new(0));
+    thread::scope(|scope| {
+        for _ in 0..CALLERS {
+            scope.spawn(|| {
+                let mut held = Vec::new();
+                while !over.load(Ordering::Relaxed) {
+                    for door in doors {
+                        held.extend(stranger_at(*door));
+                        made.fetch_add(1, Ordering::Relaxed);
+                    }
+                    thread::sleep(PAUSE);
+                    if held.len() > 400 {
+                        held.drain(..200);
+                    }
+                }
+            });
+        }
+        until("a flood", || (made.load(Ordering::Relaxed) > 300).then_some(()));
+        work();
+        over.store(true, Ordering::Relaxed);
+    });
+}
+
+fn the_twin_comes_in_while_its_door_is_flooded(runtime: Runtime) {
+    let mut cluster = Cluster::of(runtime).twin().start();
+    let synced = |status: &Value| (status["twin"]["synced"] == true).then_some(());
+    let admin = cluster.fronts[0].admin();
+    status_until(admin, "the fronts to be in sync", synced);
+    let doors = [cluster.twin_door(0)];
+    cluster.fronts[1].kill();
+    flooded(&doors, || {
+        cluster.restart_front(1);
+        status_until(admin, "the fronts to be in sync again", synced);
+    });
+    cluster.fronts[1].kill();
+}
+
+fn fronts_come_in_while_backends_are_full_and_flooded(runtime: Runtime) {
+    let mut cluster = Cluster::start(runtime);
+    let limited = cluster.program().after(FEW_FILES);
+    for backend in 0..2 {
+        cluster.replace_backend(backend, &limited);
+    }
+    cluster.wait_whole(0);
+    let doors = [cluster.backends[0].licence(), cluster.backends[1].licence()];
+    let idle: Vec<_> = doors.iter().flat_map(|door| (0..100).map(|_| stranger_at(*door))).collect();
+    cluster.fronts[0].kill();
+    flooded(&doors, || {
+        cluster.restart_front(0);
+        cluster.activate(0);
+        cluster.wait_whole(0);
+        let mut client = cluster.client();
+        let seat = take(&mut client, &Ask::new(FIRM_CODE, TMR)).unwrap().unwrap();
+        assert_eq!(give_back(&mut client, seat).unwrap(), Ok(0));
+    });
+    drop(idle);
+}

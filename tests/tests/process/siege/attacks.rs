@@ -1,0 +1,285 @@
+//! What strangers do at the doors, each as one function that goes on until it is over and returns how
+//! often it has done it; and the process that an attacker is. It is one of its own, at the lowest
+//! priority: what is measured is what servers do for an attacker, not what he costs the machine that
+//! they share, nor who waits for a lock of the test's that he holds.
+
+use rustix::process::{Resource, Rlimit, getrlimit, nice, setrlimit};
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::{env, io, thread};
+use tmr_tests::harness::{Cluster, FIRM_CODE, sign_in, take};
+use tmr_tests::independent_client::{Ask, Client, KeyPair, envelope, get_info, handshake_body};
+
+/// The doors that are attacked.
+pub(super) struct Doors {
+    /// Of clients, at the active front.
+    pub(super) licence: SocketAddr,
+    /// Of pages, there.
+    pub(super) admin: SocketAddr,
+    /// Of the other front, there.
+    pub(super) twin: SocketAddr,
+    /// Of the backends.
+    pub(super) backends: Vec<SocketAddr>,
+    /// Links that are held at each of two backends.
+    pub(super) held: usize,
+}
+
+impl Doors {
+    pub(super) fn of(cluster: &Cluster, held: usize) -> Self {
+        let front = cluster.front();
+        Self {
+            licence: front.licence(),
+            admin: front.admin(),
+            twin: cluster.twin_door(0),
+            backends: cluster.backends.iter().map(|backend| backend.licence()).collect(),
+            held,
+        }
+    }
+}
+
+/// What an attacker's process is told: the attack's number, then the doors, one after the other.
+const TOLD: &str = "TMR_SIEGE_ATTACK";
+/// What it says before how often it has done it.
+const MADE: &str = "attacks made: ";
+
+impl Doors {
+    fn told(&self, attack: usize) -> String {
+        let mut words = vec![attack.to_string(), self.held.to_string()];
+        words.extend([self.licence, self.admin, self.twin].map(|door| door.to_string()));
+        words.extend(self.backends.iter().map(ToString::to_string));
+        words.join(" ")
+    }
+
+    fn heard(told: &str) -> Option<(usize, Self)> {
+        let mut words = told.split(' ');
+        let attack = words.next()?.parse().ok()?;
+        let held = words.next()?.parse().ok()?;
+        let mut doors = words.map_while(|word| word.parse().ok());
+        let (licence, admin, twin) = (doors.next()?, doors.next()?, doors.next()?);
+        Some((attack, Self { licence, admin, twin, backends: doors.collect(), held }))
+    }
+}
+
+/// A process that attacks until this is dropped.
+pub(super) struct Attacker(Child);
+
+impl Attacker {
+    /// Starts it; `attack` is a place in [`ATTACKS`].
+    pub(super) fn start(doors: &Doors, attack: usize) -> Self {
+        let test = env::current_exe().expect("a running test has a path");
+        let child = Command::new(test)
+            .args(["--exact", "attacks::the_process_of_an_attacker", "--ignored", "--nocapture"])
+            .env(TOLD, doors.told(attack))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn();
+        Self(child.expect("a running test can be started"))
+    }
+
+    /// Ends it, and says how often it has done what it does.
+    pub(super) fn end(mut self) -> usize {
+        drop(self.0.stdin.take());
+        let mut said = String::new();
+        let out = self.0.stdout.take().expect("its output is a pipe");
+        io::BufReader::new(out).read_to_string(&mut said).expect("it says something");
+        let made = said.split_once(MADE).and_then(|(_, rest)| rest.split_whitespace().next());
+        made.and_then(|made| made.parse().ok())
+            .unwrap_or_else(|| panic!("an attacker failed: {said}"))
+    }
+}
+
+impl Drop for Attacker {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+#[ignore = "is started by the others, and told what to do"]
+fn the_process_of_an_attacker() {
+    let Ok(told) = env::var(TOLD) else { return };
+    let (attack, doors) = Doors::heard(&told).expect("it is told what to do");
+    // Behind the others, whatever those were started with.
+    nice(19).expect("everybody may be nicer");
+    let files = getrlimit(Resource::Nofile).maximum;
+    setrlimit(Resource::Nofile, Rlimit { current: files, maximum: files }).expect("as many files");
+    let over = AtomicBool::new(false);
+    let made = thread::scope(|scope| {
+        let over = &over;
+        let attacker = scope.spawn(move || ATTACKS[attack].1(&doors, over));
+        // Until whoever has started it ends it, or has ended.
+        let _ = io::stdin().read_to_end(&mut Vec::new());
+        over.store(true, Ordering::Relaxed);
+        attacker.join().expect("no attacker fails")
+    });
+    println!("{MADE}{made}");
+}
+
+/// What one attacker does.
+pub(super) type Attack = fn(&Doors, &AtomicBool) -> usize;
+
+/// Every attack, and what it is called.
+pub(super) const ATTACKS: [(&str, Attack); 15] = [
+    ("unread replies, front", |at, over| shout(at.licence, 1, 13, over)),
+    ("unread replies, backend", |at, over| shout(at.backends[0], 1, 4, over)),
+    ("unfinished messages", |at, over| hold(at.licence, 2, 1_500, &unfinished(), over)),
+    ("pipelined pages", |at, over| hold(at.admin, 4, 120, &pages(), over)),
+    ("guessed handles", |at, over| guess(at.licence, 6, over)),
+    ("handles without a seat", |at, over| grab(at.licence, 7, over)),
+    ("denied accesses", |at, over| denied(at.licence, 8, over)),
+    ("idle links, admin", |at, over| hold(at.admin, 9, 120, &[], over)),
+    ("idle links, twin", |at, over| hold(at.twin, 5, 16, &[], over)),
+    ("idle links, backend 1", |at, over| crowd(at, 0, over)),
+    ("idle links, backend 2", |at, over| crowd(at, 1, over)),
+    ("knocks at every door", knock),
+    ("key agreements", |at, over| agree(at.licence, 11, over)),
+    ("wrong passwords", wrong_passwords),
+    ("service handles, backend", |at, over| grab(at.backends[0], 12, over)),
+];
+
+fn goes_on(over: &AtomicBool) -> bool {
+    !over.load(Ordering::Relaxed)
+}
+
+/// An attacker's address: not the one that the others come from.
+fn stranger(number: u8) -> IpAddr {
+    Ipv4Addr::new(127, 66, 6, number).into()
+}
+
+/// Requests for the status, as many as fit into one write.
+fn pages() -> Vec<u8> {
+    b"GET /api/status HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(1_400)
+}
+
+/// The head of a message of 256 KiB, and most of it.
+fn unfinished() -> Vec<u8> {
+    let mut message = b"samc".to_vec();
+    message.extend((256 * 1024_u32).to_le_bytes());
+    message.extend([0x11, 0, 1, 0, 0, 0, 0, 0]);
+    message.resize(16 + 200 * 1024, 0xa1);
+    message
+}
+
+/// Writes as much as the other end takes.
+fn pour(socket: &mut TcpStream, bytes: &[u8]) {
+    let _ = socket.set_nonblocking(true);
+    let mut rest = bytes;
+    while let Ok(count @ 1..) = socket.write(rest) {
+        rest = &rest[count..];
+    }
+}
+
+/// Keeps so many connections at a door, of which a quarter is made anew when all are there.
+fn hold(at: SocketAddr, from: u8, count: usize, first: &[u8], over: &AtomicBool) -> usize {
+    let (mut held, mut made) = (Vec::new(), 0);
+    while goes_on(over) {
+        if held.len() >= count {
+            held.drain(..count / 4);
+        }
+        let Ok(mut socket) = Client::open_from(stranger(from), at) else { continue };
+        pour(&mut socket, first);
+        held.push(socket);
+        made += 1;
+    }
+    made
+}
+
+/// The same at a backend, from more addresses than one may have links.
+fn crowd(at: &Doors, backend: u8, over: &AtomicBool) -> usize {
+    let (mut held, mut made) = (Vec::new(), 0);
+    while goes_on(over) {
+        if held.len() >= at.held {
+            held.drain(..at.held / 4);
+        }
+        let from = 20 + 20 * backend + u8::try_from(made / 1_000 % 20).unwrap_or_default();
+        let door = at.backends[usize::from(backend)];
+        let Ok(socket) = Client::open_from(stranger(from), door) else { continue };
+        held.push(socket);
+        made += 1;
+    }
+    made
+}
+
+/// Calls whose replies nobody reads.
+fn shout(at: SocketAddr, from: u8, links: usize, over: &AtomicBool) -> usize {
+    let mut made = 0;
+    while goes_on(over) {
+        let mut clients = Vec::new();
+        for _ in 0..links {
+            let Ok(mut client) = Client::connect_from(stranger(from), at) else { continue };
+            let call = client.frame(&get_info(4711, 4, 128 * 1024));
+            let calls = call.repeat(64 * 1024 / call.len());
+            pour(client.socket(), &calls);
+            clients.push(client);
+            made += 1;
+        }
+    }
+    made
+}
+
+/// Handles that are nobody's, one after the other.
+fn guess(at: SocketAddr, from: u8, over: &AtomicBool) -> usize {
+    asks(at, from, over, |client, number| client.call(&get_info(number * 7_919 + 1, 4, 64)).is_ok())
+}
+
+/// Accesses in vain.
+fn denied(at: SocketAddr, from: u8, over: &AtomicBool) -> usize {
+    asks(at, from, over, |client, _| take(client, &Ask::new(FIRM_CODE, 9_999)).is_ok())
+}
+
+/// Handles without a seat, without end.
+fn grab(at: SocketAddr, from: u8, over: &AtomicBool) -> usize {
+    asks(at, from, over, |client, _| take(client, &Ask::subsystem()).is_ok())
+}
+
+/// Asks by eight links at once, a thousand times by each; `asked`: it was answered.
+fn asks(
+    at: SocketAddr,
+    from: u8,
+    over: &AtomicBool,
+    asked: impl Fn(&mut Client, u32) -> bool + Sync,
+) -> usize {
+    let link = || {
+        let mut made = 0;
+        while goes_on(over) {
+            let Ok(mut client) = Client::connect_from(stranger(from), at) else { continue };
+            made += (0..1_000).take_while(|it| goes_on(over) && asked(&mut client, *it)).count();
+        }
+        made
+    };
+    thread::scope(|scope| {
+        let links: Vec<_> = (0..8).map(|_| scope.spawn(link)).collect();
+        links.into_iter().map(|link| link.join().expect("no link fails")).sum()
+    })
+}
+
+/// Connections that go as soon as they are there.
+fn knock(at: &Doors, over: &AtomicBool) -> usize {
+    let doors = [at.licence, at.admin, at.twin, at.backends[0]];
+    let turns = doors.iter().cycle().take_while(|_| goes_on(over));
+    turns.filter(|door| Client::open_from(stranger(10), **door).is_ok()).count()
+}
+
+/// The first half of a key agreement, which costs its sender nothing.
+fn agree(at: SocketAddr, from: u8, over: &AtomicBool) -> usize {
+    let hello = envelope(&handshake_body(&KeyPair::fresh().expect("randomness").point()));
+    let (mut held, mut made) = (Vec::new(), 0);
+    while goes_on(over) {
+        let Ok(mut socket) = Client::open_from(stranger(from), at) else { continue };
+        made += usize::from(socket.write_all(&hello).is_ok());
+        held.push(socket);
+        if held.len() >= 256 {
+            held.drain(..128).for_each(|socket| drop(socket.shutdown(Shutdown::Both)));
+        }
+    }
+    made
+}
+
+/// Sign-ins that are refused, or turned away where the door is full of others.
+fn wrong_passwords(at: &Doors, over: &AtomicBool) -> usize {
+    let turns = std::iter::repeat(()).take_while(|()| goes_on(over));
+    turns.filter(|()| sign_in(at.admin, "a guess", "").is_ok()).count()
+}
