@@ -1,6 +1,6 @@
 //! One executor on smol and async-io for the TMR licence server.
 //!
-//! - [`run`]: the glue; one task for all links and doors, one a connection that is dialled, one for the
+//! - [`run`]: the glue; one task for all links and listeners, one a connection that is dialled, one for the
 //!   timer, one for what the machine reports, all on the main thread, which waits for the hub's lock
 //!   only while somebody is greeted
 //!

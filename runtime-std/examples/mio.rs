@@ -19,10 +19,10 @@ use tmr_runtime_std::clock::Clock;
 use tmr_runtime_std::commands;
 use tmr_runtime_std::commands::startup::Runtime;
 use tmr_runtime_std::exit::Outcome;
-use tmr_runtime_std::host::node_setup::{Plan, Streams};
+use tmr_runtime_std::host::node_setup::{Connections, NodeSetup};
 use tmr_runtime_std::host::workers::{self, Outboxes};
 use tmr_runtime_std::reactor::dial::dial_found;
-use tmr_runtime_std::reactor::listeners::{Came, Listeners, Open};
+use tmr_runtime_std::reactor::listeners::{Accepted, Listeners, Open};
 use tmr_runtime_std::reactor::net::{Socket, broken, put, read_some};
 
 /// The waker's token: no link and no listener has it.
@@ -46,7 +46,7 @@ struct Site {
     hub: Hub,
     clock: Clock,
     workers: Outboxes,
-    streams: Streams,
+    connections: Connections,
     registry: Registry,
     listeners: Arc<Listeners>,
     peers: BTreeMap<LinkId, Peer>,
@@ -54,7 +54,7 @@ struct Site {
 }
 
 /// Serves until the process ends.
-fn run(plan: Plan) -> Outcome {
+fn run(setup: NodeSetup) -> Outcome {
     let system = |error: io::Error| broken(&error);
     let mut poll = Poll::new().map_err(system)?;
     let registry = || poll.registry().try_clone().map_err(system);
@@ -73,21 +73,21 @@ fn run(plan: Plan) -> Outcome {
         watched.register(&mut SourceFd(&fd), Token(open.name.0 as usize), Interest::READABLE)
     };
     let mut site = Site {
-        hub: plan.hub,
+        hub: setup.hub,
         clock: Clock::start(),
         workers,
-        streams: plan.streams,
+        connections: setup.connections,
         registry: registry()?,
         listeners: Arc::new(Listeners::new(Box::new(watch))),
         peers: BTreeMap::new(),
         tell: Arc::clone(&tell),
     };
-    for (door, listener) in plan.doors {
-        site.listeners.open(door, listener).map_err(system)?;
+    for (kind, listener) in setup.listeners {
+        site.listeners.open(kind, listener).map_err(system)?;
     }
     site.step(Hub::tick);
     let event = move |event| tell(Box::new(move |site: &mut Site| site.host_event(event)));
-    plan.sources.start(inboxes, Arc::clone(&site.listeners), event)?;
+    setup.workers.start(inboxes, Arc::clone(&site.listeners), event)?;
     let (mut events, mut buffer) = (Events::with_capacity(1024), vec![0; 65_536]);
     loop {
         let now = site.clock.now().mono;
@@ -132,18 +132,18 @@ impl Site {
         }
     }
 
-    /// Takes in who waits at a door.
+    /// Takes in who waits at a listener.
     fn take_in(&mut self, open: &Open) {
         loop {
             match open.take_in() {
-                Came::In(socket, from) => {
-                    let link = self.step(|hub, now, out| hub.accept(now, open.door, from, out));
+                Accepted::In(socket, from) => {
+                    let link = self.step(|hub, now, out| hub.accept(now, open.kind, from, out));
                     let Some(link) = link else { continue };
-                    self.open(link, socket, self.streams.accepted(open.door, from.ip()));
+                    self.open(link, socket, self.connections.accepted(open.kind, from.ip()));
                 }
-                Came::Gone => {}
-                Came::Nobody => return,
-                Came::Refused => {
+                Accepted::Gone => {}
+                Accepted::Nobody => return,
+                Accepted::Refused => {
                     let _ = self.listeners.watch(open.name, false);
                     return self.step(|hub, now, _| hub.cannot_accept(now, open.name));
                 }
@@ -165,7 +165,7 @@ impl Site {
                 socket.set_nonblocking(true).map(|()| socket).map_err(|error| broken(&error))
             });
             tell(Box::new(move |site| match dialled {
-                Ok(socket) => site.open(link, socket.into(), site.streams.dialled(callee)),
+                Ok(socket) => site.open(link, socket.into(), site.connections.dialled(callee)),
                 Err(why) => site.step(|hub, now, out| hub.closed(now, link, why, false, out)),
             }));
         });

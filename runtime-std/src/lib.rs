@@ -13,7 +13,7 @@
 //! | name | how many | why |
 //! |---|---|---|
 //! | `main` | 1 | waits for the next deadline and ticks the hub |
-//! | `links` | one for two CPUs, at most 4 | waits for what arrives on its share of the links and doors; each is looked at by one of them only |
+//! | `links` | one for two CPUs, at most 4 | waits for what arrives on its share of the links and listeners; each is looked at by one of them only |
 //! | `greetings` | 1 | who has come in, until calls can be served |
 //! | `agreements` | 1, at a lower priority | computes key agreements and TLS handshakes, which take long; has no lock that calls wait for |
 //! | `dial` | on a front, one a backend that is being dialled | looks up the name and connects, which blocks |
@@ -21,7 +21,7 @@
 //! | `configuration`, `hang-up` | on a front, 1 each | reads and writes its configuration, whenever SIGHUP comes or the node says so |
 //! | `signals` | 1 | waits for SIGTERM and SIGINT |
 //!
-//! They share [`reactor::Links`]: the hub behind its lock, each link's talk behind a lock of its own,
+//! They share [`reactor::Reactor`]: the hub behind its lock, each link's connection behind a lock of its own,
 //! and the queue to the disk. Whoever has stepped the hub writes what it says, without blocking;
 //! nobody is woken for that.
 

@@ -1,8 +1,8 @@
 //! The glue of the thread runtime: accept, dial, wait. It decides nothing.
 
 use crate::exit::Outcome;
-use crate::host::node_setup::Plan;
-use crate::reactor::{Actions, Links, PollBuffer};
+use crate::host::node_setup::NodeSetup;
+use crate::reactor::{Actions, PollBuffer, Reactor};
 use crate::sync::spawn;
 use std::sync::Arc;
 use std::thread::{self, Thread};
@@ -13,7 +13,7 @@ const SERVING_MAX: usize = 4;
 const CPUS: usize = 2;
 
 struct Site {
-    links: Links,
+    reactor: Reactor,
     /// Waits for the next deadline.
     timer: Thread,
 }
@@ -22,26 +22,26 @@ struct Site {
 ///
 /// # Errors
 /// The system does not give the threads that every node needs.
-pub fn run(plan: Plan) -> Outcome {
+pub fn run(setup: NodeSetup) -> Outcome {
     let cpus = thread::available_parallelism().map_or(1, usize::from);
     let serving = (cpus / CPUS).clamp(1, SERVING_MAX);
-    let (links, inboxes) = Links::new(plan.hub, plan.streams, plan.doors, serving)?;
-    let site = Arc::new(Site { links, timer: thread::current() });
-    site.perform(site.links.tick());
+    let (reactor, inboxes) = Reactor::new(setup.hub, setup.connections, setup.listeners, serving)?;
+    let site = Arc::new(Site { reactor, timer: thread::current() });
+    site.perform(site.reactor.tick());
     let told = Arc::clone(&site);
-    plan.sources.start(inboxes, site.links.doors(), move |event| {
-        told.perform(told.links.host_event(event));
+    setup.workers.start(inboxes, site.reactor.listeners(), move |event| {
+        told.perform(told.reactor.host_event(event));
     })?;
     let greeting = Arc::clone(&site);
-    spawn("greetings", move || greeting.links.greet(|chores| greeting.perform(chores)))?;
+    spawn("greetings", move || greeting.reactor.greet(|actions| greeting.perform(actions)))?;
     for poll in 0..serving {
         let site = Arc::clone(&site);
         spawn("links", move || site.serve(PollBuffer::new(poll)))?;
     }
     loop {
-        let wait = site.links.set_timer();
+        let wait = site.reactor.set_timer();
         if wait.is_zero() {
-            site.perform(site.links.tick());
+            site.perform(site.reactor.tick());
         } else {
             // Who was told meanwhile does not wait.
             thread::park_timeout(wait);
@@ -50,21 +50,22 @@ pub fn run(plan: Plan) -> Outcome {
 }
 
 impl Site {
-    fn perform(self: &Arc<Self>, chores: Actions) {
-        if chores.sooner {
+    fn perform(self: &Arc<Self>, actions: Actions) {
+        if actions.sooner {
             self.timer.unpark();
         }
-        for dial in chores.dial {
+        for dial in actions.dial {
             let (site, link) = (Arc::clone(self), dial.link);
-            let work = move || site.perform(site.links.dial(dial));
-            spawn("dial", work).unwrap_or_else(|why| self.perform(self.links.undialled(link, why)));
+            let work = move || site.perform(site.reactor.dial(dial));
+            spawn("dial", work)
+                .unwrap_or_else(|why| self.perform(self.reactor.undialled(link, why)));
         }
     }
 
-    fn serve(self: &Arc<Self>, mut ears: PollBuffer) {
+    fn serve(self: &Arc<Self>, mut poll_buffer: PollBuffer) {
         loop {
-            if let Some(chores) = self.links.turn(&mut ears, true) {
-                self.perform(chores);
+            if let Some(actions) = self.reactor.turn(&mut poll_buffer, true) {
+                self.perform(actions);
             }
         }
     }

@@ -8,7 +8,7 @@ use crate::commands::admin::http;
 use crate::commands::admin::pages::Pages;
 use crate::commands::stdout;
 use crate::exit::Outcome;
-use crate::host::admin_files::Papers;
+use crate::host::admin_files::AdminFilePaths;
 use crate::host::{files, log, settings};
 use crate::reactor::listen;
 use clap::Args;
@@ -63,7 +63,7 @@ pub fn check_config(options: &CheckConfig) -> Outcome {
     for doubt in config.doubts(listen::is_here) {
         eprintln!("warning: {doubt}");
     }
-    let papers = Papers::of(path, &config).check();
+    let papers = AdminFilePaths::of(path, &config).check();
     if options.here {
         here((path, &options.state), &config)?;
         return papers;
@@ -89,8 +89,9 @@ fn here((path, state): (&Path, &Path), config: &Config) -> Outcome {
     log::check(&settings::logging(path, config), &reserved)?;
     if before.is_none() {
         // A front that runs here and cannot be asked may have them itself.
-        for failure in
-            settings::spots(config).iter().filter_map(|it| listen::could_listen(it, false).err())
+        for failure in settings::listen_at(config)
+            .iter()
+            .filter_map(|it| listen::could_listen(it, false).err())
         {
             eprintln!("warning: {failure}");
         }

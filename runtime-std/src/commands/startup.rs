@@ -1,18 +1,18 @@
-//! `backend` and `serve`: from files and options to a node, and a plan to run it.
+//! `backend` and `serve`: from files and options to a node, and a setup to run it.
 
 use crate::commands::cli;
 use crate::entropy;
 use crate::exit::{Failure, Outcome};
-use crate::host::admin_files::Clerk;
+use crate::host::admin_files::AdminFiles;
 use crate::host::disk::Folder;
 use crate::host::history::{HistoryWriter, ShutdownFlush};
 use crate::host::licences::Licences;
 use crate::host::log_file::Reserved;
-use crate::host::machine::{self, Leftover};
-use crate::host::node_setup::{Plan, Source, Sources, Streams};
+use crate::host::machine::{self, SocketCleanup};
+use crate::host::node_setup::{Connections, NodeSetup, Worker, Workers};
 use crate::host::settings::{self, Settings};
 use crate::host::{files, log, signals, systemd, vip};
-use crate::reactor::listen::{self, Spot};
+use crate::reactor::listen::{self, ListenAt};
 use crate::reactor::tls::Tls;
 use std::net::TcpListener;
 use std::path::Path;
@@ -31,8 +31,8 @@ pub struct Runtime {
     pub program: &'static str,
     /// `smol` or `threads`.
     pub name: &'static str,
-    /// Runs a plan until the process ends.
-    pub run: fn(Plan) -> Outcome,
+    /// Runs a setup until the process ends.
+    pub run: fn(NodeSetup) -> Outcome,
 }
 
 impl Runtime {
@@ -48,8 +48,8 @@ impl Runtime {
 /// # Errors
 /// It cannot start; every file is checked before anything is listened on.
 pub fn backend(runtime: Runtime, options: &cli::Backend) -> Outcome {
-    let leftover = Leftover::default();
-    begin(&options.watched, &ShutdownFlush::default(), &leftover)?;
+    let cleanup = SocketCleanup::default();
+    begin(&options.watched, &ShutdownFlush::default(), &cleanup)?;
     let mut reserved = vec![("the group key", options.group_key.clone())];
     reserved.extend(options.issuer.iter().map(|path| ("the issuer's key", path.clone())));
     reserved.extend(options.license.iter().map(|path| ("a licence file", path.clone())));
@@ -60,12 +60,12 @@ pub fn backend(runtime: Runtime, options: &cli::Backend) -> Outcome {
     let licences = Licences::open(&options.license, issuers, first)?;
     let folder = Folder::open(&options.state)?;
     let journal = folder.journal()?;
-    let at = |door, what, at: &Address| Spot { door, what, at: at.clone() };
+    let at = |kind, what, at: &Address| ListenAt { kind, what, at: at.clone() };
     let licence = at(Listener::Licence, "the licence port", &options.listen);
     let admin = options.admin.as_ref().map(|admin| at(Listener::Admin, "the admin port", admin));
-    let doors = listen::open(&[licence].into_iter().chain(admin).collect::<Vec<_>>())?;
-    let machine = Some(machine::Watch::open(&options.state, &leftover));
-    let identity = runtime.identity(&doors[0].1);
+    let listeners = listen::open(&[licence].into_iter().chain(admin).collect::<Vec<_>>())?;
+    let machine = Some(machine::Watch::open(&options.state, &cleanup));
+    let identity = runtime.identity(&listeners[0].1);
     let (group_check, handle_key) = (group.check(), group.handle_key());
     let seed = entropy::fresh();
     let containers = licences.containers();
@@ -78,12 +78,12 @@ pub fn backend(runtime: Runtime, options: &cli::Backend) -> Outcome {
     };
     let journal = Some(folder.write_journal(keep)?);
     let hub = hub(Node::Backend(Box::new(node)));
-    listen::announce(&doors);
+    listen::announce(&listeners);
     let looks = licences.source(options.state.clone(), needed(options));
-    let others: Vec<(&str, Source)> = vec![("licences", looks)];
-    let sources = Sources { machine, journal, others, ..Sources::default() };
-    let streams = Streams { group, front: None, tls: Tls::default() };
-    (runtime.run)(Plan { hub, doors, streams, sources })
+    let others: Vec<(&str, Worker)> = vec![("licences", looks)];
+    let workers = Workers { machine, journal, others, ..Workers::default() };
+    let connections = Connections { group, front: None, tls: Tls::default() };
+    (runtime.run)(NodeSetup { hub, listeners, connections, workers })
 }
 
 /// Whether the files that only the start of a backend reads are as the next start needs them: what is
@@ -101,25 +101,25 @@ fn needed(options: &cli::Backend) -> impl Fn() -> Vec<Failure> + Send + 'static 
 /// # Errors
 /// It cannot start; every file that it cannot do without is checked before anything is listened on.
 pub fn serve(runtime: Runtime, options: &cli::Serve) -> Outcome {
-    let (farewell, leftover) = (ShutdownFlush::default(), Leftover::default());
-    begin(&options.watched, &farewell, &leftover)?;
+    let (shutdown_flush, cleanup) = (ShutdownFlush::default(), SocketCleanup::default());
+    begin(&options.watched, &shutdown_flush, &cleanup)?;
     let (text, config) = files::config(&options.config)?;
     let paths = (&*options.config, &*options.state);
     let reserved = settings::reserved(paths, &config);
     log::begin(&settings::logging(&options.config, &config), &reserved);
     let group = files::group_key(&files::beside(&options.config, &config.group_key_file))?;
     let folder = Folder::open(&options.state)?;
-    let doors = listen::open(&settings::spots(&config))?;
-    let machine = Some(machine::Watch::open(&options.state, &leftover));
-    let mut identity = runtime.identity(&doors[0].1);
+    let listeners = listen::open(&settings::listen_at(&config))?;
+    let machine = Some(machine::Watch::open(&options.state, &cleanup));
+    let mut identity = runtime.identity(&listeners[0].1);
     let begun = (text, config.clone());
     let settings = Settings::new(paths, begun, group.clone(), identity.address)?;
     if let Some(address) = config.virtual_ips.first() {
         identity.address = *address;
     }
     let server = Server { name: identity.name.clone(), address: identity.address };
-    let mut history = HistoryWriter::new(settings::history(paths, &config), server, farewell);
-    let clerk = Clerk::open(settings.papers(), &folder);
+    let mut history = HistoryWriter::new(settings::history(paths, &config), server, shutdown_flush);
+    let admin_files = AdminFiles::open(settings.admin_paths(), &folder);
     let others = vec![("folder", folder.watch())];
     let address = Some(vip::Watch::new(settings.addresses(), folder));
     let front = entropy::id();
@@ -136,15 +136,15 @@ pub fn serve(runtime: Runtime, options: &cli::Serve) -> Outcome {
         handle_key: group.handle_key(),
         seed: entropy::fresh(),
     })
-    .with_entrance(clerk.entrance());
+    .with_entrance(admin_files.access());
     history.remind(&mut node);
     let hub = hub(Node::Front(Box::new(node)));
-    listen::announce(&doors);
-    let streams = Streams { group, front: Some(front), tls: clerk.tls() };
-    let (settings, clerk, history) = (Some(settings), Some(clerk), Some(history));
+    listen::announce(&listeners);
+    let connections = Connections { group, front: Some(front), tls: admin_files.tls() };
+    let (settings, admin_files, history) = (Some(settings), Some(admin_files), Some(history));
     let journal = None;
-    let sources = Sources { machine, journal, address, clerk, settings, history, others };
-    (runtime.run)(Plan { hub, doors, streams, sources })
+    let workers = Workers { machine, journal, address, admin_files, settings, history, others };
+    (runtime.run)(NodeSetup { hub, listeners, connections, workers })
 }
 
 /// A hub with room for as many links as this process may have files.
@@ -155,9 +155,13 @@ fn hub(node: Node) -> Hub {
 }
 
 /// What every server does first.
-fn begin(watched: &cli::Watched, farewell: &ShutdownFlush, leftover: &Leftover) -> Outcome {
+fn begin(
+    watched: &cli::Watched,
+    shutdown_flush: &ShutdownFlush,
+    cleanup: &SocketCleanup,
+) -> Outcome {
     log::start();
-    let (last, left) = (farewell.clone(), leftover.clone());
+    let (last, left) = (shutdown_flush.clone(), cleanup.clone());
     signals::on_stop(move || {
         tracing::info!(target: "tmr_runtime_std::daemon::roles", "told to stop");
         systemd::stopping();
@@ -166,7 +170,7 @@ fn begin(watched: &cli::Watched, farewell: &ShutdownFlush, leftover: &Leftover) 
         std::process::exit(0);
     })?;
     if watched.die_with_parent {
-        let (last, left) = (farewell.clone(), leftover.clone());
+        let (last, left) = (shutdown_flush.clone(), cleanup.clone());
         signals::die_with_parent(move || {
             last.say();
             left.remove();

@@ -1,12 +1,12 @@
-//! The clerk of the admin pages: checks passwords, keeps the record of changes, and looks after the
-//! password file and the certificate. On a thread of its own, one thing after the other: however
-//! many sign in, no more than one password is being checked.
+//! The files behind the admin pages: passwords are checked, changes are recorded, and the password file and
+//! the certificate are watched. One thread does these one after the other, so no more than one password is
+//! checked at a time, however many people sign in.
 //!
 //! What never lives here: who may do what.
 
 use crate::exit::{Failure, Outcome, words};
 use crate::host::disk::Folder;
-use crate::host::node_setup::Tell;
+use crate::host::node_setup::EventSink;
 use crate::host::passwords::Passwords;
 use crate::host::stamp::Stamp;
 use crate::host::{create, files, log, names};
@@ -42,12 +42,12 @@ const CERTIFICATE: &str = "put a certificate and its key there, in PEM, for the 
 
 /// The files that it looks after, as the configuration names them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Papers {
+pub struct AdminFilePaths {
     passwords: PathBuf,
     certificate: Option<Certificate>,
 }
 
-impl Papers {
+impl AdminFilePaths {
     /// Of a configuration at this path; relative paths begin at its folder.
     #[must_use]
     pub fn of(path: &Path, config: &Config) -> Self {
@@ -80,12 +80,12 @@ impl Papers {
 }
 
 /// Files as they looked at one time.
-type Seen = (Papers, Vec<Option<Stamp>>);
+type Seen = (AdminFilePaths, Vec<Option<Stamp>>);
 
 /// What it looks after.
 #[derive(Debug)]
-pub struct Clerk {
-    papers: Arc<Mutex<Papers>>,
+pub struct AdminFiles {
+    paths: Arc<Mutex<AdminFilePaths>>,
     tls: Tls,
     audit: PathBuf,
     /// `None`: they could never be read.
@@ -99,37 +99,37 @@ pub struct Clerk {
     warned: Option<Instant>,
 }
 
-impl Clerk {
+impl AdminFiles {
     /// With all files read once. What cannot be used is logged, and is no reason not to serve.
-    pub fn open(papers: Arc<Mutex<Papers>>, folder: &Folder) -> Self {
-        let mut clerk = Self {
+    pub fn open(paths: Arc<Mutex<AdminFilePaths>>, folder: &Folder) -> Self {
+        let mut admin_files = Self {
             told: AdminAccess::default(),
             audit: folder.path(AUDIT),
             tls: Tls::default(),
             passwords: None,
-            seen: look(&papers),
-            papers,
+            seen: look(&paths),
+            paths,
             troubles: Vec::new(),
             warned: None,
         };
-        clerk.told = clerk.read();
-        clerk
+        admin_files.told = admin_files.read();
+        admin_files
     }
 
     /// Who can come in at the start.
     #[must_use]
-    pub fn entrance(&self) -> AdminAccess {
+    pub fn access(&self) -> AdminAccess {
         self.told.clone()
     }
 
-    /// What connections at the admin door are covered with.
+    /// What connections at the admin listener are covered with.
     #[must_use]
     pub fn tls(&self) -> Tls {
         self.tls.clone()
     }
 
     /// Does what comes in until the node is gone.
-    pub fn serve(mut self, requests: &Receiver<AdminFilesRequest>, tell: &Tell) {
+    pub fn serve(mut self, requests: &Receiver<AdminFilesRequest>, tell: &EventSink) {
         loop {
             match requests.recv_timeout(LOOK) {
                 Ok(AdminFilesRequest::Verify { link, password }) => {
@@ -149,16 +149,16 @@ impl Clerk {
                 Err(RecvTimeoutError::Disconnected) => return,
             }
             self.warn();
-            let looks = look(&self.papers);
-            let entrance = if looks == self.seen {
+            let looks = look(&self.paths);
+            let access = if looks == self.seen {
                 AdminAccess { files: self.files(), room: self.room(), ..self.told.clone() }
             } else {
                 self.seen = looks;
                 self.warned = None;
                 self.read()
             };
-            if entrance != self.told {
-                self.told = entrance;
+            if access != self.told {
+                self.told = access;
                 tell(HostEvent::AdminAccess(Box::new(self.told.clone())));
             }
         }
@@ -167,28 +167,28 @@ impl Clerk {
     /// Reads the files. What cannot be used changes nothing of what was read before, and it is said
     /// why; what was never read is shut: nobody comes in by it, nor without it.
     fn read(&mut self) -> AdminAccess {
-        let Papers { passwords: file, certificate } = self.seen.0.clone();
-        let mut entrance = self.told.clone();
-        entrance.names = names::own();
-        entrance.password_file = file.display().to_string();
+        let AdminFilePaths { passwords: file, certificate } = self.seen.0.clone();
+        let mut access = self.told.clone();
+        access.names = names::own();
+        access.password_file = file.display().to_string();
         self.troubles.clear();
         match Passwords::of_server(&file) {
             Ok(passwords) => {
-                entrance.operator = passwords.operator();
-                entrance.reader = passwords.reader();
+                access.operator = passwords.operator();
+                access.reader = passwords.reader();
                 files::warn_if_open(&file, "these passwords", 0o640);
-                entrance.tokens = passwords.tokens().to_vec();
+                access.tokens = passwords.tokens().to_vec();
                 // A token that comes or goes signs nobody out.
                 let before = self.passwords.as_ref().map(Passwords::browsers);
                 if before.as_ref() != Some(&passwords.browsers()) {
-                    entrance.readings += 1;
-                    entrance.browsers = passwords.browsers();
+                    access.readings += 1;
+                    access.browsers = passwords.browsers();
                 }
                 self.passwords = Some(passwords);
             }
             Err(failure) => {
                 // Whether readers need a password is not known.
-                entrance.reader |= self.passwords.is_none();
+                access.reader |= self.passwords.is_none();
                 let otherwise = match self.passwords {
                     Some(_) => "the passwords that were read before hold on",
                     None => "nobody can sign in",
@@ -198,7 +198,7 @@ impl Clerk {
         }
         match certificate.as_ref().map(Certificate::read).transpose() {
             Ok(read) => {
-                entrance.certificate_ends = read.as_ref().map(|(_, ends)| *ends);
+                access.certificate_ends = read.as_ref().map(|(_, ends)| *ends);
                 if let Some(certificate) = &certificate {
                     files::warn_if_open(&certificate.key, "this key", 0o640);
                 }
@@ -219,10 +219,10 @@ impl Clerk {
                 "passwords and certificate of the admin pages: read again"
             );
         }
-        entrance.trouble = self.troubles.first().map(|it| format!("{}: {}", it.file, it.trouble));
-        entrance.files = self.files();
-        entrance.room = self.room();
-        entrance
+        access.trouble = self.troubles.first().map(|it| format!("{}: {}", it.file, it.trouble));
+        access.files = self.files();
+        access.room = self.room();
+        access
     }
 
     fn complain(&mut self, failure: &Failure, (otherwise, todo): (&str, &str)) {
@@ -278,8 +278,8 @@ impl Clerk {
     }
 }
 
-fn look(papers: &Mutex<Papers>) -> Seen {
-    let papers = lock(papers).clone();
-    let looks = papers.named().iter().map(|(_, path)| Stamp::of(path)).collect();
-    (papers, looks)
+fn look(paths: &Mutex<AdminFilePaths>) -> Seen {
+    let paths = lock(paths).clone();
+    let looks = paths.named().iter().map(|(_, path)| Stamp::of(path)).collect();
+    (paths, looks)
 }

@@ -6,7 +6,7 @@
 use crate::exit::{Failure, halt, words};
 use crate::host::create::{self, Access, FRESH};
 use crate::host::files::shown;
-use crate::host::node_setup::{Source, Tell};
+use crate::host::node_setup::{EventSink, Worker};
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{DirBuilder, File};
 use std::io::{self, ErrorKind, Read, Seek, Write};
@@ -85,7 +85,7 @@ impl Folder {
 
     /// Looks after the folder of a front until the process ends.
     #[must_use]
-    pub fn watch(&self) -> Source {
+    pub fn watch(&self) -> Worker {
         let lock = self.lock.try_clone();
         let path = self.path.clone();
         Box::new(move |tell| {
@@ -212,7 +212,7 @@ fn misplaced(file: &File, path: &Path) -> Option<Misplaced> {
 }
 
 /// Tells the node what is lost, and the log, when that has changed.
-fn tell_lost(lost: Option<Misplaced>, told: &mut Option<Misplaced>, tell: &Tell) {
+fn tell_lost(lost: Option<Misplaced>, told: &mut Option<Misplaced>, tell: &EventSink) {
     if lost == *told {
         return;
     }
@@ -275,7 +275,7 @@ impl Journal {
     /// write that fails ends the process: the node has said nothing yet that depends on it, and
     /// finds what was written at its next start. Now and then it is looked whether the file is still
     /// where the next start will look for it.
-    pub fn serve(mut self, writes: &Receiver<JournalWrite>, tell: &Tell) {
+    pub fn serve(mut self, writes: &Receiver<JournalWrite>, tell: &EventSink) {
         let (mut told, mut next) = (None, Instant::now() + LOOK);
         loop {
             match writes.recv_timeout(next.saturating_duration_since(Instant::now())) {

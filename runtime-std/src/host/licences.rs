@@ -10,7 +10,7 @@
 //! stays in force until the next start, or until another file there holds the same container.
 
 use crate::exit::{Failure, words};
-use crate::host::node_setup::{Source, Tell};
+use crate::host::node_setup::{EventSink, Worker};
 use crate::host::stamp::Stamp;
 use crate::host::{files, log, names, signals, systemd};
 use std::cmp::Reverse;
@@ -151,8 +151,8 @@ impl Licences {
         mut self,
         state: PathBuf,
         keys: impl Fn() -> Vec<Failure> + Send + 'static,
-    ) -> Source {
-        Box::new(move |tell: Tell| {
+    ) -> Worker {
+        Box::new(move |tell: EventSink| {
             let mut told = None;
             loop {
                 let seen = (self.troubles(), files::room(&state));

@@ -6,7 +6,7 @@
 
 use crate::exit::words;
 use crate::host::files::shown;
-use crate::host::node_setup::Tell;
+use crate::host::node_setup::EventSink;
 use crate::reactor::listeners::Listeners;
 use crate::sync::lock;
 use rustix::io::Errno;
@@ -50,7 +50,7 @@ pub struct Machine {
 
 /// The file of a socket, to be removed when the process ends.
 #[derive(Clone, Debug, Default)]
-pub struct Leftover(Arc<Mutex<Left>>);
+pub struct SocketCleanup(Arc<Mutex<Left>>);
 
 #[derive(Debug, Default)]
 struct Left {
@@ -72,7 +72,7 @@ struct File {
 pub struct Watch {
     /// The one to begin with; `None`: it could not be opened.
     pub(super) machine: Option<Machine>,
-    leftover: Leftover,
+    cleanup: SocketCleanup,
     /// Where it belongs.
     folders: Vec<PathBuf>,
 }
@@ -80,17 +80,17 @@ pub struct Watch {
 impl Watch {
     /// Opens the socket, as [`Machine::open`].
     #[must_use]
-    pub fn open(state: &Path, leftover: &Leftover) -> Self {
-        let machine = Machine::open(state, leftover);
-        Self { machine, leftover: leftover.clone(), folders: folders(state) }
+    pub fn open(state: &Path, cleanup: &SocketCleanup) -> Self {
+        let machine = Machine::open(state, cleanup);
+        Self { machine, cleanup: cleanup.clone(), folders: folders(state) }
     }
 
     /// Looks after it until the process ends. What fails is logged once, and told.
-    pub(super) fn serve(self, doors: &Listeners, tell: &Tell) {
+    pub(super) fn serve(self, listeners: &Listeners, tell: &EventSink) {
         let mut said = String::new();
         loop {
             let opened = self.look().and_then(|machine| match machine {
-                Some(machine) => doors.swap(vec![(Listener::Machine, machine)]),
+                Some(machine) => listeners.swap(vec![(Listener::Machine, machine)]),
                 None => Ok(()),
             });
             let trouble = opened.err().map(|error| words(&error)).unwrap_or_default();
@@ -113,7 +113,7 @@ impl Watch {
 
     /// Where it is, or was to be first.
     fn path(&self) -> String {
-        let left = lock(&self.leftover.0);
+        let left = lock(&self.cleanup.0);
         let own = left.file.as_ref().map(|file| file.path.clone());
         let first = || self.folders.first().map(|folder| folder.join(SOCKET));
         shown(&own.or_else(first).unwrap_or_default())
@@ -121,7 +121,7 @@ impl Watch {
 
     /// Another socket where the one that was opened is gone, or none could be; `None`: it is there.
     fn look(&self) -> io::Result<Option<Machine>> {
-        let mut left = lock(&self.leftover.0);
+        let mut left = lock(&self.cleanup.0);
         if left.ended {
             return Ok(None);
         }
@@ -161,7 +161,7 @@ impl Machine {
     /// folder, which no other process has. Without one the server serves all the same: that is said
     /// in the log.
     #[must_use]
-    pub fn open(state: &Path, leftover: &Leftover) -> Option<Self> {
+    pub fn open(state: &Path, cleanup: &SocketCleanup) -> Option<Self> {
         for folder in folders(state) {
             let path = folder.join(SOCKET);
             match Self::at(&path) {
@@ -170,7 +170,7 @@ impl Machine {
                         target: "tmr_runtime_std::daemon::machine",
                         "the machine itself comes in by {}", path.display()
                     );
-                    lock(&leftover.0).file = number(&path).ok().map(|number| File { path, number });
+                    lock(&cleanup.0).file = number(&path).ok().map(|number| File { path, number });
                     return Some(machine);
                 }
                 Err(error) => tracing::warn!(
@@ -242,7 +242,7 @@ impl Machine {
     }
 }
 
-impl Leftover {
+impl SocketCleanup {
     /// Removes the file, unless another one has taken its place.
     pub fn remove(&self) {
         let mut left = lock(&self.0);
@@ -297,13 +297,13 @@ mod tests {
     #[test]
     fn a_socket_is_for_the_server_and_its_group_and_goes_with_it() {
         let folder = folder("own");
-        let leftover = Leftover::default();
-        let machine = Machine::open(&folder, &leftover).unwrap();
+        let cleanup = SocketCleanup::default();
+        let machine = Machine::open(&folder, &cleanup).unwrap();
         let path = folder.join(SOCKET);
         assert_eq!(fs::symlink_metadata(&path).unwrap().mode() & 0o7777, MODE);
         let _peer = UnixStream::connect(&path).unwrap();
         assert!(machine.accept().unwrap().is_some(), "who started it comes in");
-        leftover.remove();
+        cleanup.remove();
         assert!(!path.exists());
         fs::remove_dir(&folder).unwrap();
     }
@@ -314,18 +314,18 @@ mod tests {
         let path = folder.join(SOCKET);
         drop(UnixListener::bind(&path).unwrap());
         drop(UnixListener::bind(folder.join("admin.sock.new")).unwrap());
-        let leftover = Leftover::default();
-        let first = Machine::open(&folder, &leftover).unwrap();
-        assert!(Machine::open(&folder, &Leftover::default()).is_none(), "one answers there");
+        let cleanup = SocketCleanup::default();
+        let first = Machine::open(&folder, &cleanup).unwrap();
+        assert!(Machine::open(&folder, &SocketCleanup::default()).is_none(), "one answers there");
         drop(first);
         // Another one has taken its place.
-        let second = Machine::open(&folder, &Leftover::default()).unwrap();
-        leftover.remove();
+        let second = Machine::open(&folder, &SocketCleanup::default()).unwrap();
+        cleanup.remove();
         UnixStream::connect(&path).expect("it is there still");
         drop(second);
         fs::remove_file(&path).unwrap();
         fs::write(&path, "precious").unwrap();
-        assert!(Machine::open(&folder, &Leftover::default()).is_none());
+        assert!(Machine::open(&folder, &SocketCleanup::default()).is_none());
         assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
         fs::remove_dir_all(&folder).unwrap();
     }
@@ -333,8 +333,8 @@ mod tests {
     #[test]
     fn one_that_was_removed_is_made_again_and_another_server_s_stays() {
         let folder = folder("again");
-        let leftover = Leftover::default();
-        let watch = Watch::open(&folder, &leftover);
+        let cleanup = SocketCleanup::default();
+        let watch = Watch::open(&folder, &cleanup);
         let path = folder.join(SOCKET);
         assert!(watch.look().unwrap().is_none(), "it is there");
         fs::remove_file(&path).unwrap();
@@ -347,7 +347,7 @@ mod tests {
         assert!(watch.look().is_err(), "somebody answers there");
         drop((again, other));
         let made = watch.look().unwrap().expect("what was left there makes room");
-        leftover.remove();
+        cleanup.remove();
         assert!(!path.exists());
         assert!(watch.look().unwrap().is_none(), "the process ends");
         drop(made);

@@ -1,8 +1,11 @@
-//! What a runtime is given to run.
+//! Everything that a runtime is given: the node, its listeners, how connections begin, and the workers that
+//! serve its requests to the machine.
+//!
+//! What never lives here: reading of files and options (`commands/startup`), and what a worker does.
 
 use crate::entropy;
 use crate::exit::{Failure, Outcome};
-use crate::host::admin_files::Clerk;
+use crate::host::admin_files::AdminFiles;
 use crate::host::disk::Journal;
 use crate::host::history::HistoryWriter;
 use crate::host::settings::Settings;
@@ -20,26 +23,26 @@ use tmr_core::node::hub::Hub;
 
 /// A node with all that it needs of this machine.
 #[derive(Debug)]
-pub struct Plan {
+pub struct NodeSetup {
     /// The node and its links. Not stepped yet.
     pub hub: Hub,
     /// Where connections come in.
-    pub doors: Vec<(Listener, TcpListener)>,
+    pub listeners: Vec<(Listener, TcpListener)>,
     /// How a new connection begins.
-    pub streams: Streams,
+    pub connections: Connections,
     /// What the node hears of beside its links.
-    pub sources: Sources,
+    pub workers: Workers,
 }
 
 /// Tells the node something, from any thread.
-pub type Tell = Arc<dyn Fn(HostEvent) + Send + Sync>;
+pub type EventSink = Arc<dyn Fn(HostEvent) + Send + Sync>;
 
 /// Something of this machine that a node is told of; on a thread of its own until the process ends.
-pub type Source = Box<dyn FnOnce(Tell) + Send>;
+pub type Worker = Box<dyn FnOnce(EventSink) + Send>;
 
 /// What a node hears of beside its links: that its writes are done, and what the machine reports.
 #[derive(Default)]
-pub struct Sources {
+pub struct Workers {
     /// Where the machine itself comes in.
     pub machine: Option<machine::Watch>,
     /// A backend's; a front has none.
@@ -47,54 +50,54 @@ pub struct Sources {
     /// Of a front that has a virtual address.
     pub address: Option<vip::Watch>,
     /// A front's, for its admin pages.
-    pub clerk: Option<Clerk>,
+    pub admin_files: Option<AdminFiles>,
     /// A front's.
     pub settings: Option<Settings>,
     /// Of a front that keeps its usage history.
     pub history: Option<HistoryWriter>,
     /// The others, each with a name for its thread.
-    pub others: Vec<(&'static str, Source)>,
+    pub others: Vec<(&'static str, Worker)>,
 }
 
-impl fmt::Debug for Sources {
+impl fmt::Debug for Workers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let others: Vec<_> = self.others.iter().map(|(name, _)| name).collect();
-        f.debug_struct("Sources")
+        f.debug_struct("Workers")
             .field("journal", &self.journal)
             .field("address", &self.address)
-            .field("clerk", &self.clerk)
+            .field("admin_files", &self.admin_files)
             .field("settings", &self.settings)
             .field("others", &others)
             .finish()
     }
 }
 
-impl Sources {
+impl Workers {
     /// Starts them all; each tells what it has by `tell`. `inboxes`: what the node wants done;
-    /// `doors`: where its links come in.
+    /// `listeners`: where its links come in.
     ///
     /// # Errors
     /// The system does not give a thread.
     pub fn start(
         mut self,
         inboxes: Inboxes,
-        doors: Arc<Listeners>,
+        listeners: Arc<Listeners>,
         tell: impl Fn(HostEvent) + Send + Sync + 'static,
     ) -> Outcome {
         if let Some(mut watch) = self.machine {
             if let Some(machine) = watch.machine.take() {
-                let opened = doors.open(Listener::Machine, machine);
+                let opened = listeners.open(Listener::Machine, machine);
                 opened
                     .map_err(|error| Failure::failed(format!("the machine's socket: {error}")))?;
             }
-            let doors = Arc::clone(&doors);
-            self.others.push(("machine", Box::new(move |tell| watch.serve(&doors, &tell))));
+            let listeners = Arc::clone(&listeners);
+            self.others.push(("machine", Box::new(move |tell| watch.serve(&listeners, &tell))));
         }
-        let tell: Tell = Arc::new(tell);
-        let Inboxes { journal, vip, admin_files, config, history } = inboxes;
-        if let Some(keeper) = self.history {
-            let tray = Arc::clone(&history);
-            self.others.push(("history", Box::new(move |tell| keeper.serve(&tray, &tell))));
+        let tell: EventSink = Arc::new(tell);
+        let Inboxes { journal, vip, admin_files: admin_requests, config, history } = inboxes;
+        if let Some(writer) = self.history {
+            let queue = Arc::clone(&history);
+            self.others.push(("history", Box::new(move |tell| writer.serve(&queue, &tell))));
         }
         if let Some(worker) = self.journal {
             self.others.push(("disk", Box::new(move |tell| worker.serve(&journal, &tell))));
@@ -102,12 +105,15 @@ impl Sources {
         if let Some(watch) = self.address {
             self.others.push(("address", Box::new(move |tell| watch.serve(&vip, &tell))));
         }
-        if let Some(clerk) = self.clerk {
-            self.others.push(("clerk", Box::new(move |tell| clerk.serve(&admin_files, &tell))));
+        if let Some(admin_files) = self.admin_files {
+            self.others.push((
+                "admin-files",
+                Box::new(move |tell| admin_files.serve(&admin_requests, &tell)),
+            ));
         }
         if let Some(settings) = self.settings {
-            let work: Source =
-                Box::new(move |tell| settings.serve(&config, &doors, &history, &tell));
+            let work: Worker =
+                Box::new(move |tell| settings.serve(&config, &listeners, &history, &tell));
             self.others.push(("configuration", work));
         }
         self.others.extend(systemd::watchdog().map(|source| ("watchdog", source)));
@@ -124,20 +130,20 @@ impl Sources {
 
 /// Begins every connection, with what it needs to prove or to be covered with.
 #[derive(Clone, Debug)]
-pub struct Streams {
+pub struct Connections {
     /// The key that fronts prove.
     pub group: GroupKey,
     /// The front that dials, by its id; `None`: this is a backend, and nothing is dialled.
     pub front: Option<u32>,
-    /// What the admin door is covered with.
+    /// What the admin listener is covered with.
     pub tls: Tls,
 }
 
-impl Streams {
+impl Connections {
     /// Begins a connection that came in from there.
     #[must_use]
-    pub fn accepted(&self, door: Listener, from: IpAddr) -> Connection {
-        match door {
+    pub fn accepted(&self, kind: Listener, from: IpAddr) -> Connection {
+        match kind {
             Listener::Licence => {
                 let group = if self.front.is_none() { Some(self.group.clone()) } else { None };
                 Connection::new(SecureChannel::licence(entropy::fresh(), group), None)

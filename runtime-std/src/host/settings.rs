@@ -6,13 +6,13 @@
 //! nothing, and the log or the node hears what is wrong with it.
 
 use crate::exit::{Failure, Outcome, halt, words};
-use crate::host::admin_files::Papers;
-use crate::host::history::{self, Tray};
+use crate::host::admin_files::AdminFilePaths;
+use crate::host::history::{self, HistoryQueue};
 use crate::host::log_file::Reserved;
-use crate::host::node_setup::Tell;
+use crate::host::node_setup::EventSink;
 use crate::host::vip::Addresses;
 use crate::host::{files, log, signals, systemd};
-use crate::reactor::listen::{self, Spot};
+use crate::reactor::listen::{self, ListenAt};
 use crate::reactor::listeners::Listeners;
 use crate::sync::lock;
 use std::io::Read;
@@ -46,18 +46,18 @@ pub struct Settings {
     /// Where clients reach this machine, where there is no virtual address.
     address: IpAddr,
     addresses: Addresses,
-    papers: Arc<Mutex<Papers>>,
+    admin_paths: Arc<Mutex<AdminFilePaths>>,
     /// A byte comes here with every SIGHUP.
     hang_up: UnixStream,
 }
 
 /// What another configuration changes while it runs.
 struct Running<'a> {
-    doors: &'a Listeners,
+    listeners: &'a Listeners,
     /// What the usage history is written from.
-    tray: &'a Tray,
+    queue: &'a HistoryQueue,
     /// Tells the node.
-    tell: &'a Tell,
+    tell: &'a EventSink,
 }
 
 impl Settings {
@@ -75,9 +75,20 @@ impl Settings {
         let (path, state, unfenced) = (path.to_owned(), state.to_owned(), config.unfenced);
         let addresses = Addresses::default();
         lock(&addresses).clone_from(&config.virtual_ips);
-        let papers = Arc::new(Mutex::new(Papers::of(&path, &config)));
+        let admin_paths = Arc::new(Mutex::new(AdminFilePaths::of(&path, &config)));
         let hang_up = signals::hang_up()?;
-        Ok(Self { path, state, config, text, group, unfenced, address, addresses, papers, hang_up })
+        Ok(Self {
+            path,
+            state,
+            config,
+            text,
+            group,
+            unfenced,
+            address,
+            addresses,
+            admin_paths,
+            hang_up,
+        })
     }
 
     /// The virtual addresses, as they are in force.
@@ -88,14 +99,20 @@ impl Settings {
 
     /// The files that say who comes in at the admin pages, as they are in force.
     #[must_use]
-    pub fn papers(&self) -> Arc<Mutex<Papers>> {
-        Arc::clone(&self.papers)
+    pub fn admin_paths(&self) -> Arc<Mutex<AdminFilePaths>> {
+        Arc::clone(&self.admin_paths)
     }
 
     /// Tells the node what is in force; then reads the file at every SIGHUP, and stores what the node
     /// wants stored (`texts`), until the process ends.
-    pub fn serve(self, texts: &Receiver<String>, doors: &Listeners, tray: &Tray, tell: &Tell) {
-        let running = &Running { doors, tray, tell };
+    pub fn serve(
+        self,
+        texts: &Receiver<String>,
+        listeners: &Listeners,
+        queue: &HistoryQueue,
+        tell: &EventSink,
+    ) {
+        let running = &Running { listeners, queue, tell };
         self.tell(tell);
         let hang_up = self.hang_up.try_clone();
         let settings = &Mutex::new(self);
@@ -155,7 +172,7 @@ impl Settings {
     /// Says that what was read is in force, and what the admin pages do without.
     fn said_in_force(&self) -> String {
         let path = self.path.display();
-        let words = match lock(&self.papers).check() {
+        let words = match lock(&self.admin_paths).check() {
             Ok(()) => format!("{path} is in force"),
             Err(failure) => {
                 let words = format!(
@@ -198,41 +215,41 @@ impl Settings {
     ) -> Result<Vec<String>, Failure> {
         let group = files::group_key(&files::beside(&self.path, &new.group_key_file))?;
         let logging = self.prepare_log(&new)?;
-        let papers = Papers::of(&self.path, &new);
+        let admin_paths = AdminFilePaths::of(&self.path, &new);
         // Those that are in force already are looked after by whoever reads them.
-        if papers != *lock(&self.papers) {
-            papers.check()?;
+        if admin_paths != *lock(&self.admin_paths) {
+            admin_paths.check()?;
         }
-        let before = spots(&self.config);
-        let moved: Vec<Spot> =
-            spots(&new).into_iter().filter(|spot| !before.contains(spot)).collect();
-        let opened = running.doors.prepare(&moved)?;
+        let before = listen_at(&self.config);
+        let moved: Vec<ListenAt> =
+            listen_at(&new).into_iter().filter(|spot| !before.contains(spot)).collect();
+        let opened = running.listeners.prepare(&moved)?;
         let was = history((&self.path, &self.state), &self.config);
         let kept = history((&self.path, &self.state), &new);
         kept.prepare(&was).map_err(|error| unkept(&self.path, &kept, &error))?;
         write(&text)?;
-        for (door, listener) in &opened {
+        for (kind, listener) in &opened {
             if let Ok(at) = listener.local_addr() {
                 tracing::info!(
                     target: "tmr_runtime_std::daemon::settings",
-                    "the {} port is {at} now", listen::name(*door)
+                    "the {} port is {at} now", listen::name(*kind)
                 );
             }
-            if *door == Listener::Licence {
+            if *kind == Listener::Licence {
                 self.address = listen::reached_at(listener);
             }
         }
-        if let Err(error) = running.doors.swap(opened) {
+        if let Err(error) = running.listeners.swap(opened) {
             halt(&format!("opening a port: {}", words(&error)));
         }
         if let Some(logging) = logging {
             log::apply(logging);
         }
         if kept != was {
-            running.tray.change(kept);
+            running.queue.change(kept);
         }
         lock(&self.addresses).clone_from(&new.virtual_ips);
-        *lock(&self.papers) = papers;
+        *lock(&self.admin_paths) = admin_paths;
         (self.config, self.text) = (new, text);
         let later = self.later(&group);
         for key in &later {
@@ -271,7 +288,7 @@ impl Settings {
         rows.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key.to_owned()).collect()
     }
 
-    fn tell(&self, tell: &Tell) {
+    fn tell(&self, tell: &EventSink) {
         let in_force = InForce {
             config: self.config.clone(),
             text: self.text.clone(),
@@ -295,13 +312,13 @@ pub fn check((path, state): (&Path, &Path), new: &Config, before: Option<&Config
     if before.map(log).as_ref() != Some(&wanted) {
         log::check(&wanted.0, &wanted.1)?;
     }
-    let papers = Papers::of(path, new);
-    if before.map(|it| Papers::of(path, it)).as_ref() != Some(&papers) {
-        papers.check()?;
+    let admin_paths = AdminFilePaths::of(path, new);
+    if before.map(|it| AdminFilePaths::of(path, it)).as_ref() != Some(&admin_paths) {
+        admin_paths.check()?;
     }
-    let own = before.map(spots);
-    let is_open = |spot: &Spot| own.iter().flatten().any(|it| it == spot);
-    spots(new).iter().filter(|spot| !is_open(spot)).try_for_each(|spot| {
+    let own = before.map(listen_at);
+    let is_open = |spot: &ListenAt| own.iter().flatten().any(|it| it == spot);
+    listen_at(new).iter().filter(|spot| !is_open(spot)).try_for_each(|spot| {
         // The front itself may be there: it gives a port up for a spot beside it.
         let may = own.as_ref().is_none_or(|own| own.iter().any(|it| it.at.port == spot.at.port));
         listen::could_listen(spot, may).map_err(|failure| Failure::usage(failure.text))
@@ -329,7 +346,7 @@ pub fn logging(path: &Path, config: &Config) -> Log {
 /// What no log of a front with this configuration and this state folder is written into.
 #[must_use]
 pub fn reserved((path, state): (&Path, &Path), config: &Config) -> Reserved {
-    let mut files = Papers::of(path, config).named();
+    let mut files = AdminFilePaths::of(path, config).named();
     files.push(("the configuration", path.to_owned()));
     files.push(("the group key", files::beside(path, &config.group_key_file)));
     Reserved::new(state, files)
@@ -347,8 +364,8 @@ pub fn history((path, state): (&Path, &Path), config: &Config) -> history::Setti
 
 /// Where a front with this configuration listens.
 #[must_use]
-pub fn spots(config: &Config) -> [Spot; 3] {
-    let spot = |door, what, at: &_| Spot { door, what, at: Clone::clone(at) };
+pub fn listen_at(config: &Config) -> [ListenAt; 3] {
+    let spot = |kind, what, at: &_| ListenAt { kind, what, at: Clone::clone(at) };
     [
         spot(Listener::Licence, "TmrServer", &config.listen),
         spot(Listener::Admin, "WebAdmin", &config.admin),

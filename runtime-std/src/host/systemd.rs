@@ -3,7 +3,7 @@
 //!
 //! Without a service manager that asks for it (`NOTIFY_SOCKET`, `WATCHDOG_USEC`) nothing is told.
 
-use crate::host::node_setup::Source;
+use crate::host::node_setup::Worker;
 use sd_notify::NotifyState;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -38,7 +38,7 @@ pub(crate) fn turned() {
 
 /// If systemd wants signs of life: gives them for as long as the node takes turns. One that hangs
 /// is ended by systemd and started again.
-pub(super) fn watchdog() -> Option<Source> {
+pub(super) fn watchdog() -> Option<Worker> {
     let pause = sd_notify::watchdog_enabled()? / SIGNS;
     Some(Box::new(move |tell_node| {
         loop {

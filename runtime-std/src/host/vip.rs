@@ -4,7 +4,7 @@
 use crate::exit::words;
 use crate::host::create;
 use crate::host::disk::Folder;
-use crate::host::node_setup::Tell;
+use crate::host::node_setup::EventSink;
 use crate::sync::lock;
 use if_addrs::{IfAddr, Interface};
 use ipnet::IpNet;
@@ -45,7 +45,7 @@ impl Watch {
     }
 
     /// Looks, and does what is asked, until the node is gone.
-    pub fn serve(mut self, requests: &Receiver<VipRequest>, tell: &Tell) {
+    pub fn serve(mut self, requests: &Receiver<VipRequest>, tell: &EventSink) {
         let (mut told, mut obstacle) = (None, None);
         loop {
             let (here, against) = self.look();
@@ -143,7 +143,7 @@ mod tests {
         let watch = Watch::new(Arc::new(Mutex::new(addresses)), folder);
         assert_eq!(std::fs::read_to_string(path.join(GIVE_AWAY)).unwrap(), "0\n");
         let ((send, requests), (told, news)) = (channel(), channel());
-        let tell: Tell = Arc::new(move |event| told.send(event).unwrap());
+        let tell: EventSink = Arc::new(move |event| told.send(event).unwrap());
         let work = thread::spawn(move || watch.serve(&requests, &tell));
         send.send(VipRequest::GiveAway(true)).unwrap();
         send.send(VipRequest::Look).unwrap();

@@ -1,10 +1,10 @@
 //! What a node wants of its machine, on its way to the worker that does it: one worker for each
 //! kind of request, with a thread and an inbox of its own, so that none waits for another.
 //!
-//! What never lives here: what a worker does (`disk`, `history`, `vip`, `clerk`, `settings`).
+//! What never lives here: what a worker does (`disk`, `history`, `vip`, `admin_files`, `settings`).
 
 use crate::exit::halt;
-use crate::host::history::Tray;
+use crate::host::history::HistoryQueue;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use tmr_core::io::{AdminFilesRequest, HistoryRequest, HostRequest, JournalWrite, VipRequest};
@@ -16,7 +16,7 @@ pub struct Outboxes {
     vip: Sender<VipRequest>,
     admin_files: Sender<AdminFilesRequest>,
     config: Sender<String>,
-    history: Arc<Tray>,
+    history: Arc<HistoryQueue>,
 }
 
 /// Where the workers find what they are to do.
@@ -27,7 +27,7 @@ pub struct Inboxes {
     pub(super) admin_files: Receiver<AdminFilesRequest>,
     /// Texts to be stored.
     pub(super) config: Receiver<String>,
-    pub(super) history: Arc<Tray>,
+    pub(super) history: Arc<HistoryQueue>,
 }
 
 /// Makes both ends.
@@ -35,7 +35,7 @@ pub struct Inboxes {
 pub fn boxes() -> (Outboxes, Inboxes) {
     let (journal, vip) = (mpsc::channel(), mpsc::channel());
     let (admin_files, config) = (mpsc::channel(), mpsc::channel());
-    let history = Arc::new(Tray::default());
+    let history = Arc::new(HistoryQueue::default());
     let outboxes = Outboxes {
         journal: journal.0,
         vip: vip.0,
@@ -75,7 +75,7 @@ impl Outboxes {
 
     /// The node has recorded all that it had to: the process ends.
     pub fn all_is_recorded(&self) {
-        self.history.all_laid();
+        self.history.all_recorded();
     }
 }
 

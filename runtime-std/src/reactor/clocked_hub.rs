@@ -10,7 +10,7 @@ use tmr_core::node::hub::{Dial, Hub, Output};
 
 /// What stands behind a runtime's lock.
 #[derive(Debug)]
-pub(super) struct TimedHub {
+pub(super) struct ClockedHub {
     hub: Hub,
     clock: Clock,
     /// When the timer will look again; `None`: not before it is told to.
@@ -20,7 +20,7 @@ pub(super) struct TimedHub {
 
 /// What a step left to do, outside of the lock.
 #[derive(Debug, Default)]
-pub(super) struct Todo {
+pub(super) struct Effects {
     /// The timer is set to a time after the deadline: set it anew.
     pub(super) sooner: bool,
     /// The hub has something for these links.
@@ -33,7 +33,7 @@ pub(super) struct Todo {
     pub(super) listen: Vec<ListenerId>,
 }
 
-impl Todo {
+impl Effects {
     /// This and then that.
     pub(super) fn and(mut self, that: Self) -> Self {
         self.sooner |= that.sooner;
@@ -45,7 +45,7 @@ impl Todo {
     }
 }
 
-impl TimedHub {
+impl ClockedHub {
     /// A hub that has not been stepped yet, and what it wants done on this machine.
     pub(super) fn new(hub: Hub) -> (Self, Inboxes) {
         let (outboxes, inboxes) = workers::boxes();
@@ -62,21 +62,21 @@ impl TimedHub {
     pub(super) fn step<T>(
         &mut self,
         step: impl FnOnce(&mut Hub, Now, &mut Vec<Output>) -> T,
-    ) -> (T, Todo) {
+    ) -> (T, Effects) {
         let mut outputs = Vec::new();
         let out = step(&mut self.hub, self.clock.now(), &mut outputs);
         systemd::turned();
-        let mut todo = Todo { sooner: self.sooner(), ..Todo::default() };
+        let mut effects = Effects { sooner: self.sooner(), ..Effects::default() };
         for output in outputs {
             match output {
-                Output::Wake(link) | Output::End(link) => todo.wake.push(link),
-                Output::Dial(dial) => todo.dial.push(dial),
-                Output::Drop { link, why } => todo.drop.push((link, why)),
-                Output::Listen(listener) => todo.listen.push(listener),
+                Output::Wake(link) | Output::End(link) => effects.wake.push(link),
+                Output::Dial(dial) => effects.dial.push(dial),
+                Output::Drop { link, why } => effects.drop.push((link, why)),
+                Output::Listen(listener) => effects.listen.push(listener),
                 Output::Host(request) => self.outboxes.hand_on(request),
             }
         }
-        (out, todo)
+        (out, effects)
     }
 
     /// A link's key agreement or TLS handshake is over.
@@ -85,12 +85,12 @@ impl TimedHub {
     }
 
     /// The node was told that the process ends, and has recorded all that it had to.
-    pub(super) fn lines_are_laid(&self) {
+    pub(super) fn all_recorded(&self) {
         self.outboxes.all_is_recorded();
     }
 
     /// A link is gone, and why; for the hub and for the log.
-    pub(super) fn closed(&mut self, link: LinkId, why: CloseReason, unsent: bool) -> Todo {
+    pub(super) fn closed(&mut self, link: LinkId, why: CloseReason, unsent: bool) -> Effects {
         tracing::debug!(
             target: "tmr_runtime_std::daemon::timed",
             link = link.0, %why, unsent, "closed"

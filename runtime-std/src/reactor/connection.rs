@@ -8,9 +8,9 @@ use tmr_core::link::{CloseReason, Connection, Flow, Frame, Outbox};
 
 /// A link's conversation.
 #[derive(Debug)]
-pub(super) struct Talk {
+pub(super) struct SocketConnection {
     pub(super) socket: Socket,
-    pub(super) connection: Connection,
+    pub(super) protocol: Connection,
     /// It came in, and its key agreement or TLS handshake is not over: it is watched where those
     /// are served.
     greets: bool,
@@ -18,7 +18,7 @@ pub(super) struct Talk {
     watched: EventFlags,
 }
 
-impl Talk {
+impl SocketConnection {
     /// What a link is watched for at first.
     pub(super) const FIRST_WATCH: EventFlags = EventFlags::IN;
     /// And for this besides while its key agreement or TLS handshake is not over: whoever has hung
@@ -26,9 +26,9 @@ impl Talk {
     pub(super) const HUNG_UP: EventFlags = EventFlags::RDHUP;
 
     /// Begins; what a dialled link has to say first goes out with the first [`flush`](Self::flush).
-    pub(super) fn new(socket: Socket, connection: Connection, came: bool) -> Self {
-        let greets = came && !connection.greeted();
-        Self { socket, connection, greets, watched: Self::FIRST_WATCH }
+    pub(super) fn new(socket: Socket, protocol: Connection, came: bool) -> Self {
+        let greets = came && !protocol.greeted();
+        Self { socket, protocol, greets, watched: Self::FIRST_WATCH }
     }
 
     /// Reads once what there is, if it is to be read; `broken`: in any case. Whole frames go to
@@ -37,19 +37,19 @@ impl Talk {
     /// # Errors
     /// The peer ended it, or broke it or the protocol. Frames that were whole are to be delivered
     /// all the same.
-    pub(super) fn hear(
+    pub(super) fn read(
         &mut self,
         broken: bool,
         buffer: &mut [u8],
         frames: &mut Vec<Frame>,
     ) -> Result<(), CloseReason> {
-        if self.connection.is_over() || !(broken || self.connection.wants_read()) {
+        if self.protocol.is_over() || !(broken || self.protocol.wants_read()) {
             return Ok(());
         }
         match read_some(&self.socket, buffer)? {
             None => Ok(()),
             Some(0) => Err(CloseReason::Eof),
-            Some(count) => self.connection.received(&buffer[..count], frames),
+            Some(count) => self.protocol.received(&buffer[..count], frames),
         }
     }
 
@@ -63,7 +63,7 @@ impl Talk {
 
     /// It is with the machine itself, or with who has proved the group key.
     pub(super) fn comes_first(&self) -> bool {
-        !matches!(self.socket, Socket::Tcp(_)) || self.connection.duplex()
+        !matches!(self.socket, Socket::Tcp(_)) || self.protocol.duplex()
     }
 
     /// Its key agreement or TLS handshake is not over.
@@ -78,7 +78,7 @@ impl Talk {
 
     /// Says once that these are over, and what it is watched for.
     pub(super) fn greeted(&mut self) -> Option<EventFlags> {
-        if !self.greets || !self.connection.greeted() || self.connection.is_over() {
+        if !self.greets || !self.protocol.greeted() || self.protocol.is_over() {
             return None;
         }
         self.greets = false;
@@ -90,21 +90,21 @@ impl Talk {
     /// # Errors
     /// It is to be closed now: broken, or all is written and the hub is done with it.
     pub(super) fn flush(&mut self, outbox: impl FnOnce() -> Outbox) -> Result<Flow, CloseReason> {
-        if self.connection.is_over() {
+        if self.protocol.is_over() {
             return Ok(Flow::Same);
         }
         self.write()?;
-        if self.connection.wants_frames() {
-            self.connection.send(outbox());
+        if self.protocol.wants_frames() {
+            self.protocol.send(outbox());
             self.write()?;
         }
-        self.connection.closes().cloned().map_or(Ok(()), Err)?;
-        Ok(self.connection.flow())
+        self.protocol.closes().cloned().map_or(Ok(()), Err)?;
+        Ok(self.protocol.flow())
     }
 
     fn write(&mut self) -> Result<(), CloseReason> {
-        let (written, ended) = put(&self.socket, self.connection.unsent());
-        self.connection.sent(written);
+        let (written, ended) = put(&self.socket, self.protocol.unsent());
+        self.protocol.sent(written);
         ended
     }
 
@@ -114,14 +114,14 @@ impl Talk {
             // On a link that is broken this fails, and nobody is there to be told.
             let _ = self.write();
         }
-        self.connection.end()
+        self.protocol.end()
     }
 
     /// What is to be watched for now, if that has changed.
     pub(super) fn watch(&mut self) -> Option<EventFlags> {
         let mut flags = EventFlags::empty();
-        flags.set(EventFlags::IN, self.connection.wants_read());
-        flags.set(EventFlags::OUT, self.connection.wants_write());
+        flags.set(EventFlags::IN, self.protocol.wants_read());
+        flags.set(EventFlags::OUT, self.protocol.wants_write());
         (std::mem::replace(&mut self.watched, flags) != flags).then_some(flags)
     }
 }

@@ -2,17 +2,17 @@
 //! can have done. They have a poll and two threads of their own, so that calls wait for none of them; a
 //! link goes over to where calls are served when its own is done.
 //!
-//! Only what is computed has a low priority, and who computes locks nothing but the talk of the link
+//! Only what is computed has a low priority, and who computes locks nothing but the connection of the link
 //! that it is for: whoever is put off by the system while he has the hub's lock, or the table's, has all
 //! calls wait with him.
 //!
 //! Addresses take turns, and each has an allowance: who comes again and again waits for himself.
 
 use crate::exit::halt;
-use crate::reactor::clocked_hub::Todo;
-use crate::reactor::connection::Talk;
+use crate::reactor::clocked_hub::Effects;
+use crate::reactor::connection::SocketConnection;
 use crate::reactor::net::broken;
-use crate::reactor::{Actions, CHUNK, HeardAll, Links, Peer, PollBuffer, refused, wait};
+use crate::reactor::{Actions, CHUNK, LinksRead, Peer, PollBuffer, Reactor, refused, wait};
 use crate::sync::lock;
 use rustix::event::epoll::{self, EventFlags};
 use rustix::process::nice;
@@ -40,7 +40,7 @@ const ENDS: usize = 32;
 const STACK: usize = 512 * 1024;
 
 /// What a poll says of who hung up before the greeting was over.
-const GONE: EventFlags = Talk::HUNG_UP.union(EventFlags::HUP).union(EventFlags::ERR);
+const GONE: EventFlags = SocketConnection::HUNG_UP.union(EventFlags::HUP).union(EventFlags::ERR);
 
 /// A link that the poll has named, and why.
 type Ready = (Arc<Peer>, EventFlags);
@@ -48,7 +48,7 @@ type Ready = (Arc<Peer>, EventFlags);
 /// What whoever greets keeps between turns.
 #[derive(Debug)]
 pub struct Greeter {
-    ears: PollBuffer,
+    poll_buffer: PollBuffer,
     /// Who was greeted last.
     last: Option<IpAddr>,
     allowance: Allowance,
@@ -64,9 +64,9 @@ struct Allowance {
 impl Greeter {
     /// For the poll of these links.
     #[must_use]
-    pub fn new(links: &Links) -> Self {
+    pub fn new(reactor: &Reactor) -> Self {
         Self {
-            ears: PollBuffer::new(links.greeting_poll()),
+            poll_buffer: PollBuffer::new(reactor.greeting_poll()),
             last: None,
             allowance: Allowance::default(),
         }
@@ -123,7 +123,7 @@ impl Allowance {
     }
 }
 
-impl Links {
+impl Reactor {
     /// Greets who waits for it, for as long as the process lives; `perform` does what is the runtime's
     /// to do.
     pub fn greet(&self, perform: impl Fn(Actions)) -> ! {
@@ -135,8 +135,8 @@ impl Links {
             let _ = nice(NICE);
             let mut buffer = vec![0; CHUNK];
             while let Ok(chosen) = asked.recv() {
-                let heard = self.hear_all(&chosen, &mut buffer);
-                if tell.send((chosen, heard)).is_err() {
+                let read = self.read_links(&chosen, &mut buffer);
+                if tell.send((chosen, read)).is_err() {
                     return;
                 }
             }
@@ -152,9 +152,9 @@ impl Links {
                     let told = asked.then(|| told.recv().ok()).flatten();
                     told.unwrap_or_else(|| halt("nobody computes key agreements any more"))
                 };
-                let chores = self.greet_some(&mut greeter, agree).unwrap_or_default();
-                if chores.sooner || !chores.dial.is_empty() {
-                    perform(chores);
+                let actions = self.greet_some(&mut greeter, agree).unwrap_or_default();
+                if actions.sooner || !actions.dial.is_empty() {
+                    perform(actions);
                 }
             }
         })
@@ -165,16 +165,18 @@ impl Links {
     pub(super) fn greet_some(
         &self,
         greeter: &mut Greeter,
-        agree: impl FnOnce(Vec<Ready>) -> (Vec<Ready>, HeardAll),
+        agree: impl FnOnce(Vec<Ready>) -> (Vec<Ready>, LinksRead),
     ) -> Option<Actions> {
-        if !wait(self.poll(greeter.ears.poll), &mut greeter.ears, true) {
+        if !wait(self.poll(greeter.poll_buffer.poll), &mut greeter.poll_buffer, true) {
             return None;
         }
-        let mut chores = Actions::default();
+        let mut actions = Actions::default();
         // Whoever hung up needs no answer: no turn, and no place.
-        let (gone, ready): (Vec<_>, Vec<_>) =
-            self.ready(&greeter.ears).into_iter().partition(|(_, flags)| flags.intersects(GONE));
-        self.end_gone(gone.iter().map(|(peer, _)| peer.link), &mut chores);
+        let (gone, ready): (Vec<_>, Vec<_>) = self
+            .ready(&greeter.poll_buffer)
+            .into_iter()
+            .partition(|(_, flags)| flags.intersects(GONE));
+        self.end_gone(gone.iter().map(|(peer, _)| peer.link), &mut actions);
         let mut chosen = greeter.choose(Instant::now(), ready);
         if chosen.is_empty() && gone.is_empty() {
             thread::sleep(REST);
@@ -183,18 +185,18 @@ impl Links {
         // Whom somebody writes to is found again; to the others nobody does now, but leaves word.
         chosen.retain(|(peer, _)| peer.hold());
         if !chosen.is_empty() {
-            let (chosen, heard) = agree(chosen);
-            self.answer(heard, &mut chores);
+            let (chosen, read) = agree(chosen);
+            self.answer(read, &mut actions);
             for (peer, _) in &chosen {
-                self.perform(self.let_go(peer).unwrap_or_default(), &mut chores);
+                self.perform(self.let_go(peer).unwrap_or_default(), &mut actions);
                 self.hand_over(peer);
             }
         }
-        Some(chores)
+        Some(actions)
     }
 
     /// These links have hung up.
-    fn end_gone(&self, gone: impl Iterator<Item = LinkId>, chores: &mut Actions) {
+    fn end_gone(&self, gone: impl Iterator<Item = LinkId>, actions: &mut Actions) {
         let gone: Vec<LinkId> = gone.collect();
         for links in gone.chunks(ENDS) {
             let peers: Vec<Arc<Peer>> = {
@@ -202,7 +204,7 @@ impl Links {
                 links.iter().filter_map(|link| table.remove(link)).collect()
             };
             let end = |peer: &Arc<Peer>| {
-                let unsent = lock(&peer.talk).end(&CloseReason::Eof);
+                let unsent = lock(&peer.connection).end(&CloseReason::Eof);
                 self.count(peer, 0);
                 (peer.link, unsent)
             };
@@ -210,20 +212,22 @@ impl Links {
             let mut hub = lock(&self.hub);
             let closed =
                 ended.into_iter().map(|(link, unsent)| hub.closed(link, CloseReason::Eof, unsent));
-            let todo = closed.fold(Todo::default(), Todo::and);
+            let effects = closed.fold(Effects::default(), Effects::and);
             drop(hub);
-            self.perform(todo, chores);
+            self.perform(effects, actions);
         }
     }
 
     /// A link that was greeted is served where calls are from now on.
     fn hand_over(&self, peer: &Peer) {
-        let mut talk = lock(&peer.talk);
-        let Some(watched) = talk.greeted() else { return };
+        let mut connection = lock(&peer.connection);
+        let Some(watched) = connection.greeted() else { return };
         lock(&self.hub).greeted(peer.link);
         let data = epoll::EventData::new_u64(peer.link.0);
-        let moved = epoll::delete(self.poll(self.greeting_poll()), &talk.socket)
-            .and_then(|()| epoll::add(self.poll_of(peer.link, false), &talk.socket, data, watched));
+        let moved =
+            epoll::delete(self.poll(self.greeting_poll()), &connection.socket).and_then(|()| {
+                epoll::add(self.poll_of(peer.link, false), &connection.socket, data, watched)
+            });
         if let Err(error) = moved {
             halt(&format!("watching a link: {}", refused(error)));
         }
@@ -232,7 +236,7 @@ impl Links {
     /// How many links have not been greeted.
     #[cfg(test)]
     pub(super) fn ungreeted(&self) -> usize {
-        lock(&self.peers).values().filter(|peer| lock(&peer.talk).greets()).count()
+        lock(&self.peers).values().filter(|peer| lock(&peer.connection).greets()).count()
     }
 }
 

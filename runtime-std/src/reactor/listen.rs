@@ -14,11 +14,11 @@ use tmr_core::link::{Address, Listener};
 /// Connections that may wait to be accepted: a whole office that starts at nine.
 const BACKLOG: i32 = 4096;
 
-/// Where a door is to be.
+/// Where a listener is to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Spot {
+pub struct ListenAt {
     /// Which.
-    pub door: Listener,
+    pub kind: Listener,
     /// What says so, for people.
     pub what: &'static str,
     /// Port 0 lets the system choose one.
@@ -29,8 +29,8 @@ pub struct Spot {
 ///
 /// # Errors
 /// As [`listen`].
-pub fn open(spots: &[Spot]) -> Result<Vec<(Listener, TcpListener)>, Failure> {
-    spots.iter().map(|spot| Ok((spot.door, listen(spot, &[])?))).collect()
+pub fn open(listen_at: &[ListenAt]) -> Result<Vec<(Listener, TcpListener)>, Failure> {
+    listen_at.iter().map(|spot| Ok((spot.kind, listen(spot, &[])?))).collect()
 }
 
 /// Listens at a spot. `beside`: listeners of this process that will be closed soon after, and may
@@ -38,8 +38,8 @@ pub fn open(spots: &[Spot]) -> Result<Vec<(Listener, TcpListener)>, Failure> {
 ///
 /// # Errors
 /// The port is in use, the address is not of this machine, or the system refuses.
-pub fn listen(spot: &Spot, beside: &[&TcpListener]) -> Result<TcpListener, Failure> {
-    let Spot { what, at, .. } = spot;
+pub fn listen(spot: &ListenAt, beside: &[&TcpListener]) -> Result<TcpListener, Failure> {
+    let ListenAt { what, at, .. } = spot;
     let listen = |host: &str| {
         let listener = TcpListener::bind((host, at.port)).or_else(|error| {
             let same = |it: &&&TcpListener| it.local_addr().is_ok_and(|own| own.port() == at.port);
@@ -79,11 +79,11 @@ pub fn listen(spot: &Spot, beside: &[&TcpListener]) -> Result<TcpListener, Failu
 ///
 /// # Errors
 /// As of [`listen`].
-pub fn could_listen(spot: &Spot, own: bool) -> Result<(), Failure> {
+pub fn could_listen(spot: &ListenAt, own: bool) -> Result<(), Failure> {
     if own {
         // The address may be wrong all the same; any port tells.
         let at = Address { port: 0, ..spot.at.clone() };
-        return listen(&Spot { at, ..spot.clone() }, &[]).map(drop);
+        return listen(&ListenAt { at, ..spot.clone() }, &[]).map(drop);
     }
     listen(spot, &[]).map(drop)
 }
@@ -113,10 +113,10 @@ fn without_ipv6(host: &str, error: &io::Error) -> Option<&'static str> {
 }
 
 /// Says, to whoever started this process and to systemd, that it listens and where.
-pub fn announce(doors: &[(Listener, TcpListener)]) {
+pub fn announce(listeners: &[(Listener, TcpListener)]) {
     let mut line = String::from("listening");
-    for (door, listener) in doors {
-        let name = name(*door);
+    for (kind, listener) in listeners {
+        let name = name(*kind);
         if let Ok(at) = listener.local_addr() {
             line.push_str(&format!(" {name}={at}"));
         }
@@ -127,9 +127,9 @@ pub fn announce(doors: &[(Listener, TcpListener)]) {
     systemd::ready(&line);
 }
 
-/// What a door is called.
-pub(crate) fn name(door: Listener) -> &'static str {
-    match door {
+/// What a listener is called.
+pub(crate) fn name(kind: Listener) -> &'static str {
+    match kind {
         Listener::Licence => "licence",
         Listener::Admin => "admin",
         Listener::Twin => "twin",

@@ -1,12 +1,12 @@
-//! The doors that stand open: each is a listener that a runtime watches beside its links. Doors
+//! The listeners that stand open: each is a listener that a runtime watches beside its links. Doors
 //! open and close while the node runs.
 //!
-//! What never lives here: how a runtime watches, where to listen (that is `doors`), and what
+//! What never lives here: how a runtime watches, where to listen (that is `listeners`), and what
 //! becomes of a connection.
 
 use crate::exit::{Failure, words};
 use crate::host::machine::Machine;
-use crate::reactor::listen::{self, Spot};
+use crate::reactor::listen::{self, ListenAt};
 use crate::reactor::net::{Socket, prepare};
 use crate::sync::lock;
 use std::collections::BTreeMap;
@@ -19,13 +19,13 @@ use std::time::Instant;
 use tmr_core::base::limits::TROUBLE_LOGGED;
 use tmr_core::link::{Listener, ListenerId};
 
-/// The bit that the names of doors have, and those of links never do.
+/// The bit that the names of listeners have, and those of links never do.
 const MARK: u64 = 1 << 62;
 
 /// Has a listener watched from now on (`true`), or not any more; asked by any thread.
 pub type Watch = Box<dyn Fn(&Open, bool) -> io::Result<()> + Send + Sync>;
 
-/// The doors that stand open.
+/// The listeners that stand open.
 pub struct Listeners {
     watch: Watch,
     open: Mutex<Table>,
@@ -43,13 +43,13 @@ struct Table {
     open: BTreeMap<ListenerId, Arc<Open>>,
 }
 
-/// One door.
+/// One listener.
 #[derive(Debug)]
 pub struct Open {
     /// What the runtime calls it: a number above any that a link ever has.
     pub name: ListenerId,
     /// Which.
-    pub door: Listener,
+    pub kind: Listener,
     listener: ListeningSocket,
     /// When it was last logged that nobody can come in.
     complained: Mutex<Option<Instant>>,
@@ -111,7 +111,7 @@ impl AsFd for ListeningSocket {
 
 /// What came of one try to take somebody in.
 #[derive(Debug)]
-pub enum Came {
+pub enum Accepted {
     /// A connection.
     In(Socket, SocketAddr),
     /// One that has gone already, or may not come in.
@@ -129,44 +129,44 @@ impl Listeners {
         Self { watch, open: Mutex::default() }
     }
 
-    /// Opens a door beside those that stand open.
+    /// Opens a listener beside those that stand open.
     ///
     /// # Errors
     /// The system's.
-    pub fn open(&self, door: Listener, listener: impl Into<ListeningSocket>) -> io::Result<()> {
+    pub fn open(&self, kind: Listener, listener: impl Into<ListeningSocket>) -> io::Result<()> {
         let listener = listener.into();
         listener.set_nonblocking()?;
         let mut table = lock(&self.open);
         table.last += 1;
         let name = ListenerId(MARK | table.last);
-        let open = Arc::new(Open { name, door, listener, complained: Mutex::default() });
+        let open = Arc::new(Open { name, kind, listener, complained: Mutex::default() });
         (self.watch)(&open, true)?;
         table.open.insert(name, open);
         Ok(())
     }
 
-    /// Listens at other spots for some doors, which stand open where they are meanwhile.
+    /// Listens at other listen_at for some listeners, which stand open where they are meanwhile.
     ///
     /// # Errors
     /// One of them cannot be listened at.
-    pub fn prepare(&self, spots: &[Spot]) -> Result<Vec<(Listener, TcpListener)>, Failure> {
+    pub fn prepare(&self, listen_at: &[ListenAt]) -> Result<Vec<(Listener, TcpListener)>, Failure> {
         let own: Vec<Arc<Open>> = lock(&self.open).open.values().cloned().collect();
-        let goes = |open: &&Arc<Open>| spots.iter().any(|spot| spot.door == open.door);
+        let goes = |open: &&Arc<Open>| listen_at.iter().any(|spot| spot.kind == open.kind);
         let beside: Vec<&TcpListener> =
             own.iter().filter(goes).filter_map(|it| it.listener.port()).collect();
-        spots.iter().map(|spot| Ok((spot.door, listen::listen(spot, &beside)?))).collect()
+        listen_at.iter().map(|spot| Ok((spot.kind, listen::listen(spot, &beside)?))).collect()
     }
 
-    /// Opens these in the place of those that their doors have. Who waited there and was not taken
+    /// Opens these in the place of those that their listeners have. Who waited there and was not taken
     /// in has to come again; who was is not disturbed.
     ///
     /// # Errors
     /// The system's.
     pub fn swap(&self, opened: Vec<(Listener, impl Into<ListeningSocket>)>) -> io::Result<()> {
         let old: Vec<Arc<Open>> = lock(&self.open).open.values().cloned().collect();
-        for (door, listener) in opened {
-            self.open(door, listener)?;
-            for old in old.iter().filter(|old| old.door == door) {
+        for (kind, listener) in opened {
+            self.open(kind, listener)?;
+            for old in old.iter().filter(|old| old.kind == kind) {
                 lock(&self.open).open.remove(&old.name);
                 // It is closed as soon as nobody looks at it any more.
                 (self.watch)(old, false)?;
@@ -175,7 +175,7 @@ impl Listeners {
         Ok(())
     }
 
-    /// Returns the door that an event of the runtime names; `None`: it is closed, or the event is a
+    /// Returns the listener that an event of the runtime names; `None`: it is closed, or the event is a
     /// link's.
     #[must_use]
     pub fn of(&self, event: u64) -> Option<Arc<Open>> {
@@ -186,7 +186,7 @@ impl Listeners {
         }
     }
 
-    /// Looks at a door again, or not for a while.
+    /// Looks at a listener again, or not for a while.
     ///
     /// # Errors
     /// The system's.
@@ -207,31 +207,31 @@ impl AsFd for Open {
 
 impl Open {
     /// Takes in the next who waits. The connection is prepared, and does not block.
-    pub fn take_in(&self) -> Came {
+    pub fn take_in(&self) -> Accepted {
         match self.listener.accept() {
             Ok(Some((socket, from))) => match prepared(&socket) {
                 Ok(()) => {
-                    let admin = self.door == Listener::Admin;
+                    let admin = self.kind == Listener::Admin;
                     let from = if admin { seen_from(&socket, from) } else { from };
-                    Came::In(socket, from)
+                    Accepted::In(socket, from)
                 }
                 Err(error) => {
                     tracing::debug!(
                         target: "tmr_runtime_std::daemon::links",
                         %from, "gone before it was served: {}", words(&error)
                     );
-                    Came::Gone
+                    Accepted::Gone
                 }
             },
-            Ok(None) => Came::Gone,
+            Ok(None) => Accepted::Gone,
             Err(error) => match error.kind() {
-                ErrorKind::WouldBlock => Came::Nobody,
+                ErrorKind::WouldBlock => Accepted::Nobody,
                 ErrorKind::Interrupted
                 | ErrorKind::ConnectionAborted
-                | ErrorKind::ConnectionReset => Came::Gone,
+                | ErrorKind::ConnectionReset => Accepted::Gone,
                 _ => {
                     self.complain(&error);
-                    Came::Refused
+                    Accepted::Refused
                 }
             },
         }
@@ -241,10 +241,10 @@ impl Open {
         let mut last = lock(&self.complained);
         if last.is_none_or(|at| at.elapsed() >= TROUBLE_LOGGED) {
             *last = Some(Instant::now());
-            let door = listen::name(self.door);
+            let kind = listen::name(self.kind);
             tracing::warn!(
                 target: "tmr_runtime_std::daemon::listeners",
-                "nobody can come in by the {door} port: {}", words(error)
+                "nobody can come in by the {kind} port: {}", words(error)
             );
         }
     }

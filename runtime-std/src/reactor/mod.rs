@@ -1,14 +1,14 @@
 //! All links of a node, as both runtimes serve them: read where the runtime waits for them, and
 //! written by whoever has stepped the hub.
 //!
-//! A [`turn`](Links::turn) takes up what there is to read on all links of one poll, and steps the
+//! A [`turn`](Reactor::turn) takes up what there is to read on all links of one poll, and steps the
 //! hub with all of it at once. What the hub then has for any link is sealed and written by the same
 //! thread, as much as there is room for: nobody is woken to do it. Who finds a link busy leaves
 //! word with the one who is busy with it, who then looks again; so one write may serve many steps.
 //! What there is no room for waits until the poll says that there is, but no longer than
 //! [`WRITE_TIMEOUT`](tmr_core::base::limits::WRITE_TIMEOUT).
 //!
-//! Locks are taken in this order, never in another: a link's talk, then the hub or the table of
+//! Locks are taken in this order, never in another: a link's connection, then the hub or the table of
 //! links. Nothing is read, written or computed on bytes while the hub is locked.
 
 mod clocked_hub;
@@ -28,12 +28,12 @@ mod tls_test;
 mod turns;
 
 use crate::exit::halt;
-use crate::host::node_setup::Streams;
+use crate::host::node_setup::Connections;
 use crate::host::workers::Inboxes;
-use crate::reactor::clocked_hub::{TimedHub, Todo};
-use crate::reactor::connection::Talk;
+use crate::reactor::clocked_hub::{ClockedHub, Effects};
+use crate::reactor::connection::SocketConnection;
 use crate::reactor::dial::dial_found;
-use crate::reactor::listeners::{Came, Listeners, Open, Watch};
+use crate::reactor::listeners::{Accepted, Listeners, Open, Watch};
 use crate::reactor::net::{Socket, broken};
 use crate::reactor::turns::{TURN_LINKS, Turns};
 use crate::sync::lock;
@@ -57,7 +57,7 @@ const TOO_MUCH: CloseReason = CloseReason::Limit("bytes that all links together 
 const CHUNK: usize = 64 * 1024;
 /// Links that one turn looks at; of those it serves no more than [`TURN_LINKS`] of strangers.
 const EVENTS: usize = 1024;
-/// Connections that one turn takes in by one door; who is there already comes first in the next.
+/// Connections that one turn takes in by one listener; who is there already comes first in the next.
 const ACCEPTS: usize = 16;
 /// The same of a turn in which somebody had something to say: who knocks without end has calls wait for
 /// these at most, and a thousand who come at once are in within a second.
@@ -65,14 +65,14 @@ const ACCEPTS_BESIDE: usize = 4;
 
 /// A node's links, and the node behind them.
 #[derive(Debug)]
-pub struct Links {
-    hub: Mutex<TimedHub>,
+pub struct Reactor {
+    hub: Mutex<ClockedHub>,
     peers: Mutex<BTreeMap<LinkId, Arc<Peer>>>,
-    /// Bytes that all talks keep for peers that have not proved the group key.
+    /// Bytes that all connections keep for peers that have not proved the group key.
     held: AtomicUsize,
     polls: Arc<[OwnedFd]>,
-    doors: Arc<Listeners>,
-    streams: Streams,
+    listeners: Arc<Listeners>,
+    connections: Connections,
 }
 
 #[derive(Debug)]
@@ -82,16 +82,16 @@ struct Peer {
     from: IpAddr,
     /// It may speak TLS.
     covered: bool,
-    talk: Mutex<Talk>,
+    connection: Mutex<SocketConnection>,
     /// How often it was called for to be written since whoever writes it has looked.
     rung: AtomicUsize,
-    /// Its share of [`Links::held`].
+    /// Its share of [`Reactor::held`].
     held: AtomicUsize,
 }
 
 impl Peer {
     /// Leaves word for who is busy with it. `true`: nobody was, and whoever asks is it now, until
-    /// [`Links::let_go`].
+    /// [`Reactor::let_go`].
     fn hold(&self) -> bool {
         self.rung.fetch_add(1, Ordering::AcqRel) == 0
     }
@@ -99,7 +99,7 @@ impl Peer {
     /// It is the machine's, or of the group: it is served in every turn.
     fn comes_first(&self) -> bool {
         // Whoever was dialled is nowhere in particular.
-        self.from.is_unspecified() || lock(&self.talk).comes_first()
+        self.from.is_unspecified() || lock(&self.connection).comes_first()
     }
 }
 
@@ -113,7 +113,7 @@ pub struct PollBuffer {
 
 impl fmt::Debug for PollBuffer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ears").field("poll", &self.poll).finish_non_exhaustive()
+        f.debug_struct("PollBuffer").field("poll", &self.poll).finish_non_exhaustive()
     }
 }
 
@@ -136,35 +136,35 @@ pub struct Actions {
     pub dial: Vec<Dial>,
 }
 
-impl Links {
+impl Reactor {
     /// Of a hub that has not been stepped yet; and what it wants done. Its links are spread over
-    /// as many `polls`, at least one, and so are the doors by which they come in; those that have not
+    /// as many `polls`, at least one, and so are the listeners by which they come in; those that have not
     /// been greeted have one more for themselves.
     ///
     /// # Errors
     /// The system does not give a poll.
     pub fn new(
         hub: Hub,
-        streams: Streams,
-        doors: Vec<(Listener, TcpListener)>,
+        connections: Connections,
+        listeners: Vec<(Listener, TcpListener)>,
         polls: usize,
     ) -> Result<(Self, Inboxes), CloseReason> {
-        let (hub, inboxes) = TimedHub::new(hub);
+        let (hub, inboxes) = ClockedHub::new(hub);
         let poll = |_| epoll::create(epoll::CreateFlags::CLOEXEC).map_err(refused);
         let serving = polls;
         let polls = (0..=serving).map(poll).collect::<Result<Arc<[OwnedFd]>, _>>()?;
         let open = Arc::new(Listeners::new(watched_in(Arc::clone(&polls), serving)));
-        for (door, listener) in doors {
-            open.open(door, listener).map_err(|error| broken(&error))?;
+        for (kind, listener) in listeners {
+            open.open(kind, listener).map_err(|error| broken(&error))?;
         }
         let (hub, peers, held) = (Mutex::new(hub), Mutex::default(), 0.into());
-        Ok((Self { hub, peers, held, polls, doors: open, streams }, inboxes))
+        Ok((Self { hub, peers, held, polls, listeners: open, connections }, inboxes))
     }
 
-    /// The doors by which links come in.
+    /// The listeners by which links come in.
     #[must_use]
-    pub fn doors(&self) -> Arc<Listeners> {
-        Arc::clone(&self.doors)
+    pub fn listeners(&self) -> Arc<Listeners> {
+        Arc::clone(&self.listeners)
     }
 
     /// What tells that a turn of this poll would find something.
@@ -173,32 +173,34 @@ impl Links {
         self.polls[poll].as_fd()
     }
 
-    /// Takes up what there is on the links of one poll, then who waits at its doors; `waits`: and
+    /// Takes up what there is on the links of one poll, then who waits at its listeners; `waits`: and
     /// waits until there is something. `None`: there was nothing.
-    pub fn turn(&self, ears: &mut PollBuffer, waits: bool) -> Option<Actions> {
-        if !wait(&self.polls[ears.poll], ears, waits) {
+    pub fn turn(&self, poll_buffer: &mut PollBuffer, waits: bool) -> Option<Actions> {
+        if !wait(&self.polls[poll_buffer.poll], poll_buffer, waits) {
             return None;
         }
-        let (mut ready, mut chores) = (self.ready(ears), Actions::default());
+        let (mut ready, mut actions) = (self.ready(poll_buffer), Actions::default());
         if ready.len() > TURN_LINKS {
             let (first, others) = ready.into_iter().partition::<Vec<_>, _>(|it| it.0.comes_first());
-            self.serve(&first, &mut ears.buffer, &mut chores);
+            self.serve(&first, &mut poll_buffer.buffer, &mut actions);
             let row = |it: (Arc<Peer>, _)| (it.0.link.0, it.0.from, it);
-            ready = ears.turns.choose(others.into_iter().map(row).collect(), TURN_LINKS);
+            ready = poll_buffer.turns.choose(others.into_iter().map(row).collect(), TURN_LINKS);
         }
-        self.serve(&ready, &mut ears.buffer, &mut chores);
+        self.serve(&ready, &mut poll_buffer.buffer, &mut actions);
         let most = if ready.is_empty() { ACCEPTS } else { ACCEPTS_BESIDE };
-        for open in ears.events.iter().filter_map(|event| self.doors.of(event.data.u64())) {
-            self.take_in(&open, most, &mut chores);
+        for open in
+            poll_buffer.events.iter().filter_map(|event| self.listeners.of(event.data.u64()))
+        {
+            self.take_in(&open, most, &mut actions);
         }
-        Some(chores)
+        Some(actions)
     }
 
     /// The links that a poll has named.
-    fn ready(&self, ears: &PollBuffer) -> Vec<(Arc<Peer>, epoll::EventFlags)> {
-        let mut ready = Vec::with_capacity(ears.events.len());
+    fn ready(&self, poll_buffer: &PollBuffer) -> Vec<(Arc<Peer>, epoll::EventFlags)> {
+        let mut ready = Vec::with_capacity(poll_buffer.events.len());
         let peers = lock(&self.peers);
-        for event in &ears.events {
+        for event in &poll_buffer.events {
             let peer = peers.get(&LinkId(event.data.u64()));
             ready.extend(peer.map(|peer| (Arc::clone(peer), event.flags)));
         }
@@ -210,31 +212,31 @@ impl Links {
         &self,
         ready: &[(Arc<Peer>, epoll::EventFlags)],
         buffer: &mut [u8],
-        chores: &mut Actions,
+        actions: &mut Actions,
     ) {
-        let heard = self.hear_all(ready, buffer);
-        self.answer(heard, chores);
+        let read = self.read_links(ready, buffer);
+        self.answer(read, actions);
     }
 
-    /// Reads these links. Locks their talks, one after the other, and nothing else.
-    fn hear_all(&self, ready: &[(Arc<Peer>, epoll::EventFlags)], buffer: &mut [u8]) -> HeardAll {
-        let mut all = HeardAll::default();
+    /// Reads these links. Locks their connections, one after the other, and nothing else.
+    fn read_links(&self, ready: &[(Arc<Peer>, epoll::EventFlags)], buffer: &mut [u8]) -> LinksRead {
+        let mut all = LinksRead::default();
         for (peer, flags) in ready {
-            let mut talk = lock(&peer.talk);
-            all.left.extend(talk.connection.has_left().then_some(peer.link));
-            let heard = self.hear(peer.link, &mut talk, *flags, buffer);
-            self.count(peer, talk.connection.held());
-            all.writes.extend(heard.writes.then_some(peer.link));
-            all.ended.extend(heard.end.map(|why| (peer.link, why)));
-            all.arrived.extend(heard.read);
+            let mut connection = lock(&peer.connection);
+            all.left.extend(connection.protocol.has_left().then_some(peer.link));
+            let read = self.read_link(peer.link, &mut connection, *flags, buffer);
+            self.count(peer, connection.protocol.held());
+            all.writes.extend(read.writes.then_some(peer.link));
+            all.ended.extend(read.end.map(|why| (peer.link, why)));
+            all.arrived.extend(read.read);
         }
         all
     }
 
-    /// Steps the hub with what links were heard to say, and writes what that leads to.
-    fn answer(&self, heard: HeardAll, chores: &mut Actions) {
-        let HeardAll { arrived, left, ended, writes } = heard;
-        let mut todo = Todo { wake: writes, ..Todo::default() };
+    /// Steps the hub with what links were read to say, and writes what that leads to.
+    fn answer(&self, read: LinksRead, actions: &mut Actions) {
+        let LinksRead { arrived, left, ended, writes } = read;
+        let mut effects = Effects { wake: writes, ..Effects::default() };
         let mut waiting = 0;
         if !arrived.is_empty() || !left.is_empty() {
             let mut hub = lock(&self.hub);
@@ -246,39 +248,39 @@ impl Links {
             let (held, more) = hub.step(received);
             drop(hub);
             waiting = held;
-            todo.wake.extend(&more.wake);
-            todo = Todo { wake: todo.wake, ..more };
+            effects.wake.extend(&more.wake);
+            effects = Effects { wake: effects.wake, ..more };
         }
         // Before anything is written: what is for who has gone does not count as sent.
         for (link, why) in ended {
-            self.perform(self.end(link, why), chores);
+            self.perform(self.end(link, why), actions);
         }
-        self.perform(todo, chores);
+        self.perform(effects, actions);
         if waiting + self.held.load(Ordering::Relaxed) > LINKS_HELD_MAX {
-            self.shed(chores);
+            self.shed(actions);
         }
     }
 
-    /// Takes in who waits at a door. Where the system cannot give connections, it is left alone for
+    /// Takes in who waits at a listener. Where the system cannot give connections, it is left alone for
     /// a moment: those who are there go on meanwhile.
-    fn take_in(&self, open: &Open, most: usize, chores: &mut Actions) {
+    fn take_in(&self, open: &Open, most: usize, actions: &mut Actions) {
         for _ in 0..most {
             match open.take_in() {
-                Came::In(socket, from) => self.accepted(open.door, (socket, from), chores),
-                Came::Gone => {}
-                Came::Nobody => return,
-                Came::Refused => {
+                Accepted::In(socket, from) => self.accepted(open.kind, (socket, from), actions),
+                Accepted::Gone => {}
+                Accepted::Nobody => return,
+                Accepted::Refused => {
                     self.watch_door(open.name, false);
                     let rests = |hub: &mut Hub, now, _: &mut _| hub.cannot_accept(now, open.name);
-                    let todo = lock(&self.hub).step(rests).1;
-                    return self.perform(todo, chores);
+                    let effects = lock(&self.hub).step(rests).1;
+                    return self.perform(effects, actions);
                 }
             }
         }
     }
 
     fn watch_door(&self, name: ListenerId, watched: bool) {
-        if let Err(error) = self.doors.watch(name, watched) {
+        if let Err(error) = self.listeners.watch(name, watched) {
             halt(&format!("watching a door: {}", broken(&error)));
         }
     }
@@ -286,23 +288,25 @@ impl Links {
     /// A connection came in.
     fn accepted(
         &self,
-        door: Listener,
+        kind: Listener,
         (socket, from): (impl Into<Socket>, SocketAddr),
-        chores: &mut Actions,
+        actions: &mut Actions,
     ) {
         let socket = socket.into();
-        let (link, todo) = lock(&self.hub).step(|hub, now, out| hub.accept(now, door, from, out));
+        let (link, effects) =
+            lock(&self.hub).step(|hub, now, out| hub.accept(now, kind, from, out));
         if let Some(link) = link {
-            let talk = Talk::new(socket, self.streams.accepted(door, from.ip()), true);
-            self.open(link, from.ip(), talk, chores);
+            let connection =
+                SocketConnection::new(socket, self.connections.accepted(kind, from.ip()), true);
+            self.open(link, from.ip(), connection, actions);
         }
-        self.perform(todo, chores);
+        self.perform(effects, actions);
     }
 
     /// Opens a connection; may block for as long as that takes.
     pub fn dial(&self, dial: Dial) -> Actions {
         let Dial { link, to, callee } = dial;
-        let mut chores = Actions::default();
+        let mut actions = Actions::default();
         let dialled = dial_found(&to, callee.connects_within(), |hosts| {
             if let PeerKind::Twin { .. } = callee {
                 // It comes in from one of these, most likely.
@@ -311,38 +315,39 @@ impl Links {
         });
         match dialled {
             Ok(socket) => {
-                let talk = Talk::new(socket.into(), self.streams.dialled(callee), false);
-                self.open(link, Ipv4Addr::UNSPECIFIED.into(), talk, &mut chores);
+                let connection =
+                    SocketConnection::new(socket.into(), self.connections.dialled(callee), false);
+                self.open(link, Ipv4Addr::UNSPECIFIED.into(), connection, &mut actions);
             }
             Err(why) => return self.undialled(link, why),
         }
-        chores
+        actions
     }
 
     /// A connection could not be opened.
     pub fn undialled(&self, link: LinkId, why: CloseReason) -> Actions {
-        let todo = lock(&self.hub).closed(link, why, false);
-        self.performed(todo)
+        let effects = lock(&self.hub).closed(link, why, false);
+        self.performed(effects)
     }
 
     /// The node hears what its machine reports.
     pub fn host_event(&self, event: HostEvent) -> Actions {
         let stopping = event == HostEvent::Stopping;
-        let todo = {
+        let effects = {
             let mut hub = lock(&self.hub);
-            let todo = hub.step(|hub, now, out| hub.host_event(now, event, out)).1;
+            let effects = hub.step(|hub, now, out| hub.host_event(now, event, out)).1;
             if stopping {
-                hub.lines_are_laid();
+                hub.all_recorded();
             }
-            todo
+            effects
         };
-        self.performed(todo)
+        self.performed(effects)
     }
 
     /// The time has come that [`set_timer`](Self::set_timer) named, or the runtime starts.
     pub fn tick(&self) -> Actions {
-        let todo = lock(&self.hub).step(Hub::tick).1;
-        self.performed(todo)
+        let effects = lock(&self.hub).step(Hub::tick).1;
+        self.performed(effects)
     }
 
     /// How long the timer has to wait before the next [`tick`](Self::tick); zero: it is due. The
@@ -351,53 +356,60 @@ impl Links {
         lock(&self.hub).set_timer()
     }
 
-    fn open(&self, link: LinkId, from: IpAddr, talk: Talk, chores: &mut Actions) {
-        let unblocked = talk.socket.set_nonblocking(true).map_err(|error| broken(&error));
-        let (covered, rung, held) = (talk.connection.is_layered(), 0.into(), 0.into());
-        let peer = Arc::new(Peer { link, from, covered, talk: Mutex::new(talk), rung, held });
+    fn open(
+        &self,
+        link: LinkId,
+        from: IpAddr,
+        connection: SocketConnection,
+        actions: &mut Actions,
+    ) {
+        let unblocked = connection.socket.set_nonblocking(true).map_err(|error| broken(&error));
+        let (covered, rung, held) = (connection.protocol.is_layered(), 0.into(), 0.into());
+        let peer =
+            Arc::new(Peer { link, from, covered, connection: Mutex::new(connection), rung, held });
         let watched = {
             // Whoever finds it already has to wait until it is watched.
-            let talk = lock(&peer.talk);
+            let connection = lock(&peer.connection);
             lock(&self.peers).insert(link, Arc::clone(&peer));
             let data = epoll::EventData::new_u64(link.0);
-            let flags = Talk::FIRST_WATCH | talk.ended_early();
-            let poll = self.poll_of(link, talk.greets());
-            epoll::add(poll, &talk.socket, data, flags).map_err(refused)
+            let flags = SocketConnection::FIRST_WATCH | connection.ended_early();
+            let poll = self.poll_of(link, connection.greets());
+            epoll::add(poll, &connection.socket, data, flags).map_err(refused)
         };
-        let todo = match unblocked.and(watched) {
+        let effects = match unblocked.and(watched) {
             // What the hub had before, the end among it, must be looked for.
             Ok(()) => self.flush(link).unwrap_or_default(),
             Err(why) => self.end(link, why),
         };
-        self.perform(todo, chores);
+        self.perform(effects, actions);
     }
 
     /// Reads a link that the poll has named.
-    fn hear(
+    fn read_link(
         &self,
         link: LinkId,
-        talk: &mut Talk,
+        connection: &mut SocketConnection,
         flags: epoll::EventFlags,
         buffer: &mut [u8],
-    ) -> Heard {
+    ) -> LinkRead {
         let (mut frames, mut end, mut read) = (Vec::new(), None, None);
         let broken = flags.intersects(epoll::EventFlags::HUP | epoll::EventFlags::ERR);
         if broken || flags.contains(epoll::EventFlags::IN) {
-            end = talk.hear(broken, buffer, &mut frames).err();
-            if matches!(frames.first(), Some(Frame::Http(_))) && talk.hung_up() {
+            end = connection.read(broken, buffer, &mut frames).err();
+            if matches!(frames.first(), Some(Frame::Http(_))) && connection.hung_up() {
                 frames = frames.into_iter().map(Frame::unheard).collect();
             }
-            read = Some(Arrived { link, frames, partial: talk.connection.partial() });
+            read = Some(Arrived { link, frames, partial: connection.protocol.partial() });
         }
         // The handshake has something to say.
-        let writes = !talk.connection.unsent().is_empty();
+        let writes = !connection.protocol.unsent().is_empty();
         if !writes {
-            self.watch(link, talk);
+            self.watch(link, connection);
         }
-        Heard { read, end, writes }
+        LinkRead { read, end, writes }
     }
 
-    /// What the talk with a peer keeps has changed.
+    /// What the connection with a peer keeps has changed.
     fn count(&self, peer: &Peer, held: usize) {
         let before = peer.held.swap(held, Ordering::Relaxed);
         if held != before {
@@ -407,7 +419,7 @@ impl Links {
     }
 
     /// All peers together make us keep too much: those go that hold most, until there is room again.
-    fn shed(&self, chores: &mut Actions) {
+    fn shed(&self, actions: &mut Actions) {
         let mut held: Vec<(usize, LinkId)> = {
             let peers = lock(&self.peers);
             peers.values().map(|peer| (peer.held.load(Ordering::Relaxed), peer.link)).collect()
@@ -425,82 +437,83 @@ impl Links {
             going.push(link);
         }
         let told = |hub: &mut Hub, now: Now, _: &mut _| hub.shed(now, going.len(), all);
-        let todo = hub.step(told).1;
+        let effects = hub.step(told).1;
         drop(hub);
-        self.perform(todo, chores);
+        self.perform(effects, actions);
         for link in going {
-            self.perform(self.end(link, TOO_MUCH), chores);
+            self.perform(self.end(link, TOO_MUCH), actions);
         }
     }
 
     /// Does what a step left to do, and what that leaves to do.
-    fn perform(&self, todo: Todo, chores: &mut Actions) {
-        let mut todos = vec![todo];
-        while let Some(todo) = todos.pop() {
-            chores.sooner |= todo.sooner;
-            chores.dial.extend(todo.dial);
-            todo.listen.into_iter().for_each(|name| self.watch_door(name, true));
-            todos.extend(todo.drop.into_iter().map(|(link, why)| self.end(link, why)));
-            todos.extend(todo.wake.into_iter().filter_map(|link| self.flush(link)));
+    fn perform(&self, effects: Effects, actions: &mut Actions) {
+        let mut steps = vec![effects];
+        while let Some(effects) = steps.pop() {
+            actions.sooner |= effects.sooner;
+            actions.dial.extend(effects.dial);
+            effects.listen.into_iter().for_each(|name| self.watch_door(name, true));
+            steps.extend(effects.drop.into_iter().map(|(link, why)| self.end(link, why)));
+            steps.extend(effects.wake.into_iter().filter_map(|link| self.flush(link)));
         }
     }
 
-    fn performed(&self, todo: Todo) -> Actions {
-        let mut chores = Actions::default();
-        self.perform(todo, &mut chores);
-        chores
+    fn performed(&self, effects: Effects) -> Actions {
+        let mut actions = Actions::default();
+        self.perform(effects, &mut actions);
+        actions
     }
 
     /// Writes what the hub has for a link, or leaves word with who is at it.
-    fn flush(&self, link: LinkId) -> Option<Todo> {
+    fn flush(&self, link: LinkId) -> Option<Effects> {
         let peer = Arc::clone(lock(&self.peers).get(&link)?);
         if peer.hold() { self.let_go(&peer) } else { None }
     }
 
     /// Writes what the hub has for a link that was [held](Peer::hold), until nobody has left word.
-    fn let_go(&self, peer: &Peer) -> Option<Todo> {
-        let mut todo: Option<Todo> = None;
+    fn let_go(&self, peer: &Peer) -> Option<Effects> {
+        let mut effects: Option<Effects> = None;
         loop {
             let rung = peer.rung.load(Ordering::Acquire);
             if let Some(more) = self.write(peer) {
-                todo = Some(todo.unwrap_or_default().and(more));
+                effects = Some(effects.unwrap_or_default().and(more));
             }
             if peer.rung.fetch_sub(rung, Ordering::AcqRel) == rung {
-                return todo;
+                return effects;
             }
         }
     }
 
-    fn write(&self, peer: &Peer) -> Option<Todo> {
-        let mut talk = lock(&peer.talk);
-        let flushed = talk.flush(|| lock(&self.hub).hub().outbox(peer.link));
-        self.count(peer, talk.connection.held());
+    fn write(&self, peer: &Peer) -> Option<Effects> {
+        let mut connection = lock(&peer.connection);
+        let flushed = connection.flush(|| lock(&self.hub).hub().outbox(peer.link));
+        self.count(peer, connection.protocol.held());
         let why = match flushed {
             Ok(flow) => {
-                self.watch(peer.link, &mut talk);
+                self.watch(peer.link, &mut connection);
                 let tell = |hub: &mut Hub, now, _: &mut _| hub.flow(now, peer.link, flow);
                 return (flow != Flow::Same).then(|| lock(&self.hub).step(tell).1);
             }
             Err(why) => why,
         };
-        drop(talk);
+        drop(connection);
         Some(self.end(peer.link, why))
     }
 
     /// A link ends here, once.
-    fn end(&self, link: LinkId, why: CloseReason) -> Todo {
+    fn end(&self, link: LinkId, why: CloseReason) -> Effects {
         let peer = lock(&self.peers).remove(&link);
-        let Some(peer) = peer else { return Todo::default() };
-        let unsent = lock(&peer.talk).end(&why);
+        let Some(peer) = peer else { return Effects::default() };
+        let unsent = lock(&peer.connection).end(&why);
         self.count(&peer, 0);
         lock(&self.hub).closed(link, why, unsent)
     }
 
-    fn watch(&self, link: LinkId, talk: &mut Talk) {
-        if let Some(flags) = talk.watch() {
+    fn watch(&self, link: LinkId, connection: &mut SocketConnection) {
+        if let Some(flags) = connection.watch() {
             let data = epoll::EventData::new_u64(link.0);
-            let (poll, flags) = (self.poll_of(link, talk.greets()), flags | talk.ended_early());
-            if let Err(error) = epoll::modify(poll, &talk.socket, data, flags) {
+            let (poll, flags) =
+                (self.poll_of(link, connection.greets()), flags | connection.ended_early());
+            if let Err(error) = epoll::modify(poll, &connection.socket, data, flags) {
                 halt(&format!("watching a link: {}", refused(error)));
             }
         }
@@ -522,7 +535,7 @@ impl Links {
 
 /// What came of reading some links.
 #[derive(Debug, Default)]
-struct HeardAll {
+struct LinksRead {
     /// What was read of each.
     arrived: Vec<Arrived>,
     /// Their last reply has left the machine.
@@ -533,7 +546,7 @@ struct HeardAll {
 }
 
 /// What came of reading a link.
-struct Heard {
+struct LinkRead {
     read: Option<Arrived>,
     end: Option<CloseReason>,
     /// There is something to write.
@@ -558,11 +571,11 @@ fn watched_in(polls: Arc<[OwnedFd]>, serving: usize) -> Watch {
 }
 
 /// What a poll has; `waits`: and waits until there is something. Returns whether there is.
-fn wait(poll: impl AsFd, ears: &mut PollBuffer, waits: bool) -> bool {
+fn wait(poll: impl AsFd, poll_buffer: &mut PollBuffer, waits: bool) -> bool {
     let none = Timespec { tv_sec: 0, tv_nsec: 0 };
     let patience = if waits { None } else { Some(&none) };
-    ears.events.clear();
-    match epoll::wait(poll, spare_capacity(&mut ears.events), patience) {
+    poll_buffer.events.clear();
+    match epoll::wait(poll, spare_capacity(&mut poll_buffer.events), patience) {
         Ok(0) | Err(Errno::INTR) => false,
         Ok(_) => true,
         Err(error) => halt(&format!("waiting for links: {}", refused(error))),

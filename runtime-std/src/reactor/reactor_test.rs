@@ -1,10 +1,10 @@
-//! Links of a front, by its admin door: who is written by whom, and who is not waited for.
+//! The reactor of a front, by its admin listener: who is written by whom, and who is not waited for.
 
-use crate::host::node_setup::Streams;
+use crate::host::node_setup::Connections;
 use crate::reactor::greetings::{GREETINGS, Greeter};
-use crate::reactor::listen::Spot;
+use crate::reactor::listen::ListenAt;
 use crate::reactor::tls::Tls;
-use crate::reactor::{ACCEPTS, ACCEPTS_BESIDE, Actions, CHUNK, Links, PollBuffer};
+use crate::reactor::{ACCEPTS, ACCEPTS_BESIDE, Actions, CHUNK, PollBuffer, Reactor};
 use crate::sync::lock;
 use rustix::net::sockopt::{set_socket_recv_buffer_size, set_socket_send_buffer_size};
 use std::io::{Read, Write};
@@ -21,7 +21,7 @@ use tmr_core::node::Node;
 use tmr_core::node::hub::Hub;
 use tmr_core::service::Identity;
 
-fn links(polls: usize) -> Links {
+fn reactor(polls: usize) -> Reactor {
     let (name, address) = ("server".into(), IpAddr::V4(Ipv4Addr::LOCALHOST));
     let node = Front::new(front::Config {
         identity: Identity { name, runtime: "threads", address },
@@ -36,16 +36,17 @@ fn links(polls: usize) -> Links {
         handle_key: tmr_core::service::HandleKey::default(),
         seed: [7; 32],
     });
-    let streams = Streams { group: GroupKey::new([7; 32]), front: Some(1), tls: Tls::default() };
-    Links::new(Hub::new(Node::Front(Box::new(node))), streams, Vec::new(), polls).unwrap().0
+    let connections =
+        Connections { group: GroupKey::new([7; 32]), front: Some(1), tls: Tls::default() };
+    Reactor::new(Hub::new(Node::Front(Box::new(node))), connections, Vec::new(), polls).unwrap().0
 }
 
 /// A new connection, and its name. Neither end keeps more than some KB for the other.
-fn connect(links: &Links, listener: &TcpListener) -> (TcpStream, LinkId) {
+fn connect(reactor: &Reactor, listener: &TcpListener) -> (TcpStream, LinkId) {
     let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     set_socket_recv_buffer_size(&peer, 4096).unwrap();
-    links.accepted(Listener::Machine, listener.accept().unwrap(), &mut Actions::default());
-    let link = *lock(&links.peers).keys().max().unwrap();
+    reactor.accepted(Listener::Machine, listener.accept().unwrap(), &mut Actions::default());
+    let link = *lock(&reactor.peers).keys().max().unwrap();
     (peer, link)
 }
 
@@ -80,14 +81,14 @@ fn status(peer: &mut TcpStream) -> String {
 fn each_link_gets_its_own_answers_in_order_whoever_writes_them() {
     const CLIENTS: usize = 12;
     const ASKED: usize = 120;
-    let (links, listener, over) = (&links(2), listener(), &AtomicBool::new(false));
-    let peers: Vec<TcpStream> = (0..CLIENTS).map(|_| connect(links, &listener).0).collect();
+    let (reactor, listener, over) = (&reactor(2), listener(), &AtomicBool::new(false));
+    let peers: Vec<TcpStream> = (0..CLIENTS).map(|_| connect(reactor, &listener).0).collect();
     thread::scope(|scope| {
         for poll in 0..2 {
             scope.spawn(move || {
-                let mut ears = PollBuffer::new(poll);
+                let mut poll_buffer = PollBuffer::new(poll);
                 while !over.load(Ordering::Relaxed) {
-                    if links.turn(&mut ears, false).is_none() {
+                    if reactor.turn(&mut poll_buffer, false).is_none() {
                         thread::yield_now();
                     }
                 }
@@ -96,9 +97,9 @@ fn each_link_gets_its_own_answers_in_order_whoever_writes_them() {
         // A third one calls for every link to be written, all the time.
         scope.spawn(|| {
             while !over.load(Ordering::Relaxed) {
-                let _ = links.host_event(HostEvent::Probe);
-                let all: Vec<LinkId> = lock(&links.peers).keys().copied().collect();
-                all.into_iter().for_each(|link| drop(links.flush(link)));
+                let _ = reactor.host_event(HostEvent::Probe);
+                let all: Vec<LinkId> = lock(&reactor.peers).keys().copied().collect();
+                all.into_iter().for_each(|link| drop(reactor.flush(link)));
             }
         });
         let asking: Vec<_> = peers
@@ -121,56 +122,56 @@ fn each_link_gets_its_own_answers_in_order_whoever_writes_them() {
 
 #[test]
 fn who_finds_a_link_busy_leaves_word_and_goes_on() {
-    let (links, listener) = (links(1), listener());
-    let (_peer, link) = connect(&links, &listener);
-    let peer = lock(&links.peers)[&link].clone();
-    // Somebody is at it: with its talk locked, and before looking whether there is more.
-    let talk = lock(&peer.talk);
+    let (reactor, listener) = (reactor(1), listener());
+    let (_peer, link) = connect(&reactor, &listener);
+    let peer = lock(&reactor.peers)[&link].clone();
+    // Somebody is at it: with its connection locked, and before looking whether there is more.
+    let connection = lock(&peer.connection);
     peer.rung.store(1, Ordering::Release);
-    assert!(links.flush(link).is_none());
-    assert!(links.flush(link).is_none());
+    assert!(reactor.flush(link).is_none());
+    assert!(reactor.flush(link).is_none());
     assert_eq!(peer.rung.load(Ordering::Acquire), 3);
     // Nor does anybody wait for this link with the hub in his hands.
-    assert!(links.hub.try_lock().is_ok());
-    drop(talk);
+    assert!(reactor.hub.try_lock().is_ok());
+    drop(connection);
     peer.rung.store(0, Ordering::Release);
-    assert!(links.flush(link).is_none());
+    assert!(reactor.flush(link).is_none());
     assert_eq!(peer.rung.load(Ordering::Acquire), 0);
 }
 
 #[test]
 fn a_peer_that_does_not_read_stops_nobody_and_is_left_in_the_end() {
-    let (links, listener) = (links(1), listener());
-    let mut ears = PollBuffer::new(0);
+    let (reactor, listener) = (reactor(1), listener());
+    let mut poll_buffer = PollBuffer::new(0);
     let ((mut deaf, link), (mut other, _)) =
-        (connect(&links, &listener), connect(&links, &listener));
+        (connect(&reactor, &listener), connect(&reactor, &listener));
     let page = "GET /api/status HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
     deaf.write_all(page.repeat(1000).as_bytes()).unwrap();
     let begun = Instant::now();
-    while !lock(&links.hub).hub().is_stalled(link) {
-        let _ = links.turn(&mut ears, false);
+    while !lock(&reactor.hub).hub().is_stalled(link) {
+        let _ = reactor.turn(&mut poll_buffer, false);
         assert!(begun.elapsed() < WRITE_TIMEOUT, "its answers all fit somewhere");
     }
     other.write_all(request(0).as_bytes()).unwrap();
-    let _ = links.turn(&mut ears, true);
+    let _ = reactor.turn(&mut poll_buffer, true);
     assert_eq!(status(&mut other), PAGES[0].1);
 
-    assert!(links.set_timer() <= WRITE_TIMEOUT);
-    while lock(&links.peers).contains_key(&link) {
-        thread::sleep(links.set_timer());
-        let _ = links.tick();
+    assert!(reactor.set_timer() <= WRITE_TIMEOUT);
+    while lock(&reactor.peers).contains_key(&link) {
+        thread::sleep(reactor.set_timer());
+        let _ = reactor.tick();
         assert!(begun.elapsed() < WRITE_TIMEOUT * 2, "{NOT_READING}");
     }
     assert!(begun.elapsed() >= WRITE_TIMEOUT - Duration::from_secs(1));
     other.write_all(request(1).as_bytes()).unwrap();
-    let _ = links.turn(&mut ears, true);
+    let _ = reactor.turn(&mut poll_buffer, true);
     assert_eq!(status(&mut other), PAGES[1].1);
 }
 
 /// A client that comes in, with its half of the key agreement on the way.
-fn knock(links: &Links, listener: &TcpListener) -> TcpStream {
+fn knock(reactor: &Reactor, listener: &TcpListener) -> TcpStream {
     let mut peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    links.accepted(Listener::Licence, listener.accept().unwrap(), &mut Actions::default());
+    reactor.accepted(Listener::Licence, listener.accept().unwrap(), &mut Actions::default());
     let mut wire = Vec::new();
     SecureChannel::dial_server([9; 32]).greet(&mut wire);
     peer.write_all(&wire).unwrap();
@@ -179,133 +180,135 @@ fn knock(links: &Links, listener: &TcpListener) -> TcpStream {
 
 #[test]
 fn who_is_there_does_not_wait_for_a_crowd_that_comes() {
-    let (links, listener) = (links(1), listener());
-    let came: Vec<TcpStream> = (0..3 * GREETINGS).map(|_| knock(&links, &listener)).collect();
-    let (mut there, _) = connect(&links, &listener);
+    let (reactor, listener) = (reactor(1), listener());
+    let came: Vec<TcpStream> = (0..3 * GREETINGS).map(|_| knock(&reactor, &listener)).collect();
+    let (mut there, _) = connect(&reactor, &listener);
     there.write_all(request(0).as_bytes()).unwrap();
-    let mut ears = PollBuffer::new(0);
-    let _ = links.turn(&mut ears, false).unwrap();
+    let mut poll_buffer = PollBuffer::new(0);
+    let _ = reactor.turn(&mut poll_buffer, false).unwrap();
     assert_eq!(status(&mut there), PAGES[0].1);
-    assert_eq!(links.ungreeted(), came.len(), "that is not this turn's to do");
-    assert!(links.turn(&mut ears, false).is_none());
-    let mut greeter = Greeter::new(&links);
+    assert_eq!(reactor.ungreeted(), came.len(), "that is not this turn's to do");
+    assert!(reactor.turn(&mut poll_buffer, false).is_none());
+    let mut greeter = Greeter::new(&reactor);
     for left in [2 * GREETINGS, GREETINGS, 0] {
-        assert!(greet(&links, &mut greeter).is_some());
-        assert_eq!(links.ungreeted(), left);
+        assert!(greet(&reactor, &mut greeter).is_some());
+        assert_eq!(reactor.ungreeted(), left);
     }
     // They are served here from now on, and each has the other half.
     for mut peer in came {
         assert_ne!(peer.read(&mut [0; 256]).unwrap(), 0);
         drop(peer);
-        assert!(links.turn(&mut ears, true).is_some());
+        assert!(reactor.turn(&mut poll_buffer, true).is_some());
     }
-    assert_eq!(lock(&links.peers).len(), 1);
+    assert_eq!(lock(&reactor.peers).len(), 1);
 }
 
-fn greet(links: &Links, greeter: &mut Greeter) -> Option<Actions> {
-    links.greet_some(greeter, |chosen| {
-        let heard = links.hear_all(&chosen, &mut vec![0; CHUNK]);
+fn greet(reactor: &Reactor, greeter: &mut Greeter) -> Option<Actions> {
+    reactor.greet_some(greeter, |chosen| {
+        let heard = reactor.read_links(&chosen, &mut vec![0; CHUNK]);
         (chosen, heard)
     })
 }
 
 #[test]
 fn who_has_hung_up_costs_no_key_agreement_and_keeps_no_place() {
-    let (links, listener) = (links(1), listener());
-    let gone = || drop(knock(&links, &listener));
+    let (reactor, listener) = (reactor(1), listener());
+    let gone = || drop(knock(&reactor, &listener));
     (0..3 * GREETINGS).for_each(|_| gone());
-    let mut there = knock(&links, &listener);
-    let mut greeter = Greeter::new(&links);
-    assert!(greet(&links, &mut greeter).is_some());
+    let mut there = knock(&reactor, &listener);
+    let mut greeter = Greeter::new(&reactor);
+    assert!(greet(&reactor, &mut greeter).is_some());
     // In one turn, though no more than some are computed in one.
-    assert_eq!(links.ungreeted(), 0);
-    assert_eq!(lock(&links.peers).len(), 1);
+    assert_eq!(reactor.ungreeted(), 0);
+    assert_eq!(lock(&reactor.peers).len(), 1);
     assert_ne!(there.read(&mut [0; 256]).unwrap(), 0);
 }
 
 #[test]
 fn half_a_key_agreement_is_nobody_s_turn() {
-    let (links, listener) = (links(1), listener());
+    let (reactor, listener) = (reactor(1), listener());
     let mut peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    links.accepted(Listener::Licence, listener.accept().unwrap(), &mut Actions::default());
+    reactor.accepted(Listener::Licence, listener.accept().unwrap(), &mut Actions::default());
     let mut wire = Vec::new();
     SecureChannel::dial_server([9; 32]).greet(&mut wire);
-    let mut greeter = Greeter::new(&links);
+    let mut greeter = Greeter::new(&reactor);
     for byte in wire {
-        assert_eq!(links.ungreeted(), 1);
+        assert_eq!(reactor.ungreeted(), 1);
         peer.write_all(&[byte]).unwrap();
-        assert!(greet(&links, &mut greeter).is_some());
+        assert!(greet(&reactor, &mut greeter).is_some());
     }
-    assert_eq!(links.ungreeted(), 0);
+    assert_eq!(reactor.ungreeted(), 0);
 }
 
-/// Opens a door at a port of the system's choice.
-fn open(links: &Links, door: Listener) -> SocketAddr {
+/// Opens a listener at a port of the system's choice.
+fn open(reactor: &Reactor, kind: Listener) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let at = listener.local_addr().unwrap();
-    links.doors().open(door, listener).unwrap();
+    reactor.listeners().open(kind, listener).unwrap();
     at
 }
 
 #[test]
 fn a_crowd_at_one_door_shuts_nobody_out_at_another() {
-    let links = links(1);
-    let (crowded, other) = (open(&links, Listener::Admin), open(&links, Listener::Twin));
+    let reactor = reactor(1);
+    let (crowded, other) = (open(&reactor, Listener::Admin), open(&reactor, Listener::Twin));
     let crowd: Vec<TcpStream> =
         (0..2 * ACCEPTS).map(|_| TcpStream::connect(crowded).unwrap()).collect();
     let _late = TcpStream::connect(other).unwrap();
-    let mut ears = PollBuffer::new(0);
-    let there = || lock(&links.peers).len();
-    let _ = links.turn(&mut ears, true).unwrap();
+    let mut poll_buffer = PollBuffer::new(0);
+    let there = || lock(&reactor.peers).len();
+    let _ = reactor.turn(&mut poll_buffer, true).unwrap();
     assert_eq!(there(), ACCEPTS + 1, "some of the crowd, and who came by the other door");
-    let _ = links.turn(&mut ears, false).unwrap();
+    let _ = reactor.turn(&mut poll_buffer, false).unwrap();
     assert_eq!(there(), crowd.len() + 1);
 }
 
 #[test]
 fn who_has_something_to_say_does_not_wait_for_a_crowd_at_a_door() {
-    let (links, listener) = (links(1), listener());
-    let (mut there, _) = connect(&links, &listener);
-    let crowded = open(&links, Listener::Admin);
+    let (reactor, listener) = (reactor(1), listener());
+    let (mut there, _) = connect(&reactor, &listener);
+    let crowded = open(&reactor, Listener::Admin);
     let _crowd: Vec<TcpStream> =
         (0..2 * ACCEPTS).map(|_| TcpStream::connect(crowded).unwrap()).collect();
-    let mut ears = PollBuffer::new(0);
+    let mut poll_buffer = PollBuffer::new(0);
     for turn in 1..4 {
         there.write_all(request(0).as_bytes()).unwrap();
-        let _ = links.turn(&mut ears, true).unwrap();
+        let _ = reactor.turn(&mut poll_buffer, true).unwrap();
         assert_eq!(status(&mut there), PAGES[0].1);
-        assert_eq!(lock(&links.peers).len(), 1 + turn * ACCEPTS_BESIDE);
+        assert_eq!(lock(&reactor.peers).len(), 1 + turn * ACCEPTS_BESIDE);
     }
 }
 
 #[test]
 fn a_door_moves_and_who_came_by_it_stays() {
-    let links = links(2);
-    let old = open(&links, Listener::Admin);
-    let mut ears = [PollBuffer::new(0), PollBuffer::new(1)];
-    let mut turn = || ears.iter_mut().for_each(|ears| drop(links.turn(ears, false)));
+    let reactor = reactor(2);
+    let old = open(&reactor, Listener::Admin);
+    let mut poll_buffer = [PollBuffer::new(0), PollBuffer::new(1)];
+    let mut turn =
+        || poll_buffer.iter_mut().for_each(|poll_buffer| drop(reactor.turn(poll_buffer, false)));
     let mut client = TcpStream::connect(old).unwrap();
     turn();
-    let spot = |ip: &str, port| Spot {
-        door: Listener::Admin,
+    let spot = |ip: &str, port| ListenAt {
+        kind: Listener::Admin,
         what: "WebAdmin",
         at: Address { host: ip.into(), port },
     };
     // One that cannot be listened at changes nothing: the port is another program's.
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-    let failed = links.doors().prepare(&[spot("127.0.0.1", taken.local_addr().unwrap().port())]);
+    let failed =
+        reactor.listeners().prepare(&[spot("127.0.0.1", taken.local_addr().unwrap().port())]);
     assert!(failed.unwrap_err().text.contains("WebAdmin"));
     drop(TcpStream::connect(old).unwrap());
     // The same port at all addresses is taken over from the one that has it at one of them.
-    let opened = links.doors().prepare(&[spot("0.0.0.0", old.port())]).unwrap();
-    links.doors().swap(opened).unwrap();
+    let opened = reactor.listeners().prepare(&[spot("0.0.0.0", old.port())]).unwrap();
+    reactor.listeners().swap(opened).unwrap();
     let mut late = TcpStream::connect(old).unwrap();
     turn();
     // Nobody else can have it meanwhile.
     assert!(TcpListener::bind(("0.0.0.0", old.port())).is_err());
-    let opened = links.doors().prepare(&[spot("127.0.0.1", 0)]).unwrap();
+    let opened = reactor.listeners().prepare(&[spot("127.0.0.1", 0)]).unwrap();
     let new = opened[0].1.local_addr().unwrap();
-    links.doors().swap(opened).unwrap();
+    reactor.listeners().swap(opened).unwrap();
     assert!(TcpStream::connect(old).is_err(), "nobody listens there any more");
     let mut newest = TcpStream::connect(new).unwrap();
     turn();
@@ -318,17 +321,17 @@ fn a_door_moves_and_who_came_by_it_stays() {
 
 #[test]
 fn a_door_that_fails_rests_and_is_tried_again() {
-    let links = links(1);
+    let reactor = reactor(1);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     // Nobody can come in by such a listener, and the system says so each time.
     rustix::net::shutdown(&listener, rustix::net::Shutdown::Both).unwrap();
-    links.doors().open(Listener::Admin, listener).unwrap();
-    let mut ears = PollBuffer::new(0);
+    reactor.listeners().open(Listener::Admin, listener).unwrap();
+    let mut poll_buffer = PollBuffer::new(0);
     for _ in 0..2 {
-        assert!(links.turn(&mut ears, true).is_some());
-        assert!(links.turn(&mut ears, false).is_none(), "it is left alone");
-        assert!(links.set_timer() <= ACCEPT_BACKOFF);
+        assert!(reactor.turn(&mut poll_buffer, true).is_some());
+        assert!(reactor.turn(&mut poll_buffer, false).is_none(), "it is left alone");
+        assert!(reactor.set_timer() <= ACCEPT_BACKOFF);
         thread::sleep(ACCEPT_BACKOFF);
-        let _ = links.tick();
+        let _ = reactor.tick();
     }
 }

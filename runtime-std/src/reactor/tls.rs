@@ -1,4 +1,4 @@
-//! TLS at the admin door, by rustls. It is the link's own business, outside of the hub's lock: the
+//! TLS at the admin listener, by rustls. It is the link's own business, outside of the hub's lock: the
 //! node sees requests as if they had come in plain.
 //!
 //! A program on this machine may speak plain HTTP all the same, as keepalived's scripts do: nobody
@@ -72,7 +72,7 @@ impl Certificate {
     }
 }
 
-/// What new connections at the admin door are covered with: changes when the files do.
+/// What new connections at the admin listener are covered with: changes when the files do.
 #[derive(Clone, Debug, Default)]
 pub struct Tls(Arc<Mutex<Mode>>);
 

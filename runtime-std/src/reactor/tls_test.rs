@@ -1,4 +1,4 @@
-//! Bytes through the cover of the admin door, as they come and go, without a socket.
+//! Bytes through the cover of the admin listener, as they come and go, without a socket.
 
 use crate::reactor::tls::{Certificate, Tls};
 use rustls::pki_types::pem::PemObject;

@@ -14,7 +14,7 @@ use crate::commands::cli::Demo;
 use crate::commands::{status, stdout};
 use crate::exit::{Failure, Outcome};
 use crate::host::signals;
-use crate::reactor::listen::{self, Spot};
+use crate::reactor::listen::{self, ListenAt};
 use child::{Child, Line};
 use layout::Layout;
 use relay::Relay;
@@ -83,11 +83,11 @@ fn serve(
     if !options.drill {
         stdout::line(servers.explain(layout, to_clients, to_pages))?;
     }
-    let doors = [(Listener::Licence, clients), (Listener::Admin, pages)];
+    let listeners = [(Listener::Licence, clients), (Listener::Admin, pages)];
     if !options.drill {
-        listen::announce(&doors);
+        listen::announce(&listeners);
     }
-    let [(_, clients), (_, pages)] = doors;
+    let [(_, clients), (_, pages)] = listeners;
     let (clients, pages) = (Relay::start(clients)?, Relay::start(pages)?);
     let mut house = House { servers, clients, pages, ordered: None };
     if options.drill {
@@ -161,7 +161,7 @@ impl Seen {
 
 fn listen(ip: IpAddr, port: u16, option: &str) -> Result<TcpListener, Failure> {
     let at = Address { host: ip.to_string(), port };
-    let spot = Spot { door: Listener::Licence, what: "the demo", at };
+    let spot = ListenAt { kind: Listener::Licence, what: "the demo", at };
     listen::listen(&spot, &[]).map_err(|failure| Failure {
         text: format!("{failure} with {option} N ({option} 0: any free one)"),
         ..failure

@@ -1,7 +1,7 @@
 //! The usage history of a front on this machine: a thread that writes what the node records, reads
 //! back what it asks for, and keeps the files within their bounds.
 //!
-//! What lives here: the thread and what it is handed ([`Tray`]), the files ([`Files`]). What never
+//! What lives here: the thread and what it is handed ([`HistoryQueue`]), the files ([`Files`]). What never
 //! lives here: what a line means (that is core's business), and anything that a client waits for. A
 //! disk that is full costs lines, which are counted and logged; never service.
 
@@ -13,10 +13,10 @@ mod queue;
 mod share;
 
 pub use files::{Files, Settings, Unwritten, could_begin, is_name, names};
-pub use queue::{ShutdownFlush, Tray};
+pub use queue::{HistoryQueue, ShutdownFlush};
 
 use crate::exit::words;
-use crate::host::node_setup::Tell;
+use crate::host::node_setup::EventSink;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -37,16 +37,16 @@ pub struct HistoryWriter {
     synced: Instant,
     /// When this began; times that pass are measured from there.
     began: Instant,
-    farewell: ShutdownFlush,
+    shutdown_flush: ShutdownFlush,
 }
 
 impl HistoryWriter {
     /// Writes as these settings say; `own`: who this front is. Nothing is written yet.
     #[must_use]
-    pub fn new(settings: Settings, own: Server, farewell: ShutdownFlush) -> Self {
+    pub fn new(settings: Settings, own: Server, shutdown_flush: ShutdownFlush) -> Self {
         let files = Files::new(settings, own);
         let began = Instant::now();
-        Self { files, lost: 0, logged: None, synced: began, began, farewell }
+        Self { files, lost: 0, logged: None, synced: began, began, shutdown_flush }
     }
 
     fn enabled(&self) -> bool {
@@ -65,10 +65,10 @@ impl HistoryWriter {
     }
 
     /// Writes until the process ends.
-    pub fn serve(mut self, tray: &Arc<Tray>, tell: &Tell) {
-        self.farewell.waits_for(tray, tell);
+    pub fn serve(mut self, queue: &Arc<HistoryQueue>, tell: &EventSink) {
+        self.shutdown_flush.waits_for(queue, tell);
         loop {
-            let taken = tray.wait(HISTORY_FLUSH.0);
+            let taken = queue.wait(HISTORY_FLUSH.0);
             self.lost = self.lost.saturating_add(taken.lost);
             let change =
                 taken.change.map(|(upto, settings)| (taken.lines.split_at(upto), settings));
@@ -91,7 +91,7 @@ impl HistoryWriter {
                 self.sync();
             }
             if taken.stop {
-                return tray.done();
+                return queue.done();
             }
         }
     }

@@ -1,9 +1,9 @@
-//! What a node hands to the thread that writes its history. The node is never held up: it lays lines
-//! down and goes on, and beyond a bound they are counted and gone. Nobody is woken for a line; who
-//! writes comes by once a second.
+//! The queue between a node and the thread that writes its usage history. The node never waits: it queues
+//! lines and goes on; lines beyond a bound are counted and dropped. No line wakes the writer, which looks
+//! once a second.
 
 use super::Settings;
-use crate::host::node_setup::Tell;
+use crate::host::node_setup::EventSink;
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -20,15 +20,15 @@ const LAST_LINES: Duration = Duration::from_secs(2);
 
 /// Lines on their way to the disk.
 #[derive(Debug, Default)]
-pub struct Tray {
-    laid: Mutex<Laid>,
+pub struct HistoryQueue {
+    queued: Mutex<Queued>,
     changed: Condvar,
 }
 
-/// What was laid down.
+/// What was queued.
 #[derive(Debug, Default)]
-pub(super) struct Laid {
-    /// Somebody takes it up.
+pub(super) struct Queued {
+    /// A thread takes what is queued.
     served: bool,
     /// To be written.
     pub(super) lines: Vec<u8>,
@@ -38,7 +38,7 @@ pub(super) struct Laid {
     pub(super) recall: Option<Option<Mark>>,
     /// Lines behind so many bytes are kept otherwise.
     pub(super) change: Option<(usize, Settings)>,
-    /// The node has laid down its last lines.
+    /// The node has queued its last lines.
     all: bool,
     /// The process ends.
     pub(super) stop: bool,
@@ -46,101 +46,101 @@ pub(super) struct Laid {
     done: bool,
 }
 
-impl Tray {
-    fn laid(&self) -> MutexGuard<'_, Laid> {
-        self.laid.lock().unwrap_or_else(PoisonError::into_inner)
+impl HistoryQueue {
+    fn queued(&self) -> MutexGuard<'_, Queued> {
+        self.queued.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Lines are to be written. Where nobody writes, they are nobody's.
     pub fn record(&self, lines: &[u8]) {
-        let mut laid = self.laid();
-        if !laid.served {
+        let mut queued = self.queued();
+        if !queued.served {
             return;
         }
-        if laid.lines.len() + lines.len() > HISTORY_QUEUE {
+        if queued.lines.len() + lines.len() > HISTORY_QUEUE {
             let count = lines.iter().filter(|byte| **byte == b'\n').count();
-            laid.lost = laid.lost.saturating_add(count as u64);
+            queued.lost = queued.lost.saturating_add(count as u64);
             return;
         }
-        let heap = laid.lines.len() < HEAP;
-        laid.lines.extend_from_slice(lines);
-        if heap && laid.lines.len() >= HEAP {
+        let heap = queued.lines.len() < HEAP;
+        queued.lines.extend_from_slice(lines);
+        if heap && queued.lines.len() >= HEAP {
             self.changed.notify_all();
         }
     }
 
     /// Lines are to be read back.
     pub fn recall(&self, after: Option<Mark>) {
-        self.laid().recall = Some(after);
+        self.queued().recall = Some(after);
         self.changed.notify_all();
     }
 
     /// Lines that come from now on are kept so.
     pub fn change(&self, settings: Settings) {
-        let mut laid = self.laid();
-        let upto = laid.change.as_ref().map_or(laid.lines.len(), |(upto, _)| *upto);
-        laid.change = Some((upto, settings));
+        let mut queued = self.queued();
+        let upto = queued.change.as_ref().map_or(queued.lines.len(), |(upto, _)| *upto);
+        queued.change = Some((upto, settings));
         self.changed.notify_all();
     }
 
     /// Takes up what there is, after this time or when it cannot wait.
-    pub(super) fn wait(&self, within: Duration) -> Laid {
-        let idle = |laid: &mut Laid| {
-            let asked = laid.stop || laid.recall.is_some() || laid.change.is_some();
-            !asked && laid.lines.len() < HEAP
+    pub(super) fn wait(&self, within: Duration) -> Queued {
+        let idle = |queued: &mut Queued| {
+            let asked = queued.stop || queued.recall.is_some() || queued.change.is_some();
+            !asked && queued.lines.len() < HEAP
         };
-        let mut laid = self.laid();
-        laid.served = true;
-        let (mut laid, _) = self
+        let mut queued = self.queued();
+        queued.served = true;
+        let (mut queued, _) = self
             .changed
-            .wait_timeout_while(laid, within, idle)
+            .wait_timeout_while(queued, within, idle)
             .unwrap_or_else(PoisonError::into_inner);
-        let (stop, all, served) = (laid.stop, laid.all, true);
-        std::mem::replace(&mut *laid, Laid { stop, all, served, ..Laid::default() })
+        let (stop, all, served) = (queued.stop, queued.all, true);
+        std::mem::replace(&mut *queued, Queued { stop, all, served, ..Queued::default() })
     }
 
-    /// The node has laid down its last lines.
-    pub fn all_laid(&self) {
-        self.laid().all = true;
+    /// The node has queued its last lines.
+    pub fn all_recorded(&self) {
+        self.queued().all = true;
         self.changed.notify_all();
     }
 
     /// Waits for the node's last lines, but not for long: it may hang.
     fn wait_for_all(&self) {
-        let (laid, left) = (self.laid(), |laid: &mut Laid| !laid.all);
-        drop(self.changed.wait_timeout_while(laid, LAST_WORD, left));
+        let (queued, left) = (self.queued(), |queued: &mut Queued| !queued.all);
+        drop(self.changed.wait_timeout_while(queued, LAST_WORD, left));
     }
 
     /// All is written.
     pub(super) fn done(&self) {
-        self.laid().done = true;
+        self.queued().done = true;
         self.changed.notify_all();
     }
 
     /// The process ends: waits until all is written, but not for long.
     fn finish(&self) {
-        let mut laid = self.laid();
-        if !laid.served {
+        let mut queued = self.queued();
+        if !queued.served {
             return;
         }
-        laid.stop = true;
+        queued.stop = true;
         self.changed.notify_all();
         let until = Instant::now() + LAST_LINES;
-        while !laid.done {
+        while !queued.done {
             let Some(left) = until.checked_duration_since(Instant::now()) else { return };
-            let waited = self.changed.wait_timeout(laid, left);
-            (laid, _) = waited.unwrap_or_else(PoisonError::into_inner);
+            let waited = self.changed.wait_timeout(queued, left);
+            (queued, _) = waited.unwrap_or_else(PoisonError::into_inner);
         }
     }
 }
 
 /// What is to be done before a process that was told to stop ends.
 #[derive(Clone, Default)]
-pub struct ShutdownFlush(Arc<OnceLock<(Arc<Tray>, Tell)>>);
+pub struct ShutdownFlush(Arc<OnceLock<(Arc<HistoryQueue>, EventSink)>>);
 
 impl fmt::Debug for ShutdownFlush {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Farewell").finish_non_exhaustive()
+        f.debug_struct("ShutdownFlush").finish_non_exhaustive()
     }
 }
 
@@ -148,16 +148,16 @@ impl ShutdownFlush {
     /// The node records what it has only counted so far, and the last lines of the history are
     /// written.
     pub fn say(&self) {
-        if let Some((tray, tell)) = self.0.get() {
+        if let Some((queue, tell)) = self.0.get() {
             tell(HostEvent::Stopping);
-            tray.wait_for_all();
-            tray.finish();
+            queue.wait_for_all();
+            queue.finish();
         }
     }
 
     /// From now on it waits for what lies there, and for the node that is told by `tell`.
-    pub(super) fn waits_for(&self, tray: &Arc<Tray>, tell: &Tell) {
-        let _ = self.0.set((Arc::clone(tray), Arc::clone(tell)));
+    pub(super) fn waits_for(&self, queue: &Arc<HistoryQueue>, tell: &EventSink) {
+        let _ = self.0.set((Arc::clone(queue), Arc::clone(tell)));
     }
 }
 
@@ -168,23 +168,23 @@ mod tests {
 
     #[test]
     fn lines_wait_until_they_are_fetched_and_are_lost_beyond_the_bound() {
-        let tray = Tray::default();
-        tray.record(b"nobody writes\n");
-        assert!(tray.wait(Duration::ZERO).lines.is_empty());
-        tray.record(b"one\n");
-        tray.record(b"two\n");
+        let queue = HistoryQueue::default();
+        queue.record(b"nobody writes\n");
+        assert!(queue.wait(Duration::ZERO).lines.is_empty());
+        queue.record(b"one\n");
+        queue.record(b"two\n");
         let most = vec![b'x'; HISTORY_QUEUE];
-        tray.record(&most);
-        tray.record(b"\n\n");
-        let laid = tray.wait(Duration::ZERO);
-        assert_eq!((laid.lines.as_slice(), laid.lost), (b"one\ntwo\n\n\n".as_slice(), 0));
-        tray.record(&most);
-        tray.record(b"a\nb\n");
-        let laid = tray.wait(Duration::from_secs(60));
-        assert_eq!((laid.lines.len(), laid.lost), (HISTORY_QUEUE, 2));
-        tray.recall(None);
-        assert_eq!(tray.wait(Duration::from_secs(60)).recall, Some(None));
-        assert_eq!(tray.wait(Duration::ZERO).recall, None);
+        queue.record(&most);
+        queue.record(b"\n\n");
+        let queued = queue.wait(Duration::ZERO);
+        assert_eq!((queued.lines.as_slice(), queued.lost), (b"one\ntwo\n\n\n".as_slice(), 0));
+        queue.record(&most);
+        queue.record(b"a\nb\n");
+        let queued = queue.wait(Duration::from_secs(60));
+        assert_eq!((queued.lines.len(), queued.lost), (HISTORY_QUEUE, 2));
+        queue.recall(None);
+        assert_eq!(queue.wait(Duration::from_secs(60)).recall, Some(None));
+        assert_eq!(queue.wait(Duration::ZERO).recall, None);
     }
 
     #[test]
@@ -193,40 +193,40 @@ mod tests {
             let folder = "history".into();
             Settings { enabled: true, folder, file: 1, files: 1, months }
         };
-        let tray = Tray::default();
-        tray.wait(Duration::ZERO);
-        tray.record(b"one\n");
-        tray.change(kept(1));
-        tray.record(b"two\n");
-        tray.change(kept(2));
-        let laid = tray.wait(Duration::from_secs(60));
-        assert_eq!((laid.lines, laid.change), (b"one\ntwo\n".to_vec(), Some((4, kept(2)))));
-        assert_eq!(tray.wait(Duration::ZERO).change, None);
+        let queue = HistoryQueue::default();
+        queue.wait(Duration::ZERO);
+        queue.record(b"one\n");
+        queue.change(kept(1));
+        queue.record(b"two\n");
+        queue.change(kept(2));
+        let queued = queue.wait(Duration::from_secs(60));
+        assert_eq!((queued.lines, queued.change), (b"one\ntwo\n".to_vec(), Some((4, kept(2)))));
+        assert_eq!(queue.wait(Duration::ZERO).change, None);
     }
 
     #[test]
     fn the_end_waits_for_the_last_lines() {
-        let (tray, farewell) = (Arc::new(Tray::default()), ShutdownFlush::default());
-        farewell.say();
-        let node = Arc::clone(&tray);
-        let tell: Tell = Arc::new(move |event| {
+        let (queue, shutdown_flush) = (Arc::new(HistoryQueue::default()), ShutdownFlush::default());
+        shutdown_flush.say();
+        let node = Arc::clone(&queue);
+        let tell: EventSink = Arc::new(move |event| {
             assert_eq!(event, HostEvent::Stopping);
             node.record(b"counted\n");
-            node.all_laid();
+            node.all_recorded();
         });
-        farewell.waits_for(&tray, &tell);
-        farewell.say();
-        tray.wait(Duration::ZERO);
-        tray.record(b"last\n");
+        shutdown_flush.waits_for(&queue, &tell);
+        shutdown_flush.say();
+        queue.wait(Duration::ZERO);
+        queue.record(b"last\n");
         let writer = thread::spawn({
-            let tray = Arc::clone(&tray);
+            let queue = Arc::clone(&queue);
             move || {
-                let laid = tray.wait(Duration::from_secs(60));
-                tray.done();
-                (laid.lines, laid.stop)
+                let queued = queue.wait(Duration::from_secs(60));
+                queue.done();
+                (queued.lines, queued.stop)
             }
         });
-        farewell.say();
+        shutdown_flush.say();
         assert_eq!(writer.join().unwrap(), (b"last\ncounted\n".to_vec(), true));
     }
 }
