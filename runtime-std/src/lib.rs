@@ -25,11 +25,22 @@
 //! and the queue to the disk. Whoever has stepped the hub writes what it says, without blocking;
 //! nobody is woken for that.
 
+// They panic where the stream cannot be written: `note!` and `commands::stdout::line` do not.
+#![warn(clippy::print_stderr, clippy::print_stdout)]
+
+/// Writes a line of formatted text to standard error; see [`stderr::line`].
+macro_rules! note {
+    ($($text:tt)*) => {
+        $crate::stderr::line(format_args!($($text)*))
+    };
+}
+
 pub mod clock;
 pub mod commands;
 pub mod entropy;
 pub mod exit;
 pub mod host;
 pub mod reactor;
+mod stderr;
 mod sync;
 pub mod threads;

@@ -56,12 +56,12 @@ pub fn check_config(options: &CheckConfig) -> Outcome {
     if options.reload {
         let before = in_force(path, &options.state);
         settings::check((path, &options.state), &config, before.as_ref())?;
-        eprintln!("{}: a reload would take this", path.display());
+        note!("{}: a reload would take this", path.display());
     } else {
-        eprintln!("{}: a front would take this", path.display());
+        note!("{}: a front would take this", path.display());
     }
     for doubt in config.doubts(listen::is_here) {
-        eprintln!("warning: {doubt}");
+        note!("warning: {doubt}");
     }
     let papers = AdminFilePaths::of(path, &config).check();
     if options.here {
@@ -72,11 +72,11 @@ pub fn check_config(options: &CheckConfig) -> Outcome {
         // The machine that a configuration is checked on need not be the one it is for.
         let key = files::group_key(&files::beside(path, &config.group_key_file));
         if let Err(failure) = key {
-            eprintln!("warning: on this machine it would not start: {failure}");
+            note!("warning: on this machine it would not start: {failure}");
         }
     }
     if let Err(failure) = papers {
-        eprintln!("warning: on this machine it would do without: {failure}");
+        note!("warning: on this machine it would do without: {failure}");
     }
     Ok(())
 }
@@ -93,7 +93,7 @@ fn here((path, state): (&Path, &Path), config: &Config) -> Outcome {
             .iter()
             .filter_map(|it| listen::could_listen(it, false).err())
         {
-            eprintln!("warning: {failure}");
+            note!("warning: {failure}");
         }
     }
     Ok(())

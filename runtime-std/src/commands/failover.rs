@@ -50,7 +50,7 @@ pub fn failover(at: &Pages, if_active: bool) -> Outcome {
         if is_done(&status) {
             let (twin, took) = (&status["twin"]["address"], started.elapsed().as_millis());
             let twin = twin.as_str().unwrap_or("the other front");
-            eprintln!("{at} stands by; {twin} leads (it took {took} ms)");
+            note!("{at} stands by; {twin} leads (it took {took} ms)");
             return Ok(());
         }
         if started.elapsed() > PATIENCE {

@@ -27,7 +27,7 @@ const KEY_MAX: usize = 1024;
 pub fn keygen(path: &Path) -> Outcome {
     make_group_key(path)?;
     stdout::line(path.display())?;
-    eprintln!("A new group key. Give it to every front and backend of one group, and nobody else.");
+    note!("A new group key. Give it to every front and backend of one group, and nobody else.");
     Ok(())
 }
 
@@ -50,7 +50,7 @@ pub fn issue(options: &Issue) -> Outcome {
     }
     if new {
         let key = options.key.display();
-        eprintln!("{key}: a new issuer key. Who has it can sign licences.");
+        note!("{key}: a new issuer key. Who has it can sign licences.");
     }
     Ok(())
 }
@@ -107,7 +107,7 @@ pub fn sign(options: &Issue) -> Result<Vec<PathBuf>, Failure> {
     for product in &parsed.firm_item().products {
         if let Some(end) = product.expiration_time.filter(|end| *end <= now) {
             let (code, file, end) = (product.product_code, spec.display(), rfc3339::format(end));
-            eprintln!(
+            note!(
                 "warning: {file}: product {code} ended on {end} (ExpirationTime): nobody can use it; it is \
                  issued all the same"
             );

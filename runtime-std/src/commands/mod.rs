@@ -39,7 +39,7 @@ pub fn main(runtime: Runtime) -> ExitCode {
     match perform(runtime, &command_line(runtime).command) {
         Ok(()) => Exit::Done.into(),
         Err(failure) => {
-            eprintln!("{}error: {failure}", journald::prefix(tracing::Level::ERROR));
+            note!("{}error: {failure}", journald::prefix(tracing::Level::ERROR));
             failure.exit.into()
         }
     }

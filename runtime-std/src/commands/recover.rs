@@ -41,7 +41,7 @@ pub fn recover(options: &cli::Recover) -> Outcome {
     if answer.status != 200 {
         return Err(Failure::failed(format!("{at}: {message}")));
     }
-    eprintln!("{at}: {message}");
+    note!("{at}: {message}");
     status::wait_active(at, &before)?;
     if options.json {
         stdout::line(format!("{said:#}"))?;
@@ -54,9 +54,14 @@ fn confirmed(option: Option<&str>) -> Outcome {
     let typed = match option {
         Some(word) => word.to_owned(),
         None if io::stdin().is_terminal() => {
-            eprint!("Type {WORD} to do it, anything else to leave everything as it is: ");
+            let mut terminal = io::stderr().lock();
+            let asked = write!(
+                terminal,
+                "Type {WORD} to do it, anything else to leave everything as it is: "
+            );
             let mut line = String::new();
-            let read = io::stderr().flush().and_then(|()| io::stdin().read_line(&mut line));
+            let read = asked.and_then(|()| terminal.flush());
+            let read = read.and_then(|()| io::stdin().read_line(&mut line));
             read.map_err(|error| Failure::failed(format!("standard input: {error}")))?;
             line.trim().to_owned()
         }

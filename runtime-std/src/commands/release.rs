@@ -64,6 +64,6 @@ pub fn release(options: &Release) -> Outcome {
     if answer.status != 202 {
         return Err(Failure::failed(format!("{}: {}", answer.at, answer.body.trim_end())));
     }
-    eprintln!("{}: {}", answer.at, answer.body.trim_end());
+    note!("{}: {}", answer.at, answer.body.trim_end());
     Ok(())
 }

@@ -113,7 +113,7 @@ pub fn wait_active(at: &Pages, before: &Value) -> Outcome {
             _ => thread::sleep(LOOK),
         }
     }
-    eprintln!("{at} is active");
+    note!("{at} is active");
     Ok(())
 }
 

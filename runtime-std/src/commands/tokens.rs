@@ -96,13 +96,13 @@ fn make(options: &Token, name: &str, now: Wall) -> Outcome {
         Some(out) => stdout::line(out.display())?,
         None => stdout::line(&shown)?,
     }
-    eprintln!(
+    note!(
         "{}: token {name} for the role {} until {ends}; a front that runs takes it within seconds",
         file.display(),
         rights.name()
     );
     if everybody {
-        eprintln!(
+        note!(
             "There is no password for readers, so everybody may look: tmrd password --role reader"
         );
     }
@@ -119,7 +119,7 @@ fn revoke(file: &Path, name: &str, now: Wall) -> Outcome {
         token.revoked = true;
         Ok(())
     })?;
-    eprintln!(
+    note!(
         "{}: token {name} is revoked; a front that runs refuses it within seconds",
         file.display()
     );
@@ -146,7 +146,7 @@ fn list(file: &Path, as_json: bool, now: Wall) -> Outcome {
         return stdout::line(format!("{:#}", json!(all)));
     }
     if passwords.tokens().is_empty() {
-        eprintln!("{}: no tokens", file.display());
+        note!("{}: no tokens", file.display());
         return Ok(());
     }
     let width = passwords.tokens().iter().map(|token| token.name.len()).max().unwrap_or_default();

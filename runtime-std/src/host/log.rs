@@ -63,7 +63,7 @@ pub fn start() {
     std::panic::set_hook(Box::new(move |panic| {
         if journald::is_standard_error() {
             // The report has several lines, none of which can have a priority.
-            eprintln!("<2>{}", panic.to_string().replace('\n', " "));
+            note!("<2>{}", panic.to_string().replace('\n', " "));
         }
         report(panic);
         std::process::abort();

@@ -167,7 +167,7 @@ impl Write for &LogFile {
         let failed = self.failed.swap(written.is_err(), Ordering::Relaxed);
         if let (Err(error), false) = (written, failed) {
             let prefix = journald::prefix(tracing::Level::ERROR);
-            eprintln!("{prefix}log file {}: {}", self.path.display(), words(&error));
+            note!("{prefix}log file {}: {}", self.path.display(), words(&error));
         }
         Ok(line.len())
     }

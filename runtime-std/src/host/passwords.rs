@@ -228,7 +228,7 @@ pub fn set(path: &Path, rights: Rights) -> Outcome {
         }
         Ok(())
     })?;
-    eprintln!(
+    note!(
         "{}: a new password for the {}; a front that runs takes it within seconds",
         path.display(),
         rights.name()

@@ -1,11 +1,19 @@
 //! The log on standard error, with and without the journal.
 
+use std::ffi::OsString;
 use std::fs::{self, File, Permissions};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::net::UnixStream;
+use std::process::Stdio;
 use tmr_tests::harness::{BackendLine, Program, Runtime, SEATS, TMR, Workshop, specification};
 use tmr_tests::on_both_runtimes;
 
-on_both_runtimes!(lines_have_a_priority_in_the_journal_and_nowhere_else, a_version_has_a_name);
+on_both_runtimes!(
+    lines_have_a_priority_in_the_journal_and_nowhere_else,
+    a_standard_error_that_cannot_be_written_ends_nothing,
+    a_version_has_a_name,
+);
 
 /// Which stream `JOURNAL_STREAM` names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +79,32 @@ fn lines_have_a_priority_in_the_journal_and_nowhere_else(runtime: Runtime) {
             assert!(text.contains("mode 644") && text.contains("error: "), "{text}");
             let plain = text.lines().chain(file.lines()).all(|line| !line.starts_with('<'));
             assert!(plain, "{named:?}: {text}");
+        }
+    }
+}
+
+fn a_standard_error_that_cannot_be_written_ends_nothing(runtime: Runtime) {
+    let workshop = Workshop::new(runtime, &specification(&[(TMR, SEATS)]));
+    let line = BackendLine {
+        licence: workshop.folder().join("nowhere.cmlic"),
+        ..BackendLine::of(&workshop, 1)
+    };
+    let new_key = workshop.folder().join("new.key");
+    let commands: [(Vec<OsString>, i32); 3] = [
+        (line.arguments(), 2),
+        (vec!["keygen".into(), new_key.clone().into()], 0),
+        (vec!["status".into(), "--admin".into(), "http://127.0.0.1:1".into()], 4),
+    ];
+    for (arguments, code) in commands {
+        let full = File::options().write(true).open("/dev/full").expect("Linux has it");
+        let (reader, nobody_reads) = UnixStream::pair().expect("a pair of sockets");
+        drop(reader);
+        for standard_error in [Stdio::from(full), OwnedFd::from(nobody_reads).into()] {
+            let _ = fs::remove_file(&new_key);
+            let mut command = workshop.program().command(&arguments);
+            let command = command.stdout(Stdio::null()).stderr(standard_error);
+            let status = command.status().expect("the program was built");
+            assert_eq!(status.code(), Some(code), "{arguments:?}");
         }
     }
 }

@@ -101,7 +101,7 @@ fn first_line(file: &Path, what: &str) -> Result<String, Failure> {
             // Every request asks for it.
             static ONCE: Once = Once::new();
             if let Some(text) = files::too_open(file, &format!("this {what}"), 0o600) {
-                ONCE.call_once(|| eprintln!("warning: {text}"));
+                ONCE.call_once(|| note!("warning: {text}"));
             }
             Ok(line.to_owned())
         }

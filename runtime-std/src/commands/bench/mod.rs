@@ -9,6 +9,7 @@ mod licence;
 pub mod load;
 
 use crate::commands::cli::{Bench, BenchWork};
+use crate::commands::stdout;
 use crate::exit::{Failure, Outcome};
 use crate::reactor::listen;
 use histogram::Histogram;
@@ -37,8 +38,7 @@ pub fn run(options: &Bench) -> Outcome {
         BenchWork::Access => asked("access", server, clients, measured, caller)?,
         BenchWork::Crypt => asked("crypt", server, clients, measured, caller)?,
     };
-    println!("{result:#}");
-    Ok(())
+    stdout::line(format_args!("{result:#}"))
 }
 
 /// Lets `clients` ask for as long as `measured`, and says what came of it.
@@ -78,7 +78,7 @@ fn idle<C: Caller>(
     let mut load = Load::open(server, clients, caller)?;
     let opening = begin.elapsed();
     // Whoever measures the server's memory waits for this line.
-    eprintln!("{clients} links are idle");
+    note!("{clients} links are idle");
     let counted = load.idle(measured)?;
     let mut result = head("idle", server, clients, &counted);
     result.insert("opened_in_seconds".to_owned(), json!(opening.as_secs_f64()));

@@ -29,7 +29,7 @@ pub(super) fn access(session: &mut Session, options: &Access) -> Outcome {
     let held = hold(session, handle, options);
     let released = session.call(&Request::Release { handle });
     held.and(released)?;
-    eprintln!("handle {handle} given back");
+    note!("handle {handle} given back");
     Ok(())
 }
 
@@ -57,7 +57,7 @@ fn hold(session: &mut Session, handle: u32, options: &Access) -> Outcome {
 fn keep(session: &mut Session, handle: u32) -> Outcome {
     match session.call(&Request::GetVersion { handle }) {
         Err(failure) if failure.exit == Exit::Unreachable => {
-            eprintln!("{failure}; the seat is held all the same");
+            note!("{failure}; the seat is held all the same");
             Ok(())
         }
         answer => answer.map(drop),

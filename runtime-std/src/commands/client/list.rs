@@ -36,7 +36,7 @@ pub(super) fn list(session: &mut Session, json: bool) -> Outcome {
     if json {
         stdout::line(Value::from_iter(listed.iter().map(|one| as_json(one, now))))?;
     } else if listed.is_empty() {
-        eprintln!("no licences");
+        note!("no licences");
     } else {
         stdout::line(as_text(&listed, now).trim_end())?;
     }

@@ -66,7 +66,7 @@ impl Held {
     fn take(&self, name: &str, line: String) {
         match &mut *lock(&self.lines) {
             Some(lines) => lines.push(line),
-            None => eprintln!("{name:<9} | {line}"),
+            None => note!("{name:<9} | {line}"),
         }
     }
 
@@ -74,7 +74,7 @@ impl Held {
     fn end(&self, name: &str, wanted: impl Fn(&str) -> bool) {
         let mut held = lock(&self.lines);
         for line in held.take().into_iter().flatten().filter(|line| wanted(line)) {
-            eprintln!("{name:<9} | {line}");
+            note!("{name:<9} | {line}");
         }
     }
 }
@@ -194,7 +194,7 @@ impl Child {
         for argument in &self.line.arguments {
             let _ = write!(command, " {}", argument.to_string_lossy());
         }
-        eprintln!("{:<9} | has ended. To start it again:\n  {command}", self.line.name);
+        note!("{:<9} | has ended. To start it again:\n  {command}", self.line.name);
     }
 
     /// Lets go of it, waits, and kills it if it does not end by itself.

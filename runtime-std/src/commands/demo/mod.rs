@@ -53,13 +53,13 @@ pub fn run(options: &Demo) -> Outcome {
     if outcome.is_err() && !options.drill {
         let _ = stopped.recv_timeout(LOOK);
         if told.load(Ordering::SeqCst) {
-            eprintln!("stopping");
+            note!("stopping");
             return Ok(());
         }
     }
     if options.drill && outcome.is_err() {
         layout.keep();
-        eprintln!("what the servers logged is in {}", layout.folder().display());
+        note!("what the servers logged is in {}", layout.folder().display());
     }
     outcome
 }
@@ -97,7 +97,7 @@ fn serve(
         house.servers.report_ends();
         house.look();
         if stopped.recv_timeout(LOOK) != Err(RecvTimeoutError::Timeout) {
-            eprintln!("stopping");
+            note!("stopping");
             return Ok(());
         }
     }

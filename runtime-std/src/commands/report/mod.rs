@@ -35,14 +35,14 @@ pub fn report(options: &cli::Report) -> Outcome {
         (summary.lost, "lines could not be written on one front; the other one may have them"),
     ] {
         if count > 0 {
-            eprintln!("{count} {what}");
+            note!("{count} {what}");
         }
     }
     if summary.rows.is_empty() {
         let from = options.from.map(|at| format!(" from {}", rfc3339::format(at)));
         let to = options.to.map(|at| format!(" to {}", rfc3339::format(at)));
         let folders: Vec<_> = options.history.iter().map(|it| it.display().to_string()).collect();
-        eprintln!(
+        note!(
             "nothing was used or refused{}{} by what {} has",
             from.unwrap_or_default(),
             to.unwrap_or_default(),

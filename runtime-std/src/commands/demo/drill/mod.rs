@@ -89,7 +89,7 @@ impl<'a> Drill<'a> {
             return Err(Failure::usage(format!("there is no licence {name} in the demo's folder")));
         };
         let clients = Clients::start(address, History::new(quantity))?;
-        eprintln!("{CLIENTS} clients, {quantity} seats");
+        note!("{CLIENTS} clients, {quantity} seats");
         let (checker, before) = (session(address), handles(status));
         Ok(Self { house, stopped, clients, checker, quantity, before, left: 0, rows: Vec::new() })
     }
@@ -161,7 +161,7 @@ impl<'a> Drill<'a> {
         act: impl FnOnce(&mut House) -> Outcome,
         then: Option<Then>,
     ) -> Outcome {
-        eprintln!("step {}: {what}", self.rows.len() + 1);
+        note!("step {}: {what}", self.rows.len() + 1);
         self.clients.history().begin(Instant::now());
         self.clients.go();
         self.work(WORK)?;
