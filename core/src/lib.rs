@@ -92,6 +92,7 @@ pub mod io;
 pub mod licence;
 pub mod link;
 pub mod log;
+pub mod messages;
 pub mod node;
 pub mod service;
 #[cfg(test)]

@@ -8,7 +8,7 @@ use stateright::{Model, Property};
 use std::sync::atomic::Ordering;
 use tmr_core::front::Timer;
 use tmr_core::log::{Epoch, Handle};
-use tmr_core::wire::group::{Report, decode};
+use tmr_core::messages::group::{Report, decode};
 
 /// One thing that happens. Fronts and backends by number, also where a front has another list;
 /// handles and links as they are named.

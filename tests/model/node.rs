@@ -8,8 +8,8 @@ use tmr_core::base::time::{Mono, Now, Wall};
 use tmr_core::io::Input;
 use tmr_core::link::{CloseReason, LinkId};
 use tmr_core::log::{Acked, DiskId, Entry, Epoch, Setting};
+use tmr_core::messages::group::{Description, Order, Report, correlate, decode, encode};
 use tmr_core::service::Identity;
-use tmr_core::wire::group::{Description, Order, Report, correlate, decode, encode};
 
 /// The only time there is.
 pub(crate) const NOW: Now = Now { mono: Mono(3_600_000_000), wall: Wall(1_795_287_600) };

@@ -1,8 +1,8 @@
 //! `/api/usage`: what charts of usage are drawn from.
 
+use crate::base::rfc3339;
 use crate::base::time::Wall;
 use crate::history::{Charts, Span};
-use crate::licence::rfc3339;
 use alloc::vec::Vec;
 use serde_json::{Value, json};
 

@@ -11,7 +11,7 @@ use crate::base::time::Wall;
 use crate::log::{
     AcceptedEntry, Acked, Digest, DiskId, Entry, Epoch, GroupId, Slot, State, Witness,
 };
-use crate::wire::group::{Order, Piece, Report, Standing};
+use crate::messages::group::{Order, Piece, Report, Standing};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec;

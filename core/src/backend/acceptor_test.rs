@@ -8,7 +8,7 @@ use crate::log::{
     AcceptedEntry, Client, ContainerId, DiskId, Entry, Epoch, Grant, GroupId, Handle, HandleScope,
     LicenceKey, Mode, Setting, Slot, State,
 };
-use crate::wire::group::{Order, Piece, Report, Standing};
+use crate::messages::group::{Order, Piece, Report, Standing};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec;

@@ -6,7 +6,7 @@ use super::Backend;
 use super::acceptor::Acceptor;
 use crate::base::time::Mono;
 use crate::log::{DiskId, Epoch, Slot};
-use crate::wire::group::Report;
+use crate::messages::group::Report;
 
 impl Backend {
     /// A front that leads says that this disk remembers less than it has said, or something else

@@ -10,12 +10,12 @@ use crate::log::{
     Client, DiskId, Entry, Epoch, Grant, GroupId, Handle, HandleScope, LicenceKey, Mode, Setting,
     Slot,
 };
+use crate::messages::group::{Order, Report, decode, encode};
 use crate::service::HandleKey;
 use crate::testing::{
     LICENCE, ORDINARY, TMR, access, at, container, crypt, identity, peer, release, reply, seat,
 };
 use crate::wire::Request;
-use crate::wire::group::{Order, Report, decode, encode};
 use crate::wire::structs::CmAuthenticate;
 use alloc::{string::String, vec, vec::Vec};
 

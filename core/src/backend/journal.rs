@@ -38,7 +38,7 @@ pub(crate) enum Record {
     /// The fold of all slots up to this one, in the place of the entries.
     State {
         slot: Slot,
-        #[serde(with = "crate::wire::bytes")]
+        #[serde(with = "crate::base::bytes")]
         bytes: Vec<u8>,
     },
     /// Entries were accepted from `first` on, over what stood there; what stands behind stays.
@@ -48,7 +48,7 @@ pub(crate) enum Record {
     /// An entry of this backend's own seats: ordinary licences used directly.
     Direct(Entry),
     /// The fold of those.
-    DirectState(#[serde(with = "crate::wire::bytes")] Vec<u8>),
+    DirectState(#[serde(with = "crate::base::bytes")] Vec<u8>),
     /// The digest of the copy up to the slot of the [`Record::State`] before it.
     Digest(Digest),
     /// What fronts have told of the group. Each takes the place of the one before it.

@@ -34,9 +34,11 @@ use crate::licence::Container;
 use crate::link::channel::OTHER_KEY;
 use crate::link::{CloseReason, Frame, LinkId, Listener};
 use crate::log::{DiskId, Entry, GroupId, LicenceKey, Setting, Slot, State};
+use crate::messages::group::{
+    Description, Facts, Lost, Message, Order, Report, Third, decode, encode,
+};
 use crate::service::{Catalogue, ContainerInfo, HandleKey, Identity, LicenceService, Offer};
 use crate::wire::constants::mask;
-use crate::wire::group::{Description, Facts, Lost, Message, Order, Report, Third, decode, encode};
 use crate::wire::{CmError, Reply, Request};
 use acceptor::{Acceptor, Anew, OrderEffects};
 use alloc::collections::BTreeMap;

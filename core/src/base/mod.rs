@@ -3,11 +3,13 @@
 //!
 //! What never lives here: anything that knows a licence, a link, or a role.
 
+pub(crate) mod bytes;
 pub(crate) mod json;
 pub mod limits;
 pub(crate) mod log_throttle;
 pub mod metrics;
 pub mod network;
 pub(crate) mod random;
+pub mod rfc3339;
 pub(crate) mod suggest;
 pub mod time;

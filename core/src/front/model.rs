@@ -12,7 +12,7 @@ use crate::front::replication::backend_link::{LinkState, OrderPurpose, PendingOr
 use crate::front::replication::exclusion::Exclusion;
 use crate::link::LinkId;
 use crate::log::{Acked, DiskId, Entry, Epoch, Handle, Slot, State};
-use crate::wire::group::{Facts, Standing};
+use crate::messages::group::{Facts, Standing};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;

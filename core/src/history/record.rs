@@ -3,8 +3,8 @@
 
 use super::{Malformed, Mark};
 use crate::base::limits::HISTORY_LINE;
+use crate::base::rfc3339;
 use crate::base::time::Wall;
-use crate::licence::rfc3339;
 use crate::log::{Client, ContainerId, Grant, Handle, HandleScope, LicenceKey, Mode};
 use alloc::borrow::Cow;
 use alloc::string::String;

@@ -4,8 +4,8 @@
 
 use super::{Kind, Record};
 use crate::base::limits::HISTORY_LICENCES;
+use crate::base::rfc3339;
 use crate::base::time::Wall;
-use crate::licence::rfc3339;
 use crate::wire::CmError;
 use crate::wire::constants::mask;
 use alloc::collections::BTreeMap;

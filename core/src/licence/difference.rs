@@ -2,7 +2,8 @@
 //! values.
 
 use super::form::optional_version;
-use super::{FirmItem, Product, rfc3339};
+use super::{FirmItem, Product};
+use crate::base::rfc3339;
 use crate::base::time::Wall;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;

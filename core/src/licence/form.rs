@@ -4,9 +4,9 @@
 //! Values are checked while they are read, so that every message has a line and a column. The
 //! permitted Firm Codes are checked elsewhere, because the two files report them differently.
 
-use super::rfc3339;
 use super::{FirmItem, Period, Product};
 use crate::base::limits::{PRODUCTS_MAX, QUANTITY_MAX, TEXT_UNITS_MAX};
+use crate::base::rfc3339;
 use crate::base::time::Wall;
 use crate::log::Mode;
 use alloc::collections::BTreeSet;

@@ -10,7 +10,6 @@ mod file_test;
 mod form;
 mod issue;
 mod part;
-pub mod rfc3339;
 mod spec;
 #[cfg(test)]
 mod spec_test;

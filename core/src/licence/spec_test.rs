@@ -1,5 +1,6 @@
-use super::{Period, Spec, SpecError, firm_code_permitted, rfc3339};
+use super::{Period, Spec, SpecError, firm_code_permitted};
 use crate::base::limits::{PRODUCTS_MAX, QUANTITY_MAX};
+use crate::base::rfc3339;
 use crate::base::time::Wall;
 use crate::log::Mode;
 use alloc::format;

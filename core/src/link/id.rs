@@ -143,9 +143,9 @@ pub enum Frame {
         /// The minor version of the protocol that both ends speak: a higher one adds messages.
         minor: u16,
     },
-    /// One verified batch of front–backend messages ([`wire::group`](crate::wire::group)).
+    /// One verified batch of front–backend messages ([`messages::group`](crate::messages::group)).
     Batch(Vec<u8>),
-    /// One message of the other front ([`wire::twin`](crate::wire::twin)); the first of a link says
+    /// One message of the other front ([`messages::twin`](crate::messages::twin)); the first of a link says
     /// that it holds the group key.
     Twin(Vec<u8>),
     /// One whole HTTP request, head and body.

@@ -52,7 +52,7 @@ impl Witness {
     }
 
     /// Returns whether all bounds of a report to a front hold, as in
-    /// [`Facts`](crate::wire::group::Facts). Only a damaged journal breaks them.
+    /// [`Facts`](crate::messages::group::Facts). Only a damaged journal breaks them.
     #[must_use]
     pub(crate) fn is_in_range(&self) -> bool {
         self.known.0 <= SLOT_LAST

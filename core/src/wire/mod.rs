@@ -1,5 +1,5 @@
-//! The wire format: calls, replies, SDK structures, error codes, and the project's own messages
-//! between servers. It has bytes and values only; other modules decide about answers.
+//! The format of the licence port: calls, replies, SDK structures and error codes. It has bytes and
+//! values only; other modules decide about answers.
 //!
 //! | module | contents | protocol facts |
 //! |---|---|---|
@@ -10,26 +10,17 @@
 //! | [`constants`] | flags, selectors and masks by topic | 5.1 to 5.9 |
 //! | [`inferred`] | contents that no capture has shown yet, in one table | 3.2, 5.3 |
 //! | [`error`] | the status codes: [`CmError`] | 5.10 |
-//! | [`group`] | messages between front and backend | – |
-//! | [`twin`] | messages between the two fronts | – |
 
 pub mod argument;
-pub(crate) mod bytes;
 pub mod constants;
 pub mod error;
 mod error_table;
-pub mod group;
-#[cfg(test)]
-mod group_test;
 pub mod inferred;
 pub mod reply;
 pub mod request;
 #[cfg(test)]
 mod request_test;
 pub mod structs;
-pub mod twin;
-#[cfg(test)]
-mod twin_test;
 
 pub use argument::{Buffer, Fault, Malformed};
 pub use error::CmError;

@@ -9,7 +9,8 @@ use crate::host::create::Access;
 use crate::host::files;
 use std::path::{Path, PathBuf};
 use tmr_core::base::limits::LICENCE_FILE_MAX;
-use tmr_core::licence::{Issuer, Spec, rfc3339};
+use tmr_core::base::rfc3339;
+use tmr_core::licence::{Issuer, Spec};
 
 /// What backends are to trust, beside the licences.
 const PUBLIC: &str = "issuer.pub";

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use tmr_core::io::{Input, Intent};
 use tmr_core::link::{CloseReason, Frame, LinkId, Listener};
 use tmr_core::log::Epoch;
-use tmr_core::wire::group::{Order, Report, decode, encode};
+use tmr_core::messages::group::{Order, Report, decode, encode};
 use tmr_core::wire::{CmError, Reply, Request};
 
 const FRONTS: [LinkId; 2] = [LinkId(2), LinkId(4)];

@@ -8,7 +8,7 @@ use arbitrary::Unstructured;
 use tmr_core::base::limits::TWIN_FRAME_MAX;
 use tmr_core::link::Frame;
 use tmr_core::link::channel::{GroupKey, SecureChannel};
-use tmr_core::wire::group::HELLO;
+use tmr_core::messages::group::HELLO;
 
 /// One end.
 struct End {

@@ -12,8 +12,8 @@ use tmr_core::front::{Config, Front};
 use tmr_core::io::{FrontEvent, Input, Intent};
 use tmr_core::link::{Address, CloseReason, Frame, LinkId, Listener, PeerKind};
 use tmr_core::log::ContainerId;
-use tmr_core::wire::group::{Order, Report, decode, encode};
-use tmr_core::wire::twin::{Hello, Version};
+use tmr_core::messages::group::{Order, Report, decode, encode};
+use tmr_core::messages::twin::{Hello, Version};
 use tmr_core::wire::{CmError, Reply, Request};
 
 const CLIENTS: [LinkId; 2] = [LinkId(2), LinkId(4)];

@@ -2,7 +2,7 @@
 //! is the same, and no list is longer than its limit.
 
 use std::fmt::Debug;
-use tmr_core::wire::group::{Message, Numbered, Order, Report, decode, encode};
+use tmr_core::messages::group::{Message, Numbered, Order, Report, decode, encode};
 
 fn messages<T: Numbered + PartialEq + Debug>(bytes: &[u8]) {
     if let Ok(messages) = decode::<T>(bytes) {

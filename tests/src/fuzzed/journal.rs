@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use tmr_core::backend::Backend;
 use tmr_core::io::{BackendEvent, HostRequest, Input, Intent, JournalWrite};
 use tmr_core::link::{Frame, LinkId, Listener};
-use tmr_core::wire::group::{Order, Report, decode, encode};
+use tmr_core::messages::group::{Order, Report, decode, encode};
 
 /// The journal of a backend that has just made its folder.
 fn blank() -> &'static [u8] {

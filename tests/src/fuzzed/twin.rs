@@ -13,7 +13,7 @@ use tmr_core::front::{Config, Front};
 use tmr_core::io::Input;
 use tmr_core::link::channel::{GroupKey, SecureChannel};
 use tmr_core::link::{Address, Frame, LinkId, Listener};
-use tmr_core::wire::twin::{Hello, TwinAck, TwinMessage, Version};
+use tmr_core::messages::twin::{Hello, TwinAck, TwinMessage, Version};
 
 pub(super) fn run(bytes: &[u8]) {
     let mut input = Unstructured::new(bytes);

@@ -8,8 +8,8 @@ use tmr_core::base::limits::HISTORY_BLOCK;
 use tmr_core::base::time::{Mono, Now, Wall};
 use tmr_core::history::{Mark, Record};
 use tmr_core::link::LinkId;
+use tmr_core::messages::twin::Version;
 use tmr_core::node::hub::Hub;
-use tmr_core::wire::twin::Version;
 
 /// When a run begins, in seconds since 1970.
 pub(super) const TODAY: u64 = 1_795_287_600;

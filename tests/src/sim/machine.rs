@@ -5,7 +5,7 @@
 use super::host::TODAY;
 use super::rng::Rng;
 use super::world::{BACKENDS, Event, FRONTS, HOSTS, NAMES, SECOND, World};
-use tmr_core::wire::twin::Version;
+use tmr_core::messages::twin::Version;
 
 /// Bytes that fit on a disk that is about to be full.
 const ROOM: u64 = 5_000;

@@ -35,7 +35,7 @@ use check::Violation;
 use check::service::Service;
 use rng::Rng;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use tmr_core::wire::twin::Version;
+use tmr_core::messages::twin::Version;
 use world::{Event, FRONTS, HOSTS, SECOND, Tail, World};
 
 /// Longest that faults go on, in virtual time.

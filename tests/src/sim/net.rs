@@ -14,7 +14,7 @@ use super::check::handles::Answer;
 use super::rng::Rng;
 use std::collections::{BTreeMap, VecDeque};
 use tmr_core::link::{Frame, LinkId, Listener};
-use tmr_core::wire::twin::{TwinMessage, Version};
+use tmr_core::messages::twin::{TwinMessage, Version};
 
 /// One end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,8 +8,8 @@ use super::words;
 use super::world::{FRONTS, HOSTS, NAMES, World};
 use tmr_core::link::{Frame, LinkId};
 use tmr_core::log::{Entry, Setting};
-use tmr_core::wire::group::{Order, Report, decode};
-use tmr_core::wire::twin::{self, TwinAck, TwinMessage, Version};
+use tmr_core::messages::group::{Order, Report, decode};
+use tmr_core::messages::twin::{self, TwinAck, TwinMessage, Version};
 
 impl World {
     /// Looks at what fronts and backends say to each other.

@@ -3,8 +3,8 @@
 
 use super::client::What;
 use tmr_core::log::{Entry, HandleScope, Setting};
-use tmr_core::wire::group::{Order, Piece, Report};
-use tmr_core::wire::twin::TwinMessage;
+use tmr_core::messages::group::{Order, Piece, Report};
+use tmr_core::messages::twin::TwinMessage;
 
 /// What a front asks of a backend; `None`: nothing worth a line.
 pub(super) fn order(order: &Order) -> Option<String> {

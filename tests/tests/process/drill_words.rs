@@ -10,8 +10,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
+use tmr_core::base::rfc3339;
 use tmr_core::base::time::Wall;
-use tmr_core::licence::rfc3339;
 use tmr_tests::harness::{
     Clock, Cluster, FIRM_CODE, Runtime, SEATS, Server, TMR, give_back, list_servers, missing,
     status_until, take, until,

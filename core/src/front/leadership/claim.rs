@@ -9,7 +9,7 @@ use crate::front::usage::Backfill;
 use crate::front::{Front, Phase};
 use crate::io::Intent;
 use crate::log::{AcceptedEntry, DiskId, Entry, Epoch, GroupId, Setting, Slot, State};
-use crate::wire::group::{Order, Piece, Report, Standing};
+use crate::messages::group::{Order, Piece, Report, Standing};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;

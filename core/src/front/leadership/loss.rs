@@ -8,7 +8,7 @@ use crate::front::replication::exclusion::Exclusion;
 use crate::front::replication::membership::is_unborn;
 use crate::history::Since;
 use crate::log::{Epoch, GroupId, Slot};
-use crate::wire::group::Standing;
+use crate::messages::group::Standing;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;

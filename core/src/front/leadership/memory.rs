@@ -16,7 +16,7 @@ use crate::front::replication::backend_link::BackendLink;
 use crate::front::replication::membership::is_unborn;
 use crate::front::{Front, Phase};
 use crate::log::{DiskId, Slot};
-use crate::wire::group::Standing;
+use crate::messages::group::Standing;
 use alloc::vec::Vec;
 
 /// The group's memory seems to be lost.

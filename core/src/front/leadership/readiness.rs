@@ -9,7 +9,7 @@ use crate::front::replication::backend_link::{BackendLink, Progress};
 use crate::front::replication::membership::is_unborn;
 use crate::front::{Front, Phase};
 use crate::log::Slot;
-use crate::wire::group::Standing;
+use crate::messages::group::Standing;
 use alloc::format;
 use alloc::string::String;
 

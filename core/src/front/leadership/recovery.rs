@@ -18,7 +18,7 @@ use crate::front::{Front, Phase};
 use crate::io::Intent;
 use crate::link::LinkId;
 use crate::log::{DiskId, Epoch, GroupId, Slot, State};
-use crate::wire::group::{Description, Order};
+use crate::messages::group::{Description, Order};
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};

@@ -9,7 +9,7 @@ use crate::front::{Front, Phase};
 use crate::io::Intent;
 use crate::link::{CloseReason, LinkId};
 use crate::log::Epoch;
-use crate::wire::group::{Description, Order, Report};
+use crate::messages::group::{Description, Order, Report};
 use alloc::format;
 use alloc::vec::Vec;
 

@@ -17,7 +17,7 @@ use crate::front::replication::backend_link::BackendLink;
 use crate::front::{Front, Phase};
 use crate::io::{Intent, VipRequest};
 use crate::log::Epoch;
-use crate::wire::twin::TwinRole;
+use crate::messages::twin::TwinRole;
 use alloc::vec::Vec;
 
 /// Whether a front is to lead.

@@ -8,7 +8,7 @@ use crate::io::Intent;
 use crate::base::limits::{BACKEND_SILENCE, FENCE, HEARTBEAT};
 use crate::base::time::{Deadline, Mono};
 use crate::link::CloseReason;
-use crate::wire::group::Order;
+use crate::messages::group::Order;
 use alloc::vec::Vec;
 
 /// What is said of a backend that accepts, or whose machine does, and is silent: a hung one, or another service.

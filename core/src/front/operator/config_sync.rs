@@ -14,7 +14,7 @@ use crate::base::time::Now;
 use crate::config::{self, InForce};
 use crate::io::{ConfigStoreResult, HostRequest, Intent};
 use crate::link::LinkId;
-use crate::wire::twin::TwinMessage;
+use crate::messages::twin::TwinMessage;
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;

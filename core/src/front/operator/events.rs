@@ -7,7 +7,7 @@ use crate::base::limits::{EVENTS_DENIED, EVENTS_KEPT};
 use crate::base::time::{Now, Wall};
 use crate::front::replication::backend_link::BackendLink;
 use crate::front::twin::Twin;
-use crate::wire::twin::TwinRole;
+use crate::messages::twin::TwinRole;
 use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::string::{String, ToString};

@@ -18,7 +18,7 @@ use crate::config;
 use crate::io::Intent;
 use crate::link::{LinkId, Listener};
 use crate::log::Epoch;
-use crate::wire::twin::MachineReport;
+use crate::messages::twin::MachineReport;
 use alloc::string::String;
 use alloc::vec::Vec;
 pub(super) use config_sync::Compared;

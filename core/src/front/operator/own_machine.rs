@@ -13,7 +13,7 @@ use crate::base::limits::{
     TRACK_SETTLES, TRACK_SILENT, TWIN_REASON_TEXT,
 };
 use crate::base::time::{Duration, Mono};
-use crate::wire::twin::{Asks, Instances, MachineReport};
+use crate::messages::twin::{Asks, Instances, MachineReport};
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::format;
 use alloc::string::String;
@@ -483,9 +483,9 @@ mod tests {
         let reason = told(format!("two\nlines {}", "é".repeat(TWIN_REASON_TEXT)));
         assert!(reason.starts_with("two lines é") && reason.len() <= TWIN_REASON_TEXT);
         let report = MachineReport { unready: Some(reason), ..MachineReport::default() };
-        let tell = crate::wire::twin::TwinMessage::Machine(report);
+        let tell = crate::messages::twin::TwinMessage::Machine(report);
         let bytes = tell.encode(5).unwrap();
-        assert_eq!(crate::wire::twin::TwinMessage::decode(&bytes, 5), Ok(tell));
+        assert_eq!(crate::messages::twin::TwinMessage::decode(&bytes, 5), Ok(tell));
     }
 
     #[test]

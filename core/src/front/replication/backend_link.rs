@@ -10,7 +10,7 @@ use crate::front::leadership::clocks::Reading;
 use crate::io::Intent;
 use crate::link::{Address, LinkId, PeerKind};
 use crate::log::{Epoch, Handle, Slot};
-use crate::wire::group::{Description, Facts, Lost, Order, Standing, correlate, encode};
+use crate::messages::group::{Description, Facts, Lost, Order, Standing, correlate, encode};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;

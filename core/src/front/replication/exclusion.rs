@@ -12,7 +12,7 @@ use crate::front::{Front, Phase};
 use crate::io::Intent;
 use crate::link::CloseReason;
 use crate::log::{Acked, Epoch, GroupId, Slot};
-use crate::wire::group::{Order, Standing};
+use crate::messages::group::{Order, Standing};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;

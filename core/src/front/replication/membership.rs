@@ -12,7 +12,7 @@ use crate::front::leadership::clocks::Reading;
 use crate::front::{Front, Phase};
 use crate::io::Intent;
 use crate::log::{Acked, DiskId, GroupId, Slot, Witness};
-use crate::wire::group::{Facts, Order, Standing};
+use crate::messages::group::{Facts, Order, Standing};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;

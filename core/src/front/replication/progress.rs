@@ -7,7 +7,7 @@ use crate::base::time::Mono;
 use crate::front::{Front, Phase};
 use crate::io::Intent;
 use crate::log::{DiskId, Entry, Epoch, Setting, Slot};
-use crate::wire::group::{Order, encode};
+use crate::messages::group::{Order, encode};
 use alloc::string::String;
 use alloc::vec::Vec;
 

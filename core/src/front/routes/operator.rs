@@ -13,7 +13,7 @@ use crate::front::{Front, Phase};
 use crate::io::{Intent, VipRequest};
 use crate::link::LinkId;
 use crate::log::Handle;
-use crate::wire::twin::{MachineReport, TwinMessage, Version};
+use crate::messages::twin::{MachineReport, TwinMessage, Version};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;

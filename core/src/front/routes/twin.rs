@@ -11,9 +11,9 @@ use crate::history::Mark;
 use crate::io::Intent;
 use crate::link::{CloseReason, LinkId};
 use crate::log::{Epoch, Handle, Slot};
+use crate::messages::twin::{MachineReport, RemoteHandle, SignOfLife, TwinRole};
 use crate::service::{self, call_stats::Kind};
 use crate::wire::Request;
-use crate::wire::twin::{MachineReport, RemoteHandle, SignOfLife, TwinRole};
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 

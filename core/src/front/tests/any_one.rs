@@ -3,8 +3,8 @@
 use super::World;
 use crate::base::limits::{ANYONE_TIMEOUT, CALL_TIMEOUT};
 use crate::base::time::Duration;
+use crate::messages::group::Order;
 use crate::testing::{container, crypt, seat};
-use crate::wire::group::Order;
 
 const MILLI: Duration = Duration::from_millis(1);
 

@@ -3,8 +3,8 @@
 use super::World;
 use crate::base::limits::{CLAIM_PAUSE, CLAIM_TIMEOUT, DOUBLED_REDIAL, REDIAL_MIN};
 use crate::base::time::Duration;
+use crate::messages::group::Order;
 use crate::testing::{crypt, seat};
-use crate::wire::group::Order;
 use alloc::string::ToString;
 use alloc::vec;
 

@@ -1,6 +1,6 @@
 //! Messages between fronts and backends in a few words, for a story.
 
-use crate::wire::group::{Order, Report};
+use crate::messages::group::{Order, Report};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;

@@ -6,8 +6,8 @@ use crate::base::limits::{CONFIRMED, HANDLE_BLOCK};
 use crate::base::time::Duration;
 use crate::io::Input;
 use crate::log::Mode;
+use crate::messages::group::Order;
 use crate::testing::{TMR, access, crypt, seat};
-use crate::wire::group::Order;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MILLI: Duration = Duration::from_millis(1);

@@ -8,9 +8,9 @@ use crate::base::limits::{
 use crate::base::time::Duration;
 use crate::link::LinkId;
 use crate::log::Mode;
+use crate::messages::group::Order;
+use crate::messages::twin::{TwinMessage, Version};
 use crate::testing::{TMR, access, crypt, seat};
-use crate::wire::group::Order;
-use crate::wire::twin::{TwinMessage, Version};
 use alloc::string::String;
 use serde_json::Value;
 

@@ -3,8 +3,8 @@
 use super::{World, twins};
 use crate::base::time::Duration;
 use crate::front::Phase;
+use crate::messages::group::Order;
 use crate::testing::{crypt, seat};
-use crate::wire::group::Order;
 use alloc::vec::Vec;
 
 const MILLI: Duration = Duration::from_millis(1);

@@ -2,7 +2,7 @@
 
 use super::World;
 use crate::base::time::Duration;
-use crate::wire::group::Order;
+use crate::messages::group::Order;
 use alloc::vec::Vec;
 
 const SECOND: Duration = Duration::from_secs(1);

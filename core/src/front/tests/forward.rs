@@ -7,9 +7,9 @@ use crate::base::limits::{
 use crate::base::time::Duration;
 use crate::link::LinkId;
 use crate::log::Mode;
+use crate::messages::twin::{TwinMessage, Version};
 use crate::service;
 use crate::testing::{TMR, access, crypt, release, reply, seat};
-use crate::wire::twin::{TwinMessage, Version};
 use crate::wire::{CmError, Request};
 use alloc::vec::Vec;
 

@@ -313,7 +313,7 @@ fn an_older_twin_tells_nothing_and_all_is_recorded_from_its_log() {
     let mut world = World::new(0);
     for minor in [2, 3] {
         world.add_front_with(|_| ());
-        let version = crate::wire::twin::Version { major: 1, minor };
+        let version = crate::messages::twin::Version { major: 1, minor };
         world.fronts.last_mut().unwrap().node.speak(version);
     }
     world.activate(0);

@@ -6,8 +6,8 @@ use crate::base::limits::{CALL_TIMEOUT, CLAIM_PAUSE, CONFIRMED, FENCE, HEARTBEAT
 use crate::base::time::Duration;
 use crate::io::Input;
 use crate::link::{Frame, LinkId, Listener};
+use crate::messages::group::Order;
 use crate::testing::{crypt, peer, release, seat};
-use crate::wire::group::Order;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MILLI: Duration = Duration::from_millis(1);

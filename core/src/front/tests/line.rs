@@ -4,8 +4,8 @@ use super::World;
 use super::world::Event;
 use crate::io::Input;
 use crate::link::{CloseReason, Frame, LinkId, Listener};
+use crate::messages::twin::{Hello, TwinAck, TwinMessage, Version};
 use crate::testing::peer;
-use crate::wire::twin::{Hello, TwinAck, TwinMessage, Version};
 use alloc::vec::Vec;
 
 /// One connection; the first end has dialled.

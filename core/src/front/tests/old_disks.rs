@@ -6,7 +6,7 @@ use crate::base::limits::DOUBLED_REDIAL;
 use crate::base::time::Duration;
 use crate::io::{Input, Intent};
 use crate::link::Frame;
-use crate::wire::group::Order;
+use crate::messages::group::Order;
 use alloc::vec::Vec;
 
 const SECOND: Duration = Duration::from_secs(1);

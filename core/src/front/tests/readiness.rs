@@ -4,7 +4,7 @@ use super::World;
 use super::world::Event;
 use crate::base::time::Duration;
 use crate::io::Input;
-use crate::wire::group::Order;
+use crate::messages::group::Order;
 use alloc::string::String;
 use alloc::vec::Vec;
 

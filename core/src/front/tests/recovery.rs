@@ -2,8 +2,8 @@
 
 use super::World;
 use crate::base::time::Duration;
+use crate::messages::group::Order;
 use crate::testing::{crypt, release, seat};
-use crate::wire::group::Order;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;

@@ -3,8 +3,8 @@
 use super::{World, twins};
 use crate::base::limits::{BACKEND_SILENCE, HEARTBEAT};
 use crate::base::time::Duration;
+use crate::messages::group::Order;
 use crate::testing::{crypt, seat};
-use crate::wire::group::Order;
 use alloc::vec::Vec;
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -2,8 +2,8 @@
 
 use super::{World, with_address};
 use crate::base::time::Duration;
+use crate::messages::group::Order;
 use crate::testing::{crypt, release, seat};
-use crate::wire::group::Order;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MILLI: Duration = Duration::from_millis(1);

@@ -5,8 +5,8 @@ use crate::base::time::Duration;
 use crate::io::Input;
 use crate::link::{Frame, LinkId};
 use crate::log::Mode;
+use crate::messages::group::Order;
 use crate::testing::{TMR, access, crypt, release, seat};
-use crate::wire::group::Order;
 use alloc::vec::Vec;
 
 const SECOND: Duration = Duration::from_secs(1);

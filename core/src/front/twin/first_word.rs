@@ -11,7 +11,7 @@ use crate::base::time::Mono;
 use crate::front::replication::replicated_log::ReplicatedLog;
 use crate::history::{History, Mark};
 use crate::log::{GroupId, Slot};
-use crate::wire::twin::Hello;
+use crate::messages::twin::Hello;
 
 /// The last place that a front knows to be chosen: by its copy of the log, or by its files and its
 /// twin's word where these know more of the same group, or where it has no copy yet.

@@ -10,7 +10,7 @@ use crate::base::limits::{PASSED_BYTES, PASSED_CLIENTS, PASSED_WINDOW};
 use crate::base::time::Mono;
 use crate::io::Intent;
 use crate::link::LinkId;
-use crate::wire::twin::{Answer, TwinMessage, TwinRole, Version};
+use crate::messages::twin::{Answer, TwinMessage, TwinRole, Version};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::net::SocketAddr;

@@ -9,7 +9,7 @@ use crate::base::time::Mono;
 use crate::history::{Block, History, Kind, Mark, Record};
 use crate::io::{HistoryRequest, Intent};
 use crate::log::Epoch;
-use crate::wire::twin::{TwinMessage, Version};
+use crate::messages::twin::{TwinMessage, Version};
 use alloc::vec::Vec;
 
 /// How far the twin is.
@@ -166,8 +166,8 @@ mod tests {
     use crate::front::replication::replicated_log::ReplicatedLog;
     use crate::link::LinkId;
     use crate::log::{GroupId, Slot};
+    use crate::messages::twin::{Answer, TwinAck, TwinRole};
     use crate::testing::at;
-    use crate::wire::twin::{Answer, TwinAck, TwinRole};
 
     const EPOCH: Epoch = Epoch { round: 4, front: 7 };
 

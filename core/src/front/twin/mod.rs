@@ -36,7 +36,7 @@ use crate::history::{History, Mark};
 use crate::io::Intent;
 use crate::link::{Address, CloseReason, LinkId, PeerKind};
 use crate::log::{Epoch, Slot};
-use crate::wire::twin::{
+use crate::messages::twin::{
     Hello, MachineReport, RemoteHandle, Shared, TwinAck, TwinMessage, TwinRole, Version,
 };
 use alloc::borrow::ToOwned;

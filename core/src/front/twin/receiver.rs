@@ -11,7 +11,7 @@ use crate::history::History;
 use crate::io::Intent;
 use crate::link::{CloseReason, LinkId};
 use crate::log::{ContainerId, Entry, Epoch, GroupId, Setting, Slot, State};
-use crate::wire::twin::{
+use crate::messages::twin::{
     Answer, Asks, MachineReport, RemoteHandle, Shared, SignOfLife, Standing, TwinAck, TwinMessage,
     Version,
 };

@@ -6,8 +6,8 @@ use crate::history::History;
 use crate::io::Intent;
 use crate::link::LinkId;
 use crate::log::{Entry, Epoch, GroupId, Setting, Slot, State};
+use crate::messages::twin::{Answer, Shared, Standing, TwinAck, TwinMessage, TwinRole, Version};
 use crate::testing::at;
-use crate::wire::twin::{Answer, Shared, Standing, TwinAck, TwinMessage, TwinRole, Version};
 use alloc::string::ToString;
 use alloc::vec::Vec;
 

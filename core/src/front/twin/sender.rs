@@ -17,7 +17,7 @@ use crate::history::History;
 use crate::io::Intent;
 use crate::link::LinkId;
 use crate::log::{Epoch, Slot};
-use crate::wire::twin::{
+use crate::messages::twin::{
     Answer, Asks, MachineReport, RemoteHandle, Standing, TwinAck, TwinMessage, TwinRole, Version,
 };
 use alloc::collections::VecDeque;

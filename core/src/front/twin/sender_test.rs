@@ -8,8 +8,8 @@ use crate::history::History;
 use crate::io::Intent;
 use crate::link::LinkId;
 use crate::log::{Entry, Epoch, GroupId, Handle, Slot};
+use crate::messages::twin::{Answer, RemoteHandle, TwinAck, TwinMessage, TwinRole};
 use crate::testing::{LICENCE, at};
-use crate::wire::twin::{Answer, RemoteHandle, TwinAck, TwinMessage, TwinRole};
 use alloc::vec;
 use alloc::vec::Vec;
 

@@ -9,7 +9,7 @@ use crate::base::limits::{PASSED_WINDOW, SIGNS_WAITING, TWIN_ALIVE};
 use crate::base::time::Mono;
 use crate::io::Intent;
 use crate::log::Handle;
-use crate::wire::twin::{SignOfLife, TwinMessage, Version};
+use crate::messages::twin::{SignOfLife, TwinMessage, Version};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
@@ -74,7 +74,7 @@ impl Twin {
 mod tests {
     use super::*;
     use crate::link::LinkId;
-    use crate::wire::twin::TwinAck;
+    use crate::messages::twin::TwinAck;
 
     fn told(out: &mut Vec<Intent>) -> Vec<SignOfLife> {
         let signs = out.drain(..).flat_map(|intent| match intent {
@@ -116,7 +116,7 @@ mod tests {
         signs.tell(Mono(3), &mut twin, &mut out);
         assert_eq!(out.len(), SIGNS_WAITING / TWIN_ALIVE);
         assert_eq!(told(&mut out).len(), SIGNS_WAITING);
-        let noted = TwinAck { count: 4, answer: crate::wire::twin::Answer::Noted };
+        let noted = TwinAck { count: 4, answer: crate::messages::twin::Answer::Noted };
         assert!(twin.answered(Mono(4), &noted, &Default::default()));
         assert_eq!(twin.waiting(), 0);
     }

@@ -5,7 +5,7 @@ use crate::admin::status::{Role, Twin as Shown};
 use crate::base::time::Mono;
 use crate::front::Config;
 use crate::log::Slot;
-use crate::wire::twin::{Shared, TwinRole};
+use crate::messages::twin::{Shared, TwinRole};
 use alloc::string::ToString;
 
 impl Twin {

@@ -14,7 +14,7 @@ use crate::base::time::{Deadline, Mono};
 use crate::io::Intent;
 use crate::link::{Address, CloseReason, LinkId};
 use crate::log::{ContainerId, Grant, Handle, LicenceKey};
-use crate::wire::group::Report;
+use crate::messages::group::Report;
 use crate::wire::{CmError, Reply, Request};
 use alloc::boxed::Box;
 use alloc::vec::Vec;

@@ -38,7 +38,7 @@ use crate::front::routes::reconfigure::places;
 use crate::io::{FrontEvent, HostEvent, Input, Intent};
 use crate::link::{Frame, LinkId, PeerKind};
 use crate::log::{ContainerId, DiskId, Epoch, GroupId};
-use crate::wire::group::{Order, decode};
+use crate::messages::group::{Order, decode};
 use alloc::vec::Vec;
 use stand_in::{Event, Log, StandIn};
 use takeover::TakeoverHandles;

@@ -13,8 +13,8 @@ use crate::link::{Address, CloseReason, Frame, LinkId};
 use crate::log::{
     ContainerId, DiskId, Entry, Epoch, Grant, GroupId, Handle, LicenceKey, Setting, Slot, State,
 };
-use crate::wire::group::{Description, Message, Order, Report, encode};
-use crate::wire::twin::RemoteHandle;
+use crate::messages::group::{Description, Message, Order, Report, encode};
+use crate::messages::twin::RemoteHandle;
 use crate::wire::{CmError, Request};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};

@@ -12,7 +12,7 @@ use crate::base::limits::TWIN_SEATS_MAX;
 use crate::base::time::Now;
 use crate::front::{Front, Phase};
 use crate::log::{Entry, Epoch, Handle, LicenceKey, Setting};
-use crate::wire::twin::RemoteHandle;
+use crate::messages::twin::RemoteHandle;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 

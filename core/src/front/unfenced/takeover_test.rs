@@ -10,8 +10,8 @@ use crate::front::{Config, Front, Phase};
 use crate::licence::Part;
 use crate::link::Address;
 use crate::log::{ContainerId, Epoch, Handle};
+use crate::messages::twin::RemoteHandle;
 use crate::testing::{CM_ACT_ID, LICENCE, at, identity};
-use crate::wire::twin::RemoteHandle;
 use alloc::vec;
 use alloc::vec::Vec;
 

@@ -8,7 +8,7 @@
 use super::GroupKey;
 use super::agreement::Point;
 use crate::link::CloseReason;
-use crate::wire::group::HELLO;
+use crate::messages::group::HELLO;
 use alloc::format;
 use alloc::vec::Vec;
 use hmac::{Hmac, Mac};

@@ -10,7 +10,7 @@ use super::noise;
 use super::sealer::{Batches, End, Kind, PROTECTED, Sealer, message};
 use crate::base::limits::{CLIENT_FRAME_MAX, GROUP_FRAME_MAX};
 use crate::link::{CloseReason, Frame};
-use crate::wire::group::HELLO;
+use crate::messages::group::HELLO;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 

@@ -7,9 +7,9 @@ use tmr_core::base::time::Wall;
 use tmr_core::config::Config;
 use tmr_core::front::{Review, review};
 use tmr_core::link::{Address, CloseReason};
+use tmr_core::messages::group::Description;
+use tmr_core::messages::twin::{Hello, Version};
 use tmr_core::verdict::until;
-use tmr_core::wire::group::Description;
-use tmr_core::wire::twin::{Hello, Version};
 
 /// Seconds; a clock that is further off than this shows licences as ended too early or too late.
 const CLOCKS_APART: u64 = 60;
@@ -208,7 +208,7 @@ mod tests {
     use super::*;
     use tmr_core::licence::{FirmItem, Part, Product};
     use tmr_core::log::{DiskId, Epoch, GroupId, Slot};
-    use tmr_core::wire::group::Standing;
+    use tmr_core::messages::group::Standing;
 
     const NOW: Wall = Wall(1_800_000_000);
 

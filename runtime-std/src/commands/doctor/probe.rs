@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 use tmr_core::base::time::Wall;
 use tmr_core::link::channel::{GroupKey, SecureChannel};
 use tmr_core::link::{Address, CloseReason, Frame};
+use tmr_core::messages::group::{Description, Order, Report, decode, encode};
+use tmr_core::messages::twin::Hello;
 use tmr_core::wire::Request;
 use tmr_core::wire::constants::info;
-use tmr_core::wire::group::{Description, Order, Report, decode, encode};
 use tmr_core::wire::structs::{CmAccess2, CmBoxTime, Layout};
-use tmr_core::wire::twin::Hello;
 
 /// A server that is well answers at once.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -10,8 +10,8 @@ use crate::host::history::names;
 use merge::{Folder, Merge};
 use std::path::Path;
 use sum::Sum;
+use tmr_core::base::rfc3339;
 use tmr_core::base::time::Wall;
-use tmr_core::licence::rfc3339;
 
 /// Prints what was used.
 ///

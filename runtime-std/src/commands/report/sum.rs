@@ -4,9 +4,9 @@
 
 use crate::commands::cli::ReportBy;
 use std::collections::BTreeMap;
+use tmr_core::base::rfc3339;
 use tmr_core::base::time::Wall;
 use tmr_core::history::{Kind, Record};
-use tmr_core::licence::rfc3339;
 
 const DAY: u64 = 24 * 60 * 60;
 

@@ -16,9 +16,9 @@ use std::io::{self, BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use tmr_core::base::limits::{HISTORY_BLOCK, HISTORY_LINE};
+use tmr_core::base::rfc3339;
 use tmr_core::base::time::{Now, Wall};
 use tmr_core::history::{Kind, Mark, Record, Server, Tracking};
-use tmr_core::licence::rfc3339;
 
 /// Where a usage history is, and how much is kept of it.
 #[derive(Clone, Debug, PartialEq, Eq)]

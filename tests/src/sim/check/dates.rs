@@ -11,7 +11,7 @@ use super::Decided;
 use std::collections::{BTreeMap, BTreeSet};
 use tmr_core::base::limits::{CLOCK_FRESH, CLOCKS_AGREE, DATE_LEAP, DATE_LEAP_LASTS, DATE_STEP};
 use tmr_core::log::{Entry, Epoch, Handle};
-use tmr_core::wire::group::Order;
+use tmr_core::messages::group::Order;
 
 /// A process: host and life.
 type Process = (usize, u32);

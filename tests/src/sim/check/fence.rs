@@ -10,7 +10,7 @@ use super::Decided;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use tmr_core::base::limits::CONFIRMED;
 use tmr_core::link::LinkId;
-use tmr_core::wire::group::{Message, Order, Report};
+use tmr_core::messages::group::{Message, Order, Report};
 
 /// A process: host and life.
 type Process = (usize, u32);

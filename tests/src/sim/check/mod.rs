@@ -46,8 +46,8 @@ pub mod units;
 
 use tmr_core::link::LinkId;
 use tmr_core::log::Entry;
-use tmr_core::wire::group::{Message, Order, Report};
-use tmr_core::wire::twin::TwinMessage;
+use tmr_core::messages::group::{Message, Order, Report};
+use tmr_core::messages::twin::TwinMessage;
 
 /// When a node decided on something that it says: no earlier and no later than this. What is said on
 /// one link goes out together, and which step each part of it was decided in cannot be seen from

@@ -3,8 +3,8 @@
 
 use super::Decided;
 use std::collections::BTreeMap;
-use tmr_core::wire::group::Order;
-use tmr_core::wire::twin::TwinMessage;
+use tmr_core::messages::group::Order;
+use tmr_core::messages::twin::TwinMessage;
 
 /// A process: host and life.
 type Process = (usize, u32);

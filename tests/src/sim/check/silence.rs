@@ -6,7 +6,7 @@ use super::Decided;
 use super::handles::Handles;
 use std::collections::{BTreeMap, BTreeSet};
 use tmr_core::log::{Entry, Epoch, Handle};
-use tmr_core::wire::group::Order;
+use tmr_core::messages::group::Order;
 
 /// Clocks that are one percent off, and one second.
 const PERCENT: u64 = 98;

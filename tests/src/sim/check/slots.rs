@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use tmr_core::link::LinkId;
 use tmr_core::log::{DiskId, Entry, Epoch, GroupId, Handle, LicenceKey, State};
-use tmr_core::wire::group::{Order, Report};
-use tmr_core::wire::twin::TwinMessage;
+use tmr_core::messages::group::{Order, Report};
+use tmr_core::messages::twin::TwinMessage;
 
 /// What was proposed, and what was said to be chosen.
 #[derive(Debug, Default)]
@@ -284,7 +284,7 @@ pub(super) mod test {
     use super::*;
     use tmr_core::base::time::Wall;
     use tmr_core::log::{Client, ContainerId, Grant, HandleScope, Mode, Slot};
-    use tmr_core::wire::group::Standing;
+    use tmr_core::messages::group::Standing;
 
     const EPOCH: Epoch = Epoch { round: 1, front: 7 };
     const LATER: Epoch = Epoch { round: 2, front: 8 };

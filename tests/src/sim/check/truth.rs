@@ -12,8 +12,10 @@ use tmr_core::base::time::{Mono, Now, Wall};
 use tmr_core::io::{BackendEvent, Input, Intent};
 use tmr_core::link::{Frame, LinkId, Listener};
 use tmr_core::log::{AcceptedEntry, DiskId, Epoch, Slot};
+use tmr_core::messages::group::{
+    Description, Message, Order, Piece, Report, Standing, decode, encode,
+};
 use tmr_core::service::Identity;
-use tmr_core::wire::group::{Description, Message, Order, Piece, Report, Standing, decode, encode};
 
 /// What was said of one disk.
 #[derive(Clone, Debug, Default)]

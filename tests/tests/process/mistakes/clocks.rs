@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tmr_core::base::rfc3339;
 use tmr_core::base::time::Wall;
-use tmr_core::licence::rfc3339;
 use tmr_tests::harness::{
     Clock, Cluster, FIRM_CODE, Runtime, TMR, give_back, records, status_until, take, within,
 };

@@ -4,8 +4,8 @@
 use super::{MILLI, SECOND, Server, World, ask, stock, take};
 use crate::base::limits::{TWIN_CONNECT, TWIN_HEARTBEAT, TWIN_TRANSFER};
 use crate::log::ContainerId;
+use crate::messages::twin::{Answer, TwinAck};
 use crate::testing::{CM_ACT_ID, crypt, release, seat};
-use crate::wire::twin::{Answer, TwinAck};
 use alloc::vec;
 
 impl World {

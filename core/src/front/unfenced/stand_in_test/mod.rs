@@ -15,9 +15,9 @@ use crate::base::limits::{
 use crate::base::time::Duration;
 use crate::link::{Address, LinkId};
 use crate::log::{ContainerId, DiskId, Entry, Epoch, Grant, GroupId, Handle, Slot};
+use crate::messages::group::{Order, Report};
 use crate::testing::{CM_ACT_ID, FIRM, LICENCE, TMR, crypt, product};
 use crate::wire::constants::{access, info};
-use crate::wire::group::{Order, Report};
 use crate::wire::{CmError, Reply, Request};
 use alloc::vec;
 use alloc::vec::Vec;

@@ -5,9 +5,9 @@ use crate::base::limits::{LOG_KEPT, STOCK_LEARN, STOCK_LINKS, STOCK_PING, STOCK_
 use crate::front::unfenced::seat_table::At;
 use crate::link::LinkId;
 use crate::log::{Entry, Epoch, Grant, Handle, Mode, Slot};
+use crate::messages::group::{Order, Report};
 use crate::testing::{LICENCE, crypt};
 use crate::wire::constants::info;
-use crate::wire::group::{Order, Report};
 use crate::wire::{CmError, Reply, Request};
 use alloc::vec;
 use alloc::vec::Vec;
@@ -207,7 +207,7 @@ fn neither_seats_nor_finding_out_wait_for_each_other() {
 fn a_handle_that_it_holds_is_not_given_back_because_it_is_told_of_again() {
     let mut bench = Bench::there();
     bench.seat(11, 5001);
-    let placed = |number| crate::wire::twin::RemoteHandle {
+    let placed = |number| crate::messages::twin::RemoteHandle {
         server: super::bench::SERIAL,
         number,
         handle: Handle(11),

@@ -5,10 +5,10 @@ use super::bench::{Bench, EPOCH, SERIAL, Told, grant, nothing, reply};
 use crate::front::unfenced::seat_table::At;
 use crate::front::unfenced::stand_in::Log;
 use crate::log::{Entry, GroupId, Handle, Setting, Slot, State};
+use crate::messages::group::{Order, Report};
+use crate::messages::twin::RemoteHandle;
 use crate::testing::{LICENCE, crypt};
 use crate::wire::constants::info;
-use crate::wire::group::{Order, Report};
-use crate::wire::twin::RemoteHandle;
 use crate::wire::{CmError, Request};
 use alloc::vec;
 
@@ -31,7 +31,7 @@ fn begun(handles: &[u32]) -> Bench {
     // Not to be asked for before it is known what is there.
     let order =
         Order::Append { epoch: EPOCH, first: Slot(41), entries: vec![nothing()], committed: slot };
-    let message = crate::wire::group::Message { correlation: 0, body: order };
+    let message = crate::messages::group::Message { correlation: 0, body: order };
     bench.stand.order(bench.now, message);
     bench.slot += 1;
     bench.told();

@@ -5,7 +5,7 @@
 //! The body is postcard. The link that carries batches has proved the group key
 //! ([`channel`](crate::link::channel)); `core/docs/wire.md` has the test vectors.
 
-use super::bytes::at_most;
+use crate::base::bytes::at_most;
 use crate::base::limits::{
     APPEND_ENTRIES, GROUP_FRAME_MAX, PIECE_BYTES, PIECE_ENTRIES, SLOT_LAST, THIRDS_MAX,
     WITNESSED_MAX,
@@ -88,7 +88,7 @@ pub enum Order {
         /// The offset of these bytes; 0 starts anew.
         offset: u64,
         /// Bytes of [`State::encode`](crate::log::State::encode).
-        #[serde(with = "super::bytes")]
+        #[serde(with = "crate::base::bytes")]
         bytes: Vec<u8>,
         /// Whether these are the last bytes.
         last: bool,
@@ -107,7 +107,7 @@ pub enum Order {
         /// The licence.
         licence: LicenceKey,
         /// The client's request, its handle included.
-        #[serde(with = "super::bytes")]
+        #[serde(with = "crate::base::bytes")]
         call: Vec<u8>,
     },
     /// Has the backend keep this front's knowledge of the group, which reveals a disk that goes
@@ -150,7 +150,7 @@ pub enum Order {
         offset: u64,
         /// Bytes of [`State::encode`](crate::log::State::encode). The state names the disk among its
         /// members.
-        #[serde(with = "super::bytes")]
+        #[serde(with = "crate::base::bytes")]
         bytes: Vec<u8>,
         /// Whether these are the last bytes.
         last: bool,
@@ -210,7 +210,7 @@ pub enum Report {
         /// The chosen slot that the state stands for.
         slot: Slot,
         /// The bytes.
-        #[serde(with = "super::bytes")]
+        #[serde(with = "crate::base::bytes")]
         bytes: Vec<u8>,
         /// Whether these are the last bytes.
         last: bool,
@@ -242,7 +242,7 @@ pub enum Report {
     /// The answer to [`Order::Perform`]: the plaintext of the reply.
     Performed {
         /// The reply (protocol facts 3.2).
-        #[serde(with = "super::bytes")]
+        #[serde(with = "crate::base::bytes")]
         reply: Vec<u8>,
     },
     /// The answer to [`Order::Witness`], and sent unasked (correlation 0) before every

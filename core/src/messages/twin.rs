@@ -253,7 +253,7 @@ pub enum TwinMessage {
         /// Where these bytes belong; 0 begins anew.
         offset: u64,
         /// Bytes of [`State::encode`](crate::log::State::encode).
-        #[serde(with = "super::bytes")]
+        #[serde(with = "crate::base::bytes")]
         bytes: Vec<u8>,
         /// These are the last ones.
         last: bool,
@@ -286,7 +286,7 @@ pub enum TwinMessage {
         /// Where the client is.
         from: SocketAddr,
         /// The call, as the client said it.
-        #[serde(with = "super::bytes")]
+        #[serde(with = "crate::base::bytes")]
         bytes: Vec<u8>,
     },
     /// That client has gone. Since minor version 2.
@@ -321,7 +321,7 @@ pub enum TwinMessage {
         /// Under which it leads.
         epoch: Epoch,
         /// The lines; none: it asks how far the other one is, or only more is recorded.
-        #[serde(with = "super::bytes")]
+        #[serde(with = "crate::base::bytes")]
         lines: Vec<u8>,
         /// Everything up to here is recorded with them; `None`: that is not said.
         upto: Option<Mark>,
@@ -375,7 +375,7 @@ pub enum Answer {
         /// Whose it is.
         client: u64,
         /// The reply.
-        #[serde(with = "super::bytes")]
+        #[serde(with = "crate::base::bytes")]
         bytes: Vec<u8>,
     },
     /// A client's [`TwinMessage::Call`] gets no reply. Since minor version 2.
