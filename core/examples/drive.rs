@@ -20,6 +20,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use tmr_core::backend::{self, Backend};
+use tmr_core::base::network::Address;
 use tmr_core::base::time::{Duration, Mono, Now, Wall};
 use tmr_core::client::{self, Client};
 use tmr_core::config::Twin;
@@ -27,7 +28,7 @@ use tmr_core::front::{self, Front};
 use tmr_core::io::{BackendEvent, FrontEvent, HostEvent, HostRequest, JournalWrite};
 use tmr_core::licence::{Container, File, Issuer, Spec};
 use tmr_core::link::channel::{GroupKey, SecureChannel};
-use tmr_core::link::{Address, CloseReason, Connection, LinkId, Listener, PeerKind};
+use tmr_core::link::{CloseReason, Connection, LinkId, Listener, PeerKind};
 use tmr_core::node::Node;
 use tmr_core::node::hub::{Arrived, Dial, Hub, Output};
 use tmr_core::service::{HandleKey, Identity};

@@ -95,6 +95,7 @@ pub mod log;
 pub mod messages;
 pub mod node;
 pub mod service;
+pub mod status;
 #[cfg(test)]
 mod testing;
 pub mod verdict;

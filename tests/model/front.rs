@@ -3,10 +3,11 @@
 use crate::node::{Message, NOW, Names, client, closed, entry_print, identity, print};
 use std::sync::Arc;
 use tmr_core::base::limits::CLEANUP_DEFAULT;
+use tmr_core::base::network::Address;
 use tmr_core::base::time::Duration;
 use tmr_core::front::{Config, Fingerprint, Front, Timer};
 use tmr_core::io::{AdminFilesRequest, HistoryRequest, HostRequest, Input, Intent};
-use tmr_core::link::{Address, CloseReason, Frame, LinkId, Listener, PeerKind};
+use tmr_core::link::{CloseReason, Frame, LinkId, Listener, PeerKind};
 use tmr_core::log::{Epoch, Slot};
 use tmr_core::wire::Reply;
 

@@ -7,7 +7,8 @@
 use super::http::{Request, Response, host_name, is_plain};
 use super::relay::Sender;
 use super::routes::{Permission, Route};
-use super::{AdminAccess, Rights, tokens};
+use super::tokens;
+use crate::base::credentials::{AdminAccess, Rights};
 use crate::base::limits::PASSWORD_MAX;
 use crate::base::time::Duration;
 use alloc::borrow::Cow;

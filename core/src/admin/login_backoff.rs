@@ -6,69 +6,14 @@
 //!
 //! What never lives here: passwords.
 
-use super::Rights;
+use crate::base::credentials::KnownBrowser;
 use crate::base::limits::{KNOWN_BROWSER, SIGN_IN_AGAIN, SIGN_IN_SLIPS, SIGN_IN_TRIERS};
 use crate::base::network::network;
-use crate::base::random::Random;
 use crate::base::time::{Duration, Mono};
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
-use core::fmt;
 use core::net::IpAddr;
-use hmac::{Hmac, Mac};
-use sha2::{Digest, Sha256};
-
-/// What browsers are known by: it comes of the password file, so that other passwords make all of
-/// them strangers, and a restart none. It is shown to nobody.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct BrowserKey(Option<[u8; 32]>);
-
-impl BrowserKey {
-    /// Of the hashes in a password file.
-    #[must_use]
-    pub fn of(hashes: &str) -> Self {
-        Self(Some(Sha256::digest(format!("browsers that are known\n{hashes}")).into()))
-    }
-
-    /// Makes a browser known in which somebody with these rights has signed in: what it is to show when
-    /// it comes again.
-    pub(super) fn admit(&self, random: &mut Random, rights: Rights) -> Option<String> {
-        let name = random.u128().to_be_bytes();
-        Some(format!(
-            "{}{}",
-            hex::encode(name),
-            hex::encode(self.seal(&name, rights)?.finalize().into_bytes())
-        ))
-    }
-
-    /// Which browser shows this; `None`: no known one.
-    pub(super) fn known(&self, shown: &str) -> Option<Known> {
-        let mut bytes = [0; 48];
-        hex::decode_to_slice(shown, &mut bytes).ok()?;
-        let (name, seal) = bytes.split_first_chunk::<16>()?;
-        let of = |rights| Some(self.seal(name, rights)?.verify_slice(seal).is_ok());
-        if of(Rights::Operator)? {
-            return Some(Known::Operator(*name));
-        }
-        of(Rights::Reader)?.then_some(Known::Reader)
-    }
-
-    fn seal(&self, name: &[u8; 16], rights: Rights) -> Option<Hmac<Sha256>> {
-        let mut seal = Hmac::<Sha256>::new_from_slice(&self.0?).ok()?;
-        seal.update(name);
-        if rights == Rights::Reader {
-            seal.update(b"reader");
-        }
-        Some(seal)
-    }
-}
-
-impl fmt::Debug for BrowserKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("BrowserKey(..)")
-    }
-}
 
 /// The name of the cookie that a known browser shows.
 pub(super) fn cookie_name(port: &str) -> String {
@@ -80,15 +25,6 @@ pub(super) fn cookie(port: &str, shown: &str, secure: bool) -> String {
     let (name, age) = (cookie_name(port), KNOWN_BROWSER.as_secs());
     let secure = if secure { "; Secure" } else { "" };
     format!("{name}={shown}; Path=/; HttpOnly; SameSite=Strict; Max-Age={age}{secure}")
-}
-
-/// A browser in which somebody has signed in here before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Known {
-    /// An operator; this one.
-    Operator([u8; 16]),
-    /// A reader.
-    Reader,
 }
 
 /// Who tries a password.
@@ -104,10 +40,10 @@ pub(super) enum Trier {
 
 impl Trier {
     /// Somebody there, with this browser.
-    pub(super) fn at(address: IpAddr, known: Option<Known>) -> Self {
+    pub(super) fn at(address: IpAddr, known: Option<KnownBrowser>) -> Self {
         match known {
-            Some(Known::Operator(name)) => Self::Browser(name),
-            Some(Known::Reader) => Self::Reader(network(address)),
+            Some(KnownBrowser::Operator(name)) => Self::Browser(name),
+            Some(KnownBrowser::Reader) => Self::Reader(network(address)),
             None => Self::Address(network(address)),
         }
     }
@@ -178,7 +114,8 @@ mod tests {
         assert_eq!(slips.take(now, at("2001:db8::2")), Err(SIGN_IN_AGAIN));
         assert_eq!(slips.take(now, at("192.0.2.1")), Ok(()));
         assert_eq!(slips.take(now, Trier::Browser([1; 16])), Ok(()), "known by itself");
-        let reader = |address: &str| Trier::at(address.parse().unwrap(), Some(Known::Reader));
+        let reader =
+            |address: &str| Trier::at(address.parse().unwrap(), Some(KnownBrowser::Reader));
         let tries = (0..100).filter(|_| slips.take(now, reader("2001:db8::1")).is_ok());
         assert_eq!(
             tries.count(),
@@ -204,23 +141,5 @@ mod tests {
             slips.take(Mono(5), Trier::at(address.into(), None)).unwrap();
         }
         assert_eq!(slips.counted.len(), SIGN_IN_TRIERS);
-    }
-
-    #[test]
-    fn a_browser_is_known_while_the_passwords_are_the_same() {
-        let mut random = Random::new([7; 32]);
-        let key = BrowserKey::of("operator:x");
-        let [one, other] = [(); 2].map(|()| key.admit(&mut random, Rights::Operator).unwrap());
-        assert!(one != other && key.known(&one) != key.known(&other));
-        assert_eq!(BrowserKey::of("operator:x").known(&one), key.known(&one), "after a restart");
-        assert_eq!(BrowserKey::of("operator:y").known(&one), None);
-        assert_eq!(BrowserKey::default().known(&one), None);
-        let reader = key.admit(&mut random, Rights::Reader).unwrap();
-        assert_eq!(key.known(&reader), Some(Known::Reader), "no operator");
-        assert_eq!(BrowserKey::default().admit(&mut random, Rights::Operator), None);
-        let forged = one.replacen(&one[..1], if one.starts_with('0') { "1" } else { "0" }, 1);
-        for wrong in ["", "00", &one[..95], &forged] {
-            assert_eq!(key.known(wrong), None, "{wrong}");
-        }
     }
 }

@@ -6,19 +6,17 @@
 //! ([`Command`] is handed to the node), and the checking of a password, which takes long
 //! ([`AdminFilesRequest::Verify`]).
 
-mod address;
 #[cfg(test)]
 mod admin_test;
 mod allocations;
 mod audit;
-mod clock;
 mod guard;
 mod http;
 #[cfg(test)]
 mod known_test;
 mod late;
 mod login_backoff;
-pub mod metrics;
+pub(crate) mod metrics;
 mod names;
 mod page;
 mod places;
@@ -28,21 +26,22 @@ mod relay;
 mod routes;
 mod sessions;
 pub(crate) mod settings;
-pub mod status;
-#[cfg(test)]
-mod status_test;
 #[cfg(test)]
 mod token_test;
-pub mod tokens;
+mod tokens;
 pub mod usage;
 
+use crate::base::credentials::tokens::Token;
+use crate::base::credentials::{AdminAccess, KnownBrowser, Password, Rights};
+use crate::base::keepalived::Notice;
 use crate::base::limits::{
     FILE_TROUBLES_SHOWN, ORDER_LATE, PASSWORDS_KEPT, PASSWORDS_WAITING, TOKENS_MAX,
 };
+use crate::base::metrics::Page;
 use crate::base::random::Random;
+use crate::base::server_files::{FileTrouble, Places};
 use crate::base::time::{Mono, Now, Wall};
 use crate::config::InForce;
-use crate::front::Notice;
 use crate::history::Span;
 use crate::io::{AdminFilesRequest, Intent};
 use crate::link::{CloseReason, LinkId, Listener};
@@ -52,26 +51,20 @@ use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use audit::Audit;
-use core::fmt;
 use core::net::IpAddr;
 use guard::Principal;
 use http::{Malformed, Request, Response};
 use ipnet::IpNet;
-pub use login_backoff::BrowserKey;
-use login_backoff::{Known, LoginBackoff, Trier};
-use metrics::Page;
-pub use places::{Misplaced, Place, Places};
+use login_backoff::{LoginBackoff, Trier};
 use relay::Sender;
 pub use routes::Reply;
 use routes::{Effect, Route};
-use serde::Serialize;
 use serde_json::Value;
 use sessions::Sessions;
-use tokens::Token;
 
 /// What a node lets its admin pages see.
 pub trait View {
-    /// What `/api/status` says: one of the structures of [`status`].
+    /// What `/api/status` says: one of the structures of [`status`](crate::status).
     fn status(&self) -> Value;
 
     /// What is wrong with it and its group, the worst first, without the files of its machine.
@@ -165,84 +158,6 @@ pub enum Command {
     /// Store this configuration, which a front would take; then say what became of it
     /// ([`Admin::conclude`]).
     Store(String),
-}
-
-/// What somebody who is signed in may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Rights {
-    /// Look.
-    Reader,
-    /// Look, and change.
-    Operator,
-}
-
-impl Rights {
-    /// As it stands in a password file.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Reader => "reader",
-            Self::Operator => "operator",
-        }
-    }
-}
-
-/// Who can come in here, as the machine has it: told at the start, and when it changes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct AdminAccess {
-    /// Where passwords are kept; empty: nobody signs in at this server.
-    pub password_file: String,
-    /// It has one for operators.
-    pub operator: bool,
-    /// It has one for readers: then nobody else may look.
-    pub reader: bool,
-    /// What it says of tokens.
-    pub tokens: Vec<Token>,
-    /// Why it, or the certificate, cannot be used, in a sentence.
-    pub trouble: Option<String>,
-    /// The pages are served encrypted, by a certificate that ends then.
-    pub certificate_ends: Option<Wall>,
-    /// What browsers are known by that have signed in before.
-    pub browsers: BrowserKey,
-    /// Goes up when other passwords hold: who came in by those before has to come in again.
-    pub readings: u64,
-    /// The machine's own names, by which its pages may be asked for.
-    pub names: Vec<String>,
-    /// Files of this server that it does without, not all of them if there are many.
-    pub files: Vec<FileTrouble>,
-    /// Room on the disk of its state folder; `None`: not known.
-    pub room: Option<Room>,
-}
-
-/// What is left of a disk. Told when it crosses a bound, so that it is not told all the time.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Room {
-    /// Path of the folder.
-    pub folder: String,
-    /// Free bytes.
-    pub free: u64,
-}
-
-/// A file of a server's that cannot be used: it serves without it, or with what was read from it
-/// before.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct FileTrouble {
-    /// Its path.
-    pub file: String,
-    /// What is wrong with it, in a sentence without the path.
-    pub trouble: String,
-    /// What mends it.
-    pub what_to_do: String,
-}
-
-/// A password that somebody has typed. It is shown to nobody.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Password(pub String);
-
-impl fmt::Debug for Password {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Password(..)")
-    }
 }
 
 /// The admin pages of a node.
@@ -451,7 +366,7 @@ impl Admin {
                 return Err(guard::closed(&self.entrance));
             }
             let known = self.known(request);
-            let operator = matches!(known, Some(Known::Operator(_)));
+            let operator = matches!(known, Some(KnownBrowser::Operator(_)));
             let kept = if operator { 0 } else { PASSWORDS_KEPT };
             if self.waiting.len() >= PASSWORDS_WAITING - kept {
                 let sentence = "Too many passwords are being checked now; try again in a moment.";
@@ -468,7 +383,7 @@ impl Admin {
     }
 
     /// Whose browser it is that a request comes from, if it is known.
-    fn known(&self, request: &Request<'_>) -> Option<Known> {
+    fn known(&self, request: &Request<'_>) -> Option<KnownBrowser> {
         let shown = request.cookie(&login_backoff::cookie_name(request.port()))?;
         self.entrance.browsers.known(shown)
     }
@@ -521,7 +436,7 @@ impl Admin {
                 let line = sessions::cookie(request.port(), &token, *secure);
                 response = response.with("Set-Cookie", &line);
                 // An operator's browser stays one where a reader signs in.
-                let operator = matches!(self.known(request), Some(Known::Operator(_)));
+                let operator = matches!(self.known(request), Some(KnownBrowser::Operator(_)));
                 let stays = rights == Rights::Reader && operator;
                 let admitted = self.entrance.browsers.admit(&mut self.random, rights);
                 if let Some(shown) = admitted.filter(|_| !stays) {

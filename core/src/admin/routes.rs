@@ -4,9 +4,10 @@
 
 use super::guard::Principal;
 use super::http::{Request, Response};
-use super::metrics::Page;
-use super::{Admin, Asked, Command, Rights, View, allocations, page, settings, usage};
-use crate::front::{Notice, Script};
+use super::{Admin, Asked, Command, View, allocations, page, settings, usage};
+use crate::base::credentials::Rights;
+use crate::base::keepalived::{Notice, Script};
+use crate::base::metrics::Page;
 use crate::log::Handle;
 use crate::verdict::{self, Trouble};
 use alloc::format;

@@ -2,7 +2,7 @@
 //!
 //! What never lives here: passwords.
 
-use super::Rights;
+use crate::base::credentials::Rights;
 use crate::base::limits::{SESSION_IDLE, SESSION_LONGEST, SESSIONS_MAX};
 use crate::base::random::Random;
 use crate::base::time::Mono;

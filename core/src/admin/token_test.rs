@@ -1,8 +1,8 @@
 //! Tokens: what they give, for how long, and what is said of those that give nothing.
 
 use super::admin_test::{AFAR, Desk, Got, HERE, SOCKET};
-use super::tokens::{NoToken, Token, add, named};
 use super::*;
+use crate::base::credentials::tokens::{NoToken, add, named};
 use crate::base::limits::{SIGN_IN_SLIPS, TOKEN_NAME_MAX, TOKENS_MAX};
 use alloc::format;
 use alloc::string::ToString;

@@ -1,12 +1,13 @@
 //! What a backend tells of itself at `/metrics`.
 
 use super::Backend;
-use crate::admin::metrics::Page;
+use crate::admin::metrics::common;
+use crate::base::metrics::Page;
 
 impl Backend {
     /// Writes it all.
     pub(super) fn write_metrics(&self, page: &mut Page) {
-        page.common(&self.service, &self.counts);
+        common(page, &self.service, &self.counts);
         let help = "What part this server plays: 1 for the one it does.";
         page.state("tmrd_role", help, "role", &["backend"], "backend");
         let standing = self.acceptor.standing();

@@ -22,17 +22,17 @@ mod metrics;
 mod model;
 mod status;
 
-use crate::admin::{Admin, AdminAccess};
+use crate::admin::Admin;
+use crate::base::credentials::AdminAccess;
 use crate::base::limits::{CLEANUP_DEFAULT, CONFIRMED, HANDLE_BLOCK, HANDLE_LAST, THIRDS_MAX};
 use crate::base::log_throttle::LogThrottle;
-use crate::base::metrics::HubMetrics;
 use crate::base::random::Random;
 use crate::base::time::{Deadline, Mono, Now};
 use crate::crypt::{cipher, sign};
 use crate::io::{Input, Intent};
 use crate::licence::Container;
 use crate::link::channel::OTHER_KEY;
-use crate::link::{CloseReason, Frame, LinkId, Listener};
+use crate::link::{CloseReason, Frame, HubMetrics, LinkId, Listener};
 use crate::log::{DiskId, Entry, GroupId, LicenceKey, Setting, Slot, State};
 use crate::messages::group::{
     Description, Facts, Lost, Message, Order, Report, Third, decode, encode,

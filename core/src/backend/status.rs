@@ -2,12 +2,12 @@
 
 use super::Backend;
 use crate::admin::View;
-use crate::admin::metrics::Page;
-use crate::admin::status::{BackendRoleStatus, LogStatus, PartStatus, ProductStatus, Role};
 use crate::base::limits::CONFIRMED;
+use crate::base::metrics::Page;
 use crate::history::Span;
 use crate::licence::Part;
 use crate::log::{Handle, Slot};
+use crate::status::{BackendRoleStatus, LogStatus, PartStatus, ProductStatus, Role};
 use crate::verdict::{self, Trouble};
 use alloc::format;
 use alloc::string::{String, ToString};

@@ -4,12 +4,15 @@
 //! What never lives here: anything that knows a licence, a link, or a role.
 
 pub(crate) mod bytes;
+pub mod credentials;
 pub(crate) mod json;
+pub mod keepalived;
 pub mod limits;
 pub(crate) mod log_throttle;
 pub mod metrics;
 pub mod network;
 pub(crate) mod random;
 pub mod rfc3339;
+pub mod server_files;
 pub(crate) mod suggest;
 pub mod time;

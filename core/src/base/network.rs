@@ -1,6 +1,27 @@
-//! Which addresses are one machine's, as far as shares are concerned.
+//! Addresses: where a server is dialled, and which addresses share a bound.
 
+use alloc::string::String;
+use core::fmt;
 use core::net::{IpAddr, Ipv6Addr};
+
+/// Where to dial: a host name or an address, and a port.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Address {
+    /// IPv4, IPv6 (without brackets) or host name.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
 
 /// What a share is given to: an IPv4 address, or the network (/64) of an IPv6 address, for whoever has
 /// one address there has 2^64 of them. This machine's own one stands for itself.

@@ -21,10 +21,11 @@ pub use unanswered::Unanswered;
 use crate::base::limits::{
     CLIENT_CALL, CLIENT_CONNECT, CLIENT_FIRST, CLIENT_GREETING, CLIENT_PAUSE, CLIENT_REPLY,
 };
+use crate::base::network::Address;
 use crate::base::random::Random;
 use crate::base::time::{Deadline, Duration, Mono};
 use crate::link::channel::SecureChannel;
-use crate::link::{Address, CloseReason, Frame, LinkId};
+use crate::link::{CloseReason, Frame, LinkId};
 use crate::wire::{CmError, Reply, Request};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;

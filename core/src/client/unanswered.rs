@@ -1,7 +1,8 @@
 //! The reasons why a call got no answer, as messages.
 
 use super::Effect;
-use crate::link::{Address, CloseReason};
+use crate::base::network::Address;
+use crate::link::CloseReason;
 use alloc::vec::Vec;
 use core::fmt;
 

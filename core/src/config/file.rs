@@ -3,8 +3,8 @@
 use super::access::{AccessControl, Binding, ClientVersion, Proxies};
 use super::value::{Flag, Host, Ip, Levels, LogFormat, Number, Object, OwnPort, Path, Port, Whole};
 use crate::base::limits::{self, HISTORY_FILE, HISTORY_FILES, HISTORY_MONTHS};
+use crate::base::network::Address;
 use crate::base::time::Duration;
-use crate::link::Address;
 use crate::log::ContainerId;
 use alloc::borrow::ToOwned;
 use alloc::collections::BTreeSet;

@@ -24,8 +24,8 @@ pub use shared::{Difference, adopt, differences, revised, shared};
 
 use crate::base::json;
 use crate::base::limits::CONFIG_MAX;
+use crate::base::network::Address;
 use crate::base::time::Duration;
-use crate::link::Address;
 use crate::log::ContainerId;
 use alloc::string::String;
 use alloc::vec::Vec;

@@ -2,7 +2,7 @@
 //! that no set-up can use.
 
 use super::{Config, ConfigError};
-use crate::link::Address;
+use crate::base::network::Address;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;

@@ -1,7 +1,7 @@
 //! Single values of `tmrconf.json`: each type accepts valid values only, and its error says what
 //! would be valid.
 
-use crate::link::Address;
+use crate::base::network::Address;
 use alloc::borrow::ToOwned;
 use alloc::string::{String, ToString};
 use core::fmt;

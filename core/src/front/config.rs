@@ -1,8 +1,8 @@
 //! What a front is told at its start, and which of it changes while it runs.
 
+use crate::base::network::Address;
 use crate::base::time::Duration;
 use crate::config::{Policy, Twin as TwinConfig};
-use crate::link::Address;
 use crate::log::ContainerId;
 use crate::service::{HandleKey, Identity};
 use alloc::vec::Vec;

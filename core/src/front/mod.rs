@@ -22,7 +22,7 @@ mod twin;
 mod unfenced;
 mod usage;
 
-use crate::admin::AdminAccess;
+use crate::base::credentials::AdminAccess;
 use crate::base::random::Random;
 use crate::base::time::{Deadline, Mono, Now};
 use crate::history::History;
@@ -50,7 +50,6 @@ use leadership::vigil::Vigil;
 #[doc(hidden)]
 pub use model::{Fingerprint, Timer};
 use operator::Operator;
-pub use operator::{Notice, Script};
 use replication::backend_link::{BackendLink, OrderPurpose};
 use replication::membership::Remembered;
 use replication::replicated_log::ReplicatedLog;

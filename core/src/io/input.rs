@@ -1,11 +1,11 @@
 //! What a runtime tells a node.
 
-use crate::admin::{AdminAccess, Misplaced, Place, Rights};
-use crate::base::metrics::HubMetrics;
+use crate::base::credentials::{AdminAccess, Rights};
+use crate::base::server_files::{Misplaced, Place};
 use crate::config::InForce;
 use crate::history::Mark;
 use crate::licence::Container;
-use crate::link::{CloseReason, Frame, LinkId, Listener};
+use crate::link::{CloseReason, Frame, HubMetrics, LinkId, Listener};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;

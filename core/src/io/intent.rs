@@ -1,8 +1,9 @@
 //! What a node wants done.
 
-use crate::admin::Password;
+use crate::base::credentials::Password;
+use crate::base::network::Address;
 use crate::history::Mark;
-use crate::link::{Address, CloseReason, LinkId, PeerKind};
+use crate::link::{CloseReason, LinkId, PeerKind};
 use alloc::string::String;
 use alloc::vec::Vec;
 

@@ -7,6 +7,8 @@
 pub mod channel;
 mod connection;
 mod id;
+mod metrics;
 
 pub use connection::{Connection, Flow, Layer, Outbox};
-pub use id::{Address, CloseReason, Frame, LinkId, Listener, ListenerId, NOT_READING, PeerKind};
+pub use id::{CloseReason, Frame, LinkId, Listener, ListenerId, NOT_READING, PeerKind};
+pub use metrics::{HubMetrics, Limit};

@@ -13,12 +13,12 @@
 use super::rate_limits::Vain;
 use super::strangers::{Due, Verdict};
 use super::{CallAction, CallContext, Decision, LicenceService, Session};
-use crate::admin::status::StrangerStatus;
 use crate::base::network::network;
 use crate::base::time::Mono;
 use crate::config::{Binding, Policy};
 use crate::link::LinkId;
 use crate::log::{Entry, Grant, Handle, State};
+use crate::status::StrangerStatus;
 use crate::wire::{CmError, Request};
 use alloc::vec::Vec;
 use core::net::IpAddr;

@@ -2,12 +2,12 @@
 //! client's runtime, and who was lately turned away because that is too old.
 
 use super::{LicenceService, Session};
-use crate::admin::status::ClientStatus;
 use crate::base::limits::{CLIENTS_SHOWN, CLIENTS_TOO_OLD};
 use crate::base::time::Wall;
 use crate::config::Policy;
 use crate::licence::version_text;
 use crate::log::Client;
+use crate::status::ClientStatus;
 use crate::wire::Request;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;

@@ -11,6 +11,7 @@
 //! left out for good.
 
 use crate::base::limits::{HANDLE_BITS, HANDLE_ROUNDS};
+use crate::link::channel::GroupKey;
 use crate::log::Handle;
 use aes::Aes256;
 use aes::cipher::{BlockEncrypt, KeyInit};
@@ -30,7 +31,13 @@ impl core::fmt::Debug for HandleKey {
 }
 
 impl HandleKey {
-    /// From 32 bytes that nobody can guess.
+    /// Returns the key that follows from the group key, so that both fronts have the same one.
+    #[must_use]
+    pub fn of_group(key: &GroupKey) -> Self {
+        Self::new(key.derive(b"tmr handle numbers"))
+    }
+
+    /// Makes a key of 32 bytes that nobody can guess.
     #[must_use]
     pub fn new(bytes: [u8; 32]) -> Self {
         Self(Zeroizing::new(bytes))

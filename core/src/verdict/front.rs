@@ -1,11 +1,11 @@
 //! The verdict on a front, its backends, its twin, the virtual address, clocks and certificate.
 
 use super::{Facts, Found, Severity, places};
-use crate::admin::status::{
+use crate::base::limits::{CERTIFICATE_ENDS_SOON, DISK_SLOW, HANDLES_MAX, TOKEN_ENDS_SOON};
+use crate::status::{
     AddressStatus, BackendState, BackendStatus, ClockStatus, ClockVerdict, CouldTake, FrontStatus,
     Role, Twin,
 };
-use crate::base::limits::{CERTIFICATE_ENDS_SOON, DISK_SLOW, HANDLES_MAX, TOKEN_ENDS_SOON};
 use alloc::format;
 use alloc::string::String;
 

@@ -1,51 +1,12 @@
 //! The verdict on the licences of a group: parts, dates, units, seats and refused accesses.
 
 use super::front::{count, until};
-use super::{Facts, Found, Severity};
-use crate::admin::status::{BackendState, BackendStatus, Difference, FrontStatus, LicenceStatus};
+use super::{Facts, Found};
 use crate::base::limits::LICENCE_ENDS_SOON;
 use crate::base::time::Wall;
+use crate::status::{BackendState, BackendStatus, Difference, FrontStatus, LicenceStatus};
 use alloc::format;
 use alloc::string::String;
-use serde::Serialize;
-
-/// The state of a licence in one word: the worst that applies.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum LicenceState {
-    /// Seats are free.
-    #[default]
-    Served,
-    /// The licence is served, and one part is missing or differs.
-    TwoParts,
-    /// The licence is served, and all its seats are in use.
-    AllInUse,
-    /// The units are used up.
-    NoUnits,
-    /// The activation time has not come.
-    NotActiveYet,
-    /// The expiration time has passed.
-    Expired,
-    /// No two parts agree.
-    TooFewParts,
-    /// Fewer than two members of the group are there.
-    TooFewBackends,
-}
-
-impl LicenceState {
-    /// Returns the severity of the state; `None` if there is no trouble.
-    #[must_use]
-    pub fn severity(self) -> Option<Severity> {
-        match self {
-            Self::Served => None,
-            Self::NotActiveYet => Some(Severity::Info),
-            Self::TwoParts | Self::AllInUse => Some(Severity::Yellow),
-            Self::NoUnits | Self::Expired | Self::TooFewParts | Self::TooFewBackends => {
-                Some(Severity::Red)
-            }
-        }
-    }
-}
 
 /// Returns the state of a licence. `members`: two members of the group are there; `now`: the date
 /// of the group.

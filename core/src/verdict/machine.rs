@@ -2,8 +2,8 @@
 //! disk.
 
 use super::{Found, Trouble};
-use crate::admin::{FileTrouble, Room};
 use crate::base::limits::{ROOM_LEAST, ROOM_LOW};
+use crate::base::server_files::{FileTrouble, Room};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;

@@ -15,11 +15,11 @@ pub mod states;
 #[cfg(test)]
 mod verdict_test;
 
-use crate::admin::Places;
-use crate::admin::metrics::Page;
-use crate::admin::status::FrontStatus;
-use crate::admin::tokens::Token;
+use crate::base::credentials::tokens::Token;
+use crate::base::metrics::Page;
+use crate::base::server_files::Places;
 use crate::base::time::Wall;
+use crate::status::FrontStatus;
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
@@ -28,32 +28,8 @@ use core::fmt::Display;
 use serde::Serialize;
 
 pub use front::until;
-pub use licences::{LicenceState, licence_state};
+pub use licences::licence_state;
 pub use machine::with_machine;
-
-/// The severity of a trouble. The worst comes first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    /// Some client is not served or not protected.
-    Red,
-    /// All are served, and the next fault, or the passing of time, may end that.
-    Yellow,
-    /// The trouble is worth knowing, and requires nothing.
-    Info,
-}
-
-impl Severity {
-    /// Returns the name used in status and metrics.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Red => "red",
-            Self::Yellow => "yellow",
-            Self::Info => "info",
-        }
-    }
-}
 
 /// One trouble.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

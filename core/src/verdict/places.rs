@@ -2,8 +2,8 @@
 //! runs.
 
 use super::{Found, Severity};
-use crate::admin::status::FrontStatus;
-use crate::admin::{Misplaced, Places};
+use crate::base::server_files::{Misplaced, Places};
+use crate::status::FrontStatus;
 use alloc::format;
 
 /// The remedy for a state folder that is gone under a backend.

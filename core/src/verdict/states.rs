@@ -2,20 +2,20 @@
 //! `/readyz`, metrics and alert rules for the same state.
 
 use super::{Denied, Facts, LicenceState, Trouble, licence_state, of_front, with_machine};
-use crate::admin::metrics::Page;
-use crate::admin::status::{
+use crate::base::credentials::Rights;
+use crate::base::credentials::tokens::Token;
+use crate::base::limits::{ROOM_LEAST, ROOM_LOW};
+use crate::base::metrics::Page;
+use crate::base::server_files::{FileTrouble, Room};
+use crate::base::time::Wall;
+use crate::status::{
     AddressStatus, BackendState, BackendStatus, ClockStatus, CopyStatus, CouldTake, Difference,
     FrontStatus, GoneStatus, LicenceStatus, Role, StrangerStatus, StrayStatus, Twin,
     TwinDifference,
 };
-use crate::admin::tokens::Token;
-use crate::admin::{FileTrouble, Rights, Room};
-use crate::base::limits::{ROOM_LEAST, ROOM_LOW};
-use crate::base::time::Wall;
-use alloc::format;
 use alloc::string::String;
-use alloc::vec;
 use alloc::vec::Vec;
+use alloc::{format, vec};
 use serde_json::{Value, json};
 
 /// The date in all states.

@@ -2,11 +2,10 @@
 
 use super::states::{Case, well};
 use super::*;
-use crate::admin::{FileTrouble, Misplaced};
+use crate::base::server_files::{FileTrouble, Misplaced};
 use alloc::collections::BTreeSet;
-use alloc::format;
 use alloc::string::ToString;
-use alloc::vec;
+use alloc::{format, vec};
 use core::fmt::Write;
 
 fn told(name: &str, troubles: &[Trouble], out: &mut String) {

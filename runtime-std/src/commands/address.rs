@@ -1,6 +1,6 @@
 //! Addresses as people type them.
 
-use tmr_core::link::Address;
+use tmr_core::base::network::Address;
 
 /// The port that the licence protocol has, for an address without one.
 const LICENCE_PORT: u16 = 22_350;

@@ -6,10 +6,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 use std::net::IpAddr;
 use std::path::PathBuf;
-use tmr_core::admin::Rights;
+use tmr_core::base::credentials::Rights;
+use tmr_core::base::network::Address;
 use tmr_core::base::time::Wall;
 use tmr_core::config::Log;
-use tmr_core::link::Address;
 
 /// An open Triple Mode Redundancy (TMR) licence server.
 #[derive(Debug, Parser)]

@@ -17,12 +17,13 @@ use crate::reactor::tls::Tls;
 use std::net::TcpListener;
 use std::path::Path;
 use tmr_core::backend::{self, Backend};
+use tmr_core::base::network::Address;
 use tmr_core::front::{self, Front};
 use tmr_core::history::Server;
-use tmr_core::link::{Address, Listener};
+use tmr_core::link::Listener;
 use tmr_core::node::Node;
 use tmr_core::node::hub::Hub;
-use tmr_core::service::Identity;
+use tmr_core::service::{HandleKey, Identity};
 
 /// A runtime: its name in status, and its glue.
 #[derive(Clone, Copy, Debug)]
@@ -66,7 +67,7 @@ pub fn backend(runtime: Runtime, options: &cli::Backend) -> Outcome {
     let listeners = listen::open(&[licence].into_iter().chain(admin).collect::<Vec<_>>())?;
     let machine = Some(machine::Watch::open(&options.state, &cleanup));
     let identity = runtime.identity(&listeners[0].1);
-    let (group_check, handle_key) = (group.check(), group.handle_key());
+    let (group_check, handle_key) = (group.check(), HandleKey::of_group(&group));
     let seed = entropy::fresh();
     let containers = licences.containers();
     let config = backend::Config { identity, containers, group_check, handle_key, seed };
@@ -133,7 +134,7 @@ pub fn serve(runtime: Runtime, options: &cli::Serve) -> Outcome {
         cleanup: config.cleanup,
         policy: config.policy,
         twin: Some(config.twin),
-        handle_key: group.handle_key(),
+        handle_key: HandleKey::of_group(&group),
         seed: entropy::fresh(),
     })
     .with_entrance(admin_files.access());

@@ -11,8 +11,8 @@ use crate::host::passwords::Passwords;
 use clap::Args;
 use serde_json::json;
 use std::path::{Path, PathBuf};
-use tmr_core::admin::Rights;
-use tmr_core::admin::tokens::{self, NoToken};
+use tmr_core::base::credentials::Rights;
+use tmr_core::base::credentials::tokens::{self, NoToken};
 use tmr_core::base::time::Wall;
 
 const DAY: u64 = 24 * 60 * 60;

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
-use tmr_core::admin::{Misplaced, Place};
+use tmr_core::base::server_files::{Misplaced, Place};
 use tmr_core::io::{BackendEvent, HostEvent, JournalWrite};
 
 /// How often it is looked whether the folder and the journal are where they were opened.

@@ -19,8 +19,9 @@ use std::io::Read;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use tmr_core::admin::{AdminAccess, FileTrouble};
+use tmr_core::base::credentials::AdminAccess;
 use tmr_core::base::limits::{FILE_TROUBLES_SHOWN, LICENCE_FILES_LOOKED_AT, LICENCE_FILES_MAX};
+use tmr_core::base::server_files::FileTrouble;
 use tmr_core::io::{BackendEvent, HostEvent};
 use tmr_core::licence::{Container, IssuerKey};
 

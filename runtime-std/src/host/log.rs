@@ -13,7 +13,7 @@ use crate::host::log_file::{LogFile, Reserved};
 use crate::sync::lock;
 use std::io;
 use std::sync::{Arc, Mutex, OnceLock};
-use tmr_core::admin::FileTrouble;
+use tmr_core::base::server_files::FileTrouble;
 use tmr_core::config::Log;
 use tracing_subscriber::layer::{Layered, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;

@@ -12,15 +12,14 @@ use crate::sync::lock;
 use rustix::io::Errno;
 use rustix::net::sockopt::socket_peercred;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
-use std::fs;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::thread;
 use std::time::Duration;
-use tmr_core::admin::{Misplaced, Place};
+use std::{fs, thread};
+use tmr_core::base::server_files::{Misplaced, Place};
 use tmr_core::io::HostEvent;
 use tmr_core::link::Listener;
 

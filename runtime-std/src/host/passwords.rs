@@ -16,8 +16,8 @@ use std::io::{self, ErrorKind, IsTerminal, Read};
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
-use tmr_core::admin::tokens::{NoToken, Token};
-use tmr_core::admin::{BrowserKey, Rights};
+use tmr_core::base::credentials::tokens::{NoToken, Token};
+use tmr_core::base::credentials::{BrowserKey, Rights};
 use tmr_core::base::limits::{PASSWORD_MAX, TOKENS_MAX};
 
 /// Fewer characters are guessed.

@@ -82,7 +82,7 @@ impl Outboxes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tmr_core::admin::Password;
+    use tmr_core::base::credentials::Password;
     use tmr_core::link::LinkId;
 
     #[test]

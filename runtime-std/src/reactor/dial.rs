@@ -16,8 +16,9 @@ use std::os::fd::OwnedFd;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Instant;
 use tmr_core::base::limits::DIAL_TIMEOUT;
+use tmr_core::base::network::Address;
 use tmr_core::base::time::Duration;
-use tmr_core::link::{Address, CloseReason};
+use tmr_core::link::CloseReason;
 
 /// An address is tried alone for so long, then beside the next one: RFC 8305, section 8, calls it
 /// Connection Attempt Delay.

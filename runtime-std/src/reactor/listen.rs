@@ -9,7 +9,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs, UdpSocket};
 use tmr_core::base::limits::{CLIENT_LINKS_MAX, FILES_RESERVED};
-use tmr_core::link::{Address, Listener};
+use tmr_core::base::network::Address;
+use tmr_core::link::Listener;
 
 /// Connections that may wait to be accepted: a whole office that starts at nine.
 const BACKLOG: i32 = 4096;

@@ -16,7 +16,7 @@ use clap::{Parser, ValueEnum};
 use std::cell::Cell;
 use std::process::ExitCode;
 use std::time::Duration;
-use tmr_core::link::Address;
+use tmr_core::base::network::Address;
 use tmr_runtime_std::commands::address;
 use tmr_runtime_std::commands::bench::asked;
 use tmr_runtime_std::exit::Failure;

@@ -7,12 +7,13 @@ use super::stream::open;
 use super::{byte, pieces};
 use arbitrary::Unstructured;
 use tmr_core::base::limits::{CLIENT_FRAME_MAX, TWIN_ENTRIES, TWIN_PIECE_BYTES};
+use tmr_core::base::network::Address;
 use tmr_core::base::time::Duration;
 use tmr_core::config::Twin;
 use tmr_core::front::{Config, Front};
 use tmr_core::io::Input;
 use tmr_core::link::channel::{GroupKey, SecureChannel};
-use tmr_core::link::{Address, Frame, LinkId, Listener};
+use tmr_core::link::{Frame, LinkId, Listener};
 use tmr_core::messages::twin::{Hello, TwinAck, TwinMessage, Version};
 
 pub(super) fn run(bytes: &[u8]) {

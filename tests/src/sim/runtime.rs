@@ -1,9 +1,8 @@
 //! The runtime of a simulated node: it starts the node, hands inputs to it, and performs its
 //! intents.
 
-use super::check::Decided;
 use super::check::handles::Answer;
-use super::check::lines;
+use super::check::{Decided, lines};
 use super::client::Station;
 use super::extra::Moment;
 use super::fault::Plan;
@@ -14,12 +13,13 @@ use super::world::{BACKENDS, Event, FRONTS, HOSTS, MACHINES, NAMES, SECOND, Worl
 use std::net::SocketAddr;
 use tmr_core::backend::{self, Backend};
 use tmr_core::base::limits::HISTORY_FLUSH;
+use tmr_core::base::network::Address;
 use tmr_core::base::time::{Duration, Now};
 use tmr_core::config::Twin;
 use tmr_core::front::{self, Front};
 use tmr_core::io::{BackendEvent, FrontEvent};
 use tmr_core::licence::Container;
-use tmr_core::link::{Address, CloseReason, Frame, LinkId, Listener, PeerKind};
+use tmr_core::link::{CloseReason, Frame, LinkId, Listener, PeerKind};
 use tmr_core::node::Node;
 use tmr_core::node::hub::{Dial, Hub, Output};
 use tmr_core::service::Identity;

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use tmr_core::verdict::Severity;
+use tmr_core::status::Severity;
 use tmr_core::verdict::states::Case;
 use tmr_tests::browser::Browser;
 use tmr_tests::harness::{Cluster, Finished, Runtime, get_with, missing, status_until};

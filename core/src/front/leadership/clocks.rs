@@ -4,13 +4,13 @@
 //! What never lives here: the rule by which clocks make a date ([`date`](super::date)).
 
 use super::date::later;
-use crate::admin::status::{ClockStatus, ClockVerdict};
 use crate::base::limits::{CLOCK_FRESH, DATE_STEP};
 use crate::base::time::{Mono, Now, Wall};
 use crate::front::operator::At;
 use crate::front::replication::backend_link::BackendLink;
 use crate::front::{Front, Phase};
 use crate::log::Slot;
+use crate::status::{ClockStatus, ClockVerdict};
 use alloc::string::ToString;
 use alloc::vec::Vec;
 

@@ -8,13 +8,13 @@
 
 use super::Operator;
 use crate::admin::settings as page;
-use crate::admin::status::TwinDifference;
 use crate::base::limits::TWIN_SETTINGS_MAX;
 use crate::base::time::Now;
 use crate::config::{self, InForce};
 use crate::io::{ConfigStoreResult, HostRequest, Intent};
 use crate::link::LinkId;
 use crate::messages::twin::TwinMessage;
+use crate::status::TwinDifference;
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;

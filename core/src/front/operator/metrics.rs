@@ -1,10 +1,11 @@
 //! What a front tells of itself at `/metrics`.
 
 use super::status::At;
-use crate::admin::metrics::Page;
-use crate::admin::status::{AddressStatus, BackendState, LicenceStatus};
+use crate::admin::metrics::common;
+use crate::base::metrics::Page;
 use crate::front::Phase;
 use crate::log::{Epoch, Mode};
+use crate::status::{AddressStatus, BackendState, LicenceStatus};
 use crate::wire::constants::mask;
 use alloc::format;
 use alloc::string::String;
@@ -33,7 +34,7 @@ impl LeaderChanges {
 impl At<'_> {
     /// Writes it all.
     pub(super) fn write(&self, page: &mut Page) {
-        page.common(self.front.calls.service(), &self.front.operator.counts);
+        common(page, self.front.calls.service(), &self.front.operator.counts);
         self.write_role(page);
         self.write_backends(page);
         self.write_twin(page);

@@ -1,13 +1,9 @@
 //! What a front says of itself on its admin pages.
 
-use crate::admin::metrics::Page;
-use crate::admin::status::{
-    Allocation, BackendState, BackendStatus, ContainerStatus, CopyStatus, Difference, FrontStatus,
-    GoneStatus, LicenceStatus, Role, StrayStatus, Twin as TwinStatus,
-};
 use crate::admin::usage::usage;
 use crate::admin::{Asked, Reply, View};
 use crate::base::limits::{ALLOCATIONS_SHOWN, DENIED_RECENT, HISTORY_GAP_TOLD};
+use crate::base::metrics::Page;
 use crate::base::time::{Now, Wall};
 use crate::config::InForce;
 use crate::front::calls::{MergedLicence, VirtualContainers};
@@ -17,6 +13,10 @@ use crate::history::{Chart, Span};
 use crate::link::Listener;
 use crate::log::{Client, DiskId, Grant, Handle, LicenceKey, Usage};
 use crate::messages::twin::TwinRole;
+use crate::status::{
+    Allocation, BackendState, BackendStatus, ContainerStatus, CopyStatus, Difference, FrontStatus,
+    GoneStatus, LicenceStatus, Role, StrayStatus, Twin as TwinStatus,
+};
 use crate::verdict::{self, Trouble};
 use crate::wire::constants::mask;
 use alloc::collections::BTreeSet;

@@ -1,8 +1,8 @@
 //! Between an operator and the rest of the front: commands of the admin pages, what is shown there, and
 //! the configuration that both fronts keep alike.
 
-use crate::admin::status::AddressStatus;
-use crate::admin::{Command, Rights};
+use crate::admin::Command;
+use crate::base::credentials::Rights;
 use crate::base::time::{Mono, Now};
 use crate::front::operator::{
     At, Compared, Observed, Surroundings, address_status, could_take_over, holder,
@@ -14,6 +14,7 @@ use crate::io::{Intent, VipRequest};
 use crate::link::LinkId;
 use crate::log::Handle;
 use crate::messages::twin::{MachineReport, TwinMessage, Version};
+use crate::status::AddressStatus;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;

@@ -5,13 +5,14 @@
 //! (`CmServer.Unfenced`). What never lives here: whether a configuration is right (that is
 //! [`config`]), and what of it is the machine's: files, ports, logs.
 
+use crate::base::network::Address;
 use crate::base::time::Mono;
 use crate::config::{self, InForce};
 use crate::front::Front;
 use crate::front::replication::backend_link::BackendLink;
 use crate::front::twin::Twin;
 use crate::io::Intent;
-use crate::link::{Address, CloseReason};
+use crate::link::CloseReason;
 use alloc::vec::Vec;
 
 const MOVED: CloseReason = CloseReason::Stepped("another address is configured");

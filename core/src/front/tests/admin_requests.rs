@@ -1,7 +1,7 @@
 //! What an operator sees and does on the page of a front.
 
 use super::{World, twins};
-use crate::admin::AdminAccess;
+use crate::base::credentials::AdminAccess;
 use crate::base::limits::{EVENTS_DENIED, EVENTS_KEPT, PACE_REFUSED};
 use crate::base::time::Duration;
 use crate::io::HostEvent;

@@ -1,18 +1,16 @@
 //! One configuration for two fronts: what is changed at one follows at the other.
 
-use super::World;
-use super::twins;
-use crate::admin::AdminAccess;
+use super::{World, twins};
+use crate::base::credentials::AdminAccess;
 use crate::base::time::Duration;
 use crate::config::{Config, InForce};
 use crate::io::{ConfigStoreResult, FrontEvent, HostEvent};
 use crate::messages::twin::Version;
 use crate::testing::identity;
 use alloc::boxed::Box;
-use alloc::format;
 use alloc::string::{String, ToString};
-use alloc::vec;
 use alloc::vec::Vec;
+use alloc::{format, vec};
 use serde_json::{Value, json};
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -1,7 +1,7 @@
 //! The machines of the fronts, as far as they do something.
 
 use super::world::{Event, World};
-use crate::admin::Rights;
+use crate::base::credentials::Rights;
 use crate::io::{AdminFilesRequest, FrontEvent, HistoryRequest, HostRequest, VipRequest};
 
 impl World {

@@ -35,9 +35,9 @@ mod vigil;
 mod world;
 
 use crate::base::limits::{CLEANUP_DEFAULT, TWIN_CONNECT, TWIN_TRANSFER};
+use crate::base::network::Address;
 use crate::base::time::Duration;
 use crate::front::Config;
-use crate::link::Address;
 use crate::testing::identity;
 use world::World;
 

@@ -5,7 +5,7 @@ use crate::base::limits::{STARTING, TRACK_SILENT};
 use crate::base::time::Duration;
 use crate::io::FrontEvent;
 use crate::messages::twin::Version;
-use crate::verdict::Severity;
+use crate::status::Severity;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;

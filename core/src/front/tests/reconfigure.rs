@@ -1,11 +1,10 @@
 //! Another configuration comes into force while fronts run.
 
-use super::World;
-use super::twins;
+use super::{World, twins};
+use crate::base::network::Address;
 use crate::base::time::Duration;
 use crate::config::{Config, InForce};
 use crate::io::FrontEvent;
-use crate::link::Address;
 use crate::log::ContainerId;
 use crate::testing::{CM_ACT_ID, crypt, identity, release, seat};
 use alloc::boxed::Box;

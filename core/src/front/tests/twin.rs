@@ -6,10 +6,10 @@ use crate::base::limits::{
     LOG_KEPT, TWIN_CONNECT, TWIN_HEARTBEAT, TWIN_REDIAL_MAX, TWIN_SILENCE, TWIN_STATE_PAUSE,
     TWIN_TRANSFER, TWIN_WINDOW,
 };
+use crate::base::network::Address;
 use crate::base::time::Duration;
 use crate::config;
 use crate::io::Input;
-use crate::link::Address;
 use crate::log::{ContainerId, Entry, Handle, Slot};
 use crate::messages::twin::{TwinMessage, Version};
 use crate::testing::{crypt, release, seat};

@@ -25,20 +25,21 @@ mod signs_of_life;
 mod status;
 
 use super::LinkNumbers;
-use crate::admin::status::TwinDifference;
 use crate::base::limits::{TWIN_HEARTBEAT, TWIN_SILENCE};
 use crate::base::log_throttle::LogThrottle;
+use crate::base::network::Address;
 use crate::base::time::{Deadline, Duration, Mono, Now};
 use crate::config;
 use crate::front::replication::backend_link::LinkState;
 use crate::front::replication::replicated_log::ReplicatedLog;
 use crate::history::{History, Mark};
 use crate::io::Intent;
-use crate::link::{Address, CloseReason, LinkId, PeerKind};
+use crate::link::{CloseReason, LinkId, PeerKind};
 use crate::log::{Epoch, Slot};
 use crate::messages::twin::{
     Hello, MachineReport, RemoteHandle, Shared, TwinAck, TwinMessage, TwinRole, Version,
 };
+use crate::status::TwinDifference;
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
 use alloc::format;

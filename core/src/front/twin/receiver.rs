@@ -3,7 +3,6 @@
 //! is kept aside, and forgotten with the link.
 
 use super::Trouble;
-use crate::admin::status::TwinDifference;
 use crate::base::limits::{STATE_MAX, TWIN_ENTRIES, TWIN_HEARTBEAT, TWIN_WINDOW};
 use crate::base::time::{Duration, Mono};
 use crate::front::replication::replicated_log::ReplicatedLog;
@@ -15,6 +14,7 @@ use crate::messages::twin::{
     Answer, Asks, MachineReport, RemoteHandle, Shared, SignOfLife, Standing, TwinAck, TwinMessage,
     Version,
 };
+use crate::status::TwinDifference;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::format;
 use alloc::string::{String, ToString};

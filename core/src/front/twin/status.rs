@@ -1,11 +1,11 @@
 //! What an operator is told of the twin, and what the configurations of both must have alike.
 
 use super::Twin;
-use crate::admin::status::{Role, Twin as Shown};
 use crate::base::time::Mono;
 use crate::front::Config;
 use crate::log::Slot;
 use crate::messages::twin::{Shared, TwinRole};
+use crate::status::{Role, Twin as Shown};
 use alloc::string::ToString;
 
 impl Twin {

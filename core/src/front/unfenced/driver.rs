@@ -10,9 +10,10 @@ use super::stand_in::{Change, Errand, Event, Reach, StandIn, seat_of};
 use crate::base::limits::{
     STOCK_CLEANUP, STOCK_KEEP, STOCK_LEARN, STOCK_PING, STOCK_QUEUE, STOCK_RETRY,
 };
+use crate::base::network::Address;
 use crate::base::time::{Deadline, Mono};
 use crate::io::Intent;
-use crate::link::{Address, CloseReason, LinkId};
+use crate::link::{CloseReason, LinkId};
 use crate::log::{ContainerId, Grant, Handle, LicenceKey};
 use crate::messages::group::Report;
 use crate::wire::{CmError, Reply, Request};

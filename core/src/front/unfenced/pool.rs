@@ -2,9 +2,10 @@
 //! and a limit for each call.
 
 use crate::base::limits::{STOCK_LINKS, STOCK_TIMEOUT};
+use crate::base::network::Address;
 use crate::base::time::Mono;
 use crate::io::Intent;
-use crate::link::{Address, CloseReason, LinkId, PeerKind};
+use crate::link::{CloseReason, LinkId, PeerKind};
 use crate::wire::Request;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;

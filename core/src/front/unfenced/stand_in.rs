@@ -7,9 +7,10 @@ use super::pool::Pool;
 use super::seat_table::{At, SeatTable};
 use crate::backend::acceptor::{Acceptor, OrderEffects};
 use crate::base::limits::{LOG_KEPT, STOCK_QUEUE};
+use crate::base::network::Address;
 use crate::base::time::Mono;
 use crate::io::Input;
-use crate::link::{Address, CloseReason, Frame, LinkId};
+use crate::link::{CloseReason, Frame, LinkId};
 use crate::log::{
     ContainerId, DiskId, Entry, Epoch, Grant, GroupId, Handle, LicenceKey, Setting, Slot, State,
 };

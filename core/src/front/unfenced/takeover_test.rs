@@ -3,12 +3,12 @@
 use super::stand_in::Reach;
 use super::{Unfenced, seat_table::At};
 use crate::base::limits::{CLEANUP_DEFAULT, TWIN_CONNECT, TWIN_TRANSFER};
+use crate::base::network::Address;
 use crate::base::random::Random;
 use crate::base::time::Duration;
 use crate::config;
 use crate::front::{Config, Front, Phase};
 use crate::licence::Part;
-use crate::link::Address;
 use crate::log::{ContainerId, Epoch, Handle};
 use crate::messages::twin::RemoteHandle;
 use crate::testing::{CM_ACT_ID, LICENCE, at, identity};

@@ -1,6 +1,5 @@
 //! The group key: the one secret that fronts and backends of a group have in common.
 
-use crate::service::HandleKey;
 use alloc::format;
 use alloc::string::String;
 use sha2::{Digest, Sha256};
@@ -46,11 +45,9 @@ impl GroupKey {
         digest.finalize()[..8].try_into().expect("eight of 32 bytes")
     }
 
-    /// What the handle numbers of the group are made with.
-    #[must_use]
-    pub fn handle_key(&self) -> HandleKey {
-        let digest = Sha256::new().chain_update(b"tmr handle numbers").chain_update(*self.0);
-        HandleKey::new(digest.finalize().into())
+    /// Returns 32 bytes for one purpose, from which nothing follows for the key or for other purposes.
+    pub(crate) fn derive(&self, purpose: &[u8]) -> [u8; 32] {
+        Sha256::new().chain_update(purpose).chain_update(*self.0).finalize().into()
     }
 
     pub(super) fn bytes(&self) -> &[u8; 32] {

@@ -11,9 +11,8 @@ use crate::base::limits::{
     ADMIN_LINKS_KEPT, ADMIN_LINKS_MAX, CLIENT_LINKS_MAX, CLIENT_LINKS_PER_ADDRESS, CROWDED_LINKS,
     KNOWN_ADDRESSES, MACHINE_LINKS_MAX, TWIN_LINKS_MAX, UNGREETED_LOOKED_AT,
 };
-use crate::base::metrics::{HubMetrics, Limit};
 use crate::base::network::network;
-use crate::link::{LinkId, Listener};
+use crate::link::{HubMetrics, Limit, LinkId, Listener};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};

@@ -2,9 +2,8 @@
 //! all of them together.
 
 use super::Hub;
-use crate::base::metrics::Limit;
 use crate::base::time::Now;
-use crate::link::LinkId;
+use crate::link::{Limit, LinkId};
 use alloc::format;
 
 impl Hub {

@@ -7,10 +7,11 @@ use crate::base::limits::{
     CLEANUP_DEFAULT, CLIENT_LINKS_PER_ADDRESS, CROWDED_LINKS, FIRST_FRAME, FRAME_TIMEOUT,
     OUTBOX_FRAMES, PAGE_COST, PAGES_RATE,
 };
+use crate::base::network::Address;
 use crate::base::time::{Duration, Mono, Now};
 use crate::front::{Config, Front};
 use crate::io::{BackendEvent, HostEvent, HostRequest, JournalWrite};
-use crate::link::{Address, CloseReason, Frame, LinkId, Listener, Outbox};
+use crate::link::{CloseReason, Frame, LinkId, Listener, Outbox};
 use crate::log::Mode;
 use crate::messages::group::{Order, encode};
 use crate::node::Node;

@@ -3,9 +3,8 @@
 
 use super::{Answer, Hub, Port};
 use crate::base::limits::{IDLE_LINK, IDLE_LOOK};
-use crate::base::metrics::Limit;
 use crate::base::time::{Mono, Now};
-use crate::link::{CloseReason, LinkId, Listener};
+use crate::link::{CloseReason, Limit, LinkId, Listener};
 use alloc::vec::Vec;
 
 impl Hub {

@@ -17,10 +17,12 @@ mod port;
 
 use crate::base::limits::{FIRST_FRAME, FRAME_TIMEOUT, IDLE_LINK, OUTBOX_FRAMES, TWIN_GREETING};
 use crate::base::log_throttle::LogThrottle;
-use crate::base::metrics::{HubMetrics, Limit};
+use crate::base::network::Address;
 use crate::base::time::{Deadline, Mono, Now};
 use crate::io::{HostEvent, HostRequest, Input, Intent};
-use crate::link::{Address, CloseReason, Frame, LinkId, Listener, ListenerId, Outbox, PeerKind};
+use crate::link::{
+    CloseReason, Frame, HubMetrics, Limit, LinkId, Listener, ListenerId, Outbox, PeerKind,
+};
 use crate::node::Node;
 use crate::service;
 use alloc::collections::{BTreeMap, VecDeque};

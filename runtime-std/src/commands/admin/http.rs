@@ -10,7 +10,7 @@ use serde_json::Value;
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::Path;
 use std::time::Duration;
-use tmr_core::link::Address;
+use tmr_core::base::network::Address;
 
 /// An admin page answers at once, or its server is not well.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);

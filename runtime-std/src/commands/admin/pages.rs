@@ -16,7 +16,7 @@ use std::io::{self, ErrorKind};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use tmr_core::base::limits::DIAL_TIMEOUT;
-use tmr_core::link::Address;
+use tmr_core::base::network::Address;
 
 /// Where the admin pages of this machine's server are, unless its configuration says otherwise.
 const USUAL: &str = "127.0.0.1:22352";

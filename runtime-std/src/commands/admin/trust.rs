@@ -16,8 +16,8 @@ use rustls::{
 };
 use std::path::Path;
 use std::sync::Arc;
+use tmr_core::base::network::Address;
 use tmr_core::base::time::Wall;
-use tmr_core::link::Address;
 use x509_cert::der::Decode;
 
 /// Where systems keep the certificates that they trust: Debian's place, and that of Red Hat's.

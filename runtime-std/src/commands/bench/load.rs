@@ -16,7 +16,8 @@ use std::io;
 use std::net::TcpStream;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
-use tmr_core::link::{Address, CloseReason};
+use tmr_core::base::network::Address;
+use tmr_core::link::CloseReason;
 
 /// Clients that may be at their handshake at once.
 const GREETING_MAX: usize = 64;

@@ -17,7 +17,7 @@ use licence::{LicenceClient, Work};
 use load::{Caller, Counted, Load};
 use serde_json::{Map, Value, json};
 use std::time::{Duration, Instant};
-use tmr_core::link::Address;
+use tmr_core::base::network::Address;
 
 /// Measures what the command line says, and prints it as JSON.
 ///

@@ -8,9 +8,10 @@ use crate::reactor::net::{broken, read_some, write};
 use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
+use tmr_core::base::network::Address;
 use tmr_core::base::time::Deadline;
 use tmr_core::client::{Client, Input, Intent, Unanswered};
-use tmr_core::link::{Address, CloseReason, LinkId};
+use tmr_core::link::{CloseReason, LinkId};
 use tmr_core::wire::{CmError, Reply, Request};
 
 /// Bytes read at once.

@@ -17,7 +17,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
-use tmr_core::link::Address;
+use tmr_core::base::network::Address;
 
 /// A server listens by then.
 const START: Duration = Duration::from_secs(30);

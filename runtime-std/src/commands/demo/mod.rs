@@ -25,7 +25,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
-use tmr_core::link::{Address, Listener};
+use tmr_core::base::network::Address;
+use tmr_core::link::Listener;
 
 /// How often the fronts are asked which of them is active.
 const LOOK: Duration = Duration::from_millis(100);

@@ -3,10 +3,11 @@
 
 use super::finding::Findings;
 use tmr_core::base::limits::LICENCE_ENDS_SOON;
+use tmr_core::base::network::Address;
 use tmr_core::base::time::Wall;
 use tmr_core::config::Config;
 use tmr_core::front::{Review, review};
-use tmr_core::link::{Address, CloseReason};
+use tmr_core::link::CloseReason;
 use tmr_core::messages::group::Description;
 use tmr_core::messages::twin::{Hello, Version};
 use tmr_core::verdict::until;

@@ -11,7 +11,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 use tmr_core::base::limits::{CLIENT_LINKS_MAX, FILES_RESERVED, ROOM_LEAST, ROOM_LOW};
-use tmr_core::link::Address;
+use tmr_core::base::network::Address;
 
 /// Ports below this one need a right of their own.
 const PRIVILEGED: u16 = 1024;

@@ -23,8 +23,8 @@ use group::Asked;
 use serde_json::Value;
 use std::path::Path;
 use std::thread;
+use tmr_core::base::network::Address;
 use tmr_core::config::Config;
-use tmr_core::link::Address;
 
 /// Looks at everything, and prints what was found.
 ///

@@ -1,11 +1,12 @@
 //! The bench: a stand-in, what it asks of its server, and what it tells its front.
 
 use crate::base::limits::STOCK_LINKS;
+use crate::base::network::Address;
 use crate::base::time::{Duration, Mono};
 use crate::front::unfenced::stand_in::{Event, Log, Reach, StandIn};
 use crate::io::{Input, Intent};
 use crate::licence::FirmItem;
-use crate::link::{Address, CloseReason, Frame, LinkId};
+use crate::link::{CloseReason, Frame, LinkId};
 use crate::log::{ContainerId, DiskId, Entry, Epoch, Grant, GroupId, Handle, Mode, Slot};
 use crate::messages::group::{Message, Order, Report, decode};
 use crate::testing::{CM_ACT_ID, FIRM, LICENCE, TMR, at, product};

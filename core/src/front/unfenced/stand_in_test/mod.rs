@@ -12,8 +12,9 @@ use crate::base::limits::{
     STOCK_CLEANUP, STOCK_KEEP, STOCK_LEARN, STOCK_LINKS, STOCK_PING, STOCK_QUEUE, STOCK_RETRY,
     STOCK_TIMEOUT,
 };
+use crate::base::network::Address;
 use crate::base::time::Duration;
-use crate::link::{Address, LinkId};
+use crate::link::LinkId;
 use crate::log::{ContainerId, DiskId, Entry, Epoch, Grant, GroupId, Handle, Slot};
 use crate::messages::group::{Order, Report};
 use crate::testing::{CM_ACT_ID, FIRM, LICENCE, TMR, crypt, product};

@@ -10,8 +10,8 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
+use tmr_core::base::network::Address;
 use tmr_core::client::Unanswered;
-use tmr_core::link::Address;
 use tmr_core::wire::{CmError, Request};
 
 /// Clients in all: more than the licence has seats.

@@ -1,11 +1,21 @@
-//! What `/api/status` says, field by field. Names and shapes are a contract with those who read
-//! it: a field may come, none may go or change.
+//! What `/api/status` says, field by field. Names and shapes are a contract with programs that read
+//! it: a field may be added; none is removed or changed.
+//!
+//! What never lives here: how a fact is found out, and what it means for the group.
 
-pub use super::address::{AddressStatus, CouldTake};
-pub use super::allocations::{Allocation, StrangerStatus};
-pub use super::clock::{ClockStatus, ClockVerdict};
+mod address;
+mod allocation;
+mod clock;
+mod severity;
+#[cfg(test)]
+mod status_test;
+
+pub use address::{AddressStatus, CouldTake};
+pub use allocation::{Allocation, StrangerStatus};
+pub use clock::{ClockStatus, ClockVerdict};
+pub use severity::{LicenceState, Severity};
+
 use crate::base::time::Wall;
-use crate::verdict::{LicenceState, Severity};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::IpAddr;
@@ -392,7 +402,7 @@ pub struct LogStatus {
     pub last: u64,
 }
 
-pub(super) fn as_text<S: Serializer>(time: &Wall, serializer: S) -> Result<S::Ok, S::Error> {
+fn as_text<S: Serializer>(time: &Wall, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(time)
 }
 

@@ -1,8 +1,7 @@
 //! `/api/status` as it is written.
 
-use super::status::*;
+use super::*;
 use crate::base::time::Wall;
-use crate::verdict::{LicenceState, Severity};
 use alloc::vec;
 use serde_json::json;
 
