@@ -52,7 +52,7 @@ type End = (usize, LinkId);
 /// An event that is on its way to a machine.
 enum Event {
     Bytes { to: End, bytes: Vec<u8> },
-    Closed { to: End, why: CloseReason },
+    Closed { to: End, reason: CloseReason },
     Host { machine: usize, event: HostEvent },
 }
 
@@ -125,7 +125,7 @@ impl Network {
     fn perform(&mut self, machine: usize, output: Output) {
         match output {
             Output::Wake(link) | Output::End(link) => self.flush((machine, link)),
-            Output::Drop { link, why } => self.close((machine, link), why),
+            Output::Drop { link, reason } => self.close((machine, link), reason),
             Output::Dial(Dial { link, to, callee }) => {
                 let stream = match callee {
                     PeerKind::Backend => {
@@ -151,7 +151,7 @@ impl Network {
                 let event = BackendEvent::JournalWritten.into();
                 self.events.push_back(Event::Host { machine, event });
             }
-            Output::Host(HostRequest::Halt(why)) => panic!("{}: {why}", NAMES[machine]),
+            Output::Host(HostRequest::Halt(reason)) => panic!("{}: {reason}", NAMES[machine]),
             // Usage history, passwords and the machine that moves the address: not here.
             Output::Host(_) | Output::Listen(_) => {}
         }
@@ -192,8 +192,8 @@ impl Network {
                 let to = self.peers.get(&end).copied();
                 self.events.extend(to.map(|to| Event::Bytes { to, bytes }));
             }
-            if let Some(why) = connection.closes().cloned() {
-                return self.close(end, why);
+            if let Some(reason) = connection.closes().cloned() {
+                return self.close(end, reason);
             }
             let left = connection.has_left();
             let outbox = match self.hubs.get_mut(&end.0) {
@@ -211,21 +211,21 @@ impl Network {
     }
 
     /// Closes a connection at one end; the other end hears of it.
-    fn close(&mut self, end: End, why: CloseReason) {
+    fn close(&mut self, end: End, reason: CloseReason) {
         if let Some(to) = self.peers.remove(&end) {
             self.peers.remove(&to);
-            self.events.push_back(Event::Closed { to, why: CloseReason::Eof });
+            self.events.push_back(Event::Closed { to, reason: CloseReason::Eof });
         }
-        self.closed(end, why);
+        self.closed(end, reason);
     }
 
     /// Tells a machine that its end is gone.
-    fn closed(&mut self, (machine, link): End, why: CloseReason) {
+    fn closed(&mut self, (machine, link): End, reason: CloseReason) {
         let unsent = self.connections.remove(&(machine, link)).is_some_and(|mut it| it.end());
         if machine == CLIENT {
-            self.client_step(client::Input::Closed { link, why });
+            self.client_step(client::Input::Closed { link, reason });
         } else {
-            self.step(machine, |hub, now, out| hub.closed(now, link, why, unsent, out));
+            self.step(machine, |hub, now, out| hub.closed(now, link, reason, unsent, out));
         }
     }
 
@@ -247,7 +247,7 @@ impl Network {
     fn deliver(&mut self, event: Event) {
         match event {
             Event::Host { machine, event } => self.host_event(machine, event),
-            Event::Closed { to, why } => self.closed(to, why),
+            Event::Closed { to, reason } => self.closed(to, reason),
             Event::Bytes { to: (CLIENT, link), bytes } => {
                 self.client_step(client::Input::Received { link, bytes });
             }
@@ -260,7 +260,7 @@ impl Network {
                     hub.received(now, [Arrived { link, frames, partial }], out);
                 });
                 match ended {
-                    Some(why) => self.close((machine, link), why),
+                    Some(reason) => self.close((machine, link), reason),
                     None => self.flush((machine, link)),
                 }
             }
@@ -301,7 +301,7 @@ impl Network {
                 client::Intent::Dial { link, to, .. } => {
                     let input = match self.accept((CLIENT, link), &to) {
                         true => client::Input::Opened { link, entropy: self.entropy() },
-                        false => client::Input::Closed { link, why: no_route() },
+                        false => client::Input::Closed { link, reason: no_route() },
                     };
                     self.client_step(input);
                 }
@@ -313,7 +313,7 @@ impl Network {
                 client::Intent::Close { link } => {
                     if let Some(to) = self.peers.remove(&(CLIENT, link)) {
                         self.peers.remove(&to);
-                        self.events.push_back(Event::Closed { to, why: CloseReason::Eof });
+                        self.events.push_back(Event::Closed { to, reason: CloseReason::Eof });
                     }
                 }
                 client::Intent::Answer(answer) => self.answer = Some(answer.expect("an answer")),

@@ -115,7 +115,7 @@ impl Site {
         for output in out {
             match output {
                 Output::Wake(link) | Output::End(link) => self.flush(link),
-                Output::Drop { link, why } => self.end(link, why),
+                Output::Drop { link, reason } => self.end(link, reason),
                 Output::Dial(dial) => self.dial(dial),
                 Output::Listen(listener) => _ = self.listeners.watch(listener, true),
                 Output::Host(request) => self.workers.hand_on(request),
@@ -166,7 +166,7 @@ impl Site {
             });
             tell(Box::new(move |site| match dialled {
                 Ok(socket) => site.open(link, socket.into(), site.connections.dialled(callee)),
-                Err(why) => site.step(|hub, now, out| hub.closed(now, link, why, false, out)),
+                Err(reason) => site.step(|hub, now, out| hub.closed(now, link, reason, false, out)),
             }));
         });
     }
@@ -190,7 +190,7 @@ impl Site {
                 Ok(None) => break,
                 Ok(Some(0)) => end = Some(CloseReason::Eof),
                 Ok(Some(count)) => end = connection.received(&buffer[..count], &mut frames).err(),
-                Err(why) => end = Some(why),
+                Err(reason) => end = Some(reason),
             }
         }
         if event.is_read_closed() {
@@ -202,7 +202,7 @@ impl Site {
             hub.received(now, [Arrived { link, frames, partial }], out);
         });
         match end {
-            Some(why) => self.end(link, why),
+            Some(reason) => self.end(link, reason),
             None => self.flush(link),
         }
     }
@@ -215,8 +215,8 @@ impl Site {
             connection.send(self.hub.outbox(link));
             ended = write(socket, connection);
         }
-        if let Some(why) = ended.err().or_else(|| connection.closes().cloned()) {
-            return self.end(link, why);
+        if let Some(reason) = ended.err().or_else(|| connection.closes().cloned()) {
+            return self.end(link, reason);
         }
         let flow = connection.flow();
         // Where nothing is wanted it is still heard that the connection breaks.
@@ -236,13 +236,13 @@ impl Site {
     }
 
     /// A link ends here, once.
-    fn end(&mut self, link: LinkId, why: CloseReason) {
+    fn end(&mut self, link: LinkId, reason: CloseReason) {
         let Some(Peer { socket, mut connection }) = self.peers.remove(&link) else { return };
         // A last try to say why.
         let _ = write(&socket, &mut connection);
         let unsent = connection.end();
         drop(socket);
-        self.step(|hub, now, out| hub.closed(now, link, why, unsent, out));
+        self.step(|hub, now, out| hub.closed(now, link, reason, unsent, out));
     }
 }
 

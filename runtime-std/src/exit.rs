@@ -74,8 +74,8 @@ impl std::error::Error for Failure {}
 
 impl From<CloseReason> for Failure {
     /// For what a daemon needs at its start and does not get.
-    fn from(why: CloseReason) -> Self {
-        Self::failed(format!("cannot start: {why}"))
+    fn from(reason: CloseReason) -> Self {
+        Self::failed(format!("cannot start: {reason}"))
     }
 }
 

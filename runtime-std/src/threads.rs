@@ -58,7 +58,7 @@ impl Site {
             let (site, link) = (Arc::clone(self), dial.link);
             let work = move || site.perform(site.reactor.dial(dial));
             spawn("dial", work)
-                .unwrap_or_else(|why| self.perform(self.reactor.undialled(link, why)));
+                .unwrap_or_else(|reason| self.perform(self.reactor.undialled(link, reason)));
         }
     }
 

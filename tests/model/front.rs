@@ -153,7 +153,9 @@ fn step(node: &mut Front, names: &Names, input: Input, said: &mut Vec<Said>) {
                     said.push(Said::Reply(link, reply.status.code(), reply.result));
                 }
             },
-            Intent::Close { link, why: CloseReason::Stepped(_) } => said.push(Said::Dropped(link)),
+            Intent::Close { link, reason: CloseReason::Stepped(_) } => {
+                said.push(Said::Dropped(link))
+            }
             Intent::Close { link, .. } if link == ADMIN => {}
             Intent::Host(
                 HostRequest::Vip(_)

@@ -183,7 +183,7 @@ pub(crate) fn told_of(acked: &Acked) -> (DiskId, Vec<u8>) {
 }
 
 pub(crate) fn closed(link: LinkId) -> Input {
-    Input::Closed { link, why: CloseReason::Eof, unsent: false }
+    Input::Closed { link, reason: CloseReason::Eof, unsent: false }
 }
 
 pub(crate) fn client() -> SocketAddr {

@@ -303,9 +303,9 @@ impl Admin {
         let origin = *self.links.get(&link)?;
         if self.waiting.contains_key(&link) || self.later.contains_key(&link) {
             self.closed(link);
-            let why =
+            let reason =
                 CloseReason::Protocol("an HTTP request before the answer to the one before it");
-            out.push(Intent::Close { link, why });
+            out.push(Intent::Close { link, reason });
             return None;
         }
         let mut request = match Request::parse(bytes) {
@@ -488,7 +488,7 @@ impl Admin {
         out.push(Intent::Send { link, frame });
         if request.close {
             self.links.remove(&link);
-            out.push(Intent::Close { link, why: CloseReason::Eof });
+            out.push(Intent::Close { link, reason: CloseReason::Eof });
         }
     }
 }

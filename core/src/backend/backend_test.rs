@@ -435,7 +435,7 @@ fn a_direct_grant_is_told_when_it_is_on_disk() {
     machine.written();
     assert_eq!(reply(&machine.sent.pop().unwrap().1).0, 0);
     // One that could not be sent is taken back.
-    machine.step(Input::Closed { link, why: CloseReason::Eof, unsent: true });
+    machine.step(Input::Closed { link, reason: CloseReason::Eof, unsent: true });
     machine.settle();
     assert_eq!(machine.node.direct.seat_count(), 0);
     let mut again = Machine::from(&machine.disk, 2);
@@ -573,7 +573,7 @@ fn its_pages_say_what_it_holds_and_that_it_has_no_role() {
         let from = ([127, 0, 0, 1], 9).into();
         machine.step(Input::Accepted { link, door: Listener::Admin, from });
         machine.step(Input::Frame { link, frame: Frame::Http(request.into()) });
-        machine.step(Input::Closed { link, why: CloseReason::Eof, unsent: false });
+        machine.step(Input::Closed { link, reason: CloseReason::Eof, unsent: false });
         String::from_utf8(machine.sent.pop().expect("an answer").1).unwrap()
     };
     let answer = page("GET /api/status HTTP/1.1\r\n\r\n");

@@ -49,7 +49,7 @@ fn encoded(batches: &[Vec<Record>]) -> Vec<Vec<u8>> {
 fn parts(
     read: Result<Read, super::journal::Unreadable>,
 ) -> Result<(Vec<Record>, usize, u64), String> {
-    read.map(|read| (read.records, read.keep, read.next)).map_err(|why| why.to_string())
+    read.map(|read| (read.records, read.keep, read.next)).map_err(|reason| reason.to_string())
 }
 
 #[test]

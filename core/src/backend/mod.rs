@@ -252,8 +252,8 @@ impl Backend {
                     self.call(now, link, &bytes, out);
                 }
             }
-            Input::Closed { link, why, unsent } => {
-                if let (true, Some(from)) = (why == OTHER_KEY, self.service.whereabouts(link)) {
+            Input::Closed { link, reason, unsent } => {
+                if let (true, Some(from)) = (reason == OTHER_KEY, self.service.whereabouts(link)) {
                     let text =
                         format!("a front at {} was refused: it has another group key", from.ip());
                     self.impostors.warn(now.mono, &text);
@@ -303,9 +303,9 @@ impl Backend {
                     }
                 }
                 Err(_) => {
-                    let why = CloseReason::Protocol("a front sent no run of messages");
+                    let reason = CloseReason::Protocol("a front sent no run of messages");
                     self.fronts.remove(&link);
-                    out.push(Intent::Close { link, why });
+                    out.push(Intent::Close { link, reason });
                 }
             },
             // A backend dials nobody.

@@ -91,11 +91,11 @@ impl World {
                 self.dialled.push((at, self.millis(), millis));
                 match self.manners[at] {
                     Manner::Refuses => {
-                        Some(Input::Closed { link, why: CloseReason::Broken("refused".into()) })
+                        Some(Input::Closed { link, reason: CloseReason::Broken("refused".into()) })
                     }
                     Manner::Lost => {
                         self.now = self.now + within;
-                        Some(Input::Closed { link, why: CloseReason::Timeout("connecting") })
+                        Some(Input::Closed { link, reason: CloseReason::Timeout("connecting") })
                     }
                     _ => {
                         self.up = Some((link, at, SecureChannel::licence([3; 32], None)));
@@ -125,7 +125,7 @@ impl World {
                         Manner::Babbles => stream.seal(&[reply.clone(), reply], &mut wire),
                         Manner::Takes => {
                             self.up = None;
-                            return Some(Input::Closed { link, why: CloseReason::Eof });
+                            return Some(Input::Closed { link, reason: CloseReason::Eof });
                         }
                         _ => return None,
                     }
@@ -145,7 +145,7 @@ impl World {
     /// The connection that stands breaks.
     fn cut(&mut self) {
         let (link, ..) = self.up.take().expect("it stands");
-        assert_eq!(self.run(Input::Closed { link, why: CloseReason::Eof }), None);
+        assert_eq!(self.run(Input::Closed { link, reason: CloseReason::Eof }), None);
     }
 }
 
@@ -297,7 +297,7 @@ fn a_link_that_is_not_known_is_a_no_op() {
     for input in [
         Input::Opened { link, entropy: [0; 32] },
         Input::Received { link, bytes: vec![1, 2, 3] },
-        Input::Closed { link, why: CloseReason::Eof },
+        Input::Closed { link, reason: CloseReason::Eof },
         Input::Tick,
     ] {
         assert_eq!(world.run(input), None);

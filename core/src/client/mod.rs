@@ -58,7 +58,7 @@ pub enum Input {
         /// The connection.
         link: LinkId,
         /// The reason.
-        why: CloseReason,
+        reason: CloseReason,
     },
 }
 
@@ -176,9 +176,9 @@ impl Client {
             Input::Call(plain) => self.begin(now, plain),
             Input::Opened { link, entropy } => self.opened(now, link, entropy, out),
             Input::Received { link, bytes } => self.received(now, link, &bytes, out),
-            Input::Closed { link, why } => {
+            Input::Closed { link, reason } => {
                 if self.link() == Some(link) {
-                    self.failed(now, why, out);
+                    self.failed(now, reason, out);
                 }
             }
         }
@@ -224,8 +224,8 @@ impl Client {
             *due = None;
             self.reached = true;
         }
-        if let Err(why) = taken {
-            return self.give_up_line(now, why, out);
+        if let Err(reason) = taken {
+            return self.give_up_line(now, reason, out);
         }
         let asked = self.call.as_ref().is_some_and(|call| call.sent.is_some());
         let reply = match &frames[..] {
@@ -263,9 +263,9 @@ impl Client {
     }
 
     /// Closes the connection, and treats the call on it as lost.
-    fn give_up_line(&mut self, now: Mono, why: CloseReason, out: &mut Vec<Intent>) {
+    fn give_up_line(&mut self, now: Mono, reason: CloseReason, out: &mut Vec<Intent>) {
         self.close(out);
-        self.failed(now, why, out);
+        self.failed(now, reason, out);
     }
 
     fn close(&mut self, out: &mut Vec<Intent>) {
@@ -276,17 +276,17 @@ impl Client {
     }
 
     /// Handles a connection that is gone, or was not established.
-    fn failed(&mut self, now: Mono, why: CloseReason, out: &mut Vec<Intent>) {
+    fn failed(&mut self, now: Mono, reason: CloseReason, out: &mut Vec<Intent>) {
         self.line = Line::Down;
         if let Some(call) = &mut self.call {
             call.lost |= call.sent.take().is_some();
             if call.lost && !call.effect.is_repeatable() {
-                let tried = vec![(self.servers[self.at].clone(), why)];
+                let tried = vec![(self.servers[self.at].clone(), reason)];
                 let lost = Unanswered { call: call.name, doubt: Some(call.effect), tried };
                 self.call = None;
                 out.push(Intent::Answer(Err(lost)));
             } else {
-                call.tried.insert(self.at, why);
+                call.tried.insert(self.at, reason);
             }
         }
         self.next(now);
@@ -361,7 +361,8 @@ impl Client {
         out.push(Intent::Answer(match (pending, doubt) {
             (Some(reply), None) => Ok(reply),
             (_, doubt) => {
-                let server = |(at, why): (usize, CloseReason)| (self.servers[at].clone(), why);
+                let server =
+                    |(at, reason): (usize, CloseReason)| (self.servers[at].clone(), reason);
                 Err(Unanswered {
                     call: name,
                     doubt,

@@ -25,8 +25,8 @@ impl fmt::Display for Unanswered {
             None => write!(f, "no licence server answers {call}: ")?,
             Some(_) => write!(f, "the answer to {call} was lost with the connection to ")?,
         }
-        for (index, (server, why)) in self.tried.iter().enumerate() {
-            write!(f, "{}{server}: {why}", if index == 0 { "" } else { "; " })?;
+        for (index, (server, reason)) in self.tried.iter().enumerate() {
+            write!(f, "{}{server}: {reason}", if index == 0 { "" } else { "; " })?;
         }
         f.write_str(match self.doubt {
             None | Some(Effect::Nothing) => "",

@@ -212,7 +212,7 @@ impl Front {
             Input::Tick => {}
             Input::Counted(counts) => self.operator.counted(counts),
             Input::Accepted { link, door: Listener::Licence, .. } if self.failover.turns_away() => {
-                out.push(Intent::Close { link, why: failover::LEAVES });
+                out.push(Intent::Close { link, reason: failover::LEAVES });
             }
             Input::Accepted { link, door: Listener::Licence, from } => {
                 self.calls.desk_mut().accepted(now, link, from);
@@ -229,7 +229,9 @@ impl Front {
                     self.call(now, link, bytes, out);
                 }
             }
-            Input::Closed { link, why, unsent } => self.closed(now.mono, link, &why, unsent, out),
+            Input::Closed { link, reason, unsent } => {
+                self.closed(now.mono, link, &reason, unsent, out)
+            }
             Input::Host(event) => self.host_event(now, event, out),
         }
         if !tells_no_clock {
@@ -319,8 +321,8 @@ impl Front {
             Frame::Batch(batch) => {
                 let Some(index) = self.backend_of(link) else { return };
                 let Ok(messages) = decode::<Report>(&batch) else {
-                    let why = CloseReason::Protocol("a backend sent no run of messages");
-                    return self.drop_backend(now.mono, link, index, why, out);
+                    let reason = CloseReason::Protocol("a backend sent no run of messages");
+                    return self.drop_backend(now.mono, link, index, reason, out);
                 };
                 for message in messages {
                     self.report(now.mono, index, message.correlation, message.body, out);
@@ -333,14 +335,14 @@ impl Front {
         &mut self,
         now: Mono,
         link: LinkId,
-        why: &CloseReason,
+        reason: &CloseReason,
         unsent: bool,
         out: &mut Vec<Intent>,
     ) {
         if let Some(index) = self.backend_of(link) {
-            return self.lost_backend(now, index, why, out);
+            return self.lost_backend(now, index, reason, out);
         }
-        if self.operator.closed(link) || self.twin_closed(now, link, why, out) {
+        if self.operator.closed(link) || self.twin_closed(now, link, reason, out) {
             return;
         }
         self.twin.iter_mut().for_each(|twin| twin.client_gone(now, link, unsent, out));

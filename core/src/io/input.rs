@@ -40,7 +40,7 @@ pub enum Input {
         /// Which.
         link: LinkId,
         /// Why.
-        why: CloseReason,
+        reason: CloseReason,
         /// Something that was to be sent on it was not handed to the network.
         unsent: bool,
     },

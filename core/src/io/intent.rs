@@ -31,7 +31,7 @@ pub enum Intent {
         /// Which.
         link: LinkId,
         /// Why, for the log.
-        why: CloseReason,
+        reason: CloseReason,
     },
     /// Have something done by the machine.
     Host(HostRequest),

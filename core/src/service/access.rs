@@ -207,8 +207,8 @@ impl LicenceService {
         // "none free" is told only if none of them can be had.
         let mut error = CmError::ENTRY_NOT_FOUND;
         for offer in offers {
-            if let Err(why) = offer.usable(ground, mode, want) {
-                error = why;
+            if let Err(reason) = offer.usable(ground, mode, want) {
+                error = reason;
                 continue;
             }
             let grant = if want.firm_item {

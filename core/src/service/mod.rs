@@ -510,8 +510,8 @@ impl LicenceService {
     }
 
     /// Closes every client's link. Handles live on.
-    pub fn drop_clients(&mut self, why: CloseReason, out: &mut Vec<Intent>) {
-        self.close_links(|_, _| true, &why, out);
+    pub fn drop_clients(&mut self, reason: CloseReason, out: &mut Vec<Intent>) {
+        self.close_links(|_, _| true, &reason, out);
     }
 
     /// Closes the links of some clients: those that `ends` says, told whether they wait for a
@@ -519,14 +519,14 @@ impl LicenceService {
     pub fn close_links(
         &mut self,
         ends: impl Fn(LinkId, bool) -> bool,
-        why: &CloseReason,
+        reason: &CloseReason,
         out: &mut Vec<Intent>,
     ) {
         let mut gone = Vec::new();
         self.sessions.retain(|&link, session| {
             let ends = ends(link, session.asks.is_some());
             if ends {
-                out.push(Intent::Close { link, why: why.clone() });
+                out.push(Intent::Close { link, reason: reason.clone() });
                 gone.push((link, session.heard));
             }
             !ends

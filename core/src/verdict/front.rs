@@ -130,7 +130,7 @@ fn backends(front: &FrontStatus, found: &mut Found) {
         front.obstacle.is_some() && one.state == BackendState::Repairing && one.trouble.is_none()
     };
     for one in front.backends.iter().filter(|one| !counts(one.state) && !waits(one)) {
-        let why = one.trouble.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+        let reason = one.trouble.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
         let (code, is, todo) = match (one.state, &one.trouble) {
             (BackendState::Down, _) => (
                 "backend-down",
@@ -145,7 +145,7 @@ fn backends(front: &FrontStatus, found: &mut Found) {
                 "Wait; do not stop another backend meanwhile.",
             ),
         };
-        let text = format!("Backend {} is {is}{why}.{too_few}", one.address);
+        let text = format!("Backend {} is {is}{reason}.{too_few}", one.address);
         found.on(&one.address).add(severity, code, text, todo);
     }
     for one in front.backends.iter().filter(|one| one.disk_slow) {
@@ -168,8 +168,8 @@ fn other_front(facts: &Facts<'_>, twin: &Twin, found: &mut Found) {
             Role::Active => "nobody takes over if this one dies",
             _ => "whether it leads cannot be seen from here",
         };
-        let why = twin.trouble.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
-        let text = format!("The other front, {address}, is not connected{why}: {after}.");
+        let reason = twin.trouble.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+        let text = format!("The other front, {address}, is not connected{reason}: {after}.");
         let todo = "Start the front there, or mend what the sentence names.";
         found.on("twin").yellow("twin-down", text, todo);
     } else if twin.silent_seconds > 0 {

@@ -201,9 +201,9 @@ fn stands_by(case: &mut Case) {
     case.status.virtual_ip = Some(false);
 }
 
-fn obstacle(case: &mut Case, why: &str) {
-    case.status.obstacle = Some(why.into());
-    case.ready = Err(why.into());
+fn obstacle(case: &mut Case, reason: &str) {
+    case.status.obstacle = Some(reason.into());
+    case.ready = Err(reason.into());
 }
 
 fn clock(case: &mut Case, machine: &str, offset: i64) {
@@ -214,9 +214,9 @@ fn clock(case: &mut Case, machine: &str, offset: i64) {
     });
 }
 
-fn down(case: &mut Case, index: usize, why: &str) {
+fn down(case: &mut Case, index: usize, reason: &str) {
     case.status.backends[index].state = BackendState::Down;
-    case.status.backends[index].trouble = Some(why.into());
+    case.status.backends[index].trouble = Some(reason.into());
 }
 
 fn differs(case: &mut Case, backend: &str, (field, value, expected): (&str, &str, &str)) {

@@ -186,7 +186,7 @@ mod tests {
         let watch = Watch::new(addresses, folder);
         let (here, against) = watch.look();
         assert_eq!(here, Some(false));
-        assert!(against.is_some_and(|why| why.contains(GIVE_AWAY)));
+        assert!(against.is_some_and(|reason| reason.contains(GIVE_AWAY)));
         drop(watch);
         std::fs::remove_dir_all(path).unwrap();
     }

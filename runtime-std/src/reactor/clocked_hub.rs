@@ -71,7 +71,7 @@ impl ClockedHub {
             match output {
                 Output::Wake(link) | Output::End(link) => effects.wake.push(link),
                 Output::Dial(dial) => effects.dial.push(dial),
-                Output::Drop { link, why } => effects.drop.push((link, why)),
+                Output::Drop { link, reason } => effects.drop.push((link, reason)),
                 Output::Listen(listener) => effects.listen.push(listener),
                 Output::Host(request) => self.outboxes.hand_on(request),
             }
@@ -90,12 +90,12 @@ impl ClockedHub {
     }
 
     /// A link is gone, and why; for the hub and for the log.
-    pub(super) fn closed(&mut self, link: LinkId, why: CloseReason, unsent: bool) -> Effects {
+    pub(super) fn closed(&mut self, link: LinkId, reason: CloseReason, unsent: bool) -> Effects {
         tracing::debug!(
             target: "tmr_runtime_std::daemon::timed",
-            link = link.0, %why, unsent, "closed"
+            link = link.0, %reason, unsent, "closed"
         );
-        self.step(|hub, now, out| hub.closed(now, link, why, unsent, out)).1
+        self.step(|hub, now, out| hub.closed(now, link, reason, unsent, out)).1
     }
 
     /// How long the timer has to wait before the next [`tick`](Self::tick); zero: it is due. The

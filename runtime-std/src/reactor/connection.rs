@@ -109,8 +109,8 @@ impl SocketConnection {
     }
 
     /// Ends it, after a last try to say why; `true`: there are bytes that the system did not take.
-    pub(super) fn end(&mut self, why: &CloseReason) -> bool {
-        if *why != CloseReason::Eof {
+    pub(super) fn end(&mut self, reason: &CloseReason) -> bool {
+        if *reason != CloseReason::Eof {
             // On a link that is broken this fails, and nobody is there to be told.
             let _ = self.write();
         }

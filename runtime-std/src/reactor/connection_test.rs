@@ -59,7 +59,7 @@ fn what_there_is_no_room_for_follows_in_order() {
         match connection.flush(last) {
             Ok(Flow::Over) => panic!("it is to be closed"),
             Ok(_) => assert!(!taken, "taken although there were bytes before it"),
-            Err(why) => over = Some(why),
+            Err(reason) => over = Some(reason),
         }
     }
     assert_eq!((taken, over), (true, Some(CloseReason::Stepped("done"))));

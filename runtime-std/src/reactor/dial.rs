@@ -114,16 +114,16 @@ fn look_up(of: &Address, until: Instant) -> Result<Vec<SocketAddr>, CloseReason>
             look_ups(|busy| busy.remove(&host));
             tell.answer(found.map_err(|error| words(&error)));
         });
-        if let Err(why) = begun {
+        if let Err(reason) = begun {
             look_ups(|busy| busy.remove(name));
-            look_up.answer(Err(why.to_string()));
-            return Err(why);
+            look_up.answer(Err(reason.to_string()));
+            return Err(reason);
         }
     }
     let found = look_up.wait(until).ok_or_else(|| {
         CloseReason::Broken(format!("looking up {name} takes long: does its DNS server answer?"))
     })?;
-    let mut hosts = found.map_err(|why| CloseReason::Broken(format!("{name}: {why}")))?;
+    let mut hosts = found.map_err(|reason| CloseReason::Broken(format!("{name}: {reason}")))?;
     if hosts.is_empty() {
         return Err(CloseReason::Broken(format!("{name}: no such host")));
     }

@@ -80,10 +80,10 @@ fn a_number_is_told_by_its_reason_alone() {
     let to = Address { host: THIRD.to_string(), port: silent.port() };
     let kept = hole(THIRD, 0);
     let held = Address { host: THIRD.to_string(), port: kept.at.port() };
-    let why = dial_within(&held, Duration::from_millis(300)).unwrap_err();
-    assert_eq!(why, CloseReason::Timeout("connecting"));
-    let why = dial_within(&to, Duration::from_secs(60)).unwrap_err();
-    assert_eq!(why, CloseReason::Broken("Connection refused".into()));
+    let reason = dial_within(&held, Duration::from_millis(300)).unwrap_err();
+    assert_eq!(reason, CloseReason::Timeout("connecting"));
+    let reason = dial_within(&to, Duration::from_secs(60)).unwrap_err();
+    assert_eq!(reason, CloseReason::Broken("Connection refused".into()));
 }
 
 #[test]
@@ -128,7 +128,7 @@ fn a_look_up_without_an_answer_is_told_as_one() {
     let name = "the.look-up.that.hangs.invalid";
     look_ups(|busy| busy.insert(name.to_owned(), Arc::default()));
     let to = Address { host: name.into(), port: 1 };
-    let why = dial_within(&to, Duration::from_millis(50)).unwrap_err();
-    assert!(why.to_string().contains("does its DNS server answer?"), "{why}");
+    let reason = dial_within(&to, Duration::from_millis(50)).unwrap_err();
+    assert!(reason.to_string().contains("does its DNS server answer?"), "{reason}");
     look_ups(|busy| busy.remove(name));
 }

@@ -227,7 +227,7 @@ impl Reactor {
             let read = self.read_link(peer.link, &mut connection, *flags, buffer);
             self.count(peer, connection.protocol.held());
             all.writes.extend(read.writes.then_some(peer.link));
-            all.ended.extend(read.end.map(|why| (peer.link, why)));
+            all.ended.extend(read.end.map(|reason| (peer.link, reason)));
             all.arrived.extend(read.read);
         }
         all
@@ -252,8 +252,8 @@ impl Reactor {
             effects = Effects { wake: effects.wake, ..more };
         }
         // Before anything is written: what is for who has gone does not count as sent.
-        for (link, why) in ended {
-            self.perform(self.end(link, why), actions);
+        for (link, reason) in ended {
+            self.perform(self.end(link, reason), actions);
         }
         self.perform(effects, actions);
         if waiting + self.held.load(Ordering::Relaxed) > LINKS_HELD_MAX {
@@ -319,14 +319,14 @@ impl Reactor {
                     SocketConnection::new(socket.into(), self.connections.dialled(callee), false);
                 self.open(link, Ipv4Addr::UNSPECIFIED.into(), connection, &mut actions);
             }
-            Err(why) => return self.undialled(link, why),
+            Err(reason) => return self.undialled(link, reason),
         }
         actions
     }
 
     /// A connection could not be opened.
-    pub fn undialled(&self, link: LinkId, why: CloseReason) -> Actions {
-        let effects = lock(&self.hub).closed(link, why, false);
+    pub fn undialled(&self, link: LinkId, reason: CloseReason) -> Actions {
+        let effects = lock(&self.hub).closed(link, reason, false);
         self.performed(effects)
     }
 
@@ -379,7 +379,7 @@ impl Reactor {
         let effects = match unblocked.and(watched) {
             // What the hub had before, the end among it, must be looked for.
             Ok(()) => self.flush(link).unwrap_or_default(),
-            Err(why) => self.end(link, why),
+            Err(reason) => self.end(link, reason),
         };
         self.perform(effects, actions);
     }
@@ -452,7 +452,7 @@ impl Reactor {
             actions.sooner |= effects.sooner;
             actions.dial.extend(effects.dial);
             effects.listen.into_iter().for_each(|name| self.watch_door(name, true));
-            steps.extend(effects.drop.into_iter().map(|(link, why)| self.end(link, why)));
+            steps.extend(effects.drop.into_iter().map(|(link, reason)| self.end(link, reason)));
             steps.extend(effects.wake.into_iter().filter_map(|link| self.flush(link)));
         }
     }
@@ -487,25 +487,25 @@ impl Reactor {
         let mut connection = lock(&peer.connection);
         let flushed = connection.flush(|| lock(&self.hub).hub().outbox(peer.link));
         self.count(peer, connection.protocol.held());
-        let why = match flushed {
+        let reason = match flushed {
             Ok(flow) => {
                 self.watch(peer.link, &mut connection);
                 let tell = |hub: &mut Hub, now, _: &mut _| hub.flow(now, peer.link, flow);
                 return (flow != Flow::Same).then(|| lock(&self.hub).step(tell).1);
             }
-            Err(why) => why,
+            Err(reason) => reason,
         };
         drop(connection);
-        Some(self.end(peer.link, why))
+        Some(self.end(peer.link, reason))
     }
 
     /// A link ends here, once.
-    fn end(&self, link: LinkId, why: CloseReason) -> Effects {
+    fn end(&self, link: LinkId, reason: CloseReason) -> Effects {
         let peer = lock(&self.peers).remove(&link);
         let Some(peer) = peer else { return Effects::default() };
-        let unsent = lock(&peer.connection).end(&why);
+        let unsent = lock(&peer.connection).end(&reason);
         self.count(&peer, 0);
-        lock(&self.hub).closed(link, why, unsent)
+        lock(&self.hub).closed(link, reason, unsent)
     }
 
     fn watch(&self, link: LinkId, connection: &mut SocketConnection) {

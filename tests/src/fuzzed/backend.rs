@@ -73,7 +73,7 @@ impl World {
                 if self.open.remove(&link) {
                     self.step(Input::Closed {
                         link,
-                        why: CloseReason::Eof,
+                        reason: CloseReason::Eof,
                         unsent: what & 32 != 0,
                     });
                 }

@@ -141,7 +141,7 @@ impl World {
                 if self.open.remove(&link) {
                     self.step(Input::Closed {
                         link,
-                        why: CloseReason::Eof,
+                        reason: CloseReason::Eof,
                         unsent: what & 32 != 0,
                     });
                 }
@@ -291,7 +291,7 @@ impl World {
             return;
         };
         let Some(backend) = self.dialled.remove(&link) else { return };
-        let closed = |why| Input::Closed { link, why, unsent: false };
+        let closed = |reason| Input::Closed { link, reason, unsent: false };
         self.backends[backend].step(at(self.micros), closed(CloseReason::Eof));
         self.step(closed(CloseReason::Eof));
     }

@@ -142,7 +142,7 @@ fn by_machine(at: SocketAddr, path: &str) -> Option<io::Result<(u16, String)>> {
 /// The system's, or `InvalidData` for what is not JSON with status 200.
 pub fn get_json(at: SocketAddr, path: &str) -> io::Result<Value> {
     let (code, body) = by_machine(at, path).unwrap_or_else(|| get(at, path))?;
-    let wrong = |why: String| io::Error::new(io::ErrorKind::InvalidData, why);
+    let wrong = |reason: String| io::Error::new(io::ErrorKind::InvalidData, reason);
     if code != 200 {
         return Err(wrong(format!("{path} answered {code}: {body}")));
     }

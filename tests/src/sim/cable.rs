@@ -127,7 +127,7 @@ impl World {
         let hole = self.net.conns.get(&conn).is_some_and(|conn| conn.holes[side]);
         match opened {
             // What is missing was noticed: whoever runs the stream closes the link.
-            Err(why) if hole => return self.over(conn, side, why),
+            Err(reason) if hole => return self.over(conn, side, reason),
             Ok(()) if hole && !frames.is_empty() => {
                 let found = Err(format!("{} frames behind bytes that were lost", frames.len()));
                 self.checks.note(self.now, "channel", found);
@@ -136,7 +136,7 @@ impl World {
                 self.checks.note(
                     self.now,
                     "channel",
-                    opened.map_err(|why: CloseReason| why.to_string()),
+                    opened.map_err(|reason: CloseReason| reason.to_string()),
                 );
             }
         }

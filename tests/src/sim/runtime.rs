@@ -223,10 +223,10 @@ impl World {
         let Some(&(conn, side)) = state.links.get(&link) else { return };
         if !self.net.conns.contains_key(&conn) {
             // It was cut before it stood, and the other side knows: whoever sends on it learns.
-            let why = CloseReason::Broken("connection reset".to_owned());
+            let reason = CloseReason::Broken("connection reset".to_owned());
             state.links.remove(&link);
             self.unsaid(host, link);
-            return self.with(host, |hub, now, out| hub.closed(now, link, why, true, out));
+            return self.with(host, |hub, now, out| hub.closed(now, link, reason, true, out));
         }
         let mut outbox = hub.outbox(link);
         // Nobody writes to a link before it stands.
@@ -266,14 +266,14 @@ impl World {
                 self.net.cut_late(conn);
             }
         }
-        if let Some(why) = outbox.close {
-            self.trace(|| format!("{} closes a link: {why}", NAMES[host]));
+        if let Some(reason) = outbox.close {
+            self.trace(|| format!("{} closes a link: {reason}", NAMES[host]));
             self.checks.calls.ended(host, link);
             self.send(conn, side, Decided::at(self.now), Load::Fin);
             self.hosts[host].links.remove(&link);
             self.unsaid(host, link);
             self.gone(conn, side);
-            self.with(host, |hub, now, out| hub.closed(now, link, why, false, out));
+            self.with(host, |hub, now, out| hub.closed(now, link, reason, false, out));
         }
     }
 
@@ -429,7 +429,7 @@ impl World {
         }
     }
 
-    pub(super) fn over(&mut self, conn: u64, side: usize, why: CloseReason) {
+    pub(super) fn over(&mut self, conn: u64, side: usize, reason: CloseReason) {
         let Some(end) = self.net.conns.get(&conn).map(|conn| conn.ends[side]) else { return };
         self.gone(conn, side);
         match end {
@@ -438,7 +438,7 @@ impl World {
                 self.checks.calls.ended(host, link);
                 self.hosts[host].links.remove(&link);
                 self.unsaid(host, link);
-                self.with(host, |hub, now, out| hub.closed(now, link, why, false, out));
+                self.with(host, |hub, now, out| hub.closed(now, link, reason, false, out));
             }
             End::Host { .. } => {}
         }

@@ -92,11 +92,11 @@ fn one_disk_that_is_left_serves_again(runtime: Runtime) {
         let address = cluster.backends[index].licence().to_string();
         assert!(obstacle.contains(&address), "{obstacle}");
         assert!(status["backends"][index]["trouble"].as_str().is_some(), "{status:#}");
-        let (code, why) = ready(cluster.backends[index].admin());
-        assert!(code == 503 && why.contains("blank"), "{code} {why}");
+        let (code, reason) = ready(cluster.backends[index].admin());
+        assert!(code == 503 && reason.contains("blank"), "{code} {reason}");
     }
-    let (code, why) = ready(admin);
-    assert_eq!((code, why.trim_end()), (503, obstacle.as_str()));
+    let (code, reason) = ready(admin);
+    assert_eq!((code, reason.trim_end()), (503, obstacle.as_str()));
     assert!(
         status["licenses"]
             .as_array()

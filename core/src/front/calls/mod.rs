@@ -239,7 +239,10 @@ impl Calls {
         for link in self.parked.passed() {
             self.parked.forget(link);
             self.service.dismiss(link);
-            out.push(Intent::Close { link, why: CloseReason::Stepped("this front does not lead") });
+            out.push(Intent::Close {
+                link,
+                reason: CloseReason::Stepped("this front does not lead"),
+            });
         }
     }
 
@@ -248,12 +251,12 @@ impl Calls {
     pub(super) fn close_idle(
         &mut self,
         passes: bool,
-        why: &CloseReason,
+        reason: &CloseReason,
         out: &mut Vec<Intent>,
     ) -> bool {
         let parked = &self.parked;
         let waits = |link| passes || !parked.has(link);
-        self.service.close_links(|link, asks| !asks || !waits(link), why, out);
+        self.service.close_links(|link, asks| !asks || !waits(link), reason, out);
         if !passes {
             self.parked.clear();
         }

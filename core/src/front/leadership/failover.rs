@@ -112,7 +112,7 @@ impl Front {
         };
         twin.could_lead(now)?;
         let could = self.twin_machine_could(now);
-        could.map_err(|why| format!("the twin {} {why}", twin.address()))
+        could.map_err(|reason| format!("the twin {} {reason}", twin.address()))
     }
 
     /// An operator has the role given to the twin. If that is under way, it goes on.
@@ -164,9 +164,9 @@ impl Front {
     }
 
     /// It comes to nothing: calls that wait are served here.
-    fn keep_role(&mut self, why: String) {
-        tracing::warn!(target: "tmr_core::front::handover", "planned failover given up: {why}");
-        self.failover = Failover { stage: Stage::Idle, trouble: Some(why) };
+    fn keep_role(&mut self, reason: String) {
+        tracing::warn!(target: "tmr_core::front::handover", "planned failover given up: {reason}");
+        self.failover = Failover { stage: Stage::Idle, trouble: Some(reason) };
     }
 
     /// Goes on to the next stage, if this one has come to its end. Before calls that wait are looked
@@ -181,7 +181,7 @@ impl Front {
                     self.failover.stage = Stage::Told(now + HANDOVER_WAIT);
                 }
                 (Phase::Leading { .. }, Ok(())) => {}
-                (Phase::Leading { .. }, Err(why)) => self.keep_role(why),
+                (Phase::Leading { .. }, Err(reason)) => self.keep_role(reason),
                 // Somebody has taken it before it was given.
                 _ => self.failover.stage = Stage::Idle,
             },

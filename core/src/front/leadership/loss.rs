@@ -291,10 +291,10 @@ impl Front {
 
     /// The backends that are no members that count, each with the reason.
     pub(in crate::front) fn not_counted(&self) -> String {
-        let why = |backend: &BackendLink| {
+        let reason = |backend: &BackendLink| {
             let standing = backend.standing();
             let blank = standing.is_some_and(is_blank);
-            let why = match &backend.trouble {
+            let reason = match &backend.trouble {
                 Some(trouble) => trouble.as_str(),
                 None if blank => "its state folder is empty",
                 None if standing.is_none() => "not connected yet",
@@ -303,9 +303,9 @@ impl Front {
                 }
                 None => return None,
             };
-            Some(format!("{} ({why})", backend.address))
+            Some(format!("{} ({reason})", backend.address))
         };
-        self.backends.iter().filter_map(why).collect::<Vec<_>>().join(", ")
+        self.backends.iter().filter_map(reason).collect::<Vec<_>>().join(", ")
     }
 }
 

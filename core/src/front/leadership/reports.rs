@@ -313,18 +313,18 @@ impl Front {
         now: Mono,
         link: LinkId,
         index: usize,
-        why: CloseReason,
+        reason: CloseReason,
         out: &mut Vec<Intent>,
     ) {
-        out.push(Intent::Close { link, why: why.clone() });
-        self.lost_backend(now, index, &why, out);
+        out.push(Intent::Close { link, reason: reason.clone() });
+        self.lost_backend(now, index, &reason, out);
     }
 
     pub(in crate::front) fn lost_backend(
         &mut self,
         now: Mono,
         index: usize,
-        why: &CloseReason,
+        reason: &CloseReason,
         out: &mut Vec<Intent>,
     ) {
         self.note_acked();
@@ -332,13 +332,13 @@ impl Front {
         if backend.known().is_some() {
             tracing::warn!(
                 target: "tmr_core::front::backends",
-                backend = %backend.address, %why, "backend is down"
+                backend = %backend.address, %reason, "backend is down"
             );
         } else {
-            let text = format!("backend {} cannot be used: {why}", backend.address);
+            let text = format!("backend {} cannot be used: {reason}", backend.address);
             backend.unreached.warn(now, &text);
         }
-        backend.trouble = Some(format!("{why}"));
+        backend.trouble = Some(format!("{reason}"));
         let lost = backend.lost(now, self.config.retry);
         self.judge(now, out);
         self.merge_parts();

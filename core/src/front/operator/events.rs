@@ -96,8 +96,8 @@ impl Events {
             let text = match (before.backends[index], seen.backends[index]) {
                 (false, true) => format!("backend {address} is connected"),
                 (true, false) => {
-                    let why = backend.trouble.as_deref().map(|why| format!(": {why}"));
-                    format!("backend {address} is gone{}", why.unwrap_or_default())
+                    let reason = backend.trouble.as_deref().map(|reason| format!(": {reason}"));
+                    format!("backend {address} is gone{}", reason.unwrap_or_default())
                 }
                 _ => continue,
             };

@@ -234,14 +234,14 @@ fn could_take(
         }
         // A machine that keepalived has no part in, unless it has at the other one.
         (Asks::Never, Instances::Unknown) if other.is_some_and(|it| it.asks != Asks::Never) => {
-            let why = if report.starting {
+            let reason = if report.starting {
                 "the front has just started"
             } else {
                 "it does not run, or its track scripts do not reach the front"
             };
             return Err(format!(
                 "keepalived {place} has not run its track scripts since the front {place} started: \
-                 {why}"
+                 {reason}"
             ));
         }
         _ => {}
@@ -277,12 +277,12 @@ pub(in crate::front) fn could_take_over(
     ours: &MachineReport,
     has_address: bool,
 ) -> Result<(), String> {
-    could_serve(Whose::Theirs, theirs).map_err(|why| format!("cannot take over: {why}"))?;
+    could_serve(Whose::Theirs, theirs).map_err(|reason| format!("cannot take over: {reason}"))?;
     if !has_address {
         return Ok(());
     }
-    could_take(Whose::Theirs, theirs, Some(ours)).map_err(|why| {
-        format!("cannot take over, for the virtual address would go to nobody: {why}")
+    could_take(Whose::Theirs, theirs, Some(ours)).map_err(|reason| {
+        format!("cannot take over, for the virtual address would go to nobody: {reason}")
     })
 }
 
@@ -466,8 +466,8 @@ mod tests {
             (MachineReport { unready: Some("no backends".into()), ..well.clone() }, "no backends"),
         ];
         for (report, said) in rows {
-            let why = judge(&report, Some(&well)).unwrap_err();
-            assert!(why.contains(said), "{why}");
+            let reason = judge(&report, Some(&well)).unwrap_err();
+            assert!(reason.contains(said), "{reason}");
         }
         assert_eq!(shown(Whose::Ours, &nothing, None).could_take, None);
         assert_eq!(shown(Whose::Ours, &well, None).could_take, Some(true));

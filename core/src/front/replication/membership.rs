@@ -164,11 +164,11 @@ impl Front {
     pub(in crate::front) fn missing(&self) -> String {
         let counts =
             |backend: &&BackendLink| backend.known().is_none() || backend.exclusion.is_some();
-        let why = |backend: &BackendLink| {
-            let why = backend.trouble.as_deref().unwrap_or("not connected yet");
-            format!("{} ({why})", backend.address)
+        let reason = |backend: &BackendLink| {
+            let reason = backend.trouble.as_deref().unwrap_or("not connected yet");
+            format!("{} ({reason})", backend.address)
         };
-        let missing: Vec<String> = self.backends.iter().filter(counts).map(why).collect();
+        let missing: Vec<String> = self.backends.iter().filter(counts).map(reason).collect();
         missing.join(", ")
     }
 

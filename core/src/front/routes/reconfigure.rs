@@ -71,7 +71,7 @@ impl Front {
         let moved = self.config.twin.as_ref().is_none_or(|old| old.address != new.address);
         if moved {
             if let Some(link) = self.twin.as_ref().and_then(Twin::dialled) {
-                out.push(Intent::Close { link, why: MOVED });
+                out.push(Intent::Close { link, reason: MOVED });
                 self.twin_closed(now, link, &MOVED, out);
             }
         }

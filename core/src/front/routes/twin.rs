@@ -52,9 +52,9 @@ impl Front {
             Some(event) => self.twin_event(now, event, out),
             None => Ok(()),
         });
-        if let Err(why) = done {
-            out.push(Intent::Close { link, why: why.clone() });
-            self.twin_closed(now.mono, link, &why, out);
+        if let Err(reason) = done {
+            out.push(Intent::Close { link, reason: reason.clone() });
+            self.twin_closed(now.mono, link, &reason, out);
         }
     }
 
@@ -130,10 +130,10 @@ impl Front {
         &mut self,
         now: Mono,
         link: LinkId,
-        why: &CloseReason,
+        reason: &CloseReason,
         out: &mut Vec<Intent>,
     ) -> bool {
-        let closed = self.twin.as_mut().and_then(|twin| twin.closed(now, link, why));
+        let closed = self.twin.as_mut().and_then(|twin| twin.closed(now, link, reason));
         let Some(Closed { calls, guests }) = closed else { return false };
         for link in calls {
             self.call_fails(link, "the front that leads is out of reach", out);
@@ -148,9 +148,9 @@ impl Front {
         let Self { twin: Some(twin), log, usage, numbers, .. } = self else { return };
         let context = Context { stands_by, unfenced, log, history: usage.history_mut() };
         for LateLink { link, what } in twin.timers(now, numbers, &context, out) {
-            let why = CloseReason::Timeout(what);
-            out.push(Intent::Close { link, why: why.clone() });
-            self.twin_closed(now, link, &why, out);
+            let reason = CloseReason::Timeout(what);
+            out.push(Intent::Close { link, reason: reason.clone() });
+            self.twin_closed(now, link, &reason, out);
         }
         let late = self.twin.as_ref().map(|twin| twin.late_calls(now));
         for link in late.unwrap_or_default() {
@@ -279,9 +279,9 @@ impl Front {
     }
 
     /// Closes the link of a client whose call may have been done.
-    fn call_fails(&mut self, link: LinkId, why: &'static str, out: &mut Vec<Intent>) {
+    fn call_fails(&mut self, link: LinkId, reason: &'static str, out: &mut Vec<Intent>) {
         self.calls.desk_mut().dismiss(link);
-        out.push(Intent::Close { link, why: CloseReason::Stepped(why) });
+        out.push(Intent::Close { link, reason: CloseReason::Stepped(reason) });
     }
 
     /// Passes on what waits here, when that begins; a front that leads itself takes no reply of

@@ -33,10 +33,10 @@ fn ordered(world: &mut World, front: usize) {
 }
 
 #[track_caller]
-fn refused(world: &mut World, front: usize, why: &str) {
+fn refused(world: &mut World, front: usize, reason: &str) {
     let (code, said) = order(world, front);
     assert_eq!(code, 409);
-    assert!(said.contains(why), "{said}");
+    assert!(said.contains(reason), "{said}");
     assert_eq!(trouble(world, front), Value::Null, "nothing was begun");
 }
 

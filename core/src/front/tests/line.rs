@@ -41,8 +41,8 @@ impl Line {
 impl World {
     pub(super) fn dial_twin(&mut self, from: usize, near: LinkId, to: usize) {
         if self.line.cut || to >= self.fronts.len() {
-            let why = CloseReason::Broken("connection refused".into());
-            let input = Input::Closed { link: near, why, unsent: true };
+            let reason = CloseReason::Broken("connection refused".into());
+            let input = Input::Closed { link: near, reason, unsent: true };
             return self.events.push_back(Event::ToFront(from, input));
         }
         self.fronts[to].accepted += 2;
@@ -67,7 +67,7 @@ impl World {
     pub(super) fn close_twin(&mut self, from: usize, link: LinkId) {
         let Some(((to, far), _)) = self.line.other(from, link) else { return };
         self.line.wires.retain(|wire| !wire.0.contains(&(from, link)));
-        let input = Input::Closed { link: far, why: CloseReason::Eof, unsent: false };
+        let input = Input::Closed { link: far, reason: CloseReason::Eof, unsent: false };
         self.events.push_back(Event::ToFront(to, input));
     }
 
@@ -116,7 +116,7 @@ impl World {
         }
         self.events.push_back(Event::ToFront(
             to,
-            Input::Closed { link, why: CloseReason::Eof, unsent: false },
+            Input::Closed { link, reason: CloseReason::Eof, unsent: false },
         ));
         self.run();
     }
@@ -135,8 +135,8 @@ impl World {
                 continue;
             }
             for (front, link) in wire.0 {
-                let why = CloseReason::Broken("unplugged".into());
-                let input = Input::Closed { link, why, unsent: false };
+                let reason = CloseReason::Broken("unplugged".into());
+                let input = Input::Closed { link, reason, unsent: false };
                 self.events.push_back(Event::ToFront(front, input));
             }
         }

@@ -43,10 +43,10 @@ fn order(world: &mut World) -> (u16, String) {
 }
 
 #[track_caller]
-fn refused(world: &mut World, why: &str) {
+fn refused(world: &mut World, reason: &str) {
     let (code, said) = order(world);
     assert_eq!(code, 409, "{said}");
-    assert!(said.contains(why), "{said}");
+    assert!(said.contains(reason), "{said}");
     assert!(world.leads(0));
 }
 
@@ -191,7 +191,8 @@ fn a_twin_that_could_not_serve_is_not_given_the_role() {
 #[test]
 fn an_interface_that_is_down_there_keeps_the_role_here() {
     let mut world = with_keepalived();
-    let down = |why: Option<&str>| FrontEvent::VirtualAddressObstacle(why.map(Into::into)).into();
+    let down =
+        |reason: Option<&str>| FrontEvent::VirtualAddressObstacle(reason.map(Into::into)).into();
     world.step_front(1, down(Some("the interface eth0 is down")));
     world.run();
     refused(&mut world, "the interface eth0 is down");
@@ -215,5 +216,5 @@ fn a_failover_that_is_under_way_ends_where_the_address_could_not_go_any_more() {
     }
     assert!(world.leads(0));
     let trouble = world.status(0)["failover_trouble"].take();
-    assert!(trouble.as_str().is_some_and(|why| why.contains("FAULT")), "{trouble}");
+    assert!(trouble.as_str().is_some_and(|reason| reason.contains("FAULT")), "{trouble}");
 }

@@ -44,8 +44,8 @@ fn a_front_that_stands_by_beside_three_blank_backends_could_found_their_group() 
     assert!(!world.is_available(0), "there is no group yet");
     world.crash(2);
     world.advance(SECOND);
-    let why = world.unready(1);
-    assert!(why.contains("all three backends once"), "{why}");
+    let reason = world.unready(1);
+    assert!(reason.contains("all three backends once"), "{reason}");
 }
 
 #[test]
@@ -71,8 +71,8 @@ fn a_leader_whose_backends_have_said_late_that_they_are_blank_is_ready() {
     world.crash(2);
     world.activate(0);
     world.advance(3 * SECOND);
-    let why = world.unready(0);
-    assert!(why.contains("all three backends once"), "{why}");
+    let reason = world.unready(0);
+    assert!(reason.contains("all three backends once"), "{reason}");
     world.restart(2);
     world.advance(5 * SECOND);
     assert!(world.leads(0));
@@ -92,13 +92,13 @@ fn a_front_beside_one_member_and_two_blank_disks_is_not_ready() {
         world.restart(index);
     }
     world.advance(2 * SECOND);
-    let why = world.unready(standby);
-    assert!(why.contains("fewer than two members"), "{why}");
+    let reason = world.unready(standby);
+    assert!(reason.contains("fewer than two members"), "{reason}");
     assert!(!world.is_available(standby));
     world.activate(standby);
     world.advance(3 * SECOND);
-    let why = world.unready(standby);
-    assert!(why.starts_with("the group's memory is lost"), "{why}");
+    let reason = world.unready(standby);
+    assert!(reason.starts_with("the group's memory is lost"), "{reason}");
 }
 
 #[test]
@@ -117,13 +117,13 @@ fn a_front_that_filled_two_blank_disks_and_lost_the_lead_names_them() {
     world.activate(other);
     world.advance(3 * SECOND);
     assert!(!world.leads(0) && !world.leads(other));
-    let why = world.unready(0);
+    let reason = world.unready(0);
     for index in [0, 1] {
         let status = world.status(0);
         let address = status["backends"][index]["address"].as_str().expect("a text");
         assert!(
-            why.contains(&alloc::format!("{address} (its disk is not one that the group")),
-            "{why}"
+            reason.contains(&alloc::format!("{address} (its disk is not one that the group")),
+            "{reason}"
         );
     }
 }
@@ -134,8 +134,8 @@ fn a_leader_that_nobody_confirms_is_not_ready() {
     assert_eq!(world.unready(0), "");
     world.lose = |_, order| matches!(order, Order::Confirm { .. } | Order::Witness { .. });
     world.advance(2 * SECOND);
-    let why = world.unready(0);
-    assert!(why.contains("no two backends have confirmed"), "{why}");
+    let reason = world.unready(0);
+    assert!(reason.contains("no two backends have confirmed"), "{reason}");
 }
 
 #[test]
@@ -168,8 +168,8 @@ fn a_leader_is_ready_while_a_backend_that_came_back_has_all_of_them_asked_anew()
 fn a_backend_is_ready_when_it_is_a_member_that_lacks_nothing() {
     let mut world = World::new(1);
     world.advance(SECOND);
-    let why = world.backend_unready(2);
-    assert!(why.contains("it is blank"), "{why}");
+    let reason = world.backend_unready(2);
+    assert!(reason.contains("it is blank"), "{reason}");
     world.activate(0);
     world.advance(SECOND);
     world.take(0, 2);
@@ -198,8 +198,8 @@ fn a_backend_that_nobody_serves_with_is_not_ready() {
     assert_eq!(world.backend_unready(0), "");
     world.fronts[0].frozen = true;
     world.advance(3 * SECOND);
-    let why = world.backend_unready(0);
-    assert!(why.contains("no front that serves"), "{why}");
+    let reason = world.backend_unready(0);
+    assert!(reason.contains("no front that serves"), "{reason}");
     // A front of its own that it knows to be chosen is not here.
     let next = world.add_front();
     world.lose = |backend, order| backend == 0 && matches!(order, Order::Append { .. });
@@ -207,8 +207,8 @@ fn a_backend_that_nobody_serves_with_is_not_ready() {
     world.advance(SECOND);
     world.take(next, 1);
     world.advance(SECOND);
-    let why = world.backend_unready(0);
-    assert!(why.contains("it is behind"), "{why}");
+    let reason = world.backend_unready(0);
+    assert!(reason.contains("it is behind"), "{reason}");
 }
 
 #[test]

@@ -270,14 +270,14 @@ fn no_handle_comes_again() {
 fn nothing_is_recovered_where_nothing_is_lost() {
     let mut world = World::new(2);
     world.advance(SECOND);
-    let why = world.plan(1).unwrap_err();
-    assert!(why.contains("no memory"), "{why}");
+    let reason = world.plan(1).unwrap_err();
+    assert!(reason.contains("no memory"), "{reason}");
     world.activate(0);
     world.advance(SECOND);
     world.take(0, 1);
     for (front, words) in [(0, "leads and serves"), (1, "another front leads")] {
-        let why = world.plan(front).unwrap_err();
-        assert!(why.contains(words), "{why}");
+        let reason = world.plan(front).unwrap_err();
+        assert!(reason.contains(words), "{reason}");
         assert_eq!(world.confirm(front, "").0, "409");
     }
     // One disk is lost: that is what three are there for.

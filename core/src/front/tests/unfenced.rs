@@ -205,8 +205,8 @@ impl Servers {
 impl World {
     pub(super) fn dial_server(&mut self, front: usize, link: LinkId, server: usize) {
         if self.servers.all[server].away {
-            let why = CloseReason::Broken("connection refused".into());
-            let input = Input::Closed { link, why, unsent: true };
+            let reason = CloseReason::Broken("connection refused".into());
+            let input = Input::Closed { link, reason, unsent: true };
             return self.events.push_back(Event::ToFront(front, input));
         }
         self.servers.links.insert((front, link), server);
@@ -231,7 +231,7 @@ impl World {
             self.servers.links.iter().filter(|(_, to)| **to == index).map(|(at, _)| *at).collect();
         for (front, link) in links {
             self.servers.hang_up(front, link);
-            let input = Input::Closed { link, why: CloseReason::Eof, unsent: false };
+            let input = Input::Closed { link, reason: CloseReason::Eof, unsent: false };
             self.events.push_back(Event::ToFront(front, input));
         }
         self.run();

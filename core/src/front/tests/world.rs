@@ -232,7 +232,7 @@ impl World {
             self.run();
         }
         let answer = self.fronts[front].clients.remove(&link).unwrap().replies.remove(0);
-        self.step_front(front, Input::Closed { link, why: CloseReason::Eof, unsent: false });
+        self.step_front(front, Input::Closed { link, reason: CloseReason::Eof, unsent: false });
         String::from_utf8(answer).unwrap()
     }
 
@@ -334,7 +334,7 @@ impl World {
     /// A client goes away.
     pub(super) fn hang_up(&mut self, front: usize, link: LinkId, unsent: bool) {
         self.fronts[front].clients.remove(&link);
-        self.step_front(front, Input::Closed { link, why: CloseReason::Eof, unsent });
+        self.step_front(front, Input::Closed { link, reason: CloseReason::Eof, unsent });
         self.run();
     }
 
@@ -378,10 +378,10 @@ impl World {
                 kept.push(cable);
                 continue;
             }
-            let why = CloseReason::Broken("unplugged".into());
-            let input = Input::Closed { link: near, why: why.clone(), unsent: false };
+            let reason = CloseReason::Broken("unplugged".into());
+            let input = Input::Closed { link: near, reason: reason.clone(), unsent: false };
             self.events.push_back(Event::ToFront(front, input));
-            let input = Input::Closed { link: far, why, unsent: false };
+            let input = Input::Closed { link: far, reason, unsent: false };
             self.events.push_back(Event::ToBackend(backend, input));
         }
         self.cables = kept;
@@ -496,8 +496,8 @@ impl World {
             Intent::Dial { link: near, to, .. } => {
                 let backend = self.leads_to[usize::from(to.port)];
                 if !self.backends[backend].up || self.cut.contains(&(index, backend)) {
-                    let why = CloseReason::Broken("connection refused".into());
-                    let input = Input::Closed { link: near, why, unsent: false };
+                    let reason = CloseReason::Broken("connection refused".into());
+                    let input = Input::Closed { link: near, reason, unsent: false };
                     return self.events.push_back(Event::ToFront(index, input));
                 }
                 self.dialled += 2;
@@ -544,7 +544,8 @@ impl World {
                 let cable = self.cables.iter().position(|c| (c.front, c.near) == (index, link));
                 if let Some(at) = cable {
                     let Cable { backend, far, .. } = self.cables.remove(at);
-                    let input = Input::Closed { link: far, why: CloseReason::Eof, unsent: false };
+                    let input =
+                        Input::Closed { link: far, reason: CloseReason::Eof, unsent: false };
                     self.events.push_back(Event::ToBackend(backend, input));
                 }
             }

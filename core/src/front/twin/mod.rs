@@ -285,10 +285,10 @@ impl Twin {
                     self.sender.stands(now, link, minor);
                     Ok(Some(Event::Listens))
                 }
-                Err((text, why)) => {
+                Err((text, reason)) => {
                     self.sender.lost(now);
                     self.sender.trouble.note(now, text);
-                    Err(why)
+                    Err(reason)
                 }
             },
             LinkState::Up(at) if at == link => match TwinAck::decode(bytes) {
@@ -303,9 +303,9 @@ impl Twin {
                 self.receiver.strangers.remove(&link);
                 match judged {
                     Ok((minor, hello)) => Ok(Some(self.tells(now, link, minor, hello, out))),
-                    Err((text, why)) => {
+                    Err((text, reason)) => {
                         self.receiver.trouble.note(now, text);
-                        Err(why)
+                        Err(reason)
                     }
                 }
             }
@@ -335,8 +335,8 @@ impl Twin {
         }
         let lost = match old {
             Some(link) => {
-                let why = CloseReason::Stepped("a later link of the twin took its place");
-                out.push(Intent::Close { link, why });
+                let reason = CloseReason::Stepped("a later link of the twin took its place");
+                out.push(Intent::Close { link, reason });
                 self.incoming.lose()
             }
             None => Vec::new(),
@@ -345,38 +345,43 @@ impl Twin {
     }
 
     /// A link is gone. Returns what has ended with it; `None`: it was none with the twin.
-    pub(super) fn closed(&mut self, now: Mono, link: LinkId, why: &CloseReason) -> Option<Closed> {
+    pub(super) fn closed(
+        &mut self,
+        now: Mono,
+        link: LinkId,
+        reason: &CloseReason,
+    ) -> Option<Closed> {
         let address = &self.config.address;
         let mut closed = Closed::default();
         match self.sender.link_state {
             LinkState::Dialling(at, _) if at == link => {
-                let text = match why {
+                let text = match reason {
                     CloseReason::Eof => format!(
                         "{address} closed the connection before it proved the group key: another \
                          key there, or no front"
                     ),
-                    why => format!("{address} cannot be reached: {why}"),
+                    reason => format!("{address} cannot be reached: {reason}"),
                 };
                 self.sender.lost(now);
                 self.sender.trouble.note(now, text);
             }
             LinkState::Up(at) if at == link => {
-                let text = format!("the connection to {address} is lost: {why}");
+                let text = format!("the connection to {address} is lost: {reason}");
                 self.sender.lost(now);
                 self.sender.trouble.note(now, text);
                 closed.calls = self.outgoing.lose();
             }
             _ if self.receiver.link() == Some(link) => {
                 self.receiver.lost();
-                let text = format!("the connection from {address} is lost: {why}");
+                let text = format!("the connection from {address} is lost: {reason}");
                 self.receiver.trouble.note(now, text);
                 closed.guests = self.incoming.lose();
             }
             _ => {
                 let from = self.receiver.strangers.remove(&link)?;
-                if let CloseReason::Protocol(_) = why {
+                if let CloseReason::Protocol(_) = reason {
                     // Without the port: that is another one each time.
-                    let text = format!("a connection from {}: {why}", from.ip());
+                    let text = format!("a connection from {}: {reason}", from.ip());
                     self.impostors.warn(now, &format!("twin: {text}"));
                     // As long as the twin is there, it is nobody's trouble but theirs.
                     if self.receiver.link().is_none() {
@@ -505,7 +510,7 @@ impl Twin {
     /// Why not, in a sentence for people.
     pub(super) fn could_lead(&self, now: Mono) -> Result<(), String> {
         let said;
-        let why = if !self.stands() {
+        let reason = if !self.stands() {
             "is not connected"
         } else if let Some(silent) = self.silent_for(now) {
             said = format!("has said nothing for {} s", silent.as_secs());
@@ -518,7 +523,9 @@ impl Twin {
             return Ok(());
         };
         let address = &self.config.address;
-        Err(format!("the twin {address} {why}; to have it lead all the same: tmrd activate there"))
+        Err(format!(
+            "the twin {address} {reason}; to have it lead all the same: tmrd activate there"
+        ))
     }
 
     /// Tells the twin to lead: nothing is on its way any more. What it lacks of the usage history

@@ -134,7 +134,7 @@ impl Server {
                     assert!(learner.call().is_none());
                     return (Ok(learnt), asked);
                 }
-                Heard::Failed(why) => return (Err(why), asked),
+                Heard::Failed(reason) => return (Err(reason), asked),
             }
         }
         panic!("the same is asked for ever: {:?}", asked.last());

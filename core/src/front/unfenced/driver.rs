@@ -285,7 +285,7 @@ impl StandIn {
         }
         match self.learner.heard(reply) {
             Heard::More => {}
-            Heard::Failed(why) => self.lost(now, CloseReason::Broken(why), out),
+            Heard::Failed(reason) => self.lost(now, CloseReason::Broken(reason), out),
             Heard::Done(learnt) => {
                 self.learn_at = now + STOCK_LEARN;
                 let same = self.learnt.parts == learnt.parts;
@@ -329,8 +329,8 @@ impl StandIn {
                 if wanted {
                     self.seat_table.set(now, handle, At::Lacking(now + STOCK_RETRY));
                 }
-                let why = if number.is_none() { reply.status } else { CmError::NO_MORE_HANDLES };
-                self.answered(handle, Some(why));
+                let reason = if number.is_none() { reply.status } else { CmError::NO_MORE_HANDLES };
+                self.answered(handle, Some(reason));
             }
         }
     }
@@ -362,7 +362,7 @@ impl StandIn {
         &mut self,
         now: Mono,
         link: LinkId,
-        why: CloseReason,
+        reason: CloseReason,
         out: &mut Vec<Intent>,
     ) {
         let Some(left) = self.pool.gone(link) else { return };
@@ -373,7 +373,7 @@ impl StandIn {
         };
         self.undone(now, job, left.spoke);
         if !left.spoke || self.reach == Reach::Coming {
-            self.lost(now, why, out);
+            self.lost(now, reason, out);
         }
     }
 
@@ -428,8 +428,8 @@ impl StandIn {
 
     /// Nobody is there any more. Releases that were not made are forgotten: after a restart their
     /// numbers may be those of other seats, and without one the server cleans them up.
-    fn lost(&mut self, now: Mono, why: CloseReason, out: &mut Vec<Intent>) {
-        for left in self.pool.close(&why, out) {
+    fn lost(&mut self, now: Mono, reason: CloseReason, out: &mut Vec<Intent>) {
+        for left in self.pool.close(&reason, out) {
             if let Some(job) = left.job {
                 self.undone(now, job, left.spoke);
             }
@@ -441,6 +441,6 @@ impl StandIn {
         self.learner.forget();
         self.learnt.licences.values_mut().for_each(|known| known.number = 0);
         self.seat_table.doubt(now);
-        self.hang_up(why);
+        self.hang_up(reason);
     }
 }

@@ -158,7 +158,7 @@ impl Unfenced {
             Input::Frame { frame: Frame::Reply(bytes), .. } => {
                 stand.replied(now.mono, link, &bytes, out);
             }
-            Input::Closed { why, .. } => stand.closed(now.mono, link, why, out),
+            Input::Closed { reason, .. } => stand.closed(now.mono, link, reason, out),
             // A dialled link to a stock server carries replies and nothing else.
             _ => {}
         }
@@ -183,9 +183,9 @@ impl Unfenced {
                 }
                 None => out.push(Intent::Send { link, frame }),
             },
-            Intent::Close { link, why } => match stand_of(link) {
+            Intent::Close { link, reason } => match stand_of(link) {
                 Some(index) => self.stand_ins[index].hung_up(),
-                None => out.push(Intent::Close { link, why }),
+                None => out.push(Intent::Close { link, reason }),
             },
             other => out.push(other),
         }

@@ -86,11 +86,11 @@ impl<J> Pool<J> {
     }
 
     /// Closes all of them.
-    pub(super) fn close(&mut self, why: &CloseReason, out: &mut Vec<Intent>) -> Vec<Left<J>> {
+    pub(super) fn close(&mut self, reason: &CloseReason, out: &mut Vec<Intent>) -> Vec<Left<J>> {
         let lines = core::mem::take(&mut self.lines);
         let mut left = Vec::new();
         for (link, Line { busy, spoke }) in lines {
-            out.push(Intent::Close { link, why: why.clone() });
+            out.push(Intent::Close { link, reason: reason.clone() });
             left.push(Left { job: busy.map(|(job, _)| job), spoke });
         }
         left

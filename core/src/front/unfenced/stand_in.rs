@@ -241,9 +241,9 @@ impl StandIn {
     }
 
     /// The line breaks: the front is to dial again.
-    pub(super) fn hang_up(&mut self, why: CloseReason) {
+    pub(super) fn hang_up(&mut self, reason: CloseReason) {
         if let Some(link) = self.line {
-            let closed = Input::Closed { link, why, unsent: false };
+            let closed = Input::Closed { link, reason, unsent: false };
             self.events.push_back(Event::Line(closed));
         }
         self.hung_up();

@@ -83,14 +83,14 @@ pub(crate) const OTHER_KEY: CloseReason = CloseReason::Protocol("group key does 
 /// A hello that was not taken: what the front is told before the link is closed, and why it is.
 pub(super) struct Turned {
     pub(super) answer: [u8; 8],
-    pub(super) why: CloseReason,
+    pub(super) reason: CloseReason,
 }
 
-fn turned(status: u32, why: CloseReason) -> Turned {
+fn turned(status: u32, reason: CloseReason) -> Turned {
     let mut answer = [0; 8];
     answer[..4].copy_from_slice(&status.to_le_bytes());
     answer[4..].copy_from_slice(&version().to_le_bytes());
-    Turned { answer, why }
+    Turned { answer, reason }
 }
 
 /// A hello that was taken.
@@ -111,8 +111,9 @@ pub(super) fn welcome(key: &GroupKey, points: &Points, hello: &[u8]) -> Result<W
     };
     // Before the proof: what another version proves with is not known.
     if major != MAJOR {
-        let why = format!("the front speaks version {major}.{minor}, this backend {MAJOR}.{MINOR}");
-        return Err(turned(OTHER_VERSION, CloseReason::Broken(why)));
+        let reason =
+            format!("the front speaks version {major}.{minor}, this backend {MAJOR}.{MINOR}");
+        return Err(turned(OTHER_VERSION, CloseReason::Broken(reason)));
     }
     let expected = over_points(key, FRONT_PROOF, points).chain_update(&hello[..12]);
     if expected.verify_slice(proof).is_err() {

@@ -262,8 +262,8 @@ fn another_version_is_refused_and_named() {
     let hello = [&[0, 0, 1, 0, 2, 0, 7, 0][..], &[0; 50]].concat();
     let mut answer = Vec::new();
     let end = backend.open(&sealed(&mut other, &[hello]), &mut answer, &mut frames);
-    let why = String::from("the front speaks version 2.7, this backend 1.3");
-    assert_eq!(end, Err(CloseReason::Broken(why)));
+    let reason = String::from("the front speaks version 2.7, this backend 1.3");
+    assert_eq!(end, Err(CloseReason::Broken(reason)));
     assert_eq!(opened(&mut other, &answer), Ok(vec![Frame::Reply(vec![125, 0, 0, 0, 3, 0, 1, 0])]));
 
     for (answer, said) in [

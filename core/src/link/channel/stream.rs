@@ -362,7 +362,7 @@ impl SecureChannel {
             }
             Err(turned) => {
                 answer(&turned.answer);
-                Err(turned.why)
+                Err(turned.reason)
             }
         }
     }

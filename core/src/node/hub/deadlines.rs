@@ -77,7 +77,7 @@ impl Hub {
         }
         self.deadlines.peers.retain(|link, until| {
             let late = *until <= now.mono;
-            out.extend(late.then_some(Output::Drop { link: *link, why: NOT_READING }));
+            out.extend(late.then_some(Output::Drop { link: *link, reason: NOT_READING }));
             !late
         });
         self.deadlines.listeners.retain(|listener, until| {

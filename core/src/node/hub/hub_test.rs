@@ -542,8 +542,8 @@ fn dialled_and_accepted_links_have_different_names() {
     assert_eq!(unique.len(), names.len());
     // A dialled one that could not be opened is dialled again later, under another name.
     out.clear();
-    let why = CloseReason::Broken("connection refused".into());
-    hub.closed(at(1), names[0], why, false, &mut out);
+    let reason = CloseReason::Broken("connection refused".into());
+    hub.closed(at(1), names[0], reason, false, &mut out);
     assert_eq!(out, []);
     let due = hub.deadline().unwrap();
     assert!(due.at > at(1).mono && due.at < Mono(u64::MAX));

@@ -49,7 +49,7 @@ pub enum Output {
         /// Which.
         link: LinkId,
         /// Why, for the log.
-        why: CloseReason,
+        reason: CloseReason,
     },
     /// Take in again who comes at this listener.
     Listen(ListenerId),
@@ -360,7 +360,7 @@ impl Hub {
         &mut self,
         now: Now,
         link: LinkId,
-        why: CloseReason,
+        reason: CloseReason,
         unsent: bool,
         out: &mut Vec<Output>,
     ) {
@@ -374,7 +374,7 @@ impl Hub {
         }
         if !port.forgotten {
             let unsent = unsent || !port.outbox.frames.is_empty();
-            self.step(now, Input::Closed { link, why, unsent }, out);
+            self.step(now, Input::Closed { link, reason, unsent }, out);
             self.pump(now, out);
         }
     }
@@ -475,7 +475,7 @@ impl Hub {
     }
 
     /// Closes a link on the hub's own account and tells the node.
-    fn shut(&mut self, now: Now, link: LinkId, why: CloseReason, out: &mut Vec<Output>) {
+    fn shut(&mut self, now: Now, link: LinkId, reason: CloseReason, out: &mut Vec<Output>) {
         self.set_due(link, None);
         let Some(port) = self.ports.get_mut(&link) else { return };
         let known = !port.forgotten;
@@ -484,12 +484,12 @@ impl Hub {
             self.doors.leave(door, from, link, port.crowded);
         }
         port.forgotten = true;
-        port.outbox = Outbox { close: Some(why.clone()), ..Outbox::default() };
+        port.outbox = Outbox { close: Some(reason.clone()), ..Outbox::default() };
         port.requests.clear();
         self.held -= core::mem::take(&mut port.held);
         out.push(Output::End(link));
         if known {
-            self.step(now, Input::Closed { link, why, unsent }, out);
+            self.step(now, Input::Closed { link, reason, unsent }, out);
         }
     }
 
@@ -527,10 +527,10 @@ impl Hub {
                     }
                     Self::wake(port, link, out);
                 }
-                Intent::Close { link, why } => {
+                Intent::Close { link, reason } => {
                     let Some(port) = self.ports.get_mut(&link) else { continue };
                     port.forgotten = true;
-                    port.outbox.close = Some(why);
+                    port.outbox.close = Some(reason);
                     out.push(Output::End(link));
                     self.set_due(link, None);
                 }

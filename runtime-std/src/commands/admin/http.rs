@@ -146,9 +146,9 @@ fn ask_once(
             None => exchange(socket, &text),
         })
         .map_err(|error| {
-            let why = covered.as_ref().and_then(|named| refused(&error, named, to.ca()));
-            Failure::unreachable(match why {
-                Some(why) => format!("{at}: {why}"),
+            let reason = covered.as_ref().and_then(|named| refused(&error, named, to.ca()));
+            Failure::unreachable(match reason {
+                Some(reason) => format!("{at}: {reason}"),
                 None => unanswered(&at, &error, patience) + unknown,
             })
         })?;

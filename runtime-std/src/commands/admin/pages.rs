@@ -196,7 +196,7 @@ impl Pages {
                 }
             }
         }
-        let why = match &self.at {
+        let reason = match &self.at {
             Some(at) => match dial(at) {
                 Ok(socket) => {
                     let tls = match self.https {
@@ -206,11 +206,11 @@ impl Pages {
                     let at = format!("{at}{passed}");
                     return Ok(Opened { socket: socket.into(), tls, at });
                 }
-                Err(why) => format!("{at}: {why}"),
+                Err(reason) => format!("{at}: {reason}"),
             },
             None => tried.pop().unwrap_or_default(),
         };
-        let mut text = format!("cannot reach the admin pages at {why}");
+        let mut text = format!("cannot reach the admin pages at {reason}");
         if !tried.is_empty() {
             text += &format!(" (nor by {})", tried.join(", "));
         }

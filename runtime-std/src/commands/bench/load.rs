@@ -108,14 +108,14 @@ impl<C: Caller> Load<C> {
         let (mut ready, mut since) = (0, Instant::now());
         while ready < count {
             while load.clients.len() < count && load.clients.len() - ready < GREETING_MAX {
-                load.connect(to, caller()).map_err(|why| unserved(to, &why))?;
+                load.connect(to, caller()).map_err(|reason| unserved(to, &reason))?;
             }
             for index in load.wait(PATIENCE)? {
                 match load.turn(index) {
                     Ok(Heard::Ready) => (ready, since) = (ready + 1, Instant::now()),
                     Ok(Heard::Refused(what)) => return Err(Failure::refused(what)),
                     Ok(_) => {}
-                    Err(why) => return Err(unserved(to, &why)),
+                    Err(reason) => return Err(unserved(to, &reason)),
                 }
             }
             if since.elapsed() > PATIENCE {
@@ -237,10 +237,10 @@ impl<C: Caller> Load<C> {
         let slot = self.clients.get_mut(index)?;
         let (heard, client) = match (heard, slot.as_mut()) {
             (Ok(heard), Some(client)) => (heard, client),
-            (Err(why), _) => {
+            (Err(reason), _) => {
                 // It stays away: a client that comes back would hide what became of it.
                 *slot = None;
-                counted.error(format!("connection: {why}"));
+                counted.error(format!("connection: {reason}"));
                 return None;
             }
             (_, None) => return None,
@@ -266,9 +266,9 @@ impl<C: Caller> Load<C> {
         };
         let Some(kind) = client.caller.ask(last, &mut client.wire) else { return };
         client.asked = Some((kind, Instant::now()));
-        if let Err(why) = client.write() {
+        if let Err(reason) = client.write() {
             *slot = None;
-            counted.error(format!("connection: {why}"));
+            counted.error(format!("connection: {reason}"));
         }
     }
 }
@@ -291,6 +291,6 @@ fn system(error: rustix::io::Errno) -> Failure {
     Failure::failed(format!("waiting for sockets: {}", io::Error::from(error)))
 }
 
-fn unserved(to: &Address, why: &CloseReason) -> Failure {
-    Failure::unreachable(format!("{to}: {why}"))
+fn unserved(to: &Address, reason: &CloseReason) -> Failure {
+    Failure::unreachable(format!("{to}: {reason}"))
 }

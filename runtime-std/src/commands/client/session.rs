@@ -98,13 +98,13 @@ impl Session {
                             self.socket = Some((link, socket));
                             Input::Opened { link, entropy: entropy::fresh() }
                         }
-                        Err(why) => Input::Closed { link, why },
+                        Err(reason) => Input::Closed { link, reason },
                     }));
                 }
                 Intent::Write { link, mut bytes } => {
                     let Some((_, socket)) = &self.socket else { continue };
-                    if let Err(why) = write(socket, &mut bytes) {
-                        done = Some(Done::Next(Input::Closed { link, why }));
+                    if let Err(reason) = write(socket, &mut bytes) {
+                        done = Some(Done::Next(Input::Closed { link, reason }));
                     }
                 }
                 Intent::Close { .. } => self.socket = None,
@@ -141,14 +141,14 @@ impl Session {
 
     fn arrived(&mut self, read: Result<Option<Vec<u8>>, CloseReason>) -> Option<Input> {
         let link = self.socket.as_ref()?.0;
-        let why = match read {
+        let reason = match read {
             Ok(None) => return None,
             Ok(Some(bytes)) if !bytes.is_empty() => return Some(Input::Received { link, bytes }),
             Ok(Some(_)) => CloseReason::Eof,
-            Err(why) => why,
+            Err(reason) => reason,
         };
         self.socket = None;
-        Some(Input::Closed { link, why })
+        Some(Input::Closed { link, reason })
     }
 }
 

@@ -46,7 +46,7 @@ pub(super) fn backends(asked: &[Asked; 3], findings: &mut Findings) {
                     findings.warning(topic, what, todo);
                 }
             }
-            Err(why) => refused(topic, address, "backend", why, findings),
+            Err(reason) => refused(topic, address, "backend", reason, findings),
         }
         if let Some((there, here)) = clocks {
             let apart = there.0.abs_diff(here.0);
@@ -80,10 +80,10 @@ fn refused(
     topic: &'static str,
     address: &Address,
     who: &str,
-    why: &CloseReason,
+    reason: &CloseReason,
     findings: &mut Findings,
 ) {
-    match why {
+    match reason {
         CloseReason::Protocol(said) => {
             let what = format!(
                 "{address} takes the connection, and does not prove this group key: {said}"
@@ -99,8 +99,8 @@ fn refused(
             let todo = "see that tmr-group.key is the same on all five machines";
             findings.refused(topic, what, todo);
         }
-        why => {
-            let what = format!("{address} cannot be reached: {why}");
+        reason => {
+            let what = format!("{address} cannot be reached: {reason}");
             let todo = "start that machine and its service, or let the port through the firewall";
             findings.refused(topic, what, todo);
         }
@@ -124,7 +124,7 @@ pub(super) fn twin(address: &Address, said: &Result<Hello, CloseReason>, finding
                 findings.warning("versions", what, "install the same version of tmrd on both");
             }
         }
-        Err(why) => refused(topic, address, "front", why, findings),
+        Err(reason) => refused(topic, address, "front", reason, findings),
     }
 }
 
@@ -287,8 +287,8 @@ mod tests {
 
     #[test]
     fn a_backend_that_is_not_there_or_not_ours_is_said() {
-        let lost = |index: usize, why: CloseReason| {
-            found(move |asked| asked[index].said = Err(why.clone()))
+        let lost = |index: usize, reason: CloseReason| {
+            found(move |asked| asked[index].said = Err(reason.clone()))
         };
         lost(0, CloseReason::Broken("no route".into()))
             .has(Problem, &["192.0.2.1", "cannot be reached"]);

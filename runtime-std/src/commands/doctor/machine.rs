@@ -206,16 +206,17 @@ pub(super) fn clock_is_set() -> Option<bool> {
 /// What follows from that.
 pub(super) fn clock(set: Option<bool>, findings: &mut Findings) {
     let topic = "clocks";
-    let why = "seats do not depend on it; the ends of licences and the times in logs do";
+    let reason = "seats do not depend on it; the ends of licences and the times in logs do";
     match set {
         Some(true) => findings.ok(topic, "this machine's clock is synchronised"),
         Some(false) => {
-            let what = format!("this machine's clock is not synchronised: {why}");
+            let what = format!("this machine's clock is not synchronised: {reason}");
             findings.warning(topic, what, "run a time service (chrony, systemd-timesyncd)");
         }
         None => {
-            let what =
-                format!("whether this machine's clock is synchronised cannot be seen here: {why}");
+            let what = format!(
+                "whether this machine's clock is synchronised cannot be seen here: {reason}"
+            );
             findings.warning(
                 topic,
                 what,

@@ -375,12 +375,12 @@ impl Files {
     }
 
     /// Removes a file, and says so in the log.
-    fn remove(&self, name: &Name, why: &str) {
+    fn remove(&self, name: &Name, reason: &str) {
         let path = self.folder().join(name.file());
         match fs::remove_file(&path) {
             Ok(()) => tracing::info!(
                 target: "tmr_runtime_std::daemon::history::files",
-                "usage history: {} was removed: {why}", path.display()
+                "usage history: {} was removed: {reason}", path.display()
             ),
             Err(error) => {
                 let words = words(&error);

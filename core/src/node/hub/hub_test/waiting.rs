@@ -84,7 +84,7 @@ fn a_peer_that_does_not_read_is_left_when_its_time_is_over() {
     assert_eq!(hub.deadline().map(|due| due.at), Some(at(0).mono + WRITE_TIMEOUT));
     hub.flow(after(WRITE_TIMEOUT), slow, Flow::Begun);
     hub.tick(after(WRITE_TIMEOUT), &mut out);
-    assert_eq!(out, [Output::Drop { link: deaf, why: NOT_READING }], "the other one took some");
+    assert_eq!(out, [Output::Drop { link: deaf, reason: NOT_READING }], "the other one took some");
     hub.closed(after(WRITE_TIMEOUT), deaf, NOT_READING, true, &mut out);
     hub.flow(after(WRITE_TIMEOUT), deaf, Flow::Begun);
     hub.flow(after(WRITE_TIMEOUT), slow, Flow::Over);
