@@ -160,12 +160,12 @@ impl Network {
     /// Connects an end to a machine that listens. Returns whether there is one.
     fn accept(&mut self, dialler: End, to: &Address) -> bool {
         let Some(machine) = NAMES.iter().position(|name| *name == to.host) else { return false };
-        let door = if to.port == TWIN { Listener::Twin } else { Listener::Licence };
+        let listener = if to.port == TWIN { Listener::Twin } else { Listener::Licence };
         let from = SocketAddr::from(([192, 0, 2, dialler.0 as u8 + 1], 50_000));
         let mut link = None;
-        self.step(machine, |hub, now, out| link = hub.accept(now, door, from, out));
+        self.step(machine, |hub, now, out| link = hub.accept(now, listener, from, out));
         let Some(link) = link else { return false };
-        let stream = match door {
+        let stream = match listener {
             Listener::Twin => SecureChannel::twin_accept(self.entropy(), &group_key()),
             _ => SecureChannel::licence(self.entropy(), (machine > 1).then(group_key)),
         };

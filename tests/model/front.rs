@@ -202,7 +202,12 @@ fn happen(node: &mut Front, names: &Names, event: &Event, said: &mut Vec<Said>) 
         }
         Event::Activate => {
             let from = ([127, 0, 0, 1], 9).into();
-            step(node, names, Input::Accepted { link: ADMIN, door: Listener::Admin, from }, said);
+            step(
+                node,
+                names,
+                Input::Accepted { link: ADMIN, listener: Listener::Admin, from },
+                said,
+            );
             let frame = Frame::Http(ACTIVATE.into());
             step(node, names, Input::Frame { link: ADMIN, frame }, said);
             step(node, names, closed(ADMIN), said);
@@ -212,7 +217,7 @@ fn happen(node: &mut Front, names: &Names, event: &Event, said: &mut Vec<Said>) 
             step(
                 node,
                 names,
-                Input::Accepted { link, door: Listener::Licence, from: client() },
+                Input::Accepted { link, listener: Listener::Licence, from: client() },
                 said,
             );
             step(node, names, Input::Frame { link, frame }, said);

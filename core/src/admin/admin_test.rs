@@ -93,9 +93,9 @@ impl Desk {
     pub(super) fn link(&mut self, from: &str) -> LinkId {
         self.links += 2;
         let link = LinkId(self.links);
-        let (door, from) =
+        let (listener, from) =
             if from == SOCKET { (Listener::Machine, HERE) } else { (Listener::Admin, from) };
-        self.admin.accepted(link, door, from.parse().unwrap());
+        self.admin.accepted(link, listener, from.parse().unwrap());
         link
     }
 

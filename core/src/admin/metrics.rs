@@ -19,9 +19,9 @@ pub(crate) fn common(page: &mut Page, service: &LicenceService, counts: &HubMetr
             .is(&[], counts.files_max);
     }
     let mut family = page.gauge("tmrd_links", "Connections that stand, by the door they came in.");
-    counts.links().for_each(|(door, links, _)| family.is(&[("door", &door)], links));
+    counts.links().for_each(|(listener, links, _)| family.is(&[("door", &listener)], links));
     let mut family = page.gauge("tmrd_links_max", "Connections that a door takes at most.");
-    counts.links().for_each(|(door, _, most)| family.is(&[("door", &door)], most));
+    counts.links().for_each(|(listener, _, most)| family.is(&[("door", &listener)], most));
     let mut family = page.counter("tmrd_limits_reached", "How often a limit was reached.");
     for (limit, count) in Limit::ALL.iter().zip(counts.reached) {
         family.is(&[("limit", &limit.name())], count);

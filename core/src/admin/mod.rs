@@ -279,8 +279,8 @@ impl Admin {
     }
 
     /// A connection came in, by the admin port or the machine's own socket.
-    pub fn accepted(&mut self, link: LinkId, door: Listener, from: IpAddr) {
-        self.links.insert(link, Origin { from, socket: door == Listener::Machine });
+    pub fn accepted(&mut self, link: LinkId, listener: Listener, from: IpAddr) {
+        self.links.insert(link, Origin { from, socket: listener == Listener::Machine });
     }
 
     /// A link is gone; `false`: it is not one of these.

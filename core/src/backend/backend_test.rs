@@ -54,7 +54,7 @@ impl Machine {
     fn joined(disk: &[u8], seed: u8) -> Self {
         let mut machine = Self::from(disk, seed);
         machine.settle();
-        machine.step(Input::Accepted { link: FRONT, door: Listener::Licence, from: peer(0) });
+        machine.step(Input::Accepted { link: FRONT, listener: Listener::Licence, from: peer(0) });
         machine.step(Input::Frame { link: FRONT, frame: Frame::Joined { front: 7, minor: 0 } });
         machine
     }
@@ -112,7 +112,7 @@ impl Machine {
 
     fn client(&mut self, number: u64) -> LinkId {
         let link = LinkId(100 + 2 * number);
-        self.step(Input::Accepted { link, door: Listener::Licence, from: peer(1) });
+        self.step(Input::Accepted { link, listener: Listener::Licence, from: peer(1) });
         link
     }
 
@@ -178,7 +178,7 @@ fn a_blank_backend_writes_its_name_before_it_says_it() {
     let mut machine = Machine::from(b"", 1);
     let (_, whole) = machine.write.as_ref().expect("a write on its way");
     assert!(whole, "the journal begins with its head");
-    machine.step(Input::Accepted { link: FRONT, door: Listener::Licence, from: peer(0) });
+    machine.step(Input::Accepted { link: FRONT, listener: Listener::Licence, from: peer(0) });
     machine.step(Input::Frame { link: FRONT, frame: Frame::Joined { front: 7, minor: 0 } });
     machine.order(1, &Order::Describe);
     assert_eq!(machine.reports(), []);
@@ -571,7 +571,7 @@ fn its_pages_say_what_it_holds_and_that_it_has_no_role() {
         let link = LinkId(900);
         machine.sent.clear();
         let from = ([127, 0, 0, 1], 9).into();
-        machine.step(Input::Accepted { link, door: Listener::Admin, from });
+        machine.step(Input::Accepted { link, listener: Listener::Admin, from });
         machine.step(Input::Frame { link, frame: Frame::Http(request.into()) });
         machine.step(Input::Closed { link, reason: CloseReason::Eof, unsent: false });
         String::from_utf8(machine.sent.pop().expect("an answer").1).unwrap()

@@ -70,7 +70,7 @@ mod tests {
     fn asked(node: &mut Backend, link: u64, from: [u8; 4]) -> u32 {
         let (link, mut out) = (LinkId(link), Vec::new());
         let from = SocketAddr::from((from, 5));
-        node.step(at(1), Input::Accepted { link, door: Listener::Licence, from }, &mut out);
+        node.step(at(1), Input::Accepted { link, listener: Listener::Licence, from }, &mut out);
         let call = access(ORDINARY, Mode::NoUserLimit, 60);
         node.step(at(1), Input::Frame { link, frame: Frame::Call(call) }, &mut out);
         node.step(at(1), BackendEvent::JournalWritten.into(), &mut out);
@@ -99,7 +99,11 @@ mod tests {
         assert_ne!(asked(&mut node, 2, [127, 0, 0, 1]), denied);
         assert_eq!(asked(&mut node, 4, [192, 0, 2, 1]), denied);
         let (front, from) = (LinkId(6), SocketAddr::from(([192, 0, 2, 1], 5)));
-        node.step(at(1), Input::Accepted { link: front, door: Listener::Licence, from }, &mut out);
+        node.step(
+            at(1),
+            Input::Accepted { link: front, listener: Listener::Licence, from },
+            &mut out,
+        );
         let proof = Frame::Joined { front: 1, minor: 0 };
         node.step(at(1), Input::Frame { link: front, frame: proof }, &mut out);
         assert_ne!(asked(&mut node, 8, [192, 0, 2, 1]), denied, "the machine of a front");

@@ -239,12 +239,16 @@ impl Backend {
         self.resume(now, out);
         match input {
             // There is no door for twins here.
-            Input::Tick | Input::Accepted { door: Listener::Twin, .. } => {}
-            Input::Accepted { link, door: Listener::Licence, from } => {
+            Input::Tick | Input::Accepted { listener: Listener::Twin, .. } => {}
+            Input::Accepted { link, listener: Listener::Licence, from } => {
                 self.service.accepted(now, link, from);
             }
-            Input::Accepted { link, door: door @ (Listener::Admin | Listener::Machine), from } => {
-                self.admin.accepted(link, door, from.ip());
+            Input::Accepted {
+                link,
+                listener: listener @ (Listener::Admin | Listener::Machine),
+                from,
+            } => {
+                self.admin.accepted(link, listener, from.ip());
             }
             Input::Frame { link, frame } => self.frame(now, link, frame, out),
             Input::Calls(calls) => {

@@ -34,13 +34,13 @@ pub(super) fn check(text: &str, config: &Config) -> Result<(), ConfigError> {
             return refuse(&["CmServer", "Server"], message);
         }
     }
-    let doors = [
+    let listeners = [
         ("TmrServer", &config.listen),
         ("TmrServer.TwinListen", &config.twin_listen),
         ("WebAdmin", &config.admin),
     ];
-    for (place, (one, at)) in doors.iter().enumerate() {
-        for (other, beside) in &doors[place + 1..] {
+    for (place, (one, at)) in listeners.iter().enumerate() {
+        for (other, beside) in &listeners[place + 1..] {
             let overlap = at.host == beside.host || is_everywhere(at) || is_everywhere(beside);
             if at.port == beside.port && at.port != 0 && overlap {
                 let path: Vec<&str> = other.split('.').chain(["Port"]).collect();

@@ -211,16 +211,22 @@ impl Front {
         match input {
             Input::Tick => {}
             Input::Counted(counts) => self.operator.counted(counts),
-            Input::Accepted { link, door: Listener::Licence, .. } if self.failover.turns_away() => {
+            Input::Accepted { link, listener: Listener::Licence, .. }
+                if self.failover.turns_away() =>
+            {
                 out.push(Intent::Close { link, reason: failover::LEAVES });
             }
-            Input::Accepted { link, door: Listener::Licence, from } => {
+            Input::Accepted { link, listener: Listener::Licence, from } => {
                 self.calls.desk_mut().accepted(now, link, from);
             }
-            Input::Accepted { link, door: door @ (Listener::Admin | Listener::Machine), from } => {
-                self.operator.accepted(link, door, from.ip());
+            Input::Accepted {
+                link,
+                listener: listener @ (Listener::Admin | Listener::Machine),
+                from,
+            } => {
+                self.operator.accepted(link, listener, from.ip());
             }
-            Input::Accepted { link, door: Listener::Twin, from } => {
+            Input::Accepted { link, listener: Listener::Twin, from } => {
                 self.twin_accepted(link, from, out);
             }
             Input::Frame { link, frame } => self.frame(now, link, frame, out),

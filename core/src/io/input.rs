@@ -21,7 +21,7 @@ pub enum Input {
         /// Its new name.
         link: LinkId,
         /// The listener.
-        door: Listener,
+        listener: Listener,
         /// The peer's address; never an IPv4 address in IPv6 form.
         from: SocketAddr,
     },

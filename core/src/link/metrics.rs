@@ -60,7 +60,7 @@ impl Limit {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HubMetrics {
     /// Links of each kind of door, and the most there may be.
-    pub doors: [(usize, usize); 4],
+    pub listeners: [(usize, usize); 4],
     /// How often each [`Limit`] was reached.
     pub reached: [u64; Limit::ALL.len()],
     /// Files that the system lets this process have; 0: not known.
@@ -75,7 +75,7 @@ impl HubMetrics {
 
     /// Links by the name of their door, and the most there may be.
     pub(crate) fn links(&self) -> impl Iterator<Item = (&'static str, usize, usize)> {
-        let name = |door| match door {
+        let name = |listener| match listener {
             Listener::Licence => "licence",
             Listener::Admin => "admin",
             Listener::Twin => "twin",
@@ -83,8 +83,8 @@ impl HubMetrics {
         };
         [Listener::Licence, Listener::Admin, Listener::Twin, Listener::Machine]
             .into_iter()
-            .zip(self.doors)
-            .map(move |(door, (links, most))| (name(door), links, most))
+            .zip(self.listeners)
+            .map(move |(listener, (links, most))| (name(listener), links, most))
     }
 }
 

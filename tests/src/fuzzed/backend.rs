@@ -88,10 +88,10 @@ impl World {
         }
     }
 
-    fn accept(&mut self, link: LinkId, door: Listener) {
+    fn accept(&mut self, link: LinkId, listener: Listener) {
         if self.open.insert(link) {
             let from = ([127, 0, 0, 1], 9).into();
-            self.step(Input::Accepted { link, door, from });
+            self.step(Input::Accepted { link, listener, from });
         }
     }
 

@@ -181,7 +181,7 @@ impl World {
                 let backend = usize::from(to.port) - 1;
                 self.dialled.insert(link, backend);
                 let from = ([127, 0, 0, 1], 9).into();
-                let accepted = Input::Accepted { link, door: Listener::Licence, from };
+                let accepted = Input::Accepted { link, listener: Listener::Licence, from };
                 self.backends[backend].step(at(self.micros), accepted);
                 if callee == PeerKind::Backend {
                     for parcel in [Parcel::ToBackend, Parcel::ToFront] {
@@ -257,7 +257,7 @@ impl World {
     fn call(&mut self, link: LinkId, bytes: &[u8], own: bool) {
         if self.open.insert(link) {
             let from = ([127, 0, 0, 1], 9).into();
-            self.step(Input::Accepted { link, door: Listener::Licence, from });
+            self.step(Input::Accepted { link, listener: Listener::Licence, from });
         }
         let mut bytes = bytes.to_vec();
         if let (true, Ok(mut request)) = (own, Request::parse(&bytes)) {
@@ -299,7 +299,7 @@ impl World {
     fn twin_says(&mut self, link: LinkId, bytes: Vec<u8>) {
         if link == TWIN && self.open.insert(TWIN) {
             let from = ([127, 0, 0, 1], 9).into();
-            self.step(Input::Accepted { link, door: Listener::Twin, from });
+            self.step(Input::Accepted { link, listener: Listener::Twin, from });
             let hello =
                 Hello { version: Version::OWN, front: 2, program: "0.1.0".into(), chosen: None };
             self.step(Input::Frame { link, frame: Frame::Twin(hello.encode()) });
@@ -310,7 +310,7 @@ impl World {
     fn http(&mut self, request: &[u8]) {
         if self.open.insert(ADMIN) {
             let from = ([127, 0, 0, 1], 9).into();
-            self.step(Input::Accepted { link: ADMIN, door: Listener::Admin, from });
+            self.step(Input::Accepted { link: ADMIN, listener: Listener::Admin, from });
         }
         self.step(Input::Frame { link: ADMIN, frame: Frame::Http(request.to_vec()) });
     }

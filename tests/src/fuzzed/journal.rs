@@ -38,7 +38,7 @@ fn batch(number: u64, payload: &[u8]) -> Vec<u8> {
 fn standing(node: &mut Backend) -> Option<Report> {
     let (link, mut out) = (LinkId(2), Vec::new());
     let from = ([127, 0, 0, 1], 9).into();
-    node.step(at(0), Input::Accepted { link, door: Listener::Licence, from }, &mut out);
+    node.step(at(0), Input::Accepted { link, listener: Listener::Licence, from }, &mut out);
     node.step(at(0), Input::Frame { link, frame: Frame::Joined { front: 1, minor: 1 } }, &mut out);
     let frame = Frame::Batch(encode(1, &Order::Describe));
     node.step(at(0), Input::Frame { link, frame }, &mut out);

@@ -72,7 +72,8 @@ fn told(chunks: &[&[u8]]) {
     });
     let link = LinkId(2);
     let hello = Hello { version: Version::OWN, front: 2, program: "0.1.0".into(), chosen: None };
-    let accepted = Input::Accepted { link, door: Listener::Twin, from: ([127, 0, 0, 1], 5).into() };
+    let accepted =
+        Input::Accepted { link, listener: Listener::Twin, from: ([127, 0, 0, 1], 5).into() };
     let frames = [hello.encode()].into_iter().chain(chunks.iter().map(|bytes| bytes.to_vec()));
     let inputs = frames.map(|bytes| Input::Frame { link, frame: Frame::Twin(bytes) });
     for (micros, input) in (1..).zip([accepted].into_iter().chain(inputs)) {

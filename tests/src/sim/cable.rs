@@ -18,10 +18,10 @@ pub(super) struct Cable([Connection; 2]);
 
 impl Cable {
     /// A connection that side 0 has dialled; `host`: a server has.
-    pub(super) fn new(rng: &mut Rng, door: Listener, host: bool) -> Self {
+    pub(super) fn new(rng: &mut Rng, listener: Listener, host: bool) -> Self {
         let key = GroupKey::new([7; 32]);
         let (one, other) = (rng.seed(), rng.seed());
-        let streams = match (door, host) {
+        let streams = match (listener, host) {
             (Listener::Twin, _) => {
                 [SecureChannel::twin_dial(one, &key), SecureChannel::twin_accept(other, &key)]
             }
@@ -61,7 +61,7 @@ impl World {
         let Some(rng) = &mut self.net.pieces else { return };
         let Some(known) = self.net.conns.get_mut(&conn) else { return };
         let host = matches!(known.ends[0], End::Host { .. });
-        let mut cable = Box::new(Cable::new(rng, known.door, host));
+        let mut cable = Box::new(Cable::new(rng, known.listener, host));
         let wire = unsent(&mut cable.0[0]);
         known.cable = Some(cable);
         self.send_bytes(conn, 0, Decided::at(self.now), None, wire);

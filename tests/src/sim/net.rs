@@ -69,7 +69,7 @@ pub(super) struct Parcel {
 pub(super) struct Conn {
     pub(super) ends: [End; 2],
     /// Where side 1 awaits it.
-    pub(super) door: Listener,
+    pub(super) listener: Listener,
     pub(super) open: bool,
     /// Nothing more is sent on it.
     pub(super) cut: bool,
@@ -88,10 +88,10 @@ pub(super) struct Conn {
 }
 
 impl Conn {
-    pub(super) fn new(from: End, to: End, door: Listener) -> Self {
+    pub(super) fn new(from: End, to: End, listener: Listener) -> Self {
         Self {
             ends: [from, to],
-            door,
+            listener,
             open: false,
             cut: false,
             lingers: false,

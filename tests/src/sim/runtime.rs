@@ -194,12 +194,12 @@ impl World {
             Output::Dial(Dial { link, to, callee }) => {
                 let Some(target) = self.mistakes.leads_to(&to.host) else { return };
                 let from = End::Host { host, life, link: Some(link) };
-                let door = match callee {
+                let listener = match callee {
                     PeerKind::Twin { .. } => Listener::Twin,
                     PeerKind::Backend | PeerKind::Stock => Listener::Licence,
                 };
                 let to = End::Host { host: target, life: 0, link: None };
-                let conn = Conn::new(from, to, door);
+                let conn = Conn::new(from, to, listener);
                 let conn = self.net.open(conn);
                 self.hosts[host].links.insert(link, (conn, 0));
                 let wait = 2 * self.net.latency(self.now, host, target, &mut self.rng);
@@ -240,7 +240,7 @@ impl World {
         let sent = Decided { since, until: state.stepped.max(since) };
         if !outbox.frames.is_empty() {
             let client = matches!(self.net.conns[&conn].ends[1 - side], End::Client(_));
-            let twin = self.net.conns[&conn].door == Listener::Twin;
+            let twin = self.net.conns[&conn].listener == Listener::Twin;
             let frames = if twin {
                 self.overhear(host, link, side, sent, &outbox.frames);
                 outbox.frames.into_iter().map(Frame::Twin).collect()
@@ -343,8 +343,8 @@ impl World {
             Station::new(self.clients[from - MACHINES].station, self.extra.mixed).ip
         };
         let address = SocketAddr::new(ip, 40_000);
-        let (mut accepted, door) = (None, self.net.conns[&conn].door);
-        self.with(to, |hub, now, out| accepted = hub.accept(now, door, address, out));
+        let (mut accepted, listener) = (None, self.net.conns[&conn].listener);
+        self.with(to, |hub, now, out| accepted = hub.accept(now, listener, address, out));
         let Some(link) = accepted else { return };
         let life = self.hosts[to].life;
         self.hosts[to].links.insert(link, (conn, 1));
@@ -354,7 +354,7 @@ impl World {
         let end = open.ends[0];
         self.lay_cable(conn);
         match end {
-            End::Host { host, life, link: Some(near) } if door == Listener::Twin => {
+            End::Host { host, life, link: Some(near) } if listener == Listener::Twin => {
                 // What was said before it stood.
                 self.after(1, Event::Flush { host, life, link: near });
             }

@@ -46,13 +46,13 @@ fn served(cluster: &Cluster) {
 
 fn calls_whose_replies_nobody_reads_keep_no_memory(runtime: Runtime) {
     let cluster = Cluster::of(runtime).start();
-    let doors = [cluster.fronts[0].licence(), cluster.backends[0].licence()];
+    let listeners = [cluster.fronts[0].licence(), cluster.backends[0].licence()];
     served(&cluster);
     let idle = [cluster.fronts[0].memory(), cluster.backends[0].memory()];
     let mut attackers = Vec::new();
-    for door in doors {
+    for listener in listeners {
         for link in 0..16 {
-            let mut client = Client::connect(door).expect("it takes a client");
+            let mut client = Client::connect(listener).expect("it takes a client");
             // A handle of the service is had without a seat, and its replies are as long as is asked.
             let handle =
                 take(&mut client, &Ask::subsystem()).expect("an answer").expect("a handle");
@@ -176,10 +176,10 @@ fn links_that_say_nothing_keep_nobody_out(runtime: Runtime) {
 
 /// Links of this machine that came in at a door, and whether the system asks for their peers: what
 /// `timer_active` of `/proc/net/tcp` says (2: keepalive).
-fn timers(door: SocketAddr) -> Vec<bool> {
-    let SocketAddr::V4(door) = door else { panic!("IPv4 in tests") };
-    let [a, b, c, d] = door.ip().octets();
-    let local = format!("{:08X}:{:04X}", u32::from_le_bytes([a, b, c, d]), door.port());
+fn timers(listener: SocketAddr) -> Vec<bool> {
+    let SocketAddr::V4(listener) = listener else { panic!("IPv4 in tests") };
+    let [a, b, c, d] = listener.ip().octets();
+    let local = format!("{:08X}:{:04X}", u32::from_le_bytes([a, b, c, d]), listener.port());
     let table = std::fs::read_to_string("/proc/net/tcp").expect("a table of connections");
     let rows = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
     let established = rows.filter(|row| row.len() > 5 && row[1] == local && row[3] == "01");
@@ -191,9 +191,9 @@ fn every_link_is_asked_whether_its_peer_is_there(runtime: Runtime) {
     served(&cluster);
     let front = &cluster.fronts[0];
     let held = (cluster.client(), TcpStream::connect(front.admin()).expect("a connection"));
-    for door in [front.licence(), front.admin(), cluster.backends[0].licence()] {
+    for listener in [front.licence(), front.admin(), cluster.backends[0].licence()] {
         until("a link that the system asks for", || {
-            let timers = timers(door);
+            let timers = timers(listener);
             (!timers.is_empty() && timers.iter().all(|asked| *asked)).then_some(())
         });
     }

@@ -50,10 +50,10 @@ fn idle_clients_cost_little(runtime: Runtime) {
         return;
     }
     let cluster = start(runtime, SMALL.1);
-    let (door, before) = (cluster.front().licence(), cluster.front().memory_peak());
+    let (listener, before) = (cluster.front().licence(), cluster.front().memory_peak());
     let pair = KeyPair::fresh().expect("the system has random numbers");
     let one = |_| {
-        let socket = Client::open(door).expect("the front takes it");
+        let socket = Client::open(listener).expect("the front takes it");
         let mut client = Client::shake_as(socket, &pair, &Mutex::new(())).expect("a key");
         assert_eq!(client.call(&get_version(0)).expect("an answer").status, 0);
         client
@@ -79,7 +79,7 @@ fn idle_clients_cost_little(runtime: Runtime) {
 fn at_the_limit_old_clients_are_undisturbed(runtime: Runtime) {
     let _one = one_at_a_time();
     let cluster = start(runtime, FEW_FILES);
-    let door = cluster.front().licence();
+    let listener = cluster.front().licence();
     let mut old: Vec<Client> = (0..FEW).map(|_| cluster.client()).collect();
     let answers = |old: &mut [Client], when: &str| {
         for client in old {
@@ -99,7 +99,7 @@ fn at_the_limit_old_clients_are_undisturbed(runtime: Runtime) {
     let seat = take(&mut old[0], &Ask::new(FIRM_CODE, TMR)).expect("an answer").expect("a seat");
     old.pop();
     let mut next = until("room for the next client", || {
-        let mut client = Client::connect(door).ok()?;
+        let mut client = Client::connect(listener).ok()?;
         (client.call(&get_version(0)).ok()?.status == 0).then_some(client)
     });
     assert_eq!(use_it(&mut old[0], seat), 0);

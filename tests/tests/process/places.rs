@@ -27,28 +27,28 @@ const PAUSE: Duration = Duration::from_millis(3);
 /// A server with room for few clients.
 const FEW_FILES: &str = "ulimit -n 288";
 
-fn stranger_at(door: SocketAddr) -> Option<TcpStream> {
+fn stranger_at(listener: SocketAddr) -> Option<TcpStream> {
     let socket =
         socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None).ok()?;
     // No port is kept for it afterwards, which other tests may be about to listen at.
     set_socket_reuseaddr(&socket, true).ok()?;
     set_socket_linger(&socket, Some(Duration::ZERO)).ok()?;
     bind(&socket, &SocketAddr::from((STRANGER, 0))).ok()?;
-    connect(&socket, &door).ok()?;
+    connect(&socket, &listener).ok()?;
     Some(socket.into())
 }
 
 /// Has many connections a second made to these doors, and held for a while, while `work` is done.
 /// Not as many as the system's own queue of them would not bear.
-fn flooded(doors: &[SocketAddr], work: impl FnOnce()) {
+fn flooded(listeners: &[SocketAddr], work: impl FnOnce()) {
     let (over, made) = (AtomicBool::new(false), AtomicUsize::new(0));
     thread::scope(|scope| {
         for _ in 0..CALLERS {
             scope.spawn(|| {
                 let mut held = Vec::new();
                 while !over.load(Ordering::Relaxed) {
-                    for door in doors {
-                        held.extend(stranger_at(*door));
+                    for listener in listeners {
+                        held.extend(stranger_at(*listener));
                         made.fetch_add(1, Ordering::Relaxed);
                     }
                     thread::sleep(PAUSE);
@@ -69,9 +69,9 @@ fn the_twin_comes_in_while_its_door_is_flooded(runtime: Runtime) {
     let synced = |status: &Value| (status["twin"]["synced"] == true).then_some(());
     let admin = cluster.fronts[0].admin();
     status_until(admin, "the fronts to be in sync", synced);
-    let doors = [cluster.twin_door(0)];
+    let listeners = [cluster.twin_door(0)];
     cluster.fronts[1].kill();
-    flooded(&doors, || {
+    flooded(&listeners, || {
         cluster.restart_front(1);
         status_until(admin, "the fronts to be in sync again", synced);
     });
@@ -85,10 +85,11 @@ fn fronts_come_in_while_backends_are_full_and_flooded(runtime: Runtime) {
         cluster.replace_backend(backend, &limited);
     }
     cluster.wait_whole(0);
-    let doors = [cluster.backends[0].licence(), cluster.backends[1].licence()];
-    let idle: Vec<_> = doors.iter().flat_map(|door| (0..100).map(|_| stranger_at(*door))).collect();
+    let listeners = [cluster.backends[0].licence(), cluster.backends[1].licence()];
+    let idle: Vec<_> =
+        listeners.iter().flat_map(|listener| (0..100).map(|_| stranger_at(*listener))).collect();
     cluster.fronts[0].kill();
-    flooded(&doors, || {
+    flooded(&listeners, || {
         cluster.restart_front(0);
         cluster.activate(0);
         cluster.wait_whole(0);

@@ -83,8 +83,8 @@ impl Operator {
     }
 
     /// A connection came in at the admin pages.
-    pub(super) fn accepted(&mut self, link: LinkId, door: Listener, from: IpAddr) {
-        self.admin.accepted(link, door, from);
+    pub(super) fn accepted(&mut self, link: LinkId, listener: Listener, from: IpAddr) {
+        self.admin.accepted(link, listener, from);
     }
 
     /// A link is gone. Returns whether it was one of the admin pages.

@@ -59,7 +59,7 @@ impl View for At<'_> {
             ready: front.readiness(self.now.mono),
             now,
             denied: denied.collect(),
-            links: front.operator.counts.doors[Listener::Licence as usize],
+            links: front.operator.counts.listeners[Listener::Licence as usize],
             tokens: front.operator.admin.tokens(),
             history_gap: front.usage.gap().filter(recent),
         };

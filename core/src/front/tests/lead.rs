@@ -371,7 +371,7 @@ fn a_backend_that_promised_by_an_earlier_connection_follows() {
     world.lose = |_, _| false;
     let (_, link, claim) = world.lost.take().expect("it claims there");
     for input in [
-        Input::Accepted { link: earlier, door: Listener::Licence, from: peer(0) },
+        Input::Accepted { link: earlier, listener: Listener::Licence, from: peer(0) },
         Input::Frame { link: earlier, frame: Frame::Joined { front: 0xf1, minor: 1 } },
         Input::Frame { link: earlier, frame: Frame::Batch(claim.clone()) },
         Input::Frame { link, frame: Frame::Batch(claim) },

@@ -48,7 +48,7 @@ impl World {
         self.fronts[to].accepted += 2;
         let far = LinkId(self.fronts[to].accepted);
         self.line.wires.push(Wire([(from, near), (to, far)]));
-        let accepted = Input::Accepted { link: far, door: Listener::Twin, from: peer(0) };
+        let accepted = Input::Accepted { link: far, listener: Listener::Twin, from: peer(0) };
         self.events.push_back(Event::ToFront(to, accepted));
     }
 
@@ -107,7 +107,7 @@ impl World {
         let link = LinkId(self.fronts[to].accepted);
         let hello =
             Hello { version: Version::OWN, front: id, program: "0.1.0".into(), chosen: None };
-        let accepted = Input::Accepted { link, door: Listener::Twin, from: peer(0) };
+        let accepted = Input::Accepted { link, listener: Listener::Twin, from: peer(0) };
         self.events.push_back(Event::ToFront(to, accepted));
         let tells = tells.iter().map(|tell| tell.encode(Version::OWN.minor).unwrap());
         for bytes in [hello.encode()].into_iter().chain(tells) {

@@ -219,7 +219,7 @@ impl World {
         self.fronts[front].accepted += 2;
         let link = LinkId(self.fronts[front].accepted);
         let accepted =
-            Input::Accepted { link, door: Listener::Admin, from: ([127, 0, 0, 1], 9).into() };
+            Input::Accepted { link, listener: Listener::Admin, from: ([127, 0, 0, 1], 9).into() };
         self.step_front(front, accepted);
         self.fronts[front].clients.insert(link, Client::default());
         self.step_front(front, Input::Frame { link, frame: Frame::Http(request.into()) });
@@ -292,7 +292,7 @@ impl World {
         let link = LinkId(self.fronts[front].accepted);
         self.fronts[front].clients.insert(link, Client::default());
         let from = peer(u16::try_from(link.0 % 1000).unwrap());
-        self.step_front(front, Input::Accepted { link, door: Listener::Licence, from });
+        self.step_front(front, Input::Accepted { link, listener: Listener::Licence, from });
         link
     }
 
@@ -303,7 +303,7 @@ impl World {
             let link = LinkId(self.fronts[front].accepted);
             self.fronts[front].clients.insert(link, Client::default());
             let from = core::net::SocketAddr::from(([192, 0, 2, host], 40_000));
-            self.step_front(front, Input::Accepted { link, door: Listener::Licence, from });
+            self.step_front(front, Input::Accepted { link, listener: Listener::Licence, from });
             link
         };
         (1..=hosts).map(one).collect()
@@ -506,7 +506,7 @@ impl World {
                 let front = 0xf0 + u32::try_from(index).unwrap();
                 let joined = |link| Input::Frame { link, frame: Frame::Joined { front, minor: 1 } };
                 let accepted =
-                    Input::Accepted { link: far, door: Listener::Licence, from: peer(0) };
+                    Input::Accepted { link: far, listener: Listener::Licence, from: peer(0) };
                 self.events.push_back(Event::ToBackend(backend, accepted));
                 self.events.push_back(Event::ToBackend(backend, joined(far)));
                 self.events.push_back(Event::ToFront(index, joined(near)));

@@ -457,11 +457,11 @@ fn a_link_that_takes_nothing_is_closed_when_too_much_waits() {
 #[test]
 fn the_next_request_goes_to_the_node_when_the_reply_before_it_has_left() {
     let page = || Frame::Http(b"GET /api/health HTTP/1.1\r\nHost: localhost\r\n\r\n".to_vec());
-    for (door, asked) in
+    for (listener, asked) in
         [(Listener::Licence, calls(3)), (Listener::Admin, vec![page(), page(), page()])]
     {
         let (mut hub, mut out) = (backend(), vec![]);
-        let link = hub.accept(at(0), door, peer(1), &mut out).unwrap();
+        let link = hub.accept(at(0), listener, peer(1), &mut out).unwrap();
         hub.received(at(0), [came(link, asked)], &mut out);
         for last in [false, false, true] {
             assert_eq!(core::mem::take(&mut out), [Output::Wake(link)]);
@@ -584,10 +584,10 @@ fn who_asks_for_pages_without_end_waits_and_nobody_else_does() {
     assert!(served > most / 4 && served <= most + 8, "{served} of {most}");
     // Somebody else, and the machine by its socket, have theirs at once.
     let other = ([192, 0, 2, 8], 1).into();
-    for (door, from) in [(Listener::Admin, other), (Listener::Machine, here(1))] {
-        let link = hub.accept(at(0), door, from, &mut out).unwrap();
+    for (listener, from) in [(Listener::Admin, other), (Listener::Machine, here(1))] {
+        let link = hub.accept(at(0), listener, from, &mut out).unwrap();
         hub.received(at(0), [came(link, vec![Frame::Http(PAGE.to_vec())])], &mut out);
-        assert_eq!(hub.outbox(link).frames.len(), 1, "{door:?}");
+        assert_eq!(hub.outbox(link).frames.len(), 1, "{listener:?}");
     }
     // One that has gone waits for nothing; the others go on with time.
     hub.closed(at(0), greedy[0], CloseReason::Eof, false, &mut out);

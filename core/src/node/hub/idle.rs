@@ -19,7 +19,7 @@ impl Hub {
             return;
         }
         let idle = |port: &Port| {
-            let client = matches!(port.door, Some((Listener::Licence, _))) && !port.proved;
+            let client = matches!(port.listener, Some((Listener::Licence, _))) && !port.proved;
             let quiet = port.reading.heard + IDLE_LINK <= now.mono && port.requests.is_empty();
             client && quiet && !matches!(port.answer, Answer::Asked | Answer::Made)
         };

@@ -7,11 +7,11 @@
 //! driven by the runtime outside the lock) and any meaning of a frame (that is the node).
 
 mod deadlines;
-mod doors;
 mod held;
 #[cfg(test)]
 mod hub_test;
 mod idle;
+mod listeners;
 mod pages;
 mod port;
 
@@ -30,7 +30,7 @@ use alloc::format;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 use deadlines::Deadlines;
-use doors::{Doors, Place};
+use listeners::{Listeners, Place};
 use pages::Pages;
 use port::{Answer, Asked, Port, Reading, cost};
 
@@ -85,7 +85,7 @@ pub struct Hub {
     node: Node,
     ports: BTreeMap<LinkId, Port>,
     accepted: u64,
-    doors: Doors,
+    listeners: Listeners,
     deadlines: Deadlines,
     intents: Vec<Intent>,
     /// Links whose next request may go to the node.
@@ -106,7 +106,7 @@ impl Hub {
             node,
             ports: BTreeMap::new(),
             accepted: 0,
-            doors: Doors::new(),
+            listeners: Listeners::new(),
             deadlines: Deadlines::default(),
             intents: Vec::new(),
             answered: Vec::new(),
@@ -129,7 +129,7 @@ impl Hub {
     /// process that many files.
     #[must_use]
     pub fn with_clients_max(mut self, most: usize) -> Self {
-        self.doors.limit_clients(most);
+        self.listeners.limit_clients(most);
         self
     }
 
@@ -143,20 +143,20 @@ impl Hub {
     /// The other front was looked up and is at one of these addresses: its place at the door for
     /// the twin is kept.
     pub fn expect_twin(&mut self, at: impl IntoIterator<Item = IpAddr>) {
-        self.doors.expect(at);
+        self.listeners.expect(at);
     }
 
     /// A connection came in. `None`: close it, there is no room even to say so.
     pub fn accept(
         &mut self,
         now: Now,
-        door: Listener,
+        listener: Listener,
         from: SocketAddr,
         out: &mut Vec<Output>,
     ) -> Option<LinkId> {
         // An IPv4 client that came in by an IPv6 socket is an IPv4 client.
         let from = SocketAddr::new(from.ip().to_canonical(), from.port());
-        let knock = self.knock(door, from);
+        let knock = self.knock(listener, from);
         if let Some(limit) = knock.reached {
             self.counts.reach(limit);
             let what = match knock.place {
@@ -177,11 +177,11 @@ impl Hub {
         // Dialled links are odd, accepted ones even: two counters, no clash.
         self.accepted += 2;
         let link = LinkId(self.accepted);
-        let patience = if door == Listener::Twin { TWIN_GREETING } else { FIRST_FRAME };
-        self.open(link, Some((door, from)), now.mono, Some(now.mono + patience));
+        let patience = if listener == Listener::Twin { TWIN_GREETING } else { FIRST_FRAME };
+        self.open(link, Some((listener, from)), now.mono, Some(now.mono + patience));
         let placed = matches!(knock.place, Place::Ungreeted(_));
-        let crowded = door == Listener::Licence && knock.reached.is_some() && !placed;
-        self.doors.enter(door, from, link, crowded);
+        let crowded = listener == Listener::Licence && knock.reached.is_some() && !placed;
+        self.listeners.enter(listener, from, link, crowded);
         self.look_for_idle_links(now.mono);
         if crowded {
             if let Some(port) = self.ports.get_mut(&link) {
@@ -189,7 +189,7 @@ impl Hub {
                 port.forgotten = true;
             }
         } else {
-            self.step(now, Input::Accepted { link, door, from }, out);
+            self.step(now, Input::Accepted { link, listener, from }, out);
         }
         Some(link)
     }
@@ -247,8 +247,8 @@ impl Hub {
                 if !port.proved {
                     self.held -= core::mem::take(&mut port.held);
                     port.proved = true;
-                    if let Some((_, from)) = port.door {
-                        self.doors.proved(from.ip());
+                    if let Some((_, from)) = port.listener {
+                        self.listeners.proved(from.ip());
                     }
                 }
                 self.step(now, Input::Frame { link, frame }, out);
@@ -276,12 +276,12 @@ impl Hub {
     /// Who came in beyond the cap has proved the group key: there is a place for a front.
     fn let_in(&mut self, now: Now, link: LinkId, out: &mut Vec<Output>) {
         let Some(port) = self.ports.get_mut(&link) else { return };
-        let Some((door, from)) = port.door else { return };
-        self.doors.leave(door, from, link, true);
-        self.doors.enter(door, from, link, false);
+        let Some((listener, from)) = port.listener else { return };
+        self.listeners.leave(listener, from, link, true);
+        self.listeners.enter(listener, from, link, false);
         port.crowded = false;
         port.forgotten = false;
-        self.step(now, Input::Accepted { link, door, from }, out);
+        self.step(now, Input::Accepted { link, listener, from }, out);
     }
 
     /// Hands the next request of every link that has its reply to the node.
@@ -317,7 +317,7 @@ impl Hub {
     pub fn greeted(&mut self, now: Now, link: LinkId) {
         let silent = |port: &&mut Port| !port.reading.whole && !port.forgotten;
         let Some(port) = self.ports.get_mut(&link).filter(silent) else { return };
-        if matches!(port.door, Some((Listener::Licence, _))) {
+        if matches!(port.listener, Some((Listener::Licence, _))) {
             port.reading.greeted = true;
             if !port.reading.partial {
                 self.set_due(link, Some(now.mono + IDLE_LINK));
@@ -369,8 +369,8 @@ impl Hub {
         self.pages.forget(link);
         self.deadlines.forget(link);
         self.held -= port.held;
-        if let Some((door, from)) = port.door {
-            self.doors.leave(door, from, link, port.crowded);
+        if let Some((listener, from)) = port.listener {
+            self.listeners.leave(listener, from, link, port.crowded);
         }
         if !port.forgotten {
             let unsent = unsent || !port.outbox.frames.is_empty();
@@ -439,13 +439,13 @@ impl Hub {
     fn open(
         &mut self,
         link: LinkId,
-        door: Option<(Listener, SocketAddr)>,
+        listener: Option<(Listener, SocketAddr)>,
         heard: Mono,
         due: Option<Mono>,
     ) {
         let outbox = Outbox::default();
         let port = Port {
-            door,
+            listener,
             outbox,
             woken: false,
             crowded: false,
@@ -453,7 +453,7 @@ impl Hub {
             reading: Reading { heard, due: None, greeted: false, whole: false, partial: false },
             answer: Answer::Gone,
             requests: VecDeque::new(),
-            proved: door.is_none(),
+            proved: listener.is_none(),
             held: 0,
         };
         self.ports.insert(link, port);
@@ -480,8 +480,8 @@ impl Hub {
         let Some(port) = self.ports.get_mut(&link) else { return };
         let known = !port.forgotten;
         let unsent = !port.outbox.frames.is_empty();
-        if let Some((door, from)) = port.door.take() {
-            self.doors.leave(door, from, link, port.crowded);
+        if let Some((listener, from)) = port.listener.take() {
+            self.listeners.leave(listener, from, link, port.crowded);
         }
         port.forgotten = true;
         port.outbox = Outbox { close: Some(reason.clone()), ..Outbox::default() };

@@ -107,14 +107,14 @@ impl Hub {
 
     fn page(&mut self, now: Now, link: LinkId, asked: Asked, out: &mut Vec<Output>) {
         let frame = asked.handed_over(now.mono);
-        self.step(now, Input::Counted(self.doors.counted(&self.counts)), out);
+        self.step(now, Input::Counted(self.listeners.counted(&self.counts)), out);
         self.step(now, Input::Frame { link, frame }, out);
     }
 
     /// Whose share a link's pages are taken from, if they are counted.
     fn counted(&self, link: LinkId) -> Option<IpAddr> {
-        let (door, from) = self.ports.get(&link)?.door?;
-        (door == Listener::Admin).then(|| network(from.ip()))
+        let (listener, from) = self.ports.get(&link)?.listener?;
+        (listener == Listener::Admin).then(|| network(from.ip()))
     }
 
     fn put_off(&mut self, link: LinkId, from: IpAddr, asked: Asked) {

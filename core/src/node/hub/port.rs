@@ -38,7 +38,7 @@ pub(super) struct Reading {
 #[derive(Debug)]
 pub(super) struct Port {
     /// Where it came in, and from whom; `None`: it was dialled.
-    pub(super) door: Option<(Listener, SocketAddr)>,
+    pub(super) listener: Option<(Listener, SocketAddr)>,
     pub(super) outbox: Outbox,
     pub(super) woken: bool,
     /// It came in beyond the cap.

@@ -204,7 +204,7 @@ pub fn look(journal: &[u8]) -> Result<Found, String> {
         });
         said.pop()
     };
-    ask(Input::Accepted { link, door: Listener::Licence, from: (address, 1).into() });
+    ask(Input::Accepted { link, listener: Listener::Licence, from: (address, 1).into() });
     ask(Input::Frame { link, frame: Frame::Joined { front: 1, minor: 1 } });
     let mut order =
         |order: Order| ask(Input::Frame { link, frame: Frame::Batch(encode(1, &order)) });

@@ -13,7 +13,7 @@ use tmr_tests::harness::{Cluster, FIRM_CODE, sign_in, take};
 use tmr_tests::independent_client::{Ask, Client, KeyPair, envelope, get_info, handshake_body};
 
 /// The doors that are attacked.
-pub(super) struct Doors {
+pub(super) struct Listeners {
     /// Of clients, at the active front.
     pub(super) licence: SocketAddr,
     /// Of pages, there.
@@ -26,7 +26,7 @@ pub(super) struct Doors {
     pub(super) held: usize,
 }
 
-impl Doors {
+impl Listeners {
     pub(super) fn of(cluster: &Cluster, held: usize) -> Self {
         let front = cluster.front();
         Self {
@@ -44,10 +44,10 @@ const TOLD: &str = "TMR_SIEGE_ATTACK";
 /// What it says before how often it has done it.
 const MADE: &str = "attacks made: ";
 
-impl Doors {
+impl Listeners {
     fn told(&self, attack: usize) -> String {
         let mut words = vec![attack.to_string(), self.held.to_string()];
-        words.extend([self.licence, self.admin, self.twin].map(|door| door.to_string()));
+        words.extend([self.licence, self.admin, self.twin].map(|listener| listener.to_string()));
         words.extend(self.backends.iter().map(ToString::to_string));
         words.join(" ")
     }
@@ -56,9 +56,9 @@ impl Doors {
         let mut words = told.split(' ');
         let attack = words.next()?.parse().ok()?;
         let held = words.next()?.parse().ok()?;
-        let mut doors = words.map_while(|word| word.parse().ok());
-        let (licence, admin, twin) = (doors.next()?, doors.next()?, doors.next()?);
-        Some((attack, Self { licence, admin, twin, backends: doors.collect(), held }))
+        let mut listeners = words.map_while(|word| word.parse().ok());
+        let (licence, admin, twin) = (listeners.next()?, listeners.next()?, listeners.next()?);
+        Some((attack, Self { licence, admin, twin, backends: listeners.collect(), held }))
     }
 }
 
@@ -67,11 +67,11 @@ pub(super) struct Attacker(Child);
 
 impl Attacker {
     /// Starts it; `attack` is a place in [`ATTACKS`].
-    pub(super) fn start(doors: &Doors, attack: usize) -> Self {
+    pub(super) fn start(listeners: &Listeners, attack: usize) -> Self {
         let test = env::current_exe().expect("a running test has a path");
         let child = Command::new(test)
             .args(["--exact", "attacks::the_process_of_an_attacker", "--ignored", "--nocapture"])
-            .env(TOLD, doors.told(attack))
+            .env(TOLD, listeners.told(attack))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn();
@@ -101,7 +101,7 @@ impl Drop for Attacker {
 #[ignore = "is started by the others, and told what to do"]
 fn the_process_of_an_attacker() {
     let Ok(told) = env::var(TOLD) else { return };
-    let (attack, doors) = Doors::heard(&told).expect("it is told what to do");
+    let (attack, listeners) = Listeners::heard(&told).expect("it is told what to do");
     // Behind the others, whatever those were started with.
     nice(19).expect("everybody may be nicer");
     let files = getrlimit(Resource::Nofile).maximum;
@@ -109,7 +109,7 @@ fn the_process_of_an_attacker() {
     let over = AtomicBool::new(false);
     let made = thread::scope(|scope| {
         let over = &over;
-        let attacker = scope.spawn(move || ATTACKS[attack].1(&doors, over));
+        let attacker = scope.spawn(move || ATTACKS[attack].1(&listeners, over));
         // Until whoever has started it ends it, or has ended.
         let _ = io::stdin().read_to_end(&mut Vec::new());
         over.store(true, Ordering::Relaxed);
@@ -119,7 +119,7 @@ fn the_process_of_an_attacker() {
 }
 
 /// What one attacker does.
-pub(super) type Attack = fn(&Doors, &AtomicBool) -> usize;
+pub(super) type Attack = fn(&Listeners, &AtomicBool) -> usize;
 
 /// Every attack, and what it is called.
 pub(super) const ATTACKS: [(&str, Attack); 15] = [
@@ -188,15 +188,15 @@ fn hold(at: SocketAddr, from: u8, count: usize, first: &[u8], over: &AtomicBool)
 }
 
 /// The same at a backend, from more addresses than one may have links.
-fn crowd(at: &Doors, backend: u8, over: &AtomicBool) -> usize {
+fn crowd(at: &Listeners, backend: u8, over: &AtomicBool) -> usize {
     let (mut held, mut made) = (Vec::new(), 0);
     while goes_on(over) {
         if held.len() >= at.held {
             held.drain(..at.held / 4);
         }
         let from = 20 + 20 * backend + u8::try_from(made / 1_000 % 20).unwrap_or_default();
-        let door = at.backends[usize::from(backend)];
-        let Ok(socket) = Client::open_from(stranger(from), door) else { continue };
+        let listener = at.backends[usize::from(backend)];
+        let Ok(socket) = Client::open_from(stranger(from), listener) else { continue };
         held.push(socket);
         made += 1;
     }
@@ -257,10 +257,10 @@ fn asks(
 }
 
 /// Connections that go as soon as they are there.
-fn knock(at: &Doors, over: &AtomicBool) -> usize {
-    let doors = [at.licence, at.admin, at.twin, at.backends[0]];
-    let turns = doors.iter().cycle().take_while(|_| goes_on(over));
-    turns.filter(|door| Client::open_from(stranger(10), **door).is_ok()).count()
+fn knock(at: &Listeners, over: &AtomicBool) -> usize {
+    let listeners = [at.licence, at.admin, at.twin, at.backends[0]];
+    let turns = listeners.iter().cycle().take_while(|_| goes_on(over));
+    turns.filter(|listener| Client::open_from(stranger(10), **listener).is_ok()).count()
 }
 
 /// The first half of a key agreement, which costs its sender nothing.
@@ -279,7 +279,7 @@ fn agree(at: SocketAddr, from: u8, over: &AtomicBool) -> usize {
 }
 
 /// Sign-ins that are refused, or turned away where the door is full of others.
-fn wrong_passwords(at: &Doors, over: &AtomicBool) -> usize {
+fn wrong_passwords(at: &Listeners, over: &AtomicBool) -> usize {
     let turns = std::iter::repeat(()).take_while(|()| goes_on(over));
     turns.filter(|()| sign_in(at.admin, "a guess", "").is_ok()).count()
 }

@@ -16,7 +16,7 @@
 mod attacks;
 mod bystander;
 
-use attacks::{ATTACKS, Attacker, Doors};
+use attacks::{ATTACKS, Attacker, Listeners};
 use bystander::{Ends, SEATS, Times, tracked, worked};
 use std::ops::Range;
 use std::sync::atomic::AtomicBool;
@@ -68,7 +68,7 @@ fn besieged(runtime: Runtime, before: &'static str) -> Cluster {
 /// Somebody works at one cluster while another one, which stands behind it, is attacked: what the
 /// attack costs the machine that all of them share.
 fn elsewhere(cluster: &Cluster, other: &Cluster, attack: usize) -> Times {
-    let attacker = Attacker::start(&Doors::of(other, setting("TMR_HELD", HELD)), attack);
+    let attacker = Attacker::start(&Listeners::of(other, setting("TMR_HELD", HELD)), attack);
     let took = worked(cluster.front().licence(), ROW);
     attacker.end();
     took
@@ -102,19 +102,19 @@ fn attacked(
     before: Duration,
     time: Duration,
 ) -> Outcome {
-    let doors = Doors::of(cluster, setting("TMR_HELD", HELD));
-    let before = worked(doors.licence, before);
+    let listeners = Listeners::of(cluster, setting("TMR_HELD", HELD));
+    let before = worked(listeners.licence, before);
     servers(cluster).for_each(Server::forget_peak);
     let idle: Vec<u64> = servers(cluster).map(Server::memory).collect();
     let lines: Vec<usize> = servers(cluster).map(|it| it.log_text().lines().count()).collect();
     let socket = cluster.workshop().folder().join("front-0/admin.sock").display().to_string();
     let (over, begun) = (AtomicBool::new(false), Instant::now());
-    let attackers: Vec<_> = attacks.map(|attack| Attacker::start(&doors, attack)).collect();
+    let attackers: Vec<_> = attacks.map(|attack| Attacker::start(&listeners, attack)).collect();
     let (meanwhile, tracked) = thread::scope(|scope| {
         let (over, program) = (&over, cluster.program());
         let keepalived = scope.spawn(|| tracked(program, &socket, over));
         let ends = Ends(over);
-        let meanwhile = worked(doors.licence, time);
+        let meanwhile = worked(listeners.licence, time);
         drop(ends);
         (meanwhile, keepalived.join().expect("it is always answered"))
     });

@@ -19,7 +19,7 @@ use core::net::{IpAddr, SocketAddr};
 
 /// Who is in.
 #[derive(Debug)]
-pub(super) struct Doors {
+pub(super) struct Listeners {
     clients: usize,
     clients_max: usize,
     /// Client links by address, or by IPv6 network.
@@ -53,7 +53,7 @@ pub(super) enum Place {
     None,
 }
 
-impl Doors {
+impl Listeners {
     pub(super) fn new() -> Self {
         Self {
             clients: 0,
@@ -92,8 +92,14 @@ impl Doors {
     }
 
     /// A link has come in by a door; `crowded`: beyond the cap of clients.
-    pub(super) fn enter(&mut self, door: Listener, from: SocketAddr, link: LinkId, crowded: bool) {
-        match door {
+    pub(super) fn enter(
+        &mut self,
+        listener: Listener,
+        from: SocketAddr,
+        link: LinkId,
+        crowded: bool,
+    ) {
+        match listener {
             Listener::Admin => self.admins.push(link),
             Listener::Twin => self.twins.push(link),
             Listener::Machine => self.machines.push(link),
@@ -106,8 +112,14 @@ impl Doors {
     }
 
     /// A link gives up its place.
-    pub(super) fn leave(&mut self, door: Listener, from: SocketAddr, link: LinkId, crowded: bool) {
-        match door {
+    pub(super) fn leave(
+        &mut self,
+        listener: Listener,
+        from: SocketAddr,
+        link: LinkId,
+        crowded: bool,
+    ) {
+        match listener {
             Listener::Admin => self.admins.retain(|other| *other != link),
             Listener::Twin => self.twins.retain(|other| *other != link),
             Listener::Machine => self.machines.retain(|other| *other != link),
@@ -130,7 +142,7 @@ impl Doors {
         let pages = (self.admins.len(), ADMIN_LINKS_MAX + ADMIN_LINKS_KEPT);
         let twins = (self.twins.len(), TWIN_LINKS_MAX);
         let machines = (self.machines.len(), MACHINE_LINKS_MAX);
-        HubMetrics { doors: [clients, pages, twins, machines], ..counts.clone() }
+        HubMetrics { listeners: [clients, pages, twins, machines], ..counts.clone() }
     }
 }
 
@@ -142,36 +154,41 @@ fn is_idle(port: &Port) -> bool {
 
 impl Hub {
     /// Whether there is a place for who comes from there.
-    pub(super) fn knock(&self, door: Listener, from: SocketAddr) -> Knock {
-        let doors = &self.doors;
-        match door {
+    pub(super) fn knock(&self, listener: Listener, from: SocketAddr) -> Knock {
+        let listeners = &self.listeners;
+        match listener {
             Listener::Admin => {
                 let machine = from.ip().is_loopback();
                 let most = ADMIN_LINKS_MAX + if machine { ADMIN_LINKS_KEPT } else { 0 };
-                if doors.admins.len() < most {
+                if listeners.admins.len() < most {
                     return Knock { reached: None, place: Place::Free };
                 }
                 // Nobody else takes a place from this machine.
                 let may = |port: &Port| {
-                    let own = port.door.is_some_and(|(_, from)| from.ip().is_loopback());
+                    let own = port.listener.is_some_and(|(_, from)| from.ip().is_loopback());
                     is_idle(port) && (machine || !own)
                 };
-                self.in_place_of(&doors.admins, Limit::AdminLinks, may)
+                self.in_place_of(&listeners.admins, Limit::AdminLinks, may)
             }
-            Listener::Machine if doors.machines.len() < MACHINE_LINKS_MAX => {
+            Listener::Machine if listeners.machines.len() < MACHINE_LINKS_MAX => {
                 Knock { reached: None, place: Place::Free }
             }
-            Listener::Machine => self.in_place_of(&doors.machines, Limit::MachineLinks, is_idle),
-            Listener::Twin if doors.twins.len() < TWIN_LINKS_MAX => {
+            Listener::Machine => {
+                self.in_place_of(&listeners.machines, Limit::MachineLinks, is_idle)
+            }
+            Listener::Twin if listeners.twins.len() < TWIN_LINKS_MAX => {
                 Knock { reached: None, place: Place::Free }
             }
             Listener::Twin => {
                 let may = self.may_go_for(from.ip());
-                self.in_place_of(&doors.twins, Limit::TwinLinks, |port| !port.proved && may(port))
+                self.in_place_of(&listeners.twins, Limit::TwinLinks, |port| {
+                    !port.proved && may(port)
+                })
             }
             Listener::Licence => {
-                let count = doors.addresses.get(&network(from.ip())).copied().unwrap_or_default();
-                let reached = if doors.clients >= doors.clients_max {
+                let count =
+                    listeners.addresses.get(&network(from.ip())).copied().unwrap_or_default();
+                let reached = if listeners.clients >= listeners.clients_max {
                     Limit::ClientLinks
                 } else if count >= CLIENT_LINKS_PER_ADDRESS {
                     Limit::ClientLinksOfAddress
@@ -182,10 +199,10 @@ impl Hub {
                 if let Some(link) = self.ungreeted(address.then(|| network(from.ip()))) {
                     return Knock { reached: Some(reached), place: Place::Ungreeted(link) };
                 }
-                if doors.crowded.len() < CROWDED_LINKS {
+                if listeners.crowded.len() < CROWDED_LINKS {
                     return Knock { reached: Some(reached), place: Place::Free };
                 }
-                self.in_place_of(&doors.crowded, reached, self.may_go_for(from.ip()))
+                self.in_place_of(&listeners.crowded, reached, self.may_go_for(from.ip()))
             }
         }
     }
@@ -196,9 +213,9 @@ impl Hub {
         let late = self.deadlines.frames.iter().take(UNGREETED_LOOKED_AT).map(|(_, link)| *link);
         late.into_iter().find(|link| {
             let port = self.ports.get(link).filter(|port| !port.reading.whole && !port.crowded);
-            let client = port.filter(|port| !self.is_known(port)).and_then(|port| port.door);
-            client.is_some_and(|(door, from)| {
-                door == Listener::Licence && at.is_none_or(|at| network(from.ip()) == at)
+            let client = port.filter(|port| !self.is_known(port)).and_then(|port| port.listener);
+            client.is_some_and(|(listener, from)| {
+                listener == Listener::Licence && at.is_none_or(|at| network(from.ip()) == at)
             })
         })
     }
@@ -206,7 +223,7 @@ impl Hub {
     /// Whether a link may make room for one from there: a stranger takes no place from where somebody
     /// of the group is.
     fn may_go_for(&self, from: IpAddr) -> impl Fn(&Port) -> bool {
-        let known = self.doors.knows(from);
+        let known = self.listeners.knows(from);
         move |port| known || !self.is_known(port)
     }
 
@@ -221,9 +238,10 @@ impl Hub {
 
     /// It came from where somebody of the group is, by a door where that counts.
     fn is_known(&self, port: &Port) -> bool {
-        let by_key = |(door, from): (Listener, SocketAddr)| {
-            matches!(door, Listener::Licence | Listener::Twin) && self.doors.knows(from.ip())
+        let by_key = |(listener, from): (Listener, SocketAddr)| {
+            matches!(listener, Listener::Licence | Listener::Twin)
+                && self.listeners.knows(from.ip())
         };
-        port.door.is_some_and(by_key)
+        port.listener.is_some_and(by_key)
     }
 }
