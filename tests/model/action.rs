@@ -3,7 +3,7 @@
 use crate::front::{Event, place};
 use crate::plan::Plan;
 use crate::watch::{Broken, Life};
-use crate::world::{Ask, Call, World, pairs};
+use crate::world::{AccessRequest, Call, World, pairs};
 use stateright::{Model, Property};
 use std::sync::atomic::Ordering;
 use tmr_core::front::Timer;
@@ -152,12 +152,12 @@ impl Model for Plan {
             Action::GiveUp { front } => world.go(self, front, Event::Timer(Timer::Claim)),
             Action::Access { front } => {
                 world.spent.accesses += 1;
-                world.call(self, front, Ask::Access);
+                world.call(self, front, AccessRequest::Access);
             }
-            Action::Use { front, handle } => world.call(self, front, Ask::Use(handle)),
+            Action::Use { front, handle } => world.call(self, front, AccessRequest::Use(handle)),
             Action::Release { front, handle } => {
                 *world.watch.life(handle) = Life::Leaving;
-                world.call(self, front, Ask::Release(handle));
+                world.call(self, front, AccessRequest::Release(handle));
             }
             Action::TimeOut { front } => {
                 world.spent.timeouts += 1;
@@ -268,7 +268,7 @@ impl Plan {
             actions.push(Action::Access { front });
         }
         for &(handle, _, life) in &world.watch.lives {
-            let asked = world.calls.iter().any(|call| call.ask == Ask::Release(handle));
+            let asked = world.calls.iter().any(|call| call.ask == AccessRequest::Release(handle));
             match life {
                 Life::Held(used) if at.decides && used <= epoch => {
                     if !self.keep {

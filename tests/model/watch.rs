@@ -3,7 +3,7 @@
 
 use crate::backend::BackendNode;
 use crate::plan::Plan;
-use crate::world::Ask;
+use crate::world::AccessRequest;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tmr_core::log::{Epoch, Slot};
@@ -56,13 +56,13 @@ impl Watch {
     pub(crate) fn replied(
         &mut self,
         plan: &Plan,
-        ask: Ask,
+        ask: AccessRequest,
         (status, handle): (u32, u32),
         epoch: Epoch,
         backends: &[Arc<BackendNode>; 4],
     ) {
         match ask {
-            Ask::Access if status == 0 => {
+            AccessRequest::Access if status == 0 => {
                 if self.lives.iter().any(|(known, ..)| *known == handle) {
                     self.broken = Some(Broken::NumberUsedAgain);
                 }
@@ -79,19 +79,19 @@ impl Watch {
                     self.broken = Some(Broken::TooManySeats);
                 }
             }
-            Ask::Access => {
+            AccessRequest::Access => {
                 if status == CmError::NO_MORE_LICENSES.code() {
                     plan.full.store(true, Ordering::Relaxed);
                 }
             }
-            Ask::Use(handle) => {
+            AccessRequest::Use(handle) => {
                 if status == 0 {
                     *self.life(handle) = Life::Held(epoch);
                 } else {
                     self.broken = Some(Broken::HeldIsGone);
                 }
             }
-            Ask::Release(handle) => {
+            AccessRequest::Release(handle) => {
                 // 106: an earlier try has ended it, or will, or its clean-up time is over.
                 *self.life(handle) = match status {
                     0 => Life::Freed(epoch),

@@ -36,7 +36,7 @@ pub(crate) struct Line {
 
 /// What a client waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Ask {
+pub(crate) enum AccessRequest {
     Access,
     Use(u32),
     Release(u32),
@@ -47,7 +47,7 @@ pub(crate) enum Ask {
 pub(crate) struct Call {
     pub(crate) front: usize,
     pub(crate) link: u64,
-    pub(crate) ask: Ask,
+    pub(crate) ask: AccessRequest,
 }
 
 /// How often each thing has happened that happens a limited number of times.
@@ -123,7 +123,7 @@ impl World {
         world.rest(plan);
         assert!(world.fronts[0].decides, "the group is born and serves");
         for _ in 0..plan.held {
-            world.call(plan, 0, Ask::Access);
+            world.call(plan, 0, AccessRequest::Access);
             world.rest(plan);
         }
         if plan.goes_back {
@@ -260,7 +260,7 @@ impl World {
         self.watch.committed(front.log.0, &front.log.1);
     }
 
-    fn end_call(&mut self, front: usize, link: LinkId) -> Option<Ask> {
+    fn end_call(&mut self, front: usize, link: LinkId) -> Option<AccessRequest> {
         let at = self.calls.iter().position(|call| (call.front, call.link) == (front, link.0))?;
         Some(self.calls.remove(at).ask)
     }
@@ -450,20 +450,20 @@ impl World {
     }
 
     /// A new client asks a front for something.
-    pub(crate) fn call(&mut self, plan: &Plan, front: usize, ask: Ask) {
+    pub(crate) fn call(&mut self, plan: &Plan, front: usize, ask: AccessRequest) {
         let taken =
             |link: &u64| self.calls.iter().any(|call| (call.front, call.link) == (front, *link));
         let link =
             (1..).map(|number| 2 * number).find(|link| !taken(link)).expect("links are many");
         let request = match ask {
-            Ask::Access => {
+            AccessRequest::Access => {
                 let mut wanted = CmAccess2 { firm_code: FIRM, ..CmAccess2::default() };
                 wanted.product_code = plan.product();
                 wanted.license_quantity = 1;
                 Request::Access2 { ctrl: access::LAN, access: wanted.into(), tail: Vec::new() }
             }
-            Ask::Use(handle) => Request::GetVersion { handle },
-            Ask::Release(handle) => Request::Release { handle },
+            AccessRequest::Use(handle) => Request::GetVersion { handle },
+            AccessRequest::Release(handle) => Request::Release { handle },
         };
         self.calls.push(Call { front, link, ask });
         self.calls.sort_unstable_by_key(|call| (call.front, call.link));

@@ -1,12 +1,12 @@
 //! What nearly every test asks for: a seat, and its end.
 
-use crate::independent_client::{Ask, Client, Fault, release};
+use crate::independent_client::{AccessRequest, Client, Fault, release};
 
 /// Takes a seat with CmAccess2.
 ///
 /// # Errors
 /// The conversation broke; `Ok(Err(status))` is a refusal.
-pub fn take(client: &mut Client, ask: &Ask) -> Result<Result<u32, u32>, Fault> {
+pub fn take(client: &mut Client, ask: &AccessRequest) -> Result<Result<u32, u32>, Fault> {
     Ok(client.call(&ask.access2())?.done())
 }
 

@@ -20,9 +20,10 @@ pub use calls::{
 pub use cipher::{Key, KeyPair};
 pub use link::{Client, Fault, PATIENCE, envelope, handshake_body, read_body};
 pub use record::{
-    Ask, Crypt, INFO_BOX, INFO_COMMUNICATION, INFO_SYSTEM, INFO_TIME, INFO_VERSION, MODE_EXCLUSIVE,
-    MODE_FIRM_ITEM, MODE_NO_USER_LIMIT, MODE_STATION_SHARE, MODE_SUBSYSTEM, MODE_USER_LIMIT,
-    NAMES_LIST, Person, get_info, get_servers, get_version, program, release, with_handle,
+    AccessRequest, Crypt, INFO_BOX, INFO_COMMUNICATION, INFO_SYSTEM, INFO_TIME, INFO_VERSION,
+    MODE_EXCLUSIVE, MODE_FIRM_ITEM, MODE_NO_USER_LIMIT, MODE_STATION_SHARE, MODE_SUBSYSTEM,
+    MODE_USER_LIMIT, NAMES_LIST, Person, get_info, get_servers, get_version, program, release,
+    with_handle,
 };
 pub use reply::{BoxInfo, Reply, is_known_status, text};
 pub use secrets::Secrets;

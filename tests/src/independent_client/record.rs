@@ -53,7 +53,7 @@ impl Person {
 
 /// What is asked for.
 #[derive(Clone, Debug)]
-pub struct Ask {
+pub struct AccessRequest {
     /// Firm Code.
     pub firm_code: u32,
     /// Product Code.
@@ -70,7 +70,7 @@ pub struct Ask {
     pub person: Person,
 }
 
-impl Ask {
+impl AccessRequest {
     /// One licence in user limit mode.
     #[must_use]
     pub fn new(firm_code: u32, product_code: u32) -> Self {

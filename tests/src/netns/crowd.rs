@@ -6,7 +6,7 @@ use super::pair::try_use;
 use super::space::Space;
 use crate::harness::{FIRM_CODE, give_back, take};
 use crate::independent_client::error::INVALID_HANDLE;
-use crate::independent_client::{Ask, Client, Fault, KeyPair, PATIENCE, Person};
+use crate::independent_client::{AccessRequest, Client, Fault, KeyPair, PATIENCE, Person};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -197,7 +197,7 @@ fn live(number: u32, server: SocketAddr, board: &Board, send: &Sender<Result<Ser
         let made = || pair().map_err(|error| error.to_string());
         let start = Instant::now();
         let person = Person { pid: number, ..Person::new(&format!("crowd-{number}"), "crowd") };
-        let ask = Ask::new(FIRM_CODE, CROWDED.0).by(person);
+        let ask = AccessRequest::new(FIRM_CODE, CROWDED.0).by(person);
         let (client, handle, tries) = {
             let _one = ENTRANCE.lock().unwrap_or_else(PoisonError::into_inner);
             persist(server, &made()?, |client| {

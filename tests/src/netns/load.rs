@@ -5,7 +5,9 @@ use super::licences::{NARROW, WIDE};
 use super::space::Space;
 use crate::harness::{FIRM_CODE, give_back, take, within};
 use crate::independent_client::error::NO_MORE_LICENSES;
-use crate::independent_client::{Ask, Client, Fault, INFO_VERSION, PATIENCE, Person, get_info};
+use crate::independent_client::{
+    AccessRequest, Client, Fault, INFO_VERSION, PATIENCE, Person, get_info,
+};
 use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -219,7 +221,7 @@ impl Worker<'_> {
         let number = self.number;
         let person = Person { pid: number, ..Person::new(&format!("ws-{number}"), "load") };
         let asked = Instant::now();
-        let answer = take(client, &Ask::new(FIRM_CODE, product).by(person));
+        let answer = take(client, &AccessRequest::new(FIRM_CODE, product).by(person));
         let took = asked.elapsed();
         let mut history = self.load.history();
         if answer.is_ok() {

@@ -5,7 +5,7 @@ use serde_json::json;
 use std::thread;
 use std::time::{Duration, Instant};
 use tmr_tests::harness::{FIRM_CODE, Runtime, give_back, licence_row, take, within};
-use tmr_tests::independent_client::Ask;
+use tmr_tests::independent_client::AccessRequest;
 use tmr_tests::netns::licences::LONELY;
 use tmr_tests::netns::{FRONT, Fault, Pair, connect, tell, use_it};
 
@@ -24,7 +24,7 @@ fn cut_off(runtime: Runtime) {
     const CLEANUP: Duration = Duration::from_secs(30);
     let Some(pair) = Pair::start(runtime) else { return };
     let (leader, _) = pair.settled();
-    let mut ask = Ask::new(FIRM_CODE, LONELY.0);
+    let mut ask = AccessRequest::new(FIRM_CODE, LONELY.0);
     ask.cleanup = 30;
     let (host, server) = (pair.host(1), pair.virtual_address());
     let mut lost = host.inside(|| connect(server)).expect("it takes a client");

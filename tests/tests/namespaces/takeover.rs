@@ -5,7 +5,7 @@ use serde_json::{Map, json};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use tmr_tests::harness::{FIRM_CODE, Runtime, take, until};
-use tmr_tests::independent_client::{Ask, get_info};
+use tmr_tests::independent_client::{AccessRequest, get_info};
 use tmr_tests::netns::licences::WIDE;
 use tmr_tests::netns::{CLIENTS, FRONT, Fault, Group, Load, Pair, VIRTUAL, connect, use_it};
 use tmr_tests::on_both_runtimes;
@@ -151,7 +151,7 @@ fn the_active_front_is_frozen(runtime: Runtime) {
     play(runtime, Fault { name: "front frozen", holds }, 1, |pair, load, leader| {
         let (own, host) = (pair.own_address(leader), pair.host(0).clone());
         let mut old = host.inside(|| connect(own)).expect("it takes a client");
-        let (ask, asked) = (Ask::new(FIRM_CODE, WIDE.0), Instant::now());
+        let (ask, asked) = (AccessRequest::new(FIRM_CODE, WIDE.0), Instant::now());
         let handle = take(&mut old, &ask).expect("an answer").expect("a seat is free");
         load.history().granted(handle, WIDE.0, 0, asked.elapsed());
         assert_eq!(use_it(&mut old, handle), 0);

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 use tmr_tests::harness::{FIRM_CODE, Runtime, give_back, take, until, within};
 use tmr_tests::independent_client::error::INVALID_HANDLE;
-use tmr_tests::independent_client::{Ask, get_version};
+use tmr_tests::independent_client::{AccessRequest, get_version};
 use tmr_tests::netns::licences::LONELY;
 use tmr_tests::netns::{FRONT, Fault, Pair, connect, tell};
 
@@ -40,7 +40,7 @@ fn vanished(runtime: Runtime) {
     let dial = || connect(server).expect("it takes a client");
     // One is silent, with a seat; one waits for an answer, which comes when its machine is gone.
     let (mut silent, mut asking) = (lost.inside(dial), lost.inside(dial));
-    let ask = Ask::new(FIRM_CODE, LONELY.0);
+    let ask = AccessRequest::new(FIRM_CODE, LONELY.0);
     let seat = take(&mut silent, &ask).expect("an answer").expect("the seat is free");
     for slip in 1..=SLIPS {
         let answer = asking.call(&get_version(seat ^ slip)).expect("an answer");

@@ -7,7 +7,7 @@ use tmr_tests::harness::{
     specification, status_until, take, until,
 };
 use tmr_tests::independent_client::error::{ACCESS_DENIED, USER_RUNTIME_VERSION_TOO_OLD};
-use tmr_tests::independent_client::{Ask, Client, Crypt};
+use tmr_tests::independent_client::{AccessRequest, Client, Crypt};
 use tmr_tests::on_both_runtimes;
 
 on_both_runtimes!(
@@ -43,7 +43,7 @@ fn configure(cluster: &mut Cluster, server: &Value, rules: &Value) {
 
 fn the_first_rule_that_fits_decides_at_either_front(runtime: Runtime) {
     let mut cluster = Cluster::of(runtime).licences(&[(TMR, 5), (OTHER, 5)]).twin().start();
-    let ask = |product| Ask::new(FIRM_CODE, product);
+    let ask = |product| AccessRequest::new(FIRM_CODE, product);
     let mut held = cluster.client();
     let handle = take(&mut held, &ask(TMR)).expect("a reply").expect("nothing is denied yet");
     // The test's own address, as every client here has it, is in the second network of the rules.
@@ -67,7 +67,7 @@ fn the_first_rule_that_fits_decides_at_either_front(runtime: Runtime) {
         assert_eq!(take(&mut client, &ask(TMR)).expect("a reply"), Err(ACCESS_DENIED));
         let other = take(&mut client, &ask(OTHER)).expect("a reply").expect("it is allowed");
         assert_eq!(give_back(&mut client, other).expect("a reply"), Ok(0));
-        let service = take(&mut client, &Ask::subsystem()).expect("a reply");
+        let service = take(&mut client, &AccessRequest::subsystem()).expect("a reply");
         service.expect("a handle of the service names no Firm Code");
         assert_eq!(denied(&cluster, 0, "access-denied"), before + 1, "at front {front}");
     }
@@ -82,7 +82,7 @@ fn an_old_client_is_refused_and_named(runtime: Runtime) {
     let mut cluster = Cluster::of(runtime).start();
     configure(&mut cluster, &json!({ "MinimumClientVersion": "6.10" }), &json!([]));
     let with = |version: u32| {
-        let mut request = Ask::new(FIRM_CODE, TMR).access2();
+        let mut request = AccessRequest::new(FIRM_CODE, TMR).access2();
         // mulUsedRuntimeVersion.
         request[24..28].copy_from_slice(&version.to_le_bytes());
         request
@@ -131,7 +131,7 @@ fn a_backend_serves_clients_of_its_own_networks_only(runtime: Runtime) {
     ] {
         let mut server = alone(&workshop, networks);
         let mut client = Client::connect(server.licence()).expect("it takes a connection");
-        let taken = take(&mut client, &Ask::subsystem()).expect("an answer");
+        let taken = take(&mut client, &AccessRequest::subsystem()).expect("an answer");
         match taken {
             Ok(_) => assert!(served, "{networks:?}"),
             Err(code) => assert_eq!((code, served), (ACCESS_DENIED, false), "{networks:?}"),

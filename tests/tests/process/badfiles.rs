@@ -8,7 +8,7 @@ use tmr_tests::harness::{
     BackendLine, Cluster, FIRM_CODE, Finished, ORDINARY, Runtime, SEATS, Server, TMR, Workshop,
     give_back, specification, status_until, take, until,
 };
-use tmr_tests::independent_client::{Ask, Client};
+use tmr_tests::independent_client::{AccessRequest, Client};
 use tmr_tests::on_both_runtimes;
 
 on_both_runtimes!(
@@ -224,7 +224,7 @@ fn a_journal_may_end_at_every_byte(runtime: Runtime) {
     let mut client = cluster.client();
     let handles: Vec<u32> = (0..SEATS)
         .map(|_| {
-            let answer = take(&mut client, &Ask::new(FIRM_CODE, TMR));
+            let answer = take(&mut client, &AccessRequest::new(FIRM_CODE, TMR));
             answer.expect("the connection stays open").expect("a seat is free")
         })
         .collect();
@@ -281,7 +281,7 @@ fn a_journal_may_end_at_every_byte(runtime: Runtime) {
 #[track_caller]
 fn serves(server: &Server) {
     let mut client = Client::connect(server.licence()).expect("it takes a client");
-    let answer = take(&mut client, &Ask::new(FIRM_CODE, ORDINARY)).expect("an answer");
+    let answer = take(&mut client, &AccessRequest::new(FIRM_CODE, ORDINARY)).expect("an answer");
     let handle = answer.expect("a seat is free");
     give_back(&mut client, handle).expect("an answer").expect("it is held");
 }

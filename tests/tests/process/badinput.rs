@@ -13,8 +13,8 @@ use tmr_tests::harness::{
     Cluster, FIRM_CODE, Runtime, Server, TMR, give_back, missing, take, until,
 };
 use tmr_tests::independent_client::{
-    Ask, Client, Fault, INFO_BOX, Key, KeyPair, Person, Reply, envelope, get_info, get_version,
-    handshake_body, release,
+    AccessRequest, Client, Fault, INFO_BOX, Key, KeyPair, Person, Reply, envelope, get_info,
+    get_version, handshake_body, release,
 };
 use tmr_tests::on_both_runtimes;
 
@@ -46,7 +46,7 @@ const OTHER_FILES: u64 = 1_000;
 fn with_bystander(cluster: &Cluster, rudeness: impl FnOnce()) {
     let mut client = cluster.client();
     let (stop, turns) = (AtomicBool::new(false), AtomicU32::new(0));
-    let ask = Ask::new(FIRM_CODE, TMR).by(Person::new("bystander", "ada"));
+    let ask = AccessRequest::new(FIRM_CODE, TMR).by(Person::new("bystander", "ada"));
     thread::scope(|scope| {
         let bystander = scope.spawn(|| -> Result<(), Fault> {
             while !stop.load(Ordering::SeqCst) {
@@ -238,7 +238,7 @@ fn converse(server: SocketAddr, mut room: usize) -> (Option<u32>, bool) {
     }
     room -= shake.len();
     let mut client = Client::shake(socket).expect("a key is agreed on");
-    let ask = Ask::new(FIRM_CODE, TMR).by(Person::new("cut", "ada"));
+    let ask = AccessRequest::new(FIRM_CODE, TMR).by(Person::new("cut", "ada"));
     let mut handle = None;
     for step in 0..3 {
         let request = match (step, handle) {
@@ -316,7 +316,7 @@ fn slow_senders_are_closed(runtime: Runtime) {
     let mut fresh = connect(server);
     let mut known = connect(server);
     assert_eq!(known.call(&get_version(0)).expect("an answer").status, 0);
-    let request = Ask::new(FIRM_CODE, TMR).access2();
+    let request = AccessRequest::new(FIRM_CODE, TMR).access2();
     let cases = [
         ("its first frame", open(server), shake, FIRST_FRAME),
         ("its first call", clone(&mut fresh), fresh.frame(&request), FIRST_FRAME),

@@ -17,7 +17,7 @@ use tmr_tests::harness::{
     until,
 };
 use tmr_tests::independent_client::error::INVALID_HANDLE;
-use tmr_tests::independent_client::{Ask, Client};
+use tmr_tests::independent_client::{AccessRequest, Client};
 
 /// `None`: there is no browser here.
 fn browser() -> Option<Browser> {
@@ -56,7 +56,7 @@ fn picture(browser: &Browser, name: &str) {
 /// A seat in somebody's hands.
 fn seat(cluster: &Cluster) -> (Client, u32) {
     let mut client = cluster.client();
-    let ask = Ask::new(FIRM_CODE, TMR);
+    let ask = AccessRequest::new(FIRM_CODE, TMR);
     let handle = take(&mut client, &ask).expect("an answer").expect("a seat");
     (client, handle)
 }

@@ -19,7 +19,7 @@ use tmr_tests::independent_client::error::{
     BUFFER_OVERFLOW, COMMAND_NOT_SUPPORTED_BY_TMR, INVALID_PARAMETER, WRONG_HANDLE_TYPE,
 };
 use tmr_tests::independent_client::{
-    Ask, Client, Crypt, INFO_BOX, MODE_NO_USER_LIMIT, NAMES_LIST, Person, Reply, Sign,
+    AccessRequest, Client, Crypt, INFO_BOX, MODE_NO_USER_LIMIT, NAMES_LIST, Person, Reply, Sign,
     box_contents, crypt_older, crypt_sim, get_boxes, get_info, get_servers, get_version,
     licence_info, program, release, secure_data, text, validate,
 };
@@ -105,7 +105,7 @@ fn cluster(runtime: Runtime) -> Builder {
 }
 
 fn seat(client: &mut Client, code: u32) -> u32 {
-    let ask = Ask::new(FIRM_CODE, code).by(Person::new("ws-1", "grace"));
+    let ask = AccessRequest::new(FIRM_CODE, code).by(Person::new("ws-1", "grace"));
     take(client, &ask).expect("the connection stays open").expect("a seat is free")
 }
 
@@ -139,7 +139,7 @@ impl Survey {
     }
 
     #[track_caller]
-    fn handle(&mut self, ask: &Ask) -> u32 {
+    fn handle(&mut self, ask: &AccessRequest) -> u32 {
         self.ask(&ask.access2()).done().expect("a handle that takes no seat")
     }
 }
@@ -152,10 +152,10 @@ type Answers = BTreeMap<String, Vec<u8>>;
 fn survey(front: &Server, seat: u32) -> Answers {
     let mut survey = Survey(Client::connect(front.licence()).expect("the front takes a client"));
     let mut same = Answers::new();
-    let service = survey.handle(&Ask::subsystem());
-    let container = survey.handle(&Ask::new(0, 0));
-    let firm = survey.handle(&Ask::new(FIRM_CODE, 0).mode(FIRM_ITEM));
-    let free = survey.handle(&Ask::new(FIRM_CODE, RICH).mode(MODE_NO_USER_LIMIT));
+    let service = survey.handle(&AccessRequest::subsystem());
+    let container = survey.handle(&AccessRequest::new(0, 0));
+    let firm = survey.handle(&AccessRequest::new(FIRM_CODE, 0).mode(FIRM_ITEM));
+    let free = survey.handle(&AccessRequest::new(FIRM_CODE, RICH).mode(MODE_NO_USER_LIMIT));
 
     for (selector, size, constant) in SELECTORS {
         let reply = survey.info(seat, selector, size);
@@ -329,7 +329,7 @@ fn verifies(key: &[u8], digest: &[u8; 32], signature: &[u8]) -> bool {
 fn telling_handle(cluster: &Cluster, backend: usize) {
     let address = cluster.backends[backend].licence();
     let mut client = Client::connect(address).expect("a backend takes clients");
-    let ordinary = Ask::new(FIRM_CODE, ORDINARY).mode(MODE_NO_USER_LIMIT);
+    let ordinary = AccessRequest::new(FIRM_CODE, ORDINARY).mode(MODE_NO_USER_LIMIT);
     let told = (0..1_000).any(|_| {
         let handle = take(&mut client, &ordinary).expect("the connection stays open");
         cluster.secrets().handle(handle.expect("its own licence"))
@@ -372,7 +372,8 @@ fn a_backend_that_answered_a_client_would_be_found(runtime: Runtime) {
     cluster.secrets().guard(cluster.backends[1].licence());
     let mut client =
         Client::connect(cluster.backends[1].licence()).expect("a backend takes clients");
-    let container = take(&mut client, &Ask::new(0, 0)).expect("the connection stays open");
+    let container =
+        take(&mut client, &AccessRequest::new(0, 0)).expect("the connection stays open");
     let request = get_info(container.expect("its own container"), INFO_BOX, 144);
     let told = catch_unwind(AssertUnwindSafe(|| client.call(&request)));
     let message = told.expect_err("the reply has the container's serial");

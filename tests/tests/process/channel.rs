@@ -4,7 +4,7 @@
 use tmr_core::link::Frame;
 use tmr_core::link::channel::SecureChannel;
 use tmr_tests::independent_client::{
-    Ask, Crypt, Key, KeyPair, Reply, envelope, get_version, handshake_body, release,
+    AccessRequest, Crypt, Key, KeyPair, Reply, envelope, get_version, handshake_body, release,
 };
 
 /// Bodies of whole envelopes.
@@ -20,7 +20,7 @@ fn bodies(mut wire: &[u8]) -> Vec<Vec<u8>> {
 }
 
 fn calls() -> Vec<Vec<u8>> {
-    let ask = Ask::new(10, 13);
+    let ask = AccessRequest::new(10, 13);
     vec![
         get_version(0),
         ask.access(),

@@ -8,7 +8,7 @@ use std::path::Path;
 use tmr_tests::harness::{
     Cluster, FIRM_CODE, Program, Runtime, SEATS, TMR, Workshop, specification, take,
 };
-use tmr_tests::independent_client::Ask;
+use tmr_tests::independent_client::AccessRequest;
 use tmr_tests::on_both_runtimes;
 
 on_both_runtimes!(
@@ -173,7 +173,8 @@ fn the_client_commands_work(runtime: Runtime) {
 
     let mut held = cluster.client();
     for _ in 0..SEATS {
-        let seat = take(&mut held, &Ask::new(FIRM_CODE, TMR)).expect("the connection stays open");
+        let seat = take(&mut held, &AccessRequest::new(FIRM_CODE, TMR))
+            .expect("the connection stays open");
         seat.expect("a seat is free");
     }
     let end = client(&access).expect(3);
@@ -198,7 +199,8 @@ fn a_list_shows_what_a_person_wants_to_know(runtime: Runtime) {
     let server = cluster.front().licence().to_string();
     let list = || cluster.program().run(["client", "--server", &server, "list"]).expect(0).out;
     let mut holder = cluster.client();
-    let handle = take(&mut holder, &Ask::new(FIRM_CODE, TMR)).expect("the connection stays open");
+    let handle =
+        take(&mut holder, &AccessRequest::new(FIRM_CODE, TMR)).expect("the connection stays open");
     handle.expect("a seat is free");
     let expected = "\
 virtual container 131-59885682
@@ -219,7 +221,9 @@ Firm Item 6000010  Example
     assert_eq!(list(), expected);
     assert_eq!(cluster.status()["allocations"].as_array().map(Vec::len), Some(1));
 
-    take(&mut holder, &Ask::new(FIRM_CODE, 206)).expect("an answer").expect("a seat is free");
+    take(&mut holder, &AccessRequest::new(FIRM_CODE, 206))
+        .expect("an answer")
+        .expect("a seat is free");
     let begun = list();
     assert!(begun.contains("206      1       2      1     1     Trial"), "{begun}");
     assert!(begun.contains("usage period 10 days, began 2"), "{begun}");

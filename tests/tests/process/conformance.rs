@@ -13,9 +13,9 @@ use tmr_tests::independent_client::error::{
     INVALID_HANDLE, NO_MORE_LICENSES, REDUNDANCY_SERVER_MISSING, WRONG_HANDLE_TYPE,
 };
 use tmr_tests::independent_client::{
-    Ask, BoxInfo, Client, Crypt, Fault, INFO_BOX, INFO_COMMUNICATION, INFO_SYSTEM, INFO_TIME,
-    INFO_VERSION, MODE_EXCLUSIVE, MODE_NO_USER_LIMIT, MODE_STATION_SHARE, NAMES_LIST, Person,
-    Reply, get_info, get_servers, get_version, program, release, text, with_handle,
+    AccessRequest, BoxInfo, Client, Crypt, Fault, INFO_BOX, INFO_COMMUNICATION, INFO_SYSTEM,
+    INFO_TIME, INFO_VERSION, MODE_EXCLUSIVE, MODE_NO_USER_LIMIT, MODE_STATION_SHARE, NAMES_LIST,
+    Person, Reply, get_info, get_servers, get_version, program, release, text, with_handle,
 };
 use tmr_tests::on_both_runtimes;
 
@@ -74,7 +74,7 @@ fn call(client: &mut Client, request: &[u8]) -> Reply {
 }
 
 #[track_caller]
-fn access(client: &mut Client, ask: &Ask) -> Result<u32, u32> {
+fn access(client: &mut Client, ask: &AccessRequest) -> Result<u32, u32> {
     take(client, ask).expect("the connection stays open")
 }
 
@@ -83,8 +83,8 @@ fn give(client: &mut Client, handle: u32) -> Result<(), u32> {
     give_back(client, handle).expect("the connection stays open").map(|_| ())
 }
 
-fn tmr() -> Ask {
-    Ask::new(FIRM_CODE, TMR)
+fn tmr() -> AccessRequest {
+    AccessRequest::new(FIRM_CODE, TMR)
 }
 
 /// A person whose station is another than that of everybody else with another number.
@@ -126,9 +126,10 @@ fn seats_are_counted(runtime: Runtime) {
     assert_eq!(cluster.used(TMR), 0);
 
     // One access may take several.
-    let three = access(&mut client, &Ask { quantity: 3, ..tmr() }).expect("three of five are free");
+    let three = access(&mut client, &AccessRequest { quantity: 3, ..tmr() })
+        .expect("three of five are free");
     assert_eq!(cluster.used(TMR), 3);
-    let refused = access(&mut client, &Ask { quantity: 3, ..tmr() });
+    let refused = access(&mut client, &AccessRequest { quantity: 3, ..tmr() });
     assert_eq!(refused, Err(NO_MORE_LICENSES), "three of two");
     assert_eq!(give(&mut client, three), Ok(()));
     assert_eq!(cluster.used(TMR), 0, "a release frees what the access took");
@@ -181,8 +182,8 @@ fn modes_count_as_documented(runtime: Runtime) {
 fn wrong_requests_are_told_apart(runtime: Runtime) {
     let cluster = Cluster::start(runtime);
     let mut client = cluster.client();
-    assert_eq!(access(&mut client, &Ask::new(FIRM_CODE, 999)), Err(ENTRY_NOT_FOUND));
-    assert_eq!(access(&mut client, &Ask::new(FIRM_CODE + 1, TMR)), Err(ENTRY_NOT_FOUND));
+    assert_eq!(access(&mut client, &AccessRequest::new(FIRM_CODE, 999)), Err(ENTRY_NOT_FOUND));
+    assert_eq!(access(&mut client, &AccessRequest::new(FIRM_CODE + 1, TMR)), Err(ENTRY_NOT_FOUND));
 
     let seat = access(&mut client, &tmr()).expect("a seat is free");
     let unknown = seat ^ 0x4000_0000;
@@ -197,7 +198,7 @@ fn wrong_requests_are_told_apart(runtime: Runtime) {
         "crypt"
     );
 
-    let service = access(&mut client, &Ask::subsystem()).expect("the service itself");
+    let service = access(&mut client, &AccessRequest::subsystem()).expect("the service itself");
     let reply = call(&mut client, &crypt.request(service, &[0; 16]));
     assert_eq!(reply.status, WRONG_HANDLE_TYPE, "crypt with the service's handle");
 
@@ -260,7 +261,7 @@ fn information_is_well_formed(runtime: Runtime) {
         assert_eq!(small.status, BUFFER_OVERFLOW, "selector {selector:#x}, one byte short");
     }
 
-    let service = access(&mut client, &Ask::subsystem()).expect("the service itself");
+    let service = access(&mut client, &AccessRequest::subsystem()).expect("the service itself");
     let system = call(&mut client, &get_info(service, INFO_SYSTEM, 280));
     assert_eq!(system.word(0) & 0x10000, 0x10000, "the platform is Linux");
     assert_ne!(text(&system.body[24..]), "", "the computer has a name");
@@ -380,7 +381,7 @@ fn backends_serve_only_ordinary_licences_directly(runtime: Runtime) {
         let reply = call(&mut client, &tmr().access2_remote());
         assert_eq!(reply.status, REDUNDANCY_SERVER_MISSING, "remote form");
 
-        let ordinary = Ask::new(FIRM_CODE, ORDINARY);
+        let ordinary = AccessRequest::new(FIRM_CODE, ORDINARY);
         let mut held = Vec::new();
         for number in 0..ORDINARY_SEATS {
             let handle = access(&mut client, &ordinary.clone().by(person(number)));

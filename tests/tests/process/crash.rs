@@ -11,7 +11,7 @@ use tmr_tests::harness::{
     Cluster, FIRM_CODE, Runtime, get_json, give_back, licence_row, take, within,
 };
 use tmr_tests::independent_client::error::NO_MORE_LICENSES;
-use tmr_tests::independent_client::{Ask, Client, Fault, INFO_BOX, Person, get_info};
+use tmr_tests::independent_client::{AccessRequest, Client, Fault, INFO_BOX, Person, get_info};
 use tmr_tests::on_both_runtimes;
 
 on_both_runtimes!(no_acknowledged_seat_is_lost);
@@ -113,7 +113,7 @@ impl Load {
         }
         let person = Person { pid: number, ..Person::new(&format!("ws-{number}"), "load") };
         me.asking = Some(product);
-        let answer = take(client, &Ask::new(FIRM_CODE, product).by(person))?;
+        let answer = take(client, &AccessRequest::new(FIRM_CODE, product).by(person))?;
         me.asking = None;
         match answer {
             Ok(handle) => {

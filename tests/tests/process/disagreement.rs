@@ -9,7 +9,7 @@ use tmr_tests::harness::{
 use tmr_tests::independent_client::error::{
     ENTRY_NOT_FOUND, NO_LICENSE_AVAILABLE, NO_MORE_LICENSES,
 };
-use tmr_tests::independent_client::{Ask, Client, box_contents, get_info};
+use tmr_tests::independent_client::{AccessRequest, Client, box_contents, get_info};
 use tmr_tests::on_both_runtimes;
 
 on_both_runtimes!(
@@ -91,7 +91,7 @@ fn odd_parts(part: usize, specification: &mut Value) {
 
 #[track_caller]
 fn access(client: &mut Client, code: u32) -> Result<u32, u32> {
-    take(client, &Ask::new(FIRM_CODE, code)).expect("the connection stays open")
+    take(client, &AccessRequest::new(FIRM_CODE, code)).expect("the connection stays open")
 }
 
 /// What an access to a product gets whose parts suffice: a client that does not say its version is

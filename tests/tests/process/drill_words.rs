@@ -16,7 +16,7 @@ use tmr_tests::harness::{
     Clock, Cluster, FIRM_CODE, Runtime, SEATS, Server, TMR, give_back, list_servers, missing,
     status_until, take, until,
 };
-use tmr_tests::independent_client::Ask;
+use tmr_tests::independent_client::AccessRequest;
 use tmr_tests::independent_client::error::NO_MORE_LICENSES;
 
 /// A product that ended yesterday.
@@ -203,7 +203,7 @@ fn what_fails_and_comes_back_is_told_so_that_one_knows_what_to_do() {
     // All seats, and one request more.
     let mut client = cluster.client();
     let ask = |pid: u32| {
-        let mut ask = Ask::new(FIRM_CODE, TMR);
+        let mut ask = AccessRequest::new(FIRM_CODE, TMR);
         ask.person.pid = pid;
         ask
     };
@@ -410,7 +410,7 @@ fn a_disk_that_is_full_is_told_so_that_one_knows_what_to_do() {
     // A durable write that has no room ends it.
     let mut client = cluster.client();
     until("the backend to end", || {
-        let taken = take(&mut client, &Ask::new(FIRM_CODE, TMR)).expect("a reply");
+        let taken = take(&mut client, &AccessRequest::new(FIRM_CODE, TMR)).expect("a reply");
         give_back(&mut client, taken.expect("a free seat")).expect("a reply").expect("it is held");
         (!cluster.backends[2].runs()).then_some(())
     });

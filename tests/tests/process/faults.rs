@@ -8,7 +8,7 @@ use tmr_tests::harness::{
     status_within, take, until,
 };
 use tmr_tests::independent_client::error::{INVALID_HANDLE, NO_MORE_LICENSES};
-use tmr_tests::independent_client::{Ask, Client, INFO_BOX, Person, get_info};
+use tmr_tests::independent_client::{AccessRequest, Client, INFO_BOX, Person, get_info};
 use tmr_tests::on_both_runtimes;
 
 on_both_runtimes!(
@@ -25,8 +25,8 @@ const RETRY: u32 = 5;
 /// What the machine may need on top, to notice and to be asked.
 const SLACK: Duration = Duration::from_secs(2);
 
-fn tmr() -> Ask {
-    Ask::new(FIRM_CODE, TMR)
+fn tmr() -> AccessRequest {
+    AccessRequest::new(FIRM_CODE, TMR)
 }
 
 fn person(number: u32) -> Person {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tmr_tests::harness::{
     Cluster, FIRM_CODE, PASSWORD, Runtime, TMR, get, give_back, sign_in, status_until, take, until,
 };
-use tmr_tests::independent_client::{Ask, Client, get_info};
+use tmr_tests::independent_client::{AccessRequest, Client, get_info};
 use tmr_tests::on_both_runtimes;
 
 on_both_runtimes!(
@@ -40,7 +40,8 @@ fn pour(socket: &mut TcpStream, bytes: &[u8]) {
 /// A seat is there for somebody else.
 fn served(cluster: &Cluster) {
     let mut client = cluster.client();
-    let seat = take(&mut client, &Ask::new(FIRM_CODE, TMR)).expect("an answer").expect("a seat");
+    let seat =
+        take(&mut client, &AccessRequest::new(FIRM_CODE, TMR)).expect("an answer").expect("a seat");
     assert_eq!(give_back(&mut client, seat).expect("an answer"), Ok(0));
 }
 
@@ -54,8 +55,9 @@ fn calls_whose_replies_nobody_reads_keep_no_memory(runtime: Runtime) {
         for link in 0..16 {
             let mut client = Client::connect(listener).expect("it takes a client");
             // A handle of the service is had without a seat, and its replies are as long as is asked.
-            let handle =
-                take(&mut client, &Ask::subsystem()).expect("an answer").expect("a handle");
+            let handle = take(&mut client, &AccessRequest::subsystem())
+                .expect("an answer")
+                .expect("a handle");
             let handle = if link % 2 == 0 { handle } else { 4711 };
             let call = client.frame(&get_info(handle, 4, BUFFER));
             let calls = call.repeat(64 * 1024 / call.len());

@@ -75,7 +75,7 @@ fn every_conversation_is_answered(runtime: Runtime) {
     for conversation in &conversations {
         let mut client = cluster.client();
         play(&mut client, conversation);
-        let ask = tmr_tests::independent_client::Ask::subsystem();
+        let ask = tmr_tests::independent_client::AccessRequest::subsystem();
         let after = take(&mut client, &ask).expect("the connection is still open");
         after.expect("and serves");
     }

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use tmr_runtime_std::reactor::listen::raise_file_limit;
 use tmr_tests::harness::{Cluster, FIRM_CODE, Runtime, TMR, missing, take, until};
-use tmr_tests::independent_client::{Ask, Client, Fault, KeyPair, get_version, release};
+use tmr_tests::independent_client::{AccessRequest, Client, Fault, KeyPair, get_version, release};
 use tmr_tests::netns::use_it;
 use tmr_tests::on_both_runtimes;
 
@@ -72,7 +72,7 @@ fn idle_clients_cost_little(runtime: Runtime) {
     for client in idle.iter_mut().step_by(clients / 100) {
         assert_eq!(client.call(&get_version(0)).expect("an answer").status, 0);
     }
-    let ask = Ask::new(FIRM_CODE, TMR);
+    let ask = AccessRequest::new(FIRM_CODE, TMR);
     take(&mut idle[0], &ask).expect("an answer").expect("a seat");
 }
 
@@ -96,7 +96,8 @@ fn at_the_limit_old_clients_are_undisturbed(runtime: Runtime) {
     answers(&mut old, "after");
     assert_eq!(cluster.status()["role"], "active", "its pages have room of their own");
 
-    let seat = take(&mut old[0], &Ask::new(FIRM_CODE, TMR)).expect("an answer").expect("a seat");
+    let seat =
+        take(&mut old[0], &AccessRequest::new(FIRM_CODE, TMR)).expect("an answer").expect("a seat");
     old.pop();
     let mut next = until("room for the next client", || {
         let mut client = Client::connect(listener).ok()?;

@@ -8,19 +8,20 @@ use tmr_tests::independent_client::error::{
     EXCLUSIVE_MODE_CONFLICT, INVALID_HANDLE, WRONG_HANDLE_TYPE,
 };
 use tmr_tests::independent_client::{
-    Ask, Client, Crypt, INFO_VERSION, MODE_EXCLUSIVE, MODE_FIRM_ITEM, MODE_NO_USER_LIMIT, get_info,
+    AccessRequest, Client, Crypt, INFO_VERSION, MODE_EXCLUSIVE, MODE_FIRM_ITEM, MODE_NO_USER_LIMIT,
+    get_info,
 };
 use tmr_tests::on_both_runtimes;
 
 on_both_runtimes!(every_handle_answers_after_its_front_was_killed);
 
 /// What status calls a handle, and what it is asked for with; the last one takes a seat.
-fn kinds() -> [(&'static str, Ask); 5] {
-    let licence = || Ask::new(FIRM_CODE, TMR);
+fn kinds() -> [(&'static str, AccessRequest); 5] {
+    let licence = || AccessRequest::new(FIRM_CODE, TMR);
     [
-        ("subsystem", Ask::subsystem()),
-        ("container", Ask::new(0, 0)),
-        ("firm-item", Ask::new(FIRM_CODE, 0).mode(MODE_FIRM_ITEM)),
+        ("subsystem", AccessRequest::subsystem()),
+        ("container", AccessRequest::new(0, 0)),
+        ("firm-item", AccessRequest::new(FIRM_CODE, 0).mode(MODE_FIRM_ITEM)),
         ("licence", licence().mode(MODE_NO_USER_LIMIT)),
         ("licence", licence()),
     ]
@@ -79,7 +80,7 @@ fn every_handle_answers_after_its_front_was_killed(runtime: Runtime) {
     // The use without limit that the other front gave is known here too.
     let (seat, free) = (taken[4].1, taken[3].1);
     assert_eq!(give_back(&mut client, seat).expect("an answer"), Ok(0));
-    let alone = Ask::new(FIRM_CODE, TMR).mode(MODE_EXCLUSIVE);
+    let alone = AccessRequest::new(FIRM_CODE, TMR).mode(MODE_EXCLUSIVE);
     assert_eq!(take(&mut client, &alone).expect("an answer"), Err(EXCLUSIVE_MODE_CONFLICT));
     assert_eq!(give_back(&mut client, free).expect("an answer"), Ok(0));
     let alone = take(&mut client, &alone).expect("an answer").expect("nobody else is there");

@@ -16,7 +16,7 @@ use tmr_tests::harness::{
     take, until,
 };
 use tmr_tests::independent_client::error::NO_MORE_LICENSES;
-use tmr_tests::independent_client::{Ask, Client, Person};
+use tmr_tests::independent_client::{AccessRequest, Client, Person};
 use tmr_tests::on_both_runtimes;
 
 on_both_runtimes!(
@@ -42,7 +42,7 @@ struct Told {
 /// Takes seats and gives them back until the connection ends.
 fn work(server: SocketAddr, person: u32, told: &Mutex<Told>, count: &AtomicUsize) {
     let Ok(mut client) = Client::connect(server) else { return };
-    let ask = Ask::new(FIRM_CODE, WIDE.0).by(Person::new(&format!("ws-{person}"), "ada"));
+    let ask = AccessRequest::new(FIRM_CODE, WIDE.0).by(Person::new(&format!("ws-{person}"), "ada"));
     loop {
         let Ok(Ok(handle)) = take(&mut client, &ask) else { return };
         told.lock().expect("no worker panics").granted.insert(handle);
@@ -83,7 +83,7 @@ fn a_leader_that_is_killed_under_load_leaves_no_gap(runtime: Runtime) {
     }
     // A refusal of which the twin is told.
     let mut client = cluster.client();
-    let narrow = Ask::new(FIRM_CODE, NARROW.0).by(Person::new("ws-9", "eve"));
+    let narrow = AccessRequest::new(FIRM_CODE, NARROW.0).by(Person::new("ws-9", "eve"));
     let seat = take(&mut client, &narrow).expect("an answer").expect("the one seat");
     assert_eq!(take(&mut client, &narrow).expect("an answer"), Err(NO_MORE_LICENSES));
     let denied = |record: &Record| record.kind == Kind::Denied;
@@ -105,7 +105,9 @@ fn a_leader_that_is_killed_under_load_leaves_no_gap(runtime: Runtime) {
     cluster.restart_front(0);
     let mut told = told.into_inner().expect("no worker panics");
     let mut client = Client::connect(cluster.fronts[1].licence()).expect("it takes a client");
-    let last = take(&mut client, &Ask::new(FIRM_CODE, WIDE.0)).expect("an answer").expect("a seat");
+    let last = take(&mut client, &AccessRequest::new(FIRM_CODE, WIDE.0))
+        .expect("an answer")
+        .expect("a seat");
     told.granted.insert(last);
     give_back(&mut client, seat).expect("an answer").expect("it was held");
     told.released.insert(seat);
@@ -176,7 +178,7 @@ fn a_disk_that_takes_nothing_costs_no_service(runtime: Runtime) {
     cluster.activate(0);
     cluster.wait_whole(0);
     let mut client = cluster.client();
-    let ask = Ask::new(FIRM_CODE, tmr_tests::harness::TMR);
+    let ask = AccessRequest::new(FIRM_CODE, tmr_tests::harness::TMR);
     let handle = take(&mut client, &ask).expect("an answer").expect("a seat");
     until("a line about it", || {
         let log = cluster.front().log_text();
@@ -190,7 +192,7 @@ fn a_disk_that_takes_nothing_costs_no_service(runtime: Runtime) {
 fn who_asks_in_vain_without_end_pushes_nobody_out_of_the_history(runtime: Runtime) {
     let cluster = Cluster::of(runtime).licences(&[WIDE, NARROW]).start();
     let mut client = cluster.client();
-    let narrow = Ask::new(FIRM_CODE, NARROW.0).by(Person::new("ws-9", "ada"));
+    let narrow = AccessRequest::new(FIRM_CODE, NARROW.0).by(Person::new("ws-9", "ada"));
     let seat = take(&mut client, &narrow).expect("an answer").expect("the one seat");
     thread::scope(|scope| {
         for person in 0..WORKERS {
@@ -227,6 +229,6 @@ fn who_asks_in_vain_without_end_pushes_nobody_out_of_the_history(runtime: Runtim
 /// Accesses in vain: as many as one address is let ask in ten seconds.
 const FLOOD: u32 = 2_000;
 
-fn narrow_of(user: &str) -> Ask {
-    Ask::new(FIRM_CODE, NARROW.0).by(Person::new("ws-9", user))
+fn narrow_of(user: &str) -> AccessRequest {
+    AccessRequest::new(FIRM_CODE, NARROW.0).by(Person::new("ws-9", user))
 }

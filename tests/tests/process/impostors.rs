@@ -10,7 +10,7 @@ use tmr_tests::harness::{
     Cluster, FIRM_CODE, Recorder, Runtime, Server, get_json, give_back, play, status_until, take,
     until,
 };
-use tmr_tests::independent_client::{Ask, Client, KeyPair, envelope, read_body};
+use tmr_tests::independent_client::{AccessRequest, Client, KeyPair, envelope, read_body};
 use tmr_tests::on_both_runtimes;
 
 on_both_runtimes!(
@@ -41,7 +41,7 @@ fn start(runtime: Runtime) -> Cluster {
 #[track_caller]
 fn seats(cluster: &Cluster, count: usize) -> Vec<u32> {
     let mut client = cluster.client();
-    let mut one = || take(&mut client, &Ask::new(FIRM_CODE, WIDE.0));
+    let mut one = || take(&mut client, &AccessRequest::new(FIRM_CODE, WIDE.0));
     (0..count).map(|_| one().expect("an answer").expect("a seat is free")).collect()
 }
 

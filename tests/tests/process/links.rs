@@ -13,7 +13,7 @@ use tmr_tests::harness::{
     BackendLine, Cluster, FIRM_CODE, PASSWORD, Program, Runtime, Server, TMR, Workshop, get_json,
     missing, post_text, specification, take, until,
 };
-use tmr_tests::independent_client::{Ask, Client};
+use tmr_tests::independent_client::{AccessRequest, Client};
 use tmr_tests::on_both_runtimes;
 
 on_both_runtimes!(
@@ -196,7 +196,9 @@ fn a_state_folder_with_planted_links_leads_nowhere(runtime: Runtime) {
     until("a line about the record", || logged("audit.jsonl: "));
     until("a line about give-away", || logged("give-away: "));
     untouched(&target);
-    take(&mut cluster.client(), &Ask::new(FIRM_CODE, TMR)).unwrap().expect("a seat is free");
+    take(&mut cluster.client(), &AccessRequest::new(FIRM_CODE, TMR))
+        .unwrap()
+        .expect("a seat is free");
 
     // A backend: its lock and its journal are its own or it does not start.
     for name in ["lock", "journal", "journal.new"] {

@@ -16,7 +16,7 @@ use tmr_tests::harness::{
     Cluster, FIRM_CODE, PASSWORD, Runtime, SEATS, TMR, get, get_json, get_with, give_back, missing,
     post, records, signal, take, until, within,
 };
-use tmr_tests::independent_client::Ask;
+use tmr_tests::independent_client::AccessRequest;
 use tmr_tests::on_both_runtimes;
 
 on_both_runtimes!(
@@ -47,7 +47,7 @@ fn name(path: &Path) -> &str {
 /// A seat is there for somebody.
 fn served(cluster: &Cluster) {
     let mut client = cluster.client();
-    let seat = take(&mut client, &Ask::new(FIRM_CODE, TMR)).unwrap().unwrap();
+    let seat = take(&mut client, &AccessRequest::new(FIRM_CODE, TMR)).unwrap().unwrap();
     assert_eq!(give_back(&mut client, seat).unwrap(), Ok(0));
 }
 
@@ -175,7 +175,7 @@ fn the_machine_s_own_socket_is_as_good_as_the_operator_s_password(runtime: Runti
     cluster.set_password(0, "operator", PASSWORD);
     let socket = socket_in(&cluster, "front-0");
     let mut client = cluster.client();
-    let seat = take(&mut client, &Ask::new(FIRM_CODE, TMR)).unwrap().unwrap();
+    let seat = take(&mut client, &AccessRequest::new(FIRM_CODE, TMR)).unwrap().unwrap();
     cluster
         .program()
         .run(["release", "--address", "127.0.0.1", "--admin", name(&socket)])
@@ -310,7 +310,7 @@ fn what_somebody_has_removed_under_a_running_server_is_told_with_what_to_do(runt
 fn refusals_that_were_only_counted_are_recorded_at_the_end(runtime: Runtime) {
     let mut cluster = Cluster::of(runtime).start();
     let mut client = cluster.client();
-    let ask = Ask::new(FIRM_CODE, TMR);
+    let ask = AccessRequest::new(FIRM_CODE, TMR);
     for _ in 0..SEATS {
         take(&mut client, &ask).unwrap().unwrap();
     }

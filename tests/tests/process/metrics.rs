@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use tmr_tests::harness::{
     Cluster, FIRM_CODE, Runtime, SEATS, TMR, get, get_with, give_back, missing, take, until,
 };
-use tmr_tests::independent_client::Ask;
+use tmr_tests::independent_client::AccessRequest;
 use tmr_tests::independent_client::error::NO_MORE_LICENSES;
 use tmr_tests::on_both_runtimes;
 
@@ -79,7 +79,7 @@ fn every_fault_is_seen_in_a_scrape(runtime: Runtime) {
     // Seats, and who gets none.
     let mut client = cluster.client();
     let ask = |pid: u32| {
-        let mut ask = Ask::new(FIRM_CODE, TMR);
+        let mut ask = AccessRequest::new(FIRM_CODE, TMR);
         ask.person.pid = pid;
         ask
     };

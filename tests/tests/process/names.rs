@@ -1,7 +1,7 @@
 //! A client's names reach an operator's terminal and log as plain text only.
 
 use tmr_tests::harness::{Cluster, FIRM_CODE, Runtime, TMR, take};
-use tmr_tests::independent_client::{Ask, Person};
+use tmr_tests::independent_client::{AccessRequest, Person};
 use tmr_tests::on_both_runtimes;
 
 on_both_runtimes!(a_name_steers_no_terminal_and_forges_no_line);
@@ -11,7 +11,7 @@ const USER: &str = "eve\u{202e}\r\n2026-11-29 ERROR lost";
 
 fn a_name_steers_no_terminal_and_forges_no_line(runtime: Runtime) {
     let cluster = Cluster::of(runtime).start();
-    let ask = Ask::new(FIRM_CODE, TMR).by(Person::new(HOST, USER));
+    let ask = AccessRequest::new(FIRM_CODE, TMR).by(Person::new(HOST, USER));
     let handle = take(&mut cluster.client(), &ask).expect("the connection stays open");
     handle.expect("a seat");
 

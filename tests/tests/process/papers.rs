@@ -13,7 +13,7 @@ use tmr_tests::harness::{
     BackendLine, Cluster, FIRM_CODE, ORDINARY, PASSWORD, Runtime, Server, TMR, get_json, get_with,
     give_back, post_text, signal, status_until, take, until,
 };
-use tmr_tests::independent_client::{Ask, Client};
+use tmr_tests::independent_client::{AccessRequest, Client};
 use tmr_tests::on_both_runtimes;
 
 on_both_runtimes!(
@@ -70,8 +70,9 @@ fn logged_once(server: &Server, text: &str) {
 #[track_caller]
 fn serves(server: &Server) {
     let mut client = Client::connect(server.licence()).expect("it takes a client");
-    let handle =
-        take(&mut client, &Ask::new(FIRM_CODE, ORDINARY)).unwrap().expect("a seat is free");
+    let handle = take(&mut client, &AccessRequest::new(FIRM_CODE, ORDINARY))
+        .unwrap()
+        .expect("a seat is free");
     give_back(&mut client, handle).unwrap().expect("it is held");
 }
 
@@ -92,7 +93,9 @@ fn a_front_starts_without_papers_that_it_cannot_use(runtime: Runtime) {
     });
     cluster.activate(0);
     cluster.wait_whole(0);
-    take(&mut cluster.client(), &Ask::new(FIRM_CODE, TMR)).unwrap().expect("a seat is free");
+    take(&mut cluster.client(), &AccessRequest::new(FIRM_CODE, TMR))
+        .unwrap()
+        .expect("a seat is free");
     let admin = cluster.front().admin();
     // The password file is in trouble twice: as itself, and as a log.
     let status = status_until(admin, "three troubles", |status| {

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 use tmr_tests::harness::{Cluster, FIRM_CODE, Runtime, TMR, give_back, status_until, take, until};
-use tmr_tests::independent_client::Ask;
+use tmr_tests::independent_client::AccessRequest;
 use tmr_tests::on_both_runtimes;
 
 on_both_runtimes!(
@@ -94,7 +94,7 @@ fn fronts_come_in_while_backends_are_full_and_flooded(runtime: Runtime) {
         cluster.activate(0);
         cluster.wait_whole(0);
         let mut client = cluster.client();
-        let seat = take(&mut client, &Ask::new(FIRM_CODE, TMR)).unwrap().unwrap();
+        let seat = take(&mut client, &AccessRequest::new(FIRM_CODE, TMR)).unwrap().unwrap();
         assert_eq!(give_back(&mut client, seat).unwrap(), Ok(0));
     });
     drop(idle);

@@ -17,7 +17,7 @@ use tmr_tests::browser::Browser;
 use tmr_tests::harness::{
     Cluster, FIRM_CODE, PASSWORD, Runtime, TMR, forget, missing, take, until, watch,
 };
-use tmr_tests::independent_client::Ask;
+use tmr_tests::independent_client::AccessRequest;
 
 const NGINX: &str = "/usr/sbin/nginx";
 
@@ -172,7 +172,8 @@ fn an_operator_works_at_the_page_in_a_folder_of_a_proxys() {
     let folder = cluster.workshop().folder().to_owned();
     let Some(proxy) = Proxy::start(&folder, cluster.front().admin()) else { return };
     let mut client = cluster.client();
-    let handle = take(&mut client, &Ask::new(FIRM_CODE, TMR)).unwrap().expect("a seat is free");
+    let handle =
+        take(&mut client, &AccessRequest::new(FIRM_CODE, TMR)).unwrap().expect("a seat is free");
     let browser = Browser::start();
     browser.open(&proxy.url());
     browser.shows("#machines", &["this front", "backend 3"]);

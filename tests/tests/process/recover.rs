@@ -8,7 +8,7 @@ use tmr_tests::harness::{
     Cluster, FIRM_CODE, Finished, Runtime, SEATS, TMR, get, give_back, status_until, take, until,
 };
 use tmr_tests::independent_client::error::NO_MORE_LICENSES;
-use tmr_tests::independent_client::{Ask, Client, INFO_BOX, Person, get_info};
+use tmr_tests::independent_client::{AccessRequest, Client, INFO_BOX, Person, get_info};
 use tmr_tests::on_both_runtimes;
 
 on_both_runtimes!(
@@ -17,9 +17,9 @@ on_both_runtimes!(
     the_front_that_stands_by_takes_a_recovery_for_no_trouble,
 );
 
-fn ask(number: u32) -> Ask {
+fn ask(number: u32) -> AccessRequest {
     let person = Person { pid: 1000 + number, ..Person::new(&format!("ws-{number}"), "ada") };
-    Ask::new(FIRM_CODE, TMR).by(person)
+    AccessRequest::new(FIRM_CODE, TMR).by(person)
 }
 
 #[track_caller]

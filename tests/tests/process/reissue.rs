@@ -11,7 +11,9 @@ use tmr_tests::harness::{
     is_whole, licence_row, signal, specification, status_until, take, until,
 };
 use tmr_tests::independent_client::error::NO_MORE_LICENSES;
-use tmr_tests::independent_client::{Ask, Client, Crypt, INFO_BOX, Person, get_boxes, get_info};
+use tmr_tests::independent_client::{
+    AccessRequest, Client, Crypt, INFO_BOX, Person, get_boxes, get_info,
+};
 use tmr_tests::on_both_runtimes;
 
 on_both_runtimes!(
@@ -33,7 +35,8 @@ const BARE_SERIAL: u32 = 77_000_001;
 #[track_caller]
 fn seat(client: &mut Client, product: u32, person: u32) -> Result<u32, u32> {
     let person = Person { pid: 1000 + person, ..Person::new("ws-1", "ada") };
-    take(client, &Ask::new(FIRM_CODE, product).by(person)).expect("the connection stays open")
+    take(client, &AccessRequest::new(FIRM_CODE, product).by(person))
+        .expect("the connection stays open")
 }
 
 #[track_caller]

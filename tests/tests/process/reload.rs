@@ -13,7 +13,7 @@ use tmr_tests::harness::{
     Cluster, FIRM_CODE, PASSWORD, Runtime, TMR, get, get_json, give_back, history_files, post_text,
     records, signal, status_until, take, until,
 };
-use tmr_tests::independent_client::{Ask, Client, get_version};
+use tmr_tests::independent_client::{AccessRequest, Client, get_version};
 use tmr_tests::on_both_runtimes;
 
 on_both_runtimes!(
@@ -94,7 +94,7 @@ fn a_bad_file_changes_nothing_and_is_explained(runtime: Runtime) {
 fn ports_move_under_a_client_that_stays(runtime: Runtime) {
     let cluster = Cluster::start(runtime);
     let mut client = cluster.client();
-    let seat = take(&mut client, &Ask::new(FIRM_CODE, TMR)).unwrap().unwrap();
+    let seat = take(&mut client, &AccessRequest::new(FIRM_CODE, TMR)).unwrap().unwrap();
     let (old, old_admin) = (cluster.front().licence(), cluster.front().admin());
     let mut config = read(&cluster, 0);
     let new = SocketAddr::new(old.ip(), free_port(&cluster));
@@ -120,7 +120,7 @@ fn ports_move_under_a_client_that_stays(runtime: Runtime) {
 fn a_backend_is_found_at_its_new_address(runtime: Runtime) {
     let mut cluster = Cluster::start(runtime);
     let mut client = cluster.client();
-    take(&mut client, &Ask::new(FIRM_CODE, TMR)).unwrap().unwrap();
+    take(&mut client, &AccessRequest::new(FIRM_CODE, TMR)).unwrap().unwrap();
     let port = free_port(&cluster);
     cluster.backends[1].kill();
     let arguments = cluster.backend_arguments(2, port, 0);
@@ -229,7 +229,7 @@ fn the_usage_history_moves_stops_and_goes_on(runtime: Runtime) {
         reload(&cluster, &config.to_string(), said);
     };
     let mut client = cluster.client();
-    let mut take = || take(&mut client, &Ask::new(FIRM_CODE, TMR)).unwrap().unwrap();
+    let mut take = || take(&mut client, &AccessRequest::new(FIRM_CODE, TMR)).unwrap().unwrap();
     let has = |of: Kind, seat: u32| move |it: &Record| it.kind == of && it.handle == seat;
     let written = |seat: u32| {
         let access = has(Kind::Access, seat);

@@ -12,7 +12,7 @@ use tmr_tests::harness::{
     take, until,
 };
 use tmr_tests::independent_client::error::INVALID_HANDLE;
-use tmr_tests::independent_client::{Ask, Client, Crypt, get_info, get_version, release};
+use tmr_tests::independent_client::{AccessRequest, Client, Crypt, get_info, get_version, release};
 use tmr_tests::on_both_runtimes;
 
 on_both_runtimes!(
@@ -41,7 +41,8 @@ fn status(client: &mut Client, request: &[u8]) -> u32 {
 fn a_handle_is_refused_from_another_address_until_its_link_has_ended(runtime: Runtime) {
     let mut cluster = Cluster::of(runtime).twin().start();
     let mut owner = cluster.client();
-    let seat = take(&mut owner, &Ask::new(FIRM_CODE, TMR)).expect("an answer").expect("a seat");
+    let seat =
+        take(&mut owner, &AccessRequest::new(FIRM_CODE, TMR)).expect("an answer").expect("a seat");
     let crypt = Crypt::firm_key(Crypt::ECB_ENCRYPT, 5).request(seat, &[7; 16]);
     let mut other = thief(cluster.fronts[0].licence());
     for request in [crypt.clone(), get_version(seat), release(seat)] {
@@ -78,7 +79,9 @@ fn whoever_guesses_waits_and_is_named_and_nobody_else_waits(runtime: Runtime) {
     let cluster = Cluster::of(runtime).start();
     for at in [cluster.fronts[0].licence(), cluster.backends[0].licence()] {
         let mut bystander = Client::connect(at).expect("it takes a client");
-        let own = take(&mut bystander, &Ask::subsystem()).expect("an answer").expect("a handle");
+        let own = take(&mut bystander, &AccessRequest::subsystem())
+            .expect("an answer")
+            .expect("a handle");
         let mut guesser = thief(at);
         let begun = Instant::now();
         for guess in 1..25 {
@@ -114,16 +117,18 @@ fn one_machine_has_its_share_of_handles_without_a_seat(runtime: Runtime) {
         let mut attacker = thief(at);
         let mut count = 0;
         let end = loop {
-            match take(&mut attacker, &Ask::subsystem()).expect("an answer") {
+            match take(&mut attacker, &AccessRequest::subsystem()).expect("an answer") {
                 Ok(_) => count += 1,
                 Err(error) => break error,
             }
         };
         assert_eq!((end, count), (NO_MORE_HANDLES, SHARE));
         let mut other = Client::connect(at).expect("it takes a client");
-        take(&mut other, &Ask::subsystem()).expect("an answer").expect("others have theirs");
+        take(&mut other, &AccessRequest::subsystem())
+            .expect("an answer")
+            .expect("others have theirs");
         if at == cluster.fronts[0].licence() {
-            let seat = Ask::new(FIRM_CODE, TMR);
+            let seat = AccessRequest::new(FIRM_CODE, TMR);
             let seat = take(&mut other, &seat).expect("an answer").expect("seats are kept");
             let users = get_info(seat, NETWORK_USERS, 64 * 1024);
             let best = (0..5).map(|_| {
@@ -154,7 +159,7 @@ fn handles_are_for_operators_who_can_take_back_all_of_an_address(runtime: Runtim
     assert!(get_json(admin, "/api/status").expect("a status")["cluster"].is_string());
     cluster.set_password(0, "operator", PASSWORD);
     let (mut client, mut other) = (cluster.client(), thief(cluster.front().licence()));
-    let seat = Ask::new(FIRM_CODE, TMR);
+    let seat = AccessRequest::new(FIRM_CODE, TMR);
     let own = take(&mut client, &seat).expect("an answer").expect("a seat");
     let taken = [0; 3].map(|_| take(&mut other, &seat).expect("an answer").expect("a seat"));
     // A browser on this machine is not the machine.

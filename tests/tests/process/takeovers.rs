@@ -6,7 +6,7 @@ use tmr_tests::harness::{
     Cluster, FIRM_CODE, Runtime, SEATS, TMR, get_json, give_back, status_until, take,
 };
 use tmr_tests::independent_client::error::NO_MORE_LICENSES;
-use tmr_tests::independent_client::{Ask, Client, INFO_BOX, Person, get_info};
+use tmr_tests::independent_client::{AccessRequest, Client, INFO_BOX, Person, get_info};
 use tmr_tests::on_both_runtimes;
 
 on_both_runtimes!(takeovers_in_a_row_end_with_the_right_count);
@@ -18,8 +18,8 @@ const TAKEOVERS: (usize, usize) = (30, 200);
 /// take seconds each.
 const ORDERED: usize = 10;
 
-fn ask(number: usize) -> Ask {
-    Ask::new(FIRM_CODE, TMR).by(Person::new(&format!("ws-{number}"), "ada"))
+fn ask(number: usize) -> AccessRequest {
+    AccessRequest::new(FIRM_CODE, TMR).by(Person::new(&format!("ws-{number}"), "ada"))
 }
 
 fn takeovers_in_a_row_end_with_the_right_count(runtime: Runtime) {

@@ -12,7 +12,7 @@ use std::thread;
 use tmr_tests::harness::{
     Cluster, FIRM_CODE, Finished, PASSWORD, Program, Runtime, TMR, get_json, get_with, take, until,
 };
-use tmr_tests::independent_client::Ask;
+use tmr_tests::independent_client::AccessRequest;
 use tmr_tests::on_both_runtimes;
 
 on_both_runtimes!(
@@ -120,7 +120,8 @@ fn a_token_opens_the_pages_by_https_until_it_is_revoked(runtime: Runtime) {
     let status: Value = serde_json::from_str(&status).unwrap();
     assert_eq!(status["role"], "active");
     let mut client = cluster.client();
-    let handle = take(&mut client, &Ask::new(FIRM_CODE, TMR)).unwrap().expect("a seat is free");
+    let handle =
+        take(&mut client, &AccessRequest::new(FIRM_CODE, TMR)).unwrap().expect("a seat is free");
     let number = handle.to_string();
     let line = ["release", "--handle", &number];
     let refused = by(&cluster, &line, &reader).expect(1);

@@ -5,7 +5,9 @@ use serde_json::Value;
 use std::fs;
 use tmr_tests::harness::{Cluster, FIRM_CODE, Runtime, get_json, give_back, status_until, take};
 use tmr_tests::independent_client::error::INVALID_HANDLE;
-use tmr_tests::independent_client::{Ask, Client, Crypt, Fault, INFO_BOX, get_info, get_version};
+use tmr_tests::independent_client::{
+    AccessRequest, Client, Crypt, Fault, INFO_BOX, get_info, get_version,
+};
 
 /// A licence that is never short.
 const WIDE: (u32, u32) = (401, 500);
@@ -42,8 +44,8 @@ fn start(one: Runtime, other: Runtime) -> Cluster {
     Cluster::of(one).licences(&[WIDE]).twin_on(other).start()
 }
 
-fn ask() -> Ask {
-    Ask::new(FIRM_CODE, WIDE.0)
+fn ask() -> AccessRequest {
+    AccessRequest::new(FIRM_CODE, WIDE.0)
 }
 
 #[track_caller]

@@ -20,7 +20,8 @@ use tmr_tests::harness::{
 };
 use tmr_tests::independent_client::error::INVALID_HANDLE;
 use tmr_tests::independent_client::{
-    Ask, Client, Crypt, MODE_NO_USER_LIMIT, MODE_USER_LIMIT, Person, Reply, get_info, release,
+    AccessRequest, Client, Crypt, MODE_NO_USER_LIMIT, MODE_USER_LIMIT, Person, Reply, get_info,
+    release,
 };
 use tmr_tests::on_both_runtimes;
 
@@ -166,7 +167,7 @@ impl Round<'_> {
                 return Some(Some((client, handle)));
             }
             let person = Person { pid: taker.number, ..Person::new("ws", "ada") };
-            let ask = Ask::new(FIRM_CODE, METERED).mode(taker.mode).by(person);
+            let ask = AccessRequest::new(FIRM_CODE, METERED).mode(taker.mode).by(person);
             let handle = take(&mut client, &ask).ok()?.ok()?;
             taker.handle = Some((handle, active));
             Some(Some((client, handle)))
@@ -183,7 +184,7 @@ fn left(status: &Value) -> Option<u32> {
 /// The same, as the entry info tells any client; `None` where the front cannot say.
 fn left_by_api(front: SocketAddr) -> Option<u32> {
     let mut client = Client::connect(front).ok()?;
-    let ask = Ask::new(FIRM_CODE, METERED).mode(MODE_NO_USER_LIMIT);
+    let ask = AccessRequest::new(FIRM_CODE, METERED).mode(MODE_NO_USER_LIMIT);
     let handle = take(&mut client, &ask).ok()?.ok()?;
     let entry = client.call(&get_info(handle, ENTRY, 1024)).ok()?;
     client.call(&release(handle)).ok()?;

@@ -6,7 +6,7 @@
 use serde_json::Value;
 use std::fs;
 use tmr_tests::harness::{Cluster, FIRM_CODE, Runtime, TMR, give_back, signal, status_until, take};
-use tmr_tests::independent_client::Ask;
+use tmr_tests::independent_client::AccessRequest;
 use tmr_tests::on_both_runtimes;
 
 on_both_runtimes!(
@@ -43,7 +43,7 @@ fn a_licence_file_that_is_spoilt_under_a_backend_is_told_by_fronts_and_no_start_
         (up && it["licenses"][0]["matching"] == 2 && told(it, &about).is_some()).then_some(())
     });
     let mut client = cluster.client();
-    let seat = take(&mut client, &Ask::new(FIRM_CODE, TMR)).unwrap().unwrap();
+    let seat = take(&mut client, &AccessRequest::new(FIRM_CODE, TMR)).unwrap().unwrap();
     assert_eq!(give_back(&mut client, seat).unwrap(), Ok(0));
 
     fs::write(&file, good).unwrap();

@@ -17,8 +17,8 @@ use tmr_tests::independent_client::error::{
     WRONG_ACCESS_MODE,
 };
 use tmr_tests::independent_client::{
-    Ask, BoxInfo, Client, Crypt, INFO_BOX, MODE_NO_USER_LIMIT, Person, Reply, Sign, box_contents,
-    get_boxes, get_info, get_servers, get_version,
+    AccessRequest, BoxInfo, Client, Crypt, INFO_BOX, MODE_NO_USER_LIMIT, Person, Reply, Sign,
+    box_contents, get_boxes, get_info, get_servers, get_version,
 };
 use tmr_tests::on_both_runtimes;
 use tmr_tests::stock_server::{Licence, PlainServer, Trouble};
@@ -180,9 +180,10 @@ fn used_at(servers: &[PlainServer], product_code: u32, seats: [u32; 3]) {
     });
 }
 
-fn ask(product_code: u32, person: u32) -> Ask {
+fn ask(product_code: u32, person: u32) -> AccessRequest {
     let host = format!("ws-{person}");
-    Ask::new(FIRM_CODE, product_code).by(Person { pid: person, ..Person::new(&host, "ada") })
+    AccessRequest::new(FIRM_CODE, product_code)
+        .by(Person { pid: person, ..Person::new(&host, "ada") })
 }
 
 #[track_caller]
@@ -246,7 +247,7 @@ fn seats_are_counted_as_with_any_backend(runtime: Runtime) {
     assert_eq!(set_up.used(TMR), 0);
     assert!(set_up.servers.iter().all(|server| server.most() <= SEATS));
     // Seats of several licences, a share of a station, and one instance of a machine.
-    let ask = |mode| Ask::new(FIRM_CODE, TMR).mode(mode);
+    let ask = |mode| AccessRequest::new(FIRM_CODE, TMR).mode(mode);
     let share = |client: &mut Client| take(client, &ask(0x300)).expect("open").expect("a share");
     let shares = [share(&mut client), share(&mut client)];
     set_up.used_there(TMR, [1; 3]);

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use tmr_tests::harness::{FIRM_CODE, SEATS, TMR, get_json, take};
-use tmr_tests::independent_client::{Ask, Client, INFO_BOX, Person, get_info};
+use tmr_tests::independent_client::{AccessRequest, Client, INFO_BOX, Person, get_info};
 
 /// One licence, and who has its seats.
 #[derive(Debug)]
@@ -47,7 +47,7 @@ impl Book {
     pub(crate) fn ask(&mut self, front: SocketAddr) -> Outcome {
         self.people += 1;
         let person = Person::new(&format!("ws-{}", self.people), "ada");
-        let ask = Ask::new(FIRM_CODE, self.product).by(person);
+        let ask = AccessRequest::new(FIRM_CODE, self.product).by(person);
         let Ok(mut client) = Client::connect(front) else { return Outcome::Silence };
         match take(&mut client, &ask) {
             Err(_) => Outcome::Silence,

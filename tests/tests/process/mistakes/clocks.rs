@@ -13,7 +13,9 @@ use tmr_core::base::time::Wall;
 use tmr_tests::harness::{
     Clock, Cluster, FIRM_CODE, Runtime, TMR, give_back, records, status_until, take, within,
 };
-use tmr_tests::independent_client::{Ask, Client, INFO_BOX, MODE_NO_USER_LIMIT, Person, get_info};
+use tmr_tests::independent_client::{
+    AccessRequest, Client, INFO_BOX, MODE_NO_USER_LIMIT, Person, get_info,
+};
 use tmr_tests::on_both_runtimes;
 
 on_both_runtimes!(
@@ -49,7 +51,7 @@ fn cluster(runtime: Runtime) -> Cluster {
 /// What an access to a product comes to.
 fn access(cluster: &Cluster, product: u32) -> Result<u32, u32> {
     let mut client = cluster.client();
-    take(&mut client, &Ask::new(FIRM_CODE, product)).expect("an answer")
+    take(&mut client, &AccessRequest::new(FIRM_CODE, product)).expect("an answer")
 }
 
 /// The front is started again by a clock of its own.
@@ -178,7 +180,7 @@ fn a_clock_that_jumps_deletes_no_usage_history(runtime: Runtime) {
     let mut told = BTreeSet::new();
     let mut client = cluster.client();
     let mut use_once = |told: &mut BTreeSet<u32>| {
-        let ask = Ask::new(FIRM_CODE, TMR);
+        let ask = AccessRequest::new(FIRM_CODE, TMR);
         let handle = take(&mut client, &ask).expect("an answer").expect("a seat is free");
         give_back(&mut client, handle).expect("an answer").expect("it was held");
         told.insert(handle);
@@ -226,7 +228,7 @@ fn a_front_whose_clock_stood_still_asks_before_it_answers(runtime: Runtime) {
     let start = Instant::now();
     uses.send(&get_info(released, INFO_BOX, 144)).expect("the connection stands");
     let person = Person::new("ws-9", "eve");
-    let free = Ask::new(FIRM_CODE, TMR).mode(MODE_NO_USER_LIMIT).by(person);
+    let free = AccessRequest::new(FIRM_CODE, TMR).mode(MODE_NO_USER_LIMIT).by(person);
     asks.send(&free.access2()).expect("the connection stands");
     keeps.send(&get_info(kept, INFO_BOX, 144)).expect("the connection stands");
     cluster.activate(1);

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tmr_tests::harness::{
     Cluster, FIRM_CODE, Gate, Runtime, Speed, TMR, list_servers, status_within, take,
 };
-use tmr_tests::independent_client::{Ask, Client, INFO_BOX, Person, get_info};
+use tmr_tests::independent_client::{AccessRequest, Client, INFO_BOX, Person, get_info};
 use tmr_tests::on_both_runtimes;
 
 on_both_runtimes!(
@@ -84,7 +84,7 @@ fn a_front_without_memory_leads_over_a_slow_wire(runtime: Runtime) {
                 for seat in 0..MANY.1 / CLIENTS {
                     let host = format!("{number}-{seat}-{}", "w".repeat(100));
                     let person = Person::new(&host, &"u".repeat(28));
-                    let ask = Ask::new(FIRM_CODE, MANY.0).by(person);
+                    let ask = AccessRequest::new(FIRM_CODE, MANY.0).by(person);
                     take(&mut client, &ask).expect("an answer").expect("a seat is free");
                 }
             });
@@ -118,7 +118,7 @@ fn a_client_of_the_standby_that_calls_on_keeps_its_seat(runtime: Runtime) {
     status_within(Duration::from_secs(20), cluster.fronts[1].admin(), "twins in sync", |status| {
         (status["twin"]["connected"] == true).then_some(())
     });
-    let mut ask = Ask::new(FIRM_CODE, TMR);
+    let mut ask = AccessRequest::new(FIRM_CODE, TMR);
     ask.cleanup = CLEANUP;
     let fronts = [0, 1].map(|front| cluster.fronts[front].licence());
     let mut clients = fronts.map(|front| {

@@ -8,7 +8,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use tmr_tests::harness::{FIRM_CODE, Server, get_json, give_back, take, until};
 use tmr_tests::independent_client::error::INVALID_HANDLE;
-use tmr_tests::independent_client::{Ask, Client, INFO_BOX, Person, get_info};
+use tmr_tests::independent_client::{AccessRequest, Client, INFO_BOX, Person, get_info};
 
 const CLIENTS: usize = 16;
 /// Seats of the licence that they fight for: some are refused at any time. Each front that dies may
@@ -47,7 +47,7 @@ impl Shared {
 
     fn work(&self, number: usize) {
         let person = Person::new(&format!("ws-{number}"), "load");
-        let ask = Ask::new(FIRM_CODE, PRODUCT).by(person);
+        let ask = AccessRequest::new(FIRM_CODE, PRODUCT).by(person);
         let mut link = None;
         let mut turn = number;
         while !self.stop.load(Ordering::Relaxed) {
@@ -91,7 +91,7 @@ impl Shared {
         }
     }
 
-    fn ask(&self, client: &mut Client, number: usize, ask: &Ask) -> bool {
+    fn ask(&self, client: &mut Client, number: usize, ask: &AccessRequest) -> bool {
         match take(client, ask) {
             Ok(Ok(handle)) => {
                 let mut book = self.book();

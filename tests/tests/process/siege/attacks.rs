@@ -10,7 +10,9 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::{env, io, thread};
 use tmr_tests::harness::{Cluster, FIRM_CODE, sign_in, take};
-use tmr_tests::independent_client::{Ask, Client, KeyPair, envelope, get_info, handshake_body};
+use tmr_tests::independent_client::{
+    AccessRequest, Client, KeyPair, envelope, get_info, handshake_body,
+};
 
 /// The doors that are attacked.
 pub(super) struct Listeners {
@@ -227,12 +229,12 @@ fn guess(at: SocketAddr, from: u8, over: &AtomicBool) -> usize {
 
 /// Accesses in vain.
 fn denied(at: SocketAddr, from: u8, over: &AtomicBool) -> usize {
-    asks(at, from, over, |client, _| take(client, &Ask::new(FIRM_CODE, 9_999)).is_ok())
+    asks(at, from, over, |client, _| take(client, &AccessRequest::new(FIRM_CODE, 9_999)).is_ok())
 }
 
 /// Handles without a seat, without end.
 fn grab(at: SocketAddr, from: u8, over: &AtomicBool) -> usize {
-    asks(at, from, over, |client, _| take(client, &Ask::subsystem()).is_ok())
+    asks(at, from, over, |client, _| take(client, &AccessRequest::subsystem()).is_ok())
 }
 
 /// Asks by eight links at once, a thousand times by each; `asked`: it was answered.

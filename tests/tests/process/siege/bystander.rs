@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 use tmr_tests::harness::{FIRM_CODE, Program, TMR, give_back, take};
-use tmr_tests::independent_client::{Ask, Client, Crypt};
+use tmr_tests::independent_client::{AccessRequest, Client, Crypt};
 
 /// Clients that work.
 const CLIENTS: usize = 16;
@@ -72,7 +72,7 @@ fn work(at: SocketAddr, over: &AtomicBool) -> Vec<Duration> {
         };
         let mut seat = None;
         timed(&mut || {
-            seat = Some(take(&mut client, &Ask::new(FIRM_CODE, TMR)).expect("an answer"));
+            seat = Some(take(&mut client, &AccessRequest::new(FIRM_CODE, TMR)).expect("an answer"));
         });
         let seat = seat.expect("it was asked for").expect("a seat");
         let crypt = Crypt::firm_key(Crypt::ECB_ENCRYPT, 5).request(seat, &[7; 16]);
