@@ -55,7 +55,7 @@ pub(super) fn sign_in_text(head: &str) -> String {
     format!("POST /api/session HTTP/1.1\r\n{PAGE}{head}Content-Length: {length}\r\n\r\n{body}")
 }
 
-pub(super) struct Desk {
+pub(super) struct Bench {
     pub(super) admin: Admin,
     now: Now,
     links: u64,
@@ -73,7 +73,7 @@ pub(super) struct Got {
     pub(super) command: Option<Command>,
 }
 
-impl Desk {
+impl Bench {
     pub(super) fn new(operator: bool, reader: bool) -> Self {
         let mut admin = Admin::new([5; 32]);
         let password_file = "/etc/passwords".into();
@@ -190,10 +190,10 @@ impl Desk {
 
 #[test]
 fn every_path_answers() {
-    let mut service = Desk::new(false, false);
-    let got = service.get(AFAR, "/api/status?pretty");
+    let mut bench = Bench::new(false, false);
+    let got = bench.get(AFAR, "/api/status?pretty");
     let value: Value = serde_json::from_str(&got.body).unwrap();
-    let mut status = service.node.status();
+    let mut status = bench.node.status();
     status["files"] = json!([]);
     status["verdict"] = json!([]);
     assert_eq!((got.status, &value), (200, &status));
@@ -201,33 +201,33 @@ fn every_path_answers() {
     for (path, kind) in
         [("/", "text/html"), ("/admin.js", "text/javascript"), ("/admin.css", "text/css")]
     {
-        let got = service.get(AFAR, path);
+        let got = bench.get(AFAR, path);
         assert_eq!(got.status, 200);
         assert!(got.text.contains(&format!("Content-Type: {kind}")) && !got.body.is_empty());
     }
-    let got = service.get(AFAR, "/metrics");
+    let got = bench.get(AFAR, "/metrics");
     assert!(got.text.contains("Content-Type: application/openmetrics-text; version=1.0.0"));
     assert!(got.body.contains("tmrd_nothing 1\n"), "{}", got.body);
     assert!(got.body.ends_with("tmrd_unusable_files 0\n# EOF\n"), "{}", got.body);
     for path in ["/healthz", "/readyz", "/holdz"] {
-        assert_eq!(service.get(AFAR, path).body, "ok\n");
+        assert_eq!(bench.get(AFAR, path).body, "ok\n");
     }
-    assert_eq!(service.get(AFAR, "/api/usage?span=hour").body, "\"hour\"\n");
-    assert_eq!(service.get(AFAR, "/api/usage?span=month").status, 404);
-    let got = service.get(AFAR, "/api/usage?span=x");
+    assert_eq!(bench.get(AFAR, "/api/usage?span=hour").body, "\"hour\"\n");
+    assert_eq!(bench.get(AFAR, "/api/usage?span=month").status, 404);
+    let got = bench.get(AFAR, "/api/usage?span=x");
     assert_eq!((got.status, got.body), (400, format!("{}\n", usage::SPANS)));
-    assert_eq!(service.get(AFAR, "/nowhere").body, "There is nothing at this path.\n");
-    assert_eq!(service.get(AFAR, "//").status, 404);
-    service.node = Node(Err("Only one of three backends is reachable.".into()));
-    let got = service.get(AFAR, "/readyz");
+    assert_eq!(bench.get(AFAR, "/nowhere").body, "There is nothing at this path.\n");
+    assert_eq!(bench.get(AFAR, "//").status, 404);
+    bench.node = Node(Err("Only one of three backends is reachable.".into()));
+    let got = bench.get(AFAR, "/readyz");
     assert_eq!((got.status, &*got.body), (503, "Only one of three backends is reachable.\n"));
 }
 
 #[test]
 fn the_page_loads_nothing_from_elsewhere_and_has_no_script_inside() {
-    let mut service = Desk::new(false, false);
-    let (page, script) = (service.get(AFAR, "/").body, service.get(AFAR, "/admin.js").body);
-    let style = service.get(AFAR, "/admin.css").body;
+    let mut bench = Bench::new(false, false);
+    let (page, script) = (bench.get(AFAR, "/").body, bench.get(AFAR, "/admin.js").body);
+    let style = bench.get(AFAR, "/admin.css").body;
     for text in [&page, &style] {
         assert!(!text.contains("http://") && !text.contains("https://") && !text.contains("url("));
     }
@@ -241,17 +241,17 @@ fn the_page_loads_nothing_from_elsewhere_and_has_no_script_inside() {
 
 #[test]
 fn head_is_get_without_the_body() {
-    let mut service = Desk::new(false, false);
+    let mut bench = Bench::new(false, false);
     for path in ["/", "/api/status", "/healthz", "/readyz", "/nowhere"] {
-        let whole = service.get(AFAR, path).text;
-        let head = service.ask(AFAR, &format!("HEAD {path} HTTP/1.1\r\n\r\n")).text;
+        let whole = bench.get(AFAR, path).text;
+        let head = bench.ask(AFAR, &format!("HEAD {path} HTTP/1.1\r\n\r\n")).text;
         assert!(head.ends_with("\r\n\r\n") && whole.starts_with(&head), "{path}");
     }
 }
 
 #[test]
 fn another_method_is_told_which_ones_there_are() {
-    let mut service = Desk::new(false, false);
+    let mut bench = Bench::new(false, false);
     for (method, path, allow) in [
         ("POST", "/api/status", "GET, HEAD"),
         ("GET", "/api/activate", "POST"),
@@ -259,7 +259,7 @@ fn another_method_is_told_which_ones_there_are() {
         ("DELETE", "/", "GET, HEAD"),
         ("PUT", "/api/session", "GET, HEAD, POST"),
     ] {
-        let got = service.ask(HERE, &format!("{method} {path} HTTP/1.1\r\n\r\n"));
+        let got = bench.ask(HERE, &format!("{method} {path} HTTP/1.1\r\n\r\n"));
         assert_eq!((got.status, got.command), (405, None), "{method} {path}");
         assert!(got.text.contains(&format!("\r\nAllow: {allow}\r\n")), "{}", got.text);
     }
@@ -267,19 +267,19 @@ fn another_method_is_told_which_ones_there_are() {
 
 #[test]
 fn a_connection_ends_when_it_must() {
-    let mut service = Desk::new(false, false);
-    assert!(service.ask(HERE, "GET / HTTP/1.0\r\n\r\n").closed);
-    assert!(service.ask(HERE, "GET / HTTP/1.1\r\nConnection: close\r\n\r\n").closed);
-    assert!(!service.get(HERE, "/").closed);
-    let got = service.ask(HERE, "POST /api/activate HTTP/1.1\r\nX-Tmr-Admin: 1\r\n\r\nx");
+    let mut bench = Bench::new(false, false);
+    assert!(bench.ask(HERE, "GET / HTTP/1.0\r\n\r\n").closed);
+    assert!(bench.ask(HERE, "GET / HTTP/1.1\r\nConnection: close\r\n\r\n").closed);
+    assert!(!bench.get(HERE, "/").closed);
+    let got = bench.ask(HERE, "POST /api/activate HTTP/1.1\r\nX-Tmr-Admin: 1\r\n\r\nx");
     assert_eq!((got.status, got.closed, got.command), (400, true, None));
 }
 
 #[test]
 fn the_machine_itself_commands_without_a_password_and_nobody_else() {
-    let mut service = Desk::new(true, true);
+    let mut bench = Bench::new(true, true);
     let mut post = |from, head: &str| {
-        let got = service.post(from, "/api/activate", head, "");
+        let got = bench.post(from, "/api/activate", head, "");
         (got.status, got.command)
     };
     let taken = (202, Some(Command::Activate));
@@ -318,58 +318,58 @@ fn by_a_loopback_address_this_machine_commands_while_there_is_no_password() {
     for (operator, reader, status) in
         [(false, false, 202), (true, false, 401), (false, true, 403), (true, true, 401)]
     {
-        let mut service = Desk::new(operator, reader);
+        let mut bench = Bench::new(operator, reader);
         for from in [HERE, "::1"] {
-            let got = service.post(from, "/api/activate", "X-Tmr-Admin: 1\r\n", "");
+            let got = bench.post(from, "/api/activate", "X-Tmr-Admin: 1\r\n", "");
             assert_eq!(got.status, status, "{from}, operator {operator}, reader {reader}");
         }
-        let got = service.post(SOCKET, "/api/activate", "X-Tmr-Admin: 1\r\n", "");
+        let got = bench.post(SOCKET, "/api/activate", "X-Tmr-Admin: 1\r\n", "");
         assert_eq!(got.status, 202, "operator {operator}, reader {reader}");
     }
 }
 
 #[test]
 fn without_a_password_nobody_changes_anything_from_a_page_and_all_may_look() {
-    let mut service = Desk::new(false, false);
-    let got = service.sign_in(AFAR, Some(Rights::Operator));
+    let mut bench = Bench::new(false, false);
+    let got = bench.sign_in(AFAR, Some(Rights::Operator));
     assert_eq!(got.status, 403);
     assert!(got.body.contains("tmrd password /etc/passwords"), "{}", got.body);
     for (from, path) in [(AFAR, "/api/activate"), (AFAR, "/api/release"), (HERE, "/api/release")] {
-        let got = service.post(from, path, PAGE, "{\"handle\": 7}");
+        let got = bench.post(from, path, PAGE, "{\"handle\": 7}");
         assert_eq!((got.status, got.command), (403, None), "{path}");
         assert!(got.body.contains("tmrd password"), "{}", got.body);
     }
-    assert_eq!(service.get(AFAR, "/api/status").status, 200);
+    assert_eq!(bench.get(AFAR, "/api/status").status, 200);
 }
 
 #[test]
 fn who_gives_the_right_password_may_change_things_until_they_sign_out() {
-    let mut service = Desk::new(true, false);
-    let signed = service.cookie(Rights::Operator);
-    let got = service.post(AFAR, "/api/release", &signed, "{\"handle\": 7}");
+    let mut bench = Bench::new(true, false);
+    let signed = bench.cookie(Rights::Operator);
+    let got = bench.post(AFAR, "/api/release", &signed, "{\"handle\": 7}");
     assert_eq!(
         (got.status, got.command.clone()),
         (202, Some(Command::Release(Handle(7)))),
         "{got:?}"
     );
     for body in ["", "{}", "{\"handle\": \"7\"}", "{\"handle\": 4294967296}"] {
-        assert_eq!(service.post(AFAR, "/api/release", &signed, body).status, 400, "{body}");
+        assert_eq!(bench.post(AFAR, "/api/release", &signed, body).status, 400, "{body}");
     }
-    assert_eq!(service.post(AFAR, "/api/release", &signed, "{\"handle\": 8}").status, 409);
-    let session = service.ask(AFAR, &format!("GET /api/session HTTP/1.1\r\n{signed}\r\n"));
+    assert_eq!(bench.post(AFAR, "/api/release", &signed, "{\"handle\": 8}").status, 409);
+    let session = bench.ask(AFAR, &format!("GET /api/session HTTP/1.1\r\n{signed}\r\n"));
     assert!(session.body.contains("\"rights\": \"operator\""), "{}", session.body);
     // The same from a page of somebody else's, to which a browser might give the cookie.
     let forged = signed.replace("Origin: http://192.0.2.1:22352", "Origin: http://evil.example");
-    assert_eq!(service.post(AFAR, "/api/release", &forged, "{\"handle\": 7}").status, 403);
+    assert_eq!(bench.post(AFAR, "/api/release", &forged, "{\"handle\": 7}").status, 403);
     let form = signed.replace("X-Tmr-Admin: 1\r\n", "");
-    assert_eq!(service.post(AFAR, "/api/release", &form, "{\"handle\": 7}").status, 403);
+    assert_eq!(bench.post(AFAR, "/api/release", &form, "{\"handle\": 7}").status, 403);
 
-    let out = service.post(AFAR, "/api/sign-out", &signed, "");
+    let out = bench.post(AFAR, "/api/sign-out", &signed, "");
     assert!(out.text.contains("Max-Age=0"), "{}", out.text);
-    assert_eq!(service.post(AFAR, "/api/release", &signed, "{\"handle\": 7}").status, 401);
+    assert_eq!(bench.post(AFAR, "/api/release", &signed, "{\"handle\": 7}").status, 401);
 
     let audit: Vec<Value> =
-        service.audit.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+        bench.audit.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
     let what = |entry: &Value| {
         (entry["what"].as_str().unwrap().to_owned(), entry["done"].as_bool().unwrap())
     };
@@ -387,63 +387,63 @@ fn who_gives_the_right_password_may_change_things_until_they_sign_out() {
                 "what": "take back handle 7 from somebody", "done": true,
                 "result": "Handle 7 is being taken back from somebody." })
     );
-    let shown: Value = serde_json::from_str(&service.get(AFAR, "/api/audit").body).unwrap();
+    let shown: Value = serde_json::from_str(&bench.get(AFAR, "/api/audit").body).unwrap();
     assert_eq!((shown.as_array().unwrap().len(), &shown[3]), (4, &audit[0]));
 }
 
 #[test]
 fn who_gives_a_wrong_password_hears_so_and_has_to_wait_after_a_few() {
-    let mut service = Desk::new(true, false);
+    let mut bench = Bench::new(true, false);
     for _ in 0..SIGN_IN_SLIPS {
-        let got = service.sign_in(AFAR, None);
+        let got = bench.sign_in(AFAR, None);
         assert_eq!((got.status, &*got.body), (401, "This password is not right.\n"));
         assert!(!got.text.contains("Set-Cookie") && !got.text.contains("Basic"), "{}", got.text);
     }
-    let got = service.sign_in(AFAR, Some(Rights::Operator));
+    let got = bench.sign_in(AFAR, Some(Rights::Operator));
     assert_eq!(got.status, 429);
     assert!(got.text.contains("\r\nRetry-After: 21\r\n"), "{}", got.text);
-    assert_eq!(service.sign_in("198.51.100.1", Some(Rights::Operator)).status, 200);
-    service.now.mono = service.now.mono + SIGN_IN_AGAIN;
-    assert_eq!(service.sign_in(AFAR, Some(Rights::Reader)).status, 200);
-    assert_eq!(service.sign_in(AFAR, None).status, 401, "a right one forgives no wrong ones");
-    assert_eq!(service.sign_in(AFAR, Some(Rights::Operator)).status, 429);
-    let wrong = service.audit.iter().filter(|line| line.contains("wrong password")).count();
+    assert_eq!(bench.sign_in("198.51.100.1", Some(Rights::Operator)).status, 200);
+    bench.now.mono = bench.now.mono + SIGN_IN_AGAIN;
+    assert_eq!(bench.sign_in(AFAR, Some(Rights::Reader)).status, 200);
+    assert_eq!(bench.sign_in(AFAR, None).status, 401, "a right one forgives no wrong ones");
+    assert_eq!(bench.sign_in(AFAR, Some(Rights::Operator)).status, 429);
+    let wrong = bench.audit.iter().filter(|line| line.contains("wrong password")).count();
     assert_eq!(wrong, 1, "one line a minute for all of them");
-    assert!(service.audit.iter().all(|line| !line.contains("secret")));
+    assert!(bench.audit.iter().all(|line| !line.contains("secret")));
 }
 
 #[test]
 fn with_a_password_for_readers_only_who_is_signed_in_may_look() {
-    let mut service = Desk::new(true, true);
+    let mut bench = Bench::new(true, true);
     for path in ["/api/status", "/api/events", "/api/audit", "/api/usage"] {
-        assert_eq!(service.get(AFAR, path).status, 401, "{path}");
-        assert_eq!(service.get(HERE, path).status, 401, "{path}: anybody may be on this machine");
-        assert_eq!(service.get(SOCKET, path).status, 200, "{path}: the machine itself may");
+        assert_eq!(bench.get(AFAR, path).status, 401, "{path}");
+        assert_eq!(bench.get(HERE, path).status, 401, "{path}: anybody may be on this machine");
+        assert_eq!(bench.get(SOCKET, path).status, 200, "{path}: the machine itself may");
     }
     for path in ["/", "/healthz", "/readyz", "/holdz", "/api/session"] {
         for from in [HERE, AFAR] {
-            assert_eq!(service.get(from, path).status, 200, "{path}");
+            assert_eq!(bench.get(from, path).status, 200, "{path}");
         }
     }
-    let signed = service.cookie(Rights::Reader);
-    let got = service.ask(AFAR, &format!("GET /api/status HTTP/1.1\r\n{signed}\r\n"));
+    let signed = bench.cookie(Rights::Reader);
+    let got = bench.ask(AFAR, &format!("GET /api/status HTTP/1.1\r\n{signed}\r\n"));
     assert_eq!(got.status, 200);
-    let got = service.post(AFAR, "/api/release", &signed, "{\"handle\": 7}");
+    let got = bench.post(AFAR, "/api/release", &signed, "{\"handle\": 7}");
     assert_eq!((got.status, got.command), (403, None));
     // Another password was set: nobody is signed in by the old one.
-    let mut entrance = service.admin.entrance.clone();
-    service.admin.set_entrance(AdminAccess { trouble: Some("x".into()), ..entrance.clone() });
-    let got = service.ask(AFAR, &format!("GET /api/status HTTP/1.1\r\n{signed}\r\n"));
+    let mut entrance = bench.admin.entrance.clone();
+    bench.admin.set_entrance(AdminAccess { trouble: Some("x".into()), ..entrance.clone() });
+    let got = bench.ask(AFAR, &format!("GET /api/status HTTP/1.1\r\n{signed}\r\n"));
     assert_eq!(got.status, 200, "nothing was said of passwords");
     entrance.readings += 1;
-    service.admin.set_entrance(entrance);
-    let got = service.ask(AFAR, &format!("GET /api/status HTTP/1.1\r\n{signed}\r\n"));
+    bench.admin.set_entrance(entrance);
+    let got = bench.ask(AFAR, &format!("GET /api/status HTTP/1.1\r\n{signed}\r\n"));
     assert_eq!(got.status, 401);
 }
 
 #[test]
 fn files_in_trouble_are_named_and_their_number_is_bounded() {
-    let mut service = Desk::new(false, false);
+    let mut bench = Bench::new(false, false);
     let one = FileTrouble {
         file: "/etc/x".into(),
         trouble: "no PEM".into(),
@@ -456,107 +456,100 @@ fn files_in_trouble_are_named_and_their_number_is_bounded() {
         files,
         ..AdminAccess::default()
     };
-    service.admin.set_entrance(entrance);
-    let value: Value = serde_json::from_str(&service.get(AFAR, "/api/status").body).unwrap();
+    bench.admin.set_entrance(entrance);
+    let value: Value = serde_json::from_str(&bench.get(AFAR, "/api/status").body).unwrap();
     let files = value["files"].as_array().unwrap();
     assert_eq!(files.len(), FILE_TROUBLES_SHOWN);
     let shown = json!({ "file": "/etc/x", "trouble": "no PEM", "what_to_do": "mend it" });
     assert_eq!(files[0], shown);
-    assert!(service.get(AFAR, "/metrics").body.contains("tmrd_unusable_files 64\n"));
+    assert!(bench.get(AFAR, "/metrics").body.contains("tmrd_unusable_files 64\n"));
     // Where passwords cannot be read, no other one is asked for.
-    let got = service.post(AFAR, "/api/release", PAGE, "{\"handle\": 7}");
+    let got = bench.post(AFAR, "/api/release", PAGE, "{\"handle\": 7}");
     assert_eq!(got.status, 403);
     assert!(got.body.contains("/etc/p: line 1: no hash"), "{}", got.body);
 }
 
 #[test]
 fn a_password_may_come_with_the_request() {
-    let mut service = Desk::new(true, true);
+    let mut bench = Bench::new(true, true);
     let basic = "Authorization: Basic b3BlcmF0b3I6c2VjcmV0\r\n";
     let text = format!("POST /api/failover HTTP/1.1\r\nX-Tmr-Admin: 1\r\n{basic}\r\n");
-    let link = service.link(AFAR);
-    assert!(service.send(link, &text, None).is_none(), "it is being checked");
-    let got = service.verified(link, Some(Rights::Operator));
+    let link = bench.link(AFAR);
+    assert!(bench.send(link, &text, None).is_none(), "it is being checked");
+    let got = bench.verified(link, Some(Rights::Operator));
     assert_eq!((got.status, got.command), (202, Some(Command::Failover)));
-    let link = service.link(AFAR);
-    assert!(service.send(link, &text, None).is_none());
-    assert_eq!(service.verified(link, Some(Rights::Reader)).status, 403);
+    let link = bench.link(AFAR);
+    assert!(bench.send(link, &text, None).is_none());
+    assert_eq!(bench.verified(link, Some(Rights::Reader)).status, 403);
 }
 
 #[test]
 fn passwords_to_be_checked_are_few_and_one_a_connection() {
-    let mut service = Desk::new(true, false);
+    let mut bench = Bench::new(true, false);
     let text = format!(
         "POST /api/session HTTP/1.1\r\n{PAGE}Content-Length: 16\r\n\r\n{}",
         "{\"password\":\"x\"}"
     );
     let links: Vec<LinkId> =
-        (0..PASSWORDS_WAITING - PASSWORDS_KEPT).map(|_| service.link(AFAR)).collect();
+        (0..PASSWORDS_WAITING - PASSWORDS_KEPT).map(|_| bench.link(AFAR)).collect();
     for link in &links {
-        assert!(service.send(*link, &text, None).is_none());
+        assert!(bench.send(*link, &text, None).is_none());
     }
-    assert_eq!(service.ask(AFAR, &text).status, 503);
+    assert_eq!(bench.ask(AFAR, &text).status, 503);
     // Who does not wait for the answer is gone, and so is who closed.
-    assert!(service.send(links[0], &text, None).is_some_and(|got| got.closed && got.status == 0));
-    assert!(service.admin.closed(links[1]));
+    assert!(bench.send(links[0], &text, None).is_some_and(|got| got.closed && got.status == 0));
+    assert!(bench.admin.closed(links[1]));
     for link in &links[..2] {
         let mut out = Vec::new();
-        assert_eq!(
-            service.admin.verified(service.now, *link, Some(Rights::Operator), &mut out),
-            None
-        );
+        assert_eq!(bench.admin.verified(bench.now, *link, Some(Rights::Operator), &mut out), None);
         assert!(out.is_empty());
     }
-    assert_eq!(service.verified(links[2], Some(Rights::Operator)).status, 200);
+    assert_eq!(bench.verified(links[2], Some(Rights::Operator)).status, 200);
 }
 
 #[test]
 fn a_name_that_somebody_pointed_here_shows_nothing_of_people() {
-    let mut service = Desk::new(false, false);
+    let mut bench = Bench::new(false, false);
     let ask = "GET /api/status HTTP/1.1\r\nHost: rebound.example:22352\r\n\r\n";
-    assert_eq!(service.ask(HERE, ask).status, 403);
+    assert_eq!(bench.ask(HERE, ask).status, 403);
     let ask = "GET /api/status HTTP/1.1\r\nHost: Front-1:22352\r\n\r\n";
-    assert_eq!(service.ask(AFAR, ask).status, 200);
+    assert_eq!(bench.ask(AFAR, ask).status, 200);
     let ask = "GET /healthz HTTP/1.1\r\nHost: rebound.example\r\n\r\n";
-    assert_eq!(service.ask(AFAR, ask).status, 200);
+    assert_eq!(bench.ask(AFAR, ask).status, 200);
 }
 
 #[test]
 fn a_role_that_cannot_be_given_away_stays_with_a_reason() {
-    let mut service = Desk::new(false, false);
-    service.node = Node(Err("It does not lead.".into()));
-    let got = service.post(HERE, "/api/failover", "X-Tmr-Admin: 1\r\n", "");
+    let mut bench = Bench::new(false, false);
+    bench.node = Node(Err("It does not lead.".into()));
+    let got = bench.post(HERE, "/api/failover", "X-Tmr-Admin: 1\r\n", "");
     assert_eq!((got.status, got.command, &*got.body), (409, None, "It does not lead.\n"));
-    assert!(service.audit[0].contains("\"who\":\"this machine\""), "{:?}", service.audit);
+    assert!(bench.audit[0].contains("\"who\":\"this machine\""), "{:?}", bench.audit);
 }
 
 #[test]
 fn a_change_that_takes_its_time_is_answered_and_recorded_at_its_end() {
     for gone in [false, true] {
-        let mut service = Desk::new(true, false);
-        let (link, from) = (service.link(AFAR), AFAR.parse().unwrap());
+        let mut bench = Bench::new(true, false);
+        let (link, from) = (bench.link(AFAR), AFAR.parse().unwrap());
         let rights = Some(Rights::Operator);
         let who = Principal { from, machine: false, owner: false, rights, token: None };
         let request = Request { method: "POST", path: "/api/release", ..Request::default() };
         let route = routes::find(&request).unwrap();
         let asked = Asked { link, request, route, who, secure: false };
         let (mut out, reply) = (Vec::new(), Reply::later(Command::Activate, "store something"));
-        let command = service.admin.reply(service.now, &asked, reply, &mut out);
+        let command = bench.admin.reply(bench.now, &asked, reply, &mut out);
         assert_eq!((command, out.len()), (Some(Command::Activate), 0), "nothing is said yet");
         if gone {
-            assert!(service.admin.closed(link));
+            assert!(bench.admin.closed(link));
         }
         let value = json!({ "message": "the disk is full" });
-        service.admin.conclude(service.now, link, (409, &value), &mut out);
-        let said = service.take(None, out).unwrap();
+        bench.admin.conclude(bench.now, link, (409, &value), &mut out);
+        let said = bench.take(None, out).unwrap();
         assert_eq!(said.status, if gone { 0 } else { 409 });
-        assert!(
-            service.audit[0].contains("\"result\":\"the disk is full\""),
-            "{:?}",
-            service.audit
-        );
+        assert!(bench.audit[0].contains("\"result\":\"the disk is full\""), "{:?}", bench.audit);
         let mut out = Vec::new();
-        service.admin.conclude(service.now, link, (200, &value), &mut out);
+        bench.admin.conclude(bench.now, link, (200, &value), &mut out);
         assert!(out.is_empty(), "once");
     }
 }

@@ -154,7 +154,7 @@ impl<'a> Request<'a> {
                 request.relayed = true;
                 if named("x-forwarded-for") {
                     // A line that is no text is there all the same: what stands before it is not what
-                    // the nearest proxy says.
+                    // the last proxy says.
                     let text = core::str::from_utf8(header.value).is_ok();
                     request.forwarded_for.rotate_left(1);
                     request.forwarded_for[FORWARDED_LINES_MAX - 1] =

@@ -26,22 +26,22 @@ pub(crate) fn common(page: &mut Page, service: &LicenceService, counts: &HubMetr
     for (limit, count) in Limit::ALL.iter().zip(counts.reached) {
         family.is(&[("limit", &limit.name())], count);
     }
-    let tally = service.tally();
-    let took = tally.took().map(|(kind, took)| (Some(("kind", kind.name())), took));
+    let call_stats = service.call_stats();
+    let took = call_stats.took().map(|(kind, took)| (Some(("kind", kind.name())), took));
     let help = "From a call's arrival to its reply, by what it needed.";
     page.histogram("tmrd_call_duration_seconds", help, took);
     let mut family = page.counter("tmrd_calls", "Calls, by what they needed and how they ended.");
-    for (kind, status, count) in tally.results() {
+    for (kind, status, count) in call_stats.results() {
         let result = status_name(status);
         family.is(&[("kind", &kind.name()), ("result", &result)], count);
     }
     let mut family = page.counter("tmrd_denials", "Accesses that were refused, by the error.");
-    for (status, count) in tally.denied() {
+    for (status, count) in call_stats.denied() {
         family.is(&[("reason", &status_name(status))], count);
     }
     page.counter("tmrd_foreign_handles", "Calls that named a handle that was not their sender's.")
         .is(&[], service.strange_calls());
-    let [granted, released, expired] = tally.handles();
+    let [granted, released, expired] = call_stats.handles();
     page.counter("tmrd_grants", "Accesses that were granted.").is(&[], granted);
     page.counter("tmrd_releases", "Handles that were given back.").is(&[], released);
     page.counter("tmrd_expiries", "Handles that ended because their client was silent.")

@@ -42,7 +42,7 @@ pub(super) fn sender(
     if !is_one(proxies, from) && !is_here(proxies, from) {
         return Sender { from, socket, proxied: false, https: false };
     }
-    // Of several the last one is what the nearest proxy was asked for. A proxy that hands the header
+    // Of several the last one is what the last proxy was asked for. A proxy that hands the header
     // of a browser on was asked for by the name in Host, which must be right as well.
     let host = last(request.forwarded_host);
     if !host.is_empty() && request.host.is_none_or(|asked| is_named(asked, names)) {
@@ -56,17 +56,17 @@ pub(super) fn sender(
 /// proxy's own address where nothing else is said, or nothing that can be read.
 fn client(request: &Request<'_>, proxy: IpAddr, proxies: &[IpNet]) -> IpAddr {
     let lines = request.forwarded_for.iter().rev().filter(|line| !line.is_empty());
-    let mut nearest = proxy;
+    let mut client = proxy;
     let mut any = false;
     for hop in lines.flat_map(|line| line.rsplit(',')) {
         any = true;
-        let Some(address) = address(hop.trim()) else { return nearest };
-        nearest = address;
+        let Some(address) = address(hop.trim()) else { return client };
+        client = address;
         if !is_one(proxies, address) {
             return address;
         }
     }
-    if any { nearest } else { address(request.real_ip).unwrap_or(proxy) }
+    if any { client } else { address(request.real_ip).unwrap_or(proxy) }
 }
 
 /// An address, with or without a port.

@@ -1,6 +1,6 @@
 //! Tokens: what they give, for how long, and what is said of those that give nothing.
 
-use super::admin_test::{AFAR, Desk, Got, HERE, SOCKET};
+use super::admin_test::{AFAR, Bench, Got, HERE, SOCKET};
 use super::*;
 use crate::base::credentials::tokens::{NoToken, add, named};
 use crate::base::limits::{SIGN_IN_SLIPS, TOKEN_NAME_MAX, TOKENS_MAX};
@@ -15,45 +15,45 @@ fn made(name: &str, rights: Rights, ends: Wall, seed: u8) -> (Token, String) {
 }
 
 /// A server with these tokens, and with passwords for both roles.
-fn with(tokens: &[&Token]) -> Desk {
-    let mut service = Desk::new(true, true);
+fn with(tokens: &[&Token]) -> Bench {
+    let mut bench = Bench::new(true, true);
     let tokens = tokens.iter().copied().cloned().collect();
-    service.admin.set_entrance(AdminAccess { tokens, ..service.admin.entrance.clone() });
-    service
+    bench.admin.set_entrance(AdminAccess { tokens, ..bench.admin.entrance.clone() });
+    bench
 }
 
 fn bearer(shown: &str) -> String {
     format!("Authorization: Bearer {shown}\r\n")
 }
 
-fn get(service: &mut Desk, from: &str, path: &str, shown: &str) -> Got {
-    service.ask(from, &format!("GET {path} HTTP/1.1\r\n{}\r\n", bearer(shown)))
+fn get(bench: &mut Bench, from: &str, path: &str, shown: &str) -> Got {
+    bench.ask(from, &format!("GET {path} HTTP/1.1\r\n{}\r\n", bearer(shown)))
 }
 
-fn failover(service: &mut Desk, from: &str, shown: &str) -> Got {
-    service.post(from, "/api/failover", &format!("X-Tmr-Admin: 1\r\n{}", bearer(shown)), "")
+fn failover(bench: &mut Bench, from: &str, shown: &str) -> Got {
+    bench.post(from, "/api/failover", &format!("X-Tmr-Admin: 1\r\n{}", bearer(shown)), "")
 }
 
 #[test]
 fn a_token_gives_the_rights_of_its_role_and_the_record_names_it() {
     let (reader, looks) = made("grafana", Rights::Reader, LATER, 1);
     let (operator, changes) = made("nightly", Rights::Operator, LATER, 2);
-    let mut service = with(&[&reader, &operator]);
+    let mut bench = with(&[&reader, &operator]);
     for shown in [&looks, &changes] {
-        assert_eq!(get(&mut service, AFAR, "/api/status", shown).status, 200);
-        assert_eq!(get(&mut service, HERE, "/api/status", shown).status, 200);
+        assert_eq!(get(&mut bench, AFAR, "/api/status", shown).status, 200);
+        assert_eq!(get(&mut bench, HERE, "/api/status", shown).status, 200);
     }
-    let got = failover(&mut service, AFAR, &looks);
+    let got = failover(&mut bench, AFAR, &looks);
     assert_eq!((got.status, got.command), (403, None));
-    let got = failover(&mut service, AFAR, &changes);
+    let got = failover(&mut bench, AFAR, &changes);
     assert_eq!((got.status, got.command), (202, Some(Command::Failover)));
-    let line = service.audit.iter().find(|line| line.contains("\"done\":true")).unwrap();
+    let line = bench.audit.iter().find(|line| line.contains("\"done\":true")).unwrap();
     assert!(line.contains("\"who\":\"token nightly\""), "{line}");
     let session: Value =
-        serde_json::from_str(&get(&mut service, AFAR, "/api/session", &looks).body).unwrap();
+        serde_json::from_str(&get(&mut bench, AFAR, "/api/session", &looks).body).unwrap();
     assert_eq!((&session["rights"], &session["token"]), (&"reader".into(), &"grafana".into()));
     // The header that no foreign page can send is needed all the same.
-    let got = service.post(AFAR, "/api/failover", &bearer(&changes), "");
+    let got = bench.post(AFAR, "/api/failover", &bearer(&changes), "");
     assert_eq!((got.status, got.command), (403, None));
 }
 
@@ -63,74 +63,74 @@ fn a_token_that_is_over_says_so_and_is_no_guess() {
     revoked.revoked = true;
     let (ended, last) = made("short", Rights::Operator, Wall(1_795_287_600), 2);
     let (good, shown) = made("good", Rights::Reader, Wall(1_795_287_601), 3);
-    let mut service = with(&[&revoked, &ended, &good]);
+    let mut bench = with(&[&revoked, &ended, &good]);
     for _ in 0..3 * SIGN_IN_SLIPS {
-        let got = get(&mut service, AFAR, "/api/status", &taken);
+        let got = get(&mut bench, AFAR, "/api/status", &taken);
         assert_eq!(got.status, 401);
         assert!(got.body.starts_with("The token old is revoked."), "{}", got.body);
-        let got = get(&mut service, AFAR, "/api/status", &last);
+        let got = get(&mut bench, AFAR, "/api/status", &last);
         assert_eq!(got.status, 401);
         assert!(got.body.starts_with("The token short ended on 2026-11-21T"), "{}", got.body);
         assert!(got.text.contains("WWW-Authenticate: Bearer "), "{}", got.text);
-        assert_eq!(get(&mut service, AFAR, "/api/status", &shown).status, 200, "a second is left");
+        assert_eq!(get(&mut bench, AFAR, "/api/status", &shown).status, 200, "a second is left");
     }
-    assert!(service.audit.is_empty());
+    assert!(bench.audit.is_empty());
 }
 
 #[test]
 fn tokens_that_are_tried_count_as_wrong_passwords_do() {
     let (good, shown) = made("good", Rights::Reader, LATER, 3);
-    let mut service = with(&[&good]);
+    let mut bench = with(&[&good]);
     for number in 0..SIGN_IN_SLIPS {
-        let got = get(&mut service, AFAR, "/api/status", &format!("tmrd_{number:064}"));
+        let got = get(&mut bench, AFAR, "/api/status", &format!("tmrd_{number:064}"));
         assert_eq!(got.status, 401);
         assert!(got.body.contains("not known"), "{}", got.body);
     }
-    assert_eq!(get(&mut service, AFAR, "/api/status", "tmrd_").status, 429);
-    assert_eq!(service.sign_in(AFAR, Some(Rights::Operator)).status, 429, "they count together");
-    assert!(service.audit[0].contains("a token that is not known"), "{:?}", service.audit);
+    assert_eq!(get(&mut bench, AFAR, "/api/status", "tmrd_").status, 429);
+    assert_eq!(bench.sign_in(AFAR, Some(Rights::Operator)).status, 429, "they count together");
+    assert!(bench.audit[0].contains("a token that is not known"), "{:?}", bench.audit);
     assert_eq!(
-        get(&mut service, AFAR, "/api/status", &shown).status,
+        get(&mut bench, AFAR, "/api/status", &shown).status,
         200,
         "nobody guesses a right one"
     );
-    assert_eq!(get(&mut service, "192.0.2.77", "/api/status", "tmrd_x").status, 401);
+    assert_eq!(get(&mut bench, "192.0.2.77", "/api/status", "tmrd_x").status, 401);
 }
 
 #[test]
 fn a_token_on_which_nothing_depends_is_not_looked_at() {
-    let mut service = with(&[]);
+    let mut bench = with(&[]);
     for _ in 0..3 * SIGN_IN_SLIPS {
         for path in ["/", "/healthz", "/readyz", "/metrics"] {
-            assert_eq!(get(&mut service, AFAR, path, "tmrd_old").status, 200, "{path}");
+            assert_eq!(get(&mut bench, AFAR, path, "tmrd_old").status, 200, "{path}");
         }
         // A script of the machine's own has one in its environment.
-        assert_eq!(get(&mut service, SOCKET, "/api/status", "tmrd_old").status, 200);
-        assert_eq!(failover(&mut service, SOCKET, "tmrd_old").status, 202);
+        assert_eq!(get(&mut bench, SOCKET, "/api/status", "tmrd_old").status, 200);
+        assert_eq!(failover(&mut bench, SOCKET, "tmrd_old").status, 202);
         // What a proxy of another system hands on is not one of ours.
-        let got = get(&mut service, AFAR, "/api/status", "eyJhbGciOiJub25lIn0");
+        let got = get(&mut bench, AFAR, "/api/status", "eyJhbGciOiJub25lIn0");
         assert!(got.status == 401 && got.body.starts_with("Sign in first"), "{got:?}");
     }
     // It gives the machine itself what that could not do without.
     let (operator, shown) = made("config", Rights::Operator, LATER, 2);
-    let mut service = with(&[&operator]);
-    let store = |service: &mut Desk, head: &str| {
-        service.post(SOCKET, "/api/config", &format!("X-Tmr-Admin: 1\r\n{head}"), "{}").status
+    let mut bench = with(&[&operator]);
+    let store = |bench: &mut Bench, head: &str| {
+        bench.post(SOCKET, "/api/config", &format!("X-Tmr-Admin: 1\r\n{head}"), "{}").status
     };
-    assert_eq!((store(&mut service, ""), store(&mut service, &bearer(&shown))), (401, 404));
+    assert_eq!((store(&mut bench, ""), store(&mut bench, &bearer(&shown))), (401, 404));
 }
 
 #[test]
 fn a_token_signs_nobody_in_and_signs_nobody_out() {
     let (token, shown) = made("script", Rights::Operator, LATER, 1);
-    let mut service = with(&[]);
-    let signed = service.cookie(Rights::Reader);
+    let mut bench = with(&[]);
+    let signed = bench.cookie(Rights::Reader);
     let tokens = [token].to_vec();
-    service.admin.set_entrance(AdminAccess { tokens, ..service.admin.entrance.clone() });
-    let got = service.ask(AFAR, &format!("GET /api/status HTTP/1.1\r\n{signed}\r\n"));
+    bench.admin.set_entrance(AdminAccess { tokens, ..bench.admin.entrance.clone() });
+    let got = bench.ask(AFAR, &format!("GET /api/status HTTP/1.1\r\n{signed}\r\n"));
     assert_eq!(got.status, 200, "who is signed in stays so when a token is made");
     let head = format!("X-Tmr-Admin: 1\r\n{}", bearer(&shown));
-    let got = service.post(AFAR, "/api/session", &head, "{}");
+    let got = bench.post(AFAR, "/api/session", &head, "{}");
     assert!(got.status == 400 && !got.text.contains("Set-Cookie"), "{got:?}");
 }
 

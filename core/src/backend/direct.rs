@@ -40,8 +40,8 @@ impl Backend {
         bytes: &[u8],
         out: &mut Vec<Intent>,
     ) {
-        let ground = CallContext { now, state: &self.direct, catalogue: &self.catalogue };
-        match self.service.call(link, request, &ground, out) {
+        let context = CallContext { now, state: &self.direct, catalogue: &self.catalogue };
+        match self.service.call(link, request, &context, out) {
             CallAction::Done | CallAction::Refused(_) => {}
             CallAction::Perform(licence) => {
                 let reply = self.perform(&licence, bytes);

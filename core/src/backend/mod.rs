@@ -75,7 +75,7 @@ pub struct Backend {
     disk: DiskId,
     group_check: [u8; 8],
     writer: Writer,
-    /// When this is durable, the handle numbers are that the desk has.
+    /// When this is durable, the handle numbers are that the service has.
     reserved: u64,
     catalogue: Catalogue,
     /// What each licence looks like, by the serial of its container.

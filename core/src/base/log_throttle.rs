@@ -41,13 +41,13 @@ mod test {
 
     #[test]
     fn a_line_a_minute_counts_those_between() {
-        let (mut seldom, minute) = (LogThrottle::default(), 60_000_000);
-        assert_eq!(seldom.line(Mono(5), "no").as_deref(), Some("no"));
+        let (mut throttle, minute) = (LogThrottle::default(), 60_000_000);
+        assert_eq!(throttle.line(Mono(5), "no").as_deref(), Some("no"));
         for at in [5, 6, minute + 4] {
-            assert_eq!(seldom.line(Mono(at), "no"), None);
+            assert_eq!(throttle.line(Mono(at), "no"), None);
         }
         let counted = "no (and 3 times more since this was last logged)";
-        assert_eq!(seldom.line(Mono(minute + 5), "no").as_deref(), Some(counted));
-        assert_eq!(seldom.line(Mono(2 * minute + 5), "no").as_deref(), Some("no"));
+        assert_eq!(throttle.line(Mono(minute + 5), "no").as_deref(), Some(counted));
+        assert_eq!(throttle.line(Mono(2 * minute + 5), "no").as_deref(), Some("no"));
     }
 }

@@ -1,4 +1,4 @@
-//! The known word nearest to one that somebody mistyped, for error messages.
+//! The known word most like one that somebody mistyped, for error messages.
 
 use alloc::vec::Vec;
 
@@ -7,7 +7,7 @@ const COMPARED: usize = 64;
 
 /// The word among `known` that the fewest insertions, deletions and replacements of a character
 /// make out of `word`, upper and lower case alike; the first of several. `None`: nothing is known.
-pub(crate) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn suggestion<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     known.min_by_key(|candidate| distance(word, candidate))
 }
 
@@ -29,7 +29,7 @@ fn distance(word: &str, known: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{distance, nearest};
+    use super::{distance, suggestion};
 
     #[test]
     fn distances_are_the_textbook_ones() {
@@ -43,10 +43,10 @@ mod tests {
     #[test]
     fn the_nearest_word_wins_and_the_first_of_two() {
         let known = ["FirmCode", "FirmItemText", "CmActId", "Products"];
-        assert_eq!(nearest("FrimCode", known.into_iter()), Some("FirmCode"));
-        assert_eq!(nearest("Product", known.into_iter()), Some("Products"));
-        assert_eq!(nearest("cmactid", known.into_iter()), Some("CmActId"));
-        assert_eq!(nearest("ac", ["ab", "ad"].into_iter()), Some("ab"));
-        assert_eq!(nearest("word", core::iter::empty()), None);
+        assert_eq!(suggestion("FrimCode", known.into_iter()), Some("FirmCode"));
+        assert_eq!(suggestion("Product", known.into_iter()), Some("Products"));
+        assert_eq!(suggestion("cmactid", known.into_iter()), Some("CmActId"));
+        assert_eq!(suggestion("ac", ["ab", "ad"].into_iter()), Some("ab"));
+        assert_eq!(suggestion("word", core::iter::empty()), None);
     }
 }

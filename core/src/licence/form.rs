@@ -238,11 +238,13 @@ mod modes {
         let mut modes = Vec::new();
         for name in Vec::<String>::deserialize(from)? {
             let Some(mode) = Mode::ALL.into_iter().find(|mode| mode.name() == name) else {
-                let nearest =
-                    crate::base::suggest::nearest(&name, Mode::ALL.iter().map(|mode| mode.name()));
-                let nearest = nearest.expect("there are four modes");
+                let suggestion = crate::base::suggest::suggestion(
+                    &name,
+                    Mode::ALL.iter().map(|mode| mode.name()),
+                );
+                let suggestion = suggestion.expect("there are four modes");
                 return Err(D::Error::custom(format!(
-                    "`{name}` is no access mode; did you mean `{nearest}`?"
+                    "`{name}` is no access mode; did you mean `{suggestion}`?"
                 )));
             };
             modes.push(mode);

@@ -16,7 +16,7 @@ use crate::wire::{CmError, Request};
 use alloc::string::String;
 use core::net::IpAddr;
 
-/// An access, as the desk decides on it.
+/// An access, as the service decides on it.
 #[derive(Clone, Debug)]
 pub(super) struct AccessRequest {
     pub(super) firm_code: u32,
@@ -153,80 +153,80 @@ impl LicenceService {
     #[must_use]
     pub fn asked(&self, link: LinkId, request: &Request) -> Option<Grant> {
         let from = self.whereabouts(link)?.ip();
-        let want = match request {
+        let wanted = match request {
             Request::Access { access, .. } => AccessRequest::of_access(access, from),
             Request::Access2 { access, .. } => AccessRequest::of_access2(access, from),
             _ => return None,
         };
-        if want.subsystem || want.firm_code == 0 {
+        if wanted.subsystem || wanted.firm_code == 0 {
             return None;
         }
-        let (firm_code, product_code) = (want.firm_code, want.product_code);
-        let container = ContainerId::CmAct(want.cm_act_id);
+        let (firm_code, product_code) = (wanted.firm_code, wanted.product_code);
+        let container = ContainerId::CmAct(wanted.cm_act_id);
         let key = LicenceKey { container, firm_code, product_code, tmr_id: 0 };
-        let grant = self.grant(&want, HandleScope::Licence(key), Wall::default());
-        Some(Grant { take: want.take, mode: want.mode.unwrap_or(grant.mode), ..grant })
+        let grant = self.grant(&wanted, HandleScope::Licence(key), Wall::default());
+        Some(Grant { take: wanted.take, mode: wanted.mode.unwrap_or(grant.mode), ..grant })
     }
 
     pub(super) fn access(
         &mut self,
-        want: &AccessRequest,
-        ground: &CallContext<'_>,
+        wanted: &AccessRequest,
+        context: &CallContext<'_>,
     ) -> Result<Decision, CmError> {
-        if ground.state.seat_count() >= HANDLES_MAX {
+        if context.state.seat_count() >= HANDLES_MAX {
             return Err(CmError::NO_MORE_HANDLES);
         }
-        if want.borrow {
+        if wanted.borrow {
             return Err(CmError::COMMAND_NOT_SUPPORTED_BY_TMR);
         }
-        want.admitted(&self.policy)?;
-        if want.subsystem {
+        wanted.admitted(&self.policy)?;
+        if wanted.subsystem {
             return self
-                .give(self.grant(want, HandleScope::Subsystem, ground.now.wall), ground.state);
+                .give(self.grant(wanted, HandleScope::Subsystem, context.now.wall), context.state);
         }
         let wanted = |shown: &ContainerInfo| {
-            (want.mask == 0 || want.mask == shown.mask)
-                && (want.serial == 0 || want.serial == shown.serial)
-                && (want.cm_act_id == 0 || want.cm_act_id == shown.cm_act_id)
+            (wanted.mask == 0 || wanted.mask == shown.mask)
+                && (wanted.serial == 0 || wanted.serial == shown.serial)
+                && (wanted.cm_act_id == 0 || wanted.cm_act_id == shown.cm_act_id)
         };
-        let containers = &ground.catalogue.containers;
+        let containers = &context.catalogue.containers;
         let Some(container) = containers.iter().find(|shown| wanted(shown)) else {
             return Err(CmError::BOX_NOT_FOUND);
         };
-        if want.firm_code == 0 {
+        if wanted.firm_code == 0 {
             let held = HandleScope::Container(container.serial);
-            return self.give(self.grant(want, held, ground.now.wall), ground.state);
+            return self.give(self.grant(wanted, held, context.now.wall), context.state);
         }
-        let mode = want.mode.ok_or(CmError::WRONG_ACCESS_MODE)?;
-        let offers = ground.catalogue.offers.values().filter(|offer| {
-            offer.key.firm_code == want.firm_code
-                && (want.firm_item || offer.key.product_code == want.product_code)
-                && ground.catalogue.container_of(&offer.key).is_some_and(wanted)
+        let mode = wanted.mode.ok_or(CmError::WRONG_ACCESS_MODE)?;
+        let offers = context.catalogue.offers.values().filter(|offer| {
+            offer.key.firm_code == wanted.firm_code
+                && (wanted.firm_item || offer.key.product_code == wanted.product_code)
+                && context.catalogue.container_of(&offer.key).is_some_and(wanted)
         });
         // Several TMR-Ids of one product are tried in turn; the first error that is more than
         // "none free" is told only if none of them can be had.
         let mut error = CmError::ENTRY_NOT_FOUND;
         for offer in offers {
-            if let Err(reason) = offer.usable(ground, mode, want) {
+            if let Err(reason) = offer.usable(context, mode, wanted) {
                 error = reason;
                 continue;
             }
-            let grant = if want.firm_item {
-                self.grant(want, HandleScope::FirmItem(offer.key), ground.now.wall)
+            let grant = if wanted.firm_item {
+                self.grant(wanted, HandleScope::FirmItem(offer.key), context.now.wall)
             } else {
-                self.licence(want, mode, offer, ground)
+                self.licence(wanted, mode, offer, context)
             };
-            if let Err(refusal) = ground.state.check(&grant) {
+            if let Err(refusal) = context.state.check(&grant) {
                 error = refusal.into();
                 continue;
             }
-            return self.give(grant, ground.state);
+            return self.give(grant, context.state);
         }
         Err(error)
     }
 
     /// A handle that takes nothing.
-    fn grant(&self, want: &AccessRequest, held: HandleScope, since: Wall) -> Grant {
+    fn grant(&self, wanted: &AccessRequest, held: HandleScope, since: Wall) -> Grant {
         Grant {
             handle: Handle(0),
             held,
@@ -234,9 +234,9 @@ impl LicenceService {
             quantity: 0,
             take: 1,
             mode: Mode::NoUserLimit,
-            client: want.client.clone(),
+            client: wanted.client.clone(),
             since,
-            cleanup_seconds: whole_seconds(want.cleanup(self.cleanup)),
+            cleanup_seconds: whole_seconds(wanted.cleanup(self.cleanup)),
             linger_seconds: 0,
             starts_usage: false,
         }
@@ -245,23 +245,23 @@ impl LicenceService {
     /// A handle for the use of a licence.
     fn licence(
         &self,
-        want: &AccessRequest,
+        wanted: &AccessRequest,
         mode: Mode,
         offer: &Offer,
-        ground: &CallContext<'_>,
+        context: &CallContext<'_>,
     ) -> Grant {
-        let (product, since) = (&offer.product, ground.now.wall);
+        let (product, since) = (&offer.product, context.now.wall);
         // What takes no seat leaves none to linger.
-        let lingers = mode != Mode::NoUserLimit && !want.no_linger;
-        let mut grant = self.grant(want, HandleScope::Licence(offer.key), since);
+        let lingers = mode != Mode::NoUserLimit && !wanted.no_linger;
+        let mut grant = self.grant(wanted, HandleScope::Licence(offer.key), since);
         // Entries count a station by its address too, as they always did; a host has one there.
-        if let Some(address) = ground.state.station_address(&offer.key, &grant.client) {
+        if let Some(address) = context.state.station_address(&offer.key, &grant.client) {
             grant.client.address = address;
         }
         Grant {
             fingerprint: offer.fingerprint,
-            quantity: offer.seats(ground.state),
-            take: want.take,
+            quantity: offer.seats(context.state),
+            take: wanted.take,
             mode,
             linger_seconds: product.linger_time.filter(|_| lingers).unwrap_or(0),
             starts_usage: product.usage_period.is_some(),

@@ -28,7 +28,7 @@ use core::net::IpAddr;
 pub(super) enum Gate {
     /// It names none, or its sender's.
     Open,
-    /// It waits at the desk.
+    /// It waits for its reply.
     Waits,
     /// It is refused.
     Refused(CmError),
@@ -52,16 +52,16 @@ impl LicenceService {
         &mut self,
         link: LinkId,
         request: &Request,
-        ground: &CallContext<'_>,
+        context: &CallContext<'_>,
     ) -> Gate {
         if request.is_access() {
-            return self.pace(link, request, ground.now.mono);
+            return self.pace(link, request, context.now.mono);
         }
         // Zero stands for no handle: the version is told without one.
         let Some(handle) = request.handle().filter(|handle| *handle != 0).map(Handle) else {
             return Gate::Open;
         };
-        let (now, state) = (ground.now.mono, ground.state);
+        let (now, state) = (context.now.mono, context.state);
         let Some(session) = self.sessions.get_mut(&link) else { return Gate::Open };
         let from = session.address();
         let (waited, until) = (core::mem::take(&mut session.waited), session.until);

@@ -56,9 +56,9 @@ impl Room {
         let mut out = Vec::new();
         table.service.heard(table.now.mono, link);
         table.service.named(table.now.mono, link, request, &table.state);
-        let ground =
+        let context =
             CallContext { now: table.now, state: &table.state, catalogue: &table.catalogue };
-        match table.service.call(link, request, &ground, &mut out) {
+        match table.service.call(link, request, &context, &mut out) {
             CallAction::Commit(Entry::Grant(grant)) => {
                 table.state.apply(&Entry::Grant(grant.clone()));
                 table.service.granted(table.now.mono, link, &grant, &mut out);

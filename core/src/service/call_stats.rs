@@ -72,7 +72,7 @@ impl Asked {
 
 /// Calls that have had their reply. Statuses are those of the API's table, and one for all others.
 #[derive(Clone, Debug)]
-pub(crate) struct Tally {
+pub(crate) struct CallStats {
     took: [Histogram; Kind::ALL.len()],
     results: BTreeMap<(Kind, CmError), u64>,
     denied: BTreeMap<CmError, u64>,
@@ -99,7 +99,7 @@ const USUAL: [CmError; 13] = [
     CmError::REQUEST_OVERLOAD_REJECTED,
 ];
 
-impl Default for Tally {
+impl Default for CallStats {
     fn default() -> Self {
         Self {
             took: <[Histogram; Kind::ALL.len()]>::default(),
@@ -112,7 +112,7 @@ impl Default for Tally {
     }
 }
 
-impl Tally {
+impl CallStats {
     /// A call has its reply, which begins with its status.
     pub(super) fn answered(&mut self, asked: Asked, now: Mono, reply: &[u8]) {
         let status = reply.first_chunk().map(|bytes| CmError(u32::from_le_bytes(*bytes)));
@@ -163,8 +163,8 @@ impl LicenceService {
     }
 
     /// What came of calls.
-    pub(crate) fn tally(&self) -> &Tally {
-        &self.tally
+    pub(crate) fn call_stats(&self) -> &CallStats {
+        &self.call_stats
     }
 
     /// What it takes to answer the call that a client waits with.
@@ -190,23 +190,23 @@ mod tests {
 
     #[test]
     fn replies_are_counted_by_what_was_asked_and_how_it_ended() {
-        let mut tally = Tally::default();
+        let mut call_stats = CallStats::default();
         let status = |code: u32| [code.to_le_bytes(), [0; 4]].concat();
-        tally.answered(asked(&seat(), Kind::Quorum), Mono(1_400), &status(0));
-        tally.answered(asked(&seat(), Kind::Own), Mono(1_000), &status(212));
-        tally.answered(asked(&seat(), Kind::Own), Mono(1_000), &status(99_999));
-        tally.answered(asked(&seat(), Kind::Own), Mono(1_000), &[1]);
-        tally.answered(asked(&release(7), Kind::Quorum), Mono(1_400), &status(0));
-        tally.answered(asked(&release(7), Kind::Own), Mono(1_000), &status(106));
-        tally.answered(asked(&seat(), Kind::Passed), Mono(1_000), &status(212));
-        tally.expired();
-        assert_eq!(tally.handles(), [1, 1, 1]);
-        let denied = tally.denied().filter(|(_, count)| *count > 0);
+        call_stats.answered(asked(&seat(), Kind::Quorum), Mono(1_400), &status(0));
+        call_stats.answered(asked(&seat(), Kind::Own), Mono(1_000), &status(212));
+        call_stats.answered(asked(&seat(), Kind::Own), Mono(1_000), &status(99_999));
+        call_stats.answered(asked(&seat(), Kind::Own), Mono(1_000), &[1]);
+        call_stats.answered(asked(&release(7), Kind::Quorum), Mono(1_400), &status(0));
+        call_stats.answered(asked(&release(7), Kind::Own), Mono(1_000), &status(106));
+        call_stats.answered(asked(&seat(), Kind::Passed), Mono(1_000), &status(212));
+        call_stats.expired();
+        assert_eq!(call_stats.handles(), [1, 1, 1]);
+        let denied = call_stats.denied().filter(|(_, count)| *count > 0);
         let denied: Vec<_> = denied.map(|(status, count)| (status.code(), count)).collect();
         assert_eq!(denied, [(212, 1), (u32::MAX, 2)]);
-        assert_eq!(tally.denied().count(), USUAL.len() + 1);
-        let quorum = tally.took().find(|(kind, _)| *kind == Kind::Quorum).unwrap().1;
+        assert_eq!(call_stats.denied().count(), USUAL.len() + 1);
+        let quorum = call_stats.took().find(|(kind, _)| *kind == Kind::Quorum).unwrap().1;
         assert_eq!(quorum.total(), (2, crate::base::time::Duration::from_micros(800)));
-        assert_eq!(tally.results().map(|(_, _, count)| count).sum::<u64>(), 7);
+        assert_eq!(call_stats.results().map(|(_, _, count)| count).sum::<u64>(), 7);
     }
 }

@@ -66,9 +66,9 @@ impl Offer {
     /// The API's error for what stands against it (protocol facts 5.10).
     pub(super) fn usable(
         &self,
-        ground: &CallContext<'_>,
+        context: &CallContext<'_>,
         mode: Mode,
-        want: &AccessRequest,
+        wanted: &AccessRequest,
     ) -> Result<(), CmError> {
         let product = &self.product;
         if let Some(bar) = self.bar {
@@ -77,14 +77,14 @@ impl Offer {
         if product.denied_modes.contains(&mode) {
             return Err(CmError::WRONG_ACCESS_MODE);
         }
-        if product.feature_map.unwrap_or(0) & want.feature != want.feature {
+        if product.feature_map.unwrap_or(0) & wanted.feature != wanted.feature {
             return Err(CmError::FEATUREMAPINCOMPATIBLE);
         }
         // A client that does not say its version cannot show that it is new enough.
-        if product.minimum_runtime_version.is_some_and(|least| want.runtime_version < least) {
+        if product.minimum_runtime_version.is_some_and(|least| wanted.runtime_version < least) {
             return Err(CmError::USER_RUNTIME_VERSION_TOO_OLD);
         }
-        if let (Some(period), Some(released)) = (product.maintenance_period, want.release_date) {
+        if let (Some(period), Some(released)) = (product.maintenance_period, wanted.release_date) {
             if released < period.start {
                 return Err(CmError::MAINTENANCEPERIODUNDERRUN);
             }
@@ -92,7 +92,7 @@ impl Offer {
                 return Err(CmError::MAINTENANCEPERIODOVERRUN);
             }
         }
-        self.timely(ground, 0)
+        self.timely(context, 0)
     }
 
     /// Whether its time has come and is not over. `options` are those of a crypt call, which may
@@ -100,8 +100,8 @@ impl Offer {
     ///
     /// # Errors
     /// The API's error: not active yet, expired, used up.
-    pub(super) fn timely(&self, ground: &CallContext<'_>, options: u32) -> Result<(), CmError> {
-        let (product, now) = (&self.product, ground.now.wall);
+    pub(super) fn timely(&self, context: &CallContext<'_>, options: u32) -> Result<(), CmError> {
+        let (product, now) = (&self.product, context.now.wall);
         let early = product.activation_time.is_some_and(|start| now < start);
         if early && options & crypt::ATMASK != crypt::ATIGNORE {
             return Err(CmError::ACTIVATIONTIMEUNDERRUN);
@@ -110,7 +110,7 @@ impl Offer {
         if late && options & crypt::ETMASK != crypt::ETIGNORE {
             return Err(CmError::EXPIRATIONTIMEOVERRUN);
         }
-        let since = ground.state.used_since(&self.key);
+        let since = context.state.used_since(&self.key);
         match (product.usage_period, since) {
             (Some(seconds), Some(since)) if now.0 >= since.0.saturating_add(seconds.into()) => {
                 Err(CmError::USAGEPERIODOVERRUN)
@@ -155,13 +155,14 @@ impl Offer {
     /// fewer left than asked for.
     pub(super) fn spend(
         &self,
-        ground: &CallContext<'_>,
+        context: &CallContext<'_>,
         options: u32,
     ) -> Result<Option<Entry>, CmError> {
-        self.timely(ground, options)?;
+        self.timely(context, options)?;
         let take = options & crypt::UCDELTAMASK;
         let rule = options & crypt::UCMASK;
-        let (Some(issued), Some(left)) = (self.product.unit_counter, self.units_left(ground.state))
+        let (Some(issued), Some(left)) =
+            (self.product.unit_counter, self.units_left(context.state))
         else {
             let wanted = rule == crypt::UCREQUIRED;
             return if wanted { Err(CmError::UNITCOUNTERMISSED) } else { Ok(None) };

@@ -21,13 +21,13 @@ pub(super) const STATUS: u32 = boxstatus::ENABLED
 /// 115 for a handle of the service itself, 201 for a container that is not there any more.
 pub(super) fn shown<'a>(
     holder: &Grant,
-    ground: &CallContext<'a>,
+    context: &CallContext<'a>,
 ) -> Result<&'a ContainerInfo, CmError> {
     let found = match holder.held {
         HandleScope::Subsystem => return Err(CmError::WRONG_HANDLE_TYPE),
-        HandleScope::Container(serial) => by_serial(ground.catalogue, serial),
+        HandleScope::Container(serial) => by_serial(context.catalogue, serial),
         HandleScope::FirmItem(key) | HandleScope::Licence(key) => {
-            ground.catalogue.container_of(&key)
+            context.catalogue.container_of(&key)
         }
     };
     found.ok_or(CmError::BOX_NOT_FOUND)

@@ -26,8 +26,8 @@ pub(super) struct Item<'a> {
 }
 
 /// The products of a container, in the order of their codes.
-pub(super) fn items<'a>(ground: &CallContext<'a>, shown: &ContainerInfo) -> Vec<Item<'a>> {
-    let CallContext { state, catalogue, .. } = *ground;
+pub(super) fn items<'a>(context: &CallContext<'a>, shown: &ContainerInfo) -> Vec<Item<'a>> {
+    let CallContext { state, catalogue, .. } = *context;
     let inside = |offer: &&Offer| catalogue.container_of(&offer.key) == Some(shown);
     let mut offers: Vec<&Offer> = catalogue.offers.values().filter(inside).collect();
     offers.sort_by_key(|offer| (offer.key.firm_code, offer.key.product_code, offer.key.tmr_id));
@@ -44,9 +44,9 @@ pub(super) fn items<'a>(ground: &CallContext<'a>, shown: &ContainerInfo) -> Vec<
 }
 
 /// A licence among the products of its container.
-pub(super) fn item<'a>(ground: &CallContext<'a>, key: &LicenceKey) -> Option<Item<'a>> {
-    let shown = ground.catalogue.container_of(key)?;
-    items(ground, shown).into_iter().find(|item| item.offer.key == *key)
+pub(super) fn item<'a>(context: &CallContext<'a>, key: &LicenceKey) -> Option<Item<'a>> {
+    let shown = context.catalogue.container_of(key)?;
+    items(context, shown).into_iter().find(|item| item.offer.key == *key)
 }
 
 /// The first product of each Firm Code.

@@ -16,12 +16,12 @@ struct Watch {
     home: IpAddr,
     /// The links that have used it and are there, the latest last.
     links: Vec<LinkId>,
-    /// When the last of them ended, or when this desk began to watch it and knew of none.
+    /// When the last of them ended, or when this service began to watch it and knew of none.
     left: Mono,
     cleanup: Duration,
     /// It takes no seat: without a link it ends soon.
     seatless: bool,
-    /// No link has used it since this desk began to watch it.
+    /// No link has used it since this service began to watch it.
     inherited: bool,
     due: Mono,
 }
@@ -215,7 +215,7 @@ impl IdleTimers {
 }
 
 impl LicenceService {
-    /// A call has named a handle at that time, and this desk could not take the call: whoever holds
+    /// A call has named a handle at that time, and this service could not take the call: whoever holds
     /// the handle was there then. A seat that only lingers is nobody's.
     pub(crate) fn alive(&mut self, at: Mono, handle: Handle, state: &State) {
         if state.held(handle).is_some() {

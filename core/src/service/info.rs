@@ -33,7 +33,7 @@ impl LicenceService {
         holder: &Grant,
         ctrl: u32,
         size: u32,
-        ground: &CallContext<'_>,
+        context: &CallContext<'_>,
     ) -> Result<Reply, CmError> {
         let selector = ctrl & info::CMDMASK;
         let bytes = match selector {
@@ -43,20 +43,20 @@ impl LicenceService {
             info::COMMUNICATION => self.communication().to_bytes(),
             info::SYSTEMSTATUS => self.system_status().to_bytes(),
             info::CREDENTIAL => credential_of(holder).to_bytes(),
-            info::NETINFO_CLUSTER => return self.cluster(holder, size, ground),
-            info::NETINFO_USER => return self.users(holder, size, ground),
-            info::NETINFO_USER_EXT => return self.users_ext(holder, size, ground),
-            info::BOXINFO => box_info(shown(holder, ground)?).to_bytes(),
+            info::NETINFO_CLUSTER => return self.cluster(holder, size, context),
+            info::NETINFO_USER => return self.users(holder, size, context),
+            info::NETINFO_USER_EXT => return self.users_ext(holder, size, context),
+            info::BOXINFO => box_info(shown(holder, context)?).to_bytes(),
             info::BOXTIME => {
-                shown(holder, ground)?;
-                box_time(ground.now.wall).to_bytes()
+                shown(holder, context)?;
+                box_time(context.now.wall).to_bytes()
             }
             info::BOXSTATUS => {
-                shown(holder, ground)?;
+                shown(holder, context)?;
                 STATUS.to_bytes()
             }
             info::BOXCONTROL | info::BOXSECURITY | info::MEMINFO | info::MEMINFO2 => {
-                shown(holder, ground)?;
+                shown(holder, context)?;
                 match selector {
                     info::BOXCONTROL => CmBoxControl::default().to_bytes(),
                     info::BOXSECURITY => CmBoxSecurity::default().to_bytes(),
@@ -64,13 +64,13 @@ impl LicenceService {
                     _ => CmMemInfo2::default().to_bytes(),
                 }
             }
-            info::LISTALLPI => return products(holder, size, ground),
+            info::LISTALLPI => return products(holder, size, context),
             info::ENTRYINFO
             | info::ENTRYINFO2
             | info::INTERNALENTRYINFO
             | info::ENTRYDATA
             | info::PITEXT
-            | info::NAMEDUSER => return entry(holder, selector, size, ground),
+            | info::NAMEDUSER => return entry(holder, selector, size, context),
             other => return Err(refusal(other)),
         };
         Ok(Reply::buffer(size, &bytes))
@@ -82,11 +82,11 @@ fn entry(
     holder: &Grant,
     selector: u32,
     size: u32,
-    ground: &CallContext<'_>,
+    context: &CallContext<'_>,
 ) -> Result<Reply, CmError> {
     let key = holder.held.key().ok_or(CmError::WRONG_HANDLE_TYPE)?;
     let of_firm_item = matches!(holder.held, HandleScope::FirmItem(_));
-    let item = item(ground, key).ok_or(CmError::ENTRY_NOT_FOUND)?;
+    let item = item(context, key).ok_or(CmError::ENTRY_NOT_FOUND)?;
     let bytes = match selector {
         info::ENTRYINFO if of_firm_item => item.firm_entry().to_bytes(),
         info::ENTRYINFO => item.entry().to_bytes(),
@@ -110,8 +110,8 @@ fn entry(
 }
 
 /// The products beside the handle's, or all of its container.
-fn products(holder: &Grant, size: u32, ground: &CallContext<'_>) -> Result<Reply, CmError> {
-    let mut listed = items(ground, shown(holder, ground)?);
+fn products(holder: &Grant, size: u32, context: &CallContext<'_>) -> Result<Reply, CmError> {
+    let mut listed = items(context, shown(holder, context)?);
     listed.retain(|item| item.offer.bar.is_none());
     if let Some(key) = holder.held.key() {
         listed.retain(|item| item.offer.key.firm_code == key.firm_code);

@@ -11,10 +11,10 @@ use crate::wire::{CmError, Reply};
 use alloc::vec::Vec;
 
 /// CmGetBoxes: a virtual container stands among the CmAct ones, since its parts are such.
-pub(super) fn containers(port: u32, number: u32, ground: &CallContext<'_>) -> Reply {
+pub(super) fn containers(port: u32, number: u32, context: &CallContext<'_>) -> Reply {
     let port = port & boxes::PORT_MASK;
     let listed = if port == boxes::ALLPORTS || port & boxes::ACT != 0 {
-        ground.catalogue.containers.as_slice()
+        context.catalogue.containers.as_slice()
     } else {
         &[]
     };
@@ -31,10 +31,10 @@ pub(super) fn contents(
     firm_code: u32,
     named: &CmBoxInfo,
     number: u32,
-    ground: &CallContext<'_>,
+    context: &CallContext<'_>,
 ) -> Result<Reply, CmError> {
     let all = ctrl & boxes::BOX == 0;
-    let containers = ground.catalogue.containers.iter();
+    let containers = context.catalogue.containers.iter();
     let mut chosen = containers.filter(|shown| all || means(named, shown)).peekable();
     if chosen.peek().is_none() {
         return Err(CmError::BOX_NOT_FOUND);
@@ -42,7 +42,7 @@ pub(super) fn contents(
     let mut listed: Vec<Item<'_>> = Vec::new();
     let firms = ctrl & boxes::FI != 0;
     for shown in chosen {
-        let mut items = items(ground, shown);
+        let mut items = items(context, shown);
         items.retain(|item| {
             let code = item.offer.key.firm_code;
             item.offer.bar.is_none() && (firm_code == 0 || firm_code == code)
@@ -71,12 +71,12 @@ pub(super) fn validate(
     ctrl: u32,
     named: &CmBoxInfo,
     proof: &[u8],
-    ground: &CallContext<'_>,
+    context: &CallContext<'_>,
 ) -> CmError {
-    if let Err(error) = shown(holder, ground) {
+    if let Err(error) = shown(holder, context) {
         return error;
     }
-    if !ground.catalogue.containers.iter().any(|shown| means(named, shown)) {
+    if !context.catalogue.containers.iter().any(|shown| means(named, shown)) {
         return CmError::BOX_NOT_FOUND;
     }
     match (ctrl & validate::CMDMASK, proof.len()) {

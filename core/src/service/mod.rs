@@ -1,6 +1,6 @@
-//! The desk: what clients ask for, and what they are told.
+//! The service: calls of clients, and their replies.
 //!
-//! Fronts and backends have one each; a front's desk offers virtual licences, a backend's its own
+//! Fronts and backends have one each; a front's service offers virtual licences, a backend's its own
 //! ordinary ones. What lives here: sessions, handle numbers, access decisions, the calls that are
 //! answered on the spot, clean-up. What never lives here: who holds what (that is the log), how an
 //! entry becomes durable, and keys.
@@ -47,7 +47,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 use binding::Gate;
-use call_stats::{Asked, Kind, Tally};
+use call_stats::{Asked, CallStats, Kind};
 use client_list::{RejectedClients, Told};
 use core::net::{IpAddr, SocketAddr};
 use core::ops::RangeInclusive;
@@ -140,14 +140,14 @@ pub struct LicenceService {
     watches: IdleTimers,
     handle_key: HandleKey,
     numbers: HandleAllocator,
-    tally: Tally,
+    call_stats: CallStats,
     too_old: RejectedClients,
     strangers: Strangers,
     paces: Paces,
 }
 
 impl LicenceService {
-    /// A desk with nobody at it. `cleanup`: for clients that ask for none.
+    /// A service without clients. `cleanup`: for clients that ask for none.
     #[must_use]
     pub fn new(identity: Identity, cleanup: Duration, handle_key: HandleKey) -> Self {
         Self {
@@ -160,7 +160,7 @@ impl LicenceService {
             watches: IdleTimers::default(),
             handle_key,
             numbers: HandleAllocator::none(),
-            tally: Tally::default(),
+            call_stats: CallStats::default(),
             too_old: RejectedClients::default(),
             strangers: Strangers::default(),
             paces: Paces::default(),
@@ -276,10 +276,10 @@ impl LicenceService {
         &mut self,
         link: LinkId,
         request: &Request,
-        ground: &CallContext<'_>,
+        context: &CallContext<'_>,
         out: &mut Vec<Intent>,
     ) -> CallAction {
-        match self.gate(link, request, ground) {
+        match self.gate(link, request, context) {
             Gate::Open => {}
             Gate::Waits => return CallAction::Done,
             Gate::Refused(error) => {
@@ -287,8 +287,8 @@ impl LicenceService {
                 return CallAction::Refused(error);
             }
         }
-        let decided = self.decide(link, request, ground);
-        self.count_vain(ground.now.mono, link, request, &decided);
+        let decided = self.decide(link, request, context);
+        self.count_vain(context.now.mono, link, request, &decided);
         match decided {
             Ok(Decision::Reply(reply)) => self.send(link, &reply, out),
             Ok(Decision::CallAction(made)) => {
@@ -308,7 +308,7 @@ impl LicenceService {
         &mut self,
         link: LinkId,
         request: &Request,
-        ground: &CallContext<'_>,
+        context: &CallContext<'_>,
     ) -> Result<Decision, CmError> {
         let Some(from) = self.sessions.get(&link).map(|session| session.from.ip()) else {
             return Err(CmError::INTERNAL_ORGANISATION);
@@ -318,54 +318,54 @@ impl LicenceService {
         }
         match request {
             Request::Access { access, .. } => {
-                self.access(&AccessRequest::of_access(access, from), ground)
+                self.access(&AccessRequest::of_access(access, from), context)
             }
             Request::Access2 { access, .. } => {
-                self.access(&AccessRequest::of_access2(access, from), ground)
+                self.access(&AccessRequest::of_access2(access, from), context)
             }
-            Request::Release { handle } => self.release(Handle(*handle), ground.state),
+            Request::Release { handle } => self.release(Handle(*handle), context.state),
             Request::GetServers { ctrl, size } => Ok(Decision::Reply(self.servers(*ctrl, *size))),
             Request::GetVersion { handle: 0 } => Ok(Decision::Reply(service_handles::version())),
             Request::GetVersion { handle } => {
-                held(*handle, ground)?;
+                held(*handle, context)?;
                 Ok(Decision::Reply(service_handles::version()))
             }
             Request::GetInfo { handle, ctrl, size } => {
-                let holder = held(*handle, ground)?;
-                self.info(holder, *ctrl, *size, ground).map(Decision::Reply)
+                let holder = held(*handle, context)?;
+                self.info(holder, *ctrl, *size, context).map(Decision::Reply)
             }
             Request::GetBoxes { handle, port, number } => {
-                held(*handle, ground)?;
-                Ok(Decision::Reply(lists::containers(*port, *number, ground)))
+                held(*handle, context)?;
+                Ok(Decision::Reply(lists::containers(*port, *number, context)))
             }
             Request::GetBoxContents { handle, ctrl, firm_code, box_info, number } => {
-                held(*handle, ground)?;
-                let reply = lists::contents(*ctrl, *firm_code, box_info, *number, ground)?;
+                held(*handle, context)?;
+                let reply = lists::contents(*ctrl, *firm_code, box_info, *number, context)?;
                 Ok(Decision::Reply(reply))
             }
             Request::GetLicenseInfo { handle, .. } => {
-                held(*handle, ground)?;
+                held(*handle, context)?;
                 // It lists a licensor's own licences in a firm security box; there is none.
                 Err(CmError::NO_FSB_FUNCTIONALITY)
             }
             Request::GetSecureData { handle, secure, .. } => {
-                let holder = held(*handle, ground)?;
+                let holder = held(*handle, context)?;
                 Err(lists::secure_data(holder, secure))
             }
             Request::ValidateEntry { handle, ctrl, box_info, proof } => {
-                let holder = held(*handle, ground)?;
-                Err(lists::validate(holder, *ctrl, box_info, &proof.bytes, ground))
+                let holder = held(*handle, context)?;
+                Err(lists::validate(holder, *ctrl, box_info, &proof.bytes, context))
             }
             Request::CryptSim { handle, .. } | Request::CryptSim2 { handle, .. } => {
-                held(*handle, ground)?;
+                held(*handle, context)?;
                 Ok(Decision::Reply(simulate(request)))
             }
             Request::Crypt { handle, .. }
             | Request::Crypt2 { handle, .. }
             | Request::CalculateSignature { handle, .. }
             | Request::GetPublicKey { handle, .. } => {
-                let holder = held(*handle, ground)?;
-                Ok(Decision::CallAction(match options::licence(holder, request, ground)? {
+                let holder = held(*handle, context)?;
+                Ok(Decision::CallAction(match options::licence(holder, request, context)? {
                     (licence, Some(entry)) => CallAction::Spend(entry, licence),
                     (licence, None) => CallAction::Perform(licence),
                 }))
@@ -432,7 +432,7 @@ impl LicenceService {
     pub fn pass(&mut self, link: LinkId, frame: Vec<u8>, out: &mut Vec<Intent>) {
         if let Some(session) = self.sessions.get_mut(&link) {
             if let Some(asked) = session.asks.take() {
-                self.tally.answered(asked, self.now, &frame);
+                self.call_stats.answered(asked, self.now, &frame);
             }
             out.push(Intent::Send { link, frame });
         }
@@ -485,7 +485,7 @@ impl LicenceService {
                     target: "tmr_core::desk",
                     %handle, %held, %client, "handle ended: its client is silent"
                 );
-                self.tally.expired();
+                self.call_stats.expired();
                 entries.push(Entry::Expire(handle));
             }
         }
@@ -581,6 +581,6 @@ enum Decision {
 ///
 /// # Errors
 /// 106 for one that nobody holds; a seat that only lingers is nobody's.
-fn held<'a>(handle: u32, ground: &CallContext<'a>) -> Result<&'a Grant, CmError> {
-    ground.state.held(Handle(handle)).ok_or(CmError::INVALID_HANDLE)
+fn held<'a>(handle: u32, context: &CallContext<'a>) -> Result<&'a Grant, CmError> {
+    context.state.held(Handle(handle)).ok_or(CmError::INVALID_HANDLE)
 }

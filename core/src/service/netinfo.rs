@@ -30,21 +30,21 @@ struct Row<'a> {
 /// The licences of the handle's container, or of all by a handle of the service.
 fn rows<'a>(
     holder: &Grant,
-    ground: &CallContext<'a>,
+    context: &CallContext<'a>,
 ) -> Result<BTreeMap<LicenceKey, Row<'a>>, CmError> {
     let only = match holder.held {
         HandleScope::Subsystem => None,
-        _ => Some(shown(holder, ground)?),
+        _ => Some(shown(holder, context)?),
     };
     let mut rows = BTreeMap::new();
-    let containers = ground.catalogue.containers.iter();
+    let containers = context.catalogue.containers.iter();
     for shown in containers.filter(|shown| only.is_none_or(|only| only == *shown)) {
-        for item in items(ground, shown) {
+        for item in items(context, shown) {
             let product = &item.offer.product;
             let feature_map = product.feature_map.unwrap_or(0);
             let (product_item, quantity) = (item.product_item, product.license_quantity);
-            let usable = item.offer.bar.is_none() && item.offer.timely(ground, 0).is_ok();
-            let seats = if usable { item.offer.seats(ground.state) } else { 0 };
+            let usable = item.offer.bar.is_none() && item.offer.timely(context, 0).is_ok();
+            let seats = if usable { item.offer.seats(context.state) } else { 0 };
             rows.insert(item.offer.key, Row { shown, product_item, feature_map, quantity, seats });
         }
     }
@@ -67,11 +67,11 @@ impl LicenceService {
         &self,
         holder: &Grant,
         size: u32,
-        ground: &CallContext<'_>,
+        context: &CallContext<'_>,
     ) -> Result<Reply, CmError> {
-        let rows = rows(holder, ground)?;
+        let rows = rows(holder, context)?;
         let line = |(key, row): (&LicenceKey, &Row<'_>)| {
-            let taken = ground.state.usage(key);
+            let taken = context.state.usage(key);
             let used = taken.map_or(0, Usage::used);
             CmNetInfoCluster {
                 serial: row.shown.serial,
@@ -99,10 +99,10 @@ impl LicenceService {
         &self,
         holder: &Grant,
         size: u32,
-        ground: &CallContext<'_>,
+        context: &CallContext<'_>,
     ) -> Result<Reply, CmError> {
-        let rows = rows(holder, ground)?;
-        let users = allocations(&rows, ground);
+        let rows = rows(holder, context)?;
+        let users = allocations(&rows, context);
         let line = |&(holder, key, row): &Listed<'_, '_>| CmNetInfoUser {
             serial: row.shown.serial,
             mask: row.shown.mask,
@@ -123,10 +123,10 @@ impl LicenceService {
         &self,
         holder: &Grant,
         size: u32,
-        ground: &CallContext<'_>,
+        context: &CallContext<'_>,
     ) -> Result<Reply, CmError> {
-        let rows = rows(holder, ground)?;
-        let users = allocations(&rows, ground);
+        let rows = rows(holder, context)?;
+        let users = allocations(&rows, context);
         let line = |&(holder, key, row): &Listed<'_, '_>| CmNetInfoUserExt {
             mask: row.shown.mask,
             serial: row.shown.serial,
@@ -136,7 +136,7 @@ impl LicenceService {
             feature_map: row.feature_map,
             id: self.alias(holder.handle),
             access_mode: mode_flag(holder.mode),
-            last_access_time: self.last_access(holder, ground),
+            last_access_time: self.last_access(holder, context),
             used_license_quantity: holder.takes(),
             client_address: holder.client.address.to_string().as_str().into(),
             credential: credential_of(holder),
@@ -146,10 +146,10 @@ impl LicenceService {
     }
 
     /// When a handle was last used, as this server saw it.
-    fn last_access(&self, holder: &Grant, ground: &CallContext<'_>) -> u32 {
-        let heard = self.watches.last(holder.handle).unwrap_or(ground.now.mono);
-        let ago = ground.now.mono.since(heard).as_secs();
-        seconds_since_2000(crate::base::time::Wall(ground.now.wall.0.saturating_sub(ago)))
+    fn last_access(&self, holder: &Grant, context: &CallContext<'_>) -> u32 {
+        let heard = self.watches.last(holder.handle).unwrap_or(context.now.mono);
+        let ago = context.now.mono.since(heard).as_secs();
+        seconds_since_2000(crate::base::time::Wall(context.now.wall.0.saturating_sub(ago)))
     }
 }
 
@@ -159,9 +159,9 @@ type Listed<'a, 'r> = (&'a Grant, LicenceKey, Row<'r>);
 /// Who uses one of these licences, the oldest first.
 fn allocations<'a, 'r>(
     rows: &BTreeMap<LicenceKey, Row<'r>>,
-    ground: &CallContext<'a>,
+    context: &CallContext<'a>,
 ) -> Vec<Listed<'a, 'r>> {
-    let held = ground.state.seats().filter(|seat| !ground.state.lingers(seat.handle));
+    let held = context.state.seats().filter(|seat| !context.state.lingers(seat.handle));
     let listed = held.filter_map(|seat| {
         let key = *seat.held.licence()?;
         rows.get(&key).map(|row| (seat, key, *row))

@@ -31,10 +31,10 @@ struct Terms {
 pub(super) fn licence(
     holder: &Grant,
     request: &Request,
-    ground: &CallContext<'_>,
+    context: &CallContext<'_>,
 ) -> Result<(LicenceKey, Option<Entry>), CmError> {
     let key = *holder.held.licence().ok_or(CmError::WRONG_HANDLE_TYPE)?;
-    let offer = ground.catalogue.offers.get(&key).ok_or(CmError::NO_LICENSE_AVAILABLE)?;
+    let offer = context.catalogue.offers.get(&key).ok_or(CmError::NO_LICENSE_AVAILABLE)?;
     let encrypts =
         |ctrl| inferred::operation(ctrl).is_some_and(|operation| operation.decrypts == Some(false));
     cipher::check(request)?;
@@ -52,7 +52,7 @@ pub(super) fn licence(
             encrypts: encrypts(*ctrl),
         },
         Request::CalculateSignature { auth, .. } => {
-            authenticate(auth, &key, ground)?;
+            authenticate(auth, &key, context)?;
             inferred::signed_digest(auth).ok_or(CmError::COMMAND_NOT_SUPPORTED_BY_TMR)?;
             Terms {
                 options: auth.encryption_code_options,
@@ -63,22 +63,22 @@ pub(super) fn licence(
         }
         Request::GetPublicKey { auth, .. } => {
             // A public key uses nothing and opens nothing: no further condition.
-            authenticate(auth, &key, ground)?;
+            authenticate(auth, &key, context)?;
             return Ok((key, None));
         }
         _ => return Err(CmError::FUNCTION_NOT_IMPLEMENTED),
     };
     allowed(&terms, offer, holder.mode)?;
-    Ok((key, offer.spend(ground, terms.options)?))
+    Ok((key, offer.spend(context, terms.options)?))
 }
 
 fn authenticate(
     what: &CmAuthenticate,
     key: &LicenceKey,
-    ground: &CallContext<'_>,
+    context: &CallContext<'_>,
 ) -> Result<(), CmError> {
     sign::check(what)?;
-    if !ground.catalogue.container_of(key).is_some_and(|shown| means(&what.box_info, shown)) {
+    if !context.catalogue.container_of(key).is_some_and(|shown| means(&what.box_info, shown)) {
         return Err(CmError::BOX_NOT_FOUND);
     }
     // In the other modes the codes are not part of what is signed.

@@ -1,4 +1,4 @@
-//! Every call and selector that a desk answers, on a virtual container with three licences.
+//! Every call and selector that a service answers, on a virtual container with three licences.
 
 use super::{CallAction, CallContext, Catalogue, ContainerInfo, LicenceService, Offer};
 use crate::base::time::{Duration, Now, Wall};
@@ -81,8 +81,8 @@ impl Table {
     pub(super) fn call(&mut self, request: &Request) -> (CallAction, Option<Reply>) {
         let mut out = Vec::new();
         self.service.named(self.now.mono, LINK, request, &self.state);
-        let ground = CallContext { now: self.now, state: &self.state, catalogue: &self.catalogue };
-        let made = self.service.call(LINK, request, &ground, &mut out);
+        let context = CallContext { now: self.now, state: &self.state, catalogue: &self.catalogue };
+        let made = self.service.call(LINK, request, &context, &mut out);
         if let CallAction::Commit(Entry::Grant(grant)) = &made {
             self.state.apply(&Entry::Grant(grant.clone()));
             self.service.granted(self.now.mono, LINK, grant, &mut out);
@@ -108,7 +108,7 @@ impl Table {
         }
     }
 
-    /// The status and the result of a call that the desk answers.
+    /// The status and the result of a call that the service answers.
     fn said(&mut self, request: &Request) -> (u32, u32) {
         let reply = self.ask(request);
         (reply.status.code(), reply.result)

@@ -127,7 +127,7 @@ pub(super) struct Strangers {
     bytes: usize,
     /// Wrong handles since the start.
     total: u64,
-    seldom: LogThrottle,
+    throttle: LogThrottle,
 }
 
 /// What becomes of a call that names a handle which is not known to be its sender's.
@@ -242,7 +242,7 @@ impl Strangers {
                 place.shown(),
                 known.count
             );
-            self.seldom.warn(now, &text);
+            self.throttle.warn(now, &text);
         }
     }
 

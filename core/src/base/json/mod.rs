@@ -5,7 +5,7 @@
 pub(crate) mod source_position;
 
 use crate::base::limits::{CONFIG_QUOTE, LICENCE_ERROR_TEXT};
-use crate::base::suggest::nearest;
+use crate::base::suggest::suggestion;
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -201,7 +201,7 @@ fn unknown(key: &str, said: &str) -> Option<String> {
     let rest = said.strip_prefix("unknown field `")?.strip_prefix(key)?;
     // What follows is `` `, expected one of `A`, `B` ``.
     let known = rest.split('`').skip(2).step_by(2);
-    let meant = nearest(key, known)?;
+    let meant = suggestion(key, known)?;
     let shown = clip(&escaped(key));
     Some(format!("unknown key \"{shown}\"; did you mean \"{meant}\"?"))
 }

@@ -130,7 +130,7 @@ impl Calls {
         // Nobody is told of a grant before it is known to hold: it is folded in first.
         let (slot, outcome) = context.log.propose(entry);
         if let Outcome::Refused(refusal) = outcome {
-            // The desk has checked this very state; kept as the last line of defence.
+            // The service has checked this very state; kept as the last line of defence.
             return self.refuse(link, refusal.into(), out);
         }
         if let Some(handle) = released {

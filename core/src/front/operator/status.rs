@@ -143,7 +143,7 @@ impl At<'_> {
 
     /// What status shows.
     fn shown(&self) -> FrontStatus {
-        let (clients, allocations) = (self.front.calls.service().visitors(), self.page(0));
+        let (clients, allocations) = (self.front.calls.service().clients(), self.page(0));
         FrontStatus { clients, allocations, ..self.facts() }
     }
 

@@ -118,7 +118,7 @@ fn what_happens_to_licences_is_recorded_and_the_twin_has_it_too() {
     assert_eq!(ended.since, Some(first.time));
     // Each is counted, here and there.
     let denials =
-        world.fronts[0].node.calls.service().tally().denied().filter(|(_, count)| *count > 0);
+        world.fronts[0].node.calls.service().call_stats().denied().filter(|(_, count)| *count > 0);
     let denials: Vec<_> = denials.collect();
     assert_eq!(denials, [(CmError::ENTRY_NOT_FOUND, 1), (CmError::NO_MORE_LICENSES, 1)]);
     for front in 0..2 {

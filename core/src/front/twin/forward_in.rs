@@ -1,5 +1,5 @@
 //! Clients of the twin, which stands by and passes their calls on while this front leads: a session
-//! at the desk each, with a link that is no connection. What the desk sends there goes to the twin.
+//! of the service each, with a link that is no connection. What the service sends there goes to the twin.
 //!
 //! Each call that came has one answer: its reply, or that it gets none. A call that waits when this
 //! front steps back was not begun, and goes back to the twin; it is never passed on from here.
@@ -65,7 +65,7 @@ impl Incoming {
         Some(Answer::Reply { client: guest.client, bytes })
     }
 
-    /// The desk is done with a client. Only one that waits for a reply hears of it: another one may
+    /// The service is done with a client. Only one that waits for a reply hears of it: another one may
     /// come back at any time.
     fn dropped(&mut self, link: LinkId) -> Option<Answer> {
         let Guest { client, call, .. } = self.remove(link)?;
