@@ -13,9 +13,9 @@
 //! dials, reads, writes, waits until the hub's deadline, and hands requests to its machine on.
 //!
 //! ```text
-//! client ══bytes══▶ runtime ─▶ Connection::received ─▶ Hub ─▶ Node::step ─▶ service ─▶ log  
-//!                                                                              │
-//! backends ◀═bytes═ runtime ◀─ Connection::send ◀─ Hub ◀─ Intent::Send ×3 ◀────┘
+//! client ══bytes══▶ runtime ─▶ Connection::received ─▶ Hub ─▶ Node::step ─▶ service ─▶ log
+//!                                                                                       │
+//! backends ◀═bytes═ runtime ◀─ Connection::send ◀─ Hub ◀─ Intent::Send ×3 ◀─────────────┘
 //! ```
 //!
 //! # The loop of a runtime
