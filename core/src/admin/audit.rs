@@ -1,8 +1,8 @@
 //! The record of changes: who, from where, what, and what came of it. One line of JSON each, which
 //! the machine appends to a file ([`AdminFilesRequest::Audit`]); the last ones are kept for the page.
 
-use super::guard::Principal;
 use super::http::Response;
+use super::principal::Principal;
 use crate::base::limits::{AUDIT_SHOWN, AUDIT_TEXT};
 use crate::base::log_throttle::LogThrottle;
 use crate::base::time::Now;

@@ -4,54 +4,17 @@
 //!
 //! What never lives here: whether a password is right.
 
-use super::http::{Request, Response, host_name, is_plain};
+use super::http::{Request, Response, is_named};
+use super::principal::Principal;
 use super::relay::Sender;
 use super::routes::{Permission, Route};
-use super::tokens;
+use crate::base::credentials::tokens::PREFIX;
 use crate::base::credentials::{AdminAccess, Rights};
 use crate::base::limits::PASSWORD_MAX;
 use crate::base::time::Duration;
-use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::String;
 use base64ct::{Base64, Encoding};
-use core::net::IpAddr;
-
-/// Who asks.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Principal {
-    pub(super) from: IpAddr,
-    /// A program that the machine itself runs, and no browser.
-    pub(super) machine: bool,
-    /// By the machine's own socket: the system has asked who they are, and let them in.
-    pub(super) owner: bool,
-    /// What they are signed in as, if they are.
-    pub(super) rights: Option<Rights>,
-    /// The name of the token that gives them these rights, if one does.
-    pub(super) token: Option<String>,
-}
-
-impl Principal {
-    /// They may see who holds what.
-    pub(super) fn may_read(&self, entrance: &AdminAccess) -> bool {
-        !entrance.reader || self.machine || self.rights.is_some()
-    }
-
-    /// They may see which handles there are, with which one can do what their holders can.
-    pub(super) fn may_see_handles(&self) -> bool {
-        self.machine || self.rights == Some(Rights::Operator)
-    }
-
-    /// As it stands in the record of changes.
-    pub(super) fn name(&self) -> Cow<'static, str> {
-        match (&self.token, self.rights) {
-            (Some(token), _) => format!("token {token}").into(),
-            (None, Some(rights)) => rights.name().into(),
-            (None, None) if self.machine => "this machine".into(),
-            (None, None) => "nobody".into(),
-        }
-    }
-}
 
 /// The machine itself asks, as `tmrd activate` and keepalived's scripts do. Its own socket says so; a
 /// loopback address does while there is no password that somebody on this machine could be asked for
@@ -61,11 +24,6 @@ pub(super) fn is_machine(request: &Request<'_>, sender: &Sender, entrance: &Admi
     let open = !entrance.operator && !entrance.reader;
     let here = sender.socket || (sender.from.is_loopback() && open && !sender.proxied);
     here && request.origin.is_none() && !request.relayed
-}
-
-/// Whether a Host header names this server: by an address, or by one of these names.
-pub(super) fn is_named(host: &str, names: &[String]) -> bool {
-    is_plain(host) || names.iter().any(|name| name.eq_ignore_ascii_case(host_name(host)))
 }
 
 /// Refuses what a browser may have been led to.
@@ -173,6 +131,13 @@ pub(super) fn no_token(sentence: &str) -> Response {
     Response::text(401, sentence).with("WWW-Authenticate", challenge)
 }
 
+/// The token in an `Authorization` header; `None`: there is none that this server could have made.
+fn shown(authorization: Option<&str>) -> Option<&str> {
+    let (scheme, rest) = authorization?.split_once(' ')?;
+    let token = rest.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && token.starts_with(PREFIX)).then_some(token)
+}
+
 /// The token that came with a request and is to be looked up; `None`: there is none, or nothing depends
 /// on it. `who` asks without it.
 pub(super) fn token<'a>(
@@ -184,7 +149,7 @@ pub(super) fn token<'a>(
     let session = request.path == "/api/session";
     let idle = (route.may == Permission::Anyone && !session)
         || ((who.machine || who.rights.is_some()) && rights(who, route, entrance).is_ok());
-    if idle { None } else { tokens::shown(request.authorization) }
+    if idle { None } else { shown(request.authorization) }
 }
 
 /// The password that came with a request and is to be checked; `None`: there is none, or nothing

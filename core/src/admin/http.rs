@@ -212,6 +212,11 @@ pub(super) fn host_name(host: &str) -> &str {
     name.strip_suffix('.').unwrap_or(name)
 }
 
+/// Whether a Host header names this server: by an address, or by one of these names.
+pub(super) fn is_named(host: &str, names: &[String]) -> bool {
+    is_plain(host) || names.iter().any(|name| name.eq_ignore_ascii_case(host_name(host)))
+}
+
 /// Whether a Host header names an address or `localhost`, with or without a port: no name that
 /// somebody else could have pointed here.
 pub(super) fn is_plain(host: &str) -> bool {

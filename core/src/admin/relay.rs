@@ -4,8 +4,7 @@
 //! What never lives here: who may ask for what (that is `guard`).
 
 use super::Origin;
-use super::guard::is_named;
-use super::http::Request;
+use super::http::{Request, is_named};
 use alloc::string::String;
 use core::net::{IpAddr, SocketAddr};
 use ipnet::IpNet;

@@ -2,8 +2,8 @@
 //!
 //! A topic with paths of its own has its answers in a file of its own and a row here.
 
-use super::guard::Principal;
 use super::http::{Request, Response};
+use super::principal::Principal;
 use super::{Admin, Asked, Command, View, allocations, page, settings, usage};
 use crate::base::credentials::Rights;
 use crate::base::keepalived::{Notice, Script};

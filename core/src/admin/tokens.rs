@@ -3,18 +3,11 @@
 use super::http::Response;
 use super::login_backoff::Trier;
 use super::{Admin, guard};
-use crate::base::credentials::tokens::{PREFIX, Refused, Token, look};
+use crate::base::credentials::tokens::{Refused, Token, look};
 use crate::base::time::Now;
 use crate::io::Intent;
 use alloc::vec::Vec;
 use core::net::IpAddr;
-
-/// The token in an `Authorization` header; `None`: there is none that this server could have made.
-pub(super) fn shown(authorization: Option<&str>) -> Option<&str> {
-    let (scheme, rest) = authorization?.split_once(' ')?;
-    let token = rest.trim();
-    (scheme.eq_ignore_ascii_case("bearer") && token.starts_with(PREFIX)).then_some(token)
-}
 
 impl Admin {
     /// The token that somebody at this address shows. One that was never made here counts as a wrong

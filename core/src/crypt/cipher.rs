@@ -9,7 +9,7 @@
 //! What never lives here: whether the call is allowed. The caller checks features, dates, units and
 //! access options.
 
-use super::keys::crypt_key;
+use super::keys::{Parameters, crypt_key};
 use crate::log::{ContainerId, LicenceKey};
 use crate::wire::constants::crypt as flags;
 use crate::wire::inferred::{
@@ -27,19 +27,6 @@ use aes::cipher::{
 const BLOCK: usize = 16;
 /// Shortest firm key of a CmCryptSim, in bytes: one AES key.
 const FIRM_KEY_MIN: usize = 16;
-
-/// The members of CMBASECRYPT2 (protocol facts 4) that choose key and algorithm.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Parameters {
-    /// `mflCtrl`: key source, algorithm, checksum flags.
-    pub(crate) control: u32,
-    /// `mulKeyExtType`.
-    pub(crate) key_ext_type: u32,
-    /// `mulEncryptionCode`.
-    pub(crate) encryption_code: u32,
-    /// `mulFeatureCode`.
-    pub(crate) feature_code: u32,
-}
 
 /// A crypt call in a common form for the four calls of the API.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,4 +1,5 @@
-use super::cipher::{Parameters, Task, crypt, perform, simulate};
+use super::cipher::{Task, crypt, perform, simulate};
+use super::keys::Parameters;
 use crate::base::time::Wall;
 use crate::licence::{File, Issuer, Spec};
 use crate::log::{ContainerId, LicenceKey};

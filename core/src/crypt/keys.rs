@@ -24,13 +24,25 @@
 //! f7c5635519f970396e994f9544ff1050
 //! ```
 
-use super::cipher::Parameters;
 use crate::log::LicenceKey;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
 /// `CM_CRYPT_KSMASK` (protocol facts 5.6).
 const KEY_SOURCE: u32 = 0xf;
+
+/// The members of CMBASECRYPT2 (protocol facts 4) that choose key and algorithm.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Parameters {
+    /// `mflCtrl`: key source, algorithm, checksum flags.
+    pub(crate) control: u32,
+    /// `mulKeyExtType`.
+    pub(crate) key_ext_type: u32,
+    /// `mulEncryptionCode`.
+    pub(crate) encryption_code: u32,
+    /// `mulFeatureCode`.
+    pub(crate) feature_code: u32,
+}
 
 /// Returns the AES-128 key of these parameters.
 pub(super) fn crypt_key(
@@ -56,8 +68,7 @@ pub(super) fn crypt_key(
 
 #[cfg(test)]
 mod tests {
-    use super::crypt_key;
-    use crate::crypt::cipher::Parameters;
+    use super::{Parameters, crypt_key};
     use crate::log::{ContainerId, LicenceKey};
 
     const LICENCE: LicenceKey = LicenceKey {

@@ -14,8 +14,9 @@
 //! that were signed are a licence file. The file must be kept like a key, because the licence's
 //! ciphers are derived from its `Secret`.
 
+use super::firm_code::{PERMITTED, firm_code_permitted};
 use super::form::{FirmItemForm, is_zero, nonzero, time};
-use super::spec::{self, PERMITTED, firm_code_permitted};
+use super::text;
 use super::{Container, Issuer, IssuerKey, Part, SpecError};
 use crate::base::limits::{LICENCE_FILE_MAX, PRODUCTS_MAX};
 use crate::base::time::Wall;
@@ -237,7 +238,7 @@ fn content(json: &[u8]) -> Result<Container, LicenceError> {
         let message = "the text is not UTF-8".into();
         LicenceError::Content(SpecError { line: 1, column: 1, key: None, message })
     })?;
-    let payload: Payload = spec::read(text, "licence").map_err(LicenceError::Content)?;
+    let payload: Payload = text::read(text, "licence").map_err(LicenceError::Content)?;
     let firm_items: Vec<_> = payload.firm_items.into_iter().map(|form| form.0).collect();
     let whole = |message| {
         let key = Some("FirmItems".into());

@@ -1,27 +1,16 @@
 //! SPEC.json: a vendor's description of a container that is issued in three parts.
 
+use super::firm_code::{PERMITTED, firm_code_permitted};
 use super::form::{nonzero, products, text};
-use super::{File, FirmItem, Part, Product};
-use crate::base::json;
-pub use crate::base::json::JsonError as SpecError;
+use super::text::read;
+use super::{File, FirmItem, Part, Product, SpecError};
 use crate::base::limits::LICENCE_FILE_MAX;
 use crate::wire::constants::mask;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use serde::de::{DeserializeOwned, Error};
+use serde::de::Error;
 use serde::{Deserialize, Deserializer};
-
-/// The permitted Firm Codes, as the messages name them.
-pub(super) const PERMITTED: &str = "only 10 and 6000010 (public evaluation) and 4026531840 to \
-    4294967295 (0xF0000000 to 0xFFFFFFFF, private) are permitted, because an open backend must \
-    not stand in for another vendor's licences";
-
-/// Returns whether an open backend may hold licences of this Firm Code.
-#[must_use]
-pub fn firm_code_permitted(firm_code: u32) -> bool {
-    matches!(firm_code, 10 | 6_000_010 | 0xf000_0000..)
-}
 
 /// A container to be issued. It always satisfies the rules, because [`parse`](Self::parse) is the
 /// only constructor.
@@ -127,36 +116,5 @@ impl Spec {
     pub(super) fn part(&self, serial: u32) -> Part {
         let firm_items = [self.firm_item.clone()].into();
         Part { serial, mask: mask::CMACT_UNIVERSAL, cm_act_id: self.cm_act_id, firm_items }
-    }
-}
-
-/// Reads one JSON value and nothing beside it. `what` names the text in messages.
-pub(super) fn read<T: DeserializeOwned>(text: &str, what: &str) -> Result<T, SpecError> {
-    json::read(text, what).map_err(|mut error| {
-        let last = error.key.as_deref().and_then(|key| key.rsplit('.').next());
-        if let (true, Some(last)) = (error.message.starts_with("found "), last) {
-            error.message.push_str(hint(last));
-        }
-        error
-    })
-}
-
-/// Returns how the value of a key is written, for the message about a value of another kind.
-fn hint(key: &str) -> &'static str {
-    match key {
-        "UsagePeriod" => "; it is in seconds: 30 days are 2592000",
-        "LingerTime" => "; it is in seconds",
-        "FeatureMap" => "; it is the sum of the feature bits: bits 0 and 2 are 5",
-        "ExpirationTime" | "ActivationTime" | "Start" | "End" => {
-            "; a time is written \"2030-01-01T00:00:00Z\""
-        }
-        "MaintenancePeriod" => {
-            "; it is written {\"Start\": \"2030-01-01T00:00:00Z\", \"End\": \"2031-01-01T00:00:00Z\"}"
-        }
-        "DeniedModes" => "; it is written [\"exclusive\", \"station-share\"]",
-        "MinimumRuntimeVersion" => "; a version is written \"7.10\"",
-        "Serials" => "; it is written [7000001, 7000002, 7000003]",
-        "Products" => "; it is written [{\"ProductCode\": 201, \"LicenseQuantity\": 5}]",
-        _ => "",
     }
 }

@@ -265,3 +265,12 @@ impl Entry {
         }
     }
 }
+
+/// What an acceptor holds in one slot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AcceptedEntry {
+    /// The epoch under which it was accepted.
+    pub epoch: Epoch,
+    /// The entry.
+    pub entry: Entry,
+}

@@ -1,6 +1,5 @@
 //! Epoch, slot, and the names of disks and groups.
 
-use super::Entry;
 use core::fmt;
 use serde::{Deserialize, Serialize};
 
@@ -66,13 +65,4 @@ impl fmt::Display for DiskId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:032x}", self.0)
     }
-}
-
-/// What an acceptor holds in one slot.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AcceptedEntry {
-    /// The epoch under which it was accepted.
-    pub epoch: Epoch,
-    /// The entry.
-    pub entry: Entry,
 }

@@ -17,7 +17,9 @@ mod witness;
 
 pub use container::ContainerId;
 pub use digest::Digest;
-pub use entry::{Client, Entry, Grant, Handle, HandleScope, LicenceKey, Mode, Setting};
-pub use epoch::{AcceptedEntry, DiskId, Epoch, GroupId, Slot};
+pub use entry::{
+    AcceptedEntry, Client, Entry, Grant, Handle, HandleScope, LicenceKey, Mode, Setting,
+};
+pub use epoch::{DiskId, Epoch, GroupId, Slot};
 pub use state::{Outcome, Refusal, Seat, State, Usage};
 pub use witness::{Acked, Witness};
