@@ -1,7 +1,7 @@
 //! What there is to ask for: containers to show and licences to offer.
 
 use super::CallContext;
-use super::access::AccessRequest;
+use super::access_request::{AccessRequest, ContainerChoice};
 use crate::base::time::Wall;
 use crate::licence::Product;
 use crate::log::{ContainerId, Entry, LicenceKey, Mode, State, Usage};
@@ -22,6 +22,15 @@ pub struct ContainerInfo {
     pub serial: u32,
     /// CmActId; 0: it has none.
     pub cm_act_id: u32,
+}
+
+impl ContainerInfo {
+    /// Returns whether it is one of those that a client asks for.
+    pub(super) fn is_wanted(&self, choice: &ContainerChoice) -> bool {
+        (choice.mask == 0 || choice.mask == self.mask)
+            && (choice.serial == 0 || choice.serial == self.serial)
+            && (choice.cm_act_id == 0 || choice.cm_act_id == self.cm_act_id)
+    }
 }
 
 /// A licence that may be asked for.

@@ -57,8 +57,8 @@ impl Session {
                 (String::new(), String::new(), session, access.used_runtime_version)
             }
             Request::Access2 { access, .. } => (
-                super::access::kept(&access.borrow_data.client_name),
-                super::access::kept(&access.credential.username),
+                super::access_request::kept(&access.borrow_data.client_name),
+                super::access_request::kept(&access.credential.username),
                 access.credential.session,
                 access.used_runtime_version,
             ),

@@ -6,6 +6,7 @@
 //! entry becomes durable, and keys.
 
 mod access;
+mod access_request;
 mod binding;
 #[cfg(test)]
 mod binding_test;
@@ -41,7 +42,7 @@ use crate::io::Intent;
 use crate::link::{CloseReason, LinkId};
 use crate::log::{Entry, Grant, Handle, LicenceKey, State};
 use crate::wire::{CmError, Malformed, Reply, Request};
-use access::AccessRequest;
+use access_request::AccessRequest;
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
