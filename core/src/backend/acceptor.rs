@@ -502,14 +502,19 @@ impl Acceptor {
 
     fn settle(&mut self, slot: Slot, state: State) {
         self.clear_log();
-        (self.settled, self.base, self.committed, self.matched) = (state, slot, slot, slot);
+        self.settled = state;
+        self.base = slot;
+        self.committed = slot;
+        self.matched = slot;
         self.digest = None;
     }
 
     fn clear_log(&mut self) {
         self.log.clear();
         self.settled = State::default();
-        (self.base, self.committed, self.matched) = (Slot(0), Slot(0), Slot(0));
+        self.base = Slot(0);
+        self.committed = Slot(0);
+        self.matched = Slot(0);
         self.digest = Some(Digest::default());
         self.differs = false;
         self.let_go();

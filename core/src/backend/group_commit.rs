@@ -156,7 +156,9 @@ impl Writer {
         }
         let batch = journal::batch(0, &self.payload);
         self.payload.clear();
-        (self.number, self.length, self.snapshot) = (1, batch.len(), batch.len());
+        self.number = 1;
+        self.length = batch.len();
+        self.snapshot = batch.len();
         self.rewrite = false;
         self.since = now;
         self.writing = Some(core::mem::take(&mut self.held));

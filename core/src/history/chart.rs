@@ -87,7 +87,8 @@ impl Row {
         let back = self.last.saturating_sub(number);
         // A clock was ahead and was set right: its counts lie outside of every chart.
         if self.steps.is_empty() || back > len as u64 {
-            (self.steps, self.last) = (VecDeque::new(), number);
+            self.steps = VecDeque::new();
+            self.last = number;
             self.steps.push_back(Step { most: used, denied: 0 });
         }
         for _ in 0..number.saturating_sub(self.last).min(len as u64) {

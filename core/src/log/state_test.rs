@@ -179,7 +179,8 @@ fn a_void_grant_leaves_no_trace() {
     assert_eq!(state, before);
     let mut none = grant(8, Mode::UserLimit, 1, 1);
     let empty = LicenceKey { product_code: 10, ..LICENCE };
-    (none.held, none.quantity) = (HandleScope::Licence(empty), 0);
+    none.held = HandleScope::Licence(empty);
+    none.quantity = 0;
     assert_eq!(apply(&mut state, &none), FULL);
     assert_eq!(state, before);
     assert_eq!(state.usage(&empty), None);

@@ -188,7 +188,8 @@ impl LicenceService {
     /// It says something else of itself from now on, and clients that ask for none have this
     /// clean-up time. Those that hold something keep theirs.
     pub fn configure(&mut self, address: IpAddr, cleanup: Duration) {
-        (self.identity.address, self.cleanup) = (address, cleanup);
+        self.identity.address = address;
+        self.cleanup = cleanup;
     }
 
     /// A client came in.

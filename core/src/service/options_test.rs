@@ -140,7 +140,8 @@ fn signatures_go_to_the_licences_keys() {
     let extended = CmAuthenticate { product_code: PLAIN, ..extended };
     assert_eq!(verdict(&sign(seat, extended)), 0);
     let mut tied = with(auth::PISK);
-    (tied.box_info.box_mask, tied.box_info.serial_number) = (131, SERIAL);
+    tied.box_info.box_mask = 131;
+    tied.box_info.serial_number = SERIAL;
     assert_eq!(verdict(&sign(seat, tied.clone())), 0);
     tied.box_info.serial_number = 1000;
     assert_eq!(verdict(&sign(seat, tied.clone())), 201);

@@ -409,7 +409,8 @@ const STATES: &[(&str, Change)] = &[
     ("units are used up", |it| it.status.licenses[0].units_left = Some(0)),
     ("all seats are in use", |it| it.status.licenses[0].used = 10),
     ("seats of a licence that is gone fill it", |it| {
-        (it.status.licenses[0].used, it.status.licenses[0].gone) = (7, 3);
+        it.status.licenses[0].used = 7;
+        it.status.licenses[0].gone = 3;
     }),
     ("a licence is gone", |it| {
         it.status.gone.push(GoneStatus {
@@ -444,14 +445,18 @@ const STATES: &[(&str, Change)] = &[
         it.status.licenses[0].activates = Some(Wall(NOW.0 + DAY));
     }),
     ("units are nearly used up", |it| {
-        (it.status.licenses[0].units_left, it.status.licenses[0].units) = (Some(10), Some(100));
+        it.status.licenses[0].units_left = Some(10);
+        it.status.licenses[0].units = Some(100);
     }),
     ("units are there", |it| {
-        (it.status.licenses[0].units_left, it.status.licenses[0].units) = (Some(11), Some(100));
+        it.status.licenses[0].units_left = Some(11);
+        it.status.licenses[0].units = Some(100);
     }),
     ("two licences have trouble of their own", |it| {
         let mut other = it.status.licenses[0].clone();
-        (other.product_code, other.expires, other.expired) = (202, Some(NOW), true);
+        other.product_code = 202;
+        other.expires = Some(NOW);
+        other.expired = true;
         it.status.licenses[0].used = 10;
         it.status.licenses.push(other);
     }),
