@@ -79,7 +79,7 @@ impl LicenceService {
 
     /// Who is here, those that are too old first, and behind them those of these that are gone: not
     /// more than an operator can look at.
-    pub(crate) fn clients(&self) -> Vec<ClientStatus> {
+    pub(crate) fn client_list(&self) -> Vec<ClientStatus> {
         let old = |session: &&Session| session.told.as_ref().is_some_and(|told| told.too_old);
         let here = |session: &Session| {
             let (told, address) = (session.told.as_deref(), session.from.ip());

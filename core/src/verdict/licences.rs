@@ -4,7 +4,9 @@ use super::front::{count, until};
 use super::{Facts, Found};
 use crate::base::limits::LICENCE_ENDS_SOON;
 use crate::base::time::Wall;
-use crate::status::{BackendState, BackendStatus, Difference, FrontStatus, LicenceStatus};
+use crate::status::{
+    BackendState, BackendStatus, Difference, FrontStatus, LicenceState, LicenceStatus, Severity,
+};
 use alloc::format;
 use alloc::string::String;
 

@@ -19,7 +19,7 @@ use crate::base::credentials::tokens::Token;
 use crate::base::metrics::Page;
 use crate::base::server_files::Places;
 use crate::base::time::Wall;
-use crate::status::FrontStatus;
+use crate::status::{FrontStatus, Severity};
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;

@@ -1,7 +1,7 @@
 //! States of a front as sets of facts, for tests that compare page, status, doctor, exit codes,
 //! `/readyz`, metrics and alert rules for the same state.
 
-use super::{Denied, Facts, LicenceState, Trouble, licence_state, of_front, with_machine};
+use super::{Denied, Facts, Trouble, licence_state, of_front, with_machine};
 use crate::base::credentials::Rights;
 use crate::base::credentials::tokens::Token;
 use crate::base::limits::{ROOM_LEAST, ROOM_LOW};
@@ -10,7 +10,7 @@ use crate::base::server_files::{FileTrouble, Room};
 use crate::base::time::Wall;
 use crate::status::{
     AddressStatus, BackendState, BackendStatus, ClockStatus, CopyStatus, CouldTake, Difference,
-    FrontStatus, GoneStatus, LicenceStatus, Role, StrangerStatus, StrayStatus, Twin,
+    FrontStatus, GoneStatus, LicenceState, LicenceStatus, Role, StrangerStatus, StrayStatus, Twin,
     TwinDifference,
 };
 use alloc::string::String;

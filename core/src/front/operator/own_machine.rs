@@ -9,8 +9,8 @@
 
 use crate::base::keepalived::{Notice, NoticeState, Script};
 use crate::base::limits::{
-    STARTING, TRACK_CALLS, TRACK_INSTANCES, TRACK_INTERVAL_MAX, TRACK_KEPT, TRACK_NAME,
-    TRACK_SETTLES, TRACK_SILENT, TWIN_REASON_TEXT,
+    STARTING, TRACK_CALLS, TRACK_INSTANCES, TRACK_INTERVAL_MAX, TRACK_KEPT, TRACK_SETTLES,
+    TRACK_SILENT, TWIN_REASON_TEXT,
 };
 use crate::base::time::{Duration, Mono};
 use crate::messages::twin::{Asks, Instances, MachineReport};
@@ -302,6 +302,7 @@ pub(in crate::front) fn address_status(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::limits::TRACK_NAME;
     use alloc::vec::Vec;
 
     const MINUTE: Duration = Duration::from_secs(60);

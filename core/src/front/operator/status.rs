@@ -15,7 +15,7 @@ use crate::log::{Client, DiskId, Grant, Handle, LicenceKey, Usage};
 use crate::messages::twin::TwinRole;
 use crate::status::{
     Allocation, BackendState, BackendStatus, ContainerStatus, CopyStatus, Difference, FrontStatus,
-    GoneStatus, LicenceStatus, Role, StrayStatus, Twin as TwinStatus,
+    GoneStatus, LicenceState, LicenceStatus, Role, StrayStatus, Twin as TwinStatus,
 };
 use crate::verdict::{self, Trouble};
 use crate::wire::constants::mask;
@@ -143,7 +143,7 @@ impl At<'_> {
 
     /// What status shows.
     fn shown(&self) -> FrontStatus {
-        let (clients, allocations) = (self.front.calls.service().clients(), self.page(0));
+        let (clients, allocations) = (self.front.calls.service().client_list(), self.page(0));
         FrontStatus { clients, allocations, ..self.facts() }
     }
 
@@ -324,7 +324,7 @@ impl At<'_> {
                     && merged.matching >= 2
                     && !expired
                     && activates.is_none_or(|start| start <= now),
-                state: verdict::LicenceState::default(),
+                state: LicenceState::default(),
                 severity: None,
                 units_left: offer.and_then(|offer| offer.units_left(state)),
                 units: offer.and_then(|offer| offer.product.unit_counter),
