@@ -236,7 +236,7 @@ impl Front {
                 }
             }
             Input::Closed { link, reason, unsent } => {
-                self.closed(now.mono, link, &reason, unsent, out)
+                self.closed(now.mono, link, &reason, unsent, out);
             }
             Input::Host(event) => self.host_event(now, event, out),
         }
