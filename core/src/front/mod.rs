@@ -40,8 +40,6 @@ pub use config::Config;
 use leadership::claim::PartialState;
 use leadership::date::GroupDate;
 use leadership::failover::{self, Failover};
-use leadership::fence::Confirmations;
-use leadership::memory::Doubt;
 use leadership::phase::Phase;
 use leadership::recovery::Recovery;
 use leadership::role::Role;
@@ -50,9 +48,8 @@ use leadership::vigil::Vigil;
 #[doc(hidden)]
 pub use model::{Fingerprint, Timer};
 use operator::Operator;
-use replication::backend_link::{BackendLink, OrderPurpose};
-use replication::membership::Remembered;
-use replication::replicated_log::ReplicatedLog;
+use replication::Replication;
+use replication::backend_link::OrderPurpose;
 use twin::Twin;
 use unfenced::Unfenced;
 use usage::Usage;
@@ -73,8 +70,7 @@ impl LinkNumbers {
 #[cfg_attr(feature = "model", derive(Clone))]
 pub struct Front {
     config: Config,
-    backends: [BackendLink; 3],
-    log: ReplicatedLog,
+    replication: Replication,
     twin: Option<Twin>,
     phase: Phase,
     role: Role,
@@ -86,14 +82,6 @@ pub struct Front {
     futile: u32,
     /// Of the claim before: a state that was not read to its end.
     partial: Option<PartialState>,
-    /// When each disk last answered this front under its epoch.
-    confirmations: Confirmations,
-    /// The round in which the backends are asked.
-    round: u32,
-    /// When all were last asked anew because a backend had come back.
-    asked_anew: Option<Mono>,
-    /// What is known of a group beyond the copy of its log.
-    witness: Remembered,
     /// What licences are judged by.
     date: GroupDate,
     /// Whether this front has slept.
@@ -104,10 +92,6 @@ pub struct Front {
     claim_knew: Option<(GroupId, Slot)>,
     /// The last slot that is known to be chosen, and the last one that could be read.
     shortfall: Option<(Slot, Slot)>,
-    /// The group's memory seems to be lost.
-    doubt: Option<Doubt>,
-    /// One backend is reached by two addresses; the first connection is made anew then.
-    doubled_until: Option<Mono>,
     /// A backend knows more to be chosen than this front led with; in words.
     contradiction: Option<String>,
     /// What an operator has ordered where memory is lost.
@@ -132,14 +116,12 @@ impl Front {
     /// A front that stands by until it is activated.
     #[must_use]
     pub fn new(config: Config) -> Self {
-        let backends = config.backends.each_ref().map(|address| BackendLink::new(address.clone()));
         let mut random = Random::new(config.seed);
         let twin = config.twin.clone();
         let twin = twin.map(|twin| Twin::new(twin, config.front, config.unfenced));
         let unfenced = config.unfenced.then(|| Box::new(Unfenced::new(&config, &mut random)));
         Self {
-            backends,
-            log: ReplicatedLog::default(),
+            replication: Replication::new(&config.backends),
             twin,
             phase: Phase::Standby,
             role: Role::default(),
@@ -148,17 +130,11 @@ impl Front {
             claim_until: Mono(0),
             futile: 0,
             partial: None,
-            confirmations: Confirmations::default(),
-            round: 0,
-            asked_anew: None,
-            witness: Remembered::default(),
             date: GroupDate::default(),
             vigil: Vigil::default(),
             unproved: false,
             claim_knew: None,
             shortfall: None,
-            doubt: None,
-            doubled_until: None,
             contradiction: None,
             recovery: Recovery::default(),
             said: None,
@@ -204,7 +180,7 @@ impl Front {
         self.operator.start(now.mono);
         self.look_at_the_time(now);
         self.update_date(now);
-        self.log.at(self.date.now());
+        self.replication.log_mut().at(self.date.now());
         self.timers(now.mono, out);
         self.resume(now, out);
         let tells_no_clock = matches!(input, Input::Calls(_));
@@ -245,7 +221,7 @@ impl Front {
         }
         self.settle(now, out);
         self.doubt(now.mono);
-        self.watch_doubled(now.mono);
+        self.replication.watch_doubled(now.mono);
         self.tell_recovery(now, out);
         self.tell_away(out);
         self.twin.iter_mut().for_each(|twin| twin.forward(now.mono, out));
@@ -263,15 +239,19 @@ impl Front {
     fn settle(&mut self, now: Now, out: &mut Vec<Intent>) {
         let need = if let Phase::Reproposing { need, .. } = self.phase { need } else { 2 };
         if matches!(self.phase, Phase::Reproposing { .. } | Phase::Leading { .. }) {
-            let upto = self.reached(need).min(self.log.last());
-            if upto > self.log.committed() {
-                self.log.commit(upto);
-                self.calls.take_handles(&self.log);
+            let upto = self
+                .replication
+                .reached(need, &self.surroundings())
+                .min(self.replication.log().last());
+            if upto > self.replication.log().committed() {
+                self.replication.log_mut().commit(upto);
+                self.calls.take_handles(self.replication.log());
                 self.proved(now.mono);
             }
             let (calls, mut context) = self.with_calls();
             calls.answer_committed(now.mono, &mut context, out);
-            self.admit();
+            let (replication, context) = self.with_replication();
+            replication.admit(&context);
             self.log_obstacle();
         }
         let told = !matches!(self.phase, Phase::Leading { .. })
@@ -290,13 +270,14 @@ impl Front {
             let due = self.calls.service().due().is_some_and(|due| due <= now.mono);
             if due && self.hears_clients() {
                 let service = self.calls.desk_mut();
-                for entry in service.ended(now.mono, self.log.speculative_state()) {
-                    self.log.propose(entry);
+                for entry in service.ended(now.mono, self.replication.log().speculative_state()) {
+                    self.replication.log_mut().propose(entry);
                 }
             }
-            self.calls.see_to_handles(&mut self.log);
+            self.calls.see_to_handles(self.replication.log_mut());
         }
-        self.replicate(now.mono, out);
+        let (replication, context) = self.with_replication();
+        replication.replicate(now.mono, &context, out);
         self.guests_settle(out);
         self.pass_settle(now.mono, out);
         // Where there are stand-ins, it is told when they have done their part.
@@ -319,13 +300,13 @@ impl Front {
             // Stand-ins take the replies of stock servers; a late one is nobody's.
             Frame::Reply(_) => {}
             Frame::Joined { minor, .. } => {
-                let Some(index) = self.backend_of(link) else { return };
-                let backend = &mut self.backends[index];
+                let Some(index) = self.replication.backend_of(link) else { return };
+                let backend = self.replication.backend_mut(index);
                 backend.joined(now.mono, link, minor);
                 backend.ask(now.mono, OrderPurpose::Describe, &Order::Describe, out);
             }
             Frame::Batch(batch) => {
-                let Some(index) = self.backend_of(link) else { return };
+                let Some(index) = self.replication.backend_of(link) else { return };
                 let Ok(messages) = decode::<Report>(&batch) else {
                     let reason = CloseReason::Protocol("a backend sent no run of messages");
                     return self.drop_backend(now.mono, link, index, reason, out);
@@ -345,7 +326,7 @@ impl Front {
         unsent: bool,
         out: &mut Vec<Intent>,
     ) {
-        if let Some(index) = self.backend_of(link) {
+        if let Some(index) = self.replication.backend_of(link) {
             return self.lost_backend(now, index, reason, out);
         }
         if self.operator.closed(link) || self.twin_closed(now, link, reason, out) {
@@ -359,14 +340,14 @@ impl Front {
     #[cfg(test)]
     fn fill(&mut self, count: u32) {
         for _ in 0..count {
-            self.log.propose(crate::log::Entry::Expire(crate::log::Handle(0)));
+            self.replication.log_mut().propose(crate::log::Entry::Expire(crate::log::Handle(0)));
         }
     }
 
     /// In tests: the last slot that is committed.
     #[cfg(test)]
     fn committed(&self) -> Slot {
-        self.log.committed()
+        self.replication.log().committed()
     }
 
     /// Takes lines of the usage history that were written before this process began, oldest first.
@@ -384,16 +365,17 @@ impl Front {
     /// Lends the usage history what it records by.
     fn recording(&mut self) -> (&mut Usage, usage::Context<'_>) {
         let leads = matches!(self.phase, Phase::Leading { .. });
-        let Self { usage, log, calls, config, .. } = self;
+        let Self { usage, replication, calls, config, .. } = self;
+        let log = replication.log_mut();
         (usage, usage::Context { leads, log, catalogue: &calls.virtuals().catalogue, config })
     }
 
     /// What must hold between any two steps.
     fn check_invariants(&self) -> bool {
-        let sane = self.log.committed() <= self.log.last();
+        let sane = self.replication.log().committed() <= self.replication.log().last();
         let quiet = self.role.is_to_lead() || matches!(self.phase, Phase::Standby);
         let newest = self.calls.last_awaited();
-        let flights = newest.is_none_or(|slot| slot <= self.log.last());
+        let flights = newest.is_none_or(|slot| slot <= self.replication.log().last());
         sane && quiet && flights && self.guests_are_at_the_desk()
     }
 }

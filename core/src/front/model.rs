@@ -7,9 +7,9 @@
 use super::{Front, Phase};
 use crate::base::limits::CLAIMS_FUTILE;
 use crate::base::time::{Mono, Now};
-use crate::front::leadership::fence::Confirmation;
 use crate::front::replication::backend_link::{LinkState, OrderPurpose, PendingOrder};
 use crate::front::replication::exclusion::Exclusion;
+use crate::front::replication::rounds::Confirmation;
 use crate::link::LinkId;
 use crate::log::{Acked, DiskId, Entry, Epoch, Handle, Slot, State};
 use crate::messages::group::{Facts, Standing};
@@ -39,7 +39,7 @@ impl Front {
     pub fn let_fire(&mut self, timer: Timer) -> bool {
         let due = Mono(0);
         match timer {
-            Timer::Dial(index) => match &mut self.backends[index].link_state {
+            Timer::Dial(index) => match &mut self.replication.backend_mut(index).link_state {
                 LinkState::Down(at) => *at = due,
                 _ => return false,
             },
@@ -67,8 +67,7 @@ impl Front {
         // to pause and names that were given before; what follows from the rest.
         let Self {
             config,
-            backends,
-            log,
+            replication,
             twin,
             phase,
             role,
@@ -79,21 +78,13 @@ impl Front {
             futile,
             // What is told to people.
             said: _,
-            asked_anew: _,
             unproved: _,
             partial,
-            confirmations,
-            // One is told from another by what was asked in it.
-            round,
-            witness,
             // No licence of a check has a date, and no front sleeps in it.
             date: _,
             vigil: _,
             claim_knew,
             shortfall,
-            doubt,
-            // No two of a check lead to one backend.
-            doubled_until: _,
             contradiction,
             // An operator does it.
             recovery: _,
@@ -114,6 +105,9 @@ impl Front {
                 && operator.knows_no_configuration()
         );
         assert!(!failover.holds_back() && !failover.turns_away());
+        let (log, backends) = (replication.log(), replication.backends());
+        let (witness, rounds) = (replication.witness(), replication.rounds());
+        let round = rounds.round();
         let mut print = Print(Vec::with_capacity(1024));
         print.add(&config.front);
         print.add(&(log.group(), log.first(), log.committed()));
@@ -129,17 +123,17 @@ impl Front {
         let partial = partial.as_ref().filter(|partial| partial.is_begun());
         print.add(&partial.map(|partial| partial.fingerprint(name)));
         print.add(&(futile.min(&CLAIMS_FUTILE), shortfall, claim_knew, contradiction.is_some()));
-        print.add(&doubt.is_some());
+        print.add(&replication.is_in_doubt());
         print.add(&(witness.group, witness.seen.known(), witness.seen.date()));
         calls.fingerprint(&mut print);
         // Reports come in the order of their orders: the numbers say nothing more.
         let asked = backends.each_ref().map(|backend| {
-            let present = |pending: &PendingOrder| (pending.what, pending.round == *round);
+            let present = |pending: &PendingOrder| (pending.what, pending.round == round);
             format!("{:?}", backend.pending.values().map(present).collect::<Vec<_>>())
         });
         let mut disks: Vec<(DiskId, Vec<u8>)> = witness.seen.acked().iter().map(told_of).collect();
-        let present = |last: &Confirmation| alloc::vec![u8::from(last.round == *round)];
-        disks.extend(confirmations.iter().map(|(&disk, last)| (disk, present(last))));
+        let present = |last: &Confirmation| alloc::vec![u8::from(last.round == round)];
+        disks.extend(rounds.confirmations().iter().map(|(&disk, last)| (disk, present(last))));
         let told = backends.each_ref().map(|backend| {
             let facts = backend.facts.as_ref();
             facts.map_or(Vec::new(), |facts| facts.acked.iter().map(told_of).collect())
@@ -149,7 +143,8 @@ impl Front {
     }
 
     fn backend_print(&self, index: usize, name: &dyn Fn(DiskId) -> u8) -> Vec<u8> {
-        let (mut print, backend) = (Print(Vec::with_capacity(128)), &self.backends[index]);
+        let (mut print, backend) =
+            (Print(Vec::with_capacity(128)), self.replication.backend(index));
         // Silence, pauses and load are the business of timers; a backend of ours has no seats here.
         let wire = match backend.link_state {
             LinkState::Down(_) => 0u8,
@@ -177,7 +172,7 @@ impl Front {
             let Facts { process: _, before, known, digest, differs, acked: _, .. } = facts;
             (before, known, digest, differs)
         });
-        print.add(&(backend.minor, self.is_sure_of(index), facts));
+        print.add(&(backend.minor, self.replication.is_sure_of(index), facts));
         self.calls.backend_print(index, &mut print);
         if let Phase::Reading(reading) = &self.phase {
             print.add(&reading.turn(index));
@@ -218,16 +213,17 @@ impl Front {
     /// What it knows to be committed: the slot before the first entry, the entries, and the fold.
     #[must_use]
     pub fn committed_log(&self) -> (Slot, Vec<Entry>, &State) {
-        let first = self.log.first();
-        let known = self.log.committed().0 + 1 - first.0;
-        let entries = self.log.entries(first, usize::try_from(known).unwrap_or(usize::MAX));
-        (Slot(first.0 - 1), entries.unwrap_or_default(), self.log.committed_state())
+        let first = self.replication.log().first();
+        let known = self.replication.log().committed().0 + 1 - first.0;
+        let entries =
+            self.replication.log().entries(first, usize::try_from(known).unwrap_or(usize::MAX));
+        (Slot(first.0 - 1), entries.unwrap_or_default(), self.replication.log().committed_state())
     }
 
     /// The link to a backend, if there is one.
     #[must_use]
     pub fn link_to(&self, index: usize) -> Option<LinkId> {
-        self.backends[index].link()
+        self.replication.backend(index).link()
     }
 
     /// The highest epoch that it has seen.
@@ -240,12 +236,13 @@ impl Front {
     /// asks for a confirmation that it has in this round already, or that comes too late for it.
     #[must_use]
     pub fn is_past(&self, index: usize) -> bool {
-        let oldest = self.backends[index].pending.values().next();
+        let oldest = self.replication.backend(index).pending.values().next();
         oldest.is_some_and(|pending| match &pending.what {
             OrderPurpose::Describe | OrderPurpose::Perform(_) => false,
             OrderPurpose::Confirm(_) if self.has_confirmed(index) => true,
             OrderPurpose::Confirm(_)
-                if pending.round != self.round && self.is_confirmed_by(index) =>
+                if pending.round != self.replication.rounds().round()
+                    && self.is_confirmed_by(index) =>
             {
                 true
             }
@@ -262,20 +259,21 @@ impl Front {
     }
 
     fn has_confirmed(&self, index: usize) -> bool {
-        let standing = self.backends[index].standing();
-        standing.is_some_and(|own| self.in_this_round(&own.disk))
+        let standing = self.replication.backend(index).standing();
+        standing.is_some_and(|own| self.replication.in_this_round(&own.disk))
     }
 
     /// In whatever round.
     fn is_confirmed_by(&self, index: usize) -> bool {
-        let standing = self.backends[index].standing();
-        standing.is_some_and(|own| self.confirmations.contains_key(&own.disk))
+        let standing = self.replication.backend(index).standing();
+        standing
+            .is_some_and(|own| self.replication.rounds().confirmations().contains_key(&own.disk))
     }
 
     /// The number of the oldest order that a backend has not answered.
     #[must_use]
     pub fn oldest_order(&self, index: usize) -> Option<u32> {
-        self.backends[index].pending.keys().next().copied()
+        self.replication.backend(index).pending.keys().next().copied()
     }
 }
 

@@ -3,7 +3,7 @@
 
 use crate::base::limits::{CLAIM_DOUBLED, CLAIM_PAUSE, CLAIM_TIMEOUT, STATE_MAX};
 use crate::base::time::{Mono, Wall};
-use crate::front::replication::backend_link::{LinkState, OrderPurpose, Progress};
+use crate::front::replication::backend_link::{BackendLink, LinkState, OrderPurpose, Progress};
 use crate::front::replication::membership::is_unborn;
 use crate::front::usage::Backfill;
 use crate::front::{Front, Phase};
@@ -60,22 +60,28 @@ pub(in crate::front) struct PartialState {
 impl Front {
     /// Asks all who are there for a promise of an epoch above any that was seen.
     pub(in crate::front) fn claim(&mut self, now: Mono, out: &mut Vec<Intent>) {
-        for backend in self.backends.iter().filter(|backend| backend.exclusion.is_none()) {
+        for backend in
+            self.replication.backends().iter().filter(|backend| backend.exclusion.is_none())
+        {
             if let Some(standing) = backend.standing() {
                 self.highest = self.highest.max(standing.promised);
             }
         }
         let epoch = self.highest.next_of(self.config.front);
         self.highest = epoch;
-        self.claim_knew = self.log.group().map(|group| (group, self.known_chosen()));
-        self.log.drop_uncommitted();
+        self.claim_knew = self
+            .replication
+            .log()
+            .group()
+            .map(|group| (group, self.replication.known_chosen(&self.surroundings())));
+        self.replication.log_mut().drop_uncommitted();
         self.calls.forget_block();
         self.silenced = false;
         self.phase = Phase::Claiming { epoch };
         self.claim_until = now + CLAIM_TIMEOUT;
         tracing::debug!(target: "tmr_core::front::claim", %epoch, "claiming the lead");
-        self.confirmations.clear();
-        for backend in &mut self.backends {
+        self.replication.forget_confirmations();
+        for backend in self.replication.backends_mut() {
             backend.progress = Progress::NotPromised;
             backend.was_read = false;
             backend.was_here = matches!(backend.link_state, LinkState::Up(_));
@@ -127,16 +133,19 @@ impl Front {
         if self.recovery.is_busy() {
             return self.promised_to_recover(now, index, out);
         }
-        self.look_back(index, before);
+        let (replication, context) = self.with_replication();
+        replication.look_back(index, before, &context);
         self.judge(now, out);
-        if self.backends[index].exclusion.is_some() {
+        if self.replication.backend(index).exclusion.is_some() {
             return;
         }
         self.progress(now);
-        self.backends[index].progress = Progress::Promised;
+        self.replication.backend_mut(index).progress = Progress::Promised;
         match self.phase {
             Phase::Claiming { epoch } => self.weigh(now, epoch, out),
-            Phase::Reproposing { .. } | Phase::Leading { .. } if self.contradicts(index) => {
+            Phase::Reproposing { .. } | Phase::Leading { .. }
+                if self.replication.contradicts(index, &self.surroundings()) =>
+            {
                 self.contradicted(now, index, out);
             }
             Phase::Reproposing { .. } | Phase::Leading { .. } => {
@@ -154,11 +163,13 @@ impl Front {
     /// Do those who promised suffice, and what for?
     fn weigh(&mut self, now: Mono, epoch: Epoch, out: &mut Vec<Intent>) {
         let promised: Vec<(usize, Standing)> = (0..3)
-            .filter(|&index| self.backends[index].progress == Progress::Promised)
-            .filter_map(|index| self.backends[index].standing().map(|standing| (index, *standing)))
+            .filter(|&index| self.replication.backend(index).progress == Progress::Promised)
+            .filter_map(|index| {
+                self.replication.backend(index).standing().map(|standing| (index, *standing))
+            })
             .collect();
         if promised.len() == 3 && promised.iter().all(|(_, standing)| is_unborn(standing)) {
-            if self.remembers() {
+            if self.replication.remembers(&self.surroundings()) {
                 return self.claim_again(now, "all three have lost the group's memory");
             }
             return self.found(now, epoch, out);
@@ -173,16 +184,18 @@ impl Front {
         if from.iter().all(|(_, standing)| is_unborn(standing)) {
             return;
         }
-        self.remember_group(now, group);
+        let kept = self.replication.remember_group(group);
+        self.date.begin(kept, now);
         from.sort_by_key(|&(index, standing)| (core::cmp::Reverse(standing.committed), index));
         let base = from[0].1;
-        let whole = self.log.group() != Some(group)
-            || self.log.committed() < base.base
-            || self.usage.has_gap(&self.log)
+        let whole = self.replication.log().group() != Some(group)
+            || self.replication.log().committed() < base.base
+            || self.usage.has_gap(self.replication.log())
                 && self.usage.backfill(group, base.base, base.committed).is_some();
-        let process = self.backends[from[0].0].facts.as_ref().map_or(0, |facts| facts.process);
+        let process =
+            self.replication.backend(from[0].0).facts.as_ref().map_or(0, |facts| facts.process);
         let from = from.iter().map(|&(index, _)| index).collect();
-        let next = self.log.committed().next();
+        let next = self.replication.log().committed().next();
         let best = BestCopy { group, standing: base, process };
         let mut reading = LogRecovery::new(epoch, best, from, whole, next);
         reading.go_on_with(self.partial.take_if(|_| whole));
@@ -201,15 +214,19 @@ impl Front {
             if let Some(from) = reading.backfill.as_ref().and_then(Backfill::next) {
                 break (reading.epoch, Piece::Log { from });
             }
-            let last = self.backends[index].standing().map_or(Slot(0), |standing| standing.last);
+            let last = self
+                .replication
+                .backend(index)
+                .standing()
+                .map_or(Slot(0), |standing| standing.last);
             if reading.next <= last {
                 break (reading.epoch, Piece::Log { from: reading.next });
             }
             reading.at += 1;
-            reading.next = reading.chosen.max(self.log.committed()).next();
+            reading.next = reading.chosen.max(self.replication.log().committed()).next();
         };
         let index = reading.from[reading.at];
-        self.backends[index].ask(
+        self.replication.backend_mut(index).ask(
             now,
             OrderPurpose::Fetch(epoch),
             &Order::Fetch { epoch, piece },
@@ -244,11 +261,19 @@ impl Front {
                     };
                     reading.next = slot.next();
                     let (group, index) = (reading.group, reading.from[reading.at]);
-                    self.log.load(group, slot, state);
-                    let digest = self.backends[index].facts.as_ref().and_then(|facts| facts.digest);
-                    self.log.learn_digest(digest);
-                    let base =
-                        self.backends[index].standing().map_or(slot, |standing| standing.base);
+                    self.replication.log_mut().load(group, slot, state);
+                    let digest = self
+                        .replication
+                        .backend(index)
+                        .facts
+                        .as_ref()
+                        .and_then(|facts| facts.digest);
+                    self.replication.log_mut().learn_digest(digest);
+                    let base = self
+                        .replication
+                        .backend(index)
+                        .standing()
+                        .map_or(slot, |standing| standing.base);
                     let backfill = self.usage.backfill(group, base, slot);
                     if let Phase::Reading(reading) = &mut self.phase {
                         reading.backfill = backfill;
@@ -259,7 +284,7 @@ impl Front {
                 let backfill = reading.backfill.take().expect("it is there").and(entries);
                 match backfill.next() {
                     Some(_) => reading.backfill = Some(backfill),
-                    None => self.usage.fill_in(&backfill, &mut self.log),
+                    None => self.usage.fill_in(&backfill, self.replication.log_mut()),
                 }
             }
             Report::Log { entries } if !entries.is_empty() => {
@@ -284,34 +309,35 @@ impl Front {
         let (epoch, chosen) = (reading.epoch, reading.chosen);
         let read = core::mem::take(&mut reading.read);
         let from = core::mem::take(&mut reading.from);
-        if self.log.adopt(read, chosen).is_none() {
+        if self.replication.log_mut().adopt(read, chosen).is_none() {
             return self.claim_again(now, "the copies that were read have a gap");
         }
         if self.recovery.is_busy() {
             return self.make_anew(now, epoch, out);
         }
-        if !self.are_voters(&from) {
+        if !self.replication.are_voters(&from) {
             return self.ask_the_third(now, epoch, &from, out);
         }
         self.unproved = false;
-        let last = self.log.last();
+        let last = self.replication.log().last();
         // What was known before anybody promised was chosen before that, and is missing. What is known
         // since may have been chosen under a later claim, of which this front hears in a moment.
-        let own = self.claim_knew.filter(|(group, _)| Some(*group) == self.log.group());
+        let own =
+            self.claim_knew.filter(|(group, _)| Some(*group) == self.replication.log().group());
         self.shortfall = own.filter(|(_, known)| *known > last).map(|(_, known)| (known, last));
-        if self.known_chosen() > last {
+        if self.replication.known_chosen(&self.surroundings()) > last {
             return self.await_more(now, epoch, &from, "slots that were chosen are missing", out);
         }
-        self.log.propose(Entry::Configure(Setting::Leader(epoch)));
+        self.replication.log_mut().propose(Entry::Configure(Setting::Leader(epoch)));
         self.reserve_handles();
-        self.phase = Phase::Reproposing { epoch, upto: self.log.last(), need: 2 };
+        self.phase = Phase::Reproposing { epoch, upto: self.replication.log().last(), need: 2 };
         // They may have forgotten their promise since, and somebody else may have written there.
-        self.begin_round();
+        self.replication.begin_round();
         for index in from {
-            self.backends[index].was_read = true;
+            self.replication.backend_mut(index).was_read = true;
         }
         for index in 0..3 {
-            if self.backends[index].progress == Progress::Promised {
+            if self.replication.backend(index).progress == Progress::Promised {
                 self.follow(now, index, out);
             }
         }
@@ -335,18 +361,18 @@ impl Front {
         reason: &str,
         out: &mut Vec<Intent>,
     ) {
-        let group = self.log.group();
+        let group = self.replication.log().group();
         let unread = |index: usize| {
-            let backend = &self.backends[index];
+            let backend = self.replication.backend(index);
             let same = backend.standing().is_some_and(|standing| standing.group == group);
             backend.progress == Progress::Promised && same && !read.contains(&index)
         };
-        let asked = |backend: &crate::front::BackendLink| {
+        let asked = |backend: &BackendLink| {
             backend.pending.values().any(|pending| pending.what == OrderPurpose::Claim(epoch))
         };
         if (0..3).any(unread) {
             self.weigh(now, epoch, out);
-        } else if self.backends.iter().any(asked) {
+        } else if self.replication.backends().iter().any(asked) {
             self.phase = Phase::Claiming { epoch };
         } else {
             self.claim_again(now, reason);
@@ -360,11 +386,11 @@ impl Front {
             target: "tmr_core::front::claim",
             %group, "all three backends are blank: founding the group"
         );
-        self.log.reset(group);
+        self.replication.log_mut().reset(group);
         // It was this front's own clock that stood in while fewer than two others were known.
         self.date.begin(Wall(0), now);
         self.phase = Phase::Founding { epoch, group };
-        for backend in &mut self.backends {
+        for backend in self.replication.backends_mut() {
             backend.ask(now, OrderPurpose::Found(epoch), &Order::Found { epoch, group }, out);
         }
     }
@@ -373,58 +399,61 @@ impl Front {
     /// takes all three to commit it, so that a group that serves was never half born.
     pub(in crate::front) fn founded(&mut self, now: Mono, index: usize) {
         let Phase::Founding { epoch, group } = self.phase else { return };
-        if let Some(description) = &mut self.backends[index].description {
+        if let Some(description) = &mut self.replication.backend_mut(index).description {
             description.standing.group = Some(group);
             (description.standing.last, description.standing.base) = (Slot(0), Slot(0));
         }
-        self.backends[index].progress = Progress::Following { next: Slot(1), matched: Slot(0) };
+        self.replication.backend_mut(index).progress =
+            Progress::Following { next: Slot(1), matched: Slot(0) };
         self.progress(now);
-        let following = |backend: &crate::front::BackendLink| {
-            matches!(backend.progress, Progress::Following { .. })
-        };
-        if !self.backends.iter().all(following) {
+        let following =
+            |backend: &BackendLink| matches!(backend.progress, Progress::Following { .. });
+        if !self.replication.backends().iter().all(following) {
             return;
         }
-        let disk = |index: usize| self.backends[index].standing().map(|standing| standing.disk);
+        let disk =
+            |index: usize| self.replication.backend(index).standing().map(|standing| standing.disk);
         let (Some(a), Some(b), Some(c)) = (disk(0), disk(1), disk(2)) else {
             return self.claim_again(now, "a backend went away while the group was born");
         };
-        let (upto, _) = self.log.propose(Entry::Configure(Setting::Members([a, b, c])));
+        let (upto, _) =
+            self.replication.log_mut().propose(Entry::Configure(Setting::Members([a, b, c])));
         self.phase = Phase::Reproposing { epoch, upto, need: 3 };
     }
 
     /// The proof is there: lead.
     pub(in crate::front) fn proved(&mut self, now: Mono) {
         let Phase::Reproposing { epoch, upto, need } = self.phase else { return };
-        if self.log.committed() < upto {
+        if self.replication.log().committed() < upto {
             return;
         }
         if need == 3 {
-            for backend in &mut self.backends {
+            for backend in self.replication.backends_mut() {
                 backend.was_read = matches!(backend.progress, Progress::Following { .. });
             }
             self.reserve_handles();
-            self.phase = Phase::Reproposing { epoch, upto: self.log.last(), need: 2 };
+            self.phase = Phase::Reproposing { epoch, upto: self.replication.log().last(), need: 2 };
             return;
         }
         self.phase = Phase::Leading { epoch };
         self.futile = 0;
         self.partial = None;
-        for backend in &self.backends {
-            self.log.learn_digest(backend.facts.as_ref().and_then(|facts| facts.digest));
+        let (log, backends) = self.replication.log_and_backends();
+        for backend in backends {
+            log.learn_digest(backend.facts.as_ref().and_then(|facts| facts.digest));
         }
-        self.log.begin_digest();
+        self.replication.log_mut().begin_digest();
         self.role.takes_effect();
         // Who waits for nobody to lead is to learn from the backends that this front does.
         self.heartbeat = now;
         self.silenced = false;
         self.calls.name_anew();
-        let handles = self.log.speculative_state().seat_count();
+        let handles = self.replication.log().speculative_state().seat_count();
         tracing::info!(
             target: "tmr_core::front::claim",
             %epoch, slot = %upto, handles, "leading: two backends have the log on disk"
         );
-        self.calls.desk_mut().take_over(now, self.log.speculative_state());
+        self.calls.desk_mut().take_over(now, self.replication.log().speculative_state());
     }
 }
 

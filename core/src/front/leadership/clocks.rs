@@ -4,12 +4,11 @@
 //! What never lives here: the rule by which clocks make a date ([`date`](super::date)).
 
 use super::date::later;
-use crate::base::limits::{CLOCK_FRESH, DATE_STEP};
+use crate::base::limits::CLOCK_FRESH;
 use crate::base::time::{Mono, Now, Wall};
 use crate::front::operator::At;
 use crate::front::replication::backend_link::BackendLink;
 use crate::front::{Front, Phase};
-use crate::log::Slot;
 use crate::status::{ClockStatus, ClockVerdict};
 use alloc::string::ToString;
 use alloc::vec::Vec;
@@ -41,20 +40,11 @@ impl Front {
     /// reached twice, has no say in it.
     pub(in crate::front) fn update_date(&mut self, now: Now) {
         let told = |index: usize| {
-            let backend = &self.backends[index];
+            let backend = self.replication.backend(index);
             if backend.exclusion.is_some() { None } else { backend.clock_now(now.mono) }
         };
         let told = [told(0), told(1), told(2)];
         self.date.update(now, told);
-    }
-
-    /// Has the backends keep the date. It goes there in steps, so that their journals are not
-    /// written for it all the time.
-    pub(in crate::front) fn witness_date(&mut self) {
-        let kept = self.witness.seen.date();
-        if let Some(date) = self.date.to_keep().filter(|&date| date >= later(kept, DATE_STEP)) {
-            self.witness.seen.hear(Slot(0), date, &[]);
-        }
     }
 
     /// This front is not told the clocks with the heartbeat, because it does not lead, and has not
@@ -63,7 +53,8 @@ impl Front {
         let stale = |backend: &BackendLink| {
             backend.clock.is_some_and(|reading| now.since(reading.at) >= CLOCK_FRESH / 2)
         };
-        !matches!(self.phase, Phase::Leading { .. }) && self.backends.iter().any(stale)
+        !matches!(self.phase, Phase::Leading { .. })
+            && self.replication.backends().iter().any(stale)
     }
 }
 
@@ -78,10 +69,10 @@ impl At<'_> {
         let own = clock("front".to_string(), Some(self.now.wall));
         // Fronts do not tell each other their clocks.
         let twin = front.config.twin.as_ref().map(|_| clock("twin".to_string(), None));
-        let backends = front
-            .backends
-            .iter()
-            .map(|backend| clock(backend.address.to_string(), backend.clock_now(self.now.mono)));
+        let backends =
+            front.replication.backends().iter().map(|backend| {
+                clock(backend.address.to_string(), backend.clock_now(self.now.mono))
+            });
         core::iter::once(own).chain(twin).chain(backends).collect()
     }
 }

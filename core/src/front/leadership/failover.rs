@@ -206,8 +206,8 @@ impl Front {
 
     /// Nothing is on its way any more, and the twin has all that there was.
     fn is_drained(&self) -> bool {
-        let last = self.log.last();
-        self.calls.is_drained() && self.log.committed() == last && self.twin_has(last)
+        let last = self.replication.log().last();
+        self.calls.is_drained() && self.replication.log().committed() == last && self.twin_has(last)
     }
 
     /// While links are to be closed: closes those whose clients wait for nothing that could come
@@ -225,7 +225,7 @@ impl Front {
     /// Gives the lead up with nothing on its way. Links stay, and so do the calls that wait.
     pub(in crate::front) fn let_go(&mut self) {
         self.phase = Phase::Standby;
-        self.log.drop_uncommitted();
+        self.replication.log_mut().drop_uncommitted();
         self.calls.desk_mut().forget_handles();
     }
 
@@ -234,8 +234,11 @@ impl Front {
     pub(in crate::front) fn twin_has_taken_over(&mut self, now: Mono) {
         self.let_go();
         // The backends may not have heard it from the twin yet: they are asked later.
-        for description in
-            self.backends.iter_mut().filter_map(|backend| backend.description.as_mut())
+        for description in self
+            .replication
+            .backends_mut()
+            .iter_mut()
+            .filter_map(|backend| backend.description.as_mut())
         {
             description.led = true;
         }
@@ -246,7 +249,7 @@ impl Front {
     /// The twin, which leads, gives the lead to this front. One that cannot take it soon leaves it
     /// where it is: who gives it goes on then.
     pub(in crate::front) fn take_offer(&mut self, now: Mono, out: &mut Vec<Intent>) {
-        if self.config.unfenced || !self.could_serve() {
+        if self.config.unfenced || !self.replication.could_serve() {
             tracing::warn!(
                 target: "tmr_core::front::handover",
                 "the twin wants to give its role away; this front cannot take it now"

@@ -3,9 +3,8 @@
 
 use crate::base::time::Mono;
 use crate::front::Front;
-use crate::front::replication::backend_link::BackendLink;
 use crate::front::replication::exclusion::Exclusion;
-use crate::front::replication::membership::is_unborn;
+use crate::front::replication::membership::{is_blank, is_unborn};
 use crate::history::Since;
 use crate::log::{Epoch, GroupId, Slot};
 use crate::messages::group::Standing;
@@ -67,7 +66,7 @@ impl Front {
         if self.serves(now) {
             return Err("this front leads and serves: nothing is lost".into());
         }
-        if self.another_serves() {
+        if self.replication.another_serves(&self.surroundings()) {
             return Err(
                 "another front leads, a backend says: nothing is lost; see tmrd status there"
                     .into(),
@@ -78,12 +77,12 @@ impl Front {
         if here.len() < 2 {
             return Err(format!(
                 "two backends must be reached, each under one address; missing: {}",
-                self.missing()
+                self.replication.missing()
             ));
         }
         let group = self.group_to_recover(&here);
         let own = |&index: &usize| {
-            let standing = self.backends[index].standing();
+            let standing = self.replication.backend(index).standing();
             standing.is_some_and(|own| is_blank(own) || own.group == group)
         };
         let mut takes_part: Vec<usize> = here.iter().copied().filter(own).collect();
@@ -91,9 +90,11 @@ impl Front {
             // What is half done is begun again; a disk of another group is named in what is shown.
             takes_part = here;
         }
-        let log = group.filter(|_| self.log.group() == group).map(|_| self.log.committed());
+        let log = group
+            .filter(|_| self.replication.log().group() == group)
+            .map(|_| self.replication.log().committed());
         let disks = takes_part.iter().filter_map(|&index| {
-            let standing = self.backends[index].standing()?;
+            let standing = self.replication.backend(index).standing()?;
             (standing.group == group && !is_blank(standing)).then_some((standing.committed, index))
         });
         let best = disks.max_by_key(|&(slot, index)| (slot, core::cmp::Reverse(index)));
@@ -104,8 +105,9 @@ impl Front {
             (None, _) => (Source::Nothing, Slot(0)),
         };
         let known = takes_part.iter().filter_map(|&index| {
-            let of_group = self.backends[index].standing().is_some_and(|own| own.group == group);
-            of_group.then(|| self.backends[index].known_chosen())
+            let of_group =
+                self.replication.backend(index).standing().is_some_and(|own| own.group == group);
+            of_group.then(|| self.replication.backend(index).known_chosen())
         });
         let known = known.chain([self.known_of(group)]).max().unwrap_or_default().max(slot);
         let contradicts = self.contradiction.is_some();
@@ -119,7 +121,7 @@ impl Front {
     pub(in crate::front) fn plan_shown(&self, now: Mono) -> Result<Value, String> {
         let plan = self.plan(now)?;
         let backends: Vec<Value> = (0..3).map(|index| self.backend_shown(&plan, index)).collect();
-        let log = &self.log;
+        let log = self.replication.log();
         let since = plan
             .group
             .map(|group| self.usage.history().since(group, plan.slot))
@@ -147,37 +149,31 @@ impl Front {
     /// What is wrong with the group's memory, if it is known to be: fewer than two members of the
     /// group count, although the backends are here.
     fn loss(&self) -> Option<String> {
-        if self.contradiction.is_some() || self.strangers().len() >= 2 {
+        if self.contradiction.is_some()
+            || self.replication.strangers(&self.surroundings()).len() >= 2
+        {
             return self.obstacle();
         }
         if self.shortfall.is_some() {
             return self.obstacle();
         }
-        let somebody = self.remembers()
+        let somebody = self.replication.remembers(&self.surroundings())
             || self
+                .replication
                 .counted()
                 .any(|(_, standing)| standing.group.is_some() && !is_unborn(&standing));
-        if !somebody || self.has_two_members() && !self.unproved {
+        if !somebody || self.replication.has_two_members(&self.surroundings()) && !self.unproved {
             return None;
         }
         Some(format!(
             "fewer than two members of the group count; not counted: {}",
-            self.not_counted()
+            self.replication.not_counted(&self.surroundings())
         ))
-    }
-
-    /// A backend was told lately that another front serves.
-    pub(in crate::front) fn another_serves(&self) -> bool {
-        let another = |backend: &BackendLink| {
-            let known = backend.known().filter(|known| known.led);
-            known.is_some_and(|known| known.standing.promised.front != self.config.front)
-        };
-        self.backends.iter().any(another)
     }
 
     /// It is here, can do it, and is no second way to another one.
     fn can_take_part(&self, index: usize) -> bool {
-        let backend = &self.backends[index];
+        let backend = self.replication.backend(index);
         let twice = matches!(backend.exclusion, Some(Exclusion::Doubled(_)));
         backend.known().is_some() && backend.minor >= 1 && !twice
     }
@@ -186,11 +182,13 @@ impl Front {
     /// remember the one that promised last.
     fn group_to_recover(&self, here: &[usize]) -> Option<GroupId> {
         let claimant = |&index: &usize| {
-            let standing = self.backends[index].standing().filter(|own| !is_blank(own))?;
+            let standing =
+                self.replication.backend(index).standing().filter(|own| !is_blank(own))?;
             let Standing { promised, committed, group, .. } = *standing;
             Some(Claimant { promised, committed, group: group? })
         };
-        let own = self.log.group().filter(|_| self.log.committed() > Slot(0));
+        let own =
+            self.replication.log().group().filter(|_| self.replication.log().committed() > Slot(0));
         own.or_else(|| here.iter().filter_map(claimant).max().map(|claimant| claimant.group))
     }
 
@@ -198,11 +196,15 @@ impl Front {
     fn known_of(&self, group: Option<GroupId>) -> Slot {
         let Some(group) = group else { return Slot(0) };
         let told = self.usage.told_of(group);
-        if self.log.group() == Some(group) { told.max(self.known_chosen()) } else { told }
+        if self.replication.log().group() == Some(group) {
+            told.max(self.replication.known_chosen(&self.surroundings()))
+        } else {
+            told
+        }
     }
 
     fn backend_shown(&self, plan: &Plan, index: usize) -> Value {
-        let backend = &self.backends[index];
+        let backend = self.replication.backend(index);
         let standing = backend.standing();
         let takes_part = plan.takes_part.contains(&index);
         let text = match standing {
@@ -288,28 +290,4 @@ impl Front {
             "text": text,
         })
     }
-
-    /// The backends that are no members that count, each with the reason.
-    pub(in crate::front) fn not_counted(&self) -> String {
-        let reason = |backend: &BackendLink| {
-            let standing = backend.standing();
-            let blank = standing.is_some_and(is_blank);
-            let reason = match &backend.trouble {
-                Some(trouble) => trouble.as_str(),
-                None if blank => "its state folder is empty",
-                None if standing.is_none() => "not connected yet",
-                None if !self.counts_as_member(backend) => {
-                    "its disk is not one that the group is on"
-                }
-                None => return None,
-            };
-            Some(format!("{} ({reason})", backend.address))
-        };
-        self.backends.iter().filter_map(reason).collect::<Vec<_>>().join(", ")
-    }
-}
-
-/// It holds nothing of any group.
-fn is_blank(standing: &Standing) -> bool {
-    standing.group.is_none() || is_unborn(standing)
 }

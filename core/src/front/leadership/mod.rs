@@ -7,7 +7,7 @@ pub(super) mod date;
 pub(super) mod failover;
 pub(super) mod fence;
 pub(super) mod loss;
-pub(super) mod memory;
+pub(super) mod obstacles;
 pub(super) mod phase;
 pub(super) mod readiness;
 pub(super) mod recovery;

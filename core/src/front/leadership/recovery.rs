@@ -104,7 +104,7 @@ impl Front {
         }
         self.order(now.mono);
         for &index in &plan.takes_part {
-            if let Some(standing) = self.backends[index].standing() {
+            if let Some(standing) = self.replication.backend(index).standing() {
                 self.highest = self.highest.max(standing.promised);
             }
         }
@@ -118,17 +118,17 @@ impl Front {
             steps,
             group: GroupId(self.random.u128()),
             disks: [(); 3].map(|()| DiskId(self.random.u128())),
-            reserved: self.log.speculative_state().handles_reserved(),
+            reserved: self.replication.log().speculative_state().handles_reserved(),
             slot: Slot(0),
             handles: 0,
             plan,
         };
-        self.log.drop_uncommitted();
+        self.replication.log_mut().drop_uncommitted();
         self.calls.forget_block();
-        self.confirmations.clear();
+        self.replication.forget_confirmations();
         self.phase = Phase::Claiming { epoch };
         self.claim_until = now.mono + CLAIM_TIMEOUT;
-        for (backend, step) in self.backends.iter_mut().zip(work.steps) {
+        for (backend, step) in self.replication.backends_mut().iter_mut().zip(work.steps) {
             backend.progress = Progress::NotPromised;
             if step == Step::Asked {
                 backend.ask(now.mono, OrderPurpose::Claim(epoch), &Order::Claim { epoch }, out);
@@ -157,7 +157,7 @@ impl Front {
         }
         let Some(group) = work.plan.group else { return self.make_anew(now, epoch, out) };
         let holds = |&index: &usize| {
-            let standing = self.backends[index].standing();
+            let standing = self.replication.backend(index).standing();
             standing.is_some_and(|standing| standing.group == Some(group))
         };
         let mut from: Vec<usize> = work.plan.takes_part.iter().copied().filter(holds).collect();
@@ -169,18 +169,21 @@ impl Front {
             return self.make_anew(now, epoch, out);
         }
         let best = |index: &usize| {
-            let committed = self.backends[*index].standing().map_or(Slot(0), |own| own.committed);
+            let committed =
+                self.replication.backend(*index).standing().map_or(Slot(0), |own| own.committed);
             (core::cmp::Reverse(committed), *index)
         };
         from.sort_by_key(best);
         let Some(&first) = from.first() else {
             return self.claim_again(now, "the copy that was to be read is gone");
         };
-        let Some(best) = self.backends[first].standing().copied() else { return };
+        let Some(best) = self.replication.backend(first).standing().copied() else { return };
         let whole = work.plan.source != Source::Front;
-        let process = self.backends[first].facts.as_ref().map_or(0, |facts| facts.process);
-        self.remember_group(now, group);
-        let next = self.log.committed().next();
+        let process =
+            self.replication.backend(first).facts.as_ref().map_or(0, |facts| facts.process);
+        let kept = self.replication.remember_group(group);
+        self.date.begin(kept, now);
+        let next = self.replication.log().committed().next();
         let best = BestCopy { group, standing: best, process };
         let reading = LogRecovery::new(epoch, best, from, whole, next);
         self.phase = Phase::Reading(Box::new(reading));
@@ -191,7 +194,9 @@ impl Front {
     pub(in crate::front) fn make_anew(&mut self, now: Mono, epoch: Epoch, out: &mut Vec<Intent>) {
         let Some(work) = &mut self.recovery.work else { return };
         let (mut state, mut slot) = match work.plan.group {
-            Some(_) => (self.log.speculative_state().clone(), self.log.last()),
+            Some(_) => {
+                (self.replication.log().speculative_state().clone(), self.replication.log().last())
+            }
             None => (State::default(), Slot(0)),
         };
         // A group that is built on nothing would be born once more.
@@ -208,7 +213,7 @@ impl Front {
         self.claim_until = now + CLAIM_TIMEOUT;
         let bytes = state.encode();
         let pieces = bytes.len().div_ceil(PIECE_BYTES);
-        for (index, backend) in self.backends.iter_mut().enumerate() {
+        for (index, backend) in self.replication.backends_mut().iter_mut().enumerate() {
             if work.steps[index] != Step::Promised {
                 continue;
             }
@@ -247,7 +252,7 @@ impl Front {
     ) {
         let Some(work) = &mut self.recovery.work else { return };
         work.steps[index] = Step::Done;
-        let backend = &mut self.backends[index];
+        let backend = self.replication.backend_mut(index);
         backend.went_back = None;
         backend.description = Some(description);
         tracing::info!(
@@ -314,7 +319,7 @@ impl Front {
             self.name_source(&work.plan)
         );
         tracing::warn!(target: "tmr_core::front::recover", group = %work.group, "{text}");
-        self.operator.note(self.log.now(), "group", text.clone());
+        self.operator.note(self.replication.log().now(), "group", text.clone());
         let said = json!({
             "message": text,
             "group": work.group.to_string(),
@@ -378,7 +383,7 @@ impl Front {
     pub(in crate::front) fn name_source(&self, plan: &Plan) -> String {
         match plan.source {
             Source::Backend(index) => {
-                format!("the copy of backend {}", self.backends[index].address)
+                format!("the copy of backend {}", self.replication.backend(index).address)
             }
             Source::Front => "what this front remembers".into(),
             Source::Nothing => "nothing".into(),

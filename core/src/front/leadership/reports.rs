@@ -22,16 +22,18 @@ impl Front {
         report: Report,
         out: &mut Vec<Intent>,
     ) {
-        let asked = self.backends[index].answered(now, number);
+        let asked = self.replication.backend_mut(index).answered(now, number);
         let Some(pending) = asked else {
             match report {
                 Report::Described(description) if number == 0 => {
                     self.described_anew(index, description);
                 }
                 Report::Facts(facts) if number == 0 => self.told_facts(now, index, facts, out),
-                Report::Lost(lost) if number == 0 => self.backends[index].told_lost(lost),
+                Report::Lost(lost) if number == 0 => {
+                    self.replication.backend_mut(index).told_lost(lost);
+                }
                 Report::Unusable { files } if number == 0 => {
-                    self.backends[index].told_unusable(files);
+                    self.replication.backend_mut(index).told_unusable(files);
                 }
                 _ => {}
             }
@@ -59,23 +61,29 @@ impl Front {
             (OrderPurpose::Claim(at), Report::Refused { promised })
                 if at == promised
                     && Some(at) == epoch
-                    && self.backends[index].progress == Progress::NotPromised =>
+                    && self.replication.backend(index).progress == Progress::NotPromised =>
             {
-                self.backends[index].ask(now, OrderPurpose::Describe, &Order::Describe, out);
+                self.replication.backend_mut(index).ask(
+                    now,
+                    OrderPurpose::Describe,
+                    &Order::Describe,
+                    out,
+                );
             }
             (_, Report::Refused { promised }) => self.refused(now, promised, out),
             (OrderPurpose::Claim(at), Report::Promised(standing)) if Some(at) == epoch => {
-                let before = self.backends[index].facts.as_ref().map_or(at, |facts| facts.before);
-                let backend = &mut self.backends[index];
+                let before =
+                    self.replication.backend(index).facts.as_ref().map_or(at, |facts| facts.before);
+                let backend = self.replication.backend_mut(index);
                 if let Some(description) = &mut backend.description {
                     description.standing = standing;
                     backend.as_of = pending.sent;
                 }
-                self.confirm(index, pending);
+                self.replication.confirm(index, pending);
                 self.promised(now, index, before, out);
             }
             (OrderPurpose::Recover(at), Report::Described(description)) if Some(at) == epoch => {
-                self.backends[index].as_of = pending.sent;
+                self.replication.backend_mut(index).as_of = pending.sent;
                 self.recovered(now, index, description, out);
             }
             (OrderPurpose::Recover(at), Report::Stored { .. }) if Some(at) == epoch => {
@@ -91,29 +99,39 @@ impl Front {
                 self.founded(now, index);
             }
             (OrderPurpose::Append(at), Report::Stored { last, differing }) if Some(at) == epoch => {
-                self.confirm(index, pending);
-                self.acknowledged(index, last, &differing);
+                self.replication.confirm(index, pending);
+                if self.replication.acknowledged(index, last) {
+                    for slot in differing {
+                        self.calls.differs(index, slot);
+                    }
+                }
             }
             (OrderPurpose::Install(at, Some(slot)), Report::Stored { .. }) if Some(at) == epoch => {
-                self.installed(now, index, slot, out);
+                let (replication, context) = self.with_replication();
+                replication.installed(now, index, slot, &context, out);
             }
             (
                 OrderPurpose::Append(at) | OrderPurpose::Install(at, _),
                 Report::Gap { committed },
             ) if Some(at) == epoch => {
-                self.gap(now, index, committed, out);
+                let (replication, context) = self.with_replication();
+                if replication.gap(now, index, committed, &context, out) {
+                    self.merge_parts();
+                }
             }
             (OrderPurpose::Confirm(at), Report::Confirmed) if Some(at) == epoch => {
-                self.confirm(index, pending);
+                self.replication.confirm(index, pending);
                 let leads = matches!(self.phase, Phase::Leading { .. });
-                if leads && self.silenced && self.confirmed(now, FENCE) {
+                if leads && self.silenced && self.replication.confirmed(now, FENCE) {
                     self.silenced = false;
                     tracing::info!(
                         target: "tmr_core::front::backends",
                         "a majority of backends confirms this front again"
                     );
                     // What clients said meanwhile it may not have heard: as after a takeover.
-                    self.calls.desk_mut().take_over(now, self.log.speculative_state());
+                    self.calls
+                        .desk_mut()
+                        .take_over(now, self.replication.log().speculative_state());
                 }
             }
             _ => {}
@@ -128,7 +146,7 @@ impl Front {
         (description, sent): (Description, Mono),
         out: &mut Vec<Intent>,
     ) {
-        let backend = &mut self.backends[index];
+        let backend = self.replication.backend_mut(index);
         if backend
             .description
             .as_ref()
@@ -146,9 +164,9 @@ impl Front {
         }
         backend.description = Some(description);
         backend.as_of = sent;
-        self.forgive(index);
+        self.replication.forgive(index);
         self.judge(now, out);
-        let backend = &mut self.backends[index];
+        let backend = self.replication.backend_mut(index);
         if backend.exclusion.is_none() {
             backend.trouble = None;
         }
@@ -165,15 +183,15 @@ impl Front {
         let Some(epoch) = self.phase.epoch() else { return };
         // What it says of itself from before it counted is older than what its disk has acknowledged
         // by another connection: it has been asked once more.
-        if self.recovery.is_busy() || sent < self.backends[index].counts_since {
+        if self.recovery.is_busy() || sent < self.replication.backend(index).counts_since {
             return;
         }
-        match self.backends[index].exclusion {
+        match self.replication.backend(index).exclusion {
             // It has promised by an earlier connection. By this one it may follow already.
-            None if promised == epoch && self.backends[index].progress != Progress::NotPromised => {
-            }
+            None if promised == epoch
+                && self.replication.backend(index).progress != Progress::NotPromised => {}
             None if promised == epoch => self.promised(now, index, promised, out),
-            None => self.backends[index].ask(
+            None => self.replication.backend_mut(index).ask(
                 now,
                 OrderPurpose::Claim(epoch),
                 &Order::Claim { epoch },
@@ -185,7 +203,7 @@ impl Front {
 
     /// It belongs to another group, so that nothing it says of epochs means anything here.
     fn is_foreign(&self, index: usize) -> bool {
-        matches!(self.backends[index].exclusion, Some(Exclusion::Foreign(_)))
+        matches!(self.replication.backend(index).exclusion, Some(Exclusion::Foreign(_)))
     }
 
     /// A backend has promised a higher epoch to another front.
@@ -224,7 +242,7 @@ impl Front {
     pub(in crate::front) fn step_back(&mut self, out: &mut Vec<Intent>) {
         self.phase = Phase::Standby;
         self.drop_flights();
-        self.log.drop_uncommitted();
+        self.replication.log_mut().drop_uncommitted();
         self.calls.desk_mut().drop_clients(CloseReason::Stepped("another front leads"), out);
         self.calls.desk_mut().forget_handles();
     }
@@ -233,8 +251,12 @@ impl Front {
     /// first entry of its epoch. A promise alone proves nothing: the claim may have led nowhere,
     /// and nobody would lead if this front did not claim again.
     fn succeeded(&self) -> bool {
-        let known = self.log.committed();
-        self.backends.iter().filter_map(BackendLink::standing).any(|own| own.committed > known)
+        let known = self.replication.log().committed();
+        self.replication
+            .backends()
+            .iter()
+            .filter_map(BackendLink::standing)
+            .any(|own| own.committed > known)
     }
 
     /// Stands by once it is known that another front leads. The backend that showed it may not have
@@ -242,9 +264,12 @@ impl Front {
     fn yield_to_successor(&mut self) {
         if self.role.is_deposed() && self.succeeded() {
             tracing::warn!(target: "tmr_core::front::backends", "another front leads: standing by");
-            let known = self.log.committed();
-            for description in
-                self.backends.iter_mut().filter_map(|backend| backend.description.as_mut())
+            let known = self.replication.log().committed();
+            for description in self
+                .replication
+                .backends_mut()
+                .iter_mut()
+                .filter_map(|backend| backend.description.as_mut())
             {
                 description.led |= description.standing.committed > known;
             }
@@ -255,7 +280,7 @@ impl Front {
     /// Stands by where claims lead nowhere again and again, and a backend says that the front which
     /// it promised serves: to go on would only take the lead from that one, for seconds each time.
     fn give_up_claiming(&mut self, index: usize) {
-        let Some(known) = self.backends[index].known() else { return };
+        let Some(known) = self.replication.backend(index).known() else { return };
         let another = known.led && known.standing.promised.front != self.config.front;
         let pausing = matches!(self.phase, Phase::Pausing { .. });
         if another && pausing && self.futile >= CLAIMS_FUTILE {
@@ -273,15 +298,18 @@ impl Front {
     fn yield_to_another_group(&mut self) {
         let replaced = |backend: &&BackendLink| {
             let known = backend.known().filter(|known| known.led);
-            known.is_some_and(|known| known.standing.group != self.log.group())
+            known.is_some_and(|known| known.standing.group != self.replication.log().group())
         };
         let leads = matches!(self.phase, Phase::Leading { .. });
-        if leads && self.silenced && self.backends.iter().filter(replaced).count() >= 2 {
+        if leads
+            && self.silenced
+            && self.replication.backends().iter().filter(replaced).count() >= 2
+        {
             tracing::warn!(
                 target: "tmr_core::front::backends",
                 "another front serves with these backends in another group: standing by"
             );
-            self.log.drop_uncommitted();
+            self.replication.log_mut().drop_uncommitted();
             self.calls.desk_mut().forget_handles();
             self.stand_by();
         }
@@ -290,11 +318,11 @@ impl Front {
     /// Another front serves the group: what kept this one from leading says nothing any more. Where
     /// memory contradicted itself, that is so once the other one leads a group that was made anew.
     fn forget_obstacles(&mut self, index: usize) {
-        let Some(known) = self.backends[index].known() else { return };
+        let Some(known) = self.replication.backend(index).known() else { return };
         if !known.led || known.standing.promised.front == self.config.front {
             return;
         }
-        if self.contradiction.is_some() && known.standing.group != self.log.group() {
+        if self.contradiction.is_some() && known.standing.group != self.replication.log().group() {
             self.contradiction = None;
             self.stand_by();
         }
@@ -327,8 +355,9 @@ impl Front {
         reason: &CloseReason,
         out: &mut Vec<Intent>,
     ) {
-        self.note_acked();
-        let backend = &mut self.backends[index];
+        let (replication, context) = self.with_replication();
+        replication.note_acked(&context);
+        let backend = self.replication.backend_mut(index);
         if backend.known().is_some() {
             tracing::warn!(
                 target: "tmr_core::front::backends",
@@ -350,7 +379,9 @@ impl Front {
         let leads_nowhere = match &self.phase {
             Phase::Reading(reading) => reading.reads(index),
             Phase::Founding { .. } => true,
-            Phase::Reproposing { need: 2, .. } => !self.can_be_proved(),
+            Phase::Reproposing { need: 2, .. } => {
+                !self.replication.can_be_proved(&self.surroundings())
+            }
             _ => false,
         };
         if leads_nowhere {
@@ -364,7 +395,7 @@ impl Front {
         if !self.is_foreign(index) {
             self.highest = self.highest.max(description.standing.promised);
         }
-        let backend = &mut self.backends[index];
+        let backend = self.replication.backend_mut(index);
         // Before it has said who it is, what it was asked for is on its way and says all this.
         if let Some(known) = &mut backend.description {
             tracing::info!(
@@ -374,14 +405,5 @@ impl Front {
             known.parts = description.parts;
             self.merge_parts();
         }
-    }
-
-    /// At least two backends are there and counted.
-    pub(in crate::front) fn could_serve(&self) -> bool {
-        self.backends.iter().filter(|backend| backend.counts()).count() >= 2
-    }
-
-    pub(in crate::front) fn backend_of(&self, link: LinkId) -> Option<usize> {
-        self.backends.iter().position(|backend| backend.link() == Some(link))
     }
 }

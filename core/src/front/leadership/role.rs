@@ -194,7 +194,7 @@ impl Front {
     /// It was told to lead after it last knew that it did: whoever has claimed a higher epoch
     /// meanwhile did so before that.
     pub(in crate::front) fn was_told_since(&self) -> bool {
-        let confirmed = self.confirmed_at();
+        let confirmed = self.replication.confirmed_at();
         self.role.told().is_some_and(|told| confirmed.is_none_or(|at| at < told))
     }
 
@@ -240,7 +240,7 @@ impl Front {
     /// Takes the role if it waits for nobody to lead, and nobody does.
     pub(in crate::front) fn lead_if_nobody_does(&mut self, now: Mono) {
         let sure = self.twin_awaited() <= now;
-        if self.role.waits() && self.could_serve() && sure && !self.somebody_leads() {
+        if self.role.waits() && self.replication.could_serve() && sure && !self.somebody_leads() {
             tracing::info!(
                 target: "tmr_core::front::role",
                 "the virtual address is here and nobody leads: taking the lead"
@@ -252,8 +252,12 @@ impl Front {
     /// A backend knows of a front that serves. No stock server does: there it is the twin that says
     /// so.
     pub(in crate::front) fn somebody_leads(&self) -> bool {
-        let led =
-            self.backends.iter().filter_map(BackendLink::known).any(|description| description.led);
+        let led = self
+            .replication
+            .backends()
+            .iter()
+            .filter_map(BackendLink::known)
+            .any(|description| description.led);
         led || self.config.unfenced && self.twin_epoch().is_some()
     }
 

@@ -1,12 +1,11 @@
 //! What is due: dials, heartbeats, claims, the fence; and when to come back.
 
+use crate::base::limits::{BACKEND_SILENCE, FENCE, HEARTBEAT};
+use crate::base::time::{Deadline, Mono};
 use crate::front::replication::backend_link::{BackendLink, LinkState, OrderPurpose};
 use crate::front::twin::Twin;
 use crate::front::{Front, Phase};
 use crate::io::Intent;
-
-use crate::base::limits::{BACKEND_SILENCE, FENCE, HEARTBEAT};
-use crate::base::time::{Deadline, Mono};
 use crate::link::CloseReason;
 use crate::messages::group::Order;
 use alloc::vec::Vec;
@@ -15,10 +14,13 @@ use alloc::vec::Vec;
 const UNPROVEN: CloseReason =
     CloseReason::Timeout("it took the connection and did not prove the group key");
 
+/// Why a connection to a backend that is reached twice is closed.
+const LOOKED_UP: CloseReason = CloseReason::Stepped("its address is looked up anew");
+
 impl Front {
     pub(in crate::front) fn timers(&mut self, now: Mono, out: &mut Vec<Intent>) {
         for index in 0..3 {
-            let backend = &mut self.backends[index];
+            let backend = self.replication.backend_mut(index);
             match backend.link_state {
                 LinkState::Down(at) if at <= now => {
                     backend.dial(now, self.numbers.next(), out);
@@ -51,7 +53,12 @@ impl Front {
             );
             self.stand_by();
         }
-        self.redial_doubled(now, out);
+        let (replication, context) = self.with_replication();
+        if let Some(index) = replication.take_doubled(now, &context) {
+            if let Some(link) = self.replication.backend(index).link() {
+                self.drop_backend(now, link, index, LOOKED_UP, out);
+            }
+        }
         self.failover_timers(now, out);
         self.twin_timers(now, out);
         let (calls, mut context) = self.with_calls();
@@ -62,18 +69,19 @@ impl Front {
     pub(in crate::front) fn beat(&mut self, now: Mono, out: &mut Vec<Intent>) {
         self.heartbeat = now + HEARTBEAT;
         let epoch = self.phase.epoch().unwrap_or_default();
-        let (committed, serves) = (self.log.committed(), self.serves(now));
+        let (committed, serves) = (self.replication.log().committed(), self.serves(now));
         let order = Order::Confirm { epoch, committed, serves };
         let stuck = self.role.is_to_lead() && self.phase.epoch().is_none() && !self.could_claim();
         // Who stands by is told of nothing that others change, as the birth of a group; and what
         // the one that leads was told is old.
         let still = matches!(self.phase, Phase::Standby | Phase::Leading { .. });
-        let unsure = still && !self.has_two_members();
+        let unsure = still && !self.replication.has_two_members(&self.surroundings());
         let asks =
             self.role.is_deposed() || self.role.waits() || self.futile > 0 || stuck || unsure;
-        let asks = asks || self.silenced || self.misses_clocks(now) || self.doubt.is_some();
-        let doubled = [0, 1, 2].map(|index| self.is_doubled(index));
-        let backends = self.backends.iter_mut().zip(doubled);
+        let asks =
+            asks || self.silenced || self.misses_clocks(now) || self.replication.is_in_doubt();
+        let doubled = [0, 1, 2].map(|index| self.replication.is_doubled(index));
+        let backends = self.replication.backends_mut().iter_mut().zip(doubled);
         for (backend, doubled) in backends.filter(|(backend, _)| backend.known().is_some()) {
             backend.ask(now, OrderPurpose::Confirm(epoch), &order, out);
             // Who is left out may have been put right, and is asked for no promise.
@@ -81,8 +89,10 @@ impl Front {
                 backend.ask(now, OrderPurpose::Describe, &Order::Describe, out);
             }
         }
-        self.tell_witness(now, out);
-        self.backends.iter_mut().for_each(BackendLink::log_what_lasts);
+        let date = self.date.to_keep();
+        let (replication, context) = self.with_replication();
+        replication.tell_witness(now, date, &context, out);
+        self.replication.backends_mut().iter_mut().for_each(BackendLink::log_what_lasts);
         self.log_obstacle();
         let (usage, context) = self.recording();
         usage.beat(now, &context);
@@ -106,7 +116,7 @@ impl Front {
             {
                 self.claim_again(now, "it took too long");
             }
-            Phase::Leading { .. } if !self.confirmed(now, FENCE) && !self.silenced => {
+            Phase::Leading { .. } if !self.replication.confirmed(now, FENCE) && !self.silenced => {
                 tracing::warn!(
                     target: "tmr_core::front::timing",
                     "no majority of backends has confirmed this front: clients dropped"
@@ -122,14 +132,18 @@ impl Front {
     }
 
     pub(in crate::front) fn deadline(&self) -> Option<Deadline> {
-        let backends = self.backends.iter().filter_map(|backend| match backend.link_state {
-            LinkState::Down(at) => Some(Deadline { at, reason: "dial a backend" }),
-            LinkState::Dialling(_, at) => Some(Deadline { at, reason: "backend does not answer" }),
-            LinkState::Up(_) if !backend.pending.is_empty() => {
-                Some(Deadline { at: backend.heard + BACKEND_SILENCE, reason: "backend is silent" })
-            }
-            LinkState::Up(_) => None,
-        });
+        let backends =
+            self.replication.backends().iter().filter_map(|backend| match backend.link_state {
+                LinkState::Down(at) => Some(Deadline { at, reason: "dial a backend" }),
+                LinkState::Dialling(_, at) => {
+                    Some(Deadline { at, reason: "backend does not answer" })
+                }
+                LinkState::Up(_) if !backend.pending.is_empty() => Some(Deadline {
+                    at: backend.heard + BACKEND_SILENCE,
+                    reason: "backend is silent",
+                }),
+                LinkState::Up(_) => None,
+            });
         let heartbeat = Deadline { at: self.heartbeat, reason: "heartbeat" };
         let claim = match self.phase {
             Phase::Standby | Phase::Leading { .. } => None,
@@ -142,7 +156,10 @@ impl Front {
         let twin = self.twin.as_ref().and_then(Twin::deadline);
         let handover = self.failover.deadline();
         let offered = self.role.offered_until().map(|at| Deadline { at, reason: "role offered" });
-        let doubled = self.redial_due().map(|at| Deadline { at, reason: "look an address up" });
+        let doubled = self
+            .replication
+            .redial_due(&self.surroundings())
+            .map(|at| Deadline { at, reason: "look an address up" });
         let single = [Some(heartbeat), claim, flights, strange, twin, handover, offered, doubled];
         let first = backends.chain(single.into_iter().flatten()).min();
         let cleanup = self.calls.service().due().map(|at| Deadline { at, reason: "clean-up" });

@@ -86,8 +86,7 @@ impl Front {
     pub(in crate::front) fn look_at_the_time(&mut self, now: Now) {
         let Some(slept) = self.vigil.begins(now) else { return };
         self.vigil.woke = Some(now.mono);
-        self.asked_anew = None;
-        self.begin_round();
+        self.replication.begin_round_after_sleep();
         self.heartbeat = now.mono;
         let text = match slept {
             Slept::Stepped(seconds) => format!(

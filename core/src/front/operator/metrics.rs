@@ -55,7 +55,7 @@ impl At<'_> {
             "tmrd_ready",
             "Whether this front serves, or could: two members of the group are there.",
         )
-        .is(&[], u8::from(front.could_serve()));
+        .is(&[], u8::from(front.replication.could_serve()));
         page.gauge("tmrd_fenced", "Whether backends keep two fronts from granting the same seat.")
             .is(&[], u8::from(!front.config.unfenced));
         if let Some(here) = front.role.address() {
@@ -75,7 +75,7 @@ impl At<'_> {
         page.gauge("tmrd_failover_trouble", help)
             .is(&[], u8::from(front.failover.trouble.is_some()));
         page.gauge("tmrd_committed_slot", "Log entries that are known to hold for ever.")
-            .is(&[], front.log.committed().0);
+            .is(&[], front.replication.log().committed().0);
         page.gauge("tmrd_uncommitted_entries", "Log entries that two backends have not confirmed.")
             .is(&[], front.uncommitted());
     }
@@ -96,21 +96,21 @@ impl At<'_> {
             }
         }
         let front = self.front;
-        let committed = front.log.committed().0;
+        let committed = front.replication.log().committed().0;
         if let Phase::Leading { .. } = front.phase {
             let help = "Committed log entries that a backend does not have yet.";
             let mut family = page.gauge("tmrd_backend_lag_entries", help);
-            for (row, backend) in rows.iter().zip(&front.backends) {
+            for (row, backend) in rows.iter().zip(front.replication.backends()) {
                 let lag = committed.saturating_sub(backend.matched().0);
                 family.is(&[("backend", &row.address)], lag);
             }
         }
         let mut family = page.counter("tmrd_backend_dials", "How often a backend was dialled.");
-        for (row, backend) in rows.iter().zip(&front.backends) {
+        for (row, backend) in rows.iter().zip(front.replication.backends()) {
             family.is(&[("backend", &row.address)], backend.dials);
         }
         let mut family = page.gauge("tmrd_backend_calls", "Calls that a backend works on.");
-        for (row, backend) in rows.iter().zip(&front.backends) {
+        for (row, backend) in rows.iter().zip(front.replication.backends()) {
             family.is(&[("backend", &row.address)], backend.busy);
         }
         let help = "Handles whose grant a backend has on disk.";
@@ -186,7 +186,7 @@ impl At<'_> {
             row.units_left.map(u64::from)
         });
         let mut held = [0_u64; Mode::ALL.len()];
-        for seat in front.log.speculative_state().seats() {
+        for seat in front.replication.log().speculative_state().seats() {
             held[seat.mode as usize] += 1;
         }
         let mut family = page.gauge("tmrd_handles", "Handles that are held, by access mode.");

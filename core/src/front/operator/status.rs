@@ -75,7 +75,7 @@ impl View for At<'_> {
     }
 
     fn allocations(&self, from: usize) -> Value {
-        let total = self.front.log.speculative_state().seat_count();
+        let total = self.front.replication.log().speculative_state().seat_count();
         serde_json::json!({ "total": total, "allocations": self.page(from) })
     }
 
@@ -85,7 +85,7 @@ impl View for At<'_> {
             .front
             .calls
             .service()
-            .held_from(address, self.front.log.speculative_state())
+            .held_from(address, self.front.replication.log().speculative_state())
             .len()
         {
             0 => Err(format!("{address} holds no handle")),
@@ -95,7 +95,7 @@ impl View for At<'_> {
 
     fn held(&self, handle: Handle) -> Result<String, String> {
         self.takes_back("the handle")?;
-        let seat = self.front.log.speculative_state().seat(handle);
+        let seat = self.front.replication.log().speculative_state().seat(handle);
         seat.map(holder).ok_or_else(|| format!("nobody holds handle {handle} any more"))
     }
 
@@ -158,7 +158,7 @@ impl At<'_> {
             role: self.role(),
             epoch: front.phase.epoch().unwrap_or(front.highest).round,
             fenced: !front.config.unfenced,
-            cluster: front.log.group().map(|group| group.to_string()),
+            cluster: front.replication.log().group().map(|group| group.to_string()),
             virtual_ip: front.role.address(),
             address: front.address_status(self.now.mono),
             failover_trouble: front.failover.trouble.clone(),
@@ -173,7 +173,7 @@ impl At<'_> {
             licenses: self.licences(),
             gone: self.gone(),
             clients: Vec::new(),
-            handles: front.log.speculative_state().seat_count() as u64,
+            handles: front.replication.log().speculative_state().seat_count() as u64,
             allocations: Vec::new(),
             strangers: front.calls.service().strangers(self.now.mono),
         }
@@ -197,18 +197,24 @@ impl At<'_> {
     pub(super) fn twin(&self) -> Option<TwinStatus> {
         let front = self.front;
         let leads = matches!(front.phase, Phase::Leading { .. });
-        let status = front.twin.as_ref()?.status(self.now.mono, leads, front.log.committed());
+        let status =
+            front.twin.as_ref()?.status(self.now.mono, leads, front.replication.log().committed());
         let trouble = front.operator.configuration_trouble().map(ToString::to_string);
         Some(TwinStatus { configuration_trouble: trouble, ..status })
     }
 
     fn member(&self, disk: &DiskId) -> bool {
-        self.front.log.committed_state().members().is_some_and(|members| members.contains(disk))
+        self.front
+            .replication
+            .log()
+            .committed_state()
+            .members()
+            .is_some_and(|members| members.contains(disk))
     }
 
     pub(in crate::front) fn backend(&self, index: usize) -> BackendStatus {
         let front = self.front;
-        let backend = &front.backends[index];
+        let backend = front.replication.backend(index);
         let standing = backend.standing();
         let leading = matches!(front.phase, Phase::Leading { .. });
         let state = match (backend.link_state, backend.progress, standing) {
@@ -225,8 +231,9 @@ impl At<'_> {
             _ => BackendState::Down,
         };
         let matched = backend.matched();
-        let on_disk = leading && matched >= front.log.committed();
-        let on_disk = if on_disk { front.log.committed_state().seat_count() } else { 0 };
+        let on_disk = leading && matched >= front.replication.log().committed();
+        let on_disk =
+            if on_disk { front.replication.log().committed_state().seat_count() } else { 0 };
         let handles = backend.seats.as_ref().map_or(on_disk, BTreeSet::len);
         BackendStatus {
             address: backend.address.to_string(),
@@ -245,7 +252,7 @@ impl At<'_> {
     /// What a backend must have acknowledged to count as up to date; entries that are on their
     /// way do not make it late.
     fn floor(&self) -> crate::log::Slot {
-        let committed = self.front.log.committed();
+        let committed = self.front.replication.log().committed();
         crate::log::Slot(committed.0.saturating_sub(crate::base::limits::UNCOMMITTED_MAX))
     }
 
@@ -261,7 +268,7 @@ impl At<'_> {
 
     fn strays(&self) -> Vec<StrayStatus> {
         let stray = |(index, serial): &(usize, String)| StrayStatus {
-            backend: self.front.backends[*index].address.to_string(),
+            backend: self.front.replication.backend(*index).address.to_string(),
             serial: serial.clone(),
             trouble: "it has no CmActId, and no list of Serials in VirtualContainers names it: \
                       its TMR licences are not served",
@@ -270,7 +277,8 @@ impl At<'_> {
     }
 
     fn copies(&self) -> Vec<CopyStatus> {
-        let addresses = self.front.backends.each_ref().map(|backend| backend.address.to_string());
+        let addresses =
+            self.front.replication.backends().each_ref().map(|backend| backend.address.to_string());
         let shown = self.front.calls.virtuals().copies.iter().map(|copied| CopyStatus {
             serial: copied.name.clone(),
             backends: copied.backends.iter().map(|index| addresses[*index].clone()).collect(),
@@ -281,29 +289,30 @@ impl At<'_> {
 
     pub(in crate::front) fn licences(&self) -> Vec<LicenceStatus> {
         let front = self.front;
-        let served = front.config.unfenced || front.has_two_members();
+        let served =
+            front.config.unfenced || front.replication.has_two_members(&front.surroundings());
         let one = |(key, merged): (&LicenceKey, &MergedLicence)| {
             let offer = front.calls.virtuals().catalogue.offers.get(key);
             let quantity = offer.map_or(0, |offer| offer.product.license_quantity);
-            let state = front.log.speculative_state();
+            let state = front.replication.log().speculative_state();
             let used = state.usage(key).map_or(0, Usage::used);
             let gone = offer.map_or(0, |offer| offer.seats_gone(state));
             let expires = offer.and_then(|offer| offer.ends(state));
             let differs = merged.differs.iter().map(|(index, field, value, expected)| Difference {
-                backend: front.backends[*index].address.to_string(),
+                backend: front.replication.backend(*index).address.to_string(),
                 field: (*field).to_string(),
                 value: value.clone(),
                 expected: expected.clone(),
             });
             // A backend that is there and has no part of it.
             let lacks = |index: &usize| {
-                let backend = &front.backends[*index];
+                let backend = front.replication.backend(*index);
                 merged.prints[*index].is_none()
                     && backend.known().is_some()
                     && backend.trouble.is_none()
             };
             let missing = (0..3).filter(lacks).map(|index| Difference {
-                backend: front.backends[index].address.to_string(),
+                backend: front.replication.backend(index).address.to_string(),
                 field: "ProductCode".to_string(),
                 value: format!("missing in part {}", index + 1),
                 expected: key.product_code.to_string(),
@@ -342,7 +351,7 @@ impl At<'_> {
 
     fn gone(&self) -> Vec<GoneStatus> {
         let front = self.front;
-        let state = front.log.speculative_state();
+        let state = front.replication.log().speculative_state();
         let one = |key: &LicenceKey| GoneStatus {
             firm_code: key.firm_code,
             product_code: key.product_code,
@@ -370,17 +379,18 @@ impl At<'_> {
 
     /// So many of the handles that are held, beginning behind `from`: seats first.
     fn page(&self, from: usize) -> Vec<Allocation> {
-        let mut seats: Vec<&Grant> = self.front.log.speculative_state().seats().collect();
+        let mut seats: Vec<&Grant> =
+            self.front.replication.log().speculative_state().seats().collect();
         seats.sort_unstable_by_key(|seat| (seat.takes() == 0, seat.since, seat.handle));
         let page = seats.into_iter().skip(from).take(ALLOCATIONS_SHOWN);
         page.map(|seat| self.allocation(seat)).collect()
     }
 
     fn allocation(&self, seat: &Grant) -> Allocation {
-        let log = &self.front.log;
+        let log = self.front.replication.log();
         // One that is on its way still is counted for none.
         let there = log.committed_state().seat(seat.handle).is_some();
-        let holders = self.front.backends.iter().filter(|backend| {
+        let holders = self.front.replication.backends().iter().filter(|backend| {
             let follows = matches!(backend.progress, Progress::Following { .. });
             let given = backend.seats.as_ref().is_none_or(|seats| seats.contains(&seat.handle));
             there && given && follows && backend.matched() >= log.committed()

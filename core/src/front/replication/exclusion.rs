@@ -6,19 +6,16 @@
 
 use super::backend_link::{BackendLink, OrderPurpose, Progress};
 use super::membership::is_unborn;
+use super::{Context, Replication};
 use crate::base::limits::DOUBLED_REDIAL;
 use crate::base::time::Mono;
-use crate::front::{Front, Phase};
+use crate::front::Phase;
 use crate::io::Intent;
-use crate::link::CloseReason;
 use crate::log::{Acked, Epoch, GroupId, Slot};
 use crate::messages::group::{Order, Standing};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-
-/// Why a connection to a backend that is reached twice is closed.
-const LOOKED_UP: CloseReason = CloseReason::Stepped("its address is looked up anew");
 
 /// Why a backend that is connected is not counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,12 +68,18 @@ impl Exclusion {
     }
 }
 
-impl Front {
+impl Replication {
     /// Looks anew at who is left out, and why: a backend came, went, or said something of itself.
-    pub(in crate::front) fn judge(&mut self, now: Mono, out: &mut Vec<Intent>) {
-        let mut again = Vec::new();
+    /// Returns whether that has changed, so that the parts are to be merged anew.
+    pub(in crate::front) fn judge(
+        &mut self,
+        now: Mono,
+        context: &Context<'_>,
+        out: &mut Vec<Intent>,
+    ) -> bool {
+        let (mut again, mut changed) = (Vec::new(), false);
         for index in 0..3 {
-            let (before, after) = (self.backends[index].exclusion, self.exclusion(index));
+            let (before, after) = (self.backends[index].exclusion, self.exclusion(index, context));
             if before == after {
                 continue;
             }
@@ -85,7 +88,7 @@ impl Front {
                 Some(exclusion) => {
                     self.backends[index].progress = Progress::NotPromised;
                     let (text, backend) =
-                        (self.explain(index, exclusion), &mut self.backends[index]);
+                        (self.explain(index, exclusion, context), &mut self.backends[index]);
                     match exclusion {
                         // Two that have told their new group's name are believed; of who changes to
                         // it before or after them, that is not known for a moment.
@@ -102,15 +105,16 @@ impl Front {
                     }
                 }
             }
-            self.merge_parts();
+            changed = true;
         }
         for index in again {
             self.backends[index].ask(now, OrderPurpose::Describe, &Order::Describe, out);
         }
-        self.disown(now, out);
+        self.disown(now, context, out);
+        changed
     }
 
-    fn exclusion(&self, index: usize) -> Option<Exclusion> {
+    fn exclusion(&self, index: usize, context: &Context<'_>) -> Option<Exclusion> {
         let backend = &self.backends[index];
         let standing = backend.standing()?;
         // The earlier connection counts, but for one to a copy that is known to be old.
@@ -131,16 +135,16 @@ impl Front {
             return Some(Exclusion::Copied(other));
         }
         if let Some(group) = standing.group.filter(|&group| {
-            let own = self.own_group();
+            let own = self.own_group(context);
             !is_unborn(standing) && own.is_some_and(|own| own != group)
         }) {
             return Some(Exclusion::Foreign(group));
         }
         let differs = backend.facts.as_ref().is_some_and(|facts| facts.differs);
-        if differs && Some(standing.promised) == self.phase.epoch() {
+        if differs && Some(standing.promised) == context.epoch() {
             return Some(Exclusion::Differs);
         }
-        if standing.group.is_none() && self.is_emptied() {
+        if standing.group.is_none() && self.is_emptied(context) {
             return Some(Exclusion::Emptied);
         }
         backend.went_back.map(|lapse| Exclusion::WentBack { was: lapse.was, last: standing.last })
@@ -174,35 +178,33 @@ impl Front {
         self.doubled_until = since.map(|until| self.doubled_until.unwrap_or(until));
     }
 
-    /// One backend has been reached by two addresses for a while. Names may have led elsewhere when it
-    /// was dialled: the earlier connection is made anew, so that each of the two has its turn.
-    pub(in crate::front) fn redial_doubled(&mut self, now: Mono, out: &mut Vec<Intent>) {
-        if self.redial_due().is_none_or(|until| until > now) {
-            return;
-        }
+    /// Returns the backend whose connection is to be made anew, if that is due: one backend has been reached
+    /// by two addresses for a while. Names may have led elsewhere when it was dialled, so the earlier
+    /// connection is made anew, and each of the two has its turn.
+    pub(in crate::front) fn take_doubled(
+        &mut self,
+        now: Mono,
+        context: &Context<'_>,
+    ) -> Option<usize> {
+        self.redial_due(context).filter(|until| *until <= now)?;
         self.doubled_until = None;
-        let doubled = (0..3).find_map(|index| match self.backends[index].exclusion {
+        let ends = (0..3).find_map(|index| match self.backends[index].exclusion {
             Some(Exclusion::Doubled(other)) => Some([index, other]),
             _ => None,
         });
-        let earlier =
-            |ends: [usize; 2]| ends.into_iter().min_by_key(|&it| self.backends[it].link());
-        let Some(index) = doubled.and_then(earlier) else { return };
-        if let Some(link) = self.backends[index].link() {
-            self.drop_backend(now, link, index, LOOKED_UP, out);
-        }
+        ends?.into_iter().min_by_key(|&it| self.backends[it].link())
     }
 
     /// When that is due. A claim is not disturbed: what comes due meanwhile is done when it has ended,
     /// for the next one may be under way at any later time as well.
-    pub(in crate::front) fn redial_due(&self) -> Option<Mono> {
+    pub(in crate::front) fn redial_due(&self, context: &Context<'_>) -> Option<Mono> {
         let still =
-            matches!(self.phase, Phase::Standby | Phase::Pausing { .. } | Phase::Leading { .. });
+            matches!(context.phase, Phase::Standby | Phase::Pausing { .. } | Phase::Leading { .. });
         self.doubled_until.filter(|_| still)
     }
 
     /// What is wrong, and what an operator can do, in words.
-    fn explain(&self, index: usize, exclusion: Exclusion) -> String {
+    fn explain(&self, index: usize, exclusion: Exclusion, context: &Context<'_>) -> String {
         let address = &self.backends[index].address;
         match exclusion {
             Exclusion::Emptied => {
@@ -224,7 +226,7 @@ impl Front {
             Exclusion::Foreign(group) => format!(
                 "its state folder belongs to group {group}, this one is {}; start it with its own \
                  folder, or with an empty one",
-                self.own_group().unwrap_or_default()
+                self.own_group(context).unwrap_or_default()
             ),
             Exclusion::WentBack { was, last } => format!(
                 "its disk went back in time: it had slot {} and now ends at {last} (a snapshot or a \
@@ -240,9 +242,14 @@ impl Front {
 
     /// A backend has promised: whether its disk has gone back in time. `before` is what it had
     /// promised until then. All that it could have said to another front, it has said by now.
-    pub(in crate::front) fn look_back(&mut self, index: usize, before: Epoch) {
+    pub(in crate::front) fn look_back(
+        &mut self,
+        index: usize,
+        before: Epoch,
+        context: &Context<'_>,
+    ) {
         let Some(standing) = self.backends[index].standing().copied() else { return };
-        let own = self.own_group();
+        let own = self.own_group(context);
         let was = self.witness_of(own).of(standing.disk);
         // One that is back before the birth has another group's name, or none. Of a birth that was
         // begun again a disk may have forgotten the first entry, and has lost nothing.
@@ -267,8 +274,13 @@ impl Front {
     /// Has those whose disks have lost their memory begin anew, once two members serve without
     /// them and have at least as much: nobody's only copy is thrown away. Before a birth there is
     /// nothing to be thrown away.
-    pub(in crate::front) fn disown(&mut self, now: Mono, out: &mut Vec<Intent>) {
-        let epoch = match self.phase {
+    pub(in crate::front) fn disown(
+        &mut self,
+        now: Mono,
+        context: &Context<'_>,
+        out: &mut Vec<Intent>,
+    ) {
+        let epoch = match *context.phase {
             Phase::Leading { epoch } if self.on_two_disks() >= self.log.committed() => epoch,
             Phase::Claiming { epoch } if self.are_all_unborn() => epoch,
             _ => return,
@@ -279,7 +291,7 @@ impl Front {
                 continue;
             };
             let more = standing.committed > self.log.committed();
-            let leads = matches!(self.phase, Phase::Leading { .. });
+            let leads = context.leads();
             let ends =
                 leads && exclusion.ends_the_disk() || matches!(exclusion, Exclusion::Copied(_));
             if !ends || more || backend.minor < 1 {
@@ -299,35 +311,13 @@ impl Front {
         }
     }
 
-    /// A backend contradicts this front, as [`contradicts`](Self::contradicts) says: nobody is served
-    /// any more, until an operator has said which memory counts.
-    pub(in crate::front) fn contradicted(
-        &mut self,
-        now: Mono,
-        index: usize,
-        out: &mut Vec<Intent>,
-    ) {
-        let backend = &self.backends[index];
-        let text = format!(
-            "{} knows slots up to {} to be chosen, and the other backends, which led on, end at {}: \
-             their disks went back in time; run tmrd recover",
-            backend.address,
-            backend.known_chosen(),
-            self.log.last()
-        );
-        self.contradiction = Some(text);
-        self.step_back(out);
-        self.phase = Phase::Pausing { until: now };
-        self.log_obstacle();
-    }
-
     /// A backend knows slots to be chosen that this front, which leads, does not have: the others
     /// have gone back in time, and whatever is served from here on would be wrong.
-    pub(in crate::front) fn contradicts(&self, index: usize) -> bool {
+    pub(in crate::front) fn contradicts(&self, index: usize, context: &Context<'_>) -> bool {
         let standing = self.backends[index].standing();
         standing.is_some_and(|own| {
             own.group == self.log.group()
-                && Some(own.promised) == self.phase.epoch()
+                && Some(own.promised) == context.epoch()
                 && self.backends[index].known_chosen() > self.log.last()
         })
     }

@@ -1,15 +1,17 @@
-//! Whose word counts: the members of the group as disks, never as connections; and what keeps a front
-//! from leading.
+//! Whose word counts: the members of the group as disks, never as connections.
 //!
 //! The rules are those of *Consistency* 7. What never lives here: who is left out, and why (that is
-//! `judge`), and how promises are collected (that is `claim`).
+//! `exclusion`), and how promises are collected (that is `claim`).
 
 use super::backend_link::{BackendLink, OrderPurpose, Progress};
 use super::exclusion::Exclusion;
 use super::vote::reached;
+use super::{Context, Replication};
+use crate::base::limits::DATE_STEP;
 use crate::base::time::{Mono, Wall};
+use crate::front::Phase;
 use crate::front::leadership::clocks::Reading;
-use crate::front::{Front, Phase};
+use crate::front::leadership::date::later;
 use crate::io::Intent;
 use crate::log::{Acked, DiskId, GroupId, Slot, Witness};
 use crate::messages::group::{Facts, Order, Standing};
@@ -17,7 +19,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-impl Front {
+impl Replication {
     /// Two backends, or as many as `need` says, of every set of members have reached this: the
     /// highest value for which that is so. `told` is what one disk has reached. The lowest value
     /// before a group is born.
@@ -67,9 +69,9 @@ impl Front {
 
     /// The group that this front is a front of: while it leads, the one that it leads; else the one
     /// that two backends belong to, or whose log it has.
-    pub(in crate::front) fn own_group(&self) -> Option<GroupId> {
+    pub(in crate::front) fn own_group(&self, context: &Context<'_>) -> Option<GroupId> {
         let own = self.log.group();
-        if matches!(self.phase, Phase::Reproposing { .. } | Phase::Leading { .. }) {
+        if matches!(context.phase, Phase::Reproposing { .. } | Phase::Leading { .. }) {
             return own;
         }
         let groups = || self.counted().filter_map(|(_, standing)| standing.group);
@@ -87,21 +89,6 @@ impl Front {
         })
     }
 
-    /// A claim could lead somewhere: two backends remember one group, or three are there and a
-    /// group can be born. To ask fewer for a promise could only take the lead from another front,
-    /// maybe of another group.
-    pub(in crate::front) fn could_claim(&self) -> bool {
-        if self.contradiction.is_some() {
-            return false;
-        }
-        if self.config.unfenced {
-            return self.could_serve();
-        }
-        let groups = || self.counted().filter_map(|(_, standing)| standing.group);
-        let two = groups().any(|group| groups().filter(|other| *other == group).count() >= 2);
-        two || self.are_all_unborn() && !self.seems_emptied()
-    }
-
     /// Three backends are here, none of which holds anything of a group that was born. Copies of one
     /// disk are three as well: they get names of their own before the birth.
     pub(in crate::front) fn are_all_unborn(&self) -> bool {
@@ -117,49 +104,6 @@ impl Front {
         self.backends.iter().all(unborn)
     }
 
-    /// What keeps this front from leading although it should, in words for people; `None`: nothing
-    /// that it knows of.
-    pub(in crate::front) fn obstacle(&self) -> Option<String> {
-        if let Some(contradiction) = &self.contradiction {
-            return Some(contradiction.clone());
-        }
-        let strangers = self.strangers();
-        if strangers.len() >= 2 {
-            let named = |&index: &usize| format!("{}", self.backends[index].address);
-            let named: Vec<String> = strangers.iter().map(named).collect();
-            return Some(format!(
-                "the group's memory is lost: the disks of {} are not those that it was on; put the old \
-                 ones back, or run tmrd recover",
-                named.join(" and ")
-            ));
-        }
-        let leads = matches!(self.phase, Phase::Leading { .. });
-        if let Some((known, last)) = self.shortfall.filter(|_| !leads) {
-            return Some(format!(
-                "slots up to {known} are known to be chosen, and the backends that are here end at \
-                 {last}: a disk went back in time while another one was away; start the backend that \
-                 is missing, or run tmrd recover"
-            ));
-        }
-        let counted = self.counted().count();
-        let unborn = self.counted().all(|(_, standing)| is_unborn(&standing));
-        // Of backends that are all away nothing is known.
-        if (1..3).contains(&counted) && unborn && !self.remembers() && !self.config.unfenced {
-            let missing = self.missing();
-            return Some(format!("a new group needs all three backends once; missing: {missing}"));
-        }
-        if self.role.is_to_lead() && !leads && !self.could_serve() {
-            return Some(format!("fewer than two backends count; missing: {}", self.missing()));
-        }
-        // Who claims is told soon how the others stand.
-        let waits = matches!(self.phase, Phase::Pausing { .. }) && !self.config.unfenced;
-        if self.role.is_to_lead() && waits && self.remembers() && !self.has_two_members() {
-            let missing = self.not_counted();
-            return Some(format!("fewer than two members of the group count; missing: {missing}"));
-        }
-        None
-    }
-
     /// The backends that do not count, each with the reason.
     pub(in crate::front) fn missing(&self) -> String {
         let counts =
@@ -170,41 +114,6 @@ impl Front {
         };
         let missing: Vec<String> = self.backends.iter().filter(counts).map(reason).collect();
         missing.join(", ")
-    }
-
-    /// Says in the log what keeps this front from leading, once for each thing that does.
-    pub(in crate::front) fn log_obstacle(&mut self) {
-        if !self.role.is_to_lead() {
-            return;
-        }
-        let obstacle = self.obstacle();
-        // Who is missing, and why, changes with every attempt to reach them.
-        let kind = |text: &String| text.split(';').next().map(String::from);
-        if obstacle.as_ref().and_then(kind) == self.said.as_ref().and_then(kind) {
-            return;
-        }
-        match &obstacle {
-            Some(text) if self.is_memory_lost() => {
-                tracing::error!(
-                    target: "tmr_core::front::members",
-                    "this front cannot lead: {text}"
-                );
-            }
-            Some(text) => tracing::warn!(
-                target: "tmr_core::front::members",
-                "this front cannot lead yet: {text}"
-            ),
-            None => tracing::info!(
-                target: "tmr_core::front::members",
-                "nothing keeps this front from leading any more"
-            ),
-        }
-        self.said = obstacle;
-    }
-
-    /// Nobody leads before an operator has done something about it.
-    fn is_memory_lost(&self) -> bool {
-        self.contradiction.is_some() || self.shortfall.is_some() || self.strangers().len() >= 2
     }
 
     /// What is known of a group, by this front and by all who are connected and belong to it.
@@ -219,26 +128,19 @@ impl Front {
         witness
     }
 
-    /// A claim reads the log of this group: what is known of it is kept, and of no other.
-    pub(in crate::front) fn remember_group(&mut self, now: Mono, group: GroupId) {
-        let seen = self.witness_of(Some(group));
-        self.date.begin(seen.date(), now);
-        self.witness = Remembered { group: Some(group), seen };
-    }
-
     /// The last slot that is known to be chosen, by anything that this front has seen, is told, or
     /// has in its files: it leads with all of these or not at all.
-    pub(in crate::front) fn known_chosen(&self) -> Slot {
+    pub(in crate::front) fn known_chosen(&self, context: &Context<'_>) -> Slot {
         let Some(group) = self.log.group() else { return Slot(0) };
-        let written = self.usage.told_of(group);
+        let written = context.usage.told_of(group);
         let seen = self.witness_of(Some(group)).known();
-        let told = self.twin.as_ref().map_or(Slot(0), |twin| twin.chosen_of(group));
+        let told = context.twin.map_or(Slot(0), |twin| twin.chosen_of(group));
         written.max(seen).max(self.log.committed()).max(told)
     }
 
     /// Keeps in mind how far the backends have come, before a link is gone or others are told.
-    pub(in crate::front) fn note_acked(&mut self) {
-        let Some(epoch) = self.phase.epoch() else { return };
+    pub(in crate::front) fn note_acked(&mut self, context: &Context<'_>) {
+        let Some(epoch) = context.epoch() else { return };
         let acked = |backend: &BackendLink| {
             let disk = backend.standing().filter(|_| backend.exclusion.is_none())?.disk;
             // One that follows nothing yet has promised all the same.
@@ -252,15 +154,94 @@ impl Front {
         self.witness.seen.hear(self.log.committed(), Wall(0), &acked);
     }
 
-    /// What each backend is told with the heartbeat.
-    pub(in crate::front) fn tell_witness(&mut self, now: Mono, out: &mut Vec<Intent>) {
-        let Phase::Leading { epoch } = self.phase else { return };
-        if self.config.unfenced {
+    /// Two members of the group are connected and counted.
+    pub(in crate::front) fn has_two_members(&self, context: &Context<'_>) -> bool {
+        self.members_here(context) >= 2
+    }
+
+    /// Members of the group that are connected and counted. The one that leads counts those that
+    /// follow; another one knows how they stood when they last said so.
+    pub(in crate::front) fn members_here(&self, context: &Context<'_>) -> usize {
+        self.backends.iter().filter(|backend| self.counts_as_member(backend, context)).count()
+    }
+
+    /// A backend is connected, counted, and a member of the group.
+    pub(in crate::front) fn counts_as_member(
+        &self,
+        backend: &BackendLink,
+        context: &Context<'_>,
+    ) -> bool {
+        let leads = context.leads();
+        let group = if leads { self.log.group() } else { self.own_group(context) };
+        let Some(standing) = backend.standing().filter(|_| group.is_some()) else { return false };
+        let counts = match backend.progress {
+            Progress::Following { .. } if leads => self.is_member(standing),
+            _ if leads => false,
+            _ => standing.group == group && !is_unborn(standing) && self.may_be_member(standing),
+        };
+        backend.exclusion.is_none() && counts
+    }
+
+    /// Whether a disk is a member, as far as this front knows. A copy of the log that is older than
+    /// what the backend has says nothing of it: the disk may have been taken in since.
+    fn may_be_member(&self, standing: &Standing) -> bool {
+        let older = self.log.group() != standing.group
+            || self.log.committed() < standing.committed
+            || self.log.committed() == Slot(0);
+        older || self.is_member(standing)
+    }
+
+    fn is_member(&self, standing: &Standing) -> bool {
+        self.log.member_sets().all(|set| set.contains(&standing.disk))
+    }
+
+    /// The backends that are no members that count, each with the reason.
+    pub(in crate::front) fn not_counted(&self, context: &Context<'_>) -> String {
+        let why = |backend: &BackendLink| {
+            let standing = backend.standing();
+            let blank = standing.is_some_and(is_blank);
+            let why = match &backend.trouble {
+                Some(trouble) => trouble.as_str(),
+                None if blank => "its state folder is empty",
+                None if standing.is_none() => "not connected yet",
+                None if !self.counts_as_member(backend, context) => {
+                    "its disk is not one that the group is on"
+                }
+                None => return None,
+            };
+            Some(format!("{} ({why})", backend.address))
+        };
+        self.backends.iter().filter_map(why).collect::<Vec<_>>().join(", ")
+    }
+
+    /// A claim reads the log of this group: what is known of it is kept, and of no other. Returns the date
+    /// that the group has kept.
+    pub(in crate::front) fn remember_group(&mut self, group: GroupId) -> Wall {
+        let seen = self.witness_of(Some(group));
+        let date = seen.date();
+        self.witness = Remembered { group: Some(group), seen };
+        date
+    }
+
+    /// What each backend is told with the heartbeat. `date`: the date that the backends should keep. It
+    /// goes there in steps, so that their journals are not written for it all the time.
+    pub(in crate::front) fn tell_witness(
+        &mut self,
+        now: Mono,
+        date: Option<Wall>,
+        context: &Context<'_>,
+        out: &mut Vec<Intent>,
+    ) {
+        let Phase::Leading { epoch } = *context.phase else { return };
+        if context.config.unfenced {
             return;
         }
-        self.disown(now, out);
-        self.note_acked();
-        self.witness_date();
+        self.disown(now, context, out);
+        self.note_acked(context);
+        let kept = self.witness.seen.date();
+        if let Some(date) = date.filter(|&date| date >= later(kept, DATE_STEP)) {
+            self.witness.seen.hear(Slot(0), date, &[]);
+        }
         let order = Order::Witness {
             epoch,
             committed: self.log.committed(),
@@ -277,21 +258,14 @@ impl Front {
         }
     }
 
-    /// A backend has said more of itself.
-    pub(in crate::front) fn told_facts(
-        &mut self,
-        now: Mono,
-        index: usize,
-        facts: Facts,
-        out: &mut Vec<Intent>,
-    ) {
-        let differed = self.backends[index].facts.as_ref().is_some_and(|facts| facts.differs);
+    /// A backend has said more of itself. Returns whether that may change who is left out.
+    pub(in crate::front) fn told_facts(&mut self, now: Mono, index: usize, facts: Facts) -> bool {
+        let backend = &mut self.backends[index];
+        let differed = backend.facts.as_ref().is_some_and(|facts| facts.differs);
         let differs = facts.differs;
-        self.backends[index].clock = Some(Reading { clock: facts.clock, at: now });
-        self.backends[index].facts = Some(facts);
-        if differed != differs {
-            self.judge(now, out);
-        }
+        backend.clock = Some(Reading { clock: facts.clock, at: now });
+        backend.facts = Some(facts);
+        differed != differs
     }
 }
 
@@ -306,6 +280,11 @@ impl BackendLink {
 /// Nothing was ever built on a first entry alone: such a group is not born yet.
 pub(in crate::front) fn is_unborn(standing: &Standing) -> bool {
     standing.committed == Slot(0) && standing.last <= Slot(1)
+}
+
+/// It holds nothing of any group.
+pub(in crate::front) fn is_blank(standing: &Standing) -> bool {
+    standing.group.is_none() || is_unborn(standing)
 }
 
 /// What is known of one group beyond the copy of its log.

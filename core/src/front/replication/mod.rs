@@ -1,10 +1,134 @@
 //! The log on its way to three backends: this front's copy of it, the links to the backends, how far
 //! each has got, which of them count, and how one that is behind is repaired.
+//!
+//! What never lives here: whether this front leads. That is told with each call ([`Context`]).
 
 pub(super) mod backend_link;
 pub(super) mod disk_writes;
 pub(super) mod exclusion;
 pub(super) mod membership;
-pub(super) mod progress;
+mod memory;
+mod progress;
 pub(super) mod replicated_log;
+pub(super) mod rounds;
 pub(super) mod vote;
+
+use super::Config;
+use super::leadership::phase::Phase;
+use super::twin::Twin;
+use super::usage::Usage;
+use crate::base::network::Address;
+use crate::base::time::Mono;
+use crate::link::LinkId;
+use crate::log::Epoch;
+use backend_link::BackendLink;
+use membership::Remembered;
+use memory::Doubt;
+use replicated_log::ReplicatedLog;
+use rounds::Rounds;
+
+/// The copy of the log, and the backends that it goes to.
+#[derive(Clone, Debug)]
+pub(super) struct Replication {
+    backends: [BackendLink; 3],
+    log: ReplicatedLog,
+    rounds: Rounds,
+    /// What is known of a group beyond the copy of its log.
+    witness: Remembered,
+    /// The group's memory seems to be lost.
+    doubt: Option<Doubt>,
+    /// One backend is reached by two addresses; the first connection is made anew then.
+    doubled_until: Option<Mono>,
+}
+
+/// What replication is told of the rest of the front.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Context<'a> {
+    pub(super) config: &'a Config,
+    pub(super) phase: &'a Phase,
+    /// Fewer than two of the backends that were last read are members.
+    pub(super) unproved: bool,
+    pub(super) usage: &'a Usage,
+    pub(super) twin: Option<&'a Twin>,
+}
+
+impl Context<'_> {
+    fn leads(&self) -> bool {
+        matches!(self.phase, Phase::Leading { .. })
+    }
+
+    fn epoch(&self) -> Option<Epoch> {
+        self.phase.epoch()
+    }
+}
+
+impl Replication {
+    /// Returns an empty log, and backends that are to be dialled at once.
+    pub(super) fn new(backends: &[Address; 3]) -> Self {
+        Self {
+            backends: backends.each_ref().map(|address| BackendLink::new(address.clone())),
+            log: ReplicatedLog::default(),
+            rounds: Rounds::default(),
+            witness: Remembered::default(),
+            doubt: None,
+            doubled_until: None,
+        }
+    }
+
+    /// Returns this front's copy of the log.
+    pub(super) fn log(&self) -> &ReplicatedLog {
+        &self.log
+    }
+
+    /// Lends this front's copy of the log.
+    pub(super) fn log_mut(&mut self) -> &mut ReplicatedLog {
+        &mut self.log
+    }
+
+    /// Returns the three backends, by place.
+    pub(super) fn backends(&self) -> &[BackendLink; 3] {
+        &self.backends
+    }
+
+    /// Lends the three backends, by place.
+    pub(super) fn backends_mut(&mut self) -> &mut [BackendLink; 3] {
+        &mut self.backends
+    }
+
+    /// Lends the copy of the log and the three backends at once.
+    pub(super) fn log_and_backends(&mut self) -> (&mut ReplicatedLog, &mut [BackendLink; 3]) {
+        (&mut self.log, &mut self.backends)
+    }
+
+    /// Returns the backend at this place.
+    pub(super) fn backend(&self, index: usize) -> &BackendLink {
+        &self.backends[index]
+    }
+
+    /// Lends the backend at this place.
+    pub(super) fn backend_mut(&mut self, index: usize) -> &mut BackendLink {
+        &mut self.backends[index]
+    }
+
+    /// Returns the place of the backend that this link leads to.
+    pub(super) fn backend_of(&self, link: LinkId) -> Option<usize> {
+        self.backends.iter().position(|backend| backend.link() == Some(link))
+    }
+
+    /// Returns whether at least two backends are there and counted.
+    pub(super) fn could_serve(&self) -> bool {
+        self.backends.iter().filter(|backend| backend.counts()).count() >= 2
+    }
+
+    /// Puts another backend in the place of one that is not configured any more.
+    pub(super) fn replace(&mut self, index: usize, address: Address) {
+        self.backends[index] = BackendLink::new(address);
+        self.backends[index].round = self.rounds.round();
+    }
+
+    /// Returns what is known of the group beyond the copy of its log.
+    #[cfg(feature = "model")]
+    pub(super) fn witness(&self) -> &Remembered {
+        &self.witness
+    }
+}

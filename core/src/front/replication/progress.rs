@@ -2,20 +2,27 @@
 //! And repair: one that is behind, or blank, is brought up to date while the others serve.
 
 use super::backend_link::{BackendLink, OrderPurpose, Progress};
+use super::{Context, Replication};
 use crate::base::limits::{APPEND_ENTRIES, PIECE_BYTES, TROUBLE_LASTS, UNCOMMITTED_MAX};
 use crate::base::time::Mono;
-use crate::front::{Front, Phase};
 use crate::io::Intent;
 use crate::log::{DiskId, Entry, Epoch, Setting, Slot};
 use crate::messages::group::{Order, encode};
 use alloc::string::String;
 use alloc::vec::Vec;
 
-impl Front {
-    /// A backend that has promised begins to follow the log from where it stands.
-    pub(in crate::front) fn follow(&mut self, now: Mono, index: usize, out: &mut Vec<Intent>) {
-        let Some(epoch) = self.phase.epoch() else { return };
-        let Some(standing) = self.backends[index].standing().copied() else { return };
+impl Replication {
+    /// A backend that has promised begins to follow the log from where it stands. Returns whether its parts
+    /// count from now on, so that they are to be merged anew.
+    pub(in crate::front) fn follow(
+        &mut self,
+        now: Mono,
+        index: usize,
+        context: &Context<'_>,
+        out: &mut Vec<Intent>,
+    ) -> bool {
+        let Some(epoch) = context.epoch() else { return false };
+        let Some(standing) = self.backends[index].standing().copied() else { return false };
         match standing.group {
             Some(_)
                 if standing.group == self.log.group()
@@ -27,9 +34,7 @@ impl Front {
             _ => self.install(now, index, epoch, out),
         }
         // Whatever kept it from being counted before: it follows now, and its parts count.
-        if self.backends[index].trouble.take().is_some() {
-            self.merge_parts();
-        }
+        self.backends[index].trouble.take().is_some()
     }
 
     /// Sends the whole committed state.
@@ -59,9 +64,10 @@ impl Front {
         now: Mono,
         index: usize,
         at: Slot,
+        context: &Context<'_>,
         out: &mut Vec<Intent>,
     ) {
-        let Some(epoch) = self.phase.epoch() else { return };
+        let Some(epoch) = context.epoch() else { return };
         if self.backends[index].progress != (Progress::Installing { slot: at }) {
             return;
         }
@@ -76,23 +82,30 @@ impl Front {
         self.backends[index].progress = Progress::Following { next: at.next(), matched: at };
     }
 
-    /// An append did not join what a backend has: it says how far it is sure.
+    /// An append did not join what a backend has: it says how far it is sure. Returns what
+    /// [`follow`](Self::follow) does.
     pub(in crate::front) fn gap(
         &mut self,
         now: Mono,
         index: usize,
         committed: Slot,
+        context: &Context<'_>,
         out: &mut Vec<Intent>,
-    ) {
+    ) -> bool {
         if let Some(description) = &mut self.backends[index].description {
             description.standing.committed = committed;
         }
-        self.follow(now, index, out);
+        self.follow(now, index, context, out)
     }
 
     /// Sends what is proposed and not sent, as far as each backend's window allows.
-    pub(in crate::front) fn replicate(&mut self, now: Mono, out: &mut Vec<Intent>) {
-        let Some(epoch) = self.phase.epoch() else { return };
+    pub(in crate::front) fn replicate(
+        &mut self,
+        now: Mono,
+        context: &Context<'_>,
+        out: &mut Vec<Intent>,
+    ) {
+        let Some(epoch) = context.epoch() else { return };
         // Backends that are equally far get the same bytes.
         let mut made: Option<(Slot, Slot, Vec<u8>)> = None;
         for index in 0..3 {
@@ -126,9 +139,11 @@ impl Front {
         Some((first, after, encode(0, &Order::Append { epoch, first, entries, committed })))
     }
 
-    /// A backend has everything up to `last` on disk; its parts differ from these grants.
-    pub(in crate::front) fn acknowledged(&mut self, index: usize, last: Slot, differing: &[Slot]) {
-        let Progress::Following { next, matched } = self.backends[index].progress else { return };
+    /// A backend has everything up to `last` on disk. Returns whether it follows the log.
+    pub(in crate::front) fn acknowledged(&mut self, index: usize, last: Slot) -> bool {
+        let Progress::Following { next, matched } = self.backends[index].progress else {
+            return false;
+        };
         // A late report of an older link cannot come: reports are tied to this link's orders. What
         // was not sent yet cannot be there.
         let last = last.min(Slot(next.0 - 1));
@@ -137,15 +152,15 @@ impl Front {
         if let Some(description) = &mut self.backends[index].description {
             description.standing.last = last.max(description.standing.last);
         }
-        for slot in differing {
-            self.calls.differs(index, *slot);
-        }
+        true
     }
 
     /// Takes a caught-up backend with a new disk among the members, in the place of the one whose
     /// disk is not there any more. Committed by the two others: until then it does not count.
-    pub(in crate::front) fn admit(&mut self) {
-        let Phase::Leading { .. } = self.phase else { return };
+    pub(in crate::front) fn admit(&mut self, context: &Context<'_>) {
+        if !context.leads() {
+            return;
+        }
         let settled = self.log.committed_state();
         let Some(members) = settled.members().copied() else { return };
         if self.log.speculative_state().members() != Some(&members) {
@@ -166,7 +181,7 @@ impl Front {
         // A connection of which nobody has noticed that it is dead is no member: the place of another
         // one, which is only away, would be given to a disk that belongs into that one's.
         let here = |disk: &DiskId| *disk == gone || self.in_this_round(disk);
-        if !self.config.unfenced && !members.iter().all(here) {
+        if !context.config.unfenced && !members.iter().all(here) {
             return;
         }
         tracing::info!(

@@ -18,7 +18,8 @@ impl Front {
     pub(in crate::front) fn with_calls(&mut self) -> (&mut Calls, calls::Context<'_>) {
         let leads = matches!(self.phase, Phase::Leading { .. });
         let date = self.date.now();
-        let Self { calls, config, log, backends, twin, usage, operator, random, .. } = self;
+        let Self { calls, config, replication, twin, usage, operator, random, .. } = self;
+        let (log, backends) = replication.log_and_backends();
         let twin = twin.as_mut();
         let context =
             calls::Context { leads, date, config, log, backends, twin, usage, operator, random };
@@ -45,7 +46,7 @@ impl Front {
             Ok(request) => request,
             Err(malformed) => return service.misread(link, &malformed, out),
         };
-        service.named(now.mono, link, &request, self.log.speculative_state());
+        service.named(now.mono, link, &request, self.replication.log().speculative_state());
         // One end of its time for a call, whatever it has to wait for one after the other.
         let until = now.mono + if link.is_passed() { PASSED_TIMEOUT } else { CALL_TIMEOUT };
         self.take(now, until, link, (request, bytes), out);
@@ -117,7 +118,7 @@ impl Front {
         correlation: u32,
         out: &mut Vec<Intent>,
     ) {
-        let backend = &mut self.backends[index];
+        let backend = self.replication.backend_mut(index);
         let Some(pending) = backend.answered(now, correlation) else { return };
         backend.busy = backend.busy.saturating_sub(1);
         let (calls, mut context) = self.with_calls();
@@ -138,12 +139,12 @@ impl Front {
 
     /// Proposes that the next block of handle numbers is this front's.
     pub(in crate::front) fn reserve_handles(&mut self) {
-        self.calls.reserve_handles(&mut self.log);
+        self.calls.reserve_handles(self.replication.log_mut());
     }
 
     /// How many entries are on their way.
     pub(in crate::front) fn uncommitted(&self) -> u64 {
-        self.log.last().0 - self.log.committed().0
+        self.replication.log().last().0 - self.replication.log().committed().0
     }
 
     /// A call can be decided, and the role is not being given away.
@@ -156,12 +157,12 @@ impl Front {
     /// read.
     pub(in crate::front) fn hears_clients(&self) -> bool {
         let leads = matches!(self.phase, Phase::Leading { .. });
-        leads && !self.silenced && self.is_sure()
+        leads && !self.silenced && self.replication.is_sure()
     }
 
     /// It leads, is confirmed, and two backends follow: a call can be decided.
     pub(in crate::front) fn serves(&self, now: Mono) -> bool {
-        let following = self.backends.iter();
+        let following = self.replication.backends().iter();
         let following =
             following.filter(|it| matches!(it.progress, Progress::Following { .. })).count();
         matches!(self.phase, Phase::Leading { .. }) && following >= 2 && self.is_confirmed(now)

@@ -1,6 +1,7 @@
 //! The way between the components: what one of them says, and what the others do about it. No rule is
 //! made here.
 
+mod backends;
 mod calls;
 mod operator;
 pub(super) mod reconfigure;

@@ -67,7 +67,8 @@ impl Front {
 
     /// An operator takes all handles of an address back. It is one event, however many there are.
     fn take_all_back(&mut self, now: Now, address: IpAddr) {
-        let handles = self.calls.service().held_from(address, self.log.speculative_state());
+        let handles =
+            self.calls.service().held_from(address, self.replication.log().speculative_state());
         let text = format!("all {} handles of {address} taken back", handles.len());
         self.operator.note(now.wall, "seat", text);
         for handle in handles {
@@ -77,7 +78,7 @@ impl Front {
 
     /// An operator takes a handle back.
     fn take_back(&mut self, now: Now, handle: Handle) {
-        let Some(seat) = self.log.speculative_state().seat(handle) else { return };
+        let Some(seat) = self.replication.log().speculative_state().seat(handle) else { return };
         let text = format!("handle {handle} ({}) taken back from {}", seat.held, holder(seat));
         self.operator.note(now.wall, "seat", text);
         self.give_back(handle, "an operator took it back");
@@ -87,7 +88,7 @@ impl Front {
     pub(in crate::front) fn observe(&mut self, now: Now) {
         let observed = Observed {
             part: self.part(now.mono),
-            backends: self.backends.each_ref().map(BackendLink::is_up),
+            backends: self.replication.backends().each_ref().map(BackendLink::is_up),
             twin: self.twin.as_ref().map(Twin::stands),
             address: self.role.address(),
         };
@@ -96,7 +97,8 @@ impl Front {
             _ => self.twin_epoch(),
         };
         let epoch = self.phase.epoch().unwrap_or(self.highest).round;
-        let Self { operator, backends, twin, .. } = self;
+        let Self { operator, replication, twin, .. } = self;
+        let backends = replication.backends();
         let surroundings = Surroundings { backends, twin: twin.as_ref(), epoch };
         operator.observe(now, observed, leader, &surroundings);
     }

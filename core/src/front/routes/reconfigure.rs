@@ -9,7 +9,6 @@ use crate::base::network::Address;
 use crate::base::time::Mono;
 use crate::config::{self, InForce};
 use crate::front::Front;
-use crate::front::replication::backend_link::BackendLink;
 use crate::front::twin::Twin;
 use crate::io::Intent;
 use crate::link::CloseReason;
@@ -50,18 +49,17 @@ impl Front {
             return;
         }
         for (index, address) in places.iter().enumerate() {
-            if self.backends[index].address == *address {
+            if self.replication.backend(index).address == *address {
                 continue;
             }
             tracing::info!(
                 target: "tmr_core::front::configure",
-                old = %self.backends[index].address, new = %address, "a backend is another one"
+                old = %self.replication.backend(index).address, new = %address, "a backend is another one"
             );
-            if let Some(link) = self.backends[index].link() {
+            if let Some(link) = self.replication.backend(index).link() {
                 self.drop_backend(now, link, index, MOVED, out);
             }
-            self.backends[index] = BackendLink::new(address.clone());
-            self.backends[index].round = self.round;
+            self.replication.replace(index, address.clone());
         }
         self.config.backends = places;
         self.merge_parts();

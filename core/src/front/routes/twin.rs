@@ -21,7 +21,8 @@ impl Front {
     /// Lends the twin what it needs; `None`: there is none.
     fn with_twin(&mut self) -> Option<(&mut Twin, Context<'_>)> {
         let (stands_by, unfenced) = (self.listens(), self.config.unfenced);
-        let Self { twin, log, usage, .. } = self;
+        let Self { twin, replication, usage, .. } = self;
+        let log = replication.log_mut();
         let history = usage.history_mut();
         Some((twin.as_mut()?, Context { stands_by, unfenced, log, history }))
     }
@@ -145,7 +146,8 @@ impl Front {
     /// Dials the twin, and closes links and ends calls that have waited too long.
     pub(in crate::front) fn twin_timers(&mut self, now: Mono, out: &mut Vec<Intent>) {
         let (stands_by, unfenced) = (self.listens(), self.config.unfenced);
-        let Self { twin: Some(twin), log, usage, numbers, .. } = self else { return };
+        let Self { twin: Some(twin), replication, usage, numbers, .. } = self else { return };
+        let log = replication.log_mut();
         let context = Context { stands_by, unfenced, log, history: usage.history_mut() };
         for LateLink { link, what } in twin.timers(now, numbers, &context, out) {
             let reason = CloseReason::Timeout(what);
@@ -216,7 +218,7 @@ impl Front {
 
     /// When this front may claim as far as its twin goes.
     pub(in crate::front) fn twin_awaited(&self) -> Mono {
-        self.twin.as_ref().map_or(Mono(0), |twin| twin.awaited(&self.log))
+        self.twin.as_ref().map_or(Mono(0), |twin| twin.awaited(self.replication.log()))
     }
 
     /// The twin has every entry up to this slot.
@@ -324,7 +326,11 @@ impl Front {
         for SignOfLife { handle, milliseconds_ago } in signs {
             let ago = Duration::from_millis(u64::from(*milliseconds_ago));
             let called = now.before(ago);
-            self.calls.desk_mut().alive(called, *handle, self.log.speculative_state());
+            self.calls.desk_mut().alive(
+                called,
+                *handle,
+                self.replication.log().speculative_state(),
+            );
         }
     }
 }
@@ -339,7 +345,7 @@ impl Front {
                     self.calls.desk_mut().alive(
                         now.mono,
                         Handle(handle),
-                        self.log.speculative_state(),
+                        self.replication.log().speculative_state(),
                     );
                 }
             }

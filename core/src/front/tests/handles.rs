@@ -281,7 +281,7 @@ fn the_next_numbers_are_there_before_the_last_one_is_used() {
 fn when_the_last_block_is_in_use_no_more_is_reserved() {
     let mut world = World::serving();
     let all = Entry::Configure(Setting::Handles(HANDLE_LAST));
-    world.fronts[0].node.log.propose(all);
+    world.fronts[0].node.replication.log_mut().propose(all);
     world.step_front(0, Input::Tick);
     world.run();
     let (crowd, call) = (world.crowd(0, 80), service());

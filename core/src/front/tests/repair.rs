@@ -65,7 +65,7 @@ fn a_connection_that_nobody_knows_to_be_dead_keeps_no_place_in_the_group() {
     world.restart(2);
     world.advance(SECOND + 100 * MILLI);
     assert_eq!(world.backend_state(0, 2), "repairing", "its copy is whole, and it is no member");
-    let log = &world.fronts[0].node.log;
+    let log = world.fronts[0].node.replication.log();
     let members = log.committed_state().members();
     assert_eq!(
         log.speculative_state().members(),

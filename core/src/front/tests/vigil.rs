@@ -103,7 +103,7 @@ fn pauses_that_are_too_short_to_be_seen_do_not_add_up() {
     let (_, handle) = world.ask(0, client, seat());
     world.advance(5 * SECOND);
     world.lose = |_, order| matches!(order, Order::Confirm { .. } | Order::Append { .. });
-    let asked = world.fronts[0].node.confirmed_at().expect("it leads");
+    let asked = world.fronts[0].node.replication.confirmed_at().expect("it leads");
     for pauses in 1..=8 {
         // As long as no single one is seen: the wall clock counts whole seconds.
         world.pause(0, 990 * MILLI, true);

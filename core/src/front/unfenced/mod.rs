@@ -89,7 +89,7 @@ impl Unfenced {
         }
         if let Input::Frame { frame: Frame::Http(_) | Frame::Unheard(_), .. } = &input {
             // A page says who holds what, and where.
-            for (stand, backend) in self.stand_ins.iter().zip(&mut front.backends) {
+            for (stand, backend) in self.stand_ins.iter().zip(front.replication.backends_mut()) {
                 backend.seats = Some(stand.seat_table.held());
             }
         }
@@ -170,7 +170,7 @@ impl Unfenced {
         let stand_of = |link: LinkId| self.stand_ins.iter().position(|s| s.line == Some(link));
         match intent {
             Intent::Dial { link, callee: PeerKind::Backend, .. } => {
-                if let Some(index) = front.backend_of(link) {
+                if let Some(index) = front.replication.backend_of(link) {
                     self.stand_ins[index].dialled(now.mono, link);
                 }
             }

@@ -101,17 +101,20 @@ impl Unfenced {
     fn begin(&mut self, front: &mut Front, epoch: Epoch) {
         self.stand_ins.iter_mut().for_each(|stand| stand.unsure = true);
         let id = front.config.front;
-        if front.log.committed_state().leader().front == id {
+        if front.replication.log().committed_state().leader().front == id {
             return;
         }
-        let log = match front.log.group() {
+        let log = match front.replication.log().group() {
             Some(group) => {
                 // From here on it is this front's own, whatever becomes of the claim.
-                front.log.propose(Entry::Configure(Setting::Members(self.members)));
+                front
+                    .replication
+                    .log_mut()
+                    .propose(Entry::Configure(Setting::Members(self.members)));
                 let leader = Entry::Configure(Setting::Leader(epoch));
-                let (slot, _) = front.log.propose(leader);
-                front.log.commit(slot);
-                let settled = front.log.committed_state();
+                let (slot, _) = front.replication.log_mut().propose(leader);
+                front.replication.log_mut().commit(slot);
+                let settled = front.replication.log().committed_state();
                 tracing::info!(
                     target: "tmr_core::front::stock::told",
                     %slot, handles = settled.seat_count(), "going on with the twin's log"

@@ -11,10 +11,10 @@
 //!
 //! What never lives here: what is left, and what an operator can do with it (that is `loss`).
 
-use crate::base::time::{Duration, Mono};
-use crate::front::replication::backend_link::BackendLink;
-use crate::front::replication::membership::is_unborn;
-use crate::front::{Front, Phase};
+use super::backend_link::BackendLink;
+use super::membership::is_unborn;
+use super::{Context, Replication};
+use crate::base::time::Mono;
 use crate::log::{DiskId, Slot};
 use crate::messages::group::Standing;
 use alloc::vec::Vec;
@@ -28,11 +28,13 @@ pub(in crate::front) struct Doubt {
     disks: [DiskId; 3],
 }
 
-impl Front {
+impl Replication {
     /// All three backends are here, and two or all have lost what they remembered of a group.
-    pub(in crate::front) fn is_emptied(&self) -> bool {
+    pub(in crate::front) fn is_emptied(&self, context: &Context<'_>) -> bool {
         let same = |doubt: Doubt| Some(doubt.disks) == self.disks();
-        self.seems_emptied() && self.doubt.is_some_and(same) && (0..3).all(|at| self.is_sure_of(at))
+        self.seems_emptied(context)
+            && self.doubt.is_some_and(same)
+            && (0..3).all(|at| self.is_sure_of(at))
     }
 
     /// What a backend said of itself answers a question that was asked since the doubt began.
@@ -42,7 +44,7 @@ impl Front {
 
     /// By what all three backends last said of themselves, two or all have lost their memory, and none
     /// says that another front serves.
-    pub(in crate::front) fn seems_emptied(&self) -> bool {
+    pub(in crate::front) fn seems_emptied(&self, context: &Context<'_>) -> bool {
         // This is asked at the end of every step: what is so nearly always comes first.
         let born = |backend: &&BackendLink| {
             let told = backend.standing().filter(|_| backend.exclusion.is_none());
@@ -51,24 +53,27 @@ impl Front {
         if self.backends.iter().filter(born).count() >= 2 {
             return false;
         }
-        if self.config.unfenced || self.counted().count() < 3 || self.another_serves() {
+        if context.config.unfenced || self.counted().count() < 3 || self.another_serves(context) {
             return false;
         }
         let left = self.counted().filter(|(_, standing)| self.is_of_born(standing)).count();
-        left == 1 || left == 0 && self.remembers()
+        left == 1 || left == 0 && self.remembers(context)
     }
 
-    /// The end of a step: a doubt begins, or is over. When one begins, all three are asked.
-    pub(in crate::front) fn doubt(&mut self, now: Mono) {
-        let disks = self.disks().filter(|_| self.seems_emptied());
+    /// The end of a step: a doubt begins, or is over. Returns whether one begins: all three are to be
+    /// asked then.
+    pub(in crate::front) fn doubt(&mut self, now: Mono, context: &Context<'_>) -> bool {
+        let disks = self.disks().filter(|_| self.seems_emptied(context));
         if disks == self.doubt.map(|doubt| doubt.disks) {
-            return;
+            return false;
         }
         self.doubt = disks.map(|disks| Doubt { since: now, disks });
-        if self.doubt.is_some() {
-            // After this step, so that no answer to an earlier question is taken for one to it.
-            self.heartbeat = now + Duration::from_micros(1);
-        }
+        self.doubt.is_some()
+    }
+
+    /// Returns whether the group's memory seems to be lost.
+    pub(in crate::front) fn is_in_doubt(&self) -> bool {
+        self.doubt.is_some()
     }
 
     fn disks(&self) -> Option<[DiskId; 3]> {
@@ -83,30 +88,39 @@ impl Front {
     }
 
     /// This front has seen a group that was born: in its copy of the log, or in its usage history.
-    pub(in crate::front) fn remembers(&self) -> bool {
-        let written = self.usage.history().covered().map_or(Slot(0), |mark| mark.slot());
+    pub(in crate::front) fn remembers(&self, context: &Context<'_>) -> bool {
+        let written = context.usage.history().covered().map_or(Slot(0), |mark| mark.slot());
         self.log.committed().max(written) > Slot(1)
     }
 
     /// With all three backends here: those whose disks are no members of the group. A connection to a
     /// process that has ended since looks like a backend with another disk; so each has to answer a
     /// question that was asked when all three had been heard.
-    pub(in crate::front) fn strangers(&self) -> Vec<usize> {
+    pub(in crate::front) fn strangers(&self, context: &Context<'_>) -> Vec<usize> {
         let all: Vec<(usize, Standing)> = self.counted().collect();
         if all.len() < 3 {
             return Vec::new();
         }
-        let emptied = self.is_emptied();
-        let proved = matches!(self.phase, Phase::Leading { .. });
+        let emptied = self.is_emptied(context);
+        let proved = context.leads();
         // Where a change of members is not committed, the three can be two of every set, each in its own.
-        let sure = (proved || self.unproved) && !self.are_voters(&[0, 1, 2]);
+        let sure = (proved || context.unproved) && !self.are_voters(&[0, 1, 2]);
         let met = all.iter().map(|(index, _)| self.backends[*index].met).max();
         let stranger = |(index, standing): &&(usize, Standing)| {
             let here = Some(self.backends[*index].as_of) > met;
             let blank = !self.is_of_born(standing);
             let member = self.log.member_sets().all(|set| set.contains(&standing.disk));
-            emptied && blank || here && sure && !member && !self.config.unfenced
+            emptied && blank || here && sure && !member && !context.config.unfenced
         };
         all.iter().filter(stranger).map(|(index, _)| *index).collect()
+    }
+
+    /// A backend was told lately that another front serves.
+    pub(in crate::front) fn another_serves(&self, context: &Context<'_>) -> bool {
+        let another = |backend: &BackendLink| {
+            let known = backend.known().filter(|known| known.led);
+            known.is_some_and(|known| known.standing.promised.front != context.config.front)
+        };
+        self.backends.iter().any(another)
     }
 }
