@@ -34,7 +34,7 @@ pub mod usage;
 
 use crate::base::credentials::tokens::Token;
 use crate::base::credentials::{AdminAccess, KnownBrowser, Password, Rights};
-use crate::base::keepalived::Notice;
+use crate::base::keepalived::{Notice, NoticeError};
 use crate::base::limits::{
     FILE_TROUBLES_SHOWN, ORDER_LATE, PASSWORDS_KEPT, PASSWORDS_WAITING, TOKENS_MAX,
 };
@@ -148,7 +148,7 @@ pub enum Command {
     /// Give the active role to the other front.
     Failover,
     /// The virtual address may have moved; with what keepalived says, if it is known.
-    Notify(Option<Notice>),
+    Notify(Result<Option<Notice>, NoticeError>),
     /// Take this handle back from whoever holds it.
     Release(Handle),
     /// Take all handles of this address back.

@@ -208,19 +208,25 @@ fn holds(_: &Request<'_>, context: &Context<'_>) -> Reply {
     if context.view.is_front() { told(context.view.holds()) } else { no_front() }
 }
 
-/// `{"words": ["GROUP", "tmr", "BACKUP", "250"], "begun": 7}`: as keepalived adds them, and when the
-/// process that tells it was begun, in steps that only rise; or nothing.
+/// `{"words": ["GROUP", "tmr", "BACKUP", "250"], "begun": 7, "keepalived": 5}`: as keepalived adds them,
+/// and when the process that tells it and the keepalived that began it were begun, in steps that only
+/// rise ([`TRACK_LATE`](crate::base::limits::TRACK_LATE)); or nothing.
 fn notify(request: &Request<'_>, context: &Context<'_>) -> Reply {
     if !context.view.is_front() {
         return no_front();
     }
-    let sentence = "The virtual address is being looked for.";
-    // Not in the record of changes: it is keepalived that says so, and it changes nothing.
     let body: Value = serde_json::from_slice(request.body).unwrap_or_default();
     let words = body["words"].as_array().into_iter().flatten();
     let words: Vec<&str> = words.filter_map(Value::as_str).collect();
-    let command = Command::Notify(Notice::of_words(&words, body["begun"].as_u64()));
-    Reply { change: None, ..Reply::command(command, "", sentence) }
+    let (begun, keepalived) = (body["begun"].as_u64(), body["keepalived"].as_u64());
+    let notice =
+        Notice::of_words(&words).map(|notice| notice.map(|notice| notice.timed(begun, keepalived)));
+    let response = match &notice {
+        Ok(_) => Response::text(202, "The virtual address is being looked for."),
+        Err(error) => Response::text(400, &error.to_string()),
+    };
+    // Not in the record of changes: it is keepalived that says so, and it changes nothing.
+    Reply { response, effect: Effect::Command(Command::Notify(notice)), change: None }
 }
 
 impl Asked<'_> {

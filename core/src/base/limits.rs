@@ -343,6 +343,12 @@ pub const TRACK_SILENT: Duration = Duration::from_secs(5);
 pub const TRACK_INSTANCES: usize = 64;
 /// Longest name of one of them, in bytes.
 pub const TRACK_NAME: usize = 100;
+/// Longest state of one of them that a message repeats, in characters.
+pub const TRACK_STATE: usize = 40;
+/// A process of keepalived's `notify` is heard within this time of its beginning: a minute, in the steps
+/// in which `tmrd notify` says when that was. They are hundredths of a second since the machine was
+/// booted, each of 2²² process ids.
+pub const TRACK_LATE: u64 = 60 * (100 << 22);
 /// Keepalived that has changed its state within this time may go on to another one by itself, as after a
 /// planned failover: the track scripts ask again first.
 pub const TRACK_SETTLES: Duration = Duration::from_secs(5);

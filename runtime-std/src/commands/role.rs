@@ -11,10 +11,13 @@ use std::{fs, process};
 /// itself; that an instance is in FAULT it cannot.
 ///
 /// # Errors
-/// It cannot be reached, or is no front.
+/// It cannot be reached, or is no front; or these are no words of keepalived.
 pub fn notify(at: &Pages, news: &[String]) -> Outcome {
-    let body = serde_json::json!({ "words": news, "begun": begun() }).to_string();
-    let answer = of_front(http::post_json(at, "/api/notify", &body, http::PATIENCE)?)?;
+    let body = serde_json::json!({ "words": news, "begun": begun(), "keepalived": keepalived() });
+    let answer = of_front(http::post_json(at, "/api/notify", &body.to_string(), http::PATIENCE)?)?;
+    if answer.status == 400 {
+        return Err(Failure::usage(format!("notify: {}", answer.body.trim_end())));
+    }
     if answer.status != 202 {
         let line = answer.body.lines().next().unwrap_or_default();
         let words = news.iter().fold("notify".to_owned(), |words, word| words + " " + word);
@@ -28,15 +31,48 @@ pub fn notify(at: &Pages, news: &[String]) -> Outcome {
 
 /// When this process was begun, in steps that only rise; `None` where the system does not say.
 /// Keepalived begins a process for each change of a state and waits for none of them, so two may be
-/// heard the other way round. The system counts a process' start in hundredths of a second since it
-/// was booted (`starttime` of proc(5)); within one of them the process id tells which was later.
+/// heard the other way round.
 fn begun() -> Option<u64> {
-    /// The system's largest process id takes so many bits (`PID_MAX_LIMIT` of proc(5)).
-    const PID_BITS: u32 = 22;
-    let stat = fs::read_to_string("/proc/self/stat").ok()?;
-    // Behind the name, which may have anything in it, `starttime` is the twentieth word.
-    let start: u64 = stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()?;
-    Some((start << PID_BITS) | u64::from(process::id()))
+    Some(Process::read(process::id())?.begun)
+}
+
+/// When the keepalived was begun that has begun this process, in the same steps; `None`: it has ended,
+/// or it was something else.
+fn keepalived() -> Option<u64> {
+    /// A script of the operator's may stand between them, and what that has begun.
+    const GENERATIONS: usize = 8;
+    let parent = |process: &Process| Process::read(process.parent);
+    let ancestors = std::iter::successors(Process::read(process::id()), parent).skip(1);
+    let found = ancestors.take(GENERATIONS).find(|it| it.name.starts_with("keepalived"));
+    Some(found?.begun)
+}
+
+/// What the system says of a process (proc(5)).
+#[derive(Debug, PartialEq, Eq)]
+struct Process {
+    name: String,
+    parent: u32,
+    /// In steps that only rise: hundredths of a second since the machine was booted; within one of them
+    /// the process id tells which was later.
+    begun: u64,
+}
+
+impl Process {
+    fn read(id: u32) -> Option<Self> {
+        Self::parse(id, &fs::read_to_string(format!("/proc/{id}/stat")).ok()?)
+    }
+
+    fn parse(id: u32, stat: &str) -> Option<Self> {
+        /// The system's largest process id takes so many bits (`PID_MAX_LIMIT` of proc(5)).
+        const PID_BITS: u32 = 22;
+        // The name may have anything in it.
+        let (head, rest) = stat.rsplit_once(')')?;
+        let name = head.split_once('(')?.1.to_owned();
+        let mut words = rest.split_whitespace();
+        let parent = words.nth(1)?.parse().ok()?;
+        let start: u64 = words.nth(17)?.parse().ok()?;
+        Some(Self { name, parent, begun: (start << PID_BITS) | u64::from(id) })
+    }
 }
 
 /// What a front answered; a backend says 404 to what only a front knows.
@@ -62,4 +98,24 @@ pub fn track(at: &Pages, what: Track) -> Outcome {
         return Ok(());
     }
     Err(Failure::failed(answer.body.trim_end()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_is_read_whatever_its_name_is() {
+        let stat = "7 (keep) alived (x) S 5 7 7 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 9000 1 2";
+        let process =
+            Process { name: "keep) alived (x".into(), parent: 5, begun: 9000 * (1 << 22) + 7 };
+        assert_eq!(Process::parse(7, stat), Some(process));
+        for (count, _) in stat.match_indices(' ').take(23) {
+            assert_eq!(Process::parse(7, &stat[..count]), None, "{count}");
+        }
+        let own = Process::read(process::id()).expect("this process is there");
+        assert_eq!(begun(), Some(own.begun));
+        let parent = Process::read(own.parent).expect("it is somebody's");
+        assert!(parent.begun >> 22 <= own.begun >> 22);
+    }
 }

@@ -172,6 +172,17 @@ impl Keepalived {
         guardian::watch(self.speaker);
     }
 
+    /// Calls its group something else, from its next start on.
+    ///
+    /// # Panics
+    /// Its configuration has no group.
+    pub fn rename_group(&self) {
+        let text = fs::read_to_string(self.file("conf")).expect("its configuration is there");
+        let renamed = text.replace("vrrp_sync_group tmr {", "vrrp_sync_group renamed {");
+        assert_ne!(text, renamed, "the group of the blueprint");
+        fs::write(self.file("conf"), renamed).expect("a configuration can be written");
+    }
+
     /// Kills both its processes. The child is stopped first: it is told when its parent ends, and
     /// would clear up.
     pub fn kill(&mut self) {

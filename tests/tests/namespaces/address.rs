@@ -9,6 +9,7 @@ use tmr_tests::on_both_runtimes;
 on_both_runtimes!(
     a_failover_to_a_machine_without_keepalived_is_refused,
     a_failover_to_keepalived_in_fault_is_refused,
+    a_fault_ends_with_the_keepalived_that_was_in_it,
     a_failover_to_a_front_that_has_just_started_waits_for_it,
     what_keepalived_says_is_heard_in_its_order,
 );
@@ -90,6 +91,23 @@ fn a_failover_to_keepalived_in_fault_is_refused(runtime: Runtime) {
     pair.network().cut(&machine, FRONT);
     refused(&pair, &load, leader, "keepalived there is in FAULT");
     pair.network().heal(&machine, FRONT);
+    goes(&pair, leader);
+}
+
+/// It was killed and could not say that it ended, and what was in FAULT has another name afterwards.
+fn a_fault_ends_with_the_keepalived_that_was_in_it(runtime: Runtime) {
+    let _one = one_at_a_time();
+    let Some(mut pair) = Pair::start(runtime) else { return };
+    let (leader, _) = pair.settled();
+    let other = 1 - leader;
+    let machine = format!("front-{other}");
+    pair.network().cut(&machine, FRONT);
+    let reason = pair.wait_other_could_take(leader, false);
+    assert!(reason.contains("keepalived there is in FAULT"), "{reason}");
+    pair.keeper(other).kill();
+    pair.keeper(other).rename_group();
+    pair.network().heal(&machine, FRONT);
+    pair.keeper(other).restart();
     goes(&pair, leader);
 }
 

@@ -73,7 +73,9 @@ fn every_server_answers_by_its_socket(runtime: Runtime) {
     }
     tracked(&cluster, &front);
     cluster.program().run(["activate", "--admin", name(&front)]).expect(0);
-    cluster.program().run(["notify", "INSTANCE", "x", "--admin", name(&front)]).expect(0);
+    let well = ["notify", "INSTANCE", "x", "BACKUP", "250", "--admin", name(&front)];
+    cluster.program().run(well).expect(0);
+    cluster.program().run(["notify", "--admin", name(&front)]).expect(0);
     // A backend has a socket too, and is not what keepalived means.
     let wrong: [&[&str]; 3] =
         [&["track", "status"], &["track", "manual-failover"], &["notify", "INSTANCE", "x"]];
@@ -81,6 +83,21 @@ fn every_server_answers_by_its_socket(runtime: Runtime) {
         let line = [command, &["--admin", name(&backend)]].concat();
         cluster.program().run(line).expect(2).one_clear_error(&["a backend", "ask a front"]);
     }
+    let junk: [(&[&str], &str); 4] = [
+        (&["junk"], "GROUP or INSTANCE, a name, a state and a priority"),
+        (&["INSTANCE", "x"], "GROUP or INSTANCE, a name, a state and a priority"),
+        (
+            &["INSTANCE", "x", "FALT", "250"],
+            "right would be MASTER, BACKUP, FAULT, STOP or DELETED",
+        ),
+        (&["GROUP", &"x".repeat(101), "FAULT", "250"], "101 bytes; right would be 100 at most"),
+    ];
+    for (words, right) in junk {
+        let line = [&["notify"], words, &["--admin", name(&front)]].concat();
+        cluster.program().run(line).expect(2).one_clear_error(&["notify: ", right]);
+    }
+    let log = cluster.fronts[0].log_text();
+    assert!(log.contains("what tmrd notify was told does not count"), "{log}");
     let none = cluster.workshop().folder().join("none.sock");
     let end = cluster.program().run(["status", "--admin", name(&none)]).expect(4);
     end.one_clear_error(&[name(&none)]);

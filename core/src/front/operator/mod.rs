@@ -7,13 +7,14 @@
 mod config_sync;
 mod events;
 mod metrics;
+mod notices;
 mod own_machine;
 mod status;
 
 use super::usage::Denial;
 use crate::admin::{Admin, Asked, Command, Reply};
 use crate::base::credentials::{AdminAccess, Rights};
-use crate::base::keepalived::Notice;
+use crate::base::keepalived::{Notice, NoticeError};
 use crate::base::server_files::{Misplaced, Place};
 use crate::base::time::{Mono, Now, Wall};
 use crate::config;
@@ -182,10 +183,12 @@ impl Operator {
         self.machine.set_obstacle(obstacle);
     }
 
-    /// Keepalived has said how one of its instances or groups stands.
-    pub(super) fn notified(&mut self, now: Mono, notice: Option<Notice>) {
-        if let Some(notice) = notice {
-            self.machine.notified(now, notice);
+    /// Keepalived has said how one of its instances or groups stands, or something else.
+    pub(super) fn notified(&mut self, now: Mono, notice: Result<Option<Notice>, NoticeError>) {
+        match notice {
+            Ok(Some(notice)) => self.machine.notified(now, notice),
+            Ok(None) => {}
+            Err(error) => self.machine.misunderstood(now, &error),
         }
     }
 

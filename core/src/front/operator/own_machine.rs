@@ -7,25 +7,18 @@
 //! Machines whose address is moved by something else, and those without one, give no sign of any of
 //! this: of them nothing is known, and nothing is refused.
 
-use crate::base::keepalived::{Notice, NoticeState, Script};
+use super::notices::Notices;
+use crate::base::keepalived::{Notice, NoticeError, Script};
 use crate::base::limits::{
-    STARTING, TRACK_CALLS, TRACK_INSTANCES, TRACK_INTERVAL_MAX, TRACK_KEPT, TRACK_SETTLES,
-    TRACK_SILENT, TWIN_REASON_TEXT,
+    STARTING, TRACK_CALLS, TRACK_INTERVAL_MAX, TRACK_KEPT, TRACK_SETTLES, TRACK_SILENT,
+    TWIN_REASON_TEXT,
 };
 use crate::base::time::{Duration, Mono};
 use crate::messages::twin::{Asks, Instances, MachineReport};
 use crate::status::{AddressStatus, CouldTake};
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::string::String;
-
-/// What was last said of an instance or group.
-#[derive(Clone, Copy, Debug)]
-struct Said {
-    state: NoticeState,
-    /// As in [`Notice`]; 0: no notice of it has said so.
-    begun: u64,
-}
 
 /// What is known of the machine that this front runs on.
 #[derive(Clone, Debug, Default)]
@@ -37,12 +30,8 @@ pub(in crate::front) struct OwnMachine {
     calls: VecDeque<Mono>,
     /// The latest of them that was one of a regular sequence.
     regular: Option<Mono>,
-    /// Of each instance or group.
-    said: BTreeMap<String, Said>,
-    /// When one of them last changed.
-    changed: Option<Mono>,
-    /// All of them were stopped.
-    stopped: bool,
+    /// What keepalived has said of its instances and groups.
+    notices: Notices,
     /// What the system says against the address here.
     obstacle: Option<String>,
 }
@@ -80,54 +69,23 @@ impl OwnMachine {
         self.calls.push_back(now);
         if self.calls.len() >= TRACK_CALLS {
             self.regular = Some(now);
-            // Its word of the start after that may have been lost.
-            self.stopped = false;
+            self.notices.keepalived_runs();
         }
     }
 
     /// Keepalived says how an instance or group stands.
     pub(in crate::front) fn notified(&mut self, now: Mono, notice: Notice) {
-        if self.is_late(&notice) {
-            tracing::debug!(
-                target: "tmr_core::front::machine",
-                ?notice, "keepalived has said something newer"
-            );
-            return;
-        }
-        let Notice { whose, state, begun } = notice;
-        self.changed = Some(now);
-        if whose.starts_with("GROUP ") && state == NoticeState::Ready {
-            // It is as its instances are, and of one that is not configured any more nothing is said.
-            let later = |said: &Said| begun.is_some_and(|begun| said.begun > begun);
-            self.said.retain(|whose, said| whose.starts_with("GROUP ") || later(said));
-        }
-        let last = self.said.get(&whose).map(|last| last.begun);
-        if last.is_none() && self.said.len() >= TRACK_INSTANCES {
-            self.said.retain(|_, said| said.state != NoticeState::Gone);
-        }
-        if last.is_some() || self.said.len() < TRACK_INSTANCES {
-            tracing::debug!(target: "tmr_core::front::machine", whose, ?state, "keepalived says");
-            let begun = begun.or(last).unwrap_or_default();
-            self.said.insert(whose, Said { state, begun });
-        }
-        self.stopped = self.said.values().all(|said| said.state == NoticeState::Gone);
+        self.notices.record(now, notice);
     }
 
-    /// The virtual address has come here. What was in FAULT before is not, or is not configured any
-    /// more: keepalived says nothing of what it was told to forget.
+    /// What was to say how one of keepalived's instances stands says something else.
+    pub(in crate::front) fn misunderstood(&mut self, now: Mono, error: &NoticeError) {
+        self.notices.refuse(now, error);
+    }
+
+    /// The virtual address has come here.
     pub(in crate::front) fn has_address(&mut self) {
-        self.said.retain(|_, said| said.state != NoticeState::Fault);
-    }
-
-    /// Whether something newer was said of the same: of it by name, or of the group, which is as its
-    /// instances are.
-    fn is_late(&self, notice: &Notice) -> bool {
-        let Some(begun) = notice.begun else { return false };
-        let of_instance = notice.whose.starts_with("INSTANCE ");
-        self.said.iter().any(|(whose, said)| {
-            let of_group = whose.starts_with("GROUP ") && said.state == NoticeState::Ready;
-            (*whose == notice.whose || of_instance && of_group) && begun < said.begun
-        })
+        self.notices.address_came();
     }
 
     /// What the system says against the address here; `None`: nothing.
@@ -149,27 +107,14 @@ impl OwnMachine {
         }
     }
 
-    fn instances(&self) -> Instances {
-        let is = |state| self.said.values().any(|said| said.state == state);
-        if is(NoticeState::Fault) {
-            Instances::Fault
-        } else if is(NoticeState::Ready) {
-            Instances::Ready
-        } else if self.stopped {
-            Instances::Stopped
-        } else {
-            Instances::Unknown
-        }
-    }
-
     pub(super) fn report(&self, now: Mono, unready: Option<String>) -> MachineReport {
         let started = self.started.unwrap_or(now);
         MachineReport {
             // A machine that has given the address away is in FAULT until its scripts ask again.
             starting: now.since(started) < STARTING
-                || self.changed.is_some_and(|at| now.since(at) < TRACK_SETTLES),
+                || self.notices.changed_within(now, TRACK_SETTLES),
             asks: self.asks(now),
-            instances: self.instances(),
+            instances: self.notices.instances(),
             obstacle: self.obstacle.clone().map(told),
             unready: unready.map(told),
         }
@@ -302,8 +247,6 @@ pub(in crate::front) fn address_status(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::limits::TRACK_NAME;
-    use alloc::vec::Vec;
 
     const MINUTE: Duration = Duration::from_secs(60);
 
@@ -356,79 +299,16 @@ mod tests {
     }
 
     #[test]
-    fn what_keepalived_says_of_each_instance_is_kept() {
-        let mut machine = OwnMachine::default();
-        let mut said = |words: &str| {
-            let words: Vec<&str> = words.split(' ').collect();
-            let notice = Notice::of_words(&words, None);
-            notice.into_iter().for_each(|notice| machine.notified(at(0), notice));
-            machine.instances()
-        };
-        assert_eq!(said("GROUP tmr nonsense 250"), Instances::Unknown);
-        assert_eq!(said("FAULT"), Instances::Unknown);
-        assert_eq!(said("GROUP tmr BACKUP 250"), Instances::Ready);
-        assert_eq!(said("INSTANCE six FAULT 250"), Instances::Fault);
-        assert_eq!(said("INSTANCE four MASTER 250"), Instances::Fault);
-        assert_eq!(said("INSTANCE six DELETED 250"), Instances::Ready);
-        // One that was in FAULT is taken out of the configuration: only its group is spoken of.
-        assert_eq!(said("INSTANCE six FAULT 250"), Instances::Fault);
-        assert_eq!(said("GROUP tmr FAULT 250"), Instances::Fault);
-        assert_eq!(said("GROUP tmr BACKUP 250"), Instances::Ready);
-        assert_eq!(said("GROUP tmr STOP 250"), Instances::Stopped);
-        assert_eq!(said("more GROUP tmr BACKUP 250"), Instances::Ready);
-        for number in 0..2 * TRACK_INSTANCES {
-            let words = format!("GROUP {number} FAULT 1");
-            let words: Vec<&str> = words.split(' ').collect();
-            machine.notified(at(0), Notice::of_words(&words, None).unwrap());
-        }
-        assert_eq!(machine.said.len(), TRACK_INSTANCES);
-        let long = "x".repeat(TRACK_NAME + 1);
-        assert_eq!(Notice::of_words(&["GROUP", &long, "FAULT", "1"], None), None);
-    }
-
-    #[test]
-    fn of_two_notices_the_one_that_was_begun_later_counts_whichever_is_heard_first() {
-        let mut machine = OwnMachine::default();
-        let mut said = |words: &str, begun: u64| {
-            let words: Vec<&str> = words.split(' ').collect();
-            machine.notified(at(0), Notice::of_words(&words, Some(begun)).unwrap());
-            machine.instances()
-        };
-        assert_eq!(said("GROUP tmr BACKUP 250", 2), Instances::Ready);
-        assert_eq!(said("GROUP tmr FAULT 250", 1), Instances::Ready);
-        assert_eq!(said("GROUP tmr FAULT 250", 3), Instances::Fault);
-        // An instance by itself, and one of a group that has gone on since.
-        assert_eq!(said("INSTANCE six FAULT 250", 4), Instances::Fault);
-        assert_eq!(said("GROUP tmr MASTER 250", 6), Instances::Ready);
-        assert_eq!(said("INSTANCE six FAULT 250", 5), Instances::Ready);
-        assert_eq!(said("INSTANCE six FAULT 250", 7), Instances::Fault);
-        assert_eq!(said("INSTANCE six BACKUP 250", 8), Instances::Ready);
-        assert_eq!(said("INSTANCE six FAULT 250", 9), Instances::Fault);
-        assert_eq!(said("GROUP tmr BACKUP 250", 7), Instances::Fault, "the instance has gone on");
-        assert_eq!(said("INSTANCE six BACKUP 250", 9), Instances::Ready);
-        // A stop is not undone by what was said before it, and by what an older program says it is.
-        assert_eq!(said("INSTANCE six STOP 250", 10), Instances::Ready);
-        assert_eq!(said("GROUP tmr STOP 250", 11), Instances::Stopped);
-        assert_eq!(said("GROUP tmr FAULT 250", 9), Instances::Stopped);
-        let words = ["GROUP", "tmr", "BACKUP", "250"];
-        machine.notified(at(0), Notice::of_words(&words, None).unwrap());
-        assert_eq!(machine.instances(), Instances::Ready);
-        machine
-            .notified(at(0), Notice::of_words(&["GROUP", "tmr", "FAULT", "1"], Some(9)).unwrap());
-        assert_eq!(machine.instances(), Instances::Ready);
-    }
-
-    #[test]
     fn a_fault_ends_when_the_address_comes_and_not_by_a_silence() {
-        let fault = || Notice::of_words(&["INSTANCE", "old", "FAULT", "1"], None).unwrap();
+        let fault = || Notice::of_words(&["INSTANCE", "old", "FAULT", "1"]).unwrap().unwrap();
         let mut machine = OwnMachine::default();
         let last = asks(&mut machine, 1_000, 1_000, 5);
         machine.notified(at(last), fault());
         // The front was stopped for a minute; keepalived has nothing new to say.
         asks(&mut machine, last + 60_000, 1_000, 5);
-        assert_eq!(machine.instances(), Instances::Fault);
+        assert_eq!(machine.notices.instances(), Instances::Fault);
         machine.has_address();
-        assert_eq!(machine.instances(), Instances::Unknown);
+        assert_eq!(machine.notices.instances(), Instances::Unknown);
     }
 
     #[test]
